@@ -1,0 +1,44 @@
+package nmgre
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxPrintable bounds what [Printable] returns, in bytes of input: texts from outside are names and messages, not documents.
+const maxPrintable = 4096
+
+// Printable returns s with everything that could act on a terminal or mislead its reader escaped as Go does it: control
+// characters, bytes that are no UTF-8, marks that turn the direction of text, and other characters without a shape of their own.
+// Texts of more than 4096 bytes are cut.
+func Printable(s string) string {
+	if len(s) > maxPrintable {
+		s = s[:maxPrintable] + "..."
+	}
+	if isPrintable(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size == 1 || !unicode.IsPrint(r) {
+			quoted := strconv.QuoteToASCII(s[i : i+size])
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteRune(r)
+		}
+		i += size
+	}
+	return b.String()
+}
+
+func isPrintable(s string) bool {
+	for _, r := range s {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,80 @@
+package nmgre
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Tunnel is one end of a GRE tunnel as its owner wants it: everything that NetworkManager's ip-tunnel setting holds for the
+// GRE modes, its inner addresses, and the routes that lead into it.
+//
+// The zero value of Name, Local and MTU means "not decided": [Host.Plan] decides them. In a tunnel that was read back from a profile
+// MTU 0 means that the kernel chooses.
+type Tunnel struct {
+	Name string // the interface's name, 1 to 15 bytes; also the profile's name when nmgre makes it
+
+	Mode   Mode
+	Local  netip.Addr // this end's outer address; unspecified (0.0.0.0, ::) for any
+	Remote netip.Addr // the far end's outer address
+	Parent string     // device (or the UUID of its profile) that the tunnel is bound to; empty for none
+
+	InputKey  *Key // what packets must carry to be taken; nil for none
+	OutputKey *Key // what packets are sent with; nil for none
+
+	TTL     uint8 // 1 to 255; 0 inherits the inner packet's
+	TOS     uint8 // 0 to 255; 1 inherits the inner packet's
+	NoPMTUD bool  // path MTU discovery off: the outer DF bit is copied from the inner packet
+
+	EncapLimit uint8       // IPv6 modes: the tunnel encapsulation limit (RFC 2473), 0 for the kernel's own, 4
+	FlowLabel  uint32      // IPv6 modes: 20 bits
+	Flags      TunnelFlags // IPv6 modes
+
+	MTU uint32 // of the tunnel device, in bytes
+
+	Addresses   []netip.Prefix // inner addresses of this end, with the length of their network
+	PeerAddress netip.Addr     // the far end's inner address, where probes go; zero if it is not known
+
+	Routes      []Route // what shall be sent into the tunnel
+	Autoconnect bool    // NetworkManager brings the tunnel up by itself
+}
+
+// TunnelFlags are NetworkManager's ip-tunnel.flags (NMIPTunnelFlags), of the IPv6 modes.
+type TunnelFlags uint32
+
+// The flags by NetworkManager's names; the numbers are its own.
+const (
+	FlagIgnEncapLimit    TunnelFlags = 1 << iota // no encapsulation limit option is sent: 8 bytes less overhead
+	FlagUseOrigTClass                            // the traffic class is copied from the inner packet
+	FlagUseOrigFlowLabel                         // so is the flow label
+	FlagMIP6Dev                                  // for Mobile IPv6
+	FlagRcvDSCPCopy                              // the DSCP is copied to the inner packet on receipt
+	FlagUseOrigFwmark                            // the fwmark is copied from the inner packet
+	allTunnelFlags       TunnelFlags = 1<<iota - 1
+)
+
+// DefaultTTL is what a new tunnel sends with. Inheriting the inner packet's TTL would kill routing hellos and traceroute.
+const DefaultTTL = 64
+
+// NewTunnel returns a tunnel with the defaults of `nmgre create`: mode gre, TTL 64, path MTU discovery, autoconnect.
+func NewTunnel() Tunnel {
+	return Tunnel{Mode: ModeGRE, TTL: DefaultTTL, Autoconnect: true}
+}
+
+// Clone returns a copy that shares nothing with t.
+func (t Tunnel) Clone() Tunnel {
+	t.InputKey, t.OutputKey = cloneKey(t.InputKey), cloneKey(t.OutputKey)
+	t.Addresses = slices.Clone(t.Addresses)
+	t.Routes = slices.Clone(t.Routes)
+	for i := range t.Routes {
+		t.Routes[i] = t.Routes[i].Clone()
+	}
+	return t
+}
+
+func cloneKey(k *Key) *Key {
+	if k == nil {
+		return nil
+	}
+	copied := *k
+	return &copied
+}
