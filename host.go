@@ -20,7 +20,8 @@ type Version struct{ Major, Minor, Micro int }
 type Profiles interface {
 	// Manager says which NetworkManager there is and what the caller may do.
 	Manager(ctx context.Context) (Manager, error)
-	// List returns every profile of a GRE mode, with its state. Profiles that the caller may not see are left out.
+	// List returns every profile that the caller may see, with its state. Of those that are no GRE tunnels (Tunnel.Mode is 0) only
+	// UUID, ID, Serial and the interface's name are set: enough to know which names are taken.
 	List(ctx context.Context) ([]Profile, error)
 	// Add makes a profile that lives in memory only, does not connect by itself, and is marked as being on trial: until
 	// [Profiles.Save], a Profile that is listed says so, and who tries it. It returns what [Profiles.List] would.
@@ -162,7 +163,9 @@ type Hop struct {
 	Dev string     // device that the packet leaves by
 	Via netip.Addr // gateway; zero when the destination is on the link
 	Src netip.Addr // source address the packet gets
-	MTU int        // of the path as far as the kernel knows it: the route's own or a cached path MTU, else the device's; in bytes
+	// Match is the destination of the route that decided: the shorter it is, the easier it is overruled by a longer one.
+	Match netip.Prefix
+	MTU   int // of the path as far as the kernel knows it: the route's own or a cached path MTU, else the device's; in bytes
 }
 
 // KernelRoute is a route as the kernel holds it.
