@@ -23,9 +23,10 @@ type Profiles interface {
 	// List returns every profile that the caller may see, with its state. Of those that are no GRE tunnels (Tunnel.Mode is 0) only
 	// UUID, ID, Serial and the interface's name are set: enough to know which names are taken.
 	List(ctx context.Context) ([]Profile, error)
-	// Add makes a profile that lives in memory only, does not connect by itself, and is marked as being on trial: until
-	// [Profiles.Save], a Profile that is listed says so, and who tries it. It returns what [Profiles.List] would.
-	Add(ctx context.Context, t Tunnel) (Profile, error)
+	// Add makes a profile with that UUID which lives in memory only, does not connect by itself, and is marked as being on trial:
+	// until [Profiles.Save] it is listed so. The UUID is the caller's, so that what an Add without an answer may have left behind
+	// can be deleted.
+	Add(ctx context.Context, uuid string, t Tunnel) error
 	// Save ends the trial: the profile is written to disk, with autoconnect as the tunnel wants it.
 	Save(ctx context.Context, uuid string) error
 	// Activate brings the profile up and returns when its addresses are set. When NetworkManager says why it failed, the error does too.

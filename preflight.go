@@ -1,0 +1,261 @@
+package nmgre
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// preflight looks at the host that shall get a tunnel. Nothing that it does changes anything.
+type preflight struct {
+	t        Tunnel
+	profiles []Profile
+	links    []Link
+	kernel   Kernel
+	notes    []string
+}
+
+// note remembers what the person should know of a decision.
+func (p *preflight) note(format string, args ...any) {
+	p.notes = append(p.notes, fmt.Sprintf(format, args...))
+}
+
+// decide fills in what the request left open, in an order in which each decision can use the ones before.
+func (p *preflight) decide(ctx context.Context) error {
+	if p.t.Name == "" {
+		p.t.Name = FreeName(p.takenNames())
+	}
+	if !p.t.PeerAddress.IsValid() {
+		p.t.PeerAddress = DerivePeer(p.t.Addresses)
+	}
+	p.routeToPeer()
+	hop, err := p.underlay(ctx)
+	if err != nil {
+		return err
+	}
+	if !p.t.Local.IsValid() {
+		p.t.Local = hop.Src
+	}
+	if p.t.MTU == 0 {
+		p.t.MTU = p.computeMTU(hop)
+	}
+	return nil
+}
+
+// routeToPeer adds a route to the far end's inner address where no network of the tunnel has it: with a /32 for one's own address,
+// the form that ifcfg files and point-to-point peers give, NetworkManager needs the other host as a route of its own.
+func (p *preflight) routeToPeer() {
+	peer := p.t.PeerAddress
+	covered := func(own netip.Prefix) bool { return own.Contains(peer) }
+	known := func(r Route) bool { return r.Dst == hostPrefix(peer) }
+	if !peer.IsValid() || slices.ContainsFunc(p.t.Addresses, covered) || slices.ContainsFunc(p.t.Routes, known) {
+		return
+	}
+	p.t.Routes = slices.Insert(p.t.Routes, 0, Route{Dst: hostPrefix(peer)})
+	p.note("a route to the far end's inner address %s is added: none of the tunnel's networks contains it", peer)
+}
+
+// underlay asks the kernel how packets to the far end would leave.
+func (p *preflight) underlay(ctx context.Context) (Hop, error) {
+	from := p.t.Local
+	if from.IsValid() && from.IsUnspecified() {
+		from = netip.Addr{}
+	}
+	hop, err := p.kernel.Lookup(ctx, Query{To: p.t.Remote, From: from, Dev: p.parentDevice()})
+	if errors.Is(err, ErrUnreachable) {
+		return hop, &Error{Kind: ErrInvalid, Field: "peer", What: fmt.Sprintf("this host has no route to the far end %s", p.t.Remote),
+			Hint: "check the address, and that the network which leads there is up: ip route get " + p.t.Remote.String(), Err: err}
+	}
+	return hop, err
+}
+
+// parentDevice is the parent where it is an interface; a UUID's interface is not known before.
+func (p *preflight) parentDevice() string {
+	if IsUUID(p.t.Parent) {
+		return ""
+	}
+	return p.t.Parent
+}
+
+// computeMTU takes the MTU of the way to the far end less what the tunnel adds.
+func (p *preflight) computeMTU(hop Hop) uint32 {
+	e := p.t.Encapsulation()
+	mtu := max(e.MTU(hop.MTU), minMTU4)
+	p.note("MTU %d: %s, on the way to %s by %s", mtu, e.Arithmetic(hop.MTU), p.t.Remote, Printable(hop.Dev))
+	return uint32(mtu) //nolint:gosec // between 68 and a device's MTU
+}
+
+// takenNames are the names of links, of the profiles' interfaces, and of the profiles.
+func (p *preflight) takenNames() map[string]bool {
+	taken := make(map[string]bool)
+	for _, link := range p.links {
+		taken[link.Name] = true
+	}
+	for _, profile := range p.profiles {
+		taken[profile.Tunnel.Name], taken[profile.ID] = true, true
+	}
+	return taken
+}
+
+// problems returns why this host cannot have the tunnel, all at once.
+func (p *preflight) problems(ctx context.Context) []error {
+	var errs []error
+	for _, check := range []func() *Error{
+		p.nameTaken, p.parentMissing, p.localNotHere, p.remoteHere, p.duplicate, p.innerOverlap, p.routeIsOwnNetwork,
+	} {
+		if err := check(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return append(errs, p.swallows(ctx)...)
+}
+
+func (p *preflight) nameTaken() *Error {
+	const hint = "choose another with --name, or leave it out to get the first free one of gre1, gre2, ..."
+	for _, profile := range p.profiles {
+		if profile.State == StateExternal || profile.ID != p.t.Name && profile.Tunnel.Name != p.t.Name {
+			continue
+		}
+		if profile.Trial {
+			return &Error{Kind: ErrInvalid, Field: "name", What: "another nmgre is making " + p.t.Name + " at this moment", Hint: hint}
+		}
+		return &Error{Kind: ErrInvalid, Field: "name", What: fmt.Sprintf("the profile %s (%s) has the name %s already",
+			Printable(profile.ID), profile.UUID, p.t.Name), Hint: hint}
+	}
+	if link := findLink(p.links, p.t.Name); link != nil {
+		return invalid("name", hint, "there is a device %s already", p.t.Name)
+	}
+	return nil
+}
+
+func (p *preflight) parentMissing() *Error {
+	if dev := p.parentDevice(); dev != "" && findLink(p.links, dev) == nil {
+		return invalid("parent", "give the device that leads to the far end, or leave --parent out", "there is no device %s", Printable(dev))
+	}
+	return nil
+}
+
+func (p *preflight) localNotHere() *Error {
+	if p.t.Local.IsUnspecified() || holderOf(p.links, p.t.Local) != nil {
+		return nil
+	}
+	return invalid("local", "use one of this host's addresses, or leave --local out to have it found; behind NAT it is the private address of the interface",
+		"%s is not an address of this host", p.t.Local)
+}
+
+func (p *preflight) remoteHere() *Error {
+	if link := holderOf(p.links, p.t.Remote); link != nil {
+		return invalid("peer", "give the other host's address", "%s is this host's own address, on %s", p.t.Remote, Printable(link.Name))
+	}
+	return nil
+}
+
+// duplicate looks for a tunnel that the kernel could not tell from this one: it goes by mode, device, local, remote and input key.
+func (p *preflight) duplicate() *Error {
+	const hint = "give both ends of the new tunnel a key of its own, such as --key 1"
+	for _, link := range p.links {
+		if link.GRE != nil && !link.GRE.External && p.sameTuple(*link.GRE) {
+			return invalid("peer", hint, "the device %s is a tunnel between %s and %s with the same input key", Printable(link.Name), link.GRE.Local, link.GRE.Remote)
+		}
+	}
+	for _, profile := range p.profiles {
+		o := profile.Tunnel
+		if o.Mode == p.t.Mode && o.Local == p.t.Local && o.Remote == p.t.Remote && o.Parent == p.t.Parent && sameKey(o.InputKey, p.t.InputKey) {
+			return invalid("peer", hint, "the profile %s is a tunnel between %s and %s with the same input key", Printable(profile.ID), o.Local, o.Remote)
+		}
+	}
+	return nil
+}
+
+func (p *preflight) sameTuple(g GRELink) bool {
+	parent := 0
+	if link := findLink(p.links, p.parentDevice()); link != nil {
+		parent = link.Index
+	}
+	return g.Mode == p.t.Mode && g.Local == p.t.Local && g.Remote == p.t.Remote && g.Parent == parent && sameKey(g.InputKey, p.t.InputKey)
+}
+
+func (p *preflight) innerOverlap() *Error {
+	for _, own := range p.t.Addresses {
+		for _, link := range p.links {
+			for _, other := range link.Addresses {
+				if !other.Addr().IsLinkLocalUnicast() && own.Overlaps(other) {
+					return invalid("address", "choose a network that is used nowhere else, such as 172.16.0.0/30",
+						"the inner network %s overlaps %s, which is on %s", own.Masked(), other.Masked(), Printable(link.Name))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (p *preflight) routeIsOwnNetwork() *Error {
+	for _, r := range p.t.Routes {
+		for _, link := range p.links {
+			for _, own := range link.Addresses {
+				if r.TableOrMain() == MainTable && own.Masked() == r.Dst {
+					return invalid("route", "routes lead to the networks behind the far end", "%s is this host's own network, on %s", r.Dst, Printable(link.Name))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// swallows refuses routes that would lead the packets of a tunnel into a tunnel: this one's, or another's.
+func (p *preflight) swallows(ctx context.Context) []error {
+	ends := []netip.Addr{p.t.Remote}
+	for _, link := range p.links {
+		if link.GRE != nil && !link.GRE.Remote.IsUnspecified() {
+			ends = append(ends, link.GRE.Remote)
+		}
+	}
+	var errs []error
+	for _, r := range p.t.Routes {
+		for _, end := range ends {
+			if err := p.swallow(ctx, r, end); err != nil {
+				errs = append(errs, err)
+				break
+			}
+		}
+	}
+	return errs
+}
+
+// swallow returns an error if r would take over the way to end: unless what leads there now is more specific.
+func (p *preflight) swallow(ctx context.Context, r Route, end netip.Addr) error {
+	if r.TableOrMain() != MainTable || !r.Dst.Contains(end) {
+		return nil
+	}
+	hop, err := p.kernel.Lookup(ctx, Query{To: end})
+	if err == nil && hop.Match.IsValid() && hop.Match.Bits() > r.Dst.Bits() {
+		return nil
+	}
+	way := "give the far end a route of its own first"
+	if err == nil && hop.Via.IsValid() {
+		way = fmt.Sprintf("give the far end a route of its own first: ip route add %s via %s dev %s", end, hop.Via, Printable(hop.Dev))
+	}
+	return invalid("route", way, "%s covers the far end's outer address %s: the tunnel's own packets would go into the tunnel", r.Dst, end)
+}
+
+// findLink returns the link with that name, nil if there is none.
+func findLink(links []Link, name string) *Link {
+	i := slices.IndexFunc(links, func(l Link) bool { return l.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &links[i]
+}
+
+// holderOf returns the link that has the address a, nil if none has.
+func holderOf(links []Link, a netip.Addr) *Link {
+	i := slices.IndexFunc(links, func(l Link) bool {
+		return slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Addr() == a })
+	})
+	if i < 0 {
+		return nil
+	}
+	return &links[i]
+}

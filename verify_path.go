@@ -1,0 +1,218 @@
+package nmgre
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// checkRoutes asks the kernel, for each of the profile's routes and each of our own, where a packet to it would go.
+func (v *verifier) checkRoutes(ctx context.Context) error {
+	own, err := v.ownRoutes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range append(v.profileRoutes(), own...) {
+		if v.link == nil {
+			v.report.add(skip(routeID(r), noLink))
+			continue
+		}
+		c, err := v.checkRoute(ctx, r)
+		if err != nil {
+			return err
+		}
+		v.report.add(c)
+	}
+	return nil
+}
+
+// routeID is stable as long as the route is; what tells two routes to one destination apart is in it.
+func routeID(r Route) string {
+	id := "route " + r.Dst.String()
+	if r.TableOrMain() != MainTable {
+		id += fmt.Sprintf(" table %d", r.Table)
+	}
+	if r.Metric != nil {
+		id += fmt.Sprintf(" metric %d", *r.Metric)
+	}
+	return id
+}
+
+// profileRoutes are the routes that NetworkManager should have set.
+func (v *verifier) profileRoutes() []Route { return v.tunnel.RoutesOf(OwnerProfile) }
+
+// ownRoutes are those that nmgre put into the kernel: what was asked for when the tunnel is in the making, else what is there.
+func (v *verifier) ownRoutes(ctx context.Context) ([]Route, error) {
+	if v.opts.want != nil {
+		return v.tunnel.RoutesOf(OwnerKernel), nil
+	}
+	if v.link == nil {
+		return nil, nil
+	}
+	held, err := v.host.Kernel.Routes(ctx, v.link.Name)
+	var own []Route
+	for _, r := range held {
+		if r.Protocol == RouteProtocol {
+			own = append(own, r.Route)
+		}
+	}
+	return own, err
+}
+
+func (v *verifier) checkRoute(ctx context.Context, r Route) (Check, error) {
+	if r.TableOrMain() != MainTable {
+		return v.checkHeld(ctx, r)
+	}
+	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
+	to := sampleAddr(r.Dst, v.tunnel.Remote)
+	hop, err := v.host.Kernel.Lookup(ctx, Query{To: to})
+	switch {
+	case errors.Is(err, ErrUnreachable):
+		c.Status, c.Summary, c.Evidence = Fail, "the kernel has no route to "+to.String(), err.Error()
+		c.Hint = "the route is missing; set it again: nmcli connection up " + shellQuote(Printable(v.profile.ID))
+	case err != nil:
+		return c, err
+	case !v.leadsTo(r, hop.Dev):
+		c.Status, c.Summary = Fail, fmt.Sprintf("packets to %s do not go into the tunnel", to)
+		c.Evidence, c.Hint = hopText(to, hop), v.wrongWayHint(r, hop)
+	case r.Src.IsValid() && hop.Src != r.Src:
+		c.Status, c.Summary, c.Evidence = Fail, fmt.Sprintf("packets to %s have another source than %s", to, r.Src), hopText(to, hop)
+		c.Hint = "another route for the same destination decides: ip route show " + r.Dst.String()
+	default:
+		c.Summary, c.Evidence = "packets to it go into the tunnel", hopText(to, hop)
+	}
+	return c, nil
+}
+
+// wrongWayHint says why another route won: it is longer, or its metric is lower.
+func (v *verifier) wrongWayHint(r Route, hop Hop) string {
+	if hop.Match.IsValid() && hop.Match.Bits() > r.Dst.Bits() {
+		return fmt.Sprintf("the more specific route to %s by %s takes them: ip route show %s", hop.Match, Printable(hop.Dev), hop.Match)
+	}
+	return fmt.Sprintf("the tunnel's route is missing, or one by %s with a lower metric takes them: ip route show %s", Printable(hop.Dev), r.Dst)
+}
+
+// leadsTo says whether dev is the tunnel, or one of the devices of a multipath route.
+func (v *verifier) leadsTo(r Route, dev string) bool {
+	if dev == v.link.Name {
+		return true
+	}
+	for _, hop := range r.Nexthops {
+		if hop.Dev == dev {
+			return true
+		}
+	}
+	return false
+}
+
+// checkHeld looks for a route in a table which the kernel consults only by rules that nmgre does not know.
+func (v *verifier) checkHeld(ctx context.Context, r Route) (Check, error) {
+	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
+	held, err := v.host.Kernel.Routes(ctx, v.link.Name)
+	if err != nil {
+		return c, err
+	}
+	for _, k := range held {
+		if k.Dst == r.Dst && k.TableOrMain() == r.TableOrMain() && (r.Metric == nil || k.Metric != nil && *k.Metric == *r.Metric) {
+			c.Summary, c.Evidence = fmt.Sprintf("table %d has it", r.Table), k.String()
+			return c, nil
+		}
+	}
+	c.Status, c.Summary = Fail, fmt.Sprintf("table %d does not have it", r.Table)
+	c.Hint = "set it again: nmcli connection up " + shellQuote(Printable(v.profile.ID))
+	return c, nil
+}
+
+func hopText(to netip.Addr, hop Hop) string {
+	text := to.String()
+	if hop.Via.IsValid() {
+		text += " via " + hop.Via.String()
+	}
+	return text + " dev " + Printable(hop.Dev) + " src " + hop.Src.String()
+}
+
+// checkUnderlay looks at the way to the far end, and compares its MTU with the tunnel's.
+func (v *verifier) checkUnderlay(ctx context.Context) error {
+	from := v.tunnel.Local
+	if !from.IsValid() || from.IsUnspecified() {
+		from = netip.Addr{}
+	} else if holderOf(v.links, from) == nil {
+		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: fmt.Sprintf("the local outer address %s is not on this host", from),
+			Evidence: "no device has it", Hint: "it has moved or its network is down: give the tunnel the present address"})
+		v.report.add(skip("mtu", "not checked: the way to the far end is unknown"))
+		return nil
+	}
+	hop, err := v.host.Kernel.Lookup(ctx, Query{To: v.tunnel.Remote, From: from, Dev: v.parentDevice()})
+	if errors.Is(err, ErrUnreachable) {
+		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: fmt.Sprintf("there is no route to the far end %s", v.tunnel.Remote),
+			Evidence: err.Error(), Hint: "the network that leads there is down, or its route is missing: ip route get " + v.tunnel.Remote.String()})
+		v.report.add(skip("mtu", "not checked: the way to the far end is unknown"))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c, err := v.followUnderlay(ctx, hop)
+	if err != nil {
+		return err
+	}
+	v.report.add(c)
+	v.report.add(v.checkMTU(hop))
+	return nil
+}
+
+func (v *verifier) parentDevice() string {
+	if IsUUID(v.tunnel.Parent) {
+		return ""
+	}
+	return v.tunnel.Parent
+}
+
+// maxNesting bounds how many tunnels inside one another are followed.
+const maxNesting = 8
+
+// followUnderlay follows the way to the far end through other tunnels, if it leads into any: round to this one nothing gets through.
+func (v *verifier) followUnderlay(ctx context.Context, first Hop) (Check, error) {
+	c := Check{ID: "underlay", Status: Pass, Certainty: Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: hopText(v.tunnel.Remote, first)}
+	hop, path := first, Printable(v.tunnel.Name)
+	for range maxNesting {
+		path += " -> " + Printable(hop.Dev)
+		if hop.Dev == v.tunnel.Name {
+			c.Status, c.Summary, c.Evidence = Fail, "the way to the far end leads back into the tunnel itself", path
+			c.Hint = fmt.Sprintf("a route covers the far end: give it one of its own by the gateway that leads there: ip route add %s via GATEWAY", v.tunnel.Remote)
+			return c, nil
+		}
+		link := findLink(v.links, hop.Dev)
+		if link == nil || link.GRE == nil {
+			return c, nil
+		}
+		c.Status, c.Summary, c.Evidence = Warn, "the way to the far end leads into another GRE tunnel", path
+		c.Hint = "if that is not meant, give the far end a route by its own gateway"
+		next, err := v.host.Kernel.Lookup(ctx, Query{To: link.GRE.Remote})
+		if errors.Is(err, ErrUnreachable) || link.GRE.Remote.IsUnspecified() {
+			return c, nil
+		}
+		if err != nil {
+			return c, err
+		}
+		hop = next
+	}
+	return c, nil
+}
+
+// checkMTU compares the device's MTU with what fits on the way to the far end.
+func (v *verifier) checkMTU(hop Hop) Check {
+	if v.link == nil {
+		return skip("mtu", noLink)
+	}
+	e := v.tunnel.Encapsulation()
+	fits := e.MTU(hop.MTU)
+	c := Check{ID: "mtu", Status: Pass, Certainty: Proved, Summary: fmt.Sprintf("packets of %d bytes fit through the way to the far end", v.link.MTU),
+		Evidence: fmt.Sprintf("%s, the way out by %s", e.Arithmetic(hop.MTU), Printable(hop.Dev))}
+	if v.link.MTU > fits {
+		c.Status, c.Summary = Warn, fmt.Sprintf("the tunnel's MTU %d is more than fits: %d", v.link.MTU, fits)
+		c.Hint = fmt.Sprintf("large transfers stall while pings work: nmcli connection modify %s ip-tunnel.mtu %d, then up", shellQuote(Printable(v.profile.ID)), fits)
+	}
+	return c
+}
