@@ -122,9 +122,7 @@ func (t Tunnel) IPCommands() []string {
 	if t.TOS != 0 {
 		add("tos", tosText(t.TOS))
 	}
-	if t.NoPMTUD {
-		add("nopmtudisc")
-	}
+	add(t.ipFamilyWords()...)
 	if t.Parent != "" {
 		add("dev", t.Parent)
 	}
@@ -141,6 +139,24 @@ func (t Tunnel) IPCommands() []string {
 		commands = append(commands, r.IPRouteAdd(t.Name))
 	}
 	return commands
+}
+
+// ipFamilyWords are the words that iproute2 has for one of the two carriers only.
+func (t Tunnel) ipFamilyWords() []string {
+	if !t.Mode.IPv6Outer() {
+		if t.NoPMTUD {
+			return []string{"nopmtudisc"}
+		}
+		return nil
+	}
+	var words []string
+	if t.EncapLimit != 0 {
+		words = append(words, "encaplimit", strconv.Itoa(int(t.EncapLimit)))
+	}
+	if t.FlowLabel != 0 {
+		words = append(words, "flowlabel", fmt.Sprintf("%#x", t.FlowLabel))
+	}
+	return words
 }
 
 func (t Tunnel) ipKeys() []string {
@@ -200,7 +216,11 @@ func (t Tunnel) CreateCommand() string {
 	if t.Mode != ModeGRE {
 		add("mode", t.Mode.String())
 	}
-	add("peer", t.Remote.String())
+	if t.Remote.IsValid() && !t.Remote.IsUnspecified() {
+		add("peer", t.Remote.String())
+	} else { // the far end of a tunnel with any local address
+		add("peer", "ADDRESS")
+	}
 	if t.Local.IsUnspecified() {
 		add("local", "any")
 	} else if t.Local.IsValid() {
@@ -214,7 +234,7 @@ func (t Tunnel) CreateCommand() string {
 	}
 	words = append(words, t.createOptions()...)
 	for _, r := range t.Routes {
-		if r.Dst != hostPrefix(t.PeerAddress) {
+		if !t.isRouteToPeer(r) {
 			add("route", r.String())
 		}
 	}
@@ -222,6 +242,12 @@ func (t Tunnel) CreateCommand() string {
 		words = append(words, "--autoconnect=false")
 	}
 	return shellJoin(words)
+}
+
+// isRouteToPeer says whether r is the route to the far end's inner address that a plan adds by itself.
+func (t Tunnel) isRouteToPeer(r Route) bool {
+	covered := slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(t.PeerAddress) })
+	return !covered && r.Dst == hostPrefix(t.PeerAddress) && r.String() == t.PeerAddress.String()
 }
 
 func (t Tunnel) createOptions() []string {
@@ -271,17 +297,20 @@ func sampleAddr(dst netip.Prefix, avoid netip.Addr) netip.Addr {
 	if dst.IsSingleIP() {
 		return dst.Addr()
 	}
-	if dst.Bits() == 0 { // the first address of all means "this host": take one from the blocks kept for examples (RFC 5737, RFC 3849)
-		if dst.Addr().Is4() {
-			return netip.AddrFrom4([4]byte{192, 0, 2, 1})
-		}
-		return netip.MustParseAddr("2001:db8::1")
-	}
 	sample := dst.Addr().Next()
-	if sample == avoid {
-		sample = sample.Next()
+	if dst.Bits() == 0 { // the first address of all means "this host": take one from the blocks kept for examples (RFC 5737, RFC 3849)
+		sample = netip.MustParseAddr("2001:db8::1")
+		if dst.Addr().Is4() {
+			sample = netip.AddrFrom4([4]byte{192, 0, 2, 1})
+		}
 	}
-	return sample
+	if sample != avoid {
+		return sample
+	}
+	if next := sample.Next(); dst.Contains(next) {
+		return next
+	}
+	return dst.Addr()
 }
 
 func countRoutes(n int) string {

@@ -23,6 +23,9 @@ var (
 	ErrTimeout = errors.New("timed out")
 	// ErrExists says that what should be added is there already.
 	ErrExists = errors.New("already exists")
+	// ErrNameLost says that somebody else made a tunnel of the same name at the same moment. It is also an [ErrExists]. Nothing is
+	// left of the attempt; with another name, or none, it can be repeated.
+	ErrNameLost = fmt.Errorf("the name is taken: %w", ErrExists)
 	// ErrUnreachable says that the kernel has no route to a destination.
 	ErrUnreachable = errors.New("no route")
 )

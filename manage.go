@@ -2,7 +2,9 @@ package nmgre
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -218,4 +220,39 @@ func (h *Host) own(ctx context.Context, name string) (Profile, error) {
 			"%s was made by hand: NetworkManager only mirrors it", Printable(p.Tunnel.Name))
 	}
 	return p, err
+}
+
+// FarEnd returns the tunnel as its other end has to make it. Its routes lead to this host's own networks: those of its other
+// devices, but for the one by which the far end is reached, and but for tunnels.
+func (h *Host) FarEnd(ctx context.Context, t Tunnel) (Tunnel, error) {
+	links, err := h.Kernel.Links(ctx)
+	if err != nil {
+		return Tunnel{}, err
+	}
+	hop, err := h.Kernel.Lookup(ctx, Query{To: t.Remote})
+	if err != nil && !errors.Is(err, ErrUnreachable) {
+		return Tunnel{}, err
+	}
+	if t.Local.IsUnspecified() && hop.Src.IsValid() {
+		t.Local = hop.Src // the far end must name what this end sends from
+	}
+	return t.FarEnd(ownNetworks(links, hop.Dev, t.Addresses)), nil
+}
+
+// ownNetworks returns the networks of the links that are neither tunnels nor the underlay, of the families that inner has.
+func ownNetworks(links []Link, underlay string, inner []netip.Prefix) []netip.Prefix {
+	var networks []netip.Prefix
+	for _, link := range links {
+		if link.GRE != nil || link.Name == underlay || !link.Up {
+			continue
+		}
+		for _, own := range link.Addresses {
+			a := own.Addr()
+			sameFamily := slices.ContainsFunc(inner, func(p netip.Prefix) bool { return p.Addr().Is4() == a.Is4() })
+			if sameFamily && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !own.IsSingleIP() && !slices.Contains(networks, own.Masked()) {
+				networks = append(networks, own.Masked())
+			}
+		}
+	}
+	return networks
 }

@@ -31,6 +31,9 @@ func (p *preflight) decide(ctx context.Context) error {
 		p.t.PeerAddress = DerivePeer(p.t.Addresses)
 	}
 	p.routeToPeer()
+	if err := joinProblems(p.parentMissing(), p.localNotHere(), p.remoteHere()); err != nil {
+		return err // the kernel would have no answer to what is asked next, or a misleading one
+	}
 	hop, err := p.underlay(ctx)
 	if err != nil {
 		return err
@@ -82,7 +85,7 @@ func (p *preflight) parentDevice() string {
 // computeMTU takes the MTU of the way to the far end less what the tunnel adds.
 func (p *preflight) computeMTU(hop Hop) uint32 {
 	e := p.t.Encapsulation()
-	mtu := max(e.MTU(hop.MTU), minMTU4)
+	mtu := min(max(e.MTU(hop.MTU), minMTU4), e.MTU(0xffff))
 	p.note("MTU %d: %s, on the way to %s by %s", mtu, e.Arithmetic(hop.MTU), p.t.Remote, Printable(hop.Dev))
 	return uint32(mtu) //nolint:gosec // between 68 and a device's MTU
 }
@@ -103,13 +106,24 @@ func (p *preflight) takenNames() map[string]bool {
 func (p *preflight) problems(ctx context.Context) []error {
 	var errs []error
 	for _, check := range []func() *Error{
-		p.nameTaken, p.parentMissing, p.localNotHere, p.remoteHere, p.duplicate, p.innerOverlap, p.routeIsOwnNetwork,
+		p.nameTaken, p.duplicate, p.innerOverlap, p.routeIsOwnNetwork,
 	} {
 		if err := check(); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	return append(errs, p.swallows(ctx)...)
+}
+
+// joinProblems joins those that there are.
+func joinProblems(problems ...*Error) error {
+	var errs []error
+	for _, problem := range problems {
+		if problem != nil {
+			errs = append(errs, problem)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (p *preflight) nameTaken() *Error {
@@ -138,7 +152,7 @@ func (p *preflight) parentMissing() *Error {
 }
 
 func (p *preflight) localNotHere() *Error {
-	if p.t.Local.IsUnspecified() || holderOf(p.links, p.t.Local) != nil {
+	if !p.t.Local.IsValid() || p.t.Local.IsUnspecified() || holderOf(p.links, p.t.Local) != nil {
 		return nil
 	}
 	return invalid("local", "use one of this host's addresses, or leave --local out to have it found; behind NAT it is the private address of the interface",
@@ -204,7 +218,7 @@ func (p *preflight) routeIsOwnNetwork() *Error {
 	return nil
 }
 
-// swallows refuses routes that would lead the packets of a tunnel into a tunnel: this one's, or another's.
+// swallows refuses routes and inner networks that would lead the packets of a tunnel into a tunnel: this one's, or another's.
 func (p *preflight) swallows(ctx context.Context) []error {
 	ends := []netip.Addr{p.t.Remote}
 	for _, link := range p.links {
@@ -213,23 +227,32 @@ func (p *preflight) swallows(ctx context.Context) []error {
 		}
 	}
 	var errs []error
-	for _, r := range p.t.Routes {
+	check := func(field string, r Route) {
 		for _, end := range ends {
-			if err := p.swallow(ctx, r, end); err != nil {
+			if err := p.swallow(ctx, field, r, end); err != nil {
 				errs = append(errs, err)
-				break
+				return
 			}
 		}
+	}
+	for _, own := range p.t.Addresses {
+		check("address", Route{Dst: own.Masked()})
+	}
+	for _, r := range p.t.Routes {
+		check("route", r)
 	}
 	return errs
 }
 
 // swallow returns an error if r would take over the way to end: unless what leads there now is more specific.
-func (p *preflight) swallow(ctx context.Context, r Route, end netip.Addr) error {
+func (p *preflight) swallow(ctx context.Context, field string, r Route, end netip.Addr) error {
 	if r.TableOrMain() != MainTable || !r.Dst.Contains(end) {
 		return nil
 	}
 	hop, err := p.kernel.Lookup(ctx, Query{To: end})
+	if err != nil && !errors.Is(err, ErrUnreachable) {
+		return err
+	}
 	if err == nil && hop.Match.IsValid() && hop.Match.Bits() > r.Dst.Bits() {
 		return nil
 	}
@@ -237,7 +260,7 @@ func (p *preflight) swallow(ctx context.Context, r Route, end netip.Addr) error 
 	if err == nil && hop.Via.IsValid() {
 		way = fmt.Sprintf("give the far end a route of its own first: ip route add %s via %s dev %s", end, hop.Via, Printable(hop.Dev))
 	}
-	return invalid("route", way, "%s covers the far end's outer address %s: the tunnel's own packets would go into the tunnel", r.Dst, end)
+	return invalid(field, way, "%s covers the far end's outer address %s: the tunnel's own packets would go into the tunnel", r.Dst, end)
 }
 
 // findLink returns the link with that name, nil if there is none.

@@ -15,7 +15,7 @@ const maxPrintable = 4096
 // Texts of more than 4096 bytes are cut.
 func Printable(s string) string {
 	if len(s) > maxPrintable {
-		s = s[:maxPrintable] + "..."
+		s = s[:cutAt(s)] + "..."
 	}
 	if isPrintable(s) {
 		return s
@@ -32,6 +32,16 @@ func Printable(s string) string {
 		i += size
 	}
 	return b.String()
+}
+
+// cutAt returns where s is cut: at the limit, or before the character that lies across it.
+func cutAt(s string) int {
+	for at := maxPrintable; at > maxPrintable-utf8.UTFMax; at-- {
+		if utf8.RuneStart(s[at]) {
+			return at
+		}
+	}
+	return maxPrintable // no UTF-8 anyway
 }
 
 func isPrintable(s string) bool {

@@ -45,6 +45,15 @@ func (r *Report) add(c Check) {
 	}
 }
 
+// replace puts c in the place of the check with its ID. The verdict stays: it is for checks that find the same in other words.
+func (r *Report) replace(c Check) {
+	for i := range r.Checks {
+		if r.Checks[i].ID == c.ID {
+			r.Checks[i] = c
+		}
+	}
+}
+
 // severity orders the outcomes; what was skipped says nothing.
 func severity(v Verdict) int {
 	switch v {

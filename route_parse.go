@@ -119,12 +119,18 @@ func (p *routeParser) mtu(r *Route) (err error) {
 	return err
 }
 
-func (p *routeParser) table() (uint32, error) {
-	if n, ok := tableNames[p.peek()]; ok {
+// table reads a table's number or name. The main table is 0 however it is named, so that equal routes are equal.
+func (p *routeParser) table() (n uint32, err error) {
+	n, named := tableNames[p.peek()]
+	if named {
 		p.at++
-		return n, nil
+	} else {
+		n, err = p.number("table", 1, 1<<32-1)
 	}
-	return p.number("table", 1, 1<<32-1)
+	if n == MainTable {
+		n = 0
+	}
+	return n, err
 }
 
 // nexthop reads the words after "nexthop", up to the next one or the end.
@@ -136,7 +142,7 @@ func (p *routeParser) nexthop() (hop Nexthop, err error) {
 		case "dev", "oif":
 			hop.Dev, err = p.next("an interface's name after " + word)
 			if err == nil && (len(hop.Dev) > maxName || Printable(hop.Dev) != hop.Dev) {
-				err = p.bad("", "%q is no interface's name", Printable(hop.Dev))
+				err = p.bad("an interface's name has 1 to 15 letters, digits and signs", "%q is no interface's name", Printable(hop.Dev))
 			}
 		case "weight":
 			var weight uint32

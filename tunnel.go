@@ -49,7 +49,6 @@ const (
 	FlagMIP6Dev                                  // for Mobile IPv6
 	FlagRcvDSCPCopy                              // the DSCP is copied to the inner packet on receipt
 	FlagUseOrigFwmark                            // the fwmark is copied from the inner packet
-	allTunnelFlags       TunnelFlags = 1<<iota - 1
 )
 
 // DefaultTTL is what a new tunnel sends with. Inheriting the inner packet's TTL would kill routing hellos and traceroute.

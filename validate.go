@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Problems returns everything that is wrong with the tunnel by itself, whatever host it is made on: each an [ErrInvalid] with the
@@ -70,13 +71,13 @@ func checkOuter(t Tunnel) []*Error {
 func checkOuterAddr(t Tunnel, field string, a netip.Addr) *Error {
 	switch {
 	case a.Is4In6():
-		return invalid(field, "write it as "+a.Unmap().String(), "%s is an IPv4 address in IPv6's clothes", a)
+		return invalid(field, "write it as "+a.Unmap().String(), "%s is an IPv4 address in IPv6's clothes", Printable(a.String()))
 	case !t.Mode.fits(a):
 		return familyProblem(t.Mode, field, a)
 	case a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return invalid(field, "a tunnel has two ends: give the address of one host", "%s is no address of a host", a)
+		return invalid(field, "a tunnel has two ends: give the address of one host", "%s is no address of a host", Printable(a.String()))
 	case a.IsLoopback():
-		return invalid(field, "give the address that the other end sends to", "%s never leaves this host", a)
+		return invalid(field, "give the address that the other end sends to", "%s never leaves this host", Printable(a.String()))
 	case a.Zone() != "":
 		return invalid(field, "give the address without it, and the device as --parent "+Printable(a.Zone()), "%s has a zone", Printable(a.String()))
 	case a.Is6() && a.IsLinkLocalUnicast() && t.Parent == "":
@@ -85,15 +86,18 @@ func checkOuterAddr(t Tunnel, field string, a netip.Addr) *Error {
 	return nil
 }
 
-// familyProblem proposes the mode that fits the address.
+// familyProblem proposes the mode that fits the address. Where there is no mode, that is what is wrong, and [checkMode] says it.
 func familyProblem(m Mode, field string, a netip.Addr) *Error {
+	if modeNames[m] == "" {
+		return nil
+	}
 	proposed := map[Mode]Mode{ModeGRE: ModeIP6GRE, ModeIP6GRE: ModeGRE, ModeGRETAP: ModeIP6GRETAP, ModeIP6GRETAP: ModeGRETAP}[m]
 	carrier, family := "IPv4", "IPv6"
 	if m.IPv6Outer() {
 		carrier, family = family, carrier
 	}
 	return invalid(field, fmt.Sprintf("use --mode %s, or an address of the other family", proposed),
-		"%s is an %s address, and mode %s is carried by %s", a, family, m, carrier)
+		"%s is an %s address, and mode %s is carried by %s", Printable(a.String()), family, m, carrier)
 }
 
 func checkParent(t Tunnel) []*Error {
@@ -103,7 +107,7 @@ func checkParent(t Tunnel) []*Error {
 	case t.Parent == t.Name:
 		return []*Error{invalid("parent", "name the device that carries the tunnel, such as eth0, or leave --parent out", "the tunnel cannot be its own parent")}
 	case !IsUUID(t.Parent) && (len(t.Parent) > maxName || Printable(t.Parent) != t.Parent):
-		return []*Error{invalid("parent", "give an interface's name or the UUID of its profile", "%q is neither", Printable(t.Parent))}
+		return []*Error{invalid("parent", "give an interface's name or the UUID of its profile", "%q is neither an interface's name nor a UUID", Printable(t.Parent))}
 	}
 	return nil
 }
@@ -115,32 +119,23 @@ func checkHeader(t Tunnel) []*Error {
 		problems = append(problems, invalid("ttl", "use --ttl inherit with --no-pmtud, or leave --no-pmtud out",
 			"a fixed TTL (%d) is possible only with path MTU discovery", t.TTL))
 	}
+	if t.Flags != 0 { // libnm's verify of the ip-tunnel setting
+		problems = append(problems, invalid("flags", "leave it out: NetworkManager has flags for its modes ipip6 and ip6ip6 only",
+			"NetworkManager refuses %#x for mode %s", uint32(t.Flags), t.Mode))
+	}
 	if t.Mode.IPv6Outer() {
 		if t.FlowLabel > 0xfffff {
 			problems = append(problems, invalid("flow-label", "a flow label has 20 bits: 0 to 1048575", "%d is too large", t.FlowLabel))
 		}
-		if unknown := t.Flags &^ allTunnelFlags; unknown != 0 {
-			problems = append(problems, invalid("flags", "the flags are 0x1 to 0x20", "%#x has bits that mean nothing", uint32(t.Flags)))
-		}
 		return problems
 	}
-	for field, set := range map[string]bool{"encap-limit": t.EncapLimit != 0, "flow-label": t.FlowLabel != 0, "flags": t.Flags != 0} {
+	for field, set := range map[string]bool{"encap-limit": t.EncapLimit != 0, "flow-label": t.FlowLabel != 0} {
 		if set {
 			problems = append(problems, invalid(field, "leave it out, or use --mode ip6gre or ip6gretap", "only tunnels carried by IPv6 have it, and mode %s is not", t.Mode))
 		}
 	}
-	slices.SortFunc(problems, func(a, b *Error) int { return compareStrings(a.Field, b.Field) })
+	slices.SortFunc(problems, func(a, b *Error) int { return strings.Compare(a.Field, b.Field) })
 	return problems
-}
-
-func compareStrings(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // The smallest packets that every link must carry: RFC 791 and RFC 8200.

@@ -73,6 +73,9 @@ func checkPeerAddress(t Tunnel) []*Error {
 		if p.Addr() == peer {
 			return []*Error{invalid("peer-address", hint, "%s is this end's own inner address", peer)}
 		}
+		if p.Addr().Is4() && p.Bits() < 31 && p.Contains(peer) && (peer == p.Masked().Addr() || peer == lastAddr(p)) {
+			return []*Error{invalid("peer-address", hint, "%s is the first or the last address of %s, which no host has", peer, p.Masked())}
+		}
 		sameFamily = sameFamily || p.Addr().Is4() == peer.Is4()
 	}
 	if len(t.Addresses) > 0 && !sameFamily {
@@ -104,6 +107,7 @@ func checkRoutes(t Tunnel) []*Error {
 	for i, r := range t.Routes {
 		problems = append(problems, r.problems()...)
 		problems = appendProblem(problems, checkGateways(t, r))
+		problems = appendProblem(problems, checkRouteFamily(t, r))
 		for _, earlier := range t.Routes[:i] {
 			if r.sameSlot(earlier) {
 				problems = append(problems, invalid("route", "give each destination once, or with different metrics", "%s is there twice", r.Dst))
@@ -127,10 +131,19 @@ func checkGateways(t Tunnel, r Route) *Error {
 			return invalid("route", "via is the far end's inner address", "the gateway of %s, %s, is this end's own address", r.Dst, hop.Via)
 		}
 		if !t.onLink(hop.Via) {
-			return invalid("route", "leave via out to send straight into the tunnel, or add onlink", "the gateway of %s, %s, is in none of the tunnel's networks", r.Dst, hop.Via)
+			return invalid("route", "leave via out to send straight into the tunnel, name the far end with --peer-address, or add onlink", "the gateway of %s, %s, is in none of the tunnel's networks", r.Dst, hop.Via)
 		}
 	}
 	return nil
+}
+
+// checkRouteFamily refuses a route for whose family NetworkManager is told to do nothing on the tunnel: it would not be set.
+func checkRouteFamily(t Tunnel, r Route) *Error {
+	sameFamily := func(p netip.Prefix) bool { return p.Addr().Is4() == r.Dst.Addr().Is4() }
+	if !r.Dst.IsValid() || slices.ContainsFunc(t.Addresses, sameFamily) {
+		return nil
+	}
+	return invalid("route", "give the tunnel an inner address of that family with --address", "%s: the tunnel has no inner address of its family", r.Dst)
 }
 
 func (t Tunnel) hasAddress(a netip.Addr) bool {

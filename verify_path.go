@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // checkRoutes asks the kernel, for each of the profile's routes and each of our own, where a packet to it would go.
@@ -73,55 +74,91 @@ func (v *verifier) checkRoute(ctx context.Context, r Route) (Check, error) {
 		c.Hint = "the route is missing; set it again: nmcli connection up " + shellQuote(Printable(v.profile.ID))
 	case err != nil:
 		return c, err
-	case !v.leadsTo(r, hop.Dev):
+	case !v.leadsTo(r, hop):
 		c.Status, c.Summary = Fail, fmt.Sprintf("packets to %s do not go into the tunnel", to)
 		c.Evidence, c.Hint = hopText(to, hop), v.wrongWayHint(r, hop)
+		partly, err := v.restLeadsTo(ctx, r, hop)
+		if err != nil {
+			return c, err
+		}
+		if partly {
+			c.Status, c.Summary = Warn, fmt.Sprintf("the route is set, but packets to %s do not go into the tunnel", to)
+		}
 	case r.Src.IsValid() && hop.Src != r.Src:
 		c.Status, c.Summary, c.Evidence = Fail, fmt.Sprintf("packets to %s have another source than %s", to, r.Src), hopText(to, hop)
 		c.Hint = "another route for the same destination decides: ip route show " + r.Dst.String()
 	default:
 		c.Summary, c.Evidence = "packets to it go into the tunnel", hopText(to, hop)
+		if hop.Dev != v.link.Name {
+			c.Summary = "packets to it go into the tunnel or by the route's other devices"
+		}
 	}
 	return c, nil
 }
 
+// restLeadsTo says whether a longer route took the sample only, as one for a network within r's does, and the end of r's network still
+// goes into the tunnel.
+func (v *verifier) restLeadsTo(ctx context.Context, r Route, hop Hop) (bool, error) {
+	if !moreSpecific(hop, r) || r.Dst.Bits() == 0 {
+		return false, nil
+	}
+	last, err := v.host.Kernel.Lookup(ctx, Query{To: lastAddr(r.Dst).Prev()})
+	if errors.Is(err, ErrUnreachable) {
+		return false, nil
+	}
+	return err == nil && v.leadsTo(r, last), err
+}
+
 // wrongWayHint says why another route won: it is longer, or its metric is lower.
 func (v *verifier) wrongWayHint(r Route, hop Hop) string {
-	if hop.Match.IsValid() && hop.Match.Bits() > r.Dst.Bits() {
+	if moreSpecific(hop, r) {
 		return fmt.Sprintf("the more specific route to %s by %s takes them: ip route show %s", hop.Match, Printable(hop.Dev), hop.Match)
 	}
 	return fmt.Sprintf("the tunnel's route is missing, or one by %s with a lower metric takes them: ip route show %s", Printable(hop.Dev), r.Dst)
 }
 
-// leadsTo says whether dev is the tunnel, or one of the devices of a multipath route.
-func (v *verifier) leadsTo(r Route, dev string) bool {
-	if dev == v.link.Name {
+// moreSpecific says whether a longer route than r decided.
+func moreSpecific(hop Hop, r Route) bool {
+	return hop.Match.IsValid() && hop.Match.Bits() > r.Dst.Bits()
+}
+
+// leadsTo says whether the packet goes into the tunnel, or by another device of r, if r is a multipath route and decided.
+func (v *verifier) leadsTo(r Route, hop Hop) bool {
+	if hop.Dev == v.link.Name {
 		return true
 	}
-	for _, hop := range r.Nexthops {
-		if hop.Dev == dev {
-			return true
-		}
-	}
-	return false
+	decided := !hop.Match.IsValid() || hop.Match == r.Dst
+	return decided && slices.ContainsFunc(r.Nexthops, func(next Nexthop) bool { return next.Dev == hop.Dev })
 }
 
 // checkHeld looks for a route in a table which the kernel consults only by rules that nmgre does not know.
 func (v *verifier) checkHeld(ctx context.Context, r Route) (Check, error) {
 	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
-	held, err := v.host.Kernel.Routes(ctx, v.link.Name)
-	if err != nil {
+	held, err := v.held(ctx, r)
+	switch {
+	case err != nil:
 		return c, err
+	case held != nil:
+		c.Summary, c.Evidence = fmt.Sprintf("table %d has it", r.Table), held.String()
+	default:
+		c.Status, c.Summary = Fail, fmt.Sprintf("table %d does not have it", r.Table)
+		c.Hint = "set it again: nmcli connection up " + shellQuote(Printable(v.profile.ID))
 	}
-	for _, k := range held {
+	return c, nil
+}
+
+// held returns the route as the kernel holds it, nil if it does not.
+func (v *verifier) held(ctx context.Context, r Route) (*KernelRoute, error) {
+	routes, err := v.host.Kernel.Routes(ctx, v.link.Name)
+	if err != nil {
+		return nil, err
+	}
+	for i, k := range routes {
 		if k.Dst == r.Dst && k.TableOrMain() == r.TableOrMain() && (r.Metric == nil || k.Metric != nil && *k.Metric == *r.Metric) {
-			c.Summary, c.Evidence = fmt.Sprintf("table %d has it", r.Table), k.String()
-			return c, nil
+			return &routes[i], nil
 		}
 	}
-	c.Status, c.Summary = Fail, fmt.Sprintf("table %d does not have it", r.Table)
-	c.Hint = "set it again: nmcli connection up " + shellQuote(Printable(v.profile.ID))
-	return c, nil
+	return nil, nil
 }
 
 func hopText(to netip.Addr, hop Hop) string {
@@ -129,7 +166,11 @@ func hopText(to netip.Addr, hop Hop) string {
 	if hop.Via.IsValid() {
 		text += " via " + hop.Via.String()
 	}
-	return text + " dev " + Printable(hop.Dev) + " src " + hop.Src.String()
+	text += " dev " + Printable(hop.Dev)
+	if hop.Src.IsValid() {
+		text += " src " + hop.Src.String()
+	}
+	return text
 }
 
 // checkUnderlay looks at the way to the far end, and compares its MTU with the tunnel's.
@@ -140,6 +181,12 @@ func (v *verifier) checkUnderlay(ctx context.Context) error {
 	} else if holderOf(v.links, from) == nil {
 		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: fmt.Sprintf("the local outer address %s is not on this host", from),
 			Evidence: "no device has it", Hint: "it has moved or its network is down: give the tunnel the present address"})
+		v.report.add(skip("mtu", "not checked: the way to the far end is unknown"))
+		return nil
+	}
+	if dev := v.parentDevice(); dev != "" && findLink(v.links, dev) == nil {
+		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: "the device that the tunnel is bound to is not there",
+			Evidence: "there is no device " + Printable(dev), Hint: "bring it up, or bind the tunnel to another one"})
 		v.report.add(skip("mtu", "not checked: the way to the far end is unknown"))
 		return nil
 	}
@@ -158,6 +205,10 @@ func (v *verifier) checkUnderlay(ctx context.Context) error {
 		return err
 	}
 	v.report.add(c)
+	if c.Status == Fail { // its MTU says nothing
+		v.report.add(skip("mtu", "not checked: the way to the far end leads nowhere"))
+		return nil
+	}
 	v.report.add(v.checkMTU(hop))
 	return nil
 }
@@ -176,6 +227,7 @@ const maxNesting = 8
 func (v *verifier) followUnderlay(ctx context.Context, first Hop) (Check, error) {
 	c := Check{ID: "underlay", Status: Pass, Certainty: Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: hopText(v.tunnel.Remote, first)}
 	hop, path := first, Printable(v.tunnel.Name)
+	seen := make(map[string]bool)
 	for range maxNesting {
 		path += " -> " + Printable(hop.Dev)
 		if hop.Dev == v.tunnel.Name {
@@ -187,6 +239,11 @@ func (v *verifier) followUnderlay(ctx context.Context, first Hop) (Check, error)
 		if link == nil || link.GRE == nil {
 			return c, nil
 		}
+		if seen[hop.Dev] {
+			c.Status, c.Certainty, c.Summary, c.Evidence = Fail, Likely, "the way to the far end goes round in circles through other tunnels", path
+			return c, nil
+		}
+		seen[hop.Dev] = true
 		c.Status, c.Summary, c.Evidence = Warn, "the way to the far end leads into another GRE tunnel", path
 		c.Hint = "if that is not meant, give the far end a route by its own gateway"
 		next, err := v.host.Kernel.Lookup(ctx, Query{To: link.GRE.Remote})

@@ -33,7 +33,7 @@ func (v *verifier) checkPeer(ctx context.Context) error {
 		return err
 	}
 	var delta Counters
-	if link := findLink(after, v.link.Name); link != nil {
+	if link := findLink(after, v.link.Name); link != nil && link.Index == v.link.Index { // one made anew counts from 0
 		delta = link.Counters.minus(v.link.Counters)
 	}
 	v.report.add(v.judgeProbe(result, delta))
@@ -111,6 +111,9 @@ func (v *verifier) judgeCounters(r ProbeResult, d Counters) Check {
 	if fault := sendFault(d); fault != "" {
 		c.Status, c.Summary = Fail, "packets do not leave this host: "+fault
 		c.Hint = "see the underlay check: local address, route to the far end, firewall on this host"
+		if r.Received > 0 {
+			c.Status, c.Summary = Warn, "some packets do not leave this host: "+fault
+		}
 		return c
 	}
 	switch {
@@ -118,11 +121,16 @@ func (v *verifier) judgeCounters(r ProbeResult, d Counters) Check {
 		c.Status, c.Summary, c.Hint = Fail, "the far end's checksum option differs", "turn checksums off at the far end: NetworkManager's tunnels have none"
 	case d.RxFIFOErrors > 0:
 		c.Status, c.Summary, c.Hint = Fail, "packets come out of sequence", "turn sequence numbers off at the far end: NetworkManager's tunnels have none"
+	case r.Received == 0 && d.TxPackets == 0:
+		c.Status, c.Summary = Warn, "the kernel counted no packets into the tunnel"
 	case r.Received == 0 && d.RxPackets == 0:
 		c.Status, c.Summary = Warn, "packets leave, and nothing comes back"
 	case r.Received == 0:
 		c.Status, c.Certainty, c.Summary = Warn, Likely, "something comes out of the tunnel, but no answers to the probes"
 		c.Hint = "the inner addresses of the two ends may not fit each other, or the far end drops pings"
+	}
+	if c.Status == Fail && v.opts.beforeSave { // the far end's fault is no reason not to make this end
+		c.Status = Warn
 	}
 	return c
 }
@@ -136,6 +144,8 @@ func sendFault(d Counters) string {
 		return "there is no route to the far end, or the local outer address is not on this host"
 	case d.TxDropped > 0:
 		return "this host itself drops them after encapsulation (firewall, traffic control)"
+	case d.TxErrors > 0 && d.TxPackets == 0:
+		return "the kernel could not wrap them, or they are too large for the way out"
 	}
 	return ""
 }

@@ -119,7 +119,11 @@ func (h *Host) Create(ctx context.Context, plan Plan, opts CreateOptions) (Creat
 		return Created{Report: report}, tx.undo(ctx, err)
 	}
 	status, err := h.Show(ctx, uuid)
-	return Created{Status: status, Report: report}, err
+	if err != nil { // the tunnel is there for good: that it cannot be shown is no failure
+		status = Status{Profile: Profile{UUID: uuid, ID: t.Name, Tunnel: t, State: StateActive, Device: t.Name}}
+	}
+	report.replace((&verifier{profile: status.Profile}).checkProfile()) // it is on disk now
+	return Created{Status: status, Report: report}, nil
 }
 
 // transaction is a tunnel in the making.
@@ -127,6 +131,8 @@ type transaction struct {
 	host   *Host
 	uuid   string
 	tunnel Tunnel
+	device string // what the undo waits for; empty as long as nothing of that name can be ours
+	saving bool   // the profile may be on disk
 }
 
 func (tx *transaction) create(ctx context.Context, opts CreateOptions) (report Report, err error) {
@@ -134,13 +140,13 @@ func (tx *transaction) create(ctx context.Context, opts CreateOptions) (report R
 	steps := []func() error{
 		func() error { return h.Profiles.Add(ctx, tx.uuid, t) },
 		func() error { return tx.claim(ctx) },
-		func() error { return h.Profiles.Activate(ctx, tx.uuid) },
+		func() error { tx.device = t.Name; return h.Profiles.Activate(ctx, tx.uuid) },
 		func() error { return tx.addRoutes(ctx) },
 		func() error { report, err = tx.check(ctx, opts); return err },
-		func() error { return h.Profiles.Save(ctx, tx.uuid) },
+		func() error { tx.saving = true; return h.Profiles.Save(ctx, tx.uuid) },
 	}
 	names := []string{
-		"added the profile " + t.Name + ", in memory", "", "brought it up", "",
+		"added the profile " + t.Name + ", in memory", "made sure that the name is free", "brought it up", "",
 		"verified it", "wrote the profile to disk",
 	}
 	for i, do := range steps {
@@ -158,7 +164,7 @@ func (tx *transaction) step(ctx context.Context, name string, do func() error) e
 	}
 	begin := time.Now()
 	err := do()
-	if name != "" || err != nil {
+	if name != "" {
 		tx.host.tell(Event{What: name, Took: time.Since(begin), Err: err})
 	}
 	return err
@@ -180,8 +186,8 @@ func (tx *transaction) claim(ctx context.Context) error {
 	for _, p := range profiles {
 		named := p.ID == tx.tunnel.Name || p.Tunnel.Name == tx.tunnel.Name
 		if p.UUID != tx.uuid && named && p.State != StateExternal && !p.Abandoned && (!p.Trial || p.Serial < own.Serial) {
-			return &Error{Kind: ErrInvalid, Field: "name", What: "somebody else has made " + tx.tunnel.Name + " at the same moment",
-				Hint: "choose another name, or leave --name out", Err: ErrExists}
+			return &Error{Kind: ErrNameLost, Field: "name", What: "somebody else has made " + tx.tunnel.Name + " at the same moment",
+				Hint: "choose another name, or leave --name out"}
 		}
 	}
 	return nil
@@ -206,7 +212,11 @@ func (tx *transaction) check(ctx context.Context, opts CreateOptions) (Report, e
 		return report, err
 	}
 	for _, c := range report.Failures() {
-		return report, &Error{What: "the tunnel came up wrong: " + c.Summary + " (" + c.Evidence + ")", Hint: c.Hint}
+		what := "the tunnel came up wrong: " + c.Summary
+		if c.Evidence != "" {
+			what += " (" + c.Evidence + ")"
+		}
+		return report, &Error{What: what, Hint: c.Hint}
 	}
 	return report, nil
 }
@@ -218,17 +228,20 @@ func (tx *transaction) undo(ctx context.Context, cause error) error {
 	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
 	begin := time.Now()
-	err := tx.host.remove(undoing, tx.uuid, tx.tunnel.Name)
+	err := tx.host.remove(undoing, tx.uuid, tx.device)
 	for errors.Is(err, ErrNoNetworkManager) && undoing.Err() == nil {
 		pause(undoing, undoRetry)
-		err = tx.host.remove(undoing, tx.uuid, tx.tunnel.Name)
+		err = tx.host.remove(undoing, tx.uuid, tx.device)
 	}
 	tx.host.tell(Event{What: "took back what had been done", Took: time.Since(begin), Err: err, Undo: true})
 	if err == nil {
 		return cause
 	}
-	return errors.Join(cause, &Error{What: "could not take back everything", Err: err,
-		Hint: "what is left is in memory only: the next nmgre command removes it, and so does a reboot"})
+	hint := "what is left is in memory only: the next nmgre command removes it, and so does a reboot"
+	if tx.saving {
+		hint = "the tunnel may be there for good: see nmgre list, and remove it with: nmgre delete " + shellQuote(tx.tunnel.Name)
+	}
+	return errors.Join(cause, &Error{What: "could not take back everything", Err: err, Hint: hint})
 }
 
 // remove deletes a profile and waits for its link to go.
@@ -239,22 +252,25 @@ func (h *Host) remove(ctx context.Context, uuid, dev string) error {
 	return h.waitGone(ctx, dev)
 }
 
-// waitGone returns when there is no device of that name any more.
+// waitGone returns when there is no device of that name any more. The empty name is no device's.
 func (h *Host) waitGone(ctx context.Context, dev string) error {
-	ctx, cancel := context.WithTimeout(ctx, goneTimeout)
+	if dev == "" {
+		return nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, goneTimeout)
 	defer cancel()
 	for {
 		links, err := h.Kernel.Links(ctx)
 		if err != nil {
-			return err
+			return withContext(ctx, err)
 		}
 		if findLink(links, dev) == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
+		if waiting.Err() != nil {
 			return &Error{Kind: ErrTimeout, What: "the device " + Printable(dev) + " is still there", Hint: "remove it with: ip link delete dev " + shellQuote(dev)}
 		}
-		pause(ctx, gonePoll)
+		pause(waiting, gonePoll)
 	}
 }
 
@@ -270,6 +286,9 @@ func pause(ctx context.Context, d time.Duration) {
 
 // withContext says in err that ctx has ended, where that is the reason.
 func withContext(ctx context.Context, err error) error {
+	if ctx.Err() != nil && err == ctx.Err() { //nolint:errorlint // the bare error says nothing; a wrapped one says what was tried
+		return contextError(err)
+	}
 	if ctx.Err() == nil || errors.Is(err, ErrTimeout) || errors.Is(err, context.Canceled) {
 		return err
 	}

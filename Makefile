@@ -1,0 +1,68 @@
+# nmgre: what can be made. `make help` lists it.
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+
+SHELL   := /bin/bash
+BUILD   := CGO_ENABLED=0 go build -trimpath
+LINTER  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+LAB     := testdata/lab/lab.sh
+PREFIX  ?= /usr/local
+
+# testdata/ is left out of ./... by Go itself, but the lab's own Go code is code like any other.
+PACKAGES := ./... ./testdata/lab/...
+
+.PHONY: help build test vet unit lab-setup lab-test lint bench demo lab man completions install clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+build: ## build/nmgre
+	$(BUILD) -o build/nmgre ./cmd/nmgre
+
+test: vet unit lab-test ## everything: vet, unit tests, and the tests in the lab
+
+vet:
+	go vet $(PACKAGES)
+
+unit: ## the tests that need no lab
+	go test $(PACKAGES)
+
+lab-setup: ## install what the lab needs, and build it (once)
+	$(LAB) setup
+
+lab-test: lab-setup ## the tests in the lab: a kernel with GRE and real NetworkManagers
+	testdata/lab/test.sh
+
+lint: ## the linter, with the walls between the packages
+	go run $(LINTER) run $(PACKAGES)
+
+bench: lab-setup ## speed, as ratios
+	testdata/bench.sh
+
+demo: lab-setup ## two hosts, one tunnel, made by nmgre at both ends
+	testdata/demo.sh
+
+lab: lab-setup ## a shell on linux1, a host of the lab
+	@mkdir -p build/lab-share/bin
+	$(BUILD) -o build/lab-share/bin/nmgre ./cmd/nmgre
+	$(LAB) shell linux1
+
+man: build ## build/man: the manual pages
+	build/nmgre man build/man
+
+completions: build ## build/completions: for bash, zsh and fish
+	mkdir -p build/completions
+	build/nmgre completion bash > build/completions/nmgre
+	build/nmgre completion zsh > build/completions/_nmgre
+	build/nmgre completion fish > build/completions/nmgre.fish
+
+install: build man completions ## install below PREFIX (/usr/local)
+	install -D -m 0755 build/nmgre $(DESTDIR)$(PREFIX)/bin/nmgre
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 build/man/*.8
+	install -D -m 0644 build/completions/nmgre $(DESTDIR)$(PREFIX)/share/bash-completion/completions/nmgre
+	install -D -m 0644 build/completions/_nmgre $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nmgre
+	install -D -m 0644 build/completions/nmgre.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/nmgre.fish
+
+clean: ## remove everything that was built, the lab too
+	$(LAB) clean
+	rm -rf build
