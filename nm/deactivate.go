@@ -1,0 +1,157 @@
+package nm
+
+import (
+	"context"
+	"time"
+
+	gnm "github.com/Wifx/gonetworkmanager/v2"
+	"github.com/godbus/dbus/v5"
+)
+
+const (
+	// pollTime is how often a device is looked at that ought to go away, should a signal be missed.
+	pollTime = 250 * time.Millisecond
+	// lingerTime is how long a device may stay when its connection is down. NetworkManager deletes the links that it made at once, and never
+	// those that were there before it.
+	lingerTime = 2 * time.Second
+)
+
+// Deactivate takes the profile down and returns when its connection is gone, and with it the link if NetworkManager had made it.
+func (c *Client) Deactivate(ctx context.Context, uuid string) error {
+	const op = "take the tunnel down"
+	l, err := c.link(ctx)
+	if err != nil {
+		return failed(op, err)
+	}
+	w, err := l.watch(ctx)
+	if err != nil {
+		return failed(op, err)
+	}
+	defer w.close()
+	return failed(op, w.down(ctx, uuid, true))
+}
+
+// Delete takes the profile down and removes it, from the disk too. It returns when its link is gone as well.
+func (c *Client) Delete(ctx context.Context, uuid string) error {
+	const op = "delete the profile"
+	l, err := c.link(ctx)
+	if err != nil {
+		return failed(op, err)
+	}
+	w, err := l.watch(ctx)
+	if err != nil {
+		return failed(op, err)
+	}
+	defer w.close()
+	if err := w.down(ctx, uuid, true); err != nil {
+		return failed(op, err)
+	}
+	path, err := l.lookup(ctx, uuid)
+	if err == nil {
+		err = l.call(ctx, path, gnm.ConnectionDelete, nil)
+	}
+	if err != nil && !isGone(err) && !isNotFound(err) {
+		return failed(op, err)
+	}
+	// Whoever brought it up again in between has lost it now: NetworkManager takes deleted profiles down by itself.
+	return failed(op, w.down(ctx, uuid, false))
+}
+
+// down waits until none of the profile's connections and links are left. With request it asks for that first.
+func (w *watch) down(ctx context.Context, uuid string, request bool) error {
+	actives, err := w.link.activesOf(ctx, uuid)
+	if err != nil {
+		return err
+	}
+	for _, a := range actives {
+		if request && a.state < gnm.NmActiveConnectionStateDeactivating {
+			err := w.link.call(ctx, manager, gnm.NetworkManagerDeactivateConnection, []any{a.path})
+			if err != nil && !isGone(err) {
+				return err
+			}
+		}
+		if err := w.untilGone(ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// activesOf returns the profile's active connections.
+func (l *link) activesOf(ctx context.Context, uuid string) ([]active, error) {
+	var paths []dbus.ObjectPath
+	if err := l.get(ctx, manager, gnm.NetworkManagerPropertyActiveConnections, &paths); err != nil {
+		return nil, err
+	}
+	var own []active
+	requests := make([]request, len(paths))
+	for i, path := range paths {
+		requests[i] = activeRequest(path, func(a active) {
+			if a.uuid == uuid {
+				own = append(own, a)
+			}
+		})
+	}
+	err := l.flight(ctx, requests)
+	return own, err
+}
+
+// untilGone waits until the connection is no more, and neither is the link of its device.
+func (w *watch) untilGone(ctx context.Context, a active) error {
+	err := w.until(ctx, func() (bool, error) {
+		all, err := w.link.getAll(ctx, a.path, gnm.ActiveConnectionInterface)
+		return isGone(err) || readActive(a.path, all).state == gnm.NmActiveConnectionStateDeactivated, unlessGone(err)
+	}, a.path)
+	if err != nil {
+		return err
+	}
+	patience := time.Now().Add(lingerTime)
+	return w.until(ctx, func() (bool, error) {
+		for _, device := range a.devices {
+			there, busy, err := w.link.device(ctx, device)
+			if err != nil || there && (busy || time.Now().Before(patience)) {
+				return false, err
+			}
+		}
+		return true, nil
+	}, a.devices...)
+}
+
+// device says whether the device has a link, and whether it is still being taken down or is up again.
+func (l *link) device(ctx context.Context, path dbus.ObjectPath) (there, busy bool, err error) {
+	all, err := l.getAll(ctx, path, gnm.DeviceInterface)
+	state := gnm.NmDeviceState(value[uint32](all, gnm.DevicePropertyState))
+	return value[bool](all, gnm.DevicePropertyReal), state == gnm.NmDeviceStateDeactivating, unlessGone(err)
+}
+
+// until looks whether something is done, and again whenever a signal tells of one of the objects, and now and then anyway.
+func (w *watch) until(ctx context.Context, done func() (bool, error), objects ...dbus.ObjectPath) error {
+	for {
+		ok, err := done()
+		if ok || err != nil {
+			return err
+		}
+		if err := w.news(ctx, objects); err != nil {
+			return err
+		}
+	}
+}
+
+// news returns when a signal tells of one of the objects, or pollTime has passed.
+func (w *watch) news(ctx context.Context, objects []dbus.ObjectPath) error {
+	deadline := time.Now().Add(pollTime)
+	for {
+		signal, err := w.next(ctx, max(time.Until(deadline), time.Millisecond))
+		if signal == nil || err != nil {
+			return err
+		}
+		for _, path := range objects {
+			if signal.Path == path || removes(signal, path) {
+				return nil
+			}
+		}
+		if time.Now().After(deadline) {
+			return nil
+		}
+	}
+}

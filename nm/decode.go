@@ -1,0 +1,319 @@
+package nm
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/godbus/dbus/v5"
+
+	"nmgre"
+)
+
+// Bounds of what is read from a profile, which any local user may have written: far above what anybody needs.
+const (
+	maxAddresses = 10_000
+	maxRoutes    = 200_000
+	maxName      = 15 // IFNAMSIZ less its final zero
+	maxParent    = 64
+)
+
+// Decode reads the tunnel that a profile holds. It fails for a profile that is no GRE tunnel, and for values that NetworkManager would not
+// have let pass; its errors name the property as nmcli does, as in "ip-tunnel.remote".
+//
+// Defaults that NetworkManager leaves out are filled in: no local address is the unspecified one, no autoconnect is yes. While a
+// profile is on trial, Autoconnect is what it will be when it is saved. The zero PeerAddress means that there is no note of it and
+// that it does not follow from the addresses. Routes that nmgre cannot hold, such as blackhole routes, are left out; [Encode] keeps them.
+func Decode(s Settings) (nmgre.Tunnel, error) {
+	d := &decoder{s: s}
+	var t nmgre.Tunnel
+	d.tunnel(&t)
+	d.connection(&t)
+	for _, family := range [...]string{setIPv4, setIPv6} {
+		t.Addresses = append(t.Addresses, d.addresses(family)...)
+		t.Routes = append(t.Routes, d.routes(family)...)
+	}
+	t.PeerAddress = d.peer(t.Addresses)
+	if d.err != nil {
+		return nmgre.Tunnel{}, d.err
+	}
+	return t, nil
+}
+
+// modeOf returns the mode of a GRE profile, 0 for any other profile.
+func modeOf(s Settings) nmgre.Mode {
+	if s.text(setConnection, "type") != typeTunnel {
+		return 0
+	}
+	number, _ := s[setTunnel]["mode"].Value().(uint32)
+	return tunnelModes[number]
+}
+
+// decoder reads properties and remembers the first error, so that reading them is a list and not a ladder.
+type decoder struct {
+	s   Settings
+	err error
+}
+
+func (d *decoder) fail(setting, property, format string, args ...any) {
+	if d.err == nil {
+		d.err = badSetting(setting+"."+property, fmt.Sprintf(format, args...))
+	}
+}
+
+func badSetting(name, reason string) error {
+	return &nmgre.Error{Kind: nmgre.ErrInvalid, What: name + ": " + reason}
+}
+
+// read returns a property, or absent if it is not there.
+func read[T any](d *decoder, setting, property string, absent T) T {
+	v, ok := d.s[setting][property]
+	if !ok {
+		return absent
+	}
+	value, ok := v.Value().(T)
+	if !ok {
+		d.fail(setting, property, "has the type %q instead of %q", v.Signature(), dbus.SignatureOf(absent))
+		return absent
+	}
+	return value
+}
+
+func (d *decoder) tunnel(t *nmgre.Tunnel) {
+	t.Mode = modeOf(d.s)
+	if t.Mode == 0 {
+		d.fail(setTunnel, "mode", "is no GRE mode")
+		return
+	}
+	t.Parent = d.name(setTunnel, "parent", maxParent)
+	t.Local, t.Remote = d.outer("local", t.Mode), d.outer("remote", t.Mode)
+	t.TTL, t.TOS = d.byte("ttl"), d.byte("tos")
+	t.NoPMTUD = !read(d, setTunnel, "path-mtu-discovery", true)
+	t.InputKey, t.OutputKey = d.key("input-key"), d.key("output-key")
+	t.EncapLimit = d.byte("encapsulation-limit")
+	t.FlowLabel = read(d, setTunnel, "flow-label", uint32(0))
+	if t.FlowLabel >= 1<<20 {
+		d.fail(setTunnel, "flow-label", "%d has more than 20 bits", t.FlowLabel)
+	}
+	t.Flags = nmgre.TunnelFlags(read(d, setTunnel, "flags", uint32(0)))
+	t.MTU = read(d, setTunnel, "mtu", uint32(0))
+}
+
+func (d *decoder) connection(t *nmgre.Tunnel) {
+	t.Name = d.name(setConnection, "interface-name", maxName)
+	t.Autoconnect = read(d, setConnection, "autoconnect", true)
+	if wanted, ok := trialAutoconnect(d.s); ok {
+		t.Autoconnect = wanted
+	}
+}
+
+// name reads the name of a device: no spaces, no slashes, nothing that a terminal would act on.
+func (d *decoder) name(setting, property string, limit int) string {
+	name := read(d, setting, property, "")
+	if len(name) > limit || strings.ContainsAny(name, "/ ") || nmgre.Printable(name) != name {
+		d.fail(setting, property, "%s is no device name", quote(name))
+	}
+	return name
+}
+
+// outer reads an outer address; the one that stands for "any" if it is not there.
+func (d *decoder) outer(property string, mode nmgre.Mode) netip.Addr {
+	unspecified := netip.IPv4Unspecified()
+	if mode.IPv6Outer() {
+		unspecified = netip.IPv6Unspecified()
+	}
+	text := read(d, setTunnel, property, "")
+	if text == "" {
+		return unspecified
+	}
+	a, err := parseAddr(text, familyOf(unspecified))
+	if err != nil {
+		d.fail(setTunnel, property, "%v", err)
+	}
+	return a
+}
+
+// byte reads a number that D-Bus has 32 bits for and the packet 8.
+func (d *decoder) byte(property string) uint8 {
+	n := read(d, setTunnel, property, uint32(0))
+	if n > 255 {
+		d.fail(setTunnel, property, "%d is above 255", n)
+	}
+	return uint8(n)
+}
+
+// key reads a key; an empty one is none.
+func (d *decoder) key(property string) *nmgre.Key {
+	text := strings.TrimSpace(read(d, setTunnel, property, ""))
+	if text == "" {
+		return nil
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		d.fail(setTunnel, property, "%s is no decimal number of 32 bits", quote(text))
+		return nil
+	}
+	k := nmgre.Key(n)
+	return &k
+}
+
+func (d *decoder) addresses(family string) []netip.Prefix {
+	entries := d.entries(family, "address-data", maxAddresses)
+	var addresses []netip.Prefix
+	for _, entry := range entries {
+		p, err := decodeAddress(entry, family)
+		if err != nil {
+			d.fail(family, "address-data", "%v", err)
+			return nil
+		}
+		addresses = append(addresses, p)
+	}
+	return addresses
+}
+
+func (d *decoder) routes(family string) []nmgre.Route {
+	entries := d.entries(family, "route-data", maxRoutes)
+	table := d.s.routeTable(family)
+	var routes []nmgre.Route
+	for _, entry := range entries {
+		if !isPlain(entry) {
+			continue
+		}
+		r, err := decodeRoute(entry, family, table)
+		if err != nil {
+			d.fail(family, "route-data", "%v", err)
+			return nil
+		}
+		routes = append(routes, r)
+	}
+	return routes
+}
+
+// entries reads a list of dictionaries.
+func (d *decoder) entries(setting, property string, limit int) []map[string]dbus.Variant {
+	entries := read(d, setting, property, []map[string]dbus.Variant(nil))
+	if len(entries) > limit {
+		d.fail(setting, property, "%d entries are more than %d", len(entries), limit)
+		return nil
+	}
+	return entries
+}
+
+// peer reads the far end's inner address from the profile's user data, or derives it.
+func (d *decoder) peer(addresses []netip.Prefix) netip.Addr {
+	text := d.s.user(keyPeer)
+	if text == "" {
+		return nmgre.DerivePeer(addresses)
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil || a.Zone() != "" || a.String() != text {
+		d.fail(setUser, "data."+keyPeer, "%s is no IP address", quote(text))
+	}
+	return a
+}
+
+// routeTable returns the table that the profile puts its routes into when they name none; 0 for NetworkManager's choice, the main one.
+func (s Settings) routeTable(family string) uint32 {
+	table, _ := s[family]["route-table"].Value().(uint32)
+	return table
+}
+
+// parseAddr reads an address of one family, without a zone.
+func parseAddr(text, family string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(text)
+	if err != nil || a.Zone() != "" || familyOf(a) != family {
+		return netip.Addr{}, fmt.Errorf("%s is no %s address", quote(text), map[string]string{setIPv4: "IPv4", setIPv6: "IPv6"}[family])
+	}
+	return a, nil
+}
+
+// decodeAddress reads an entry of address-data.
+func decodeAddress(entry map[string]dbus.Variant, family string) (netip.Prefix, error) {
+	return decodePrefix(entry, "address", family)
+}
+
+// decodePrefix reads an address and the length of its network.
+func decodePrefix(entry map[string]dbus.Variant, name, family string) (netip.Prefix, error) {
+	text, _ := entry[name].Value().(string)
+	a, err := parseAddr(text, family)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	bits, ok := entry["prefix"].Value().(uint32)
+	if !ok || bits > uint32(a.BitLen()) {
+		return netip.Prefix{}, fmt.Errorf("%s has no prefix length of 0 to %d", a, a.BitLen())
+	}
+	return netip.PrefixFrom(a, int(bits)), nil
+}
+
+// isPlain says whether a route leads somewhere (type unicast), rather than dropping or refusing what it gets.
+func isPlain(entry map[string]dbus.Variant) bool {
+	kind, ok := entry["type"]
+	return !ok || kind.Value() == "unicast"
+}
+
+// errNowhere is for a route that drops or refuses what it gets.
+var errNowhere = errors.New("leads nowhere")
+
+// decodeRoute reads an entry of route-data. table is where the profile puts routes that name no table.
+func decodeRoute(entry map[string]dbus.Variant, family string, table uint32) (nmgre.Route, error) {
+	if !isPlain(entry) {
+		return nmgre.Route{}, errNowhere
+	}
+	dst, err := decodePrefix(entry, "dest", family)
+	if err != nil {
+		return nmgre.Route{}, err
+	}
+	r := nmgre.Route{Dst: dst.Masked(), Table: table}
+	a := attributes{entry: entry, family: family}
+	r.Via, r.Src = a.addr("next-hop"), a.addr("src")
+	if _, ok := entry["metric"]; ok {
+		metric := attributeOf[uint32](&a, "metric")
+		r.Metric = &metric
+	}
+	if _, ok := entry["table"]; ok {
+		r.Table = attributeOf[uint32](&a, "table")
+	}
+	r.MTU = attributeOf[uint32](&a, "mtu")
+	r.MTULock = attributeOf[bool](&a, "lock-mtu")
+	r.OnLink = attributeOf[bool](&a, "onlink")
+	if a.err != nil {
+		return nmgre.Route{}, fmt.Errorf("route %s: %w", r.Dst, a.err)
+	}
+	return r, nil
+}
+
+// attributes reads a route's attributes and remembers the first error.
+type attributes struct {
+	entry  map[string]dbus.Variant
+	family string
+	err    error
+}
+
+// attributeOf returns an attribute, T's zero value if it is absent.
+func attributeOf[T any](a *attributes, name string) T {
+	v, ok := a.entry[name]
+	value, right := v.Value().(T)
+	if ok && !right && a.err == nil {
+		a.err = fmt.Errorf("%s has the type %q", name, v.Signature())
+	}
+	return value
+}
+
+// addr returns an attribute that is an address; the unspecified one stands for none.
+func (a *attributes) addr(name string) netip.Addr {
+	text := attributeOf[string](a, name)
+	if text == "" {
+		return netip.Addr{}
+	}
+	addr, err := parseAddr(text, a.family)
+	if err != nil && a.err == nil {
+		a.err = fmt.Errorf("%s: %w", name, err)
+	}
+	if addr.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return addr
+}

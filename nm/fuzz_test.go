@@ -1,0 +1,197 @@
+package nm
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/godbus/dbus/v5"
+
+	"nmgre"
+)
+
+// source makes values out of the fuzzer's bytes; zeros when they are used up.
+type source struct{ data []byte }
+
+func (s *source) byte() byte {
+	if len(s.data) == 0 {
+		return 0
+	}
+	b := s.data[0]
+	s.data = s.data[1:]
+	return b
+}
+
+func (s *source) bytes(n int) []byte {
+	b := make([]byte, n)
+	s.data = s.data[copy(b, s.data):]
+	return b
+}
+
+func (s *source) u32() uint32 { return binary.BigEndian.Uint32(s.bytes(4)) }
+
+func (s *source) bool() bool { return s.byte()&1 == 1 }
+
+func (s *source) addr(family string) netip.Addr {
+	if family == setIPv4 {
+		return netip.AddrFrom4([4]byte(s.bytes(4)))
+	}
+	return netip.AddrFrom16([16]byte(s.bytes(16)))
+}
+
+func (s *source) prefix(family string) netip.Prefix {
+	a := s.addr(family)
+	return netip.PrefixFrom(a, int(s.byte())%(a.BitLen()+1))
+}
+
+// some calls make up to three times.
+func (s *source) some(make func()) {
+	for range s.byte() % 4 {
+		make()
+	}
+}
+
+// tunnel makes one that Decode can return, so that it must come back as it is.
+func (s *source) tunnel() nmgre.Tunnel {
+	t := nmgre.Tunnel{Name: "gre1", Mode: nmgre.Modes[s.byte()%4], TTL: s.byte(), TOS: s.byte(), NoPMTUD: s.bool(), EncapLimit: s.byte(),
+		FlowLabel: s.u32() >> 12, Flags: nmgre.TunnelFlags(s.u32()), MTU: s.u32(), Autoconnect: s.bool()}
+	outerFamily := setIPv4
+	if t.Mode.IPv6Outer() {
+		outerFamily = setIPv6
+	}
+	t.Local, t.Remote = s.addr(outerFamily), s.addr(outerFamily)
+	if s.bool() {
+		t.InputKey = key(nmgre.Key(s.u32()))
+	}
+	if s.bool() {
+		t.OutputKey = key(nmgre.Key(s.u32()))
+	}
+	for _, family := range []string{setIPv4, setIPv6} {
+		s.some(func() { t.Addresses = append(t.Addresses, s.prefix(family)) })
+		s.some(func() { t.Routes = append(t.Routes, s.route(family)) })
+	}
+	t.PeerAddress = nmgre.DerivePeer(t.Addresses)
+	if s.bool() {
+		t.PeerAddress = s.addr(setIPv6)
+	}
+	return t
+}
+
+func (s *source) route(family string) nmgre.Route {
+	r := nmgre.Route{Dst: s.prefix(family).Masked(), Table: s.u32(), MTU: s.u32(), MTULock: s.bool(), OnLink: s.bool()}
+	if s.bool() {
+		r.Metric = number(s.u32())
+	}
+	for _, a := range []*netip.Addr{&r.Via, &r.Src} {
+		if one := s.addr(family); s.bool() && !one.IsUnspecified() {
+			*a = one
+		}
+	}
+	return r
+}
+
+// FuzzRoundTrip says that no tunnel loses anything on its way through the settings.
+func FuzzRoundTrip(f *testing.F) {
+	for mode := range byte(4) {
+		f.Add(append([]byte{mode}, slices.Repeat([]byte{0xa5, 3, 0x18}, 60)...))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tunnel := (&source{data}).tunnel()
+		s := Encode(tunnel, nil)
+		if _, err := s.wire(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Decode(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, tunnel) {
+			t.Errorf("got  %+v\nwant %+v\nby %s", got, tunnel, s.print())
+		}
+		again := Encode(got, s)
+		if again.print() != s.print() {
+			t.Errorf("got %s\nwant %s", again.print(), s.print())
+		}
+	})
+}
+
+// value makes a value of some type, often of the wrong one.
+func (s *source) value() dbus.Variant {
+	switch s.byte() % 10 {
+	case 0, 1:
+		return dbus.MakeVariant(s.u32())
+	case 2:
+		return dbus.MakeVariant(string(s.bytes(int(s.byte()) % 20)))
+	case 3:
+		return dbus.MakeVariant(s.bool())
+	case 4:
+		return dbus.MakeVariant(s.addr(setIPv4).String())
+	case 5:
+		return dbus.MakeVariant(s.addr(setIPv6).String())
+	case 6:
+		return dbus.MakeVariant(map[string]string{keyPeer: s.addr(setIPv4).String(), keyTrial: "x", "a.b": "c"})
+	case 7, 8:
+		var entries []map[string]dbus.Variant
+		s.some(func() {
+			entry := make(map[string]dbus.Variant)
+			s.some(func() { entry[words[s.byte()%byte(len(words))]] = s.value() })
+			entry["dest"], entry["address"] = dbus.MakeVariant(s.addr(setIPv4).String()), dbus.MakeVariant(s.addr(setIPv4).String())
+			entry["prefix"] = dbus.MakeVariant(uint32(s.byte()) % 40)
+			entries = append(entries, entry)
+		})
+		return dbus.MakeVariant(entries)
+	default:
+		return dbus.Variant{}
+	}
+}
+
+// words are names in settings and in their lists.
+var words = []string{"dest", "prefix", "address", "next-hop", "src", "metric", "table", "mtu", "lock-mtu", "onlink", "type", "label", "later"}
+
+var places = [][2]string{
+	{setConnection, "interface-name"}, {setConnection, "autoconnect"}, {setConnection, "id"}, {setConnection, "type"},
+	{setTunnel, "mode"}, {setTunnel, "parent"}, {setTunnel, "local"}, {setTunnel, "remote"}, {setTunnel, "ttl"}, {setTunnel, "input-key"},
+	{setTunnel, "flow-label"}, {setTunnel, "flags"}, {setTunnel, "later"}, {setIPv4, "address-data"}, {setIPv4, "route-data"}, {setIPv4, "method"},
+	{setIPv4, "route-table"}, {setIPv4, "later"}, {setIPv6, "address-data"}, {setIPv6, "route-data"}, {setUser, "data"}, {"later", "later"},
+}
+
+// FuzzDecode says that nothing that a profile can hold makes Decode panic, and that what it can read is written back with all the rest.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte{13, 7, 3, 1, 11, 2, 10})
+	f.Add([]byte{14, 7, 3, 3, 5, 1, 10, 0, 4})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		src := &source{data}
+		s := Encode(tunnels["routes"], rich())
+		for len(src.data) > 0 {
+			place := places[src.byte()%byte(len(places))]
+			if s[place[0]] == nil {
+				s[place[0]] = make(map[string]dbus.Variant)
+			}
+			s[place[0]][place[1]] = src.value()
+		}
+		tunnel, err := Decode(s)
+		if err != nil {
+			return
+		}
+		again := Encode(tunnel, s)
+		for _, place := range places {
+			if place[1] == "later" && !reflect.DeepEqual(again[place[0]]["later"], s[place[0]]["later"]) {
+				t.Errorf("%v is lost: %s", place, again.print())
+			}
+		}
+		if got, err := Decode(again); err != nil || !reflect.DeepEqual(normal(got), normal(tunnel)) {
+			t.Errorf("got  %+v, %v\nwant %+v", normal(got), err, normal(tunnel))
+		}
+	})
+}
+
+// normal returns t with tables that mean the same written the same.
+func normal(t nmgre.Tunnel) nmgre.Tunnel {
+	t = t.Clone()
+	for i := range t.Routes {
+		t.Routes[i].Table = t.Routes[i].TableOrMain()
+	}
+	return t
+}

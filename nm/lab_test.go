@@ -1,0 +1,676 @@
+package nm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"nmgre"
+	"nmgre/testdata/lab"
+)
+
+// labLimit is above what anything takes in a lab whose processor is emulated.
+const labLimit = time.Minute
+
+// labClient connects to the NetworkManager of the lab's host linux1.
+func labClient(t *testing.T) *Client {
+	t.Helper()
+	lab.Need(t)
+	c, err := Connect(t.Context(), Options{Address: lab.Linux1.BusAddress()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// labTunnel has one of everything that the mode gre has.
+func labTunnel() nmgre.Tunnel {
+	t := nmgre.NewTunnel()
+	t.Name, t.Local, t.Remote = "gre1", addr(lab.Linux1WAN), addr(lab.Linux2WAN)
+	t.Addresses, t.PeerAddress = prefixes("172.16.0.1/24"), addr("172.16.0.2")
+	t.InputKey, t.OutputKey, t.MTU, t.TOS, t.Parent = key(42), key(0), 1400, 16, "eth0"
+	t.Routes = []nmgre.Route{
+		{Dst: prefixes("0.0.0.0/0")[0], Metric: number(4242), Table: 100},
+		{Dst: prefixes(lab.LAN2Net)[0], Metric: number(500), MTU: 1300, MTULock: true, Src: addr(lab.Linux1LAN)},
+		{Dst: prefixes("10.99.0.0/16")[0], Via: addr("172.16.0.9"), OnLink: true},
+	}
+	return t
+}
+
+// step does something, within labLimit, and logs how long it took.
+func step(t *testing.T, what string, do func(context.Context) error) {
+	t.Helper()
+	ctx := soon(t, labLimit)
+	began := time.Now()
+	err := do(ctx)
+	t.Logf("%-10s %7.1f ms", what, float64(time.Since(began).Microseconds())/1000)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", what, err, strings.Join(nmgre.Hints(err), "\n"))
+	}
+}
+
+// on returns a step with the profile testUUID.
+func on(method func(context.Context, string) error) func(context.Context) error {
+	return func(ctx context.Context) error { return method(ctx, testUUID) }
+}
+
+func adding(c *Client, tunnel nmgre.Tunnel) func(context.Context) error {
+	return func(ctx context.Context) error { return c.Add(ctx, testUUID, tunnel) }
+}
+
+// listed returns the profile testUUID, or fails.
+func listed(t *testing.T, c *Client) nmgre.Profile {
+	t.Helper()
+	profiles, err := c.List(soon(t, labLimit))
+	for _, p := range profiles {
+		if p.UUID == testUUID {
+			return p
+		}
+	}
+	t.Fatalf("%s is not among %d profiles, %v", testUUID, len(profiles), err)
+	return nmgre.Profile{}
+}
+
+// show runs a command on linux1 and returns what it said, with or without success.
+func show(command ...string) string {
+	r := lab.Linux1.Try(command[0], command[1:]...)
+	return r.Stdout + r.Stderr
+}
+
+func hasLink(name string) bool { return lab.Linux1.Try("ip", "link", "show", name).Code == 0 }
+
+// wants fails unless text has all of the words.
+func wants(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			t.Errorf("%q is not in:\n%s", word, text)
+		}
+	}
+}
+
+const (
+	etcFile = "/etc/NetworkManager/system-connections/gre1.nmconnection"
+	runFile = "/run/NetworkManager/system-connections/gre1.nmconnection"
+)
+
+// TestLabLifecycle makes a tunnel, keeps it over a restart of NetworkManager, and deletes it. nmcli and ip are the witnesses.
+func TestLabLifecycle(t *testing.T) {
+	c := labClient(t)
+	before := lab.Linux1.Snapshot(t)
+	step(t, "Add", adding(c, labTunnel()))
+	if p := listed(t, c); !p.Trial || p.Abandoned || !p.Unsaved || p.Path != runFile || p.State != nmgre.StateInactive || !reflect.DeepEqual(p.Tunnel, labTunnel()) {
+		t.Errorf("on trial, listed as %+v", p)
+	}
+	step(t, "Activate", on(c.Activate))
+	if p := listed(t, c); !p.Trial || p.State != nmgre.StateActive || p.Device != "gre1" || p.DeviceState != "activated" {
+		t.Errorf("active, listed as %+v", p)
+	}
+	wants(t, show("ip", "-d", "link", "show", "gre1"), "gre1@eth0", "mtu 1400", "remote 100.0.2.100 local 100.0.1.100", "ttl 64 tos 0x10", "ikey 0.0.0.42 okey 0.0.0.0")
+	wants(t, show("ip", "route", "show", "table", "all", "dev", "gre1"), "10.10.2.0/24 proto static scope link src 10.10.1.1 metric 500 mtu lock 1300",
+		"default table 100 proto static scope link metric 4242", "10.99.0.0/16 via 172.16.0.9 proto static metric 675 onlink")
+
+	steady := steady(t)
+	step(t, "Save", on(c.Save))
+	if after := steady(); after != "" {
+		t.Errorf("Save disturbed the tunnel:\n%s", after)
+	}
+	checkSaved(t, c)
+	step(t, "Deactivate", on(c.Deactivate))
+	if hasLink("gre1") {
+		t.Error("the link is there after Deactivate")
+	}
+	step(t, "Deactivate", on(c.Deactivate))
+	step(t, "Activate", on(c.Activate))
+	lab.Linux1.RestartNM(t)
+	if p := listed(t, c); p.State != nmgre.StateActive || p.Trial {
+		t.Errorf("after a restart, listed as %+v", p)
+	}
+	step(t, "Delete", on(c.Delete))
+	if hasLink("gre1") {
+		t.Error("the link is there after Delete")
+	}
+	step(t, "Delete", on(c.Delete))
+	if after := lab.Linux1.Snapshot(t); after != before {
+		t.Errorf("something is left:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+// steady notes what must not change while a profile is saved, and returns a function that says what did.
+func steady(t *testing.T) func() string {
+	t.Helper()
+	state := func() string {
+		return show("ip", "-o", "link", "show", "gre1") + show("ip", "route", "show", "table", "all", "dev", "gre1") +
+			show("nmcli", "-t", "-f", "GENERAL.DBUS-PATH,GENERAL.STATE", "connection", "show", "gre1")
+	}
+	before, log := state(), len(lab.Linux1.NMLog(t))
+	return func() string {
+		time.Sleep(time.Second)
+		after, news := state(), lab.Linux1.NMLog(t)[log:]
+		if after != before || strings.Contains(news, "state change") {
+			return before + after + news
+		}
+		return ""
+	}
+}
+
+// checkSaved wants an ordinary profile: on disk, nowhere else, and as nmcli shows one.
+func checkSaved(t *testing.T, c *Client) {
+	t.Helper()
+	if p := listed(t, c); p.Trial || p.Unsaved || p.Path != etcFile || p.State != nmgre.StateActive {
+		t.Errorf("saved, listed as %+v", p)
+	}
+	wants(t, show("stat", "-c", "%a %U %F", etcFile), "600 root regular file")
+	if r := lab.Linux1.Try("ls", runFile); r.Code == 0 {
+		t.Errorf("%s is there", runFile)
+	}
+	file := show("cat", etcFile)
+	wants(t, file, "id=gre1", "type=ip-tunnel", "[user]\nnmgre.peer-address=172.16.0.2\n")
+	for _, word := range []string{"autoconnect", "nmgre.trial"} {
+		if strings.Contains(file, word) {
+			t.Errorf("%q is in:\n%s", word, file)
+		}
+	}
+	wants(t, show("nmcli", "-f", "connection,ip-tunnel,ipv4,ipv6", "connection", "show", "gre1"), "connection.autoconnect:                 yes",
+		"ip-tunnel.output-key:                   0", "{ ip = 10.10.2.0/24, mt = 500 lock-mtu=true mtu=1300 src=10.10.1.1 }", "ipv6.method:                            disabled")
+}
+
+// TestLabModes makes a tunnel of each mode.
+func TestLabModes(t *testing.T) {
+	c := labClient(t)
+	for name, mode := range map[string]nmgre.Tunnel{
+		"gretap":    {Mode: nmgre.ModeGRETAP, Local: addr(lab.Linux1WAN), Remote: addr(lab.Linux2WAN), TTL: 64, Addresses: prefixes("172.16.0.1/30")},
+		"no-pmtud":  {Mode: nmgre.ModeGRE, Local: addr("0.0.0.0"), Remote: addr(lab.Linux2WAN), NoPMTUD: true, Addresses: prefixes("172.16.0.1/31", "fd00::1/127")},
+		"bare":      {Mode: nmgre.ModeGRE, Local: addr(lab.Linux1WAN), Remote: addr(lab.Linux2WAN), TTL: 64},
+		"ip6gre":    {Mode: nmgre.ModeIP6GRE, Local: addr(lab.Linux1WAN6), Remote: addr(lab.Linux2WAN6), TTL: 64, FlowLabel: 0x12345, InputKey: key(7), OutputKey: key(8), Addresses: prefixes("fd00::1/126")},
+		"ip6gretap": {Mode: nmgre.ModeIP6GRETAP, Local: addr(lab.Linux1WAN6), Remote: addr(lab.Linux2WAN6), TTL: 64, EncapLimit: 5, Addresses: prefixes("172.16.0.1/30", "fd00::1/64")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mode.Name = "gre1"
+			mode.PeerAddress = nmgre.DerivePeer(mode.Addresses)
+			step(t, "Add", adding(c, mode))
+			step(t, "Activate", on(c.Activate))
+			if p := listed(t, c); p.State != nmgre.StateActive || !reflect.DeepEqual(p.Tunnel, mode) {
+				t.Errorf("listed as %+v\nwant %+v", p, mode)
+			}
+			t.Log(show("ip", "-d", "addr", "show", "gre1"))
+			for _, a := range mode.Addresses {
+				wants(t, show("ip", "-o", "addr", "show", "gre1"), a.String())
+			}
+			step(t, "Delete", on(c.Delete))
+		})
+	}
+}
+
+// TestLabRefused has what NetworkManager and the kernel refuse.
+func TestLabRefused(t *testing.T) {
+	c := labClient(t)
+	ctx := soon(t, 2*labLimit)
+	for field, change := range map[string]func(*nmgre.Tunnel){
+		"ttl":     func(t *nmgre.Tunnel) { t.NoPMTUD = true },
+		"peer":    func(t *nmgre.Tunnel) { t.Remote = addr("2001:db8::1") },
+		"local":   func(t *nmgre.Tunnel) { t.Local = addr("2001:db8::1") },
+		"mode":    func(t *nmgre.Tunnel) { t.Mode = 0 },
+		"parent":  func(t *nmgre.Tunnel) { t.Parent = "no device of this name" },
+		"name":    func(t *nmgre.Tunnel) { t.Name = "no device" },
+		"flags":   func(t *nmgre.Tunnel) { t.Flags = nmgre.FlagIgnEncapLimit },
+		"route":   func(t *nmgre.Tunnel) { t.Routes[0].Src = addr("::1") },
+	} {
+		tunnel := labTunnel()
+		change(&tunnel)
+		err := c.Add(ctx, testUUID, tunnel)
+		t.Logf("%s: %v", field, err)
+		var e *nmgre.Error
+		if !errors.As(err, &e) || !errors.Is(err, nmgre.ErrInvalid) || e.Field != field {
+			t.Errorf("%s: got %#v", field, err)
+		}
+		_ = c.Delete(ctx, testUUID)
+	}
+	tunnel := labTunnel()
+	tunnel.Parent = "eth9"
+	step(t, "Add", adding(c, tunnel))
+	err := c.Activate(ctx, testUUID)
+	t.Log("no parent:", err)
+	check(t, err, nil, "eth9", "must exist and be up")
+}
+
+// TestLabConflicts has tunnels that get into each other's way.
+func TestLabConflicts(t *testing.T) {
+	c := labClient(t)
+	ctx := soon(t, 2*labLimit)
+	step(t, "Add", adding(c, labTunnel()))
+	step(t, "Activate", on(c.Activate))
+	same, name := newUUID(), newUUID()
+	tunnel := labTunnel()
+	tunnel.Name = "gre2"
+	if err := c.Add(ctx, same, tunnel); err != nil {
+		t.Fatal(err)
+	}
+	err := c.Activate(ctx, same)
+	t.Log("same ends and keys:", err)
+	check(t, err, nmgre.ErrExists, "File exists", "same local, remote and key")
+	tunnel = labTunnel()
+	tunnel.Remote = addr("100.0.2.101")
+	if err := c.Add(ctx, name, tunnel); err != nil {
+		t.Fatal(err)
+	}
+	err = c.Activate(ctx, name)
+	t.Log("same name:", err)
+	check(t, err, nil, "is something else")
+	profiles, _ := c.List(ctx)
+	for _, p := range profiles {
+		if p.Tunnel.Mode != 0 {
+			t.Logf("%s %s %s %s", p.UUID, p.Tunnel.Name, p.State, p.Reason)
+		}
+	}
+	for _, uuid := range []string{name, same, testUUID} {
+		if err := c.Delete(ctx, uuid); err != nil {
+			t.Error(err)
+		}
+	}
+	if hasLink("gre1") || hasLink("gre2") {
+		t.Error("a link is left")
+	}
+}
+
+// TestLabForeign has a tunnel that somebody made by hand, and one that somebody made with nmcli.
+func TestLabForeign(t *testing.T) {
+	c := labClient(t)
+	lab.Linux1.Run(t, "ip", "link", "add", "hand", "type", "gre", "local", lab.Linux1WAN, "remote", lab.Linux2WAN, "ttl", "64", "key", "9")
+	lab.Linux1.Run(t, "ip", "addr", "add", "172.17.0.1/30", "dev", "hand")
+	lab.Linux1.Run(t, "ip", "link", "set", "hand", "up")
+	lab.Linux1.Run(t, "nmcli", "connection", "add", "type", "ip-tunnel", "ip-tunnel.mode", "gre", "con-name", "Büro 1", "ifname", "gre-nmcli",
+		"remote", lab.Linux2WAN, "local", lab.Linux1WAN, "ip-tunnel.input-key", "5", "ipv4.method", "manual", "ipv4.addresses", "172.18.0.1/30",
+		"ipv4.routes", "10.50.0.0/16 172.18.0.2 77 table=50 initcwnd=7", "ipv6.method", "ignore", "autoconnect", "no")
+	deadline := time.Now().Add(labLimit)
+	for {
+		profiles, err := c.List(soon(t, labLimit))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var hand, nmcli nmgre.Profile
+		for _, p := range profiles {
+			switch p.Tunnel.Name {
+			case "hand":
+				hand = p
+			case "gre-nmcli":
+				nmcli = p
+			}
+		}
+		if hand.State == nmgre.StateExternal && nmcli.State == nmgre.StateInactive {
+			t.Logf("%+v\n%+v", hand, nmcli)
+			want := nmgre.Tunnel{Name: "gre-nmcli", Mode: nmgre.ModeGRE, Local: addr(lab.Linux1WAN), Remote: addr(lab.Linux2WAN), InputKey: key(5),
+				Addresses: prefixes("172.18.0.1/30"), PeerAddress: addr("172.18.0.2"),
+				Routes: []nmgre.Route{{Dst: prefixes("10.50.0.0/16")[0], Via: addr("172.18.0.2"), Metric: number(77), Table: 50}}}
+			if nmcli.ID != "Büro 1" || nmcli.Unsaved || nmcli.Trial || !reflect.DeepEqual(nmcli.Tunnel, want) {
+				t.Errorf("got %+v", nmcli)
+			}
+			if len(hand.Tunnel.Addresses) != 1 || hand.Device != "hand" || hand.Trial {
+				t.Errorf("got %+v", hand)
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("got %+v", profiles)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	lab.Linux1.Run(t, "ip", "link", "del", "hand")
+}
+
+// TestLabRewrite says that NetworkManager takes back what it gave, changed by Encode, and that nothing is lost on the way.
+func TestLabRewrite(t *testing.T) {
+	c := labClient(t)
+	lab.Linux1.Run(t, "nmcli", "connection", "add", "type", "ip-tunnel", "ip-tunnel.mode", "gre", "con-name", "gre1", "ifname", "gre1",
+		"connection.uuid", testUUID, "remote", lab.Linux2WAN, "ipv4.method", "manual", "ipv4.addresses", "172.18.0.1/30", "ipv4.dns", "192.0.2.53",
+		"ipv4.routes", "10.50.0.0/16 172.18.0.2 77 table=50 initcwnd=7 lock-initcwnd=true, 10.60.0.0/16 type=blackhole", "ipv4.routing-rules", "priority 5 from 10.0.0.0/8 table 50",
+		"ipv6.method", "link-local", "ipv6.route-metric", "5", "connection.zone", "trusted", "connection.permissions", "user:root", "autoconnect", "no")
+	ctx := soon(t, labLimit)
+	l, err := c.link(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := l.lookup(ctx, testUUID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := l.settingsOf(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tunnel, err := Decode(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire, err := Encode(tunnel, before).wire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rest map[string]dbus.Variant
+	if err := l.call(ctx, path, "org.freedesktop.NetworkManager.Settings.Connection.Update2", []any{wire, flagToDisk, noArgs}, &rest); err != nil {
+		t.Fatal(err)
+	}
+	after, err := l.settingsOf(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := after.print(), before.print(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestLabOthers has another process try a tunnel: while it lives, when it is killed, and after a restart of NetworkManager.
+func TestLabOthers(t *testing.T) {
+	c := labClient(t)
+	before := lab.Linux1.Snapshot(t)
+	p := helper(t, 0, "trial")
+	if p := listed(t, c); !p.Trial || p.Abandoned || p.State != nmgre.StateActive {
+		t.Errorf("while it is tried: %+v", p)
+	}
+	lab.Linux1.RestartNM(t)
+	if p := listed(t, c); !p.Trial || p.Abandoned || p.State != nmgre.StateActive {
+		t.Errorf("while it is tried, after a restart of NetworkManager: %+v", p)
+	}
+	p.kill()
+	if p := listed(t, c); !p.Trial || !p.Abandoned || p.State != nmgre.StateActive {
+		t.Errorf("abandoned: %+v", p)
+	}
+	lab.Linux1.RestartNM(t)
+	if p := listed(t, c); !p.Trial || !p.Abandoned {
+		t.Errorf("abandoned, after a restart of NetworkManager: %+v", p)
+	}
+	step(t, "Delete", on(c.Delete))
+	if after := lab.Linux1.Snapshot(t); after != before || hasLink("gre1") {
+		t.Errorf("something is left:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+// TestLabTrialOverRestart has NetworkManager restart in the middle of a trial, which can be saved all the same.
+func TestLabTrialOverRestart(t *testing.T) {
+	c := labClient(t)
+	step(t, "Add", adding(c, labTunnel()))
+	step(t, "Activate", on(c.Activate))
+	lab.Linux1.RestartNM(t)
+	if p := listed(t, c); !p.Trial || p.Abandoned || !p.Unsaved || p.State != nmgre.StateActive {
+		t.Errorf("listed as %+v", p)
+	}
+	step(t, "Save", on(c.Save))
+	checkSaved(t, c)
+	lab.Linux1.RestartNM(t)
+	checkSaved(t, c)
+}
+
+// TestLabReboot has a host go down in the middle of a trial: nothing is left of it.
+func TestLabReboot(t *testing.T) {
+	c := labClient(t)
+	step(t, "Add", adding(c, labTunnel()))
+	step(t, "Activate", on(c.Activate))
+	lab.Linux1.Reboot(t)
+	profiles, err := c.List(soon(t, labLimit))
+	if err != nil {
+		t.Fatalf("the client does not survive the loss of its bus: %v", err)
+	}
+	for _, p := range profiles {
+		if p.UUID == testUUID {
+			t.Errorf("listed as %+v", p)
+		}
+	}
+}
+
+// TestLabWithoutNetworkManager stops it. Nothing may start it.
+func TestLabWithoutNetworkManager(t *testing.T) {
+	c := labClient(t)
+	lab.Linux1.StopNM(t)
+	for name, method := range methods(c) {
+		t.Log(name)
+		check(t, method(soon(t, labLimit)), nmgre.ErrNoNetworkManager, "systemctl start NetworkManager")
+	}
+	if pid := lab.Linux1.NMPid(); pid != 0 {
+		t.Errorf("NetworkManager runs as process %d", pid)
+	}
+	lab.Linux1.StartNM(t)
+	step(t, "List", func(ctx context.Context) error { _, err := c.List(ctx); return err })
+}
+
+// TestLabHanging stops NetworkManager's process in the middle of an activation, lets the time run out, and kills it in another.
+func TestLabHanging(t *testing.T) {
+	c := labClient(t)
+	step(t, "Add", adding(c, labTunnel()))
+	signal := func(sig syscall.Signal) {
+		if err := syscall.Kill(lab.Linux1.NMPid(), sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal(syscall.SIGSTOP)
+	err := c.Activate(soon(t, time.Second), testUUID)
+	signal(syscall.SIGCONT)
+	check(t, err, nmgre.ErrTimeout, "time allowed")
+	step(t, "Deactivate", on(c.Deactivate))
+
+	signal(syscall.SIGSTOP)
+	killed := make(chan time.Time, 1)
+	time.AfterFunc(time.Second, func() { lab.Linux1.KillNM(t); killed <- time.Now() })
+	check(t, c.Activate(soon(t, labLimit), testUUID), nmgre.ErrNoNetworkManager)
+	if since := time.Since(<-killed); since > 5*time.Second {
+		t.Errorf("it took %v", since)
+	}
+	lab.Linux1.StartNM(t)
+	step(t, "Delete", on(c.Delete))
+}
+
+// TestLabRights has a user who may do nothing but look, and not even that at some profiles.
+func TestLabRights(t *testing.T) {
+	c := labClient(t)
+	const ann = 1000
+	step(t, "Add", adding(c, labTunnel()))
+	lab.Linux1.Run(t, "nmcli", "connection", "add", "type", "ip-tunnel", "ip-tunnel.mode", "gre", "con-name", "secret", "ifname", "gre9",
+		"remote", lab.Linux2WAN, "connection.permissions", "user:root", "autoconnect", "no")
+	var said map[string]string
+	if err := json.Unmarshal([]byte(helper(t, ann, "all").line), &said); err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range []string{"Add", "Save", "Activate", "Delete"} {
+		wants(t, said[method], "not permitted")
+	}
+	wants(t, said["Manager"], "no no")
+	wants(t, said["List"], "gre1")
+	if strings.Contains(said["List"], "secret") {
+		t.Errorf("ann sees %s", said["List"])
+	}
+	step(t, "Activate", on(c.Activate))
+	if err := json.Unmarshal([]byte(helper(t, ann, "all").line), &said); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, said["Deactivate"], "not permitted")
+	wants(t, said["Delete"], "not permitted")
+	if p := listed(t, c); p.State != nmgre.StateActive {
+		t.Errorf("ann took it down: %+v", p)
+	}
+}
+
+// TestLabMany lists a thousand tunnels, and lets nmcli list them too.
+func TestLabMany(t *testing.T) {
+	c := labClient(t)
+	const many = 1000
+	lab.Linux1.Run(t, "sh", "-c", fmt.Sprintf(`cd /etc/NetworkManager/system-connections && umask 077 && for i in $(seq %d); do
+		printf '[connection]\nid=t%%d\nuuid=6f6e6d67-7265-4000-9000-%%012d\ntype=ip-tunnel\ninterface-name=t%%d\nautoconnect=false\n[ip-tunnel]\nmode=2\nlocal=%s\nremote=%s\nttl=64\ninput-key=%%d\noutput-key=%%d\n[ipv4]\nmethod=manual\naddress1=172.16.0.1/30\nroute1=10.20.0.0/16\n[ipv6]\nmethod=disabled\n' $i $i $i $i $i > t$i.nmconnection
+		done; nmcli connection reload`, many, lab.Linux1WAN, lab.Linux2WAN))
+	step(t, "List", func(ctx context.Context) error {
+		profiles, err := c.List(ctx)
+		if n := len(profiles); err == nil && n < many {
+			t.Errorf("got %d profiles", n)
+		}
+		return err
+	})
+	var ours, theirs cost
+	for range 3 {
+		ours.add(t, exec.Command(os.Args[0]), helperEnv("list"))
+		theirs.add(t, lab.Linux1.Command("nmcli", "-t", "connection", "show"), nil)
+	}
+	t.Logf("ours %v, nmcli %v: %.2f of the time, %.2f of the memory", ours, theirs, float64(ours.wall)/float64(theirs.wall), float64(ours.memory)/float64(theirs.memory))
+	if ours.wall*2 > theirs.wall || ours.memory*2 > theirs.memory {
+		t.Error("that is too much")
+	}
+}
+
+// cost is the least that a command took.
+type cost struct {
+	wall   time.Duration
+	memory int64 // KiB
+}
+
+func (c *cost) add(t *testing.T, cmd *exec.Cmd, env []string) {
+	t.Helper()
+	cmd.Env = append(os.Environ(), env...)
+	began := time.Now()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	took := time.Since(began)
+	if c.wall == 0 || took < c.wall {
+		c.wall = took
+	}
+	if usage := cmd.ProcessState.SysUsage().(*syscall.Rusage); c.memory == 0 || usage.Maxrss < c.memory {
+		c.memory = usage.Maxrss
+	}
+}
+
+// TestLabSpeed says how much of an activation is ours. The rest is NetworkManager's, by its own log.
+func TestLabSpeed(t *testing.T) {
+	c := labClient(t)
+	step(t, "Add", adding(c, labTunnel()))
+	for range 3 {
+		log := len(lab.Linux1.NMLog(t))
+		began := time.Now()
+		if err := c.Activate(soon(t, labLimit), testUUID); err != nil {
+			t.Fatal(err)
+		}
+		ended := time.Now()
+		news := lab.Linux1.NMLog(t)[log:]
+		first, last := logTime(t, news, "Activation: starting connection"), logTime(t, news, "secondaries -> activated")
+		t.Logf("Activate %v; NetworkManager's part %v; before it %v, after it %v", ended.Sub(began), last.Sub(first), first.Sub(began), ended.Sub(last))
+		step(t, "Deactivate", on(c.Deactivate))
+	}
+}
+
+// logTime returns when NetworkManager logged something.
+func logTime(t *testing.T, log, text string) time.Time {
+	t.Helper()
+	m := regexp.MustCompile(`\[(\d+)\.(\d+)\] .*` + regexp.QuoteMeta(text)).FindStringSubmatch(log)
+	if m == nil {
+		t.Fatalf("%q is not in:\n%s", text, log)
+	}
+	var seconds, fraction int64
+	_, _ = fmt.Sscan(m[1], &seconds)
+	_, _ = fmt.Sscan((m[2] + "000000000")[:9], &fraction)
+	return time.Unix(seconds, fraction)
+}
+
+// The test binary is its own helper: another process, perhaps of another user, that uses a client of its own.
+const helperVariable = "NMGRE_NM_HELPER"
+
+func helperEnv(task string) []string {
+	return []string{helperVariable + "=" + task, "DBUS_SYSTEM_BUS_ADDRESS=" + lab.Linux1.BusAddress()}
+}
+
+type process struct {
+	*exec.Cmd
+	line string // what it said when it was ready
+}
+
+func (p *process) kill() {
+	_ = p.Process.Kill()
+	_ = p.Wait()
+}
+
+// helper starts one and returns when it is ready.
+func helper(t *testing.T, uid int, task string) *process {
+	t.Helper()
+	p := &process{Cmd: lab.Linux1.CommandAs(uid, os.Args[0])}
+	p.Env = append(os.Environ(), helperVariable+"="+task)
+	if uid == 0 {
+		p.Cmd = lab.Linux1.Command(os.Args[0])
+		p.Env = append(os.Environ(), helperVariable+"="+task)
+	}
+	p.Stderr = os.Stderr
+	out, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	var line json.RawMessage
+	if err := json.NewDecoder(out).Decode(&line); err != nil {
+		t.Fatalf("the helper said nothing: %v", err)
+	}
+	p.line = string(line)
+	return p
+}
+
+func TestMain(m *testing.M) {
+	if task := os.Getenv(helperVariable); task != "" {
+		os.Exit(help(task))
+	}
+	os.Exit(m.Run())
+}
+
+// help does a helper's task.
+func help(task string) int {
+	ctx := context.Background()
+	c, err := Connect(ctx, Options{})
+	if err == nil && task == "list" {
+		_, err = c.List(ctx)
+	}
+	if err == nil && task == "trial" {
+		err = errors.Join(c.Add(ctx, testUUID, labTunnel()), c.Activate(ctx, testUUID))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	switch task {
+	case "trial":
+		fmt.Println(`"ready"`)
+		select {}
+	case "all":
+		_ = json.NewEncoder(os.Stdout).Encode(tryAll(ctx, c))
+	}
+	return 0
+}
+
+// tryAll does everything, and says how each ended.
+func tryAll(ctx context.Context, c *Client) map[string]string {
+	said := make(map[string]string)
+	for name, method := range methods(c) {
+		err := method(ctx)
+		said[name] = fmt.Sprint(err)
+		if errors.Is(err, nmgre.ErrNotPermitted) {
+			said[name] = "not permitted: " + said[name]
+		}
+	}
+	m, err := c.Manager(ctx)
+	said["Manager"] = fmt.Sprint(m.Modify, " ", m.Control, " ", err)
+	profiles, err := c.List(ctx)
+	var names []string
+	for _, p := range profiles {
+		names = append(names, p.ID)
+	}
+	slices.Sort(names)
+	said["List"] = fmt.Sprint(names, err)
+	return said
+}

@@ -1,0 +1,131 @@
+package nm
+
+import (
+	"context"
+	"fmt"
+
+	gnm "github.com/Wifx/gonetworkmanager/v2"
+	"github.com/godbus/dbus/v5"
+
+	"nmgre"
+)
+
+// Flags of AddConnection2 and Update2, which gonetworkmanager lacks.
+const (
+	flagToDisk           uint32 = 0x1
+	flagInMemory         uint32 = 0x2
+	flagBlockAutoconnect uint32 = 0x20
+	flagNoReapply        uint32 = 0x40
+
+	settingsAddConnection2 = gnm.SettingsInterface + ".AddConnection2"
+)
+
+// noArgs is the empty dictionary of options that NetworkManager's newer methods take.
+var noArgs = map[string]dbus.Variant{}
+
+// polkit's names of what nmgre needs.
+const (
+	permissionModify  = service + ".settings.modify.system"
+	permissionControl = service + ".network-control"
+)
+
+// Manager says which NetworkManager there is and what polkit lets the caller do. It fails with [nmgre.ErrNoNetworkManager] where there is
+// none, or one older than [nmgre.MinVersion]; in that case what it found is returned all the same.
+func (c *Client) Manager(ctx context.Context) (nmgre.Manager, error) {
+	const op = "ask NetworkManager for its version"
+	var m nmgre.Manager
+	l, err := c.link(ctx)
+	if err != nil {
+		return m, failed(op, err)
+	}
+	var text string
+	if err := l.get(ctx, manager, gnm.NetworkManagerPropertyVersion, &text); err != nil {
+		return m, failed(op, err)
+	}
+	if m.Version, err = parseVersion(text); err != nil {
+		return m, err
+	}
+	if older(m.Version, nmgre.MinVersion) {
+		return m, noManager(fmt.Sprintf("NetworkManager %s is too old", nmgre.Printable(text)),
+			fmt.Sprintf("nmgre needs NetworkManager %d.%d or later", nmgre.MinVersion.Major, nmgre.MinVersion.Minor))
+	}
+	var answers map[string]string
+	if err := l.call(ctx, manager, gnm.NetworkManagerGetPermissions, nil, &answers); err != nil {
+		return m, failed("ask NetworkManager for permissions", err)
+	}
+	m.Modify, m.Control = permission(answers[permissionModify]), permission(answers[permissionControl])
+	return m, nil
+}
+
+// permission translates polkit's answer; no answer is no permission.
+func permission(answer string) nmgre.Permission {
+	switch p := nmgre.Permission(answer); p {
+	case nmgre.PermissionYes, nmgre.PermissionAuth:
+		return p
+	default:
+		return nmgre.PermissionNo
+	}
+}
+
+// parseVersion reads "1.42.4", and "1.59.2-dev".
+func parseVersion(text string) (v nmgre.Version, err error) {
+	if n, _ := fmt.Sscanf(text, "%d.%d.%d", &v.Major, &v.Minor, &v.Micro); n < 2 {
+		return v, noManager("NetworkManager says that its version is "+quote(text), "")
+	}
+	return v, nil
+}
+
+func older(a, b nmgre.Version) bool {
+	switch {
+	case a.Major != b.Major:
+		return a.Major < b.Major
+	case a.Minor != b.Minor:
+		return a.Minor < b.Minor
+	}
+	return a.Micro < b.Micro
+}
+
+// Add makes a profile on trial: in memory only, not connecting by itself, and with the mark of this connection.
+func (c *Client) Add(ctx context.Context, uuid string, t nmgre.Tunnel) error {
+	op := "add the profile " + quote(t.Name)
+	l, err := c.link(ctx)
+	if err != nil {
+		return failed(op, err)
+	}
+	s := Encode(t, Settings{setConnection: {"uuid": dbus.MakeVariant(uuid)}})
+	s.markTrial(l, t.Autoconnect)
+	wire, err := s.wire()
+	if err != nil {
+		return failed(op, err)
+	}
+	var path dbus.ObjectPath
+	var rest map[string]dbus.Variant
+	err = l.call(ctx, settings, settingsAddConnection2, []any{wire, flagInMemory | flagBlockAutoconnect, noArgs}, &path, &rest)
+	return failed(op, err)
+}
+
+// Save writes the profile to disk without the mark, with autoconnect as it was wanted. An active connection goes on undisturbed.
+func (c *Client) Save(ctx context.Context, uuid string) error {
+	const op = "save the profile"
+	l, err := c.link(ctx)
+	if err != nil {
+		return failed(op, err)
+	}
+	path, err := l.lookup(ctx, uuid)
+	if err != nil {
+		return failed(op, err)
+	}
+	s, err := l.settingsOf(ctx, path)
+	if err != nil {
+		return failed(op, err)
+	}
+	s.stripLegacy()
+	s.endTrial()
+	wire, err := s.wire()
+	if err != nil {
+		return failed(op, err)
+	}
+	// Nothing of what the device runs with changes, so nothing is to be applied to it again.
+	var rest map[string]dbus.Variant
+	return failed(op, l.call(ctx, path, gnm.ConnectionUpdate2, []any{wire, flagToDisk | flagNoReapply, noArgs}, &rest))
+}
