@@ -1,0 +1,524 @@
+package routes
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nmgre"
+)
+
+// needGRE skips the test outside the lab. It is lab.Need, but that brings the lab's hosts back to their first state, which takes
+// seconds: these tests need the lab's kernel alone, and make namespaces of their own.
+func needGRE(t *testing.T) {
+	t.Helper()
+	if os.Getenv("NMGRE_LAB") != "1" {
+		t.Skip("needs the lab: run make test")
+	}
+}
+
+// TestLabOtherKernel runs the tests that need no GRE in the lab's kernel, which is an older one.
+func TestLabOtherKernel(t *testing.T) {
+	needGRE(t)
+	for name, test := range map[string]func(t *testing.T){
+		"Links": TestLinks, "LinkByName": TestLinkByName, "Lookup": TestLookup, "LookupNowhere": TestLookupNowhere, "Routes": TestRoutes,
+		"RoutesOfOthers": TestRoutesOfOthers, "Multipath": TestMultipathOfBothDevices, "DeleteOnlyThat": TestDeleteOnlyThat,
+		"Replace": TestReplace, "Refusals": TestRefusals, "NotPermitted": TestNotPermitted, "Concurrent": TestConcurrent,
+		"Probe": TestProbe, "ProbeNeighbour": TestProbeNeighbour, "ProbeLinkLocal": TestProbeLinkLocal, "ProbeRefused": TestProbeRefused,
+		"ProbeNotPermitted": TestProbeNotPermitted,
+	} {
+		t.Run(name, test)
+	}
+}
+
+// TestLabSupports asks the lab's kernel, which has all modes, loaded or not.
+func TestLabSupports(t *testing.T) {
+	needGRE(t)
+	ns := newNamespace(t)
+	for _, m := range nmgre.Modes {
+		if err := ns.kernel.Supports(m); err != nil {
+			t.Error(err)
+		}
+		// The lists of modules alone say the same.
+		if err := (hostFiles{root: "/"}).loadable(m, moduleOf(m)); err != nil {
+			t.Error(err)
+		}
+	}
+	// The devices alone, too.
+	ns.ip("link add g4 type gre remote 192.0.2.1", "link add g6 type ip6gretap remote 2001:db8::1")
+	ns.kernel.files.root = t.TempDir()
+	for _, m := range nmgre.Modes {
+		if err := ns.kernel.Supports(m); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// greCase is a tunnel in `ip link`'s words, and what the kernel shall hold then.
+type greCase struct {
+	words string
+	want  nmgre.GRELink
+}
+
+// option is a part of a greCase.
+type option struct {
+	words string
+	set   func(g *nmgre.GRELink)
+}
+
+var keyOptions = []option{
+	{"", func(*nmgre.GRELink) {}},
+	{"key 0", func(g *nmgre.GRELink) { g.InputKey, g.OutputKey = keyOf(0), keyOf(0) }},
+	{"key 42", func(g *nmgre.GRELink) { g.InputKey, g.OutputKey = keyOf(42), keyOf(42) }},
+	{"ikey 1 okey 4294967295", func(g *nmgre.GRELink) { g.InputKey, g.OutputKey = keyOf(1), keyOf(4294967295) }},
+	{"ikey 7", func(g *nmgre.GRELink) { g.InputKey = keyOf(7) }},
+	{"okey 0", func(g *nmgre.GRELink) { g.OutputKey = keyOf(0) }},
+}
+
+var options4 = []option{
+	{"", func(*nmgre.GRELink) {}},
+	{"ttl 64", func(g *nmgre.GRELink) { g.TTL = 64 }},
+	{"ttl inherit tos inherit", func(g *nmgre.GRELink) { g.TOS = 1 }},
+	{"ttl 255 tos 0x10", func(g *nmgre.GRELink) { g.TTL, g.TOS = 255, 0x10 }},
+	{"ttl 64 nopmtudisc", func(g *nmgre.GRELink) { g.TTL, g.PMTUD = 64, false }},
+	{"nopmtudisc tos 0xff", func(g *nmgre.GRELink) { g.TOS, g.PMTUD = 255, false }},
+	{"icsum", func(g *nmgre.GRELink) { g.Checksum = true }},
+	{"oseq", func(g *nmgre.GRELink) { g.Sequence = true }},
+	{"csum seq dev v0", func(g *nmgre.GRELink) { g.Checksum, g.Sequence, g.Parent = true, true, parentIndex }},
+}
+
+var options6 = []option{
+	{"", func(*nmgre.GRELink) {}},
+	{"ttl 255 tclass 0x2a", func(g *nmgre.GRELink) { g.TTL, g.TOS = 255, 0x2a }},
+	{"hoplimit 1 tclass inherit", func(g *nmgre.GRELink) { g.TTL, g.Flags = 1, nmgre.FlagUseOrigTClass }},
+	{"encaplimit none", func(g *nmgre.GRELink) { g.Flags = nmgre.FlagIgnEncapLimit }},
+	{"encaplimit 0 flowlabel 0x1", func(g *nmgre.GRELink) { g.EncapLimit, g.FlowLabel = 0, 1 }},
+	{"encaplimit 255 flowlabel 0xfffff tclass 0xff", func(g *nmgre.GRELink) { g.EncapLimit, g.FlowLabel, g.TOS = 255, 0xfffff, 0xff }},
+	{"flowlabel inherit", func(g *nmgre.GRELink) { g.Flags = nmgre.FlagUseOrigFlowLabel }},
+	{"dscp inherit fwmark inherit", func(g *nmgre.GRELink) { g.Flags = nmgre.FlagRcvDSCPCopy | nmgre.FlagUseOrigFwmark }},
+	{"allow-localremote icsum", func(g *nmgre.GRELink) { g.Checksum = true }},
+	{"seq dev v0", func(g *nmgre.GRELink) { g.Sequence, g.Parent = true, parentIndex }},
+}
+
+// parentIndex stands for the index of device v0.
+const parentIndex = -1
+
+// greCases returns every mode with every key, every option, and both kinds of local address. Each has a remote of its own.
+func greCases() []greCase {
+	var cases []greCase
+	for _, mode := range nmgre.Modes {
+		options, local, anyLocal, remotes := options4, addr("192.0.2.1"), netip.IPv4Unspecified(), addr("198.18.0.1")
+		base := nmgre.GRELink{Mode: mode, PMTUD: true}
+		if mode.IPv6Outer() {
+			options, local, anyLocal, remotes = options6, addr("2001:db8::1"), netip.IPv6Unspecified(), addr("2001:db8:1::")
+			base.TTL, base.EncapLimit = 64, 4 // what `ip link` asks for when nobody says otherwise
+		}
+		for _, key := range keyOptions {
+			for _, o := range options {
+				for _, from := range []netip.Addr{local, anyLocal} {
+					remotes = remotes.Next()
+					c := greCase{want: base}
+					c.want.Local, c.want.Remote = from, remotes
+					c.words = fmt.Sprintf("type %s remote %s %s %s", mode, remotes, key.words, o.words)
+					if from == local {
+						c.words += " local " + local.String()
+					}
+					key.set(&c.want)
+					o.set(&c.want)
+					cases = append(cases, c)
+				}
+			}
+		}
+	}
+	return append(cases,
+		greCase{"type gretap external", nmgre.GRELink{
+			Mode: nmgre.ModeGRETAP, External: true, Local: netip.IPv4Unspecified(), Remote: netip.IPv4Unspecified(), PMTUD: true}},
+		greCase{"type ip6gretap external", nmgre.GRELink{
+			Mode: nmgre.ModeIP6GRETAP, External: true, Local: netip.IPv6Unspecified(), Remote: netip.IPv6Unspecified(), PMTUD: true}},
+	)
+}
+
+// witnessGRE is what `ip -d -j link` says of a GRE device.
+type witnessGRE struct {
+	Name     string `json:"ifname"`
+	Parent   string `json:"link"`
+	LinkInfo struct {
+		Kind string `json:"info_kind"`
+		Data struct {
+			Local, Remote, TOS, TClass, IKey, OKey, FlowLabel string
+			TTL                                               uint8
+			PMTUDisc, ICSum, OCSum, ISeq, OSeq, External      bool
+			EncapLimit                                        uint8 `json:"encap_limit"`
+			IgnEncapLimit                                     bool  `json:"ip6_tnl_f_ign_encap_limit"`
+			UseOrigTClass                                     bool  `json:"ip6_tnl_f_use_orig_tclass"`
+			UseOrigFlowLabel                                  bool  `json:"ip6_tnl_f_use_orig_flowlabel"`
+			RcvDSCPCopy                                       bool  `json:"ip6_tnl_f_rcv_dscp_copy"`
+			UseOrigFwmark                                     bool  `json:"ip6_tnl_f_use_orig_fwmark"`
+		} `json:"info_data"`
+	} `json:"linkinfo"`
+}
+
+// gre returns the witness's word as a GRELink.
+func (w witnessGRE) gre(t *testing.T, v0 int) nmgre.GRELink {
+	mode, err := nmgre.ParseMode(w.LinkInfo.Kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := w.LinkInfo.Data
+	g := nmgre.GRELink{
+		Mode: mode, Local: anyOr(d.Local, mode), Remote: anyOr(d.Remote, mode), TTL: d.TTL, TOS: uint8(hexOf(t, cmp.Or(d.TOS, d.TClass, "0"))),
+		PMTUD: d.PMTUDisc || mode.IPv6Outer(), EncapLimit: d.EncapLimit, FlowLabel: uint32(hexOf(t, cmp.Or(d.FlowLabel, "0"))),
+		Checksum: d.ICSum || d.OCSum, Sequence: d.ISeq || d.OSeq, External: d.External,
+		InputKey: dottedKey(t, d.IKey), OutputKey: dottedKey(t, d.OKey),
+	}
+	if w.Parent == "v0" {
+		g.Parent = v0
+	}
+	for flag, set := range map[nmgre.TunnelFlags]bool{
+		nmgre.FlagIgnEncapLimit: d.IgnEncapLimit, nmgre.FlagUseOrigTClass: d.UseOrigTClass, nmgre.FlagUseOrigFlowLabel: d.UseOrigFlowLabel,
+		nmgre.FlagRcvDSCPCopy: d.RcvDSCPCopy, nmgre.FlagUseOrigFwmark: d.UseOrigFwmark,
+	} {
+		if set {
+			g.Flags |= flag
+		}
+	}
+	return g
+}
+
+func anyOr(s string, mode nmgre.Mode) netip.Addr {
+	switch {
+	case s != "any":
+		return addr(s)
+	case mode.IPv6Outer():
+		return netip.IPv6Unspecified()
+	}
+	return netip.IPv4Unspecified()
+}
+
+func hexOf(t *testing.T, s string) uint64 {
+	n, err := strconv.ParseUint(s, 0, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func dottedKey(t *testing.T, s string) *nmgre.Key {
+	if s == "" {
+		return nil
+	}
+	k, err := nmgre.ParseKey(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &k
+}
+
+// TestLabLinks makes tunnels of every kind with `ip link` and reads them back.
+func TestLabLinks(t *testing.T) {
+	needGRE(t)
+	ns := newNamespace(t)
+	ns.ip("link add v0 type veth peer name v1", "link set dev v0 up", "link set dev v1 up", "addr add 192.0.2.1/24 dev v0",
+		"addr add 2001:db8::1/64 dev v0 nodad")
+	cases := greCases()
+	var lines []string
+	for i, c := range cases {
+		lines = append(lines, fmt.Sprintf("link add name tun%d %s", i, c.words))
+	}
+	ns.ip(lines...)
+	var witness []witnessGRE
+	if err := json.Unmarshal([]byte(ns.ip("-d -j link show")), &witness); err != nil {
+		t.Fatal(err)
+	}
+	witnessed := make(map[string]witnessGRE)
+	for _, w := range witness {
+		witnessed[w.Name] = w
+	}
+	began := time.Now()
+	links := make(map[string]nmgre.Link)
+	for _, link := range ns.links(t) {
+		links[link.Name] = link
+	}
+	t.Logf("%d links in %s", len(links), time.Since(began))
+	v0 := links["v0"].Index
+	for i, c := range cases {
+		name := fmt.Sprintf("tun%d", i)
+		link := links[name]
+		if link.GRE == nil || link.Kind != c.want.Mode.String() {
+			t.Fatalf("%s: %+v", c.words, link)
+		}
+		c.want.Parent *= v0 * parentIndex
+		checkGRE(t, c.words, *link.GRE, c.want, witnessed[name].gre(t, v0))
+	}
+}
+
+// checkGRE compares what was read with what was asked for and what the witness says. The encapsulation limit means nothing to
+// a tunnel that sends none, and the witness does not show it then; of an external tunnel only that it is one is said.
+func checkGRE(t *testing.T, words string, got, want, witness nmgre.GRELink) {
+	t.Helper()
+	for _, g := range []*nmgre.GRELink{&got, &want, &witness} {
+		if g.Flags&nmgre.FlagIgnEncapLimit != 0 || g.External {
+			g.EncapLimit = 0
+		}
+		if g.External {
+			g.TTL = 0
+		}
+	}
+	if witness.Flags&nmgre.FlagUseOrigTClass != 0 || witness.Flags&nmgre.FlagUseOrigFlowLabel != 0 {
+		witness.TOS, witness.FlowLabel = got.TOS, got.FlowLabel // the witness shows the word "inherit" instead
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s\ngot  %s\nwant %s", words, greText(got), greText(want))
+	}
+	if !reflect.DeepEqual(got, witness) {
+		t.Errorf("%s\ngot     %s\nwitness %s", words, greText(got), greText(witness))
+	}
+}
+
+func greText(g nmgre.GRELink) string {
+	text, _ := json.Marshal(g)
+	return string(text)
+}
+
+// tunnel is a GRE tunnel between two namespaces that a third one joins. Inner addresses are 172.16.0.1 and .2, fd16::1 and ::2.
+type tunnel struct{ near, middle, far *namespace }
+
+// newTunnel makes one of a mode, with the words that both ends have in common and those of each.
+func newTunnel(t *testing.T, mode nmgre.Mode, both, nearWords, farWords string) tunnel {
+	tn := tunnel{newNamespace(t), newNamespace(t), newNamespace(t)}
+	wire(tn.near, "v0", tn.middle, "m0", 0) // 10.9.0.1 to .2
+	wire(tn.middle, "m1", tn.far, "v1", 1)  // 10.9.1.1 to .2
+	tn.middle.sysctl("net/ipv4/ip_forward", "1")
+	tn.middle.sysctl("net/ipv6/conf/all/forwarding", "1")
+	tn.middle.sysctl("net/ipv4/icmp_ratelimit", "0")
+	tn.near.ip("route add 10.9.0.0/16 via 10.9.0.2", "route add fd00::/16 via fd00::2")
+	tn.far.ip("route add 10.9.0.0/16 via 10.9.1.1", "route add fd00::/16 via fd00:1::1")
+	nearEnd, farEnd := "local 10.9.0.1 remote 10.9.1.2", "local 10.9.1.2 remote 10.9.0.1"
+	if mode.IPv6Outer() {
+		nearEnd, farEnd = "local fd00::1 remote fd00:1::2", "local fd00:1::2 remote fd00::1"
+	}
+	for i, end := range []struct {
+		ns    *namespace
+		words string
+	}{{tn.near, nearEnd + " " + nearWords}, {tn.far, farEnd + " " + farWords}} {
+		end.ns.ip(
+			fmt.Sprintf("link add name tun0 type %s ttl 64 %s %s", mode, both, end.words),
+			"link set dev tun0 up",
+			fmt.Sprintf("addr add 172.16.0.%d/30 dev tun0", i+1),
+			fmt.Sprintf("addr add fd16::%d/64 dev tun0 nodad", i+1),
+		)
+	}
+	return tn
+}
+
+// probe is what the tests send through a tunnel.
+func (tn tunnel) probe(to string, count int) nmgre.Probe {
+	from := "172.16.0.1"
+	if addr(to).Is6() {
+		from = "fd16::1"
+	}
+	return nmgre.Probe{Dev: "tun0", From: addr(from), To: addr(to), Count: count, Interval: time.Second}
+}
+
+func TestLabProbe(t *testing.T) {
+	needGRE(t)
+	for _, mode := range nmgre.Modes {
+		t.Run(mode.String(), func(t *testing.T) {
+			tn := newTunnel(t, mode, "", "ikey 1 okey 2", "ikey 2 okey 1")
+			for _, to := range []string{"172.16.0.2", "fd16::2"} {
+				p := tn.probe(to, 10)
+				p.Enough = 3
+				got, err := tn.near.probe(context.Background(), p)
+				if err != nil || got.Received != 3 || got.Sent > 5 {
+					t.Errorf("%s: got %+v, %v", to, got, err)
+				}
+			}
+			before := tn.counters(t)
+			tn.far.ip("link set dev tun0 down")
+			got, err := tn.near.probe(context.Background(), tn.probe("172.16.0.2", 3))
+			if err != nil || got.Sent != 3 || got.Received != 0 {
+				t.Errorf("the far end is down: got %+v, %v", got, err)
+			}
+			if c := tn.counters(t); c.TxPackets < before.TxPackets || c.RxErrors != before.RxErrors {
+				t.Errorf("counters %+v, before %+v", c, before)
+			}
+		})
+	}
+}
+
+// counters returns the near end's.
+func (tn tunnel) counters(t *testing.T) nmgre.Counters {
+	t.Helper()
+	for _, link := range tn.near.links(t) {
+		if link.Name == "tun0" {
+			return link.Counters
+		}
+	}
+	t.Fatal("no tun0")
+	return nmgre.Counters{}
+}
+
+// TestLabProbeRefused lets a router on the way refuse the tunnel's packets: from the second probe on, this host's kernel says so.
+func TestLabProbeRefused(t *testing.T) {
+	needGRE(t)
+	for privilege, prepare := range privileges {
+		t.Run(privilege, func(t *testing.T) {
+			tn := newTunnel(t, nmgre.ModeGRE, "key 42", "", "")
+			tn.middle.ip("route add prohibit 10.9.1.2")
+			prepare(tn.near)
+			got, err := tn.near.probe(context.Background(), tn.probe("172.16.0.2", 4))
+			if err != nil || got.Received != 0 || len(got.Refusals) != 1 || got.Refusals[0] != "host unreachable, from 172.16.0.1" {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestLabProbeBehind probes a network behind the far end that the far end refuses, through the tunnel.
+func TestLabProbeBehind(t *testing.T) {
+	needGRE(t)
+	tn := newTunnel(t, nmgre.ModeGRE, "key 42", "", "")
+	tn.far.sysctl("net/ipv4/ip_forward", "1")
+	tn.far.ip("route add unreachable 10.70.0.0/16")
+	tn.near.ip("route add 10.70.0.0/16 dev tun0")
+	got, err := tn.near.probe(context.Background(), tn.probe("10.70.0.1", 2))
+	if err != nil || len(got.Refusals) != 1 || got.Refusals[0] != "host unreachable, from 172.16.0.2" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// TestLabProbeFirewall lets this host drop what goes out: the error says so.
+func TestLabProbeFirewall(t *testing.T) {
+	needGRE(t)
+	tn := newTunnel(t, nmgre.ModeGRE, "", "", "")
+	tn.drop(t, "ip protocol icmp")
+	got, err := tn.near.probe(context.Background(), tn.probe("172.16.0.2", 1))
+	if !errors.Is(err, unix.EPERM) || errors.Is(err, nmgre.ErrNotPermitted) || got.Sent != 0 || len(nmgre.Hints(err)) == 0 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// drop lets the near end drop what matches on its way out.
+func (tn tunnel) drop(t *testing.T, match string) {
+	t.Helper()
+	out, err := tn.near.run("nft", "add table ip t; add chain ip t o { type filter hook output priority 0; }; add rule ip t o "+match+" drop")
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// TestLabCounters makes each fault that has a counter of its own, and finds it.
+func TestLabCounters(t *testing.T) {
+	needGRE(t)
+	for name, c := range map[string]struct {
+		near, far string
+		fault     func(tn tunnel)
+		counter   func(c nmgre.Counters) uint64
+	}{
+		"no route": {"", "", func(tn tunnel) { tn.near.ip("route add blackhole 10.9.1.2") },
+			func(c nmgre.Counters) uint64 { return min(c.TxCarrierErrors, c.TxErrors) }},
+		"recursive route": {"", "", func(tn tunnel) { tn.near.ip("route add 10.9.1.2 dev tun0") },
+			func(c nmgre.Counters) uint64 { return min(c.Collisions, c.TxErrors) }},
+		"firewall": {"", "", func(tn tunnel) { tn.drop(t, "ip protocol 47") }, func(c nmgre.Counters) uint64 { return c.TxDropped }},
+		"checksum": {"", "csum", func(tunnel) {}, func(c nmgre.Counters) uint64 { return min(c.RxCRCErrors, c.RxErrors) }},
+		"sequence": {"iseq", "", func(tunnel) {}, func(c nmgre.Counters) uint64 { return min(c.RxFIFOErrors, c.RxErrors) }},
+		"nothing":  {"", "", func(tunnel) {}, func(c nmgre.Counters) uint64 { return min(c.RxPackets, c.TxPackets, c.RxBytes/84, c.TxBytes/84) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tn := newTunnel(t, nmgre.ModeGRE, "", c.near, c.far)
+			c.fault(tn)
+			if name == "checksum" || name == "sequence" { // what comes in is at fault
+				_, _ = tn.far.probe(context.Background(), nmgre.Probe{Dev: "tun0", To: addr("172.16.0.1"), Count: 3, Interval: 300 * time.Millisecond})
+			}
+			_, _ = tn.near.probe(context.Background(), tn.probe("172.16.0.2", 3))
+			if counters := tn.counters(t); c.counter(counters) == 0 {
+				t.Errorf("%+v", counters)
+			}
+		})
+	}
+}
+
+// TestLabPathMTU finds a path MTU that the kernel has learnt.
+func TestLabPathMTU(t *testing.T) {
+	needGRE(t)
+	tn := newTunnel(t, nmgre.ModeGRE, "", "", "")
+	tn.middle.ip("link set dev m1 mtu 1400")
+	ask := nmgre.Query{To: addr("10.9.1.2")}
+	hop, err := tn.near.kernel.Lookup(context.Background(), ask)
+	if want := (nmgre.Hop{Dev: "v0", Via: addr("10.9.0.2"), Src: addr("10.9.0.1"), Match: prefix("10.9.0.0/16"), MTU: 1500}); err != nil || hop != want {
+		t.Errorf("before: %+v, %v", hop, err)
+	}
+	_, _ = tn.near.run("ping", "-c", "3", "-i", "0.3", "-W", "1", "-M", "do", "-s", "1440", "172.16.0.2")
+	if hop, err = tn.near.kernel.Lookup(context.Background(), ask); err != nil || hop.MTU != 1400 || hop.Match != prefix("10.9.0.0/16") {
+		t.Errorf("after: %+v, %v", hop, err)
+	}
+	if hop, err = tn.near.kernel.Lookup(context.Background(), nmgre.Query{To: addr("172.16.0.2")}); err != nil || hop.Dev != "tun0" || hop.MTU != 1376 {
+		t.Errorf("in the tunnel: %+v, %v", hop, err)
+	}
+	// The routes of a device do not have the entry of the cache.
+	routes, err := tn.near.kernel.Routes(context.Background(), "v0")
+	for _, r := range routes {
+		if err != nil || r.MTU != 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+}
+
+// TestLabRoutes puts routes into a tunnel, compares them with the witness, and loses them with the tunnel.
+func TestLabRoutes(t *testing.T) {
+	needGRE(t)
+	tn, ctx := newTunnel(t, nmgre.ModeGRE, "", "", ""), context.Background()
+	routes := []nmgre.Route{
+		{Dst: prefix("10.20.0.0/16")},
+		{Dst: prefix("10.21.0.0/16"), Via: addr("172.16.0.2"), Metric: metric(50), MTU: 1300},
+		{Dst: prefix("10.22.0.0/16"), Src: addr("172.16.0.1")},
+		{Dst: prefix("10.23.0.0/16"), Nexthops: []nmgre.Nexthop{{Weight: 2}, {Via: addr("10.9.0.2"), Dev: "v0"}}},
+		{Dst: prefix("fd20::/32")},
+		{Dst: prefix("fd21::/32"), Via: addr("fd16::2")},
+	}
+	for _, r := range routes {
+		if err := tn.near.kernel.AddRoute(ctx, "tun0", r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tn.near.expect(t, "tun0", routes...)
+	if lines := strings.Count(tn.near.ipRoutes(nmgre.RouteProtocol), "\n") + 1; lines != len(routes) {
+		t.Errorf("the witness has %d routes", lines)
+	}
+	tn.near.ip("link set dev tun0 down")
+	left, err := tn.near.kernel.Routes(ctx, "tun0")
+	t.Logf("left when the tunnel is down: %+v", left)
+	if err != nil || len(left) > 1 { // of a multipath route the other path stays
+		t.Errorf("left: %+v, %v", left, err)
+	}
+	for _, r := range routes {
+		if err := tn.near.kernel.DeleteRoute(ctx, "tun0", r); err != nil {
+			t.Errorf("delete %s: %v", r, err)
+		}
+	}
+	if own, err := tn.near.kernel.OwnRoutes(ctx); err != nil || len(own) != 0 {
+		t.Errorf("left: %+v, %v", own, err)
+	}
+}
+
+// TestLabDeviceOnlyMultipath6 adds an IPv6 route with paths straight to devices, which older kernels refuse: their word comes through.
+func TestLabDeviceOnlyMultipath6(t *testing.T) {
+	needGRE(t)
+	tn := newTunnel(t, nmgre.ModeGRE, "", "", "")
+	err := tn.near.kernel.AddRoute(context.Background(), "tun0", nmgre.Route{Dst: prefix("fd20::/32"), Nexthops: []nmgre.Nexthop{{}, {Dev: "v0"}}})
+	t.Logf("%v %v", err, nmgre.Hints(err))
+	if err != nil && !errors.Is(err, nmgre.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+}
