@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"nmgre/testdata/lab"
+)
+
+// These measure whole commands in the lab, ours and the ones it replaces in turn, and report ratios of medians: machines are shared
+// and noisy, and an emulated processor is slow, but it is so for both.
+
+const rounds = 7
+
+// run is one whole command: its wall time, and the largest memory of its largest process.
+type run struct {
+	took  time.Duration
+	maxKB int64
+}
+
+// measure runs a command on a host and fails the benchmark if it fails.
+func measure(b *testing.B, host lab.Host, name string, args ...string) run {
+	b.Helper()
+	cmd := host.Command(name, args...)
+	begin := time.Now()
+	out, err := cmd.CombinedOutput()
+	took := time.Since(begin)
+	if err != nil {
+		b.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return run{took, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss}
+}
+
+// median of what f takes from each run.
+func median(runs []run, f func(run) float64) float64 {
+	values := make([]float64, len(runs))
+	for i, r := range runs {
+		values[i] = f(r)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+func wall(r run) float64   { return r.took.Seconds() * 1000 }
+func memory(r run) float64 { return float64(r.maxKB) }
+
+// report prints both medians and their ratio, and fails the benchmark if the ratio is above what is allowed.
+func report(b *testing.B, what, unit string, ours, theirs []run, f func(run) float64, most float64) {
+	b.Helper()
+	a, c := median(ours, f), median(theirs, f)
+	b.ReportMetric(a/c, what+"-ratio")
+	b.Logf("%s: ours %.0f %s, theirs %.0f %s: ratio %.2f (at most %.2f)", what, a, unit, c, unit, a/c, most)
+	if a/c > most {
+		b.Errorf("%s: the ratio %.2f is above %.2f", what, a/c, most)
+	}
+}
+
+// One tunnel with one route in the kernel, against the three commands of the usual instructions.
+func BenchmarkLabCreate(b *testing.B) {
+	lab.Need(b)
+	ours := []string{"create", "--name", "bench", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--no-probe",
+		"--route", "10.10.2.0/24 nexthop dev bench weight 1 nexthop dev bench weight 2"}
+	const theirs = "nmcli connection add type ip-tunnel con-name bench ifname bench mode gre remote 100.0.2.100 local 100.0.1.100" +
+		" ipv4.method manual ipv4.addresses 172.16.0.1/30 ipv6.method disabled &&" +
+		" nmcli connection up bench && ip route add 10.10.2.0/24 dev bench"
+	for b.Loop() {
+		var a, c []run
+		var steps []string
+		for range rounds {
+			a = append(a, measure(b, lab.Linux1, "nmgre", ours...))
+			lab.Linux1.Run(b, "nmcli", "connection", "delete", "bench")
+			c = append(c, measure(b, lab.Linux1, "sh", "-c", theirs))
+			lab.Linux1.Run(b, "nmcli", "connection", "delete", "bench")
+		}
+		steps = append(steps, lab.Linux1.Try("nmgre", ours...).Stderr)
+		lab.Linux1.Run(b, "nmcli", "connection", "delete", "bench")
+		report(b, "create wall time", "ms", a, c, wall, 0.4)
+		b.Logf("what the steps of one create took; \"brought it up\" is NetworkManager's own time:\n%s", strings.Join(steps, ""))
+	}
+}
+
+// All of a thousand tunnels, against nmcli's list of the same.
+func BenchmarkLabList(b *testing.B) {
+	lab.Need(b)
+	addProfiles(b, 1000)
+	defer lab.Linux1.Reset(b)
+	if n := strings.Count(lab.Linux1.Run(b, "nmgre", "list"), "many"); n != 1000 {
+		b.Fatalf("nmgre list shows %d of 1000 tunnels", n)
+	}
+	for b.Loop() {
+		var a, c []run
+		for range rounds {
+			a = append(a, measure(b, lab.Linux1, "nmgre", "list"))
+			c = append(c, measure(b, lab.Linux1, "nmcli", "-t", "connection", "show"))
+		}
+		report(b, "list wall time", "ms", a, c, wall, 0.3)
+		report(b, "list memory", "KB", a, c, memory, 0.5)
+	}
+}
+
+// addProfiles writes n tunnel profiles where NetworkManager reads them.
+func addProfiles(b *testing.B, n int) {
+	b.Helper()
+	const script = `cd /etc/NetworkManager/system-connections && umask 077 && i=0 && while [ $i -lt %d ]; do i=$((i+1))
+printf '[connection]\nid=many%%d\nuuid=00000000-0000-4000-8000-%%012d\ntype=ip-tunnel\ninterface-name=many%%d\nautoconnect=false\n[ip-tunnel]\nmode=2\nlocal=100.0.1.100\nremote=100.0.2.100\ninput-key=%%d\noutput-key=%%d\nttl=64\n[ipv4]\nmethod=manual\naddress1=172.20.0.1/30\nroute1=10.10.2.0/24\n[ipv6]\nmethod=disabled\n' $i $i $i $i $i >many$i.nmconnection; done`
+	lab.Linux1.Run(b, "sh", "-c", fmt.Sprintf(script, n))
+	lab.Linux1.Run(b, "nmcli", "connection", "reload")
+}
+
+// The smallest command, on this machine itself: what every call pays before it does anything.
+func BenchmarkVersion(b *testing.B) {
+	binary := buildProduct(b)
+	var runs []run
+	for b.Loop() {
+		runs = runs[:0]
+		for range 3 * rounds {
+			cmd := exec.Command(binary, "version")
+			begin := time.Now()
+			if out, err := cmd.CombinedOutput(); err != nil {
+				b.Fatalf("%v\n%s", err, out)
+			}
+			runs = append(runs, run{time.Since(begin), 0})
+		}
+	}
+	ms := median(runs, wall)
+	b.ReportMetric(ms, "ms/version")
+	b.Logf("nmgre version: %s ms (at most 20)", strconv.FormatFloat(ms, 'f', 1, 64))
+	if ms > 20 {
+		b.Errorf("nmgre version takes %.1f ms", ms)
+	}
+}

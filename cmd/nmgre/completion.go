@@ -1,0 +1,43 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nmgre"
+)
+
+// shells are those that completion writes scripts for.
+var shells = []string{"bash", "zsh", "fish"}
+
+func (a *app) completionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion SHELL",
+		Short: "print a script that completes commands, flags and tunnels' names in bash, zsh or fish",
+		Long: `completion prints a script for your shell. To have it in every new one:
+
+  bash  nmgre completion bash > /usr/share/bash-completion/completions/nmgre
+  zsh   nmgre completion zsh > /usr/share/zsh/site-functions/_nmgre
+  fish  nmgre completion fish > /usr/share/fish/vendor_completions.d/nmgre.fish`,
+		ValidArgs: shells,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return nil
+			}
+			return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "the shell is missing", Hint: "write it as: nmgre completion " + strings.Join(shells, "|")}
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			root := cmd.Root()
+			switch args[0] {
+			case "bash":
+				return root.GenBashCompletionV2(a.stdout, true)
+			case "zsh":
+				return root.GenZshCompletion(a.stdout)
+			case "fish":
+				return root.GenFishCompletion(a.stdout, true)
+			}
+			return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "there is no completion for " + nmgre.Printable(args[0]), Hint: "it is one of " + strings.Join(shells, ", ")}
+		},
+	}
+}

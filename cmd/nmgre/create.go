@@ -1,0 +1,323 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nmgre"
+)
+
+// createFlags are create's flags as they were typed.
+type createFlags struct {
+	peer, local, peerAddress, name, mode, parent string
+	key, inputKey, outputKey, ttl, tos           string
+	addresses, routes                            []string
+	mtu, encapLimit, flowLabel, tunnelFlags      string
+	noPMTUD, autoconnect                         bool
+}
+
+func (a *app) createCommand() *cobra.Command {
+	var flags createFlags
+	var run createRun
+	cmd := &cobra.Command{
+		Use:   "create --peer ADDR --address CIDR",
+		Short: "make a tunnel, and prove that it works",
+		Long: `create makes one end of a GRE tunnel: it checks that this host can have it, adds the profile to
+NetworkManager, brings it up, adds the routes that NetworkManager cannot hold, reads back what the
+kernel has, probes the far end, and only then writes the profile to disk. All of it happens or
+none of it. A far end that does not answer yet is a warning: the first end of a tunnel is made
+before the second.
+
+A ROUTE is written as for ip route, without dev:
+  10.10.2.0/24
+  10.10.2.0/24 via 172.16.0.2 metric 50 table 100
+  10.10.2.0/24 nexthop dev gre1 weight 1 nexthop dev gre2 weight 2`,
+		Example: `  nmgre create --peer 100.0.2.100 --address 172.16.0.1/30 --route 10.10.2.0/24
+  nmgre create --peer 2001:db8:2::100 --mode ip6gre --address 172.16.0.1/30 --key 42
+  nmgre create --peer 100.0.2.100 --address 172.16.0.1/30 --dry-run`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkWait(run.wait); err != nil {
+				return err
+			}
+			want, err := flags.tunnel()
+			if err != nil {
+				return err
+			}
+			run.autoName = want.Name == ""
+			a.warnOctal(flags)
+			return a.withHost(cmd.Context(), func(host *nmgre.Host) error { return a.create(cmd.Context(), host, want, run) })
+		},
+	}
+	flags.register(cmd)
+	waitFlag(cmd, &run.wait)
+	jsonFlag(cmd, &run.json)
+	cmd.Flags().BoolVar(&run.dryRun, "dry-run", false, "print every step, and change nothing")
+	cmd.Flags().BoolVar(&run.noProbe, "no-probe", false, "do not probe the far end")
+	return cmd
+}
+
+// register adds the flags that describe a tunnel.
+func (f *createFlags) register(cmd *cobra.Command) {
+	set := cmd.Flags()
+	set.SortFlags = false
+	set.StringVar(&f.peer, "peer", "", "the far end's outer address (required)")
+	set.StringArrayVar(&f.addresses, "address", nil, "this end's inner address with its network's length, such as 172.16.0.1/30 (required; may be repeated)")
+	set.StringVar(&f.local, "local", "", "this end's outer address, or any (default: the source address the kernel would use)")
+	set.StringVar(&f.peerAddress, "peer-address", "", "the far end's inner address (default: the other host of a /30 or /31)")
+	set.StringVar(&f.name, "name", "", "the interface's name, 1 to 15 bytes (default: the first free one of gre1, gre2, ...)")
+	set.StringVar(&f.mode, "mode", "gre", "gre, gretap, ip6gre or ip6gretap")
+	set.StringVar(&f.key, "key", "", "the key of both directions, a number of 32 bits, equal at both ends")
+	set.StringVar(&f.inputKey, "input-key", "", "the key that packets must come with")
+	set.StringVar(&f.outputKey, "output-key", "", "the key that packets are sent with")
+	set.StringVar(&f.ttl, "ttl", strconv.Itoa(nmgre.DefaultTTL), "the outer TTL, 1 to 255, or inherit")
+	set.StringVar(&f.tos, "tos", "0", "the outer TOS, 0 to 255, or inherit")
+	set.StringVar(&f.mtu, "mtu", "", "the device's MTU in bytes (default: computed from the way to the far end)")
+	set.BoolVar(&f.noPMTUD, "no-pmtud", false, "turn path MTU discovery off; needs --ttl inherit")
+	set.StringVar(&f.parent, "parent", "", "the device that the tunnel is bound to")
+	set.StringVar(&f.encapLimit, "encap-limit", "", "the tunnel encapsulation limit of the IPv6 modes, 1 to 255")
+	set.StringVar(&f.flowLabel, "flow-label", "", "the flow label of the IPv6 modes, 0 to 1048575")
+	set.StringVar(&f.tunnelFlags, "flags", "", "NetworkManager's ip-tunnel.flags of the IPv6 modes, a number")
+	set.StringArrayVar(&f.routes, "route", nil, "a ROUTE into the tunnel (may be repeated)")
+	set.BoolVar(&f.autoconnect, "autoconnect", true, "NetworkManager brings the tunnel up by itself")
+	completeFlag(cmd, "mode", modeNames())
+}
+
+func modeNames() []string {
+	var names []string
+	for _, m := range nmgre.Modes {
+		names = append(names, m.String())
+	}
+	return names
+}
+
+// tunnel reads the flags. All that are wrong are told at once.
+func (f *createFlags) tunnel() (nmgre.Tunnel, error) {
+	t := nmgre.NewTunnel()
+	var errs []error
+	try := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	t.Name, t.Parent, t.NoPMTUD, t.Autoconnect = f.name, f.parent, f.noPMTUD, f.autoconnect
+	var err error
+	t.Mode, err = nmgre.ParseMode(f.mode)
+	try(err)
+	t.Remote, err = parseAddr("peer", f.peer, "give the far end's outer address, such as --peer 203.0.113.2")
+	try(err)
+	try(f.readLocal(&t))
+	t.PeerAddress, err = parseAddr("peer-address", f.peerAddress, "give the far end's inner address, such as 172.16.0.2")
+	try(err)
+	try(f.readKeys(&t))
+	try(f.readNumbers(&t))
+	for _, text := range f.addresses {
+		address, err := parseInner(text)
+		try(err)
+		t.Addresses = append(t.Addresses, address)
+	}
+	for _, spec := range f.routes {
+		r, err := nmgre.ParseRoute(spec)
+		try(err)
+		t.Routes = append(t.Routes, r)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return t, err
+	}
+	return t, t.Validate()
+}
+
+// readLocal takes "any" for the address that says so.
+func (f *createFlags) readLocal(t *nmgre.Tunnel) (err error) {
+	if f.local == "any" {
+		t.Local = netip.IPv4Unspecified()
+		if t.Mode.IPv6Outer() {
+			t.Local = netip.IPv6Unspecified()
+		}
+		return nil
+	}
+	t.Local, err = parseAddr("local", f.local, "give one of this host's addresses, or any")
+	return err
+}
+
+func (f *createFlags) readKeys(t *nmgre.Tunnel) error {
+	if f.key != "" && (f.inputKey != "" || f.outputKey != "") {
+		return &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "key", What: "it says the same as --input-key and --output-key together",
+			Hint: "give --key alone, or the two others"}
+	}
+	var errs []error
+	for _, k := range []struct {
+		field, text string
+		into        []**nmgre.Key
+	}{
+		{"key", f.key, []**nmgre.Key{&t.InputKey, &t.OutputKey}},
+		{"input-key", f.inputKey, []**nmgre.Key{&t.InputKey}},
+		{"output-key", f.outputKey, []**nmgre.Key{&t.OutputKey}},
+	} {
+		if k.text == "" {
+			continue
+		}
+		key, err := nmgre.ParseKey(k.text)
+		if err != nil {
+			errs = append(errs, withField(k.field, err))
+			continue
+		}
+		for _, into := range k.into {
+			own := key
+			*into = &own
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// withField says which flag an error of the domain is about.
+func withField(field string, err error) error {
+	var e *nmgre.Error
+	if errors.As(err, &e) {
+		e.Field = field
+	}
+	return err
+}
+
+// readNumbers reads the flags that take numbers.
+func (f *createFlags) readNumbers(t *nmgre.Tunnel) error {
+	var ttl, tos, encapLimit, flags uint32
+	var errs []error
+	for _, n := range []struct {
+		field, text string
+		low, high   uint32
+		inherit     string // what inherit stands for; empty if it does not
+		into        *uint32
+	}{
+		{"ttl", f.ttl, 1, 255, "0", &ttl},
+		{"tos", f.tos, 0, 255, "1", &tos},
+		{"mtu", f.mtu, 68, 65535, "", &t.MTU},
+		{"encap-limit", f.encapLimit, 1, 255, "", &encapLimit},
+		{"flow-label", f.flowLabel, 0, 0xfffff, "", &t.FlowLabel},
+		{"flags", f.tunnelFlags, 0, 0x3f, "", &flags},
+	} {
+		text := n.text
+		if text == "" {
+			continue
+		}
+		if text == "inherit" && n.inherit != "" {
+			value, _ := strconv.ParseUint(n.inherit, 10, 32)
+			*n.into = uint32(value) //nolint:gosec // 0 or 1
+			continue
+		}
+		value, err := parseNumber(n.field, text, n.low, n.high, n.inherit != "")
+		if err != nil {
+			errs = append(errs, err)
+		}
+		*n.into = value
+	}
+	t.TTL, t.TOS, t.EncapLimit = uint8(ttl), uint8(tos), uint8(encapLimit) //nolint:gosec // at most 255 each
+	t.Flags = nmgre.TunnelFlags(flags)
+	return errors.Join(errs...)
+}
+
+func parseNumber(field, text string, low, high uint32, inherits bool) (uint32, error) {
+	value, err := strconv.ParseUint(text, 10, 32)
+	if hex, found := strings.CutPrefix(text, "0x"); found {
+		value, err = strconv.ParseUint(hex, 16, 32)
+	}
+	if err == nil && value >= uint64(low) && value <= uint64(high) {
+		return uint32(value), nil
+	}
+	hint := fmt.Sprintf("use %d to %d", low, high)
+	if inherits {
+		hint += ", or inherit"
+	}
+	return 0, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: field, What: fmt.Sprintf("%q is not possible", nmgre.Printable(text)), Hint: hint}
+}
+
+// parseAddr reads an address; an empty text is the zero Addr.
+func parseAddr(field, text, hint string) (netip.Addr, error) {
+	if text == "" {
+		return netip.Addr{}, nil
+	}
+	a, err := netip.ParseAddr(text)
+	if err == nil {
+		return a, nil
+	}
+	if strings.Contains(text, "/") {
+		hint = "leave the length out: " + nmgre.Printable(text[:strings.Index(text, "/")])
+	}
+	return a, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: field, What: fmt.Sprintf("%q is no IP address", nmgre.Printable(text)), Hint: hint}
+}
+
+// parseInner reads an inner address with its network's length.
+func parseInner(text string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(text)
+	if err == nil {
+		return p, nil
+	}
+	hint := "write it as 172.16.0.1/30"
+	if a, err := netip.ParseAddr(text); err == nil {
+		hint = fmt.Sprintf("give the length of its network too: %s/30, or /%d for the address alone", a, a.BitLen())
+	}
+	return p, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "address", What: fmt.Sprintf("%q is no address with a length", nmgre.Printable(text)), Hint: hint}
+}
+
+// warnOctal tells of keys that are not what they look like.
+func (a *app) warnOctal(f createFlags) {
+	for _, text := range []string{f.key, f.inputKey, f.outputKey} {
+		if len(text) > 1 && text[0] == '0' && !strings.ContainsAny(text, ".xX") {
+			if key, err := nmgre.ParseKey(text); err == nil {
+				fmt.Fprintf(a.stderr, "nmgre: the key %s is octal, as iproute2 reads it: %s in decimal\n", text, key)
+			}
+		}
+	}
+}
+
+// createRun says how create is carried out.
+type createRun struct {
+	dryRun, noProbe, json, autoName bool
+	wait                            time.Duration
+}
+
+// maxLost bounds how often create tries another name when several nmgre run at the same moment.
+const maxLost = 20
+
+// create makes the tunnel; when another nmgre was first with the name that nmgre chose, it tries the next.
+func (a *app) create(ctx context.Context, host *nmgre.Host, want nmgre.Tunnel, run createRun) error {
+	ctx, cancel := context.WithTimeout(ctx, run.wait)
+	defer cancel()
+	err := a.createOnce(ctx, host, want, run)
+	for range maxLost {
+		if !run.autoName || !errors.Is(err, nmgre.ErrNameLost) {
+			break
+		}
+		err = a.createOnce(ctx, host, want, run)
+	}
+	return err
+}
+
+func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nmgre.Tunnel, run createRun) error {
+	plan, err := host.Plan(ctx, want)
+	if err != nil {
+		return err
+	}
+	if run.dryRun {
+		return a.printPlan(plan, run.json)
+	}
+	for _, note := range plan.Notes {
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(note))
+	}
+	created, err := host.Create(ctx, plan, nmgre.CreateOptions{NoProbe: run.noProbe})
+	if err != nil {
+		return begun(err)
+	}
+	far, err := host.FarEnd(ctx, created.Status.Tunnel)
+	if err != nil {
+		return begun(err)
+	}
+	return a.printCreated(created, far, run.json)
+}

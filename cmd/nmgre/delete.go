@@ -1,0 +1,11 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"nmgre"
+)
+
+func (a *app) deleteCommand() *cobra.Command {
+	return a.changeCommand("delete NAME", "remove a tunnel: profile, link, addresses and routes", "is deleted", (*nmgre.Host).Delete)
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"nmgre"
+)
+
+// The JSON forms are a contract: fields are added, never renamed. Keys are numbers, absent when there is none.
+
+// tunnelJSON is what list says of a tunnel.
+type tunnelJSON struct {
+	Name      string      `json:"name"`
+	UUID      string      `json:"uuid"`
+	Interface string      `json:"interface"`
+	Mode      string      `json:"mode"`
+	Local     string      `json:"local"`
+	Remote    string      `json:"remote"`
+	InputKey  *nmgre.Key  `json:"input_key,omitempty"`
+	OutputKey *nmgre.Key  `json:"output_key,omitempty"`
+	Addresses []string    `json:"addresses"`
+	State     string      `json:"state"`
+	Routes    []routeJSON `json:"routes"`
+}
+
+type routeJSON struct {
+	Route string `json:"route"`
+	Owner string `json:"owner"`
+	Why   string `json:"why,omitempty"`
+}
+
+// detailJSON is what show says.
+type detailJSON struct {
+	tunnelJSON
+	Parent      string     `json:"parent,omitempty"`
+	TTL         uint8      `json:"ttl"` // 0 for inherit
+	TOS         uint8      `json:"tos"`
+	PMTUD       bool       `json:"path_mtu_discovery"`
+	MTU         uint32     `json:"mtu"` // 0 for the kernel's own
+	EncapLimit  uint8      `json:"encapsulation_limit,omitempty"`
+	FlowLabel   uint32     `json:"flow_label,omitempty"`
+	Flags       uint32     `json:"flags,omitempty"`
+	PeerAddress string     `json:"peer_address,omitempty"`
+	Autoconnect bool       `json:"autoconnect"`
+	Unsaved     bool       `json:"unsaved"`
+	File        string     `json:"file,omitempty"`
+	DeviceState string     `json:"device_state,omitempty"`
+	Reason      string     `json:"reason,omitempty"`
+	Link        *linkJSON  `json:"link,omitempty"`
+	FarEnd      farEndJSON `json:"far_end"`
+}
+
+// linkJSON is what the kernel has.
+type linkJSON struct {
+	Index     int            `json:"index"`
+	Up        bool           `json:"up"`
+	MTU       int            `json:"mtu"`
+	Addresses []string       `json:"addresses"`
+	Counters  nmgre.Counters `json:"counters"`
+}
+
+// farEndJSON says how the far end is made.
+type farEndJSON struct {
+	Command string   `json:"command"`
+	Nmcli   string   `json:"nmcli"`
+	IP      []string `json:"ip"`
+}
+
+func tunnelsJSON(list []nmgre.Status) []tunnelJSON {
+	out := make([]tunnelJSON, len(list))
+	for i, s := range list {
+		out[i] = statusJSON(s)
+		for j := range out[i].Routes {
+			out[i].Routes[j].Why = "" // show says it
+		}
+	}
+	return out
+}
+
+func statusJSON(s nmgre.Status) tunnelJSON {
+	t := s.Tunnel
+	return tunnelJSON{
+		Name: s.ID, UUID: s.UUID, Interface: t.Name, Mode: t.Mode.String(), Local: outer(t.Local), Remote: t.Remote.String(),
+		InputKey: t.InputKey, OutputKey: t.OutputKey, Addresses: texts(t.Addresses), State: string(s.State), Routes: routesJSON(s),
+	}
+}
+
+// routesJSON lists the profile's routes, then those that are in the kernel alone.
+func routesJSON(s nmgre.Status) []routeJSON {
+	routes := make([]routeJSON, 0, len(s.Tunnel.Routes)+len(s.KernelRoutes))
+	for _, r := range s.Tunnel.Routes {
+		_, why := nmgre.RouteOwner(r)
+		routes = append(routes, routeJSON{r.String(), string(nmgre.OwnerProfile), why})
+	}
+	for _, r := range s.KernelRoutes {
+		_, why := nmgre.RouteOwner(r.Route)
+		routes = append(routes, routeJSON{r.String(), string(nmgre.OwnerKernel), why})
+	}
+	return routes
+}
+
+func showJSON(s nmgre.Status, far nmgre.Tunnel) detailJSON {
+	t := s.Tunnel
+	d := detailJSON{
+		tunnelJSON: statusJSON(s), Parent: t.Parent, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD, MTU: t.MTU, EncapLimit: t.EncapLimit,
+		FlowLabel: t.FlowLabel, Flags: uint32(t.Flags), Autoconnect: t.Autoconnect, Unsaved: s.Unsaved, File: s.Path,
+		DeviceState: s.DeviceState, Reason: s.Reason, FarEnd: farJSON(far),
+	}
+	if t.PeerAddress.IsValid() {
+		d.PeerAddress = t.PeerAddress.String()
+	}
+	if l := s.Link; l != nil {
+		d.Link = &linkJSON{Index: l.Index, Up: l.Up, MTU: l.MTU, Addresses: texts(l.Addresses), Counters: l.Counters}
+	}
+	return d
+}
+
+// farJSON gives the far end's commands; those for nmcli and ip need a name.
+func farJSON(far nmgre.Tunnel) farEndJSON {
+	command := far.CreateCommand()
+	far.Name = nmgre.FreeName(nil)
+	return farEndJSON{Command: command, Nmcli: far.NmcliAdd(), IP: far.IPCommands()}
+}
+
+// createdJSON is what create says.
+type createdJSON struct {
+	Tunnel detailJSON   `json:"tunnel"`
+	Verify nmgre.Report `json:"verify"`
+}
+
+// planJSON is what create --dry-run says.
+type planJSON struct {
+	Tunnel detailJSON  `json:"tunnel"`
+	Steps  []stepJSON  `json:"steps"`
+	Routes []routeJSON `json:"routes"`
+	Notes  []string    `json:"notes"`
+	IP     []string    `json:"ip"`
+}
+
+type stepJSON struct {
+	ID       string   `json:"id"`
+	What     string   `json:"what"`
+	Why      string   `json:"why"`
+	Commands []string `json:"commands"`
+}
+
+func plansJSON(p nmgre.Plan) planJSON {
+	status := nmgre.Status{Profile: nmgre.Profile{ID: p.Tunnel.Name, Tunnel: p.Tunnel, State: nmgre.StateInactive}}
+	out := planJSON{Tunnel: showJSON(status, p.Tunnel.FarEnd(nil)), Notes: append([]string{}, p.Notes...), IP: p.Tunnel.IPCommands(), Routes: ownersJSON(p.Tunnel)}
+	out.Tunnel.Routes = out.Routes
+	for _, s := range p.Steps {
+		out.Steps = append(out.Steps, stepJSON{s.ID, s.What, s.Why, append([]string{}, s.Commands...)})
+	}
+	return out
+}
+
+// ownersJSON says who will hold each route of a tunnel that is yet to be made.
+func ownersJSON(t nmgre.Tunnel) []routeJSON {
+	routes := []routeJSON{}
+	for _, r := range t.Routes {
+		owner, why := nmgre.RouteOwner(r)
+		routes = append(routes, routeJSON{r.String(), string(owner), why})
+	}
+	return routes
+}
+
+// printJSON writes v, indented, as one document.
+func (a *app) printJSON(v any) error {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.stdout.Write(escapeUnprintable(b.Bytes()))
+	return err
+}
+
+// escapeUnprintable writes as \u sequences what the encoder leaves as it is but a terminal would act on, such as the C1 controls
+// and the marks that turn the direction of text. Outside strings a document is ASCII, so that it stays the same document.
+func escapeUnprintable(document []byte) []byte {
+	out := make([]byte, 0, len(document))
+	for _, r := range string(document) {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			out = utf8.AppendRune(out, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, "\\u%04x\\u%04x", high, low)
+		default:
+			out = fmt.Appendf(out, "\\u%04x", r)
+		}
+	}
+	return out
+}
+
+func texts(list []netip.Prefix) []string {
+	out := make([]string, len(list))
+	for i, p := range list {
+		out[i] = p.String()
+	}
+	return out
+}

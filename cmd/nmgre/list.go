@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"nmgre"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "list the tunnels",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
+				list, err := host.List(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return a.printJSON(tunnelsJSON(list))
+				}
+				return a.printList(list)
+			})
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) printList(list []nmgre.Status) error {
+	if len(list) == 0 {
+		fmt.Fprintln(a.stderr, "nmgre: there are no tunnels yet")
+		fmt.Fprintln(a.stderr, "hint: nmgre create --peer ADDR --address CIDR makes one")
+		return nil
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tSTATE\tMODE\tLOCAL\tREMOTE\tADDRESSES\tROUTES")
+	for _, s := range list {
+		t := s.Tunnel
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", nmgre.Printable(t.Name), s.State, t.Mode, outer(t.Local), t.Remote,
+			joined(t.Addresses), strconv.Itoa(len(t.Routes)+len(s.KernelRoutes)))
+	}
+	return w.Flush()
+}

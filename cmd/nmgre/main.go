@@ -1,0 +1,159 @@
+// Command nmgre makes GRE tunnels on hosts that NetworkManager runs, and proves that they carry traffic.
+//
+// The rules of its interface: data goes to standard output, everything else to standard error. Errors begin with "nmgre: ", what to
+// do about them stands on lines of its own that begin with "hint: ", both in lower case and without a full stop. JSON fields, flags
+// and exit codes are a contract: they are added, never changed.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes"
+)
+
+// The exit codes of the contract.
+const (
+	exitDone             = 0
+	exitFailed           = 1 // nothing is left behind
+	exitInvalid          = 2 // the request is not valid; nothing was changed
+	exitFault            = 3 // verify found a fault
+	exitNotPermitted     = 4
+	exitNoNetworkManager = 5
+)
+
+func main() {
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, open: openHost}
+	os.Exit(a.run(os.Args[1:]))
+}
+
+// app is what a command needs of the world; tests give it another.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	// open connects to the host's NetworkManager and kernel; the function that it returns lets go of them.
+	open func(ctx context.Context) (*nmgre.Host, func(), error)
+}
+
+// openHost wires this host's NetworkManager and kernel into the workflow.
+func openHost(ctx context.Context) (*nmgre.Host, func(), error) {
+	profiles, err := nm.Connect(ctx, nm.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	kernel, err := routes.New()
+	if err != nil {
+		_ = profiles.Close() // the error about the kernel is the one that counts
+		return nil, nil, err
+	}
+	return &nmgre.Host{Profiles: profiles, Kernel: kernel}, func() {
+		_ = kernel.Close()
+		_ = profiles.Close()
+	}, nil
+}
+
+// run carries out one command line and returns the exit code. An interrupt ends the context, so that what was begun is taken back;
+// a second one ends the process at once.
+func (a *app) run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	root := a.rootCommand()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	a.printError(err)
+	return exitCode(err)
+}
+
+// withHost runs do with a host that reports its steps to standard error.
+func (a *app) withHost(ctx context.Context, do func(*nmgre.Host) error) error {
+	host, closeHost, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeHost()
+	host.Progress = a.printEvent
+	return do(host)
+}
+
+// failed is an error that came after something had been begun: whatever its kind, the request was valid.
+type failed struct{ error }
+
+func (f failed) Unwrap() error { return f.error }
+
+// errFault says that verify found a fault, which its report tells.
+var errFault = errors.New("the tunnel has a fault")
+
+func exitCode(err error) int {
+	var begun failed
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errFault):
+		return exitFault
+	case errors.Is(err, nmgre.ErrNotPermitted):
+		return exitNotPermitted
+	case errors.As(err, &begun):
+		return exitFailed
+	case errors.Is(err, nmgre.ErrNoNetworkManager):
+		return exitNoNetworkManager
+	case errors.Is(err, nmgre.ErrInvalid):
+		return exitInvalid
+	}
+	return exitFailed
+}
+
+// printError writes each of the errors that were joined on a line, and the hints below.
+func (a *app) printError(err error) {
+	if err == nil || errors.Is(err, errFault) || errors.Is(err, errShown) {
+		return
+	}
+	for _, one := range flatten(err) {
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(one.Error()))
+		for _, hint := range nmgre.Hints(one) {
+			fmt.Fprintf(a.stderr, "hint: %s\n", oneLine(hint))
+		}
+	}
+}
+
+// flatten returns the errors that were joined by errors.Join, err itself if none were.
+func flatten(err error) []error {
+	var begun failed
+	if errors.As(err, &begun) && error(begun) == err { //nolint:errorlint // the outermost error itself
+		return flatten(begun.error)
+	}
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // errors.Join's own type has no name
+	var single *nmgre.Error
+	if !ok || errors.As(err, &single) && error(single) == err { //nolint:errorlint // as above
+		return []error{err}
+	}
+	var list []error
+	for _, inner := range joined.Unwrap() {
+		list = append(list, flatten(inner)...)
+	}
+	return list
+}
+
+// oneLine keeps what comes from elsewhere from making lines of its own.
+func oneLine(text string) string { return nmgre.Printable(strings.TrimSpace(text)) }
+
+// printEvent tells of a step as it ends.
+func (a *app) printEvent(e nmgre.Event) {
+	switch {
+	case e.Err != nil && e.What != "" && e.Undo:
+		fmt.Fprintf(a.stderr, "nmgre: %s: %s\n", e.What, oneLine(e.Err.Error()))
+	case e.Err != nil: // the error itself is printed at the end
+	case e.Took > 0:
+		fmt.Fprintf(a.stderr, "nmgre: %s (%s)\n", oneLine(e.What), roundTime(e.Took))
+	default:
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(e.What))
+	}
+}

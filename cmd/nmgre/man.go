@@ -1,0 +1,35 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+
+	"nmgre"
+)
+
+// manCommand writes the manual pages from the commands' own texts. It is for those who build and package nmgre.
+func (a *app) manCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "man DIRECTORY",
+		Short:  "write the manual pages into a directory",
+		Hidden: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "the directory is missing", Hint: "write it as: nmgre man DIRECTORY"}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := os.MkdirAll(args[0], 0o755); err != nil { //nolint:gosec // manual pages are for everyone
+				return &nmgre.Error{What: "cannot write the manual pages", Err: err}
+			}
+			root := cmd.Root()
+			root.DisableAutoGenTag = true
+			released := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC) // fixed: the same source gives the same pages
+			return doc.GenManTree(root, &doc.GenManHeader{Title: "NMGRE", Section: "8", Source: "nmgre " + version, Manual: "nmgre", Date: &released}, args[0])
+		},
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"nmgre"
+)
+
+func (a *app) showCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:               "show NAME",
+		Short:             "show everything about a tunnel",
+		Args:              oneName,
+		ValidArgsFunction: a.completeNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
+				status, err := host.Show(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				far, err := host.FarEnd(cmd.Context(), status.Tunnel)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return a.printJSON(showJSON(status, far))
+				}
+				return a.printShow(status, far)
+			})
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// printShow writes a field a line, and what the kernel has below.
+func (a *app) printShow(s nmgre.Status, far nmgre.Tunnel) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	for _, f := range showFields(s) {
+		if f.value != "" {
+			fmt.Fprintf(w, "%s:\t%s\n", f.name, f.value)
+		}
+	}
+	for _, r := range routesJSON(s) {
+		fmt.Fprintf(w, "route:\t%s (%s: %s)\n", r.Route, r.Owner, r.Why)
+	}
+	if l := s.Link; l != nil {
+		c := l.Counters
+		fmt.Fprintf(w, "sent:\t%d packets, %d bytes, %d errors, %d dropped\n", c.TxPackets, c.TxBytes, c.TxErrors, c.TxDropped)
+		fmt.Fprintf(w, "received:\t%d packets, %d bytes, %d errors, %d dropped\n", c.RxPackets, c.RxBytes, c.RxErrors, c.RxDropped)
+	}
+	fmt.Fprintf(w, "far end:\t%s\n", far.CreateCommand())
+	return w.Flush()
+}
+
+type field struct{ name, value string }
+
+func showFields(s nmgre.Status) []field {
+	t := s.Tunnel
+	state := string(s.State)
+	if s.DeviceState != "" {
+		state += ", device " + nmgre.Printable(s.DeviceState)
+	}
+	fields := []field{
+		{"name", nmgre.Printable(s.ID)}, {"interface", nmgre.Printable(t.Name)}, {"uuid", s.UUID}, {"state", state},
+		{"mode", t.Mode.String()}, {"local", outer(t.Local)}, {"remote", t.Remote.String()}, {"parent", nmgre.Printable(t.Parent)},
+		{"input key", keyForms(t.InputKey)}, {"output key", keyForms(t.OutputKey)},
+		{"ttl", ttlText(t.TTL)}, {"tos", fmt.Sprintf("%#x", t.TOS)}, {"path MTU discovery", onOff(!t.NoPMTUD)},
+		{"mtu", mtuText(s)}, {"addresses", joined(t.Addresses)}, {"autoconnect", onOff(t.Autoconnect)}, {"file", nmgre.Printable(s.Path)},
+	}
+	if t.PeerAddress.IsValid() {
+		fields = append(fields, field{"peer address", t.PeerAddress.String()})
+	}
+	if t.Mode.IPv6Outer() {
+		fields = append(fields, field{"encapsulation limit", number(uint32(t.EncapLimit))}, field{"flow label", number(t.FlowLabel)}, field{"flags", fmt.Sprintf("%#x", uint32(t.Flags))})
+	}
+	return fields
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"nmgre"
+)
+
+// printPlan writes every step with its reason and the commands that would do the same.
+func (a *app) printPlan(p nmgre.Plan, asJSON bool) error {
+	if asJSON {
+		return a.printJSON(map[string]planJSON{"plan": plansJSON(p)})
+	}
+	var b strings.Builder
+	for _, note := range p.Notes {
+		fmt.Fprintf(&b, "# %s\n", oneLine(note))
+	}
+	for i, step := range p.Steps {
+		fmt.Fprintf(&b, "%d. %s\n   # %s\n", i+1, step.What, step.Why)
+		for _, command := range step.Commands {
+			fmt.Fprintf(&b, "   %s\n", command)
+		}
+	}
+	for _, r := range ownersJSON(p.Tunnel) {
+		fmt.Fprintf(&b, "# route %s: %s (%s)\n", r.Route, r.Owner, r.Why)
+	}
+	fmt.Fprintf(&b, "# the same link by ip, until the next reboot:\n")
+	for _, command := range p.Tunnel.IPCommands() {
+		fmt.Fprintf(&b, "   %s\n", command)
+	}
+	fmt.Fprintf(&b, "# the far end:\n   %s\n", p.Tunnel.FarEnd(nil).CreateCommand())
+	_, err := fmt.Fprint(a.stdout, b.String())
+	return err
+}
+
+// printCreated writes what was made, what was proved of it, and what the far end needs.
+func (a *app) printCreated(c nmgre.Created, far nmgre.Tunnel, asJSON bool) error {
+	if asJSON {
+		return a.printJSON(createdJSON{Tunnel: showJSON(c.Status, far), Verify: c.Report})
+	}
+	t := c.Status.Tunnel
+	if _, err := fmt.Fprintf(a.stdout, "%s is up: %s %s -> %s, inner %s, mtu %d\n", t.Name, t.Mode, outer(t.Local), t.Remote, joined(t.Addresses), t.MTU); err != nil {
+		return err
+	}
+	if err := a.printReport(c.Report); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.stdout, "far end: %s\n", far.CreateCommand())
+	return err
+}
+
+// printReport writes a line a check, hints below those that need one, and the verdict last.
+func (a *app) printReport(r nmgre.Report) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	for _, c := range r.Checks {
+		summary := c.Summary
+		if c.Certainty == nmgre.Likely {
+			summary += " (likely)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Status, nmgre.Printable(c.ID), nmgre.Printable(summary))
+		if c.Evidence != "" && c.Status != nmgre.Skip {
+			fmt.Fprintf(w, "\t\t  %s\n", nmgre.Printable(c.Evidence))
+		}
+		if c.Hint != "" {
+			fmt.Fprintf(w, "\t\t  hint: %s\n", nmgre.Printable(c.Hint))
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.stdout, "verdict: %s\n", r.Verdict)
+	return err
+}
+
+// outer writes an outer address; the unspecified one is any.
+func outer(a netip.Addr) string {
+	if !a.IsValid() || a.IsUnspecified() {
+		return "any"
+	}
+	return a.String()
+}
+
+func joined(list []netip.Prefix) string { return strings.Join(texts(list), ", ") }
+
+// keyForms writes a key as the tools at the other end may show it.
+func keyForms(k *nmgre.Key) string {
+	if k == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s, %s)", k, k.Hex(), k.Dotted())
+}
+
+func ttlText(ttl uint8) string {
+	if ttl == 0 {
+		return "inherit"
+	}
+	return strconv.Itoa(int(ttl))
+}
+
+// mtuText says what the profile wants and what the device has, where they differ.
+func mtuText(s nmgre.Status) string {
+	text := "the kernel's own"
+	if s.Tunnel.MTU != 0 {
+		text = number(s.Tunnel.MTU)
+	}
+	if s.Link != nil && s.Link.MTU != int(s.Tunnel.MTU) {
+		text += fmt.Sprintf(", the device has %d", s.Link.MTU)
+	}
+	return text
+}
+
+func number(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
+
+func onOff(on bool) string {
+	if on {
+		return "yes"
+	}
+	return "no"
+}
+
+// roundTime keeps a duration readable.
+func roundTime(d time.Duration) time.Duration {
+	if d > time.Second {
+		return d.Round(10 * time.Millisecond)
+	}
+	return d.Round(100 * time.Microsecond)
+}

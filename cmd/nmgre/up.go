@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nmgre"
+)
+
+func (a *app) upCommand() *cobra.Command {
+	return a.changeCommand("up NAME", "bring a tunnel up", "is up", (*nmgre.Host).Up)
+}
+
+// changeCommand makes a command that does one thing to one tunnel and says so.
+func (a *app) changeCommand(use, short, done string, change func(*nmgre.Host, context.Context, string) (nmgre.Profile, error)) *cobra.Command {
+	var wait time.Duration
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:               use,
+		Short:             short,
+		Args:              oneName,
+		ValidArgsFunction: a.completeNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkWait(wait); err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
+			defer cancel()
+			return a.withHost(ctx, func(host *nmgre.Host) error {
+				profile, err := change(host, ctx, args[0])
+				if err != nil && profile.UUID != "" { // it was found: what went wrong came after
+					err = begun(err)
+				}
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return a.printJSON(changeJSON{Name: profile.ID, UUID: profile.UUID, Interface: profile.Tunnel.Name, Done: done})
+				}
+				fmt.Fprintf(a.stderr, "nmgre: %s %s\n", nmgre.Printable(profile.Tunnel.Name), done)
+				return nil
+			})
+		},
+	}
+	waitFlag(cmd, &wait)
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// changeJSON is what up, down and delete say with --json.
+type changeJSON struct {
+	Name      string `json:"name"`
+	UUID      string `json:"uuid"`
+	Interface string `json:"interface"`
+	Done      string `json:"done"`
+}

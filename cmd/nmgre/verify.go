@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nmgre"
+)
+
+func (a *app) verifyCommand() *cobra.Command {
+	var peerAddress string
+	var asJSON bool
+	var opts nmgre.VerifyOptions
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "verify NAME",
+		Short: "prove that a tunnel works, or say what is wrong",
+		Long: `verify reads back what NetworkManager and the kernel hold of a tunnel, compares it with the profile,
+asks the kernel where packets for each route would go, and sends a few echo requests through the
+tunnel. Each check passes, warns, fails or is skipped; the exit code is 3 if one failed.`,
+		Args:              oneName,
+		ValidArgsFunction: a.completeNames,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := checkWait(wait); err != nil {
+				return err
+			}
+			if opts.PeerAddress, err = parseAddr("peer-address", peerAddress, "give the far end's inner address, such as 172.16.0.2"); err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
+			defer cancel()
+			return a.withHost(ctx, func(host *nmgre.Host) error {
+				report, err := host.Verify(ctx, args[0], opts)
+				if err != nil {
+					return err
+				}
+				return a.printVerify(report, asJSON)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&peerAddress, "peer-address", "", "the far end's inner address (default: the profile's)")
+	cmd.Flags().BoolVar(&opts.NoProbe, "no-probe", false, "send nothing")
+	waitFlag(cmd, &wait)
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) printVerify(report nmgre.Report, asJSON bool) error {
+	var err error
+	if asJSON {
+		err = a.printJSON(report)
+	} else {
+		err = a.printReport(report)
+	}
+	if err == nil && report.Verdict == nmgre.Fail {
+		return errFault
+	}
+	return err
+}

@@ -1,0 +1,8 @@
+#!/bin/bash
+# bench.sh: speed, as ratios of medians of several runs in turn. Whole commands are measured in the lab, what needs no
+# NetworkManager on this machine.
+set -eu
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+go test -run '^$' -bench '^BenchmarkVersion$' -benchtime 1x ./cmd/nmgre
+testdata/lab/test.sh ./cmd/nmgre -- -test.run '^$' -test.bench '^BenchmarkLab' -test.benchtime 1x
