@@ -130,7 +130,7 @@ func (h *Host) notFound(profiles []Profile, name string) error {
 		slices.SortFunc(names, compareNames)
 		hint = "there are: " + strings.Join(firstNames(names), ", ")
 	}
-	return &Error{Kind: ErrNotFound, What: fmt.Sprintf("no tunnel has the name %q", Printable(name)), Hint: hint}
+	return &Error{Kind: ErrNotFound, What: fmt.Sprintf("no tunnel has the name \"%s\"", Printable(name)), Hint: hint}
 }
 
 // firstNames keeps a hint short.

@@ -23,7 +23,7 @@ func checkName(name string) *Error {
 	case name == "":
 		return invalid("name", nameHint, "it is empty")
 	case len(name) > maxName:
-		return invalid("name", nameHint, "%q is %d bytes long, and the kernel takes 15", Printable(name), len(name))
+		return invalid("name", nameHint, "\"%s\" is %d bytes long, and the kernel takes 15", Printable(name), len(name))
 	case slices.Contains(fallbackDevices, name):
 		return invalid("name", "leave --name out to get the first free one of gre1, gre2, ...",
 			"%s is a fallback device that the kernel makes by itself", name)

@@ -99,7 +99,7 @@ func TestParseRouteRefuses(t *testing.T) {
 		{"10.10.2.0/24 dev gre1", `word 2: "dev" does not belong here`, "leave it out"},
 		{"10.10.2.0/24 oif gre1", `word 2: "oif" does not belong here`, "leave it out"},
 		{"10.10.2.0/24 proto static", `word 2: "proto" is not known`, "a route is written as"},
-		{"10.10.2.0/24 \x1b[31m", `word 2: "\\x1b[31m" is not known`, "a route is written as"},
+		{"10.10.2.0/24 \x1b[31m", `word 2: "\x1b[31m" is not known`, "a route is written as"},
 		{"10.0.0.0/8 nexthop via 10.0.0.1", "10.0.0.0/8: one nexthop is no multipath route", "add another nexthop"},
 		{"10.0.0.0/8 via 10.0.0.1 nexthop nexthop", "10.0.0.0/8: via beside nexthop", "nexthop via ADDRESS"},
 		{"10.0.0.0/8 nexthop onlink nexthop", "onlink without via in a nexthop", "give a via"},

@@ -19,7 +19,7 @@ func (v *verifier) checkLink() Check {
 	}
 	if v.link.GRE == nil {
 		return Check{ID: id, Status: Fail, Certainty: Proved, Summary: "the device of that name is no GRE tunnel",
-			Evidence: fmt.Sprintf("%s is of the kind %q", Printable(v.link.Name), Printable(v.link.Kind)), Hint: "give the tunnel another name"}
+			Evidence: fmt.Sprintf("%s is of the kind \"%s\"", Printable(v.link.Name), Printable(v.link.Kind)), Hint: "give the tunnel another name"}
 	}
 	c := Check{ID: id, Status: Pass, Certainty: Proved, Summary: "the kernel's link is what the profile says", Evidence: describeLink(*v.link)}
 	if differences := v.linkDifferences(*v.link.GRE); len(differences) > 0 {

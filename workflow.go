@@ -173,7 +173,7 @@ func (tx *transaction) step(ctx context.Context, name string, do func() error) e
 // claim makes sure that of two who make the same name at the same moment only one goes on: the one whose profile NetworkManager
 // got first. Each looks after it has added its own, so that the later one sees the earlier one's always.
 func (tx *transaction) claim(ctx context.Context) error {
-	profiles, err := tx.host.Profiles.List(ctx)
+	profiles, err := tx.host.profiles(ctx) // without those of the dead, whose links would be in the way
 	if err != nil {
 		return err
 	}
@@ -211,14 +211,16 @@ func (tx *transaction) check(ctx context.Context, opts CreateOptions) (Report, e
 	if err != nil {
 		return report, err
 	}
-	for _, c := range report.Failures() {
-		what := "the tunnel came up wrong: " + c.Summary
-		if c.Evidence != "" {
-			what += " (" + c.Evidence + ")"
-		}
-		return report, &Error{What: what, Hint: c.Hint}
+	failures := report.Failures()
+	if len(failures) == 0 {
+		return report, nil
 	}
-	return report, nil
+	c := failures[0]
+	what := "the tunnel came up wrong: " + c.Summary
+	if c.Evidence != "" {
+		what += " (" + c.Evidence + ")"
+	}
+	return report, &Error{What: what, Hint: c.Hint}
 }
 
 // undo takes everything back after cause. Deleting the profile takes its link along, and with the link its addresses and routes.

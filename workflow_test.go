@@ -491,6 +491,32 @@ func TestCreateKilled(t *testing.T) {
 	}
 }
 
+// One who was killed is in nobody's way, not even of one who has planned before and makes the same name now.
+func TestCreateAfterKilled(t *testing.T) {
+	calls := createCalls(t)
+	complete := newWorld()
+	mustCreate(t, complete, simple(t))
+	synctest.Test(t, func(t *testing.T) {
+		for n := range slices.Index(calls, "Save") {
+			w := newWorld()
+			p, next := w.start(), w.start()
+			plan, err := p.host().Plan(t.Context(), simple(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.calls = nil
+			p.fault = func(i int, _ string) fault { return fault{kill: i == n, after: i == n} }
+			if survives(func() { _, _ = p.host().Create(t.Context(), plan, CreateOptions{}) }) {
+				t.Fatalf("killed at call %d, %s: it lives", n, calls[n])
+			}
+			if _, err := next.host().Create(t.Context(), plan, CreateOptions{}); err != nil {
+				t.Errorf("killed at call %d, %s: the next one: %v", n, calls[n], err)
+			}
+			same(t, fmt.Sprintf("killed at call %d, %s: the host", n, calls[n]), w.String(), complete.String())
+		}
+	})
+}
+
 // What an interrupted nmgre left behind and cannot be removed is told, and does not stop the command.
 func TestAbandonedCannotBeRemoved(t *testing.T) {
 	w := newWorld()
@@ -523,6 +549,25 @@ func TestTrialOfTheLivingIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "the host", w.String(), before)
+}
+
+// Nor does one stop a create that may not be removed, as long as its name is the only thing that it has.
+func TestClaimBesideAbandoned(t *testing.T) {
+	p := newWorld().start()
+	plan, err := p.host().Plan(t.Context(), simple(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.addProfile(Profile{UUID: newUUID(), ID: "gre1", Tunnel: simple(t), State: StateInactive, Trial: true, Abandoned: true, Unsaved: true})
+	p.fault = func(_ int, method string) fault {
+		if method == "Delete" {
+			return fault{err: &Error{Kind: ErrNotPermitted, What: "no"}}
+		}
+		return fault{}
+	}
+	if _, err := p.host().Create(t.Context(), plan, CreateOptions{}); err != nil {
+		t.Error(err)
+	}
 }
 
 // Two who make the same name at the same moment, in every order of their calls: exactly one wins, the other one hears why, and

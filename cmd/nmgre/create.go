@@ -235,7 +235,7 @@ func parseNumber(field, text string, low, high uint32, inherits bool) (uint32, e
 	if inherits {
 		hint += ", or inherit"
 	}
-	return 0, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: field, What: fmt.Sprintf("%q is not possible", nmgre.Printable(text)), Hint: hint}
+	return 0, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: field, What: fmt.Sprintf("\"%s\" is not possible", nmgre.Printable(text)), Hint: hint}
 }
 
 // parseAddr reads an address; an empty text is the zero Addr.
@@ -250,7 +250,7 @@ func parseAddr(field, text, hint string) (netip.Addr, error) {
 	if strings.Contains(text, "/") {
 		hint = "leave the length out: " + nmgre.Printable(text[:strings.Index(text, "/")])
 	}
-	return a, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: field, What: fmt.Sprintf("%q is no IP address", nmgre.Printable(text)), Hint: hint}
+	return a, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: field, What: fmt.Sprintf("\"%s\" is no IP address", nmgre.Printable(text)), Hint: hint}
 }
 
 // parseInner reads an inner address with its network's length.
@@ -263,7 +263,7 @@ func parseInner(text string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		hint = fmt.Sprintf("give the length of its network too: %s/30, or /%d for the address alone", a, a.BitLen())
 	}
-	return p, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "address", What: fmt.Sprintf("%q is no address with a length", nmgre.Printable(text)), Hint: hint}
+	return p, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "address", What: fmt.Sprintf("\"%s\" is no address with a length", nmgre.Printable(text)), Hint: hint}
 }
 
 // warnOctal tells of keys that are not what they look like.
@@ -306,7 +306,11 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nmgre.Tunne
 		return err
 	}
 	if run.dryRun {
-		return a.printPlan(plan, run.json)
+		far, err := host.FarEnd(ctx, plan.Tunnel)
+		if err != nil {
+			return err
+		}
+		return a.printPlan(plan, far, run.json)
 	}
 	for _, note := range plan.Notes {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(note))

@@ -150,9 +150,9 @@ type stepJSON struct {
 	Commands []string `json:"commands"`
 }
 
-func plansJSON(p nmgre.Plan) planJSON {
+func plansJSON(p nmgre.Plan, far nmgre.Tunnel) planJSON {
 	status := nmgre.Status{Profile: nmgre.Profile{ID: p.Tunnel.Name, Tunnel: p.Tunnel, State: nmgre.StateInactive}}
-	out := planJSON{Tunnel: showJSON(status, p.Tunnel.FarEnd(nil)), Notes: append([]string{}, p.Notes...), IP: p.Tunnel.IPCommands(), Routes: ownersJSON(p.Tunnel)}
+	out := planJSON{Tunnel: showJSON(status, far), Notes: append([]string{}, p.Notes...), IP: p.Tunnel.IPCommands(), Routes: ownersJSON(p.Tunnel)}
 	out.Tunnel.Routes = out.Routes
 	for _, s := range p.Steps {
 		out.Steps = append(out.Steps, stepJSON{s.ID, s.What, s.Why, append([]string{}, s.Commands...)})

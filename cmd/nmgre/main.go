@@ -67,7 +67,7 @@ func (a *app) run(args []string) int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	root := a.rootCommand()
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // for cobra nil stands for the process' own arguments
 	err := root.ExecuteContext(ctx)
 	a.printError(err)
 	return exitCode(err)

@@ -12,9 +12,9 @@ import (
 )
 
 // printPlan writes every step with its reason and the commands that would do the same.
-func (a *app) printPlan(p nmgre.Plan, asJSON bool) error {
+func (a *app) printPlan(p nmgre.Plan, far nmgre.Tunnel, asJSON bool) error {
 	if asJSON {
-		return a.printJSON(map[string]planJSON{"plan": plansJSON(p)})
+		return a.printJSON(map[string]planJSON{"plan": plansJSON(p, far)})
 	}
 	var b strings.Builder
 	for _, note := range p.Notes {
@@ -33,7 +33,7 @@ func (a *app) printPlan(p nmgre.Plan, asJSON bool) error {
 	for _, command := range p.Tunnel.IPCommands() {
 		fmt.Fprintf(&b, "   %s\n", command)
 	}
-	fmt.Fprintf(&b, "# the far end:\n   %s\n", p.Tunnel.FarEnd(nil).CreateCommand())
+	fmt.Fprintf(&b, "# the far end:\n   %s\n", far.CreateCommand())
 	_, err := fmt.Fprint(a.stdout, b.String())
 	return err
 }

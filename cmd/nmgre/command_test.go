@@ -1,0 +1,270 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/godbus/dbus/v5"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/nmtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var (
+	uuidPattern = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	timePattern = regexp.MustCompile(`\([0-9.]+(µs|ms|s)\)`)
+)
+
+// golden compares text with a file of testdata, apart from what differs from run to run.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	got = uuidPattern.ReplaceAllString(timePattern.ReplaceAllString(got, "(TIME)"), "UUID")
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (go test -update writes it anew):\n%s", file, difference(string(want), got))
+	}
+}
+
+var createArgs = []string{"create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.10.2.0/24", "--key", "0x2a",
+	"--route", "10.77.0.0/16 nexthop via 172.16.0.2 nexthop dev gre1 weight 2"}
+
+// What a person sees, word for word.
+func TestOutputs(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+	}{
+		{"help", nil, exitInvalid},
+		{"help-create", []string{"create", "--help"}, exitDone},
+		{"dry-run", append(createArgs, "--dry-run"), exitDone},
+		{"dry-run-json", append(createArgs, "--dry-run", "--json"), exitDone},
+		{"create", createArgs, exitDone},
+		{"create-json", append(createArgs, "--json"), exitDone},
+		{"list-none", []string{"list"}, exitDone},
+		{"list-none-json", []string{"list", "--json"}, exitDone},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := newWorld(t).run(c.args...)
+			if o.code != c.code {
+				t.Errorf("exit %d, want %d", o.code, c.code)
+			}
+			golden(t, c.name+".out", o.stdout+"---- stderr\n"+o.stderr)
+		})
+	}
+}
+
+// The same for commands that need a tunnel.
+func TestOutputsOfATunnel(t *testing.T) {
+	w := newWorld(t)
+	w.must(createArgs...)
+	for _, c := range []struct {
+		name string
+		args []string
+	}{
+		{"list", []string{"list"}}, {"list-json", []string{"list", "--json"}},
+		{"show", []string{"show", "gre1"}}, {"show-json", []string{"show", "gre1", "--json"}},
+		{"verify", []string{"verify", "gre1"}}, {"verify-json", []string{"verify", "gre1", "--json"}},
+		{"down", []string{"down", "gre1"}}, {"up-json", []string{"up", "gre1", "--json"}}, {"delete", []string{"delete", "gre1"}},
+	} {
+		o := w.must(c.args...)
+		golden(t, c.name+".out", o.stdout+"---- stderr\n"+o.stderr)
+	}
+	if left := w.bus.Profiles(); len(left) != 0 {
+		t.Errorf("after delete there are %d profiles", len(left))
+	}
+}
+
+// Every field of the contract is there, of the right type; keys are absent when there is none.
+func TestJSONContract(t *testing.T) {
+	w := newWorld(t)
+	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.10.2.0/24", "--input-key", "0")
+	var list []map[string]any
+	if err := json.Unmarshal([]byte(w.must("list", "--json").stdout), &list); err != nil || len(list) != 1 {
+		t.Fatalf("%v: %v", list, err)
+	}
+	for field, want := range map[string]any{"name": "gre1", "interface": "gre1", "mode": "gre", "local": "100.0.1.100", "remote": "100.0.2.100",
+		"input_key": 0.0, "state": "active"} {
+		if list[0][field] != want {
+			t.Errorf("%s is %v, want %v", field, list[0][field], want)
+		}
+	}
+	if _, there := list[0]["output_key"]; there {
+		t.Error("output_key is there though there is none")
+	}
+	if !nmgre.IsUUID(list[0]["uuid"].(string)) {
+		t.Errorf("uuid is %v", list[0]["uuid"])
+	}
+	route := list[0]["routes"].([]any)[0].(map[string]any)
+	if route["route"] != "10.10.2.0/24" || route["owner"] != "profile" {
+		t.Errorf("route is %v", route)
+	}
+}
+
+// Each way to be wrong has its exit code and its words, and nothing is said on standard output.
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		setup func(*world)
+		args  []string
+		code  int
+		want  []string // in standard error
+	}{
+		{"unknown command", nil, []string{"creat"}, exitInvalid, []string{"there is no command creat", "did you mean create"}},
+		{"unknown flag", nil, []string{"list", "--all"}, exitInvalid, []string{"unknown flag: --all"}},
+		{"no name", nil, []string{"verify"}, exitInvalid, []string{"the tunnel's name is missing"}},
+		{"two names", nil, []string{"show", "a", "b"}, exitInvalid, []string{"one tunnel at a time"}},
+		{"no such tunnel", nil, []string{"show", "gre9"}, exitInvalid, []string{`no tunnel has the name "gre9"`}},
+		{"hostile name", nil, []string{"show", "a\x1b[2Jb"}, exitInvalid, []string{`a\x1b[2Jb`}},
+		{"no wait", nil, append(createArgs, "--wait", "0s"), exitInvalid, []string{"wait: 0s is no time"}},
+		{"word as key", nil, []string{"create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--key", "desistdaydream"}, exitInvalid,
+			[]string{`key: "desistdaydream" is not a number of 32 bits`, "hint: a GRE key is a number of 32 bits, equal at both ends"}},
+		{"three things wrong", nil, []string{"create", "--peer", "1772.16.0.1", "--address", "172.16.0.1", "--ttl", "256"}, exitInvalid,
+			[]string{`peer: "1772.16.0.1" is no IP address`, "address: ", "172.16.0.1/30", `ttl: "256" is not possible`}},
+		{"two kinds of key", nil, append(createArgs, "--input-key", "1"), exitInvalid, []string{"key: it says the same"}},
+		{"bad completion", nil, []string{"completion", "tcsh"}, exitInvalid, []string{"there is no completion for tcsh"}},
+		{"NetworkManager absent", func(w *world) { w.bus.Vanish() }, createArgs, exitNoNetworkManager, []string{"NetworkManager", "hint: "}},
+		{"NetworkManager too old", func(w *world) { w.bus.SetVersion("1.40.18") }, createArgs, exitNoNetworkManager, []string{"1.40.18", "1.42"}},
+		{"kernel without GRE", func(w *world) { w.kernel.lacksGRE = true }, createArgs, exitFailed, []string{"this kernel has no gre"}},
+		{"not permitted", func(w *world) { w.bus.SetPermission("settings.modify.system", "no") }, createArgs, exitNotPermitted, []string{"sudo"}},
+		{"route needs root", func(w *world) { w.kernel.root = false }, createArgs, exitNotPermitted, []string{"needs root", "sudo"}},
+		{"refused profile", func(w *world) {
+			w.bus.Break("AddConnection2", nmtest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Connection.InvalidProperty", Text: "ip-tunnel.ttl: no\x1b[31m"})
+		}, createArgs, exitFailed, []string{`ttl: `, `no\x1b[31m`}},
+		{"denied at last", func(w *world) {
+			w.bus.Break("AddConnection2", nmtest.Fault{Error: "org.freedesktop.NetworkManager.Settings.PermissionDenied", Text: "Insufficient privileges"})
+		}, createArgs, exitNotPermitted, []string{"sudo"}},
+		{"activation fails", func(w *world) { w.bus.SetActivation(nmtest.Activation{ActiveReason: 13}) }, createArgs, exitFailed, []string{"could not bring gre1 up"}},
+		{"activation hangs", func(w *world) { w.bus.SetActivation(nmtest.Activation{Stuck: true}) }, append(createArgs, "--wait", "300ms"), exitFailed, []string{"time"}},
+		{"saving fails", func(w *world) {
+			w.bus.Break("Update2", nmtest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Failed", Text: "No space left on device"})
+		}, createArgs, exitFailed, []string{"No space left on device"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			if c.setup != nil {
+				c.setup(w)
+			}
+			o := w.run(c.args...)
+			if o.code != c.code || o.stdout != "" {
+				t.Errorf("exit %d, want %d\n%s%s", o.code, c.code, o.stdout, o.stderr)
+			}
+			for _, want := range append(c.want, "nmgre: ") {
+				if !strings.Contains(o.stderr, want) {
+					t.Errorf("standard error lacks %q:\n%s", want, o.stderr)
+				}
+			}
+			routes, _ := w.kernel.OwnRoutes(t.Context())
+			if left := w.bus.Profiles(); len(left) != 0 || len(routes) != 0 {
+				t.Errorf("it left %v and %v", left, routes)
+			}
+		})
+	}
+}
+
+// verify has a code of its own for a fault, with the report on standard output.
+func TestVerifyFault(t *testing.T) {
+	w := newWorld(t)
+	w.must(createArgs...)
+	w.kernel.silent = true
+	o := w.run("verify", "gre1")
+	if o.code != exitFault || !strings.Contains(o.stdout, "verdict: fail") || o.stderr != "" {
+		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	w.must("down", "gre1")
+	if o := w.run("verify", "gre1"); o.code != exitFault || !strings.Contains(o.stdout, "nmgre up gre1") {
+		t.Errorf("a tunnel that is down: exit %d\n%s", o.code, o.stdout)
+	}
+}
+
+// A silent far end is a warning to create.
+func TestCreateWithASilentFarEnd(t *testing.T) {
+	w := newWorld(t)
+	w.kernel.silent = true
+	o := w.must(createArgs...)
+	if !strings.Contains(o.stdout, "verdict: warn") || !strings.Contains(o.stdout, "nmgre create --peer 100.0.1.100 --local 100.0.2.100") {
+		t.Errorf("it says:\n%s", o.stdout)
+	}
+}
+
+// Names that come from the bus are shown escaped, in text and in JSON.
+func TestHostileNames(t *testing.T) {
+	w := newWorld(t)
+	evil := "a\x1b]0;b\u009b31m\u202ec"
+	tunnel := nmgre.NewTunnel()
+	o := w.must("create", "--dry-run", "--json", "--peer", "100.0.2.100", "--address", "172.16.0.1/30")
+	if o.code != 0 {
+		t.Fatal(o.stderr)
+	}
+	w.must(createArgs...)
+	tunnel.Name = "gre7"
+	settings := nm.Encode(tunnel, w.bus.Profiles()[0].Settings)
+	settings["connection"]["id"] = dbus.MakeVariant(evil)
+	settings["connection"]["uuid"] = dbus.MakeVariant("11111111-2222-4333-8444-555555555555")
+	settings["ip-tunnel"]["parent"] = dbus.MakeVariant(evil)
+	settings["ip-tunnel"]["remote"] = dbus.MakeVariant("100.0.2.101")
+	w.bus.AddProfile(settings)
+	for _, args := range [][]string{{"list"}, {"list", "--json"}, {"show", "gre7"}, {"show", "gre7", "--json"}, {"down", "gre7"}} {
+		o := w.run(args...)
+		if text := o.stdout + o.stderr; strings.ContainsAny(text, "\x1b\u009b\u202e") {
+			t.Errorf("%v lets control characters through: %q", args, text)
+		}
+	}
+}
+
+// The names that a shell completes are those of tunnels alone.
+func TestCompletion(t *testing.T) {
+	w := newWorld(t)
+	w.must(createArgs...)
+	w.bus.AddProfile(nmtest.Settings{"connection": {"id": dbus.MakeVariant("greatwifi"), "type": dbus.MakeVariant("802-11-wireless"),
+		"uuid": dbus.MakeVariant("11111111-2222-4333-8444-555555555556"), "interface-name": dbus.MakeVariant("greatwifi")}})
+	for _, command := range []string{"verify", "show", "up", "down", "delete"} {
+		o := w.must("__complete", command, "gr")
+		if !strings.Contains(o.stdout, "gre1\tactive, to 100.0.2.100") || strings.Contains(o.stdout, "greatwifi") {
+			t.Errorf("%s completes to %q", command, o.stdout)
+		}
+	}
+	if o := w.must("__complete", "create", "--mode", "ip6"); !strings.Contains(o.stdout, "ip6gre\nip6gretap\n") {
+		t.Errorf("--mode completes to %q", o.stdout)
+	}
+}
+
+// The manual pages say what --help says: they are made from the same.
+func TestManualPages(t *testing.T) {
+	dir := t.TempDir()
+	newWorld(t).must("man", dir)
+	for _, page := range []string{"nmgre.8", "nmgre-create.8", "nmgre-verify.8", "nmgre-list.8", "nmgre-show.8", "nmgre-up.8", "nmgre-down.8", "nmgre-delete.8", "nmgre-completion.8", "nmgre-version.8"} {
+		if _, err := os.Stat(filepath.Join(dir, page)); err != nil {
+			t.Error(err)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "nmgre-create.8"))
+	if err != nil || !strings.Contains(string(text), "peer") || !strings.Contains(string(text), "172.16.0.1/30") {
+		t.Errorf("nmgre-create.8: %v\n%s", err, text)
+	}
+}
+
+// An octal key is what iproute2 makes of it, and said to be.
+func TestOctalKey(t *testing.T) {
+	o := newWorld(t).must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--key", "010", "--json")
+	if !strings.Contains(o.stdout, `"input_key": 8,`) || !strings.Contains(o.stderr, "the key 010 is octal") {
+		t.Errorf("%s%s", o.stdout, o.stderr)
+	}
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/nmtest"
+)
+
+// world is a host for the commands: a NetworkManager on a bus of the test's own, and a kernel that has a link for every profile that is up.
+type world struct {
+	t      *testing.T
+	bus    *nmtest.Bus
+	kernel stubKernel
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, bus: nmtest.Start(t)}
+	w.kernel = stubKernel{bus: w.bus, root: true, routes: make(map[string][]nmgre.KernelRoute)}
+	return w
+}
+
+// outcome is what a command line did.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+// run runs a command line to its end.
+func (w *world) run(args ...string) outcome {
+	w.t.Helper()
+	var stdout, stderr bytes.Buffer
+	a := &app{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, open: w.open}
+	code := a.run(args)
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+// must runs a command line that has to succeed.
+func (w *world) must(args ...string) outcome {
+	w.t.Helper()
+	o := w.run(args...)
+	if o.code != exitDone {
+		w.t.Fatalf("nmgre %s: exit %d\n%s%s", strings.Join(args, " "), o.code, o.stdout, o.stderr)
+	}
+	return o
+}
+
+func (w *world) open(ctx context.Context) (*nmgre.Host, func(), error) {
+	profiles, err := nm.Connect(ctx, nm.Options{Address: w.bus.Address()})
+	if err != nil {
+		return nil, nil, err
+	}
+	return &nmgre.Host{Profiles: profiles, Kernel: &w.kernel}, func() { _ = profiles.Close() }, nil
+}
+
+// stubKernel is eth0 with the way out, eth1 with a LAN, and the links of the profiles that the bus has up.
+type stubKernel struct {
+	bus      *nmtest.Bus
+	root     bool
+	lacksGRE bool
+	silent   bool // the far end is
+	routes   map[string][]nmgre.KernelRoute
+}
+
+func (k *stubKernel) Supports(m nmgre.Mode) error {
+	if k.lacksGRE {
+		return &nmgre.Error{Kind: nmgre.ErrUnsupported, What: "this kernel has no " + m.String(), Hint: "load ip_gre"}
+	}
+	return nil
+}
+
+func (k *stubKernel) CanChange() bool { return k.root }
+
+func (k *stubKernel) Links(context.Context) ([]nmgre.Link, error) {
+	prefix := netip.MustParsePrefix
+	links := []nmgre.Link{
+		{Index: 1, Name: "lo", Up: true, MTU: 65536, Addresses: []netip.Prefix{prefix("127.0.0.1/8")}},
+		{Index: 2, Name: "eth0", Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("100.0.1.100/24")}},
+		{Index: 3, Name: "eth1", Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("10.10.1.1/24")}},
+	}
+	for _, t := range k.tunnels() {
+		links = append(links, nmgre.Link{Index: len(links) + 1, Name: t.Name, Kind: t.Mode.String(), Up: true, MTU: int(t.MTU), Addresses: t.Addresses,
+			GRE: &nmgre.GRELink{Mode: t.Mode, Local: t.Local, Remote: t.Remote, InputKey: t.InputKey, OutputKey: t.OutputKey, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD}})
+	}
+	return links, nil
+}
+
+// tunnels are the profiles that are up.
+func (k *stubKernel) tunnels() []nmgre.Tunnel {
+	var up []nmgre.Tunnel
+	for _, p := range k.bus.Profiles() {
+		if t, err := nm.Decode(p.Settings); err == nil && p.Active {
+			up = append(up, t)
+		}
+	}
+	return up
+}
+
+func (k *stubKernel) Lookup(ctx context.Context, q nmgre.Query) (nmgre.Hop, error) {
+	for _, t := range k.tunnels() {
+		for _, r := range t.Routes {
+			if r.Dst.Contains(q.To) {
+				return nmgre.Hop{Dev: t.Name, Src: t.Addresses[0].Addr(), MTU: int(t.MTU), Match: r.Dst}, nil
+			}
+		}
+	}
+	own, _ := k.OwnRoutes(ctx)
+	for dev, routes := range own {
+		for _, r := range routes {
+			if r.Dst.Contains(q.To) {
+				return nmgre.Hop{Dev: dev, Match: r.Dst}, nil
+			}
+		}
+	}
+	return nmgre.Hop{Dev: "eth0", Via: netip.MustParseAddr("100.0.1.1"), Src: netip.MustParseAddr("100.0.1.100"), MTU: 1500,
+		Match: netip.MustParsePrefix("0.0.0.0/0")}, nil
+}
+
+func (k *stubKernel) Routes(ctx context.Context, dev string) ([]nmgre.KernelRoute, error) {
+	routes, err := k.OwnRoutes(ctx)
+	return routes[dev], err
+}
+
+// OwnRoutes leaves out the routes of devices that are gone, as the kernel does.
+func (k *stubKernel) OwnRoutes(context.Context) (map[string][]nmgre.KernelRoute, error) {
+	there := make(map[string][]nmgre.KernelRoute)
+	for _, t := range k.tunnels() {
+		if routes := k.routes[t.Name]; len(routes) > 0 {
+			there[t.Name] = routes
+		}
+	}
+	return there, nil
+}
+
+func (k *stubKernel) AddRoute(_ context.Context, dev string, r nmgre.Route) error {
+	k.routes[dev] = append(k.routes[dev], nmgre.KernelRoute{Route: r, Protocol: nmgre.RouteProtocol})
+	return nil
+}
+
+func (k *stubKernel) ReplaceRoute(ctx context.Context, dev string, r nmgre.Route) error {
+	return k.AddRoute(ctx, dev, r)
+}
+
+func (k *stubKernel) DeleteRoute(_ context.Context, dev string, _ nmgre.Route) error {
+	delete(k.routes, dev)
+	return nil
+}
+
+func (k *stubKernel) Probe(_ context.Context, p nmgre.Probe) (nmgre.ProbeResult, error) {
+	if k.silent {
+		return nmgre.ProbeResult{Sent: p.Count}, nil
+	}
+	return nmgre.ProbeResult{Sent: p.Enough, Received: p.Enough}, nil
+}
