@@ -41,13 +41,17 @@ func TestCreateCommandIsTheSameTunnel(t *testing.T) {
 	for range 2000 {
 		want := randomTunnel(random)
 		want.Autoconnect = random.IntN(2) == 0
-		switch random.IntN(4) {
+		switch random.IntN(5) {
 		case 0:
 			want.Parent = "eth0"
 		case 1:
 			want.Routes = append(want.Routes, Route{Dst: hostPrefix(want.PeerAddress), Metric: ptr(uint32(5))})
 		case 2:
 			want.Local = want.Mode.anyAddr()
+		case 3:
+			if own := want.Addresses[0]; own.Contains(want.PeerAddress) { // superfluous, but asked for
+				want.Routes = append(want.Routes, Route{Dst: hostPrefix(want.PeerAddress)})
+			}
 		}
 		command := want.CreateCommand()
 		got := parseCreate(t, command)

@@ -21,11 +21,11 @@ func ParseKey(s string) (Key, error) {
 	}
 	// Base 0 would take Go's own 0b, 0o and 1_000 too, which iproute2 does not.
 	if strings.ContainsAny(s, "_oObB") && !strings.HasPrefix(strings.ToLower(s), "0x") || strings.Contains(s, "_") {
-		return 0, invalid("key", keyHint, "%q is not a number", s)
+		return 0, invalid("key", keyHint, "%.80q is not a number", s)
 	}
 	n, err := strconv.ParseUint(s, 0, 32)
 	if err != nil {
-		return 0, invalid("key", keyHint, "%q is not a number of 32 bits", s)
+		return 0, invalid("key", keyHint, "%.80q is not a number of 32 bits", s)
 	}
 	return Key(n), nil
 }
@@ -33,7 +33,7 @@ func ParseKey(s string) (Key, error) {
 func parseDottedKey(s string) (Key, error) {
 	a, err := netip.ParseAddr(s)
 	if err != nil || !a.Is4() {
-		return 0, invalid("key", keyHint, "%q is neither a number nor a dotted quad", s)
+		return 0, invalid("key", keyHint, "%.80q is neither a number nor a dotted quad", s)
 	}
 	quad := a.As4()
 	return Key(binary.BigEndian.Uint32(quad[:])), nil

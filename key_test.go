@@ -41,13 +41,16 @@ func TestParseKeyRefuses(t *testing.T) {
 	for _, text := range []string{
 		"4294967296", "-1", "abc", "1.2.3", "", " ", " 42", "42 ", "+42", "desistdaydream",
 		"0x", "0x1_0", "1_0", "08", "0b1", "0o17", "0x100000000", "040000000000", "1.2", ".", "1.2.3.4.5", "1.2.3.256", "01.2.3.4",
-		"::1", "::ffff:1.2.3.4", "1e3", "42.0", "\x1b[31m", strings.Repeat("9", 1000),
+		"::1", "::ffff:1.2.3.4", "1e3", "42.0", "\x1b[31m", strings.Repeat("9", 10000), strings.Repeat("\x12", 10000) + ".",
 	} {
 		k, err := ParseKey(text)
 		var e *Error
 		if !errors.As(err, &e) || !errors.Is(err, ErrInvalid) || e.Field != "key" || k != 0 {
 			t.Errorf("ParseKey(%q) = %d, %v; want an ErrInvalid about the key", text, k, err)
 			continue
+		}
+		if len(e.Error()) > 500 {
+			t.Errorf("ParseKey(%.20q...): the error has %d bytes", text, len(e.Error()))
 		}
 		if e.Hint != keyHint {
 			t.Errorf("ParseKey(%q): the hint is %q", text, e.Hint)

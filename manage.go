@@ -193,7 +193,7 @@ func (h *Host) Up(ctx context.Context, name string) (Profile, error) {
 // Down takes a tunnel down and returns when its link is gone. Its profile stays.
 func (h *Host) Down(ctx context.Context, name string) (Profile, error) {
 	p, err := h.own(ctx, name)
-	if err != nil || p.State == StateInactive {
+	if err != nil || p.State == StateInactive && p.Device == "" { // one that is on its way down has a device still
 		return p, err
 	}
 	if err := h.Profiles.Deactivate(ctx, p.UUID); err != nil {

@@ -25,7 +25,7 @@ func ParseMode(s string) (Mode, error) {
 			return m, nil
 		}
 	}
-	return 0, invalid("mode", "use gre, gretap, ip6gre or ip6gretap", "%q is no GRE mode", s)
+	return 0, invalid("mode", "use gre, gretap, ip6gre or ip6gretap", "%.80q is no GRE mode", s)
 }
 
 // String returns the mode's name, "unknown" for a number that is no mode.

@@ -23,16 +23,16 @@ func checkName(name string) *Error {
 	case name == "":
 		return invalid("name", nameHint, "it is empty")
 	case len(name) > maxName:
-		return invalid("name", nameHint, "\"%s\" is %d bytes long, and the kernel takes 15", Printable(name), len(name))
+		return invalid("name", nameHint, "\"%.80s\" is %d bytes long, and the kernel takes 15", Printable(name), len(name))
 	case slices.Contains(fallbackDevices, name):
 		return invalid("name", "leave --name out to get the first free one of gre1, gre2, ...",
 			"%s is a fallback device that the kernel makes by itself", name)
 	case slices.Contains(reservedNames, name) || name == "." || name == "..":
 		return invalid("name", nameHint, "%s means something else to the kernel or to NetworkManager", name)
 	case strings.IndexFunc(name, notInName) >= 0:
-		return invalid("name", nameHint, "%q has a character that interface names should not have", name)
+		return invalid("name", nameHint, "%.80q has a character that interface names should not have", name)
 	case name[0] == '-':
-		return invalid("name", nameHint, "%q begins with '-', which commands take for an option", name)
+		return invalid("name", nameHint, "%.80q begins with '-', which commands take for an option", name)
 	}
 	return nil
 }

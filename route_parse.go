@@ -103,9 +103,9 @@ func (p *routeParser) attribute(r *Route) (err error) {
 		hop, err = p.nexthop()
 		r.Nexthops = append(r.Nexthops, hop)
 	case "dev", "oif":
-		err = p.bad("leave it out: the route leads into the tunnel", "%q does not belong here", word)
+		err = p.bad("leave it out: the route leads into the tunnel", "%.80q does not belong here", word)
 	default:
-		err = p.bad(routeHint, "\"%s\" is not known", Printable(word))
+		err = p.bad(routeHint, "\"%.80s\" is not known", Printable(word))
 	}
 	return err
 }
@@ -142,7 +142,7 @@ func (p *routeParser) nexthop() (hop Nexthop, err error) {
 		case "dev", "oif":
 			hop.Dev, err = p.next("an interface's name after " + word)
 			if err == nil && (len(hop.Dev) > maxName || Printable(hop.Dev) != hop.Dev) {
-				err = p.bad("an interface's name has 1 to 15 letters, digits and signs", "\"%s\" is no interface's name", Printable(hop.Dev))
+				err = p.bad("an interface's name has 1 to 15 letters, digits and signs", "\"%.80s\" is no interface's name", Printable(hop.Dev))
 			}
 		case "weight":
 			var weight uint32
@@ -151,7 +151,7 @@ func (p *routeParser) nexthop() (hop Nexthop, err error) {
 		case "onlink":
 			hop.OnLink = true
 		default:
-			err = p.bad("write the nexthops last, each as: nexthop [via ADDRESS] [dev NAME] [weight N] [onlink]", "\"%s\" is not known in a nexthop", Printable(word))
+			err = p.bad("write the nexthops last, each as: nexthop [via ADDRESS] [dev NAME] [weight N] [onlink]", "\"%.80s\" is not known in a nexthop", Printable(word))
 		}
 	}
 	return hop, err
@@ -164,7 +164,7 @@ func (p *routeParser) prefix(word string) (netip.Prefix, error) {
 	}
 	dst, err := netip.ParsePrefix(word)
 	if err != nil || dst.Addr().Is4In6() {
-		return dst, p.bad("write the destination as 10.10.2.0/24, 2001:db8::/32 or default", "\"%s\" is no destination", Printable(word))
+		return dst, p.bad("write the destination as 10.10.2.0/24, 2001:db8::/32 or default", "\"%.80s\" is no destination", Printable(word))
 	}
 	if masked := dst.Masked(); masked != dst {
 		return dst, p.bad(fmt.Sprintf("the network is %s; a single host is %s", masked, dst.Addr()), "%s has bits behind its length", dst)
@@ -179,7 +179,7 @@ func (p *routeParser) addr(after string) (netip.Addr, error) {
 	}
 	a, err := netip.ParseAddr(word)
 	if err != nil || a.Zone() != "" || a.Is4In6() {
-		return a, p.bad("write it as 172.16.0.2 or 2001:db8::2", "\"%s\" after %s is no address", Printable(word), after)
+		return a, p.bad("write it as 172.16.0.2 or 2001:db8::2", "\"%.80s\" after %s is no address", Printable(word), after)
 	}
 	return a, nil
 }
@@ -191,7 +191,7 @@ func (p *routeParser) number(after string, low, high uint32) (uint32, error) {
 	}
 	n, err := strconv.ParseUint(word, 10, 32)
 	if err != nil || uint32(n) < low || uint32(n) > high {
-		return 0, p.bad(fmt.Sprintf("%s takes %d to %d", after, low, high), "\"%s\" after %s is not possible", Printable(word), after)
+		return 0, p.bad(fmt.Sprintf("%s takes %d to %d", after, low, high), "\"%.80s\" after %s is not possible", Printable(word), after)
 	}
 	return uint32(n), nil
 }

@@ -72,6 +72,7 @@ func TestParseRouteRefuses(t *testing.T) {
 		{"::ffff:10.0.0.0/104", "is no destination", "10.10.2.0/24"},
 		{"::ffff:10.0.0.1", "is no destination", "10.10.2.0/24"},
 		{"fe80::1%eth0", "is no destination", "10.10.2.0/24"},
+		{strings.Repeat("\x12x", 5000), "is no destination", "10.10.2.0/24"},
 		{"10.10.2.0/24 via", "it ends where an address after via should be", "a route is written as"},
 		{"10.10.2.0/24 via 1772.16.0.1", `word 3: "1772.16.0.1" after via is no address`, "172.16.0.2"},
 		{"10.10.2.0/24 via fe80::1%eth0", `word 3: "fe80::1%eth0" after via is no address`, "172.16.0.2"},
@@ -120,7 +121,7 @@ func TestParseRouteRefuses(t *testing.T) {
 		if !strings.Contains(e.What, test.what) || !strings.Contains(e.Hint, test.hint) {
 			t.Errorf("ParseRoute(%.80q): %q, hint %q; want %q, hint %q", test.spec, e.What, e.Hint, test.what, test.hint)
 		}
-		if text := e.Error() + e.Hint; e.Hint == "" || Printable(text) != text {
+		if text := e.Error() + e.Hint; e.Hint == "" || Printable(text) != text || len(text) > 500 {
 			t.Errorf("ParseRoute(%.80q): %q, hint %q", test.spec, e, e.Hint)
 		}
 	}

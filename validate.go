@@ -107,7 +107,7 @@ func checkParent(t Tunnel) []*Error {
 	case t.Parent == t.Name:
 		return []*Error{invalid("parent", "name the device that carries the tunnel, such as eth0, or leave --parent out", "the tunnel cannot be its own parent")}
 	case !IsUUID(t.Parent) && (len(t.Parent) > maxName || Printable(t.Parent) != t.Parent):
-		return []*Error{invalid("parent", "give an interface's name or the UUID of its profile", "\"%s\" is neither an interface's name nor a UUID", Printable(t.Parent))}
+		return []*Error{invalid("parent", "give an interface's name or the UUID of its profile", "\"%.80s\" is neither an interface's name nor a UUID", Printable(t.Parent))}
 	}
 	return nil
 }

@@ -77,11 +77,11 @@ func (v *verifier) checkRoute(ctx context.Context, r Route) (Check, error) {
 	case !v.leadsTo(r, hop):
 		c.Status, c.Summary = Fail, fmt.Sprintf("packets to %s do not go into the tunnel", to)
 		c.Evidence, c.Hint = hopText(to, hop), v.wrongWayHint(r, hop)
-		partly, err := v.restLeadsTo(ctx, r, hop)
+		meant, err := v.meantToYield(ctx, r, hop)
 		if err != nil {
 			return c, err
 		}
-		if partly {
+		if meant {
 			c.Status, c.Summary = Warn, fmt.Sprintf("the route is set, but packets to %s do not go into the tunnel", to)
 		}
 	case r.Src.IsValid() && hop.Src != r.Src:
@@ -94,6 +94,16 @@ func (v *verifier) checkRoute(ctx context.Context, r Route) (Check, error) {
 		}
 	}
 	return c, nil
+}
+
+// meantToYield says whether it is as it was meant that another route won: r has a metric, and one with a lower metric is in front; or
+// a longer route took the sample only.
+func (v *verifier) meantToYield(ctx context.Context, r Route, hop Hop) (bool, error) {
+	if r.Metric == nil || hop.Match != r.Dst {
+		return v.restLeadsTo(ctx, r, hop)
+	}
+	held, err := v.held(ctx, r)
+	return held != nil, err
 }
 
 // restLeadsTo says whether a longer route took the sample only, as one for a network within r's does, and the end of r's network still

@@ -21,8 +21,11 @@ func (v *verifier) checkPeer(ctx context.Context) error {
 	result, err := v.host.Kernel.Probe(ctx, Probe{Dev: v.link.Name, From: own.Addr(), To: v.tunnel.PeerAddress,
 		Count: probeCount, Enough: probeEnough, Interval: probeInterval})
 	if errors.Is(err, ErrNotPermitted) {
-		v.report.add(Check{ID: "probe", Status: Skip, Certainty: Proved, Summary: "not checked: probes are not permitted", Evidence: err.Error(), Hint: "run it with sudo"})
-		v.report.add(skip("counters", "not checked: nothing was sent"))
+		v.noProof("not proved: probes are not permitted", err.Error(), "run it with sudo")
+		return nil
+	}
+	if err != nil && ctx.Err() == nil { // what keeps a probe from leaving is the next checks' business, not the end of all
+		v.noProof("not proved: the probe could not be sent", err.Error(), "")
 		return nil
 	}
 	if err != nil {
@@ -41,6 +44,12 @@ func (v *verifier) checkPeer(ctx context.Context) error {
 	return nil
 }
 
+// noProof adds the checks of a far end of which nothing could be learned: without evidence a tunnel does not pass.
+func (v *verifier) noProof(summary, evidence, hint string) {
+	v.report.add(Check{ID: "probe", Status: Warn, Certainty: Proved, Summary: summary, Evidence: evidence, Hint: hint})
+	v.report.add(skip("counters", "not checked: nothing was sent"))
+}
+
 // whyNoProbe returns the skipped check if there is a reason not to probe, a Check without summary if there is none.
 func (v *verifier) whyNoProbe() Check {
 	c := skip("probe", "")
@@ -52,7 +61,7 @@ func (v *verifier) whyNoProbe() Check {
 	case !v.link.Up:
 		c.Summary = "not checked: the link is down"
 	case !v.tunnel.PeerAddress.IsValid():
-		c.Summary, c.Hint = "not checked: the far end's inner address is not known", "give it with --peer-address"
+		c.Status, c.Summary, c.Hint = Warn, "not proved: the far end's inner address is not known", "give it with --peer-address"
 	case !slices.ContainsFunc(v.link.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() == v.tunnel.PeerAddress.Is4() }):
 		c.Summary = "not checked: the device has no address of the far end's family"
 	}

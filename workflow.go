@@ -231,7 +231,7 @@ func (tx *transaction) undo(ctx context.Context, cause error) error {
 	defer cancel()
 	begin := time.Now()
 	err := tx.host.remove(undoing, tx.uuid, tx.device)
-	for errors.Is(err, ErrNoNetworkManager) && undoing.Err() == nil {
+	for (errors.Is(err, ErrNoNetworkManager) || errors.Is(err, ErrTimeout)) && undoing.Err() == nil {
 		pause(undoing, undoRetry)
 		err = tx.host.remove(undoing, tx.uuid, tx.device)
 	}
@@ -246,12 +246,33 @@ func (tx *transaction) undo(ctx context.Context, cause error) error {
 	return errors.Join(cause, &Error{What: "could not take back everything", Err: err, Hint: hint})
 }
 
-// remove deletes a profile and waits for its link to go.
+// remove deletes a profile and waits for its link to go. Our own routes go first: of an IPv6 multipath route the kernel would keep
+// what leads to other devices.
 func (h *Host) remove(ctx context.Context, uuid, dev string) error {
+	if err := h.removeRoutes(ctx, dev); err != nil {
+		return err
+	}
 	if err := h.Profiles.Delete(ctx, uuid); err != nil {
 		return err
 	}
 	return h.waitGone(ctx, dev)
+}
+
+// removeRoutes takes our routes into dev out of the kernel. Who may not change routes has none there.
+func (h *Host) removeRoutes(ctx context.Context, dev string) error {
+	if dev == "" || !h.Kernel.CanChange() {
+		return nil
+	}
+	own, err := h.Kernel.OwnRoutes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range own[dev] {
+		if err := h.Kernel.DeleteRoute(ctx, dev, r.Route); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // waitGone returns when there is no device of that name any more. The empty name is no device's.

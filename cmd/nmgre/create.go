@@ -19,7 +19,7 @@ type createFlags struct {
 	peer, local, peerAddress, name, mode, parent string
 	key, inputKey, outputKey, ttl, tos           string
 	addresses, routes                            []string
-	mtu, encapLimit, flowLabel, tunnelFlags      string
+	mtu, encapLimit, flowLabel                   string
 	noPMTUD, autoconnect                         bool
 }
 
@@ -84,7 +84,6 @@ func (f *createFlags) register(cmd *cobra.Command) {
 	set.StringVar(&f.parent, "parent", "", "the device that the tunnel is bound to")
 	set.StringVar(&f.encapLimit, "encap-limit", "", "the tunnel encapsulation limit of the IPv6 modes, 1 to 255")
 	set.StringVar(&f.flowLabel, "flow-label", "", "the flow label of the IPv6 modes, 0 to 1048575")
-	set.StringVar(&f.tunnelFlags, "flags", "", "NetworkManager's ip-tunnel.flags of the IPv6 modes, a number")
 	set.StringArrayVar(&f.routes, "route", nil, "a ROUTE into the tunnel (may be repeated)")
 	set.BoolVar(&f.autoconnect, "autoconnect", true, "NetworkManager brings the tunnel up by itself")
 	completeFlag(cmd, "mode", modeNames())
@@ -188,7 +187,7 @@ func withField(field string, err error) error {
 
 // readNumbers reads the flags that take numbers.
 func (f *createFlags) readNumbers(t *nmgre.Tunnel) error {
-	var ttl, tos, encapLimit, flags uint32
+	var ttl, tos, encapLimit uint32
 	var errs []error
 	for _, n := range []struct {
 		field, text string
@@ -201,7 +200,6 @@ func (f *createFlags) readNumbers(t *nmgre.Tunnel) error {
 		{"mtu", f.mtu, 68, 65535, "", &t.MTU},
 		{"encap-limit", f.encapLimit, 1, 255, "", &encapLimit},
 		{"flow-label", f.flowLabel, 0, 0xfffff, "", &t.FlowLabel},
-		{"flags", f.tunnelFlags, 0, 0x3f, "", &flags},
 	} {
 		text := n.text
 		if text == "" {
@@ -219,7 +217,6 @@ func (f *createFlags) readNumbers(t *nmgre.Tunnel) error {
 		*n.into = value
 	}
 	t.TTL, t.TOS, t.EncapLimit = uint8(ttl), uint8(tos), uint8(encapLimit) //nolint:gosec // at most 255 each
-	t.Flags = nmgre.TunnelFlags(flags)
 	return errors.Join(errs...)
 }
 

@@ -261,10 +261,10 @@ func TestLabKilledAtAnyMoment(t *testing.T) {
 	before := lab.Linux1.Snapshot(t)
 	took := lab.Linux1.Try("nmgre", left.create("--no-probe")...).Took
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
-	const moments = 24
-	for i := range moments {
+	const steps, most = 10, 30 // later and later, until some were too late
+	for i := 0; i < most && whole < 2; i++ {
 		p := lab.Linux1.Start(t, "nmgre", left.create("--no-probe")...)
-		time.Sleep(took * time.Duration(i) / (moments - 4)) // up to a little after the end
+		time.Sleep(took * time.Duration(i) / steps)
 		p.Kill()
 		list := nmgreOn(t, lab.Linux1, exitDone, "list").Stdout
 		if !strings.Contains(list, "gre1") {
@@ -410,7 +410,6 @@ func TestLabModes(t *testing.T) {
 		{"ip6gre", true, []string{"--key", "42"}, nil},
 		{"ip6gre", true, []string{"--flow-label", "74565", "--tos", "32"}, nil},
 		{"ip6gre", true, []string{"--encap-limit", "7"}, nil},
-		{"ip6gre", true, []string{"--flags", "1"}, nil},
 		{"ip6gretap", true, nil, nil},
 	} {
 		t.Run(c.mode+" "+strings.Join(c.flags, " "), func(t *testing.T) {

@@ -64,6 +64,8 @@ wait_until() {
 	done
 }
 
+read_file() { [[ ! -r $1 ]] || echo "$(<"$1")"; }
+
 gone() { ! alive "$1"; }
 
 # end_process PID: asks, waits 10 seconds, then kills.
@@ -381,7 +383,7 @@ kernel_state() {
 		echo '@ nft'
 		nft list ruleset
 		echo '@ sysctl'
-		grep -rs . /proc/sys/net/ipv4/conf /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf
+		grep -rs --exclude=stable_secret . /proc/sys/net/ipv4/conf /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf
 	} | awk "$label_facts"
 }
 
@@ -391,7 +393,7 @@ kernel_state() {
 readonly label_facts='
 	$1 == "@" { part = $2; next }
 	part == "nft" || part == "sysctl" {
-		if ($0 !~ /conf\/(tunl0|sit0|ip_vti0|ip6_vti0)\/|stable_secret|mc_forwarding/) print part, $0
+		if ($0 !~ /conf\/(tunl0|sit0|ip_vti0|ip6_vti0)\/|mc_forwarding/) print part, $0
 		next
 	}
 	{ sub(/ expires [0-9]+sec/, ""); sub(/ +$/, "") }
@@ -424,7 +426,7 @@ save_pristine() {
 # changed_files HOST: files of the host's root that differ from the lower tree.
 # What NetworkManager notes for itself does not count.
 changed_files() {
-	(cd "$state/$1/upper" && find . -path ./var/lib/NetworkManager -prune -o \( ! -type d \) -print | LC_ALL=C sort)
+	(cd "$state/$1/upper" && find . -path ./var/lib/NetworkManager -prune -o \( ! -type d \) -print)
 }
 
 reset_host() {
@@ -454,20 +456,30 @@ difference() { diff "$state/$1/pristine/kernel" "$state/$1/now"; }
 # changed. Sets reload when NetworkManager must read its profiles again; stops
 # NetworkManager when its settings changed.
 reset_files() {
-	local h=$1 d=$state/$1 f
+	local h=$1 d=$state/$1 f files
 	reload=0
-	while read -r f; do
-		f=${f#./}
-		if [[ -e $lower/$f && ! -d $lower/$f && ! -c $d/upper/$f ]]; then
-			cp -a "$lower/$f" "$d/root/$f"
-		else
-			rm -f "$d/root/$f"
-		fi
-		note_change "$h" "$f"
-	done < <(changed_files "$h" | LC_ALL=C comm -13 "$d/pristine/files" -)
+	files=$(changed_files "$h")
+	if [[ $files != "$(<"$d/pristine/files")" ]]; then
+		while read -r f; do
+			[[ -z $f ]] || restore_file "$h" "${f#./}"
+		done < <(LC_ALL=C comm -13 <(LC_ALL=C sort "$d/pristine/files") <(LC_ALL=C sort <<<"$files"))
+	fi
 	restore_settings "$h"
 	reset_run "$h"
-	rm -rf "$d/root/etc/nmgre" "$d/root/run/nmgre" "$d/root/var/lib/nmgre"
+	for f in etc/nmgre run/nmgre var/lib/nmgre; do
+		[[ ! -e $d/root/$f ]] || rm -rf "${d:?}/root/$f"
+	done
+}
+
+# restore_file HOST FILE: from the lower tree where it has FILE.
+restore_file() {
+	local root=$state/$1/root
+	if [[ -e $lower/$2 && ! -d $lower/$2 ]]; then
+		cp -a "$lower/$2" "$root/$2"
+	else
+		rm -f "$root/$2"
+	fi
+	note_change "$1" "$2"
 }
 
 # note_change HOST FILE: what NetworkManager must do about FILE.
@@ -482,7 +494,7 @@ note_change() {
 restore_settings() {
 	local d=$state/$1 f
 	for f in NetworkManager.conf system-connections/{wan,lan}.nmconnection; do
-		cmp -s "$d/pristine/NetworkManager/$f" "$d/root/etc/NetworkManager/$f" && continue
+		[[ $(<"$d/pristine/NetworkManager/$f") != "$(read_file "$d/root/etc/NetworkManager/$f")" ]] || continue
 		cp -a "$d/pristine/NetworkManager/$f" "$d/root/etc/NetworkManager/$f"
 		note_change "$1" "etc/NetworkManager/$f"
 	done
@@ -569,35 +581,30 @@ put_back() {
 # NetworkManager or the host though nobody changed it: the name of the profile
 # that stands for lo, and addresses that the kernel makes up.
 snapshot() {
-	local lo
-	lo=$(nmcli -t -f UUID,TYPE con show | sed -n 's/:loopback$//p')
-	state_of_host | sed -E "s/${lo:-no lo}/lo/; s/ permaddr [^ ]+//"
-}
-
-state_of_host() {
-	local uuids
-	# NetworkManager makes a profile for lo anew at each start: leave it out.
-	uuids=$(nmcli -t -f UUID,TYPE con show | sed -n '/:loopback$/!s/:.*//p' | LC_ALL=C sort)
-	echo "== profiles"
-	# shellcheck disable=SC2086
-	nmcli -t -f profile con show $uuids | grep -v '^connection.timestamp:'
-	echo "== active profiles"
-	nmcli -t -f UUID,DEVICE,STATE con show --active | sed '/:lo:/d' | LC_ALL=C sort
+	local line uuids=()
+	echo "== profiles: uuid, type, device, state"
+	while IFS= read -r line; do
+		# NetworkManager makes a profile for lo anew at each start.
+		[[ $line != *:loopback:* ]] || continue
+		uuids+=("${line%%:*}")
+		echo "$line"
+	done < <(nmcli -t -f UUID,TYPE,DEVICE,STATE con show | LC_ALL=C sort)
+	nmcli -t -f profile con show "${uuids[@]}" | sed '/^connection.timestamp:/d'
 	echo "== files"
-	find /etc/NetworkManager /etc/nmgre -printf '%M %u:%g %p %l\n' 2>/dev/null | LC_ALL=C sort
-	find /etc/NetworkManager /etc/nmgre -type f 2>/dev/null | LC_ALL=C sort | xargs -r -d '\n' grep -H ''
-	echo "== links"
-	ip -d link | sed -E 's/ permaddr [0-9a-f:]+//'
-	echo "== addresses"
-	ip addr | sed -E '/valid_lft/d'
-	echo "== routes, rules and next hops"
-	printf '%s\n' 'route show table all' rule nexthop | ip -4 -batch -
-	printf '%s\n' 'route show table all' rule | ip -6 -batch - | sed -E 's/ expires [0-9]+sec//'
+	{
+		find /etc/NetworkManager /etc/nmgre -printf '%p %M %u:%g %l\n'
+		grep -r '' /etc/NetworkManager /etc/nmgre
+	} 2>/dev/null | LC_ALL=C sort
+	echo "== links, addresses, routes, rules and next hops"
+	{
+		printf '%s\n' link addr 'route show table all' rule nexthop | ip -4 -d -batch -
+		printf '%s\n' addr 'route show table all' rule | ip -6 -d -batch -
+	} | sed -E '/valid_lft/d; s/ permaddr [0-9a-f:]+//; s/ expires [0-9]+sec//'
 	echo "== nft"
 	nft list ruleset
 	echo "== sysctl"
-	grep -rs . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf /proc/sys/net/ipv4/ip_forward \
-		/proc/sys/net/ipv4/fib_multipath_hash_policy /proc/sys/net/ipv4/ip_no_pmtu_disc || true # some can be written only
+	grep -rs --exclude=stable_secret . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf /proc/sys/net/ipv4/ip_forward \
+		/proc/sys/net/ipv4/fib_multipath_hash_policy /proc/sys/net/ipv4/ip_no_pmtu_disc
 }
 
 diagnose() {

@@ -332,6 +332,7 @@ choose_mode() {
 
 # kernel_serves: can this machine's kernel make the hosts itself?
 kernel_serves() {
+	# shellcheck disable=SC2016 # for the inner shell
 	unshare -n -m --propagation private -- bash -c '
 		ip link add g type gre local 127.0.0.1 remote 127.0.0.2 &&
 		ip link add a type veth peer name b &&
@@ -367,6 +368,7 @@ start_vm() {
 state_key() {
 	{
 		stamp_text
+		declare -f launch
 		cat "$instance/files"/*
 		stat -c '%s %Y' "$base/root.img"
 		qemu-system-x86_64 --version
@@ -563,19 +565,40 @@ run() {
 	options "$@"
 	need_command run
 	instance=$cache/run/run-$$
-	trap 'end_lab; rm -rf "$instance"' EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM HUP
+	end_with_us
 	start_lab "with me"
 	talk_and_report "${tty[@]}" -timeout "$timeout" "${env[@]}" -- "${command[@]}"
 }
 
-# talk_and_report: says why when the lab went away. The agent runs in the
-# background so that a signal to this script is handled at once.
+# forget_dead: folders of labs whose script was killed.
+forget_dead() {
+	local d
+	for d in "$cache"/run/run-*; do
+		[[ ! -d $d ]] || kill -0 "${d##*run-}" 2>/dev/null || rm -rf "$d"
+	done
+}
+
+# end_with_us: the lab ends when this script does, whatever ends it.
+end_with_us() {
+	forget_dead
+	trap 'end_talker; end_lab; rm -rf "$instance"' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	trap 'exit 129' HUP
+}
+
+talker=
+end_talker() { [[ -z $talker ]] || kill "$talker" 2>/dev/null; }
+
+# talk_and_report: like talk, but says why when the lab went away. The agent
+# runs in the background: a signal to this script is handled at once.
 talk_and_report() {
 	local status
-	talk "$@"
+	talk "$@" <&0 &
+	talker=$!
+	wait "$talker"
 	status=$?
+	talker=
 	cp "$instance/boot.log" "$cache/boot.log" 2>/dev/null
 	if ((status == 125)) && ! is_up; then lab_failed; fi
 	exit $status
@@ -604,7 +627,7 @@ shell() {
 	local host=${1:-linux1}
 	if ! is_up; then
 		instance=$cache/run/run-$$
-		trap 'end_lab; rm -rf "$instance"' EXIT
+		end_with_us
 		note "starting the lab ..."
 		start_lab "with me"
 	fi
@@ -620,8 +643,8 @@ banner() {
 		               100.0.1.100    100.0.2.1      100.0.2.100
 
 		linux1 and linux2 run NetworkManager (profiles wan and lan).
-		You are root on $1. Another host:  /lab/hosts.sh in HOST bash  is for the
-		controller; from here open a second one with:  lab.sh serve, lab.sh shell HOST
+		You are root on $1. For shells on several hosts at the same time:
+		lab.sh serve, and then lab.sh shell HOST in each terminal.
 		/share is $share (nmgre is found in /share/bin), /out is $out.
 		"exit" or Ctrl-A X leaves.
 
