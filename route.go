@@ -49,6 +49,18 @@ func (r Route) TableOrMain() uint32 {
 	return r.Table
 }
 
+// kernelMetric returns the metric under which the kernel holds the route: its default is 0 for IPv4 and 1024 for IPv6
+// (IP6_RT_PRIO_USER).
+func (r Route) kernelMetric() uint32 {
+	switch {
+	case r.Metric != nil:
+		return *r.Metric
+	case r.Dst.Addr().Is6():
+		return 1024
+	}
+	return 0
+}
+
 // Owner says who holds a route: NetworkManager, in the profile, or nmgre itself, in the kernel.
 type Owner string
 

@@ -164,7 +164,7 @@ func (v *verifier) held(ctx context.Context, r Route) (*KernelRoute, error) {
 		return nil, err
 	}
 	for i, k := range routes {
-		if k.Dst == r.Dst && k.TableOrMain() == r.TableOrMain() && (r.Metric == nil || k.Metric != nil && *k.Metric == *r.Metric) {
+		if k.Dst == r.Dst && k.TableOrMain() == r.TableOrMain() && (r.Metric == nil || k.kernelMetric() == *r.Metric) {
 			return &routes[i], nil
 		}
 	}

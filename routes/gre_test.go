@@ -100,3 +100,44 @@ func TestParseGREMalformed(t *testing.T) {
 		t.Errorf("an IPv4 address of an IPv6 tunnel: %v", err)
 	}
 }
+
+// TestRecordedGRE reads what a kernel has said of tunnels; the words that made them stand beside the records.
+func TestRecordedGRE(t *testing.T) {
+	any4, any6 := netip.IPv4Unspecified(), netip.IPv6Unspecified()
+	want := map[string]nmgre.GRELink{
+		"gre0":    {Mode: nmgre.ModeGRE, Local: any4, Remote: any4},
+		"ip6gre0": {Mode: nmgre.ModeIP6GRE, Local: any6, Remote: any6, PMTUD: true},
+		"tun1": {Mode: nmgre.ModeGRE, Local: addr("192.0.2.1"), Remote: addr("192.0.2.2"), InputKey: keyOf(0), OutputKey: keyOf(7),
+			TTL: 64, TOS: 0x10},
+		"tun2": {Mode: nmgre.ModeGRE, Local: any4, Remote: addr("192.0.2.3"), Parent: 8, TOS: 1, PMTUD: true},
+		"tun3": {Mode: nmgre.ModeGRETAP, Local: any4, Remote: addr("192.0.2.4"), Checksum: true, Sequence: true},
+		"tun4": {Mode: nmgre.ModeIP6GRE, Local: addr("2001:db8::1"), Remote: addr("2001:db8::2"), InputKey: keyOf(5), OutputKey: keyOf(5),
+			TTL: 64, TOS: 0x2a, EncapLimit: 7, FlowLabel: 0xbcdef, PMTUD: true},
+		"tun5": {Mode: nmgre.ModeIP6GRETAP, Local: any6, Remote: addr("2001:db8::3"), TTL: 64, EncapLimit: 4, PMTUD: true,
+			Flags: nmgre.FlagIgnEncapLimit | nmgre.FlagUseOrigTClass | nmgre.FlagUseOrigFlowLabel | nmgre.FlagRcvDSCPCopy | nmgre.FlagUseOrigFwmark},
+		"tun6": {Mode: nmgre.ModeIP6GRE, Local: any6, Remote: addr("2001:db8::4"), TTL: 64, EncapLimit: 4, PMTUD: true},
+		"tun7": {Mode: nmgre.ModeGRETAP, Local: any4, Remote: any4, External: true, PMTUD: true},
+		"tun8": {Mode: nmgre.ModeIP6GRETAP, Local: any6, Remote: any6, External: true, PMTUD: true},
+	}
+	for name, message := range fixtures(t, "links.txt") {
+		link, err := parseLink(message)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		w, isGRE := want[name]
+		switch {
+		case isGRE != (link.GRE != nil):
+			t.Errorf("%s: %+v", name, link)
+		case isGRE && !reflect.DeepEqual(*link.GRE, w):
+			t.Errorf("%s\ngot  %+v\nwant %+v", name, *link.GRE, w)
+		}
+		delete(want, name)
+		for n := range message {
+			_, _ = parseLink(message[:n]) // must not panic
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("not recorded: %v", want)
+	}
+}

@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
@@ -119,13 +118,10 @@ func (k *Kernel) exchange(ctx context.Context, r request, take func(body []byte)
 	return timedOut(err)
 }
 
-// timedOut turns what the library reports for a timeout and for a closed socket into words.
+// timedOut turns what the library reports for a timeout into words.
 func timedOut(err error) error {
-	switch {
-	case errors.Is(err, unix.EAGAIN):
+	if errors.Is(err, unix.EAGAIN) {
 		return &nmgre.Error{Kind: nmgre.ErrTimeout, What: fmt.Sprintf("the kernel did not answer in %d seconds", answerSeconds)}
-	case errors.Is(err, os.ErrClosed):
-		return fmt.Errorf("the netlink socket is closed: %w", err)
 	}
 	return err
 }

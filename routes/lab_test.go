@@ -34,11 +34,15 @@ func TestLabOtherKernel(t *testing.T) {
 	for name, test := range map[string]func(t *testing.T){
 		"Links": TestLinks, "LinkByName": TestLinkByName, "Lookup": TestLookup, "LookupNowhere": TestLookupNowhere, "Routes": TestRoutes,
 		"RoutesOfOthers": TestRoutesOfOthers, "Multipath": TestMultipathOfBothDevices, "DeleteOnlyThat": TestDeleteOnlyThat,
+		"DeleteWhenDeviceIsGone": TestDeleteWhenDeviceIsGone, "WhileChanging": TestWhileChanging,
 		"Replace": TestReplace, "Refusals": TestRefusals, "NotPermitted": TestNotPermitted, "Concurrent": TestConcurrent,
 		"Probe": TestProbe, "ProbeNeighbour": TestProbeNeighbour, "ProbeLinkLocal": TestProbeLinkLocal, "ProbeRefused": TestProbeRefused,
 		"ProbeNotPermitted": TestProbeNotPermitted,
 	} {
-		t.Run(name, test)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t)
+		})
 	}
 }
 
@@ -264,15 +268,12 @@ func TestLabLinks(t *testing.T) {
 }
 
 // checkGRE compares what was read with what was asked for and what the witness says. The encapsulation limit means nothing to
-// a tunnel that sends none, and the witness does not show it then; of an external tunnel only that it is one is said.
+// a tunnel that sends none, and the witness does not show it then.
 func checkGRE(t *testing.T, words string, got, want, witness nmgre.GRELink) {
 	t.Helper()
 	for _, g := range []*nmgre.GRELink{&got, &want, &witness} {
-		if g.Flags&nmgre.FlagIgnEncapLimit != 0 || g.External {
+		if g.Flags&nmgre.FlagIgnEncapLimit != 0 {
 			g.EncapLimit = 0
-		}
-		if g.External {
-			g.TTL = 0
 		}
 	}
 	if witness.Flags&nmgre.FlagUseOrigTClass != 0 || witness.Flags&nmgre.FlagUseOrigFlowLabel != 0 {
@@ -301,7 +302,7 @@ func newTunnel(t *testing.T, mode nmgre.Mode, both, nearWords, farWords string) 
 	wire(tn.middle, "m1", tn.far, "v1", 1)  // 10.9.1.1 to .2
 	tn.middle.sysctl("net/ipv4/ip_forward", "1")
 	tn.middle.sysctl("net/ipv6/conf/all/forwarding", "1")
-	tn.middle.sysctl("net/ipv4/icmp_ratelimit", "0")
+	tn.middle.sysctl("net/ipv4/icmp_ratemask", "0")
 	tn.near.ip("route add 10.9.0.0/16 via 10.9.0.2", "route add fd00::/16 via fd00::2")
 	tn.far.ip("route add 10.9.0.0/16 via 10.9.1.1", "route add fd00::/16 via fd00:1::1")
 	nearEnd, farEnd := "local 10.9.0.1 remote 10.9.1.2", "local 10.9.1.2 remote 10.9.0.1"
@@ -335,6 +336,7 @@ func TestLabProbe(t *testing.T) {
 	needGRE(t)
 	for _, mode := range nmgre.Modes {
 		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
 			tn := newTunnel(t, mode, "", "ikey 1 okey 2", "ikey 2 okey 1")
 			for _, to := range []string{"172.16.0.2", "fd16::2"} {
 				p := tn.probe(to, 10)
@@ -374,6 +376,7 @@ func TestLabProbeRefused(t *testing.T) {
 	needGRE(t)
 	for privilege, prepare := range privileges {
 		t.Run(privilege, func(t *testing.T) {
+			t.Parallel()
 			tn := newTunnel(t, nmgre.ModeGRE, "key 42", "", "")
 			tn.middle.ip("route add prohibit 10.9.1.2")
 			prepare(tn.near)
@@ -402,7 +405,7 @@ func TestLabProbeBehind(t *testing.T) {
 func TestLabProbeFirewall(t *testing.T) {
 	needGRE(t)
 	tn := newTunnel(t, nmgre.ModeGRE, "", "", "")
-	tn.drop(t, "ip protocol icmp")
+	tn.drop("ip protocol icmp")
 	got, err := tn.near.probe(context.Background(), tn.probe("172.16.0.2", 1))
 	if !errors.Is(err, unix.EPERM) || errors.Is(err, nmgre.ErrNotPermitted) || got.Sent != 0 || len(nmgre.Hints(err)) == 0 {
 		t.Errorf("got %+v, %v", got, err)
@@ -410,11 +413,11 @@ func TestLabProbeFirewall(t *testing.T) {
 }
 
 // drop lets the near end drop what matches on its way out.
-func (tn tunnel) drop(t *testing.T, match string) {
-	t.Helper()
+func (tn tunnel) drop(match string) {
+	tn.near.t.Helper()
 	out, err := tn.near.run("nft", "add table ip t; add chain ip t o { type filter hook output priority 0; }; add rule ip t o "+match+" drop")
 	if err != nil {
-		t.Fatalf("%v: %s", err, out)
+		tn.near.t.Fatalf("%v: %s", err, out)
 	}
 }
 
@@ -430,12 +433,13 @@ func TestLabCounters(t *testing.T) {
 			func(c nmgre.Counters) uint64 { return min(c.TxCarrierErrors, c.TxErrors) }},
 		"recursive route": {"", "", func(tn tunnel) { tn.near.ip("route add 10.9.1.2 dev tun0") },
 			func(c nmgre.Counters) uint64 { return min(c.Collisions, c.TxErrors) }},
-		"firewall": {"", "", func(tn tunnel) { tn.drop(t, "ip protocol 47") }, func(c nmgre.Counters) uint64 { return c.TxDropped }},
+		"firewall": {"", "", func(tn tunnel) { tn.drop("ip protocol 47") }, func(c nmgre.Counters) uint64 { return c.TxDropped }},
 		"checksum": {"", "csum", func(tunnel) {}, func(c nmgre.Counters) uint64 { return min(c.RxCRCErrors, c.RxErrors) }},
 		"sequence": {"iseq", "", func(tunnel) {}, func(c nmgre.Counters) uint64 { return min(c.RxFIFOErrors, c.RxErrors) }},
 		"nothing":  {"", "", func(tunnel) {}, func(c nmgre.Counters) uint64 { return min(c.RxPackets, c.TxPackets, c.RxBytes/84, c.TxBytes/84) }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			tn := newTunnel(t, nmgre.ModeGRE, "", c.near, c.far)
 			c.fault(tn)
 			if name == "checksum" || name == "sequence" { // what comes in is at fault

@@ -12,7 +12,7 @@ import (
 )
 
 // Lookup asks the kernel where it would send a packet, with all its tables, rules and cached path MTUs. For an address of this host the
-// answer is the loopback device.
+// answer is the loopback device. Hop.Match is not valid when no route decided, as for a packet bound to a device that has none for it.
 //
 // It fails with ErrUnreachable, and the kernel's word for it, when the packet would go nowhere: no route, or one of type
 // unreachable, prohibit, blackhole or throw. It fails with ErrInvalid when q.Dev does not exist or q.From is not on this host. The
@@ -65,7 +65,7 @@ func (k *Kernel) lookup(ctx context.Context, q nmgre.Query, flags uint32) (wireR
 		ask.device = link.Index
 	}
 	var answer wireRoute
-	r := request{kind: unix.RTM_GETROUTE, reply: unix.RTM_NEWROUTE, body: ask.append(nil)}
+	r := request{kind: unix.RTM_GETROUTE, reply: unix.RTM_NEWROUTE, body: ask.encode()}
 	err := k.exchange(ctx, r, func(body []byte) (err error) {
 		answer, err = parseRoute(body)
 		return err

@@ -38,8 +38,8 @@ type wireHop struct {
 	flags  uint8
 }
 
-// append appends the message to b.
-func (w wireRoute) append(b []byte) []byte {
+// encode returns the body of the message.
+func (w wireRoute) encode() []byte {
 	var dstBits, fromBits, table uint8
 	if w.dst.IsValid() {
 		dstBits = uint8(w.dst.Bits())
@@ -50,7 +50,7 @@ func (w wireRoute) append(b []byte) []byte {
 	if w.table < smallTables {
 		table = uint8(w.table)
 	}
-	b = append(b, w.family, dstBits, fromBits, 0, table, w.protocol, w.scope, w.kind)
+	b := []byte{w.family, dstBits, fromBits, 0, table, w.protocol, w.scope, w.kind}
 	return w.appendAttributes(native.AppendUint32(b, w.flags))
 }
 

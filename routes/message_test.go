@@ -36,7 +36,7 @@ var wireRoutes = map[string]wireRoute{
 func TestRouteMessage(t *testing.T) {
 	for name, want := range wireRoutes {
 		t.Run(name, func(t *testing.T) {
-			got, err := parseRoute(want.append(nil))
+			got, err := parseRoute(want.encode())
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
 			}
@@ -45,7 +45,7 @@ func TestRouteMessage(t *testing.T) {
 }
 
 func TestRouteMalformed(t *testing.T) {
-	header := wireRoute{family: unix.AF_INET}.append(nil)
+	header := wireRoute{family: unix.AF_INET}.encode()
 	with := func(kind uint16, value ...byte) []byte {
 		return appendAttribute(header[:len(header):len(header)], kind, value)
 	}
@@ -77,7 +77,7 @@ func TestRouteMalformed(t *testing.T) {
 // FuzzRoute checks that no message does harm, and that what was read is encoded and read again as the same.
 func FuzzRoute(f *testing.F) {
 	for _, w := range wireRoutes {
-		f.Add(w.append(nil))
+		f.Add(w.encode())
 	}
 	for _, message := range fixtures(f, "routes.txt") {
 		f.Add(message)
@@ -96,7 +96,7 @@ func FuzzRoute(f *testing.F) {
 		if !encodable(w) {
 			return
 		}
-		again, err := parseRoute(w.append(nil))
+		again, err := parseRoute(w.encode())
 		if err != nil || !reflect.DeepEqual(again, w) {
 			t.Errorf("read %+v\nthen %+v, %v", w, again, err)
 		}

@@ -36,7 +36,8 @@ func router(t *testing.T) (near *namespace) {
 	wire(near, "v0", far, "v1", 0)
 	far.sysctl("net/ipv4/ip_forward", "1")
 	far.sysctl("net/ipv6/conf/all/forwarding", "1")
-	far.sysctl("net/ipv4/icmp_ratelimit", "0")
+	// Errors without a limit. A ratelimit of 0 is not that: it empties the account from which the kernel pays for unreachable routes.
+	far.sysctl("net/ipv4/icmp_ratemask", "0")
 	far.ip("route add unreachable 10.61.0.0/16", "route add prohibit 10.62.0.0/16", "route add blackhole 10.63.0.0/16",
 		"route add unreachable fd61::/16", "route add prohibit fd62::/16", "route add blackhole fd63::/16")
 	near.ip("route add 10.60.0.0/14 via 10.9.0.2", "route add fd60::/12 via fd00::2", "link add br0 type bridge")

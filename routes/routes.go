@@ -83,7 +83,7 @@ func (k *Kernel) dumpRoutes(ctx context.Context, filter wireRoute) ([]wireRoute,
 }
 
 func (k *Kernel) dumpFamily(ctx context.Context, filter wireRoute) ([]wireRoute, error) {
-	r := request{kind: unix.RTM_GETROUTE, reply: unix.RTM_NEWROUTE, body: filter.append(nil)}
+	r := request{kind: unix.RTM_GETROUTE, reply: unix.RTM_NEWROUTE, body: filter.encode()}
 	found, err := dump(ctx, k, r, func(body []byte) (wireRoute, bool, error) {
 		if len(body) > 0 && body[0] != filter.family {
 			return wireRoute{}, false, nil // of a family that nobody asked for: a kernel without it answers with all
@@ -176,7 +176,7 @@ func (k *Kernel) put(ctx context.Context, verb string, flags int, dev string, r 
 	if err != nil {
 		return wrap(what, err)
 	}
-	return refused(what, k.exchange(ctx, request{kind: unix.RTM_NEWROUTE, flags: flags | unix.NLM_F_ACK, body: w.append(nil)}, nothing))
+	return refused(what, k.exchange(ctx, request{kind: unix.RTM_NEWROUTE, flags: flags | unix.NLM_F_ACK, body: w.encode()}, nothing))
 }
 
 // DeleteRoute removes the route of protocol [nmgre.RouteProtocol] into dev that has r's destination, metric and table, and its
@@ -194,6 +194,9 @@ func (k *Kernel) deleteRoute(ctx context.Context, dev string, r nmgre.Route) err
 	if err != nil {
 		return err
 	}
+	if r, err = k.withoutGone(ctx, dev, r); err != nil {
+		return err
+	}
 	if err := k.resolve(ctx, &w, dev, r); err != nil {
 		return err
 	}
@@ -204,7 +207,30 @@ func (k *Kernel) deleteRoute(ctx context.Context, dev string, r nmgre.Route) err
 	}
 	// What the kernel would compare beyond a route's identity is not sent.
 	w.prefSrc, w.mtu, w.scope, w.flags = netip.Addr{}, 0, unix.RT_SCOPE_NOWHERE, 0
-	return k.exchange(ctx, request{kind: unix.RTM_DELROUTE, flags: unix.NLM_F_ACK, body: w.append(nil)}, nothing)
+	return k.exchange(ctx, request{kind: unix.RTM_DELROUTE, flags: unix.NLM_F_ACK, body: w.encode()}, nothing)
+}
+
+// withoutGone leaves out the nexthops whose devices do not exist any more: from an IPv6 route the kernel takes them away and keeps
+// the rest. It fails with an ENODEV when none is left.
+func (k *Kernel) withoutGone(ctx context.Context, dev string, r nmgre.Route) (nmgre.Route, error) {
+	var kept []nmgre.Nexthop
+	var gone error
+	for _, next := range r.Nexthops {
+		_, err := k.linkByName(ctx, cmp.Or(next.Dev, dev))
+		switch {
+		case err == nil:
+			kept = append(kept, next)
+		case errors.Is(err, unix.ENODEV):
+			gone = err
+		default:
+			return r, err
+		}
+	}
+	if len(kept) == 0 && gone != nil {
+		return r, gone
+	}
+	r.Nexthops = kept
+	return r, nil
 }
 
 // pinMetric sees to it that deleting a route without a metric deletes no other: in RTM_DELROUTE the kernel takes 0 for any. It

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"nmgre"
@@ -232,6 +233,27 @@ func TestDeleteOnlyThat(t *testing.T) {
 	}
 }
 
+// TestDeleteWhenDeviceIsGone deletes multipath routes one of whose devices is no more: nothing of ours is left.
+func TestDeleteWhenDeviceIsGone(t *testing.T) {
+	for _, c := range []struct{ network, one, two string }{{"10.20.0.0/16", "10.9.0.2", "10.9.1.2"}, {"fd20::/32", "fd00:0::2", "fd00:1::2"}} {
+		for _, gone := range []string{"v0", "w0"} {
+			ns, ctx := twoWires(t), context.Background()
+			r := nmgre.Route{Dst: prefix(c.network), Nexthops: []nmgre.Nexthop{{Via: addr(c.one)}, {Via: addr(c.two), Dev: "w0"}}}
+			if err := ns.kernel.AddRoute(ctx, "v0", r); err != nil {
+				t.Fatal(err)
+			}
+			ns.ip("link del dev " + gone)
+			t.Logf("%s without %s: %s", c.network, gone, ns.ipRoutes(nmgre.RouteProtocol))
+			if err := ns.kernel.DeleteRoute(ctx, "v0", r); err != nil {
+				t.Error(err)
+			}
+			if left := ns.ipRoutes(nmgre.RouteProtocol); left != "" {
+				t.Errorf("left: %s", left)
+			}
+		}
+	}
+}
+
 // inOrder returns routes in the order in which the kernel lists their tables.
 func (ns *namespace) inOrder(routes ...nmgre.Route) []nmgre.Route {
 	all, err := ns.kernel.Routes(context.Background(), "v0")
@@ -363,5 +385,66 @@ func TestConcurrent(t *testing.T) {
 	all.Wait()
 	if own, err := ns.kernel.OwnRoutes(ctx); err != nil || len(own["v0"]) != 160 {
 		t.Errorf("%d routes, %v", len(own["v0"]), err)
+	}
+}
+
+// TestWhileChanging lists links and addresses while they come and go: the kernel then breaks dumps off, which nobody shall notice.
+func TestWhileChanging(t *testing.T) {
+	ns, ctx := newNamespace(t), context.Background()
+	ns.manyDevices(60) // so that a dump has several parts
+	var other *Kernel
+	err := ns.do(func() (err error) {
+		other, err = New()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	bridge := appendAttribute(make([]byte, unix.SizeofIfInfomsg), unix.IFLA_IFNAME, []byte("brx\x00"))
+	bridge = appendAttribute(bridge, unix.IFLA_LINKINFO, appendAttribute(nil, unix.IFLA_INFO_KIND, []byte("bridge\x00")))
+	var changing sync.WaitGroup
+	stop := make(chan struct{})
+	changing.Go(func() {
+		for {
+			for _, kind := range []int{unix.RTM_NEWLINK, unix.RTM_DELLINK} {
+				r := request{kind: kind, flags: unix.NLM_F_CREATE | unix.NLM_F_ACK, body: bridge}
+				if err := other.exchange(ctx, r, nothing); err != nil {
+					t.Error(err)
+				}
+			}
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	})
+	broken := 0
+	for range 200 {
+		if links, err := ns.kernel.Links(ctx); err != nil || len(links) < 60 {
+			t.Errorf("%d links, %v", len(links), err)
+		}
+		r := linkRequest(0, "", 0)
+		r.flags = unix.NLM_F_DUMP
+		if errors.Is(ns.kernel.exchange(ctx, r, nothing), nl.ErrDumpInterrupted) {
+			broken++
+		}
+	}
+	close(stop)
+	changing.Wait()
+	t.Logf("%d of 200 single dumps were broken off", broken)
+}
+
+func TestClosed(t *testing.T) {
+	k, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := k.Links(context.Background()); err == nil {
+		t.Error("a closed Kernel answered")
 	}
 }

@@ -124,7 +124,7 @@ func listed(list, module string) bool {
 	if err != nil {
 		return false
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	lines := bufio.NewScanner(io.LimitReader(file, maxModuleList))
 	lines.Buffer(nil, maxModuleLine)
 	for lines.Scan() {

@@ -69,7 +69,10 @@ write_runner() {
 		while (($#)) && [[ $1 != -- ]]; do packages+=("$1"); shift; done
 		shift
 		[[ " $* " == *" -test.run"* ]] || set -- -test.run '^TestLab' "$@"
-		mkdir -p /out/cover
+		# From memory: a program of /share is fetched anew at every start.
+		mkdir -p /tmp/bin /out/cover
+		[[ ! -x /share/bin/nmgre ]] || cp /share/bin/nmgre /tmp/bin/
+		export PATH=/tmp/bin:$PATH
 		export GOCOVERDIR=/out/cover
 		for p in "${packages[@]}"; do
 			echo "=== package $p"
