@@ -216,7 +216,7 @@ func (h *Host) own(ctx context.Context, name string) (Profile, error) {
 	p, err := h.Find(ctx, name)
 	if err == nil && p.State == StateExternal {
 		dev := shellQuote(p.Tunnel.Name)
-		err = invalid("", "remove it with `ip link delete dev "+dev+"` and make it anew with nmgre create",
+		return Profile{}, invalid("", "remove it with `ip link delete dev "+dev+"` and make it anew with nmgre create",
 			"%s was made by hand: NetworkManager only mirrors it", Printable(p.Tunnel.Name))
 	}
 	return p, err

@@ -31,6 +31,7 @@ func (p *preflight) decide(ctx context.Context) error {
 		p.t.PeerAddress = DerivePeer(p.t.Addresses)
 	}
 	p.routeToPeer()
+	p.routesByPeer()
 	if err := joinProblems(p.parentMissing(), p.localNotHere(), p.remoteHere()); err != nil {
 		return err // the kernel would have no answer to what is asked next, or a misleading one
 	}
@@ -58,6 +59,21 @@ func (p *preflight) routeToPeer() {
 	}
 	p.t.Routes = slices.Insert(p.t.Routes, 0, Route{Dst: hostPrefix(peer)})
 	p.note("a route to the far end's inner address %s is added: none of the tunnel's networks contains it", peer)
+}
+
+// routesByPeer gives the routes of an Ethernet tunnel the far end as their gateway: on Ethernet a route without one says that every
+// host of the network is on the link itself and answers for its address.
+func (p *preflight) routesByPeer() {
+	peer := p.t.PeerAddress
+	if !p.t.Mode.Ethernet() || !peer.IsValid() {
+		return
+	}
+	for i, r := range p.t.Routes {
+		if !r.Via.IsValid() && len(r.Nexthops) == 0 && r.Dst != hostPrefix(peer) && r.Dst.Addr().Is4() == peer.Is4() {
+			p.t.Routes[i].Via = peer
+			p.note("the route to %s goes via %s: mode %s carries Ethernet, where networks behind the far end need a gateway", r.Dst, peer, p.t.Mode)
+		}
+	}
 }
 
 // underlay asks the kernel how packets to the far end would leave.

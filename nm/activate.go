@@ -26,21 +26,14 @@ func (c *Client) Activate(ctx context.Context, uuid string) error {
 	if err != nil {
 		return failed(op, err)
 	}
-	path, err := l.lookup(ctx, uuid)
-	if err != nil {
-		return failed(op, err)
-	}
-	s, err := l.settingsOf(ctx, path)
-	if err != nil {
-		return failed(op, err)
-	}
-	w, err := l.watch(ctx)
+	var profile dbus.ObjectPath
+	w, err := l.watch(ctx, lookupRequest(uuid, &profile))
 	if err != nil {
 		return failed(op, err)
 	}
 	defer w.close()
-	a := activation{watch: w, name: nmgre.Printable(s.text(setConnection, "interface-name")), need: readyFlags(s)}
-	if err := a.run(ctx, path); err != nil {
+	a := activation{watch: w, devices: make(map[dbus.ObjectPath]deviceState)}
+	if err := a.run(ctx, profile); err != nil {
 		return failed(op, a.explain(ctx, err))
 	}
 	return nil
@@ -77,9 +70,7 @@ var errFailed = errors.New("the activation failed")
 
 // run starts the activation and follows it to its end.
 func (a *activation) run(ctx context.Context, profile dbus.ObjectPath) error {
-	a.devices = make(map[dbus.ObjectPath]deviceState)
-	args := []any{profile, noObject, noObject}
-	if err := a.watch.link.call(ctx, manager, gnm.NetworkManagerActivateConnection, args, &a.active.path); err != nil {
+	if err := a.start(ctx, profile); err != nil {
 		return err
 	}
 	// Whatever happened before the subscription is in what is read now, and the rest comes as signals.
@@ -102,6 +93,20 @@ func (a *activation) run(ctx context.Context, profile dbus.ObjectPath) error {
 		a.note(signal)
 	}
 	return nil
+}
+
+// start asks NetworkManager to activate the profile, and what there is to wait for.
+func (a *activation) start(ctx context.Context, profile dbus.ObjectPath) error {
+	var s Settings
+	err := a.watch.link.flight(ctx, []request{
+		settingsRequest(profile, &s),
+		{path: manager, method: gnm.NetworkManagerActivateConnection, args: []any{profile, noObject, noObject}, done: func(body []any, err error) error {
+			a.active.path = result[dbus.ObjectPath](body)
+			return err
+		}},
+	})
+	a.name, a.need = nmgre.Printable(s.text(setConnection, "interface-name")), readyFlags(s)
+	return err
 }
 
 func (a *activation) ready() bool {

@@ -92,6 +92,7 @@ func (c *Client) link(ctx context.Context) (*link, error) {
 // link is one connection to a bus.
 type link struct {
 	conn *dbus.Conn
+	addr string // of the bus, for more connections to it; empty for the system bus
 	name string // the unique name that the bus gave this connection
 	bus  string // the identity of the bus (org.freedesktop.DBus.GetId), which a restart of it changes
 }
@@ -111,6 +112,7 @@ func dial(ctx context.Context, address string) (*link, error) {
 		_ = conn.Close()
 		return nil, err
 	}
+	l.addr = address
 	return l, nil
 }
 
@@ -141,6 +143,8 @@ const (
 	busName             = "org.freedesktop.DBus"
 	busGetID            = busName + ".GetId"
 	busNameHasOwner     = busName + ".NameHasOwner"
+	busAddMatch         = busName + ".AddMatch"
+	busRemoveMatch      = busName + ".RemoveMatch"
 	busNameOwnerChanged = busName + ".NameOwnerChanged"
 	propertiesInterface = busName + ".Properties"
 	propertiesGet       = propertiesInterface + ".Get"
@@ -153,6 +157,7 @@ const (
 	service  = gnm.NetworkManagerInterface // NetworkManager's name on the bus is that of its interface
 	manager  = dbus.ObjectPath(gnm.NetworkManagerObjectPath)
 	settings = dbus.ObjectPath(gnm.SettingsObjectPath)
+	busPath  = dbus.ObjectPath("/org/freedesktop/DBus")
 	noObject = dbus.ObjectPath("/") // stands for "none" in NetworkManager's interface
 )
 
@@ -163,16 +168,6 @@ func (l *link) call(ctx context.Context, path dbus.ObjectPath, method string, ar
 		return call.Err
 	}
 	return call.Store(results...)
-}
-
-// get reads a property, whose name is given with its interface, as gonetworkmanager's constants have it.
-func (l *link) get(ctx context.Context, path dbus.ObjectPath, property string, result any) error {
-	iface, name := splitMember(property)
-	var value dbus.Variant
-	if err := l.call(ctx, path, propertiesGet, []any{iface, name}, &value); err != nil {
-		return err
-	}
-	return value.Store(result)
 }
 
 // properties are what org.freedesktop.DBus.Properties.GetAll returns.
@@ -193,18 +188,26 @@ func value[T any](p properties, property string) T {
 }
 
 // lookup returns the object path of the profile, as it is now.
-func (l *link) lookup(ctx context.Context, uuid string) (dbus.ObjectPath, error) {
-	var path dbus.ObjectPath
-	err := l.call(ctx, settings, gnm.SettingsGetConnectionByUUID, []any{uuid}, &path)
-	if isGone(err) || errorName(err) == nameInvalidConnection {
-		return "", notFound(uuid)
-	}
+func (l *link) lookup(ctx context.Context, uuid string) (path dbus.ObjectPath, err error) {
+	err = l.flight(ctx, []request{lookupRequest(uuid, &path)})
 	return path, err
 }
 
-// settingsOf reads a profile.
-func (l *link) settingsOf(ctx context.Context, path dbus.ObjectPath) (Settings, error) {
-	var s map[string]map[string]dbus.Variant
-	err := l.call(ctx, path, gnm.ConnectionGetSettings, nil, &s)
-	return s, err
+// lookupRequest asks for the object path of the profile.
+func lookupRequest(uuid string, path *dbus.ObjectPath) request {
+	return request{path: settings, method: gnm.SettingsGetConnectionByUUID, args: []any{uuid}, done: func(body []any, err error) error {
+		*path = result[dbus.ObjectPath](body)
+		if isGone(err) || errorName(err) == nameInvalidConnection {
+			return notFound(uuid)
+		}
+		return err
+	}}
+}
+
+// settingsRequest asks for a profile's settings.
+func settingsRequest(path dbus.ObjectPath, s *Settings) request {
+	return request{path: path, method: gnm.ConnectionGetSettings, done: func(body []any, err error) error {
+		*s = result[map[string]map[string]dbus.Variant](body)
+		return err
+	}}
 }

@@ -2,10 +2,13 @@ package nm
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
+
+	"nmgre"
 )
 
 const (
@@ -23,12 +26,13 @@ func (c *Client) Deactivate(ctx context.Context, uuid string) error {
 	if err != nil {
 		return failed(op, err)
 	}
-	w, err := l.watch(ctx)
+	var actives []dbus.ObjectPath
+	w, err := l.watch(ctx, activesRequest(&actives))
 	if err != nil {
 		return failed(op, err)
 	}
 	defer w.close()
-	return failed(op, w.down(ctx, uuid, true))
+	return failed(op, w.down(ctx, uuid, actives, true))
 }
 
 // Delete takes the profile down and removes it, from the disk too. It returns when its link is gone as well.
@@ -38,33 +42,54 @@ func (c *Client) Delete(ctx context.Context, uuid string) error {
 	if err != nil {
 		return failed(op, err)
 	}
-	w, err := l.watch(ctx)
+	var actives []dbus.ObjectPath
+	w, err := l.watch(ctx, activesRequest(&actives))
 	if err != nil {
 		return failed(op, err)
 	}
 	defer w.close()
-	if err := w.down(ctx, uuid, true); err != nil {
+	if err := w.down(ctx, uuid, actives, true); err != nil {
 		return failed(op, err)
 	}
-	path, err := l.lookup(ctx, uuid)
-	if err == nil {
-		err = l.call(ctx, path, gnm.ConnectionDelete, nil)
+	profile, err := l.lookup(ctx, uuid)
+	if errors.Is(err, nmgre.ErrNotFound) {
+		return nil
 	}
-	if err != nil && !isGone(err) && !isNotFound(err) {
+	if err != nil {
 		return failed(op, err)
 	}
-	// Whoever brought it up again in between has lost it now: NetworkManager takes deleted profiles down by itself.
-	return failed(op, w.down(ctx, uuid, false))
+	// Whoever brought it up again in between loses it: NetworkManager takes deleted profiles down by itself.
+	err = l.flight(ctx, []request{
+		{path: profile, method: gnm.ConnectionDelete, done: func(_ []any, err error) error {
+			if isGone(err) {
+				return nil
+			}
+			return err
+		}},
+		activesRequest(&actives),
+	})
+	if err != nil {
+		return failed(op, err)
+	}
+	return failed(op, w.down(ctx, uuid, actives, false))
 }
 
-// down waits until none of the profile's connections and links are left. With request it asks for that first.
-func (w *watch) down(ctx context.Context, uuid string, request bool) error {
-	actives, err := w.link.activesOf(ctx, uuid)
+// activesRequest asks for the active connections.
+func activesRequest(paths *[]dbus.ObjectPath) request {
+	return propertyRequest(manager, gnm.NetworkManagerPropertyActiveConnections, func(body []any, err error) error {
+		*paths = variant[[]dbus.ObjectPath](body)
+		return err
+	})
+}
+
+// down waits until none of those active connections and their links are left that are the profile's. With ask it asks for that first.
+func (w *watch) down(ctx context.Context, uuid string, actives []dbus.ObjectPath, ask bool) error {
+	own, err := w.link.activesOf(ctx, uuid, actives)
 	if err != nil {
 		return err
 	}
-	for _, a := range actives {
-		if request && a.state < gnm.NmActiveConnectionStateDeactivating {
+	for _, a := range own {
+		if ask && a.state < gnm.NmActiveConnectionStateDeactivating {
 			err := w.link.call(ctx, manager, gnm.NetworkManagerDeactivateConnection, []any{a.path})
 			if err != nil && !isGone(err) {
 				return err
@@ -77,12 +102,8 @@ func (w *watch) down(ctx context.Context, uuid string, request bool) error {
 	return nil
 }
 
-// activesOf returns the profile's active connections.
-func (l *link) activesOf(ctx context.Context, uuid string) ([]active, error) {
-	var paths []dbus.ObjectPath
-	if err := l.get(ctx, manager, gnm.NetworkManagerPropertyActiveConnections, &paths); err != nil {
-		return nil, err
-	}
+// activesOf returns those of the active connections that are the profile's.
+func (l *link) activesOf(ctx context.Context, uuid string, paths []dbus.ObjectPath) ([]active, error) {
 	var own []active
 	requests := make([]request, len(paths))
 	for i, path := range paths {

@@ -57,6 +57,8 @@ func failed(op string, err error) error {
 		return fmt.Errorf("%s: %w", op, err)
 	case asRemote(err, &remote):
 		return failedRemote(op, remote)
+	case isMalformed(err):
+		return &nmgre.Error{What: op, Err: err}
 	}
 	// Whatever is left comes from the connection itself: no socket, refused, closed.
 	return noManager(op+": no connection to the system bus: "+nmgre.Printable(err.Error()), "is D-Bus running? systemctl status dbus")
@@ -103,7 +105,7 @@ var textHints = []struct{ text, hint string }{
 	{"Parent device", "the parent device must exist and be up before the tunnel: ip link"},
 	{"parent device", "the parent device must exist and be up before the tunnel: ip link"},
 	{"unmanaged", "NetworkManager was told to leave this device alone: look for unmanaged-devices in its configuration, NetworkManager --print-config"},
-	{"compatible device", "a device of that name is something else: take down the profile or delete the link that has the name: nmcli connection show; ip -d link"},
+	{"compatible device", "the parent device is not there, or a device of the tunnel's name is something else: ip -d link; nmcli connection show"},
 	{"not available on device", "another profile or a device made by hand has the name: ip -d link, nmcli connection show"},
 }
 
@@ -196,8 +198,13 @@ func isGone(err error) bool {
 	return slices.Contains(gone, last)
 }
 
-// isNotFound says whether lookup found no profile.
-func isNotFound(err error) bool { return errors.Is(err, nmgre.ErrNotFound) }
+// isMalformed says whether err means that what was to be sent, or what came, is not valid D-Bus.
+func isMalformed(err error) bool {
+	var format dbus.FormatError
+	var message dbus.InvalidMessageError
+	var kind dbus.InvalidTypeError
+	return errors.As(err, &format) || errors.As(err, &message) || errors.As(err, &kind)
+}
 
 // isDenied says whether err is a refusal for lack of rights.
 func isDenied(err error) bool {

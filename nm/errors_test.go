@@ -51,7 +51,7 @@ func TestErrors(t *testing.T) {
 		for _, remote := range []error{dbus.Error{Name: c.name, Body: []any{c.text}}, &dbus.Error{Name: c.name, Body: []any{c.text}}} {
 			err := failed("do it", remote)
 			var e *nmgre.Error
-			if !errors.As(err, &e) || e.Kind != c.kind || e.Field != c.field {
+			if !errors.As(err, &e) || (e.Kind == nil) != (c.kind == nil) || c.kind != nil && !errors.Is(e.Kind, c.kind) || e.Field != c.field {
 				t.Errorf("%s %q: got %#v", c.name, c.text, err)
 				continue
 			}
@@ -70,6 +70,9 @@ func TestErrorsOfTheConnection(t *testing.T) {
 		if got := failed("do it", c.err); !errors.Is(got, c.kind) {
 			t.Errorf("%v: got %v", c.err, got)
 		}
+	}
+	if err := failed("do it", dbus.FormatError("input has a not-utf8 char in string")); errors.Is(err, nmgre.ErrNoNetworkManager) {
+		t.Errorf("got %v", err)
 	}
 	if failed("do it", nil) != nil {
 		t.Error("no error is one")

@@ -3,6 +3,7 @@ package nm
 import (
 	"cmp"
 	"context"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"nmgre"
+	"nmgre/nm/bulk"
 )
 
 // maxDetailed is up to how many tunnels [Client.List] asks for the file of each. The question costs NetworkManager half as much again as
@@ -36,10 +38,7 @@ func (c *Client) List(ctx context.Context) ([]nmgre.Profile, error) {
 			paths = result[[]dbus.ObjectPath](body)
 			return err
 		}},
-		propertyRequest(manager, gnm.NetworkManagerPropertyActiveConnections, func(body []any, err error) error {
-			actives = variant[[]dbus.ObjectPath](body)
-			return err
-		}),
+		activesRequest(&actives),
 	})
 	if err != nil {
 		return nil, failed(op, err)
@@ -60,12 +59,9 @@ type found struct {
 // seen, is left out. It asks in two rounds, each with many questions at once: settings and activity of all, then details of some.
 func (l *link) profiles(ctx context.Context, paths, actives []dbus.ObjectPath) ([]nmgre.Profile, error) {
 	all := make([]found, len(paths))
-	requests := make([]request, 0, len(paths)+len(actives))
-	for i, path := range paths {
-		requests = append(requests, request{path: path, method: gnm.ConnectionGetSettings, done: func(body []any, err error) error {
-			all[i] = readProfile(path, result[map[string]map[string]dbus.Variant](body))
-			return unlessGone(err)
-		}})
+	requests, err := l.bulk(ctx, paths, func(i int, s Settings) { all[i] = readProfile(paths[i], s) })
+	if err != nil {
+		return nil, err
 	}
 	activity := make(map[dbus.ObjectPath]active)
 	for _, path := range actives {
@@ -86,6 +82,41 @@ func (l *link) profiles(ctx context.Context, paths, actives []dbus.ObjectPath) (
 		return nil, err
 	}
 	return sorted(all), nil
+}
+
+// bulkFrom is from how many profiles on it pays to read them over a connection of their own.
+const bulkFrom = 50
+
+// bulk hands on the settings of the profiles at paths, and returns the requests that are left to do: for few profiles all of them, for many
+// those that could not be read in bulk.
+func (l *link) bulk(ctx context.Context, paths []dbus.ObjectPath, each func(int, Settings)) ([]request, error) {
+	done := make([]bool, len(paths))
+	if len(paths) >= bulkFrom {
+		// Without success in this everything is asked again below, and whatever is wrong is told by that.
+		_ = bulk.Read(ctx, cmp.Or(l.addr, systemBus()), service, paths, func(i int, a bulk.Answer) {
+			if done[i] = a.Err == nil || isGone(a.Err) || isDenied(a.Err); a.Err == nil {
+				each(i, a.Settings)
+			}
+		})
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	var requests []request
+	for i, path := range paths {
+		if !done[i] {
+			requests = append(requests, request{path: path, method: gnm.ConnectionGetSettings, done: func(body []any, err error) error {
+				each(i, result[map[string]map[string]dbus.Variant](body))
+				return unlessGone(err)
+			}})
+		}
+	}
+	return requests, nil
+}
+
+// systemBus returns the address of the system bus, as godbus finds it.
+func systemBus() string {
+	return cmp.Or(os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"), "unix:path=/var/run/dbus/system_bus_socket")
 }
 
 // unlessGone lets a flight go on where a single object has vanished or may not be seen.
@@ -250,7 +281,7 @@ func deviceRequest(p *found) request {
 
 // testerRequest asks the bus whether who tries the profile is still connected.
 func testerRequest(p *found, name string) request {
-	return request{destination: busName, path: "/org/freedesktop/DBus", method: busNameHasOwner, args: []any{name}, done: func(body []any, err error) error {
+	return request{destination: busName, path: busPath, method: busNameHasOwner, args: []any{name}, done: func(body []any, err error) error {
 		p.Abandoned = err == nil && !result[bool](body)
 		return err
 	}}

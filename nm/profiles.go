@@ -32,16 +32,28 @@ const (
 // Manager says which NetworkManager there is and what polkit lets the caller do. It fails with [nmgre.ErrNoNetworkManager] where there is
 // none, or one older than [nmgre.MinVersion]; in that case what it found is returned all the same.
 func (c *Client) Manager(ctx context.Context) (nmgre.Manager, error) {
-	const op = "ask NetworkManager for its version"
+	const op = "ask NetworkManager for its version and what it allows"
 	var m nmgre.Manager
 	l, err := c.link(ctx)
 	if err != nil {
 		return m, failed(op, err)
 	}
 	var text string
-	if err := l.get(ctx, manager, gnm.NetworkManagerPropertyVersion, &text); err != nil {
+	var answers map[string]string
+	err = l.flight(ctx, []request{
+		propertyRequest(manager, gnm.NetworkManagerPropertyVersion, func(body []any, err error) error {
+			text = variant[string](body)
+			return err
+		}),
+		{path: manager, method: gnm.NetworkManagerGetPermissions, done: func(body []any, err error) error {
+			answers = result[map[string]string](body)
+			return err
+		}},
+	})
+	if err != nil {
 		return m, failed(op, err)
 	}
+	m.Modify, m.Control = permission(answers[permissionModify]), permission(answers[permissionControl])
 	if m.Version, err = parseVersion(text); err != nil {
 		return m, err
 	}
@@ -49,11 +61,6 @@ func (c *Client) Manager(ctx context.Context) (nmgre.Manager, error) {
 		return m, noManager(fmt.Sprintf("NetworkManager %s is too old", nmgre.Printable(text)),
 			fmt.Sprintf("nmgre needs NetworkManager %d.%d or later", nmgre.MinVersion.Major, nmgre.MinVersion.Minor))
 	}
-	var answers map[string]string
-	if err := l.call(ctx, manager, gnm.NetworkManagerGetPermissions, nil, &answers); err != nil {
-		return m, failed("ask NetworkManager for permissions", err)
-	}
-	m.Modify, m.Control = permission(answers[permissionModify]), permission(answers[permissionControl])
 	return m, nil
 }
 
@@ -115,8 +122,8 @@ func (c *Client) Save(ctx context.Context, uuid string) error {
 	if err != nil {
 		return failed(op, err)
 	}
-	s, err := l.settingsOf(ctx, path)
-	if err != nil {
+	var s Settings
+	if err := l.flight(ctx, []request{settingsRequest(path, &s)}); err != nil {
 		return failed(op, err)
 	}
 	s.stripLegacy()

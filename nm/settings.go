@@ -116,7 +116,7 @@ func (s Settings) wire() (gnm.ConnectionSettings, error) {
 		out[setting] = make(map[string]any, len(properties))
 		for property, v := range properties {
 			if !sendable(v) {
-				return nil, fmt.Errorf("%s.%s: cannot be sent back as %s", nmgre.Printable(setting), nmgre.Printable(property), v.Signature())
+				return nil, badSetting(nmgre.Printable(setting+"."+property), fmt.Sprintf("nmgre cannot send a value of the type %q back", v.Signature()))
 			}
 			out[setting][property] = v.Value()
 		}

@@ -9,9 +9,6 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// cleanupTime bounds what is done after a method's own context has ended.
-const cleanupTime = 2 * time.Second
-
 // errVanished says that NetworkManager left the bus while something was expected of it.
 var errVanished = dbus.Error{Name: busName + ".Error.NameHasNoOwner", Body: []any{"NetworkManager left the bus"}}
 
@@ -22,38 +19,42 @@ var errLost = errors.New("the connection to the bus was lost")
 type watch struct {
 	link    *link
 	signals chan *dbus.Signal
-	rules   int // how many of watchRules the bus has
+	rules   []string // those that the bus has
 }
 
 // watchRules are the signals that a watch gets: all of NetworkManager's, and its coming and going. The paths of what is to be watched are not
 // known before it is there, and asking for them then would be too late.
-var watchRules = [...][]dbus.MatchOption{
-	{dbus.WithMatchSender(service), dbus.WithMatchPathNamespace("/org/freedesktop")},
-	{dbus.WithMatchSender(busName), dbus.WithMatchInterface(busName), dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, service)},
+var watchRules = [...]string{
+	"type='signal',sender='" + service + "',path_namespace='/org/freedesktop'",
+	"type='signal',sender='" + busName + "',interface='" + busName + "',member='NameOwnerChanged',arg0='" + service + "'",
 }
 
-// watch subscribes. Whatever happens after it has returned will be seen.
-func (l *link) watch(ctx context.Context) (*watch, error) {
+// watch subscribes, and asks other questions with the same breath. Whatever happens after it has returned will be seen.
+func (l *link) watch(ctx context.Context, others ...request) (*watch, error) {
 	w := &watch{link: l, signals: make(chan *dbus.Signal, 16)}
 	l.conn.Signal(w.signals)
+	var requests []request
 	for _, rule := range watchRules {
-		if err := l.conn.AddMatchSignalContext(ctx, rule...); err != nil {
-			w.close()
-			return nil, err
-		}
-		w.rules++
+		requests = append(requests, request{destination: busName, path: busPath, method: busAddMatch, args: []any{rule}, done: func(_ []any, err error) error {
+			if err == nil {
+				w.rules = append(w.rules, rule)
+			}
+			return err
+		}})
+	}
+	if err := l.flight(ctx, append(requests, others...)); err != nil {
+		w.close()
+		return nil, err
 	}
 	return w, nil
 }
 
-// close ends the subscription.
+// close ends the subscription. The bus is told and not waited for: it does what it is told in order.
 func (w *watch) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), cleanupTime)
-	defer cancel()
-	for _, rule := range watchRules[:w.rules] {
-		_ = w.link.conn.RemoveMatchSignalContext(ctx, rule...) // fails only if the bus is gone, and its rules with it
-	}
 	w.link.conn.RemoveSignal(w.signals)
+	for _, rule := range w.rules {
+		w.link.conn.BusObject().Go(busRemoveMatch, dbus.FlagNoReplyExpected, nil, rule)
+	}
 }
 
 // next returns the next signal. It fails when ctx ends, when NetworkManager leaves the bus or another takes its place, and when the bus is lost.

@@ -21,10 +21,8 @@ import (
 
 // Bus is a message bus and its NetworkManager. Its methods can be called at any time from any goroutine.
 type Bus struct {
-	// ID is what the bus calls itself (org.freedesktop.DBus.GetId).
-	ID string
-
 	address string
+	id      string
 	mu      sync.Mutex
 	peers   map[*peer]bool
 	names   int
@@ -59,7 +57,7 @@ func Start(tb testing.TB) *Bus {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	b := &Bus{ID: "6e6d6772652d746573742d6275732d31", address: "unix:path=" + file, peers: make(map[*peer]bool), faults: make(map[string]Fault)}
+	b := &Bus{id: firstID, address: "unix:path=" + file, peers: make(map[*peer]bool), faults: make(map[string]Fault)}
 	b.nm = newManager(b)
 	go b.accept(listener)
 	tb.Cleanup(func() {
@@ -71,6 +69,13 @@ func Start(tb testing.TB) *Bus {
 
 // Address is what to put into DBUS_SYSTEM_BUS_ADDRESS.
 func (b *Bus) Address() string { return b.address }
+
+// SetID makes the bus another one, as far as it tells by org.freedesktop.DBus.GetId.
+func (b *Bus) SetID(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.id = id
+}
 
 // Calls returns all calls to NetworkManager and to the bus so far, in their order.
 func (b *Bus) Calls() []Call {
@@ -140,6 +145,9 @@ func (b *Bus) Return() {
 	}
 }
 
+// firstID is what a bus calls itself at first. It says the same to who authenticates, whatever its name is later: clients ignore that.
+const firstID = "6e6d6772652d746573742d6275732d31"
+
 const (
 	busName     = "org.freedesktop.DBus"
 	busPath     = dbus.ObjectPath("/org/freedesktop/DBus")
@@ -207,8 +215,10 @@ func (p *peer) authenticate(in *bufio.Reader) bool {
 		case len(word) == 0:
 		case word[0] == "BEGIN":
 			return true
-		case word[0] == "AUTH" && len(word) > 1 && word[1] == "EXTERNAL", word[0] == "DATA":
-			answer = "OK " + p.bus.ID
+		case word[0] == "AUTH" && len(word) == 2 && word[1] == "EXTERNAL":
+			answer = "DATA"
+		case word[0] == "AUTH" && len(word) == 3 && word[1] == "EXTERNAL", word[0] == "DATA":
+			answer = "OK " + firstID
 		case word[0] == "AUTH":
 			answer = "REJECTED EXTERNAL"
 		}
@@ -279,7 +289,7 @@ func (p *peer) ask(call Call) ([]any, *dbus.Error) {
 	case "Hello":
 		return []any{p.name}, nil
 	case "GetId":
-		return []any{p.bus.ID}, nil
+		return []any{p.bus.id}, nil
 	case "AddMatch":
 		p.rules = append(p.rules, text)
 		return nil, nil

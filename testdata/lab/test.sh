@@ -61,7 +61,7 @@ build_tests() {
 
 # write_runner: the script that runs inside.
 write_runner() {
-	cat >"$share/run-tests" <<-'END'
+	cat >"$share/run-tests.new" <<-'END'
 		#!/bin/bash
 		# run-tests PKG... [-- ARG...]
 		status=0
@@ -82,7 +82,8 @@ write_runner() {
 		done
 		exit $status
 	END
-	chmod 755 "$share/run-tests"
+	chmod 755 "$share/run-tests.new"
+	mv "$share/run-tests.new" "$share/run-tests" # a shell that reads the old one goes on with it
 }
 
 # run_inside ARG...: in the lab that is up, or in one of its own.

@@ -1,0 +1,286 @@
+// Package bulk reads the settings of many NetworkManager profiles at once, over a connection of its own.
+//
+// NetworkManager has no call for that: each profile is a call and an answer. godbus reads an answer by reflection, and a call costs it a
+// goroutine, which for a thousand profiles takes as long as NetworkManager does. This package writes the calls as bytes, many at a
+// time, and reads the answers by hand. It knows one method (GetSettings), one transport (a Unix socket) and the types that
+// profiles have; of anything else it says so, and the caller asks that again by godbus.
+package bulk
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// window is how many calls are under way at most. The bus allows a client 1,024 without an answer.
+const window = 128
+
+// maxMessage bounds an answer, as the D-Bus specification does.
+const maxMessage = 1 << 27
+
+// ErrUnknown says that something is of no kind that this package reads.
+var ErrUnknown = errors.New("not readable in bulk")
+
+// Settings are a profile: setting, property, value. The properties "addresses" and "routes" are left out: address-data and route-data
+// say the same.
+type Settings = map[string]map[string]dbus.Variant
+
+// Answer is what came back for one path. Err is a [dbus.Error] that NetworkManager returned, or ErrUnknown.
+type Answer struct {
+	Settings Settings
+	Err      error
+}
+
+// Read asks the service's objects at paths for their settings, and calls each with the index of the path when its answer is there: in the
+// order of the answers, once for every path. The error is the connection's; then some answers have not come.
+func Read(ctx context.Context, address, service string, paths []dbus.ObjectPath, each func(int, Answer)) error {
+	conn, err := dial(ctx, address)
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer func() { _ = conn.Close() }()
+	r := &reading{conn: conn, in: bufio.NewReaderSize(conn, 1<<16), service: service, paths: paths, each: each}
+	err = r.run()
+	if !stop() {
+		return ctx.Err()
+	}
+	return err
+}
+
+// dial connects to the first Unix socket of a D-Bus address.
+func dial(ctx context.Context, address string) (net.Conn, error) {
+	for one := range strings.SplitSeq(address, ";") {
+		kind, keys, _ := strings.Cut(one, ":")
+		if kind != "unix" {
+			continue
+		}
+		for pair := range strings.SplitSeq(keys, ",") {
+			key, escaped, _ := strings.Cut(pair, "=")
+			value, err := url.PathUnescape(escaped) // a D-Bus address escapes as a URL does
+			if err != nil || key != "path" && key != "abstract" {
+				continue
+			}
+			if key == "abstract" {
+				value = "@" + value
+			}
+			return (&net.Dialer{}).DialContext(ctx, "unix", value)
+		}
+	}
+	return nil, fmt.Errorf("the bus address %q: %w", address, ErrUnknown)
+}
+
+// reading is one call of Read.
+type reading struct {
+	conn    net.Conn
+	in      *bufio.Reader
+	service string
+	paths   []dbus.ObjectPath
+	each    func(int, Answer)
+	message []byte // the last one's memory, for the next
+}
+
+// firstSerial is the serial number of the first path's call. Hello has number 1.
+const firstSerial = 2
+
+func (r *reading) run() error {
+	if err := r.authenticate(); err != nil {
+		return err
+	}
+	hello := appendCall(nil, 1, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello")
+	if _, err := r.conn.Write(hello); err != nil {
+		return err
+	}
+	sent, answered := 0, 0
+	for answered < len(r.paths) {
+		if sent-answered <= window/2 {
+			n, err := r.send(sent, min(len(r.paths), answered+window))
+			if err != nil {
+				return err
+			}
+			sent = n
+		}
+		known, err := r.receive(sent)
+		if err != nil {
+			return err
+		}
+		if known {
+			answered++
+		}
+	}
+	return nil
+}
+
+// authenticate lets the bus take the user from the socket.
+func (r *reading) authenticate() error {
+	for _, exchange := range []struct{ say, hear string }{{"\x00AUTH EXTERNAL\r\n", "DATA"}, {"DATA\r\n", "OK"}} {
+		if _, err := r.conn.Write([]byte(exchange.say)); err != nil {
+			return err
+		}
+		line, err := r.in.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		if !strings.HasPrefix(line, exchange.hear) {
+			return fmt.Errorf("the bus answers %q: %w", line, ErrUnknown)
+		}
+	}
+	_, err := r.conn.Write([]byte("BEGIN\r\n"))
+	return err
+}
+
+// send writes the calls for paths from..to in one go, and returns to.
+func (r *reading) send(from, to int) (int, error) {
+	var calls []byte
+	for i := from; i < to; i++ {
+		calls = appendCall(calls, firstSerial+uint32(i), r.service, string(r.paths[i]), r.service+".Settings.Connection", "GetSettings")
+	}
+	_, err := r.conn.Write(calls)
+	return to, err
+}
+
+// receive reads a message, and says whether it was the answer to one of the calls sent.
+func (r *reading) receive(sent int) (bool, error) {
+	m, err := r.next()
+	if err != nil {
+		return false, err
+	}
+	i := int64(m.replyTo) - firstSerial
+	if m.kind == byte(dbus.TypeError) && m.replyTo == 1 {
+		return false, fmt.Errorf("the bus refuses Hello: %w", ErrUnknown)
+	}
+	if i < 0 || i >= int64(sent) {
+		return false, nil // a signal, or the answer to Hello
+	}
+	var a Answer
+	switch {
+	case m.kind == byte(dbus.TypeError):
+		text, _ := (&decoder{data: m.body}).text()
+		a.Err = dbus.Error{Name: m.errorName, Body: []any{text}}
+	case m.signature != "a{sa{sv}}":
+		a.Err = ErrUnknown
+	default:
+		a.Settings, a.Err = decodeSettings(m.body)
+	}
+	r.each(int(i), a)
+	return true, nil
+}
+
+// message is what matters of one.
+type message struct {
+	kind      byte
+	replyTo   uint32
+	errorName string
+	signature string
+	body      []byte // valid until the next message is read
+}
+
+// Numbers of header fields (D-Bus specification, "Header Fields").
+const (
+	fieldErrorName   = byte(dbus.FieldErrorName)
+	fieldReplySerial = byte(dbus.FieldReplySerial)
+	fieldSignature   = byte(dbus.FieldSignature)
+)
+
+// next reads a message.
+func (r *reading) next() (message, error) {
+	var fixed [16]byte
+	if err := readFull(r.in, fixed[:]); err != nil {
+		return message{}, err
+	}
+	if fixed[0] != 'l' { // a bus passes on the byte order that the sender chose: its machine's
+		return message{}, fmt.Errorf("byte order %q: %w", fixed[0], ErrUnknown)
+	}
+	bodySize, fieldsSize := binary.LittleEndian.Uint32(fixed[4:]), binary.LittleEndian.Uint32(fixed[12:])
+	if bodySize > maxMessage || fieldsSize > maxMessage {
+		return message{}, fmt.Errorf("a message of %d bytes: %w", uint64(bodySize)+uint64(fieldsSize), ErrUnknown)
+	}
+	bodyStart := int(fieldsSize+7) &^ 7
+	if need := bodyStart + int(bodySize); cap(r.message) < need {
+		r.message = make([]byte, need)
+	} else {
+		r.message = r.message[:need]
+	}
+	if err := readFull(r.in, r.message); err != nil {
+		return message{}, err
+	}
+	m := message{kind: fixed[1], body: r.message[bodyStart:]}
+	return m, m.readFields(r.message[:fieldsSize])
+}
+
+func readFull(in *bufio.Reader, into []byte) error {
+	for len(into) > 0 {
+		n, err := in.Read(into)
+		if err != nil {
+			return err
+		}
+		into = into[n:]
+	}
+	return nil
+}
+
+// readFields reads the header fields, an array of (yv).
+func (m *message) readFields(fields []byte) error {
+	d := &decoder{data: fields}
+	for d.at < len(d.data) {
+		d.align(8)
+		code := d.byte()
+		signature := d.signature()
+		v := d.value(signature)
+		if d.err != nil {
+			return d.err
+		}
+		switch x := v.(type) {
+		case uint32:
+			if code == fieldReplySerial {
+				m.replyTo = x
+			}
+		case string:
+			if code == fieldErrorName {
+				m.errorName = x
+			}
+		case dbus.Signature:
+			if code == fieldSignature {
+				m.signature = x.String()
+			}
+		}
+	}
+	return nil
+}
+
+// appendCall appends a method call without arguments.
+func appendCall(b []byte, serial uint32, destination, path, iface, member string) []byte {
+	start := len(b)
+	b = append(b, 'l', byte(dbus.TypeMethodCall), byte(dbus.FlagNoAutoStart), 1)
+	b = binary.LittleEndian.AppendUint32(b, 0) // of the body
+	b = binary.LittleEndian.AppendUint32(b, serial)
+	b = binary.LittleEndian.AppendUint32(b, 0) // of the fields, filled in below
+	for _, field := range [...]struct {
+		code  dbus.HeaderField
+		kind  byte
+		value string
+	}{{dbus.FieldPath, 'o', path}, {dbus.FieldDestination, 's', destination}, {dbus.FieldInterface, 's', iface}, {dbus.FieldMember, 's', member}} {
+		b = pad(b, start)
+		b = append(b, byte(field.code), 1, field.kind, 0)
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(field.value)))
+		b = append(b, field.value...)
+		b = append(b, 0)
+	}
+	binary.LittleEndian.PutUint32(b[start+12:], uint32(len(b)-start-16))
+	return pad(b, start)
+}
+
+// pad fills up to the next multiple of eight from start.
+func pad(b []byte, start int) []byte {
+	for (len(b)-start)%8 != 0 {
+		b = append(b, 0)
+	}
+	return b
+}

@@ -1,0 +1,277 @@
+package bulk
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"strings"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// decoder reads values in D-Bus' little-endian form (D-Bus specification, "Marshaling"), into the Go types that godbus has for them. After
+// an error, which is always ErrUnknown, it reads zeros.
+type decoder struct {
+	data  []byte
+	at    int
+	depth int
+	err   error
+}
+
+// maxDepth bounds values within values: the specification allows 64 levels.
+const maxDepth = 64
+
+// signatures are those of the values that profiles have, parsed once.
+var signatures = func() map[string]dbus.Signature {
+	known := make(map[string]dbus.Signature)
+	for _, s := range []string{"y", "b", "n", "q", "i", "u", "x", "t", "d", "s", "o", "g", "v", "as", "ay", "au", "aay", "a{ss}", "a{sv}", "aa{sv}"} {
+		known[s] = dbus.ParseSignatureMust(s)
+	}
+	return known
+}()
+
+// decodeSettings reads a body of the type a{sa{sv}}.
+func decodeSettings(body []byte) (Settings, error) {
+	d := &decoder{data: body}
+	all := make(Settings)
+	for end := d.array(8); d.at < end; {
+		d.align(8)
+		setting := d.name()
+		values := make(map[string]dbus.Variant)
+		for end := d.array(8); d.at < end; {
+			d.align(8)
+			property := d.name()
+			if property == "addresses" || property == "routes" {
+				d.skipArray(d.signature())
+				continue
+			}
+			values[property] = d.variant()
+		}
+		all[setting] = values
+	}
+	if d.err != nil {
+		return nil, d.err
+	}
+	return all, nil
+}
+
+func (d *decoder) fail() {
+	d.err = ErrUnknown
+	d.at = len(d.data)
+}
+
+// take returns the next n bytes, nil if there are not so many.
+func (d *decoder) take(n int) []byte {
+	if n < 0 || n > len(d.data)-d.at {
+		d.fail()
+		return nil
+	}
+	b := d.data[d.at : d.at+n]
+	d.at += n
+	return b
+}
+
+func (d *decoder) align(n int) {
+	if rest := d.at % n; rest != 0 {
+		d.take(min(n-rest, len(d.data)-d.at)) // what ends here needs no filling
+	}
+}
+
+func (d *decoder) byte() byte {
+	if b := d.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+// number reads an unsigned number of n bytes.
+func (d *decoder) number(n int) uint64 {
+	d.align(n)
+	b := d.take(n)
+	switch {
+	case b == nil:
+		return 0
+	case n == 2:
+		return uint64(binary.LittleEndian.Uint16(b))
+	case n == 4:
+		return uint64(binary.LittleEndian.Uint32(b))
+	}
+	return binary.LittleEndian.Uint64(b)
+}
+
+// text reads a string or an object path.
+func (d *decoder) text() (string, error) {
+	b := d.take(int(d.number(4)))
+	if d.byte() != 0 {
+		d.fail()
+	}
+	return string(b), d.err
+}
+
+// names are settings and properties that every profile has: one string serves them all.
+var names = func() map[string]string {
+	known := make(map[string]string)
+	for name := range strings.FieldsSeq("connection ip-tunnel ipv4 ipv6 proxy user id uuid type interface-name autoconnect timestamp " +
+		"permissions mode parent local remote ttl tos mtu input-key output-key method address-data route-data dns dns-search address prefix dest " +
+		"next-hop metric data addr-gen-mode") {
+		known[name] = name
+	}
+	return known
+}()
+
+// name reads a string that is often the same.
+func (d *decoder) name() string {
+	b := d.take(int(d.number(4)))
+	if d.byte() != 0 {
+		d.fail()
+	}
+	if known, ok := names[string(b)]; ok { // the compiler makes no string of b for this
+		return known
+	}
+	return string(b)
+}
+
+// signature reads a signature, as a variant has one in front.
+func (d *decoder) signature() string {
+	b := d.take(int(d.byte()))
+	if d.byte() != 0 {
+		d.fail()
+	}
+	return string(b)
+}
+
+// array reads an array's length, and returns where it ends. Its elements start at a multiple of align.
+func (d *decoder) array(align int) int {
+	n := int(d.number(4))
+	d.align(align)
+	if n > len(d.data)-d.at {
+		d.fail()
+		return d.at
+	}
+	return d.at + n
+}
+
+// skipArray passes over an array of any type.
+func (d *decoder) skipArray(signature string) {
+	align := 4
+	switch {
+	case len(signature) < 2 || signature[0] != 'a':
+		d.fail()
+		return
+	case strings.IndexByte("xtd({", signature[1]) >= 0:
+		align = 8
+	}
+	d.at = d.array(align)
+}
+
+func (d *decoder) variant() dbus.Variant {
+	text := d.signature()
+	signature, ok := signatures[text]
+	if !ok || d.depth >= maxDepth {
+		d.fail()
+		return dbus.Variant{}
+	}
+	d.depth++
+	defer func() { d.depth-- }()
+	return dbus.MakeVariantWithSignature(d.value(text), signature)
+}
+
+// value reads a value of one of the known types.
+func (d *decoder) value(signature string) any {
+	switch signature {
+	case "y":
+		return d.byte()
+	case "b":
+		return d.number(4) == 1
+	case "n":
+		return int16(d.number(2))
+	case "q":
+		return uint16(d.number(2))
+	case "i":
+		return int32(d.number(4))
+	case "u":
+		return uint32(d.number(4))
+	case "x":
+		return int64(d.number(8))
+	case "t":
+		return d.number(8)
+	case "d":
+		return math.Float64frombits(d.number(8))
+	case "s":
+		s, _ := d.text()
+		return s
+	case "o":
+		s, _ := d.text()
+		return dbus.ObjectPath(s)
+	case "g":
+		return d.signatureValue()
+	case "v":
+		return d.variant()
+	}
+	return d.container(signature)
+}
+
+func (d *decoder) signatureValue() any {
+	text := d.signature()
+	signature, ok := signatures[text]
+	if !ok {
+		parsed, err := dbus.ParseSignature(text)
+		if err != nil {
+			d.fail()
+		}
+		signature = parsed
+	}
+	return signature
+}
+
+// container reads an array of one of the known types.
+func (d *decoder) container(signature string) any {
+	switch signature {
+	case "ay":
+		return d.bytes()
+	case "as":
+		return list(d, 4, func() string { s, _ := d.text(); return s })
+	case "au":
+		return list(d, 4, func() uint32 { return uint32(d.number(4)) })
+	case "aay":
+		return list(d, 4, d.bytes)
+	case "a{ss}":
+		all := make(map[string]string)
+		for end := d.array(8); d.at < end; {
+			d.align(8)
+			key := d.name()
+			all[key], _ = d.text()
+		}
+		return all
+	case "a{sv}":
+		return d.dictionary()
+	case "aa{sv}":
+		return list(d, 4, d.dictionary)
+	}
+	d.fail()
+	return nil
+}
+
+func (d *decoder) bytes() []byte {
+	end := d.array(1)
+	return bytes.Clone(d.take(end - d.at))
+}
+
+func (d *decoder) dictionary() map[string]dbus.Variant {
+	all := make(map[string]dbus.Variant)
+	for end := d.array(8); d.at < end; {
+		d.align(8)
+		key := d.name()
+		all[key] = d.variant()
+	}
+	return all
+}
+
+// list reads an array, element by element.
+func list[T any](d *decoder, align int, element func() T) []T {
+	all := []T{}
+	for end := d.array(align); d.at < end; {
+		all = append(all, element())
+	}
+	return all
+}
