@@ -270,10 +270,14 @@ func (t Tunnel) createOptions() []string {
 	if t.NoPMTUD {
 		words = append(words, "--no-pmtud")
 	}
+	limit := t.EncapLimit
+	if limit == DefaultEncapLimit {
+		limit = 0
+	}
 	for _, option := range []struct {
 		flag  string
 		value uint32
-	}{{"--tos", uint32(t.TOS)}, {"--encap-limit", uint32(t.EncapLimit)}, {"--flow-label", t.FlowLabel}, {"--flags", uint32(t.Flags)}, {"--mtu", t.MTU}} {
+	}{{"--tos", uint32(t.TOS)}, {"--encap-limit", uint32(limit)}, {"--flow-label", t.FlowLabel}, {"--flags", uint32(t.Flags)}, {"--mtu", t.MTU}} {
 		if option.value != 0 {
 			words = append(words, option.flag, strconv.FormatUint(uint64(option.value), 10))
 		}

@@ -253,14 +253,34 @@ func (p *process) Manager(ctx context.Context) (m Manager, err error) {
 func (p *process) List(ctx context.Context) (list []Profile, err error) {
 	err = p.call(ctx, "List", func() error {
 		for _, f := range p.profiles {
-			profile := f.Profile
-			profile.Tunnel = profile.Tunnel.Clone()
-			profile.Abandoned = profile.Abandoned || f.owner != nil && f.owner.dead
+			profile := f.told()
+			profile.Path = "" // as with very many of them
 			list = append(list, profile)
 		}
 		return nil
 	})
 	return list, err
+}
+
+func (p *process) Get(ctx context.Context, uuid string) (profile Profile, err error) {
+	err = p.call(ctx, "Get", func() error {
+		for _, f := range p.profiles {
+			if f.UUID == uuid {
+				profile = f.told()
+				return nil
+			}
+		}
+		return &Error{Kind: ErrNotFound, What: "no profile " + uuid}
+	})
+	return profile, err
+}
+
+// told is what NetworkManager tells of the profile.
+func (f *fakeProfile) told() Profile {
+	profile := f.Profile
+	profile.Tunnel = profile.Tunnel.Clone()
+	profile.Abandoned = profile.Abandoned || f.owner != nil && f.owner.dead
+	return profile
 }
 
 func (p *process) Add(ctx context.Context, uuid string, t Tunnel) error {

@@ -23,6 +23,9 @@ type Profiles interface {
 	// List returns every profile that the caller may see, with its state. Of those that are no GRE tunnels (Tunnel.Mode is 0) only
 	// UUID, ID, Serial and the interface's name are set: enough to know which names are taken.
 	List(ctx context.Context) ([]Profile, error)
+	// Get returns one profile with everything that there is to say of it. It fails with [ErrNotFound] if there is none. On a host
+	// with very many tunnels List may leave Unsaved and Path out; Get does not.
+	Get(ctx context.Context, uuid string) (Profile, error)
 	// Add makes a profile with that UUID which lives in memory only, does not connect by itself, and is marked as being on trial:
 	// until [Profiles.Save] it is listed so. The UUID is the caller's, so that what an Add without an answer may have left behind
 	// can be deleted.

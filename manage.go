@@ -90,9 +90,14 @@ func (h *Host) Find(ctx context.Context, name string) (Profile, error) {
 				found = append(found, p)
 			}
 		}
-		if len(found) > 0 {
-			return theOne(found, name)
+		if len(found) == 0 {
+			continue
 		}
+		one, err := theOne(found, name)
+		if err != nil {
+			return Profile{}, err
+		}
+		return h.Profiles.Get(ctx, one.UUID)
 	}
 	return Profile{}, h.notFound(profiles, name)
 }
@@ -148,11 +153,25 @@ func (h *Host) Show(ctx context.Context, name string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	links, err := h.Kernel.Links(ctx)
+	return h.statusOf(ctx, p)
+}
+
+// status is Show for a tunnel whose UUID is known.
+func (h *Host) status(ctx context.Context, uuid string) (Status, error) {
+	p, err := h.Profiles.Get(ctx, uuid)
 	if err != nil {
 		return Status{}, err
 	}
+	return h.statusOf(ctx, p)
+}
+
+// statusOf adds to a profile what the kernel has of it.
+func (h *Host) statusOf(ctx context.Context, p Profile) (Status, error) {
 	status := Status{Profile: p}
+	links, err := h.Kernel.Links(ctx)
+	if err != nil {
+		return status, err
+	}
 	if p.Device == "" {
 		return status, nil
 	}

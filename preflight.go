@@ -30,6 +30,9 @@ func (p *preflight) decide(ctx context.Context) error {
 	if !p.t.PeerAddress.IsValid() {
 		p.t.PeerAddress = DerivePeer(p.t.Addresses)
 	}
+	if p.t.EncapLimit == 0 && p.t.Mode.IPv6Outer() {
+		p.t.EncapLimit = DefaultEncapLimit
+	}
 	p.routeToPeer()
 	p.routesByPeer()
 	if err := joinProblems(p.parentMissing(), p.localNotHere(), p.remoteHere()); err != nil {

@@ -25,7 +25,7 @@ type Tunnel struct {
 	TOS     uint8 // 0 to 255; 1 inherits the inner packet's
 	NoPMTUD bool  // path MTU discovery off: the outer DF bit is copied from the inner packet
 
-	EncapLimit uint8       // IPv6 modes: the tunnel encapsulation limit (RFC 2473), 0 for the kernel's own, 4
+	EncapLimit uint8       // IPv6 modes: the tunnel encapsulation limit (RFC 2473); with 0 no tunnel on the way may carry the packets
 	FlowLabel  uint32      // IPv6 modes: 20 bits
 	Flags      TunnelFlags // IPv6 modes
 
@@ -53,6 +53,10 @@ const (
 
 // DefaultTTL is what a new tunnel sends with. Inheriting the inner packet's TTL would kill routing hellos and traceroute.
 const DefaultTTL = 64
+
+// DefaultEncapLimit is what a new tunnel by IPv6 sends, as iproute2's do. NetworkManager would send 0, which forbids the packets to go
+// through another tunnel on their way.
+const DefaultEncapLimit = 4
 
 // NewTunnel returns a tunnel with the defaults of `nmgre create`: mode gre, TTL 64, path MTU discovery, autoconnect.
 func NewTunnel() Tunnel {

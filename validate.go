@@ -58,6 +58,10 @@ func checkOuter(t Tunnel) []*Error {
 		problems = append(problems, invalid("peer", "NetworkManager needs the far end's address; tunnels of many ends (mGRE) are not possible",
 			"%s is no host", t.Remote))
 	}
+	if t.Local.IsValid() && t.Local.IsUnspecified() && t.Mode.IPv6Outer() { // nm-linux-platform.c looks at local where it should look at remote
+		return append(problems, invalid("local", "give one of this host's addresses, or leave --local out to have it found",
+			"NetworkManager forgets the far end of a tunnel by IPv6 that has no local address"))
+	}
 	if !t.Local.IsValid() || t.Local.IsUnspecified() && t.Local.Is6() == t.Mode.IPv6Outer() {
 		return problems
 	}

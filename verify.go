@@ -45,16 +45,14 @@ type verifyOptions struct {
 }
 
 func (h *Host) verifyUUID(ctx context.Context, uuid string, opts verifyOptions) (Report, error) {
-	profiles, err := h.Profiles.List(ctx)
+	p, err := h.Profiles.Get(ctx, uuid)
+	if errors.Is(err, ErrNotFound) {
+		return Report{}, &Error{Kind: ErrNotFound, What: "the profile has vanished", Hint: "somebody else has deleted it, or NetworkManager was restarted: try again"}
+	}
 	if err != nil {
 		return Report{}, err
 	}
-	for _, p := range profiles {
-		if p.UUID == uuid {
-			return h.verify(ctx, p, opts)
-		}
-	}
-	return Report{}, &Error{Kind: ErrNotFound, What: "the profile has vanished", Hint: "somebody else has deleted it, or NetworkManager was restarted: try again"}
+	return h.verify(ctx, p, opts)
 }
 
 // verify makes all checks. Those that need what an earlier one found missing are skipped.

@@ -64,7 +64,7 @@ func (v *verifier) linkDifferences(g GRELink) []string {
 // differencesIPv6 compares what only the IPv6 modes have.
 func differencesIPv6(t Tunnel, g GRELink) []string {
 	var list []string
-	if t.EncapLimit != 0 && t.Flags&FlagIgnEncapLimit == 0 && t.EncapLimit != g.EncapLimit {
+	if t.Flags&FlagIgnEncapLimit == 0 && t.EncapLimit != g.EncapLimit {
 		list = append(list, fmt.Sprintf("encapsulation limit: profile %d, kernel %d", t.EncapLimit, g.EncapLimit))
 	}
 	if t.FlowLabel != g.FlowLabel {

@@ -175,7 +175,7 @@ func TestVerify(t *testing.T) {
 		{name: "link-sequence", change: func(f facts) { f.l.GRE.Sequence = true }, want: Fail},
 		{name: "link-metadata", change: func(f facts) { f.l.GRE.External = true }, want: Fail},
 		{name: "link-encap-limit", six: true, change: func(f facts) { f.l.GRE.EncapLimit = 4 }, want: Fail},
-		{name: "link-encap-limit-undecided", six: true, change: func(f facts) { f.p.Tunnel.EncapLimit, f.l.GRE.EncapLimit = 0, 4 }, want: Pass},
+		{name: "link-encap-limit-undecided", six: true, change: func(f facts) { f.p.Tunnel.EncapLimit, f.l.GRE.EncapLimit = 0, 4 }, want: Fail},
 		{name: "link-encap-limit-ignored", six: true, change: func(f facts) {
 			f.p.Tunnel.Flags, f.l.GRE.Flags, f.l.GRE.EncapLimit = FlagIgnEncapLimit, FlagIgnEncapLimit, 0
 		}, want: Pass},

@@ -47,20 +47,20 @@ func (h *Host) Plan(ctx context.Context, want Tunnel) (Plan, error) {
 		return Plan{}, err
 	}
 	if err := h.ready(ctx, want); err != nil {
-		return Plan{}, err
+		return Plan{}, withContext(ctx, err)
 	}
 	p, err := h.survey(ctx, want)
 	if err != nil {
-		return Plan{}, err
+		return Plan{}, withContext(ctx, err)
 	}
 	if err := p.decide(ctx); err != nil {
-		return Plan{}, err
+		return Plan{}, withContext(ctx, err)
 	}
 	if err := p.t.Validate(); err != nil { // again: what was decided must fit what was given
 		return Plan{}, err
 	}
 	if err := errors.Join(p.problems(ctx)...); err != nil {
-		return Plan{}, err
+		return Plan{}, withContext(ctx, err)
 	}
 	return Plan{Tunnel: p.t, Steps: createSteps(p.t), Notes: p.notes}, nil
 }
@@ -118,7 +118,7 @@ func (h *Host) Create(ctx context.Context, plan Plan, opts CreateOptions) (Creat
 	if err != nil {
 		return Created{Report: report}, tx.undo(ctx, err)
 	}
-	status, err := h.Show(ctx, uuid)
+	status, err := h.status(ctx, uuid)
 	if err != nil { // the tunnel is there for good: that it cannot be shown is no failure
 		status = Status{Profile: Profile{UUID: uuid, ID: t.Name, Tunnel: t, State: StateActive, Device: t.Name}}
 	}

@@ -492,8 +492,8 @@ func TestDeactivateAndDelete(t *testing.T) {
 		t.Errorf("%d profiles are left", n)
 	}
 	noRules(t, bus)
-	if n := bus.Count("DeactivateConnection"); n != 2 {
-		t.Errorf("asked %d times", n)
+	if n := bus.Count("DeactivateConnection"); n != 1 {
+		t.Errorf("asked to deactivate %d times", n)
 	}
 }
 

@@ -32,10 +32,11 @@ func (c *Client) Deactivate(ctx context.Context, uuid string) error {
 		return failed(op, err)
 	}
 	defer w.close()
-	return failed(op, w.down(ctx, uuid, actives, true))
+	return failed(op, w.down(ctx, uuid, actives))
 }
 
-// Delete takes the profile down and removes it, from the disk too. It returns when its link is gone as well.
+// Delete removes the profile, from the disk too, and returns when its link is gone as well. NetworkManager takes what it deletes down
+// by itself, so that one who may not delete has not taken anything down either.
 func (c *Client) Delete(ctx context.Context, uuid string) error {
 	const op = "delete the profile"
 	l, err := c.link(ctx)
@@ -48,30 +49,34 @@ func (c *Client) Delete(ctx context.Context, uuid string) error {
 		return failed(op, err)
 	}
 	defer w.close()
-	if err := w.down(ctx, uuid, actives, true); err != nil {
+	own, err := l.activesOf(ctx, uuid, actives) // asked now, as afterwards they cannot say any more which device they had
+	if err != nil {
 		return failed(op, err)
 	}
+	if err := l.deleteProfile(ctx, uuid); err != nil {
+		return failed(op, err)
+	}
+	for _, a := range own {
+		if err := w.untilGone(ctx, a); err != nil {
+			return failed(op, err)
+		}
+	}
+	return nil
+}
+
+// deleteProfile deletes the profile if it is there.
+func (l *link) deleteProfile(ctx context.Context, uuid string) error {
 	profile, err := l.lookup(ctx, uuid)
 	if errors.Is(err, nmgre.ErrNotFound) {
 		return nil
 	}
-	if err != nil {
-		return failed(op, err)
+	if err == nil {
+		err = l.call(ctx, profile, gnm.ConnectionDelete, nil)
 	}
-	// Whoever brought it up again in between loses it: NetworkManager takes deleted profiles down by itself.
-	err = l.flight(ctx, []request{
-		{path: profile, method: gnm.ConnectionDelete, done: func(_ []any, err error) error {
-			if isGone(err) {
-				return nil
-			}
-			return err
-		}},
-		activesRequest(&actives),
-	})
-	if err != nil {
-		return failed(op, err)
+	if isGone(err) {
+		return nil
 	}
-	return failed(op, w.down(ctx, uuid, actives, false))
+	return err
 }
 
 // activesRequest asks for the active connections.
@@ -82,14 +87,14 @@ func activesRequest(paths *[]dbus.ObjectPath) request {
 	})
 }
 
-// down waits until none of those active connections and their links are left that are the profile's. With ask it asks for that first.
-func (w *watch) down(ctx context.Context, uuid string, actives []dbus.ObjectPath, ask bool) error {
+// down takes those of the active connections down that are the profile's, and waits until they and their links are gone.
+func (w *watch) down(ctx context.Context, uuid string, actives []dbus.ObjectPath) error {
 	own, err := w.link.activesOf(ctx, uuid, actives)
 	if err != nil {
 		return err
 	}
 	for _, a := range own {
-		if ask && a.state < gnm.NmActiveConnectionStateDeactivating {
+		if a.state < gnm.NmActiveConnectionStateDeactivating {
 			err := w.link.call(ctx, manager, gnm.NetworkManagerDeactivateConnection, []any{a.path})
 			if err != nil && !isGone(err) {
 				return err

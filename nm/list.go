@@ -47,6 +47,31 @@ func (c *Client) List(ctx context.Context) ([]nmgre.Profile, error) {
 	return profiles, failed(op, err)
 }
 
+// Get returns the profile with everything that there is to say of it, or fails with [nmgre.ErrNotFound].
+func (c *Client) Get(ctx context.Context, uuid string) (nmgre.Profile, error) {
+	const op = "read the profile"
+	l, err := c.link(ctx)
+	if err != nil {
+		return nmgre.Profile{}, failed(op, err)
+	}
+	path, err := l.lookup(ctx, uuid)
+	if err != nil {
+		return nmgre.Profile{}, failed(op, err)
+	}
+	var actives []dbus.ObjectPath
+	if err := l.flight(ctx, []request{activesRequest(&actives)}); err != nil {
+		return nmgre.Profile{}, failed(op, err)
+	}
+	profiles, err := l.profiles(ctx, []dbus.ObjectPath{path}, actives)
+	if err == nil && len(profiles) == 0 { // it has vanished meanwhile
+		err = notFound(uuid)
+	}
+	if err != nil {
+		return nmgre.Profile{}, failed(op, err)
+	}
+	return profiles[0], nil
+}
+
 // found is a profile that is being put together.
 type found struct {
 	nmgre.Profile
