@@ -328,9 +328,9 @@ func TestLabTooLittleTime(t *testing.T) {
 func TestLabNetworkManagerRestartedInTheMiddle(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)
-	for i, delay := range []time.Duration{100, 300, 600, 1000} {
+	for i, delay := range []int{100, 300, 600, 1000} {
 		p := lab.Linux1.Start(t, "nmgre", left.create()...)
-		time.Sleep(delay * time.Millisecond)
+		time.Sleep(time.Duration(delay) * time.Millisecond)
 		lab.Linux1.RestartNM(t)
 		if p.Wait(t).Code == exitDone {
 			nmgreOn(t, lab.Linux1, exitDone, "verify", "gre1", "--no-probe")
