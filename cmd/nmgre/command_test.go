@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 
@@ -153,6 +154,12 @@ func TestExitCodes(t *testing.T) {
 		}, createArgs, exitNotPermitted, []string{"sudo"}},
 		{"activation fails", func(w *world) { w.bus.SetActivation(nmtest.Activation{ActiveReason: 13}) }, createArgs, exitFailed, []string{"could not bring gre1 up"}},
 		{"activation hangs", func(w *world) { w.bus.SetActivation(nmtest.Activation{Stuck: true}) }, append(createArgs, "--wait", "300ms"), exitFailed, []string{"time"}},
+		{"the bus is lost in the middle", func(w *world) { w.bus.Break("ActivateConnection", nmtest.Fault{Hangup: true}) }, createArgs, exitFailed, []string{"bus"}},
+		{"the bus is lost when it is saved", func(w *world) { w.bus.Break("Update2", nmtest.Fault{Hangup: true}) }, createArgs, exitFailed, []string{"bus"}},
+		{"NetworkManager is restarted in the middle", func(w *world) {
+			w.bus.Break("ActivateConnection", nmtest.Fault{Vanish: true})
+			time.AfterFunc(500*time.Millisecond, w.bus.Return)
+		}, createArgs, exitFailed, []string{"NetworkManager"}},
 		{"saving fails", func(w *world) {
 			w.bus.Break("Update2", nmtest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Failed", Text: "No space left on device"})
 		}, createArgs, exitFailed, []string{"No space left on device"}},
