@@ -53,7 +53,8 @@ func (c *Client) Delete(ctx context.Context, uuid string) error {
 	if err != nil {
 		return failed(op, err)
 	}
-	if err := l.deleteProfile(ctx, uuid); err != nil {
+	tried, err := l.deleteProfile(ctx, uuid)
+	if err != nil {
 		return failed(op, err)
 	}
 	for _, a := range own {
@@ -61,22 +62,63 @@ func (c *Client) Delete(ctx context.Context, uuid string) error {
 			return failed(op, err)
 		}
 	}
-	return nil
+	return failed(op, l.deleteLink(ctx, tried))
 }
 
-// deleteProfile deletes the profile if it is there.
-func (l *link) deleteProfile(ctx context.Context, uuid string) error {
+// deleteProfile deletes the profile if it is there. Of one on trial it returns the name of the interface, whose link must go too.
+//
+// A NetworkManager that is starting has neither read all profiles nor looked at all links yet: what it does not know may still come,
+// and the link of a profile that it lost at that moment would stay.
+func (l *link) deleteProfile(ctx context.Context, uuid string) (tried string, err error) {
 	profile, err := l.lookup(ctx, uuid)
 	if errors.Is(err, nmgre.ErrNotFound) {
-		return nil
+		return "", l.started(ctx)
+	}
+	if err != nil {
+		return "", err
+	}
+	var s Settings
+	err = l.flight(ctx, []request{settingsRequest(profile, &s)})
+	if err == nil && s.user(keyTrial) != "" {
+		if err := l.started(ctx); err != nil {
+			return "", err
+		}
+		tried = s.text(setConnection, "interface-name")
 	}
 	if err == nil {
 		err = l.call(ctx, profile, gnm.ConnectionDelete, nil)
 	}
-	if isGone(err) {
-		return nil
+	return tried, unlessGone(err)
+}
+
+// started fails with [nmgre.ErrNoNetworkManager] as long as NetworkManager is starting.
+func (l *link) started(ctx context.Context) error {
+	var starting bool
+	err := l.flight(ctx, []request{propertyRequest(manager, gnm.NetworkManagerPropertyStartup, func(body []any, err error) error {
+		starting = variant[bool](body)
+		return err
+	})})
+	if starting || isGone(err) {
+		return noManager("NetworkManager is still starting", "try again in a moment")
 	}
 	return err
+}
+
+// deleteLink deletes the device of that name if there is one. A trial's link has been made for it, and NetworkManager leaves it alone if
+// it was restarted in between.
+func (l *link) deleteLink(ctx context.Context, name string) error {
+	if name == "" {
+		return nil
+	}
+	var device dbus.ObjectPath
+	if err := l.call(ctx, manager, gnm.NetworkManagerGetDeviceByIpIface, []any{name}, &device); err != nil {
+		return unlessGone(err)
+	}
+	there, _, err := l.device(ctx, device)
+	if err != nil || !there {
+		return err
+	}
+	return unlessGone(l.call(ctx, device, gnm.DeviceDelete, nil))
 }
 
 // activesRequest asks for the active connections.

@@ -34,7 +34,7 @@ var absent = []string{
 }
 
 // gone are the errors of an object that is no more, though NetworkManager is there.
-var gone = []string{"UnknownObject", "UnknownMethod", "UnknownInterface", "UnknownConnection", "ConnectionNotActive"}
+var gone = []string{"UnknownObject", "UnknownMethod", "UnknownInterface", "UnknownConnection", "UnknownDevice", "ConnectionNotActive"}
 
 // denied are the errors of polkit's, NetworkManager's and the bus's refusals.
 var denied = []string{"PermissionDenied", "AccessDenied", "NotAuthorized", "AuthFailed", "InteractiveAuthorizationRequired"}

@@ -37,6 +37,7 @@ type manager struct {
 	version     string
 	permissions map[string]string
 	script      Activation
+	starting    bool
 	serial      int
 	profiles    map[dbus.ObjectPath]*profile
 	actives     map[dbus.ObjectPath]*active
@@ -102,6 +103,9 @@ func (b *Bus) with(change func(*manager)) {
 
 // SetVersion sets what NetworkManager says that its version is.
 func (b *Bus) SetVersion(version string) { b.with(func(m *manager) { m.version = version }) }
+
+// SetStarting sets whether NetworkManager says that it is still starting.
+func (b *Bus) SetStarting(starting bool) { b.with(func(m *manager) { m.starting = starting }) }
 
 // SetPermission sets polkit's answer ("yes", "auth" or "no") to an action, such as "network-control".
 func (b *Bus) SetPermission(action, answer string) {
@@ -169,6 +173,13 @@ func (m *manager) ask(call Call) ([]any, *dbus.Error) {
 		return nil, fail(service+".Settings.InvalidConnection", "No connection with the UUID was found.")
 	case "AddConnection2":
 		return m.add(call.Args[0].(Settings), call.Args[1].(uint32))
+	case "GetDeviceByIpIface":
+		for path, d := range m.devices {
+			if d.name == call.Args[0] {
+				return []any{path}, nil
+			}
+		}
+		return nil, fail(service+".UnknownDevice", "No device found for the requested iface.")
 	case "GetPermissions":
 		return []any{m.permissions}, nil
 	case "ActivateConnection":
@@ -309,5 +320,5 @@ func (m *manager) properties(path dbus.ObjectPath) (map[string]dbus.Variant, boo
 		return map[string]dbus.Variant{"Interface": v(d.name), "Real": v(d.real), "State": v(d.state),
 			"StateReason": v(struct{ State, Reason uint32 }{d.state, d.why})}, true
 	}
-	return map[string]dbus.Variant{"Version": v(m.version), "ActiveConnections": v(sortedPaths(m.actives))}, path == "/org/freedesktop/NetworkManager"
+	return map[string]dbus.Variant{"Version": v(m.version), "Startup": v(m.starting), "ActiveConnections": v(sortedPaths(m.actives))}, path == "/org/freedesktop/NetworkManager"
 }
