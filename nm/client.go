@@ -165,9 +165,19 @@ const (
 func (l *link) call(ctx context.Context, path dbus.ObjectPath, method string, args []any, results ...any) error {
 	call := l.conn.Object(service, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
 	if call.Err != nil {
-		return call.Err
+		return answerOf(path, call.Err)
 	}
 	return call.Store(results...)
+}
+
+// answerOf returns err, or that NetworkManager is still starting: it takes its name on the bus before the objects are there that it always
+// has, and what is asked of them meanwhile is no answer to the question.
+func answerOf(path dbus.ObjectPath, err error) error {
+	_, last := splitMember(errorName(err))
+	if (path == manager || path == settings) && (last == "UnknownObject" || last == "UnknownMethod" || last == "UnknownInterface") {
+		return stillStarting()
+	}
+	return err
 }
 
 // properties are what org.freedesktop.DBus.Properties.GetAll returns.

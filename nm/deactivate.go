@@ -98,8 +98,8 @@ func (l *link) started(ctx context.Context) error {
 		starting = variant[bool](body)
 		return err
 	})})
-	if starting || isGone(err) {
-		return noManager("NetworkManager is still starting", "try again in a moment")
+	if starting {
+		return stillStarting()
 	}
 	return err
 }

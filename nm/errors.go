@@ -166,6 +166,10 @@ func noManager(what, hint string) error {
 	return &nmgre.Error{Kind: nmgre.ErrNoNetworkManager, What: what, Hint: hint}
 }
 
+func stillStarting() error {
+	return noManager("NetworkManager is still starting", "try again in a moment")
+}
+
 func notFound(uuid string) error {
 	return &nmgre.Error{Kind: nmgre.ErrNotFound, What: "NetworkManager has no profile with the UUID " + quote(uuid)}
 }

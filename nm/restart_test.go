@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nmgre"
+	"nmgre/nm/nmtest"
 )
 
 // TestDeleteWhileStarting has a NetworkManager that is starting: it may come to know the profile yet, and the link of one on trial.
@@ -32,5 +33,28 @@ func TestDeleteWhileStarting(t *testing.T) {
 	bus.SetStarting(false)
 	if err := c.Delete(ctx, testUUID); err != nil {
 		t.Errorf("one that is gone: %v", err)
+	}
+}
+
+// TestStarting has a NetworkManager that has its name on the bus already, but not its objects.
+func TestStarting(t *testing.T) {
+	bus, c := start(t)
+	ctx := soon(t, 10*time.Second)
+	none := nmtest.Fault{Error: "org.freedesktop.DBus.Error.UnknownMethod", Text: "Object does not exist at path “/org/freedesktop/NetworkManager”"}
+	for _, member := range []string{"Get", "ListConnections", "GetConnectionByUuid", "GetPermissions"} {
+		bus.Break(member, none)
+	}
+	for name, call := range map[string]func() error{
+		"Manager":    func() error { _, err := c.Manager(ctx); return err },
+		"List":       func() error { _, err := c.List(ctx); return err },
+		"Get":        func() error { _, err := c.Get(ctx, testUUID); return err },
+		"Activate":   func() error { return c.Activate(ctx, testUUID) },
+		"Deactivate": func() error { return c.Deactivate(ctx, testUUID) },
+		"Delete":     func() error { return c.Delete(ctx, testUUID) },
+		"Save":       func() error { return c.Save(ctx, testUUID) },
+	} {
+		if err := call(); !errors.Is(err, nmgre.ErrNoNetworkManager) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -73,13 +73,16 @@ mount_share() {
 
 # In direct mode lab.sh gives folders of the machine in these variables.
 mount_direct() {
-	local new=/run/lab-root
-	mkdir -p $new
-	mount -t tmpfs -o mode=755 lab $new
-	mkdir $new/{upper,work,root}
-	mount -t overlay -o "lowerdir=$LAB_TREE,upperdir=$new/upper,workdir=$new/work" lab $new/root ||
+	local new=$LAB_INSTANCE/root
+	mkdir -p "$new"
+	mount -t tmpfs -o mode=755 lab "$new"
+	cd "$new" || give_up "no root"
+	mkdir lower upper work root
+	mount --bind "$LAB_TREE" lower
+	# No path in the options: a comma or colon in it would be the end of it.
+	mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work lab root ||
 		give_up "no overlay over $LAB_TREE"
-	cd $new/root || give_up "no root"
+	cd root || give_up "no root"
 	mkdir -p share out lab run/lab/base run/lab/instance
 	mount -t proc proc proc
 	mount -t sysfs -o ro sysfs sys

@@ -313,32 +313,41 @@ start_lab() {
 	rm -rf "$instance"
 	mkdir -p "$instance/files"
 	cp "$here/init.sh" "$here/hosts.sh" "$agent" "$instance/files/" || fail "cannot write $instance"
-	mode=$(choose_mode)
+	choose_mode
 	echo "$mode" >"$instance/mode"
 	echo "$share" >"$instance/share"
-	note_modules
 	if [[ $mode == direct ]]; then start_direct "$1"; else start_vm "$1"; fi
 }
 
 choose_mode() {
-	if [[ ${NMGRE_LAB_MODE:-} ]]; then
-		echo "$NMGRE_LAB_MODE"
-	elif [[ $EUID == 0 ]] && kernel_serves; then
-		echo direct
-	else
-		echo vm
+	mode=${NMGRE_LAB_MODE:-}
+	[[ $mode == @(|vm|direct) ]] || fail "NMGRE_LAB_MODE is '$mode'; it must be vm or direct"
+	if [[ $EUID != 0 ]]; then
+		[[ $mode != direct ]] || fail "the direct mode needs root"
+		mode=vm
 	fi
+	[[ $mode == vm ]] && return
+	# A look at what the kernel can do loads modules already.
+	lock_cache
+	note_modules
+	[[ $mode == direct ]] && return
+	mode=direct
+	kernel_serves && return
+	mode=vm
+	drop_modules
+	flock -u 8
 }
 
 # kernel_serves: can this machine's kernel make the hosts itself?
 kernel_serves() {
 	# shellcheck disable=SC2016 # for the inner shell
 	unshare -n -m --propagation private -- bash -c '
-		ip link add g type gre local 127.0.0.1 remote 127.0.0.2 &&
-		ip link add a type veth peer name b &&
+		ip link add name g4 type gre local 127.0.0.1 remote 127.0.0.2 &&
+		ip link add name g6 type ip6gre local ::1 remote ::2 &&
+		ip link add name v1 type veth peer name v2 &&
 		mount -t sysfs -o ro sysfs /sys &&
 		mount -t tmpfs t /mnt && mkdir /mnt/{u,w,r} &&
-		mount -t overlay -o "lowerdir=$1,upperdir=/mnt/u,workdir=/mnt/w" o /mnt/r' \
+		cd "$1" && mount -t overlay -o lowerdir=.,upperdir=/mnt/u,workdir=/mnt/w o /mnt/r' \
 		bash "$base/tree" >/dev/null 2>&1
 }
 
@@ -387,7 +396,7 @@ save_state() {
 	find "$base" -maxdepth 1 -name 'state-*' -mmin +1440 -delete
 	mkfifo "$mon.in" "$mon.out"
 	launch "with me" -chardev pipe,id=mon,path=mon -mon chardev=mon,mode=readline
-	cat "$mon.out" >"$mon.log" &
+	setpriv --pdeathsig KILL cat "$mon.out" >"$mon.log" &
 	reader=$!
 	wait_sockets
 	talk -timeout 300 -- true </dev/null || lab_failed
@@ -459,18 +468,20 @@ pack_files() {
 }
 
 start_direct() {
-	[[ $EUID == 0 ]] || fail "the direct mode needs root"
 	modprobe -a ip_gre ip6_gre veth overlay 2>/dev/null
 	cd "$instance" || fail "no $instance"
 	# Its own process namespace: when the first process in it dies, all others
-	# do, and then mounts and networks go.
+	# do, and then mounts and networks go. The outer unshare stays outside, in
+	# the instance folder: a new root would take its place there away.
 	# shellcheck disable=SC2046 # leash gives words
 	LAB_TREE=$base/tree LAB_INSTANCE=$instance LAB_SHARE=$share LAB_OUT=$out LAB_FILES=$instance/files \
-		setsid $(leash "$1") unshare -n -m -p -u -i -f --kill-child=KILL --propagation private -- \
+		setsid $(leash "$1") unshare -p -f --kill-child=KILL -- unshare -n -m -u -i --propagation private -- \
 		/bin/bash "$instance/files/init.sh" direct </dev/null >boot.log 2>&1 8>&- &
 	pid=$!
+	disown "$pid"
 	echo "$pid" >pid
 	cd "$OLDPWD" || cd /
+	flock -u 8
 	wait_sockets
 }
 
@@ -492,37 +503,107 @@ lab_failed() {
 
 end_lab() {
 	local looks
-	is_up || return 0
-	pid=$(<"$instance/pid")
-	kill "$pid" 2>/dev/null
-	for ((looks = 0; looks < 100; looks++)); do
-		is_up || break
-		((looks == 60)) && kill -9 "$pid" 2>/dev/null
-		sleep 0.05
-	done
+	if is_up; then
+		pid=$(<"$instance/pid")
+		ask_to_end
+		for ((looks = 0; looks < 100; looks++)); do
+			is_up || break
+			((looks == 60)) && kill -9 "$pid" 2>/dev/null
+			sleep 0.05
+		done
+	fi
 	rm -f "$instance/pid"
+	[[ -f $instance/modules.before ]] || return 0
+	lock_cache
 	drop_modules
+	flock -u 8
+}
+
+# ask_to_end: in direct mode the process is unshare, which does not listen; its
+# only child is the lab's first process, and unshare ends when that is gone
+# with all that came from it.
+ask_to_end() {
+	local first=
+	if [[ $(<"$instance/mode") == direct ]]; then
+		read -r first 2>/dev/null <"/proc/$pid/task/$pid/children"
+		kill -9 "${first:-$pid}" 2>/dev/null
+	else
+		kill "$pid" 2>/dev/null
+	fi
 }
 
 # note_modules and drop_modules: in direct mode the kernel is the machine's own;
-# the network modules that came for the lab go with it.
+# what was loaded for the labs goes with the last one of them. Both need the
+# cache's lock.
 note_modules() {
-	[[ $(<"$instance/mode") == direct ]] || return 0
-	[[ -f $cache/modules.before ]] || cut -d' ' -f1 /proc/modules | sort >"$instance/modules.before"
+	local from
+	from=$(other_direct_lab) && cp "$from/modules.before" "$instance/" && return
+	cut -d' ' -f1 /proc/modules >"$instance/modules.before"
 }
 
 drop_modules() {
-	local round module users
-	[[ -f $instance/modules.before ]] || return 0
+	local round module modules used
+	other_direct_lab >/dev/null && return
 	for round in 1 2 3 4 5; do
-		while read -r module _ users _; do
-			[[ $users == 0 ]] || continue
-			case $(modinfo -n "$module" 2>/dev/null) in
-			*/kernel/net/* | */kernel/drivers/net/* | */kernel/fs/overlayfs/*) rmmod "$module" 2>/dev/null ;;
-			esac
-		done < <(sort /proc/modules | join -v 1 - "$instance/modules.before")
-		sleep "0.$round"
+		modules=$(unused_modules)
+		[[ $modules ]] || break
+		used=${used-$(in_use)}
+		for module in $modules; do
+			is_needed "$module" "$used" || rmmod "$module" 2>/dev/null
+		done
+		[[ $(unused_modules) != "$modules" ]] || sleep "0.$round"
 	done
+	rm -f "$instance/modules.before"
+}
+
+# other_direct_lab: the folder of another lab on this kernel, if one is up.
+other_direct_lab() {
+	local me=$instance instance
+	for instance in "$cache"/run/*; do
+		[[ $instance != "$me" && -f $instance/modules.before ]] && is_up && echo "$instance" && return
+	done
+	return 1
+}
+
+# unused_modules: of those that a lab brings, what came since and has no user.
+unused_modules() {
+	awk 'NR == FNR { old[$1]; next } !($1 in old) && $3 == 0 { print $1 }' "$instance/modules.before" /proc/modules |
+		while read -r module; do
+			case $module in
+			gre | ip_gre | ip6_gre | ip_tunnel | ip6_tunnel | tunnel[46] | ipip | sit | fou | veth | dummy | vrf | overlay) ;;
+			nf_tables | nft_* | nf_nat | nf_conntrack* | nf_defrag_* | nf_reject_* | nfnetlink* | libcrc32c) ;;
+			*) continue ;;
+			esac
+			echo "$module"
+		done
+}
+
+# in_use: the kinds of links in all networks of the machine, and "nft" where one
+# has nft tables. Modules do not count these as users: unloading one would take
+# the links or tables along.
+in_use() {
+	local net
+	{
+		lsns -n -t net -o PID | sed -n 's,^ *\([1-9][0-9]*\)$,/proc/\1/ns/net,p'
+		find /run/netns -mindepth 1 2>/dev/null
+	} | while read -r net; do
+		# Fallback devices come with the module.
+		nsenter --net="$net" ip -d -j link | sed 's/,{"ifindex"/\n&/g' |
+			sed -nE '/"ifname":"(gre0|gretap0|erspan0|ip6gre0|ip6tnl0|tunl0|sit0)"/d; s/.*"info_kind":"([^"]*)".*/\1/p'
+		[[ ! -d /sys/module/nf_tables || ! $(nsenter --net="$net" chroot "$base/tree" nft list tables) ]] || echo nft
+	done 2>/dev/null
+}
+
+# is_needed MODULE USED: USED is what in_use says.
+is_needed() {
+	local kind
+	case $1 in
+	nf_tables | nft_*) [[ $'\n'$2$'\n' == *$'\n'nft$'\n'* ]] && return ;;
+	esac
+	for kind in $(modinfo -F alias "$1" 2>/dev/null | sed -n 's/^rtnl-link-//p'); do
+		[[ $'\n'$2$'\n' == *$'\n'$kind$'\n'* ]] && return
+	done
+	return 1
 }
 
 # talk ARG...: one command in the running lab, by the agent.
@@ -610,7 +691,11 @@ serve() {
 		note "lab '$name' is up already"
 		return
 	fi
+	# What stops this script now must not leave half a lab behind.
+	end_with_us
+	trap end_lab EXIT
 	start_lab alone
+	trap - EXIT
 	note "lab '$name' is up ($(<"$instance/mode")); end it with: lab.sh stop"
 }
 
