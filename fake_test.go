@@ -262,6 +262,16 @@ func (p *process) List(ctx context.Context) (list []Profile, err error) {
 	return list, err
 }
 
+func (p *process) Serials(ctx context.Context) (serials []uint64, err error) {
+	err = p.call(ctx, "Serials", func() error {
+		for _, f := range p.profiles {
+			serials = append(serials, f.Serial)
+		}
+		return nil
+	})
+	return serials, err
+}
+
 func (p *process) Get(ctx context.Context, uuid string) (profile Profile, err error) {
 	err = p.call(ctx, "Get", func() error {
 		for _, f := range p.profiles {

@@ -26,6 +26,8 @@ type Profiles interface {
 	// Get returns one profile with everything that there is to say of it. It fails with [ErrNotFound] if there is none. On a host
 	// with very many tunnels List may leave Unsaved and Path out; Get does not.
 	Get(ctx context.Context, uuid string) (Profile, error)
+	// Serials returns the Serial of every profile. It is a fraction of List's work.
+	Serials(ctx context.Context) ([]uint64, error)
 	// Add makes a profile with that UUID which lives in memory only, does not connect by itself, and is marked as being on trial:
 	// until [Profiles.Save] it is listed so. The UUID is the caller's, so that what an Add without an answer may have left behind
 	// can be deleted.

@@ -5,6 +5,8 @@ type Plan struct {
 	Tunnel Tunnel // with everything decided: name, local address, MTU, the far end's inner address and the route to it
 	Steps  []Step
 	Notes  []string // what the person should know before, such as what was chosen and why
+
+	newest uint64 // the highest Serial of the profiles that were looked at
 }
 
 // Step is one thing that is done. The IDs are stable.

@@ -44,17 +44,6 @@ type verifyOptions struct {
 	want       *Tunnel // what was asked for, when it is known; else the profile is what counts
 }
 
-func (h *Host) verifyUUID(ctx context.Context, uuid string, opts verifyOptions) (Report, error) {
-	p, err := h.Profiles.Get(ctx, uuid)
-	if errors.Is(err, ErrNotFound) {
-		return Report{}, &Error{Kind: ErrNotFound, What: "the profile has vanished", Hint: "somebody else has deleted it, or NetworkManager was restarted: try again"}
-	}
-	if err != nil {
-		return Report{}, err
-	}
-	return h.verify(ctx, p, opts)
-}
-
 // verify makes all checks. Those that need what an earlier one found missing are skipped.
 func (h *Host) verify(ctx context.Context, p Profile, opts verifyOptions) (Report, error) {
 	v := verifier{host: h, profile: p, tunnel: p.Tunnel, opts: opts, report: Report{Tunnel: p.Tunnel.Name, Verdict: Pass}}

@@ -447,7 +447,7 @@ func TestVerifyBeforeSave(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w, p, _ := verified(t, usual(t))
 			p.Trial, p.Unsaved, w.answer = true, true, test.answer
-			report, err := w.start().host().verifyUUID(t.Context(), p.UUID, verifyOptions{probe: true, beforeSave: true, want: &p.Tunnel})
+			report, err := w.start().host().verify(t.Context(), p.Profile, verifyOptions{probe: true, beforeSave: true, want: &p.Tunnel})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -465,7 +465,7 @@ func TestVerifyBeforeSave(t *testing.T) {
 func TestVerifyOwnRouteBeforeSave(t *testing.T) {
 	w, p, _ := verified(t, usual(t))
 	w.dropRoute("10.20.0.0/16")
-	report, err := w.start().host().verifyUUID(t.Context(), p.UUID, verifyOptions{beforeSave: true, want: &p.Tunnel})
+	report, err := w.start().host().verify(t.Context(), p.Profile, verifyOptions{beforeSave: true, want: &p.Tunnel})
 	if err != nil || len(report.Failures()) != 1 || report.Failures()[0].ID != "route 10.20.0.0/16" {
 		t.Errorf("%v\n%s", err, reportText(report))
 	}

@@ -62,7 +62,15 @@ func (h *Host) Plan(ctx context.Context, want Tunnel) (Plan, error) {
 	if err := errors.Join(p.problems(ctx)...); err != nil {
 		return Plan{}, withContext(ctx, err)
 	}
-	return Plan{Tunnel: p.t, Steps: createSteps(p.t), Notes: p.notes}, nil
+	return Plan{Tunnel: p.t, Steps: createSteps(p.t), Notes: p.notes, newest: newest(p.profiles)}, nil
+}
+
+func newest(profiles []Profile) uint64 {
+	var highest uint64
+	for _, p := range profiles {
+		highest = max(highest, p.Serial)
+	}
+	return highest
 }
 
 // ready checks that NetworkManager, the kernel and the caller's rights suffice.
@@ -113,7 +121,7 @@ type Created struct {
 func (h *Host) Create(ctx context.Context, plan Plan, opts CreateOptions) (Created, error) {
 	t := plan.Tunnel
 	uuid := newUUID()
-	tx := transaction{host: h, uuid: uuid, tunnel: t}
+	tx := transaction{host: h, uuid: uuid, tunnel: t, newest: plan.newest}
 	report, err := tx.create(ctx, opts)
 	if err != nil {
 		return Created{Report: report}, tx.undo(ctx, err)
@@ -131,6 +139,7 @@ type transaction struct {
 	host   *Host
 	uuid   string
 	tunnel Tunnel
+	newest uint64 // the highest Serial that the plan has seen
 	device string // what the undo waits for; empty as long as nothing of that name can be ours
 	saving bool   // the profile may be on disk
 }
@@ -173,6 +182,10 @@ func (tx *transaction) step(ctx context.Context, name string, do func() error) e
 // claim makes sure that of two who make the same name at the same moment only one goes on: the one whose profile NetworkManager
 // got first. Each looks after it has added its own, so that the later one sees the earlier one's always.
 func (tx *transaction) claim(ctx context.Context) error {
+	alone, err := tx.alone(ctx)
+	if alone || err != nil {
+		return err
+	}
 	profiles, err := tx.host.profiles(ctx) // without those of the dead, whose links would be in the way
 	if err != nil {
 		return err
@@ -193,6 +206,18 @@ func (tx *transaction) claim(ctx context.Context) error {
 	return nil
 }
 
+// alone says whether nobody has added a profile since the plan but this transaction.
+func (tx *transaction) alone(ctx context.Context) (bool, error) {
+	serials, err := tx.host.Profiles.Serials(ctx)
+	since := 0
+	for _, serial := range serials {
+		if serial > tx.newest {
+			since++
+		}
+	}
+	return since == 1, err
+}
+
 func (tx *transaction) addRoutes(ctx context.Context) error {
 	for _, r := range tx.tunnel.RoutesOf(OwnerKernel) {
 		if err := tx.step(ctx, "added the route "+r.String()+" to the kernel", func() error {
@@ -204,10 +229,16 @@ func (tx *transaction) addRoutes(ctx context.Context) error {
 	return nil
 }
 
+// asActivated is the profile as it is known to be when the activation has ended well.
+func (tx *transaction) asActivated() Profile {
+	t := tx.tunnel
+	return Profile{UUID: tx.uuid, ID: t.Name, Tunnel: t, State: StateActive, Device: t.Name, DeviceState: "activated", Unsaved: true, Trial: true}
+}
+
 // check verifies the tunnel before it is kept. That the far end is silent is a warning: the first end of a tunnel is made before
 // the second.
 func (tx *transaction) check(ctx context.Context, opts CreateOptions) (Report, error) {
-	report, err := tx.host.verifyUUID(ctx, tx.uuid, verifyOptions{probe: !opts.NoProbe, beforeSave: true, want: &tx.tunnel})
+	report, err := tx.host.verify(ctx, tx.asActivated(), verifyOptions{probe: !opts.NoProbe, beforeSave: true, want: &tx.tunnel})
 	if err != nil {
 		return report, err
 	}

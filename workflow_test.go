@@ -224,7 +224,7 @@ func createCalls(t *testing.T) []string {
 
 func TestCreateCalls(t *testing.T) {
 	got := strings.Join(slices.Compact(createCalls(t)), " ")
-	if want := "Add List Activate AddRoute Get Links Lookup Probe Links Save Get Links Routes"; got != want {
+	if want := "Add Serials Activate AddRoute Links Lookup Probe Links Save Get Links Routes"; got != want {
 		t.Errorf("create calls %s, want %s", got, want)
 	}
 }

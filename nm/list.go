@@ -47,6 +47,24 @@ func (c *Client) List(ctx context.Context) ([]nmgre.Profile, error) {
 	return profiles, failed(op, err)
 }
 
+// Serials returns the Serial of every profile.
+func (c *Client) Serials(ctx context.Context) ([]uint64, error) {
+	const op = "list the profiles"
+	l, err := c.link(ctx)
+	if err != nil {
+		return nil, failed(op, err)
+	}
+	var paths []dbus.ObjectPath
+	if err := l.call(ctx, settings, gnm.SettingsListConnections, nil, &paths); err != nil {
+		return nil, failed(op, err)
+	}
+	serials := make([]uint64, len(paths))
+	for i, path := range paths {
+		serials[i] = serial(path)
+	}
+	return serials, nil
+}
+
 // Get returns the profile with everything that there is to say of it, or fails with [nmgre.ErrNotFound].
 func (c *Client) Get(ctx context.Context, uuid string) (nmgre.Profile, error) {
 	const op = "read the profile"
@@ -54,12 +72,9 @@ func (c *Client) Get(ctx context.Context, uuid string) (nmgre.Profile, error) {
 	if err != nil {
 		return nmgre.Profile{}, failed(op, err)
 	}
-	path, err := l.lookup(ctx, uuid)
-	if err != nil {
-		return nmgre.Profile{}, failed(op, err)
-	}
+	var path dbus.ObjectPath
 	var actives []dbus.ObjectPath
-	if err := l.flight(ctx, []request{activesRequest(&actives)}); err != nil {
+	if err := l.flight(ctx, []request{lookupRequest(uuid, &path), activesRequest(&actives)}); err != nil {
 		return nmgre.Profile{}, failed(op, err)
 	}
 	profiles, err := l.profiles(ctx, []dbus.ObjectPath{path}, actives)

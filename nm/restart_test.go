@@ -47,6 +47,7 @@ func TestStarting(t *testing.T) {
 	for name, call := range map[string]func() error{
 		"Manager":    func() error { _, err := c.Manager(ctx); return err },
 		"List":       func() error { _, err := c.List(ctx); return err },
+		"Serials":    func() error { _, err := c.Serials(ctx); return err },
 		"Get":        func() error { _, err := c.Get(ctx, testUUID); return err },
 		"Activate":   func() error { return c.Activate(ctx, testUUID) },
 		"Deactivate": func() error { return c.Deactivate(ctx, testUUID) },

@@ -151,5 +151,6 @@ stamp "mounted"
 stamp "hosts are up"
 cd /root || cd /
 # A listener needs no terminal, and commands must not get the console.
-/lab/agent serve "${listen[@]}" </dev/null &
+# In the background the shell ignores Ctrl-C for it and all that it starts.
+env --default-signal=INT,QUIT /lab/agent serve "${listen[@]}" </dev/null &
 wait_for_agent $!

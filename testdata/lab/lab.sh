@@ -129,14 +129,25 @@ build_tree() {
 	url=$(mirror)
 	use_proxy_of_apt
 	note "Debian $suite from $url"
-	rm -rf "$base/tree" "$tree"
-	debootstrap --variant=minbase --exclude=e2fsprogs,logsave,tzdata \
+	remove_tree "$base/tree"
+	remove_tree "$tree"
+	setpriv --pdeathsig TERM debootstrap --variant=minbase --exclude=e2fsprogs,logsave,tzdata \
 		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
 		"$suite" "$tree" "$url" >"$base/debootstrap.log" 2>&1 ||
 		fail "debootstrap failed; see $base/debootstrap.log"
 	fill_tree "$tree" >"$base/packages.log" 2>&1 || fail "packages failed; see $base/packages.log"
 	mv "$tree" "$base/tree"
 	stamp_text >"$base/tree.stamp"
+}
+
+# remove_tree FOLDER: debootstrap, when it is killed, leaves mounts in its tree.
+remove_tree() {
+	local mounted
+	while read -r _ mounted _; do
+		printf -v mounted %b "$mounted"
+		[[ $mounted != "$1"/* ]] || umount "$mounted" || fail "cannot unmount $mounted"
+	done < <(tac /proc/mounts)
+	rm -rf --one-file-system "$1"
 }
 
 fill_tree() {
@@ -161,7 +172,7 @@ fill_tree() {
 in_tree() {
 	local tree=$1
 	shift
-	DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 chroot "$tree" "$@"
+	DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 setpriv --pdeathsig TERM chroot "$tree" "$@"
 }
 
 # fetch_kernel TREE: linux-image-amd64 only points to the package that holds
@@ -287,7 +298,7 @@ clean() {
 	for i in "$cache"/run/*/; do
 		[[ -d $i ]] && instance=${i%/} && is_up && fail "$instance still runs: stop it first"
 	done
-	rm -rf "$cache"
+	remove_tree "$cache"
 }
 
 # --- one running lab ------------------------------------------------------
@@ -537,12 +548,14 @@ ask_to_end() {
 # cache's lock.
 note_modules() {
 	local from
+	[[ -r /proc/modules ]] || return 0 # a kernel without modules
 	from=$(other_direct_lab) && cp "$from/modules.before" "$instance/" && return
 	cut -d' ' -f1 /proc/modules >"$instance/modules.before"
 }
 
 drop_modules() {
 	local round module modules used
+	[[ -f $instance/modules.before ]] || return 0
 	other_direct_lab >/dev/null && return
 	for round in 1 2 3 4 5; do
 		modules=$(unused_modules)
