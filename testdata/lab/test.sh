@@ -103,6 +103,7 @@ summary() {
 		/^=== package / { p = $3; order[++n] = p }
 		/^=== end / { seconds[p] = $4; ended[p] = 1 }
 		/^--- PASS: / { pass[p]++ }
+		/^Benchmark[^ \t]*[ \t]+[0-9]+[ \t]/ { pass[p]++ }
 		/^--- FAIL: / { failed[p]++; names[p] = names[p] " " $3 }
 		/^ *--- SKIP: / { skipped[p]++; names[p] = names[p] " " $3 }
 		END {
