@@ -109,13 +109,14 @@ install_packages() {
 		fail "could not install ${missing[*]}"
 }
 
-# mirror: where this machine gets Debian from, if it does.
+# mirror: where this machine gets Debian from; nothing where it is no Debian, and
+# debootstrap knows itself.
 mirror() {
 	local url
 	# shellcheck disable=SC2016 # apt's own variables
 	url=$(apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 		sed -n 's,^Debian Debian \(http[^ ]*\)$,\1,p' | head -1)
-	echo "${url:-http://deb.debian.org/debian}"
+	echo "$url"
 }
 
 use_proxy_of_apt() {
@@ -128,12 +129,12 @@ build_tree() {
 	local tree=$base/tree.new url
 	url=$(mirror)
 	use_proxy_of_apt
-	note "Debian $suite from $url"
+	note "Debian $suite${url:+ from $url}"
 	remove_tree "$base/tree"
 	remove_tree "$tree"
 	setpriv --pdeathsig TERM debootstrap --variant=minbase --exclude=e2fsprogs,logsave,tzdata \
 		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-		"$suite" "$tree" "$url" >"$base/debootstrap.log" 2>&1 ||
+		"$suite" "$tree" ${url:+"$url"} >"$base/debootstrap.log" 2>&1 ||
 		fail "debootstrap failed; see $base/debootstrap.log"
 	fill_tree "$tree" >"$base/packages.log" 2>&1 || fail "packages failed; see $base/packages.log"
 	mv "$tree" "$base/tree"
