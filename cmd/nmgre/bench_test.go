@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -113,6 +114,30 @@ func addProfiles(b *testing.B, n int) {
 printf '[connection]\nid=many%%d\nuuid=00000000-0000-4000-8000-%%012d\ntype=ip-tunnel\ninterface-name=many%%d\nautoconnect=false\n[ip-tunnel]\nmode=2\nlocal=100.0.1.100\nremote=100.0.2.100\ninput-key=%%d\noutput-key=%%d\nttl=64\n[ipv4]\nmethod=manual\naddress1=172.20.0.1/30\nroute1=10.10.2.0/24\n[ipv6]\nmethod=disabled\n' $i $i $i $i $i >many$i.nmconnection; done`
 	lab.Linux1.Run(b, "sh", "-c", fmt.Sprintf(script, n))
 	lab.Linux1.Run(b, "nmcli", "connection", "reload")
+	waitIdle(b)
+}
+
+// waitIdle waits until NetworkManager has digested what it read: busy, it would answer both sides late.
+func waitIdle(b *testing.B) {
+	b.Helper()
+	ticks := func() int {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", lab.Linux1.NMPid()))
+		fields := strings.Fields(string(text))
+		if err != nil || len(fields) < 15 {
+			b.Fatalf("NetworkManager's processor time: %v", err)
+		}
+		user, _ := strconv.Atoi(fields[13])
+		system, _ := strconv.Atoi(fields[14])
+		return user + system
+	}
+	for range 100 {
+		before := ticks()
+		time.Sleep(2 * time.Second)
+		if ticks()-before < 10 { // a hundred ticks are a second
+			return
+		}
+	}
+	b.Fatal("NetworkManager does not come to rest")
 }
 
 // The smallest command, on this machine itself: what every call pays before it does anything.
