@@ -116,7 +116,8 @@ summary() {
 				printf "lab: %-20s %s: %d passed, %d failed, %d skipped, %d s%s\n", p, verdict, pass[p], failed[p], skipped[p], seconds[p], names[p] ? " --" names[p] : ""
 				total += ran; good += pass[p]; wrong += failed[p]; out += skipped[p]
 			}
-			printf "lab: %d tests in %d packages: %d passed, %d failed, %d skipped\n", total, n, good, wrong, out
+			printf "lab: %d tests in %d packages\n", total, n
+			printf "lab: %d passed, %d failed, %d skipped\n", good, wrong, out
 			exit bad || !n
 		}' "$1"
 }
