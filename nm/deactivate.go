@@ -88,7 +88,10 @@ func (l *link) deleteProfile(ctx context.Context, uuid string) (tried string, er
 	if err == nil {
 		err = l.call(ctx, profile, gnm.ConnectionDelete, nil)
 	}
-	return tried, unlessGone(err)
+	if isGone(err) {
+		return tried, nil
+	}
+	return tried, err
 }
 
 // started fails with [nmgre.ErrNoNetworkManager] as long as NetworkManager is starting.
@@ -111,14 +114,19 @@ func (l *link) deleteLink(ctx context.Context, name string) error {
 		return nil
 	}
 	var device dbus.ObjectPath
-	if err := l.call(ctx, manager, gnm.NetworkManagerGetDeviceByIpIface, []any{name}, &device); err != nil {
-		return unlessGone(err)
+	if err := l.call(ctx, manager, gnm.NetworkManagerGetDeviceByIpIface, []any{name}, &device); isGone(err) {
+		return nil
+	} else if err != nil {
+		return err
 	}
 	there, _, err := l.device(ctx, device)
 	if err != nil || !there {
 		return err
 	}
-	return unlessGone(l.call(ctx, device, gnm.DeviceDelete, nil))
+	if err := l.call(ctx, device, gnm.DeviceDelete, nil); !isGone(err) {
+		return err
+	}
+	return nil
 }
 
 // activesRequest asks for the active connections.

@@ -59,3 +59,20 @@ func TestStarting(t *testing.T) {
 		}
 	}
 }
+
+// TestDeleteDenied has one who may not delete, and takes nothing down either.
+func TestDeleteDenied(t *testing.T) {
+	bus, c := start(t)
+	ctx := soon(t, 10*time.Second)
+	add(t, c)
+	if err := c.Activate(ctx, testUUID); err != nil {
+		t.Fatal(err)
+	}
+	bus.Break("Delete", nmtest.Fault{Error: "org.freedesktop.NetworkManager.Settings.PermissionDenied", Text: "Insufficient privileges"})
+	if err := c.Delete(ctx, testUUID); !errors.Is(err, nmgre.ErrNotPermitted) {
+		t.Errorf("got %v", err)
+	}
+	if left := bus.Profiles(); len(left) != 1 || !left[0].Active {
+		t.Errorf("there are %+v", left)
+	}
+}
