@@ -107,8 +107,8 @@ func (l *link) started(ctx context.Context) error {
 	return err
 }
 
-// deleteLink deletes the device of that name if there is one. A trial's link has been made for it, and NetworkManager leaves it alone if
-// it was restarted in between.
+// deleteLink deletes the device of that name if there is one that no profile has. A trial's link has been made for it, and NetworkManager
+// leaves it alone if it was restarted in between. A link that is up for another profile is that of who was first with the name.
 func (l *link) deleteLink(ctx context.Context, name string) error {
 	if name == "" {
 		return nil
@@ -119,14 +119,27 @@ func (l *link) deleteLink(ctx context.Context, name string) error {
 	} else if err != nil {
 		return err
 	}
-	there, _, err := l.device(ctx, device)
-	if err != nil || !there {
+	if mine, err := l.isLeftOver(ctx, device); err != nil || !mine {
 		return err
 	}
 	if err := l.call(ctx, device, gnm.DeviceDelete, nil); !isGone(err) {
 		return err
 	}
 	return nil
+}
+
+// isLeftOver says whether the device has a link, and no profile but one that NetworkManager made up for it.
+func (l *link) isLeftOver(ctx context.Context, device dbus.ObjectPath) (bool, error) {
+	all, err := l.getAll(ctx, device, gnm.DeviceInterface)
+	if err != nil || !value[bool](all, gnm.DevicePropertyReal) {
+		return false, unlessGone(err)
+	}
+	path := value[dbus.ObjectPath](all, gnm.DevicePropertyActiveConnection)
+	if path == noObject || path == "" {
+		return true, nil
+	}
+	all, err = l.getAll(ctx, path, gnm.ActiveConnectionInterface)
+	return readActive(path, all).flags&stateFlagExternal != 0, unlessGone(err)
 }
 
 // activesRequest asks for the active connections.

@@ -76,3 +76,26 @@ func TestDeleteDenied(t *testing.T) {
 		t.Errorf("there are %+v", left)
 	}
 }
+
+// TestDeleteLeavesTheWinner has two profiles on trial of one name: who deletes the one leaves the link of the other alone.
+func TestDeleteLeavesTheWinner(t *testing.T) {
+	bus, c := start(t)
+	ctx := soon(t, 10*time.Second)
+	add(t, c)
+	loser := newUUID()
+	if err := c.Add(ctx, loser, tunnels["plain"]); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Activate(ctx, testUUID); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Delete(ctx, loser); err != nil {
+		t.Fatal(err)
+	}
+	if n := bus.Count("Delete"); n != 1 {
+		t.Errorf("%d deletions, of the profile and its link", n)
+	}
+	if left := bus.Profiles(); len(left) != 1 || !left[0].Active {
+		t.Errorf("there are %+v", left)
+	}
+}

@@ -317,7 +317,13 @@ func (m *manager) properties(path dbus.ObjectPath) (map[string]dbus.Variant, boo
 			"Devices": v([]dbus.ObjectPath{a.device})}, true
 	}
 	if d, ok := m.devices[path]; ok {
-		return map[string]dbus.Variant{"Interface": v(d.name), "Real": v(d.real), "State": v(d.state),
+		carried := dbus.ObjectPath("/")
+		for _, a := range m.actives {
+			if a.device == path {
+				carried = a.path
+			}
+		}
+		return map[string]dbus.Variant{"Interface": v(d.name), "Real": v(d.real), "State": v(d.state), "ActiveConnection": v(carried),
 			"StateReason": v(struct{ State, Reason uint32 }{d.state, d.why})}, true
 	}
 	return map[string]dbus.Variant{"Version": v(m.version), "Startup": v(m.starting), "ActiveConnections": v(sortedPaths(m.actives))}, path == "/org/freedesktop/NetworkManager"
