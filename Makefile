@@ -11,7 +11,10 @@ PREFIX  ?= /usr/local
 # testdata/ is left out of ./... by Go itself, but the lab's own Go code is code like any other.
 PACKAGES := ./... ./testdata/lab/...
 
-.PHONY: help build test vet unit lab-setup lab-test lint bench demo lab man completions install clean
+# polkit up to 122 reads policies from here only.
+POLKIT  ?= /usr/share/polkit-1/actions
+
+.PHONY: help build test vet unit lab-setup lab-test lint bench demo lab man completions policy install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -56,11 +59,16 @@ completions: build ## build/completions: for bash, zsh and fish
 	build/nmgre completion zsh > build/completions/_nmgre
 	build/nmgre completion fish > build/completions/nmgre.fish
 
-install: build man completions ## install below PREFIX (/usr/local)
+policy: ## build/org.nmgre.policy: what polkit knows of nmgre
+	mkdir -p build
+	sed 's,@nmgre@,$(PREFIX)/bin/nmgre,' cmd/nmgre/polkit/org.nmgre.policy.in > build/org.nmgre.policy
+
+install: build man completions policy ## install below PREFIX (/usr/local)
 	install -D -m 0755 build/nmgre $(DESTDIR)$(PREFIX)/bin/nmgre
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 build/man/*.8
 	install -D -m 0644 build/completions/nmgre $(DESTDIR)$(PREFIX)/share/bash-completion/completions/nmgre
 	install -D -m 0644 build/completions/_nmgre $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nmgre
+	install -D -m 0644 -t $(DESTDIR)$(POLKIT) build/org.nmgre.policy
 	install -D -m 0644 build/completions/nmgre.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/nmgre.fish
 
 clean: ## remove everything that was built, the lab too

@@ -69,7 +69,7 @@ func (t Tunnel) nmcliFamily(name string, is func(netip.Addr) bool) []string {
 			addresses = append(addresses, p.String())
 		}
 	}
-	for _, r := range t.RoutesOf(OwnerProfile) {
+	for _, r := range t.RoutesOf(OwnerProfile, MinVersion) {
 		if is(r.Dst.Addr()) {
 			routes = append(routes, r.nmcli())
 		}
@@ -86,27 +86,41 @@ func (t Tunnel) nmcliFamily(name string, is func(netip.Addr) bool) []string {
 
 // nmcli writes the route as nmcli's ipv4.routes takes it: destination, next hop, metric, attributes.
 func (r Route) nmcli() string {
+	via, onlink, weight := r.Via, r.OnLink, uint16(0)
+	if len(r.Nexthops) == 1 { // a member of an ECMP route
+		via, onlink, weight = r.Nexthops[0].Via, r.Nexthops[0].OnLink, r.Nexthops[0].Weight
+	}
 	words := []string{r.Dst.String()}
-	if r.Via.IsValid() {
-		words = append(words, r.Via.String())
+	if via.IsValid() {
+		words = append(words, via.String())
 	}
 	if r.Metric != nil {
 		words = append(words, strconv.FormatUint(uint64(*r.Metric), 10))
 	}
-	for _, attribute := range []struct {
-		set  bool
-		text string
-	}{
-		{r.Src.IsValid(), "src=" + r.Src.String()},
-		{r.Table != 0 && r.Table != MainTable, fmt.Sprintf("table=%d", r.Table)},
-		{r.MTU != 0, fmt.Sprintf("mtu=%d", r.MTU)},
-		{r.MTULock, "lock-mtu=true"},
-		{r.OnLink, "onlink=true"},
-	} {
-		if attribute.set {
-			words = append(words, attribute.text)
+	attribute := func(set bool, name string, value any) {
+		if set {
+			words = append(words, fmt.Sprintf("%s=%v", name, value))
 		}
 	}
+	attribute(r.Type != TypeUnicast, "type", r.Type)
+	attribute(r.From.IsValid(), "from", r.From)
+	attribute(r.TOS != 0, "tos", r.TOS)
+	attribute(r.Src.IsValid(), "src", r.Src)
+	attribute(r.Table != 0 && r.Table != r.defaultTable(), "table", r.Table)
+	attribute(r.Scope != nil, "scope", uint8(r.ScopeOrDefault()))
+	attribute(r.MTU != 0, "mtu", r.MTU)
+	attribute(r.MTULock, "lock-mtu", true)
+	for _, metric := range profileMetrics {
+		value, set := r.Metrics.Get(metric.metric)
+		if set = set && value != 0; metric.metric == MetricQuickACK {
+			attribute(set, metric.name, true)
+			continue
+		}
+		attribute(set, metric.name, value)
+		attribute(set && metric.lock && r.Metrics.Locked(metric.metric), "lock-"+metric.name, true)
+	}
+	attribute(onlink, "onlink", true)
+	attribute(weight != 0, "weight", weight)
 	return strings.Join(words, " ")
 }
 
@@ -193,17 +207,14 @@ func (r Route) IPRouteAdd(dev string) string {
 	if r.Dst.Addr().Is6() {
 		words = []string{"ip", "-6", "route", "add"}
 	}
-	if len(r.Nexthops) == 0 {
-		spec := strings.Fields(r.String())
-		return shellJoin(append(append(words, spec[0]), append([]string{"dev", dev}, spec[1:]...)...))
-	}
-	named := r.Clone()
-	for i := range named.Nexthops {
-		if named.Nexthops[i].Dev == "" {
-			named.Nexthops[i].Dev = dev
+	const placeholder = "\x00" // a name may have spaces
+	for _, word := range strings.Fields(string(r.appendText(nil, placeholder))) {
+		if word == placeholder {
+			word = dev
 		}
+		words = append(words, word)
 	}
-	return shellJoin(append(words, strings.Fields(named.String())...))
+	return shellJoin(words)
 }
 
 // CreateCommand returns the nmgre command that makes the tunnel. What is nmgre's default is left out.

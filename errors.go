@@ -26,6 +26,11 @@ var (
 	// ErrNameLost says that somebody else made a tunnel of the same name at the same moment. It is also an [ErrExists]. Nothing is
 	// left of the attempt; with another name, or none, it can be repeated.
 	ErrNameLost = fmt.Errorf("the name is taken: %w", ErrExists)
+	// ErrChanged says that somebody else has changed the same thing meanwhile: it is not any more what the change was planned for. It is
+	// also an [ErrInvalid]. Nothing was changed; it can be tried again.
+	ErrChanged = fmt.Errorf("changed meanwhile: %w", ErrInvalid)
+	// ErrLeftBehind says that something of what failed may be there still.
+	ErrLeftBehind = errors.New("something may be left behind")
 	// ErrUnreachable says that the kernel has no route to a destination.
 	ErrUnreachable = errors.New("no route")
 )

@@ -18,6 +18,7 @@ type world struct {
 	managerErr error
 	missing    map[Mode]bool // modes that the kernel does not have
 	noRoot     bool
+	keptWorld
 
 	profiles []*fakeProfile
 	links    []*fakeLink
@@ -50,7 +51,7 @@ const networkManagerMetric = 675
 
 // newWorld is the host Linux1 of the seed document: eth0 leads to the far end, eth1 to its own network.
 func newWorld() *world {
-	w := &world{manager: Manager{Version: MinVersion, Modify: PermissionYes, Control: PermissionYes}}
+	w := &world{manager: Manager{Version: MinVersion, Modify: PermissionYes, Control: PermissionYes}, keptWorld: newKeptWorld()}
 	w.answer = func(p Probe) (ProbeResult, Counters, error) {
 		return ProbeResult{Sent: p.Enough, Received: p.Enough, RTT: []time.Duration{1204 * time.Microsecond, 1100 * time.Microsecond}},
 			Counters{TxPackets: uint64(p.Enough), RxPackets: uint64(p.Enough)}, nil
@@ -151,6 +152,7 @@ func (w *world) String() string {
 		}
 		b.WriteByte('\n')
 	}
+	b.WriteString(w.keptWorld.String())
 	return b.String()
 }
 
@@ -166,13 +168,20 @@ func (g *GRELink) parentName(w *world) string {
 // process is one running nmgre on a world: its Profiles and its Kernel. Everything that it asks for is a call with a number.
 type process struct {
 	*world
-	calls []string // the methods in the order of their calls
-	dead  bool     // killed: what it had on trial is abandoned
+	calls  []string // the methods in the order of their calls
+	locked bool     // has the lock on root's files
+	dead   bool     // killed: what it had on trial is abandoned
+	asRoot bool     // is root's, whoever else is not
 
 	// fault says what happens to a call instead of what it asks for.
 	fault func(n int, method string) fault
 	// turn is called before each call: another process may have its turn there.
 	turn func(n int, method string)
+
+	// what the watches tell, and why they cannot be had
+	profileEvents            chan ProfileEvent
+	kernelEvents             chan KernelEvent
+	watchErr, kernelWatchErr error
 }
 
 // fault is what happens to a call. The zero fault is none.
@@ -190,7 +199,9 @@ type killed struct{ p *process }
 
 func (w *world) start() *process { return &process{world: w} }
 
-func (p *process) host() *Host { return &Host{Profiles: p, Kernel: p} }
+func (p *process) host() *Host {
+	return &Host{Profiles: p, Kernel: fakeKernel{p}, Gateway: p, Store: fakeStore{p}, Keeper: p.keeper()}
+}
 
 // call counts a call and lets its fault happen, or does it.
 func (p *process) call(ctx context.Context, method string, do func() error) error {
@@ -314,6 +325,132 @@ func (p *process) Save(ctx context.Context, uuid string) error {
 	})
 }
 
+func (p *process) SetRoutes(ctx context.Context, uuid string, from, to []Route) error {
+	return p.call(ctx, "SetRoutes", func() error {
+		f := p.profile(uuid)
+		if f == nil {
+			return errVanished
+		}
+		if !equalRoutes(f.Tunnel.Routes, from) {
+			return &Error{Kind: ErrChanged, What: "the profile has other routes"}
+		}
+		f.Tunnel.Routes = slices.Clone(to)
+		if f.Device != "" {
+			p.routes = slices.DeleteFunc(p.routes, func(r fakeRoute) bool { return r.dev == f.Device && r.Protocol == 4 })
+			p.addProfileRoutes(f.Tunnel)
+		}
+		return nil
+	})
+}
+
+// Update changes the profile in memory. What puts it back is a call too.
+func (p *process) Update(ctx context.Context, uuid string, t Tunnel) (back func(context.Context) error, err error) {
+	var old *Profile
+	back = func(ctx context.Context) error {
+		return p.call(ctx, "Back", func() error {
+			f := p.profile(uuid)
+			if f == nil || old == nil {
+				return nil
+			}
+			f.ID, f.Tunnel, f.Unsaved = old.ID, old.Tunnel.Clone(), old.Unsaved
+			return nil
+		})
+	}
+	err = p.call(ctx, "Update", func() error {
+		f := p.profile(uuid)
+		if f == nil {
+			return errVanished
+		}
+		before := f.Profile
+		before.Tunnel = f.Tunnel.Clone()
+		old = &before
+		if f.ID == f.Tunnel.Name {
+			f.ID = t.Name
+		}
+		f.Tunnel, f.Unsaved = t.Clone(), true
+		return nil
+	})
+	return back, err
+}
+
+func (p *process) Reapply(ctx context.Context, uuid string) error {
+	return p.call(ctx, "Reapply", func() error {
+		f := p.profile(uuid)
+		if f == nil {
+			return errVanished
+		}
+		return p.reapply(f)
+	})
+}
+
+// reapply does what NetworkManager does while the device stays: its MTU, addresses and routes.
+func (w *world) reapply(f *fakeProfile) error {
+	l, t := w.link(f.Device), f.Tunnel
+	if l == nil {
+		return nil
+	}
+	if g := l.GRE; f.Device != t.Name || g.Mode != t.Mode || g.Local != t.Local || g.Remote != t.Remote || g.TTL != t.TTL {
+		return &Error{What: "Can't reapply changes to 'ip-tunnel' setting"}
+	}
+	l.MTU, l.Addresses = int(t.MTU), slices.Clone(t.Addresses)
+	w.routes = slices.DeleteFunc(w.routes, func(r fakeRoute) bool { return r.dev == t.Name && r.Protocol == 4 })
+	w.addProfileRoutes(t)
+	return nil
+}
+
+// addProfileRoutes sets the routes that the profile holds.
+func (w *world) addProfileRoutes(t Tunnel) {
+	for _, r := range t.RoutesOf(OwnerProfile, MinVersion) {
+		r = r.Clone()
+		if r.Metric == nil {
+			r.Metric = ptr(uint32(networkManagerMetric))
+		}
+		w.routes = append(w.routes, fakeRoute{t.Name, KernelRoute{r, 4}})
+	}
+}
+
+// Watch hands on what a test sends.
+func (p *process) Watch(ctx context.Context) (<-chan ProfileEvent, error) {
+	if p.watchErr != nil {
+		return nil, p.watchErr
+	}
+	return relay(ctx, p.profileEvents), nil
+}
+
+// fakeKernel is the process as a Kernel, whose Watch is another than the profiles'.
+type fakeKernel struct{ *process }
+
+func (k fakeKernel) Watch(ctx context.Context) (<-chan KernelEvent, error) {
+	if k.kernelWatchErr != nil {
+		return nil, k.kernelWatchErr
+	}
+	return relay(ctx, k.kernelEvents), nil
+}
+
+// relay copies from a channel until ctx ends or the channel is closed.
+func relay[E any](ctx context.Context, from <-chan E) <-chan E {
+	to := make(chan E)
+	go func() {
+		defer close(to)
+		for {
+			select {
+			case e, open := <-from:
+				if !open {
+					return
+				}
+				select {
+				case to <- e:
+				case <-ctx.Done():
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return to
+}
+
 func (p *process) Activate(ctx context.Context, uuid string) error {
 	return p.call(ctx, "Activate", func() error {
 		f := p.profile(uuid)
@@ -341,13 +478,7 @@ func (w *world) activate(f *fakeProfile) error {
 		}
 	}
 	w.addLink(Link{Name: t.Name, Kind: t.Mode.String(), Up: true, MTU: int(t.MTU), Addresses: slices.Clone(t.Addresses), GRE: &g})
-	for _, r := range t.RoutesOf(OwnerProfile) {
-		r = r.Clone()
-		if r.Metric == nil {
-			r.Metric = ptr(uint32(networkManagerMetric))
-		}
-		w.routes = append(w.routes, fakeRoute{t.Name, KernelRoute{r, 4}})
-	}
+	w.addProfileRoutes(t)
 	f.State, f.Device, f.DeviceState = StateActive, t.Name, "activated"
 	return nil
 }
@@ -397,7 +528,7 @@ func (p *process) Supports(m Mode) error {
 	})
 }
 
-func (p *process) CanChange() bool { return !p.noRoot }
+func (p *process) CanChange() bool { return p.asRoot || !p.noRoot }
 
 func (p *process) Links(ctx context.Context) (list []Link, err error) {
 	err = p.call(ctx, "Links", func() error {
@@ -545,32 +676,63 @@ func (p *process) OwnRoutes(ctx context.Context) (byDev map[string][]KernelRoute
 	return byDev, err
 }
 
-func (p *process) AddRoute(ctx context.Context, dev string, r Route) error {
-	return p.call(ctx, "AddRoute", func() error {
-		if p.noRoot {
-			return &Error{Kind: ErrNotPermitted, What: "add the route"}
-		}
-		for _, held := range p.routes {
-			if held.sameSlot(r) {
-				return &Error{Kind: ErrExists, What: "add the route " + r.String()}
+func (p *process) RoutesTo(ctx context.Context, to netip.Addr) (list []DeviceRoute, err error) {
+	err = p.call(ctx, "RoutesTo", func() error {
+		for _, r := range p.routes {
+			if r.Dst.Contains(to) && r.TableOrMain() == MainTable {
+				list = append(list, DeviceRoute{r.dev, r.KernelRoute})
 			}
 		}
-		p.routes = append(p.routes, fakeRoute{dev, KernelRoute{r.Clone(), RouteProtocol}})
 		return nil
 	})
+	return list, err
 }
 
-func (p *process) ReplaceRoute(ctx context.Context, dev string, r Route) error {
-	return p.call(ctx, "ReplaceRoute", func() error { panic("not used yet") })
-}
-
-func (p *process) DeleteRoute(ctx context.Context, dev string, r Route) error {
-	return p.call(ctx, "DeleteRoute", func() error {
-		p.routes = slices.DeleteFunc(p.routes, func(held fakeRoute) bool {
-			return held.dev == dev && held.Protocol == RouteProtocol && held.sameSlot(r)
-		})
+func (p *process) SyncRoutes(ctx context.Context, want []OwnRoute, opts SyncOptions) (result SyncResult, err error) {
+	err = p.call(ctx, "SyncRoutes", func() error {
+		if !p.CanChange() && !opts.DryRun {
+			return &Error{Kind: ErrNotPermitted, What: "set routes"}
+		}
+		result = p.sync(want, opts)
 		return nil
 	})
+	return result, err
+}
+
+// sync is what the kernel does for SyncRoutes.
+func (p *process) sync(want []OwnRoute, opts SyncOptions) (result SyncResult) {
+	kept := slices.DeleteFunc(slices.Clone(p.routes), func(r fakeRoute) bool { return r.Protocol == RouteProtocol })
+	foreign := len(kept)
+	for i, w := range want {
+		same := func(r fakeRoute) bool { return r.sameSlot(*w.Route) }
+		refusal := func(kind error, what string) {
+			result.Refused = append(result.Refused, Refusal{i, &Error{Kind: kind, What: what}})
+		}
+		switch old := slices.IndexFunc(p.routes, same); {
+		case w.Dev != "" && p.link(w.Dev) == nil:
+			refusal(ErrInvalid, "no such device")
+			continue
+		case slices.ContainsFunc(kept[:foreign], same):
+			refusal(ErrExists, "add the route "+w.Route.String())
+			continue
+		case old < 0:
+			result.Added = append(result.Added, i)
+		case p.routes[old].String() == w.Route.String() && p.routes[old].dev == w.Dev:
+			result.Unchanged++
+		default:
+			result.Replaced = append(result.Replaced, i)
+		}
+		kept = append(kept, fakeRoute{w.Dev, KernelRoute{w.Route.Clone(), RouteProtocol}})
+	}
+	for _, r := range p.routes {
+		if r.Protocol == RouteProtocol && !slices.ContainsFunc(want, func(w OwnRoute) bool { return r.sameSlot(*w.Route) }) {
+			result.Removed++
+		}
+	}
+	if !opts.DryRun {
+		p.routes = kept
+	}
+	return result
 }
 
 func (p *process) Probe(ctx context.Context, probe Probe) (result ProbeResult, err error) {
@@ -614,6 +776,9 @@ type turns struct {
 func newTurns(p *process, run func()) *turns {
 	t := &turns{asks: make(chan struct{}), may: make(chan struct{}), done: make(chan struct{})}
 	p.turn = func(int, string) {
+		if p.locked {
+			return // nobody else gets past the lock
+		}
 		t.asks <- struct{}{}
 		<-t.may
 	}

@@ -40,6 +40,21 @@ type Profiles interface {
 	Deactivate(ctx context.Context, uuid string) error
 	// Delete takes the profile down and removes it. One that is gone already is no error.
 	Delete(ctx context.Context, uuid string) error
+	// SetRoutes gives the profile the routes to instead of from, on disk if it is there, and has NetworkManager apply them to
+	// the device while the tunnel stays up; addresses and routes that others have set on the device stay too. It fails with
+	// [ErrChanged] if the profile has other routes than from, unless from is nil, and with an [ErrInvalid] for a route that a
+	// profile cannot hold.
+	SetRoutes(ctx context.Context, uuid string, from, to []Route) error
+	// Update writes t into the profile, in memory only until [Profiles.Save], and applies nothing. What nmgre does not know of the
+	// profile stays. A profile that has its interface's name keeps to it when that changes. The function that it returns puts the
+	// profile back exactly as it was, in memory and on disk; it is never nil, since an error may be of the answer only.
+	Update(ctx context.Context, uuid string, t Tunnel) (back func(context.Context) error, err error)
+	// Reapply has the profile's device run with the profile as it is now, and stay up meanwhile; addresses and routes that others have
+	// set on the device stay too. It fails when the profile differs in what cannot be changed so.
+	Reapply(ctx context.Context, uuid string) error
+	// Watch tells when profiles, or what NetworkManager does with them, may have changed. Events that nobody takes are joined. The channel
+	// is closed when ctx has ended. The watch outlives a restart of NetworkManager and of the bus.
+	Watch(ctx context.Context) (<-chan ProfileEvent, error)
 }
 
 // Manager is what a NetworkManager says of itself.
@@ -106,16 +121,135 @@ type Kernel interface {
 	// Routes returns the routes that lead into the device named dev, in every table, but those that the kernel keeps by itself
 	// (protocol kernel, table local). Multipath routes are returned for each of their devices.
 	Routes(ctx context.Context, dev string) ([]KernelRoute, error)
-	// OwnRoutes returns all routes with the protocol number [RouteProtocol], by device.
+	// OwnRoutes returns all routes with the protocol number [RouteProtocol], by device; those of a type that has no device are
+	// under the empty name.
 	OwnRoutes(ctx context.Context) (map[string][]KernelRoute, error)
-	// AddRoute adds a route of ours (protocol [RouteProtocol]) into dev; ErrExists if there is one like it.
-	AddRoute(ctx context.Context, dev string, r Route) error
-	// ReplaceRoute adds the route, or puts it in the place of the one with the same destination, metric and table.
-	ReplaceRoute(ctx context.Context, dev string, r Route) error
-	// DeleteRoute removes a route of ours; one that is gone already is no error.
-	DeleteRoute(ctx context.Context, dev string, r Route) error
+	// RoutesTo returns the unicast routes of the main table whose destination contains to, whoever made them.
+	RoutesTo(ctx context.Context, to netip.Addr) ([]DeviceRoute, error)
+	// SyncRoutes sees to it that the routes with the protocol number [RouteProtocol] are those of want, and no others. It compares
+	// want with what the kernel has and sends the difference only. Routes of others are left alone: where one is in the place of
+	// a wanted one, that one is refused. A route that the kernel refuses does not keep the others from being set. When ctx ends in
+	// the middle, some are set and some are not.
+	SyncRoutes(ctx context.Context, want []OwnRoute, opts SyncOptions) (SyncResult, error)
 	// Probe sends ICMP echo requests to p.To, out of p.Dev, and says what came back.
 	Probe(ctx context.Context, p Probe) (ProbeResult, error)
+	// Watch tells when devices, addresses or routes may have changed. Events that nobody takes are joined. The channel is closed when
+	// ctx has ended.
+	Watch(ctx context.Context) (<-chan KernelEvent, error)
+}
+
+// OwnRoute is a route that nmgre puts into the kernel itself.
+type OwnRoute struct {
+	Dev   string // the device that the route, or a nexthop without a device, leads into; empty for types without one, and nexthop objects
+	Route *Route // not changed
+}
+
+// SyncOptions say how [Kernel.SyncRoutes] goes about it.
+type SyncOptions struct {
+	DryRun   bool                  // nothing is changed: the result says what would be. Needs no privilege
+	Progress func(done, total int) // is told now and then how many of the changes are done; may be nil
+}
+
+// SyncResult says what [Kernel.SyncRoutes] did. The numbers are indexes into what was wanted, in growing order.
+type SyncResult struct {
+	Added     []int // the kernel did not have them
+	Replaced  []int // it had another route of ours in their place
+	Unchanged int
+	Removed   int // ours that nobody wants any more
+	Refused   []Refusal
+}
+
+// Refusal is a wanted route that the kernel did not take.
+type Refusal struct {
+	Index int // into what was wanted
+	Err   error
+}
+
+// DeviceRoute is a route with its device.
+type DeviceRoute struct {
+	Dev string // of a multipath route, the first one's
+	KernelRoute
+}
+
+// Gateway is what the kernel does with packets that are forwarded, as far as the workflow needs it; package routes has the real one.
+// Everything needs root, but Forwarding; it fails with [ErrNotPermitted] without.
+type Gateway interface {
+	// Missing returns the indexes of those of want that nmgre's tables do not have.
+	Missing(ctx context.Context, want []Rule) ([]int, error)
+	// SetRules replaces nmgre's rules, in one transaction, and says whether there was anything to change. It touches no other
+	// table. Connections that the change would treat otherwise are dropped from the connection tracking table.
+	SetRules(ctx context.Context, want []Rule) (bool, error)
+	// Forwarding says whether IPv4 packets that come in by dev are forwarded. It fails with [ErrNotFound] if there is no such device.
+	Forwarding(ctx context.Context, dev string) (bool, error)
+	// SetForwarding switches that.
+	SetForwarding(ctx context.Context, dev string, on bool) error
+	// Obstacles looks for what will drop packets that are forwarded between devs whatever nmgre does, such as firewalld or Docker.
+	Obstacles(ctx context.Context, devs []string) ([]Obstacle, error)
+}
+
+// Rule is what nmgre does to forwarded packets for one tunnel. It is an SNAT rule, or with ClampMSS one that clamps the MSS.
+type Rule struct {
+	UUID     string       // of the tunnel's profile; the rule is tagged with it
+	Dev      string       // the tunnel's device
+	Inner    netip.Prefix // SNAT: source of the packets
+	SNAT     SNAT
+	ClampMSS bool // TCP connections that are forwarded through Dev, in either direction and family, get the MSS that fits
+}
+
+// Obstacle is something on this host that drops forwarded packets.
+type Obstacle struct {
+	What string // "firewalld forwards nothing between gre1 and eth1"
+	Hint string // what to type
+}
+
+// Store is root's own files, by the UUID of the profile; package routes/store has the real one. Reading needs no privilege; changing
+// needs root and fails with [ErrNotPermitted] without. A file that root's own rules do not let nmgre trust (a symlink, not root's,
+// writable by others) is an error that says so.
+type Store interface {
+	// Lock keeps other nmgre processes from changing anything until unlock is called. Needs root.
+	Lock(ctx context.Context) (unlock func(), err error)
+	// All returns what is kept for every tunnel but those excepted, in the order of their UUIDs. An error about one file is joined to
+	// the others', and does not keep the rest from being returned; only when nothing can be told the list is nil.
+	All(ctx context.Context, except ...string) ([]Kept, error)
+	// Get returns what is kept for one tunnel, with the stamp of its file. It fails with [ErrNotFound] if there is nothing.
+	Get(ctx context.Context, uuid string) (Kept, error)
+	// Put writes the file of k.UUID anew, or removes it if k is empty: all of it or nothing. It fails with [ErrChanged] if k.Stamp is
+	// another than the file's. back makes the file what it was before; it is nil if nothing can have been changed.
+	Put(ctx context.Context, k Kept) (back func(ctx context.Context) error, err error)
+	// Delete removes a tunnel's file; one that is gone already is no error.
+	Delete(ctx context.Context, uuid string) error
+	// Remembered returns the state of forwarding that devices had before nmgre changed it, since the last boot.
+	Remembered(ctx context.Context) (map[string]bool, error)
+	// Remember writes that anew.
+	Remember(ctx context.Context, before map[string]bool) error
+	// UUIDs returns the tunnels that have a file, without reading it.
+	UUIDs(ctx context.Context) ([]string, error)
+	// Watch says whether the hook shall call nmgre for the events of other connections than those that have a file.
+	Watch(ctx context.Context, others bool) error
+	// HookMissing returns nil if NetworkManager's dispatcher calls nmgre; else an error that says what is missing and how to mend it.
+	HookMissing(ctx context.Context) error
+}
+
+// Keeper carries out what needs root: it keeps what NetworkManager cannot hold in the [Store], and sees that the kernel has it.
+// [LocalKeeper] does it in this process; without root, a helper does.
+type Keeper interface {
+	// MayKeep returns nil if the rest can be asked for; else an [ErrNotPermitted] that says why not. It asks nobody.
+	MayKeep() error
+	// Keep writes k and converges: whatever the files want is in the kernel when it returns. An empty k is forgotten. When it fails,
+	// everything is as it was before, unless the error is an [ErrLeftBehind].
+	Keep(ctx context.Context, k Kept, progress func(done, total int)) (Converged, error)
+	// Forget removes what is kept for a tunnel, from the files and from the kernel.
+	Forget(ctx context.Context, uuid string) error
+	// Converge makes the kernel have what the files want, as far as the tunnels are up.
+	Converge(ctx context.Context) (Converged, error)
+}
+
+// Converged says what a [Keeper] found to do.
+type Converged struct {
+	Routes  SyncResult // of all tunnels together
+	Refused []Refusal  // of the tunnel that was given to Keep: indexes into its Kept.Routes
+	Changed bool       // whether anything was changed
+	Trouble []string   // what could not be done, in words; of other tunnels too
 }
 
 // Link is a network device.

@@ -12,11 +12,13 @@ import (
 // Status is a tunnel as it stands: its profile, and what the kernel has of it.
 type Status struct {
 	Profile
-	Link         *Link         // nil when there is none
-	KernelRoutes []KernelRoute // those of nmgre's own
+	Link *Link // nil when there is none
+	Kept Kept  // what root keeps for it; empty if nothing
+	// KeptErr says why that cannot be told, or that what is kept will not come back by itself; nil if all is well.
+	KeptErr error
 }
 
-// profiles lists all profiles, after it has removed those that a killed nmgre left on trial.
+// profiles lists all profiles, after it has removed what killed processes and others have left behind.
 func (h *Host) profiles(ctx context.Context) ([]Profile, error) {
 	list, err := h.Profiles.List(ctx)
 	if err != nil {
@@ -35,7 +37,26 @@ func (h *Host) profiles(ctx context.Context) ([]Profile, error) {
 		}
 		h.tell(Event{What: "removed " + Printable(p.ID) + ", which an interrupted nmgre left behind", Undo: true})
 	}
+	h.sweep(ctx, kept)
 	return kept, nil
+}
+
+// sweep has what is kept for profiles that are gone removed, where the caller is root. That it fails is no failure of what was asked for.
+func (h *Host) sweep(ctx context.Context, profiles []Profile) {
+	if !h.Kernel.CanChange() {
+		return
+	}
+	uuids, err := h.Store.UUIDs(ctx)
+	orphan := func(uuid string) bool {
+		return !slices.ContainsFunc(profiles, func(p Profile) bool { return p.UUID == uuid })
+	}
+	if err != nil || !slices.ContainsFunc(uuids, orphan) {
+		return
+	}
+	c, err := h.Keeper.Converge(ctx)
+	if err == nil && c.Changed {
+		h.tell(Event{What: "removed what had been kept for tunnels that are gone", Undo: true})
+	}
 }
 
 // List returns every GRE tunnel, by name.
@@ -44,15 +65,28 @@ func (h *Host) List(ctx context.Context) ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	routes, err := h.Kernel.OwnRoutes(ctx)
-	if err != nil {
-		return nil, err
+	kept, keptErr := h.Store.All(ctx)
+	byUUID := make(map[string]Kept, len(kept))
+	for _, k := range kept {
+		byUUID[k.UUID] = k
+	}
+	if keptErr != nil {
+		h.tell(Event{What: "warning: " + keptErr.Error()})
+	}
+	var hook error
+	if len(kept) > 0 {
+		hook = h.Store.HookMissing(ctx)
 	}
 	var list []Status
 	for _, p := range profiles {
-		if p.Tunnel.Mode != 0 {
-			list = append(list, Status{Profile: p, KernelRoutes: routes[p.Device]})
+		if p.Tunnel.Mode == 0 {
+			continue
 		}
+		status := Status{Profile: p, Kept: byUUID[p.UUID]}
+		if !status.Kept.Empty() {
+			status.KeptErr = hook
+		}
+		list = append(list, status)
 	}
 	slices.SortFunc(list, func(a, b Status) int {
 		if c := compareNames(a.Tunnel.Name, b.Tunnel.Name); c != 0 {
@@ -165,39 +199,34 @@ func (h *Host) status(ctx context.Context, uuid string) (Status, error) {
 	return h.statusOf(ctx, p)
 }
 
-// statusOf adds to a profile what the kernel has of it.
+// statusOf adds to a profile what root keeps for it, and what the kernel has of it.
 func (h *Host) statusOf(ctx context.Context, p Profile) (Status, error) {
 	status := Status{Profile: p}
+	if status.Kept, status.KeptErr = h.keptOf(ctx, p.UUID); status.KeptErr == nil && !status.Kept.Empty() {
+		status.KeptErr = h.Store.HookMissing(ctx)
+	}
 	links, err := h.Kernel.Links(ctx)
 	if err != nil {
 		return status, err
 	}
-	if p.Device == "" {
-		return status, nil
-	}
-	status.Link = findLink(links, p.Device)
-	routes, err := h.Kernel.Routes(ctx, p.Device)
-	if err != nil {
-		return Status{}, err
-	}
-	for _, r := range routes {
-		if r.Protocol == RouteProtocol {
-			status.KernelRoutes = append(status.KernelRoutes, r)
-		}
+	if p.Device != "" {
+		status.Link = findLink(links, p.Device)
 	}
 	return status, nil
 }
 
-// Up brings a tunnel up and returns when its addresses are set. If it does not come up, it is taken down again.
+// Up brings a tunnel up and returns when its addresses are set and what is kept for it is in the kernel. If it does not come up, it is
+// taken down again.
 func (h *Host) Up(ctx context.Context, name string) (Profile, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
 		return p, err
 	}
 	if p.State == StateActive {
-		return p, nil
+		return p, h.converge(ctx, p)
 	}
-	if err := h.Profiles.Activate(ctx, p.UUID); err != nil {
+	err = h.step(ctx, Event{What: "brought it up", Commands: nmcliCommand("up", p.UUID), Detail: true}, func() error { return h.Profiles.Activate(ctx, p.UUID) })
+	if err != nil {
 		err = withContext(ctx, err)
 		undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 		defer cancel()
@@ -206,28 +235,91 @@ func (h *Host) Up(ctx context.Context, name string) (Profile, error) {
 		}
 		return p, err
 	}
-	return p, nil
+	return p, h.converge(ctx, p)
 }
 
-// Down takes a tunnel down and returns when its link is gone. Its profile stays.
+// Down takes a tunnel down and returns when its link is gone. Its profile stays, and so does what is kept for it.
 func (h *Host) Down(ctx context.Context, name string) (Profile, error) {
 	p, err := h.own(ctx, name)
 	if err != nil || p.State == StateInactive && p.Device == "" { // one that is on its way down has a device still
 		return p, err
 	}
-	if err := h.Profiles.Deactivate(ctx, p.UUID); err != nil {
+	err = h.step(ctx, Event{What: "took it down", Commands: nmcliCommand("down", p.UUID), Detail: true}, func() error {
+		if err := h.Profiles.Deactivate(ctx, p.UUID); err != nil {
+			return err
+		}
+		return h.waitGone(ctx, p.Device)
+	})
+	if err != nil {
 		return p, err
 	}
-	return p, h.waitGone(ctx, p.Device)
+	return p, h.converge(ctx, p)
 }
 
-// Delete removes a tunnel: its profile, and with it its link, addresses and routes.
+// converge sees to it that the kernel has what is kept, after a tunnel has come up or gone down. Where the hook does it, a caller without
+// root leaves it to the hook.
+func (h *Host) converge(ctx context.Context, p Profile) error {
+	uuids, err := h.Store.UUIDs(ctx)
+	if err != nil || len(uuids) == 0 {
+		return err
+	}
+	if !h.Kernel.CanChange() {
+		if slices.Contains(uuids, p.UUID) && h.Store.HookMissing(ctx) != nil {
+			h.tell(Event{What: "warning: what NetworkManager cannot hold is not set: type sudo nmgre install-hook, and sudo nmgre up " + shellQuote(p.Tunnel.Name)})
+		}
+		return nil
+	}
+	c, err := h.Keeper.Converge(ctx)
+	for _, trouble := range c.Trouble {
+		h.tell(Event{What: "warning: " + trouble})
+	}
+	return err
+}
+
+// Delete removes a tunnel: what is kept for it, its profile, and with it its link, addresses and routes.
 func (h *Host) Delete(ctx context.Context, name string) (Profile, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
 		return p, err
 	}
-	return p, h.remove(ctx, p.UUID, p.Device)
+	uuids, err := h.Store.UUIDs(ctx)
+	if err != nil {
+		return p, err
+	}
+	if !slices.Contains(uuids, p.UUID) {
+		return p, h.deleteProfile(ctx, p)
+	}
+	if err := h.Keeper.MayKeep(); err != nil {
+		return p, &Error{Kind: ErrNotPermitted, What: "what nmgre keeps for " + Printable(p.Tunnel.Name) + " can be removed by root only", Err: err}
+	}
+	kept, err := h.Store.Get(ctx, p.UUID)
+	if err != nil { // a file that nobody can trust goes all the same
+		kept = Kept{UUID: p.UUID}
+	}
+	forget := Event{What: "removed what was kept for it", Commands: kept.ipCommands("del"), Detail: true}
+	if err := h.step(ctx, forget, func() error { return h.Keeper.Forget(ctx, p.UUID) }); err != nil {
+		return p, err
+	}
+	if err := h.deleteProfile(ctx, p); err != nil {
+		return p, errors.Join(err, h.keepAgain(ctx, kept))
+	}
+	return p, nil
+}
+
+// deleteProfile removes a tunnel's profile, and with it its link.
+func (h *Host) deleteProfile(ctx context.Context, p Profile) error {
+	e := Event{What: "deleted the profile, and with it the link", Commands: nmcliCommand("delete", p.UUID), Detail: true}
+	return h.step(ctx, e, func() error { return h.remove(ctx, p.UUID, p.Device) })
+}
+
+// keepAgain puts back what was kept, since the tunnel is still there.
+func (h *Host) keepAgain(ctx context.Context, k Kept) error {
+	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	if _, err := h.Profiles.Get(undoing, k.UUID); errors.Is(err, ErrNotFound) || k.Empty() {
+		return nil
+	}
+	return h.keep(undoing, k)
 }
 
 // own finds a tunnel that NetworkManager holds, not one that it merely mirrors.

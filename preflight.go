@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // preflight looks at the host that shall get a tunnel. Nothing that it does changes anything.
@@ -15,6 +16,10 @@ type preflight struct {
 	links    []Link
 	kernel   Kernel
 	notes    []string
+
+	version Version // NetworkManager's
+	owned   []Owned // the routes, with their owners
+	pin     bool    // a route covers the far end, which gets a host route
 }
 
 // note remembers what the person should know of a decision.
@@ -24,6 +29,12 @@ func (p *preflight) note(format string, args ...any) {
 
 // decide fills in what the request left open, in an order in which each decision can use the ones before.
 func (p *preflight) decide(ctx context.Context) error {
+	p.decideInner()
+	return p.decideOuter(ctx)
+}
+
+// decideInner decides what does not depend on the way to the far end.
+func (p *preflight) decideInner() {
 	if p.t.Name == "" {
 		p.t.Name = FreeName(p.takenNames())
 	}
@@ -35,6 +46,11 @@ func (p *preflight) decide(ctx context.Context) error {
 	}
 	p.routeToPeer()
 	p.routesByPeer()
+	p.owned = AssignRoutes(p.t.Routes, 0, p.version)
+}
+
+// decideOuter decides what depends on the way to the far end.
+func (p *preflight) decideOuter(ctx context.Context) error {
 	if err := joinProblems(p.parentMissing(), p.localNotHere(), p.remoteHere()); err != nil {
 		return err // the kernel would have no answer to what is asked next, or a misleading one
 	}
@@ -72,7 +88,7 @@ func (p *preflight) routesByPeer() {
 		return
 	}
 	for i, r := range p.t.Routes {
-		if !r.Via.IsValid() && len(r.Nexthops) == 0 && r.Dst != hostPrefix(peer) && r.Dst.Addr().Is4() == peer.Is4() {
+		if !r.Via.IsValid() && len(r.Nexthops) == 0 && r.NexthopID == 0 && r.Type.HasDevice() && r.Dst != hostPrefix(peer) && r.Dst.Addr().Is4() == peer.Is4() {
 			p.t.Routes[i].Via = peer
 			p.note("the route to %s goes via %s: mode %s carries Ethernet, where networks behind the far end need a gateway", r.Dst, peer, p.t.Mode)
 		}
@@ -131,7 +147,61 @@ func (p *preflight) problems(ctx context.Context) []error {
 			errs = append(errs, err)
 		}
 	}
+	errs = append(errs, p.snatSources()...)
+	errs = append(errs, p.nexthopDevices()...)
 	return append(errs, p.swallows(ctx)...)
+}
+
+// nexthopDevices refuses nexthops by devices that are nobody's. One that is down counts: its nexthop is set when it is up.
+func (p *preflight) nexthopDevices() []error {
+	var errs []error
+	for i := range p.t.Routes {
+		for _, hop := range p.t.Routes[i].Nexthops {
+			if hop.Dev != "" && !p.knows(hop.Dev) {
+				errs = append(errs, invalid("route", "name a device that is there, or a tunnel: nmgre list",
+					"%s: there is no device %s", p.t.Routes[i].Dst, Printable(hop.Dev)))
+			}
+		}
+	}
+	return errs
+}
+
+// knows says whether there is a device of that name, or a profile that has one when it is up.
+func (p *preflight) knows(dev string) bool {
+	return dev == p.t.Name || findLink(p.links, dev) != nil ||
+		slices.ContainsFunc(p.profiles, func(o Profile) bool { return o.Tunnel.Name == dev })
+}
+
+// offers tell where NetworkManager itself could hold a multipath route.
+func (p *preflight) offers() []string {
+	var notes []string
+	for _, o := range p.owned {
+		if text := offerText(*o.Route, p.t.Name, p.version); text != "" && p.leadsIntoTunnels(*o.Route) {
+			notes = append(notes, text)
+		}
+	}
+	return notes
+}
+
+// leadsIntoTunnels says whether all nexthops of the route are GRE tunnels, whose profiles nmgre can change.
+func (p *preflight) leadsIntoTunnels(r Route) bool {
+	return !slices.ContainsFunc(r.Nexthops, func(hop Nexthop) bool {
+		link := findLink(p.links, hop.Dev)
+		return hop.Dev != "" && hop.Dev != p.t.Name && (link == nil || link.GRE == nil)
+	})
+}
+
+// offerText says how NetworkManager could hold a multipath route; empty if it cannot.
+func offerText(r Route, dev string, v Version) string {
+	members := ECMPOffer(r, dev, v)
+	if len(members) == 0 {
+		return ""
+	}
+	var lines []string
+	for _, m := range members {
+		lines = append(lines, shellJoin([]string{"nmgre", "route", "add", m.Dev, m.Route.String()}))
+	}
+	return fmt.Sprintf("NetworkManager could hold the route to %s itself, one member in each tunnel's profile: %s", r.Dst, strings.Join(lines, "; "))
 }
 
 // joinProblems joins those that there are.
@@ -263,9 +333,10 @@ func (p *preflight) swallows(ctx context.Context) []error {
 	return errs
 }
 
-// swallow returns an error if r would take over the way to end: unless what leads there now is more specific.
+// swallow returns an error if r would take over the way to end: unless what leads there now is more specific. A route that takes over
+// the way to the tunnel's own far end is taken all the same, if a host route can keep that out of it.
 func (p *preflight) swallow(ctx context.Context, field string, r Route, end netip.Addr) error {
-	if r.TableOrMain() != MainTable || !r.Dst.Contains(end) {
+	if r.TableOrMain() != MainTable || !r.Dst.Contains(end) || !r.Type.HasDevice() {
 		return nil
 	}
 	hop, err := p.kernel.Lookup(ctx, Query{To: end})
@@ -273,13 +344,43 @@ func (p *preflight) swallow(ctx context.Context, field string, r Route, end neti
 		return err
 	}
 	if err == nil && hop.Match.IsValid() && hop.Match.Bits() > r.Dst.Bits() {
-		return nil
+		own, err := p.isOwnPin(ctx, hop, end)
+		if !own || err != nil {
+			return err
+		}
+	}
+	if field == "route" && end == p.t.Remote && !r.Dst.IsSingleIP() {
+		pin, err := pinFor(ctx, p.kernel, p.links, end)
+		if err != nil {
+			return err
+		}
+		if pin != nil {
+			p.pinned(r, *pin)
+			return nil
+		}
 	}
 	way := "give the far end a route of its own first"
 	if err == nil && hop.Via.IsValid() {
 		way = fmt.Sprintf("give the far end a route of its own first: ip route add %s via %s dev %s", end, hop.Via, Printable(hop.Dev))
 	}
 	return invalid(field, way, "%s covers the far end's outer address %s: the tunnel's own packets would go into the tunnel", r.Dst, end)
+}
+
+// isOwnPin says whether what leads to end is a host route of nmgre's own, which is there because of such a route.
+func (p *preflight) isOwnPin(ctx context.Context, hop Hop, end netip.Addr) (bool, error) {
+	if !hop.Match.IsSingleIP() {
+		return false, nil
+	}
+	routes, err := p.kernel.RoutesTo(ctx, end)
+	return slices.ContainsFunc(routes, func(r DeviceRoute) bool { return r.Dst == hop.Match && r.Protocol == RouteProtocol }), err
+}
+
+// pinned notes that the far end gets a host route.
+func (p *preflight) pinned(r Route, pin OwnRoute) {
+	if !p.pin {
+		p.note("%s covers the far end's outer address: a host route keeps it reachable, now: %s dev %s", r.Dst, pin.Route, Printable(pin.Dev))
+	}
+	p.pin = true
 }
 
 // findLink returns the link with that name, nil if there is none.

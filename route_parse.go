@@ -3,214 +3,236 @@ package nmgre
 import (
 	"fmt"
 	"net/netip"
-	"strconv"
-	"strings"
+	"slices"
 )
 
 // maxSpec bounds a route SPEC, in bytes: a multipath route over hundreds of tunnels still fits.
 const maxSpec = 16 << 10
 
-// tableNames are the tables that every Linux host has by name.
-var tableNames = map[string]uint32{"main": MainTable, "local": 255, "default": 253}
-
-// ParseRoute reads a route SPEC: `ip route`'s own words without `dev`, such as "10.10.2.0/24 via 172.16.0.2 metric 50". It knows the
-// words unicast, via, src, metric (priority, preference), table, mtu [lock], onlink and, for a multipath route, nexthop with via,
-// dev, weight and onlink. Errors are [ErrInvalid] for the field "route", and say which word they are about.
+// ParseRoute reads a route SPEC: `ip route`'s own words without `dev`, such as "10.10.2.0/24 via 172.16.0.2 metric 50", with the meaning
+// that iproute2's iproute.c gives them. That goes for synonyms (priority, realm, dsfield) and words that are shortened and still
+// clear, for numbers (0x10 is 16, and 010 is 8), networks (10.1/16, 10.1.0.0/255.255.0.0) and times (300ms, 1.5s, or a number in
+// the kernel's unit). It knows the names that every host has; [RouteNames.Parse] knows more.
+//
+// Equal routes are equal Routes however they are written: the defaults of table and scope, a TOS, realm or metric of 0, and a source
+// of any are absent, since they are the same to the kernel.
+//
+// Not read is what nmgre decides itself (dev, proto), and what it does not have: `as`, `vrf`, and the encaps other than ip, ip6, mpls
+// and seg6. Refused is also what makes no sense, or what the kernel would refuse on every host. Errors are [ErrInvalid] for the
+// field "route", and say which word they are about, and what would be right.
 func ParseRoute(spec string) (Route, error) {
-	if len(spec) > maxSpec {
-		return Route{}, invalid("route", "write one route at a time", "the route is longer than %d bytes", maxSpec)
+	return RouteNames{}.Parse(spec)
+}
+
+// Parse reads a route SPEC, as [ParseRoute] does, with the names that n has besides.
+func (n RouteNames) Parse(spec string) (Route, error) {
+	p := routeParser{names: n}
+	if err := p.read(spec); err != nil {
+		return Route{}, err
 	}
-	p := routeParser{words: strings.Fields(spec)}
-	r, err := p.parse()
-	if err == nil {
-		for _, problem := range r.problems() {
-			return Route{}, problem
-		}
-		return r, nil
-	}
-	return Route{}, err
+	return p.r, nil
 }
 
 // routeParser walks through the words of one SPEC.
 type routeParser struct {
-	words []string
-	at    int // index of the word that is read next
+	names RouteNames
+	spec  string
+	rest  int // where in spec the words begin that are not read yet
+	at    int // how many words are read
+
+	r        Route
+	family   int                   // of the addresses so far, in bits; 0 while there are none
+	hasDst   bool                  // the destination is read,
+	everyDst bool                  // and is everything, of a family that the rest will tell
+	where    [maxRouteWords]uint16 // where the words of routeWords stand, from 1; 0 for those that do not
+	dstAt    uint16
+	hopsAt   []uint16 // where the nexthops begin
 }
 
 const routeHint = "a route is written as for `ip route`: 10.10.2.0/24 [via ADDRESS] [src ADDRESS] [metric N] [table N] [mtu [lock] N] [onlink]"
 
-func (p *routeParser) parse() (r Route, err error) {
-	if p.peek() == "unicast" {
-		p.at++
+// read reads a SPEC into p.r. The parser can be used again.
+func (p *routeParser) read(spec string) error {
+	if len(spec) > maxSpec {
+		return invalid("route", "write one route at a time", "the route is longer than %d bytes", maxSpec)
 	}
-	dst, err := p.next("a destination")
-	if err != nil {
-		return r, err
-	}
-	isDefault := dst == "default"
-	if !isDefault {
-		if r.Dst, err = p.prefix(dst); err != nil {
-			return r, err
+	*p = routeParser{names: p.names, spec: spec, hopsAt: p.hopsAt[:0]}
+	for word := p.word(); word != ""; word = p.word() {
+		if err := p.attribute(word); err != nil {
+			return err
 		}
 	}
-	for p.at < len(p.words) {
-		if err := p.attribute(&r); err != nil {
-			return r, err
-		}
+	if !p.hasDst {
+		return p.ends("a destination")
 	}
-	if isDefault {
-		r.Dst = defaultFor(r)
+	p.settle()
+	if err := p.refused(); err != nil {
+		return err
 	}
-	return r, nil
+	if len(spec) > maxSpec/2 && len(p.r.String()) > maxSpec { // which nobody could read again
+		return invalid("route", "write fewer nexthops", "the route is longer than %d bytes", maxSpec)
+	}
+	return nil
 }
 
-// defaultFor returns the default route's destination in the family of its gateways, IPv4 if there are none.
-func defaultFor(r Route) netip.Prefix {
-	family := r.Via
-	for _, hop := range r.Nexthops {
-		if !family.IsValid() {
-			family = hop.Via
+// attribute reads what begins with a word: the destination, or an attribute with its value.
+func (p *routeParser) attribute(word string) error {
+	if word == "to" {
+		return p.to()
+	}
+	i, known := findRouteWord(word)
+	if !known {
+		return p.destination(word)
+	}
+	if p.where[i] != 0 {
+		return p.bad("give it once", "%s is there twice", Printable(word))
+	}
+	p.where[i] = uint16(p.at) //nolint:gosec // below maxSpec
+	return routeWords[i].read(p, word)
+}
+
+// to reads the destination behind its own word. A type may stand between the two.
+func (p *routeParser) to() error {
+	word, err := p.next("a destination", "")
+	if err != nil {
+		return err
+	}
+	if i, known := findRouteWord(word); known && i >= len(routeWords)-len(typeWords) {
+		return p.attribute(word)
+	}
+	return p.destination(word)
+}
+
+// dstText is the destination in a hint.
+func (p *routeParser) dstText() string {
+	if p.everyDst {
+		return "default"
+	}
+	return p.r.Dst.String()
+}
+
+// destination reads the destination itself.
+func (p *routeParser) destination(word string) (err error) {
+	switch {
+	case p.hasDst:
+		return p.strange(word)
+	case p.at == 1 && isCommand(word):
+		return p.bad("write just what comes after ip route add", "\"%s\" is no part of a route", word)
+	}
+	p.r.Dst, err = p.prefix(word, "destination")
+	p.hasDst, p.everyDst = true, !p.r.Dst.IsValid()
+	p.dstAt = uint16(p.at) //nolint:gosec // below maxSpec
+	return err
+}
+
+// strange is the error about a word that has no meaning where it is.
+func (p *routeParser) strange(word string) error {
+	if _, network := parsePrefix(word); network || isEverything(word) {
+		return p.bad("write one route at a time", "%.80s is a second destination", word)
+	}
+	return p.bad(routeHint, "\"%.80s\" is not known", Printable(word))
+}
+
+// isCommand says whether a word begins a command rather than a route.
+func isCommand(word string) bool {
+	return slices.Contains([]string{"ip", "sudo", "route", "add", "append", "change", "replace", "prepend", "del", "delete"}, word)
+}
+
+// settle makes equal routes equal: what is the default is absent.
+func (p *routeParser) settle() {
+	r := &p.r
+	if p.everyDst {
+		r.Dst = everything(p.family == 128)
+	}
+	if r.Table == r.defaultTable() {
+		r.Table = 0
+	}
+	if r.Scope != nil && r.Dst.Addr().Is4() {
+		given := *r.Scope
+		if r.Scope = nil; r.ScopeOrDefault() != given {
+			r.Scope = &given
 		}
 	}
-	if !family.IsValid() {
-		family = r.Src
-	}
-	if family.Is6() {
+}
+
+// everything is the destination of a default route.
+func everything(ipv6 bool) netip.Prefix {
+	if ipv6 {
 		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 	}
 	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 }
 
-// attribute reads one word with its value into r.
-func (p *routeParser) attribute(r *Route) (err error) {
-	switch word, _ := p.next("a word"); word {
-	case "via":
-		r.Via, err = p.addr(word)
-	case "src":
-		r.Src, err = p.addr(word)
-	case "metric", "priority", "preference":
-		var metric uint32
-		metric, err = p.number(word, 0, 1<<32-1)
-		r.Metric = &metric
-	case "table":
-		r.Table, err = p.table()
-	case "mtu":
-		err = p.mtu(r)
-	case "onlink":
-		r.OnLink = true
-	case "nexthop":
-		var hop Nexthop
-		hop, err = p.nexthop()
-		r.Nexthops = append(r.Nexthops, hop)
-	case "dev", "oif":
-		err = p.bad("leave it out: the route leads into the tunnel", "%.80q does not belong here", word)
-	default:
-		err = p.bad(routeHint, "\"%.80s\" is not known", Printable(word))
+// refused is the first of the route's problems, with the place of the word that it is about.
+func (p *routeParser) refused() error {
+	for _, problem := range p.r.check() {
+		return invalid("route", problem.hint, "word %d: %s", p.place(problem), problem.what)
 	}
-	return err
+	return nil
 }
 
-func (p *routeParser) mtu(r *Route) (err error) {
-	if p.peek() == "lock" {
+// place returns where the word is that a problem is about.
+func (p *routeParser) place(problem routeProblem) uint16 {
+	at := p.dstAt
+	if problem.hop >= 0 && problem.hop < len(p.hopsAt) {
+		at = p.hopsAt[problem.hop]
+	} else if i, known := routeWordIndex[problem.word]; known && p.where[i] != 0 {
+		at = p.where[i]
+	}
+	return at
+}
+
+// word takes the next word; it is empty at the end. Words are parted as a shell parts them.
+func (p *routeParser) word() string {
+	spec, start := p.spec, p.rest
+	for start < len(spec) && isSpace(spec[start]) {
+		start++
+	}
+	end := start
+	for end < len(spec) && !isSpace(spec[end]) {
+		end++
+	}
+	p.rest = end
+	if end > start {
 		p.at++
-		r.MTULock = true
 	}
-	r.MTU, err = p.number("mtu", minMTU4, 0xffff)
-	return err
+	return spec[start:end]
 }
 
-// table reads a table's number or name. The main table is 0 however it is named, so that equal routes are equal.
-func (p *routeParser) table() (n uint32, err error) {
-	n, named := tableNames[p.peek()]
-	if named {
-		p.at++
-	} else {
-		n, err = p.number("table", 1, 1<<32-1)
-	}
-	if n == MainTable {
-		n = 0
-	}
-	return n, err
-}
+func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
-// nexthop reads the words after "nexthop", up to the next one or the end.
-func (p *routeParser) nexthop() (hop Nexthop, err error) {
-	for err == nil && p.at < len(p.words) && p.peek() != "nexthop" {
-		switch word, _ := p.next("a word"); word {
-		case "via":
-			hop.Via, err = p.addr(word)
-		case "dev", "oif":
-			hop.Dev, err = p.next("an interface's name after " + word)
-			if err == nil && (len(hop.Dev) > maxName || Printable(hop.Dev) != hop.Dev) {
-				err = p.bad("an interface's name has 1 to 15 letters, digits and signs", "\"%.80s\" is no interface's name", Printable(hop.Dev))
-			}
-		case "weight":
-			var weight uint32
-			weight, err = p.number(word, 1, 256)
-			hop.Weight = uint16(weight) //nolint:gosec // 1 to 256
-		case "onlink":
-			hop.OnLink = true
-		default:
-			err = p.bad("write the nexthops last, each as: nexthop [via ADDRESS] [dev NAME] [weight N] [onlink]", "\"%.80s\" is not known in a nexthop", Printable(word))
-		}
-	}
-	return hop, err
-}
-
-// prefix reads a destination; one without a length is a host.
-func (p *routeParser) prefix(word string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(word); err == nil && a.Zone() == "" && !a.Is4In6() {
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	dst, err := netip.ParsePrefix(word)
-	if err != nil || dst.Addr().Is4In6() {
-		return dst, p.bad("write the destination as 10.10.2.0/24, 2001:db8::/32 or default", "\"%.80s\" is no destination", Printable(word))
-	}
-	if masked := dst.Masked(); masked != dst {
-		return dst, p.bad(fmt.Sprintf("the network is %s; a single host is %s", masked, dst.Addr()), "%s has bits behind its length", dst)
-	}
-	return dst, nil
-}
-
-func (p *routeParser) addr(after string) (netip.Addr, error) {
-	word, err := p.next("an address after " + after)
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	a, err := netip.ParseAddr(word)
-	if err != nil || a.Zone() != "" || a.Is4In6() {
-		return a, p.bad("write it as 172.16.0.2 or 2001:db8::2", "\"%.80s\" after %s is no address", Printable(word), after)
-	}
-	return a, nil
-}
-
-func (p *routeParser) number(after string, low, high uint32) (uint32, error) {
-	word, err := p.next("a number after " + after)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.ParseUint(word, 10, 32)
-	if err != nil || uint32(n) < low || uint32(n) > high {
-		return 0, p.bad(fmt.Sprintf("%s takes %d to %d", after, low, high), "\"%.80s\" after %s is not possible", Printable(word), after)
-	}
-	return uint32(n), nil
-}
-
-// peek returns the next word, "" at the end.
+// peek returns the next word without taking it.
 func (p *routeParser) peek() string {
-	if p.at < len(p.words) {
-		return p.words[p.at]
-	}
-	return ""
+	rest, at := p.rest, p.at
+	word := p.word()
+	p.rest, p.at = rest, at
+	return word
 }
 
-// next takes the next word; what says what was expected when there is none.
-func (p *routeParser) next(what string) (string, error) {
-	if p.at == len(p.words) {
-		return "", invalid("route", routeHint, "it ends where %s should be", what)
+// accept takes the next word if it is the one.
+func (p *routeParser) accept(word string) bool {
+	if p.peek() != word {
+		return false
 	}
-	p.at++
-	return p.words[p.at-1], nil
+	p.word()
+	return true
+}
+
+// next takes the next word; when there is none the error says what was expected, after which word if that is not empty.
+func (p *routeParser) next(what, after string) (string, error) {
+	word := p.word()
+	if word != "" {
+		return word, nil
+	}
+	if after != "" {
+		what += " after " + after
+	}
+	return "", p.ends(what)
+}
+
+// ends is the error about a word that is not there.
+func (p *routeParser) ends(what string) error {
+	return invalid("route", routeHint, "word %d: it ends where %s should be", p.at+1, what)
 }
 
 // bad makes the error about the word that was read last.

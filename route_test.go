@@ -3,136 +3,221 @@ package nmgre
 import (
 	"encoding/json"
 	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 )
 
-// What `ip route` reads, and the form in which it is printed.
+// The grammar. A file of testdata/domain/route is a list of SPECs, a rule, and what becomes of each: the SPEC in its canonical form, or
+// what is wrong with it.
 func TestParseRoute(t *testing.T) {
-	for _, test := range []struct {
-		spec, print string
-		want        Route
-	}{
-		{"10.10.2.0/24", "10.10.2.0/24", Route{Dst: cidr("10.10.2.0/24")}},
-		{"  unicast\t10.10.2.0/24\n", "10.10.2.0/24", Route{Dst: cidr("10.10.2.0/24")}},
-		{"10.10.2.1", "10.10.2.1", Route{Dst: cidr("10.10.2.1/32")}},
-		{"10.10.2.1/32", "10.10.2.1", Route{Dst: cidr("10.10.2.1/32")}},
-		{"2001:DB8::1", "2001:db8::1", Route{Dst: cidr("2001:db8::1/128")}},
-		{"2001:db8:0:0::/64", "2001:db8::/64", Route{Dst: cidr("2001:db8::/64")}},
-		{"default", "default", Route{Dst: cidr("0.0.0.0/0")}},
-		{"0.0.0.0/0", "default", Route{Dst: cidr("0.0.0.0/0")}},
-		{"::/0", "::/0", Route{Dst: cidr("::/0")}},
-		{"default via fe80::1", "default via fe80::1", Route{Dst: cidr("::/0"), Via: addr("fe80::1")}},
-		{"::/0 src 2001:db8::1", "default src 2001:db8::1", Route{Dst: cidr("::/0"), Src: addr("2001:db8::1")}},
-		{"default nexthop via fe80::1 nexthop via fe80::2", "default nexthop via fe80::1 nexthop via fe80::2",
-			Route{Dst: cidr("::/0"), Nexthops: []Nexthop{{Via: addr("fe80::1")}, {Via: addr("fe80::2")}}}},
-		{"0.0.0.0", "0.0.0.0", Route{Dst: cidr("0.0.0.0/32")}},
-		{"10.10.2.0/24 onlink mtu lock 1400 table 100 metric 50 src 172.16.0.1 via 172.16.0.2",
-			"10.10.2.0/24 via 172.16.0.2 src 172.16.0.1 metric 50 table 100 mtu lock 1400 onlink",
-			Route{Dst: cidr("10.10.2.0/24"), Via: addr("172.16.0.2"), Src: addr("172.16.0.1"), Metric: ptr(uint32(50)), Table: 100, MTU: 1400, MTULock: true, OnLink: true}},
-		{"10.10.2.0/24 metric 0", "10.10.2.0/24 metric 0", Route{Dst: cidr("10.10.2.0/24"), Metric: ptr(uint32(0))}},
-		{"10.10.2.0/24 priority 7", "10.10.2.0/24 metric 7", Route{Dst: cidr("10.10.2.0/24"), Metric: ptr(uint32(7))}},
-		{"10.10.2.0/24 preference 4294967295", "10.10.2.0/24 metric 4294967295", Route{Dst: cidr("10.10.2.0/24"), Metric: ptr(uint32(4294967295))}},
-		{"10.10.2.0/24 table main", "10.10.2.0/24", Route{Dst: cidr("10.10.2.0/24")}},
-		{"10.10.2.0/24 table 254", "10.10.2.0/24", Route{Dst: cidr("10.10.2.0/24")}},
-		{"10.10.2.0/24 table default", "10.10.2.0/24 table 253", Route{Dst: cidr("10.10.2.0/24"), Table: 253}},
-		{"10.10.2.0/24 table 4294967295", "10.10.2.0/24 table 4294967295", Route{Dst: cidr("10.10.2.0/24"), Table: 4294967295}},
-		{"10.10.2.0/24 mtu 68", "10.10.2.0/24 mtu 68", Route{Dst: cidr("10.10.2.0/24"), MTU: 68}},
-		{"10.0.0.0/8 metric 5 nexthop nexthop via 172.16.1.2 dev gre2 weight 256 onlink", "10.0.0.0/8 metric 5 nexthop nexthop via 172.16.1.2 dev gre2 weight 256 onlink",
-			Route{Dst: cidr("10.0.0.0/8"), Metric: ptr(uint32(5)), Nexthops: []Nexthop{{}, {Via: addr("172.16.1.2"), Dev: "gre2", Weight: 256, OnLink: true}}}},
-		{"10.0.0.0/8 nexthop weight 1 dev nexthop nexthop oif gre2", "10.0.0.0/8 nexthop dev nexthop weight 1 nexthop dev gre2",
-			Route{Dst: cidr("10.0.0.0/8"), Nexthops: []Nexthop{{Dev: "nexthop", Weight: 1}, {Dev: "gre2"}}}},
-	} {
-		r, err := ParseRoute(test.spec)
-		if err != nil || !reflect.DeepEqual(r, test.want) {
-			t.Errorf("ParseRoute(%q) = %+v, %v; want %+v", test.spec, r, err, test.want)
+	files, err := filepath.Glob(filepath.Join("testdata", "domain", "route", "*.txt"))
+	if err != nil || len(files) < 120 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			input, _, found := strings.Cut(string(text), rule+"\n")
+			if !found {
+				t.Fatalf("there is no line %s", rule)
+			}
+			var b strings.Builder
+			b.WriteString(input + rule + "\n")
+			for _, spec := range specsOf(input) {
+				b.WriteString(parsed(t, spec))
+			}
+			golden(t, "route/"+name+".txt", b.String())
+		})
+	}
+}
+
+// specsOf reads the SPECs of a fixture: a line each, quoted where it could not be seen otherwise.
+func specsOf(input string) []string {
+	var specs []string
+	for line := range strings.Lines(input) {
+		line = strings.TrimSuffix(line, "\n")
+		if strings.HasPrefix(line, "#") {
+			continue
 		}
-		if got := r.String(); got != test.print {
-			t.Errorf("%q is printed as %q, want %q", test.spec, got, test.print)
+		if spec, err := strconv.Unquote(line); err == nil {
+			line = spec
 		}
-		again, err := ParseRoute(test.print)
-		if err != nil || !reflect.DeepEqual(again, r) {
-			t.Errorf("ParseRoute(%q) = %+v, %v; want %+v again", test.print, again, err, r)
+		specs = append(specs, line)
+	}
+	return specs
+}
+
+// fixtureSpecs returns the SPECs of all fixtures.
+func fixtureSpecs(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", "domain", "route", "*.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var specs []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		input, _, _ := strings.Cut(string(text), rule+"\n")
+		specs = append(specs, specsOf(input)...)
+	}
+	return specs
+}
+
+// parsed is what becomes of a SPEC. What is printed must be read again as the same route, and an error must be complete.
+func parsed(t *testing.T, spec string) string {
+	t.Helper()
+	r, err := ParseRoute(spec)
+	if err != nil {
+		checkProblems(t, err)
+		if !reflect.DeepEqual(r, Route{}) {
+			t.Errorf("ParseRoute(%q) fails, and returns %+v", spec, r)
+		}
+		if !strings.HasPrefix(err.Error(), "route: word ") {
+			t.Errorf("ParseRoute(%q): %v does not say which word is wrong", spec, err)
+		}
+		return problemText(err)
+	}
+	checkPrinted(t, spec, r)
+	return r.String() + "\n"
+}
+
+func checkPrinted(t *testing.T, spec string, r Route) {
+	t.Helper()
+	printed := r.String()
+	again, err := ParseRoute(printed)
+	if err != nil || !reflect.DeepEqual(again, r) || again.String() != printed {
+		t.Errorf("ParseRoute(%q) = %+v, printed as %q, which is %+v, %v", spec, r, printed, again, err)
+	}
+	if c := r.Clone(); !reflect.DeepEqual(c, r) {
+		t.Errorf("the clone of %q is %+v", printed, c)
+	}
+}
+
+// A SPEC that is too long is not read at all.
+func TestParseRouteTooLong(t *testing.T) {
+	_, err := ParseRoute(strings.Repeat("10.0.0.0/8 ", maxSpec/11+1))
+	if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "the route is longer than 16384 bytes") {
+		t.Error(err)
+	}
+	for _, spec := range []string{strings.Repeat("\x12x", 5000), "10.0.0.0/8 " + strings.Repeat("y", 10000), "10.0.0.0/8 table " + strings.Repeat("1", 10000)} {
+		_, err := ParseRoute(spec)
+		if !errors.Is(err, ErrInvalid) || len(err.Error()) > 500 {
+			t.Errorf("%.20q...: %.600v", spec, err)
 		}
 	}
 }
 
-// Each error says which word is wrong, and what would be right.
-func TestParseRouteRefuses(t *testing.T) {
-	for _, test := range []struct{ spec, what, hint string }{
-		{"", "it ends where a destination should be", "a route is written as"},
-		{"   ", "it ends where a destination should be", "a route is written as"},
-		{"unicast", "it ends where a destination should be", "a route is written as"},
-		{"blackhole 10.0.0.0/8", `word 1: "blackhole" is no destination`, "write the destination as"},
-		{"unicast 10.10.2", `word 2: "10.10.2" is no destination`, "write the destination as"},
-		{"10.10.2.1/24", "word 1: 10.10.2.1/24 has bits behind its length", "the network is 10.10.2.0/24; a single host is 10.10.2.1"},
-		{"10.10.2.0/33", `word 1: "10.10.2.0/33" is no destination`, "10.10.2.0/24"},
-		{"1772.16.0.0/30", `word 1: "1772.16.0.0/30" is no destination`, "10.10.2.0/24"},
-		{"::ffff:10.0.0.0/104", "is no destination", "10.10.2.0/24"},
-		{"::ffff:10.0.0.1", "is no destination", "10.10.2.0/24"},
-		{"fe80::1%eth0", "is no destination", "10.10.2.0/24"},
-		{strings.Repeat("\x12x", 5000), "is no destination", "10.10.2.0/24"},
-		{"10.10.2.0/24 via", "it ends where an address after via should be", "a route is written as"},
-		{"10.10.2.0/24 via 1772.16.0.1", `word 3: "1772.16.0.1" after via is no address`, "172.16.0.2"},
-		{"10.10.2.0/24 via fe80::1%eth0", `word 3: "fe80::1%eth0" after via is no address`, "172.16.0.2"},
-		{"10.10.2.0/24 via 2001:db8::1", "10.10.2.0/24: 2001:db8::1 is of another family", "one family"},
-		{"10.10.2.0/24 src 2001:db8::1", "10.10.2.0/24: 2001:db8::1 is of another family", "one family"},
-		{"default via 10.0.0.1 src 2001:db8::1", "0.0.0.0/0: 2001:db8::1 is of another family", "one family"},
-		{"10.0.0.0/8 nexthop via 10.0.0.1 nexthop via fe80::1", "fe80::1 is of another family", "one family"},
-		{"10.10.2.0/24 via 0.0.0.0", "0.0.0.0 is no host", "a host's address"},
-		{"10.10.2.0/24 src 224.0.0.1", "224.0.0.1 is no host", "a host's address"},
-		{"224.0.0.0/4", "224.0.0.0/4: a multicast destination", "hosts and networks"},
-		{"ff00::/8", "ff00::/8: a multicast destination", "hosts and networks"},
-		{"10.10.2.0/24 metric", "it ends where a number after metric should be", "a route is written as"},
-		{"10.10.2.0/24 metric x", `word 3: "x" after metric is not possible`, "metric takes 0 to 4294967295"},
-		{"10.10.2.0/24 metric -1", `word 3: "-1" after metric`, "metric takes 0 to 4294967295"},
-		{"10.10.2.0/24 metric 4294967296", `word 3: "4294967296" after metric`, "metric takes"},
-		{"10.10.2.0/24 metric 0x10", `word 3: "0x10" after metric`, "metric takes"},
-		{"10.10.2.0/24 table 0", `word 3: "0" after table`, "table takes 1 to 4294967295"},
-		{"10.10.2.0/24 table vpn", `word 3: "vpn" after table`, "table takes 1 to 4294967295"},
-		{"10.10.2.0/24 table local", "table local is the kernel's own", "the main table, or one of your own"},
-		{"10.10.2.0/24 table 255", "table local is the kernel's own", "the main table, or one of your own"},
-		{"10.10.2.0/24 mtu 67", `word 3: "67" after mtu`, "mtu takes 68 to 65535"},
-		{"10.10.2.0/24 mtu lock 65536", `word 4: "65536" after mtu`, "mtu takes 68 to 65535"},
-		{"10.10.2.0/24 mtu lock", "it ends where a number after mtu should be", "a route is written as"},
-		{"10.10.2.0/24 onlink", "10.10.2.0/24: onlink without via", "give a via"},
-		{"10.10.2.0/24 dev gre1", `word 2: "dev" does not belong here`, "leave it out"},
-		{"10.10.2.0/24 oif gre1", `word 2: "oif" does not belong here`, "leave it out"},
-		{"10.10.2.0/24 proto static", `word 2: "proto" is not known`, "a route is written as"},
-		{"10.10.2.0/24 \x1b[31m", `word 2: "\x1b[31m" is not known`, "a route is written as"},
-		{"10.0.0.0/8 nexthop via 10.0.0.1", "10.0.0.0/8: one nexthop is no multipath route", "add another nexthop"},
-		{"10.0.0.0/8 via 10.0.0.1 nexthop nexthop", "10.0.0.0/8: via beside nexthop", "nexthop via ADDRESS"},
-		{"10.0.0.0/8 nexthop onlink nexthop", "onlink without via in a nexthop", "give a via"},
-		{"10.0.0.0/8 nexthop metric 5 nexthop", `word 3: "metric" is not known in a nexthop`, "write the nexthops last"},
-		{"10.0.0.0/8 nexthop weight 0 nexthop", `word 4: "0" after weight`, "weight takes 1 to 256"},
-		{"10.0.0.0/8 nexthop weight 257 nexthop", `word 4: "257" after weight`, "weight takes 1 to 256"},
-		{"10.0.0.0/8 nexthop dev", "it ends where an interface's name after dev should be", "a route is written as"},
-		{"10.0.0.0/8 nexthop dev abcdefghijklmnop nexthop", `word 4: "abcdefghijklmnop" is no interface's name`, "1 to 15"},
-		{"10.0.0.0/8 nexthop dev \x1b[1m nexthop", "is no interface's name", "1 to 15"},
-		{strings.Repeat("10.0.0.0/8 ", maxSpec/11+1), "the route is longer than 16384 bytes", "one route at a time"},
-	} {
-		r, err := ParseRoute(test.spec)
-		var e *Error
-		if !errors.As(err, &e) || !errors.Is(err, ErrInvalid) || e.Field != "route" || !reflect.DeepEqual(r, Route{}) {
-			t.Errorf("ParseRoute(%.80q) = %+v, %v; want an ErrInvalid about the route, and no route", test.spec, r, err)
+// A SPEC that is just short enough may be too long as it is printed.
+func TestParseRouteTooLongToPrint(t *testing.T) {
+	hop := " nexthop encap ip tos 8"
+	for _, n := range []int{maxNexthops, maxNexthops + 1} {
+		spec := "10.0.0.0/8" + strings.Repeat(hop, n)
+		r, err := ParseRoute(spec)
+		if n > maxNexthops {
+			if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "257 nexthops") {
+				t.Errorf("%d nexthops: %v", n, err)
+			}
 			continue
 		}
-		if !strings.Contains(e.What, test.what) || !strings.Contains(e.Hint, test.hint) {
-			t.Errorf("ParseRoute(%.80q): %q, hint %q; want %q, hint %q", test.spec, e.What, e.Hint, test.what, test.hint)
+		if err != nil {
+			t.Fatalf("%d nexthops: %v", n, err)
 		}
-		if text := e.Error() + e.Hint; e.Hint == "" || Printable(text) != text || len(text) > 500 {
-			t.Errorf("ParseRoute(%.80q): %q, hint %q", test.spec, e, e.Hint)
+		checkPrinted(t, spec, r)
+	}
+	long := strings.Repeat(" nexthop encap ip tos 8 ttl 1 src 192.168.100.100 dst 192.168.100.1", (maxSpec-10)/67)
+	if _, err := ParseRoute("10.0.0.0/8" + long); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "longer than") {
+		t.Errorf("%d bytes: %v", len(long), err)
+	}
+}
+
+// What no SPEC can say, and a program can.
+func TestRouteProblemsOfPrograms(t *testing.T) {
+	metrics := func(m RouteMetrics) *RouteMetrics { return &m }
+	put := func(metric Metric, value uint32) *RouteMetrics {
+		m := new(RouteMetrics)
+		m.Put(metric, value)
+		return m
+	}
+	hops := func(hop Nexthop) []Nexthop { return []Nexthop{{}, hop} }
+	v4, v6 := cidr("10.0.0.0/8"), cidr("2001:db8::/32")
+	for _, test := range []struct {
+		r    Route
+		want string
+	}{
+		{Route{}, "the destination is missing"},
+		{Route{Dst: cidr("10.0.0.1/8")}, "the destination is missing, or has bits behind its length"},
+		{Route{Dst: netip.PrefixFrom(addr("::ffff:10.0.0.0"), 104)}, "the destination is missing"},
+		{Route{Dst: v4, Type: 10}, "10.0.0.0/8: the type 10 is none that the kernel has"},
+		{Route{Dst: v4, Src: addr("2001:db8::1")}, "2001:db8::1 is of another family than the destination"},
+		{Route{Dst: v6, Via: addr("10.0.0.1")}, "10.0.0.1 is of another family than the destination"},
+		{Route{Dst: v6, Via: addr("fe80::1").WithZone("\x1b[31m")}, `fe80::1%\x1b[31m is no host`},
+		{Route{Dst: v4, Via: addr("::ffff:10.0.0.1")}, "::ffff:10.0.0.1 is no host"},
+		{Route{Dst: v6, From: cidr("10.0.0.0/8")}, "its source is no network of the destination's family"},
+		{Route{Dst: v6, From: cidr("fd00::1/8")}, "its source is no network"},
+		{Route{Dst: v6, Pref: 3}, "its preference is not possible"},
+		{Route{Dst: v4, MTU: 67}, "an mtu of 67"},
+		{Route{Dst: v4, MTU: 65521}, "an mtu of 65521"},
+		{Route{Dst: v4, MTULock: true}, "an mtu is locked but not given"},
+		{Route{Dst: v4, Metrics: put(MetricHopLimit, 256)}, "hoplimit 256 is not possible"},
+		{Route{Dst: v4, Metrics: put(MetricFeatures, 2)}, "a feature that is neither"},
+		{Route{Dst: v4, Metrics: metrics(RouteMetrics{CongCtl: "a b"})}, "its congestion control algorithm is not possible"},
+		{Route{Dst: v4, Metrics: metrics(RouteMetrics{Lock: 1 << MetricCongCtl})}, "its congestion control algorithm is not possible"},
+		{Route{Dst: v4, Metrics: metrics(RouteMetrics{Lock: 1 << MetricWindow})}, "window is locked"},
+		{Route{Dst: v4, Metrics: metrics(RouteMetrics{Lock: 1 << MetricQuickACK, Set: 1 << MetricQuickACK, Values: [metricsCount]uint32{MetricQuickACK: 1}})}, "quickack is locked"},
+		{Route{Dst: v4, Metrics: metrics(RouteMetrics{Lock: 1 << MetricFeatures})}, "a lock where there can be none"},
+		{Route{Dst: v4, Metrics: metrics(RouteMetrics{Set: 1 << 20})}, "a metric that there is not"},
+		{Route{Dst: v4, Encap: &Encap{Type: 3}}, "encap type 3 is none that nmgre has"},
+		{Route{Dst: v4, Encap: &Encap{Type: EncapIP}}, "encap ip says nothing"},
+		{Route{Dst: v4, Encap: &Encap{Type: EncapIP, Dst: addr("fd00::1")}}, "an address of another family than encap ip"},
+		{Route{Dst: v4, Encap: &Encap{Type: EncapIP6, Dst: addr("fd00::1"), Labels: []uint32{100}}}, "encap ip6 has what other kinds have"},
+		{Route{Dst: v4, Encap: &Encap{Type: EncapMPLS, Key: true, Labels: []uint32{100}}}, "encap mpls has what other kinds have"},
+		{Route{Dst: v4, Encap: &Encap{Type: EncapMPLS}}, "its labels are not possible"},
+		{Route{Dst: v4, Encap: &Encap{Type: EncapMPLS, Labels: []uint32{1 << 20}}}, "its labels are not possible"},
+		{Route{Dst: v4, Encap: &Encap{Type: EncapSEG6, Mode: 5, Segments: []netip.Addr{addr("fd00::1")}}}, "seg6 has no mode 5"},
+		{Route{Dst: v4, Encap: &Encap{Type: EncapSEG6, Mode: SEG6Encap, Segments: []netip.Addr{addr("10.0.0.1")}}}, "its segments are not possible"},
+		{Route{Dst: v4, Encap: &Encap{Type: EncapSEG6, Mode: SEG6Encap, TTL: ptr(uint8(5)), Segments: []netip.Addr{addr("fd00::1")}}}, "encap seg6 has what other kinds have"},
+		{Route{Dst: v4, Nexthops: hops(Nexthop{Weight: 257})}, "a weight out of range"},
+		{Route{Dst: v4, Nexthops: hops(Nexthop{Dev: "a b"})}, `"a b" is no interface's name`},
+		{Route{Dst: v4, Nexthops: hops(Nexthop{Via: addr("224.0.0.1")})}, "224.0.0.1 is no host"},
+		{Route{Dst: v4, Nexthops: hops(Nexthop{Encap: &Encap{Type: EncapMPLS}})}, "its labels are not possible"},
+	} {
+		problems := test.r.problems()
+		if len(problems) == 0 || !strings.Contains(problems[0].What, test.want) {
+			t.Errorf("%+v: %v; want %s", test.r, problems, test.want)
+		}
+		for _, problem := range problems {
+			checkProblems(t, problem)
+		}
+	}
+}
+
+// Every word has its place in the parser.
+func TestRouteWords(t *testing.T) {
+	if len(routeWords) > maxRouteWords || len(typeWords) != len(typeNames) {
+		t.Fatalf("%d words, %d types", len(routeWords), len(typeWords))
+	}
+	for i, names := range typeWords {
+		if name, _, _ := strings.Cut(names, "~"); strings.Fields(name)[0] != typeNames[i] {
+			t.Errorf("type %d is %s, and read as %s", i, typeNames[i], name)
 		}
 	}
 }
 
 func FuzzParseRoute(f *testing.F) {
-	for _, seed := range []string{
-		"10.10.2.0/24", "default", "::/0", "default via fe80::1", "10.10.2.0/24 via 172.16.0.2 src 172.16.0.1 metric 50 table 100 mtu lock 1400 onlink",
-		"10.0.0.0/8 nexthop via 172.16.0.2 weight 2 nexthop dev gre2", "unicast 10.0.0.1 table main", "10.10.2.1/24", "", "1772.16.0.0/30", "10.0.0.0/8 nexthop dev \x1b nexthop",
-	} {
-		f.Add(seed)
+	for _, spec := range fixtureSpecs(f) {
+		f.Add(spec)
 	}
 	f.Fuzz(func(t *testing.T, spec string) {
 		r, err := ParseRoute(spec)
@@ -142,10 +227,14 @@ func FuzzParseRoute(f *testing.F) {
 			}
 			return
 		}
-		printed := r.String()
-		again, err := ParseRoute(printed)
-		if err != nil || !reflect.DeepEqual(again, r) || again.String() != printed {
-			t.Fatalf("ParseRoute(%q) = %+v, printed as %q, which is %+v, %v", spec, r, printed, again, err)
+		checkPrinted(t, spec, r)
+		if problems := r.problems(); len(problems) > 0 {
+			t.Fatalf("ParseRoute(%q) = %+v, with problems: %v", spec, r, problems[0])
+		}
+		RouteOwner(r, MinVersion)
+		ECMPOffer(r, "gre1", MinVersion)
+		if command := r.IPRouteAdd("gre1") + r.nmcli(); Printable(command) != command {
+			t.Fatalf("ParseRoute(%q) as a command: %q", spec, command)
 		}
 	})
 }
@@ -169,26 +258,6 @@ func TestRouteJSON(t *testing.T) {
 	same(t, "the JSON", string(again), text)
 	if err := json.Unmarshal([]byte(`{"routes":["10.10.2.1/24"]}`), &document); !errors.Is(err, ErrInvalid) {
 		t.Errorf("a bad route: %v", err)
-	}
-}
-
-func TestRouteOwner(t *testing.T) {
-	for spec, want := range map[string]Owner{
-		"10.10.2.0/24": OwnerProfile,
-		"10.10.2.0/24 via 172.16.0.2 src 172.16.0.1 metric 50 table 100 mtu lock 1400 onlink": OwnerProfile,
-		"10.0.0.0/8 nexthop nexthop dev gre2":                                                 OwnerKernel,
-	} {
-		owner, why := RouteOwner(route(t, spec))
-		if owner != want || why == "" {
-			t.Errorf("%s belongs to %s: %s; want %s", spec, owner, why, want)
-		}
-	}
-	tunnel := Tunnel{Routes: []Route{route(t, "10.0.0.0/8 nexthop nexthop dev gre2"), route(t, "10.1.0.0/16"), route(t, "10.2.0.0/16")}}
-	if got := joinText(tunnel.RoutesOf(OwnerProfile)); got != "10.1.0.0/16, 10.2.0.0/16" {
-		t.Errorf("the profile's routes: %s", got)
-	}
-	if got := joinText(tunnel.RoutesOf(OwnerKernel)); got != "10.0.0.0/8 nexthop nexthop dev gre2" {
-		t.Errorf("the kernel's routes: %s", got)
 	}
 }
 

@@ -1,75 +1,19 @@
 package nmgre
 
 import (
-	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 )
 
-// String returns the route as a SPEC in its canonical form, which [ParseRoute] reads back as the same route.
-func (r Route) String() string {
-	words := []string{r.dstText()}
-	add := func(word, value string) { words = append(words, word, value) }
-	if r.Via.IsValid() {
-		add("via", r.Via.String())
-	}
-	if r.Src.IsValid() {
-		add("src", r.Src.String())
-	}
-	if r.Metric != nil {
-		add("metric", strconv.FormatUint(uint64(*r.Metric), 10))
-	}
-	if r.Table != 0 && r.Table != MainTable {
-		add("table", strconv.FormatUint(uint64(r.Table), 10))
-	}
-	if r.MTU != 0 {
-		word := "mtu"
-		if r.MTULock {
-			word = "mtu lock"
-		}
-		add(word, strconv.FormatUint(uint64(r.MTU), 10))
-	}
-	if r.OnLink {
-		words = append(words, "onlink")
-	}
-	for _, hop := range r.Nexthops {
-		words = append(words, hop.String())
-	}
-	return strings.Join(words, " ")
-}
+// String returns the route as a SPEC in its canonical form, which [ParseRoute] reads back as the same route, and `ip route` with the
+// same meaning.
+func (r Route) String() string { return string(r.appendText(make([]byte, 0, 128), "")) }
 
-// dstText writes "default" only where the rest of the route tells the family, as the reader needs it.
-func (r Route) dstText() string {
-	if r.Dst.Bits() == 0 && defaultFor(r) == r.Dst {
-		return "default"
-	}
-	if r.Dst.IsSingleIP() {
-		return r.Dst.Addr().String()
-	}
-	return r.Dst.String()
-}
-
-// String returns the nexthop as it stands in a SPEC.
-func (n Nexthop) String() string {
-	words := []string{"nexthop"}
-	if n.Via.IsValid() {
-		words = append(words, "via", n.Via.String())
-	}
-	if n.Dev != "" {
-		words = append(words, "dev", n.Dev)
-	}
-	if n.Weight != 0 {
-		words = append(words, "weight", strconv.Itoa(int(n.Weight)))
-	}
-	if n.OnLink {
-		words = append(words, "onlink")
-	}
-	return strings.Join(words, " ")
-}
+// AppendText appends the route's SPEC to b.
+func (r Route) AppendText(b []byte) ([]byte, error) { return r.appendText(b, ""), nil }
 
 // MarshalText lets a route stand as its SPEC in JSON.
-func (r Route) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+func (r Route) MarshalText() ([]byte, error) { return r.appendText(nil, ""), nil }
 
 // UnmarshalText reads what MarshalText wrote.
 func (r *Route) UnmarshalText(text []byte) (err error) {
@@ -77,69 +21,236 @@ func (r *Route) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// problems returns what is wrong with the route by itself.
-func (r Route) problems() []*Error {
-	if !r.Dst.IsValid() || r.Dst != r.Dst.Masked() {
-		return []*Error{invalid("route", routeHint, "the destination is missing, or has bits behind its length")}
+// appendText appends the route's SPEC to b, with dev as the device of what names none, unless it is empty. An encap is the last of a
+// route's own attributes: some of its words are others' too. Only the device stands behind it, since `ip` wants something there.
+func (r *Route) appendText(b []byte, dev string) []byte {
+	if r.Type != TypeUnicast {
+		b = append(append(b, r.Type.String()...), ' ')
 	}
-	var problems []*Error
-	bad := func(hint, format string, args ...any) {
-		problems = append(problems, invalid("route", hint, "%s: %s", r.Dst, fmt.Sprintf(format, args...)))
+	b = r.appendDst(b)
+	own := dev
+	if !r.Type.HasDevice() || len(r.Nexthops) > 0 || r.NexthopID != 0 {
+		own = ""
 	}
-	if r.Dst.Addr().IsMulticast() {
-		bad("routes into a tunnel lead to hosts and networks", "a multicast destination")
+	if r.Encap == nil {
+		b = appendWord(b, "dev", own)
 	}
-	for _, a := range append([]netip.Addr{r.Via, r.Src}, viasOf(r.Nexthops)...) {
-		if a.IsValid() && a.Is4() != r.Dst.Addr().Is4() {
-			bad("the destination, via and src are of one family", "%s is of another family", a)
-		} else if a.IsValid() && (a.IsUnspecified() || a.IsMulticast()) {
-			bad("give a host's address", "%s is no host", a)
-		}
+	if r.From.IsValid() {
+		b = appendPrefix(append(b, " from "...), r.From)
 	}
-	if r.OnLink && !r.Via.IsValid() {
-		bad("onlink says that via is on the link: give a via, or leave it out", "onlink without via")
+	if r.TOS != 0 {
+		b = appendTOS(b, "tos", r.TOS)
 	}
-	if r.MTULock && r.MTU == 0 {
-		bad("write mtu lock N", "an mtu is locked but not given")
+	b = appendNumber(b, "nhid", r.NexthopID)
+	b = appendVia(b, r.Via, r.Dst)
+	b = appendAddr(b, "src", r.Src)
+	if r.Metric != nil {
+		b = strconv.AppendUint(append(b, " metric "...), uint64(*r.Metric), 10)
 	}
-	if r.Table == 255 {
-		bad("use the main table, or one of your own", "table local is the kernel's own")
+	if r.Table != r.defaultTable() {
+		b = appendNumber(b, "table", r.Table)
 	}
-	return append(problems, r.nexthopProblems()...)
+	if r.Scope != nil {
+		b = appendWord(b, "scope", r.Scope.String())
+	}
+	b = r.appendRest(b)
+	if r.Encap != nil {
+		b = appendWord(r.Encap.appendText(b), "dev", own)
+	}
+	for i := range r.Nexthops {
+		b = r.Nexthops[i].appendText(append(b, ' '), r.Dst, dev)
+	}
+	return b
 }
 
-func (r Route) nexthopProblems() []*Error {
-	var problems []*Error
-	bad := func(hint, what string) {
-		problems = append(problems, invalid("route", hint, "%s: %s", r.Dst, what))
+func (r *Route) appendRest(b []byte) []byte {
+	if r.MTU != 0 {
+		b = appendNumber(b, lockable("mtu", r.MTULock), r.MTU)
 	}
+	b = r.Metrics.appendText(b)
+	b = appendFlag(b, "onlink", r.OnLink)
+	b = appendRealms(b, r.Realms)
+	b = appendNumber(b, "expires", r.Expires)
+	if r.Pref != 0 {
+		b = appendWord(b, "pref", r.Pref.String())
+	}
+	if r.TTLPropagate != nil {
+		b = appendWord(b, "ttl-propagate", map[bool]string{true: "enabled", false: "disabled"}[*r.TTLPropagate])
+	}
+	return b
+}
+
+// appendDst writes "default" only where the rest of the route tells the family, as the reader needs it.
+func (r *Route) appendDst(b []byte) []byte {
+	if r.Dst.Bits() == 0 && r.tellsFamily() {
+		return append(b, "default"...)
+	}
+	return appendPrefix(b, r.Dst)
+}
+
+// tellsFamily says whether the route's addresses are all of the destination's family; IPv4 needs none.
+func (r *Route) tellsFamily() bool {
+	found := r.Dst.Addr().Is4()
+	same := true
+	see := func(a netip.Addr) {
+		if a.IsValid() {
+			found, same = true, same && a.Is4() == r.Dst.Addr().Is4()
+		}
+	}
+	see(r.From.Addr())
+	see(r.Via)
+	see(r.Src)
+	for i := range r.Nexthops {
+		see(r.Nexthops[i].Via)
+	}
+	return found && same
+}
+
+// String returns the nexthop as it stands in the SPEC of a route of its gateway's family.
+func (n Nexthop) String() string {
+	return string(n.appendText(nil, netip.PrefixFrom(n.Via, 0), ""))
+}
+
+func (n *Nexthop) appendText(b []byte, dst netip.Prefix, dev string) []byte {
+	b = appendVia(append(b, "nexthop"...), n.Via, dst)
+	if n.Encap != nil {
+		b = n.Encap.appendText(b)
+	}
+	if n.Dev != "" {
+		dev = n.Dev
+	}
+	b = appendWord(b, "dev", dev)
+	b = appendNumber(b, "weight", uint32(n.Weight))
+	b = appendFlag(b, "onlink", n.OnLink)
+	return appendRealms(b, n.Realms)
+}
+
+// String returns iproute2's word for the preference.
+func (p Pref) String() string {
+	for name, pref := range prefNames {
+		if pref == p {
+			return name
+		}
+	}
+	return strconv.Itoa(int(p) - 1)
+}
+
+// String returns iproute2's word for the scope, or its number.
+func (s Scope) String() string {
+	for name, scope := range scopeNames {
+		if scope == uint32(s) {
+			return name
+		}
+	}
+	return strconv.Itoa(int(s))
+}
+
+// appendText appends the metrics in a SPEC's form. m may be nil.
+func (m *RouteMetrics) appendText(b []byte) []byte {
+	if m == nil {
+		return b
+	}
+	for i := range metricWords {
+		w := &metricWords[i]
+		if value, ok := m.Get(w.metric); ok && value != 0 {
+			b = w.appendText(b, value, w.mayLock && m.Locked(w.metric))
+		}
+	}
+	if mask, ok := m.Get(MetricFeatures); ok && mask != 0 {
+		b = append(b, " features"...)
+		for _, f := range features {
+			b = appendFlag(b, f.name, mask&f.bit != 0)
+		}
+	}
+	return appendWord(b, lockable("congctl", m.Locked(MetricCongCtl)), m.CongCtl)
+}
+
+// appendText appends a metric with its value. A time is written as one where the milliseconds are whole.
+func (w *metricWord) appendText(b []byte, value uint32, lock bool) []byte {
+	word := lockable(w.name(), lock)
+	if w.units == 0 || value%w.units != 0 {
+		return appendNumber(b, word, value)
+	}
+	return append(appendNumber(b, word, value/w.units), "ms"...)
+}
+
+func lockable(word string, lock bool) string {
+	if lock {
+		return word + " lock"
+	}
+	return word
+}
+
+// appendPrefix appends a network; a host has no length.
+func appendPrefix(b []byte, p netip.Prefix) []byte {
+	if p.IsSingleIP() {
+		return p.Addr().AppendTo(b)
+	}
+	return p.AppendTo(b)
+}
+
+// appendVia appends a gateway, with its family where it is not the destination's.
+func appendVia(b []byte, via netip.Addr, dst netip.Prefix) []byte {
+	word := "via"
+	if via.IsValid() && via.Is4() != dst.Addr().Is4() {
+		word = "via inet6"
+		if via.Is4() {
+			word = "via inet"
+		}
+	}
+	return appendAddr(b, word, via)
+}
+
+func appendAddr(b []byte, word string, a netip.Addr) []byte {
+	if !a.IsValid() {
+		return b
+	}
+	return a.AppendTo(append(append(append(b, ' '), word...), ' '))
+}
+
+// appendNumber appends a word and its number unless that is 0.
+func appendNumber(b []byte, word string, n uint32) []byte {
+	if n == 0 {
+		return b
+	}
+	return strconv.AppendUint(append(append(append(b, ' '), word...), ' '), uint64(n), 10)
+}
+
+// appendWord appends a word and its value unless that is empty.
+func appendWord(b []byte, word, value string) []byte {
+	if value == "" {
+		return b
+	}
+	return append(append(append(append(b, ' '), word...), ' '), value...)
+}
+
+func appendFlag(b []byte, word string, set bool) []byte {
+	if !set {
+		return b
+	}
+	return append(append(b, ' '), word...)
+}
+
+// appendTOS appends a TOS byte as iproute2 shows it.
+func appendTOS(b []byte, word string, tos uint8) []byte {
+	b = append(append(append(b, ' '), word...), " 0x"...)
+	if tos < 0x10 {
+		b = append(b, '0')
+	}
+	return strconv.AppendUint(b, uint64(tos), 16)
+}
+
+// appendRealms appends realms in a form that iproute2 reads too: it takes larger ones than 255 only as one number.
+func appendRealms(b []byte, realms Realms) []byte {
+	from, to := uint32(realms>>16), uint32(realms&0xffff)
 	switch {
-	case len(r.Nexthops) == 1:
-		bad("write it without the word nexthop, or add another nexthop", "one nexthop is no multipath route")
-	case len(r.Nexthops) > 0 && r.Via.IsValid():
-		bad("write each gateway as: nexthop via ADDRESS", "via beside nexthop")
+	case from == 0:
+		return appendNumber(b, "realm", to)
+	case from > 255 || to > 255:
+		return strconv.AppendUint(append(b, " realms 0x"...), uint64(realms), 16)
 	}
-	for _, hop := range r.Nexthops {
-		if hop.OnLink && !hop.Via.IsValid() {
-			bad("onlink says that via is on the link: give a via, or leave it out", "onlink without via in a nexthop")
-		}
-		if hop.Weight > 256 {
-			bad("a weight is 1 to 256", "a weight out of range")
-		}
-	}
-	return problems
+	return strconv.AppendUint(append(appendNumber(b, "realms", from), '/'), uint64(to), 10)
 }
 
-func viasOf(hops []Nexthop) []netip.Addr {
-	vias := make([]netip.Addr, len(hops))
-	for i, hop := range hops {
-		vias[i] = hop.Via
-	}
-	return vias
-}
-
-// sameSlot says whether the kernel would hold just one of the two: same destination, table and metric.
-func (r Route) sameSlot(o Route) bool {
-	return r.Dst == o.Dst && r.TableOrMain() == o.TableOrMain() &&
-		(r.Metric == nil) == (o.Metric == nil) && (r.Metric == nil || *r.Metric == *o.Metric)
-}
+// sameSlot says whether the kernel would hold just one of the two.
+func (r Route) sameSlot(o Route) bool { return r.slot() == o.slot() }

@@ -34,8 +34,12 @@ type Tunnel struct {
 	Addresses   []netip.Prefix // inner addresses of this end, with the length of their network
 	PeerAddress netip.Addr     // the far end's inner address, where probes go; zero if it is not known
 
-	Routes      []Route // what shall be sent into the tunnel
+	Routes      []Route // what shall be sent into the tunnel; in a tunnel that was read back from a profile, those it holds
 	Autoconnect bool    // NetworkManager brings the tunnel up by itself
+
+	SNAT     []SNAT // what sources packets from the inner networks get
+	Forward  bool   // packets are forwarded between the tunnel and this host's networks
+	ClampMSS bool   // TCP connections through the tunnel are kept to segments that fit
 }
 
 // TunnelFlags are NetworkManager's ip-tunnel.flags (NMIPTunnelFlags), of the IPv6 modes.
@@ -66,7 +70,7 @@ func NewTunnel() Tunnel {
 // Clone returns a copy that shares nothing with t.
 func (t Tunnel) Clone() Tunnel {
 	t.InputKey, t.OutputKey = cloneKey(t.InputKey), cloneKey(t.OutputKey)
-	t.Addresses = slices.Clone(t.Addresses)
+	t.Addresses, t.SNAT = slices.Clone(t.Addresses), slices.Clone(t.SNAT)
 	t.Routes = slices.Clone(t.Routes)
 	for i := range t.Routes {
 		t.Routes[i] = t.Routes[i].Clone()

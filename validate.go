@@ -14,7 +14,7 @@ import (
 func (t Tunnel) Problems() []*Error {
 	var problems []*Error
 	for _, check := range []func(Tunnel) []*Error{
-		checkMode, checkOuter, checkParent, checkHeader, checkMTU, checkAddresses, checkPeerAddress, checkInnerAgainstOuter, checkRoutes,
+		checkMode, checkOuter, checkParent, checkHeader, checkMTU, checkAddresses, checkPeerAddress, checkInnerAgainstOuter, checkRoutes, checkForwarding,
 	} {
 		problems = append(problems, check(t)...)
 	}

@@ -104,21 +104,22 @@ func checkInnerAgainstOuter(t Tunnel) []*Error {
 // checkRoutes looks at each route and for two that are one to the kernel.
 func checkRoutes(t Tunnel) []*Error {
 	var problems []*Error
-	for i, r := range t.Routes {
+	seen := newSlotIndex(len(t.Routes), func(i int32) *Route { return &t.Routes[i] })
+	for i := range t.Routes {
+		r := &t.Routes[i]
 		problems = append(problems, r.problems()...)
-		problems = appendProblem(problems, checkGateways(t, r))
-		problems = appendProblem(problems, checkRouteFamily(t, r))
-		for _, earlier := range t.Routes[:i] {
-			if r.sameSlot(earlier) {
-				problems = append(problems, invalid("route", "give each destination once, or with different metrics", "%s is there twice", r.Dst))
-			}
+		problems = appendProblem(problems, checkGateways(&t, r))
+		problems = appendProblem(problems, checkRouteFamily(&t, r))
+		if _, again := seen.find(r.slot()); again {
+			problems = append(problems, invalid("route", "give each destination once, or with different metrics", "%s is there twice", r.Dst))
 		}
+		seen.put(int32(i)) //nolint:gosec // far fewer
 	}
 	return problems
 }
 
 // checkGateways refuses a gateway that the kernel would not find on the tunnel's link.
-func checkGateways(t Tunnel, r Route) *Error {
+func checkGateways(t *Tunnel, r *Route) *Error {
 	hops := r.Nexthops
 	if len(hops) == 0 {
 		hops = []Nexthop{{Via: r.Via, OnLink: r.OnLink}}
@@ -138,7 +139,7 @@ func checkGateways(t Tunnel, r Route) *Error {
 }
 
 // checkRouteFamily refuses a route for whose family NetworkManager is told to do nothing on the tunnel: it would not be set.
-func checkRouteFamily(t Tunnel, r Route) *Error {
+func checkRouteFamily(t *Tunnel, r *Route) *Error {
 	sameFamily := func(p netip.Prefix) bool { return p.Addr().Is4() == r.Dst.Addr().Is4() }
 	if !r.Dst.IsValid() || slices.ContainsFunc(t.Addresses, sameFamily) {
 		return nil
@@ -146,12 +147,12 @@ func checkRouteFamily(t Tunnel, r Route) *Error {
 	return invalid("route", "give the tunnel an inner address of that family with --address", "%s: the tunnel has no inner address of its family", r.Dst)
 }
 
-func (t Tunnel) hasAddress(a netip.Addr) bool {
+func (t *Tunnel) hasAddress(a netip.Addr) bool {
 	return slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Addr() == a })
 }
 
 // onLink says whether a is in one of the tunnel's networks, or is its peer, to which a route is made.
-func (t Tunnel) onLink(a netip.Addr) bool {
+func (t *Tunnel) onLink(a netip.Addr) bool {
 	return a == t.PeerAddress || a.Is6() && a.IsLinkLocalUnicast() ||
 		slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(a) })
 }

@@ -40,6 +40,7 @@ func asErrors(problems []*Error) []error {
 
 type verifyOptions struct {
 	probe      bool
+	kept       *Kept   // what root keeps, when it is known; else it is read
 	beforeSave bool    // the tunnel is being made: its profile is not on disk yet, and the far end may not be there yet
 	want       *Tunnel // what was asked for, when it is known; else the profile is what counts
 }
@@ -59,7 +60,7 @@ func (h *Host) verify(ctx context.Context, p Profile, opts verifyOptions) (Repor
 	v.report.add(v.checkDevice())
 	v.report.add(v.checkLink())
 	v.report.add(v.checkAddresses())
-	for _, check := range []func(context.Context) error{v.checkRoutes, v.checkUnderlay, v.checkPeer} {
+	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkForwarded, v.checkUnderlay, v.checkPeer} {
 		if err := check(ctx); err != nil {
 			return v.report, withContext(ctx, err)
 		}
@@ -75,6 +76,8 @@ type verifier struct {
 	opts    verifyOptions
 	links   []Link
 	link    *Link // nil if there is none
+	kept    Kept
+	missing map[int]bool // of kept.Routes, those that the kernel does not have
 	report  Report
 }
 

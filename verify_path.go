@@ -8,15 +8,24 @@ import (
 	"slices"
 )
 
+// maxRouteChecks is how many of the kernel half's routes are looked at one by one; of longer lists it is only compared whether the kernel
+// has them.
+const maxRouteChecks = 50
+
 // checkRoutes asks the kernel, for each of the profile's routes and each of our own, where a packet to it would go.
 func (v *verifier) checkRoutes(ctx context.Context) error {
-	own, err := v.ownRoutes(ctx)
-	if err != nil {
-		return err
+	routes := v.profileRoutes()
+	ours := len(routes)
+	if len(v.kept.Routes) <= maxRouteChecks {
+		routes = append(routes, v.kept.Routes...)
 	}
-	for _, r := range append(v.profileRoutes(), own...) {
+	for i, r := range routes {
 		if v.link == nil {
 			v.report.add(skip(routeID(r), noLink))
+			continue
+		}
+		if i >= ours && v.missing[i-ours] {
+			v.report.add(v.missingRoute(r))
 			continue
 		}
 		c, err := v.checkRoute(ctx, r)
@@ -41,28 +50,18 @@ func routeID(r Route) string {
 }
 
 // profileRoutes are the routes that NetworkManager should have set.
-func (v *verifier) profileRoutes() []Route { return v.tunnel.RoutesOf(OwnerProfile) }
-
-// ownRoutes are those that nmgre put into the kernel: what was asked for when the tunnel is in the making, else what is there.
-func (v *verifier) ownRoutes(ctx context.Context) ([]Route, error) {
+func (v *verifier) profileRoutes() []Route {
 	if v.opts.want != nil {
-		return v.tunnel.RoutesOf(OwnerKernel), nil
+		return v.tunnel.RoutesOf(OwnerProfile, MinVersion)
 	}
-	if v.link == nil {
-		return nil, nil
-	}
-	held, err := v.host.Kernel.Routes(ctx, v.link.Name)
-	var own []Route
-	for _, r := range held {
-		if r.Protocol == RouteProtocol {
-			own = append(own, r.Route)
-		}
-	}
-	return own, err
+	return slices.Clone(v.tunnel.Routes)
 }
 
 func (v *verifier) checkRoute(ctx context.Context, r Route) (Check, error) {
-	if r.TableOrMain() != MainTable {
+	if !r.Type.HasDevice() {
+		return v.checkFate(ctx, r)
+	}
+	if r.TableOrMain() != MainTable || r.From.IsValid() || r.TOS != 0 || r.NexthopID != 0 || r.Type != TypeUnicast {
 		return v.checkHeld(ctx, r)
 	}
 	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
@@ -149,10 +148,32 @@ func (v *verifier) checkHeld(ctx context.Context, r Route) (Check, error) {
 	case err != nil:
 		return c, err
 	case held != nil:
-		c.Summary, c.Evidence = fmt.Sprintf("table %d has it", r.Table), held.String()
+		c.Summary, c.Evidence = fmt.Sprintf("table %d has it", r.TableOrMain()), held.String()
+	case r.NexthopID != 0: // nobody knows its device
+		c.Summary = fmt.Sprintf("table %d has it, by the nexthop object %d", r.TableOrMain(), r.NexthopID)
 	default:
-		c.Status, c.Summary = Fail, fmt.Sprintf("table %d does not have it", r.Table)
+		c.Status, c.Summary = Fail, fmt.Sprintf("table %d does not have it", r.TableOrMain())
 		c.Hint = "set it again: nmcli connection up " + shellQuote(Printable(v.profile.ID))
+	}
+	return c, nil
+}
+
+// checkFate looks at a route that decides packets' fate by itself.
+func (v *verifier) checkFate(ctx context.Context, r Route) (Check, error) {
+	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
+	if r.TableOrMain() != MainTable || r.Type == TypeThrow {
+		return skip(c.ID, "not checked: routes of the type "+r.Type.String()+" lead nowhere"), nil
+	}
+	to := sampleAddr(r.Dst, v.tunnel.Remote)
+	hop, err := v.host.Kernel.Lookup(ctx, Query{To: to})
+	switch {
+	case errors.Is(err, ErrUnreachable):
+		c.Summary, c.Evidence = "packets to it are dropped, as meant", err.Error()
+	case err != nil:
+		return c, err
+	default:
+		c.Status, c.Summary, c.Evidence = Warn, "packets to it are not dropped", hopText(to, hop)
+		c.Hint = "another route for the same destination decides: ip route show " + r.Dst.String()
 	}
 	return c, nil
 }

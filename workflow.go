@@ -5,16 +5,22 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
 // Host carries out what is asked for on one host. It holds no state of its own and may be used by several goroutines at once if
-// its Profiles and Kernel may.
+// what it is made of may.
 type Host struct {
 	Profiles Profiles
 	Kernel   Kernel
+	Gateway  Gateway
+	Store    Store
+	Keeper   Keeper
 	// Progress, if it is set, is told of each step as it ends. It is called by the goroutine that called the method.
 	Progress func(Event)
+	// Advance, if it is set, is told now and then how many of very many routes are set.
+	Advance func(done, total int)
 }
 
 // Event says how a step went, or what was found on the way.
@@ -23,6 +29,10 @@ type Event struct {
 	Took time.Duration
 	Err  error // why the step failed
 	Undo bool  // the step took something back
+	// Commands are the nmcli, ip, nft or sysctl lines that do the same; none where there are no such lines, or it is only read.
+	Commands []string
+	// Detail says that the step is of interest only to who wants to see every step.
+	Detail bool
 }
 
 // Limits on the time that the workflow takes by itself, beside the context's deadline.
@@ -31,6 +41,8 @@ const (
 	undoRetry   = 200 * time.Millisecond // between two tries while NetworkManager is away
 	goneTimeout = 5 * time.Second        // for a link to vanish after its profile
 	gonePoll    = 20 * time.Millisecond
+
+	orphanTimeout = 10 * time.Second // for the hook to remove what was kept for a profile that is gone
 )
 
 func (h *Host) tell(e Event) {
@@ -46,13 +58,15 @@ func (h *Host) Plan(ctx context.Context, want Tunnel) (Plan, error) {
 	if err := want.Validate(); err != nil {
 		return Plan{}, err
 	}
-	if err := h.ready(ctx, want); err != nil {
+	version, err := h.ready(ctx, want)
+	if err != nil {
 		return Plan{}, withContext(ctx, err)
 	}
 	p, err := h.survey(ctx, want)
 	if err != nil {
 		return Plan{}, withContext(ctx, err)
 	}
+	p.version = version
 	if err := p.decide(ctx); err != nil {
 		return Plan{}, withContext(ctx, err)
 	}
@@ -62,7 +76,17 @@ func (h *Host) Plan(ctx context.Context, want Tunnel) (Plan, error) {
 	if err := errors.Join(p.problems(ctx)...); err != nil {
 		return Plan{}, withContext(ctx, err)
 	}
-	return Plan{Tunnel: p.t, Steps: createSteps(p.t), Notes: p.notes, newest: newest(p.profiles)}, nil
+	k, err := p.kept(ctx)
+	if err != nil {
+		return Plan{}, withContext(ctx, err)
+	}
+	if err := h.mayKeep(k); err != nil {
+		return Plan{}, err
+	}
+	p.notes = slices.Concat(p.notes, p.offers(), h.forwardNotes(ctx, k), h.hookNote(ctx, k))
+	plan := Plan{Tunnel: p.t, Routes: p.owned, Kept: k, Notes: p.notes, version: version, newest: newest(p.profiles)}
+	plan.Steps = plan.steps()
+	return plan, nil
 }
 
 func newest(profiles []Profile) uint64 {
@@ -74,21 +98,30 @@ func newest(profiles []Profile) uint64 {
 }
 
 // ready checks that NetworkManager, the kernel and the caller's rights suffice.
-func (h *Host) ready(ctx context.Context, want Tunnel) error {
+func (h *Host) ready(ctx context.Context, want Tunnel) (Version, error) {
 	m, err := h.Profiles.Manager(ctx)
 	if err != nil {
-		return err
+		return m.Version, err
 	}
 	if err := h.Kernel.Supports(want.Mode); err != nil {
-		return err
+		return m.Version, err
 	}
 	if m.Modify == PermissionNo || m.Control == PermissionNo {
-		return &Error{Kind: ErrNotPermitted, What: "NetworkManager does not let you make connections", Hint: "run it with sudo"}
+		return m.Version, &Error{Kind: ErrNotPermitted, What: "NetworkManager does not let you make connections", Hint: HintRoot}
 	}
-	if len(want.RoutesOf(OwnerKernel)) > 0 && !h.Kernel.CanChange() {
-		return &Error{Kind: ErrNotPermitted, Field: "route", What: "a route that NetworkManager cannot hold needs root", Hint: "run it with sudo"}
+	return m.Version, nil
+}
+
+// mayKeep refuses what only root can do to those who can neither do it nor ask for it.
+func (h *Host) mayKeep(k Kept) error {
+	if k.Empty() {
+		return nil
 	}
-	return nil
+	err := h.Keeper.MayKeep()
+	if err == nil {
+		return nil
+	}
+	return &Error{Kind: ErrNotPermitted, What: "NetworkManager cannot hold " + k.summary() + ", and the rest needs root", Err: err}
 }
 
 // survey reads what is on the host.
@@ -121,14 +154,14 @@ type Created struct {
 func (h *Host) Create(ctx context.Context, plan Plan, opts CreateOptions) (Created, error) {
 	t := plan.Tunnel
 	uuid := newUUID()
-	tx := transaction{host: h, uuid: uuid, tunnel: t, newest: plan.newest}
+	tx := transaction{host: h, uuid: uuid, tunnel: t, plan: plan}
 	report, err := tx.create(ctx, opts)
 	if err != nil {
 		return Created{Report: report}, tx.undo(ctx, err)
 	}
 	status, err := h.status(ctx, uuid)
 	if err != nil { // the tunnel is there for good: that it cannot be shown is no failure
-		status = Status{Profile: Profile{UUID: uuid, ID: t.Name, Tunnel: t, State: StateActive, Device: t.Name}}
+		status = Status{Profile: Profile{UUID: uuid, ID: t.Name, Tunnel: plan.profile(), State: StateActive, Device: t.Name}, Kept: plan.Kept}
 	}
 	report.replace((&verifier{profile: status.Profile}).checkProfile()) // it is on disk now
 	return Created{Status: status, Report: report}, nil
@@ -136,47 +169,44 @@ func (h *Host) Create(ctx context.Context, plan Plan, opts CreateOptions) (Creat
 
 // transaction is a tunnel in the making.
 type transaction struct {
-	host   *Host
-	uuid   string
-	tunnel Tunnel
-	newest uint64 // the highest Serial that the plan has seen
-	device string // what the undo waits for; empty as long as nothing of that name can be ours
-	saving bool   // the profile may be on disk
+	host    *Host
+	uuid    string
+	tunnel  Tunnel
+	plan    Plan
+	device  string // what the undo waits for; empty as long as nothing of that name can be ours
+	keeping bool   // something may be in root's files
+	saving  bool   // the profile may be on disk
 }
 
 func (tx *transaction) create(ctx context.Context, opts CreateOptions) (report Report, err error) {
 	h, t := tx.host, tx.tunnel
 	steps := []func() error{
-		func() error { return h.Profiles.Add(ctx, tx.uuid, t) },
+		func() error { return h.Profiles.Add(ctx, tx.uuid, tx.plan.profile()) },
 		func() error { return tx.claim(ctx) },
 		func() error { tx.device = t.Name; return h.Profiles.Activate(ctx, tx.uuid) },
-		func() error { return tx.addRoutes(ctx) },
+		func() error { return tx.keep(ctx) },
 		func() error { report, err = tx.check(ctx, opts); return err },
 		func() error { tx.saving = true; return h.Profiles.Save(ctx, tx.uuid) },
 	}
-	names := []string{
-		"added the profile " + t.Name + ", in memory", "made sure that the name is free", "brought it up", "",
-		"verified it", "wrote the profile to disk",
+	events := []Event{
+		{What: "added the profile " + t.Name + ", in memory", Commands: tx.commands(StepProfile)},
+		{What: "made sure that the name is free"},
+		{What: "brought it up", Commands: tx.commands(StepActivate)},
+		{What: tx.keepName(), Commands: commandsOf(tx.plan.Steps, keptStep)},
+		{What: "verified it", Commands: tx.commands(StepCheck)},
+		{What: "wrote the profile to disk", Commands: tx.commands(StepSave)},
 	}
 	for i, do := range steps {
-		if err := tx.step(ctx, names[i], do); err != nil {
+		if err := h.step(ctx, events[i], do); err != nil {
 			return report, err
 		}
 	}
 	return report, nil
 }
 
-// step does one step, and none once ctx has ended. A step without a name is no news.
-func (tx *transaction) step(ctx context.Context, name string, do func() error) error {
-	if err := ctx.Err(); err != nil {
-		return contextError(err)
-	}
-	begin := time.Now()
-	err := do()
-	if name != "" {
-		tx.host.tell(Event{What: name, Took: time.Since(begin), Err: err})
-	}
-	return err
+// commands are those that do what the plan's step with that ID does.
+func (tx *transaction) commands(id string) []string {
+	return commandsOf(tx.plan.Steps, func(of string) bool { return of == id })
 }
 
 // claim makes sure that of two who make the same name at the same moment only one goes on: the one whose profile NetworkManager
@@ -211,22 +241,47 @@ func (tx *transaction) alone(ctx context.Context) (bool, error) {
 	serials, err := tx.host.Profiles.Serials(ctx)
 	since := 0
 	for _, serial := range serials {
-		if serial > tx.newest {
+		if serial > tx.plan.newest {
 			since++
 		}
 	}
 	return since == 1, err
 }
 
-func (tx *transaction) addRoutes(ctx context.Context) error {
-	for _, r := range tx.tunnel.RoutesOf(OwnerKernel) {
-		if err := tx.step(ctx, "added the route "+r.String()+" to the kernel", func() error {
-			return tx.host.Kernel.AddRoute(ctx, tx.tunnel.Name, r)
-		}); err != nil {
-			return &Error{Field: "route", What: r.String(), Err: err}
-		}
+// keep has root keep what NetworkManager cannot hold, if there is anything.
+func (tx *transaction) keep(ctx context.Context) error {
+	k := tx.plan.Kept
+	if k.Empty() {
+		return nil
 	}
-	return nil
+	k.UUID, tx.keeping = tx.uuid, true
+	err := tx.host.keep(ctx, k)
+	// Nobody is asked for root's rights once more to take back what has not been done.
+	tx.keeping = err == nil || errors.Is(err, ErrLeftBehind)
+	return err
+}
+
+// keptNow is what is kept for the tunnel that is being made.
+func (tx *transaction) keptNow() *Kept {
+	k := tx.plan.Kept
+	k.UUID = tx.uuid
+	return &k
+}
+
+func (tx *transaction) keepName() string {
+	if tx.plan.Kept.Empty() {
+		return ""
+	}
+	return "set " + tx.plan.Kept.summary()
+}
+
+// keep has root keep k, and tells of what else went wrong meanwhile.
+func (h *Host) keep(ctx context.Context, k Kept) error {
+	c, err := h.Keeper.Keep(ctx, k, h.Advance)
+	for _, trouble := range c.Trouble {
+		h.tell(Event{What: "warning: " + trouble})
+	}
+	return err
 }
 
 // asActivated is the profile as it is known to be when the activation has ended well.
@@ -238,7 +293,7 @@ func (tx *transaction) asActivated() Profile {
 // check verifies the tunnel before it is kept. That the far end is silent is a warning: the first end of a tunnel is made before
 // the second.
 func (tx *transaction) check(ctx context.Context, opts CreateOptions) (Report, error) {
-	report, err := tx.host.verify(ctx, tx.asActivated(), verifyOptions{probe: !opts.NoProbe, beforeSave: true, want: &tx.tunnel})
+	report, err := tx.host.verify(ctx, tx.asActivated(), verifyOptions{probe: !opts.NoProbe, beforeSave: true, want: &tx.tunnel, kept: tx.keptNow()})
 	if err != nil {
 		return report, err
 	}
@@ -261,10 +316,10 @@ func (tx *transaction) undo(ctx context.Context, cause error) error {
 	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
 	begin := time.Now()
-	err := tx.host.remove(undoing, tx.uuid, tx.device)
+	err := tx.takeBack(undoing)
 	for (errors.Is(err, ErrNoNetworkManager) || errors.Is(err, ErrTimeout)) && undoing.Err() == nil {
 		pause(undoing, undoRetry)
-		err = tx.host.remove(undoing, tx.uuid, tx.device)
+		err = tx.takeBack(undoing)
 	}
 	tx.host.tell(Event{What: "took back what had been done", Took: time.Since(begin), Err: err, Undo: true})
 	if err == nil {
@@ -277,33 +332,48 @@ func (tx *transaction) undo(ctx context.Context, cause error) error {
 	return errors.Join(cause, &Error{What: "could not take back everything", Err: err, Hint: hint})
 }
 
-// remove deletes a profile and waits for its link to go. Our own routes go first: of an IPv6 multipath route the kernel would keep
-// what leads to other devices.
-func (h *Host) remove(ctx context.Context, uuid, dev string) error {
-	if err := h.removeRoutes(ctx, dev); err != nil {
-		return err
+// takeBack removes everything that the transaction may have made. Root removes what is kept first. For others the hook does it when the
+// profile is gone, so that nobody has to be asked for root's rights.
+func (tx *transaction) takeBack(ctx context.Context) error {
+	h := tx.host
+	var err error
+	if tx.keeping && h.Kernel.CanChange() {
+		err = h.Keeper.Forget(ctx, tx.uuid)
 	}
+	err = errors.Join(err, h.remove(ctx, tx.uuid, tx.device))
+	if err == nil && tx.keeping && !h.Kernel.CanChange() {
+		err = h.forgetOrphan(ctx, tx.uuid)
+	}
+	return err
+}
+
+// forgetOrphan sees to it that nothing is kept for a profile that is gone: the hook removes it; where it does not, the Keeper does.
+func (h *Host) forgetOrphan(ctx context.Context, uuid string) error {
+	waiting, cancel := context.WithTimeout(ctx, orphanTimeout)
+	defer cancel()
+	hook := h.Store.HookMissing(ctx) == nil
+	for {
+		uuids, err := h.Store.UUIDs(ctx)
+		if err != nil || !slices.Contains(uuids, uuid) {
+			return err
+		}
+		if !hook || waiting.Err() != nil {
+			break
+		}
+		pause(waiting, gonePoll)
+	}
+	if err := h.Keeper.Forget(ctx, uuid); err != nil {
+		return &Error{What: "what root keeps of it is still there", Hint: "the next nmgre command of root's removes it: sudo nmgre list", Err: err}
+	}
+	return nil
+}
+
+// remove deletes a profile and waits for its link to go.
+func (h *Host) remove(ctx context.Context, uuid, dev string) error {
 	if err := h.Profiles.Delete(ctx, uuid); err != nil {
 		return err
 	}
 	return h.waitGone(ctx, dev)
-}
-
-// removeRoutes takes our routes into dev out of the kernel. Who may not change routes has none there.
-func (h *Host) removeRoutes(ctx context.Context, dev string) error {
-	if dev == "" || !h.Kernel.CanChange() {
-		return nil
-	}
-	own, err := h.Kernel.OwnRoutes(ctx)
-	if err != nil {
-		return err
-	}
-	for _, r := range own[dev] {
-		if err := h.Kernel.DeleteRoute(ctx, dev, r.Route); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // waitGone returns when there is no device of that name any more. The empty name is no device's.
@@ -320,6 +390,9 @@ func (h *Host) waitGone(ctx context.Context, dev string) error {
 		}
 		if findLink(links, dev) == nil {
 			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return contextError(err)
 		}
 		if waiting.Err() != nil {
 			return &Error{Kind: ErrTimeout, What: "the device " + Printable(dev) + " is still there", Hint: "remove it with: ip link delete dev " + shellQuote(dev)}

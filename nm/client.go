@@ -13,6 +13,7 @@ package nm
 
 import (
 	"context"
+	"errors"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
@@ -165,14 +166,17 @@ const (
 func (l *link) call(ctx context.Context, path dbus.ObjectPath, method string, args []any, results ...any) error {
 	call := l.conn.Object(service, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
 	if call.Err != nil {
-		return answerOf(path, call.Err)
+		return l.answerOf(path, call.Err)
 	}
 	return call.Store(results...)
 }
 
 // answerOf returns err, or that NetworkManager is still starting: it takes its name on the bus before the objects are there that it always
 // has, and what is asked of them meanwhile is no answer to the question.
-func answerOf(path dbus.ObjectPath, err error) error {
+func (l *link) answerOf(path dbus.ObjectPath, err error) error {
+	if errors.Is(err, dbus.ErrClosed) {
+		_ = l.conn.Close() // returns when it is closed for all: who asks for a link next must not get this one
+	}
 	_, last := splitMember(errorName(err))
 	if (path == manager || path == settings) && (last == "UnknownObject" || last == "UnknownMethod" || last == "UnknownInterface") {
 		return stillStarting()

@@ -163,6 +163,7 @@ func methods(c *Client) map[string]func(context.Context) error {
 		"Activate":   func(ctx context.Context) error { return c.Activate(ctx, testUUID) },
 		"Deactivate": func(ctx context.Context) error { return c.Deactivate(ctx, testUUID) },
 		"Delete":     func(ctx context.Context) error { return c.Delete(ctx, testUUID) },
+		"SetRoutes":  func(ctx context.Context) error { return c.SetRoutes(ctx, testUUID, nil, everyRoute()) },
 	}
 }
 
@@ -171,6 +172,7 @@ var firstCalls = map[string][]string{
 	"Manager": {"Get", "GetPermissions"}, "List": {"ListConnections", "GetSettings"}, "Add": {"AddConnection2"},
 	"Save": {"GetConnectionByUuid", "GetSettings", "Update2"}, "Activate": {"GetConnectionByUuid", "GetSettings", "ActivateConnection", "GetAll", "AddMatch"},
 	"Deactivate": {"Get", "AddMatch"}, "Delete": {"Get", "Delete"},
+	"SetRoutes": {"GetConnectionByUuid", "GetSettings", "Update2", "Get", "AddMatch"},
 }
 
 // TestHanging has a NetworkManager that does not answer: the caller's deadline counts, and the client is as good as before.

@@ -1,7 +1,6 @@
 package nm
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -25,7 +24,7 @@ const (
 //
 // Defaults that NetworkManager leaves out are filled in: no local address is the unspecified one, no autoconnect is yes. While a
 // profile is on trial, Autoconnect is what it will be when it is saved. The zero PeerAddress means that there is no note of it and
-// that it does not follow from the addresses. Routes that nmgre cannot hold, such as blackhole routes, are left out; [Encode] keeps them.
+// that it does not follow from the addresses. Routes with what nmgre does not know are left out; [Encode] keeps them.
 func Decode(s Settings) (nmgre.Tunnel, error) {
 	d := &decoder{s: s}
 	var t nmgre.Tunnel
@@ -36,6 +35,7 @@ func Decode(s Settings) (nmgre.Tunnel, error) {
 		t.Routes = append(t.Routes, d.routes(family)...)
 	}
 	t.PeerAddress = d.peer(t.Addresses)
+	t.Forward = read(d, setIPv4, "forwarding", forwardingDefault) == forwardingYes
 	if d.err != nil {
 		return nmgre.Tunnel{}, d.err
 	}
@@ -173,24 +173,6 @@ func (d *decoder) addresses(family string) []netip.Prefix {
 	return addresses
 }
 
-func (d *decoder) routes(family string) []nmgre.Route {
-	entries := d.entries(family, "route-data", maxRoutes)
-	table := d.s.routeTable(family)
-	var routes []nmgre.Route
-	for _, entry := range entries {
-		if !isPlain(entry) {
-			continue
-		}
-		r, err := decodeRoute(entry, family, table)
-		if err != nil {
-			d.fail(family, "route-data", "%v", err)
-			return nil
-		}
-		routes = append(routes, r)
-	}
-	return routes
-}
-
 // entries reads a list of dictionaries.
 func (d *decoder) entries(setting, property string, limit int) []map[string]dbus.Variant {
 	entries := read(d, setting, property, []map[string]dbus.Variant(nil))
@@ -212,12 +194,6 @@ func (d *decoder) peer(addresses []netip.Prefix) netip.Addr {
 		d.fail(setUser, "data."+keyPeer, "%s is no IP address", quote(text))
 	}
 	return a
-}
-
-// routeTable returns the table that the profile puts its routes into when they name none; 0 for NetworkManager's choice, the main one.
-func (s Settings) routeTable(family string) uint32 {
-	table, _ := s[family]["route-table"].Value().(uint32)
-	return table
 }
 
 // parseAddr reads an address of one family, without a zone.
@@ -246,74 +222,4 @@ func decodePrefix(entry map[string]dbus.Variant, name, family string) (netip.Pre
 		return netip.Prefix{}, fmt.Errorf("%s has no prefix length of 0 to %d", a, a.BitLen())
 	}
 	return netip.PrefixFrom(a, int(bits)), nil
-}
-
-// isPlain says whether a route leads somewhere (type unicast), rather than dropping or refusing what it gets.
-func isPlain(entry map[string]dbus.Variant) bool {
-	kind, ok := entry["type"]
-	return !ok || kind.Value() == "unicast"
-}
-
-// errNowhere is for a route that drops or refuses what it gets.
-var errNowhere = errors.New("leads nowhere")
-
-// decodeRoute reads an entry of route-data. table is where the profile puts routes that name no table.
-func decodeRoute(entry map[string]dbus.Variant, family string, table uint32) (nmgre.Route, error) {
-	if !isPlain(entry) {
-		return nmgre.Route{}, errNowhere
-	}
-	dst, err := decodePrefix(entry, "dest", family)
-	if err != nil {
-		return nmgre.Route{}, err
-	}
-	r := nmgre.Route{Dst: dst.Masked(), Table: table}
-	a := attributes{entry: entry, family: family}
-	r.Via, r.Src = a.addr("next-hop"), a.addr("src")
-	if _, ok := entry["metric"]; ok {
-		metric := attributeOf[uint32](&a, "metric")
-		r.Metric = &metric
-	}
-	if _, ok := entry["table"]; ok {
-		r.Table = attributeOf[uint32](&a, "table")
-	}
-	r.MTU = attributeOf[uint32](&a, "mtu")
-	r.MTULock = attributeOf[bool](&a, "lock-mtu")
-	r.OnLink = attributeOf[bool](&a, "onlink")
-	if a.err != nil {
-		return nmgre.Route{}, fmt.Errorf("route %s: %w", r.Dst, a.err)
-	}
-	return r, nil
-}
-
-// attributes reads a route's attributes and remembers the first error.
-type attributes struct {
-	entry  map[string]dbus.Variant
-	family string
-	err    error
-}
-
-// attributeOf returns an attribute, T's zero value if it is absent.
-func attributeOf[T any](a *attributes, name string) T {
-	v, ok := a.entry[name]
-	value, right := v.Value().(T)
-	if ok && !right && a.err == nil {
-		a.err = fmt.Errorf("%s has the type %q", name, v.Signature())
-	}
-	return value
-}
-
-// addr returns an attribute that is an address; the unspecified one stands for none.
-func (a *attributes) addr(name string) netip.Addr {
-	text := attributeOf[string](a, name)
-	if text == "" {
-		return netip.Addr{}
-	}
-	addr, err := parseAddr(text, a.family)
-	if err != nil && a.err == nil {
-		a.err = fmt.Errorf("%s: %w", name, err)
-	}
-	if addr.IsUnspecified() {
-		return netip.Addr{}
-	}
-	return addr
 }

@@ -11,7 +11,7 @@ import (
 // Encode returns the settings of a profile that holds t: a new one if base is empty, else base with t in it. What nmgre does not know
 // in base is kept as it is, down to the attributes of single addresses and routes; so are its name and its UUID.
 //
-// Only routes that the profile owns ([nmgre.RouteOwner]) are written. The order of t's addresses and routes is kept within each
+// Of the routes only those are written that the profile owns ([nmgre.RouteOwner]), or that base has already. The order of t's addresses and routes is kept within each
 // family. A route without an address of its family is written all the same: NetworkManager before 1.46 needs one.
 func Encode(t nmgre.Tunnel, base Settings) Settings {
 	s := base.clone()
@@ -77,8 +77,27 @@ func keyText(k *nmgre.Key) string {
 // encodeFamily writes the ipv4 or the ipv6 setting.
 func encodeFamily(s Settings, family string, t nmgre.Tunnel) {
 	addresses := encodeAddresses(s, family, t)
-	encodeRoutes(s, family, t)
+	encodeRoutes(s, family, t.Routes) // what does not fit is somebody else's
 	s.set(family, "method", method(s.text(family, "method"), addresses))
+	if family == setIPv4 {
+		encodeForwarding(s, t.Forward)
+	}
+}
+
+// Values of ipv4.forwarding (NMSettingIPConfigForwarding), an enumeration, which D-Bus has as "i".
+const (
+	forwardingDefault int32 = -1
+	forwardingYes     int32 = 1
+)
+
+// encodeForwarding writes ipv4.forwarding, which NetworkManager has from 1.54 on and refuses before. What somebody chose instead of yes stays.
+func encodeForwarding(s Settings, forward bool) {
+	switch {
+	case forward:
+		s.set(setIPv4, "forwarding", forwardingYes)
+	case s[setIPv4]["forwarding"].Value() == forwardingYes:
+		delete(s[setIPv4], "forwarding")
+	}
 }
 
 // method returns what the family's method has to be. One that somebody chose, such as auto, stays where it still fits; manual must
@@ -97,104 +116,24 @@ func method(old string, addresses int) string {
 
 // encodeAddresses writes address-data, and returns how many addresses there are.
 func encodeAddresses(s Settings, family string, t nmgre.Tunnel) int {
-	old := make(map[netip.Prefix]map[string]dbus.Variant)
-	for _, entry := range s.entries(family, "address-data") {
-		if p, err := decodeAddress(entry, family); err == nil {
-			old[p] = entry
+	old := make(map[netip.Prefix]entry)
+	for _, e := range s.entries(family, "address-data") {
+		if p, err := decodeAddress(e, family); err == nil {
+			old[p] = e
 		}
 	}
-	var entries []map[string]dbus.Variant
+	var entries []entry
 	for _, p := range t.Addresses {
 		if familyOf(p.Addr()) == family {
-			entry := copyEntry(old[p])
-			entry["address"] = dbus.MakeVariant(p.Addr().String())
-			entry["prefix"] = dbus.MakeVariant(uint32(p.Bits()))
-			entries = append(entries, entry)
+			e := entry{"address": dbus.MakeVariant(p.Addr().String()), "prefix": dbus.MakeVariant(uint32(p.Bits()))}
+			if same := old[p]; same != nil {
+				e = same
+			}
+			entries = append(entries, e)
 		}
 	}
 	s.setEntries(family, "address-data", entries)
 	return len(entries)
-}
-
-// routeKey tells the routes of a profile apart.
-type routeKey struct {
-	dst    netip.Prefix
-	via    netip.Addr
-	metric int64 // -1 for NetworkManager's default
-	table  uint32
-}
-
-func keyOf(r nmgre.Route) routeKey {
-	k := routeKey{r.Dst, r.Via, -1, r.TableOrMain()}
-	if r.Metric != nil {
-		k.metric = int64(*r.Metric)
-	}
-	return k
-}
-
-// encodeRoutes writes route-data. What base has for the same route is taken over, with the attributes that nmgre does not know;
-// what nmgre cannot read, such as a blackhole route, is put behind the tunnel's own.
-func encodeRoutes(s Settings, family string, t nmgre.Tunnel) {
-	table := s.routeTable(family)
-	old := make(map[routeKey][]map[string]dbus.Variant)
-	var foreign []map[string]dbus.Variant
-	for _, entry := range s.entries(family, "route-data") {
-		r, err := decodeRoute(entry, family, table)
-		if err != nil {
-			foreign = append(foreign, entry)
-			continue
-		}
-		old[keyOf(r)] = append(old[keyOf(r)], entry)
-	}
-	var entries []map[string]dbus.Variant
-	for _, r := range t.RoutesOf(nmgre.OwnerProfile) {
-		if familyOf(r.Dst.Addr()) != family {
-			continue
-		}
-		var entry map[string]dbus.Variant
-		if same := old[keyOf(r)]; len(same) > 0 {
-			entry, old[keyOf(r)] = same[0], same[1:]
-		}
-		entries = append(entries, encodeRoute(r, copyEntry(entry), table))
-	}
-	s.setEntries(family, "route-data", append(entries, foreign...))
-}
-
-// encodeRoute writes r into entry. table is where the profile puts routes that name no table.
-func encodeRoute(r nmgre.Route, entry map[string]dbus.Variant, table uint32) map[string]dbus.Variant {
-	entry["dest"] = dbus.MakeVariant(r.Dst.Addr().String())
-	entry["prefix"] = dbus.MakeVariant(uint32(r.Dst.Bits()))
-	attribute(entry, "next-hop", addrText(r.Via), "")
-	attribute(entry, "src", addrText(r.Src), "")
-	attribute(entry, "mtu", r.MTU, 0)
-	attribute(entry, "lock-mtu", r.MTULock, false)
-	attribute(entry, "onlink", r.OnLink, false)
-	delete(entry, "metric") // 0 is a metric, no metric is another thing
-	if r.Metric != nil {
-		entry["metric"] = dbus.MakeVariant(*r.Metric)
-	}
-	encodeTable(r, entry, table)
-	return entry
-}
-
-// encodeTable writes a route's table unless the profile puts it there anyway. A profile with a table of its own needs the main one named.
-func encodeTable(r nmgre.Route, entry map[string]dbus.Variant, table uint32) {
-	_, named := entry["table"]
-	switch {
-	case r.Table == table && !named:
-	case r.Table == 0 && table == 0:
-		delete(entry, "table")
-	default:
-		entry["table"] = dbus.MakeVariant(r.TableOrMain())
-	}
-}
-
-func attribute[T comparable](entry map[string]dbus.Variant, name string, value, absent T) {
-	if value == absent {
-		delete(entry, name)
-		return
-	}
-	entry[name] = dbus.MakeVariant(value)
 }
 
 func addrText(a netip.Addr) string {
@@ -234,19 +173,12 @@ func familyOf(a netip.Addr) string {
 	return setIPv6
 }
 
-func copyEntry(entry map[string]dbus.Variant) map[string]dbus.Variant {
-	c := make(map[string]dbus.Variant, len(entry)+4)
-	for name, v := range entry {
-		c[name] = v
-	}
-	return c
-}
-
-// setEntries writes a list of dictionaries, or removes the property if the list is empty.
-func (s Settings) setEntries(setting, property string, entries []map[string]dbus.Variant) {
-	if len(entries) == 0 {
+// setEntries writes a list of dictionaries, or removes the property if the list is empty; one that is empty already stays as it is.
+func (s Settings) setEntries(setting, property string, entries []entry) {
+	switch {
+	case len(entries) > 0:
+		s.set(setting, property, entries)
+	case len(s.entries(setting, property)) > 0:
 		delete(s[setting], property)
-		return
 	}
-	s.set(setting, property, entries)
 }

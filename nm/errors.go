@@ -141,6 +141,7 @@ var flags = map[string]string{
 	"ipv4.method":                   "address",
 	"ipv4.routes":                   "route",
 	"ipv4.route-data":               "route",
+	"ipv4.forwarding":               "forward",
 	"ipv6.addresses":                "address",
 	"ipv6.address-data":             "address",
 	"ipv6.method":                   "address",
@@ -200,6 +201,23 @@ func errorName(err error) string {
 func isGone(err error) bool {
 	_, last := splitMember(errorName(err))
 	return slices.Contains(gone, last)
+}
+
+// isAbsent says whether err means that NetworkManager is not on the bus, or is starting.
+func isAbsent(err error) bool {
+	return errors.Is(failed("", err), nmgre.ErrNoNetworkManager)
+}
+
+// isOutdated says whether err means that somebody else has changed what was to be changed, since it was read.
+func isOutdated(err error) bool {
+	_, last := splitMember(errorName(err))
+	return last == "VersionIdMismatch"
+}
+
+// isNotActive says whether err means that a device is not up, nor far enough on its way to it.
+func isNotActive(err error) bool {
+	_, last := splitMember(errorName(err))
+	return last == "NotActive"
 }
 
 // isMalformed says whether err means that what was to be sent, or what came, is not valid D-Bus.

@@ -33,7 +33,7 @@ func (l *link) flight(ctx context.Context, requests []request) error {
 		call := <-answers
 		r := pending[call]
 		delete(pending, call)
-		if err := r.done(call.Body, answerOf(r.path, call.Err)); err != nil {
+		if err := r.done(call.Body, l.answerOf(r.path, call.Err)); err != nil {
 			return err
 		}
 	}

@@ -2,9 +2,11 @@ package nm
 
 import (
 	"encoding/binary"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/godbus/dbus/v5"
@@ -56,7 +58,7 @@ func (s *source) some(make func()) {
 // tunnel makes one that Decode can return, so that it must come back as it is.
 func (s *source) tunnel() nmgre.Tunnel {
 	t := nmgre.Tunnel{Name: "gre1", Mode: nmgre.Modes[s.byte()%4], TTL: s.byte(), TOS: s.byte(), NoPMTUD: s.bool(), EncapLimit: s.byte(),
-		FlowLabel: s.u32() >> 12, Flags: nmgre.TunnelFlags(s.u32()), MTU: s.u32(), Autoconnect: s.bool()}
+		FlowLabel: s.u32() >> 12, Flags: nmgre.TunnelFlags(s.u32()), MTU: s.u32(), Autoconnect: s.bool(), Forward: s.bool()}
 	outerFamily := setIPv4
 	if t.Mode.IPv6Outer() {
 		outerFamily = setIPv6
@@ -79,17 +81,57 @@ func (s *source) tunnel() nmgre.Tunnel {
 	return t
 }
 
+// route makes one with what a profile can hold.
 func (s *source) route(family string) nmgre.Route {
-	r := nmgre.Route{Dst: s.prefix(family).Masked(), Table: s.u32(), MTU: s.u32(), MTULock: s.bool(), OnLink: s.bool()}
+	r := nmgre.Route{Dst: s.prefix(family).Masked(), Type: profileTypes[s.byte()%byte(len(profileTypes))], Table: s.u32(), MTU: s.u32(), OnLink: s.bool()}
+	r.MTULock = s.bool() && r.MTU > 0
 	if s.bool() {
 		r.Metric = number(s.u32())
 	}
-	for _, a := range []*netip.Addr{&r.Via, &r.Src} {
-		if one := s.addr(family); s.bool() && !one.IsUnspecified() {
-			*a = one
+	if r.Src = s.addr(family); s.bool() || r.Src.IsUnspecified() {
+		r.Src = netip.Addr{}
+	}
+	if r.Via = s.addr(family); s.bool() || r.Via.IsUnspecified() || !r.Type.HasDevice() {
+		r.Via = netip.Addr{}
+	}
+	if family == setIPv6 && s.bool() {
+		r.From = s.prefix(family).Masked()
+	}
+	if family == setIPv4 {
+		s.only4(&r)
+	}
+	s.metrics(&r)
+	return r
+}
+
+// only4 adds what only IPv4 routes have.
+func (s *source) only4(r *nmgre.Route) {
+	r.TOS = s.byte()
+	if s.bool() {
+		r.Scope = scope(nmgre.Scope(s.byte()))
+	}
+	if s.bool() && r.Type == nmgre.TypeUnicast {
+		r.Nexthops = []nmgre.Nexthop{{Via: r.Via, OnLink: r.OnLink, Weight: uint16(s.byte()) + 1}}
+		r.Via, r.OnLink = netip.Addr{}, false
+	}
+}
+
+func (s *source) metrics(r *nmgre.Route) {
+	var m nmgre.RouteMetrics
+	for _, a := range metricAttributes {
+		if value := s.u32(); value > 0 && s.bool() {
+			m.Put(a.metric, value)
+			if s.bool() || a.lock == "" {
+				m.Lock |= 1 << a.metric
+			}
 		}
 	}
-	return r
+	if s.bool() {
+		m.Put(nmgre.MetricQuickACK, 1)
+	}
+	if m != (nmgre.RouteMetrics{}) {
+		r.Metrics = &m
+	}
 }
 
 // FuzzRoundTrip says that no tunnel loses anything on its way through the settings.
@@ -119,7 +161,7 @@ func FuzzRoundTrip(f *testing.F) {
 
 // value makes a value of some type, often of the wrong one.
 func (s *source) value() dbus.Variant {
-	switch s.byte() % 10 {
+	switch s.byte() % 12 {
 	case 0, 1:
 		return dbus.MakeVariant(s.u32())
 	case 2:
@@ -136,25 +178,49 @@ func (s *source) value() dbus.Variant {
 		var entries []map[string]dbus.Variant
 		s.some(func() {
 			entry := make(map[string]dbus.Variant)
-			s.some(func() { entry[words[s.byte()%byte(len(words))]] = s.value() })
+			s.some(func() { name := words[s.byte()%byte(len(words))]; entry[name] = s.valueOf(name) })
 			entry["dest"], entry["address"] = dbus.MakeVariant(s.addr(setIPv4).String()), dbus.MakeVariant(s.addr(setIPv4).String())
 			entry["prefix"] = dbus.MakeVariant(uint32(s.byte()) % 40)
 			entries = append(entries, entry)
 		})
 		return dbus.MakeVariant(entries)
+	case 9:
+		return dbus.MakeVariant(s.byte())
+	case 10:
+		return dbus.MakeVariant(int32(s.u32()))
 	default:
 		return dbus.Variant{}
 	}
 }
 
+// valueOf makes a value that an attribute may have, or any.
+func (s *source) valueOf(name string) dbus.Variant {
+	switch {
+	case s.byte()%4 == 0:
+	case name == "type":
+		return dbus.MakeVariant(nmgre.RouteType(s.byte() % 11).String())
+	case name == "tos" || name == "scope":
+		return dbus.MakeVariant(s.byte())
+	case name == "weight":
+		return dbus.MakeVariant(uint32(s.byte()))
+	case name == "from":
+		return dbus.MakeVariant(s.prefix(setIPv6).String())
+	case strings.HasPrefix(name, "lock-") || name == "onlink" || name == "quickack":
+		return dbus.MakeVariant(s.bool())
+	case routeAttributes[name] == "" && name != "src" && name != "next-hop":
+		return dbus.MakeVariant(s.u32())
+	}
+	return s.value()
+}
+
 // words are names in settings and in their lists.
-var words = []string{"dest", "prefix", "address", "next-hop", "src", "metric", "table", "mtu", "lock-mtu", "onlink", "type", "label", "later"}
+var words = append(slices.Sorted(maps.Keys(routeAttributes)), "address", "label", "later")
 
 var places = [][2]string{
 	{setConnection, "interface-name"}, {setConnection, "autoconnect"}, {setConnection, "id"}, {setConnection, "type"},
 	{setTunnel, "mode"}, {setTunnel, "parent"}, {setTunnel, "local"}, {setTunnel, "remote"}, {setTunnel, "ttl"}, {setTunnel, "input-key"},
 	{setTunnel, "flow-label"}, {setTunnel, "flags"}, {setTunnel, "later"}, {setIPv4, "address-data"}, {setIPv4, "route-data"}, {setIPv4, "method"},
-	{setIPv4, "route-table"}, {setIPv4, "later"}, {setIPv6, "address-data"}, {setIPv6, "route-data"}, {setUser, "data"}, {"later", "later"},
+	{setIPv4, "route-table"}, {setIPv4, "forwarding"}, {setIPv4, "later"}, {setIPv6, "address-data"}, {setIPv6, "route-data"}, {setUser, "data"}, {"later", "later"},
 }
 
 // FuzzDecode says that nothing that a profile can hold makes Decode panic, and that what it can read is written back with all the rest.

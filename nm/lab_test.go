@@ -371,6 +371,419 @@ func TestLabRewrite(t *testing.T) {
 	}
 }
 
+// labRoute is a route of the lab's tunnel gre1 with one of the attributes that a profile can hold; how `ip -d route` and nmcli show it, with %s
+// for its destination. The metric that NetworkManager gives a route without one is its first tunnel's, 675.
+type labRoute struct {
+	route     nmgre.Route
+	ip, nmcli string
+}
+
+func one(metric nmgre.Metric, value uint32, locks ...nmgre.Metric) nmgre.Route {
+	return nmgre.Route{Metrics: metrics(map[nmgre.Metric]uint32{metric: value}, locks...)}
+}
+
+// labRoutes4 has all that IPv4 routes can have.
+var labRoutes4 = []labRoute{
+	{nmgre.Route{}, "unicast %s dev gre1 table main proto static scope link metric 675", "{ ip = %s }"},
+	{nmgre.Route{Type: nmgre.TypeLocal}, "local %s dev gre1 table local proto static scope host metric 675", "{ ip = %s type=local }"},
+	{nmgre.Route{Type: nmgre.TypeBlackhole}, "blackhole %s table main proto static scope link metric 675", "{ ip = %s type=blackhole }"},
+	{nmgre.Route{Type: nmgre.TypeUnreachable}, "unreachable %s table main proto static scope link metric 675", "{ ip = %s type=unreachable }"},
+	{nmgre.Route{Type: nmgre.TypeProhibit}, "prohibit %s table main proto static scope link metric 675", "{ ip = %s type=prohibit }"},
+	{nmgre.Route{Type: nmgre.TypeThrow, Table: 7}, "throw %s table 7 proto static scope link metric 675", "{ ip = %s table=7 type=throw }"},
+	{nmgre.Route{TOS: 0xfc}, "unicast %s tos 0xfc dev gre1 table main proto static scope link metric 675", "{ ip = %s tos=252 }"},
+	{nmgre.Route{Scope: scope(nmgre.ScopeGlobal)}, "unicast %s dev gre1 table main proto static scope global metric 675", "{ ip = %s scope=0 }"},
+	{nmgre.Route{Scope: scope(nmgre.ScopeSite)}, "unicast %s dev gre1 table main proto static scope site metric 675", "{ ip = %s scope=200 }"},
+	{nmgre.Route{Via: hop4}, "unicast %s via 172.16.0.2 dev gre1 table main proto static scope global metric 675", "{ ip = %s, nh = 172.16.0.2 }"},
+	{nmgre.Route{Via: addr("192.0.2.9"), OnLink: true}, "unicast %s via 192.0.2.9 dev gre1 table main proto static scope global metric 675 onlink", "{ ip = %s, nh = 192.0.2.9 onlink=true }"},
+	{nmgre.Route{Src: addr(lab.Linux1LAN)}, "unicast %s dev gre1 table main proto static scope link src 10.10.1.1 metric 675", "{ ip = %s src=10.10.1.1 }"},
+	{nmgre.Route{Metric: number(0)}, "unicast %s dev gre1 table main proto static scope link", "{ ip = %s, mt = 0 }"},
+	{nmgre.Route{Metric: number(500), Table: 100}, "unicast %s dev gre1 table 100 proto static scope link metric 500", "{ ip = %s, mt = 500 table=100 }"},
+	{nmgre.Route{MTU: 1300}, "unicast %s dev gre1 table main proto static scope link metric 675 mtu 1300", "{ ip = %s mtu=1300 }"},
+	{nmgre.Route{MTU: 1300, MTULock: true}, "unicast %s dev gre1 table main proto static scope link metric 675 mtu lock 1300", "{ ip = %s lock-mtu=true mtu=1300 }"},
+	{one(nmgre.MetricWindow, 30000), "unicast %s dev gre1 table main proto static scope link metric 675 window 30000", "{ ip = %s window=30000 }"},
+	{one(nmgre.MetricWindow, 30000, nmgre.MetricWindow), "unicast %s dev gre1 table main proto static scope link metric 675 window lock 30000", "{ ip = %s lock-window=true window=30000 }"},
+	{one(nmgre.MetricCwnd, 12), "unicast %s dev gre1 table main proto static scope link metric 675 cwnd 12", "{ ip = %s cwnd=12 }"},
+	{one(nmgre.MetricCwnd, 12, nmgre.MetricCwnd), "unicast %s dev gre1 table main proto static scope link metric 675 cwnd lock 12", "{ ip = %s cwnd=12 lock-cwnd=true }"},
+	{one(nmgre.MetricInitCwnd, 13), "unicast %s dev gre1 table main proto static scope link metric 675 initcwnd 13", "{ ip = %s initcwnd=13 }"},
+	{one(nmgre.MetricInitCwnd, 13, nmgre.MetricInitCwnd), "unicast %s dev gre1 table main proto static scope link metric 675 initcwnd lock 13", "{ ip = %s initcwnd=13 lock-initcwnd=true }"},
+	{one(nmgre.MetricInitRwnd, 14), "unicast %s dev gre1 table main proto static scope link metric 675 initrwnd 14", "{ ip = %s initrwnd=14 }"},
+	{one(nmgre.MetricInitRwnd, 14, nmgre.MetricInitRwnd), "unicast %s dev gre1 table main proto static scope link metric 675 initrwnd lock 14", "{ ip = %s initrwnd=14 lock-initrwnd=true }"},
+	{one(nmgre.MetricAdvMSS, 1200), "unicast %s dev gre1 table main proto static scope link metric 675 advmss 1200", "{ ip = %s advmss=1200 }"},
+	{one(nmgre.MetricAdvMSS, 1200, nmgre.MetricAdvMSS), "unicast %s dev gre1 table main proto static scope link metric 675 advmss lock 1200", "{ ip = %s advmss=1200 lock-advmss=true }"},
+	{one(nmgre.MetricQuickACK, 1), "unicast %s dev gre1 table main proto static scope link metric 675 quickack 1", "{ ip = %s quickack=true }"},
+	{one(nmgre.MetricRTOMin, 300, nmgre.MetricRTOMin), "unicast %s dev gre1 table main proto static scope link metric 675 rto_min 300ms", "{ ip = %s rto_min=300 }"},
+	{nmgre.Route{Nexthops: []nmgre.Nexthop{{Weight: 3}}}, "unicast %s dev gre1 table main proto static scope link metric 675", "{ ip = %s weight=3 }"},
+	{nmgre.Route{Metric: number(500), Nexthops: []nmgre.Nexthop{{Via: hop4, Weight: 256}}}, "unicast %s via 172.16.0.2 dev gre1 table main proto static scope global metric 500", "{ ip = %s, nh = 172.16.0.2, mt = 500 weight=256 }"},
+}
+
+// labRoutes6 has all that IPv6 routes can have.
+var labRoutes6 = []labRoute{
+	{nmgre.Route{}, "unicast %s dev gre1 table main proto static scope global metric 675 pref medium", "{ ip = %s }"},
+	{nmgre.Route{Type: nmgre.TypeBlackhole}, "blackhole %s dev lo table main proto static scope global metric 675 pref medium", "{ ip = %s type=blackhole }"},
+	{nmgre.Route{Type: nmgre.TypeUnreachable}, "unreachable %s dev lo table main proto static scope global metric 675 pref medium", "{ ip = %s type=unreachable }"},
+	{nmgre.Route{Type: nmgre.TypeProhibit}, "prohibit %s dev lo table main proto static scope global metric 675 pref medium", "{ ip = %s type=prohibit }"},
+	{nmgre.Route{Type: nmgre.TypeThrow, Table: 7}, "throw %s dev lo table 7 proto static scope global metric 675 pref medium", "{ ip = %s table=7 type=throw }"},
+	{nmgre.Route{From: prefix("2001:db8:1::/48")}, "unicast %s from 2001:db8:1::/48 dev gre1 table main proto static scope global metric 675 pref medium", "{ ip = %s from=2001:db8:1::/48 }"},
+	{nmgre.Route{Via: hop6}, "unicast %s via fd00::2 dev gre1 table main proto static scope global metric 675 pref medium", "{ ip = %s, nh = fd00::2 }"},
+	{nmgre.Route{Via: addr("2001:db8:9::9"), OnLink: true}, "unicast %s via 2001:db8:9::9 dev gre1 table main proto static scope global metric 675 onlink pref medium", "{ ip = %s, nh = 2001:db8:9::9 onlink=true }"},
+	{nmgre.Route{Src: addr("fd00::1")}, "unicast %s dev gre1 table main proto static scope global src fd00::1 metric 675 pref medium", "{ ip = %s src=fd00::1 }"},
+	{nmgre.Route{Metric: number(4294967295), Table: 4294967295}, "unicast %s dev gre1 table 4294967295 proto static scope global metric 4294967295 pref medium", "{ ip = %s, mt = 4294967295 table=4294967295 }"},
+	{nmgre.Route{MTU: 1300, MTULock: true}, "unicast %s dev gre1 table main proto static scope global metric 675 mtu lock 1300 pref medium", "{ ip = %s lock-mtu=true mtu=1300 }"},
+	{one(nmgre.MetricWindow, 30000, nmgre.MetricWindow), "unicast %s dev gre1 table main proto static scope global metric 675 window lock 30000 pref medium", "{ ip = %s lock-window=true window=30000 }"},
+	{one(nmgre.MetricCwnd, 12, nmgre.MetricCwnd), "unicast %s dev gre1 table main proto static scope global metric 675 cwnd lock 12 pref medium", "{ ip = %s cwnd=12 lock-cwnd=true }"},
+	{one(nmgre.MetricInitCwnd, 13, nmgre.MetricInitCwnd), "unicast %s dev gre1 table main proto static scope global metric 675 initcwnd lock 13 pref medium", "{ ip = %s initcwnd=13 lock-initcwnd=true }"},
+	{one(nmgre.MetricInitRwnd, 14, nmgre.MetricInitRwnd), "unicast %s dev gre1 table main proto static scope global metric 675 initrwnd lock 14 pref medium", "{ ip = %s initrwnd=14 lock-initrwnd=true }"},
+	{one(nmgre.MetricAdvMSS, 1200, nmgre.MetricAdvMSS), "unicast %s dev gre1 table main proto static scope global metric 675 advmss lock 1200 pref medium", "{ ip = %s advmss=1200 lock-advmss=true }"},
+	{one(nmgre.MetricQuickACK, 1), "unicast %s dev gre1 table main proto static scope global metric 675 quickack 1 pref medium", "{ ip = %s quickack=true }"},
+	{one(nmgre.MetricRTOMin, 300, nmgre.MetricRTOMin), "unicast %s dev gre1 table main proto static scope global metric 675 rto_min 300ms pref medium", "{ ip = %s rto_min=300 }"},
+}
+
+// spread returns n routes of the kinds, to networks of their own: 10.NET.0.0/24, 10.NET.1.0/24 and so on, or fd00:NET::/64, fd00:NET:1::/64.
+func spread(kinds []labRoute, family string, net, n int) (all []labRoute) {
+	for i := range n {
+		r := kinds[i%len(kinds)]
+		r.route = r.route.Clone()
+		r.route.Dst = prefix(fmt.Sprintf("10.%d.%d.0/24", net, i))
+		if family == setIPv6 {
+			r.route.Dst = prefix(fmt.Sprintf("fd00:%x:%x::/64", net, i+1))
+		}
+		r.ip, r.nmcli = fmt.Sprintf(r.ip, r.route.Dst), fmt.Sprintf(r.nmcli, r.route.Dst)
+		all = append(all, r)
+	}
+	return all
+}
+
+func settingRoutes(c *Client, routes []labRoute) func(context.Context) error {
+	var plain []nmgre.Route
+	for _, r := range routes {
+		plain = append(plain, r.route)
+	}
+	return func(ctx context.Context) error { return c.SetRoutes(ctx, testUUID, nil, plain) }
+}
+
+// kernelRoutes returns the lines of `ip -d route` for both families and all tables, as far as NetworkManager set them; of rto_min, which
+// NetworkManager locks from 1.54 on, without the lock.
+func kernelRoutes() map[string]bool {
+	lines := make(map[string]bool)
+	for _, family := range []string{"-4", "-6"} {
+		for line := range strings.Lines(show("ip", family, "-d", "route", "show", "table", "all")) {
+			if strings.Contains(line, " proto static ") {
+				lines[strings.Replace(strings.TrimSpace(line), "rto_min lock", "rto_min", 1)] = true
+			}
+		}
+	}
+	return lines
+}
+
+// haveRoutes fails unless the kernel and the profile have these of gre1's routes, and no others.
+func haveRoutes(t *testing.T, c *Client, want []labRoute) {
+	t.Helper()
+	lines, missing := kernelRoutes(), 0
+	for _, r := range want {
+		if !lines[r.ip] {
+			missing++
+			t.Logf("the kernel has no %s", r.ip)
+		}
+		delete(lines, r.ip)
+	}
+	for line := range lines {
+		if !strings.Contains(line, "eth0") {
+			missing++
+			t.Logf("the kernel has %s", line)
+		}
+	}
+	profile := show("nmcli", "-f", "ipv4.routes,ipv6.routes", "connection", "show", "gre1")
+	for _, r := range want {
+		if !strings.Contains(profile, r.nmcli) {
+			missing++
+			t.Logf("the profile has no %s", r.nmcli)
+		}
+	}
+	if n := strings.Count(profile, "{ ip ="); n != len(want) || missing > 0 {
+		t.Errorf("%d of %d routes are wrong; %d are in the profile", missing, len(want), n)
+	}
+	if got := listed(t, c).Tunnel.Routes; len(got) != len(want) {
+		t.Errorf("%d routes are listed", len(got))
+	}
+}
+
+// undisturbed notes what tells that a tunnel was not taken down, and returns a function that fails if it was.
+func undisturbed(t *testing.T) func() {
+	t.Helper()
+	state := func() string {
+		return strings.Split(show("ip", "-o", "link", "show", "gre1"), "qdisc")[0] + show("nmcli", "-t", "-f", "GENERAL.DBUS-PATH,GENERAL.STATE", "connection", "show", "gre1")
+	}
+	before, log := state(), len(lab.Linux1.NMLog(t))
+	links := lab.Linux1.Start(t, "ip", "monitor", "link")
+	time.Sleep(time.Second) // until it listens
+	return func() {
+		t.Helper()
+		after, news := state(), lab.Linux1.NMLog(t)[log:]
+		if after != before || strings.Contains(news, "state change") || strings.Contains(links.Stdout(), "gre1") {
+			t.Errorf("the tunnel was disturbed:\n%s%s%s%s", before, after, news, links.Stdout())
+		}
+	}
+}
+
+// TestLabSetRoutes changes the routes of an active tunnel: two hundred with all that NetworkManager can hold. What others have set on the device
+// stays, and so does the device.
+func TestLabSetRoutes(t *testing.T) {
+	c := labClient(t)
+	step(t, "Add", adding(c, labTunnel()))
+	step(t, "Activate", on(c.Activate))
+	step(t, "Save", on(c.Save))
+	lab.Linux1.Run(t, "ip", "addr", "add", "172.30.0.1/24", "dev", "gre1")
+	for _, route := range []string{"10.201.0.0/16 proto 199", "10.202.0.0/16 proto static metric 9", "10.203.0.0/16"} {
+		lab.Linux1.Run(t, "ip", append([]string{"route", "add", "dev", "gre1"}, strings.Fields(route)...)...)
+	}
+	theirs := labRoute{ip: "unicast 10.202.0.0/16 dev gre1 table main proto static scope link metric 9"}
+	untouched := undisturbed(t)
+	check := func(routes []labRoute) {
+		t.Helper()
+		step(t, fmt.Sprint(len(routes), " routes"), settingRoutes(c, routes))
+		lines := kernelRoutes() // at once
+		if !lines[theirs.ip] {
+			t.Errorf("%s is gone", theirs.ip)
+		}
+		wants(t, show("ip", "route", "show", "dev", "gre1"), "10.201.0.0/16 proto 199 scope link", "10.203.0.0/16 scope link", "172.30.0.0/24 proto kernel")
+		wants(t, show("ip", "addr", "show", "gre1"), "172.30.0.1/24", "172.16.0.1/24")
+		lab.Linux1.Run(t, "ip", "route", "del", "10.202.0.0/16", "dev", "gre1", "metric", "9") // for the comparison
+		haveRoutes(t, c, routes)
+		lab.Linux1.Run(t, "ip", "route", "add", "10.202.0.0/16", "dev", "gre1", "metric", "9", "proto", "static")
+	}
+	many := spread(labRoutes4, setIPv4, 100, 200)
+	check(many)
+	check(append(spread(labRoutes4, setIPv4, 101, 30), many[:100]...))
+	check(nil)
+	check(many)
+	check(many)
+	untouched()
+	if p := listed(t, c); p.Unsaved || p.Path != etcFile {
+		t.Errorf("listed as %+v", p)
+	}
+	lab.Linux1.Run(t, "nmcli", "connection", "down", "gre1")
+	if lines := kernelRoutes(); slices.ContainsFunc(many, func(r labRoute) bool { return lines[r.ip] }) {
+		t.Errorf("the tunnel is down, and its routes are there: %v", lines)
+	}
+	lab.Linux1.Run(t, "nmcli", "connection", "up", "gre1")
+	haveRoutes(t, c, many)
+}
+
+// TestLabSetRoutesAtOnce says that the kernel has the routes when SetRoutes returns, time and again.
+func TestLabSetRoutesAtOnce(t *testing.T) {
+	c := labClient(t)
+	step(t, "Add", adding(c, labTunnel()))
+	step(t, "Activate", on(c.Activate))
+	for i := range 10 {
+		routes := spread(labRoutes4[:1], setIPv4, 100+i, 200)
+		step(t, "200 routes", settingRoutes(c, routes))
+		got := strings.Count(show("ip", "route", "show", "dev", "gre1", "proto", "static"), fmt.Sprintf("10.%d.", 100+i))
+		if got != len(routes) {
+			t.Errorf("round %d: the kernel has %d of %d routes", i, got, len(routes))
+		}
+	}
+}
+
+// TestLabSetRoutesIPv6 has IPv6 in the tunnel, which NetworkManager switches off and on at every change. What it had set is there again
+// when SetRoutes returns.
+func TestLabSetRoutesIPv6(t *testing.T) {
+	c := labClient(t)
+	tunnel := labTunnel()
+	tunnel.Addresses = append(tunnel.Addresses, prefixes("fd00::1/64", "2001:db8:5::1/64")...)
+	step(t, "Add", adding(c, tunnel))
+	step(t, "Activate", on(c.Activate))
+	untouched := undisturbed(t)
+	both := append(spread(labRoutes4, setIPv4, 100, 100), spread(labRoutes6, setIPv6, 100, 100)...)
+	for _, routes := range [][]labRoute{both, both[:150], both[100:], both, nil, both} {
+		step(t, fmt.Sprint(len(routes), " routes"), settingRoutes(c, routes))
+		haveRoutes(t, c, routes)
+		wants(t, show("ip", "addr", "show", "gre1"), "172.16.0.1/24", "fd00::1/64", "2001:db8:5::1/64")
+	}
+	untouched()
+	if p := listed(t, c); !p.Trial || p.Path != runFile {
+		t.Errorf("listed as %+v", p)
+	}
+	step(t, "Deactivate", on(c.Deactivate))
+	step(t, "Activate", on(c.Activate))
+	haveRoutes(t, c, both)
+}
+
+// TestLabSetRoutesWeight has two tunnels with a route of the same destination and metric, and a weight each: NetworkManager makes one multipath
+// route of them. One leaves it, and joins again. NetworkManager before 1.46 leaves the first one's single route beside it at every joining.
+func TestLabSetRoutesWeight(t *testing.T) {
+	c := labClient(t)
+	ctx := soon(t, 2*labLimit)
+	m, err := c.Manager(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	beside := older(m.Version, nmgre.Version{Major: 1, Minor: 46})
+	dst := prefix("10.66.0.0/16")
+	set := func(n int, weight uint16) {
+		t.Helper()
+		var routes []nmgre.Route
+		if weight > 0 {
+			routes = []nmgre.Route{{Dst: dst, Metric: number(300), Nexthops: []nmgre.Nexthop{{Weight: weight}}}}
+		}
+		if err := c.SetRoutes(ctx, testUUID[:35]+fmt.Sprint(n), nil, routes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := 1; n <= 2; n++ {
+		tunnel, uuid := labTunnel(), testUUID[:35]+fmt.Sprint(n)
+		tunnel.Name, tunnel.InputKey, tunnel.OutputKey, tunnel.Routes = fmt.Sprint("gre", n), key(nmgre.Key(n)), key(nmgre.Key(n)), nil
+		tunnel.Addresses = prefixes(fmt.Sprintf("172.16.%d.1/24", n))
+		if err := errors.Join(c.Add(ctx, uuid, tunnel), c.Activate(ctx, uuid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const one, two = "10.66.0.0/16 dev gre1 proto static scope link metric 300", "10.66.0.0/16 dev gre2 proto static scope link metric 300"
+	both := func(a, b int) string {
+		return fmt.Sprintf("10.66.0.0/16 proto static scope link metric 300 nexthop dev gre1 weight %d nexthop dev gre2 weight %d", a, b)
+	}
+	for _, step := range []struct {
+		tunnel int
+		weight uint16
+		want   string
+	}{{1, 1, one}, {2, 2, both(1, 2)}, {1, 0, two}, {1, 7, both(7, 2)}, {2, 3, both(7, 3)}, {2, 0, one}, {1, 0, ""}} {
+		set(step.tunnel, step.weight)
+		got := strings.Join(strings.Fields(show("ip", "route", "show", dst.String())), " ")
+		if beside && strings.Contains(got, "nexthop") {
+			got = strings.TrimPrefix(strings.TrimPrefix(got, one+" "), two+" ")
+		}
+		if got != step.want {
+			t.Errorf("gre%d with weight %d: got  %s\nwant %s", step.tunnel, step.weight, got, step.want)
+		}
+	}
+}
+
+// TestLabSetRoutesPending has a change in the profile that waits for the tunnel to come up again. The routes do not wait for it.
+func TestLabSetRoutesPending(t *testing.T) {
+	c := labClient(t)
+	step(t, "Add", adding(c, labTunnel()))
+	step(t, "Activate", on(c.Activate))
+	step(t, "Save", on(c.Save))
+	lab.Linux1.Run(t, "nmcli", "connection", "modify", "gre1", "ip-tunnel.ttl", "99", "ipv4.dns", "192.0.2.53")
+	routes := spread(labRoutes4, setIPv4, 100, 20)
+	untouched := undisturbed(t)
+	step(t, "20 routes", settingRoutes(c, routes))
+	haveRoutes(t, c, routes)
+	untouched()
+	wants(t, show("ip", "-d", "link", "show", "gre1"), "ttl 64")
+	wants(t, show("nmcli", "-g", "ip-tunnel.ttl,ipv4.dns", "connection", "show", "gre1"), "99", "192.0.2.53")
+}
+
+// TestLabSetRoutesDenied has a user whom polkit lets change the network, but profiles only with a password that nobody can give; and then
+// the other way round. Nothing has changed either time.
+func TestLabSetRoutesDenied(t *testing.T) {
+	c := labClient(t)
+	const ann = 1000
+	const rules = "/etc/polkit-1/rules.d/10-nmgre-test.rules"
+	step(t, "Add", adding(c, labTunnel()))
+	step(t, "Activate", on(c.Activate))
+	step(t, "Save", on(c.Save))
+	t.Cleanup(func() { lab.Linux1.Try("rm", "-f", rules) })
+	timestamp := regexp.MustCompile(`timestamp[=:]\d+`)
+	for _, may := range []struct{ network, profiles string }{{"YES", "AUTH_ADMIN"}, {"NO", "YES"}} {
+		lab.Linux1.Run(t, "sh", "-c", fmt.Sprintf(`printf '[main]\nauth-polkit=true\n' > /etc/NetworkManager/conf.d/zz-polkit.conf
+			echo 'polkit.addRule(function(action, subject) { if (subject.user == "ann" && action.id == "org.freedesktop.NetworkManager.network-control") return polkit.Result.%s;
+				if (subject.user == "ann") return polkit.Result.%s; });' > %s`, may.network, may.profiles, rules))
+		lab.Linux1.RestartNM(t)
+		untilUp(t, c)
+		before, log := lab.Linux1.Snapshot(t), len(lab.Linux1.NMLog(t))
+		said := helper(t, ann, "routes").line
+		t.Log(said)
+		wants(t, said, "not permitted")
+		if after := lab.Linux1.Snapshot(t); timestamp.ReplaceAllString(before, "") != timestamp.ReplaceAllString(after, "") {
+			t.Errorf("before\n%s\nafter\n%s", before, after)
+		}
+		changed := regexp.MustCompile(`op="device-reapply" interface="gre1".*result="success"`).MatchString(lab.Linux1.NMLog(t)[log:])
+		if changed != (may.network == "YES") {
+			t.Errorf("the device was changed: %v", changed)
+		}
+	}
+}
+
+// TestLabSetRoutesRestart has NetworkManager killed somewhere on the way. The second call makes it whole, but for routes without a device: a
+// NetworkManager that finds them in the kernel does not take them for its own, and leaves them there for ever.
+func TestLabSetRoutesRestart(t *testing.T) {
+	c := labClient(t)
+	step(t, "Add", adding(c, labTunnel()))
+	step(t, "Activate", on(c.Activate))
+	step(t, "Save", on(c.Save))
+	kinds := slices.DeleteFunc(slices.Clone(labRoutes4), func(r labRoute) bool { return !r.route.Type.HasDevice() })
+	for i, after := range []int{0, 30, 60, 100, 150} {
+		routes := spread(kinds, setIPv4, 100+i, 200)
+		killed := make(chan struct{})
+		time.AfterFunc(milliseconds(after), func() { lab.Linux1.KillNM(t); close(killed) })
+		err := settingRoutes(c, routes)(soon(t, labLimit))
+		<-killed
+		t.Logf("killed after %d ms: %v", after, err)
+		if err != nil && !errors.Is(err, nmgre.ErrNoNetworkManager) {
+			t.Errorf("got %v", err)
+		}
+		lab.Linux1.StartNM(t)
+		untilUp(t, c)
+		step(t, "200 routes", settingRoutes(c, routes))
+		haveRoutes(t, c, routes)
+	}
+}
+
+func milliseconds(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+
+// untilUp waits until NetworkManager has taken the tunnel over again.
+func untilUp(t *testing.T, c *Client) {
+	t.Helper()
+	for end := time.Now().Add(labLimit); listed(t, c).State != nmgre.StateActive; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("listed as %+v", listed(t, c))
+		}
+	}
+}
+
+// TestLabSetRoutesHanging has NetworkManager not answer for a while. The caller's time counts, and the second call makes it whole.
+func TestLabSetRoutesHanging(t *testing.T) {
+	c := labClient(t)
+	step(t, "Add", adding(c, labTunnel()))
+	step(t, "Activate", on(c.Activate))
+	routes := spread(labRoutes4, setIPv4, 100, 100)
+	for _, after := range []int{0, 40, 80, 120} {
+		stopped := make(chan error, 1)
+		time.AfterFunc(milliseconds(after), func() { stopped <- syscall.Kill(lab.Linux1.NMPid(), syscall.SIGSTOP) })
+		began := time.Now()
+		err := settingRoutes(c, routes)(soon(t, time.Second))
+		took := time.Since(began)
+		if err := errors.Join(<-stopped, syscall.Kill(lab.Linux1.NMPid(), syscall.SIGCONT)); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("stopped after %d ms: %v after %v", after, err, took)
+		if err != nil && !errors.Is(err, nmgre.ErrTimeout) || took > 3*time.Second {
+			t.Errorf("got %v after %v", err, took)
+		}
+		step(t, "again", settingRoutes(c, routes))
+		haveRoutes(t, c, routes)
+		step(t, "none", settingRoutes(c, nil))
+	}
+}
+
+// TestLabSetRoutesActivating changes the routes of a tunnel that is coming up, early and late.
+func TestLabSetRoutesActivating(t *testing.T) {
+	c := labClient(t)
+	step(t, "Add", adding(c, labTunnel()))
+	for i, after := range []int{0, 20, 50, 100, 200} {
+		step(t, "Deactivate", on(c.Deactivate))
+		activated := make(chan error)
+		go func() { activated <- c.Activate(soon(t, labLimit), testUUID) }()
+		time.Sleep(milliseconds(after))
+		routes := spread(labRoutes4, setIPv4, 100+i, 50)
+		step(t, "50 routes", settingRoutes(c, routes))
+		if err := <-activated; err != nil {
+			t.Fatal(err)
+		}
+		haveRoutes(t, c, routes)
+	}
+}
+
 // TestLabOthers has another process try a tunnel: while it lives, when it is killed, and after a restart of NetworkManager.
 func TestLabOthers(t *testing.T) {
 	c := labClient(t)
@@ -481,7 +894,7 @@ func TestLabRights(t *testing.T) {
 	if err := json.Unmarshal([]byte(helper(t, ann, "all").line), &said); err != nil {
 		t.Fatal(err)
 	}
-	for _, method := range []string{"Add", "Save", "Activate", "Delete"} {
+	for _, method := range []string{"Add", "Save", "Activate", "Delete", "SetRoutes"} {
 		wants(t, said[method], "not permitted")
 	}
 	wants(t, said["Manager"], "no no")
@@ -678,6 +1091,9 @@ func help(task string) int {
 	case "trial":
 		fmt.Println(`"ready"`)
 		select {}
+	case "routes":
+		err := c.SetRoutes(ctx, testUUID, nil, everyRoute())
+		_ = json.NewEncoder(os.Stdout).Encode(fmt.Sprint(err, strings.Join(nmgre.Hints(err), "; "), map[bool]string{true: "not permitted"}[errors.Is(err, nmgre.ErrNotPermitted)]))
 	case "all":
 		_ = json.NewEncoder(os.Stdout).Encode(tryAll(ctx, c))
 	}

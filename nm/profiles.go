@@ -25,8 +25,9 @@ var noArgs = map[string]dbus.Variant{}
 
 // polkit's names of what nmgre needs.
 const (
-	permissionModify  = service + ".settings.modify.system"
-	permissionControl = service + ".network-control"
+	permissionModify    = service + ".settings.modify.system"
+	permissionModifyOwn = service + ".settings.modify.own" // of profiles that one user alone may see
+	permissionControl   = service + ".network-control"
 )
 
 // Manager says which NetworkManager there is and what polkit lets the caller do. It fails with [nmgre.ErrNoNetworkManager] where there is

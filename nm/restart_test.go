@@ -53,6 +53,7 @@ func TestStarting(t *testing.T) {
 		"Deactivate": func() error { return c.Deactivate(ctx, testUUID) },
 		"Delete":     func() error { return c.Delete(ctx, testUUID) },
 		"Save":       func() error { return c.Save(ctx, testUUID) },
+		"SetRoutes":  func() error { return c.SetRoutes(ctx, testUUID, nil, nil) },
 	} {
 		if err := call(); !errors.Is(err, nmgre.ErrNoNetworkManager) {
 			t.Errorf("%s: %v", name, err)

@@ -107,6 +107,15 @@ var tunnels = map[string]nmgre.Tunnel{
 			{Dst: netip.MustParsePrefix("::/0"), Via: addr("fd00::2"), Metric: number(4294967295)},
 		},
 	},
+	"attributes": {
+		Name: "gre1", Mode: nmgre.ModeGRE, Local: addr("192.0.2.1"), Remote: addr("198.51.100.2"), TTL: 64, Autoconnect: true,
+		Addresses: prefixes("172.16.0.1/30", "fd00::1/126"), PeerAddress: addr("172.16.0.2"),
+		Routes: everyRoute(),
+	},
+	"forward": {
+		Name: "gre1", Mode: nmgre.ModeGRE, Local: addr("192.0.2.1"), Remote: addr("198.51.100.2"), TTL: 64, Autoconnect: true,
+		Addresses: prefixes("172.16.0.1/30"), PeerAddress: addr("172.16.0.2"), Forward: true,
+	},
 }
 
 // TestEncodeGolden pins every property and its type: an int where NetworkManager wants a uint32 is dropped without a word.
@@ -162,7 +171,7 @@ func rich() Settings {
 			"address-data": v([]entry{{"address": v("172.16.0.1"), "prefix": v(uint32(30)), "label": v("gre1:a")}}),
 			"route-data": v([]entry{
 				{"dest": v("10.10.2.0"), "prefix": v(uint32(24)), "metric": v(uint32(50)), "initcwnd": v(uint32(10))},
-				{"dest": v("10.9.0.0"), "prefix": v(uint32(16)), "type": v("blackhole")},
+				{"dest": v("10.9.0.0"), "prefix": v(uint32(16)), "type": v("blackhole"), "later": v(true)},
 			})},
 		setIPv6:   {"method": v("link-local"), "addresses": legacy, "routes": v([]uint32{}), "addr-gen-mode": v(int32(0))},
 		"proxy":   {},
@@ -221,7 +230,7 @@ func TestRouteTable(t *testing.T) {
 	tunnel.Routes = append(tunnel.Routes, nmgre.Route{Dst: netip.MustParsePrefix("10.11.0.0/16")})
 	got := printValue(Encode(tunnel, base)[setIPv4]["route-data"])
 	want := "[{dest s 10.10.2.0, initcwnd u 10, metric u 50, prefix u 24} {dest s 10.11.0.0, prefix u 16, table u 254}" +
-		" {dest s 10.9.0.0, prefix u 16, type s blackhole}]"
+		" {dest s 10.9.0.0, later b true, prefix u 16, type s blackhole}]"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -31,10 +31,15 @@ var watchRules = [...]string{
 
 // watch subscribes, and asks other questions with the same breath. Whatever happens after it has returned will be seen.
 func (l *link) watch(ctx context.Context, others ...request) (*watch, error) {
+	return l.subscribe(ctx, watchRules[:], others...)
+}
+
+// subscribe is watch for other signals.
+func (l *link) subscribe(ctx context.Context, rules []string, others ...request) (*watch, error) {
 	w := &watch{link: l, signals: make(chan *dbus.Signal, 16)}
 	l.conn.Signal(w.signals)
 	var requests []request
-	for _, rule := range watchRules {
+	for _, rule := range rules {
 		requests = append(requests, request{destination: busName, path: busPath, method: busAddMatch, args: []any{rule}, done: func(_ []any, err error) error {
 			if err == nil {
 				w.rules = append(w.rules, rule)

@@ -18,21 +18,39 @@ var native = binary.NativeEndian
 // attributeKind is the part of an attribute's type that is not flags (NLA_F_NESTED, NLA_F_NET_BYTEORDER).
 const attributeKind = 0x3fff
 
-// eachAttribute gives each attribute in b to take, which must not keep the value. The library's ParseRouteAttr is not used: it
-// reads past the end when the last attribute is not padded.
+// attributes walks through attributes that stand one behind the other. The library's ParseRouteAttr is not used: it reads past the
+// end when the last attribute is not padded, and makes a list of what is looked at once.
+type attributes struct {
+	rest  []byte
+	kind  uint16
+	value []byte // of the attribute that next went to; part of what is walked through
+	err   error
+}
+
+// next goes to the next attribute. It is false at the end, and when what is left is no attribute: err then says why.
+func (a *attributes) next() bool {
+	if len(a.rest) < unix.SizeofRtAttr || a.err != nil {
+		return false
+	}
+	size := int(native.Uint16(a.rest))
+	if size < unix.SizeofRtAttr || size > len(a.rest) {
+		a.err = fmt.Errorf("%w: an attribute of %d bytes where %d are left", errMalformed, size, len(a.rest))
+		return false
+	}
+	a.kind, a.value = native.Uint16(a.rest[2:])&attributeKind, a.rest[unix.SizeofRtAttr:size]
+	a.rest = a.rest[min(aligned(size), len(a.rest)):]
+	return true
+}
+
+// eachAttribute gives each attribute in b to take, which must not keep the value.
 func eachAttribute(b []byte, take func(kind uint16, value []byte) error) error {
-	for len(b) >= unix.SizeofRtAttr {
-		size := int(native.Uint16(b))
-		if size < unix.SizeofRtAttr || size > len(b) {
-			return fmt.Errorf("%w: an attribute of %d bytes where %d are left", errMalformed, size, len(b))
-		}
-		kind := native.Uint16(b[2:]) & attributeKind
-		if err := take(kind, b[unix.SizeofRtAttr:size]); err != nil {
+	a := attributes{rest: b}
+	for a.next() {
+		if err := take(a.kind, a.value); err != nil {
 			return err
 		}
-		b = b[min(aligned(size), len(b)):]
 	}
-	return nil
+	return a.err
 }
 
 // aligned rounds a length up to the four bytes that netlink aligns everything to.
@@ -43,11 +61,48 @@ func appendAttribute(b []byte, kind uint16, value []byte) []byte {
 	b = native.AppendUint16(b, uint16(unix.SizeofRtAttr+len(value)))
 	b = native.AppendUint16(b, kind)
 	b = append(b, value...)
-	return append(b, make([]byte, aligned(len(value))-len(value))...)
+	return pad(b, len(value))
+}
+
+// pad appends the padding behind n bytes.
+func pad(b []byte, n int) []byte {
+	for ; n%4 != 0; n++ {
+		b = append(b, 0)
+	}
+	return b
+}
+
+// openAttribute begins an attribute whose value is appended next; closeAttribute, given the same start, ends it.
+func openAttribute(b []byte, kind uint16) (with []byte, start int) {
+	start = len(b)
+	return native.AppendUint16(append(b, 0, 0), kind), start
+}
+
+func closeAttribute(b []byte, start int) []byte {
+	size := len(b) - start
+	native.PutUint16(b[start:], uint16(size)) //nolint:gosec // checkSize has seen to it
+	return pad(b, size)
+}
+
+func appendUint8(b []byte, kind uint16, value uint8) []byte {
+	return appendAttribute(b, kind, []byte{value})
+}
+
+func appendUint16(b []byte, kind, value uint16) []byte {
+	return appendAttribute(b, kind, native.AppendUint16(make([]byte, 0, 2), value))
 }
 
 func appendUint32(b []byte, kind uint16, value uint32) []byte {
-	return appendAttribute(b, kind, native.AppendUint32(nil, value))
+	return appendAttribute(b, kind, native.AppendUint32(make([]byte, 0, 4), value))
+}
+
+func appendAddr(b []byte, kind uint16, a netip.Addr) []byte {
+	if a.Is4() {
+		bytes := a.As4()
+		return appendAttribute(b, kind, bytes[:])
+	}
+	bytes := a.As16()
+	return appendAttribute(b, kind, bytes[:])
 }
 
 // values reads the values of attributes and remembers the first that was too short, so that a parser checks once, at its end.
@@ -59,16 +114,23 @@ func (r *values) need(v []byte, n int) []byte {
 	if len(v) >= n {
 		return v[:n]
 	}
-	if r.err == nil {
-		r.err = fmt.Errorf("%w: a value of %d bytes instead of %d", errMalformed, len(v), n)
-	}
+	r.fail("a value of %d bytes instead of %d", len(v), n)
 	return make([]byte, n)
 }
 
+// fail remembers what is wrong, if nothing was before.
+func (r *values) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: %s", errMalformed, fmt.Sprintf(format, args...))
+	}
+}
+
 func (r *values) uint8(v []byte) uint8   { return r.need(v, 1)[0] }
+func (r *values) uint16(v []byte) uint16 { return native.Uint16(r.need(v, 2)) }
 func (r *values) uint32(v []byte) uint32 { return native.Uint32(r.need(v, 4)) }
 func (r *values) be16(v []byte) uint16   { return binary.BigEndian.Uint16(r.need(v, 2)) }
 func (r *values) be32(v []byte) uint32   { return binary.BigEndian.Uint32(r.need(v, 4)) }
+func (r *values) be64(v []byte) uint64   { return binary.BigEndian.Uint64(r.need(v, 8)) }
 func (r *values) index(v []byte) int     { return int(int32(r.uint32(v))) }
 
 // addr reads an address of a family, AF_INET or AF_INET6.
@@ -79,9 +141,7 @@ func (r *values) addr(family uint8, v []byte) netip.Addr {
 	case unix.AF_INET6:
 		return netip.AddrFrom16([16]byte(r.need(v, 16)))
 	}
-	if r.err == nil {
-		r.err = fmt.Errorf("%w: an address of family %d", errMalformed, family)
-	}
+	r.fail("an address of family %d", family)
 	return netip.Addr{}
 }
 

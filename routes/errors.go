@@ -60,6 +60,9 @@ func (e kernelError) hint() string {
 		{"prefsrc", "the source address (src) must be an address of this host"},
 		{"source address", "the source address (src) must be an address of this host"},
 		{"multipath API", "give every nexthop a gateway (via)"},
+		{"congestion", "`sysctl net.ipv4.tcp_available_congestion_control` lists what there is; `modprobe tcp_NAME` may bring another"},
+		{"Nexthop id", "`ip nexthop` lists the nexthop objects; add it there first"},
+		{"ncapsulation type", "this kernel lacks the encap, or has it in a module that is not loaded: for mpls try `modprobe mpls_iptunnel`"},
 		{"gateway", gatewayHint},
 	} {
 		if strings.Contains(e.words, h.word) {

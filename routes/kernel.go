@@ -23,9 +23,11 @@ import (
 // Limits on one exchange with the kernel.
 const (
 	// dumpTries is how often a dump is begun again when the tables changed while it ran.
-	dumpTries = 8
+	dumpTries = 16
 	// maxDump bounds the messages of one dump: more routes than any host has, and far below what memory holds.
 	maxDump = 8 << 20
+	// receiveBuffer holds the answers to a batch, in bytes.
+	receiveBuffer = 1 << 20
 	// answerSeconds is how long the kernel may take for one part of an answer. It answers at once, but for the lock on its tables.
 	answerSeconds = 15
 )
@@ -40,6 +42,8 @@ const (
 type Kernel struct {
 	sockets map[int]*nl.SocketHandle
 	files   hostFiles
+	// batchSeq is the sequence number of the next batch's first message, under the socket's lock. It begins far from those of the library.
+	batchSeq uint32
 }
 
 var _ nmgre.Kernel = (*Kernel)(nil)
@@ -55,7 +59,7 @@ func New() (*Kernel, error) {
 		return nil, fmt.Errorf("prepare a netlink socket: %w", err)
 	}
 	sockets := map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: socket}}
-	return &Kernel{sockets: sockets, files: hostFiles{root: "/"}}, nil
+	return &Kernel{sockets: sockets, files: hostFiles{root: "/"}, batchSeq: 1 << 31}, nil
 }
 
 func prepare(socket *nl.NetlinkSocket) error {
@@ -64,6 +68,10 @@ func prepare(socket *nl.NetlinkSocket) error {
 	// With strict checking the kernel filters a dump of routes by device and protocol. Kernels before 4.20 cannot, so everything is
 	// filtered here once more.
 	_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
+	// Of a whole batch that is refused each message has an answer, and they come at once. Beyond the usual limit only root may go.
+	if unix.SetsockoptInt(socket.GetFd(), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+	}
 	return err
 }
 
@@ -126,26 +134,33 @@ func timedOut(err error) error {
 	return err
 }
 
-// dump sends a request for a whole table and returns what parse makes of each message; parse says with false that a message is not
-// wanted. When the table changed while the kernel walked it, the dump is begun again, a bounded number of times.
-func dump[T any](ctx context.Context, k *Kernel, r request, parse func(body []byte) (T, bool, error)) ([]T, error) {
+// walk sends a request for a whole table and gives each message of the answer to take. When the table changed while the kernel walked
+// it, that is begun again, a bounded number of times. Begin is called each time.
+func (k *Kernel) walk(ctx context.Context, r request, begin func(), take func(body []byte) error) error {
 	r.flags |= unix.NLM_F_DUMP
 	var err error
 	for range dumpTries {
-		var all []T
-		err = k.exchange(ctx, r, func(body []byte) error {
-			one, wanted, err := parse(body)
-			if err == nil && wanted {
-				all = append(all, one)
-			}
+		begin()
+		if err = k.exchange(ctx, r, take); !errors.Is(err, nl.ErrDumpInterrupted) {
 			return err
-		})
-		if err == nil {
-			return all, nil
-		}
-		if !errors.Is(err, nl.ErrDumpInterrupted) {
-			return nil, err
 		}
 	}
-	return nil, &nmgre.Error{What: fmt.Sprintf("the kernel's table changed during each of %d readings", dumpTries), Hint: "try again", Err: err}
+	return &nmgre.Error{What: fmt.Sprintf("the kernel's table changed during each of %d readings", dumpTries), Hint: "try again", Err: err}
+}
+
+// dump sends a request for a whole table and returns what parse makes of each message; parse says with false that a message is not
+// wanted.
+func dump[T any](ctx context.Context, k *Kernel, r request, parse func(body []byte) (T, bool, error)) ([]T, error) {
+	var all []T
+	err := k.walk(ctx, r, func() { all = nil }, func(body []byte) error {
+		one, wanted, err := parse(body)
+		if err == nil && wanted {
+			all = append(all, one)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
 }

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,10 +34,12 @@ func needGRE(t *testing.T) {
 func TestLabOtherKernel(t *testing.T) {
 	needGRE(t)
 	for name, test := range map[string]func(t *testing.T){
-		"Links": TestLinks, "LinkByName": TestLinkByName, "Lookup": TestLookup, "LookupNowhere": TestLookupNowhere, "Routes": TestRoutes,
-		"RoutesOfOthers": TestRoutesOfOthers, "Multipath": TestMultipathOfBothDevices, "DeleteOnlyThat": TestDeleteOnlyThat,
-		"DeleteWhenDeviceIsGone": TestDeleteWhenDeviceIsGone, "WhileChanging": TestWhileChanging,
-		"Replace": TestReplace, "Refusals": TestRefusals, "NotPermitted": TestNotPermitted, "Concurrent": TestConcurrent,
+		"Links": TestLinks, "LinkByName": TestLinkByName, "Lookup": TestLookup, "LookupNowhere": TestLookupNowhere, "RoutesOfOthers": TestRoutesOfOthers,
+		"Multipath": TestMultipathOfBothDevices, "WhileChanging": TestWhileChanging,
+		"AllRoutes": TestAllRoutes, "Sync": TestSyncRoutes, "SyncRefusesAll": TestSyncRefusesAll, "SyncTriesAgain": TestSyncTriesAgain,
+		"SyncInterrupted": TestSyncInterrupted, "SyncLeavesOthers": TestSyncLeavesOthers, "SyncLeavesOthersPaths": TestSyncLeavesOthersPaths,
+		"SyncWhenDeviceIsGone": TestSyncWhenDeviceIsGone, "SyncWhenDeviceIsDown": TestSyncWhenDeviceIsDown, "SyncWithoutGap": TestSyncWithoutGap,
+		"KernelsDiffer": TestKernelsDiffer, "RoutesTo": TestRoutesTo, "Refusals": TestRefusals, "NotPermitted": TestNotPermitted, "Concurrent": TestConcurrent,
 		"Probe": TestProbe, "ProbeNeighbour": TestProbeNeighbour, "ProbeLinkLocal": TestProbeLinkLocal, "ProbeRefused": TestProbeRefused,
 		"ProbeNotPermitted": TestProbeNotPermitted,
 	} {
@@ -491,11 +495,7 @@ func TestLabRoutes(t *testing.T) {
 		{Dst: prefix("fd20::/32")},
 		{Dst: prefix("fd21::/32"), Via: addr("fd16::2")},
 	}
-	for _, r := range routes {
-		if err := tn.near.kernel.AddRoute(ctx, "tun0", r); err != nil {
-			t.Fatal(err)
-		}
-	}
+	tn.near.sync(t, into("tun0", routes...), nmgre.SyncOptions{})
 	tn.near.expect(t, "tun0", routes...)
 	if lines := strings.Count(tn.near.ipRoutes(nmgre.RouteProtocol), "\n") + 1; lines != len(routes) {
 		t.Errorf("the witness has %d routes", lines)
@@ -506,23 +506,66 @@ func TestLabRoutes(t *testing.T) {
 	if err != nil || len(left) > 1 { // of a multipath route the other path stays
 		t.Errorf("left: %+v, %v", left, err)
 	}
-	for _, r := range routes {
-		if err := tn.near.kernel.DeleteRoute(ctx, "tun0", r); err != nil {
-			t.Errorf("delete %s: %v", r, err)
-		}
-	}
+	tn.near.sync(t, nil, nmgre.SyncOptions{})
 	if own, err := tn.near.kernel.OwnRoutes(ctx); err != nil || len(own) != 0 {
 		t.Errorf("left: %+v, %v", own, err)
 	}
 }
 
-// TestLabDeviceOnlyMultipath6 adds an IPv6 route with paths straight to devices, which older kernels refuse: their word comes through.
-func TestLabDeviceOnlyMultipath6(t *testing.T) {
-	needGRE(t)
-	tn := newTunnel(t, nmgre.ModeGRE, "", "", "")
-	err := tn.near.kernel.AddRoute(context.Background(), "tun0", nmgre.Route{Dst: prefix("fd20::/32"), Nexthops: []nmgre.Nexthop{{}, {Dev: "v0"}}})
-	t.Logf("%v %v", err, nmgre.Hints(err))
-	if err != nil && !errors.Is(err, nmgre.ErrInvalid) {
-		t.Errorf("got %v", err)
+// labTunnels makes a namespace as [twoWires] does, in which v0 and w0 are GRE tunnels.
+func labTunnels(t *testing.T) *namespace {
+	ns, far := newNamespace(t), newNamespace(t)
+	wire(ns, "u0", far, "u1", 8)
+	for i, name := range []string{"v0", "w0"} {
+		ns.ip(
+			fmt.Sprintf("link add %s type gre local 10.9.8.1 remote 10.9.8.2 key %d ttl 64", name, i+1),
+			fmt.Sprintf("link set dev %s up", name),
+			fmt.Sprintf("addr add 10.9.%d.1/24 dev %s", i, name),
+			fmt.Sprintf("addr add fd00:%d::1/64 dev %s nodad", i, name),
+		)
+	}
+	return ns
+}
+
+// loadMPLS loads the kernel's modules for labels, which nothing does by itself.
+func loadMPLS(t *testing.T) {
+	if out, err := exec.CommandContext(t.Context(), "modprobe", "-a", "mpls_router", "mpls_iptunnel").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 }
+
+// TestLabEveryRoute sets every kind of route into tunnels, one by one and all at once.
+func TestLabEveryRoute(t *testing.T) {
+	needGRE(t)
+	loadMPLS(t)
+	t.Run("one by one", func(t *testing.T) { testEveryRoute(t, labTunnels(t), true) })
+	t.Run("at once", func(t *testing.T) { testAllRoutes(t, labTunnels(t), true) })
+}
+
+// TestLabShowsTheSame compares the words of `ip route show` for what SyncRoutes and for what `ip route add` has set.
+func TestLabShowsTheSame(t *testing.T) {
+	needGRE(t)
+	loadMPLS(t)
+	ours, theirs := labTunnels(t), labTunnels(t)
+	cases := everyCase(true)
+	for _, ns := range []*namespace{ours, theirs} {
+		ns.ip(nexthopObjects...)
+	}
+	ours.sync(t, ownOf(cases...), nmgre.SyncOptions{})
+	for _, c := range cases {
+		theirs.ip(c.family() + " route add proto 213 " + c.words)
+	}
+	for _, family := range []string{"-4", "-6"} {
+		show := family + " -d route show table all proto 213"
+		got, want := lifetimes.ReplaceAllString(ours.ip(show), "expires"), lifetimes.ReplaceAllString(theirs.ip(show), "expires")
+		if got != want || strings.Count(got, "\n") < 30 {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+	ours.sync(t, nil, nmgre.SyncOptions{})
+	if left := ours.ipRoutes(nmgre.RouteProtocol); left != "" {
+		t.Errorf("left: %s", left)
+	}
+}
+
+var lifetimes = regexp.MustCompile(`expires \d+sec`)

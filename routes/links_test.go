@@ -230,7 +230,7 @@ func TestContextEnded(t *testing.T) {
 	if _, err := ns.kernel.OwnRoutes(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("OwnRoutes: %v", err)
 	}
-	if err := ns.kernel.AddRoute(ctx, "lo", nmgre.Route{Dst: prefix("10.0.0.0/8")}); !errors.Is(err, context.Canceled) {
-		t.Errorf("AddRoute: %v", err)
+	if _, err := ns.kernel.SyncRoutes(ctx, into("lo", nmgre.Route{Dst: prefix("10.0.0.0/8")}), nmgre.SyncOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("SyncRoutes: %v", err)
 	}
 }

@@ -30,7 +30,7 @@ func (k *Kernel) Lookup(ctx context.Context, q nmgre.Query) (nmgre.Hop, error) {
 	if err != nil {
 		return nmgre.Hop{}, wrap(what, err)
 	}
-	hop := nmgre.Hop{Dev: link.Name, Via: w.via, Src: w.prefSrc, Match: k.match(ctx, q), MTU: int(w.mtu)}
+	hop := nmgre.Hop{Dev: link.Name, Via: w.via, Src: w.prefSrc, Match: k.match(ctx, q), MTU: int(w.metrics.mtu)}
 	if q.From.IsValid() { // the kernel does not repeat it
 		hop.Src = q.From.WithZone("")
 	}
@@ -56,7 +56,10 @@ func (k *Kernel) lookup(ctx context.Context, q nmgre.Query, flags uint32) (wireR
 		return wireRoute{}, invalid("a lookup needs a destination, and a source of the same address family")
 	}
 	to := q.To.WithZone("")
-	ask := wireRoute{family: familyOf(to), dst: netip.PrefixFrom(to, to.BitLen()), from: q.From.WithZone(""), flags: flags}
+	ask := wireRoute{family: familyOf(to), dst: netip.PrefixFrom(to, to.BitLen()), flags: flags}
+	if from := q.From.WithZone(""); from.IsValid() {
+		ask.from = netip.PrefixFrom(from, from.BitLen())
+	}
 	if dev := deviceOf(q); dev != "" {
 		link, err := k.linkByName(ctx, dev)
 		if err != nil {

@@ -5,103 +5,112 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre"
 )
 
 // smallTables is the number of tables whose number stands in a message's header; the others' is an attribute.
 const smallTables = 256
 
+// rtaNexthopID is RTA_NH_ID, which package unix lacks.
+const rtaNexthopID = 30
+
+// ticks is USER_HZ: how many units of RTA_CACHEINFO's times make a second.
+const ticks = 100
+
 // wireRoute is the body of an rtnetlink message about a route, with devices by index. The zero value of a field is not sent.
 type wireRoute struct {
-	family   uint8
-	dst      netip.Prefix // a route to everything when it is not valid
-	from     netip.Addr   // RTA_SRC: source address of a lookup
-	table    uint32
-	protocol uint8
-	scope    uint8
-	kind     uint8 // RTN_...
-	flags    uint32
+	family, tos           uint8
+	protocol, scope, kind uint8 // kind is RTN_...
+	flags                 uint32
+	dst                   netip.Prefix // a route to everything when it is not valid
+	from                  netip.Prefix // RTA_SRC; of a lookup, the packet's source address
+	table, priority       uint32
 
-	device   int
-	via      netip.Addr
-	prefSrc  netip.Addr
-	priority uint32
-	mtu      uint32
-	mtuLock  bool
-	hops     []wireHop
-}
+	device       int
+	via, prefSrc netip.Addr
+	hops         []wireHop
+	nexthopID    uint32
 
-// wireHop is a path of a multipath route.
-type wireHop struct {
-	device int
-	via    netip.Addr
-	weight uint8 // less one, as the kernel counts
-	flags  uint8
+	metrics      wireMetrics
+	encap        *nmgre.Encap // the route's that this was made from: not to be changed
+	flow         uint32
+	expires      uint32 // in seconds
+	pref         nmgre.Pref
+	ttlPropagate uint8 // plus one
+
+	// foreign says that the kernel's message has something that no nmgre.Route can say.
+	foreign bool
 }
 
 // encode returns the body of the message.
-func (w wireRoute) encode() []byte {
+func (w *wireRoute) encode() []byte { return w.append(nil) }
+
+// append appends the body of the message to b. The order of the attributes is that of `ip route`'s words in their canonical order.
+func (w *wireRoute) append(b []byte) []byte {
 	var dstBits, fromBits, table uint8
 	if w.dst.IsValid() {
 		dstBits = uint8(w.dst.Bits())
 	}
 	if w.from.IsValid() {
-		fromBits = uint8(w.from.BitLen())
+		fromBits = uint8(w.from.Bits())
 	}
 	if w.table < smallTables {
 		table = uint8(w.table)
 	}
-	b := []byte{w.family, dstBits, fromBits, 0, table, w.protocol, w.scope, w.kind}
-	return w.appendAttributes(native.AppendUint32(b, w.flags))
+	b = append(b, w.family, dstBits, fromBits, w.tos, table, w.protocol, w.scope, w.kind)
+	b = native.AppendUint32(b, w.flags)
+	b = w.appendKey(b)
+	return w.appendPath(w.appendRest(b))
 }
 
-func (w wireRoute) appendAttributes(b []byte) []byte {
-	if w.dst.IsValid() && w.dst.Bits() > 0 {
-		b = appendAttribute(b, unix.RTA_DST, w.dst.Addr().AsSlice())
+// appendKey appends what the kernel tells routes apart by.
+func (w *wireRoute) appendKey(b []byte) []byte {
+	if w.dst.IsValid() {
+		b = appendAddr(b, unix.RTA_DST, w.dst.Addr())
 	}
-	if w.from.IsValid() {
-		b = appendAttribute(b, unix.RTA_SRC, w.from.AsSlice())
+	if w.from.IsValid() && w.from.Bits() > 0 {
+		b = appendAddr(b, unix.RTA_SRC, w.from.Addr())
 	}
-	if w.table >= smallTables {
-		b = appendUint32(b, unix.RTA_TABLE, w.table)
+	b = appendGateway(b, w.family, w.via)
+	if w.prefSrc.IsValid() {
+		b = appendAddr(b, unix.RTA_PREFSRC, w.prefSrc)
 	}
 	if w.priority != 0 {
 		b = appendUint32(b, unix.RTA_PRIORITY, w.priority)
 	}
-	if w.prefSrc.IsValid() {
-		b = appendAttribute(b, unix.RTA_PREFSRC, w.prefSrc.AsSlice())
+	if w.table >= smallTables {
+		b = appendUint32(b, unix.RTA_TABLE, w.table)
 	}
-	if w.mtu != 0 {
-		b = appendAttribute(b, unix.RTA_METRICS, w.metrics())
+	return b
+}
+
+func (w *wireRoute) appendRest(b []byte) []byte {
+	if w.flow != 0 {
+		b = appendUint32(b, unix.RTA_FLOW, w.flow)
 	}
+	if w.expires != 0 {
+		b = appendUint32(b, unix.RTA_EXPIRES, w.expires)
+	}
+	if w.pref != 0 {
+		b = appendUint8(b, unix.RTA_PREF, uint8(w.pref-1))
+	}
+	if w.ttlPropagate != 0 {
+		b = appendUint8(b, unix.RTA_TTL_PROPAGATE, w.ttlPropagate-1)
+	}
+	b = appendEncap(b, w.encap)
+	if w.nexthopID != 0 {
+		b = appendUint32(b, rtaNexthopID, w.nexthopID)
+	}
+	return b
+}
+
+func (w *wireRoute) appendPath(b []byte) []byte {
 	if w.device != 0 {
 		b = appendUint32(b, unix.RTA_OIF, uint32(w.device))
 	}
-	b = appendGateway(b, w.family, w.via)
-	if len(w.hops) > 0 {
-		b = appendAttribute(b, unix.RTA_MULTIPATH, w.multipath())
-	}
-	return b
-}
-
-func (w wireRoute) metrics() []byte {
-	b := appendUint32(nil, unix.RTAX_MTU, w.mtu)
-	if w.mtuLock {
-		b = appendUint32(b, unix.RTAX_LOCK, 1<<unix.RTAX_MTU)
-	}
-	return b
-}
-
-// multipath encodes the nexthops: struct rtnexthop, each with attributes of its own.
-func (w wireRoute) multipath() []byte {
-	var b []byte
-	for _, hop := range w.hops {
-		start := len(b)
-		b = append(b, 0, 0, hop.flags, hop.weight)
-		b = native.AppendUint32(b, uint32(hop.device))
-		b = appendGateway(b, w.family, hop.via)
-		native.PutUint16(b[start:], uint16(len(b)-start))
-	}
-	return b
+	b = w.metrics.append(b)
+	return w.appendHops(b)
 }
 
 // appendGateway appends a gateway; one of another family than the route's (IPv4 by an IPv6 router, RFC 5549) has an attribute of its own.
@@ -110,7 +119,7 @@ func appendGateway(b []byte, family uint8, via netip.Addr) []byte {
 	case !via.IsValid():
 		return b
 	case familyOf(via) == family:
-		return appendAttribute(b, unix.RTA_GATEWAY, via.AsSlice())
+		return appendAddr(b, unix.RTA_GATEWAY, via)
 	}
 	return appendAttribute(b, unix.RTA_VIA, append(native.AppendUint16(nil, uint16(familyOf(via))), via.AsSlice()...))
 }
@@ -121,7 +130,7 @@ func parseRoute(body []byte) (wireRoute, error) {
 		return wireRoute{}, fmt.Errorf("%w: a route of %d bytes", errMalformed, len(body))
 	}
 	p := routeParser{w: wireRoute{
-		family: body[0], table: uint32(body[4]), protocol: body[5], scope: body[6], kind: body[7], flags: native.Uint32(body[8:]),
+		family: body[0], tos: body[3], table: uint32(body[4]), protocol: body[5], scope: body[6], kind: body[7], flags: native.Uint32(body[8:]),
 	}}
 	if p.w.family != unix.AF_INET && p.w.family != unix.AF_INET6 {
 		return wireRoute{}, fmt.Errorf("%w: a route of family %d", errMalformed, p.w.family)
@@ -130,28 +139,33 @@ func parseRoute(body []byte) (wireRoute, error) {
 	if p.w.family == unix.AF_INET6 {
 		p.dst = netip.IPv6Unspecified()
 	}
-	err := eachAttribute(body[unix.SizeofRtMsg:], p.take)
-	p.w.dst = netip.PrefixFrom(p.dst, int(body[1])).Masked()
-	if err == nil && !p.w.dst.IsValid() {
-		err = fmt.Errorf("%w: a destination of %d bits", errMalformed, body[1])
+	p.from = p.dst
+	a := attributes{rest: body[unix.SizeofRtMsg:]}
+	for a.next() && p.err == nil {
+		p.take(a.kind, a.value)
 	}
-	return p.w, err
+	if a.err != nil {
+		return wireRoute{}, a.err
+	}
+	p.finish(int(body[1]), int(body[2]))
+	return p.w, p.err
 }
 
 // routeParser is a route while its attributes are read.
 type routeParser struct {
 	values
-	w   wireRoute
-	dst netip.Addr
+	w         wireRoute
+	dst, from netip.Addr
+	encapType uint16
+	encap     []byte
 }
 
-func (p *routeParser) take(kind uint16, v []byte) error {
-	var err error
+func (p *routeParser) take(kind uint16, v []byte) {
 	switch kind {
 	case unix.RTA_DST:
 		p.dst = p.addr(p.w.family, v)
 	case unix.RTA_SRC:
-		p.w.from = p.addr(p.w.family, v)
+		p.from = p.addr(p.w.family, v)
 	case unix.RTA_TABLE:
 		p.w.table = p.uint32(v)
 	case unix.RTA_PRIORITY:
@@ -160,60 +174,82 @@ func (p *routeParser) take(kind uint16, v []byte) error {
 		p.w.prefSrc = p.addr(p.w.family, v)
 	case unix.RTA_OIF:
 		p.w.device = p.index(v)
-	case unix.RTA_METRICS:
-		err = eachAttribute(v, p.takeMetric)
 	case unix.RTA_GATEWAY, unix.RTA_VIA:
-		p.w.via = p.gateway(kind, v)
+		p.w.via = p.gateway(p.w.family, kind, v)
 	case unix.RTA_MULTIPATH:
-		p.w.hops, err = p.nexthops(v)
+		p.w.hops = p.hops(p.w.family, v)
+	case rtaNexthopID:
+		p.w.nexthopID = p.uint32(v)
+	default:
+		p.takeRest(kind, v)
 	}
-	if err == nil {
-		err = p.err
-	}
-	return err
 }
 
-func (p *routeParser) takeMetric(kind uint16, v []byte) error {
+func (p *routeParser) takeRest(kind uint16, v []byte) {
 	switch kind {
-	case unix.RTAX_MTU:
-		p.w.mtu = p.uint32(v)
-	case unix.RTAX_LOCK:
-		p.w.mtuLock = p.uint32(v)&(1<<unix.RTAX_MTU) != 0
+	case unix.RTA_METRICS:
+		p.w.metrics = p.metrics(v, &p.w.foreign)
+	case unix.RTA_FLOW:
+		p.w.flow = p.uint32(v)
+	case unix.RTA_EXPIRES:
+		p.w.expires = p.uint32(v)
+	case unix.RTA_CACHEINFO:
+		p.w.expires = p.expiry(v)
+	case unix.RTA_PREF:
+		p.w.pref = p.pref(v)
+	case unix.RTA_TTL_PROPAGATE:
+		p.w.ttlPropagate = min(p.uint8(v), 1) + 1
+	case unix.RTA_ENCAP_TYPE:
+		p.encapType = p.uint16(v)
+	case unix.RTA_ENCAP:
+		p.encap = v
+	case unix.RTA_NEWDST:
+		p.w.foreign = true
 	}
-	return p.err
+}
+
+// finish puts together what stands in several places of the message.
+func (p *routeParser) finish(dstBits, fromBits int) {
+	p.w.dst = netip.PrefixFrom(p.dst, dstBits).Masked()
+	if fromBits > 0 {
+		p.w.from = netip.PrefixFrom(p.from, fromBits).Masked()
+	}
+	if !p.w.dst.IsValid() || fromBits > p.from.BitLen() {
+		p.fail("a destination of %d bits, a source of %d", dstBits, fromBits)
+	}
+	if p.encapType != 0 {
+		p.w.encap = p.parseEncap(p.encapType, p.encap, &p.w.foreign)
+	}
+}
+
+// expiry reads when the route goes: struct rta_cacheinfo. One that goes within this second, or should have gone, has a second left.
+func (p *routeParser) expiry(v []byte) uint32 {
+	const at = 8
+	left := int32(p.uint32(p.need(v, at+4)[at:])) //nolint:gosec // it is signed
+	if left == 0 {
+		return 0
+	}
+	return max(uint32(max(left, 0))/ticks, 1)
+}
+
+// pref reads a router preference. RFC 4191 has no fourth.
+func (p *routeParser) pref(v []byte) nmgre.Pref {
+	switch pref := p.uint8(v); pref {
+	case uint8(nmgre.PrefMedium - 1), uint8(nmgre.PrefHigh - 1), uint8(nmgre.PrefLow - 1):
+		return nmgre.Pref(pref + 1)
+	}
+	p.w.foreign = true
+	return 0
 }
 
 // gateway reads RTA_GATEWAY, or struct rtvia of RTA_VIA: a family and an address.
-func (p *routeParser) gateway(kind uint16, v []byte) netip.Addr {
+func (r *values) gateway(family uint8, kind uint16, v []byte) netip.Addr {
 	if kind == unix.RTA_GATEWAY {
-		return p.addr(p.w.family, v)
+		return r.addr(family, v)
 	}
-	family := native.Uint16(p.need(v, 2))
-	if p.err != nil || family > unix.AF_INET6 {
+	other := r.uint16(v)
+	if r.err != nil || other > unix.AF_INET6 {
 		return netip.Addr{} // of a family that is no IP
 	}
-	return p.addr(uint8(family), v[2:])
-}
-
-func (p *routeParser) nexthops(b []byte) ([]wireHop, error) {
-	var hops []wireHop
-	for len(b) >= unix.SizeofRtNexthop {
-		size := int(native.Uint16(b))
-		if size < unix.SizeofRtNexthop || size > len(b) {
-			return nil, fmt.Errorf("%w: a nexthop of %d bytes where %d are left", errMalformed, size, len(b))
-		}
-		hop := wireHop{flags: b[2], weight: b[3], device: p.index(b[4:])}
-		err := eachAttribute(b[unix.SizeofRtNexthop:size], func(kind uint16, v []byte) error {
-			if kind == unix.RTA_GATEWAY || kind == unix.RTA_VIA {
-				hop.via = p.gateway(kind, v)
-			}
-			return p.err
-		})
-		if err != nil {
-			return nil, err
-		}
-		hops = append(hops, hop)
-		b = b[min(aligned(size), len(b)):]
-	}
-	return hops, nil
+	return r.addr(uint8(other), v[2:])
 }

@@ -62,11 +62,15 @@ func (ns *namespace) do(f func() error) error {
 	return <-result
 }
 
-// run runs a program in the namespace and returns what it printed.
+// run runs a program in the namespace, for a minute at most, and returns what it printed.
 func (ns *namespace) run(name string, args ...string) (string, error) {
+	return ns.runFor(time.Minute, name, args...)
+}
+
+func (ns *namespace) runFor(limit time.Duration, name string, args ...string) (string, error) {
 	var out []byte
 	err := ns.do(func() (err error) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		out, err = exec.CommandContext(ctx, name, args...).CombinedOutput()
 		return err
@@ -130,3 +134,6 @@ func (ns *namespace) carries(device string) {
 	}
 	ns.t.Fatalf("%s does not come up", device)
 }
+
+// nothing takes an answer that has no messages.
+func nothing([]byte) error { return nil }

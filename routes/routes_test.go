@@ -1,11 +1,8 @@
 package routes
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -19,107 +16,12 @@ import (
 	"nmgre"
 )
 
-func metric(n uint32) *uint32 { return &n }
-
-// routeCases are routes that can be added in a namespace of [twoWires], with the words that make `ip route` add the same.
-var routeCases = []struct {
-	route nmgre.Route
-	words string
-}{
-	{nmgre.Route{Dst: prefix("10.20.0.0/16")}, "10.20.0.0/16 dev v0"},
-	{nmgre.Route{Dst: prefix("10.20.0.0/16"), Via: addr("10.9.0.2")}, "10.20.0.0/16 via 10.9.0.2 dev v0"},
-	{nmgre.Route{Dst: prefix("10.20.0.0/16"), Metric: metric(50)}, "10.20.0.0/16 dev v0 metric 50"},
-	{nmgre.Route{Dst: prefix("0.0.0.0/0"), Via: addr("10.9.0.2")}, "default via 10.9.0.2 dev v0"},
-	{nmgre.Route{Dst: prefix("10.20.1.1/32"), Table: 100}, "10.20.1.1 dev v0 table 100"},
-	{nmgre.Route{Dst: prefix("10.20.1.1/32"), Table: 4294967295}, "10.20.1.1 dev v0 table 4294967295"},
-	{nmgre.Route{Dst: prefix("10.20.0.0/16"), Src: addr("10.9.0.1"), MTU: 1300}, "10.20.0.0/16 dev v0 src 10.9.0.1 mtu 1300"},
-	{nmgre.Route{Dst: prefix("10.20.0.0/16"), MTU: 1300, MTULock: true}, "10.20.0.0/16 dev v0 mtu lock 1300"},
-	{nmgre.Route{Dst: prefix("10.20.0.0/16"), Via: addr("192.0.2.9"), OnLink: true}, "10.20.0.0/16 via 192.0.2.9 dev v0 onlink"},
-	{
-		nmgre.Route{Dst: prefix("10.20.0.0/16"), Nexthops: []nmgre.Nexthop{{Via: addr("10.9.0.2")}, {Via: addr("10.9.1.2"), Dev: "w0", Weight: 256}}},
-		"10.20.0.0/16 nexthop via 10.9.0.2 dev v0 nexthop via 10.9.1.2 dev w0 weight 256",
-	},
-	{
-		nmgre.Route{Dst: prefix("10.20.0.0/16"), Metric: metric(7), Nexthops: []nmgre.Nexthop{{}, {Via: addr("192.0.2.9"), Dev: "w0", Weight: 2, OnLink: true}}},
-		"10.20.0.0/16 metric 7 nexthop dev v0 nexthop via 192.0.2.9 dev w0 weight 2 onlink",
-	},
-	{nmgre.Route{Dst: prefix("fd20::/32")}, "fd20::/32 dev v0"},
-	{nmgre.Route{Dst: prefix("::/0"), Via: addr("fd00:0::2")}, "default via fd00::2 dev v0"},
-	{nmgre.Route{Dst: prefix("fd20::/32"), Via: addr("fe80::2"), Metric: metric(50), Table: 1000}, "fd20::/32 via fe80::2 dev v0 metric 50 table 1000"},
-	{
-		nmgre.Route{Dst: prefix("fd20::1/128"), Src: addr("fd00:0::1"), MTU: 1300, MTULock: true},
-		"fd20::1 dev v0 src fd00::1 mtu lock 1300",
-	},
-	{nmgre.Route{Dst: prefix("fd20::/32"), Via: addr("fd99::9"), OnLink: true}, "fd20::/32 via fd99::9 dev v0 onlink"},
-	{
-		nmgre.Route{Dst: prefix("fd20::/32"), Nexthops: []nmgre.Nexthop{{Via: addr("fd00:0::2")}, {Via: addr("fd00:1::2"), Dev: "w0", Weight: 3}}},
-		"fd20::/32 nexthop via fd00::2 dev v0 nexthop via fd00:1::2 dev w0 weight 3",
-	},
-}
-
 // twoWires makes a namespace with devices v0 and w0 to a second one.
 func twoWires(t *testing.T) *namespace {
 	ns, far := newNamespace(t), newNamespace(t)
 	wire(ns, "v0", far, "v1", 0)
 	wire(ns, "w0", far, "w1", 1)
 	return ns
-}
-
-// ipRoutes is what `ip -j -d route` says of our protocol, or of another, in every table.
-func (ns *namespace) ipRoutes(protocol int) string {
-	var all []string
-	for _, family := range []string{"-4", "-6"} {
-		var routes []map[string]any
-		out := ns.ip(fmt.Sprintf("%s -j -d -N route show table all proto %d", family, protocol))
-		if err := json.Unmarshal([]byte(cmp.Or(strings.TrimSpace(out), "[]")), &routes); err != nil {
-			ns.t.Fatal(err)
-		}
-		for _, r := range routes {
-			delete(r, "protocol")
-			text, _ := json.Marshal(r) // sorts the keys
-			all = append(all, string(text))
-		}
-	}
-	slices.Sort(all)
-	return strings.Join(all, "\n")
-}
-
-// TestRoutes adds each route, compares it with what `ip route` makes of its words, reads it back and deletes it.
-func TestRoutes(t *testing.T) {
-	ns, ctx := twoWires(t), context.Background()
-	for _, c := range routeCases {
-		t.Run(c.words, func(t *testing.T) {
-			family := "-4"
-			if c.route.Dst.Addr().Is6() {
-				family = "-6" // "default" does not say it
-			}
-			words := strings.Replace(c.words, " ", " proto 77 ", 1)
-			ns.ip(family + " route add " + words)
-			want := ns.ipRoutes(77)
-			ns.ip(family + " route del " + words)
-
-			if err := ns.kernel.AddRoute(ctx, "v0", c.route); err != nil {
-				t.Fatal(err)
-			}
-			if got := ns.ipRoutes(nmgre.RouteProtocol); got != want || got == "" {
-				t.Errorf("got  %s\nwant %s", got, want)
-			}
-			ns.expect(t, "v0", c.route)
-			if err := ns.kernel.AddRoute(ctx, "v0", c.route); !errors.Is(err, nmgre.ErrExists) || len(nmgre.Hints(err)) == 0 {
-				t.Errorf("added twice: %v", err)
-			}
-			if err := ns.kernel.ReplaceRoute(ctx, "v0", c.route); err != nil {
-				t.Errorf("replace: %v", err)
-			}
-			ns.expect(t, "v0", c.route)
-			for range 2 {
-				if err := ns.kernel.DeleteRoute(ctx, "v0", c.route); err != nil {
-					t.Errorf("delete: %v", err)
-				}
-				ns.expect(t, "v0")
-			}
-		})
-	}
 }
 
 // expect compares the routes of ours that lead into a device, by both ways to list them.
@@ -173,7 +75,7 @@ func TestRoutesOfOthers(t *testing.T) {
 			{Via: addr("10.9.1.2"), Dev: "w0"}, {}, {Via: addr("10.9.1.2"), Dev: "w0", Weight: 5},
 		}}, Protocol: unix.RTPROT_BOOT},
 		{Route: nmgre.Route{Dst: prefix("10.35.0.0/16"), Via: addr("fe80::9")}, Protocol: unix.RTPROT_BOOT},
-		{Route: nmgre.Route{Dst: prefix("10.37.0.0/16"), Via: addr("10.9.0.2")}, Protocol: unix.RTPROT_BOOT},
+		{Route: nmgre.Route{Dst: prefix("10.37.0.0/16"), NexthopID: 2}, Protocol: unix.RTPROT_BOOT},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -187,113 +89,17 @@ func TestRoutesOfOthers(t *testing.T) {
 func TestMultipathOfBothDevices(t *testing.T) {
 	ns := twoWires(t)
 	r := nmgre.Route{Dst: prefix("10.20.0.0/16"), Nexthops: []nmgre.Nexthop{{}, {Dev: "w0", Weight: 2}}}
-	if err := ns.kernel.AddRoute(context.Background(), "v0", r); err != nil {
-		t.Fatal(err)
-	}
+	ns.sync(t, into("v0", r), nmgre.SyncOptions{})
 	ns.expect(t, "v0", r)
 	r.Nexthops = []nmgre.Nexthop{{Dev: "v0"}, {Weight: 2}}
 	ns.expect(t, "w0", r)
-}
-
-// TestDeleteOnlyThat checks that a deletion takes the one route that it names, and no route of others.
-func TestDeleteOnlyThat(t *testing.T) {
-	for _, network := range []string{"10.20.0.0/16", "fd20::/32"} {
-		t.Run(network, func(t *testing.T) {
-			ns, ctx := twoWires(t), context.Background()
-			plain := nmgre.Route{Dst: prefix(network)}
-			at50, in100 := plain, plain
-			at50.Metric, in100.Table = metric(50), 100
-			for _, r := range []nmgre.Route{at50, in100} {
-				if err := ns.kernel.AddRoute(ctx, "v0", r); err != nil {
-					t.Fatal(err)
-				}
-			}
-			ns.ip("route add " + network + " dev v0 proto static")
-			others := ns.ipRoutes(unix.RTPROT_STATIC)
-			remove := func(dev string, r nmgre.Route) {
-				t.Helper()
-				if err := ns.kernel.DeleteRoute(ctx, dev, r); err != nil {
-					t.Error(err)
-				}
-			}
-			// There is none of ours without a metric in the main table; of the others there is one.
-			remove("v0", plain)
-			remove("w0", at50)
-			remove("none", at50)
-			remove("none", nmgre.Route{Dst: plain.Dst, Nexthops: []nmgre.Nexthop{{}, {Dev: "w0"}}})
-			ns.expect(t, "v0", ns.inOrder(at50, in100)...)
-			remove("v0", at50)
-			ns.expect(t, "v0", in100)
-			remove("v0", in100)
-			ns.expect(t, "v0")
-			if now := ns.ipRoutes(unix.RTPROT_STATIC); now != others || now == "" {
-				t.Errorf("of others: %s\nbefore %s", now, others)
-			}
-		})
-	}
-}
-
-// TestDeleteWhenDeviceIsGone deletes multipath routes one of whose devices is no more: nothing of ours is left.
-func TestDeleteWhenDeviceIsGone(t *testing.T) {
-	for _, c := range []struct{ network, one, two string }{{"10.20.0.0/16", "10.9.0.2", "10.9.1.2"}, {"fd20::/32", "fd00:0::2", "fd00:1::2"}} {
-		for _, gone := range []string{"v0", "w0"} {
-			ns, ctx := twoWires(t), context.Background()
-			r := nmgre.Route{Dst: prefix(c.network), Nexthops: []nmgre.Nexthop{{Via: addr(c.one)}, {Via: addr(c.two), Dev: "w0"}}}
-			if err := ns.kernel.AddRoute(ctx, "v0", r); err != nil {
-				t.Fatal(err)
-			}
-			ns.ip("link del dev " + gone)
-			t.Logf("%s without %s: %s", c.network, gone, ns.ipRoutes(nmgre.RouteProtocol))
-			if err := ns.kernel.DeleteRoute(ctx, "v0", r); err != nil {
-				t.Error(err)
-			}
-			if left := ns.ipRoutes(nmgre.RouteProtocol); left != "" {
-				t.Errorf("left: %s", left)
-			}
-		}
-	}
-}
-
-// inOrder returns routes in the order in which the kernel lists their tables.
-func (ns *namespace) inOrder(routes ...nmgre.Route) []nmgre.Route {
-	all, err := ns.kernel.Routes(context.Background(), "v0")
-	if err != nil {
-		ns.t.Fatal(err)
-	}
-	at := func(r nmgre.Route) int {
-		return slices.IndexFunc(all, func(k nmgre.KernelRoute) bool { return reflect.DeepEqual(k.Route, r) })
-	}
-	slices.SortFunc(routes, func(a, b nmgre.Route) int { return at(a) - at(b) })
-	return routes
-}
-
-func TestReplace(t *testing.T) {
-	ns, ctx := twoWires(t), context.Background()
-	r := nmgre.Route{Dst: prefix("10.20.0.0/16"), Metric: metric(50)}
-	for _, r.Via = range []netip.Addr{{}, addr("10.9.0.2"), addr("10.9.0.3")} {
-		if err := ns.kernel.ReplaceRoute(ctx, "v0", r); err != nil {
-			t.Fatal(err)
-		}
-		ns.expect(t, "v0", r)
-	}
-	ns.ip("route add 10.21.0.0/16 dev w0 proto static")
-	r = nmgre.Route{Dst: prefix("10.21.0.0/16")}
-	if err := ns.kernel.AddRoute(ctx, "v0", r); !errors.Is(err, nmgre.ErrExists) {
-		t.Errorf("beside a route of others: %v", err)
-	}
-	if err := ns.kernel.ReplaceRoute(ctx, "v0", r); err != nil {
-		t.Error(err)
-	}
-	if left := ns.ipRoutes(unix.RTPROT_STATIC); left != "" {
-		t.Errorf("the other's route is still there: %s", left)
-	}
 }
 
 // TestRefusals checks the kernel's own words, the kinds and the hints.
 func TestRefusals(t *testing.T) {
 	ns := twoWires(t)
 	ns.ip("link add br0 type bridge") // a device that is down
-	to := prefix("10.20.0.0/16")
+	to, to6, mpls := prefix("10.20.0.0/16"), prefix("fd20::/32"), nmgre.EncapMPLS
 	for name, c := range map[string]struct {
 		dev   string
 		route nmgre.Route
@@ -308,17 +114,44 @@ func TestRefusals(t *testing.T) {
 		"no device":   {"no\x1bne", nmgre.Route{Dst: to}, nmgre.ErrInvalid, `there is no network device "no\x1bne"`},
 		"no device of a nexthop": {"v0", nmgre.Route{Dst: to, Nexthops: []nmgre.Nexthop{{}, {Dev: "none"}}}, nmgre.ErrInvalid,
 			`there is no network device "none"`},
-		"no destination": {"v0", nmgre.Route{}, nmgre.ErrInvalid, "the route has no destination"},
-		"other family":   {"v0", nmgre.Route{Dst: to, Via: addr("fd00::2")}, nmgre.ErrInvalid, "fd00::2 is not of the destination's address family"},
-		"heavy nexthop":  {"v0", nmgre.Route{Dst: to, Nexthops: []nmgre.Nexthop{{Weight: 257}}}, nmgre.ErrInvalid, "weight is 257"},
+		"no device at all": {"", nmgre.Route{Dst: to}, nmgre.ErrInvalid, `there is no network device ""`},
+		"no destination":   {"v0", nmgre.Route{}, nmgre.ErrInvalid, "the route has no destination"},
+		"IPv4 for IPv6":    {"v0", nmgre.Route{Dst: to6, Via: addr("10.9.0.2")}, nmgre.ErrInvalid, "10.9.0.2 is not of the destination's address family"},
+		"source of another family": {"v0", nmgre.Route{Dst: to, Src: addr("fd00::1")}, nmgre.ErrInvalid,
+			"fd00::1 is not of the destination's address family"},
+		"mapped":        {"v0", nmgre.Route{Dst: to6, Via: addr("::ffff:10.9.0.2")}, nmgre.ErrInvalid, "is not of the destination's address family"},
+		"heavy nexthop": {"v0", nmgre.Route{Dst: to, Nexthops: []nmgre.Nexthop{{}, {Weight: 257}}}, nmgre.ErrInvalid, "weight is 257"},
 		"both": {"v0", nmgre.Route{Dst: to, Via: addr("10.9.0.2"), Nexthops: []nmgre.Nexthop{{}, {}}}, nmgre.ErrInvalid,
 			"either nexthops or a gateway"},
-		"IPv6 gateway off the link": {"v0", nmgre.Route{Dst: prefix("fd20::/32"), Via: addr("fd99::9")}, nmgre.ErrInvalid, "via fd99::9"},
+		"encap beside nexthops": {"v0", nmgre.Route{Dst: to, Encap: &nmgre.Encap{Type: nmgre.EncapIP}, Nexthops: []nmgre.Nexthop{{}, {}}}, nmgre.ErrInvalid,
+			"stands at each of them"},
+		"too many nexthops": {"v0", nmgre.Route{Dst: to, Nexthops: make([]nmgre.Nexthop, 5000)}, nmgre.ErrInvalid, "too many nexthops"},
+		"from":              {"v0", nmgre.Route{Dst: to, From: prefix("10.0.0.0/8")}, nmgre.ErrInvalid, "cannot have a source prefix"},
+		"expires":           {"v0", nmgre.Route{Dst: to, Expires: 5}, nmgre.ErrInvalid, "cannot expire"},
+		"tos":               {"v0", nmgre.Route{Dst: to6, TOS: 4}, nmgre.ErrInvalid, "cannot have a tos"},
+		"no labels":         {"v0", nmgre.Route{Dst: to, Encap: &nmgre.Encap{Type: mpls}}, nmgre.ErrInvalid, "0 labels"},
+		"label":             {"v0", nmgre.Route{Dst: to, Encap: &nmgre.Encap{Type: mpls, Labels: []uint32{1 << 20}}}, nmgre.ErrInvalid, "the label 1048576"},
+		"no segments":       {"v0", nmgre.Route{Dst: to, Encap: &nmgre.Encap{Type: nmgre.EncapSEG6}}, nmgre.ErrInvalid, "0 segments"},
+		"IPv4 segment": {"v0", nmgre.Route{Dst: to, Encap: &nmgre.Encap{Type: nmgre.EncapSEG6, Segments: []netip.Addr{addr("10.0.0.1")}}}, nmgre.ErrInvalid,
+			"10.0.0.1 is no IPv6 address"},
+		"encap of another family": {"v0", nmgre.Route{Dst: to, Encap: &nmgre.Encap{Type: nmgre.EncapIP6, Dst: addr("10.0.0.1")}}, nmgre.ErrInvalid,
+			"10.0.0.1 is not of the encap's address family"},
+		"encap of a nexthop":        {"v0", nmgre.Route{Dst: to, Nexthops: []nmgre.Nexthop{{}, {Encap: &nmgre.Encap{Type: mpls}}}}, nmgre.ErrInvalid, "0 labels"},
+		"unknown encap":             {"v0", nmgre.Route{Dst: to, Encap: &nmgre.Encap{Type: 99}}, nmgre.ErrInvalid, "type 99"},
+		"long congctl":              {"v0", nmgre.Route{Dst: to, Metrics: congestion("sixteen-letters-", 0)}, nmgre.ErrInvalid, "more than 15"},
+		"congctl":                   {"v0", nmgre.Route{Dst: to, Metrics: congestion("nobodys", 0)}, nmgre.ErrInvalid, "congestion"},
+		"nexthop object":            {"", nmgre.Route{Dst: to, NexthopID: 99}, nmgre.ErrInvalid, "Nexthop id does not exist"},
+		"type nat":                  {"v0", nmgre.Route{Dst: to, Type: nmgre.TypeNAT}, nmgre.ErrInvalid, "nvalid"},
+		"IPv6 gateway off the link": {"v0", nmgre.Route{Dst: to6, Via: addr("fd99::9")}, nmgre.ErrInvalid, "via fd99::9"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := ns.kernel.AddRoute(context.Background(), c.dev, c.route)
-			if err == nil || !strings.Contains(err.Error(), c.text) || strings.ContainsRune(err.Error(), 0x1b) {
-				t.Fatalf("got %v", err)
+			r := ns.sync(t, into(c.dev, c.route), nmgre.SyncOptions{})
+			if len(r.Refused) != 1 || len(r.Added) != 0 {
+				t.Fatalf("%+v", r)
+			}
+			err := r.Refused[0].Err
+			if !strings.Contains(err.Error(), c.text) || !strings.HasPrefix(err.Error(), "add route ") || strings.ContainsRune(err.Error(), 0x1b) {
+				t.Errorf("got %v", err)
 			}
 			if c.kind != nil && !errors.Is(err, c.kind) {
 				t.Errorf("kind of %v", err)
@@ -326,8 +159,42 @@ func TestRefusals(t *testing.T) {
 			t.Log(err, nmgre.Hints(err))
 		})
 	}
+	if left := ns.ipRoutes(nmgre.RouteProtocol); left != "" {
+		t.Errorf("left: %s", left)
+	}
 	if _, err := ns.kernel.Routes(context.Background(), "none"); !errors.Is(err, nmgre.ErrInvalid) {
 		t.Errorf("Routes of no device: %v", err)
+	}
+}
+
+// TestKernelsDiffer asks for what some kernels have and others do not: a refusal says what to do, in the kernel's own words.
+func TestKernelsDiffer(t *testing.T) {
+	ns := twoWires(t)
+	for name, c := range map[string]struct {
+		route nmgre.Route
+		kind  error
+		words string
+	}{
+		"mpls": {nmgre.Route{Dst: prefix("10.20.0.0/16"), Encap: &nmgre.Encap{Type: nmgre.EncapMPLS, Labels: []uint32{16}}},
+			nmgre.ErrUnsupported, "encapsulation type not supported"},
+		"IPv6 paths straight to devices": {nmgre.Route{Dst: prefix("fd20::/32"), Nexthops: []nmgre.Nexthop{{}, {Dev: "w0"}}},
+			nmgre.ErrInvalid, "Device only routes can not be added for IPv6 using the multipath API"},
+		"IPv6 paths, one straight to a device": {nmgre.Route{Dst: prefix("fd20::/32"), Nexthops: []nmgre.Nexthop{{Via: addr("fd00::2")}, {Dev: "w0"}}},
+			nmgre.ErrInvalid, "Device only routes can not be added for IPv6 using the multipath API"},
+	} {
+		r := ns.sync(t, into("v0", c.route), nmgre.SyncOptions{})
+		if len(r.Refused) == 0 {
+			t.Logf("%s: this kernel has it", name)
+			if again := ns.sync(t, into("v0", c.route), nmgre.SyncOptions{}); again.Unchanged != 1 {
+				t.Errorf("%s, the second time: %s", name, counts(again))
+			}
+			continue
+		}
+		err := r.Refused[0].Err
+		if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.words) || len(nmgre.Hints(err)) == 0 {
+			t.Errorf("%s: %v %v", name, err, nmgre.Hints(err))
+		}
+		t.Log(err, nmgre.Hints(err))
 	}
 }
 
@@ -338,11 +205,12 @@ func TestNotPermitted(t *testing.T) {
 		t.Error("root cannot change routes")
 	}
 	var can bool
-	var change error
+	var change, dry error
 	_ = ns.do(func() error {
 		dropCapabilities()
 		can = ns.kernel.CanChange()
-		change = ns.kernel.AddRoute(context.Background(), "lo", nmgre.Route{Dst: prefix("10.0.0.0/8")})
+		_, change = ns.kernel.SyncRoutes(context.Background(), into("lo", nmgre.Route{Dst: prefix("10.0.0.0/8")}), nmgre.SyncOptions{})
+		_, dry = ns.kernel.SyncRoutes(context.Background(), into("lo", nmgre.Route{Dst: prefix("10.0.0.0/8")}), nmgre.SyncOptions{DryRun: true})
 		return nil
 	})
 	if can {
@@ -350,6 +218,9 @@ func TestNotPermitted(t *testing.T) {
 	}
 	if !errors.Is(change, nmgre.ErrNotPermitted) || len(nmgre.Hints(change)) == 0 {
 		t.Errorf("got %v", change)
+	}
+	if dry != nil {
+		t.Errorf("a dry run: %v", dry)
 	}
 }
 
@@ -365,15 +236,18 @@ func dropCapabilities() {
 // TestConcurrent uses one Kernel from several goroutines.
 func TestConcurrent(t *testing.T) {
 	ns, ctx := twoWires(t), context.Background()
+	var want []nmgre.OwnRoute
+	for i := range 600 { // more than a batch
+		want = append(want, into("v0", nmgre.Route{Dst: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 50, byte(i >> 8), byte(i)}), 32)})...)
+	}
 	var all sync.WaitGroup
-	for i := range 8 {
+	for range 8 {
 		all.Go(func() {
-			for j := range 20 {
-				r := nmgre.Route{Dst: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 50, byte(i), byte(j)}), 32)}
-				if err := ns.kernel.AddRoute(ctx, "v0", r); err != nil {
+			for range 5 {
+				if _, err := ns.kernel.SyncRoutes(ctx, want, nmgre.SyncOptions{}); err != nil {
 					t.Error(err)
 				}
-				if hop, err := ns.kernel.Lookup(ctx, nmgre.Query{To: r.Dst.Addr()}); err != nil || hop.Dev != "v0" {
+				if hop, err := ns.kernel.Lookup(ctx, nmgre.Query{To: addr("10.50.1.1")}); err != nil || hop.Dev != "v0" {
 					t.Errorf("%+v, %v", hop, err)
 				}
 				if _, err := ns.kernel.Links(ctx); err != nil {
@@ -383,7 +257,7 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if own, err := ns.kernel.OwnRoutes(ctx); err != nil || len(own["v0"]) != 160 {
+	if own, err := ns.kernel.OwnRoutes(ctx); err != nil || len(own["v0"]) != len(want) {
 		t.Errorf("%d routes, %v", len(own["v0"]), err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,6 +106,84 @@ func BenchmarkLabList(b *testing.B) {
 		report(b, "list wall time", "ms", a, c, wall, 0.3)
 		report(b, "list memory", "KB", a, c, memory, 0.5)
 	}
+}
+
+// A hundred thousand routes of one tunnel from a file, against ip -batch with the same; and once more, when nothing is to be done.
+func BenchmarkLabBulk(b *testing.B) {
+	lab.Need(b)
+	const n = 100_000
+	lab.Linux1.Run(b, "nmgre", "create", "--name", "bench", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--no-probe")
+	file := writeRoutes(b, n)
+	batch := writeBatch(b, n, "bench")
+	ours := "nmgre route add bench --routes-from " + file
+	for b.Loop() {
+		var first, second, theirs []run
+		for range bulkRounds {
+			first = append(first, measure(b, lab.Linux1, ours))
+			second = append(second, measure(b, lab.Linux1, ours))
+			lab.Linux1.Run(b, "nmgre", "route", "delete", "bench", "--routes-from", file)
+			theirs = append(theirs, measure(b, lab.Linux1, "ip -batch "+batch))
+			lab.Linux1.Run(b, "ip", "route", "flush", "proto", "99")
+		}
+		report(b, "bulk wall time", "ms", first, theirs, wall, 0.5)
+		report(b, "bulk again wall time", "ms", second, first, wall, 0.5)
+		most := median(first, memory)
+		b.ReportMetric(most/1024, "MB/bulk")
+		b.Logf("bulk memory: %.0f KB (at most 100 MB)", most)
+		if most > 100<<10 {
+			b.Errorf("%d routes take %.0f KB", n, most)
+		}
+	}
+}
+
+// bulkRounds are fewer: each takes a while.
+const bulkRounds = 5
+
+// writeBatch writes the commands that add the same routes.
+func writeBatch(b *testing.B, n int, dev string) string {
+	b.Helper()
+	routes, err := os.ReadFile(filepath.Join(lab.Linux1.Root(), writeRoutes(b, n)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var batch strings.Builder
+	for line := range strings.Lines(string(routes)) {
+		fmt.Fprintf(&batch, "route add %s dev %s proto 99\n", strings.TrimSpace(line), dev)
+	}
+	const name = "/root/batch"
+	if err := os.WriteFile(filepath.Join(lab.Linux1.Root(), name), []byte(batch.String()), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	return name
+}
+
+// Ten thousand routes, against the same in a profile that NetworkManager brings up.
+func BenchmarkLabBulkInAProfile(b *testing.B) {
+	lab.Need(b)
+	const n = 10_000
+	file := writeRoutes(b, n)
+	lab.Linux1.Run(b, "nmgre", "create", "--name", "bench", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--no-probe", "--key", "1")
+	addProfileOfRoutes(b, file)
+	for b.Loop() {
+		var ours, theirs []run
+		for range bulkRounds {
+			ours = append(ours, measure(b, lab.Linux1, "nmgre route add bench --routes-from "+file))
+			lab.Linux1.Run(b, "nmgre", "route", "delete", "bench", "--routes-from", file)
+			theirs = append(theirs, measure(b, lab.Linux1, fmt.Sprintf("nmcli connection up many && until [ $(ip route show dev many | wc -l) -gt %d ]; do sleep 0.1; done", n)))
+			lab.Linux1.Run(b, "nmcli", "connection", "down", "many")
+			waitIdle(b)
+		}
+		report(b, "bulk against a profile wall time", "ms", ours, theirs, wall, 0.1)
+	}
+}
+
+// addProfileOfRoutes has NetworkManager read a profile "many" with the routes of a file.
+func addProfileOfRoutes(b *testing.B, file string) {
+	b.Helper()
+	const script = `cd /etc/NetworkManager/system-connections && umask 077 && { printf '[connection]\nid=many\nuuid=00000000-0000-4000-8000-000000009999\ntype=ip-tunnel\ninterface-name=many\nautoconnect=false\n[ip-tunnel]\nmode=2\nlocal=100.0.1.100\nremote=100.0.2.100\ninput-key=2\noutput-key=2\nttl=64\n[ipv6]\nmethod=disabled\n[ipv4]\nmethod=manual\naddress1=172.16.5.1/30\n'; awk '{ printf "route%%d=%%s\n", NR, $1 }' %s; } >many.nmconnection`
+	lab.Linux1.Run(b, "sh", "-c", fmt.Sprintf(script, file))
+	lab.Linux1.Run(b, "nmcli", "connection", "reload")
+	waitIdle(b)
 }
 
 // addProfiles writes n tunnel profiles where NetworkManager reads them.

@@ -275,3 +275,24 @@ func TestOctalKey(t *testing.T) {
 		t.Errorf("%s%s", o.stdout, o.stderr)
 	}
 }
+
+// Tables and the like may have the names that iproute2 knows on this host.
+func TestRouteNames(t *testing.T) {
+	w := newWorld(t)
+	file := filepath.Join(w.root, "etc/iproute2/rt_tables")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("100 office\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--dry-run", "--route", "10.10.2.0/24 table office")
+	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30")
+	w.must("route", "add", "gre1", "10.30.0.0/16", "table", "office")
+	if list := w.must("route", "list", "gre1").stdout; strings.Count(list, "table 100") != 1 {
+		t.Errorf("the routes:\n%s", list)
+	}
+	if o := w.run("route", "add", "gre1", "10.40.0.0/16", "table", "nowhere"); o.code != exitInvalid || !strings.Contains(o.stderr, "word 3") {
+		t.Errorf("a table that nobody knows: %+v", o)
+	}
+}

@@ -21,6 +21,9 @@ type createFlags struct {
 	addresses, routes                            []string
 	mtu, encapLimit, flowLabel                   string
 	noPMTUD, autoconnect                         bool
+	snat                                         []string
+	forward, clampMSS                            bool
+	routesFrom                                   string
 }
 
 func (a *app) createCommand() *cobra.Command {
@@ -47,7 +50,7 @@ A ROUTE is written as for ip route, without dev:
 			if err := checkWait(run.wait); err != nil {
 				return err
 			}
-			want, err := flags.tunnel()
+			want, err := flags.tunnel(a)
 			if err != nil {
 				return err
 			}
@@ -79,12 +82,16 @@ func (f *createFlags) register(cmd *cobra.Command) {
 	set.StringVar(&f.outputKey, "output-key", "", "the key that packets are sent with")
 	set.StringVar(&f.ttl, "ttl", strconv.Itoa(nmgre.DefaultTTL), "the outer TTL, 1 to 255, or inherit")
 	set.StringVar(&f.tos, "tos", "0", "the outer TOS, 0 to 255, or inherit")
-	set.StringVar(&f.mtu, "mtu", "", "the device's MTU in bytes (default: computed from the way to the far end)")
+	set.StringVar(&f.mtu, "mtu", "", "the device's MTU in bytes, or auto (default: computed from the way to the far end)")
 	set.BoolVar(&f.noPMTUD, "no-pmtud", false, "turn path MTU discovery off; needs --ttl inherit")
 	set.StringVar(&f.parent, "parent", "", "the device that the tunnel is bound to")
 	set.StringVar(&f.encapLimit, "encap-limit", "", "the tunnel encapsulation limit of the IPv6 modes, 1 to 255")
 	set.StringVar(&f.flowLabel, "flow-label", "", "the flow label of the IPv6 modes, 0 to 1048575")
 	set.StringArrayVar(&f.routes, "route", nil, "a ROUTE into the tunnel (may be repeated)")
+	set.StringVar(&f.routesFrom, "routes-from", "", "a file with one ROUTE a line, or - for standard input")
+	set.StringArrayVar(&f.snat, "snat", nil, "DEST=SOURCE: packets from the inner network to DEST leave with the source SOURCE, or masquerade for the address of the device they leave by (may be repeated)")
+	set.BoolVar(&f.forward, "forward", false, "forward IPv4 packets between the tunnel and this host's networks, on just the devices involved")
+	set.BoolVar(&f.clampMSS, "clamp-mss", false, "lower the MSS of TCP connections that are forwarded through the tunnel to what fits")
 	set.BoolVar(&f.autoconnect, "autoconnect", true, "NetworkManager brings the tunnel up by itself")
 	completeFlag(cmd, "mode", modeNames())
 }
@@ -98,39 +105,84 @@ func modeNames() []string {
 }
 
 // tunnel reads the flags. All that are wrong are told at once.
-func (f *createFlags) tunnel() (nmgre.Tunnel, error) {
+func (f *createFlags) tunnel(a *app) (nmgre.Tunnel, error) {
 	t := nmgre.NewTunnel()
-	var errs []error
-	try := func(err error) {
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
-	t.Name, t.Parent, t.NoPMTUD, t.Autoconnect = f.name, f.parent, f.noPMTUD, f.autoconnect
-	var err error
-	t.Mode, err = nmgre.ParseMode(f.mode)
-	try(err)
-	t.Remote, err = parseAddr("peer", f.peer, "give the far end's outer address, such as --peer 203.0.113.2")
-	try(err)
-	try(f.readLocal(&t))
-	t.PeerAddress, err = parseAddr("peer-address", f.peerAddress, "give the far end's inner address, such as 172.16.0.2")
-	try(err)
-	try(f.readKeys(&t))
-	try(f.readNumbers(&t))
-	for _, text := range f.addresses {
-		address, err := parseInner(text)
-		try(err)
-		t.Addresses = append(t.Addresses, address)
-	}
-	for _, spec := range f.routes {
-		r, err := nmgre.ParseRoute(spec)
-		try(err)
-		t.Routes = append(t.Routes, r)
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := f.into(&t, func(string) bool { return true }, a); err != nil {
 		return t, err
 	}
 	return t, t.Validate()
+}
+
+// into puts the flags that were given into t; a list that was given takes the place of the one that t has.
+func (f *createFlags) into(t *nmgre.Tunnel, given func(flag string) bool, a *app) error {
+	var errs []error
+	read := func(flag string, into func() error) {
+		if !given(flag) {
+			return
+		}
+		if err := into(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	read("name", func() error { t.Name = f.name; return nil })
+	read("parent", func() error { t.Parent = unlessNone(f.parent); return nil })
+	read("no-pmtud", func() error { t.NoPMTUD = f.noPMTUD; return nil })
+	read("autoconnect", func() error { t.Autoconnect = f.autoconnect; return nil })
+	read("forward", func() error { t.Forward = f.forward; return nil })
+	read("clamp-mss", func() error { t.ClampMSS = f.clampMSS; return nil })
+	read("mode", func() (err error) { t.Mode, err = nmgre.ParseMode(f.mode); return err })
+	read("peer", func() (err error) {
+		t.Remote, err = parseAddr("peer", f.peer, "give the far end's outer address, such as --peer 203.0.113.2")
+		return err
+	})
+	read("local", func() error { return f.readLocal(t) })
+	read("peer-address", func() (err error) {
+		t.PeerAddress, err = parseAddr("peer-address", f.peerAddress, "give the far end's inner address, such as 172.16.0.2")
+		return err
+	})
+	errs = append(errs, f.readKeys(t, given), f.readNumbers(t, given))
+	read("address", func() error { return readList(&t.Addresses, f.addresses, parseInner) })
+	if given("route") || given("routes-from") {
+		errs = append(errs, f.readRoutes(t, a))
+	}
+	read("snat", func() error { return readList(&t.SNAT, f.snat, nmgre.ParseSNAT) })
+	return errors.Join(errs...)
+}
+
+// none is the word for no value, where an edit takes one away.
+const none = "none"
+
+func unlessNone(text string) string {
+	if text == none {
+		return ""
+	}
+	return text
+}
+
+// readList reads every text of a list; none alone is the empty list.
+func readList[T any](into *[]T, texts []string, parse func(string) (T, error)) error {
+	*into = nil
+	if len(texts) == 1 && texts[0] == none {
+		return nil
+	}
+	var errs []error
+	for _, text := range texts {
+		one, err := parse(text)
+		errs = append(errs, err)
+		*into = append(*into, one)
+	}
+	return errors.Join(errs...)
+}
+
+// readRoutes reads the routes of the command line, then those of the file.
+func (f *createFlags) readRoutes(t *nmgre.Tunnel, a *app) error {
+	err := readList(&t.Routes, f.routes, a.names().Parse)
+	if f.routesFrom == "" {
+		return err
+	}
+	list, listErr := a.readRoutes(f.routesFrom)
+	t.Routes = append(t.Routes, list.Routes...)
+	return errors.Join(err, listErr)
 }
 
 // readLocal takes "any" for the address that says so.
@@ -142,11 +194,15 @@ func (f *createFlags) readLocal(t *nmgre.Tunnel) (err error) {
 		}
 		return nil
 	}
+	if f.local == "auto" {
+		t.Local = netip.Addr{}
+		return nil
+	}
 	t.Local, err = parseAddr("local", f.local, "give one of this host's addresses, or any")
 	return err
 }
 
-func (f *createFlags) readKeys(t *nmgre.Tunnel) error {
+func (f *createFlags) readKeys(t *nmgre.Tunnel, given func(flag string) bool) error {
 	if f.key != "" && (f.inputKey != "" || f.outputKey != "") {
 		return &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "key", What: "it says the same as --input-key and --output-key together",
 			Hint: "give --key alone, or the two others"}
@@ -160,7 +216,13 @@ func (f *createFlags) readKeys(t *nmgre.Tunnel) error {
 		{"input-key", f.inputKey, []**nmgre.Key{&t.InputKey}},
 		{"output-key", f.outputKey, []**nmgre.Key{&t.OutputKey}},
 	} {
-		if k.text == "" {
+		if k.text == "" || !given(k.field) {
+			continue
+		}
+		for _, into := range k.into {
+			*into = nil
+		}
+		if k.text == none {
 			continue
 		}
 		key, err := nmgre.ParseKey(k.text)
@@ -186,31 +248,30 @@ func withField(field string, err error) error {
 }
 
 // readNumbers reads the flags that take numbers.
-func (f *createFlags) readNumbers(t *nmgre.Tunnel) error {
-	var ttl, tos, encapLimit uint32
+func (f *createFlags) readNumbers(t *nmgre.Tunnel, given func(flag string) bool) error {
+	ttl, tos, encapLimit := uint32(t.TTL), uint32(t.TOS), uint32(t.EncapLimit)
 	var errs []error
 	for _, n := range []struct {
 		field, text string
 		low, high   uint32
-		inherit     string // what inherit stands for; empty if it does not
+		word        string // that may stand instead of a number, and what it stands for; empty if none may
+		stands      uint32
 		into        *uint32
 	}{
-		{"ttl", f.ttl, 1, 255, "0", &ttl},
-		{"tos", f.tos, 0, 255, "1", &tos},
-		{"mtu", f.mtu, 68, 65535, "", &t.MTU},
-		{"encap-limit", f.encapLimit, 1, 255, "", &encapLimit},
-		{"flow-label", f.flowLabel, 0, 0xfffff, "", &t.FlowLabel},
+		{"ttl", f.ttl, 1, 255, "inherit", 0, &ttl},
+		{"tos", f.tos, 0, 255, "inherit", 1, &tos},
+		{"mtu", f.mtu, 68, 65535, "auto", 0, &t.MTU},
+		{"encap-limit", f.encapLimit, 1, 255, "", 0, &encapLimit},
+		{"flow-label", f.flowLabel, 0, 0xfffff, "", 0, &t.FlowLabel},
 	} {
-		text := n.text
-		if text == "" {
+		if n.text == "" || !given(n.field) {
 			continue
 		}
-		if text == "inherit" && n.inherit != "" {
-			value, _ := strconv.ParseUint(n.inherit, 10, 32)
-			*n.into = uint32(value) //nolint:gosec // 0 or 1
+		if n.text == n.word {
+			*n.into = n.stands
 			continue
 		}
-		value, err := parseNumber(n.field, text, n.low, n.high, n.inherit != "")
+		value, err := parseNumber(n.field, n.text, n.low, n.high, n.word)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -220,7 +281,7 @@ func (f *createFlags) readNumbers(t *nmgre.Tunnel) error {
 	return errors.Join(errs...)
 }
 
-func parseNumber(field, text string, low, high uint32, inherits bool) (uint32, error) {
+func parseNumber(field, text string, low, high uint32, word string) (uint32, error) {
 	value, err := strconv.ParseUint(text, 10, 32)
 	if hex, found := strings.CutPrefix(text, "0x"); found {
 		value, err = strconv.ParseUint(hex, 16, 32)
@@ -229,8 +290,8 @@ func parseNumber(field, text string, low, high uint32, inherits bool) (uint32, e
 		return uint32(value), nil
 	}
 	hint := fmt.Sprintf("use %d to %d", low, high)
-	if inherits {
-		hint += ", or inherit"
+	if word != "" {
+		hint += ", or " + word
 	}
 	return 0, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: field, What: fmt.Sprintf("\"%s\" is not possible", nmgre.Printable(text)), Hint: hint}
 }
@@ -316,7 +377,7 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nmgre.Tunne
 	if err != nil {
 		return begun(err)
 	}
-	far, err := host.FarEnd(ctx, created.Status.Tunnel)
+	far, err := host.FarEnd(context.WithoutCancel(ctx), created.Status.Tunnel) // the tunnel is there for good, whatever comes now
 	if err != nil {
 		return begun(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -27,12 +26,35 @@ type tunnelJSON struct {
 	Addresses []string    `json:"addresses"`
 	State     string      `json:"state"`
 	Routes    []routeJSON `json:"routes"`
+	Kept      *keptJSON   `json:"kept,omitempty"`
 }
 
 type routeJSON struct {
 	Route string `json:"route"`
 	Owner string `json:"owner"`
 	Why   string `json:"why,omitempty"`
+	State string `json:"state,omitempty"` // route list says it: set, missing, down
+}
+
+// keptJSON is what nmgre keeps for a tunnel beside its routes.
+type keptJSON struct {
+	SNAT     []string `json:"snat"`
+	Forward  []string `json:"forward"`
+	ClampMSS bool     `json:"clamp_mss"`
+	Pin      bool     `json:"pin"`
+	Warning  string   `json:"warning,omitempty"`
+}
+
+func keptOf(s nmgre.Status) *keptJSON {
+	k := s.Kept
+	if k.Empty() && s.KeptErr == nil {
+		return nil
+	}
+	out := &keptJSON{SNAT: texts(k.SNAT), Forward: append([]string{}, k.Forward...), ClampMSS: k.ClampMSS, Pin: k.Pin}
+	if s.KeptErr != nil {
+		out.Warning = s.KeptErr.Error()
+	}
+	return out
 }
 
 // detailJSON is what show says.
@@ -87,20 +109,19 @@ func statusJSON(s nmgre.Status) tunnelJSON {
 	t := s.Tunnel
 	return tunnelJSON{
 		Name: s.ID, UUID: s.UUID, Interface: t.Name, Mode: t.Mode.String(), Local: outer(t.Local), Remote: t.Remote.String(),
-		InputKey: t.InputKey, OutputKey: t.OutputKey, Addresses: texts(t.Addresses), State: string(s.State), Routes: routesJSON(s),
+		InputKey: t.InputKey, OutputKey: t.OutputKey, Addresses: texts(t.Addresses), State: string(s.State), Routes: routesJSON(s), Kept: keptOf(s),
 	}
 }
 
-// routesJSON lists the profile's routes, then those that are in the kernel alone.
+// routesJSON lists the profile's routes, then those that nmgre keeps.
 func routesJSON(s nmgre.Status) []routeJSON {
-	routes := make([]routeJSON, 0, len(s.Tunnel.Routes)+len(s.KernelRoutes))
+	routes := make([]routeJSON, 0, len(s.Tunnel.Routes)+len(s.Kept.Routes))
 	for _, r := range s.Tunnel.Routes {
-		_, why := nmgre.RouteOwner(r)
-		routes = append(routes, routeJSON{r.String(), string(nmgre.OwnerProfile), why})
+		_, why := nmgre.RouteOwner(r, nmgre.MinVersion)
+		routes = append(routes, routeJSON{Route: r.String(), Owner: string(nmgre.OwnerProfile), Why: why})
 	}
-	for _, r := range s.KernelRoutes {
-		_, why := nmgre.RouteOwner(r.Route)
-		routes = append(routes, routeJSON{r.String(), string(nmgre.OwnerKernel), why})
+	for _, r := range s.Kept.Routes {
+		routes = append(routes, routeJSON{Route: r.String(), Owner: string(nmgre.OwnerKernel), Why: nmgre.KeptWhy(r, nmgre.MinVersion)})
 	}
 	return routes
 }
@@ -152,22 +173,12 @@ type stepJSON struct {
 
 func plansJSON(p nmgre.Plan, far nmgre.Tunnel) planJSON {
 	status := nmgre.Status{Profile: nmgre.Profile{ID: p.Tunnel.Name, Tunnel: p.Tunnel, State: nmgre.StateInactive}}
-	out := planJSON{Tunnel: showJSON(status, far), Notes: append([]string{}, p.Notes...), IP: p.Tunnel.IPCommands(), Routes: ownersJSON(p.Tunnel)}
+	out := planJSON{Tunnel: showJSON(status, far), Notes: append([]string{}, p.Notes...), IP: p.Tunnel.IPCommands(), Routes: ownedJSON(p.Routes)}
 	out.Tunnel.Routes = out.Routes
 	for _, s := range p.Steps {
 		out.Steps = append(out.Steps, stepJSON{s.ID, s.What, s.Why, append([]string{}, s.Commands...)})
 	}
 	return out
-}
-
-// ownersJSON says who will hold each route of a tunnel that is yet to be made.
-func ownersJSON(t nmgre.Tunnel) []routeJSON {
-	routes := []routeJSON{}
-	for _, r := range t.Routes {
-		owner, why := nmgre.RouteOwner(r)
-		routes = append(routes, routeJSON{r.String(), string(owner), why})
-	}
-	return routes
 }
 
 // printJSON writes v, indented, as one document.
@@ -201,7 +212,7 @@ func escapeUnprintable(document []byte) []byte {
 	return out
 }
 
-func texts(list []netip.Prefix) []string {
+func texts[T fmt.Stringer](list []T) []string {
 	out := make([]string, len(list))
 	for i, p := range list {
 		out[i] = p.String()

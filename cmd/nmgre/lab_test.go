@@ -521,14 +521,20 @@ func TestLabMultipath(t *testing.T) {
 		}
 	}
 	nmgreOn(t, lab.Linux1, exitDone, "verify", "gre2", "--no-probe")
-	// A route that the kernel refuses takes the whole tunnel back.
+	// A nexthop by a device that nobody has is refused.
 	saved := lab.Linux1.Snapshot(t)
-	r := nmgreOn(t, lab.Linux1, exitFailed, "create", "--peer", "100.0.2.100", "--address", "172.16.2.1/30", "--key", "3",
+	r := nmgreOn(t, lab.Linux1, exitInvalid, "create", "--peer", "100.0.2.100", "--address", "172.16.2.1/30", "--key", "3",
 		"--route", "10.88.0.0/16 nexthop dev nosuch nexthop via 172.16.2.2")
 	if !strings.Contains(r.Stderr, "nosuch") {
 		t.Errorf("stderr: %s", r.Stderr)
 	}
 	mustEqual(t, "after a refused route", saved, lab.Linux1.Snapshot(t))
+	// A route that the kernel refuses takes the whole tunnel back.
+	r = nmgreOn(t, lab.Linux1, exitFailed, "create", "--peer", "100.0.2.100", "--address", "172.16.2.1/30", "--key", "3", "--route", "10.88.0.0/16 nhid 4711")
+	if !strings.Contains(r.Stderr, "10.88.0.0/16 nhid 4711") {
+		t.Errorf("stderr: %s", r.Stderr)
+	}
+	mustEqual(t, "after a route that the kernel refused", saved, lab.Linux1.Snapshot(t))
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre2")
 	mustEqual(t, "after delete", before, lab.Linux1.Snapshot(t))
 }

@@ -44,7 +44,24 @@ func (a *app) printList(list []nmgre.Status) error {
 	for _, s := range list {
 		t := s.Tunnel
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", nmgre.Printable(t.Name), s.State, t.Mode, outer(t.Local), t.Remote,
-			joined(t.Addresses), strconv.Itoa(len(t.Routes)+len(s.KernelRoutes)))
+			joined(t.Addresses), strconv.Itoa(len(t.Routes)+len(s.Kept.Routes)))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	a.warnKept(list)
+	return nil
+}
+
+// warnKept tells once that what nmgre keeps will not come back by itself.
+func (a *app) warnKept(list []nmgre.Status) {
+	for _, s := range list {
+		if s.KeptErr != nil {
+			fmt.Fprintf(a.stderr, "nmgre: warning: what NetworkManager cannot hold is not put back when a tunnel comes up: %s\n", oneLine(s.KeptErr.Error()))
+			for _, hint := range nmgre.Hints(s.KeptErr) {
+				fmt.Fprintf(a.stderr, "hint: %s\n", oneLine(hint))
+			}
+			return
+		}
+	}
 }

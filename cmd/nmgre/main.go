@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ import (
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes"
+	"nmgre/routes/asroot"
+	"nmgre/routes/gateway"
+	"nmgre/routes/store"
 )
 
 // The exit codes of the contract.
@@ -31,7 +35,7 @@ const (
 )
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, open: openHost}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: openHost, ignore: signal.Ignore, program: os.Args[0]}
 	os.Exit(a.run(os.Args[1:]))
 }
 
@@ -39,8 +43,17 @@ func main() {
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	// root is the folder below which root's own files are, and owner the number of the user whose they must be: "/" and 0.
+	root  string
+	owner int
+	// verbose has every step told, with the commands that do the same.
+	verbose bool
 	// open connects to the host's NetworkManager and kernel; the function that it returns lets go of them.
 	open func(ctx context.Context) (*nmgre.Host, func(), error)
+	// ignore has the process ignore signals; nil in tests.
+	ignore  func(...os.Signal)
+	program string   // how it was called; nmgre if that is empty
+	typed   []string // the command line, the program first
 }
 
 // openHost wires this host's NetworkManager and kernel into the workflow.
@@ -54,7 +67,12 @@ func openHost(ctx context.Context) (*nmgre.Host, func(), error) {
 		_ = profiles.Close() // the error about the kernel is the one that counts
 		return nil, nil, err
 	}
-	return &nmgre.Host{Profiles: profiles, Kernel: kernel}, func() {
+	files, forwarding := store.New("/", 0), gateway.New()
+	var keeper nmgre.Keeper = &nmgre.LocalKeeper{Profiles: profiles, Kernel: kernel, Gateway: forwarding, Store: files}
+	if !kernel.CanChange() {
+		keeper = asroot.New()
+	}
+	return &nmgre.Host{Profiles: profiles, Kernel: kernel, Gateway: forwarding, Store: files, Keeper: keeper}, func() {
 		_ = kernel.Close()
 		_ = profiles.Close()
 	}, nil
@@ -64,8 +82,13 @@ func openHost(ctx context.Context) (*nmgre.Host, func(), error) {
 // a second one ends the process at once.
 func (a *app) run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	again := context.AfterFunc(ctx, func() {
+		signal.Ignore(syscall.SIGHUP) // a session that ends may send more than one, and that must not keep things from being taken back
+		stop()
+	})
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	defer again()
+	a.typed = append([]string{cmp.Or(a.program, "nmgre")}, args...)
 	root := a.rootCommand()
 	root.SetArgs(append([]string{}, args...)) // for cobra nil stands for the process' own arguments
 	err := root.ExecuteContext(ctx)
@@ -80,7 +103,7 @@ func (a *app) withHost(ctx context.Context, do func(*nmgre.Host) error) error {
 		return err
 	}
 	defer closeHost()
-	host.Progress = a.printEvent
+	host.Progress, host.Advance = a.printEvent, a.advance()
 	return do(host)
 }
 
@@ -119,9 +142,17 @@ func (a *app) printError(err error) {
 	for _, one := range flatten(err) {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(one.Error()))
 		for _, hint := range nmgre.Hints(one) {
-			fmt.Fprintf(a.stderr, "hint: %s\n", oneLine(hint))
+			fmt.Fprintf(a.stderr, "hint: %s\n", a.exactHint(oneLine(hint)))
 		}
 	}
+}
+
+// exactHint says what to type in the place of what to do, where root is needed.
+func (a *app) exactHint(hint string) string {
+	if hint != nmgre.HintRoot {
+		return hint
+	}
+	return "run it as root: " + nmgre.SudoLine(a.typed)
 }
 
 // flatten returns the errors that were joined by errors.Join, err itself if none were.
@@ -147,6 +178,18 @@ func oneLine(text string) string { return nmgre.Printable(strings.TrimSpace(text
 
 // printEvent tells of a step as it ends.
 func (a *app) printEvent(e nmgre.Event) {
+	if e.Detail && !a.verbose {
+		return
+	}
+	a.printStep(e)
+	if a.verbose {
+		for _, command := range e.Commands {
+			fmt.Fprintf(a.stderr, "  %s\n", oneLine(command))
+		}
+	}
+}
+
+func (a *app) printStep(e nmgre.Event) {
 	switch {
 	case e.Err != nil && e.What != "" && e.Undo:
 		fmt.Fprintf(a.stderr, "nmgre: %s: %s\n", e.What, oneLine(e.Err.Error()))

@@ -38,6 +38,7 @@ the tunnel carries traffic, or says why not.`,
 			return errShown
 		},
 	}
+	root.PersistentFlags().BoolVar(&a.verbose, "verbose", false, "tell every step, and the commands that do the same")
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -45,8 +46,9 @@ the tunnel carries traffic, or says why not.`,
 	root.CompletionOptions.DisableDefaultCmd = true // ours takes one word, and refuses others
 	root.SuggestionsMinimumDistance = 2
 	root.SetVersionTemplate("nmgre {{.Version}}\n")
-	root.AddCommand(a.createCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
-		a.deleteCommand(), a.verifyCommand(), a.completionCommand(), a.versionCommand(), a.manCommand())
+	root.AddCommand(a.createCommand(), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
+		a.deleteCommand(), a.verifyCommand(), a.routeCommand(),
+		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.completionCommand(), a.versionCommand(), a.manCommand())
 	return root
 }
 

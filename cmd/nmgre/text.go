@@ -26,7 +26,7 @@ func (a *app) printPlan(p nmgre.Plan, far nmgre.Tunnel, asJSON bool) error {
 			fmt.Fprintf(&b, "   %s\n", command)
 		}
 	}
-	for _, r := range ownersJSON(p.Tunnel) {
+	for _, r := range ownedJSON(p.Routes) {
 		fmt.Fprintf(&b, "# route %s: %s (%s)\n", r.Route, r.Owner, r.Why)
 	}
 	fmt.Fprintf(&b, "# the same link by ip, until the next reboot:\n")

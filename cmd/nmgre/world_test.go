@@ -3,13 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/netip"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/nmtest"
+	"nmgre/routes/store"
 )
 
 // world is a host for the commands: a NetworkManager on a bus of the test's own, and a kernel that has a link for every profile that is up.
@@ -17,12 +21,18 @@ type world struct {
 	t      *testing.T
 	bus    *nmtest.Bus
 	kernel stubKernel
+	// gateway is the kernel's forwarding, root the folder that stands for "/".
+	gateway stubGateway
+	root    string
+	stdin   io.Reader // nothing if it is nil
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, bus: nmtest.Start(t)}
 	w.kernel = stubKernel{bus: w.bus, root: true, routes: make(map[string][]nmgre.KernelRoute)}
+	w.gateway = stubGateway{forwarding: make(map[string]bool)}
+	w.root = t.TempDir()
 	return w
 }
 
@@ -36,7 +46,11 @@ type outcome struct {
 func (w *world) run(args ...string) outcome {
 	w.t.Helper()
 	var stdout, stderr bytes.Buffer
-	a := &app{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, open: w.open}
+	var stdin io.Reader = strings.NewReader("")
+	if w.stdin != nil {
+		stdin = w.stdin
+	}
+	a := &app{stdin: stdin, stdout: &stdout, stderr: &stderr, root: w.root, owner: os.Getuid(), open: w.open}
 	code := a.run(args)
 	return outcome{code, stdout.String(), stderr.String()}
 }
@@ -56,8 +70,36 @@ func (w *world) open(ctx context.Context) (*nmgre.Host, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &nmgre.Host{Profiles: profiles, Kernel: &w.kernel}, func() { _ = profiles.Close() }, nil
+	files := store.New(w.root, os.Getuid())
+	keeper := &nmgre.LocalKeeper{Profiles: profiles, Kernel: &w.kernel, Gateway: &w.gateway, Store: files}
+	return &nmgre.Host{Profiles: profiles, Kernel: &w.kernel, Gateway: &w.gateway, Store: files, Keeper: keeper},
+		func() { _ = profiles.Close() }, nil
 }
+
+// stubGateway remembers what it is told.
+type stubGateway struct {
+	rules      []nmgre.Rule
+	forwarding map[string]bool
+}
+
+func (g *stubGateway) Missing(context.Context, []nmgre.Rule) ([]int, error) { return nil, nil }
+
+func (g *stubGateway) SetRules(_ context.Context, want []nmgre.Rule) (bool, error) {
+	changed := !slices.Equal(g.rules, want)
+	g.rules = slices.Clone(want)
+	return changed, nil
+}
+
+func (g *stubGateway) Forwarding(_ context.Context, dev string) (bool, error) {
+	return g.forwarding[dev], nil
+}
+
+func (g *stubGateway) SetForwarding(_ context.Context, dev string, on bool) error {
+	g.forwarding[dev] = on
+	return nil
+}
+
+func (g *stubGateway) Obstacles(context.Context, []string) ([]nmgre.Obstacle, error) { return nil, nil }
 
 // stubKernel is eth0 with the way out, eth1 with a LAN, and the links of the profiles that the bus has up.
 type stubKernel struct {
@@ -138,18 +180,20 @@ func (k *stubKernel) OwnRoutes(context.Context) (map[string][]nmgre.KernelRoute,
 	return there, nil
 }
 
-func (k *stubKernel) AddRoute(_ context.Context, dev string, r nmgre.Route) error {
-	k.routes[dev] = append(k.routes[dev], nmgre.KernelRoute{Route: r, Protocol: nmgre.RouteProtocol})
-	return nil
+func (k *stubKernel) RoutesTo(context.Context, netip.Addr) ([]nmgre.DeviceRoute, error) {
+	return nil, nil
 }
 
-func (k *stubKernel) ReplaceRoute(ctx context.Context, dev string, r nmgre.Route) error {
-	return k.AddRoute(ctx, dev, r)
+func (k *stubKernel) SyncRoutes(_ context.Context, want []nmgre.OwnRoute, _ nmgre.SyncOptions) (nmgre.SyncResult, error) {
+	k.routes = make(map[string][]nmgre.KernelRoute)
+	for _, r := range want {
+		k.routes[r.Dev] = append(k.routes[r.Dev], nmgre.KernelRoute{Route: *r.Route, Protocol: nmgre.RouteProtocol})
+	}
+	return nmgre.SyncResult{}, nil
 }
 
-func (k *stubKernel) DeleteRoute(_ context.Context, dev string, _ nmgre.Route) error {
-	delete(k.routes, dev)
-	return nil
+func (k *stubKernel) Watch(context.Context) (<-chan nmgre.KernelEvent, error) {
+	return make(chan nmgre.KernelEvent), nil
 }
 
 func (k *stubKernel) Probe(_ context.Context, p nmgre.Probe) (nmgre.ProbeResult, error) {

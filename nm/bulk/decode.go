@@ -113,7 +113,8 @@ var names = func() map[string]string {
 	known := make(map[string]string)
 	for name := range strings.FieldsSeq("connection ip-tunnel ipv4 ipv6 proxy user id uuid type interface-name autoconnect timestamp " +
 		"permissions mode parent local remote ttl tos mtu input-key output-key method address-data route-data dns dns-search address prefix dest " +
-		"next-hop metric data addr-gen-mode") {
+		"next-hop metric data addr-gen-mode table src from scope weight onlink window cwnd initcwnd initrwnd advmss rto_min quickack lock-mtu lock-window " +
+		"lock-cwnd lock-initcwnd lock-initrwnd lock-advmss forwarding") {
 		known[name] = name
 	}
 	return known

@@ -20,21 +20,33 @@ func (m *manager) activate(profile dbus.ObjectPath) dbus.ObjectPath {
 	name, _ := m.profiles[profile].settings["connection"]["interface-name"].Value().(string)
 	a := &active{path: m.path("ActiveConnection"), profile: profile, device: m.path("Devices"), state: activating}
 	m.actives[a.path] = a
-	m.devices[a.device] = &device{name: name, real: true, state: deviceDisconnected}
+	m.devices[a.device] = &device{name: name, real: true, state: deviceDisconnected, running: running{applied: held(clone(m.profiles[profile].settings)), version: 1}}
 	script := m.script
 	m.later = append(m.later, func() {
-		m.setActive(a, activating, a.flags|layer2Ready, 0)
-		m.setDevice(a.device, devicePrepare, 0)
-		m.setDevice(a.device, deviceIPConfig, 0)
-		switch {
-		case script.Stuck:
-		case script.Delay > 0:
-			time.AfterFunc(script.Delay, func() { m.bus.with(func(*manager) { m.finish(a, script) }) })
-		default:
-			m.finish(a, script)
+		if script.Queued > 0 {
+			time.AfterFunc(script.Queued, func() { m.bus.with(func(*manager) { m.begin(a, script) }) })
+			return
 		}
+		m.begin(a, script)
 	})
 	return a.path
+}
+
+// begin is what happens first in an activation.
+func (m *manager) begin(a *active, script Activation) {
+	if m.actives[a.path] != a || m.bus.nm != m {
+		return // deleted, or NetworkManager is gone
+	}
+	m.setActive(a, activating, a.flags|layer2Ready, 0)
+	m.setDevice(a.device, devicePrepare, 0)
+	m.setDevice(a.device, deviceIPConfig, 0)
+	switch {
+	case script.Stuck:
+	case script.Delay > 0:
+		time.AfterFunc(script.Delay, func() { m.bus.with(func(*manager) { m.finish(a, script) }) })
+	default:
+		m.finish(a, script)
+	}
 }
 
 // finish ends an activation as the script says.
@@ -48,6 +60,7 @@ func (m *manager) finish(a *active, script Activation) {
 		m.remove(a, script.ActiveReason)
 		return
 	}
+	m.commit(m.devices[a.device], false)
 	m.setDevice(a.device, deviceActivated, 0)
 	m.setActive(a, activated, a.flags, 1) // the flags of the addresses come by themselves
 	if !script.NeverReady {

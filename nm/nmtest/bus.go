@@ -43,6 +43,8 @@ type Call struct {
 // Fault says how a method misbehaves.
 type Fault struct {
 	Error, Text string        // answer with this error (a D-Bus name) and text
+	After       int           // so many calls go well before
+	Meanwhile   func()        // is called before anything else, and may use the bus
 	Delay       time.Duration // wait before anything else
 	Silent      bool          // never answer
 	Hangup      bool          // close the connection instead of an answer
@@ -238,9 +240,19 @@ func (p *peer) handle(msg *dbus.Message) {
 	b := p.bus
 	call := Call{Member: header[string](msg, dbus.FieldMember), Path: header[dbus.ObjectPath](msg, dbus.FieldPath), Args: msg.Body, Flags: msg.Flags}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.calls = append(b.calls, call)
 	f := b.faults[call.Member]
+	if f.After > 0 {
+		f.After--
+		b.faults[call.Member] = f
+		f = Fault{}
+	}
+	b.mu.Unlock()
+	if f.Meanwhile != nil {
+		f.Meanwhile()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if f.Delay > 0 {
 		time.AfterFunc(f.Delay, func() {
 			b.mu.Lock()

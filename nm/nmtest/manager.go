@@ -15,6 +15,7 @@ type Settings = map[string]map[string]dbus.Variant
 
 // Activation says how the profiles come up from now on. The zero value is a success without delay.
 type Activation struct {
+	Queued       time.Duration // before anything happens: the device is not ready
 	Delay        time.Duration // between "activating" and the end
 	Stuck        bool          // it never ends
 	ActiveReason uint32        // it fails, for this reason of the connection (NMActiveConnectionStateReason)
@@ -28,7 +29,10 @@ type Profile struct {
 	Path     dbus.ObjectPath
 	Settings Settings
 	OnDisk   bool
+	Volatile bool
 	Active   bool
+	Applied  Settings // what its device runs with, if it is active
+	Kernel   Settings // as far as the kernel knows it
 }
 
 // manager is the NetworkManager. Its bus' lock guards it.
@@ -43,11 +47,14 @@ type manager struct {
 	actives     map[dbus.ObjectPath]*active
 	devices     map[dbus.ObjectPath]*device
 	later       []func() // what follows the answer to the present call
+	idle        []func() // what is put off until there is nothing else to do
 }
 
 type profile struct {
 	settings Settings
 	onDisk   bool
+	volatile bool
+	version  uint64 // how often it was changed
 }
 
 type active struct {
@@ -59,6 +66,7 @@ type device struct {
 	name                 string
 	real                 bool
 	state, previous, why uint32
+	running
 }
 
 func newManager(b *Bus) *manager {
@@ -124,6 +132,21 @@ func (b *Bus) AddProfile(s Settings) (path dbus.ObjectPath) {
 	return path
 }
 
+// Change changes the settings of a profile as another client would.
+func (b *Bus) Change(path dbus.ObjectPath, change func(Settings)) {
+	b.with(func(m *manager) {
+		p := m.profiles[path]
+		p.settings = clone(p.settings)
+		change(p.settings)
+		m.updated(path)
+	})
+}
+
+// SetVolatile makes a profile one that is in memory only and goes away with its connection.
+func (b *Bus) SetVolatile(path dbus.ObjectPath) {
+	b.with(func(m *manager) { m.profiles[path].volatile, m.profiles[path].onDisk = true, false })
+}
+
 // Bring activates or deactivates a profile as another client would; flags are added to those that it has when it is active.
 func (b *Bus) Bring(path dbus.ObjectPath, up bool, flags uint32) {
 	b.with(func(m *manager) {
@@ -139,9 +162,12 @@ func (b *Bus) Bring(path dbus.ObjectPath, up bool, flags uint32) {
 func (b *Bus) Profiles() (all []Profile) {
 	b.with(func(m *manager) {
 		for _, path := range sortedPaths(m.profiles) {
-			p := Profile{Path: path, Settings: m.profiles[path].settings, OnDisk: m.profiles[path].onDisk}
+			held := m.profiles[path]
+			p := Profile{Path: path, Settings: held.settings, OnDisk: held.onDisk, Volatile: held.volatile}
 			for _, a := range m.actives {
-				p.Active = p.Active || a.profile == path
+				if a.profile == path {
+					p.Active, p.Applied, p.Kernel = true, Settings(m.devices[a.device].applied), Settings(m.devices[a.device].kernel)
+				}
 			}
 			all = append(all, p)
 		}
@@ -181,6 +207,7 @@ func (m *manager) ask(call Call) ([]any, *dbus.Error) {
 		}
 		return nil, fail(service+".UnknownDevice", "No device found for the requested iface.")
 	case "GetPermissions":
+		m.rest() // who asks polkit has time
 		return []any{m.permissions}, nil
 	case "ActivateConnection":
 		path, _ := call.Args[0].(dbus.ObjectPath)
@@ -196,6 +223,9 @@ func (m *manager) ask(call Call) ([]any, *dbus.Error) {
 		m.down(m.actives[path], 2)
 		return nil, nil
 	}
+	if d := m.devices[call.Path]; d != nil {
+		return m.askDevice(d, call)
+	}
 	return m.askProfile(call)
 }
 
@@ -209,12 +239,10 @@ func (m *manager) askProfile(call Call) ([]any, *dbus.Error) {
 	case "GetSettings":
 		return []any{withLegacy(p.settings)}, nil
 	case "Update2":
-		s := call.Args[0].(Settings)
-		if err := verify(s); err != nil {
+		if err := m.update(p, call); err != nil {
 			return nil, err
 		}
-		p.settings = s
-		p.onDisk = p.onDisk || call.Args[1].(uint32)&0x1 != 0
+		m.updated(call.Path)
 		return []any{map[string]dbus.Variant{}}, nil
 	case "Delete":
 		m.downProfile(call.Path)
@@ -229,7 +257,7 @@ func unknown(path dbus.ObjectPath) *dbus.Error {
 }
 
 func (m *manager) add(s Settings, flags uint32) ([]any, *dbus.Error) {
-	if err := verify(s); err != nil {
+	if err := m.verify(s); err != nil {
 		return nil, err
 	}
 	for _, p := range m.profiles {
@@ -243,7 +271,7 @@ func (m *manager) add(s Settings, flags uint32) ([]any, *dbus.Error) {
 }
 
 // verify refuses what NetworkManager refuses, in its words, as far as nmgre could get it wrong.
-func verify(s Settings) *dbus.Error {
+func (m *manager) verify(s Settings) *dbus.Error {
 	const invalid = service + ".Settings.Connection.InvalidProperty"
 	for _, family := range []string{"ipv4", "ipv6"} {
 		for _, legacy := range []string{"addresses", "routes"} {
@@ -251,11 +279,19 @@ func verify(s Settings) *dbus.Error {
 				return fail(invalid, fmt.Sprintf("%s.%s: can't set property of type 'a(ayuay)' from value of type '%s'", family, legacy, v.Signature()))
 			}
 		}
+		if err := verifyRoutes(s, family); err != nil {
+			return err
+		}
 		method, _ := s[family]["method"].Value().(string)
 		addresses, _ := s[family]["address-data"].Value().([]map[string]dbus.Variant)
 		if method == "manual" && !slices.ContainsFunc(addresses, usable) {
 			return fail(invalid, family+".addresses: this property cannot be empty for 'method=manual'")
 		}
+	}
+	if v, ok := s["ipv4"]["forwarding"]; ok && !m.atLeast(54) {
+		return fail(invalid, "ipv4.forwarding: unknown property")
+	} else if ok && v.Signature().String() != "i" {
+		return fail(invalid, "ipv4.forwarding: can't set property of type 'i' from value of type '"+v.Signature().String()+"'")
 	}
 	if remote, _ := s["ip-tunnel"]["remote"].Value().(string); s["connection"]["type"].Value() == "ip-tunnel" && remote == "" {
 		return fail(service+".Settings.Connection.MissingProperty", "ip-tunnel.remote: property is missing")
@@ -306,7 +342,14 @@ func (m *manager) properties(path dbus.ObjectPath) (map[string]dbus.Variant, boo
 		if p.onDisk {
 			file = "/etc/NetworkManager/system-connections/x.nmconnection"
 		}
-		return map[string]dbus.Variant{"Unsaved": v(!p.onDisk), "Flags": v(uint32(0)), "Filename": v(file)}, true
+		all := map[string]dbus.Variant{"Unsaved": v(!p.onDisk), "Flags": v(uint32(0)), "Filename": v(file)}
+		if p.volatile {
+			all["Flags"] = v(uint32(0x4))
+		}
+		if m.atLeast(44) {
+			all["VersionId"] = v(p.version + 1)
+		}
+		return all, true
 	}
 	if a, ok := m.actives[path]; ok {
 		uuid := ""

@@ -42,11 +42,11 @@ name=${NMGRE_LAB_NAME:-default}
 readonly here repo suite cache base agent name
 
 # Raise it when setup must build again.
-readonly recipe=2
+readonly recipe=3
 
 readonly machine_packages=(debootstrap debian-archive-keyring qemu-system-x86 kmod
 	e2fsprogs cpio xz-utils iproute2 util-linux)
-readonly lab_packages=(network-manager libpam-systemd dbus iproute2 nftables kmod procps
+readonly lab_packages=(network-manager libpam-systemd dbus polkitd pkexec iproute2 nftables kmod procps
 	iputils-ping tcpdump conntrack strace tmux bash-completion zsh fish man-db less
 	vim-tiny ncurses-term busybox-static)
 # What of the kernel's modules goes into the lab.

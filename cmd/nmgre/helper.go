@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nmgre"
+	"nmgre/routes/asroot"
+)
+
+// helperTimeout bounds what one request takes, however large.
+const helperTimeout = 10 * time.Minute
+
+// helperCommand is what pkexec runs as root for those who are not: see package asroot. Whoever polkit lets run it can say what they
+// like on its standard input, so it takes nothing else: no argument, no flag, no path, nothing from the environment.
+func (a *app) helperCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                asroot.Command,
+		Short:              "carry out one request of nmgre's own as root (called by pkexec)",
+		Hidden:             true,
+		DisableFlagParsing: true,
+		Args:               noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if os.Geteuid() != a.owner {
+				return &nmgre.Error{Kind: nmgre.ErrNotPermitted, What: "the helper is root's", Hint: "nmgre runs it by itself where it is needed"}
+			}
+			if a.ignore != nil {
+				// The caller's end of standard input says whether to stop: a key that is pressed twice, or a pipe that nobody reads any
+				// more, must not end this process in the middle.
+				a.ignore(os.Interrupt, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGPIPE)
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), helperTimeout)
+			defer cancel()
+			return asroot.Serve(ctx, a.stdin, a.stdout, a.carry)
+		},
+	}
+}
+
+// carry carries out a request.
+func (a *app) carry(ctx context.Context, r asroot.Request, progress func(done, total int)) (nmgre.Converged, error) {
+	host, closeHost, err := a.open(ctx)
+	if err != nil {
+		return nmgre.Converged{}, err
+	}
+	defer closeHost()
+	local := &nmgre.LocalKeeper{Profiles: host.Profiles, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store}
+	if err := local.MayKeep(); err != nil {
+		return nmgre.Converged{}, err
+	}
+	switch r.Verb {
+	case asroot.VerbKeep:
+		k, err := local.Vet(ctx, r.Kept)
+		if err != nil {
+			return nmgre.Converged{}, err
+		}
+		return local.Keep(ctx, k, progress)
+	case asroot.VerbForget:
+		return nmgre.Converged{}, forget(ctx, local, r.UUID)
+	case asroot.VerbConverge:
+		return local.Converge(ctx)
+	}
+	return nmgre.Converged{}, &nmgre.Error{Kind: nmgre.ErrInvalid, What: "there is no such request"}
+}
+
+// forget removes what is kept for a tunnel, be there a profile or not.
+func forget(ctx context.Context, local *nmgre.LocalKeeper, uuid string) error {
+	uuids, err := local.Store.UUIDs(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(uuids, uuid) {
+		return &nmgre.Error{Kind: nmgre.ErrNotFound, What: "nothing is kept for " + uuid}
+	}
+	return local.Forget(ctx, uuid)
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"nmgre"
+	"nmgre/routes/store"
+)
+
+// help runs the helper with in as its standard input.
+func (w *world) help(in io.Reader, args ...string) outcome {
+	w.t.Helper()
+	var stdout, stderr bytes.Buffer
+	a := &app{stdin: in, stdout: &stdout, stderr: &stderr, root: w.root, owner: os.Getuid(), open: w.open}
+	code := a.run(append([]string{"helper"}, args...))
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+// files are root's, with their texts.
+func (w *world) files() string {
+	w.t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(filepath.Join(w.root, "etc"), func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return nil //nolint:nilerr // there is none
+		}
+		text, err := os.ReadFile(path)
+		fmt.Fprintf(&all, "%s\n%s", path, text)
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return all.String()
+}
+
+// state is all that the helper may change.
+func (w *world) state() string {
+	routes, _ := w.kernel.OwnRoutes(w.t.Context())
+	return fmt.Sprintf("%v %v %v %s", w.bus.Profiles(), routes, w.gateway.rules, w.files())
+}
+
+// keepRequest is a request of the tunnel gre1, as asroot writes it.
+func (w *world) keepRequest(more ...string) string {
+	w.t.Helper()
+	var list []struct{ UUID string }
+	if err := json.Unmarshal([]byte(w.must("list", "--json").stdout), &list); err != nil || len(list) != 1 {
+		w.t.Fatal(err, list)
+	}
+	lines := append([]string{"version 1", "uuid " + list[0].UUID, "interface gre1", "remote 100.0.2.100", "inner 172.16.0.0/30"}, more...)
+	return keepText(strings.Join(lines, "\n") + "\n")
+}
+
+func keepText(body string) string { return fmt.Sprintf("nmgre-request 1 keep %d\n%s", len(body), body) }
+
+const multipath = "route 10.77.0.0/16 nexthop via 172.16.0.2 nexthop dev gre1 weight 2"
+
+// The helper keeps what is asked for, and forgets it again.
+func TestHelper(t *testing.T) {
+	w := newWorld(t)
+	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30")
+	before := w.state()
+	o := w.help(strings.NewReader(w.keepRequest(multipath, "snat 10.10.1.0/24 10.10.1.1", "forward gre1 eth1")))
+	routes, _ := w.kernel.OwnRoutes(t.Context())
+	if o.code != exitDone || len(routes["gre1"]) != 1 || len(w.gateway.rules) != 1 || !strings.Contains(w.files(), multipath) {
+		t.Errorf("keep: exit %d\n%s%s%s", o.code, o.stdout, o.stderr, w.state())
+	}
+	if !strings.HasPrefix(o.stdout, "nmgre-answer 1\n") || !strings.Contains(o.stdout, `"changed":`) || o.stderr != "" {
+		t.Errorf("keep says %q and %q", o.stdout, o.stderr)
+	}
+	uuid := uuidPattern.FindString(w.files())
+	if o := w.help(strings.NewReader("nmgre-request 1 converge\n")); o.code != exitDone {
+		t.Errorf("converge: %+v", o)
+	}
+	if o := w.help(strings.NewReader("nmgre-request 1 forget " + uuid + "\n")); o.code != exitDone {
+		t.Errorf("forget: %+v", o)
+	}
+	if after := w.state(); after != before {
+		t.Errorf("after forget:\n%s", difference(before, after))
+	}
+	if o := w.help(strings.NewReader("nmgre-request 1 forget " + uuid + "\n")); o.code != exitInvalid || !strings.Contains(o.stdout, `"kind":"not-found"`) {
+		t.Errorf("forget once more: %+v", o)
+	}
+}
+
+// What is kept for a profile that is gone can be forgotten.
+func TestHelperForgetsOrphans(t *testing.T) {
+	w := newWorld(t)
+	const uuid = "00000000-0000-4000-8000-00000000dead"
+	if _, err := store.New(w.root, os.Getuid()).Put(t.Context(), nmgre.Kept{UUID: uuid, Name: "gre9", ClampMSS: true}); err != nil {
+		t.Fatal(err)
+	}
+	if o := w.help(strings.NewReader("nmgre-request 1 forget " + uuid + "\n")); o.code != exitDone || w.files() != "" {
+		t.Errorf("%+v, %s", o, w.files())
+	}
+}
+
+// zeros is as many zeros as anyone reads.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// Whoever may run the helper can say what they like: everything but the request of a tunnel that is there is refused, with nothing changed.
+func TestHelperRefuses(t *testing.T) {
+	w := newWorld(t)
+	w.must(createArgs...)
+	uuid := uuidPattern.FindString(w.files())
+	good := w.keepRequest(multipath)
+	swap := func(old, with string) io.Reader {
+		_, body, _ := strings.Cut(good, "\n")
+		if !strings.Contains(body, old) {
+			t.Fatalf("no %q in %q", old, body)
+		}
+		return strings.NewReader(keepText(strings.ReplaceAll(body, old, with)))
+	}
+	before := w.state()
+	for _, c := range []struct {
+		name string
+		in   io.Reader
+		code int
+		want string
+	}{
+		{"nothing", strings.NewReader(""), exitInvalid, "does not begin with"},
+		{"zeros", io.LimitReader(zeros{}, 100<<20), exitInvalid, "does not begin with"},
+		{"a keep of zeros", io.MultiReader(strings.NewReader("nmgre-request 1 keep 67108864\n"), io.LimitReader(zeros{}, 64<<20)), exitInvalid, "the request"},
+		{"a shell command", strings.NewReader("rm -rf /\n"), exitInvalid, "does not begin with"},
+		{"another UUID", swap(uuid, "00000000-0000-4000-8000-00000000dead"), exitInvalid, "00000000-0000-4000-8000-00000000dead"},
+		{"a path as UUID", swap(uuid, "../../../../../../../../etc/passwd"), exitInvalid, "is no UUID"},
+		{"the UUID in capitals", swap(uuid, strings.ToUpper(uuid)), exitInvalid, ""},
+		{"another device", swap("interface gre1", "interface eth0"), exitInvalid, "the interface of the profile is gre1, not eth0"},
+		{"another far end", swap("100.0.2.100", "100.0.2.101"), exitInvalid, "the far end of gre1 is 100.0.2.100"},
+		{"another inner network", swap("172.16.0.0/30", "0.0.0.0/0"), exitInvalid, "the inner networks of gre1 are others"},
+		{"a route elsewhere", swap("dev gre1", "dev eth0"), exitNotPermitted, "eth0 is no tunnel"},
+		{"a route with a device", swap(multipath, "route 10.77.0.0/16 dev eth0"), exitInvalid, "does not belong here"},
+		{"a route of the profile's", swap(multipath, "route 10.77.0.0/16"), exitInvalid, "NetworkManager can hold it"},
+		{"a source that is not here", swap(multipath, "snat 10.10.1.0/24 8.8.8.8"), exitInvalid, "not an address of this host"},
+		{"a device that is not there", swap(multipath, "forward gre1 eth7"), exitInvalid, "there is no device eth7"},
+		{"nothing to keep", swap(multipath, "#"), exitInvalid, "nothing to keep"},
+		{"an unknown word", swap(multipath, "exec /bin/sh"), exitInvalid, "is not known"},
+		{"bytes behind", strings.NewReader(good + "\x00"), exitInvalid, "something follows"},
+		{"cut short", strings.NewReader(good[:len(good)-1]), exitInvalid, "too early"},
+		{"forget nobody's", strings.NewReader("nmgre-request 1 forget 00000000-0000-4000-8000-00000000dead\n"), exitInvalid, "nothing is kept"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := w.help(c.in)
+			if o.code != c.code || !strings.Contains(o.stderr, c.want) || !strings.Contains(o.stdout, `"error":`) {
+				t.Errorf("exit %d, want %d with %q\n%s%s", o.code, c.code, c.want, o.stdout, o.stderr)
+			}
+			if after := w.state(); after != before {
+				t.Errorf("it changed something:\n%s", difference(before, after))
+			}
+		})
+	}
+}
+
+// The helper takes no arguments, no flags, and nobody but root.
+func TestHelperIsRoots(t *testing.T) {
+	w := newWorld(t)
+	for _, args := range [][]string{{"/etc/passwd"}, {"--help"}, {"--routes-from", "/etc/shadow"}, {"-"}} {
+		if o := w.help(strings.NewReader("nmgre-request 1 converge\n"), args...); o.code != exitInvalid || o.stdout != "" {
+			t.Errorf("%q: %+v", args, o)
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	a := &app{stdin: strings.NewReader("nmgre-request 1 converge\n"), stdout: &stdout, stderr: &stderr, root: w.root, owner: os.Getuid() + 1, open: w.open}
+	if code := a.run([]string{"helper"}); code != exitNotPermitted || stdout.Len() != 0 || !strings.Contains(stderr.String(), "the helper is root's") {
+		t.Errorf("exit %d\n%s%s", code, &stdout, &stderr)
+	}
+	w.kernel.root = false // root of a container, without rights
+	if o := w.help(strings.NewReader("nmgre-request 1 converge\n")); o.code != exitNotPermitted || !strings.Contains(o.stdout, `"kind":"not-permitted"`) {
+		t.Errorf("%+v", o)
+	}
+	if o := w.run("hook", "gre1", "up"); o.code != exitNotPermitted {
+		t.Errorf("hook: %+v", o)
+	}
+}
+
+// Where root is needed, the hint is the very line to type.
+func TestSudoLine(t *testing.T) {
+	w := newWorld(t)
+	w.kernel.root = false
+	args := []string{"create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.77.0.0/16 nexthop via 172.16.0.2 nexthop dev gre1", "--name", "gre1"}
+	o := w.run(args...)
+	if want := "hint: run it as root: " + nmgre.SudoLine(append([]string{"nmgre"}, args...)) + "\n"; o.code != exitNotPermitted || !strings.Contains(o.stderr, want) {
+		t.Errorf("exit %d, want %q\n%s", o.code, want, o.stderr)
+	}
+}

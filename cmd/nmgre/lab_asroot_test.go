@@ -1,0 +1,432 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"nmgre/testdata/lab"
+)
+
+//go:embed polkit/org.nmgre.policy.in
+var policyTemplate string
+
+const (
+	ann         = 1000
+	installed   = "/usr/local/bin/nmgre"
+	policyPath  = "/usr/share/polkit-1/actions/org.nmgre.policy"
+	secondHop   = "10.20.0.0/16 nexthop via 172.16.0.2 weight 1 nexthop dev gre1 weight 2"
+	annMayTouch = `action.id.indexOf("org.freedesktop.NetworkManager.") == 0`
+	annMayKeep  = `action.id == "org.nmgre.keep"`
+)
+
+// annsHost is linux1 as make install leaves it, with a polkit of its own that says yes to ann for what each of the conditions is about.
+func annsHost(t *testing.T, allowed ...string) lab.Host {
+	t.Helper()
+	lab.Need(t)
+	h := lab.Linux1
+	h.Run(t, "install", "-D", "-m", "0755", "/tmp/bin/nmgre", installed)
+	write(t, h, policyPath, strings.ReplaceAll(policyTemplate, "@nmgre@", installed))
+	for i, condition := range allowed {
+		write(t, h, fmt.Sprintf("/etc/polkit-1/rules.d/10-nmgre-test-%d.rules", i),
+			"polkit.addRule(function(action, subject) { if (subject.user == \"ann\" && "+condition+") return polkit.Result.YES; });\n")
+	}
+	h.Run(t, "sed", "-i", "s/^auth-polkit=.*/auth-polkit=true/", "/etc/NetworkManager/NetworkManager.conf")
+	startPolkit(t, h)
+	h.RestartNM(t)
+	return h
+}
+
+func write(t *testing.T, h lab.Host, file, text string) {
+	t.Helper()
+	if r := h.TryInput(text, "dd", "status=none", "of="+file); r.Code != 0 {
+		t.Fatalf("%s: %s", file, r)
+	}
+}
+
+// startPolkit starts a polkitd that reads the rules anew, in the place of one that the bus may have started.
+func startPolkit(t *testing.T, h lab.Host) {
+	t.Helper()
+	p := h.Start(t, "/usr/lib/polkit-1/polkitd", "--no-debug", "--replace")
+	for range 100 {
+		r := h.Try("dbus-send", "--system", "--print-reply=literal", "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetConnectionUnixProcessID",
+			"string:org.freedesktop.PolicyKit1")
+		if words := strings.Fields(r.Stdout); len(words) == 2 && words[1] == strconv.Itoa(p.Pid()) {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("polkitd did not come up: %s%s", p.Stdout(), p.Stderr())
+}
+
+// asAnn runs nmgre as ann, who has no terminal, and checks its exit code.
+func asAnn(t *testing.T, h lab.Host, code int, args ...string) lab.Result {
+	t.Helper()
+	r := h.TryAs(ann, installed, args...)
+	if r.Code != code {
+		t.Fatalf("ann: nmgre %s: exit %d, want %d\n%s%s", strings.Join(args, " "), r.Code, code, r.Stdout, r.Stderr)
+	}
+	return r
+}
+
+// mustBecome waits for the hook, which does its work after the command, until the host is as it was.
+func mustBecome(t *testing.T, h lab.Host, what, before string) {
+	t.Helper()
+	var now string
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		if now = h.Snapshot(t); now == before {
+			return
+		}
+	}
+	mustEqual(t, what, before, now)
+}
+
+// rootsState is what root keeps, and what the kernel has of it; a snapshot of everything takes seconds.
+func rootsState(t *testing.T, h lab.Host) string {
+	t.Helper()
+	return h.Run(t, "sh", "-c", "grep -r '' /etc/nmgre /run/nmgre; ip -d route show table all; ip rule; nft list ruleset; "+
+		"grep . /proc/sys/net/ipv4/conf/*/forwarding; nmcli -t -f NAME,UUID,STATE connection show | sort; ls /tmp")
+}
+
+func annsCreate(more ...string) []string {
+	return append([]string{"create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--no-probe"}, more...)
+}
+
+// Without an agent nobody can be asked: ann is told the line to type, and nothing is left.
+func TestLabAsRootWithoutAnAgent(t *testing.T) {
+	h := annsHost(t, annMayTouch)
+	before := h.Snapshot(t)
+	for _, more := range [][]string{{"--route", secondHop}, {"--snat", "10.10.1.0/24=10.10.1.1"}, {"--clamp-mss"}} {
+		args := annsCreate(more...)
+		r := asAnn(t, h, exitNotPermitted, args...)
+		for _, want := range []string{"No authentication agent found", "took back what had been done"} {
+			if !strings.Contains(r.Stderr, want) {
+				t.Errorf("%v: standard error lacks %q:\n%s", more, want, r.Stderr)
+			}
+		}
+		mustSudoLine(t, h, r.Stderr, args)
+	}
+	mustEqual(t, "after create", before, h.Snapshot(t))
+
+	// What root has made, ann cannot change without being asked either.
+	h.Run(t, installed, annsCreate("--route", secondHop)...)
+	made := rootsState(t, h)
+	for _, args := range [][]string{{"delete", "gre1"}, {"route", "add", "gre1", "10.21.0.0/16", "nexthop", "via", "172.16.0.2", "nexthop", "dev", "gre1"},
+		{"route", "delete", "gre1", "10.20.0.0/16"}} {
+		mustSudoLine(t, h, asAnn(t, h, exitNotPermitted, args...).Stderr, args)
+		mustEqual(t, fmt.Sprint("after ", args), made, rootsState(t, h))
+	}
+	// Looking, and what NetworkManager can hold, take nobody's leave.
+	for _, args := range [][]string{{"list"}, {"show", "gre1"}, {"route", "list", "gre1"}, {"verify", "gre1", "--no-probe"}, {"route", "add", "gre1", "10.22.0.0/16"}} {
+		asAnn(t, h, exitDone, args...)
+	}
+	h.Run(t, installed, "delete", "gre1")
+	mustEqual(t, "after root's delete", before, h.Snapshot(t))
+
+	h.Run(t, "rm", policyPath)
+	r := asAnn(t, h, exitNotPermitted, annsCreate("--route", secondHop)...)
+	if !strings.Contains(r.Stderr, policyPath+" is not installed") || strings.Contains(r.Stderr, "added the profile") {
+		t.Errorf("without the policy:\n%s", r.Stderr)
+	}
+	mustEqual(t, "without the policy", before, h.Snapshot(t))
+}
+
+// mustSudoLine has a shell read the hint: it is sudo with the very words.
+func mustSudoLine(t *testing.T, h lab.Host, stderr string, args []string) {
+	t.Helper()
+	_, line, found := strings.Cut(stderr, "hint: run it as root: ")
+	line, _, _ = strings.Cut(line, "\n")
+	got := h.Try("sh", "-c", `sudo() { printf '%s\n' "$@"; }; `+line).Stdout
+	if want := strings.Join(append([]string{installed}, args...), "\n") + "\n"; !found || got != want {
+		t.Errorf("the hint %q has a shell run %q, want %q", line, got, want)
+	}
+}
+
+// Where polkit says yes, ann makes, changes and deletes a tunnel with routes and SNAT that root keeps, and nothing is left of it.
+func TestLabAsRootAllowed(t *testing.T) {
+	h := annsHost(t, annMayTouch, annMayKeep)
+	h.Run(t, installed, "install-hook")
+	before := h.Snapshot(t)
+	asAnn(t, h, exitDone, annsCreate("--route", secondHop, "--route", "10.23.0.0/16", "--snat", "10.10.1.0/24=10.10.1.1", "--forward", "--clamp-mss")...)
+	uuid := strings.TrimSpace(h.Run(t, "nmcli", "-g", "connection.uuid", "connection", "show", "gre1"))
+	keptFile := "/etc/nmgre/tunnels/" + uuid
+	witness := func(when string) {
+		t.Helper()
+		for _, c := range []struct {
+			command []string
+			want    []string
+		}{
+			{[]string{"ip", "route", "show", "proto", "213"}, []string{"10.20.0.0/16", "via 172.16.0.2 dev gre1 weight 1", "dev gre1 weight 2"}},
+			{[]string{"nft", "list", "ruleset"}, []string{"ip saddr 172.16.0.0/30 ip daddr 10.10.1.0/24", "snat to 10.10.1.1", "nmgre:" + uuid, "maxseg"}},
+			{[]string{"cat", keptFile}, []string{"interface gre1", "remote 100.0.2.100", "snat 10.10.1.0/24 10.10.1.1", "clamp-mss", "route " + secondHop[:30]}},
+			{[]string{"stat", "-c", "%U:%G %a", keptFile, "/etc/nmgre/tunnels", "/etc/nmgre"}, []string{"root:root 644\nroot:root 755\nroot:root 755\n"}},
+		} {
+			var out string
+			all := func() bool {
+				out = h.Try(c.command[0], c.command[1:]...).Stdout
+				for _, want := range c.want {
+					if !strings.Contains(out, want) {
+						return false
+					}
+				}
+				return true
+			}
+			for end := time.Now().Add(30 * time.Second); !all() && time.Now().Before(end); {
+				time.Sleep(200 * time.Millisecond)
+			}
+			if !all() {
+				t.Errorf("%s: %v lacks some of %q:\n%s", when, c.command, c.want, out)
+			}
+		}
+	}
+	witness("after create")
+	asAnn(t, h, exitDone, "verify", "gre1", "--no-probe")
+	asAnn(t, h, exitDone, "down", "gre1")
+	asAnn(t, h, exitDone, "up", "gre1")
+	witness("after down and up")
+
+	asAnn(t, h, exitDone, "route", "add", "gre1", "10.21.0.0/16", "nexthop", "via", "172.16.0.2", "nexthop", "dev", "gre1")
+	if routes := h.Run(t, "ip", "route", "show", "proto", "213"); !strings.Contains(routes, "10.21.0.0/16") {
+		t.Errorf("after route add:\n%s", routes)
+	}
+	asAnn(t, h, exitDone, "route", "delete", "gre1", "10.21.0.0/16")
+	if routes := h.Run(t, "ip", "route", "show", "proto", "213"); strings.Contains(routes, "10.21.0.0/16") {
+		t.Errorf("after route delete:\n%s", routes)
+	}
+	witness("after the changes")
+	asAnn(t, h, exitDone, "delete", "gre1")
+	mustBecome(t, h, "after delete", before)
+
+	// A route that the kernel refuses takes everything back, and so does root's part where the request is none for ann.
+	r := h.TryAs(ann, installed, annsCreate("--route", "10.24.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")...)
+	if r.Code != exitNotPermitted || !strings.Contains(r.Stderr, "eth0 is no tunnel, and root alone leads packets elsewhere") {
+		t.Errorf("a route elsewhere: %s", r)
+	}
+	mustBecome(t, h, "after a route elsewhere", before)
+}
+
+// What is interrupted, or killed, while root is at work is taken back by root's own process.
+func TestLabAsRootInterrupted(t *testing.T) {
+	h := annsHost(t, annMayTouch, annMayKeep)
+	h.Run(t, installed, "install-hook")
+	var list strings.Builder
+	const many = 20_000
+	for i := range many {
+		fmt.Fprintf(&list, "10.%d.%d.0/24 mtu 1300\n", 100+i>>8, i&255)
+	}
+	write(t, h, "/tmp/asroot-routes", list.String())
+	defer h.Run(t, "rm", "/tmp/asroot-routes")
+	before := h.Snapshot(t)
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		cmd := h.CommandAs(ann, installed, annsCreate("--routes-from", "/tmp/asroot-routes", "--wait", "5m")...)
+		var said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &said, &said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		stop := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+		for range 600 {
+			if h.Try("sh", "-c", "test -n \"$(ls /etc/nmgre/tunnels 2>/dev/null)\"").Code == 0 {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		_ = cmd.Process.Signal(sig)
+		err := cmd.Wait()
+		stop.Stop()
+		if err == nil {
+			t.Errorf("%v came too late:\n%s", sig, &said)
+			h.Run(t, installed, "delete", "gre1")
+		}
+		if sig == syscall.SIGKILL { // what is left of the profile goes with the next command
+			asAnn(t, h, exitDone, "list")
+		}
+		mustBecome(t, h, fmt.Sprint("after ", sig), before)
+	}
+}
+
+// dialogue is nmgre on a terminal of ann's.
+type dialogue struct {
+	mu    sync.Mutex
+	shown bytes.Buffer
+	tty   *os.File
+	done  chan error
+}
+
+func (d *dialogue) text() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.shown.String()
+}
+
+// converse starts nmgre as ann on a terminal.
+func converse(t *testing.T, h lab.Host, args ...string) *dialogue {
+	t.Helper()
+	ours, theirs := openPTY(t)
+	if err := theirs.Chmod(0o666); err != nil { // as login gives a terminal to its user
+		t.Fatal(err)
+	}
+	d := &dialogue{tty: ours, done: make(chan error, 1)}
+	cmd := h.CommandAs(ann, installed, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
+	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = theirs.Close()
+	go func() {
+		buffer := make([]byte, 4096)
+		for {
+			n, err := ours.Read(buffer)
+			d.mu.Lock()
+			d.shown.Write(buffer[:n])
+			d.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	go func() { d.done <- cmd.Wait() }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = ours.Close() })
+	return d
+}
+
+// answer waits for the question, types keys, and returns the exit code.
+func (d *dialogue) answer(t *testing.T, keys string) int {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !strings.Contains(d.text(), "Password: "); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("nobody asks:\n%s", d.text())
+		}
+	}
+	time.Sleep(200 * time.Millisecond) // what is typed before echo is off is thrown away
+	_, _ = io.WriteString(d.tty, keys)
+	select {
+	case err := <-d.done:
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return exit.ExitCode()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return exitDone
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("it does not end:\n%s", d.text())
+	}
+	return -1
+}
+
+// On a terminal ann is asked there, for the password of somebody who may: the right one does it, a wrong one and Ctrl-C leave nothing.
+func TestLabAsRootAsksOnTheTerminal(t *testing.T) {
+	h := annsHost(t, annMayTouch)
+	if r := h.TryInput("root:not so secret\n", "chpasswd"); r.Code != 0 {
+		t.Fatal(r)
+	}
+	before := h.Snapshot(t)
+	args := annsCreate("--route", secondHop)
+	for _, c := range []struct {
+		name, keys string
+		code       int
+		want       string
+	}{
+		{"a wrong password", "nonsense\n", exitNotPermitted, "hint: run it as root: sudo " + installed + " create"},
+		{"Ctrl-C", "\x03", exitFailed, "took back what had been done"},
+	} {
+		d := converse(t, h, args...)
+		if code := d.answer(t, c.keys); code != c.code || !strings.Contains(d.text(), c.want) {
+			t.Errorf("%s: exit %d, want %d with %q\n%s", c.name, code, c.code, c.want, d.text())
+		}
+		mustEqual(t, "after "+c.name, before, h.Snapshot(t))
+	}
+	d := converse(t, h, args...)
+	if code := d.answer(t, "not so secret\n"); code != exitDone {
+		t.Fatalf("with the password: exit %d\n%s", code, d.text())
+	}
+	if text := d.text(); strings.Count(text, "Password: ") != 1 || !strings.Contains(text, "Authentication is required to keep routes that NetworkManager cannot hold") {
+		t.Errorf("asked:\n%s", text)
+	}
+	if routes := h.Run(t, "ip", "route", "show", "proto", "213"); !strings.Contains(routes, "10.20.0.0/16") {
+		t.Errorf("routes:\n%s", routes)
+	}
+	d = converse(t, h, "delete", "gre1")
+	if code := d.answer(t, "not so secret\n"); code != exitDone {
+		t.Fatalf("delete: exit %d\n%s", code, d.text())
+	}
+	mustEqual(t, "after delete", before, h.Snapshot(t))
+}
+
+// Whoever may run the helper can say what they like to it. Root says it here, whom polkit does not even ask.
+func TestLabAsRootHostileRequests(t *testing.T) {
+	h := annsHost(t)
+	h.Run(t, installed, annsCreate("--route", secondHop)...)
+	uuid := strings.TrimSpace(h.Run(t, "nmcli", "-g", "connection.uuid", "connection", "show", "gre1"))
+	wan := strings.TrimSpace(h.Run(t, "nmcli", "-g", "connection.uuid", "connection", "show", "wan"))
+	body := "version 1\nuuid " + uuid + "\ninterface gre1\nremote 100.0.2.100\ninner 172.16.0.0/30\nroute " + secondHop + "\n"
+	swap := func(old, with string) string {
+		if !strings.Contains(body, old) {
+			t.Fatalf("no %q in %q", old, body)
+		}
+		return keepText(strings.ReplaceAll(body, old, with))
+	}
+	if r := h.TryInput(keepText(body), installed, "helper"); r.Code != exitDone {
+		t.Fatalf("the true request: %s", r)
+	}
+	before, made := h.Snapshot(t), rootsState(t, h)
+	for _, c := range []struct{ name, request string }{
+		{"nothing", ""},
+		{"a shell command", "/bin/sh -c 'id >/tmp/owned'\n"},
+		{"a UUID that is nobody's", swap(uuid, "00000000-0000-4000-8000-00000000dead")},
+		{"another connection's UUID", swap(uuid, wan)},
+		{"a path as UUID", swap(uuid, "../../../../../../tmp/owned")},
+		{"a path of a UUID's length", swap(uuid, "../../../../../../../../../tmp/owned1")},
+		{"the UUID in capitals", swap(uuid, strings.ToUpper(uuid))},
+		{"another device", swap("interface gre1", "interface eth0")},
+		{"a device that is a path", swap("interface gre1", "interface ../x")},
+		{"another far end", swap("100.0.2.100", "100.0.1.1")},
+		{"another inner network", swap("172.16.0.0/30", "0.0.0.0/0")},
+		{"a route with a device", swap("route "+secondHop, "route 10.20.0.0/16 dev eth0")},
+		{"a nexthop elsewhere", swap("dev gre1", "via 100.0.1.1 dev eth0")},
+		{"a source that is not here", swap("route ", "snat 10.10.1.0/24 8.8.8.8\nroute ")},
+		{"a device that is not there", swap("route ", "forward gre1 eth9\nroute ")},
+		{"bytes behind", keepText(body) + "more"},
+		{"a second request", keepText(body) + "nmgre-request 1 forget " + uuid + "\n"},
+		{"cut short", keepText(body)[:len(keepText(body))-20]},
+		{"another version", strings.Replace(keepText(body), "nmgre-request 1", "nmgre-request 2", 1)},
+		{"forget a path", "nmgre-request 1 forget ../../../../../../../../../tmp/owned1\n"},
+		{"forget nobody's", "nmgre-request 1 forget 00000000-0000-4000-8000-00000000dead\n"},
+	} {
+		r := h.TryInput(c.request, installed, "helper")
+		if r.Code == exitDone || !strings.Contains(r.Stdout, `"error":`) {
+			t.Errorf("%s: %s", c.name, r)
+		}
+		mustEqual(t, "after "+c.name, made, rootsState(t, h))
+	}
+	zero := h.Try("sh", "-c", "head -c 100000000 /dev/zero | "+installed+" helper; test $? = 2 && { echo 'nmgre-request 1 keep 67108864'; head -c 67108864 /dev/zero; } | "+
+		installed+" helper; test $? = 2")
+	if zero.Code != 0 {
+		t.Errorf("zeros: %s", zero)
+	}
+	for _, args := range [][]string{{"helper", "/etc/passwd"}, {"helper", "--help"}} {
+		if r := h.Try(installed, args...); r.Code != exitInvalid {
+			t.Errorf("%v: %s", args, r)
+		}
+	}
+	if r := h.TryAs(ann, installed, "helper"); r.Code != exitNotPermitted {
+		t.Errorf("as ann: %s", r)
+	}
+	mustEqual(t, "after all", before, h.Snapshot(t))
+	if h.Try("sh", "-c", "test -e /tmp/owned || test -e /tmp/owned1").Code == 0 {
+		t.Error("a file was made")
+	}
+}

@@ -1,0 +1,659 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"nmgre/testdata/lab"
+)
+
+// What NetworkManager cannot hold: routes, SNAT and forwarding that nmgre keeps. ip, nft, nmcli, ping and tcpdump are the witnesses.
+
+// needHook prepares hosts on which the product is installed, with its hook.
+func needHook(t *testing.T, hosts ...lab.Host) {
+	t.Helper()
+	for _, host := range hosts {
+		program, err := os.ReadFile("/tmp/bin/nmgre")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(host.Root(), "usr/local/bin/nmgre"), program, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		host.Run(t, "/usr/local/bin/nmgre", "install-hook")
+	}
+}
+
+// eventually waits until what is true; the dispatcher takes its time.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for range 100 {
+		if is() {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("it did not come to this: %s", what)
+}
+
+// ownRoutes are the kernel's routes of protocol 213, as ip shows them.
+func ownRoutes(t *testing.T, host lab.Host) string {
+	t.Helper()
+	return host.Run(t, "ip", "route", "show", "table", "all", "proto", "213") + host.Run(t, "ip", "-6", "route", "show", "table", "all", "proto", "213")
+}
+
+// survives plays everything that NetworkManager's routes survive, and looks each time whether all is there.
+func survives(t *testing.T, ends []end, tunnels []string, works func(when string)) {
+	t.Helper()
+	works("after create")
+	for _, e := range ends {
+		for _, name := range tunnels {
+			e.host.Run(t, "nmcli", "connection", "down", name)
+			e.host.Run(t, "nmcli", "connection", "up", name)
+		}
+	}
+	works("after down and up by nmcli")
+	for _, e := range ends {
+		e.host.RestartNM(t)
+	}
+	works("after a restart of NetworkManager")
+	for _, e := range ends {
+		e.host.Reboot(t)
+		for _, name := range tunnels {
+			waitActive(t, e.host, name)
+		}
+	}
+	works("after a reboot")
+}
+
+// The seed's first scenario: linux1 alone reaches the LAN behind linux2, whose hosts have no route back.
+func TestLabReachesALANBySNAT(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux2)
+	lab.LAN2.Run(t, "ip", "route", "del", "default")
+	defer lab.LAN2.Run(t, "ip", "route", "add", "default", "via", "10.10.2.1")
+	lab.Linux2.Run(t, "sysctl", "-qw", "net.ipv4.ip_forward=0")
+	lab.Linux2.Run(t, "nft", "add table ip others; add chain ip others post { type nat hook postrouting priority 0; }; add rule ip others post counter")
+	before1, before2 := lab.Linux1.Snapshot(t), withoutCounters(lab.Linux2.Snapshot(t))
+	nmgreOn(t, lab.Linux1, exitDone, left.create()...)
+	r := nmgreOn(t, lab.Linux2, exitDone, "create", "--peer", "100.0.1.100", "--address", "172.16.0.2/30",
+		"--snat", "10.10.2.0/24=10.10.2.1", "--forward", "--clamp-mss")
+	if !strings.Contains(r.Stdout, "verdict: pass") {
+		t.Errorf("create on linux2:\n%s", r.Stdout)
+	}
+	survives(t, []end{left, right}, []string{"gre1"}, func(when string) {
+		t.Helper()
+		eventually(t, when+": linux1 reaches lan2 by SNAT", func() bool { return lab.Ping(t, lab.Linux1, lab.LAN2Addr) })
+		rules := lab.Linux2.Run(t, "nft", "list", "table", "ip", "nmgre")
+		if strings.Count(rules, "snat to 10.10.2.1") != 1 || strings.Count(rules, "comment \"nmgre:") != 1 {
+			t.Errorf("%s: nft does not show one rule of one tunnel:\n%s", when, rules)
+		}
+		if clamp := lab.Linux2.Run(t, "nft", "list", "table", "inet", "nmgre"); !strings.Contains(clamp, "maxseg size set rt mtu") {
+			t.Errorf("%s: nft shows no MSS clamp:\n%s", when, clamp)
+		}
+		forwarding := map[string]string{"gre1": "1", "eth1": "1"}
+		if !strings.Contains(when, "reboot") { // at its boot the host forwards everything
+			forwarding["eth0"], forwarding["all"] = "0", "0"
+		}
+		for dev, want := range forwarding {
+			if got := strings.TrimSpace(lab.Linux2.Run(t, "cat", "/proc/sys/net/ipv4/conf/"+dev+"/forwarding")); got != want {
+				t.Errorf("%s: forwarding of %s is %s, want %s", when, dev, got, want)
+			}
+		}
+		if got := verdict(t, lab.Linux2, exitDone, "gre1"); got != "pass" {
+			t.Errorf("%s: verify on linux2 says %s", when, got)
+		}
+	})
+	mustSeeSource(t, "10.10.2.1")
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+	nmgreOn(t, lab.Linux2, exitDone, "delete", "gre1")
+	mustEqual(t, "after delete, linux1", before1, lab.Linux1.Snapshot(t))
+	// The reboot took the table of others along, which is no profile's.
+	lab.Linux2.Run(t, "sh", "-c", "nft delete table ip others 2>/dev/null; sysctl -qw net.ipv4.ip_forward=0; nft add table ip others; nft add chain ip others post '{ type nat hook postrouting priority 0; }'; nft add rule ip others post counter")
+	mustEqual(t, "after delete, linux2", before2, withoutCounters(lab.Linux2.Snapshot(t)))
+}
+
+func withoutCounters(state string) string {
+	lines := strings.Split(state, "\n")
+	for i, line := range lines {
+		if strings.Contains(line, "counter packets") {
+			lines[i] = "counter"
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// mustSeeSource looks at lan2 what source linux1's packets come with.
+func mustSeeSource(t *testing.T, source string) {
+	t.Helper()
+	dump := lab.LAN2.Start(t, "timeout", "20", "tcpdump", "-nni", "eth0", "-c", "1", "icmp[icmptype] == icmp-echo")
+	eventually(t, "tcpdump listens", func() bool { return strings.Contains(dump.Stderr(), "listening") })
+	mustPing(t, lab.Linux1, lab.LAN2Addr)
+	if seen := dump.Wait(t).Stdout; !strings.Contains(seen, "IP "+source+" > "+lab.LAN2Addr) {
+		t.Errorf("lan2 sees %q, want the source %s", seen, source)
+	}
+}
+
+// What happens to the rules of nft from outside is seen, and mended by the next up. Other tables are nobody's business.
+func TestLabRulesetFlushed(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux2)
+	nmgreOn(t, lab.Linux2, exitDone, "create", "--peer", "100.0.1.100", "--address", "172.16.0.2/30", "--snat", "10.10.2.0/24=masquerade", "--no-probe")
+	for _, mend := range [][]string{{"nmgre", "up", "gre1"}, {"sh", "-c", "nmcli connection down gre1 && nmcli connection up gre1"}} {
+		lab.Linux2.Run(t, "nft", "flush", "ruleset")
+		lab.Linux2.Run(t, "nft", "add", "table", "ip", "others")
+		r := nmgreOn(t, lab.Linux2, exitFault, "verify", "gre1", "--no-probe", "--json")
+		if c := checkNamed(t, r.Stdout, "snat 10.10.2.0/24 from 172.16.0.0/30"); c.Status != "fail" || c.Hint == "" {
+			t.Errorf("verify says %+v", c)
+		}
+		lab.Linux2.Run(t, mend[0], mend[1:]...)
+		eventually(t, "the rule is back", func() bool {
+			return strings.Contains(lab.Linux2.Try("nft", "list", "ruleset").Stdout, "masquerade")
+		})
+		nmgreOn(t, lab.Linux2, exitDone, "verify", "gre1", "--no-probe")
+		if tables := lab.Linux2.Run(t, "nft", "list", "tables"); !strings.Contains(tables, "table ip others") {
+			t.Errorf("the table of others is gone: %s", tables)
+		}
+	}
+}
+
+// twoTunnels makes two tunnels between the gateways, both ends.
+func twoTunnels(t *testing.T) {
+	t.Helper()
+	for _, e := range []struct {
+		host       lab.Host
+		peer, last string
+	}{{lab.Linux1, "100.0.2.100", "1"}, {lab.Linux2, "100.0.1.100", "2"}} {
+		for n, key := range []string{"1", "2"} {
+			nmgreOn(t, e.host, exitDone, "create", "--peer", e.peer, "--address", fmt.Sprintf("172.16.%d.%s/30", n, e.last), "--key", key, "--no-probe")
+		}
+	}
+}
+
+// The seed's second scenario with what NetworkManager cannot hold: one way a route into MPLS labels, the other way a multipath route over
+// two tunnels.
+func TestLabEncapAndMultipath(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1, lab.Linux2)
+	before1, before2 := lab.Linux1.Snapshot(t), lab.Linux2.Snapshot(t)
+	twoTunnels(t)
+	nmgreOn(t, lab.Linux1, exitDone, "route", "add", "gre1", "10.10.2.0/24", "encap", "mpls", "100", "via", "172.16.0.2")
+	nmgreOn(t, lab.Linux2, exitDone, "route", "add", "gre1", "10.10.1.0/24", "nexthop", "via", "172.16.0.1", "nexthop", "via", "172.16.1.1", "dev", "gre2")
+	labels := func() {
+		t.Helper()
+		lab.Linux2.Run(t, "sysctl", "-qw", "net.mpls.platform_labels=1000", "net.mpls.conf.gre1.input=1")
+		lab.Linux2.Run(t, "ip", "-f", "mpls", "route", "replace", "100", "via", "inet", lab.LAN2Addr, "dev", "eth1")
+	}
+	defer lab.Linux2.Run(t, "sysctl", "-qw", "net.mpls.platform_labels=0")
+	survives(t, []end{left, right}, []string{"gre1", "gre2"}, func(when string) {
+		t.Helper()
+		labels() // the far end's labels are no tunnel's
+		eventually(t, when+": the routes are there", func() bool {
+			return strings.Contains(ownRoutes(t, lab.Linux1), "10.10.2.0/24  encap mpls  100 via 172.16.0.2 dev gre1") &&
+				strings.Contains(ownRoutes(t, lab.Linux2), "nexthop via 172.16.1.1 dev gre2 weight 1")
+		})
+		mustPing(t, lab.LAN1, lab.LAN2Addr)
+		mustPing(t, lab.LAN2, lab.LAN1Addr)
+		for _, e := range []end{left, right} {
+			if got := verdict(t, e.host, exitDone, "gre1"); got != "pass" {
+				t.Errorf("%s, %s: verify says %s\n%s", when, e.host, got, e.host.Try("nmgre", "verify", "gre1"))
+			}
+		}
+	})
+	// When one tunnel goes, the kernel drops the whole route: the survivor is put back, and all of it when the tunnel is back.
+	for _, name := range []string{"gre2", "gre1"} {
+		other := map[string]string{"gre1": "gre2", "gre2": "gre1"}[name]
+		lab.Linux2.Run(t, "nmcli", "connection", "down", name)
+		eventually(t, "the route goes by "+other+" alone", func() bool {
+			own := ownRoutes(t, lab.Linux2)
+			return strings.Contains(own, "10.10.1.0/24 via") && strings.Contains(own, "dev "+other) && !strings.Contains(own, "dev "+name)
+		})
+		lab.Linux2.Run(t, "nmcli", "connection", "up", name)
+		eventually(t, "the route goes by both", func() bool { return strings.Count(ownRoutes(t, lab.Linux2), "nexthop via") == 2 })
+	}
+	for _, host := range []lab.Host{lab.Linux1, lab.Linux2} {
+		nmgreOn(t, host, exitDone, "delete", "gre2")
+		nmgreOn(t, host, exitDone, "delete", "gre1")
+	}
+	lab.Linux2.Run(t, "ip", "-f", "mpls", "route", "flush")
+	mustEqual(t, "after delete, linux1", before1, lab.Linux1.Snapshot(t))
+	mustEqual(t, "after delete, linux2", before2, lab.Linux2.Snapshot(t))
+}
+
+// A hundred times down and up by nmcli: each time every route is there, once.
+func TestLabDownAndUpAHundredTimes(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1)
+	args := left.create("--no-probe", "--snat", "10.10.1.0/24=10.10.1.1")
+	for n := range 20 {
+		args = append(args, "--route", fmt.Sprintf("10.77.%d.0/24 ssthresh 7", n))
+	}
+	nmgreOn(t, lab.Linux1, exitDone, args...)
+	want, rules := ownRoutes(t, lab.Linux1), lab.Linux1.Run(t, "nft", "list", "ruleset")
+	if strings.Count(want, "dev gre1") != 20 {
+		t.Fatalf("the routes:\n%s", want)
+	}
+	for round := range 100 {
+		lab.Linux1.Run(t, "nmcli", "connection", "down", "gre1")
+		lab.Linux1.Run(t, "nmcli", "connection", "up", "gre1")
+		// pre-up is waited for, so all is there at once; the down before may be late, and must not take it away.
+		mustEqual(t, fmt.Sprintf("round %d, routes", round), want, ownRoutes(t, lab.Linux1))
+		if t.Failed() {
+			return
+		}
+	}
+	time.Sleep(time.Second) // what comes late
+	mustEqual(t, "routes in the end", want, ownRoutes(t, lab.Linux1))
+	mustEqual(t, "rules in the end", rules, lab.Linux1.Run(t, "nft", "list", "ruleset"))
+}
+
+// keptFile is the file that keeps what is kept for the only tunnel.
+func keptFile(t *testing.T, host lab.Host) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(host.Root(), "etc/nmgre/tunnels/*-*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("files: %v, %v", files, err)
+	}
+	return files[0]
+}
+
+// A bad line in the store is named, and the good ones work.
+func TestLabStoreEditedByHand(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1)
+	nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe", "--route", "10.77.0.0/16 ssthresh 7")...)
+	file := keptFile(t, lab.Linux1)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := string(text) + "route 10.78.0.0/16 ssthresh lots\nroute 10.79.0.0/16 ssthresh 8\n"
+	if err := os.WriteFile(file, []byte(edited), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	lab.Linux1.Run(t, "nmcli", "connection", "down", "gre1")
+	lab.Linux1.Run(t, "nmcli", "connection", "up", "gre1")
+	own := ownRoutes(t, lab.Linux1)
+	for _, want := range []string{"10.77.0.0/16", "10.79.0.0/16"} {
+		if !strings.Contains(own, want) {
+			t.Errorf("%s is not there:\n%s", want, own)
+		}
+	}
+	bad := fmt.Sprintf("line %d", strings.Count(string(text), "\n")+1)
+	r := nmgreOn(t, lab.Linux1, exitFault, "verify", "gre1", "--no-probe", "--json")
+	if c := checkNamed(t, r.Stdout, "kept"); c.Status != "fail" || !strings.Contains(c.Summary, bad) {
+		t.Errorf("verify says %+v, want %s", c, bad)
+	}
+	// A change that would lose the line is refused.
+	if r := nmgreOn(t, lab.Linux1, exitInvalid, "route", "add", "gre1", "10.80.0.0/16", "ssthresh", "9"); !strings.Contains(r.Stderr, bad) {
+		t.Errorf("route add says %s", r.Stderr)
+	}
+	// A file that others could have written does not count.
+	for _, spoil := range [][]string{{"chmod", "0666"}, {"chown", "1000"}} {
+		lab.Linux1.Run(t, spoil[0], spoil[1], strings.TrimPrefix(file, lab.Linux1.Root()))
+		r := nmgreOn(t, lab.Linux1, exitFault, "verify", "gre1", "--no-probe", "--json")
+		if c := checkNamed(t, r.Stdout, "kept"); c.Status != "fail" || !strings.Contains(c.Evidence, "does not count") {
+			t.Errorf("after %v verify says %+v", spoil, c)
+		}
+		lab.Linux1.Run(t, "sh", "-c", "chmod 644 $0; chown root $0", strings.TrimPrefix(file, lab.Linux1.Root()))
+	}
+}
+
+// A route that the kernel refuses in the middle of a list: nothing is changed, and the line is named.
+func TestLabRefusedInTheMiddle(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1)
+	nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe")...)
+	lab.Linux1.Run(t, "ip", "route", "add", "10.0.30.0/24", "dev", "eth1", "proto", "99") // stands in the way
+	before := lab.Linux1.Snapshot(t)
+	var list strings.Builder
+	for n := range 600 {
+		fmt.Fprintf(&list, "10.%d.%d.0/24\n", n/256, n%256)
+	}
+	r := lab.Linux1.TryInput("# routes\n\n"+list.String(), "nmgre", "route", "add", "gre1", "--routes-from", "-")
+	if r.Code != exitFailed || !strings.Contains(r.Stderr, "line 33: 10.0.30.0/24") {
+		t.Errorf("a refused route: exit %d\n%s", r.Code, r.Stderr)
+	}
+	mustEqual(t, "after a refused route", before, lab.Linux1.Snapshot(t))
+	// Lines that cannot be read: each is named, and nothing is asked of anybody.
+	r = lab.Linux1.TryInput("10.1.0.0/24\n10.2.0.0/33\n10.3.0.0/24 metrik 5\n", "nmgre", "route", "add", "gre1", "--routes-from", "-")
+	if r.Code != exitInvalid || !strings.Contains(r.Stderr, "line 2") || !strings.Contains(r.Stderr, "line 3") {
+		t.Errorf("wrong lines: exit %d\n%s", r.Code, r.Stderr)
+	}
+	mustEqual(t, "after wrong lines", before, lab.Linux1.Snapshot(t))
+}
+
+// The disk is full when the store is written: nothing is changed.
+func TestLabDiskFull(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1)
+	lab.Linux1.Run(t, "mkdir", "-p", "/etc/nmgre/tunnels")
+	defer lab.Linux1.Run(t, "sh", "-c", "umount /etc/nmgre/tunnels; rm -rf /etc/nmgre")
+	lab.Linux1.Run(t, "mount", "-t", "tmpfs", "-o", "size=16k,mode=755", "full", "/etc/nmgre/tunnels")
+	nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe", "--route", "10.77.0.0/16 ssthresh 7")...)
+	before := lab.Linux1.Snapshot(t)
+	var list strings.Builder
+	for n := range 1000 {
+		fmt.Fprintf(&list, "10.%d.%d.0/24 ssthresh 9\n", 80+n/256, n%256)
+	}
+	r := lab.Linux1.TryInput(list.String(), "nmgre", "route", "add", "gre1", "--routes-from", "-")
+	if r.Code != exitFailed || !strings.Contains(r.Stderr, "no space left") {
+		t.Errorf("with a full disk: exit %d\n%s", r.Code, r.Stderr)
+	}
+	mustEqual(t, "with a full disk", before, lab.Linux1.Snapshot(t))
+}
+
+// The profile is deleted by nmcli, also while hooks run: nothing stays.
+func TestLabDeletedByNmcli(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1)
+	lab.Linux1.Run(t, "sysctl", "-qw", "net.ipv4.ip_forward=0")
+	before := lab.Linux1.Snapshot(t)
+	gone := func(when string) {
+		t.Helper()
+		eventually(t, when+": no routes, no files, no rules", func() bool {
+			files, _ := filepath.Glob(filepath.Join(lab.Linux1.Root(), "etc/nmgre/tunnels/*"))
+			return len(files) == 0 && ownRoutes(t, lab.Linux1) == "" && !strings.Contains(lab.Linux1.Run(t, "nft", "list", "tables"), "nmgre")
+		})
+		eventually(t, when+": the host is as it was", func() bool { return lab.Linux1.Snapshot(t) == before })
+	}
+	// A blackhole with a metric that no profile holds, in a table of its own, belongs to no device: the kernel does not take it along.
+	create := left.create("--no-probe", "--forward", "--snat", "10.10.1.0/24=10.10.1.1", "--route", "10.77.0.0/16 ssthresh 7", "--route", "blackhole 10.78.0.0/16 hoplimit 9")
+	nmgreOn(t, lab.Linux1, exitDone, create...)
+	lab.Linux1.Run(t, "nmcli", "connection", "delete", "gre1")
+	gone("deleted while it was up")
+	nmgreOn(t, lab.Linux1, exitDone, create...)
+	lab.Linux1.Run(t, "nmcli", "connection", "down", "gre1")
+	lab.Linux1.Run(t, "nmcli", "connection", "delete", "gre1")
+	nmgreOn(t, lab.Linux1, exitDone, "list") // of the deletion of what is down NetworkManager tells no hook
+	gone("deleted while it was down")
+	for i := range 8 {
+		nmgreOn(t, lab.Linux1, exitDone, create...)
+		hooks := []*lab.Process{
+			lab.Linux1.Start(t, "/usr/local/bin/nmgre", "hook", "gre1", "up"),
+			lab.Linux1.Start(t, "/usr/local/bin/nmgre", "hook", "gre1", "reapply"),
+		}
+		time.Sleep(time.Duration(i) * 20 * time.Millisecond)
+		lab.Linux1.Run(t, "nmcli", "connection", "delete", "gre1")
+		for _, hook := range hooks {
+			hook.Wait(t)
+		}
+		gone(fmt.Sprintf("deleted while hooks ran, %d", i))
+	}
+}
+
+// Two hooks at once, many times, with hostile arguments and environment: what is there stays as it is.
+func TestLabHooksAtOnce(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1)
+	nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe", "--snat", "10.10.1.0/24=10.10.1.1", "--route", "10.77.0.0/16 ssthresh 7")...)
+	uuid := filepath.Base(keptFile(t, lab.Linux1))
+	before := lab.Linux1.Snapshot(t)
+	script := "/etc/NetworkManager/dispatcher.d/50-nmgre"
+	environments := [][]string{
+		{"CONNECTION_UUID=" + uuid},
+		{"CONNECTION_UUID=" + uuid, "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/tmp/evil", "PATH=/tmp/evil", "IFS=/", "ENV=/tmp/evil.sh", "HOME=/tmp/evil"},
+		{"CONNECTION_UUID=../../" + uuid},
+		{"CONNECTION_UUID=" + strings.Repeat("a", 100_000)},
+		{"CONNECTION_UUID=$(touch /tmp/evil-ran)"},
+		{},
+	}
+	for round := range 5 {
+		var hooks []*lab.Process
+		for _, environment := range environments {
+			for _, args := range [][]string{{"gre1", "up"}, {"$(touch /tmp/evil-ran)", "up"}, {"--help", "down"}, {"", ""}, {"gre1\n", "reapply"}, {strings.Repeat("x", 10_000), "pre-up"}} {
+				command := append([]string{"-i"}, environment...)
+				hooks = append(hooks, lab.Linux1.Start(t, "env", append(append(command, script), args...)...))
+			}
+		}
+		for _, hook := range hooks {
+			if r := hook.Wait(t); r.Code != 0 {
+				t.Errorf("a hook: %s", r)
+			}
+		}
+		mustEqual(t, fmt.Sprintf("round %d", round), before, lab.Linux1.Snapshot(t))
+	}
+	if lab.Linux1.Try("test", "-e", "/tmp/evil-ran").Code == 0 {
+		t.Error("the hook ran what it was given")
+	}
+}
+
+// A default route into the tunnel: the far end keeps its way out, also when the gateway changes; without a gateway it is refused.
+func TestLabFarEndStaysReachable(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1)
+	before := withoutWAN(lab.Linux1.Snapshot(t))
+	nmgreOn(t, lab.Linux2, exitDone, right.create("--no-probe")...)
+	r := nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "default metric 50")
+	if !strings.Contains(r.Stderr, "a host route keeps it reachable") || !strings.Contains(r.Stdout, "verdict: pass") {
+		t.Errorf("create says\n%s%s", r.Stdout, r.Stderr)
+	}
+	pin := func(gateway string) func() bool {
+		return func() bool {
+			return strings.Contains(lab.Linux1.Run(t, "ip", "route", "show", "proto", "213"), "100.0.2.100 via "+gateway+" dev eth0")
+		}
+	}
+	if !pin("100.0.1.1")() {
+		t.Errorf("there is no host route:\n%s", lab.Linux1.Run(t, "ip", "route"))
+	}
+	if got := lab.Linux1.Run(t, "ip", "route", "get", "198.51.100.1"); !strings.Contains(got, "dev gre1") {
+		t.Errorf("the default route does not lead into the tunnel: %s", got)
+	}
+	mustPing(t, lab.Linux1, "172.16.0.2")
+	lab.Router.Run(t, "ip", "address", "add", "100.0.1.2/24", "dev", "eth1")
+	defer lab.Router.Run(t, "ip", "address", "del", "100.0.1.2/24", "dev", "eth1")
+	lab.Linux1.Run(t, "nmcli", "connection", "modify", "wan", "ipv4.gateway", "100.0.1.2")
+	lab.Linux1.Run(t, "nmcli", "device", "reapply", "eth0")
+	eventually(t, "the host route follows the gateway", pin("100.0.1.2"))
+	mustPing(t, lab.Linux1, "172.16.0.2")
+	lab.Linux1.Run(t, "nmcli", "connection", "modify", "wan", "ipv4.gateway", "100.0.1.1")
+	lab.Linux1.Run(t, "nmcli", "connection", "up", "wan")
+	eventually(t, "the host route follows the gateway back", pin("100.0.1.1"))
+	nmgreOn(t, lab.Linux1, exitDone, "route", "delete", "gre1", "default")
+	if routes := lab.Linux1.Run(t, "ip", "route", "show", "proto", "213"); routes != "" {
+		t.Errorf("without the default route the host route stays: %s", routes)
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+	mustEqual(t, "after delete", before, withoutWAN(lab.Linux1.Snapshot(t)))
+
+	// The far end on the link, and nothing else that leads there: a route to it by the tunnel has nothing to be pinned to.
+	r = nmgreOn(t, lab.Linux1, exitInvalid, "create", "--peer", "100.0.1.1", "--address", "172.16.0.1/30", "--route", "100.0.1.1", "--no-probe")
+	if !strings.Contains(r.Stderr, "covers the far end") {
+		t.Errorf("stderr: %s", r.Stderr)
+	}
+	mustEqual(t, "after it was refused", before, withoutWAN(lab.Linux1.Snapshot(t)))
+}
+
+// withoutWAN leaves out the file of the profile wan, which nmcli writes in another way than the lab.
+func withoutWAN(state string) string {
+	lines := strings.Split(state, "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, "/wan.nmconnection:") }), "\n")
+}
+
+// Routes are changed while the tunnel stays up, and what others have set on it stays.
+func TestLabRouteCommands(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1)
+	nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe")...)
+	lab.Linux1.Run(t, "ip", "address", "add", "172.16.9.9/32", "dev", "gre1")
+	lab.Linux1.Run(t, "ip", "route", "add", "10.66.0.0/16", "dev", "gre1")
+	index := lab.Linux1.Run(t, "cat", "/sys/class/net/gre1/ifindex")
+	route := func(code int, words ...string) lab.Result {
+		t.Helper()
+		return nmgreOn(t, lab.Linux1, code, append([]string{"route"}, words...)...)
+	}
+	route(exitDone, "add", "gre1", "10.50.0.0/16", "via", "172.16.0.2", "metric", "50")
+	route(exitDone, "add", "gre1", "10.51.0.0/16", "ssthresh", "7")
+	route(exitDone, "add", "gre1", "10.51.0.0/16", "ssthresh", "7") // again: nothing to do
+	if r := route(exitInvalid, "add", "gre1", "10.51.0.0/16", "ssthresh", "8"); !strings.Contains(r.Stderr, "nmgre route replace") {
+		t.Errorf("add in the place of another: %s", r.Stderr)
+	}
+	route(exitDone, "replace", "gre1", "10.51.0.0/16", "ssthresh", "8")
+	route(exitDone, "replace", "gre1", "10.50.0.0/16", "metric", "50", "rtt", "100ms") // from the profile to the kernel half
+	var list []struct{ Route, Owner, Why, State string }
+	if err := json.Unmarshal([]byte(route(exitDone, "list", "gre1", "--json").Stdout), &list); err != nil {
+		t.Fatal(err)
+	}
+	owners := make(map[string]string)
+	for _, r := range list {
+		owners[r.Route] = r.Owner + " " + r.State
+		if r.Why == "" {
+			t.Errorf("%s: no reason is given", r.Route)
+		}
+	}
+	for want, owner := range map[string]string{"10.10.2.0/24": "profile set", "10.51.0.0/16 ssthresh 8": "kernel set", "10.50.0.0/16 metric 50 rtt 100ms": "kernel set"} {
+		if owners[want] != owner {
+			t.Errorf("%s: %q, want %q of %v", want, owners[want], owner, owners)
+		}
+	}
+	route(exitDone, "delete", "gre1", "10.51.0.0/16")
+	route(exitInvalid, "delete", "gre1", "10.51.0.0/16")
+	route(exitDone, "delete", "gre1", "10.50.0.0/16")
+	if own := ownRoutes(t, lab.Linux1); own != "" {
+		t.Errorf("routes that were deleted: %s", own)
+	}
+	if now := lab.Linux1.Run(t, "cat", "/sys/class/net/gre1/ifindex"); now != index {
+		t.Errorf("the link was made anew: %s, before %s", now, index)
+	}
+	for _, want := range []string{"172.16.9.9/32", "10.66.0.0/16"} {
+		if !strings.Contains(lab.Linux1.Run(t, "ip", "address", "show", "dev", "gre1")+lab.Linux1.Run(t, "ip", "route", "show", "dev", "gre1"), want) {
+			t.Errorf("%s, which is not nmgre's, is gone", want)
+		}
+	}
+}
+
+// Two tunnels' profiles hold a multipath route together, where NetworkManager's ECMP expresses it.
+func TestLabECMPByNetworkManager(t *testing.T) {
+	lab.Need(t)
+	twoTunnels(t)
+	r := nmgreOn(t, lab.Linux1, exitDone, "route", "add", "gre1", "10.50.0.0/16", "nexthop", "via", "172.16.0.2", "weight", "2", "nexthop", "via", "172.16.1.2", "dev", "gre2")
+	if !strings.Contains(r.Stderr, "NetworkManager could hold the route") {
+		t.Errorf("it is not offered:\n%s", r.Stderr)
+	}
+	_, offer, _ := strings.Cut(r.Stderr, "in each tunnel's profile: ")
+	offer, _, _ = strings.Cut(offer, "\n")
+	nmgreOn(t, lab.Linux1, exitDone, "route", "delete", "gre1", "10.50.0.0/16")
+	lab.Linux1.Run(t, "sh", "-e", "-c", offer)
+	routes := ""
+	eventually(t, "NetworkManager has merged them", func() bool {
+		routes = lab.Linux1.Run(t, "ip", "route", "show", "10.50.0.0/16")
+		return strings.Count(routes, "nexthop via") == 2
+	})
+	if strings.Contains(routes, "proto 213") {
+		t.Errorf("they are not NetworkManager's: %s", routes)
+	}
+	for _, name := range []string{"gre1", "gre2"} {
+		nmgreOn(t, lab.Linux1, exitDone, "verify", name, "--no-probe")
+	}
+}
+
+// A hundred thousand routes from a file, one of which is interrupted.
+func TestLabInBulk(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1)
+	nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe")...)
+	const n = 100_000
+	file := writeRoutes(t, n)
+	before := lab.Linux1.Snapshot(t)
+	p := lab.Linux1.Start(t, "nmgre", "route", "add", "gre1", "--routes-from", file)
+	eventually(t, "some routes are set", func() bool { return countOwn(t) > 1000 })
+	if err := p.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if r := p.Wait(t); r.Code != exitFailed || !strings.Contains(r.Stderr, "interrupted") {
+		t.Errorf("interrupted: %s", r)
+	}
+	mustEqual(t, "after Ctrl-C", before, lab.Linux1.Snapshot(t))
+
+	r := nmgreOn(t, lab.Linux1, exitDone, "route", "add", "gre1", "--routes-from", file)
+	if !strings.Contains(r.Stderr, fmt.Sprintf("%d added", n)) || !strings.Contains(r.Stderr, fmt.Sprintf(" of %d routes\n", n)) {
+		t.Errorf("the first time: %s", r.Stderr)
+	}
+	if got := countOwn(t); got != n {
+		t.Errorf("the kernel has %d of %d routes", got, n)
+	}
+	again := nmgreOn(t, lab.Linux1, exitDone, "route", "add", "gre1", "--routes-from", file)
+	if !strings.Contains(again.Stderr, fmt.Sprintf("%d unchanged", n)) {
+		t.Errorf("the second time: %s", again.Stderr)
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "verify", "gre1", "--no-probe")
+	lab.Linux1.Run(t, "ip", "route", "del", "20.0.7.0/24", "dev", "gre1")
+	if c := checkNamed(t, nmgreOn(t, lab.Linux1, exitFault, "verify", "gre1", "--no-probe", "--json").Stdout, "routes"); !strings.Contains(c.Summary, "lacks 1 of") {
+		t.Errorf("verify says %+v", c)
+	}
+	lab.Linux1.Run(t, "nmcli", "connection", "down", "gre1")
+	lab.Linux1.Run(t, "nmcli", "connection", "up", "gre1")
+	if got := countOwn(t); got != n {
+		t.Errorf("after down and up the kernel has %d of %d routes", got, n)
+	}
+	r = nmgreOn(t, lab.Linux1, exitDone, "route", "delete", "gre1", "--routes-from", file)
+	if !strings.Contains(r.Stderr, fmt.Sprintf("%d deleted", n)) || countOwn(t) != 0 {
+		t.Errorf("deleted: %s\n%d are left", r.Stderr, countOwn(t))
+	}
+	mustEqual(t, "after they were deleted", withoutIndexes(before), withoutIndexes(lab.Linux1.Snapshot(t)))
+}
+
+// withoutIndexes leaves the numbers of links out: a tunnel gets a new one each time it comes up.
+func withoutIndexes(state string) string {
+	return regexp.MustCompile(`(?m)^\d+: `).ReplaceAllString(state, "")
+}
+
+// writeRoutes writes n routes to a file on linux1.
+func writeRoutes(t testing.TB, n int) string {
+	t.Helper()
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%d.%d.%d.0/24\n", 20+i>>16, i>>8&255, i&255)
+	}
+	const name = "/root/routes"
+	if err := os.WriteFile(filepath.Join(lab.Linux1.Root(), name), []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// countOwn counts the routes of protocol 213 on linux1.
+func countOwn(t *testing.T) int {
+	t.Helper()
+	return strings.Count(lab.Linux1.Run(t, "ip", "-4", "route", "show", "proto", "213"), "\n")
+}
+
+// The hook is set up and taken away, and what is missing is said.
+func TestLabInstallHook(t *testing.T) {
+	lab.Need(t)
+	before := lab.Linux1.Snapshot(t)
+	r := nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe", "--route", "10.77.0.0/16 ssthresh 7")...)
+	list := nmgreOn(t, lab.Linux1, exitDone, "list")
+	for _, said := range []string{r.Stderr, list.Stderr, nmgreOn(t, lab.Linux1, exitDone, "verify", "gre1", "--no-probe").Stdout} {
+		if !strings.Contains(said, "nmgre install-hook") {
+			t.Errorf("that the hook is missing is not said:\n%s", said)
+		}
+	}
+	// A program in a folder where others may write must not run as root.
+	if r := nmgreOn(t, lab.Linux1, exitInvalid, "install-hook"); !strings.Contains(r.Stderr, "can be changed by others") {
+		t.Errorf("install-hook of a program in /tmp: %s", r.Stderr)
+	}
+	needHook(t, lab.Linux1)
+	needHook(t, lab.Linux1) // again
+	if list := nmgreOn(t, lab.Linux1, exitDone, "list"); strings.Contains(list.Stderr, "install-hook") {
+		t.Errorf("with the hook: %s", list.Stderr)
+	}
+	modes := lab.Linux1.Run(t, "stat", "-c", "%A %U:%G", "/etc/NetworkManager/dispatcher.d/50-nmgre")
+	if modes != "-rwxr-xr-x root:root\n" {
+		t.Errorf("the hook is %s", modes)
+	}
+	if link := lab.Linux1.Run(t, "readlink", "-f", "/etc/NetworkManager/dispatcher.d/pre-up.d/50-nmgre"); link != "/etc/NetworkManager/dispatcher.d/50-nmgre\n" {
+		t.Errorf("pre-up.d leads to %s", link)
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+	lab.Linux1.Run(t, "/usr/local/bin/nmgre", "remove-hook")
+	mustEqual(t, "after remove-hook", before, lab.Linux1.Snapshot(t))
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nmgre"
+)
+
+func (a *app) routeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "route",
+		Short: "add, replace, delete and list the routes of a tunnel",
+		Long: `route changes the routes of a tunnel, which stays up meanwhile. A route that NetworkManager can hold
+goes into the tunnel's profile; what it cannot hold, nmgre keeps and puts into the kernel itself.
+All that is asked for is done, or nothing.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "what shall be done with the routes is missing", Hint: "nmgre route add|replace|delete|list NAME"}
+		},
+	}
+	cmd.AddCommand(
+		a.routeChange(nmgre.RouteAdd, "add routes to a tunnel"),
+		a.routeChange(nmgre.RouteReplace, "add routes to a tunnel, or put them in the place of others"),
+		a.routeChange(nmgre.RouteDelete, "delete routes of a tunnel"),
+		a.routeList())
+	return cmd
+}
+
+// routeRun is one change of routes as it was typed.
+type routeRun struct {
+	from string
+	wait time.Duration
+	json bool
+}
+
+func (a *app) routeChange(op nmgre.RouteOp, short string) *cobra.Command {
+	var run routeRun
+	cmd := &cobra.Command{
+		Use:   string(op) + " NAME [ROUTE]",
+		Short: short,
+		Example: "  nmgre route " + string(op) + " gre1 10.10.2.0/24\n" +
+			"  nmgre route " + string(op) + " gre1 --routes-from routes.txt",
+		Args:              nameAndRoute,
+		ValidArgsFunction: a.completeNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			change, err := a.readChange(op, args[1:], run)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), run.wait)
+			defer cancel()
+			return a.withHost(ctx, func(host *nmgre.Host) error {
+				changed, err := host.ChangeRoutes(ctx, args[0], change)
+				if err != nil {
+					return err
+				}
+				return a.printChanged(op, changed, run.json)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&run.from, "routes-from", "", "a file with one ROUTE a line, or - for standard input")
+	cmd.Flags().DurationVar(&run.wait, "wait", 10*time.Minute, "how long it may take, such as 10s or 1m")
+	jsonFlag(cmd, &run.json)
+	return cmd
+}
+
+// nameAndRoute wants a tunnel's name; the words behind it are a route's.
+func nameAndRoute(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return oneName(cmd, args)
+	}
+	return nil
+}
+
+// readChange reads the routes from the command line and the file.
+func (a *app) readChange(op nmgre.RouteOp, words []string, run routeRun) (nmgre.RouteChange, error) {
+	change := nmgre.RouteChange{Op: op}
+	if err := checkWait(run.wait); err != nil {
+		return change, err
+	}
+	if (len(words) > 0) == (run.from != "") {
+		return change, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "route", What: "give one route, or --routes-from FILE",
+			Hint: "write it as: nmgre route " + string(op) + " NAME 10.10.2.0/24"}
+	}
+	if run.from != "" {
+		list, err := a.readRoutes(run.from)
+		change.Routes, change.Lines = list.Routes, list.Lines
+		return change, err
+	}
+	r, err := a.names().Parse(strings.Join(words, " "))
+	change.Routes = []nmgre.Route{r}
+	return change, err
+}
+
+// names are those that iproute2's files on this host have for tables and the like. What cannot be read has no names.
+func (a *app) names() nmgre.RouteNames {
+	names, err := nmgre.ReadRouteNames(os.DirFS(a.root))
+	if err != nil {
+		fmt.Fprintf(a.stderr, "nmgre: warning: iproute2's names are not known: %s\n", oneLine(err.Error()))
+	}
+	return names
+}
+
+// maxRouteBytes bounds what is read from a file of routes.
+const maxRouteBytes = 256 << 20
+
+// readRoutes reads a file of routes, or standard input.
+func (a *app) readRoutes(name string) (nmgre.RouteList, error) {
+	var in io.Reader = a.stdin
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nmgre.RouteList{}, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "routes-from", What: nmgre.Printable(err.Error()), Hint: "give a file with one route a line, or -"}
+		}
+		defer func() { _ = file.Close() }() // it was only read
+		in = file
+	}
+	list, err := a.names().ParseList(io.LimitReader(in, maxRouteBytes))
+	if err == nil && len(list.Routes) == 0 {
+		err = &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "routes-from", What: nmgre.Printable(name) + " has no routes", Hint: "write one route a line"}
+	}
+	return list, err
+}
+
+// changedJSON is what a change of routes says with --json.
+type changedJSON struct {
+	Tunnel    string      `json:"tunnel"`
+	Added     int         `json:"added"`
+	Replaced  int         `json:"replaced"`
+	Removed   int         `json:"removed"`
+	Unchanged int         `json:"unchanged"`
+	Routes    []routeJSON `json:"routes"`
+	Notes     []string    `json:"notes"`
+}
+
+// maxToldRoutes is how many routes are told one by one.
+const maxToldRoutes = 20
+
+func (a *app) printChanged(op nmgre.RouteOp, c nmgre.RouteChanged, asJSON bool) error {
+	if asJSON {
+		out := changedJSON{Tunnel: c.Tunnel, Added: c.Added, Replaced: c.Replaced, Removed: c.Removed, Unchanged: c.Unchanged,
+			Routes: ownedJSON(c.Routes), Notes: append([]string{}, c.Notes...)}
+		return a.printJSON(out)
+	}
+	for _, note := range c.Notes {
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(note))
+	}
+	if len(c.Routes) <= maxToldRoutes && op != nmgre.RouteDelete {
+		for _, o := range c.Routes {
+			fmt.Fprintf(a.stderr, "nmgre: %s: %s (%s)\n", oneLine(o.Route.String()), o.Owner, o.Why)
+		}
+	}
+	later := ""
+	if c.Inactive {
+		later = "; the tunnel is down, they are set when it comes up"
+	}
+	fmt.Fprintf(a.stderr, "nmgre: %s: %d added, %d replaced, %d deleted, %d unchanged%s\n", nmgre.Printable(c.Tunnel), c.Added, c.Replaced, c.Removed, c.Unchanged, later)
+	return nil
+}
+
+func ownedJSON(list []nmgre.Owned) []routeJSON {
+	out := make([]routeJSON, len(list))
+	for i, o := range list {
+		out[i] = routeJSON{Route: o.Route.String(), Owner: string(o.Owner), Why: o.Why}
+	}
+	return out
+}
+
+func (a *app) routeList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:               "list NAME",
+		Short:             "list the routes of a tunnel, with who holds each, and whether the kernel has it",
+		Args:              oneName,
+		ValidArgsFunction: a.completeNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
+				_, routes, err := host.Routes(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return a.printRoutes(routes, asJSON)
+			})
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) printRoutes(routes []nmgre.RouteState, asJSON bool) error {
+	if asJSON {
+		out := make([]routeJSON, len(routes))
+		for i, r := range routes {
+			out[i] = routeJSON{Route: r.Route.String(), Owner: string(r.Owner), Why: r.Why, State: r.State}
+		}
+		return a.printJSON(out)
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "ROUTE\tOWNER\tSTATE\tWHY")
+	for _, r := range routes {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", nmgre.Printable(r.Route.String()), r.Owner, r.State, r.Why)
+	}
+	return w.Flush()
+}
+
+// hookCommand is what NetworkManager's dispatcher calls. Whatever the event was, it looks at what is there.
+func (a *app) hookCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "hook INTERFACE ACTION",
+		Short:  "put back what NetworkManager cannot hold (called by its dispatcher)",
+		Hidden: true,
+		Args:   cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), hookTimeout)
+			defer cancel()
+			return a.withHost(ctx, func(host *nmgre.Host) error {
+				if !host.Kernel.CanChange() { // others have their Keeper ask a person, and here there is none
+					return &nmgre.Error{Kind: nmgre.ErrNotPermitted, What: "the hook is root's", Hint: nmgre.HintRoot}
+				}
+				c, err := host.Keeper.Converge(ctx)
+				for _, trouble := range c.Trouble {
+					fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(trouble))
+				}
+				if err == nil && len(c.Trouble) > 0 {
+					err = errTrouble
+				}
+				return err
+			})
+		},
+	}
+}
+
+// hookTimeout is well below the time after which the dispatcher kills what it has called, 600 seconds.
+const hookTimeout = 5 * time.Minute
+
+// errTrouble ends the hook when not everything could be put back.
+var errTrouble = errors.New("not everything could be put back")

@@ -1,0 +1,149 @@
+package nm
+
+import (
+	"context"
+	"fmt"
+
+	gnm "github.com/Wifx/gonetworkmanager/v2"
+	"github.com/godbus/dbus/v5"
+
+	"nmgre"
+)
+
+// Update writes t into the profile, in memory only: the file keeps what it has until [Client.Save]. Nothing is applied to the device. A
+// profile that has its interface's name keeps to it when that changes.
+//
+// What it returns puts the profile back as it was, property by property, and writes it to disk again if it was there.
+func (c *Client) Update(ctx context.Context, uuid string, t nmgre.Tunnel) (back func(context.Context) error, err error) {
+	const op = "change the profile"
+	back = func(context.Context) error { return nil }
+	l, err := c.link(ctx)
+	if err != nil {
+		return back, failed(op, err)
+	}
+	path, err := l.lookup(ctx, uuid)
+	if err != nil {
+		return back, failed(op, err)
+	}
+	var s Settings
+	var unsaved bool
+	err = l.flight(ctx, []request{settingsRequest(path, &s), propertyRequest(path, gnm.ConnectionPropertyUnsaved, func(body []any, err error) error {
+		unsaved = variant[bool](body)
+		return err
+	})})
+	if err != nil {
+		return back, failed(op, err)
+	}
+	s.stripLegacy()
+	changed := Encode(t, s)
+	if s.text(setConnection, "id") == s.text(setConnection, "interface-name") {
+		changed.set(setConnection, "id", t.Name)
+	}
+	back = func(ctx context.Context) error { return c.putBack(ctx, uuid, s, unsaved) }
+	return back, failed(op, l.write(ctx, path, changed, flagInMemory))
+}
+
+// write writes a profile to disk, or in memory only. What its device runs with does not change by that.
+func (l *link) write(ctx context.Context, path dbus.ObjectPath, s Settings, where uint32) error {
+	wire, err := s.wire()
+	if err != nil {
+		return err
+	}
+	var rest map[string]dbus.Variant
+	return l.call(ctx, path, gnm.ConnectionUpdate2, []any{wire, where | flagNoReapply, noArgs}, &rest)
+}
+
+// putBack writes the settings of a profile as they were. NetworkManager may have been restarted meanwhile.
+func (c *Client) putBack(ctx context.Context, uuid string, s Settings, unsaved bool) error {
+	const op = "put the profile back"
+	l, err := c.link(ctx)
+	if err != nil {
+		return failed(op, err)
+	}
+	path, err := l.lookup(ctx, uuid)
+	if err != nil {
+		return failed(op, err)
+	}
+	where := flagToDisk
+	if unsaved {
+		where = flagInMemory
+	}
+	return failed(op, l.write(ctx, path, s, where))
+}
+
+// Reapply has the profile's device run with the profile as it is now, without taking it down, and returns when NetworkManager has handed
+// everything to the kernel. A profile that is not active has no device.
+func (c *Client) Reapply(ctx context.Context, uuid string) error {
+	const op = "have the device run with the changed profile"
+	l, err := c.link(ctx)
+	if err != nil {
+		return failed(op, err)
+	}
+	return failed(op, l.reapplyProfile(ctx, uuid))
+}
+
+func (l *link) reapplyProfile(ctx context.Context, uuid string) error {
+	var s Settings
+	var actives []dbus.ObjectPath
+	var version string
+	path, err := l.lookup(ctx, uuid)
+	if err != nil {
+		return err
+	}
+	err = l.flight(ctx, []request{settingsRequest(path, &s), activesRequest(&actives),
+		propertyRequest(manager, gnm.NetworkManagerPropertyVersion, func(body []any, err error) error {
+			version = variant[string](body)
+			return err
+		})})
+	if err != nil {
+		return err
+	}
+	s.stripLegacy()
+	own, err := l.activesOf(ctx, uuid, actives)
+	if err != nil {
+		return err
+	}
+	for _, a := range own {
+		for _, device := range a.devices {
+			if err := l.reapplyAll(ctx, device, s, version); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// reapplyAll has a device run with s. A NetworkManager before 1.44 loses a device's IPv6 addresses and routes by it, since it switches IPv6 off
+// and on, takes that for somebody's wish, and does not set again what it has set already: it is told first that there are none.
+func (l *link) reapplyAll(ctx context.Context, device dbus.ObjectPath, s Settings, version string) error {
+	v, err := parseVersion(version)
+	method := s.text(setIPv6, "method")
+	if err == nil && older(v, nmgre.Version{Major: 1, Minor: 44}) && method != "disabled" && method != "ignore" {
+		less := s.clone()
+		for _, property := range [...]string{"address-data", "route-data", "gateway"} {
+			delete(less[setIPv6], property)
+		}
+		less.set(setIPv6, "method", "link-local")
+		if err := l.reapplySettings(ctx, device, less); err != nil {
+			return err
+		}
+	}
+	return l.reapplySettings(ctx, device, s)
+}
+
+// reapplySettings returns when NetworkManager has done what it had put off: it answers before the kernel has heard of the changes, which
+// are made when its main loop has nothing more urgent to do. Answers about permissions are what comes after that.
+func (l *link) reapplySettings(ctx context.Context, device dbus.ObjectPath, s Settings) error {
+	wire, err := s.wire()
+	if err != nil {
+		return err
+	}
+	err = l.call(ctx, device, gnm.DeviceReapply, []any{wire, uint64(0), flagPreserveExternal})
+	if isGone(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reapply: %w", err)
+	}
+	return l.flight(ctx, []request{{path: manager, method: gnm.NetworkManagerGetPermissions, done: func(_ []any, err error) error { return err }}})
+}

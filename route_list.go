@@ -1,0 +1,130 @@
+package nmgre
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// RouteList is what a file of routes says: a route a line.
+type RouteList struct {
+	Routes []Route
+	Lines  []int // of each of the routes, from 1
+}
+
+// maxListLines bounds a file of routes.
+const maxListLines = 2_000_000
+
+// ParseRouteList reads one SPEC a line, as [ParseRoute] does. Empty lines do not count, nor does what stands behind a # that begins
+// a line or a word. If any line is wrong nothing is returned but the errors, each with its line; they are [ErrInvalid].
+func ParseRouteList(r io.Reader) (RouteList, error) { return RouteNames{}.ParseList(r) }
+
+// ParseList reads one SPEC a line, as [ParseRouteList] does, with the names that n has besides.
+func (n RouteNames) ParseList(r io.Reader) (RouteList, error) {
+	p := listParser{spec: routeParser{names: n}}
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, maxListLine), maxListLine)
+	for lines.Scan() {
+		if p.line++; p.line > maxListLines {
+			return RouteList{}, invalid("routes-from", "split the file", "it has more than %d lines", maxListLines)
+		}
+		p.read(lines.Text())
+	}
+	if err := lines.Err(); err != nil {
+		return RouteList{}, &Error{Kind: ErrInvalid, Field: "routes-from", What: fmt.Sprintf("line %d cannot be read", p.line+1), Hint: "one route a line", Err: err}
+	}
+	if err := p.errors(); err != nil {
+		return RouteList{}, err
+	}
+	list := RouteList{slices.Concat(append(p.full, p.routes)...), p.lines}
+	if err := list.repeated(); err != nil {
+		return RouteList{}, err
+	}
+	return list, nil
+}
+
+// maxListLine bounds a line, in bytes: a SPEC, and a comment.
+const maxListLine = 2 * maxSpec
+
+// listParser is a list while it is read.
+type listParser struct {
+	spec   routeParser
+	full   [][]Route // the routes, in pieces: one slice that grows would be copied again and again
+	routes []Route   // the last piece
+	lines  []int
+	line   int
+	wrong  int
+	errs   []error // about the first of the wrong lines
+}
+
+// listPiece is how many routes a piece has.
+const listPiece = 1024
+
+func (p *listParser) read(text string) {
+	text = withoutComment(text)
+	if text == "" {
+		return
+	}
+	err := p.spec.read(text)
+	if err == nil {
+		if len(p.routes) == listPiece {
+			p.full, p.routes = append(p.full, p.routes), make([]Route, 0, listPiece)
+		}
+		p.routes, p.lines = append(p.routes, p.spec.r), append(p.lines, p.line)
+		return
+	}
+	if p.wrong++; p.wrong <= maxToldErrors {
+		p.errs = append(p.errs, fmt.Errorf("line %d: %w", p.line, err))
+	}
+}
+
+// withoutComment returns the text before a comment, without spaces around it.
+func withoutComment(text string) string {
+	for from := 0; ; {
+		at := strings.IndexByte(text[from:], '#')
+		if at < 0 {
+			return strings.TrimSpace(text)
+		}
+		if at += from; at == 0 || isSpace(text[at-1]) {
+			return strings.TrimSpace(text[:at])
+		}
+		from = at + 1
+	}
+}
+
+func (p *listParser) errors() error {
+	if p.wrong > maxToldErrors {
+		p.errs = append(p.errs, invalid("routes-from", "", "and %d more wrong lines", p.wrong-maxToldErrors))
+	}
+	return errors.Join(p.errs...)
+}
+
+// repeated is the error about the first two lines that are one route to the kernel.
+func (l RouteList) repeated() error {
+	if l.ascending() {
+		return nil
+	}
+	seen := newSlotIndex(len(l.Routes), func(i int32) *Route { return &l.Routes[i] })
+	for i := range l.Routes {
+		if first, again := seen.find(l.Routes[i].slot()); again {
+			return invalid("route", "give each destination once, or with different metrics", "line %d: %s is in line %d already",
+				l.Lines[i], l.Routes[i].Dst, l.Lines[first])
+		}
+		seen.put(int32(i)) //nolint:gosec // at most maxListLines
+	}
+	return nil
+}
+
+// ascending says whether the destinations are in ascending order, each once, as in the lists that programs write. It spares the
+// search for others, which takes longer than all the reading.
+func (l RouteList) ascending() bool {
+	for i := 1; i < len(l.Routes); i++ {
+		if l.Routes[i-1].Dst.Addr().Compare(l.Routes[i].Dst.Addr()) >= 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,176 @@
+package asroot
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"nmgre"
+)
+
+// Bounds of an answer, in bytes, and of what stands in it.
+const (
+	maxAnswer   = 16 << 20
+	maxCount    = 4 << 20 // routes
+	maxRefused  = 10_000
+	maxTroubles = 1000
+)
+
+// answerMark is the first line of an answer: the helper is at work. The number is the format's version.
+const answerMark = "nmgre-answer 1"
+
+// messageJSON is each of the lines that follow: any number of times how far the helper is, and once, at the end, what it found to do.
+type messageJSON struct {
+	Progress *progressJSON `json:"progress,omitempty"`
+	Result   *resultJSON   `json:"result,omitempty"`
+}
+
+type progressJSON struct {
+	Done  int `json:"done"`
+	Total int `json:"total"`
+}
+
+// resultJSON is what a Keeper returns. Of routes only the numbers are told: which ones are indexes into what all tunnels want together.
+type resultJSON struct {
+	Added     int           `json:"added"`
+	Replaced  int           `json:"replaced"`
+	Unchanged int           `json:"unchanged"`
+	Removed   int           `json:"removed"`
+	Changed   bool          `json:"changed"`
+	Refused   []refusalJSON `json:"refused,omitempty"`
+	Trouble   []string      `json:"trouble,omitempty"`
+	Error     *failureJSON  `json:"error,omitempty"`
+}
+
+type refusalJSON struct {
+	Index int         `json:"index"`
+	Error failureJSON `json:"error"`
+}
+
+// encodeResult makes the result of what a Keeper has returned. Of very long lists the beginning is told, and very large numbers are cut.
+func encodeResult(c nmgre.Converged, err error) resultJSON {
+	r := resultJSON{Changed: c.Changed, Trouble: c.Trouble[:min(len(c.Trouble), maxTroubles)],
+		Added: min(len(c.Routes.Added), maxCount), Replaced: min(len(c.Routes.Replaced), maxCount),
+		Unchanged: min(c.Routes.Unchanged, maxCount), Removed: min(c.Routes.Removed, maxCount)}
+	for _, refusal := range c.Refused[:min(len(c.Refused), maxRefused)] {
+		r.Refused = append(r.Refused, refusalJSON{refusal.Index, encodeError(refusal.Err, 0)})
+	}
+	if err != nil {
+		f := encodeError(err, 0)
+		r.Error = &f
+	}
+	return r
+}
+
+// decode returns what the helper's Keeper has returned, with all texts made printable. The routes that were added and replaced are as
+// many as there were, with -1 for their indexes.
+func (r resultJSON) decode() (nmgre.Converged, error) {
+	c := nmgre.Converged{Changed: r.Changed}
+	unknown := []int{-1}
+	c.Routes = nmgre.SyncResult{Added: slices.Repeat(unknown, r.Added), Replaced: slices.Repeat(unknown, r.Replaced), Unchanged: r.Unchanged, Removed: r.Removed}
+	for _, refusal := range r.Refused {
+		c.Refused = append(c.Refused, nmgre.Refusal{Index: refusal.Index, Err: refusal.Error.err()})
+	}
+	for _, trouble := range r.Trouble {
+		c.Trouble = append(c.Trouble, nmgre.Printable(trouble))
+	}
+	if r.Error != nil {
+		return c, r.Error.err()
+	}
+	return c, nil
+}
+
+// check refuses what encodeResult does not make.
+func (r resultJSON) check() error {
+	for _, n := range []int{r.Added, r.Replaced, r.Unchanged, r.Removed} {
+		if n < 0 || n > maxCount {
+			return fmt.Errorf("%d is no number of routes", n)
+		}
+	}
+	if len(r.Refused) > maxRefused || len(r.Trouble) > maxTroubles {
+		return errors.New("a list is too long")
+	}
+	for _, refusal := range r.Refused {
+		if refusal.Index < 0 || refusal.Index >= maxCount {
+			return fmt.Errorf("%d is no route's number", refusal.Index)
+		}
+		if err := refusal.Error.check(0); err != nil {
+			return err
+		}
+	}
+	if r.Error != nil {
+		return r.Error.check(0)
+	}
+	return nil
+}
+
+// message is one thing that the helper says.
+type message struct {
+	hello    bool
+	progress *progressJSON
+	result   *resultJSON
+	err      error // it is no answer; nothing comes after
+}
+
+// listen reads an answer to its end and hands on what it says. Nothing in it is believed.
+func listen(in io.Reader, hand func(message)) {
+	limited := &io.LimitedReader{R: in, N: maxAnswer}
+	lines := bufio.NewScanner(limited)
+	lines.Buffer(make([]byte, 0, 4096), maxAnswer)
+	if !lines.Scan() {
+		return // it has said nothing
+	}
+	if lines.Text() != answerMark {
+		hand(message{err: fmt.Errorf("it does not begin with \"%s\"", answerMark)})
+		return
+	}
+	hand(message{hello: true})
+	for ended := false; lines.Scan(); {
+		m := parseMessage(lines.Bytes())
+		switch {
+		case limited.N == 0:
+			m.err = errTooLong
+		case m.err == nil && ended:
+			m.err = errors.New("something follows the end")
+		}
+		if hand(m); m.err != nil {
+			return
+		}
+		ended = m.result != nil
+	}
+	if err := lines.Err(); err != nil {
+		hand(message{err: err})
+	}
+}
+
+var errTooLong = fmt.Errorf("it is longer than %d MB", maxAnswer>>20)
+
+// parseMessage reads one line.
+func parseMessage(line []byte) message {
+	var m messageJSON
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	err := d.Decode(&m)
+	if err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("a line says two things")
+		}
+	}
+	switch p := m.Progress; {
+	case err != nil:
+	case (p != nil) == (m.Result != nil):
+		err = errors.New("a line says nothing, or two things")
+	case p != nil && (p.Done < 0 || p.Total < p.Done || p.Total > maxCount):
+		err = fmt.Errorf("%d of %d is no progress", p.Done, p.Total)
+	case m.Result != nil:
+		err = m.Result.check()
+	}
+	if err != nil {
+		return message{err: errors.New(nmgre.Printable(err.Error()))}
+	}
+	return message{progress: m.Progress, result: m.Result}
+}

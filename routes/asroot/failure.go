@@ -1,0 +1,126 @@
+package asroot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"nmgre"
+)
+
+// Bounds of an error on its way.
+const (
+	maxDepth  = 8
+	maxCauses = 100
+)
+
+// failureJSON is an error. One without words of its own is several that were joined.
+type failureJSON struct {
+	Kind   string        `json:"kind,omitempty"`
+	Field  string        `json:"field,omitempty"`
+	What   string        `json:"what,omitempty"`
+	Hint   string        `json:"hint,omitempty"`
+	Causes []failureJSON `json:"causes,omitempty"`
+}
+
+// kinds are the errors that callers tell apart, with their names on the wire. Where one is another as well, it comes first.
+var kinds = []struct {
+	name string
+	kind error
+}{
+	{"left-behind", nmgre.ErrLeftBehind},
+	{"name-lost", nmgre.ErrNameLost},
+	{"not-found", nmgre.ErrNotFound},
+	{"not-permitted", nmgre.ErrNotPermitted},
+	{"no-networkmanager", nmgre.ErrNoNetworkManager},
+	{"unsupported", nmgre.ErrUnsupported},
+	{"timeout", nmgre.ErrTimeout},
+	{"exists", nmgre.ErrExists},
+	{"unreachable", nmgre.ErrUnreachable},
+	{"invalid", nmgre.ErrInvalid},
+	{"canceled", context.Canceled},
+	{"deadline", context.DeadlineExceeded},
+}
+
+func kindName(err error) string {
+	for _, k := range kinds {
+		if errors.Is(err, k.kind) {
+			return k.name
+		}
+	}
+	return ""
+}
+
+// encodeError turns an error into what is sent: the domain's own as they are, others by their text.
+func encodeError(err error, depth int) failureJSON {
+	if own, ok := err.(*nmgre.Error); ok && depth < maxDepth { //nolint:errorlint // the tree is walked by hand: every node is looked at
+		f := failureJSON{Kind: kindName(own.Kind), Field: own.Field, What: own.What, Hint: own.Hint}
+		if own.Err != nil {
+			f.Causes = []failureJSON{encodeError(own.Err, depth+1)}
+		}
+		return f
+	}
+	if list := joined(err); len(list) > 0 && depth < maxDepth {
+		var f failureJSON
+		for _, one := range list[:min(len(list), maxCauses)] {
+			f.Causes = append(f.Causes, encodeError(one, depth+1))
+		}
+		return f
+	}
+	return failureJSON{Kind: kindName(err), What: err.Error(), Hint: strings.Join(nmgre.Hints(err), "; ")}
+}
+
+// joined returns the errors that errors.Join has put together, nil if err is something else.
+func joined(err error) []error {
+	list, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // errors.Join's own type has no name
+	if !ok || err.Error() != errors.Join(list.Unwrap()...).Error() {
+		return nil
+	}
+	return list.Unwrap()
+}
+
+// err turns what was sent into an error again. Its texts are printable.
+func (f failureJSON) err() error {
+	var causes []error
+	for _, cause := range f.Causes {
+		causes = append(causes, cause.err())
+	}
+	if f.Kind == "" && f.Field == "" && f.What == "" && f.Hint == "" {
+		return errors.Join(causes...)
+	}
+	e := &nmgre.Error{Field: nmgre.Printable(f.Field), What: nmgre.Printable(f.What), Hint: nmgre.Printable(f.Hint)}
+	for _, k := range kinds {
+		if k.name == f.Kind {
+			e.Kind = k.kind
+		}
+	}
+	if len(causes) == 1 {
+		e.Err = causes[0]
+	} else if len(causes) > 1 {
+		e.Err = errors.Join(causes...)
+	}
+	return e
+}
+
+// check refuses what encodeError does not send.
+func (f failureJSON) check(depth int) error {
+	known := f.Kind == ""
+	for _, k := range kinds {
+		known = known || k.name == f.Kind
+	}
+	switch {
+	case !known:
+		return fmt.Errorf("there is no error of the kind \"%.40s\"", nmgre.Printable(f.Kind))
+	case depth > maxDepth || len(f.Causes) > maxCauses:
+		return errors.New("an error has too many causes")
+	case f.Kind == "" && f.Field == "" && f.What == "" && len(f.Causes) == 0:
+		return errors.New("an error says nothing")
+	}
+	for _, cause := range f.Causes {
+		if err := cause.check(depth + 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package asroot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"nmgre"
+)
+
+// TestMain makes this program pkexec, too: a Keeper's Exe says what it plays, since the environment says nothing.
+func TestMain(m *testing.M) {
+	if n := len(os.Args); n >= 3 && os.Args[n-1] == Command {
+		playPkexec(filepath.Base(os.Args[n-2]))
+	}
+	switch {
+	case len(os.Args) > 2 && os.Args[1] == "--notify-fd":
+		playAgent()
+	case len(os.Args) == 4 && os.Args[1] == "on-terminal":
+		onTerminal(os.Args[2], os.Args[3])
+	case len(os.Args) > 2 && os.Args[1] == "in-background":
+		inBackground(os.Args[2:])
+	}
+	os.Exit(m.Run())
+}
+
+// playPkexec plays pkexec, and the helper where it lets it through.
+func playPkexec(role string) {
+	say := func(text string) { fmt.Fprintln(os.Stderr, text) }
+	switch role {
+	case "dismiss":
+		say("Error executing command as another user: Request dismissed")
+		os.Exit(126)
+	case "refuse":
+		say("Error executing command as another user: No authentication agent found.\n\nThis incident has been reported.")
+		os.Exit(127)
+	case "hostile":
+		say("Error executing command as another user: \x1b[2Jno\u202e")
+		os.Exit(127)
+	case "ask":
+		time.Sleep(time.Hour)
+	case "stubborn":
+		signal.Ignore(syscall.SIGTERM)
+		time.Sleep(time.Hour)
+	case "crash":
+		say("panic: at once")
+		os.Exit(2)
+	case "garbage":
+		fmt.Println("hello")
+		time.Sleep(time.Hour)
+	case "deaf":
+		fmt.Println(answerMark)
+		time.Sleep(time.Hour)
+	case "die":
+		fmt.Println(answerMark)
+		say("panic: in the middle")
+		os.Exit(2)
+	case "endless":
+		fmt.Println(answerMark)
+		for {
+			if _, err := fmt.Print(strings.Repeat("x", 1<<16)); err != nil {
+				os.Exit(1)
+			}
+		}
+	case "twice":
+		fmt.Println(answerMark + "\n{\"result\":{\"changed\":true}}\n{\"result\":{}}")
+	}
+	carry, known := carries[role]
+	if !known {
+		carry = tell
+	}
+	os.Exit(exitOf(Serve(context.Background(), os.Stdin, os.Stdout, carry)))
+}
+
+func exitOf(err error) int {
+	if err != nil {
+		return 1
+	}
+	return 0
+}
+
+// tell tells what the helper was started with.
+func tell(_ context.Context, r Request, progress func(done, total int)) (nmgre.Converged, error) {
+	progress(1, 2)
+	progress(2, 2)
+	trouble := append([]string{strings.Join(os.Args[1:len(os.Args)-2], " "), string(r.Verb), r.UUID, fmt.Sprintf("%v", r.Kept)}, os.Environ()...)
+	return nmgre.Converged{Changed: true, Trouble: trouble,
+		Routes: nmgre.SyncResult{Added: []int{7, 8}, Replaced: []int{9}, Unchanged: 3, Removed: 4}}, nil
+}
+
+// carries are what the helper does with a request, by the role; others tell.
+var carries = map[string]Carry{
+	// The kernel refuses.
+	"kernel": func(context.Context, Request, func(done, total int)) (nmgre.Converged, error) {
+		refusal := &nmgre.Error{Kind: nmgre.ErrInvalid, What: "no such device"}
+		return nmgre.Converged{Refused: []nmgre.Refusal{{Index: 1, Err: refusal}}},
+			errors.Join(&nmgre.Error{Field: "route", What: "10.1.0.0/16", Hint: "look", Err: refusal}, &nmgre.Error{What: "and 3 more"})
+	},
+	"gone": func(context.Context, Request, func(done, total int)) (nmgre.Converged, error) {
+		return nmgre.Converged{}, &nmgre.Error{Kind: nmgre.ErrNotFound, What: "nothing is kept"}
+	},
+	// It works until it is interrupted, and takes a moment to take back.
+	"work": func(ctx context.Context, _ Request, progress func(done, total int)) (nmgre.Converged, error) {
+		progress(1, 1)
+		<-ctx.Done()
+		time.Sleep(200 * time.Millisecond)
+		return nmgre.Converged{Trouble: []string{"took back"}}, fmt.Errorf("interrupted: %w", ctx.Err())
+	},
+}
+
+// keeper returns a Keeper whose pkexec plays a role.
+func keeper(t *testing.T, role string) *Keeper {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &Keeper{Exe: "/role/" + role, Pkexec: self, Policy: filepath.Join(t.TempDir(), "policy"), grace: 2 * time.Second}
+	writePolicy(t, k.Policy, k.Exe)
+	return k
+}
+
+// writePolicy writes what make install does, for the program exe.
+func writePolicy(t *testing.T, file, exe string) {
+	t.Helper()
+	text, err := os.ReadFile("../../cmd/nmgre/polkit/org.nmgre.policy.in")
+	if err == nil {
+		err = os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "@nmgre@", exe)), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,152 @@
+package asroot
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"nmgre"
+)
+
+// Bounds of a request, in bytes.
+const (
+	maxHeader = 128
+	maxKept   = 64 << 20 // as large as the file that it becomes
+)
+
+// requestMark begins a request; the number is the format's version.
+const requestMark = "nmgre-request 1"
+
+// Verb is what root is asked for; it stands for the method of [nmgre.Keeper].
+type Verb string
+
+// The three.
+const (
+	VerbKeep     Verb = "keep"
+	VerbForget   Verb = "forget"
+	VerbConverge Verb = "converge"
+)
+
+// Request is what root is asked for. On the wire it is a line with the mark and the verb, and for forget the UUID behind it, for keep
+// the number of bytes of the text that follows, which is what [nmgre.Kept.WriteTo] writes:
+//
+//	nmgre-request 1 forget 8fc1c7d4-5a0c-4f7e-9d0a-2f0b8a3c1d2e
+//
+// Nothing comes after it. That the size is said before keeps a request that is cut short from being taken for a smaller one.
+type Request struct {
+	Verb Verb
+	UUID string     // forget: the tunnel
+	Kept nmgre.Kept // keep
+}
+
+// write writes the request.
+func (r Request) write(w io.Writer) error {
+	var behind string
+	switch r.Verb {
+	case VerbForget:
+		behind = " " + r.UUID
+	case VerbKeep:
+		size, err := r.Kept.WriteTo(io.Discard)
+		if err != nil {
+			return err
+		}
+		behind = " " + strconv.FormatInt(size, 10)
+	case VerbConverge:
+	}
+	if _, err := fmt.Fprintf(w, "%s %s%s\n", requestMark, r.Verb, behind); err != nil || r.Verb != VerbKeep {
+		return err
+	}
+	_, err := r.Kept.WriteTo(w)
+	return err
+}
+
+// ReadRequest reads a request up to the end of in. Nothing in it is believed: what is not exactly a request is an [nmgre.ErrInvalid].
+// That a request can be read says nothing about whether it may be carried out.
+func ReadRequest(in io.Reader) (Request, error) {
+	r := bufio.NewReader(in)
+	header, err := readHeader(r)
+	if err != nil {
+		return Request{}, err
+	}
+	request, size, err := parseHeader(header)
+	if err == nil && request.Verb == VerbKeep {
+		request.Kept, err = readKept(r, size)
+	}
+	if err != nil {
+		return Request{}, err
+	}
+	switch _, err := r.ReadByte(); {
+	case err == nil:
+		return Request{}, bad("something follows the request")
+	case !errors.Is(err, io.EOF):
+		return Request{}, fmt.Errorf("read the request: %w", err)
+	}
+	return request, nil
+}
+
+// readHeader reads the first line, without its end.
+func readHeader(r *bufio.Reader) (string, error) {
+	var line []byte
+	for len(line) <= maxHeader {
+		c, err := r.ReadByte()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return "", fmt.Errorf("read the request: %w", err)
+		}
+		if c == '\n' {
+			return string(line), nil
+		}
+		line = append(line, c)
+	}
+	return "", bad("it does not begin with a line of a request")
+}
+
+// parseHeader reads the first line's words, and the size of what follows a keep.
+func parseHeader(line string) (Request, int64, error) {
+	rest, found := strings.CutPrefix(line, requestMark+" ")
+	if !found {
+		return Request{}, 0, bad("it does not begin with \"%s\"", requestMark)
+	}
+	verb, behind, _ := strings.Cut(rest, " ")
+	r := Request{Verb: Verb(verb)}
+	switch {
+	case r.Verb == VerbConverge && rest == verb:
+		return r, 0, nil
+	case r.Verb == VerbForget && nmgre.IsUUID(behind):
+		r.UUID = behind
+		return r, 0, nil
+	case r.Verb == VerbKeep:
+		size, err := strconv.ParseInt(behind, 10, 64)
+		if err != nil || size < 0 || size > maxKept || strconv.FormatInt(size, 10) != behind {
+			return r, 0, bad("\"%.40s\" is no size from 0 to %d", nmgre.Printable(behind), maxKept)
+		}
+		return r, size, nil
+	}
+	return r, 0, bad("\"%.80s\" is not known", nmgre.Printable(rest))
+}
+
+// readKept reads what shall be kept, of which every byte must be there and every line readable.
+func readKept(r io.Reader, size int64) (nmgre.Kept, error) {
+	text := &io.LimitedReader{R: r, N: size}
+	k, err := nmgre.ParseKept(text)
+	switch {
+	case err != nil:
+		return k, &nmgre.Error{Kind: nmgre.ErrInvalid, What: "the request", Err: err}
+	case text.N > 0:
+		return k, bad("it ends %d bytes too early", text.N)
+	case len(k.Bad) > 0:
+		return k, &nmgre.Error{Kind: nmgre.ErrInvalid, What: fmt.Sprintf("the request: line %d", k.Bad[0].Line), Err: k.Bad[0].Err}
+	case k.UUID == "" || k.Name == "":
+		return k, bad("it names no tunnel")
+	}
+	return k, nil
+}
+
+func bad(format string, args ...any) error {
+	return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "the request: " + fmt.Sprintf(format, args...), Hint: "nmgre itself makes requests; there is nothing to type"}
+}

@@ -1,0 +1,136 @@
+package asroot
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"nmgre"
+)
+
+// text is a request as it is written.
+func text(t testing.TB, r Request) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := r.write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// What is written is read back.
+func TestRequestText(t *testing.T) {
+	for _, r := range []Request{{Verb: VerbConverge}, {Verb: VerbForget, UUID: uuid}, {Verb: VerbKeep, Kept: kept(t, 3)}} {
+		got, err := ReadRequest(strings.NewReader(text(t, r)))
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(r) {
+			t.Errorf("%v: %v", got, err)
+		}
+	}
+	if got := text(t, Request{Verb: VerbForget, UUID: uuid}); got != "nmgre-request 1 forget "+uuid+"\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// zeros is as many zeros as anyone wants to read, and counts them.
+type zeros struct{ read int }
+
+func (z *zeros) Read(p []byte) (int, error) {
+	clear(p)
+	z.read += len(p)
+	return len(p), nil
+}
+
+// What is not exactly a request is refused, in few words and without reading on.
+func TestRequestRefused(t *testing.T) {
+	good := text(t, Request{Verb: VerbKeep, Kept: kept(t, 2)})
+	header, body, _ := strings.Cut(good, "\n")
+	withBody := func(body string) string { return fmt.Sprintf("nmgre-request 1 keep %d\n%s", len(body), body) }
+	for _, c := range []struct{ name, text, want string }{
+		{"nothing", "", "does not begin with a line"},
+		{"no end of line", "nmgre-request 1 converge", "does not begin with a line"},
+		{"another format", "GET / HTTP/1.1\n", "does not begin with \"nmgre-request 1\""},
+		{"another version", "nmgre-request 2 converge\n", "does not begin with \"nmgre-request 1\""},
+		{"a long line", strings.Repeat("a", 1000) + "\n", "does not begin with a line"},
+		{"no verb", "nmgre-request 1 \n", "is not known"},
+		{"another verb", "nmgre-request 1 run /bin/sh\n", "\"run /bin/sh\" is not known"},
+		{"converge and more", "nmgre-request 1 converge all\n", "is not known"},
+		{"a space too many", "nmgre-request 1 converge \n", "is not known"},
+		{"carriage return", "nmgre-request 1 converge\r\n", `converge\r`},
+		{"forget without", "nmgre-request 1 forget\n", "is not known"},
+		{"forget a path", "nmgre-request 1 forget ../../../../../../etc/shadow/aaaaaa\n", "is not known"},
+		{"forget two", "nmgre-request 1 forget " + uuid + " " + uuid + "\n", "is not known"},
+		{"bytes behind", "nmgre-request 1 converge\n\x00", "something follows"},
+		{"a request behind", good + "nmgre-request 1 converge\n", "something follows"},
+		{"a newline behind", good + "\n", "something follows"},
+		{"cut short", good[:len(good)-1], "ends 1 bytes too early"},
+		{"cut at a line", good[:strings.LastIndex(good[:len(good)-1], "\n")+1], "too early"},
+		{"no body", header + "\n", "has no line \"version 1\""},
+		{"no size", "nmgre-request 1 keep\n" + body, "is no size"},
+		{"a negative size", "nmgre-request 1 keep -1\n" + body, "is no size"},
+		{"a size with a sign", "nmgre-request 1 keep +10\n" + body, "is no size"},
+		{"a size with zeros", "nmgre-request 1 keep 010\n" + body, "is no size"},
+		{"too large", "nmgre-request 1 keep 67108865\n" + body, "is no size"},
+		{"far too large", "nmgre-request 1 keep 99999999999999999999\n" + body, "is no size"},
+		{"two sizes", header + " 1\n" + body, "is no size"},
+		{"a path as UUID", withBody("version 1\nuuid ../../../etc/passwd\ninterface gre1\n"), "line 2"},
+		{"a line that is no route", withBody(body + "route 10.0.0.0/8 dev eth0\n"), "dev\" does not belong here"},
+		{"a line that is nothing", withBody(body + "exec /bin/sh\n"), "\"exec\" is not known"},
+		{"zeros in it", withBody(body + "\x00\x00\n"), "is not known"},
+		{"a later version", withBody("version 2\n"), "version"},
+		{"no version", withBody("uuid " + uuid + "\n"), "version"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ReadRequest(strings.NewReader(c.text))
+			if !errors.Is(err, nmgre.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v", err)
+			}
+			if err != nil && nmgre.Printable(err.Error()) != err.Error() {
+				t.Errorf("not printable: %q", err)
+			}
+		})
+	}
+	var z zeros
+	if _, err := ReadRequest(&z); !errors.Is(err, nmgre.ErrInvalid) || z.read > 1<<16 {
+		t.Errorf("zeros: %v after %d bytes", err, z.read)
+	}
+	big := io.MultiReader(strings.NewReader("nmgre-request 1 keep 67108864\n"), &z)
+	if _, err := ReadRequest(big); !errors.Is(err, nmgre.ErrInvalid) || z.read > 1<<20 {
+		t.Errorf("a keep of zeros: %v after %d bytes", err, z.read)
+	}
+	if _, err := ReadRequest(broken{}); !errors.Is(err, errBroken) {
+		t.Errorf("a reader that fails: %v", err)
+	}
+}
+
+var errBroken = errors.New("broken")
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errBroken }
+
+// Whatever comes, it is refused or it is a request that is written and read as the same once more.
+func FuzzReadRequest(f *testing.F) {
+	f.Add("nmgre-request 1 converge\n")
+	f.Add("nmgre-request 1 forget " + uuid + "\n")
+	f.Add(text(f, Request{Verb: VerbKeep, Kept: kept(f, 1)}))
+	f.Add("nmgre-request 1 keep 10\nversion 1\n")
+	f.Fuzz(func(t *testing.T, in string) {
+		r, err := ReadRequest(strings.NewReader(in))
+		if err != nil {
+			if !errors.Is(err, nmgre.ErrInvalid) {
+				t.Errorf("%q: %v", in, err)
+			}
+			return
+		}
+		again, err := ReadRequest(strings.NewReader(text(t, r)))
+		if err != nil && r.Verb == VerbKeep && (r.Kept.UUID == "" || r.Kept.Name == "") {
+			return // a text that names no tunnel is refused later on
+		}
+		if err != nil || text(t, again) != text(t, r) {
+			t.Errorf("%q becomes %q: %v", in, text(t, r), err)
+		}
+	})
+}

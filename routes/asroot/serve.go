@@ -1,0 +1,127 @@
+package asroot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nmgre"
+)
+
+// Limits of the helper.
+const (
+	readTimeout   = time.Minute           // for the whole request to come
+	lookEvery     = 20 * time.Millisecond // whether the caller is still there
+	progressEvery = 100 * time.Millisecond
+	// maxProgress is how many lines of progress a pipe takes though nobody reads it: the helper, which keeps others waiting meanwhile,
+	// never waits for its caller.
+	maxProgress = 1000
+)
+
+// Carry carries out a request that could be read, and nothing more is known of it.
+type Carry func(ctx context.Context, r Request, progress func(done, total int)) (nmgre.Converged, error)
+
+// Serve is the helper's side: it reads one request from in, has it carried out, writes the answer to out, and returns carry's error.
+// Where in is a socket, the context of carry ends when the caller closes its end: it was interrupted, or killed.
+func Serve(ctx context.Context, in io.Reader, out io.Writer, carry Carry) error {
+	if _, err := fmt.Fprintln(out, answerMark); err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	ctx, stop := untilHangup(ctx, in)
+	defer stop()
+	var c nmgre.Converged
+	r, err := readInTime(ctx, in)
+	if err == nil {
+		c, err = carry(ctx, r, progressTo(out))
+	}
+	result := encodeResult(c, err)
+	return errors.Join(err, writeLine(out, messageJSON{Result: &result}))
+}
+
+// readInTime reads the request while the caller is there, a minute at most. A read cannot be ended: if it does not end, it is left
+// behind, and ends with the process.
+func readInTime(ctx context.Context, in io.Reader) (Request, error) {
+	type read struct {
+		r   Request
+		err error
+	}
+	done := make(chan read, 1)
+	go func() {
+		r, err := ReadRequest(in)
+		done <- read{r, err}
+	}()
+	limit := time.NewTimer(readTimeout)
+	defer limit.Stop()
+	select {
+	case got := <-done:
+		if err := ctx.Err(); err != nil {
+			return Request{}, err
+		}
+		return got.r, got.err
+	case <-ctx.Done():
+		return Request{}, ctx.Err()
+	case <-limit.C:
+		return Request{}, &nmgre.Error{Kind: nmgre.ErrTimeout, What: "the request does not come to its end"}
+	}
+}
+
+// progressTo returns what tells of progress, now and then.
+func progressTo(out io.Writer) func(done, total int) {
+	var last time.Time
+	told := 0
+	return func(done, total int) {
+		if told == maxProgress || time.Since(last) < progressEvery && done < total {
+			return
+		}
+		last = time.Now()
+		told++
+		_ = writeLine(out, messageJSON{Progress: &progressJSON{done, total}}) // that nobody listens is no reason to stop in the middle
+	}
+}
+
+func writeLine(out io.Writer, m messageJSON) error {
+	line, err := json.Marshal(m)
+	if err == nil {
+		_, err = out.Write(append(line, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	return nil
+}
+
+// untilHangup returns a context that ends when the other end of a socket is closed for good. That the caller has shut down its sending
+// side is the request's end and no more.
+func untilHangup(ctx context.Context, in io.Reader) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	file, ok := in.(*os.File)
+	if !ok || !isSocket(file) {
+		return ctx, cancel
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil && !hungUp(file) {
+		}
+		cancel()
+	}()
+	return ctx, func() { cancel(); <-ended }
+}
+
+func isSocket(file *os.File) bool {
+	info, err := file.Stat()
+	return err == nil && info.Mode().Type() == os.ModeSocket
+}
+
+// hungUp waits a moment for the other end to be closed.
+func hungUp(file *os.File) bool {
+	fds := []unix.PollFd{{Fd: int32(file.Fd())}} //nolint:gosec // a descriptor
+	_, err := unix.Poll(fds, int(lookEvery.Milliseconds()))
+	return err == nil && fds[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0
+}

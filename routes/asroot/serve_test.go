@@ -1,0 +1,132 @@
+package asroot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nmgre"
+)
+
+func refuseAll(context.Context, Request, func(done, total int)) (nmgre.Converged, error) {
+	return nmgre.Converged{}, errBroken
+}
+
+// What is no request is not carried out; that it is refused stands in the answer, and is the error.
+func TestServeRefuses(t *testing.T) {
+	var b bytes.Buffer
+	err := Serve(t.Context(), strings.NewReader("rm -rf /\n"), &b, func(context.Context, Request, func(done, total int)) (nmgre.Converged, error) {
+		t.Error("it was carried out")
+		return nmgre.Converged{}, nil
+	})
+	if !errors.Is(err, nmgre.ErrInvalid) {
+		t.Error(err)
+	}
+	hello, _, results, bad := heard(b.String())
+	if !hello || len(results) != 1 || bad != nil {
+		t.Fatalf("%q: %v", b.String(), bad)
+	}
+	if _, told := results[0].decode(); !errors.Is(told, nmgre.ErrInvalid) || told.Error() != err.Error() {
+		t.Errorf("told %v, returned %v", told, err)
+	}
+}
+
+// An answer that cannot be given is an error too, and nothing is done for a caller who is gone from the start.
+func TestServeWithoutAListener(t *testing.T) {
+	r, w := io.Pipe()
+	_ = r.Close()
+	if err := Serve(t.Context(), strings.NewReader("nmgre-request 1 converge\n"), w, refuseAll); err == nil || errors.Is(err, errBroken) {
+		t.Error(err)
+	}
+}
+
+// pair is the two ends of a socket: the caller's, and the file that is the helper's standard input.
+func pair(t *testing.T) (*net.UnixConn, *os.File) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _, _ = ours.Close(), conn.Close(), theirs.Close() })
+	_ = ours.Close()
+	return conn.(*net.UnixConn), theirs
+}
+
+// The end of the request is not the end of the caller; when the caller is gone, the work is interrupted.
+func TestServeUntilTheCallerIsGone(t *testing.T) {
+	conn, stdin := pair(t)
+	began := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Serve(t.Context(), stdin, io.Discard, func(ctx context.Context, _ Request, _ func(done, total int)) (nmgre.Converged, error) {
+			close(began)
+			<-ctx.Done()
+			return nmgre.Converged{}, ctx.Err()
+		})
+	}()
+	_, _ = conn.Write([]byte("nmgre-request 1 converge\n"))
+	_ = conn.CloseWrite()
+	<-began
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended at once: %v", err)
+	case <-time.After(10 * lookEvery):
+	}
+	_ = conn.Close()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it did not end")
+	}
+}
+
+// A caller who goes away in the middle of the request has asked for nothing.
+func TestServeCutShort(t *testing.T) {
+	for _, sent := range []string{"", "nmgre-req", "nmgre-request 1 keep 1000\nversion 1\n"} {
+		conn, stdin := pair(t)
+		_, _ = conn.Write([]byte(sent))
+		_ = conn.Close()
+		err := Serve(t.Context(), stdin, io.Discard, refuseAll)
+		if err == nil || errors.Is(err, errBroken) {
+			t.Errorf("%q: %v", sent, err)
+		}
+	}
+}
+
+// A caller who says nothing does not keep the helper for ever, nor past its context.
+func TestServeWaitsForARequest(t *testing.T) {
+	_, stdin := pair(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := Serve(ctx, stdin, io.Discard, refuseAll); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
+
+// Progress never fills the pipe of a caller who does not read.
+func TestProgressIsBounded(t *testing.T) {
+	var b bytes.Buffer
+	told := progressTo(&b)
+	for range 100 * maxProgress {
+		told(5, 5)
+	}
+	if b.Len() > 64<<10 {
+		t.Errorf("%d bytes", b.Len())
+	}
+}

@@ -1,0 +1,100 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+
+	"github.com/google/nftables/expr"
+)
+
+// snat is an SNAT rule as it is read back.
+type snat struct {
+	inner, dst netip.Prefix
+	dev        string     // what leaves by it is not meant
+	source     netip.Addr // zero for masquerade
+}
+
+// snatOf returns the SNAT rules of nmgre's tables. One that nmgre would not have written is left out.
+func snatOf(have map[chain]state) map[chain][]snat {
+	rules := make(map[chain][]snat)
+	for _, c := range []chain{snat4, snat6} {
+		for _, t := range have[c].rules {
+			if r, ok := t.decode(); ok {
+				rules[c] = append(rules[c], r)
+			}
+		}
+	}
+	return rules
+}
+
+// decode is the reverse of snatExprs.
+func (t text) decode() (r snat, ok bool) {
+	h := headerOf(t.chain)
+	everything := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	if t.chain == snat6 {
+		everything = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	r.inner, r.dst = everything, everything
+	var offset uint32 // of what was loaded from the packet last; 0 for what was loaded from elsewhere
+	var mask []byte
+	for _, e := range t.exprs {
+		switch e := e.(type) {
+		case *expr.Payload:
+			offset, mask = e.Offset, nil
+		case *expr.Bitwise:
+			mask = e.Mask
+		case *expr.Meta:
+			offset = 0
+		case *expr.Cmp:
+			switch {
+			case offset == h.source:
+				r.inner = prefixOf(everything, e.Data, mask)
+			case offset == h.destination:
+				r.dst = prefixOf(everything, e.Data, mask)
+			case r.dev == "":
+				r.dev = nameOf(e.Data)
+			}
+		case *expr.Immediate:
+			r.source, _ = netip.AddrFromSlice(e.Data)
+		case *expr.NAT:
+			return r, r.valid() && r.source.IsValid() && r.source.Is4() == everything.Addr().Is4()
+		case *expr.Masq:
+			return r, r.valid()
+		}
+	}
+	return r, false
+}
+
+func (r snat) valid() bool { return r.inner.IsValid() && r.dst.IsValid() }
+
+// prefixOf is the network whose first bytes are those.
+func prefixOf(everything netip.Prefix, first, mask []byte) netip.Prefix {
+	address := make([]byte, everything.Addr().BitLen()/8)
+	if len(first) > len(address) {
+		return netip.Prefix{}
+	}
+	copy(address, first)
+	length := 8 * len(first)
+	if mask != nil {
+		length = 0
+		for _, b := range mask {
+			length += bits.OnesCount8(b)
+		}
+	}
+	a, _ := netip.AddrFromSlice(address)
+	return netip.PrefixFrom(a, length)
+}
+
+// nameOf is the reverse of deviceName.
+func nameOf(data []byte) string {
+	for i, b := range data {
+		if b == 0 {
+			return string(data[:i])
+		}
+	}
+	return string(data)
+}
+
+// nativeUint32 is a number as the kernel has it in its own messages.
+func nativeUint32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }

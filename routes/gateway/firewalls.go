@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/nftables"
+
+	"nmgre"
+)
+
+// firewall knows what to type to have its program let packets through.
+type firewall interface {
+	obstacle(ways []blocked) nmgre.Obstacle
+}
+
+// untilReboot is a remark for the shell: what is typed goes with the kernel that it is typed to.
+const untilReboot = "  # until the next boot"
+
+// drops says what a program does.
+func drops(who string, ways []blocked) string {
+	text := who + " drops what is forwarded " + between(ways)
+	if slices.ContainsFunc(ways, func(b blocked) bool { return b.perhaps }) {
+		text += ", unless one of its more special rules accepts it"
+	}
+	return text
+}
+
+// iptables is a table that iptables keeps in nftables, and a chain of it that comes before what drops.
+type iptables struct{ who, command, chain string }
+
+func (f iptables) obstacle(ways []blocked) nmgre.Obstacle {
+	var lines []string
+	for _, b := range ways {
+		lines = append(lines, fmt.Sprintf("sudo %s -I %s -i %s -o %s -j ACCEPT", f.command, f.chain, word(b.from), word(b.to)))
+	}
+	return nmgre.Obstacle{What: drops(f.who, ways), Hint: strings.Join(lines, "; ") + untilReboot}
+}
+
+// ufw keeps its rules in iptables, and in files.
+type ufw struct{}
+
+func (ufw) obstacle(ways []blocked) nmgre.Obstacle {
+	var lines []string
+	for _, b := range ways {
+		lines = append(lines, fmt.Sprintf("sudo ufw route allow in on %s out on %s", word(b.from), word(b.to)))
+	}
+	return nmgre.Obstacle{What: drops("ufw", ways), Hint: strings.Join(lines, "; ")}
+}
+
+// plain is a chain of nftables that somebody wrote by hand, or a program that is not known here.
+type plain struct{ chain *nftables.Chain }
+
+func (f plain) obstacle(ways []blocked) nmgre.Obstacle {
+	family := map[nftables.TableFamily]string{nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6", nftables.TableFamilyINet: "inet"}[f.chain.Table.Family]
+	table, chain := nmgre.Printable(f.chain.Table.Name), nmgre.Printable(f.chain.Name)
+	var lines []string
+	for _, b := range ways {
+		rule := fmt.Sprintf(`insert rule %s %s %s iifname "%s" oifname "%s" accept`, family, table, chain, nmgre.Printable(b.from), nmgre.Printable(b.to))
+		lines = append(lines, "sudo nft "+quote(rule))
+	}
+	return nmgre.Obstacle{What: drops(fmt.Sprintf("the chain %s of the nftables table %s %s", chain, family, table), ways),
+		Hint: strings.Join(lines, "; ") + untilReboot}
+}
+
+// firewalld decides by the zones of the two devices: within a zone, if the zone forwards; from one to another, if a policy says so.
+type firewalld struct {
+	tunnel string
+	zones  map[string]string // of each device
+}
+
+// firewalld finds the zones by the chains that packets come through: each zone has one, named after it.
+func (s *survey) firewalld(base *nftables.Chain) firewalld {
+	f := firewalld{s.devs[0], make(map[string]string)}
+	for _, dev := range s.devs {
+		_, w := s.walk(base, dev, "")
+		f.zones[dev] = zoneOf(w.chains)
+	}
+	return f
+}
+
+func zoneOf(chains []string) string {
+	for _, name := range chains {
+		for _, prefix := range []string{"filter_FWD_", "filter_FWDI_", "FWD_", "FWDI_"} { // of firewalld 1 and 0.9, of its backends nftables and iptables
+			if zone, found := strings.CutPrefix(name, prefix); found && !strings.HasPrefix(zone, "policy_") {
+				return zone
+			}
+		}
+	}
+	return ""
+}
+
+func (f firewalld) obstacle(ways []blocked) nmgre.Obstacle {
+	var others []string
+	for _, b := range ways {
+		for _, dev := range []string{b.from, b.to} {
+			if dev != f.tunnel && !slices.Contains(others, dev) {
+				others = append(others, dev)
+			}
+		}
+	}
+	return nmgre.Obstacle{What: drops("firewalld", ways), Hint: strings.Join(append(f.commands(others), "sudo firewall-cmd --reload"), "; ")}
+}
+
+// commands puts the tunnel into the zone of the device that it forwards to, and has that zone forward. With several zones the tunnel gets
+// a zone of its own, and policies between that and the others.
+func (f firewalld) commands(others []string) []string {
+	const permanent = "sudo firewall-cmd --permanent "
+	zone := f.zones[others[0]]
+	if !slices.ContainsFunc(others, func(dev string) bool { return f.zones[dev] != zone }) {
+		lines := []string{permanent + "--zone=" + word(zone) + " --add-forward"}
+		if f.zones[f.tunnel] != zone {
+			lines = append([]string{permanent + "--zone=" + word(zone) + " --change-interface=" + word(f.tunnel)}, lines...)
+		}
+		return lines
+	}
+	own := word(f.tunnel)
+	lines := []string{permanent + "--new-zone=" + own, permanent + "--zone=" + own + " --change-interface=" + own}
+	var ingress, egress strings.Builder
+	for _, dev := range others {
+		fmt.Fprintf(&ingress, " --add-ingress-zone=%s", word(f.zones[dev]))
+		fmt.Fprintf(&egress, " --add-egress-zone=%s", word(f.zones[dev]))
+	}
+	for _, policy := range []struct{ name, ingress, egress string }{
+		{"from-" + f.tunnel, " --add-ingress-zone=" + own, egress.String()}, {"to-" + f.tunnel, ingress.String(), " --add-egress-zone=" + own},
+	} {
+		name := word(policy.name)
+		lines = append(lines, permanent+"--new-policy="+name, permanent+"--policy="+name+policy.ingress,
+			permanent+"--policy="+name+policy.egress, permanent+"--policy="+name+" --set-target=ACCEPT")
+	}
+	return lines
+}
+
+// word is a word for the shell, as it is where it means nothing else there.
+func word(text string) string {
+	text = nmgre.Printable(text)
+	plain := text != "" && strings.IndexFunc(text, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.", r)
+	}) < 0
+	if plain {
+		return text
+	}
+	return quote(text)
+}
+
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

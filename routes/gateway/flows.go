@@ -1,0 +1,210 @@
+package gateway
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"slices"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// flow is a connection as the connection tracking table has it, when its first packet leaves this host.
+type flow struct {
+	from   netip.Addr // its source before SNAT
+	to     netip.Addr // its destination after any DNAT
+	source netip.Addr // its source after SNAT
+	natted bool       // by SNAT, though perhaps to what it was before
+	raw    []byte     // the kernel's message, by which it is deleted
+}
+
+// dropFlows removes from the connection tracking table the flows that the new rules treat otherwise than they are treated now, as far
+// as the old or the new ones are about them: a rule is asked for the first packet of a flow only.
+func dropFlows(ctx context.Context, old, now map[chain][]snat) error {
+	const what = "drop the connections that SNAT changes"
+	for _, c := range []chain{snat4, snat6} {
+		if len(old[c])+len(now[c]) == 0 {
+			continue
+		}
+		stale, err := selectFlows(c, func(f flow) bool { return isStale(f, old[c], now[c]) })
+		if untracked(err) {
+			return nil
+		}
+		if err != nil {
+			return failed(what, err)
+		}
+		known := make(ways)
+		for _, f := range stale {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if rule := first(now[c], f); rule != nil && !f.natted && known.stays(rule.dev, f.to) {
+				continue
+			}
+			if err := f.drop(); err != nil {
+				return failed(what, err)
+			}
+		}
+	}
+	return nil
+}
+
+// selectFlows reads the table, which may be large, and keeps what is wanted of it only.
+func selectFlows(c chain, wanted func(flow) bool) (list []flow, err error) {
+	req := conntrackRequest(nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP, c)
+	err = req.ExecuteIter(unix.NETLINK_NETFILTER, 0, func(message []byte) bool {
+		if f, ok := readFlow(message); ok && wanted(f) {
+			f.raw = slices.Clone(message) // which is a part of a larger one
+			list = append(list, f)
+		}
+		return true
+	})
+	if errors.Is(err, netlink.ErrDumpInterrupted) { // connections come and go: new ones go by the new rules already
+		err = nil
+	}
+	return list, err
+}
+
+// first returns the rule that decides about a flow, as far as its addresses tell; nil if none does.
+func first(rules []snat, f flow) *snat {
+	for i, r := range rules {
+		if r.inner.Contains(f.from) && r.dst.Contains(f.to) {
+			return &rules[i]
+		}
+	}
+	return nil
+}
+
+// isStale says whether the new rules would treat the flow otherwise than it is treated. What others do to a flow, no rule of ours
+// undoes.
+func isStale(f flow, old, now []snat) bool {
+	was, is := first(old, f), first(now, f)
+	switch {
+	case is == nil && was == nil:
+		return false
+	case is == nil: // ours goes
+		return f.natted && (!was.source.IsValid() || f.source == was.source)
+	case is.source.IsValid():
+		return f.source != is.source
+	case was != nil && was.source.IsValid():
+		return !f.natted || f.source == was.source
+	}
+	return !f.natted
+}
+
+// ways says of a device and a destination whether packets to it stay on this host or leave by that device, and so were never meant.
+type ways map[way]bool
+
+type way struct {
+	dev string
+	to  netip.Addr
+}
+
+func (w ways) stays(dev string, to netip.Addr) bool {
+	key := way{dev, to}
+	stays, known := w[key]
+	if !known {
+		stays = staysNow(dev, to)
+		w[key] = stays
+	}
+	return stays
+}
+
+// staysNow asks the kernel; where it knows no way, nothing is lost with the flow.
+func staysNow(dev string, to netip.Addr) bool {
+	routes, err := netlink.RouteGet(to.AsSlice())
+	if err != nil || len(routes) == 0 {
+		return false
+	}
+	if routes[0].Type == unix.RTN_LOCAL {
+		return true
+	}
+	link, err := netlink.LinkByIndex(routes[0].LinkIndex)
+	return err == nil && link.Attrs().Name == dev
+}
+
+// conntrackRequest begins a message to the connection tracking table.
+func conntrackRequest(kind, flags int, c chain) *nl.NetlinkRequest {
+	req := nl.NewNetlinkRequest(netlink.ConntrackTable<<8|kind, flags)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: uint8(c.family), Version: nl.NFNETLINK_V0})
+	return req
+}
+
+// readFlow reads a message of the kernel about a flow.
+func readFlow(message []byte) (f flow, ok bool) {
+	if len(message) < nl.SizeofNfgenmsg {
+		return f, false
+	}
+	attrs, err := nl.ParseRouteAttr(message[nl.SizeofNfgenmsg:])
+	if err != nil {
+		return f, false
+	}
+	for _, a := range attrs {
+		switch a.Attr.Type & nl.NLA_TYPE_MASK {
+		case nl.CTA_TUPLE_ORIG:
+			f.from, _ = addresses(a)
+		case nl.CTA_TUPLE_REPLY:
+			f.to, f.source = addresses(a)
+		case nl.CTA_STATUS:
+			const srcNAT = 1 << 4 // IPS_SRC_NAT
+			f.natted = len(a.Value) == 4 && binary.BigEndian.Uint32(a.Value)&srcNAT != 0
+		}
+	}
+	f.raw = message
+	return f, f.from.IsValid() && f.to.IsValid() && f.source.IsValid()
+}
+
+// addresses are those of a tuple of the connection tracking table.
+func addresses(tuple syscall.NetlinkRouteAttr) (source, destination netip.Addr) {
+	parts, err := nl.ParseRouteAttr(tuple.Value)
+	if err != nil {
+		return source, destination
+	}
+	for _, part := range parts {
+		if part.Attr.Type&nl.NLA_TYPE_MASK != nl.CTA_TUPLE_IP {
+			continue
+		}
+		ips, err := nl.ParseRouteAttr(part.Value)
+		if err != nil {
+			return source, destination
+		}
+		for _, ip := range ips {
+			switch ip.Attr.Type & nl.NLA_TYPE_MASK {
+			case nl.CTA_IP_V4_SRC, nl.CTA_IP_V6_SRC:
+				source, _ = netip.AddrFromSlice(ip.Value)
+			case nl.CTA_IP_V4_DST, nl.CTA_IP_V6_DST:
+				destination, _ = netip.AddrFromSlice(ip.Value)
+			}
+		}
+	}
+	return source, destination
+}
+
+// drop removes the flow, and no other that may have come in its place: the message has its number. One that is gone is no error.
+func (f flow) drop() error {
+	c := snat4
+	if f.from.Is6() {
+		c = snat6
+	}
+	req := conntrackRequest(nl.IPCTNL_MSG_CT_DELETE, unix.NLM_F_ACK, c)
+	req.AddRawData(f.raw[nl.SizeofNfgenmsg:])
+	if _, err := req.Execute(unix.NETLINK_NETFILTER, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+		return err
+	}
+	return nil
+}
+
+// untracked says whether nothing is tracked at all, so that there is nothing to drop.
+func untracked(err error) bool {
+	if err == nil {
+		return false
+	}
+	_, noTable := os.Stat("/proc/sys/net/netfilter/nf_conntrack_count")
+	return errors.Is(noTable, fs.ErrNotExist)
+}

@@ -1,0 +1,79 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"nmgre"
+)
+
+// Forwarding says whether IPv4 packets that come in by dev are forwarded; for "all", whether those of new devices are.
+func (g *Gateway) Forwarding(ctx context.Context, dev string) (bool, error) {
+	path, err := g.path(ctx, dev)
+	if err != nil {
+		return false, err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return false, switchError("read the forwarding of "+nmgre.Printable(dev), dev, err)
+	}
+	return len(bytes.TrimSpace(text)) > 0 && text[0] != '0', nil
+}
+
+// SetForwarding switches the forwarding of IPv4 packets that come in by dev.
+func (g *Gateway) SetForwarding(ctx context.Context, dev string, on bool) error {
+	path, err := g.path(ctx, dev)
+	if err == nil && dev == "all" {
+		err = noDevice(dev, nil)
+	}
+	if err != nil {
+		return err
+	}
+	value := "0\n"
+	if on {
+		value = "1\n"
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
+	if err == nil {
+		_, err = file.WriteString(value)
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		return switchError("switch the forwarding of "+nmgre.Printable(dev), dev, err)
+	}
+	return nil
+}
+
+// path is where the switch is. The name comes from elsewhere.
+func (g *Gateway) path(ctx context.Context, dev string) (string, error) {
+	if dev == "" || dev == "." || dev == ".." || dev == "default" || len(dev) > 15 || strings.ContainsAny(dev, "/\x00") {
+		return "", noDevice(dev, nil)
+	}
+	return filepath.Join(g.proc, "ipv4/conf", dev, "forwarding"), ctx.Err()
+}
+
+func noDevice(dev string, cause error) error {
+	return &nmgre.Error{Kind: nmgre.ErrNotFound, What: fmt.Sprintf("there is no network device \"%.80s\"", nmgre.Printable(dev)), Err: cause}
+}
+
+func switchError(what, dev string, err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err // the path has the name as it came
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return noDevice(dev, err)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
+		return &nmgre.Error{Kind: nmgre.ErrNotPermitted, What: what, Hint: "run it with sudo; in a container /proc/sys may be read-only", Err: err}
+	}
+	return &nmgre.Error{What: what, Err: err}
+}

@@ -1,0 +1,229 @@
+// Package gateway is what the kernel does with packets that are forwarded: SNAT and MSS rules in nftables tables of nmgre's own, the
+// switches for forwarding, and what of other programs' rules stands in the way. It implements [nmgre.Gateway].
+//
+// Of nftables it changes only tables of the name nmgre, of the families ip, ip6 and inet. Sockets are opened when they are needed, in
+// the network namespace of the thread that calls.
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/userdata"
+	"golang.org/x/sys/unix"
+
+	"nmgre"
+)
+
+// tableName is the name of nmgre's tables.
+const tableName = "nmgre"
+
+// Gateway is this host's kernel; it implements [nmgre.Gateway]. It may be used by several goroutines at once.
+type Gateway struct {
+	proc string // where the sysctls are
+}
+
+var _ nmgre.Gateway = (*Gateway)(nil)
+
+// New returns this host's kernel. Nothing is opened yet.
+func New() *Gateway { return &Gateway{proc: "/proc/sys/net"} }
+
+// Bounds of the sockets to nftables. A transaction is one message to the kernel, and an answer to each of its parts is waiting when it
+// is done: 30,000 rules have room.
+const (
+	socketBuffer  = 32 << 20 // bytes
+	socketTimeout = time.Minute
+)
+
+// socket is what is used of the library's sockets, whose type is another module's.
+type socket interface {
+	SetReadBuffer(bytes int) error
+	SetWriteBuffer(bytes int) error
+	SetDeadline(t time.Time) error
+}
+
+// dial opens nftables. Whatever is read or written ends with ctx, or after a minute: the library waits for answers that the kernel does
+// not always give.
+func dial(ctx context.Context) (*nftables.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	deadline := time.Now().Add(socketTimeout)
+	if end, ok := ctx.Deadline(); ok && end.Before(deadline) {
+		deadline = end
+	}
+	return nftables.New(eachSocket(nftables.WithSockOptions, func(s socket) error {
+		// Those who may not have more than the usual have no rules to set either.
+		_, _ = s.SetReadBuffer(socketBuffer), s.SetWriteBuffer(socketBuffer)
+		return s.SetDeadline(deadline)
+	}))
+}
+
+// eachSocket has f done to every socket. The type of the sockets is another module's: the compiler finds it out.
+func eachSocket[Option ~func(S) error, S socket](with func(...Option) nftables.ConnOption, f func(socket) error) nftables.ConnOption {
+	return with(func(s S) error { return f(s) })
+}
+
+// read returns what the kernel has of nmgre's tables.
+func read(conn *nftables.Conn) (map[chain]state, error) {
+	const what = "read nmgre's rules"
+	tables, err := conn.ListTables()
+	if err != nil {
+		return nil, failed(what, err)
+	}
+	have := make(map[chain]state)
+	for _, c := range chains {
+		at := slices.IndexFunc(tables, func(t *nftables.Table) bool { return t.Name == tableName && t.Family == c.family })
+		if at < 0 {
+			continue
+		}
+		st, err := readTable(conn, c, tables[at])
+		if err != nil {
+			return nil, failed(what, err)
+		}
+		have[c] = st
+	}
+	return have, nil
+}
+
+// state is what there is of one of nmgre's tables.
+type state struct {
+	sound bool   // packets come by its rules
+	rules []text // in their order
+}
+
+// dormant is NFT_TABLE_F_DORMANT as the library has it: it takes the kernel's number the wrong way round.
+const dormant = 1 | 1<<24
+
+func readTable(conn *nftables.Conn, c chain, table *nftables.Table) (state, error) {
+	list, err := conn.ListChainsOfTableFamily(c.family)
+	if err != nil {
+		return state{}, err
+	}
+	want := c.kernel(table)
+	at := slices.IndexFunc(list, func(k *nftables.Chain) bool { return k.Table != nil && k.Table.Name == tableName && k.Name == c.name })
+	if at < 0 || table.Flags&dormant != 0 || !sameHook(list[at], want) {
+		return state{}, nil
+	}
+	rules, err := conn.GetRules(table, want)
+	if err != nil {
+		return state{}, err
+	}
+	st := state{sound: true}
+	for _, r := range rules {
+		comment, _ := userdata.GetString(r.UserData, userdata.TypeComment)
+		st.rules = append(st.rules, text{c, comment, r.Exprs})
+	}
+	return st, nil
+}
+
+// sameHook says whether a chain gets the packets that it should, when it should.
+func sameHook(a, b *nftables.Chain) bool {
+	return a.Type == b.Type && a.Hooknum != nil && *a.Hooknum == *b.Hooknum && a.Priority != nil && *a.Priority == *b.Priority
+}
+
+// Missing returns the indexes of those of want that the kernel does not have.
+func (g *Gateway) Missing(ctx context.Context, want []nmgre.Rule) ([]int, error) {
+	if len(want) == 0 {
+		return nil, nil
+	}
+	conn, err := dial(ctx)
+	if err != nil {
+		return nil, failed("read nmgre's rules", err)
+	}
+	have, err := read(conn)
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[string]bool)
+	for _, st := range have {
+		for _, t := range st.rules {
+			there[t.key()] = true
+		}
+	}
+	var missing []int
+	for i, r := range want {
+		if slices.ContainsFunc(rulesOf(r), func(t text) bool { return !there[t.key()] }) {
+			missing = append(missing, i)
+		}
+	}
+	return missing, nil
+}
+
+// SetRules replaces nmgre's rules, if they are others, in one transaction; tables without a rule go. Of two destinations of a tunnel
+// that contain each other, the longer one counts, as with routes. Connections that are treated otherwise then are dropped from the
+// connection tracking table.
+func (g *Gateway) SetRules(ctx context.Context, want []nmgre.Rule) (bool, error) {
+	const what = "set nmgre's rules"
+	conn, err := dial(ctx)
+	if err != nil {
+		return false, failed(what, err)
+	}
+	have, err := read(conn)
+	if err != nil {
+		return false, err
+	}
+	wanted := make(map[chain][]text)
+	for _, r := range byLength(want) {
+		for _, t := range rulesOf(r) {
+			wanted[t.chain] = append(wanted[t.chain], t)
+		}
+	}
+	var changed []chain
+	for _, c := range chains {
+		st, there := have[c]
+		if len(wanted[c]) == 0 && there || len(wanted[c]) > 0 && !(st.sound && slices.EqualFunc(st.rules, wanted[c], text.equal)) {
+			changed = append(changed, c)
+		}
+	}
+	if len(changed) == 0 {
+		return false, nil
+	}
+	if err := replace(conn, changed, wanted); err != nil {
+		return false, failed(what, err)
+	}
+	return true, dropFlows(ctx, snatOf(have), snatOf(map[chain]state{snat4: {rules: wanted[snat4]}, snat6: {rules: wanted[snat6]}}))
+}
+
+// byLength puts longer destinations first: the first rule that matches decides.
+func byLength(rules []nmgre.Rule) []nmgre.Rule {
+	return slices.SortedStableFunc(slices.Values(rules), func(a, b nmgre.Rule) int { return cmp.Compare(b.SNAT.Dst.Bits(), a.SNAT.Dst.Bits()) })
+}
+
+// replace sends the transaction: the tables of those chains go, and come back with what is wanted.
+func replace(conn *nftables.Conn, changed []chain, wanted map[chain][]text) error {
+	for _, c := range changed {
+		table := &nftables.Table{Name: tableName, Family: c.family}
+		conn.AddTable(table) // to delete what is not there would be an error
+		conn.DelTable(table)
+		if len(wanted[c]) == 0 {
+			continue
+		}
+		conn.AddTable(table)
+		kernel := conn.AddChain(c.kernel(table))
+		for _, t := range wanted[c] {
+			conn.AddRule(&nftables.Rule{Table: table, Chain: kernel, Exprs: t.exprs, UserData: userdata.AppendString(nil, userdata.TypeComment, t.comment)})
+		}
+	}
+	return conn.Flush()
+}
+
+// failed puts the kernel's answer into the domain's kinds.
+func failed(what string, err error) error {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return &nmgre.Error{Kind: nmgre.ErrNotPermitted, What: what, Hint: "run it with sudo", Err: err}
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.ENOENT), errors.Is(err, unix.EAFNOSUPPORT):
+		return &nmgre.Error{Kind: nmgre.ErrUnsupported, What: what + ": this kernel lacks a part of nftables", Hint: "load the modules nf_tables and nft_chain_nat", Err: err}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &nmgre.Error{Kind: nmgre.ErrTimeout, What: what, Err: err}
+	}
+	return &nmgre.Error{What: what, Err: err}
+}

@@ -1,0 +1,407 @@
+package gateway
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"nmgre"
+)
+
+// load sends the kernel what nft or iptables sent for a file in testdata/firewalls, whose record.sh recorded it.
+func (ns *namespace) load(name string) {
+	ns.t.Helper()
+	batch, err := os.ReadFile(filepath.Join("testdata/firewalls", name+".batch"))
+	if err != nil {
+		ns.t.Fatal(err)
+	}
+	// The first message tells the generation of the rules that it is meant for: this one tells none.
+	rest := batch[binary.LittleEndian.Uint32(batch):]
+	begin := []byte{20, 0, 0, 0, 0x10, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, unix.NFNL_SUBSYS_NFTABLES}
+	err = ns.do(func() error {
+		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		if err := unix.Sendto(fd, append(begin, rest...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+			return err
+		}
+		return firstError(fd)
+	})
+	if err != nil {
+		ns.t.Fatalf("%s: %v", name, err)
+	}
+}
+
+// firstError reads what is there to be read: the kernel has answered by now.
+func firstError(fd int) error {
+	for buffer := make([]byte, 64<<10); ; {
+		n, _, err := unix.Recvfrom(fd, buffer, unix.MSG_DONTWAIT)
+		if err != nil {
+			return nil
+		}
+		if n >= 20 && binary.LittleEndian.Uint16(buffer[4:]) == unix.NLMSG_ERROR {
+			if errno := int32(binary.LittleEndian.Uint32(buffer[16:])); errno != 0 {
+				return unix.Errno(-errno)
+			}
+		}
+	}
+}
+
+// arrives says whether a datagram that begins a connection gets from one host to another, whether or not an answer would. One that is
+// expected gets time.
+func arrives(from, to *namespace, source, destination string, expected bool) bool {
+	to.t.Helper()
+	var server net.PacketConn
+	if err := to.do(func() (err error) { server, err = net.ListenPacket("udp", destination+":0"); return err }); err != nil {
+		to.t.Fatal(err)
+	}
+	defer server.Close()
+	t := from.talk(source+":0", server.LocalAddr().String())
+	defer t.conn.Close()
+	tries := 1
+	if expected {
+		tries = 50
+	}
+	for range tries {
+		_, _ = t.conn.Write([]byte("?"))
+		_ = server.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		if n, client, err := server.ReadFrom(make([]byte, 10)); err == nil && n == 1 {
+			return strings.HasPrefix(client.String(), source+":")
+		}
+	}
+	return false
+}
+
+// newRoutedSite is a site where lan knows a way back, and of which both ends have been heard.
+func newRoutedSite(t testing.TB) site {
+	t.Helper()
+	s := newSite(t)
+	s.lan.ip("route add 172.16.0.0/30 via 10.10.2.1")
+	s.passes(true, true)
+	return s
+}
+
+// passes checks whether connections to and from the LAN get through.
+func (s site) passes(in, out bool) {
+	s.gw.t.Helper()
+	if got := arrives(s.far, s.lan, "172.16.0.1", "10.10.2.100", in); got != in {
+		s.gw.t.Errorf("to the LAN packets get through: %v", got)
+	}
+	if got := arrives(s.lan, s.far, "10.10.2.100", "172.16.0.1", out); got != out {
+		s.gw.t.Errorf("from the LAN packets get through: %v", got)
+	}
+}
+
+func (s site) obstacles(devs ...string) []nmgre.Obstacle {
+	s.gw.t.Helper()
+	var list []nmgre.Obstacle
+	err := s.gw.do(func() (err error) { list, err = s.g.Obstacles(context.Background(), devs); return err })
+	if err != nil {
+		s.gw.t.Error(err)
+	}
+	return list
+}
+
+const both = " what is forwarded between gre1 and eth1"
+
+// TestObstacles loads rules of real firewalls. What Obstacles says is what happens to real packets, and after what it tells to be done
+// they get through, and it says nothing any more.
+func TestObstacles(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		what, hint string // "" if nothing is in the way
+		in, out    bool   // what gets through all the same
+		mend       func(c *nftables.Conn)
+	}{
+		"firewalld-zones": {"firewalld drops" + both,
+			"sudo firewall-cmd --permanent --zone=internal --change-interface=gre1; sudo firewall-cmd --permanent --zone=internal --add-forward; sudo firewall-cmd --reload", false, false, nil},
+		"firewalld-one-zone-closed": {"firewalld drops" + both, "sudo firewall-cmd --permanent --zone=internal --add-forward; sudo firewall-cmd --reload", false, false, nil},
+		"firewalld-one-zone":        {"", "", true, true, nil},
+		"firewalld-policy": {"firewalld drops what is forwarded from eth1 to gre1",
+			"sudo firewall-cmd --permanent --zone=internal --change-interface=gre1; sudo firewall-cmd --permanent --zone=internal --add-forward; sudo firewall-cmd --reload", true, false, nil},
+		"docker": {"Docker drops" + both,
+			"sudo iptables -I DOCKER-USER -i gre1 -o eth1 -j ACCEPT; sudo iptables -I DOCKER-USER -i eth1 -o gre1 -j ACCEPT  # until the next boot", false, false,
+			accept(nftables.TableFamilyIPv4, "filter", "DOCKER-USER")},
+		"docker-open": {"", "", true, true, nil},
+		"docker-user": {"", "", true, true, nil},
+		"ufw": {"ufw drops" + both + ", unless one of its more special rules accepts it",
+			"sudo ufw route allow in on gre1 out on eth1; sudo ufw route allow in on eth1 out on gre1", false, false,
+			accept(nftables.TableFamilyIPv4, "filter", "ufw-user-forward")},
+		"iptables-reject": {"iptables drops what is forwarded from gre1 to eth1", "sudo iptables -I FORWARD -i gre1 -o eth1 -j ACCEPT  # until the next boot", false, true,
+			accept(nftables.TableFamilyIPv4, "filter", "FORWARD")},
+		"nftables-drop": {"the chain forward of the nftables table inet filter drops" + both,
+			`sudo nft 'insert rule inet filter forward iifname "gre1" oifname "eth1" accept'; sudo nft 'insert rule inet filter forward iifname "eth1" oifname "gre1" accept'  # until the next boot`, false, false,
+			accept(nftables.TableFamilyINet, "filter", "forward")},
+		"nftables-state": {"the chain forward of the nftables table inet filter drops what is forwarded from gre1 to eth1, unless one of its more special rules accepts it",
+			`sudo nft 'insert rule inet filter forward iifname "gre1" oifname "eth1" accept'  # until the next boot`, false, true, accept(nftables.TableFamilyINet, "filter", "forward")},
+		"nftables-accepting": {"", "", true, true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newRoutedSite(t)
+			s.gw.load(name)
+			var want []nmgre.Obstacle
+			if test.what != "" {
+				want = []nmgre.Obstacle{{What: test.what, Hint: test.hint}}
+			}
+			if got := s.obstacles("gre1", "eth1"); !slices.Equal(got, want) {
+				t.Errorf("got  %q\nwant %q", got, want)
+			}
+			s.passes(test.in, test.out)
+			if test.mend == nil {
+				return
+			}
+			s.gw.nft(test.mend)
+			if got := s.obstacles("gre1", "eth1"); len(got) > 0 {
+				t.Errorf("afterwards: %q", got)
+			}
+			s.passes(true, true)
+		})
+	}
+}
+
+// accept does what the hints say, in the library's words: the rules that nft's and iptables' own words become.
+func accept(family nftables.TableFamily, table, chain string) func(c *nftables.Conn) {
+	return func(c *nftables.Conn) {
+		t := &nftables.Table{Name: table, Family: family}
+		for _, way := range [][2]string{{"gre1", "eth1"}, {"eth1", "gre1"}} {
+			exprs := append(matchDevice(expr.MetaKeyIIFNAME, expr.CmpOpEq, way[0]), matchDevice(expr.MetaKeyOIFNAME, expr.CmpOpEq, way[1])...)
+			c.InsertRule(&nftables.Rule{Table: t, Chain: &nftables.Chain{Name: chain, Table: t}, Exprs: append(exprs, &expr.Verdict{Kind: expr.VerdictAccept})})
+		}
+	}
+}
+
+// Several firewalls, devices and families at once.
+func TestObstaclesSeveral(t *testing.T) {
+	t.Parallel()
+	s := newRoutedSite(t)
+	s.gw.load("nftables-two")
+	want := []nmgre.Obstacle{
+		{What: "the chain forward of the nftables table ip filter drops what is forwarded from gre1 to eth1 and from eth2 to gre1",
+			Hint: `sudo nft 'insert rule ip filter forward iifname "gre1" oifname "eth1" accept'; sudo nft 'insert rule ip filter forward iifname "eth2" oifname "gre1" accept'  # until the next boot`},
+		{What: "the chain forward of the nftables table inet late drops what is forwarded from gre1 to eth1",
+			Hint: `sudo nft 'insert rule inet late forward iifname "gre1" oifname "eth1" accept'  # until the next boot`},
+	}
+	if got := s.obstacles("gre1", "eth1", "eth2"); !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	for _, devs := range [][]string{nil, {"gre1"}} { // nothing is forwarded
+		if got := s.obstacles(devs...); len(got) > 0 {
+			t.Errorf("%q: %q", devs, got)
+		}
+	}
+}
+
+// IPv6 counts where it is forwarded.
+func TestObstaclesIPv6(t *testing.T) {
+	t.Parallel()
+	s := newRoutedSite(t)
+	s.gw.nft(func(c *nftables.Conn) {
+		drop := nftables.ChainPolicyDrop
+		table := c.AddTable(&nftables.Table{Name: "filter", Family: nftables.TableFamilyIPv6})
+		c.AddChain(&nftables.Chain{Name: "FORWARD", Table: table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter, Policy: &drop})
+	})
+	want := []nmgre.Obstacle{{What: "ip6tables drops" + both, Hint: "sudo ip6tables -I FORWARD -i gre1 -o eth1 -j ACCEPT; sudo ip6tables -I FORWARD -i eth1 -o gre1 -j ACCEPT  # until the next boot"}}
+	if got := s.obstacles("gre1", "eth1"); !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	s.gw.ip("addr del fd00:16::2/64 dev gre1") // a tunnel for IPv4
+	if got := s.obstacles("gre1", "eth1"); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+	s.gw.ip("addr add fd00:16::2/64 dev gre1 nodad")
+	s.gw.sysctl("net/ipv6/conf/all/forwarding", "0")
+	if got := s.obstacles("gre1", "eth1"); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+}
+
+// With the tunnel in a zone of its own and the LANs in several, policies lead from it and to it, and nowhere else.
+func TestFirewalldZones(t *testing.T) {
+	f := firewalld{"gre1", map[string]string{"gre1": "public", "eth1": "internal", "eth2": "dmz"}}
+	got := f.obstacle([]blocked{{"gre1", "eth1", false}, {"eth1", "gre1", false}, {"gre1", "eth2", false}, {"eth2", "gre1", false}})
+	const p = "sudo firewall-cmd --permanent "
+	want := nmgre.Obstacle{What: "firewalld drops what is forwarded between gre1 and eth1 and between gre1 and eth2", Hint: strings.Join([]string{
+		p + "--new-zone=gre1", p + "--zone=gre1 --change-interface=gre1",
+		p + "--new-policy=from-gre1", p + "--policy=from-gre1 --add-ingress-zone=gre1", p + "--policy=from-gre1 --add-egress-zone=internal --add-egress-zone=dmz", p + "--policy=from-gre1 --set-target=ACCEPT",
+		p + "--new-policy=to-gre1", p + "--policy=to-gre1 --add-ingress-zone=internal --add-ingress-zone=dmz", p + "--policy=to-gre1 --add-egress-zone=gre1", p + "--policy=to-gre1 --set-target=ACCEPT",
+		"sudo firewall-cmd --reload"}, "; ")}
+	if got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+// Names that a shell would take for more are words, and nothing acts on a terminal.
+func TestHintsAreWords(t *testing.T) {
+	const odd, control = "a';reboot;'", "\x1b[31m$(id)"
+	ways := []blocked{{odd, control, false}, {control, odd, false}}
+	chain := &nftables.Chain{Name: "forward\x07", Table: &nftables.Table{Name: "fil'ter", Family: nftables.TableFamilyIPv4}}
+	for _, f := range []firewall{plain{chain}, ufw{}, iptables{"iptables", "iptables", "FORWARD"}, firewalld{odd, map[string]string{odd: "a", control: "$(id)"}},
+		firewalld{odd, map[string]string{odd: "a", control: ""}}} {
+		o := f.obstacle(ways)
+		if nmgre.Printable(o.What) != o.What || nmgre.Printable(o.Hint) != o.Hint {
+			t.Errorf("%q", o)
+		}
+		if words := unquoted(o.Hint); strings.Contains(words, "reboot") || strings.Contains(words, "$") {
+			t.Errorf("%q has %q outside of quotes", o.Hint, words)
+		}
+	}
+}
+
+// unquoted is what of a line for the shell is not between single quotes, nor behind a backslash.
+func unquoted(line string) string {
+	var b strings.Builder
+	inside := false
+	for i := 0; i < len(line); i++ {
+		switch {
+		case line[i] == '\'':
+			inside = !inside
+		case !inside && line[i] == '\\':
+			i++
+		case !inside:
+			b.WriteByte(line[i])
+		}
+	}
+	return b.String()
+}
+
+// TestWalk is about rules that a packet from gre1 to eth1 meets, one after the other, in a chain that drops.
+func TestWalk(t *testing.T) {
+	in := func(op expr.CmpOp, dev string) []expr.Any { return matchDevice(expr.MetaKeyIIFNAME, op, dev) }
+	number := func(key expr.MetaKey, n uint32) []expr.Any {
+		return []expr.Any{&expr.Meta{Key: key, Register: 1}, &expr.Cmp{Register: 1, Data: nativeUint32(n)}}
+	}
+	do := func(kind expr.VerdictKind, chain ...string) expr.Any {
+		return &expr.Verdict{Kind: kind, Chain: strings.Join(chain, "")}
+	}
+	accepts, returns := do(expr.VerdictAccept), do(expr.VerdictReturn)
+	state := func(mask uint32, op expr.CmpOp) []expr.Any {
+		return []expr.Any{&expr.Ct{Key: expr.CtKeySTATE, Register: 1},
+			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: nativeUint32(mask), Xor: make([]byte, 4)},
+			&expr.Cmp{Op: op, Register: 1, Data: make([]byte, 4)}}
+	}
+	address := []expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 12, Len: 4}, &expr.Cmp{Register: 1, Data: []byte{10, 0, 0, 1}}}
+	with := func(parts ...any) []expr.Any {
+		var list []expr.Any
+		for _, part := range parts {
+			switch part := part.(type) {
+			case []expr.Any:
+				list = append(list, part...)
+			case expr.Any:
+				list = append(list, part)
+			}
+		}
+		return list
+	}
+	chains := map[string][][]expr.Any{
+		"accepts": {with(accepts)}, "returns": {with(returns), with(accepts)}, "drops": {with(do(expr.VerdictDrop))}, "empty": nil,
+		"loop": {with(do(expr.VerdictJump, "loop"))},
+	}
+	for i, test := range []struct {
+		rules   [][]expr.Any
+		want    fate
+		perhaps bool
+	}{
+		{nil, undecided, false},
+		{[][]expr.Any{with(accepts)}, accepted, false},
+		{[][]expr.Any{with(&expr.Counter{}, &expr.Log{}, accepts)}, accepted, false},
+		{[][]expr.Any{with(returns), with(accepts)}, undecided, false},
+		{[][]expr.Any{with(in(expr.CmpOpEq, "gre1"), accepts)}, accepted, false},
+		{[][]expr.Any{with(in(expr.CmpOpEq, "gre10"), accepts)}, undecided, false},
+		{[][]expr.Any{with(in(expr.CmpOpNeq, "gre1"), accepts)}, undecided, false},
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Cmp{Register: 1, Data: []byte("gre")}, accepts)}, accepted, false},
+		{[][]expr.Any{with(number(expr.MetaKeyIIF, 3), number(expr.MetaKeyOIF, 4), accepts)}, accepted, false},
+		{[][]expr.Any{with(number(expr.MetaKeyIIF, 4), accepts)}, undecided, false},
+		{[][]expr.Any{with(number(expr.MetaKeyMARK, 4), accepts)}, undecided, true},
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1}, &expr.Cmp{Register: 1, Data: []byte{unix.NFPROTO_IPV6}}, do(expr.VerdictDrop)), with(accepts)}, accepted, false},
+		{[][]expr.Any{with(state(2|4, expr.CmpOpNeq), accepts)}, undecided, false},            // established, related
+		{[][]expr.Any{with(state(2|8, expr.CmpOpNeq), accepts)}, accepted, false},             // new
+		{[][]expr.Any{with(state(1, expr.CmpOpNeq), do(expr.VerdictDrop))}, undecided, false}, // invalid
+		{[][]expr.Any{with(address, accepts)}, undecided, true},
+		{[][]expr.Any{with(address, do(expr.VerdictDrop)), with(accepts)}, accepted, false},
+		{[][]expr.Any{with(in(expr.CmpOpNeq, "gre1"), address, accepts)}, undecided, false}, // it does not match, whatever the address is
+		{[][]expr.Any{with(address, in(expr.CmpOpNeq, "gre1"), accepts)}, undecided, false},
+		{[][]expr.Any{with(&expr.Limit{}, accepts)}, undecided, true},
+		{[][]expr.Any{with(&expr.Match{Name: "comment"}, accepts)}, accepted, false},
+		{[][]expr.Any{with(&expr.Match{Name: "addrtype"}, accepts)}, undecided, true},
+		{[][]expr.Any{with(&expr.Reject{}), with(accepts)}, dropped, false},
+		{[][]expr.Any{with(&expr.Target{Name: "REJECT"}), with(accepts)}, dropped, false},
+		{[][]expr.Any{with(&expr.Target{Name: "LOG"}), with(accepts)}, accepted, false},
+		{[][]expr.Any{with(do(expr.VerdictJump, "returns")), with(accepts)}, accepted, false},
+		{[][]expr.Any{with(do(expr.VerdictGoto, "returns")), with(accepts)}, undecided, false},
+		{[][]expr.Any{with(do(expr.VerdictGoto, "empty")), with(accepts)}, undecided, false},
+		{[][]expr.Any{with(do(expr.VerdictJump, "drops")), with(accepts)}, dropped, false},
+		{[][]expr.Any{with(do(expr.VerdictJump, "gone")), with(accepts)}, accepted, false},
+		{[][]expr.Any{with(address, do(expr.VerdictJump, "accepts"))}, undecided, true},
+		{[][]expr.Any{with(address, returns), with(accepts)}, accepted, false},
+		{[][]expr.Any{with(do(expr.VerdictQueue)), with(accepts)}, accepted, true},
+		{[][]expr.Any{with(do(expr.VerdictJump, "loop")), with(accepts)}, accepted, false},                                  // the kernel takes none
+		{[][]expr.Any{with(in(expr.CmpOpEq, "gre1"), &expr.Cmp{Register: 1, Data: []byte("x")}, accepts)}, undecided, true}, // something unknown was loaded
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Lookup{SourceRegister: 1, SetName: "ours"}, accepts)}, accepted, false},
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Lookup{SourceRegister: 1, SetName: "ours", Invert: true}, accepts)}, undecided, false},
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, &expr.Lookup{SourceRegister: 1, SetName: "ours"}, accepts)}, undecided, false},
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, &expr.Lookup{SourceRegister: 1, SetName: "unknown"}, accepts)}, undecided, true},
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyMARK, Register: 1}, &expr.Lookup{SourceRegister: 1, SetName: "ours"}, accepts)}, undecided, true},
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Lookup{SourceRegister: 1, SetName: "map", IsDestRegSet: true})}, accepted, false},
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, &expr.Lookup{SourceRegister: 1, SetName: "map", IsDestRegSet: true})}, undecided, false},
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 2}, &expr.Lookup{SourceRegister: 1, SetName: "pairs"}, accepts)}, accepted, false},
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, &expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 2}, &expr.Lookup{SourceRegister: 1, SetName: "pairs"}, accepts)}, undecided, false},
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 99}, &expr.Cmp{Register: 99, Data: []byte("gre")}, accepts)}, undecided, true},
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Mask: make([]byte, 100)}, &expr.Cmp{Register: 1}, accepts)}, undecided, true},
+		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 4}, &expr.Meta{Key: expr.MetaKeyMARK, Register: 4, SourceRegister: true}, &expr.Cmp{Register: 4, Data: deviceName("gre1")}, accepts)}, accepted, false},
+	} {
+		w := walk{packet: packet{"gre1", "eth1", 3, 4, nftables.TableFamilyIPv4}}
+		w.rulesOf = func(name string) (list []*nftables.Rule) {
+			rules := chains[name]
+			if name == "base" {
+				rules = test.rules
+			}
+			for _, exprs := range rules {
+				list = append(list, &nftables.Rule{Exprs: exprs})
+			}
+			return list
+		}
+		w.inSet = func(set string, key []byte) (*expr.Verdict, answer) {
+			want := map[string]string{"ours": string(deviceName("gre1")), "map": string(deviceName("gre1")), "pairs": string(deviceName("gre1")) + string(deviceName("eth1"))}[set]
+			switch {
+			case want == "":
+				return nil, unsure
+			case string(key) == want:
+				return &expr.Verdict{Kind: expr.VerdictAccept}, yes
+			}
+			return nil, no
+		}
+		if got := w.chain("base", 0); got != test.want || w.perhaps != test.perhaps {
+			t.Errorf("%d: got %v, perhaps %v; want %v, %v", i, got, w.perhaps, test.want, test.perhaps)
+		}
+	}
+}
+
+// BenchmarkObstacles is a host with many rules of others.
+func BenchmarkObstacles(b *testing.B) {
+	s := newSite(b)
+	s.gw.load("ufw")
+	s.gw.nft(func(c *nftables.Conn) {
+		t := &nftables.Table{Name: "filter", Family: nftables.TableFamilyIPv4}
+		for i := range 1000 {
+			exprs := append(matchDevice(expr.MetaKeyIIFNAME, expr.CmpOpEq, fmt.Sprint("br", i)), &expr.Verdict{Kind: expr.VerdictAccept})
+			c.AddRule(&nftables.Rule{Table: t, Chain: &nftables.Chain{Name: "FORWARD", Table: t}, Exprs: exprs})
+		}
+	})
+	for b.Loop() {
+		s.obstacles("gre1", "eth1")
+	}
+}

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"nmgre"
+)
+
+// The hook: a script in the folder of NetworkManager's dispatcher, and a link to it for the events that the dispatcher waits for.
+const (
+	networkManagerDir = "etc/NetworkManager"
+	dispatcherDir     = networkManagerDir + "/dispatcher.d"
+	preUpDir          = dispatcherDir + "/pre-up.d"
+	hookName          = "50-nmgre"
+	preUpTarget       = "../" + hookName
+)
+
+// InstallHook has NetworkManager's dispatcher call exe, which is this program: as root, so nobody but root may be able to change it.
+// It puts a script of its own in the place of an older one, and leaves everything else alone.
+func (s *Store) InstallHook(exe string) error {
+	if err := s.trustProgram(exe); err != nil {
+		return err
+	}
+	old, err := s.installedScript()
+	if err != nil {
+		return err
+	}
+	linked, err := s.isLinked()
+	if err != nil {
+		return err
+	}
+	made, err := s.makeDir(preUpDir)
+	if err == nil {
+		err = s.writeHook(script{exe: exe, made: append(old.made, s.relative(made)...)}, linked)
+	}
+	if err != nil {
+		unmake(made)
+	}
+	return denied("install the hook in "+s.path(dispatcherDir), err)
+}
+
+// writeHook makes the link first, which does nothing without the script, and takes it back if there is to be none.
+func (s *Store) writeHook(want script, linked bool) error {
+	link := s.path(preUpDir, hookName)
+	if !linked {
+		if err := os.Symlink(preUpTarget, link); err != nil {
+			return err
+		}
+	}
+	s.sweep(dispatcherDir)
+	err := s.replace(dispatcherDir, hookName, 0o755, func(file *os.File) error {
+		_, err := file.WriteString(s.text(want))
+		return err
+	})
+	if err != nil && !linked {
+		_ = os.Remove(link) // the first error is the one that counts
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.syncDir(preUpDir), s.syncDir(dispatcherDir))
+}
+
+// relative turns folders into what is written down of them.
+func (s *Store) relative(made []string) []string {
+	var list []string
+	for _, path := range made {
+		if rel, err := filepath.Rel(s.root, path); err == nil {
+			list = append(list, rel)
+		}
+	}
+	return list
+}
+
+// RemoveHook removes what InstallHook made, and nothing else.
+func (s *Store) RemoveHook() error {
+	old, err := s.installedScript()
+	if err != nil {
+		return err
+	}
+	what := "remove the hook from " + s.path(dispatcherDir)
+	paths := []string{s.path(dispatcherDir, hookName)}
+	if linked, err := s.isLinked(); linked && err == nil { // another's link stays
+		paths = append([]string{s.path(preUpDir, hookName)}, paths...)
+	}
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return denied(what, err)
+		}
+	}
+	s.sweep(dispatcherDir)
+	for _, dir := range slices.Backward(old.made) {
+		_ = os.Remove(s.path(dir)) // fails if somebody uses it now
+	}
+	return nil
+}
+
+// installedScript returns what the script that is there says; nothing if there is none. It fails if there is something that is not ours.
+func (s *Store) installedScript() (script, error) {
+	path := s.path(dispatcherDir, hookName)
+	text, err := s.readScript()
+	if errors.Is(err, fs.ErrNotExist) {
+		return script{}, nil
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return script{}, denied("read "+path, err)
+	}
+	if err != nil || !isOurs(text) {
+		return script{}, &nmgre.Error{Kind: nmgre.ErrInvalid, What: path + " is not nmgre's", Hint: "look at it, and move it away or remove it", Err: err}
+	}
+	return parseScript(text), nil
+}
+
+// isLinked says whether the link for the events that the dispatcher waits for is there. It fails if something else is in its place.
+func (s *Store) isLinked() (bool, error) {
+	link := s.path(preUpDir, hookName)
+	_, err := os.Lstat(link)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, denied("look at "+link, err)
+	}
+	if target, err := os.Readlink(link); err != nil || target != preUpTarget {
+		return false, &nmgre.Error{Kind: nmgre.ErrInvalid, What: link + " is not nmgre's", Hint: "look at it, and move it away or remove it"}
+	}
+	return true, nil
+}
+
+// readScript reads the script that is there.
+func (s *Store) readScript() (string, error) {
+	file, err := os.OpenFile(s.path(dispatcherDir, hookName), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = file.Close() }() // it is only read
+	text, err := io.ReadAll(io.LimitReader(file, maxScript))
+	return string(text), err
+}
+
+// trustProgram refuses a program that others than root could change, or put another in the place of.
+func (s *Store) trustProgram(exe string) error {
+	refused := func(why string, err error) error {
+		return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "the dispatcher runs nmgre as root, and " + why, Err: err,
+			Hint: "install nmgre where only root can write, such as with: sudo make install PREFIX=/usr"}
+	}
+	if !filepath.IsAbs(exe) || filepath.Clean(exe) != exe || strings.ContainsAny(exe, "\n\x00") {
+		return refused(`"`+nmgre.Printable(exe)+`" is no plain absolute path`, nil)
+	}
+	for path := exe; ; path = filepath.Dir(path) {
+		info, err := os.Lstat(path)
+		if err != nil {
+			return refused("it cannot be looked at", err)
+		}
+		if path == exe && (!info.Mode().IsRegular() || info.Mode()&0o100 == 0) {
+			return refused(nmgre.Printable(exe)+" is no program", nil)
+		}
+		if path != exe && !info.IsDir() {
+			return refused(nmgre.Printable(path)+" is no folder", nil)
+		}
+		if s.trust(path, info) != nil {
+			return refused(nmgre.Printable(path)+" can be changed by others", nil)
+		}
+		if path == filepath.Clean(s.root) || path == "/" {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"nmgre"
+)
+
+// dispatchers are where distributions have the program that calls hooks, and how the bus starts it.
+var dispatchers = []string{
+	"usr/libexec/nm-dispatcher", "usr/lib/NetworkManager/nm-dispatcher", "usr/lib/networkmanager/nm-dispatcher", busService,
+}
+
+// How the bus has systemd start the dispatcher: by an alias, which is there if the unit is enabled.
+const (
+	busService      = "usr/share/dbus-1/system-services/org.freedesktop.nm_dispatcher.service"
+	dispatcherUnit  = "NetworkManager-dispatcher.service"
+	dispatcherAlias = "dbus-org.freedesktop.nm-dispatcher.service"
+)
+
+// unitDirs are the folders of systemd's units: what is in an earlier one hides what is in a later one (systemd.unit(5)).
+var unitDirs = []string{
+	"etc/systemd/system.control", "run/systemd/system.control", "run/systemd/transient", "etc/systemd/system", "run/systemd/system",
+	"usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system",
+}
+
+// HookMissing returns nil if NetworkManager's dispatcher calls nmgre; else what is missing. It fails with [nmgre.ErrNotPermitted] if the
+// caller may not look.
+func (s *Store) HookMissing(context.Context) error {
+	if err := s.scriptMissing(); err != nil {
+		return err
+	}
+	return s.dispatcherMissing()
+}
+
+func (s *Store) scriptMissing() error {
+	path := s.path(dispatcherDir, hookName)
+	missing := func(format string, args ...any) error {
+		return &nmgre.Error{What: fmt.Sprintf(format, args...), Hint: "set it up: sudo nmgre install-hook"}
+	}
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return denied("look whether the hook is installed", err)
+	}
+	if err != nil {
+		return missing("the dispatcher's hook is not installed")
+	}
+	// The dispatcher's own rules, from its check_permissions.
+	if s.trust(path, info) != nil || !info.Mode().IsRegular() || info.Mode()&0o100 == 0 || info.Mode()&fs.ModeSetuid != 0 {
+		return missing("the dispatcher does not run %s: it must be a regular file of root's, executable, and writable by root alone", path)
+	}
+	text, err := s.readScript()
+	h := parseScript(text)
+	if err != nil || text != s.text(h) {
+		return missing("%s is not as this nmgre makes it", path)
+	}
+	if s.trustProgram(h.exe) != nil {
+		return missing("%s calls %s, which is not there, or can be changed by others than root", path, nmgre.Printable(h.exe))
+	}
+	if linked, err := s.isLinked(); !linked || err != nil {
+		return missing("%s is not a link to the hook", s.path(preUpDir, hookName))
+	}
+	return nil
+}
+
+func (s *Store) dispatcherMissing() error {
+	for _, dispatcher := range dispatchers {
+		if _, err := os.Stat(s.path(dispatcher)); err == nil {
+			return s.dispatcherOff()
+		}
+	}
+	return &nmgre.Error{What: "NetworkManager's dispatcher is not installed", Hint: "install it: Fedora has it as NetworkManager-dispatcher"}
+}
+
+// dispatcherOff returns an error if systemd will surely not start the dispatcher.
+func (s *Store) dispatcherOff() error {
+	if _, err := os.Stat(s.path("run/systemd/system")); err != nil || !s.startedBySystemd() { // sd_booted(3)
+		return nil
+	}
+	alias, unit := s.unit(dispatcherAlias), s.unit(dispatcherUnit)
+	switch {
+	case isMask(alias) || isMask(unit):
+		return &nmgre.Error{What: dispatcherUnit + " is masked: NetworkManager calls no hooks",
+			Hint: fmt.Sprintf("sudo systemctl unmask %[1]s; sudo systemctl enable %[1]s", dispatcherUnit)}
+	case alias == "":
+		return &nmgre.Error{What: dispatcherUnit + " is not enabled: NetworkManager calls no hooks", Hint: "sudo systemctl enable " + dispatcherUnit}
+	}
+	return nil
+}
+
+// startedBySystemd says whether the bus leaves it to systemd to start the dispatcher, by the alias.
+func (s *Store) startedBySystemd() bool {
+	file, err := os.Open(s.path(busService))
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }() // it is only read
+	text, err := io.ReadAll(io.LimitReader(file, maxScript))
+	return err == nil && strings.Contains("\n"+string(text), "\nSystemdService="+dispatcherAlias+"\n")
+}
+
+// unit is the file that counts for a unit; empty if there is none.
+func (s *Store) unit(name string) string {
+	for _, dir := range unitDirs {
+		if _, err := os.Lstat(s.path(dir, name)); err == nil {
+			return s.path(dir, name)
+		}
+	}
+	return ""
+}
+
+// isMask says whether a unit's file is there, and a link to /dev/null or empty.
+func isMask(path string) bool {
+	if target, err := os.Readlink(path); err == nil {
+		return target == "/dev/null"
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Size() == 0
+}

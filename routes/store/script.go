@@ -1,0 +1,80 @@
+package store
+
+import (
+	"slices"
+	"strings"
+)
+
+// A script of any version of nmgre begins with this.
+const hookMark = "#!/bin/sh\n# Made by nmgre install-hook"
+
+const (
+	maxScript = 64 << 10 // bytes
+	madeMark  = "# Folders that it made: "
+)
+
+// script is what differs from one hook to another.
+type script struct {
+	exe  string   // the program that it calls
+	made []string // the folders, below the root, that were made for it
+}
+
+// text is the hook's text. What is quick to see is seen here: the dispatcher calls it for every event of every connection of the host.
+//
+// The interface's name, the UUID and the environment come from others: every word is quoted, and the UUID is looked at before it
+// becomes a part of a path. The events are those by which a tunnel comes and goes and gets its routes lost; and those by which the
+// way to the far end, or another tunnel of a multipath route, changes. There is none for a profile that is deleted while it is down:
+// what is kept for it does nothing until the next event or command removes it.
+func (s *Store) text(h script) string {
+	made := ""
+	if len(h.made) > 0 {
+		made = madeMark + strings.Join(h.made, " ") + "\n"
+	}
+	return hookMark + `. It puts back what NetworkManager cannot hold of a tunnel; nmgre remove-hook removes it.
+` + made + `case $2 in
+pre-up | up | down | reapply | dhcp4-change | dhcp6-change | vpn-up | vpn-down) ;;
+*) exit 0 ;;
+esac
+case $CONNECTION_UUID in
+'' | *[!0123456789abcdefABCDEF-]*) kept= ;;
+*) kept=` + quote(s.path(tunnelsDir)+"/") + `"$CONNECTION_UUID" ;;
+esac
+[ -e "$kept" ] || [ -e ` + quote(s.path(keptDir, watchFile)) + ` ] || exit 0
+[ -x ` + quote(h.exe) + ` ] || exit 0
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+unset DBUS_SYSTEM_BUS_ADDRESS
+exec ` + quote(h.exe) + execArguments
+}
+
+const execArguments = ` hook -- "$1" "$2"` + "\n"
+
+// quote quotes a word for the shell.
+func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+
+func isOurs(text string) bool { return strings.HasPrefix(text, hookMark) }
+
+// parseScript reads what a script of ours says, of this version or another.
+func parseScript(text string) script {
+	var h script
+	for line := range strings.Lines(text) {
+		if word, found := strings.CutSuffix(line, execArguments); found {
+			h.exe = strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(word, "exec '"), "'"), `'\''`, "'")
+		}
+		if rest, found := strings.CutPrefix(line, madeMark); found {
+			h.made = madeFolders(strings.Fields(rest))
+		}
+	}
+	return h
+}
+
+// madeFolders are those that a script can have been made with, in the order in which they are made.
+func madeFolders(named []string) []string {
+	var list []string
+	for _, dir := range []string{"etc", networkManagerDir, dispatcherDir, preUpDir} {
+		if slices.Contains(named, dir) {
+			list = append(list, dir)
+		}
+	}
+	return list
+}

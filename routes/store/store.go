@@ -1,0 +1,178 @@
+// Package store is root's own files: what nmgre keeps for each tunnel because NetworkManager cannot hold it, what devices were like
+// before nmgre changed them, and the hook by which NetworkManager's dispatcher calls nmgre. It implements [nmgre.Store].
+//
+// A file counts only if nobody but root can have written it: it is regular, root's, and not writable by group or others, and so are
+// the folders that it is in. Everything is read with a bound, and written to a new file that takes the old one's place. Whoever
+// writes has the lock.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"nmgre"
+)
+
+// Where the files are, below the root. Notes that a reboot makes void are in runDir.
+const (
+	keptDir     = "etc/nmgre"
+	tunnelsDir  = keptDir + "/tunnels"
+	watchFile   = "watch" // in keptDir
+	runDir      = "run/nmgre"
+	lockFile    = "lock"
+	beforeFile  = "forwarding"
+	lockTimeout = time.Minute
+)
+
+// Store is the files below one root; it implements [nmgre.Store].
+type Store struct {
+	root    string
+	owner   uint32        // whose the files must be
+	timeout time.Duration // how long the lock is waited for
+}
+
+var _ nmgre.Store = (*Store)(nil)
+
+// New returns the files below root, which is "/" but in tests. They must be the user's with the number owner, which is 0 but in tests.
+func New(root string, owner int) *Store {
+	return &Store{root: root, owner: uint32(owner), timeout: lockTimeout} //nolint:gosec // a user's number
+}
+
+func (s *Store) path(parts ...string) string {
+	return filepath.Join(append([]string{s.root}, parts...)...)
+}
+
+// UUIDs returns the tunnels that have a file, in their order.
+func (s *Store) UUIDs(context.Context) ([]string, error) {
+	entries, err := os.ReadDir(s.path(tunnelsDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, denied("list what nmgre keeps", err)
+	}
+	var uuids []string
+	for _, entry := range entries {
+		if nmgre.IsUUID(entry.Name()) {
+			uuids = append(uuids, entry.Name())
+		}
+	}
+	return uuids, nil
+}
+
+// All returns what is kept for every tunnel but those excepted. Files that cannot be trusted or read are told in the error, which joins
+// them; the list is nil only if nothing can be told.
+func (s *Store) All(ctx context.Context, except ...string) ([]nmgre.Kept, error) {
+	uuids, err := s.UUIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := []nmgre.Kept{}
+	var errs []error
+	for _, uuid := range uuids {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if slices.Contains(except, uuid) {
+			continue
+		}
+		k, err := s.Get(ctx, uuid)
+		switch {
+		case err == nil:
+			list = append(list, k)
+		case !errors.Is(err, nmgre.ErrNotFound): // one that is gone since
+			errs = append(errs, err)
+		}
+	}
+	return list, errors.Join(errs...)
+}
+
+// Get returns what is kept for one tunnel, or fails with [nmgre.ErrNotFound].
+func (s *Store) Get(_ context.Context, uuid string) (nmgre.Kept, error) {
+	if !nmgre.IsUUID(uuid) {
+		return nmgre.Kept{}, &nmgre.Error{Kind: nmgre.ErrNotFound, What: fmt.Sprintf("nothing is kept for \"%.80s\"", nmgre.Printable(uuid))}
+	}
+	file, err := s.open(tunnelsDir, uuid)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nmgre.Kept{}, &nmgre.Error{Kind: nmgre.ErrNotFound, What: "nothing is kept for " + uuid}
+	}
+	if err != nil {
+		return nmgre.Kept{}, denied("read what nmgre keeps for "+uuid, err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	k, err := nmgre.ParseKept(file)
+	k.Stamp = stampOf(file)
+	switch {
+	case err != nil:
+	case k.UUID != uuid:
+		err = fmt.Errorf("it is for the profile \"%s\", and named by another's UUID", k.UUID)
+	case k.Name == "":
+		err = errors.New("it names no interface")
+	}
+	if err != nil {
+		return nmgre.Kept{}, broken(file.Name(), err)
+	}
+	return k, nil
+}
+
+// broken is the error about a file that cannot be read. It is no [nmgre.ErrInvalid], as the parser's own is: nobody asked for it.
+func broken(path string, err error) error {
+	hint := "mend the file, or delete the tunnel and make it anew"
+	if hints := nmgre.Hints(err); len(hints) > 0 {
+		hint = hints[0]
+	}
+	return &nmgre.Error{What: nmgre.Printable(path) + ": " + err.Error(), Hint: hint}
+}
+
+// Delete removes a tunnel's file, and the folders with the last one.
+func (s *Store) Delete(_ context.Context, uuid string) error {
+	if !nmgre.IsUUID(uuid) {
+		return nil // it cannot have one
+	}
+	return denied("remove what nmgre keeps for "+uuid, s.remove(tunnelsDir, uuid))
+}
+
+// Watch makes or removes the mark that other connections' events matter. It lasts as long as the files do that want it.
+func (s *Store) Watch(_ context.Context, others bool) error {
+	_, err := os.Lstat(s.path(keptDir, watchFile))
+	switch {
+	case (err == nil) == others:
+		return nil
+	case others:
+		return denied("note that other connections matter", s.write(keptDir, watchFile, func(file *os.File) error {
+			_, err := file.WriteString("# nmgre: the dispatcher's hook is called for other connections too\n")
+			return err
+		}))
+	}
+	return denied("note that other connections do not matter", s.remove(keptDir, watchFile))
+}
+
+// Remembered returns the state of forwarding that devices had before nmgre changed it.
+func (s *Store) Remembered(context.Context) (map[string]bool, error) {
+	const what = "read the note of the state of forwarding"
+	file, err := s.open(runDir, beforeFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, denied(what, err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	before, err := readBefore(file)
+	return before, denied(what, err)
+}
+
+// Remember writes that anew.
+func (s *Store) Remember(_ context.Context, before map[string]bool) error {
+	if len(before) == 0 {
+		return denied("forget the state of forwarding", s.remove(runDir, beforeFile))
+	}
+	return denied("note the state of forwarding", s.write(runDir, beforeFile, func(file *os.File) error {
+		_, err := file.WriteString(strings.Join(beforeLines(before), ""))
+		return err
+	}))
+}

@@ -1,0 +1,201 @@
+package nmgre
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// MayKeep returns nil where this process may change the kernel.
+func (l *LocalKeeper) MayKeep() error {
+	if l.Kernel.CanChange() {
+		return nil
+	}
+	return &Error{Kind: ErrNotPermitted, What: "this is not root", Hint: HintRoot}
+}
+
+// Vet looks at what somebody who is not root wants to have kept, believing nothing of it, and returns it as [LocalKeeper.Keep] may take
+// it. It is for a tunnel that NetworkManager holds, and whatever could be known by looking is what was looked up. What root has kept for
+// the tunnel before may stay, though the host has changed since. Errors are [ErrInvalid], [ErrNotPermitted] for what root alone may want, and
+// those of looking at the host.
+func (l *LocalKeeper) Vet(ctx context.Context, k Kept) (Kept, error) {
+	v := vetting{kept: k.Clone()}
+	if err := v.itself(); err != nil {
+		return Kept{}, err
+	}
+	if err := v.look(ctx, l); err != nil {
+		return Kept{}, err
+	}
+	if err := joinProblems(v.tunnel()...); err != nil {
+		return Kept{}, err
+	}
+	problems := slices.Concat(v.forwarding(), v.devices(), v.sources(), v.routes())
+	if err := joinProblems(problems[:min(len(problems), maxToldErrors)]...); err != nil {
+		return Kept{}, err
+	}
+	return v.kept, nil
+}
+
+// maxVetted is how many SNAT rules, and inner networks, somebody who is not root can have kept for a tunnel. Each is compared with all others.
+const maxVetted = 1000
+
+// vetting is a request while it is looked at.
+type vetting struct {
+	kept    Kept
+	before  Kept // what is kept now
+	profile Profile
+	version Version
+	links   []Link
+	tunnels map[string]bool // the devices of all tunnels
+}
+
+// itself looks at what needs no host.
+func (v *vetting) itself() error {
+	switch k := v.kept; {
+	case !IsUUID(k.UUID):
+		return invalid("", "it is the UUID of the profile", "\"%.80s\" is no UUID", Printable(k.UUID))
+	case len(k.Bad) > 0:
+		return &Error{Kind: ErrInvalid, What: fmt.Sprintf("line %d cannot be read", k.Bad[0].Line), Err: k.Bad[0].Err}
+	case k.Empty():
+		return invalid("", "", "there is nothing to keep")
+	case len(k.SNAT) > maxVetted || len(k.Inner) > maxVetted:
+		return invalid("", HintRoot, "more than %d SNAT rules or inner networks", maxVetted)
+	}
+	return nil
+}
+
+// look reads the host.
+func (v *vetting) look(ctx context.Context, l *LocalKeeper) error {
+	m, err := l.Profiles.Manager(ctx)
+	if err != nil {
+		return err
+	}
+	v.version = m.Version
+	if v.profile, err = l.Profiles.Get(ctx, v.kept.UUID); err != nil {
+		return err
+	}
+	if v.before, err = l.Store.Get(ctx, v.kept.UUID); err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if v.links, err = l.Kernel.Links(ctx); err != nil {
+		return err
+	}
+	return v.lookAtTunnels(ctx, l)
+}
+
+// lookAtTunnels notes which devices are tunnels: those that are there, and those of profiles that are down.
+func (v *vetting) lookAtTunnels(ctx context.Context, l *LocalKeeper) error {
+	profiles, err := l.Profiles.List(ctx)
+	v.tunnels = make(map[string]bool)
+	for _, p := range profiles {
+		if p.Tunnel.Mode != 0 {
+			v.tunnels[p.Tunnel.Name] = true
+		}
+	}
+	for _, link := range v.links {
+		if link.GRE != nil {
+			v.tunnels[link.Name] = true
+		}
+	}
+	return err
+}
+
+// tunnel refuses what is about something else than the profile's tunnel. What the profile says is put into the place of what was said.
+func (v *vetting) tunnel() []*Error {
+	const hint = "the tunnel may have been changed at this moment: try again"
+	k, p := &v.kept, v.profile
+	switch inner := innerNetworks(p.Tunnel); {
+	case p.UUID != k.UUID:
+		return []*Error{invalid("", "", "the profile's UUID is %s, not %s", Printable(p.UUID), k.UUID)}
+	case p.Tunnel.Mode == 0 || p.State == StateExternal:
+		return []*Error{invalid("", "nmgre list shows the tunnels", "the profile %s is no GRE tunnel of NetworkManager's", k.UUID)}
+	case !isDeviceName(p.Tunnel.Name) || k.Name != p.Tunnel.Name:
+		return []*Error{invalid("", hint, "the interface of the profile is %s, not %s", Printable(p.Tunnel.Name), Printable(k.Name))}
+	case k.Remote != p.Tunnel.Remote:
+		return []*Error{invalid("", hint, "the far end of %s is %s, not %s", k.Name, p.Tunnel.Remote, k.Remote)}
+	case !sameNetworks(k.Inner, inner):
+		return []*Error{invalid("", hint, "the inner networks of %s are others: %v", k.Name, inner)}
+	default:
+		k.Name, k.Remote, k.Inner = p.Tunnel.Name, p.Tunnel.Remote, inner
+	}
+	return nil
+}
+
+// sameNetworks says whether two lists have the same networks: NetworkManager may have told them in another order.
+func sameNetworks[T comparable](a, b []T) bool {
+	subset := func(a, b []T) bool {
+		return !slices.ContainsFunc(a, func(n T) bool { return !slices.Contains(b, n) })
+	}
+	return subset(a, b) && subset(b, a)
+}
+
+// forwarding refuses SNAT and forwarding that no request could ask for.
+func (v *vetting) forwarding() []*Error {
+	t := v.profile.Tunnel.Clone()
+	t.SNAT, t.Forward, t.ClampMSS = v.kept.SNAT, len(v.kept.Forward) > 0, v.kept.ClampMSS
+	return checkForwarding(t)
+}
+
+// devices refuses to forward between devices that this host does not have.
+func (v *vetting) devices() []*Error {
+	var problems []*Error
+	k := v.kept
+	if len(k.Forward) > 0 && !slices.Contains(k.Forward, k.Name) {
+		problems = append(problems, invalid("forward", "", "the tunnel %s is not among the devices", k.Name))
+	}
+	for _, dev := range k.Forward {
+		if dev != k.Name && findLink(v.links, dev) == nil && !slices.Contains(v.before.Forward, dev) {
+			problems = append(problems, invalid("forward", "", "there is no device %s", Printable(dev)))
+		}
+	}
+	return problems
+}
+
+// sources refuses SNAT sources that this host does not have.
+func (v *vetting) sources() []*Error {
+	var problems []*Error
+	for _, s := range v.kept.SNAT {
+		if !slices.Contains(v.before.SNAT, s) {
+			problems = appendProblem(problems, sourceNotHere(v.links, s))
+		}
+	}
+	return problems
+}
+
+// routes refuses routes that are none, that the profile is the place for, or that do not lead into the tunnel.
+func (v *vetting) routes() []*Error {
+	t := v.profile.Tunnel.Clone()
+	t.Routes = v.kept.Routes
+	problems := checkRoutes(t)
+	kept := make(map[string]bool, len(v.before.Routes))
+	for _, r := range v.before.Routes {
+		kept[r.String()] = true
+	}
+	for _, o := range AssignRoutes(v.kept.Routes, len(v.profile.Tunnel.Routes), v.version) {
+		if kept[o.Route.String()] {
+			continue
+		}
+		if o.Owner != OwnerKernel {
+			problems = append(problems, invalid("route", "add it to the profile", "%s: %s", o.Route, o.Why))
+		}
+		problems = appendProblem(problems, v.leadsAway(*o.Route))
+	}
+	return problems
+}
+
+// leadsAway refuses a multipath route that is another tunnel's, or that leads into something else than tunnels.
+func (v *vetting) leadsAway(r Route) *Error {
+	own := len(r.Nexthops) == 0
+	for _, hop := range r.Nexthops {
+		if hop.Dev != "" && hop.Dev != v.kept.Name && !v.tunnels[hop.Dev] {
+			return &Error{Kind: ErrNotPermitted, Field: "route", Hint: HintRoot,
+				What: fmt.Sprintf("%s: %s is no tunnel, and root alone leads packets elsewhere", r, Printable(hop.Dev))}
+		}
+		own = own || hop.Dev == "" || hop.Dev == v.kept.Name
+	}
+	if !own {
+		return invalid("route", "add it to a tunnel that it leads into", "%s: no nexthop leads into %s", r, v.kept.Name)
+	}
+	return nil
+}
