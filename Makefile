@@ -9,12 +9,12 @@ LAB     := testdata/lab/lab.sh
 PREFIX  ?= /usr/local
 
 # testdata/ is left out of ./... by Go itself, but the lab's own Go code is code like any other.
-PACKAGES := ./... ./testdata/lab/...
+PACKAGES := ./... ./testdata/lab/... ./testdata/pictures
 
 # polkit up to 122 reads policies from here only.
 POLKIT  ?= /usr/share/polkit-1/actions
 
-.PHONY: help build test vet unit lab-setup lab-test lint bench demo lab man completions policy install clean
+.PHONY: help build test vet unit lab-setup lab-test lint bench demo pictures lab man completions policy install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ bench: lab-setup ## speed, as ratios
 
 demo: lab-setup ## two hosts, one tunnel, made by nmgre at both ends
 	testdata/demo.sh
+
+pictures: lab-setup ## the README's pictures, from a run in the lab
+	testdata/pictures.sh
 
 lab: lab-setup ## a shell on linux1, a host of the lab
 	@mkdir -p build/lab-share/bin

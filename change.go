@@ -392,6 +392,7 @@ func (c *routeChange) apply(ctx context.Context, h *Host) error {
 			return err
 		},
 		func() error { return c.changeProfile(ctx, h, staying, to) },
+		func() error { return c.settle(ctx, h, staying, to) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -399,6 +400,16 @@ func (c *routeChange) apply(ctx context.Context, h *Host) error {
 		}
 	}
 	return nil
+}
+
+// settle puts back what is kept where NetworkManager has taken it along: before 1.56 it switches the IPv6 of a device off and on at every change.
+func (c *routeChange) settle(ctx context.Context, h *Host, from, to []Route) error {
+	inner := c.profile.Tunnel.Addresses
+	v6 := slices.ContainsFunc(inner, func(p netip.Prefix) bool { return p.Addr().Is6() })
+	if !v6 || c.kept.Empty() || equalRoutes(from, to) || !h.Kernel.CanChange() {
+		return nil // without root the hook does it, which NetworkManager calls for that
+	}
+	return h.converge(ctx, c.profile)
 }
 
 // common returns those of from that to has too.

@@ -5,6 +5,8 @@ type Report struct {
 	Tunnel  string  `json:"tunnel"`  // the interface's name
 	Verdict Verdict `json:"verdict"` // the worst of the checks
 	Checks  []Check `json:"checks"`
+
+	each func(Check) // is told of each check as it comes in; may be nil
 }
 
 // Verdict is the outcome of a check or of a whole report.
@@ -40,6 +42,9 @@ type Check struct {
 // add appends a check and lets it worsen the verdict.
 func (r *Report) add(c Check) {
 	r.Checks = append(r.Checks, c)
+	if r.each != nil {
+		r.each(c)
+	}
 	if severity(c.Status) > severity(r.Verdict) {
 		r.Verdict = c.Status
 	}

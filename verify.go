@@ -47,7 +47,7 @@ type verifyOptions struct {
 
 // verify makes all checks. Those that need what an earlier one found missing are skipped.
 func (h *Host) verify(ctx context.Context, p Profile, opts verifyOptions) (Report, error) {
-	v := verifier{host: h, profile: p, tunnel: p.Tunnel, opts: opts, report: Report{Tunnel: p.Tunnel.Name, Verdict: Pass}}
+	v := verifier{host: h, profile: p, tunnel: p.Tunnel, opts: opts, report: Report{Tunnel: p.Tunnel.Name, Verdict: Pass, each: h.Checked}}
 	if opts.want != nil {
 		v.tunnel = *opts.want
 	}

@@ -19,6 +19,8 @@ type Host struct {
 	Keeper   Keeper
 	// Progress, if it is set, is told of each step as it ends. It is called by the goroutine that called the method.
 	Progress func(Event)
+	// Checked, if it is set, is told of each check of a verification as it comes in.
+	Checked func(Check)
 	// Advance, if it is set, is told now and then how many of very many routes are set.
 	Advance func(done, total int)
 }

@@ -314,7 +314,8 @@ func TestLabForeign(t *testing.T) {
 			t.Logf("%+v\n%+v", hand, nmcli)
 			want := nmgre.Tunnel{Name: "gre-nmcli", Mode: nmgre.ModeGRE, Local: addr(lab.Linux1WAN), Remote: addr(lab.Linux2WAN), InputKey: key(5),
 				Addresses: prefixes("172.18.0.1/30"), PeerAddress: addr("172.18.0.2"),
-				Routes: []nmgre.Route{{Dst: prefixes("10.50.0.0/16")[0], Via: addr("172.18.0.2"), Metric: number(77), Table: 50}}}
+				Routes: []nmgre.Route{{Dst: prefixes("10.50.0.0/16")[0], Via: addr("172.18.0.2"), Metric: number(77), Table: 50,
+					Metrics: metrics(map[nmgre.Metric]uint32{nmgre.MetricInitCwnd: 7})}}}
 			if nmcli.ID != "Büro 1" || nmcli.Unsaved || nmcli.Trial || !reflect.DeepEqual(nmcli.Tunnel, want) {
 				t.Errorf("got %+v", nmcli)
 			}

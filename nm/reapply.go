@@ -97,7 +97,7 @@ func copyRoutes(s, from Settings) {
 type rerouting struct {
 	*watch
 	uuid     string
-	from     []nmgre.Route // what the profile must have
+	from     []nmgre.Route // what the profile must have; nil if that does not matter
 	path     dbus.ObjectPath
 	props    properties // of the profile, from before its settings were read
 	old, now Settings

@@ -35,10 +35,10 @@ func newChanges(s *comparison, k *Kernel, progress func(done, total int)) *chang
 	return c
 }
 
-// make sends what is wanted in its order, since a gateway may need the route before it, and then removes what is not.
-func (c *changes) make(ctx context.Context) error {
+// send sends what is wanted in its order, since a gateway may need the route before it, and then removes what is not.
+func (c *changes) send(ctx context.Context) error {
 	slices.SortStableFunc(c.rivals, func(a, b rival) int { return cmp.Compare(a.index, b.index) })
-	for _, step := range []func(context.Context) error{c.add, c.batch.flush, c.clear, c.remove, c.batch.flush, c.again, c.batch.flush} {
+	for _, step := range []func(context.Context) error{c.add, c.batch.flush, c.clearOld, c.remove, c.batch.flush, c.again, c.batch.flush} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -72,8 +72,8 @@ func (c *changes) add(ctx context.Context) error {
 
 // put sends a wanted route.
 func (c *changes) put(ctx context.Context, i, flags int) error {
-	w, err := c.encode(i)
-	if err != nil {
+	var w wireRoute
+	if err := c.encode(i, &w); err != nil {
 		return err
 	}
 	return c.batch.add(ctx, unix.RTM_NEWROUTE, flags|unix.NLM_F_CREATE, i, &w)
@@ -98,8 +98,8 @@ func (c *changes) replace(ctx context.Context, i int, rivals []rival) error {
 
 func (c *changes) isIPv4(i int) bool { return c.want[i].Route.Dst.Addr().Is4() }
 
-// clear deletes the routes that others have been put beside, and those whose successor was refused.
-func (c *changes) clear(ctx context.Context) error {
+// clearOld deletes the routes that others have been put beside, and those whose successor was refused.
+func (c *changes) clearOld(ctx context.Context) error {
 	for _, r := range c.rivals {
 		i := int(r.index)
 		if gone := !c.isIPv4(i) && c.refusals[i] == nil; gone || r.old < 0 || c.there[i] {

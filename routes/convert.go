@@ -8,13 +8,13 @@ import (
 	"nmgre"
 )
 
-// newWireRoute encodes a route but for its devices. It checks what cannot be encoded, and what the kernel would take without
-// doing it; the kernel checks the rest.
-func newWireRoute(r *nmgre.Route) (wireRoute, error) {
+// set makes w a route but for its devices. It checks what cannot be encoded, and what the kernel would take without doing it; the
+// kernel checks the rest.
+func (w *wireRoute) set(r *nmgre.Route) error {
 	if !r.Dst.IsValid() {
-		return wireRoute{}, invalid("the route has no destination")
+		return invalid("the route has no destination")
 	}
-	w := wireRoute{
+	*w = wireRoute{
 		family: familyOf(r.Dst.Addr()), tos: r.TOS, dst: r.Dst.Masked(), table: r.TableOrMain(), protocol: nmgre.RouteProtocol,
 		scope: uint8(r.ScopeOrDefault()), kind: uint8(r.Type) + unix.RTN_UNICAST, via: r.Via, prefSrc: r.Src, nexthopID: r.NexthopID,
 		metrics: newWireMetrics(r), encap: r.Encap, flow: uint32(r.Realms), expires: r.Expires, pref: r.Pref,
@@ -34,16 +34,15 @@ func newWireRoute(r *nmgre.Route) (wireRoute, error) {
 			w.ttlPropagate = 2
 		}
 	}
-	return w, check(&w, r)
+	return w.check(r)
 }
 
-// check says what is wrong with a route.
-func check(w *wireRoute, r *nmgre.Route) error {
-	// No list of functions: by calling these the compiler sees that w stays here, and takes no memory for it.
-	if err := checkFamilies(w, r); err != nil {
+// check says what is wrong with the route that w was made from.
+func (w *wireRoute) check(r *nmgre.Route) error {
+	if err := w.checkFamilies(r); err != nil {
 		return err
 	}
-	if err := checkFamilyWords(w, r); err != nil {
+	if err := w.checkFamilyWords(r); err != nil {
 		return err
 	}
 	if err := checkPaths(r); err != nil {
@@ -56,7 +55,7 @@ func check(w *wireRoute, r *nmgre.Route) error {
 }
 
 // checkFamilies sees that the addresses are of the destination's family. Only a router may be of another: an IPv6 one for IPv4.
-func checkFamilies(w *wireRoute, r *nmgre.Route) error {
+func (w *wireRoute) checkFamilies(r *nmgre.Route) error {
 	if err := checkAddr(r.Via, w.family == unix.AF_INET || !r.Via.Is4()); err != nil {
 		return err
 	}
@@ -81,7 +80,7 @@ func checkAddr(a netip.Addr, fits bool) error {
 
 // checkFamilyWords sees to the words of one family: kernels take them with the other and forget them, and the route would take more
 // packets than it should, or stay for ever.
-func checkFamilyWords(w *wireRoute, r *nmgre.Route) error {
+func (w *wireRoute) checkFamilyWords(r *nmgre.Route) error {
 	switch ipv4 := w.family == unix.AF_INET; {
 	case ipv4 && w.from.IsValid():
 		return invalid("an IPv4 route cannot have a source prefix (from)")

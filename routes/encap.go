@@ -212,9 +212,10 @@ func sameEncap(a, b *nmgre.Encap) bool {
 		return slices.Equal(a.Labels, b.Labels) && (a.TTL == nil) == (b.TTL == nil) && orZero(a.TTL) == orZero(b.TTL)
 	case nmgre.EncapSEG6:
 		return a.Mode == b.Mode && a.HMAC == b.HMAC && slices.Equal(a.Segments, b.Segments)
+	default:
+		return orZero(a.ID) == orZero(b.ID) && orZero(a.TOS) == orZero(b.TOS) && orZero(a.TTL) == orZero(b.TTL) &&
+			specified(a.Dst) == specified(b.Dst) && specified(a.Src) == specified(b.Src) && tunnelFlags(a) == tunnelFlags(b)
 	}
-	return orZero(a.ID) == orZero(b.ID) && orZero(a.TOS) == orZero(b.TOS) && orZero(a.TTL) == orZero(b.TTL) &&
-		specified(a.Dst) == specified(b.Dst) && specified(a.Src) == specified(b.Src) && tunnelFlags(a) == tunnelFlags(b)
 }
 
 func orZero[T any](p *T) (v T) {

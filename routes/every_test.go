@@ -73,7 +73,7 @@ func (c routeCase) back() nmgre.Route {
 	return r
 }
 
-const every16 = 1<<nmgre.MetricMTU | 1<<nmgre.MetricWindow | 1<<nmgre.MetricRTT | 1<<nmgre.MetricRTTVar | 1<<nmgre.MetricSSThresh |
+const everyLock = 1<<nmgre.MetricMTU | 1<<nmgre.MetricWindow | 1<<nmgre.MetricRTT | 1<<nmgre.MetricRTTVar | 1<<nmgre.MetricSSThresh |
 	1<<nmgre.MetricCwnd | 1<<nmgre.MetricAdvMSS | 1<<nmgre.MetricReordering | 1<<nmgre.MetricHopLimit | 1<<nmgre.MetricInitCwnd |
 	1<<nmgre.MetricRTOMin | 1<<nmgre.MetricInitRwnd
 
@@ -130,7 +130,7 @@ var routeCases4 = []routeCase{
 		words: "10.64.22.0/24 dev v0 mtu lock 1400 window lock 10000 rtt lock 300ms rttvar lock 60ms ssthresh lock 20 cwnd lock 12 advmss lock 1360 " +
 			"reordering lock 5 hoplimit lock 64 initcwnd lock 11 features ecn rto_min 250ms initrwnd lock 13 quickack 1 congctl reno fastopen_no_cookie 1",
 		route: nmgre.Route{Dst: prefix("10.64.22.0/24"), MTU: 1400, MTULock: true, Metrics: func() *nmgre.RouteMetrics {
-			m := metrics(every16&^(1<<nmgre.MetricMTU), 3, 10000, 4, 300*8, 5, 60*4, 6, 20, 7, 12, 8, 1360, 9, 5, 10, 64, 11, 11, 12, 1, 13, 250, 14, 13, 15, 1, 17, 1)
+			m := metrics(everyLock&^(1<<nmgre.MetricMTU), 3, 10000, 4, 300*8, 5, 60*4, 6, 20, 7, 12, 8, 1360, 9, 5, 10, 64, 11, 11, 12, 1, 13, 250, 14, 13, 15, 1, 17, 1)
 			m.CongCtl = "reno"
 			return m
 		}()},
@@ -448,8 +448,8 @@ func TestAsIproute2(t *testing.T) {
 	cases := everyCase(true)
 	s := newComparison(ownOf(cases...), map[string]int{"v0": 2, "w0": 3})
 	for i, c := range cases {
-		w, err := s.encode(i)
-		if err != nil {
+		var w wireRoute
+		if err := s.encode(i, &w); err != nil {
 			t.Errorf("%s: %v", c.words, err)
 			continue
 		}
@@ -467,8 +467,8 @@ func TestRouteRoundTrip(t *testing.T) {
 	names := map[int]string{7: "v0", 8: "w0"}
 	s := newComparison(ownOf(everyCase(true)...), map[string]int{"v0": 7, "w0": 8})
 	for i, c := range everyCase(true) {
-		w, err := s.encode(i)
-		if err != nil {
+		var w wireRoute
+		if err := s.encode(i, &w); err != nil {
 			t.Errorf("%s: %v", c.words, err)
 			continue
 		}

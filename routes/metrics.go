@@ -123,8 +123,9 @@ func (m wireMetrics) value(metric nmgre.Metric) uint32 {
 		return min(value, 65535-40)
 	case nmgre.MetricHopLimit:
 		return min(value, 255)
+	default:
+		return value
 	}
-	return value
 }
 
 func (m wireMetrics) congCtl() string {

@@ -24,7 +24,7 @@ func (w *wireRoute) slot() slot {
 	return s
 }
 
-// slotOf returns the slot of a route that newWireRoute has found nothing wrong with.
+// slotOf returns the slot of a route that wireRoute.set has found nothing wrong with.
 func slotOf(r *nmgre.Route) slot {
 	w := wireRoute{family: familyOf(r.Dst.Addr()), dst: r.Dst.Masked(), table: r.TableOrMain(), tos: r.TOS}
 	if r.From.IsValid() && r.From.Bits() > 0 {

@@ -36,7 +36,7 @@ func (k *Kernel) SyncRoutes(ctx context.Context, want []nmgre.OwnRoute, opts nmg
 		s.joinSiblings()
 	}
 	if !opts.DryRun {
-		err = newChanges(s, k, opts.Progress).make(ctx)
+		err = newChanges(s, k, opts.Progress).send(ctx)
 	}
 	return s.result(), err
 }
@@ -88,8 +88,9 @@ func newComparison(want []nmgre.OwnRoute, devices map[string]int) *comparison {
 		want: want, devices: devices, index: newSlotIndex(want), states: make([]wantState, len(want)),
 		siblings: make(map[int]*wireRoute), refusals: make(map[int]error),
 	}
+	var w wireRoute
 	for i := range want {
-		w, err := s.encode(i)
+		err := s.encode(i, &w)
 		if err != nil {
 			err = wrap(s.words(i), err)
 		} else if !s.index.put(i, w.slot()) {
@@ -111,30 +112,30 @@ func (s *comparison) words(i int) string {
 	return nmgre.Printable(text)
 }
 
-// encode returns a wanted route with its devices.
-func (s *comparison) encode(i int) (wireRoute, error) {
+// encode makes w a wanted route with its devices.
+func (s *comparison) encode(i int, w *wireRoute) error {
 	o := &s.want[i]
-	w, err := newWireRoute(o.Route)
+	err := w.set(o.Route)
 	if err != nil || w.deviceless() {
-		return w, err
+		return err
 	}
 	if len(o.Route.Nexthops) == 0 {
 		w.device, err = s.device(o.Dev)
-		return w, err
+		return err
 	}
 	w.hops = make([]wireHop, len(o.Route.Nexthops))
 	for j := range w.hops {
 		next := &o.Route.Nexthops[j]
 		device, err := s.device(cmp.Or(next.Dev, o.Dev))
 		if err != nil {
-			return w, err
+			return err
 		}
 		w.hops[j] = newWireHop(device, next)
 	}
 	if len(w.hops) == 1 {
 		w.flatten()
 	}
-	return w, nil
+	return nil
 }
 
 func (s *comparison) device(name string) (int, error) {
@@ -178,18 +179,16 @@ func (s *comparison) compare(held *wireRoute) {
 
 // settle compares a route that the kernel has with the wanted one of its slot.
 func (s *comparison) settle(i int, held *wireRoute) {
-	w, err := s.encode(i)
-	if err != nil { // it was found right before
+	var w wireRoute
+	if s.encode(i, &w) != nil { // it was found right before
 		return
 	}
 	w.normalise()
-	switch s.states[i] {
-	case stateMissing:
-		if w.same(held) {
-			s.states[i] = stateHeld
-			return
-		}
-	case stateHeld: // two of ours in one slot: an earlier run was broken off, or somebody else uses our number
+	if s.states[i] == stateMissing && w.same(held) {
+		s.states[i] = stateHeld
+		return
+	}
+	if s.states[i] == stateHeld { // two of ours in one slot: an earlier run was broken off, or somebody else uses our number
 		s.addRival(i, &w, &w)
 	}
 	s.states[i] = stateOther

@@ -192,6 +192,27 @@ func TestSyncInterrupted(t *testing.T) {
 	}
 }
 
+// Where the kernel says that it has the very route, though it looked like another, it is not deleted.
+func TestSyncWhatLooksOther(t *testing.T) {
+	ns := twoWires(t)
+	for i, want := range [][]nmgre.OwnRoute{into("v0", nmgre.Route{Dst: prefix("10.20.0.0/16")}), into("v0", nmgre.Route{Dst: prefix("fd20::/32")})} {
+		ns.sync(t, want, nmgre.SyncOptions{})
+		s := newComparison(want, map[string]int{"v0": ns.deviceIndex("v0")})
+		var held wireRoute
+		if err := s.encode(0, &held); err != nil {
+			t.Fatal(err)
+		}
+		held.foreign = true
+		s.settle(0, &held)
+		if err := newChanges(s, ns.kernel, nil).send(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := counts(ns.sync(t, want, nmgre.SyncOptions{})); got != "added [] replaced [] unchanged 1 removed 0 refused 0" {
+			t.Errorf("%d: %s", i, got)
+		}
+	}
+}
+
 // endsAfter is a context that ends when the kernel's tables have been read and a number of batches have been sent.
 type endsAfter struct {
 	context.Context
@@ -444,8 +465,8 @@ func TestSameRoute(t *testing.T) {
 	base6 := nmgre.Route{Dst: prefix("fd64::/32"), Via: addr("fd00::2")}
 	encode := func(r nmgre.Route) *wireRoute {
 		s := newComparison(into("v0", r), map[string]int{"v0": 7, "w0": 8})
-		w, err := s.encode(0)
-		if err != nil {
+		var w wireRoute
+		if err := s.encode(0, &w); err != nil {
 			t.Fatal(err)
 		}
 		w.normalise()
@@ -486,6 +507,19 @@ func TestRoutesTo(t *testing.T) {
 	for _, r := range routes {
 		if r.Dst.Bits() == 16 && r.Dev != "v0" || r.Dst.Bits() == 8 && r.Dev != "w0" {
 			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// Of a nexthop object its gateway counts; types that lead nowhere do not.
+func TestRoutesToByObject(t *testing.T) {
+	ns := twoWires(t)
+	ns.ip("nexthop add id 1 via 10.9.0.2 dev v0", "route add 10.40.0.0/16 nhid 1", "route add blackhole 10.0.0.0/8", "route add throw 10.40.1.0/24",
+		"nexthop add id 11 via fd00::2 dev v0", "route add fd40::/16 nhid 11")
+	for to, via := range map[string]string{"10.40.1.1": "10.9.0.2", "fd40::1": "fd00::2"} {
+		routes, err := ns.kernel.RoutesTo(t.Context(), addr(to))
+		if err != nil || len(routes) != 1 || routes[0].Dev != "v0" || routes[0].Via != addr(via) || routes[0].NexthopID != 0 {
+			t.Errorf("%s: %+v, %v", to, routes, err)
 		}
 	}
 }

@@ -223,7 +223,7 @@ func TestLabEncapAndMultipath(t *testing.T) {
 		nmgreOn(t, host, exitDone, "delete", "gre2")
 		nmgreOn(t, host, exitDone, "delete", "gre1")
 	}
-	lab.Linux2.Run(t, "ip", "-f", "mpls", "route", "flush")
+	lab.Linux2.Run(t, "ip", "-f", "mpls", "route", "del", "100")
 	mustEqual(t, "after delete, linux1", before1, lab.Linux1.Snapshot(t))
 	mustEqual(t, "after delete, linux2", before2, lab.Linux2.Snapshot(t))
 }

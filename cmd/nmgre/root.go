@@ -14,12 +14,15 @@ import (
 var errShown = &nmgre.Error{Kind: nmgre.ErrInvalid, What: "no command"}
 
 func (a *app) rootCommand() *cobra.Command {
+	var flags screenFlags
 	root := &cobra.Command{
 		Use:   "nmgre",
 		Short: "make GRE tunnels by NetworkManager, and prove that they work",
 		Long: `nmgre makes GRE tunnels on hosts that NetworkManager runs. It writes the tunnel as an ordinary
 NetworkManager profile, adds to the kernel what NetworkManager cannot express, and proves that
-the tunnel carries traffic, or says why not.`,
+the tunnel carries traffic, or says why not.
+
+Without a command, on a terminal, it shows every tunnel, and a wizard that makes one.`,
 		Example: `  nmgre create --peer 203.0.113.2 --address 172.16.0.1/30 --route 10.10.2.0/24
   nmgre verify gre1
   nmgre list`,
@@ -31,6 +34,9 @@ the tunnel carries traffic, or says why not.`,
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
 			}
+			if shown, err := a.screens(cmd.Context(), flags); shown {
+				return err
+			}
 			cmd.SetOut(a.stderr) // help that nobody asked for is no data
 			if err := cmd.Help(); err != nil {
 				return err
@@ -38,6 +44,10 @@ the tunnel carries traffic, or says why not.`,
 			return errShown
 		},
 	}
+	root.Flags().BoolVar(&flags.plain, "plain", false, "no screens: the same questions, line by line")
+	root.Flags().BoolVar(&flags.ascii, "ascii", false, "no characters on the screens but ASCII")
+	root.Flags().BoolVar(&flags.mouse, "mouse", false, "the mouse chooses rows; text is then selected with shift")
+	root.Flags().DurationVar(&flags.confirm, "confirm", 30*time.Second, "how long a change that may cut your own connection waits to be confirmed")
 	root.PersistentFlags().BoolVar(&a.verbose, "verbose", false, "tell every step, and the commands that do the same")
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)

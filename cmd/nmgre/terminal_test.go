@@ -25,7 +25,7 @@ func buildProduct(t testing.TB) string {
 }
 
 // openPTY makes a pseudoterminal: our side, and the program's.
-func openPTY(t *testing.T) (ours, theirs *os.File) {
+func openPTY(t testing.TB) (ours, theirs *os.File) {
 	t.Helper()
 	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {

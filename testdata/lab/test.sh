@@ -20,7 +20,7 @@ repo=$(cd "$here/../.." && pwd)
 name=${NMGRE_LAB_NAME:-default}
 share=$repo/build/lab-share
 tests=$share/tests
-limit=${NMGRE_LAB_TIMEOUT:-1200}
+limit=${NMGRE_LAB_TIMEOUT:-4200}
 readonly here repo name share tests limit
 
 fail() {

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nmgre"
+	"nmgre/tui"
+)
+
+// screenFlags are those of nmgre without a command.
+type screenFlags struct {
+	plain, ascii, mouse bool
+	confirm             time.Duration
+}
+
+// screens shows the terminal's screens, or asks line by line where that is wanted or the terminal can do no more. It says whether it did:
+// without a terminal there is nobody to talk to.
+func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err error) {
+	in, out, terminal := a.terminal()
+	dumb := terminal && (os.Getenv("TERM") == "dumb" || os.Getenv("TERM") == "")
+	if !terminal && !flags.plain {
+		return false, nil
+	}
+	if flags.plain || dumb {
+		return true, a.withScreens(ctx, func(wf tui.Workflow) error {
+			return tui.Plain(ctx, wf, tui.Terminal{In: a.stdin, Out: a.stdout, Err: a.stderr})
+		})
+	}
+	// ctrl+c is a key on the screen, and concerns what runs; it is a signal only while a password is asked for.
+	own, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	return true, a.withScreens(own, func(wf tui.Workflow) error {
+		return tui.Run(own, wf, a.screenOptions(flags), tui.Terminal{In: in, Out: out, Err: a.stderr, Raw: rawMode(in), Size: sizeOf(out)})
+	})
+}
+
+// terminal is where the person sits; false if input or output is none.
+func (a *app) terminal() (in, out *os.File, ok bool) {
+	in, inOK := a.stdin.(*os.File)
+	out, outOK := a.stdout.(*os.File)
+	return in, out, inOK && outOK && isTerminal(in) && isTerminal(out)
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS) //nolint:gosec // a file descriptor is small
+	return err == nil
+}
+
+// rawMode returns what has the terminal hand on every key at once, unechoed, as cfmakeraw(3) does; and what that returns puts it back.
+func rawMode(terminal *os.File) func() (func(), error) {
+	fd := int(terminal.Fd()) //nolint:gosec // a file descriptor is small
+	return func() (func(), error) {
+		before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		if err != nil {
+			return nil, fmt.Errorf("read the terminal's modes: %w", err)
+		}
+		raw := *before
+		raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+		raw.Oflag &^= unix.OPOST
+		raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+		raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
+		raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+		if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
+			return nil, fmt.Errorf("set the terminal's modes: %w", err)
+		}
+		return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }, nil // a terminal that has gone has no modes
+	}
+}
+
+// sizeOf returns what asks for the terminal's size.
+func sizeOf(terminal *os.File) func() (width, height int, err error) {
+	fd := int(terminal.Fd()) //nolint:gosec // a file descriptor is small
+	return func() (int, int, error) {
+		size, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+		if err != nil {
+			return 0, 0, fmt.Errorf("read the terminal's size: %w", err)
+		}
+		return int(size.Col), int(size.Row), nil
+	}
+}
+
+// withScreens runs do over this host.
+func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) error {
+	host, closeHost, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeHost()
+	return do(&screenHost{Host: host})
+}
+
+// screenOptions says what the terminal is like. NO_COLOR counts with any value (no-color.org); the Linux console has no glyphs beyond
+// its 512.
+func (a *app) screenOptions(flags screenFlags) tui.Options {
+	name, _ := os.Hostname()
+	name, _, _ = strings.Cut(name, ".")
+	term := os.Getenv("TERM")
+	return tui.Options{
+		Color: os.Getenv("NO_COLOR") == "" && term != "vt100" && term != "vt220",
+		ASCII: flags.ascii || term == "linux" || term == "vt100" || term == "vt220" || !isUTF8(),
+		Mouse: flags.mouse, Host: name, Client: a.session().WithZone(""), Confirm: flags.confirm, Reports: os.TempDir(),
+	}
+}
+
+// isUTF8 says whether the locale's characters are UTF-8; where nothing is said they are, as nearly everywhere.
+func isUTF8() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if value := os.Getenv(name); value != "" {
+			upper := strings.ToUpper(value)
+			return strings.Contains(upper, "UTF-8") || strings.Contains(upper, "UTF8") || value == "C" || value == "POSIX"
+		}
+	}
+	return true
+}
+
+// screenHost is the workflow as the screens need it.
+type screenHost struct{ *nmgre.Host }
+
+// Manager says which NetworkManager there is.
+func (h *screenHost) Manager(ctx context.Context) (nmgre.Manager, error) {
+	return h.Profiles.Manager(ctx)
+}
+
+// Links returns the host's devices.
+func (h *screenHost) Links(ctx context.Context) ([]nmgre.Link, error) { return h.Kernel.Links(ctx) }
+
+// Lookup asks the kernel for a way.
+func (h *screenHost) Lookup(ctx context.Context, q nmgre.Query) (nmgre.Hop, error) {
+	return h.Kernel.Lookup(ctx, q)
+}
+
+// Probe sends echo requests.
+func (h *screenHost) Probe(ctx context.Context, p nmgre.Probe) (nmgre.ProbeResult, error) {
+	return h.Kernel.Probe(ctx, p)
+}
+
+// Prompts says whether polkit asks for a password before NetworkManager changes anything, and whether it does before root keeps something.
+func (h *screenHost) Prompts(m nmgre.Manager) (always, forRoot bool) {
+	return m.Modify == nmgre.PermissionAuth || m.Control == nmgre.PermissionAuth, os.Geteuid() != 0
+}
+
+// Reporting returns the same host, which tells what it does down to its calls to the bus and the kernel.
+func (h *screenHost) Reporting(to tui.Listener) tui.Workflow {
+	host := *h.Host
+	host.Progress, host.Checked, host.Advance = to.Step, to.Check, to.Advance
+	if to.Step != nil {
+		host.Profiles = &toldProfiles{host.Profiles, to.Step}
+		host.Kernel = &toldKernel{host.Kernel, to.Step}
+		host.Gateway = &toldGateway{host.Gateway, to.Step}
+		if keeper, ok := host.Keeper.(*nmgre.LocalKeeper); ok {
+			host.Keeper = &nmgre.LocalKeeper{Profiles: host.Profiles, Kernel: host.Kernel, Gateway: host.Gateway, Store: keeper.Store}
+		}
+	}
+	return &screenHost{Host: &host}
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"nmgre"
+)
+
+// told does one call to the bus or the kernel, and tells of it as a detail.
+func told(tell func(nmgre.Event), what string, do func() error, commands ...string) error {
+	begin := time.Now()
+	err := do()
+	tell(nmgre.Event{What: what, Took: time.Since(begin), Err: err, Detail: true, Commands: commands})
+	return err
+}
+
+// toldProfiles tells of every call that changes something over D-Bus.
+type toldProfiles struct {
+	nmgre.Profiles
+	tell func(nmgre.Event)
+}
+
+// Add tells of the call.
+func (p *toldProfiles) Add(ctx context.Context, uuid string, t nmgre.Tunnel) error {
+	return told(p.tell, "D-Bus: Settings.AddConnection2 "+uuid, func() error { return p.Profiles.Add(ctx, uuid, t) })
+}
+
+// Save tells of the call.
+func (p *toldProfiles) Save(ctx context.Context, uuid string) error {
+	return told(p.tell, "D-Bus: Settings.Connection.Update2 to disk "+uuid, func() error { return p.Profiles.Save(ctx, uuid) })
+}
+
+// Activate tells of the call.
+func (p *toldProfiles) Activate(ctx context.Context, uuid string) error {
+	return told(p.tell, "D-Bus: ActivateConnection "+uuid, func() error { return p.Profiles.Activate(ctx, uuid) }, "nmcli connection up "+uuid)
+}
+
+// Deactivate tells of the call.
+func (p *toldProfiles) Deactivate(ctx context.Context, uuid string) error {
+	return told(p.tell, "D-Bus: DeactivateConnection "+uuid, func() error { return p.Profiles.Deactivate(ctx, uuid) }, "nmcli connection down "+uuid)
+}
+
+// Delete tells of the call.
+func (p *toldProfiles) Delete(ctx context.Context, uuid string) error {
+	return told(p.tell, "D-Bus: Settings.Connection.Delete "+uuid, func() error { return p.Profiles.Delete(ctx, uuid) }, "nmcli connection delete "+uuid)
+}
+
+// SetRoutes tells of the calls.
+func (p *toldProfiles) SetRoutes(ctx context.Context, uuid string, from, to []nmgre.Route) error {
+	what := fmt.Sprintf("D-Bus: Settings.Connection.Update2 and Device.Reapply, %d routes, %s", len(to), uuid)
+	return told(p.tell, what, func() error { return p.Profiles.SetRoutes(ctx, uuid, from, to) })
+}
+
+// Update tells of the call.
+func (p *toldProfiles) Update(ctx context.Context, uuid string, t nmgre.Tunnel) (back func(context.Context) error, err error) {
+	err = told(p.tell, "D-Bus: Settings.Connection.Update2 in memory "+uuid, func() error {
+		back, err = p.Profiles.Update(ctx, uuid, t)
+		return err
+	})
+	return back, err
+}
+
+// Reapply tells of the call.
+func (p *toldProfiles) Reapply(ctx context.Context, uuid string) error {
+	return told(p.tell, "D-Bus: Device.Reapply "+uuid, func() error { return p.Profiles.Reapply(ctx, uuid) })
+}
+
+// toldKernel tells of what is asked of the kernel, and changed in it, over netlink.
+type toldKernel struct {
+	nmgre.Kernel
+	tell func(nmgre.Event)
+}
+
+// Links tells of the dump.
+func (k *toldKernel) Links(ctx context.Context) (links []nmgre.Link, err error) {
+	err = told(k.tell, "netlink: RTM_GETLINK, RTM_GETADDR", func() error { links, err = k.Kernel.Links(ctx); return err }, "ip -d -s address show")
+	return links, err
+}
+
+// Lookup tells of the question and of the answer.
+func (k *toldKernel) Lookup(ctx context.Context, q nmgre.Query) (hop nmgre.Hop, err error) {
+	command := "ip route get " + q.To.String()
+	if q.From.IsValid() {
+		command += " from " + q.From.String()
+	}
+	if q.Dev != "" {
+		command += " oif " + q.Dev
+	}
+	err = told(k.tell, "netlink: RTM_GETROUTE to "+q.To.String(), func() error { hop, err = k.Kernel.Lookup(ctx, q); return err }, command)
+	return hop, err
+}
+
+// SyncRoutes tells how many routes are changed.
+func (k *toldKernel) SyncRoutes(ctx context.Context, want []nmgre.OwnRoute, opts nmgre.SyncOptions) (result nmgre.SyncResult, err error) {
+	if opts.DryRun {
+		return k.Kernel.SyncRoutes(ctx, want, opts)
+	}
+	begin := time.Now()
+	result, err = k.Kernel.SyncRoutes(ctx, want, opts)
+	k.tell(nmgre.Event{What: fmt.Sprintf("netlink: RTM_NEWROUTE %d, RTM_DELROUTE %d", len(result.Added)+len(result.Replaced), result.Removed),
+		Took: time.Since(begin), Err: err, Detail: true, Commands: routeCommands(want, result)})
+	return result, err
+}
+
+// maxListedRoutes bounds how many routes are told one by one.
+const maxListedRoutes = 20
+
+func routeCommands(want []nmgre.OwnRoute, result nmgre.SyncResult) []string {
+	var commands []string
+	for _, i := range append(append([]int(nil), result.Added...), result.Replaced...) {
+		if len(commands) == maxListedRoutes || i >= len(want) {
+			break
+		}
+		commands = append(commands, want[i].Route.IPRouteAdd(want[i].Dev))
+	}
+	return commands
+}
+
+// Probe tells what came back.
+func (k *toldKernel) Probe(ctx context.Context, p nmgre.Probe) (result nmgre.ProbeResult, err error) {
+	begin := time.Now()
+	result, err = k.Kernel.Probe(ctx, p)
+	k.tell(nmgre.Event{What: fmt.Sprintf("ICMP: %d sent to %s by %s, %d answered", result.Sent, p.To, nmgre.Printable(p.Dev), result.Received),
+		Took: time.Since(begin), Err: err, Detail: true, Commands: []string{fmt.Sprintf("ping -c %d -I %s %s", max(result.Sent, 1), nmgre.Printable(p.Dev), p.To)}})
+	return result, err
+}
+
+// toldGateway tells of what is changed for forwarded packets.
+type toldGateway struct {
+	nmgre.Gateway
+	tell func(nmgre.Event)
+}
+
+// SetRules tells of the transaction.
+func (g *toldGateway) SetRules(ctx context.Context, want []nmgre.Rule) (changed bool, err error) {
+	err = told(g.tell, fmt.Sprintf("netlink: nftables, %d rules", len(want)), func() error { changed, err = g.Gateway.SetRules(ctx, want); return err },
+		"nft list ruleset")
+	return changed, err
+}
+
+// SetForwarding tells of the sysctl.
+func (g *toldGateway) SetForwarding(ctx context.Context, dev string, on bool) error {
+	value := 0
+	if on {
+		value = 1
+	}
+	key := fmt.Sprintf("net.ipv4.conf.%s.forwarding=%d", nmgre.Printable(dev), value)
+	return told(g.tell, "sysctl: "+key, func() error { return g.Gateway.SetForwarding(ctx, dev, on) }, "sysctl -w "+key)
+}

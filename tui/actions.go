@@ -1,0 +1,159 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+)
+
+// undo takes the last change back.
+type undo struct {
+	what string // what was done: "took gre1 down"
+	how  string // what will be done
+	do   func(context.Context, Workflow) error
+	root bool // root has to keep something for it, or no longer
+}
+
+// keeps says whether root keeps something for a tunnel.
+func keeps(s nmgre.Status) bool { return !s.Kept.Empty() }
+
+func (m *Model) undoWhy() string {
+	if m.undo == nil {
+		return "nmgre has changed nothing since it was started"
+	}
+	return ""
+}
+
+// perform carries out a change, says how it went, and reads everything anew.
+func (m *Model) perform(name, done string, root bool, do func(context.Context, Workflow) error, back *undo) tea.Cmd {
+	return change(m, &operation{name: name, root: root}, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, do(ctx, wf) },
+		func(_ struct{}, err error) tea.Cmd {
+			if err != nil {
+				m.fail(err)
+			} else {
+				m.say(done)
+				m.undo = back
+			}
+			return m.refresh()
+		})
+}
+
+func (m *Model) up(s *nmgre.Status) tea.Cmd {
+	name, uuid := printable(s.Tunnel.Name), s.UUID
+	back := &undo{"brought " + name + " up", "take " + name + " down", func(ctx context.Context, wf Workflow) error { return second(wf.Down(ctx, uuid)) }, keeps(*s)}
+	return m.perform("bring "+name+" up", name+" is up", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Up(ctx, uuid)) }, back)
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// askDown says what stops before it takes a tunnel down.
+func (m *Model) askDown(s *nmgre.Status) tea.Cmd {
+	t := *s
+	return m.withDanger(&t, func(danger string) tea.Cmd {
+		lines := []string{fmt.Sprintf("%s to %s: packets to %s no longer go through it.", printable(t.Tunnel.Name), outer(t.Tunnel.Remote), networks(t))}
+		lines = append(lines, "The profile stays; u brings it up again.")
+		m.push(&question{title: "Take " + printable(t.Tunnel.Name) + " down?", lines: warned(lines, danger), yes: "take it down", no: "leave it up",
+			do: func() tea.Cmd { return m.down(&t, danger) }})
+		return nil
+	})
+}
+
+func (m *Model) down(s *nmgre.Status, danger string) tea.Cmd {
+	name, uuid := printable(s.Tunnel.Name), s.UUID
+	back := &undo{"took " + name + " down", "bring " + name + " up", func(ctx context.Context, wf Workflow) error { return second(wf.Up(ctx, uuid)) }, keeps(*s)}
+	return m.guarded("take "+name+" down", name+" is down", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Down(ctx, uuid)) }, back, danger)
+}
+
+// askDelete names what is lost before it deletes a tunnel.
+func (m *Model) askDelete(s *nmgre.Status) tea.Cmd {
+	t := *s
+	if m.detail.status != nil && m.detail.status.UUID == s.UUID {
+		t = *m.detail.status
+	}
+	return m.withDanger(&t, func(danger string) tea.Cmd {
+		m.push(&question{title: "Delete " + printable(t.Tunnel.Name) + "?", lines: warned(losses(t), danger), yes: "delete it", no: "keep it",
+			do: func() tea.Cmd { return m.remove(&t, danger) }})
+		return nil
+	})
+}
+
+// losses are what deleting a tunnel takes along.
+func losses(s nmgre.Status) []string {
+	t := s.Tunnel
+	lines := []string{fmt.Sprintf("the profile %s (%s), and %s to %s", printable(s.ID), s.UUID, printable(t.Name), outer(t.Remote))}
+	if len(t.Addresses) > 0 {
+		lines = append(lines, "its inner address "+prefixes(t.Addresses))
+	}
+	if n := len(t.Routes) + len(s.Kept.Routes); n > 0 {
+		lines = append(lines, count(n, "route")+": "+networks(s))
+	}
+	if len(s.Kept.SNAT) > 0 || len(s.Kept.Forward) > 0 || s.Kept.ClampMSS {
+		lines = append(lines, "its SNAT and forwarding on this host")
+	}
+	if s.State == nmgre.StateActive {
+		lines = append(lines, "Its traffic stops at once.")
+	}
+	return append([]string{"This is lost:"}, append(lines, "z makes it anew as long as nmgre runs, with another UUID.")...)
+}
+
+// networks are the destinations of a tunnel's routes, a few of them by name.
+func networks(s nmgre.Status) string {
+	const most = 4
+	var names []string
+	for _, r := range append(append([]nmgre.Route(nil), s.Tunnel.Routes...), s.Kept.Routes...) {
+		if len(names) == most {
+			return strings.Join(names, ", ") + fmt.Sprintf(" and %d more", len(s.Tunnel.Routes)+len(s.Kept.Routes)-most)
+		}
+		names = append(names, r.Dst.String())
+	}
+	if len(names) == 0 {
+		return "the far end"
+	}
+	return strings.Join(names, ", ")
+}
+
+func (m *Model) remove(s *nmgre.Status, danger string) tea.Cmd {
+	name, uuid, want := printable(s.Tunnel.Name), s.UUID, whole(*s)
+	back := &undo{"deleted " + name, "make " + name + " anew", func(ctx context.Context, wf Workflow) error { return remake(ctx, wf, want) }, keeps(*s)}
+	return m.guarded("delete "+name, name+" is deleted; z makes it anew", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Delete(ctx, uuid)) }, back, danger)
+}
+
+// whole is the tunnel with what root keeps for it, as it could be asked for anew.
+func whole(s nmgre.Status) nmgre.Tunnel {
+	t := s.Tunnel.Clone()
+	t.Routes = append(t.Routes, s.Kept.Clone().Routes...)
+	if len(s.Kept.SNAT) > 0 {
+		t.SNAT = append([]nmgre.SNAT(nil), s.Kept.SNAT...)
+	}
+	t.Forward = t.Forward || len(s.Kept.Forward) > 0
+	t.ClampMSS = t.ClampMSS || s.Kept.ClampMSS
+	return t
+}
+
+// remake makes a tunnel as it was.
+func remake(ctx context.Context, wf Workflow, want nmgre.Tunnel) error {
+	plan, err := wf.Plan(ctx, want)
+	if err != nil {
+		return err
+	}
+	_, err = wf.Create(ctx, plan, nmgre.CreateOptions{})
+	return err
+}
+
+func (m *Model) askUndo() tea.Cmd {
+	u := m.undo
+	m.push(&question{title: "Take the last change back?", lines: []string{"nmgre " + u.what + ". Taken back, it will " + u.how + "."}, yes: "take it back", no: "leave it",
+		do: func() tea.Cmd { return m.perform(u.how, "taken back: "+u.how, u.root, u.do, nil) }})
+	return nil
+}
+
+func warned(lines []string, danger string) []string {
+	if danger == "" {
+		return lines
+	}
+	return append(lines, "", danger)
+}

@@ -1,0 +1,364 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+)
+
+// apply is what is seen while the plan is carried out, and after it.
+type apply struct {
+	mu      sync.Mutex // an operation with the terminal to itself tells of its steps from its own goroutine
+	running bool
+	failed  error
+	ended   bool
+	steps   []nmgre.Step
+	ticked  []bool
+	done    []nmgre.Event
+	checks  []nmgre.Check
+	report  *nmgre.Report
+	many    [2]int // of very many routes, how many are set
+	far     *nmgre.Tunnel
+	farErr  error
+	name    string
+}
+
+// start carries out what the preview shows.
+func (w *wizard) start(m *Model) tea.Cmd {
+	a := &w.apply
+	a.mu.Lock()
+	a.running, a.failed, a.ended, a.done, a.checks, a.report, a.many = true, nil, false, nil, nil, nil, [2]int{}
+	if w.change != nil {
+		a.steps, a.name = w.change.Steps, w.edit.Tunnel.Name
+	} else {
+		a.steps, a.name = w.plan.Steps, w.plan.Tunnel.Name
+	}
+	a.ticked = make([]bool, len(a.steps))
+	a.mu.Unlock()
+	w.page = pageApply
+	w.windows[pageApply].top = 0
+	op := &operation{name: "make " + printable(a.name), on: Listener{Step: a.step, Check: a.check, Advance: a.advance}}
+	if w.change != nil {
+		return w.startEdit(m, op)
+	}
+	plan := *w.plan
+	op.root = !plan.Kept.Empty()
+	return change(m, op, func(ctx context.Context, wf Workflow) (nmgre.Created, error) {
+		return wf.Create(ctx, plan, nmgre.CreateOptions{})
+	},
+		func(c nmgre.Created, err error) tea.Cmd { return w.created(m, c, err) })
+}
+
+// created ends the making of a tunnel.
+func (w *wizard) created(m *Model, c nmgre.Created, err error) tea.Cmd {
+	a := &w.apply
+	a.end(err)
+	if c.Report.Checks != nil {
+		a.report = &c.Report
+	}
+	if err != nil {
+		if errors.Is(err, nmgre.ErrInvalid) {
+			w.refused(m, err)
+		}
+		return m.refresh()
+	}
+	name, uuid := printable(c.Status.Tunnel.Name), c.Status.UUID
+	back := &undo{"made " + name, "delete " + name, func(ctx context.Context, wf Workflow) error { return second(wf.Delete(ctx, uuid)) }, keeps(c.Status)}
+	m.list.uuid, m.list.filter = uuid, ""
+	m.detail.reset(uuid)
+	cmds := []tea.Cmd{m.refresh(), w.readFar(m, c.Status.Tunnel)}
+	if w.danger != "" {
+		return tea.Batch(append(cmds, m.awaitConfirm(back))...)
+	}
+	m.undo = back
+	return tea.Batch(cmds...)
+}
+
+// readFar finds out what the far end has to type.
+func (w *wizard) readFar(m *Model, t nmgre.Tunnel) tea.Cmd {
+	return read(m, "think of the far end", func(ctx context.Context, wf Workflow) (nmgre.Tunnel, error) { return wf.FarEnd(ctx, t) },
+		func(far nmgre.Tunnel, err error) tea.Cmd {
+			w.apply.far, w.apply.farErr = &far, err
+			return nil
+		})
+}
+
+// startEdit carries out a change of a tunnel that is there. Where it may cut the person off, nothing is on disk until it is confirmed.
+func (w *wizard) startEdit(m *Model, op *operation) tea.Cmd {
+	plan, name, uuid := *w.change, printable(w.edit.Tunnel.Name), w.edit.UUID
+	op.name, op.root = "change "+name, !plan.Kept.Empty() || keeps(*w.edit)
+	before := plan.Before.Clone()
+	back := &undo{"changed " + name, "change " + name + " back", func(ctx context.Context, wf Workflow) error { return editTo(ctx, wf, uuid, before) }, op.root}
+	var opts nmgre.EditOptions
+	if w.danger != "" {
+		opts.Confirm = m.confirming(back)
+	}
+	return change(m, op, func(ctx context.Context, wf Workflow) (nmgre.Edited, error) { return wf.Edit(ctx, plan, opts) },
+		func(e nmgre.Edited, err error) tea.Cmd {
+			w.apply.end(err)
+			if e.Report.Checks != nil {
+				w.apply.report = &e.Report
+			}
+			if err == nil {
+				m.undo = back
+			}
+			return m.refresh()
+		})
+}
+
+// editTo makes a tunnel that is there into another.
+func editTo(ctx context.Context, wf Workflow, uuid string, want nmgre.Tunnel) error {
+	plan, err := wf.PlanEdit(ctx, uuid, func(t *nmgre.Tunnel) error { *t = want; return nil })
+	if err != nil {
+		return err
+	}
+	return second(wf.Edit(ctx, plan, nmgre.EditOptions{}))
+}
+
+func (a *apply) end(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running, a.ended, a.failed = false, true, err
+	if err == nil {
+		for i := range a.ticked {
+			a.ticked[i] = true
+		}
+	}
+}
+
+func (a *apply) check(c nmgre.Check) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.checks = append(a.checks, c)
+}
+
+func (a *apply) advance(done, total int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.many = [2]int{done, total}
+}
+
+// step takes what was done.
+func (a *apply) step(s nmgre.Event) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s.Detail {
+		return
+	}
+	a.done = append(a.done, s)
+	if s.Err == nil && !s.Undo {
+		a.tick(s.What)
+	}
+}
+
+// stepWords tell which steps of a plan are done when the workflow says so.
+var stepWords = []struct {
+	prefix string
+	ids    []string
+}{
+	{"added the profile", []string{nmgre.StepProfile}},
+	{"changed the profile", []string{nmgre.StepProfile}},
+	{"applied it", []string{nmgre.StepApply}},
+	{"took it down", []string{nmgre.StepDown}},
+	{"brought it up", []string{nmgre.StepActivate}},
+	{"set ", []string{nmgre.StepPin, nmgre.StepRoute, nmgre.StepForward, nmgre.StepSNAT, nmgre.StepClamp}},
+	{"verified", []string{nmgre.StepCheck}},
+	{"wrote the profile", []string{nmgre.StepSave}},
+}
+
+func (a *apply) tick(what string) {
+	for _, words := range stepWords {
+		if !strings.HasPrefix(what, words.prefix) {
+			continue
+		}
+		for i, s := range a.steps {
+			for _, id := range words.ids {
+				a.ticked[i] = a.ticked[i] || s.ID == id
+			}
+		}
+	}
+}
+
+// lines show what has been done with its times, what is still to do, and the checks.
+func (a *apply) lines(l look, width int) []line {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var lines []line
+	for _, s := range a.done {
+		glyph, st := l.pass, green
+		switch {
+		case s.Err != nil:
+			glyph, st = l.fail, red
+		case s.Undo || s.Took == 0:
+			glyph, st = l.skip, yellow
+		}
+		lines = append(lines, doneLines(l, glyph, st, s, width)...)
+	}
+	if a.running {
+		lines = append(lines, a.pending(l, width)...)
+	}
+	lines = append(lines, a.outcome(l, width)...)
+	checks := a.checks
+	if a.report != nil {
+		checks = a.report.Checks
+	}
+	for i, c := range checks {
+		if i == 0 {
+			lines = append(lines, text(""), styled(" Checks", bold))
+		}
+		for _, ln := range checkText(l, c, width-2) {
+			lines = append(lines, append(line{{" ", plain}}, ln...))
+		}
+	}
+	return lines
+}
+
+// doneLines put the time to the right.
+func doneLines(l look, glyph string, st style, s nmgre.Event, width int) []line {
+	took := ""
+	if s.Took > 0 {
+		took = tookText(s.Took)
+	}
+	what := printable(s.What)
+	if s.Err != nil {
+		what += ": " + errorText(s.Err)
+	}
+	room := max(width-4-9, 10)
+	var lines []line
+	for i, part := range wrap(what, room) {
+		if i == 0 {
+			lines = append(lines, line{{" " + glyph + " ", st}, {l.fit(part, room), plain}, {fmt.Sprintf("%9s", took), dim}})
+			continue
+		}
+		lines = append(lines, line{{"   " + part, plain}})
+	}
+	return lines
+}
+
+// pending are the steps that are not done yet; the first of them is under way.
+func (a *apply) pending(l look, width int) []line {
+	var lines []line
+	first := true
+	for i, s := range a.steps {
+		if a.ticked[i] {
+			continue
+		}
+		glyph, st := " ", dim
+		if first {
+			glyph, st = l.wait, plain
+		}
+		lines = append(lines, wrapped(glyph+" "+printable(s.What), width-1, " ", st)...)
+		if first && a.many[1] > 0 {
+			lines = append(lines, line{{"   " + bar(a.many[0], a.many[1], min(width-30, 30)), plain}, {fmt.Sprintf(" %d of %d routes", a.many[0], a.many[1]), dim}})
+		}
+		first = false
+	}
+	return lines
+}
+
+func bar(done, total, width int) string {
+	full := 0
+	if total > 0 {
+		full = width * done / total
+	}
+	return "[" + repeat("#", full) + repeat("-", width-full) + "]"
+}
+
+// outcome says how it ended.
+func (a *apply) outcome(l look, width int) []line {
+	if !a.ended {
+		return nil
+	}
+	lines := []line{text("")}
+	if a.failed != nil {
+		lines = append(lines, wrapped(l.fail+" It failed, and what was done has been taken back:", width-1, " ", red)...)
+		for _, part := range strings.Split(a.failed.Error(), "\n") {
+			lines = append(lines, wrapped(printable(part), width-1, "   ", plain)...)
+		}
+		for _, hint := range nmgre.Hints(a.failed) {
+			lines = append(lines, wrapped("hint: "+printable(hint), width-1, "   ", yellow)...)
+		}
+		return lines
+	}
+	say, st := l.pass+" "+printable(a.name)+" is there", green
+	switch {
+	case a.report == nil:
+	case a.report.Verdict == nmgre.Pass:
+		say += ", and carries traffic"
+	default:
+		say, st = l.warn+" "+printable(a.name)+" is there; the far end does not answer yet, or something is marked below", yellow
+	}
+	return append(lines, wrapped(say, width-1, " ", st)...)
+}
+
+// applyKeys are those while the plan is carried out, and after it.
+func (w *wizard) applyKeys(m *Model) []binding {
+	win := &w.windows[pageApply]
+	scroll := func(by int) func() tea.Cmd {
+		return func() tea.Cmd { win.top += by; return nil }
+	}
+	a := &w.apply
+	next := binding{keys: []string{"enter"}, hint: "the far end", help: "what to type at the far end", do: func() tea.Cmd { return w.toPage(m, pageFarEnd) }}
+	back := binding{keys: []string{"ctrl+p", "b"}, hint: "back", help: "back to the answers", do: func() tea.Cmd { w.apply.ended = false; return w.toPage(m, formPages-1) }}
+	leave := binding{keys: []string{"esc", "q"}, hint: "close", help: "close the wizard", do: func() tea.Cmd { return w.leave(m) }}
+	switch {
+	case a.running:
+		next.why, back.why = "it is still being made", "it is still being made (esc stops it, and takes it back)"
+		leave.hint, leave.help = "stop", "stop, and take back what was done"
+	case a.failed != nil:
+		next.why = "there is no tunnel"
+	default:
+		back.why = "it is done: e changes the tunnel, z takes it back"
+	}
+	if w.edit != nil {
+		next = binding{keys: []string{"enter"}, hint: "close", help: "close the wizard", why: next.why, do: func() tea.Cmd { return w.leave(m) }}
+	}
+	return []binding{next, back, leave,
+		{keys: []string{"up", "k"}, hint: "scroll", help: "a row up", do: scroll(-1)},
+		{keys: []string{"down", "j"}, help: "a row down", do: scroll(1)},
+		{keys: []string{"pgup", "ctrl+u"}, help: "a page up", do: scroll(-m.page())},
+		{keys: []string{"pgdown", "ctrl+d", "space"}, help: "a page down", do: scroll(m.page())},
+		{keys: []string{"home", "g"}, help: "to the top", do: scroll(-far)},
+		{keys: []string{"end", "G"}, help: "to the end", do: scroll(far)},
+	}
+}
+
+// farLines are the last page.
+func (w *wizard) farLines(width int) []line {
+	switch {
+	case w.apply.farErr != nil:
+		return wrapped(errorText(w.apply.farErr), width, "", red)
+	case w.apply.far == nil:
+		return []line{styled("thinking of the far end", dim)}
+	}
+	return farEndText(*w.apply.far, width)
+}
+
+func (w *wizard) farEndKeys(m *Model) []binding {
+	win := &w.windows[pageFarEnd]
+	scroll := func(by int) func() tea.Cmd {
+		return func() tea.Cmd { win.top += by; return nil }
+	}
+	copying := binding{keys: []string{"y"}, hint: "copy", help: "copy the far end's nmgre command", do: func() tea.Cmd {
+		return m.copyText("the far end's command", w.apply.far.CreateCommand())
+	}}
+	if w.apply.far == nil {
+		copying.why = "the far end is not known yet"
+	}
+	return []binding{copying,
+		{keys: []string{"enter", "esc", "q"}, hint: "close", help: "close the wizard", do: func() tea.Cmd { return w.leave(m) }},
+		{keys: []string{"ctrl+p", "b", "left", "h"}, hint: "back", help: "back to the checks", do: func() tea.Cmd { w.page = pageApply; return nil }},
+		{keys: []string{"up", "k"}, hint: "scroll", help: "a row up", do: scroll(-1)},
+		{keys: []string{"down", "j"}, help: "a row down", do: scroll(1)},
+		{keys: []string{"pgup", "ctrl+u"}, help: "a page up", do: scroll(-m.page())},
+		{keys: []string{"pgdown", "ctrl+d", "space"}, help: "a page down", do: scroll(m.page())},
+		{keys: []string{"home", "g"}, help: "to the top", do: scroll(-far)},
+		{keys: []string{"end", "G"}, help: "to the end", do: scroll(far)},
+	}
+}

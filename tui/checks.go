@@ -1,0 +1,115 @@
+package tui
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+)
+
+// verify proves the chosen tunnel, and shows what came out.
+func (m *Model) verify() tea.Cmd {
+	s := m.current()
+	if s == nil || m.detail.verifying {
+		return nil
+	}
+	uuid := s.UUID
+	m.detail.reset(uuid)
+	m.detail.tab, m.detail.verifying = tabChecks, true
+	if m.narrow() {
+		m.inDetail = true
+	}
+	op := &operation{name: "verify " + printable(s.Tunnel.Name)}
+	return report(m, op, func(ctx context.Context, wf Workflow) (nmgre.Report, error) {
+		return wf.Verify(ctx, uuid, nmgre.VerifyOptions{})
+	}, func(got nmgre.Report, err error) tea.Cmd {
+		if m.detail.uuid != uuid {
+			return nil
+		}
+		m.detail.verifying, m.detail.reportErr, m.detail.reportAt = false, err, time.Now()
+		if err == nil {
+			m.detail.report = &got
+		}
+		return nil
+	})
+}
+
+// checkLines are the report, each check with its evidence and its hint.
+func (m *Model) checkLines(width int) []line {
+	d := &m.detail
+	var lines []line
+	switch {
+	case d.verifying:
+		lines = append(lines, styled("verifying: the far end is probed "+m.look.wait, dim), text(""))
+	case d.reportErr != nil:
+		lines = append(lines, wrapped(errorText(d.reportErr), width, "", red)...)
+		for _, hint := range nmgre.Hints(d.reportErr) {
+			lines = append(lines, wrapped(hint, width, "  ", plain)...)
+		}
+		lines = append(lines, text(""))
+	case d.report == nil:
+		return []line{text("v verifies the tunnel, layer by layer")}
+	}
+	if d.report == nil {
+		return lines
+	}
+	if !d.verifying {
+		glyph, st := m.look.verdict(d.report.Verdict)
+		lines = append(lines, line{{glyph + " " + verdictText(d.report.Verdict), st}}, line{{"  at " + d.reportAt.Format("15:04:05") + "; v verifies again", dim}}, text(""))
+	}
+	return append(lines, reportLines(m.look, *d.report, width)...)
+}
+
+// verdictText says what a verdict means.
+func verdictText(v nmgre.Verdict) string {
+	switch v {
+	case nmgre.Pass:
+		return "pass: the tunnel carries traffic"
+	case nmgre.Fail:
+		return "fail: the tunnel has a fault"
+	default:
+		return "warn: look at what is marked"
+	}
+}
+
+// reportLines are the checks of a report.
+func reportLines(l look, r nmgre.Report, width int) []line {
+	var lines []line
+	for _, c := range r.Checks {
+		lines = append(lines, checkText(l, c, width)...)
+	}
+	return lines
+}
+
+func checkText(l look, c nmgre.Check, width int) []line {
+	glyph, st := l.verdict(c.Status)
+	summary := printable(c.Summary)
+	if c.Certainty == nmgre.Likely {
+		summary += " (likely)"
+	}
+	lines := []line{{{glyph + " " + l.fit(string(c.Status), 5), st}, {printable(c.ID), bold}}}
+	lines = append(lines, wrapped(summary, width, "        ", plain)...)
+	if c.Evidence != "" && c.Status != nmgre.Skip {
+		lines = append(lines, wrapped(printable(c.Evidence), width, "        ", dim)...)
+	}
+	if c.Hint != "" {
+		lines = append(lines, wrapped("hint: "+printable(c.Hint), width, "        ", yellow)...)
+	}
+	return lines
+}
+
+// verdict is the glyph of an outcome, and its style.
+func (l look) verdict(v nmgre.Verdict) (string, style) {
+	switch v {
+	case nmgre.Pass:
+		return l.pass, green
+	case nmgre.Warn:
+		return l.warn, yellow
+	case nmgre.Fail:
+		return l.fail, red
+	default:
+		return l.skip, dim
+	}
+}

@@ -1,0 +1,59 @@
+package tui
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// crash is a fault of nmgre's own.
+type crash struct {
+	what   string
+	report string // the file that tells of it; empty if it could not be written
+	err    error  // why not
+}
+
+// Error says where the report is.
+func (c *crash) Error() string {
+	if c.report == "" {
+		return fmt.Sprintf("nmgre had a fault of its own: %s; its report could not be written: %v", c.what, c.err)
+	}
+	return fmt.Sprintf("nmgre had a fault of its own: %s; the report is in %s", c.what, c.report)
+}
+
+// crashed writes the report and ends the program, so that the terminal is restored in the ordinary way. It is called while the panic is
+// being recovered, so that the stack is the one of the fault.
+func (m *Model) crashed(r any) tea.Cmd {
+	if m.crash != nil {
+		return tea.Quit
+	}
+	c := &crash{what: printable(fmt.Sprint(r))}
+	folder := m.opts.Reports
+	if folder == "" {
+		folder = os.TempDir()
+	}
+	c.report, c.err = writeReport(folder, fmt.Sprintf("nmgre: %v\n%s\n\n%s", time.Now().Format(time.RFC3339), c.what, debug.Stack()))
+	m.crash = c
+	return tea.Quit
+}
+
+// writeReport makes a new file that only its owner can read.
+func writeReport(folder, text string) (string, error) {
+	f, err := os.CreateTemp(folder, "nmgre-report-*.txt")
+	if err != nil {
+		return "", err
+	}
+	if _, err := f.WriteString(text); err != nil {
+		_ = f.Close() // the first error counts
+		return "", err
+	}
+	name, err := filepath.Abs(f.Name())
+	if err != nil {
+		name = f.Name()
+	}
+	return name, f.Close()
+}

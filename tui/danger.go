@@ -1,0 +1,179 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+)
+
+// defaultConfirm is how long a change that may cut the person's own connection waits to be confirmed.
+const defaultConfirm = 30 * time.Second
+
+// withDanger finds out whether the person's own connection goes through the tunnel, and hands on what there is to say of it.
+func (m *Model) withDanger(s *nmgre.Status, then func(danger string) tea.Cmd) tea.Cmd {
+	client, name := m.opts.Client, s.Tunnel.Name
+	if !client.IsValid() {
+		return then("")
+	}
+	return read(m, "ask the kernel for the way to you", func(ctx context.Context, wf Workflow) (nmgre.Hop, error) {
+		return wf.Lookup(ctx, nmgre.Query{To: client})
+	}, func(hop nmgre.Hop, err error) tea.Cmd {
+		if err != nil || hop.Dev != name {
+			return then("")
+		}
+		return then(m.dangerText(name))
+	})
+}
+
+func (m *Model) dangerText(name string) string {
+	return fmt.Sprintf("You are connected from %s, and the way there leads through %s: this may cut you off. nmgre takes it back by itself unless you confirm within %s.",
+		m.opts.Client, printable(name), m.opts.Confirm)
+}
+
+// routeDanger says so where one of the routes would take the person's connection.
+func (m *Model) routeDanger(t nmgre.Tunnel) string {
+	client := m.opts.Client
+	if !client.IsValid() {
+		return ""
+	}
+	for _, r := range t.Routes {
+		if r.TableOrMain() == nmgre.MainTable && r.Dst.Contains(client) {
+			return fmt.Sprintf("You are connected from %s, and the route %s would lead there through the tunnel: this may cut you off. nmgre takes it back by itself unless you confirm within %s.",
+				client, r.Dst, m.opts.Confirm)
+		}
+	}
+	return ""
+}
+
+// guarded is perform, and where there is danger the change is taken back unless it is confirmed.
+func (m *Model) guarded(name, done string, root bool, do func(context.Context, Workflow) error, back *undo, danger string) tea.Cmd {
+	if danger == "" {
+		return m.perform(name, done, root, do, back)
+	}
+	return change(m, &operation{name: name, root: root}, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, do(ctx, wf) },
+		func(_ struct{}, err error) tea.Cmd {
+			if err != nil {
+				m.fail(err)
+				return m.refresh()
+			}
+			m.say(done)
+			return tea.Batch(m.refresh(), m.awaitConfirm(back))
+		})
+}
+
+// countdown asks to confirm a change that has been made, and takes it back when nobody does.
+type countdown struct {
+	back   *undo
+	until  time.Time
+	now    func() time.Time
+	answer chan<- error // who waits for the answer, and takes the change back himself; nil if the countdown does
+}
+
+// awaitConfirm puts the countdown on the screen.
+func (m *Model) awaitConfirm(back *undo) tea.Cmd {
+	c := &countdown{back: back, until: time.Now().Add(m.opts.Confirm), now: time.Now}
+	m.push(c)
+	return m.tickDown(c)
+}
+
+func (m *Model) tickDown(c *countdown) tea.Cmd {
+	return m.after(time.Second, func() tea.Cmd {
+		if !m.isOpen(c) {
+			return nil
+		}
+		if c.left() <= 0 {
+			return c.revert(m)
+		}
+		return m.tickDown(c)
+	})
+}
+
+// errNotConfirmed ends a change that the person has not confirmed.
+var errNotConfirmed = &nmgre.Error{What: "it was not confirmed"}
+
+// confirming returns what asks the person to confirm a change that is made but not kept yet. It is called beside the main loop, and
+// waits for the answer.
+func (m *Model) confirming(back *undo) func(context.Context, nmgre.Report) error {
+	return func(ctx context.Context, _ nmgre.Report) error {
+		answer := make(chan error, 1)
+		m.send(wakeMsg{func() tea.Cmd {
+			c := &countdown{back: back, until: time.Now().Add(m.opts.Confirm), now: time.Now, answer: answer}
+			m.push(c)
+			return m.tickDown(c)
+		}})
+		select {
+		case err := <-answer:
+			return err
+		case <-time.After(m.opts.Confirm + time.Second): // should the screen be stuck
+			return errNotConfirmed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (m *Model) isOpen(s screen) bool {
+	for _, open := range m.screens {
+		if open == s {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *countdown) left() time.Duration { return c.until.Sub(c.now()) }
+
+func (c *countdown) revert(m *Model) tea.Cmd {
+	m.drop(c)
+	if c.answer != nil {
+		c.answer <- errNotConfirmed
+		m.warn("taken back: it was not confirmed")
+		return nil
+	}
+	return m.perform(c.back.how, "taken back: "+c.back.how, c.back.root, c.back.do, nil)
+}
+
+func (c *countdown) typing() bool { return false }
+
+func (c *countdown) update(*Model, tea.Msg) tea.Cmd { return nil }
+
+func (c *countdown) keys(m *Model) []binding {
+	return []binding{
+		{keys: []string{"y"}, hint: "keep it", help: "keep the change", do: func() tea.Cmd {
+			m.drop(c)
+			m.undo = c.back
+			if c.answer != nil {
+				c.answer <- nil
+			}
+			m.say("kept: nmgre " + c.back.what)
+			return nil
+		}},
+		{keys: []string{"n", "esc", "ctrl+c"}, hint: "take it back", help: "take the change back now", do: func() tea.Cmd { return c.revert(m) }},
+	}
+}
+
+func (c *countdown) view(m *Model, width, height int) drawing {
+	inner := min(width-6, 60)
+	left := max(int((c.left()+time.Second-1)/time.Second), 0)
+	lines := []line{}
+	for _, s := range []string{fmt.Sprintf("nmgre %s. If you can read this, you are still connected.", c.back.what), "",
+		fmt.Sprintf("In %s nmgre will %s by itself.", count(left, "second"), c.back.how)} {
+		lines = append(lines, wrapped(s, inner, "", plain)...)
+	}
+	lines = append(lines, text(""), line{{"y", bold}, {" keep it    ", plain}, {"n", bold}, {" take it back", plain}})
+	return box(m.look, "Keep it?", lines, inner, width, height)
+}
+
+// unconfirmed is the change that nobody has confirmed yet; nil if there is none.
+func (m *Model) unconfirmed() *undo {
+	for _, s := range m.screens {
+		if c, ok := s.(*countdown); ok && c.answer == nil {
+			return c.back
+		}
+	}
+	return nil
+}

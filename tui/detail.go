@@ -1,0 +1,225 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+)
+
+// tab is one of the views of the chosen tunnel.
+type tab int
+
+const (
+	tabOverview tab = iota
+	tabTraffic
+	tabRoutes
+	tabChecks
+	tabFarEnd
+	tabLog
+	tabs
+)
+
+var tabNames = [tabs]string{"Overview", "Rates", "Routes", "Checks", "Far end", "Log"}
+
+// restOnRow is how long the person rests on a tunnel before more of it is read.
+const restOnRow = 120 * time.Millisecond
+
+// detail is what is known of the chosen tunnel, beyond the list.
+type detail struct {
+	uuid string
+	tab  tab
+
+	status    *nmgre.Status // nil until it has been read
+	statusErr error
+	far       *nmgre.Tunnel
+	farErr    error
+	routes    routesView
+	report    *nmgre.Report
+	reportErr error
+	reportAt  time.Time
+	verifying bool
+	traffic   traffic
+	windows   [tabs]window
+}
+
+// reset forgets everything of the tunnel before.
+func (d *detail) reset(uuid string) {
+	if d.uuid != uuid {
+		*d = detail{uuid: uuid, tab: d.tab}
+	}
+}
+
+func (m *Model) verifying() bool { return m.detail.verifying }
+
+// status is the chosen tunnel as far as it is known; nil if none is chosen.
+func (m *Model) status() *nmgre.Status {
+	s := m.current()
+	if s != nil && m.detail.status != nil && m.detail.status.UUID == s.UUID {
+		return m.detail.status
+	}
+	return s
+}
+
+// openTab shows another tab.
+func (m *Model) openTab(t tab) tea.Cmd {
+	m.detail.tab = t
+	if m.narrow() && m.current() != nil {
+		m.inDetail = true
+	}
+	return m.loadDetail()
+}
+
+// loadDetail reads what the open tab shows of the chosen tunnel.
+func (m *Model) loadDetail() tea.Cmd {
+	s := m.current()
+	if s == nil || m.lost {
+		return nil
+	}
+	uuid := s.UUID
+	m.detail.reset(uuid)
+	cmds := []tea.Cmd{read(m, "read the tunnel", func(ctx context.Context, wf Workflow) (nmgre.Status, error) { return wf.Show(ctx, uuid) },
+		func(got nmgre.Status, err error) tea.Cmd {
+			if m.detail.uuid != uuid {
+				return nil
+			}
+			m.detail.statusErr = err
+			if err == nil {
+				m.detail.status = &got
+				return m.loadFarEnd(got)
+			}
+			return nil
+		})}
+	switch m.detail.tab {
+	case tabRoutes:
+		cmds = append(cmds, m.loadRoutes(uuid))
+	case tabChecks:
+		if m.detail.report == nil && !m.detail.verifying {
+			cmds = append(cmds, m.verify())
+		}
+	case tabTraffic:
+		cmds = append(cmds, m.startTraffic(uuid))
+	default:
+	}
+	return tea.Batch(cmds...)
+}
+
+func (m *Model) loadFarEnd(s nmgre.Status) tea.Cmd {
+	if m.detail.tab != tabFarEnd {
+		return nil
+	}
+	return read(m, "think of the far end", func(ctx context.Context, wf Workflow) (nmgre.Tunnel, error) { return wf.FarEnd(ctx, s.Tunnel) },
+		func(far nmgre.Tunnel, err error) tea.Cmd {
+			if m.detail.uuid == s.UUID {
+				m.detail.far, m.detail.farErr = &far, err
+			}
+			return nil
+		})
+}
+
+// viewDetail draws the right side.
+func (m *Model) viewDetail(width, height int) []string {
+	inner, room := width-2, height-3
+	s := m.status()
+	rows := []string{m.tabLine(inner)}
+	foot := ""
+	switch {
+	case s == nil && m.detail.tab != tabLog:
+		for _, ln := range m.invitation(inner) {
+			rows = append(rows, m.look.render(inner, ln))
+		}
+	case m.detail.tab == tabRoutes:
+		var body []string
+		body, foot = m.viewRoutes(inner, room)
+		rows = append(rows, body...)
+	default:
+		lines := m.tabLines(s, inner)
+		w := &m.detail.windows[m.detail.tab]
+		from, to := w.clamp(len(lines), room)
+		for _, ln := range lines[from:to] {
+			rows = append(rows, m.look.render(inner, ln))
+		}
+		if len(lines) > room {
+			foot = fmt.Sprintf("%d-%d of %d", from+1, to, len(lines))
+		}
+	}
+	title := line{{"nmgre", bold}}
+	if s != nil {
+		title = line{{printable(s.Tunnel.Name), bold}}
+		if s.ID != s.Tunnel.Name {
+			title = append(title, span{" " + printable(s.ID), plain})
+		}
+	}
+	return m.look.panel(panel{title, foot, m.inDetail}, width, height, rows[:min(len(rows), height-2)])
+}
+
+// tabLine names the tabs. Where there is no room it names the open one.
+func (m *Model) tabLine(width int) string {
+	var out line
+	used := 0
+	for i, name := range tabNames {
+		st := plain
+		if tab(i) == m.detail.tab {
+			st = reverse
+		}
+		out = append(out, span{name, st})
+		used += len(name) + 1
+		if tab(i) != tabs-1 {
+			out = append(out, span{" ", plain})
+		}
+	}
+	if used-1 <= width {
+		return m.look.render(width, out)
+	}
+	here := fmt.Sprintf(" %s  %d of %d ", tabNames[m.detail.tab], m.detail.tab+1, tabs)
+	return m.look.render(width, line{{here, reverse}, {" tab: next", dim}})
+}
+
+// tabLines are the lines of the open tab.
+func (m *Model) tabLines(s *nmgre.Status, width int) []line {
+	switch m.detail.tab {
+	case tabTraffic:
+		return m.trafficLines(s, width)
+	case tabChecks:
+		return m.checkLines(width)
+	case tabFarEnd:
+		return m.farEndLines(width)
+	case tabLog:
+		return m.log.lines(m.look, width)
+	default:
+		return m.overviewLines(s, width)
+	}
+}
+
+// moveDetail scrolls the open tab.
+func (m *Model) moveDetail(by int) tea.Cmd {
+	if m.detail.tab == tabRoutes {
+		return m.moveRoutes(by)
+	}
+	m.detail.windows[m.detail.tab].top += by
+	if m.detail.windows[m.detail.tab].top < 0 {
+		m.detail.windows[m.detail.tab].top = 0
+	}
+	return nil
+}
+
+// invitation is what an empty host shows.
+func (m *Model) invitation(width int) []line {
+	if !m.read || len(m.all) > 0 {
+		return nil
+	}
+	lines := []line{text("")}
+	for _, s := range []string{
+		"A GRE tunnel joins two networks: packets for the far side are put into packets between two hosts.",
+		"",
+		"You need the far host's address, and the networks behind it. Everything else is found, and shown before it is done.",
+		"",
+		"Press n to make the first one. Its last page has the command for the far end.",
+	} {
+		lines = append(lines, wrapped(s, width-1, " ", plain)...)
+	}
+	return lines
+}

@@ -1,0 +1,383 @@
+package tui
+
+import (
+	"strings"
+
+	"charm.land/lipgloss/v2"
+
+	"nmgre"
+)
+
+// style is a terminal's SGR parameters; empty for none. Only the eight colours that every terminal has are used, so that the person's
+// own palette, light or dark, decides what they look like.
+type style string
+
+// look says how things are drawn on this terminal.
+type look struct {
+	color bool
+	glyphs
+}
+
+// glyphs are the characters that are not ASCII, or what stands for them.
+type glyphs struct {
+	active, activating, inactive, external       string
+	pass, warn, fail, skip, wait                 string
+	more, cursor, differs, arrow, both, separate string
+	corner                                       [4]string // left top, right top, left bottom, right bottom
+	horizontal, vertical, tunnel                 string
+	bars                                         []string // of a sparkline, from nothing to full
+	on, off                                      string
+}
+
+var unicodeGlyphs = glyphs{
+	active: "●", activating: "◐", inactive: "○", external: "◇",
+	pass: "✓", warn: "!", fail: "✗", skip: "-", wait: "…",
+	more: "…", cursor: "▸", differs: "≠", arrow: "→", both: "↔", separate: "·",
+	corner: [4]string{"╭", "╮", "╰", "╯"}, horizontal: "─", vertical: "│", tunnel: "║",
+	bars: []string{" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
+	on:   "[✓]", off: "[ ]",
+}
+
+var asciiGlyphs = glyphs{
+	active: "*", activating: "~", inactive: "o", external: "#",
+	pass: "+", warn: "!", fail: "x", skip: "-", wait: ".",
+	more: "~", cursor: ">", differs: "!", arrow: "->", both: "<>", separate: "|",
+	corner: [4]string{"+", "+", "+", "+"}, horizontal: "-", vertical: "|", tunnel: "H",
+	bars: []string{" ", ".", ".", ":", ":", "+", "+", "#", "#"},
+	on:   "[x]", off: "[ ]",
+}
+
+// The styles. Those that are colours say nothing that a word or a glyph does not say too.
+const (
+	plain    style = ""
+	bold     style = "1"
+	dim      style = "2"
+	reverse  style = "7"
+	green    style = "32"
+	red      style = "1;31"
+	yellow   style = "33"
+	accent   style = "1;36"
+	underl   style = "4"
+	boldRev  style = "1;7"
+	dimmed   style = "2"
+	inverted style = "7"
+)
+
+func newLook(color, ascii bool) look {
+	l := look{color: color, glyphs: unicodeGlyphs}
+	if ascii {
+		l.glyphs = asciiGlyphs
+	}
+	return l
+}
+
+// paint puts text into a style. Without colour only what is no colour is left of it.
+func (l look) paint(s style, text string) string {
+	if !l.color {
+		s = s.withoutColor()
+	}
+	if s == plain || text == "" {
+		return text
+	}
+	return "\x1b[" + string(s) + "m" + text + "\x1b[m"
+}
+
+func (s style) withoutColor() style {
+	var kept []string
+	for _, parameter := range strings.Split(string(s), ";") {
+		if len(parameter) == 1 {
+			kept = append(kept, parameter)
+		}
+	}
+	return style(strings.Join(kept, ";"))
+}
+
+// span is a piece of a line in one style.
+type span struct {
+	text  string
+	style style
+}
+
+// line is a row of the screen before it is fitted to its width.
+type line []span
+
+func text(s string) line             { return line{{s, plain}} }
+func styled(s string, st style) line { return line{{s, st}} }
+
+// render makes the line exactly width cells wide. What is cut off leaves a sign.
+func (l look) render(width int, spans line) string { return l.renderOn(width, spans, plain) }
+
+// renderOn draws the line on a ground, such as the reverse of what is selected.
+func (l look) renderOn(width int, spans line, ground style) string {
+	var b strings.Builder
+	left := width
+	total := 0
+	for _, s := range spans {
+		total += cells(s.text)
+	}
+	for _, s := range spans {
+		if left <= 0 {
+			break
+		}
+		t := s.text
+		if n := cells(t); n > left || n == left && total > width {
+			t = l.cut(t, left)
+		}
+		left -= cells(t)
+		total -= 0
+		b.WriteString(l.paint(join(ground, s.style), t))
+	}
+	if left > 0 {
+		b.WriteString(l.paint(ground, strings.Repeat(" ", left)))
+	}
+	return b.String()
+}
+
+func join(a, b style) style {
+	switch {
+	case a == plain:
+		return b
+	case b == plain:
+		return a
+	}
+	return a + ";" + b
+}
+
+// cells is how many cells of a terminal the text takes.
+func cells(s string) int {
+	for i := range len(s) {
+		if s[i] >= 0x80 || s[i] < 0x20 {
+			return lipgloss.Width(s)
+		}
+	}
+	return len(s)
+}
+
+// cut shortens the text to width cells at most, the sign that something is missing included.
+func (l look) cut(s string, width int) string {
+	if width <= 0 {
+		return ""
+	}
+	room := width - cells(l.more)
+	used := 0
+	for i, r := range s {
+		w := cells(string(r))
+		if used+w > room {
+			return s[:i] + l.more + strings.Repeat(" ", room-used)
+		}
+		used += w
+	}
+	return s
+}
+
+// fit makes the text exactly width cells wide.
+func (l look) fit(s string, width int) string {
+	n := cells(s)
+	switch {
+	case width <= 0:
+		return ""
+	case n > width:
+		return l.cut(s, width)
+	}
+	return s + strings.Repeat(" ", width-n)
+}
+
+// shorten cuts the text where it is longer than width, and leaves it else.
+func (l look) shorten(s string, width int) string {
+	if cells(s) > width {
+		return l.cut(s, width)
+	}
+	return s
+}
+
+// wrap breaks the text at spaces into lines of width cells at most; a word that is longer is broken where it must.
+func wrap(s string, width int) []string {
+	return wrapWords(strings.Fields(s), width)
+}
+
+// pairs are the words of a command, each option together with its value.
+func pairs(s string) []string {
+	words := quoted(s)
+	var out []string
+	for i := 0; i < len(words); i++ {
+		if strings.HasPrefix(words[i], "--") && i+1 < len(words) && !strings.HasPrefix(words[i+1], "-") {
+			out = append(out, words[i]+" "+words[i+1])
+			i++
+			continue
+		}
+		out = append(out, words[i])
+	}
+	return out
+}
+
+// quoted are the words of a command; one in quotes is one word.
+func quoted(s string) []string {
+	var words []string
+	open := false
+	for _, word := range strings.Fields(s) {
+		if open {
+			words[len(words)-1] += " " + word
+		} else {
+			words = append(words, word)
+		}
+		if strings.Count(word, "'")%2 == 1 {
+			open = !open
+		}
+	}
+	return words
+}
+
+func wrapWords(words []string, width int) []string {
+	width = max(width, 1)
+	var lines []string
+	current := ""
+	flush := func() {
+		lines, current = append(lines, current), ""
+	}
+	for _, word := range words {
+		if current != "" && cells(current)+1+cells(word) > width {
+			flush()
+		}
+		if current != "" {
+			current += " " + word
+			continue
+		}
+		for cells(word) > width {
+			head, tail := splitAt(word, width)
+			current = head
+			flush()
+			word = tail
+		}
+		current = word
+	}
+	if current != "" || len(lines) == 0 {
+		flush()
+	}
+	return lines
+}
+
+// splitAt splits a word behind the last character that fits.
+func splitAt(word string, width int) (head, tail string) {
+	used := 0
+	for i, r := range word {
+		w := cells(string(r))
+		if i > 0 && used+w > width {
+			return word[:i], word[i:]
+		}
+		used += w
+	}
+	return word, ""
+}
+
+// wrapped is wrap as lines in a style, each behind an indent.
+func wrapped(s string, width int, indent string, st style) []line {
+	var lines []line
+	for _, part := range wrap(s, width-cells(indent)) {
+		lines = append(lines, line{{indent, plain}, {part, st}})
+	}
+	return lines
+}
+
+// command breaks a command line as a shell takes it: with a backslash at the end of each line but the last.
+func command(s string, width int, indent string) []line {
+	parts := wrapWords(pairs(s), width-cells(indent)-5)
+	var lines []line
+	for i, part := range parts {
+		if i < len(parts)-1 {
+			part += " \\"
+		}
+		lead := indent
+		if i > 0 {
+			lead = strings.Repeat(" ", cells(indent)+2)
+		}
+		lines = append(lines, line{{lead, plain}, {part, plain}})
+	}
+	return lines
+}
+
+// panel is a frame of width by height around rows that are each drawn width-2 wide. Its title stands in the upper edge, its foot in the lower.
+type panel struct {
+	title   line
+	foot    string
+	focused bool
+}
+
+func (l look) panel(p panel, width, height int, rows []string) []string {
+	edge := dim
+	if p.focused {
+		edge = accent
+	}
+	inner := max(width-2, 0)
+	out := make([]string, 0, height)
+	out = append(out, l.edge(p.title, "", width, edge, l.corner[0], l.corner[1]))
+	side := l.paint(edge, l.vertical)
+	for i := range max(height-2, 0) {
+		row := ""
+		if i < len(rows) {
+			row = rows[i]
+		} else {
+			row = strings.Repeat(" ", inner)
+		}
+		out = append(out, side+row+side)
+	}
+	return append(out, l.edge(nil, p.foot, width, edge, l.corner[2], l.corner[3]))
+}
+
+// edge draws an upper or lower edge with a text in it.
+func (l look) edge(title line, foot string, width int, st style, left, right string) string {
+	inner := max(width-2, 0)
+	if len(title) == 0 && foot == "" {
+		return l.paint(st, left+strings.Repeat(l.horizontal, inner)+right)
+	}
+	if foot != "" {
+		foot = " " + l.shorten(foot, inner-4) + " "
+		rest := max(inner-cells(foot)-1, 0)
+		return l.paint(st, left+strings.Repeat(l.horizontal, rest)) + l.paint(dim, foot) + l.paint(st, l.horizontal+right)
+	}
+	used := 0
+	for _, s := range title {
+		used += cells(s.text)
+	}
+	used = min(used, inner-2)
+	return l.paint(st, left+" ") + l.render(used, title) + l.paint(st, " "+strings.Repeat(l.horizontal, max(inner-used-2, 0))+right)
+}
+
+// beside joins blocks of the same height line by line.
+func beside(blocks ...[]string) []string {
+	out := make([]string, len(blocks[0]))
+	for i := range out {
+		var b strings.Builder
+		for _, block := range blocks {
+			b.WriteString(block[i])
+		}
+		out[i] = b.String()
+	}
+	return out
+}
+
+// window is what is seen of a list that is longer than its place.
+type window struct {
+	top int
+}
+
+// show moves the window so that row at is in it, and returns where it begins and ends.
+func (w *window) show(at, total, height int) (from, to int) {
+	height = max(height, 1)
+	if at < w.top {
+		w.top = at
+	}
+	if at >= w.top+height {
+		w.top = at - height + 1
+	}
+	return w.clamp(total, height)
+}
+
+// clamp keeps the window within the list.
+func (w *window) clamp(total, height int) (from, to int) {
+	height = max(height, 0)
+	w.top = max(min(w.top, total-height), 0)
+	return w.top, min(w.top+height, total)
+}
+
+// printable escapes what comes from outside.
+func printable(s string) string { return nmgre.Printable(s) }

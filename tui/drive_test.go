@@ -1,0 +1,228 @@
+package tui
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+var update = flag.Bool("update", false, "write the golden screens anew")
+
+// driver runs a model without a program: every command is carried out at once, and what it says is given back to the model.
+type driver struct {
+	t     *testing.T
+	m     *Model
+	f     *fake
+	held  []tea.Msg // answers that the test holds back
+	hold  bool
+	quit  bool
+	ticks bool // what waits a second goes on at once
+	copy  string
+	exec  int // how often the terminal was given away
+}
+
+func drive(t *testing.T, wf Workflow, f *fake, opts Options, width, height int) *driver {
+	t.Helper()
+	d := &driver{t: t, f: f}
+	opts.Host = "linux1"
+	if opts.Reports == "" {
+		opts.Reports = t.TempDir()
+	}
+	d.m = NewModel(context.Background(), wf, opts, func(msg tea.Msg) { d.take(msg) })
+	d.m.wait = func(rest time.Duration, then func() tea.Cmd) tea.Cmd {
+		if rest >= time.Second && !d.ticks {
+			return nil
+		}
+		return func() tea.Msg { return wakeMsg{then} }
+	}
+	d.m.log.now = func() time.Time { return time.Date(2026, 11, 25, 12, 30, 0, 0, time.UTC) }
+	d.take(tea.WindowSizeMsg{Width: width, Height: height})
+	d.run(d.m.Init())
+	return d
+}
+
+func (d *driver) take(msg tea.Msg) {
+	_, cmd := d.m.Update(msg)
+	d.run(cmd)
+}
+
+// run carries out a command and gives the model what comes of it. The wait for the next notice is left out: the test gives them.
+func (d *driver) run(cmd tea.Cmd) {
+	if cmd == nil {
+		return
+	}
+	msg := d.call(cmd)
+	switch msg := msg.(type) {
+	case nil:
+	case tea.BatchMsg:
+		for _, c := range msg {
+			d.run(c)
+		}
+	case tea.QuitMsg:
+		d.quit = true
+	case doneMsg, wakeMsg:
+		if d.hold {
+			d.held = append(d.held, msg)
+			return
+		}
+		d.take(msg)
+	default:
+		d.special(msg)
+	}
+}
+
+// call runs a command. One that does not end is left behind.
+func (d *driver) call(cmd tea.Cmd) tea.Msg {
+	answer := make(chan tea.Msg, 1)
+	go func() { answer <- cmd() }()
+	select {
+	case msg := <-answer:
+		return msg
+	case <-time.After(5 * time.Second):
+		return nil
+	}
+}
+
+// special takes the messages of Bubble Tea's own that have no exported type.
+func (d *driver) special(msg tea.Msg) {
+	switch name := reflect.TypeOf(msg).String(); {
+	case strings.Contains(name, "setClipboard"):
+		d.copy = reflect.ValueOf(msg).String()
+	case strings.Contains(name, "execMsg"):
+		d.exec++
+	}
+}
+
+// keys presses keys, named as Bubble Tea names them; what begins with = is typed.
+func (d *driver) keys(keys ...string) *driver {
+	for _, k := range keys {
+		if typed, ok := strings.CutPrefix(k, "="); ok {
+			for _, r := range typed {
+				d.take(tea.KeyPressMsg{Code: r, Text: string(r)})
+			}
+			continue
+		}
+		d.take(keyOf(k))
+	}
+	return d
+}
+
+func keyOf(name string) tea.KeyPressMsg {
+	special := map[string]rune{"enter": tea.KeyEnter, "esc": tea.KeyEscape, "tab": tea.KeyTab, "up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight,
+		"pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown, "home": tea.KeyHome, "end": tea.KeyEnd, "backspace": tea.KeyBackspace, "delete": tea.KeyDelete, "f1": tea.KeyF1}
+	k := tea.KeyPressMsg{}
+	if rest, ok := strings.CutPrefix(name, "ctrl+"); ok {
+		return tea.KeyPressMsg{Code: []rune(rest)[0], Mod: tea.ModCtrl}
+	}
+	if rest, ok := strings.CutPrefix(name, "shift+"); ok {
+		k.Mod, name = tea.ModShift, rest
+	}
+	if code, ok := special[name]; ok {
+		k.Code = code
+		return k
+	}
+	if name == "space" {
+		return tea.KeyPressMsg{Code: tea.KeySpace, Text: " "}
+	}
+	return tea.KeyPressMsg{Code: []rune(name)[0], Text: name}
+}
+
+// screen is what is drawn, without escapes.
+func (d *driver) screen() string {
+	d.t.Helper()
+	rows, _ := d.m.draw()
+	checkRows(d.t, d.m, rows)
+	return stripEscapes(strings.Join(rows, "\n"))
+}
+
+// checkRows sees that every row is exactly as wide as the screen, and that there are as many as it has.
+func checkRows(t *testing.T, m *Model, rows []string) {
+	t.Helper()
+	if len(rows) != m.height {
+		t.Errorf("%d rows on a screen of %d", len(rows), m.height)
+	}
+	for i, row := range rows {
+		if n := cells(stripEscapes(row)); n != m.width {
+			t.Errorf("row %d is %d cells wide on a screen of %d: %q", i, n, m.width, stripEscapes(row))
+		}
+	}
+}
+
+func stripEscapes(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == 0x1b {
+			for i < len(s) && (s[i] < 'A' || s[i] > 'Z' && s[i] < 'a' || s[i] == '[') {
+				i++
+			}
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// must sees that the screen has a text.
+func (d *driver) must(texts ...string) *driver {
+	d.t.Helper()
+	screen := d.screen()
+	for _, text := range texts {
+		if !strings.Contains(screen, text) && !strings.Contains(flat(screen), text) {
+			d.t.Fatalf("the screen lacks %q:\n%s", text, screen)
+		}
+	}
+	return d
+}
+
+// flat is a screen's text without frames and line breaks.
+func flat(screen string) string {
+	return strings.Join(strings.Fields(strings.NewReplacer("│", " ", "╭", " ", "╰", " ", "─", " ").Replace(screen)), " ")
+}
+
+func (d *driver) mustNot(texts ...string) *driver {
+	d.t.Helper()
+	screen := d.screen()
+	for _, text := range texts {
+		if strings.Contains(screen, text) {
+			d.t.Fatalf("the screen has %q:\n%s", text, screen)
+		}
+	}
+	return d
+}
+
+// golden compares the screen with the one that is kept, escapes included where there is colour.
+func (d *driver) golden(name string) {
+	d.t.Helper()
+	rows, _ := d.m.draw()
+	checkRows(d.t, d.m, rows)
+	for i := range rows {
+		if !d.m.look.color {
+			rows[i] = stripEscapes(rows[i])
+		}
+		rows[i] = strings.TrimRight(rows[i], " ")
+	}
+	got := strings.ReplaceAll(strings.Join(rows, "\n")+"\n", "\x1b", "␛")
+	path := filepath.Join("testdata", "screens", name+".txt")
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			d.t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if got != string(want) {
+		d.t.Errorf("%s is another now (go test ./tui -update writes it):\n%s\nwant\n%s", path, got, want)
+	}
+}

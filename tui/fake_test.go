@@ -1,0 +1,460 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"nmgre"
+)
+
+// fake is a workflow on a host that lives in memory.
+type fake struct {
+	mu       sync.Mutex
+	tunnels  []nmgre.Status
+	links    []nmgre.Link
+	routes   map[string][]nmgre.RouteState
+	notices  chan nmgre.Notice
+	pace     time.Duration // how long a step takes
+	err      error         // what every change fails with
+	listErr  error
+	planErr  error
+	hang     chan struct{} // if set, changes wait for it and do not look at their context
+	prompts  bool
+	watched  bool   // somebody takes the notices
+	clientOn string // the device by which the person is connected
+	calls    []string
+
+	to     Listener
+	parent *fake
+}
+
+func key(n uint32) *nmgre.Key { k := nmgre.Key(n); return &k }
+
+func addr(s string) netip.Addr     { return netip.MustParseAddr(s) }
+func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
+
+// tunnelOf is a tunnel like those of the examples.
+func tunnelOf(name string, n int) nmgre.Tunnel {
+	t := nmgre.NewTunnel()
+	t.Name, t.Local, t.Remote, t.MTU = name, addr("100.0.1.100"), netip.AddrFrom4([4]byte{100, 0, 2, byte(n)}), 1476
+	t.Addresses = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16, byte(n), 1}), 30)}
+	t.PeerAddress = nmgre.DerivePeer(t.Addresses)
+	t.Routes = []nmgre.Route{{Dst: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 10, byte(n), 0}), 24)}}
+	return t
+}
+
+func uuidOf(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
+
+func statusOf(t nmgre.Tunnel, n int, state nmgre.State) nmgre.Status {
+	s := nmgre.Status{Profile: nmgre.Profile{UUID: uuidOf(n), ID: t.Name, Tunnel: t, State: state,
+		Path: "/etc/NetworkManager/system-connections/" + t.Name + ".nmconnection"}}
+	if state == nmgre.StateActive {
+		s.Device, s.DeviceState = t.Name, "activated"
+	}
+	return s
+}
+
+func linkOf(t nmgre.Tunnel) nmgre.Link {
+	return nmgre.Link{Index: 7, Name: t.Name, Kind: t.Mode.String(), Up: true, MTU: int(t.MTU), Addresses: t.Addresses,
+		GRE:      &nmgre.GRELink{Mode: t.Mode, Local: t.Local, Remote: t.Remote, InputKey: t.InputKey, OutputKey: t.OutputKey, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD},
+		Counters: nmgre.Counters{RxPackets: 18233, TxPackets: 20114, RxBytes: 12_400_551, TxBytes: 15_009_777}}
+}
+
+// newFake is a host with some tunnels.
+func newFake() *fake {
+	f := &fake{notices: make(chan nmgre.Notice, 8), routes: make(map[string][]nmgre.RouteState)}
+	f.links = []nmgre.Link{
+		{Index: 1, Name: "lo", Up: true, MTU: 65536, Addresses: []netip.Prefix{prefix("127.0.0.1/8")}},
+		{Index: 2, Name: "eth0", Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("100.0.1.100/24"), prefix("2001:db8:1::100/64")}},
+		{Index: 3, Name: "lan0", Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("10.10.1.1/24")}},
+	}
+	return f
+}
+
+// withTunnels adds the tunnels of the golden screens.
+func (f *fake) withTunnels() *fake {
+	one := tunnelOf("gre1", 100)
+	two := tunnelOf("gre2", 2)
+	two.InputKey, two.OutputKey = key(42), key(42)
+	three := tunnelOf("paris-backup", 3)
+	four := tunnelOf("byhand", 4)
+	six := tunnelOf("gre6", 6)
+	six.Mode, six.Local, six.Remote = nmgre.ModeIP6GRE, addr("2001:db8:1::100"), addr("2001:db8:2::100")
+	f.add(one, nmgre.StateActive)
+	f.add(two, nmgre.StateActive)
+	f.add(three, nmgre.StateInactive)
+	f.add(four, nmgre.StateExternal)
+	f.add(six, nmgre.StateActivating)
+	for i := range f.links {
+		if f.links[i].Name == "gre2" {
+			f.links[i].MTU, f.links[i].GRE.OutputKey = 1400, key(43)
+		}
+	}
+	return f
+}
+
+func (f *fake) add(t nmgre.Tunnel, state nmgre.State) nmgre.Status {
+	s := statusOf(t, len(f.tunnels)+1, state)
+	f.tunnels = append(f.tunnels, s)
+	if state == nmgre.StateActive {
+		f.links = append(f.links, linkOf(t))
+	}
+	for _, r := range t.Routes {
+		st := nmgre.RouteSet
+		if state != nmgre.StateActive {
+			st = nmgre.RouteDown
+		}
+		f.routes[s.UUID] = append(f.routes[s.UUID], nmgre.RouteState{Owned: nmgre.Owned{Route: &r, Owner: nmgre.OwnerProfile, Why: "NetworkManager can hold it"}, State: st})
+	}
+	return s
+}
+
+// many is a host with a thousand tunnels, the first of which has a hundred thousand routes.
+func (f *fake) many() {
+	for i := range 1000 {
+		f.add(tunnelOf(fmt.Sprintf("gre%d", i+1), i+1), nmgre.StateActive)
+	}
+	list := make([]nmgre.RouteState, 100_000)
+	for i := range list {
+		dst := netip.PrefixFrom(netip.AddrFrom4([4]byte{20, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
+		list[i] = nmgre.RouteState{Owned: nmgre.Owned{Route: &nmgre.Route{Dst: dst}, Owner: nmgre.OwnerKernel, Why: "NetworkManager is slow with more than 500 routes in a profile"}, State: nmgre.RouteSet}
+	}
+	f.routes[uuidOf(1)] = list
+}
+
+func (f *fake) root() *fake {
+	if f.parent != nil {
+		return f.parent
+	}
+	return f
+}
+
+func (f *fake) called(format string, args ...any) {
+	r := f.root()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, fmt.Sprintf(format, args...))
+}
+
+// saw says whether a call that begins so has been made.
+func (f *fake) saw(call string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.calls {
+		if strings.HasPrefix(c, call) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *fake) List(ctx context.Context) ([]nmgre.Status, error) {
+	r := f.root()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.listErr != nil {
+		return nil, r.listErr
+	}
+	return append([]nmgre.Status(nil), r.tunnels...), nil
+}
+
+func (f *fake) find(name string) (int, error) {
+	for i, s := range f.tunnels {
+		if s.UUID == name || s.Tunnel.Name == name {
+			return i, nil
+		}
+	}
+	return 0, &nmgre.Error{Kind: nmgre.ErrNotFound, What: "no tunnel has the name " + name, Hint: "nmgre list shows them"}
+}
+
+func (f *fake) Show(ctx context.Context, name string) (nmgre.Status, error) {
+	r := f.root()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i, err := r.find(name)
+	if err != nil {
+		return nmgre.Status{}, err
+	}
+	s := r.tunnels[i]
+	for j := range r.links {
+		if r.links[j].Name == s.Device && s.Device != "" {
+			link := r.links[j]
+			s.Link = &link
+		}
+	}
+	return s, nil
+}
+
+func (f *fake) Routes(ctx context.Context, name string) (nmgre.Profile, []nmgre.RouteState, error) {
+	r := f.root()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i, err := r.find(name)
+	if err != nil {
+		return nmgre.Profile{}, nil, err
+	}
+	return r.tunnels[i].Profile, r.routes[r.tunnels[i].UUID], nil
+}
+
+func (f *fake) Verify(ctx context.Context, name string, opts nmgre.VerifyOptions) (nmgre.Report, error) {
+	f.called("verify %s", name)
+	s, err := f.Show(ctx, name)
+	if err != nil {
+		return nmgre.Report{}, err
+	}
+	return reportOf(s.Tunnel), nil
+}
+
+func reportOf(t nmgre.Tunnel) nmgre.Report {
+	return nmgre.Report{Tunnel: t.Name, Verdict: nmgre.Warn, Checks: []nmgre.Check{
+		{ID: "profile", Status: nmgre.Pass, Certainty: nmgre.Proved, Summary: "NetworkManager holds the profile, on disk", Evidence: t.Name + " /etc/NetworkManager/system-connections/" + t.Name + ".nmconnection"},
+		{ID: "link", Status: nmgre.Pass, Certainty: nmgre.Proved, Summary: "the kernel's link is what the profile says", Evidence: "gre remote " + t.Remote.String() + " ttl 64, mtu 1476"},
+		{ID: "probe", Status: nmgre.Warn, Certainty: nmgre.Likely, Summary: "the far end does not answer: nothing comes back from " + t.PeerAddress.String(), Evidence: "4 sent, 0 answered", Hint: "make the far end, and let protocol 47 through its firewall"},
+	}}
+}
+
+func (f *fake) FarEnd(ctx context.Context, t nmgre.Tunnel) (nmgre.Tunnel, error) {
+	return t.FarEnd([]netip.Prefix{prefix("10.10.1.0/24")}), nil
+}
+
+func (f *fake) Plan(ctx context.Context, want nmgre.Tunnel) (nmgre.Plan, error) {
+	f.called("plan %s", want.CreateCommand())
+	if err := want.Validate(); err != nil {
+		return nmgre.Plan{}, err
+	}
+	if err := f.root().planErr; err != nil {
+		return nmgre.Plan{}, err
+	}
+	t := want.Clone()
+	if t.Name == "" {
+		taken := make(map[string]bool)
+		for _, s := range f.root().tunnels {
+			taken[s.Tunnel.Name] = true
+		}
+		t.Name = nmgre.FreeName(taken)
+	}
+	if !t.Local.IsValid() {
+		t.Local = addr("100.0.1.100")
+	}
+	if t.MTU == 0 {
+		t.MTU = 1476
+	}
+	if !t.PeerAddress.IsValid() {
+		t.PeerAddress = nmgre.DerivePeer(t.Addresses)
+	}
+	return nmgre.Plan{Tunnel: t, Routes: nmgre.AssignRoutes(t.Routes, 0, nmgre.MinVersion), Notes: []string{"MTU 1476: 1500 - 20 (IPv4) - 4 (GRE) = 1476, on the way to " + t.Remote.String() + " by eth0"},
+		Steps: []nmgre.Step{
+			{ID: nmgre.StepProfile, What: "add the profile " + t.Name + ", in memory only", Why: "what is not finished shall not survive: it goes to disk when all the rest is done", Commands: []string{t.NmcliAdd()}},
+			{ID: nmgre.StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes the link", Commands: []string{"nmcli connection up " + t.Name}},
+			{ID: nmgre.StepCheck, What: "read back what the kernel holds, and probe the far end", Why: "a GRE link that is up proves nothing", Commands: []string{"ip -d link show dev " + t.Name}},
+			{ID: nmgre.StepSave, What: "write the profile to disk", Why: "from here on the tunnel is there, also after a reboot"},
+		}}, nil
+}
+
+// do is one step of a change.
+func (f *fake) do(ctx context.Context, what string, commands ...string) error {
+	r := f.root()
+	if r.hang != nil {
+		<-r.hang
+	}
+	if r.pace > 0 {
+		select {
+		case <-time.After(r.pace):
+		case <-ctx.Done():
+		}
+	}
+	err := ctx.Err()
+	if err == nil {
+		err = r.err
+	}
+	if f.to.Step != nil {
+		f.to.Step(nmgre.Event{What: what, Took: 12 * time.Millisecond, Err: err, Commands: commands})
+	}
+	return err
+}
+
+func (f *fake) Create(ctx context.Context, plan nmgre.Plan, opts nmgre.CreateOptions) (nmgre.Created, error) {
+	t := plan.Tunnel
+	f.called("create %s", t.CreateCommand())
+	for _, what := range []string{"added the profile " + t.Name + ", in memory", "made sure that the name is free", "brought it up", "verified it", "wrote the profile to disk"} {
+		if err := f.do(ctx, what, "nmcli connection show "+t.Name); err != nil {
+			if f.to.Step != nil {
+				f.to.Step(nmgre.Event{What: "took back what had been done", Took: time.Millisecond, Undo: true})
+			}
+			return nmgre.Created{}, err
+		}
+		if f.to.Check != nil && what == "brought it up" {
+			for _, c := range reportOf(t).Checks {
+				f.to.Check(c)
+			}
+		}
+	}
+	r := f.root()
+	r.mu.Lock()
+	s := r.add(t, nmgre.StateActive)
+	r.mu.Unlock()
+	r.tell(nmgre.Notice{Profiles: true, Links: true})
+	return nmgre.Created{Status: s, Report: reportOf(t)}, nil
+}
+
+func (f *fake) tell(n nmgre.Notice) {
+	select {
+	case f.notices <- n:
+	default:
+	}
+}
+
+func (f *fake) set(ctx context.Context, name, what string, state nmgre.State) (nmgre.Profile, error) {
+	f.called("%s %s", what, name)
+	if err := f.do(ctx, what, "nmcli connection "+what+" "+name); err != nil {
+		return nmgre.Profile{}, err
+	}
+	r := f.root()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i, err := r.find(name)
+	if err != nil {
+		return nmgre.Profile{}, err
+	}
+	r.tunnels[i].State, r.tunnels[i].Device = state, ""
+	if state == nmgre.StateActive {
+		r.tunnels[i].Device = r.tunnels[i].Tunnel.Name
+	}
+	return r.tunnels[i].Profile, nil
+}
+
+func (f *fake) Up(ctx context.Context, name string) (nmgre.Profile, error) {
+	return f.set(ctx, name, "up", nmgre.StateActive)
+}
+
+func (f *fake) Down(ctx context.Context, name string) (nmgre.Profile, error) {
+	return f.set(ctx, name, "down", nmgre.StateInactive)
+}
+
+func (f *fake) Delete(ctx context.Context, name string) (nmgre.Profile, error) {
+	f.called("delete %s", name)
+	if err := f.do(ctx, "deleted the profile", "nmcli connection delete "+name); err != nil {
+		return nmgre.Profile{}, err
+	}
+	r := f.root()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i, err := r.find(name)
+	if err != nil {
+		return nmgre.Profile{}, err
+	}
+	p := r.tunnels[i].Profile
+	r.tunnels = append(r.tunnels[:i:i], r.tunnels[i+1:]...)
+	return p, nil
+}
+
+func (f *fake) PlanEdit(ctx context.Context, name string, change func(*nmgre.Tunnel) error) (nmgre.EditPlan, error) {
+	s, err := f.Show(ctx, name)
+	if err != nil {
+		return nmgre.EditPlan{}, err
+	}
+	after := s.Tunnel.Clone()
+	if err := change(&after); err != nil {
+		return nmgre.EditPlan{}, err
+	}
+	if err := after.Validate(); err != nil {
+		return nmgre.EditPlan{}, err
+	}
+	e := nmgre.EditPlan{Profile: s.Profile, Before: s.Tunnel, After: after}
+	compare := func(field, before, now string) {
+		if before != now {
+			e.Changes = append(e.Changes, nmgre.FieldChange{Field: field, Old: before, New: now})
+		}
+	}
+	compare("ttl", ttlText(s.Tunnel.TTL), ttlText(after.TTL))
+	compare("mtu", mtuText(s.Tunnel.MTU), mtuText(after.MTU))
+	compare("peer", s.Tunnel.Remote.String(), after.Remote.String())
+	compare("route", strings.Join(routeTexts(s.Tunnel.Routes), ", "), strings.Join(routeTexts(after.Routes), ", "))
+	e.Flaps = s.Tunnel.TTL != after.TTL || s.Tunnel.Remote != after.Remote
+	e.Why = "NetworkManager applies addresses and routes to a device that is up"
+	if e.Flaps {
+		e.Why = "the link itself changes"
+	}
+	e.Steps = []nmgre.Step{{ID: nmgre.StepProfile, What: "change the profile, in memory only", Why: "what is not finished shall not survive"},
+		{ID: nmgre.StepSave, What: "write the profile to disk", Why: "so that it is there after a reboot"}}
+	return e, nil
+}
+
+func (f *fake) Edit(ctx context.Context, e nmgre.EditPlan, opts nmgre.EditOptions) (nmgre.Edited, error) {
+	f.called("edit %s", e.After.CreateCommand())
+	if err := f.do(ctx, "changed the profile, in memory"); err != nil {
+		return nmgre.Edited{}, err
+	}
+	if opts.Confirm != nil {
+		if err := opts.Confirm(ctx, nmgre.Report{}); err != nil {
+			return nmgre.Edited{}, err
+		}
+	}
+	if err := f.do(ctx, "wrote the profile to disk"); err != nil {
+		return nmgre.Edited{}, err
+	}
+	r := f.root()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i, err := r.find(e.Profile.UUID)
+	if err != nil {
+		return nmgre.Edited{}, err
+	}
+	r.tunnels[i].Tunnel = e.After
+	return nmgre.Edited{Status: r.tunnels[i]}, nil
+}
+
+func (f *fake) Manager(ctx context.Context) (nmgre.Manager, error) {
+	return nmgre.Manager{Version: nmgre.Version{Major: 1, Minor: 42, Micro: 4}, Modify: nmgre.PermissionYes, Control: nmgre.PermissionYes}, nil
+}
+
+func (f *fake) Links(ctx context.Context) ([]nmgre.Link, error) {
+	r := f.root()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]nmgre.Link(nil), r.links...), nil
+}
+
+func (f *fake) Lookup(ctx context.Context, q nmgre.Query) (nmgre.Hop, error) {
+	r := f.root()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case q.To == addr("198.51.100.1"):
+		return nmgre.Hop{}, nmgre.ErrUnreachable
+	case r.clientOn != "" && q.To == addr("192.0.2.99"):
+		return nmgre.Hop{Dev: r.clientOn}, nil
+	}
+	for _, s := range r.tunnels {
+		for _, own := range s.Tunnel.Routes {
+			if own.Dst.Contains(q.To) && s.State == nmgre.StateActive {
+				return nmgre.Hop{Dev: s.Tunnel.Name}, nil
+			}
+		}
+	}
+	if q.To.Is6() {
+		return nmgre.Hop{Dev: "eth0", Via: addr("2001:db8:1::1"), Src: addr("2001:db8:1::100"), MTU: 1500}, nil
+	}
+	return nmgre.Hop{Dev: "eth0", Via: addr("100.0.1.1"), Src: addr("100.0.1.100"), MTU: 1500}, nil
+}
+
+func (f *fake) Probe(ctx context.Context, p nmgre.Probe) (nmgre.ProbeResult, error) {
+	return nmgre.ProbeResult{Sent: 1, Received: 1, RTT: []time.Duration{1460 * time.Microsecond}}, nil
+}
+
+func (f *fake) Watch(ctx context.Context) (<-chan nmgre.Notice, error) {
+	if !f.root().watched {
+		return nil, nil // the tests give the notices themselves
+	}
+	return f.root().notices, nil
+}
+
+func (f *fake) Prompts(nmgre.Manager) (always, forRoot bool) { return f.root().prompts, false }
+
+func (f *fake) Reporting(to Listener) Workflow { return &fake{parent: f.root(), to: to} }
+
+var errDenied = &nmgre.Error{Kind: nmgre.ErrNotPermitted, What: "NetworkManager does not let you do that", Hint: "run it with sudo"}

@@ -1,0 +1,330 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+)
+
+// NetworkManager goes and comes back: the last state stays, nothing can be changed meanwhile and says why, and the view recovers by itself.
+func TestNetworkManagerGoesAndComesBack(t *testing.T) {
+	f := newFake().withTunnels()
+	d := openFake(t, f, Options{Color: true})
+	f.listErr = &nmgre.Error{Kind: nmgre.ErrNoNetworkManager, What: "NetworkManager is not running"}
+	d.take(noticeMsg{Notice: nmgre.Notice{Lost: true}})
+	d.must("NetworkManager has gone", "gre1", "gre2")
+	if rows, _ := d.m.draw(); !strings.Contains(strings.Join(rows, ""), "\x1b[2m gre2") {
+		t.Error("the last state is not greyed")
+	}
+	d.keys("u").must("u: NetworkManager has gone; nmgre waits for it")
+	d.keys("n").must("n: NetworkManager has gone")
+	d.take(noticeMsg{Notice: nmgre.Notice{Links: true}}) // of the kernel, meanwhile
+	d.must("NetworkManager has gone")
+	f.listErr = &nmgre.Error{Kind: nmgre.ErrNoNetworkManager, What: "NetworkManager is still starting"}
+	d.take(noticeMsg{Notice: nmgre.Notice{Back: true}})
+	d.must("NetworkManager is still starting", "gre1")
+	f.listErr, f.tunnels = nil, f.tunnels[:2]
+	d.take(noticeMsg{Notice: nmgre.Notice{Profiles: true}})
+	d.must("NetworkManager 1.42.4", "gre2").mustNot("has gone", "paris")
+}
+
+// What cannot be read leaves the last list standing.
+func TestReadingFails(t *testing.T) {
+	f := newFake().withTunnels()
+	d := openFake(t, f, Options{})
+	f.listErr = errDenied
+	d.keys("ctrl+r").must("gre1", "NetworkManager does not let you do that (run it with sudo)")
+	f = newFake()
+	f.listErr = errDenied
+	openFake(t, f, Options{}).must("the tunnels could not be read", "does not let you do that")
+}
+
+// Being denied says so, and nothing else changes.
+func TestPermissionDenied(t *testing.T) {
+	f := newFake().withTunnels()
+	f.err = errDenied
+	d := openFake(t, f, Options{})
+	d.keys("j", "j", "u").must("NetworkManager does not let you do that", "inactive")
+	d.keys("z").must("z: nmgre has changed nothing since it was started")
+}
+
+// A call that hangs can be cancelled, and its late answer is dropped.
+func TestHangingCall(t *testing.T) {
+	f := newFake().withTunnels()
+	d := openFake(t, f, Options{})
+	d.keys("j", "j")
+	d.hold = true
+	d.keys("u")
+	d.must("bring paris-backup up …")
+	d.keys("n").must("n: wait until nmgre has done this: bring paris-backup up (esc stops it)")
+	d.keys("q").must("not while nmgre is about to bring paris-backup up")
+	d.keys("esc").must("stopping: what was done is taken back; esc again to wait no longer")
+	d.keys("esc").must("no longer waiting: bring paris-backup up")
+	late := d.held
+	d.held, d.hold = nil, false
+	for _, msg := range late {
+		d.take(msg)
+	}
+	d.mustNot("paris-backup is up") // the late answer
+	d.keys("z").must("changed nothing")
+}
+
+// One answer that is late for a tunnel that is no longer chosen changes nothing on the screen.
+func TestLateAnswerForAnotherTunnel(t *testing.T) {
+	f := newFake().withTunnels()
+	d := openFake(t, f, Options{})
+	d.hold = true
+	d.keys("v")
+	d.hold = false
+	d.keys("j", "1")
+	for _, msg := range d.held {
+		d.take(msg)
+	}
+	if r := d.m.detail.report; r != nil && r.Tunnel != "gre2" {
+		t.Error("gre2 shows gre1's checks")
+	}
+}
+
+// Names from outside act on nothing: control characters are escaped, wide ones take their two cells, and every row stays as wide as the screen.
+func TestHostileNames(t *testing.T) {
+	f := newFake()
+	for i, name := range []string{"a\x1b[2Jb", "隧道隧道隧道隧道", "e\u0301e\u0301", "\u202egnp.exe", "tab\there", "\xff\xfe", strings.Repeat("x", 300), "👩‍👩‍👧‍👦"} {
+		tun := tunnelOf(name, i+1)
+		f.add(tun, nmgre.StateActive)
+	}
+	for _, size := range [][2]int{{80, 24}, {120, 40}, {40, 15}, {20, 6}} {
+		d := drive(t, f, f, Options{}, size[0], size[1])
+		for range f.tunnels {
+			for _, key := range []string{"1", "2", "3", "4", "5", "6", "enter", "?", "esc", "x", "n", "esc", "j"} {
+				d.keys(key)
+				screen := d.screen()
+				if strings.ContainsAny(strings.ReplaceAll(screen, "\n", ""), "\x1b\t\r\x00\u202e") {
+					t.Fatalf("a name acts on the screen: %q", screen)
+				}
+			}
+		}
+	}
+}
+
+// Two hundred tunnels scroll, page and filter.
+func TestManyTunnels(t *testing.T) {
+	f := newFake()
+	for i := range 200 {
+		f.add(tunnelOf(fmt.Sprintf("gre%d", i+1), i+1), nmgre.StateActive)
+	}
+	d := openFake(t, f, Options{})
+	d.must("gre1 ", "1 of 200")
+	d.keys("end").must("▸● gre200", "200 of 200")
+	d.keys("pgup").must("▸● gre182")
+	d.keys("home").must("▸● gre1 ")
+	d.keys("/", "=gre19 ").must("1 of 1")
+	d.keys("backspace", "enter").must("1 of 11", "▸● gre19 ")
+	d.keys("esc").must("of 200")
+}
+
+// A list that becomes shorter keeps something chosen.
+func TestTunnelVanishes(t *testing.T) {
+	f := newFake().withTunnels()
+	d := openFake(t, f, Options{})
+	d.keys("j", "j")
+	f.tunnels = append(f.tunnels[:2:2], f.tunnels[3:]...)
+	d.take(noticeMsg{Notice: nmgre.Notice{Profiles: true}})
+	d.must("▸◇ byhand").mustNot("paris")
+	f.tunnels = nil
+	d.take(noticeMsg{Notice: nmgre.Notice{Profiles: true}})
+	d.must("no tunnels yet", "Press n to make the first one")
+}
+
+// A tunnel that was made by hand can be looked at and copied, not changed; each key says so.
+func TestExternalTunnel(t *testing.T) {
+	d := openFake(t, newFake().withTunnels(), Options{})
+	for _, key := range []string{"e", "u", "d", "x"} {
+		d.keys("home", "j", "j", "j", key).must(key + ": byhand was made by hand: NetworkManager only mirrors it; D makes one like it")
+	}
+}
+
+// What is hard to reverse asks first, and names what is lost; undo makes it anew.
+func TestDeleteAndUndo(t *testing.T) {
+	f := newFake().withTunnels()
+	d := openFake(t, f, Options{})
+	d.keys("x").must("Delete gre1?", uuidOf(1), "172.16.100.1/30", "1 route: 10.10.100.0/24", "Its traffic stops at once")
+	d.keys("n").must("gre1")
+	d.keys("x", "y").must("gre1 is deleted; z makes it anew").mustNot("▸● gre1 ")
+	d.keys("z", "y").must("taken back: make gre1 anew")
+	if !f.saw("create nmgre create --name gre1 --peer 100.0.2.100") {
+		t.Errorf("calls: %q", f.calls)
+	}
+}
+
+func TestDownAndUp(t *testing.T) {
+	f := newFake().withTunnels()
+	d := openFake(t, f, Options{})
+	d.keys("d").must("Take gre1 down?", "packets to 10.10.100.0/24 no longer go through it")
+	d.keys("y").must("gre1 is down", "○ gre1")
+	d.keys("d").must("d: gre1 is down already")
+	d.keys("z", "y").must("● gre1")
+	d.keys("6", "enter").must("✓ down (12ms)", "$ nmcli connection down")
+}
+
+// A change that may cut the person's own connection says so, and is taken back unless it is confirmed.
+func TestChangeThatMayCutOff(t *testing.T) {
+	f := newFake().withTunnels()
+	f.clientOn = "gre1"
+	d := openFake(t, f, Options{Client: addr("192.0.2.99"), Confirm: 20 * time.Second})
+	d.keys("d").must("You are connected from 192.0.2.99", "leads through gre1", "confirm within 20s")
+	d.keys("y").must("Keep it?", "In 20 seconds nmgre will bring gre1 up by itself")
+	c := d.m.screens[0].(*countdown)
+	c.now = func() time.Time { return time.Now().Add(8 * time.Second) }
+	d.must("In 12 seconds")
+	c.now = func() time.Time { return time.Now().Add(21 * time.Second) }
+	d.ticks = true
+	d.run(d.m.tickDown(c))
+	if f.tunnels[0].State != nmgre.StateActive {
+		t.Error("it has not been taken back")
+	}
+	d.ticks = false
+	d.must("taken back: bring gre1 up")
+	d.keys("d", "y", "y").must("kept: nmgre took gre1 down")
+	if f.tunnels[0].State != nmgre.StateInactive {
+		t.Error("it has been taken back though it was confirmed")
+	}
+}
+
+// An edit that may cut off waits, applied but not on disk, for the confirmation.
+func TestEditThatMayCutOff(t *testing.T) {
+	f := newFake().withTunnels()
+	f.clientOn = "gre1"
+	for _, tc := range []struct {
+		answer string
+		want   uint32
+	}{{"n", 1476}, {"y", 1400}} {
+		d := openFake(t, f, Options{Client: addr("192.0.2.99")})
+		send := make(chan tea.Msg, 100)
+		d.m.send = func(msg tea.Msg) { send <- msg }
+		d.keys("e", "ctrl+n", "ctrl+n", "down", "down", "down", "down", "ctrl+u", "=1400", "ctrl+s").must("You are connected from 192.0.2.99")
+		done := make(chan tea.Msg)
+		_, cmd := d.m.Update(keyOf("enter"))
+		go func() { done <- cmd() }()
+		for {
+			d.m.Update(<-send)
+			if n := len(d.m.screens); n > 1 {
+				break
+			}
+		}
+		d.must("Keep it?")
+		d.m.Update(keyOf(tc.answer))
+		var last tea.Msg
+		for last == nil {
+			select {
+			case last = <-done:
+			case <-send: // the steps
+			}
+		}
+		d.take(last)
+		if got := f.tunnels[0].Tunnel.MTU; got != tc.want {
+			t.Errorf("%s: mtu %d, want %d", tc.answer, got, tc.want)
+		}
+	}
+}
+
+// So does a new tunnel whose routes lead to where the person is.
+func TestNewTunnelThatMayCutOff(t *testing.T) {
+	f := newFake()
+	d := openFake(t, f, Options{Client: addr("10.20.0.5")})
+	d.keys("n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s").must("the route 10.20.0.0/16 would lead there through the tunnel")
+	d.keys("enter").must("Keep it?", "nmgre made gre1")
+	d.keys("n")
+	if len(f.tunnels) != 0 {
+		t.Error("it has not been taken back")
+	}
+}
+
+// Where a password may be asked for, the terminal is given away for the change.
+func TestPromptsGetTheTerminal(t *testing.T) {
+	f := newFake().withTunnels()
+	f.prompts = true
+	d := openFake(t, f, Options{})
+	d.keys("j", "j", "u")
+	if d.exec != 1 {
+		t.Errorf("the terminal was given away %d times, want once", d.exec)
+	}
+}
+
+// A resize at any moment draws rows that fit, on every screen.
+func TestResize(t *testing.T) {
+	f := newFake().withTunnels()
+	for _, keys := range [][]string{{}, {"enter"}, {"3"}, {"v"}, {"?"}, {"x"}, {"n"}, {"n", "=100.0.2.7", "ctrl+n", "ctrl+n"}, {"n", "=100.0.2.7", "ctrl+s"}, {"/", "=gre"}} {
+		d := openFake(t, f, Options{})
+		d.keys(keys...)
+		for _, size := range [][2]int{{200, 60}, {63, 20}, {64, 20}, {99, 9}, {40, 15}, {21, 6}, {20, 6}, {80, 24}} {
+			d.take(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+			d.screen()
+		}
+		d.take(tea.WindowSizeMsg{Width: 10, Height: 3})
+		if rows, _ := d.m.draw(); len(rows) != 1 {
+			t.Errorf("%d rows", len(rows))
+		}
+	}
+}
+
+// A fault of nmgre's own ends the program in good order, and its report is in a file that only its owner reads.
+func TestFaultOfOurOwn(t *testing.T) {
+	f := newFake().withTunnels()
+	d := openFake(t, f, Options{})
+	d.take(wakeMsg{func() tea.Cmd { panic("a fault for the test") }})
+	if !d.quit || d.m.crash == nil {
+		t.Fatal("the program goes on")
+	}
+	checkReport(t, d.m.crash)
+	d = openFake(t, f, Options{})
+	d.run(read(d.m, "read", func(context.Context, Workflow) (int, error) { panic("a fault for the test") }, func(int, error) tea.Cmd { return nil }))
+	if !d.quit || d.m.crash == nil {
+		t.Fatal("the program goes on after a fault beside the screen")
+	}
+	checkReport(t, d.m.crash)
+}
+
+func checkReport(t *testing.T, c *crash) {
+	t.Helper()
+	text, err := os.ReadFile(c.report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "a fault for the test") || !strings.Contains(string(text), "faults_test.go") {
+		t.Errorf("the report does not say where it was:\n%s", text)
+	}
+	if info, err := os.Stat(c.report); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the report has mode %v (%v)", info.Mode(), err)
+	}
+	if !strings.Contains(c.Error(), c.report) {
+		t.Errorf("the error does not name the report: %s", c.Error())
+	}
+}
+
+// The mouse counts only where it was asked for.
+func TestMouse(t *testing.T) {
+	d := openFake(t, newFake().withTunnels(), Options{})
+	click := tea.MouseClickMsg{X: 5, Y: 3, Button: tea.MouseLeft}
+	d.take(click)
+	d.must("▸● gre1")
+	if v := d.m.View(); v.MouseMode != tea.MouseModeNone {
+		t.Error("the mouse is taken without being asked for")
+	}
+	d.keys("m")
+	d.take(click)
+	d.must("▸● gre2")
+	d.take(tea.MouseWheelMsg{X: 5, Y: 3, Button: tea.MouseWheelDown})
+	d.must("▸◐ gre6")
+	d.take(tea.MouseClickMsg{X: 41, Y: 2, Button: tea.MouseLeft})
+	d.must("gre6")
+	if v := d.m.View(); v.MouseMode != tea.MouseModeCellMotion {
+		t.Error("the mouse is not taken though it was asked for")
+	}
+}

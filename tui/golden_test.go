@@ -1,0 +1,84 @@
+package tui
+
+import (
+	"fmt"
+	"testing"
+)
+
+// Every screen that a person sees, at three sizes: comfortable, wide, and as small as is usable; without colour, which is the one to read.
+// Some of them with colour and in ASCII too.
+func TestScreens(t *testing.T) {
+	sizes := []struct{ width, height int }{{80, 24}, {120, 40}, {40, 15}}
+	for _, tc := range []struct {
+		name  string
+		empty bool
+		keys  []string
+	}{
+		{name: "empty", empty: true},
+		{name: "overview"},
+		{name: "differences", keys: []string{"j", "enter"}},
+		{name: "routes", keys: []string{"3", "enter"}},
+		{name: "checks", keys: []string{"v", "enter"}},
+		{name: "far-end", keys: []string{"5", "enter"}},
+		{name: "log", keys: []string{"j", "j", "u", "6", "enter"}},
+		{name: "filter", keys: []string{"/", "=paris"}},
+		{name: "help", keys: []string{"?"}},
+		{name: "delete", keys: []string{"x"}},
+		{name: "wizard-endpoints", keys: []string{"n", "=100.0.2.7"}},
+		{name: "wizard-error", keys: []string{"n", "=100.0.2.300", "ctrl+n"}},
+		{name: "wizard-inner", keys: []string{"n", "=100.0.2.7", "ctrl+n"}},
+		{name: "wizard-options", keys: []string{"n", "=100.0.2.7", "ctrl+n", "ctrl+n", "right", "down", "=0x2a"}},
+		{name: "wizard-routes", keys: []string{"n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "enter", "=10.30.0.0/16 nexthop via 172.16.0.2 nexthop dev gre1"}},
+		{name: "wizard-snat", keys: []string{"n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+n", "space", "down", "down", "=10.10.1.0/24=masquerade"}},
+		{name: "preview", keys: []string{"n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s"}},
+		{name: "applied", keys: []string{"n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s", "enter"}},
+		{name: "far-commands", keys: []string{"n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s", "enter", "enter", "y"}},
+		{name: "edit-difference", keys: []string{"e", "ctrl+n", "ctrl+n", "down", "down", "down", "down", "=\b", "backspace", "backspace", "backspace", "backspace", "=1400", "ctrl+s"}},
+		{name: "leave", keys: []string{"n", "=100.0.2.7", "esc"}},
+	} {
+		for _, size := range sizes {
+			name := fmt.Sprintf("%s-%dx%d", tc.name, size.width, size.height)
+			t.Run(name, func(t *testing.T) {
+				f := newFake()
+				if !tc.empty {
+					f.withTunnels()
+				}
+				d := drive(t, f, f, Options{}, size.width, size.height)
+				d.m.detail.reportAt = d.m.log.now()
+				d.keys(tc.keys...)
+				d.m.detail.reportAt = d.m.log.now()
+				d.golden(name)
+			})
+		}
+	}
+}
+
+func TestScreensInColor(t *testing.T) {
+	for _, size := range []struct{ width, height int }{{80, 24}, {120, 40}, {40, 15}} {
+		for name, keys := range map[string][]string{"overview": {"j"}, "checks": {"v"}, "wizard": {"n", "=100.0.2.300", "tab"}} {
+			name := fmt.Sprintf("%s-color-%dx%d", name, size.width, size.height)
+			t.Run(name, func(t *testing.T) {
+				f := newFake().withTunnels()
+				d := drive(t, f, f, Options{Color: true}, size.width, size.height)
+				d.keys(keys...)
+				d.m.detail.reportAt = d.m.log.now()
+				d.golden(name)
+			})
+		}
+	}
+}
+
+// With --ascii nothing but ASCII is drawn, whatever is on the screen.
+func TestScreensInASCII(t *testing.T) {
+	f := newFake().withTunnels()
+	d := drive(t, f, f, Options{ASCII: true}, 80, 24)
+	for _, keys := range [][]string{{}, {"j"}, {"3"}, {"v"}, {"5"}, {"6"}, {"?"}, {"esc"}, {"n"}, {"=100.0.2.7"}, {"ctrl+s"}, {"enter"}, {"enter"}, {"esc"}} {
+		d.keys(keys...)
+		for _, r := range d.screen() {
+			if r > 126 {
+				t.Fatalf("%q is not ASCII after %v:\n%s", r, keys, d.screen())
+			}
+		}
+	}
+	d.golden("overview-ascii-80x24")
+}

@@ -1,0 +1,263 @@
+package tui
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"charm.land/bubbles/v2/textinput"
+	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+)
+
+// list is the left side: every tunnel, or those that the filter lets through.
+type list struct {
+	uuid      string // the chosen one's
+	row       int    // its row when it was last seen: what comes into its place is chosen when it is gone
+	window    window
+	filter    string
+	filtering bool // it is being typed
+	input     textinput.Model
+}
+
+// shown are the tunnels that the filter lets through.
+func (l *list) shown(all []nmgre.Status) []*nmgre.Status {
+	shown := make([]*nmgre.Status, 0, len(all))
+	words := strings.Fields(strings.ToLower(l.filter))
+	for i := range all {
+		if matches(&all[i], words) {
+			shown = append(shown, &all[i])
+		}
+	}
+	return shown
+}
+
+// matches says whether every word is somewhere in what the list shows of a tunnel.
+func matches(s *nmgre.Status, words []string) bool {
+	if len(words) == 0 {
+		return true
+	}
+	text := strings.ToLower(strings.Join([]string{s.Tunnel.Name, s.ID, string(s.State), s.Tunnel.Mode.String(), outer(s.Tunnel.Local), outer(s.Tunnel.Remote)}, " "))
+	for _, p := range s.Tunnel.Addresses {
+		text += " " + p.String()
+	}
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			return false
+		}
+	}
+	return true
+}
+
+// settle sees to it that a tunnel is chosen that is there: the same as before, or the one in its place.
+func (l *list) settle(m *Model) {
+	shown := l.shown(m.all)
+	if at := l.at(shown); at >= 0 {
+		l.row = at
+		return
+	}
+	if len(shown) == 0 {
+		return
+	}
+	l.row = min(l.row, len(shown)-1)
+	l.uuid = shown[l.row].UUID
+}
+
+// at is the row of the chosen tunnel, -1 if it is not shown.
+func (l *list) at(shown []*nmgre.Status) int {
+	for i, s := range shown {
+		if s.UUID == l.uuid {
+			return i
+		}
+	}
+	return -1
+}
+
+// move chooses the tunnel by rows further down.
+func (m *Model) moveList(by int) tea.Cmd {
+	shown := m.list.shown(m.all)
+	if len(shown) == 0 {
+		return nil
+	}
+	at := min(max(m.list.at(shown)+by, 0), len(shown)-1)
+	if shown[at].UUID == m.list.uuid {
+		return nil
+	}
+	m.list.uuid, m.list.row = shown[at].UUID, at
+	return m.chosen()
+}
+
+// chosen loads what is shown of the tunnel that has just been chosen, once the person rests on it.
+func (m *Model) chosen() tea.Cmd {
+	uuid := m.list.uuid
+	m.detail.reset(uuid)
+	return m.after(restOnRow, func() tea.Cmd {
+		if m.list.uuid != uuid {
+			return nil
+		}
+		return m.loadDetail()
+	})
+}
+
+// view draws the list, width by height.
+func (m *Model) viewList(width, height int) []string {
+	l := m.look
+	shown := m.list.shown(m.all)
+	inner, room := width-2, height-2
+	at := m.list.at(shown)
+	from, to := m.list.window.show(max(at, 0), len(shown), room)
+	names, states := columns(shown, inner)
+	rows := make([]string, 0, room)
+	for i := from; i < to; i++ {
+		ground := plain
+		switch {
+		case i == at && !m.inDetail:
+			ground = reverse
+		case i == at:
+			ground = bold
+		case m.lost:
+			ground = dim
+		}
+		rows = append(rows, l.renderOn(inner, m.listRow(shown[i], i == at, names, states), ground))
+	}
+	if len(shown) == 0 {
+		rows = m.emptyList(inner)
+	}
+	title := line{{"Tunnels", bold}}
+	if m.list.filtering || m.list.filter != "" {
+		title = append(title, span{" /" + printable(m.filterText()), accent})
+	}
+	foot := ""
+	if len(shown) > room || m.list.filter != "" {
+		foot = fmt.Sprintf("%d of %d", max(at, 0)+1, len(shown))
+		if len(shown) == 0 {
+			foot = fmt.Sprintf("0 of %d", len(m.all))
+		}
+	}
+	return l.panel(panel{title, foot, !m.inDetail}, width, height, rows)
+}
+
+func (m *Model) filterText() string {
+	if m.list.filtering {
+		return m.list.input.Value()
+	}
+	return m.list.filter
+}
+
+// columns are the widths of the names and of the states, so that the far ends stand below each other and have room for an IPv4 address.
+func columns(shown []*nmgre.Status, inner int) (names, states int) {
+	const marks, most, ends = 3, 15, 15
+	for _, s := range shown {
+		names = max(names, cells(printable(s.Tunnel.Name)))
+		states = max(states, len(s.State))
+	}
+	names = min(names, most)
+	if names+states+marks+ends+2 > inner {
+		states = min(states, len(nmgre.StateInactive))
+	}
+	return min(names, max(inner-states-marks-ends-2, 6)), states
+}
+
+// listRow is a tunnel's row: glyph, name, state, far end.
+func (m *Model) listRow(s *nmgre.Status, chosen bool, names, states int) line {
+	glyph, st := m.look.state(s.State)
+	lead := " "
+	if chosen {
+		lead = m.look.cursor
+	}
+	return line{{lead, plain}, {glyph, st}, {" " + m.look.fit(printable(s.Tunnel.Name), names), plain},
+		{" " + m.look.fit(string(s.State), states), st}, {" " + outer(s.Tunnel.Remote), plain}}
+}
+
+// state is the glyph of a state, and its style.
+func (l look) state(s nmgre.State) (string, style) {
+	switch s {
+	case nmgre.StateActive:
+		return l.active, green
+	case nmgre.StateActivating:
+		return l.activating, yellow
+	case nmgre.StateExternal:
+		return l.external, plain
+	default:
+		return l.inactive, dim
+	}
+}
+
+// emptyList says why there are no rows.
+func (m *Model) emptyList(width int) []string {
+	var lines []line
+	say := func(s string, st style) { lines = append(lines, wrapped(s, width, " ", st)...) }
+	switch {
+	case m.readErr != nil && !m.read:
+		say("the tunnels could not be read", red)
+		say(errorText(m.readErr), plain)
+	case !m.read:
+		say("reading the tunnels "+m.look.wait, dim)
+	case len(m.all) > 0:
+		say("no tunnel has that in its name, state or addresses", plain)
+		say("esc shows all of them again", dim)
+	default:
+		say("no tunnels yet", bold)
+		say("n makes the first one", plain)
+	}
+	rows := make([]string, len(lines))
+	for i := range lines {
+		rows[i] = m.look.render(width, lines[i])
+	}
+	return rows
+}
+
+// startFilter lets the filter be typed.
+func (m *Model) startFilter() tea.Cmd {
+	m.list.input = newInput(m.list.filter, "")
+	m.list.filtering, m.inDetail = true, false
+	return m.list.input.Focus()
+}
+
+// typed takes a key for the filter: what is typed filters at once.
+func (l *list) typed(m *Model, msg tea.Msg) tea.Cmd {
+	if key, ok := msg.(tea.KeyPressMsg); ok {
+		switch key.String() {
+		case "enter":
+			l.filtering = false
+			return nil
+		case "esc", "ctrl+c":
+			l.filtering, l.filter = false, ""
+			l.settle(m)
+			return m.chosen()
+		case "up", "down":
+			l.filtering = false
+			return m.key(key)
+		}
+	}
+	var cmd tea.Cmd
+	l.input, cmd = l.input.Update(msg)
+	l.filter = l.input.Value()
+	before := l.uuid
+	l.settle(m)
+	if l.uuid != before {
+		return tea.Batch(cmd, m.chosen())
+	}
+	return cmd
+}
+
+// newInput is a line to type in.
+func newInput(value, placeholder string) textinput.Model {
+	input := textinput.New()
+	input.Prompt, input.Placeholder, input.CharLimit = "", placeholder, 4096
+	input.KeyMap.Paste.SetEnabled(false) // it would run a program; what the terminal pastes comes as a message
+	input.SetVirtualCursor(false)
+	input.SetStyles(textinput.Styles{})
+	input.SetValue(value)
+	input.CursorEnd()
+	return input
+}
+
+// outer writes an outer address; the unspecified one is any.
+func outer(a netip.Addr) string {
+	if !a.IsValid() || a.IsUnspecified() {
+		return "any"
+	}
+	return a.String()
+}

@@ -1,0 +1,84 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nmgre"
+)
+
+// TestMain runs the screens on the terminal, over a host in memory, where the tests of the whole program ask for it.
+func TestMain(m *testing.M) {
+	if how := os.Getenv("NMGRE_TUI_DEMO"); how != "" {
+		os.Exit(demo(how))
+	}
+	os.Exit(m.Run())
+}
+
+func demo(how string) int {
+	f := newFake()
+	f.pace, f.watched = 300*time.Millisecond, true
+	if strings.Contains(how, "many") {
+		f.many()
+	} else if !strings.Contains(how, "empty") {
+		f.withTunnels()
+	}
+	f.prompts = strings.Contains(how, "prompts")
+	if strings.Contains(how, "client") {
+		f.clientOn = "gre1"
+	}
+	if strings.Contains(how, "panic") {
+		f.tunnels = nil
+		panicking := &panicker{fake: f}
+		return show(panicking, how)
+	}
+	return show(f, how)
+}
+
+// panicker has a fault.
+type panicker struct{ *fake }
+
+func (p *panicker) Prompts(nmgre.Manager) (always, forRoot bool) { panic("a fault for the test") }
+
+func show(wf Workflow, how string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	opts := Options{Host: "linux1", Color: os.Getenv("NO_COLOR") == "", ASCII: strings.Contains(how, "ascii"), Reports: os.Getenv("NMGRE_TUI_REPORTS")}
+	if strings.Contains(how, "client") {
+		opts.Client = addr("192.0.2.99")
+	}
+	if err := Run(ctx, wf, opts, Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Raw: rawMode, Size: terminalSize}); err != nil {
+		fmt.Fprintln(os.Stderr, "nmgre:", err)
+		return 1
+	}
+	return 0
+}
+
+func rawMode() (func(), error) {
+	before, err := unix.IoctlGetTermios(0, unix.TCGETS)
+	if err != nil {
+		return nil, err
+	}
+	raw := *before
+	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	raw.Oflag &^= unix.OPOST
+	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+	return func() { _ = unix.IoctlSetTermios(0, unix.TCSETS, before) }, unix.IoctlSetTermios(0, unix.TCSETS, &raw)
+}
+
+func terminalSize() (width, height int, err error) {
+	size, err := unix.IoctlGetWinsize(1, unix.TIOCGWINSZ)
+	if err != nil {
+		return 0, 0, err
+	}
+	return int(size.Col), int(size.Row), nil
+}

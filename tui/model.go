@@ -1,0 +1,197 @@
+package tui
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+)
+
+// Options say what the terminal is like, and who sits at it.
+type Options struct {
+	Color bool
+	ASCII bool // no characters but ASCII
+	Mouse bool // clicks and the wheel; the terminal's own selection of text then needs shift
+	Host  string
+	// Client is the address from which the person is connected; zero for none.
+	Client netip.Addr
+	// Confirm is how long a change that may cut the person's own connection waits to be confirmed before it is taken back.
+	Confirm time.Duration
+	// Reports is the folder for the report of a fault in nmgre itself.
+	Reports string
+}
+
+// Model is the whole of what is on the screen. It is changed by Update only; View draws it and changes nothing but where lists are
+// scrolled to.
+type Model struct {
+	ctx  context.Context //nolint:containedctx // a program's model outlives every call
+	wf   Workflow
+	opts Options
+	look look
+	send func(tea.Msg) // from other goroutines to Update
+
+	width, height int
+
+	all      []nmgre.Status
+	read     bool  // all has been read once
+	readErr  error // why it could not be read the last time
+	gone     bool  // NetworkManager has left the bus
+	lost     bool  // it does not answer, be it gone or still starting: what is shown is what was last seen
+	manager  nmgre.Manager
+	prompts  bool // every change may ask for a password on the terminal
+	rootAsks bool // and one that root has to keep something for
+	list     list
+	detail   detail
+	inDetail bool // the keys go to the right side
+	screens  []screen
+	log      log
+	note     note
+	work     work
+	undo     *undo
+	watch    watch
+	mouse    bool
+	redraw   bool                                        // the next frame is a whole one
+	lend     func() func()                               // gives the terminal away, and returns what takes it back; nil in tests of the model
+	wait     func(time.Duration, func() tea.Cmd) tea.Cmd // nil for the clock; tests have another
+	crash    *crash                                      // a fault of nmgre's own: the program ends
+}
+
+// note is the line above the keys: what happened last.
+type note struct {
+	text  string
+	style style
+}
+
+// screen is what lies over the main view: the wizard, a question, the help.
+type screen interface {
+	// update takes a key or another message. It is not called for answers to operations.
+	update(m *Model, msg tea.Msg) tea.Cmd
+	// view draws the screen. Where it is a box, the rest of the screen stays.
+	view(m *Model, width, height int) drawing
+	// keys are shown at the bottom, and by the help.
+	keys(m *Model) []binding
+	// typing says whether letters are text, not keys.
+	typing() bool
+}
+
+// drawing is what a screen draws: rows of the full width, where the cursor is in them (nil for nowhere), and whether they are a box that
+// goes into the middle.
+type drawing struct {
+	rows   []string
+	cursor *tea.Position
+	box    bool
+}
+
+// NewModel returns the model of a program that has not begun. send must be safe for use by several goroutines.
+func NewModel(ctx context.Context, wf Workflow, opts Options, send func(tea.Msg)) *Model {
+	if opts.Confirm <= 0 {
+		opts.Confirm = defaultConfirm
+	}
+	return &Model{ctx: ctx, wf: wf, opts: opts, look: newLook(opts.Color, opts.ASCII), send: send, width: 80, height: 24,
+		work: work{running: make(map[int]*operation)}, mouse: opts.Mouse}
+}
+
+// Init begins to watch, and to read.
+func (m *Model) Init() tea.Cmd {
+	return tea.Batch(m.startWatch(), m.refresh())
+}
+
+// Update takes a message. A panic in it ends the program in good order.
+func (m *Model) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
+	defer func() {
+		if r := recover(); r != nil {
+			cmd = m.crashed(r)
+		}
+	}()
+	if m.crash != nil {
+		return m, tea.Quit
+	}
+	return m, m.update(msg)
+}
+
+func (m *Model) update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.width, m.height = msg.Width, msg.Height
+		return nil
+	case doneMsg:
+		return m.finish(msg)
+	case heardMsg:
+		m.heard(msg)
+		return nil
+	case noticeMsg:
+		return m.noticed(msg)
+	case wakeMsg:
+		return msg.then()
+	case tea.KeyPressMsg:
+		return m.key(msg)
+	case tea.PasteMsg:
+		return m.toScreen(msg)
+	case tea.MouseMsg:
+		return m.clicked(msg)
+	}
+	return nil
+}
+
+// toScreen gives a message to the screen on top, or to the filter while it is typed.
+func (m *Model) toScreen(msg tea.Msg) tea.Cmd {
+	if n := len(m.screens); n > 0 {
+		return m.screens[n-1].update(m, msg)
+	}
+	if m.list.filtering {
+		return m.list.typed(m, msg)
+	}
+	return nil
+}
+
+// push puts a screen on top.
+func (m *Model) push(s screen) { m.screens = append(m.screens, s) }
+
+// pop removes the screen on top.
+func (m *Model) pop() { m.screens = m.screens[:max(len(m.screens)-1, 0)] }
+
+// drop removes the screen s, wherever it lies.
+func (m *Model) drop(s screen) {
+	for i := range m.screens {
+		if m.screens[i] == s {
+			m.screens = append(m.screens[:i:i], m.screens[i+1:]...)
+			return
+		}
+	}
+}
+
+func (m *Model) say(text string)  { m.note = note{printable(text), plain} }
+func (m *Model) warn(text string) { m.note = note{printable(text), yellow} }
+
+// fail shows an error with what to do about it.
+func (m *Model) fail(err error) {
+	m.note = note{errorText(err), red}
+	if hints := nmgre.Hints(err); len(hints) > 0 {
+		m.note.text += " (" + printable(hints[0]) + ")"
+	}
+}
+
+// current is the tunnel that is chosen; nil if there is none.
+func (m *Model) current() *nmgre.Status {
+	shown := m.list.shown(m.all)
+	for i := range shown {
+		if shown[i].UUID == m.list.uuid {
+			return shown[i]
+		}
+	}
+	return nil
+}
+
+// wakeMsg is a moment that a screen has waited for.
+type wakeMsg struct{ then func() tea.Cmd }
+
+// after calls then on the main loop when d has passed.
+func (m *Model) after(d time.Duration, then func() tea.Cmd) tea.Cmd {
+	if m.wait != nil {
+		return m.wait(d, then)
+	}
+	return tea.Tick(d, func(time.Time) tea.Msg { return wakeMsg{then} })
+}

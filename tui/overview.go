@@ -1,0 +1,193 @@
+package tui
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nmgre"
+)
+
+// fact is a property of a tunnel: as the profile wants it, and as the link is.
+type fact struct {
+	name          string
+	profile, link string
+	differs       bool
+	alone         bool // the link has nothing of the kind
+}
+
+// overviewLines put the profile and the link side by side.
+func (m *Model) overviewLines(s *nmgre.Status, width int) []line {
+	glyph, st := m.look.state(s.State)
+	head := line{{glyph + " " + string(s.State), st}}
+	if s.DeviceState != "" && s.DeviceState != "activated" {
+		head = append(head, span{", device " + printable(s.DeviceState), plain})
+	}
+	if s.Reason != "" && s.State != nmgre.StateActive {
+		head = append(head, span{": " + printable(s.Reason), plain})
+	}
+	lines := []line{head}
+	facts := overviewFacts(s)
+	label := 0
+	for _, f := range facts {
+		label = max(label, len(f.name))
+	}
+	column := max((width-label-3)/2, 8)
+	link := "link"
+	if s.Link == nil {
+		link = "no link"
+		if m.detail.status == nil && s.State == nmgre.StateActive {
+			link = "link " + m.look.wait
+		}
+	}
+	lines = append(lines, line{{strings.Repeat(" ", label+2), plain}, {m.look.fit("profile", column), underl}, {" ", plain}, {link, underl}})
+	differs := false
+	for _, f := range facts {
+		lines = append(lines, m.factLines(f, label, column)...)
+		differs = differs || f.differs
+	}
+	if differs {
+		lines = append(lines, text(""))
+		lines = append(lines, wrapped(m.look.differs+" marks where the link is not as the profile says; v finds out why", width, "", yellow)...)
+	}
+	lines = append(lines, m.countLines(s)...)
+	return append(lines, m.keptLines(s, width)...)
+}
+
+// factLines are a fact's row, and more where a value is longer than its column.
+func (m *Model) factLines(f fact, label, column int) []line {
+	mark, st := " ", plain
+	if f.differs {
+		mark, st = m.look.differs, yellow
+	}
+	if f.alone {
+		var lines []line
+		for i, part := range wrap(f.profile, column*2+1) {
+			name := ""
+			if i == 0 {
+				name = f.name
+			}
+			lines = append(lines, line{{m.look.fit(mark, 1), st}, {m.look.fit(name, label) + " ", dim}, {part, plain}})
+		}
+		return lines
+	}
+	left, right := wrap(f.profile, column), wrap(f.link, column)
+	var lines []line
+	for i := range max(len(left), len(right)) {
+		name := ""
+		if i == 0 {
+			name = f.name
+		} else {
+			mark = " "
+		}
+		lines = append(lines, line{{m.look.fit(mark, 1), st}, {m.look.fit(name, label) + " ", dim},
+			{m.look.fit(at(left, i), column) + " ", plain}, {at(right, i), st}})
+	}
+	return lines
+}
+
+func at(list []string, i int) string {
+	if i < len(list) {
+		return list[i]
+	}
+	return ""
+}
+
+// overviewFacts compares profile and link, attribute by attribute.
+func overviewFacts(s *nmgre.Status) []fact {
+	t := s.Tunnel
+	facts := []fact{
+		{name: "mode", profile: t.Mode.String()}, {name: "local", profile: outer(t.Local)}, {name: "remote", profile: outer(t.Remote)},
+		{name: "inner", profile: prefixes(t.Addresses)}, {name: "key in", profile: keyText(t.InputKey)}, {name: "key out", profile: keyText(t.OutputKey)},
+		{name: "ttl", profile: ttlText(t.TTL)}, {name: "tos", profile: tosText(t.TOS)}, {name: "mtu", profile: mtuText(t.MTU)}, {name: "pmtud", profile: onOff(!t.NoPMTUD)},
+	}
+	if l := s.Link; l != nil {
+		compareLink(facts, t, l)
+	}
+	if t.Parent != "" {
+		facts = append(facts, fact{name: "parent", profile: printable(t.Parent), alone: true})
+	}
+	if t.PeerAddress.IsValid() {
+		facts = append(facts, fact{name: "peer", profile: t.PeerAddress.String(), alone: true})
+	}
+	facts = append(facts, fact{name: "at boot", profile: onOff(t.Autoconnect), alone: true})
+	if s.Path != "" {
+		facts = append(facts, fact{name: "file", profile: printable(s.Path), alone: true})
+	}
+	if s.Unsaved {
+		facts = append(facts, fact{name: "on disk", profile: "no, lost at reboot", differs: true, alone: true})
+	}
+	return facts
+}
+
+// compareLink fills in the link's side.
+func compareLink(facts []fact, t nmgre.Tunnel, l *nmgre.Link) {
+	set := func(name, value string, differs bool) {
+		i := slices.IndexFunc(facts, func(f fact) bool { return f.name == name })
+		facts[i].link, facts[i].differs = value, differs
+	}
+	if g := l.GRE; g != nil {
+		set("mode", g.Mode.String(), g.Mode != t.Mode)
+		set("local", outer(g.Local), t.Local.IsValid() && outer(g.Local) != outer(t.Local))
+		set("remote", outer(g.Remote), outer(g.Remote) != outer(t.Remote))
+		set("key in", keyText(g.InputKey), keyText(g.InputKey) != keyText(t.InputKey))
+		set("key out", keyText(g.OutputKey), keyText(g.OutputKey) != keyText(t.OutputKey))
+		set("ttl", ttlText(g.TTL), g.TTL != t.TTL)
+		set("tos", tosText(g.TOS), g.TOS != t.TOS)
+		if !g.Mode.IPv6Outer() {
+			set("pmtud", onOff(g.PMTUD), g.PMTUD == t.NoPMTUD)
+		}
+	}
+	set("mtu", strconv.Itoa(l.MTU), t.MTU != 0 && l.MTU != int(t.MTU))
+	own := slices.DeleteFunc(slices.Clone(l.Addresses), func(p netip.Prefix) bool { return p.Addr().IsLinkLocalUnicast() })
+	missing := slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return !slices.Contains(own, p) })
+	set("inner", prefixes(own), missing || len(own) > len(t.Addresses))
+}
+
+// countLines are the link's counters as they were when it was read.
+func (m *Model) countLines(s *nmgre.Status) []line {
+	if s.Link == nil {
+		return nil
+	}
+	c := s.Link.Counters
+	lines := []line{text(""),
+		{{"sent     ", dim}, {fmt.Sprintf("%s, %d packets", bytesText(c.TxBytes), c.TxPackets), plain}},
+		{{"received ", dim}, {fmt.Sprintf("%s, %d packets", bytesText(c.RxBytes), c.RxPackets), plain}}}
+	if n := c.RxErrors + c.TxErrors + c.RxDropped + c.TxDropped; n > 0 {
+		lines = append(lines, line{{m.look.warn + " errors ", yellow}, {strconv.FormatUint(n, 10) + ": the tab Rates has them one by one", plain}})
+	}
+	return lines
+}
+
+// keptLines say what root keeps for the tunnel.
+func (m *Model) keptLines(s *nmgre.Status, width int) []line {
+	lines := []line{text("")}
+	if n := len(s.Tunnel.Routes); n > 0 {
+		lines = append(lines, line{{"routes   ", dim}, {fmt.Sprintf("%d in the profile", n), plain}})
+	}
+	k := s.Kept
+	if n := len(k.Routes); n > 0 {
+		lines = append(lines, line{{"kernel   ", dim}, {fmt.Sprintf("%d routes that NetworkManager cannot hold", n), plain}})
+	}
+	for _, snat := range k.SNAT {
+		lines = append(lines, line{{"snat     ", dim}, {snat.String(), plain}})
+	}
+	if len(k.Forward) > 0 {
+		lines = append(lines, line{{"forward  ", dim}, {"between " + printable(strings.Join(k.Forward, ", ")), plain}})
+	}
+	if k.ClampMSS {
+		lines = append(lines, line{{"mss      ", dim}, {"lowered to what fits", plain}})
+	}
+	if s.KeptErr != nil {
+		lines = append(lines, wrapped(m.look.warn+" "+errorText(s.KeptErr), width, "", yellow)...)
+	}
+	if m.detail.statusErr != nil {
+		lines = append(lines, wrapped(m.look.warn+" "+errorText(m.detail.statusErr), width, "", yellow)...)
+	}
+	if len(lines) == 1 {
+		return nil
+	}
+	return lines
+}

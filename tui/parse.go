@@ -1,0 +1,123 @@
+package tui
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"nmgre"
+)
+
+// invalid is an error at a field, like the domain's own.
+func invalid(field, hint, format string, args ...any) *nmgre.Error {
+	return &nmgre.Error{Kind: nmgre.ErrInvalid, Field: field, What: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// parseAddr reads an address; an empty text is the zero Addr.
+func parseAddr(field, text, hint string) (netip.Addr, *nmgre.Error) {
+	if text == "" {
+		return netip.Addr{}, nil
+	}
+	a, err := netip.ParseAddr(text)
+	if err == nil {
+		return a, nil
+	}
+	if head, _, found := strings.Cut(text, "/"); found {
+		hint = "leave the length out: " + printable(head)
+	}
+	return a, invalid(field, hint, "\"%s\" is no IP address", printable(text))
+}
+
+// parseInner reads an inner address with its network's length.
+func parseInner(text string) (netip.Prefix, *nmgre.Error) {
+	p, err := netip.ParsePrefix(text)
+	if err == nil {
+		return p, nil
+	}
+	hint := "write it as 172.16.0.1/30"
+	if a, err := netip.ParseAddr(text); err == nil {
+		hint = fmt.Sprintf("give the length of its network too: %s/30, or /%d for the address alone", a, a.BitLen())
+	}
+	return p, invalid("address", hint, "\"%s\" is no address with a length", printable(text))
+}
+
+// parseNumber reads a number between two bounds; inherit stands for what it is given as, where it is allowed.
+func parseNumber(field, text string, low, high uint32, inherit int) (uint32, *nmgre.Error) {
+	if text == "inherit" && inherit >= 0 {
+		return uint32(inherit), nil //nolint:gosec // 0 or 1
+	}
+	value, err := strconv.ParseUint(text, 10, 32)
+	if hex, found := strings.CutPrefix(text, "0x"); found {
+		value, err = strconv.ParseUint(hex, 16, 32)
+	}
+	if err == nil && value >= uint64(low) && value <= uint64(high) {
+		return uint32(value), nil
+	}
+	hint := fmt.Sprintf("use %d to %d", low, high)
+	if inherit >= 0 {
+		hint += ", or inherit"
+	}
+	return 0, invalid(field, hint, "\"%s\" is not possible", printable(text))
+}
+
+// freeNetworks proposes networks of two hosts for the inner addresses, a /30 and a /31, that overlap with nothing that is known here.
+func freeNetworks(taken []netip.Prefix) []netip.Prefix {
+	var free []netip.Prefix
+	for _, bits := range []int{30, 31} {
+		if p, ok := freeNetwork(taken, bits); ok {
+			free = append(free, p)
+		}
+	}
+	return free
+}
+
+// freeNetwork looks below 172.16.0.0/16, from where on the examples of the world have their tunnels.
+func freeNetwork(taken []netip.Prefix, bits int) (netip.Prefix, bool) {
+	step := uint32(1) << (32 - bits)
+	base := uint32(172)<<24 | 16<<16
+	for n := uint32(0); n < 1<<16; n += step {
+		a := base + n
+		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)}), bits)
+		if !overlaps(taken, p) {
+			return p, true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+func overlaps(taken []netip.Prefix, p netip.Prefix) bool {
+	for _, t := range taken {
+		if t.IsValid() && t.Bits() > 0 && t.Overlaps(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// takenNetworks are the networks that a new tunnel's must not overlap: those of the links, of the tunnels, and their routes.
+func takenNetworks(links []nmgre.Link, all []nmgre.Status) []netip.Prefix {
+	var taken []netip.Prefix
+	for _, l := range links {
+		for _, p := range l.Addresses {
+			taken = append(taken, p.Masked())
+		}
+	}
+	for i := range all {
+		for _, p := range all[i].Tunnel.Addresses {
+			taken = append(taken, p.Masked())
+		}
+		for _, r := range all[i].Tunnel.Routes {
+			taken = append(taken, r.Dst)
+		}
+	}
+	return taken
+}
+
+// firstHost is this end's address in a network of two hosts.
+func firstHost(p netip.Prefix) netip.Prefix {
+	if p.Addr().BitLen()-p.Bits() == 1 {
+		return p
+	}
+	return netip.PrefixFrom(p.Addr().Next(), p.Bits())
+}

@@ -1,0 +1,490 @@
+package tui
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"nmgre"
+)
+
+// maxAnswer bounds a line that is read, in bytes.
+const maxAnswer = 64 << 10
+
+// plainWidth is how wide what is longer than a line is broken.
+const plainWidth = 78
+
+// errEnded says that nobody answers any more.
+var errEnded = &nmgre.Error{What: "the input has ended: nothing more is done", Hint: "every question needs its line; an empty one takes what stands in brackets"}
+
+// Plain asks the wizard's questions line by line, for screen readers, scripts, and terminals that can do no more. There is no drawing, and
+// nothing moves. Questions go to term.Err, what came out to term.Out. The end of the input aborts with an error; nothing is half done.
+func Plain(ctx context.Context, wf Workflow, term Terminal) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p := &plainTalk{ctx: ctx, wf: wf, out: term.Out, err: term.Err, lines: readLines(ctx, term.In), look: newLook(false, true)}
+	p.m = NewModel(ctx, wf, Options{ASCII: true}, nil)
+	manager, err := wf.Manager(ctx)
+	if err != nil {
+		return err
+	}
+	p.m.manager = manager
+	for {
+		done, err := p.turn()
+		if done || err != nil {
+			return err
+		}
+	}
+}
+
+// plainTalk is a conversation.
+type plainTalk struct {
+	ctx      context.Context //nolint:containedctx // a conversation is one call
+	wf       Workflow
+	out, err io.Writer
+	lines    <-chan string
+	look     look
+	m        *Model
+}
+
+// readLines reads the input beside the conversation, so that an interrupt is not kept waiting by it.
+func readLines(ctx context.Context, in io.Reader) <-chan string {
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		scanner := bufio.NewScanner(in)
+		scanner.Buffer(make([]byte, 4096), maxAnswer)
+		for scanner.Scan() {
+			select {
+			case lines <- scanner.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return lines
+}
+
+func (p *plainTalk) say(format string, args ...any) { fmt.Fprintf(p.err, format+"\n", args...) }
+
+// ask returns the answer; an empty one is the default.
+func (p *plainTalk) ask(question, byDefault string) (string, error) {
+	if byDefault != "" {
+		question += " [" + printable(byDefault) + "]"
+	}
+	fmt.Fprint(p.err, question+": ")
+	select {
+	case answer, ok := <-p.lines:
+		if !ok {
+			fmt.Fprintln(p.err)
+			return "", errEnded
+		}
+		if answer = strings.TrimSpace(answer); answer == "" {
+			return byDefault, nil
+		}
+		return answer, nil
+	case <-p.ctx.Done():
+		fmt.Fprintln(p.err)
+		return "", &nmgre.Error{What: "interrupted", Err: p.ctx.Err()}
+	}
+}
+
+// sure asks for a yes.
+func (p *plainTalk) sure(question string) (bool, error) {
+	for {
+		answer, err := p.ask(question+" (yes or no)", "")
+		if err != nil {
+			return false, err
+		}
+		switch strings.ToLower(answer) {
+		case "y", "yes":
+			return true, nil
+		case "n", "no":
+			return false, nil
+		}
+		p.say("Type yes or no.")
+	}
+}
+
+// turn shows the tunnels, asks what to do, and does it.
+func (p *plainTalk) turn() (done bool, err error) {
+	all, err := p.wf.List(p.ctx)
+	if err != nil {
+		return false, err
+	}
+	p.m.all = all
+	for i := range all {
+		s := &all[i]
+		fmt.Fprintf(p.out, "%s %s %s -> %s %s\n", printable(s.Tunnel.Name), s.State, outer(s.Tunnel.Local), outer(s.Tunnel.Remote), prefixes(s.Tunnel.Addresses))
+	}
+	if len(all) == 0 {
+		p.say("There are no tunnels yet.")
+	}
+	word, err := p.ask("What now? new, edit, show, verify, far, up, down, delete, or quit", "quit")
+	if err != nil {
+		return false, err
+	}
+	if word == "quit" || word == "q" {
+		return true, nil
+	}
+	return false, p.told(p.act(word))
+}
+
+// told says what went wrong with one thing, and lets the conversation go on.
+func (p *plainTalk) told(err error) error {
+	if err == nil || errors.Is(err, errEnded) || p.ctx.Err() != nil {
+		return err
+	}
+	for _, part := range strings.Split(err.Error(), "\n") {
+		p.say("It failed: %s", printable(part))
+	}
+	for _, hint := range nmgre.Hints(err) {
+		p.say("hint: %s", printable(hint))
+	}
+	return nil
+}
+
+func (p *plainTalk) act(word string) error {
+	if word == "new" || word == "n" {
+		return p.wizard(&wizard{base: nmgre.NewTunnel()})
+	}
+	acts := map[string]func(nmgre.Status) error{"edit": p.edit, "show": p.show, "verify": p.verify, "far": p.farEnd, "up": p.up, "down": p.down, "delete": p.remove}
+	act, known := acts[word]
+	if !known {
+		p.say("There is no %s. Type one of the words, or quit.", printable(word))
+		return nil
+	}
+	if len(p.m.all) == 0 {
+		p.say("There are no tunnels yet: new makes the first one.")
+		return nil
+	}
+	name, err := p.ask("Which tunnel?", p.m.all[0].Tunnel.Name)
+	if err != nil {
+		return err
+	}
+	for i := range p.m.all {
+		if s := p.m.all[i]; s.Tunnel.Name == name || s.ID == name || s.UUID == name {
+			whole, err := p.wf.Show(p.ctx, s.UUID)
+			if err != nil {
+				return err
+			}
+			return act(whole)
+		}
+	}
+	p.say("No tunnel has the name %s.", printable(name))
+	return nil
+}
+
+func (p *plainTalk) edit(s nmgre.Status) error { return p.wizard(&wizard{edit: &s, base: whole(s)}) }
+
+// show prints what the overview has.
+func (p *plainTalk) show(s nmgre.Status) error {
+	for _, f := range overviewFacts(&s) {
+		mark := ""
+		if f.differs {
+			mark = " (differs)"
+		}
+		if f.link == "" {
+			fmt.Fprintf(p.out, "%s: %s%s\n", f.name, f.profile, mark)
+			continue
+		}
+		fmt.Fprintf(p.out, "%s: profile %s, link %s%s\n", f.name, f.profile, f.link, mark)
+	}
+	for _, r := range append(append([]nmgre.Route(nil), s.Tunnel.Routes...), s.Kept.Routes...) {
+		fmt.Fprintf(p.out, "route: %s\n", r)
+	}
+	return nil
+}
+
+func (p *plainTalk) verify(s nmgre.Status) error {
+	report, err := p.wf.Verify(p.ctx, s.UUID, nmgre.VerifyOptions{})
+	if err != nil {
+		return err
+	}
+	p.report(report)
+	return nil
+}
+
+func (p *plainTalk) report(r nmgre.Report) {
+	for _, c := range r.Checks {
+		fmt.Fprintf(p.out, "%s %s: %s (%s)\n", c.Status, printable(c.ID), printable(c.Summary), c.Certainty)
+		if c.Evidence != "" && c.Status != nmgre.Skip {
+			fmt.Fprintf(p.out, "  seen: %s\n", printable(c.Evidence))
+		}
+		if c.Hint != "" {
+			fmt.Fprintf(p.out, "  hint: %s\n", printable(c.Hint))
+		}
+	}
+	fmt.Fprintf(p.out, "verdict: %s\n", r.Verdict)
+}
+
+func (p *plainTalk) farEnd(s nmgre.Status) error {
+	far, err := p.wf.FarEnd(p.ctx, s.Tunnel)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.out, "far end: %s\n", printable(createCommand(far)))
+	return err
+}
+
+func (p *plainTalk) up(s nmgre.Status) error { return second(p.working().Up(p.ctx, s.UUID)) }
+
+func (p *plainTalk) down(s nmgre.Status) error {
+	p.say("Packets to %s no longer go through %s.", networks(s), printable(s.Tunnel.Name))
+	if yes, err := p.sure("Take it down?"); !yes || err != nil {
+		return err
+	}
+	return second(p.working().Down(p.ctx, s.UUID))
+}
+
+func (p *plainTalk) remove(s nmgre.Status) error {
+	for _, loss := range losses(s)[:len(losses(s))-1] {
+		p.say("%s", loss)
+	}
+	if yes, err := p.sure("Delete it?"); !yes || err != nil {
+		return err
+	}
+	return second(p.working().Delete(p.ctx, s.UUID))
+}
+
+// working is the workflow that tells of its steps.
+func (p *plainTalk) working() Workflow {
+	last := time.Now()
+	return p.wf.Reporting(Listener{
+		Step: func(e nmgre.Event) {
+			if !e.Detail {
+				p.say("%s", stepText(e))
+			}
+		},
+		Advance: func(done, total int) {
+			if time.Since(last) > 2*time.Second {
+				last = time.Now()
+				p.say("%d of %d routes", done, total)
+			}
+		},
+	})
+}
+
+// wizard asks for every field, shows the plan, and carries it out.
+func (p *plainTalk) wizard(w *wizard) error {
+	w.build(false)
+	links, err := p.wf.Links(p.ctx)
+	if err != nil {
+		return err
+	}
+	w.links = links
+	w.offer(p.m)
+	p.say("An empty line takes what stands in brackets; a single - empties it.")
+	for page := range formPages {
+		if err := p.page(w, page); err != nil {
+			return err
+		}
+	}
+	for {
+		again, err := p.finish(w)
+		if !again || err != nil {
+			return err
+		}
+	}
+}
+
+// page asks for the fields of one page. Fields of lines end with an empty one.
+func (p *plainTalk) page(w *wizard, page pageNumber) error {
+	p.say("%s", pageNames[page])
+	fm := w.forms[page]
+	for i := 0; i < len(fm.fields); i++ {
+		w.refresh(p.m)
+		if f := fm.fields[i]; f.why == "" {
+			if err := p.field(w, f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// field asks until the answer is valid.
+func (p *plainTalk) field(w *wizard, f *field) error {
+	for {
+		if f.kind == kindChoice {
+			for i, o := range f.options {
+				p.say("  %d %s", i+1, printable(o.label))
+			}
+		}
+		question := f.label
+		if f.help != "" {
+			question += " (" + f.help + ")"
+		}
+		byDefault := f.value()
+		if f.kind == kindChoice {
+			byDefault = strconv.Itoa(f.chosen + 1)
+		}
+		answer, err := p.ask(question, byDefault)
+		if err != nil {
+			return err
+		}
+		f.touched = true
+		if !f.answer(answer) {
+			p.say("%s is not one of the answers.", printable(answer))
+			continue
+		}
+		p.follow(w, f)
+		if f.problem == "" {
+			if f.note != "" {
+				p.say("%s", printable(f.note))
+			}
+			return nil
+		}
+		p.say("Not valid: %s. %s", printable(f.problem), printable(f.hint))
+	}
+}
+
+// answer puts a typed answer into the field; false if it is none of the choices.
+func (f *field) answer(text string) bool {
+	switch f.kind {
+	case kindToggle:
+		switch strings.ToLower(text) {
+		case "y", "yes":
+			f.on = true
+		case "n", "no":
+			f.on = false
+		default:
+			return false
+		}
+		return true
+	case kindChoice:
+		if n, err := strconv.Atoi(text); err == nil && n >= 1 && n <= len(f.options) {
+			f.chosen = n - 1
+			return true
+		}
+		for i, o := range f.options {
+			if o.value == text {
+				f.chosen = i
+				return true
+			}
+		}
+		return false
+	default:
+		if text == "-" {
+			text = ""
+		}
+		f.input.SetValue(text)
+		return true
+	}
+}
+
+// follow carries on from an answer, as the screen does.
+func (p *plainTalk) follow(w *wizard, f *field) {
+	w.forget(f.id)
+	switch f.id {
+	case "network":
+		w.takeNetwork(f.value())
+	case "route":
+		w.growLines(w.forms[pageRoutes], f.id)
+	case "snat":
+		w.growLines(w.forms[pageForward], f.id)
+	case "peer", "local", "mode":
+		p.way(w)
+	}
+	w.refresh(p.m)
+}
+
+// way asks the kernel for the way to the far end.
+func (p *plainTalk) way(w *wizard) {
+	t, _ := w.tunnel()
+	if !t.Remote.IsValid() || t.Remote.IsUnspecified() || t.Remote.Is4In6() {
+		return
+	}
+	hop, err := p.wf.Lookup(p.ctx, nmgre.Query{To: t.Remote})
+	w.hopFor, w.hopErr, w.routeR = t.Remote, err, &hop
+	if err != nil {
+		w.routeR = nil
+	}
+	w.offer(p.m)
+}
+
+// finish has the plan made and carried out; again says that the questions that were answered wrong have been asked once more.
+func (p *plainTalk) finish(w *wizard) (again bool, err error) {
+	w.submit, w.host = true, nil
+	t, _ := w.tunnel()
+	if w.edit != nil {
+		return p.finishEdit(w, t)
+	}
+	plan, err := p.wf.Plan(p.ctx, t)
+	if err != nil {
+		return p.askAgain(w, err)
+	}
+	w.plan = &plan
+	p.preview(w)
+	if yes, err := p.sure("Make it?"); !yes || err != nil {
+		return false, err
+	}
+	created, err := p.working().Create(p.ctx, plan, nmgre.CreateOptions{})
+	if err != nil {
+		return false, err
+	}
+	p.report(created.Report)
+	return false, p.farEnd(created.Status)
+}
+
+func (p *plainTalk) finishEdit(w *wizard, t nmgre.Tunnel) (again bool, err error) {
+	plan, err := p.wf.PlanEdit(p.ctx, w.edit.UUID, func(own *nmgre.Tunnel) error { *own = t; return nil })
+	if err != nil {
+		return p.askAgain(w, err)
+	}
+	if len(plan.Changes) == 0 {
+		p.say("Nothing is different from what is there.")
+		return false, nil
+	}
+	w.change = &plan
+	p.preview(w)
+	if yes, err := p.sure("Change it?"); !yes || err != nil {
+		return false, err
+	}
+	edited, err := p.working().Edit(p.ctx, plan, nmgre.EditOptions{})
+	if err == nil && edited.Report.Checks != nil {
+		p.report(edited.Report)
+	}
+	return false, err
+}
+
+// askAgain asks for the fields that the host does not accept.
+func (p *plainTalk) askAgain(w *wizard, err error) (again bool, _ error) {
+	for _, problem := range problems(err) {
+		if f := w.fieldOf(problem); problem.Field != "" && f != nil && f.id == problem.Field {
+			p.say("Not possible: %s. %s", printable(problem.What), printable(problem.Hint))
+			if err := p.field(w, f); err != nil {
+				return false, err
+			}
+			again = true
+		}
+	}
+	if !again {
+		return false, err
+	}
+	return true, nil
+}
+
+// preview prints what will be done. The picture of the path says nothing to who hears it; its facts stand in the steps.
+func (p *plainTalk) preview(w *wizard) {
+	w.refresh(p.m)
+	var lines []line
+	if w.change != nil {
+		lines = w.editLines(p.look, plainWidth)
+	} else {
+		lines = append(noteLines(p.look, w.plan.Notes, plainWidth), stepLines(w.plan.Steps, plainWidth)...)
+		lines = append(lines, ownerLines(w.plan.Routes, plainWidth)...)
+	}
+	for _, ln := range lines {
+		var b strings.Builder
+		for _, s := range ln {
+			b.WriteString(s.text)
+		}
+		p.say("%s", strings.TrimRight(b.String(), " "))
+	}
+}

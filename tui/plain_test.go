@@ -1,0 +1,141 @@
+package tui
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"nmgre"
+)
+
+func talkPlain(t *testing.T, f *fake, input ...string) (out, talk string, err error) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	text := strings.Join(input, "\n") + "\n"
+	if len(input) == 0 {
+		text = ""
+	}
+	err = Plain(context.Background(), f, Terminal{In: strings.NewReader(text), Out: &stdout, Err: &stderr})
+	for _, r := range stdout.String() + stderr.String() {
+		if r > 126 || r == 0x1b {
+			t.Errorf("%q is written, which a screen reader would read aloud", r)
+		}
+	}
+	return stdout.String(), stderr.String(), err
+}
+
+// newAnswers are those to every question of a new tunnel, in their order.
+func newAnswers(peer, address, route string) []string {
+	return []string{"new", peer, "", "", "", // far end, mode, local, name
+		"3", address, "", "", // network of one's own, address, the far end's, more
+		"", "", "", "", "", "", "", // keys, mtu, ttl, tos, path MTU discovery, bound to, at boot
+		route, "", // a route, and no other
+		"", "", ""} // forward, clamp, snat
+}
+
+// The same questions, line by line, make the same tunnel.
+func TestPlainMakesATunnel(t *testing.T) {
+	f := newFake()
+	out, talk, err := talkPlain(t, f, append(newAnswers("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24"), "yes", "quit")...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, talk)
+	}
+	if !f.saw("create nmgre create --name gre1 --peer 100.0.2.100 --local 100.0.1.100 --address 172.16.0.1/30 --mtu 1476 --route 10.10.2.0/24") {
+		t.Errorf("calls: %q\n%s", f.calls, talk)
+	}
+	for _, want := range []string{"reached by eth0 via 100.0.1.1", "held by NetworkManager, in the profile", "1. add the profile gre1", "brought it up (12ms)"} {
+		if !strings.Contains(talk, want) {
+			t.Errorf("it did not say %q:\n%s", want, talk)
+		}
+	}
+	for _, want := range []string{"warn probe: the far end does not answer", "verdict: warn", "far end: nmgre create --peer 100.0.1.100"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it did not print %q:\n%s", want, out)
+		}
+	}
+}
+
+// An answer that is not valid is asked for again; an empty one takes what is in brackets.
+func TestPlainAsksAgain(t *testing.T) {
+	f := newFake()
+	answers := newAnswers("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24")
+	answers = append([]string{answers[0], "100.0.2.300"}, answers[1:]...)
+	_, talk, err := talkPlain(t, f, append(answers, "maybe", "no", "quit")...)
+	if err != nil || f.saw("create") {
+		t.Errorf("%v, calls %q", err, f.calls)
+	}
+	for _, want := range []string{`Not valid: "100.0.2.300" is no IP address`, "Type yes or no."} {
+		if !strings.Contains(talk, want) {
+			t.Errorf("it did not say %q:\n%s", want, talk)
+		}
+	}
+}
+
+// The end of the input aborts wherever it comes, and nothing is made.
+func TestPlainEndOfInputAborts(t *testing.T) {
+	answers := append(newAnswers("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24"), "yes")
+	for n := range len(answers) {
+		f := newFake()
+		_, talk, err := talkPlain(t, f, answers[:n]...)
+		if !errors.Is(err, errEnded) || f.saw("create") {
+			t.Errorf("after %d answers: %v, calls %q\n%s", n, err, f.calls, talk)
+		}
+	}
+}
+
+func TestPlainActs(t *testing.T) {
+	f := newFake().withTunnels()
+	out, talk, err := talkPlain(t, f, "down", "gre1", "yes", "up", "gre1", "verify", "gre2", "show", "gre2", "far", "gre2", "dance", "up", "nobody", "delete", "gre6", "yes", "quit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"down " + uuidOf(1), "up " + uuidOf(1), "verify " + uuidOf(2), "delete " + uuidOf(5)} {
+		if !f.saw(want) {
+			t.Errorf("calls: %q lack %q", f.calls, want)
+		}
+	}
+	for _, want := range []string{"Packets to 10.10.100.0/24 no longer go through gre1.", "There is no dance", "No tunnel has the name nobody", "This is lost:"} {
+		if !strings.Contains(talk, want) {
+			t.Errorf("it did not say %q:\n%s", want, talk)
+		}
+	}
+	for _, want := range []string{"gre1 active 100.0.1.100 -> 100.0.2.100", "key out: profile 42, link 43 (differs)", "far end: nmgre create --peer 100.0.1.100"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it did not print %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestPlainEdits(t *testing.T) {
+	f := newFake().withTunnels()
+	_, talk, err := talkPlain(t, f, "edit", "gre1", "", "", // far end, local
+		"", "", "", // addresses
+		"", "1400", "", "", "", "", "", // options
+		"", "", "", "", "", "yes", "quit")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, talk)
+	}
+	if f.tunnels[0].Tunnel.MTU != 1400 {
+		t.Errorf("mtu %d\n%s", f.tunnels[0].Tunnel.MTU, talk)
+	}
+}
+
+// What fails is said, and the conversation goes on.
+func TestPlainFailure(t *testing.T) {
+	f := newFake().withTunnels()
+	f.err = errDenied
+	_, talk, err := talkPlain(t, f, "up", "paris-backup", "quit")
+	if err != nil || !strings.Contains(talk, "It failed: NetworkManager does not let you do that") || !strings.Contains(talk, "hint: run it with sudo") {
+		t.Errorf("%v\n%s", err, talk)
+	}
+}
+
+func TestPlainWithoutNetworkManager(t *testing.T) {
+	f := newFake()
+	f.listErr = &nmgre.Error{Kind: nmgre.ErrNoNetworkManager, What: "NetworkManager is not running"}
+	if _, _, err := talkPlain(t, f, "quit"); !errors.Is(err, nmgre.ErrNoNetworkManager) {
+		t.Error(err)
+	}
+}

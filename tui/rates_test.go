@@ -1,0 +1,97 @@
+package tui
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"nmgre"
+)
+
+// Rates are what the counters have grown by, over the time between two readings; a counter that has gone back is no rate.
+func TestRates(t *testing.T) {
+	var tr traffic
+	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	for i, rx := range []uint64{1000, 3000, 3000, 500, 1500} {
+		tr.add(sample{link: &nmgre.Link{Counters: nmgre.Counters{RxBytes: rx}}, at: at.Add(time.Duration(i) * 2 * time.Second)}, nil)
+	}
+	if got := tr.rx; len(got) != 3 || got[0] != 1000 || got[1] != 0 || got[2] != 500 {
+		t.Errorf("rates %v, want 1000, 0, 500", got)
+	}
+}
+
+func TestSparkline(t *testing.T) {
+	l := newLook(false, false)
+	for _, tc := range []struct {
+		values []float64
+		width  int
+		want   string
+	}{
+		{nil, 5, ""}, {[]float64{0, 0}, 5, "  "}, {[]float64{1, 4, 8}, 5, "▁▄█"}, {[]float64{9, 0.001, 8, 8}, 3, "▁██"},
+	} {
+		if got := l.sparkline(tc.values, tc.width); got != tc.want {
+			t.Errorf("%v: %q, want %q", tc.values, got, tc.want)
+		}
+	}
+}
+
+// Nothing is measured but while the tab is open.
+func TestMeasuresOnlyWhileTheTabIsOpen(t *testing.T) {
+	f := newFake().withTunnels()
+	d := openFake(t, f, Options{})
+	if d.m.detail.traffic.running {
+		t.Error("it measures though the tab is not open")
+	}
+	d.keys("2").must("round trip", "1ms", "one probe a second")
+	if !d.m.detail.traffic.running {
+		t.Error("it does not measure")
+	}
+	d.keys("1")
+	d.run(d.m.measure(d.m.detail.uuid))
+	if d.m.detail.traffic.running {
+		t.Error("it goes on when the tab is closed")
+	}
+	d.keys("j", "j", "2").must("the tunnel is down: nothing goes through")
+}
+
+// A far end that is silent is said, in words.
+func TestSilentFarEnd(t *testing.T) {
+	f := newFake().withTunnels()
+	d := openFake(t, f, Options{})
+	d.keys("2")
+	for range 3 {
+		d.m.detail.traffic.add(sample{link: &f.links[3], at: time.Now(), probed: true}, nil)
+	}
+	d.must("✗ no answer to 3 probes")
+}
+
+// Of a hundred thousand routes only those that are seen are drawn, and asked about.
+func TestManyRoutes(t *testing.T) {
+	f := newFake()
+	f.many()
+	d := openFake(t, f, Options{})
+	d.keys("3", "enter").must("1 of 100000", "20.0.0.0", "nmgre, in the kernel")
+	d.keys("end").must("100000 of 100000", "20.1.134.159")
+	d.keys("pgup", "up").must("20.1.134.")
+	if n := len(d.m.detail.routes.hops); n > 80 {
+		t.Errorf("the kernel was asked about %d routes", n)
+	}
+}
+
+// A route for which the kernel would send elsewhere is marked, with where.
+func TestRouteThatIsTaken(t *testing.T) {
+	f := newFake().withTunnels()
+	f.routes[uuidOf(2)][0].Route.Dst = prefix("10.10.100.0/25") // gre1 has it
+	d := openFake(t, f, Options{})
+	d.keys("j", "3", "enter").must("≠ gre1", "but would send to 10.10.100.1 by gre1")
+}
+
+// Wide, long and quoted commands break where a shell takes it.
+func TestCommandsBreakForAShell(t *testing.T) {
+	for _, ln := range command("nmgre create --peer 100.0.2.100 --route '10.0.0.0/8 via 172.16.0.2' --mtu 1476", 44, "  ") {
+		s := ln[0].text + ln[1].text
+		if cells(s) > 44 || strings.HasSuffix(s, "--peer \\") || strings.Count(s, "'")%2 == 1 {
+			t.Errorf("%q", s)
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+)
+
+// routesView is the tab of the routes. Of very many only those in its window are ever turned into text.
+type routesView struct {
+	list   []nmgre.RouteState
+	err    error
+	read   bool
+	at     int
+	window window
+	seen   int               // rows that were drawn the last time
+	hops   map[string]string // by destination: where the kernel would send
+	asking int               // counts the askings, so that only the last one counts
+}
+
+func (m *Model) loadRoutes(uuid string) tea.Cmd {
+	type answer struct{ list []nmgre.RouteState }
+	return read(m, "read the routes", func(ctx context.Context, wf Workflow) (answer, error) {
+		_, list, err := wf.Routes(ctx, uuid)
+		return answer{list}, err
+	}, func(got answer, err error) tea.Cmd {
+		if m.detail.uuid != uuid {
+			return nil
+		}
+		r := &m.detail.routes
+		r.read, r.err, r.hops = true, err, nil
+		if err == nil {
+			r.list = got.list
+		}
+		r.at = max(min(r.at, len(r.list)-1), 0)
+		return m.askKernel()
+	})
+}
+
+func (m *Model) moveRoutes(by int) tea.Cmd {
+	r := &m.detail.routes
+	r.at = max(min(r.at+by, len(r.list)-1), 0)
+	return m.askKernel()
+}
+
+// askKernel asks where the kernel would send packets for the routes that are seen, once the person rests on them.
+func (m *Model) askKernel() tea.Cmd {
+	r := &m.detail.routes
+	r.asking++
+	turn, uuid := r.asking, m.detail.uuid
+	return m.after(restOnRow, func() tea.Cmd {
+		r := &m.detail.routes
+		if r.asking != turn || m.detail.uuid != uuid || m.detail.tab != tabRoutes || m.lost {
+			return nil
+		}
+		to := r.unknown()
+		if len(to) == 0 {
+			return nil
+		}
+		return read(m, "ask the kernel for its ways", func(ctx context.Context, wf Workflow) (map[string]string, error) { return lookUp(ctx, wf, to), nil },
+			func(hops map[string]string, _ error) tea.Cmd {
+				if m.detail.uuid == uuid {
+					m.detail.routes.learn(hops)
+				}
+				return nil
+			})
+	})
+}
+
+// unknown are the destinations in the window that the kernel has not been asked for.
+func (r *routesView) unknown() []nmgre.Route {
+	var list []nmgre.Route
+	from, to := r.window.show(r.at, len(r.list), max(r.seen, 1))
+	for _, s := range r.list[from:to] {
+		if _, known := r.hops[s.Route.Dst.String()]; !known {
+			list = append(list, *s.Route)
+		}
+	}
+	return list
+}
+
+func (r *routesView) learn(hops map[string]string) {
+	if r.hops == nil {
+		r.hops = make(map[string]string)
+	}
+	for dst, hop := range hops {
+		r.hops[dst] = hop
+	}
+}
+
+// lookUp asks the kernel for an address of each route.
+func lookUp(ctx context.Context, wf Workflow, list []nmgre.Route) map[string]string {
+	hops := make(map[string]string, len(list))
+	for _, r := range list {
+		dst := r.Dst.String()
+		if r.TableOrMain() != nmgre.MainTable {
+			hops[dst] = fmt.Sprintf("table %d", r.Table)
+			continue
+		}
+		hop, err := wf.Lookup(ctx, nmgre.Query{To: sampleOf(r.Dst)})
+		switch {
+		case errors.Is(err, nmgre.ErrUnreachable):
+			hops[dst] = "nowhere"
+		case err != nil:
+			hops[dst] = "?"
+		default:
+			hops[dst] = hop.Dev
+		}
+	}
+	return hops
+}
+
+// sampleOf is an address that a packet by the route would have.
+func sampleOf(dst netip.Prefix) netip.Addr {
+	switch {
+	case dst.IsSingleIP():
+		return dst.Addr()
+	case dst.Bits() == 0 && dst.Addr().Is4():
+		return netip.AddrFrom4([4]byte{192, 0, 2, 1}) // kept for examples (RFC 5737)
+	case dst.Bits() == 0:
+		return netip.MustParseAddr("2001:db8::1") // likewise (RFC 3849)
+	}
+	return dst.Addr().Next()
+}
+
+// viewRoutes draws the window of the list, and below it what there is to say of the chosen route.
+func (m *Model) viewRoutes(width, height int) (rows []string, foot string) {
+	l, r := m.look, &m.detail.routes
+	var lines []line
+	switch {
+	case r.err != nil:
+		lines = wrapped(errorText(r.err), width, "", red)
+	case !r.read:
+		lines = []line{styled("reading the routes "+l.wait, dim)}
+	case len(r.list) == 0:
+		lines = wrapped("no routes lead into this tunnel, but to its own network (e adds some)", width, "", plain)
+	default:
+		return m.routeRows(width, height)
+	}
+	for _, ln := range lines {
+		rows = append(rows, l.render(width, ln))
+	}
+	return rows, ""
+}
+
+func (m *Model) routeRows(width, height int) (rows []string, foot string) {
+	l, r := m.look, &m.detail.routes
+	dev := ""
+	if s := m.status(); s != nil {
+		dev = s.Tunnel.Name
+	}
+	const owners, hops = 8, 10
+	column := max(width-owners-hops-2, 8)
+	rows = append(rows, l.render(width, line{{"  ", plain}, {l.fit("route", column-1), underl}, {" ", plain}, {l.fit("held by", owners-1), underl}, {" ", plain}, {"sends to", underl}}))
+	about := m.routeAbout(r.list[r.at], dev, width)
+	r.seen = max(height-1-len(about), 1)
+	from, to := r.window.show(r.at, len(r.list), r.seen)
+	for i := from; i < to; i++ {
+		s := r.list[i]
+		ground := plain
+		if i == r.at && m.inDetail {
+			ground = reverse
+		}
+		glyph, st := l.routeState(s.State)
+		hop, hopStyle := m.hopText(s, dev)
+		rows = append(rows, l.renderOn(width, line{{glyph + " ", st}, {l.fit(s.Route.String(), column-1) + " ", plain},
+			{l.fit(string(s.Owner), owners-1) + " ", plain}, {hop, hopStyle}}, ground))
+	}
+	for len(rows) < height-len(about) {
+		rows = append(rows, l.render(width, nil))
+	}
+	for _, ln := range about {
+		rows = append(rows, l.render(width, ln))
+	}
+	return rows, fmt.Sprintf("%d of %d", r.at+1, len(r.list))
+}
+
+func (l look) routeState(state string) (string, style) {
+	switch state {
+	case nmgre.RouteSet:
+		return l.pass, green
+	case nmgre.RouteMissing:
+		return l.fail, red
+	}
+	return l.inactive, dim
+}
+
+// hopText is where the kernel would send, marked where that is not the tunnel.
+func (m *Model) hopText(s nmgre.RouteState, dev string) (string, style) {
+	hop, known := m.detail.routes.hops[s.Route.Dst.String()]
+	switch {
+	case !known:
+		return m.look.wait, dim
+	case hop == dev || s.State == nmgre.RouteDown || s.Route.TableOrMain() != nmgre.MainTable:
+		return printable(hop), plain
+	}
+	return m.look.differs + " " + printable(hop), yellow
+}
+
+// routeAbout says of a route who holds it and why, and what the kernel does.
+func (m *Model) routeAbout(s nmgre.RouteState, dev string, width int) []line {
+	state := map[string]string{nmgre.RouteSet: "the kernel has it", nmgre.RouteMissing: "the kernel does not have it: somebody removed it", nmgre.RouteDown: "the tunnel is down"}[s.State]
+	lines := []line{styled(repeat(m.look.horizontal, width), dim)}
+	hop, known := m.detail.routes.hops[s.Route.Dst.String()]
+	if known && hop != dev && s.State == nmgre.RouteSet && s.Route.TableOrMain() == nmgre.MainTable {
+		state += fmt.Sprintf(", but would send to %s by %s", sampleOf(s.Route.Dst), printable(hop))
+	}
+	why := s.Why
+	if why == "" {
+		why = "it is in the profile"
+	}
+	lines = append(lines, wrapped(s.Route.String()+": "+state, width, "", plain)...)
+	return append(lines, wrapped("held by "+ownerText(s.Owner)+": "+printable(why), width, "", dim)...)
+}
+
+func ownerText(o nmgre.Owner) string {
+	if o == nmgre.OwnerKernel {
+		return "nmgre, in the kernel"
+	}
+	return "NetworkManager, in the profile"
+}
+
+func repeat(s string, n int) string {
+	out := ""
+	for range max(n, 0) {
+		out += s
+	}
+	return out
+}

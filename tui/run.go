@@ -1,0 +1,122 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// takeBackLimit is how long nmgre waits, when it is told to end, for what it had begun to be taken back.
+const takeBackLimit = 40 * time.Second
+
+// idleRate is how often Bubble Tea looks for what it has to write itself, such as a text for the clipboard.
+const idleRate = 4
+
+// Terminal is where the screens are.
+type Terminal struct {
+	In  io.Reader
+	Out io.Writer
+	Err io.Writer // for what is said when the screen has gone
+	// Raw has every key handed on at once, unechoed, until the function that it returns is called. Size is the terminal's, in cells. [Plain]
+	// needs neither.
+	Raw  func() (restore func(), err error)
+	Size func() (width, height int, err error)
+}
+
+// Run shows the screens until the person leaves, or ctx ends. What had been begun is taken back before it returns. The terminal is
+// restored in every case; a fault of nmgre's own is an error that names the file with its report.
+func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c := &canvas{out: term.Out, raw: term.Raw}
+	var program *tea.Program
+	send := func(msg tea.Msg) { program.Send(msg) }
+	m := NewModel(ctx, wf, opts, send)
+	m.lend = func() func() {
+		c.leave()
+		return func() { _ = c.enter() } // where it fails the input has ended too
+	}
+	shown := &painted{Model: m, canvas: c, wake: func(d time.Duration) { time.AfterFunc(d, func() { send(frameMsg{}) }) }}
+	program = tea.NewProgram(shown, tea.WithInput(term.In), tea.WithOutput(term.Out), tea.WithoutRenderer(), tea.WithFPS(idleRate))
+	if err := c.enter(); err != nil {
+		return err
+	}
+	defer c.leave()
+	stop := followSize(ctx, term.Size, send)
+	defer stop()
+	defer context.AfterFunc(ctx, program.Quit)()
+	_, err := program.Run()
+	c.leave()
+	back := m.unconfirmed()
+	m.endWork(term.Err)
+	cancel()
+	if m.crash != nil {
+		return m.crash
+	}
+	if back != nil {
+		return takeBack(context.WithoutCancel(ctx), wf, back, term.Err)
+	}
+	if errors.Is(err, tea.ErrInterrupted) || errors.Is(err, context.Canceled) || errors.Is(err, tea.ErrProgramKilled) {
+		return nil
+	}
+	return err
+}
+
+// followSize tells of the terminal's size, now and whenever it changes, until stop is called.
+func followSize(ctx context.Context, size func() (int, int, error), send func(tea.Msg)) (stop func()) {
+	changes := make(chan os.Signal, 1)
+	signal.Notify(changes, syscall.SIGWINCH)
+	changes <- syscall.SIGWINCH
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		for {
+			select {
+			case <-changes:
+				if width, height, err := size(); err == nil && width > 0 && height > 0 {
+					send(tea.WindowSizeMsg{Width: width, Height: height})
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() { signal.Stop(changes); cancel() }
+}
+
+// endWork cancels what runs, and waits until what it changed has been taken back.
+func (m *Model) endWork(say io.Writer) {
+	for _, op := range m.work.running {
+		if op.change {
+			fmt.Fprintln(say, "nmgre: stopped; what was begun is taken back: "+op.name)
+		}
+		op.cancel()
+	}
+	ended := make(chan struct{})
+	go func() { m.work.changes.Wait(); close(ended) }()
+	select {
+	case <-ended:
+		return
+	case <-time.After(time.Second):
+		fmt.Fprintln(say, "nmgre: waiting for what was begun to end")
+	}
+	select {
+	case <-ended:
+	case <-time.After(takeBackLimit):
+		fmt.Fprintln(say, "nmgre: it has not ended in time; nmgre list shows what is there")
+	}
+}
+
+// takeBack takes back a change that nobody has confirmed: the person may have been cut off by it.
+func takeBack(ctx context.Context, wf Workflow, back *undo, say io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, takeBackLimit)
+	defer cancel()
+	fmt.Fprintf(say, "nmgre: nobody confirmed that nmgre %s: it will %s\n", back.what, back.how)
+	return back.do(ctx, wf)
+}

@@ -1,0 +1,226 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+)
+
+// The kernel has no events for its counters: they are read this often, and the far end is probed, while the tab is open.
+const (
+	sampleEvery = time.Second
+	sampleMost  = 240 // as many columns as the widest sparkline
+)
+
+// traffic is what has been measured of the chosen tunnel since the tab was opened.
+type traffic struct {
+	running  bool
+	last     *nmgre.Counters
+	lastAt   time.Time
+	rx, tx   []float64 // bytes a second
+	rtt      []time.Duration
+	silent   int // probes without an answer since the last one with
+	probeErr error
+	linkErr  error
+}
+
+// sample is one measurement.
+type sample struct {
+	link     *nmgre.Link
+	at       time.Time
+	probed   bool
+	result   nmgre.ProbeResult
+	probeErr error
+}
+
+// startTraffic measures until the tab, or the tunnel, is left.
+func (m *Model) startTraffic(uuid string) tea.Cmd {
+	if m.detail.traffic.running {
+		return nil
+	}
+	m.detail.traffic.running = true
+	return m.measure(uuid)
+}
+
+func (m *Model) measure(uuid string) tea.Cmd {
+	s := m.status()
+	if m.detail.uuid != uuid {
+		return nil // another tunnel's traffic has a loop of its own
+	}
+	if m.detail.tab != tabTraffic || len(m.screens) > 0 && m.changing() == nil || m.lost || s == nil {
+		m.detail.traffic.running = false
+		return nil
+	}
+	return read(m, "measure the traffic", func(ctx context.Context, wf Workflow) (sample, error) { return take(ctx, wf, *s) },
+		func(got sample, err error) tea.Cmd {
+			if m.detail.uuid != uuid {
+				return nil
+			}
+			m.detail.traffic.add(got, err)
+			return m.after(sampleEvery, func() tea.Cmd { return m.measure(uuid) })
+		})
+}
+
+// take measures once: the link's counters, and the way there and back where the far end's inner address is known.
+func take(ctx context.Context, wf Workflow, s nmgre.Status) (sample, error) {
+	var got sample
+	links, err := wf.Links(ctx)
+	got.at = time.Now()
+	if err != nil {
+		return got, err
+	}
+	if i := slices.IndexFunc(links, func(l nmgre.Link) bool { return l.Name == s.Tunnel.Name && s.Device != "" }); i >= 0 {
+		got.link = &links[i]
+	}
+	if peer := s.Tunnel.PeerAddress; got.link != nil && peer.IsValid() {
+		got.probed = true
+		got.result, got.probeErr = wf.Probe(ctx, nmgre.Probe{Dev: s.Tunnel.Name, From: innerTowards(s.Tunnel), To: peer, Count: 1, Interval: sampleEvery * 9 / 10, Enough: 1})
+	}
+	return got, nil
+}
+
+// innerTowards is the inner address from which the far end's is reached; zero if there is none of its family.
+func innerTowards(t nmgre.Tunnel) (from netip.Addr) {
+	for _, p := range t.Addresses {
+		if p.Contains(t.PeerAddress) {
+			return p.Addr()
+		}
+		if !from.IsValid() && p.Addr().Is4() == t.PeerAddress.Is4() {
+			from = p.Addr()
+		}
+	}
+	return from
+}
+
+func (t *traffic) add(got sample, err error) {
+	t.linkErr = err
+	if got.link == nil {
+		t.last = nil
+		return
+	}
+	c := got.link.Counters
+	if t.last != nil && got.at.After(t.lastAt) && c.RxBytes >= t.last.RxBytes && c.TxBytes >= t.last.TxBytes {
+		seconds := got.at.Sub(t.lastAt).Seconds()
+		t.rx = appendSample(t.rx, float64(c.RxBytes-t.last.RxBytes)/seconds)
+		t.tx = appendSample(t.tx, float64(c.TxBytes-t.last.TxBytes)/seconds)
+	}
+	t.last, t.lastAt = &c, got.at
+	if !got.probed {
+		return
+	}
+	t.probeErr = got.probeErr
+	if got.result.Received > 0 && len(got.result.RTT) > 0 {
+		t.rtt, t.silent = appendSample(t.rtt, got.result.RTT[0]), 0
+	} else {
+		t.silent++
+	}
+}
+
+func appendSample[T any](list []T, v T) []T {
+	list = append(list, v)
+	if len(list) > sampleMost {
+		list = slices.Clone(list[len(list)-sampleMost:])
+	}
+	return list
+}
+
+// trafficLines draw the rates, the round trip and the counters.
+func (m *Model) trafficLines(s *nmgre.Status, width int) []line {
+	t := &m.detail.traffic
+	if s.State == nmgre.StateInactive {
+		return wrapped("the tunnel is down: nothing goes through it (u brings it up)", width, "", plain)
+	}
+	if t.last == nil {
+		why := "measuring " + m.look.wait
+		if t.linkErr != nil {
+			why = errorText(t.linkErr)
+		}
+		return wrapped(why, width, "", dim)
+	}
+	graph := max(width-26, 8)
+	lines := []line{m.rateLine("received", t.rx, graph), m.rateLine("sent", t.tx, graph), m.rttLine(s, graph)}
+	if t.probeErr != nil {
+		lines = append(lines, wrapped(m.look.warn+" "+errorText(t.probeErr), width, "", yellow)...)
+	}
+	if len(t.rtt) > 0 || t.silent > 0 {
+		lines = append(lines, wrapped("one probe a second, while this tab is open, is among them", width, "", dim)...)
+	}
+	lines = append(lines, text(""))
+	return append(lines, counterLines(*t.last)...)
+}
+
+func (m *Model) rateLine(name string, rates []float64, graph int) line {
+	now := "..."
+	if n := len(rates); n > 0 {
+		now = bytesText(uint64(rates[n-1])) + "/s"
+	}
+	return line{{m.look.fit(name, 11), dim}, {m.look.fit(now, 13), plain}, {m.look.sparkline(rates, graph), green}}
+}
+
+func (m *Model) rttLine(s *nmgre.Status, graph int) line {
+	t := &m.detail.traffic
+	label := span{m.look.fit("round trip", 11), dim}
+	switch {
+	case !s.Tunnel.PeerAddress.IsValid():
+		return line{label, {"the far end's inner address is not known", plain}}
+	case t.silent > 1:
+		return line{label, {m.look.fail + " no answer to " + count(t.silent, "probe"), red}}
+	case len(t.rtt) == 0:
+		return line{label, {"...", plain}}
+	}
+	values := make([]float64, len(t.rtt))
+	for i, d := range t.rtt {
+		values[i] = float64(d)
+	}
+	return line{label, {m.look.fit(tookText(t.rtt[len(t.rtt)-1]), 13), plain}, {m.look.sparkline(values, graph), green}}
+}
+
+// sparkline draws the last values, the newest at the right, each as high as its part of the greatest.
+func (l look) sparkline(values []float64, width int) string {
+	if len(values) > width {
+		values = values[len(values)-width:]
+	}
+	most := 0.0
+	for _, v := range values {
+		most = max(most, v)
+	}
+	out := ""
+	top := len(l.bars) - 1
+	for _, v := range values {
+		i := 0
+		if v > 0 && most > 0 {
+			i = max(int(v/most*float64(top)+0.5), 1)
+		}
+		out += l.bars[i]
+	}
+	return out
+}
+
+// counterLines are the kernel's counters, those that say that something is wrong with what it is.
+func counterLines(c nmgre.Counters) []line {
+	row := func(name string, tx, rx uint64) line {
+		return line{{fmt.Sprintf("%-11s", name), dim}, {fmt.Sprintf("%-16d %d", rx, tx), plain}}
+	}
+	lines := []line{{{fmt.Sprintf("%-11s", ""), plain}, {"received", underl}, {"         ", plain}, {"sent", underl}},
+		row("packets", c.TxPackets, c.RxPackets), row("bytes", c.TxBytes, c.RxBytes), row("errors", c.TxErrors, c.RxErrors), row("dropped", c.TxDropped, c.RxDropped)}
+	for _, e := range []struct {
+		n    uint64
+		what string
+	}{
+		{c.TxCarrierErrors, "no route to the far end, or the local address has gone"},
+		{c.Collisions, "the route to the far end leads through the tunnel itself"},
+		{c.RxCRCErrors, "the far end's checksum option differs"},
+		{c.RxFIFOErrors, "came out of sequence"},
+	} {
+		if e.n > 0 {
+			lines = append(lines, line{{fmt.Sprintf("%d: %s", e.n, e.what), yellow}})
+		}
+	}
+	return lines
+}

@@ -1,0 +1,141 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+)
+
+// restBetween is the least time between two readings of the list: events come in swarms.
+const restBetween = 250 * time.Millisecond
+
+// restWhileStarting is the time between two readings while NetworkManager is starting.
+const restWhileStarting = time.Second
+
+// watch is how the screen follows the host.
+type watch struct {
+	notices <-chan nmgre.Notice
+	reading bool // the list is being read
+	again   bool // and has to be read once more
+}
+
+type noticeMsg struct {
+	nmgre.Notice
+	closed bool
+}
+
+func (m *Model) startWatch() tea.Cmd {
+	// Not under a number: it lasts as long as the program.
+	return func() tea.Msg {
+		notices, err := m.wf.Watch(m.ctx)
+		return wakeMsg{func() tea.Cmd {
+			if err != nil {
+				m.warn("changes are not seen by themselves (ctrl+r reads anew): " + err.Error())
+				return nil
+			}
+			m.watch.notices = notices
+			return m.nextNotice()
+		}}
+	}
+}
+
+// nextNotice waits for one. Whoever has got it asks for the next.
+func (m *Model) nextNotice() tea.Cmd {
+	notices := m.watch.notices
+	if notices == nil {
+		return nil
+	}
+	return func() tea.Msg {
+		n, ok := <-notices
+		return noticeMsg{n, !ok}
+	}
+}
+
+func (m *Model) noticed(msg noticeMsg) tea.Cmd {
+	if msg.closed {
+		if m.ctx.Err() == nil {
+			m.warn("changes are no longer seen by themselves: ctrl+r reads anew")
+		}
+		return nil
+	}
+	cmds := []tea.Cmd{m.nextNotice()}
+	if msg.Lost {
+		m.gone, m.lost = true, true
+		m.warn("NetworkManager has gone: this is what was last seen; nmgre waits for it")
+	}
+	if msg.Back {
+		m.gone = false
+		m.say("NetworkManager is there again")
+		cmds = append(cmds, m.readManager())
+	}
+	switch {
+	case m.gone:
+	case msg.Back || msg.Profiles || msg.Links:
+		cmds = append(cmds, m.refresh())
+	case msg.Routes && m.detail.tab == tabRoutes:
+		cmds = append(cmds, m.loadDetail())
+	}
+	return tea.Batch(cmds...)
+}
+
+// refresh reads the list, and what is shown of the chosen tunnel. One reading at a time: what changes meanwhile is read after it.
+func (m *Model) refresh() tea.Cmd {
+	if m.watch.reading {
+		m.watch.again = true
+		return nil
+	}
+	m.watch.reading = true
+	return read(m, "read the tunnels", func(ctx context.Context, wf Workflow) ([]nmgre.Status, error) { return wf.List(ctx) },
+		func(all []nmgre.Status, err error) tea.Cmd {
+			m.watch.reading = false
+			cmd := m.listed(all, err)
+			if m.watch.again {
+				m.watch.again = false
+				cmd = tea.Batch(cmd, m.after(restBetween, m.refresh))
+			}
+			return cmd
+		})
+}
+
+// listed takes the list. What could not be read leaves the last one standing.
+func (m *Model) listed(all []nmgre.Status, err error) tea.Cmd {
+	m.readErr = err
+	if err != nil {
+		m.fail(err)
+		if !errors.Is(err, nmgre.ErrNoNetworkManager) {
+			return nil
+		}
+		m.lost = true
+		if m.gone {
+			return nil
+		}
+		return m.after(restWhileStarting, m.refresh) // it is starting: nothing tells when it is done
+	}
+	if m.lost {
+		m.lost = false
+		m.say("NetworkManager is there again")
+	}
+	first := !m.read
+	m.all, m.read = all, true
+	m.list.settle(m)
+	if first { // NetworkManager answers one after the other: the tunnels come first
+		return tea.Batch(m.readManager(), m.loadDetail())
+	}
+	return m.loadDetail()
+}
+
+// readManager asks which NetworkManager there is, and whether changes ask for a password.
+func (m *Model) readManager() tea.Cmd {
+	return read(m, "ask NetworkManager for its version", func(ctx context.Context, wf Workflow) (nmgre.Manager, error) { return wf.Manager(ctx) },
+		func(manager nmgre.Manager, err error) tea.Cmd {
+			if err == nil {
+				m.manager = manager
+				m.prompts, m.rootAsks = m.wf.Prompts(manager)
+			}
+			return nil
+		})
+}

@@ -1,0 +1,434 @@
+package tui
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nmgre"
+)
+
+// The values of choices that are no addresses or names.
+const (
+	localAuto  = "auto"
+	localAny   = "any"
+	parentNone = ""
+	keysNone   = "none"
+	keysOne    = "one"
+	keysTwo    = "two"
+	ownNetwork = "own"
+)
+
+// build makes the forms, filled with what the wizard begins from.
+func (w *wizard) build(duplicate bool) {
+	t := w.base
+	fresh := w.edit == nil && !duplicate
+	w.forms[pageEndpoints] = &form{fields: w.endpointFields(t)}
+	w.forms[pageInner] = &form{fields: w.innerFields(t, fresh)}
+	w.forms[pageOptions] = &form{fields: optionFields(t)}
+	w.forms[pageRoutes] = &form{fields: lineFields("route", "Route", routeTexts(t.Routes), "such as 10.10.2.0/24",
+		"a network behind the far end, as for ip route: 10.10.2.0/24 [via ADDRESS] [metric N] [table N]")}
+	forward := []*field{toggleField("forward", "Forward packets", t.Forward, "between the tunnel and this host's networks, on just the devices involved (IPv4)"),
+		toggleField("clamp-mss", "Clamp the MSS", t.ClampMSS, "TCP connections through the tunnel are kept to segments that fit, where path MTU discovery is broken")}
+	w.forms[pageForward] = &form{fields: append(forward, lineFields("snat", "SNAT", snatTexts(t.SNAT), "such as 10.10.1.0/24=masquerade",
+		"DEST=SOURCE: packets from the tunnel's network to DEST get that source, so that hosts there need no route back; leave it empty for none")...)}
+}
+
+func (w *wizard) endpointFields(t nmgre.Tunnel) []*field {
+	modes := make([]option, len(nmgre.Modes))
+	for i, mode := range nmgre.Modes {
+		modes[i] = option{mode.String(), mode.String() + ": " + modeText(mode)}
+	}
+	name := textField("name", "Name", t.Name, "the first free one of gre1, gre2, ...", "the interface's name, also the profile's: 1 to 15 letters, digits, - _ .")
+	if w.edit != nil {
+		name.why = "a tunnel keeps its name: D makes another one like it"
+	}
+	local := localAuto
+	if t.Local.IsValid() {
+		local = addrValue(t.Local)
+	}
+	mode := choiceField("mode", "Mode", modes, t.Mode.String(), "what the tunnel carries, and by what")
+	if w.edit != nil {
+		mode.why = "a tunnel keeps its mode: D makes another one like it"
+	}
+	return []*field{
+		textField("peer", "Far end's address", addrText(t.Remote), "such as 203.0.113.2", "the address by which this host reaches the other one, outside the tunnel"),
+		mode,
+		choiceField("local", "Local address", localOptions(nil, nil, t.Local, t.Mode), local, "what the far end sends to; the kernel's choice is right unless you know better"),
+		name,
+	}
+}
+
+func addrText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+func addrValue(a netip.Addr) string {
+	if a.IsUnspecified() {
+		return localAny
+	}
+	return a.String()
+}
+
+func modeText(m nmgre.Mode) string {
+	carries, by := "IP packets", "IPv4"
+	if m.Ethernet() {
+		carries = "Ethernet frames"
+	}
+	if m.IPv6Outer() {
+		by = "IPv6"
+	}
+	return carries + " by " + by
+}
+
+func (w *wizard) innerFields(t nmgre.Tunnel, fresh bool) []*field {
+	var first string
+	var more []string
+	for i, p := range t.Addresses {
+		if i == 0 {
+			first = p.String()
+		} else {
+			more = append(more, p.String())
+		}
+	}
+	fields := []*field{
+		textField("address", "This end's inner address", first, "such as 172.16.0.1/30", "this end's address inside the tunnel, with the length of its network"),
+		textField("peer-address", "Far end's inner address", addrText(t.PeerAddress), "", "where probes go; leave it empty for the other host of a /30 or /31"),
+		textField("more", "More inner addresses", strings.Join(more, " "), "none", "such as an IPv6 one: fd00::1/64; several with spaces between them"),
+	}
+	if fresh {
+		return append([]*field{choiceField("network", "Inner network", []option{{ownNetwork, "my own, typed below"}}, ownNetwork, "a free network of two hosts, or your own")}, fields...)
+	}
+	return fields
+}
+
+func optionFields(t nmgre.Tunnel) []*field {
+	kind, in, out := keysNone, "", ""
+	if t.InputKey != nil {
+		kind, in = keysTwo, t.InputKey.String()
+	}
+	if t.OutputKey != nil {
+		kind, out = keysTwo, t.OutputKey.String()
+	}
+	if t.InputKey != nil && t.OutputKey != nil && *t.InputKey == *t.OutputKey {
+		kind = keysOne
+	}
+	key := ""
+	if kind == keysOne {
+		key = in
+	}
+	mtu, limit := "", ""
+	if t.MTU != 0 {
+		mtu = strconv.FormatUint(uint64(t.MTU), 10)
+	}
+	if t.EncapLimit != 0 {
+		limit = strconv.Itoa(int(t.EncapLimit))
+	}
+	return []*field{
+		choiceField("keys", "Key", []option{{keysNone, "none"}, {keysOne, "one for both directions"}, {keysTwo, "one for each direction"}}, kind,
+			"a number that tells tunnels between the same two hosts apart, the same at both ends; no secret"),
+		textField("key", "Its number", key, "such as 42", "decimal, 0x hexadecimal, leading-zero octal, or a dotted quad"),
+		textField("input-key", "Packets come with", in, "none", "the far end's output key"),
+		textField("output-key", "Packets are sent with", out, "none", "the far end's input key"),
+		textField("mtu", "MTU", mtu, "computed", "the biggest packet that goes through, in bytes; leave it empty to have it computed"),
+		textField("ttl", "TTL", ttlText(t.TTL), "64", "of the outer packets, 1 to 255, or inherit: that kills routing hellos and traceroute"),
+		textField("tos", "TOS", tosText(t.TOS), "0", "of the outer packets, 0 to 255, or inherit"),
+		toggleField("no-pmtud", "Path MTU discovery", !t.NoPMTUD, "without it the inner packet's DF bit is copied, and TTL must be inherit"),
+		textField("encap-limit", "Encapsulation limit", limit, strconv.Itoa(nmgre.DefaultEncapLimit)+", the usual one", "how many more tunnels the packets may go through, 1 to 255"),
+		textField("flow-label", "Flow label", flowText(t.FlowLabel), "0", "of the outer packets, 0 to 1048575"),
+		choiceField("parent", "Bound to", parentOptions(nil, t.Parent), t.Parent, "the device that the packets must leave by; none lets the routes decide"),
+		toggleField("autoconnect", "Comes up at boot", t.Autoconnect, "NetworkManager brings the tunnel up by itself"),
+	}
+}
+
+func flowText(n uint32) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(n), 10)
+}
+
+// lineFields are one field for each line, and an empty one behind.
+func lineFields(id, label string, values []string, placeholder, help string) []*field {
+	var fields []*field
+	for _, v := range append(values, "") {
+		fields = append(fields, textField(id, label, v, placeholder, help))
+	}
+	return fields
+}
+
+func routeTexts(list []nmgre.Route) []string {
+	var texts []string
+	for _, r := range list {
+		texts = append(texts, r.String())
+	}
+	return texts
+}
+
+func snatTexts(list []nmgre.SNAT) []string {
+	var texts []string
+	for _, s := range list {
+		texts = append(texts, s.String())
+	}
+	return texts
+}
+
+// localOptions are the kernel's choice, each address of the host that the mode can use, and any.
+func localOptions(links []nmgre.Link, hop *nmgre.Hop, present netip.Addr, mode nmgre.Mode) []option {
+	auto := "the kernel's choice"
+	if hop != nil && hop.Src.IsValid() {
+		auto += ": " + hop.Src.String() + " (" + printable(hop.Dev) + ")"
+	}
+	options := []option{{localAuto, auto}}
+	for _, l := range links {
+		for _, p := range l.Addresses {
+			a := p.Addr()
+			if l.GRE == nil && a.Is6() == mode.IPv6Outer() && !a.IsLoopback() && !a.IsLinkLocalUnicast() {
+				options = append(options, option{a.String(), a.String() + " (" + printable(l.Name) + ")"})
+			}
+		}
+	}
+	if present.IsValid() && !slices.ContainsFunc(options, func(o option) bool { return o.value == addrValue(present) }) && !present.IsUnspecified() {
+		options = append(options, option{addrValue(present), addrValue(present)})
+	}
+	if !mode.IPv6Outer() {
+		options = append(options, option{localAny, "any: whatever this host's routes say for each packet"})
+	}
+	return options
+}
+
+func parentOptions(links []nmgre.Link, present string) []option {
+	options := []option{{parentNone, "none"}}
+	found := present == ""
+	for _, l := range links {
+		if l.GRE == nil && l.Name != "lo" {
+			options = append(options, option{l.Name, l.Name})
+			found = found || l.Name == present
+		}
+	}
+	if !found {
+		options = append(options, option{present, present})
+	}
+	return options
+}
+
+// get is a field by its id; of several the first.
+func (w *wizard) get(id string) *field {
+	for _, fm := range w.forms {
+		for _, f := range fm.fields {
+			if f.id == id {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// value is what a field says; empty where this wizard has no such field.
+func (w *wizard) value(id string) string {
+	if f := w.get(id); f != nil {
+		return f.value()
+	}
+	return ""
+}
+
+// offer fills the choices with what the host has, once that is known.
+func (w *wizard) offer(m *Model) {
+	mode, _ := nmgre.ParseMode(w.value("mode"))
+	w.get("local").setOptions(localOptions(w.links, w.routeR, w.base.Local, mode))
+	w.get("parent").setOptions(parentOptions(w.links, w.base.Parent))
+	network := w.get("network")
+	if network == nil || w.links == nil || w.proposals != nil {
+		return
+	}
+	w.proposals = freeNetworks(takenNetworks(w.links, m.all))
+	var options []option
+	for _, p := range w.proposals {
+		options = append(options, option{p.String(), p.String() + ", which is free here"})
+	}
+	network.options = append(options, option{ownNetwork, "my own, typed below"})
+	network.chosen = 0
+	if w.get("address").value() != "" {
+		network.choose(ownNetwork)
+	}
+	w.takeNetwork(network.value())
+	network.first = network.value()
+	w.get("address").first = w.get("address").value()
+}
+
+// takeNetwork puts this end's address of the proposed network into its field.
+func (w *wizard) takeNetwork(value string) {
+	p, err := netip.ParsePrefix(value)
+	if err != nil {
+		return
+	}
+	f := w.get("address")
+	f.input.SetValue(firstHost(p).String())
+	f.input.CursorEnd()
+	w.get("peer-address").input.SetValue("")
+}
+
+// refresh says at each field what its value leads to, and what is wrong.
+func (w *wizard) refresh(m *Model) {
+	t, bad := w.tunnel()
+	w.enable(t)
+	w.notes(m, t)
+	for _, fm := range w.forms {
+		for _, f := range fm.fields {
+			f.problem, f.hint = "", ""
+		}
+	}
+	for _, p := range bad {
+		p.at.complain(p.err, w.submit)
+	}
+	w.tell = nil
+	all := slices.Concat(t.Problems(), w.host)
+	for _, p := range all {
+		if f := w.fieldOf(p); f != nil {
+			f.complain(p, w.submit)
+		}
+	}
+}
+
+// complain shows an error at the field, unless the person has not been there yet or a nearer one is shown.
+func (f *field) complain(e *nmgre.Error, submitted bool) {
+	if f.problem == "" && (f.touched || submitted) {
+		f.problem, f.hint = e.What, flagless(e.Hint)
+	}
+}
+
+// flagless turns a hint for the command line into one for a form.
+func flagless(hint string) string {
+	return strings.NewReplacer(" --", " ", "(--", "(").Replace(" " + hint)[1:]
+}
+
+// forget drops what the host had against a field's last value.
+func (w *wizard) forget(id string) {
+	w.host = slices.DeleteFunc(w.host, func(e *nmgre.Error) bool { return e.Field == id || id == "network" && e.Field == "address" })
+}
+
+// fieldOf is the field that an error of the domain is about. Of several lines it is the one whose destination the error names.
+func (w *wizard) fieldOf(e *nmgre.Error) *field {
+	var found *field
+	for _, fm := range w.forms {
+		for _, f := range fm.fields {
+			if f.id != e.Field {
+				continue
+			}
+			dst, _, _ := strings.Cut(f.value(), " ")
+			dst, _, _ = strings.Cut(dst, "=")
+			if found == nil || dst != "" && strings.Contains(e.What, dst) {
+				found = f
+			}
+		}
+	}
+	if found == nil {
+		return w.get("peer")
+	}
+	return found
+}
+
+// generalLines are said below the fields of a page.
+func (w *wizard) generalLines(l look) []line {
+	if w.planning {
+		return []line{text(""), styled(" making the plan "+l.wait, dim)}
+	}
+	return nil
+}
+
+// enable says of the fields that have no meaning now why.
+func (w *wizard) enable(t nmgre.Tunnel) {
+	by6 := ""
+	if !t.Mode.IPv6Outer() {
+		by6 = "only tunnels by IPv6 have it, and mode " + t.Mode.String() + " is by IPv4"
+	}
+	w.get("encap-limit").why, w.get("flow-label").why = by6, by6
+	pmtud := ""
+	if t.Mode.IPv6Outer() {
+		pmtud = "IPv6 packets are never fragmented on their way"
+	}
+	w.get("no-pmtud").why = pmtud
+	kind := w.value("keys")
+	one, two := "", ""
+	if kind != keysOne {
+		one = "there is no key for both directions: choose one above"
+	}
+	if kind != keysTwo {
+		two = "there is no key for each direction: choose that above"
+	}
+	w.get("key").why, w.get("input-key").why, w.get("output-key").why = one, two, two
+}
+
+// notes say what the values lead to.
+func (w *wizard) notes(m *Model, t nmgre.Tunnel) {
+	w.get("peer").note = w.wayText(t)
+	w.get("peer-address").note, w.get("peer-address").input.Placeholder = "", ""
+	if derived := nmgre.DerivePeer(t.Addresses); derived.IsValid() && w.value("peer-address") == "" {
+		w.get("peer-address").input.Placeholder = derived.String() + ", the other host"
+	}
+	w.get("mtu").note = w.mtuNote(t)
+	w.routeNotes(m, t)
+	for _, id := range []string{"key", "input-key", "output-key"} {
+		f := w.get(id)
+		f.note = ""
+		if k, err := nmgre.ParseKey(f.value()); err == nil && f.value() != "" && f.why == "" {
+			f.note = fmt.Sprintf("%s in decimal, %s, %s", k, k.Hex(), k.Dotted())
+		}
+	}
+}
+
+// wayText says how the far end is reached.
+func (w *wizard) wayText(t nmgre.Tunnel) string {
+	switch {
+	case !t.Remote.IsValid() || t.Remote != w.hopFor:
+		return ""
+	case errors.Is(w.hopErr, nmgre.ErrUnreachable):
+		return "this host has no route to it now"
+	case w.hopErr != nil || w.routeR == nil:
+		return ""
+	}
+	way := "reached by " + printable(w.routeR.Dev)
+	if w.routeR.Via.IsValid() {
+		way += " via " + w.routeR.Via.String()
+	}
+	if w.routeR.Src.IsValid() {
+		way += ", from " + w.routeR.Src.String()
+	}
+	return way
+}
+
+// mtuNote shows the arithmetic.
+func (w *wizard) mtuNote(t nmgre.Tunnel) string {
+	if w.routeR == nil || w.routeR.MTU == 0 || t.Remote != w.hopFor {
+		return ""
+	}
+	e := t.Encapsulation()
+	note := e.Arithmetic(w.routeR.MTU) + ", on the way by " + printable(w.routeR.Dev)
+	if t.MTU != 0 && int(t.MTU) > e.MTU(w.routeR.MTU) {
+		note += "; what is bigger is fragmented or lost"
+	}
+	return note
+}
+
+// routeNotes say of each route who will own it, and why.
+func (w *wizard) routeNotes(m *Model, t nmgre.Tunnel) {
+	owned := nmgre.AssignRoutes(t.Routes, 0, m.manager.Version)
+	next := 0
+	for _, f := range w.forms[pageRoutes].fields {
+		f.note = ""
+		r, err := nmgre.ParseRoute(f.value())
+		if f.value() == "" || err != nil {
+			continue
+		}
+		if next < len(owned) && owned[next].Route.String() == r.String() {
+			f.note = "held by " + ownerText(owned[next].Owner) + ": " + owned[next].Why
+			next++
+		}
+	}
+}

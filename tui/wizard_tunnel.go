@@ -1,0 +1,178 @@
+package tui
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+
+	"nmgre"
+)
+
+// badField is a value that says nothing, with why.
+type badField struct {
+	at  *field
+	err *nmgre.Error
+}
+
+// tunnel reads the forms. What says nothing is left out of the tunnel, and returned.
+func (w *wizard) tunnel() (nmgre.Tunnel, []badField) {
+	r := &reader{w: w, t: w.base.Clone()}
+	r.endpoints()
+	r.inner()
+	r.keys()
+	r.numbers()
+	r.lines()
+	r.t.Parent = w.value("parent")
+	r.t.NoPMTUD = w.value("no-pmtud") == onOff(false) && !r.t.Mode.IPv6Outer()
+	r.t.Autoconnect = w.value("autoconnect") == onOff(true)
+	r.t.Forward = w.value("forward") == onOff(true)
+	r.t.ClampMSS = w.value("clamp-mss") == onOff(true)
+	return r.t, r.bad
+}
+
+// reader puts the answers into a tunnel.
+type reader struct {
+	w   *wizard
+	t   nmgre.Tunnel
+	bad []badField
+}
+
+func (r *reader) fail(f *field, err *nmgre.Error) {
+	if err != nil {
+		r.bad = append(r.bad, badField{f, err})
+	}
+}
+
+func (r *reader) endpoints() {
+	w, t := r.w, &r.t
+	if mode, err := nmgre.ParseMode(w.value("mode")); err == nil {
+		t.Mode = mode
+	}
+	var err *nmgre.Error
+	t.Remote, err = parseAddr("peer", w.value("peer"), "give the far end's outer address, such as 203.0.113.2")
+	r.fail(w.get("peer"), err)
+	t.Name = w.value("name")
+	switch local := w.value("local"); local {
+	case localAuto:
+		t.Local = netip.Addr{}
+	case localAny:
+		t.Local = netip.IPv4Unspecified()
+	default:
+		t.Local, err = parseAddr("local", local, "give one of this host's addresses")
+		r.fail(w.get("local"), err)
+	}
+}
+
+func (r *reader) inner() {
+	w, t := r.w, &r.t
+	t.Addresses = nil
+	for _, id := range []string{"address", "more"} {
+		for _, word := range strings.FieldsFunc(w.value(id), func(c rune) bool { return c == ' ' || c == ',' }) {
+			p, err := parseInner(word)
+			r.fail(w.get(id), err)
+			if err == nil {
+				t.Addresses = append(t.Addresses, p)
+			}
+		}
+	}
+	var err *nmgre.Error
+	t.PeerAddress, err = parseAddr("peer-address", w.value("peer-address"), "give the far end's inner address, such as 172.16.0.2")
+	r.fail(w.get("peer-address"), err)
+	if w.value("peer-address") == "" && w.edit != nil {
+		t.PeerAddress = nmgre.DerivePeer(t.Addresses)
+	}
+}
+
+func (r *reader) keys() {
+	w, t := r.w, &r.t
+	t.InputKey, t.OutputKey = nil, nil
+	switch w.value("keys") {
+	case keysOne:
+		t.InputKey = r.key("key", true)
+		if t.InputKey != nil {
+			own := *t.InputKey
+			t.OutputKey = &own
+		}
+	case keysTwo:
+		t.InputKey, t.OutputKey = r.key("input-key", false), r.key("output-key", false)
+	}
+}
+
+// key reads one; an empty one is none, where that is allowed.
+func (r *reader) key(id string, needed bool) *nmgre.Key {
+	f := r.w.get(id)
+	if f.value() == "" && !needed {
+		return nil
+	}
+	if f.value() == "" {
+		r.fail(f, invalid(id, "give a number such as 42, or choose no key", "the key's number is missing"))
+		return nil
+	}
+	k, err := nmgre.ParseKey(f.value())
+	if err != nil {
+		r.failWith(f, err)
+		return nil
+	}
+	return &k
+}
+
+// failWith takes an error of the domain's own parsers.
+func (r *reader) failWith(f *field, err error) {
+	var e *nmgre.Error
+	if errors.As(err, &e) {
+		r.fail(f, e)
+	}
+}
+
+func (r *reader) numbers() {
+	t := &r.t
+	t.TTL = uint8(r.number("ttl", "64", 1, 255, 0)) //nolint:gosec // at most 255
+	t.TOS = uint8(r.number("tos", "0", 0, 255, 1))  //nolint:gosec // at most 255
+	t.MTU = r.number("mtu", "", 68, 65535, -1)
+	t.EncapLimit, t.FlowLabel = 0, 0
+	if t.Mode.IPv6Outer() {
+		t.EncapLimit = uint8(r.number("encap-limit", "", 1, 255, -1)) //nolint:gosec // at most 255
+		t.FlowLabel = r.number("flow-label", "", 0, 0xfffff, -1)
+	}
+}
+
+// number reads one; an empty one is the default, which may be empty too: then it is 0.
+func (r *reader) number(id, byDefault string, low, high uint32, inherit int) uint32 {
+	f := r.w.get(id)
+	value := f.value()
+	if value == "" {
+		value = byDefault
+	}
+	if value == "" {
+		return 0
+	}
+	n, err := parseNumber(id, value, low, high, inherit)
+	r.fail(f, err)
+	return n
+}
+
+func (r *reader) lines() {
+	r.t.Routes, r.t.SNAT = nil, nil
+	for _, f := range r.w.forms[pageRoutes].fields {
+		if f.value() == "" {
+			continue
+		}
+		route, err := nmgre.ParseRoute(f.value())
+		if err != nil {
+			r.failWith(f, err)
+			continue
+		}
+		r.t.Routes = append(r.t.Routes, route)
+	}
+	for _, f := range r.w.forms[pageForward].fields {
+		if f.id != "snat" || f.value() == "" {
+			continue
+		}
+		snat, err := nmgre.ParseSNAT(f.value())
+		if err != nil {
+			r.failWith(f, err)
+			continue
+		}
+		r.t.SNAT = append(r.t.SNAT, snat)
+	}
+}
