@@ -98,9 +98,6 @@ func tunnelsJSON(list []nmgre.Status) []tunnelJSON {
 	out := make([]tunnelJSON, len(list))
 	for i, s := range list {
 		out[i] = statusJSON(s)
-		for j := range out[i].Routes {
-			out[i].Routes[j].Why = "" // show says it
-		}
 	}
 	return out
 }
