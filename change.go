@@ -515,6 +515,9 @@ func (c *routeChange) restore(ctx context.Context, h *Host, states [][]Route) er
 
 // ipCommands are the ip commands that do the same to the kernel's routes; none for very many.
 func (c *routeChange) ipCommands() []string {
+	if len(c.result.Routes) > maxRouteSteps {
+		return nil
+	}
 	word := map[RouteOp]string{RouteAdd: "add", RouteReplace: "replace", RouteDelete: "del"}[c.change.Op]
 	return Kept{Name: c.profile.Tunnel.Name, Routes: OwnedBy(c.result.Routes, OwnerKernel)}.ipCommands(word)
 }

@@ -211,10 +211,19 @@ func AssignRoutes(routes []Route, held int, v Version) []Owned {
 
 // OwnedBy returns those routes of the list that belong to owner, in their order.
 func OwnedBy(list []Owned, owner Owner) []Route {
-	var routes []Route
-	for _, o := range list {
-		if o.Owner == owner {
-			routes = append(routes, *o.Route)
+	n := 0
+	for i := range list {
+		if list[i].Owner == owner {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	routes := make([]Route, 0, n) // a long list that grows would be copied again and again
+	for i := range list {
+		if list[i].Owner == owner {
+			routes = append(routes, *list[i].Route)
 		}
 	}
 	return routes

@@ -295,7 +295,8 @@ func (p *preflight) innerOverlap() *Error {
 }
 
 func (p *preflight) routeIsOwnNetwork() *Error {
-	for _, r := range p.t.Routes {
+	for i := range p.t.Routes {
+		r := &p.t.Routes[i]
 		for _, link := range p.links {
 			for _, own := range link.Addresses {
 				if r.TableOrMain() == MainTable && own.Masked() == r.Dst {
@@ -316,7 +317,7 @@ func (p *preflight) swallows(ctx context.Context) []error {
 		}
 	}
 	var errs []error
-	check := func(field string, r Route) {
+	check := func(field string, r *Route) {
 		for _, end := range ends {
 			if err := p.swallow(ctx, field, r, end); err != nil {
 				errs = append(errs, err)
@@ -325,17 +326,17 @@ func (p *preflight) swallows(ctx context.Context) []error {
 		}
 	}
 	for _, own := range p.t.Addresses {
-		check("address", Route{Dst: own.Masked()})
+		check("address", &Route{Dst: own.Masked()})
 	}
-	for _, r := range p.t.Routes {
-		check("route", r)
+	for i := range p.t.Routes {
+		check("route", &p.t.Routes[i])
 	}
 	return errs
 }
 
 // swallow returns an error if r would take over the way to end: unless what leads there now is more specific. A route that takes over
 // the way to the tunnel's own far end is taken all the same, if a host route can keep that out of it.
-func (p *preflight) swallow(ctx context.Context, field string, r Route, end netip.Addr) error {
+func (p *preflight) swallow(ctx context.Context, field string, r *Route, end netip.Addr) error {
 	if r.TableOrMain() != MainTable || !r.Dst.Contains(end) || !r.Type.HasDevice() {
 		return nil
 	}
@@ -355,7 +356,7 @@ func (p *preflight) swallow(ctx context.Context, field string, r Route, end neti
 			return err
 		}
 		if pin != nil {
-			p.pinned(r, *pin)
+			p.pinned(*r, *pin)
 			return nil
 		}
 	}

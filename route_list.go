@@ -2,6 +2,7 @@ package nmgre
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,9 @@ func ParseRouteList(r io.Reader) (RouteList, error) { return RouteNames{}.ParseL
 // ParseList reads one SPEC a line, as [ParseRouteList] does, with the names that n has besides.
 func (n RouteNames) ParseList(r io.Reader) (RouteList, error) {
 	p := listParser{spec: routeParser{names: n}}
+	if err := p.makeRoom(r); err != nil {
+		return RouteList{}, &Error{Kind: ErrInvalid, Field: "routes-from", What: "it cannot be read", Hint: "one route a line", Err: err}
+	}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, maxListLine), maxListLine)
 	for lines.Scan() {
@@ -39,7 +43,7 @@ func (n RouteNames) ParseList(r io.Reader) (RouteList, error) {
 	if err := p.errors(); err != nil {
 		return RouteList{}, err
 	}
-	list := RouteList{slices.Concat(append(p.full, p.routes)...), p.lines}
+	list := RouteList{p.all(), p.lines}
 	if err := list.repeated(); err != nil {
 		return RouteList{}, err
 	}
@@ -60,8 +64,51 @@ type listParser struct {
 	errs   []error // about the first of the wrong lines
 }
 
-// listPiece is how many routes a piece has.
-const listPiece = 1024
+// listPiece is how many routes a piece has, and maxRoom for how many room is made before they are read.
+const (
+	listPiece = 1024
+	maxRoom   = 200_000
+)
+
+// makeRoom counts the lines of what can be read twice, so that a long list is in one piece at once.
+func (p *listParser) makeRoom(r io.Reader) error {
+	again, ok := r.(io.ReadSeeker)
+	if !ok {
+		return nil
+	}
+	n, err := countLines(again)
+	if err != nil {
+		return err
+	}
+	p.routes, p.lines = make([]Route, 0, n), make([]int, 0, n)
+	return nil
+}
+
+// countLines counts lines, maxRoom at most, and goes back to the beginning.
+func countLines(r io.ReadSeeker) (n int, err error) {
+	begin, err := r.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, err
+	}
+	buf := make([]byte, 64<<10)
+	for n < maxRoom {
+		read, err := r.Read(buf)
+		n += bytes.Count(buf[:read], []byte{'\n'})
+		if err != nil {
+			break // whoever reads on meets it again
+		}
+	}
+	_, err = r.Seek(begin, io.SeekStart)
+	return min(n+1, maxRoom), err
+}
+
+// all returns the routes in one piece.
+func (p *listParser) all() []Route {
+	if len(p.full) == 0 {
+		return p.routes
+	}
+	return slices.Concat(append(p.full, p.routes)...)
+}
 
 func (p *listParser) read(text string) {
 	text = withoutComment(text)
@@ -70,7 +117,7 @@ func (p *listParser) read(text string) {
 	}
 	err := p.spec.read(text)
 	if err == nil {
-		if len(p.routes) == listPiece {
+		if len(p.routes) == cap(p.routes) && len(p.routes) > 0 {
 			p.full, p.routes = append(p.full, p.routes), make([]Route, 0, listPiece)
 		}
 		p.routes, p.lines = append(p.routes, p.spec.r), append(p.lines, p.line)

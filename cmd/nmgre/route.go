@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -127,7 +128,11 @@ func (a *app) readRoutes(name string) (nmgre.RouteList, error) {
 		defer func() { _ = file.Close() }() // it was only read
 		in = file
 	}
-	list, err := a.names().ParseList(io.LimitReader(in, maxRouteBytes))
+	text, err := io.ReadAll(io.LimitReader(in, maxRouteBytes))
+	if err != nil {
+		return nmgre.RouteList{}, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "routes-from", What: nmgre.Printable(err.Error()), Hint: "give a file with one route a line, or -"}
+	}
+	list, err := a.names().ParseList(bytes.NewReader(text))
 	if err == nil && len(list.Routes) == 0 {
 		err = &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "routes-from", What: nmgre.Printable(name) + " has no routes", Hint: "write one route a line"}
 	}

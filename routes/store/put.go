@@ -26,6 +26,9 @@ func stampOf(file *os.File) string {
 	return fmt.Sprintf("%d-%d-%d", stat.Ino, info.ModTime().UnixNano(), info.Size())
 }
 
+// lineSize is about what a line of a route takes.
+const lineSize = 32
+
 // Put writes the file of k anew, unless it says the same already, or removes it if there is nothing to keep.
 func (s *Store) Put(_ context.Context, k nmgre.Kept) (back func(context.Context) error, err error) {
 	what := "write what nmgre keeps for " + nmgre.Printable(k.Name)
@@ -37,6 +40,7 @@ func (s *Store) Put(_ context.Context, k nmgre.Kept) (back func(context.Context)
 		return nil, &nmgre.Error{Kind: nmgre.ErrChanged, What: what + ": somebody else has changed it meanwhile", Hint: "try again"}
 	}
 	var text bytes.Buffer
+	text.Grow(lineSize * len(k.Routes))
 	if !k.Empty() {
 		if _, err := k.WriteTo(&text); err != nil {
 			return nil, denied(what, err)
