@@ -150,7 +150,7 @@ func writeBatch(b *testing.B, n int, dev string) string {
 	for line := range strings.Lines(string(routes)) {
 		fmt.Fprintf(&batch, "route add %s dev %s proto 99\n", strings.TrimSpace(line), dev)
 	}
-	const name = "/root/batch"
+	const name = "/var/tmp/batch"
 	if err := os.WriteFile(filepath.Join(lab.Linux1.Root(), name), []byte(batch.String()), 0o644); err != nil {
 		b.Fatal(err)
 	}

@@ -613,7 +613,7 @@ func writeRoutes(t testing.TB, n int) string {
 	for i := range n {
 		fmt.Fprintf(&b, "%d.%d.%d.0/24\n", 20+i>>16, i>>8&255, i&255)
 	}
-	const name = "/root/routes"
+	const name = "/var/tmp/routes"
 	if err := os.WriteFile(filepath.Join(lab.Linux1.Root(), name), []byte(b.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
