@@ -194,7 +194,7 @@ func TestLabRefusesWithoutATrace(t *testing.T) {
 		{"inner overlaps a LAN", []string{"create", "--peer", "100.0.2.100", "--address", "10.10.1.5/30"}, "overlaps 10.10.1.0/24"},
 		{"family", base("--mode", "ip6gre"), "peer: 100.0.2.100 is an IPv4 address"},
 		{"ttl without path MTU discovery", base("--no-pmtud"), "ttl: a fixed TTL (64)"},
-		{"a route into itself", base("--route", "default"), "covers the far end's outer address"},
+		{"a route into itself", base("--route", "100.0.2.100"), "covers the far end's outer address"},
 		{"a bad route", base("--route", "10.10.2.0/24 via nowhere"), "word 3"},
 		{"own network", base("--route", "10.10.1.0/24"), "is this host's own network"},
 		{"no such flag", base("--pear", "1.2.3.4"), "unknown flag"},
