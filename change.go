@@ -600,12 +600,14 @@ func (h *Host) Routes(ctx context.Context, name string) (Profile, []RouteState, 
 		}
 		return RouteMissing
 	}
-	for _, r := range p.Tunnel.Routes {
-		_, why := RouteOwner(r, m.Version)
-		list = append(list, RouteState{Owned{&r, OwnerProfile, why}, state(held[profileSlot(r)] || !r.Type.HasDevice())})
+	for i := range p.Tunnel.Routes {
+		r := &p.Tunnel.Routes[i]
+		_, why := RouteOwner(*r, m.Version)
+		list = append(list, RouteState{Owned{r, OwnerProfile, why}, state(held[profileSlot(*r)] || !r.Type.HasDevice())})
 	}
-	for i, r := range k.Routes {
-		list = append(list, RouteState{Owned{&r, OwnerKernel, KeptWhy(r, m.Version)}, state(!missing[i])})
+	for i := range k.Routes { // not one is copied: there may be very many
+		r := &k.Routes[i]
+		list = append(list, RouteState{Owned{r, OwnerKernel, KeptWhy(*r, m.Version)}, state(!missing[i])})
 	}
 	return p, list, nil
 }
@@ -617,13 +619,14 @@ func profileSlot(r Route) routeSlot {
 	return s
 }
 
-// heldBy returns the slots of the routes into the tunnel's device, each with its metric and without.
+// heldBy returns the slots of those routes into the tunnel's device that go where one of the profile's does, each with its metric and
+// without.
 func (h *Host) heldBy(ctx context.Context, p Profile) (map[routeSlot]bool, error) {
 	held := make(map[routeSlot]bool)
 	if p.Device == "" || len(p.Tunnel.Routes) == 0 {
 		return held, nil
 	}
-	routes, err := h.Kernel.Routes(ctx, p.Device)
+	routes, err := h.Kernel.Routes(ctx, p.Device, to(p.Tunnel.Routes))
 	if err != nil {
 		return nil, err
 	}
@@ -635,6 +638,15 @@ func (h *Host) heldBy(ctx context.Context, p Profile) (map[routeSlot]bool, error
 		held[s] = true
 	}
 	return held, nil
+}
+
+// to says whether one of the routes has a destination.
+func to(routes []Route) func(netip.Prefix) bool {
+	known := make(map[netip.Prefix]bool, len(routes))
+	for i := range routes {
+		known[routes[i].Dst] = true
+	}
+	return func(dst netip.Prefix) bool { return known[dst] }
 }
 
 // missing returns the indexes of those routes of k that the kernel does not have as they are, though the tunnel is up.
@@ -654,7 +666,7 @@ func (h *Host) missing(ctx context.Context, p Profile, k Kept) (map[int]bool, er
 		return nil, err
 	}
 	missing := make(map[int]bool)
-	wanted := make(map[int]bool, len(w.origins))
+	wanted := make([]bool, len(k.Routes))
 	for _, o := range w.origins {
 		wanted[o.index] = true
 	}

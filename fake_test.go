@@ -651,10 +651,10 @@ func (w *world) source(r fakeRoute, to netip.Addr) netip.Addr {
 	return first
 }
 
-func (p *process) Routes(ctx context.Context, dev string) (list []KernelRoute, err error) {
+func (p *process) Routes(ctx context.Context, dev string, to func(netip.Prefix) bool) (list []KernelRoute, err error) {
 	err = p.call(ctx, "Routes", func() error {
 		for _, r := range p.routes {
-			if r.dev == dev {
+			if r.dev == dev && (to == nil || to(r.Dst)) {
 				list = append(list, r.KernelRoute)
 			}
 		}

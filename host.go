@@ -119,8 +119,9 @@ type Kernel interface {
 	// Lookup asks the kernel where it would send a packet. It fails with [ErrUnreachable] when nowhere.
 	Lookup(ctx context.Context, q Query) (Hop, error)
 	// Routes returns the routes that lead into the device named dev, in every table, but those that the kernel keeps by itself
-	// (protocol kernel, table local). Multipath routes are returned for each of their devices.
-	Routes(ctx context.Context, dev string) ([]KernelRoute, error)
+	// (protocol kernel, table local). Multipath routes are returned for each of their devices. Of very many, those are meant to be
+	// returned only that matter: to says which destinations do; nil for all.
+	Routes(ctx context.Context, dev string, to func(netip.Prefix) bool) ([]KernelRoute, error)
 	// OwnRoutes returns all routes with the protocol number [RouteProtocol], by device; those of a type that has no device are
 	// under the empty name.
 	OwnRoutes(ctx context.Context) (map[string][]KernelRoute, error)

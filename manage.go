@@ -109,6 +109,11 @@ func compareNames(a, b string) int {
 // Find returns the tunnel that has name as its UUID, its interface's name or its profile's name, in this order.
 // The error is an [ErrNotFound], or an [ErrInvalid] if several have it.
 func (h *Host) Find(ctx context.Context, name string) (Profile, error) {
+	if h.Listed && IsUUID(name) {
+		if p, err := h.Profiles.Get(ctx, name); err == nil && p.Tunnel.Mode != 0 || err != nil && !errors.Is(err, ErrNotFound) {
+			return p, err
+		}
+	}
 	profiles, err := h.profiles(ctx)
 	if err != nil {
 		return Profile{}, err

@@ -103,6 +103,24 @@ func TestFindAmongMany(t *testing.T) {
 	}
 }
 
+// A screen that has listed the tunnels asks for the one that is looked at, not for all of them each time.
+func TestFindWhatIsListed(t *testing.T) {
+	w := several(t)
+	p := w.start()
+	h := p.host()
+	h.Listed = true
+	const uuid = "00000000-0000-4000-8000-0000000000a5"
+	if found, err := h.Find(t.Context(), uuid); err != nil || found.ID != "twin one" || slices.Contains(p.calls, "List") {
+		t.Errorf("%q, %v; calls: %v", found.ID, err, p.calls)
+	}
+	if found, err := h.Find(t.Context(), "gre10"); err != nil || found.ID != "to Berlin" {
+		t.Errorf("by name: %q, %v", found.ID, err)
+	}
+	if _, err := h.Find(t.Context(), "00000000-0000-4000-8000-0000000000ff"); !errors.Is(err, ErrNotFound) || !strings.Contains(Hints(err)[0], "there are: gre2") {
+		t.Errorf("gone: %v, hints %q", err, Hints(err))
+	}
+}
+
 func TestShow(t *testing.T) {
 	w := newWorld()
 	mustCreate(t, w, simple(t))

@@ -78,7 +78,9 @@ type verifier struct {
 	link    *Link // nil if there is none
 	kept    Kept
 	missing map[int]bool // of kept.Routes, those that the kernel does not have
-	report  Report
+	// into returns those routes into the link that go where one of those does that are looked at.
+	into   func() ([]KernelRoute, error)
+	report Report
 }
 
 // skip is a check that could not be made because there is no link.

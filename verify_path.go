@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 )
 
 // maxRouteChecks is how many of the kernel half's routes are looked at one by one; of longer lists it is only compared whether the kernel
@@ -19,6 +20,7 @@ func (v *verifier) checkRoutes(ctx context.Context) error {
 	if len(v.kept.Routes) <= maxRouteChecks {
 		routes = append(routes, v.kept.Routes...)
 	}
+	v.into = sync.OnceValues(func() ([]KernelRoute, error) { return v.host.Kernel.Routes(ctx, v.link.Name, to(routes)) })
 	for i, r := range routes {
 		if v.link == nil {
 			v.report.add(skip(routeID(r), noLink))
@@ -62,7 +64,7 @@ func (v *verifier) checkRoute(ctx context.Context, r Route) (Check, error) {
 		return v.checkFate(ctx, r)
 	}
 	if r.TableOrMain() != MainTable || r.From.IsValid() || r.TOS != 0 || r.NexthopID != 0 || r.Type != TypeUnicast {
-		return v.checkHeld(ctx, r)
+		return v.checkHeld(r)
 	}
 	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
 	to := sampleAddr(r.Dst, v.tunnel.Remote)
@@ -101,7 +103,7 @@ func (v *verifier) meantToYield(ctx context.Context, r Route, hop Hop) (bool, er
 	if r.Metric == nil || hop.Match != r.Dst {
 		return v.restLeadsTo(ctx, r, hop)
 	}
-	held, err := v.held(ctx, r)
+	held, err := v.held(r)
 	return held != nil, err
 }
 
@@ -141,9 +143,9 @@ func (v *verifier) leadsTo(r Route, hop Hop) bool {
 }
 
 // checkHeld looks for a route in a table which the kernel consults only by rules that nmgre does not know.
-func (v *verifier) checkHeld(ctx context.Context, r Route) (Check, error) {
+func (v *verifier) checkHeld(r Route) (Check, error) {
 	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
-	held, err := v.held(ctx, r)
+	held, err := v.held(r)
 	switch {
 	case err != nil:
 		return c, err
@@ -179,8 +181,8 @@ func (v *verifier) checkFate(ctx context.Context, r Route) (Check, error) {
 }
 
 // held returns the route as the kernel holds it, nil if it does not.
-func (v *verifier) held(ctx context.Context, r Route) (*KernelRoute, error) {
-	routes, err := v.host.Kernel.Routes(ctx, v.link.Name)
+func (v *verifier) held(r Route) (*KernelRoute, error) {
+	routes, err := v.into()
 	if err != nil {
 		return nil, err
 	}

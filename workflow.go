@@ -17,6 +17,9 @@ type Host struct {
 	Gateway  Gateway
 	Store    Store
 	Keeper   Keeper
+	// Listed says that the tunnels are listed before anything else, as screens do it, so that one that is given by its UUID is looked up
+	// alone. Otherwise every method looks at all of them, and removes what killed processes have left behind.
+	Listed bool
 	// Progress, if it is set, is told of each step as it ends. It is called by the goroutine that called the method.
 	Progress func(Event)
 	// Checked, if it is set, is told of each check of a verification as it comes in.

@@ -25,7 +25,7 @@ func BenchmarkKernel(b *testing.B) {
 			"Links":     func() error { _, err := ns.kernel.Links(ctx); return err },
 			"Lookup":    func() error { _, err := ns.kernel.Lookup(ctx, nmgre.Query{To: addr("11.0.0.7")}); return err },
 			"OwnRoutes": func() error { _, err := ns.kernel.OwnRoutes(ctx); return err },
-			"Routes":    func() error { _, err := ns.kernel.Routes(ctx, "v0"); return err },
+			"Routes":    func() error { _, err := ns.kernel.Routes(ctx, "v0", nil); return err },
 		} {
 			b.Run(fmt.Sprintf("%s/others=%d", name, others), func(b *testing.B) {
 				for b.Loop() {

@@ -475,7 +475,7 @@ func TestLabPathMTU(t *testing.T) {
 		t.Errorf("in the tunnel: %+v, %v", hop, err)
 	}
 	// The routes of a device do not have the entry of the cache.
-	routes, err := tn.near.kernel.Routes(context.Background(), "v0")
+	routes, err := tn.near.kernel.Routes(context.Background(), "v0", nil)
 	for _, r := range routes {
 		if err != nil || r.MTU != 0 {
 			t.Errorf("%+v, %v", r, err)
@@ -501,7 +501,7 @@ func TestLabRoutes(t *testing.T) {
 		t.Errorf("the witness has %d routes", lines)
 	}
 	tn.near.ip("link set dev tun0 down")
-	left, err := tn.near.kernel.Routes(ctx, "tun0")
+	left, err := tn.near.kernel.Routes(ctx, "tun0", nil)
 	t.Logf("left when the tunnel is down: %+v", left)
 	if err != nil || len(left) > 1 { // of a multipath route the other path stays
 		t.Errorf("left: %+v, %v", left, err)

@@ -19,13 +19,17 @@ import (
 // absent word: Table 0 for the type's own table, a nil Metric for the kernel's default (0 for IPv4, 1024 for IPv6), Weight 0 for 1.
 // An IPv4 route by an IPv6 router has the router in Via. Expires is what is left. Of what no [nmgre.Route] can say, such as an encap
 // of a kind that it has no number for, the rest is returned. A dev that does not exist is an ErrInvalid.
-func (k *Kernel) Routes(ctx context.Context, dev string) ([]nmgre.KernelRoute, error) {
+//
+// Only the routes to destinations for which to is true are returned, and take memory; nil is for all.
+func (k *Kernel) Routes(ctx context.Context, dev string, to func(netip.Prefix) bool) ([]nmgre.KernelRoute, error) {
 	link, err := k.linkByName(ctx, dev)
 	if err != nil {
 		return nil, fmt.Errorf("list routes: %w", err)
 	}
-	found, err := k.listRoutes(ctx, func(w *wireRoute) bool { return w.leadsInto(link.Index) && (w.ours() || w.othersUnicast()) },
-		wireRoute{family: unix.AF_INET, device: link.Index}, wireRoute{family: unix.AF_INET6, device: link.Index})
+	wanted := func(w *wireRoute) bool {
+		return (to == nil || to(w.dst)) && w.leadsInto(link.Index) && (w.ours() || w.othersUnicast())
+	}
+	found, err := k.listRoutes(ctx, wanted, wireRoute{family: unix.AF_INET, device: link.Index}, wireRoute{family: unix.AF_INET6, device: link.Index})
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (ns *namespace) expect(t *testing.T, dev string, want ...nmgre.Route) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	into, err := ns.kernel.Routes(context.Background(), dev)
+	into, err := ns.kernel.Routes(context.Background(), dev, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestRoutesOfOthers(t *testing.T) {
 		"route add 10.37.0.0/16 nhid 2",
 		"route add unreachable fd34::/16 dev v0",
 	)
-	got, err := ns.kernel.Routes(ctx, "v0")
+	got, err := ns.kernel.Routes(ctx, "v0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +79,10 @@ func TestRoutesOfOthers(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	few, err := ns.kernel.Routes(ctx, "v0", func(dst netip.Prefix) bool { return dst == want[1].Dst || dst == want[4].Dst })
+	if err != nil || !reflect.DeepEqual(few, []nmgre.KernelRoute{want[1], want[4]}) {
+		t.Errorf("some of them: %+v, %v", few, err)
 	}
 	if own, err := ns.kernel.OwnRoutes(ctx); err != nil || own == nil || len(own) != 0 {
 		t.Errorf("OwnRoutes: %+v, %v", own, err)
@@ -162,7 +166,7 @@ func TestRefusals(t *testing.T) {
 	if left := ns.ipRoutes(nmgre.RouteProtocol); left != "" {
 		t.Errorf("left: %s", left)
 	}
-	if _, err := ns.kernel.Routes(context.Background(), "none"); !errors.Is(err, nmgre.ErrInvalid) {
+	if _, err := ns.kernel.Routes(context.Background(), "none", nil); !errors.Is(err, nmgre.ErrInvalid) {
 		t.Errorf("Routes of no device: %v", err)
 	}
 }

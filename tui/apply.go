@@ -346,7 +346,8 @@ func (w *wizard) farEndKeys(m *Model) []binding {
 		return func() tea.Cmd { win.top += by; return nil }
 	}
 	copying := binding{keys: []string{"y"}, hint: "copy", help: "copy the far end's nmgre command", do: func() tea.Cmd {
-		return m.copyText("the far end's command", w.apply.far.CreateCommand())
+		m.copyText("the far end's command", w.apply.far.CreateCommand())
+		return nil
 	}}
 	if w.apply.far == nil {
 		copying.why = "the far end is not known yet"

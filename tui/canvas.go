@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"strings"
@@ -97,6 +98,15 @@ func (c *canvas) draw(v tea.View) {
 	b.WriteString(c.modes(v))
 	if b.Len() > 0 {
 		_, _ = io.WriteString(c.out, b.String()) // a terminal that has gone ends the input too
+	}
+}
+
+// clip gives a text to the terminal's clipboard (OSC 52).
+func (c *canvas) clip(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cooked != nil {
+		_, _ = io.WriteString(c.out, "\x1b]52;c;"+base64.StdEncoding.EncodeToString([]byte(text))+"\a") // as with draw
 	}
 }
 

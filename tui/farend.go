@@ -3,8 +3,6 @@ package tui
 import (
 	"strings"
 
-	tea "charm.land/bubbletea/v2"
-
 	"nmgre"
 )
 
@@ -48,30 +46,32 @@ func farEndText(far nmgre.Tunnel, width int) []line {
 }
 
 // copyText gives a text to the terminal's clipboard (OSC 52).
-func (m *Model) copyText(what, s string) tea.Cmd {
+func (m *Model) copyText(what, s string) {
 	m.say("copied " + what + ", where the terminal allows it")
-	return tea.SetClipboard(s)
+	if m.clip != nil {
+		m.clip(s)
+	}
 }
 
 // copyTab copies the command that does what the open tab is about.
-func (m *Model) copyTab() tea.Cmd {
+func (m *Model) copyTab() {
 	s := m.status()
 	name := quote(s.Tunnel.Name)
 	switch m.detail.tab {
 	case tabRoutes:
-		return m.copyText("the command that lists the routes", "nmgre route list "+name)
+		m.copyText("the command that lists the routes", "nmgre route list "+name)
 	case tabChecks:
-		return m.copyText("the command that verifies the tunnel", "nmgre verify "+name)
+		m.copyText("the command that verifies the tunnel", "nmgre verify "+name)
 	case tabFarEnd:
 		if m.detail.far == nil {
 			m.warn("the far end is not known yet")
-			return nil
+			return
 		}
-		return m.copyText("the far end's command", m.detail.far.CreateCommand())
+		m.copyText("the far end's command", m.detail.far.CreateCommand())
 	case tabLog:
-		return m.copyText("the commands of the log", m.log.commands())
+		m.copyText("the commands of the log", m.log.commands())
 	default:
-		return m.copyText("the command that makes this tunnel", s.Tunnel.CreateCommand())
+		m.copyText("the command that makes this tunnel", s.Tunnel.CreateCommand())
 	}
 }
 

@@ -132,7 +132,7 @@ func (m *Model) actions() []binding {
 		{keys: []string{"x", "delete"}, hint: "delete", help: "delete it (asks first)", why: own, do: func() tea.Cmd { return m.askDelete(s) }},
 		{keys: []string{"D"}, hint: "duplicate", help: "make another one like it", why: firstOf(none, m.changeWhy()), do: func() tea.Cmd { return m.openWizard(s) }},
 		{keys: []string{"z"}, hint: "undo", help: "take the last change back (asks first)", why: firstOf(m.undoWhy(), m.changeWhy()), do: m.askUndo},
-		{keys: []string{"y"}, hint: "copy", help: "copy the command that this tab is about", why: none, do: m.copyTab},
+		{keys: []string{"y"}, hint: "copy", help: "copy the command that this tab is about", why: none, do: func() tea.Cmd { m.copyTab(); return nil }},
 	}
 	return list
 }

@@ -19,10 +19,26 @@ type list struct {
 	filter    string
 	filtering bool // it is being typed
 	input     textinput.Model
+	last      filtered
+}
+
+// filtered is what a filter let through. A frame asks for it many times.
+type filtered struct {
+	all    []nmgre.Status
+	filter string
+	shown  []*nmgre.Status
+}
+
+// of says whether it is what the filter lets through of all. A list is never changed in its place.
+func (f *filtered) of(all []nmgre.Status, filter string) bool {
+	return f.filter == filter && len(f.all) > 0 && len(f.all) == len(all) && &f.all[0] == &all[0]
 }
 
 // shown are the tunnels that the filter lets through.
 func (l *list) shown(all []nmgre.Status) []*nmgre.Status {
+	if l.last.of(all, l.filter) {
+		return l.last.shown
+	}
 	shown := make([]*nmgre.Status, 0, len(all))
 	words := strings.Fields(strings.ToLower(l.filter))
 	for i := range all {
@@ -30,6 +46,7 @@ func (l *list) shown(all []nmgre.Status) []*nmgre.Status {
 			shown = append(shown, &all[i])
 		}
 	}
+	l.last = filtered{all, l.filter, shown}
 	return shown
 }
 

@@ -55,6 +55,7 @@ type Model struct {
 	mouse    bool
 	redraw   bool                                        // the next frame is a whole one
 	lend     func() func()                               // gives the terminal away, and returns what takes it back; nil in tests of the model
+	clip     func(string)                                // gives a text to the terminal's clipboard; nil where there is none
 	wait     func(time.Duration, func() tea.Cmd) tea.Cmd // nil for the clock; tests have another
 	crash    *crash                                      // a fault of nmgre's own: the program ends
 }

@@ -24,7 +24,7 @@ func (w *wizard) previewKeys(m *Model) []binding {
 		{keys: []string{"enter", "a"}, hint: apply, help: apply + ", as it stands here", why: m.changeWhy(), do: func() tea.Cmd { return w.start(m) }},
 		{keys: []string{"ctrl+p", "b", "left", "h"}, hint: "back", help: "back to the answers; nothing is lost", do: func() tea.Cmd { return w.toPage(m, formPages-1) }},
 		{keys: []string{"esc"}, hint: "leave", help: "leave the wizard (asks first)", do: func() tea.Cmd { return w.leave(m) }},
-		{keys: []string{"y"}, hint: "copy", help: "copy the command that does the same", do: func() tea.Cmd { return m.copyText("the command that does the same", w.sameCommand()) }},
+		{keys: []string{"y"}, hint: "copy", help: "copy the command that does the same", do: func() tea.Cmd { m.copyText("the command that does the same", w.sameCommand()); return nil }},
 		{keys: []string{"up", "k"}, hint: "scroll", help: "a row up", do: scroll(-1)},
 		{keys: []string{"down", "j"}, help: "a row down", do: scroll(1)},
 		{keys: []string{"pgup", "ctrl+u"}, help: "a page up", do: scroll(-m.page())},

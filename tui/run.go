@@ -16,8 +16,9 @@ import (
 // takeBackLimit is how long nmgre waits, when it is told to end, for what it had begun to be taken back.
 const takeBackLimit = 40 * time.Second
 
-// idleRate is how often Bubble Tea looks for what it has to write itself, such as a text for the clipboard.
-const idleRate = 4
+// idleRate is how often a second Bubble Tea looks for what it has to write itself. It has nothing: the canvas writes everything. Less often
+// it cannot.
+const idleRate = 1
 
 // Terminal is where the screens are.
 type Terminal struct {
@@ -43,6 +44,7 @@ func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 		c.leave()
 		return func() { _ = c.enter() } // where it fails the input has ended too
 	}
+	m.clip = c.clip
 	shown := &painted{Model: m, canvas: c, wake: func(d time.Duration) { time.AfterFunc(d, func() { send(frameMsg{}) }) }}
 	program = tea.NewProgram(shown, tea.WithInput(term.In), tea.WithOutput(term.Out), tea.WithoutRenderer(), tea.WithFPS(idleRate))
 	if err := c.enter(); err != nil {

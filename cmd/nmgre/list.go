@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strconv"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -39,14 +39,15 @@ func (a *app) printList(list []nmgre.Status) error {
 		fmt.Fprintln(a.stderr, "hint: nmgre create --peer ADDR --address CIDR makes one")
 		return nil
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tSTATE\tMODE\tLOCAL\tREMOTE\tADDRESSES\tROUTES")
-	for _, s := range list {
-		t := s.Tunnel
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", nmgre.Printable(t.Name), s.State, t.Mode, outer(t.Local), t.Remote,
-			joined(t.Addresses), strconv.Itoa(len(t.Routes)+len(s.Kept.Routes)))
-	}
-	if err := w.Flush(); err != nil {
+	err := a.table(func(w io.Writer) {
+		fmt.Fprintln(w, "NAME\tSTATE\tMODE\tLOCAL\tREMOTE\tADDRESSES\tROUTES")
+		for _, s := range list {
+			t := s.Tunnel
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", nmgre.Printable(t.Name), s.State, t.Mode, outer(t.Local), t.Remote,
+				joined(t.Addresses), strconv.Itoa(len(t.Routes)+len(s.Kept.Routes)))
+		}
+	})
+	if err != nil {
 		return err
 	}
 	a.warnKept(list)

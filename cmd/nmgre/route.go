@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -212,12 +211,12 @@ func (a *app) printRoutes(routes []nmgre.RouteState, asJSON bool) error {
 		}
 		return a.printJSON(out)
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "ROUTE\tOWNER\tSTATE\tWHY")
-	for _, r := range routes {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", nmgre.Printable(r.Route.String()), r.Owner, r.State, r.Why)
-	}
-	return w.Flush()
+	return a.table(func(w io.Writer) {
+		fmt.Fprintln(w, "ROUTE\tOWNER\tSTATE\tWHY")
+		for _, r := range routes {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", nmgre.Printable(r.Route.String()), r.Owner, r.State, r.Why)
+		}
+	})
 }
 
 // hookCommand is what NetworkManager's dispatcher calls. Whatever the event was, it looks at what is there.

@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"text/tabwriter"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -39,22 +39,22 @@ func (a *app) showCommand() *cobra.Command {
 
 // printShow writes a field a line, and what the kernel has below.
 func (a *app) printShow(s nmgre.Status, far nmgre.Tunnel) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	for _, f := range showFields(s) {
-		if f.value != "" {
-			fmt.Fprintf(w, "%s:\t%s\n", f.name, f.value)
+	return a.table(func(w io.Writer) {
+		for _, f := range showFields(s) {
+			if f.value != "" {
+				fmt.Fprintf(w, "%s:\t%s\n", f.name, f.value)
+			}
 		}
-	}
-	for _, r := range routesJSON(s) {
-		fmt.Fprintf(w, "route:\t%s (%s: %s)\n", r.Route, r.Owner, r.Why)
-	}
-	if l := s.Link; l != nil {
-		c := l.Counters
-		fmt.Fprintf(w, "sent:\t%d packets, %d bytes, %d errors, %d dropped\n", c.TxPackets, c.TxBytes, c.TxErrors, c.TxDropped)
-		fmt.Fprintf(w, "received:\t%d packets, %d bytes, %d errors, %d dropped\n", c.RxPackets, c.RxBytes, c.RxErrors, c.RxDropped)
-	}
-	fmt.Fprintf(w, "far end:\t%s\n", far.CreateCommand())
-	return w.Flush()
+		for _, r := range routesJSON(s) {
+			fmt.Fprintf(w, "route:\t%s (%s: %s)\n", r.Route, r.Owner, r.Why)
+		}
+		if l := s.Link; l != nil {
+			c := l.Counters
+			fmt.Fprintf(w, "sent:\t%d packets, %d bytes, %d errors, %d dropped\n", c.TxPackets, c.TxBytes, c.TxErrors, c.TxDropped)
+			fmt.Fprintf(w, "received:\t%d packets, %d bytes, %d errors, %d dropped\n", c.RxPackets, c.RxBytes, c.RxErrors, c.RxDropped)
+		}
+		fmt.Fprintf(w, "far end:\t%s\n", far.CreateCommand())
+	})
 }
 
 type field struct{ name, value string }

@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"nmgre"
@@ -56,24 +56,25 @@ func (a *app) printCreated(c nmgre.Created, far nmgre.Tunnel, asJSON bool) error
 
 // printReport writes a line a check, hints below those that need one, and the verdict last.
 func (a *app) printReport(r nmgre.Report) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	for _, c := range r.Checks {
-		summary := c.Summary
-		if c.Certainty == nmgre.Likely {
-			summary += " (likely)"
+	err := a.table(func(w io.Writer) {
+		for _, c := range r.Checks {
+			summary := c.Summary
+			if c.Certainty == nmgre.Likely {
+				summary += " (likely)"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\n", c.Status, nmgre.Printable(c.ID), nmgre.Printable(summary))
+			if c.Evidence != "" && c.Status != nmgre.Skip {
+				fmt.Fprintf(w, "\t\t  %s\n", nmgre.Printable(c.Evidence))
+			}
+			if c.Hint != "" {
+				fmt.Fprintf(w, "\t\t  hint: %s\n", nmgre.Printable(c.Hint))
+			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Status, nmgre.Printable(c.ID), nmgre.Printable(summary))
-		if c.Evidence != "" && c.Status != nmgre.Skip {
-			fmt.Fprintf(w, "\t\t  %s\n", nmgre.Printable(c.Evidence))
-		}
-		if c.Hint != "" {
-			fmt.Fprintf(w, "\t\t  hint: %s\n", nmgre.Printable(c.Hint))
-		}
-	}
-	if err := w.Flush(); err != nil {
+	})
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(a.stdout, "verdict: %s\n", r.Verdict)
+	_, err = fmt.Fprintf(a.stdout, "verdict: %s\n", r.Verdict)
 	return err
 }
 

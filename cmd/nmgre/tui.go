@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nmgre"
+	"nmgre/routes/store"
 	"nmgre/tui"
 )
 
@@ -87,6 +89,9 @@ func sizeOf(terminal *os.File) func() (width, height int, err error) {
 	}
 }
 
+// screensGCPercent lets the memory of a program that is open for days grow less before it is swept than a command's that ends at once.
+const screensGCPercent = 50
+
 // withScreens runs do over this host.
 func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) error {
 	host, closeHost, err := a.open(ctx)
@@ -94,7 +99,23 @@ func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) erro
 		return err
 	}
 	defer closeHost()
+	debug.SetGCPercent(screensGCPercent)
+	host.Listed = true
+	rememberFiles(host)
 	return do(&screenHost{Host: host})
+}
+
+// rememberFiles has files parsed once, and their routes in memory once, for as long as they stay the same.
+func rememberFiles(host *nmgre.Host) {
+	files, ok := host.Store.(*store.Store)
+	if !ok {
+		return
+	}
+	files = files.Remembering()
+	host.Store = files
+	if keeper, ok := host.Keeper.(*nmgre.LocalKeeper); ok {
+		keeper.Store = files
+	}
 }
 
 // screenOptions says what the terminal is like. NO_COLOR counts with any value (no-color.org); the Linux console has no glyphs beyond

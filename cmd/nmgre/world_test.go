@@ -164,9 +164,9 @@ func (k *stubKernel) Lookup(ctx context.Context, q nmgre.Query) (nmgre.Hop, erro
 		Match: netip.MustParsePrefix("0.0.0.0/0")}, nil
 }
 
-func (k *stubKernel) Routes(ctx context.Context, dev string) ([]nmgre.KernelRoute, error) {
+func (k *stubKernel) Routes(ctx context.Context, dev string, to func(netip.Prefix) bool) ([]nmgre.KernelRoute, error) {
 	routes, err := k.OwnRoutes(ctx)
-	return routes[dev], err
+	return slices.DeleteFunc(slices.Clone(routes[dev]), func(r nmgre.KernelRoute) bool { return to != nil && !to(r.Dst) }), err
 }
 
 // OwnRoutes leaves out the routes of devices that are gone, as the kernel does.

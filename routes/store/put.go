@@ -13,17 +13,21 @@ import (
 	"nmgre"
 )
 
-// stampOf tells a file from every other that had its name: each is written to a file of its own.
+// unknownStamp is that of a file which cannot be told from another.
+const unknownStamp = "unknown"
+
+// stampOf tells a file from every other that had its name: each is written to a file of its own. An editor may write in the file's place;
+// then the times of writing differ.
 func stampOf(file *os.File) string {
 	info, err := file.Stat()
 	if err != nil {
-		return "unknown"
+		return unknownStamp
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return "unknown"
+		return unknownStamp
 	}
-	return fmt.Sprintf("%d-%d-%d", stat.Ino, info.ModTime().UnixNano(), info.Size())
+	return fmt.Sprintf("%d-%d-%d-%d", stat.Ino, info.ModTime().UnixNano(), stat.Ctim.Nano(), info.Size())
 }
 
 // lineSize is about what a line of a route takes.
@@ -71,7 +75,7 @@ func (s *Store) raw(uuid string) (text []byte, stamp string, err error) {
 		return nil, nmgre.StampNone, nil
 	}
 	if err != nil {
-		return nil, "unknown", err
+		return nil, unknownStamp, err
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	text, err = io.ReadAll(io.LimitReader(file, maxFile))

@@ -36,6 +36,7 @@ type Store struct {
 	root    string
 	owner   uint32        // whose the files must be
 	timeout time.Duration // how long the lock is waited for
+	last    *lastRead     // nil where nothing is remembered
 }
 
 var _ nmgre.Store = (*Store)(nil)
@@ -43,6 +44,15 @@ var _ nmgre.Store = (*Store)(nil)
 // New returns the files below root, which is "/" but in tests. They must be the user's with the number owner, which is 0 but in tests.
 func New(root string, owner int) *Store {
 	return &Store{root: root, owner: uint32(owner), timeout: lockTimeout} //nolint:gosec // a user's number
+}
+
+// Remembering returns a store of the same files which parses a file again only when it is another than the last time: for programs that
+// run long, since a file can have a hundred thousand routes. What it returns must not be changed in its place; whether a file can be
+// trusted is looked at every time.
+func (s *Store) Remembering() *Store {
+	other := *s
+	other.last = &lastRead{kept: make(map[string]nmgre.Kept)}
+	return &other
 }
 
 func (s *Store) path(parts ...string) string {
@@ -61,6 +71,7 @@ func (s *Store) UUIDs(context.Context) ([]string, error) {
 			uuids = append(uuids, entry.Name())
 		}
 	}
+	s.last.only(uuids)
 	return uuids, nil
 }
 
@@ -104,8 +115,21 @@ func (s *Store) Get(_ context.Context, uuid string) (nmgre.Kept, error) {
 		return nmgre.Kept{}, denied("read what nmgre keeps for "+uuid, err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
+	stamp := stampOf(file)
+	if k, ok := s.last.get(uuid, stamp); ok {
+		return k, nil
+	}
+	k, err := s.parse(file, uuid)
+	k.Stamp = stamp
+	if err != nil {
+		return nmgre.Kept{}, broken(file.Name(), err)
+	}
+	return s.last.put(k), nil
+}
+
+// parse reads the file of a tunnel.
+func (s *Store) parse(file *os.File, uuid string) (nmgre.Kept, error) {
 	k, err := nmgre.ParseKept(file)
-	k.Stamp = stampOf(file)
 	switch {
 	case err != nil:
 	case k.UUID != uuid:
@@ -113,10 +137,7 @@ func (s *Store) Get(_ context.Context, uuid string) (nmgre.Kept, error) {
 	case k.Name == "":
 		err = errors.New("it names no interface")
 	}
-	if err != nil {
-		return nmgre.Kept{}, broken(file.Name(), err)
-	}
-	return k, nil
+	return k, err
 }
 
 // broken is the error about a file that cannot be read. It is no [nmgre.ErrInvalid], as the parser's own is: nobody asked for it.
