@@ -291,10 +291,27 @@ func (a *apply) outcome(l look, width int) []line {
 	case a.report == nil:
 	case a.report.Verdict == nmgre.Pass:
 		say += ", and carries traffic"
+	case a.onlySilent():
+		say, st = l.warn+" "+printable(a.name)+" is there. The far end does not answer yet: it has to be set up too", yellow
 	default:
-		say, st = l.warn+" "+printable(a.name)+" is there; the far end does not answer yet, or something is marked below", yellow
+		say, st = l.warn+" "+printable(a.name)+" is there, but look at what is marked below", yellow
 	}
 	return append(lines, wrapped(say, width-1, " ", st)...)
+}
+
+// onlySilent says whether all that is marked is that the far end is silent, as it is until it is set up.
+func (a *apply) onlySilent() bool {
+	silent := false
+	for _, c := range a.report.Checks {
+		switch {
+		case c.Status != nmgre.Warn && c.Status != nmgre.Fail:
+		case c.Status == nmgre.Warn && (c.ID == "probe" || c.ID == "counters"):
+			silent = true
+		default:
+			return false
+		}
+	}
+	return silent
 }
 
 // applyKeys are those while the plan is carried out, and after it.
@@ -333,11 +350,15 @@ func (w *wizard) applyKeys(m *Model) []binding {
 func (w *wizard) farLines(width int) []line {
 	switch {
 	case w.apply.farErr != nil:
-		return wrapped(errorText(w.apply.farErr), width, "", red)
+		return wrapped(errorText(w.apply.farErr), width-1, " ", red)
 	case w.apply.far == nil:
-		return []line{styled("thinking of the far end", dim)}
+		return []line{styled(" thinking of the far end", dim)}
 	}
-	return farEndText(*w.apply.far, width)
+	lines := farEndText(*w.apply.far, width-2)
+	for i := range lines {
+		lines[i] = append(line{{" ", plain}}, lines[i]...)
+	}
+	return lines
 }
 
 func (w *wizard) farEndKeys(m *Model) []binding {

@@ -122,29 +122,32 @@ func (m *Model) loadFarEnd(s nmgre.Status) tea.Cmd {
 
 // viewDetail draws the right side.
 func (m *Model) viewDetail(width, height int) []string {
-	inner, room := width-2, height-3
 	s := m.status()
-	rows := []string{m.tabLine(inner)}
+	margin := marginOf(width - 2)
+	inner, room := width-2-2*len(margin), height-3
+	var body []string
 	foot := ""
 	switch {
 	case s == nil && m.detail.tab != tabLog:
 		for _, ln := range m.invitation(inner) {
-			rows = append(rows, m.look.render(inner, ln))
+			body = append(body, m.look.render(inner, ln))
 		}
 	case m.detail.tab == tabRoutes:
-		var body []string
 		body, foot = m.viewRoutes(inner, room)
-		rows = append(rows, body...)
 	default:
 		lines := m.tabLines(s, inner)
 		w := &m.detail.windows[m.detail.tab]
 		from, to := w.clamp(len(lines), room)
 		for _, ln := range lines[from:to] {
-			rows = append(rows, m.look.render(inner, ln))
+			body = append(body, m.look.render(inner, ln))
 		}
 		if len(lines) > room {
 			foot = fmt.Sprintf("%d-%d of %d", from+1, to, len(lines))
 		}
+	}
+	rows := []string{m.tabLine(width - 2)}
+	for _, row := range body {
+		rows = append(rows, margin+row+margin)
 	}
 	title := line{{"nmgre", bold}}
 	if s != nil {
@@ -156,23 +159,36 @@ func (m *Model) viewDetail(width, height int) []string {
 	return m.look.panel(panel{title, foot, m.inDetail}, width, height, rows[:min(len(rows), height-2)])
 }
 
-// tabLine names the tabs. Where there is no room it names the open one.
-func (m *Model) tabLine(width int) string {
-	var out line
-	used := 0
-	for i, name := range tabNames {
-		st := plain
-		if tab(i) == m.detail.tab {
-			st = reverse
-		}
-		out = append(out, span{name, st})
-		used += len(name) + 1
-		if tab(i) != tabs-1 {
-			out = append(out, span{" ", plain})
-		}
+// marginOf is what keeps text off the frame, where there is room for it.
+func marginOf(inner int) string {
+	const roomy = 44
+	if inner < roomy {
+		return ""
 	}
-	if used-1 <= width {
-		return m.look.render(width, out)
+	return " "
+}
+
+// tabLine names the tabs, with their keys where there is room. Where there is none it names the open one.
+func (m *Model) tabLine(width int) string {
+	for _, form := range []string{" %[1]d %[2]s ", "%[2]s"} {
+		var out line
+		used := 0
+		for i, name := range tabNames {
+			st := plain
+			if tab(i) == m.detail.tab {
+				st = reverse
+			}
+			name = fmt.Sprintf(form, i+1, name)
+			if i > 0 && name[0] != ' ' {
+				out = append(out, span{" ", plain})
+				used++
+			}
+			out = append(out, span{name, st})
+			used += len(name)
+		}
+		if used <= width {
+			return m.look.render(width, out)
+		}
 	}
 	here := fmt.Sprintf(" %s  %d of %d ", tabNames[m.detail.tab], m.detail.tab+1, tabs)
 	return m.look.render(width, line{{here, reverse}, {" tab: next", dim}})

@@ -124,7 +124,6 @@ func (l look) renderOn(width int, spans line, ground style) string {
 			t = l.cut(t, left)
 		}
 		left -= cells(t)
-		total -= 0
 		b.WriteString(l.paint(join(ground, s.style), t))
 	}
 	if left > 0 {
@@ -133,14 +132,15 @@ func (l look) renderOn(width int, spans line, ground style) string {
 	return b.String()
 }
 
-func join(a, b style) style {
+// join puts a style on a ground. What is reversed is one bar: colours in it would be patches of it.
+func join(ground, s style) style {
 	switch {
-	case a == plain:
-		return b
-	case b == plain:
-		return a
+	case ground == plain:
+		return s
+	case s == plain, ground == reverse:
+		return ground
 	}
-	return a + ";" + b
+	return ground + ";" + s
 }
 
 // cells is how many cells of a terminal the text takes.
@@ -256,12 +256,16 @@ func wrapWords(words []string, width int) []string {
 	return lines
 }
 
-// splitAt splits a word behind the last character that fits.
+// splitAt splits a word behind the last character that fits; a path, which a prefix with its length is not, behind the last
+// folder that does.
 func splitAt(word string, width int) (head, tail string) {
 	used := 0
 	for i, r := range word {
 		w := cells(string(r))
 		if i > 0 && used+w > width {
+			if folder := strings.LastIndexByte(word[:i], '/'); folder > 0 && strings.Trim(word[folder+1:], "0123456789") != "" {
+				i = folder + 1
+			}
 			return word[:i], word[i:]
 		}
 		used += w

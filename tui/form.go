@@ -175,6 +175,9 @@ func (f *form) drawField(d *drawn, l look, own *field, focused, stacked bool, la
 		lead, st = l.cursor, bold
 	}
 	head := line{{lead + " ", accent}, {own.label, st}}
+	if own.why != "" && !focused {
+		st = dim
+	}
 	if !stacked {
 		head = line{{lead + " ", accent}, {l.fit(own.label, label) + "  ", st}}
 	}
@@ -242,6 +245,9 @@ func (f *field) ground(focused bool) style {
 
 // drawText shows the part of the text that the cursor is in.
 func (f *field) drawText(l look, room int, focused bool) (line, int) {
+	if f.why != "" && !focused {
+		return line{{"-", dim}}, -1
+	}
 	box := min(room, 48)
 	runes := []rune(f.input.Value())
 	if len(runes) == 0 && !focused || len(runes) == 0 && f.input.Placeholder != "" {

@@ -15,7 +15,7 @@ import (
 // The size of a cell, and of the margin around the screen, in pixels.
 const (
 	cellWidth  = 8.4
-	cellHeight = 18
+	cellHeight = 17 // as high as frames are drawn: their lines meet
 	margin     = 12
 )
 
@@ -163,5 +163,5 @@ func (p pen) draw(b *strings.Builder, text string, column, row int) {
 		style += ` text-decoration="underline"`
 	}
 	fmt.Fprintf(b, `<text x="%.1f" y="%d" textLength="%.1f" lengthAdjust="spacingAndGlyphs" xml:space="preserve" fill="%s"%s>%s</text>`+"\n",
-		x, y+cellHeight-5, width, front, style, html.EscapeString(text))
+		x, y+cellHeight-4, width, front, style, html.EscapeString(text))
 }
