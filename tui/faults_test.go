@@ -35,6 +35,25 @@ func TestNetworkManagerGoesAndComesBack(t *testing.T) {
 	d.must("NetworkManager 1.42.4", "gre2").mustNot("has gone", "paris")
 }
 
+// A reading that was under way when NetworkManager went does not hide what has been said since.
+func TestLateAnswerWhileNetworkManagerIsAway(t *testing.T) {
+	f := newFake().withTunnels()
+	d := openFake(t, f, Options{})
+	f.listErr = &nmgre.Error{Kind: nmgre.ErrNoNetworkManager, What: "NetworkManager is not running"}
+	d.hold = true
+	d.keys("ctrl+r")
+	d.take(noticeMsg{Notice: nmgre.Notice{Lost: true}})
+	d.keys("u").must("u: NetworkManager has gone; nmgre waits for it")
+	d.hold = false
+	for _, late := range d.held {
+		d.take(late)
+	}
+	if len(d.held) == 0 {
+		t.Fatal("nothing was under way")
+	}
+	d.must("u: NetworkManager has gone; nmgre waits for it", "gre1")
+}
+
 // What cannot be read leaves the last list standing.
 func TestReadingFails(t *testing.T) {
 	f := newFake().withTunnels()

@@ -105,14 +105,15 @@ func (m *Model) refresh() tea.Cmd {
 func (m *Model) listed(all []nmgre.Status, err error) tea.Cmd {
 	m.readErr = err
 	if err != nil {
+		away := errors.Is(err, nmgre.ErrNoNetworkManager)
+		if away && m.gone { // that has been said
+			return nil
+		}
 		m.fail(err)
-		if !errors.Is(err, nmgre.ErrNoNetworkManager) {
+		if !away {
 			return nil
 		}
 		m.lost = true
-		if m.gone {
-			return nil
-		}
 		return m.after(restWhileStarting, m.refresh) // it is starting: nothing tells when it is done
 	}
 	if m.lost {
