@@ -80,9 +80,9 @@ type routeChange struct {
 	kept    Kept // what it shall keep
 	version Version
 
-	have    []Owned     // the routes, those of before first; Owner is empty where one was deleted
-	at      *slotIndex  // into have
-	touched map[int]int // index into have, index into change.Routes
+	have    []Owned    // the routes, those of before first; Owner is empty where one was deleted
+	at      *slotIndex // into have
+	touched []bool     // of have: a route that was asked for is there
 	result  RouteChanged
 }
 
@@ -100,7 +100,7 @@ func (h *Host) planChange(ctx context.Context, p Profile, change RouteChange) (*
 		return nil, &Error{Kind: ErrInvalid, What: fmt.Sprintf("line %d of what is kept for %s cannot be read", before.Bad[0].Line, Printable(p.Tunnel.Name)),
 			Hint: "mend or remove that line first: it would be lost", Err: before.Bad[0].Err}
 	}
-	c := &routeChange{change: change, profile: p, before: before, version: m.Version, touched: make(map[int]int)}
+	c := &routeChange{change: change, profile: p, before: before, version: m.Version}
 	c.result.Tunnel = p.Tunnel.Name
 	c.result.Inactive = p.State == StateInactive
 	c.load()
@@ -134,6 +134,7 @@ func (h *Host) keptOf(ctx context.Context, uuid string) (Kept, error) {
 func (c *routeChange) load() {
 	own, kept := c.profile.Tunnel.Routes, c.before.Routes
 	c.have = make([]Owned, 0, len(own)+len(kept)+len(c.change.Routes))
+	c.touched = make([]bool, 0, cap(c.have))
 	c.at = newSlotIndex(cap(c.have), func(i int32) *Route { return c.have[i].Route })
 	for i := range own {
 		c.insert(Owned{&own[i], OwnerProfile, ""})
@@ -144,7 +145,7 @@ func (c *routeChange) load() {
 }
 
 func (c *routeChange) insert(o Owned) {
-	c.have = append(c.have, o)
+	c.have, c.touched = append(c.have, o), append(c.touched, false)
 	c.at.put(int32(len(c.have) - 1)) //nolint:gosec // far fewer
 }
 
@@ -194,15 +195,15 @@ func (c *routeChange) put(i int, o Owned) error {
 	found, taken := c.at.find(o.Route.slot())
 	at := int(found)
 	if !taken {
-		c.touched[len(c.have)] = i
 		c.insert(o)
+		c.touched[len(c.have)-1] = true
 		c.result.Added++
 		return nil
 	}
-	if _, again := c.touched[at]; again {
+	if c.touched[at] {
 		return invalid("route", "give each destination once, or with different metrics", "%s is there twice", o.Route.Dst)
 	}
-	c.touched[at] = i
+	c.touched[at] = true
 	switch held := c.have[at]; {
 	case held.Route.Equal(o.Route):
 		c.result.Routes[i].Owner = held.Owner
@@ -241,7 +242,6 @@ func (c *routeChange) deleteAll() []error {
 			c.result.Unchanged++
 			continue
 		}
-		c.touched[at] = i
 		c.result.Routes = append(c.result.Routes, c.have[at])
 		c.have[at].Owner = ""
 		c.result.Removed++

@@ -3,6 +3,7 @@ package nmgre
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -26,13 +27,14 @@ var errManyBadLines = errors.New("more than 1000 lines of it cannot be read")
 // fails for what is no such file at all, or a file of a later version; the error is an [ErrInvalid].
 func ParseKept(r io.Reader) (Kept, error) {
 	p := keptParser{seen: make(map[string]bool)}
+	defer p.routes.wait.Wait() // nothing goes on when this has returned
 	lines := bufio.NewReaderSize(r, maxSpec+64)
 	if file, ok := r.(io.ReadSeeker); ok {
 		n, err := countRouteLines(file, lines)
 		if err != nil {
 			return p.end(err)
 		}
-		p.kept.Routes = slices.Grow(p.kept.Routes, n)
+		p.routes.expect(n)
 	}
 	for n := 1; ; n++ {
 		line, err := lines.ReadSlice('\n')
@@ -90,13 +92,21 @@ func (p *keptParser) end(err error) (Kept, error) {
 	if !p.seen["version"] {
 		return Kept{}, invalid("", "", "the file has no line \"version %s\"", keptVersion)
 	}
-	return p.kept, nil
+	routes, _, bad := p.routes.finish()
+	k := p.kept
+	k.Routes, k.Bad = routes, append(k.Bad, bad...)
+	slices.SortStableFunc(k.Bad, func(a, b BadLine) int { return cmp.Compare(a.Line, b.Line) })
+	if len(k.Bad) > maxBadLines {
+		return Kept{}, &Error{Kind: ErrInvalid, Err: errManyBadLines}
+	}
+	return k, nil
 }
 
 // keptParser reads a file line by line.
 type keptParser struct {
-	kept Kept
-	seen map[string]bool // words that stand once
+	kept   Kept
+	seen   map[string]bool // words that stand once
+	routes lineParser
 }
 
 // line reads one line. Its error is about the whole file.
@@ -115,8 +125,13 @@ func (p *keptParser) line(n int, text string, tooLong bool) error {
 	if !p.seen["version"] && word != "version" {
 		return &Error{What: fmt.Sprintf("line %d: it does not begin with \"version %s\"", n, keptVersion)}
 	}
-	err := error(invalid("", "write one route at a time", "it is longer than %d bytes", maxSpec))
-	if !tooLong {
+	var err error
+	switch {
+	case tooLong:
+		err = invalid("", "write one route at a time", "it is longer than %d bytes", maxSpec)
+	case word == "route":
+		p.routes.add(n, rest)
+	default:
 		err = p.subject(word, rest)
 	}
 	if err != nil {
@@ -129,14 +144,8 @@ func (p *keptParser) line(n int, text string, tooLong bool) error {
 }
 
 // subject reads what a line says about what its first word names.
-func (p *keptParser) subject(word, rest string) (err error) {
+func (p *keptParser) subject(word, rest string) error {
 	switch word {
-	case "route":
-		var r Route
-		if r, err = ParseRoute(rest); err == nil {
-			p.kept.Routes = append(p.kept.Routes, r)
-		}
-		return err
 	case "snat":
 		return p.snat(rest)
 	case "inner":
@@ -247,13 +256,18 @@ func (k Kept) WriteTo(w io.Writer) (int64, error) {
 	var odd error
 	line := func(words ...string) {
 		text := strings.Join(words, " ")
-		if odd == nil && (!isPrintable(text) || len(text) > len("route ")+maxSpec) { // a line break would begin a line of another meaning
-			odd = invalid("", "", "\"%.80s\" cannot be written down", Printable(text))
+		if odd == nil && (!isPrintable(text) || len(text) > len("route ")+maxSpec) {
+			odd = oddLine(text)
 		}
 		n, _ := b.WriteString(text + "\n") // Flush has the error
 		written += int64(n)
 	}
 	k.writeLines(line)
+	if odd == nil {
+		var n int64
+		n, odd = k.writeRoutes(b)
+		written += n
+	}
 	if odd != nil {
 		return 0, odd
 	}
@@ -296,7 +310,34 @@ func (k Kept) writeLines(line func(words ...string)) {
 	if k.Pin {
 		line("pin")
 	}
-	for _, r := range k.Routes {
-		line("route", r.String())
+}
+
+// writeRoutes writes a line for each route: there may be very many, so that each takes no memory of its own.
+func (k Kept) writeRoutes(w *bufio.Writer) (written int64, err error) {
+	const word = "route "
+	var text []byte
+	for i := range k.Routes {
+		text = k.Routes[i].appendText(append(text[:0], word...), "")
+		if !isPlainText(text) && !isPrintable(string(text)) || len(text) > len(word)+maxSpec {
+			return written, oddLine(string(text))
+		}
+		n, _ := w.Write(append(text, '\n')) // Flush has the error
+		written += int64(n)
 	}
+	return written, nil
+}
+
+// isPlainText says whether there are only ASCII's printable characters.
+func isPlainText(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// oddLine is the error about a line that would not be read back as what it is: a line break in it would begin one of another meaning.
+func oddLine(text string) error {
+	return invalid("", "", "\"%.80s\" cannot be written down", Printable(text))
 }

@@ -295,14 +295,16 @@ func (p *preflight) innerOverlap() *Error {
 }
 
 func (p *preflight) routeIsOwnNetwork() *Error {
+	own := make(map[netip.Prefix]string)
+	for _, link := range p.links {
+		for _, a := range link.Addresses {
+			own[a.Masked()] = link.Name
+		}
+	}
 	for i := range p.t.Routes {
 		r := &p.t.Routes[i]
-		for _, link := range p.links {
-			for _, own := range link.Addresses {
-				if r.TableOrMain() == MainTable && own.Masked() == r.Dst {
-					return invalid("route", "routes lead to the networks behind the far end", "%s is this host's own network, on %s", r.Dst, Printable(link.Name))
-				}
-			}
+		if name, is := own[r.Dst]; is && r.TableOrMain() == MainTable {
+			return invalid("route", "routes lead to the networks behind the far end", "%s is this host's own network, on %s", r.Dst, Printable(name))
 		}
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 )
 
@@ -25,7 +24,8 @@ func ParseRouteList(r io.Reader) (RouteList, error) { return RouteNames{}.ParseL
 
 // ParseList reads one SPEC a line, as [ParseRouteList] does, with the names that n has besides.
 func (n RouteNames) ParseList(r io.Reader) (RouteList, error) {
-	p := listParser{spec: routeParser{names: n}}
+	p := listParser{lineParser: lineParser{names: n}}
+	defer p.wait.Wait() // nothing goes on when this has returned
 	if err := p.makeRoom(r); err != nil {
 		return RouteList{}, &Error{Kind: ErrInvalid, Field: "routes-from", What: "it cannot be read", Hint: "one route a line", Err: err}
 	}
@@ -40,10 +40,11 @@ func (n RouteNames) ParseList(r io.Reader) (RouteList, error) {
 	if err := lines.Err(); err != nil {
 		return RouteList{}, &Error{Kind: ErrInvalid, Field: "routes-from", What: fmt.Sprintf("line %d cannot be read", p.line+1), Hint: "one route a line", Err: err}
 	}
-	if err := p.errors(); err != nil {
+	routes, numbers, bad := p.finish()
+	if err := wrongLines(bad, int(p.wrong.Load())); err != nil {
 		return RouteList{}, err
 	}
-	list := RouteList{p.all(), p.lines}
+	list := RouteList{routes, numbers}
 	if err := list.repeated(); err != nil {
 		return RouteList{}, err
 	}
@@ -55,20 +56,12 @@ const maxListLine = 2 * maxSpec
 
 // listParser is a list while it is read.
 type listParser struct {
-	spec   routeParser
-	full   [][]Route // the routes, in pieces: one slice that grows would be copied again and again
-	routes []Route   // the last piece
-	lines  []int
-	line   int
-	wrong  int
-	errs   []error // about the first of the wrong lines
+	lineParser
+	line int
 }
 
-// listPiece is how many routes a piece has, and maxRoom for how many room is made before they are read.
-const (
-	listPiece = 1024
-	maxRoom   = 200_000
-)
+// maxRoom is for how many routes room is made before they are read.
+const maxRoom = 200_000
 
 // makeRoom counts the lines of what can be read twice, so that a long list is in one piece at once.
 func (p *listParser) makeRoom(r io.Reader) error {
@@ -77,11 +70,10 @@ func (p *listParser) makeRoom(r io.Reader) error {
 		return nil
 	}
 	n, err := countLines(again)
-	if err != nil {
-		return err
+	if err == nil {
+		p.expect(n)
 	}
-	p.routes, p.lines = make([]Route, 0, n), make([]int, 0, n)
-	return nil
+	return err
 }
 
 // countLines counts lines, maxRoom at most, and goes back to the beginning.
@@ -102,29 +94,9 @@ func countLines(r io.ReadSeeker) (n int, err error) {
 	return min(n+1, maxRoom), err
 }
 
-// all returns the routes in one piece.
-func (p *listParser) all() []Route {
-	if len(p.full) == 0 {
-		return p.routes
-	}
-	return slices.Concat(append(p.full, p.routes)...)
-}
-
 func (p *listParser) read(text string) {
-	text = withoutComment(text)
-	if text == "" {
-		return
-	}
-	err := p.spec.read(text)
-	if err == nil {
-		if len(p.routes) == cap(p.routes) && len(p.routes) > 0 {
-			p.full, p.routes = append(p.full, p.routes), make([]Route, 0, listPiece)
-		}
-		p.routes, p.lines = append(p.routes, p.spec.r), append(p.lines, p.line)
-		return
-	}
-	if p.wrong++; p.wrong <= maxToldErrors {
-		p.errs = append(p.errs, fmt.Errorf("line %d: %w", p.line, err))
+	if text = withoutComment(text); text != "" {
+		p.add(p.line, text)
 	}
 }
 
@@ -142,11 +114,16 @@ func withoutComment(text string) string {
 	}
 }
 
-func (p *listParser) errors() error {
-	if p.wrong > maxToldErrors {
-		p.errs = append(p.errs, invalid("routes-from", "", "and %d more wrong lines", p.wrong-maxToldErrors))
+// wrongLines is the error about the first of the wrong lines, of which there are n.
+func wrongLines(bad []BadLine, n int) error {
+	var errs []error
+	for _, line := range bad[:min(len(bad), maxToldErrors)] {
+		errs = append(errs, fmt.Errorf("line %d: %w", line.Line, line.Err))
 	}
-	return errors.Join(p.errs...)
+	if n > maxToldErrors {
+		errs = append(errs, invalid("routes-from", "", "and %d more wrong lines", n-maxToldErrors))
+	}
+	return errors.Join(errs...)
 }
 
 // repeated is the error about the first two lines that are one route to the kernel.

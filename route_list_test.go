@@ -64,11 +64,11 @@ func TestParseRouteListManyErrors(t *testing.T) {
 
 // A list that is in pieces in memory is whole afterwards, in whatever order it comes.
 func TestParseRouteListLong(t *testing.T) {
-	for _, n := range []int{listPiece - 1, listPiece, listPiece + 1, 5*listPiece + 7} {
+	for _, n := range []int{pieceLines - 1, pieceLines, pieceLines + 1, 5*pieceLines + 7} {
 		lines := strings.SplitAfter(string(routeLines(n, "%s")), "\n")
 		for _, order := range []string{"up", "down"} {
 			list, err := ParseRouteList(strings.NewReader(strings.Join(lines, "")))
-			if err != nil || len(list.Routes) != n || len(list.Lines) != n || cap(list.Routes) > n+listPiece {
+			if err != nil || len(list.Routes) != n || len(list.Lines) != n || cap(list.Routes) > n+pieceLines {
 				t.Fatalf("%d lines: %d routes (room for %d), %d lines, %v", n, len(list.Routes), cap(list.Routes), len(list.Lines), err)
 			}
 			for i, r := range list.Routes {

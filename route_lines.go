@@ -1,0 +1,118 @@
+package nmgre
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// lineParser reads routes that stand one a line, and keeps their order. Of very many lines it gives pieces to all processors.
+type lineParser struct {
+	names  RouteNames
+	room   []Route // for the routes of the pieces to come, one a line; nil if nobody has counted the lines
+	all    []Route // room as it was at first
+	open   *linePiece
+	pieces []*linePiece
+	busy   chan struct{} // has a place for each piece that is parsed
+	wait   sync.WaitGroup
+	wrong  atomic.Int64 // lines that are no routes
+}
+
+// pieceLines is how many lines a piece has.
+const pieceLines = 1024
+
+// linePiece is a piece of a list of routes.
+type linePiece struct {
+	lines  []int // numbers of the lines; afterwards of those that are routes
+	texts  []string
+	routes []Route
+	bad    []BadLine
+}
+
+// expect makes room for the routes of n lines at once.
+func (l *lineParser) expect(n int) {
+	l.all = make([]Route, 0, n)
+	l.room = l.all
+}
+
+// add takes the line with the number n.
+func (l *lineParser) add(n int, text string) {
+	if l.open == nil {
+		l.open = new(linePiece)
+		if len(l.pieces) > 0 { // this is a long list
+			l.open.lines, l.open.texts = make([]int, 0, pieceLines), make([]string, 0, pieceLines)
+		}
+	}
+	p := l.open
+	p.lines, p.texts = append(p.lines, n), append(p.texts, text)
+	if len(p.texts) == pieceLines {
+		l.close()
+		l.begin(p)
+	}
+}
+
+// close ends the open piece, and gives it its room.
+func (l *lineParser) close() {
+	p := l.open
+	l.open, l.pieces = nil, append(l.pieces, p)
+	n := len(p.texts)
+	if cap(l.room) < n { // there are more than were expected
+		p.routes = make([]Route, 0, n)
+		return
+	}
+	p.routes, l.room = l.room[:0:n], l.room[n:n:cap(l.room)]
+}
+
+// begin has a piece parsed, as soon as a processor has time for it.
+func (l *lineParser) begin(p *linePiece) {
+	if l.busy == nil {
+		l.busy = make(chan struct{}, runtime.GOMAXPROCS(0))
+	}
+	l.busy <- struct{}{}
+	l.wait.Go(func() {
+		l.parse(p)
+		<-l.busy
+	})
+}
+
+// parse reads the routes of a piece. Errors are kept about the first wrong lines of each piece, and of all.
+func (l *lineParser) parse(p *linePiece) {
+	spec := routeParser{names: l.names}
+	lines := p.lines[:0]
+	for i, text := range p.texts {
+		if err := spec.read(text); err != nil {
+			if l.wrong.Add(1) <= maxBadLines+1 || len(p.bad) < maxToldErrors {
+				p.bad = append(p.bad, BadLine{p.lines[i], err})
+			}
+			continue
+		}
+		p.routes, lines = append(p.routes, spec.r), append(lines, p.lines[i])
+	}
+	p.lines, p.texts = lines, nil
+}
+
+// finish returns the routes with the numbers of their lines, and what is wrong with the others.
+func (l *lineParser) finish() (routes []Route, lines []int, bad []BadLine) {
+	if l.open != nil {
+		p := l.open
+		l.close()
+		l.parse(p)
+	}
+	l.wait.Wait()
+	n := 0
+	for _, p := range l.pieces {
+		n += len(p.routes)
+	}
+	switch {
+	case n == 0:
+	case cap(l.all) < n:
+		routes, lines = make([]Route, 0, n), make([]int, 0, n)
+	default:
+		routes, lines = l.all[:0], make([]int, 0, n)
+	}
+	for _, p := range l.pieces { // where they are in one piece of memory, they move to the left
+		routes, lines, bad = append(routes, p.routes...), append(lines, p.lines...), append(bad, p.bad...)
+	}
+	return slices.Clip(routes), lines, bad
+}
