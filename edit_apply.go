@@ -122,7 +122,7 @@ func (e *edit) confirmName(opts EditOptions) string {
 	if opts.Confirm == nil {
 		return ""
 	}
-	return "it was confirmed"
+	return "asked whether to keep it"
 }
 
 // look makes sure that the tunnel is what the plan was made for, and notes what is wrong with it already.

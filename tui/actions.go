@@ -144,10 +144,13 @@ func remake(ctx context.Context, wf Workflow, want nmgre.Tunnel) error {
 	return err
 }
 
+// undone says that the change has been taken back.
+func (u *undo) undone() string { return "taken back: nmgre " + u.what }
+
 func (m *Model) askUndo() tea.Cmd {
 	u := m.undo
 	m.push(&question{title: "Take the last change back?", lines: []string{"nmgre " + u.what + ". Taken back, it will " + u.how + "."}, yes: "take it back", no: "leave it",
-		do: func() tea.Cmd { return m.perform(u.how, "taken back: "+u.how, u.root, u.do, nil) }})
+		do: func() tea.Cmd { return m.perform(u.how, u.undone(), u.root, u.do, nil) }})
 	return nil
 }
 

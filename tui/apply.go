@@ -27,6 +27,7 @@ type apply struct {
 	far     *nmgre.Tunnel
 	farErr  error
 	name    string
+	changed bool // it was there before
 }
 
 // start carries out what the preview shows.
@@ -35,7 +36,7 @@ func (w *wizard) start(m *Model) tea.Cmd {
 	a.mu.Lock()
 	a.running, a.failed, a.ended, a.done, a.checks, a.report, a.many = true, nil, false, nil, nil, nil, [2]int{}
 	if w.change != nil {
-		a.steps, a.name = w.change.Steps, w.edit.Tunnel.Name
+		a.steps, a.name, a.changed = w.change.Steps, w.edit.Tunnel.Name, true
 	} else {
 		a.steps, a.name = w.plan.Steps, w.plan.Tunnel.Name
 	}
@@ -286,17 +287,27 @@ func (a *apply) outcome(l look, width int) []line {
 		}
 		return lines
 	}
-	say, st := l.pass+" "+printable(a.name)+" is there", green
+	return append(lines, a.success(l, width)...)
+}
+
+// success says what there is now.
+func (a *apply) success(l look, width int) []line {
+	glyph, st, more := l.warn, yellow, ""
 	switch {
 	case a.report == nil:
+		glyph, st = l.pass, green
 	case a.report.Verdict == nmgre.Pass:
-		say += ", and carries traffic"
+		glyph, st, more = l.pass, green, ", and carries traffic"
 	case a.onlySilent():
-		say, st = l.warn+" "+printable(a.name)+" is there. The far end does not answer yet: it has to be set up too", yellow
+		more = ". The far end does not answer: it may have to be set up still"
 	default:
-		say, st = l.warn+" "+printable(a.name)+" is there, but look at what is marked below", yellow
+		more = ", but look at what is marked below"
 	}
-	return append(lines, wrapped(say, width-1, " ", st)...)
+	is := " is there"
+	if a.changed {
+		is = " is changed"
+	}
+	return wrapped(glyph+" "+printable(a.name)+is+more, width-1, " ", st)
 }
 
 // onlySilent says whether all that is marked is that the far end is silent, as it is until it is set up.

@@ -134,7 +134,7 @@ func (c *countdown) revert(m *Model) tea.Cmd {
 		m.warn("taken back: it was not confirmed")
 		return nil
 	}
-	return m.perform(c.back.how, "taken back: "+c.back.how, c.back.root, c.back.do, nil)
+	return m.perform(c.back.how, c.back.undone(), c.back.root, c.back.do, nil)
 }
 
 func (c *countdown) typing() bool { return false }

@@ -176,7 +176,7 @@ func TestDeleteAndUndo(t *testing.T) {
 	d.keys("x").must("Delete gre1?", uuidOf(1), "172.16.100.1/30", "1 route: 10.10.100.0/24", "Its traffic stops at once")
 	d.keys("n").must("gre1")
 	d.keys("x", "y").must("gre1 is deleted; z makes it anew").mustNot("▸● gre1 ")
-	d.keys("z", "y").must("taken back: make gre1 anew")
+	d.keys("z", "y").must("taken back: nmgre deleted gre1")
 	if !f.saw("create nmgre create --name gre1 --peer 100.0.2.100") {
 		t.Errorf("calls: %q", f.calls)
 	}
@@ -209,7 +209,7 @@ func TestChangeThatMayCutOff(t *testing.T) {
 		t.Error("it has not been taken back")
 	}
 	d.ticks = false
-	d.must("taken back: bring gre1 up")
+	d.must("taken back: nmgre took gre1 down")
 	d.keys("d", "y", "y").must("kept: nmgre took gre1 down")
 	if f.tunnels[0].State != nmgre.StateInactive {
 		t.Error("it has been taken back though it was confirmed")

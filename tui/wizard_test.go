@@ -127,7 +127,7 @@ func TestEdit(t *testing.T) {
 	d.keys("e", "ctrl+s").must("nothing is different")
 	d.keys("ctrl+n", "ctrl+n", "down", "down", "down", "down", "ctrl+u", "=1400", "ctrl+s")
 	d.must("- 1476", "+ 1400", "The tunnel stays up", "nmgre edit gre1 --mtu=1400")
-	d.keys("enter").must("wrote the profile to disk", "gre1 is there")
+	d.keys("enter").must("wrote the profile to disk", "gre1 is changed")
 	d.keys("enter").must("Tunnels")
 	if f.tunnels[0].Tunnel.MTU != 1400 {
 		t.Errorf("mtu %d", f.tunnels[0].Tunnel.MTU)
