@@ -17,14 +17,22 @@ const (
 // removal is the index of a message that removes a route. That the route is gone already is no error.
 const removal = -1
 
-// batch is a send that is being put together.
+// batch is a send that is being put together, while the one before is carried out: the kernel does nothing else until it has.
 type batch struct {
 	kernel *Kernel
-	refuse func(index int, flags uint16, err error) // is told of each message that failed, with its flags, but for removals
+	// refuse is told of each message that failed, with its flags, but for removals: by another goroutine, until flush has returned.
+	refuse func(index int, flags uint16, err error)
 
+	load
+	spare   load       // whose memory is used again
+	sending chan error // what becomes of the send that is under way; nil if none is
+	answers []byte
+}
+
+// load is what is sent at once.
+type load struct {
 	buf     []byte
 	indexes []int // of the messages in buf
-	answers []byte
 }
 
 // add appends a message about a route, and sends when there are enough.
@@ -60,50 +68,90 @@ func (b *batch) end(ctx context.Context, start, index int) error {
 	if len(b.indexes) < batchSize && len(b.buf) < batchBytes {
 		return nil
 	}
-	return b.flush(ctx)
+	return b.ship(ctx)
 }
 
-// flush sends what is there, and reads what the kernel says to it.
+// flush sends what is there, and returns when everything is carried out.
 func (b *batch) flush(ctx context.Context) error {
-	if err := ctx.Err(); err != nil || len(b.indexes) == 0 {
+	full, err := b.take(ctx)
+	if err != nil || len(full.indexes) == 0 {
 		return err
 	}
-	socket := b.kernel.sockets[unix.NETLINK_ROUTE].Socket
-	socket.Lock()
-	defer socket.Unlock()
-	first := b.number()
-	if err := unix.Sendto(socket.GetFd(), b.buf, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return timedOut(fmt.Errorf("send %d changes of routes: %w", len(b.indexes), err))
+	return b.send(full)
+}
+
+// ship begins to send what is there.
+func (b *batch) ship(ctx context.Context) error {
+	full, err := b.take(ctx)
+	if err != nil {
+		return err
 	}
-	err := b.read(socket.GetFd(), first)
-	b.buf, b.indexes = b.buf[:0], b.indexes[:0]
+	sending := make(chan error, 1)
+	b.sending = sending
+	go func() { sending <- b.send(full) }()
+	return nil
+}
+
+// take returns what is there, when what was sent before is carried out.
+func (b *batch) take(ctx context.Context) (load, error) {
+	err := b.wait()
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return load{}, err
+	}
+	full := b.load
+	b.load, b.spare = load{b.spare.buf[:0], b.spare.indexes[:0]}, full
+	return full, nil
+}
+
+// wait returns what has become of the last send.
+func (b *batch) wait() error {
+	if b.sending == nil {
+		return nil
+	}
+	err := <-b.sending
+	b.sending = nil
 	return err
 }
 
-// number gives the messages their sequence numbers, and asks for an acknowledgement of the last. It returns the first number.
-func (b *batch) number() uint32 {
-	first := b.kernel.batchSeq
-	at, last := 0, 0
-	for i := range b.indexes {
-		native.PutUint32(b.buf[at+8:], first+uint32(i)) //nolint:gosec // at most batchSize
-		last = at
-		at += aligned(int(native.Uint32(b.buf[at:])))
+// send sends a load, and reads what the kernel says to it.
+func (b *batch) send(l load) error {
+	socket := b.kernel.sockets[unix.NETLINK_ROUTE].Socket
+	socket.Lock()
+	defer socket.Unlock()
+	first := l.number(b.kernel)
+	if err := unix.Sendto(socket.GetFd(), l.buf, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return timedOut(fmt.Errorf("send %d changes of routes: %w", len(l.indexes), err))
 	}
-	flags := native.Uint16(b.buf[last+6:])
-	native.PutUint16(b.buf[last+6:], flags|unix.NLM_F_ACK)
-	b.kernel.batchSeq = first + uint32(len(b.indexes)) //nolint:gosec // it may wrap around
+	return b.read(socket.GetFd(), l.indexes, first)
+}
+
+// number gives the messages their sequence numbers, and asks for an acknowledgement of the last. It returns the first number.
+func (l load) number(k *Kernel) uint32 {
+	first := k.batchSeq
+	at, last := 0, 0
+	for i := range l.indexes {
+		native.PutUint32(l.buf[at+8:], first+uint32(i)) //nolint:gosec // at most batchSize
+		last = at
+		at += aligned(int(native.Uint32(l.buf[at:])))
+	}
+	flags := native.Uint16(l.buf[last+6:])
+	native.PutUint16(l.buf[last+6:], flags|unix.NLM_F_ACK)
+	k.batchSeq = first + uint32(len(l.indexes)) //nolint:gosec // it may wrap around
 	return first
 }
 
 // maxAnswer is the size of what is read at once, in bytes: an answer echoes the message that it is about.
 const maxAnswer = 64 << 10
 
-// read takes answers until that to the last message has come.
-func (b *batch) read(fd int, first uint32) error {
+// read takes answers until that to the last message has come. The indexes are those of the messages.
+func (b *batch) read(fd int, indexes []int, first uint32) error {
 	if b.answers == nil {
 		b.answers = make([]byte, maxAnswer)
 	}
-	lastIndex := uint32(len(b.indexes) - 1) //nolint:gosec // at least one, at most batchSize
+	lastIndex := uint32(len(indexes) - 1) //nolint:gosec // at least one, at most batchSize
 	for range 2 * batchSize {
 		n, from, err := unix.Recvfrom(fd, b.answers, 0)
 		if errors.Is(err, unix.EINTR) {
@@ -122,7 +170,7 @@ func (b *batch) read(fd int, first uint32) error {
 			}
 			at := native.Uint32(rest[8:]) - first
 			if native.Uint16(rest[4:]) == unix.NLMSG_ERROR && at <= lastIndex {
-				if err := b.answer(b.indexes[at], native.Uint16(rest[6:]), rest[unix.SizeofNlMsghdr:size]); err != nil {
+				if err := b.answer(indexes[at], native.Uint16(rest[6:]), rest[unix.SizeofNlMsghdr:size]); err != nil {
 					return err
 				}
 				if at == lastIndex {

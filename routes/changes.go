@@ -37,6 +37,7 @@ func newChanges(s *comparison, k *Kernel, progress func(done, total int)) *chang
 
 // send sends what is wanted in its order, since a gateway may need the route before it, and then removes what is not.
 func (c *changes) send(ctx context.Context) error {
+	defer func() { _ = c.batch.wait() }() // where it ends early, what is under way ends before
 	slices.SortStableFunc(c.rivals, func(a, b rival) int { return cmp.Compare(a.index, b.index) })
 	for _, step := range []func(context.Context) error{c.add, c.batch.flush, c.clearOld, c.remove, c.batch.flush, c.again, c.batch.flush} {
 		if err := step(ctx); err != nil {
@@ -134,7 +135,9 @@ func (c *changes) again(ctx context.Context) error {
 		return nil
 	}
 	for _, i := range tries {
-		delete(c.refusals, i)
+		delete(c.refusals, i) // all of them before the kernel refuses the first anew
+	}
+	for _, i := range tries {
 		if err := c.put(ctx, i, unix.NLM_F_EXCL); err != nil {
 			return err
 		}

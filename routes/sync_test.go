@@ -224,7 +224,7 @@ type endsAfter struct {
 func (c *endsAfter) Err() error {
 	callers := make([]uintptr, 2)
 	runtime.Callers(2, callers)
-	if frame, _ := runtime.CallersFrames(callers).Next(); !strings.HasSuffix(frame.Function, ".flush") {
+	if frame, _ := runtime.CallersFrames(callers).Next(); !strings.HasSuffix(frame.Function, ".take") {
 		return nil
 	}
 	if c.sent++; c.sent > c.calls {
