@@ -334,12 +334,13 @@ type reapplying struct {
 	device     dbus.ObjectPath
 	quirks     quirks
 	unlessSame bool     // do nothing if it runs with it already
+	whole      bool     // all of the settings count, not the routes only
 	applied    Settings // what it ran with at first
 	version    uint64   // counts the changes of that
 }
 
-// run has the device run with the routes of s. All else that it runs with stays, even where the profile has something else by now: that may be
-// what a device cannot change while it is up. It returns false if the device is not ready for it.
+// run has the device run with the routes of s, or with the whole of it. With the routes, all else that it runs with stays, even where the profile
+// has something else by now: that may be what a device cannot change while it is up. It returns false if the device is not ready for it.
 func (r *reapplying) run(ctx context.Context, s Settings) (bool, error) {
 	for range maxTries {
 		err := r.try(ctx, s)
@@ -361,7 +362,10 @@ func (r *reapplying) try(ctx context.Context, s Settings) error {
 	if r.applied == nil {
 		r.applied = applied
 	}
-	want := r.quirks.wanted(applied, s)
+	want := s
+	if !r.whole {
+		want = r.quirks.wanted(applied, s)
+	}
 	if r.unlessSame && reflect.DeepEqual(want, applied) {
 		return nil
 	}

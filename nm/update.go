@@ -2,7 +2,6 @@ package nm
 
 import (
 	"context"
-	"fmt"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
@@ -85,16 +84,20 @@ func (c *Client) Reapply(ctx context.Context, uuid string) error {
 func (l *link) reapplyProfile(ctx context.Context, uuid string) error {
 	var s Settings
 	var actives []dbus.ObjectPath
-	var version string
+	var text string
 	path, err := l.lookup(ctx, uuid)
 	if err != nil {
 		return err
 	}
 	err = l.flight(ctx, []request{settingsRequest(path, &s), activesRequest(&actives),
 		propertyRequest(manager, gnm.NetworkManagerPropertyVersion, func(body []any, err error) error {
-			version = variant[string](body)
+			text = variant[string](body)
 			return err
 		})})
+	if err != nil {
+		return err
+	}
+	version, err := parseVersion(text)
 	if err != nil {
 		return err
 	}
@@ -105,45 +108,20 @@ func (l *link) reapplyProfile(ctx context.Context, uuid string) error {
 	}
 	for _, a := range own {
 		for _, device := range a.devices {
-			if err := l.reapplyAll(ctx, device, s, version); err != nil {
+			if err := l.reapplyTo(ctx, device, s, quirksOf(version)); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return l.untilIdle(ctx)
 }
 
-// reapplyAll has a device run with s. A NetworkManager before 1.44 loses a device's IPv6 addresses and routes by it, since it switches IPv6 off
-// and on, takes that for somebody's wish, and does not set again what it has set already: it is told first that there are none.
-func (l *link) reapplyAll(ctx context.Context, device dbus.ObjectPath, s Settings, version string) error {
-	v, err := parseVersion(version)
-	method := s.text(setIPv6, "method")
-	if err == nil && older(v, nmgre.Version{Major: 1, Minor: 44}) && method != "disabled" && method != "ignore" {
-		less := s.clone()
-		for _, property := range [...]string{"address-data", "route-data", "gateway"} {
-			delete(less[setIPv6], property)
-		}
-		less.set(setIPv6, "method", "link-local")
-		if err := l.reapplySettings(ctx, device, less); err != nil {
-			return err
-		}
+// reapplyTo has one device run with s.
+func (l *link) reapplyTo(ctx context.Context, device dbus.ObjectPath, s Settings, q quirks) error {
+	r := reapplying{link: l, device: device, quirks: q, unlessSame: true, whole: true}
+	ready, err := r.run(ctx, s)
+	if err == nil && !ready {
+		err = &nmgre.Error{What: "the tunnel's device is not ready to be changed", Hint: "try again when the tunnel is up or down"}
 	}
-	return l.reapplySettings(ctx, device, s)
-}
-
-// reapplySettings returns when NetworkManager has done what it had put off: it answers before the kernel has heard of the changes, which
-// are made when its main loop has nothing more urgent to do. Answers about permissions are what comes after that.
-func (l *link) reapplySettings(ctx context.Context, device dbus.ObjectPath, s Settings) error {
-	wire, err := s.wire()
-	if err != nil {
-		return err
-	}
-	err = l.call(ctx, device, gnm.DeviceReapply, []any{wire, uint64(0), flagPreserveExternal})
-	if isGone(err) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("reapply: %w", err)
-	}
-	return l.flight(ctx, []request{{path: manager, method: gnm.NetworkManagerGetPermissions, done: func(_ []any, err error) error { return err }}})
+	return err
 }

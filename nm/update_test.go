@@ -118,6 +118,14 @@ func TestReapply(t *testing.T) {
 		if err := c.Activate(ctx, testUUID); err != nil {
 			t.Fatal(err)
 		}
+		if err := c.Reapply(ctx, testUUID); err != nil || bus.Count("Reapply") != 0 {
+			t.Errorf("a device that runs with the profile already: %v", err)
+		}
+		changed := both.Clone()
+		changed.MTU = 1300
+		if _, err := c.Update(ctx, testUUID, changed); err != nil {
+			t.Fatal(err)
+		}
 		if err := c.Reapply(ctx, testUUID); err != nil {
 			t.Fatal(err)
 		}
@@ -131,6 +139,9 @@ func TestReapply(t *testing.T) {
 			if call.Args[2] != flagPreserveExternal || (v6 == "manual") != (i == times-1) || s.text(setIPv4, "method") != "manual" {
 				t.Errorf("%s, call %d: flags %v, IPv6 %s", version, i, call.Args[2], v6)
 			}
+		}
+		if _, err := c.Update(ctx, testUUID, both); err != nil {
+			t.Fatal(err)
 		}
 		bus.Break("Reapply", nmtest.Fault{Error: "org.freedesktop.NetworkManager.Device.IncompatibleConnection", Text: "Can't reapply changes to 'ip-tunnel' setting"})
 		check(t, c.Reapply(ctx, testUUID), nil, "have the device run with the changed profile", "Can't reapply")
