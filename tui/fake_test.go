@@ -97,6 +97,13 @@ func (f *fake) withTunnels() *fake {
 	return f
 }
 
+// keepSome has root keep something for the first tunnel, though the hook is missing.
+func (f *fake) keepSome() {
+	f.tunnels[0].Kept = nmgre.Kept{Routes: []nmgre.Route{{Dst: prefix("10.30.0.0/16")}}, SNAT: []nmgre.SNAT{{Dst: prefix("10.10.100.0/24")}},
+		Forward: []string{"gre1", "lan0"}, ClampMSS: true}
+	f.tunnels[0].KeptErr = &nmgre.Error{What: "the dispatcher's hook is not installed", Hint: "set it up: sudo nmgre install-hook"}
+}
+
 func (f *fake) add(t nmgre.Tunnel, state nmgre.State) nmgre.Status {
 	s := statusOf(t, len(f.tunnels)+1, state)
 	f.tunnels = append(f.tunnels, s)

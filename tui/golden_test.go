@@ -13,10 +13,12 @@ func TestScreens(t *testing.T) {
 		name  string
 		empty bool
 		keys  []string
+		kept  bool
 	}{
 		{name: "empty", empty: true},
 		{name: "overview"},
 		{name: "differences", keys: []string{"j", "enter"}},
+		{name: "kept", keys: []string{"enter", "end"}, kept: true},
 		{name: "routes", keys: []string{"3", "enter"}},
 		{name: "checks", keys: []string{"v", "enter"}},
 		{name: "far-end", keys: []string{"5", "enter"}},
@@ -42,6 +44,9 @@ func TestScreens(t *testing.T) {
 				f := newFake()
 				if !tc.empty {
 					f.withTunnels()
+				}
+				if tc.kept {
+					f.keepSome()
 				}
 				d := drive(t, f, f, Options{}, size.width, size.height)
 				d.m.detail.reportAt = d.m.log.now()

@@ -161,6 +161,18 @@ func (m *Model) countLines(s *nmgre.Status) []line {
 	return lines
 }
 
+// troubleLines say what is wrong, and what to do about it.
+func (m *Model) troubleLines(err error, width int) []line {
+	if err == nil {
+		return nil
+	}
+	lines := wrapped(m.look.warn+" "+errorText(err), width, "", yellow)
+	for _, hint := range nmgre.Hints(err) {
+		lines = append(lines, wrapped(printable(hint), width, "  ", plain)...)
+	}
+	return lines
+}
+
 // keptLines say what root keeps for the tunnel.
 func (m *Model) keptLines(s *nmgre.Status, width int) []line {
 	lines := []line{text("")}
@@ -169,7 +181,7 @@ func (m *Model) keptLines(s *nmgre.Status, width int) []line {
 	}
 	k := s.Kept
 	if n := len(k.Routes); n > 0 {
-		lines = append(lines, line{{"kernel   ", dim}, {fmt.Sprintf("%d routes that NetworkManager cannot hold", n), plain}})
+		lines = append(lines, line{{"kernel   ", dim}, {count(n, "route") + " that nmgre keeps", plain}})
 	}
 	for _, snat := range k.SNAT {
 		lines = append(lines, line{{"snat     ", dim}, {snat.String(), plain}})
@@ -180,11 +192,8 @@ func (m *Model) keptLines(s *nmgre.Status, width int) []line {
 	if k.ClampMSS {
 		lines = append(lines, line{{"mss      ", dim}, {"lowered to what fits", plain}})
 	}
-	if s.KeptErr != nil {
-		lines = append(lines, wrapped(m.look.warn+" "+errorText(s.KeptErr), width, "", yellow)...)
-	}
-	if m.detail.statusErr != nil {
-		lines = append(lines, wrapped(m.look.warn+" "+errorText(m.detail.statusErr), width, "", yellow)...)
+	for _, err := range []error{s.KeptErr, m.detail.statusErr} {
+		lines = append(lines, m.troubleLines(err, width)...)
 	}
 	if len(lines) == 1 {
 		return nil
