@@ -510,6 +510,11 @@ func (s site) segments(from *namespace, network, address string) (client, server
 		defer listener.Close()
 		err = from.do(func() (err error) {
 			dialed, err = net.DialTimeout(network, listener.Addr().String(), 5*time.Second)
+			for range 3 { // as long as the devices' own IPv6 addresses are new, their neighbours may not be found
+				if errors.Is(err, unix.EHOSTUNREACH) {
+					dialed, err = net.DialTimeout(network, listener.Addr().String(), 5*time.Second)
+				}
+			}
 			return err
 		})
 	}
