@@ -31,6 +31,7 @@ type shown struct {
 	began    time.Time
 	terminal *os.File
 	ended    chan error
+	news     chan struct{} // has something when more was written: to look for it again and again would take the processor away from nmgre
 
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -42,7 +43,7 @@ func show(b *testing.B, host lab.Host) *shown {
 	if err := unix.IoctlSetWinsize(int(theirs.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
 		b.Fatal(err)
 	}
-	s := &shown{b: b, terminal: ours, ended: make(chan error, 1)}
+	s := &shown{b: b, terminal: ours, ended: make(chan error, 1), news: make(chan struct{}, 1)}
 	cmd := host.Command("nmgre")
 	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "LANG=C.UTF-8")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
@@ -64,6 +65,10 @@ func (s *shown) note() {
 		s.mu.Lock()
 		s.out.Write(buffer[:n])
 		s.mu.Unlock()
+		select {
+		case s.news <- struct{}{}:
+		default:
+		}
 		if err != nil {
 			return
 		}
@@ -85,11 +90,12 @@ func (s *shown) has(text string) bool {
 // wait returns how long after the start the text had been written.
 func (s *shown) wait(text string) time.Duration {
 	s.b.Helper()
-	for end := time.Now().Add(time.Minute); !s.has(text); {
-		if time.Now().After(end) {
+	for end := time.After(time.Minute); !s.has(text); {
+		select {
+		case <-s.news:
+		case <-end:
 			s.b.Fatalf("there is no %q in %q", text, s.out.Bytes())
 		}
-		time.Sleep(200 * time.Microsecond)
 	}
 	return time.Since(s.began)
 }
@@ -101,11 +107,12 @@ func (s *shown) press(key string) time.Duration {
 	if _, err := s.terminal.WriteString(key); err != nil {
 		s.b.Fatal(err)
 	}
-	for s.size() == before {
-		if time.Since(begin) > 5*time.Second {
+	for end := time.After(5 * time.Second); s.size() == before; {
+		select {
+		case <-s.news:
+		case <-end:
 			s.b.Fatalf("%q draws nothing", key)
 		}
-		time.Sleep(100 * time.Microsecond)
 	}
 	return time.Since(begin)
 }
