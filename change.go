@@ -626,7 +626,7 @@ func (h *Host) heldBy(ctx context.Context, p Profile) (map[routeSlot]bool, error
 	if p.Device == "" || len(p.Tunnel.Routes) == 0 {
 		return held, nil
 	}
-	routes, err := h.Kernel.Routes(ctx, p.Device, to(p.Tunnel.Routes))
+	routes, err := h.Kernel.Routes(ctx, p.Device, oneOf(p.Tunnel.Routes))
 	if err != nil {
 		return nil, err
 	}
@@ -640,8 +640,8 @@ func (h *Host) heldBy(ctx context.Context, p Profile) (map[routeSlot]bool, error
 	return held, nil
 }
 
-// to says whether one of the routes has a destination.
-func to(routes []Route) func(netip.Prefix) bool {
+// oneOf returns what says whether one of the routes has a destination.
+func oneOf(routes []Route) func(netip.Prefix) bool {
 	known := make(map[netip.Prefix]bool, len(routes))
 	for i := range routes {
 		known[routes[i].Dst] = true

@@ -15,7 +15,6 @@ import (
 // Bounds of a file that keeps what NetworkManager cannot hold.
 const (
 	maxKeptLines = 2_000_000
-	maxGrow      = 200_000 // routes for which room is made before they are read
 	maxBadLines  = 1000
 	keptVersion  = "1"
 )
@@ -70,7 +69,7 @@ func countRouteLines(file io.ReadSeeker, lines *bufio.Reader) (n int, err error)
 	if err != nil {
 		return 0, nil
 	}
-	for n < maxGrow {
+	for n < maxRoom {
 		line, err := lines.ReadSlice('\n')
 		if bytes.HasPrefix(line, []byte("route ")) {
 			n++

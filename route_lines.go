@@ -19,8 +19,11 @@ type lineParser struct {
 	wrong  atomic.Int64 // lines that are no routes
 }
 
-// pieceLines is how many lines a piece has.
-const pieceLines = 1024
+// pieceLines is how many lines a piece has, and maxRoom for how many room is made before they are read.
+const (
+	pieceLines = 1024
+	maxRoom    = 200_000
+)
 
 // linePiece is a piece of a list of routes.
 type linePiece struct {
@@ -57,8 +60,8 @@ func (l *lineParser) close() {
 	p := l.open
 	l.open, l.pieces = nil, append(l.pieces, p)
 	n := len(p.texts)
-	if cap(l.room) < n { // there are more than were expected
-		p.routes = make([]Route, 0, n)
+	if cap(l.room) < n { // there are more than were expected: no later piece may be in the room, where finish puts this one
+		p.routes, l.room = make([]Route, 0, n), nil
 		return
 	}
 	p.routes, l.room = l.room[:0:n], l.room[n:n:cap(l.room)]

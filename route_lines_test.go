@@ -68,3 +68,36 @@ func TestLongKeptFile(t *testing.T) {
 		t.Errorf("a file of nonsense: %v", err)
 	}
 }
+
+// When there are more lines than were counted, no route is lost on the way into one piece: those that were not expected go where wrong lines
+// have left room.
+func TestMoreLinesThanExpected(t *testing.T) {
+	var l lineParser
+	l.expect(pieceLines + 76)
+	n := 0
+	var want []string
+	add := func(count int, right bool) {
+		for range count {
+			n++
+			text := fmt.Sprintf("10.%d.%d.0/24", n>>8, n&255)
+			if right {
+				want = append(want, text)
+			} else {
+				text = "nonsense"
+			}
+			l.add(n, text)
+		}
+	}
+	add(pieceLines, true)
+	add(pieceLines-20, false)
+	add(20, true)
+	add(50, true) // which would fit into the room that is left
+	routes, lines, bad := l.finish()
+	var got []string
+	for _, r := range routes {
+		got = append(got, r.String())
+	}
+	if !slices.Equal(got, want) || len(lines) != len(want) || len(bad) == 0 {
+		t.Errorf("%d routes, %d lines, %d bad; want %d routes: %v", len(got), len(lines), len(bad), len(want), got[pieceLines:])
+	}
+}

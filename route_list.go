@@ -60,9 +60,6 @@ type listParser struct {
 	line int
 }
 
-// maxRoom is for how many routes room is made before they are read.
-const maxRoom = 200_000
-
 // makeRoom counts the lines of what can be read twice, so that a long list is in one piece at once.
 func (p *listParser) makeRoom(r io.Reader) error {
 	again, ok := r.(io.ReadSeeker)

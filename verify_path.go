@@ -20,7 +20,7 @@ func (v *verifier) checkRoutes(ctx context.Context) error {
 	if len(v.kept.Routes) <= maxRouteChecks {
 		routes = append(routes, v.kept.Routes...)
 	}
-	v.into = sync.OnceValues(func() ([]KernelRoute, error) { return v.host.Kernel.Routes(ctx, v.link.Name, to(routes)) })
+	v.into = sync.OnceValues(func() ([]KernelRoute, error) { return v.host.Kernel.Routes(ctx, v.link.Name, oneOf(routes)) })
 	for i, r := range routes {
 		if v.link == nil {
 			v.report.add(skip(routeID(r), noLink))

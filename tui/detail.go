@@ -122,41 +122,45 @@ func (m *Model) loadFarEnd(s nmgre.Status) tea.Cmd {
 
 // viewDetail draws the right side.
 func (m *Model) viewDetail(width, height int) []string {
-	s := m.status()
 	margin := marginOf(width - 2)
-	inner, room := width-2-2*len(margin), height-3
-	var body []string
-	foot := ""
-	switch {
-	case s == nil && m.detail.tab != tabLog:
-		for _, ln := range m.invitation(inner) {
-			body = append(body, m.look.render(inner, ln))
-		}
-	case m.detail.tab == tabRoutes:
-		body, foot = m.viewRoutes(inner, room)
-	default:
-		lines := m.tabLines(s, inner)
-		w := &m.detail.windows[m.detail.tab]
-		from, to := w.clamp(len(lines), room)
-		for _, ln := range lines[from:to] {
-			body = append(body, m.look.render(inner, ln))
-		}
-		if len(lines) > room {
-			foot = fmt.Sprintf("%d-%d of %d", from+1, to, len(lines))
-		}
-	}
+	body, foot := m.detailBody(width-2-2*len(margin), height-3)
 	rows := []string{m.tabLine(width - 2)}
 	for _, row := range body {
 		rows = append(rows, margin+row+margin)
 	}
-	title := line{{"nmgre", bold}}
-	if s != nil {
-		title = line{{printable(s.Tunnel.Name), bold}}
-		if s.ID != s.Tunnel.Name {
-			title = append(title, span{" " + printable(s.ID), plain})
-		}
+	return m.look.panel(panel{m.detailTitle(), foot, m.inDetail}, width, height, rows[:min(len(rows), height-2)])
+}
+
+func (m *Model) detailTitle() line {
+	s := m.status()
+	if s == nil {
+		return line{{"nmgre", bold}}
 	}
-	return m.look.panel(panel{title, foot, m.inDetail}, width, height, rows[:min(len(rows), height-2)])
+	title := line{{printable(s.Tunnel.Name), bold}}
+	if s.ID != s.Tunnel.Name {
+		title = append(title, span{" " + printable(s.ID), plain})
+	}
+	return title
+}
+
+// detailBody draws what is seen of the open tab, and says which part of it that is.
+func (m *Model) detailBody(width, height int) (rows []string, foot string) {
+	s := m.status()
+	if s != nil && m.detail.tab == tabRoutes {
+		return m.viewRoutes(width, height)
+	}
+	lines := m.invitation(width)
+	if s != nil || m.detail.tab == tabLog {
+		lines = m.tabLines(s, width)
+	}
+	from, to := m.detail.windows[m.detail.tab].clamp(len(lines), height)
+	for _, ln := range lines[from:to] {
+		rows = append(rows, m.look.render(width, ln))
+	}
+	if len(lines) > height {
+		foot = fmt.Sprintf("%d-%d of %d", from+1, to, len(lines))
+	}
+	return rows, foot
 }
 
 // marginOf is what keeps text off the frame, where there is room for it.
@@ -170,21 +174,10 @@ func marginOf(inner int) string {
 
 // tabLine names the tabs, with their keys where there is room. Where there is none it names the open one.
 func (m *Model) tabLine(width int) string {
-	for _, form := range []string{" %[1]d %[2]s ", "%[2]s"} {
-		var out line
+	for _, out := range []line{m.tabsAs(" %[1]d %[2]s ", ""), m.tabsAs("%[2]s", " ")} {
 		used := 0
-		for i, name := range tabNames {
-			st := plain
-			if tab(i) == m.detail.tab {
-				st = reverse
-			}
-			name = fmt.Sprintf(form, i+1, name)
-			if i > 0 && name[0] != ' ' {
-				out = append(out, span{" ", plain})
-				used++
-			}
-			out = append(out, span{name, st})
-			used += len(name)
+		for _, s := range out {
+			used += cells(s.text)
 		}
 		if used <= width {
 			return m.look.render(width, out)
@@ -192,6 +185,21 @@ func (m *Model) tabLine(width int) string {
 	}
 	here := fmt.Sprintf(" %s  %d of %d ", tabNames[m.detail.tab], m.detail.tab+1, tabs)
 	return m.look.render(width, line{{here, reverse}, {" tab: next", dim}})
+}
+
+// tabsAs names each tab in a form, of its key and its name, with something between them.
+func (m *Model) tabsAs(form, between string) (out line) {
+	for i, name := range tabNames {
+		st := plain
+		if tab(i) == m.detail.tab {
+			st = reverse
+		}
+		if i > 0 {
+			out = append(out, span{between, plain})
+		}
+		out = append(out, span{fmt.Sprintf(form, i+1, name), st})
+	}
+	return out
 }
 
 // tabLines are the lines of the open tab.

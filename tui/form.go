@@ -174,10 +174,10 @@ func (f *form) drawField(d *drawn, l look, own *field, focused, stacked bool, la
 	if focused {
 		lead, st = l.cursor, bold
 	}
-	head := line{{lead + " ", accent}, {own.label, st}}
 	if own.why != "" && !focused {
 		st = dim
 	}
+	head := line{{lead + " ", accent}, {own.label, st}}
 	if !stacked {
 		head = line{{lead + " ", accent}, {l.fit(own.label, label) + "  ", st}}
 	}
