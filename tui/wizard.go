@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -346,6 +347,10 @@ func (w *wizard) planEdit(m *Model, t nmgre.Tunnel) tea.Cmd {
 		return wf.PlanEdit(ctx, uuid, func(own *nmgre.Tunnel) error { *own = t; return nil })
 	}, func(edit nmgre.EditPlan, err error) tea.Cmd {
 		w.planning = false
+		if errors.Is(err, nmgre.ErrNotFound) {
+			m.warn(printable(w.edit.Tunnel.Name) + " is gone: somebody has deleted it (what you typed is here still; esc leaves)")
+			return nil
+		}
 		if w.refused(m, err) {
 			return nil
 		}

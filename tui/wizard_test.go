@@ -165,7 +165,7 @@ func TestVanishesWhileItIsEdited(t *testing.T) {
 	f.tunnels = f.tunnels[1:]
 	d.take(noticeMsg{Notice: nmgre.Notice{Profiles: true}})
 	d.must("1400") // what was typed is still there
-	d.keys("ctrl+s").must("no tunnel has the name")
+	d.keys("ctrl+s").must("gre1 is gone: somebody has deleted it", "Edit gre1", "1400")
 	if strings.Contains(strings.Join(f.calls, " "), "create") {
 		t.Errorf("calls: %q", f.calls)
 	}
