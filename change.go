@@ -61,14 +61,14 @@ func (h *Host) ChangeRoutes(ctx context.Context, name string, change RouteChange
 const maxTries = 5
 
 func (h *Host) changeRoutes(ctx context.Context, p Profile, change RouteChange) (RouteChanged, error) {
-	c, err := h.planChange(ctx, p, change)
+	c, err := planChange(ctx, h.System, p, change)
 	if err != nil {
 		return RouteChanged{}, withContext(ctx, err)
 	}
 	if err := c.apply(ctx, h); err != nil {
 		return c.result, withContext(ctx, c.atLine(err))
 	}
-	c.result.Notes = append(c.result.Notes, h.hookNote(ctx, c.kept)...)
+	c.result.Notes = append(c.result.Notes, hookNote(ctx, h.System, c.kept)...)
 	return c.result, nil
 }
 
@@ -87,12 +87,12 @@ type routeChange struct {
 }
 
 // planChange decides everything, and changes nothing.
-func (h *Host) planChange(ctx context.Context, p Profile, change RouteChange) (*routeChange, error) {
+func planChange(ctx context.Context, h System, p Profile, change RouteChange) (*routeChange, error) {
 	m, err := h.Profiles.Manager(ctx)
 	if err != nil {
 		return nil, err
 	}
-	before, err := h.keptOf(ctx, p.UUID)
+	before, err := keptOf(ctx, h.Store, p.UUID)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (h *Host) planChange(ctx context.Context, p Profile, change RouteChange) (*
 		return nil, err
 	}
 	if c.before.Empty() || c.keptDiffers() {
-		return c, h.mayKeep(c.kept)
+		return c, mayKeep(h, c.kept)
 	}
 	return c, nil
 }
@@ -122,8 +122,8 @@ func (c *routeChange) keptDiffers() bool {
 }
 
 // keptOf returns what root keeps for a tunnel, nothing if there is nothing.
-func (h *Host) keptOf(ctx context.Context, uuid string) (Kept, error) {
-	k, err := h.Store.Get(ctx, uuid)
+func keptOf(ctx context.Context, store Store, uuid string) (Kept, error) {
+	k, err := store.Get(ctx, uuid)
 	if errors.Is(err, ErrNotFound) {
 		return Kept{UUID: uuid, Stamp: StampNone}, nil
 	}
@@ -281,7 +281,7 @@ func (r Route) means(o Route) bool {
 }
 
 // finish looks whether this host can have the result.
-func (c *routeChange) finish(ctx context.Context, h *Host) error {
+func (c *routeChange) finish(ctx context.Context, h System) error {
 	t := c.profile.Tunnel
 	links, err := h.Kernel.Links(ctx)
 	if err != nil {
@@ -314,7 +314,7 @@ func (c *routeChange) finish(ctx context.Context, h *Host) error {
 }
 
 // checkDevices asks NetworkManager for its profiles only where a nexthop names a device.
-func (c *routeChange) checkDevices(ctx context.Context, h *Host, pre *preflight) (err error) {
+func (c *routeChange) checkDevices(ctx context.Context, h System, pre *preflight) (err error) {
 	named := func(r Route) bool {
 		return slices.ContainsFunc(r.Nexthops, func(hop Nexthop) bool { return hop.Dev != "" })
 	}
@@ -464,7 +464,7 @@ func (c *routeChange) takeBack(ctx context.Context, h *Host, states [][]Route, k
 // unkeep takes back what root keeps of the change, and nothing that somebody else has changed since.
 func (c *routeChange) unkeep(ctx context.Context, h *Host) error {
 	for try := 1; ; try++ {
-		now, err := h.keptOf(ctx, c.profile.UUID)
+		now, err := keptOf(ctx, h.Store, c.profile.UUID)
 		if err != nil {
 			return err
 		}
@@ -578,11 +578,11 @@ func (h *Host) Routes(ctx context.Context, name string) (Profile, []RouteState, 
 	if err != nil {
 		return p, nil, err
 	}
-	k, err := h.keptOf(ctx, p.UUID)
+	k, err := keptOf(ctx, h.Store, p.UUID)
 	if err != nil {
 		return p, nil, err
 	}
-	missing, err := h.missing(ctx, p, k)
+	missing, err := missing(ctx, h.Kernel, p.running(), k)
 	if err != nil {
 		return p, nil, err
 	}
@@ -650,36 +650,36 @@ func oneOf(routes []Route) func(netip.Prefix) bool {
 }
 
 // missing returns the indexes of those routes of k that the kernel does not have as they are, though the tunnel is up.
-func (h *Host) missing(ctx context.Context, p Profile, k Kept) (map[int]bool, error) {
+func missing(ctx context.Context, kernel Kernel, p Running, k Kept) (map[int]bool, error) {
 	if len(k.Routes) == 0 || p.Device == "" {
 		return nil, nil
 	}
-	links, err := h.Kernel.Links(ctx)
+	links, err := kernel.Links(ctx)
 	if err != nil {
 		return nil, err
 	}
 	k.SNAT, k.Forward = nil, nil
-	s := &scene{kept: []Kept{k}, links: links, states: map[string]Profile{p.UUID: p}}
+	s := &scene{kept: []Kept{k}, links: links, states: map[string]Running{p.UUID: p}}
 	w := s.want()
-	result, err := h.Kernel.SyncRoutes(ctx, w.routes, SyncOptions{DryRun: true})
+	result, err := kernel.SyncRoutes(ctx, w.routes, SyncOptions{DryRun: true})
 	if err != nil {
 		return nil, err
 	}
-	missing := make(map[int]bool)
+	gone := make(map[int]bool)
 	wanted := make([]bool, len(k.Routes))
 	for _, o := range w.origins {
 		wanted[o.index] = true
 	}
 	for i := range k.Routes {
 		if !wanted[i] {
-			missing[i] = true
+			gone[i] = true
 		}
 	}
 	for _, i := range slices.Concat(result.Added, result.Replaced) {
-		missing[w.origins[i].index] = true
+		gone[w.origins[i].index] = true
 	}
 	for _, refusal := range result.Refused {
-		missing[w.origins[refusal.Index].index] = true
+		gone[w.origins[refusal.Index].index] = true
 	}
-	return missing, nil
+	return gone, nil
 }

@@ -11,10 +11,10 @@ import (
 // LocalKeeper is the [Keeper] of a process that is root. Whatever has happened, it looks at what the files want and at what is there,
 // and makes the difference: events that come late, twice or not at all do no harm.
 type LocalKeeper struct {
-	Profiles Profiles
-	Kernel   Kernel
-	Gateway  Gateway
-	Store    Store
+	Tunnels Tunnels
+	Kernel  Kernel
+	Gateway Gateway
+	Store   Store
 }
 
 var _ Keeper = (*LocalKeeper)(nil)
@@ -130,8 +130,8 @@ func (l *LocalKeeper) converge(ctx context.Context, written *Kept, progress func
 type scene struct {
 	kept    []Kept
 	links   []Link
-	states  map[string]Profile // of every profile, by UUID; nil when NetworkManager is not there
-	devices map[string]State   // of the tunnels that NetworkManager has, by device
+	states  map[string]Running // of every profile, by UUID; nil when NetworkManager is not there
+	devices map[string]Running // of the tunnels that NetworkManager has, by device
 	trouble []string
 }
 
@@ -141,7 +141,7 @@ func (l *LocalKeeper) look(ctx context.Context, written *Kept) (*scene, error) {
 	if err != nil && kept == nil {
 		return nil, err
 	}
-	s := &scene{devices: make(map[string]State)}
+	s := &scene{devices: make(map[string]Running)}
 	if err != nil {
 		s.trouble = append(s.trouble, err.Error())
 	}
@@ -182,22 +182,22 @@ func (l *LocalKeeper) all(ctx context.Context, written *Kept) ([]Kept, error) {
 }
 
 func (l *LocalKeeper) lookAtProfiles(ctx context.Context, s *scene) error {
-	profiles, err := l.Profiles.List(ctx)
+	profiles, err := l.Tunnels.Running(ctx)
 	if errors.Is(err, ErrNoNetworkManager) {
 		return nil // it was stopped; what is up stays up
 	}
 	if err != nil {
 		return err
 	}
-	s.states = make(map[string]Profile)
+	s.states = make(map[string]Running)
 	for _, p := range profiles {
 		s.states[p.UUID] = p
-		if p.Tunnel.Mode == 0 {
+		if !p.GRE {
 			continue
 		}
-		for _, dev := range []string{p.Device, p.Tunnel.Name} {
-			if s.devices[dev] != StateActive {
-				s.devices[dev] = p.State
+		for _, dev := range []string{p.Device, p.Name} {
+			if !s.devices[dev].Active {
+				s.devices[dev] = p
 			}
 		}
 	}
@@ -209,7 +209,7 @@ func (l *LocalKeeper) gone(ctx context.Context, s *scene, k Kept) (bool, error) 
 	if _, known := s.states[k.UUID]; known || s.states == nil {
 		return false, nil
 	}
-	if _, err := l.Profiles.Get(ctx, k.UUID); !errors.Is(err, ErrNotFound) {
+	if err := l.Tunnels.Exists(ctx, k.UUID); !errors.Is(err, ErrNotFound) {
 		return false, nil // made at this moment, or NetworkManager cannot say
 	}
 	return true, l.Store.Delete(ctx, k.UUID)
@@ -226,7 +226,7 @@ func (s *scene) isUp(k Kept) bool {
 	if !known {
 		return s.states == nil && (!k.Remote.IsValid() || link.GRE.Remote == k.Remote)
 	}
-	return p.Device == k.Name && p.State != StateInactive
+	return p.Device == k.Name && !p.Inactive
 }
 
 // usable says whether a route may lead into dev: it is up, and no tunnel that is on its way down.
@@ -236,7 +236,7 @@ func (s *scene) usable(dev string) bool {
 		return false
 	}
 	state, tunnel := s.devices[dev]
-	return !tunnel || state != StateInactive
+	return !tunnel || !state.Inactive
 }
 
 // target is what the kernel shall have.

@@ -41,11 +41,16 @@ func (h *Host) PlanEdit(ctx context.Context, name string, change func(*Tunnel) e
 	if p.Trial {
 		return EditPlan{}, invalid("", "try again in a moment", "another nmgre is making %s at this moment", Printable(p.Tunnel.Name))
 	}
-	kept, err := h.keptToChange(ctx, p)
+	return decideEdit(ctx, h.System, h.profiles, p, change)
+}
+
+// decideEdit decides what an edit of the tunnel p does; profiles lists those that are there.
+func decideEdit(ctx context.Context, sys System, profiles func(context.Context) ([]Profile, error), p Profile, change func(*Tunnel) error) (EditPlan, error) {
+	kept, err := keptToChange(ctx, sys, p)
 	if err != nil {
 		return EditPlan{}, withContext(ctx, err)
 	}
-	e := &editor{host: h, profile: p, kept: kept, before: wholeTunnel(p, kept)}
+	e := &editor{host: sys, list: profiles, profile: p, kept: kept, before: wholeTunnel(p, kept)}
 	wanted := e.before.Clone()
 	if err := change(&wanted); err != nil {
 		return EditPlan{}, err
@@ -55,8 +60,8 @@ func (h *Host) PlanEdit(ctx context.Context, name string, change func(*Tunnel) e
 }
 
 // keptToChange returns what root keeps for a tunnel. A line of it that cannot be read would be lost.
-func (h *Host) keptToChange(ctx context.Context, p Profile) (Kept, error) {
-	k, err := h.keptOf(ctx, p.UUID)
+func keptToChange(ctx context.Context, h System, p Profile) (Kept, error) {
+	k, err := keptOf(ctx, h.Store, p.UUID)
 	if err == nil && len(k.Bad) > 0 {
 		err = &Error{Kind: ErrInvalid, What: fmt.Sprintf("line %d of what is kept for %s cannot be read", k.Bad[0].Line, Printable(p.Tunnel.Name)),
 			Hint: "mend or remove that line first: it would be lost", Err: k.Bad[0].Err}
@@ -77,7 +82,8 @@ func wholeTunnel(p Profile, k Kept) Tunnel {
 
 // editor makes the plan of an edit.
 type editor struct {
-	host    *Host
+	host    System
+	list    func(context.Context) ([]Profile, error)
 	profile Profile
 	kept    Kept
 	before  Tunnel
@@ -90,11 +96,11 @@ func (e *editor) plan(ctx context.Context, wanted Tunnel) (EditPlan, error) {
 	if err := newProblems(e.before, wanted); err != nil {
 		return EditPlan{}, err
 	}
-	version, err := e.host.ready(ctx, wanted)
+	version, err := ready(ctx, e.host, wanted)
 	if err != nil {
 		return EditPlan{}, err
 	}
-	if e.pre, err = e.host.survey(ctx, wanted); err != nil {
+	if e.pre, err = survey(ctx, e.host, e.list, wanted); err != nil {
 		return EditPlan{}, err
 	}
 	e.pre.version = version
@@ -353,10 +359,10 @@ func (e *editor) finish(ctx context.Context) (EditPlan, error) {
 	plan := EditPlan{Profile: e.profile, Before: e.before, After: p.t, Changes: diffTunnels(e.before, p.t), Routes: p.owned, Kept: kept,
 		before: e.kept, version: p.version, kernel: e.host.Kernel}
 	if plan.keptDiffers() {
-		if err := errors.Join(e.host.mayKeep(kept), e.host.mayKeep(e.kept)); err != nil {
+		if err := errors.Join(mayKeep(e.host, kept), mayKeep(e.host, e.kept)); err != nil {
 			return EditPlan{}, err
 		}
-		p.notes = slices.Concat(p.notes, e.host.forwardNotes(ctx, kept), e.host.hookNote(ctx, kept))
+		p.notes = slices.Concat(p.notes, forwardNotes(ctx, e.host, kept), hookNote(ctx, e.host, kept))
 	}
 	plan.Notes = p.notes
 	plan.decideFlap()

@@ -132,7 +132,7 @@ func (e *edit) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept, err := h.keptOf(ctx, p.UUID)
+	kept, err := keptOf(ctx, h.Store, p.UUID)
 	if err != nil {
 		return err
 	}

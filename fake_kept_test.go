@@ -51,7 +51,7 @@ func (k *keptWorld) String() string {
 }
 
 func (p *process) keeper() *LocalKeeper {
-	return &LocalKeeper{Profiles: p, Kernel: fakeKernel{p}, Gateway: p, Store: fakeStore{p}}
+	return &LocalKeeper{Tunnels: TunnelsOf{p}, Kernel: fakeKernel{p}, Gateway: p, Store: fakeStore{p}}
 }
 
 // root fails for those who are not.

@@ -200,7 +200,7 @@ type killed struct{ p *process }
 func (w *world) start() *process { return &process{world: w} }
 
 func (p *process) host() *Host {
-	return &Host{Profiles: p, Kernel: fakeKernel{p}, Gateway: p, Store: fakeStore{p}, Keeper: p.keeper()}
+	return &Host{System: System{Profiles: p, Kernel: fakeKernel{p}, Gateway: p, Store: fakeStore{p}, Keeper: p.keeper()}}
 }
 
 // call counts a call and lets its fault happen, or does it.

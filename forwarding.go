@@ -156,7 +156,7 @@ func sourceNotHere(links []Link, s SNAT) *Error {
 }
 
 // forwardNotes tell what will keep forwarded packets from getting through.
-func (h *Host) forwardNotes(ctx context.Context, k Kept) []string {
+func forwardNotes(ctx context.Context, h System, k Kept) []string {
 	var notes []string
 	if len(k.Forward) == 0 {
 		if len(k.SNAT) > 0 {
@@ -177,7 +177,7 @@ func (h *Host) forwardNotes(ctx context.Context, k Kept) []string {
 }
 
 // hookNote says that what is kept will not come back by itself, if so.
-func (h *Host) hookNote(ctx context.Context, k Kept) []string {
+func hookNote(ctx context.Context, h System, k Kept) []string {
 	if k.Empty() {
 		return nil
 	}

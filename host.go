@@ -106,6 +106,30 @@ const (
 	StateExternal   State = "external"
 )
 
+// running is the profile as the keeper sees it.
+func (p Profile) running() Running {
+	return Running{UUID: p.UUID, Name: p.Tunnel.Name, Device: p.Device, GRE: p.Tunnel.Mode != 0, Active: p.State == StateActive, Inactive: p.State == StateInactive}
+}
+
+// TunnelsOf gives the keeper NetworkManager's profiles.
+type TunnelsOf struct{ Profiles }
+
+// Running returns every profile.
+func (t TunnelsOf) Running(ctx context.Context) ([]Running, error) {
+	profiles, err := t.Profiles.List(ctx)
+	list := make([]Running, len(profiles))
+	for i, p := range profiles {
+		list[i] = p.running()
+	}
+	return list, err
+}
+
+// Exists fails with [ErrNotFound] when there is no such profile.
+func (t TunnelsOf) Exists(ctx context.Context, uuid string) error {
+	_, err := t.Profiles.Get(ctx, uuid)
+	return err
+}
+
 // Kernel is the host's kernel, as far as the workflow needs it; package routes has the real one.
 //
 // Reading needs no privilege; changing routes needs CAP_NET_ADMIN and fails with [ErrNotPermitted] without it.
@@ -245,12 +269,36 @@ type Keeper interface {
 	Converge(ctx context.Context) (Converged, error)
 }
 
+// Running is what the [LocalKeeper] has to know of a profile.
+type Running struct {
+	UUID, Name, Device string // Name is the interface's; Device is empty when the profile is not active
+	GRE                bool   // it is a tunnel's
+	Active, Inactive   bool   // neither: on its way
+}
+
+// Tunnels says which profiles there are, for the [LocalKeeper].
+type Tunnels interface {
+	// Running returns every profile. It fails with [ErrNoNetworkManager] when nobody can tell.
+	Running(ctx context.Context) ([]Running, error)
+	// Exists fails with [ErrNotFound] when there is no such profile.
+	Exists(ctx context.Context, uuid string) error
+}
+
 // Converged says what a [Keeper] found to do.
 type Converged struct {
 	Routes  SyncResult // of all tunnels together
 	Refused []Refusal  // of the tunnel that was given to Keep: indexes into its Kept.Routes
 	Changed bool       // whether anything was changed
 	Trouble []string   // what could not be done, in words; of other tunnels too
+}
+
+// System is the doors to one host: NetworkManager, its kernel, and what root keeps.
+type System struct {
+	Profiles Profiles
+	Kernel   Kernel
+	Gateway  Gateway
+	Store    Store
+	Keeper   Keeper
 }
 
 // Link is a network device.

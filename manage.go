@@ -207,7 +207,7 @@ func (h *Host) status(ctx context.Context, uuid string) (Status, error) {
 // statusOf adds to a profile what root keeps for it, and what the kernel has of it.
 func (h *Host) statusOf(ctx context.Context, p Profile) (Status, error) {
 	status := Status{Profile: p}
-	if status.Kept, status.KeptErr = h.keptOf(ctx, p.UUID); status.KeptErr == nil && !status.Kept.Empty() {
+	if status.Kept, status.KeptErr = keptOf(ctx, h.Store, p.UUID); status.KeptErr == nil && !status.Kept.Empty() {
 		status.KeptErr = h.Store.HookMissing(ctx)
 	}
 	links, err := h.Kernel.Links(ctx)

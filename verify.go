@@ -43,11 +43,18 @@ type verifyOptions struct {
 	kept       *Kept   // what root keeps, when it is known; else it is read
 	beforeSave bool    // the tunnel is being made: its profile is not on disk yet, and the far end may not be there yet
 	want       *Tunnel // what was asked for, when it is known; else the profile is what counts
+	each       func(Check)
 }
 
-// verify makes all checks. Those that need what an earlier one found missing are skipped.
+// verify makes all checks, and tells of each.
 func (h *Host) verify(ctx context.Context, p Profile, opts verifyOptions) (Report, error) {
-	v := verifier{host: h, profile: p, tunnel: p.Tunnel, opts: opts, report: Report{Tunnel: p.Tunnel.Name, Verdict: Pass, each: h.Checked}}
+	opts.each = h.Checked
+	return verifyTunnel(ctx, h.System, p, opts)
+}
+
+// verifyTunnel makes all checks. Those that need what an earlier one found missing are skipped.
+func verifyTunnel(ctx context.Context, h System, p Profile, opts verifyOptions) (Report, error) {
+	v := verifier{host: h, profile: p, tunnel: p.Tunnel, opts: opts, report: Report{Tunnel: p.Tunnel.Name, Verdict: Pass, each: opts.each}}
 	if opts.want != nil {
 		v.tunnel = *opts.want
 	}
@@ -70,7 +77,7 @@ func (h *Host) verify(ctx context.Context, p Profile, opts verifyOptions) (Repor
 
 // verifier gathers a report on one tunnel.
 type verifier struct {
-	host    *Host
+	host    System
 	profile Profile
 	tunnel  Tunnel // what it should be
 	opts    verifyOptions

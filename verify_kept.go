@@ -24,7 +24,7 @@ func (v *verifier) checkKept(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if v.missing, err = v.host.missing(ctx, v.profile, v.kept); err != nil {
+	if v.missing, err = missing(ctx, v.host.Kernel, v.profile.running(), v.kept); err != nil {
 		return err
 	}
 	if len(v.kept.Routes) > maxRouteChecks {
@@ -38,7 +38,7 @@ func (v *verifier) readKept(ctx context.Context) (err error) {
 		v.kept = *v.opts.kept
 		return nil
 	}
-	v.kept, err = v.host.keptOf(ctx, v.profile.UUID)
+	v.kept, err = keptOf(ctx, v.host.Store, v.profile.UUID)
 	return err
 }
 

@@ -19,7 +19,7 @@ func (l *LocalKeeper) MayKeep() error {
 // it. It is for a tunnel that NetworkManager holds, and whatever could be known by looking is what was looked up. What root has kept for
 // the tunnel before may stay, though the host has changed since. Errors are [ErrInvalid], [ErrNotPermitted] for what root alone may want, and
 // those of looking at the host.
-func (l *LocalKeeper) Vet(ctx context.Context, k Kept) (Kept, error) {
+func Vet(ctx context.Context, l System, k Kept) (Kept, error) {
 	v := vetting{kept: k.Clone()}
 	if err := v.itself(); err != nil {
 		return Kept{}, err
@@ -66,7 +66,7 @@ func (v *vetting) itself() error {
 }
 
 // look reads the host.
-func (v *vetting) look(ctx context.Context, l *LocalKeeper) error {
+func (v *vetting) look(ctx context.Context, l System) error {
 	m, err := l.Profiles.Manager(ctx)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (v *vetting) look(ctx context.Context, l *LocalKeeper) error {
 }
 
 // lookAtTunnels notes which devices are tunnels: those that are there, and those of profiles that are down.
-func (v *vetting) lookAtTunnels(ctx context.Context, l *LocalKeeper) error {
+func (v *vetting) lookAtTunnels(ctx context.Context, l System) error {
 	profiles, err := l.Profiles.List(ctx)
 	v.tunnels = make(map[string]bool)
 	for _, p := range profiles {

@@ -99,7 +99,7 @@ func TestVet(t *testing.T) {
 			w, k := vetted(t)
 			test.set(w, &k)
 			before := w.String()
-			got, err := w.start().keeper().Vet(t.Context(), k)
+			got, err := Vet(t.Context(), w.start().host().System, k)
 			same(t, "the host", w.String(), before)
 			if test.kind == nil {
 				if err != nil || len(got.Routes) != len(k.Routes) || got.Name != "gre1" {
@@ -122,7 +122,7 @@ func TestVetTakesTheProfilesWord(t *testing.T) {
 	w, k := vetted(t)
 	w.named("gre1").Tunnel.Addresses = cidrs("172.16.0.1/30", "2001:db8:9::1/64")
 	k.Inner = cidrs("2001:db8:9::/64", "172.16.0.0/30", "2001:db8:9::/64")
-	got, err := w.start().keeper().Vet(t.Context(), k)
+	got, err := Vet(t.Context(), w.start().host().System, k)
 	if err != nil || !slices.Equal(got.Inner, cidrs("172.16.0.0/30", "2001:db8:9::/64")) {
 		t.Errorf("%v, %v", got.Inner, err)
 	}

@@ -12,11 +12,7 @@ import (
 // Host carries out what is asked for on one host. It holds no state of its own and may be used by several goroutines at once if
 // what it is made of may.
 type Host struct {
-	Profiles Profiles
-	Kernel   Kernel
-	Gateway  Gateway
-	Store    Store
-	Keeper   Keeper
+	System
 	// Listed says that the tunnels are listed before anything else, as screens do it, so that one that is given by its UUID is looked up
 	// alone. Otherwise every method looks at all of them, and removes what killed processes have left behind.
 	Listed bool
@@ -63,11 +59,16 @@ func (h *Host) Plan(ctx context.Context, want Tunnel) (Plan, error) {
 	if err := want.Validate(); err != nil {
 		return Plan{}, err
 	}
-	version, err := h.ready(ctx, want)
+	return planCreate(ctx, h.System, h.profiles, want)
+}
+
+// planCreate decides everything about a new tunnel; profiles lists those that are there.
+func planCreate(ctx context.Context, sys System, profiles func(context.Context) ([]Profile, error), want Tunnel) (Plan, error) {
+	version, err := ready(ctx, sys, want)
 	if err != nil {
 		return Plan{}, withContext(ctx, err)
 	}
-	p, err := h.survey(ctx, want)
+	p, err := survey(ctx, sys, profiles, want)
 	if err != nil {
 		return Plan{}, withContext(ctx, err)
 	}
@@ -85,10 +86,10 @@ func (h *Host) Plan(ctx context.Context, want Tunnel) (Plan, error) {
 	if err != nil {
 		return Plan{}, withContext(ctx, err)
 	}
-	if err := h.mayKeep(k); err != nil {
+	if err := mayKeep(sys, k); err != nil {
 		return Plan{}, err
 	}
-	p.notes = slices.Concat(p.notes, p.offers(), h.forwardNotes(ctx, k), h.hookNote(ctx, k))
+	p.notes = slices.Concat(p.notes, p.offers(), forwardNotes(ctx, sys, k), hookNote(ctx, sys, k))
 	plan := Plan{Tunnel: p.t, Routes: p.owned, Kept: k, Notes: p.notes, version: version, newest: newest(p.profiles)}
 	plan.Steps = plan.steps()
 	return plan, nil
@@ -103,7 +104,7 @@ func newest(profiles []Profile) uint64 {
 }
 
 // ready checks that NetworkManager, the kernel and the caller's rights suffice.
-func (h *Host) ready(ctx context.Context, want Tunnel) (Version, error) {
+func ready(ctx context.Context, h System, want Tunnel) (Version, error) {
 	m, err := h.Profiles.Manager(ctx)
 	if err != nil {
 		return m.Version, err
@@ -118,7 +119,7 @@ func (h *Host) ready(ctx context.Context, want Tunnel) (Version, error) {
 }
 
 // mayKeep refuses what only root can do to those who can neither do it nor ask for it.
-func (h *Host) mayKeep(k Kept) error {
+func mayKeep(h System, k Kept) error {
 	if k.Empty() {
 		return nil
 	}
@@ -130,8 +131,8 @@ func (h *Host) mayKeep(k Kept) error {
 }
 
 // survey reads what is on the host.
-func (h *Host) survey(ctx context.Context, want Tunnel) (*preflight, error) {
-	profiles, err := h.profiles(ctx)
+func survey(ctx context.Context, h System, list func(context.Context) ([]Profile, error), want Tunnel) (*preflight, error) {
+	profiles, err := list(ctx)
 	if err != nil {
 		return nil, err
 	}

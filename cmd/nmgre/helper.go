@@ -48,13 +48,13 @@ func (a *app) carry(ctx context.Context, r asroot.Request, progress func(done, t
 		return nmgre.Converged{}, err
 	}
 	defer closeHost()
-	local := &nmgre.LocalKeeper{Profiles: host.Profiles, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store}
+	local := &nmgre.LocalKeeper{Tunnels: nmgre.TunnelsOf{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store}
 	if err := local.MayKeep(); err != nil {
 		return nmgre.Converged{}, err
 	}
 	switch r.Verb {
 	case asroot.VerbKeep:
-		k, err := local.Vet(ctx, r.Kept)
+		k, err := nmgre.Vet(ctx, host.System, r.Kept)
 		if err != nil {
 			return nmgre.Converged{}, err
 		}

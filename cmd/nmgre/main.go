@@ -68,11 +68,11 @@ func openHost(ctx context.Context) (*nmgre.Host, func(), error) {
 		return nil, nil, err
 	}
 	files, forwarding := store.New("/", 0), gateway.New()
-	var keeper nmgre.Keeper = &nmgre.LocalKeeper{Profiles: profiles, Kernel: kernel, Gateway: forwarding, Store: files}
+	var keeper nmgre.Keeper = &nmgre.LocalKeeper{Tunnels: nmgre.TunnelsOf{Profiles: profiles}, Kernel: kernel, Gateway: forwarding, Store: files}
 	if !kernel.CanChange() {
 		keeper = asroot.New()
 	}
-	return &nmgre.Host{Profiles: profiles, Kernel: kernel, Gateway: forwarding, Store: files, Keeper: keeper}, func() {
+	return &nmgre.Host{System: nmgre.System{Profiles: profiles, Kernel: kernel, Gateway: forwarding, Store: files, Keeper: keeper}}, func() {
 		_ = kernel.Close()
 		_ = profiles.Close()
 	}, nil

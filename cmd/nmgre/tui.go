@@ -177,7 +177,7 @@ func (h *screenHost) Reporting(to tui.Listener) tui.Workflow {
 		host.Kernel = &toldKernel{host.Kernel, to.Step}
 		host.Gateway = &toldGateway{host.Gateway, to.Step}
 		if keeper, ok := host.Keeper.(*nmgre.LocalKeeper); ok {
-			host.Keeper = &nmgre.LocalKeeper{Profiles: host.Profiles, Kernel: host.Kernel, Gateway: host.Gateway, Store: keeper.Store}
+			host.Keeper = &nmgre.LocalKeeper{Tunnels: nmgre.TunnelsOf{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: keeper.Store}
 		}
 	}
 	return &screenHost{Host: &host}

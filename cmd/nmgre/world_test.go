@@ -71,8 +71,8 @@ func (w *world) open(ctx context.Context) (*nmgre.Host, func(), error) {
 		return nil, nil, err
 	}
 	files := store.New(w.root, os.Getuid())
-	keeper := &nmgre.LocalKeeper{Profiles: profiles, Kernel: &w.kernel, Gateway: &w.gateway, Store: files}
-	return &nmgre.Host{Profiles: profiles, Kernel: &w.kernel, Gateway: &w.gateway, Store: files, Keeper: keeper},
+	keeper := &nmgre.LocalKeeper{Tunnels: nmgre.TunnelsOf{Profiles: profiles}, Kernel: &w.kernel, Gateway: &w.gateway, Store: files}
+	return &nmgre.Host{System: nmgre.System{Profiles: profiles, Kernel: &w.kernel, Gateway: &w.gateway, Store: files, Keeper: keeper}},
 		func() { _ = profiles.Close() }, nil
 }
 
