@@ -9,7 +9,7 @@ LAB     := testdata/lab/lab.sh
 PREFIX  ?= /usr/local
 
 # testdata/ is left out of ./... by Go itself, but the lab's own Go code is code like any other.
-PACKAGES := ./... ./testdata/lab/... ./testdata/pictures
+PACKAGES := ./... ./testdata/fake ./testdata/lab/... ./testdata/pictures ./testdata/want
 
 # polkit up to 122 reads policies from here only.
 POLKIT  ?= /usr/share/polkit-1/actions

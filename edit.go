@@ -3,29 +3,14 @@ package nmgre
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/netip"
-	"reflect"
-	"slices"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/nm/verify"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"time"
 )
-
-// EditPlan is everything that [Host.Edit] will do, decided before anything is done.
-type EditPlan struct {
-	Profile Profile // as it stands
-	Before  Tunnel  // with what root keeps: its routes behind the profile's, SNAT, forwarding, the MSS clamp
-	After   Tunnel  // likewise, with everything decided
-	Changes []FieldChange
-	Flaps   bool    // the tunnel goes down and up: the link must be made anew. False for one that is down
-	Why     string  // why it flaps, or why it need not
-	Routes  []Owned // the routes afterwards, with who holds each, and why
-	Kept    Kept    // what root keeps afterwards
-	Steps   []Step
-	Notes   []string // what the person should know before
-
-	before  Kept    // what root keeps now
-	version Version // NetworkManager's
-	kernel  Kernel
-}
 
 // PlanEdit decides what an edit does, and checks that this host can have the result. change gets the tunnel as it is, with what root keeps,
 // and makes of it what is wanted; what it leaves alone stays. Nothing is changed on the host.
@@ -33,459 +18,289 @@ type EditPlan struct {
 // What follows from what is changed follows along: the far end's inner address where it had followed from the tunnel's own, routes by way
 // of it, and the MTU where it was what the way to the far end leaves. Its errors are those of [Host.Plan], about what is changed
 // only: what was wrong before is no reason to refuse.
-func (h *Host) PlanEdit(ctx context.Context, name string, change func(*Tunnel) error) (EditPlan, error) {
+func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel) error) (plan.EditPlan, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
-		return EditPlan{}, withContext(ctx, err)
+		return plan.EditPlan{}, fault.Ended(ctx, err)
 	}
 	if p.Trial {
-		return EditPlan{}, invalid("", "try again in a moment", "another nmgre is making %s at this moment", Printable(p.Tunnel.Name))
+		return plan.EditPlan{}, fault.Invalid("", "try again in a moment", "another nmgre is making %s at this moment", fault.Printable(p.Tunnel.Name))
 	}
-	return decideEdit(ctx, h.System, h.profiles, p, change)
+	return plan.Edit(ctx, h.System, h.profiles, p, change)
 }
 
-// decideEdit decides what an edit of the tunnel p does; profiles lists those that are there.
-func decideEdit(ctx context.Context, sys System, profiles func(context.Context) ([]Profile, error), p Profile, change func(*Tunnel) error) (EditPlan, error) {
-	kept, err := keptToChange(ctx, sys, p)
+// EditOptions say how an edit is carried out.
+type EditOptions struct {
+	NoProbe bool // the far end is not probed
+	// Confirm, if it is set, is asked when everything is applied and verified, and nothing is on disk yet. Unless it returns nil, everything is
+	// put back, and Edit returns its error. It has to end when its context does.
+	Confirm func(ctx context.Context, applied verify.Report) error
+}
+
+// Edited is the tunnel after an edit.
+type Edited struct {
+	Status Status
+	Report verify.Report // empty if the tunnel is down
+}
+
+// Edit carries out the plan of an edit: all of it or none of it. Whatever fails, the end of ctx included, the profile, what root keeps and
+// the device are put back as they were before Edit returns the error; and if the tunnel was up, it is again. A silent far end is no failure.
+//
+// Until everything is verified, and confirmed where that is asked for, the change of the profile is in memory only: what a process that is
+// killed leaves behind, [Host.Verify] shows as not being on disk, and a reboot brings back the profile as it was.
+func (h *Host) Edit(ctx context.Context, planned plan.EditPlan, opts EditOptions) (Edited, error) {
+	if len(planned.Changes) == 0 {
+		status, err := h.status(ctx, planned.Profile.UUID)
+		return Edited{Status: status}, fault.Ended(ctx, err)
+	}
+	e := &edit{host: h, plan: planned}
+	report, err := e.carryOut(ctx, opts)
 	if err != nil {
-		return EditPlan{}, withContext(ctx, err)
+		return Edited{Report: report}, e.undo(ctx, err)
 	}
-	e := &editor{host: sys, list: profiles, profile: p, kept: kept, before: wholeTunnel(p, kept)}
-	wanted := e.before.Clone()
-	if err := change(&wanted); err != nil {
-		return EditPlan{}, err
+	status, err := h.status(ctx, planned.Profile.UUID)
+	if err != nil { // it is done for good: that it cannot be shown is no failure
+		p := planned.Profile
+		p.Tunnel = planned.ProfileAfter()
+		status = Status{Profile: p, Kept: planned.Kept}
 	}
-	plan, err := e.plan(ctx, wanted)
-	return plan, withContext(ctx, err)
+	report.Replace((&verify.Verifier{Profile: status.Profile}).CheckProfile()) // it is on disk now
+	return Edited{Status: status, Report: report}, nil
 }
 
-// keptToChange returns what root keeps for a tunnel. A line of it that cannot be read would be lost.
-func keptToChange(ctx context.Context, h System, p Profile) (Kept, error) {
-	k, err := keptOf(ctx, h.Store, p.UUID)
-	if err == nil && len(k.Bad) > 0 {
-		err = &Error{Kind: ErrInvalid, What: fmt.Sprintf("line %d of what is kept for %s cannot be read", k.Bad[0].Line, Printable(p.Tunnel.Name)),
-			Hint: "mend or remove that line first: it would be lost", Err: k.Bad[0].Err}
-	}
-	return k, err
+// edit is an edit while it is carried out.
+type edit struct {
+	host *Host
+	plan plan.EditPlan
+
+	failed  map[string]bool             // the checks that failed before
+	back    func(context.Context) error // puts the profile back; nil as long as nothing of it is changed
+	applied bool                        // the device may run with something else than before
+	keeping bool                        // root may keep something else than before
 }
 
-// wholeTunnel is a tunnel with what root keeps for it.
-func wholeTunnel(p Profile, k Kept) Tunnel {
-	t := p.Tunnel.Clone()
-	for _, r := range k.Routes {
-		t.Routes = append(t.Routes, r.Clone())
+func (e *edit) carryOut(ctx context.Context, opts EditOptions) (report verify.Report, err error) {
+	h, planned, uuid := e.host, e.plan, e.plan.Profile.UUID
+	steps := []struct {
+		id, what string
+		do       func() error
+	}{
+		{"", "made sure that nobody else has changed it", func() error { return e.look(ctx) }},
+		{plan.StepProfile, "changed the profile, in memory", func() error {
+			e.back, err = h.Profiles.Update(ctx, uuid, planned.ProfileAfter())
+			return err
+		}},
+		{plan.StepApply, "applied it while the tunnel is up", func() error { e.applied = true; return h.Profiles.Reapply(ctx, uuid) }},
+		{plan.StepDown, "took it down", func() error { e.applied = true; return e.down(ctx, uuid) }},
+		{plan.StepActivate, "brought it up", func() error { return h.Profiles.Activate(ctx, uuid) }},
+		{plan.StepRoute, e.keepName(), func() error { return e.keep(ctx) }},
+		{plan.StepCheck, "verified it", func() error { report, err = e.check(ctx, opts); return err }},
+		{"", e.confirmName(opts), func() error { return e.confirm(ctx, opts, report) }},
+		{plan.StepSave, "wrote the profile to disk", func() error { return h.Profiles.Save(ctx, uuid) }},
 	}
-	t.SNAT, t.ClampMSS = slices.Clone(k.SNAT), k.ClampMSS
-	t.Forward = t.Forward || len(k.Forward) > 0
-	return t
-}
-
-// editor makes the plan of an edit.
-type editor struct {
-	host    System
-	list    func(context.Context) ([]Profile, error)
-	profile Profile
-	kept    Kept
-	before  Tunnel
-	pre     *preflight
-}
-
-// plan decides what is open in what is wanted, looks at the host, and puts the plan together.
-func (e *editor) plan(ctx context.Context, wanted Tunnel) (EditPlan, error) {
-	e.follow(&wanted)
-	if err := newProblems(e.before, wanted); err != nil {
-		return EditPlan{}, err
-	}
-	version, err := ready(ctx, e.host, wanted)
-	if err != nil {
-		return EditPlan{}, err
-	}
-	if e.pre, err = survey(ctx, e.host, e.list, wanted); err != nil {
-		return EditPlan{}, err
-	}
-	e.pre.version = version
-	e.leaveItselfOut()
-	if err := e.decide(ctx); err != nil {
-		return EditPlan{}, err
-	}
-	if err := newProblems(e.before, e.pre.t); err != nil { // again: what was decided must fit what was given
-		return EditPlan{}, err
-	}
-	if err := e.problems(ctx); err != nil {
-		return EditPlan{}, err
-	}
-	return e.finish(ctx)
-}
-
-// newProblems returns what is wrong with after and was not with before.
-func newProblems(before, after Tunnel) error {
-	old := make(map[string]bool)
-	for _, problem := range before.Problems() {
-		old[problem.Error()] = true
-	}
-	var errs []error
-	for _, problem := range after.Problems() {
-		if !old[problem.Error()] {
-			errs = append(errs, problem)
+	for _, s := range steps {
+		if !e.takes(s.id) {
+			continue
+		}
+		if err := h.step(ctx, Event{What: s.what, Commands: e.commands(s.id)}, s.do); err != nil {
+			return report, err
 		}
 	}
-	return errors.Join(errs...)
+	return report, nil
 }
 
-// follow changes what followed from what is changed.
-func (e *editor) follow(t *Tunnel) {
-	b := e.before
-	derived := b.PeerAddress == DerivePeer(b.Addresses)
-	if t.PeerAddress == b.PeerAddress && derived && !slices.Equal(t.Addresses, b.Addresses) {
-		t.PeerAddress = DerivePeer(t.Addresses)
+// takes says whether the edit has that step. What root keeps is looked after whenever the device was changed.
+func (e *edit) takes(id string) bool {
+	if id == "" {
+		return true
 	}
-	old, now := b.PeerAddress, t.PeerAddress
-	if old.IsValid() && old != now {
-		t.Routes = slices.DeleteFunc(t.Routes, b.isRouteToPeer) // the plan adds the new one where it is needed
+	if id == plan.StepRoute {
+		return e.applied || e.plan.KeptDiffers()
 	}
-	if !old.IsValid() || !now.IsValid() || now.Is4() != old.Is4() {
-		now = old // no gateway takes the place of the old one
-	}
-	texts := routeTexts(b.Routes)
-	for i := range t.Routes {
-		if texts[t.Routes[i].String()] {
-			t.Routes[i].reroute(old, now, b.Name, t.Name)
+	for _, s := range e.plan.Steps {
+		if s.ID == id {
+			return true
 		}
 	}
+	return false
 }
 
-// reroute replaces a gateway, and the name of a device. The route's lists are its own.
-func (r *Route) reroute(old, now netip.Addr, oldDev, dev string) {
-	if old.IsValid() && r.Via == old {
-		r.Via = now
-	}
-	for i := range r.Nexthops {
-		hop := &r.Nexthops[i]
-		if old.IsValid() && hop.Via == old {
-			hop.Via = now
-		}
-		if hop.Dev == oldDev {
-			hop.Dev = dev
-		}
-	}
+// commands are those of the plan's steps with that ID; all that concern what root keeps belong to one step.
+func (e *edit) commands(id string) []string {
+	return plan.CommandsOf(e.plan.Steps, func(of string) bool { return of == id || id == plan.StepRoute && plan.KeptStep(of) })
 }
 
-// leaveItselfOut has the host looked at as if the tunnel were not there.
-func (e *editor) leaveItselfOut() {
-	e.pre.profiles = slices.DeleteFunc(e.pre.profiles, func(p Profile) bool { return p.UUID == e.profile.UUID })
-	if dev := e.profile.Device; dev != "" {
-		e.pre.links = slices.DeleteFunc(e.pre.links, func(l Link) bool { return l.Name == dev })
+// keepName says what is done to what root keeps; nothing if that stays.
+func (e *edit) keepName() string {
+	if !e.plan.KeptDiffers() {
+		return ""
 	}
+	if e.plan.Kept.Empty() {
+		return "removed " + e.plan.KeptBefore.Summary()
+	}
+	return "set " + e.plan.Kept.Summary()
 }
 
-// decide fills in what is open. Routes that are there already stay as they are.
-func (e *editor) decide(ctx context.Context) error {
-	p, b := e.pre, e.before
-	wanted := p.t
-	fits, err := e.mtuFits(ctx)
+func (e *edit) confirmName(opts EditOptions) string {
+	if opts.Confirm == nil {
+		return ""
+	}
+	return "asked whether to keep it"
+}
+
+// look makes sure that the tunnel is what the plan was made for, and notes what is wrong with it already.
+func (e *edit) look(ctx context.Context) error {
+	h, planned := e.host, e.plan
+	p, err := h.Profiles.Get(ctx, planned.Profile.UUID)
 	if err != nil {
 		return err
 	}
-	if fits && p.t.MTU == b.MTU {
-		p.t.MTU = 0
+	kept, err := keep.Of(ctx, h.Store, p.UUID)
+	if err != nil {
+		return err
 	}
-	old := routeTexts(b.Routes)
-	kept, fresh := splitRoutes(wanted.Routes, func(r Route) bool { return old[r.String()] })
-	p.t.Routes = fresh
-	p.decideInner()
-	if b.Mode.IPv6Outer() { // NetworkManager's default differs from nmgre's, and stays where it is
-		p.t.EncapLimit = wanted.EncapLimit
+	up := p.State != nm.StateInactive
+	if !nm.SameTunnel(p.Tunnel, planned.Profile.Tunnel) || p.ID != planned.Profile.ID || up != planned.Up() || !keep.Same(kept, planned.KeptBefore) {
+		return &fault.Error{Kind: fault.ErrChanged, What: "somebody else has changed " + fault.Printable(planned.Before.Name) + " meanwhile", Hint: "look at it, and try again"}
 	}
-	if e.outerChanged() || p.t.MTU == 0 && b.MTU != 0 || !p.t.Local.IsValid() {
-		zero := p.t.MTU == 0 && b.MTU == 0 // the kernel's own MTU was wanted, and still is
-		if zero {
-			p.t.MTU = minMTU4
-		}
-		p.kernel = aside{e.host.Kernel, e.profile.Device, p.links}
-		err = p.decideOuter(ctx)
-		p.kernel = e.host.Kernel
-		if zero {
-			p.t.MTU = 0
-		}
+	if err := e.nameFree(ctx); err != nil || !up {
+		return err
 	}
-	texts := routeTexts(kept)
-	_, added := splitRoutes(p.t.Routes, func(r Route) bool { return texts[r.String()] })
-	p.t.Routes = append(kept, added...)
-	e.assign()
+	report, err := h.verifyProfile(ctx, p, verify.Settings{})
+	e.failed = make(map[string]bool)
+	for _, c := range report.Failures() {
+		e.failed[c.ID] = true
+	}
 	return err
 }
 
-func routeTexts(routes []Route) map[string]bool {
-	texts := make(map[string]bool, len(routes))
-	for _, r := range routes {
-		texts[r.String()] = true
+// nameFree makes sure that a new name is still free: what has it then is not the tunnel's, and is not to be waited for.
+func (e *edit) nameFree(ctx context.Context) error {
+	name := e.plan.After.Name
+	if name == e.plan.Before.Name {
+		return nil
 	}
-	return texts
+	links, err := e.host.Kernel.Links(ctx)
+	if err == nil && kernel.Named(links, name) != nil {
+		err = &fault.Error{Kind: fault.ErrChanged, Field: "name", What: "there is a device " + name + " by now", Hint: "choose another with --name"}
+	}
+	return err
 }
 
-// splitRoutes parts the routes of which is holds from the others.
-func splitRoutes(routes []Route, is func(Route) bool) (those, others []Route) {
-	for _, r := range routes {
-		if is(r) {
-			those = append(those, r)
-		} else {
-			others = append(others, r)
-		}
+// down takes the tunnel down and waits until its link is gone.
+func (e *edit) down(ctx context.Context, uuid string) error {
+	if err := e.host.Profiles.Deactivate(ctx, uuid); err != nil {
+		return err
 	}
-	return those, others
+	return e.host.waitGone(ctx, e.plan.Profile.Device)
 }
 
-// outerChanged says whether the packets that carry the tunnel go another way.
-func (e *editor) outerChanged() bool {
-	a, b := e.pre.t, e.before
-	return a.Mode != b.Mode || a.Local != b.Local || a.Remote != b.Remote || a.Parent != b.Parent
+// keep has root keep what it shall. Where that is what it keeps already, the kernel has to get it again, since the link is another one.
+func (e *edit) keep(ctx context.Context) error {
+	if !e.plan.KeptDiffers() {
+		return e.host.converge(ctx, e.after())
+	}
+	e.keeping = true
+	return e.host.keep(ctx, e.plan.Kept)
 }
 
-// mtuFits says whether the MTU is what the present way to the far end leaves, and something is changed that it depends on: then it is computed
-// anew.
-func (e *editor) mtuFits(ctx context.Context) (bool, error) {
-	a, b := e.pre.t, e.before
-	if b.MTU == 0 || !e.outerChanged() && a.Encapsulation() == b.Encapsulation() {
-		return false, nil
+// after is the profile as it is known to be when everything is applied.
+func (e *edit) after() nm.Profile {
+	p := e.plan.Profile
+	p.Tunnel = e.plan.ProfileAfter()
+	if p.ID == e.plan.Before.Name {
+		p.ID = p.Tunnel.Name
 	}
-	old := &preflight{t: b, kernel: e.host.Kernel, links: e.pre.links}
-	hop, err := old.underlay(ctx)
-	if errors.Is(err, ErrInvalid) {
-		return false, nil // no way leads there now
-	}
-	return err == nil && old.computeMTU(hop) == b.MTU, err
+	p.State, p.Device, p.DeviceState = nm.StateActive, p.Tunnel.Name, "activated"
+	return p
 }
 
-// aside is the kernel as it would answer if the tunnel had no routes: what it would send into dev goes by the best other way.
-type aside struct {
-	Kernel
-	dev   string
-	links []Link
-}
-
-func (k aside) Lookup(ctx context.Context, q Query) (Hop, error) {
-	hop, err := k.Kernel.Lookup(ctx, q)
-	if err != nil || k.dev == "" || hop.Dev != k.dev {
-		return hop, err
-	}
-	other, err := pinFor(ctx, k.Kernel, k.links, q.To)
+// check verifies the tunnel. What was wrong before is not the edit's fault.
+func (e *edit) check(ctx context.Context, opts EditOptions) (verify.Report, error) {
+	report, err := e.host.verifyProfile(ctx, e.after(), verify.Settings{Probe: !opts.NoProbe, BeforeSave: true, Kept: &e.plan.Kept})
 	if err != nil {
-		return Hop{}, err
+		return report, err
 	}
-	if other == nil {
-		return Hop{}, &Error{Kind: ErrUnreachable, What: "nothing but the tunnel itself leads to " + q.To.String()}
-	}
-	link := findLink(k.links, other.Dev)
-	hop = Hop{Dev: other.Dev, Via: other.Route.Via, Src: q.From, Match: other.Route.Dst, MTU: link.MTU}
-	for _, own := range link.Addresses {
-		if !hop.Src.IsValid() && own.Addr().Is4() == q.To.Is4() && !own.Addr().IsLinkLocalUnicast() {
-			hop.Src = own.Addr()
+	for _, c := range report.Failures() {
+		if e.failed[c.ID] {
+			continue
 		}
+		what := "the tunnel came up wrong: " + c.Summary
+		if c.Evidence != "" {
+			what += " (" + c.Evidence + ")"
+		}
+		return report, &fault.Error{What: what, Hint: c.Hint}
 	}
-	return hop, nil
+	return report, nil
 }
 
-// assign decides who holds each route: whoever does now, and for new ones as [AssignRoutes] says.
-func (e *editor) assign() {
-	held, kept := routeTexts(e.profile.Tunnel.Routes), routeTexts(e.kept.Routes)
-	p := e.pre
-	var fresh []Route
-	n := 0
-	p.owned = make([]Owned, len(p.t.Routes))
-	for i, r := range p.t.Routes {
-		switch text := r.String(); {
-		case held[text]:
-			p.owned[i] = Owned{&p.t.Routes[i], OwnerProfile, ownerWhy(r, p.version)}
-			n++
-		case kept[text]:
-			p.owned[i] = Owned{&p.t.Routes[i], OwnerKernel, KeptWhy(r, p.version)}
-		default:
-			fresh = append(fresh, r)
-		}
+func (e *edit) confirm(ctx context.Context, opts EditOptions, report verify.Report) error {
+	if opts.Confirm == nil {
+		return nil
 	}
-	assigned := AssignRoutes(fresh, n, p.version)
-	for i := range p.owned {
-		if p.owned[i].Owner == "" {
-			p.owned[i], assigned = assigned[0], assigned[1:]
-		}
-	}
+	return opts.Confirm(ctx, report)
 }
 
-func ownerWhy(r Route, v Version) string {
-	_, why := RouteOwner(r, v)
-	return why
+// undo puts everything back after cause. While NetworkManager is away, it waits for it.
+func (e *edit) undo(ctx context.Context, cause error) error {
+	cause = fault.Ended(ctx, cause)
+	if e.back == nil && !e.keeping {
+		return cause
+	}
+	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
+	defer cancel()
+	begin := time.Now()
+	err := e.putBack(undoing)
+	for (errors.Is(err, fault.ErrNoNetworkManager) || errors.Is(err, fault.ErrTimeout)) && undoing.Err() == nil {
+		fault.Pause(undoing, undoRetry)
+		err = e.putBack(undoing)
+	}
+	e.host.tell(Event{What: "put back what was there before", Took: time.Since(begin), Err: err, Undo: true})
+	if err == nil {
+		return cause
+	}
+	name := fault.ShellWord(e.plan.Before.Name)
+	return errors.Join(cause, &fault.Error{What: "could not put back everything", Err: err,
+		Hint: "see what is there with: nmgre show " + name + "; a profile that is not on disk as it stands is brought back by a reboot"})
 }
 
-// problems returns why this host cannot have what is new.
-func (e *editor) problems(ctx context.Context) error {
-	b, all := e.before, e.pre
-	var errs []error
-	try := func(err *Error) {
-		if err != nil {
-			errs = append(errs, err)
-		}
+// putBack makes the profile, the device and what root keeps as they were.
+func (e *edit) putBack(ctx context.Context) error {
+	var err error
+	if e.back != nil {
+		err = e.back(ctx)
 	}
-	if all.t.Name != b.Name {
-		try(all.nameTaken())
+	if err == nil && e.applied {
+		err = e.restore(ctx)
 	}
-	if e.outerChanged() || !sameKey(all.t.InputKey, b.InputKey) {
-		try(all.duplicate())
+	if e.keeping {
+		before := e.plan.KeptBefore
+		before.Stamp = "" // the file is ours now
+		return errors.Join(err, e.host.keep(ctx, before))
 	}
-	news := *all // the same host, asked for what is new only
-	news.t.Addresses = slices.DeleteFunc(slices.Clone(all.t.Addresses), func(a netip.Prefix) bool { return slices.Contains(b.Addresses, a) })
-	old := routeTexts(b.Routes)
-	_, news.t.Routes = splitRoutes(all.t.Routes, func(r Route) bool { return old[r.String()] })
-	news.t.SNAT = slices.DeleteFunc(slices.Clone(all.t.SNAT), func(s SNAT) bool { return slices.Contains(b.SNAT, s) })
-	try(news.innerOverlap())
-	try(news.routeIsOwnNetwork())
-	errs = append(errs, news.snatSources()...)
-	errs = append(errs, news.nexthopDevices()...)
-	if all.t.Remote != b.Remote { // whatever the tunnel has may lead to it
-		news.t.Addresses, news.t.Routes = all.t.Addresses, all.t.Routes
+	if err == nil && e.applied {
+		err = e.host.converge(ctx, e.plan.Profile)
 	}
-	errs = append(errs, news.swallows(ctx)...)
-	all.notes, all.pin = news.notes, news.pin
-	return errors.Join(errs...)
+	return err
 }
 
-// finish puts the plan together.
-func (e *editor) finish(ctx context.Context) (EditPlan, error) {
-	p := e.pre
-	kept, err := e.keptAfter(ctx)
+// restore has the device run with the old profile: as it is, if that is possible, else by a link made anew.
+func (e *edit) restore(ctx context.Context) error {
+	h, before := e.host, e.plan.Profile
+	p, err := h.Profiles.Get(ctx, before.UUID)
 	if err != nil {
-		return EditPlan{}, err
+		return err
 	}
-	kept.Stamp = e.kept.Stamp
-	plan := EditPlan{Profile: e.profile, Before: e.before, After: p.t, Changes: diffTunnels(e.before, p.t), Routes: p.owned, Kept: kept,
-		before: e.kept, version: p.version, kernel: e.host.Kernel}
-	if plan.keptDiffers() {
-		if err := errors.Join(mayKeep(e.host, kept), mayKeep(e.host, e.kept)); err != nil {
-			return EditPlan{}, err
-		}
-		p.notes = slices.Concat(p.notes, forwardNotes(ctx, e.host, kept), hookNote(ctx, e.host, kept))
+	if !e.plan.Flaps && p.State == nm.StateActive {
+		return h.Profiles.Reapply(ctx, p.UUID)
 	}
-	plan.Notes = p.notes
-	plan.decideFlap()
-	plan.Steps = plan.steps()
-	return plan, nil
-}
-
-// keptAfter is what root keeps afterwards. The devices between which packets are forwarded stay as long as nothing about that is changed.
-func (e *editor) keptAfter(ctx context.Context) (Kept, error) {
-	t, b := e.pre.t, e.before
-	same := t.Forward == b.Forward && slices.Equal(t.SNAT, b.SNAT)
-	if same {
-		e.pre.t.Forward = false
+	if err := h.Profiles.Deactivate(ctx, p.UUID); err != nil {
+		return err
 	}
-	k, err := e.pre.kept(ctx)
-	e.pre.t.Forward = t.Forward
-	if err != nil {
-		return k, err
-	}
-	if same {
-		k.Forward = slices.Clone(e.kept.Forward)
-		for i, dev := range k.Forward {
-			if dev == b.Name {
-				k.Forward[i] = t.Name
-			}
+	for _, dev := range []string{before.Device, e.plan.After.Name} {
+		if err := h.waitGone(ctx, dev); err != nil {
+			return err
 		}
 	}
-	k.UUID = e.profile.UUID
-	k.Pin = e.pre.pin || e.kept.Pin && t.Remote == b.Remote && coversRemote(t)
-	return k, nil
-}
-
-// coversRemote says whether one of the tunnel's routes covers its far end.
-func coversRemote(t Tunnel) bool {
-	return slices.ContainsFunc(t.Routes, func(r Route) bool {
-		return r.TableOrMain() == MainTable && r.Type.HasDevice() && !r.Dst.IsSingleIP() && r.Dst.Contains(t.Remote)
-	})
-}
-
-// decideFlap says whether NetworkManager can apply the changes while the tunnel is up.
-func (p *EditPlan) decideFlap() {
-	if p.Profile.State == StateInactive && p.Profile.Device == "" {
-		p.Why = "the tunnel is down: it is changed when it comes up"
-		return
-	}
-	for _, c := range p.Changes {
-		if !c.reapplied() {
-			p.Flaps = true
-			p.Why = fmt.Sprintf("the link must be made anew for another %s", c.Field)
-			return
-		}
-	}
-	p.Why = "NetworkManager applies it while the tunnel is up"
-}
-
-// profileAfter is the tunnel as its profile holds it afterwards.
-func (p EditPlan) profileAfter() Tunnel {
-	t := p.After.Clone()
-	t.Routes = OwnedBy(p.Routes, OwnerProfile)
-	t.Forward = t.Forward && !p.version.less(forwardVersion)
-	t.SNAT, t.ClampMSS = nil, false
-	return t
-}
-
-// profileDiffers says whether NetworkManager has anything to change.
-func (p EditPlan) profileDiffers() bool {
-	return !sameTunnel(p.profileAfter(), p.Profile.Tunnel)
-}
-
-// sameTunnel compares two tunnels as profiles hold them.
-func sameTunnel(a, b Tunnel) bool {
-	if !slices.EqualFunc(a.Routes, b.Routes, sameRoute) || !slices.Equal(a.Addresses, b.Addresses) {
-		return false
-	}
-	for _, t := range []*Tunnel{&a, &b} {
-		t.Routes, t.Addresses, t.SNAT = nil, nil, nil
-	}
-	return reflect.DeepEqual(a, b)
-}
-
-func sameRoute(a, b Route) bool { return a.String() == b.String() }
-
-// keptDiffers says whether root has anything to change.
-func (p EditPlan) keptDiffers() bool { return !sameKept(p.before, p.Kept) }
-
-func sameKept(a, b Kept) bool {
-	if a.Empty() || b.Empty() {
-		return a.Empty() && b.Empty()
-	}
-	return a.Name == b.Name && a.Remote == b.Remote && a.ClampMSS == b.ClampMSS && a.Pin == b.Pin && slices.Equal(a.Inner, b.Inner) &&
-		slices.Equal(a.SNAT, b.SNAT) && slices.Equal(a.Forward, b.Forward) && slices.EqualFunc(a.Routes, b.Routes, sameRoute)
-}
-
-// up says whether the tunnel was up when the plan was made.
-func (p EditPlan) up() bool { return p.Profile.State != StateInactive }
-
-// CutsOff says whether the edit may cut off a session with the host at that address, such as the ssh client's: whether the kernel's way to it
-// leads through what is changed. The zero address is no session. It asks the kernel, as it is before the edit.
-func (p EditPlan) CutsOff(ctx context.Context, session netip.Addr) (bool, error) {
-	session = session.Unmap().WithZone("")
-	if !session.IsValid() || session.IsLoopback() || len(p.Changes) == 0 {
-		return false, nil
-	}
-	hop, err := p.kernel.Lookup(ctx, Query{To: session})
-	if errors.Is(err, ErrUnreachable) {
-		return false, nil
-	}
-	if err != nil {
-		return false, withContext(ctx, err)
-	}
-	if p.up() && hop.Dev == p.Profile.Device {
-		return p.Flaps || p.Before.MTU != p.After.MTU || !slices.Equal(p.Before.Addresses, p.After.Addresses) || !p.After.leadsTo(session), nil
-	}
-	old := routeTexts(p.Before.Routes)
-	return slices.ContainsFunc(p.After.Routes, func(r Route) bool {
-		return !old[r.String()] && r.TableOrMain() == MainTable && r.Dst.Contains(session) && r.Dst.Bits() >= hop.Match.Bits()
-	}), nil
-}
-
-// leadsTo says whether the tunnel's routes or networks contain a.
-func (t Tunnel) leadsTo(a netip.Addr) bool {
-	return slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(a) }) ||
-		slices.ContainsFunc(t.Routes, func(r Route) bool {
-			return r.TableOrMain() == MainTable && r.Type.HasDevice() && r.Dst.Contains(a)
-		})
+	return h.Profiles.Activate(ctx, p.UUID)
 }

@@ -1,10 +1,22 @@
-package nmgre
+package nmgre_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/nm/verify"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"nmgre/routes/list"
+	"nmgre/testdata/fake"
+	"nmgre/testdata/want"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,72 +28,74 @@ import (
 // edited is a change of a tunnel that there is.
 type edited struct {
 	name   string
-	setup  func(t *testing.T, w *world) // after the tunnel was made; may be nil
-	change func(t *testing.T, tunnel *Tunnel)
+	setup  func(t *testing.T, w *fake.World) // after the tunnel was made; may be nil
+	change func(t *testing.T, tunnel *nm.Tunnel)
 }
 
 // edits are made of the simple tunnel, which has a route of each owner.
 var edits = []edited{
-	{"mtu", nil, func(_ *testing.T, tunnel *Tunnel) { tunnel.MTU = 1400 }},
-	{"address", nil, func(_ *testing.T, tunnel *Tunnel) { tunnel.Addresses = cidrs("172.16.9.1/30") }},
-	{"address-lan", nil, func(_ *testing.T, tunnel *Tunnel) {
-		tunnel.Addresses, tunnel.PeerAddress = cidrs("172.16.9.1/24"), addr("172.16.9.7")
+	{"mtu", nil, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.MTU = 1400 }},
+	{"address", nil, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Addresses = want.CIDRs("172.16.9.1/30") }},
+	{"address-lan", nil, func(_ *testing.T, tunnel *nm.Tunnel) {
+		tunnel.Addresses, tunnel.PeerAddress = want.CIDRs("172.16.9.1/24"), want.Addr("172.16.9.7")
 		tunnel.Routes = tunnel.Routes[:1]
 	}},
-	{"routes", nil, func(t *testing.T, tunnel *Tunnel) {
-		tunnel.Routes = []Route{route(t, "10.10.3.0/24"), route(t, "10.10.2.0/24 metric 7")}
+	{"routes", nil, func(t *testing.T, tunnel *nm.Tunnel) {
+		tunnel.Routes = []routes.Route{routes.MustParseRoute("10.10.3.0/24"), routes.MustParseRoute("10.10.2.0/24 metric 7")}
 	}},
-	{"default-route", nil, func(t *testing.T, tunnel *Tunnel) { tunnel.Routes = append(tunnel.Routes, route(t, "0.0.0.0/1")) }},
-	{"snat", nil, func(_ *testing.T, tunnel *Tunnel) {
-		tunnel.SNAT, tunnel.Forward, tunnel.ClampMSS = []SNAT{{Dst: cidr("10.10.1.0/24"), Source: addr("10.10.1.1")}}, true, true
+	{"default-route", nil, func(t *testing.T, tunnel *nm.Tunnel) {
+		tunnel.Routes = append(tunnel.Routes, routes.MustParseRoute("0.0.0.0/1"))
 	}},
-	{"autoconnect", nil, func(_ *testing.T, tunnel *Tunnel) { tunnel.Autoconnect = false }},
-	{"key", nil, func(_ *testing.T, tunnel *Tunnel) { k := Key(42); tunnel.InputKey, tunnel.OutputKey = &k, &k }},
-	{"key-own-mtu", func(_ *testing.T, w *world) { w.named("gre1").Tunnel.MTU, w.link("gre1").MTU = 1300, 1300 },
-		func(_ *testing.T, tunnel *Tunnel) { k := Key(42); tunnel.InputKey = &k }},
-	{"peer", nil, func(_ *testing.T, tunnel *Tunnel) { tunnel.Remote = addr("100.0.3.100") }},
-	{"name", nil, func(_ *testing.T, tunnel *Tunnel) { tunnel.Name = "office" }},
-	{"name-of-its-own", func(_ *testing.T, w *world) { w.named("gre1").ID = "the office" }, func(_ *testing.T, tunnel *Tunnel) { tunnel.Name = "gre7" }},
-	{"name-in-routes", func(t *testing.T, w *world) {
-		if _, err := w.start().host().ChangeRoutes(t.Context(), "gre1", RouteChange{Op: RouteAdd, Routes: []Route{route(t, "10.70.0.0/16 nexthop dev gre1 nexthop via 100.0.1.1 dev eth0")}}); err != nil {
+	{"snat", nil, func(_ *testing.T, tunnel *nm.Tunnel) {
+		tunnel.SNAT, tunnel.Forward, tunnel.ClampMSS = []keep.SNAT{{Dst: want.CIDR("10.10.1.0/24"), Source: want.Addr("10.10.1.1")}}, true, true
+	}},
+	{"autoconnect", nil, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Autoconnect = false }},
+	{"key", nil, func(_ *testing.T, tunnel *nm.Tunnel) { k := gre.Key(42); tunnel.InputKey, tunnel.OutputKey = &k, &k }},
+	{"key-own-mtu", func(_ *testing.T, w *fake.World) { w.Named("gre1").Tunnel.MTU, w.Link("gre1").MTU = 1300, 1300 },
+		func(_ *testing.T, tunnel *nm.Tunnel) { k := gre.Key(42); tunnel.InputKey = &k }},
+	{"peer", nil, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Remote = want.Addr("100.0.3.100") }},
+	{"name", nil, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Name = "office" }},
+	{"name-of-its-own", func(_ *testing.T, w *fake.World) { w.Named("gre1").ID = "the office" }, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Name = "gre7" }},
+	{"name-in-routes", func(t *testing.T, w *fake.World) {
+		if _, err := w.Start().Host().ChangeRoutes(t.Context(), "gre1", plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParseRoute("10.70.0.0/16 nexthop dev gre1 nexthop via 100.0.1.1 dev eth0")}}); err != nil {
 			t.Fatal(err)
 		}
-	}, func(_ *testing.T, tunnel *Tunnel) { tunnel.Name = "office" }},
-	{"ttl-tos", nil, func(_ *testing.T, tunnel *Tunnel) { tunnel.TTL, tunnel.TOS = 0, 1 }},
-	{"everything", nil, func(t *testing.T, tunnel *Tunnel) {
-		k := Key(7)
-		tunnel.Name, tunnel.Remote, tunnel.InputKey, tunnel.OutputKey, tunnel.MTU = "gre8", addr("100.0.3.100"), &k, &k, 1300
-		tunnel.Addresses, tunnel.Routes, tunnel.Autoconnect = cidrs("172.20.0.1/30"), []Route{route(t, "10.50.0.0/16 nexthop nexthop via 100.0.1.1 dev eth0")}, false
+	}, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Name = "office" }},
+	{"ttl-tos", nil, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.TTL, tunnel.TOS = 0, 1 }},
+	{"everything", nil, func(t *testing.T, tunnel *nm.Tunnel) {
+		k := gre.Key(7)
+		tunnel.Name, tunnel.Remote, tunnel.InputKey, tunnel.OutputKey, tunnel.MTU = "gre8", want.Addr("100.0.3.100"), &k, &k, 1300
+		tunnel.Addresses, tunnel.Routes, tunnel.Autoconnect = want.CIDRs("172.20.0.1/30"), []routes.Route{routes.MustParseRoute("10.50.0.0/16 nexthop nexthop via 100.0.1.1 dev eth0")}, false
 	}},
-	{"down", func(_ *testing.T, w *world) { w.deactivate(w.named("gre1")); w.settle() }, func(_ *testing.T, tunnel *Tunnel) { tunnel.TTL = 9 }},
-	{"in-memory", func(_ *testing.T, w *world) { w.named("gre1").Unsaved = true }, func(_ *testing.T, tunnel *Tunnel) { tunnel.MTU = 1400 }},
-	{"nothing-kept", func(_ *testing.T, w *world) {
-		clear(w.files)
-		w.routes = slices.DeleteFunc(w.routes, func(r fakeRoute) bool { return r.Protocol == RouteProtocol })
+	{"down", func(_ *testing.T, w *fake.World) { w.BringDown(w.Named("gre1")); w.Settle() }, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.TTL = 9 }},
+	{"in-memory", func(_ *testing.T, w *fake.World) { w.Named("gre1").Unsaved = true }, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.MTU = 1400 }},
+	{"nothing-kept", func(_ *testing.T, w *fake.World) {
+		clear(w.Files)
+		w.Table = slices.DeleteFunc(w.Table, func(r fake.Route) bool { return r.Protocol == kernel.RouteProtocol })
 	},
-		func(_ *testing.T, tunnel *Tunnel) { tunnel.Remote = addr("100.0.3.100") }},
-	{"nothing", nil, func(*testing.T, *Tunnel) {}},
+		func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Remote = want.Addr("100.0.3.100") }},
+	{"nothing", nil, func(*testing.T, *nm.Tunnel) {}},
 }
 
 // tunnelToEdit is a host with the simple tunnel, and what else the edit needs.
-func tunnelToEdit(t *testing.T, e edited) *world {
+func tunnelToEdit(t *testing.T, e edited) *fake.World {
 	t.Helper()
-	w := newWorld()
-	mustCreate(t, w, simple(t))
+	w := fake.NewWorld()
+	fake.MustCreate(t, w, fake.Simple(t))
 	if e.setup != nil {
 		e.setup(t, w)
 	}
 	return w
 }
 
-func planEdit(t *testing.T, h *Host, e edited) (EditPlan, error) {
+func planEdit(t *testing.T, h *nmgre.Host, e edited) (plan.EditPlan, error) {
 	t.Helper()
-	return h.PlanEdit(t.Context(), "gre1", func(tunnel *Tunnel) error { e.change(t, tunnel); return nil })
+	return h.PlanEdit(t.Context(), "gre1", func(tunnel *nm.Tunnel) error { e.change(t, tunnel); return nil })
 }
 
 var uuidPattern = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
-func editText(p EditPlan) string {
+func editText(p plan.EditPlan) string {
 	var b strings.Builder
 	for _, line := range p.Diff() {
 		fmt.Fprintln(&b, line)
@@ -105,28 +119,28 @@ func TestEdit(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := tunnelToEdit(t, e)
-				before, link := w.String(), w.link("gre1")
-				h := w.start().host()
-				plan, err := planEdit(t, h, e)
+				before, link := w.String(), w.Link("gre1")
+				h := w.Start().Host()
+				planned, err := planEdit(t, h, e)
 				if err != nil {
 					t.Fatal(err)
 				}
-				same(t, "the host after planning", w.String(), before)
-				done, err := h.Edit(t.Context(), plan, EditOptions{})
+				want.Same(t, "the host after planning", w.String(), before)
+				done, err := h.Edit(t.Context(), planned, nmgre.EditOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
 				after := w.String()
-				if !plan.Flaps && w.link("gre1") != link || plan.Flaps && w.link(plan.After.Name) == link {
-					t.Errorf("flaps: %v, but the link is %p, then %p", plan.Flaps, link, w.link(plan.After.Name))
+				if !planned.Flaps && w.Link("gre1") != link || planned.Flaps && w.Link(planned.After.Name) == link {
+					t.Errorf("flaps: %v, but the link is %p, then %p", planned.Flaps, link, w.Link(planned.After.Name))
 				}
-				if plan.up() && len(plan.Changes) > 0 && done.Report.Verdict != Pass && plan.After.PeerAddress.IsValid() {
-					t.Errorf("the verdict is %s\n%s", done.Report.Verdict, reportText(done.Report))
+				if planned.Up() && len(planned.Changes) > 0 && done.Report.Verdict != verify.Pass && planned.After.PeerAddress.IsValid() {
+					t.Errorf("the verdict is %s\n%s", done.Report.Verdict, fake.ReportText(done.Report))
 				}
-				if got := done.Status.Tunnel; !sameTunnel(got, plan.profileAfter()) || done.Status.Unsaved != plan.Profile.Unsaved {
+				if got := done.Status.Tunnel; !nm.SameTunnel(got, planned.ProfileAfter()) || done.Status.Unsaved != planned.Profile.Unsaved {
 					t.Errorf("the status is %+v", done.Status)
 				}
-				golden(t, "edit/"+e.name+".txt", editText(plan)+"\n"+changedLines(before, after))
+				want.Golden(t, "edit/"+e.name+".txt", editText(planned)+"\n"+changedLines(before, after))
 				again, err := planEdit(t, h, e)
 				if err == nil && !strings.HasPrefix(e.name, "name") && e.name != "everything" && e.name != "default-route" && len(again.Changes) > 0 {
 					t.Errorf("the same edit once more changes %v", again.Diff())
@@ -139,7 +153,7 @@ func TestEdit(t *testing.T) {
 // changedLines returns the lines that went and those that came.
 func changedLines(before, after string) string {
 	var lines []string
-	for _, line := range strings.Split(diff(before, after), "\n") {
+	for _, line := range strings.Split(want.Diff(before, after), "\n") {
 		if !strings.HasPrefix(line, "  ") {
 			lines = append(lines, line)
 		}
@@ -153,22 +167,22 @@ func TestEditBack(t *testing.T) {
 		for _, e := range edits {
 			w := tunnelToEdit(t, e)
 			before := w.String()
-			h := w.start().host()
-			plan, err := planEdit(t, h, e)
+			h := w.Start().Host()
+			planned, err := planEdit(t, h, e)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := h.Edit(t.Context(), plan, EditOptions{}); err != nil {
+			if _, err := h.Edit(t.Context(), planned, nmgre.EditOptions{}); err != nil {
 				t.Fatalf("%s: %v", e.name, err)
 			}
-			back, err := h.PlanEdit(t.Context(), plan.After.Name, func(tunnel *Tunnel) error { *tunnel = plan.Before.Clone(); return nil })
+			back, err := h.PlanEdit(t.Context(), planned.After.Name, func(tunnel *nm.Tunnel) error { *tunnel = planned.Before.Clone(); return nil })
 			if err != nil {
 				t.Fatalf("%s and back: %v", e.name, err)
 			}
-			if _, err := h.Edit(t.Context(), back, EditOptions{}); err != nil {
+			if _, err := h.Edit(t.Context(), back, nmgre.EditOptions{}); err != nil {
 				t.Fatalf("%s and back: %v", e.name, err)
 			}
-			same(t, e.name+" and back", sortedLinks(w.String()), sortedLinks(before))
+			want.Same(t, e.name+" and back", sortedLinks(w.String()), sortedLinks(before))
 		}
 	})
 }
@@ -184,76 +198,80 @@ func sortedLinks(state string) string {
 func TestEditRefused(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		setup  func(t *testing.T, w *world)
-		change func(tunnel *Tunnel)
+		setup  func(t *testing.T, w *fake.World)
+		change func(tunnel *nm.Tunnel)
 		kind   error
 		want   string
 	}{
-		{"a value out of range", nil, func(tunnel *Tunnel) { tunnel.MTU = 60 }, ErrInvalid, "mtu: "},
-		{"a name that is taken by a device", nil, func(tunnel *Tunnel) { tunnel.Name = "eth1" }, ErrInvalid, "name: there is a device eth1 already"},
-		{"a name that is taken by a profile", nil, func(tunnel *Tunnel) { tunnel.Name = "wan" }, ErrInvalid, "has the name wan already"},
-		{"the ends of another tunnel", func(t *testing.T, w *world) {
-			two := simple(t)
-			two.Name, two.Remote, two.Addresses, two.Routes = "gre2", addr("100.0.3.100"), cidrs("172.17.0.1/30"), nil
-			mustCreate(t, w, two)
-		}, func(tunnel *Tunnel) { tunnel.Remote = addr("100.0.3.100") }, ErrInvalid, "peer: the device gre2 is a tunnel between"},
-		{"the LAN's network as its own", nil, func(tunnel *Tunnel) {
-			tunnel.Addresses, tunnel.Routes = cidrs("10.10.1.9/24"), nil
-		}, ErrInvalid, "address: the inner network 10.10.1.0/24 overlaps"},
-		{"the LAN as a route", nil, func(tunnel *Tunnel) { tunnel.Routes = append(tunnel.Routes, Route{Dst: cidr("10.10.1.0/24")}) }, ErrInvalid, "is this host's own network"},
-		{"a far end that is here", nil, func(tunnel *Tunnel) { tunnel.Remote = addr("10.10.1.1") }, ErrInvalid, "peer: 10.10.1.1 is this host's own address"},
-		{"a local address that is not", nil, func(tunnel *Tunnel) { tunnel.Local = addr("100.0.1.7") }, ErrInvalid, "local: 100.0.1.7 is not an address of this host"},
-		{"a parent that is not there", nil, func(tunnel *Tunnel) { tunnel.Parent = "eth9" }, ErrInvalid, "parent: there is no device eth9"},
-		{"an SNAT source that is not here", nil, func(tunnel *Tunnel) { tunnel.SNAT = []SNAT{{cidr("10.10.1.0/24"), addr("10.10.1.7")}} }, ErrInvalid, "snat: 10.10.1.7 is not"},
-		{"without root, what root keeps", func(_ *testing.T, w *world) { w.noRoot = true },
-			func(tunnel *Tunnel) { tunnel.Routes = tunnel.Routes[:1] }, ErrNotPermitted, "needs root"},
-		{"a kernel without the mode", func(_ *testing.T, w *world) { w.missing = map[Mode]bool{ModeGRETAP: true} },
-			func(tunnel *Tunnel) { tunnel.Mode = ModeGRETAP }, ErrUnsupported, "gretap"},
-		{"what root keeps cannot be read", func(_ *testing.T, w *world) {
-			for uuid, k := range w.files {
-				k.Bad = []BadLine{{Line: 7, Err: errBroken}}
-				w.files[uuid] = k
+		{"a value out of range", nil, func(tunnel *nm.Tunnel) { tunnel.MTU = 60 }, fault.ErrInvalid, "mtu: "},
+		{"a name that is taken by a device", nil, func(tunnel *nm.Tunnel) { tunnel.Name = "eth1" }, fault.ErrInvalid, "name: there is a device eth1 already"},
+		{"a name that is taken by a profile", nil, func(tunnel *nm.Tunnel) { tunnel.Name = "wan" }, fault.ErrInvalid, "has the name wan already"},
+		{"the ends of another tunnel", func(t *testing.T, w *fake.World) {
+			two := fake.Simple(t)
+			two.Name, two.Remote, two.Addresses, two.Routes = "gre2", want.Addr("100.0.3.100"), want.CIDRs("172.17.0.1/30"), nil
+			fake.MustCreate(t, w, two)
+		}, func(tunnel *nm.Tunnel) { tunnel.Remote = want.Addr("100.0.3.100") }, fault.ErrInvalid, "peer: the device gre2 is a tunnel between"},
+		{"the LAN's network as its own", nil, func(tunnel *nm.Tunnel) {
+			tunnel.Addresses, tunnel.Routes = want.CIDRs("10.10.1.9/24"), nil
+		}, fault.ErrInvalid, "address: the inner network 10.10.1.0/24 overlaps"},
+		{"the LAN as a route", nil, func(tunnel *nm.Tunnel) {
+			tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: want.CIDR("10.10.1.0/24")})
+		}, fault.ErrInvalid, "is this host's own network"},
+		{"a far end that is here", nil, func(tunnel *nm.Tunnel) { tunnel.Remote = want.Addr("10.10.1.1") }, fault.ErrInvalid, "peer: 10.10.1.1 is this host's own address"},
+		{"a local address that is not", nil, func(tunnel *nm.Tunnel) { tunnel.Local = want.Addr("100.0.1.7") }, fault.ErrInvalid, "local: 100.0.1.7 is not an address of this host"},
+		{"a parent that is not there", nil, func(tunnel *nm.Tunnel) { tunnel.Parent = "eth9" }, fault.ErrInvalid, "parent: there is no device eth9"},
+		{"an SNAT source that is not here", nil, func(tunnel *nm.Tunnel) {
+			tunnel.SNAT = []keep.SNAT{{Dst: want.CIDR("10.10.1.0/24"), Source: want.Addr("10.10.1.7")}}
+		}, fault.ErrInvalid, "snat: 10.10.1.7 is not"},
+		{"without root, what root keeps", func(_ *testing.T, w *fake.World) { w.NoRoot = true },
+			func(tunnel *nm.Tunnel) { tunnel.Routes = tunnel.Routes[:1] }, fault.ErrNotPermitted, "needs root"},
+		{"a kernel without the mode", func(_ *testing.T, w *fake.World) { w.Unsupported = map[gre.Mode]bool{gre.ModeGRETAP: true} },
+			func(tunnel *nm.Tunnel) { tunnel.Mode = gre.ModeGRETAP }, fault.ErrUnsupported, "gretap"},
+		{"what root keeps cannot be read", func(_ *testing.T, w *fake.World) {
+			for uuid, k := range w.Files {
+				k.Bad = []list.BadLine{{Line: 7, Err: fake.ErrBroken}}
+				w.Files[uuid] = k
 			}
-		}, func(tunnel *Tunnel) { tunnel.MTU = 1400 }, ErrInvalid, "line 7 of what is kept for gre1 cannot be read"},
+		}, func(tunnel *nm.Tunnel) { tunnel.MTU = 1400 }, fault.ErrInvalid, "line 7 of what is kept for gre1 cannot be read"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld()
-			mustCreate(t, w, simple(t))
+			w := fake.NewWorld()
+			fake.MustCreate(t, w, fake.Simple(t))
 			if c.setup != nil {
 				c.setup(t, w)
 			}
 			before := w.String()
-			_, err := w.start().host().PlanEdit(t.Context(), "gre1", func(tunnel *Tunnel) error { c.change(tunnel); return nil })
+			_, err := w.Start().Host().PlanEdit(t.Context(), "gre1", func(tunnel *nm.Tunnel) error { c.change(tunnel); return nil })
 			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %v with %q", err, c.kind, c.want)
 			}
-			same(t, "the host", w.String(), before)
+			want.Same(t, "the host", w.String(), before)
 		})
 	}
 }
 
 // What was wrong before, and is not touched, does not keep an edit from being made.
 func TestEditOfWhatIsWrong(t *testing.T) {
-	w := newWorld()
-	mustCreate(t, w, simple(t))
-	w.addLink(Link{Name: "br0", Up: true, MTU: 1500, Addresses: cidrs("172.16.0.9/24", "10.10.2.1/24")}) // overlaps, and is the route's network
-	w.addProfile(Profile{UUID: newUUID(), ID: "other", State: StateInactive, Tunnel: Tunnel{Name: "gre1"}})
-	w.link("eth0").Addresses = nil // the way to the far end is gone
-	h := w.start().host()
+	w := fake.NewWorld()
+	fake.MustCreate(t, w, fake.Simple(t))
+	w.AddLink(kernel.Link{Name: "br0", Up: true, MTU: 1500, Addresses: want.CIDRs("172.16.0.9/24", "10.10.2.1/24")}) // overlaps, and is the route's network
+	w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "other", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre1"}})
+	w.Link("eth0").Addresses = nil // the way to the far end is gone
+	h := w.Start().Host()
 	plan, err := planEdit(t, h, edits[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Edit(t.Context(), plan, EditOptions{}); err != nil || w.link("gre1").MTU != 1400 {
+	if _, err := h.Edit(t.Context(), plan, nmgre.EditOptions{}); err != nil || w.Link("gre1").MTU != 1400 {
 		t.Errorf("%v\n%s", err, w)
 	}
 }
 
 // The error of who wants the change is the plan's.
 func TestPlanEditOwnError(t *testing.T) {
-	w := newWorld()
-	mustCreate(t, w, simple(t))
-	if _, err := w.start().host().PlanEdit(t.Context(), "gre1", func(*Tunnel) error { return errBroken }); !errors.Is(err, errBroken) {
+	w := fake.NewWorld()
+	fake.MustCreate(t, w, fake.Simple(t))
+	if _, err := w.Start().Host().PlanEdit(t.Context(), "gre1", func(*nm.Tunnel) error { return fake.ErrBroken }); !errors.Is(err, fake.ErrBroken) {
 		t.Error(err)
 	}
 }
@@ -261,19 +279,19 @@ func TestPlanEditOwnError(t *testing.T) {
 // A default route that is in the tunnel does not lead the packets to a new far end astray: the new one is pinned instead.
 func TestEditPeerUnderDefaultRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		want := simple(t)
-		want.Routes = []Route{route(t, "default metric 50"), route(t, "0.0.0.0/1"), route(t, "128.0.0.0/1")}
-		mustCreate(t, w, want)
-		h := w.start().host()
-		plan, err := h.PlanEdit(t.Context(), "gre1", func(tunnel *Tunnel) error { tunnel.Remote = addr("100.0.3.100"); return nil })
+		w := fake.NewWorld()
+		expected := fake.Simple(t)
+		expected.Routes = []routes.Route{routes.MustParseRoute("default metric 50"), routes.MustParseRoute("0.0.0.0/1"), routes.MustParseRoute("128.0.0.0/1")}
+		fake.MustCreate(t, w, expected)
+		h := w.Start().Host()
+		planned, err := h.PlanEdit(t.Context(), "gre1", func(tunnel *nm.Tunnel) error { tunnel.Remote = want.Addr("100.0.3.100"); return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
-		if plan.After.MTU != 1476 || !plan.Kept.Pin {
-			t.Errorf("MTU %d, pin %v", plan.After.MTU, plan.Kept.Pin)
+		if planned.After.MTU != 1476 || !planned.Kept.Pin {
+			t.Errorf("MTU %d, pin %v", planned.After.MTU, planned.Kept.Pin)
 		}
-		if _, err := h.Edit(t.Context(), plan, EditOptions{}); err != nil {
+		if _, err := h.Edit(t.Context(), planned, nmgre.EditOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if state := w.String(); !strings.Contains(state, "route 100.0.3.100 via 100.0.1.1 dev eth0 proto 213") || strings.Contains(state, "route 100.0.2.100 ") {
@@ -283,70 +301,72 @@ func TestEditPeerUnderDefaultRoute(t *testing.T) {
 }
 
 // faultyEdit makes an edit on a fresh host, with a fault in it.
-func faultyEdit(t *testing.T, e edited, inject func(p *process, cancel func())) (p *process, before string, err error) {
+func faultyEdit(t *testing.T, e edited, inject func(p *fake.Process, cancel func())) (p *fake.Process, before string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	w := tunnelToEdit(t, e)
-	p = w.start()
-	plan, err := planEdit(t, p.host(), e)
+	p = w.Start()
+	plan, err := planEdit(t, p.Host(), e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, p.calls = w.String(), nil
+	before, p.Calls = w.String(), nil
 	inject(p, cancel)
-	_, err = p.host().Edit(ctx, plan, EditOptions{})
-	p.fault = nil
-	w.settle()
+	_, err = p.Host().Edit(ctx, plan, nmgre.EditOptions{})
+	p.Fault = nil
+	w.Settle()
 	return p, before, err
 }
 
 // Whatever fails at whichever call, the host is afterwards what it was, and the tunnel is up if it was: or all is done, and no error is told.
 func TestEditFaults(t *testing.T) {
-	away := &Error{Kind: ErrNoNetworkManager, What: "the bus is gone"}
+	away := &fault.Error{Kind: fault.ErrNoNetworkManager, What: "the bus is gone"}
 	for _, test := range []struct {
 		name  string
-		fault func(cancel func()) fault
+		fault func(cancel func()) fake.Fault
 		times int
 		want  error
 	}{
-		{"NetworkManager away", func(func()) fault { return fault{err: away} }, 1, ErrNoNetworkManager},
-		{"NetworkManager away for a while", func(func()) fault { return fault{err: away} }, 12, ErrNoNetworkManager},
-		{"refused", func(func()) fault { return fault{err: &Error{Kind: ErrInvalid, What: "no"}} }, 1, ErrInvalid},
-		{"timed out", func(func()) fault { return fault{err: &Error{Kind: ErrTimeout, What: "too slow"}} }, 1, ErrTimeout},
-		{"plain", func(func()) fault { return fault{err: errBroken} }, 1, errBroken},
-		{"interrupted", func(cancel func()) fault { return fault{cancel: cancel} }, 1, context.Canceled},
-		{"hanging", func(func()) fault { return fault{hang: true} }, 1, ErrTimeout},
-		{"answer lost", func(func()) fault { return fault{after: true, err: away} }, 1, ErrNoNetworkManager},
-		{"answer late", func(func()) fault { return fault{after: true, hang: true} }, 1, ErrTimeout},
-		{"interrupted when it was done", func(cancel func()) fault { return fault{after: true, cancel: cancel} }, 1, context.Canceled},
-		{"interrupted between two calls", func(cancel func()) fault { return fault{after: true, quiet: true, cancel: cancel} }, 1, context.Canceled},
+		{"NetworkManager away", func(func()) fake.Fault { return fake.Fault{Err: away} }, 1, fault.ErrNoNetworkManager},
+		{"NetworkManager away for a while", func(func()) fake.Fault { return fake.Fault{Err: away} }, 12, fault.ErrNoNetworkManager},
+		{"refused", func(func()) fake.Fault { return fake.Fault{Err: &fault.Error{Kind: fault.ErrInvalid, What: "no"}} }, 1, fault.ErrInvalid},
+		{"timed out", func(func()) fake.Fault {
+			return fake.Fault{Err: &fault.Error{Kind: fault.ErrTimeout, What: "too slow"}}
+		}, 1, fault.ErrTimeout},
+		{"plain", func(func()) fake.Fault { return fake.Fault{Err: fake.ErrBroken} }, 1, fake.ErrBroken},
+		{"interrupted", func(cancel func()) fake.Fault { return fake.Fault{Cancel: cancel} }, 1, context.Canceled},
+		{"hanging", func(func()) fake.Fault { return fake.Fault{Hang: true} }, 1, fault.ErrTimeout},
+		{"answer lost", func(func()) fake.Fault { return fake.Fault{After: true, Err: away} }, 1, fault.ErrNoNetworkManager},
+		{"answer late", func(func()) fake.Fault { return fake.Fault{After: true, Hang: true} }, 1, fault.ErrTimeout},
+		{"interrupted when it was done", func(cancel func()) fake.Fault { return fake.Fault{After: true, Cancel: cancel} }, 1, context.Canceled},
+		{"interrupted between two calls", func(cancel func()) fake.Fault { return fake.Fault{After: true, Quiet: true, Cancel: cancel} }, 1, context.Canceled},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				for _, e := range edits {
-					p, _, err := faultyEdit(t, e, func(*process, func()) {})
+					p, _, err := faultyEdit(t, e, func(*fake.Process, func()) {})
 					if err != nil {
 						t.Fatal(err)
 					}
-					calls, complete := slices.Clone(p.calls), p.String()
+					calls, complete := slices.Clone(p.Calls), p.String()
 					undone := 0
 					for n := range calls {
 						at := fmt.Sprintf("%s, call %d, %s", e.name, n, calls[n])
-						p, before, err := faultyEdit(t, e, func(p *process, cancel func()) {
-							p.fault = func(i int, _ string) fault {
+						p, before, err := faultyEdit(t, e, func(p *fake.Process, cancel func()) {
+							p.Fault = func(i int, _ string) fake.Fault {
 								if i < n || i >= n+test.times {
-									return fault{}
+									return fake.Fault{}
 								}
 								return test.fault(cancel)
 							}
 						})
 						if err == nil {
-							same(t, at+": the host", sortedLinks(p.String()), sortedLinks(complete))
+							want.Same(t, at+": the host", sortedLinks(p.String()), sortedLinks(complete))
 							continue
 						}
 						undone++
-						same(t, at+": the host", sortedLinks(p.String()), sortedLinks(before))
+						want.Same(t, at+": the host", sortedLinks(p.String()), sortedLinks(before))
 						if !errors.Is(err, test.want) {
 							t.Errorf("%s: %v, want %v", at, err, test.want)
 						}
@@ -362,59 +382,59 @@ func TestEditFaults(t *testing.T) {
 
 // Somebody else changes the tunnel between the plan and the edit: nothing is done.
 func TestEditChangedMeanwhile(t *testing.T) {
-	for name, meanwhile := range map[string]func(w *world){
-		"profile": func(w *world) { w.named("gre1").Tunnel.TTL = 7 },
-		"name":    func(w *world) { w.named("gre1").ID = "x" },
-		"down":    func(w *world) { w.deactivate(w.named("gre1")) },
-		"files":   func(w *world) { clear(w.files) },
+	for name, meanwhile := range map[string]func(w *fake.World){
+		"profile": func(w *fake.World) { w.Named("gre1").Tunnel.TTL = 7 },
+		"name":    func(w *fake.World) { w.Named("gre1").ID = "x" },
+		"down":    func(w *fake.World) { w.BringDown(w.Named("gre1")) },
+		"files":   func(w *fake.World) { clear(w.Files) },
 	} {
 		w := tunnelToEdit(t, edits[0])
-		h := w.start().host()
+		h := w.Start().Host()
 		plan, err := planEdit(t, h, edits[0])
 		if err != nil {
 			t.Fatal(err)
 		}
 		meanwhile(w)
 		before := w.String()
-		if _, err := h.Edit(t.Context(), plan, EditOptions{}); !errors.Is(err, ErrChanged) || !errors.Is(err, ErrInvalid) {
+		if _, err := h.Edit(t.Context(), plan, nmgre.EditOptions{}); !errors.Is(err, fault.ErrChanged) || !errors.Is(err, fault.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
-		same(t, name, w.String(), before)
+		want.Same(t, name, w.String(), before)
 	}
 }
 
 // A new name that somebody takes after the plan.
 func TestEditNameTakenMeanwhile(t *testing.T) {
-	e := edited{change: func(_ *testing.T, tunnel *Tunnel) { tunnel.Name = "gre5" }}
+	e := edited{change: func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Name = "gre5" }}
 	w := tunnelToEdit(t, e)
-	h := w.start().host()
+	h := w.Start().Host()
 	plan, err := planEdit(t, h, e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.addLink(Link{Name: "gre5", Up: true, MTU: 1400})
+	w.AddLink(kernel.Link{Name: "gre5", Up: true, MTU: 1400})
 	before := w.String()
-	if _, err := h.Edit(t.Context(), plan, EditOptions{}); !errors.Is(err, ErrChanged) {
+	if _, err := h.Edit(t.Context(), plan, nmgre.EditOptions{}); !errors.Is(err, fault.ErrChanged) {
 		t.Error(err)
 	}
-	same(t, "the host", w.String(), before)
+	want.Same(t, "the host", w.String(), before)
 }
 
 // The tunnel that comes up wrong is put back.
 func TestEditComesUpWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, e := range []edited{edits[0], edits[7]} {
-			p, before, err := faultyEdit(t, e, func(p *process, _ func()) {
-				p.turn = func(_ int, method string) {
-					if slices.Contains(p.calls, "Update") && method == "Links" && !slices.Contains(p.calls, "Back") && p.link("gre1") != nil && p.link("gre1").dying == 0 {
-						p.link("gre1").MTU = 1111
+			p, before, err := faultyEdit(t, e, func(p *fake.Process, _ func()) {
+				p.Turn = func(_ int, method string) {
+					if slices.Contains(p.Calls, "Update") && method == "Links" && !slices.Contains(p.Calls, "Back") && p.Link("gre1") != nil && p.Link("gre1").Dying == 0 {
+						p.Link("gre1").MTU = 1111
 					}
 				}
 			})
 			if err == nil || !strings.Contains(err.Error(), "came up wrong") {
 				t.Errorf("%s: %v", e.name, err)
 			}
-			same(t, e.name, sortedLinks(p.String()), sortedLinks(before))
+			want.Same(t, e.name, sortedLinks(p.String()), sortedLinks(before))
 		}
 	})
 }
@@ -423,16 +443,16 @@ func TestEditComesUpWrong(t *testing.T) {
 func TestEditSilentFarEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := tunnelToEdit(t, edits[0])
-		w.answer = func(p Probe) (ProbeResult, Counters, error) {
-			return ProbeResult{Sent: p.Count}, Counters{TxPackets: uint64(p.Count)}, nil
+		w.Answer = func(p kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
+			return kernel.ProbeResult{Sent: p.Count}, kernel.Counters{TxPackets: uint64(p.Count)}, nil
 		}
-		w.link("gre1").GRE.TOS = 3 // somebody has changed the link by hand
-		h := w.start().host()
+		w.Link("gre1").GRE.TOS = 3 // somebody has changed the link by hand
+		h := w.Start().Host()
 		plan, err := planEdit(t, h, edits[0])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := h.Edit(t.Context(), plan, EditOptions{}); err != nil || w.link("gre1").MTU != 1400 {
+		if _, err := h.Edit(t.Context(), plan, nmgre.EditOptions{}); err != nil || w.Link("gre1").MTU != 1400 {
 			t.Errorf("%v", err)
 		}
 	})
@@ -442,22 +462,22 @@ func TestEditSilentFarEnd(t *testing.T) {
 func TestEditConfirm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, e := range edits {
-			for _, answer := range []error{nil, errBroken, context.Canceled} {
+			for _, answer := range []error{nil, fake.ErrBroken, context.Canceled} {
 				w := tunnelToEdit(t, e)
 				before := w.String()
-				h := w.start().host()
-				plan, err := planEdit(t, h, e)
+				h := w.Start().Host()
+				planned, err := planEdit(t, h, e)
 				if err != nil {
 					t.Fatal(err)
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				asked := ""
-				_, err = h.Edit(ctx, plan, EditOptions{Confirm: func(ctx context.Context, applied Report) error {
+				_, err = h.Edit(ctx, planned, nmgre.EditOptions{Confirm: func(ctx context.Context, applied verify.Report) error {
 					asked = w.String()
-					if plan.profileDiffers() && !w.profile(plan.Profile.UUID).Unsaved {
+					if planned.ProfileDiffers() && !w.Profile(planned.Profile.UUID).Unsaved {
 						t.Errorf("%s: it is on disk", e.name)
 					}
-					if plan.up() && len(applied.Checks) == 0 {
+					if planned.Up() && len(applied.Checks) == 0 {
 						t.Errorf("%s: nothing was verified", e.name)
 					}
 					if errors.Is(answer, context.Canceled) {
@@ -467,18 +487,18 @@ func TestEditConfirm(t *testing.T) {
 					return answer
 				}})
 				cancel()
-				w.settle()
+				w.Settle()
 				switch {
-				case len(plan.Changes) == 0:
+				case len(planned.Changes) == 0:
 					if asked != "" || err != nil {
 						t.Errorf("%s: nothing is changed, but it asked, %v", e.name, err)
 					}
 				case answer == nil && err == nil:
-					same(t, e.name, strings.ReplaceAll(asked, " unsaved", ""), strings.ReplaceAll(w.String(), " unsaved", ""))
+					want.Same(t, e.name, strings.ReplaceAll(asked, " unsaved", ""), strings.ReplaceAll(w.String(), " unsaved", ""))
 				case answer == nil || !errors.Is(err, answer):
 					t.Errorf("%s: %v, want %v", e.name, err, answer)
 				default:
-					same(t, e.name, sortedLinks(w.String()), sortedLinks(before))
+					want.Same(t, e.name, sortedLinks(w.String()), sortedLinks(before))
 				}
 			}
 		}
@@ -491,33 +511,41 @@ func TestCutsOff(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		session string
-		change  func(tunnel *Tunnel)
+		change  func(tunnel *nm.Tunnel)
 		want    bool
 	}{
-		{"through the tunnel, which flaps", behind, func(tunnel *Tunnel) { tunnel.TTL = 9 }, true},
-		{"through the tunnel, which gets a route", behind, func(tunnel *Tunnel) { tunnel.Routes = append(tunnel.Routes, Route{Dst: cidr("10.99.0.0/16")}) }, false},
-		{"through the tunnel, which does not connect by itself any more", behind, func(tunnel *Tunnel) { tunnel.Autoconnect = false }, false},
-		{"through the tunnel, whose MTU changes", behind, func(tunnel *Tunnel) { tunnel.MTU = 1300 }, true},
-		{"through the tunnel, whose addresses change", inner, func(tunnel *Tunnel) { tunnel.Addresses = cidrs("172.16.5.1/30") }, true},
-		{"by a route that goes", behind, func(tunnel *Tunnel) { tunnel.Routes = tunnel.Routes[1:] }, true},
-		{"elsewhere", elsewhere, func(tunnel *Tunnel) { tunnel.TTL = 9 }, false},
-		{"elsewhere, which is led into the tunnel", elsewhere, func(tunnel *Tunnel) { tunnel.Routes = append(tunnel.Routes, Route{Dst: cidr("198.51.100.0/24")}) }, true},
-		{"elsewhere, by a route that has the way already", lan, func(tunnel *Tunnel) { tunnel.Routes = append(tunnel.Routes, Route{Dst: cidr("10.0.0.0/8")}) }, false},
-		{"by the default route, which gets into the tunnel", elsewhere, func(tunnel *Tunnel) { tunnel.Routes = append(tunnel.Routes, Route{Dst: cidr("0.0.0.0/0")}) }, true},
-		{"an IPv4 session written as IPv6", "::ffff:" + behind, func(tunnel *Tunnel) { tunnel.TTL = 9 }, true},
-		{"with a zone", "fe80::1%eth0", func(tunnel *Tunnel) { tunnel.TTL = 9 }, false},
-		{"on this host", "127.0.0.1", func(tunnel *Tunnel) { tunnel.TTL = 9 }, false},
-		{"no session", "", func(tunnel *Tunnel) { tunnel.TTL = 9 }, false},
-		{"nothing is changed", behind, func(*Tunnel) {}, false},
+		{"through the tunnel, which flaps", behind, func(tunnel *nm.Tunnel) { tunnel.TTL = 9 }, true},
+		{"through the tunnel, which gets a route", behind, func(tunnel *nm.Tunnel) {
+			tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: want.CIDR("10.99.0.0/16")})
+		}, false},
+		{"through the tunnel, which does not connect by itself any more", behind, func(tunnel *nm.Tunnel) { tunnel.Autoconnect = false }, false},
+		{"through the tunnel, whose MTU changes", behind, func(tunnel *nm.Tunnel) { tunnel.MTU = 1300 }, true},
+		{"through the tunnel, whose addresses change", inner, func(tunnel *nm.Tunnel) { tunnel.Addresses = want.CIDRs("172.16.5.1/30") }, true},
+		{"by a route that goes", behind, func(tunnel *nm.Tunnel) { tunnel.Routes = tunnel.Routes[1:] }, true},
+		{"elsewhere", elsewhere, func(tunnel *nm.Tunnel) { tunnel.TTL = 9 }, false},
+		{"elsewhere, which is led into the tunnel", elsewhere, func(tunnel *nm.Tunnel) {
+			tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: want.CIDR("198.51.100.0/24")})
+		}, true},
+		{"elsewhere, by a route that has the way already", lan, func(tunnel *nm.Tunnel) {
+			tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: want.CIDR("10.0.0.0/8")})
+		}, false},
+		{"by the default route, which gets into the tunnel", elsewhere, func(tunnel *nm.Tunnel) {
+			tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: want.CIDR("0.0.0.0/0")})
+		}, true},
+		{"an IPv4 session written as IPv6", "::ffff:" + behind, func(tunnel *nm.Tunnel) { tunnel.TTL = 9 }, true},
+		{"with a zone", "fe80::1%eth0", func(tunnel *nm.Tunnel) { tunnel.TTL = 9 }, false},
+		{"on this host", "127.0.0.1", func(tunnel *nm.Tunnel) { tunnel.TTL = 9 }, false},
+		{"no session", "", func(tunnel *nm.Tunnel) { tunnel.TTL = 9 }, false},
+		{"nothing is changed", behind, func(*nm.Tunnel) {}, false},
 	} {
-		w := newWorld()
-		mustCreate(t, w, simple(t))
-		plan, err := w.start().host().PlanEdit(t.Context(), "gre1", func(tunnel *Tunnel) error { c.change(tunnel); return nil })
+		w := fake.NewWorld()
+		fake.MustCreate(t, w, fake.Simple(t))
+		planned, err := w.Start().Host().PlanEdit(t.Context(), "gre1", func(tunnel *nm.Tunnel) error { c.change(tunnel); return nil })
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		session, _ := netip.ParseAddr(c.session)
-		if got, err := plan.CutsOff(t.Context(), session); got != c.want || err != nil {
+		if got, err := planned.CutsOff(t.Context(), session); got != c.want || err != nil {
 			t.Errorf("%s: got %v, %v", c.name, got, err)
 		}
 	}
@@ -527,16 +555,16 @@ func TestCutsOff(t *testing.T) {
 func TestEditEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := tunnelToEdit(t, edits[7])
-		h := w.start().host()
+		h := w.Start().Host()
 		plan, err := planEdit(t, h, edits[7])
 		if err != nil {
 			t.Fatal(err)
 		}
 		var told []string
-		h.Progress = func(e Event) { told = append(told, e.What+": "+strings.Join(e.Commands, "; ")) }
-		if _, err := h.Edit(t.Context(), plan, EditOptions{}); err != nil {
+		h.Progress = func(e nmgre.Event) { told = append(told, e.What+": "+strings.Join(e.Commands, "; ")) }
+		if _, err := h.Edit(t.Context(), plan, nmgre.EditOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "edit/events.out", uuidPattern.ReplaceAllString(strings.Join(told, "\n"), "UUID")+"\n")
+		want.Golden(t, "edit/events.out", uuidPattern.ReplaceAllString(strings.Join(told, "\n"), "UUID")+"\n")
 	})
 }

@@ -1,9 +1,20 @@
-package nmgre
+package nmgre_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/nm/verify"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
+	"nmgre/routes/list"
+	"nmgre/testdata/fake"
+	"nmgre/testdata/want"
 	"slices"
 	"strings"
 	"testing"
@@ -11,96 +22,98 @@ import (
 )
 
 // vetted is a host with a tunnel gre1 that is up and one gre2 that is down, and what could be kept for gre1.
-func vetted(t *testing.T) (*world, Kept) {
+func vetted(t *testing.T) (*fake.World, keep.Kept) {
 	t.Helper()
-	w := newWorld()
-	want := simple(t)
-	want.Routes = nil
-	created := mustCreate(t, w, want)
-	w.addProfile(Profile{UUID: "00000000-0000-4000-8000-0000000000b2", ID: "gre2", State: StateInactive, Tunnel: Tunnel{Name: "gre2", Mode: ModeGRE, Remote: addr("100.0.3.100")}})
-	w.addProfile(Profile{UUID: "00000000-0000-4000-8000-0000000000b3", ID: "hand", State: StateExternal, Tunnel: Tunnel{Name: "hand", Mode: ModeGRE, Remote: addr("100.0.4.100")}})
-	return w, Kept{UUID: created.Status.UUID, Name: "gre1", Remote: addr("100.0.2.100"), Inner: cidrs("172.16.0.0/30"),
-		Routes: []Route{route(t, "10.20.0.0/16 nexthop via 172.16.0.2 nexthop dev gre2 weight 2")},
-		SNAT:   []SNAT{{Dst: cidr("10.10.1.0/24"), Source: addr("10.10.1.1")}}, Forward: []string{"gre1", "eth1"}, ClampMSS: true}
+	w := fake.NewWorld()
+	expected := fake.Simple(t)
+	expected.Routes = nil
+	created := fake.MustCreate(t, w, expected)
+	w.AddProfile(nm.Profile{UUID: "00000000-0000-4000-8000-0000000000b2", ID: "gre2", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre2", Mode: gre.ModeGRE, Remote: want.Addr("100.0.3.100")}})
+	w.AddProfile(nm.Profile{UUID: "00000000-0000-4000-8000-0000000000b3", ID: "hand", State: nm.StateExternal, Tunnel: nm.Tunnel{Name: "hand", Mode: gre.ModeGRE, Remote: want.Addr("100.0.4.100")}})
+	return w, keep.Kept{UUID: created.Status.UUID, Name: "gre1", Remote: want.Addr("100.0.2.100"), Inner: want.CIDRs("172.16.0.0/30"),
+		Routes: []routes.Route{routes.MustParseRoute("10.20.0.0/16 nexthop via 172.16.0.2 nexthop dev gre2 weight 2")},
+		SNAT:   []keep.SNAT{{Dst: want.CIDR("10.10.1.0/24"), Source: want.Addr("10.10.1.1")}}, Forward: []string{"gre1", "eth1"}, ClampMSS: true}
 }
 
 // Whatever somebody who is not root asks for is looked at against the host: each lie is refused by itself, and nothing is changed.
 func TestVet(t *testing.T) {
-	list := func(n int, format string) (routes []Route) {
+	all := func(n int, format string) (set []routes.Route) {
 		for i := range n {
-			routes = append(routes, route(t, fmt.Sprintf(format, i>>8, i&255)))
+			set = append(set, routes.MustParseRoute(fmt.Sprintf(format, i>>8, i&255)))
 		}
-		return routes
+		return set
 	}
 	for _, test := range []struct {
 		name string
-		set  func(w *world, k *Kept)
+		set  func(w *fake.World, k *keep.Kept)
 		kind error // nil if it may be kept
 		want string
 	}{
-		{"all true", func(*world, *Kept) {}, nil, ""},
-		{"in another order", func(w *world, k *Kept) {
-			w.named("gre1").Tunnel.Addresses = cidrs("172.16.0.1/30", "2001:db8:9::1/64")
-			k.Inner = cidrs("2001:db8:9::/64", "172.16.0.0/30")
+		{"all true", func(*fake.World, *keep.Kept) {}, nil, ""},
+		{"in another order", func(w *fake.World, k *keep.Kept) {
+			w.Named("gre1").Tunnel.Addresses = want.CIDRs("172.16.0.1/30", "2001:db8:9::1/64")
+			k.Inner = want.CIDRs("2001:db8:9::/64", "172.16.0.0/30")
 		}, nil, ""},
-		{"the tunnel is down", func(w *world, _ *Kept) { w.start().deactivate(w.named("gre1")) }, nil, ""},
-		{"a long list", func(_ *world, k *Kept) { k.Routes = list(MaxProfileRoutes+1, "10.30.%d.%d/32") }, nil, ""},
-		{"a route that a profile could hold has been kept before", func(w *world, k *Kept) {
-			k.Routes = append(k.Routes, route(t, "10.31.0.0/16"))
-			w.files[k.UUID] = Kept{UUID: k.UUID, Name: "gre1", Routes: list(MaxProfileRoutes+1, "10.30.%d.%d/32")}
-			k.Routes = w.files[k.UUID].Routes[:2]
+		{"the tunnel is down", func(w *fake.World, _ *keep.Kept) { w.Start().BringDown(w.Named("gre1")) }, nil, ""},
+		{"a long list", func(_ *fake.World, k *keep.Kept) { k.Routes = all(nm.MaxProfileRoutes+1, "10.30.%d.%d/32") }, nil, ""},
+		{"a route that a profile could hold has been kept before", func(w *fake.World, k *keep.Kept) {
+			k.Routes = append(k.Routes, routes.MustParseRoute("10.31.0.0/16"))
+			w.Files[k.UUID] = keep.Kept{UUID: k.UUID, Name: "gre1", Routes: all(nm.MaxProfileRoutes+1, "10.30.%d.%d/32")}
+			k.Routes = w.Files[k.UUID].Routes[:2]
 		}, nil, ""},
-		{"the LAN's device has gone since", func(w *world, k *Kept) { w.files[k.UUID] = k.Clone(); w.removeLink("eth1") }, nil, ""},
+		{"the LAN's device has gone since", func(w *fake.World, k *keep.Kept) { w.Files[k.UUID] = k.Clone(); w.RemoveLink("eth1") }, nil, ""},
 
-		{"no UUID", func(_ *world, k *Kept) { k.UUID = "" }, ErrInvalid, "is no UUID"},
-		{"a path as UUID", func(_ *world, k *Kept) { k.UUID = "../../../../../../etc/passwd\x00aaaaaaa" }, ErrInvalid, "is no UUID"},
-		{"a UUID that is nobody's", func(_ *world, k *Kept) { k.UUID = newUUID() }, ErrNotFound, ""},
-		{"another tunnel's UUID", func(w *world, k *Kept) { k.UUID = w.named("gre2").UUID }, ErrInvalid, "the interface of the profile is gre2, not gre1"},
-		{"a connection's that is no tunnel", func(w *world, k *Kept) { k.UUID = w.named("wan").UUID }, ErrInvalid, "is no GRE tunnel"},
-		{"one made by hand", func(w *world, k *Kept) { k.UUID = w.named("hand").UUID }, ErrInvalid, "is no GRE tunnel"},
-		{"another device", func(_ *world, k *Kept) { k.Name = "eth0" }, ErrInvalid, "the interface of the profile is gre1, not eth0"},
-		{"another far end", func(_ *world, k *Kept) { k.Remote = addr("100.0.1.1") }, ErrInvalid, "the far end of gre1 is 100.0.2.100, not 100.0.1.1"},
-		{"another inner network", func(_ *world, k *Kept) { k.Inner = cidrs("0.0.0.0/0") }, ErrInvalid, "the inner networks of gre1 are others: [172.16.0.0/30]"},
-		{"one more inner network", func(_ *world, k *Kept) { k.Inner = append(k.Inner, cidr("10.10.1.0/24")) }, ErrInvalid, "are others"},
-		{"no inner network", func(_ *world, k *Kept) { k.Inner = nil }, ErrInvalid, "are others"},
-		{"lines that cannot be read", func(_ *world, k *Kept) { k.Bad = []BadLine{{7, errBroken}} }, ErrInvalid, "line 7 cannot be read"},
-		{"nothing", func(_ *world, k *Kept) { *k = Kept{UUID: k.UUID, Name: k.Name} }, ErrInvalid, "nothing to keep"},
-		{"very much SNAT", func(_ *world, k *Kept) { k.SNAT = slices.Repeat(k.SNAT, maxVetted+1) }, ErrInvalid, "more than 1000"},
+		{"no UUID", func(_ *fake.World, k *keep.Kept) { k.UUID = "" }, fault.ErrInvalid, "is no UUID"},
+		{"a path as UUID", func(_ *fake.World, k *keep.Kept) { k.UUID = "../../../../../../etc/passwd\x00aaaaaaa" }, fault.ErrInvalid, "is no UUID"},
+		{"a UUID that is nobody's", func(_ *fake.World, k *keep.Kept) { k.UUID = nm.NewUUID() }, fault.ErrNotFound, ""},
+		{"another tunnel's UUID", func(w *fake.World, k *keep.Kept) { k.UUID = w.Named("gre2").UUID }, fault.ErrInvalid, "the interface of the profile is gre2, not gre1"},
+		{"a connection's that is no tunnel", func(w *fake.World, k *keep.Kept) { k.UUID = w.Named("wan").UUID }, fault.ErrInvalid, "is no GRE tunnel"},
+		{"one made by hand", func(w *fake.World, k *keep.Kept) { k.UUID = w.Named("hand").UUID }, fault.ErrInvalid, "is no GRE tunnel"},
+		{"another device", func(_ *fake.World, k *keep.Kept) { k.Name = "eth0" }, fault.ErrInvalid, "the interface of the profile is gre1, not eth0"},
+		{"another far end", func(_ *fake.World, k *keep.Kept) { k.Remote = want.Addr("100.0.1.1") }, fault.ErrInvalid, "the far end of gre1 is 100.0.2.100, not 100.0.1.1"},
+		{"another inner network", func(_ *fake.World, k *keep.Kept) { k.Inner = want.CIDRs("0.0.0.0/0") }, fault.ErrInvalid, "the inner networks of gre1 are others: [172.16.0.0/30]"},
+		{"one more inner network", func(_ *fake.World, k *keep.Kept) { k.Inner = append(k.Inner, want.CIDR("10.10.1.0/24")) }, fault.ErrInvalid, "are others"},
+		{"no inner network", func(_ *fake.World, k *keep.Kept) { k.Inner = nil }, fault.ErrInvalid, "are others"},
+		{"lines that cannot be read", func(_ *fake.World, k *keep.Kept) { k.Bad = []list.BadLine{{Line: 7, Err: fake.ErrBroken}} }, fault.ErrInvalid, "line 7 cannot be read"},
+		{"nothing", func(_ *fake.World, k *keep.Kept) { *k = keep.Kept{UUID: k.UUID, Name: k.Name} }, fault.ErrInvalid, "nothing to keep"},
+		{"very much SNAT", func(_ *fake.World, k *keep.Kept) { k.SNAT = slices.Repeat(k.SNAT, 1001) }, fault.ErrInvalid, "more than 1000"},
 
-		{"a device that is not there", func(_ *world, k *Kept) { k.Forward = []string{"gre1", "eth7"} }, ErrInvalid, "there is no device eth7"},
-		{"devices without the tunnel's", func(_ *world, k *Kept) { k.Forward = []string{"eth0", "eth1"} }, ErrInvalid, "gre1 is not among the devices"},
-		{"a source that is not here", func(_ *world, k *Kept) { k.SNAT[0].Source = addr("8.8.8.8") }, ErrInvalid, "8.8.8.8 is not an address of this host"},
-		{"SNAT of another family", func(_ *world, k *Kept) { k.SNAT[0] = SNAT{Dst: cidr("2001:db8::/32")} }, ErrInvalid, "no inner address of its family"},
-		{"SNAT twice", func(_ *world, k *Kept) { k.SNAT = append(k.SNAT, k.SNAT[0]) }, ErrInvalid, "is given twice"},
+		{"a device that is not there", func(_ *fake.World, k *keep.Kept) { k.Forward = []string{"gre1", "eth7"} }, fault.ErrInvalid, "there is no device eth7"},
+		{"devices without the tunnel's", func(_ *fake.World, k *keep.Kept) { k.Forward = []string{"eth0", "eth1"} }, fault.ErrInvalid, "gre1 is not among the devices"},
+		{"a source that is not here", func(_ *fake.World, k *keep.Kept) { k.SNAT[0].Source = want.Addr("8.8.8.8") }, fault.ErrInvalid, "8.8.8.8 is not an address of this host"},
+		{"SNAT of another family", func(_ *fake.World, k *keep.Kept) { k.SNAT[0] = keep.SNAT{Dst: want.CIDR("2001:db8::/32")} }, fault.ErrInvalid, "no inner address of its family"},
+		{"SNAT twice", func(_ *fake.World, k *keep.Kept) { k.SNAT = append(k.SNAT, k.SNAT[0]) }, fault.ErrInvalid, "is given twice"},
 
-		{"a route that a profile can hold", func(_ *world, k *Kept) { k.Routes = append(k.Routes, route(t, "10.31.0.0/16")) }, ErrInvalid, "10.31.0.0/16: NetworkManager can hold it"},
-		{"a route twice", func(_ *world, k *Kept) { k.Routes = append(k.Routes, k.Routes[0]) }, ErrInvalid, "is there twice"},
-		{"a gateway elsewhere", func(_ *world, k *Kept) {
-			k.Routes[0] = route(t, "10.20.0.0/16 nexthop via 100.0.1.1 nexthop dev gre2")
-		}, ErrInvalid, "is in none of the tunnel's networks"},
-		{"a route of another family", func(_ *world, k *Kept) {
-			k.Routes[0] = route(t, "2001:db8::/32 nexthop dev gre1 nexthop dev gre2")
-		}, ErrInvalid, "no inner address of its family"},
-		{"a route out of the host", func(_ *world, k *Kept) {
-			k.Routes[0] = route(t, "10.20.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")
-		}, ErrNotPermitted, "eth0 is no tunnel, and root alone leads packets elsewhere"},
-		{"a route into a device that is not there", func(_ *world, k *Kept) {
-			k.Routes[0] = route(t, "10.20.0.0/16 nexthop via 172.16.0.2 nexthop dev nosuch")
-		}, ErrNotPermitted, "nosuch is no tunnel"},
-		{"another tunnel's route", func(w *world, k *Kept) {
-			w.addProfile(Profile{UUID: newUUID(), ID: "gre3", State: StateInactive, Tunnel: Tunnel{Name: "gre3", Mode: ModeGRE}})
-			k.Routes[0] = route(t, "10.20.0.0/16 nexthop dev gre2 nexthop dev gre3")
-		}, ErrInvalid, "no nexthop leads into gre1"},
-		{"very many lies", func(_ *world, k *Kept) { k.Routes = list(MaxProfileRoutes, "10.30.%d.%d/32") }, ErrInvalid, "NetworkManager can hold it"},
-		{"files that cannot be trusted", func(w *world, _ *Kept) { w.fileErr = errBroken }, errBroken, ""},
-		{"NetworkManager is away", func(w *world, _ *Kept) { w.managerErr = &Error{Kind: ErrNoNetworkManager, What: "it is away"} }, ErrNoNetworkManager, ""},
+		{"a route that a profile can hold", func(_ *fake.World, k *keep.Kept) { k.Routes = append(k.Routes, routes.MustParseRoute("10.31.0.0/16")) }, fault.ErrInvalid, "10.31.0.0/16: NetworkManager can hold it"},
+		{"a route twice", func(_ *fake.World, k *keep.Kept) { k.Routes = append(k.Routes, k.Routes[0]) }, fault.ErrInvalid, "is there twice"},
+		{"a gateway elsewhere", func(_ *fake.World, k *keep.Kept) {
+			k.Routes[0] = routes.MustParseRoute("10.20.0.0/16 nexthop via 100.0.1.1 nexthop dev gre2")
+		}, fault.ErrInvalid, "is in none of the tunnel's networks"},
+		{"a route of another family", func(_ *fake.World, k *keep.Kept) {
+			k.Routes[0] = routes.MustParseRoute("2001:db8::/32 nexthop dev gre1 nexthop dev gre2")
+		}, fault.ErrInvalid, "no inner address of its family"},
+		{"a route out of the host", func(_ *fake.World, k *keep.Kept) {
+			k.Routes[0] = routes.MustParseRoute("10.20.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")
+		}, fault.ErrNotPermitted, "eth0 is no tunnel, and root alone leads packets elsewhere"},
+		{"a route into a device that is not there", func(_ *fake.World, k *keep.Kept) {
+			k.Routes[0] = routes.MustParseRoute("10.20.0.0/16 nexthop via 172.16.0.2 nexthop dev nosuch")
+		}, fault.ErrNotPermitted, "nosuch is no tunnel"},
+		{"another tunnel's route", func(w *fake.World, k *keep.Kept) {
+			w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "gre3", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre3", Mode: gre.ModeGRE}})
+			k.Routes[0] = routes.MustParseRoute("10.20.0.0/16 nexthop dev gre2 nexthop dev gre3")
+		}, fault.ErrInvalid, "no nexthop leads into gre1"},
+		{"very many lies", func(_ *fake.World, k *keep.Kept) { k.Routes = all(nm.MaxProfileRoutes, "10.30.%d.%d/32") }, fault.ErrInvalid, "NetworkManager can hold it"},
+		{"files that cannot be trusted", func(w *fake.World, _ *keep.Kept) { w.FileErr = fake.ErrBroken }, fake.ErrBroken, ""},
+		{"NetworkManager is away", func(w *fake.World, _ *keep.Kept) {
+			w.NMErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "it is away"}
+		}, fault.ErrNoNetworkManager, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w, k := vetted(t)
 			test.set(w, &k)
 			before := w.String()
-			got, err := Vet(t.Context(), w.start().host().System, k)
-			same(t, "the host", w.String(), before)
+			got, err := nmgre.Vet(t.Context(), w.Start().Host().System, k)
+			want.Same(t, "the host", w.String(), before)
 			if test.kind == nil {
 				if err != nil || len(got.Routes) != len(k.Routes) || got.Name != "gre1" {
 					t.Errorf("%+v, %v", got, err)
@@ -110,8 +123,8 @@ func TestVet(t *testing.T) {
 			if !errors.Is(err, test.kind) || !strings.Contains(err.Error(), test.want) || !got.Empty() {
 				t.Errorf("%v, want %q", err, test.want)
 			}
-			if len(flatten(err)) > maxToldErrors {
-				t.Errorf("%d errors", len(flatten(err)))
+			if len(want.Flatten(err)) > list.MaxToldErrors {
+				t.Errorf("%d errors", len(want.Flatten(err)))
 			}
 		})
 	}
@@ -120,27 +133,27 @@ func TestVet(t *testing.T) {
 // What may be kept has NetworkManager's words in it, not the caller's.
 func TestVetTakesTheProfilesWord(t *testing.T) {
 	w, k := vetted(t)
-	w.named("gre1").Tunnel.Addresses = cidrs("172.16.0.1/30", "2001:db8:9::1/64")
-	k.Inner = cidrs("2001:db8:9::/64", "172.16.0.0/30", "2001:db8:9::/64")
-	got, err := Vet(t.Context(), w.start().host().System, k)
-	if err != nil || !slices.Equal(got.Inner, cidrs("172.16.0.0/30", "2001:db8:9::/64")) {
+	w.Named("gre1").Tunnel.Addresses = want.CIDRs("172.16.0.1/30", "2001:db8:9::1/64")
+	k.Inner = want.CIDRs("2001:db8:9::/64", "172.16.0.0/30", "2001:db8:9::/64")
+	got, err := nmgre.Vet(t.Context(), w.Start().Host().System, k)
+	if err != nil || !slices.Equal(got.Inner, want.CIDRs("172.16.0.0/30", "2001:db8:9::/64")) {
 		t.Errorf("%v, %v", got.Inner, err)
 	}
 }
 
 // asking is the Keeper of somebody who is not root: a process that is does the work when it is asked.
 type asking struct {
-	*LocalKeeper
+	*keep.LocalKeeper
 	may, refused error // of MayKeep, and of being asked
 	asked        []string
 }
 
 func (a *asking) MayKeep() error { return a.may }
 
-func (a *asking) Keep(ctx context.Context, k Kept, progress func(done, total int)) (Converged, error) {
+func (a *asking) Keep(ctx context.Context, k keep.Kept, progress func(done, total int)) (keep.Converged, error) {
 	a.asked = append(a.asked, "keep")
 	if a.refused != nil {
-		return Converged{}, a.refused
+		return keep.Converged{}, a.refused
 	}
 	return a.LocalKeeper.Keep(ctx, k, progress)
 }
@@ -153,48 +166,48 @@ func (a *asking) Forget(ctx context.Context, uuid string) error {
 	return a.LocalKeeper.Forget(ctx, uuid)
 }
 
-func (a *asking) Converge(ctx context.Context) (Converged, error) {
+func (a *asking) Converge(ctx context.Context) (keep.Converged, error) {
 	a.asked = append(a.asked, "converge")
 	return a.LocalKeeper.Converge(ctx)
 }
 
-// ann is a process of a user who is not root, with her Keeper.
-func (w *world) ann() (*process, *asking, *Host) {
-	w.noRoot = true
-	root := w.start()
-	root.asRoot = true
-	p, keeper := w.start(), &asking{LocalKeeper: root.keeper()}
-	h := p.host()
+// worldAnn is a process of a user who is not root, with her Keeper.
+func worldAnn(w *fake.World) (*fake.Process, *asking, *nmgre.Host) {
+	w.NoRoot = true
+	root := w.Start()
+	root.AsRoot = true
+	p, keeper := w.Start(), &asking{LocalKeeper: root.Keeper()}
+	h := p.Host()
 	h.Keeper = keeper
 	return p, keeper, h
 }
 
-var errDismissed = &Error{Kind: ErrNotPermitted, What: "dismissed", Hint: HintRoot}
+var errDismissed = &fault.Error{Kind: fault.ErrNotPermitted, What: "dismissed", Hint: fault.HintRoot}
 
 // Somebody who is not root makes, changes and deletes a tunnel with routes that root keeps, and is asked once for each. Looking is free.
 func TestWithoutRoot(t *testing.T) {
-	w := newWorld()
+	w := fake.NewWorld()
 	before := w.String()
-	_, keeper, h := w.ann()
-	asked := func(what string, want ...string) {
+	_, keeper, h := worldAnn(w)
+	asked := func(what string, expected ...string) {
 		t.Helper()
-		if !slices.Equal(keeper.asked, want) {
-			t.Errorf("%s: asked %q, want %q", what, keeper.asked, want)
+		if !slices.Equal(keeper.asked, expected) {
+			t.Errorf("%s: asked %q, want %q", what, keeper.asked, expected)
 		}
 		keeper.asked = nil
 	}
-	if _, err := create(t.Context(), h, simple(t)); err != nil {
+	if _, err := fake.Create(t.Context(), h, fake.Simple(t)); err != nil {
 		t.Fatal(err)
 	}
 	asked("create", "keep")
-	if len(w.files) != 1 || len(w.routesOf("gre1")) == 0 {
+	if len(w.Files) != 1 || len(worldRoutesOf(w, "gre1")) == 0 {
 		t.Errorf("after create:\n%s", w)
 	}
 	for _, look := range []func() error{
 		func() error { _, err := h.List(t.Context()); return err },
 		func() error { _, err := h.Show(t.Context(), "gre1"); return err },
 		func() error { _, _, err := h.Routes(t.Context(), "gre1"); return err },
-		func() error { _, err := h.Verify(t.Context(), "gre1", VerifyOptions{}); return err },
+		func() error { _, err := h.Verify(t.Context(), "gre1", verify.Options{}); return err },
 		func() error { _, err := h.Down(t.Context(), "gre1"); return err },
 		func() error { _, err := h.Up(t.Context(), "gre1"); return err },
 	} {
@@ -203,12 +216,12 @@ func TestWithoutRoot(t *testing.T) {
 		}
 	}
 	asked("looking, down and up")
-	change := RouteChange{Op: RouteAdd, Routes: []Route{route(t, "10.40.0.0/16 nexthop via 172.16.0.2 nexthop via 172.16.0.2 weight 2")}}
+	change := plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParseRoute("10.40.0.0/16 nexthop via 172.16.0.2 nexthop via 172.16.0.2 weight 2")}}
 	if _, err := h.ChangeRoutes(t.Context(), "gre1", change); err != nil {
 		t.Error(err)
 	}
 	asked("route add", "keep")
-	change.Routes = []Route{route(t, "10.50.0.0/16")}
+	change.Routes = []routes.Route{routes.MustParseRoute("10.50.0.0/16")}
 	if _, err := h.ChangeRoutes(t.Context(), "gre1", change); err != nil {
 		t.Error(err)
 	}
@@ -217,30 +230,30 @@ func TestWithoutRoot(t *testing.T) {
 		t.Error(err)
 	}
 	asked("delete", "forget")
-	same(t, "the host", w.String(), before)
+	want.Same(t, "the host", w.String(), before)
 }
 
 // Who cannot even ask is told so before anything is done, with the reason.
 func TestWithoutRootAndPolkit(t *testing.T) {
-	w := newWorld()
+	w := fake.NewWorld()
 	before := w.String()
-	_, keeper, h := w.ann()
-	keeper.may = &Error{Kind: ErrNotPermitted, What: "pkexec is not installed", Hint: HintRoot}
-	_, err := h.Plan(t.Context(), simple(t))
-	if !errors.Is(err, ErrNotPermitted) || !strings.HasSuffix(err.Error(), "the rest needs root: pkexec is not installed") || !slices.Equal(Hints(err), []string{HintRoot}) {
-		t.Errorf("%v, hints %q", err, Hints(err))
+	_, keeper, h := worldAnn(w)
+	keeper.may = &fault.Error{Kind: fault.ErrNotPermitted, What: "pkexec is not installed", Hint: fault.HintRoot}
+	_, err := h.Plan(t.Context(), fake.Simple(t))
+	if !errors.Is(err, fault.ErrNotPermitted) || !strings.HasSuffix(err.Error(), "the rest needs root: pkexec is not installed") || !slices.Equal(fault.Hints(err), []string{fault.HintRoot}) {
+		t.Errorf("%v, hints %q", err, fault.Hints(err))
 	}
-	same(t, "the host", w.String(), before)
+	want.Same(t, "the host", w.String(), before)
 	keeper.may = nil
-	if _, err := create(t.Context(), h, simple(t)); err != nil {
+	if _, err := fake.Create(t.Context(), h, fake.Simple(t)); err != nil {
 		t.Fatal(err)
 	}
 	made := w.String()
 	keeper.may = errDismissed
-	if _, err := h.Delete(t.Context(), "gre1"); !errors.Is(err, ErrNotPermitted) {
+	if _, err := h.Delete(t.Context(), "gre1"); !errors.Is(err, fault.ErrNotPermitted) {
 		t.Error(err)
 	}
-	same(t, "the host", w.String(), made)
+	want.Same(t, "the host", w.String(), made)
 	if !slices.Equal(keeper.asked, []string{"keep"}) {
 		t.Errorf("asked %q", keeper.asked)
 	}
@@ -248,35 +261,35 @@ func TestWithoutRootAndPolkit(t *testing.T) {
 
 // Who dismisses the question has changed nothing, and is not asked a second time to take back what was not done.
 func TestWithoutRootDismissed(t *testing.T) {
-	w := newWorld()
+	w := fake.NewWorld()
 	before := w.String()
-	_, keeper, h := w.ann()
+	_, keeper, h := worldAnn(w)
 	keeper.refused = errDismissed
-	if _, err := create(t.Context(), h, simple(t)); !errors.Is(err, ErrNotPermitted) || len(flatten(err)) != 1 {
+	if _, err := fake.Create(t.Context(), h, fake.Simple(t)); !errors.Is(err, fault.ErrNotPermitted) || len(want.Flatten(err)) != 1 {
 		t.Error(err)
 	}
 	if !slices.Equal(keeper.asked, []string{"keep"}) {
 		t.Errorf("create: asked %q", keeper.asked)
 	}
-	same(t, "the host after create", w.String(), before)
+	want.Same(t, "the host after create", w.String(), before)
 
 	keeper.refused, keeper.asked = nil, nil
-	if _, err := create(t.Context(), h, simple(t)); err != nil {
+	if _, err := fake.Create(t.Context(), h, fake.Simple(t)); err != nil {
 		t.Fatal(err)
 	}
 	made := w.String()
 	keeper.refused, keeper.asked = errDismissed, nil
-	change := RouteChange{Op: RouteAdd, Routes: []Route{route(t, "10.40.0.0/16 nexthop via 172.16.0.2 nexthop via 172.16.0.2 weight 2"), route(t, "10.50.0.0/16")}}
-	if _, err := h.ChangeRoutes(t.Context(), "gre1", change); !errors.Is(err, ErrNotPermitted) {
+	change := plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParseRoute("10.40.0.0/16 nexthop via 172.16.0.2 nexthop via 172.16.0.2 weight 2"), routes.MustParseRoute("10.50.0.0/16")}}
+	if _, err := h.ChangeRoutes(t.Context(), "gre1", change); !errors.Is(err, fault.ErrNotPermitted) {
 		t.Error(err)
 	}
-	if _, err := h.Delete(t.Context(), "gre1"); !errors.Is(err, ErrNotPermitted) {
+	if _, err := h.Delete(t.Context(), "gre1"); !errors.Is(err, fault.ErrNotPermitted) {
 		t.Error(err)
 	}
 	if !slices.Equal(keeper.asked, []string{"keep", "forget"}) {
 		t.Errorf("asked %q", keeper.asked)
 	}
-	same(t, "the host after all", w.String(), made)
+	want.Same(t, "the host after all", w.String(), made)
 }
 
 // What was kept for a tunnel that does not come to be is removed by the hook when the profile goes; only where there is no hook, or it
@@ -292,50 +305,50 @@ func TestWithoutRootUndo(t *testing.T) {
 	}{
 		{"the hook is quick", nil, 5, false, []string{"keep"}, ""},
 		{"the hook does nothing", nil, 0, false, []string{"keep", "forget"}, ""},
-		{"there is no hook", errBroken, 0, false, []string{"keep", "forget"}, ""},
-		{"there is no hook, and it is dismissed", errBroken, 0, true, []string{"keep", "forget"}, "sudo nmgre list"},
+		{"there is no hook", fake.ErrBroken, 0, false, []string{"keep", "forget"}, ""},
+		{"there is no hook, and it is dismissed", fake.ErrBroken, 0, true, []string{"keep", "forget"}, "sudo nmgre list"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld()
+				w := fake.NewWorld()
 				before := w.String()
-				w.hook = test.hook
-				p, keeper, h := w.ann()
+				w.Hook = test.hook
+				p, keeper, h := worldAnn(w)
 				root := keeper.LocalKeeper
 				looked, saved := 0, false
-				p.fault = func(_ int, method string) fault {
+				p.Fault = func(_ int, method string) fake.Fault {
 					switch {
 					case method == "Save":
 						saved = true
 						if test.dismiss {
 							keeper.refused = errDismissed
 						}
-						return fault{err: errBroken}
+						return fake.Fault{Err: fake.ErrBroken}
 					case method == "UUIDs" && saved:
 						if looked++; looked == test.after {
 							_, _ = root.Converge(t.Context())
 						}
 					}
-					return fault{}
+					return fake.Fault{}
 				}
-				_, err := create(t.Context(), h, simple(t))
-				if !errors.Is(err, errBroken) || errors.Is(err, ErrNotPermitted) != test.dismiss {
+				_, err := fake.Create(t.Context(), h, fake.Simple(t))
+				if !errors.Is(err, fake.ErrBroken) || errors.Is(err, fault.ErrNotPermitted) != test.dismiss {
 					t.Error(err)
 				}
 				if !slices.Equal(keeper.asked, test.asked) {
 					t.Errorf("asked %q, want %q", keeper.asked, test.asked)
 				}
-				if hints := strings.Join(Hints(err), " "); !strings.Contains(hints, test.hint) {
+				if hints := strings.Join(fault.Hints(err), " "); !strings.Contains(hints, test.hint) {
 					t.Errorf("hints %q", hints)
 				}
-				w.hook = nil
+				w.Hook = nil
 				if test.dismiss {
-					w.noRoot = false
-					if _, err := w.start().host().List(t.Context()); err != nil { // as the hint says
+					w.NoRoot = false
+					if _, err := w.Start().Host().List(t.Context()); err != nil { // as the hint says
 						t.Error(err)
 					}
 				}
-				same(t, "the host", w.String(), before)
+				want.Same(t, "the host", w.String(), before)
 			})
 		})
 	}
@@ -349,35 +362,27 @@ func TestKeepSaysWhatIsLeft(t *testing.T) {
 	}{{"Lock", false}, {"Write", false}, {"SetRules", false}, {"SyncRoutes", false}} {
 		w, k := vetted(t)
 		before := w.String()
-		p := w.start()
+		p := w.Start()
 		calls := 0
-		p.fault = func(_ int, method string) fault {
+		p.Fault = func(_ int, method string) fake.Fault {
 			if method != test.method {
-				return fault{}
+				return fake.Fault{}
 			}
 			calls++
-			return fault{err: map[bool]error{true: errBroken}[calls == 1]}
+			return fake.Fault{Err: map[bool]error{true: fake.ErrBroken}[calls == 1]}
 		}
-		_, err := p.keeper().Keep(t.Context(), k, nil)
-		if !errors.Is(err, errBroken) || errors.Is(err, ErrLeftBehind) != test.left {
+		_, err := p.Keeper().Keep(t.Context(), k, nil)
+		if !errors.Is(err, fake.ErrBroken) || errors.Is(err, fault.ErrLeftBehind) != test.left {
 			t.Errorf("%s: %v", test.method, err)
 		}
-		same(t, test.method+": the host", w.String(), before)
+		want.Same(t, test.method+": the host", w.String(), before)
 	}
 	w, k := vetted(t)
-	p := w.start()
-	p.fault = func(_ int, method string) fault {
-		return fault{err: map[bool]error{true: errBroken}[method == "SyncRoutes"]}
+	p := w.Start()
+	p.Fault = func(_ int, method string) fake.Fault {
+		return fake.Fault{Err: map[bool]error{true: fake.ErrBroken}[method == "SyncRoutes"]}
 	}
-	if _, err := p.keeper().Keep(t.Context(), k, nil); !errors.Is(err, ErrLeftBehind) {
+	if _, err := p.Keeper().Keep(t.Context(), k, nil); !errors.Is(err, fault.ErrLeftBehind) {
 		t.Errorf("a kernel that refuses everything: %v", err)
-	}
-}
-
-// The line to type is what was typed, for a shell that takes every word as it is.
-func TestSudoLine(t *testing.T) {
-	got := SudoLine([]string{"./my nmgre", "create", "--route", "10.0.0.0/8 nexthop dev gre1", "--name", "it's", "a\x1bb", ""})
-	if want := `sudo './my nmgre' create --route '10.0.0.0/8 nexthop dev gre1' --name 'it'\''s' 'a\x1bb' ''`; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

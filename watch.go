@@ -2,34 +2,11 @@ package nmgre
 
 import (
 	"context"
+	"nmgre/nm"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
 	"time"
 )
-
-// ProfileEvent says what [Profiles.Watch] has seen since the event before. One without a mark says that a profile, or the device of one,
-// may be another than before.
-type ProfileEvent struct {
-	Lost bool // NetworkManager has left, or the bus has
-	Back bool // NetworkManager is there again: everything may be another
-}
-
-// And is both events in one, e being the earlier: of leaving and coming back the later counts.
-func (e ProfileEvent) And(later ProfileEvent) ProfileEvent {
-	if later.Lost || later.Back {
-		return later
-	}
-	return e
-}
-
-// KernelEvent says what [Kernel.Watch] has seen since the event before.
-type KernelEvent struct {
-	Links  bool // devices or their addresses may be others
-	Routes bool // so may routes, of whatever table
-}
-
-// And is both events in one.
-func (e KernelEvent) And(later KernelEvent) KernelEvent {
-	return KernelEvent{e.Links || later.Links, e.Routes || later.Routes}
-}
 
 // Notice says what may be another than when it was last read. It does not say what has become of it: whoever wants to know reads it.
 type Notice struct {
@@ -55,16 +32,16 @@ func (h *Host) Watch(ctx context.Context) (<-chan Notice, error) {
 	profiles, err := h.Profiles.Watch(ctx)
 	if err != nil {
 		cancel()
-		return nil, withContext(ctx, err)
+		return nil, fault.Ended(ctx, err)
 	}
-	kernel, err := h.Kernel.Watch(ctx)
+	kern, err := h.Kernel.Watch(ctx)
 	if err != nil {
 		cancel()
 		for range profiles { // it is closed soon
 		}
 		return nil, err
 	}
-	w := watcher{profiles: profiles, kernel: kernel, out: make(chan Notice)}
+	w := watcher{profiles: profiles, kernel: kern, out: make(chan Notice)}
 	go func() {
 		defer close(w.out)
 		defer cancel()
@@ -75,8 +52,8 @@ func (h *Host) Watch(ctx context.Context) (<-chan Notice, error) {
 
 // watcher joins what the two halves tell.
 type watcher struct {
-	profiles <-chan ProfileEvent
-	kernel   <-chan KernelEvent
+	profiles <-chan nm.ProfileEvent
+	kernel   <-chan kernel.Event
 	out      chan Notice
 
 	pending Notice
@@ -133,7 +110,7 @@ func (w *watcher) drain() {
 }
 
 // noteProfiles takes NetworkManager's news in. What is up is the kernel's affair, so that with Back only the profiles are others.
-func (w *watcher) noteProfiles(e ProfileEvent) {
+func (w *watcher) noteProfiles(e nm.ProfileEvent) {
 	if e.Lost || e.Back {
 		w.pending.Lost, w.pending.Back = e.Lost, e.Back
 	}

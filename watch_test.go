@@ -1,8 +1,13 @@
-package nmgre
+package nmgre_test
 
 import (
 	"context"
 	"errors"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+	"nmgre/testdata/fake"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -11,19 +16,19 @@ import (
 
 // watched is a watch on a world in which the time is the test's own.
 type watched struct {
-	*process
+	*fake.Process
 	t       *testing.T
-	notices <-chan Notice
+	notices <-chan nmgre.Notice
 	begin   time.Time
 	cancel  func()
 }
 
 func watchWorld(t *testing.T) *watched {
 	t.Helper()
-	p := newWorld().start()
-	p.profileEvents, p.kernelEvents = make(chan ProfileEvent), make(chan KernelEvent)
+	p := fake.NewWorld().Start()
+	p.ProfileEvents, p.KernelEvents = make(chan nm.ProfileEvent), make(chan kernel.Event)
 	ctx, cancel := context.WithCancel(t.Context())
-	notices, err := p.host().Watch(ctx)
+	notices, err := p.Host().Watch(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +36,7 @@ func watchWorld(t *testing.T) *watched {
 }
 
 // expect waits for the next notice and looks at what it says and when it comes, from the beginning of the watch.
-func (w *watched) expect(want Notice, at time.Duration) {
+func (w *watched) expect(want nmgre.Notice, at time.Duration) {
 	w.t.Helper()
 	if got, open := <-w.notices; !open || got != want || time.Since(w.begin) != at {
 		w.t.Errorf("got %+v after %s, want %+v after %s", got, time.Since(w.begin), want, at)
@@ -43,12 +48,12 @@ func TestWatchJoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watchWorld(t)
 		defer w.cancel()
-		w.profileEvents <- ProfileEvent{}
+		w.ProfileEvents <- nm.ProfileEvent{}
 		time.Sleep(100 * time.Millisecond)
-		w.kernelEvents <- KernelEvent{Links: true}
-		w.expect(Notice{Profiles: true, Links: true}, 250*time.Millisecond)
-		w.kernelEvents <- KernelEvent{Routes: true} // the next notice is not earlier than a second after the last
-		w.expect(Notice{Routes: true}, 1250*time.Millisecond)
+		w.KernelEvents <- kernel.Event{Links: true}
+		w.expect(nmgre.Notice{Profiles: true, Links: true}, 250*time.Millisecond)
+		w.KernelEvents <- kernel.Event{Routes: true} // the next notice is not earlier than a second after the last
+		w.expect(nmgre.Notice{Routes: true}, 1250*time.Millisecond)
 		time.Sleep(10 * time.Second)
 		select {
 		case n := <-w.notices:
@@ -65,7 +70,7 @@ func TestWatchBurst(t *testing.T) {
 		defer w.cancel()
 		go func() {
 			for range 1000 {
-				w.kernelEvents <- KernelEvent{Routes: true}
+				w.KernelEvents <- kernel.Event{Routes: true}
 				time.Sleep(10 * time.Millisecond)
 			}
 		}()
@@ -73,7 +78,7 @@ func TestWatchBurst(t *testing.T) {
 		for end := time.After(15 * time.Second); ; {
 			select {
 			case n := <-w.notices:
-				if n != (Notice{Routes: true}) {
+				if n != (nmgre.Notice{Routes: true}) {
 					t.Errorf("got %+v", n)
 				}
 				count++
@@ -93,15 +98,15 @@ func TestWatchLostAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watchWorld(t)
 		defer w.cancel()
-		w.profileEvents <- ProfileEvent{Lost: true}
-		w.expect(Notice{Lost: true}, 0)
-		w.profileEvents <- ProfileEvent{Back: true}
-		w.expect(Notice{Back: true, Profiles: true}, 0)
-		w.profileEvents <- ProfileEvent{Lost: true}
-		w.profileEvents <- ProfileEvent{Back: true}
-		w.kernelEvents <- KernelEvent{Links: true}
+		w.ProfileEvents <- nm.ProfileEvent{Lost: true}
+		w.expect(nmgre.Notice{Lost: true}, 0)
+		w.ProfileEvents <- nm.ProfileEvent{Back: true}
+		w.expect(nmgre.Notice{Back: true, Profiles: true}, 0)
+		w.ProfileEvents <- nm.ProfileEvent{Lost: true}
+		w.ProfileEvents <- nm.ProfileEvent{Back: true}
+		w.KernelEvents <- kernel.Event{Links: true}
 		synctest.Wait()
-		w.expect(Notice{Back: true, Profiles: true, Links: true}, 0)
+		w.expect(nmgre.Notice{Back: true, Profiles: true, Links: true}, 0)
 	})
 }
 
@@ -110,8 +115,8 @@ func TestWatchUnread(t *testing.T) {
 	before := runtime.NumGoroutine()
 	w := watchWorld(t)
 	for range 1000 {
-		w.profileEvents <- ProfileEvent{}
-		w.kernelEvents <- KernelEvent{Links: true}
+		w.ProfileEvents <- nm.ProfileEvent{}
+		w.KernelEvents <- kernel.Event{Links: true}
 	}
 	w.cancel()
 	for n := range w.notices {
@@ -133,10 +138,10 @@ func TestWatchHalvesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watchWorld(t)
 		defer w.cancel()
-		close(w.profileEvents)
-		w.kernelEvents <- KernelEvent{Links: true}
-		w.expect(Notice{Links: true}, noticeQuiet)
-		close(w.kernelEvents)
+		close(w.ProfileEvents)
+		w.KernelEvents <- kernel.Event{Links: true}
+		w.expect(nmgre.Notice{Links: true}, 150*time.Millisecond)
+		close(w.KernelEvents)
 		if n, open := <-w.notices; open {
 			t.Errorf("got %+v", n)
 		}
@@ -145,27 +150,17 @@ func TestWatchHalvesEnd(t *testing.T) {
 
 func TestWatchFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, fail := range []func(p *process){
-			func(p *process) { p.watchErr = &Error{Kind: ErrNoNetworkManager, What: "no bus"} },
-			func(p *process) { p.kernelWatchErr = &Error{Kind: ErrNoNetworkManager, What: "no netlink"} },
+		for _, fail := range []func(p *fake.Process){
+			func(p *fake.Process) { p.WatchErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "no bus"} },
+			func(p *fake.Process) {
+				p.KernelWatchErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "no netlink"}
+			},
 		} {
-			p := newWorld().start()
+			p := fake.NewWorld().Start()
 			fail(p)
-			if _, err := p.host().Watch(t.Context()); !errors.Is(err, ErrNoNetworkManager) {
+			if _, err := p.Host().Watch(t.Context()); !errors.Is(err, fault.ErrNoNetworkManager) {
 				t.Errorf("got %v", err)
 			}
 		}
 	})
-}
-
-func TestEventsJoin(t *testing.T) {
-	lost, back, plain := ProfileEvent{Lost: true}, ProfileEvent{Back: true}, ProfileEvent{}
-	for _, c := range [][3]ProfileEvent{{lost, back, back}, {back, lost, lost}, {lost, plain, lost}, {plain, back, back}, {plain, plain, plain}} {
-		if got := c[0].And(c[1]); got != c[2] {
-			t.Errorf("%+v and %+v are %+v, want %+v", c[0], c[1], got, c[2])
-		}
-	}
-	if got := (KernelEvent{Links: true}).And(KernelEvent{Routes: true}); got != (KernelEvent{true, true}) {
-		t.Errorf("got %+v", got)
-	}
 }

@@ -1,269 +1,30 @@
 package routes
 
 import (
-	"context"
-	"fmt"
-	"net/netip"
-	"os"
-	"path/filepath"
-	"slices"
 	"testing"
-	"time"
-
-	"golang.org/x/sys/unix"
-
-	"nmgre"
+	"unsafe"
 )
 
-// BenchmarkKernel measures on a host with 100 devices, 100 routes of ours and a number of routes of others in the same table.
-func BenchmarkKernel(b *testing.B) {
-	for _, others := range []int{0, 10_000, 100_000} {
-		ns, ctx := newNamespace(b), context.Background()
-		ns.manyDevices(100)
-		ns.manyRoutes(100, others)
-		for name, f := range map[string]func() error{
-			"Links":     func() error { _, err := ns.kernel.Links(ctx); return err },
-			"Lookup":    func() error { _, err := ns.kernel.Lookup(ctx, nmgre.Query{To: addr("11.0.0.7")}); return err },
-			"OwnRoutes": func() error { _, err := ns.kernel.OwnRoutes(ctx); return err },
-			"Routes":    func() error { _, err := ns.kernel.Routes(ctx, "v0", nil); return err },
-		} {
-			b.Run(fmt.Sprintf("%s/others=%d", name, others), func(b *testing.B) {
-				for b.Loop() {
-					if err := f(); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		}
-	}
-}
-
-// many is how many routes the benchmarks set.
-const many = 100_000
-
-// benchSync is a namespace with a device for many routes: in the lab a GRE tunnel, elsewhere a veth.
-type benchSync struct {
-	*namespace
-	device int
-	want   []nmgre.OwnRoute
-	file   string // the same for `ip -batch`
-}
-
-func newBenchSync(b *testing.B) *benchSync {
-	ns := newNamespace(b)
-	lines := []string{"link add v0 type veth peer name v1", "link set dev v0 up", "link set dev v1 up", "addr add 10.9.0.1/24 dev v0"}
-	if os.Getenv("NMGRE_LAB") == "1" {
-		lines = append(lines, "link add g0 type gre local 10.9.0.1 remote 10.9.0.2 ttl 64", "link set dev g0 up")
-	} else {
-		lines = append(lines, "link add g0 type veth peer name g1", "link set dev g0 up", "link set dev g1 up")
-	}
-	ns.ip(lines...)
-	s := &benchSync{namespace: ns, device: ns.deviceIndex("g0"), file: filepath.Join(b.TempDir(), "batch")}
-	routes := make([]nmgre.Route, many)
-	text := make([]byte, 0, many*64)
-	for i := range routes {
-		routes[i].Dst = benchRoute(i)
-		s.want = append(s.want, nmgre.OwnRoute{Dev: "g0", Route: &routes[i]})
-		text = fmt.Appendf(text, "route add %s dev g0 proto 213\n", routes[i].Dst)
-	}
-	if err := os.WriteFile(s.file, text, 0o600); err != nil {
-		b.Fatal(err)
-	}
-	return s
-}
-
-// sync sets the routes, all of which shall be what says tells.
-func (s *benchSync) sync(b *testing.B, want []nmgre.OwnRoute, says func(nmgre.SyncResult) int) {
-	r, err := s.kernel.SyncRoutes(b.Context(), want, nmgre.SyncOptions{})
-	if n := says(r); err != nil || n != many || len(r.Refused) > 0 {
-		b.Fatalf("%d routes, %d refused, %v", n, len(r.Refused), err)
-	}
-}
-
-func added(r nmgre.SyncResult) int     { return len(r.Added) }
-func unchanged(r nmgre.SyncResult) int { return r.Unchanged }
-func removed(r nmgre.SyncResult) int   { return r.Removed }
-
-// BenchmarkSync100k sets 100,000 routes where there are none.
-func BenchmarkSync100k(b *testing.B) {
-	s := newBenchSync(b)
+func BenchmarkParseRoute(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		s.sync(b, s.want, added)
-		b.StopTimer()
-		s.sync(b, nil, removed)
-		b.StartTimer()
-	}
-}
-
-// BenchmarkSyncAgain100k finds 100,000 routes as they shall be.
-func BenchmarkSyncAgain100k(b *testing.B) {
-	s := newBenchSync(b)
-	s.sync(b, s.want, added)
-	b.ReportAllocs()
-	for b.Loop() {
-		s.sync(b, s.want, unchanged)
-	}
-}
-
-// BenchmarkRawLoop100k is the kernel's own time for 100,000 routes.
-func BenchmarkRawLoop100k(b *testing.B) {
-	s := newBenchSync(b)
-	batches := rawRoutes(0, many, s.device, nmgre.RouteProtocol)
-	for b.Loop() {
-		s.sendRaw(batches)
-		b.StopTimer()
-		s.sync(b, nil, removed)
-		b.StartTimer()
-	}
-}
-
-// BenchmarkSyncRatios measures 100,000 routes set by the smallest loop, by SyncRoutes, by SyncRoutes again, and by `ip -batch`, in turn,
-// and reports how SyncRoutes compares: by the medians of as many rounds as there are. The ratios of processor time, the kernel's and the
-// process's, say the same on a host that is busy with other things.
-func BenchmarkSyncRatios(b *testing.B) {
-	s := newBenchSync(b)
-	batches := rawRoutes(0, many, s.device, nmgre.RouteProtocol)
-	var raw, first, again, byIP times
-	for b.Loop() {
-		raw.measure(b, func() { s.sendRaw(batches) })
-		s.sync(b, nil, removed)
-		first.measure(b, func() { s.sync(b, s.want, added) })
-		again.measure(b, func() { s.sync(b, s.want, unchanged) })
-		s.sync(b, nil, removed)
-		byIP.measure(b, func() {
-			if out, err := s.runFor(10*time.Minute, "ip", "-batch", s.file); err != nil {
-				b.Fatalf("%v: %s", err, out)
-			}
-		})
-		s.sync(b, nil, removed)
-	}
-	for name, ratio := range map[string][2]times{"raw": {first, raw}, "ip-batch": {first, byIP}, "first": {again, first}} {
-		b.ReportMetric(median(ratio[0].wall)/median(ratio[1].wall), "x-"+name)
-		b.ReportMetric(median(ratio[0].processor)/median(ratio[1].processor), "cpu-x-"+name)
-	}
-	b.ReportMetric(median(first.wall), "s/first")
-}
-
-// times are how long something took, in several rounds.
-type times struct{ wall, processor []time.Duration }
-
-func (m *times) measure(b *testing.B, f func()) {
-	began, used := time.Now(), processorTime(b)
-	f()
-	m.wall, m.processor = append(m.wall, time.Since(began)), append(m.processor, processorTime(b)-used)
-}
-
-// processorTime is that of this process and of the programs that it has run.
-func processorTime(b *testing.B) (sum time.Duration) {
-	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
-		var used unix.Rusage
-		if err := unix.Getrusage(who, &used); err != nil {
+		if _, err := Parse("10.10.2.0/24 via 172.16.0.2 metric 50"); err != nil {
 			b.Fatal(err)
 		}
-		sum += time.Duration(used.Utime.Nano() + used.Stime.Nano())
 	}
-	return sum
 }
 
-func median(times []time.Duration) float64 {
-	slices.Sort(times)
-	return times[len(times)/2].Seconds()
-}
-
-// BenchmarkSyncMemory reports the most memory that the process has had after 100,000 routes were set, compared, changed and removed: the
-// routes themselves are part of it. It says something only when it runs alone.
-func BenchmarkSyncMemory(b *testing.B) {
-	s := newBenchSync(b)
+func BenchmarkRouteString(b *testing.B) {
+	r := MustParseRoute("10.10.2.0/24 via 172.16.0.2 src 172.16.0.1 metric 50 table 100 mtu lock 1400")
+	b.ReportAllocs()
 	for b.Loop() {
-		s.sync(b, s.want, added)
-		s.sync(b, s.want, unchanged)
-		for _, o := range s.want {
-			o.Route.MTU = 1400 - o.Route.MTU
-		}
-		s.sync(b, s.want, func(r nmgre.SyncResult) int { return len(r.Replaced) })
-		s.sync(b, nil, removed)
+		_ = r.String()
 	}
-	var used unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &used); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportMetric(float64(used.Maxrss)/1024, "MB")
 }
 
-// manyDevices makes v0 and as many more devices as it takes, each with an address.
-func (ns *namespace) manyDevices(n int) {
-	lines := []string{"link add v0 type veth peer name v1", "link set dev v0 up", "link set dev v1 up", "addr add 10.9.0.1/24 dev v0"}
-	for i := range n - 2 {
-		lines = append(lines, fmt.Sprintf("link add br%d type bridge", i), fmt.Sprintf("addr add 10.8.%d.1/24 dev br%d", i, i))
-	}
-	ns.ip(lines...)
-}
-
-// manyRoutes adds routes of ours and of others into v0.
-func (ns *namespace) manyRoutes(ours, others int) {
-	device := ns.deviceIndex("v0")
-	ns.sendRaw(rawRoutes(0, ours, device, nmgre.RouteProtocol))
-	ns.sendRaw(rawRoutes(ours, others, device, unix.RTPROT_STATIC))
-}
-
-func (ns *namespace) deviceIndex(name string) int {
-	link, err := ns.kernel.linkByName(context.Background(), name)
-	if err != nil {
-		ns.t.Fatal(err)
-	}
-	return link.Index
-}
-
-// benchRoute is one of many routes.
-func benchRoute(i int) netip.Prefix {
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
-}
-
-// rawRoutes returns what adds n device routes, ready to be sent: batches of which only the last message is acknowledged.
-func rawRoutes(from, n, device int, protocol uint8) [][]byte {
-	var batches [][]byte
-	for i := from; i < from+n; i += batchSize {
-		var b []byte
-		last := 0
-		for j := i; j < min(i+batchSize, from+n); j++ {
-			w := wireRoute{
-				family: unix.AF_INET, dst: benchRoute(j), table: nmgre.MainTable, protocol: protocol, kind: unix.RTN_UNICAST,
-				scope: unix.RT_SCOPE_LINK, device: device,
-			}
-			last = len(b)
-			body := w.encode()
-			b = native.AppendUint32(b, uint32(unix.SizeofNlMsghdr+len(body)))
-			b = native.AppendUint16(b, unix.RTM_NEWROUTE)
-			b = native.AppendUint16(b, unix.NLM_F_REQUEST|unix.NLM_F_CREATE|unix.NLM_F_EXCL)
-			b = append(b, make([]byte, 8)...)
-			b = append(b, body...)
-		}
-		native.PutUint16(b[last+6:], unix.NLM_F_REQUEST|unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
-		batches = append(batches, b)
-	}
-	return batches
-}
-
-// sendRaw is the smallest possible loop: a send and a receive for each batch.
-func (ns *namespace) sendRaw(batches [][]byte) {
-	var fd int
-	err := ns.do(func() (err error) {
-		fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
-		return err
-	})
-	if err != nil {
-		ns.t.Fatal(err)
-	}
-	defer unix.Close(fd)
-	to, answer := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}, make([]byte, 64<<10)
-	for _, b := range batches {
-		if err := unix.Sendto(fd, b, 0, to); err != nil {
-			ns.t.Fatal(err)
-		}
-		n, _, err := unix.Recvfrom(fd, answer, 0)
-		if err != nil || n < 20 || native.Uint32(answer[16:]) != 0 {
-			ns.t.Fatalf("%x, %v", answer[:n], err)
-		}
+// A route takes little room: there are lists of a hundred thousand.
+func TestRouteSize(t *testing.T) {
+	if size := unsafe.Sizeof(Route{}); size > 208 {
+		t.Errorf("a route takes %d bytes", size)
 	}
 }

@@ -3,11 +3,13 @@ package tui
 import (
 	"context"
 	"fmt"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/keep"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // undo takes the last change back.
@@ -94,7 +96,7 @@ func losses(s nmgre.Status) []string {
 	if len(s.Kept.SNAT) > 0 || len(s.Kept.Forward) > 0 || s.Kept.ClampMSS {
 		lines = append(lines, "its SNAT and forwarding on this host")
 	}
-	if s.State == nmgre.StateActive {
+	if s.State == nm.StateActive {
 		lines = append(lines, "Its traffic stops at once.")
 	}
 	return append([]string{"This is lost:"}, append(lines, "z makes it anew as long as nmgre runs, with another UUID.")...)
@@ -104,7 +106,7 @@ func losses(s nmgre.Status) []string {
 func networks(s nmgre.Status) string {
 	const most = 4
 	var names []string
-	for _, r := range append(append([]nmgre.Route(nil), s.Tunnel.Routes...), s.Kept.Routes...) {
+	for _, r := range append(append([]routes.Route(nil), s.Tunnel.Routes...), s.Kept.Routes...) {
 		if len(names) == most {
 			return strings.Join(names, ", ") + fmt.Sprintf(" and %d more", len(s.Tunnel.Routes)+len(s.Kept.Routes)-most)
 		}
@@ -123,11 +125,11 @@ func (m *Model) remove(s *nmgre.Status, danger string) tea.Cmd {
 }
 
 // whole is the tunnel with what root keeps for it, as it could be asked for anew.
-func whole(s nmgre.Status) nmgre.Tunnel {
+func whole(s nmgre.Status) nm.Tunnel {
 	t := s.Tunnel.Clone()
 	t.Routes = append(t.Routes, s.Kept.Clone().Routes...)
 	if len(s.Kept.SNAT) > 0 {
-		t.SNAT = append([]nmgre.SNAT(nil), s.Kept.SNAT...)
+		t.SNAT = append([]keep.SNAT(nil), s.Kept.SNAT...)
 	}
 	t.Forward = t.Forward || len(s.Kept.Forward) > 0
 	t.ClampMSS = t.ClampMSS || s.Kept.ClampMSS
@@ -135,7 +137,7 @@ func whole(s nmgre.Status) nmgre.Tunnel {
 }
 
 // remake makes a tunnel as it was.
-func remake(ctx context.Context, wf Workflow, want nmgre.Tunnel) error {
+func remake(ctx context.Context, wf Workflow, want nm.Tunnel) error {
 	plan, err := wf.Plan(ctx, want)
 	if err != nil {
 		return err

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/nm/verify"
+	"nmgre/routes/fault"
 	"strings"
 	"sync"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // apply is what is seen while the plan is carried out, and after it.
@@ -18,13 +21,13 @@ type apply struct {
 	running bool
 	failed  error
 	ended   bool
-	steps   []nmgre.Step
+	steps   []plan.Step
 	ticked  []bool
 	done    []nmgre.Event
-	checks  []nmgre.Check
-	report  *nmgre.Report
+	checks  []verify.Check
+	report  *verify.Report
 	many    [2]int // of very many routes, how many are set
-	far     *nmgre.Tunnel
+	far     *nm.Tunnel
 	farErr  error
 	name    string
 	changed bool // it was there before
@@ -48,10 +51,10 @@ func (w *wizard) start(m *Model) tea.Cmd {
 	if w.change != nil {
 		return w.startEdit(m, op)
 	}
-	plan := *w.plan
-	op.root = !plan.Kept.Empty()
+	planned := *w.plan
+	op.root = !planned.Kept.Empty()
 	return change(m, op, func(ctx context.Context, wf Workflow) (nmgre.Created, error) {
-		return wf.Create(ctx, plan, nmgre.CreateOptions{})
+		return wf.Create(ctx, planned, nmgre.CreateOptions{})
 	},
 		func(c nmgre.Created, err error) tea.Cmd { return w.created(m, c, err) })
 }
@@ -64,7 +67,7 @@ func (w *wizard) created(m *Model, c nmgre.Created, err error) tea.Cmd {
 		a.report = &c.Report
 	}
 	if err != nil {
-		if errors.Is(err, nmgre.ErrInvalid) {
+		if errors.Is(err, fault.ErrInvalid) {
 			w.refused(m, err)
 		}
 		return m.refresh()
@@ -82,9 +85,9 @@ func (w *wizard) created(m *Model, c nmgre.Created, err error) tea.Cmd {
 }
 
 // readFar finds out what the far end has to type.
-func (w *wizard) readFar(m *Model, t nmgre.Tunnel) tea.Cmd {
-	return read(m, "think of the far end", func(ctx context.Context, wf Workflow) (nmgre.Tunnel, error) { return wf.FarEnd(ctx, t) },
-		func(far nmgre.Tunnel, err error) tea.Cmd {
+func (w *wizard) readFar(m *Model, t nm.Tunnel) tea.Cmd {
+	return read(m, "think of the far end", func(ctx context.Context, wf Workflow) (nm.Tunnel, error) { return wf.FarEnd(ctx, t) },
+		func(far nm.Tunnel, err error) tea.Cmd {
 			w.apply.far, w.apply.farErr = &far, err
 			return nil
 		})
@@ -92,15 +95,15 @@ func (w *wizard) readFar(m *Model, t nmgre.Tunnel) tea.Cmd {
 
 // startEdit carries out a change of a tunnel that is there. Where it may cut the person off, nothing is on disk until it is confirmed.
 func (w *wizard) startEdit(m *Model, op *operation) tea.Cmd {
-	plan, name, uuid := *w.change, printable(w.edit.Tunnel.Name), w.edit.UUID
-	op.name, op.root = "change "+name, !plan.Kept.Empty() || keeps(*w.edit)
-	before := plan.Before.Clone()
+	planned, name, uuid := *w.change, printable(w.edit.Tunnel.Name), w.edit.UUID
+	op.name, op.root = "change "+name, !planned.Kept.Empty() || keeps(*w.edit)
+	before := planned.Before.Clone()
 	back := &undo{"changed " + name, "change " + name + " back", func(ctx context.Context, wf Workflow) error { return editTo(ctx, wf, uuid, before) }, op.root}
 	var opts nmgre.EditOptions
 	if w.danger != "" {
 		opts.Confirm = m.confirming(back)
 	}
-	return change(m, op, func(ctx context.Context, wf Workflow) (nmgre.Edited, error) { return wf.Edit(ctx, plan, opts) },
+	return change(m, op, func(ctx context.Context, wf Workflow) (nmgre.Edited, error) { return wf.Edit(ctx, planned, opts) },
 		func(e nmgre.Edited, err error) tea.Cmd {
 			w.apply.end(err)
 			if e.Report.Checks != nil {
@@ -114,8 +117,8 @@ func (w *wizard) startEdit(m *Model, op *operation) tea.Cmd {
 }
 
 // editTo makes a tunnel that is there into another.
-func editTo(ctx context.Context, wf Workflow, uuid string, want nmgre.Tunnel) error {
-	plan, err := wf.PlanEdit(ctx, uuid, func(t *nmgre.Tunnel) error { *t = want; return nil })
+func editTo(ctx context.Context, wf Workflow, uuid string, want nm.Tunnel) error {
+	plan, err := wf.PlanEdit(ctx, uuid, func(t *nm.Tunnel) error { *t = want; return nil })
 	if err != nil {
 		return err
 	}
@@ -133,7 +136,7 @@ func (a *apply) end(err error) {
 	}
 }
 
-func (a *apply) check(c nmgre.Check) {
+func (a *apply) check(c verify.Check) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.checks = append(a.checks, c)
@@ -163,14 +166,14 @@ var stepWords = []struct {
 	prefix string
 	ids    []string
 }{
-	{"added the profile", []string{nmgre.StepProfile}},
-	{"changed the profile", []string{nmgre.StepProfile}},
-	{"applied it", []string{nmgre.StepApply}},
-	{"took it down", []string{nmgre.StepDown}},
-	{"brought it up", []string{nmgre.StepActivate}},
-	{"set ", []string{nmgre.StepPin, nmgre.StepRoute, nmgre.StepForward, nmgre.StepSNAT, nmgre.StepClamp}},
-	{"verified", []string{nmgre.StepCheck}},
-	{"wrote the profile", []string{nmgre.StepSave}},
+	{"added the profile", []string{plan.StepProfile}},
+	{"changed the profile", []string{plan.StepProfile}},
+	{"applied it", []string{plan.StepApply}},
+	{"took it down", []string{plan.StepDown}},
+	{"brought it up", []string{plan.StepActivate}},
+	{"set ", []string{plan.StepPin, plan.StepRoute, plan.StepForward, plan.StepSNAT, plan.StepClamp}},
+	{"verified", []string{plan.StepCheck}},
+	{"wrote the profile", []string{plan.StepSave}},
 }
 
 func (a *apply) tick(what string) {
@@ -282,7 +285,7 @@ func (a *apply) outcome(l look, width int) []line {
 		for _, part := range strings.Split(a.failed.Error(), "\n") {
 			lines = append(lines, wrapped(printable(part), width-1, "   ", plain)...)
 		}
-		for _, hint := range nmgre.Hints(a.failed) {
+		for _, hint := range fault.Hints(a.failed) {
 			lines = append(lines, wrapped("hint: "+printable(hint), width-1, "   ", yellow)...)
 		}
 		return lines
@@ -296,7 +299,7 @@ func (a *apply) success(l look, width int) []line {
 	switch {
 	case a.report == nil:
 		glyph, st = l.pass, green
-	case a.report.Verdict == nmgre.Pass:
+	case a.report.Verdict == verify.Pass:
 		glyph, st, more = l.pass, green, ", and carries traffic"
 	case a.onlySilent():
 		more = ". The far end does not answer: it may have to be set up still"
@@ -315,8 +318,8 @@ func (a *apply) onlySilent() bool {
 	silent := false
 	for _, c := range a.report.Checks {
 		switch {
-		case c.Status != nmgre.Warn && c.Status != nmgre.Fail:
-		case c.Status == nmgre.Warn && (c.ID == "probe" || c.ID == "counters"):
+		case c.Status != verify.Warn && c.Status != verify.Fail:
+		case c.Status == verify.Warn && (c.ID == "probe" || c.ID == "counters"):
 			silent = true
 		default:
 			return false

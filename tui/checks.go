@@ -2,11 +2,11 @@ package tui
 
 import (
 	"context"
+	"nmgre/nm/verify"
+	"nmgre/routes/fault"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // verify proves the chosen tunnel, and shows what came out.
@@ -22,9 +22,9 @@ func (m *Model) verify() tea.Cmd {
 		m.inDetail = true
 	}
 	op := &operation{name: "verify " + printable(s.Tunnel.Name)}
-	return report(m, op, func(ctx context.Context, wf Workflow) (nmgre.Report, error) {
-		return wf.Verify(ctx, uuid, nmgre.VerifyOptions{})
-	}, func(got nmgre.Report, err error) tea.Cmd {
+	return report(m, op, func(ctx context.Context, wf Workflow) (verify.Report, error) {
+		return wf.Verify(ctx, uuid, verify.Options{})
+	}, func(got verify.Report, err error) tea.Cmd {
 		if m.detail.uuid != uuid {
 			return nil
 		}
@@ -45,7 +45,7 @@ func (m *Model) checkLines(width int) []line {
 		lines = append(lines, styled("verifying: the far end is probed "+m.look.wait, dim), text(""))
 	case d.reportErr != nil:
 		lines = append(lines, wrapped(errorText(d.reportErr), width, "", red)...)
-		for _, hint := range nmgre.Hints(d.reportErr) {
+		for _, hint := range fault.Hints(d.reportErr) {
 			lines = append(lines, wrapped(hint, width, "  ", plain)...)
 		}
 		lines = append(lines, text(""))
@@ -63,11 +63,11 @@ func (m *Model) checkLines(width int) []line {
 }
 
 // verdictText says what a verdict means.
-func verdictText(v nmgre.Verdict) string {
+func verdictText(v verify.Verdict) string {
 	switch v {
-	case nmgre.Pass:
+	case verify.Pass:
 		return "pass: the tunnel carries traffic"
-	case nmgre.Fail:
+	case verify.Fail:
 		return "fail: the tunnel has a fault"
 	default:
 		return "warn: look at what is marked"
@@ -75,7 +75,7 @@ func verdictText(v nmgre.Verdict) string {
 }
 
 // reportLines are the checks of a report.
-func reportLines(l look, r nmgre.Report, width int) []line {
+func reportLines(l look, r verify.Report, width int) []line {
 	var lines []line
 	for _, c := range r.Checks {
 		lines = append(lines, checkText(l, c, width)...)
@@ -83,15 +83,15 @@ func reportLines(l look, r nmgre.Report, width int) []line {
 	return lines
 }
 
-func checkText(l look, c nmgre.Check, width int) []line {
+func checkText(l look, c verify.Check, width int) []line {
 	glyph, st := l.verdict(c.Status)
 	summary := printable(c.Summary)
-	if c.Certainty == nmgre.Likely {
+	if c.Certainty == verify.Likely {
 		summary += " (likely)"
 	}
 	lines := []line{{{glyph + " " + l.fit(string(c.Status), 5), st}, {printable(c.ID), bold}}}
 	lines = append(lines, wrapped(summary, width, "        ", plain)...)
-	if c.Evidence != "" && c.Status != nmgre.Skip {
+	if c.Evidence != "" && c.Status != verify.Skip {
 		lines = append(lines, wrapped(printable(c.Evidence), width, "        ", dim)...)
 	}
 	if c.Hint != "" {
@@ -101,13 +101,13 @@ func checkText(l look, c nmgre.Check, width int) []line {
 }
 
 // verdict is the glyph of an outcome, and its style.
-func (l look) verdict(v nmgre.Verdict) (string, style) {
+func (l look) verdict(v verify.Verdict) (string, style) {
 	switch v {
-	case nmgre.Pass:
+	case verify.Pass:
 		return l.pass, green
-	case nmgre.Warn:
+	case verify.Warn:
 		return l.warn, yellow
-	case nmgre.Fail:
+	case verify.Fail:
 		return l.fail, red
 	default:
 		return l.skip, dim

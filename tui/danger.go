@@ -3,11 +3,15 @@ package tui
 import (
 	"context"
 	"fmt"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/verify"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // defaultConfirm is how long a change that may cut the person's own connection waits to be confirmed.
@@ -19,9 +23,9 @@ func (m *Model) withDanger(s *nmgre.Status, then func(danger string) tea.Cmd) te
 	if !client.IsValid() {
 		return then("")
 	}
-	return read(m, "ask the kernel for the way to you", func(ctx context.Context, wf Workflow) (nmgre.Hop, error) {
-		return wf.Lookup(ctx, nmgre.Query{To: client})
-	}, func(hop nmgre.Hop, err error) tea.Cmd {
+	return read(m, "ask the kernel for the way to you", func(ctx context.Context, wf Workflow) (kernel.Hop, error) {
+		return wf.Lookup(ctx, kernel.Query{To: client})
+	}, func(hop kernel.Hop, err error) tea.Cmd {
 		if err != nil || hop.Dev != name {
 			return then("")
 		}
@@ -35,13 +39,13 @@ func (m *Model) dangerText(name string) string {
 }
 
 // routeDanger says so where one of the routes would take the person's connection.
-func (m *Model) routeDanger(t nmgre.Tunnel) string {
+func (m *Model) routeDanger(t nm.Tunnel) string {
 	client := m.opts.Client
 	if !client.IsValid() {
 		return ""
 	}
 	for _, r := range t.Routes {
-		if r.TableOrMain() == nmgre.MainTable && r.Dst.Contains(client) {
+		if r.TableOrMain() == routes.MainTable && r.Dst.Contains(client) {
 			return fmt.Sprintf("You are connected from %s, and the route %s would lead there through the tunnel: this may cut you off. nmgre takes it back by itself unless you confirm within %s.",
 				client, r.Dst, m.opts.Confirm)
 		}
@@ -93,12 +97,12 @@ func (m *Model) tickDown(c *countdown) tea.Cmd {
 }
 
 // errNotConfirmed ends a change that the person has not confirmed.
-var errNotConfirmed = &nmgre.Error{What: "it was not confirmed"}
+var errNotConfirmed = &fault.Error{What: "it was not confirmed"}
 
 // confirming returns what asks the person to confirm a change that is made but not kept yet. It is called beside the main loop, and
 // waits for the answer.
-func (m *Model) confirming(back *undo) func(context.Context, nmgre.Report) error {
-	return func(ctx context.Context, _ nmgre.Report) error {
+func (m *Model) confirming(back *undo) func(context.Context, verify.Report) error {
+	return func(ctx context.Context, _ verify.Report) error {
 		answer := make(chan error, 1)
 		m.send(wakeMsg{func() tea.Cmd {
 			c := &countdown{back: back, until: time.Now().Add(m.opts.Confirm), now: time.Now, answer: answer}

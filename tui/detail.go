@@ -3,11 +3,12 @@ package tui
 import (
 	"context"
 	"fmt"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/verify"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // tab is one of the views of the chosen tunnel.
@@ -35,10 +36,10 @@ type detail struct {
 
 	status    *nmgre.Status // nil until it has been read
 	statusErr error
-	far       *nmgre.Tunnel
+	far       *nm.Tunnel
 	farErr    error
 	routes    routesView
-	report    *nmgre.Report
+	report    *verify.Report
 	reportErr error
 	reportAt  time.Time
 	verifying bool
@@ -111,8 +112,8 @@ func (m *Model) loadFarEnd(s nmgre.Status) tea.Cmd {
 	if m.detail.tab != tabFarEnd {
 		return nil
 	}
-	return read(m, "think of the far end", func(ctx context.Context, wf Workflow) (nmgre.Tunnel, error) { return wf.FarEnd(ctx, s.Tunnel) },
-		func(far nmgre.Tunnel, err error) tea.Cmd {
+	return read(m, "think of the far end", func(ctx context.Context, wf Workflow) (nm.Tunnel, error) { return wf.FarEnd(ctx, s.Tunnel) },
+		func(far nm.Tunnel, err error) tea.Cmd {
 			if m.detail.uuid == s.UUID {
 				m.detail.far, m.detail.farErr = &far, err
 			}

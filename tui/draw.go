@@ -1,11 +1,10 @@
 package tui
 
 import (
+	"nmgre/routes/fault"
 	"strings"
 
 	"charm.land/lipgloss/v2"
-
-	"nmgre"
 )
 
 // style is a terminal's SGR parameters; empty for none. Only the eight colours that every terminal has are used, so that the person's
@@ -101,7 +100,8 @@ type span struct {
 // line is a row of the screen before it is fitted to its width.
 type line []span
 
-func text(s string) line             { return line{{s, plain}} }
+func text(s string) line { return line{{s, plain}} }
+
 func styled(s string, st style) line { return line{{s, st}} }
 
 // render makes the line exactly width cells wide. What is cut off leaves a sign.
@@ -384,4 +384,4 @@ func (w *window) clamp(total, height int) (from, to int) {
 }
 
 // printable escapes what comes from outside.
-func printable(s string) string { return nmgre.Printable(s) }
+func printable(s string) string { return fault.Printable(s) }

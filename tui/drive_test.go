@@ -1,10 +1,9 @@
 package tui
 
 import (
+	"nmgre/testdata/want"
+
 	"context"
-	"flag"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -12,8 +11,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 )
-
-var update = flag.Bool("update", false, "write the golden screens anew")
 
 // driver runs a model without a program: every command is carried out at once, and what it says is given back to the model.
 type driver struct {
@@ -207,20 +204,5 @@ func (d *driver) golden(name string) {
 		rows[i] = strings.TrimRight(rows[i], " ")
 	}
 	got := strings.ReplaceAll(strings.Join(rows, "\n")+"\n", "\x1b", "␛")
-	path := filepath.Join("testdata", "screens", name+".txt")
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			d.t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			d.t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	if got != string(want) {
-		d.t.Errorf("%s is another now (go test ./tui -update writes it):\n%s\nwant\n%s", path, got, want)
-	}
+	want.Golden(d.t, "screens/"+name+".txt", got)
 }

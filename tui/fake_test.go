@@ -4,18 +4,25 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/nm/verify"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 	"strings"
 	"sync"
 	"time"
-
-	"nmgre"
 )
 
 // fake is a workflow on a host that lives in memory.
 type fake struct {
 	mu       sync.Mutex
 	tunnels  []nmgre.Status
-	links    []nmgre.Link
+	links    []kernel.Link
 	routes   map[string][]nmgre.RouteState
 	notices  chan nmgre.Notice
 	pace     time.Duration // how long a step takes
@@ -32,42 +39,43 @@ type fake struct {
 	parent *fake
 }
 
-func key(n uint32) *nmgre.Key { k := nmgre.Key(n); return &k }
+func key(n uint32) *gre.Key { k := gre.Key(n); return &k }
 
-func addr(s string) netip.Addr     { return netip.MustParseAddr(s) }
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
 func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 
 // tunnelOf is a tunnel like those of the examples.
-func tunnelOf(name string, n int) nmgre.Tunnel {
-	t := nmgre.NewTunnel()
+func tunnelOf(name string, n int) nm.Tunnel {
+	t := nm.NewTunnel()
 	t.Name, t.Local, t.Remote, t.MTU = name, addr("100.0.1.100"), netip.AddrFrom4([4]byte{100, 0, 2, byte(n)}), 1476
 	t.Addresses = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16, byte(n), 1}), 30)}
-	t.PeerAddress = nmgre.DerivePeer(t.Addresses)
-	t.Routes = []nmgre.Route{{Dst: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 10, byte(n), 0}), 24)}}
+	t.PeerAddress = nm.DerivePeer(t.Addresses)
+	t.Routes = []routes.Route{{Dst: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 10, byte(n), 0}), 24)}}
 	return t
 }
 
 func uuidOf(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 
-func statusOf(t nmgre.Tunnel, n int, state nmgre.State) nmgre.Status {
-	s := nmgre.Status{Profile: nmgre.Profile{UUID: uuidOf(n), ID: t.Name, Tunnel: t, State: state,
+func statusOf(t nm.Tunnel, n int, state nm.State) nmgre.Status {
+	s := nmgre.Status{Profile: nm.Profile{UUID: uuidOf(n), ID: t.Name, Tunnel: t, State: state,
 		Path: "/etc/NetworkManager/system-connections/" + t.Name + ".nmconnection"}}
-	if state == nmgre.StateActive {
+	if state == nm.StateActive {
 		s.Device, s.DeviceState = t.Name, "activated"
 	}
 	return s
 }
 
-func linkOf(t nmgre.Tunnel) nmgre.Link {
-	return nmgre.Link{Index: 7, Name: t.Name, Kind: t.Mode.String(), Up: true, MTU: int(t.MTU), Addresses: t.Addresses,
-		GRE:      &nmgre.GRELink{Mode: t.Mode, Local: t.Local, Remote: t.Remote, InputKey: t.InputKey, OutputKey: t.OutputKey, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD},
-		Counters: nmgre.Counters{RxPackets: 18233, TxPackets: 20114, RxBytes: 12_400_551, TxBytes: 15_009_777}}
+func linkOf(t nm.Tunnel) kernel.Link {
+	return kernel.Link{Index: 7, Name: t.Name, Kind: t.Mode.String(), Up: true, MTU: int(t.MTU), Addresses: t.Addresses,
+		GRE:      &kernel.GRELink{Mode: t.Mode, Local: t.Local, Remote: t.Remote, InputKey: t.InputKey, OutputKey: t.OutputKey, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD},
+		Counters: kernel.Counters{RxPackets: 18233, TxPackets: 20114, RxBytes: 12_400_551, TxBytes: 15_009_777}}
 }
 
 // newFake is a host with some tunnels.
 func newFake() *fake {
 	f := &fake{notices: make(chan nmgre.Notice, 8), routes: make(map[string][]nmgre.RouteState)}
-	f.links = []nmgre.Link{
+	f.links = []kernel.Link{
 		{Index: 1, Name: "lo", Up: true, MTU: 65536, Addresses: []netip.Prefix{prefix("127.0.0.1/8")}},
 		{Index: 2, Name: "eth0", Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("100.0.1.100/24"), prefix("2001:db8:1::100/64")}},
 		{Index: 3, Name: "lan0", Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("10.10.1.1/24")}},
@@ -83,12 +91,12 @@ func (f *fake) withTunnels() *fake {
 	three := tunnelOf("paris-backup", 3)
 	four := tunnelOf("byhand", 4)
 	six := tunnelOf("gre6", 6)
-	six.Mode, six.Local, six.Remote = nmgre.ModeIP6GRE, addr("2001:db8:1::100"), addr("2001:db8:2::100")
-	f.add(one, nmgre.StateActive)
-	f.add(two, nmgre.StateActive)
-	f.add(three, nmgre.StateInactive)
-	f.add(four, nmgre.StateExternal)
-	f.add(six, nmgre.StateActivating)
+	six.Mode, six.Local, six.Remote = gre.ModeIP6GRE, addr("2001:db8:1::100"), addr("2001:db8:2::100")
+	f.add(one, nm.StateActive)
+	f.add(two, nm.StateActive)
+	f.add(three, nm.StateInactive)
+	f.add(four, nm.StateExternal)
+	f.add(six, nm.StateActivating)
 	for i := range f.links {
 		if f.links[i].Name == "gre2" {
 			f.links[i].MTU, f.links[i].GRE.OutputKey = 1400, key(43)
@@ -99,23 +107,23 @@ func (f *fake) withTunnels() *fake {
 
 // keepSome has root keep something for the first tunnel, though the hook is missing.
 func (f *fake) keepSome() {
-	f.tunnels[0].Kept = nmgre.Kept{Routes: []nmgre.Route{{Dst: prefix("10.30.0.0/16")}}, SNAT: []nmgre.SNAT{{Dst: prefix("10.10.100.0/24")}},
+	f.tunnels[0].Kept = keep.Kept{Routes: []routes.Route{{Dst: prefix("10.30.0.0/16")}}, SNAT: []keep.SNAT{{Dst: prefix("10.10.100.0/24")}},
 		Forward: []string{"gre1", "lan0"}, ClampMSS: true}
-	f.tunnels[0].KeptErr = &nmgre.Error{What: "the dispatcher's hook is not installed", Hint: "set it up: sudo nmgre install-hook"}
+	f.tunnels[0].KeptErr = &fault.Error{What: "the dispatcher's hook is not installed", Hint: "set it up: sudo nmgre install-hook"}
 }
 
-func (f *fake) add(t nmgre.Tunnel, state nmgre.State) nmgre.Status {
+func (f *fake) add(t nm.Tunnel, state nm.State) nmgre.Status {
 	s := statusOf(t, len(f.tunnels)+1, state)
 	f.tunnels = append(f.tunnels, s)
-	if state == nmgre.StateActive {
+	if state == nm.StateActive {
 		f.links = append(f.links, linkOf(t))
 	}
 	for _, r := range t.Routes {
 		st := nmgre.RouteSet
-		if state != nmgre.StateActive {
+		if state != nm.StateActive {
 			st = nmgre.RouteDown
 		}
-		f.routes[s.UUID] = append(f.routes[s.UUID], nmgre.RouteState{Owned: nmgre.Owned{Route: &r, Owner: nmgre.OwnerProfile, Why: "NetworkManager can hold it"}, State: st})
+		f.routes[s.UUID] = append(f.routes[s.UUID], nmgre.RouteState{Owned: nm.Owned{Route: &r, Owner: nm.OwnerProfile, Why: "NetworkManager can hold it"}, State: st})
 	}
 	return s
 }
@@ -123,12 +131,12 @@ func (f *fake) add(t nmgre.Tunnel, state nmgre.State) nmgre.Status {
 // many is a host with a thousand tunnels, the first of which has a hundred thousand routes.
 func (f *fake) many() {
 	for i := range 1000 {
-		f.add(tunnelOf(fmt.Sprintf("gre%d", i+1), i+1), nmgre.StateActive)
+		f.add(tunnelOf(fmt.Sprintf("gre%d", i+1), i+1), nm.StateActive)
 	}
 	list := make([]nmgre.RouteState, 100_000)
 	for i := range list {
 		dst := netip.PrefixFrom(netip.AddrFrom4([4]byte{20, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
-		list[i] = nmgre.RouteState{Owned: nmgre.Owned{Route: &nmgre.Route{Dst: dst}, Owner: nmgre.OwnerKernel, Why: "NetworkManager is slow with more than 500 routes in a profile"}, State: nmgre.RouteSet}
+		list[i] = nmgre.RouteState{Owned: nm.Owned{Route: &routes.Route{Dst: dst}, Owner: nm.OwnerKernel, Why: "NetworkManager is slow with more than 500 routes in a profile"}, State: nmgre.RouteSet}
 	}
 	f.routes[uuidOf(1)] = list
 }
@@ -175,7 +183,7 @@ func (f *fake) find(name string) (int, error) {
 			return i, nil
 		}
 	}
-	return 0, &nmgre.Error{Kind: nmgre.ErrNotFound, What: "no tunnel has the name " + name, Hint: "nmgre list shows them"}
+	return 0, &fault.Error{Kind: fault.ErrNotFound, What: "no tunnel has the name " + name, Hint: "nmgre list shows them"}
 }
 
 func (f *fake) Show(ctx context.Context, name string) (nmgre.Status, error) {
@@ -196,45 +204,45 @@ func (f *fake) Show(ctx context.Context, name string) (nmgre.Status, error) {
 	return s, nil
 }
 
-func (f *fake) Routes(ctx context.Context, name string) (nmgre.Profile, []nmgre.RouteState, error) {
+func (f *fake) Routes(ctx context.Context, name string) (nm.Profile, []nmgre.RouteState, error) {
 	r := f.root()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i, err := r.find(name)
 	if err != nil {
-		return nmgre.Profile{}, nil, err
+		return nm.Profile{}, nil, err
 	}
 	return r.tunnels[i].Profile, r.routes[r.tunnels[i].UUID], nil
 }
 
-func (f *fake) Verify(ctx context.Context, name string, opts nmgre.VerifyOptions) (nmgre.Report, error) {
+func (f *fake) Verify(ctx context.Context, name string, opts verify.Options) (verify.Report, error) {
 	f.called("verify %s", name)
 	s, err := f.Show(ctx, name)
 	if err != nil {
-		return nmgre.Report{}, err
+		return verify.Report{}, err
 	}
 	return reportOf(s.Tunnel), nil
 }
 
-func reportOf(t nmgre.Tunnel) nmgre.Report {
-	return nmgre.Report{Tunnel: t.Name, Verdict: nmgre.Warn, Checks: []nmgre.Check{
-		{ID: "profile", Status: nmgre.Pass, Certainty: nmgre.Proved, Summary: "NetworkManager holds the profile, on disk", Evidence: t.Name + " /etc/NetworkManager/system-connections/" + t.Name + ".nmconnection"},
-		{ID: "link", Status: nmgre.Pass, Certainty: nmgre.Proved, Summary: "the kernel's link is what the profile says", Evidence: "gre remote " + t.Remote.String() + " ttl 64, mtu 1476"},
-		{ID: "probe", Status: nmgre.Warn, Certainty: nmgre.Likely, Summary: "the far end does not answer: nothing comes back from " + t.PeerAddress.String(), Evidence: "4 sent, 0 answered", Hint: "make the far end, and let protocol 47 through its firewall"},
+func reportOf(t nm.Tunnel) verify.Report {
+	return verify.Report{Tunnel: t.Name, Verdict: verify.Warn, Checks: []verify.Check{
+		{ID: "profile", Status: verify.Pass, Certainty: verify.Proved, Summary: "NetworkManager holds the profile, on disk", Evidence: t.Name + " /etc/NetworkManager/system-connections/" + t.Name + ".nmconnection"},
+		{ID: "link", Status: verify.Pass, Certainty: verify.Proved, Summary: "the kernel's link is what the profile says", Evidence: "gre remote " + t.Remote.String() + " ttl 64, mtu 1476"},
+		{ID: "probe", Status: verify.Warn, Certainty: verify.Likely, Summary: "the far end does not answer: nothing comes back from " + t.PeerAddress.String(), Evidence: "4 sent, 0 answered", Hint: "make the far end, and let protocol 47 through its firewall"},
 	}}
 }
 
-func (f *fake) FarEnd(ctx context.Context, t nmgre.Tunnel) (nmgre.Tunnel, error) {
+func (f *fake) FarEnd(ctx context.Context, t nm.Tunnel) (nm.Tunnel, error) {
 	return t.FarEnd([]netip.Prefix{prefix("10.10.1.0/24")}), nil
 }
 
-func (f *fake) Plan(ctx context.Context, want nmgre.Tunnel) (nmgre.Plan, error) {
+func (f *fake) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
 	f.called("plan %s", want.CreateCommand())
 	if err := want.Validate(); err != nil {
-		return nmgre.Plan{}, err
+		return plan.Plan{}, err
 	}
 	if err := f.root().planErr; err != nil {
-		return nmgre.Plan{}, err
+		return plan.Plan{}, err
 	}
 	t := want.Clone()
 	if t.Name == "" {
@@ -242,7 +250,7 @@ func (f *fake) Plan(ctx context.Context, want nmgre.Tunnel) (nmgre.Plan, error) 
 		for _, s := range f.root().tunnels {
 			taken[s.Tunnel.Name] = true
 		}
-		t.Name = nmgre.FreeName(taken)
+		t.Name = nm.FreeName(taken)
 	}
 	if !t.Local.IsValid() {
 		t.Local = addr("100.0.1.100")
@@ -251,14 +259,14 @@ func (f *fake) Plan(ctx context.Context, want nmgre.Tunnel) (nmgre.Plan, error) 
 		t.MTU = 1476
 	}
 	if !t.PeerAddress.IsValid() {
-		t.PeerAddress = nmgre.DerivePeer(t.Addresses)
+		t.PeerAddress = nm.DerivePeer(t.Addresses)
 	}
-	return nmgre.Plan{Tunnel: t, Routes: nmgre.AssignRoutes(t.Routes, 0, nmgre.MinVersion), Notes: []string{"MTU 1476: 1500 - 20 (IPv4) - 4 (GRE) = 1476, on the way to " + t.Remote.String() + " by eth0"},
-		Steps: []nmgre.Step{
-			{ID: nmgre.StepProfile, What: "add the profile " + t.Name + ", in memory only", Why: "what is not finished shall not survive: it goes to disk when all the rest is done", Commands: []string{t.NmcliAdd()}},
-			{ID: nmgre.StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes the link", Commands: []string{"nmcli connection up " + t.Name}},
-			{ID: nmgre.StepCheck, What: "read back what the kernel holds, and probe the far end", Why: "a GRE link that is up proves nothing", Commands: []string{"ip -d link show dev " + t.Name}},
-			{ID: nmgre.StepSave, What: "write the profile to disk", Why: "from here on the tunnel is there, also after a reboot"},
+	return plan.Plan{Tunnel: t, Routes: nm.AssignRoutes(t.Routes, 0, nm.MinVersion), Notes: []string{"MTU 1476: 1500 - 20 (IPv4) - 4 (GRE) = 1476, on the way to " + t.Remote.String() + " by eth0"},
+		Steps: []plan.Step{
+			{ID: plan.StepProfile, What: "add the profile " + t.Name + ", in memory only", Why: "what is not finished shall not survive: it goes to disk when all the rest is done", Commands: []string{t.NmcliAdd()}},
+			{ID: plan.StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes the link", Commands: []string{"nmcli connection up " + t.Name}},
+			{ID: plan.StepCheck, What: "read back what the kernel holds, and probe the far end", Why: "a GRE link that is up proves nothing", Commands: []string{"ip -d link show dev " + t.Name}},
+			{ID: plan.StepSave, What: "write the profile to disk", Why: "from here on the tunnel is there, also after a reboot"},
 		}}, nil
 }
 
@@ -284,8 +292,8 @@ func (f *fake) do(ctx context.Context, what string, commands ...string) error {
 	return err
 }
 
-func (f *fake) Create(ctx context.Context, plan nmgre.Plan, opts nmgre.CreateOptions) (nmgre.Created, error) {
-	t := plan.Tunnel
+func (f *fake) Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateOptions) (nmgre.Created, error) {
+	t := planned.Tunnel
 	f.called("create %s", t.CreateCommand())
 	for _, what := range []string{"added the profile " + t.Name + ", in memory", "made sure that the name is free", "brought it up", "verified it", "wrote the profile to disk"} {
 		if err := f.do(ctx, what, "nmcli connection show "+t.Name); err != nil {
@@ -302,7 +310,7 @@ func (f *fake) Create(ctx context.Context, plan nmgre.Plan, opts nmgre.CreateOpt
 	}
 	r := f.root()
 	r.mu.Lock()
-	s := r.add(t, nmgre.StateActive)
+	s := r.add(t, nm.StateActive)
 	r.mu.Unlock()
 	r.tell(nmgre.Notice{Profiles: true, Links: true})
 	return nmgre.Created{Status: s, Report: reportOf(t)}, nil
@@ -315,66 +323,66 @@ func (f *fake) tell(n nmgre.Notice) {
 	}
 }
 
-func (f *fake) set(ctx context.Context, name, what string, state nmgre.State) (nmgre.Profile, error) {
+func (f *fake) set(ctx context.Context, name, what string, state nm.State) (nm.Profile, error) {
 	f.called("%s %s", what, name)
 	if err := f.do(ctx, what, "nmcli connection "+what+" "+name); err != nil {
-		return nmgre.Profile{}, err
+		return nm.Profile{}, err
 	}
 	r := f.root()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i, err := r.find(name)
 	if err != nil {
-		return nmgre.Profile{}, err
+		return nm.Profile{}, err
 	}
 	r.tunnels[i].State, r.tunnels[i].Device = state, ""
-	if state == nmgre.StateActive {
+	if state == nm.StateActive {
 		r.tunnels[i].Device = r.tunnels[i].Tunnel.Name
 	}
 	return r.tunnels[i].Profile, nil
 }
 
-func (f *fake) Up(ctx context.Context, name string) (nmgre.Profile, error) {
-	return f.set(ctx, name, "up", nmgre.StateActive)
+func (f *fake) Up(ctx context.Context, name string) (nm.Profile, error) {
+	return f.set(ctx, name, "up", nm.StateActive)
 }
 
-func (f *fake) Down(ctx context.Context, name string) (nmgre.Profile, error) {
-	return f.set(ctx, name, "down", nmgre.StateInactive)
+func (f *fake) Down(ctx context.Context, name string) (nm.Profile, error) {
+	return f.set(ctx, name, "down", nm.StateInactive)
 }
 
-func (f *fake) Delete(ctx context.Context, name string) (nmgre.Profile, error) {
+func (f *fake) Delete(ctx context.Context, name string) (nm.Profile, error) {
 	f.called("delete %s", name)
 	if err := f.do(ctx, "deleted the profile", "nmcli connection delete "+name); err != nil {
-		return nmgre.Profile{}, err
+		return nm.Profile{}, err
 	}
 	r := f.root()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i, err := r.find(name)
 	if err != nil {
-		return nmgre.Profile{}, err
+		return nm.Profile{}, err
 	}
 	p := r.tunnels[i].Profile
 	r.tunnels = append(r.tunnels[:i:i], r.tunnels[i+1:]...)
 	return p, nil
 }
 
-func (f *fake) PlanEdit(ctx context.Context, name string, change func(*nmgre.Tunnel) error) (nmgre.EditPlan, error) {
+func (f *fake) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel) error) (plan.EditPlan, error) {
 	s, err := f.Show(ctx, name)
 	if err != nil {
-		return nmgre.EditPlan{}, err
+		return plan.EditPlan{}, err
 	}
 	after := s.Tunnel.Clone()
 	if err := change(&after); err != nil {
-		return nmgre.EditPlan{}, err
+		return plan.EditPlan{}, err
 	}
 	if err := after.Validate(); err != nil {
-		return nmgre.EditPlan{}, err
+		return plan.EditPlan{}, err
 	}
-	e := nmgre.EditPlan{Profile: s.Profile, Before: s.Tunnel, After: after}
+	e := plan.EditPlan{Profile: s.Profile, Before: s.Tunnel, After: after}
 	compare := func(field, before, now string) {
 		if before != now {
-			e.Changes = append(e.Changes, nmgre.FieldChange{Field: field, Old: before, New: now})
+			e.Changes = append(e.Changes, nm.FieldChange{Field: field, Old: before, New: now})
 		}
 	}
 	compare("ttl", ttlText(s.Tunnel.TTL), ttlText(after.TTL))
@@ -386,18 +394,18 @@ func (f *fake) PlanEdit(ctx context.Context, name string, change func(*nmgre.Tun
 	if e.Flaps {
 		e.Why = "the link itself changes"
 	}
-	e.Steps = []nmgre.Step{{ID: nmgre.StepProfile, What: "change the profile, in memory only", Why: "what is not finished shall not survive"},
-		{ID: nmgre.StepSave, What: "write the profile to disk", Why: "so that it is there after a reboot"}}
+	e.Steps = []plan.Step{{ID: plan.StepProfile, What: "change the profile, in memory only", Why: "what is not finished shall not survive"},
+		{ID: plan.StepSave, What: "write the profile to disk", Why: "so that it is there after a reboot"}}
 	return e, nil
 }
 
-func (f *fake) Edit(ctx context.Context, e nmgre.EditPlan, opts nmgre.EditOptions) (nmgre.Edited, error) {
+func (f *fake) Edit(ctx context.Context, e plan.EditPlan, opts nmgre.EditOptions) (nmgre.Edited, error) {
 	f.called("edit %s", e.After.CreateCommand())
 	if err := f.do(ctx, "changed the profile, in memory"); err != nil {
 		return nmgre.Edited{}, err
 	}
 	if opts.Confirm != nil {
-		if err := opts.Confirm(ctx, nmgre.Report{}); err != nil {
+		if err := opts.Confirm(ctx, verify.Report{}); err != nil {
 			return nmgre.Edited{}, err
 		}
 	}
@@ -415,42 +423,42 @@ func (f *fake) Edit(ctx context.Context, e nmgre.EditPlan, opts nmgre.EditOption
 	return nmgre.Edited{Status: r.tunnels[i]}, nil
 }
 
-func (f *fake) Manager(ctx context.Context) (nmgre.Manager, error) {
-	return nmgre.Manager{Version: nmgre.Version{Major: 1, Minor: 42, Micro: 4}, Modify: nmgre.PermissionYes, Control: nmgre.PermissionYes}, nil
+func (f *fake) Manager(ctx context.Context) (nm.Manager, error) {
+	return nm.Manager{Version: nm.Version{Major: 1, Minor: 42, Micro: 4}, Modify: nm.PermissionYes, Control: nm.PermissionYes}, nil
 }
 
-func (f *fake) Links(ctx context.Context) ([]nmgre.Link, error) {
+func (f *fake) Links(ctx context.Context) ([]kernel.Link, error) {
 	r := f.root()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]nmgre.Link(nil), r.links...), nil
+	return append([]kernel.Link(nil), r.links...), nil
 }
 
-func (f *fake) Lookup(ctx context.Context, q nmgre.Query) (nmgre.Hop, error) {
+func (f *fake) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 	r := f.root()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case q.To == addr("198.51.100.1"):
-		return nmgre.Hop{}, nmgre.ErrUnreachable
+		return kernel.Hop{}, fault.ErrUnreachable
 	case r.clientOn != "" && q.To == addr("192.0.2.99"):
-		return nmgre.Hop{Dev: r.clientOn}, nil
+		return kernel.Hop{Dev: r.clientOn}, nil
 	}
 	for _, s := range r.tunnels {
 		for _, own := range s.Tunnel.Routes {
-			if own.Dst.Contains(q.To) && s.State == nmgre.StateActive {
-				return nmgre.Hop{Dev: s.Tunnel.Name}, nil
+			if own.Dst.Contains(q.To) && s.State == nm.StateActive {
+				return kernel.Hop{Dev: s.Tunnel.Name}, nil
 			}
 		}
 	}
 	if q.To.Is6() {
-		return nmgre.Hop{Dev: "eth0", Via: addr("2001:db8:1::1"), Src: addr("2001:db8:1::100"), MTU: 1500}, nil
+		return kernel.Hop{Dev: "eth0", Via: addr("2001:db8:1::1"), Src: addr("2001:db8:1::100"), MTU: 1500}, nil
 	}
-	return nmgre.Hop{Dev: "eth0", Via: addr("100.0.1.1"), Src: addr("100.0.1.100"), MTU: 1500}, nil
+	return kernel.Hop{Dev: "eth0", Via: addr("100.0.1.1"), Src: addr("100.0.1.100"), MTU: 1500}, nil
 }
 
-func (f *fake) Probe(ctx context.Context, p nmgre.Probe) (nmgre.ProbeResult, error) {
-	return nmgre.ProbeResult{Sent: 1, Received: 1, RTT: []time.Duration{1460 * time.Microsecond}}, nil
+func (f *fake) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error) {
+	return kernel.ProbeResult{Sent: 1, Received: 1, RTT: []time.Duration{1460 * time.Microsecond}}, nil
 }
 
 func (f *fake) Watch(ctx context.Context) (<-chan nmgre.Notice, error) {
@@ -460,8 +468,8 @@ func (f *fake) Watch(ctx context.Context) (<-chan nmgre.Notice, error) {
 	return f.root().notices, nil
 }
 
-func (f *fake) Prompts(nmgre.Manager) (always, forRoot bool) { return f.root().prompts, false }
+func (f *fake) Prompts(nm.Manager) (always, forRoot bool) { return f.root().prompts, false }
 
 func (f *fake) Reporting(to Listener) Workflow { return &fake{parent: f.root(), to: to} }
 
-var errDenied = &nmgre.Error{Kind: nmgre.ErrNotPermitted, What: "NetworkManager does not let you do that", Hint: "run it with sudo"}
+var errDenied = &fault.Error{Kind: fault.ErrNotPermitted, What: "NetworkManager does not let you do that", Hint: "run it with sudo"}

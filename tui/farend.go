@@ -1,9 +1,8 @@
 package tui
 
 import (
+	"nmgre/nm"
 	"strings"
-
-	"nmgre"
 )
 
 // farEndLines are what has to be typed at the other end.
@@ -18,7 +17,7 @@ func (m *Model) farEndLines(width int) []line {
 }
 
 // farEndText are the commands for the far end, by nmgre and without it.
-func farEndText(far nmgre.Tunnel, width int) []line {
+func farEndText(far nm.Tunnel, width int) []line {
 	lines := wrapped("On the far host, with nmgre (y copies it):", width, "", bold)
 	lines = append(lines, text(""))
 	lines = append(lines, command(printable(far.CreateCommand()), width, "  ")...)

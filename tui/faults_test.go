@@ -3,21 +3,22 @@ package tui
 import (
 	"context"
 	"fmt"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // NetworkManager goes and comes back: the last state stays, nothing can be changed meanwhile and says why, and the view recovers by itself.
 func TestNetworkManagerGoesAndComesBack(t *testing.T) {
 	f := newFake().withTunnels()
 	d := openFake(t, f, Options{Color: true})
-	f.listErr = &nmgre.Error{Kind: nmgre.ErrNoNetworkManager, What: "NetworkManager is not running"}
+	f.listErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is not running"}
 	d.take(noticeMsg{Notice: nmgre.Notice{Lost: true}})
 	d.must("NetworkManager has gone", "gre1", "gre2")
 	if rows, _ := d.m.draw(); !strings.Contains(strings.Join(rows, ""), "\x1b[2m gre2") {
@@ -27,7 +28,7 @@ func TestNetworkManagerGoesAndComesBack(t *testing.T) {
 	d.keys("n").must("n: NetworkManager has gone")
 	d.take(noticeMsg{Notice: nmgre.Notice{Links: true}}) // of the kernel, meanwhile
 	d.must("NetworkManager has gone")
-	f.listErr = &nmgre.Error{Kind: nmgre.ErrNoNetworkManager, What: "NetworkManager is still starting"}
+	f.listErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is still starting"}
 	d.take(noticeMsg{Notice: nmgre.Notice{Back: true}})
 	d.must("NetworkManager is still starting", "gre1")
 	f.listErr, f.tunnels = nil, f.tunnels[:2]
@@ -39,7 +40,7 @@ func TestNetworkManagerGoesAndComesBack(t *testing.T) {
 func TestLateAnswerWhileNetworkManagerIsAway(t *testing.T) {
 	f := newFake().withTunnels()
 	d := openFake(t, f, Options{})
-	f.listErr = &nmgre.Error{Kind: nmgre.ErrNoNetworkManager, What: "NetworkManager is not running"}
+	f.listErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is not running"}
 	d.hold = true
 	d.keys("ctrl+r")
 	d.take(noticeMsg{Notice: nmgre.Notice{Lost: true}})
@@ -111,12 +112,12 @@ func TestLateAnswerForAnotherTunnel(t *testing.T) {
 	}
 }
 
-// Names from outside act on nothing: control characters are escaped, wide ones take their two cells, and every row stays as wide as the screen.
+// TestHostileNames from outside act on nothing: control characters are escaped, wide ones take their two cells, and every row stays as wide as the screen.
 func TestHostileNames(t *testing.T) {
 	f := newFake()
 	for i, name := range []string{"a\x1b[2Jb", "隧道隧道隧道隧道", "e\u0301e\u0301", "\u202egnp.exe", "tab\there", "\xff\xfe", strings.Repeat("x", 300), "👩‍👩‍👧‍👦"} {
 		tun := tunnelOf(name, i+1)
-		f.add(tun, nmgre.StateActive)
+		f.add(tun, nm.StateActive)
 	}
 	for _, size := range [][2]int{{80, 24}, {120, 40}, {40, 15}, {20, 6}} {
 		d := drive(t, f, f, Options{}, size[0], size[1])
@@ -136,7 +137,7 @@ func TestHostileNames(t *testing.T) {
 func TestManyTunnels(t *testing.T) {
 	f := newFake()
 	for i := range 200 {
-		f.add(tunnelOf(fmt.Sprintf("gre%d", i+1), i+1), nmgre.StateActive)
+		f.add(tunnelOf(fmt.Sprintf("gre%d", i+1), i+1), nm.StateActive)
 	}
 	d := openFake(t, f, Options{})
 	d.must("gre1 ", "1 of 200")
@@ -205,13 +206,13 @@ func TestChangeThatMayCutOff(t *testing.T) {
 	c.now = func() time.Time { return time.Now().Add(21 * time.Second) }
 	d.ticks = true
 	d.run(d.m.tickDown(c))
-	if f.tunnels[0].State != nmgre.StateActive {
+	if f.tunnels[0].State != nm.StateActive {
 		t.Error("it has not been taken back")
 	}
 	d.ticks = false
 	d.must("taken back: nmgre took gre1 down")
 	d.keys("d", "y", "y").must("kept: nmgre took gre1 down")
-	if f.tunnels[0].State != nmgre.StateInactive {
+	if f.tunnels[0].State != nm.StateInactive {
 		t.Error("it has been taken back though it was confirmed")
 	}
 }

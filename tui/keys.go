@@ -1,11 +1,11 @@
 package tui
 
 import (
+	"nmgre"
+	"nmgre/nm"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // binding is a key, what it does now, and why it cannot.
@@ -258,7 +258,7 @@ func (m *Model) changeWhy() string {
 	if op := m.changing(); op != nil {
 		return "wait until nmgre has done this: " + op.name + " (esc stops it)"
 	}
-	if m.manager.Modify == nmgre.PermissionNo {
+	if m.manager.Modify == nm.PermissionNo {
 		return "NetworkManager does not let you change connections: run nmgre with sudo"
 	}
 	return ""
@@ -269,7 +269,7 @@ func (m *Model) ownWhy(s *nmgre.Status) string {
 	switch {
 	case s == nil:
 		return "no tunnel is chosen"
-	case s.State == nmgre.StateExternal:
+	case s.State == nm.StateExternal:
 		return printable(s.Tunnel.Name) + " was made by hand: NetworkManager only mirrors it; D makes one like it"
 	}
 	return m.changeWhy()
@@ -279,9 +279,9 @@ func (m *Model) stateWhy(s *nmgre.Status, up bool) string {
 	switch {
 	case s == nil:
 		return ""
-	case up && s.State == nmgre.StateActive:
+	case up && s.State == nm.StateActive:
 		return printable(s.Tunnel.Name) + " is up already"
-	case !up && s.State == nmgre.StateInactive:
+	case !up && s.State == nm.StateInactive:
 		return printable(s.Tunnel.Name) + " is down already"
 	}
 	return ""

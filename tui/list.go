@@ -3,12 +3,12 @@ package tui
 import (
 	"fmt"
 	"net/netip"
+	"nmgre"
+	"nmgre/nm"
 	"strings"
 
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // list is the left side: every tunnel, or those that the filter lets through.
@@ -171,7 +171,7 @@ func columns(shown []*nmgre.Status, inner int) (names, states int) {
 	}
 	names = min(names, most)
 	if names+states+marks+ends+2 > inner {
-		states = min(states, len(nmgre.StateInactive))
+		states = min(states, len(nm.StateInactive))
 	}
 	return min(names, max(inner-states-marks-ends-2, 6)), states
 }
@@ -188,13 +188,13 @@ func (m *Model) listRow(s *nmgre.Status, chosen bool, names, states int) line {
 }
 
 // state is the glyph of a state, and its style.
-func (l look) state(s nmgre.State) (string, style) {
+func (l look) state(s nm.State) (string, style) {
 	switch s {
-	case nmgre.StateActive:
+	case nm.StateActive:
 		return l.active, green
-	case nmgre.StateActivating:
+	case nm.StateActivating:
 		return l.activating, yellow
-	case nmgre.StateExternal:
+	case nm.StateExternal:
 		return l.external, plain
 	default:
 		return l.inactive, dim

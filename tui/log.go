@@ -1,11 +1,10 @@
 package tui
 
 import (
+	"nmgre"
 	"strings"
 	"sync"
 	"time"
-
-	"nmgre"
 )
 
 // logMost bounds the log: the oldest steps are forgotten.

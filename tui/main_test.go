@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"nmgre/nm"
 	"os"
 	"os/signal"
 	"strings"
@@ -11,8 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 // TestMain runs the screens on the terminal, over a host in memory, where the tests of the whole program ask for it.
@@ -46,7 +45,7 @@ func demo(how string) int {
 // panicker has a fault.
 type panicker struct{ *fake }
 
-func (p *panicker) Prompts(nmgre.Manager) (always, forRoot bool) { panic("a fault for the test") }
+func (p *panicker) Prompts(nm.Manager) (always, forRoot bool) { panic("a fault for the test") }
 
 func show(wf Workflow, how string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP)

@@ -3,11 +3,12 @@ package tui
 import (
 	"context"
 	"net/netip"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // Options say what the terminal is like, and who sits at it.
@@ -40,7 +41,7 @@ type Model struct {
 	readErr  error // why it could not be read the last time
 	gone     bool  // NetworkManager has left the bus
 	lost     bool  // it does not answer, be it gone or still starting: what is shown is what was last seen
-	manager  nmgre.Manager
+	manager  nm.Manager
 	prompts  bool // every change may ask for a password on the terminal
 	rootAsks bool // and one that root has to keep something for
 	list     list
@@ -164,13 +165,14 @@ func (m *Model) drop(s screen) {
 	}
 }
 
-func (m *Model) say(text string)  { m.note = note{printable(text), plain} }
+func (m *Model) say(text string) { m.note = note{printable(text), plain} }
+
 func (m *Model) warn(text string) { m.note = note{printable(text), yellow} }
 
 // fail shows an error with what to do about it.
 func (m *Model) fail(err error) {
 	m.note = note{errorText(err), red}
-	if hints := nmgre.Hints(err); len(hints) > 0 {
+	if hints := fault.Hints(err); len(hints) > 0 {
 		m.note.text += " (" + printable(hints[0]) + ")"
 	}
 }

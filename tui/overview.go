@@ -3,11 +3,13 @@ package tui
 import (
 	"fmt"
 	"net/netip"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
 	"slices"
 	"strconv"
 	"strings"
-
-	"nmgre"
 )
 
 // fact is a property of a tunnel: as the profile wants it, and as the link is.
@@ -25,7 +27,7 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []line {
 	if s.DeviceState != "" && s.DeviceState != "activated" {
 		head = append(head, span{", device " + printable(s.DeviceState), plain})
 	}
-	if s.Reason != "" && s.State != nmgre.StateActive {
+	if s.Reason != "" && s.State != nm.StateActive {
 		head = append(head, span{": " + printable(s.Reason), plain})
 	}
 	lines := []line{head}
@@ -38,7 +40,7 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []line {
 	link := "link"
 	if s.Link == nil {
 		link = "no link"
-		if m.detail.status == nil && s.State == nmgre.StateActive {
+		if m.detail.status == nil && s.State == nm.StateActive {
 			link = "link " + m.look.wait
 		}
 	}
@@ -123,7 +125,7 @@ func overviewFacts(s *nmgre.Status) []fact {
 }
 
 // compareLink fills in the link's side.
-func compareLink(facts []fact, t nmgre.Tunnel, l *nmgre.Link) {
+func compareLink(facts []fact, t nm.Tunnel, l *kernel.Link) {
 	set := func(name, value string, differs bool) {
 		i := slices.IndexFunc(facts, func(f fact) bool { return f.name == name })
 		facts[i].link, facts[i].differs = value, differs
@@ -167,7 +169,7 @@ func (m *Model) troubleLines(err error, width int) []line {
 		return nil
 	}
 	lines := wrapped(m.look.warn+" "+errorText(err), width, "", yellow)
-	for _, hint := range nmgre.Hints(err) {
+	for _, hint := range fault.Hints(err) {
 		lines = append(lines, wrapped(printable(hint), width, "  ", plain)...)
 	}
 	return lines

@@ -3,19 +3,20 @@ package tui
 import (
 	"fmt"
 	"net/netip"
+	"nmgre"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
 	"strconv"
 	"strings"
-
-	"nmgre"
 )
 
 // invalid is an error at a field, like the domain's own.
-func invalid(field, hint, format string, args ...any) *nmgre.Error {
-	return &nmgre.Error{Kind: nmgre.ErrInvalid, Field: field, What: fmt.Sprintf(format, args...), Hint: hint}
+func invalid(field, hint, format string, args ...any) *fault.Error {
+	return &fault.Error{Kind: fault.ErrInvalid, Field: field, What: fmt.Sprintf(format, args...), Hint: hint}
 }
 
 // parseAddr reads an address; an empty text is the zero Addr.
-func parseAddr(field, text, hint string) (netip.Addr, *nmgre.Error) {
+func parseAddr(field, text, hint string) (netip.Addr, *fault.Error) {
 	if text == "" {
 		return netip.Addr{}, nil
 	}
@@ -30,7 +31,7 @@ func parseAddr(field, text, hint string) (netip.Addr, *nmgre.Error) {
 }
 
 // parseInner reads an inner address with its network's length.
-func parseInner(text string) (netip.Prefix, *nmgre.Error) {
+func parseInner(text string) (netip.Prefix, *fault.Error) {
 	p, err := netip.ParsePrefix(text)
 	if err == nil {
 		return p, nil
@@ -43,7 +44,7 @@ func parseInner(text string) (netip.Prefix, *nmgre.Error) {
 }
 
 // parseNumber reads a number between two bounds; inherit stands for what it is given as, where it is allowed.
-func parseNumber(field, text string, low, high uint32, inherit int) (uint32, *nmgre.Error) {
+func parseNumber(field, text string, low, high uint32, inherit int) (uint32, *fault.Error) {
 	if text == "inherit" && inherit >= 0 {
 		return uint32(inherit), nil //nolint:gosec // 0 or 1
 	}
@@ -96,7 +97,7 @@ func overlaps(taken []netip.Prefix, p netip.Prefix) bool {
 }
 
 // takenNetworks are the networks that a new tunnel's must not overlap: those of the links, of the tunnels, and their routes.
-func takenNetworks(links []nmgre.Link, all []nmgre.Status) []netip.Prefix {
+func takenNetworks(links []kernel.Link, all []nmgre.Status) []netip.Prefix {
 	var taken []netip.Prefix
 	for _, l := range links {
 		for _, p := range l.Addresses {

@@ -6,11 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/verify"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
 	"strconv"
 	"strings"
 	"time"
-
-	"nmgre"
 )
 
 // maxAnswer bounds a line that is read, in bytes.
@@ -20,7 +24,7 @@ const maxAnswer = 64 << 10
 const plainWidth = 78
 
 // errEnded says that nobody answers any more.
-var errEnded = &nmgre.Error{What: "the input has ended: nothing more is done", Hint: "every question needs its line; an empty one takes what stands in brackets"}
+var errEnded = &fault.Error{What: "the input has ended: nothing more is done", Hint: "every question needs its line; an empty one takes what stands in brackets"}
 
 // Plain asks the wizard's questions line by line, for screen readers, scripts, and terminals that can do no more. There is no drawing, and
 // nothing moves. Questions go to term.Err, what came out to term.Out. The end of the input aborts with an error; nothing is half done.
@@ -90,7 +94,7 @@ func (p *plainTalk) ask(question, byDefault string) (string, error) {
 		return answer, nil
 	case <-p.ctx.Done():
 		fmt.Fprintln(p.err)
-		return "", &nmgre.Error{What: "interrupted", Err: p.ctx.Err()}
+		return "", &fault.Error{What: "interrupted", Err: p.ctx.Err()}
 	}
 }
 
@@ -143,7 +147,7 @@ func (p *plainTalk) told(err error) error {
 	for _, part := range strings.Split(err.Error(), "\n") {
 		p.say("It failed: %s", printable(part))
 	}
-	for _, hint := range nmgre.Hints(err) {
+	for _, hint := range fault.Hints(err) {
 		p.say("hint: %s", printable(hint))
 	}
 	return nil
@@ -151,7 +155,7 @@ func (p *plainTalk) told(err error) error {
 
 func (p *plainTalk) act(word string) error {
 	if word == "new" || word == "n" {
-		return p.wizard(&wizard{base: nmgre.NewTunnel()})
+		return p.wizard(&wizard{base: nm.NewTunnel()})
 	}
 	acts := map[string]func(nmgre.Status) error{"edit": p.edit, "show": p.show, "verify": p.verify, "far": p.farEnd, "up": p.up, "down": p.down, "delete": p.remove}
 	act, known := acts[word]
@@ -195,14 +199,14 @@ func (p *plainTalk) show(s nmgre.Status) error {
 		}
 		fmt.Fprintf(p.out, "%s: profile %s, link %s%s\n", f.name, f.profile, f.link, mark)
 	}
-	for _, r := range append(append([]nmgre.Route(nil), s.Tunnel.Routes...), s.Kept.Routes...) {
+	for _, r := range append(append([]routes.Route(nil), s.Tunnel.Routes...), s.Kept.Routes...) {
 		fmt.Fprintf(p.out, "route: %s\n", r)
 	}
 	return nil
 }
 
 func (p *plainTalk) verify(s nmgre.Status) error {
-	report, err := p.wf.Verify(p.ctx, s.UUID, nmgre.VerifyOptions{})
+	report, err := p.wf.Verify(p.ctx, s.UUID, verify.Options{})
 	if err != nil {
 		return err
 	}
@@ -210,10 +214,10 @@ func (p *plainTalk) verify(s nmgre.Status) error {
 	return nil
 }
 
-func (p *plainTalk) report(r nmgre.Report) {
+func (p *plainTalk) report(r verify.Report) {
 	for _, c := range r.Checks {
 		fmt.Fprintf(p.out, "%s %s: %s (%s)\n", c.Status, printable(c.ID), printable(c.Summary), c.Certainty)
-		if c.Evidence != "" && c.Status != nmgre.Skip {
+		if c.Evidence != "" && c.Status != verify.Skip {
 			fmt.Fprintf(p.out, "  seen: %s\n", printable(c.Evidence))
 		}
 		if c.Hint != "" {
@@ -400,7 +404,7 @@ func (p *plainTalk) way(w *wizard) {
 	if !t.Remote.IsValid() || t.Remote.IsUnspecified() || t.Remote.Is4In6() {
 		return
 	}
-	hop, err := p.wf.Lookup(p.ctx, nmgre.Query{To: t.Remote})
+	hop, err := p.wf.Lookup(p.ctx, kernel.Query{To: t.Remote})
 	w.hopFor, w.hopErr, w.routeR = t.Remote, err, &hop
 	if err != nil {
 		w.routeR = nil
@@ -432,21 +436,21 @@ func (p *plainTalk) finish(w *wizard) (again bool, err error) {
 	return false, p.farEnd(created.Status)
 }
 
-func (p *plainTalk) finishEdit(w *wizard, t nmgre.Tunnel) (again bool, err error) {
-	plan, err := p.wf.PlanEdit(p.ctx, w.edit.UUID, func(own *nmgre.Tunnel) error { *own = t; return nil })
+func (p *plainTalk) finishEdit(w *wizard, t nm.Tunnel) (again bool, err error) {
+	planned, err := p.wf.PlanEdit(p.ctx, w.edit.UUID, func(own *nm.Tunnel) error { *own = t; return nil })
 	if err != nil {
 		return p.askAgain(w, err)
 	}
-	if len(plan.Changes) == 0 {
+	if len(planned.Changes) == 0 {
 		p.say("Nothing is different from what is there.")
 		return false, nil
 	}
-	w.change = &plan
+	w.change = &planned
 	p.preview(w)
 	if yes, err := p.sure("Change it?"); !yes || err != nil {
 		return false, err
 	}
-	edited, err := p.working().Edit(p.ctx, plan, nmgre.EditOptions{})
+	edited, err := p.working().Edit(p.ctx, planned, nmgre.EditOptions{})
 	if err == nil && edited.Report.Checks != nil {
 		p.report(edited.Report)
 	}

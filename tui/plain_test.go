@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"nmgre/routes/fault"
 	"strings"
 	"testing"
-
-	"nmgre"
 )
 
 func talkPlain(t *testing.T, f *fake, input ...string) (out, talk string, err error) {
@@ -134,8 +133,8 @@ func TestPlainFailure(t *testing.T) {
 
 func TestPlainWithoutNetworkManager(t *testing.T) {
 	f := newFake()
-	f.listErr = &nmgre.Error{Kind: nmgre.ErrNoNetworkManager, What: "NetworkManager is not running"}
-	if _, _, err := talkPlain(t, f, "quit"); !errors.Is(err, nmgre.ErrNoNetworkManager) {
+	f.listErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is not running"}
+	if _, _, err := talkPlain(t, f, "quit"); !errors.Is(err, fault.ErrNoNetworkManager) {
 		t.Error(err)
 	}
 }

@@ -3,11 +3,12 @@ package tui
 import (
 	"fmt"
 	"net/netip"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/routes/kernel"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // previewKeys are those of the page that shows what will be done.
@@ -43,7 +44,7 @@ func (w *wizard) sameCommand() string {
 }
 
 // createCommand adds to the domain's command what that leaves out.
-func createCommand(t nmgre.Tunnel) string {
+func createCommand(t nm.Tunnel) string {
 	words := t.CreateCommand()
 	if !strings.Contains(words, "--snat") {
 		for _, s := range t.SNAT {
@@ -60,7 +61,7 @@ func createCommand(t nmgre.Tunnel) string {
 }
 
 // editCommand is the change as a command: edit takes create's flags, of lists all that shall be there.
-func editCommand(name string, p nmgre.EditPlan) string {
+func editCommand(name string, p plan.EditPlan) string {
 	words := "nmgre edit " + quote(name)
 	lists := map[string][]string{"address": texts(p.After.Addresses), "route": texts(p.After.Routes), "snat": texts(p.After.SNAT)}
 	told := make(map[string]bool)
@@ -127,7 +128,7 @@ func noteLines(l look, notes []string, width int) []line {
 }
 
 // stepLines are the plan's steps, as a person would type them too.
-func stepLines(steps []nmgre.Step, width int) []line {
+func stepLines(steps []plan.Step, width int) []line {
 	var lines []line
 	for i, s := range steps {
 		lines = append(lines, wrapped(fmt.Sprintf("%d. %s", i+1, printable(s.What)), width-1, " ", bold)...)
@@ -145,14 +146,14 @@ func stepLines(steps []nmgre.Step, width int) []line {
 const maxOwners = 20
 
 // ownerLines say who will hold each route.
-func ownerLines(routes []nmgre.Owned, width int) []line {
-	if len(routes) == 0 {
+func ownerLines(set []nm.Owned, width int) []line {
+	if len(set) == 0 {
 		return nil
 	}
 	lines := []line{styled(" Who holds the routes:", bold)}
-	for i, o := range routes {
+	for i, o := range set {
 		if i == maxOwners {
-			lines = append(lines, text(fmt.Sprintf("   and %d more", len(routes)-maxOwners)))
+			lines = append(lines, text(fmt.Sprintf("   and %d more", len(set)-maxOwners)))
 			break
 		}
 		lines = append(lines, wrapped(o.Route.String()+": "+ownerText(o.Owner), width-1, "   ", plain)...)
@@ -232,7 +233,7 @@ const mostNetworks = 3
 
 // pathPicture draws the way of a packet from this host's networks to those behind the far end, from above to below: that fits every
 // width.
-func pathPicture(l look, t nmgre.Tunnel, hop *nmgre.Hop, lans []string, width int) []line {
+func pathPicture(l look, t nm.Tunnel, hop *kernel.Hop, lans []string, width int) []line {
 	p := &picture{look: l, width: width}
 	p.near(lans)
 	p.row(l.vertical, "", "")
@@ -273,7 +274,7 @@ func (p *picture) near(lans []string) {
 }
 
 // beyond are the networks behind the far end.
-func (p *picture) beyond(t nmgre.Tunnel) {
+func (p *picture) beyond(t nm.Tunnel) {
 	var networks []string
 	for _, r := range t.Routes {
 		if !r.Dst.IsSingleIP() || r.Dst.Addr() != t.PeerAddress {
@@ -300,7 +301,7 @@ func destination(p netip.Prefix) string {
 }
 
 // tunnelText says what the tunnel is.
-func tunnelText(t nmgre.Tunnel) string {
+func tunnelText(t nm.Tunnel) string {
 	out := t.Mode.String()
 	switch {
 	case t.InputKey == nil && t.OutputKey == nil:

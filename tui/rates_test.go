@@ -1,19 +1,18 @@
 package tui
 
 import (
+	"nmgre/routes/kernel"
 	"strings"
 	"testing"
 	"time"
-
-	"nmgre"
 )
 
-// Rates are what the counters have grown by, over the time between two readings; a counter that has gone back is no rate.
+// TestRates are what the counters have grown by, over the time between two readings; a counter that has gone back is no rate.
 func TestRates(t *testing.T) {
 	var tr traffic
 	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	for i, rx := range []uint64{1000, 3000, 3000, 500, 1500} {
-		tr.add(sample{link: &nmgre.Link{Counters: nmgre.Counters{RxBytes: rx}}, at: at.Add(time.Duration(i) * 2 * time.Second)}, nil)
+		tr.add(sample{link: &kernel.Link{Counters: kernel.Counters{RxBytes: rx}}, at: at.Add(time.Duration(i) * 2 * time.Second)}, nil)
 	}
 	if got := tr.rx; len(got) != 3 || got[0] != 1000 || got[1] != 0 || got[2] != 500 {
 		t.Errorf("rates %v, want 1000, 0, 500", got)

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // routesView is the tab of the routes. Of very many only those in its window are ever turned into text.
@@ -73,8 +76,8 @@ func (m *Model) askKernel() tea.Cmd {
 }
 
 // unknown are the destinations in the window that the kernel has not been asked for.
-func (r *routesView) unknown() []nmgre.Route {
-	var list []nmgre.Route
+func (r *routesView) unknown() []routes.Route {
+	var list []routes.Route
 	from, to := r.window.show(r.at, len(r.list), max(r.seen, 1))
 	for _, s := range r.list[from:to] {
 		if _, known := r.hops[s.Route.Dst.String()]; !known {
@@ -94,17 +97,17 @@ func (r *routesView) learn(hops map[string]string) {
 }
 
 // lookUp asks the kernel for an address of each route.
-func lookUp(ctx context.Context, wf Workflow, list []nmgre.Route) map[string]string {
+func lookUp(ctx context.Context, wf Workflow, list []routes.Route) map[string]string {
 	hops := make(map[string]string, len(list))
 	for _, r := range list {
 		dst := r.Dst.String()
-		if r.TableOrMain() != nmgre.MainTable {
+		if r.TableOrMain() != routes.MainTable {
 			hops[dst] = fmt.Sprintf("table %d", r.Table)
 			continue
 		}
-		hop, err := wf.Lookup(ctx, nmgre.Query{To: sampleOf(r.Dst)})
+		hop, err := wf.Lookup(ctx, kernel.Query{To: sampleOf(r.Dst)})
 		switch {
-		case errors.Is(err, nmgre.ErrUnreachable):
+		case errors.Is(err, fault.ErrUnreachable):
 			hops[dst] = "nowhere"
 		case err != nil:
 			hops[dst] = "?"
@@ -196,7 +199,7 @@ func (m *Model) hopText(s nmgre.RouteState, dev string) (string, style) {
 	switch {
 	case !known:
 		return m.look.wait, dim
-	case hop == dev || s.State == nmgre.RouteDown || s.Route.TableOrMain() != nmgre.MainTable:
+	case hop == dev || s.State == nmgre.RouteDown || s.Route.TableOrMain() != routes.MainTable:
 		return printable(hop), plain
 	}
 	return m.look.differs + " " + printable(hop), yellow
@@ -207,7 +210,7 @@ func (m *Model) routeAbout(s nmgre.RouteState, dev string, width int) []line {
 	state := map[string]string{nmgre.RouteSet: "the kernel has it", nmgre.RouteMissing: "the kernel does not have it: somebody removed it", nmgre.RouteDown: "the tunnel is down"}[s.State]
 	lines := []line{styled(repeat(m.look.horizontal, width), dim)}
 	hop, known := m.detail.routes.hops[s.Route.Dst.String()]
-	if known && hop != dev && s.State == nmgre.RouteSet && s.Route.TableOrMain() == nmgre.MainTable {
+	if known && hop != dev && s.State == nmgre.RouteSet && s.Route.TableOrMain() == routes.MainTable {
 		state += fmt.Sprintf(", but would send to %s by %s", sampleOf(s.Route.Dst), printable(hop))
 	}
 	why := s.Why
@@ -218,8 +221,8 @@ func (m *Model) routeAbout(s nmgre.RouteState, dev string, width int) []line {
 	return append(lines, wrapped("held by "+ownerText(s.Owner)+": "+printable(why), width, "", dim)...)
 }
 
-func ownerText(o nmgre.Owner) string {
-	if o == nmgre.OwnerKernel {
+func ownerText(o nm.Owner) string {
+	if o == nm.OwnerKernel {
 		return "nmgre, in the kernel"
 	}
 	return "NetworkManager, in the profile"

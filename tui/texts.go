@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"strconv"
 	"strings"
 	"time"
-
-	"nmgre"
 )
 
 // errorText is an error on one line.
@@ -17,20 +19,20 @@ func errorText(err error) string {
 }
 
 // problems are the errors that were joined in err, as far as they are the workflow's.
-func problems(err error) []*nmgre.Error {
-	var one *nmgre.Error
+func problems(err error) []*fault.Error {
+	var one *fault.Error
 	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // errors.Join's own type has no name
-		if e, ok := err.(*nmgre.Error); ok { //nolint:errorlint // the error itself
-			return []*nmgre.Error{e}
+		if e, ok := err.(*fault.Error); ok { //nolint:errorlint // the error itself
+			return []*fault.Error{e}
 		}
-		var list []*nmgre.Error
+		var list []*fault.Error
 		for _, inner := range joined.Unwrap() {
 			list = append(list, problems(inner)...)
 		}
 		return list
 	}
 	if errors.As(err, &one) {
-		return []*nmgre.Error{one}
+		return []*fault.Error{one}
 	}
 	return nil
 }
@@ -46,7 +48,7 @@ func prefixes(list []netip.Prefix) string {
 	return strings.Join(texts, " ")
 }
 
-func keyText(k *nmgre.Key) string {
+func keyText(k *gre.Key) string {
 	if k == nil {
 		return "none"
 	}
@@ -125,6 +127,6 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-func versionText(v nmgre.Version) string {
+func versionText(v nm.Version) string {
 	return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Micro)
 }

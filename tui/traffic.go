@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/kernel"
 	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // The kernel has no events for its counters: they are read this often, and the far end is probed, while the tab is open.
@@ -21,7 +22,7 @@ const (
 // traffic is what has been measured of the chosen tunnel since the tab was opened.
 type traffic struct {
 	running  bool
-	last     *nmgre.Counters
+	last     *kernel.Counters
 	lastAt   time.Time
 	rx, tx   []float64 // bytes a second
 	rtt      []time.Duration
@@ -32,10 +33,10 @@ type traffic struct {
 
 // sample is one measurement.
 type sample struct {
-	link     *nmgre.Link
+	link     *kernel.Link
 	at       time.Time
 	probed   bool
-	result   nmgre.ProbeResult
+	result   kernel.ProbeResult
 	probeErr error
 }
 
@@ -75,18 +76,18 @@ func take(ctx context.Context, wf Workflow, s nmgre.Status) (sample, error) {
 	if err != nil {
 		return got, err
 	}
-	if i := slices.IndexFunc(links, func(l nmgre.Link) bool { return l.Name == s.Tunnel.Name && s.Device != "" }); i >= 0 {
+	if i := slices.IndexFunc(links, func(l kernel.Link) bool { return l.Name == s.Tunnel.Name && s.Device != "" }); i >= 0 {
 		got.link = &links[i]
 	}
 	if peer := s.Tunnel.PeerAddress; got.link != nil && peer.IsValid() {
 		got.probed = true
-		got.result, got.probeErr = wf.Probe(ctx, nmgre.Probe{Dev: s.Tunnel.Name, From: innerTowards(s.Tunnel), To: peer, Count: 1, Interval: sampleEvery * 9 / 10, Enough: 1})
+		got.result, got.probeErr = wf.Probe(ctx, kernel.Probe{Dev: s.Tunnel.Name, From: innerTowards(s.Tunnel), To: peer, Count: 1, Interval: sampleEvery * 9 / 10, Enough: 1})
 	}
 	return got, nil
 }
 
 // innerTowards is the inner address from which the far end's is reached; zero if there is none of its family.
-func innerTowards(t nmgre.Tunnel) (from netip.Addr) {
+func innerTowards(t nm.Tunnel) (from netip.Addr) {
 	for _, p := range t.Addresses {
 		if p.Contains(t.PeerAddress) {
 			return p.Addr()
@@ -133,7 +134,7 @@ func appendSample[T any](list []T, v T) []T {
 // trafficLines draw the rates, the round trip and the counters.
 func (m *Model) trafficLines(s *nmgre.Status, width int) []line {
 	t := &m.detail.traffic
-	if s.State == nmgre.StateInactive {
+	if s.State == nm.StateInactive {
 		return wrapped("the tunnel is down: nothing goes through it (u brings it up)", width, "", plain)
 	}
 	if t.last == nil {
@@ -203,7 +204,7 @@ func (l look) sparkline(values []float64, width int) string {
 }
 
 // counterLines are the kernel's counters, those that say that something is wrong with what it is.
-func counterLines(c nmgre.Counters) []line {
+func counterLines(c kernel.Counters) []line {
 	row := func(name string, tx, rx uint64) line {
 		return line{{fmt.Sprintf("%-11s", name), dim}, {fmt.Sprintf("%-16d %d", rx, tx), plain}}
 	}

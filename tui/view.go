@@ -1,11 +1,10 @@
 package tui
 
 import (
+	"nmgre/nm"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // The sizes at which the layout changes, and below which nothing can be drawn.
@@ -108,7 +107,7 @@ func (m *Model) header() string {
 		right, st = "NetworkManager has gone", red
 	case m.changing() != nil:
 		right, st = m.changing().name+" "+m.look.wait, yellow
-	case m.manager.Version != (nmgre.Version{}):
+	case m.manager.Version != (nm.Version{}):
 		right = "NetworkManager " + versionText(m.manager.Version)
 	}
 	used := 0

@@ -3,11 +3,12 @@ package tui
 import (
 	"context"
 	"errors"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // restBetween is the least time between two readings of the list: events come in swarms.
@@ -105,7 +106,7 @@ func (m *Model) refresh() tea.Cmd {
 func (m *Model) listed(all []nmgre.Status, err error) tea.Cmd {
 	m.readErr = err
 	if err != nil {
-		away := errors.Is(err, nmgre.ErrNoNetworkManager)
+		away := errors.Is(err, fault.ErrNoNetworkManager)
 		if away && m.gone { // that has been said
 			return nil
 		}
@@ -131,8 +132,8 @@ func (m *Model) listed(all []nmgre.Status, err error) tea.Cmd {
 
 // readManager asks which NetworkManager there is, and whether changes ask for a password.
 func (m *Model) readManager() tea.Cmd {
-	return read(m, "ask NetworkManager for its version", func(ctx context.Context, wf Workflow) (nmgre.Manager, error) { return wf.Manager(ctx) },
-		func(manager nmgre.Manager, err error) tea.Cmd {
+	return read(m, "ask NetworkManager for its version", func(ctx context.Context, wf Workflow) (nm.Manager, error) { return wf.Manager(ctx) },
+		func(manager nm.Manager, err error) tea.Cmd {
 			if err == nil {
 				m.manager = manager
 				m.prompts, m.rootAsks = m.wf.Prompts(manager)

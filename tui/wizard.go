@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // The pages of the wizard. The first five are forms.
@@ -36,24 +39,24 @@ const restOnField = 200 * time.Millisecond
 // wizard asks for everything that makes a tunnel, page by page, and makes it; or changes one that is there.
 type wizard struct {
 	edit *nmgre.Status // the tunnel that is changed; nil for a new one
-	base nmgre.Tunnel  // what the answers are put on top of
-	tell []nmgre.Tunnel
+	base nm.Tunnel     // what the answers are put on top of
+	tell []nm.Tunnel
 
 	page    pageNumber
 	forms   [formPages]*form
 	windows [len(pageNames)]window
 	submit  bool           // everything has been submitted once: whatever is wrong is said
-	host    []*nmgre.Error // what the host had to say against the last submission
+	host    []*fault.Error // what the host had to say against the last submission
 
-	links  []nmgre.Link
-	routeR *nmgre.Hop // the kernel's way to the far end; nil if it is not known
+	links  []kernel.Link
+	routeR *kernel.Hop // the kernel's way to the far end; nil if it is not known
 	hopFor netip.Addr
 	hopErr error
 	asking int
 
 	planning  bool
-	plan      *nmgre.Plan
-	change    *nmgre.EditPlan
+	plan      *plan.Plan
+	change    *plan.EditPlan
 	danger    string
 	apply     apply
 	proposals []netip.Prefix
@@ -61,7 +64,7 @@ type wizard struct {
 
 // openWizard begins a new tunnel, like one that is there if like is not nil.
 func (m *Model) openWizard(like *nmgre.Status) tea.Cmd {
-	w := &wizard{base: nmgre.NewTunnel()}
+	w := &wizard{base: nm.NewTunnel()}
 	if like != nil {
 		w.base = whole(*like)
 		w.base.Name = ""
@@ -88,8 +91,8 @@ func (w *wizard) open(m *Model, duplicate bool) tea.Cmd {
 	w.build(duplicate)
 	m.push(w)
 	w.refresh(m)
-	return tea.Batch(w.askHop(m, 0), read(m, "read the host's interfaces", func(ctx context.Context, wf Workflow) ([]nmgre.Link, error) { return wf.Links(ctx) },
-		func(links []nmgre.Link, err error) tea.Cmd {
+	return tea.Batch(w.askHop(m, 0), read(m, "read the host's interfaces", func(ctx context.Context, wf Workflow) ([]kernel.Link, error) { return wf.Links(ctx) },
+		func(links []kernel.Link, err error) tea.Cmd {
 			if err != nil {
 				m.warn("the host's interfaces could not be read: " + err.Error())
 				return nil
@@ -186,12 +189,12 @@ func (w *wizard) askHop(m *Model, rest time.Duration) tea.Cmd {
 		if turn != w.asking || !m.isOpen(w) || !t.Remote.IsValid() || t.Remote.IsUnspecified() || t.Remote.Is4In6() {
 			return nil
 		}
-		q := nmgre.Query{To: t.Remote}
+		q := kernel.Query{To: t.Remote}
 		if t.Local.IsValid() && !t.Local.IsUnspecified() && t.Local.Is4() == t.Remote.Is4() {
 			q.From = t.Local
 		}
-		return read(m, "ask the kernel for the way to the far end", func(ctx context.Context, wf Workflow) (nmgre.Hop, error) { return wf.Lookup(ctx, q) },
-			func(hop nmgre.Hop, err error) tea.Cmd {
+		return read(m, "ask the kernel for the way to the far end", func(ctx context.Context, wf Workflow) (kernel.Hop, error) { return wf.Lookup(ctx, q) },
+			func(hop kernel.Hop, err error) tea.Cmd {
 				if turn == w.asking {
 					w.hopFor, w.hopErr, w.routeR = t.Remote, err, &hop
 					if err != nil {
@@ -329,11 +332,11 @@ func (w *wizard) submitAll(m *Model) tea.Cmd {
 	if w.edit != nil {
 		return w.planEdit(m, t)
 	}
-	return read(m, "make the plan", func(ctx context.Context, wf Workflow) (nmgre.Plan, error) { return wf.Plan(ctx, t) },
-		func(plan nmgre.Plan, err error) tea.Cmd {
+	return read(m, "make the plan", func(ctx context.Context, wf Workflow) (plan.Plan, error) { return wf.Plan(ctx, t) },
+		func(planned plan.Plan, err error) tea.Cmd {
 			w.planning = false
 			if !w.refused(m, err) {
-				w.plan, w.danger = &plan, m.routeDanger(plan.Tunnel)
+				w.plan, w.danger = &planned, m.routeDanger(planned.Tunnel)
 				return w.toPage(m, pagePreview)
 			}
 			return nil
@@ -341,13 +344,13 @@ func (w *wizard) submitAll(m *Model) tea.Cmd {
 }
 
 // planEdit has the workflow say what the change would do.
-func (w *wizard) planEdit(m *Model, t nmgre.Tunnel) tea.Cmd {
+func (w *wizard) planEdit(m *Model, t nm.Tunnel) tea.Cmd {
 	uuid := w.edit.UUID
-	return read(m, "make the plan", func(ctx context.Context, wf Workflow) (nmgre.EditPlan, error) {
-		return wf.PlanEdit(ctx, uuid, func(own *nmgre.Tunnel) error { *own = t; return nil })
-	}, func(edit nmgre.EditPlan, err error) tea.Cmd {
+	return read(m, "make the plan", func(ctx context.Context, wf Workflow) (plan.EditPlan, error) {
+		return wf.PlanEdit(ctx, uuid, func(own *nm.Tunnel) error { *own = t; return nil })
+	}, func(edit plan.EditPlan, err error) tea.Cmd {
 		w.planning = false
-		if errors.Is(err, nmgre.ErrNotFound) {
+		if errors.Is(err, fault.ErrNotFound) {
 			m.warn(printable(w.edit.Tunnel.Name) + " is gone: somebody has deleted it (what you typed is here still; esc leaves)")
 			return nil
 		}

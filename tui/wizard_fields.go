@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 	"slices"
 	"strconv"
 	"strings"
-
-	"nmgre"
 )
 
 // The values of choices that are no addresses or names.
@@ -37,9 +41,9 @@ func (w *wizard) build(duplicate bool) {
 		"DEST=SOURCE: packets from the tunnel's network to DEST get that source, so that hosts there need no route back; leave it empty for none")...)}
 }
 
-func (w *wizard) endpointFields(t nmgre.Tunnel) []*field {
-	modes := make([]option, len(nmgre.Modes))
-	for i, mode := range nmgre.Modes {
+func (w *wizard) endpointFields(t nm.Tunnel) []*field {
+	modes := make([]option, len(gre.Modes))
+	for i, mode := range gre.Modes {
 		modes[i] = option{mode.String(), mode.String() + ": " + modeText(mode)}
 	}
 	name := textField("name", "Name", t.Name, "the first free one of gre1, gre2, ...", "the interface's name, also the profile's: 1 to 15 letters, digits, - _ .")
@@ -76,7 +80,7 @@ func addrValue(a netip.Addr) string {
 	return a.String()
 }
 
-func modeText(m nmgre.Mode) string {
+func modeText(m gre.Mode) string {
 	carries, by := "IP packets", "IPv4"
 	if m.Ethernet() {
 		carries = "Ethernet frames"
@@ -87,7 +91,7 @@ func modeText(m nmgre.Mode) string {
 	return carries + " by " + by
 }
 
-func (w *wizard) innerFields(t nmgre.Tunnel, fresh bool) []*field {
+func (w *wizard) innerFields(t nm.Tunnel, fresh bool) []*field {
 	var first string
 	var more []string
 	for i, p := range t.Addresses {
@@ -108,7 +112,7 @@ func (w *wizard) innerFields(t nmgre.Tunnel, fresh bool) []*field {
 	return fields
 }
 
-func optionFields(t nmgre.Tunnel) []*field {
+func optionFields(t nm.Tunnel) []*field {
 	kind, in, out := keysNone, "", ""
 	if t.InputKey != nil {
 		kind, in = keysTwo, t.InputKey.String()
@@ -140,7 +144,7 @@ func optionFields(t nmgre.Tunnel) []*field {
 		textField("ttl", "TTL", ttlText(t.TTL), "64", "of the outer packets, 1 to 255, or inherit: that kills routing hellos and traceroute"),
 		textField("tos", "TOS", tosText(t.TOS), "0", "of the outer packets, 0 to 255, or inherit"),
 		toggleField("no-pmtud", "Path MTU discovery", !t.NoPMTUD, "without it the inner packet's DF bit is copied, and TTL must be inherit"),
-		textField("encap-limit", "Encapsulation limit", limit, strconv.Itoa(nmgre.DefaultEncapLimit)+", the usual one", "how many more tunnels the packets may go through, 1 to 255"),
+		textField("encap-limit", "Encapsulation limit", limit, strconv.Itoa(gre.DefaultEncapLimit)+", the usual one", "how many more tunnels the packets may go through, 1 to 255"),
 		textField("flow-label", "Flow label", flowText(t.FlowLabel), "0", "of the outer packets, 0 to 1048575"),
 		choiceField("parent", "Bound to", parentOptions(nil, t.Parent), t.Parent, "the device that the packets must leave by; none lets the routes decide"),
 		toggleField("autoconnect", "Comes up at boot", t.Autoconnect, "NetworkManager brings the tunnel up by itself"),
@@ -163,7 +167,7 @@ func lineFields(id, label string, values []string, placeholder, help string) []*
 	return fields
 }
 
-func routeTexts(list []nmgre.Route) []string {
+func routeTexts(list []routes.Route) []string {
 	var texts []string
 	for _, r := range list {
 		texts = append(texts, r.String())
@@ -171,7 +175,7 @@ func routeTexts(list []nmgre.Route) []string {
 	return texts
 }
 
-func snatTexts(list []nmgre.SNAT) []string {
+func snatTexts(list []keep.SNAT) []string {
 	var texts []string
 	for _, s := range list {
 		texts = append(texts, s.String())
@@ -180,7 +184,7 @@ func snatTexts(list []nmgre.SNAT) []string {
 }
 
 // localOptions are the kernel's choice, each address of the host that the mode can use, and any.
-func localOptions(links []nmgre.Link, hop *nmgre.Hop, present netip.Addr, mode nmgre.Mode) []option {
+func localOptions(links []kernel.Link, hop *kernel.Hop, present netip.Addr, mode gre.Mode) []option {
 	auto := "the kernel's choice"
 	if hop != nil && hop.Src.IsValid() {
 		auto += ": " + hop.Src.String() + " (" + printable(hop.Dev) + ")"
@@ -203,7 +207,7 @@ func localOptions(links []nmgre.Link, hop *nmgre.Hop, present netip.Addr, mode n
 	return options
 }
 
-func parentOptions(links []nmgre.Link, present string) []option {
+func parentOptions(links []kernel.Link, present string) []option {
 	options := []option{{parentNone, "none"}}
 	found := present == ""
 	for _, l := range links {
@@ -240,7 +244,7 @@ func (w *wizard) value(id string) string {
 
 // offer fills the choices with what the host has, once that is known.
 func (w *wizard) offer(m *Model) {
-	mode, _ := nmgre.ParseMode(w.value("mode"))
+	mode, _ := gre.ParseMode(w.value("mode"))
 	w.get("local").setOptions(localOptions(w.links, w.routeR, w.base.Local, mode))
 	w.get("parent").setOptions(parentOptions(w.links, w.base.Parent))
 	network := w.get("network")
@@ -297,7 +301,7 @@ func (w *wizard) refresh(m *Model) {
 }
 
 // complain shows an error at the field, unless the person has not been there yet or a nearer one is shown.
-func (f *field) complain(e *nmgre.Error, submitted bool) {
+func (f *field) complain(e *fault.Error, submitted bool) {
 	if f.problem == "" && (f.touched || submitted) {
 		f.problem, f.hint = e.What, flagless(e.Hint)
 	}
@@ -310,11 +314,11 @@ func flagless(hint string) string {
 
 // forget drops what the host had against a field's last value.
 func (w *wizard) forget(id string) {
-	w.host = slices.DeleteFunc(w.host, func(e *nmgre.Error) bool { return e.Field == id || id == "network" && e.Field == "address" })
+	w.host = slices.DeleteFunc(w.host, func(e *fault.Error) bool { return e.Field == id || id == "network" && e.Field == "address" })
 }
 
 // fieldOf is the field that an error of the domain is about. Of several lines it is the one whose destination the error names.
-func (w *wizard) fieldOf(e *nmgre.Error) *field {
+func (w *wizard) fieldOf(e *fault.Error) *field {
 	var found *field
 	for _, fm := range w.forms {
 		for _, f := range fm.fields {
@@ -343,7 +347,7 @@ func (w *wizard) generalLines(l look) []line {
 }
 
 // enable says of the fields that have no meaning now why.
-func (w *wizard) enable(t nmgre.Tunnel) {
+func (w *wizard) enable(t nm.Tunnel) {
 	by6 := ""
 	if !t.Mode.IPv6Outer() {
 		by6 = "only tunnels by IPv6 have it, and mode " + t.Mode.String() + " is by IPv4"
@@ -366,10 +370,10 @@ func (w *wizard) enable(t nmgre.Tunnel) {
 }
 
 // notes say what the values lead to.
-func (w *wizard) notes(m *Model, t nmgre.Tunnel) {
+func (w *wizard) notes(m *Model, t nm.Tunnel) {
 	w.get("peer").note = w.wayText(t)
 	w.get("peer-address").note, w.get("peer-address").input.Placeholder = "", ""
-	if derived := nmgre.DerivePeer(t.Addresses); derived.IsValid() && w.value("peer-address") == "" {
+	if derived := nm.DerivePeer(t.Addresses); derived.IsValid() && w.value("peer-address") == "" {
 		w.get("peer-address").input.Placeholder = derived.String() + ", the other host"
 	}
 	w.get("mtu").note = w.mtuNote(t)
@@ -377,18 +381,18 @@ func (w *wizard) notes(m *Model, t nmgre.Tunnel) {
 	for _, id := range []string{"key", "input-key", "output-key"} {
 		f := w.get(id)
 		f.note = ""
-		if k, err := nmgre.ParseKey(f.value()); err == nil && f.value() != "" && f.why == "" {
+		if k, err := gre.ParseKey(f.value()); err == nil && f.value() != "" && f.why == "" {
 			f.note = fmt.Sprintf("%s in decimal, %s, %s", k, k.Hex(), k.Dotted())
 		}
 	}
 }
 
 // wayText says how the far end is reached.
-func (w *wizard) wayText(t nmgre.Tunnel) string {
+func (w *wizard) wayText(t nm.Tunnel) string {
 	switch {
 	case !t.Remote.IsValid() || t.Remote != w.hopFor:
 		return ""
-	case errors.Is(w.hopErr, nmgre.ErrUnreachable):
+	case errors.Is(w.hopErr, fault.ErrUnreachable):
 		return "this host has no route to it now"
 	case w.hopErr != nil || w.routeR == nil:
 		return ""
@@ -404,7 +408,7 @@ func (w *wizard) wayText(t nmgre.Tunnel) string {
 }
 
 // mtuNote shows the arithmetic.
-func (w *wizard) mtuNote(t nmgre.Tunnel) string {
+func (w *wizard) mtuNote(t nm.Tunnel) string {
 	if w.routeR == nil || w.routeR.MTU == 0 || t.Remote != w.hopFor {
 		return ""
 	}
@@ -417,12 +421,12 @@ func (w *wizard) mtuNote(t nmgre.Tunnel) string {
 }
 
 // routeNotes say of each route who will own it, and why.
-func (w *wizard) routeNotes(m *Model, t nmgre.Tunnel) {
-	owned := nmgre.AssignRoutes(t.Routes, 0, m.manager.Version)
+func (w *wizard) routeNotes(m *Model, t nm.Tunnel) {
+	owned := nm.AssignRoutes(t.Routes, 0, m.manager.Version)
 	next := 0
 	for _, f := range w.forms[pageRoutes].fields {
 		f.note = ""
-		r, err := nmgre.ParseRoute(f.value())
+		r, err := routes.Parse(f.value())
 		if f.value() == "" || err != nil {
 			continue
 		}

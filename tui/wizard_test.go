@@ -2,12 +2,12 @@ package tui
 
 import (
 	"errors"
+	"nmgre"
+	"nmgre/routes/fault"
 	"strings"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 func openFake(t *testing.T, f *fake, opts Options) *driver {
@@ -60,7 +60,7 @@ func TestWizardNeverTraps(t *testing.T) {
 // What the host has against it comes back to the field, on whatever page that is.
 func TestWizardShowsTheHostsRefusalAtTheField(t *testing.T) {
 	f := newFake()
-	f.planErr = errors.Join(&nmgre.Error{Kind: nmgre.ErrInvalid, Field: "name", What: "gre1 is taken", Hint: "choose another"})
+	f.planErr = errors.Join(&fault.Error{Kind: fault.ErrInvalid, Field: "name", What: "gre1 is taken", Hint: "choose another"})
 	d := openFake(t, f, Options{})
 	d.keys("n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+s").must("▸ Name", "✗ gre1 is taken", "choose another")
 	f.planErr = nil

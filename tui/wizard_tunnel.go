@@ -3,19 +3,22 @@ package tui
 import (
 	"errors"
 	"net/netip"
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
 	"strings"
-
-	"nmgre"
 )
 
 // badField is a value that says nothing, with why.
 type badField struct {
 	at  *field
-	err *nmgre.Error
+	err *fault.Error
 }
 
 // tunnel reads the forms. What says nothing is left out of the tunnel, and returned.
-func (w *wizard) tunnel() (nmgre.Tunnel, []badField) {
+func (w *wizard) tunnel() (nm.Tunnel, []badField) {
 	r := &reader{w: w, t: w.base.Clone()}
 	r.endpoints()
 	r.inner()
@@ -33,11 +36,11 @@ func (w *wizard) tunnel() (nmgre.Tunnel, []badField) {
 // reader puts the answers into a tunnel.
 type reader struct {
 	w   *wizard
-	t   nmgre.Tunnel
+	t   nm.Tunnel
 	bad []badField
 }
 
-func (r *reader) fail(f *field, err *nmgre.Error) {
+func (r *reader) fail(f *field, err *fault.Error) {
 	if err != nil {
 		r.bad = append(r.bad, badField{f, err})
 	}
@@ -45,10 +48,10 @@ func (r *reader) fail(f *field, err *nmgre.Error) {
 
 func (r *reader) endpoints() {
 	w, t := r.w, &r.t
-	if mode, err := nmgre.ParseMode(w.value("mode")); err == nil {
+	if mode, err := gre.ParseMode(w.value("mode")); err == nil {
 		t.Mode = mode
 	}
-	var err *nmgre.Error
+	var err *fault.Error
 	t.Remote, err = parseAddr("peer", w.value("peer"), "give the far end's outer address, such as 203.0.113.2")
 	r.fail(w.get("peer"), err)
 	t.Name = w.value("name")
@@ -75,11 +78,11 @@ func (r *reader) inner() {
 			}
 		}
 	}
-	var err *nmgre.Error
+	var err *fault.Error
 	t.PeerAddress, err = parseAddr("peer-address", w.value("peer-address"), "give the far end's inner address, such as 172.16.0.2")
 	r.fail(w.get("peer-address"), err)
 	if w.value("peer-address") == "" && w.edit != nil {
-		t.PeerAddress = nmgre.DerivePeer(t.Addresses)
+		t.PeerAddress = nm.DerivePeer(t.Addresses)
 	}
 }
 
@@ -99,7 +102,7 @@ func (r *reader) keys() {
 }
 
 // key reads one; an empty one is none, where that is allowed.
-func (r *reader) key(id string, needed bool) *nmgre.Key {
+func (r *reader) key(id string, needed bool) *gre.Key {
 	f := r.w.get(id)
 	if f.value() == "" && !needed {
 		return nil
@@ -108,7 +111,7 @@ func (r *reader) key(id string, needed bool) *nmgre.Key {
 		r.fail(f, invalid(id, "give a number such as 42, or choose no key", "the key's number is missing"))
 		return nil
 	}
-	k, err := nmgre.ParseKey(f.value())
+	k, err := gre.ParseKey(f.value())
 	if err != nil {
 		r.failWith(f, err)
 		return nil
@@ -118,7 +121,7 @@ func (r *reader) key(id string, needed bool) *nmgre.Key {
 
 // failWith takes an error of the domain's own parsers.
 func (r *reader) failWith(f *field, err error) {
-	var e *nmgre.Error
+	var e *fault.Error
 	if errors.As(err, &e) {
 		r.fail(f, e)
 	}
@@ -157,7 +160,7 @@ func (r *reader) lines() {
 		if f.value() == "" {
 			continue
 		}
-		route, err := nmgre.ParseRoute(f.value())
+		route, err := routes.Parse(f.value())
 		if err != nil {
 			r.failWith(f, err)
 			continue
@@ -168,7 +171,7 @@ func (r *reader) lines() {
 		if f.id != "snat" || f.value() == "" {
 			continue
 		}
-		snat, err := nmgre.ParseSNAT(f.value())
+		snat, err := keep.ParseSNAT(f.value())
 		if err != nil {
 			r.failWith(f, err)
 			continue

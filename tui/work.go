@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"nmgre"
+	"nmgre/nm/verify"
 	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-
-	"nmgre"
 )
 
 // How long an operation may take by itself. Reading a host with a thousand tunnels takes seconds on a slow machine.
@@ -83,7 +83,7 @@ func (m *Model) listener(op *operation) Listener {
 				}
 			}})
 		},
-		Check: func(c nmgre.Check) {
+		Check: func(c verify.Check) {
 			m.send(heardMsg{id: id, tell: func(on Listener) {
 				if on.Check != nil {
 					on.Check(c)

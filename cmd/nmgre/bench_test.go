@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"nmgre/testdata/lab"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"nmgre/testdata/lab"
 )
 
 // These measure whole commands in the lab, ours and the ones it replaces in turn, and report ratios of medians: machines are shared
@@ -51,7 +50,8 @@ func median(runs []run, f func(run) float64) float64 {
 	return values[len(values)/2]
 }
 
-func wall(r run) float64   { return r.took.Seconds() * 1000 }
+func wall(r run) float64 { return r.took.Seconds() * 1000 }
+
 func memory(r run) float64 { return float64(r.maxKB) }
 
 // report prints both medians and their ratio, and fails the benchmark if the ratio is above what is allowed.

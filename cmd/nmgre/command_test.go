@@ -1,8 +1,13 @@
 package main
 
 import (
+	"nmgre/testdata/want"
+
 	"encoding/json"
-	"flag"
+	"nmgre/nm"
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/keep"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,13 +16,7 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
-
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/nm/nmtest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var (
 	uuidPattern = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
@@ -28,19 +27,7 @@ var (
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	got = uuidPattern.ReplaceAllString(timePattern.ReplaceAllString(got, "(TIME)"), "UUID")
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (go test -update writes it anew):\n%s", file, difference(string(want), got))
-	}
+	want.Golden(t, name, got)
 }
 
 var createArgs = []string{"create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.10.2.0/24", "--key", "0x2a",
@@ -110,7 +97,7 @@ func TestJSONContract(t *testing.T) {
 	if _, there := list[0]["output_key"]; there {
 		t.Error("output_key is there though there is none")
 	}
-	if !nmgre.IsUUID(list[0]["uuid"].(string)) {
+	if !keep.IsUUID(list[0]["uuid"].(string)) {
 		t.Errorf("uuid is %v", list[0]["uuid"])
 	}
 	route := list[0]["routes"].([]any)[0].(map[string]any)
@@ -147,21 +134,21 @@ func TestExitCodes(t *testing.T) {
 		{"not permitted", func(w *world) { w.bus.SetPermission("settings.modify.system", "no") }, createArgs, exitNotPermitted, []string{"sudo"}},
 		{"route needs root", func(w *world) { w.kernel.root = false }, createArgs, exitNotPermitted, []string{"needs root", "sudo"}},
 		{"refused profile", func(w *world) {
-			w.bus.Break("AddConnection2", nmtest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Connection.InvalidProperty", Text: "ip-tunnel.ttl: no\x1b[31m"})
+			w.bus.Break("AddConnection2", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Connection.InvalidProperty", Text: "ip-tunnel.ttl: no\x1b[31m"})
 		}, createArgs, exitFailed, []string{`ttl: `, `no\x1b[31m`}},
 		{"denied at last", func(w *world) {
-			w.bus.Break("AddConnection2", nmtest.Fault{Error: "org.freedesktop.NetworkManager.Settings.PermissionDenied", Text: "Insufficient privileges"})
+			w.bus.Break("AddConnection2", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Settings.PermissionDenied", Text: "Insufficient privileges"})
 		}, createArgs, exitNotPermitted, []string{"sudo"}},
-		{"activation fails", func(w *world) { w.bus.SetActivation(nmtest.Activation{ActiveReason: 13}) }, createArgs, exitFailed, []string{"could not bring gre1 up"}},
-		{"activation hangs", func(w *world) { w.bus.SetActivation(nmtest.Activation{Stuck: true}) }, append(createArgs, "--wait", "300ms"), exitFailed, []string{"time"}},
-		{"the bus is lost in the middle", func(w *world) { w.bus.Break("ActivateConnection", nmtest.Fault{Hangup: true}) }, createArgs, exitFailed, []string{"bus"}},
-		{"the bus is lost when it is saved", func(w *world) { w.bus.Break("Update2", nmtest.Fault{Hangup: true}) }, createArgs, exitFailed, []string{"bus"}},
+		{"activation fails", func(w *world) { w.bus.SetActivation(dbustest.Activation{ActiveReason: 13}) }, createArgs, exitFailed, []string{"could not bring gre1 up"}},
+		{"activation hangs", func(w *world) { w.bus.SetActivation(dbustest.Activation{Stuck: true}) }, append(createArgs, "--wait", "300ms"), exitFailed, []string{"time"}},
+		{"the bus is lost in the middle", func(w *world) { w.bus.Break("ActivateConnection", dbustest.Fault{Hangup: true}) }, createArgs, exitFailed, []string{"bus"}},
+		{"the bus is lost when it is saved", func(w *world) { w.bus.Break("Update2", dbustest.Fault{Hangup: true}) }, createArgs, exitFailed, []string{"bus"}},
 		{"NetworkManager is restarted in the middle", func(w *world) {
-			w.bus.Break("ActivateConnection", nmtest.Fault{Vanish: true})
+			w.bus.Break("ActivateConnection", dbustest.Fault{Vanish: true})
 			time.AfterFunc(500*time.Millisecond, w.bus.Return)
 		}, createArgs, exitFailed, []string{"NetworkManager"}},
 		{"saving fails", func(w *world) {
-			w.bus.Break("Update2", nmtest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Failed", Text: "No space left on device"})
+			w.bus.Break("Update2", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Failed", Text: "No space left on device"})
 		}, createArgs, exitFailed, []string{"No space left on device"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -211,18 +198,18 @@ func TestCreateWithASilentFarEnd(t *testing.T) {
 	}
 }
 
-// Names that come from the bus are shown escaped, in text and in JSON.
+// TestHostileNames that come from the bus are shown escaped, in text and in JSON.
 func TestHostileNames(t *testing.T) {
 	w := newWorld(t)
 	evil := "a\x1b]0;b\u009b31m\u202ec"
-	tunnel := nmgre.NewTunnel()
+	tunnel := nm.NewTunnel()
 	o := w.must("create", "--dry-run", "--json", "--peer", "100.0.2.100", "--address", "172.16.0.1/30")
 	if o.code != 0 {
 		t.Fatal(o.stderr)
 	}
 	w.must(createArgs...)
 	tunnel.Name = "gre7"
-	settings := nm.Encode(tunnel, w.bus.Profiles()[0].Settings)
+	settings := wire.Encode(tunnel, w.bus.Profiles()[0].Settings)
 	settings["connection"]["id"] = dbus.MakeVariant(evil)
 	settings["connection"]["uuid"] = dbus.MakeVariant("11111111-2222-4333-8444-555555555555")
 	settings["ip-tunnel"]["parent"] = dbus.MakeVariant(evil)
@@ -240,7 +227,7 @@ func TestHostileNames(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	w := newWorld(t)
 	w.must(createArgs...)
-	w.bus.AddProfile(nmtest.Settings{"connection": {"id": dbus.MakeVariant("greatwifi"), "type": dbus.MakeVariant("802-11-wireless"),
+	w.bus.AddProfile(dbustest.Settings{"connection": {"id": dbus.MakeVariant("greatwifi"), "type": dbus.MakeVariant("802-11-wireless"),
 		"uuid": dbus.MakeVariant("11111111-2222-4333-8444-555555555556"), "interface-name": dbus.MakeVariant("greatwifi")}})
 	for _, command := range []string{"verify", "show", "up", "down", "delete"} {
 		o := w.must("__complete", command, "gr")

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
+	"nmgre/nm"
+	"nmgre/routes/fault"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"nmgre"
 )
 
 // completeTimeout bounds how long a person at a shell waits for names.
@@ -38,11 +38,11 @@ func (a *app) completeNames(cmd *cobra.Command, args []string, toComplete string
 
 // namesFor returns the names that begin with prefix, each with what it is. Names that a shell or a terminal would stumble over are
 // left out.
-func namesFor(profiles []nmgre.Profile, prefix string) []string {
+func namesFor(profiles []nm.Profile, prefix string) []string {
 	var names []string
 	for _, p := range profiles {
 		name := p.Tunnel.Name
-		if p.Tunnel.Mode == 0 || !strings.HasPrefix(name, prefix) || strings.ContainsAny(name, " \t\n\"'`$\\&|;<>()*?[]{}!#~") || nmgre.Printable(name) != name {
+		if p.Tunnel.Mode == 0 || !strings.HasPrefix(name, prefix) || strings.ContainsAny(name, " \t\n\"'`$\\&|;<>()*?[]{}!#~") || fault.Printable(name) != name {
 			continue
 		}
 		names = append(names, name+"\t"+string(p.State)+", to "+p.Tunnel.Remote.String())

@@ -1,11 +1,10 @@
 package main
 
 import (
+	"nmgre/routes/fault"
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"nmgre"
 )
 
 // shells are those that completion writes scripts for.
@@ -25,7 +24,7 @@ func (a *app) completionCommand() *cobra.Command {
 			if len(args) == 1 {
 				return nil
 			}
-			return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "the shell is missing", Hint: "write it as: nmgre completion " + strings.Join(shells, "|")}
+			return &fault.Error{Kind: fault.ErrInvalid, What: "the shell is missing", Hint: "write it as: nmgre completion " + strings.Join(shells, "|")}
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()
@@ -37,7 +36,7 @@ func (a *app) completionCommand() *cobra.Command {
 			case "fish":
 				return root.GenFishCompletion(a.stdout, true)
 			}
-			return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "there is no completion for " + nmgre.Printable(args[0]), Hint: "it is one of " + strings.Join(shells, ", ")}
+			return &fault.Error{Kind: fault.ErrInvalid, What: "there is no completion for " + fault.Printable(args[0]), Hint: "it is one of " + strings.Join(shells, ", ")}
 		},
 	}
 }

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"nmgre"
 )
 
 // createFlags are create's flags as they were typed.
@@ -80,7 +83,7 @@ func (f *createFlags) register(cmd *cobra.Command) {
 	set.StringVar(&f.key, "key", "", "the key of both directions, a number of 32 bits, equal at both ends")
 	set.StringVar(&f.inputKey, "input-key", "", "the key that packets must come with")
 	set.StringVar(&f.outputKey, "output-key", "", "the key that packets are sent with")
-	set.StringVar(&f.ttl, "ttl", strconv.Itoa(nmgre.DefaultTTL), "the outer TTL, 1 to 255, or inherit")
+	set.StringVar(&f.ttl, "ttl", strconv.Itoa(gre.DefaultTTL), "the outer TTL, 1 to 255, or inherit")
 	set.StringVar(&f.tos, "tos", "0", "the outer TOS, 0 to 255, or inherit")
 	set.StringVar(&f.mtu, "mtu", "", "the device's MTU in bytes, or auto (default: computed from the way to the far end)")
 	set.BoolVar(&f.noPMTUD, "no-pmtud", false, "turn path MTU discovery off; needs --ttl inherit")
@@ -98,15 +101,15 @@ func (f *createFlags) register(cmd *cobra.Command) {
 
 func modeNames() []string {
 	var names []string
-	for _, m := range nmgre.Modes {
+	for _, m := range gre.Modes {
 		names = append(names, m.String())
 	}
 	return names
 }
 
 // tunnel reads the flags. All that are wrong are told at once.
-func (f *createFlags) tunnel(a *app) (nmgre.Tunnel, error) {
-	t := nmgre.NewTunnel()
+func (f *createFlags) tunnel(a *app) (nm.Tunnel, error) {
+	t := nm.NewTunnel()
 	if err := f.into(&t, func(string) bool { return true }, a); err != nil {
 		return t, err
 	}
@@ -114,7 +117,7 @@ func (f *createFlags) tunnel(a *app) (nmgre.Tunnel, error) {
 }
 
 // into puts the flags that were given into t; a list that was given takes the place of the one that t has.
-func (f *createFlags) into(t *nmgre.Tunnel, given func(flag string) bool, a *app) error {
+func (f *createFlags) into(t *nm.Tunnel, given func(flag string) bool, a *app) error {
 	var errs []error
 	read := func(flag string, into func() error) {
 		if !given(flag) {
@@ -130,7 +133,7 @@ func (f *createFlags) into(t *nmgre.Tunnel, given func(flag string) bool, a *app
 	read("autoconnect", func() error { t.Autoconnect = f.autoconnect; return nil })
 	read("forward", func() error { t.Forward = f.forward; return nil })
 	read("clamp-mss", func() error { t.ClampMSS = f.clampMSS; return nil })
-	read("mode", func() (err error) { t.Mode, err = nmgre.ParseMode(f.mode); return err })
+	read("mode", func() (err error) { t.Mode, err = gre.ParseMode(f.mode); return err })
 	read("peer", func() (err error) {
 		t.Remote, err = parseAddr("peer", f.peer, "give the far end's outer address, such as --peer 203.0.113.2")
 		return err
@@ -145,7 +148,7 @@ func (f *createFlags) into(t *nmgre.Tunnel, given func(flag string) bool, a *app
 	if given("route") || given("routes-from") {
 		errs = append(errs, f.readRoutes(t, a))
 	}
-	read("snat", func() error { return readList(&t.SNAT, f.snat, nmgre.ParseSNAT) })
+	read("snat", func() error { return readList(&t.SNAT, f.snat, keep.ParseSNAT) })
 	return errors.Join(errs...)
 }
 
@@ -175,18 +178,18 @@ func readList[T any](into *[]T, texts []string, parse func(string) (T, error)) e
 }
 
 // readRoutes reads the routes of the command line, then those of the file.
-func (f *createFlags) readRoutes(t *nmgre.Tunnel, a *app) error {
+func (f *createFlags) readRoutes(t *nm.Tunnel, a *app) error {
 	err := readList(&t.Routes, f.routes, a.names().Parse)
 	if f.routesFrom == "" {
 		return err
 	}
-	list, listErr := a.readRoutes(f.routesFrom)
-	t.Routes = append(t.Routes, list.Routes...)
+	all, listErr := a.readRoutes(f.routesFrom)
+	t.Routes = append(t.Routes, all.Routes...)
 	return errors.Join(err, listErr)
 }
 
 // readLocal takes "any" for the address that says so.
-func (f *createFlags) readLocal(t *nmgre.Tunnel) (err error) {
+func (f *createFlags) readLocal(t *nm.Tunnel) (err error) {
 	if f.local == "any" {
 		t.Local = netip.IPv4Unspecified()
 		if t.Mode.IPv6Outer() {
@@ -202,19 +205,19 @@ func (f *createFlags) readLocal(t *nmgre.Tunnel) (err error) {
 	return err
 }
 
-func (f *createFlags) readKeys(t *nmgre.Tunnel, given func(flag string) bool) error {
+func (f *createFlags) readKeys(t *nm.Tunnel, given func(flag string) bool) error {
 	if f.key != "" && (f.inputKey != "" || f.outputKey != "") {
-		return &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "key", What: "it says the same as --input-key and --output-key together",
+		return &fault.Error{Kind: fault.ErrInvalid, Field: "key", What: "it says the same as --input-key and --output-key together",
 			Hint: "give --key alone, or the two others"}
 	}
 	var errs []error
 	for _, k := range []struct {
 		field, text string
-		into        []**nmgre.Key
+		into        []**gre.Key
 	}{
-		{"key", f.key, []**nmgre.Key{&t.InputKey, &t.OutputKey}},
-		{"input-key", f.inputKey, []**nmgre.Key{&t.InputKey}},
-		{"output-key", f.outputKey, []**nmgre.Key{&t.OutputKey}},
+		{"key", f.key, []**gre.Key{&t.InputKey, &t.OutputKey}},
+		{"input-key", f.inputKey, []**gre.Key{&t.InputKey}},
+		{"output-key", f.outputKey, []**gre.Key{&t.OutputKey}},
 	} {
 		if k.text == "" || !given(k.field) {
 			continue
@@ -225,7 +228,7 @@ func (f *createFlags) readKeys(t *nmgre.Tunnel, given func(flag string) bool) er
 		if k.text == none {
 			continue
 		}
-		key, err := nmgre.ParseKey(k.text)
+		key, err := gre.ParseKey(k.text)
 		if err != nil {
 			errs = append(errs, withField(k.field, err))
 			continue
@@ -240,7 +243,7 @@ func (f *createFlags) readKeys(t *nmgre.Tunnel, given func(flag string) bool) er
 
 // withField says which flag an error of the domain is about.
 func withField(field string, err error) error {
-	var e *nmgre.Error
+	var e *fault.Error
 	if errors.As(err, &e) {
 		e.Field = field
 	}
@@ -248,7 +251,7 @@ func withField(field string, err error) error {
 }
 
 // readNumbers reads the flags that take numbers.
-func (f *createFlags) readNumbers(t *nmgre.Tunnel, given func(flag string) bool) error {
+func (f *createFlags) readNumbers(t *nm.Tunnel, given func(flag string) bool) error {
 	ttl, tos, encapLimit := uint32(t.TTL), uint32(t.TOS), uint32(t.EncapLimit)
 	var errs []error
 	for _, n := range []struct {
@@ -293,7 +296,7 @@ func parseNumber(field, text string, low, high uint32, word string) (uint32, err
 	if word != "" {
 		hint += ", or " + word
 	}
-	return 0, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: field, What: fmt.Sprintf("\"%s\" is not possible", nmgre.Printable(text)), Hint: hint}
+	return 0, &fault.Error{Kind: fault.ErrInvalid, Field: field, What: fmt.Sprintf("\"%s\" is not possible", fault.Printable(text)), Hint: hint}
 }
 
 // parseAddr reads an address; an empty text is the zero Addr.
@@ -306,9 +309,9 @@ func parseAddr(field, text, hint string) (netip.Addr, error) {
 		return a, nil
 	}
 	if strings.Contains(text, "/") {
-		hint = "leave the length out: " + nmgre.Printable(text[:strings.Index(text, "/")])
+		hint = "leave the length out: " + fault.Printable(text[:strings.Index(text, "/")])
 	}
-	return a, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: field, What: fmt.Sprintf("\"%s\" is no IP address", nmgre.Printable(text)), Hint: hint}
+	return a, &fault.Error{Kind: fault.ErrInvalid, Field: field, What: fmt.Sprintf("\"%s\" is no IP address", fault.Printable(text)), Hint: hint}
 }
 
 // parseInner reads an inner address with its network's length.
@@ -321,14 +324,14 @@ func parseInner(text string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		hint = fmt.Sprintf("give the length of its network too: %s/30, or /%d for the address alone", a, a.BitLen())
 	}
-	return p, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "address", What: fmt.Sprintf("\"%s\" is no address with a length", nmgre.Printable(text)), Hint: hint}
+	return p, &fault.Error{Kind: fault.ErrInvalid, Field: "address", What: fmt.Sprintf("\"%s\" is no address with a length", fault.Printable(text)), Hint: hint}
 }
 
 // warnOctal tells of keys that are not what they look like.
 func (a *app) warnOctal(f createFlags) {
 	for _, text := range []string{f.key, f.inputKey, f.outputKey} {
 		if len(text) > 1 && text[0] == '0' && !strings.ContainsAny(text, ".xX") {
-			if key, err := nmgre.ParseKey(text); err == nil {
+			if key, err := gre.ParseKey(text); err == nil {
 				fmt.Fprintf(a.stderr, "nmgre: the key %s is octal, as iproute2 reads it: %s in decimal\n", text, key)
 			}
 		}
@@ -345,12 +348,12 @@ type createRun struct {
 const maxLost = 20
 
 // create makes the tunnel; when another nmgre was first with the name that nmgre chose, it tries the next.
-func (a *app) create(ctx context.Context, host *nmgre.Host, want nmgre.Tunnel, run createRun) error {
+func (a *app) create(ctx context.Context, host *nmgre.Host, want nm.Tunnel, run createRun) error {
 	ctx, cancel := context.WithTimeout(ctx, run.wait)
 	defer cancel()
 	err := a.createOnce(ctx, host, want, run)
 	for range maxLost {
-		if !run.autoName || !errors.Is(err, nmgre.ErrNameLost) {
+		if !run.autoName || !errors.Is(err, fault.ErrNameLost) {
 			break
 		}
 		err = a.createOnce(ctx, host, want, run)
@@ -358,22 +361,22 @@ func (a *app) create(ctx context.Context, host *nmgre.Host, want nmgre.Tunnel, r
 	return err
 }
 
-func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nmgre.Tunnel, run createRun) error {
-	plan, err := host.Plan(ctx, want)
+func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nm.Tunnel, run createRun) error {
+	planned, err := host.Plan(ctx, want)
 	if err != nil {
 		return err
 	}
 	if run.dryRun {
-		far, err := host.FarEnd(ctx, plan.Tunnel)
+		far, err := host.FarEnd(ctx, planned.Tunnel)
 		if err != nil {
 			return err
 		}
-		return a.printPlan(plan, far, run.json)
+		return a.printPlan(planned, far, run.json)
 	}
-	for _, note := range plan.Notes {
+	for _, note := range planned.Notes {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(note))
 	}
-	created, err := host.Create(ctx, plan, nmgre.CreateOptions{NoProbe: run.noProbe})
+	created, err := host.Create(ctx, planned, nmgre.CreateOptions{NoProbe: run.noProbe})
 	if err != nil {
 		return begun(err)
 	}

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"github.com/spf13/cobra"
-
 	"nmgre"
+
+	"github.com/spf13/cobra"
 )
 
 func (a *app) deleteCommand() *cobra.Command {

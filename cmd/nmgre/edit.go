@@ -6,6 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/nm/verify"
+	"nmgre/routes/fault"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -13,8 +18,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"nmgre"
 )
 
 // editRun says how an edit is carried out.
@@ -54,7 +57,7 @@ is put back by itself. An edit that may cut off the ssh session that it is typed
 			}
 			a.warnOctal(flags)
 			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
-				change := func(t *nmgre.Tunnel) error { return flags.into(t, cmd.Flags().Changed, a) }
+				change := func(t *nm.Tunnel) error { return flags.into(t, cmd.Flags().Changed, a) }
 				return a.edit(cmd.Context(), host, args[0], change, run)
 			})
 		},
@@ -100,14 +103,14 @@ func checkEdit(flags *pflag.FlagSet, given createFlags, run editRun) error {
 		return err
 	}
 	if !changesAnything(flags) {
-		return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "what shall be changed is missing", Hint: "nmgre edit --help lists the flags"}
+		return &fault.Error{Kind: fault.ErrInvalid, What: "what shall be changed is missing", Hint: "nmgre edit --help lists the flags"}
 	}
 	switch {
 	case !flags.Changed("confirm"):
 	case run.confirm <= 0 || run.confirm > maxConfirm:
-		return &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "confirm", What: run.confirm.String() + " is not possible", Hint: "give a duration such as 60s, at most 1h"}
+		return &fault.Error{Kind: fault.ErrInvalid, Field: "confirm", What: run.confirm.String() + " is not possible", Hint: "give a duration such as 60s, at most 1h"}
 	case given.routesFrom == "-":
-		return &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "confirm", What: "standard input cannot both give the routes and confirm them",
+		return &fault.Error{Kind: fault.ErrInvalid, Field: "confirm", What: "standard input cannot both give the routes and confirm them",
 			Hint: "give the routes in a file"}
 	}
 	return nil
@@ -126,43 +129,43 @@ func changesAnything(flags *pflag.FlagSet) bool {
 	return changes
 }
 
-func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change func(*nmgre.Tunnel) error, run editRun) error {
+func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change func(*nm.Tunnel) error, run editRun) error {
 	ctx, cancel := context.WithTimeout(ctx, run.wait+run.confirm)
 	defer cancel()
-	plan, err := host.PlanEdit(ctx, name, change)
+	planned, err := host.PlanEdit(ctx, name, change)
 	if err != nil {
 		return err
 	}
 	if run.dryRun {
-		return a.printEditPlan(plan, run.json)
+		return a.printEditPlan(planned, run.json)
 	}
-	if err := a.guardSession(ctx, plan, run.confirm); err != nil {
+	if err := a.guardSession(ctx, planned, run.confirm); err != nil {
 		return err
 	}
-	a.tellEdit(plan)
+	a.tellEdit(planned)
 	opts := nmgre.EditOptions{NoProbe: run.noProbe}
 	if run.confirm > 0 {
 		signal.Ignore(syscall.SIGPIPE) // what is printed after the session has died must not keep the change from being put back
 		opts.Confirm = a.confirmWithin(run.confirm)
 	}
-	done, err := host.Edit(ctx, plan, opts)
-	if errors.Is(err, nmgre.ErrChanged) {
+	done, err := host.Edit(ctx, planned, opts)
+	if errors.Is(err, fault.ErrChanged) {
 		return err
 	}
 	if err != nil {
 		return begun(err)
 	}
-	far, err := host.FarEnd(context.WithoutCancel(ctx), plan.After) // the change is there for good, whatever comes now
+	far, err := host.FarEnd(context.WithoutCancel(ctx), planned.After) // the change is there for good, whatever comes now
 	if err != nil {
 		return begun(err)
 	}
-	return a.printEdited(plan, done, far, run.json)
+	return a.printEdited(planned, done, far, run.json)
 }
 
 // guardSession refuses an edit that may cut off the ssh session in which it was typed, unless it is put back by itself.
-func (a *app) guardSession(ctx context.Context, plan nmgre.EditPlan, confirm time.Duration) error {
+func (a *app) guardSession(ctx context.Context, planned plan.EditPlan, confirm time.Duration) error {
 	session := a.session()
-	cuts, err := plan.CutsOff(ctx, session)
+	cuts, err := planned.CutsOff(ctx, session)
 	if err != nil || !cuts {
 		return err
 	}
@@ -171,41 +174,41 @@ func (a *app) guardSession(ctx context.Context, plan nmgre.EditPlan, confirm tim
 		fmt.Fprintf(a.stderr, "nmgre: warning: %s\n", what)
 		return nil
 	}
-	return &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "confirm", What: what,
+	return &fault.Error{Kind: fault.ErrInvalid, Field: "confirm", What: what,
 		Hint: "add --confirm 60s: unless you press Enter within that time, everything is put back as it was"}
 }
 
 // tellEdit says what is about to happen.
-func (a *app) tellEdit(plan nmgre.EditPlan) {
-	for _, line := range plan.Diff() {
+func (a *app) tellEdit(planned plan.EditPlan) {
+	for _, line := range planned.Diff() {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(line))
 	}
-	if len(plan.Changes) > 0 {
-		fmt.Fprintf(a.stderr, "nmgre: %s\n", flapText(plan))
+	if len(planned.Changes) > 0 {
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", flapText(planned))
 	}
-	for _, note := range plan.Notes {
+	for _, note := range planned.Notes {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(note))
 	}
 }
 
-func flapText(plan nmgre.EditPlan) string {
+func flapText(planned plan.EditPlan) string {
 	switch {
-	case plan.Flaps:
-		return "it goes down and up: " + plan.Why
-	case plan.Profile.State == nmgre.StateInactive:
-		return plan.Why
+	case planned.Flaps:
+		return "it goes down and up: " + planned.Why
+	case planned.Profile.State == nm.StateInactive:
+		return planned.Why
 	}
-	return "it stays up: " + plan.Why
+	return "it stays up: " + planned.Why
 }
 
 // errNotConfirmed is why an edit was put back that nobody has confirmed.
 func errNotConfirmed(why string) error {
-	return &nmgre.Error{What: "not confirmed: " + why, Hint: "run it again, and press Enter when it works"}
+	return &fault.Error{What: "not confirmed: " + why, Hint: "run it again, and press Enter when it works"}
 }
 
 // confirmWithin asks on standard error whether the change shall stay, and reads the answer from standard input.
-func (a *app) confirmWithin(d time.Duration) func(context.Context, nmgre.Report) error {
-	return func(ctx context.Context, applied nmgre.Report) error {
+func (a *app) confirmWithin(d time.Duration) func(context.Context, verify.Report) error {
+	return func(ctx context.Context, applied verify.Report) error {
 		if len(applied.Checks) > 0 {
 			fmt.Fprintf(a.stderr, "nmgre: it is applied; the verdict is %s\n", applied.Verdict)
 		}
@@ -238,12 +241,12 @@ func readConfirmation(in io.Reader) error {
 	case "", "y", "yes":
 		return nil
 	default:
-		return errNotConfirmed("the answer was " + nmgre.Printable(word))
+		return errNotConfirmed("the answer was " + fault.Printable(word))
 	}
 }
 
 // printEditPlan writes what would be changed, and every step with its reason and the commands that would do the same.
-func (a *app) printEditPlan(p nmgre.EditPlan, asJSON bool) error {
+func (a *app) printEditPlan(p plan.EditPlan, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(map[string]editPlanJSON{"plan": editPlansJSON(p)})
 	}
@@ -252,7 +255,7 @@ func (a *app) printEditPlan(p nmgre.EditPlan, asJSON bool) error {
 		fmt.Fprintln(&b, oneLine(line))
 	}
 	if len(p.Changes) == 0 {
-		fmt.Fprintf(&b, "# %s is so already\n", nmgre.Printable(p.Before.Name))
+		fmt.Fprintf(&b, "# %s is so already\n", fault.Printable(p.Before.Name))
 		_, err := fmt.Fprint(a.stdout, b.String())
 		return err
 	}
@@ -271,17 +274,17 @@ func (a *app) printEditPlan(p nmgre.EditPlan, asJSON bool) error {
 }
 
 // printEdited writes what the tunnel is now, and what was proved of it.
-func (a *app) printEdited(plan nmgre.EditPlan, done nmgre.Edited, far nmgre.Tunnel, asJSON bool) error {
+func (a *app) printEdited(planned plan.EditPlan, done nmgre.Edited, far nm.Tunnel, asJSON bool) error {
 	if asJSON {
-		out := editedJSON{Tunnel: showJSON(done.Status, far), Changes: changesJSON(plan), Flaps: plan.Flaps}
+		out := editedJSON{Tunnel: showJSON(done.Status, far), Changes: changesJSON(planned), Flaps: planned.Flaps}
 		if len(done.Report.Checks) > 0 {
 			out.Verify = &done.Report
 		}
 		return a.printJSON(out)
 	}
 	t := done.Status.Tunnel
-	name := nmgre.Printable(t.Name)
-	if len(plan.Changes) == 0 {
+	name := fault.Printable(t.Name)
+	if len(planned.Changes) == 0 {
 		fmt.Fprintf(a.stderr, "nmgre: %s is so already\n", name)
 		return nil
 	}
@@ -304,7 +307,7 @@ type changeOfJSON struct {
 	New   string `json:"new,omitempty"`
 }
 
-func changesJSON(p nmgre.EditPlan) []changeOfJSON {
+func changesJSON(p plan.EditPlan) []changeOfJSON {
 	out := make([]changeOfJSON, len(p.Changes))
 	for i, c := range p.Changes {
 		out[i] = changeOfJSON{c.Field, c.Old, c.New}
@@ -317,7 +320,7 @@ type editedJSON struct {
 	Tunnel  detailJSON     `json:"tunnel"`
 	Changes []changeOfJSON `json:"changes"`
 	Flaps   bool           `json:"flaps"`
-	Verify  *nmgre.Report  `json:"verify,omitempty"` // absent while the tunnel is down
+	Verify  *verify.Report `json:"verify,omitempty"` // absent while the tunnel is down
 }
 
 // editPlanJSON is what edit --dry-run says.
@@ -330,7 +333,7 @@ type editPlanJSON struct {
 	Notes   []string       `json:"notes"`
 }
 
-func editPlansJSON(p nmgre.EditPlan) editPlanJSON {
+func editPlansJSON(p plan.EditPlan) editPlanJSON {
 	out := editPlanJSON{Changes: changesJSON(p), Flaps: p.Flaps, Why: p.Why, Steps: []stepJSON{}, Routes: ownedJSON(p.Routes), Notes: append([]string{}, p.Notes...)}
 	for _, s := range p.Steps {
 		out.Steps = append(out.Steps, stepJSON{s.ID, s.What, s.Why, append([]string{}, s.Commands...)})

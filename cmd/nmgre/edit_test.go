@@ -3,15 +3,14 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/nm/dbus/wire"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"nmgre/nm"
-	"nmgre/nm/nmtest"
 )
 
 // What a person sees of an edit, word for word.
@@ -48,7 +47,7 @@ func (w *world) tunnelNow() (text string, onDisk bool) {
 	if len(all) != 1 {
 		w.t.Fatalf("%d profiles", len(all))
 	}
-	t, err := nm.Decode(all[0].Settings)
+	t, err := wire.Decode(all[0].Settings)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -110,12 +109,12 @@ func TestEditExitCodes(t *testing.T) {
 		{"not permitted", func(w *world) { w.bus.SetPermission("settings.modify.system", "no") }, "gre1 --mtu 1400", exitNotPermitted, []string{"sudo"}},
 		{"root's part without root", func(w *world) { w.kernel.root = false }, "gre1 --clamp-mss", exitNotPermitted, []string{"needs root"}},
 		{"refused", func(w *world) {
-			w.bus.Break("Update2", nmtest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Connection.InvalidProperty", Text: "ip-tunnel.ttl: no\x1b[31m"})
+			w.bus.Break("Update2", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Connection.InvalidProperty", Text: "ip-tunnel.ttl: no\x1b[31m"})
 		}, "gre1 --mtu 1400", exitFailed, []string{`no\x1b[31m`}},
 		{"not applied", func(w *world) {
-			w.bus.Break("Reapply", nmtest.Fault{Error: "org.freedesktop.NetworkManager.Device.IncompatibleConnection", Text: "Can't reapply"})
+			w.bus.Break("Reapply", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Device.IncompatibleConnection", Text: "Can't reapply"})
 		}, "gre1 --mtu 1400", exitFailed, []string{"Can't reapply"}},
-		{"does not come up", func(w *world) { w.bus.SetActivation(nmtest.Activation{ActiveReason: 13}) }, "gre1 --key 7", exitFailed, []string{"could not bring gre1 up"}},
+		{"does not come up", func(w *world) { w.bus.SetActivation(dbustest.Activation{ActiveReason: 13}) }, "gre1 --key 7", exitFailed, []string{"could not bring gre1 up"}},
 		{"the session is cut off", func(*world) { t.Setenv("SSH_CONNECTION", "10.10.2.9 50000 172.16.0.1 22") }, "gre1 --key 7", exitInvalid,
 			[]string{"confirm: the way to your ssh session's host 10.10.2.9 leads through what is changed", "hint: add --confirm 60s"}},
 		{"nobody confirms", nil, "gre1 --key 7 --confirm 5s", exitFailed, []string{"press Enter within 5s to keep it", "put back what was there before", "not confirmed: the input has ended"}},
@@ -193,7 +192,7 @@ func TestEditConfirmHangup(t *testing.T) {
 	w := newWorld(t)
 	w.must(createArgs...)
 	before, _ := w.tunnelNow()
-	w.bus.Break("GetPermissions", nmtest.Fault{Delay: 50 * time.Millisecond})
+	w.bus.Break("GetPermissions", dbustest.Fault{Delay: 50 * time.Millisecond})
 	w.stdin = hangup{t}
 	o := w.run("edit", "gre1", "--mtu", "1400", "--confirm", "30s")
 	if after, onDisk := w.tunnelNow(); o.code != exitFailed || after != before || !onDisk || !strings.Contains(o.stderr, "interrupted") {

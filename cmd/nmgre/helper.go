@@ -2,15 +2,17 @@ package main
 
 import (
 	"context"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/asroot"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"slices"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"nmgre"
-	"nmgre/routes/asroot"
 )
 
 // helperTimeout bounds what one request takes, however large.
@@ -27,7 +29,7 @@ func (a *app) helperCommand() *cobra.Command {
 		Args:               noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if os.Geteuid() != a.owner {
-				return &nmgre.Error{Kind: nmgre.ErrNotPermitted, What: "the helper is root's", Hint: "nmgre runs it by itself where it is needed"}
+				return &fault.Error{Kind: fault.ErrNotPermitted, What: "the helper is root's", Hint: "nmgre runs it by itself where it is needed"}
 			}
 			if a.ignore != nil {
 				// The caller's end of standard input says whether to stop: a key that is pressed twice, or a pipe that nobody reads any
@@ -42,39 +44,39 @@ func (a *app) helperCommand() *cobra.Command {
 }
 
 // carry carries out a request.
-func (a *app) carry(ctx context.Context, r asroot.Request, progress func(done, total int)) (nmgre.Converged, error) {
+func (a *app) carry(ctx context.Context, r asroot.Request, progress func(done, total int)) (keep.Converged, error) {
 	host, closeHost, err := a.open(ctx)
 	if err != nil {
-		return nmgre.Converged{}, err
+		return keep.Converged{}, err
 	}
 	defer closeHost()
-	local := &nmgre.LocalKeeper{Tunnels: nmgre.TunnelsOf{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store}
+	local := &keep.LocalKeeper{Tunnels: nm.TunnelsOf{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store}
 	if err := local.MayKeep(); err != nil {
-		return nmgre.Converged{}, err
+		return keep.Converged{}, err
 	}
 	switch r.Verb {
 	case asroot.VerbKeep:
 		k, err := nmgre.Vet(ctx, host.System, r.Kept)
 		if err != nil {
-			return nmgre.Converged{}, err
+			return keep.Converged{}, err
 		}
 		return local.Keep(ctx, k, progress)
 	case asroot.VerbForget:
-		return nmgre.Converged{}, forget(ctx, local, r.UUID)
+		return keep.Converged{}, forget(ctx, local, r.UUID)
 	case asroot.VerbConverge:
 		return local.Converge(ctx)
 	}
-	return nmgre.Converged{}, &nmgre.Error{Kind: nmgre.ErrInvalid, What: "there is no such request"}
+	return keep.Converged{}, &fault.Error{Kind: fault.ErrInvalid, What: "there is no such request"}
 }
 
 // forget removes what is kept for a tunnel, be there a profile or not.
-func forget(ctx context.Context, local *nmgre.LocalKeeper, uuid string) error {
+func forget(ctx context.Context, local *keep.LocalKeeper, uuid string) error {
 	uuids, err := local.Store.UUIDs(ctx)
 	if err != nil {
 		return err
 	}
 	if !slices.Contains(uuids, uuid) {
-		return &nmgre.Error{Kind: nmgre.ErrNotFound, What: "nothing is kept for " + uuid}
+		return &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
 	}
 	return local.Forget(ctx, uuid)
 }

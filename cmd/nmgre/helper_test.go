@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/store"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"nmgre"
-	"nmgre/routes/store"
 )
 
 // help runs the helper with in as its standard input.
@@ -94,7 +94,7 @@ func TestHelper(t *testing.T) {
 func TestHelperForgetsOrphans(t *testing.T) {
 	w := newWorld(t)
 	const uuid = "00000000-0000-4000-8000-00000000dead"
-	if _, err := store.New(w.root, os.Getuid()).Put(t.Context(), nmgre.Kept{UUID: uuid, Name: "gre9", ClampMSS: true}); err != nil {
+	if _, err := store.New(w.root, os.Getuid()).Put(t.Context(), keep.Kept{UUID: uuid, Name: "gre9", ClampMSS: true}); err != nil {
 		t.Fatal(err)
 	}
 	if o := w.help(strings.NewReader("nmgre-request 1 forget " + uuid + "\n")); o.code != exitDone || w.files() != "" {
@@ -188,7 +188,7 @@ func TestSudoLine(t *testing.T) {
 	w.kernel.root = false
 	args := []string{"create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.77.0.0/16 nexthop via 172.16.0.2 nexthop dev gre1", "--name", "gre1"}
 	o := w.run(args...)
-	if want := "hint: run it as root: " + nmgre.SudoLine(append([]string{"nmgre"}, args...)) + "\n"; o.code != exitNotPermitted || !strings.Contains(o.stderr, want) {
+	if want := "hint: run it as root: " + fault.SudoLine(append([]string{"nmgre"}, args...)) + "\n"; o.code != exitNotPermitted || !strings.Contains(o.stderr, want) {
 		t.Errorf("exit %d, want %q\n%s", o.code, want, o.stderr)
 	}
 }

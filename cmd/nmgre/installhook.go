@@ -2,12 +2,11 @@ package main
 
 import (
 	"fmt"
+	"nmgre/routes/store"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
-
-	"nmgre/routes/store"
 )
 
 func (a *app) installHookCommand() *cobra.Command {

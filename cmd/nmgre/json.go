@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/nm/verify"
+	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
-
-	"nmgre"
 )
 
 // The JSON forms are a contract: fields are added, never renamed. Keys are numbers, absent when there is none.
@@ -21,8 +25,8 @@ type tunnelJSON struct {
 	Mode      string      `json:"mode"`
 	Local     string      `json:"local"`
 	Remote    string      `json:"remote"`
-	InputKey  *nmgre.Key  `json:"input_key,omitempty"`
-	OutputKey *nmgre.Key  `json:"output_key,omitempty"`
+	InputKey  *gre.Key    `json:"input_key,omitempty"`
+	OutputKey *gre.Key    `json:"output_key,omitempty"`
 	Addresses []string    `json:"addresses"`
 	State     string      `json:"state"`
 	Routes    []routeJSON `json:"routes"`
@@ -80,11 +84,11 @@ type detailJSON struct {
 
 // linkJSON is what the kernel has.
 type linkJSON struct {
-	Index     int            `json:"index"`
-	Up        bool           `json:"up"`
-	MTU       int            `json:"mtu"`
-	Addresses []string       `json:"addresses"`
-	Counters  nmgre.Counters `json:"counters"`
+	Index     int             `json:"index"`
+	Up        bool            `json:"up"`
+	MTU       int             `json:"mtu"`
+	Addresses []string        `json:"addresses"`
+	Counters  kernel.Counters `json:"counters"`
 }
 
 // farEndJSON says how the far end is made.
@@ -112,18 +116,18 @@ func statusJSON(s nmgre.Status) tunnelJSON {
 
 // routesJSON lists the profile's routes, then those that nmgre keeps.
 func routesJSON(s nmgre.Status) []routeJSON {
-	routes := make([]routeJSON, 0, len(s.Tunnel.Routes)+len(s.Kept.Routes))
+	set := make([]routeJSON, 0, len(s.Tunnel.Routes)+len(s.Kept.Routes))
 	for _, r := range s.Tunnel.Routes {
-		_, why := nmgre.RouteOwner(r, nmgre.MinVersion)
-		routes = append(routes, routeJSON{Route: r.String(), Owner: string(nmgre.OwnerProfile), Why: why})
+		_, why := nm.RouteOwner(r, nm.MinVersion)
+		set = append(set, routeJSON{Route: r.String(), Owner: string(nm.OwnerProfile), Why: why})
 	}
 	for _, r := range s.Kept.Routes {
-		routes = append(routes, routeJSON{Route: r.String(), Owner: string(nmgre.OwnerKernel), Why: nmgre.KeptWhy(r, nmgre.MinVersion)})
+		set = append(set, routeJSON{Route: r.String(), Owner: string(nm.OwnerKernel), Why: nm.KeptWhy(r, nm.MinVersion)})
 	}
-	return routes
+	return set
 }
 
-func showJSON(s nmgre.Status, far nmgre.Tunnel) detailJSON {
+func showJSON(s nmgre.Status, far nm.Tunnel) detailJSON {
 	t := s.Tunnel
 	d := detailJSON{
 		tunnelJSON: statusJSON(s), Parent: t.Parent, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD, MTU: t.MTU, EncapLimit: t.EncapLimit,
@@ -140,16 +144,16 @@ func showJSON(s nmgre.Status, far nmgre.Tunnel) detailJSON {
 }
 
 // farJSON gives the far end's commands; those for nmcli and ip need a name.
-func farJSON(far nmgre.Tunnel) farEndJSON {
+func farJSON(far nm.Tunnel) farEndJSON {
 	command := far.CreateCommand()
-	far.Name = nmgre.FreeName(nil)
+	far.Name = nm.FreeName(nil)
 	return farEndJSON{Command: command, Nmcli: far.NmcliAdd(), IP: far.IPCommands()}
 }
 
 // createdJSON is what create says.
 type createdJSON struct {
-	Tunnel detailJSON   `json:"tunnel"`
-	Verify nmgre.Report `json:"verify"`
+	Tunnel detailJSON    `json:"tunnel"`
+	Verify verify.Report `json:"verify"`
 }
 
 // planJSON is what create --dry-run says.
@@ -168,8 +172,8 @@ type stepJSON struct {
 	Commands []string `json:"commands"`
 }
 
-func plansJSON(p nmgre.Plan, far nmgre.Tunnel) planJSON {
-	status := nmgre.Status{Profile: nmgre.Profile{ID: p.Tunnel.Name, Tunnel: p.Tunnel, State: nmgre.StateInactive}}
+func plansJSON(p plan.Plan, far nm.Tunnel) planJSON {
+	status := nmgre.Status{Profile: nm.Profile{ID: p.Tunnel.Name, Tunnel: p.Tunnel, State: nm.StateInactive}}
 	out := planJSON{Tunnel: showJSON(status, far), Notes: append([]string{}, p.Notes...), IP: p.Tunnel.IPCommands(), Routes: ownedJSON(p.Routes)}
 	out.Tunnel.Routes = out.Routes
 	for _, s := range p.Steps {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"nmgre/testdata/lab"
 	"os"
 	"os/exec"
 	"strconv"
@@ -14,8 +15,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"nmgre/testdata/lab"
 )
 
 //go:embed polkit/org.nmgre.policy.in

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"nmgre/testdata/lab"
 	"os"
 	"os/exec"
 	"regexp"
@@ -10,8 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"nmgre/testdata/lab"
 )
 
 // Edits of tunnels that are there. ip, nmcli and ping are the witnesses.

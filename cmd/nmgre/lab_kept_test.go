@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"nmgre/testdata/lab"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"nmgre/testdata/lab"
 )
 
 // What NetworkManager cannot hold: routes, SNAT and forwarding that nmgre keeps. ip, nft, nmcli, ping and tcpdump are the witnesses.

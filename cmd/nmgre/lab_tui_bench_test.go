@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"nmgre/testdata/lab"
 	"os"
 	"slices"
 	"strconv"
@@ -11,8 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre/testdata/lab"
 )
 
 // These measure the screens with a thousand profiles and a hundred thousand routes of one tunnel, in a real kernel.

@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"nmgre"
+	"nmgre/routes/fault"
 	"strconv"
 
 	"github.com/spf13/cobra"
-
-	"nmgre"
 )
 
 func (a *app) listCommand() *cobra.Command {
@@ -43,7 +43,7 @@ func (a *app) printList(list []nmgre.Status) error {
 		fmt.Fprintln(w, "NAME\tSTATE\tMODE\tLOCAL\tREMOTE\tADDRESSES\tROUTES")
 		for _, s := range list {
 			t := s.Tunnel
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", nmgre.Printable(t.Name), s.State, t.Mode, outer(t.Local), t.Remote,
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", fault.Printable(t.Name), s.State, t.Mode, outer(t.Local), t.Remote,
 				joined(t.Addresses), strconv.Itoa(len(t.Routes)+len(s.Kept.Routes)))
 		}
 	})
@@ -59,7 +59,7 @@ func (a *app) warnKept(list []nmgre.Status) {
 	for _, s := range list {
 		if s.KeptErr != nil {
 			fmt.Fprintf(a.stderr, "nmgre: warning: what NetworkManager cannot hold is not put back when a tunnel comes up: %s\n", oneLine(s.KeptErr.Error()))
-			for _, hint := range nmgre.Hints(s.KeptErr) {
+			for _, hint := range fault.Hints(s.KeptErr) {
 				fmt.Fprintf(a.stderr, "hint: %s\n", oneLine(hint))
 			}
 			return

@@ -11,17 +11,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/dbus"
+	"nmgre/routes/asroot"
+	"nmgre/routes/fault"
+	"nmgre/routes/gateway"
+	"nmgre/routes/keep"
+	"nmgre/routes/netlink"
+	"nmgre/routes/store"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
-
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/routes"
-	"nmgre/routes/asroot"
-	"nmgre/routes/gateway"
-	"nmgre/routes/store"
 )
 
 // The exit codes of the contract.
@@ -58,21 +60,21 @@ type app struct {
 
 // openHost wires this host's NetworkManager and kernel into the workflow.
 func openHost(ctx context.Context) (*nmgre.Host, func(), error) {
-	profiles, err := nm.Connect(ctx, nm.Options{})
+	profiles, err := dbus.Connect(ctx, dbus.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
-	kernel, err := routes.New()
+	kernel, err := netlink.New()
 	if err != nil {
 		_ = profiles.Close() // the error about the kernel is the one that counts
 		return nil, nil, err
 	}
 	files, forwarding := store.New("/", 0), gateway.New()
-	var keeper nmgre.Keeper = &nmgre.LocalKeeper{Tunnels: nmgre.TunnelsOf{Profiles: profiles}, Kernel: kernel, Gateway: forwarding, Store: files}
+	var keeper keep.Keeper = &keep.LocalKeeper{Tunnels: nm.TunnelsOf{Profiles: profiles}, Kernel: kernel, Gateway: forwarding, Store: files}
 	if !kernel.CanChange() {
 		keeper = asroot.New()
 	}
-	return &nmgre.Host{System: nmgre.System{Profiles: profiles, Kernel: kernel, Gateway: forwarding, Store: files, Keeper: keeper}}, func() {
+	return &nmgre.Host{System: nm.System{Profiles: profiles, Kernel: kernel, Gateway: forwarding, Store: files, Keeper: keeper}}, func() {
 		_ = kernel.Close()
 		_ = profiles.Close()
 	}, nil
@@ -122,13 +124,13 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.Is(err, errFault):
 		return exitFault
-	case errors.Is(err, nmgre.ErrNotPermitted):
+	case errors.Is(err, fault.ErrNotPermitted):
 		return exitNotPermitted
 	case errors.As(err, &begun):
 		return exitFailed
-	case errors.Is(err, nmgre.ErrNoNetworkManager):
+	case errors.Is(err, fault.ErrNoNetworkManager):
 		return exitNoNetworkManager
-	case errors.Is(err, nmgre.ErrInvalid):
+	case errors.Is(err, fault.ErrInvalid):
 		return exitInvalid
 	}
 	return exitFailed
@@ -141,7 +143,7 @@ func (a *app) printError(err error) {
 	}
 	for _, one := range flatten(err) {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(one.Error()))
-		for _, hint := range nmgre.Hints(one) {
+		for _, hint := range fault.Hints(one) {
 			fmt.Fprintf(a.stderr, "hint: %s\n", a.exactHint(oneLine(hint)))
 		}
 	}
@@ -149,10 +151,10 @@ func (a *app) printError(err error) {
 
 // exactHint says what to type in the place of what to do, where root is needed.
 func (a *app) exactHint(hint string) string {
-	if hint != nmgre.HintRoot {
+	if hint != fault.HintRoot {
 		return hint
 	}
-	return "run it as root: " + nmgre.SudoLine(a.typed)
+	return "run it as root: " + fault.SudoLine(a.typed)
 }
 
 // flatten returns the errors that were joined by errors.Join, err itself if none were.
@@ -162,7 +164,7 @@ func flatten(err error) []error {
 		return flatten(begun.error)
 	}
 	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // errors.Join's own type has no name
-	var single *nmgre.Error
+	var single *fault.Error
 	if !ok || errors.As(err, &single) && error(single) == err { //nolint:errorlint // as above
 		return []error{err}
 	}
@@ -174,7 +176,7 @@ func flatten(err error) []error {
 }
 
 // oneLine keeps what comes from elsewhere from making lines of its own.
-func oneLine(text string) string { return nmgre.Printable(strings.TrimSpace(text)) }
+func oneLine(text string) string { return fault.Printable(strings.TrimSpace(text)) }
 
 // printEvent tells of a step as it ends.
 func (a *app) printEvent(e nmgre.Event) {

@@ -1,13 +1,12 @@
 package main
 
 import (
+	"nmgre/routes/fault"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
-
-	"nmgre"
 )
 
 // manCommand writes the manual pages from the commands' own texts. It is for those who build and package nmgre.
@@ -18,13 +17,13 @@ func (a *app) manCommand() *cobra.Command {
 		Hidden: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "the directory is missing", Hint: "write it as: nmgre man DIRECTORY"}
+				return &fault.Error{Kind: fault.ErrInvalid, What: "the directory is missing", Hint: "write it as: nmgre man DIRECTORY"}
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil { //nolint:gosec // manual pages are for everyone
-				return &nmgre.Error{What: "cannot write the manual pages", Err: err}
+				return &fault.Error{What: "cannot write the manual pages", Err: err}
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true

@@ -2,16 +2,15 @@ package main
 
 import (
 	"errors"
+	"nmgre/routes/fault"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"nmgre"
 )
 
 // errShown ends a command whose message has been shown already.
-var errShown = &nmgre.Error{Kind: nmgre.ErrInvalid, What: "no command"}
+var errShown = &fault.Error{Kind: fault.ErrInvalid, What: "no command"}
 
 func (a *app) rootCommand() *cobra.Command {
 	var flags screenFlags
@@ -68,12 +67,12 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	if near := cmd.SuggestionsFor(word); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ")
 	}
-	return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "there is no command " + nmgre.Printable(word), Hint: hint}
+	return &fault.Error{Kind: fault.ErrInvalid, What: "there is no command " + fault.Printable(word), Hint: hint}
 }
 
 // flagError makes cobra's complaint about a flag one of ours.
 func flagError(cmd *cobra.Command, err error) error {
-	return &nmgre.Error{Kind: nmgre.ErrInvalid, What: nmgre.Printable(err.Error()), Hint: cmd.CommandPath() + " --help lists the flags"}
+	return &fault.Error{Kind: fault.ErrInvalid, What: fault.Printable(err.Error()), Hint: cmd.CommandPath() + " --help lists the flags"}
 }
 
 // oneName says what is missing when a command that takes a tunnel's name gets none or several.
@@ -85,7 +84,7 @@ func oneName(cmd *cobra.Command, args []string) error {
 	if len(args) > 1 {
 		what = "one tunnel at a time"
 	}
-	return &nmgre.Error{Kind: nmgre.ErrInvalid, What: what, Hint: "write it as: " + cmd.CommandPath() + " NAME, where NAME is a profile's name, interface or UUID"}
+	return &fault.Error{Kind: fault.ErrInvalid, What: what, Hint: "write it as: " + cmd.CommandPath() + " NAME, where NAME is a profile's name, interface or UUID"}
 }
 
 // noArguments refuses words that a command has no use for.
@@ -93,7 +92,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "what is " + nmgre.Printable(args[0]) + " for?", Hint: cmd.CommandPath() + " takes flags only"}
+	return &fault.Error{Kind: fault.ErrInvalid, What: "what is " + fault.Printable(args[0]) + " for?", Hint: cmd.CommandPath() + " takes flags only"}
 }
 
 const defaultWait = 30 * time.Second
@@ -108,7 +107,7 @@ func checkWait(wait time.Duration) error {
 	if wait > 0 {
 		return nil
 	}
-	return &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "wait", What: wait.String() + " is no time", Hint: "give a duration such as 10s or 1m"}
+	return &fault.Error{Kind: fault.ErrInvalid, Field: "wait", What: wait.String() + " is no time", Hint: "give a duration such as 10s or 1m"}
 }
 
 // jsonFlag adds --json to a command.

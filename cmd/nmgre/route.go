@@ -6,13 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/list"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"nmgre"
 )
 
 func (a *app) routeCommand() *cobra.Command {
@@ -27,13 +31,13 @@ All that is asked for is done, or nothing.`,
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
 			}
-			return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "what shall be done with the routes is missing", Hint: "nmgre route add|replace|delete|list NAME"}
+			return &fault.Error{Kind: fault.ErrInvalid, What: "what shall be done with the routes is missing", Hint: "nmgre route add|replace|delete|list NAME"}
 		},
 	}
 	cmd.AddCommand(
-		a.routeChange(nmgre.RouteAdd, "add routes to a tunnel"),
-		a.routeChange(nmgre.RouteReplace, "add routes to a tunnel, or put them in the place of others"),
-		a.routeChange(nmgre.RouteDelete, "delete routes of a tunnel"),
+		a.routeChange(plan.RouteAdd, "add routes to a tunnel"),
+		a.routeChange(plan.RouteReplace, "add routes to a tunnel, or put them in the place of others"),
+		a.routeChange(plan.RouteDelete, "delete routes of a tunnel"),
 		a.routeList())
 	return cmd
 }
@@ -45,7 +49,7 @@ type routeRun struct {
 	json bool
 }
 
-func (a *app) routeChange(op nmgre.RouteOp, short string) *cobra.Command {
+func (a *app) routeChange(op plan.RouteOp, short string) *cobra.Command {
 	var run routeRun
 	cmd := &cobra.Command{
 		Use:   string(op) + " NAME [ROUTE]",
@@ -85,28 +89,28 @@ func nameAndRoute(cmd *cobra.Command, args []string) error {
 }
 
 // readChange reads the routes from the command line and the file.
-func (a *app) readChange(op nmgre.RouteOp, words []string, run routeRun) (nmgre.RouteChange, error) {
-	change := nmgre.RouteChange{Op: op}
+func (a *app) readChange(op plan.RouteOp, words []string, run routeRun) (plan.RouteChange, error) {
+	change := plan.RouteChange{Op: op}
 	if err := checkWait(run.wait); err != nil {
 		return change, err
 	}
 	if (len(words) > 0) == (run.from != "") {
-		return change, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "route", What: "give one route, or --routes-from FILE",
+		return change, &fault.Error{Kind: fault.ErrInvalid, Field: "route", What: "give one route, or --routes-from FILE",
 			Hint: "write it as: nmgre route " + string(op) + " NAME 10.10.2.0/24"}
 	}
 	if run.from != "" {
-		list, err := a.readRoutes(run.from)
-		change.Routes, change.Lines = list.Routes, list.Lines
+		all, err := a.readRoutes(run.from)
+		change.Routes, change.Lines = all.Routes, all.Lines
 		return change, err
 	}
 	r, err := a.names().Parse(strings.Join(words, " "))
-	change.Routes = []nmgre.Route{r}
+	change.Routes = []routes.Route{r}
 	return change, err
 }
 
 // names are those that iproute2's files on this host have for tables and the like. What cannot be read has no names.
-func (a *app) names() nmgre.RouteNames {
-	names, err := nmgre.ReadRouteNames(os.DirFS(a.root))
+func (a *app) names() routes.Names {
+	names, err := routes.ReadNames(os.DirFS(a.root))
 	if err != nil {
 		fmt.Fprintf(a.stderr, "nmgre: warning: iproute2's names are not known: %s\n", oneLine(err.Error()))
 	}
@@ -117,25 +121,25 @@ func (a *app) names() nmgre.RouteNames {
 const maxRouteBytes = 256 << 20
 
 // readRoutes reads a file of routes, or standard input.
-func (a *app) readRoutes(name string) (nmgre.RouteList, error) {
+func (a *app) readRoutes(name string) (list.List, error) {
 	var in io.Reader = a.stdin
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
-			return nmgre.RouteList{}, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "routes-from", What: nmgre.Printable(err.Error()), Hint: "give a file with one route a line, or -"}
+			return list.List{}, &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(err.Error()), Hint: "give a file with one route a line, or -"}
 		}
 		defer func() { _ = file.Close() }() // it was only read
 		in = file
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxRouteBytes))
 	if err != nil {
-		return nmgre.RouteList{}, &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "routes-from", What: nmgre.Printable(err.Error()), Hint: "give a file with one route a line, or -"}
+		return list.List{}, &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(err.Error()), Hint: "give a file with one route a line, or -"}
 	}
-	list, err := a.names().ParseList(bytes.NewReader(text))
-	if err == nil && len(list.Routes) == 0 {
-		err = &nmgre.Error{Kind: nmgre.ErrInvalid, Field: "routes-from", What: nmgre.Printable(name) + " has no routes", Hint: "write one route a line"}
+	all, err := list.ParseList(a.names(), bytes.NewReader(text))
+	if err == nil && len(all.Routes) == 0 {
+		err = &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(name) + " has no routes", Hint: "write one route a line"}
 	}
-	return list, err
+	return all, err
 }
 
 // changedJSON is what a change of routes says with --json.
@@ -152,7 +156,7 @@ type changedJSON struct {
 // maxToldRoutes is how many routes are told one by one.
 const maxToldRoutes = 20
 
-func (a *app) printChanged(op nmgre.RouteOp, c nmgre.RouteChanged, asJSON bool) error {
+func (a *app) printChanged(op plan.RouteOp, c plan.RouteChanged, asJSON bool) error {
 	if asJSON {
 		out := changedJSON{Tunnel: c.Tunnel, Added: c.Added, Replaced: c.Replaced, Removed: c.Removed, Unchanged: c.Unchanged,
 			Routes: ownedJSON(c.Routes), Notes: append([]string{}, c.Notes...)}
@@ -161,7 +165,7 @@ func (a *app) printChanged(op nmgre.RouteOp, c nmgre.RouteChanged, asJSON bool) 
 	for _, note := range c.Notes {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(note))
 	}
-	if len(c.Routes) <= maxToldRoutes && op != nmgre.RouteDelete {
+	if len(c.Routes) <= maxToldRoutes && op != plan.RouteDelete {
 		for _, o := range c.Routes {
 			fmt.Fprintf(a.stderr, "nmgre: %s: %s (%s)\n", oneLine(o.Route.String()), o.Owner, o.Why)
 		}
@@ -170,11 +174,11 @@ func (a *app) printChanged(op nmgre.RouteOp, c nmgre.RouteChanged, asJSON bool) 
 	if c.Inactive {
 		later = "; the tunnel is down, they are set when it comes up"
 	}
-	fmt.Fprintf(a.stderr, "nmgre: %s: %d added, %d replaced, %d deleted, %d unchanged%s\n", nmgre.Printable(c.Tunnel), c.Added, c.Replaced, c.Removed, c.Unchanged, later)
+	fmt.Fprintf(a.stderr, "nmgre: %s: %d added, %d replaced, %d deleted, %d unchanged%s\n", fault.Printable(c.Tunnel), c.Added, c.Replaced, c.Removed, c.Unchanged, later)
 	return nil
 }
 
-func ownedJSON(list []nmgre.Owned) []routeJSON {
+func ownedJSON(list []nm.Owned) []routeJSON {
 	out := make([]routeJSON, len(list))
 	for i, o := range list {
 		out[i] = routeJSON{Route: o.Route.String(), Owner: string(o.Owner), Why: o.Why}
@@ -203,18 +207,18 @@ func (a *app) routeList() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printRoutes(routes []nmgre.RouteState, asJSON bool) error {
+func (a *app) printRoutes(set []nmgre.RouteState, asJSON bool) error {
 	if asJSON {
-		out := make([]routeJSON, len(routes))
-		for i, r := range routes {
+		out := make([]routeJSON, len(set))
+		for i, r := range set {
 			out[i] = routeJSON{Route: r.Route.String(), Owner: string(r.Owner), Why: r.Why, State: r.State}
 		}
 		return a.printJSON(out)
 	}
 	return a.table(func(w io.Writer) {
 		fmt.Fprintln(w, "ROUTE\tOWNER\tSTATE\tWHY")
-		for _, r := range routes {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", nmgre.Printable(r.Route.String()), r.Owner, r.State, r.Why)
+		for _, r := range set {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", fault.Printable(r.Route.String()), r.Owner, r.State, r.Why)
 		}
 	})
 }
@@ -231,7 +235,7 @@ func (a *app) hookCommand() *cobra.Command {
 			defer cancel()
 			return a.withHost(ctx, func(host *nmgre.Host) error {
 				if !host.Kernel.CanChange() { // others have their Keeper ask a person, and here there is none
-					return &nmgre.Error{Kind: nmgre.ErrNotPermitted, What: "the hook is root's", Hint: nmgre.HintRoot}
+					return &fault.Error{Kind: fault.ErrNotPermitted, What: "the hook is root's", Hint: fault.HintRoot}
 				}
 				c, err := host.Keeper.Converge(ctx)
 				for _, trouble := range c.Trouble {

@@ -3,10 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
 
 	"github.com/spf13/cobra"
-
-	"nmgre"
 )
 
 func (a *app) showCommand() *cobra.Command {
@@ -38,7 +39,7 @@ func (a *app) showCommand() *cobra.Command {
 }
 
 // printShow writes a field a line, and what the kernel has below.
-func (a *app) printShow(s nmgre.Status, far nmgre.Tunnel) error {
+func (a *app) printShow(s nmgre.Status, far nm.Tunnel) error {
 	return a.table(func(w io.Writer) {
 		for _, f := range showFields(s) {
 			if f.value != "" {
@@ -63,14 +64,14 @@ func showFields(s nmgre.Status) []field {
 	t := s.Tunnel
 	state := string(s.State)
 	if s.DeviceState != "" {
-		state += ", device " + nmgre.Printable(s.DeviceState)
+		state += ", device " + fault.Printable(s.DeviceState)
 	}
 	fields := []field{
-		{"name", nmgre.Printable(s.ID)}, {"interface", nmgre.Printable(t.Name)}, {"uuid", s.UUID}, {"state", state},
-		{"mode", t.Mode.String()}, {"local", outer(t.Local)}, {"remote", t.Remote.String()}, {"parent", nmgre.Printable(t.Parent)},
+		{"name", fault.Printable(s.ID)}, {"interface", fault.Printable(t.Name)}, {"uuid", s.UUID}, {"state", state},
+		{"mode", t.Mode.String()}, {"local", outer(t.Local)}, {"remote", t.Remote.String()}, {"parent", fault.Printable(t.Parent)},
 		{"input key", keyForms(t.InputKey)}, {"output key", keyForms(t.OutputKey)},
 		{"ttl", ttlText(t.TTL)}, {"tos", fmt.Sprintf("%#x", t.TOS)}, {"path MTU discovery", onOff(!t.NoPMTUD)},
-		{"mtu", mtuText(s)}, {"addresses", joined(t.Addresses)}, {"autoconnect", onOff(t.Autoconnect)}, {"file", nmgre.Printable(s.Path)},
+		{"mtu", mtuText(s)}, {"addresses", joined(t.Addresses)}, {"autoconnect", onOff(t.Autoconnect)}, {"file", fault.Printable(s.Path)},
 	}
 	if t.PeerAddress.IsValid() {
 		fields = append(fields, field{"peer address", t.PeerAddress.String()})

@@ -4,15 +4,19 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/nm/verify"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"strconv"
 	"strings"
 	"time"
-
-	"nmgre"
 )
 
 // printPlan writes every step with its reason and the commands that would do the same.
-func (a *app) printPlan(p nmgre.Plan, far nmgre.Tunnel, asJSON bool) error {
+func (a *app) printPlan(p plan.Plan, far nm.Tunnel, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(map[string]planJSON{"plan": plansJSON(p, far)})
 	}
@@ -39,7 +43,7 @@ func (a *app) printPlan(p nmgre.Plan, far nmgre.Tunnel, asJSON bool) error {
 }
 
 // printCreated writes what was made, what was proved of it, and what the far end needs.
-func (a *app) printCreated(c nmgre.Created, far nmgre.Tunnel, asJSON bool) error {
+func (a *app) printCreated(c nmgre.Created, far nm.Tunnel, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(createdJSON{Tunnel: showJSON(c.Status, far), Verify: c.Report})
 	}
@@ -55,19 +59,19 @@ func (a *app) printCreated(c nmgre.Created, far nmgre.Tunnel, asJSON bool) error
 }
 
 // printReport writes a line a check, hints below those that need one, and the verdict last.
-func (a *app) printReport(r nmgre.Report) error {
+func (a *app) printReport(r verify.Report) error {
 	err := a.table(func(w io.Writer) {
 		for _, c := range r.Checks {
 			summary := c.Summary
-			if c.Certainty == nmgre.Likely {
+			if c.Certainty == verify.Likely {
 				summary += " (likely)"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\n", c.Status, nmgre.Printable(c.ID), nmgre.Printable(summary))
-			if c.Evidence != "" && c.Status != nmgre.Skip {
-				fmt.Fprintf(w, "\t\t  %s\n", nmgre.Printable(c.Evidence))
+			fmt.Fprintf(w, "%s\t%s\t%s\n", c.Status, fault.Printable(c.ID), fault.Printable(summary))
+			if c.Evidence != "" && c.Status != verify.Skip {
+				fmt.Fprintf(w, "\t\t  %s\n", fault.Printable(c.Evidence))
 			}
 			if c.Hint != "" {
-				fmt.Fprintf(w, "\t\t  hint: %s\n", nmgre.Printable(c.Hint))
+				fmt.Fprintf(w, "\t\t  hint: %s\n", fault.Printable(c.Hint))
 			}
 		}
 	})
@@ -89,7 +93,7 @@ func outer(a netip.Addr) string {
 func joined(list []netip.Prefix) string { return strings.Join(texts(list), ", ") }
 
 // keyForms writes a key as the tools at the other end may show it.
-func keyForms(k *nmgre.Key) string {
+func keyForms(k *gre.Key) string {
 	if k == nil {
 		return ""
 	}

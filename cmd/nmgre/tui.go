@@ -3,6 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"nmgre/routes/store"
+	"nmgre/tui"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -11,10 +17,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
-	"nmgre/routes/store"
-	"nmgre/tui"
 )
 
 // screenFlags are those of nmgre without a command.
@@ -113,7 +115,7 @@ func rememberFiles(host *nmgre.Host) {
 	}
 	files = files.Remembering()
 	host.Store = files
-	if keeper, ok := host.Keeper.(*nmgre.LocalKeeper); ok {
+	if keeper, ok := host.Keeper.(*keep.LocalKeeper); ok {
 		keeper.Store = files
 	}
 }
@@ -146,26 +148,26 @@ func isUTF8() bool {
 type screenHost struct{ *nmgre.Host }
 
 // Manager says which NetworkManager there is.
-func (h *screenHost) Manager(ctx context.Context) (nmgre.Manager, error) {
+func (h *screenHost) Manager(ctx context.Context) (nm.Manager, error) {
 	return h.Profiles.Manager(ctx)
 }
 
 // Links returns the host's devices.
-func (h *screenHost) Links(ctx context.Context) ([]nmgre.Link, error) { return h.Kernel.Links(ctx) }
+func (h *screenHost) Links(ctx context.Context) ([]kernel.Link, error) { return h.Kernel.Links(ctx) }
 
 // Lookup asks the kernel for a way.
-func (h *screenHost) Lookup(ctx context.Context, q nmgre.Query) (nmgre.Hop, error) {
+func (h *screenHost) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 	return h.Kernel.Lookup(ctx, q)
 }
 
 // Probe sends echo requests.
-func (h *screenHost) Probe(ctx context.Context, p nmgre.Probe) (nmgre.ProbeResult, error) {
+func (h *screenHost) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error) {
 	return h.Kernel.Probe(ctx, p)
 }
 
 // Prompts says whether polkit asks for a password before NetworkManager changes anything, and whether it does before root keeps something.
-func (h *screenHost) Prompts(m nmgre.Manager) (always, forRoot bool) {
-	return m.Modify == nmgre.PermissionAuth || m.Control == nmgre.PermissionAuth, os.Geteuid() != 0
+func (h *screenHost) Prompts(m nm.Manager) (always, forRoot bool) {
+	return m.Modify == nm.PermissionAuth || m.Control == nm.PermissionAuth, os.Geteuid() != 0
 }
 
 // Reporting returns the same host, which tells what it does down to its calls to the bus and the kernel.
@@ -176,8 +178,8 @@ func (h *screenHost) Reporting(to tui.Listener) tui.Workflow {
 		host.Profiles = &toldProfiles{host.Profiles, to.Step}
 		host.Kernel = &toldKernel{host.Kernel, to.Step}
 		host.Gateway = &toldGateway{host.Gateway, to.Step}
-		if keeper, ok := host.Keeper.(*nmgre.LocalKeeper); ok {
-			host.Keeper = &nmgre.LocalKeeper{Tunnels: nmgre.TunnelsOf{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: keeper.Store}
+		if keeper, ok := host.Keeper.(*keep.LocalKeeper); ok {
+			host.Keeper = &keep.LocalKeeper{Tunnels: nm.TunnelsOf{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: keeper.Store}
 		}
 	}
 	return &screenHost{Host: &host}

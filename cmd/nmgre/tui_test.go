@@ -4,14 +4,15 @@ import (
 	"bytes"
 	"context"
 	"net/netip"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/verify"
+	"nmgre/tui"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
-
-	"nmgre"
-	"nmgre/tui"
 )
 
 // talk runs nmgre --plain with these answers.
@@ -59,9 +60,9 @@ func TestReportingTellsEveryCall(t *testing.T) {
 	var checks int
 	wf := (&screenHost{Host: host}).Reporting(tui.Listener{
 		Step:  func(e nmgre.Event) { said = append(said, e.What); commands = append(commands, e.Commands...) },
-		Check: func(nmgre.Check) { checks++ },
+		Check: func(verify.Check) { checks++ },
 	})
-	want := nmgre.NewTunnel()
+	want := nm.NewTunnel()
 	want.Remote, want.Addresses = netip.MustParseAddr("100.0.2.100"), []netip.Prefix{netip.MustParsePrefix("172.16.0.1/30")}
 	plan, err := wf.Plan(ctx, want)
 	if err != nil {

@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
-
 	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"time"
 )
 
 // told does one call to the bus or the kernel, and tells of it as a detail.
@@ -18,12 +22,12 @@ func told(tell func(nmgre.Event), what string, do func() error, commands ...stri
 
 // toldProfiles tells of every call that changes something over D-Bus.
 type toldProfiles struct {
-	nmgre.Profiles
+	nm.Profiles
 	tell func(nmgre.Event)
 }
 
 // Add tells of the call.
-func (p *toldProfiles) Add(ctx context.Context, uuid string, t nmgre.Tunnel) error {
+func (p *toldProfiles) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
 	return told(p.tell, "D-Bus: Settings.AddConnection2 "+uuid, func() error { return p.Profiles.Add(ctx, uuid, t) })
 }
 
@@ -48,13 +52,13 @@ func (p *toldProfiles) Delete(ctx context.Context, uuid string) error {
 }
 
 // SetRoutes tells of the calls.
-func (p *toldProfiles) SetRoutes(ctx context.Context, uuid string, from, to []nmgre.Route) error {
+func (p *toldProfiles) SetRoutes(ctx context.Context, uuid string, from, to []routes.Route) error {
 	what := fmt.Sprintf("D-Bus: Settings.Connection.Update2 and Device.Reapply, %d routes, %s", len(to), uuid)
 	return told(p.tell, what, func() error { return p.Profiles.SetRoutes(ctx, uuid, from, to) })
 }
 
 // Update tells of the call.
-func (p *toldProfiles) Update(ctx context.Context, uuid string, t nmgre.Tunnel) (back func(context.Context) error, err error) {
+func (p *toldProfiles) Update(ctx context.Context, uuid string, t nm.Tunnel) (back func(context.Context) error, err error) {
 	err = told(p.tell, "D-Bus: Settings.Connection.Update2 in memory "+uuid, func() error {
 		back, err = p.Profiles.Update(ctx, uuid, t)
 		return err
@@ -69,18 +73,18 @@ func (p *toldProfiles) Reapply(ctx context.Context, uuid string) error {
 
 // toldKernel tells of what is asked of the kernel, and changed in it, over netlink.
 type toldKernel struct {
-	nmgre.Kernel
+	kernel.Kernel
 	tell func(nmgre.Event)
 }
 
 // Links tells of the dump.
-func (k *toldKernel) Links(ctx context.Context) (links []nmgre.Link, err error) {
+func (k *toldKernel) Links(ctx context.Context) (links []kernel.Link, err error) {
 	err = told(k.tell, "netlink: RTM_GETLINK, RTM_GETADDR", func() error { links, err = k.Kernel.Links(ctx); return err }, "ip -d -s address show")
 	return links, err
 }
 
 // Lookup tells of the question and of the answer.
-func (k *toldKernel) Lookup(ctx context.Context, q nmgre.Query) (hop nmgre.Hop, err error) {
+func (k *toldKernel) Lookup(ctx context.Context, q kernel.Query) (hop kernel.Hop, err error) {
 	command := "ip route get " + q.To.String()
 	if q.From.IsValid() {
 		command += " from " + q.From.String()
@@ -93,7 +97,7 @@ func (k *toldKernel) Lookup(ctx context.Context, q nmgre.Query) (hop nmgre.Hop, 
 }
 
 // SyncRoutes tells how many routes are changed.
-func (k *toldKernel) SyncRoutes(ctx context.Context, want []nmgre.OwnRoute, opts nmgre.SyncOptions) (result nmgre.SyncResult, err error) {
+func (k *toldKernel) SyncRoutes(ctx context.Context, want []kernel.OwnRoute, opts kernel.SyncOptions) (result kernel.SyncResult, err error) {
 	if opts.DryRun {
 		return k.Kernel.SyncRoutes(ctx, want, opts)
 	}
@@ -107,7 +111,7 @@ func (k *toldKernel) SyncRoutes(ctx context.Context, want []nmgre.OwnRoute, opts
 // maxListedRoutes bounds how many routes are told one by one.
 const maxListedRoutes = 20
 
-func routeCommands(want []nmgre.OwnRoute, result nmgre.SyncResult) []string {
+func routeCommands(want []kernel.OwnRoute, result kernel.SyncResult) []string {
 	var commands []string
 	for _, i := range append(append([]int(nil), result.Added...), result.Replaced...) {
 		if len(commands) == maxListedRoutes || i >= len(want) {
@@ -119,22 +123,22 @@ func routeCommands(want []nmgre.OwnRoute, result nmgre.SyncResult) []string {
 }
 
 // Probe tells what came back.
-func (k *toldKernel) Probe(ctx context.Context, p nmgre.Probe) (result nmgre.ProbeResult, err error) {
+func (k *toldKernel) Probe(ctx context.Context, p kernel.Probe) (result kernel.ProbeResult, err error) {
 	begin := time.Now()
 	result, err = k.Kernel.Probe(ctx, p)
-	k.tell(nmgre.Event{What: fmt.Sprintf("ICMP: %d sent to %s by %s, %d answered", result.Sent, p.To, nmgre.Printable(p.Dev), result.Received),
-		Took: time.Since(begin), Err: err, Detail: true, Commands: []string{fmt.Sprintf("ping -c %d -I %s %s", max(result.Sent, 1), nmgre.Printable(p.Dev), p.To)}})
+	k.tell(nmgre.Event{What: fmt.Sprintf("ICMP: %d sent to %s by %s, %d answered", result.Sent, p.To, fault.Printable(p.Dev), result.Received),
+		Took: time.Since(begin), Err: err, Detail: true, Commands: []string{fmt.Sprintf("ping -c %d -I %s %s", max(result.Sent, 1), fault.Printable(p.Dev), p.To)}})
 	return result, err
 }
 
 // toldGateway tells of what is changed for forwarded packets.
 type toldGateway struct {
-	nmgre.Gateway
+	keep.Gateway
 	tell func(nmgre.Event)
 }
 
 // SetRules tells of the transaction.
-func (g *toldGateway) SetRules(ctx context.Context, want []nmgre.Rule) (changed bool, err error) {
+func (g *toldGateway) SetRules(ctx context.Context, want []keep.Rule) (changed bool, err error) {
 	err = told(g.tell, fmt.Sprintf("netlink: nftables, %d rules", len(want)), func() error { changed, err = g.Gateway.SetRules(ctx, want); return err },
 		"nft list ruleset")
 	return changed, err
@@ -146,6 +150,6 @@ func (g *toldGateway) SetForwarding(ctx context.Context, dev string, on bool) er
 	if on {
 		value = 1
 	}
-	key := fmt.Sprintf("net.ipv4.conf.%s.forwarding=%d", nmgre.Printable(dev), value)
+	key := fmt.Sprintf("net.ipv4.conf.%s.forwarding=%d", fault.Printable(dev), value)
 	return told(g.tell, "sysctl: "+key, func() error { return g.Gateway.SetForwarding(ctx, dev, on) }, "sysctl -w "+key)
 }

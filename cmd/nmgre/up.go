@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"nmgre"
 )
 
 func (a *app) upCommand() *cobra.Command {
@@ -15,7 +16,7 @@ func (a *app) upCommand() *cobra.Command {
 }
 
 // changeCommand makes a command that does one thing to one tunnel and says so.
-func (a *app) changeCommand(use, short, done string, change func(*nmgre.Host, context.Context, string) (nmgre.Profile, error)) *cobra.Command {
+func (a *app) changeCommand(use, short, done string, change func(*nmgre.Host, context.Context, string) (nm.Profile, error)) *cobra.Command {
 	var wait time.Duration
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -40,7 +41,7 @@ func (a *app) changeCommand(use, short, done string, change func(*nmgre.Host, co
 				if asJSON {
 					return a.printJSON(changeJSON{Name: profile.ID, UUID: profile.UUID, Interface: profile.Tunnel.Name, Done: done})
 				}
-				fmt.Fprintf(a.stderr, "nmgre: %s %s\n", nmgre.Printable(profile.Tunnel.Name), done)
+				fmt.Fprintf(a.stderr, "nmgre: %s %s\n", fault.Printable(profile.Tunnel.Name), done)
 				return nil
 			})
 		},

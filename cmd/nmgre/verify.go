@@ -2,17 +2,17 @@ package main
 
 import (
 	"context"
+	"nmgre"
+	"nmgre/nm/verify"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"nmgre"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
 	var peerAddress string
 	var asJSON bool
-	var opts nmgre.VerifyOptions
+	var opts verify.Options
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "verify NAME",
@@ -47,14 +47,14 @@ tunnel. Each check passes, warns, fails or is skipped; the exit code is 3 if one
 	return cmd
 }
 
-func (a *app) printVerify(report nmgre.Report, asJSON bool) error {
+func (a *app) printVerify(report verify.Report, asJSON bool) error {
 	var err error
 	if asJSON {
 		err = a.printJSON(report)
 	} else {
 		err = a.printReport(report)
 	}
-	if err == nil && report.Verdict == nmgre.Fail {
+	if err == nil && report.Verdict == verify.Fail {
 		return errFault
 	}
 	return err

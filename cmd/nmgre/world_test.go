@@ -5,21 +5,26 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/dbus"
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"nmgre/routes/store"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/nm/nmtest"
-	"nmgre/routes/store"
 )
 
 // world is a host for the commands: a NetworkManager on a bus of the test's own, and a kernel that has a link for every profile that is up.
 type world struct {
 	t      *testing.T
-	bus    *nmtest.Bus
+	bus    *dbustest.Bus
 	kernel stubKernel
 	// gateway is the kernel's forwarding, root the folder that stands for "/".
 	gateway stubGateway
@@ -29,8 +34,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, bus: nmtest.Start(t)}
-	w.kernel = stubKernel{bus: w.bus, root: true, routes: make(map[string][]nmgre.KernelRoute)}
+	w := &world{t: t, bus: dbustest.Start(t)}
+	w.kernel = stubKernel{bus: w.bus, root: true, routes: make(map[string][]kernel.HeldRoute)}
 	w.gateway = stubGateway{forwarding: make(map[string]bool)}
 	w.root = t.TempDir()
 	return w
@@ -66,25 +71,25 @@ func (w *world) must(args ...string) outcome {
 }
 
 func (w *world) open(ctx context.Context) (*nmgre.Host, func(), error) {
-	profiles, err := nm.Connect(ctx, nm.Options{Address: w.bus.Address()})
+	profiles, err := dbus.Connect(ctx, dbus.Options{Address: w.bus.Address()})
 	if err != nil {
 		return nil, nil, err
 	}
 	files := store.New(w.root, os.Getuid())
-	keeper := &nmgre.LocalKeeper{Tunnels: nmgre.TunnelsOf{Profiles: profiles}, Kernel: &w.kernel, Gateway: &w.gateway, Store: files}
-	return &nmgre.Host{System: nmgre.System{Profiles: profiles, Kernel: &w.kernel, Gateway: &w.gateway, Store: files, Keeper: keeper}},
+	keeper := &keep.LocalKeeper{Tunnels: nm.TunnelsOf{Profiles: profiles}, Kernel: &w.kernel, Gateway: &w.gateway, Store: files}
+	return &nmgre.Host{System: nm.System{Profiles: profiles, Kernel: &w.kernel, Gateway: &w.gateway, Store: files, Keeper: keeper}},
 		func() { _ = profiles.Close() }, nil
 }
 
 // stubGateway remembers what it is told.
 type stubGateway struct {
-	rules      []nmgre.Rule
+	rules      []keep.Rule
 	forwarding map[string]bool
 }
 
-func (g *stubGateway) Missing(context.Context, []nmgre.Rule) ([]int, error) { return nil, nil }
+func (g *stubGateway) Missing(context.Context, []keep.Rule) ([]int, error) { return nil, nil }
 
-func (g *stubGateway) SetRules(_ context.Context, want []nmgre.Rule) (bool, error) {
+func (g *stubGateway) SetRules(_ context.Context, want []keep.Rule) (bool, error) {
 	changed := !slices.Equal(g.rules, want)
 	g.rules = slices.Clone(want)
 	return changed, nil
@@ -99,79 +104,79 @@ func (g *stubGateway) SetForwarding(_ context.Context, dev string, on bool) erro
 	return nil
 }
 
-func (g *stubGateway) Obstacles(context.Context, []string) ([]nmgre.Obstacle, error) { return nil, nil }
+func (g *stubGateway) Obstacles(context.Context, []string) ([]keep.Obstacle, error) { return nil, nil }
 
 // stubKernel is eth0 with the way out, eth1 with a LAN, and the links of the profiles that the bus has up.
 type stubKernel struct {
-	bus      *nmtest.Bus
+	bus      *dbustest.Bus
 	root     bool
 	lacksGRE bool
 	silent   bool // the far end is
-	routes   map[string][]nmgre.KernelRoute
+	routes   map[string][]kernel.HeldRoute
 }
 
-func (k *stubKernel) Supports(m nmgre.Mode) error {
+func (k *stubKernel) Supports(m gre.Mode) error {
 	if k.lacksGRE {
-		return &nmgre.Error{Kind: nmgre.ErrUnsupported, What: "this kernel has no " + m.String(), Hint: "load ip_gre"}
+		return &fault.Error{Kind: fault.ErrUnsupported, What: "this kernel has no " + m.String(), Hint: "load ip_gre"}
 	}
 	return nil
 }
 
 func (k *stubKernel) CanChange() bool { return k.root }
 
-func (k *stubKernel) Links(context.Context) ([]nmgre.Link, error) {
+func (k *stubKernel) Links(context.Context) ([]kernel.Link, error) {
 	prefix := netip.MustParsePrefix
-	links := []nmgre.Link{
+	links := []kernel.Link{
 		{Index: 1, Name: "lo", Up: true, MTU: 65536, Addresses: []netip.Prefix{prefix("127.0.0.1/8")}},
 		{Index: 2, Name: "eth0", Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("100.0.1.100/24")}},
 		{Index: 3, Name: "eth1", Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("10.10.1.1/24")}},
 	}
 	for _, t := range k.tunnels() {
-		links = append(links, nmgre.Link{Index: len(links) + 1, Name: t.Name, Kind: t.Mode.String(), Up: true, MTU: int(t.MTU), Addresses: t.Addresses,
-			GRE: &nmgre.GRELink{Mode: t.Mode, Local: t.Local, Remote: t.Remote, InputKey: t.InputKey, OutputKey: t.OutputKey, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD}})
+		links = append(links, kernel.Link{Index: len(links) + 1, Name: t.Name, Kind: t.Mode.String(), Up: true, MTU: int(t.MTU), Addresses: t.Addresses,
+			GRE: &kernel.GRELink{Mode: t.Mode, Local: t.Local, Remote: t.Remote, InputKey: t.InputKey, OutputKey: t.OutputKey, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD}})
 	}
 	return links, nil
 }
 
 // tunnels are the profiles that are up.
-func (k *stubKernel) tunnels() []nmgre.Tunnel {
-	var up []nmgre.Tunnel
+func (k *stubKernel) tunnels() []nm.Tunnel {
+	var up []nm.Tunnel
 	for _, p := range k.bus.Profiles() {
-		if t, err := nm.Decode(p.Settings); err == nil && p.Active {
+		if t, err := wire.Decode(p.Settings); err == nil && p.Active {
 			up = append(up, t)
 		}
 	}
 	return up
 }
 
-func (k *stubKernel) Lookup(ctx context.Context, q nmgre.Query) (nmgre.Hop, error) {
+func (k *stubKernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 	for _, t := range k.tunnels() {
 		for _, r := range t.Routes {
 			if r.Dst.Contains(q.To) {
-				return nmgre.Hop{Dev: t.Name, Src: t.Addresses[0].Addr(), MTU: int(t.MTU), Match: r.Dst}, nil
+				return kernel.Hop{Dev: t.Name, Src: t.Addresses[0].Addr(), MTU: int(t.MTU), Match: r.Dst}, nil
 			}
 		}
 	}
 	own, _ := k.OwnRoutes(ctx)
-	for dev, routes := range own {
-		for _, r := range routes {
+	for dev, set := range own {
+		for _, r := range set {
 			if r.Dst.Contains(q.To) {
-				return nmgre.Hop{Dev: dev, Match: r.Dst}, nil
+				return kernel.Hop{Dev: dev, Match: r.Dst}, nil
 			}
 		}
 	}
-	return nmgre.Hop{Dev: "eth0", Via: netip.MustParseAddr("100.0.1.1"), Src: netip.MustParseAddr("100.0.1.100"), MTU: 1500,
+	return kernel.Hop{Dev: "eth0", Via: netip.MustParseAddr("100.0.1.1"), Src: netip.MustParseAddr("100.0.1.100"), MTU: 1500,
 		Match: netip.MustParsePrefix("0.0.0.0/0")}, nil
 }
 
-func (k *stubKernel) Routes(ctx context.Context, dev string, to func(netip.Prefix) bool) ([]nmgre.KernelRoute, error) {
-	routes, err := k.OwnRoutes(ctx)
-	return slices.DeleteFunc(slices.Clone(routes[dev]), func(r nmgre.KernelRoute) bool { return to != nil && !to(r.Dst) }), err
+func (k *stubKernel) Routes(ctx context.Context, dev string, to func(netip.Prefix) bool) ([]kernel.HeldRoute, error) {
+	set, err := k.OwnRoutes(ctx)
+	return slices.DeleteFunc(slices.Clone(set[dev]), func(r kernel.HeldRoute) bool { return to != nil && !to(r.Dst) }), err
 }
 
 // OwnRoutes leaves out the routes of devices that are gone, as the kernel does.
-func (k *stubKernel) OwnRoutes(context.Context) (map[string][]nmgre.KernelRoute, error) {
-	there := make(map[string][]nmgre.KernelRoute)
+func (k *stubKernel) OwnRoutes(context.Context) (map[string][]kernel.HeldRoute, error) {
+	there := make(map[string][]kernel.HeldRoute)
 	for _, t := range k.tunnels() {
 		if routes := k.routes[t.Name]; len(routes) > 0 {
 			there[t.Name] = routes
@@ -180,25 +185,25 @@ func (k *stubKernel) OwnRoutes(context.Context) (map[string][]nmgre.KernelRoute,
 	return there, nil
 }
 
-func (k *stubKernel) RoutesTo(context.Context, netip.Addr) ([]nmgre.DeviceRoute, error) {
+func (k *stubKernel) RoutesTo(context.Context, netip.Addr) ([]kernel.DeviceRoute, error) {
 	return nil, nil
 }
 
-func (k *stubKernel) SyncRoutes(_ context.Context, want []nmgre.OwnRoute, _ nmgre.SyncOptions) (nmgre.SyncResult, error) {
-	k.routes = make(map[string][]nmgre.KernelRoute)
+func (k *stubKernel) SyncRoutes(_ context.Context, want []kernel.OwnRoute, _ kernel.SyncOptions) (kernel.SyncResult, error) {
+	k.routes = make(map[string][]kernel.HeldRoute)
 	for _, r := range want {
-		k.routes[r.Dev] = append(k.routes[r.Dev], nmgre.KernelRoute{Route: *r.Route, Protocol: nmgre.RouteProtocol})
+		k.routes[r.Dev] = append(k.routes[r.Dev], kernel.HeldRoute{Route: *r.Route, Protocol: kernel.RouteProtocol})
 	}
-	return nmgre.SyncResult{}, nil
+	return kernel.SyncResult{}, nil
 }
 
-func (k *stubKernel) Watch(context.Context) (<-chan nmgre.KernelEvent, error) {
-	return make(chan nmgre.KernelEvent), nil
+func (k *stubKernel) Watch(context.Context) (<-chan kernel.Event, error) {
+	return make(chan kernel.Event), nil
 }
 
-func (k *stubKernel) Probe(_ context.Context, p nmgre.Probe) (nmgre.ProbeResult, error) {
+func (k *stubKernel) Probe(_ context.Context, p kernel.Probe) (kernel.ProbeResult, error) {
 	if k.silent {
-		return nmgre.ProbeResult{Sent: p.Count}, nil
+		return kernel.ProbeResult{Sent: p.Count}, nil
 	}
-	return nmgre.ProbeResult{Sent: p.Enough, Received: p.Enough}, nil
+	return kernel.ProbeResult{Sent: p.Enough, Received: p.Enough}, nil
 }

@@ -7,9 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 	"slices"
-
-	"nmgre"
 )
 
 // Bounds of an answer, in bytes, and of what stands in it.
@@ -52,7 +53,7 @@ type refusalJSON struct {
 }
 
 // encodeResult makes the result of what a Keeper has returned. Of very long lists the beginning is told, and very large numbers are cut.
-func encodeResult(c nmgre.Converged, err error) resultJSON {
+func encodeResult(c keep.Converged, err error) resultJSON {
 	r := resultJSON{Changed: c.Changed, Trouble: c.Trouble[:min(len(c.Trouble), maxTroubles)],
 		Added: min(len(c.Routes.Added), maxCount), Replaced: min(len(c.Routes.Replaced), maxCount),
 		Unchanged: min(c.Routes.Unchanged, maxCount), Removed: min(c.Routes.Removed, maxCount)}
@@ -68,15 +69,15 @@ func encodeResult(c nmgre.Converged, err error) resultJSON {
 
 // decode returns what the helper's Keeper has returned, with all texts made printable. The routes that were added and replaced are as
 // many as there were, with -1 for their indexes.
-func (r resultJSON) decode() (nmgre.Converged, error) {
-	c := nmgre.Converged{Changed: r.Changed}
+func (r resultJSON) decode() (keep.Converged, error) {
+	c := keep.Converged{Changed: r.Changed}
 	unknown := []int{-1}
-	c.Routes = nmgre.SyncResult{Added: slices.Repeat(unknown, r.Added), Replaced: slices.Repeat(unknown, r.Replaced), Unchanged: r.Unchanged, Removed: r.Removed}
+	c.Routes = kernel.SyncResult{Added: slices.Repeat(unknown, r.Added), Replaced: slices.Repeat(unknown, r.Replaced), Unchanged: r.Unchanged, Removed: r.Removed}
 	for _, refusal := range r.Refused {
-		c.Refused = append(c.Refused, nmgre.Refusal{Index: refusal.Index, Err: refusal.Error.err()})
+		c.Refused = append(c.Refused, kernel.Refusal{Index: refusal.Index, Err: refusal.Error.err()})
 	}
 	for _, trouble := range r.Trouble {
-		c.Trouble = append(c.Trouble, nmgre.Printable(trouble))
+		c.Trouble = append(c.Trouble, fault.Printable(trouble))
 	}
 	if r.Error != nil {
 		return c, r.Error.err()
@@ -170,7 +171,7 @@ func parseMessage(line []byte) message {
 		err = m.Result.check()
 	}
 	if err != nil {
-		return message{err: errors.New(nmgre.Printable(err.Error()))}
+		return message{err: errors.New(fault.Printable(err.Error()))}
 	}
 	return message{progress: m.Progress, result: m.Result}
 }

@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 	"reflect"
 	"strings"
 	"testing"
-
-	"nmgre"
 )
 
 // heard returns what is said in an answer.
@@ -32,16 +33,16 @@ func heard(text string) (hello bool, progress []progressJSON, results []resultJS
 func TestErrorsOnTheWire(t *testing.T) {
 	for _, k := range kinds {
 		for _, err := range []error{
-			&nmgre.Error{Kind: k.kind, What: "w"}, fmt.Errorf("f: %w", k.kind), fmt.Errorf("line 3: %w", &nmgre.Error{Kind: k.kind, Hint: "h", What: "w"}),
-			errors.Join(&nmgre.Error{What: "a", Err: k.kind}, errors.New("b")), &nmgre.Error{Field: "route", Err: errors.Join(errors.New("a"), k.kind)},
+			&fault.Error{Kind: k.kind, What: "w"}, fmt.Errorf("f: %w", k.kind), fmt.Errorf("line 3: %w", &fault.Error{Kind: k.kind, Hint: "h", What: "w"}),
+			errors.Join(&fault.Error{What: "a", Err: k.kind}, errors.New("b")), &fault.Error{Field: "route", Err: errors.Join(errors.New("a"), k.kind)},
 		} {
 			got := encodeError(err, 0)
 			if problem := got.check(0); problem != nil {
 				t.Errorf("%v: %v", err, problem)
 			}
 			back := got.err()
-			if !errors.Is(back, k.kind) || back.Error() != strings.ReplaceAll(nmgre.Printable(err.Error()), `\n`, "\n") || !reflect.DeepEqual(nmgre.Hints(back), nmgre.Hints(err)) {
-				t.Errorf("%v became %v, hints %q", err, back, nmgre.Hints(back))
+			if !errors.Is(back, k.kind) || back.Error() != strings.ReplaceAll(fault.Printable(err.Error()), `\n`, "\n") || !reflect.DeepEqual(fault.Hints(back), fault.Hints(err)) {
+				t.Errorf("%v became %v, hints %q", err, back, fault.Hints(back))
 			}
 		}
 	}
@@ -50,7 +51,7 @@ func TestErrorsOnTheWire(t *testing.T) {
 	}
 	var deep error = errors.New("bottom")
 	for range 50 {
-		deep = &nmgre.Error{What: "x", Err: deep}
+		deep = &fault.Error{What: "x", Err: deep}
 	}
 	if f := encodeError(deep, 0); f.check(0) != nil || !strings.Contains(f.err().Error(), "bottom") {
 		t.Errorf("%v", f.err())
@@ -106,13 +107,13 @@ func TestAnswerRefused(t *testing.T) {
 
 // What a Keeper returns is bounded on its way, whatever it is, and can always be read.
 func TestLargeResult(t *testing.T) {
-	c := nmgre.Converged{Routes: nmgre.SyncResult{Unchanged: 1 << 40}}
+	c := keep.Converged{Routes: kernel.SyncResult{Unchanged: 1 << 40}}
 	for i := range 2 * maxRefused {
-		c.Refused = append(c.Refused, nmgre.Refusal{Index: i, Err: &nmgre.Error{Kind: nmgre.ErrInvalid, What: "route 10.0.0.0/8: the kernel says: invalid argument"}})
+		c.Refused = append(c.Refused, kernel.Refusal{Index: i, Err: &fault.Error{Kind: fault.ErrInvalid, What: "route 10.0.0.0/8: the kernel says: invalid argument"}})
 		c.Trouble = append(c.Trouble, "trouble\xff")
 	}
 	var b bytes.Buffer
-	err := Serve(t.Context(), strings.NewReader("nmgre-request 1 converge\n"), &b, func(context.Context, Request, func(done, total int)) (nmgre.Converged, error) {
+	err := Serve(t.Context(), strings.NewReader("nmgre-request 1 converge\n"), &b, func(context.Context, Request, func(done, total int)) (keep.Converged, error) {
 		return c, nil
 	})
 	if err != nil {
@@ -140,7 +141,7 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		c, failure := results[0].decode()
-		words := append(c.Trouble, nmgre.Hints(failure)...)
+		words := append(c.Trouble, fault.Hints(failure)...)
 		if failure != nil {
 			words = append(words, strings.ReplaceAll(failure.Error(), "\n", " "))
 		}

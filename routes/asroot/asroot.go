@@ -8,11 +8,11 @@ package asroot
 import (
 	"context"
 	"errors"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"path/filepath"
 	"time"
-
-	"nmgre"
 )
 
 // Keeper has the helper keep what NetworkManager cannot hold. It implements [nmgre.Keeper].
@@ -30,7 +30,7 @@ type Keeper struct {
 	grace time.Duration // for a helper at work to take everything back; more than the workflow allows for that
 }
 
-var _ nmgre.Keeper = (*Keeper)(nil)
+var _ keep.Keeper = (*Keeper)(nil)
 
 // New returns the Keeper of this program, with pkexec and the policy where every distribution has them.
 func New() *Keeper {
@@ -45,9 +45,9 @@ func New() *Keeper {
 }
 
 // Keep has k kept. Of what was added and replaced the numbers are told only.
-func (k *Keeper) Keep(ctx context.Context, kept nmgre.Kept, progress func(done, total int)) (nmgre.Converged, error) {
+func (k *Keeper) Keep(ctx context.Context, kept keep.Kept, progress func(done, total int)) (keep.Converged, error) {
 	if kept.Empty() {
-		return nmgre.Converged{}, k.Forget(ctx, kept.UUID)
+		return keep.Converged{}, k.Forget(ctx, kept.UUID)
 	}
 	return k.run(ctx, Request{Verb: VerbKeep, Kept: kept}, progress)
 }
@@ -55,24 +55,24 @@ func (k *Keeper) Keep(ctx context.Context, kept nmgre.Kept, progress func(done, 
 // Forget has what is kept for a tunnel removed.
 func (k *Keeper) Forget(ctx context.Context, uuid string) error {
 	_, err := k.run(ctx, Request{Verb: VerbForget, UUID: uuid}, nil)
-	if errors.Is(err, nmgre.ErrNotFound) {
+	if errors.Is(err, fault.ErrNotFound) {
 		return nil // it is gone already
 	}
 	return err
 }
 
 // Converge has the kernel made to have what the files want.
-func (k *Keeper) Converge(ctx context.Context) (nmgre.Converged, error) {
+func (k *Keeper) Converge(ctx context.Context) (keep.Converged, error) {
 	return k.run(ctx, Request{Verb: VerbConverge}, nil)
 }
 
 // run has one request carried out.
-func (k *Keeper) run(ctx context.Context, r Request, progress func(done, total int)) (nmgre.Converged, error) {
+func (k *Keeper) run(ctx context.Context, r Request, progress func(done, total int)) (keep.Converged, error) {
 	if err := k.MayKeep(); err != nil {
-		return nmgre.Converged{}, err
+		return keep.Converged{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return nmgre.Converged{}, err
+		return keep.Converged{}, err
 	}
 	t := k.terminal()
 	defer t.restore()
@@ -83,7 +83,7 @@ func (k *Keeper) run(ctx context.Context, r Request, progress func(done, total i
 	defer a.stop()
 	c, err := k.start(r, t != nil && a == nil)
 	if err != nil {
-		return nmgre.Converged{}, err
+		return keep.Converged{}, err
 	}
 	defer c.release()
 	c.follow(ctx, progress)

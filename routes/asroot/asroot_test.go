@@ -5,27 +5,27 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"nmgre"
 )
 
 const uuid = "8fc1c7d4-5a0c-4f7e-9d0a-2f0b8a3c1d2e"
 
 // kept is something to keep with n routes.
-func kept(t testing.TB, n int) nmgre.Kept {
+func kept(t testing.TB, n int) keep.Kept {
 	t.Helper()
 	var text strings.Builder
 	fmt.Fprintf(&text, "version 1\nuuid %s\ninterface gre1\nremote 100.0.2.100\ninner 172.16.0.0/30\nsnat 10.10.2.0/24 masquerade\nforward gre1 eth1\n", uuid)
 	for i := range n {
 		fmt.Fprintf(&text, "route 10.%d.%d.%d/32 nexthop via 172.16.0.2 nexthop dev gre2 weight 2\n", i>>16&255, i>>8&255, i&255)
 	}
-	k, err := nmgre.ParseKept(strings.NewReader(text.String()))
+	k, err := keep.ParseKept(strings.NewReader(text.String()))
 	if err != nil || len(k.Bad) > 0 {
 		t.Fatal(err, k.Bad)
 	}
@@ -77,11 +77,11 @@ func TestKeeperManyRoutes(t *testing.T) {
 
 // An empty Kept is forgotten, and what is gone already is no error.
 func TestKeeperForgets(t *testing.T) {
-	c, err := keeper(t, "gone").Keep(t.Context(), nmgre.Kept{UUID: uuid, Name: "gre1"}, nil)
+	c, err := keeper(t, "gone").Keep(t.Context(), keep.Kept{UUID: uuid, Name: "gre1"}, nil)
 	if err != nil || c.Changed {
 		t.Error(c, err)
 	}
-	if _, err := keeper(t, "gone").Converge(t.Context()); !errors.Is(err, nmgre.ErrNotFound) {
+	if _, err := keeper(t, "gone").Converge(t.Context()); !errors.Is(err, fault.ErrNotFound) {
 		t.Errorf("converge: %v", err)
 	}
 }
@@ -89,11 +89,11 @@ func TestKeeperForgets(t *testing.T) {
 // The errors of the helper's Keeper come back as they are: kinds, fields, words and hints.
 func TestKeeperBringsErrorsBack(t *testing.T) {
 	c, err := keeper(t, "kernel").Keep(t.Context(), kept(t, 2), nil)
-	if !errors.Is(err, nmgre.ErrInvalid) || errors.Is(err, nmgre.ErrLeftBehind) || err.Error() != "route: 10.1.0.0/16: no such device\nand 3 more" {
+	if !errors.Is(err, fault.ErrInvalid) || errors.Is(err, fault.ErrLeftBehind) || err.Error() != "route: 10.1.0.0/16: no such device\nand 3 more" {
 		t.Errorf("%v", err)
 	}
-	if !slices.Equal(nmgre.Hints(err), []string{"look"}) {
-		t.Errorf("hints %q", nmgre.Hints(err))
+	if !slices.Equal(fault.Hints(err), []string{"look"}) {
+		t.Errorf("hints %q", fault.Hints(err))
 	}
 	if len(c.Refused) != 1 || c.Refused[0].Index != 1 || c.Refused[0].Err.Error() != "no such device" {
 		t.Errorf("refused %+v", c.Refused)
@@ -109,10 +109,10 @@ func TestKeeperWithoutAnAnswer(t *testing.T) {
 		leftBehind   bool
 		words, hint  string
 	}{
-		{"dismiss", true, false, "not given: Request dismissed", nmgre.HintRoot},
-		{"refuse", true, false, "not given: No authentication agent found.", nmgre.HintRoot},
-		{"hostile", true, false, `not given: \x1b[2Jno\u202e`, nmgre.HintRoot},
-		{"crash", false, false, "did not come to work: exit status 2: panic: at once", nmgre.HintRoot},
+		{"dismiss", true, false, "not given: Request dismissed", fault.HintRoot},
+		{"refuse", true, false, "not given: No authentication agent found.", fault.HintRoot},
+		{"hostile", true, false, `not given: \x1b[2Jno\u202e`, fault.HintRoot},
+		{"crash", false, false, "did not come to work: exit status 2: panic: at once", fault.HintRoot},
 		{"garbage", false, true, "cannot be understood", ""},
 		{"twice", false, true, "cannot be understood: something follows the end", ""},
 		{"endless", false, true, "cannot be understood", ""},
@@ -121,10 +121,10 @@ func TestKeeperWithoutAnAnswer(t *testing.T) {
 		t.Run(c.role, func(t *testing.T) {
 			begin := time.Now()
 			_, err := keeper(t, c.role).Keep(t.Context(), kept(t, 1), nil)
-			if err == nil || errors.Is(err, nmgre.ErrNotPermitted) != c.notPermitted || errors.Is(err, nmgre.ErrLeftBehind) != c.leftBehind || !strings.Contains(err.Error(), c.words) {
+			if err == nil || errors.Is(err, fault.ErrNotPermitted) != c.notPermitted || errors.Is(err, fault.ErrLeftBehind) != c.leftBehind || !strings.Contains(err.Error(), c.words) {
 				t.Errorf("%v", err)
 			}
-			if hint := strings.Join(nmgre.Hints(err), "; "); hint != c.hint {
+			if hint := strings.Join(fault.Hints(err), "; "); hint != c.hint {
 				t.Errorf("hint %q", hint)
 			}
 			if took := time.Since(begin); took > 10*time.Second {
@@ -154,7 +154,7 @@ func TestKeeperInterrupted(t *testing.T) {
 			time.AfterFunc(500*time.Millisecond, cancel)
 			begin := time.Now()
 			got, err := k.Keep(ctx, kept(t, 1), nil)
-			if !errors.Is(err, context.Canceled) || errors.Is(err, nmgre.ErrLeftBehind) != c.leftBehind || !strings.Contains(err.Error(), c.words) {
+			if !errors.Is(err, context.Canceled) || errors.Is(err, fault.ErrLeftBehind) != c.leftBehind || !strings.Contains(err.Error(), c.words) {
 				t.Errorf("%v", err)
 			}
 			if c.role == "work" && !slices.Equal(got.Trouble, []string{"took back"}) {
@@ -198,10 +198,10 @@ func TestMayKeep(t *testing.T) {
 				}
 				return
 			}
-			if !errors.Is(err, nmgre.ErrNotPermitted) || !strings.Contains(err.Error(), c.want) || !slices.Equal(nmgre.Hints(err), []string{nmgre.HintRoot}) {
-				t.Errorf("%v, hints %q", err, nmgre.Hints(err))
+			if !errors.Is(err, fault.ErrNotPermitted) || !strings.Contains(err.Error(), c.want) || !slices.Equal(fault.Hints(err), []string{fault.HintRoot}) {
+				t.Errorf("%v, hints %q", err, fault.Hints(err))
 			}
-			if err := k.Forget(t.Context(), uuid); !errors.Is(err, nmgre.ErrNotPermitted) {
+			if err := k.Forget(t.Context(), uuid); !errors.Is(err, fault.ErrNotPermitted) {
 				t.Errorf("forget: %v", err)
 			}
 		})
@@ -238,7 +238,7 @@ func TestPolicyFile(t *testing.T) {
 	}
 }
 
-// New takes this very program, without symbolic links: that is how the policy names it.
+// TestNew takes this very program, without symbolic links: that is how the policy names it.
 func TestNew(t *testing.T) {
 	k := New()
 	if !filepath.IsAbs(k.Exe) || k.Pkexec != "/usr/bin/pkexec" || k.Policy != "/usr/share/polkit-1/actions/org.nmgre.policy" || k.NoTerminal || k.grace == 0 {

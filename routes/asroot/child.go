@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"os/exec"
 	"regexp"
@@ -14,8 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 // Limits of waiting for a process that has been told to end, or has ended.
@@ -61,7 +61,7 @@ func (k *Keeper) start(r Request, ask bool) (*child, error) {
 	}
 	if err != nil {
 		c.close()
-		return nil, &nmgre.Error{What: "run " + k.Pkexec, Err: err}
+		return nil, &fault.Error{What: "run " + k.Pkexec, Err: err}
 	}
 	go func() { defer close(c.exited); _ = c.cmd.Wait() }() // outcome looks at the state
 	go func() {
@@ -181,20 +181,20 @@ func (c *child) close() {
 }
 
 // outcome is what has become of the request.
-func (c *child) outcome(ctx context.Context) (nmgre.Converged, error) {
+func (c *child) outcome(ctx context.Context) (keep.Converged, error) {
 	switch {
 	case c.bad != nil:
-		return nmgre.Converged{}, &nmgre.Error{Kind: nmgre.ErrLeftBehind, What: "the answer of nmgre's helper cannot be understood", Err: c.bad}
+		return keep.Converged{}, &fault.Error{Kind: fault.ErrLeftBehind, What: "the answer of nmgre's helper cannot be understood", Err: c.bad}
 	case c.result != nil:
 		return c.result.decode()
 	case c.hello && c.hung:
-		return nmgre.Converged{}, &nmgre.Error{Kind: nmgre.ErrLeftBehind, What: "nmgre's helper does not come to its end", Err: ctx.Err()}
+		return keep.Converged{}, &fault.Error{Kind: fault.ErrLeftBehind, What: "nmgre's helper does not come to its end", Err: ctx.Err()}
 	case c.hello:
-		return nmgre.Converged{}, &nmgre.Error{Kind: nmgre.ErrLeftBehind, What: "nmgre's helper ended in the middle" + c.lastWords()}
+		return keep.Converged{}, &fault.Error{Kind: fault.ErrLeftBehind, What: "nmgre's helper ended in the middle" + c.lastWords()}
 	case ctx.Err() != nil:
-		return nmgre.Converged{}, &nmgre.Error{What: "asking for root's rights", Err: ctx.Err()}
+		return keep.Converged{}, &fault.Error{What: "asking for root's rights", Err: ctx.Err()}
 	}
-	return nmgre.Converged{}, c.refused()
+	return keep.Converged{}, c.refused()
 }
 
 // refused is the error when the helper did not come to work. The codes are pkexec's own (see its manual page).
@@ -203,9 +203,9 @@ func (c *child) refused() error {
 	words := c.lastWords()
 	switch code := c.cmd.ProcessState.ExitCode(); code {
 	case dismissed, notAuthorized:
-		return &nmgre.Error{Kind: nmgre.ErrNotPermitted, What: "root's rights were asked for by pkexec, and not given" + words, Hint: nmgre.HintRoot}
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: "root's rights were asked for by pkexec, and not given" + words, Hint: fault.HintRoot}
 	default:
-		return &nmgre.Error{What: fmt.Sprintf("nmgre's helper did not come to work: exit status %d%s", code, words), Hint: nmgre.HintRoot}
+		return &fault.Error{What: fmt.Sprintf("nmgre's helper did not come to work: exit status %d%s", code, words), Hint: fault.HintRoot}
 	}
 }
 
@@ -216,7 +216,7 @@ func (c *child) lastWords() string {
 	if line == "" {
 		return ""
 	}
-	return ": " + nmgre.Printable(strings.TrimSpace(line))
+	return ": " + fault.Printable(strings.TrimSpace(line))
 }
 
 // beginning keeps the first bytes of what is written to it.

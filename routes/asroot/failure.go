@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"nmgre/routes/fault"
 	"strings"
-
-	"nmgre"
 )
 
 // Bounds of an error on its way.
@@ -29,16 +28,16 @@ var kinds = []struct {
 	name string
 	kind error
 }{
-	{"left-behind", nmgre.ErrLeftBehind},
-	{"name-lost", nmgre.ErrNameLost},
-	{"not-found", nmgre.ErrNotFound},
-	{"not-permitted", nmgre.ErrNotPermitted},
-	{"no-networkmanager", nmgre.ErrNoNetworkManager},
-	{"unsupported", nmgre.ErrUnsupported},
-	{"timeout", nmgre.ErrTimeout},
-	{"exists", nmgre.ErrExists},
-	{"unreachable", nmgre.ErrUnreachable},
-	{"invalid", nmgre.ErrInvalid},
+	{"left-behind", fault.ErrLeftBehind},
+	{"name-lost", fault.ErrNameLost},
+	{"not-found", fault.ErrNotFound},
+	{"not-permitted", fault.ErrNotPermitted},
+	{"no-networkmanager", fault.ErrNoNetworkManager},
+	{"unsupported", fault.ErrUnsupported},
+	{"timeout", fault.ErrTimeout},
+	{"exists", fault.ErrExists},
+	{"unreachable", fault.ErrUnreachable},
+	{"invalid", fault.ErrInvalid},
 	{"canceled", context.Canceled},
 	{"deadline", context.DeadlineExceeded},
 }
@@ -54,7 +53,7 @@ func kindName(err error) string {
 
 // encodeError turns an error into what is sent: the domain's own as they are, others by their text.
 func encodeError(err error, depth int) failureJSON {
-	if own, ok := err.(*nmgre.Error); ok && depth < maxDepth { //nolint:errorlint // the tree is walked by hand: every node is looked at
+	if own, ok := err.(*fault.Error); ok && depth < maxDepth { //nolint:errorlint // the tree is walked by hand: every node is looked at
 		f := failureJSON{Kind: kindName(own.Kind), Field: own.Field, What: own.What, Hint: own.Hint}
 		if own.Err != nil {
 			f.Causes = []failureJSON{encodeError(own.Err, depth+1)}
@@ -68,7 +67,7 @@ func encodeError(err error, depth int) failureJSON {
 		}
 		return f
 	}
-	return failureJSON{Kind: kindName(err), What: err.Error(), Hint: strings.Join(nmgre.Hints(err), "; ")}
+	return failureJSON{Kind: kindName(err), What: err.Error(), Hint: strings.Join(fault.Hints(err), "; ")}
 }
 
 // joined returns the errors that errors.Join has put together, nil if err is something else.
@@ -89,7 +88,7 @@ func (f failureJSON) err() error {
 	if f.Kind == "" && f.Field == "" && f.What == "" && f.Hint == "" {
 		return errors.Join(causes...)
 	}
-	e := &nmgre.Error{Field: nmgre.Printable(f.Field), What: nmgre.Printable(f.What), Hint: nmgre.Printable(f.Hint)}
+	e := &fault.Error{Field: fault.Printable(f.Field), What: fault.Printable(f.What), Hint: fault.Printable(f.Hint)}
 	for _, k := range kinds {
 		if k.name == f.Kind {
 			e.Kind = k.kind
@@ -111,7 +110,7 @@ func (f failureJSON) check(depth int) error {
 	}
 	switch {
 	case !known:
-		return fmt.Errorf("there is no error of the kind \"%.40s\"", nmgre.Printable(f.Kind))
+		return fmt.Errorf("there is no error of the kind \"%.40s\"", fault.Printable(f.Kind))
 	case depth > maxDepth || len(f.Causes) > maxCauses:
 		return errors.New("an error has too many causes")
 	case f.Kind == "" && f.Field == "" && f.What == "" && len(f.Causes) == 0:

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -11,8 +14,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"nmgre"
 )
 
 // TestMain makes this program pkexec, too: a Keeper's Exe says what it plays, since the environment says nothing.
@@ -87,31 +88,31 @@ func exitOf(err error) int {
 }
 
 // tell tells what the helper was started with.
-func tell(_ context.Context, r Request, progress func(done, total int)) (nmgre.Converged, error) {
+func tell(_ context.Context, r Request, progress func(done, total int)) (keep.Converged, error) {
 	progress(1, 2)
 	progress(2, 2)
 	trouble := append([]string{strings.Join(os.Args[1:len(os.Args)-2], " "), string(r.Verb), r.UUID, fmt.Sprintf("%v", r.Kept)}, os.Environ()...)
-	return nmgre.Converged{Changed: true, Trouble: trouble,
-		Routes: nmgre.SyncResult{Added: []int{7, 8}, Replaced: []int{9}, Unchanged: 3, Removed: 4}}, nil
+	return keep.Converged{Changed: true, Trouble: trouble,
+		Routes: kernel.SyncResult{Added: []int{7, 8}, Replaced: []int{9}, Unchanged: 3, Removed: 4}}, nil
 }
 
 // carries are what the helper does with a request, by the role; others tell.
 var carries = map[string]Carry{
 	// The kernel refuses.
-	"kernel": func(context.Context, Request, func(done, total int)) (nmgre.Converged, error) {
-		refusal := &nmgre.Error{Kind: nmgre.ErrInvalid, What: "no such device"}
-		return nmgre.Converged{Refused: []nmgre.Refusal{{Index: 1, Err: refusal}}},
-			errors.Join(&nmgre.Error{Field: "route", What: "10.1.0.0/16", Hint: "look", Err: refusal}, &nmgre.Error{What: "and 3 more"})
+	"kernel": func(context.Context, Request, func(done, total int)) (keep.Converged, error) {
+		refusal := &fault.Error{Kind: fault.ErrInvalid, What: "no such device"}
+		return keep.Converged{Refused: []kernel.Refusal{{Index: 1, Err: refusal}}},
+			errors.Join(&fault.Error{Field: "route", What: "10.1.0.0/16", Hint: "look", Err: refusal}, &fault.Error{What: "and 3 more"})
 	},
-	"gone": func(context.Context, Request, func(done, total int)) (nmgre.Converged, error) {
-		return nmgre.Converged{}, &nmgre.Error{Kind: nmgre.ErrNotFound, What: "nothing is kept"}
+	"gone": func(context.Context, Request, func(done, total int)) (keep.Converged, error) {
+		return keep.Converged{}, &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept"}
 	},
 	// It works until it is interrupted, and takes a moment to take back.
-	"work": func(ctx context.Context, _ Request, progress func(done, total int)) (nmgre.Converged, error) {
+	"work": func(ctx context.Context, _ Request, progress func(done, total int)) (keep.Converged, error) {
 		progress(1, 1)
 		<-ctx.Done()
 		time.Sleep(200 * time.Millisecond)
-		return nmgre.Converged{Trouble: []string{"took back"}}, fmt.Errorf("interrupted: %w", ctx.Err())
+		return keep.Converged{Trouble: []string{"took back"}}, fmt.Errorf("interrupted: %w", ctx.Err())
 	},
 }
 

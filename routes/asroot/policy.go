@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"nmgre/routes/fault"
 	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 // What polkit knows of the helper.
@@ -42,7 +41,7 @@ type policyXML struct {
 // MayKeep returns nil if pkexec is there, and polkit knows this very program. Whether it will let the caller have it done is not known before.
 func (k *Keeper) MayKeep() error {
 	missing := func(err error, format string, args ...any) error {
-		return &nmgre.Error{Kind: nmgre.ErrNotPermitted, What: fmt.Sprintf(format, args...), Hint: nmgre.HintRoot, Err: err}
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: fmt.Sprintf(format, args...), Hint: fault.HintRoot, Err: err}
 	}
 	if k.Exe == "" {
 		return missing(nil, "nmgre cannot find out where it is installed")
@@ -58,7 +57,7 @@ func (k *Keeper) MayKeep() error {
 		return missing(err, "polkit does not know nmgre")
 	}
 	if program != k.Exe {
-		return missing(nil, "polkit knows another nmgre, %s, not %s", nmgre.Printable(program), nmgre.Printable(k.Exe))
+		return missing(nil, "polkit knows another nmgre, %s, not %s", fault.Printable(program), fault.Printable(k.Exe))
 	}
 	return nil
 }

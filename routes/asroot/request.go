@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"strconv"
 	"strings"
-
-	"nmgre"
 )
 
 // Bounds of a request, in bytes.
@@ -38,8 +38,8 @@ const (
 // Nothing comes after it. That the size is said before keeps a request that is cut short from being taken for a smaller one.
 type Request struct {
 	Verb Verb
-	UUID string     // forget: the tunnel
-	Kept nmgre.Kept // keep
+	UUID string    // forget: the tunnel
+	Kept keep.Kept // keep
 }
 
 // write writes the request.
@@ -117,30 +117,30 @@ func parseHeader(line string) (Request, int64, error) {
 	switch {
 	case r.Verb == VerbConverge && rest == verb:
 		return r, 0, nil
-	case r.Verb == VerbForget && nmgre.IsUUID(behind):
+	case r.Verb == VerbForget && keep.IsUUID(behind):
 		r.UUID = behind
 		return r, 0, nil
 	case r.Verb == VerbKeep:
 		size, err := strconv.ParseInt(behind, 10, 64)
 		if err != nil || size < 0 || size > maxKept || strconv.FormatInt(size, 10) != behind {
-			return r, 0, bad("\"%.40s\" is no size from 0 to %d", nmgre.Printable(behind), maxKept)
+			return r, 0, bad("\"%.40s\" is no size from 0 to %d", fault.Printable(behind), maxKept)
 		}
 		return r, size, nil
 	}
-	return r, 0, bad("\"%.80s\" is not known", nmgre.Printable(rest))
+	return r, 0, bad("\"%.80s\" is not known", fault.Printable(rest))
 }
 
 // readKept reads what shall be kept, of which every byte must be there and every line readable.
-func readKept(r io.Reader, size int64) (nmgre.Kept, error) {
+func readKept(r io.Reader, size int64) (keep.Kept, error) {
 	text := &io.LimitedReader{R: r, N: size}
-	k, err := nmgre.ParseKept(text)
+	k, err := keep.ParseKept(text)
 	switch {
 	case err != nil:
-		return k, &nmgre.Error{Kind: nmgre.ErrInvalid, What: "the request", Err: err}
+		return k, &fault.Error{Kind: fault.ErrInvalid, What: "the request", Err: err}
 	case text.N > 0:
 		return k, bad("it ends %d bytes too early", text.N)
 	case len(k.Bad) > 0:
-		return k, &nmgre.Error{Kind: nmgre.ErrInvalid, What: fmt.Sprintf("the request: line %d", k.Bad[0].Line), Err: k.Bad[0].Err}
+		return k, &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("the request: line %d", k.Bad[0].Line), Err: k.Bad[0].Err}
 	case k.UUID == "" || k.Name == "":
 		return k, bad("it names no tunnel")
 	}
@@ -148,5 +148,5 @@ func readKept(r io.Reader, size int64) (nmgre.Kept, error) {
 }
 
 func bad(format string, args ...any) error {
-	return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "the request: " + fmt.Sprintf(format, args...), Hint: "nmgre itself makes requests; there is nothing to type"}
+	return &fault.Error{Kind: fault.ErrInvalid, What: "the request: " + fmt.Sprintf(format, args...), Hint: "nmgre itself makes requests; there is nothing to type"}
 }

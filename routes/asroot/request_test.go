@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"nmgre/routes/fault"
 	"strings"
 	"testing"
-
-	"nmgre"
 )
 
 // text is a request as it is written.
@@ -84,20 +83,20 @@ func TestRequestRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ReadRequest(strings.NewReader(c.text))
-			if !errors.Is(err, nmgre.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+			if !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v", err)
 			}
-			if err != nil && nmgre.Printable(err.Error()) != err.Error() {
+			if err != nil && fault.Printable(err.Error()) != err.Error() {
 				t.Errorf("not printable: %q", err)
 			}
 		})
 	}
 	var z zeros
-	if _, err := ReadRequest(&z); !errors.Is(err, nmgre.ErrInvalid) || z.read > 1<<16 {
+	if _, err := ReadRequest(&z); !errors.Is(err, fault.ErrInvalid) || z.read > 1<<16 {
 		t.Errorf("zeros: %v after %d bytes", err, z.read)
 	}
 	big := io.MultiReader(strings.NewReader("nmgre-request 1 keep 67108864\n"), &z)
-	if _, err := ReadRequest(big); !errors.Is(err, nmgre.ErrInvalid) || z.read > 1<<20 {
+	if _, err := ReadRequest(big); !errors.Is(err, fault.ErrInvalid) || z.read > 1<<20 {
 		t.Errorf("a keep of zeros: %v after %d bytes", err, z.read)
 	}
 	if _, err := ReadRequest(broken{}); !errors.Is(err, errBroken) {
@@ -120,7 +119,7 @@ func FuzzReadRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in string) {
 		r, err := ReadRequest(strings.NewReader(in))
 		if err != nil {
-			if !errors.Is(err, nmgre.ErrInvalid) {
+			if !errors.Is(err, fault.ErrInvalid) {
 				t.Errorf("%q: %v", in, err)
 			}
 			return

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 // Limits of the helper.
@@ -25,7 +25,7 @@ const (
 )
 
 // Carry carries out a request that could be read, and nothing more is known of it.
-type Carry func(ctx context.Context, r Request, progress func(done, total int)) (nmgre.Converged, error)
+type Carry func(ctx context.Context, r Request, progress func(done, total int)) (keep.Converged, error)
 
 // Serve is the helper's side: it reads one request from in, has it carried out, writes the answer to out, and returns carry's error.
 // Where in is a socket, the context of carry ends when the caller closes its end: it was interrupted, or killed.
@@ -35,7 +35,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, carry Carry) error 
 	}
 	ctx, stop := untilHangup(ctx, in)
 	defer stop()
-	var c nmgre.Converged
+	var c keep.Converged
 	r, err := readInTime(ctx, in)
 	if err == nil {
 		c, err = carry(ctx, r, progressTo(out))
@@ -67,7 +67,7 @@ func readInTime(ctx context.Context, in io.Reader) (Request, error) {
 	case <-ctx.Done():
 		return Request{}, ctx.Err()
 	case <-limit.C:
-		return Request{}, &nmgre.Error{Kind: nmgre.ErrTimeout, What: "the request does not come to its end"}
+		return Request{}, &fault.Error{Kind: fault.ErrTimeout, What: "the request does not come to its end"}
 	}
 }
 

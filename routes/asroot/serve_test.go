@@ -6,35 +6,35 @@ import (
 	"errors"
 	"io"
 	"net"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
-func refuseAll(context.Context, Request, func(done, total int)) (nmgre.Converged, error) {
-	return nmgre.Converged{}, errBroken
+func refuseAll(context.Context, Request, func(done, total int)) (keep.Converged, error) {
+	return keep.Converged{}, errBroken
 }
 
 // What is no request is not carried out; that it is refused stands in the answer, and is the error.
 func TestServeRefuses(t *testing.T) {
 	var b bytes.Buffer
-	err := Serve(t.Context(), strings.NewReader("rm -rf /\n"), &b, func(context.Context, Request, func(done, total int)) (nmgre.Converged, error) {
+	err := Serve(t.Context(), strings.NewReader("rm -rf /\n"), &b, func(context.Context, Request, func(done, total int)) (keep.Converged, error) {
 		t.Error("it was carried out")
-		return nmgre.Converged{}, nil
+		return keep.Converged{}, nil
 	})
-	if !errors.Is(err, nmgre.ErrInvalid) {
+	if !errors.Is(err, fault.ErrInvalid) {
 		t.Error(err)
 	}
 	hello, _, results, bad := heard(b.String())
 	if !hello || len(results) != 1 || bad != nil {
 		t.Fatalf("%q: %v", b.String(), bad)
 	}
-	if _, told := results[0].decode(); !errors.Is(told, nmgre.ErrInvalid) || told.Error() != err.Error() {
+	if _, told := results[0].decode(); !errors.Is(told, fault.ErrInvalid) || told.Error() != err.Error() {
 		t.Errorf("told %v, returned %v", told, err)
 	}
 }
@@ -71,10 +71,10 @@ func TestServeUntilTheCallerIsGone(t *testing.T) {
 	began := make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
-		ended <- Serve(t.Context(), stdin, io.Discard, func(ctx context.Context, _ Request, _ func(done, total int)) (nmgre.Converged, error) {
+		ended <- Serve(t.Context(), stdin, io.Discard, func(ctx context.Context, _ Request, _ func(done, total int)) (keep.Converged, error) {
 			close(began)
 			<-ctx.Done()
-			return nmgre.Converged{}, ctx.Err()
+			return keep.Converged{}, ctx.Err()
 		})
 	}()
 	_, _ = conn.Write([]byte("nmgre-request 1 converge\n"))

@@ -2,17 +2,17 @@ package gateway
 
 import (
 	"fmt"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"slices"
 	"strings"
 
 	"github.com/google/nftables"
-
-	"nmgre"
 )
 
 // firewall knows what to type to have its program let packets through.
 type firewall interface {
-	obstacle(ways []blocked) nmgre.Obstacle
+	obstacle(ways []blocked) keep.Obstacle
 }
 
 // untilReboot is a remark for the shell: what is typed goes with the kernel that it is typed to.
@@ -30,37 +30,37 @@ func drops(who string, ways []blocked) string {
 // iptables is a table that iptables keeps in nftables, and a chain of it that comes before what drops.
 type iptables struct{ who, command, chain string }
 
-func (f iptables) obstacle(ways []blocked) nmgre.Obstacle {
+func (f iptables) obstacle(ways []blocked) keep.Obstacle {
 	var lines []string
 	for _, b := range ways {
 		lines = append(lines, fmt.Sprintf("sudo %s -I %s -i %s -o %s -j ACCEPT", f.command, f.chain, word(b.from), word(b.to)))
 	}
-	return nmgre.Obstacle{What: drops(f.who, ways), Hint: strings.Join(lines, "; ") + untilReboot}
+	return keep.Obstacle{What: drops(f.who, ways), Hint: strings.Join(lines, "; ") + untilReboot}
 }
 
 // ufw keeps its rules in iptables, and in files.
 type ufw struct{}
 
-func (ufw) obstacle(ways []blocked) nmgre.Obstacle {
+func (ufw) obstacle(ways []blocked) keep.Obstacle {
 	var lines []string
 	for _, b := range ways {
 		lines = append(lines, fmt.Sprintf("sudo ufw route allow in on %s out on %s", word(b.from), word(b.to)))
 	}
-	return nmgre.Obstacle{What: drops("ufw", ways), Hint: strings.Join(lines, "; ")}
+	return keep.Obstacle{What: drops("ufw", ways), Hint: strings.Join(lines, "; ")}
 }
 
 // plain is a chain of nftables that somebody wrote by hand, or a program that is not known here.
 type plain struct{ chain *nftables.Chain }
 
-func (f plain) obstacle(ways []blocked) nmgre.Obstacle {
+func (f plain) obstacle(ways []blocked) keep.Obstacle {
 	family := map[nftables.TableFamily]string{nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6", nftables.TableFamilyINet: "inet"}[f.chain.Table.Family]
-	table, chain := nmgre.Printable(f.chain.Table.Name), nmgre.Printable(f.chain.Name)
+	table, chain := fault.Printable(f.chain.Table.Name), fault.Printable(f.chain.Name)
 	var lines []string
 	for _, b := range ways {
-		rule := fmt.Sprintf(`insert rule %s %s %s iifname "%s" oifname "%s" accept`, family, table, chain, nmgre.Printable(b.from), nmgre.Printable(b.to))
+		rule := fmt.Sprintf(`insert rule %s %s %s iifname "%s" oifname "%s" accept`, family, table, chain, fault.Printable(b.from), fault.Printable(b.to))
 		lines = append(lines, "sudo nft "+quote(rule))
 	}
-	return nmgre.Obstacle{What: drops(fmt.Sprintf("the chain %s of the nftables table %s %s", chain, family, table), ways),
+	return keep.Obstacle{What: drops(fmt.Sprintf("the chain %s of the nftables table %s %s", chain, family, table), ways),
 		Hint: strings.Join(lines, "; ") + untilReboot}
 }
 
@@ -91,7 +91,7 @@ func zoneOf(chains []string) string {
 	return ""
 }
 
-func (f firewalld) obstacle(ways []blocked) nmgre.Obstacle {
+func (f firewalld) obstacle(ways []blocked) keep.Obstacle {
 	var others []string
 	for _, b := range ways {
 		for _, dev := range []string{b.from, b.to} {
@@ -100,7 +100,7 @@ func (f firewalld) obstacle(ways []blocked) nmgre.Obstacle {
 			}
 		}
 	}
-	return nmgre.Obstacle{What: drops("firewalld", ways), Hint: strings.Join(append(f.commands(others), "sudo firewall-cmd --reload"), "; ")}
+	return keep.Obstacle{What: drops("firewalld", ways), Hint: strings.Join(append(f.commands(others), "sudo firewall-cmd --reload"), "; ")}
 }
 
 // commands puts the tunnel into the zone of the device that it forwards to, and has that zone forward. With several zones the tunnel gets
@@ -134,7 +134,7 @@ func (f firewalld) commands(others []string) []string {
 
 // word is a word for the shell, as it is where it means nothing else there.
 func word(text string) string {
-	text = nmgre.Printable(text)
+	text = fault.Printable(text)
 	plain := text != "" && strings.IndexFunc(text, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.", r)
 	}) < 0

@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"nmgre/routes/fault"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 // Forwarding says whether IPv4 packets that come in by dev are forwarded; for "all", whether those of new devices are.
@@ -23,7 +22,7 @@ func (g *Gateway) Forwarding(ctx context.Context, dev string) (bool, error) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return false, switchError("read the forwarding of "+nmgre.Printable(dev), dev, err)
+		return false, switchError("read the forwarding of "+fault.Printable(dev), dev, err)
 	}
 	return len(bytes.TrimSpace(text)) > 0 && text[0] != '0', nil
 }
@@ -47,7 +46,7 @@ func (g *Gateway) SetForwarding(ctx context.Context, dev string, on bool) error 
 		err = errors.Join(err, file.Close())
 	}
 	if err != nil {
-		return switchError("switch the forwarding of "+nmgre.Printable(dev), dev, err)
+		return switchError("switch the forwarding of "+fault.Printable(dev), dev, err)
 	}
 	return nil
 }
@@ -61,7 +60,7 @@ func (g *Gateway) path(ctx context.Context, dev string) (string, error) {
 }
 
 func noDevice(dev string, cause error) error {
-	return &nmgre.Error{Kind: nmgre.ErrNotFound, What: fmt.Sprintf("there is no network device \"%.80s\"", nmgre.Printable(dev)), Err: cause}
+	return &fault.Error{Kind: fault.ErrNotFound, What: fmt.Sprintf("there is no network device \"%.80s\"", fault.Printable(dev)), Err: cause}
 }
 
 func switchError(what, dev string, err error) error {
@@ -73,7 +72,7 @@ func switchError(what, dev string, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return noDevice(dev, err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
-		return &nmgre.Error{Kind: nmgre.ErrNotPermitted, What: what, Hint: "run it with sudo; in a container /proc/sys may be read-only", Err: err}
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: what, Hint: "run it with sudo; in a container /proc/sys may be read-only", Err: err}
 	}
-	return &nmgre.Error{What: what, Err: err}
+	return &fault.Error{What: what, Err: err}
 }

@@ -3,14 +3,13 @@ package gateway
 import (
 	"context"
 	"errors"
+	"nmgre/routes/fault"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 func (s site) forwarding(dev string) (on bool, err error) {
@@ -57,7 +56,7 @@ func TestForwarding(t *testing.T) {
 	if on, err := s.forwarding("all"); err != nil || !on {
 		t.Errorf("all: %v, %v", on, err)
 	}
-	if err := s.setForwarding("all", false); !errors.Is(err, nmgre.ErrNotFound) {
+	if err := s.setForwarding("all", false); !errors.Is(err, fault.ErrNotFound) {
 		t.Error(err)
 	}
 	if on, err := s.forwarding("gre1"); err != nil || !on {
@@ -90,7 +89,7 @@ func TestForwardingOfNothing(t *testing.T) {
 	}
 	for _, dev := range []string{"", ".", "..", "../..", "default", "/", "gre1/../default", "a/b", "gre9", "gre1\x00", "abcdefghijklmnop", strings.Repeat("a", 10_000), "\x1b[31m"} {
 		for _, err := range []error{g.SetForwarding(ctx, dev, true), s.setForwarding(dev, true), forwardingError(g.Forwarding(ctx, dev)), forwardingError(s.forwarding(dev))} {
-			if !errors.Is(err, nmgre.ErrNotFound) || nmgre.Printable(err.Error()) != err.Error() || len(err.Error()) > 500 {
+			if !errors.Is(err, fault.ErrNotFound) || fault.Printable(err.Error()) != err.Error() || len(err.Error()) > 500 {
 				t.Errorf("%.40q: %.600v", dev, err)
 			}
 		}
@@ -138,7 +137,7 @@ func TestForwardingNotPermitted(t *testing.T) {
 		if on, err := s.g.Forwarding(ctx, "gre1"); err != nil || !on {
 			t.Errorf("%v, %v", on, err)
 		}
-		if err := s.g.SetForwarding(ctx, "gre1", false); !errors.Is(err, nmgre.ErrNotPermitted) || len(nmgre.Hints(err)) != 1 {
+		if err := s.g.SetForwarding(ctx, "gre1", false); !errors.Is(err, fault.ErrNotPermitted) || len(fault.Hints(err)) != 1 {
 			t.Error(err)
 		}
 		if on, err := s.g.Forwarding(ctx, "gre1"); err != nil || !on {

@@ -9,6 +9,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"slices"
 	"time"
@@ -16,8 +18,6 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/userdata"
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 // tableName is the name of nmgre's tables.
@@ -28,7 +28,7 @@ type Gateway struct {
 	proc string // where the sysctls are
 }
 
-var _ nmgre.Gateway = (*Gateway)(nil)
+var _ keep.Gateway = (*Gateway)(nil)
 
 // New returns this host's kernel. Nothing is opened yet.
 func New() *Gateway { return &Gateway{proc: "/proc/sys/net"} }
@@ -128,7 +128,7 @@ func sameHook(a, b *nftables.Chain) bool {
 }
 
 // Missing returns the indexes of those of want that the kernel does not have.
-func (g *Gateway) Missing(ctx context.Context, want []nmgre.Rule) ([]int, error) {
+func (g *Gateway) Missing(ctx context.Context, want []keep.Rule) ([]int, error) {
 	if len(want) == 0 {
 		return nil, nil
 	}
@@ -158,7 +158,7 @@ func (g *Gateway) Missing(ctx context.Context, want []nmgre.Rule) ([]int, error)
 // SetRules replaces nmgre's rules, if they are others, in one transaction; tables without a rule go. Of two destinations of a tunnel
 // that contain each other, the longer one counts, as with routes. Connections that are treated otherwise then are dropped from the
 // connection tracking table.
-func (g *Gateway) SetRules(ctx context.Context, want []nmgre.Rule) (bool, error) {
+func (g *Gateway) SetRules(ctx context.Context, want []keep.Rule) (bool, error) {
 	const what = "set nmgre's rules"
 	conn, err := dial(ctx)
 	if err != nil {
@@ -191,8 +191,8 @@ func (g *Gateway) SetRules(ctx context.Context, want []nmgre.Rule) (bool, error)
 }
 
 // byLength puts longer destinations first: the first rule that matches decides.
-func byLength(rules []nmgre.Rule) []nmgre.Rule {
-	return slices.SortedStableFunc(slices.Values(rules), func(a, b nmgre.Rule) int { return cmp.Compare(b.SNAT.Dst.Bits(), a.SNAT.Dst.Bits()) })
+func byLength(rules []keep.Rule) []keep.Rule {
+	return slices.SortedStableFunc(slices.Values(rules), func(a, b keep.Rule) int { return cmp.Compare(b.SNAT.Dst.Bits(), a.SNAT.Dst.Bits()) })
 }
 
 // replace sends the transaction: the tables of those chains go, and come back with what is wanted.
@@ -219,11 +219,11 @@ func failed(what string, err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return &nmgre.Error{Kind: nmgre.ErrNotPermitted, What: what, Hint: "run it with sudo", Err: err}
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: what, Hint: "run it with sudo", Err: err}
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.ENOENT), errors.Is(err, unix.EAFNOSUPPORT):
-		return &nmgre.Error{Kind: nmgre.ErrUnsupported, What: what + ": this kernel lacks a part of nftables", Hint: "load the modules nf_tables and nft_chain_nat", Err: err}
+		return &fault.Error{Kind: fault.ErrUnsupported, What: what + ": this kernel lacks a part of nftables", Hint: "load the modules nf_tables and nft_chain_nat", Err: err}
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &nmgre.Error{Kind: nmgre.ErrTimeout, What: what, Err: err}
+		return &fault.Error{Kind: fault.ErrTimeout, What: what, Err: err}
 	}
-	return &nmgre.Error{What: what, Err: err}
+	return &fault.Error{What: what, Err: err}
 }

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"slices"
 	"strings"
 	"testing"
@@ -15,24 +17,22 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 const uuid = "00000000-0000-4000-8000-00000000000a"
 
 // snatRule is a rule for the site's tunnel, such as "10.10.2.0/24=10.10.2.1".
-func snatRule(t testing.TB, inner, text string) nmgre.Rule {
+func snatRule(t testing.TB, inner, text string) keep.Rule {
 	t.Helper()
-	s, err := nmgre.ParseSNAT(text)
+	s, err := keep.ParseSNAT(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return nmgre.Rule{UUID: uuid, Dev: "gre1", Inner: netip.MustParsePrefix(inner), SNAT: s}
+	return keep.Rule{UUID: uuid, Dev: "gre1", Inner: netip.MustParsePrefix(inner), SNAT: s}
 }
 
 // setRules must succeed, and have changed something or not.
-func (s site) setRules(want bool, rules ...nmgre.Rule) {
+func (s site) setRules(want bool, rules ...keep.Rule) {
 	s.gw.t.Helper()
 	var changed bool
 	err := s.gw.do(func() (err error) { changed, err = s.g.SetRules(context.Background(), rules); return err })
@@ -41,7 +41,7 @@ func (s site) setRules(want bool, rules ...nmgre.Rule) {
 	}
 }
 
-func (s site) missing(rules ...nmgre.Rule) []int {
+func (s site) missing(rules ...keep.Rule) []int {
 	s.gw.t.Helper()
 	var missing []int
 	if err := s.gw.do(func() (err error) { missing, err = s.g.Missing(context.Background(), rules); return err }); err != nil {
@@ -54,7 +54,7 @@ func (s site) missing(rules ...nmgre.Rule) []int {
 func TestSetRules(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	sets := map[string][]nmgre.Rule{
+	sets := map[string][]keep.Rule{
 		"one":        {snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1")},
 		"masquerade": {snatRule(t, "172.16.0.0/30", "10.10.2.0/24=masquerade")},
 		"lengths": {snatRule(t, "172.16.0.0/30", "0.0.0.0/0=masquerade"), snatRule(t, "0.0.0.0/0", "10.10.2.100/32=10.10.2.1"),
@@ -105,27 +105,27 @@ func TestSNAT(t *testing.T) {
 	everything := snatRule(t, inner, "0.0.0.0/0=10.10.2.3")
 	for _, test := range []struct {
 		name     string
-		rules    []nmgre.Rule
+		rules    []keep.Rule
 		ns       *namespace
 		from, to string
 		want     string // empty for no answer
 	}{
 		{"without a rule", nil, s.far, "172.16.0.1:0", lanServer, ""},
-		{"to an address", []nmgre.Rule{snatRule(t, inner, "10.10.2.0/24=10.10.2.3")}, s.far, "172.16.0.1:0", lanServer, "10.10.2.3"},
-		{"masquerade", []nmgre.Rule{snatRule(t, inner, "10.10.2.0/24=masquerade")}, s.far, "172.16.0.1:0", lanServer, "10.10.2.1"},
-		{"to one host", []nmgre.Rule{snatRule(t, inner, "10.10.2.100/32=10.10.2.3")}, s.far, "172.16.0.1:0", lanServer, "10.10.2.3"},
-		{"to another host", []nmgre.Rule{snatRule(t, inner, "10.10.2.101/32=10.10.2.3")}, s.far, "172.16.0.1:0", lanServer, ""},
-		{"to everything", []nmgre.Rule{everything}, s.far, "172.16.0.1:0", lanServer, "10.10.2.3"},
-		{"an odd length", []nmgre.Rule{snatRule(t, "172.16.0.0/13", "10.8.0.0/13=10.10.2.3")}, s.far, "172.16.0.1:0", lanServer, "10.10.2.3"},
-		{"the longer destination", []nmgre.Rule{everything, snatRule(t, inner, "10.10.2.0/24=10.10.2.1")}, s.far, "172.16.0.1:0", lanServer, "10.10.2.1"},
-		{"from elsewhere", []nmgre.Rule{everything}, s.far, "192.0.2.1:0", lanServer, "192.0.2.1"},
-		{"from the gateway itself", []nmgre.Rule{everything}, s.gw, "172.16.0.2:0", lanServer, "10.10.2.3"},
-		{"into the tunnel", []nmgre.Rule{everything}, s.gw, "172.16.0.2:0", "172.16.0.1:7", "172.16.0.2"},
-		{"to itself", []nmgre.Rule{everything}, s.gw, "172.16.0.2:0", "10.10.2.1:7", "172.16.0.2"},
-		{"to the gateway", []nmgre.Rule{everything}, s.far, "172.16.0.1:0", "10.10.2.1:7", "172.16.0.1"},
-		{"IPv6 without a rule", []nmgre.Rule{everything}, s.far, "[fd00:16::1]:0", lanServer6, ""},
-		{"IPv6", []nmgre.Rule{snatRule(t, inner6, "fd00:2::/64=fd00:2::1")}, s.far, "[fd00:16::1]:0", lanServer6, "fd00:2::1"},
-		{"IPv6 masquerade", []nmgre.Rule{snatRule(t, "fd00:16::/61", "::/0=masquerade")}, s.far, "[fd00:16::1]:0", lanServer6, "fd00:2::1"},
+		{"to an address", []keep.Rule{snatRule(t, inner, "10.10.2.0/24=10.10.2.3")}, s.far, "172.16.0.1:0", lanServer, "10.10.2.3"},
+		{"masquerade", []keep.Rule{snatRule(t, inner, "10.10.2.0/24=masquerade")}, s.far, "172.16.0.1:0", lanServer, "10.10.2.1"},
+		{"to one host", []keep.Rule{snatRule(t, inner, "10.10.2.100/32=10.10.2.3")}, s.far, "172.16.0.1:0", lanServer, "10.10.2.3"},
+		{"to another host", []keep.Rule{snatRule(t, inner, "10.10.2.101/32=10.10.2.3")}, s.far, "172.16.0.1:0", lanServer, ""},
+		{"to everything", []keep.Rule{everything}, s.far, "172.16.0.1:0", lanServer, "10.10.2.3"},
+		{"an odd length", []keep.Rule{snatRule(t, "172.16.0.0/13", "10.8.0.0/13=10.10.2.3")}, s.far, "172.16.0.1:0", lanServer, "10.10.2.3"},
+		{"the longer destination", []keep.Rule{everything, snatRule(t, inner, "10.10.2.0/24=10.10.2.1")}, s.far, "172.16.0.1:0", lanServer, "10.10.2.1"},
+		{"from elsewhere", []keep.Rule{everything}, s.far, "192.0.2.1:0", lanServer, "192.0.2.1"},
+		{"from the gateway itself", []keep.Rule{everything}, s.gw, "172.16.0.2:0", lanServer, "10.10.2.3"},
+		{"into the tunnel", []keep.Rule{everything}, s.gw, "172.16.0.2:0", "172.16.0.1:7", "172.16.0.2"},
+		{"to itself", []keep.Rule{everything}, s.gw, "172.16.0.2:0", "10.10.2.1:7", "172.16.0.2"},
+		{"to the gateway", []keep.Rule{everything}, s.far, "172.16.0.1:0", "10.10.2.1:7", "172.16.0.1"},
+		{"IPv6 without a rule", []keep.Rule{everything}, s.far, "[fd00:16::1]:0", lanServer6, ""},
+		{"IPv6", []keep.Rule{snatRule(t, inner6, "fd00:2::/64=fd00:2::1")}, s.far, "[fd00:16::1]:0", lanServer6, "fd00:2::1"},
+		{"IPv6 masquerade", []keep.Rule{snatRule(t, "fd00:16::/61", "::/0=masquerade")}, s.far, "[fd00:16::1]:0", lanServer6, "fd00:2::1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s.setRules(len(test.rules) > 0, test.rules...)
@@ -204,7 +204,7 @@ func TestFlows(t *testing.T) {
 	others["itself"] = s.gw.talk("172.16.0.2:1006", "10.10.2.1:7")
 	const inner, inner6 = "172.16.0.0/30", "fd00:16::/64"
 	lan6 := snatRule(t, inner6, "fd00:2::/64=fd00:2::1")
-	keep := func(when string) {
+	keepHere := func(when string) {
 		t.Helper()
 		for want, other := range others {
 			if want == "itself" {
@@ -215,23 +215,23 @@ func TestFlows(t *testing.T) {
 			}
 		}
 	}
-	keep("at first")
+	keepHere("at first")
 	var before map[string]string
 	for _, step := range []struct {
 		name        string
-		rules       []nmgre.Rule
+		rules       []keep.Rule
 		want, want6 string
 	}{
 		{"no rule", nil, "172.16.0.1", "fd00:16::1"},
-		{"a rule", []nmgre.Rule{snatRule(t, inner, "10.10.2.0/24=10.10.2.3")}, "10.10.2.3", "fd00:16::1"},
-		{"another source", []nmgre.Rule{snatRule(t, inner, "10.10.2.0/24=10.10.2.1")}, "10.10.2.1", "fd00:16::1"},
-		{"a wider destination", []nmgre.Rule{snatRule(t, inner, "0.0.0.0/0=10.10.2.3"), lan6}, "10.10.2.3", "fd00:2::1"},
-		{"masquerade", []nmgre.Rule{snatRule(t, inner, "0.0.0.0/0=masquerade"), lan6}, "10.10.2.1", "fd00:2::1"},
-		{"a longer one", []nmgre.Rule{snatRule(t, inner, "0.0.0.0/0=masquerade"), snatRule(t, inner, "10.10.2.100/32=10.10.2.3")}, "10.10.2.3", "fd00:16::1"},
-		{"the shorter one", []nmgre.Rule{snatRule(t, inner, "0.0.0.0/0=masquerade")}, "10.10.2.1", "fd00:16::1"},
+		{"a rule", []keep.Rule{snatRule(t, inner, "10.10.2.0/24=10.10.2.3")}, "10.10.2.3", "fd00:16::1"},
+		{"another source", []keep.Rule{snatRule(t, inner, "10.10.2.0/24=10.10.2.1")}, "10.10.2.1", "fd00:16::1"},
+		{"a wider destination", []keep.Rule{snatRule(t, inner, "0.0.0.0/0=10.10.2.3"), lan6}, "10.10.2.3", "fd00:2::1"},
+		{"masquerade", []keep.Rule{snatRule(t, inner, "0.0.0.0/0=masquerade"), lan6}, "10.10.2.1", "fd00:2::1"},
+		{"a longer one", []keep.Rule{snatRule(t, inner, "0.0.0.0/0=masquerade"), snatRule(t, inner, "10.10.2.100/32=10.10.2.3")}, "10.10.2.3", "fd00:16::1"},
+		{"the shorter one", []keep.Rule{snatRule(t, inner, "0.0.0.0/0=masquerade")}, "10.10.2.1", "fd00:16::1"},
 		{"no masquerade", nil, "172.16.0.1", "fd00:16::1"},
-		{"a rule again", []nmgre.Rule{snatRule(t, inner, "10.10.2.0/24=10.10.2.3"), lan6}, "10.10.2.3", "fd00:2::1"},
-		{"another tunnel's", []nmgre.Rule{snatRule(t, inner, "10.10.2.0/24=10.10.2.3"), snatRule(t, "172.16.9.0/30", "10.10.2.0/24=10.10.2.1"), lan6}, "10.10.2.3", "fd00:2::1"},
+		{"a rule again", []keep.Rule{snatRule(t, inner, "10.10.2.0/24=10.10.2.3"), lan6}, "10.10.2.3", "fd00:2::1"},
+		{"another tunnel's", []keep.Rule{snatRule(t, inner, "10.10.2.0/24=10.10.2.3"), snatRule(t, "172.16.9.0/30", "10.10.2.0/24=10.10.2.1"), lan6}, "10.10.2.3", "fd00:2::1"},
 		{"none", nil, "172.16.0.1", "fd00:16::1"},
 	} {
 		s.setRules(step.name != "no rule", step.rules...)
@@ -256,7 +256,7 @@ func TestFlows(t *testing.T) {
 		}
 		before = now
 	}
-	keep("at last")
+	keepHere("at last")
 }
 
 func sameFlows(a, b map[string]string) bool {
@@ -275,7 +275,7 @@ func TestSetRulesAtOnce(t *testing.T) {
 	s.lan.echo(lanServer)
 	s.gw.ip("addr add 10.10.2.3/24 dev eth1")
 	s.lan.ip("route add 172.16.0.0/30 via 10.10.2.1")
-	rules := []nmgre.Rule{snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1"), snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.3")}
+	rules := []keep.Rule{snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1"), snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.3")}
 	s.setRules(true, rules[0])
 	done := make(chan struct{})
 	go func() {
@@ -307,7 +307,7 @@ func TestSetRulesMends(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.lan.echo(lanServer)
-	rules := []nmgre.Rule{snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1"), snatRule(t, "fd00:16::/64", "fd00:2::/64=fd00:2::1"), {UUID: uuid, Dev: "gre1", ClampMSS: true}}
+	rules := []keep.Rule{snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1"), snatRule(t, "fd00:16::/64", "fd00:2::/64=fd00:2::1"), {UUID: uuid, Dev: "gre1", ClampMSS: true}}
 	table := func(c chain) *nftables.Table { return &nftables.Table{Name: tableName, Family: c.family} }
 	in := func(c chain) *nftables.Chain { return &nftables.Chain{Name: c.name, Table: table(c)} }
 	others := func() string { return s.handles(func(t *nftables.Table) bool { return t.Name != tableName }) }
@@ -447,13 +447,13 @@ func (s site) handles(which func(*nftables.Table) bool) string {
 func TestSetRulesMany(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	var rules []nmgre.Rule
+	var rules []keep.Rule
 	for i := range 2000 {
 		inner := netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 20, byte(i >> 6), byte(i << 2)}), 30)
 		id := fmt.Sprintf("00000000-0000-4000-8000-%012x", i)
 		rule := snatRule(t, inner.String(), "10.10.2.0/24=10.10.2.1")
 		rule.UUID, rule.Dev = id, fmt.Sprint("gre", i)
-		rules = append(rules, rule, nmgre.Rule{UUID: id, Dev: rule.Dev, ClampMSS: true})
+		rules = append(rules, rule, keep.Rule{UUID: id, Dev: rule.Dev, ClampMSS: true})
 	}
 	began := time.Now()
 	s.setRules(true, rules...)
@@ -482,18 +482,18 @@ func TestClampMSS(t *testing.T) {
 		if client, server := far(network, address); client != 1500-headers-timestamps || server != 1500-headers-timestamps {
 			t.Errorf("%s: without a rule: %d and %d bytes", network, client, server)
 		}
-		s.setRules(true, nmgre.Rule{UUID: uuid, Dev: "gre1", ClampMSS: true})
+		s.setRules(true, keep.Rule{UUID: uuid, Dev: "gre1", ClampMSS: true})
 		if client, server := far(network, address); client != 1400-headers-timestamps || server != 1400-headers-timestamps {
 			t.Errorf("%s: with a rule: %d and %d bytes", network, client, server)
 		}
 		s.setRules(true)
 	}
 	// Another device's packets are left alone, and so are smaller sizes.
-	s.setRules(true, nmgre.Rule{UUID: uuid, Dev: "gre10", ClampMSS: true})
+	s.setRules(true, keep.Rule{UUID: uuid, Dev: "gre10", ClampMSS: true})
 	if client, server := far("tcp4", "10.10.2.100:0"); client != 1500-headers4-timestamps || server != client {
 		t.Errorf("another device's rule: %d and %d bytes", client, server)
 	}
-	s.setRules(true, nmgre.Rule{UUID: uuid, Dev: "gre1", ClampMSS: true})
+	s.setRules(true, keep.Rule{UUID: uuid, Dev: "gre1", ClampMSS: true})
 	s.far.ip("link set dev gre1 mtu 1000")
 	if client, server := far("tcp4", "10.10.2.100:0"); client != 1000-headers4-timestamps || server != client {
 		t.Errorf("a smaller size: %d and %d bytes", client, server)
@@ -543,7 +543,7 @@ func (s site) segments(from *namespace, network, address string) (client, server
 func TestNotPermitted(t *testing.T) {
 	t.Parallel()
 	s, ctx := newSite(t), context.Background()
-	rules := []nmgre.Rule{snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1")}
+	rules := []keep.Rule{snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1")}
 	s.setRules(true, rules...)
 	errs := make(map[string]error)
 	_ = s.gw.do(func() error {
@@ -558,7 +558,7 @@ func TestNotPermitted(t *testing.T) {
 		return nil
 	})
 	for what, err := range errs {
-		if !errors.Is(err, nmgre.ErrNotPermitted) || len(nmgre.Hints(err)) != 1 {
+		if !errors.Is(err, fault.ErrNotPermitted) || len(fault.Hints(err)) != 1 {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -570,7 +570,7 @@ func TestContext(t *testing.T) {
 	s := newSite(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	rules := []nmgre.Rule{snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1")}
+	rules := []keep.Rule{snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1")}
 	errs := make(map[string]error)
 	_ = s.gw.do(func() error {
 		_, errs["Missing"] = s.g.Missing(ctx, rules)
@@ -609,7 +609,7 @@ func TestDecode(t *testing.T) {
 		if i%3 == 0 {
 			want.source = prefix(six).Addr()
 		}
-		rule := nmgre.Rule{UUID: uuid, Dev: want.dev, Inner: want.inner, SNAT: nmgre.SNAT{Dst: want.dst, Source: want.source}}
+		rule := keep.Rule{UUID: uuid, Dev: want.dev, Inner: want.inner, SNAT: keep.SNAT{Dst: want.dst, Source: want.source}}
 		if got, ok := rulesOf(rule)[0].decode(); !ok || got != want {
 			t.Fatalf("%+v is read back as %+v, %v", want, got, ok)
 		}

@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"nmgre/routes/keep"
+	"nmgre/testdata/lab"
 	"os"
 	"regexp"
 	"runtime"
@@ -12,9 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
-	"nmgre/testdata/lab"
 )
 
 // needLab skips the test outside the lab. It is lab.Need, but that brings the lab's hosts back to their first state, which takes
@@ -61,19 +60,19 @@ func onHost(t *testing.T, host lab.Host, f func(ctx context.Context, g *Gateway)
 }
 
 // labRules sets rules on linux2, and says whether that changed anything.
-func labRules(t *testing.T, rules ...nmgre.Rule) (changed bool) {
+func labRules(t *testing.T, rules ...keep.Rule) (changed bool) {
 	t.Helper()
 	onHost(t, lab.Linux2, func(ctx context.Context, g *Gateway) (err error) { changed, err = g.SetRules(ctx, rules); return err })
 	return changed
 }
 
-func labMissing(t *testing.T, rules ...nmgre.Rule) (missing []int) {
+func labMissing(t *testing.T, rules ...keep.Rule) (missing []int) {
 	t.Helper()
 	onHost(t, lab.Linux2, func(ctx context.Context, g *Gateway) (err error) { missing, err = g.Missing(ctx, rules); return err })
 	return missing
 }
 
-func labObstacles(t *testing.T) (list []nmgre.Obstacle) {
+func labObstacles(t *testing.T) (list []keep.Obstacle) {
 	t.Helper()
 	onHost(t, lab.Linux2, func(ctx context.Context, g *Gateway) (err error) {
 		list, err = g.Obstacles(ctx, []string{"gre1", "eth1"})
@@ -226,7 +225,7 @@ func TestLabSNAT(t *testing.T) {
 	}
 
 	// All kinds, in nft's words; then none.
-	labRules(t, snatRule(t, "172.16.0.0/30", "0.0.0.0/0=masquerade"), rule, snatRule(t, "2001:db8:16::/64", "2001:db8:2::/48=masquerade"), nmgre.Rule{UUID: uuid, Dev: "gre1", ClampMSS: true})
+	labRules(t, snatRule(t, "172.16.0.0/30", "0.0.0.0/0=masquerade"), rule, snatRule(t, "2001:db8:16::/64", "2001:db8:2::/48=masquerade"), keep.Rule{UUID: uuid, Dev: "gre1", ClampMSS: true})
 	text := lab.Linux2.Run(t, "nft", "-s", "list", "ruleset")
 	for _, line := range []string{
 		`		ip saddr 172.16.0.0/30 ip daddr 10.10.2.0/24 oifname != "gre1" oifname != "lo" counter snat to 10.10.2.1 comment "nmgre:` + uuid + `"` + "\n" +
@@ -303,7 +302,7 @@ func TestLabHints(t *testing.T) {
 			t.Fatal(r)
 		}
 		list := labObstacles(t)
-		into := !slices.ContainsFunc(list, func(o nmgre.Obstacle) bool { return strings.Contains(o.What, "between gre1 and eth1") })
+		into := !slices.ContainsFunc(list, func(o keep.Obstacle) bool { return strings.Contains(o.What, "between gre1 and eth1") })
 		if got := lab.Ping(t, lab.Linux1, lab.LAN2Addr); got != into {
 			t.Errorf("%s: %q, and the LAN answers: %v", file, list, got)
 		}

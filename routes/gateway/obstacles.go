@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"slices"
 	"strings"
@@ -14,14 +16,12 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 // Obstacles looks in other programs' nftables rules for what drops connections that are forwarded between the first of devs, which is
 // the tunnel's, and the others, in either direction. IPv6 counts where this host forwards it and the tunnel has an address of it.
 // Rules of iptables that it keeps elsewhere (iptables-legacy) are not seen.
-func (g *Gateway) Obstacles(ctx context.Context, devs []string) ([]nmgre.Obstacle, error) {
+func (g *Gateway) Obstacles(ctx context.Context, devs []string) ([]keep.Obstacle, error) {
 	const what = "look for firewalls"
 	conn, err := dial(ctx)
 	if err != nil {
@@ -37,7 +37,7 @@ func (g *Gateway) Obstacles(ctx context.Context, devs []string) ([]nmgre.Obstacl
 	}
 	s := survey{conn: conn, chains: all, devs: devs, indexes: indexesOf(devs), rules: make(map[string][]*nftables.Rule), sets: make(map[string][]nftables.SetElement)}
 	families := g.families(devs)
-	var list []nmgre.Obstacle
+	var list []keep.Obstacle
 	for _, base := range all {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -110,7 +110,7 @@ type blocked struct {
 }
 
 // chain returns what is to be told of one chain; nothing if it drops none of the packets that are asked about.
-func (s *survey) chain(base *nftables.Chain) []nmgre.Obstacle {
+func (s *survey) chain(base *nftables.Chain) []keep.Obstacle {
 	var ways []blocked
 	for _, dev := range s.devs[min(1, len(s.devs)):] {
 		for _, way := range [][2]string{{s.devs[0], dev}, {dev, s.devs[0]}} {
@@ -122,7 +122,7 @@ func (s *survey) chain(base *nftables.Chain) []nmgre.Obstacle {
 	if len(ways) == 0 {
 		return nil
 	}
-	return []nmgre.Obstacle{s.firewall(base).obstacle(ways)}
+	return []keep.Obstacle{s.firewall(base).obstacle(ways)}
 }
 
 // walk sends a packet through a chain.
@@ -229,7 +229,7 @@ func (s *survey) firewall(base *nftables.Chain) firewall {
 func between(ways []blocked) string {
 	var parts []string
 	for i := 0; i < len(ways); i++ {
-		from, to := nmgre.Printable(ways[i].from), nmgre.Printable(ways[i].to)
+		from, to := fault.Printable(ways[i].from), fault.Printable(ways[i].to)
 		if i+1 < len(ways) && ways[i+1].from == ways[i].to && ways[i+1].to == ways[i].from {
 			parts = append(parts, "between "+from+" and "+to)
 			i++

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,8 +17,6 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 // load sends the kernel what nft or iptables sent for a file in testdata/firewalls, whose record.sh recorded it.
@@ -105,9 +105,9 @@ func (s site) passes(in, out bool) {
 	}
 }
 
-func (s site) obstacles(devs ...string) []nmgre.Obstacle {
+func (s site) obstacles(devs ...string) []keep.Obstacle {
 	s.gw.t.Helper()
-	var list []nmgre.Obstacle
+	var list []keep.Obstacle
 	err := s.gw.do(func() (err error) { list, err = s.g.Obstacles(context.Background(), devs); return err })
 	if err != nil {
 		s.gw.t.Error(err)
@@ -153,9 +153,9 @@ func TestObstacles(t *testing.T) {
 			t.Parallel()
 			s := newRoutedSite(t)
 			s.gw.load(name)
-			var want []nmgre.Obstacle
+			var want []keep.Obstacle
 			if test.what != "" {
-				want = []nmgre.Obstacle{{What: test.what, Hint: test.hint}}
+				want = []keep.Obstacle{{What: test.what, Hint: test.hint}}
 			}
 			if got := s.obstacles("gre1", "eth1"); !slices.Equal(got, want) {
 				t.Errorf("got  %q\nwant %q", got, want)
@@ -184,12 +184,12 @@ func accept(family nftables.TableFamily, table, chain string) func(c *nftables.C
 	}
 }
 
-// Several firewalls, devices and families at once.
+// TestObstaclesSeveral firewalls, devices and families at once.
 func TestObstaclesSeveral(t *testing.T) {
 	t.Parallel()
 	s := newRoutedSite(t)
 	s.gw.load("nftables-two")
-	want := []nmgre.Obstacle{
+	want := []keep.Obstacle{
 		{What: "the chain forward of the nftables table ip filter drops what is forwarded from gre1 to eth1 and from eth2 to gre1",
 			Hint: `sudo nft 'insert rule ip filter forward iifname "gre1" oifname "eth1" accept'; sudo nft 'insert rule ip filter forward iifname "eth2" oifname "gre1" accept'  # until the next boot`},
 		{What: "the chain forward of the nftables table inet late drops what is forwarded from gre1 to eth1",
@@ -205,7 +205,7 @@ func TestObstaclesSeveral(t *testing.T) {
 	}
 }
 
-// IPv6 counts where it is forwarded.
+// TestObstaclesIPv6 counts where it is forwarded.
 func TestObstaclesIPv6(t *testing.T) {
 	t.Parallel()
 	s := newRoutedSite(t)
@@ -214,7 +214,7 @@ func TestObstaclesIPv6(t *testing.T) {
 		table := c.AddTable(&nftables.Table{Name: "filter", Family: nftables.TableFamilyIPv6})
 		c.AddChain(&nftables.Chain{Name: "FORWARD", Table: table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter, Policy: &drop})
 	})
-	want := []nmgre.Obstacle{{What: "ip6tables drops" + both, Hint: "sudo ip6tables -I FORWARD -i gre1 -o eth1 -j ACCEPT; sudo ip6tables -I FORWARD -i eth1 -o gre1 -j ACCEPT  # until the next boot"}}
+	want := []keep.Obstacle{{What: "ip6tables drops" + both, Hint: "sudo ip6tables -I FORWARD -i gre1 -o eth1 -j ACCEPT; sudo ip6tables -I FORWARD -i eth1 -o gre1 -j ACCEPT  # until the next boot"}}
 	if got := s.obstacles("gre1", "eth1"); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -234,7 +234,7 @@ func TestFirewalldZones(t *testing.T) {
 	f := firewalld{"gre1", map[string]string{"gre1": "public", "eth1": "internal", "eth2": "dmz"}}
 	got := f.obstacle([]blocked{{"gre1", "eth1", false}, {"eth1", "gre1", false}, {"gre1", "eth2", false}, {"eth2", "gre1", false}})
 	const p = "sudo firewall-cmd --permanent "
-	want := nmgre.Obstacle{What: "firewalld drops what is forwarded between gre1 and eth1 and between gre1 and eth2", Hint: strings.Join([]string{
+	want := keep.Obstacle{What: "firewalld drops what is forwarded between gre1 and eth1 and between gre1 and eth2", Hint: strings.Join([]string{
 		p + "--new-zone=gre1", p + "--zone=gre1 --change-interface=gre1",
 		p + "--new-policy=from-gre1", p + "--policy=from-gre1 --add-ingress-zone=gre1", p + "--policy=from-gre1 --add-egress-zone=internal --add-egress-zone=dmz", p + "--policy=from-gre1 --set-target=ACCEPT",
 		p + "--new-policy=to-gre1", p + "--policy=to-gre1 --add-ingress-zone=internal --add-ingress-zone=dmz", p + "--policy=to-gre1 --add-egress-zone=gre1", p + "--policy=to-gre1 --set-target=ACCEPT",
@@ -252,7 +252,7 @@ func TestHintsAreWords(t *testing.T) {
 	for _, f := range []firewall{plain{chain}, ufw{}, iptables{"iptables", "iptables", "FORWARD"}, firewalld{odd, map[string]string{odd: "a", control: "$(id)"}},
 		firewalld{odd, map[string]string{odd: "a", control: ""}}} {
 		o := f.obstacle(ways)
-		if nmgre.Printable(o.What) != o.What || nmgre.Printable(o.Hint) != o.Hint {
+		if fault.Printable(o.What) != o.What || fault.Printable(o.Hint) != o.Hint {
 			t.Errorf("%q", o)
 		}
 		if words := unquoted(o.Hint); strings.Contains(words, "reboot") || strings.Contains(words, "$") {

@@ -3,12 +3,11 @@ package gateway
 import (
 	"fmt"
 	"net/netip"
+	"nmgre/routes/keep"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 // chain says where rules of one kind and family belong.
@@ -45,7 +44,7 @@ type text struct {
 }
 
 // rulesOf returns the kernel's rules for one of ours.
-func rulesOf(r nmgre.Rule) []text {
+func rulesOf(r keep.Rule) []text {
 	tag := "nmgre:" + r.UUID
 	if !r.ClampMSS {
 		where := snat4
@@ -94,7 +93,7 @@ func headerOf(c chain) header {
 // That the packet came in by the tunnel is not demanded. Its source and destination say all that was asked for; and it may come
 // otherwise: by another tunnel of a multipath route, by a bridge that a gretap tunnel is a port of, or from this host itself. Only
 // what leaves by the tunnel or never leaves is not meant, which matters when DEST is everything.
-func snatExprs(r nmgre.Rule) []expr.Any {
+func snatExprs(r keep.Rule) []expr.Any {
 	where := snat4
 	if r.Inner.Addr().Is6() {
 		where = snat6

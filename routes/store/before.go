@@ -4,9 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"nmgre/routes/fault"
 	"slices"
-
-	"nmgre"
 )
 
 // maxDevices bounds how many devices' state is remembered.
@@ -30,7 +29,7 @@ func readBefore(r io.Reader) (map[string]bool, error) {
 		var dev, rest string
 		var on int
 		if found, _ := fmt.Sscan(lines.Text(), &dev, &on, &rest); found != 2 || len(dev) > 15 || on != 0 && on != 1 || n > maxDevices {
-			return nil, &nmgre.Error{What: fmt.Sprintf("line %d \"%.80s\" is no device's name with 0 or 1", n, nmgre.Printable(lines.Text())),
+			return nil, &fault.Error{What: fmt.Sprintf("line %d \"%.80s\" is no device's name with 0 or 1", n, fault.Printable(lines.Text())),
 				Hint: "remove the line from /" + runDir + "/" + beforeFile}
 		}
 		before[dev] = on == 1

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"nmgre/routes/fault"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,8 +12,6 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 const (
@@ -82,14 +81,14 @@ func (s *Store) trust(path string, info fs.FileInfo) error {
 }
 
 func untrusted(path, why string) error {
-	shown := nmgre.Printable(path)
-	return &nmgre.Error{What: fmt.Sprintf("%s %s: it does not count", shown, why),
+	shown := fault.Printable(path)
+	return &fault.Error{What: fmt.Sprintf("%s %s: it does not count", shown, why),
 		Hint: fmt.Sprintf("look at it, and if it is as it should be: sudo chown root:root %[1]s; sudo chmod go-w %[1]s", quote(shown))}
 }
 
 func notRegular(path, why string) error {
-	shown := nmgre.Printable(path)
-	return &nmgre.Error{What: fmt.Sprintf("%s %s: it does not count", shown, why), Hint: "look at it, and if nobody needs it, remove it: sudo rm -r " + quote(shown)}
+	shown := fault.Printable(path)
+	return &fault.Error{What: fmt.Sprintf("%s %s: it does not count", shown, why), Hint: "look at it, and if nobody needs it, remove it: sudo rm -r " + quote(shown)}
 }
 
 // write puts a new file in the place of the old one. If anything fails the old one stays, and nothing else.
@@ -197,9 +196,9 @@ func denied(what string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrPermission):
-		return &nmgre.Error{Kind: nmgre.ErrNotPermitted, What: what, Hint: "run it with sudo", Err: err}
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: what, Hint: "run it with sudo", Err: err}
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return &nmgre.Error{What: what, Hint: "make room on the disk; what was there before is there still", Err: err}
+		return &fault.Error{What: what, Hint: "make room on the disk; what was there before is there still", Err: err}
 	}
-	return &nmgre.Error{What: what, Err: err}
+	return &fault.Error{What: what, Err: err}
 }

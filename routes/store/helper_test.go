@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"nmgre/routes"
+	"nmgre/routes/keep"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,8 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 const (
@@ -33,17 +33,17 @@ func newStore(t testing.TB) *Store {
 }
 
 // kept is something to keep, with as many routes as it is told.
-func kept(uuid string, routes int) nmgre.Kept {
-	k := nmgre.Kept{UUID: uuid, Name: "gre1", Remote: netip.MustParseAddr("100.0.2.100"), Pin: true}
-	for i := range routes {
+func kept(uuid string, set int) keep.Kept {
+	k := keep.Kept{UUID: uuid, Name: "gre1", Remote: netip.MustParseAddr("100.0.2.100"), Pin: true}
+	for i := range set {
 		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		k.Routes = append(k.Routes, nmgre.Route{Dst: netip.PrefixFrom(a, 32)})
+		k.Routes = append(k.Routes, routes.Route{Dst: netip.PrefixFrom(a, 32)})
 	}
 	return k
 }
 
 // put writes it, which must succeed.
-func (s *Store) put(t testing.TB, k nmgre.Kept) {
+func (s *Store) put(t testing.TB, k keep.Kept) {
 	t.Helper()
 	if err := putOnly(context.Background(), s, k); err != nil {
 		t.Fatal(err)
@@ -152,13 +152,13 @@ func mountDisk(path, options string) error {
 }
 
 // putOnly writes a file that nobody is going to take back.
-func putOnly(ctx context.Context, s *Store, k nmgre.Kept) error {
+func putOnly(ctx context.Context, s *Store, k keep.Kept) error {
 	_, err := s.Put(ctx, k)
 	return err
 }
 
 // unstamped is what was read but for what tells its file from others.
-func unstamped(list ...nmgre.Kept) []nmgre.Kept {
+func unstamped(list ...keep.Kept) []keep.Kept {
 	for i := range list {
 		list[i].Stamp = ""
 	}

@@ -4,14 +4,13 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"nmgre/routes/fault"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 // The hook: a script in the folder of NetworkManager's dispatcher, and a link to it for the events that the dispatcher waits for.
@@ -114,7 +113,7 @@ func (s *Store) installedScript() (script, error) {
 		return script{}, denied("read "+path, err)
 	}
 	if err != nil || !isOurs(text) {
-		return script{}, &nmgre.Error{Kind: nmgre.ErrInvalid, What: path + " is not nmgre's", Hint: "look at it, and move it away or remove it", Err: err}
+		return script{}, &fault.Error{Kind: fault.ErrInvalid, What: path + " is not nmgre's", Hint: "look at it, and move it away or remove it", Err: err}
 	}
 	return parseScript(text), nil
 }
@@ -130,7 +129,7 @@ func (s *Store) isLinked() (bool, error) {
 		return false, denied("look at "+link, err)
 	}
 	if target, err := os.Readlink(link); err != nil || target != preUpTarget {
-		return false, &nmgre.Error{Kind: nmgre.ErrInvalid, What: link + " is not nmgre's", Hint: "look at it, and move it away or remove it"}
+		return false, &fault.Error{Kind: fault.ErrInvalid, What: link + " is not nmgre's", Hint: "look at it, and move it away or remove it"}
 	}
 	return true, nil
 }
@@ -149,11 +148,11 @@ func (s *Store) readScript() (string, error) {
 // trustProgram refuses a program that others than root could change, or put another in the place of.
 func (s *Store) trustProgram(exe string) error {
 	refused := func(why string, err error) error {
-		return &nmgre.Error{Kind: nmgre.ErrInvalid, What: "the dispatcher runs nmgre as root, and " + why, Err: err,
+		return &fault.Error{Kind: fault.ErrInvalid, What: "the dispatcher runs nmgre as root, and " + why, Err: err,
 			Hint: "install nmgre where only root can write, such as with: sudo make install PREFIX=/usr"}
 	}
 	if !filepath.IsAbs(exe) || filepath.Clean(exe) != exe || strings.ContainsAny(exe, "\n\x00") {
-		return refused(`"`+nmgre.Printable(exe)+`" is no plain absolute path`, nil)
+		return refused(`"`+fault.Printable(exe)+`" is no plain absolute path`, nil)
 	}
 	for path := exe; ; path = filepath.Dir(path) {
 		info, err := os.Lstat(path)
@@ -161,13 +160,13 @@ func (s *Store) trustProgram(exe string) error {
 			return refused("it cannot be looked at", err)
 		}
 		if path == exe && (!info.Mode().IsRegular() || info.Mode()&0o100 == 0) {
-			return refused(nmgre.Printable(exe)+" is no program", nil)
+			return refused(fault.Printable(exe)+" is no program", nil)
 		}
 		if path != exe && !info.IsDir() {
-			return refused(nmgre.Printable(path)+" is no folder", nil)
+			return refused(fault.Printable(path)+" is no folder", nil)
 		}
 		if s.trust(path, info) != nil {
-			return refused(nmgre.Printable(path)+" can be changed by others", nil)
+			return refused(fault.Printable(path)+" can be changed by others", nil)
 		}
 		if path == filepath.Clean(s.root) || path == "/" {
 			return nil

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"nmgre/routes/fault"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"nmgre"
 )
 
 // hookHost is a host with NetworkManager's dispatcher and an nmgre, below a folder of the test's own.
@@ -50,7 +49,7 @@ func (h hookHost) missing() string {
 	if err == nil {
 		return ""
 	}
-	return strings.ReplaceAll(err.Error()+"; "+strings.Join(nmgre.Hints(err), "; "), h.root, "")
+	return strings.ReplaceAll(err.Error()+"; "+strings.Join(fault.Hints(err), "; "), h.root, "")
 }
 
 func TestHook(t *testing.T) {
@@ -187,7 +186,7 @@ func TestHookOfOthers(t *testing.T) {
 		h := newHookHost(t)
 		test.make(h)
 		before := h.tree()
-		if err := h.InstallHook(h.exe); !errors.Is(err, nmgre.ErrInvalid) || !strings.Contains(err.Error(), test.want) || len(nmgre.Hints(err)) != 1 {
+		if err := h.InstallHook(h.exe); !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), test.want) || len(fault.Hints(err)) != 1 {
 			t.Errorf("%s: InstallHook: %v", name, err)
 		}
 		if err := h.RemoveHook(); (err == nil) != test.stay || err != nil && !strings.Contains(err.Error(), test.want) {
@@ -244,7 +243,7 @@ func TestHookDiskFull(t *testing.T) {
 			return
 		}
 		before := h.tree()
-		if err := h.InstallHook(h.exe); err == nil || len(nmgre.Hints(err)) != 1 {
+		if err := h.InstallHook(h.exe); err == nil || len(fault.Hints(err)) != 1 {
 			t.Error(err)
 		}
 		if got := h.tree(); got != before {
@@ -285,7 +284,7 @@ func TestHookProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = h.InstallHook(exe)
-		if !errors.Is(err, nmgre.ErrInvalid) || !strings.Contains(err.Error(), test.want) || len(nmgre.Hints(err)) != 1 || nmgre.Printable(err.Error()) != err.Error() {
+		if !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), test.want) || len(fault.Hints(err)) != 1 || fault.Printable(err.Error()) != err.Error() {
 			t.Errorf("%s: %v; want %s", name, err, test.want)
 		}
 		if strings.Contains(h.tree(), hookName) {
@@ -449,7 +448,7 @@ func TestHookNotRoot(t *testing.T) {
 	}
 	before := h.tree()
 	asNobody(t, func() {
-		if err := h.InstallHook(h.exe); !errors.Is(err, nmgre.ErrNotPermitted) {
+		if err := h.InstallHook(h.exe); !errors.Is(err, fault.ErrNotPermitted) {
 			t.Error(err)
 		}
 	})
@@ -459,7 +458,7 @@ func TestHookNotRoot(t *testing.T) {
 	h.install()
 	installed := h.tree()
 	asNobody(t, func() {
-		if err := h.RemoveHook(); !errors.Is(err, nmgre.ErrNotPermitted) {
+		if err := h.RemoveHook(); !errors.Is(err, fault.ErrNotPermitted) {
 			t.Error(err)
 		}
 		if got := h.missing(); got != "" {
@@ -473,10 +472,10 @@ func TestHookNotRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	asNobody(t, func() {
-		if err := h.HookMissing(context.Background()); !errors.Is(err, nmgre.ErrNotPermitted) {
+		if err := h.HookMissing(context.Background()); !errors.Is(err, fault.ErrNotPermitted) {
 			t.Error(err)
 		}
-		if err := h.InstallHook(h.exe); !errors.Is(err, nmgre.ErrNotPermitted) {
+		if err := h.InstallHook(h.exe); !errors.Is(err, fault.ErrNotPermitted) {
 			t.Error(err)
 		}
 	})

@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/testdata/lab"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"nmgre"
-	"nmgre/testdata/lab"
 )
 
 // taskVariable tells this program to be a helper on a host of the lab: what it does, with root's own files there.
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	if task := os.Getenv(taskVariable); task != "" {
 		if err := doTask(strings.Fields(task)); err != nil {
 			fmt.Println(err)
-			fmt.Println(strings.Join(nmgre.Hints(err), "; "))
+			fmt.Println(strings.Join(fault.Hints(err), "; "))
 		}
 		os.Exit(0)
 	}
@@ -39,7 +39,7 @@ func doTask(words []string) error {
 	case "missing":
 		return s.HookMissing(ctx)
 	case "put":
-		return putOnly(ctx, s, nmgre.Kept{UUID: words[1], Name: "gre1", Pin: true})
+		return putOnly(ctx, s, keep.Kept{UUID: words[1], Name: "gre1", Pin: true})
 	case "delete":
 		return s.Delete(ctx, words[1])
 	case "watch":

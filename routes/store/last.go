@@ -2,22 +2,21 @@ package store
 
 import (
 	"maps"
+	"nmgre/routes/keep"
 	"slices"
 	"sync"
-
-	"nmgre"
 )
 
 // lastRead is what the files said the last time, by UUID. A nil one remembers nothing.
 type lastRead struct {
 	mu   sync.Mutex
-	kept map[string]nmgre.Kept
+	kept map[string]keep.Kept
 }
 
 // get returns what a file said that had the stamp.
-func (l *lastRead) get(uuid, stamp string) (nmgre.Kept, bool) {
+func (l *lastRead) get(uuid, stamp string) (keep.Kept, bool) {
 	if l == nil {
-		return nmgre.Kept{}, false
+		return keep.Kept{}, false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -26,7 +25,7 @@ func (l *lastRead) get(uuid, stamp string) (nmgre.Kept, bool) {
 }
 
 // put remembers k. The lists of what it returns are cut so that whoever appends to one gets one of their own.
-func (l *lastRead) put(k nmgre.Kept) nmgre.Kept {
+func (l *lastRead) put(k keep.Kept) keep.Kept {
 	if l == nil {
 		return k
 	}
@@ -45,5 +44,5 @@ func (l *lastRead) only(uuids []string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	maps.DeleteFunc(l.kept, func(uuid string, _ nmgre.Kept) bool { return !slices.Contains(uuids, uuid) })
+	maps.DeleteFunc(l.kept, func(uuid string, _ keep.Kept) bool { return !slices.Contains(uuids, uuid) })
 }

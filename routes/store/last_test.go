@@ -3,21 +3,22 @@ package store
 import (
 	"context"
 	"errors"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"reflect"
 	"testing"
-
-	"nmgre"
 )
 
 // sameList says whether two lists are one in memory.
-func sameList(a, b []nmgre.Route) bool { return len(a) > 0 && len(b) > 0 && &a[0] == &b[0] }
+func sameList(a, b []routes.Route) bool { return len(a) > 0 && len(b) > 0 && &a[0] == &b[0] }
 
 // A store that remembers parses a file again only when it has changed, whoever changed it, and never tells of one that cannot be trusted.
 func TestRemembering(t *testing.T) {
 	plain, ctx := newStore(t), context.Background()
 	s := plain.Remembering()
-	read := func() nmgre.Kept {
+	read := func() keep.Kept {
 		t.Helper()
 		k, err := s.Get(ctx, uuidA)
 		if want, wantErr := plain.Get(ctx, uuidA); err != nil || wantErr != nil || !reflect.DeepEqual(k, want) {
@@ -33,7 +34,7 @@ func TestRemembering(t *testing.T) {
 	if list, err := s.All(ctx); err != nil || len(list) != 1 || !sameList(first.Routes, list[0].Routes) {
 		t.Errorf("All: %v, %v", list, err)
 	}
-	if more := append(first.Routes, nmgre.Route{MTU: 1}); sameList(first.Routes, more) || len(read().Routes) != 3 {
+	if more := append(first.Routes, routes.Route{MTU: 1}); sameList(first.Routes, more) || len(read().Routes) != 3 {
 		t.Error("who appends changes what others read")
 	}
 	plain.put(t, kept(uuidA, 2)) // by another process
@@ -55,7 +56,7 @@ func TestRemembering(t *testing.T) {
 	if err := s.Delete(ctx, uuidA); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Get(ctx, uuidA); !errors.Is(err, nmgre.ErrNotFound) {
+	if _, err := s.Get(ctx, uuidA); !errors.Is(err, fault.ErrNotFound) {
 		t.Error(err)
 	}
 	if _, err := s.UUIDs(ctx); err != nil || len(s.last.kept) != 0 {

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"nmgre/routes/fault"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 // lockPoll is how long a process that waits for the lock sleeps: the kernel's own waiting heeds no context.
@@ -23,7 +22,7 @@ func (s *Store) Lock(ctx context.Context) (func(), error) {
 	const what = "lock out other nmgre processes"
 	for end := time.Now().Add(s.timeout); ; {
 		if err := ctx.Err(); err != nil {
-			return nil, &nmgre.Error{What: what, Err: err}
+			return nil, &fault.Error{What: what, Err: err}
 		}
 		file, err := s.tryLock()
 		switch {
@@ -32,7 +31,7 @@ func (s *Store) Lock(ctx context.Context) (func(), error) {
 		case !errors.Is(err, errBusy):
 			return nil, denied(what, err)
 		case time.Now().After(end):
-			return nil, &nmgre.Error{Kind: nmgre.ErrTimeout, What: what, Hint: "try again when it is done", Err: err}
+			return nil, &fault.Error{Kind: fault.ErrTimeout, What: what, Hint: "try again when it is done", Err: err}
 		}
 		select {
 		case <-ctx.Done():

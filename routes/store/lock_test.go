@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"nmgre/routes/fault"
 	"os"
 	"os/exec"
 	"strings"
@@ -10,8 +11,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"nmgre"
 )
 
 // TestLock lets many ask for the lock at once, each with a store of its own as processes have it: one has it at a time.
@@ -46,7 +45,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// Notes keep the folder; the lock's own file goes.
+// TestLockLeavesNotes keep the folder; the lock's own file goes.
 func TestLockLeavesNotes(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
 	unlock, err := s.Lock(ctx)
@@ -72,7 +71,7 @@ func TestLockGivesUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.timeout = 50 * time.Millisecond
-	if _, err := s.Lock(context.Background()); !errors.Is(err, nmgre.ErrTimeout) || !strings.Contains(err.Error(), "another nmgre is at work") || len(nmgre.Hints(err)) != 1 {
+	if _, err := s.Lock(context.Background()); !errors.Is(err, fault.ErrTimeout) || !strings.Contains(err.Error(), "another nmgre is at work") || len(fault.Hints(err)) != 1 {
 		t.Error(err)
 	}
 	s.timeout = time.Minute
@@ -104,7 +103,7 @@ func TestLockKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.timeout = 50 * time.Millisecond
-	if _, err := s.Lock(context.Background()); !errors.Is(err, nmgre.ErrTimeout) {
+	if _, err := s.Lock(context.Background()); !errors.Is(err, fault.ErrTimeout) {
 		t.Error(err)
 	}
 	_ = cmd.Process.Kill()

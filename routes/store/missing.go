@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"nmgre/routes/fault"
 	"os"
 	"strings"
-
-	"nmgre"
 )
 
 // dispatchers are where distributions have the program that calls hooks, and how the bus starts it.
@@ -42,7 +41,7 @@ func (s *Store) HookMissing(context.Context) error {
 func (s *Store) scriptMissing() error {
 	path := s.path(dispatcherDir, hookName)
 	missing := func(format string, args ...any) error {
-		return &nmgre.Error{What: fmt.Sprintf(format, args...), Hint: "set it up: sudo nmgre install-hook"}
+		return &fault.Error{What: fmt.Sprintf(format, args...), Hint: "set it up: sudo nmgre install-hook"}
 	}
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrPermission) {
@@ -61,7 +60,7 @@ func (s *Store) scriptMissing() error {
 		return missing("%s is not as this nmgre makes it", path)
 	}
 	if s.trustProgram(h.exe) != nil {
-		return missing("%s calls %s, which is not there, or can be changed by others than root", path, nmgre.Printable(h.exe))
+		return missing("%s calls %s, which is not there, or can be changed by others than root", path, fault.Printable(h.exe))
 	}
 	if linked, err := s.isLinked(); !linked || err != nil {
 		return missing("%s is not a link to the hook", s.path(preUpDir, hookName))
@@ -75,7 +74,7 @@ func (s *Store) dispatcherMissing() error {
 			return s.dispatcherOff()
 		}
 	}
-	return &nmgre.Error{What: "NetworkManager's dispatcher is not installed", Hint: "install it: Fedora has it as NetworkManager-dispatcher"}
+	return &fault.Error{What: "NetworkManager's dispatcher is not installed", Hint: "install it: Fedora has it as NetworkManager-dispatcher"}
 }
 
 // dispatcherOff returns an error if systemd will surely not start the dispatcher.
@@ -86,10 +85,10 @@ func (s *Store) dispatcherOff() error {
 	alias, unit := s.unit(dispatcherAlias), s.unit(dispatcherUnit)
 	switch {
 	case isMask(alias) || isMask(unit):
-		return &nmgre.Error{What: dispatcherUnit + " is masked: NetworkManager calls no hooks",
+		return &fault.Error{What: dispatcherUnit + " is masked: NetworkManager calls no hooks",
 			Hint: fmt.Sprintf("sudo systemctl unmask %[1]s; sudo systemctl enable %[1]s", dispatcherUnit)}
 	case alias == "":
-		return &nmgre.Error{What: dispatcherUnit + " is not enabled: NetworkManager calls no hooks", Hint: "sudo systemctl enable " + dispatcherUnit}
+		return &fault.Error{What: dispatcherUnit + " is not enabled: NetworkManager calls no hooks", Hint: "sudo systemctl enable " + dispatcherUnit}
 	}
 	return nil
 }

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"syscall"
-
-	"nmgre"
 )
 
 // unknownStamp is that of a file which cannot be told from another.
@@ -34,14 +34,14 @@ func stampOf(file *os.File) string {
 const lineSize = 32
 
 // Put writes the file of k anew, unless it says the same already, or removes it if there is nothing to keep.
-func (s *Store) Put(_ context.Context, k nmgre.Kept) (back func(context.Context) error, err error) {
-	what := "write what nmgre keeps for " + nmgre.Printable(k.Name)
-	if !nmgre.IsUUID(k.UUID) {
-		return nil, &nmgre.Error{Kind: nmgre.ErrInvalid, What: fmt.Sprintf("%s: \"%.80s\" is no profile's UUID", what, nmgre.Printable(k.UUID))}
+func (s *Store) Put(_ context.Context, k keep.Kept) (back func(context.Context) error, err error) {
+	what := "write what nmgre keeps for " + fault.Printable(k.Name)
+	if !keep.IsUUID(k.UUID) {
+		return nil, &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("%s: \"%.80s\" is no profile's UUID", what, fault.Printable(k.UUID))}
 	}
 	old, stamp, oldErr := s.raw(k.UUID)
 	if k.Stamp != "" && k.Stamp != stamp {
-		return nil, &nmgre.Error{Kind: nmgre.ErrChanged, What: what + ": somebody else has changed it meanwhile", Hint: "try again"}
+		return nil, &fault.Error{Kind: fault.ErrChanged, What: what + ": somebody else has changed it meanwhile", Hint: "try again"}
 	}
 	var text bytes.Buffer
 	text.Grow(lineSize * len(k.Routes))
@@ -72,7 +72,7 @@ func (s *Store) Put(_ context.Context, k nmgre.Kept) (back func(context.Context)
 func (s *Store) raw(uuid string) (text []byte, stamp string, err error) {
 	file, err := s.open(tunnelsDir, uuid)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nmgre.StampNone, nil
+		return nil, keep.StampNone, nil
 	}
 	if err != nil {
 		return nil, unknownStamp, err

@@ -2,10 +2,10 @@ package store
 
 import (
 	"errors"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"testing"
-
-	"nmgre"
 )
 
 // What was put can be taken back: the file is then what it was, byte for byte, or not there.
@@ -28,7 +28,7 @@ func TestPutBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, k := range []nmgre.Kept{kept(uuidA, 5), {UUID: uuidA}} {
+	for _, k := range []keep.Kept{kept(uuidA, 5), {UUID: uuidA}} {
 		back, err := s.Put(ctx, k)
 		if err != nil {
 			t.Fatal(err)
@@ -50,9 +50,9 @@ func TestPutStamp(t *testing.T) {
 	s := newStore(t)
 	ctx := t.Context()
 	fresh := kept(uuidA, 2)
-	fresh.Stamp = nmgre.StampNone
+	fresh.Stamp = keep.StampNone
 	s.put(t, fresh)
-	if _, err := s.Put(ctx, fresh); !errors.Is(err, nmgre.ErrChanged) {
+	if _, err := s.Put(ctx, fresh); !errors.Is(err, fault.ErrChanged) {
 		t.Errorf("where there was no file is one now: %v", err)
 	}
 	read, err := s.Get(ctx, uuidA)
@@ -65,7 +65,7 @@ func TestPutStamp(t *testing.T) {
 		t.Errorf("the same again: %v", err)
 	}
 	s.put(t, first)
-	if _, err := s.Put(ctx, second); !errors.Is(err, nmgre.ErrChanged) {
+	if _, err := s.Put(ctx, second); !errors.Is(err, fault.ErrChanged) {
 		t.Errorf("the second change: %v", err)
 	}
 	if now, err := s.Get(ctx, uuidA); err != nil || len(now.Routes) != 3 {

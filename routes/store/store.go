@@ -11,13 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"nmgre"
 )
 
 // Where the files are, below the root. Notes that a reboot makes void are in runDir.
@@ -39,7 +39,7 @@ type Store struct {
 	last    *lastRead     // nil where nothing is remembered
 }
 
-var _ nmgre.Store = (*Store)(nil)
+var _ keep.Store = (*Store)(nil)
 
 // New returns the files below root, which is "/" but in tests. They must be the user's with the number owner, which is 0 but in tests.
 func New(root string, owner int) *Store {
@@ -51,7 +51,7 @@ func New(root string, owner int) *Store {
 // trusted is looked at every time.
 func (s *Store) Remembering() *Store {
 	other := *s
-	other.last = &lastRead{kept: make(map[string]nmgre.Kept)}
+	other.last = &lastRead{kept: make(map[string]keep.Kept)}
 	return &other
 }
 
@@ -67,7 +67,7 @@ func (s *Store) UUIDs(context.Context) ([]string, error) {
 	}
 	var uuids []string
 	for _, entry := range entries {
-		if nmgre.IsUUID(entry.Name()) {
+		if keep.IsUUID(entry.Name()) {
 			uuids = append(uuids, entry.Name())
 		}
 	}
@@ -77,12 +77,12 @@ func (s *Store) UUIDs(context.Context) ([]string, error) {
 
 // All returns what is kept for every tunnel but those excepted. Files that cannot be trusted or read are told in the error, which joins
 // them; the list is nil only if nothing can be told.
-func (s *Store) All(ctx context.Context, except ...string) ([]nmgre.Kept, error) {
+func (s *Store) All(ctx context.Context, except ...string) ([]keep.Kept, error) {
 	uuids, err := s.UUIDs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	list := []nmgre.Kept{}
+	list := []keep.Kept{}
 	var errs []error
 	for _, uuid := range uuids {
 		if err := ctx.Err(); err != nil {
@@ -95,7 +95,7 @@ func (s *Store) All(ctx context.Context, except ...string) ([]nmgre.Kept, error)
 		switch {
 		case err == nil:
 			list = append(list, k)
-		case !errors.Is(err, nmgre.ErrNotFound): // one that is gone since
+		case !errors.Is(err, fault.ErrNotFound): // one that is gone since
 			errs = append(errs, err)
 		}
 	}
@@ -103,16 +103,16 @@ func (s *Store) All(ctx context.Context, except ...string) ([]nmgre.Kept, error)
 }
 
 // Get returns what is kept for one tunnel, or fails with [nmgre.ErrNotFound].
-func (s *Store) Get(_ context.Context, uuid string) (nmgre.Kept, error) {
-	if !nmgre.IsUUID(uuid) {
-		return nmgre.Kept{}, &nmgre.Error{Kind: nmgre.ErrNotFound, What: fmt.Sprintf("nothing is kept for \"%.80s\"", nmgre.Printable(uuid))}
+func (s *Store) Get(_ context.Context, uuid string) (keep.Kept, error) {
+	if !keep.IsUUID(uuid) {
+		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: fmt.Sprintf("nothing is kept for \"%.80s\"", fault.Printable(uuid))}
 	}
 	file, err := s.open(tunnelsDir, uuid)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nmgre.Kept{}, &nmgre.Error{Kind: nmgre.ErrNotFound, What: "nothing is kept for " + uuid}
+		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
 	}
 	if err != nil {
-		return nmgre.Kept{}, denied("read what nmgre keeps for "+uuid, err)
+		return keep.Kept{}, denied("read what nmgre keeps for "+uuid, err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	stamp := stampOf(file)
@@ -122,14 +122,14 @@ func (s *Store) Get(_ context.Context, uuid string) (nmgre.Kept, error) {
 	k, err := s.parse(file, uuid)
 	k.Stamp = stamp
 	if err != nil {
-		return nmgre.Kept{}, broken(file.Name(), err)
+		return keep.Kept{}, broken(file.Name(), err)
 	}
 	return s.last.put(k), nil
 }
 
 // parse reads the file of a tunnel.
-func (s *Store) parse(file *os.File, uuid string) (nmgre.Kept, error) {
-	k, err := nmgre.ParseKept(file)
+func (s *Store) parse(file *os.File, uuid string) (keep.Kept, error) {
+	k, err := keep.ParseKept(file)
 	switch {
 	case err != nil:
 	case k.UUID != uuid:
@@ -143,15 +143,15 @@ func (s *Store) parse(file *os.File, uuid string) (nmgre.Kept, error) {
 // broken is the error about a file that cannot be read. It is no [nmgre.ErrInvalid], as the parser's own is: nobody asked for it.
 func broken(path string, err error) error {
 	hint := "mend the file, or delete the tunnel and make it anew"
-	if hints := nmgre.Hints(err); len(hints) > 0 {
+	if hints := fault.Hints(err); len(hints) > 0 {
 		hint = hints[0]
 	}
-	return &nmgre.Error{What: nmgre.Printable(path) + ": " + err.Error(), Hint: hint}
+	return &fault.Error{What: fault.Printable(path) + ": " + err.Error(), Hint: hint}
 }
 
 // Delete removes a tunnel's file, and the folders with the last one.
 func (s *Store) Delete(_ context.Context, uuid string) error {
-	if !nmgre.IsUUID(uuid) {
+	if !keep.IsUUID(uuid) {
 		return nil // it cannot have one
 	}
 	return denied("remove what nmgre keeps for "+uuid, s.remove(tunnelsDir, uuid))

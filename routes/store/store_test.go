@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,8 +15,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nmgre"
 )
 
 func TestPutGet(t *testing.T) {
@@ -30,10 +30,10 @@ func TestPutGet(t *testing.T) {
 		s.put(t, kept(uuid, 3))
 	}
 	s.put(t, kept(uuidB, 2))
-	if got, err := s.Get(ctx, uuidB); err != nil || !reflect.DeepEqual(unstamped(got), []nmgre.Kept{kept(uuidB, 2)}) {
+	if got, err := s.Get(ctx, uuidB); err != nil || !reflect.DeepEqual(unstamped(got), []keep.Kept{kept(uuidB, 2)}) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if got, err := s.All(ctx); err != nil || !reflect.DeepEqual(unstamped(got...), []nmgre.Kept{kept(uuidA, 3), kept(uuidB, 2)}) {
+	if got, err := s.All(ctx); err != nil || !reflect.DeepEqual(unstamped(got...), []keep.Kept{kept(uuidA, 3), kept(uuidB, 2)}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got, err := s.UUIDs(ctx); err != nil || !reflect.DeepEqual(got, []string{uuidA, uuidB}) {
@@ -54,7 +54,7 @@ func TestNotFound(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
 	for range 2 { // without the folder, and with it
 		for _, uuid := range []string{uuidB, "", "../" + uuidA, "../../../etc/passwd", strings.Repeat("a", 100_000), "watch"} {
-			if k, err := s.Get(ctx, uuid); !errors.Is(err, nmgre.ErrNotFound) || !reflect.DeepEqual(k, nmgre.Kept{}) || len(err.Error()) > 200 {
+			if k, err := s.Get(ctx, uuid); !errors.Is(err, fault.ErrNotFound) || !reflect.DeepEqual(k, keep.Kept{}) || len(err.Error()) > 200 {
 				t.Errorf("%.80q: %+v, %v", uuid, k, err)
 			}
 			if err := s.Delete(ctx, uuid); err != nil {
@@ -63,7 +63,7 @@ func TestNotFound(t *testing.T) {
 		}
 		s.put(t, kept(uuidA, 0))
 	}
-	if err := putOnly(ctx, s, kept("../../../etc/passwd", 0)); !errors.Is(err, nmgre.ErrInvalid) {
+	if err := putOnly(ctx, s, kept("../../../etc/passwd", 0)); !errors.Is(err, fault.ErrInvalid) {
 		t.Error(err)
 	}
 	if _, err := s.Get(ctx, uuidA); err != nil {
@@ -144,10 +144,10 @@ func TestUntrusted(t *testing.T) {
 				t.Fatal(err)
 			}
 			k, err := s.Get(ctx, uuidA)
-			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), s.root) || len(nmgre.Hints(err)) != 1 || !reflect.DeepEqual(k, nmgre.Kept{}) {
-				t.Errorf("%+v, %v, %q; want %s", k, err, nmgre.Hints(err), test.want)
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), s.root) || len(fault.Hints(err)) != 1 || !reflect.DeepEqual(k, keep.Kept{}) {
+				t.Errorf("%+v, %v, %q; want %s", k, err, fault.Hints(err), test.want)
 			}
-			if errors.Is(err, nmgre.ErrInvalid) || errors.Is(err, nmgre.ErrNotFound) {
+			if errors.Is(err, fault.ErrInvalid) || errors.Is(err, fault.ErrNotFound) {
 				t.Errorf("%v is of another kind", err)
 			}
 			list, err := s.All(ctx)
@@ -201,10 +201,10 @@ func TestBroken(t *testing.T) {
 	} {
 		write(t, s.path(tunnelsDir, uuidA), text, 0o644)
 		k, err := s.Get(ctx, uuidA)
-		if err == nil || !strings.Contains(err.Error(), s.path(tunnelsDir, uuidA)+": ") || !strings.Contains(err.Error(), want) || len(nmgre.Hints(err)) != 1 || !reflect.DeepEqual(k, nmgre.Kept{}) {
-			t.Errorf("%q: %+v, %v, %q", text, k, err, nmgre.Hints(err))
+		if err == nil || !strings.Contains(err.Error(), s.path(tunnelsDir, uuidA)+": ") || !strings.Contains(err.Error(), want) || len(fault.Hints(err)) != 1 || !reflect.DeepEqual(k, keep.Kept{}) {
+			t.Errorf("%q: %+v, %v, %q", text, k, err, fault.Hints(err))
 		}
-		if errors.Is(err, nmgre.ErrInvalid) {
+		if errors.Is(err, fault.ErrInvalid) {
 			t.Errorf("%v: nobody has asked for that", err)
 		}
 	}
@@ -225,7 +225,7 @@ func TestDiskFull(t *testing.T) {
 			return
 		}
 		full := func(err error) bool {
-			return errors.Is(err, unix.ENOSPC) && len(nmgre.Hints(err)) == 1 && strings.Contains(nmgre.Hints(err)[0], "make room on the disk")
+			return errors.Is(err, unix.ENOSPC) && len(fault.Hints(err)) == 1 && strings.Contains(fault.Hints(err)[0], "make room on the disk")
 		}
 		// Nothing was there: nothing is.
 		if err := putOnly(ctx, s, kept(uuidA, 10_000)); !full(err) {
@@ -323,7 +323,7 @@ func TestPutKilledHelper(t *testing.T) {
 	if root == "" {
 		return // it is no test of its own
 	}
-	s, versions := New(root, os.Geteuid()), []nmgre.Kept{kept(uuidA, 20_000), kept(uuidA, 20_001)}
+	s, versions := New(root, os.Geteuid()), []keep.Kept{kept(uuidA, 20_000), kept(uuidA, 20_001)}
 	_, _ = os.Stdout.WriteString("!")
 	for i := 0; ; i++ {
 		s.put(t, versions[i%2])
@@ -406,7 +406,7 @@ func TestRemember(t *testing.T) {
 	}
 	for _, line := range []string{"eth0", "eth0 2", "eth0 on", "eth0 1 1", "eth0 1x", "abcdefghijklmnop 1", "\x1b[31m 1 1", "", strings.Repeat("a", 70_000)} {
 		write(t, s.path(runDir, beforeFile), "gre1 0\n"+line+"\n", 0o644)
-		if got, err := s.Remembered(ctx); err == nil || len(err.Error()) > 300 || nmgre.Printable(err.Error()) != err.Error() {
+		if got, err := s.Remembered(ctx); err == nil || len(err.Error()) > 300 || fault.Printable(err.Error()) != err.Error() {
 			t.Errorf("%.40q: %v, %v", line, got, err)
 		}
 	}
@@ -459,11 +459,11 @@ func TestNotRoot(t *testing.T) {
 				"Put": putOnly(ctx, s, kept(uuidB, 1)), "Watch": s.Watch(ctx, true), "Remember": s.Remember(ctx, map[string]bool{"gre1": true}),
 				"Lock": func() error { _, err := s.Lock(ctx); return err }(),
 			} {
-				if !errors.Is(err, nmgre.ErrNotPermitted) || len(nmgre.Hints(err)) == 0 {
+				if !errors.Is(err, fault.ErrNotPermitted) || len(fault.Hints(err)) == 0 {
 					t.Errorf("%s: %s: %v", when, what, err)
 				}
 			}
-			if err := s.Delete(ctx, uuidA); when != "at first" && !errors.Is(err, nmgre.ErrNotPermitted) {
+			if err := s.Delete(ctx, uuidA); when != "at first" && !errors.Is(err, fault.ErrNotPermitted) {
 				t.Errorf("%s: Delete: %v", when, err)
 			}
 		})
@@ -502,7 +502,7 @@ func TestNotRoot(t *testing.T) {
 		_, allErr := s.All(ctx)
 		_, getErr := s.Get(ctx, uuidA)
 		for _, err := range []error{uuidsErr, allErr, getErr} {
-			if !errors.Is(err, nmgre.ErrNotPermitted) {
+			if !errors.Is(err, fault.ErrNotPermitted) {
 				t.Error(err)
 			}
 		}

@@ -1,0 +1,795 @@
+package nmgre_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/nm/verify"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"nmgre/testdata/fake"
+	"nmgre/testdata/want"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// wanted reads the tunnels of testdata/plan: what somebody asks for, by the names of the files.
+func wanted(t *testing.T) (names []string, tunnels map[string]nm.Tunnel, inputs map[string]string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", "plan", "*.txt"))
+	if err != nil || len(files) < 9 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	tunnels, inputs = make(map[string]nm.Tunnel), make(map[string]string)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		input, _, _ := strings.Cut(string(text), want.Rule+"\n")
+		if tunnels[name], err = fake.ReadTunnel(input); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		names, inputs[name] = append(names, name), input
+	}
+	return names, tunnels, inputs
+}
+
+// What is planned for each tunnel, and what is on the host when it was done.
+func TestPlanAndCreate(t *testing.T) {
+	names, tunnels, inputs := wanted(t)
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			w := fake.NewWorld()
+			p := w.Start()
+			before := w.String()
+			planned, err := p.Host().Plan(t.Context(), tunnels[name])
+			if err != nil {
+				t.Fatal(err)
+			}
+			want.Same(t, "the host after planning", w.String(), before)
+			created, err := p.Host().Create(t.Context(), planned, nmgre.CreateOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			verdict := verify.Pass
+			if !planned.Tunnel.PeerAddress.IsValid() { // nothing can be proved of a far end without a known address
+				verdict = verify.Warn
+			}
+			if created.Report.Verdict != verdict || created.Status.State != nm.StateActive || created.Status.Link == nil || created.Status.Trial {
+				t.Errorf("the verdict is %s, the status %+v\n%s", created.Report.Verdict, created.Status, fake.ReportText(created.Report))
+			}
+			want.Golden(t, "plan/"+name+".txt", inputs[name]+want.Rule+"\n"+planText(planned)+"\n"+added(before, w.String()))
+		})
+	}
+}
+
+func planText(p plan.Plan) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", p.Tunnel.CreateCommand())
+	for _, note := range p.Notes {
+		fmt.Fprintf(&b, "note: %s\n", note)
+	}
+	for i, step := range p.Steps {
+		fmt.Fprintf(&b, "%d %s: %s\n  (%s)\n", i+1, step.ID, step.What, step.Why)
+		for _, command := range step.Commands {
+			fmt.Fprintf(&b, "  $ %s\n", command)
+		}
+	}
+	return b.String()
+}
+
+// added returns the lines that are in after only.
+func added(before, after string) string {
+	old := strings.Split(before, "\n")
+	lines := slices.DeleteFunc(strings.Split(after, "\n"), func(line string) bool { return slices.Contains(old, line) })
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// Each tunnel is made, taken down, brought up and removed: the host is then what it was, byte for byte.
+func TestLifecycle(t *testing.T) {
+	names, tunnels, _ := wanted(t)
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, w := t.Context(), fake.NewWorld()
+				h := w.Start().Host()
+				initial := w.String()
+				tunnel := fake.MustCreate(t, w, tunnels[name]).Status.Tunnel
+				made := w.String()
+				if _, err := h.Up(ctx, tunnel.Name); err != nil {
+					t.Fatal(err)
+				}
+				want.Same(t, "the host after bringing up what is up", w.String(), made)
+				if _, err := h.Down(ctx, tunnel.Name); err != nil {
+					t.Fatal(err)
+				}
+				if w.Link(tunnel.Name) != nil || len(worldRoutesOf(w, tunnel.Name)) > 0 || w.Named(tunnel.Name).State != nm.StateInactive {
+					t.Errorf("after down:\n%s", w)
+				}
+				down := w.String()
+				if _, err := h.Down(ctx, tunnel.Name); err != nil {
+					t.Fatal(err)
+				}
+				want.Same(t, "the host after taking down what is down", w.String(), down)
+				if _, err := h.Up(ctx, tunnel.Name); err != nil {
+					t.Fatal(err)
+				}
+				want.Same(t, "the host after down and up", w.String(), made)
+				if _, err := h.Delete(ctx, tunnel.Name); err != nil {
+					t.Fatal(err)
+				}
+				want.Same(t, "the host after all", w.String(), initial)
+			})
+		})
+	}
+}
+
+func worldRoutesOf(w *fake.World, dev string) (list []fake.Route) {
+	for _, r := range w.Table {
+		if r.Dev == dev {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// From every tunnel to every other: both are made, the first is removed, then the second; each step leaves the other one alone.
+func TestTransitions(t *testing.T) {
+	names, tunnels, _ := wanted(t)
+	synctest.Test(t, func(t *testing.T) {
+		for _, a := range names {
+			alone := fake.NewWorld()
+			nameA := fake.MustCreate(t, alone, tunnels[a]).Status.Tunnel.Name
+			for _, b := range names {
+				w := fake.NewWorld()
+				h := w.Start().Host()
+				initial := w.String()
+				if got := fake.MustCreate(t, w, tunnels[a]).Status.Tunnel.Name; got != nameA {
+					t.Fatalf("%s is %s, then %s", a, nameA, got)
+				}
+				withA := w.String()
+				second, err := fake.Create(t.Context(), h, tunnels[b])
+				if err != nil {
+					if !errors.Is(err, fault.ErrInvalid) {
+						t.Errorf("%s beside %s: %v", b, a, err)
+					}
+					want.Same(t, b+" refused beside "+a, w.String(), withA)
+					continue
+				}
+				if _, err := h.Delete(t.Context(), nameA); err != nil {
+					t.Fatal(err)
+				}
+				if gone := w.String(); strings.Contains(gone, "link "+nameA+" ") || !strings.Contains(gone, "link "+second.Status.Tunnel.Name+" ") {
+					t.Errorf("%s made after %s, which was removed then:\n%s", b, a, gone)
+				}
+				if _, err := h.Delete(t.Context(), second.Status.Tunnel.Name); err != nil {
+					t.Fatal(err)
+				}
+				want.Same(t, "the host after "+a+" and "+b, w.String(), initial)
+			}
+		}
+	})
+}
+
+// createCalls returns what a create without a fault calls.
+func createCalls(t *testing.T) []string {
+	t.Helper()
+	p := fake.NewWorld().Start()
+	plan, err := p.Host().Plan(t.Context(), fake.Simple(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Calls = nil
+	if _, err := p.Host().Create(t.Context(), plan, nmgre.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return p.Calls
+}
+
+func TestCreateCalls(t *testing.T) {
+	got := strings.Join(slices.Compact(createCalls(t)), " ")
+	if want := "Add Serials Activate Lock Write All Links List Watch Remembered SetRules SyncRoutes Links HookMissing Links SyncRoutes Lookup Probe Links Save Get Read HookMissing Links"; got != want {
+		t.Errorf("create calls %s, want %s", got, want)
+	}
+}
+
+// faultyCreate makes the simple tunnel on a fresh host, with a fault in it. It returns the calls, and the states before and after.
+func faultyCreate(t *testing.T, inject func(p *fake.Process, cancel func())) (p *fake.Process, before string, created nmgre.Created, events []nmgre.Event, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	w := fake.NewWorld()
+	p = w.Start()
+	plan, err := p.Host().Plan(ctx, fake.Simple(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, p.Calls = w.String(), nil
+	inject(p, cancel)
+	h := p.Host()
+	h.Progress = func(e nmgre.Event) { events = append(events, e) }
+	created, err = h.Create(ctx, plan, nmgre.CreateOptions{})
+	p.Fault = nil
+	return p, before, created, events, err
+}
+
+// Whatever fails at whichever call, the host is afterwards what it was, and the error says what it was. From the moment when the
+// profile is saved the tunnel is there, whatever fails.
+func TestCreateFaults(t *testing.T) {
+	calls := createCalls(t)
+	saved := slices.Index(calls, "Save")
+	complete := fake.NewWorld()
+	fake.MustCreate(t, complete, fake.Simple(t))
+	for _, test := range []struct {
+		name  string
+		fault func(cancel func()) fake.Fault
+		times int // how often it happens in a row
+		want  error
+	}{
+		{"NetworkManager away", func(func()) fake.Fault {
+			return fake.Fault{Err: &fault.Error{Kind: fault.ErrNoNetworkManager, What: "the bus is gone"}}
+		}, 1, fault.ErrNoNetworkManager},
+		{"NetworkManager away for a while", func(func()) fake.Fault {
+			return fake.Fault{Err: &fault.Error{Kind: fault.ErrNoNetworkManager, What: "the bus is gone"}}
+		}, 12, fault.ErrNoNetworkManager},
+		{"refused", func(func()) fake.Fault { return fake.Fault{Err: &fault.Error{Kind: fault.ErrInvalid, What: "no"}} }, 1, fault.ErrInvalid},
+		{"timed out", func(func()) fake.Fault {
+			return fake.Fault{Err: &fault.Error{Kind: fault.ErrTimeout, What: "too slow"}}
+		}, 1, fault.ErrTimeout},
+		{"plain", func(func()) fake.Fault { return fake.Fault{Err: fake.ErrBroken} }, 1, fake.ErrBroken},
+		{"interrupted", func(cancel func()) fake.Fault { return fake.Fault{Cancel: cancel} }, 1, context.Canceled},
+		{"hanging", func(func()) fake.Fault { return fake.Fault{Hang: true} }, 1, fault.ErrTimeout},
+		{"answer lost", func(func()) fake.Fault {
+			return fake.Fault{After: true, Err: &fault.Error{Kind: fault.ErrNoNetworkManager, What: "the bus is gone"}}
+		}, 1, fault.ErrNoNetworkManager},
+		{"answer lost, and away for a while", func(func()) fake.Fault {
+			return fake.Fault{After: true, Err: &fault.Error{Kind: fault.ErrNoNetworkManager, What: "the bus is gone"}}
+		}, 5, fault.ErrNoNetworkManager},
+		{"answer late", func(func()) fake.Fault { return fake.Fault{After: true, Hang: true} }, 1, fault.ErrTimeout},
+		{"interrupted when it was done", func(cancel func()) fake.Fault { return fake.Fault{After: true, Cancel: cancel} }, 1, context.Canceled},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				for n := range calls {
+					at := fmt.Sprintf("call %d, %s", n, calls[n])
+					p, before, created, events, err := faultyCreate(t, func(p *fake.Process, cancel func()) {
+						p.Fault = func(i int, _ string) fake.Fault {
+							if i < n || i >= n+test.times {
+								return fake.Fault{}
+							}
+							return test.fault(cancel)
+						}
+					})
+					if n > saved {
+						want.Same(t, at+": the host", p.String(), complete.String())
+						if err != nil || created.Status.Tunnel.Name != "gre1" || created.Status.State != nm.StateActive || created.Status.Trial {
+							t.Errorf("%s: the tunnel is there, but: %v, %+v", at, err, created.Status)
+						}
+						continue
+					}
+					last := n
+					if f := test.fault(func() {}); f.Err != nil && tolerated(calls[n], f.Err) {
+						if test.times == 1 {
+							want.Same(t, at+": the host", p.String(), complete.String())
+							if err != nil || calls[n] != "List" && created.Report.Verdict != verify.Warn {
+								t.Errorf("%s: %v, the verdict is %s", at, err, created.Report.Verdict)
+							}
+							continue
+						}
+						last = saved // the next call is what fails
+					}
+					want.Same(t, at+": the host", p.String(), before)
+					if !errors.Is(err, test.want) {
+						t.Errorf("%s: %v, want %v", at, err, test.want)
+					}
+					for i, call := range p.Calls[last+1:] {
+						if !slices.Contains(append([]string{"Delete", "Links"}, keepCalls...), call) {
+							t.Errorf("%s: %s was called after it (%d)", at, call, last+1+i)
+						}
+					}
+					checkEvents(t, at, events)
+				}
+			})
+		})
+	}
+}
+
+// tolerated says whether create goes on when a call fails: a far end that could not be probed is a warning, so is a hook that is
+// missing, and what is up is known without NetworkManager.
+func tolerated(call string, err error) bool {
+	return call == "Probe" || call == "HookMissing" || call == "List" && errors.Is(err, fault.ErrNoNetworkManager)
+}
+
+// keepCalls are those by which what was kept is taken back.
+var keepCalls = []string{"Lock", "Read", "Write", "Erase", "All", "List", "Get", "Watch", "Remembered", "Remember", "Forwarding", "SetForwarding", "SetRules", "SyncRoutes"}
+
+// checkEvents looks at what was told: every step by its name, the failed one with its error, the undo last.
+func checkEvents(t *testing.T, at string, events []nmgre.Event) {
+	t.Helper()
+	for i, e := range events {
+		if e.What == "" || e.Undo != (i == len(events)-1) || e.Undo && e.Err != nil {
+			t.Errorf("%s: event %d of %d is %+v", at, i, len(events), e)
+		}
+		if e.Err != nil && i != len(events)-2 {
+			t.Errorf("%s: there are steps after the failed one: %+v", at, events)
+		}
+	}
+}
+
+// A probe that the kernel does not permit is no failure, but it proves nothing either.
+func TestCreateProbeNotPermitted(t *testing.T) {
+	_, _, created, _, err := faultyCreate(t, func(p *fake.Process, _ func()) {
+		p.Fault = func(_ int, method string) fake.Fault {
+			if method == "Probe" {
+				return fake.Fault{Err: &fault.Error{Kind: fault.ErrNotPermitted, What: "ping"}}
+			}
+			return fake.Fault{}
+		}
+	})
+	if err != nil || created.Report.Verdict != verify.Warn {
+		t.Errorf("%v, %+v", err, created.Report)
+	}
+}
+
+// A far end that is not there yet is a warning; so says the first end of every tunnel.
+func TestCreateSilentFarEnd(t *testing.T) {
+	p, before, created, _, err := faultyCreate(t, func(p *fake.Process, _ func()) {
+		p.Answer = func(kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
+			return kernel.ProbeResult{Sent: 4}, kernel.Counters{TxPackets: 4}, nil
+		}
+	})
+	if err != nil || created.Report.Verdict != verify.Warn || p.String() == before {
+		t.Errorf("%v, verdict %s", err, created.Report.Verdict)
+	}
+}
+
+// A tunnel that comes up wrong is taken back, with the reason.
+func TestCreateComesUpWrong(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		wrong func(w *fake.World)
+		want  string
+	}{
+		{"link", func(w *fake.World) { w.Link("gre1").GRE.TTL = 0 }, "the tunnel came up wrong: the kernel's link differs from the profile (ttl: profile 64, kernel inherit)"},
+		{"address", func(w *fake.World) { w.Link("gre1").Addresses = nil }, "the tunnel came up wrong: 172.16.0.1/30 is not on the device"},
+		{"route", func(w *fake.World) {
+			w.Table = slices.DeleteFunc(w.Table, func(r fake.Route) bool { return r.Dst == want.CIDR("10.10.2.0/24") })
+		},
+			"the tunnel came up wrong: packets to 10.10.2.1 do not go into the tunnel (10.10.2.1 via 100.0.1.1 dev eth0 src 100.0.1.100)"},
+		{"counters", func(w *fake.World) {
+			w.Answer = func(kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
+				return kernel.ProbeResult{Sent: 4}, kernel.Counters{TxErrors: 4, Collisions: 4}, nil
+			}
+		}, "the tunnel came up wrong: packets do not leave this host"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, before, _, _, err := faultyCreate(t, func(p *fake.Process, _ func()) {
+					p.Turn = func(n int, _ string) {
+						if n > 0 && slices.Contains(p.Calls[:n], "SyncRoutes") && p.Link("gre1") != nil {
+							test.wrong(p.World)
+						}
+					}
+				})
+				if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "()") {
+					t.Errorf("%v, want %s", err, test.want)
+				}
+				if len(fault.Hints(err)) == 0 {
+					t.Errorf("%v: without a hint", err)
+				}
+				want.Same(t, "the host", p.String(), before)
+			})
+		})
+	}
+}
+
+// While NetworkManager is away the undo waits for it; after half a minute it gives up and says what that means.
+func TestUndoGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		p, before, _, events, err := faultyCreate(t, func(p *fake.Process, _ func()) {
+			p.Fault = func(i int, _ string) fake.Fault {
+				if i < 2 {
+					return fake.Fault{}
+				}
+				return fake.Fault{Err: &fault.Error{Kind: fault.ErrNoNetworkManager, What: "the bus is gone"}}
+			}
+		})
+		if took := time.Since(begin); took < keep.UndoTimeout || took > keep.UndoTimeout+time.Second {
+			t.Errorf("it took %s", took)
+		}
+		if !errors.Is(err, fault.ErrNoNetworkManager) || !strings.Contains(strings.Join(fault.Hints(err), " "), "the next nmgre command removes it") {
+			t.Errorf("%v, hints %q", err, fault.Hints(err))
+		}
+		if last := events[len(events)-1]; !last.Undo || last.Err == nil {
+			t.Errorf("the last event is %+v", last)
+		}
+		// And so it is: the process ends, and the next command removes what it left.
+		p.Dead = true
+		if list, err := p.World.Start().Host().List(t.Context()); err != nil || len(list) != 0 {
+			t.Errorf("%v, %v", list, err)
+		}
+		want.Same(t, "the host", p.String(), before)
+	})
+}
+
+// If the answer to the last step is lost and NetworkManager stays away, nobody knows whether the tunnel is kept: the hint says so.
+func TestUndoGivesUpAfterSave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, _, _, err := faultyCreate(t, func(p *fake.Process, _ func()) {
+			saved := false
+			p.Fault = func(_ int, method string) fake.Fault {
+				after := method == "Save"
+				if saved = saved || after; !saved {
+					return fake.Fault{}
+				}
+				return fake.Fault{After: after, Err: &fault.Error{Kind: fault.ErrNoNetworkManager, What: "the bus is gone"}}
+			}
+		})
+		hints := strings.Join(fault.Hints(err), " ")
+		if !errors.Is(err, fault.ErrNoNetworkManager) || strings.Contains(hints, "in memory only") || !strings.Contains(hints, "nmgre delete gre1") {
+			t.Errorf("%v, hints %q", err, hints)
+		}
+	})
+}
+
+// kill -9 at every call, before it and after it: whatever the next command is, the host then has all of the tunnel or nothing.
+func TestCreateKilled(t *testing.T) {
+	calls := createCalls(t)
+	empty, complete := fake.NewWorld(), fake.NewWorld()
+	fake.MustCreate(t, complete, fake.Simple(t))
+	saved := slices.Index(calls, "Save")
+	for _, next := range []struct {
+		name string
+		run  func(ctx context.Context, h *nmgre.Host) error
+		none error // what it says when there is nothing
+		all  error // and when there is all
+	}{
+		{"list", func(ctx context.Context, h *nmgre.Host) error { _, err := h.List(ctx); return err }, nil, nil},
+		{"show", func(ctx context.Context, h *nmgre.Host) error { _, err := h.Show(ctx, "gre1"); return err }, fault.ErrNotFound, nil},
+		{"verify", func(ctx context.Context, h *nmgre.Host) error {
+			_, err := h.Verify(ctx, "gre1", verify.Options{})
+			return err
+		}, fault.ErrNotFound, nil},
+		{"create", func(ctx context.Context, h *nmgre.Host) error {
+			_, err := fake.Create(ctx, h, fake.Simple(t))
+			return err
+		}, nil, fault.ErrInvalid},
+		{"up", func(ctx context.Context, h *nmgre.Host) error { _, err := h.Up(ctx, "gre1"); return err }, fault.ErrNotFound, nil},
+	} {
+		t.Run(next.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				for n := range calls {
+					for _, after := range []bool{false, true} {
+						at := fmt.Sprintf("killed at call %d, %s, done %v", n, calls[n], after)
+						w := fake.NewWorld()
+						p := w.Start()
+						plan, err := p.Host().Plan(t.Context(), fake.Simple(t))
+						if err != nil {
+							t.Fatal(err)
+						}
+						p.Calls = nil
+						p.Fault = func(i int, _ string) fake.Fault { return fake.Fault{Kill: i == n, After: after && i == n} }
+						if fake.Survives(func() { _, _ = p.Host().Create(t.Context(), plan, nmgre.CreateOptions{}) }) {
+							t.Fatalf("%s: it lives", at)
+						}
+						expected, wantErr := empty, next.none
+						if n > saved || n == saved && after {
+							expected, wantErr = complete, next.all
+						}
+						if err := next.run(t.Context(), w.Start().Host()); !errors.Is(err, wantErr) {
+							t.Errorf("%s: then %s: %v, want %v", at, next.name, err, wantErr)
+						}
+						if next.name == "create" {
+							expected = complete
+						}
+						want.Same(t, at+", then "+next.name+": the host", w.String(), expected.String())
+					}
+				}
+			})
+		})
+	}
+}
+
+// One who was killed is in nobody's way, not even of one who has planned before and makes the same name now.
+func TestCreateAfterKilled(t *testing.T) {
+	calls := createCalls(t)
+	complete := fake.NewWorld()
+	fake.MustCreate(t, complete, fake.Simple(t))
+	synctest.Test(t, func(t *testing.T) {
+		for n := range slices.Index(calls, "Save") {
+			w := fake.NewWorld()
+			p, next := w.Start(), w.Start()
+			plan, err := p.Host().Plan(t.Context(), fake.Simple(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Calls = nil
+			p.Fault = func(i int, _ string) fake.Fault { return fake.Fault{Kill: i == n, After: i == n} }
+			if fake.Survives(func() { _, _ = p.Host().Create(t.Context(), plan, nmgre.CreateOptions{}) }) {
+				t.Fatalf("killed at call %d, %s: it lives", n, calls[n])
+			}
+			if _, err := next.Host().Create(t.Context(), plan, nmgre.CreateOptions{}); err != nil {
+				t.Errorf("killed at call %d, %s: the next one: %v", n, calls[n], err)
+			}
+			want.Same(t, fmt.Sprintf("killed at call %d, %s: the host", n, calls[n]), w.String(), complete.String())
+		}
+	})
+}
+
+// What an interrupted nmgre left behind and cannot be removed is told, and does not stop the command.
+func TestAbandonedCannotBeRemoved(t *testing.T) {
+	w := fake.NewWorld()
+	w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "gre1", Tunnel: fake.Simple(t), State: nm.StateInactive, Trial: true, Abandoned: true, Unsaved: true})
+	p := w.Start()
+	p.Fault = func(_ int, method string) fake.Fault {
+		if method == "Delete" {
+			return fake.Fault{Err: &fault.Error{Kind: fault.ErrNotPermitted, What: "no"}}
+		}
+		return fake.Fault{}
+	}
+	h := p.Host()
+	var events []nmgre.Event
+	h.Progress = func(e nmgre.Event) { events = append(events, e) }
+	list, err := h.List(t.Context())
+	if err != nil || len(list) != 1 || len(events) != 1 || !errors.Is(events[0].Err, fault.ErrNotPermitted) || !events[0].Undo {
+		t.Errorf("%v, %v, %+v", list, err, events)
+	}
+}
+
+// A profile that a living nmgre is trying is left alone.
+func TestTrialOfTheLivingIsLeftAlone(t *testing.T) {
+	w := fake.NewWorld()
+	other := w.Start()
+	if err := other.Add(t.Context(), nm.NewUUID(), fake.Simple(t)); err != nil {
+		t.Fatal(err)
+	}
+	before := w.String()
+	if _, err := w.Start().Host().List(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want.Same(t, "the host", w.String(), before)
+}
+
+// Nor does one stop a create that may not be removed, as long as its name is the only thing that it has.
+func TestClaimBesideAbandoned(t *testing.T) {
+	p := fake.NewWorld().Start()
+	plan, err := p.Host().Plan(t.Context(), fake.Simple(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "gre1", Tunnel: fake.Simple(t), State: nm.StateInactive, Trial: true, Abandoned: true, Unsaved: true})
+	p.Fault = func(_ int, method string) fake.Fault {
+		if method == "Delete" {
+			return fake.Fault{Err: &fault.Error{Kind: fault.ErrNotPermitted, What: "no"}}
+		}
+		return fake.Fault{}
+	}
+	if _, err := p.Host().Create(t.Context(), plan, nmgre.CreateOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Two who make the same name at the same moment, in every order of their calls: exactly one wins, the other one hears why, and
+// what is left is one whole tunnel.
+func TestTwoCreateTheSameName(t *testing.T) {
+	one, two := fake.Simple(t), fake.Simple(t)
+	two.Remote, two.Addresses, two.Routes = want.Addr("100.0.3.100"), want.CIDRs("172.17.0.1/30"), []routes.Route{routes.MustParseRoute("10.10.3.0/24")}
+	synctest.Test(t, func(t *testing.T) {
+		var alone [2]string
+		for i, expected := range []nm.Tunnel{one, two} {
+			w := fake.NewWorld()
+			fake.MustCreate(t, w, expected)
+			alone[i] = w.String()
+		}
+		calls := len(createCalls(t))
+		var won [2]int
+		for i := range calls + 1 {
+			for j := range calls + 1 {
+				w := fake.NewWorld()
+				a, b := w.Start(), w.Start()
+				planA, errA := a.Host().Plan(t.Context(), one)
+				planB, errB := b.Host().Plan(t.Context(), two)
+				if errA != nil || errB != nil {
+					t.Fatal(errA, errB)
+				}
+				begin := time.Now()
+				fake.Schedule(a, b, i, j,
+					func() { _, errA = a.Host().Create(t.Context(), planA, nmgre.CreateOptions{}) },
+					func() { _, errB = b.Host().Create(t.Context(), planB, nmgre.CreateOptions{}) })
+				at := fmt.Sprintf("%d calls of the first, %d of the second, the rest", i, j)
+				winner, lost := 0, errB
+				if errA != nil {
+					winner, lost = 1, errA
+				}
+				won[winner]++
+				if errA != nil && errB != nil || !errors.Is(lost, fault.ErrNameLost) || !errors.Is(lost, fault.ErrExists) || !slices.Equal(want.Fields(lost), []string{"name"}) || len(fault.Hints(lost)) != 1 {
+					t.Errorf("%s: %v, %v", at, errA, errB)
+				}
+				if took := time.Since(begin); took > time.Second {
+					t.Errorf("%s: it took %s", at, took)
+				}
+				want.Same(t, at+": the host", w.String(), alone[winner])
+			}
+		}
+		if won[0] == 0 || won[1] == 0 {
+			t.Errorf("the first won %d times, the second %d times", won[0], won[1])
+		}
+	})
+}
+
+// Two who leave the name to nmgre: the one who comes too late hears that it may try again, and gets the next name then.
+func TestTwoCreateWithoutNames(t *testing.T) {
+	one, two := fake.Simple(t), fake.Simple(t)
+	one.Name, two.Name = "", ""
+	two.Remote, two.Addresses, two.Routes = want.Addr("100.0.3.100"), want.CIDRs("172.17.0.1/30"), []routes.Route{routes.MustParseRoute("10.10.3.0/24")}
+	// repeat does what the command does.
+	repeat := func(h *nmgre.Host, expected nm.Tunnel) (err error) {
+		for range 3 {
+			if _, err = fake.Create(context.Background(), h, expected); !errors.Is(err, fault.ErrNameLost) {
+				return err
+			}
+		}
+		return err
+	}
+	synctest.Test(t, func(t *testing.T) {
+		calls := len(createCalls(t)) + 10
+		for i := range calls {
+			for j := range calls {
+				w := fake.NewWorld()
+				a, b := w.Start(), w.Start()
+				var errA, errB error
+				fake.Schedule(a, b, i, j, func() { errA = repeat(a.Host(), one) }, func() { errB = repeat(b.Host(), two) })
+				state := w.String()
+				if errA != nil || errB != nil || !strings.Contains(state, "profile gre1 active: ") || !strings.Contains(state, "profile gre2 active: ") {
+					t.Fatalf("%d calls of the first, %d of the second: %v, %v\n%s", i, j, errA, errB, state)
+				}
+			}
+		}
+	})
+}
+
+// An interruption that no call notices stops the work before the next step; after the last one it comes too late.
+func TestCreateInterruptedBetweenSteps(t *testing.T) {
+	calls := createCalls(t)
+	complete := fake.NewWorld()
+	fake.MustCreate(t, complete, fake.Simple(t))
+	synctest.Test(t, func(t *testing.T) {
+		for n, call := range calls {
+			p, before, _, _, err := faultyCreate(t, func(p *fake.Process, cancel func()) {
+				p.Fault = func(i int, _ string) fake.Fault {
+					return fake.Fault{After: i == n, Quiet: i == n, Cancel: map[bool]func(){true: cancel}[i == n]}
+				}
+			})
+			if n >= slices.Index(calls, "Save") {
+				if err != nil {
+					t.Errorf("after %s: %v", call, err)
+				}
+				want.Same(t, "after "+call+": the host", p.String(), complete.String())
+				continue
+			}
+			if !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "interrupted") && !strings.HasPrefix(err.Error(), "route: ") {
+				t.Errorf("after %s: %v", call, err)
+			}
+			want.Same(t, "after "+call+": the host", p.String(), before)
+		}
+	})
+}
+
+// A context that has ended before anything was done changes nothing.
+func TestCreateAlreadyInterrupted(t *testing.T) {
+	p := fake.NewWorld().Start()
+	before := p.String()
+	plan, err := p.Host().Plan(t.Context(), fake.Simple(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Host().Create(ctx, plan, nmgre.CreateOptions{}); !errors.Is(err, context.Canceled) || strings.Contains(strings.Join(p.Calls, " "), "Add") {
+		t.Errorf("%v, calls %q", err, p.Calls)
+	}
+	want.Same(t, "the host", p.String(), before)
+}
+
+// A profile that somebody deletes while its tunnel is made is missed, and nothing of it stays.
+func TestCreateProfileVanishes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, at := range []string{"Activate", "SyncRoutes", "Lookup", "Save"} {
+			p, before, _, _, err := faultyCreate(t, func(p *fake.Process, _ func()) {
+				p.Turn = func(_ int, method string) {
+					if method != at || len(p.Profiles) < 2 {
+						return
+					}
+					p.BringDown(p.Named("gre1"))
+					p.Profiles = slices.DeleteFunc(p.Profiles, func(f *fake.Profile) bool { return f.ID == "gre1" })
+				}
+			})
+			if err == nil || at != "SyncRoutes" && !errors.Is(err, fault.ErrNotFound) {
+				t.Errorf("before %s: %v", at, err)
+			}
+			want.Same(t, "before "+at+": the host", p.String(), before)
+		}
+	})
+}
+
+// Taking back can fail for good too: the error says both, and the next command clears up what is left.
+func TestUndoFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, f := range []fake.Fault{{Err: fake.ErrBroken}, {Kill: true}, {Kill: true, After: true}} {
+			w := fake.NewWorld()
+			before := w.String()
+			p := w.Start()
+			plan, err := p.Host().Plan(t.Context(), fake.Simple(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Fault = func(_ int, method string) fake.Fault {
+				switch method {
+				case "Save":
+					return fake.Fault{Err: &fault.Error{Kind: fault.ErrInvalid, What: "no"}}
+				case "Delete":
+					return f
+				}
+				return fake.Fault{}
+			}
+			alive := fake.Survives(func() { _, err = p.Host().Create(t.Context(), plan, nmgre.CreateOptions{}) })
+			if alive == f.Kill || alive && (!errors.Is(err, fault.ErrInvalid) || !errors.Is(err, fake.ErrBroken)) {
+				t.Errorf("%+v: %v", f, err)
+			}
+			p.Dead = true
+			if _, err := w.Start().Host().List(t.Context()); err != nil {
+				t.Error(err)
+			}
+			w.Settle()
+			want.Same(t, "the host", w.String(), before)
+		}
+	})
+}
+
+// Two who make different names between the same ends at the same moment: the kernel takes one of them, and the other leaves nothing behind.
+func TestTwoCreateTheSameEnds(t *testing.T) {
+	one, two := fake.Simple(t), fake.Simple(t)
+	one.Routes, two.Routes = nil, nil
+	two.Name, two.Addresses = "gre2", want.CIDRs("172.17.0.1/30")
+	synctest.Test(t, func(t *testing.T) {
+		var alone [2]string
+		for i, expected := range []nm.Tunnel{one, two} {
+			w := fake.NewWorld()
+			fake.MustCreate(t, w, expected)
+			alone[i] = w.String()
+		}
+		calls := len(createCalls(t))
+		for i := range calls {
+			for j := range calls {
+				w := fake.NewWorld()
+				a, b := w.Start(), w.Start()
+				planA, errA := a.Host().Plan(t.Context(), one)
+				planB, errB := b.Host().Plan(t.Context(), two)
+				if errA != nil || errB != nil {
+					t.Fatal(errA, errB)
+				}
+				fake.Schedule(a, b, i, j,
+					func() { _, errA = a.Host().Create(t.Context(), planA, nmgre.CreateOptions{}) },
+					func() { _, errB = b.Host().Create(t.Context(), planB, nmgre.CreateOptions{}) })
+				at := fmt.Sprintf("%d calls of the first, %d of the second, the rest", i, j)
+				if (errA == nil) == (errB == nil) {
+					t.Fatalf("%s: %v, %v", at, errA, errB)
+				}
+				want.Same(t, at+": the host", w.String(), alone[map[bool]int{false: 0, true: 1}[errA != nil]])
+			}
+		}
+	})
+}

@@ -1,0 +1,116 @@
+package nm_test
+
+import (
+	"math/rand/v2"
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/gre"
+	"nmgre/testdata/fake"
+	"nmgre/testdata/want"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// The same tunnel in nmcli's, ip's and nmgre's own words. A file is a tunnel, as in testdata/validate, a rule, and the commands.
+func TestCommands(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "commands", "*.txt"))
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			input, _, _ := strings.Cut(string(text), want.Rule+"\n")
+			tunnel, err := fake.ReadTunnel(input)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want.Golden(t, "commands/"+name+".txt", input+want.Rule+"\n"+tunnel.NmcliAdd()+"\n\n"+
+				strings.Join(tunnel.IPCommands(), "\n")+"\n\n"+tunnel.CreateCommand()+"\n")
+		})
+	}
+}
+
+// The nmgre command makes the tunnel that it was printed from.
+func TestCreateCommandIsTheSameTunnel(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 2000 {
+		expected := randomTunnel(random)
+		expected.Autoconnect = random.IntN(2) == 0
+		switch random.IntN(5) {
+		case 0:
+			expected.Parent = "eth0"
+		case 1:
+			expected.Routes = append(expected.Routes, routes.Route{Dst: routes.HostPrefix(expected.PeerAddress), Metric: want.Ptr(uint32(5))})
+		case 2:
+			expected.Local = expected.Mode.AnyAddr()
+		case 3:
+			if own := expected.Addresses[0]; own.Contains(expected.PeerAddress) { // superfluous, but asked for
+				expected.Routes = append(expected.Routes, routes.Route{Dst: routes.HostPrefix(expected.PeerAddress)})
+			}
+		}
+		command := expected.CreateCommand()
+		got := parseCreate(t, command)
+		if !got.PeerAddress.IsValid() {
+			got.PeerAddress = nm.DerivePeer(got.Addresses)
+		}
+		if got.EncapLimit == 0 && expected.EncapLimit == gre.DefaultEncapLimit { // left out, and decided by the plan
+			got.EncapLimit = gre.DefaultEncapLimit
+		}
+		if !reflect.DeepEqual(got, expected) {
+			t.Fatalf("%s\nmakes  %+v\nwanted %+v", command, got, expected)
+		}
+	}
+}
+
+// parseCreate reads a command line of CreateCommand's, without quoted words.
+func parseCreate(t *testing.T, command string) nm.Tunnel {
+	t.Helper()
+	tunnel := nm.NewTunnel()
+	words := want.SplitQuoted(command)
+	if words[0] != "nmgre" || words[1] != "create" {
+		t.Fatalf("%s", command)
+	}
+	for i := 2; i < len(words); i++ {
+		flag := strings.TrimPrefix(words[i], "--")
+		switch flag {
+		case "autoconnect=false":
+			tunnel.Autoconnect = false
+			continue
+		case "no-pmtud":
+			tunnel.NoPMTUD = true
+			continue
+		}
+		i++
+		value := words[i]
+		switch {
+		case flag == "ttl" && value == "inherit":
+			value = "0"
+		case flag == "local" && value == "any":
+			value = tunnel.Mode.AnyAddr().String()
+		}
+		if err := fake.SetField(&tunnel, flag, value); err != nil {
+			t.Fatalf("%s: --%s: %v", command, flag, err)
+		}
+	}
+	return tunnel
+}
+
+// An end whose far end does not know its address yet is no command to be typed as it is, and must not look like one.
+func TestCreateCommandWithoutAddress(t *testing.T) {
+	for _, local := range []string{"0.0.0.0", ""} {
+		near := nm.NewTunnel()
+		near.Remote, near.Addresses, near.PeerAddress = want.Addr("100.0.2.100"), want.CIDRs("172.16.0.1/30"), want.Addr("172.16.0.2")
+		if local != "" {
+			near.Local = want.Addr(local)
+		}
+		want.Same(t, "the far end's command", near.FarEnd(nil).CreateCommand(), "nmgre create --peer ADDRESS --local 100.0.2.100 --address 172.16.0.2/30")
+	}
+}

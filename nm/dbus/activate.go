@@ -1,0 +1,234 @@
+package dbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
+	"slices"
+	"strings"
+	"time"
+
+	gnm "github.com/Wifx/gonetworkmanager/v2"
+	"github.com/godbus/dbus/v5"
+)
+
+// reasonTime is how long to wait for NetworkManager to say why, once it is clear that an activation has failed.
+const reasonTime = 200 * time.Millisecond
+
+// Activate brings the profile up. It returns when the tunnel's addresses are set: "activated" alone comes earlier, with one family ready.
+//
+// A failure says what NetworkManager says, in words, with what can be done about it. When ctx ends, NetworkManager may still go on.
+func (c *Client) Activate(ctx context.Context, uuid string) error {
+	const op = "bring the tunnel up"
+	l, err := c.link(ctx)
+	if err != nil {
+		return failed(op, err)
+	}
+	var profile dbus.ObjectPath
+	w, err := l.watch(ctx, lookupRequest(uuid, &profile))
+	if err != nil {
+		return failed(op, err)
+	}
+	defer w.close()
+	a := activation{watch: w, devices: make(map[dbus.ObjectPath]deviceState)}
+	if err := a.run(ctx, profile); err != nil {
+		return failed(op, a.explain(ctx, err))
+	}
+	return nil
+}
+
+// readyFlags returns which of the state flags tells that the tunnel's addresses are set.
+func readyFlags(s wire.Settings) uint32 {
+	switch {
+	case len(s.Entries(wire.SetIPv4, "address-data")) > 0:
+		return uint32(gnm.NmActivationStateFlagIp4Ready)
+	case len(s.Entries(wire.SetIPv6, "address-data")) > 0:
+		return uint32(gnm.NmActivationStateFlagIp6Ready)
+	}
+	return 0
+}
+
+// activation is one that is waited for.
+type activation struct {
+	watch *watch
+	name  string // of the interface
+	need  uint32 // the state flags without which it is not ready
+
+	active active
+	reason uint32 // why the connection is in its state
+
+	devices map[dbus.ObjectPath]deviceState
+}
+
+// deviceState is what a device last told.
+type deviceState struct{ state, reason uint32 }
+
+// errFailed says that NetworkManager gave up; the activation knows why.
+var errFailed = errors.New("the activation failed")
+
+// run starts the activation and follows it to its end.
+func (a *activation) run(ctx context.Context, profile dbus.ObjectPath) error {
+	if err := a.start(ctx, profile); err != nil {
+		return err
+	}
+	// Whatever happened before the subscription is in what is read now, and the rest comes as signals.
+	all, err := a.watch.link.getAll(ctx, a.active.path, gnm.ActiveConnectionInterface)
+	switch {
+	case isGone(err):
+		return a.giveUp(ctx)
+	case err != nil:
+		return err
+	}
+	a.active = readActive(a.active.path, all)
+	for !a.ready() {
+		if a.over() {
+			return a.giveUp(ctx)
+		}
+		signal, err := a.watch.next(ctx, 0)
+		if err != nil {
+			return err
+		}
+		a.note(signal)
+	}
+	return nil
+}
+
+// start asks NetworkManager to activate the profile, and what there is to wait for.
+func (a *activation) start(ctx context.Context, profile dbus.ObjectPath) error {
+	var s wire.Settings
+	err := a.watch.link.flight(ctx, []request{
+		settingsRequest(profile, &s),
+		{path: manager, method: gnm.NetworkManagerActivateConnection, args: []any{profile, noObject, noObject}, done: func(body []any, err error) error {
+			a.active.path = result[dbus.ObjectPath](body)
+			return err
+		}},
+	})
+	a.name, a.need = fault.Printable(s.Text(wire.SetConnection, "interface-name")), readyFlags(s)
+	return err
+}
+
+func (a *activation) ready() bool {
+	return a.active.state == gnm.NmActiveConnectionStateActivated && a.active.flags&a.need == a.need
+}
+
+func (a *activation) over() bool {
+	return a.active.state >= gnm.NmActiveConnectionStateDeactivating
+}
+
+// note takes in a signal.
+func (a *activation) note(signal *dbus.Signal) {
+	n := numbers(signal)
+	switch {
+	case removes(signal, a.active.path):
+		a.active.state = gnm.NmActiveConnectionStateDeactivated
+	case signal.Name == deviceStateChanged && len(n) == 3: // new, old, reason
+		a.noteDevice(signal.Path, n[0], n[2])
+	case signal.Path != a.active.path:
+	case signal.Name == activeStateChanged && len(n) == 2:
+		a.active.state, a.reason = gnm.NmActiveConnectionState(n[0]), n[1]
+	default:
+		a.noteChanges(changes(signal, gnm.ActiveConnectionInterface))
+	}
+}
+
+// noteDevice keeps a device's state. What comes after a failure, such as that it is disconnected now, is no news.
+func (a *activation) noteDevice(path dbus.ObjectPath, state, reason uint32) {
+	if a.devices[path].state != uint32(gnm.NmDeviceStateFailed) {
+		a.devices[path] = deviceState{state, reason}
+	}
+}
+
+func (a *activation) noteChanges(changed properties) {
+	for name, v := range changed {
+		switch x := v.Value().(type) {
+		case uint32:
+			switch name {
+			case "State":
+				a.active.state = gnm.NmActiveConnectionState(x)
+			case "StateFlags":
+				a.active.flags = x
+			}
+		case []dbus.ObjectPath:
+			if name == "Devices" && len(x) > 0 {
+				a.active.devices = x
+			}
+		}
+	}
+}
+
+// giveUp returns errFailed when NetworkManager has said why: the reason is in a signal of its own, which may come after the one that tells of
+// the failure.
+func (a *activation) giveUp(ctx context.Context) error {
+	for a.reason == 0 || a.active.state != gnm.NmActiveConnectionStateDeactivated {
+		signal, err := a.watch.next(ctx, reasonTime)
+		if err != nil {
+			return err
+		}
+		if signal == nil {
+			break
+		}
+		a.note(signal)
+	}
+	return errFailed
+}
+
+// explain says why the activation failed, or how far it came in the time allowed.
+func (a *activation) explain(ctx context.Context, err error) error {
+	device, known := a.deviceNews()
+	switch {
+	case errors.Is(err, errFailed):
+		what := fmt.Sprintf("NetworkManager could not bring %s up: %s", a.name, activeReasonWords(a.reason))
+		if known && device.reason > gnm.NmDeviceStateReasonUnknown {
+			what += "; " + deviceReasonWords(device.reason)
+		}
+		return &fault.Error{What: what, Hint: a.hint(device)}
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
+		what := fmt.Sprintf("%s did not come up in the time allowed", a.name)
+		if known {
+			what += fmt.Sprintf(": its device is in the state %q", deviceStateWords(device.state))
+		}
+		return &fault.Error{Kind: fault.ErrTimeout, What: what, Hint: "allow more time with --wait; " + hintLog, Err: err}
+	}
+	return err
+}
+
+// deviceNews returns the last state of the device that the activation uses.
+func (a *activation) deviceNews() (deviceState, bool) {
+	for _, path := range a.active.devices {
+		if s, ok := a.devices[path]; ok {
+			return s, true
+		}
+	}
+	if len(a.active.devices) == 0 && len(a.devices) == 1 { // the connection is gone before it could be asked, and nothing else happened
+		for _, s := range a.devices {
+			return s, true
+		}
+	}
+	return deviceState{}, false
+}
+
+// reasonHints are what to do about reasons that the user can do something about.
+var reasonHints = map[uint32]string{
+	gnm.NmActiveConnectionStateReasonDeviceRealizeFailed: "the kernel may lack GRE, or has a tunnel with the same local, remote and key, or a device of that name: modprobe ip_gre; ip -d link",
+	gnm.NmActiveConnectionStateReasonDependencyFailed:    "bring the parent device, or the bridge that the tunnel is a port of, up first",
+	gnm.NmActiveConnectionStateReasonDeviceRemoved:       "somebody deleted the device or its parent while it came up; try again",
+	gnm.NmActiveConnectionStateReasonConnectionRemoved:   "somebody deleted the profile while it came up",
+	gnm.NmActiveConnectionStateReasonUserDisconnected:    "somebody took the tunnel down while it came up; try again",
+	gnm.NmActiveConnectionStateReasonIpConfigInvalid:     "look at the tunnel's addresses and routes: each gateway must be within one of the addresses' networks",
+}
+
+func (a *activation) hint(device deviceState) string {
+	hints := []string{reasonHints[a.reason]}
+	switch device.reason {
+	case gnm.NmDeviceStateReasonIpAddressDuplicate:
+		hints = append(hints, "another host has the inner address already")
+	case gnm.NmDeviceStateReasonParentChanged, gnm.NmDeviceStateReasonParentManagedChanged, gnm.NmDeviceStateReasonDependencyFailed:
+		hints = append(hints, "the parent device must stay up: ip link")
+	case gnm.NmDeviceStateReasonIpConfigUnavailable:
+		hints = append(hints, "the addresses or routes could not be set")
+	}
+	hints = slices.DeleteFunc(append(hints, hintLog), func(h string) bool { return h == "" })
+	return strings.Join(slices.Compact(hints), "; ")
+}

@@ -1,0 +1,227 @@
+// Package nm is NetworkManager over D-Bus, as the workflow sees it: it implements [nmgre.Profiles].
+//
+// A [Client] holds one private connection to the bus and nothing else: every method looks up the objects it needs by the
+// profile's UUID, because object paths change when NetworkManager restarts, and dials anew when the connection was lost.
+// [Encode] and [Decode] translate between a tunnel and the settings that NetworkManager keeps; they are pure and lose nothing that
+// nmgre does not know.
+//
+// Names, enumerations and constants are gonetworkmanager's. The calls go by godbus, since gonetworkmanager's honour no context.
+//
+// A profile that is on trial carries a mark in its user data that names who tries it: the unique name of this connection and the
+// bus that gave it. When that name has no owner any more, the trial is abandoned, whatever ended the process.
+package dbus
+
+import (
+	"context"
+	"errors"
+	"nmgre/nm"
+	"nmgre/nm/dbus/wire"
+
+	gnm "github.com/Wifx/gonetworkmanager/v2"
+	"github.com/godbus/dbus/v5"
+)
+
+// Options say where the bus is.
+type Options struct {
+	// Address is a D-Bus address such as "unix:path=/run/dbus/system_bus_socket"; empty for the system bus, which
+	// DBUS_SYSTEM_BUS_ADDRESS can name.
+	Address string
+}
+
+// Client talks to the NetworkManager on one bus. Any number of goroutines may use it at the same time.
+type Client struct {
+	options Options
+	// turn holds the one link, nil before the first and after [Client.Close]. It is a channel rather than a mutex so that who
+	// waits for another's dialling can give up when its context ends.
+	turn   chan *link
+	closed chan struct{}
+}
+
+var _ nm.Profiles = (*Client)(nil)
+
+// Connect opens the connection to the bus. It fails with [nmgre.ErrNoNetworkManager] when there is no bus; whether NetworkManager is on
+// it is for [Client.Manager] to say.
+func Connect(ctx context.Context, options Options) (*Client, error) {
+	c := &Client{options: options, turn: make(chan *link, 1), closed: make(chan struct{})}
+	c.turn <- nil
+	if _, err := c.link(ctx); err != nil {
+		return nil, failed("connect to the system bus", err)
+	}
+	return c, nil
+}
+
+// Close ends the connection; calls under way fail. The client cannot be used afterwards.
+func (c *Client) Close() error {
+	l := <-c.turn
+	defer func() { c.turn <- nil }()
+	select {
+	case <-c.closed:
+		return nil
+	default:
+		close(c.closed)
+	}
+	if l == nil {
+		return nil
+	}
+	return l.conn.Close()
+}
+
+// link returns the connection, and dials if there is none or it was lost.
+func (c *Client) link(ctx context.Context) (*link, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case l := <-c.turn:
+		defer func() { c.turn <- l }()
+		select {
+		case <-c.closed:
+			return nil, dbus.ErrClosed
+		default:
+		}
+		if l != nil && l.conn.Connected() {
+			return l, nil
+		}
+		fresh, err := dial(ctx, c.options.Address)
+		if err != nil {
+			return nil, err
+		}
+		l = fresh
+		return l, nil
+	}
+}
+
+// link is one connection to a bus.
+type link struct {
+	conn *dbus.Conn
+	addr string // of the bus, for more connections to it; empty for the system bus
+	name string // the unique name that the bus gave this connection
+	bus  string // the identity of the bus (org.freedesktop.DBus.GetId), which a restart of it changes
+}
+
+// dial opens a connection. Authentication knows no context, so the connection is closed under it when ctx ends.
+func dial(ctx context.Context, address string) (*link, error) {
+	conn, err := open(address)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	l, err := greet(ctx, conn)
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	l.addr = address
+	return l, nil
+}
+
+// open connects to address without a word to the bus yet. Signals are handed on in the order in which they came: godbus' default
+// handler starts a goroutine for each when the channel is full.
+func open(address string) (*dbus.Conn, error) {
+	inOrder := dbus.WithSignalHandler(dbus.NewSequentialSignalHandler())
+	if address == "" {
+		return dbus.SystemBusPrivate(inOrder)
+	}
+	return dbus.Dial(address, inOrder)
+}
+
+func greet(ctx context.Context, conn *dbus.Conn) (*link, error) {
+	if err := conn.Auth(nil); err != nil {
+		return nil, err
+	}
+	if err := conn.Hello(); err != nil {
+		return nil, err
+	}
+	l := &link{conn: conn, name: conn.Names()[0]}
+	err := conn.BusObject().CallWithContext(ctx, busGetID, 0).Store(&l.bus)
+	return l, err
+}
+
+// Names of the bus itself, which gonetworkmanager lacks.
+const (
+	busName             = "org.freedesktop.DBus"
+	busGetID            = busName + ".GetId"
+	busNameHasOwner     = busName + ".NameHasOwner"
+	busAddMatch         = busName + ".AddMatch"
+	busRemoveMatch      = busName + ".RemoveMatch"
+	busNameOwnerChanged = busName + ".NameOwnerChanged"
+	propertiesInterface = busName + ".Properties"
+	propertiesGet       = propertiesInterface + ".Get"
+	propertiesGetAll    = propertiesInterface + ".GetAll"
+	propertiesChanged   = propertiesInterface + ".PropertiesChanged"
+	interfacesRemoved   = busName + ".ObjectManager.InterfacesRemoved"
+)
+
+const (
+	service  = gnm.NetworkManagerInterface // NetworkManager's name on the bus is that of its interface
+	manager  = dbus.ObjectPath(gnm.NetworkManagerObjectPath)
+	settings = dbus.ObjectPath(gnm.SettingsObjectPath)
+	busPath  = dbus.ObjectPath("/org/freedesktop/DBus")
+	noObject = dbus.ObjectPath("/") // stands for "none" in NetworkManager's interface
+)
+
+// call calls a method of NetworkManager and stores what it returns. It never starts NetworkManager: that is the administrator's.
+func (l *link) call(ctx context.Context, path dbus.ObjectPath, method string, args []any, results ...any) error {
+	call := l.conn.Object(service, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
+	if call.Err != nil {
+		return l.answerOf(path, call.Err)
+	}
+	return call.Store(results...)
+}
+
+// answerOf returns err, or that NetworkManager is still starting: it takes its name on the bus before the objects are there that it always
+// has, and what is asked of them meanwhile is no answer to the question.
+func (l *link) answerOf(path dbus.ObjectPath, err error) error {
+	if errors.Is(err, dbus.ErrClosed) {
+		_ = l.conn.Close() // returns when it is closed for all: who asks for a link next must not get this one
+	}
+	_, last := splitMember(errorName(err))
+	if (path == manager || path == settings) && (last == "UnknownObject" || last == "UnknownMethod" || last == "UnknownInterface") {
+		return stillStarting()
+	}
+	return err
+}
+
+// properties are what org.freedesktop.DBus.Properties.GetAll returns.
+type properties map[string]dbus.Variant
+
+// getAll reads an object's properties of one interface.
+func (l *link) getAll(ctx context.Context, path dbus.ObjectPath, iface string) (properties, error) {
+	var all map[string]dbus.Variant
+	err := l.call(ctx, path, propertiesGetAll, []any{iface}, &all)
+	return all, err
+}
+
+// value returns the property that is named with its interface, or T's zero value where it is absent or of another type.
+func value[T any](p properties, property string) T {
+	_, name := splitMember(property)
+	v, _ := p[name].Value().(T)
+	return v
+}
+
+// lookup returns the object path of the profile, as it is now.
+func (l *link) lookup(ctx context.Context, uuid string) (path dbus.ObjectPath, err error) {
+	err = l.flight(ctx, []request{lookupRequest(uuid, &path)})
+	return path, err
+}
+
+// lookupRequest asks for the object path of the profile.
+func lookupRequest(uuid string, path *dbus.ObjectPath) request {
+	return request{path: settings, method: gnm.SettingsGetConnectionByUUID, args: []any{uuid}, done: func(body []any, err error) error {
+		*path = result[dbus.ObjectPath](body)
+		if isGone(err) || errorName(err) == nameInvalidConnection {
+			return notFound(uuid)
+		}
+		return err
+	}}
+}
+
+// settingsRequest asks for a profile's settings.
+func settingsRequest(path dbus.ObjectPath, s *wire.Settings) request {
+	return request{path: path, method: gnm.ConnectionGetSettings, done: func(body []any, err error) error {
+		*s = result[map[string]map[string]dbus.Variant](body)
+		return err
+	}}
+}

@@ -1,0 +1,379 @@
+// Package nmtest is a bus with a NetworkManager on it, inside a test: enough of both for package nm, and for the whole program with
+// DBUS_SYSTEM_BUS_ADDRESS set to [Bus.Address]. There is no kernel behind it. It records what it is asked, and fails in the ways
+// that a real one does, when told to.
+package dbustest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// Bus is a message bus and its NetworkManager. Its methods can be called at any time from any goroutine.
+type Bus struct {
+	address string
+	id      string
+	mu      sync.Mutex
+	peers   map[*peer]bool
+	names   int
+	calls   []Call
+	faults  map[string]Fault
+	nm      *manager // nil while NetworkManager is not there
+	asleep  *manager // it, meanwhile
+}
+
+// Call is one that was made, of whatever object.
+type Call struct {
+	Member string // without the interface, such as "AddConnection2"
+	Path   dbus.ObjectPath
+	Args   []any
+	Flags  dbus.Flags
+}
+
+// Fault says how a method misbehaves.
+type Fault struct {
+	Error, Text string        // answer with this error (a D-Bus name) and text
+	After       int           // so many calls go well before
+	Meanwhile   func()        // is called before anything else, and may use the bus
+	Delay       time.Duration // wait before anything else
+	Silent      bool          // never answer
+	Hangup      bool          // close the connection instead of an answer
+	Vanish      bool          // NetworkManager leaves the bus instead of an answer
+}
+
+// Start starts a bus with a NetworkManager 1.42.4 that allows everything and has no profiles. It ends with the test.
+func Start(tb testing.TB) *Bus {
+	tb.Helper()
+	file := filepath.Join(tb.TempDir(), "bus")
+	listener, err := net.Listen("unix", file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	b := &Bus{id: firstID, address: "unix:path=" + file, peers: make(map[*peer]bool), faults: make(map[string]Fault)}
+	b.nm = newManager(b)
+	go b.accept(listener)
+	tb.Cleanup(func() {
+		_ = listener.Close()
+		b.Hangup()
+	})
+	return b
+}
+
+// Address is what to put into DBUS_SYSTEM_BUS_ADDRESS.
+func (b *Bus) Address() string { return b.address }
+
+// SetID makes the bus another one, as far as it tells by org.freedesktop.DBus.GetId.
+func (b *Bus) SetID(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.id = id
+}
+
+// Calls returns all calls to NetworkManager and to the bus so far, in their order.
+func (b *Bus) Calls() []Call {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.calls)
+}
+
+// Count returns how often the method was called.
+func (b *Bus) Count(member string) (n int) {
+	for _, call := range b.Calls() {
+		if call.Member == member {
+			n++
+		}
+	}
+	return n
+}
+
+// Break makes a method misbehave from now on; the zero Fault makes it well again.
+func (b *Bus) Break(member string, f Fault) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults[member] = f
+}
+
+// Rules returns how many match rules the bus holds for its clients.
+func (b *Bus) Rules() (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for p := range b.peers {
+		n += len(p.rules)
+	}
+	return n
+}
+
+// Hangup closes every client's connection, as a bus does that is stopped.
+func (b *Bus) Hangup() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for p := range b.peers {
+		_ = p.conn.Close()
+	}
+}
+
+// Vanish takes NetworkManager off the bus. [Bus.Return] brings it back.
+func (b *Bus) Vanish() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.vanish()
+}
+
+func (b *Bus) vanish() {
+	if b.nm != nil {
+		b.asleep, b.nm = b.nm, nil
+		b.emit(busPath, busName, "NameOwnerChanged", service, managerName, "")
+	}
+}
+
+// Return brings NetworkManager back as it does after a restart: nothing is active, and its objects have other paths.
+func (b *Bus) Return() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.nm == nil {
+		b.nm, b.asleep = b.asleep, nil
+		b.nm.restart()
+		b.emit(busPath, busName, "NameOwnerChanged", service, "", managerName)
+	}
+}
+
+// firstID is what a bus calls itself at first. It says the same to who authenticates, whatever its name is later: clients ignore that.
+const firstID = "6e6d6772652d746573742d6275732d31"
+
+const (
+	busName     = "org.freedesktop.DBus"
+	busPath     = dbus.ObjectPath("/org/freedesktop/DBus")
+	properties  = busName + ".Properties"
+	service     = "org.freedesktop.NetworkManager"
+	managerName = ":1.0"
+)
+
+// peer is a client's connection.
+type peer struct {
+	bus    *Bus
+	conn   net.Conn
+	name   string
+	rules  []string
+	writes sync.Mutex
+	serial uint32
+}
+
+func (b *Bus) accept(listener net.Listener) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		b.mu.Lock()
+		b.names++
+		p := &peer{bus: b, conn: conn, name: fmt.Sprintf(":1.%d", b.names)}
+		b.peers[p] = true
+		b.mu.Unlock()
+		go p.serve()
+	}
+}
+
+func (p *peer) serve() {
+	defer func() {
+		p.bus.mu.Lock()
+		defer p.bus.mu.Unlock()
+		delete(p.bus.peers, p)
+		_ = p.conn.Close()
+	}()
+	in := bufio.NewReader(p.conn)
+	if !p.authenticate(in) {
+		return
+	}
+	for {
+		msg, err := dbus.DecodeMessage(in)
+		if err != nil {
+			return
+		}
+		if msg.Type == dbus.TypeMethodCall {
+			p.handle(msg)
+		}
+	}
+}
+
+// authenticate speaks the handshake of the D-Bus specification as far as godbus and libdbus need it.
+func (p *peer) authenticate(in *bufio.Reader) bool {
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return false
+		}
+		answer := "ERROR"
+		switch word := strings.Fields(strings.TrimLeft(line, "\x00")); {
+		case len(word) == 0:
+		case word[0] == "BEGIN":
+			return true
+		case word[0] == "AUTH" && len(word) == 2 && word[1] == "EXTERNAL":
+			answer = "DATA"
+		case word[0] == "AUTH" && len(word) == 3 && word[1] == "EXTERNAL", word[0] == "DATA":
+			answer = "OK " + firstID
+		case word[0] == "AUTH":
+			answer = "REJECTED EXTERNAL"
+		}
+		if _, err := fmt.Fprintf(p.conn, "%s\r\n", answer); err != nil {
+			return false
+		}
+	}
+}
+
+func header[T any](msg *dbus.Message, field dbus.HeaderField) T {
+	v, _ := msg.Headers[field].Value().(T)
+	return v
+}
+
+// handle answers a call, or does not.
+func (p *peer) handle(msg *dbus.Message) {
+	b := p.bus
+	call := Call{Member: header[string](msg, dbus.FieldMember), Path: header[dbus.ObjectPath](msg, dbus.FieldPath), Args: msg.Body, Flags: msg.Flags}
+	b.mu.Lock()
+	b.calls = append(b.calls, call)
+	f := b.faults[call.Member]
+	if f.After > 0 {
+		f.After--
+		b.faults[call.Member] = f
+		f = Fault{}
+	}
+	b.mu.Unlock()
+	if f.Meanwhile != nil {
+		f.Meanwhile()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f.Delay > 0 {
+		time.AfterFunc(f.Delay, func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			p.answer(msg, call, f)
+		})
+		return
+	}
+	p.answer(msg, call, f)
+}
+
+func (p *peer) answer(msg *dbus.Message, call Call, f Fault) {
+	var results []any
+	var err *dbus.Error
+	switch b := p.bus; {
+	case f.Silent:
+		return
+	case f.Hangup:
+		_ = p.conn.Close()
+		return
+	case f.Vanish:
+		b.vanish()
+		err = fail(busName+".Error.NoReply", "Message recipient disconnected from message bus without replying")
+	case f.Error != "":
+		err = fail(f.Error, f.Text)
+	case header[string](msg, dbus.FieldDestination) == busName:
+		results, err = p.ask(call)
+	case b.nm == nil:
+		err = fail(busName+".Error.ServiceUnknown", "The name "+service+" was not provided by any .service files")
+	default:
+		results, err = b.nm.ask(call)
+	}
+	p.reply(msg, results, err)
+	if b := p.bus; b.nm != nil && err == nil {
+		b.nm.after() // signals of what the call set off come after its answer
+	}
+}
+
+// ask answers for the bus itself.
+func (p *peer) ask(call Call) ([]any, *dbus.Error) {
+	var text string
+	if len(call.Args) > 0 {
+		text, _ = call.Args[0].(string)
+	}
+	switch call.Member {
+	case "Hello":
+		return []any{p.name}, nil
+	case "GetId":
+		return []any{p.bus.id}, nil
+	case "AddMatch":
+		p.rules = append(p.rules, text)
+		return nil, nil
+	case "RemoveMatch":
+		i := slices.Index(p.rules, text)
+		if i < 0 {
+			return nil, fail(busName+".Error.MatchRuleNotFound", "The given match rule wasn't found and can't be removed")
+		}
+		p.rules = slices.Delete(p.rules, i, i+1)
+		return nil, nil
+	case "NameHasOwner":
+		return []any{p.bus.owned(text)}, nil
+	}
+	return nil, fail(busName+".Error.UnknownMethod", "no method "+call.Member)
+}
+
+func (b *Bus) owned(name string) bool {
+	for p := range b.peers {
+		if p.name == name {
+			return true
+		}
+	}
+	return name == service && b.nm != nil
+}
+
+func fail(name, text string) *dbus.Error { return &dbus.Error{Name: name, Body: []any{text}} }
+
+func (p *peer) reply(to *dbus.Message, results []any, err *dbus.Error) {
+	if to.Flags&dbus.FlagNoReplyExpected != 0 {
+		return
+	}
+	msg := &dbus.Message{Type: dbus.TypeMethodReply, Body: results, Headers: map[dbus.HeaderField]dbus.Variant{
+		dbus.FieldReplySerial: dbus.MakeVariant(to.Serial()),
+		dbus.FieldSender:      dbus.MakeVariant(header[string](to, dbus.FieldDestination)),
+	}}
+	if err != nil {
+		msg.Type, msg.Body = dbus.TypeError, err.Body
+		msg.Headers[dbus.FieldErrorName] = dbus.MakeVariant(err.Name)
+	}
+	p.send(msg)
+}
+
+// emit sends a signal to every client that has any match rule: which one is not looked at.
+func (b *Bus) emit(path dbus.ObjectPath, iface, member string, args ...any) {
+	sender := managerName
+	if iface == busName {
+		sender = busName
+	}
+	for p := range b.peers {
+		if len(p.rules) > 0 {
+			p.send(&dbus.Message{Type: dbus.TypeSignal, Body: args, Headers: map[dbus.HeaderField]dbus.Variant{
+				dbus.FieldPath:      dbus.MakeVariant(path),
+				dbus.FieldInterface: dbus.MakeVariant(iface),
+				dbus.FieldMember:    dbus.MakeVariant(member),
+				dbus.FieldSender:    dbus.MakeVariant(sender),
+			}})
+		}
+	}
+}
+
+func (p *peer) send(msg *dbus.Message) {
+	msg.Headers[dbus.FieldDestination] = dbus.MakeVariant(p.name)
+	if len(msg.Body) > 0 {
+		msg.Headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(msg.Body...))
+	}
+	var out bytes.Buffer
+	if err := msg.EncodeTo(&out, binary.LittleEndian); err != nil {
+		panic(err) // a mistake in this package
+	}
+	p.writes.Lock()
+	defer p.writes.Unlock()
+	p.serial++
+	binary.LittleEndian.PutUint32(out.Bytes()[8:], p.serial) // godbus sets serials only for connections of its own
+	_, _ = p.conn.Write(out.Bytes())
+}

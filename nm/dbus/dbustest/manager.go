@@ -1,0 +1,373 @@
+package dbustest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// Settings are a profile as NetworkManager's D-Bus interface has it.
+type Settings = map[string]map[string]dbus.Variant
+
+// Activation says how the profiles come up from now on. The zero value is a success without delay.
+type Activation struct {
+	Queued       time.Duration // before anything happens: the device is not ready
+	Delay        time.Duration // between "activating" and the end
+	Stuck        bool          // it never ends
+	ActiveReason uint32        // it fails, for this reason of the connection (NMActiveConnectionStateReason)
+	DeviceReason uint32        // and this one of the device (NMDeviceStateReason)
+	NeverReady   bool          // "activated" comes, but the addresses are never set
+	Lingering    bool          // the link stays when the connection goes down
+}
+
+// Profile is one that the NetworkManager holds.
+type Profile struct {
+	Path     dbus.ObjectPath
+	Settings Settings
+	OnDisk   bool
+	Volatile bool
+	Active   bool
+	Applied  Settings // what its device runs with, if it is active
+	Kernel   Settings // as far as the kernel knows it
+}
+
+// manager is the NetworkManager. Its bus' lock guards it.
+type manager struct {
+	bus         *Bus
+	version     string
+	permissions map[string]string
+	script      Activation
+	starting    bool
+	serial      int
+	profiles    map[dbus.ObjectPath]*profile
+	actives     map[dbus.ObjectPath]*active
+	devices     map[dbus.ObjectPath]*device
+	later       []func() // what follows the answer to the present call
+	idle        []func() // what is put off until there is nothing else to do
+}
+
+type profile struct {
+	settings Settings
+	onDisk   bool
+	volatile bool
+	version  uint64 // how often it was changed
+}
+
+type active struct {
+	path, profile, device dbus.ObjectPath
+	state, flags          uint32
+}
+
+type device struct {
+	name                 string
+	real                 bool
+	state, previous, why uint32
+	running
+}
+
+func newManager(b *Bus) *manager {
+	m := &manager{bus: b, version: "1.42.4", permissions: map[string]string{service + ".settings.modify.system": "yes", service + ".network-control": "yes"}}
+	m.profiles = make(map[dbus.ObjectPath]*profile)
+	m.restart()
+	return m
+}
+
+// restart forgets what is active and gives every profile another path.
+func (m *manager) restart() {
+	m.actives, m.devices = make(map[dbus.ObjectPath]*active), make(map[dbus.ObjectPath]*device)
+	old := m.profiles
+	m.profiles = make(map[dbus.ObjectPath]*profile)
+	for _, path := range sortedPaths(old) {
+		m.profiles[m.path("Settings")] = old[path]
+	}
+}
+
+func (m *manager) path(kind string) dbus.ObjectPath {
+	m.serial++
+	return dbus.ObjectPath(fmt.Sprintf("/org/freedesktop/NetworkManager/%s/%d", kind, m.serial))
+}
+
+func sortedPaths[T any](objects map[dbus.ObjectPath]T) []dbus.ObjectPath {
+	return slices.SortedFunc(maps.Keys(objects), func(a, b dbus.ObjectPath) int {
+		return strings.Compare(fmt.Sprintf("%80s", a), fmt.Sprintf("%80s", b)) // by number
+	})
+}
+
+// with runs change on the NetworkManager, whether it is on the bus or not.
+func (b *Bus) with(change func(*manager)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.nm != nil {
+		change(b.nm)
+		b.nm.after()
+		return
+	}
+	change(b.asleep)
+}
+
+// SetVersion sets what NetworkManager says that its version is.
+func (b *Bus) SetVersion(version string) { b.with(func(m *manager) { m.version = version }) }
+
+// SetStarting sets whether NetworkManager says that it is still starting.
+func (b *Bus) SetStarting(starting bool) { b.with(func(m *manager) { m.starting = starting }) }
+
+// SetPermission sets polkit's answer ("yes", "auth" or "no") to an action, such as "network-control".
+func (b *Bus) SetPermission(action, answer string) {
+	b.with(func(m *manager) { m.permissions[service+"."+action] = answer })
+}
+
+// SetActivation sets how profiles come up.
+func (b *Bus) SetActivation(a Activation) { b.with(func(m *manager) { m.script = a }) }
+
+// AddProfile adds a profile that is on disk, as if it had always been there.
+func (b *Bus) AddProfile(s Settings) (path dbus.ObjectPath) {
+	b.with(func(m *manager) {
+		path = m.path("Settings")
+		m.profiles[path] = &profile{settings: s, onDisk: true}
+	})
+	return path
+}
+
+// Change changes the settings of a profile as another client would.
+func (b *Bus) Change(path dbus.ObjectPath, change func(Settings)) {
+	b.with(func(m *manager) {
+		p := m.profiles[path]
+		p.settings = clone(p.settings)
+		change(p.settings)
+		m.updated(path)
+	})
+}
+
+// SetVolatile makes a profile one that is in memory only and goes away with its connection.
+func (b *Bus) SetVolatile(path dbus.ObjectPath) {
+	b.with(func(m *manager) { m.profiles[path].volatile, m.profiles[path].onDisk = true, false })
+}
+
+// Bring activates or deactivates a profile as another client would; flags are added to those that it has when it is active.
+func (b *Bus) Bring(path dbus.ObjectPath, up bool, flags uint32) {
+	b.with(func(m *manager) {
+		if up {
+			m.actives[m.activate(path)].flags |= flags
+			return
+		}
+		m.downProfile(path)
+	})
+}
+
+// Profiles returns the profiles that there are, oldest first.
+func (b *Bus) Profiles() (all []Profile) {
+	b.with(func(m *manager) {
+		for _, path := range sortedPaths(m.profiles) {
+			held := m.profiles[path]
+			p := Profile{Path: path, Settings: held.settings, OnDisk: held.onDisk, Volatile: held.volatile}
+			for _, a := range m.actives {
+				if a.profile == path {
+					p.Active, p.Applied, p.Kernel = true, Settings(m.devices[a.device].applied), Settings(m.devices[a.device].kernel)
+				}
+			}
+			all = append(all, p)
+		}
+	})
+	return all
+}
+
+// after runs what the present call has set off.
+func (m *manager) after() {
+	for len(m.later) > 0 {
+		next := m.later[0]
+		m.later = m.later[1:]
+		next()
+	}
+}
+
+func (m *manager) ask(call Call) ([]any, *dbus.Error) {
+	switch call.Member {
+	case "Get", "GetAll":
+		return m.get(call)
+	case "ListConnections":
+		return []any{sortedPaths(m.profiles)}, nil
+	case "GetConnectionByUuid":
+		for path, p := range m.profiles {
+			if p.settings["connection"]["uuid"].Value() == call.Args[0] {
+				return []any{path}, nil
+			}
+		}
+		return nil, fail(service+".Settings.InvalidConnection", "No connection with the UUID was found.")
+	case "AddConnection2":
+		return m.add(call.Args[0].(Settings), call.Args[1].(uint32))
+	case "GetDeviceByIpIface":
+		for path, d := range m.devices {
+			if d.name == call.Args[0] {
+				return []any{path}, nil
+			}
+		}
+		return nil, fail(service+".UnknownDevice", "No device found for the requested iface.")
+	case "GetPermissions":
+		m.rest() // who asks polkit has time
+		return []any{m.permissions}, nil
+	case "ActivateConnection":
+		path, _ := call.Args[0].(dbus.ObjectPath)
+		if m.profiles[path] == nil {
+			return nil, fail(service+".UnknownConnection", "Connection '"+string(path)+"' does not exist.")
+		}
+		return []any{m.activate(path)}, nil
+	case "DeactivateConnection":
+		path, _ := call.Args[0].(dbus.ObjectPath)
+		if m.actives[path] == nil {
+			return nil, fail(service+".ConnectionNotActive", "The connection was not active.")
+		}
+		m.down(m.actives[path], 2)
+		return nil, nil
+	}
+	if d := m.devices[call.Path]; d != nil {
+		return m.askDevice(d, call)
+	}
+	return m.askProfile(call)
+}
+
+// askProfile answers for a profile.
+func (m *manager) askProfile(call Call) ([]any, *dbus.Error) {
+	p := m.profiles[call.Path]
+	if p == nil {
+		return nil, unknown(call.Path)
+	}
+	switch call.Member {
+	case "GetSettings":
+		return []any{withLegacy(p.settings)}, nil
+	case "Update2":
+		if err := m.update(p, call); err != nil {
+			return nil, err
+		}
+		m.updated(call.Path)
+		return []any{map[string]dbus.Variant{}}, nil
+	case "Delete":
+		m.downProfile(call.Path)
+		delete(m.profiles, call.Path)
+		return nil, nil
+	}
+	return nil, fail(busName+".Error.UnknownMethod", "no method "+call.Member)
+}
+
+func unknown(path dbus.ObjectPath) *dbus.Error {
+	return fail(busName+".Error.UnknownMethod", "Object does not exist at path “"+string(path)+"”")
+}
+
+func (m *manager) add(s Settings, flags uint32) ([]any, *dbus.Error) {
+	if err := m.verify(s); err != nil {
+		return nil, err
+	}
+	for _, p := range m.profiles {
+		if p.settings["connection"]["uuid"] == s["connection"]["uuid"] {
+			return nil, fail(service+".Settings.UuidExists", "a connection with this UUID already exists")
+		}
+	}
+	path := m.path("Settings")
+	m.profiles[path] = &profile{settings: s, onDisk: flags&0x1 != 0}
+	return []any{path, map[string]dbus.Variant{}}, nil
+}
+
+// verify refuses what NetworkManager refuses, in its words, as far as nmgre could get it wrong.
+func (m *manager) verify(s Settings) *dbus.Error {
+	const invalid = service + ".Settings.Connection.InvalidProperty"
+	for _, family := range []string{"ipv4", "ipv6"} {
+		for _, legacy := range []string{"addresses", "routes"} {
+			if v, ok := s[family][legacy]; ok {
+				return fail(invalid, fmt.Sprintf("%s.%s: can't set property of type 'a(ayuay)' from value of type '%s'", family, legacy, v.Signature()))
+			}
+		}
+		if err := verifyRoutes(s, family); err != nil {
+			return err
+		}
+		method, _ := s[family]["method"].Value().(string)
+		addresses, _ := s[family]["address-data"].Value().([]map[string]dbus.Variant)
+		if method == "manual" && !slices.ContainsFunc(addresses, usable) {
+			return fail(invalid, family+".addresses: this property cannot be empty for 'method=manual'")
+		}
+	}
+	if v, ok := s["ipv4"]["forwarding"]; ok && !m.atLeast(54) {
+		return fail(invalid, "ipv4.forwarding: unknown property")
+	} else if ok && v.Signature().String() != "i" {
+		return fail(invalid, "ipv4.forwarding: can't set property of type 'i' from value of type '"+v.Signature().String()+"'")
+	}
+	if remote, _ := s["ip-tunnel"]["remote"].Value().(string); s["connection"]["type"].Value() == "ip-tunnel" && remote == "" {
+		return fail(service+".Settings.Connection.MissingProperty", "ip-tunnel.remote: property is missing")
+	}
+	return nil
+}
+
+// usable says whether NetworkManager would take an address: it drops those whose prefix is of another type than u.
+func usable(address map[string]dbus.Variant) bool {
+	_, ok := address["prefix"].Value().(uint32)
+	return ok
+}
+
+// withLegacy adds the properties that NetworkManager returns and that must not come back.
+func withLegacy(s Settings) Settings {
+	c := maps.Clone(s)
+	for _, family := range []string{"ipv4", "ipv6"} {
+		c[family] = maps.Clone(s[family])
+		if c[family] == nil {
+			c[family] = make(map[string]dbus.Variant)
+		}
+		c[family]["addresses"] = dbus.MakeVariant([][]uint32{})
+		c[family]["routes"] = dbus.MakeVariant([][]uint32{})
+	}
+	return c
+}
+
+// get answers org.freedesktop.DBus.Properties.
+func (m *manager) get(call Call) ([]any, *dbus.Error) {
+	all, ok := m.properties(call.Path)
+	if !ok {
+		return nil, unknown(call.Path)
+	}
+	if call.Member == "GetAll" {
+		return []any{all}, nil
+	}
+	name, _ := call.Args[1].(string)
+	if v, ok := all[name]; ok {
+		return []any{v}, nil
+	}
+	return nil, fail(busName+".Error.InvalidArgs", "No such property “"+name+"”")
+}
+
+func (m *manager) properties(path dbus.ObjectPath) (map[string]dbus.Variant, bool) {
+	v := dbus.MakeVariant
+	if p, ok := m.profiles[path]; ok {
+		file := "/run/NetworkManager/system-connections/x.nmconnection"
+		if p.onDisk {
+			file = "/etc/NetworkManager/system-connections/x.nmconnection"
+		}
+		all := map[string]dbus.Variant{"Unsaved": v(!p.onDisk), "Flags": v(uint32(0)), "Filename": v(file)}
+		if p.volatile {
+			all["Flags"] = v(uint32(0x4))
+		}
+		if m.atLeast(44) {
+			all["VersionId"] = v(p.version + 1)
+		}
+		return all, true
+	}
+	if a, ok := m.actives[path]; ok {
+		uuid := ""
+		if p := m.profiles[a.profile]; p != nil {
+			uuid, _ = p.settings["connection"]["uuid"].Value().(string)
+		}
+		return map[string]dbus.Variant{"Connection": v(a.profile), "Uuid": v(uuid), "State": v(a.state), "StateFlags": v(a.flags),
+			"Devices": v([]dbus.ObjectPath{a.device})}, true
+	}
+	if d, ok := m.devices[path]; ok {
+		carried := dbus.ObjectPath("/")
+		for _, a := range m.actives {
+			if a.device == path {
+				carried = a.path
+			}
+		}
+		return map[string]dbus.Variant{"Interface": v(d.name), "Real": v(d.real), "State": v(d.state), "ActiveConnection": v(carried),
+			"StateReason": v(struct{ State, Reason uint32 }{d.state, d.why})}, true
+	}
+	return map[string]dbus.Variant{"Version": v(m.version), "Startup": v(m.starting), "ActiveConnections": v(sortedPaths(m.actives))}, path == "/org/freedesktop/NetworkManager"
+}

@@ -1,0 +1,232 @@
+package dbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
+	"regexp"
+	"slices"
+	"strings"
+
+	gnm "github.com/Wifx/gonetworkmanager/v2"
+	"github.com/godbus/dbus/v5"
+)
+
+// Names of errors that are told apart. NetworkManager's carry the interface that reports them in their name, and several
+// interfaces report the same error, so of those only the last part counts.
+const (
+	nameInvalidConnection = gnm.SettingsInterface + ".InvalidConnection"
+
+	hintStart  = "start it: systemctl start NetworkManager"
+	hintRights = "run it as root: sudo nmgre ...; or as a user whom polkit lets change system connections"
+	hintLog    = "NetworkManager's own words: journalctl -u NetworkManager -n 50"
+)
+
+// absent are the errors of a bus on which NetworkManager is not, or is no more.
+var absent = []string{
+	busName + ".Error.ServiceUnknown",
+	busName + ".Error.NameHasNoOwner",
+	busName + ".Error.NoReply", // it went away with the call unanswered
+	busName + ".Error.Disconnected",
+	busName + ".Error.NoServer",
+}
+
+// gone are the errors of an object that is no more, though NetworkManager is there.
+var gone = []string{"UnknownObject", "UnknownMethod", "UnknownInterface", "UnknownConnection", "UnknownDevice", "ConnectionNotActive"}
+
+// denied are the errors of polkit's, NetworkManager's and the bus's refusals.
+var denied = []string{"PermissionDenied", "AccessDenied", "NotAuthorized", "AuthFailed", "InteractiveAuthorizationRequired"}
+
+// refused are the errors of settings that NetworkManager does not take.
+var refused = []string{"InvalidConnection", "InvalidProperty", "MissingProperty", "InvalidSetting", "MissingSetting", "InvalidArguments", "PropertyNotFound", "SettingNotFound"}
+
+// failed makes the domain's error of whatever went wrong in doing what op says.
+func failed(op string, err error) error {
+	var own *fault.Error
+	var remote dbus.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &own):
+		return err
+	case errors.Is(err, context.DeadlineExceeded):
+		return &fault.Error{Kind: fault.ErrTimeout, What: op + ": NetworkManager did not answer in the time allowed", Hint: hintLog, Err: err}
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: %w", op, err)
+	case asRemote(err, &remote):
+		return failedRemote(op, remote)
+	case isMalformed(err):
+		return &fault.Error{What: op, Err: err}
+	}
+	// Whatever is left comes from the connection itself: no socket, refused, closed.
+	return noManager(op+": no connection to the system bus: "+fault.Printable(err.Error()), "is D-Bus running? systemctl status dbus")
+}
+
+// failedRemote is failed for an error that came over the bus.
+func failedRemote(op string, err dbus.Error) error {
+	_, last := splitMember(err.Name)
+	text := fault.Printable(err.Error())
+	switch {
+	case slices.Contains(absent, err.Name) || strings.HasPrefix(err.Name, busName+".Error.Spawn"):
+		return noManager(op+": NetworkManager is not running", hintStart)
+	case slices.Contains(denied, last):
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: op + ": " + text, Hint: hintRights}
+	case strings.Contains(text, "Failed to create ") || strings.Contains(text, "failed to create resources"):
+		return kernelRefused(op, text)
+	case slices.Contains(refused, last):
+		return invalidSetting(op, text)
+	case last == "UuidExists":
+		return &fault.Error{Kind: fault.ErrExists, What: op + ": " + text}
+	case last == "Timeout" || last == "TimedOut":
+		return &fault.Error{Kind: fault.ErrTimeout, What: op + ": " + text, Hint: hintLog}
+	}
+	return &fault.Error{What: op + ": " + text, Hint: hintFor(text)}
+}
+
+// kernelRefused is for a link that NetworkManager asked the kernel for in vain.
+func kernelRefused(op, text string) error {
+	e := &fault.Error{What: op + ": " + text, Hint: hintFor(text)}
+	switch {
+	case strings.Contains(text, "Operation not supported") || strings.Contains(text, "Protocol not supported"):
+		e.Kind = fault.ErrUnsupported
+	case strings.Contains(text, "File exists"):
+		e.Kind = fault.ErrExists
+	}
+	return e
+}
+
+// textHints are what to do about texts of NetworkManager's that say little.
+var textHints = []struct{ text, hint string }{
+	{"Operation not supported", "this kernel has no such tunnel: is there a module ip_gre (ip6_gre for the IPv6 modes)? modprobe ip_gre"},
+	{"File exists", "the kernel has a tunnel with the same local, remote and key already, or a device of that name: ip -d link"},
+	{"already exists", "choose another name, or delete the device that has it: ip -d link"},
+	{"Parent device", "the parent device must exist and be up before the tunnel: ip link"},
+	{"parent device", "the parent device must exist and be up before the tunnel: ip link"},
+	{"unmanaged", "NetworkManager was told to leave this device alone: look for unmanaged-devices in its configuration, NetworkManager --print-config"},
+	{"compatible device", "the parent device is not there, or a device of the tunnel's name is something else: ip -d link; nmcli connection show"},
+	{"not available on device", "another profile or a device made by hand has the name: ip -d link, nmcli connection show"},
+}
+
+func hintFor(text string) string {
+	for _, h := range textHints {
+		if strings.Contains(text, h.text) {
+			return h.hint
+		}
+	}
+	return hintLog
+}
+
+// flags are nmgre's names of NetworkManager's settings.
+var flags = map[string]string{
+	"connection.id":                 "name",
+	"connection.interface-name":     "name",
+	"connection.autoconnect":        "autoconnect",
+	"ip-tunnel.mode":                "mode",
+	"ip-tunnel.parent":              "parent",
+	"ip-tunnel.local":               "local",
+	"ip-tunnel.remote":              "peer",
+	"ip-tunnel.ttl":                 "ttl",
+	"ip-tunnel.tos":                 "tos",
+	"ip-tunnel.path-mtu-discovery":  "no-pmtud",
+	"ip-tunnel.input-key":           "input-key",
+	"ip-tunnel.output-key":          "output-key",
+	"ip-tunnel.encapsulation-limit": "encap-limit",
+	"ip-tunnel.flow-label":          "flow-label",
+	"ip-tunnel.flags":               "flags",
+	"ip-tunnel.mtu":                 "mtu",
+	"ipv4.addresses":                "address",
+	"ipv4.address-data":             "address",
+	"ipv4.method":                   "address",
+	"ipv4.routes":                   "route",
+	"ipv4.route-data":               "route",
+	"ipv4.forwarding":               "forward",
+	"ipv6.addresses":                "address",
+	"ipv6.address-data":             "address",
+	"ipv6.method":                   "address",
+	"ipv6.routes":                   "route",
+	"ipv6.route-data":               "route",
+	"user.data." + wire.KeyPeer:     "peer-address",
+}
+
+// property finds "setting.property: reason", the form in which NetworkManager names what is at fault.
+var property = regexp.MustCompile(`(?:^|: )([a-z0-9-]+\.[a-z0-9-]+): (.+)$`)
+
+// invalidSetting names the flag that a refused setting comes from.
+func invalidSetting(op, text string) error {
+	e := &fault.Error{Kind: fault.ErrInvalid, What: op + ": " + text}
+	if m := property.FindStringSubmatch(text); m != nil {
+		e.Field = flags[m[1]]
+		e.What = fmt.Sprintf("NetworkManager refuses %s: %s", m[1], m[2])
+	}
+	return e
+}
+
+func noManager(what, hint string) error {
+	return &fault.Error{Kind: fault.ErrNoNetworkManager, What: what, Hint: hint}
+}
+
+func stillStarting() error {
+	return noManager("NetworkManager is still starting", "try again in a moment")
+}
+
+func notFound(uuid string) error {
+	return &fault.Error{Kind: fault.ErrNotFound, What: "NetworkManager has no profile with the UUID " + wire.Quote(uuid)}
+}
+
+// asRemote finds an error that came over the bus, in both forms that godbus gives it.
+func asRemote(err error, remote *dbus.Error) bool {
+	var pointer *dbus.Error
+	if errors.As(err, &pointer) && pointer != nil {
+		*remote = *pointer
+		return true
+	}
+	return errors.As(err, remote)
+}
+
+// errorName returns the D-Bus name of an error, empty if it has none.
+func errorName(err error) string {
+	var remote dbus.Error
+	if !asRemote(err, &remote) {
+		return ""
+	}
+	return remote.Name
+}
+
+// isGone says whether err means that the object asked has vanished, while NetworkManager is there.
+func isGone(err error) bool {
+	_, last := splitMember(errorName(err))
+	return slices.Contains(gone, last)
+}
+
+// isAbsent says whether err means that NetworkManager is not on the bus, or is starting.
+func isAbsent(err error) bool {
+	return errors.Is(failed("", err), fault.ErrNoNetworkManager)
+}
+
+// isOutdated says whether err means that somebody else has changed what was to be changed, since it was read.
+func isOutdated(err error) bool {
+	_, last := splitMember(errorName(err))
+	return last == "VersionIdMismatch"
+}
+
+// isNotActive says whether err means that a device is not up, nor far enough on its way to it.
+func isNotActive(err error) bool {
+	_, last := splitMember(errorName(err))
+	return last == "NotActive"
+}
+
+// isMalformed says whether err means that what was to be sent, or what came, is not valid D-Bus.
+func isMalformed(err error) bool {
+	var format dbus.FormatError
+	var message dbus.InvalidMessageError
+	var kind dbus.InvalidTypeError
+	return errors.As(err, &format) || errors.As(err, &message) || errors.As(err, &kind)
+}
+
+// isDenied says whether err is a refusal for lack of rights.
+func isDenied(err error) bool {
+	_, last := splitMember(errorName(err))
+	return slices.Contains(denied, last)
+}

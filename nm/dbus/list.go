@@ -1,0 +1,343 @@
+package dbus
+
+import (
+	"cmp"
+	"context"
+	"nmgre/nm"
+	"nmgre/nm/dbus/bulk"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	gnm "github.com/Wifx/gonetworkmanager/v2"
+	"github.com/godbus/dbus/v5"
+)
+
+// maxDetailed is up to how many tunnels [Client.List] asks for the file of each. The question costs NetworkManager half as much again as
+// the settings do.
+const maxDetailed = 100
+
+// stateFlagExternal marks a connection that NetworkManager made up for a link that somebody else made (NM_ACTIVATION_STATE_FLAG_EXTERNAL).
+const stateFlagExternal uint32 = 0x80
+
+// List returns every profile that the caller may see, in the order in which NetworkManager got them. Of those that are no GRE tunnels, and
+// of those that [Decode] refuses, only UUID, ID, Serial and Tunnel.Name are set.
+//
+// On hosts with more than a hundred tunnels Unsaved and Path are set for profiles on trial only.
+func (c *Client) List(ctx context.Context) ([]nm.Profile, error) {
+	const op = "list the profiles"
+	l, err := c.link(ctx)
+	if err != nil {
+		return nil, failed(op, err)
+	}
+	var paths, actives []dbus.ObjectPath
+	err = l.flight(ctx, []request{
+		{path: settings, method: gnm.SettingsListConnections, done: func(body []any, err error) error {
+			paths = result[[]dbus.ObjectPath](body)
+			return err
+		}},
+		activesRequest(&actives),
+	})
+	if err != nil {
+		return nil, failed(op, err)
+	}
+	profiles, err := l.profiles(ctx, paths, actives)
+	return profiles, failed(op, err)
+}
+
+// Serials returns the Serial of every profile.
+func (c *Client) Serials(ctx context.Context) ([]uint64, error) {
+	const op = "list the profiles"
+	l, err := c.link(ctx)
+	if err != nil {
+		return nil, failed(op, err)
+	}
+	var paths []dbus.ObjectPath
+	if err := l.call(ctx, settings, gnm.SettingsListConnections, nil, &paths); err != nil {
+		return nil, failed(op, err)
+	}
+	serials := make([]uint64, len(paths))
+	for i, path := range paths {
+		serials[i] = serial(path)
+	}
+	return serials, nil
+}
+
+// Get returns the profile with everything that there is to say of it, or fails with [nmgre.ErrNotFound].
+func (c *Client) Get(ctx context.Context, uuid string) (nm.Profile, error) {
+	const op = "read the profile"
+	l, err := c.link(ctx)
+	if err != nil {
+		return nm.Profile{}, failed(op, err)
+	}
+	var path dbus.ObjectPath
+	var actives []dbus.ObjectPath
+	if err := l.flight(ctx, []request{lookupRequest(uuid, &path), activesRequest(&actives)}); err != nil {
+		return nm.Profile{}, failed(op, err)
+	}
+	profiles, err := l.profiles(ctx, []dbus.ObjectPath{path}, actives)
+	if err == nil && len(profiles) == 0 { // it has vanished meanwhile
+		err = notFound(uuid)
+	}
+	if err != nil {
+		return nm.Profile{}, failed(op, err)
+	}
+	return profiles[0], nil
+}
+
+// found is a profile that is being put together.
+type found struct {
+	nm.Profile
+	path   dbus.ObjectPath
+	mark   string          // who tries it; empty if nobody does
+	device dbus.ObjectPath // that carries it; empty if none does
+}
+
+// profiles reads the profiles at paths, and what is known of them from the active connections. What vanishes meanwhile, or may not be
+// seen, is left out. It asks in two rounds, each with many questions at once: settings and activity of all, then details of some.
+func (l *link) profiles(ctx context.Context, paths, actives []dbus.ObjectPath) ([]nm.Profile, error) {
+	all := make([]found, len(paths))
+	requests, err := l.bulk(ctx, paths, func(i int, s wire.Settings) { all[i] = readProfile(paths[i], s) })
+	if err != nil {
+		return nil, err
+	}
+	activity := make(map[dbus.ObjectPath]active)
+	for _, path := range actives {
+		requests = append(requests, activeRequest(path, func(a active) {
+			if known, ok := activity[a.profile]; !ok || a.rank() > known.rank() {
+				activity[a.profile] = a
+			}
+		}))
+	}
+	if err := l.flight(ctx, requests); err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(p found) bool { return p.UUID == "" })
+	for i := range all {
+		all[i].setActivity(activity[all[i].path])
+	}
+	if err := l.addDetails(ctx, all); err != nil {
+		return nil, err
+	}
+	return sorted(all), nil
+}
+
+// bulkFrom is from how many profiles on it pays to read them over a connection of their own.
+const bulkFrom = 50
+
+// bulk hands on the settings of the profiles at paths, and returns the requests that are left to do: for few profiles all of them, for many
+// those that could not be read in bulk.
+func (l *link) bulk(ctx context.Context, paths []dbus.ObjectPath, each func(int, wire.Settings)) ([]request, error) {
+	done := make([]bool, len(paths))
+	if len(paths) >= bulkFrom {
+		// Without success in this everything is asked again below, and whatever is wrong is told by that.
+		_ = bulk.Read(ctx, cmp.Or(l.addr, systemBus()), service, paths, func(i int, a bulk.Answer) {
+			if done[i] = a.Err == nil || isGone(a.Err) || isDenied(a.Err); a.Err == nil {
+				each(i, a.Settings)
+			}
+		})
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	var requests []request
+	for i, path := range paths {
+		if !done[i] {
+			requests = append(requests, request{path: path, method: gnm.ConnectionGetSettings, done: func(body []any, err error) error {
+				each(i, result[map[string]map[string]dbus.Variant](body))
+				return unlessGone(err)
+			}})
+		}
+	}
+	return requests, nil
+}
+
+// systemBus returns the address of the system bus, as godbus finds it.
+func systemBus() string {
+	return cmp.Or(os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"), "unix:path=/var/run/dbus/system_bus_socket")
+}
+
+// unlessGone lets a flight go on where a single object has vanished or may not be seen.
+func unlessGone(err error) error {
+	if isGone(err) || isDenied(err) {
+		return nil
+	}
+	return err
+}
+
+// readProfile reads what the settings tell.
+func readProfile(path dbus.ObjectPath, s wire.Settings) found {
+	p := found{path: path}
+	p.UUID = fault.Printable(s.Text(wire.SetConnection, "uuid"))
+	p.ID = fault.Printable(s.Text(wire.SetConnection, "id"))
+	p.Serial = serial(path)
+	p.State = nm.StateInactive
+	t, err := nm.Tunnel{}, error(nil)
+	if wire.ModeOf(s) != 0 {
+		t, err = wire.Decode(s)
+		p.mark = s.User(wire.KeyTrial)
+	}
+	if t.Mode == 0 || err != nil {
+		p.mark = ""
+		t = nm.Tunnel{Name: fault.Printable(s.Text(wire.SetConnection, "interface-name"))}
+	}
+	p.Tunnel = t
+	return p
+}
+
+// serial returns the number at the end of a profile's object path. NetworkManager counts them up.
+func serial(path dbus.ObjectPath) uint64 {
+	n, _ := strconv.ParseUint(string(path[strings.LastIndexByte(string(path), '/')+1:]), 10, 64)
+	return n
+}
+
+// active is what NetworkManager says of an active connection.
+type active struct {
+	path    dbus.ObjectPath
+	profile dbus.ObjectPath
+	uuid    string
+	devices []dbus.ObjectPath
+	state   gnm.NmActiveConnectionState
+	flags   uint32
+}
+
+func readActive(path dbus.ObjectPath, p properties) active {
+	return active{
+		path:    path,
+		profile: value[dbus.ObjectPath](p, gnm.ActiveConnectionPropertyConnection),
+		uuid:    value[string](p, gnm.ActiveConnectionPropertyUuid),
+		devices: value[[]dbus.ObjectPath](p, gnm.ActiveConnectionPropertyDevices),
+		state:   gnm.NmActiveConnectionState(value[uint32](p, gnm.ActiveConnectionPropertyState)),
+		flags:   value[uint32](p, gnm.ActiveConnectionPropertyStateFlags),
+	}
+}
+
+// activeRequest asks for an active connection; one that is gone is passed over.
+func activeRequest(path dbus.ObjectPath, each func(active)) request {
+	return request{path: path, method: propertiesGetAll, args: []any{gnm.ActiveConnectionInterface}, done: func(body []any, err error) error {
+		if err == nil {
+			each(readActive(path, result[map[string]dbus.Variant](body)))
+		}
+		return unlessGone(err)
+	}}
+}
+
+// rank orders the active connections of one profile, of which there can be two while one replaces the other.
+func (a active) rank() int {
+	switch a.state {
+	case gnm.NmActiveConnectionStateActivated:
+		return 3
+	case gnm.NmActiveConnectionStateActivating:
+		return 2
+	case gnm.NmActiveConnectionStateDeactivating:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// setActivity notes whether a tunnel is up. The device needs no question while all is well: it has the profile's name.
+func (p *found) setActivity(a active) {
+	if p.Tunnel.Mode == 0 || a.rank() == 0 {
+		return
+	}
+	p.Device = p.Tunnel.Name
+	switch a.state {
+	case gnm.NmActiveConnectionStateActivated:
+		p.State = nm.StateActive
+		p.DeviceState = deviceStateWords(uint32(gnm.NmDeviceStateActivated))
+	case gnm.NmActiveConnectionStateActivating:
+		p.State = nm.StateActivating
+	default: // on its way down
+	}
+	if a.flags&stateFlagExternal != 0 {
+		p.State = nm.StateExternal
+	}
+	if a.state != gnm.NmActiveConnectionStateActivated && len(a.devices) > 0 {
+		p.device = a.devices[0]
+	}
+}
+
+// addDetails asks for what neither the settings nor the active connections tell: the file, the device's state and reason where it is not
+// simply up, and whether who tries a profile is still there.
+func (l *link) addDetails(ctx context.Context, all []found) error {
+	tunnels := 0
+	for _, p := range all {
+		if p.Tunnel.Mode != 0 {
+			tunnels++
+		}
+	}
+	var requests []request
+	for i := range all {
+		p := &all[i]
+		if p.Tunnel.Mode != 0 && (tunnels <= maxDetailed || p.mark != "") {
+			requests = append(requests, fileRequest(p))
+		}
+		if p.device != "" {
+			requests = append(requests, deviceRequest(p))
+		}
+		if name, ok := l.tester(p.mark); ok {
+			requests = append(requests, testerRequest(p, name))
+		} else {
+			p.Abandoned = p.mark != ""
+		}
+	}
+	if err := l.flight(ctx, requests); err != nil {
+		return err
+	}
+	for i := range all {
+		p := &all[i]
+		p.Trial = p.mark != "" && p.Unsaved // a file with a mark is a copy: nobody tries it
+		p.Abandoned = p.Abandoned && p.Trial
+	}
+	return nil
+}
+
+func fileRequest(p *found) request {
+	return request{path: p.path, method: propertiesGetAll, args: []any{gnm.ConnectionInterface}, done: func(body []any, err error) error {
+		all := properties(result[map[string]dbus.Variant](body))
+		p.Unsaved = value[bool](all, gnm.ConnectionPropertyUnsaved)
+		p.Path = fault.Printable(value[string](all, gnm.ConnectionPropertyFilename))
+		return unlessGone(err)
+	}}
+}
+
+// deviceRequest asks for a device's state and the reason for it, which NetworkManager has together in one property.
+func deviceRequest(p *found) request {
+	return propertyRequest(p.device, gnm.DevicePropertyStateReason, func(body []any, err error) error {
+		if pair := variant[[]any](body); len(pair) == 2 {
+			state, _ := pair[0].(uint32)
+			reason, _ := pair[1].(uint32)
+			p.DeviceState = deviceStateWords(state)
+			if reason != gnm.NmDeviceStateReasonNone {
+				p.Reason = deviceReasonWords(reason)
+			}
+		}
+		return unlessGone(err)
+	})
+}
+
+// testerRequest asks the bus whether who tries the profile is still connected.
+func testerRequest(p *found, name string) request {
+	return request{destination: busName, path: busPath, method: busNameHasOwner, args: []any{name}, done: func(body []any, err error) error {
+		p.Abandoned = err == nil && !result[bool](body)
+		return err
+	}}
+}
+
+func propertyRequest(path dbus.ObjectPath, name string, done func(body []any, err error) error) request {
+	iface, member := splitMember(name)
+	return request{path: path, method: propertiesGet, args: []any{iface, member}, done: done}
+}
+
+func sorted(all []found) []nm.Profile {
+	profiles := make([]nm.Profile, len(all))
+	for i, p := range all {
+		profiles[i] = p.Profile
+	}
+	slices.SortFunc(profiles, func(a, b nm.Profile) int { return cmp.Compare(a.Serial, b.Serial) })
+	return profiles
+}

@@ -1,0 +1,158 @@
+package dbus
+
+import (
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// byHand is a profile made by somebody else, with what nmgre does not know.
+func byHand(t *testing.T, bus *dbustest.Bus) wire.Settings {
+	t.Helper()
+	s := wire.Encode(dbustest.Tunnels["plain"], wire.Settings{wire.SetConnection: {"uuid": dbus.MakeVariant(dbustest.UUID), "zone": dbus.MakeVariant("work")}})
+	s.Set(wire.SetIPv4, "dns-search", []string{"example.org"})
+	s.Entries(wire.SetIPv4, "address-data")[0]["label"] = dbus.MakeVariant("x")
+	bus.AddProfile(s.Clone())
+	return s
+}
+
+// TestUpdate changes a profile in memory, saves it, and puts another change back.
+func TestUpdate(t *testing.T) {
+	bus, c := start(t)
+	ctx := soon(t, 10*time.Second)
+	old := byHand(t, bus)
+	changed := dbustest.Tunnels["plain"].Clone()
+	changed.MTU, changed.Name = 1300, "gre9"
+	back, err := c.Update(ctx, dbustest.UUID, changed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := bus.Profiles()[0]
+	if got := wire.Settings(p.Settings); p.OnDisk || got.Text(wire.SetConnection, "id") != "gre9" || got.Text(wire.SetConnection, "zone") != "work" || got[wire.SetIPv4]["dns-search"].Value() == nil ||
+		got.Entries(wire.SetIPv4, "address-data")[0]["label"].Value() != "x" || got[wire.SetTunnel]["mtu"].Value() != uint32(1300) {
+		t.Errorf("on disk %v: %v", p.OnDisk, got)
+	}
+	if err := back(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if p := bus.Profiles()[0]; !p.OnDisk || !reflect.DeepEqual(wire.Settings(p.Settings), old) {
+		t.Errorf("put back, on disk %v:\n%v\nwant\n%v", p.OnDisk, p.Settings, old)
+	}
+	if _, err := c.Update(ctx, dbustest.UUID, changed); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Save(ctx, dbustest.UUID); err != nil {
+		t.Fatal(err)
+	}
+	if p := bus.Profiles()[0]; !p.OnDisk || wire.Settings(p.Settings).Text(wire.SetConnection, "interface-name") != "gre9" {
+		t.Errorf("saved: %v", p)
+	}
+	if n := bus.Count("Reapply"); n != 0 {
+		t.Errorf("%d times applied", n)
+	}
+}
+
+// TestUpdateOfAName leaves a profile's own name alone, and what was in memory only goes back there.
+func TestUpdateOfAName(t *testing.T) {
+	bus, c := start(t)
+	ctx := soon(t, 10*time.Second)
+	add(t, c)
+	own := wire.Settings(bus.Profiles()[0].Settings)
+	own.Set(wire.SetConnection, "id", "the office")
+	changed := dbustest.Tunnels["plain"].Clone()
+	changed.Name = "gre9"
+	back, err := c.Update(ctx, dbustest.UUID, changed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := wire.Settings(bus.Profiles()[0].Settings).Text(wire.SetConnection, "id"); got != "the office" {
+		t.Errorf("the name is %q", got)
+	}
+	bus.Vanish() // it is put back after a restart too, where the profile has another path
+	bus.Return()
+	if err := back(ctx); err != nil || bus.Profiles()[0].OnDisk {
+		t.Errorf("%v, %+v", err, bus.Profiles()[0])
+	}
+}
+
+// TestUpdateFails gives what puts back in every case.
+func TestUpdateFails(t *testing.T) {
+	bus, c := start(t)
+	ctx := soon(t, 10*time.Second)
+	back, err := c.Update(ctx, dbustest.UUID, dbustest.Tunnels["plain"])
+	check(t, err, fault.ErrNotFound)
+	if err := back(ctx); err != nil {
+		t.Error(err)
+	}
+	old := byHand(t, bus)
+	bus.Break("Update2", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Settings.PermissionDenied", Text: "Insufficient privileges"})
+	back, err = c.Update(ctx, dbustest.UUID, dbustest.Tunnels["plain"])
+	check(t, err, fault.ErrNotPermitted, "change the profile")
+	check(t, back(ctx), fault.ErrNotPermitted, "put the profile back")
+	bus.Break("Update2", dbustest.Fault{})
+	if err := back(ctx); err != nil || !reflect.DeepEqual(wire.Settings(bus.Profiles()[0].Settings), old) {
+		t.Errorf("%v, %v", err, bus.Profiles()[0].Settings)
+	}
+}
+
+// TestReapply sends the profile as it is to the device, with the addresses and routes of others preserved. An old NetworkManager, which would
+// lose those of IPv6, is told twice.
+func TestReapply(t *testing.T) {
+	for version, times := range map[string]int{"1.42.4": 2, "1.44.0": 1, "1.54.1": 1} {
+		bus, c := start(t)
+		bus.SetVersion(version)
+		ctx := soon(t, 10*time.Second)
+		both := dbustest.Tunnels["plain"].Clone()
+		both.Addresses = append(both.Addresses, dbustest.Prefixes("fd00::1/126")[0])
+		if err := c.Add(ctx, dbustest.UUID, both); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Reapply(ctx, dbustest.UUID); err != nil || bus.Count("Reapply") != 0 {
+			t.Errorf("a profile that is down: %v", err)
+		}
+		if err := c.Activate(ctx, dbustest.UUID); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Reapply(ctx, dbustest.UUID); err != nil || bus.Count("Reapply") != 0 {
+			t.Errorf("a device that runs with the profile already: %v", err)
+		}
+		changed := both.Clone()
+		changed.MTU = 1300
+		if _, err := c.Update(ctx, dbustest.UUID, changed); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Reapply(ctx, dbustest.UUID); err != nil {
+			t.Fatal(err)
+		}
+		calls := reapplies(bus)
+		if len(calls) != times {
+			t.Fatalf("%s: %d calls, want %d", version, len(calls), times)
+		}
+		for i, call := range calls {
+			s := wire.Settings(call.Args[0].(map[string]map[string]dbus.Variant))
+			v6 := s.Text(wire.SetIPv6, "method")
+			if call.Args[2] != flagPreserveExternal || (v6 == "manual") != (i == times-1) || s.Text(wire.SetIPv4, "method") != "manual" {
+				t.Errorf("%s, call %d: flags %v, IPv6 %s", version, i, call.Args[2], v6)
+			}
+		}
+		if _, err := c.Update(ctx, dbustest.UUID, both); err != nil {
+			t.Fatal(err)
+		}
+		bus.Break("Reapply", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Device.IncompatibleConnection", Text: "Can't reapply changes to 'ip-tunnel' setting"})
+		check(t, c.Reapply(ctx, dbustest.UUID), nil, "have the device run with the changed profile", "Can't reapply")
+	}
+}
+
+func reapplies(bus *dbustest.Bus) (calls []dbustest.Call) {
+	for _, call := range bus.Calls() {
+		if call.Member == "Reapply" {
+			calls = append(calls, call)
+		}
+	}
+	return calls
+}

@@ -1,0 +1,120 @@
+package dbus
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	gnm "github.com/Wifx/gonetworkmanager/v2"
+	"github.com/godbus/dbus/v5"
+)
+
+// errVanished says that NetworkManager left the bus while something was expected of it.
+var errVanished = dbus.Error{Name: busName + ".Error.NameHasNoOwner", Body: []any{"NetworkManager left the bus"}}
+
+// errLost says that the bus itself is gone.
+var errLost = errors.New("the connection to the bus was lost")
+
+// watch is a subscription to what NetworkManager tells of itself. It must be closed.
+type watch struct {
+	link    *link
+	signals chan *dbus.Signal
+	rules   []string // those that the bus has
+}
+
+// watchRules are the signals that a watch gets: all of NetworkManager's, and its coming and going. The paths of what is to be watched are not
+// known before it is there, and asking for them then would be too late.
+var watchRules = [...]string{
+	"type='signal',sender='" + service + "',path_namespace='/org/freedesktop'",
+	"type='signal',sender='" + busName + "',interface='" + busName + "',member='NameOwnerChanged',arg0='" + service + "'",
+}
+
+// watch subscribes, and asks other questions with the same breath. Whatever happens after it has returned will be seen.
+func (l *link) watch(ctx context.Context, others ...request) (*watch, error) {
+	return l.subscribe(ctx, watchRules[:], others...)
+}
+
+// subscribe is watch for other signals.
+func (l *link) subscribe(ctx context.Context, rules []string, others ...request) (*watch, error) {
+	w := &watch{link: l, signals: make(chan *dbus.Signal, 16)}
+	l.conn.Signal(w.signals)
+	var requests []request
+	for _, rule := range rules {
+		requests = append(requests, request{destination: busName, path: busPath, method: busAddMatch, args: []any{rule}, done: func(_ []any, err error) error {
+			if err == nil {
+				w.rules = append(w.rules, rule)
+			}
+			return err
+		}})
+	}
+	if err := l.flight(ctx, append(requests, others...)); err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// close ends the subscription. The bus is told and not waited for: it does what it is told in order.
+func (w *watch) close() {
+	w.link.conn.RemoveSignal(w.signals)
+	for _, rule := range w.rules {
+		w.link.conn.BusObject().Go(busRemoveMatch, dbus.FlagNoReplyExpected, nil, rule)
+	}
+}
+
+// next returns the next signal. It fails when ctx ends, when NetworkManager leaves the bus or another takes its place, and when the bus is lost.
+// With a patience above 0 it returns nil after that time.
+func (w *watch) next(ctx context.Context, patience time.Duration) (*dbus.Signal, error) {
+	var tired <-chan time.Time
+	if patience > 0 {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		tired = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-tired:
+		return nil, nil
+	case signal, open := <-w.signals:
+		switch {
+		case !open:
+			return nil, errLost
+		case signal.Name == busNameOwnerChanged && len(signal.Body) == 3 && signal.Body[0] == service:
+			return nil, errVanished
+		}
+		return signal, nil
+	}
+}
+
+// removes says whether the signal tells that the object at path is no more.
+func removes(signal *dbus.Signal, path dbus.ObjectPath) bool {
+	return signal.Name == interfacesRemoved && len(signal.Body) > 0 && signal.Body[0] == path
+}
+
+// changes returns the properties of iface that the signal says have changed on its object; nil if it tells of something else.
+func changes(signal *dbus.Signal, iface string) properties {
+	if signal.Name != propertiesChanged || len(signal.Body) < 2 || signal.Body[0] != iface {
+		return nil
+	}
+	changed, _ := signal.Body[1].(map[string]dbus.Variant)
+	return changed
+}
+
+// numbers returns the signal's arguments where they are all numbers, as those of the StateChanged signals are.
+func numbers(signal *dbus.Signal) []uint32 {
+	var all []uint32
+	for _, argument := range signal.Body {
+		n, ok := argument.(uint32)
+		if !ok {
+			return nil
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
+const (
+	activeStateChanged = gnm.ActiveConnectionInterface + "." + gnm.ActiveConnectionSignalStateChanged
+	deviceStateChanged = gnm.DeviceInterface + "." + gnm.DeviceSignalStateChanged
+)

@@ -1,0 +1,179 @@
+package wire
+
+import (
+	"errors"
+	"net/netip"
+	"nmgre/nm"
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/testdata/want"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// TestEncodeGolden pins every property and its type: an int where NetworkManager wants a uint32 is dropped without a word.
+func TestEncodeGolden(t *testing.T) {
+	for name, tunnel := range dbustest.Tunnels {
+		t.Run(name, func(t *testing.T) {
+			got := dbustest.Print(Encode(tunnel, Settings{SetConnection: {"uuid": dbus.MakeVariant(dbustest.UUID)}}))
+			want.Golden(t, "settings/"+name+".txt", got)
+		})
+	}
+}
+
+func TestDecodeReadsWhatEncodeWrote(t *testing.T) {
+	for name, tunnel := range dbustest.Tunnels {
+		t.Run(name, func(t *testing.T) {
+			got, err := Decode(Encode(tunnel, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, tunnel) {
+				t.Errorf("got  %+v\nwant %+v", got, tunnel)
+			}
+		})
+	}
+}
+
+// TestEncodeKeepsTheRest changes nothing, and then everything that nmgre knows.
+func TestEncodeKeepsTheRest(t *testing.T) {
+	tunnel, err := Decode(dbustest.Rich())
+	if err != nil {
+		t.Fatal(err)
+	}
+	expected := Settings(dbustest.Rich())
+	expected.StripLegacy()
+	if got := dbustest.Print(Encode(tunnel, dbustest.Rich())); got != dbustest.Print(expected) {
+		t.Errorf("got\n%s\nwant\n%s", got, dbustest.Print(expected))
+	}
+	want.Golden(t, "settings/changed.base.txt", dbustest.Print(Encode(dbustest.Tunnels["keys"], dbustest.Rich())))
+}
+
+func TestEncodeLeavesBaseAlone(t *testing.T) {
+	base := Settings(dbustest.Rich())
+	Encode(dbustest.Tunnels["routes"], base)
+	if got, want := dbustest.Print(base), dbustest.Print(dbustest.Rich()); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestEncodeMakesUUIDs(t *testing.T) {
+	one, two := Encode(dbustest.Tunnels["plain"], nil), Encode(dbustest.Tunnels["plain"], nil)
+	a, b := one.Text(SetConnection, "uuid"), two.Text(SetConnection, "uuid")
+	if len(a) != 36 || a == b || a[14] != '4' || !strings.Contains("89ab", a[19:20]) {
+		t.Errorf("%q and %q are not two random UUIDs", a, b)
+	}
+}
+
+// TestEncodeLeavesKernelRoutesOut has a multipath route, which a profile cannot hold.
+func TestEncodeLeavesKernelRoutesOut(t *testing.T) {
+	tunnel := dbustest.Tunnels["plain"].Clone()
+	tunnel.Routes = []routes.Route{{Dst: netip.MustParsePrefix("10.0.0.0/8"), Nexthops: []routes.Nexthop{{}, {Dev: "eth0"}}}}
+	if entries := Encode(tunnel, nil).Entries(SetIPv4, "route-data"); len(entries) != 0 {
+		t.Errorf("got %v", entries)
+	}
+}
+
+// TestRouteTable has a profile that puts its routes into a table of its own.
+func TestRouteTable(t *testing.T) {
+	base := Settings(dbustest.Rich())
+	base.Set(SetIPv4, "route-table", uint32(100))
+	tunnel, err := Decode(base)
+	if err != nil || tunnel.Routes[0].Table != 100 {
+		t.Fatalf("got %+v, %v", tunnel.Routes, err)
+	}
+	tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: netip.MustParsePrefix("10.11.0.0/16")})
+	got := dbustest.PrintValue(Encode(tunnel, base)[SetIPv4]["route-data"])
+	want := "[{dest s 10.10.2.0, initcwnd u 10, metric u 50, prefix u 24} {dest s 10.11.0.0, prefix u 16, table u 254}" +
+		" {dest s 10.9.0.0, later b true, prefix u 16, type s blackhole}]"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestMethod(t *testing.T) {
+	for _, c := range []struct {
+		old       string
+		addresses int
+		want      string
+	}{
+		{"", 0, "disabled"}, {"manual", 0, "disabled"}, {"auto", 0, "auto"}, {"link-local", 0, "link-local"}, {"disabled", 0, "disabled"},
+		{"", 1, "manual"}, {"disabled", 1, "manual"}, {"link-local", 1, "manual"}, {"auto", 1, "auto"}, {"shared", 2, "shared"}, {"ignore", 1, "manual"},
+	} {
+		if got := method(c.old, c.addresses); got != c.want {
+			t.Errorf("method(%q, %d) = %q, want %q", c.old, c.addresses, got, c.want)
+		}
+	}
+}
+
+// TestDecodeRefuses has values that no NetworkManager lets pass, but a hostile one could.
+func TestDecodeRefuses(t *testing.T) {
+	v := dbus.MakeVariant
+	type entry = map[string]dbus.Variant
+	many := make([]entry, maxRoutes+1)
+	for _, c := range []struct {
+		setting, property string
+		value             any
+		want              string
+	}{
+		{SetConnection, "type", "ethernet", "ip-tunnel.mode: is no GRE mode"},
+		{SetTunnel, "mode", uint32(1), "ip-tunnel.mode: is no GRE mode"},
+		{SetTunnel, "mode", int32(2), "ip-tunnel.mode: is no GRE mode"},
+		{SetTunnel, "remote", "nonsense\x1b[2J", `ip-tunnel.remote: "nonsense\x1b[2J" is no IPv4 address`},
+		{SetTunnel, "remote", "2001:db8::1", `ip-tunnel.remote: "2001:db8::1" is no IPv4 address`},
+		{SetTunnel, "local", "fe80::1%eth0", `ip-tunnel.local: "fe80::1%eth0" is no IPv4 address`},
+		{SetTunnel, "ttl", uint32(256), "ip-tunnel.ttl: 256 is above 255"},
+		{SetTunnel, "tos", "1", `ip-tunnel.tos: has the type "s" instead of "u"`},
+		{SetTunnel, "flow-label", uint32(1 << 20), "ip-tunnel.flow-label: 1048576 has more than 20 bits"},
+		{SetTunnel, "input-key", "0x2a", `ip-tunnel.input-key: "0x2a" is no decimal number of 32 bits`},
+		{SetTunnel, "output-key", "4294967296", `ip-tunnel.output-key: "4294967296" is no decimal number of 32 bits`},
+		{SetTunnel, "parent", "a/b", `ip-tunnel.parent: "a/b" is no device name`},
+		{SetConnection, "interface-name", "a name of more than 15 bytes", `connection.interface-name: "a name of more than 15 bytes" is no device name`},
+		{SetConnection, "autoconnect", uint32(1), `connection.autoconnect: has the type "u" instead of "b"`},
+		{SetIPv4, "address-data", []entry{{"address": v("1.2.3.4")}}, "ipv4.address-data: 1.2.3.4 has no prefix length of 0 to 32"},
+		{SetIPv4, "address-data", []entry{{"address": v("1.2.3.4"), "prefix": v(uint32(33))}}, "ipv4.address-data: 1.2.3.4 has no prefix length of 0 to 32"},
+		{SetIPv4, "address-data", []entry{{"address": v("1.2.3.4"), "prefix": v(int32(24))}}, "ipv4.address-data: 1.2.3.4 has no prefix length of 0 to 32"},
+		{SetIPv6, "address-data", []entry{nil}, `ipv6.address-data: "" is no IPv6 address`},
+		{SetIPv4, "route-data", []entry{{"dest": v("1.2.3.0"), "prefix": v(uint32(24)), "metric": v("5")}}, `ipv4.route-data: route 1.2.3.0/24: metric has the type "s"`},
+		{SetIPv4, "route-data", []entry{{"dest": v("1.2.3.0"), "prefix": v(uint32(24)), "next-hop": v("fe80::1")}}, `ipv4.route-data: route 1.2.3.0/24: next-hop: "fe80::1" is no IPv4 address`},
+		{SetIPv4, "route-data", many, "ipv4.route-data: 200001 entries are more than 200000"},
+		{setUser, "data", map[string]string{KeyPeer: "172.16.0.02"}, `user.data.nmgre.peer-address: "172.16.0.02" is no IP address`},
+	} {
+		s := Settings(dbustest.Rich())
+		s.Set(c.setting, c.property, c.value)
+		_, err := Decode(s)
+		if !errors.Is(err, fault.ErrInvalid) || err.Error() != c.want {
+			t.Errorf("%s.%s:\ngot  %v\nwant %s", c.setting, c.property, err, c.want)
+		}
+	}
+}
+
+func TestDecodeDefaults(t *testing.T) {
+	got, err := Decode(Settings{SetConnection: {"type": dbus.MakeVariant("ip-tunnel")}, SetTunnel: {"mode": dbus.MakeVariant(uint32(8))}})
+	expected := nm.Tunnel{Mode: gre.ModeIP6GRE, Local: want.Addr("::"), Remote: want.Addr("::"), Autoconnect: true}
+	if err != nil || !reflect.DeepEqual(got, expected) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestWireRefusesStructures(t *testing.T) {
+	for _, v := range []dbus.Variant{
+		dbus.MakeVariantWithSignature([][]any{{[]byte{1}, uint32(2)}}, dbus.ParseSignatureMust("a(ayu)")),
+		{},
+	} {
+		s := Settings{"odd": {"one\x1b": v}}
+		if _, err := s.Wire(); err == nil || !strings.Contains(err.Error(), `odd.one\x1b: `) {
+			t.Errorf("%v: got %v", v, err)
+		}
+	}
+	stripped := Settings(dbustest.Rich())
+	stripped.StripLegacy()
+	if _, err := stripped.Wire(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,204 @@
+package nm
+
+import (
+	"fmt"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/testdata/want"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// ownerCases runs a file of testdata/owner: lines, a rule, and what is said of each.
+func ownerCases(t *testing.T, name string, say func(line string) string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "owner", name+".txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	input, _, found := strings.Cut(string(text), want.Rule+"\n")
+	if !found {
+		t.Fatalf("there is no line %s", want.Rule)
+	}
+	var b strings.Builder
+	b.WriteString(input + want.Rule + "\n")
+	for _, line := range want.SpecsOf(input) {
+		fmt.Fprintf(&b, "%s\n  %s\n", line, say(line))
+	}
+	want.Golden(t, "owner/"+name+".txt", b.String())
+}
+
+// What a profile can hold is its own, and nmcli's words for it are shown.
+func TestRouteOwnerProfile(t *testing.T) {
+	ownerCases(t, "profile", func(spec string) string {
+		r := routes.MustParseRoute(spec)
+		owner, why := RouteOwner(r, MinVersion)
+		if owner != OwnerProfile {
+			t.Errorf("%s is the %s's", spec, owner)
+		}
+		return why + ": " + routeNmcli(r)
+	})
+}
+
+// What no profile can hold is the kernel half's, whatever NetworkManager's version.
+func TestRouteOwnerKernel(t *testing.T) {
+	ownerCases(t, "kernel", func(spec string) string {
+		r := routes.MustParseRoute(spec)
+		owner, why := RouteOwner(r, MinVersion)
+		if owner != OwnerKernel {
+			t.Errorf("%s is the %s's", spec, owner)
+		}
+		for _, v := range []Version{{1, 8, 0}, {1, 46, 0}, {1, 58, 1}, {2, 0, 0}} {
+			if owner, other := RouteOwner(r, v); owner != OwnerKernel || other != why {
+				t.Errorf("%s for %v: %s, %s; want %s", spec, v, owner, other, why)
+			}
+		}
+		if got := KeptWhy(r, MinVersion); got != why {
+			t.Errorf("%s is kept since %s; want %s", spec, got, why)
+		}
+		return why
+	})
+}
+
+func TestRouteOwnerVersions(t *testing.T) {
+	ownerCases(t, "versions", func(line string) string {
+		var v Version
+		version, spec, _ := strings.Cut(line, " ")
+		if _, err := fmt.Sscanf(version, "%d.%d.%d", &v.Major, &v.Minor, &v.Micro); err != nil {
+			t.Fatal(err)
+		}
+		owner, why := RouteOwner(routes.MustParseRoute(spec), v)
+		return string(owner) + ": " + why
+	})
+}
+
+// What no SPEC can say, and a program or the kernel can.
+func TestRouteOwnerOfPrograms(t *testing.T) {
+	metrics := func(set, lock routes.Metric) *routes.Metrics {
+		m := &routes.Metrics{Lock: 1 << lock}
+		m.Put(set, 1)
+		return m
+	}
+	for _, test := range []struct {
+		r    routes.Route
+		want string
+	}{
+		{routes.Route{Dst: want.CIDR("10.0.0.0/8"), Metrics: metrics(routes.MetricQuickACK, routes.MetricQuickACK)}, "the lock of quickack"},
+		{routes.Route{Dst: want.CIDR("10.0.0.0/8"), Metrics: metrics(routes.MetricWindow, routes.MetricHopLimit)}, "the lock of hoplimit"},
+		{routes.Route{Dst: want.CIDR("10.0.0.0/8"), Metrics: &routes.Metrics{Set: 1 << 20}}, "a metric that iproute2 does not have"},
+		{routes.Route{Dst: want.CIDR("2001:db8::/32"), Scope: want.Ptr(routes.ScopeLink)}, "the scope of an IPv6 route"},
+		{routes.Route{Dst: want.CIDR("2001:db8::/32"), TOS: 0x10}, "the tos of an IPv6 route"},
+		{routes.Route{Dst: want.CIDR("2001:db8::/32"), Nexthops: []routes.Nexthop{{Weight: 2}}}, "the weight of an IPv6 route"},
+		{routes.Route{Dst: want.CIDR("10.0.0.0/8"), From: want.CIDR("10.0.0.0/8")}, "from in an IPv4 route"},
+		{routes.Route{Dst: want.CIDR("10.0.0.0/8"), Type: 12}, "type 12"},
+	} {
+		if owner, why := RouteOwner(test.r, MinVersion); owner != OwnerKernel || why != "a NetworkManager profile cannot hold "+test.want {
+			t.Errorf("%+v: %s, %s; want %s", test.r, owner, why, test.want)
+		}
+	}
+	r := routes.Route{Dst: want.CIDR("10.0.0.0/8"), Metrics: metrics(routes.MetricRTOMin, routes.MetricRTOMin)}
+	if owner, why := RouteOwner(r, MinVersion); owner != OwnerProfile {
+		t.Errorf("rto_min, which is always locked: %s, %s", owner, why)
+	}
+}
+
+// A multipath route over several tunnels can be one route in the profile of each, where NetworkManager can put them together.
+func TestECMPOffer(t *testing.T) {
+	ownerCases(t, "ecmp", func(spec string) string {
+		r := routes.MustParseRoute(spec)
+		before := r.String()
+		if old := ECMPOffer(r, "gre1", Version{1, 40, 12}); old != nil {
+			t.Errorf("%s is offered to NetworkManager 1.40: %v", spec, old)
+		}
+		members := ECMPOffer(r, "gre1", MinVersion)
+		var said []string
+		for _, m := range members {
+			if again := routes.MustParseRoute(m.Route.String()); again.String() != m.Route.String() || m.Route.Problems() != nil {
+				t.Errorf("%s: the member %s is no route: %v", spec, m.Route, m.Route.Problems())
+			}
+			said = append(said, m.Dev+": "+m.Route.String())
+		}
+		if r.String() != before {
+			t.Errorf("%s became %s", before, r)
+		}
+		if members == nil {
+			return "nothing"
+		}
+		return strings.Join(said, "; ")
+	})
+}
+
+// The routes of a tunnel, by owner.
+func TestRoutesOf(t *testing.T) {
+	tunnel := Tunnel{Routes: []routes.Route{routes.MustParseRoute("10.0.0.0/8 nexthop nexthop dev gre2"), routes.MustParseRoute("10.1.0.0/16"), routes.MustParseRoute("10.2.0.0/16")}}
+	if got := listText(tunnel.RoutesOf(OwnerProfile, MinVersion)); got != "10.1.0.0/16, 10.2.0.0/16" {
+		t.Errorf("the profile's routes: %s", got)
+	}
+	if got := listText(tunnel.RoutesOf(OwnerKernel, MinVersion)); got != "10.0.0.0/8 nexthop nexthop dev gre2" {
+		t.Errorf("the kernel's routes: %s", got)
+	}
+}
+
+// A list that is too long for a profile is the kernel half's as a whole.
+func TestAssignRoutes(t *testing.T) {
+	set := make([]routes.Route, MaxProfileRoutes)
+	for i := range set {
+		set[i] = routes.MustParseRoute(fmt.Sprintf("10.%d.%d.0/24", i>>8, i&255))
+	}
+	set[7].Realms = 5
+	for _, test := range []struct {
+		held  int
+		owner Owner
+		why   string
+	}{{0, OwnerProfile, profileWhy}, {1, OwnerProfile, profileWhy}, {2, OwnerKernel, longListWhy}} {
+		list := AssignRoutes(set, test.held, MinVersion)
+		if o := list[0]; o.Owner != test.owner || o.Why != test.why || o.Route.String() != set[0].String() {
+			t.Errorf("beside %d: %+v", test.held, o)
+		}
+		if o := list[7]; o.Owner != OwnerKernel || o.Why != "a NetworkManager profile cannot hold realms" {
+			t.Errorf("beside %d: %+v", test.held, o)
+		}
+		if n := len(OwnedBy(list, test.owner)); test.owner == OwnerProfile && n != len(set)-1 || test.owner == OwnerKernel && n != len(set) {
+			t.Errorf("beside %d: %d routes are the %s's", test.held, n, test.owner)
+		}
+		if got := KeptWhy(set[0], MinVersion); got != longListWhy {
+			t.Errorf("kept since %s", got)
+		}
+	}
+}
+
+// The owner of a plain route is found without a trip to the heap.
+func TestRouteOwnerIsQuick(t *testing.T) {
+	r := routes.MustParseRoute("10.10.2.0/24 via 172.16.0.2 metric 50 table 100 mtu lock 1400")
+	if n := testing.AllocsPerRun(100, func() { RouteOwner(r, MinVersion) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// Whatever a route is, it has an owner, and its words for nmcli are safe to show.
+func FuzzRouteOwner(f *testing.F) {
+	for _, spec := range want.Specs(f, "../routes/testdata/route") {
+		f.Add(spec)
+	}
+	f.Fuzz(func(t *testing.T, spec string) {
+		r, err := routes.Parse(spec)
+		if err != nil {
+			return
+		}
+		RouteOwner(r, MinVersion)
+		ECMPOffer(r, "gre1", MinVersion)
+		if command := routeNmcli(r); fault.Printable(command) != command {
+			t.Fatalf("%q as a command: %q", spec, command)
+		}
+	})
+}
+
+func listText(list []routes.Route) string {
+	var texts []string
+	for _, r := range list {
+		texts = append(texts, r.String())
+	}
+	return strings.Join(texts, ", ")
+}

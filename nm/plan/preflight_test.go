@@ -1,0 +1,355 @@
+package plan_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
+	"nmgre/testdata/fake"
+	"nmgre/testdata/want"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each reason why a host cannot have a tunnel is an error of its own: of a kind, about a field, with what to do; and nothing changes.
+func TestPreflight(t *testing.T) {
+	refuse := func(kind error) func(w *fake.World, _ *nm.Tunnel) {
+		return func(w *fake.World, _ *nm.Tunnel) {
+			w.NMErr = &fault.Error{Kind: kind, What: "it is not there", Hint: "start it"}
+		}
+	}
+	for _, test := range []struct {
+		name  string
+		set   func(w *fake.World, wished *nm.Tunnel)
+		kinds string // none means that the tunnel is possible
+		field string
+		text  string
+		hint  string
+	}{
+		{"possible", func(*fake.World, *nm.Tunnel) {}, "", "", "", ""},
+		{"NetworkManager is absent", refuse(fault.ErrNoNetworkManager), "ErrNoNetworkManager", "", "it is not there", "start it"},
+		{"a person has to be asked for a password", func(w *fake.World, _ *nm.Tunnel) { w.NM.Modify, w.NM.Control = nm.PermissionAuth, nm.PermissionAuth }, "", "", "", ""},
+		{"profiles may not be changed", func(w *fake.World, _ *nm.Tunnel) { w.NM.Modify = nm.PermissionNo }, "ErrNotPermitted", "", "NetworkManager does not let you make connections", "sudo"},
+		{"the network may not be controlled", func(w *fake.World, _ *nm.Tunnel) { w.NM.Control = nm.PermissionNo }, "ErrNotPermitted", "", "NetworkManager does not let you make connections", "sudo"},
+		{"the kernel has no such mode", func(w *fake.World, _ *nm.Tunnel) { w.Unsupported = map[gre.Mode]bool{gre.ModeGRE: true} }, "ErrUnsupported", "", "this kernel has no gre", ""},
+		{"the kernel lacks another mode", func(w *fake.World, _ *nm.Tunnel) { w.Unsupported = map[gre.Mode]bool{gre.ModeIP6GRE: true} }, "", "", "", ""},
+		{"a kernel route without root", func(w *fake.World, _ *nm.Tunnel) { w.NoRoot = true }, "ErrNotPermitted", "", "NetworkManager cannot hold 1 route, and the rest needs root", "sudo"},
+		{"no root is needed for the profile's routes", func(w *fake.World, wished *nm.Tunnel) { w.NoRoot, wished.Routes = true, wished.Routes[:1] }, "", "", "", ""},
+
+		{"the name is too long", func(_ *fake.World, wished *nm.Tunnel) { wished.Name = "abcdefghijklmnop" }, "ErrInvalid", "name", "16 bytes long", "1 to 15"},
+		{"the name of a device", func(w *fake.World, _ *nm.Tunnel) { w.AddLink(kernel.Link{Name: "gre1", Kind: "dummy"}) }, "ErrInvalid", "name", "there is a device gre1 already", "--name"},
+		{"the interface of a GRE profile", func(w *fake.World, _ *nm.Tunnel) {
+			w.AddProfile(nm.Profile{UUID: "u1", ID: "to Berlin", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre1", Mode: gre.ModeGRE}})
+		}, "ErrInvalid", "name", "the profile to Berlin (u1) has the name gre1 already", "--name"},
+		{"the name of a GRE profile", func(w *fake.World, _ *nm.Tunnel) {
+			w.AddProfile(nm.Profile{UUID: "u1", ID: "gre1", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "tun9", Mode: gre.ModeGRE}})
+		}, "ErrInvalid", "name", "the profile gre1 (u1) has the name gre1 already", "--name"},
+		{"the name of another profile", func(w *fake.World, _ *nm.Tunnel) {
+			w.AddProfile(nm.Profile{UUID: "u1", ID: "gre1", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "eth7"}})
+		}, "ErrInvalid", "name", "the profile gre1 (u1) has the name gre1 already", "--name"},
+		{"the interface of another profile", func(w *fake.World, _ *nm.Tunnel) {
+			w.AddProfile(nm.Profile{UUID: "u1", ID: "a bridge\x1b", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre1"}})
+		}, "ErrInvalid", "name", `the profile a bridge\x1b (u1) has the name gre1 already`, "--name"},
+		{"the name of a tunnel in the making", func(w *fake.World, _ *nm.Tunnel) {
+			w.AddProfile(nm.Profile{UUID: "u1", ID: "gre1", State: nm.StateInactive, Trial: true, Tunnel: nm.Tunnel{Name: "gre1", Mode: gre.ModeGRE}})
+		}, "ErrInvalid", "name", "another nmgre is making gre1 at this moment", "--name"},
+		{"the name of a link made by hand, with its mirror", func(w *fake.World, _ *nm.Tunnel) {
+			w.AddLink(kernel.Link{Name: "gre1", Kind: "gre"})
+			w.AddProfile(nm.Profile{UUID: "u1", ID: "gre1", State: nm.StateExternal, Tunnel: nm.Tunnel{Name: "gre1", Mode: gre.ModeGRE}})
+		}, "ErrInvalid", "name", "there is a device gre1 already", "--name"},
+
+		{"the parent is missing", func(_ *fake.World, wished *nm.Tunnel) { wished.Parent = "eth7" }, "ErrInvalid", "parent", "there is no device eth7", "--parent"},
+		{"a parent by its UUID", func(_ *fake.World, wished *nm.Tunnel) { wished.Parent = nm.NewUUID() }, "", "", "", ""},
+		{"the local address is not on this host", func(_ *fake.World, wished *nm.Tunnel) { wished.Local = want.Addr("100.0.1.101") }, "ErrInvalid", "local", "100.0.1.101 is not an address of this host", "--local"},
+		{"any local address", func(_ *fake.World, wished *nm.Tunnel) { wished.Local = want.Addr("0.0.0.0") }, "", "", "", ""},
+		{"no route to the far end", func(w *fake.World, _ *nm.Tunnel) { w.Table = nil }, "ErrInvalid ErrUnreachable", "peer", "this host has no route to the far end 100.0.2.100", "ip route get 100.0.2.100"},
+		{"the parent does not lead to the far end", func(_ *fake.World, wished *nm.Tunnel) { wished.Parent = "eth1" }, "ErrInvalid ErrUnreachable", "peer", "this host has no route to the far end 100.0.2.100", "ip route get"},
+		{"the far end is this host", func(_ *fake.World, wished *nm.Tunnel) { wished.Remote = want.Addr("100.0.1.100") }, "ErrInvalid", "peer", "100.0.1.100 is this host's own address, on eth0", "the other host's address"},
+		{"the far end is another address of this host", func(_ *fake.World, wished *nm.Tunnel) {
+			wished.Remote, wished.Local = want.Addr("10.10.1.1"), want.Addr("100.0.1.100")
+		}, "ErrInvalid", "peer", "10.10.1.1 is this host's own address, on eth1", "the other host's address"},
+
+		{"the inner network is another device's", func(_ *fake.World, wished *nm.Tunnel) {
+			wished.Addresses, wished.Routes = want.CIDRs("10.10.1.9/24"), nil
+		}, "ErrInvalid", "address", "the inner network 10.10.1.0/24 overlaps 10.10.1.0/24, which is on eth1", "172.16.0.0/30"},
+		{"the inner network contains another device's", func(_ *fake.World, wished *nm.Tunnel) {
+			wished.Addresses, wished.Routes = want.CIDRs("10.8.0.1/13"), nil
+		}, "ErrInvalid", "address", "the inner network 10.8.0.0/13 overlaps 10.10.1.0/24, which is on eth1", "172.16.0.0/30"},
+		{"the inner network is in another device's", func(_ *fake.World, wished *nm.Tunnel) {
+			wished.Addresses, wished.Routes = want.CIDRs("10.10.1.9/30"), nil
+		}, "ErrInvalid", "address", "the inner network 10.10.1.8/30 overlaps 10.10.1.0/24, which is on eth1", "172.16.0.0/30"},
+		{"link-local inner addresses are everywhere", func(_ *fake.World, wished *nm.Tunnel) {
+			wished.Addresses = append(wished.Addresses, want.CIDR("fe80::9/64"))
+		}, "", "", "", ""},
+		{"the inner network swallows another tunnel's far end", func(w *fake.World, wished *nm.Tunnel) {
+			addTunnel(w, kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.3.100")})
+			wished.Addresses, wished.Routes = want.CIDRs("100.0.3.1/24"), nil
+		}, "ErrInvalid", "address", "100.0.3.0/24 covers the far end's outer address 100.0.3.100", "ip route add 100.0.3.100 via 100.0.1.1 dev eth0"},
+
+		{"a route to the host's own network", func(_ *fake.World, wished *nm.Tunnel) {
+			wished.Routes = []routes.Route{{Dst: want.CIDR("10.10.1.0/24")}}
+		}, "ErrInvalid", "route", "10.10.1.0/24 is this host's own network, on eth1", "behind the far end"},
+		{"in a table of its own", func(_ *fake.World, wished *nm.Tunnel) {
+			wished.Routes = []routes.Route{{Dst: want.CIDR("10.10.1.0/24"), Table: 100}}
+		}, "", "", "", ""},
+		{"a route to a part of the host's own network", func(_ *fake.World, wished *nm.Tunnel) {
+			wished.Routes = []routes.Route{{Dst: want.CIDR("10.10.1.128/25")}}
+		}, "", "", "", ""},
+		{"a route that swallows the far end", func(_ *fake.World, wished *nm.Tunnel) {
+			wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.0.0/8")}}
+		}, "", "", "", ""},
+		{"a default route that swallows the far end", func(_ *fake.World, wished *nm.Tunnel) {
+			wished.Routes = []routes.Route{{Dst: want.CIDR("0.0.0.0/0"), Metric: want.Ptr(uint32(1000))}}
+		}, "", "", "", ""},
+		{"a default route, and nothing but a tunnel leads to the far end", func(w *fake.World, wished *nm.Tunnel) {
+			w.AddLink(kernel.Link{Name: "gre7", Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Remote: want.Addr("192.0.2.1")}, Addresses: want.CIDRs("192.168.9.1/30")})
+			w.Table = slices.DeleteFunc(w.Table, func(r fake.Route) bool { return r.Dst == want.CIDR("0.0.0.0/0") })
+			w.AddRoute("gre7", "100.0.0.0/8", 4)
+			wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.0.0/8"), Metric: want.Ptr(uint32(1000))}}
+		}, "ErrInvalid", "route", "100.0.0.0/8 covers the far end's outer address 100.0.2.100", "give the far end a route of its own first"},
+		{"a route to just the far end", func(_ *fake.World, wished *nm.Tunnel) {
+			wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.2.100/32")}}
+		}, "ErrInvalid", "route", "100.0.2.100/32 covers the far end's outer address", "a route of its own"},
+		{"swallowed, but the present route is more specific", func(w *fake.World, wished *nm.Tunnel) {
+			w.AddRoute("eth0", "100.0.2.100 via 100.0.1.1", 3)
+			wished.Routes = []routes.Route{{Dst: want.CIDR("0.0.0.0/0")}, {Dst: want.CIDR("100.0.0.0/8")}}
+		}, "", "", "", ""},
+		{"swallowed, and the present route is as specific", func(w *fake.World, wished *nm.Tunnel) {
+			w.AddRoute("eth0", "100.0.2.0/24 via 100.0.1.1", 3)
+			wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.2.0/24")}}
+		}, "", "", "", ""},
+		{"swallowed in a table of its own", func(_ *fake.World, wished *nm.Tunnel) {
+			wished.Routes = []routes.Route{{Dst: want.CIDR("0.0.0.0/0"), Table: 100}}
+		}, "", "", "", ""},
+		{"a route that swallows another tunnel's far end", func(w *fake.World, wished *nm.Tunnel) {
+			addTunnel(w, kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.3.100")})
+			wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.3.0/24")}}
+		}, "ErrInvalid", "route", "100.0.3.0/24 covers the far end's outer address 100.0.3.100", "ip route add 100.0.3.100 via 100.0.1.1 dev eth0"},
+		{"a route that swallows another tunnel's far end, which is on the link", func(w *fake.World, wished *nm.Tunnel) {
+			addTunnel(w, kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.1.200")})
+			wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.1.192/26")}}
+		}, "ErrInvalid", "route", "100.0.1.192/26 covers the far end's outer address 100.0.1.200", "give the far end a route of its own first"},
+		{"a tunnel without a far end cannot be swallowed", func(w *fake.World, wished *nm.Tunnel) {
+			addTunnel(w, kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("0.0.0.0")})
+			wished.Routes = []routes.Route{{Dst: want.CIDR("0.0.0.0/1")}}
+			w.AddRoute("eth0", "100.0.2.0/24 via 100.0.1.1", 3)
+		}, "", "", "", ""},
+		{"the other family cannot be swallowed", func(_ *fake.World, wished *nm.Tunnel) {
+			wished.Addresses, wished.Routes = want.CIDRs("172.16.0.1/30", "2001:db8:9::1/64"), []routes.Route{{Dst: want.CIDR("::/0")}}
+		}, "", "", "", ""},
+		{"an underlay too narrow for IPv6 inside", func(w *fake.World, wished *nm.Tunnel) {
+			w.Link("eth0").MTU = 1280
+			wished.Addresses, wished.Routes = want.CIDRs("172.16.0.1/30", "2001:db8:9::1/64"), nil
+		}, "ErrInvalid", "mtu", "1256 is too little for the inner address 2001:db8:9::1/64", "1280"},
+		{"an underlay of the largest packets", func(w *fake.World, _ *nm.Tunnel) { w.Link("eth0").MTU = 65536 }, "", "", "", ""},
+		{"an underlay of the smallest packets", func(w *fake.World, wished *nm.Tunnel) { w.Link("eth0").MTU, wished.Routes = 68, nil }, "", "", "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w, wished := fake.NewWorld(), fake.Simple(t)
+			test.set(w, &wished)
+			before := w.String()
+			p := w.Start()
+			_, err := p.Host().Plan(t.Context(), wished)
+			want.Same(t, "the host", w.String(), before)
+			if got := want.Kinds(err); got != test.kinds || (err == nil) != (test.kinds == "") {
+				t.Fatalf("%v is %q, want %q", err, got, test.kinds)
+			}
+			if err == nil {
+				return
+			}
+			if got := strings.Join(want.Fields(err), " "); got != test.field {
+				t.Errorf("%v is about %q, want %q", err, got, test.field)
+			}
+			if !strings.Contains(err.Error(), test.text) || !strings.Contains(strings.Join(fault.Hints(err), " "), test.hint) {
+				t.Errorf("%v, hints %q; want %q, %q", err, fault.Hints(err), test.text, test.hint)
+			}
+			if len(want.Flatten(err)) != 1 {
+				t.Errorf("it is said more than once: %v", err)
+			}
+			if fault.Printable(strings.ReplaceAll(err.Error(), "\n", " ")) != strings.ReplaceAll(err.Error(), "\n", " ") {
+				t.Errorf("%q would act on a terminal", err)
+			}
+		})
+	}
+}
+
+// addTunnel adds a link that is a tunnel of somebody's.
+func addTunnel(w *fake.World, g kernel.GRELink) {
+	w.AddLink(kernel.Link{Name: "other", Kind: g.Mode.String(), Up: true, MTU: 1476, GRE: &g})
+}
+
+// The fallback devices belong to the kernel, whether they are there already or not.
+func TestPreflightFallbackDevices(t *testing.T) {
+	for _, name := range []string{"gre0", "gretap0", "erspan0", "ip6gre0", "ip6tnl0", "tunl0", "sit0", "ip_vti0", "ip6_vti0"} {
+		w, expected := fake.NewWorld(), fake.Simple(t)
+		expected.Name = name
+		_, err := w.Start().Host().Plan(t.Context(), expected)
+		if !errors.Is(err, fault.ErrInvalid) || strings.Join(want.Fields(err), " ") != "name" || !strings.Contains(err.Error(), "fallback device") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The fallback devices themselves are no tunnels of anyone: they hinder nobody.
+func TestPreflightBesideFallbackDevices(t *testing.T) {
+	w := fake.NewWorld()
+	for _, l := range []struct {
+		name string
+		mode gre.Mode
+	}{{"gre0", gre.ModeGRE}, {"gretap0", gre.ModeGRETAP}, {"ip6gre0", gre.ModeIP6GRE}} {
+		w.AddLink(kernel.Link{Name: l.name, Kind: l.mode.String(), MTU: 1476, GRE: &kernel.GRELink{Mode: l.mode, Local: l.mode.AnyAddr(), Remote: l.mode.AnyAddr()}})
+	}
+	want := fake.Simple(t)
+	want.Name = ""
+	planned, err := w.Start().Host().Plan(t.Context(), want)
+	if err != nil || planned.Tunnel.Name != "gre1" {
+		t.Errorf("%v, name %q", err, planned.Tunnel.Name)
+	}
+}
+
+// Two tunnels are one to the kernel when mode, device, local and remote address and input key are the same; key 0 is a key, and the output
+// key does not count. It is looked for among the kernel's links and among the profiles that are down.
+func TestPreflightDuplicate(t *testing.T) {
+	type change func(*nm.Tunnel)
+	for _, test := range []struct {
+		name      string
+		set       change // what the tunnel that is there has
+		want      change // what the new one has
+		duplicate bool
+	}{
+		{"the same", nil, nil, true},
+		{"the same key", func(t *nm.Tunnel) { t.InputKey = want.Ptr(gre.Key(7)) }, func(t *nm.Tunnel) { t.InputKey = want.Ptr(gre.Key(7)) }, true},
+		{"the same input key, another output key", func(t *nm.Tunnel) { t.InputKey, t.OutputKey = want.Ptr(gre.Key(7)), want.Ptr(gre.Key(7)) }, func(t *nm.Tunnel) { t.InputKey, t.OutputKey = want.Ptr(gre.Key(7)), want.Ptr(gre.Key(8)) }, true},
+		{"only an output key", nil, func(t *nm.Tunnel) { t.OutputKey = want.Ptr(gre.Key(9)) }, true},
+		{"key 0 and no key", func(t *nm.Tunnel) { t.InputKey = want.Ptr(gre.Key(0)) }, nil, false},
+		{"no key and key 0", nil, func(t *nm.Tunnel) { t.InputKey = want.Ptr(gre.Key(0)) }, false},
+		{"another key", func(t *nm.Tunnel) { t.InputKey = want.Ptr(gre.Key(7)) }, func(t *nm.Tunnel) { t.InputKey = want.Ptr(gre.Key(8)) }, false},
+		{"another mode", nil, func(t *nm.Tunnel) { t.Mode = gre.ModeGRETAP }, false},
+		{"another far end", nil, func(t *nm.Tunnel) { t.Remote = want.Addr("100.0.3.100") }, false},
+		{"any local address", func(t *nm.Tunnel) { t.Local = want.Addr("0.0.0.0") }, nil, false},
+		{"any local address at both", func(t *nm.Tunnel) { t.Local = want.Addr("0.0.0.0") }, func(t *nm.Tunnel) { t.Local = want.Addr("0.0.0.0") }, true},
+		{"a device", nil, func(t *nm.Tunnel) { t.Parent = "eth0" }, false},
+		{"the same device", func(t *nm.Tunnel) { t.Parent = "eth0" }, func(t *nm.Tunnel) { t.Parent = "eth0" }, true},
+	} {
+		for _, active := range []bool{true, false} {
+			t.Run(test.name+map[bool]string{true: ", active", false: ", inactive"}[active], func(t *testing.T) {
+				w := fake.NewWorld()
+				there, wished := fake.Simple(t), fake.Simple(t)
+				there.Name, there.Local, there.Addresses, there.Routes, there.MTU = "tun7", want.Addr("100.0.1.100"), want.CIDRs("172.17.0.1/30"), nil, 1400
+				if test.set != nil {
+					test.set(&there)
+				}
+				if test.want != nil {
+					test.want(&wished)
+				}
+				p := w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "seven", State: nm.StateInactive, Tunnel: there})
+				if active {
+					if err := w.BringUp(p); err != nil {
+						t.Fatal(err)
+					}
+				}
+				before := w.String()
+				_, err := w.Start().Host().Plan(t.Context(), wished)
+				want.Same(t, "the host", w.String(), before)
+				switch {
+				case !test.duplicate && err != nil:
+					t.Errorf("%v", err)
+				case test.duplicate:
+					who := map[bool]string{true: "the device tun7", false: "the profile seven"}[active]
+					if !errors.Is(err, fault.ErrInvalid) || strings.Join(want.Fields(err), " ") != "peer" || !strings.Contains(err.Error(), who) || !strings.Contains(fault.Hints(err)[0], "--key") {
+						t.Errorf("%v, hints %q", err, fault.Hints(err))
+					}
+				}
+			})
+		}
+	}
+}
+
+// An external (metadata) link has no ends: it is nobody's duplicate.
+func TestPreflightExternalLink(t *testing.T) {
+	w := fake.NewWorld()
+	addTunnel(w, kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.2.100"), External: true})
+	wished := fake.Simple(t)
+	wished.Routes = nil
+	if _, err := w.Start().Host().Plan(t.Context(), wished); err != nil {
+		t.Error(err)
+	}
+}
+
+// Everything that is wrong is said at once.
+func TestPreflightManyProblems(t *testing.T) {
+	w, wished := fake.NewWorld(), fake.Simple(t)
+	w.AddLink(kernel.Link{Name: "gre1"})
+	wished.Addresses, wished.Routes = want.CIDRs("10.10.1.9/24"), []routes.Route{{Dst: want.CIDR("100.0.2.100/32")}, {Dst: want.CIDR("10.10.1.0/24")}}
+	_, err := w.Start().Host().Plan(t.Context(), wished)
+	want.Same(t, "the problems", want.Problems(err), `name: there is a device gre1 already
+  hint: choose another with --name, or leave it out to get the first free one of gre1, gre2, ...
+address: the inner network 10.10.1.0/24 overlaps 10.10.1.0/24, which is on eth1
+  hint: choose a network that is used nowhere else, such as 172.16.0.0/30
+route: 10.10.1.0/24 is this host's own network, on eth1
+  hint: routes lead to the networks behind the far end
+route: 100.0.2.100/32 covers the far end's outer address 100.0.2.100: the tunnel's own packets would go into the tunnel
+  hint: give the far end a route of its own first: ip route add 100.0.2.100 via 100.0.1.1 dev eth0
+`)
+}
+
+// A kernel that does not say which route decided leaves no proof that the way to the far end stays as it is.
+func TestSwallowWithoutMatch(t *testing.T) {
+	w, wished := fake.NewWorld(), fake.Simple(t)
+	w.AddRoute("eth0", "100.0.2.100 via 100.0.1.1", 3)
+	wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.0.0/8")}}
+	p := w.Start()
+	h := p.Host()
+	h.Kernel = withoutMatch{fake.Kernel{Process: p}}
+	if planned, err := h.Plan(t.Context(), wished); err != nil || !planned.Kept.Pin {
+		t.Errorf("%v, %+v", err, planned.Kept)
+	}
+}
+
+type withoutMatch struct{ kernel.Kernel }
+
+func (k withoutMatch) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
+	hop, err := k.Kernel.Lookup(ctx, q)
+	hop.Match = netip.Prefix{}
+	return hop, err
+}
+
+// Whatever fails while a plan is made is what the plan fails with; nothing was changed.
+func TestPlanFaults(t *testing.T) {
+	wished := fake.Simple(t)
+	wished.Routes = append(wished.Routes, routes.Route{Dst: want.CIDR("100.0.0.0/8")})
+	w := fake.NewWorld()
+	w.AddRoute("eth0", "100.0.2.100 via 100.0.1.1", 3)
+	before := w.String()
+	for n := 0; ; n++ {
+		p := w.Start()
+		p.Fault = func(i int, _ string) fake.Fault {
+			if i == n {
+				return fake.Fault{Err: fake.ErrBroken}
+			}
+			return fake.Fault{}
+		}
+		_, err := p.Host().Plan(t.Context(), wished)
+		want.Same(t, "the host", w.String(), before)
+		if len(p.Calls) <= n {
+			if n < 6 || err != nil {
+				t.Errorf("%d calls, %v", n, err)
+			}
+			return
+		}
+		if slices.Contains([]string{"UUIDs", "HookMissing"}, p.Calls[n]) { // what they are asked for is no part of what is planned
+			if err != nil {
+				t.Errorf("call %d, %s: %v", n, p.Calls[n], err)
+			}
+			continue
+		}
+		if !errors.Is(err, fake.ErrBroken) || errors.Is(err, fault.ErrInvalid) {
+			t.Errorf("call %d, %s: %v", n, p.Calls[n], err)
+		}
+	}
+}

@@ -1,0 +1,197 @@
+package nm
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
+	"slices"
+	"strings"
+)
+
+// fallbackDevices appear in every network namespace as soon as their module is loaded, and belong to the kernel.
+var fallbackDevices = []string{"gre0", "gretap0", "erspan0", "ip6gre0", "ip6tnl0", "tunl0", "sit0", "ip_vti0", "ip6_vti0"}
+
+// reservedNames mean something else to the kernel's sysctls or to NetworkManager.
+var reservedNames = []string{"all", "default", "bonding_masters", "lo"}
+
+const nameHint = "use 1 to 15 letters, digits, '-', '_' or '.', such as gre1"
+
+// checkName returns what is wrong with name as the name of a new tunnel's interface, nil if nothing is.
+func checkName(name string) *fault.Error {
+	switch {
+	case name == "":
+		return fault.Invalid("name", nameHint, "it is empty")
+	case len(name) > routes.MaxName:
+		return fault.Invalid("name", nameHint, "\"%.80s\" is %d bytes long, and the kernel takes 15", fault.Printable(name), len(name))
+	case slices.Contains(fallbackDevices, name):
+		return fault.Invalid("name", "leave --name out to get the first free one of gre1, gre2, ...",
+			"%s is a fallback device that the kernel makes by itself", name)
+	case slices.Contains(reservedNames, name) || name == "." || name == "..":
+		return fault.Invalid("name", nameHint, "%s means something else to the kernel or to NetworkManager", name)
+	case strings.IndexFunc(name, notInName) >= 0:
+		return fault.Invalid("name", nameHint, "%.80q has a character that interface names should not have", name)
+	case name[0] == '-':
+		return fault.Invalid("name", nameHint, "%.80q begins with '-', which commands take for an option", name)
+	}
+	return nil
+}
+
+// notInName is stricter than the kernel, which takes everything but white space, '/' and ':'.
+func notInName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.", r)
+}
+
+// FreeName returns the first of gre1, gre2, ... that is not taken.
+func FreeName(taken map[string]bool) string {
+	for i := 1; ; i++ {
+		if name := fmt.Sprintf("gre%d", i); !taken[name] {
+			return name
+		}
+	}
+}
+
+// Problems returns everything that is wrong with the tunnel by itself, whatever host it is made on: each an [ErrInvalid] with the
+// flag's name as its field. Name and Local may be undecided. A tunnel without problems is one that NetworkManager and the kernel
+// can hold; whether this host can have it is [Host.Plan]'s business.
+func (t Tunnel) Problems() []*fault.Error {
+	var problems []*fault.Error
+	for _, check := range []func(Tunnel) []*fault.Error{
+		checkMode, checkOuter, checkParent, checkHeader, checkMTU, checkAddresses, CheckPeerAddress, checkInnerAgainstOuter, CheckRoutes, CheckForwarding,
+	} {
+		problems = append(problems, check(t)...)
+	}
+	if t.Name != "" {
+		problems = fault.AppendProblem(problems, checkName(t.Name))
+	}
+	return problems
+}
+
+// Validate returns the [Tunnel.Problems] joined into one error, nil if there are none.
+func (t Tunnel) Validate() error {
+	var errs []error
+	for _, problem := range t.Problems() {
+		errs = append(errs, problem)
+	}
+	return errors.Join(errs...)
+}
+
+func checkMode(t Tunnel) []*fault.Error {
+	if _, known := gre.ModeNames[t.Mode]; known {
+		return nil
+	}
+	return []*fault.Error{fault.Invalid("mode", "use gre, gretap, ip6gre or ip6gretap", "no mode is given")}
+}
+
+// checkOuter looks at the addresses that carry the tunnel.
+func checkOuter(t Tunnel) []*fault.Error {
+	if !t.Remote.IsValid() {
+		return []*fault.Error{fault.Invalid("peer", "give the far end's outer address, such as --peer 203.0.113.2", "the far end's address is missing")}
+	}
+	problems := fault.AppendProblem(nil, checkOuterAddr(t, "peer", t.Remote))
+	if t.Remote.IsUnspecified() {
+		problems = append(problems, fault.Invalid("peer", "NetworkManager needs the far end's address; tunnels of many ends (mGRE) are not possible",
+			"%s is no host", t.Remote))
+	}
+	if t.Local.IsValid() && t.Local.IsUnspecified() && t.Mode.IPv6Outer() { // nm-linux-platform.c looks at local where it should look at remote
+		return append(problems, fault.Invalid("local", "give one of this host's addresses, or leave --local out to have it found",
+			"NetworkManager forgets the far end of a tunnel by IPv6 that has no local address"))
+	}
+	if !t.Local.IsValid() || t.Local.IsUnspecified() && t.Local.Is6() == t.Mode.IPv6Outer() {
+		return problems
+	}
+	problems = fault.AppendProblem(problems, checkOuterAddr(t, "local", t.Local))
+	if t.Local == t.Remote {
+		problems = append(problems, fault.Invalid("peer", "local is this end's outer address, peer the far end's", "the far end's address %s is equal to the local one", t.Remote))
+	}
+	return problems
+}
+
+func checkOuterAddr(t Tunnel, field string, a netip.Addr) *fault.Error {
+	switch {
+	case a.Is4In6():
+		return fault.Invalid(field, "write it as "+a.Unmap().String(), "%s is an IPv4 address in IPv6's clothes", fault.Printable(a.String()))
+	case !t.Mode.Fits(a):
+		return familyProblem(t.Mode, field, a)
+	case a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return fault.Invalid(field, "a tunnel has two ends: give the address of one host", "%s is no address of a host", fault.Printable(a.String()))
+	case a.IsLoopback():
+		return fault.Invalid(field, "give the address that the other end sends to", "%s never leaves this host", fault.Printable(a.String()))
+	case a.Zone() != "":
+		return fault.Invalid(field, "give the address without it, and the device as --parent "+fault.Printable(a.Zone()), "%s has a zone", fault.Printable(a.String()))
+	case a.Is6() && a.IsLinkLocalUnicast() && t.Parent == "":
+		return fault.Invalid("parent", "name the device with --parent", "%s is a link-local address, which says nothing without a device", a)
+	}
+	return nil
+}
+
+// familyProblem proposes the mode that fits the address. Where there is no mode, that is what is wrong, and [checkMode] says it.
+func familyProblem(m gre.Mode, field string, a netip.Addr) *fault.Error {
+	if gre.ModeNames[m] == "" {
+		return nil
+	}
+	proposed := map[gre.Mode]gre.Mode{gre.ModeGRE: gre.ModeIP6GRE, gre.ModeIP6GRE: gre.ModeGRE, gre.ModeGRETAP: gre.ModeIP6GRETAP, gre.ModeIP6GRETAP: gre.ModeGRETAP}[m]
+	carrier, family := "IPv4", "IPv6"
+	if m.IPv6Outer() {
+		carrier, family = family, carrier
+	}
+	return fault.Invalid(field, fmt.Sprintf("use --mode %s, or an address of the other family", proposed),
+		"%s is an %s address, and mode %s is carried by %s", fault.Printable(a.String()), family, m, carrier)
+}
+
+func checkParent(t Tunnel) []*fault.Error {
+	switch {
+	case t.Parent == "":
+		return nil
+	case t.Parent == t.Name:
+		return []*fault.Error{fault.Invalid("parent", "name the device that carries the tunnel, such as eth0, or leave --parent out", "the tunnel cannot be its own parent")}
+	case !keep.IsUUID(t.Parent) && (len(t.Parent) > routes.MaxName || fault.Printable(t.Parent) != t.Parent):
+		return []*fault.Error{fault.Invalid("parent", "give an interface's name or the UUID of its profile", "\"%.80s\" is neither an interface's name nor a UUID", fault.Printable(t.Parent))}
+	}
+	return nil
+}
+
+// checkHeader looks at what goes into the outer headers.
+func checkHeader(t Tunnel) []*fault.Error {
+	var problems []*fault.Error
+	if t.TTL != 0 && t.NoPMTUD {
+		problems = append(problems, fault.Invalid("ttl", "use --ttl inherit with --no-pmtud, or leave --no-pmtud out",
+			"a fixed TTL (%d) is possible only with path MTU discovery", t.TTL))
+	}
+	if t.Flags != 0 { // libnm's verify of the ip-tunnel setting
+		problems = append(problems, fault.Invalid("flags", "leave it out: NetworkManager has flags for its modes ipip6 and ip6ip6 only",
+			"NetworkManager refuses %#x for mode %s", uint32(t.Flags), t.Mode))
+	}
+	if t.Mode.IPv6Outer() {
+		if t.FlowLabel > 0xfffff {
+			problems = append(problems, fault.Invalid("flow-label", "a flow label has 20 bits: 0 to 1048575", "%d is too large", t.FlowLabel))
+		}
+		return problems
+	}
+	for field, set := range map[string]bool{"encap-limit": t.EncapLimit != 0, "flow-label": t.FlowLabel != 0} {
+		if set {
+			problems = append(problems, fault.Invalid(field, "leave it out, or use --mode ip6gre or ip6gretap", "only tunnels carried by IPv6 have it, and mode %s is not", t.Mode))
+		}
+	}
+	slices.SortFunc(problems, func(a, b *fault.Error) int { return strings.Compare(a.Field, b.Field) })
+	return problems
+}
+
+func checkMTU(t Tunnel) []*fault.Error {
+	if t.MTU == 0 {
+		return nil
+	}
+	most := uint32(t.Encapsulation().MTU(0xffff)) //nolint:gosec // 65535 less a few headers
+	if t.MTU < gre.MinMTU4 || t.MTU > most {
+		return []*fault.Error{fault.Invalid("mtu", fmt.Sprintf("use %d to %d bytes, or leave --mtu out to have it computed", gre.MinMTU4, most), "%d is not possible", t.MTU)}
+	}
+	for _, p := range t.Addresses {
+		if p.Addr().Is6() && t.MTU < gre.MinMTU6 {
+			return []*fault.Error{fault.Invalid("mtu", "IPv6 needs 1280 bytes at least (RFC 8200)", "%d is too little for the inner address %s", t.MTU, p)}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package nm_test
+
+import (
+	"net/netip"
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/gre"
+	"nmgre/testdata/fake"
+	"nmgre/testdata/want"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestProblems(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "validate", "*.txt"))
+	if err != nil || len(files) < 50 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			input, _, found := strings.Cut(string(text), want.Rule+"\n")
+			if !found {
+				t.Fatalf("there is no line %s", want.Rule)
+			}
+			tunnel, err := fake.ReadTunnel(input)
+			if err == nil {
+				err = tunnel.Validate()
+			}
+			got := want.Problems(err)
+			if err == nil {
+				got = "valid\n"
+			}
+			want.Golden(t, "validate/"+name+".txt", input+want.Rule+"\n"+got)
+			want.CheckProblems(t, err)
+		})
+	}
+}
+
+// What no text can say, but a program can.
+func TestProblemsOfPrograms(t *testing.T) {
+	base := func() nm.Tunnel {
+		t := nm.NewTunnel()
+		t.Remote, t.Addresses = want.Addr("100.0.2.100"), want.CIDRs("172.16.0.1/30")
+		return t
+	}
+	if err := base().Validate(); err != nil {
+		t.Fatalf("the base is not valid: %v", err)
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*nm.Tunnel)
+		want   string
+	}{
+		{"invalid prefix", func(t *nm.Tunnel) { t.Addresses = append(t.Addresses, netip.Prefix{}) }, "address: an address is missing"},
+		{"route without a destination", func(t *nm.Tunnel) { t.Routes = []routes.Route{{}} }, "route: the destination is missing"},
+		{"route with host bits", func(t *nm.Tunnel) { t.Routes = []routes.Route{{Dst: want.CIDR("10.10.2.1/24")}} }, "route: the destination is missing, or has bits"},
+		{"locked mtu without one", func(t *nm.Tunnel) { t.Routes = []routes.Route{{Dst: want.CIDR("10.10.2.0/24"), MTULock: true}} }, "route: 10.10.2.0/24: an mtu is locked but not given"},
+		{"weight above 256", func(t *nm.Tunnel) {
+			t.Routes = []routes.Route{{Dst: want.CIDR("10.10.2.0/24"), Nexthops: []routes.Nexthop{{Weight: 257}, {Dev: "gre2"}}}}
+		}, "route: 10.10.2.0/24: a weight out of range"},
+		{"IPv4 in IPv6 as inner address", func(t *nm.Tunnel) {
+			t.Addresses = []netip.Prefix{netip.PrefixFrom(want.Addr("::ffff:172.16.0.1"), 120)}
+		}, "address: ::ffff:172.16.0.1/120 is no address"},
+		{"control characters in a zone", func(t *nm.Tunnel) {
+			t.Mode, t.Remote = gre.ModeIP6GRE, want.Addr("2001:db8::1").WithZone("\x1b[31m")
+		}, `peer: 2001:db8::1%\x1b[31m has a zone`},
+		{"control characters in a zone, wrong family", func(t *nm.Tunnel) { t.Remote = want.Addr("2001:db8::1").WithZone("\x1b[31m") }, `peer: 2001:db8::1%\x1b[31m is an IPv6 address`},
+		{"control characters in a zone, loopback", func(t *nm.Tunnel) { t.Mode, t.Remote = gre.ModeIP6GRE, want.Addr("::1").WithZone("\x1b[31m") }, `peer: ::1%\x1b[31m never leaves`},
+		{"control characters in a zone, multicast", func(t *nm.Tunnel) { t.Mode, t.Remote = gre.ModeIP6GRE, want.Addr("ff02::1").WithZone("\x1b[31m") }, `peer: ff02::1%\x1b[31m is no address`},
+		{"control characters in a zone of the peer address", func(t *nm.Tunnel) { t.PeerAddress = want.Addr("fe80::1").WithZone("\x1b[31m") }, `peer-address: fe80::1%\x1b[31m is no address`},
+		{"control characters in a parent", func(t *nm.Tunnel) { t.Parent = "\x1b[31m" }, `parent: `},
+	} {
+		tunnel := base()
+		test.change(&tunnel)
+		err := tunnel.Validate()
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %s", test.name, err, test.want)
+		}
+		want.CheckProblems(t, err)
+	}
+}

@@ -1,0 +1,133 @@
+package verify
+
+import (
+	"fmt"
+	"net/netip"
+	"nmgre/nm"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"strings"
+)
+
+// checkLink compares what the kernel holds with what the tunnel should be, attribute by attribute. NetworkManager does not: it
+// takes over a link whose keys differ.
+func (v *Verifier) checkLink() Check {
+	const id = "link"
+	if v.link == nil {
+		if v.Profile.State == nm.StateActive || v.Profile.State == nm.StateExternal {
+			return Check{ID: id, Status: Fail, Certainty: Proved, Summary: "NetworkManager says it is up, but the kernel has no such device",
+				Hint: "take it down and up: nmgre down " + fault.ShellWord(v.tunnel.Name) + "; nmgre up " + fault.ShellWord(v.tunnel.Name)}
+		}
+		return skip(id, noLink)
+	}
+	if v.link.GRE == nil {
+		return Check{ID: id, Status: Fail, Certainty: Proved, Summary: "the device of that name is no GRE tunnel",
+			Evidence: fmt.Sprintf("%s is of the kind \"%s\"", fault.Printable(v.link.Name), fault.Printable(v.link.Kind)), Hint: "give the tunnel another name"}
+	}
+	c := Check{ID: id, Status: Pass, Certainty: Proved, Summary: "the kernel's link is what the profile says", Evidence: DescribeLink(*v.link)}
+	if differences := v.linkDifferences(*v.link.GRE); len(differences) > 0 {
+		c.Status, c.Summary, c.Evidence = Fail, "the kernel's link differs from the profile", strings.Join(differences, "; ")
+		c.Hint = "make the link anew: nmgre down " + fault.ShellWord(v.tunnel.Name) + " && nmgre up " + fault.ShellWord(v.tunnel.Name)
+	} else if !v.link.Up {
+		c.Status, c.Summary, c.Hint = Fail, "the link is administratively down", "bring it up: nmgre up "+fault.ShellWord(v.tunnel.Name)
+	}
+	return c
+}
+
+// linkDifferences names every attribute in which the link is not what it should be.
+func (v *Verifier) linkDifferences(g kernel.GRELink) []string {
+	t := v.tunnel
+	var list []string
+	differ := func(what, want, is any) {
+		if want != is {
+			list = append(list, fmt.Sprintf("%s: profile %v, kernel %v", what, want, is))
+		}
+	}
+	differ("mode", t.Mode, g.Mode)
+	differ("local", outerText(t.Mode, t.Local), outerText(g.Mode, g.Local))
+	differ("remote", outerText(t.Mode, t.Remote), outerText(g.Mode, g.Remote))
+	if t.Parent == "" || !keep.IsUUID(t.Parent) { // a UUID names a profile, whose device may have any name
+		differ("parent", fault.OrNone(t.Parent), fault.OrNone(v.linkName(g.Parent)))
+	}
+	differ("input key", keyText(t.InputKey), keyText(g.InputKey))
+	differ("output key", keyText(t.OutputKey), keyText(g.OutputKey))
+	differ("ttl", t.TTLText(), nm.Tunnel{TTL: g.TTL}.TTLText())
+	differ("tos", t.TOS, g.TOS)
+	if !t.Mode.IPv6Outer() {
+		differ("path MTU discovery", !t.NoPMTUD, g.PMTUD)
+	} else {
+		list = append(list, differencesIPv6(t, g)...)
+	}
+	if t.MTU != 0 {
+		differ("mtu", int(t.MTU), v.link.MTU)
+	}
+	return append(list, foreignOptions(g)...)
+}
+
+// differencesIPv6 compares what only the IPv6 modes have.
+func differencesIPv6(t nm.Tunnel, g kernel.GRELink) []string {
+	var list []string
+	if t.Flags&gre.FlagIgnEncapLimit == 0 && t.EncapLimit != g.EncapLimit {
+		list = append(list, fmt.Sprintf("encapsulation limit: profile %d, kernel %d", t.EncapLimit, g.EncapLimit))
+	}
+	if t.FlowLabel != g.FlowLabel {
+		list = append(list, fmt.Sprintf("flow label: profile %#x, kernel %#x", t.FlowLabel, g.FlowLabel))
+	}
+	if t.Flags != g.Flags {
+		list = append(list, fmt.Sprintf("flags: profile %#x, kernel %#x", uint32(t.Flags), uint32(g.Flags)))
+	}
+	return list
+}
+
+// foreignOptions names what NetworkManager cannot have set.
+func foreignOptions(g kernel.GRELink) []string {
+	var list []string
+	for _, option := range []struct {
+		set  bool
+		name string
+	}{{g.Checksum, "checksums"}, {g.Sequence, "sequence numbers"}, {g.External, "external (metadata) mode"}} {
+		if option.set {
+			list = append(list, option.name+": profile off, kernel on")
+		}
+	}
+	return list
+}
+
+func (v *Verifier) linkName(index int) string {
+	for _, link := range v.links {
+		if link.Index == index && index != 0 {
+			return fault.Printable(link.Name)
+		}
+	}
+	return ""
+}
+
+func keyText(k *gre.Key) string {
+	if k == nil {
+		return "none"
+	}
+	return k.String()
+}
+
+func outerText(m gre.Mode, a netip.Addr) string {
+	if !a.IsValid() || a == m.AnyAddr() {
+		return "any"
+	}
+	return a.String()
+}
+
+// DescribeLink writes a link in the words of `ip -d link`.
+func DescribeLink(l kernel.Link) string {
+	g := l.GRE
+	words := []string{g.Mode.String(), "remote", outerText(g.Mode, g.Remote), "local", outerText(g.Mode, g.Local), "ttl", nm.Tunnel{TTL: g.TTL}.TTLText()}
+	if g.TOS != 0 {
+		words = append(words, "tos", nm.TOSText(g.TOS))
+	}
+	words = append(words, nm.Tunnel{InputKey: g.InputKey, OutputKey: g.OutputKey}.IPKeys()...)
+	if !g.PMTUD && !g.Mode.IPv6Outer() {
+		words = append(words, "nopmtudisc")
+	}
+	return strings.Join(words, " ") + fmt.Sprintf(", mtu %d", l.MTU)
+}

@@ -1,0 +1,315 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"slices"
+	"sync"
+)
+
+// maxRouteChecks is how many of the kernel half's routes are looked at one by one; of longer lists it is only compared whether the kernel
+// has them.
+const maxRouteChecks = 50
+
+// checkRoutes asks the kernel, for each of the profile's routes and each of our own, where a packet to it would go.
+func (v *Verifier) checkRoutes(ctx context.Context) error {
+	routes := v.profileRoutes()
+	ours := len(routes)
+	if len(v.kept.Routes) <= maxRouteChecks {
+		routes = append(routes, v.kept.Routes...)
+	}
+	v.into = sync.OnceValues(func() ([]kernel.HeldRoute, error) {
+		return v.host.Kernel.Routes(ctx, v.link.Name, kernel.OneOf(routes))
+	})
+	for i, r := range routes {
+		if v.link == nil {
+			v.report.add(skip(routeID(r), noLink))
+			continue
+		}
+		if i >= ours && v.missing[i-ours] {
+			v.report.add(v.missingRoute(r))
+			continue
+		}
+		c, err := v.checkRoute(ctx, r)
+		if err != nil {
+			return err
+		}
+		v.report.add(c)
+	}
+	return nil
+}
+
+// routeID is stable as long as the route is; what tells two routes to one destination apart is in it.
+func routeID(r routes.Route) string {
+	id := "route " + r.Dst.String()
+	if r.TableOrMain() != routes.MainTable {
+		id += fmt.Sprintf(" table %d", r.Table)
+	}
+	if r.Metric != nil {
+		id += fmt.Sprintf(" metric %d", *r.Metric)
+	}
+	return id
+}
+
+// profileRoutes are the routes that NetworkManager should have set.
+func (v *Verifier) profileRoutes() []routes.Route {
+	if v.opts.Want != nil {
+		return v.tunnel.RoutesOf(nm.OwnerProfile, nm.MinVersion)
+	}
+	return slices.Clone(v.tunnel.Routes)
+}
+
+func (v *Verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error) {
+	if !r.Type.HasDevice() {
+		return v.checkFate(ctx, r)
+	}
+	if r.TableOrMain() != routes.MainTable || r.From.IsValid() || r.TOS != 0 || r.NexthopID != 0 || r.Type != routes.TypeUnicast {
+		return v.checkHeld(r)
+	}
+	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
+	to := routes.SampleAddr(r.Dst, v.tunnel.Remote)
+	hop, err := v.host.Kernel.Lookup(ctx, kernel.Query{To: to})
+	switch {
+	case errors.Is(err, fault.ErrUnreachable):
+		c.Status, c.Summary, c.Evidence = Fail, "the kernel has no route to "+to.String(), err.Error()
+		c.Hint = "the route is missing; set it again: nmcli connection up " + fault.ShellWord(fault.Printable(v.Profile.ID))
+	case err != nil:
+		return c, err
+	case !v.leadsTo(r, hop):
+		c.Status, c.Summary = Fail, fmt.Sprintf("packets to %s do not go into the tunnel", to)
+		c.Evidence, c.Hint = hopText(to, hop), v.wrongWayHint(r, hop)
+		meant, err := v.meantToYield(ctx, r, hop)
+		if err != nil {
+			return c, err
+		}
+		if meant {
+			c.Status, c.Summary = Warn, fmt.Sprintf("the route is set, but packets to %s do not go into the tunnel", to)
+		}
+	case r.Src.IsValid() && hop.Src != r.Src:
+		c.Status, c.Summary, c.Evidence = Fail, fmt.Sprintf("packets to %s have another source than %s", to, r.Src), hopText(to, hop)
+		c.Hint = "another route for the same destination decides: ip route show " + r.Dst.String()
+	default:
+		c.Summary, c.Evidence = "packets to it go into the tunnel", hopText(to, hop)
+		if hop.Dev != v.link.Name {
+			c.Summary = "packets to it go into the tunnel or by the route's other devices"
+		}
+	}
+	return c, nil
+}
+
+// meantToYield says whether it is as it was meant that another route won: r has a metric, and one with a lower metric is in front; or
+// a longer route took the sample only.
+func (v *Verifier) meantToYield(ctx context.Context, r routes.Route, hop kernel.Hop) (bool, error) {
+	if r.Metric == nil || hop.Match != r.Dst {
+		return v.restLeadsTo(ctx, r, hop)
+	}
+	held, err := v.held(r)
+	return held != nil, err
+}
+
+// restLeadsTo says whether a longer route took the sample only, as one for a network within r's does, and the end of r's network still
+// goes into the tunnel.
+func (v *Verifier) restLeadsTo(ctx context.Context, r routes.Route, hop kernel.Hop) (bool, error) {
+	if !moreSpecific(hop, r) || r.Dst.Bits() == 0 {
+		return false, nil
+	}
+	last, err := v.host.Kernel.Lookup(ctx, kernel.Query{To: routes.LastAddr(r.Dst).Prev()})
+	if errors.Is(err, fault.ErrUnreachable) {
+		return false, nil
+	}
+	return err == nil && v.leadsTo(r, last), err
+}
+
+// wrongWayHint says why another route won: it is longer, or its metric is lower.
+func (v *Verifier) wrongWayHint(r routes.Route, hop kernel.Hop) string {
+	if moreSpecific(hop, r) {
+		return fmt.Sprintf("the more specific route to %s by %s takes them: ip route show %s", hop.Match, fault.Printable(hop.Dev), hop.Match)
+	}
+	return fmt.Sprintf("the tunnel's route is missing, or one by %s with a lower metric takes them: ip route show %s", fault.Printable(hop.Dev), r.Dst)
+}
+
+// moreSpecific says whether a longer route than r decided.
+func moreSpecific(hop kernel.Hop, r routes.Route) bool {
+	return hop.Match.IsValid() && hop.Match.Bits() > r.Dst.Bits()
+}
+
+// leadsTo says whether the packet goes into the tunnel, or by another device of r, if r is a multipath route and decided.
+func (v *Verifier) leadsTo(r routes.Route, hop kernel.Hop) bool {
+	if hop.Dev == v.link.Name {
+		return true
+	}
+	decided := !hop.Match.IsValid() || hop.Match == r.Dst
+	return decided && slices.ContainsFunc(r.Nexthops, func(next routes.Nexthop) bool { return next.Dev == hop.Dev })
+}
+
+// checkHeld looks for a route in a table which the kernel consults only by rules that nmgre does not know.
+func (v *Verifier) checkHeld(r routes.Route) (Check, error) {
+	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
+	held, err := v.held(r)
+	switch {
+	case err != nil:
+		return c, err
+	case held != nil:
+		c.Summary, c.Evidence = fmt.Sprintf("table %d has it", r.TableOrMain()), held.String()
+	case r.NexthopID != 0: // nobody knows its device
+		c.Summary = fmt.Sprintf("table %d has it, by the nexthop object %d", r.TableOrMain(), r.NexthopID)
+	default:
+		c.Status, c.Summary = Fail, fmt.Sprintf("table %d does not have it", r.TableOrMain())
+		c.Hint = "set it again: nmcli connection up " + fault.ShellWord(fault.Printable(v.Profile.ID))
+	}
+	return c, nil
+}
+
+// checkFate looks at a route that decides packets' fate by itself.
+func (v *Verifier) checkFate(ctx context.Context, r routes.Route) (Check, error) {
+	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
+	if r.TableOrMain() != routes.MainTable || r.Type == routes.TypeThrow {
+		return skip(c.ID, "not checked: routes of the type "+r.Type.String()+" lead nowhere"), nil
+	}
+	to := routes.SampleAddr(r.Dst, v.tunnel.Remote)
+	hop, err := v.host.Kernel.Lookup(ctx, kernel.Query{To: to})
+	switch {
+	case errors.Is(err, fault.ErrUnreachable):
+		c.Summary, c.Evidence = "packets to it are dropped, as meant", err.Error()
+	case err != nil:
+		return c, err
+	default:
+		c.Status, c.Summary, c.Evidence = Warn, "packets to it are not dropped", hopText(to, hop)
+		c.Hint = "another route for the same destination decides: ip route show " + r.Dst.String()
+	}
+	return c, nil
+}
+
+// held returns the route as the kernel holds it, nil if it does not.
+func (v *Verifier) held(r routes.Route) (*kernel.HeldRoute, error) {
+	set, err := v.into()
+	if err != nil {
+		return nil, err
+	}
+	for i, k := range set {
+		if k.Dst == r.Dst && k.TableOrMain() == r.TableOrMain() && (r.Metric == nil || k.KernelMetric() == *r.Metric) {
+			return &set[i], nil
+		}
+	}
+	return nil, nil
+}
+
+func hopText(to netip.Addr, hop kernel.Hop) string {
+	text := to.String()
+	if hop.Via.IsValid() {
+		text += " via " + hop.Via.String()
+	}
+	text += " dev " + fault.Printable(hop.Dev)
+	if hop.Src.IsValid() {
+		text += " src " + hop.Src.String()
+	}
+	return text
+}
+
+// checkUnderlay looks at the way to the far end, and compares its MTU with the tunnel's.
+func (v *Verifier) checkUnderlay(ctx context.Context) error {
+	from := v.tunnel.Local
+	if !from.IsValid() || from.IsUnspecified() {
+		from = netip.Addr{}
+	} else if kernel.Holding(v.links, from) == nil {
+		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: fmt.Sprintf("the local outer address %s is not on this host", from),
+			Evidence: "no device has it", Hint: "it has moved or its network is down: give the tunnel the present address"})
+		v.report.add(skip("mtu", "not checked: the way to the far end is unknown"))
+		return nil
+	}
+	if dev := v.parentDevice(); dev != "" && kernel.Named(v.links, dev) == nil {
+		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: "the device that the tunnel is bound to is not there",
+			Evidence: "there is no device " + fault.Printable(dev), Hint: "bring it up, or bind the tunnel to another one"})
+		v.report.add(skip("mtu", "not checked: the way to the far end is unknown"))
+		return nil
+	}
+	hop, err := v.host.Kernel.Lookup(ctx, kernel.Query{To: v.tunnel.Remote, From: from, Dev: v.parentDevice()})
+	if errors.Is(err, fault.ErrUnreachable) {
+		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: fmt.Sprintf("there is no route to the far end %s", v.tunnel.Remote),
+			Evidence: err.Error(), Hint: "the network that leads there is down, or its route is missing: ip route get " + v.tunnel.Remote.String()})
+		v.report.add(skip("mtu", "not checked: the way to the far end is unknown"))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c, err := v.followUnderlay(ctx, hop)
+	if err != nil {
+		return err
+	}
+	v.report.add(c)
+	if c.Status == Fail { // its MTU says nothing
+		v.report.add(skip("mtu", "not checked: the way to the far end leads nowhere"))
+		return nil
+	}
+	v.report.add(v.checkMTU(hop))
+	return nil
+}
+
+func (v *Verifier) parentDevice() string {
+	if keep.IsUUID(v.tunnel.Parent) {
+		return ""
+	}
+	return v.tunnel.Parent
+}
+
+// maxNesting bounds how many tunnels inside one another are followed.
+const maxNesting = 8
+
+// followUnderlay follows the way to the far end through other tunnels, if it leads into any: round to this one nothing gets through.
+func (v *Verifier) followUnderlay(ctx context.Context, first kernel.Hop) (Check, error) {
+	c := Check{ID: "underlay", Status: Pass, Certainty: Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: hopText(v.tunnel.Remote, first)}
+	hop, path := first, fault.Printable(v.tunnel.Name)
+	seen := make(map[string]bool)
+	for range maxNesting {
+		path += " -> " + fault.Printable(hop.Dev)
+		if hop.Dev == v.tunnel.Name {
+			c.Status, c.Summary, c.Evidence = Fail, "the way to the far end leads back into the tunnel itself", path
+			c.Hint = fmt.Sprintf("a route covers the far end: give it one of its own by the gateway that leads there: ip route add %s via GATEWAY", v.tunnel.Remote)
+			return c, nil
+		}
+		link := kernel.Named(v.links, hop.Dev)
+		if link == nil || link.GRE == nil {
+			return c, nil
+		}
+		if seen[hop.Dev] {
+			c.Status, c.Certainty, c.Summary, c.Evidence = Fail, Likely, "the way to the far end goes round in circles through other tunnels", path
+			return c, nil
+		}
+		seen[hop.Dev] = true
+		c.Status, c.Summary, c.Evidence = Warn, "the way to the far end leads into another GRE tunnel", path
+		c.Hint = "if that is not meant, give the far end a route by its own gateway"
+		next, err := v.host.Kernel.Lookup(ctx, kernel.Query{To: link.GRE.Remote})
+		if errors.Is(err, fault.ErrUnreachable) || link.GRE.Remote.IsUnspecified() {
+			return c, nil
+		}
+		if err != nil {
+			return c, err
+		}
+		hop = next
+	}
+	return c, nil
+}
+
+// checkMTU compares the device's MTU with what fits on the way to the far end.
+func (v *Verifier) checkMTU(hop kernel.Hop) Check {
+	if v.link == nil {
+		return skip("mtu", noLink)
+	}
+	e := v.tunnel.Encapsulation()
+	fits := e.MTU(hop.MTU)
+	c := Check{ID: "mtu", Status: Pass, Certainty: Proved, Summary: fmt.Sprintf("packets of %d bytes fit through the way to the far end", v.link.MTU),
+		Evidence: fmt.Sprintf("%s, the way out by %s", e.Arithmetic(hop.MTU), fault.Printable(hop.Dev))}
+	if v.link.MTU > fits {
+		c.Status, c.Summary = Warn, fmt.Sprintf("the tunnel's MTU %d is more than fits: %d", v.link.MTU, fits)
+		c.Hint = fmt.Sprintf("large transfers stall while pings work: nmcli connection modify %s ip-tunnel.mtu %d, then up", fault.ShellWord(fault.Printable(v.Profile.ID)), fits)
+	}
+	return c
+}

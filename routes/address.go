@@ -1,0 +1,77 @@
+package routes
+
+import (
+	"fmt"
+	"net/netip"
+	"nmgre/routes/fault"
+	"slices"
+	"strings"
+)
+
+// IsDevice says whether the kernel could have a device of that name.
+func IsDevice(name string) bool {
+	return name != "" && len(name) <= MaxName && name != "." && name != ".." && !strings.ContainsAny(name, "/ :") && fault.Printable(name) == name &&
+		name != "all" && name != "default"
+}
+
+// MaxName is the length of an interface's name, in bytes: IFNAMSIZ without the closing zero.
+const MaxName = 15
+
+// LastAddr returns the last address of p's network.
+func LastAddr(p netip.Prefix) netip.Addr {
+	raw := p.Masked().Addr().AsSlice()
+	for i := range raw {
+		if hostBits := (i+1)*8 - p.Bits(); hostBits >= 8 {
+			raw[i] = 0xff
+		} else if hostBits > 0 {
+			raw[i] |= 1<<hostBits - 1
+		}
+	}
+	last, _ := netip.AddrFromSlice(raw)
+	return last
+}
+
+// HostPrefix is the destination of the one host a.
+func HostPrefix(a netip.Addr) netip.Prefix {
+	if !a.IsValid() {
+		return netip.Prefix{}
+	}
+	return netip.PrefixFrom(a, a.BitLen())
+}
+
+// SampleAddr returns an address that a packet for dst would have, but for avoid, which another route may lead to.
+func SampleAddr(dst netip.Prefix, avoid netip.Addr) netip.Addr {
+	if dst.IsSingleIP() {
+		return dst.Addr()
+	}
+	sample := dst.Addr().Next()
+	if dst.Bits() == 0 { // the first address of all means "this host": take one from the blocks kept for examples (RFC 5737, RFC 3849)
+		sample = netip.MustParseAddr("2001:db8::1")
+		if dst.Addr().Is4() {
+			sample = netip.AddrFrom4([4]byte{192, 0, 2, 1})
+		}
+	}
+	if sample != avoid {
+		return sample
+	}
+	if next := sample.Next(); dst.Contains(next) {
+		return next
+	}
+	return dst.Addr()
+}
+
+func AddrText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// FirstNames keeps a hint short.
+func FirstNames(names []string) []string {
+	const most = 10
+	if len(names) <= most {
+		return names
+	}
+	return append(slices.Clone(names[:most]), fmt.Sprintf("and %d more", len(names)-most))
+}

@@ -1,0 +1,26 @@
+package routes
+
+import (
+	"nmgre/testdata/want"
+	"strconv"
+	"testing"
+)
+
+func TestLastAddr(t *testing.T) {
+	for prefix, expected := range map[string]string{
+		"172.16.0.1/30": "172.16.0.3", "10.0.0.0/8": "10.255.255.255", "10.1.2.3/32": "10.1.2.3", "10.1.2.3/31": "10.1.2.3",
+		"192.168.4.0/22": "192.168.7.255", "0.0.0.0/0": "255.255.255.255", "2001:db8::/64": "2001:db8::ffff:ffff:ffff:ffff", "2001:db8::/127": "2001:db8::1",
+	} {
+		if got := LastAddr(want.CIDR(prefix)); got != want.Addr(expected) {
+			t.Errorf("lastAddr(%s) = %s, want %s", prefix, got, expected)
+		}
+	}
+}
+
+func TestCountRoutes(t *testing.T) {
+	for n, want := range []string{"no routes", "1 route", "2 routes"} {
+		if got := CountRoutes(n); got != want {
+			t.Errorf("countRoutes(%s) = %q", strconv.Itoa(n), got)
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package echo
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"nmgre/routes/kernel"
+	"slices"
+	"time"
+)
+
+// Message types of ICMP (RFC 792) and ICMPv6 (RFC 4443).
+const (
+	echoReply4, echoRequest4 = 0, 8
+	unreachable4             = 3
+	timeExceeded4            = 11
+	parameterProblem4        = 12
+
+	echoRequest6, echoReply6 = 128, 129
+	unreachable6             = 1
+	packetTooBig6            = 2
+	timeExceeded6            = 3
+	parameterProblem6        = 4
+)
+
+// Lengths and numbers of the headers.
+const (
+	icmpHeader  = 8
+	ip4Header   = 20
+	ip6Header   = 40
+	nonceSize   = 16
+	maxRefusals = 16
+
+	protocolICMP   = 1
+	protocolICMPv6 = 58
+)
+
+// Echoes is a series of echo requests and what came back. It knows no socket, only packets.
+type Echoes struct {
+	To    netip.Addr
+	Id    uint16          // of the series; a ping socket's is the kernel's choice
+	Nonce [nonceSize]byte // payload of each request, which nobody else knows: an answer with it answers us
+
+	sentAt   []time.Time // by sequence number less one
+	answered []bool
+	Result   kernel.ProbeResult
+}
+
+func (e *Echoes) v6() bool { return e.To.Is6() }
+
+// next returns the next echo request and counts it as sent at the time now.
+func (e *Echoes) next(now time.Time) []byte {
+	e.sentAt, e.answered = append(e.sentAt, now), append(e.answered, false)
+	e.Result.Sent++
+	kind := byte(echoRequest4)
+	if e.v6() {
+		kind = echoRequest6
+	}
+	b := []byte{kind, 0, 0, 0}
+	b = binary.BigEndian.AppendUint16(b, e.Id)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(e.sentAt)))
+	b = append(b, e.Nonce[:]...)
+	if !e.v6() { // ICMPv6 has the addresses in its checksum: the kernel computes it
+		binary.BigEndian.PutUint16(b[2:], checksum(b))
+	}
+	return b
+}
+
+// unsent takes back the last request: it did not leave.
+func (e *Echoes) unsent() {
+	e.sentAt, e.answered = e.sentAt[:len(e.sentAt)-1], e.answered[:len(e.answered)-1]
+	e.Result.Sent--
+}
+
+// checksum is the Internet checksum (RFC 1071) of b, whose length is even.
+func checksum(b []byte) uint16 {
+	var sum uint32
+	for ; len(b) >= 2; b = b[2:] {
+		sum += uint32(binary.BigEndian.Uint16(b))
+	}
+	for sum>>16 != 0 {
+		sum = sum&0xffff + sum>>16
+	}
+	return ^uint16(sum)
+}
+
+// receive takes an ICMP message that came from an address. Everything that is not for us is passed over: raw sockets get a copy of
+// all the host's ICMP traffic.
+func (e *Echoes) receive(message []byte, from netip.Addr, now time.Time) {
+	if len(message) < icmpHeader {
+		return
+	}
+	kind, code := message[0], message[1]
+	reply := byte(echoReply4)
+	if e.v6() {
+		reply = echoReply6
+	}
+	switch {
+	case kind == reply:
+		e.answer(message, from, now)
+	case e.isError(kind) && e.quotes(message[icmpHeader:]):
+		e.refuse(icmpWords(e.v6(), kind, code, errorInfo(e.v6(), message)), from)
+	}
+}
+
+// answer takes an echo reply: from the address that was asked, with our payload, to a request that has no answer yet.
+func (e *Echoes) answer(message []byte, from netip.Addr, now time.Time) {
+	seq, ours := e.sequence(message)
+	whole := len(message) == icmpHeader+nonceSize
+	if !ours || !whole || from.WithZone("") != e.To.WithZone("") || e.answered[seq-1] {
+		return
+	}
+	e.answered[seq-1] = true
+	e.Result.Received++
+	e.Result.RTT = append(e.Result.RTT, now.Sub(e.sentAt[seq-1]))
+}
+
+// sequence returns the sequence number of an echo message if it is one of ours. Of a message that was cut, as in a quotation,
+// the payload counts as far as it is there.
+func (e *Echoes) sequence(message []byte) (seq int, ours bool) {
+	if len(message) < icmpHeader || binary.BigEndian.Uint16(message[4:]) != e.Id {
+		return 0, false
+	}
+	seq = int(binary.BigEndian.Uint16(message[6:]))
+	payload := message[icmpHeader:]
+	size := min(len(payload), nonceSize)
+	return seq, seq >= 1 && seq <= len(e.sentAt) && bytes.Equal(payload[:size], e.Nonce[:size])
+}
+
+// isError says whether messages of this type quote the packet that they are about.
+func (e *Echoes) isError(kind byte) bool {
+	if e.v6() {
+		return kind >= unreachable6 && kind <= parameterProblem6
+	}
+	return kind == unreachable4 || kind == timeExceeded4 || kind == parameterProblem4
+}
+
+// quotes says whether an IP packet, which may be cut, is one of our requests.
+func (e *Echoes) quotes(packet []byte) bool {
+	var message []byte
+	var to netip.Addr
+	if e.v6() {
+		if len(packet) < ip6Header || packet[6] != protocolICMPv6 {
+			return false
+		}
+		to, message = netip.AddrFrom16([16]byte(packet[24:40])), packet[ip6Header:]
+	} else {
+		header, ok := ip4Length(packet)
+		if !ok || packet[9] != protocolICMP {
+			return false
+		}
+		to, message = netip.AddrFrom4([4]byte(packet[16:20])), packet[header:]
+	}
+	return to == e.To.WithZone("") && e.isRequest(message)
+}
+
+// isRequest says whether an ICMP message, which may be cut, is one of our requests.
+func (e *Echoes) isRequest(message []byte) bool {
+	request := byte(echoRequest4)
+	if e.v6() {
+		request = echoRequest6
+	}
+	_, ours := e.sequence(message)
+	return ours && message[0] == request
+}
+
+// ip4Length returns the length of the IPv4 header that b begins with.
+func ip4Length(b []byte) (int, bool) {
+	if len(b) < ip4Header || b[0]>>4 != 4 {
+		return 0, false
+	}
+	length := int(b[0]&15) * 4
+	return length, length >= ip4Header && length <= len(b)
+}
+
+// refuse notes an ICMP error, each in the same words once.
+func (e *Echoes) refuse(words string, from netip.Addr) {
+	if from.IsValid() {
+		words += ", from " + from.WithZone("").String()
+	}
+	if len(e.Result.Refusals) < maxRefusals && !slices.Contains(e.Result.Refusals, words) {
+		e.Result.Refusals = append(e.Result.Refusals, words)
+	}
+}
+
+// errorInfo returns the number in an ICMP error's header: the MTU of what was too big.
+func errorInfo(v6 bool, message []byte) uint32 {
+	if v6 {
+		return binary.BigEndian.Uint32(message[4:])
+	}
+	return uint32(binary.BigEndian.Uint16(message[6:]))
+}
+
+var unreachable4Words = map[byte]string{
+	0: "network unreachable", 1: "host unreachable", 2: "protocol unreachable", 3: "port unreachable", 5: "source route failed",
+	6: "network unknown", 7: "host unknown", 9: "network administratively prohibited", 10: "host administratively prohibited",
+	11: "network unreachable for this type of service", 12: "host unreachable for this type of service",
+	13: "administratively prohibited", 14: "host precedence violation", 15: "precedence cutoff",
+}
+
+var unreachable6Words = map[byte]string{
+	0: "no route", 1: "administratively prohibited", 2: "beyond the scope of the source address", 3: "address unreachable",
+	4: "port unreachable", 5: "source address failed a policy", 6: "route rejected",
+}
+
+// icmpWords says what an ICMP error means; info is the MTU where there is one.
+func icmpWords(v6 bool, kind, code byte, info uint32) string {
+	words := unreachable4Words
+	if v6 {
+		words = unreachable6Words
+	}
+	switch {
+	case v6 && kind == packetTooBig6:
+		return fmt.Sprintf("packet too big, MTU %d", info)
+	case !v6 && kind == unreachable4 && code == 4:
+		return fmt.Sprintf("fragmentation needed, MTU %d", info)
+	case (v6 && kind == unreachable6 || !v6 && kind == unreachable4) && words[code] != "":
+		return words[code]
+	case v6 && kind == timeExceeded6 || !v6 && kind == timeExceeded4:
+		if code == 0 {
+			return "time to live exceeded"
+		}
+		return "reassembly time exceeded"
+	case v6 && kind == parameterProblem6 || !v6 && kind == parameterProblem4:
+		return "parameter problem"
+	}
+	return fmt.Sprintf("ICMP error of type %d, code %d", kind, code)
+}

@@ -1,0 +1,62 @@
+package gre
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"nmgre/routes/fault"
+	"strconv"
+	"strings"
+)
+
+// Key is a GRE key: a number of 32 bits that must be the same at both ends (RFC 2890). Key 0 is a key; no key is a nil *Key.
+// A key tells tunnels between the same two hosts apart. It is no secret.
+type Key uint32
+
+const keyHint = "a GRE key is a number of 32 bits, equal at both ends: 0 to 4294967295 in decimal, 0x hexadecimal, leading-zero octal, or as a dotted quad"
+
+// ParseKey reads every form that iproute2's tnl_parse_key reads: decimal, 0x hexadecimal, leading-zero octal, and a dotted quad.
+// The quad must be whole: iproute2 takes 1.2 for 1.2.0.0, which nobody means. Errors are [ErrInvalid] for the field "key".
+func ParseKey(s string) (Key, error) {
+	if strings.Contains(s, ".") {
+		return parseDottedKey(s)
+	}
+	// Base 0 would take Go's own 0b, 0o and 1_000 too, which iproute2 does not.
+	if strings.ContainsAny(s, "_oObB") && !strings.HasPrefix(strings.ToLower(s), "0x") || strings.Contains(s, "_") {
+		return 0, fault.Invalid("key", keyHint, "%.80q is not a number", s)
+	}
+	n, err := strconv.ParseUint(s, 0, 32)
+	if err != nil {
+		return 0, fault.Invalid("key", keyHint, "%.80q is not a number of 32 bits", s)
+	}
+	return Key(n), nil
+}
+
+func parseDottedKey(s string) (Key, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil || !a.Is4() {
+		return 0, fault.Invalid("key", keyHint, "%.80q is neither a number nor a dotted quad", s)
+	}
+	quad := a.As4()
+	return Key(binary.BigEndian.Uint32(quad[:])), nil
+}
+
+// String returns the key in decimal: the only form that NetworkManager takes.
+func (k Key) String() string { return strconv.FormatUint(uint64(k), 10) }
+
+// Hex returns the key as tcpdump prints it, such as "0x2a".
+func (k Key) Hex() string { return "0x" + strconv.FormatUint(uint64(k), 16) }
+
+// Dotted returns the key as `ip -d link` prints it, such as "0.0.0.42".
+func (k Key) Dotted() string {
+	var quad [4]byte
+	binary.BigEndian.PutUint32(quad[:], uint32(k))
+	return netip.AddrFrom4(quad).String()
+}
+
+// SameKey says whether two keys are equal, or both absent.
+func SameKey(a, b *Key) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}

@@ -1,0 +1,336 @@
+package keep
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/list"
+	"slices"
+	"strings"
+)
+
+const maxKeptLines = 2_000_000
+
+const keptVersion = "1"
+
+// errManyBadLines ends the reading of a file that is none of ours.
+var errManyBadLines = errors.New("more than 1000 lines of it cannot be read")
+
+// ParseKept reads the text that [Kept.WriteTo] wrote, and that a person may have edited. A line that it cannot read goes into Bad. It
+// fails for what is no such file at all, or a file of a later version; the error is an [ErrInvalid].
+func ParseKept(r io.Reader) (Kept, error) {
+	p := keptParser{seen: make(map[string]bool)}
+	defer p.routes.Wait.Wait() // nothing goes on when this has returned
+	lines := bufio.NewReaderSize(r, routes.MaxSpec+64)
+	if file, ok := r.(io.ReadSeeker); ok {
+		n, err := countRouteLines(file, lines)
+		if err != nil {
+			return p.end(err)
+		}
+		p.routes.Expect(n)
+	}
+	for n := 1; ; n++ {
+		line, err := lines.ReadSlice('\n')
+		tooLong := errors.Is(err, bufio.ErrBufferFull)
+		if err != nil && !tooLong && (err != io.EOF || len(line) == 0) { //nolint:errorlint // bufio returns it as it is
+			return p.end(err)
+		}
+		if n > maxKeptLines {
+			return Kept{}, fault.Invalid("", "", "the file has more than %d lines", maxKeptLines)
+		}
+		if err := p.line(n, string(line), tooLong); err != nil {
+			return Kept{}, &fault.Error{Kind: fault.ErrInvalid, Err: err}
+		}
+		if tooLong {
+			skipLine(lines)
+		}
+	}
+}
+
+// skipLine reads the rest of a line that is longer than the buffer; whoever reads on meets the error that ends it.
+func skipLine(r *bufio.Reader) {
+	for {
+		if _, err := r.ReadSlice('\n'); !errors.Is(err, bufio.ErrBufferFull) {
+			return
+		}
+	}
+}
+
+// countRouteLines says how many lines are routes, so that a long list is not moved again and again while it grows, and goes back to
+// the beginning. What cannot go back, such as a pipe, is not read.
+func countRouteLines(file io.ReadSeeker, lines *bufio.Reader) (n int, err error) {
+	begin, err := file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, nil
+	}
+	for n < list.MaxRoom {
+		line, err := lines.ReadSlice('\n')
+		if bytes.HasPrefix(line, []byte("route ")) {
+			n++
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			break
+		}
+	}
+	_, err = file.Seek(begin, io.SeekStart)
+	lines.Reset(file)
+	return n, err
+}
+
+// end says what has been read when there is no more, or none can be read.
+func (p *keptParser) end(err error) (Kept, error) {
+	if err != io.EOF { //nolint:errorlint // bufio returns it as it is
+		return Kept{}, &fault.Error{Kind: fault.ErrInvalid, What: "the file cannot be read", Err: err}
+	}
+	if !p.seen["version"] {
+		return Kept{}, fault.Invalid("", "", "the file has no line \"version %s\"", keptVersion)
+	}
+	routes, _, bad := p.routes.Finish()
+	k := p.kept
+	k.Routes, k.Bad = routes, append(k.Bad, bad...)
+	slices.SortStableFunc(k.Bad, func(a, b list.BadLine) int { return cmp.Compare(a.Line, b.Line) })
+	if len(k.Bad) > list.MaxBadLines {
+		return Kept{}, &fault.Error{Kind: fault.ErrInvalid, Err: errManyBadLines}
+	}
+	return k, nil
+}
+
+// keptParser reads a file line by line.
+type keptParser struct {
+	kept   Kept
+	seen   map[string]bool // words that stand once
+	routes list.Reader
+}
+
+// line reads one line. Its error is about the whole file.
+func (p *keptParser) line(n int, text string, tooLong bool) error {
+	text = strings.TrimSpace(text)
+	if text == "" || text[0] == '#' {
+		return nil
+	}
+	word, rest := text, ""
+	if at := strings.IndexAny(text, " \t"); at > 0 {
+		word, rest = text[:at], strings.TrimSpace(text[at:])
+	}
+	if word == "version" && rest != keptVersion {
+		return &fault.Error{What: fmt.Sprintf("line %d: version \"%.40s\" is another nmgre's", n, fault.Printable(rest)), Hint: "use the nmgre that wrote it"}
+	}
+	if !p.seen["version"] && word != "version" {
+		return &fault.Error{What: fmt.Sprintf("line %d: it does not begin with \"version %s\"", n, keptVersion)}
+	}
+	var err error
+	switch {
+	case tooLong:
+		err = fault.Invalid("", "write one route at a time", "it is longer than %d bytes", routes.MaxSpec)
+	case word == "route":
+		p.routes.Add(n, rest)
+	default:
+		err = p.subject(word, rest)
+	}
+	if err != nil {
+		p.kept.Bad = append(p.kept.Bad, list.BadLine{Line: n, Err: err})
+	}
+	if len(p.kept.Bad) > list.MaxBadLines {
+		return errManyBadLines
+	}
+	return nil
+}
+
+// subject reads what a line says about what its first word names.
+func (p *keptParser) subject(word, rest string) error {
+	switch word {
+	case "snat":
+		return p.snat(rest)
+	case "inner":
+		return p.inner(rest)
+	}
+	if p.seen[word] {
+		return fault.Invalid("", "remove one of them", "a second line \"%.40s\"", fault.Printable(word))
+	}
+	if err := p.single(word, rest); err != nil {
+		return err
+	}
+	p.seen[word] = true
+	return nil
+}
+
+// single reads a line that stands once.
+func (p *keptParser) single(word, rest string) error {
+	k := &p.kept
+	switch word {
+	case "version":
+	case "uuid":
+		if !IsUUID(rest) {
+			return fault.Invalid("", "it is the UUID of the profile", "\"%.80s\" is no UUID", fault.Printable(rest))
+		}
+		k.UUID = rest
+	case "interface":
+		if !routes.IsDevice(rest) {
+			return badDevice(rest)
+		}
+		k.Name = rest
+	case "remote":
+		a, err := netip.ParseAddr(rest)
+		if err != nil || a.Zone() != "" || a.Is4In6() {
+			return fault.Invalid("", "it is the far end's outer address", "\"%.80s\" is no address", fault.Printable(rest))
+		}
+		k.Remote = a
+	case "forward":
+		return p.forward(strings.Fields(rest))
+	case "clamp-mss", "pin":
+		if rest != "" {
+			return fault.Invalid("", "the word stands alone", "\"%.80s\" after %s", fault.Printable(rest), word)
+		}
+		k.ClampMSS, k.Pin = k.ClampMSS || word == "clamp-mss", k.Pin || word == "pin"
+	default:
+		return fault.Invalid("", "there are: version, uuid, interface, remote, inner, snat, forward, clamp-mss, pin, route", "\"%.40s\" is not known", fault.Printable(word))
+	}
+	return nil
+}
+
+func (p *keptParser) snat(rest string) error {
+	words := strings.Fields(rest)
+	if len(words) != 2 {
+		return fault.Invalid("snat", "write it as: snat 10.10.2.0/24 10.10.2.1, or masquerade for the address", "it has %d words", len(words))
+	}
+	s, err := parseSNAT(words[0], words[1])
+	if err == nil && slices.ContainsFunc(p.kept.SNAT, func(o SNAT) bool { return o.Dst == s.Dst }) {
+		err = fault.Invalid("snat", "remove one of them", "a second line for %s", s.Dst)
+	}
+	if err == nil {
+		p.kept.SNAT = append(p.kept.SNAT, s)
+	}
+	return err
+}
+
+func (p *keptParser) inner(rest string) error {
+	n, err := netip.ParsePrefix(rest)
+	if err != nil || n != n.Masked() || n.Addr().Is4In6() {
+		return fault.Invalid("", "it is a network such as 172.16.0.0/30", "\"%.80s\" is no network", fault.Printable(rest))
+	}
+	if !slices.Contains(p.kept.Inner, n) {
+		p.kept.Inner = append(p.kept.Inner, n)
+	}
+	return nil
+}
+
+func (p *keptParser) forward(devices []string) error {
+	const most = 64
+	if len(devices) == 0 || len(devices) > most {
+		return fault.Invalid("forward", "name the tunnel's device and the LAN's", "it has %d devices", len(devices))
+	}
+	for _, dev := range devices {
+		if !routes.IsDevice(dev) {
+			return badDevice(dev)
+		}
+	}
+	p.kept.Forward = devices
+	return nil
+}
+
+func badDevice(name string) *fault.Error {
+	return fault.Invalid("", "an interface's name has 1 to 15 letters, digits and signs", "\"%.80s\" is no interface's name", fault.Printable(name))
+}
+
+// WriteTo writes the text that keeps k: what a person can read, and [ParseKept] reads back as the same. It fails with [ErrInvalid] for
+// what would not be read back so; w may have got a part of it then.
+func (k Kept) WriteTo(w io.Writer) (int64, error) {
+	if err := k.writable(); err != nil {
+		return 0, err
+	}
+	b := bufio.NewWriter(w)
+	var written int64
+	var odd error
+	line := func(words ...string) {
+		text := strings.Join(words, " ")
+		if odd == nil && (!fault.IsPrintable(text) || len(text) > len("route ")+routes.MaxSpec) {
+			odd = oddLine(text)
+		}
+		n, _ := b.WriteString(text + "\n") // Flush has the error
+		written += int64(n)
+	}
+	k.writeLines(line)
+	if odd == nil {
+		var n int64
+		n, odd = k.writeRoutes(b)
+		written += n
+	}
+	if odd != nil {
+		return 0, odd
+	}
+	return written, b.Flush()
+}
+
+// writable returns what is wrong with the words that stand for themselves.
+func (k Kept) writable() error {
+	if !IsUUID(k.UUID) {
+		return fault.Invalid("", "", "\"%.80s\" is no profile's UUID", fault.Printable(k.UUID))
+	}
+	for _, name := range append([]string{k.Name}, k.Forward...) {
+		if !routes.IsDevice(name) {
+			return badDevice(name)
+		}
+	}
+	return nil
+}
+
+func (k Kept) writeLines(line func(words ...string)) {
+	line("# nmgre: what NetworkManager cannot hold for the tunnel " + k.Name + ". A line that is edited by hand counts from the next up on.")
+	line("version", keptVersion)
+	line("uuid", k.UUID)
+	line("interface", k.Name)
+	if k.Remote.IsValid() {
+		line("remote", k.Remote.String())
+	}
+	for _, n := range k.Inner {
+		line("inner", n.String())
+	}
+	for _, s := range k.SNAT {
+		line("snat", s.Dst.String(), s.sourceText())
+	}
+	if len(k.Forward) > 0 {
+		line(append([]string{"forward"}, k.Forward...)...)
+	}
+	if k.ClampMSS {
+		line("clamp-mss")
+	}
+	if k.Pin {
+		line("pin")
+	}
+}
+
+// writeRoutes writes a line for each route: there may be very many, so that each takes no memory of its own.
+func (k Kept) writeRoutes(w *bufio.Writer) (written int64, err error) {
+	const word = "route "
+	var text []byte
+	for i := range k.Routes {
+		text = k.Routes[i].AppendSpec(append(text[:0], word...), "")
+		if !isPlainText(text) && !fault.IsPrintable(string(text)) || len(text) > len(word)+routes.MaxSpec {
+			return written, oddLine(string(text))
+		}
+		n, _ := w.Write(append(text, '\n')) // Flush has the error
+		written += int64(n)
+	}
+	return written, nil
+}
+
+// isPlainText says whether there are only ASCII's printable characters.
+func isPlainText(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// oddLine is the error about a line that would not be read back as what it is: a line break in it would begin one of another meaning.
+func oddLine(text string) error {
+	return fault.Invalid("", "", "\"%.80s\" cannot be written down", fault.Printable(text))
+}

@@ -1,0 +1,222 @@
+package netlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"nmgre/routes/netlink/wire"
+
+	"golang.org/x/sys/unix"
+)
+
+// Limits of one send. The kernel acknowledges the last message only, and tells of each that failed.
+const (
+	batchSize  = 256       // messages
+	batchBytes = 128 << 10 // the socket takes 208 KiB, and a message has up to maxRoute
+)
+
+// removal is the index of a message that removes a route. That the route is gone already is no error.
+const removal = -1
+
+// batch is a send that is being put together, while the one before is carried out: the kernel does nothing else until it has.
+type batch struct {
+	kernel *Kernel
+	// refuse is told of each message that failed, with its flags, but for removals: by another goroutine, until flush has returned.
+	refuse func(index int, flags uint16, err error)
+
+	load
+	spare   load       // whose memory is used again
+	sending chan error // what becomes of the send that is under way; nil if none is
+	answers []byte
+}
+
+// load is what is sent at once.
+type load struct {
+	buf     []byte
+	indexes []int // of the messages in buf
+}
+
+// add appends a message about a route, and sends when there are enough.
+func (b *batch) add(ctx context.Context, kind, flags, index int, w *wire.Route) error {
+	start := b.begin(kind, flags)
+	b.buf = w.Append(b.buf)
+	return b.end(ctx, start, index)
+}
+
+// addBody appends a removal whose body is encoded already.
+func (b *batch) addBody(ctx context.Context, kind, flags int, body []byte) error {
+	start := b.begin(kind, flags)
+	b.buf = append(b.buf, body...)
+	return b.end(ctx, start, removal)
+}
+
+// begin appends the header of a message.
+func (b *batch) begin(kind, flags int) (start int) {
+	start = len(b.buf)
+	b.buf = append(b.buf, make([]byte, unix.SizeofNlMsghdr)...)
+	wire.Native.PutUint16(b.buf[start+4:], uint16(kind))
+	wire.Native.PutUint16(b.buf[start+6:], uint16(flags)|unix.NLM_F_REQUEST)
+	return start
+}
+
+// end completes a message that begins at start.
+func (b *batch) end(ctx context.Context, start, index int) error {
+	wire.Native.PutUint32(b.buf[start:], uint32(len(b.buf)-start))
+	for len(b.buf)%4 != 0 {
+		b.buf = append(b.buf, 0)
+	}
+	b.indexes = append(b.indexes, index)
+	if len(b.indexes) < batchSize && len(b.buf) < batchBytes {
+		return nil
+	}
+	return b.ship(ctx)
+}
+
+// flush sends what is there, and returns when everything is carried out.
+func (b *batch) flush(ctx context.Context) error {
+	full, err := b.take(ctx)
+	if err != nil || len(full.indexes) == 0 {
+		return err
+	}
+	return b.send(full)
+}
+
+// ship begins to send what is there.
+func (b *batch) ship(ctx context.Context) error {
+	full, err := b.take(ctx)
+	if err != nil {
+		return err
+	}
+	sending := make(chan error, 1)
+	b.sending = sending
+	go func() { sending <- b.send(full) }()
+	return nil
+}
+
+// take returns what is there, when what was sent before is carried out.
+func (b *batch) take(ctx context.Context) (load, error) {
+	err := b.wait()
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return load{}, err
+	}
+	full := b.load
+	b.load, b.spare = load{b.spare.buf[:0], b.spare.indexes[:0]}, full
+	return full, nil
+}
+
+// wait returns what has become of the last send.
+func (b *batch) wait() error {
+	if b.sending == nil {
+		return nil
+	}
+	err := <-b.sending
+	b.sending = nil
+	return err
+}
+
+// send sends a load, and reads what the kernel says to it.
+func (b *batch) send(l load) error {
+	socket := b.kernel.sockets[unix.NETLINK_ROUTE].Socket
+	socket.Lock()
+	defer socket.Unlock()
+	first := l.number(b.kernel)
+	if err := unix.Sendto(socket.GetFd(), l.buf, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return timedOut(fmt.Errorf("send %d changes of routes: %w", len(l.indexes), err))
+	}
+	return b.read(socket.GetFd(), l.indexes, first)
+}
+
+// number gives the messages their sequence numbers, and asks for an acknowledgement of the last. It returns the first number.
+func (l load) number(k *Kernel) uint32 {
+	first := k.batchSeq
+	at, last := 0, 0
+	for i := range l.indexes {
+		wire.Native.PutUint32(l.buf[at+8:], first+uint32(i)) //nolint:gosec // at most batchSize
+		last = at
+		at += wire.Aligned(int(wire.Native.Uint32(l.buf[at:])))
+	}
+	flags := wire.Native.Uint16(l.buf[last+6:])
+	wire.Native.PutUint16(l.buf[last+6:], flags|unix.NLM_F_ACK)
+	k.batchSeq = first + uint32(len(l.indexes)) //nolint:gosec // it may wrap around
+	return first
+}
+
+// maxAnswer is the size of what is read at once, in bytes: an answer echoes the message that it is about.
+const maxAnswer = 64 << 10
+
+// read takes answers until that to the last message has come. The indexes are those of the messages.
+func (b *batch) read(fd int, indexes []int, first uint32) error {
+	if b.answers == nil {
+		b.answers = make([]byte, maxAnswer)
+	}
+	lastIndex := uint32(len(indexes) - 1) //nolint:gosec // at least one, at most batchSize
+	for range 2 * batchSize {
+		n, from, err := unix.Recvfrom(fd, b.answers, 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return timedOut(fmt.Errorf("read what the kernel says to changes of routes: %w", err))
+		}
+		if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != 0 {
+			continue // only the kernel counts
+		}
+		for rest := b.answers[:n]; len(rest) >= unix.SizeofNlMsghdr; {
+			size := int(wire.Native.Uint32(rest))
+			if size < unix.SizeofNlMsghdr || size > len(rest) {
+				return fmt.Errorf("%w: an answer of %d bytes where %d are left", wire.ErrMalformed, size, len(rest))
+			}
+			at := wire.Native.Uint32(rest[8:]) - first
+			if wire.Native.Uint16(rest[4:]) == unix.NLMSG_ERROR && at <= lastIndex {
+				if err := b.answer(indexes[at], wire.Native.Uint16(rest[6:]), rest[unix.SizeofNlMsghdr:size]); err != nil {
+					return err
+				}
+				if at == lastIndex {
+					return nil
+				}
+			}
+			rest = rest[min(wire.Aligned(size), len(rest)):]
+		}
+	}
+	return errors.New("the kernel did not acknowledge the changes of routes")
+}
+
+// answer takes what the kernel says to one message: struct nlmsgerr, with its words behind.
+func (b *batch) answer(index int, flags uint16, body []byte) error {
+	if len(body) < 4+unix.SizeofNlMsghdr {
+		return fmt.Errorf("%w: an answer of %d bytes", wire.ErrMalformed, len(body))
+	}
+	errno := unix.Errno(-int32(wire.Native.Uint32(body))) //nolint:gosec // the kernel's negative errno
+	if errno == 0 || index == removal && (errno == unix.ESRCH || errno == unix.ENODEV) {
+		return nil
+	}
+	err := fmt.Errorf("%w: %s", errno, answerWords(flags, body, errno))
+	if errno == unix.EPERM || index == removal {
+		return refused("change routes", err)
+	}
+	b.refuse(index, wire.Native.Uint16(body[4+6:]), err)
+	return nil
+}
+
+// answerWords finds the kernel's own words (NLMSGERR_ATTR_MSG) behind the message that it echoes, of which there may be the header only.
+func answerWords(flags uint16, body []byte, errno unix.Errno) string {
+	const capped, extended, attrMessage = 0x100, 0x200, 1
+	at := 4 + unix.SizeofNlMsghdr
+	if flags&capped == 0 {
+		at = 4 + wire.Aligned(int(wire.Native.Uint32(body[4:])))
+	}
+	words := errno.Error()
+	if flags&extended == 0 || at > len(body) {
+		return words
+	}
+	_ = wire.EachAttribute(body[at:], func(kind uint16, v []byte) error { // the words are an extra
+		if kind == attrMessage && len(v) > 1 {
+			words = string(v[:len(v)-1])
+		}
+		return nil
+	})
+	return words
+}

@@ -1,0 +1,215 @@
+package netlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/wire"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Bounds of what is read of the kernel's news.
+const (
+	// eventBuffer is how much the kernel may keep for us, in bytes. What does not fit is lost, and the kernel says so.
+	eventBuffer = 4 << 20
+	// flood is how many messages in a row are read one by one. When there are more, everything may have changed, and reading on would only
+	// cost time.
+	flood = 1000
+	// floodPause is how long nothing is listened to then.
+	floodPause = 500 * time.Millisecond
+	// eventGather is the least time between two readings, so that many changes are one wake-up.
+	eventGather = 50 * time.Millisecond
+)
+
+// eventGroups are the kernel's multicast groups that tell of links, addresses and routes.
+var eventGroups = [...]int{
+	unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE,
+}
+
+// everything is what is told when news was lost.
+var everything = kernel.Event{Links: true, Routes: true}
+
+// Watch tells when devices, addresses or routes may have changed, by the kernel's own news. It listens in the network namespace of the
+// thread that calls it, on a socket of its own, and needs no privilege. Very many changes at once, or news that was lost, are told as
+// "everything may have changed", and cost little. The channel is closed when ctx has ended.
+func (k *Kernel) Watch(ctx context.Context) (<-chan kernel.Event, error) {
+	l, err := listen()
+	if err != nil {
+		return nil, fmt.Errorf("listen to the kernel's news: %w", err)
+	}
+	stop := context.AfterFunc(ctx, l.wake)
+	go func() {
+		defer close(l.events)
+		defer func() { _ = l.file.Close() }() // nothing was written
+		defer stop()
+		l.run(ctx)
+	}()
+	return l.events, nil
+}
+
+// listener reads the kernel's news.
+type listener struct {
+	file   *os.File
+	raw    syscall.RawConn
+	events chan kernel.Event
+	buffer []byte
+}
+
+// listen opens the socket and joins the groups.
+func listen() (*listener, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, err
+	}
+	l := &listener{file: os.NewFile(uintptr(fd), "netlink"), events: make(chan kernel.Event, 1), buffer: make([]byte, 64<<10)}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, eventBuffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, eventBuffer) // without root as much as the host allows
+	}
+	err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	if err == nil {
+		err = membership(fd, unix.NETLINK_ADD_MEMBERSHIP)
+	}
+	if err == nil {
+		l.raw, err = l.file.SyscallConn()
+	}
+	if err != nil {
+		_ = l.file.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// membership joins or leaves all groups.
+func membership(fd, option int) error {
+	var errs []error
+	for _, group := range eventGroups {
+		errs = append(errs, unix.SetsockoptInt(fd, unix.SOL_NETLINK, option, group))
+	}
+	return errors.Join(errs...)
+}
+
+// wake ends a wait for news.
+func (l *listener) wake() { _ = l.file.SetReadDeadline(time.Unix(1, 0)) }
+
+// run tells of news until ctx ends.
+func (l *listener) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		event, many, err := l.read()
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil { // a socket that cannot be read any more: what changes from now on is not known
+			l.tell(everything)
+			pause(ctx, floodPause)
+			continue
+		}
+		if many {
+			l.sitOut(ctx)
+			event = everything
+		}
+		if event != (kernel.Event{}) {
+			l.tell(event)
+		}
+		pause(ctx, eventGather)
+	}
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// sitOut leaves the groups while very much happens: what nobody listens to costs the kernel nothing either. What happens until it has
+// joined them again is told after that.
+func (l *listener) sitOut(ctx context.Context) {
+	_ = l.raw.Control(func(fd uintptr) { _ = membership(int(fd), unix.NETLINK_DROP_MEMBERSHIP) })
+	l.discard()
+	pause(ctx, floodPause)
+	_ = l.raw.Control(func(fd uintptr) { _ = membership(int(fd), unix.NETLINK_ADD_MEMBERSHIP) })
+}
+
+// read waits for news and reads what there is; many says that it was too much, or that some was lost.
+func (l *listener) read() (event kernel.Event, many bool, err error) {
+	read := 0
+	waitErr := l.raw.Read(func(fd uintptr) bool {
+		for ; read < flood; read++ {
+			n, from, failed := unix.Recvfrom(int(fd), l.buffer, 0)
+			switch {
+			case errors.Is(failed, unix.EAGAIN):
+				return read > 0
+			case errors.Is(failed, unix.EINTR):
+				continue
+			case errors.Is(failed, unix.ENOBUFS):
+				many = true
+				return true
+			case failed != nil:
+				err = failed
+				return true
+			}
+			if sender, ok := from.(*unix.SockaddrNetlink); ok && sender.Pid == 0 { // the kernel itself
+				event = event.And(eventsIn(l.buffer[:n]))
+			}
+		}
+		many = true
+		return true
+	})
+	if err == nil {
+		err = waitErr
+	}
+	return event, many, err
+}
+
+// discard empties the socket.
+func (l *listener) discard() {
+	_ = l.raw.Control(func(fd uintptr) {
+		for range eventBuffer { // more messages than fit
+			_, _, err := unix.Recvfrom(int(fd), l.buffer[:1], unix.MSG_TRUNC)
+			if err != nil && !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ENOBUFS) {
+				return
+			}
+		}
+	})
+}
+
+// eventsIn says what the messages of a datagram tell of. One that is cut off tells of everything.
+func eventsIn(datagram []byte) (event kernel.Event) {
+	for len(datagram) > 0 {
+		if len(datagram) < unix.NLMSG_HDRLEN {
+			return everything
+		}
+		length := int(wire.Native.Uint32(datagram))
+		if length < unix.NLMSG_HDRLEN || length > len(datagram) {
+			return everything
+		}
+		switch wire.Native.Uint16(datagram[4:]) {
+		case unix.RTM_NEWLINK, unix.RTM_DELLINK, unix.RTM_NEWADDR, unix.RTM_DELADDR:
+			event.Links = true
+		case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+			event.Routes = true
+		case unix.NLMSG_ERROR, unix.NLMSG_OVERRUN:
+			return everything
+		}
+		datagram = datagram[min(len(datagram), (length+unix.NLMSG_ALIGNTO-1)&^(unix.NLMSG_ALIGNTO-1)):]
+	}
+	return event
+}
+
+// tell leaves an event to whoever takes it, joined with the one that nobody has taken yet. Only one goroutine tells.
+func (l *listener) tell(e kernel.Event) {
+	select {
+	case earlier := <-l.events:
+		e = earlier.And(e)
+	default:
+	}
+	l.events <- e
+}

@@ -1,0 +1,172 @@
+package netlink
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"nmgre/routes"
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/wire"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// watch starts a watch in the namespace.
+func (ns *namespace) watch() (<-chan kernel.Event, func()) {
+	ns.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var events <-chan kernel.Event
+	err := ns.do(func() (err error) {
+		events, err = ns.kernel.Watch(ctx)
+		return err
+	})
+	if err != nil {
+		ns.t.Fatal(err)
+	}
+	ns.t.Cleanup(cancel)
+	return events, cancel
+}
+
+// collect joins the events of a while; it counts them too.
+func collect(events <-chan kernel.Event, quiet time.Duration) (all kernel.Event, count int) {
+	for {
+		select {
+		case e := <-events:
+			all, count = all.And(e), count+1
+		case <-time.After(quiet):
+			return all, count
+		}
+	}
+}
+
+// TestWatch tells of each kind of change what it is.
+func TestWatch(t *testing.T) {
+	ns := newNamespace(t)
+	events, _ := ns.watch()
+	if all, n := collect(events, 300*time.Millisecond); n != 0 {
+		t.Errorf("nothing was done, but %+v", all)
+	}
+	for _, c := range []struct {
+		line string
+		want kernel.Event
+	}{
+		{"link set dev lo mtu 9000", kernel.Event{Links: true}},
+		{"route add 10.1.0.0/24 dev lo", kernel.Event{Routes: true}},
+		{"route del 10.1.0.0/24 dev lo", kernel.Event{Routes: true}},
+		{"-6 route add fd01::/64 dev lo", kernel.Event{Routes: true}},
+		{"route add blackhole 10.2.0.0/24 table 77", kernel.Event{Routes: true}},
+		{"addr add 10.3.0.1/24 dev lo", kernel.Event{Links: true, Routes: true}}, // with the routes that the kernel adds for it
+		{"-6 addr add fd03::1/64 dev lo nodad", kernel.Event{Links: true, Routes: true}},
+		{"link add one type veth peer name two", kernel.Event{Links: true}},
+		{"link del one", kernel.Event{Links: true}},
+	} {
+		ns.ip(c.line)
+		if got, _ := collect(events, 300*time.Millisecond); got != c.want {
+			t.Errorf("%s: got %+v, want %+v", c.line, got, c.want)
+		}
+	}
+}
+
+// TestWatchBurst sets 100,000 routes: few events, and what comes after them is told all the same.
+func TestWatchBurst(t *testing.T) {
+	ns := newNamespace(t)
+	events, _ := ns.watch()
+	const count = 100_000
+	want := make([]kernel.OwnRoute, count)
+	for i := range want {
+		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		want[i] = kernel.OwnRoute{Dev: "lo", Route: &routes.Route{Dst: netip.PrefixFrom(a, 32)}}
+	}
+	begin := time.Now()
+	err := ns.do(func() error {
+		_, err := ns.kernel.SyncRoutes(context.Background(), want, kernel.SyncOptions{})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, n := collect(events, 2*floodPause)
+	if took := time.Since(begin); !all.Routes || n < 1 || n > int(took/floodPause)*2+3 {
+		t.Errorf("%d events in %s: %+v", n, took, all)
+	}
+	ns.ip("link set dev lo mtu 9000")
+	if after, _ := collect(events, 300*time.Millisecond); after != (kernel.Event{Links: true}) {
+		t.Errorf("after the burst: %+v", after)
+	}
+}
+
+// TestWatchLeavesNothing counts goroutines and open files.
+func TestWatchLeavesNothing(t *testing.T) {
+	ns := newNamespace(t)
+	before, files := runtime.NumGoroutine(), openFiles(t)
+	for range 20 {
+		events, cancel := ns.watch()
+		cancel()
+		for range events {
+		}
+	}
+	late := time.Now().Add(10 * time.Second)
+	for runtime.NumGoroutine() > before || openFiles(t) > files {
+		if time.Now().After(late) {
+			t.Fatalf("%d goroutines before, %d after; %d files before, %d after", before, runtime.NumGoroutine(), files, openFiles(t))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func openFiles(t *testing.T) (n int) {
+	t.Helper()
+	for fd := range 200 {
+		var s unix.Stat_t
+		if unix.Fstat(fd, &s) == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// TestEventsIn reads datagrams as a kernel, or somebody else, may send them.
+func TestEventsIn(t *testing.T) {
+	message := func(kind uint16, length uint32, body int) []byte {
+		b := make([]byte, unix.NLMSG_HDRLEN+body)
+		wire.Native.PutUint32(b, length)
+		wire.Native.PutUint16(b[4:], kind)
+		return b
+	}
+	route, link := message(unix.RTM_NEWROUTE, 16, 0), message(unix.RTM_DELLINK, 18, 4)
+	for i, c := range []struct {
+		datagram []byte
+		want     kernel.Event
+	}{
+		{nil, kernel.Event{}},
+		{route, kernel.Event{Routes: true}},
+		{append(append([]byte{}, link...), route...), everything},
+		{message(unix.RTM_NEWRULE, 16, 0), kernel.Event{}},
+		{message(unix.RTM_NEWADDR, 16, 0), kernel.Event{Links: true}},
+		{route[:10], everything},
+		{message(unix.RTM_NEWRULE, 0, 0), everything},
+		{message(unix.RTM_NEWRULE, 1<<31, 0), everything},
+		{message(unix.RTM_NEWRULE, 17, 1), kernel.Event{}},
+		{message(unix.NLMSG_OVERRUN, 16, 0), everything},
+	} {
+		if got := eventsIn(c.datagram); got != c.want {
+			t.Errorf("%d: got %+v, want %+v", i, got, c.want)
+		}
+	}
+}
+
+// BenchmarkEventsIn is the cost of reading what a change of one route is told by.
+func BenchmarkEventsIn(b *testing.B) {
+	datagram := make([]byte, 128)
+	binary.NativeEndian.PutUint32(datagram, 128)
+	binary.NativeEndian.PutUint16(datagram[4:], unix.RTM_NEWROUTE)
+	for b.Loop() {
+		if e := eventsIn(datagram); !e.Routes {
+			b.Fatal(fmt.Sprint(e))
+		}
+	}
+}

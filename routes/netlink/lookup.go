@@ -1,0 +1,149 @@
+package netlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/wire"
+
+	"golang.org/x/sys/unix"
+)
+
+// Lookup asks the kernel where it would send a packet, with all its tables, rules and cached path MTUs. For an address of this host the
+// answer is the loopback device. Hop.Match is not valid when no route decided, as for a packet bound to a device that has none for it.
+//
+// It fails with ErrUnreachable, and the kernel's word for it, when the packet would go nowhere: no route, or one of type
+// unreachable, prohibit, blackhole or throw. It fails with ErrInvalid when q.Dev does not exist or q.From is not on this host. The
+// zone of an IPv6 link-local q.To names the device when q.Dev does not.
+func (k *Kernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
+	what := "look up the route to " + fault.Printable(q.To.String())
+	w, err := k.lookup(ctx, q, 0)
+	if err != nil {
+		return kernel.Hop{}, k.explainLookup(ctx, what, q, err)
+	}
+	if w.Kind != unix.RTN_UNICAST && w.Kind != unix.RTN_LOCAL {
+		return kernel.Hop{}, unreachable(what, kernelError{words: kindWord(w.Kind)})
+	}
+	link, err := k.linkByIndex(ctx, w.Device)
+	if err != nil {
+		return kernel.Hop{}, wire.Wrap(what, err)
+	}
+	hop := kernel.Hop{Dev: link.Name, Via: w.Via, Src: w.PrefSrc, Match: k.match(ctx, q), MTU: int(w.Metrics.Mtu)}
+	if q.From.IsValid() { // the kernel does not repeat it
+		hop.Src = q.From.WithZone("")
+	}
+	if hop.MTU == 0 {
+		hop.MTU = link.MTU
+	}
+	return hop, nil
+}
+
+// match returns the destination of the route that decides about a packet. The answer with the route has no cached path MTU, so this
+// is a question of its own. It is not valid when no route decides, as for a packet that is bound to a device without one.
+func (k *Kernel) match(ctx context.Context, q kernel.Query) netip.Prefix {
+	w, err := k.lookup(ctx, q, unix.RTM_F_FIB_MATCH)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return w.Dst
+}
+
+// lookup sends the question with flags (RTM_F_...) and returns the kernel's answer as it is.
+func (k *Kernel) lookup(ctx context.Context, q kernel.Query, flags uint32) (wire.Route, error) {
+	if !q.To.IsValid() || q.From.IsValid() && wire.FamilyOf(q.From) != wire.FamilyOf(q.To) {
+		return wire.Route{}, wire.Invalid("a lookup needs a destination, and a source of the same address family")
+	}
+	to := q.To.WithZone("")
+	ask := wire.Route{Family: wire.FamilyOf(to), Dst: netip.PrefixFrom(to, to.BitLen()), Flags: flags}
+	if from := q.From.WithZone(""); from.IsValid() {
+		ask.From = netip.PrefixFrom(from, from.BitLen())
+	}
+	if dev := deviceOf(q); dev != "" {
+		link, err := k.linkByName(ctx, dev)
+		if err != nil {
+			return wire.Route{}, err
+		}
+		ask.Device = link.Index
+	}
+	var answer wire.Route
+	r := request{kind: unix.RTM_GETROUTE, reply: unix.RTM_NEWROUTE, body: ask.Encode()}
+	err := k.exchange(ctx, r, func(body []byte) (err error) {
+		answer, err = wire.ParseRoute(body)
+		return err
+	})
+	if err == nil && answer.Kind == unix.RTN_UNSPEC {
+		err = fmt.Errorf("%w: no route in the answer", wire.ErrMalformed)
+	}
+	return answer, err
+}
+
+func deviceOf(q kernel.Query) string {
+	if q.Dev == "" {
+		return q.To.Zone()
+	}
+	return q.Dev
+}
+
+// lookupWords are the errnos by which the kernel says that a packet would go nowhere.
+var lookupWords = map[unix.Errno]string{
+	unix.ENETUNREACH:  "network is unreachable",
+	unix.EHOSTUNREACH: kindWord(unix.RTN_UNREACHABLE),
+	unix.EACCES:       kindWord(unix.RTN_PROHIBIT),
+	unix.EINVAL:       kindWord(unix.RTN_BLACKHOLE),
+	unix.EAGAIN:       kindWord(unix.RTN_THROW),
+	unix.ENETDOWN:     "the device is down",
+}
+
+// kindWord returns iproute2's word for a type of route that takes no packets further.
+func kindWord(kind uint8) string {
+	switch kind {
+	case unix.RTN_UNREACHABLE:
+		return "unreachable"
+	case unix.RTN_PROHIBIT:
+		return "prohibit"
+	case unix.RTN_BLACKHOLE:
+		return "blackhole"
+	case unix.RTN_THROW:
+		return "throw"
+	case unix.RTN_BROADCAST, unix.RTN_ANYCAST, unix.RTN_MULTICAST:
+		return "not a unicast address"
+	}
+	return fmt.Sprintf("a route of type %d", kind)
+}
+
+// explainLookup turns the kernel's answer to a lookup into the domain's kinds.
+func (k *Kernel) explainLookup(ctx context.Context, what string, q kernel.Query, err error) error {
+	var domain *fault.Error
+	answer, ok := kernelAnswer(err)
+	if !ok || errors.As(err, &domain) { // the latter is explained already
+		return wire.Wrap(what, err)
+	}
+	word, ok := lookupWords[answer.errno]
+	if !ok {
+		return wire.Wrap(what, answer)
+	}
+	if q.From.IsValid() && !k.isLocal(ctx, q.From) {
+		// To a source that is not its own, IPv4 answers as if there were no route, or with an EINVAL.
+		from := fault.Printable(q.From.String())
+		return &fault.Error{Kind: fault.ErrInvalid, What: what, Hint: "`ip address` lists the addresses of this host",
+			Err: fmt.Errorf("the source address %s is not on this host", from)}
+	}
+	if answer.words == answer.errno.Error() { // the kernel said no more than the errno
+		answer.words = word
+	}
+	return unreachable(what, answer)
+}
+
+func unreachable(what string, answer kernelError) error {
+	return &fault.Error{Kind: fault.ErrUnreachable, What: what, Err: answer,
+		Hint: "`ip route get` asks the kernel the same; add a route, or check that the device it needs is up"}
+}
+
+// isLocal says whether the kernel takes packets to a for its own.
+func (k *Kernel) isLocal(ctx context.Context, a netip.Addr) bool {
+	w, err := k.lookup(ctx, kernel.Query{To: a}, 0)
+	return err == nil && w.Kind == unix.RTN_LOCAL
+}

@@ -1,0 +1,271 @@
+package netlink
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"net/netip"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/wire"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// SyncRoutes sees to it that the routes of protocol [nmgre.RouteProtocol] are those of want, and no others; [nmgre.Kernel] says how.
+//
+// Routes are told apart as the kernel does it: IPv4's by destination, TOS, metric and table, IPv6's by destination, source, metric and
+// table. What is wanted comes before what is not is removed, and a route that changes is replaced without a gap for its packets, but for
+// IPv6 routes with several paths, or when only one of old and new has a gateway. Routes of others are never replaced: the kernel is asked
+// to add only where there is none. A route that the kernel refuses is tried once more at the end, when the others are set and the old
+// ones gone; one that stood in its place is gone all the same.
+//
+// Added and Replaced do not have the refused ones, unless it is a dry run.
+func (k *Kernel) SyncRoutes(ctx context.Context, want []kernel.OwnRoute, opts kernel.SyncOptions) (kernel.SyncResult, error) {
+	devices, err := k.deviceIndexes(ctx)
+	if err != nil {
+		return kernel.SyncResult{}, err
+	}
+	s := newComparison(want, devices)
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		filter := wire.Route{Family: family, Protocol: kernel.RouteProtocol}
+		before := s.mark()
+		if err := k.eachRoute(ctx, &filter, func() { s.reset(family, before) }, s.compare); err != nil {
+			return kernel.SyncResult{}, err
+		}
+		s.joinSiblings()
+	}
+	if !opts.DryRun {
+		err = newChanges(s, k, opts.Progress).send(ctx)
+	}
+	return s.result(), err
+}
+
+// deviceIndexes returns the devices' indexes by name.
+func (k *Kernel) deviceIndexes(ctx context.Context) (map[string]int, error) {
+	names, err := k.names(ctx)
+	indexes := make(map[string]int, len(names))
+	for index, name := range names {
+		indexes[name] = index
+	}
+	return indexes, err
+}
+
+// comparison is one of what is wanted with what the kernel has.
+type comparison struct {
+	want    []kernel.OwnRoute
+	devices map[string]int
+	index   *slotIndex
+	states  []wantState // of what is wanted
+
+	rivals   []rival
+	old      messages // that delete the rivals
+	removals messages // that delete what nobody wants
+	siblings map[int]*wire.Route
+	refusals map[int]error // why the kernel did not take what is wanted
+}
+
+// wantState is what has been found out of a wanted route.
+type wantState uint8
+
+const (
+	stateMissing wantState = iota
+	stateHeld
+	stateOther   // another of ours is in its place
+	stateInvalid // it cannot be put to the kernel
+)
+
+// rival is a route of ours in the place of a wanted one.
+type rival struct {
+	index  int32 // of the wanted one
+	old    int32 // number of the message that deletes it
+	gentle bool  // it can be replaced in its place
+}
+
+// newComparison enters the wanted routes, and refuses those that cannot be.
+func newComparison(want []kernel.OwnRoute, devices map[string]int) *comparison {
+	s := &comparison{
+		want: want, devices: devices, index: newSlotIndex(want), states: make([]wantState, len(want)),
+		siblings: make(map[int]*wire.Route), refusals: make(map[int]error),
+	}
+	var w wire.Route
+	for i := range want {
+		err := s.encode(i, &w)
+		if err != nil {
+			err = wire.Wrap(s.words(i), err)
+		} else if !s.index.put(i, w.Slot()) {
+			err = refused(s.words(i), unix.EEXIST)
+		}
+		if err != nil {
+			s.states[i], s.refusals[i] = stateInvalid, err
+		}
+	}
+	return s
+}
+
+// words says what is done for a wanted route.
+func (s *comparison) words(i int) string {
+	text := "add route " + s.want[i].Route.String()
+	if dev := s.want[i].Dev; dev != "" {
+		text += " into " + dev
+	}
+	return fault.Printable(text)
+}
+
+// encode makes w a wanted route with its devices.
+func (s *comparison) encode(i int, w *wire.Route) error {
+	o := &s.want[i]
+	err := w.Set(o.Route)
+	if err != nil || w.Deviceless() {
+		return err
+	}
+	if len(o.Route.Nexthops) == 0 {
+		w.Device, err = s.device(o.Dev)
+		return err
+	}
+	w.Hops = make([]wire.WireHop, len(o.Route.Nexthops))
+	for j := range w.Hops {
+		next := &o.Route.Nexthops[j]
+		device, err := s.device(cmp.Or(next.Dev, o.Dev))
+		if err != nil {
+			return err
+		}
+		w.Hops[j] = wire.NewWireHop(device, next)
+	}
+	if len(w.Hops) == 1 {
+		w.Flatten()
+	}
+	return nil
+}
+
+func (s *comparison) device(name string) (int, error) {
+	if index := s.devices[name]; index != 0 {
+		return index, nil
+	}
+	return 0, noDevice(name, unix.ENODEV)
+}
+
+// mark remembers how far the comparison is; reset takes it back there, for the routes of a family.
+func (s *comparison) mark() [3]int { return [...]int{len(s.rivals), s.old.count(), s.removals.count()} }
+
+func (s *comparison) reset(family uint8, mark [3]int) {
+	s.rivals = s.rivals[:mark[0]]
+	s.old.truncate(mark[1])
+	s.removals.truncate(mark[2])
+	clear(s.siblings)
+	for i, state := range s.states {
+		if state != stateInvalid && wire.FamilyOf(s.want[i].Route.Dst.Addr()) == family {
+			s.states[i] = stateMissing
+		}
+	}
+}
+
+// compare looks at a route that the kernel has.
+func (s *comparison) compare(held *wire.Route) {
+	if !held.Ours() {
+		return
+	}
+	held.Normalise()
+	i := s.index.find(held.Slot())
+	switch {
+	case i < 0:
+		s.removals.add(held.Deletion())
+	case held.IsSibling() && len(s.want[i].Route.Nexthops) > 1:
+		s.addSibling(i, held)
+	default:
+		s.settle(i, held)
+	}
+}
+
+// settle compares a route that the kernel has with the wanted one of its slot.
+func (s *comparison) settle(i int, held *wire.Route) {
+	var w wire.Route
+	if s.encode(i, &w) != nil { // it was found right before
+		return
+	}
+	w.Normalise()
+	if s.states[i] == stateMissing && w.Same(held) {
+		s.states[i] = stateHeld
+		return
+	}
+	if s.states[i] == stateHeld { // two of ours in one slot: an earlier run was broken off, or somebody else uses our number
+		s.addRival(i, &w, &w)
+	}
+	s.states[i] = stateOther
+	s.addRival(i, &w, held)
+}
+
+func (s *comparison) addRival(i int, w, held *wire.Route) {
+	s.rivals = append(s.rivals, rival{int32(i), int32(s.old.count()), held.GivesWayTo(w)}) //nolint:gosec // lists are far shorter
+	s.old.add(held.Deletion())
+}
+
+// addSibling collects the paths of an IPv6 route that come one by one.
+func (s *comparison) addSibling(i int, held *wire.Route) {
+	path := wire.WireHop{Device: held.Device, Via: held.Via, Flags: uint8(held.Flags), Encap: held.Encap} //nolint:gosec // flags are normalised
+	whole := s.siblings[i]
+	if whole == nil {
+		whole = new(wire.Route)
+		*whole = *held
+		whole.Device, whole.Via, whole.Flags, whole.Encap = 0, netip.Addr{}, 0, nil
+		s.siblings[i] = whole
+	}
+	whole.Hops = append(whole.Hops, path)
+}
+
+// joinSiblings compares the routes whose paths came one by one.
+func (s *comparison) joinSiblings() {
+	for _, i := range slices.Sorted(maps.Keys(s.siblings)) {
+		whole := s.siblings[i]
+		whole.Normalise()
+		s.settle(i, whole)
+	}
+	clear(s.siblings)
+}
+
+// result sums up what was found, and what the kernel refused.
+func (s *comparison) result() kernel.SyncResult {
+	r := kernel.SyncResult{Removed: s.removals.count()}
+	for i, state := range s.states {
+		err := s.refusals[i]
+		if err != nil {
+			r.Refused = append(r.Refused, kernel.Refusal{Index: i, Err: err})
+		}
+		switch {
+		case state == stateHeld:
+			r.Unchanged++
+		case state == stateMissing && err == nil:
+			r.Added = append(r.Added, i)
+		case state == stateOther && err == nil:
+			r.Replaced = append(r.Replaced, i)
+		case state == stateOther:
+			r.Removed++ // the old one is gone
+		}
+	}
+	return r
+}
+
+// messages are bodies of messages, one behind the other.
+type messages struct {
+	bytes []byte
+	ends  []int
+}
+
+func (m *messages) count() int { return len(m.ends) }
+
+func (m *messages) add(w *wire.Route) {
+	m.bytes = w.Append(m.bytes)
+	m.ends = append(m.ends, len(m.bytes))
+}
+
+func (m *messages) start(i int) int {
+	if i == 0 {
+		return 0
+	}
+	return m.ends[i-1]
+}
+
+func (m *messages) at(i int) []byte { return m.bytes[m.start(i):m.ends[i]] }
+
+func (m *messages) truncate(n int) { m.bytes, m.ends = m.bytes[:m.start(n)], m.ends[:n] }

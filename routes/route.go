@@ -1,0 +1,280 @@
+package routes
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Route is a route into a tunnel, in the words of `ip route` (iproute2's iproute.c). Its device is the tunnel's, unless a nexthop
+// names another. The zero value of a field means that the word is absent.
+//
+// The fields are in an order that leaves no holes: there are lists of a hundred thousand routes.
+type Route struct {
+	Dst          netip.Prefix // masked; 0.0.0.0/0 or ::/0 for "default"
+	From         netip.Prefix // IPv6: only packets with such a source take the route
+	Via          netip.Addr   // next hop; zero for a route straight to the device. An IPv4 route may have an IPv6 one ("via inet6")
+	Src          netip.Addr   // source address of packets this host sends by it
+	Metric       *uint32      // nil for NetworkManager's or the kernel's default
+	Scope        *Scope       // IPv4; nil for the default: global with a gateway, host for type local, else link
+	Metrics      *Metrics     // the metrics but for the MTU; nil if there are none
+	Encap        *Encap       // lightweight tunnel that packets are put into; nil for none
+	TTLPropagate *bool        // MPLS: whether the TTL goes from the label to the packet
+
+	// Nexthops of a multipath route, two or more; Via and OnLink are then absent. A single one with a weight makes the route
+	// a member of a multipath route over several tunnels, which NetworkManager puts together (ECMP).
+	Nexthops []Nexthop
+
+	Table     uint32 // 0 for the default, which is main (254), but local (255) for the types local, broadcast, anycast and nat
+	MTU       uint32 // path MTU, in bytes
+	Realms    Realms // of tc and rp_filter; 0 for absent
+	Expires   uint32 // IPv6: seconds until the kernel removes the route; 0 for never
+	NexthopID uint32 // number of a nexthop object (`ip nexthop`); the route then has no gateway, device or nexthops of its own
+	Type      Type   // TypeUnicast if absent
+	TOS       uint8  // IPv4: only packets with this TOS take the route; 0 for absent, which is any
+	Pref      Pref   // IPv6: router preference (RFC 4191)
+	OnLink    bool   // Via is on the link even if no address says so
+	MTULock   bool   // the MTU is not lowered by path MTU discovery ("mtu lock N")
+}
+
+// Nexthop is one of the paths of a multipath route.
+type Nexthop struct {
+	Via    netip.Addr // zero for straight to the device
+	Dev    string     // empty for the tunnel itself
+	Weight uint16     // 1 to 256; 0 for absent, which is 1
+	OnLink bool
+	Realms Realms
+	Encap  *Encap
+}
+
+// Type says what becomes of a packet (rtm_type).
+type Type uint8
+
+// The types; each is the kernel's RTN number less one.
+const (
+	TypeUnicast Type = iota
+	TypeLocal
+	TypeBroadcast
+	TypeAnycast
+	TypeMulticast
+	TypeBlackhole
+	TypeUnreachable
+	TypeProhibit
+	TypeThrow
+	TypeNAT
+)
+
+// HasDevice says whether routes of this type lead to a device; the others decide a packet's fate by themselves.
+func (t Type) HasDevice() bool { return t < TypeBlackhole || t == TypeNAT }
+
+// TypeNames are iproute2's words for the types, in their order.
+var TypeNames = [...]string{"unicast", "local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit", "throw", "nat"}
+
+// String returns iproute2's word for the type.
+func (t Type) String() string {
+	if int(t) < len(TypeNames) {
+		return TypeNames[t]
+	}
+	return fmt.Sprintf("type %d", uint8(t))
+}
+
+// Scope is how far away a route's destination is (rtm_scope).
+type Scope uint8
+
+// The scopes that have names.
+const (
+	ScopeGlobal  Scope = 0
+	ScopeSite    Scope = 200
+	ScopeLink    Scope = 253
+	ScopeHost    Scope = 254
+	ScopeNowhere Scope = 255
+)
+
+// Realms are the source and the destination realm of a route, 16 bits each, as RTA_FLOW has them: source in the upper half.
+type Realms uint32
+
+// Pref is a router preference (RFC 4191), plus one, so that zero is absent.
+type Pref uint8
+
+// The preferences.
+const (
+	PrefMedium Pref = 1
+	PrefHigh   Pref = 2
+	PrefLow    Pref = 4
+)
+
+// RouteMetrics are a route's metrics (RTA_METRICS) but for the MTU. A value of 0 is none to the kernel, which does not give it back;
+// [ParseRoute] leaves it out.
+type Metrics struct {
+	Set     uint32               // which are there: bit 1<<metric
+	Lock    uint32               // which the kernel shall not change by itself: bit 1<<metric
+	Values  [metricsCount]uint32 // by metric; those that are not there are 0
+	CongCtl string               // congestion control algorithm, 1 to 15 bytes; empty for absent
+}
+
+// Metric is the kernel's number of a metric (RTAX_...).
+type Metric uint8
+
+// The metrics of a route, with the units of their values.
+const (
+	MetricLock       Metric = 1  // not a metric: the locks themselves
+	MetricMTU        Metric = 2  // stands in Route.MTU
+	MetricWindow     Metric = 3  // bytes
+	MetricRTT        Metric = 4  // eighths of a millisecond
+	MetricRTTVar     Metric = 5  // quarters of a millisecond
+	MetricSSThresh   Metric = 6  // segments
+	MetricCwnd       Metric = 7  // segments
+	MetricAdvMSS     Metric = 8  // bytes
+	MetricReordering Metric = 9  // packets
+	MetricHopLimit   Metric = 10 // 0 to 255
+	MetricInitCwnd   Metric = 11 // segments
+	MetricFeatures   Metric = 12 // bits: 1 is ECN, 16 is TCP timestamps in microseconds
+	MetricRTOMin     Metric = 13 // milliseconds; always locked, or it counts for nothing
+	MetricInitRwnd   Metric = 14 // segments
+	MetricQuickACK   Metric = 15 // 0 or 1
+	MetricCongCtl    Metric = 16 // stands in CongCtl
+	MetricFastOpen   Metric = 17 // fastopen_no_cookie: 0 or 1
+
+	metricsCount = 18
+)
+
+// Get returns a metric, and whether it is there. m may be nil.
+func (m *Metrics) Get(metric Metric) (uint32, bool) {
+	if m == nil || m.Set&(1<<metric) == 0 {
+		return 0, false
+	}
+	return m.Values[metric], true
+}
+
+// Put sets a metric.
+func (m *Metrics) Put(metric Metric, value uint32) {
+	m.Set |= 1 << metric
+	m.Values[metric] = value
+}
+
+// Locked says whether a metric is locked. m may be nil.
+func (m *Metrics) Locked(metric Metric) bool { return m != nil && m.Lock&(1<<metric) != 0 }
+
+// EncapType is the kind of a lightweight tunnel (lwtunnel_encap_types).
+type EncapType uint8
+
+// The kinds, by the kernel's numbers.
+const (
+	EncapMPLS EncapType = 1
+	EncapIP   EncapType = 2
+	EncapIP6  EncapType = 4
+	EncapSEG6 EncapType = 5
+)
+
+// Encap is a lightweight tunnel of a route.
+type Encap struct {
+	Type EncapType
+
+	// ip and ip6
+	ID       *uint64    // tunnel identifier
+	Dst, Src netip.Addr // zero for absent
+	TOS      *uint8     // "tos" of ip, "tc" of ip6
+	TTL      *uint8     // "ttl" of ip and mpls, "hoplimit" of ip6
+	Key      bool       // the packet carries a key,
+	Csum     bool       // a checksum,
+	Seq      bool       // a sequence number
+
+	Labels []uint32 // mpls: 1 to 30 of 20 bits each, outermost first
+
+	Mode     SEG6Mode     // seg6
+	Segments []netip.Addr // seg6: IPv6, in the order of travel
+	HMAC     uint32       // seg6: number of the HMAC key; 0 for none
+}
+
+// SEG6Mode says how a segment routing header is added.
+type SEG6Mode uint8
+
+// The modes, by the kernel's numbers.
+const (
+	SEG6Inline     SEG6Mode = 0
+	SEG6Encap      SEG6Mode = 1
+	SEG6L2Encap    SEG6Mode = 2
+	SEG6EncapRed   SEG6Mode = 3 // with the first segment left out of the header; Linux 6.0 and later
+	SEG6L2EncapRed SEG6Mode = 4
+)
+
+// The tables that every host has.
+const (
+	MainTable  = 254 // is looked into for everything
+	LocalTable = 255 // the kernel's own
+)
+
+// Clone returns a copy that shares nothing with r.
+func (r Route) Clone() Route {
+	r.Metric, r.Scope, r.TTLPropagate, r.Metrics = cloned(r.Metric), cloned(r.Scope), cloned(r.TTLPropagate), cloned(r.Metrics)
+	r.Encap = r.Encap.clone()
+	r.Nexthops = slices.Clone(r.Nexthops)
+	for i := range r.Nexthops {
+		r.Nexthops[i].Encap = r.Nexthops[i].Encap.clone()
+	}
+	return r
+}
+
+func (e *Encap) clone() *Encap {
+	if e == nil {
+		return nil
+	}
+	c := *e
+	c.ID, c.TOS, c.TTL = cloned(e.ID), cloned(e.TOS), cloned(e.TTL)
+	c.Labels, c.Segments = slices.Clone(e.Labels), slices.Clone(e.Segments)
+	return &c
+}
+
+// cloned returns a pointer to a copy of what p points to.
+func cloned[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
+// TableOrMain returns the number of the table that the route is in.
+func (r Route) TableOrMain() uint32 {
+	if r.Table != 0 {
+		return r.Table
+	}
+	return r.DefaultTable()
+}
+
+// DefaultTable is the table of a route that names none, as iproute2 chooses it.
+func (r *Route) DefaultTable() uint32 {
+	if r.Type == TypeLocal || r.Type == TypeBroadcast || r.Type == TypeAnycast || r.Type == TypeNAT {
+		return LocalTable
+	}
+	return MainTable
+}
+
+// ScopeOrDefault returns the scope that the kernel is told, as iproute2 chooses it.
+func (r Route) ScopeOrDefault() Scope {
+	switch {
+	case r.Scope != nil:
+		return *r.Scope
+	case r.Dst.Addr().Is6():
+		return ScopeGlobal
+	case r.Type == TypeLocal || r.Type == TypeNAT:
+		return ScopeHost
+	case r.Type == TypeBroadcast || r.Type == TypeMulticast || r.Type == TypeAnycast:
+		return ScopeLink
+	case r.Type == TypeUnicast && !r.Via.IsValid() && len(r.Nexthops) == 0 && r.NexthopID == 0:
+		return ScopeLink
+	}
+	return ScopeGlobal
+}
+
+// KernelMetric returns the metric under which the kernel holds the route: its default is 0 for IPv4 and 1024 for IPv6
+// (IP6_RT_PRIO_USER).
+func (r Route) KernelMetric() uint32 {
+	switch {
+	case r.Metric != nil && *r.Metric != 0:
+		return *r.Metric
+	case r.Dst.Addr().Is6():
+		return 1024 // for 0 too
+	}
+	return 0
+}

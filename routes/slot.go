@@ -1,0 +1,94 @@
+package routes
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Slot is what tells routes apart: the kernel, or NetworkManager, holds one in each.
+type Slot struct {
+	dst, from netip.Prefix
+	Tos       uint8
+	table     uint32
+	Metric    int64 // -1 for the default
+}
+
+func (r *Route) Slot() Slot {
+	s := Slot{r.Dst, r.From, r.TOS, r.TableOrMain(), -1}
+	if r.Metric != nil {
+		s.Metric = int64(*r.Metric)
+	}
+	return s
+}
+
+// Equal says whether the two are the same in every word.
+func (r *Route) Equal(o *Route) bool {
+	return r.Type == o.Type && r.Dst == o.Dst && r.From == o.From && r.TOS == o.TOS && r.Via == o.Via && r.Src == o.Src && r.Table == o.Table &&
+		r.OnLink == o.OnLink && r.MTU == o.MTU && r.MTULock == o.MTULock && r.Realms == o.Realms && r.Expires == o.Expires && r.Pref == o.Pref &&
+		r.NexthopID == o.NexthopID && equal(r.Metric, o.Metric) && equal(r.Scope, o.Scope) && equal(r.TTLPropagate, o.TTLPropagate) &&
+		equal(r.Metrics, o.Metrics) && r.Encap.equal(o.Encap) && slices.EqualFunc(r.Nexthops, o.Nexthops, Nexthop.equal)
+}
+
+func (n Nexthop) equal(o Nexthop) bool {
+	return n.Via == o.Via && n.Dev == o.Dev && n.Weight == o.Weight && n.OnLink == o.OnLink && n.Realms == o.Realms && n.Encap.equal(o.Encap)
+}
+
+func (e *Encap) equal(o *Encap) bool {
+	if e == nil || o == nil {
+		return e == o
+	}
+	return e.Type == o.Type && equal(e.ID, o.ID) && e.Dst == o.Dst && e.Src == o.Src && equal(e.TOS, o.TOS) && equal(e.TTL, o.TTL) &&
+		e.Key == o.Key && e.Csum == o.Csum && e.Seq == o.Seq && slices.Equal(e.Labels, o.Labels) && e.Mode == o.Mode &&
+		slices.Equal(e.Segments, o.Segments) && e.HMAC == o.HMAC
+}
+
+// equal compares what two pointers point to.
+func equal[T comparable](a, b *T) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+// EqualLists says whether the lists have the same routes in the same order.
+func EqualLists(a, b []Route) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if &a[i] != &b[i] && !a[i].Equal(&b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func RouteTexts(routes []Route) map[string]bool {
+	texts := make(map[string]bool, len(routes))
+	for _, r := range routes {
+		texts[r.String()] = true
+	}
+	return texts
+}
+
+// SplitRoutes parts the routes of which is holds from the others.
+func SplitRoutes(routes []Route, is func(Route) bool) (those, others []Route) {
+	for _, r := range routes {
+		if is(r) {
+			those = append(those, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	return those, others
+}
+
+func SameRoute(a, b Route) bool { return a.String() == b.String() }
+
+// Means says whether o is a route that r, given to delete it, may mean: as for `ip route del`, what r does not say does not count.
+func (r Route) Means(o Route) bool {
+	return r.Dst == o.Dst && r.From == o.From && r.TOS == o.TOS && r.TableOrMain() == o.TableOrMain() &&
+		(r.Type == TypeUnicast || r.Type == o.Type) &&
+		(r.Metric == nil || o.Metric != nil && *r.Metric == *o.Metric) &&
+		(!r.Via.IsValid() || r.Via == o.Via)
+}

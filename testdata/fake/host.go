@@ -1,0 +1,324 @@
+package fake
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"nmgre/nm"
+	"nmgre/nm/verify"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
+	"nmgre/testdata/want"
+	"slices"
+	"strings"
+	"time"
+)
+
+// World is a host that exists in memory only: its NetworkManager's profiles and its kernel's devices, addresses and routes.
+// It prints as plain lines, so that two states can be compared.
+type World struct {
+	NM          nm.Manager
+	NMErr       error
+	Unsupported map[gre.Mode]bool // modes that the kernel does not have
+	NoRoot      bool
+	keptWorld
+
+	Profiles []*Profile
+	links    []*FakeLink
+	Table    []Route
+	serial   uint64
+	index    int
+
+	// answer says what comes back when a probe is sent, and what the tunnel's counters do meanwhile.
+	Answer func(p kernel.Probe) (kernel.ProbeResult, kernel.Counters, error)
+}
+
+type FakeLink struct {
+	kernel.Link
+	Dying int // how many more times Links shows it: NetworkManager answers before the kernel is done
+}
+
+// Route is a route that somebody has set; the connected ones follow from the addresses.
+type Route struct {
+	Dev string
+	kernel.HeldRoute
+}
+
+// networkManagerMetric is what NetworkManager gives to routes of tunnels that name no metric.
+const networkManagerMetric = 675
+
+// NewWorld is the host Linux1 of the seed document: eth0 leads to the far end, eth1 to its own network.
+func NewWorld() *World {
+	w := &World{NM: nm.Manager{Version: nm.MinVersion, Modify: nm.PermissionYes, Control: nm.PermissionYes}, keptWorld: newKeptWorld()}
+	w.Answer = func(p kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
+		return kernel.ProbeResult{Sent: p.Enough, Received: p.Enough, RTT: []time.Duration{1204 * time.Microsecond, 1100 * time.Microsecond}},
+			kernel.Counters{TxPackets: uint64(p.Enough), RxPackets: uint64(p.Enough)}, nil
+	}
+	w.AddLink(kernel.Link{Name: "lo", Up: true, MTU: 65536, Addresses: want.CIDRs("127.0.0.1/8", "::1/128")})
+	w.AddLink(kernel.Link{Name: "eth0", Kind: "veth", Up: true, MTU: 1500, Addresses: want.CIDRs("100.0.1.100/24", "2001:db8:1::100/64", "fe80::100/64")})
+	w.AddLink(kernel.Link{Name: "eth1", Kind: "veth", Up: true, MTU: 1500, Addresses: want.CIDRs("10.10.1.1/24", "fe80::1/64")})
+	w.AddRoute("eth0", "default via 100.0.1.1", 3)
+	w.AddRoute("eth0", "default via 2001:db8:1::1", 3)
+	w.AddProfile(nm.Profile{UUID: "00000000-0000-4000-8000-000000000001", ID: "wan", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "eth0"}})
+	return w
+}
+
+func (w *World) AddLink(l kernel.Link) *FakeLink {
+	w.index++
+	l.Index = w.index
+	w.links = append(w.links, &FakeLink{Link: l})
+	return w.links[len(w.links)-1]
+}
+
+func (w *World) AddRoute(dev, spec string, protocol int) {
+	r, err := routes.Parse(spec)
+	if err != nil {
+		panic(err)
+	}
+	w.Table = append(w.Table, Route{dev, kernel.HeldRoute{Route: r, Protocol: protocol}})
+}
+
+func (w *World) AddProfile(p nm.Profile) *Profile {
+	w.serial++
+	p.Serial = w.serial
+	w.Profiles = append(w.Profiles, &Profile{Profile: p})
+	return w.Profiles[len(w.Profiles)-1]
+}
+
+func (w *World) Link(name string) *FakeLink {
+	for _, l := range w.links {
+		if l.Name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+func (w *World) Profile(uuid string) *Profile {
+	for _, p := range w.Profiles {
+		if p.UUID == uuid {
+			return p
+		}
+	}
+	return nil
+}
+
+// Named returns the profile with that name, which a test knows to be there.
+func (w *World) Named(id string) *Profile {
+	for _, p := range w.Profiles {
+		if p.ID == id {
+			return p
+		}
+	}
+	panic("there is no profile " + id)
+}
+
+// String prints everything that a command may change, but for what is chosen at random or counted up.
+func (w *World) String() string {
+	var b strings.Builder
+	for _, l := range w.links {
+		fmt.Fprintf(&b, "link %s", l.Name)
+		if l.GRE != nil {
+			fmt.Fprintf(&b, " %s dev %q", verify.DescribeLink(l.Link), gRELinkParentName(l.GRE, w))
+		} else {
+			fmt.Fprintf(&b, " mtu %d", l.MTU)
+		}
+		if !l.Up {
+			b.WriteString(" down")
+		}
+		b.WriteByte('\n')
+		for _, a := range l.Addresses {
+			fmt.Fprintf(&b, "  address %s\n", a)
+		}
+	}
+	var routes []string
+	for _, r := range w.Table {
+		routes = append(routes, fmt.Sprintf("route %s dev %s proto %d\n", r.Route, r.Dev, r.Protocol))
+	}
+	slices.Sort(routes)
+	b.WriteString(strings.Join(routes, ""))
+	for _, p := range w.Profiles {
+		fmt.Fprintf(&b, "profile %s %s", p.ID, p.State)
+		if p.Trial {
+			b.WriteString(" trial")
+		}
+		if p.Unsaved {
+			b.WriteString(" unsaved")
+		}
+		if p.Tunnel.Mode != 0 {
+			fmt.Fprintf(&b, ": %s", strings.TrimPrefix(p.Tunnel.CreateCommand(), "nmgre create "))
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString(w.keptWorld.String())
+	return b.String()
+}
+
+func gRELinkParentName(g *kernel.GRELink, w *World) string {
+	for _, l := range w.links {
+		if l.Index == g.Parent {
+			return l.Name
+		}
+	}
+	return ""
+}
+
+// Apply does what NetworkManager does while the device stays: its MTU, addresses and routes.
+func (w *World) Apply(f *Profile) error {
+	l, t := w.Link(f.Device), f.Tunnel
+	if l == nil {
+		return nil
+	}
+	if g := l.GRE; f.Device != t.Name || g.Mode != t.Mode || g.Local != t.Local || g.Remote != t.Remote || g.TTL != t.TTL {
+		return &fault.Error{What: "Can't reapply changes to 'ip-tunnel' setting"}
+	}
+	l.MTU, l.Addresses = int(t.MTU), slices.Clone(t.Addresses)
+	w.Table = slices.DeleteFunc(w.Table, func(r Route) bool { return r.Dev == t.Name && r.Protocol == 4 })
+	w.addProfileRoutes(t)
+	return nil
+}
+
+// addProfileRoutes sets the routes that the profile holds.
+func (w *World) addProfileRoutes(t nm.Tunnel) {
+	for _, r := range t.RoutesOf(nm.OwnerProfile, nm.MinVersion) {
+		r = r.Clone()
+		if r.Metric == nil {
+			r.Metric = want.Ptr(uint32(networkManagerMetric))
+		}
+		w.Table = append(w.Table, Route{t.Name, kernel.HeldRoute{Route: r, Protocol: 4}})
+	}
+}
+
+// BringUp does what NetworkManager does: the link, its addresses, and the profile's routes.
+func (w *World) BringUp(f *Profile) error {
+	t := f.Tunnel
+	if w.Link(t.Name) != nil {
+		return &fault.Error{What: fmt.Sprintf("Device named '%s' already exists", t.Name)}
+	}
+	g := kernel.GRELink{Mode: t.Mode, Local: t.Local, Remote: t.Remote, InputKey: gre.CloneKey(t.InputKey), OutputKey: gre.CloneKey(t.OutputKey),
+		TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD, EncapLimit: cmp.Or(t.EncapLimit, 4), FlowLabel: t.FlowLabel, Flags: t.Flags}
+	if parent := w.Link(t.Parent); parent != nil {
+		g.Parent = parent.Index
+	}
+	for _, l := range w.links {
+		if o := l.GRE; o != nil && o.Mode == g.Mode && o.Local == g.Local && o.Remote == g.Remote && o.Parent == g.Parent && gre.SameKey(o.InputKey, g.InputKey) {
+			return &fault.Error{What: "the kernel refused the link: file exists"}
+		}
+	}
+	w.AddLink(kernel.Link{Name: t.Name, Kind: t.Mode.String(), Up: true, MTU: int(t.MTU), Addresses: slices.Clone(t.Addresses), GRE: &g})
+	w.addProfileRoutes(t)
+	f.State, f.Device, f.DeviceState = nm.StateActive, t.Name, "activated"
+	return nil
+}
+
+// BringDown takes the link away a moment later, and what is bound to it with it.
+func (w *World) BringDown(f *Profile) {
+	if f.Device != "" {
+		if l := w.Link(f.Device); l != nil {
+			l.Dying = 2
+		}
+	}
+	f.State, f.Device, f.DeviceState = nm.StateInactive, "", ""
+}
+
+func (w *World) RemoveLink(name string) {
+	w.links = slices.DeleteFunc(w.links, func(l *FakeLink) bool { return l.Name == name })
+	w.Table = slices.DeleteFunc(w.Table, func(r Route) bool {
+		return r.Dev == name || slices.ContainsFunc(r.Nexthops, func(hop routes.Nexthop) bool { return hop.Dev == name })
+	})
+}
+
+// Settle lets links that are on their way out be gone.
+func (w *World) Settle() {
+	for _, l := range slices.Clone(w.links) {
+		if l.Dying > 0 {
+			w.RemoveLink(l.Name)
+		}
+	}
+}
+
+// Find does what the kernel does: the table local, then the longest destination, then the lowest metric.
+func (w *World) Find(q kernel.Query) (kernel.Hop, error) {
+	if q.Dev != "" && w.Link(q.Dev) == nil {
+		return kernel.Hop{}, &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("there is no network device %q", q.Dev)}
+	}
+	if q.From.IsValid() && w.holder(q.From) == nil {
+		return kernel.Hop{}, &fault.Error{Kind: fault.ErrInvalid, What: "look up the route to " + q.To.String(), Err: fmt.Errorf("the source address %s is not on this host", q.From)}
+	}
+	if w.holder(q.To) != nil {
+		return kernel.Hop{Dev: "lo", Src: q.To, Match: routes.HostPrefix(q.To), MTU: w.Link("lo").MTU}, nil
+	}
+	best, found := Route{}, false
+	for _, r := range w.mainTable() {
+		better := !found || r.Dst.Bits() > best.Dst.Bits() || r.Dst.Bits() == best.Dst.Bits() && metricOf(r) < metricOf(best)
+		if r.Dst.Contains(q.To) && (q.Dev == "" || q.Dev == r.Dev) && better {
+			best, found = r, true
+		}
+	}
+	if !found {
+		return kernel.Hop{}, &fault.Error{Kind: fault.ErrUnreachable, What: "look up the route to " + q.To.String(), Err: errors.New("network is unreachable")}
+	}
+	hop := kernel.Hop{Dev: best.Dev, Via: best.Via, Src: q.From, Match: best.Dst, MTU: cmp.Or(int(best.MTU), w.Link(best.Dev).MTU)}
+	if !hop.Src.IsValid() {
+		hop.Src = w.source(best, q.To)
+	}
+	return hop, nil
+}
+
+func metricOf(r Route) uint32 {
+	if r.Metric == nil {
+		return 0
+	}
+	return *r.Metric
+}
+
+// mainTable lists the routes of table main by device, with the connected ones.
+func (w *World) mainTable() []Route {
+	var list []Route
+	for _, l := range w.links {
+		for _, a := range l.Addresses {
+			if l.Up && l.Name != "lo" {
+				list = append(list, Route{l.Name, kernel.HeldRoute{Route: routes.Route{Dst: a.Masked()}, Protocol: 2}})
+			}
+		}
+	}
+	for _, r := range w.Table {
+		if l := w.Link(r.Dev); r.TableOrMain() == routes.MainTable && l != nil && l.Up {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+func (w *World) holder(a netip.Addr) *FakeLink {
+	for _, l := range w.links {
+		if slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Addr() == a }) {
+			return l
+		}
+	}
+	return nil
+}
+
+// source is the address that the kernel would send from: the route's own, else the device's in whose network the next hop is.
+func (w *World) source(r Route, to netip.Addr) netip.Addr {
+	if r.Src.IsValid() {
+		return r.Src
+	}
+	next := r.Via
+	if !next.IsValid() {
+		next = to
+	}
+	var first netip.Addr
+	for _, a := range w.Link(r.Dev).Addresses {
+		if a.Contains(next) {
+			return a.Addr()
+		}
+		if !first.IsValid() && a.Addr().Is4() == to.Is4() {
+			first = a.Addr()
+		}
+	}
+	return first
+}

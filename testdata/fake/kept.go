@@ -1,0 +1,112 @@
+package fake
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"slices"
+	"strings"
+)
+
+// keptWorld is root's files and the forwarding half of the kernel, of a host that exists in memory only.
+type keptWorld struct {
+	Files      map[string]keep.Kept
+	before     map[string]bool
+	others     bool // the hook is called for other connections too
+	Hook       error
+	rules      []keep.Rule
+	forwarding map[string]bool
+	obstacles  []keep.Obstacle
+	FileErr    error // of reading the files, beside those that could be read
+}
+
+func newKeptWorld() keptWorld {
+	return keptWorld{Files: make(map[string]keep.Kept), forwarding: make(map[string]bool)}
+}
+
+// String prints what a command may change; a UUID is chosen at random.
+func (k *keptWorld) String() string {
+	var lines []string
+	for _, f := range k.Files {
+		lines = append(lines, fmt.Sprintf("file of %s: remote %s inner %v routes %v snat %v forward %v clamp %v pin %v\n",
+			f.Name, f.Remote, f.Inner, f.Routes, f.SNAT, f.Forward, f.ClampMSS, f.Pin))
+	}
+	for dev, on := range k.before {
+		lines = append(lines, fmt.Sprintf("before: %s forwarded %v\n", dev, on))
+	}
+	for dev, on := range k.forwarding {
+		if on {
+			lines = append(lines, "forwarding "+dev+"\n")
+		}
+	}
+	for _, r := range k.rules {
+		lines = append(lines, fmt.Sprintf("rule: %s\n", r.Summary()))
+	}
+	if k.others {
+		lines = append(lines, "the hook is called for other connections\n")
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "")
+}
+
+// Store is the process as a Store, whose Get and Delete are others than the profiles'.
+type Store struct{ *Process }
+
+func (s Store) Get(ctx context.Context, uuid string) (k keep.Kept, err error) {
+	if err := cmp.Or(s.call(ctx, "Read", func() error { return nil }), s.FileErr); err != nil {
+		return keep.Kept{}, err
+	}
+	k, ok := s.Files[uuid]
+	if !ok {
+		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
+	}
+	stamp := fmt.Sprint(k)
+	k = k.Clone()
+	k.Stamp = stamp
+	return k, nil
+}
+
+func (s Store) Put(ctx context.Context, k keep.Kept) (back func(context.Context) error, err error) {
+	old, there := s.Files[k.UUID]
+	stamp := keep.StampNone
+	if there {
+		stamp = fmt.Sprint(old)
+	}
+	write := func(k keep.Kept, keepHere bool) func() error {
+		return func() error {
+			if err := s.root("write"); err != nil {
+				return err
+			}
+			delete(s.Files, k.UUID)
+			if keepHere {
+				k.Stamp = ""
+				s.Files[k.UUID] = k.Clone()
+			}
+			return nil
+		}
+	}
+	if k.Stamp != "" && k.Stamp != stamp {
+		return nil, &fault.Error{Kind: fault.ErrChanged, What: "the file is another"}
+	}
+	back = func(ctx context.Context) error {
+		old.UUID = k.UUID
+		return s.call(ctx, "Write", write(old, there))
+	}
+	return back, s.call(ctx, "Write", write(k, !k.Empty()))
+}
+
+func (s Store) Delete(ctx context.Context, uuid string) error {
+	return s.call(ctx, "Erase", func() error {
+		if err := s.root("erase"); err != nil {
+			return err
+		}
+		delete(s.Files, uuid)
+		return nil
+	})
+}
+
+func (s Store) Watch(ctx context.Context, others bool) error {
+	return s.call(ctx, "Watch", func() error { s.others = others; return nil })
+}

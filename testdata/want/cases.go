@@ -1,0 +1,76 @@
+package want
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// SpecsOf reads the SPECs of a fixture: a line each, quoted where it could not be seen otherwise.
+func SpecsOf(input string) []string {
+	var specs []string
+	for line := range strings.Lines(input) {
+		line = strings.TrimSuffix(line, "\n")
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		if spec, err := strconv.Unquote(line); err == nil {
+			line = spec
+		}
+		specs = append(specs, line)
+	}
+	return specs
+}
+
+// Specs returns the SPECs of all fixtures.
+func Specs(t testing.TB, folder string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var specs []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		input, _, _ := strings.Cut(string(text), Rule+"\n")
+		specs = append(specs, SpecsOf(input)...)
+	}
+	return specs
+}
+
+// LongText is n lines with a route each, those of wrong excepted.
+func LongText(lead string, n int, wrong ...int) string {
+	var b strings.Builder
+	for i := 1; i <= n; i++ {
+		if slices.Contains(wrong, i) {
+			fmt.Fprintf(&b, "%snonsense%d\n", lead, i)
+			continue
+		}
+		fmt.Fprintf(&b, "%s10.%d.%d.0/24\n", lead, i>>8, i&255)
+	}
+	return b.String()
+}
+
+// A file of testdata/validate is one tunnel: a line for each of its fields, named as the flags of `nmgre create` are, a rule,
+// and what is wrong with it, or "valid".
+const Rule = "----------"
+
+// SplitQuoted takes a command line apart as a shell would, as far as single quotes go.
+func SplitQuoted(line string) []string {
+	var words []string
+	for i, part := range strings.Split(line, "'") {
+		if i%2 == 1 {
+			words = append(words, part)
+		} else {
+			words = append(words, strings.Fields(part)...)
+		}
+	}
+	return words
+}

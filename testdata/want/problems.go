@@ -1,0 +1,88 @@
+package want
+
+import (
+	"errors"
+	"fmt"
+	"nmgre/routes/fault"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Problems writes an error as a person sees it: the texts one below the other, each with its hints.
+func Problems(err error) string {
+	var b strings.Builder
+	for _, e := range Flatten(err) {
+		fmt.Fprintf(&b, "%s\n", e)
+		for _, hint := range fault.Hints(e) {
+			fmt.Fprintf(&b, "  hint: %s\n", hint)
+		}
+	}
+	return b.String()
+}
+
+// Flatten takes joined errors apart.
+func Flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		if _, single := err.(*fault.Error); !single {
+			var list []error
+			for _, e := range joined.Unwrap() {
+				list = append(list, Flatten(e)...)
+			}
+			return list
+		}
+	}
+	return []error{err}
+}
+
+var kinds = []struct {
+	name string
+	kind error
+}{
+	{"ErrInvalid", fault.ErrInvalid}, {"ErrNotFound", fault.ErrNotFound}, {"ErrNotPermitted", fault.ErrNotPermitted},
+	{"ErrNoNetworkManager", fault.ErrNoNetworkManager}, {"ErrUnsupported", fault.ErrUnsupported}, {"ErrTimeout", fault.ErrTimeout},
+	{"ErrExists", fault.ErrExists}, {"ErrUnreachable", fault.ErrUnreachable},
+}
+
+// Kinds names the sentinels that errors.Is finds in err.
+func Kinds(err error) string {
+	var names []string
+	for _, k := range kinds {
+		if errors.Is(err, k.kind) {
+			names = append(names, k.name)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// Fields names the fields that err is about, each once.
+func Fields(err error) []string {
+	var fields []string
+	fault.Walk(err, func(e *fault.Error) {
+		if e.Field != "" && !slices.Contains(fields, e.Field) {
+			fields = append(fields, e.Field)
+		}
+	})
+	return fields
+}
+
+// CheckProblems looks at what all problems have: a field, what was wrong, what would be right, and nothing that acts on a terminal.
+func CheckProblems(t *testing.T, err error) {
+	t.Helper()
+	for _, problem := range Flatten(err) {
+		var e *fault.Error
+		if !errors.As(problem, &e) || !errors.Is(problem, fault.ErrInvalid) || e.Field == "" || e.What == "" || e.Hint == "" {
+			t.Errorf("%q is not a complete problem: field %q, what %q, hint %q", problem, e.Field, e.What, e.Hint)
+			continue
+		}
+		if text := e.Error() + e.Hint; fault.Printable(text) != text {
+			t.Errorf("%q would act on a terminal", text)
+		}
+		if strings.Contains(e.Error()+e.Hint, "invalid ") || strings.Contains(e.Error()+e.Hint, "unknown") || strings.Contains(e.Error(), "%!") {
+			t.Errorf("%q %q shows what is not there", e.Error(), e.Hint)
+		}
+	}
+}
