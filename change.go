@@ -14,8 +14,8 @@ import (
 	"strconv"
 )
 
-// ChangeRoutes adds, replaces or deletes routes of a tunnel, which stays up meanwhile. All of it or nothing: what was done is taken back
-// when anything fails, the end of ctx included.
+// ChangeRoutes adds, replaces or deletes routes of a tunnel, which stays up meanwhile. All of it or
+// nothing: what was done is taken back when anything fails, the end of ctx included.
 func (h *Host) ChangeRoutes(ctx context.Context, name string, change plan.RouteChange) (plan.RouteChanged, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
@@ -32,7 +32,8 @@ func (h *Host) ChangeRoutes(ctx context.Context, name string, change plan.RouteC
 	}
 }
 
-// maxTries is how often a change is made anew because somebody else has changed the same tunnel meanwhile.
+// maxTries is how often a change is made anew because somebody else has changed the same tunnel
+// meanwhile.
 const maxTries = 5
 
 func (h *Host) changeRoutes(ctx context.Context, p nm.Profile, change plan.RouteChange) (plan.RouteChanged, error) {
@@ -47,8 +48,9 @@ func (h *Host) changeRoutes(ctx context.Context, p nm.Profile, change plan.Route
 	return c.Result, nil
 }
 
-// routeChangeApply makes the change, root's part before what is new in the profile, since the kernel may refuse it. A route that goes from the
-// profile to root has to be out of the way before: to the kernel it is the same one.
+// routeChangeApply makes the change, root's part before what is new in the profile, since the
+// kernel may refuse it. A route that goes from the profile to root has to be out of the way before:
+// to the kernel it is the same one.
 func routeChangeApply(c *plan.ChangePlan, ctx context.Context, h *Host) error {
 	from := c.Profile.Tunnel.Routes
 	to := c.Owned(nm.OwnerProfile, from)
@@ -81,7 +83,8 @@ func routeChangeApply(c *plan.ChangePlan, ctx context.Context, h *Host) error {
 	return nil
 }
 
-// routeChangeSettle puts back what is kept where NetworkManager has taken it along: before 1.56 it switches the IPv6 of a device off and on at every change.
+// routeChangeSettle puts back what is kept where NetworkManager has taken it along: before 1.56 it
+// switches the IPv6 of a device off and on at every change.
 func routeChangeSettle(c *plan.ChangePlan, ctx context.Context, h *Host, from, to []routes.Route) error {
 	inner := c.Profile.Tunnel.Addresses
 	v6 := slices.ContainsFunc(inner, func(p netip.Prefix) bool { return p.Addr().Is6() })
@@ -140,7 +143,8 @@ func routeChangeTakeBack(c *plan.ChangePlan, ctx context.Context, h *Host, state
 	return err
 }
 
-// routeChangeUnkeep takes back what root keeps of the change, and nothing that somebody else has changed since.
+// routeChangeUnkeep takes back what root keeps of the change, and nothing that somebody else has
+// changed since.
 func routeChangeUnkeep(c *plan.ChangePlan, ctx context.Context, h *Host) error {
 	for try := 1; ; try++ {
 		now, err := keep.Of(ctx, h.Store, c.Profile.UUID)
@@ -155,7 +159,8 @@ func routeChangeUnkeep(c *plan.ChangePlan, ctx context.Context, h *Host) error {
 	}
 }
 
-// merged returns the list now with what has been made of the list old turned into what is in the list wanted, where it is still that.
+// merged returns the list now with what has been made of the list old turned into what is in the
+// list wanted, where it is still that.
 func merged(now, old, wanted []routes.Route) []routes.Route {
 	if routes.EqualLists(now, old) {
 		return wanted
@@ -181,7 +186,8 @@ func merged(now, old, wanted []routes.Route) []routes.Route {
 	return out
 }
 
-// routeChangeRestore gives the profile its old routes, if it has those of one of the states, and not what somebody else has given it.
+// routeChangeRestore gives the profile its old routes, if it has those of one of the states, and
+// not what somebody else has given it.
 func routeChangeRestore(c *plan.ChangePlan, ctx context.Context, h *Host, states [][]routes.Route) error {
 	for _, state := range states {
 		err := routeChangeSetRoutes(c, ctx, h, state, c.Profile.Tunnel.Routes)
@@ -192,7 +198,8 @@ func routeChangeRestore(c *plan.ChangePlan, ctx context.Context, h *Host, states
 	return nil
 }
 
-// routeChangeIpCommands are the ip commands that do the same to the kernel's routes; none for very many.
+// routeChangeIpCommands are the ip commands that do the same to the kernel's routes; none for very
+// many.
 func routeChangeIpCommands(c *plan.ChangePlan) []string {
 	if len(c.Result.Routes) > keep.MaxRouteSteps {
 		return nil

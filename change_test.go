@@ -100,7 +100,8 @@ func TestChangeRoutesByAList(t *testing.T) {
 	w := fake.NewWorld()
 	fake.MustCreate(t, w, fake.Simple(t))
 	h := w.Start().Host()
-	w.Table = append(w.Table, fake.Route{Dev: "eth1", HeldRoute: kernel.HeldRoute{Route: routes.MustParseRoute("10.31.0.0/16"), Protocol: 3}}) // in the way of the second
+	// in the way of the second
+	w.Table = append(w.Table, fake.Route{Dev: "eth1", HeldRoute: kernel.HeldRoute{Route: routes.MustParseRoute("10.31.0.0/16"), Protocol: 3}})
 	list := plan.RouteChange{Op: plan.RouteAdd, Routes: specs(t, "10.30.0.0/16"+multi, "10.31.0.0/16"+multi, "10.32.0.0/16"+multi), Lines: []int{3, 7, 8}}
 	before := w.String()
 	if _, err := h.ChangeRoutes(t.Context(), "gre1", list); err == nil || !strings.Contains(err.Error(), "line 7: 10.31.0.0/16") || strings.Contains(err.Error(), "line 8") {
@@ -158,7 +159,8 @@ func faultyChange(t *testing.T, inject func(p *fake.Process, cancel func())) (p 
 	return p, before, err
 }
 
-// Whatever fails at whichever call, the routes are afterwards what they were, or all of them are there; and an error says which.
+// Whatever fails at whichever call, the routes are afterwards what they were, or all of them are
+// there; and an error says which.
 func TestChangeRoutesFaults(t *testing.T) {
 	complete, _, err := faultyChange(t, func(*fake.Process, func()) {})
 	if err != nil {
@@ -200,7 +202,8 @@ func TestChangeRoutesFaults(t *testing.T) {
 	}
 }
 
-// A process that is killed while it changes routes leaves a host on which the next command makes whole what root's files say.
+// A process that is killed while it changes routes leaves a host on which the next command makes
+// whole what root's files say.
 func TestChangeRoutesKilled(t *testing.T) {
 	complete, _, err := faultyChange(t, func(*fake.Process, func()) {})
 	if err != nil {
@@ -230,7 +233,8 @@ func TestChangeRoutesKilled(t *testing.T) {
 	})
 }
 
-// Two who change the routes of one tunnel at the same moment: neither's change is lost, whoever is in front.
+// Two who change the routes of one tunnel at the same moment: neither's change is lost, whoever is
+// in front.
 func TestChangeRoutesTwoAtOnce(t *testing.T) {
 	for i := range 14 {
 		for j := range 14 {

@@ -10,9 +10,10 @@ import (
 	"nmgre/routes/keep"
 )
 
-// Plan decides everything about the tunnel that is wanted, and checks that this host can have it. It changes nothing.
-// Its errors are of the kind [ErrInvalid] for the request's own faults, joined when there are several; [ErrUnsupported],
-// [ErrNotPermitted] and [ErrNoNetworkManager] for the host's.
+// Plan decides everything about the tunnel that is wanted, and checks that this host can have it.
+// It changes nothing. Its errors are of the kind [ErrInvalid] for the request's own faults, joined
+// when there are several; [ErrUnsupported], [ErrNotPermitted] and [ErrNoNetworkManager] for the
+// host's.
 func (h *Host) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
 	if err := want.Validate(); err != nil {
 		return plan.Plan{}, err
@@ -31,9 +32,10 @@ type Created struct {
 	Report verify.Report
 }
 
-// Create carries out a plan: all of it or none of it. Whatever fails, the end of ctx included, what was done is taken back before
-// Create returns the error; a silent far end is no failure. A process that is killed in the middle leaves a profile in memory
-// that is marked, and the next method that reads the profiles removes it.
+// Create carries out a plan: all of it or none of it. Whatever fails, the end of ctx included, what
+// was done is taken back before Create returns the error; a silent far end is no failure. A process
+// that is killed in the middle leaves a profile in memory that is marked, and the next method that
+// reads the profiles removes it.
 func (h *Host) Create(ctx context.Context, planned plan.Plan, opts CreateOptions) (Created, error) {
 	t := planned.Tunnel
 	uuid := nm.NewUUID()
@@ -92,14 +94,16 @@ func (tx *transaction) commands(id string) []string {
 	return plan.CommandsOf(tx.plan.Steps, func(of string) bool { return of == id })
 }
 
-// claim makes sure that of two who make the same name at the same moment only one goes on: the one whose profile NetworkManager
-// got first. Each looks after it has added its own, so that the later one sees the earlier one's always.
+// claim makes sure that of two who make the same name at the same moment only one goes on: the one
+// whose profile NetworkManager got first. Each looks after it has added its own, so that the later
+// one sees the earlier one's always.
 func (tx *transaction) claim(ctx context.Context) error {
 	alone, err := tx.alone(ctx)
 	if alone || err != nil {
 		return err
 	}
-	profiles, err := tx.host.profiles(ctx) // without those of the dead, whose links would be in the way
+	// without those of the dead, whose links would be in the way
+	profiles, err := tx.host.profiles(ctx)
 	if err != nil {
 		return err
 	}
@@ -173,8 +177,8 @@ func (tx *transaction) asActivated() nm.Profile {
 	return nm.Profile{UUID: tx.uuid, ID: t.Name, Tunnel: t, State: nm.StateActive, Device: t.Name, DeviceState: "activated", Unsaved: true, Trial: true}
 }
 
-// check verifies the tunnel before it is kept. That the far end is silent is a warning: the first end of a tunnel is made before
-// the second.
+// check verifies the tunnel before it is kept. That the far end is silent is a warning: the first
+// end of a tunnel is made before the second.
 func (tx *transaction) check(ctx context.Context, opts CreateOptions) (verify.Report, error) {
 	report, err := tx.host.verifyProfile(ctx, tx.asActivated(), verify.Settings{Probe: !opts.NoProbe, BeforeSave: true, Want: &tx.tunnel, Kept: tx.keptNow()})
 	if err != nil {

@@ -64,7 +64,8 @@ func TestPlanAndCreate(t *testing.T) {
 				t.Fatal(err)
 			}
 			verdict := verify.Pass
-			if !planned.Tunnel.PeerAddress.IsValid() { // nothing can be proved of a far end without a known address
+			// nothing can be proved of a far end without a known address
+			if !planned.Tunnel.PeerAddress.IsValid() {
 				verdict = verify.Warn
 			}
 			if created.Report.Verdict != verdict || created.Status.State != nm.StateActive || created.Status.Link == nil || created.Status.Trial {
@@ -97,7 +98,8 @@ func added(before, after string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// Each tunnel is made, taken down, brought up and removed: the host is then what it was, byte for byte.
+// Each tunnel is made, taken down, brought up and removed: the host is then what it was, byte for
+// byte.
 func TestLifecycle(t *testing.T) {
 	names, tunnels, _ := wanted(t)
 	for _, name := range names {
@@ -145,7 +147,8 @@ func worldRoutesOf(w *fake.World, dev string) (list []fake.Route) {
 	return list
 }
 
-// From every tunnel to every other: both are made, the first is removed, then the second; each step leaves the other one alone.
+// From every tunnel to every other: both are made, the first is removed, then the second; each step
+// leaves the other one alone.
 func TestTransitions(t *testing.T) {
 	names, tunnels, _ := wanted(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -205,7 +208,8 @@ func TestCreateCalls(t *testing.T) {
 	}
 }
 
-// faultyCreate makes the simple tunnel on a fresh host, with a fault in it. It returns the calls, and the states before and after.
+// faultyCreate makes the simple tunnel on a fresh host, with a fault in it. It returns the calls,
+// and the states before and after.
 func faultyCreate(t *testing.T, inject func(p *fake.Process, cancel func())) (p *fake.Process, before string, created nmgre.Created, events []nmgre.Event, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -225,8 +229,8 @@ func faultyCreate(t *testing.T, inject func(p *fake.Process, cancel func())) (p 
 	return p, before, created, events, err
 }
 
-// Whatever fails at whichever call, the host is afterwards what it was, and the error says what it was. From the moment when the
-// profile is saved the tunnel is there, whatever fails.
+// Whatever fails at whichever call, the host is afterwards what it was, and the error says what it
+// was. From the moment when the profile is saved the tunnel is there, whatever fails.
 func TestCreateFaults(t *testing.T) {
 	calls := createCalls(t)
 	saved := slices.Index(calls, "Save")
@@ -306,8 +310,8 @@ func TestCreateFaults(t *testing.T) {
 	}
 }
 
-// tolerated says whether create goes on when a call fails: a far end that could not be probed is a warning, so is a hook that is
-// missing, and what is up is known without NetworkManager.
+// tolerated says whether create goes on when a call fails: a far end that could not be probed is a
+// warning, so is a hook that is missing, and what is up is known without NetworkManager.
 func tolerated(call string, err error) bool {
 	return call == "Probe" || call == "HookMissing" || call == "List" && errors.Is(err, fault.ErrNoNetworkManager)
 }
@@ -315,7 +319,8 @@ func tolerated(call string, err error) bool {
 // keepCalls are those by which what was kept is taken back.
 var keepCalls = []string{"Lock", "Read", "Write", "Erase", "All", "List", "Get", "Watch", "Remembered", "Remember", "Forwarding", "SetForwarding", "SetRules", "SyncRoutes"}
 
-// checkEvents looks at what was told: every step by its name, the failed one with its error, the undo last.
+// checkEvents looks at what was told: every step by its name, the failed one with its error, the
+// undo last.
 func checkEvents(t *testing.T, at string, events []nmgre.Event) {
 	t.Helper()
 	for i, e := range events {
@@ -395,7 +400,8 @@ func TestCreateComesUpWrong(t *testing.T) {
 	}
 }
 
-// While NetworkManager is away the undo waits for it; after half a minute it gives up and says what that means.
+// While NetworkManager is away the undo waits for it; after half a minute it gives up and says what
+// that means.
 func TestUndoGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
@@ -425,7 +431,8 @@ func TestUndoGivesUp(t *testing.T) {
 	})
 }
 
-// If the answer to the last step is lost and NetworkManager stays away, nobody knows whether the tunnel is kept: the hint says so.
+// If the answer to the last step is lost and NetworkManager stays away, nobody knows whether the
+// tunnel is kept: the hint says so.
 func TestUndoGivesUpAfterSave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, _, _, err := faultyCreate(t, func(p *fake.Process, _ func()) {
@@ -445,7 +452,8 @@ func TestUndoGivesUpAfterSave(t *testing.T) {
 	})
 }
 
-// kill -9 at every call, before it and after it: whatever the next command is, the host then has all of the tunnel or nothing.
+// kill -9 at every call, before it and after it: whatever the next command is, the host then has
+// all of the tunnel or nothing.
 func TestCreateKilled(t *testing.T) {
 	calls := createCalls(t)
 	empty, complete := fake.NewWorld(), fake.NewWorld()
@@ -503,7 +511,8 @@ func TestCreateKilled(t *testing.T) {
 	}
 }
 
-// One who was killed is in nobody's way, not even of one who has planned before and makes the same name now.
+// One who was killed is in nobody's way, not even of one who has planned before and makes the same
+// name now.
 func TestCreateAfterKilled(t *testing.T) {
 	calls := createCalls(t)
 	complete := fake.NewWorld()
@@ -529,7 +538,8 @@ func TestCreateAfterKilled(t *testing.T) {
 	})
 }
 
-// What an interrupted nmgre left behind and cannot be removed is told, and does not stop the command.
+// What an interrupted nmgre left behind and cannot be removed is told, and does not stop the
+// command.
 func TestAbandonedCannotBeRemoved(t *testing.T) {
 	w := fake.NewWorld()
 	w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "gre1", Tunnel: fake.Simple(t), State: nm.StateInactive, Trial: true, Abandoned: true, Unsaved: true})
@@ -563,7 +573,8 @@ func TestTrialOfTheLivingIsLeftAlone(t *testing.T) {
 	want.Same(t, "the host", w.String(), before)
 }
 
-// Nor does one stop a create that may not be removed, as long as its name is the only thing that it has.
+// Nor does one stop a create that may not be removed, as long as its name is the only thing that it
+// has.
 func TestClaimBesideAbandoned(t *testing.T) {
 	p := fake.NewWorld().Start()
 	plan, err := p.Host().Plan(t.Context(), fake.Simple(t))
@@ -582,8 +593,8 @@ func TestClaimBesideAbandoned(t *testing.T) {
 	}
 }
 
-// Two who make the same name at the same moment, in every order of their calls: exactly one wins, the other one hears why, and
-// what is left is one whole tunnel.
+// Two who make the same name at the same moment, in every order of their calls: exactly one wins,
+// the other one hears why, and what is left is one whole tunnel.
 func TestTwoCreateTheSameName(t *testing.T) {
 	one, two := fake.Simple(t), fake.Simple(t)
 	two.Remote, two.Addresses, two.Routes = want.Addr("100.0.3.100"), want.CIDRs("172.17.0.1/30"), []routes.Route{routes.MustParseRoute("10.10.3.0/24")}
@@ -630,7 +641,8 @@ func TestTwoCreateTheSameName(t *testing.T) {
 	})
 }
 
-// Two who leave the name to nmgre: the one who comes too late hears that it may try again, and gets the next name then.
+// Two who leave the name to nmgre: the one who comes too late hears that it may try again, and gets
+// the next name then.
 func TestTwoCreateWithoutNames(t *testing.T) {
 	one, two := fake.Simple(t), fake.Simple(t)
 	one.Name, two.Name = "", ""
@@ -661,7 +673,8 @@ func TestTwoCreateWithoutNames(t *testing.T) {
 	})
 }
 
-// An interruption that no call notices stops the work before the next step; after the last one it comes too late.
+// An interruption that no call notices stops the work before the next step; after the last one it
+// comes too late.
 func TestCreateInterruptedBetweenSteps(t *testing.T) {
 	calls := createCalls(t)
 	complete := fake.NewWorld()
@@ -725,7 +738,8 @@ func TestCreateProfileVanishes(t *testing.T) {
 	})
 }
 
-// Taking back can fail for good too: the error says both, and the next command clears up what is left.
+// Taking back can fail for good too: the error says both, and the next command clears up what is
+// left.
 func TestUndoFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, f := range []fake.Fault{{Err: fake.ErrBroken}, {Kill: true}, {Kill: true, After: true}} {
@@ -759,7 +773,8 @@ func TestUndoFails(t *testing.T) {
 	})
 }
 
-// Two who make different names between the same ends at the same moment: the kernel takes one of them, and the other leaves nothing behind.
+// Two who make different names between the same ends at the same moment: the kernel takes one of
+// them, and the other leaves nothing behind.
 func TestTwoCreateTheSameEnds(t *testing.T) {
 	one, two := fake.Simple(t), fake.Simple(t)
 	one.Routes, two.Routes = nil, nil

@@ -12,12 +12,14 @@ import (
 	"time"
 )
 
-// PlanEdit decides what an edit does, and checks that this host can have the result. change gets the tunnel as it is, with what root keeps,
-// and makes of it what is wanted; what it leaves alone stays. Nothing is changed on the host.
+// PlanEdit decides what an edit does, and checks that this host can have the result. change gets
+// the tunnel as it is, with what root keeps, and makes of it what is wanted; what it leaves alone
+// stays. Nothing is changed on the host.
 //
-// What follows from what is changed follows along: the far end's inner address where it had followed from the tunnel's own, routes by way
-// of it, and the MTU where it was what the way to the far end leaves. Its errors are those of [Host.Plan], about what is changed
-// only: what was wrong before is no reason to refuse.
+// What follows from what is changed follows along: the far end's inner address where it had
+// followed from the tunnel's own, routes by way of it, and the MTU where it was what the way to the
+// far end leaves. Its errors are those of [Host.Plan], about what is changed only: what was wrong
+// before is no reason to refuse.
 func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel) error) (plan.EditPlan, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
@@ -32,8 +34,9 @@ func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 // EditOptions say how an edit is carried out.
 type EditOptions struct {
 	NoProbe bool // the far end is not probed
-	// Confirm, if it is set, is asked when everything is applied and verified, and nothing is on disk yet. Unless it returns nil, everything is
-	// put back, and Edit returns its error. It has to end when its context does.
+	// Confirm, if it is set, is asked when everything is applied and verified, and nothing is on
+	// disk yet. Unless it returns nil, everything is put back, and Edit returns its error. It has
+	// to end when its context does.
 	Confirm func(ctx context.Context, applied verify.Report) error
 }
 
@@ -43,11 +46,13 @@ type Edited struct {
 	Report verify.Report // empty if the tunnel is down
 }
 
-// Edit carries out the plan of an edit: all of it or none of it. Whatever fails, the end of ctx included, the profile, what root keeps and
-// the device are put back as they were before Edit returns the error; and if the tunnel was up, it is again. A silent far end is no failure.
+// Edit carries out the plan of an edit: all of it or none of it. Whatever fails, the end of ctx
+// included, the profile, what root keeps and the device are put back as they were before Edit
+// returns the error; and if the tunnel was up, it is again. A silent far end is no failure.
 //
-// Until everything is verified, and confirmed where that is asked for, the change of the profile is in memory only: what a process that is
-// killed leaves behind, [Host.Verify] shows as not being on disk, and a reboot brings back the profile as it was.
+// Until everything is verified, and confirmed where that is asked for, the change of the profile is
+// in memory only: what a process that is killed leaves behind, [Host.Verify] shows as not being on
+// disk, and a reboot brings back the profile as it was.
 func (h *Host) Edit(ctx context.Context, planned plan.EditPlan, opts EditOptions) (Edited, error) {
 	if len(planned.Changes) == 0 {
 		status, err := h.status(ctx, planned.Profile.UUID)
@@ -73,10 +78,11 @@ type edit struct {
 	host *Host
 	plan plan.EditPlan
 
-	failed  map[string]bool             // the checks that failed before
-	back    func(context.Context) error // puts the profile back; nil as long as nothing of it is changed
-	applied bool                        // the device may run with something else than before
-	keeping bool                        // root may keep something else than before
+	failed map[string]bool // the checks that failed before
+	// puts the profile back; nil as long as nothing of it is changed
+	back    func(context.Context) error
+	applied bool // the device may run with something else than before
+	keeping bool // root may keep something else than before
 }
 
 func (e *edit) carryOut(ctx context.Context, opts EditOptions) (report verify.Report, err error) {
@@ -109,7 +115,8 @@ func (e *edit) carryOut(ctx context.Context, opts EditOptions) (report verify.Re
 	return report, nil
 }
 
-// takes says whether the edit has that step. What root keeps is looked after whenever the device was changed.
+// takes says whether the edit has that step. What root keeps is looked after whenever the device
+// was changed.
 func (e *edit) takes(id string) bool {
 	if id == "" {
 		return true
@@ -125,7 +132,8 @@ func (e *edit) takes(id string) bool {
 	return false
 }
 
-// commands are those of the plan's steps with that ID; all that concern what root keeps belong to one step.
+// commands are those of the plan's steps with that ID; all that concern what root keeps belong to
+// one step.
 func (e *edit) commands(id string) []string {
 	return plan.CommandsOf(e.plan.Steps, func(of string) bool { return of == id || id == plan.StepRoute && plan.KeptStep(of) })
 }
@@ -148,7 +156,8 @@ func (e *edit) confirmName(opts EditOptions) string {
 	return "asked whether to keep it"
 }
 
-// look makes sure that the tunnel is what the plan was made for, and notes what is wrong with it already.
+// look makes sure that the tunnel is what the plan was made for, and notes what is wrong with it
+// already.
 func (e *edit) look(ctx context.Context) error {
 	h, planned := e.host, e.plan
 	p, err := h.Profiles.Get(ctx, planned.Profile.UUID)
@@ -174,7 +183,8 @@ func (e *edit) look(ctx context.Context) error {
 	return err
 }
 
-// nameFree makes sure that a new name is still free: what has it then is not the tunnel's, and is not to be waited for.
+// nameFree makes sure that a new name is still free: what has it then is not the tunnel's, and is
+// not to be waited for.
 func (e *edit) nameFree(ctx context.Context) error {
 	name := e.plan.After.Name
 	if name == e.plan.Before.Name {
@@ -195,7 +205,8 @@ func (e *edit) down(ctx context.Context, uuid string) error {
 	return e.host.waitGone(ctx, e.plan.Profile.Device)
 }
 
-// keep has root keep what it shall. Where that is what it keeps already, the kernel has to get it again, since the link is another one.
+// keep has root keep what it shall. Where that is what it keeps already, the kernel has to get it
+// again, since the link is another one.
 func (e *edit) keep(ctx context.Context) error {
 	if !e.plan.KeptDiffers() {
 		return e.host.converge(ctx, e.after())
@@ -284,7 +295,8 @@ func (e *edit) putBack(ctx context.Context) error {
 	return err
 }
 
-// restore has the device run with the old profile: as it is, if that is possible, else by a link made anew.
+// restore has the device run with the old profile: as it is, if that is possible, else by a link
+// made anew.
 func (e *edit) restore(ctx context.Context) error {
 	h, before := e.host, e.plan.Profile
 	p, err := h.Profiles.Get(ctx, before.UUID)

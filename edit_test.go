@@ -113,7 +113,8 @@ func editText(p plan.EditPlan) string {
 	return uuidPattern.ReplaceAllString(b.String(), "UUID")
 }
 
-// What is planned for each edit, and what differs on the host when it was done. A tunnel that stays up keeps its link.
+// What is planned for each edit, and what differs on the host when it was done. A tunnel that stays
+// up keeps its link.
 func TestEdit(t *testing.T) {
 	for _, e := range edits {
 		t.Run(e.name, func(t *testing.T) {
@@ -254,7 +255,8 @@ func TestEditRefused(t *testing.T) {
 func TestEditOfWhatIsWrong(t *testing.T) {
 	w := fake.NewWorld()
 	fake.MustCreate(t, w, fake.Simple(t))
-	w.AddLink(kernel.Link{Name: "br0", Up: true, MTU: 1500, Addresses: want.CIDRs("172.16.0.9/24", "10.10.2.1/24")}) // overlaps, and is the route's network
+	// overlaps, and is the route's network
+	w.AddLink(kernel.Link{Name: "br0", Up: true, MTU: 1500, Addresses: want.CIDRs("172.16.0.9/24", "10.10.2.1/24")})
 	w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "other", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre1"}})
 	w.Link("eth0").Addresses = nil // the way to the far end is gone
 	h := w.Start().Host()
@@ -276,7 +278,8 @@ func TestPlanEditOwnError(t *testing.T) {
 	}
 }
 
-// A default route that is in the tunnel does not lead the packets to a new far end astray: the new one is pinned instead.
+// A default route that is in the tunnel does not lead the packets to a new far end astray: the new
+// one is pinned instead.
 func TestEditPeerUnderDefaultRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := fake.NewWorld()
@@ -319,7 +322,8 @@ func faultyEdit(t *testing.T, e edited, inject func(p *fake.Process, cancel func
 	return p, before, err
 }
 
-// Whatever fails at whichever call, the host is afterwards what it was, and the tunnel is up if it was: or all is done, and no error is told.
+// Whatever fails at whichever call, the host is afterwards what it was, and the tunnel is up if it
+// was: or all is done, and no error is told.
 func TestEditFaults(t *testing.T) {
 	away := &fault.Error{Kind: fault.ErrNoNetworkManager, What: "the bus is gone"}
 	for _, test := range []struct {
@@ -458,7 +462,8 @@ func TestEditSilentFarEnd(t *testing.T) {
 	})
 }
 
-// Confirming is asked for when everything is applied, and nothing is on disk yet; without it everything is put back.
+// Confirming is asked for when everything is applied, and nothing is on disk yet; without it
+// everything is put back.
 func TestEditConfirm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, e := range edits {

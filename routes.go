@@ -65,8 +65,8 @@ func profileSlot(r routes.Route) routes.Slot {
 	return s
 }
 
-// heldBy returns the slots of those routes into the tunnel's device that go where one of the profile's does, each with its metric and
-// without.
+// heldBy returns the slots of those routes into the tunnel's device that go where one of the
+// profile's does, each with its metric and without.
 func (h *Host) heldBy(ctx context.Context, p nm.Profile) (map[routes.Slot]bool, error) {
 	held := make(map[routes.Slot]bool)
 	if p.Device == "" || len(p.Tunnel.Routes) == 0 {

@@ -19,11 +19,13 @@ type Status struct {
 	nm.Profile
 	Link *kernel.Link // nil when there is none
 	Kept keep.Kept    // what root keeps for it; empty if nothing
-	// KeptErr says why that cannot be told, or that what is kept will not come back by itself; nil if all is well.
+	// KeptErr says why that cannot be told, or that what is kept will not come back by itself; nil
+	// if all is well.
 	KeptErr error
 }
 
-// profiles lists all profiles, after it has removed what killed processes and others have left behind.
+// profiles lists all profiles, after it has removed what killed processes and others have left
+// behind.
 func (h *Host) profiles(ctx context.Context) ([]nm.Profile, error) {
 	list, err := h.Profiles.List(ctx)
 	if err != nil {
@@ -46,7 +48,8 @@ func (h *Host) profiles(ctx context.Context) ([]nm.Profile, error) {
 	return kept, nil
 }
 
-// sweep has what is kept for profiles that are gone removed, where the caller is root. That it fails is no failure of what was asked for.
+// sweep has what is kept for profiles that are gone removed, where the caller is root. That it
+// fails is no failure of what was asked for.
 func (h *Host) sweep(ctx context.Context, profiles []nm.Profile) {
 	if !h.Kernel.CanChange() {
 		return
@@ -111,8 +114,8 @@ func compareNames(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// Find returns the tunnel that has name as its UUID, its interface's name or its profile's name, in this order.
-// The error is an [ErrNotFound], or an [ErrInvalid] if several have it.
+// Find returns the tunnel that has name as its UUID, its interface's name or its profile's name, in
+// this order. The error is an [ErrNotFound], or an [ErrInvalid] if several have it.
 func (h *Host) Find(ctx context.Context, name string) (nm.Profile, error) {
 	if h.Listed && keep.IsUUID(name) {
 		if p, err := h.Profiles.Get(ctx, name); err == nil && p.Tunnel.Mode != 0 || err != nil && !errors.Is(err, fault.ErrNotFound) {
@@ -227,8 +230,9 @@ func (h *Host) own(ctx context.Context, name string) (nm.Profile, error) {
 	return p, err
 }
 
-// FarEnd returns the tunnel as its other end has to make it. Its routes lead to this host's own networks: those of its other
-// devices, but for the one by which the far end is reached, and but for tunnels.
+// FarEnd returns the tunnel as its other end has to make it. Its routes lead to this host's own
+// networks: those of its other devices, but for the one by which the far end is reached, and but
+// for tunnels.
 func (h *Host) FarEnd(ctx context.Context, t nm.Tunnel) (nm.Tunnel, error) {
 	links, err := h.Kernel.Links(ctx)
 	if err != nil {

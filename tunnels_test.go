@@ -19,7 +19,8 @@ import (
 	"time"
 )
 
-// several is a host with tunnels of all states, and with names that are easily taken for one another.
+// several is a host with tunnels of all states, and with names that are easily taken for one
+// another.
 func several(t *testing.T) *fake.World {
 	t.Helper()
 	w := fake.NewWorld()
@@ -112,7 +113,8 @@ func TestFindAmongMany(t *testing.T) {
 	}
 }
 
-// A screen that has listed the tunnels asks for the one that is looked at, not for all of them each time.
+// A screen that has listed the tunnels asks for the one that is looked at, not for all of them each
+// time.
 func TestFindWhatIsListed(t *testing.T) {
 	w := several(t)
 	p := w.Start()
@@ -304,7 +306,8 @@ func TestLinkThatStays(t *testing.T) {
 	})
 }
 
-// The far end's routes lead to this host's own networks, not to the underlay's and not into tunnels.
+// The far end's routes lead to this host's own networks, not to the underlay's and not into
+// tunnels.
 func TestHostFarEnd(t *testing.T) {
 	w := fake.NewWorld()
 	w.AddLink(kernel.Link{Name: "eth2", Up: false, Addresses: want.CIDRs("10.11.0.1/24")})

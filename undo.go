@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// undo takes everything back after cause. Deleting the profile takes its link along, and with the link its addresses and routes.
-// While NetworkManager is away (it was restarted, or the bus was), it waits for it.
+// undo takes everything back after cause. Deleting the profile takes its link along, and with the
+// link its addresses and routes. While NetworkManager is away (it was restarted, or the bus was),
+// it waits for it.
 func (tx *transaction) undo(ctx context.Context, cause error) error {
 	cause = fault.Ended(ctx, cause)
 	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
@@ -33,8 +34,9 @@ func (tx *transaction) undo(ctx context.Context, cause error) error {
 	return errors.Join(cause, &fault.Error{What: "could not take back everything", Err: err, Hint: hint})
 }
 
-// takeBack removes everything that the transaction may have made. Root removes what is kept first. For others the hook does it when the
-// profile is gone, so that nobody has to be asked for root's rights.
+// takeBack removes everything that the transaction may have made. Root removes what is kept first.
+// For others the hook does it when the profile is gone, so that nobody has to be asked for root's
+// rights.
 func (tx *transaction) takeBack(ctx context.Context) error {
 	h := tx.host
 	var err error
@@ -48,7 +50,8 @@ func (tx *transaction) takeBack(ctx context.Context) error {
 	return err
 }
 
-// forgetOrphan sees to it that nothing is kept for a profile that is gone: the hook removes it; where it does not, the Keeper does.
+// forgetOrphan sees to it that nothing is kept for a profile that is gone: the hook removes it;
+// where it does not, the Keeper does.
 func (h *Host) forgetOrphan(ctx context.Context, uuid string) error {
 	waiting, cancel := context.WithTimeout(ctx, orphanTimeout)
 	defer cancel()

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// Up brings a tunnel up and returns when its addresses are set and what is kept for it is in the kernel. If it does not come up, it is
-// taken down again.
+// Up brings a tunnel up and returns when its addresses are set and what is kept for it is in the
+// kernel. If it does not come up, it is taken down again.
 func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
@@ -32,10 +32,12 @@ func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	return p, h.converge(ctx, p)
 }
 
-// Down takes a tunnel down and returns when its link is gone. Its profile stays, and so does what is kept for it.
+// Down takes a tunnel down and returns when its link is gone. Its profile stays, and so does what
+// is kept for it.
 func (h *Host) Down(ctx context.Context, name string) (nm.Profile, error) {
 	p, err := h.own(ctx, name)
-	if err != nil || p.State == nm.StateInactive && p.Device == "" { // one that is on its way down has a device still
+	// one that is on its way down has a device still
+	if err != nil || p.State == nm.StateInactive && p.Device == "" {
 		return p, err
 	}
 	err = h.step(ctx, Event{What: "took it down", Commands: nm.NmcliCommand("down", p.UUID), Detail: true}, func() error {
@@ -50,8 +52,8 @@ func (h *Host) Down(ctx context.Context, name string) (nm.Profile, error) {
 	return p, h.converge(ctx, p)
 }
 
-// converge sees to it that the kernel has what is kept, after a tunnel has come up or gone down. Where the hook does it, a caller without
-// root leaves it to the hook.
+// converge sees to it that the kernel has what is kept, after a tunnel has come up or gone down.
+// Where the hook does it, a caller without root leaves it to the hook.
 func (h *Host) converge(ctx context.Context, p nm.Profile) error {
 	uuids, err := h.Store.UUIDs(ctx)
 	if err != nil || len(uuids) == 0 {
@@ -70,7 +72,8 @@ func (h *Host) converge(ctx context.Context, p nm.Profile) error {
 	return err
 }
 
-// Delete removes a tunnel: what is kept for it, its profile, and with it its link, addresses and routes.
+// Delete removes a tunnel: what is kept for it, its profile, and with it its link, addresses and
+// routes.
 func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {

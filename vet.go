@@ -13,10 +13,11 @@ import (
 	"slices"
 )
 
-// Vet looks at what somebody who is not root wants to have kept, believing nothing of it, and returns it as [LocalKeeper.Keep] may take
-// it. It is for a tunnel that NetworkManager holds, and whatever could be known by looking is what was looked up. What root has kept for
-// the tunnel before may stay, though the host has changed since. Errors are [ErrInvalid], [ErrNotPermitted] for what root alone may want, and
-// those of looking at the host.
+// Vet looks at what somebody who is not root wants to have kept, believing nothing of it, and
+// returns it as [LocalKeeper.Keep] may take it. It is for a tunnel that NetworkManager holds, and
+// whatever could be known by looking is what was looked up. What root has kept for the tunnel
+// before may stay, though the host has changed since. Errors are [ErrInvalid], [ErrNotPermitted]
+// for what root alone may want, and those of looking at the host.
 func Vet(ctx context.Context, l nm.System, k keep.Kept) (keep.Kept, error) {
 	v := vetting{kept: k.Clone()}
 	if err := v.itself(); err != nil {
@@ -35,7 +36,8 @@ func Vet(ctx context.Context, l nm.System, k keep.Kept) (keep.Kept, error) {
 	return v.kept, nil
 }
 
-// maxVetted is how many SNAT rules, and inner networks, somebody who is not root can have kept for a tunnel. Each is compared with all others.
+// maxVetted is how many SNAT rules, and inner networks, somebody who is not root can have kept for
+// a tunnel. Each is compared with all others.
 const maxVetted = 1000
 
 // vetting is a request while it is looked at.
@@ -82,7 +84,8 @@ func (v *vetting) look(ctx context.Context, l nm.System) error {
 	return v.lookAtTunnels(ctx, l)
 }
 
-// lookAtTunnels notes which devices are tunnels: those that are there, and those of profiles that are down.
+// lookAtTunnels notes which devices are tunnels: those that are there, and those of profiles that
+// are down.
 func (v *vetting) lookAtTunnels(ctx context.Context, l nm.System) error {
 	profiles, err := l.Profiles.List(ctx)
 	v.tunnels = make(map[string]bool)
@@ -99,7 +102,8 @@ func (v *vetting) lookAtTunnels(ctx context.Context, l nm.System) error {
 	return err
 }
 
-// tunnel refuses what is about something else than the profile's tunnel. What the profile says is put into the place of what was said.
+// tunnel refuses what is about something else than the profile's tunnel. What the profile says is
+// put into the place of what was said.
 func (v *vetting) tunnel() []*fault.Error {
 	const hint = "the tunnel may have been changed at this moment: try again"
 	k, p := &v.kept, v.profile
@@ -120,7 +124,8 @@ func (v *vetting) tunnel() []*fault.Error {
 	return nil
 }
 
-// sameNetworks says whether two lists have the same networks: NetworkManager may have told them in another order.
+// sameNetworks says whether two lists have the same networks: NetworkManager may have told them in
+// another order.
 func sameNetworks[T comparable](a, b []T) bool {
 	subset := func(a, b []T) bool {
 		return !slices.ContainsFunc(a, func(n T) bool { return !slices.Contains(b, n) })
@@ -161,7 +166,8 @@ func (v *vetting) sources() []*fault.Error {
 	return problems
 }
 
-// routes refuses routes that are none, that the profile is the place for, or that do not lead into the tunnel.
+// routes refuses routes that are none, that the profile is the place for, or that do not lead into
+// the tunnel.
 func (v *vetting) routes() []*fault.Error {
 	t := v.profile.Tunnel.Clone()
 	t.Routes = v.kept.Routes
@@ -182,7 +188,8 @@ func (v *vetting) routes() []*fault.Error {
 	return problems
 }
 
-// leadsAway refuses a multipath route that is another tunnel's, or that leads into something else than tunnels.
+// leadsAway refuses a multipath route that is another tunnel's, or that leads into something else
+// than tunnels.
 func (v *vetting) leadsAway(r routes.Route) *fault.Error {
 	own := len(r.Nexthops) == 0
 	for _, hop := range r.Nexthops {

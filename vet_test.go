@@ -21,7 +21,8 @@ import (
 	"testing/synctest"
 )
 
-// vetted is a host with a tunnel gre1 that is up and one gre2 that is down, and what could be kept for gre1.
+// vetted is a host with a tunnel gre1 that is up and one gre2 that is down, and what could be kept
+// for gre1.
 func vetted(t *testing.T) (*fake.World, keep.Kept) {
 	t.Helper()
 	w := fake.NewWorld()
@@ -35,7 +36,8 @@ func vetted(t *testing.T) (*fake.World, keep.Kept) {
 		SNAT:   []keep.SNAT{{Dst: want.CIDR("10.10.1.0/24"), Source: want.Addr("10.10.1.1")}}, Forward: []string{"gre1", "eth1"}, ClampMSS: true}
 }
 
-// Whatever somebody who is not root asks for is looked at against the host: each lie is refused by itself, and nothing is changed.
+// Whatever somebody who is not root asks for is looked at against the host: each lie is refused by
+// itself, and nothing is changed.
 func TestVet(t *testing.T) {
 	all := func(n int, format string) (set []routes.Route) {
 		for i := range n {
@@ -141,7 +143,8 @@ func TestVetTakesTheProfilesWord(t *testing.T) {
 	}
 }
 
-// asking is the Keeper of somebody who is not root: a process that is does the work when it is asked.
+// asking is the Keeper of somebody who is not root: a process that is does the work when it is
+// asked.
 type asking struct {
 	*keep.LocalKeeper
 	may, refused error // of MayKeep, and of being asked
@@ -184,7 +187,8 @@ func worldAnn(w *fake.World) (*fake.Process, *asking, *nmgre.Host) {
 
 var errDismissed = &fault.Error{Kind: fault.ErrNotPermitted, What: "dismissed", Hint: fault.HintRoot}
 
-// Somebody who is not root makes, changes and deletes a tunnel with routes that root keeps, and is asked once for each. Looking is free.
+// Somebody who is not root makes, changes and deletes a tunnel with routes that root keeps, and is
+// asked once for each. Looking is free.
 func TestWithoutRoot(t *testing.T) {
 	w := fake.NewWorld()
 	before := w.String()
@@ -259,7 +263,8 @@ func TestWithoutRootAndPolkit(t *testing.T) {
 	}
 }
 
-// Who dismisses the question has changed nothing, and is not asked a second time to take back what was not done.
+// Who dismisses the question has changed nothing, and is not asked a second time to take back what
+// was not done.
 func TestWithoutRootDismissed(t *testing.T) {
 	w := fake.NewWorld()
 	before := w.String()
@@ -292,8 +297,9 @@ func TestWithoutRootDismissed(t *testing.T) {
 	want.Same(t, "the host after all", w.String(), made)
 }
 
-// What was kept for a tunnel that does not come to be is removed by the hook when the profile goes; only where there is no hook, or it
-// does not do it, somebody is asked once more. If that is in vain, the error says what to do.
+// What was kept for a tunnel that does not come to be is removed by the hook when the profile goes;
+// only where there is no hook, or it does not do it, somebody is asked once more. If that is in
+// vain, the error says what to do.
 func TestWithoutRootUndo(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -344,7 +350,8 @@ func TestWithoutRootUndo(t *testing.T) {
 				w.Hook = nil
 				if test.dismiss {
 					w.NoRoot = false
-					if _, err := w.Start().Host().List(t.Context()); err != nil { // as the hint says
+					// as the hint says
+					if _, err := w.Start().Host().List(t.Context()); err != nil {
 						t.Error(err)
 					}
 				}

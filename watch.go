@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Notice says what may be another than when it was last read. It does not say what has become of it: whoever wants to know reads it.
+// Notice says what may be another than when it was last read. It does not say what has become of
+// it: whoever wants to know reads it.
 type Notice struct {
 	Profiles, Links, Routes bool
 	Lost                    bool // NetworkManager is away; the kernel is watched on
@@ -17,16 +18,20 @@ type Notice struct {
 
 // Times of [Host.Watch].
 const (
-	noticeQuiet = 150 * time.Millisecond // without news before a notice is given: changes come in bursts
-	noticeEvery = time.Second            // the least time between two notices, but for Lost and Back, and the most that one is put off
+	// without news before a notice is given: changes come in bursts
+	noticeQuiet = 150 * time.Millisecond
+	// the least time between two notices, but for Lost and Back, and the most that one is put off
+	noticeEvery = time.Second
 )
 
-// Watch tells when something has changed, by NetworkManager's and the kernel's own events: nothing is asked until there are some. What
-// comes close together is one notice, and there is at most one a second, except that NetworkManager's leaving and coming back is told
-// at once. A notice that nobody takes is joined with the next.
+// Watch tells when something has changed, by NetworkManager's and the kernel's own events: nothing
+// is asked until there are some. What comes close together is one notice, and there is at most one
+// a second, except that NetworkManager's leaving and coming back is told at once. A notice that
+// nobody takes is joined with the next.
 //
-// The channel is closed when ctx has ended; nothing of the watch is left then. While NetworkManager is away the watch goes on, and finds
-// it again by itself. After Back, NetworkManager may be starting still; the notice that it has changed once more comes when it is done.
+// The channel is closed when ctx has ended; nothing of the watch is left then. While NetworkManager
+// is away the watch goes on, and finds it again by itself. After Back, NetworkManager may be
+// starting still; the notice that it has changed once more comes when it is done.
 func (h *Host) Watch(ctx context.Context) (<-chan Notice, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	profiles, err := h.Profiles.Watch(ctx)
@@ -62,7 +67,8 @@ type watcher struct {
 	given   time.Time // when the last notice was
 }
 
-// run works until ctx ends, or until neither half has anything to tell any more; it returns when both are done.
+// run works until ctx ends, or until neither half has anything to tell any more; it returns when
+// both are done.
 func (w *watcher) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -109,7 +115,8 @@ func (w *watcher) drain() {
 	}
 }
 
-// noteProfiles takes NetworkManager's news in. What is up is the kernel's affair, so that with Back only the profiles are others.
+// noteProfiles takes NetworkManager's news in. What is up is the kernel's affair, so that with Back
+// only the profiles are others.
 func (w *watcher) noteProfiles(e nm.ProfileEvent) {
 	if e.Lost || e.Back {
 		w.pending.Lost, w.pending.Back = e.Lost, e.Back

@@ -35,7 +35,8 @@ func watchWorld(t *testing.T) *watched {
 	return &watched{p, t, notices, time.Now(), cancel}
 }
 
-// expect waits for the next notice and looks at what it says and when it comes, from the beginning of the watch.
+// expect waits for the next notice and looks at what it says and when it comes, from the beginning
+// of the watch.
 func (w *watched) expect(want nmgre.Notice, at time.Duration) {
 	w.t.Helper()
 	if got, open := <-w.notices; !open || got != want || time.Since(w.begin) != at {
@@ -52,7 +53,8 @@ func TestWatchJoins(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		w.KernelEvents <- kernel.Event{Links: true}
 		w.expect(nmgre.Notice{Profiles: true, Links: true}, 250*time.Millisecond)
-		w.KernelEvents <- kernel.Event{Routes: true} // the next notice is not earlier than a second after the last
+		// the next notice is not earlier than a second after the last
+		w.KernelEvents <- kernel.Event{Routes: true}
 		w.expect(nmgre.Notice{Routes: true}, 1250*time.Millisecond)
 		time.Sleep(10 * time.Second)
 		select {
@@ -93,7 +95,8 @@ func TestWatchBurst(t *testing.T) {
 	})
 }
 
-// NetworkManager's leaving and coming back are told at once; of both before anybody looks, the later counts.
+// NetworkManager's leaving and coming back are told at once; of both before anybody looks, the
+// later counts.
 func TestWatchLostAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watchWorld(t)

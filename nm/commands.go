@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// NmcliAdd returns the nmcli command that makes the same profile; what nmcli cannot hold is not in it.
+// NmcliAdd returns the nmcli command that makes the same profile; what nmcli cannot hold is not in
+// it.
 func (t Tunnel) NmcliAdd() string {
 	words := []string{"nmcli", "connection", "add", "type", "ip-tunnel", "con-name", t.Name, "ifname", t.Name,
 		"mode", t.Mode.String(), "remote", t.Remote.String()}
@@ -39,7 +40,8 @@ func (t Tunnel) NmcliAdd() string {
 
 type property struct{ name, value string }
 
-// tunnelProperties lists those of ip-tunnel's properties that differ from NetworkManager's defaults.
+// tunnelProperties lists those of ip-tunnel's properties that differ from NetworkManager's
+// defaults.
 func (t Tunnel) tunnelProperties() []property {
 	var list []property
 	number := func(name string, n uint32) {
@@ -87,7 +89,8 @@ func (t Tunnel) nmcliFamily(name string, is func(netip.Addr) bool) []string {
 	return words
 }
 
-// routeNmcli writes the route as nmcli's ipv4.routes takes it: destination, next hop, metric, attributes.
+// routeNmcli writes the route as nmcli's ipv4.routes takes it: destination, next hop, metric,
+// attributes.
 func routeNmcli(r routes.Route) string {
 	via, onlink, weight := r.Via, r.OnLink, uint16(0)
 	if len(r.Nexthops) == 1 { // a member of an ECMP route
@@ -204,7 +207,8 @@ func TOSText(tos uint8) string {
 	return fmt.Sprintf("%#x", tos)
 }
 
-// CreateCommand returns the nmgre command that makes the tunnel. What is nmgre's default is left out.
+// CreateCommand returns the nmgre command that makes the tunnel. What is nmgre's default is left
+// out.
 func (t Tunnel) CreateCommand() string {
 	words := []string{"nmgre", "create"}
 	add := func(flag, value string) { words = append(words, "--"+flag, value) }
@@ -242,7 +246,8 @@ func (t Tunnel) CreateCommand() string {
 	return fault.Shell(words)
 }
 
-// IsRouteToPeer says whether r is the route to the far end's inner address that a plan adds by itself.
+// IsRouteToPeer says whether r is the route to the far end's inner address that a plan adds by
+// itself.
 func (t Tunnel) IsRouteToPeer(r routes.Route) bool {
 	covered := slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(t.PeerAddress) })
 	return !covered && r.Dst == routes.HostPrefix(t.PeerAddress) && r.String() == t.PeerAddress.String()
@@ -286,8 +291,8 @@ func (t Tunnel) createOptions() []string {
 	return words
 }
 
-// ModifyCommand returns the nmcli command that makes b of a profile that holds a; none if there is nothing that nmcli can change: the far
-// end's inner address is nmgre's own note.
+// ModifyCommand returns the nmcli command that makes b of a profile that holds a; none if there is
+// nothing that nmcli can change: the far end's inner address is nmgre's own note.
 func ModifyCommand(uuid string, a, b Tunnel, inMemory bool, more ...string) []string {
 	words := []string{"nmcli", "connection", "modify"}
 	if inMemory {
@@ -307,7 +312,8 @@ func ModifyCommand(uuid string, a, b Tunnel, inMemory bool, more ...string) []st
 	return []string{fault.Shell(words)}
 }
 
-// modifyProperties are nmcli's properties that an edit may change, in an order of their own, each with its value or "".
+// modifyProperties are nmcli's properties that an edit may change, in an order of their own, each
+// with its value or "".
 func (t Tunnel) modifyProperties() []property {
 	list := []property{{"connection.interface-name", t.Name}, {"connection.autoconnect", strconv.FormatBool(t.Autoconnect)},
 		{"ip-tunnel.mode", t.Mode.String()}, {"ip-tunnel.remote", routes.AddrText(t.Remote)}, {"ip-tunnel.local", ""}, {"ip-tunnel.parent", t.Parent}}

@@ -14,7 +14,8 @@ import (
 	"testing"
 )
 
-// The same tunnel in nmcli's, ip's and nmgre's own words. A file is a tunnel, as in testdata/validate, a rule, and the commands.
+// The same tunnel in nmcli's, ip's and nmgre's own words. A file is a tunnel, as in
+// testdata/validate, a rule, and the commands.
 func TestCommands(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "commands", "*.txt"))
 	if err != nil || len(files) < 10 {
@@ -52,7 +53,8 @@ func TestCreateCommandIsTheSameTunnel(t *testing.T) {
 		case 2:
 			expected.Local = expected.Mode.AnyAddr()
 		case 3:
-			if own := expected.Addresses[0]; own.Contains(expected.PeerAddress) { // superfluous, but asked for
+			// superfluous, but asked for
+			if own := expected.Addresses[0]; own.Contains(expected.PeerAddress) {
 				expected.Routes = append(expected.Routes, routes.Route{Dst: routes.HostPrefix(expected.PeerAddress)})
 			}
 		}
@@ -61,7 +63,8 @@ func TestCreateCommandIsTheSameTunnel(t *testing.T) {
 		if !got.PeerAddress.IsValid() {
 			got.PeerAddress = nm.DerivePeer(got.Addresses)
 		}
-		if got.EncapLimit == 0 && expected.EncapLimit == gre.DefaultEncapLimit { // left out, and decided by the plan
+		// left out, and decided by the plan
+		if got.EncapLimit == 0 && expected.EncapLimit == gre.DefaultEncapLimit {
 			got.EncapLimit = gre.DefaultEncapLimit
 		}
 		if !reflect.DeepEqual(got, expected) {
@@ -103,7 +106,8 @@ func parseCreate(t *testing.T, command string) nm.Tunnel {
 	return tunnel
 }
 
-// An end whose far end does not know its address yet is no command to be typed as it is, and must not look like one.
+// An end whose far end does not know its address yet is no command to be typed as it is, and must
+// not look like one.
 func TestCreateCommandWithoutAddress(t *testing.T) {
 	for _, local := range []string{"0.0.0.0", ""} {
 		near := nm.NewTunnel()

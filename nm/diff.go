@@ -52,8 +52,8 @@ func (t Tunnel) LeadsTo(a netip.Addr) bool {
 // FieldChange is one difference that an edit makes.
 type FieldChange struct {
 	Field string // the flag of `nmgre create`, without dashes
-	// Old and New are values as the flag takes them; empty for none. A list, such as the routes, has a FieldChange for each entry that goes or
-	// comes.
+	// Old and New are values as the flag takes them; empty for none. A list, such as the routes,
+	// has a FieldChange for each entry that goes or comes.
 	Old, New string
 }
 
@@ -73,8 +73,8 @@ func (c FieldChange) isList() bool {
 	return c.Field == "address" || c.Field == "route" || c.Field == "snat"
 }
 
-// IsReapplied says whether NetworkManager can apply the change while the tunnel is up: of ip-tunnel's own properties only the MTU
-// (can_reapply_change in nm-device-ip-tunnel.c).
+// IsReapplied says whether NetworkManager can apply the change while the tunnel is up: of
+// ip-tunnel's own properties only the MTU (can_reapply_change in nm-device-ip-tunnel.c).
 func (c FieldChange) IsReapplied() bool {
 	switch c.Field {
 	case "address", "peer-address", "mtu", "autoconnect", "route", "snat", "forward", "clamp-mss":

@@ -19,7 +19,8 @@ func TestDerivePeer(t *testing.T) {
 		{"172.16.0.1/32", ""}, {"172.16.0.1/29", ""}, {"172.16.0.1/24", ""},
 		{"2001:db8::1/126", "2001:db8::2"}, {"2001:db8::2/126", "2001:db8::1"}, {"2001:db8::/126", ""}, {"2001:db8::3/126", ""},
 		{"2001:db8::/127", "2001:db8::1"}, {"2001:db8::1/127", "2001:db8::"}, {"2001:db8::1/128", ""}, {"2001:db8::1/64", ""},
-		{"2001:db8::1/30", ""}, {"2001:db8::1/31", ""}, // these lengths leave no choice for IPv4 only
+		// these lengths leave no choice for IPv4 only
+		{"2001:db8::1/30", ""}, {"2001:db8::1/31", ""},
 	} {
 		var expected netip.Addr
 		if test.want != "" {
@@ -59,7 +60,8 @@ func TestFarEnd(t *testing.T) {
 	}
 }
 
-// What the far end has where this end's inner networks do not contain it, or nothing is known of it.
+// What the far end has where this end's inner networks do not contain it, or nothing is known of
+// it.
 func TestFarEndAddresses(t *testing.T) {
 	for _, test := range []struct{ own, peer, wantOwn, wantPeer string }{
 		{"172.16.0.1/30", "172.16.0.2", "172.16.0.2/30", "172.16.0.1"},

@@ -75,7 +75,8 @@ func CheckPeerAddress(t Tunnel) []*fault.Error {
 	return nil
 }
 
-// checkInnerAgainstOuter refuses an inner network that would swallow the addresses which carry the tunnel.
+// checkInnerAgainstOuter refuses an inner network that would swallow the addresses which carry the
+// tunnel.
 func checkInnerAgainstOuter(t Tunnel) []*fault.Error {
 	var problems []*fault.Error
 	for _, p := range t.Addresses {
@@ -129,7 +130,8 @@ func CheckGateways(t *Tunnel, r *routes.Route) *fault.Error {
 	return nil
 }
 
-// CheckRouteFamily refuses a route for whose family NetworkManager is told to do nothing on the tunnel: it would not be set.
+// CheckRouteFamily refuses a route for whose family NetworkManager is told to do nothing on the
+// tunnel: it would not be set.
 func CheckRouteFamily(t *Tunnel, r *routes.Route) *fault.Error {
 	sameFamily := func(p netip.Prefix) bool { return p.Addr().Is4() == r.Dst.Addr().Is4() }
 	if !r.Dst.IsValid() || slices.ContainsFunc(t.Addresses, sameFamily) {
@@ -142,13 +144,15 @@ func (t *Tunnel) hasAddress(a netip.Addr) bool {
 	return slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Addr() == a })
 }
 
-// onLink says whether a is in one of the tunnel's networks, or is its peer, to which a route is made.
+// onLink says whether a is in one of the tunnel's networks, or is its peer, to which a route is
+// made.
 func (t *Tunnel) onLink(a netip.Addr) bool {
 	return a == t.PeerAddress || a.Is6() && a.IsLinkLocalUnicast() ||
 		slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// InnerNetworks are the networks whose packets SNAT is for: the tunnel's own, and the far end's host where no network has it.
+// InnerNetworks are the networks whose packets SNAT is for: the tunnel's own, and the far end's
+// host where no network has it.
 func InnerNetworks(t Tunnel) []netip.Prefix {
 	var networks []netip.Prefix
 	add := func(n netip.Prefix) {
@@ -169,7 +173,8 @@ func Ipv4Of(list []netip.Prefix) []netip.Prefix {
 	return slices.DeleteFunc(slices.Clone(list), func(p netip.Prefix) bool { return !p.Addr().Is4() })
 }
 
-// CheckForwarding returns what is wrong with the SNAT and forwarding that are wanted, as far as the request itself tells.
+// CheckForwarding returns what is wrong with the SNAT and forwarding that are wanted, as far as the
+// request itself tells.
 func CheckForwarding(t Tunnel) []*fault.Error {
 	var problems []*fault.Error
 	for i, s := range t.SNAT {

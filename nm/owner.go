@@ -24,8 +24,9 @@ func KeptWhy(r routes.Route, v Version) string {
 	return longListWhy
 }
 
-// MaxProfileRoutes is how many routes nmgre puts into one profile. NetworkManager takes 260 µs and more for each of its routes at
-// every activation, a netlink batch a few µs; what comes in longer lists is held by nmgre.
+// MaxProfileRoutes is how many routes nmgre puts into one profile. NetworkManager takes 260 µs and
+// more for each of its routes at every activation, a netlink batch a few µs; what comes in longer
+// lists is held by nmgre.
 const MaxProfileRoutes = 500
 
 // longListWhy is the reason why the kernel half has routes that NetworkManager could hold.
@@ -38,11 +39,13 @@ type Owned struct {
 	Why   string
 }
 
-// RouteOwner decides who holds a route, and says why in a few words: NetworkManager wherever its version v can express the route, and
-// nmgre's kernel half for the rest. It is a pure function of the two.
+// RouteOwner decides who holds a route, and says why in a few words: NetworkManager wherever its
+// version v can express the route, and nmgre's kernel half for the rest. It is a pure function of
+// the two.
 //
-// The table follows NetworkManager's ip_route_attribute_spec, which has not changed from 1.42 on. A profile says nothing about what
-// has no attribute there, and NetworkManager would set the route without it.
+// The table follows NetworkManager's ip_route_attribute_spec, which has not changed from 1.42 on. A
+// profile says nothing about what has no attribute there, and NetworkManager would set the route
+// without it.
 func RouteOwner(r routes.Route, v Version) (Owner, string) {
 	if routeIsPlain(&r) && !v.Before(plainVersion) {
 		return OwnerProfile, profileWhy
@@ -52,7 +55,8 @@ func RouteOwner(r routes.Route, v Version) (Owner, string) {
 
 const profileWhy = "NetworkManager can hold it"
 
-// ownerOf is RouteOwner for routes that are not plain. It is a function of its own since its route goes to the heap.
+// ownerOf is RouteOwner for routes that are not plain. It is a function of its own since its route
+// goes to the heap.
 func ownerOf(r routes.Route, v Version) (Owner, string) {
 	if what := routeKernelOnly(&r); what != "" {
 		return OwnerKernel, "a NetworkManager profile cannot hold " + what
@@ -68,7 +72,8 @@ func ownerOf(r routes.Route, v Version) (Owner, string) {
 // plainVersion is the first NetworkManager that can hold all that isPlain lets pass.
 var plainVersion = Version{1, 18, 0}
 
-// routeIsPlain says whether the route has nothing but what nearly all routes have. It is the short way for long lists.
+// routeIsPlain says whether the route has nothing but what nearly all routes have. It is the short
+// way for long lists.
 func routeIsPlain(r *routes.Route) bool {
 	return r.Type == routes.TypeUnicast && !r.From.IsValid() && r.TOS == 0 && r.Scope == nil && r.Metrics == nil && r.Realms == 0 && r.Expires == 0 && r.Pref == 0 &&
 		r.TTLPropagate == nil && r.Encap == nil && r.NexthopID == 0 && len(r.Nexthops) == 0 && (!r.Via.IsValid() || r.Via.Is4() == r.Dst.Addr().Is4())
@@ -94,7 +99,8 @@ type profileAttribute struct {
 	has   func(*routes.Route) bool
 }
 
-// profileAttributes are those of NetworkManager's attributes that came after the first routes with attributes (1.8).
+// profileAttributes are those of NetworkManager's attributes that came after the first routes with
+// attributes (1.8).
 var profileAttributes = [...]profileAttribute{
 	{"a table", Version{1, 10, 0}, func(r *routes.Route) bool { return r.Table != 0 }},
 	{"onlink", Version{1, 12, 0}, func(r *routes.Route) bool { return routeHop(r).OnLink }},
@@ -119,7 +125,8 @@ func routeHop(r *routes.Route) routes.Nexthop {
 	return routes.Nexthop{Via: r.Via, OnLink: r.OnLink, Encap: r.Encap, Realms: r.Realms}
 }
 
-// routeKernelOnly names the first thing in the route that no NetworkManager's profile can hold; "" if there is none.
+// routeKernelOnly names the first thing in the route that no NetworkManager's profile can hold; ""
+// if there is none.
 func routeKernelOnly(r *routes.Route) string {
 	hop := routeHop(r)
 	switch {
@@ -196,8 +203,9 @@ func routeMetricsKernelOnly(m *routes.Metrics) string {
 	return ""
 }
 
-// AssignRoutes decides for routes that are added to a profile which holds held routes already. A list that would make the profile hold
-// more than [MaxProfileRoutes] is the kernel half's as a whole.
+// AssignRoutes decides for routes that are added to a profile which holds held routes already. A
+// list that would make the profile hold more than [MaxProfileRoutes] is the kernel half's as a
+// whole.
 func AssignRoutes(set []routes.Route, held int, v Version) []Owned {
 	list := make([]Owned, len(set))
 	profile := 0
@@ -239,10 +247,11 @@ func OwnedBy(list []Owned, owner Owner) []routes.Route {
 	return set
 }
 
-// ECMPOffer says how NetworkManager itself could hold a multipath route over several tunnels: a route for each of the tunnels, with a
-// weight, and with one metric for all. It is empty where NetworkManager's version v or its ECMP cannot express the route. dev is the
-// tunnel that the route is asked for; each entry is a tunnel and the SPEC to add to it. That the devices are tunnels is for the
-// caller to see to.
+// ECMPOffer says how NetworkManager itself could hold a multipath route over several tunnels: a
+// route for each of the tunnels, with a weight, and with one metric for all. It is empty where
+// NetworkManager's version v or its ECMP cannot express the route. dev is the tunnel that the route
+// is asked for; each entry is a tunnel and the SPEC to add to it. That the devices are tunnels is
+// for the caller to see to.
 func ECMPOffer(r routes.Route, dev string, v Version) []ECMPMember {
 	if len(r.Nexthops) < 2 || r.Dst.Addr().Is6() {
 		return nil
@@ -255,7 +264,8 @@ func ECMPOffer(r routes.Route, dev string, v Version) []ECMPMember {
 			return nil // one profile cannot have both
 		}
 		m.Route = r.Clone()
-		if m.Route.Metric == nil { // NetworkManager's default is another for each device, and ECMP needs equal ones
+		// NetworkManager's default is another for each device, and ECMP needs equal ones
+		if m.Route.Metric == nil {
 			m.Route.Metric = new(uint32)
 			*m.Route.Metric = ecmpMetric
 		}
@@ -268,7 +278,8 @@ func ECMPOffer(r routes.Route, dev string, v Version) []ECMPMember {
 	return members
 }
 
-// ecmpMetric is the metric of ECMP routes that have none. NetworkManager's own defaults for tunnels are higher.
+// ecmpMetric is the metric of ECMP routes that have none. NetworkManager's own defaults for tunnels
+// are higher.
 const ecmpMetric = 50
 
 // ECMPMember is the part of a multipath route that one tunnel's profile holds.
@@ -277,7 +288,8 @@ type ECMPMember struct {
 	Route routes.Route
 }
 
-// RoutesOf returns those of the tunnel's routes that belong to owner under NetworkManager's version v, in their order.
+// RoutesOf returns those of the tunnel's routes that belong to owner under NetworkManager's version
+// v, in their order.
 func (t Tunnel) RoutesOf(owner Owner, v Version) []routes.Route {
 	return OwnedBy(AssignRoutes(t.Routes, 0, v), owner)
 }

@@ -104,7 +104,8 @@ func TestRouteOwnerOfPrograms(t *testing.T) {
 	}
 }
 
-// A multipath route over several tunnels can be one route in the profile of each, where NetworkManager can put them together.
+// A multipath route over several tunnels can be one route in the profile of each, where
+// NetworkManager can put them together.
 func TestECMPOffer(t *testing.T) {
 	ownerCases(t, "ecmp", func(spec string) string {
 		r := routes.MustParseRoute(spec)

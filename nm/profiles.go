@@ -14,54 +14,63 @@ type Version struct{ Major, Minor, Micro int }
 
 // Profiles is NetworkManager, as far as the workflow needs it; package nm has the real one.
 //
-// Every method honours ctx: when it ends, the method returns soon, though NetworkManager may still carry out what it was asked.
-// Errors are of the kinds in this package ([ErrNoNetworkManager], [ErrNotPermitted], [ErrInvalid] when NetworkManager refuses a
-// setting, [ErrTimeout]); texts in them are printable.
+// Every method honours ctx: when it ends, the method returns soon, though NetworkManager may still
+// carry out what it was asked. Errors are of the kinds in this package ([ErrNoNetworkManager],
+// [ErrNotPermitted], [ErrInvalid] when NetworkManager refuses a setting, [ErrTimeout]); texts in
+// them are printable.
 type Profiles interface {
 	// Manager says which NetworkManager there is and what the caller may do.
 	Manager(ctx context.Context) (Manager, error)
-	// List returns every profile that the caller may see, with its state. Of those that are no GRE tunnels (Tunnel.Mode is 0) only
-	// UUID, ID, Serial and the interface's name are set: enough to know which names are taken.
+	// List returns every profile that the caller may see, with its state. Of those that are no GRE
+	// tunnels (Tunnel.Mode is 0) only UUID, ID, Serial and the interface's name are set: enough to
+	// know which names are taken.
 	List(ctx context.Context) ([]Profile, error)
-	// Get returns one profile with everything that there is to say of it. It fails with [ErrNotFound] if there is none. On a host
-	// with very many tunnels List may leave Unsaved and Path out; Get does not.
+	// Get returns one profile with everything that there is to say of it. It fails with
+	// [ErrNotFound] if there is none. On a host with very many tunnels List may leave Unsaved and
+	// Path out; Get does not.
 	Get(ctx context.Context, uuid string) (Profile, error)
 	// Serials returns the Serial of every profile. It is a fraction of List's work.
 	Serials(ctx context.Context) ([]uint64, error)
-	// Add makes a profile with that UUID which lives in memory only, does not connect by itself, and is marked as being on trial:
-	// until [Profiles.Save] it is listed so. The UUID is the caller's, so that what an Add without an answer may have left behind
-	// can be deleted.
+	// Add makes a profile with that UUID which lives in memory only, does not connect by itself,
+	// and is marked as being on trial: until [Profiles.Save] it is listed so. The UUID is the
+	// caller's, so that what an Add without an answer may have left behind can be deleted.
 	Add(ctx context.Context, uuid string, t Tunnel) error
 	// Save ends the trial: the profile is written to disk, with autoconnect as the tunnel wants it.
 	Save(ctx context.Context, uuid string) error
-	// Activate brings the profile up and returns when its addresses are set. When NetworkManager says why it failed, the error does too.
+	// Activate brings the profile up and returns when its addresses are set. When NetworkManager
+	// says why it failed, the error does too.
 	Activate(ctx context.Context, uuid string) error
-	// Deactivate takes the profile down and returns when it is. A profile that is down already is no error.
+	// Deactivate takes the profile down and returns when it is. A profile that is down already is
+	// no error.
 	Deactivate(ctx context.Context, uuid string) error
 	// Delete takes the profile down and removes it. One that is gone already is no error.
 	Delete(ctx context.Context, uuid string) error
-	// SetRoutes gives the profile the routes to instead of from, on disk if it is there, and has NetworkManager apply them to
-	// the device while the tunnel stays up; addresses and routes that others have set on the device stay too. It fails with
-	// [ErrChanged] if the profile has other routes than from, unless from is nil, and with an [ErrInvalid] for a route that a
-	// profile cannot hold.
+	// SetRoutes gives the profile the routes to instead of from, on disk if it is there, and has
+	// NetworkManager apply them to the device while the tunnel stays up; addresses and routes that
+	// others have set on the device stay too. It fails with [ErrChanged] if the profile has other
+	// routes than from, unless from is nil, and with an [ErrInvalid] for a route that a profile
+	// cannot hold.
 	SetRoutes(ctx context.Context, uuid string, from, to []routes.Route) error
-	// Update writes t into the profile, in memory only until [Profiles.Save], and applies nothing. What nmgre does not know of the
-	// profile stays. A profile that has its interface's name keeps to it when that changes. The function that it returns puts the
-	// profile back exactly as it was, in memory and on disk; it is never nil, since an error may be of the answer only.
+	// Update writes t into the profile, in memory only until [Profiles.Save], and applies nothing.
+	// What nmgre does not know of the profile stays. A profile that has its interface's name keeps
+	// to it when that changes. The function that it returns puts the profile back exactly as it
+	// was, in memory and on disk; it is never nil, since an error may be of the answer only.
 	Update(ctx context.Context, uuid string, t Tunnel) (back func(context.Context) error, err error)
-	// Reapply has the profile's device run with the profile as it is now, and stay up meanwhile; addresses and routes that others have
-	// set on the device stay too. It fails when the profile differs in what cannot be changed so.
+	// Reapply has the profile's device run with the profile as it is now, and stay up meanwhile;
+	// addresses and routes that others have set on the device stay too. It fails when the profile
+	// differs in what cannot be changed so.
 	Reapply(ctx context.Context, uuid string) error
-	// Watch tells when profiles, or what NetworkManager does with them, may have changed. Events that nobody takes are joined. The channel
-	// is closed when ctx has ended. The watch outlives a restart of NetworkManager and of the bus.
+	// Watch tells when profiles, or what NetworkManager does with them, may have changed. Events
+	// that nobody takes are joined. The channel is closed when ctx has ended. The watch outlives a
+	// restart of NetworkManager and of the bus.
 	Watch(ctx context.Context) (<-chan ProfileEvent, error)
 }
 
 // Manager is what a NetworkManager says of itself.
 type Manager struct {
 	Version Version
-	// Modify and Control are what polkit says to changing profiles (settings.modify.system) and to bringing them up and
-	// down (network-control).
+	// Modify and Control are what polkit says to changing profiles (settings.modify.system) and to
+	// bringing them up and down (network-control).
 	Modify, Control Permission
 }
 
@@ -89,9 +98,11 @@ type Profile struct {
 	Path string
 	// Serial grows from one profile to the next in the order in which NetworkManager got them.
 	Serial uint64
-	// Trial says that the profile is one that [Profiles.Add] made and nobody saved; Abandoned, that the process that did is gone.
+	// Trial says that the profile is one that [Profiles.Add] made and nobody saved; Abandoned, that
+	// the process that did is gone.
 	Trial, Abandoned bool
-	// DeviceState and Reason are NetworkManager's own words on the device, such as "activated" and "connection removed"; may be empty.
+	// DeviceState and Reason are NetworkManager's own words on the device, such as "activated" and
+	// "connection removed"; may be empty.
 	DeviceState, Reason string
 }
 
@@ -125,8 +136,8 @@ func (v Version) Before(o Version) bool {
 	return v.Micro < o.Micro
 }
 
-// ProfileEvent says what [Profiles.Watch] has seen since the event before. One without a mark says that a profile, or the device of one,
-// may be another than before.
+// ProfileEvent says what [Profiles.Watch] has seen since the event before. One without a mark says
+// that a profile, or the device of one, may be another than before.
 type ProfileEvent struct {
 	Lost bool // NetworkManager has left, or the bus has
 	Back bool // NetworkManager is there again: everything may be another

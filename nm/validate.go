@@ -12,7 +12,8 @@ import (
 	"strings"
 )
 
-// fallbackDevices appear in every network namespace as soon as their module is loaded, and belong to the kernel.
+// fallbackDevices appear in every network namespace as soon as their module is loaded, and belong
+// to the kernel.
 var fallbackDevices = []string{"gre0", "gretap0", "erspan0", "ip6gre0", "ip6tnl0", "tunl0", "sit0", "ip_vti0", "ip6_vti0"}
 
 // reservedNames mean something else to the kernel's sysctls or to NetworkManager.
@@ -20,7 +21,8 @@ var reservedNames = []string{"all", "default", "bonding_masters", "lo"}
 
 const nameHint = "use 1 to 15 letters, digits, '-', '_' or '.', such as gre1"
 
-// checkName returns what is wrong with name as the name of a new tunnel's interface, nil if nothing is.
+// checkName returns what is wrong with name as the name of a new tunnel's interface, nil if nothing
+// is.
 func checkName(name string) *fault.Error {
 	switch {
 	case name == "":
@@ -54,9 +56,10 @@ func FreeName(taken map[string]bool) string {
 	}
 }
 
-// Problems returns everything that is wrong with the tunnel by itself, whatever host it is made on: each an [ErrInvalid] with the
-// flag's name as its field. Name and Local may be undecided. A tunnel without problems is one that NetworkManager and the kernel
-// can hold; whether this host can have it is [Host.Plan]'s business.
+// Problems returns everything that is wrong with the tunnel by itself, whatever host it is made on:
+// each an [ErrInvalid] with the flag's name as its field. Name and Local may be undecided. A tunnel
+// without problems is one that NetworkManager and the kernel can hold; whether this host can have
+// it is [Host.Plan]'s business.
 func (t Tunnel) Problems() []*fault.Error {
 	var problems []*fault.Error
 	for _, check := range []func(Tunnel) []*fault.Error{
@@ -96,7 +99,8 @@ func checkOuter(t Tunnel) []*fault.Error {
 		problems = append(problems, fault.Invalid("peer", "NetworkManager needs the far end's address; tunnels of many ends (mGRE) are not possible",
 			"%s is no host", t.Remote))
 	}
-	if t.Local.IsValid() && t.Local.IsUnspecified() && t.Mode.IPv6Outer() { // nm-linux-platform.c looks at local where it should look at remote
+	// nm-linux-platform.c looks at local where it should look at remote
+	if t.Local.IsValid() && t.Local.IsUnspecified() && t.Mode.IPv6Outer() {
 		return append(problems, fault.Invalid("local", "give one of this host's addresses, or leave --local out to have it found",
 			"NetworkManager forgets the far end of a tunnel by IPv6 that has no local address"))
 	}
@@ -128,7 +132,8 @@ func checkOuterAddr(t Tunnel, field string, a netip.Addr) *fault.Error {
 	return nil
 }
 
-// familyProblem proposes the mode that fits the address. Where there is no mode, that is what is wrong, and [checkMode] says it.
+// familyProblem proposes the mode that fits the address. Where there is no mode, that is what is
+// wrong, and [checkMode] says it.
 func familyProblem(m gre.Mode, field string, a netip.Addr) *fault.Error {
 	if gre.ModeNames[m] == "" {
 		return nil

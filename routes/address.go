@@ -39,13 +39,16 @@ func HostPrefix(a netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(a, a.BitLen())
 }
 
-// SampleAddr returns an address that a packet for dst would have, but for avoid, which another route may lead to.
+// SampleAddr returns an address that a packet for dst would have, but for avoid, which another
+// route may lead to.
 func SampleAddr(dst netip.Prefix, avoid netip.Addr) netip.Addr {
 	if dst.IsSingleIP() {
 		return dst.Addr()
 	}
 	sample := dst.Addr().Next()
-	if dst.Bits() == 0 { // the first address of all means "this host": take one from the blocks kept for examples (RFC 5737, RFC 3849)
+	// the first address of all means "this host": take one from the blocks kept for examples (RFC
+	// 5737, RFC 3849)
+	if dst.Bits() == 0 {
 		sample = netip.MustParseAddr("2001:db8::1")
 		if dst.Addr().Is4() {
 			sample = netip.AddrFrom4([4]byte{192, 0, 2, 1})

@@ -7,7 +7,8 @@ import (
 	"nmgre/routes/gre"
 )
 
-// maxNexthops bounds the nexthops of a route: more do not fit into one message with all that they may have.
+// maxNexthops bounds the nexthops of a route: more do not fit into one message with all that they
+// may have.
 const maxNexthops = 256
 
 // routeProblem is what is wrong with a route by itself.
@@ -31,7 +32,8 @@ func (r Route) Problems() []*fault.Error {
 	return problems
 }
 
-// check finds everything that makes no sense, or that the kernel refuses by rule, whatever the state of the host.
+// check finds everything that makes no sense, or that the kernel refuses by rule, whatever the
+// state of the host.
 func (r *Route) check() []routeProblem {
 	if dst := r.Dst; !dst.IsValid() || dst != dst.Masked() || dst.Addr().Is4In6() {
 		return []routeProblem{{"", -1, "the destination is missing, or has bits behind its length", routeHint}}
@@ -143,7 +145,8 @@ func (c *routeCheck) only(word, family string, set bool) {
 	c.bad(word, hint, "%s is for routes of %s only", word, family)
 }
 
-// scope keeps to the kernel's rules of what each type may have, and of gateways, which are always nearer than what they lead to.
+// scope keeps to the kernel's rules of what each type may have, and of gateways, which are always
+// nearer than what they lead to.
 func (c *routeCheck) scope() {
 	r := c.r
 	if r.Dst.Addr().Is6() || !r.Type.HasDevice() || r.Type == TypeNAT {

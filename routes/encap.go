@@ -10,10 +10,12 @@ import (
 
 // Bounds of an encap, which are the kernel's.
 const (
-	maxLabel     = 1<<20 - 1
-	nullLabel    = 3 // "implicit null": says that there is no label, and is never sent
-	maxLabels    = 30
-	maxSegments  = 124 // a segment routing header has a byte for its length: with an HMAC, and inline the destination besides, these fit
+	maxLabel  = 1<<20 - 1
+	nullLabel = 3 // "implicit null": says that there is no label, and is never sent
+	maxLabels = 30
+	// a segment routing header has a byte for its length: with an HMAC, and inline the destination
+	// besides, these fit
+	maxSegments  = 124
 	noEncapWords = "nmgre has the kinds ip, ip6, mpls and seg6"
 )
 

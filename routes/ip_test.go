@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// ipHost makes a namespace's devices and addresses, in which every gateway of the fixtures is on a link.
+// ipHost makes a namespace's devices and addresses, in which every gateway of the fixtures is on a
+// link.
 const ipHost = `set -e
 ip link set lo up
 for n in 1 2 3; do
@@ -29,8 +30,8 @@ ip addr add 2001:db8::1/64 dev gre1 nodad
 
 const ipNexthop = "ip nexthop add id 7 via 172.16.0.2 dev gre1\n"
 
-// ipReadsNot are SPECs that nmgre reads and iproute2 6.1 does not: to it any is short for anycast, the mode of seg6 stands before the
-// segments, and there is one feature, given once.
+// ipReadsNot are SPECs that nmgre reads and iproute2 6.1 does not: to it any is short for anycast,
+// the mode of seg6 stands before the segments, and there is one feature, given once.
 var ipReadsNot = []string{"any", "10.10.2.0/24 features tcp_usec_ts ecn metric 5", "10.10.2.0/24 features ecn ecn", "2001:db8::/32 encap seg6 segs FD00::1 mode encap.red"}
 
 // ipCase is a SPEC of the fixtures as `ip` is given it, and as nmgre prints it for `ip`.
@@ -39,7 +40,8 @@ type ipCase struct {
 	ipv6                 bool
 }
 
-// What a SPEC means is what `ip route` makes of it: the kernel gets the same route by the words that were read, and by those that are printed.
+// What a SPEC means is what `ip route` makes of it: the kernel gets the same route by the words
+// that were read, and by those that are printed.
 func TestRouteMeansTheSameToIP(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: only root can make a network namespace")
@@ -85,7 +87,8 @@ func givenToIP(spec string, r Route) string {
 	return before
 }
 
-// ipRoutes has `ip` set a route for each case, and returns what it shows of it then, and its complaints.
+// ipRoutes has `ip` set a route for each case, and returns what it shows of it then, and its
+// complaints.
 func ipRoutes(t *testing.T, ipv6 bool, cases []ipCase, command func(ipCase) string) (shown, complaints []string) {
 	t.Helper()
 	dir, options := t.TempDir(), "-d -o -N -force"

@@ -12,9 +12,10 @@ import (
 	"strings"
 )
 
-// Names are the names that a SPEC may have for numbers, by what they stand for. Those that every Linux host has are known without
-// being in it (the tables main, local and default; iproute2's scopes; the realm cosmos; the names of RFC 2474, 2597 and 3246 for the
-// TOS), so that the zero value is of use. [ReadRouteNames] reads those that a host has besides.
+// Names are the names that a SPEC may have for numbers, by what they stand for. Those that every
+// Linux host has are known without being in it (the tables main, local and default; iproute2's
+// scopes; the realm cosmos; the names of RFC 2474, 2597 and 3246 for the TOS), so that the zero
+// value is of use. [ReadRouteNames] reads those that a host has besides.
 type Names struct {
 	Tables  map[string]uint32 // from 1
 	DSField map[string]uint32 // the whole TOS byte, 0 to 255
@@ -74,10 +75,11 @@ const (
 // nameDirs are where iproute2 has its files. What the administrator wrote comes last, and wins.
 var nameDirs = [...]string{"usr/share/iproute2", "usr/lib/iproute2", "etc/iproute2"}
 
-// ReadNames reads the names that a host has for tables, TOS values, realms and scopes, as iproute2 does: from rt_tables, the files
-// *.conf in rt_tables.d, rt_dsfield, rt_realms and rt_scopes in the directories of iproute2 below the root of fsys. A directory or
-// a file that is not there is none; lines that cannot be read, and names that could be taken for numbers, do not count. With an
-// error come the names that could be read.
+// ReadNames reads the names that a host has for tables, TOS values, realms and scopes, as iproute2
+// does: from rt_tables, the files *.conf in rt_tables.d, rt_dsfield, rt_realms and rt_scopes in the
+// directories of iproute2 below the root of fsys. A directory or a file that is not there is none;
+// lines that cannot be read, and names that could be taken for numbers, do not count. With an error
+// come the names that could be read.
 func ReadNames(fsys fs.FS) (Names, error) {
 	var n Names
 	var errs []error

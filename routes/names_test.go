@@ -82,7 +82,8 @@ func TestReadRouteNamesOfNoHost(t *testing.T) {
 	}
 }
 
-// TestReadRouteNamesBadLines that iproute2 would not have written are left out, and take nothing along.
+// TestReadRouteNamesBadLines that iproute2 would not have written are left out, and take nothing
+// along.
 func TestReadRouteNamesBadLines(t *testing.T) {
 	for _, line := range []string{
 		"", "#", "100", "vpn", "vpn 100", "-1 minus", "0 zero", "4294967296 big", "0x100000000 big", "100 vpn more", "100 #vpn", "100 7", "100 0x7", "100 010",

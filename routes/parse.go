@@ -10,17 +10,20 @@ import (
 // MaxSpec bounds a route SPEC, in bytes: a multipath route over hundreds of tunnels still fits.
 const MaxSpec = 16 << 10
 
-// ParseRoute reads a route SPEC: `ip route`'s own words without `dev`, such as "10.10.2.0/24 via 172.16.0.2 metric 50", with the meaning
-// that iproute2's iproute.c gives them. That goes for synonyms (priority, realm, dsfield) and words that are shortened and still
-// clear, for numbers (0x10 is 16, and 010 is 8), networks (10.1/16, 10.1.0.0/255.255.0.0) and times (300ms, 1.5s, or a number in
-// the kernel's unit). It knows the names that every host has; [RouteNames.Parse] knows more.
+// ParseRoute reads a route SPEC: `ip route`'s own words without `dev`, such as "10.10.2.0/24 via
+// 172.16.0.2 metric 50", with the meaning that iproute2's iproute.c gives them. That goes for
+// synonyms (priority, realm, dsfield) and words that are shortened and still clear, for numbers
+// (0x10 is 16, and 010 is 8), networks (10.1/16, 10.1.0.0/255.255.0.0) and times (300ms, 1.5s, or a
+// number in the kernel's unit). It knows the names that every host has; [RouteNames.Parse] knows
+// more.
 //
-// Equal routes are equal Routes however they are written: the defaults of table and scope, a TOS, realm or metric of 0, and a source
-// of any are absent, since they are the same to the kernel.
+// Equal routes are equal Routes however they are written: the defaults of table and scope, a TOS,
+// realm or metric of 0, and a source of any are absent, since they are the same to the kernel.
 //
-// Not read is what nmgre decides itself (dev, proto), and what it does not have: `as`, `vrf`, and the encaps other than ip, ip6, mpls
-// and seg6. Refused is also what makes no sense, or what the kernel would refuse on every host. Errors are [ErrInvalid] for the
-// field "route", and say which word they are about, and what would be right.
+// Not read is what nmgre decides itself (dev, proto), and what it does not have: `as`, `vrf`, and
+// the encaps other than ip, ip6, mpls and seg6. Refused is also what makes no sense, or what the
+// kernel would refuse on every host. Errors are [ErrInvalid] for the field "route", and say which
+// word they are about, and what would be right.
 func Parse(spec string) (Route, error) {
 	return Names{}.Parse(spec)
 }
@@ -51,12 +54,13 @@ type Parser struct {
 	at    int // how many words are read
 
 	R        Route
-	family   int                   // of the addresses so far, in bits; 0 while there are none
-	hasDst   bool                  // the destination is read,
-	everyDst bool                  // and is everything, of a family that the rest will tell
-	where    [maxRouteWords]uint16 // where the words of routeWords stand, from 1; 0 for those that do not
-	dstAt    uint16
-	hopsAt   []uint16 // where the nexthops begin
+	family   int  // of the addresses so far, in bits; 0 while there are none
+	hasDst   bool // the destination is read,
+	everyDst bool // and is everything, of a family that the rest will tell
+	// where the words of routeWords stand, from 1; 0 for those that do not
+	where  [maxRouteWords]uint16
+	dstAt  uint16
+	hopsAt []uint16 // where the nexthops begin
 }
 
 const routeHint = "a route is written as for `ip route`: 10.10.2.0/24 [via ADDRESS] [src ADDRESS] [metric N] [table N] [mtu [lock] N] [onlink]"
@@ -228,7 +232,8 @@ func (p *Parser) accept(word string) bool {
 	return true
 }
 
-// next takes the next word; when there is none the error says what was expected, after which word if that is not empty.
+// next takes the next word; when there is none the error says what was expected, after which word
+// if that is not empty.
 func (p *Parser) next(what, after string) (string, error) {
 	word := p.word()
 	if word != "" {

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// String returns the route as a SPEC in its canonical form, which [ParseRoute] reads back as the same route, and `ip route` with the
-// same meaning.
+// String returns the route as a SPEC in its canonical form, which [ParseRoute] reads back as the
+// same route, and `ip route` with the same meaning.
 func (r Route) String() string { return string(r.AppendSpec(make([]byte, 0, 128), "")) }
 
 // AppendText appends the route's SPEC to b.
@@ -21,8 +21,9 @@ func (r *Route) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// AppendSpec appends the route's SPEC to b, with dev as the device of what names none, unless it is empty. An encap is the last of a
-// route's own attributes: some of its words are others' too. Only the device stands behind it, since `ip` wants something there.
+// AppendSpec appends the route's SPEC to b, with dev as the device of what names none, unless it is
+// empty. An encap is the last of a route's own attributes: some of its words are others' too. Only
+// the device stands behind it, since `ip` wants something there.
 func (r *Route) AppendSpec(b []byte, dev string) []byte {
 	if r.Type != TypeUnicast {
 		b = append(append(b, r.Type.String()...), ' ')
@@ -80,7 +81,8 @@ func (r *Route) appendRest(b []byte) []byte {
 	return b
 }
 
-// appendDst writes "default" only where the rest of the route tells the family, as the reader needs it.
+// appendDst writes "default" only where the rest of the route tells the family, as the reader needs
+// it.
 func (r *Route) appendDst(b []byte) []byte {
 	if r.Dst.Bits() == 0 && r.tellsFamily() {
 		return append(b, "default"...)
@@ -88,7 +90,8 @@ func (r *Route) appendDst(b []byte) []byte {
 	return appendPrefix(b, r.Dst)
 }
 
-// tellsFamily says whether the route's addresses are all of the destination's family; IPv4 needs none.
+// tellsFamily says whether the route's addresses are all of the destination's family; IPv4 needs
+// none.
 func (r *Route) tellsFamily() bool {
 	found := r.Dst.Addr().Is4()
 	same := true
@@ -165,7 +168,8 @@ func (m *Metrics) appendText(b []byte) []byte {
 	return appendWord(b, lockable("congctl", m.Locked(MetricCongCtl)), m.CongCtl)
 }
 
-// appendText appends a metric with its value. A time is written as one where the milliseconds are whole.
+// appendText appends a metric with its value. A time is written as one where the milliseconds are
+// whole.
 func (w *metricWord) appendText(b []byte, value uint32, lock bool) []byte {
 	word := lockable(w.Name(), lock)
 	if w.units == 0 || value%w.units != 0 {
@@ -240,7 +244,8 @@ func appendTOS(b []byte, word string, tos uint8) []byte {
 	return strconv.AppendUint(b, uint64(tos), 16)
 }
 
-// appendRealms appends realms in a form that iproute2 reads too: it takes larger ones than 255 only as one number.
+// appendRealms appends realms in a form that iproute2 reads too: it takes larger ones than 255 only
+// as one number.
 func appendRealms(b []byte, realms Realms) []byte {
 	from, to := uint32(realms>>16), uint32(realms&0xffff)
 	switch {

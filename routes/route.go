@@ -6,35 +6,44 @@ import (
 	"slices"
 )
 
-// Route is a route into a tunnel, in the words of `ip route` (iproute2's iproute.c). Its device is the tunnel's, unless a nexthop
-// names another. The zero value of a field means that the word is absent.
+// Route is a route into a tunnel, in the words of `ip route` (iproute2's iproute.c). Its device is
+// the tunnel's, unless a nexthop names another. The zero value of a field means that the word is
+// absent.
 //
 // The fields are in an order that leaves no holes: there are lists of a hundred thousand routes.
 type Route struct {
-	Dst          netip.Prefix // masked; 0.0.0.0/0 or ::/0 for "default"
-	From         netip.Prefix // IPv6: only packets with such a source take the route
-	Via          netip.Addr   // next hop; zero for a route straight to the device. An IPv4 route may have an IPv6 one ("via inet6")
-	Src          netip.Addr   // source address of packets this host sends by it
-	Metric       *uint32      // nil for NetworkManager's or the kernel's default
-	Scope        *Scope       // IPv4; nil for the default: global with a gateway, host for type local, else link
-	Metrics      *Metrics     // the metrics but for the MTU; nil if there are none
-	Encap        *Encap       // lightweight tunnel that packets are put into; nil for none
-	TTLPropagate *bool        // MPLS: whether the TTL goes from the label to the packet
+	Dst  netip.Prefix // masked; 0.0.0.0/0 or ::/0 for "default"
+	From netip.Prefix // IPv6: only packets with such a source take the route
+	// next hop; zero for a route straight to the device. An IPv4 route may have an IPv6 one ("via
+	// inet6")
+	Via    netip.Addr
+	Src    netip.Addr // source address of packets this host sends by it
+	Metric *uint32    // nil for NetworkManager's or the kernel's default
+	// IPv4; nil for the default: global with a gateway, host for type local, else link
+	Scope        *Scope
+	Metrics      *Metrics // the metrics but for the MTU; nil if there are none
+	Encap        *Encap   // lightweight tunnel that packets are put into; nil for none
+	TTLPropagate *bool    // MPLS: whether the TTL goes from the label to the packet
 
-	// Nexthops of a multipath route, two or more; Via and OnLink are then absent. A single one with a weight makes the route
-	// a member of a multipath route over several tunnels, which NetworkManager puts together (ECMP).
+	// Nexthops of a multipath route, two or more; Via and OnLink are then absent. A single one with
+	// a weight makes the route a member of a multipath route over several tunnels, which
+	// NetworkManager puts together (ECMP).
 	Nexthops []Nexthop
 
-	Table     uint32 // 0 for the default, which is main (254), but local (255) for the types local, broadcast, anycast and nat
-	MTU       uint32 // path MTU, in bytes
-	Realms    Realms // of tc and rp_filter; 0 for absent
-	Expires   uint32 // IPv6: seconds until the kernel removes the route; 0 for never
-	NexthopID uint32 // number of a nexthop object (`ip nexthop`); the route then has no gateway, device or nexthops of its own
-	Type      Type   // TypeUnicast if absent
-	TOS       uint8  // IPv4: only packets with this TOS take the route; 0 for absent, which is any
-	Pref      Pref   // IPv6: router preference (RFC 4191)
-	OnLink    bool   // Via is on the link even if no address says so
-	MTULock   bool   // the MTU is not lowered by path MTU discovery ("mtu lock N")
+	// 0 for the default, which is main (254), but local (255) for the types local, broadcast,
+	// anycast and nat
+	Table   uint32
+	MTU     uint32 // path MTU, in bytes
+	Realms  Realms // of tc and rp_filter; 0 for absent
+	Expires uint32 // IPv6: seconds until the kernel removes the route; 0 for never
+	// number of a nexthop object (`ip nexthop`); the route then has no gateway, device or nexthops
+	// of its own
+	NexthopID uint32
+	Type      Type  // TypeUnicast if absent
+	TOS       uint8 // IPv4: only packets with this TOS take the route; 0 for absent, which is any
+	Pref      Pref  // IPv6: router preference (RFC 4191)
+	OnLink    bool  // Via is on the link even if no address says so
+	MTULock   bool  // the MTU is not lowered by path MTU discovery ("mtu lock N")
 }
 
 // Nexthop is one of the paths of a multipath route.
@@ -64,7 +73,8 @@ const (
 	TypeNAT
 )
 
-// HasDevice says whether routes of this type lead to a device; the others decide a packet's fate by themselves.
+// HasDevice says whether routes of this type lead to a device; the others decide a packet's fate by
+// themselves.
 func (t Type) HasDevice() bool { return t < TypeBlackhole || t == TypeNAT }
 
 // TypeNames are iproute2's words for the types, in their order.
@@ -90,7 +100,8 @@ const (
 	ScopeNowhere Scope = 255
 )
 
-// Realms are the source and the destination realm of a route, 16 bits each, as RTA_FLOW has them: source in the upper half.
+// Realms are the source and the destination realm of a route, 16 bits each, as RTA_FLOW has them:
+// source in the upper half.
 type Realms uint32
 
 // Pref is a router preference (RFC 4191), plus one, so that zero is absent.
@@ -103,8 +114,8 @@ const (
 	PrefLow    Pref = 4
 )
 
-// RouteMetrics are a route's metrics (RTA_METRICS) but for the MTU. A value of 0 is none to the kernel, which does not give it back;
-// [ParseRoute] leaves it out.
+// RouteMetrics are a route's metrics (RTA_METRICS) but for the MTU. A value of 0 is none to the
+// kernel, which does not give it back; [ParseRoute] leaves it out.
 type Metrics struct {
 	Set     uint32               // which are there: bit 1<<metric
 	Lock    uint32               // which the kernel shall not change by itself: bit 1<<metric
@@ -191,10 +202,11 @@ type SEG6Mode uint8
 
 // The modes, by the kernel's numbers.
 const (
-	SEG6Inline     SEG6Mode = 0
-	SEG6Encap      SEG6Mode = 1
-	SEG6L2Encap    SEG6Mode = 2
-	SEG6EncapRed   SEG6Mode = 3 // with the first segment left out of the header; Linux 6.0 and later
+	SEG6Inline  SEG6Mode = 0
+	SEG6Encap   SEG6Mode = 1
+	SEG6L2Encap SEG6Mode = 2
+	// with the first segment left out of the header; Linux 6.0 and later
+	SEG6EncapRed   SEG6Mode = 3
 	SEG6L2EncapRed SEG6Mode = 4
 )
 
@@ -267,8 +279,8 @@ func (r Route) ScopeOrDefault() Scope {
 	return ScopeGlobal
 }
 
-// KernelMetric returns the metric under which the kernel holds the route: its default is 0 for IPv4 and 1024 for IPv6
-// (IP6_RT_PRIO_USER).
+// KernelMetric returns the metric under which the kernel holds the route: its default is 0 for IPv4
+// and 1024 for IPv6 (IP6_RT_PRIO_USER).
 func (r Route) KernelMetric() uint32 {
 	switch {
 	case r.Metric != nil && *r.Metric != 0:

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// The grammar. A file of testdata/route is a list of SPECs, a rule, and what becomes of each: the SPEC in its canonical form, or
-// what is wrong with it.
+// The grammar. A file of testdata/route is a list of SPECs, a rule, and what becomes of each: the
+// SPEC in its canonical form, or what is wrong with it.
 func TestParseRoute(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "route", "*.txt"))
 	if err != nil || len(files) < 120 {
@@ -42,7 +42,8 @@ func TestParseRoute(t *testing.T) {
 	}
 }
 
-// parsed is what becomes of a SPEC. What is printed must be read again as the same route, and an error must be complete.
+// parsed is what becomes of a SPEC. What is printed must be read again as the same route, and an
+// error must be complete.
 func parsed(t *testing.T, spec string) string {
 	t.Helper()
 	r, err := Parse(spec)
@@ -234,7 +235,8 @@ func TestSampleAddr(t *testing.T) {
 		{"10.10.2.4/31", "100.0.2.100", "10.10.2.5"},
 		{"10.10.2.4/31", "10.10.2.5", "10.10.2.4"}, // not 10.10.2.6, which is outside
 		{"0.0.0.0/0", "100.0.2.100", "192.0.2.1"},
-		{"0.0.0.0/0", "192.0.2.1", "192.0.2.2"}, // the documentation's own addresses are used in labs
+		// the documentation's own addresses are used in labs
+		{"0.0.0.0/0", "192.0.2.1", "192.0.2.2"},
 		{"::/0", "2001:db8:2::100", "2001:db8::1"},
 		{"::/0", "2001:db8::1", "2001:db8::2"},
 		{"2001:db8:10::/48", "2001:db8:2::100", "2001:db8:10::1"},

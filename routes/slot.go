@@ -85,7 +85,8 @@ func SplitRoutes(routes []Route, is func(Route) bool) (those, others []Route) {
 
 func SameRoute(a, b Route) bool { return a.String() == b.String() }
 
-// Means says whether o is a route that r, given to delete it, may mean: as for `ip route del`, what r does not say does not count.
+// Means says whether o is a route that r, given to delete it, may mean: as for `ip route del`, what
+// r does not say does not count.
 func (r Route) Means(o Route) bool {
 	return r.Dst == o.Dst && r.From == o.From && r.TOS == o.TOS && r.TableOrMain() == o.TableOrMain() &&
 		(r.Type == TypeUnicast || r.Type == o.Type) &&

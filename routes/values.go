@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// parseNumber reads a number as iproute2 does: decimal, hexadecimal with 0x, or octal with a leading 0. Signs are no part of it.
+// parseNumber reads a number as iproute2 does: decimal, hexadecimal with 0x, or octal with a
+// leading 0. Signs are no part of it.
 func parseNumber(word string, bitSize int) (uint64, bool) {
 	base := 10
 	if len(word) > 1 && word[0] == '0' {
@@ -24,12 +25,15 @@ func parseNumber(word string, bitSize int) (uint64, bool) {
 	return n, err == nil
 }
 
-// parseTime reads a time as iproute2 does: with the unit s (sec, secs) or ms (msec, msecs) it is a time, without one it is raw, in the
-// kernel's unit. It returns whole milliseconds, rounded up, or the raw number.
+// parseTime reads a time as iproute2 does: with the unit s (sec, secs) or ms (msec, msecs) it is a
+// time, without one it is raw, in the kernel's unit. It returns whole milliseconds, rounded up, or
+// the raw number.
 func parseTime(word string) (n uint32, raw, ok bool) {
-	digits := strings.TrimRight(word, "sSeEcCmM") // none of these letters ends a number, not even a hexadecimal one with its 0x
+	// none of these letters ends a number, not even a hexadecimal one with its 0x
+	digits := strings.TrimRight(word, "sSeEcCmM")
 	if hex := len(word) > 1 && word[0] == '0' && word[1]|0x20 == 'x'; hex {
-		digits = strings.TrimRight(word, "sSmM") // e and c are digits here: of the units just s and ms are clear
+		// e and c are digits here: of the units just s and ms are clear
+		digits = strings.TrimRight(word, "sSmM")
 	}
 	scale := 1.0
 	switch strings.ToLower(word[len(digits):]) {
@@ -61,8 +65,9 @@ func parseDecimal(digits string) (float64, bool) {
 	return t, err == nil
 }
 
-// parseIPv4 reads what iproute2 takes for an IPv4 address and netip does not: numbers in hexadecimal and, in a network (short),
-// fewer than four, where what is missing is 0. Leading zeros are octal to some and decimal to others: it takes none.
+// parseIPv4 reads what iproute2 takes for an IPv4 address and netip does not: numbers in
+// hexadecimal and, in a network (short), fewer than four, where what is missing is 0. Leading zeros
+// are octal to some and decimal to others: it takes none.
 func parseIPv4(word string, short bool) (netip.Addr, bool) {
 	var raw [4]byte
 	parts := strings.Split(word, ".")
@@ -88,7 +93,8 @@ func parseAddr(word string) (netip.Addr, bool) {
 	return a, a.Zone() == "" && !a.Is4In6()
 }
 
-// parsePrefix reads a network; an address without a length is a host. Bits behind the length are left.
+// parsePrefix reads a network; an address without a length is a host. Bits behind the length are
+// left.
 func parsePrefix(word string) (netip.Prefix, bool) {
 	slash := strings.IndexByte(word, '/')
 	if slash < 0 {
@@ -151,7 +157,8 @@ func (p *Parser) addr(after string) (netip.Addr, error) {
 	return a, nil
 }
 
-// addrOf reads an address of one family. The first address in a SPEC says which family the rest is of.
+// addrOf reads an address of one family. The first address in a SPEC says which family the rest is
+// of.
 func (p *Parser) addrOf(after string) (netip.Addr, error) {
 	a, err := p.addr(after)
 	if err == nil && !p.joins(a) {
@@ -256,7 +263,8 @@ func (p *Parser) tos(after string) (uint8, error) {
 	if len(word) > 2 && (word[:2] == "0x" || word[:2] == "0X") {
 		digits = word[2:]
 	} else if _, name := p.Names.look(&tosKind, strings.ToUpper(word)); name {
-		return 0, p.impossible(word, after, "write the name as "+strings.ToUpper(word)+", or the number as 0x"+word) // ef is a number, EF is another
+		// ef is a number, EF is another
+		return 0, p.impossible(word, after, "write the name as "+strings.ToUpper(word)+", or the number as 0x"+word)
 	}
 	n, err := strconv.ParseUint(digits, 16, 8)
 	if err != nil {

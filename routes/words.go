@@ -118,7 +118,8 @@ func metricRouteWords() []routeWord {
 	return words
 }
 
-// typeWords are the types' words, in their order. Without ~ are those that iproute2 takes whole only.
+// typeWords are the types' words, in their order. Without ~ are those that iproute2 takes whole
+// only.
 var typeWords = [...]string{"unicast~", "local", "broadcast~ brd", "anycast~", "multicast~", "blackhole~", "unreachable~", "prohibit~", "throw", "nat"}
 
 func typeRouteWords() []routeWord {
@@ -145,7 +146,8 @@ func indexRouteWords() map[string]int {
 
 // findRouteWord returns the index of a word in routeWords.
 func findRouteWord(word string) (index int, ok bool) {
-	if c := word[0]; c < 'a' || c > 'z' || isEverything(word) { // a destination, most likely: any is not anycast
+	// a destination, most likely: any is not anycast
+	if c := word[0]; c < 'a' || c > 'z' || isEverything(word) {
 		return 0, false
 	}
 	if index, ok = routeWordIndex[word]; ok {
@@ -154,8 +156,8 @@ func findRouteWord(word string) (index int, ok bool) {
 	return shortened(word)
 }
 
-// shortened finds the one word that begins so, where iproute2 takes it shortened. A beginning of several words is none of them, though
-// iproute2 takes the first.
+// shortened finds the one word that begins so, where iproute2 takes it shortened. A beginning of
+// several words is none of them, though iproute2 takes the first.
 func shortened(word string) (index int, ok bool) {
 	found := 0
 	for i, w := range routeWords {
@@ -209,7 +211,8 @@ func (p *Parser) readMTU(after string) (err error) {
 // maxRouteMTU is the highest MTU that the kernel takes for a route: it cuts what is higher.
 const maxRouteMTU = 65535 - 15
 
-// readMetric reads a metric's number, and whether it is locked. 0 is no metric: the kernel does not tell the two apart.
+// readMetric reads a metric's number, and whether it is locked. 0 is no metric: the kernel does not
+// tell the two apart.
 func (p *Parser) readMetric(w *metricWord, after string) (err error) {
 	lock := w.mayLock && p.accept("lock")
 	var value uint32

@@ -17,7 +17,8 @@ import (
 
 // apply is what is seen while the plan is carried out, and after it.
 type apply struct {
-	mu      sync.Mutex // an operation with the terminal to itself tells of its steps from its own goroutine
+	// an operation with the terminal to itself tells of its steps from its own goroutine
+	mu      sync.Mutex
 	running bool
 	failed  error
 	ended   bool
@@ -93,7 +94,8 @@ func (w *wizard) readFar(m *Model, t nm.Tunnel) tea.Cmd {
 		})
 }
 
-// startEdit carries out a change of a tunnel that is there. Where it may cut the person off, nothing is on disk until it is confirmed.
+// startEdit carries out a change of a tunnel that is there. Where it may cut the person off,
+// nothing is on disk until it is confirmed.
 func (w *wizard) startEdit(m *Model, op *operation) tea.Cmd {
 	planned, name, uuid := *w.change, printable(w.edit.Tunnel.Name), w.edit.UUID
 	op.name, op.root = "change "+name, !planned.Kept.Empty() || keeps(*w.edit)
@@ -313,7 +315,8 @@ func (a *apply) success(l look, width int) []line {
 	return wrapped(glyph+" "+printable(a.name)+is+more, width-1, " ", st)
 }
 
-// onlySilent says whether all that is marked is that the far end is silent, as it is until it is set up.
+// onlySilent says whether all that is marked is that the far end is silent, as it is until it is
+// set up.
 func (a *apply) onlySilent() bool {
 	silent := false
 	for _, c := range a.report.Checks {

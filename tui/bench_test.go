@@ -14,8 +14,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// These measure the whole program on a terminal, over a host in memory with a thousand tunnels and a hundred thousand routes, and fail
-// where it is slower or bigger than it may be.
+// These measure the whole program on a terminal, over a host in memory with a thousand tunnels and
+// a hundred thousand routes, and fail where it is slower or bigger than it may be.
 
 const (
 	mostFirst  = 500 * time.Millisecond
@@ -90,9 +90,10 @@ func (p *terminal) median(b *testing.B, cat *terminal, one, other string) time.D
 // calm is what cat's echo takes at most where the machine is not busy with something else.
 const calm = 4 * time.Millisecond
 
-// keys presses two keys in turn, each when the frame of the one before has been drawn, and returns the 99th percentile of the time from
-// a key to the first of its frame. Those beside which cat's echo, on a terminal of its own, took long are left out: what a busy machine
-// takes for that is not nmgre's.
+// keys presses two keys in turn, each when the frame of the one before has been drawn, and returns
+// the 99th percentile of the time from a key to the first of its frame. Those beside which cat's
+// echo, on a terminal of its own, took long are left out: what a busy machine takes for that is not
+// nmgre's.
 func (p *terminal) keys(b *testing.B, cat *terminal, one, other string, n int) time.Duration {
 	b.Helper()
 	var times []time.Duration
@@ -137,7 +138,8 @@ func (p *terminal) size() int {
 	return p.out.Len()
 }
 
-// settled returns how much has been written, once nothing more comes for a while: what the kernel is asked after a rest included.
+// settled returns how much has been written, once nothing more comes for a while: what the kernel
+// is asked after a rest included.
 func (p *terminal) settled() int {
 	size, since := p.size(), time.Now()
 	for time.Since(since) < 30*time.Millisecond {

@@ -11,8 +11,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// canvas draws frames on the terminal. Bubble Tea's own renderer looks for something to draw sixty times a second, which takes more of a
-// processor than an idle screen may, and keeps a frame waiting for its turn; this one writes what has changed when it changes.
+// canvas draws frames on the terminal. Bubble Tea's own renderer looks for something to draw sixty
+// times a second, which takes more of a processor than an idle screen may, and keeps a frame
+// waiting for its turn; this one writes what has changed when it changes.
 type canvas struct {
 	mu     sync.Mutex
 	out    io.Writer
@@ -24,7 +25,8 @@ type canvas struct {
 	drawn  time.Time
 }
 
-// What is switched on for the screen, and off after it: the alternate screen, and pastes that are told from typing.
+// What is switched on for the screen, and off after it: the alternate screen, and pastes that are
+// told from typing.
 const (
 	enterScreen = "\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[2J"
 	leaveScreen = "\x1b[?1002l\x1b[?1006l\x1b[?2004l\x1b[m\x1b[2J\x1b[?25h\x1b[?1049l"
@@ -106,7 +108,8 @@ func (c *canvas) clip(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cooked != nil {
-		_, _ = io.WriteString(c.out, "\x1b]52;c;"+base64.StdEncoding.EncodeToString([]byte(text))+"\a") // as with draw
+		// as with draw
+		_, _ = io.WriteString(c.out, "\x1b]52;c;"+base64.StdEncoding.EncodeToString([]byte(text))+"\a")
 	}
 }
 
@@ -123,7 +126,8 @@ func (c *canvas) modes(v tea.View) string {
 	return out
 }
 
-// frameRest is the least time between two frames that no key has asked for: what is told in swarms is drawn once.
+// frameRest is the least time between two frames that no key has asked for: what is told in swarms
+// is drawn once.
 const frameRest = 25 * time.Millisecond
 
 // painted is a model whose frames the canvas draws.
@@ -140,7 +144,8 @@ type frameMsg struct{}
 // Update takes a message, and draws what has come of it.
 func (p *painted) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	var cmd tea.Cmd
-	if size, ok := msg.(tea.WindowSizeMsg); ok && size.Width <= 0 { // Bubble Tea has no terminal to ask, as it does not draw
+	// Bubble Tea has no terminal to ask, as it does not draw
+	if size, ok := msg.(tea.WindowSizeMsg); ok && size.Width <= 0 {
 		return p, nil
 	}
 	if _, ok := msg.(frameMsg); !ok {

@@ -25,8 +25,8 @@ func (c *crash) Error() string {
 	return fmt.Sprintf("nmgre had a fault of its own: %s; the report is in %s", c.what, c.report)
 }
 
-// crashed writes the report and ends the program, so that the terminal is restored in the ordinary way. It is called while the panic is
-// being recovered, so that the stack is the one of the fault.
+// crashed writes the report and ends the program, so that the terminal is restored in the ordinary
+// way. It is called while the panic is being recovered, so that the stack is the one of the fault.
 func (m *Model) crashed(r any) tea.Cmd {
 	if m.crash != nil {
 		return tea.Quit

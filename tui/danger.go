@@ -14,10 +14,12 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// defaultConfirm is how long a change that may cut the person's own connection waits to be confirmed.
+// defaultConfirm is how long a change that may cut the person's own connection waits to be
+// confirmed.
 const defaultConfirm = 30 * time.Second
 
-// withDanger finds out whether the person's own connection goes through the tunnel, and hands on what there is to say of it.
+// withDanger finds out whether the person's own connection goes through the tunnel, and hands on
+// what there is to say of it.
 func (m *Model) withDanger(s *nmgre.Status, then func(danger string) tea.Cmd) tea.Cmd {
 	client, name := m.opts.Client, s.Tunnel.Name
 	if !client.IsValid() {
@@ -71,10 +73,11 @@ func (m *Model) guarded(name, done string, root bool, do func(context.Context, W
 
 // countdown asks to confirm a change that has been made, and takes it back when nobody does.
 type countdown struct {
-	back   *undo
-	until  time.Time
-	now    func() time.Time
-	answer chan<- error // who waits for the answer, and takes the change back himself; nil if the countdown does
+	back  *undo
+	until time.Time
+	now   func() time.Time
+	// who waits for the answer, and takes the change back himself; nil if the countdown does
+	answer chan<- error
 }
 
 // awaitConfirm puts the countdown on the screen.
@@ -99,8 +102,8 @@ func (m *Model) tickDown(c *countdown) tea.Cmd {
 // errNotConfirmed ends a change that the person has not confirmed.
 var errNotConfirmed = &fault.Error{What: "it was not confirmed"}
 
-// confirming returns what asks the person to confirm a change that is made but not kept yet. It is called beside the main loop, and
-// waits for the answer.
+// confirming returns what asks the person to confirm a change that is made but not kept yet. It is
+// called beside the main loop, and waits for the answer.
 func (m *Model) confirming(back *undo) func(context.Context, verify.Report) error {
 	return func(ctx context.Context, _ verify.Report) error {
 		answer := make(chan error, 1)

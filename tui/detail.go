@@ -173,7 +173,8 @@ func marginOf(inner int) string {
 	return " "
 }
 
-// tabLine names the tabs, with their keys where there is room. Where there is none it names the open one.
+// tabLine names the tabs, with their keys where there is room. Where there is none it names the
+// open one.
 func (m *Model) tabLine(width int) string {
 	for _, out := range []line{m.tabsAs(" %[1]d %[2]s ", ""), m.tabsAs("%[2]s", " ")} {
 		used := 0

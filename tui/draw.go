@@ -7,8 +7,8 @@ import (
 	"charm.land/lipgloss/v2"
 )
 
-// style is a terminal's SGR parameters; empty for none. Only the eight colours that every terminal has are used, so that the person's
-// own palette, light or dark, decides what they look like.
+// style is a terminal's SGR parameters; empty for none. Only the eight colours that every terminal
+// has are used, so that the person's own palette, light or dark, decides what they look like.
 type style string
 
 // look says how things are drawn on this terminal.
@@ -22,10 +22,11 @@ type glyphs struct {
 	active, activating, inactive, external       string
 	pass, warn, fail, skip, wait                 string
 	more, cursor, differs, arrow, both, separate string
-	corner                                       [4]string // left top, right top, left bottom, right bottom
-	horizontal, vertical, tunnel                 string
-	bars                                         []string // of a sparkline, from nothing to full
-	on, off                                      string
+	// left top, right top, left bottom, right bottom
+	corner                       [4]string
+	horizontal, vertical, tunnel string
+	bars                         []string // of a sparkline, from nothing to full
+	on, off                      string
 }
 
 var unicodeGlyphs = glyphs{
@@ -190,7 +191,8 @@ func (l look) shorten(s string, width int) string {
 	return s
 }
 
-// wrap breaks the text at spaces into lines of width cells at most; a word that is longer is broken where it must.
+// wrap breaks the text at spaces into lines of width cells at most; a word that is longer is broken
+// where it must.
 func wrap(s string, width int) []string {
 	return wrapWords(strings.Fields(s), width)
 }
@@ -256,8 +258,8 @@ func wrapWords(words []string, width int) []string {
 	return lines
 }
 
-// splitAt splits a word behind the last character that fits; a path, which a prefix with its length is not, behind the last
-// folder that does.
+// splitAt splits a word behind the last character that fits; a path, which a prefix with its length
+// is not, behind the last folder that does.
 func splitAt(word string, width int) (head, tail string) {
 	used := 0
 	for i, r := range word {
@@ -282,7 +284,8 @@ func wrapped(s string, width int, indent string, st style) []line {
 	return lines
 }
 
-// command breaks a command line as a shell takes it: with a backslash at the end of each line but the last.
+// command breaks a command line as a shell takes it: with a backslash at the end of each line but
+// the last.
 func command(s string, width int, indent string) []line {
 	parts := wrapWords(pairs(s), width-cells(indent)-5)
 	var lines []line
@@ -299,7 +302,8 @@ func command(s string, width int, indent string) []line {
 	return lines
 }
 
-// panel is a frame of width by height around rows that are each drawn width-2 wide. Its title stands in the upper edge, its foot in the lower.
+// panel is a frame of width by height around rows that are each drawn width-2 wide. Its title
+// stands in the upper edge, its foot in the lower.
 type panel struct {
 	title   line
 	foot    string

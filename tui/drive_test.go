@@ -12,7 +12,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// driver runs a model without a program: every command is carried out at once, and what it says is given back to the model.
+// driver runs a model without a program: every command is carried out at once, and what it says is
+// given back to the model.
 type driver struct {
 	t     *testing.T
 	m     *Model
@@ -51,7 +52,8 @@ func (d *driver) take(msg tea.Msg) {
 	d.run(cmd)
 }
 
-// run carries out a command and gives the model what comes of it. The wait for the next notice is left out: the test gives them.
+// run carries out a command and gives the model what comes of it. The wait for the next notice is
+// left out: the test gives them.
 func (d *driver) run(cmd tea.Cmd) {
 	if cmd == nil {
 		return
@@ -137,7 +139,8 @@ func (d *driver) screen() string {
 	return stripEscapes(strings.Join(rows, "\n"))
 }
 
-// checkRows sees that every row is exactly as wide as the screen, and that there are as many as it has.
+// checkRows sees that every row is exactly as wide as the screen, and that there are as many as it
+// has.
 func checkRows(t *testing.T, m *Model, rows []string) {
 	t.Helper()
 	if len(rows) != m.height {

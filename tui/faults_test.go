@@ -14,7 +14,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// NetworkManager goes and comes back: the last state stays, nothing can be changed meanwhile and says why, and the view recovers by itself.
+// NetworkManager goes and comes back: the last state stays, nothing can be changed meanwhile and
+// says why, and the view recovers by itself.
 func TestNetworkManagerGoesAndComesBack(t *testing.T) {
 	f := newFake().withTunnels()
 	d := openFake(t, f, Options{Color: true})
@@ -112,7 +113,8 @@ func TestLateAnswerForAnotherTunnel(t *testing.T) {
 	}
 }
 
-// TestHostileNames from outside act on nothing: control characters are escaped, wide ones take their two cells, and every row stays as wide as the screen.
+// TestHostileNames from outside act on nothing: control characters are escaped, wide ones take
+// their two cells, and every row stays as wide as the screen.
 func TestHostileNames(t *testing.T) {
 	f := newFake()
 	for i, name := range []string{"a\x1b[2Jb", "隧道隧道隧道隧道", "e\u0301e\u0301", "\u202egnp.exe", "tab\there", "\xff\xfe", strings.Repeat("x", 300), "👩‍👩‍👧‍👦"} {
@@ -193,7 +195,8 @@ func TestDownAndUp(t *testing.T) {
 	d.keys("6", "enter").must("✓ down (12ms)", "$ nmcli connection down")
 }
 
-// A change that may cut the person's own connection says so, and is taken back unless it is confirmed.
+// A change that may cut the person's own connection says so, and is taken back unless it is
+// confirmed.
 func TestChangeThatMayCutOff(t *testing.T) {
 	f := newFake().withTunnels()
 	f.clientOn = "gre1"
@@ -294,7 +297,8 @@ func TestResize(t *testing.T) {
 	}
 }
 
-// A fault of nmgre's own ends the program in good order, and its report is in a file that only its owner reads.
+// A fault of nmgre's own ends the program in good order, and its report is in a file that only its
+// owner reads.
 func TestFaultOfOurOwn(t *testing.T) {
 	f := newFake().withTunnels()
 	d := openFake(t, f, Options{})

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Every screen that a person sees, at three sizes: comfortable, wide, and as small as is usable; without colour, which is the one to read.
-// Some of them with colour and in ASCII too.
+// Every screen that a person sees, at three sizes: comfortable, wide, and as small as is usable;
+// without colour, which is the one to read. Some of them with colour and in ASCII too.
 func TestScreens(t *testing.T) {
 	sizes := []struct{ width, height int }{{80, 24}, {120, 40}, {40, 15}}
 	for _, tc := range []struct {

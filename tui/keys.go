@@ -104,7 +104,8 @@ func (m *Model) wayFirst(list []binding) []binding {
 	return list
 }
 
-// always are the keys that every screen has. While something is typed, the question mark is text and F1 stands for it.
+// always are the keys that every screen has. While something is typed, the question mark is text
+// and F1 stands for it.
 func (m *Model) always(typing bool) []binding {
 	help := binding{keys: []string{"?", "f1"}, hint: "keys", help: "show every key", do: m.openHelp}
 	if typing {

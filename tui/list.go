@@ -13,8 +13,9 @@ import (
 
 // list is the left side: every tunnel, or those that the filter lets through.
 type list struct {
-	uuid      string // the chosen one's
-	row       int    // its row when it was last seen: what comes into its place is chosen when it is gone
+	uuid string // the chosen one's
+	// its row when it was last seen: what comes into its place is chosen when it is gone
+	row       int
 	window    window
 	filter    string
 	filtering bool // it is being typed
@@ -67,7 +68,8 @@ func matches(s *nmgre.Status, words []string) bool {
 	return true
 }
 
-// settle sees to it that a tunnel is chosen that is there: the same as before, or the one in its place.
+// settle sees to it that a tunnel is chosen that is there: the same as before, or the one in its
+// place.
 func (l *list) settle(m *Model) {
 	shown := l.shown(m.all)
 	if at := l.at(shown); at >= 0 {
@@ -162,7 +164,8 @@ func (m *Model) filterText() string {
 	return m.list.filter
 }
 
-// columns are the widths of the names and of the states, so that the far ends stand below each other and have room for an IPv4 address.
+// columns are the widths of the names and of the states, so that the far ends stand below each
+// other and have room for an IPv4 address.
 func columns(shown []*nmgre.Status, inner int) (names, states int) {
 	const marks, most, ends = 3, 15, 15
 	for _, s := range shown {
@@ -263,7 +266,8 @@ func (l *list) typed(m *Model, msg tea.Msg) tea.Cmd {
 func newInput(value, placeholder string) textinput.Model {
 	input := textinput.New()
 	input.Prompt, input.Placeholder, input.CharLimit = "", placeholder, 4096
-	input.KeyMap.Paste.SetEnabled(false) // it would run a program; what the terminal pastes comes as a message
+	// it would run a program; what the terminal pastes comes as a message
+	input.KeyMap.Paste.SetEnabled(false)
 	input.SetVirtualCursor(false)
 	input.SetStyles(textinput.Styles{})
 	input.SetValue(value)

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMain runs the screens on the terminal, over a host in memory, where the tests of the whole program ask for it.
+// TestMain runs the screens on the terminal, over a host in memory, where the tests of the whole
+// program ask for it.
 func TestMain(m *testing.M) {
 	if how := os.Getenv("NMGRE_TUI_DEMO"); how != "" {
 		os.Exit(demo(how))

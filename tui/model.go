@@ -19,14 +19,15 @@ type Options struct {
 	Host  string
 	// Client is the address from which the person is connected; zero for none.
 	Client netip.Addr
-	// Confirm is how long a change that may cut the person's own connection waits to be confirmed before it is taken back.
+	// Confirm is how long a change that may cut the person's own connection waits to be confirmed
+	// before it is taken back.
 	Confirm time.Duration
 	// Reports is the folder for the report of a fault in nmgre itself.
 	Reports string
 }
 
-// Model is the whole of what is on the screen. It is changed by Update only; View draws it and changes nothing but where lists are
-// scrolled to.
+// Model is the whole of what is on the screen. It is changed by Update only; View draws it and
+// changes nothing but where lists are scrolled to.
 type Model struct {
 	ctx  context.Context //nolint:containedctx // a program's model outlives every call
 	wf   Workflow
@@ -36,11 +37,12 @@ type Model struct {
 
 	width, height int
 
-	all      []nmgre.Status
-	read     bool  // all has been read once
-	readErr  error // why it could not be read the last time
-	gone     bool  // NetworkManager has left the bus
-	lost     bool  // it does not answer, be it gone or still starting: what is shown is what was last seen
+	all     []nmgre.Status
+	read    bool  // all has been read once
+	readErr error // why it could not be read the last time
+	gone    bool  // NetworkManager has left the bus
+	// it does not answer, be it gone or still starting: what is shown is what was last seen
+	lost     bool
 	manager  nm.Manager
 	prompts  bool // every change may ask for a password on the terminal
 	rootAsks bool // and one that root has to keep something for
@@ -54,11 +56,13 @@ type Model struct {
 	undo     *undo
 	watch    watch
 	mouse    bool
-	redraw   bool                                        // the next frame is a whole one
-	lend     func() func()                               // gives the terminal away, and returns what takes it back; nil in tests of the model
-	clip     func(string)                                // gives a text to the terminal's clipboard; nil where there is none
-	wait     func(time.Duration, func() tea.Cmd) tea.Cmd // nil for the clock; tests have another
-	crash    *crash                                      // a fault of nmgre's own: the program ends
+	redraw   bool // the next frame is a whole one
+	// gives the terminal away, and returns what takes it back; nil in tests of the model
+	lend func() func()
+	// gives a text to the terminal's clipboard; nil where there is none
+	clip  func(string)
+	wait  func(time.Duration, func() tea.Cmd) tea.Cmd // nil for the clock; tests have another
+	crash *crash                                      // a fault of nmgre's own: the program ends
 }
 
 // note is the line above the keys: what happened last.
@@ -79,15 +83,16 @@ type screen interface {
 	typing() bool
 }
 
-// drawing is what a screen draws: rows of the full width, where the cursor is in them (nil for nowhere), and whether they are a box that
-// goes into the middle.
+// drawing is what a screen draws: rows of the full width, where the cursor is in them (nil for
+// nowhere), and whether they are a box that goes into the middle.
 type drawing struct {
 	rows   []string
 	cursor *tea.Position
 	box    bool
 }
 
-// NewModel returns the model of a program that has not begun. send must be safe for use by several goroutines.
+// NewModel returns the model of a program that has not begun. send must be safe for use by several
+// goroutines.
 func NewModel(ctx context.Context, wf Workflow, opts Options, send func(tea.Msg)) *Model {
 	if opts.Confirm <= 0 {
 		opts.Confirm = defaultConfirm

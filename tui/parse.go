@@ -43,7 +43,8 @@ func parseInner(text string) (netip.Prefix, *fault.Error) {
 	return p, invalid("address", hint, "\"%s\" is no address with a length", printable(text))
 }
 
-// parseNumber reads a number between two bounds; inherit stands for what it is given as, where it is allowed.
+// parseNumber reads a number between two bounds; inherit stands for what it is given as, where it
+// is allowed.
 func parseNumber(field, text string, low, high uint32, inherit int) (uint32, *fault.Error) {
 	if text == "inherit" && inherit >= 0 {
 		return uint32(inherit), nil //nolint:gosec // 0 or 1
@@ -62,7 +63,8 @@ func parseNumber(field, text string, low, high uint32, inherit int) (uint32, *fa
 	return 0, invalid(field, hint, "\"%s\" is not possible", printable(text))
 }
 
-// freeNetworks proposes networks of two hosts for the inner addresses, a /30 and a /31, that overlap with nothing that is known here.
+// freeNetworks proposes networks of two hosts for the inner addresses, a /30 and a /31, that
+// overlap with nothing that is known here.
 func freeNetworks(taken []netip.Prefix) []netip.Prefix {
 	var free []netip.Prefix
 	for _, bits := range []int{30, 31} {
@@ -73,7 +75,8 @@ func freeNetworks(taken []netip.Prefix) []netip.Prefix {
 	return free
 }
 
-// freeNetwork looks below 172.16.0.0/16, from where on the examples of the world have their tunnels.
+// freeNetwork looks below 172.16.0.0/16, from where on the examples of the world have their
+// tunnels.
 func freeNetwork(taken []netip.Prefix, bits int) (netip.Prefix, bool) {
 	step := uint32(1) << (32 - bits)
 	base := uint32(172)<<24 | 16<<16
@@ -96,7 +99,8 @@ func overlaps(taken []netip.Prefix, p netip.Prefix) bool {
 	return false
 }
 
-// takenNetworks are the networks that a new tunnel's must not overlap: those of the links, of the tunnels, and their routes.
+// takenNetworks are the networks that a new tunnel's must not overlap: those of the links, of the
+// tunnels, and their routes.
 func takenNetworks(links []kernel.Link, all []nmgre.Status) []netip.Prefix {
 	var taken []netip.Prefix
 	for _, l := range links {

@@ -26,8 +26,9 @@ const plainWidth = 78
 // errEnded says that nobody answers any more.
 var errEnded = &fault.Error{What: "the input has ended: nothing more is done", Hint: "every question needs its line; an empty one takes what stands in brackets"}
 
-// Plain asks the wizard's questions line by line, for screen readers, scripts, and terminals that can do no more. There is no drawing, and
-// nothing moves. Questions go to term.Err, what came out to term.Out. The end of the input aborts with an error; nothing is half done.
+// Plain asks the wizard's questions line by line, for screen readers, scripts, and terminals that
+// can do no more. There is no drawing, and nothing moves. Questions go to term.Err, what came out
+// to term.Out. The end of the input aborts with an error; nothing is half done.
 func Plain(ctx context.Context, wf Workflow, term Terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -56,7 +57,8 @@ type plainTalk struct {
 	m        *Model
 }
 
-// readLines reads the input beside the conversation, so that an interrupt is not kept waiting by it.
+// readLines reads the input beside the conversation, so that an interrupt is not kept waiting by
+// it.
 func readLines(ctx context.Context, in io.Reader) <-chan string {
 	lines := make(chan string)
 	go func() {
@@ -412,7 +414,8 @@ func (p *plainTalk) way(w *wizard) {
 	w.offer(p.m)
 }
 
-// finish has the plan made and carried out; again says that the questions that were answered wrong have been asked once more.
+// finish has the plan made and carried out; again says that the questions that were answered wrong
+// have been asked once more.
 func (p *plainTalk) finish(w *wizard) (again bool, err error) {
 	w.submit, w.host = true, nil
 	t, _ := w.tunnel()
@@ -474,7 +477,8 @@ func (p *plainTalk) askAgain(w *wizard, err error) (again bool, _ error) {
 	return true, nil
 }
 
-// preview prints what will be done. The picture of the path says nothing to who hears it; its facts stand in the steps.
+// preview prints what will be done. The picture of the path says nothing to who hears it; its facts
+// stand in the steps.
 func (p *plainTalk) preview(w *wizard) {
 	w.refresh(p.m)
 	var lines []line

@@ -60,7 +60,8 @@ func createCommand(t nm.Tunnel) string {
 	return words
 }
 
-// editCommand is the change as a command: edit takes create's flags, of lists all that shall be there.
+// editCommand is the change as a command: edit takes create's flags, of lists all that shall be
+// there.
 func editCommand(name string, p plan.EditPlan) string {
 	words := "nmgre edit " + quote(name)
 	lists := map[string][]string{"address": texts(p.After.Addresses), "route": texts(p.After.Routes), "snat": texts(p.After.SNAT)}
@@ -88,7 +89,8 @@ func texts[T fmt.Stringer](list []T) []string {
 	return out
 }
 
-// previewLines show what will be done: the path, the notes, each step with its reason and its commands.
+// previewLines show what will be done: the path, the notes, each step with its reason and its
+// commands.
 func (w *wizard) previewLines(l look, width int) []line {
 	var lines []line
 	if w.danger != "" {
@@ -210,7 +212,8 @@ type picture struct {
 	lines []line
 }
 
-// row is a station of the path, or the way between two. Where there is no room beside it, what there is to say of it stands below.
+// row is a station of the path, or the way between two. Where there is no room beside it, what
+// there is to say of it stands below.
 func (p *picture) row(mark, what, about string) {
 	l := p.look
 	if p.width >= narrowBelow-4 {
@@ -231,8 +234,8 @@ func (p *picture) row(mark, what, about string) {
 // mostNetworks is how many networks the picture has at either end.
 const mostNetworks = 3
 
-// pathPicture draws the way of a packet from this host's networks to those behind the far end, from above to below: that fits every
-// width.
+// pathPicture draws the way of a packet from this host's networks to those behind the far end, from
+// above to below: that fits every width.
 func pathPicture(l look, t nm.Tunnel, hop *kernel.Hop, lans []string, width int) []line {
 	p := &picture{look: l, width: width}
 	p.near(lans)

@@ -35,7 +35,8 @@ func startOnTerminal(t testing.TB, how string, env ...string) *terminal {
 	return start(t, cmd)
 }
 
-// startCat starts a program that answers each line at once: with echo off it is cat itself that does.
+// startCat starts a program that answers each line at once: with echo off it is cat itself that
+// does.
 func startCat(t testing.TB) *terminal {
 	t.Helper()
 	p := start(t, exec.Command("sh", "-c", "stty -echo; echo ready; exec cat"))
@@ -115,7 +116,8 @@ func (p *terminal) write(keys string) {
 	}
 }
 
-// ended waits for the program, and sees that the terminal is as it was: its modes, the main screen, the cursor, no mouse.
+// ended waits for the program, and sees that the terminal is as it was: its modes, the main screen,
+// the cursor, no mouse.
 func (p *terminal) ended(code int) {
 	p.t.Helper()
 	done := make(chan error, 1)
@@ -204,7 +206,8 @@ func TestProgramCopies(t *testing.T) {
 	p.ended(0)
 }
 
-// Where a password may be asked for, the screen goes, the steps are lines, and the screen comes back.
+// Where a password may be asked for, the screen goes, the steps are lines, and the screen comes
+// back.
 func TestProgramLendsTheTerminal(t *testing.T) {
 	p := startOnTerminal(t, "prompts")
 	p.wait("gre1")

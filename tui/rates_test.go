@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TestRates are what the counters have grown by, over the time between two readings; a counter that has gone back is no rate.
+// TestRates are what the counters have grown by, over the time between two readings; a counter that
+// has gone back is no rate.
 func TestRates(t *testing.T) {
 	var tr traffic
 	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)

@@ -14,7 +14,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// routesView is the tab of the routes. Of very many only those in its window are ever turned into text.
+// routesView is the tab of the routes. Of very many only those in its window are ever turned into
+// text.
 type routesView struct {
 	list   []nmgre.RouteState
 	err    error
@@ -51,7 +52,8 @@ func (m *Model) moveRoutes(by int) tea.Cmd {
 	return m.askKernel()
 }
 
-// askKernel asks where the kernel would send packets for the routes that are seen, once the person rests on them.
+// askKernel asks where the kernel would send packets for the routes that are seen, once the person
+// rests on them.
 func (m *Model) askKernel() tea.Cmd {
 	r := &m.detail.routes
 	r.asking++

@@ -13,11 +13,12 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// takeBackLimit is how long nmgre waits, when it is told to end, for what it had begun to be taken back.
+// takeBackLimit is how long nmgre waits, when it is told to end, for what it had begun to be taken
+// back.
 const takeBackLimit = 40 * time.Second
 
-// idleRate is how often a second Bubble Tea looks for what it has to write itself. It has nothing: the canvas writes everything. Less often
-// it cannot.
+// idleRate is how often a second Bubble Tea looks for what it has to write itself. It has nothing:
+// the canvas writes everything. Less often it cannot.
 const idleRate = 1
 
 // Terminal is where the screens are.
@@ -25,14 +26,15 @@ type Terminal struct {
 	In  io.Reader
 	Out io.Writer
 	Err io.Writer // for what is said when the screen has gone
-	// Raw has every key handed on at once, unechoed, until the function that it returns is called. Size is the terminal's, in cells. [Plain]
-	// needs neither.
+	// Raw has every key handed on at once, unechoed, until the function that it returns is called.
+	// Size is the terminal's, in cells. [Plain] needs neither.
 	Raw  func() (restore func(), err error)
 	Size func() (width, height int, err error)
 }
 
-// Run shows the screens until the person leaves, or ctx ends. What had been begun is taken back before it returns. The terminal is
-// restored in every case; a fault of nmgre's own is an error that names the file with its report.
+// Run shows the screens until the person leaves, or ctx ends. What had been begun is taken back
+// before it returns. The terminal is restored in every case; a fault of nmgre's own is an error
+// that names the file with its report.
 func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -13,7 +13,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// The kernel has no events for its counters: they are read this often, and the far end is probed, while the tab is open.
+// The kernel has no events for its counters: they are read this often, and the far end is probed,
+// while the tab is open.
 const (
 	sampleEvery = time.Second
 	sampleMost  = 240 // as many columns as the widest sparkline
@@ -68,7 +69,8 @@ func (m *Model) measure(uuid string) tea.Cmd {
 		})
 }
 
-// take measures once: the link's counters, and the way there and back where the far end's inner address is known.
+// take measures once: the link's counters, and the way there and back where the far end's inner
+// address is known.
 func take(ctx context.Context, wf Workflow, s nmgre.Status) (sample, error) {
 	var got sample
 	links, err := wf.Links(ctx)
@@ -86,7 +88,8 @@ func take(ctx context.Context, wf Workflow, s nmgre.Status) (sample, error) {
 	return got, nil
 }
 
-// innerTowards is the inner address from which the far end's is reached; zero if there is none of its family.
+// innerTowards is the inner address from which the far end's is reached; zero if there is none of
+// its family.
 func innerTowards(t nm.Tunnel) (from netip.Addr) {
 	for _, p := range t.Addresses {
 		if p.Contains(t.PeerAddress) {
@@ -182,7 +185,8 @@ func (m *Model) rttLine(s *nmgre.Status, graph int) line {
 	return line{label, {m.look.fit(tookText(t.rtt[len(t.rtt)-1]), 13), plain}, {m.look.sparkline(values, graph), green}}
 }
 
-// sparkline draws the last values, the newest at the right, each as high as its part of the greatest.
+// sparkline draws the last values, the newest at the right, each as high as its part of the
+// greatest.
 func (l look) sparkline(values []float64, width int) string {
 	if len(values) > width {
 		values = values[len(values)-width:]

@@ -143,7 +143,8 @@ func (m *Model) filterCursor() *tea.Position {
 	return &tea.Position{X: 2 + len("Tunnels /") + cells(string([]rune(m.list.input.Value())[:m.list.input.Position()])), Y: 0}
 }
 
-// hints are the keys that can be pressed now; those that do not fit are left out, the last ones first, and the help's stays.
+// hints are the keys that can be pressed now; those that do not fit are left out, the last ones
+// first, and the help's stays.
 func (m *Model) hints() string {
 	var help span
 	var parts []span

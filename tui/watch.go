@@ -83,7 +83,8 @@ func (m *Model) noticed(msg noticeMsg) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
-// refresh reads the list, and what is shown of the chosen tunnel. One reading at a time: what changes meanwhile is read after it.
+// refresh reads the list, and what is shown of the chosen tunnel. One reading at a time: what
+// changes meanwhile is read after it.
 func (m *Model) refresh() tea.Cmd {
 	if m.watch.reading {
 		m.watch.again = true
@@ -115,7 +116,8 @@ func (m *Model) listed(all []nmgre.Status, err error) tea.Cmd {
 			return nil
 		}
 		m.lost = true
-		return m.after(restWhileStarting, m.refresh) // it is starting: nothing tells when it is done
+		// it is starting: nothing tells when it is done
+		return m.after(restWhileStarting, m.refresh)
 	}
 	if m.lost {
 		m.lost = false

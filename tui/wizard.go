@@ -36,7 +36,8 @@ var pageNames = [...]string{"Endpoints", "Inner", "Options", "Routes", "SNAT", "
 // restOnField is how long the person rests before the kernel is asked about what was typed.
 const restOnField = 200 * time.Millisecond
 
-// wizard asks for everything that makes a tunnel, page by page, and makes it; or changes one that is there.
+// wizard asks for everything that makes a tunnel, page by page, and makes it; or changes one that
+// is there.
 type wizard struct {
 	edit *nmgre.Status // the tunnel that is changed; nil for a new one
 	base nm.Tunnel     // what the answers are put on top of
@@ -320,7 +321,8 @@ func (w *wizard) nextPage(m *Model) tea.Cmd {
 	return w.toPage(m, w.page+1)
 }
 
-// submitAll has the plan made, unless something is wrong: then the first field with an error gets the keys.
+// submitAll has the plan made, unless something is wrong: then the first field with an error gets
+// the keys.
 func (w *wizard) submitAll(m *Model) tea.Cmd {
 	w.submit, w.host = true, nil
 	w.refresh(m)
@@ -368,7 +370,8 @@ func (w *wizard) planEdit(m *Model, t nm.Tunnel) tea.Cmd {
 	})
 }
 
-// refused shows what the host has against what is asked for, at the fields, and says whether it has.
+// refused shows what the host has against what is asked for, at the fields, and says whether it
+// has.
 func (w *wizard) refused(m *Model, err error) bool {
 	if err == nil {
 		return false

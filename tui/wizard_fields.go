@@ -300,7 +300,8 @@ func (w *wizard) refresh(m *Model) {
 	}
 }
 
-// complain shows an error at the field, unless the person has not been there yet or a nearer one is shown.
+// complain shows an error at the field, unless the person has not been there yet or a nearer one is
+// shown.
 func (f *field) complain(e *fault.Error, submitted bool) {
 	if f.problem == "" && (f.touched || submitted) {
 		f.problem, f.hint = e.What, flagless(e.Hint)
@@ -317,7 +318,8 @@ func (w *wizard) forget(id string) {
 	w.host = slices.DeleteFunc(w.host, func(e *fault.Error) bool { return e.Field == id || id == "network" && e.Field == "address" })
 }
 
-// fieldOf is the field that an error of the domain is about. Of several lines it is the one whose destination the error names.
+// fieldOf is the field that an error of the domain is about. Of several lines it is the one whose
+// destination the error names.
 func (w *wizard) fieldOf(e *fault.Error) *field {
 	var found *field
 	for _, fm := range w.forms {

@@ -41,7 +41,8 @@ func TestWizardMakesWhatWasTyped(t *testing.T) {
 	d.keys("enter").must("Tunnels", "gre1", "active")
 }
 
-// Errors stand at their fields once those have been left, and never keep anybody from going on to another field or back.
+// Errors stand at their fields once those have been left, and never keep anybody from going on to
+// another field or back.
 func TestWizardNeverTraps(t *testing.T) {
 	d := openFake(t, newFake(), Options{})
 	d.keys("n", "=100.0.2.30").mustNot("✗")
@@ -78,7 +79,8 @@ func TestEscapeAsksBeforeItLosesWhatWasTyped(t *testing.T) {
 	d.keys("n").must("Far end's address", "1")
 	d.keys("esc", "y").must("Tunnels").mustNot("Leave?")
 	d.keys("n", "ctrl+n").must("the far end's address is missing")
-	d.keys("=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "ctrl+s", "esc").must("Leave?") // from the preview too
+	// from the preview too
+	d.keys("=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "ctrl+s", "esc").must("Leave?")
 }
 
 // A field that has no meaning now says why, and takes nothing.

@@ -12,7 +12,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// How long an operation may take by itself. Reading a host with a thousand tunnels takes seconds on a slow machine.
+// How long an operation may take by itself. Reading a host with a thousand tunnels takes seconds on
+// a slow machine.
 const (
 	readLimit   = 20 * time.Second
 	changeLimit = 2 * time.Minute
@@ -56,7 +57,8 @@ func read[T any](m *Model, name string, do func(context.Context, Workflow) (T, e
 	return operate(m, op, m.wf, readLimit, do, then)
 }
 
-// change runs do, which changes the host, beside the screen, or with the terminal to itself where somebody may ask for a password.
+// change runs do, which changes the host, beside the screen, or with the terminal to itself where
+// somebody may ask for a password.
 func change[T any](m *Model, op *operation, do func(context.Context, Workflow) (T, error), then func(T, error) tea.Cmd) tea.Cmd {
 	op.change = true
 	m.begin(op)
@@ -129,7 +131,8 @@ func operate[T any](m *Model, op *operation, wf Workflow, limit time.Duration, d
 	}
 }
 
-// alone gives the terminal to the operation: the screen goes, the steps are lines, and the screen comes back when it has ended.
+// alone gives the terminal to the operation: the screen goes, the steps are lines, and the screen
+// comes back when it has ended.
 func alone[T any](m *Model, op *operation, do func(context.Context, Workflow) (T, error), then func(T, error) tea.Cmd) tea.Cmd {
 	ctx, cancel := context.WithTimeout(m.ctx, changeLimit)
 	op.cancel = cancel
@@ -196,7 +199,8 @@ func (m *Model) finish(msg doneMsg) tea.Cmd {
 	return msg.then()
 }
 
-// heard takes what an operation tells. What one that is no longer waited for has done stands in the log all the same.
+// heard takes what an operation tells. What one that is no longer waited for has done stands in the
+// log all the same.
 func (m *Model) heard(msg heardMsg) {
 	if msg.step != nil {
 		m.log.add(*msg.step)
@@ -216,8 +220,8 @@ func (m *Model) changing() *operation {
 	return nil
 }
 
-// cancelOp ends an operation: a change is told to take back what it did, and waited for; asked a second time, or where nothing has been
-// changed, its answer is dropped when it comes.
+// cancelOp ends an operation: a change is told to take back what it did, and waited for; asked a
+// second time, or where nothing has been changed, its answer is dropped when it comes.
 func (m *Model) cancelOp(op *operation) {
 	op.cancel()
 	if op.change && !op.canceled {

@@ -9,8 +9,9 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Workflow is what the screens need of the workflow on a host. Its methods may be called by several goroutines at once, return when
-// their context ends, and have [nmgre.Host]'s errors. NAME is a UUID wherever the screens give one.
+// Workflow is what the screens need of the workflow on a host. Its methods may be called by several
+// goroutines at once, return when their context ends, and have [nmgre.Host]'s errors. NAME is a
+// UUID wherever the screens give one.
 type Workflow interface {
 	List(ctx context.Context) ([]nmgre.Status, error)
 	Show(ctx context.Context, name string) (nmgre.Status, error)
@@ -33,10 +34,11 @@ type Workflow interface {
 	Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error)
 	Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error)
 
-	// Watch tells of changes of the tunnels until ctx ends; then the channel is closed. Several changes at once may be one notice.
+	// Watch tells of changes of the tunnels until ctx ends; then the channel is closed. Several
+	// changes at once may be one notice.
 	Watch(ctx context.Context) (<-chan nmgre.Notice, error)
-	// Prompts says whether a change may ask for a password on this terminal, which then must be nobody else's: every change, or one
-	// that root has to keep something for. It returns at once.
+	// Prompts says whether a change may ask for a password on this terminal, which then must be
+	// nobody else's: every change, or one that root has to keep something for. It returns at once.
 	Prompts(m nm.Manager) (always, forRoot bool)
 	// Reporting returns the same workflow, which tells what it does.
 	Reporting(to Listener) Workflow

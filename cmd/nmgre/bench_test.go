@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// These measure whole commands in the lab, ours and the ones it replaces in turn, and report ratios of medians: machines are shared
-// and noisy, and an emulated processor is slow, but it is so for both.
+// These measure whole commands in the lab, ours and the ones it replaces in turn, and report ratios
+// of medians: machines are shared and noisy, and an emulated processor is slow, but it is so for
+// both.
 
 const rounds = 7
 
@@ -25,7 +26,8 @@ type run struct {
 	maxKB int64
 }
 
-// measure runs a command line on a host, as its shell times it, and fails the benchmark if it fails.
+// measure runs a command line on a host, as its shell times it, and fails the benchmark if it
+// fails.
 func measure(b *testing.B, host lab.Host, line string) run {
 	b.Helper()
 	cmd := host.Command("bash", "-c", "TIMEFORMAT=%R; time { { "+line+"; } >/dev/null 2>&1; }")
@@ -54,7 +56,8 @@ func wall(r run) float64 { return r.took.Seconds() * 1000 }
 
 func memory(r run) float64 { return float64(r.maxKB) }
 
-// report prints both medians and their ratio, and fails the benchmark if the ratio is above what is allowed.
+// report prints both medians and their ratio, and fails the benchmark if the ratio is above what is
+// allowed.
 func report(b *testing.B, what, unit string, ours, theirs []run, f func(run) float64, most float64) {
 	b.Helper()
 	a, c := median(ours, f), median(theirs, f)
@@ -78,12 +81,15 @@ func BenchmarkLabCreate(b *testing.B) {
 		var steps []string
 		for range rounds {
 			a = append(a, measure(b, lab.Linux1, ours))
-			lab.Linux1.Run(b, "nmgre", "delete", "bench") // which waits until the link is gone, as nmcli does not
+			// which waits until the link is gone, as nmcli does not
+			lab.Linux1.Run(b, "nmgre", "delete", "bench")
 			c = append(c, measure(b, lab.Linux1, theirs))
-			lab.Linux1.Run(b, "nmgre", "delete", "bench") // which waits until the link is gone, as nmcli does not
+			// which waits until the link is gone, as nmcli does not
+			lab.Linux1.Run(b, "nmgre", "delete", "bench")
 		}
 		steps = append(steps, lab.Linux1.Try("sh", "-c", ours).Stderr)
-		lab.Linux1.Run(b, "nmgre", "delete", "bench") // which waits until the link is gone, as nmcli does not
+		// which waits until the link is gone, as nmcli does not
+		lab.Linux1.Run(b, "nmgre", "delete", "bench")
 		report(b, "create wall time", "ms", a, c, wall, 0.4)
 		b.Logf("what the steps of one create took; \"brought it up\" is NetworkManager's own time:\n%s", strings.Join(steps, ""))
 	}
@@ -108,7 +114,8 @@ func BenchmarkLabList(b *testing.B) {
 	}
 }
 
-// A hundred thousand routes of one tunnel from a file, against ip -batch with the same; and once more, when nothing is to be done.
+// A hundred thousand routes of one tunnel from a file, against ip -batch with the same; and once
+// more, when nothing is to be done.
 func BenchmarkLabBulk(b *testing.B) {
 	lab.Need(b)
 	const n = 100_000
@@ -157,8 +164,9 @@ func writeBatch(b *testing.B, n int, dev string) string {
 	return name
 }
 
-// Ten thousand routes, against the same in a profile that NetworkManager brings up. While one is measured the other is not there: whoever
-// has nmgre keep them has no such profile, which takes as long to read as all the rest.
+// Ten thousand routes, against the same in a profile that NetworkManager brings up. While one is
+// measured the other is not there: whoever has nmgre keep them has no such profile, which takes as
+// long to read as all the rest.
 func BenchmarkLabBulkInAProfile(b *testing.B) {
 	lab.Need(b)
 	const n = 10_000
@@ -197,7 +205,8 @@ printf '[connection]\nid=many%%d\nuuid=00000000-0000-4000-9000-%%012d\ntype=ip-t
 	waitIdle(b)
 }
 
-// waitIdle waits until NetworkManager has digested what it read: busy, it would answer both sides late.
+// waitIdle waits until NetworkManager has digested what it read: busy, it would answer both sides
+// late.
 func waitIdle(b *testing.B) {
 	b.Helper()
 	ticks := func() int {

@@ -13,7 +13,8 @@ import (
 // completeTimeout bounds how long a person at a shell waits for names.
 const completeTimeout = 2 * time.Second
 
-// completeNames offers the tunnels' interface names. It only reads: what an interrupted nmgre left behind is not cleaned up by a tab.
+// completeNames offers the tunnels' interface names. It only reads: what an interrupted nmgre left
+// behind is not cleaned up by a tab.
 func (a *app) completeNames(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -36,8 +37,8 @@ func (a *app) completeNames(cmd *cobra.Command, args []string, toComplete string
 	return namesFor(profiles, toComplete), cobra.ShellCompDirectiveNoFileComp
 }
 
-// namesFor returns the names that begin with prefix, each with what it is. Names that a shell or a terminal would stumble over are
-// left out.
+// namesFor returns the names that begin with prefix, each with what it is. Names that a shell or a
+// terminal would stumble over are left out.
 func namesFor(profiles []nm.Profile, prefix string) []string {
 	var names []string
 	for _, p := range profiles {

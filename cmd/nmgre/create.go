@@ -116,7 +116,8 @@ func (f *createFlags) tunnel(a *app) (nm.Tunnel, error) {
 	return t, t.Validate()
 }
 
-// into puts the flags that were given into t; a list that was given takes the place of the one that t has.
+// into puts the flags that were given into t; a list that was given takes the place of the one that
+// t has.
 func (f *createFlags) into(t *nm.Tunnel, given func(flag string) bool, a *app) error {
 	var errs []error
 	read := func(flag string, into func() error) {
@@ -257,9 +258,10 @@ func (f *createFlags) readNumbers(t *nm.Tunnel, given func(flag string) bool) er
 	for _, n := range []struct {
 		field, text string
 		low, high   uint32
-		word        string // that may stand instead of a number, and what it stands for; empty if none may
-		stands      uint32
-		into        *uint32
+		// that may stand instead of a number, and what it stands for; empty if none may
+		word   string
+		stands uint32
+		into   *uint32
 	}{
 		{"ttl", f.ttl, 1, 255, "inherit", 0, &ttl},
 		{"tos", f.tos, 0, 255, "inherit", 1, &tos},
@@ -347,7 +349,8 @@ type createRun struct {
 // maxLost bounds how often create tries another name when several nmgre run at the same moment.
 const maxLost = 20
 
-// create makes the tunnel; when another nmgre was first with the name that nmgre chose, it tries the next.
+// create makes the tunnel; when another nmgre was first with the name that nmgre chose, it tries
+// the next.
 func (a *app) create(ctx context.Context, host *nmgre.Host, want nm.Tunnel, run createRun) error {
 	ctx, cancel := context.WithTimeout(ctx, run.wait)
 	defer cancel()
@@ -380,7 +383,8 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nm.Tunnel, 
 	if err != nil {
 		return begun(err)
 	}
-	far, err := host.FarEnd(context.WithoutCancel(ctx), created.Status.Tunnel) // the tunnel is there for good, whatever comes now
+	// the tunnel is there for good, whatever comes now
+	far, err := host.FarEnd(context.WithoutCancel(ctx), created.Status.Tunnel)
 	if err != nil {
 		return begun(err)
 	}

@@ -145,7 +145,8 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 	a.tellEdit(planned)
 	opts := nmgre.EditOptions{NoProbe: run.noProbe}
 	if run.confirm > 0 {
-		signal.Ignore(syscall.SIGPIPE) // what is printed after the session has died must not keep the change from being put back
+		// what is printed after the session has died must not keep the change from being put back
+		signal.Ignore(syscall.SIGPIPE)
 		opts.Confirm = a.confirmWithin(run.confirm)
 	}
 	done, err := host.Edit(ctx, planned, opts)
@@ -155,14 +156,16 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 	if err != nil {
 		return begun(err)
 	}
-	far, err := host.FarEnd(context.WithoutCancel(ctx), planned.After) // the change is there for good, whatever comes now
+	// the change is there for good, whatever comes now
+	far, err := host.FarEnd(context.WithoutCancel(ctx), planned.After)
 	if err != nil {
 		return begun(err)
 	}
 	return a.printEdited(planned, done, far, run.json)
 }
 
-// guardSession refuses an edit that may cut off the ssh session in which it was typed, unless it is put back by itself.
+// guardSession refuses an edit that may cut off the ssh session in which it was typed, unless it is
+// put back by itself.
 func (a *app) guardSession(ctx context.Context, planned plan.EditPlan, confirm time.Duration) error {
 	session := a.session()
 	cuts, err := planned.CutsOff(ctx, session)
@@ -206,7 +209,8 @@ func errNotConfirmed(why string) error {
 	return &fault.Error{What: "not confirmed: " + why, Hint: "run it again, and press Enter when it works"}
 }
 
-// confirmWithin asks on standard error whether the change shall stay, and reads the answer from standard input.
+// confirmWithin asks on standard error whether the change shall stay, and reads the answer from
+// standard input.
 func (a *app) confirmWithin(d time.Duration) func(context.Context, verify.Report) error {
 	return func(ctx context.Context, applied verify.Report) error {
 		if len(applied.Checks) > 0 {
@@ -216,7 +220,8 @@ func (a *app) confirmWithin(d time.Duration) func(context.Context, verify.Report
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		answer := make(chan error, 1)
-		go func() { answer <- readConfirmation(a.stdin) }() // it ends with the input, or the process
+		// it ends with the input, or the process
+		go func() { answer <- readConfirmation(a.stdin) }()
 		select {
 		case err := <-answer:
 			return err
@@ -245,7 +250,8 @@ func readConfirmation(in io.Reader) error {
 	}
 }
 
-// printEditPlan writes what would be changed, and every step with its reason and the commands that would do the same.
+// printEditPlan writes what would be changed, and every step with its reason and the commands that
+// would do the same.
 func (a *app) printEditPlan(p plan.EditPlan, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(map[string]editPlanJSON{"plan": editPlansJSON(p)})

@@ -147,7 +147,8 @@ func TestEditExitCodes(t *testing.T) {
 
 // What is typed decides whether the change stays.
 func TestEditConfirm(t *testing.T) {
-	t.Setenv("SSH_CONNECTION", "10.10.2.9 50000 172.16.0.1 22") // with --confirm it is only a warning
+	// with --confirm it is only a warning
+	t.Setenv("SSH_CONNECTION", "10.10.2.9 50000 172.16.0.1 22")
 	for input, kept := range map[string]bool{"\n": true, "yes\n": true, "Y\n": true, "no\n": false, "\x1b[2J\n": false, "": false, strings.Repeat("y", 2*maxAnswer): false} {
 		w := newWorld(t)
 		w.must(createArgs...)
@@ -174,7 +175,8 @@ func TestEditConfirmTimesOut(t *testing.T) {
 	}
 }
 
-// hangup is an input from which nothing comes; when it is read the session ends, with more than one signal, as sessions do.
+// hangup is an input from which nothing comes; when it is read the session ends, with more than one
+// signal, as sessions do.
 type hangup struct{ t *testing.T }
 
 func (h hangup) Read([]byte) (int, error) {
@@ -187,7 +189,8 @@ func (h hangup) Read([]byte) (int, error) {
 	select {}
 }
 
-// The session dies while the change waits for being confirmed: it is put back, though signals come again.
+// The session dies while the change waits for being confirmed: it is put back, though signals come
+// again.
 func TestEditConfirmHangup(t *testing.T) {
 	w := newWorld(t)
 	w.must(createArgs...)

@@ -18,8 +18,9 @@ import (
 // helperTimeout bounds what one request takes, however large.
 const helperTimeout = 10 * time.Minute
 
-// helperCommand is what pkexec runs as root for those who are not: see package asroot. Whoever polkit lets run it can say what they
-// like on its standard input, so it takes nothing else: no argument, no flag, no path, nothing from the environment.
+// helperCommand is what pkexec runs as root for those who are not: see package asroot. Whoever
+// polkit lets run it can say what they like on its standard input, so it takes nothing else: no
+// argument, no flag, no path, nothing from the environment.
 func (a *app) helperCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:                asroot.Command,
@@ -32,8 +33,9 @@ func (a *app) helperCommand() *cobra.Command {
 				return &fault.Error{Kind: fault.ErrNotPermitted, What: "the helper is root's", Hint: "nmgre runs it by itself where it is needed"}
 			}
 			if a.ignore != nil {
-				// The caller's end of standard input says whether to stop: a key that is pressed twice, or a pipe that nobody reads any
-				// more, must not end this process in the middle.
+				// The caller's end of standard input says whether to stop: a key that is pressed
+				// twice, or a pipe that nobody reads any more, must not end this process in the
+				// middle.
 				a.ignore(os.Interrupt, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGPIPE)
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), helperTimeout)

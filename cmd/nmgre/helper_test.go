@@ -107,7 +107,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// Whoever may run the helper can say what they like: everything but the request of a tunnel that is there is refused, with nothing changed.
+// Whoever may run the helper can say what they like: everything but the request of a tunnel that is
+// there is refused, with nothing changed.
 func TestHelperRefuses(t *testing.T) {
 	w := newWorld(t)
 	w.must(createArgs...)

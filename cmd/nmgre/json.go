@@ -15,7 +15,8 @@ import (
 	"unicode/utf8"
 )
 
-// The JSON forms are a contract: fields are added, never renamed. Keys are numbers, absent when there is none.
+// The JSON forms are a contract: fields are added, never renamed. Keys are numbers, absent when
+// there is none.
 
 // tunnelJSON is what list says of a tunnel.
 type tunnelJSON struct {
@@ -195,8 +196,9 @@ func (a *app) printJSON(v any) error {
 	return err
 }
 
-// escapeUnprintable writes as \u sequences what the encoder leaves as it is but a terminal would act on, such as the C1 controls
-// and the marks that turn the direction of text. Outside strings a document is ASCII, so that it stays the same document.
+// escapeUnprintable writes as \u sequences what the encoder leaves as it is but a terminal would
+// act on, such as the C1 controls and the marks that turn the direction of text. Outside strings a
+// document is ASCII, so that it stays the same document.
 func escapeUnprintable(document []byte) []byte {
 	out := make([]byte, 0, len(document))
 	for _, r := range string(document) {

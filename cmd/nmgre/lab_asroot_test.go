@@ -29,7 +29,8 @@ const (
 	annMayKeep  = `action.id == "org.nmgre.keep"`
 )
 
-// annsHost is linux1 as make install leaves it, with a polkit of its own that says yes to ann for what each of the conditions is about.
+// annsHost is linux1 as make install leaves it, with a polkit of its own that says yes to ann for
+// what each of the conditions is about.
 func annsHost(t *testing.T, allowed ...string) lab.Host {
 	t.Helper()
 	lab.Need(t)
@@ -53,7 +54,8 @@ func write(t *testing.T, h lab.Host, file, text string) {
 	}
 }
 
-// startPolkit starts a polkitd that reads the rules anew, in the place of one that the bus may have started.
+// startPolkit starts a polkitd that reads the rules anew, in the place of one that the bus may have
+// started.
 func startPolkit(t *testing.T, h lab.Host) {
 	t.Helper()
 	p := h.Start(t, "/usr/lib/polkit-1/polkitd", "--no-debug", "--replace")
@@ -78,7 +80,8 @@ func asAnn(t *testing.T, h lab.Host, code int, args ...string) lab.Result {
 	return r
 }
 
-// mustBecome waits for the hook, which does its work after the command, until the host is as it was.
+// mustBecome waits for the hook, which does its work after the command, until the host is as it
+// was.
 func mustBecome(t *testing.T, h lab.Host, what, before string) {
 	t.Helper()
 	var now string
@@ -90,7 +93,8 @@ func mustBecome(t *testing.T, h lab.Host, what, before string) {
 	mustEqual(t, what, before, now)
 }
 
-// rootsState is what root keeps, and what the kernel has of it; a snapshot of everything takes seconds.
+// rootsState is what root keeps, and what the kernel has of it; a snapshot of everything takes
+// seconds.
 func rootsState(t *testing.T, h lab.Host) string {
 	t.Helper()
 	return h.Run(t, "sh", "-c", "grep -r '' /etc/nmgre /run/nmgre; ip -d route show table all; ip rule; nft list ruleset; "+
@@ -151,7 +155,8 @@ func mustSudoLine(t *testing.T, h lab.Host, stderr string, args []string) {
 	}
 }
 
-// Where polkit says yes, ann makes, changes and deletes a tunnel with routes and SNAT that root keeps, and nothing is left of it.
+// Where polkit says yes, ann makes, changes and deletes a tunnel with routes and SNAT that root
+// keeps, and nothing is left of it.
 func TestLabAsRootAllowed(t *testing.T) {
 	h := annsHost(t, annMayTouch, annMayKeep)
 	h.Run(t, installed, "install-hook")
@@ -206,7 +211,8 @@ func TestLabAsRootAllowed(t *testing.T) {
 	asAnn(t, h, exitDone, "delete", "gre1")
 	mustBecome(t, h, "after delete", before)
 
-	// A route that the kernel refuses takes everything back, and so does root's part where the request is none for ann.
+	// A route that the kernel refuses takes everything back, and so does root's part where the
+	// request is none for ann.
 	r := h.TryAs(ann, installed, annsCreate("--route", "10.24.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")...)
 	if r.Code != exitNotPermitted || !strings.Contains(r.Stderr, "eth0 is no tunnel, and root alone leads packets elsewhere") {
 		t.Errorf("a route elsewhere: %s", r)
@@ -326,7 +332,8 @@ func (d *dialogue) answer(t *testing.T, keys string) int {
 	return -1
 }
 
-// On a terminal ann is asked there, for the password of somebody who may: the right one does it, a wrong one and Ctrl-C leave nothing.
+// On a terminal ann is asked there, for the password of somebody who may: the right one does it, a
+// wrong one and Ctrl-C leave nothing.
 func TestLabAsRootAsksOnTheTerminal(t *testing.T) {
 	h := annsHost(t, annMayTouch)
 	if r := h.TryInput("root:not so secret\n", "chpasswd"); r.Code != 0 {
@@ -365,7 +372,8 @@ func TestLabAsRootAsksOnTheTerminal(t *testing.T) {
 	mustEqual(t, "after delete", before, h.Snapshot(t))
 }
 
-// Whoever may run the helper can say what they like to it. Root says it here, whom polkit does not even ask.
+// Whoever may run the helper can say what they like to it. Root says it here, whom polkit does not
+// even ask.
 func TestLabAsRootHostileRequests(t *testing.T) {
 	h := annsHost(t)
 	h.Run(t, installed, annsCreate("--route", secondHop)...)

@@ -36,12 +36,14 @@ var (
 	lastUp     = regexp.MustCompile(`timestamp=\d+`)
 )
 
-// withoutNumbers leaves out the devices' numbers, and when they were brought up last: a link that was made anew differs in both.
+// withoutNumbers leaves out the devices' numbers, and when they were brought up last: a link that
+// was made anew differs in both.
 func withoutNumbers(state string) string {
 	return lastUp.ReplaceAllString(linkNumber.ReplaceAllString(state, "N: "), "timestamp")
 }
 
-// Addresses, routes and the MTU change while the tunnel is up and carries packets, and what others have set on it stays.
+// Addresses, routes and the MTU change while the tunnel is up and carries packets, and what others
+// have set on it stays.
 func TestLabEditStaysUp(t *testing.T) {
 	lab.Need(t)
 	joinEnds(t)
@@ -201,7 +203,8 @@ func TestLabEditRefused(t *testing.T) {
 		t.Errorf("as a user: %s", r)
 	}
 	mustEqual(t, "as a user", before, lab.Linux1.Snapshot(t))
-	// The kernel has another tunnel between the same ends, with the key that is asked for: only it can tell.
+	// The kernel has another tunnel between the same ends, with the key that is asked for: only it
+	// can tell.
 	lab.Linux1.Run(t, "ip", "link", "add", "byhand", "type", "gretap", "local", "100.0.1.100", "remote", "100.0.2.100", "key", "7")
 	defer lab.Linux1.Run(t, "ip", "link", "del", "byhand")
 	nmgreOn(t, lab.Linux1, exitInvalid, "edit", "gre1", "--mode", "gretap", "--key", "7")
@@ -213,7 +216,8 @@ func TestLabEditInterrupted(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, left.create()...)
 	before := withoutNumbers(lab.Linux1.Snapshot(t))
 	for _, args := range [][]string{{"edit", "gre1", "--mtu", "1400"}, {"edit", "gre1", "--key", "7", "--address", "172.18.0.1/30"}} {
-		took := lab.Linux1.Try("nmgre", append(args, "--confirm", "1s")...).Took // what is not confirmed is put back
+		// what is not confirmed is put back
+		took := lab.Linux1.Try("nmgre", append(args, "--confirm", "1s")...).Took
 		const moments = 5
 		interrupted := 0
 		for i := range moments {
@@ -297,7 +301,8 @@ func (c *confirming) wait(t *testing.T) lab.Result {
 	return lab.Result{Stdout: read(t, c.out), Stderr: read(t, c.err), Code: c.Cmd.ProcessState.ExitCode()}
 }
 
-// An edit that waits is applied, and not on disk. Enter keeps it; nothing, another answer, or the end of the session put it back.
+// An edit that waits is applied, and not on disk. Enter keeps it; nothing, another answer, or the
+// end of the session put it back.
 func TestLabEditConfirm(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux1, exitDone, left.create()...)
@@ -367,7 +372,8 @@ func TestLabEditGuardsTheSession(t *testing.T) {
 	}
 }
 
-// What NetworkManager cannot hold is changed with the rest, and is back when the link was made anew.
+// What NetworkManager cannot hold is changed with the rest, and is back when the link was made
+// anew.
 func TestLabEditKept(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -391,8 +397,8 @@ func TestLabEditKept(t *testing.T) {
 	mustEqual(t, "renamed and back", withoutNumbers(before), withoutNumbers(lab.Linux1.Snapshot(t)))
 }
 
-// A process that is killed while the change waits for being confirmed leaves nothing on disk: verify says so, and a reboot brings back
-// what was there.
+// A process that is killed while the change waits for being confirmed leaves nothing on disk:
+// verify says so, and a reboot brings back what was there.
 func TestLabEditKilled(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux1, exitDone, left.create()...)

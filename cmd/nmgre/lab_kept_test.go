@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// What NetworkManager cannot hold: routes, SNAT and forwarding that nmgre keeps. ip, nft, nmcli, ping and tcpdump are the witnesses.
+// What NetworkManager cannot hold: routes, SNAT and forwarding that nmgre keeps. ip, nft, nmcli,
+// ping and tcpdump are the witnesses.
 
 // needHook prepares hosts on which the product is installed, with its hook.
 func needHook(t *testing.T, hosts ...lab.Host) {
@@ -49,7 +50,8 @@ func ownRoutes(t *testing.T, host lab.Host) string {
 	return host.Run(t, "ip", "route", "show", "table", "all", "proto", "213") + host.Run(t, "ip", "-6", "route", "show", "table", "all", "proto", "213")
 }
 
-// survives plays everything that NetworkManager's routes survive, and looks each time whether all is there.
+// survives plays everything that NetworkManager's routes survive, and looks each time whether all
+// is there.
 func survives(t *testing.T, ends []end, tunnels []string, works func(when string)) {
 	t.Helper()
 	works("after create")
@@ -73,7 +75,8 @@ func survives(t *testing.T, ends []end, tunnels []string, works func(when string
 	works("after a reboot")
 }
 
-// The seed's first scenario: linux1 alone reaches the LAN behind linux2, whose hosts have no route back.
+// The seed's first scenario: linux1 alone reaches the LAN behind linux2, whose hosts have no route
+// back.
 func TestLabReachesALANBySNAT(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux2)
@@ -141,7 +144,8 @@ func mustSeeSource(t *testing.T, source string) {
 	}
 }
 
-// What happens to the rules of nft from outside is seen, and mended by the next up. Other tables are nobody's business.
+// What happens to the rules of nft from outside is seen, and mended by the next up. Other tables
+// are nobody's business.
 func TestLabRulesetFlushed(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux2)
@@ -177,8 +181,8 @@ func twoTunnels(t *testing.T) {
 	}
 }
 
-// The seed's second scenario with what NetworkManager cannot hold: one way a route into MPLS labels, the other way a multipath route over
-// two tunnels.
+// The seed's second scenario with what NetworkManager cannot hold: one way a route into MPLS
+// labels, the other way a multipath route over two tunnels.
 func TestLabEncapAndMultipath(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1, lab.Linux2)
@@ -207,7 +211,8 @@ func TestLabEncapAndMultipath(t *testing.T) {
 			}
 		}
 	})
-	// When one tunnel goes, the kernel drops the whole route: the survivor is put back, and all of it when the tunnel is back.
+	// When one tunnel goes, the kernel drops the whole route: the survivor is put back, and all of
+	// it when the tunnel is back.
 	for _, name := range []string{"gre2", "gre1"} {
 		other := map[string]string{"gre1": "gre2", "gre2": "gre1"}[name]
 		lab.Linux2.Run(t, "nmcli", "connection", "down", name)
@@ -243,7 +248,8 @@ func TestLabDownAndUpAHundredTimes(t *testing.T) {
 	for round := range 100 {
 		lab.Linux1.Run(t, "nmcli", "connection", "down", "gre1")
 		lab.Linux1.Run(t, "nmcli", "connection", "up", "gre1")
-		// pre-up is waited for, so all is there at once; the down before may be late, and must not take it away.
+		// pre-up is waited for, so all is there at once; the down before may be late, and must not
+		// take it away.
 		mustEqual(t, fmt.Sprintf("round %d, routes", round), want, ownRoutes(t, lab.Linux1))
 		if t.Failed() {
 			return
@@ -306,12 +312,14 @@ func TestLabStoreEditedByHand(t *testing.T) {
 	}
 }
 
-// A route that the kernel refuses in the middle of a list: nothing is changed, and the line is named.
+// A route that the kernel refuses in the middle of a list: nothing is changed, and the line is
+// named.
 func TestLabRefusedInTheMiddle(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
 	nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe")...)
-	lab.Linux1.Run(t, "ip", "route", "add", "10.0.30.0/24", "dev", "eth1", "proto", "99") // stands in the way
+	// stands in the way
+	lab.Linux1.Run(t, "ip", "route", "add", "10.0.30.0/24", "dev", "eth1", "proto", "99")
 	before := lab.Linux1.Snapshot(t)
 	var list strings.Builder
 	for n := range 600 {
@@ -364,7 +372,8 @@ func TestLabDeletedByNmcli(t *testing.T) {
 		})
 		eventually(t, when+": the host is as it was", func() bool { return lab.Linux1.Snapshot(t) == before })
 	}
-	// A blackhole with a metric that no profile holds, in a table of its own, belongs to no device: the kernel does not take it along.
+	// A blackhole with a metric that no profile holds, in a table of its own, belongs to no device:
+	// the kernel does not take it along.
 	create := left.create("--no-probe", "--forward", "--snat", "10.10.1.0/24=10.10.1.1", "--route", "10.77.0.0/16 ssthresh 7", "--route", "blackhole 10.78.0.0/16 hoplimit 9")
 	nmgreOn(t, lab.Linux1, exitDone, create...)
 	lab.Linux1.Run(t, "nmcli", "connection", "delete", "gre1")
@@ -372,7 +381,8 @@ func TestLabDeletedByNmcli(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, create...)
 	lab.Linux1.Run(t, "nmcli", "connection", "down", "gre1")
 	lab.Linux1.Run(t, "nmcli", "connection", "delete", "gre1")
-	nmgreOn(t, lab.Linux1, exitDone, "list") // of the deletion of what is down NetworkManager tells no hook
+	// of the deletion of what is down NetworkManager tells no hook
+	nmgreOn(t, lab.Linux1, exitDone, "list")
 	gone("deleted while it was down")
 	for i := range 8 {
 		nmgreOn(t, lab.Linux1, exitDone, create...)
@@ -389,7 +399,8 @@ func TestLabDeletedByNmcli(t *testing.T) {
 	}
 }
 
-// Two hooks at once, many times, with hostile arguments and environment: what is there stays as it is.
+// Two hooks at once, many times, with hostile arguments and environment: what is there stays as it
+// is.
 func TestLabHooksAtOnce(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -425,7 +436,8 @@ func TestLabHooksAtOnce(t *testing.T) {
 	}
 }
 
-// A default route into the tunnel: the far end keeps its way out, also when the gateway changes; without a gateway it is refused.
+// A default route into the tunnel: the far end keeps its way out, also when the gateway changes;
+// without a gateway it is refused.
 func TestLabFarEndStaysReachable(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -463,7 +475,8 @@ func TestLabFarEndStaysReachable(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 	mustEqual(t, "after delete", before, withoutWAN(lab.Linux1.Snapshot(t)))
 
-	// The far end on the link, and nothing else that leads there: a route to it by the tunnel has nothing to be pinned to.
+	// The far end on the link, and nothing else that leads there: a route to it by the tunnel has
+	// nothing to be pinned to.
 	r = nmgreOn(t, lab.Linux1, exitInvalid, "create", "--peer", "100.0.1.1", "--address", "172.16.0.1/30", "--route", "100.0.1.1", "--no-probe")
 	if !strings.Contains(r.Stderr, "covers the far end") {
 		t.Errorf("stderr: %s", r.Stderr)
@@ -471,7 +484,8 @@ func TestLabFarEndStaysReachable(t *testing.T) {
 	mustEqual(t, "after it was refused", before, withoutWAN(lab.Linux1.Snapshot(t)))
 }
 
-// withoutWAN leaves out the file of the profile wan, which nmcli writes in another way than the lab.
+// withoutWAN leaves out the file of the profile wan, which nmcli writes in another way than the
+// lab.
 func withoutWAN(state string) string {
 	lines := strings.Split(state, "\n")
 	return strings.Join(slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, "/wan.nmconnection:") }), "\n")
@@ -496,7 +510,8 @@ func TestLabRouteCommands(t *testing.T) {
 		t.Errorf("add in the place of another: %s", r.Stderr)
 	}
 	route(exitDone, "replace", "gre1", "10.51.0.0/16", "ssthresh", "8")
-	route(exitDone, "replace", "gre1", "10.50.0.0/16", "metric", "50", "rtt", "100ms") // from the profile to the kernel half
+	// from the profile to the kernel half
+	route(exitDone, "replace", "gre1", "10.50.0.0/16", "metric", "50", "rtt", "100ms")
 	var list []struct{ Route, Owner, Why, State string }
 	if err := json.Unmarshal([]byte(route(exitDone, "list", "gre1", "--json").Stdout), &list); err != nil {
 		t.Fatal(err)

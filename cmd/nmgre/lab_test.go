@@ -234,7 +234,8 @@ func TestLabDryRun(t *testing.T) {
 	mustEqual(t, "after a dry run", before, lab.Linux1.Snapshot(t))
 }
 
-// What the plan says in nmcli's words is true: typed by hand, it makes a tunnel that verify passes as far as this end goes.
+// What the plan says in nmcli's words is true: typed by hand, it makes a tunnel that verify passes
+// as far as this end goes.
 func TestLabPlanCanBeTyped(t *testing.T) {
 	lab.Need(t)
 	r := nmgreOn(t, lab.Linux1, exitDone, left.create("--dry-run", "--json", "--key", "42", "--route", "10.99.0.0/16 via 172.16.0.2 metric 50 table 100 mtu lock 1400")...)
@@ -253,7 +254,8 @@ func TestLabPlanCanBeTyped(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 }
 
-// A process that is killed at any moment leaves all or nothing, at the latest after the next nmgre command.
+// A process that is killed at any moment leaves all or nothing, at the latest after the next nmgre
+// command.
 func TestLabKilledAtAnyMoment(t *testing.T) {
 	lab.Need(t)
 	whole, nothing := 0, 0
@@ -288,7 +290,8 @@ func TestLabKilledAtAnyMoment(t *testing.T) {
 func TestLabInterrupted(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)
-	took := lab.Linux1.Try("nmgre", left.create()...).Took // with the probe of a silent far end: a second to hit
+	// with the probe of a silent far end: a second to hit
+	took := lab.Linux1.Try("nmgre", left.create()...).Took
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 	const moments = 10
 	interrupted := 0
@@ -352,7 +355,8 @@ func TestLabNetworkManagerAbsent(t *testing.T) {
 	}
 }
 
-// Two creates of the same name at the same moment: one wins, the other says so, and there is no half profile.
+// Two creates of the same name at the same moment: one wins, the other says so, and there is no
+// half profile.
 func TestLabTwoAtOnce(t *testing.T) {
 	lab.Need(t)
 	for i := range 5 {
@@ -391,7 +395,8 @@ func TestLabNotPermitted(t *testing.T) {
 	mustEqual(t, "not permitted", before, lab.Linux1.Snapshot(t))
 }
 
-// Every mode, with what NetworkManager can hold of it, comes up as the profile says and carries traffic.
+// Every mode, with what NetworkManager can hold of it, comes up as the profile says and carries
+// traffic.
 func TestLabModes(t *testing.T) {
 	lab.Need(t)
 	for _, c := range []struct {

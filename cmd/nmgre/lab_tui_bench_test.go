@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// These measure the screens with a thousand profiles and a hundred thousand routes of one tunnel, in a real kernel.
+// These measure the screens with a thousand profiles and a hundred thousand routes of one tunnel,
+// in a real kernel.
 
 // What is allowed.
 const (
@@ -30,7 +31,9 @@ type shown struct {
 	began    time.Time
 	terminal *os.File
 	ended    chan error
-	news     chan struct{} // has something when more was written: to look for it again and again would take the processor away from nmgre
+	// has something when more was written: to look for it again and again would take the processor
+	// away from nmgre
+	news chan struct{}
 
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -116,7 +119,8 @@ func (s *shown) press(key string) time.Duration {
 	return time.Since(begin)
 }
 
-// settle returns when nothing has been written for a while: what the kernel is asked after a rest included.
+// settle returns when nothing has been written for a while: what the kernel is asked after a rest
+// included.
 func (s *shown) settle() {
 	size, since := s.size(), time.Now()
 	for time.Since(since) < 50*time.Millisecond {
@@ -138,7 +142,8 @@ func (s *shown) leave() {
 	_ = s.terminal.Close()
 }
 
-// keys takes the 99th percentile of the time from a key to its frame, of three rounds the median. Two keys are pressed in turn.
+// keys takes the 99th percentile of the time from a key to its frame, of three rounds the median.
+// Two keys are pressed in turn.
 func (s *shown) keys(what, one, other string) {
 	s.b.Helper()
 	var rounds []time.Duration

@@ -76,7 +76,8 @@ func (s *seat) picture(name string) {
 	}
 }
 
-// typeThrough makes a tunnel by the wizard, page by page, as a person does who has read one page about GRE.
+// typeThrough makes a tunnel by the wizard, page by page, as a person does who has read one page
+// about GRE.
 func typeThrough(s *seat, e end, name string) {
 	t := s.t
 	t.Helper()
@@ -116,7 +117,8 @@ func typeThrough(s *seat, e end, name string) {
 	s.wait("Tunnels", "gre1", "active")
 }
 
-// The typed-through wizard makes the seed's second scenario from two empty hosts, and the hosts behind them reach each other.
+// The typed-through wizard makes the seed's second scenario from two empty hosts, and the hosts
+// behind them reach each other.
 func TestLabWizardJoinsTheLANs(t *testing.T) {
 	lab.Need(t)
 	first := sit(t, left.host, 100, 30, "nmgre")
@@ -154,7 +156,8 @@ func TestLabWizardJoinsTheLANs(t *testing.T) {
 	}
 }
 
-// helpKeys are the keys of the main view's help, by tmux's names, each with what the screen shows after it.
+// helpKeys are the keys of the main view's help, by tmux's names, each with what the screen shows
+// after it.
 var helpKeys = []struct {
 	key  string
 	want string // a pattern
@@ -222,7 +225,8 @@ func TestLabEveryKey(t *testing.T) {
 		s.waitFor(k.key, regexp.MustCompile(k.want))
 		for _, back := range k.back {
 			s.press(back)
-			time.Sleep(300 * time.Millisecond) // an escape is told from the beginning of another key by time
+			// an escape is told from the beginning of another key by time
+			time.Sleep(300 * time.Millisecond)
 		}
 	}
 	if out := left.host.Run(t, "nmcli", "-g", "NAME", "connection", "show"); strings.Contains(out, "gre1") {
@@ -241,8 +245,8 @@ func (s *seat) waitFor(key string, pattern *regexp.Regexp) {
 	s.t.Fatalf("%s: after %s the screen has no %s:\n%s", s.host, key, pattern, screen)
 }
 
-// NetworkManager stops and comes back: the screen says so, keeps what it had, and goes on by itself. A tunnel that is changed by somebody
-// else is seen without a key.
+// NetworkManager stops and comes back: the screen says so, keeps what it had, and goes on by
+// itself. A tunnel that is changed by somebody else is seen without a key.
 func TestLabScreenFollows(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, left.host, exitDone, left.create("--no-probe")...)
@@ -262,7 +266,8 @@ func TestLabScreenFollows(t *testing.T) {
 	s.wait("ended 0")
 }
 
-// SIGTERM in the middle of making a tunnel: what was begun is taken back, and the terminal is as it was.
+// SIGTERM in the middle of making a tunnel: what was begun is taken back, and the terminal is as it
+// was.
 func TestLabScreenIsToldToEnd(t *testing.T) {
 	lab.Need(t)
 	before := left.host.Snapshot(t)

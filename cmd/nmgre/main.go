@@ -1,8 +1,10 @@
-// Command nmgre makes GRE tunnels on hosts that NetworkManager runs, and proves that they carry traffic.
+// Command nmgre makes GRE tunnels on hosts that NetworkManager runs, and proves that they carry
+// traffic.
 //
-// The rules of its interface: data goes to standard output, everything else to standard error. Errors begin with "nmgre: ", what to
-// do about them stands on lines of its own that begin with "hint: ", both in lower case and without a full stop. JSON fields, flags
-// and exit codes are a contract: they are added, never changed.
+// The rules of its interface: data goes to standard output, everything else to standard error.
+// Errors begin with "nmgre: ", what to do about them stands on lines of its own that begin with
+// "hint: ", both in lower case and without a full stop. JSON fields, flags and exit codes are a
+// contract: they are added, never changed.
 package main
 
 import (
@@ -45,12 +47,14 @@ func main() {
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	// root is the folder below which root's own files are, and owner the number of the user whose they must be: "/" and 0.
+	// root is the folder below which root's own files are, and owner the number of the user whose
+	// they must be: "/" and 0.
 	root  string
 	owner int
 	// verbose has every step told, with the commands that do the same.
 	verbose bool
-	// open connects to the host's NetworkManager and kernel; the function that it returns lets go of them.
+	// open connects to the host's NetworkManager and kernel; the function that it returns lets go
+	// of them.
 	open func(ctx context.Context) (*nmgre.Host, func(), error)
 	// ignore has the process ignore signals; nil in tests.
 	ignore  func(...os.Signal)
@@ -80,12 +84,14 @@ func openHost(ctx context.Context) (*nmgre.Host, func(), error) {
 	}, nil
 }
 
-// run carries out one command line and returns the exit code. An interrupt ends the context, so that what was begun is taken back;
-// a second one ends the process at once.
+// run carries out one command line and returns the exit code. An interrupt ends the context, so
+// that what was begun is taken back; a second one ends the process at once.
 func (a *app) run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	again := context.AfterFunc(ctx, func() {
-		signal.Ignore(syscall.SIGHUP) // a session that ends may send more than one, and that must not keep things from being taken back
+		// a session that ends may send more than one, and that must not keep things from being
+		// taken back
+		signal.Ignore(syscall.SIGHUP)
 		stop()
 	})
 	defer stop()
@@ -109,7 +115,8 @@ func (a *app) withHost(ctx context.Context, do func(*nmgre.Host) error) error {
 	return do(host)
 }
 
-// failed is an error that came after something had been begun: whatever its kind, the request was valid.
+// failed is an error that came after something had been begun: whatever its kind, the request was
+// valid.
 type failed struct{ error }
 
 func (f failed) Unwrap() error { return f.error }

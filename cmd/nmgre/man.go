@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// manCommand writes the manual pages from the commands' own texts. It is for those who build and package nmgre.
+// manCommand writes the manual pages from the commands' own texts. It is for those who build and
+// package nmgre.
 func (a *app) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIRECTORY",
@@ -27,7 +28,8 @@ func (a *app) manCommand() *cobra.Command {
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
-			released := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC) // fixed: the same source gives the same pages
+			// fixed: the same source gives the same pages
+			released := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
 			return doc.GenManTree(root, &doc.GenManHeader{Title: "NMGRE", Section: "8", Source: "nmgre " + version, Manual: "nmgre", Date: &released}, args[0])
 		},
 	}

@@ -10,7 +10,8 @@ import (
 // progressEvery is how often the progress of very many routes is told where no terminal shows it.
 const progressEvery = 2 * time.Second
 
-// advance shows how many of very many routes are set: a bar on a terminal, a line now and then elsewhere.
+// advance shows how many of very many routes are set: a bar on a terminal, a line now and then
+// elsewhere.
 func (a *app) advance() func(done, total int) {
 	last := time.Now()
 	bar := a.onTerminal()

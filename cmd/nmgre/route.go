@@ -108,7 +108,8 @@ func (a *app) readChange(op plan.RouteOp, words []string, run routeRun) (plan.Ro
 	return change, err
 }
 
-// names are those that iproute2's files on this host have for tables and the like. What cannot be read has no names.
+// names are those that iproute2's files on this host have for tables and the like. What cannot be
+// read has no names.
 func (a *app) names() routes.Names {
 	names, err := routes.ReadNames(os.DirFS(a.root))
 	if err != nil {
@@ -223,7 +224,8 @@ func (a *app) printRoutes(set []nmgre.RouteState, asJSON bool) error {
 	})
 }
 
-// hookCommand is what NetworkManager's dispatcher calls. Whatever the event was, it looks at what is there.
+// hookCommand is what NetworkManager's dispatcher calls. Whatever the event was, it looks at what
+// is there.
 func (a *app) hookCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "hook INTERFACE ACTION",
@@ -234,7 +236,8 @@ func (a *app) hookCommand() *cobra.Command {
 			ctx, cancel := context.WithTimeout(cmd.Context(), hookTimeout)
 			defer cancel()
 			return a.withHost(ctx, func(host *nmgre.Host) error {
-				if !host.Kernel.CanChange() { // others have their Keeper ask a person, and here there is none
+				// others have their Keeper ask a person, and here there is none
+				if !host.Kernel.CanChange() {
 					return &fault.Error{Kind: fault.ErrNotPermitted, What: "the hook is root's", Hint: fault.HintRoot}
 				}
 				c, err := host.Keeper.Converge(ctx)
@@ -250,7 +253,8 @@ func (a *app) hookCommand() *cobra.Command {
 	}
 }
 
-// hookTimeout is well below the time after which the dispatcher kills what it has called, 600 seconds.
+// hookTimeout is well below the time after which the dispatcher kills what it has called, 600
+// seconds.
 const hookTimeout = 5 * time.Minute
 
 // errTrouble ends the hook when not everything could be put back.

@@ -11,14 +11,16 @@ import (
 	"strings"
 )
 
-// maxAncestors bounds how far up the session is looked for, and maxEnviron what is read of a process.
+// maxAncestors bounds how far up the session is looked for, and maxEnviron what is read of a
+// process.
 const (
 	maxAncestors = 16
 	maxEnviron   = 1 << 20
 )
 
-// session returns the address of the host from which this process' ssh session comes, the zero Addr if it is in none. sshd says so in the
-// environment. sudo takes that out of it, so that root looks at the processes above too, up to the shell of the session.
+// session returns the address of the host from which this process' ssh session comes, the zero Addr
+// if it is in none. sshd says so in the environment. sudo takes that out of it, so that root looks
+// at the processes above too, up to the shell of the session.
 func (a *app) session() netip.Addr {
 	for _, variable := range []string{"SSH_CONNECTION", "SSH_CLIENT"} {
 		if addr := clientOf(os.Getenv(variable)); addr.IsValid() {
@@ -38,7 +40,8 @@ func clientOf(text string) netip.Addr {
 	return addr.Unmap()
 }
 
-// ancestorSession looks for a session in the environments of pid and of the processes above it. What may not be read has none.
+// ancestorSession looks for a session in the environments of pid and of the processes above it.
+// What may not be read has none.
 func ancestorSession(proc string, pid int) netip.Addr {
 	for range maxAncestors {
 		if pid <= 1 {
@@ -56,8 +59,8 @@ func ancestorSession(proc string, pid int) netip.Addr {
 	return netip.Addr{}
 }
 
-// parentOf reads the parent's number from /proc/PID/stat: it is the second word behind the program's name, which stands in parentheses and
-// may contain some. It returns 0 if there is none.
+// parentOf reads the parent's number from /proc/PID/stat: it is the second word behind the
+// program's name, which stands in parentheses and may contain some. It returns 0 if there is none.
 func parentOf(stat string) (parent int) {
 	var state string
 	if _, err := fmt.Sscan(stat[strings.LastIndexByte(stat, ')')+1:], &state, &parent); err != nil {

@@ -25,8 +25,8 @@ type screenFlags struct {
 	confirm             time.Duration
 }
 
-// screens shows the terminal's screens, or asks line by line where that is wanted or the terminal can do no more. It says whether it did:
-// without a terminal there is nobody to talk to.
+// screens shows the terminal's screens, or asks line by line where that is wanted or the terminal
+// can do no more. It says whether it did: without a terminal there is nobody to talk to.
 func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err error) {
 	in, out, terminal := a.terminal()
 	dumb := terminal && (os.Getenv("TERM") == "dumb" || os.Getenv("TERM") == "")
@@ -38,7 +38,8 @@ func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err e
 			return tui.Plain(ctx, wf, tui.Terminal{In: a.stdin, Out: a.stdout, Err: a.stderr})
 		})
 	}
-	// ctrl+c is a key on the screen, and concerns what runs; it is a signal only while a password is asked for.
+	// ctrl+c is a key on the screen, and concerns what runs; it is a signal only while a password
+	// is asked for.
 	own, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	return true, a.withScreens(own, func(wf tui.Workflow) error {
@@ -58,7 +59,8 @@ func isTerminal(f *os.File) bool {
 	return err == nil
 }
 
-// rawMode returns what has the terminal hand on every key at once, unechoed, as cfmakeraw(3) does; and what that returns puts it back.
+// rawMode returns what has the terminal hand on every key at once, unechoed, as cfmakeraw(3) does;
+// and what that returns puts it back.
 func rawMode(terminal *os.File) func() (func(), error) {
 	fd := int(terminal.Fd()) //nolint:gosec // a file descriptor is small
 	return func() (func(), error) {
@@ -75,7 +77,8 @@ func rawMode(terminal *os.File) func() (func(), error) {
 		if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
 			return nil, fmt.Errorf("set the terminal's modes: %w", err)
 		}
-		return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }, nil // a terminal that has gone has no modes
+		// a terminal that has gone has no modes
+		return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }, nil
 	}
 }
 
@@ -91,7 +94,8 @@ func sizeOf(terminal *os.File) func() (width, height int, err error) {
 	}
 }
 
-// screensGCPercent lets the memory of a program that is open for days grow less before it is swept than a command's that ends at once.
+// screensGCPercent lets the memory of a program that is open for days grow less before it is swept
+// than a command's that ends at once.
 const screensGCPercent = 50
 
 // withScreens runs do over this host.
@@ -107,7 +111,8 @@ func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) erro
 	return do(&screenHost{Host: host})
 }
 
-// rememberFiles has files parsed once, and their routes in memory once, for as long as they stay the same.
+// rememberFiles has files parsed once, and their routes in memory once, for as long as they stay
+// the same.
 func rememberFiles(host *nmgre.Host) {
 	files, ok := host.Store.(*store.Store)
 	if !ok {
@@ -120,8 +125,8 @@ func rememberFiles(host *nmgre.Host) {
 	}
 }
 
-// screenOptions says what the terminal is like. NO_COLOR counts with any value (no-color.org); the Linux console has no glyphs beyond
-// its 512.
+// screenOptions says what the terminal is like. NO_COLOR counts with any value (no-color.org); the
+// Linux console has no glyphs beyond its 512.
 func (a *app) screenOptions(flags screenFlags) tui.Options {
 	name, _ := os.Hostname()
 	name, _, _ = strings.Cut(name, ".")
@@ -133,7 +138,8 @@ func (a *app) screenOptions(flags screenFlags) tui.Options {
 	}
 }
 
-// isUTF8 says whether the locale's characters are UTF-8; where nothing is said they are, as nearly everywhere.
+// isUTF8 says whether the locale's characters are UTF-8; where nothing is said they are, as nearly
+// everywhere.
 func isUTF8() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if value := os.Getenv(name); value != "" {
@@ -165,12 +171,14 @@ func (h *screenHost) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeRes
 	return h.Kernel.Probe(ctx, p)
 }
 
-// Prompts says whether polkit asks for a password before NetworkManager changes anything, and whether it does before root keeps something.
+// Prompts says whether polkit asks for a password before NetworkManager changes anything, and
+// whether it does before root keeps something.
 func (h *screenHost) Prompts(m nm.Manager) (always, forRoot bool) {
 	return m.Modify == nm.PermissionAuth || m.Control == nm.PermissionAuth, os.Geteuid() != 0
 }
 
-// Reporting returns the same host, which tells what it does down to its calls to the bus and the kernel.
+// Reporting returns the same host, which tells what it does down to its calls to the bus and the
+// kernel.
 func (h *screenHost) Reporting(to tui.Listener) tui.Workflow {
 	host := *h.Host
 	host.Progress, host.Checked, host.Advance = to.Step, to.Check, to.Advance

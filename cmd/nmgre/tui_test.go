@@ -24,7 +24,8 @@ func (w *world) talk(answers ...string) outcome {
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
-// The questions, line by line, against NetworkManager's bus: a tunnel is made, and the end of the input is an error.
+// The questions, line by line, against NetworkManager's bus: a tunnel is made, and the end of the
+// input is an error.
 func TestPlainAgainstTheBus(t *testing.T) {
 	w := newWorld(t)
 	o := w.talk("new", "100.0.2.100", "", "", "", "3", "172.16.0.1/30", "", "", "", "", "", "", "", "", "", "10.10.2.0/24", "", "", "", "", "yes", "quit")
@@ -47,7 +48,8 @@ func TestNoScreensWithoutATerminal(t *testing.T) {
 	}
 }
 
-// The screens' log has every call to the bus and the kernel, with its time and the command that does the same.
+// The screens' log has every call to the bus and the kernel, with its time and the command that
+// does the same.
 func TestReportingTellsEveryCall(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()

@@ -21,7 +21,8 @@ import (
 	"testing"
 )
 
-// world is a host for the commands: a NetworkManager on a bus of the test's own, and a kernel that has a link for every profile that is up.
+// world is a host for the commands: a NetworkManager on a bus of the test's own, and a kernel that
+// has a link for every profile that is up.
 type world struct {
 	t      *testing.T
 	bus    *dbustest.Bus
@@ -106,7 +107,8 @@ func (g *stubGateway) SetForwarding(_ context.Context, dev string, on bool) erro
 
 func (g *stubGateway) Obstacles(context.Context, []string) ([]keep.Obstacle, error) { return nil, nil }
 
-// stubKernel is eth0 with the way out, eth1 with a LAN, and the links of the profiles that the bus has up.
+// stubKernel is eth0 with the way out, eth1 with a LAN, and the links of the profiles that the bus
+// has up.
 type stubKernel struct {
 	bus      *dbustest.Bus
 	root     bool

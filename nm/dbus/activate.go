@@ -14,12 +14,15 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// reasonTime is how long to wait for NetworkManager to say why, once it is clear that an activation has failed.
+// reasonTime is how long to wait for NetworkManager to say why, once it is clear that an activation
+// has failed.
 const reasonTime = 200 * time.Millisecond
 
-// Activate brings the profile up. It returns when the tunnel's addresses are set: "activated" alone comes earlier, with one family ready.
+// Activate brings the profile up. It returns when the tunnel's addresses are set: "activated" alone
+// comes earlier, with one family ready.
 //
-// A failure says what NetworkManager says, in words, with what can be done about it. When ctx ends, NetworkManager may still go on.
+// A failure says what NetworkManager says, in words, with what can be done about it. When ctx ends,
+// NetworkManager may still go on.
 func (c *Client) Activate(ctx context.Context, uuid string) error {
 	const op = "bring the tunnel up"
 	l, err := c.link(ctx)
@@ -73,7 +76,8 @@ func (a *activation) run(ctx context.Context, profile dbus.ObjectPath) error {
 	if err := a.start(ctx, profile); err != nil {
 		return err
 	}
-	// Whatever happened before the subscription is in what is read now, and the rest comes as signals.
+	// Whatever happened before the subscription is in what is read now, and the rest comes as
+	// signals.
 	all, err := a.watch.link.getAll(ctx, a.active.path, gnm.ActiveConnectionInterface)
 	switch {
 	case isGone(err):
@@ -133,7 +137,8 @@ func (a *activation) note(signal *dbus.Signal) {
 	}
 }
 
-// noteDevice keeps a device's state. What comes after a failure, such as that it is disconnected now, is no news.
+// noteDevice keeps a device's state. What comes after a failure, such as that it is disconnected
+// now, is no news.
 func (a *activation) noteDevice(path dbus.ObjectPath, state, reason uint32) {
 	if a.devices[path].state != uint32(gnm.NmDeviceStateFailed) {
 		a.devices[path] = deviceState{state, reason}
@@ -158,8 +163,8 @@ func (a *activation) noteChanges(changed properties) {
 	}
 }
 
-// giveUp returns errFailed when NetworkManager has said why: the reason is in a signal of its own, which may come after the one that tells of
-// the failure.
+// giveUp returns errFailed when NetworkManager has said why: the reason is in a signal of its own,
+// which may come after the one that tells of the failure.
 func (a *activation) giveUp(ctx context.Context) error {
 	for a.reason == 0 || a.active.state != gnm.NmActiveConnectionStateDeactivated {
 		signal, err := a.watch.next(ctx, reasonTime)
@@ -201,7 +206,8 @@ func (a *activation) deviceNews() (deviceState, bool) {
 			return s, true
 		}
 	}
-	if len(a.active.devices) == 0 && len(a.devices) == 1 { // the connection is gone before it could be asked, and nothing else happened
+	// the connection is gone before it could be asked, and nothing else happened
+	if len(a.active.devices) == 0 && len(a.devices) == 1 {
 		for _, s := range a.devices {
 			return s, true
 		}

@@ -1,14 +1,16 @@
 // Package nm is NetworkManager over D-Bus, as the workflow sees it: it implements [nmgre.Profiles].
 //
-// A [Client] holds one private connection to the bus and nothing else: every method looks up the objects it needs by the
-// profile's UUID, because object paths change when NetworkManager restarts, and dials anew when the connection was lost.
-// [Encode] and [Decode] translate between a tunnel and the settings that NetworkManager keeps; they are pure and lose nothing that
-// nmgre does not know.
+// A [Client] holds one private connection to the bus and nothing else: every method looks up the
+// objects it needs by the profile's UUID, because object paths change when NetworkManager restarts,
+// and dials anew when the connection was lost. [Encode] and [Decode] translate between a tunnel and
+// the settings that NetworkManager keeps; they are pure and lose nothing that nmgre does not know.
 //
-// Names, enumerations and constants are gonetworkmanager's. The calls go by godbus, since gonetworkmanager's honour no context.
+// Names, enumerations and constants are gonetworkmanager's. The calls go by godbus, since
+// gonetworkmanager's honour no context.
 //
-// A profile that is on trial carries a mark in its user data that names who tries it: the unique name of this connection and the
-// bus that gave it. When that name has no owner any more, the trial is abandoned, whatever ended the process.
+// A profile that is on trial carries a mark in its user data that names who tries it: the unique
+// name of this connection and the bus that gave it. When that name has no owner any more, the trial
+// is abandoned, whatever ended the process.
 package dbus
 
 import (
@@ -23,24 +25,26 @@ import (
 
 // Options say where the bus is.
 type Options struct {
-	// Address is a D-Bus address such as "unix:path=/run/dbus/system_bus_socket"; empty for the system bus, which
-	// DBUS_SYSTEM_BUS_ADDRESS can name.
+	// Address is a D-Bus address such as "unix:path=/run/dbus/system_bus_socket"; empty for the
+	// system bus, which DBUS_SYSTEM_BUS_ADDRESS can name.
 	Address string
 }
 
-// Client talks to the NetworkManager on one bus. Any number of goroutines may use it at the same time.
+// Client talks to the NetworkManager on one bus. Any number of goroutines may use it at the same
+// time.
 type Client struct {
 	options Options
-	// turn holds the one link, nil before the first and after [Client.Close]. It is a channel rather than a mutex so that who
-	// waits for another's dialling can give up when its context ends.
+	// turn holds the one link, nil before the first and after [Client.Close]. It is a channel
+	// rather than a mutex so that who waits for another's dialling can give up when its context
+	// ends.
 	turn   chan *link
 	closed chan struct{}
 }
 
 var _ nm.Profiles = (*Client)(nil)
 
-// Connect opens the connection to the bus. It fails with [nmgre.ErrNoNetworkManager] when there is no bus; whether NetworkManager is on
-// it is for [Client.Manager] to say.
+// Connect opens the connection to the bus. It fails with [nmgre.ErrNoNetworkManager] when there is
+// no bus; whether NetworkManager is on it is for [Client.Manager] to say.
 func Connect(ctx context.Context, options Options) (*Client, error) {
 	c := &Client{options: options, turn: make(chan *link, 1), closed: make(chan struct{})}
 	c.turn <- nil
@@ -95,10 +99,12 @@ type link struct {
 	conn *dbus.Conn
 	addr string // of the bus, for more connections to it; empty for the system bus
 	name string // the unique name that the bus gave this connection
-	bus  string // the identity of the bus (org.freedesktop.DBus.GetId), which a restart of it changes
+	// the identity of the bus (org.freedesktop.DBus.GetId), which a restart of it changes
+	bus string
 }
 
-// dial opens a connection. Authentication knows no context, so the connection is closed under it when ctx ends.
+// dial opens a connection. Authentication knows no context, so the connection is closed under it
+// when ctx ends.
 func dial(ctx context.Context, address string) (*link, error) {
 	conn, err := open(address)
 	if err != nil {
@@ -117,8 +123,8 @@ func dial(ctx context.Context, address string) (*link, error) {
 	return l, nil
 }
 
-// open connects to address without a word to the bus yet. Signals are handed on in the order in which they came: godbus' default
-// handler starts a goroutine for each when the channel is full.
+// open connects to address without a word to the bus yet. Signals are handed on in the order in
+// which they came: godbus' default handler starts a goroutine for each when the channel is full.
 func open(address string) (*dbus.Conn, error) {
 	inOrder := dbus.WithSignalHandler(dbus.NewSequentialSignalHandler())
 	if address == "" {
@@ -155,14 +161,16 @@ const (
 )
 
 const (
-	service  = gnm.NetworkManagerInterface // NetworkManager's name on the bus is that of its interface
+	// NetworkManager's name on the bus is that of its interface
+	service  = gnm.NetworkManagerInterface
 	manager  = dbus.ObjectPath(gnm.NetworkManagerObjectPath)
 	settings = dbus.ObjectPath(gnm.SettingsObjectPath)
 	busPath  = dbus.ObjectPath("/org/freedesktop/DBus")
 	noObject = dbus.ObjectPath("/") // stands for "none" in NetworkManager's interface
 )
 
-// call calls a method of NetworkManager and stores what it returns. It never starts NetworkManager: that is the administrator's.
+// call calls a method of NetworkManager and stores what it returns. It never starts NetworkManager:
+// that is the administrator's.
 func (l *link) call(ctx context.Context, path dbus.ObjectPath, method string, args []any, results ...any) error {
 	call := l.conn.Object(service, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
 	if call.Err != nil {
@@ -171,11 +179,13 @@ func (l *link) call(ctx context.Context, path dbus.ObjectPath, method string, ar
 	return call.Store(results...)
 }
 
-// answerOf returns err, or that NetworkManager is still starting: it takes its name on the bus before the objects are there that it always
-// has, and what is asked of them meanwhile is no answer to the question.
+// answerOf returns err, or that NetworkManager is still starting: it takes its name on the bus
+// before the objects are there that it always has, and what is asked of them meanwhile is no answer
+// to the question.
 func (l *link) answerOf(path dbus.ObjectPath, err error) error {
 	if errors.Is(err, dbus.ErrClosed) {
-		_ = l.conn.Close() // returns when it is closed for all: who asks for a link next must not get this one
+		// returns when it is closed for all: who asks for a link next must not get this one
+		_ = l.conn.Close()
 	}
 	_, last := splitMember(errorName(err))
 	if (path == manager || path == settings) && (last == "UnknownObject" || last == "UnknownMethod" || last == "UnknownInterface") {
@@ -194,7 +204,8 @@ func (l *link) getAll(ctx context.Context, path dbus.ObjectPath, iface string) (
 	return all, err
 }
 
-// value returns the property that is named with its interface, or T's zero value where it is absent or of another type.
+// value returns the property that is named with its interface, or T's zero value where it is absent
+// or of another type.
 func value[T any](p properties, property string) T {
 	_, name := splitMember(property)
 	v, _ := p[name].Value().(T)

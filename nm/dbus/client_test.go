@@ -123,7 +123,8 @@ func TestManagerVersions(t *testing.T) {
 	}
 }
 
-// TestNetworkManagerAbsent has a bus without NetworkManager: every method says so, and none starts it.
+// TestNetworkManagerAbsent has a bus without NetworkManager: every method says so, and none starts
+// it.
 func TestNetworkManagerAbsent(t *testing.T) {
 	bus, c := start(t)
 	bus.Vanish()
@@ -144,7 +145,8 @@ func TestNetworkManagerAbsent(t *testing.T) {
 	}
 }
 
-// noRules fails unless the bus forgets all match rules soon: it is not waited for when they are taken back.
+// noRules fails unless the bus forgets all match rules soon: it is not waited for when they are
+// taken back.
 func noRules(t *testing.T, bus *dbustest.Bus) {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); bus.Rules() > 0; time.Sleep(time.Millisecond) {
@@ -176,7 +178,8 @@ var firstCalls = map[string][]string{
 	"SetRoutes": {"GetConnectionByUuid", "GetSettings", "Update2", "Get", "AddMatch"},
 }
 
-// TestHanging has a NetworkManager that does not answer: the caller's deadline counts, and the client is as good as before.
+// TestHanging has a NetworkManager that does not answer: the caller's deadline counts, and the
+// client is as good as before.
 func TestHanging(t *testing.T) {
 	for name, calls := range firstCalls {
 		for _, call := range calls {
@@ -212,8 +215,8 @@ func TestCancelled(t *testing.T) {
 	check(t, c.Activate(ctx, dbustest.UUID), context.Canceled, "bring the tunnel up")
 }
 
-// TestLost has a bus that closes the connection, and a NetworkManager that leaves the bus, instead of an answer. The error comes at once, and
-// the next call dials again.
+// TestLost has a bus that closes the connection, and a NetworkManager that leaves the bus, instead
+// of an answer. The error comes at once, and the next call dials again.
 func TestLost(t *testing.T) {
 	for faultHere, f := range map[string]dbustest.Fault{"hangup": {Hangup: true}, "vanish": {Vanish: true}} {
 		for name, calls := range firstCalls {
@@ -275,7 +278,8 @@ func TestTrial(t *testing.T) {
 	}
 }
 
-// TestAbandoned has a process that died with its trial unfinished, and one on a bus that has been restarted since.
+// TestAbandoned has a process that died with its trial unfinished, and one on a bus that has been
+// restarted since.
 func TestAbandoned(t *testing.T) {
 	bus, c := start(t)
 	other := connect(t, bus)
@@ -362,7 +366,8 @@ func TestListStates(t *testing.T) {
 	noRules(t, bus)
 }
 
-// TestListHidden has profiles that the caller may not see, and then that vanish while they are listed.
+// TestListHidden has profiles that the caller may not see, and then that vanish while they are
+// listed.
 func TestListHidden(t *testing.T) {
 	for _, name := range []string{"org.freedesktop.NetworkManager.Settings.PermissionDenied", "org.freedesktop.DBus.Error.UnknownMethod"} {
 		bus, c := start(t)
@@ -446,7 +451,8 @@ func TestActivateRefused(t *testing.T) {
 	check(t, c.Activate(t.Context(), dbustest.UUID), fault.ErrUnsupported, "Operation not supported", "modprobe ip_gre")
 }
 
-// TestActivateInterrupted has NetworkManager, and then the bus, go away while an activation is waited for.
+// TestActivateInterrupted has NetworkManager, and then the bus, go away while an activation is
+// waited for.
 func TestActivateInterrupted(t *testing.T) {
 	for name, interrupt := range map[string]func(*dbustest.Bus){"vanish": (*dbustest.Bus).Vanish, "hangup": (*dbustest.Bus).Hangup} {
 		t.Run(name, func(t *testing.T) {
@@ -517,7 +523,8 @@ func TestDeactivateLingering(t *testing.T) {
 	}
 }
 
-// TestNoGoroutinesLeft opens a client, uses it in every way, with timeouts and losses, and closes it.
+// TestNoGoroutinesLeft opens a client, uses it in every way, with timeouts and losses, and closes
+// it.
 func TestNoGoroutinesLeft(t *testing.T) {
 	bus := dbustest.Start(t)
 	time.Sleep(10 * time.Millisecond)

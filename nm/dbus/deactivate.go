@@ -14,12 +14,13 @@ import (
 const (
 	// pollTime is how often a device is looked at that ought to go away, should a signal be missed.
 	pollTime = 250 * time.Millisecond
-	// lingerTime is how long a device may stay when its connection is down. NetworkManager deletes the links that it made at once, and never
-	// those that were there before it.
+	// lingerTime is how long a device may stay when its connection is down. NetworkManager deletes
+	// the links that it made at once, and never those that were there before it.
 	lingerTime = 2 * time.Second
 )
 
-// Deactivate takes the profile down and returns when its connection is gone, and with it the link if NetworkManager had made it.
+// Deactivate takes the profile down and returns when its connection is gone, and with it the link
+// if NetworkManager had made it.
 func (c *Client) Deactivate(ctx context.Context, uuid string) error {
 	const op = "take the tunnel down"
 	l, err := c.link(ctx)
@@ -35,8 +36,9 @@ func (c *Client) Deactivate(ctx context.Context, uuid string) error {
 	return failed(op, w.down(ctx, uuid, actives))
 }
 
-// Delete removes the profile, from the disk too, and returns when its link is gone as well. NetworkManager takes what it deletes down
-// by itself, so that one who may not delete has not taken anything down either.
+// Delete removes the profile, from the disk too, and returns when its link is gone as well.
+// NetworkManager takes what it deletes down by itself, so that one who may not delete has not taken
+// anything down either.
 func (c *Client) Delete(ctx context.Context, uuid string) error {
 	const op = "delete the profile"
 	l, err := c.link(ctx)
@@ -49,7 +51,8 @@ func (c *Client) Delete(ctx context.Context, uuid string) error {
 		return failed(op, err)
 	}
 	defer w.close()
-	own, err := l.activesOf(ctx, uuid, actives) // asked now, as afterwards they cannot say any more which device they had
+	// asked now, as afterwards they cannot say any more which device they had
+	own, err := l.activesOf(ctx, uuid, actives)
 	if err != nil {
 		return failed(op, err)
 	}
@@ -65,10 +68,12 @@ func (c *Client) Delete(ctx context.Context, uuid string) error {
 	return failed(op, l.deleteLink(ctx, tried))
 }
 
-// deleteProfile deletes the profile if it is there. Of one on trial it returns the name of the interface, whose link must go too.
+// deleteProfile deletes the profile if it is there. Of one on trial it returns the name of the
+// interface, whose link must go too.
 //
-// A NetworkManager that is starting has neither read all profiles nor looked at all links yet: what it does not know may still come,
-// and the link of a profile that it lost at that moment would stay.
+// A NetworkManager that is starting has neither read all profiles nor looked at all links yet: what
+// it does not know may still come, and the link of a profile that it lost at that moment would
+// stay.
 func (l *link) deleteProfile(ctx context.Context, uuid string) (tried string, err error) {
 	profile, err := l.lookup(ctx, uuid)
 	if errors.Is(err, fault.ErrNotFound) {
@@ -107,8 +112,9 @@ func (l *link) started(ctx context.Context) error {
 	return err
 }
 
-// deleteLink deletes the device of that name if there is one that no profile has. A trial's link has been made for it, and NetworkManager
-// leaves it alone if it was restarted in between. A link that is up for another profile is that of who was first with the name.
+// deleteLink deletes the device of that name if there is one that no profile has. A trial's link
+// has been made for it, and NetworkManager leaves it alone if it was restarted in between. A link
+// that is up for another profile is that of who was first with the name.
 func (l *link) deleteLink(ctx context.Context, name string) error {
 	if name == "" {
 		return nil
@@ -128,7 +134,8 @@ func (l *link) deleteLink(ctx context.Context, name string) error {
 	return nil
 }
 
-// isLeftOver says whether the device has a link, and no profile but one that NetworkManager made up for it.
+// isLeftOver says whether the device has a link, and no profile but one that NetworkManager made up
+// for it.
 func (l *link) isLeftOver(ctx context.Context, device dbus.ObjectPath) (bool, error) {
 	all, err := l.getAll(ctx, device, gnm.DeviceInterface)
 	if err != nil || !value[bool](all, gnm.DevicePropertyReal) {
@@ -150,7 +157,8 @@ func activesRequest(paths *[]dbus.ObjectPath) request {
 	})
 }
 
-// down takes those of the active connections down that are the profile's, and waits until they and their links are gone.
+// down takes those of the active connections down that are the profile's, and waits until they and
+// their links are gone.
 func (w *watch) down(ctx context.Context, uuid string, actives []dbus.ObjectPath) error {
 	own, err := w.link.activesOf(ctx, uuid, actives)
 	if err != nil {
@@ -206,14 +214,16 @@ func (w *watch) untilGone(ctx context.Context, a active) error {
 	}, a.devices...)
 }
 
-// device says whether the device has a link, and whether it is still being taken down or is up again.
+// device says whether the device has a link, and whether it is still being taken down or is up
+// again.
 func (l *link) device(ctx context.Context, path dbus.ObjectPath) (there, busy bool, err error) {
 	all, err := l.getAll(ctx, path, gnm.DeviceInterface)
 	state := gnm.NmDeviceState(value[uint32](all, gnm.DevicePropertyState))
 	return value[bool](all, gnm.DevicePropertyReal), state == gnm.NmDeviceStateDeactivating, unlessGone(err)
 }
 
-// until looks whether something is done, and again whenever a signal tells of one of the objects, and now and then anyway.
+// until looks whether something is done, and again whenever a signal tells of one of the objects,
+// and now and then anyway.
 func (w *watch) until(ctx context.Context, done func() (bool, error), objects ...dbus.ObjectPath) error {
 	for {
 		ok, err := done()

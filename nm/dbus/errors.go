@@ -14,8 +14,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Names of errors that are told apart. NetworkManager's carry the interface that reports them in their name, and several
-// interfaces report the same error, so of those only the last part counts.
+// Names of errors that are told apart. NetworkManager's carry the interface that reports them in
+// their name, and several interfaces report the same error, so of those only the last part counts.
 const (
 	nameInvalidConnection = gnm.SettingsInterface + ".InvalidConnection"
 
@@ -150,7 +150,8 @@ var flags = map[string]string{
 	"user.data." + wire.KeyPeer:     "peer-address",
 }
 
-// property finds "setting.property: reason", the form in which NetworkManager names what is at fault.
+// property finds "setting.property: reason", the form in which NetworkManager names what is at
+// fault.
 var property = regexp.MustCompile(`(?:^|: )([a-z0-9-]+\.[a-z0-9-]+): (.+)$`)
 
 // invalidSetting names the flag that a refused setting comes from.
@@ -205,7 +206,8 @@ func isAbsent(err error) bool {
 	return errors.Is(failed("", err), fault.ErrNoNetworkManager)
 }
 
-// isOutdated says whether err means that somebody else has changed what was to be changed, since it was read.
+// isOutdated says whether err means that somebody else has changed what was to be changed, since it
+// was read.
 func isOutdated(err error) bool {
 	_, last := splitMember(errorName(err))
 	return last == "VersionIdMismatch"

@@ -11,7 +11,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// TestErrors has the errors that NetworkManager 1.42 and a bus return, word by word, and what a user reads instead.
+// TestErrors has the errors that NetworkManager 1.42 and a bus return, word by word, and what a
+// user reads instead.
 func TestErrors(t *testing.T) {
 	const nm = "org.freedesktop.NetworkManager."
 	for _, c := range []struct {

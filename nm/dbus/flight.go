@@ -7,8 +7,9 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// window is how many calls are under way at once: enough to keep NetworkManager, which answers one after the other, busy while
-// answers are read, and few enough to keep the memory of a thousand profiles' settings from being needed at a time.
+// window is how many calls are under way at once: enough to keep NetworkManager, which answers one
+// after the other, busy while answers are read, and few enough to keep the memory of a thousand
+// profiles' settings from being needed at a time.
 const window = 64
 
 // request is a call of a flight. Its done gets what came back; an error from it ends the flight.
@@ -20,7 +21,8 @@ type request struct {
 	done        func(body []any, err error) error
 }
 
-// flight makes all the calls, a window of them at a time, and returns when the last was answered or the first failed.
+// flight makes all the calls, a window of them at a time, and returns when the last was answered or
+// the first failed.
 func (l *link) flight(ctx context.Context, requests []request) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // what is still under way when one failed is abandoned

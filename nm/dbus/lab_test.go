@@ -112,7 +112,8 @@ const (
 	runFile = "/run/NetworkManager/system-connections/gre1.nmconnection"
 )
 
-// TestLabLifecycle makes a tunnel, keeps it over a restart of NetworkManager, and deletes it. nmcli and ip are the witnesses.
+// TestLabLifecycle makes a tunnel, keeps it over a restart of NetworkManager, and deletes it. nmcli
+// and ip are the witnesses.
 func TestLabLifecycle(t *testing.T) {
 	c := labClient(t)
 	before := lab.Linux1.Snapshot(t)
@@ -154,7 +155,8 @@ func TestLabLifecycle(t *testing.T) {
 	}
 }
 
-// steady notes what must not change while a profile is saved, and returns a function that says what did.
+// steady notes what must not change while a profile is saved, and returns a function that says what
+// did.
 func steady(t *testing.T) func() string {
 	t.Helper()
 	state := func() string {
@@ -337,7 +339,8 @@ func TestLabForeign(t *testing.T) {
 	lab.Linux1.Run(t, "ip", "link", "del", "hand")
 }
 
-// TestLabRewrite says that NetworkManager takes back what it gave, changed by Encode, and that nothing is lost on the way.
+// TestLabRewrite says that NetworkManager takes back what it gave, changed by Encode, and that
+// nothing is lost on the way.
 func TestLabRewrite(t *testing.T) {
 	c := labClient(t)
 	lab.Linux1.Run(t, "nmcli", "connection", "add", "type", "ip-tunnel", "ip-tunnel.mode", "gre", "con-name", "gre1", "ifname", "gre1",
@@ -377,8 +380,9 @@ func TestLabRewrite(t *testing.T) {
 	}
 }
 
-// labRoute is a route of the lab's tunnel gre1 with one of the attributes that a profile can hold; how `ip -d route` and nmcli show it, with %s
-// for its destination. The metric that NetworkManager gives a route without one is its first tunnel's, 675.
+// labRoute is a route of the lab's tunnel gre1 with one of the attributes that a profile can hold;
+// how `ip -d route` and nmcli show it, with %s for its destination. The metric that NetworkManager
+// gives a route without one is its first tunnel's, 675.
 type labRoute struct {
 	route     routes.Route
 	ip, nmcli string
@@ -444,7 +448,8 @@ var labRoutes6 = []labRoute{
 	{one(routes.MetricRTOMin, 300, routes.MetricRTOMin), "unicast %s dev gre1 table main proto static scope global metric 675 rto_min 300ms pref medium", "{ ip = %s rto_min=300 }"},
 }
 
-// spread returns n routes of the kinds, to networks of their own: 10.NET.0.0/24, 10.NET.1.0/24 and so on, or fd00:NET::/64, fd00:NET:1::/64.
+// spread returns n routes of the kinds, to networks of their own: 10.NET.0.0/24, 10.NET.1.0/24 and
+// so on, or fd00:NET::/64, fd00:NET:1::/64.
 func spread(kinds []labRoute, family string, net, n int) (all []labRoute) {
 	for i := range n {
 		r := kinds[i%len(kinds)]
@@ -467,8 +472,8 @@ func settingRoutes(c *Client, set []labRoute) func(context.Context) error {
 	return func(ctx context.Context) error { return c.SetRoutes(ctx, dbustest.UUID, nil, plain) }
 }
 
-// kernelRoutes returns the lines of `ip -d route` for both families and all tables, as far as NetworkManager set them; of rto_min, which
-// NetworkManager locks from 1.54 on, without the lock.
+// kernelRoutes returns the lines of `ip -d route` for both families and all tables, as far as
+// NetworkManager set them; of rto_min, which NetworkManager locks from 1.54 on, without the lock.
 func kernelRoutes() map[string]bool {
 	lines := make(map[string]bool)
 	for _, family := range []string{"-4", "-6"} {
@@ -513,7 +518,8 @@ func haveRoutes(t *testing.T, c *Client, want []labRoute) {
 	}
 }
 
-// undisturbed notes what tells that a tunnel was not taken down, and returns a function that fails if it was.
+// undisturbed notes what tells that a tunnel was not taken down, and returns a function that fails
+// if it was.
 func undisturbed(t *testing.T) func() {
 	t.Helper()
 	state := func() string {
@@ -531,8 +537,8 @@ func undisturbed(t *testing.T) func() {
 	}
 }
 
-// TestLabSetRoutes changes the routes of an active tunnel: two hundred with all that NetworkManager can hold. What others have set on the device
-// stays, and so does the device.
+// TestLabSetRoutes changes the routes of an active tunnel: two hundred with all that NetworkManager
+// can hold. What others have set on the device stays, and so does the device.
 func TestLabSetRoutes(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -553,7 +559,8 @@ func TestLabSetRoutes(t *testing.T) {
 		}
 		wants(t, show("ip", "route", "show", "dev", "gre1"), "10.201.0.0/16 proto 199 scope link", "10.203.0.0/16 scope link", "172.30.0.0/24 proto kernel")
 		wants(t, show("ip", "addr", "show", "gre1"), "172.30.0.1/24", "172.16.0.1/24")
-		lab.Linux1.Run(t, "ip", "route", "del", "10.202.0.0/16", "dev", "gre1", "metric", "9") // for the comparison
+		// for the comparison
+		lab.Linux1.Run(t, "ip", "route", "del", "10.202.0.0/16", "dev", "gre1", "metric", "9")
 		haveRoutes(t, c, routes)
 		lab.Linux1.Run(t, "ip", "route", "add", "10.202.0.0/16", "dev", "gre1", "metric", "9", "proto", "static")
 	}
@@ -575,7 +582,8 @@ func TestLabSetRoutes(t *testing.T) {
 	haveRoutes(t, c, many)
 }
 
-// TestLabSetRoutesAtOnce says that the kernel has the routes when SetRoutes returns, time and again.
+// TestLabSetRoutesAtOnce says that the kernel has the routes when SetRoutes returns, time and
+// again.
 func TestLabSetRoutesAtOnce(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -590,8 +598,8 @@ func TestLabSetRoutesAtOnce(t *testing.T) {
 	}
 }
 
-// TestLabSetRoutesIPv6 has IPv6 in the tunnel, which NetworkManager switches off and on at every change. What it had set is there again
-// when SetRoutes returns.
+// TestLabSetRoutesIPv6 has IPv6 in the tunnel, which NetworkManager switches off and on at every
+// change. What it had set is there again when SetRoutes returns.
 func TestLabSetRoutesIPv6(t *testing.T) {
 	c := labClient(t)
 	tunnel := labTunnel()
@@ -614,8 +622,9 @@ func TestLabSetRoutesIPv6(t *testing.T) {
 	haveRoutes(t, c, both)
 }
 
-// TestLabSetRoutesWeight has two tunnels with a route of the same destination and metric, and a weight each: NetworkManager makes one multipath
-// route of them. One leaves it, and joins again. NetworkManager before 1.46 leaves the first one's single route beside it at every joining.
+// TestLabSetRoutesWeight has two tunnels with a route of the same destination and metric, and a
+// weight each: NetworkManager makes one multipath route of them. One leaves it, and joins again.
+// NetworkManager before 1.46 leaves the first one's single route beside it at every joining.
 func TestLabSetRoutesWeight(t *testing.T) {
 	c := labClient(t)
 	ctx := soon(t, 2*labLimit)
@@ -663,7 +672,8 @@ func TestLabSetRoutesWeight(t *testing.T) {
 	}
 }
 
-// TestLabSetRoutesPending has a change in the profile that waits for the tunnel to come up again. The routes do not wait for it.
+// TestLabSetRoutesPending has a change in the profile that waits for the tunnel to come up again.
+// The routes do not wait for it.
 func TestLabSetRoutesPending(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -679,8 +689,8 @@ func TestLabSetRoutesPending(t *testing.T) {
 	wants(t, show("nmcli", "-g", "ip-tunnel.ttl,ipv4.dns", "connection", "show", "gre1"), "99", "192.0.2.53")
 }
 
-// TestLabSetRoutesDenied has a user whom polkit lets change the network, but profiles only with a password that nobody can give; and then
-// the other way round. Nothing has changed either time.
+// TestLabSetRoutesDenied has a user whom polkit lets change the network, but profiles only with a
+// password that nobody can give; and then the other way round. Nothing has changed either time.
 func TestLabSetRoutesDenied(t *testing.T) {
 	c := labClient(t)
 	const ann = 1000
@@ -710,8 +720,9 @@ func TestLabSetRoutesDenied(t *testing.T) {
 	}
 }
 
-// TestLabSetRoutesRestart has NetworkManager killed somewhere on the way. The second call makes it whole, but for routes without a device: a
-// NetworkManager that finds them in the kernel does not take them for its own, and leaves them there for ever.
+// TestLabSetRoutesRestart has NetworkManager killed somewhere on the way. The second call makes it
+// whole, but for routes without a device: a NetworkManager that finds them in the kernel does not
+// take them for its own, and leaves them there for ever.
 func TestLabSetRoutesRestart(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -747,7 +758,8 @@ func untilUp(t *testing.T, c *Client) {
 	}
 }
 
-// TestLabSetRoutesHanging has NetworkManager not answer for a while. The caller's time counts, and the second call makes it whole.
+// TestLabSetRoutesHanging has NetworkManager not answer for a while. The caller's time counts, and
+// the second call makes it whole.
 func TestLabSetRoutesHanging(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -790,7 +802,8 @@ func TestLabSetRoutesActivating(t *testing.T) {
 	}
 }
 
-// TestLabOthers has another process try a tunnel: while it lives, when it is killed, and after a restart of NetworkManager.
+// TestLabOthers has another process try a tunnel: while it lives, when it is killed, and after a
+// restart of NetworkManager.
 func TestLabOthers(t *testing.T) {
 	c := labClient(t)
 	before := lab.Linux1.Snapshot(t)
@@ -816,7 +829,8 @@ func TestLabOthers(t *testing.T) {
 	}
 }
 
-// TestLabTrialOverRestart has NetworkManager restart in the middle of a trial, which can be saved all the same.
+// TestLabTrialOverRestart has NetworkManager restart in the middle of a trial, which can be saved
+// all the same.
 func TestLabTrialOverRestart(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -863,7 +877,8 @@ func TestLabWithoutNetworkManager(t *testing.T) {
 	step(t, "List", func(ctx context.Context) error { _, err := c.List(ctx); return err })
 }
 
-// TestLabHanging stops NetworkManager's process in the middle of an activation, lets the time run out, and kills it in another.
+// TestLabHanging stops NetworkManager's process in the middle of an activation, lets the time run
+// out, and kills it in another.
 func TestLabHanging(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -919,8 +934,8 @@ func TestLabRights(t *testing.T) {
 	}
 }
 
-// TestLabMany lists hundreds of tunnels, and lets nmcli list them too. Each new profile costs NetworkManager more than the last, so that a
-// thousand would take an emulated processor minutes.
+// TestLabMany lists hundreds of tunnels, and lets nmcli list them too. Each new profile costs
+// NetworkManager more than the last, so that a thousand would take an emulated processor minutes.
 func TestLabMany(t *testing.T) {
 	c := labClient(t)
 	const many = 300
@@ -941,7 +956,8 @@ func TestLabMany(t *testing.T) {
 		theirs.add(t, lab.Linux1.Command("nmcli", "-t", "connection", "show"), nil)
 	}
 	t.Logf("ours %v, nmcli %v: %.2f of the time, %.2f of the memory", ours, theirs, float64(ours.wall)/float64(theirs.wall), float64(ours.memory)/float64(theirs.memory))
-	// How much less is for the benchmark to say, with the product and a thousand: most of this memory is the test program itself.
+	// How much less is for the benchmark to say, with the product and a thousand: most of this
+	// memory is the test program itself.
 	if ours.wall*4 > theirs.wall*3 || ours.memory >= theirs.memory {
 		t.Error("that is too much")
 	}
@@ -955,7 +971,8 @@ func untilIdle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.Join(strings.Fields(string(stat))[13:15], " ") // of a process whose name has no space
+		// of a process whose name has no space
+		return strings.Join(strings.Fields(string(stat))[13:15], " ")
 	}
 	last := ""
 	for end := time.Now().Add(3 * labLimit); ticks() != last; time.Sleep(time.Second) {
@@ -988,7 +1005,8 @@ func (c *cost) add(t *testing.T, cmd *exec.Cmd, env []string) {
 	}
 }
 
-// TestLabSpeed says how much of an activation is ours. The rest is NetworkManager's, by its own log.
+// TestLabSpeed says how much of an activation is ours. The rest is NetworkManager's, by its own
+// log.
 func TestLabSpeed(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -1019,7 +1037,8 @@ func logTime(t *testing.T, log, text string) time.Time {
 	return time.Unix(seconds, fraction)
 }
 
-// The test binary is its own helper: another process, perhaps of another user, that uses a client of its own.
+// The test binary is its own helper: another process, perhaps of another user, that uses a client
+// of its own.
 const helperVariable = "NMGRE_NM_HELPER"
 
 // self returns the file of the test binary, which every host of the lab sees.

@@ -16,15 +16,17 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// maxDetailed is up to how many tunnels [Client.List] asks for the file of each. The question costs NetworkManager half as much again as
-// the settings do.
+// maxDetailed is up to how many tunnels [Client.List] asks for the file of each. The question costs
+// NetworkManager half as much again as the settings do.
 const maxDetailed = 100
 
-// stateFlagExternal marks a connection that NetworkManager made up for a link that somebody else made (NM_ACTIVATION_STATE_FLAG_EXTERNAL).
+// stateFlagExternal marks a connection that NetworkManager made up for a link that somebody else
+// made (NM_ACTIVATION_STATE_FLAG_EXTERNAL).
 const stateFlagExternal uint32 = 0x80
 
-// List returns every profile that the caller may see, in the order in which NetworkManager got them. Of those that are no GRE tunnels, and
-// of those that [Decode] refuses, only UUID, ID, Serial and Tunnel.Name are set.
+// List returns every profile that the caller may see, in the order in which NetworkManager got
+// them. Of those that are no GRE tunnels, and of those that [Decode] refuses, only UUID, ID, Serial
+// and Tunnel.Name are set.
 //
 // On hosts with more than a hundred tunnels Unsaved and Path are set for profiles on trial only.
 func (c *Client) List(ctx context.Context) ([]nm.Profile, error) {
@@ -66,7 +68,8 @@ func (c *Client) Serials(ctx context.Context) ([]uint64, error) {
 	return serials, nil
 }
 
-// Get returns the profile with everything that there is to say of it, or fails with [nmgre.ErrNotFound].
+// Get returns the profile with everything that there is to say of it, or fails with
+// [nmgre.ErrNotFound].
 func (c *Client) Get(ctx context.Context, uuid string) (nm.Profile, error) {
 	const op = "read the profile"
 	l, err := c.link(ctx)
@@ -96,8 +99,9 @@ type found struct {
 	device dbus.ObjectPath // that carries it; empty if none does
 }
 
-// profiles reads the profiles at paths, and what is known of them from the active connections. What vanishes meanwhile, or may not be
-// seen, is left out. It asks in two rounds, each with many questions at once: settings and activity of all, then details of some.
+// profiles reads the profiles at paths, and what is known of them from the active connections. What
+// vanishes meanwhile, or may not be seen, is left out. It asks in two rounds, each with many
+// questions at once: settings and activity of all, then details of some.
 func (l *link) profiles(ctx context.Context, paths, actives []dbus.ObjectPath) ([]nm.Profile, error) {
 	all := make([]found, len(paths))
 	requests, err := l.bulk(ctx, paths, func(i int, s wire.Settings) { all[i] = readProfile(paths[i], s) })
@@ -128,12 +132,13 @@ func (l *link) profiles(ctx context.Context, paths, actives []dbus.ObjectPath) (
 // bulkFrom is from how many profiles on it pays to read them over a connection of their own.
 const bulkFrom = 50
 
-// bulk hands on the settings of the profiles at paths, and returns the requests that are left to do: for few profiles all of them, for many
-// those that could not be read in bulk.
+// bulk hands on the settings of the profiles at paths, and returns the requests that are left to
+// do: for few profiles all of them, for many those that could not be read in bulk.
 func (l *link) bulk(ctx context.Context, paths []dbus.ObjectPath, each func(int, wire.Settings)) ([]request, error) {
 	done := make([]bool, len(paths))
 	if len(paths) >= bulkFrom {
-		// Without success in this everything is asked again below, and whatever is wrong is told by that.
+		// Without success in this everything is asked again below, and whatever is wrong is told by
+		// that.
 		_ = bulk.Read(ctx, cmp.Or(l.addr, systemBus()), service, paths, func(i int, a bulk.Answer) {
 			if done[i] = a.Err == nil || isGone(a.Err) || isDenied(a.Err); a.Err == nil {
 				each(i, a.Settings)
@@ -225,7 +230,8 @@ func activeRequest(path dbus.ObjectPath, each func(active)) request {
 	}}
 }
 
-// rank orders the active connections of one profile, of which there can be two while one replaces the other.
+// rank orders the active connections of one profile, of which there can be two while one replaces
+// the other.
 func (a active) rank() int {
 	switch a.state {
 	case gnm.NmActiveConnectionStateActivated:
@@ -239,7 +245,8 @@ func (a active) rank() int {
 	}
 }
 
-// setActivity notes whether a tunnel is up. The device needs no question while all is well: it has the profile's name.
+// setActivity notes whether a tunnel is up. The device needs no question while all is well: it has
+// the profile's name.
 func (p *found) setActivity(a active) {
 	if p.Tunnel.Mode == 0 || a.rank() == 0 {
 		return
@@ -261,8 +268,9 @@ func (p *found) setActivity(a active) {
 	}
 }
 
-// addDetails asks for what neither the settings nor the active connections tell: the file, the device's state and reason where it is not
-// simply up, and whether who tries a profile is still there.
+// addDetails asks for what neither the settings nor the active connections tell: the file, the
+// device's state and reason where it is not simply up, and whether who tries a profile is still
+// there.
 func (l *link) addDetails(ctx context.Context, all []found) error {
 	tunnels := 0
 	for _, p := range all {
@@ -305,7 +313,8 @@ func fileRequest(p *found) request {
 	}}
 }
 
-// deviceRequest asks for a device's state and the reason for it, which NetworkManager has together in one property.
+// deviceRequest asks for a device's state and the reason for it, which NetworkManager has together
+// in one property.
 func deviceRequest(p *found) request {
 	return propertyRequest(p.device, gnm.DevicePropertyStateReason, func(body []any, err error) error {
 		if pair := variant[[]any](body); len(pair) == 2 {

@@ -26,13 +26,15 @@ var noArgs = map[string]dbus.Variant{}
 
 // polkit's names of what nmgre needs.
 const (
-	permissionModify    = service + ".settings.modify.system"
-	permissionModifyOwn = service + ".settings.modify.own" // of profiles that one user alone may see
+	permissionModify = service + ".settings.modify.system"
+	// of profiles that one user alone may see
+	permissionModifyOwn = service + ".settings.modify.own"
 	permissionControl   = service + ".network-control"
 )
 
-// Manager says which NetworkManager there is and what polkit lets the caller do. It fails with [nmgre.ErrNoNetworkManager] where there is
-// none, or one older than [nmgre.MinVersion]; in that case what it found is returned all the same.
+// Manager says which NetworkManager there is and what polkit lets the caller do. It fails with
+// [nmgre.ErrNoNetworkManager] where there is none, or one older than [nmgre.MinVersion]; in that
+// case what it found is returned all the same.
 func (c *Client) Manager(ctx context.Context) (nm.Manager, error) {
 	const op = "ask NetworkManager for its version and what it allows"
 	var m nm.Manager
@@ -94,7 +96,8 @@ func older(a, b nm.Version) bool {
 	return a.Micro < b.Micro
 }
 
-// Add makes a profile on trial: in memory only, not connecting by itself, and with the mark of this connection.
+// Add makes a profile on trial: in memory only, not connecting by itself, and with the mark of this
+// connection.
 func (c *Client) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
 	op := "add the profile " + wire.Quote(t.Name)
 	l, err := c.link(ctx)
@@ -113,7 +116,8 @@ func (c *Client) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
 	return failed(op, err)
 }
 
-// Save writes the profile to disk without the mark, with autoconnect as it was wanted. An active connection goes on undisturbed.
+// Save writes the profile to disk without the mark, with autoconnect as it was wanted. An active
+// connection goes on undisturbed.
 func (c *Client) Save(ctx context.Context, uuid string) error {
 	const op = "save the profile"
 	l, err := c.link(ctx)

@@ -9,14 +9,17 @@ import (
 	"slices"
 )
 
-// quirks are what older NetworkManagers do wrong when something of a device's IP configuration changes while it is up.
+// quirks are what older NetworkManagers do wrong when something of a device's IP configuration
+// changes while it is up.
 type quirks struct {
-	// forgetsIPv6: the device loses its IPv6 addresses and routes. NetworkManager before 1.56 switches the device's IPv6 off and on again (by the
-	// sysctl disable_ipv6), whatever changes, by which the kernel drops all that it has, and what others have set too. Before 1.44 it
-	// takes that for somebody's wish, and does not set again what it has set once.
+	// forgetsIPv6: the device loses its IPv6 addresses and routes. NetworkManager before 1.56
+	// switches the device's IPv6 off and on again (by the sysctl disable_ipv6), whatever changes,
+	// by which the kernel drops all that it has, and what others have set too. Before 1.44 it takes
+	// that for somebody's wish, and does not set again what it has set once.
 	forgetsIPv6 bool
-	// keepsWeighted: a route with a weight stays in the kernel when it is gone from the profile, unless it was merged with others'. NetworkManager
-	// before 1.46 looks for it in the kernel by its weight, which the kernel does not keep for a single nexthop.
+	// keepsWeighted: a route with a weight stays in the kernel when it is gone from the profile,
+	// unless it was merged with others'. NetworkManager before 1.46 looks for it in the kernel by
+	// its weight, which the kernel does not keep for a single nexthop.
 	keepsWeighted bool
 }
 
@@ -27,8 +30,9 @@ func quirksOf(v nm.Version) quirks {
 	}
 }
 
-// wanted returns what the device shall run with: what it runs with, with the profile's routes. A NetworkManager that has to be told of IPv6
-// twice may have been left in between, so that what it runs with says nothing of IPv6.
+// wanted returns what the device shall run with: what it runs with, with the profile's routes. A
+// NetworkManager that has to be told of IPv6 twice may have been left in between, so that what it
+// runs with says nothing of IPv6.
 func (q quirks) wanted(applied, profile wire.Settings) wire.Settings {
 	want := applied.Clone()
 	copyRoutes(want, profile)
@@ -38,8 +42,8 @@ func (q quirks) wanted(applied, profile wire.Settings) wire.Settings {
 	return want
 }
 
-// between returns what the device has to run with before it does with what is wanted; nil if nothing. What it is to set again it must have
-// been told to give up.
+// between returns what the device has to run with before it does with what is wanted; nil if
+// nothing. What it is to set again it must have been told to give up.
 func (q quirks) between(applied, want wire.Settings) wire.Settings {
 	if reflect.DeepEqual(want, applied) {
 		return nil
@@ -59,8 +63,8 @@ func (q quirks) between(applied, want wire.Settings) wire.Settings {
 	return between
 }
 
-// weightless returns the routes with a weight that are applied and not wanted, without it: as such the kernel has them, and NetworkManager
-// finds them when they go.
+// weightless returns the routes with a weight that are applied and not wanted, without it: as such
+// the kernel has them, and NetworkManager finds them when they go.
 func weightless(applied, want wire.Settings) []wire.Entry {
 	wanted := make(map[any][]wire.Entry)
 	for _, e := range want.Entries(wire.SetIPv4, "route-data") {

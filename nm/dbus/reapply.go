@@ -17,9 +17,11 @@ import (
 )
 
 const (
-	// flagPreserveExternal has Reapply leave alone what NetworkManager has not set itself (since 1.42).
+	// flagPreserveExternal has Reapply leave alone what NetworkManager has not set itself (since
+	// 1.42).
 	flagPreserveExternal uint32 = 0x1
-	// flagVolatile and settingsVolatile mark a profile that goes away with its connection, in Update2 and in a profile's Flags.
+	// flagVolatile and settingsVolatile mark a profile that goes away with its connection, in
+	// Update2 and in a profile's Flags.
 	flagVolatile     uint32 = 0x10
 	settingsVolatile uint32 = 0x4
 )
@@ -41,20 +43,24 @@ const (
 	opDevice = opRoutes + ": have its device use them"
 )
 
-// SetRoutes gives the profile the routes to instead of from, where it lives, on disk or in memory, and has NetworkManager apply them
-// to the device. The tunnel stays up for it, and so does everything else: addresses and routes that others have set on the device, routes in
-// the profile that nmgre does not know, and changes of the profile that wait for it to come up again. A tunnel that is coming up gets the
-// routes on its way.
+// SetRoutes gives the profile the routes to instead of from, where it lives, on disk or in memory,
+// and has NetworkManager apply them to the device. The tunnel stays up for it, and so does
+// everything else: addresses and routes that others have set on the device, routes in the profile
+// that nmgre does not know, and changes of the profile that wait for it to come up again. A tunnel
+// that is coming up gets the routes on its way.
 //
-// Where the device has IPv6, NetworkManager before 1.56 switches it off and on again at every change. Its own addresses and routes are back in
-// a moment; IPv6 ones that others have set are lost, and theirs to set again.
+// Where the device has IPv6, NetworkManager before 1.56 switches it off and on again at every
+// change. Its own addresses and routes are back in a moment; IPv6 ones that others have set are
+// lost, and theirs to set again.
 //
-// It returns when NetworkManager has handed the routes to the kernel; what the kernel says to them NetworkManager does not tell. A route that
-// a profile cannot hold is an [nmgre.ErrInvalid], unless the profile has it already. A profile that has other routes than from is an
-// [nmgre.ErrChanged]: somebody else has been there. With a nil from it does not matter what it has.
+// It returns when NetworkManager has handed the routes to the kernel; what the kernel says to them
+// NetworkManager does not tell. A route that a profile cannot hold is an [nmgre.ErrInvalid], unless
+// the profile has it already. A profile that has other routes than from is an [nmgre.ErrChanged]:
+// somebody else has been there. With a nil from it does not matter what it has.
 //
-// The device comes first, and the profile last. What NetworkManager refuses is undone. When ctx ends, or NetworkManager leaves the bus in the
-// middle, nobody can say how far it came: the profile may have the old routes and the device the new ones. The same call again makes it whole.
+// The device comes first, and the profile last. What NetworkManager refuses is undone. When ctx
+// ends, or NetworkManager leaves the bus in the middle, nobody can say how far it came: the profile
+// may have the old routes and the device the new ones. The same call again makes it whole.
 func (c *Client) SetRoutes(ctx context.Context, uuid string, from, to []routes.Route) error {
 	l, err := c.link(ctx)
 	if err != nil {
@@ -107,7 +113,8 @@ type rerouting struct {
 	before   map[dbus.ObjectPath]wire.Settings // what the devices that are to change ran with
 }
 
-// run tries until nobody else changes the profile meanwhile, which NetworkManager notices from 1.44 on.
+// run tries until nobody else changes the profile meanwhile, which NetworkManager notices from 1.44
+// on.
 func (c *rerouting) run(ctx context.Context, set []routes.Route) error {
 	var err error
 	for range maxTries {
@@ -161,7 +168,8 @@ func (c *rerouting) read(ctx context.Context) (err error) {
 	if c.path, err = c.link.lookup(ctx, c.uuid); err != nil {
 		return err
 	}
-	// The properties, with the version, are asked for before the settings, so that they are never newer.
+	// The properties, with the version, are asked for before the settings, so that they are never
+	// newer.
 	err = c.link.flight(ctx, []request{{path: c.path, method: propertiesGetAll, args: []any{gnm.ConnectionInterface}, done: func(body []any, err error) error {
 		c.props = result[map[string]dbus.Variant](body)
 		return err
@@ -179,7 +187,8 @@ func (c *rerouting) expected() error {
 	if err != nil {
 		return err
 	}
-	for _, family := range [...]string{wire.SetIPv4, wire.SetIPv6} { // in which a profile holds them
+	// in which a profile holds them
+	for _, family := range [...]string{wire.SetIPv4, wire.SetIPv6} {
 		if !slices.EqualFunc(ofFamily(t.Routes, family), ofFamily(c.from, family), (*routes.Route).Equal) {
 			return &fault.Error{Kind: fault.ErrChanged, What: opRoutes + ": somebody else has changed them meanwhile", Hint: "look at them, and try again"}
 		}
@@ -197,7 +206,8 @@ func ofFamily(set []routes.Route, family string) []*routes.Route {
 	return list
 }
 
-// mayModify fails with [nmgre.ErrNotPermitted] if polkit lets the caller change no profile whatever. The device, which comes first, is then left alone.
+// mayModify fails with [nmgre.ErrNotPermitted] if polkit lets the caller change no profile
+// whatever. The device, which comes first, is then left alone.
 func (l *link) mayModify(ctx context.Context) error {
 	answers, err := l.permissions(ctx)
 	if err != nil {
@@ -218,16 +228,19 @@ func (l *link) permissions(ctx context.Context) (answers map[string]string, err 
 	return answers, err
 }
 
-// untilIdle returns when NetworkManager has done what it had put off. Reapply answers before the kernel has heard of the routes: 0.2 s before for
-// 200 routes on a slow processor. They are set when the main loop has nothing more urgent to do (nm_l3cfg_commit_on_idle_schedule), and so
-// is it with the answers about permissions (nm_auth_manager_check_authorization), which come after what was put off before.
-// NetworkManager's own list of a device's routes would not do: from 1.46 on it has only the first hundred, and comes late.
+// untilIdle returns when NetworkManager has done what it had put off. Reapply answers before the
+// kernel has heard of the routes: 0.2 s before for 200 routes on a slow processor. They are set
+// when the main loop has nothing more urgent to do (nm_l3cfg_commit_on_idle_schedule), and so is it
+// with the answers about permissions (nm_auth_manager_check_authorization), which come after what
+// was put off before. NetworkManager's own list of a device's routes would not do: from 1.46 on it
+// has only the first hundred, and comes late.
 func (l *link) untilIdle(ctx context.Context) error {
 	_, err := l.permissions(ctx)
 	return err
 }
 
-// write writes the profile where it is: without another flag NetworkManager writes to disk what is there, and keeps in memory what is not.
+// write writes the profile where it is: without another flag NetworkManager writes to disk what is
+// there, and keeps in memory what is not.
 func (c *rerouting) write(ctx context.Context) error {
 	wireHere, err := c.now.Wire()
 	if err != nil {
@@ -244,8 +257,9 @@ func (c *rerouting) write(ctx context.Context) error {
 	return c.link.call(ctx, c.path, gnm.ConnectionUpdate2, []any{wireHere, flags, args}, &rest)
 }
 
-// apply has what is active of the profile run with its new routes. A connection that has not got its device yet, or whose device is not ready
-// for changes, has the old routes in it already: it is waited for. One that is going down is not.
+// apply has what is active of the profile run with its new routes. A connection that has not got
+// its device yet, or whose device is not ready for changes, has the old routes in it already: it is
+// waited for. One that is going down is not.
 func (c *rerouting) apply(ctx context.Context) error {
 	patience := time.Now().Add(turnTime)
 	for {
@@ -301,7 +315,8 @@ func (c *rerouting) applyOnce(ctx context.Context) (pending []dbus.ObjectPath, e
 	return pending, nil
 }
 
-// applyTo has one device run with the new routes, and notes what it ran with before. It returns false if the device is not ready for it.
+// applyTo has one device run with the new routes, and notes what it ran with before. It returns
+// false if the device is not ready for it.
 func (c *rerouting) applyTo(ctx context.Context, device dbus.ObjectPath) (bool, error) {
 	_, again := c.before[device]
 	r := reapplying{link: c.link, device: device, quirks: c.quirks, unlessSame: again}
@@ -341,8 +356,9 @@ type reapplying struct {
 	version    uint64        // counts the changes of that
 }
 
-// run has the device run with the routes of s, or with the whole of it. With the routes, all else that it runs with stays, even where the profile
-// has something else by now: that may be what a device cannot change while it is up. It returns false if the device is not ready for it.
+// run has the device run with the routes of s, or with the whole of it. With the routes, all else
+// that it runs with stays, even where the profile has something else by now: that may be what a
+// device cannot change while it is up. It returns false if the device is not ready for it.
 func (r *reapplying) run(ctx context.Context, s wire.Settings) (bool, error) {
 	for range maxTries {
 		err := r.try(ctx, s)
@@ -378,7 +394,8 @@ func (r *reapplying) try(ctx context.Context, s wire.Settings) error {
 	if err := r.reapply(ctx, between); err != nil {
 		return err
 	}
-	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), restTime) // nobody wants what is between
+	// nobody wants what is between
+	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), restTime)
 	defer cancel()
 	if err := r.untilIdle(rest); err != nil {
 		return err
@@ -404,9 +421,10 @@ func (r *reapplying) reapply(ctx context.Context, s wire.Settings) error {
 	return r.call(ctx, r.device, gnm.DeviceReapply, []any{wireHere, r.version, flagPreserveExternal})
 }
 
-// nudge has other tunnels' devices run with what they run with already, where they are members of the multipath routes that this one has
-// joined or left by a route with a weight: NetworkManager sees to those of them that stay only when something is to be done for their own device.
-// That it fails for somebody else's is no failure of this change.
+// nudge has other tunnels' devices run with what they run with already, where they are members of
+// the multipath routes that this one has joined or left by a route with a weight: NetworkManager
+// sees to those of them that stay only when something is to be done for their own device. That it
+// fails for somebody else's is no failure of this change.
 func (c *rerouting) nudge(ctx context.Context) error {
 	moved := make(map[netip.Prefix]bool)
 	for _, before := range c.before {

@@ -114,8 +114,8 @@ func TestSetRoutes(t *testing.T) {
 	noRules(t, bus)
 }
 
-// TestSetRoutesEvery has every attribute, and a tunnel with IPv6 addresses, which NetworkManagers before 1.44 would
-// lose; those before 1.46 would keep the routes with a weight.
+// TestSetRoutesEvery has every attribute, and a tunnel with IPv6 addresses, which NetworkManagers
+// before 1.44 would lose; those before 1.46 would keep the routes with a weight.
 func TestSetRoutesEvery(t *testing.T) {
 	for _, version := range []string{"1.42.4", "1.44.0", "1.46.0"} {
 		t.Run(version, func(t *testing.T) { setEveryRoute(t, version) })
@@ -146,8 +146,9 @@ func setEveryRoute(t *testing.T, version string) {
 	}
 }
 
-// TestSetRoutesCutShort has a change in two steps be cancelled, or the bus hang up, between them. The cancelled one comes to its end first; the
-// other has lost the addresses, and the next change brings them back.
+// TestSetRoutesCutShort has a change in two steps be cancelled, or the bus hang up, between them.
+// The cancelled one comes to its end first; the other has lost the addresses, and the next change
+// brings them back.
 func TestSetRoutesCutShort(t *testing.T) {
 	for name, interrupt := range map[string]func(*dbustest.Bus, context.CancelFunc){
 		"cancelled": func(_ *dbustest.Bus, cancel context.CancelFunc) { cancel() },
@@ -178,7 +179,8 @@ func TestSetRoutesCutShort(t *testing.T) {
 	}
 }
 
-// TestSetRoutesAgain changes nothing the second time, but has the device run with the routes all the same.
+// TestSetRoutesAgain changes nothing the second time, but has the device run with the routes all
+// the same.
 func TestSetRoutesAgain(t *testing.T) {
 	bus, c := up(t)
 	setRoutes(t, c, others())
@@ -189,7 +191,8 @@ func TestSetRoutesAgain(t *testing.T) {
 	}
 }
 
-// TestSetRoutesWhere has a profile stay where it is: on trial, in memory until its connection ends, on disk without being active.
+// TestSetRoutesWhere has a profile stay where it is: on trial, in memory until its connection ends,
+// on disk without being active.
 func TestSetRoutesWhere(t *testing.T) {
 	bus, c := start(t)
 	add(t, c)
@@ -216,7 +219,8 @@ func TestSetRoutesWhere(t *testing.T) {
 	}
 }
 
-// TestSetRoutesBesidePending has a change of the profile that its device cannot make while it is up, and a route that nmgre does not know.
+// TestSetRoutesBesidePending has a change of the profile that its device cannot make while it is
+// up, and a route that nmgre does not know.
 func TestSetRoutesBesidePending(t *testing.T) {
 	bus, c := up(t)
 	foreign := wire.Entry{"dest": dbus.MakeVariant("10.77.0.0"), "prefix": dbus.MakeVariant(uint32(16)), "type": dbus.MakeVariant("xresolve")}
@@ -236,7 +240,8 @@ func TestSetRoutesBesidePending(t *testing.T) {
 	}
 }
 
-// TestSetRoutesUnfit has a route that no profile can hold, and a profile that holds one that RouteOwner would not give it.
+// TestSetRoutesUnfit has a route that no profile can hold, and a profile that holds one that
+// RouteOwner would not give it.
 func TestSetRoutesUnfit(t *testing.T) {
 	bus, c := up(t)
 	unfit := routes.Route{Dst: dbustest.Net4, Nexthops: []routes.Nexthop{{}, {Dev: "gre2"}}}
@@ -247,8 +252,8 @@ func TestSetRoutesUnfit(t *testing.T) {
 	}
 }
 
-// TestSetRoutesRefused has NetworkManager refuse to apply the routes, or to write the profile, while somebody else changes the profile. All is
-// as it was, with that change.
+// TestSetRoutesRefused has NetworkManager refuse to apply the routes, or to write the profile,
+// while somebody else changes the profile. All is as it was, with that change.
 func TestSetRoutesRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		call  string
@@ -290,7 +295,8 @@ func TestSetRoutesRefused(t *testing.T) {
 	}
 }
 
-// TestSetRoutesNotRestored has a device that cannot be given its old routes back either: both are told.
+// TestSetRoutesNotRestored has a device that cannot be given its old routes back either: both are
+// told.
 func TestSetRoutesNotRestored(t *testing.T) {
 	bus, c := up(t)
 	bus.Break("Update2", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Failed", Text: "disk full", Meanwhile: func() {
@@ -324,8 +330,8 @@ func TestSetRoutesGone(t *testing.T) {
 	}
 }
 
-// TestSetRoutesRace has somebody else change the profile between the reading and the writing, once, which a NetworkManager from 1.44 on
-// notices, and again and again.
+// TestSetRoutesRace has somebody else change the profile between the reading and the writing, once,
+// which a NetworkManager from 1.44 on notices, and again and again.
 func TestSetRoutesRace(t *testing.T) {
 	bus, c := up(t)
 	bus.SetVersion("1.44.2")
@@ -353,7 +359,8 @@ func TestSetRoutesRace(t *testing.T) {
 	everywhere(t, bus, others())
 }
 
-// TestSetRoutesDeviceRace has somebody else have the device run with something else at the same moment.
+// TestSetRoutesDeviceRace has somebody else have the device run with something else at the same
+// moment.
 func TestSetRoutesDeviceRace(t *testing.T) {
 	bus, c := up(t)
 	var times atomic.Int32
@@ -364,12 +371,14 @@ func TestSetRoutesDeviceRace(t *testing.T) {
 	}})
 	setRoutes(t, c, others())
 	everywhere(t, bus, others())
-	if n := bus.Count("GetAppliedConnection"); n != 5 { // the last time, whether anybody has activated it meanwhile
+	// the last time, whether anybody has activated it meanwhile
+	if n := bus.Count("GetAppliedConnection"); n != 5 {
 		t.Errorf("what the device has was read %d times", n)
 	}
 }
 
-// TestSetRoutesWhileActivating has a tunnel that is coming up: before its device is ready, and after that.
+// TestSetRoutesWhileActivating has a tunnel that is coming up: before its device is ready, and
+// after that.
 func TestSetRoutesWhileActivating(t *testing.T) {
 	for name, script := range map[string]dbustest.Activation{"queued": {Queued: 50 * time.Millisecond}, "configured": {Delay: 50 * time.Millisecond}} {
 		t.Run(name, func(t *testing.T) {
@@ -390,7 +399,8 @@ func TestSetRoutesWhileActivating(t *testing.T) {
 	}
 }
 
-// TestSetRoutesActivatedMeanwhile has somebody bring the tunnel up just before its profile is written: with the old routes.
+// TestSetRoutesActivatedMeanwhile has somebody bring the tunnel up just before its profile is
+// written: with the old routes.
 func TestSetRoutesActivatedMeanwhile(t *testing.T) {
 	bus, c := start(t)
 	add(t, c)
@@ -403,7 +413,8 @@ func TestSetRoutesActivatedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestSetRoutesNudge has tunnels that are members of the same multipath route, or are not: only members are told when another joins or leaves.
+// TestSetRoutesNudge has tunnels that are members of the same multipath route, or are not: only
+// members are told when another joins or leaves.
 func TestSetRoutesNudge(t *testing.T) {
 	bus, c := start(t)
 	bus.SetVersion("1.46.0")
@@ -437,8 +448,8 @@ func TestSetRoutesNudge(t *testing.T) {
 	everywhere(t, bus, member("10.6.0.0/16", 1))
 }
 
-// TestSetRoutesWhileGoingDown has a tunnel that is taken down while it waits for its device, one that never gets it, and one that its caller
-// has no more time for.
+// TestSetRoutesWhileGoingDown has a tunnel that is taken down while it waits for its device, one
+// that never gets it, and one that its caller has no more time for.
 func TestSetRoutesWhileGoingDown(t *testing.T) {
 	bus, c := start(t)
 	add(t, c)
@@ -461,8 +472,9 @@ func TestSetRoutesWhileGoingDown(t *testing.T) {
 	noRules(t, bus)
 }
 
-// TestSetRoutesInterrupted has NetworkManager not answer, the bus hang up, and NetworkManager go away, at every call that SetRoutes makes. What
-// is left is no error that a second call would not mend.
+// TestSetRoutesInterrupted has NetworkManager not answer, the bus hang up, and NetworkManager go
+// away, at every call that SetRoutes makes. What is left is no error that a second call would not
+// mend.
 func TestSetRoutesInterrupted(t *testing.T) {
 	bus, c := up(t)
 	before := len(bus.Calls())

@@ -6,9 +6,9 @@ import (
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 )
 
-// Words for NetworkManager's numbers. Its own documentation has them (NMDeviceState, NMDeviceStateReason and
-// NMActiveConnectionStateReason of nm-dbus-interface.h, as of 1.58); gonetworkmanager has no texts for the reasons and its
-// numbers end with 1.22's.
+// Words for NetworkManager's numbers. Its own documentation has them (NMDeviceState,
+// NMDeviceStateReason and NMActiveConnectionStateReason of nm-dbus-interface.h, as of 1.58);
+// gonetworkmanager has no texts for the reasons and its numbers end with 1.22's.
 
 // deviceStates are nmcli's words for the states of a device.
 var deviceStates = map[gnm.NmDeviceState]string{

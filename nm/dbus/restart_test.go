@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// TestDeleteWhileStarting has a NetworkManager that is starting: it may come to know the profile yet, and the link of one on trial.
+// TestDeleteWhileStarting has a NetworkManager that is starting: it may come to know the profile
+// yet, and the link of one on trial.
 func TestDeleteWhileStarting(t *testing.T) {
 	bus, c := start(t)
 	ctx := soon(t, 10*time.Second)
@@ -78,7 +79,8 @@ func TestDeleteDenied(t *testing.T) {
 	}
 }
 
-// TestDeleteLeavesTheWinner has two profiles on trial of one name: who deletes the one leaves the link of the other alone.
+// TestDeleteLeavesTheWinner has two profiles on trial of one name: who deletes the one leaves the
+// link of the other alone.
 func TestDeleteLeavesTheWinner(t *testing.T) {
 	bus, c := start(t)
 	ctx := soon(t, 10*time.Second)

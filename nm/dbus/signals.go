@@ -9,8 +9,9 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// signalRules are the signals that tell of profiles and of what NetworkManager does with them. Others come all the time on some hosts, such
-// as those of wireless networks in reach, and would keep the process from resting.
+// signalRules are the signals that tell of profiles and of what NetworkManager does with them.
+// Others come all the time on some hosts, such as those of wireless networks in reach, and would
+// keep the process from resting.
 var signalRules = []string{
 	changedRule(gnm.NetworkManagerInterface),
 	changedRule(gnm.DeviceInterface),
@@ -40,7 +41,8 @@ func changedRule(iface string) string {
 	return signalRule(propertiesInterface, "PropertiesChanged") + ",arg0='" + iface + "'"
 }
 
-// Times between two tries to find the bus again: the first, and the longest, each being twice the one before.
+// Times between two tries to find the bus again: the first, and the longest, each being twice the
+// one before.
 const (
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 10 * time.Second
@@ -48,9 +50,11 @@ const (
 	retryTime = 10 * time.Second
 )
 
-// Watch tells when profiles, or what NetworkManager does with them, may have changed. The first event is Lost if NetworkManager is not
-// there. It fails with [nmgre.ErrNoNetworkManager] where there is no bus; when the bus is lost later, it is looked for until it is back.
-// The watch ends with ctx, or when the client is closed; then the channel is closed, and the bus has none of its rules any more.
+// Watch tells when profiles, or what NetworkManager does with them, may have changed. The first
+// event is Lost if NetworkManager is not there. It fails with [nmgre.ErrNoNetworkManager] where
+// there is no bus; when the bus is lost later, it is looked for until it is back. The watch ends
+// with ctx, or when the client is closed; then the channel is closed, and the bus has none of its
+// rules any more.
 func (c *Client) Watch(ctx context.Context) (<-chan nm.ProfileEvent, error) {
 	f := &follower{client: c, events: make(chan nm.ProfileEvent, 1)}
 	if err := f.subscribe(ctx); err != nil {
@@ -121,7 +125,8 @@ func (f *follower) listen(ctx context.Context) {
 	}
 }
 
-// hear tells of one signal, if it matters. On the connection there are also those that an activation waits for.
+// hear tells of one signal, if it matters. On the connection there are also those that an
+// activation waits for.
 func (f *follower) hear(signal *dbus.Signal) {
 	iface, member := splitMember(signal.Name)
 	switch {
@@ -147,7 +152,8 @@ func (f *follower) hear(signal *dbus.Signal) {
 	}
 }
 
-// tell leaves an event to whoever takes it, joined with the one that nobody has taken yet. Only one goroutine tells.
+// tell leaves an event to whoever takes it, joined with the one that nobody has taken yet. Only one
+// goroutine tells.
 func (f *follower) tell(e nm.ProfileEvent) {
 	select {
 	case earlier := <-f.events:

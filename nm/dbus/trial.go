@@ -5,14 +5,16 @@ import (
 	"strings"
 )
 
-// settingsMarkTrial makes the settings of a profile on trial: it does not connect by itself, and says who tries it.
+// settingsMarkTrial makes the settings of a profile on trial: it does not connect by itself, and
+// says who tries it.
 func settingsMarkTrial(s wire.Settings, l *link, autoconnect bool) {
 	s.Set(wire.SetConnection, "autoconnect", false)
 	s.SetUser(wire.KeyTrial, l.name+"@"+l.bus)
 	s.SetUser(wire.KeyAutoconnect, map[bool]string{true: "yes", false: "no"}[autoconnect])
 }
 
-// settingsEndTrial turns the settings of a profile on trial into those that are kept. Settings without a mark stay as they are.
+// settingsEndTrial turns the settings of a profile on trial into those that are kept. Settings
+// without a mark stay as they are.
 func settingsEndTrial(s wire.Settings) {
 	if wanted, ok := wire.TrialAutoconnect(s); ok {
 		wire.Put(s, wire.SetConnection, "autoconnect", wanted, true)

@@ -10,10 +10,12 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Update writes t into the profile, in memory only: the file keeps what it has until [Client.Save]. Nothing is applied to the device. A
-// profile that has its interface's name keeps to it when that changes.
+// Update writes t into the profile, in memory only: the file keeps what it has until [Client.Save].
+// Nothing is applied to the device. A profile that has its interface's name keeps to it when that
+// changes.
 //
-// What it returns puts the profile back as it was, property by property, and writes it to disk again if it was there.
+// What it returns puts the profile back as it was, property by property, and writes it to disk
+// again if it was there.
 func (c *Client) Update(ctx context.Context, uuid string, t nm.Tunnel) (back func(context.Context) error, err error) {
 	const op = "change the profile"
 	back = func(context.Context) error { return nil }
@@ -43,7 +45,8 @@ func (c *Client) Update(ctx context.Context, uuid string, t nm.Tunnel) (back fun
 	return back, failed(op, l.write(ctx, path, changed, flagInMemory))
 }
 
-// write writes a profile to disk, or in memory only. What its device runs with does not change by that.
+// write writes a profile to disk, or in memory only. What its device runs with does not change by
+// that.
 func (l *link) write(ctx context.Context, path dbus.ObjectPath, s wire.Settings, where uint32) error {
 	wireHere, err := s.Wire()
 	if err != nil {
@@ -53,7 +56,8 @@ func (l *link) write(ctx context.Context, path dbus.ObjectPath, s wire.Settings,
 	return l.call(ctx, path, gnm.ConnectionUpdate2, []any{wireHere, where | flagNoReapply, noArgs}, &rest)
 }
 
-// putBack writes the settings of a profile as they were. NetworkManager may have been restarted meanwhile.
+// putBack writes the settings of a profile as they were. NetworkManager may have been restarted
+// meanwhile.
 func (c *Client) putBack(ctx context.Context, uuid string, s wire.Settings, unsaved bool) error {
 	const op = "put the profile back"
 	l, err := c.link(ctx)
@@ -71,8 +75,9 @@ func (c *Client) putBack(ctx context.Context, uuid string, s wire.Settings, unsa
 	return failed(op, l.write(ctx, path, s, where))
 }
 
-// Reapply has the profile's device run with the profile as it is now, without taking it down, and returns when NetworkManager has handed
-// everything to the kernel. A profile that is not active has no device.
+// Reapply has the profile's device run with the profile as it is now, without taking it down, and
+// returns when NetworkManager has handed everything to the kernel. A profile that is not active has
+// no device.
 func (c *Client) Reapply(ctx context.Context, uuid string) error {
 	const op = "have the device run with the changed profile"
 	l, err := c.link(ctx)

@@ -100,8 +100,8 @@ func TestUpdateFails(t *testing.T) {
 	}
 }
 
-// TestReapply sends the profile as it is to the device, with the addresses and routes of others preserved. An old NetworkManager, which would
-// lose those of IPv6, is told twice.
+// TestReapply sends the profile as it is to the device, with the addresses and routes of others
+// preserved. An old NetworkManager, which would lose those of IPv6, is told twice.
 func TestReapply(t *testing.T) {
 	for version, times := range map[string]int{"1.42.4": 2, "1.44.0": 1, "1.54.1": 1} {
 		bus, c := start(t)

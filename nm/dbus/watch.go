@@ -22,14 +22,16 @@ type watch struct {
 	rules   []string // those that the bus has
 }
 
-// watchRules are the signals that a watch gets: all of NetworkManager's, and its coming and going. The paths of what is to be watched are not
-// known before it is there, and asking for them then would be too late.
+// watchRules are the signals that a watch gets: all of NetworkManager's, and its coming and going.
+// The paths of what is to be watched are not known before it is there, and asking for them then
+// would be too late.
 var watchRules = [...]string{
 	"type='signal',sender='" + service + "',path_namespace='/org/freedesktop'",
 	"type='signal',sender='" + busName + "',interface='" + busName + "',member='NameOwnerChanged',arg0='" + service + "'",
 }
 
-// watch subscribes, and asks other questions with the same breath. Whatever happens after it has returned will be seen.
+// watch subscribes, and asks other questions with the same breath. Whatever happens after it has
+// returned will be seen.
 func (l *link) watch(ctx context.Context, others ...request) (*watch, error) {
 	return l.subscribe(ctx, watchRules[:], others...)
 }
@@ -54,7 +56,8 @@ func (l *link) subscribe(ctx context.Context, rules []string, others ...request)
 	return w, nil
 }
 
-// close ends the subscription. The bus is told and not waited for: it does what it is told in order.
+// close ends the subscription. The bus is told and not waited for: it does what it is told in
+// order.
 func (w *watch) close() {
 	w.link.conn.RemoveSignal(w.signals)
 	for _, rule := range w.rules {
@@ -62,8 +65,9 @@ func (w *watch) close() {
 	}
 }
 
-// next returns the next signal. It fails when ctx ends, when NetworkManager leaves the bus or another takes its place, and when the bus is lost.
-// With a patience above 0 it returns nil after that time.
+// next returns the next signal. It fails when ctx ends, when NetworkManager leaves the bus or
+// another takes its place, and when the bus is lost. With a patience above 0 it returns nil after
+// that time.
 func (w *watch) next(ctx context.Context, patience time.Duration) (*dbus.Signal, error) {
 	var tired <-chan time.Time
 	if patience > 0 {
@@ -92,7 +96,8 @@ func removes(signal *dbus.Signal, path dbus.ObjectPath) bool {
 	return signal.Name == interfacesRemoved && len(signal.Body) > 0 && signal.Body[0] == path
 }
 
-// changes returns the properties of iface that the signal says have changed on its object; nil if it tells of something else.
+// changes returns the properties of iface that the signal says have changed on its object; nil if
+// it tells of something else.
 func changes(signal *dbus.Signal, iface string) properties {
 	if signal.Name != propertiesChanged || len(signal.Body) < 2 || signal.Body[0] != iface {
 		return nil
@@ -101,7 +106,8 @@ func changes(signal *dbus.Signal, iface string) properties {
 	return changed
 }
 
-// numbers returns the signal's arguments where they are all numbers, as those of the StateChanged signals are.
+// numbers returns the signal's arguments where they are all numbers, as those of the StateChanged
+// signals are.
 func numbers(signal *dbus.Signal) []uint32 {
 	var all []uint32
 	for _, argument := range signal.Body {

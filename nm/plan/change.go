@@ -14,7 +14,8 @@ import (
 	"strings"
 )
 
-// keptToChange returns what root keeps for a tunnel. A line of it that cannot be read would be lost.
+// keptToChange returns what root keeps for a tunnel. A line of it that cannot be read would be
+// lost.
 func keptToChange(ctx context.Context, h nm.System, p nm.Profile) (keep.Kept, error) {
 	k, err := keep.Of(ctx, h.Store, p.UUID)
 	if err == nil && len(k.Bad) > 0 {
@@ -29,7 +30,8 @@ type RouteOp string
 
 // The three.
 const (
-	RouteAdd     RouteOp = "add"     // one that is there already is left; another in its place is an error
+	// one that is there already is left; another in its place is an error
+	RouteAdd     RouteOp = "add"
 	RouteReplace RouteOp = "replace" // one that is in its place gives way
 	RouteDelete  RouteOp = "delete"  // by destination, and by what else is said
 )
@@ -38,7 +40,9 @@ const (
 type RouteChange struct {
 	Op     RouteOp
 	Routes []routes.Route
-	Lines  []int // of each route, where they come from a list: errors name it then, and to delete what is not there is none
+	// of each route, where they come from a list: errors name it then, and to delete what is not
+	// there is none
+	Lines []int
 }
 
 // RouteChanged says what has become of it.
@@ -218,7 +222,8 @@ func (c *ChangePlan) deleteAll() []error {
 	return errs
 }
 
-// choose returns which of the routes with r's destination is meant; -1 if none is, and that is no error.
+// choose returns which of the routes with r's destination is meant; -1 if none is, and that is no
+// error.
 func (c *ChangePlan) choose(r routes.Route, candidates []int) (int, error) {
 	var found []int
 	for _, at := range candidates {
@@ -296,7 +301,8 @@ func (c *ChangePlan) stillCovered() bool {
 	})
 }
 
-// Owned returns the routes that have that owner. Very many routes are not copied where a list that is there already has just them.
+// Owned returns the routes that have that owner. Very many routes are not copied where a list that
+// is there already has just them.
 func (c *ChangePlan) Owned(owner nm.Owner, before []routes.Route) []routes.Route {
 	var own []*routes.Route
 	for _, o := range c.have {

@@ -17,15 +17,17 @@ import (
 // EditPlan is everything that [Host.Edit] will do, decided before anything is done.
 type EditPlan struct {
 	Profile nm.Profile // as it stands
-	Before  nm.Tunnel  // with what root keeps: its routes behind the profile's, SNAT, forwarding, the MSS clamp
-	After   nm.Tunnel  // likewise, with everything decided
+	// with what root keeps: its routes behind the profile's, SNAT, forwarding, the MSS clamp
+	Before  nm.Tunnel
+	After   nm.Tunnel // likewise, with everything decided
 	Changes []nm.FieldChange
-	Flaps   bool       // the tunnel goes down and up: the link must be made anew. False for one that is down
-	Why     string     // why it flaps, or why it need not
-	Routes  []nm.Owned // the routes afterwards, with who holds each, and why
-	Kept    keep.Kept  // what root keeps afterwards
-	Steps   []Step
-	Notes   []string // what the person should know before
+	// the tunnel goes down and up: the link must be made anew. False for one that is down
+	Flaps  bool
+	Why    string     // why it flaps, or why it need not
+	Routes []nm.Owned // the routes afterwards, with who holds each, and why
+	Kept   keep.Kept  // what root keeps afterwards
+	Steps  []Step
+	Notes  []string // what the person should know before
 
 	KeptBefore keep.Kept  // what root keeps now
 	version    nm.Version // NetworkManager's
@@ -75,7 +77,8 @@ func (e *editor) plan(ctx context.Context, wanted nm.Tunnel) (EditPlan, error) {
 	if err := e.decide(ctx); err != nil {
 		return EditPlan{}, err
 	}
-	if err := newProblems(e.before, e.pre.t); err != nil { // again: what was decided must fit what was given
+	// again: what was decided must fit what was given
+	if err := newProblems(e.before, e.pre.t); err != nil {
 		return EditPlan{}, err
 	}
 	if err := e.problems(ctx); err != nil {
@@ -108,7 +111,8 @@ func (e *editor) follow(t *nm.Tunnel) {
 	}
 	old, now := b.PeerAddress, t.PeerAddress
 	if old.IsValid() && old != now {
-		t.Routes = slices.DeleteFunc(t.Routes, b.IsRouteToPeer) // the plan adds the new one where it is needed
+		// the plan adds the new one where it is needed
+		t.Routes = slices.DeleteFunc(t.Routes, b.IsRouteToPeer)
 	}
 	if !old.IsValid() || !now.IsValid() || now.Is4() != old.Is4() {
 		now = old // no gateway takes the place of the old one
@@ -188,8 +192,8 @@ func (e *editor) outerChanged() bool {
 	return a.Mode != b.Mode || a.Local != b.Local || a.Remote != b.Remote || a.Parent != b.Parent
 }
 
-// mtuFits says whether the MTU is what the present way to the far end leaves, and something is changed that it depends on: then it is computed
-// anew.
+// mtuFits says whether the MTU is what the present way to the far end leaves, and something is
+// changed that it depends on: then it is computed anew.
 func (e *editor) mtuFits(ctx context.Context) (bool, error) {
 	a, b := e.pre.t, e.before
 	if b.MTU == 0 || !e.outerChanged() && a.Encapsulation() == b.Encapsulation() {
@@ -203,7 +207,8 @@ func (e *editor) mtuFits(ctx context.Context) (bool, error) {
 	return err == nil && old.computeMTU(hop) == b.MTU, err
 }
 
-// aside is the kernel as it would answer if the tunnel had no routes: what it would send into dev goes by the best other way.
+// aside is the kernel as it would answer if the tunnel had no routes: what it would send into dev
+// goes by the best other way.
 type aside struct {
 	kernel.Kernel
 	dev   string
@@ -317,7 +322,8 @@ func (e *editor) finish(ctx context.Context) (EditPlan, error) {
 	return plan, nil
 }
 
-// keptAfter is what root keeps afterwards. The devices between which packets are forwarded stay as long as nothing about that is changed.
+// keptAfter is what root keeps afterwards. The devices between which packets are forwarded stay as
+// long as nothing about that is changed.
 func (e *editor) keptAfter(ctx context.Context) (keep.Kept, error) {
 	t, b := e.pre.t, e.before
 	same := t.Forward == b.Forward && slices.Equal(t.SNAT, b.SNAT)
@@ -378,8 +384,9 @@ func (p EditPlan) KeptDiffers() bool { return !keep.Same(p.KeptBefore, p.Kept) }
 // Up says whether the tunnel was up when the plan was made.
 func (p EditPlan) Up() bool { return p.Profile.State != nm.StateInactive }
 
-// CutsOff says whether the edit may cut off a session with the host at that address, such as the ssh client's: whether the kernel's way to it
-// leads through what is changed. The zero address is no session. It asks the kernel, as it is before the edit.
+// CutsOff says whether the edit may cut off a session with the host at that address, such as the
+// ssh client's: whether the kernel's way to it leads through what is changed. The zero address is
+// no session. It asks the kernel, as it is before the edit.
 func (p EditPlan) CutsOff(ctx context.Context, session netip.Addr) (bool, error) {
 	session = session.Unmap().WithZone("")
 	if !session.IsValid() || session.IsLoopback() || len(p.Changes) == 0 {

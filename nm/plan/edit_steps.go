@@ -70,7 +70,8 @@ func (p EditPlan) keptNews() []nm.Owned {
 	return news
 }
 
-// nmcliModify returns the nmcli command that changes the profile in the same way; none if nmcli cannot.
+// nmcliModify returns the nmcli command that changes the profile in the same way; none if nmcli
+// cannot.
 func (p EditPlan) nmcliModify(inMemory bool) []string {
 	var more []string
 	if p.Profile.ID == p.Before.Name && p.After.Name != p.Before.Name {
@@ -79,7 +80,8 @@ func (p EditPlan) nmcliModify(inMemory bool) []string {
 	return nm.ModifyCommand(p.Profile.UUID, p.Profile.Tunnel, p.ProfileAfter(), inMemory, more...)
 }
 
-// Diff returns what the edit changes, a line for each: at most a hundred, and how many there are beside them.
+// Diff returns what the edit changes, a line for each: at most a hundred, and how many there are
+// beside them.
 func (p EditPlan) Diff() []string { return nm.ChangeLines(p.Changes, 100) }
 
 // KeptStep says whether a step of a plan is about what root keeps.

@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// kept is what has to be kept for the tunnel that is planned, but for the profile's UUID, which is not known yet.
+// kept is what has to be kept for the tunnel that is planned, but for the profile's UUID, which is
+// not known yet.
 func (p *preflight) kept(ctx context.Context) (keep.Kept, error) {
 	k := keep.Kept{Name: p.t.Name, Remote: p.t.Remote, Inner: nm.InnerNetworks(p.t), SNAT: p.t.SNAT, ClampMSS: p.t.ClampMSS, Pin: p.pin,
 		Routes: nm.OwnedBy(p.owned, nm.OwnerKernel)}
@@ -27,8 +28,8 @@ func (p *preflight) kept(ctx context.Context) (keep.Kept, error) {
 	return k, nil
 }
 
-// forwardDevices are the devices between which packets are forwarded: the tunnel's, and those that lead to the SNAT destinations; without
-// any, those of this host's own networks.
+// forwardDevices are the devices between which packets are forwarded: the tunnel's, and those that
+// lead to the SNAT destinations; without any, those of this host's own networks.
 func (p *preflight) forwardDevices(ctx context.Context) ([]string, error) {
 	devices := []string{p.t.Name}
 	add := func(dev string) {
@@ -62,8 +63,9 @@ func (p *preflight) forwardDevices(ctx context.Context) ([]string, error) {
 	return devices, nil
 }
 
-// devicesTo returns the devices by which packets to dst leave: those whose own networks lie there, or else where the kernel would send
-// one. An address of dst that is this host's own would lead to lo only.
+// devicesTo returns the devices by which packets to dst leave: those whose own networks lie there,
+// or else where the kernel would send one. An address of dst that is this host's own would lead to
+// lo only.
 func (p *preflight) devicesTo(ctx context.Context, dst netip.Prefix) ([]string, error) {
 	var devices []string
 	for _, link := range p.links {

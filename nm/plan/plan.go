@@ -14,11 +14,14 @@ import (
 
 // Plan is everything that [Host.Create] will do, decided before anything is done.
 type Plan struct {
-	Tunnel nm.Tunnel  // with everything decided: name, local address, MTU, the far end's inner address and the route to it
+	// with everything decided: name, local address, MTU, the far end's inner address and the route
+	// to it
+	Tunnel nm.Tunnel
 	Routes []nm.Owned // the tunnel's routes, with who holds each, and why
-	Kept   keep.Kept  // what root keeps, but for the UUID; empty if NetworkManager can hold everything
-	Steps  []Step
-	Notes  []string // what the person should know before, such as what was chosen and why
+	// what root keeps, but for the UUID; empty if NetworkManager can hold everything
+	Kept  keep.Kept
+	Steps []Step
+	Notes []string // what the person should know before, such as what was chosen and why
 
 	version nm.Version // NetworkManager's
 	Newest  uint64     // the highest Serial of the profiles that were looked at
@@ -34,10 +37,11 @@ func (p Plan) Profile() nm.Tunnel {
 
 // Step is one thing that is done. The IDs are stable.
 type Step struct {
-	ID       string
-	What     string   // in a few words, such as "add the profile gre1, in memory"
-	Why      string   // why it is done, and by whom
-	Commands []string // what a person would type for it, by nmcli and ip; empty if there is no such command
+	ID   string
+	What string // in a few words, such as "add the profile gre1, in memory"
+	Why  string // why it is done, and by whom
+	// what a person would type for it, by nmcli and ip; empty if there is no such command
+	Commands []string
 }
 
 // The steps of making a tunnel, in their order.

@@ -33,7 +33,8 @@ func (p *preflight) note(format string, args ...any) {
 	p.notes = append(p.notes, fmt.Sprintf(format, args...))
 }
 
-// decide fills in what the request left open, in an order in which each decision can use the ones before.
+// decide fills in what the request left open, in an order in which each decision can use the ones
+// before.
 func (p *preflight) decide(ctx context.Context) error {
 	p.decideInner()
 	return p.decideOuter(ctx)
@@ -73,8 +74,9 @@ func (p *preflight) decideOuter(ctx context.Context) error {
 	return nil
 }
 
-// routeToPeer adds a route to the far end's inner address where no network of the tunnel has it: with a /32 for one's own address,
-// the form that ifcfg files and point-to-point peers give, NetworkManager needs the other host as a route of its own.
+// routeToPeer adds a route to the far end's inner address where no network of the tunnel has it:
+// with a /32 for one's own address, the form that ifcfg files and point-to-point peers give,
+// NetworkManager needs the other host as a route of its own.
 func (p *preflight) routeToPeer() {
 	peer := p.t.PeerAddress
 	covered := func(own netip.Prefix) bool { return own.Contains(peer) }
@@ -86,8 +88,9 @@ func (p *preflight) routeToPeer() {
 	p.note("a route to the far end's inner address %s is added: none of the tunnel's networks contains it", peer)
 }
 
-// routesByPeer gives the routes of an Ethernet tunnel the far end as their gateway: on Ethernet a route without one says that every
-// host of the network is on the link itself and answers for its address.
+// routesByPeer gives the routes of an Ethernet tunnel the far end as their gateway: on Ethernet a
+// route without one says that every host of the network is on the link itself and answers for its
+// address.
 func (p *preflight) routesByPeer() {
 	peer := p.t.PeerAddress
 	if !p.t.Mode.Ethernet() || !peer.IsValid() {
@@ -158,7 +161,8 @@ func (p *preflight) problems(ctx context.Context) []error {
 	return append(errs, p.swallows(ctx)...)
 }
 
-// nexthopDevices refuses nexthops by devices that are nobody's. One that is down counts: its nexthop is set when it is up.
+// nexthopDevices refuses nexthops by devices that are nobody's. One that is down counts: its
+// nexthop is set when it is up.
 func (p *preflight) nexthopDevices() []error {
 	var errs []error
 	for i := range p.t.Routes {
@@ -189,7 +193,8 @@ func (p *preflight) offers() []string {
 	return notes
 }
 
-// leadsIntoTunnels says whether all nexthops of the route are GRE tunnels, whose profiles nmgre can change.
+// leadsIntoTunnels says whether all nexthops of the route are GRE tunnels, whose profiles nmgre can
+// change.
 func (p *preflight) leadsIntoTunnels(r routes.Route) bool {
 	return !slices.ContainsFunc(r.Nexthops, func(hop routes.Nexthop) bool {
 		link := kernel.Named(p.links, hop.Dev)
@@ -250,7 +255,8 @@ func (p *preflight) remoteHere() *fault.Error {
 	return nil
 }
 
-// duplicate looks for a tunnel that the kernel could not tell from this one: it goes by mode, device, local, remote and input key.
+// duplicate looks for a tunnel that the kernel could not tell from this one: it goes by mode,
+// device, local, remote and input key.
 func (p *preflight) duplicate() *fault.Error {
 	const hint = "give both ends of the new tunnel a key of its own, such as --key 1"
 	for _, link := range p.links {
@@ -305,7 +311,8 @@ func (p *preflight) routeIsOwnNetwork() *fault.Error {
 	return nil
 }
 
-// swallows refuses routes and inner networks that would lead the packets of a tunnel into a tunnel: this one's, or another's.
+// swallows refuses routes and inner networks that would lead the packets of a tunnel into a tunnel:
+// this one's, or another's.
 func (p *preflight) swallows(ctx context.Context) []error {
 	ends := []netip.Addr{p.t.Remote}
 	for _, link := range p.links {
@@ -331,8 +338,9 @@ func (p *preflight) swallows(ctx context.Context) []error {
 	return errs
 }
 
-// swallow returns an error if r would take over the way to end: unless what leads there now is more specific. A route that takes over
-// the way to the tunnel's own far end is taken all the same, if a host route can keep that out of it.
+// swallow returns an error if r would take over the way to end: unless what leads there now is more
+// specific. A route that takes over the way to the tunnel's own far end is taken all the same, if a
+// host route can keep that out of it.
 func (p *preflight) swallow(ctx context.Context, field string, r *routes.Route, end netip.Addr) error {
 	if r.TableOrMain() != routes.MainTable || !r.Dst.Contains(end) || !r.Type.HasDevice() {
 		return nil
@@ -364,7 +372,8 @@ func (p *preflight) swallow(ctx context.Context, field string, r *routes.Route, 
 	return fault.Invalid(field, way, "%s covers the far end's outer address %s: the tunnel's own packets would go into the tunnel", r.Dst, end)
 }
 
-// isOwnPin says whether what leads to end is a host route of nmgre's own, which is there because of such a route.
+// isOwnPin says whether what leads to end is a host route of nmgre's own, which is there because of
+// such a route.
 func (p *preflight) isOwnPin(ctx context.Context, hop kernel.Hop, end netip.Addr) (bool, error) {
 	if !hop.Match.IsSingleIP() {
 		return false, nil
@@ -381,7 +390,8 @@ func (p *preflight) pinned(r routes.Route, pin kernel.OwnRoute) {
 	p.pin = true
 }
 
-// OwnNetworks returns the networks of the links that are neither tunnels nor the underlay, of the families that inner has.
+// OwnNetworks returns the networks of the links that are neither tunnels nor the underlay, of the
+// families that inner has.
 func OwnNetworks(links []kernel.Link, underlay string, inner []netip.Prefix) []netip.Prefix {
 	var networks []netip.Prefix
 	for _, link := range links {

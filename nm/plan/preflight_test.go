@@ -16,7 +16,8 @@ import (
 	"testing"
 )
 
-// Each reason why a host cannot have a tunnel is an error of its own: of a kind, about a field, with what to do; and nothing changes.
+// Each reason why a host cannot have a tunnel is an error of its own: of a kind, about a field,
+// with what to do; and nothing changes.
 func TestPreflight(t *testing.T) {
 	refuse := func(kind error) func(w *fake.World, _ *nm.Tunnel) {
 		return func(w *fake.World, _ *nm.Tunnel) {
@@ -212,8 +213,9 @@ func TestPreflightBesideFallbackDevices(t *testing.T) {
 	}
 }
 
-// Two tunnels are one to the kernel when mode, device, local and remote address and input key are the same; key 0 is a key, and the output
-// key does not count. It is looked for among the kernel's links and among the profiles that are down.
+// Two tunnels are one to the kernel when mode, device, local and remote address and input key are
+// the same; key 0 is a key, and the output key does not count. It is looked for among the kernel's
+// links and among the profiles that are down.
 func TestPreflightDuplicate(t *testing.T) {
 	type change func(*nm.Tunnel)
 	for _, test := range []struct {
@@ -298,7 +300,8 @@ route: 100.0.2.100/32 covers the far end's outer address 100.0.2.100: the tunnel
 `)
 }
 
-// A kernel that does not say which route decided leaves no proof that the way to the far end stays as it is.
+// A kernel that does not say which route decided leaves no proof that the way to the far end stays
+// as it is.
 func TestSwallowWithoutMatch(t *testing.T) {
 	w, wished := fake.NewWorld(), fake.Simple(t)
 	w.AddRoute("eth0", "100.0.2.100 via 100.0.1.1", 3)
@@ -342,7 +345,8 @@ func TestPlanFaults(t *testing.T) {
 			}
 			return
 		}
-		if slices.Contains([]string{"UUIDs", "HookMissing"}, p.Calls[n]) { // what they are asked for is no part of what is planned
+		// what they are asked for is no part of what is planned
+		if slices.Contains([]string{"UUIDs", "HookMissing"}, p.Calls[n]) {
 			if err != nil {
 				t.Errorf("call %d, %s: %v", n, p.Calls[n], err)
 			}

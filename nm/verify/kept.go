@@ -10,8 +10,8 @@ import (
 	"slices"
 )
 
-// checkKept looks at what root keeps for the tunnel: that it can be read, that it comes back by itself, and that the kernel has the
-// routes.
+// checkKept looks at what root keeps for the tunnel: that it can be read, that it comes back by
+// itself, and that the kernel has the routes.
 func (v *Verifier) checkKept(ctx context.Context) error {
 	if err := v.readKept(ctx); err != nil {
 		v.report.add(Check{ID: "kept", Status: Fail, Certainty: Proved, Summary: "what nmgre keeps for the tunnel cannot be read", Evidence: err.Error(),

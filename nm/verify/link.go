@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// checkLink compares what the kernel holds with what the tunnel should be, attribute by attribute. NetworkManager does not: it
-// takes over a link whose keys differ.
+// checkLink compares what the kernel holds with what the tunnel should be, attribute by attribute.
+// NetworkManager does not: it takes over a link whose keys differ.
 func (v *Verifier) checkLink() Check {
 	const id = "link"
 	if v.link == nil {
@@ -48,7 +48,8 @@ func (v *Verifier) linkDifferences(g kernel.GRELink) []string {
 	differ("mode", t.Mode, g.Mode)
 	differ("local", outerText(t.Mode, t.Local), outerText(g.Mode, g.Local))
 	differ("remote", outerText(t.Mode, t.Remote), outerText(g.Mode, g.Remote))
-	if t.Parent == "" || !keep.IsUUID(t.Parent) { // a UUID names a profile, whose device may have any name
+	// a UUID names a profile, whose device may have any name
+	if t.Parent == "" || !keep.IsUUID(t.Parent) {
 		differ("parent", fault.OrNone(t.Parent), fault.OrNone(v.linkName(g.Parent)))
 	}
 	differ("input key", keyText(t.InputKey), keyText(g.InputKey))

@@ -14,11 +14,12 @@ import (
 	"sync"
 )
 
-// maxRouteChecks is how many of the kernel half's routes are looked at one by one; of longer lists it is only compared whether the kernel
-// has them.
+// maxRouteChecks is how many of the kernel half's routes are looked at one by one; of longer lists
+// it is only compared whether the kernel has them.
 const maxRouteChecks = 50
 
-// checkRoutes asks the kernel, for each of the profile's routes and each of our own, where a packet to it would go.
+// checkRoutes asks the kernel, for each of the profile's routes and each of our own, where a packet
+// to it would go.
 func (v *Verifier) checkRoutes(ctx context.Context) error {
 	routes := v.profileRoutes()
 	ours := len(routes)
@@ -46,7 +47,8 @@ func (v *Verifier) checkRoutes(ctx context.Context) error {
 	return nil
 }
 
-// routeID is stable as long as the route is; what tells two routes to one destination apart is in it.
+// routeID is stable as long as the route is; what tells two routes to one destination apart is in
+// it.
 func routeID(r routes.Route) string {
 	id := "route " + r.Dst.String()
 	if r.TableOrMain() != routes.MainTable {
@@ -104,8 +106,8 @@ func (v *Verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 	return c, nil
 }
 
-// meantToYield says whether it is as it was meant that another route won: r has a metric, and one with a lower metric is in front; or
-// a longer route took the sample only.
+// meantToYield says whether it is as it was meant that another route won: r has a metric, and one
+// with a lower metric is in front; or a longer route took the sample only.
 func (v *Verifier) meantToYield(ctx context.Context, r routes.Route, hop kernel.Hop) (bool, error) {
 	if r.Metric == nil || hop.Match != r.Dst {
 		return v.restLeadsTo(ctx, r, hop)
@@ -114,8 +116,8 @@ func (v *Verifier) meantToYield(ctx context.Context, r routes.Route, hop kernel.
 	return held != nil, err
 }
 
-// restLeadsTo says whether a longer route took the sample only, as one for a network within r's does, and the end of r's network still
-// goes into the tunnel.
+// restLeadsTo says whether a longer route took the sample only, as one for a network within r's
+// does, and the end of r's network still goes into the tunnel.
 func (v *Verifier) restLeadsTo(ctx context.Context, r routes.Route, hop kernel.Hop) (bool, error) {
 	if !moreSpecific(hop, r) || r.Dst.Bits() == 0 {
 		return false, nil
@@ -140,7 +142,8 @@ func moreSpecific(hop kernel.Hop, r routes.Route) bool {
 	return hop.Match.IsValid() && hop.Match.Bits() > r.Dst.Bits()
 }
 
-// leadsTo says whether the packet goes into the tunnel, or by another device of r, if r is a multipath route and decided.
+// leadsTo says whether the packet goes into the tunnel, or by another device of r, if r is a
+// multipath route and decided.
 func (v *Verifier) leadsTo(r routes.Route, hop kernel.Hop) bool {
 	if hop.Dev == v.link.Name {
 		return true
@@ -149,7 +152,8 @@ func (v *Verifier) leadsTo(r routes.Route, hop kernel.Hop) bool {
 	return decided && slices.ContainsFunc(r.Nexthops, func(next routes.Nexthop) bool { return next.Dev == hop.Dev })
 }
 
-// checkHeld looks for a route in a table which the kernel consults only by rules that nmgre does not know.
+// checkHeld looks for a route in a table which the kernel consults only by rules that nmgre does
+// not know.
 func (v *Verifier) checkHeld(r routes.Route) (Check, error) {
 	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
 	held, err := v.held(r)
@@ -263,7 +267,8 @@ func (v *Verifier) parentDevice() string {
 // maxNesting bounds how many tunnels inside one another are followed.
 const maxNesting = 8
 
-// followUnderlay follows the way to the far end through other tunnels, if it leads into any: round to this one nothing gets through.
+// followUnderlay follows the way to the far end through other tunnels, if it leads into any: round
+// to this one nothing gets through.
 func (v *Verifier) followUnderlay(ctx context.Context, first kernel.Hop) (Check, error) {
 	c := Check{ID: "underlay", Status: Pass, Certainty: Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: hopText(v.tunnel.Remote, first)}
 	hop, path := first, fault.Printable(v.tunnel.Name)

@@ -26,7 +26,8 @@ func (v *Verifier) checkPeer(ctx context.Context) error {
 		v.noProof("not proved: probes are not permitted", err.Error(), "run it with sudo")
 		return nil
 	}
-	if err != nil && ctx.Err() == nil { // what keeps a probe from leaving is the next checks' business, not the end of all
+	// what keeps a probe from leaving is the next checks' business, not the end of all
+	if err != nil && ctx.Err() == nil {
 		v.noProof("not proved: the probe could not be sent", err.Error(), "")
 		return nil
 	}
@@ -38,7 +39,8 @@ func (v *Verifier) checkPeer(ctx context.Context) error {
 		return err
 	}
 	var delta kernel.Counters
-	if link := kernel.Named(after, v.link.Name); link != nil && link.Index == v.link.Index { // one made anew counts from 0
+	// one made anew counts from 0
+	if link := kernel.Named(after, v.link.Name); link != nil && link.Index == v.link.Index {
 		delta = link.Counters.Since(v.link.Counters)
 	}
 	v.report.add(v.judgeProbe(result, delta))
@@ -46,13 +48,15 @@ func (v *Verifier) checkPeer(ctx context.Context) error {
 	return nil
 }
 
-// noProof adds the checks of a far end of which nothing could be learned: without evidence a tunnel does not pass.
+// noProof adds the checks of a far end of which nothing could be learned: without evidence a tunnel
+// does not pass.
 func (v *Verifier) noProof(summary, evidence, hint string) {
 	v.report.add(Check{ID: "probe", Status: Warn, Certainty: Proved, Summary: summary, Evidence: evidence, Hint: hint})
 	v.report.add(skip("counters", "not checked: nothing was sent"))
 }
 
-// whyNoProbe returns the skipped check if there is a reason not to probe, a Check without summary if there is none.
+// whyNoProbe returns the skipped check if there is a reason not to probe, a Check without summary
+// if there is none.
 func (v *Verifier) whyNoProbe() Check {
 	c := skip("probe", "")
 	switch {
@@ -114,8 +118,8 @@ func probeText(r kernel.ProbeResult) string {
 	return text
 }
 
-// judgeCounters reads the kernel's counters over the time of the probe. See Linux's ip_tunnel_xmit and ip_tunnel_rcv for which fault
-// counts where.
+// judgeCounters reads the kernel's counters over the time of the probe. See Linux's ip_tunnel_xmit
+// and ip_tunnel_rcv for which fault counts where.
 func (v *Verifier) judgeCounters(r kernel.ProbeResult, d kernel.Counters) Check {
 	c := Check{ID: "counters", Status: Pass, Certainty: Proved, Summary: "the kernel counted no errors",
 		Evidence: fmt.Sprintf("%d sent, %d received, %d errors", d.TxPackets, d.RxPackets, d.TxErrors+d.RxErrors)}
@@ -140,7 +144,8 @@ func (v *Verifier) judgeCounters(r kernel.ProbeResult, d kernel.Counters) Check 
 		c.Status, c.Certainty, c.Summary = Warn, Likely, "something comes out of the tunnel, but no answers to the probes"
 		c.Hint = "the inner addresses of the two ends may not fit each other, or the far end drops pings"
 	}
-	if c.Status == Fail && v.opts.BeforeSave { // the far end's fault is no reason not to make this end
+	// the far end's fault is no reason not to make this end
+	if c.Status == Fail && v.opts.BeforeSave {
 		c.Status = Warn
 	}
 	return c

@@ -1,6 +1,7 @@
 package verify
 
-// Report is what was verified of a tunnel, check by check. Its JSON form is part of the command line's contract.
+// Report is what was verified of a tunnel, check by check. Its JSON form is part of the command
+// line's contract.
 type Report struct {
 	Tunnel  string  `json:"tunnel"`  // the interface's name
 	Verdict Verdict `json:"verdict"` // the worst of the checks
@@ -12,7 +13,8 @@ type Report struct {
 // Verdict is the outcome of a check or of a whole report.
 type Verdict string
 
-// The outcomes. Only a check is skipped: one that could not be made, for a reason that its summary gives.
+// The outcomes. Only a check is skipped: one that could not be made, for a reason that its summary
+// gives.
 const (
 	Pass Verdict = "pass"
 	Warn Verdict = "warn"
@@ -23,7 +25,8 @@ const (
 // Certainty says how much an outcome is worth.
 type Certainty string
 
-// Proved stands on evidence that allows nothing else; likely, on what usually explains the evidence.
+// Proved stands on evidence that allows nothing else; likely, on what usually explains the
+// evidence.
 const (
 	Proved Certainty = "proved"
 	Likely Certainty = "likely"
@@ -50,7 +53,8 @@ func (r *Report) add(c Check) {
 	}
 }
 
-// Replace puts c in the place of the check with its ID. The verdict stays: it is for checks that find the same in other words.
+// Replace puts c in the place of the check with its ID. The verdict stays: it is for checks that
+// find the same in other words.
 func (r *Report) Replace(c Check) {
 	for i := range r.Checks {
 		if r.Checks[i].ID == c.ID {

@@ -18,9 +18,11 @@ type Options struct {
 }
 
 type Settings struct {
-	Probe      bool
-	Kept       *keep.Kept // what root keeps, when it is known; else it is read
-	BeforeSave bool       // the tunnel is being made: its profile is not on disk yet, and the far end may not be there yet
+	Probe bool
+	Kept  *keep.Kept // what root keeps, when it is known; else it is read
+	// the tunnel is being made: its profile is not on disk yet, and the far end may not be there
+	// yet
+	BeforeSave bool
 	Want       *nm.Tunnel // what was asked for, when it is known; else the profile is what counts
 	Each       func(Check)
 }

@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// differingText prints the verdict, and those checks that are not as in the report on the same tunnel when all is well.
+// differingText prints the verdict, and those checks that are not as in the report on the same
+// tunnel when all is well.
 func differingText(r, fine verify.Report) string {
 	text := fmt.Sprintf("%s: %s\n", r.Tunnel, r.Verdict)
 	for _, c := range r.Checks {
@@ -43,7 +44,8 @@ func verified(t *testing.T, want nm.Tunnel) (*fake.World, *fake.Profile, *fake.F
 		w.Files[p.UUID] = k
 	}
 	l := w.Link(want.Name)
-	l.Counters = kernel.Counters{RxPackets: 101, TxPackets: 102, RxBytes: 103, TxBytes: 104, RxErrors: 105, TxErrors: 106, RxDropped: 107, TxDropped: 108, TxCarrierErrors: 109, Collisions: 110, RxCRCErrors: 111, RxFIFOErrors: 112} // what was before does not count
+	// what was before does not count
+	l.Counters = kernel.Counters{RxPackets: 101, TxPackets: 102, RxBytes: 103, TxBytes: 104, RxErrors: 105, TxErrors: 106, RxDropped: 107, TxDropped: 108, TxCarrierErrors: 109, Collisions: 110, RxCRCErrors: 111, RxFIFOErrors: 112}
 	return w, p, l
 }
 
@@ -83,7 +85,8 @@ func TestVerifyFine(t *testing.T) {
 	}
 }
 
-// checkReport looks at what every report has: IDs that occur once, a summary for each check, the worst status as verdict.
+// checkReport looks at what every report has: IDs that occur once, a summary for each check, the
+// worst status as verdict.
 func checkReport(t *testing.T, r verify.Report) {
 	t.Helper()
 	verdict, severity := verify.Pass, map[verify.Verdict]int{verify.Pass: 0, verify.Warn: 1, verify.Fail: 2}
@@ -120,7 +123,8 @@ func silent(c kernel.Counters) func(kernel.Probe) (kernel.ProbeResult, kernel.Co
 	}
 }
 
-// One fact after the other is changed behind NetworkManager's back; the report says which, and the verdict follows.
+// One fact after the other is changed behind NetworkManager's back; the report says which, and the
+// verdict follows.
 func TestVerify(t *testing.T) {
 	type facts struct {
 		*fake.World
@@ -176,7 +180,8 @@ func TestVerify(t *testing.T) {
 		}, want: verify.Pass},
 		{name: "link-flow-label", six: true, change: func(f facts) { f.l.GRE.FlowLabel = 0xabcde }, want: verify.Fail},
 		{name: "link-flags", six: true, change: func(f facts) { f.l.GRE.Flags = gre.FlagUseOrigTClass }, want: verify.Fail},
-		{name: "link-pmtud-ipv6", six: true, change: func(f facts) { f.l.GRE.PMTUD = false }, want: verify.Pass}, // the IPv6 modes do not have it
+		// the IPv6 modes do not have it
+		{name: "link-pmtud-ipv6", six: true, change: func(f facts) { f.l.GRE.PMTUD = false }, want: verify.Pass},
 		{name: "link-everything", change: func(f facts) {
 			f.l.GRE = &kernel.GRELink{Mode: gre.ModeIP6GRE, Local: want.Addr("::"), Remote: want.Addr("2001:db8::9"), TTL: 1, TOS: 2, Checksum: true, Sequence: true, External: true}
 			f.l.MTU = 1280
@@ -320,7 +325,8 @@ func TestVerify(t *testing.T) {
 		}, want: verify.Warn},
 		{name: "counters-of-a-new-link", change: func(f facts) {
 			f.l.Counters = kernel.Counters{TxPackets: 100, RxPackets: 100, Collisions: 5, TxErrors: 5}
-			f.Answer = func(kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) { // the link is made anew meanwhile
+			// the link is made anew meanwhile
+			f.Answer = func(kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
 				f.l.Counters, f.l.Index = kernel.Counters{}, f.l.Index+100
 				return kernel.ProbeResult{Sent: 2, Received: 2}, kernel.Counters{TxPackets: 2, RxPackets: 2}, nil
 			}
@@ -354,7 +360,8 @@ func worldDropRoute(w *fake.World, dst string) {
 	w.Table = slices.DeleteFunc(w.Table, func(r fake.Route) bool { return r.Dst == want.CIDR(dst) })
 }
 
-// Whatever fails while a tunnel is verified is what verify fails with. A probe that is not permitted is skipped.
+// Whatever fails while a tunnel is verified is what verify fails with. A probe that is not
+// permitted is skipped.
 func TestVerifyFaults(t *testing.T) {
 	w, p, _ := verified(t, usual(t))
 	w.AddLink(kernel.Link{Name: "gre2", Up: true, MTU: 1476, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.3.100")}})
@@ -381,7 +388,8 @@ func TestVerifyFaults(t *testing.T) {
 			}
 			return
 		}
-		if slices.Contains([]string{"UUIDs", "Read", "HookMissing"}, q.Calls[n]) { // the first is no part of it, the others' faults stand in the report
+		// the first is no part of it, the others' faults stand in the report
+		if slices.Contains([]string{"UUIDs", "Read", "HookMissing"}, q.Calls[n]) {
 			if err != nil {
 				t.Errorf("call %d, %s: %v", n, q.Calls[n], err)
 			}
@@ -424,7 +432,8 @@ func TestVerifyProbe(t *testing.T) {
 	}
 }
 
-// While a tunnel is made the far end's silence and the far end's faults are warnings; what this end does wrong is a failure.
+// While a tunnel is made the far end's silence and the far end's faults are warnings; what this end
+// does wrong is a failure.
 func TestVerifyBeforeSave(t *testing.T) {
 	refused := func(p kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
 		return kernel.ProbeResult{Sent: p.Count, Refusals: []string{"protocol unreachable from 100.0.2.100"}}, kernel.Counters{TxPackets: 4}, nil

@@ -19,9 +19,10 @@ type agent struct {
 	exited chan struct{}
 }
 
-// startAgent starts polkit's agent for terminals, and waits until polkit knows it. It asks for this process alone. pkexec has such an
-// agent in itself, but in polkit up to 124, and in 127, that one asks in vain: polkit takes it for root's, and what it answers with for
-// the user's ("No session for cookie"). startAgent returns nil where there is no agent to be had.
+// startAgent starts polkit's agent for terminals, and waits until polkit knows it. It asks for this
+// process alone. pkexec has such an agent in itself, but in polkit up to 124, and in 127, that one
+// asks in vain: polkit takes it for root's, and what it answers with for the user's ("No session
+// for cookie"). startAgent returns nil where there is no agent to be had.
 func (k *Keeper) startAgent(ctx context.Context) *agent {
 	ready, notify, err := os.Pipe()
 	if err != nil {
@@ -30,12 +31,14 @@ func (k *Keeper) startAgent(ctx context.Context) *agent {
 	defer func() { _ = ready.Close() }()
 	args := []string{"--notify-fd", "3"}
 	if os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != "" {
-		// The desktop's agent comes first. Elsewhere there is none, and polkit uses nobody's fallback without a session.
+		// The desktop's agent comes first. Elsewhere there is none, and polkit uses nobody's
+		// fallback without a session.
 		args = append(args, "--fallback")
 	}
 	a := &agent{cmd: exec.Command(k.Agent, args...), exited: make(chan struct{})}
 	a.cmd.Env, a.cmd.ExtraFiles = environment(), []*os.File{notify}
-	a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM} // pkexec looks after itself
+	// pkexec looks after itself
+	a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	err = a.cmd.Start()
 	_ = notify.Close() // the process has its own
 	if err != nil {

@@ -21,10 +21,12 @@ const (
 	maxTroubles = 1000
 )
 
-// answerMark is the first line of an answer: the helper is at work. The number is the format's version.
+// answerMark is the first line of an answer: the helper is at work. The number is the format's
+// version.
 const answerMark = "nmgre-answer 1"
 
-// messageJSON is each of the lines that follow: any number of times how far the helper is, and once, at the end, what it found to do.
+// messageJSON is each of the lines that follow: any number of times how far the helper is, and
+// once, at the end, what it found to do.
 type messageJSON struct {
 	Progress *progressJSON `json:"progress,omitempty"`
 	Result   *resultJSON   `json:"result,omitempty"`
@@ -35,7 +37,8 @@ type progressJSON struct {
 	Total int `json:"total"`
 }
 
-// resultJSON is what a Keeper returns. Of routes only the numbers are told: which ones are indexes into what all tunnels want together.
+// resultJSON is what a Keeper returns. Of routes only the numbers are told: which ones are indexes
+// into what all tunnels want together.
 type resultJSON struct {
 	Added     int           `json:"added"`
 	Replaced  int           `json:"replaced"`
@@ -52,7 +55,8 @@ type refusalJSON struct {
 	Error failureJSON `json:"error"`
 }
 
-// encodeResult makes the result of what a Keeper has returned. Of very long lists the beginning is told, and very large numbers are cut.
+// encodeResult makes the result of what a Keeper has returned. Of very long lists the beginning is
+// told, and very large numbers are cut.
 func encodeResult(c keep.Converged, err error) resultJSON {
 	r := resultJSON{Changed: c.Changed, Trouble: c.Trouble[:min(len(c.Trouble), maxTroubles)],
 		Added: min(len(c.Routes.Added), maxCount), Replaced: min(len(c.Routes.Replaced), maxCount),
@@ -67,8 +71,8 @@ func encodeResult(c keep.Converged, err error) resultJSON {
 	return r
 }
 
-// decode returns what the helper's Keeper has returned, with all texts made printable. The routes that were added and replaced are as
-// many as there were, with -1 for their indexes.
+// decode returns what the helper's Keeper has returned, with all texts made printable. The routes
+// that were added and replaced are as many as there were, with -1 for their indexes.
 func (r resultJSON) decode() (keep.Converged, error) {
 	c := keep.Converged{Changed: r.Changed}
 	unknown := []int{-1}

@@ -1,8 +1,10 @@
-// Package asroot has root do what root alone can do, for callers who are not: it is the [nmgre.Keeper] of those.
+// Package asroot has root do what root alone can do, for callers who are not: it is the
+// [nmgre.Keeper] of those.
 //
-// Each call runs this program's own helper once, by pkexec, so that polkit decides, and asks a person for a password where the
-// administrator wants that. The helper gets one [Request] on its standard input and gives one answer on its standard output; both are
-// bounded, and each side believes nothing of what the other says. The helper's side is [Serve].
+// Each call runs this program's own helper once, by pkexec, so that polkit decides, and asks a
+// person for a password where the administrator wants that. The helper gets one [Request] on its
+// standard input and gives one answer on its standard output; both are bounded, and each side
+// believes nothing of what the other says. The helper's side is [Serve].
 package asroot
 
 import (
@@ -17,22 +19,27 @@ import (
 
 // Keeper has the helper keep what NetworkManager cannot hold. It implements [nmgre.Keeper].
 //
-// The person who is asked has as long as the context. When it ends, pkexec is ended if it asks still; a helper that is at work already
-// takes back what it has done, and is waited for. Every call without an answer is an [nmgre.ErrNotPermitted] if polkit was the reason.
+// The person who is asked has as long as the context. When it ends, pkexec is ended if it asks
+// still; a helper that is at work already takes back what it has done, and is waited for. Every
+// call without an answer is an [nmgre.ErrNotPermitted] if polkit was the reason.
 type Keeper struct {
-	Exe    string // this program, as polkit's policy names it: an absolute path without symbolic links
+	// this program, as polkit's policy names it: an absolute path without symbolic links
+	Exe    string
 	Pkexec string
 	Agent  string // polkit's agent for terminals
 	Policy string
-	// NoTerminal keeps the terminal from being asked on: a screen is drawn there. Only an agent of the person's session may ask.
+	// NoTerminal keeps the terminal from being asked on: a screen is drawn there. Only an agent of
+	// the person's session may ask.
 	NoTerminal bool
 
-	grace time.Duration // for a helper at work to take everything back; more than the workflow allows for that
+	// for a helper at work to take everything back; more than the workflow allows for that
+	grace time.Duration
 }
 
 var _ keep.Keeper = (*Keeper)(nil)
 
-// New returns the Keeper of this program, with pkexec and the policy where every distribution has them.
+// New returns the Keeper of this program, with pkexec and the policy where every distribution has
+// them.
 func New() *Keeper {
 	exe, err := os.Executable()
 	if err == nil {

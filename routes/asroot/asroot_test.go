@@ -32,7 +32,8 @@ func kept(t testing.TB, n int) keep.Kept {
 	return k
 }
 
-// What is asked for comes to the helper as it is, and what the helper says comes back; nothing of the caller's environment goes along.
+// What is asked for comes to the helper as it is, and what the helper says comes back; nothing of
+// the caller's environment goes along.
 func TestKeeperRunsTheHelper(t *testing.T) {
 	t.Setenv("LANG", "de_DE.UTF-8")
 	t.Setenv("LC_ALL", "../../evil")
@@ -100,8 +101,9 @@ func TestKeeperBringsErrorsBack(t *testing.T) {
 	}
 }
 
-// Each way in which the helper does not come to work, or does not come to its end, is an error of its own: not permitted where polkit
-// was the reason, and with something left behind only where something can be.
+// Each way in which the helper does not come to work, or does not come to its end, is an error of
+// its own: not permitted where polkit was the reason, and with something left behind only where
+// something can be.
 func TestKeeperWithoutAnAnswer(t *testing.T) {
 	for _, c := range []struct {
 		role         string
@@ -134,7 +136,8 @@ func TestKeeperWithoutAnAnswer(t *testing.T) {
 	}
 }
 
-// When the context ends, pkexec that asks still is ended, and a helper at work takes back; whoever does neither is given up in time.
+// When the context ends, pkexec that asks still is ended, and a helper at work takes back; whoever
+// does neither is given up in time.
 func TestKeeperInterrupted(t *testing.T) {
 	for _, c := range []struct {
 		role       string
@@ -215,7 +218,8 @@ func rewrite(t *testing.T, file, text string) {
 	}
 }
 
-// What is installed says that an administrator is asked for, and is remembered for a while only where a person sits.
+// What is installed says that an administrator is asked for, and is remembered for a while only
+// where a person sits.
 func TestPolicyFile(t *testing.T) {
 	text, err := os.ReadFile("../../cmd/nmgre/polkit/org.nmgre.policy.in")
 	if err != nil {

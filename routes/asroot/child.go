@@ -24,7 +24,8 @@ const (
 	restLimit  = 2 * time.Second // for what has its output open after it
 )
 
-// child is the helper, and pkexec before it is let through: one process, which pkexec turns into the helper.
+// child is the helper, and pkexec before it is let through: one process, which pkexec turns into
+// the helper.
 type child struct {
 	cmd      *exec.Cmd
 	line     net.Conn // our end of its standard input, on which the helper sees that we are gone
@@ -41,9 +42,10 @@ type child struct {
 	bad    error // its answer is none
 }
 
-// start starts pkexec, which may ask on the terminal by itself or not. It and its agent are the only programs that nmgre runs: the step
-// from a user's rights to root's is made by a program that is setuid root, and pkexec is polkit's own. They get absolute paths, no
-// shell, and an environment of our own.
+// start starts pkexec, which may ask on the terminal by itself or not. It and its agent are the
+// only programs that nmgre runs: the step from a user's rights to root's is made by a program that
+// is setuid root, and pkexec is polkit's own. They get absolute paths, no shell, and an environment
+// of our own.
 func (k *Keeper) start(r Request, ask bool) (*child, error) {
 	args := []string{k.Exe, Command}
 	if !ask {
@@ -72,15 +74,16 @@ func (k *Keeper) start(r Request, ask bool) (*child, error) {
 	return c, nil
 }
 
-// connect makes the process' standard input and output, and returns its ends of them. Standard input is a socket, of which one
-// direction can end without the other.
+// connect makes the process' standard input and output, and returns its ends of them. Standard
+// input is a socket, of which one direction can end without the other.
 func (c *child) connect() (theirs []*os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
 	ours, stdin := os.NewFile(uintptr(pair[0]), "ours"), os.NewFile(uintptr(pair[1]), "stdin") //nolint:gosec // descriptors
-	defer func() { _ = ours.Close() }()                                                        // the connection has a copy
+	// the connection has a copy
+	defer func() { _ = ours.Close() }()
 	theirs = append(theirs, stdin)
 	if c.line, err = net.FileConn(ours); err != nil {
 		return theirs, err
@@ -93,7 +96,8 @@ func (c *child) connect() (theirs []*os.File, err error) {
 	return append(theirs, stdout), nil
 }
 
-// say writes the request. That it cannot be written, or not to its end, is for the helper's answer to tell.
+// say writes the request. That it cannot be written, or not to its end, is for the helper's answer
+// to tell.
 func (c *child) say(r Request) {
 	if err := r.write(c.line); err != nil {
 		return
@@ -154,8 +158,9 @@ func (c *child) take(m message, progress func(done, total int)) {
 	c.hello = c.hello || m.hello
 }
 
-// cancel has the process end, and says how long that may take. pkexec that asks still is ended by a signal: it is our own as long as it
-// is not root's. The helper sees that the line is closed, and takes back what it has done.
+// cancel has the process end, and says how long that may take. pkexec that asks still is ended by a
+// signal: it is our own as long as it is not root's. The helper sees that the line is closed, and
+// takes back what it has done.
 func (c *child) cancel() time.Duration {
 	_ = c.line.Close()
 	if c.hello {
@@ -197,7 +202,8 @@ func (c *child) outcome(ctx context.Context) (keep.Converged, error) {
 	return keep.Converged{}, c.refused()
 }
 
-// refused is the error when the helper did not come to work. The codes are pkexec's own (see its manual page).
+// refused is the error when the helper did not come to work. The codes are pkexec's own (see its
+// manual page).
 func (c *child) refused() error {
 	const dismissed, notAuthorized = 126, 127
 	words := c.lastWords()
@@ -232,10 +238,12 @@ func (b *beginning) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// locale is what a variable of the locale looks like that pkexec takes; with others it refuses to work.
+// locale is what a variable of the locale looks like that pkexec takes; with others it refuses to
+// work.
 var locale = regexp.MustCompile(`^[A-Za-z0-9_.@:-]{1,64}$`)
 
-// environment is what pkexec needs to ask in the person's language. It makes the helper's environment itself.
+// environment is what pkexec needs to ask in the person's language. It makes the helper's
+// environment itself.
 func environment() []string {
 	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	for _, name := range []string{"LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES"} {

@@ -23,7 +23,8 @@ type failureJSON struct {
 	Causes []failureJSON `json:"causes,omitempty"`
 }
 
-// kinds are the errors that callers tell apart, with their names on the wire. Where one is another as well, it comes first.
+// kinds are the errors that callers tell apart, with their names on the wire. Where one is another
+// as well, it comes first.
 var kinds = []struct {
 	name string
 	kind error

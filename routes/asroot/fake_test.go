@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// TestMain makes this program pkexec, too: a Keeper's Exe says what it plays, since the environment says nothing.
+// TestMain makes this program pkexec, too: a Keeper's Exe says what it plays, since the environment
+// says nothing.
 func TestMain(m *testing.M) {
 	if n := len(os.Args); n >= 3 && os.Args[n-1] == Command {
 		playPkexec(filepath.Base(os.Args[n-2]))

@@ -19,7 +19,8 @@ const (
 	// Command is the word after the program's name that runs it.
 	Command = "helper"
 
-	policyFile = "/usr/share/polkit-1/actions/org.nmgre.policy" // up to polkit 122 the only folder for it
+	// up to polkit 122 the only folder for it
+	policyFile = "/usr/share/polkit-1/actions/org.nmgre.policy"
 	pkexecFile = "/usr/bin/pkexec"
 	agentFile  = "/usr/bin/pkttyagent"
 
@@ -38,7 +39,8 @@ type policyXML struct {
 	} `xml:"action"`
 }
 
-// MayKeep returns nil if pkexec is there, and polkit knows this very program. Whether it will let the caller have it done is not known before.
+// MayKeep returns nil if pkexec is there, and polkit knows this very program. Whether it will let
+// the caller have it done is not known before.
 func (k *Keeper) MayKeep() error {
 	missing := func(err error, format string, args ...any) error {
 		return &fault.Error{Kind: fault.ErrNotPermitted, What: fmt.Sprintf(format, args...), Hint: fault.HintRoot, Err: err}

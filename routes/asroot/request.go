@@ -30,12 +30,14 @@ const (
 	VerbConverge Verb = "converge"
 )
 
-// Request is what root is asked for. On the wire it is a line with the mark and the verb, and for forget the UUID behind it, for keep
-// the number of bytes of the text that follows, which is what [nmgre.Kept.WriteTo] writes:
+// Request is what root is asked for. On the wire it is a line with the mark and the verb, and for
+// forget the UUID behind it, for keep the number of bytes of the text that follows, which is what
+// [nmgre.Kept.WriteTo] writes:
 //
 //	nmgre-request 1 forget 8fc1c7d4-5a0c-4f7e-9d0a-2f0b8a3c1d2e
 //
-// Nothing comes after it. That the size is said before keeps a request that is cut short from being taken for a smaller one.
+// Nothing comes after it. That the size is said before keeps a request that is cut short from being
+// taken for a smaller one.
 type Request struct {
 	Verb Verb
 	UUID string    // forget: the tunnel
@@ -63,8 +65,9 @@ func (r Request) write(w io.Writer) error {
 	return err
 }
 
-// ReadRequest reads a request up to the end of in. Nothing in it is believed: what is not exactly a request is an [nmgre.ErrInvalid].
-// That a request can be read says nothing about whether it may be carried out.
+// ReadRequest reads a request up to the end of in. Nothing in it is believed: what is not exactly a
+// request is an [nmgre.ErrInvalid]. That a request can be read says nothing about whether it may be
+// carried out.
 func ReadRequest(in io.Reader) (Request, error) {
 	r := bufio.NewReader(in)
 	header, err := readHeader(r)

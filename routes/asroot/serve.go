@@ -19,16 +19,17 @@ const (
 	readTimeout   = time.Minute           // for the whole request to come
 	lookEvery     = 20 * time.Millisecond // whether the caller is still there
 	progressEvery = 100 * time.Millisecond
-	// maxProgress is how many lines of progress a pipe takes though nobody reads it: the helper, which keeps others waiting meanwhile,
-	// never waits for its caller.
+	// maxProgress is how many lines of progress a pipe takes though nobody reads it: the helper,
+	// which keeps others waiting meanwhile, never waits for its caller.
 	maxProgress = 1000
 )
 
 // Carry carries out a request that could be read, and nothing more is known of it.
 type Carry func(ctx context.Context, r Request, progress func(done, total int)) (keep.Converged, error)
 
-// Serve is the helper's side: it reads one request from in, has it carried out, writes the answer to out, and returns carry's error.
-// Where in is a socket, the context of carry ends when the caller closes its end: it was interrupted, or killed.
+// Serve is the helper's side: it reads one request from in, has it carried out, writes the answer
+// to out, and returns carry's error. Where in is a socket, the context of carry ends when the
+// caller closes its end: it was interrupted, or killed.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, carry Carry) error {
 	if _, err := fmt.Fprintln(out, answerMark); err != nil {
 		return fmt.Errorf("answer: %w", err)
@@ -44,8 +45,8 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, carry Carry) error 
 	return errors.Join(err, writeLine(out, messageJSON{Result: &result}))
 }
 
-// readInTime reads the request while the caller is there, a minute at most. A read cannot be ended: if it does not end, it is left
-// behind, and ends with the process.
+// readInTime reads the request while the caller is there, a minute at most. A read cannot be ended:
+// if it does not end, it is left behind, and ends with the process.
 func readInTime(ctx context.Context, in io.Reader) (Request, error) {
 	type read struct {
 		r   Request
@@ -81,7 +82,8 @@ func progressTo(out io.Writer) func(done, total int) {
 		}
 		last = time.Now()
 		told++
-		_ = writeLine(out, messageJSON{Progress: &progressJSON{done, total}}) // that nobody listens is no reason to stop in the middle
+		// that nobody listens is no reason to stop in the middle
+		_ = writeLine(out, messageJSON{Progress: &progressJSON{done, total}})
 	}
 }
 
@@ -96,8 +98,8 @@ func writeLine(out io.Writer, m messageJSON) error {
 	return nil
 }
 
-// untilHangup returns a context that ends when the other end of a socket is closed for good. That the caller has shut down its sending
-// side is the request's end and no more.
+// untilHangup returns a context that ends when the other end of a socket is closed for good. That
+// the caller has shut down its sending side is the request's end and no more.
 func untilHangup(ctx context.Context, in io.Reader) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	file, ok := in.(*os.File)

@@ -39,7 +39,8 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
-// An answer that cannot be given is an error too, and nothing is done for a caller who is gone from the start.
+// An answer that cannot be given is an error too, and nothing is done for a caller who is gone from
+// the start.
 func TestServeWithoutAListener(t *testing.T) {
 	r, w := io.Pipe()
 	_ = r.Close()
@@ -65,7 +66,8 @@ func pair(t *testing.T) (*net.UnixConn, *os.File) {
 	return conn.(*net.UnixConn), theirs
 }
 
-// The end of the request is not the end of the caller; when the caller is gone, the work is interrupted.
+// The end of the request is not the end of the caller; when the caller is gone, the work is
+// interrupted.
 func TestServeUntilTheCallerIsGone(t *testing.T) {
 	conn, stdin := pair(t)
 	began := make(chan struct{})

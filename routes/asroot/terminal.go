@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is the terminal that this process is in the foreground of: polkit can ask there. It is the controlling one, whatever
-// standard input is: with routes from a pipe, the person sits there all the same, and in the background or without a terminal
-// asking would only stop or fail.
+// terminal is the terminal that this process is in the foreground of: polkit can ask there. It is
+// the controlling one, whatever standard input is: with routes from a pipe, the person sits there
+// all the same, and in the background or without a terminal asking would only stop or fail.
 type terminal struct {
 	file   *os.File
 	before *unix.Termios
@@ -33,8 +33,8 @@ func (t *terminal) foreground() bool {
 	return err == nil && group == unix.Getpgrp()
 }
 
-// restore lets go of the terminal. Who asks turns echo off while a password is typed, and leaves it so, in the middle of a line, when
-// interrupted. All of it is as good as can be.
+// restore lets go of the terminal. Who asks turns echo off while a password is typed, and leaves it
+// so, in the middle of a line, when interrupted. All of it is as good as can be.
 func (t *terminal) restore() {
 	if t == nil {
 		return

@@ -49,7 +49,8 @@ func onTerminal(role, policy string) {
 	os.Exit(0)
 }
 
-// inBackground is a shell that gives the command after it a group of its own, and the terminal to nobody else.
+// inBackground is a shell that gives the command after it a group of its own, and the terminal to
+// nobody else.
 func inBackground(args []string) {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
@@ -78,8 +79,9 @@ func openPTY(t *testing.T) (ours, theirs *os.File) {
 	return ours, theirs
 }
 
-// In the foreground of a terminal polkit's agent asks there, whatever standard input is, or pkexec itself where there is none; when it
-// is interrupted, the terminal echoes again, and no agent is left. In the background nobody asks.
+// In the foreground of a terminal polkit's agent asks there, whatever standard input is, or pkexec
+// itself where there is none; when it is interrupted, the terminal echoes again, and no agent is
+// left. In the background nobody asks.
 func TestTerminal(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -121,7 +123,8 @@ func TestTerminal(t *testing.T) {
 			}
 			_ = theirs.Close()
 			var shown bytes.Buffer
-			_, _ = shown.ReadFrom(ours) // ends with EIO when all have closed the other side: the agent too
+			// ends with EIO when all have closed the other side: the agent too
+			_, _ = shown.ReadFrom(ours)
 			pid, _, _ := strings.Cut(said.String(), " ")
 			asked := c.asked
 			if asked != "" {

@@ -38,9 +38,10 @@ const (
 
 // Echoes is a series of echo requests and what came back. It knows no socket, only packets.
 type Echoes struct {
-	To    netip.Addr
-	Id    uint16          // of the series; a ping socket's is the kernel's choice
-	Nonce [nonceSize]byte // payload of each request, which nobody else knows: an answer with it answers us
+	To netip.Addr
+	Id uint16 // of the series; a ping socket's is the kernel's choice
+	// payload of each request, which nobody else knows: an answer with it answers us
+	Nonce [nonceSize]byte
 
 	sentAt   []time.Time // by sequence number less one
 	answered []bool
@@ -85,8 +86,8 @@ func checksum(b []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// receive takes an ICMP message that came from an address. Everything that is not for us is passed over: raw sockets get a copy of
-// all the host's ICMP traffic.
+// receive takes an ICMP message that came from an address. Everything that is not for us is passed
+// over: raw sockets get a copy of all the host's ICMP traffic.
 func (e *Echoes) receive(message []byte, from netip.Addr, now time.Time) {
 	if len(message) < icmpHeader {
 		return
@@ -104,7 +105,8 @@ func (e *Echoes) receive(message []byte, from netip.Addr, now time.Time) {
 	}
 }
 
-// answer takes an echo reply: from the address that was asked, with our payload, to a request that has no answer yet.
+// answer takes an echo reply: from the address that was asked, with our payload, to a request that
+// has no answer yet.
 func (e *Echoes) answer(message []byte, from netip.Addr, now time.Time) {
 	seq, ours := e.sequence(message)
 	whole := len(message) == icmpHeader+nonceSize
@@ -116,8 +118,8 @@ func (e *Echoes) answer(message []byte, from netip.Addr, now time.Time) {
 	e.Result.RTT = append(e.Result.RTT, now.Sub(e.sentAt[seq-1]))
 }
 
-// sequence returns the sequence number of an echo message if it is one of ours. Of a message that was cut, as in a quotation,
-// the payload counts as far as it is there.
+// sequence returns the sequence number of an echo message if it is one of ours. Of a message that
+// was cut, as in a quotation, the payload counts as far as it is there.
 func (e *Echoes) sequence(message []byte) (seq int, ours bool) {
 	if len(message) < icmpHeader || binary.BigEndian.Uint16(message[4:]) != e.Id {
 		return 0, false

@@ -200,7 +200,8 @@ func TestRefusalsBounded(t *testing.T) {
 	}
 }
 
-// FuzzICMP checks that no packet does harm, and that only one with all of the payload counts as an answer.
+// FuzzICMP checks that no packet does harm, and that only one with all of the payload counts as an
+// answer.
 func FuzzICMP(f *testing.F) {
 	for _, to := range []string{"192.0.2.2", "2001:db8::2"} {
 		e, request := series(to)

@@ -18,9 +18,10 @@ import (
 
 // Limits on a probe.
 const (
-	maxProbes     = 10
-	minInterval   = 10 * time.Millisecond
-	maxReads      = 100_000 // packets read in one probe: a raw socket sees all of the host's ICMP traffic
+	maxProbes   = 10
+	minInterval = 10 * time.Millisecond
+	// packets read in one probe: a raw socket sees all of the host's ICMP traffic
+	maxReads      = 100_000
 	sendTries     = 3
 	packetSize    = 2048
 	ancillarySize = 512
@@ -48,7 +49,8 @@ type EchoRun struct {
 	reads  int
 }
 
-// Do sends the requests, an interval apart, and reads what comes until enough has, or an interval after the last.
+// Do sends the requests, an interval apart, and reads what comes until enough has, or an interval
+// after the last.
 func (r *EchoRun) Do(ctx context.Context) error {
 	defer context.AfterFunc(ctx, r.Socket.wake)()
 	var next time.Time // when the next request is due, or the wait is over
@@ -78,8 +80,8 @@ func (r *EchoRun) done() bool {
 	return r.Echoes.Result.Received >= enough
 }
 
-// send sends one request. An error that an earlier packet has caused is reported by the next call on the socket, whatever that
-// is, and only once: so a send that fails is tried again.
+// send sends one request. An error that an earlier packet has caused is reported by the next call
+// on the socket, whatever that is, and only once: so a send that fails is tried again.
 func (r *EchoRun) send(ctx context.Context, now time.Time) error {
 	packet := r.Echoes.next(now)
 	var err error
@@ -120,7 +122,8 @@ func (r *EchoRun) read(ctx context.Context, until time.Time) error {
 		return err
 	}
 	for !r.done() {
-		if err := ctx.Err(); err != nil { // looked at after the deadline was set, which wake would have set before
+		// looked at after the deadline was set, which wake would have set before
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if r.reads++; r.reads > maxReads {
@@ -144,7 +147,8 @@ func randomID() uint16 {
 	return binary.BigEndian.Uint16(b[:])
 }
 
-// sockaddr returns a as the kernel wants it; the scope is for IPv6 link-local addresses, which mean nothing without a device.
+// sockaddr returns a as the kernel wants it; the scope is for IPv6 link-local addresses, which mean
+// nothing without a device.
 func sockaddr(a netip.Addr, scope int) unix.Sockaddr {
 	if a.Is4() {
 		return &unix.SockaddrInet4{Addr: a.As4()}

@@ -16,8 +16,9 @@ import (
 
 // echoSocket sends echo requests out of one device and gets what comes back by it.
 //
-// ICMP errors come by the socket's error queue (IP_RECVERR). On raw sockets they come as packets too, and some only so: those that
-// this host sends to itself arrive by the loopback device, and the queue of a socket that is bound to another stays empty.
+// ICMP errors come by the socket's error queue (IP_RECVERR). On raw sockets they come as packets
+// too, and some only so: those that this host sends to itself arrive by the loopback device, and
+// the queue of a socket that is bound to another stays empty.
 type echoSocket struct {
 	file *os.File
 	conn syscall.RawConn
@@ -132,7 +133,8 @@ func (s *echoSocket) send(packet []byte) (err error) {
 	return errors.Join(control, err)
 }
 
-// receive waits for one packet or one error and gives it to e. It fails with os.ErrDeadlineExceeded when the time has come.
+// receive waits for one packet or one error and gives it to e. It fails with os.ErrDeadlineExceeded
+// when the time has come.
 func (s *echoSocket) receive(e *Echoes) error {
 	return s.conn.Read(func(fd uintptr) bool {
 		if n, oobn, _, _, err := unix.Recvmsg(int(fd), s.packet, s.ancillary, unix.MSG_ERRQUEUE); err == nil {
@@ -141,7 +143,8 @@ func (s *echoSocket) receive(e *Echoes) error {
 		}
 		n, from, err := unix.Recvfrom(int(fd), s.packet, 0)
 		if err != nil {
-			// Any other error is one that an earlier packet has caused, and that the queue has with its particulars.
+			// Any other error is one that an earlier packet has caused, and that the queue has with
+			// its particulars.
 			return !errors.Is(err, unix.EAGAIN)
 		}
 		e.receive(s.message(s.packet[:n]), addrOf(from), time.Now())
@@ -161,7 +164,8 @@ func (s *echoSocket) message(packet []byte) []byte {
 	return packet[header:]
 }
 
-// Fields of struct sock_extended_err (linux/errqueue.h), which the address of the error's sender follows.
+// Fields of struct sock_extended_err (linux/errqueue.h), which the address of the error's sender
+// follows.
 const (
 	extendedErrno  = 0
 	extendedOrigin = 4
@@ -171,8 +175,8 @@ const (
 	extendedSize   = 16
 )
 
-// receiveError takes a message from a socket's error queue: the request that it is about, without its IP header, and the error
-// among the ancillary data.
+// receiveError takes a message from a socket's error queue: the request that it is about, without
+// its IP header, and the error among the ancillary data.
 func (e *Echoes) receiveError(request, ancillary []byte) {
 	messages, err := unix.ParseSocketControlMessage(ancillary)
 	if err != nil || !e.isRequest(request) {

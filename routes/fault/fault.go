@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// What went wrong, as far as a caller has to tell the cases apart: [errors.Is] finds one of these in every error that a [Host]
-// returns. Whatever is none of them has failed, and has been undone.
+// What went wrong, as far as a caller has to tell the cases apart: [errors.Is] finds one of these
+// in every error that a [Host] returns. Whatever is none of them has failed, and has been undone.
 var (
 	// ErrInvalid says that the request cannot be carried out as it stands. Nothing was changed.
 	ErrInvalid = errors.New("not valid")
@@ -15,7 +15,8 @@ var (
 	ErrNotFound = fmt.Errorf("no such tunnel: %w", ErrInvalid)
 	// ErrNotPermitted says that the caller may not do this. Nothing was changed.
 	ErrNotPermitted = errors.New("not permitted")
-	// ErrNoNetworkManager says that NetworkManager (or its bus) is not there, stopped answering, or is older than [MinVersion].
+	// ErrNoNetworkManager says that NetworkManager (or its bus) is not there, stopped answering, or
+	// is older than [MinVersion].
 	ErrNoNetworkManager = errors.New("NetworkManager is not available")
 	// ErrUnsupported says that this host's kernel lacks what the request needs.
 	ErrUnsupported = errors.New("not supported by this kernel")
@@ -23,11 +24,13 @@ var (
 	ErrTimeout = errors.New("timed out")
 	// ErrExists says that what should be added is there already.
 	ErrExists = errors.New("already exists")
-	// ErrNameLost says that somebody else made a tunnel of the same name at the same moment. It is also an [ErrExists]. Nothing is
-	// left of the attempt; with another name, or none, it can be repeated.
+	// ErrNameLost says that somebody else made a tunnel of the same name at the same moment. It is
+	// also an [ErrExists]. Nothing is left of the attempt; with another name, or none, it can be
+	// repeated.
 	ErrNameLost = fmt.Errorf("the name is taken: %w", ErrExists)
-	// ErrChanged says that somebody else has changed the same thing meanwhile: it is not any more what the change was planned for. It is
-	// also an [ErrInvalid]. Nothing was changed; it can be tried again.
+	// ErrChanged says that somebody else has changed the same thing meanwhile: it is not any more
+	// what the change was planned for. It is also an [ErrInvalid]. Nothing was changed; it can be
+	// tried again.
 	ErrChanged = fmt.Errorf("changed meanwhile: %w", ErrInvalid)
 	// ErrLeftBehind says that something of what failed may be there still.
 	ErrLeftBehind = errors.New("something may be left behind")
@@ -35,11 +38,13 @@ var (
 	ErrUnreachable = errors.New("no route")
 )
 
-// Error is a failure with what a person can do about it. Kind is one of the sentinels above, or nil for a plain failure.
-// Texts that come from outside (the bus, a file, a packet) are escaped with [Printable] before they are put into one.
+// Error is a failure with what a person can do about it. Kind is one of the sentinels above, or nil
+// for a plain failure. Texts that come from outside (the bus, a file, a packet) are escaped with
+// [Printable] before they are put into one.
 type Error struct {
-	Kind  error
-	Field string // the flag or form field that is at fault, without dashes ("peer"); empty when it is none
+	Kind error
+	// the flag or form field that is at fault, without dashes ("peer"); empty when it is none
+	Field string
 	What  string // what was wrong, in lower case, with the value
 	Hint  string // what would be right, or what to do; may be empty
 	Err   error  // the cause; may be nil

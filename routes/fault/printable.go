@@ -7,12 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxPrintable bounds what [Printable] returns, in bytes of input: texts from outside are names and messages, not documents.
+// maxPrintable bounds what [Printable] returns, in bytes of input: texts from outside are names and
+// messages, not documents.
 const maxPrintable = 4096
 
-// Printable returns s with everything that could act on a terminal or mislead its reader escaped as Go does it: control
-// characters, bytes that are no UTF-8, marks that turn the direction of text, and other characters without a shape of their own.
-// Texts of more than 4096 bytes are cut.
+// Printable returns s with everything that could act on a terminal or mislead its reader escaped as
+// Go does it: control characters, bytes that are no UTF-8, marks that turn the direction of text,
+// and other characters without a shape of their own. Texts of more than 4096 bytes are cut.
 func Printable(s string) string {
 	if len(s) > maxPrintable {
 		s = s[:cutAt(s)] + "..."

@@ -15,7 +15,8 @@ type snat struct {
 	source     netip.Addr // zero for masquerade
 }
 
-// snatOf returns the SNAT rules of nmgre's tables. One that nmgre would not have written is left out.
+// snatOf returns the SNAT rules of nmgre's tables. One that nmgre would not have written is left
+// out.
 func snatOf(have map[chain]state) map[chain][]snat {
 	rules := make(map[chain][]snat)
 	for _, c := range []chain{snat4, snat6} {
@@ -36,7 +37,8 @@ func (t text) decode() (r snat, ok bool) {
 		everything = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 	}
 	r.inner, r.dst = everything, everything
-	var offset uint32 // of what was loaded from the packet last; 0 for what was loaded from elsewhere
+	// of what was loaded from the packet last; 0 for what was loaded from elsewhere
+	var offset uint32
 	var mask []byte
 	for _, e := range t.exprs {
 		switch e := e.(type) {

@@ -27,7 +27,8 @@ func drops(who string, ways []blocked) string {
 	return text
 }
 
-// iptables is a table that iptables keeps in nftables, and a chain of it that comes before what drops.
+// iptables is a table that iptables keeps in nftables, and a chain of it that comes before what
+// drops.
 type iptables struct{ who, command, chain string }
 
 func (f iptables) obstacle(ways []blocked) keep.Obstacle {
@@ -64,13 +65,15 @@ func (f plain) obstacle(ways []blocked) keep.Obstacle {
 		Hint: strings.Join(lines, "; ") + untilReboot}
 }
 
-// firewalld decides by the zones of the two devices: within a zone, if the zone forwards; from one to another, if a policy says so.
+// firewalld decides by the zones of the two devices: within a zone, if the zone forwards; from one
+// to another, if a policy says so.
 type firewalld struct {
 	tunnel string
 	zones  map[string]string // of each device
 }
 
-// firewalld finds the zones by the chains that packets come through: each zone has one, named after it.
+// firewalld finds the zones by the chains that packets come through: each zone has one, named after
+// it.
 func (s *survey) firewalld(base *nftables.Chain) firewalld {
 	f := firewalld{s.devs[0], make(map[string]string)}
 	for _, dev := range s.devs {
@@ -82,7 +85,8 @@ func (s *survey) firewalld(base *nftables.Chain) firewalld {
 
 func zoneOf(chains []string) string {
 	for _, name := range chains {
-		for _, prefix := range []string{"filter_FWD_", "filter_FWDI_", "FWD_", "FWDI_"} { // of firewalld 1 and 0.9, of its backends nftables and iptables
+		// of firewalld 1 and 0.9, of its backends nftables and iptables
+		for _, prefix := range []string{"filter_FWD_", "filter_FWDI_", "FWD_", "FWDI_"} {
 			if zone, found := strings.CutPrefix(name, prefix); found && !strings.HasPrefix(zone, "policy_") {
 				return zone
 			}
@@ -103,8 +107,9 @@ func (f firewalld) obstacle(ways []blocked) keep.Obstacle {
 	return keep.Obstacle{What: drops("firewalld", ways), Hint: strings.Join(append(f.commands(others), "sudo firewall-cmd --reload"), "; ")}
 }
 
-// commands puts the tunnel into the zone of the device that it forwards to, and has that zone forward. With several zones the tunnel gets
-// a zone of its own, and policies between that and the others.
+// commands puts the tunnel into the zone of the device that it forwards to, and has that zone
+// forward. With several zones the tunnel gets a zone of its own, and policies between that and the
+// others.
 func (f firewalld) commands(others []string) []string {
 	const permanent = "sudo firewall-cmd --permanent "
 	zone := f.zones[others[0]]

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flow is a connection as the connection tracking table has it, when its first packet leaves this host.
+// flow is a connection as the connection tracking table has it, when its first packet leaves this
+// host.
 type flow struct {
 	from   netip.Addr // its source before SNAT
 	to     netip.Addr // its destination after any DNAT
@@ -24,8 +25,9 @@ type flow struct {
 	raw    []byte     // the kernel's message, by which it is deleted
 }
 
-// dropFlows removes from the connection tracking table the flows that the new rules treat otherwise than they are treated now, as far
-// as the old or the new ones are about them: a rule is asked for the first packet of a flow only.
+// dropFlows removes from the connection tracking table the flows that the new rules treat otherwise
+// than they are treated now, as far as the old or the new ones are about them: a rule is asked for
+// the first packet of a flow only.
 func dropFlows(ctx context.Context, old, now map[chain][]snat) error {
 	const what = "drop the connections that SNAT changes"
 	for _, c := range []chain{snat4, snat6} {
@@ -65,7 +67,8 @@ func selectFlows(c chain, wanted func(flow) bool) (list []flow, err error) {
 		}
 		return true
 	})
-	if errors.Is(err, netlink.ErrDumpInterrupted) { // connections come and go: new ones go by the new rules already
+	// connections come and go: new ones go by the new rules already
+	if errors.Is(err, netlink.ErrDumpInterrupted) {
 		err = nil
 	}
 	return list, err
@@ -81,8 +84,8 @@ func first(rules []snat, f flow) *snat {
 	return nil
 }
 
-// isStale says whether the new rules would treat the flow otherwise than it is treated. What others do to a flow, no rule of ours
-// undoes.
+// isStale says whether the new rules would treat the flow otherwise than it is treated. What others
+// do to a flow, no rule of ours undoes.
 func isStale(f flow, old, now []snat) bool {
 	was, is := first(old, f), first(now, f)
 	switch {
@@ -98,7 +101,8 @@ func isStale(f flow, old, now []snat) bool {
 	return !f.natted
 }
 
-// ways says of a device and a destination whether packets to it stay on this host or leave by that device, and so were never meant.
+// ways says of a device and a destination whether packets to it stay on this host or leave by that
+// device, and so were never meant.
 type ways map[way]bool
 
 type way struct {
@@ -186,7 +190,8 @@ func addresses(tuple syscall.NetlinkRouteAttr) (source, destination netip.Addr) 
 	return source, destination
 }
 
-// drop removes the flow, and no other that may have come in its place: the message has its number. One that is gone is no error.
+// drop removes the flow, and no other that may have come in its place: the message has its number.
+// One that is gone is no error.
 func (f flow) drop() error {
 	c := snat4
 	if f.from.Is6() {

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Forwarding says whether IPv4 packets that come in by dev are forwarded; for "all", whether those of new devices are.
+// Forwarding says whether IPv4 packets that come in by dev are forwarded; for "all", whether those
+// of new devices are.
 func (g *Gateway) Forwarding(ctx context.Context, dev string) (bool, error) {
 	path, err := g.path(ctx, dev)
 	if err != nil {

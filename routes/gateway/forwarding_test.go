@@ -21,7 +21,8 @@ func (s site) setForwarding(dev string, on bool) error {
 	return s.gw.do(func() error { return s.g.SetForwarding(context.Background(), dev, on) })
 }
 
-// TestForwarding switches the forwarding of what comes in by one device, which is what happens to packets, and nothing else.
+// TestForwarding switches the forwarding of what comes in by one device, which is what happens to
+// packets, and nothing else.
 func TestForwarding(t *testing.T) {
 	t.Parallel()
 	s := newRoutedSite(t)

@@ -1,8 +1,9 @@
-// Package gateway is what the kernel does with packets that are forwarded: SNAT and MSS rules in nftables tables of nmgre's own, the
-// switches for forwarding, and what of other programs' rules stands in the way. It implements [nmgre.Gateway].
+// Package gateway is what the kernel does with packets that are forwarded: SNAT and MSS rules in
+// nftables tables of nmgre's own, the switches for forwarding, and what of other programs' rules
+// stands in the way. It implements [nmgre.Gateway].
 //
-// Of nftables it changes only tables of the name nmgre, of the families ip, ip6 and inet. Sockets are opened when they are needed, in
-// the network namespace of the thread that calls.
+// Of nftables it changes only tables of the name nmgre, of the families ip, ip6 and inet. Sockets
+// are opened when they are needed, in the network namespace of the thread that calls.
 package gateway
 
 import (
@@ -23,7 +24,8 @@ import (
 // tableName is the name of nmgre's tables.
 const tableName = "nmgre"
 
-// Gateway is this host's kernel; it implements [nmgre.Gateway]. It may be used by several goroutines at once.
+// Gateway is this host's kernel; it implements [nmgre.Gateway]. It may be used by several
+// goroutines at once.
 type Gateway struct {
 	proc string // where the sysctls are
 }
@@ -33,8 +35,8 @@ var _ keep.Gateway = (*Gateway)(nil)
 // New returns this host's kernel. Nothing is opened yet.
 func New() *Gateway { return &Gateway{proc: "/proc/sys/net"} }
 
-// Bounds of the sockets to nftables. A transaction is one message to the kernel, and an answer to each of its parts is waiting when it
-// is done: 30,000 rules have room.
+// Bounds of the sockets to nftables. A transaction is one message to the kernel, and an answer to
+// each of its parts is waiting when it is done: 30,000 rules have room.
 const (
 	socketBuffer  = 32 << 20 // bytes
 	socketTimeout = time.Minute
@@ -47,8 +49,8 @@ type socket interface {
 	SetDeadline(t time.Time) error
 }
 
-// dial opens nftables. Whatever is read or written ends with ctx, or after a minute: the library waits for answers that the kernel does
-// not always give.
+// dial opens nftables. Whatever is read or written ends with ctx, or after a minute: the library
+// waits for answers that the kernel does not always give.
 func dial(ctx context.Context) (*nftables.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -64,7 +66,8 @@ func dial(ctx context.Context) (*nftables.Conn, error) {
 	}))
 }
 
-// eachSocket has f done to every socket. The type of the sockets is another module's: the compiler finds it out.
+// eachSocket has f done to every socket. The type of the sockets is another module's: the compiler
+// finds it out.
 func eachSocket[Option ~func(S) error, S socket](with func(...Option) nftables.ConnOption, f func(socket) error) nftables.ConnOption {
 	return with(func(s S) error { return f(s) })
 }
@@ -97,7 +100,8 @@ type state struct {
 	rules []text // in their order
 }
 
-// dormant is NFT_TABLE_F_DORMANT as the library has it: it takes the kernel's number the wrong way round.
+// dormant is NFT_TABLE_F_DORMANT as the library has it: it takes the kernel's number the wrong way
+// round.
 const dormant = 1 | 1<<24
 
 func readTable(conn *nftables.Conn, c chain, table *nftables.Table) (state, error) {
@@ -155,9 +159,10 @@ func (g *Gateway) Missing(ctx context.Context, want []keep.Rule) ([]int, error) 
 	return missing, nil
 }
 
-// SetRules replaces nmgre's rules, if they are others, in one transaction; tables without a rule go. Of two destinations of a tunnel
-// that contain each other, the longer one counts, as with routes. Connections that are treated otherwise then are dropped from the
-// connection tracking table.
+// SetRules replaces nmgre's rules, if they are others, in one transaction; tables without a rule
+// go. Of two destinations of a tunnel that contain each other, the longer one counts, as with
+// routes. Connections that are treated otherwise then are dropped from the connection tracking
+// table.
 func (g *Gateway) SetRules(ctx context.Context, want []keep.Rule) (bool, error) {
 	const what = "set nmgre's rules"
 	conn, err := dial(ctx)

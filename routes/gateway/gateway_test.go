@@ -141,7 +141,8 @@ func TestSNAT(t *testing.T) {
 	}
 }
 
-// What comes from the inner network by another way, such as another tunnel of a multipath route, is meant too.
+// What comes from the inner network by another way, such as another tunnel of a multipath route, is
+// meant too.
 func TestSNATByAnotherWay(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -155,8 +156,8 @@ func TestSNATByAnotherWay(t *testing.T) {
 	}
 }
 
-// flows are the connections that the gateway tracks, with the kernel's numbers of them. A connection that was dropped and came again
-// has another number.
+// flows are the connections that the gateway tracks, with the kernel's numbers of them. A
+// connection that was dropped and came again has another number.
 func (s site) flows() map[string]string {
 	s.gw.t.Helper()
 	flows := make(map[string]string)
@@ -167,7 +168,8 @@ func (s site) flows() map[string]string {
 				return err
 			}
 			for _, f := range all {
-				flows[fmt.Sprintf("%s > %s", f.from, f.to)] = fmt.Sprintf("%x", attribute(f.raw, 12)) // CTA_ID
+				// CTA_ID
+				flows[fmt.Sprintf("%s > %s", f.from, f.to)] = fmt.Sprintf("%x", attribute(f.raw, 12))
 			}
 		}
 		return nil
@@ -178,7 +180,8 @@ func (s site) flows() map[string]string {
 	return flows
 }
 
-// Connections that were there before a change go by the new rules, and no other connection is touched.
+// Connections that were there before a change go by the new rules, and no other connection is
+// touched.
 func TestFlows(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -268,7 +271,8 @@ func sameFlows(a, b map[string]string) bool {
 	return len(a) == len(b)
 }
 
-// Rules are replaced at once: no connection that begins meanwhile gets by between the old and the new.
+// Rules are replaced at once: no connection that begins meanwhile gets by between the old and the
+// new.
 func TestSetRulesAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -399,7 +403,8 @@ func TestSetRulesMends(t *testing.T) {
 	}
 }
 
-// handles are the tables, chains and rules of the gateway, with the kernel's numbers: what is made anew has another.
+// handles are the tables, chains and rules of the gateway, with the kernel's numbers: what is made
+// anew has another.
 func (s site) handles(which func(*nftables.Table) bool) string {
 	s.gw.t.Helper()
 	var b strings.Builder
@@ -469,7 +474,8 @@ func TestSetRulesMany(t *testing.T) {
 	t.Logf("%d rules in %v, all calls in %v", 3*len(rules)/2, set, time.Since(began))
 }
 
-// TestClampMSS looks at the size of segments that both ends of a connection agree on: the tunnel carries 1400 bytes, and neither knows.
+// TestClampMSS looks at the size of segments that both ends of a connection agree on: the tunnel
+// carries 1400 bytes, and neither knows.
 func TestClampMSS(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -510,7 +516,8 @@ func (s site) segments(from *namespace, network, address string) (client, server
 		defer listener.Close()
 		err = from.do(func() (err error) {
 			dialed, err = net.DialTimeout(network, listener.Addr().String(), 5*time.Second)
-			for range 3 { // as long as the devices' own IPv6 addresses are new, their neighbours may not be found
+			// as long as the devices' own IPv6 addresses are new, their neighbours may not be found
+			for range 3 {
 				if errors.Is(err, unix.EHOSTUNREACH) {
 					dialed, err = net.DialTimeout(network, listener.Addr().String(), 5*time.Second)
 				}

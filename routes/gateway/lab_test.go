@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// needLab skips the test outside the lab. It is lab.Need, but that brings the lab's hosts back to their first state, which takes
-// seconds: these tests make namespaces of their own.
+// needLab skips the test outside the lab. It is lab.Need, but that brings the lab's hosts back to
+// their first state, which takes seconds: these tests make namespaces of their own.
 func needLab(t *testing.T) {
 	t.Helper()
 	if os.Getenv("NMGRE_LAB") != "1" {
@@ -81,7 +81,8 @@ func labObstacles(t *testing.T) (list []keep.Obstacle) {
 	return list
 }
 
-// labTunnel makes a tunnel between linux1 and linux2 by hand; lan2 knows no way back to its inner network.
+// labTunnel makes a tunnel between linux1 and linux2 by hand; lan2 knows no way back to its inner
+// network.
 func labTunnel(t *testing.T) {
 	t.Helper()
 	lab.Need(t)
@@ -98,7 +99,8 @@ func labTunnel(t *testing.T) {
 	t.Cleanup(func() { lab.LAN2.Run(t, "ip", "route", "replace", "default", "via", lab.Linux2LAN) })
 }
 
-// labOthers are tables of others, with everything that nft can tell of them but for what their counters have counted.
+// labOthers are tables of others, with everything that nft can tell of them but for what their
+// counters have counted.
 func labOthers(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
@@ -138,7 +140,8 @@ table ip6 nmgre2 {
 	}
 }
 
-// conntrack is the connection that the tracking has of a ping from one address to another: its number, and where answers are sent.
+// conntrack is the connection that the tracking has of a ping from one address to another: its
+// number, and where answers are sent.
 func conntrack(t *testing.T, from, to string) (id, answered string) {
 	t.Helper()
 	table := lab.Linux2.Run(t, "conntrack", "-L", "-p", "icmp", "-o", "id")
@@ -149,8 +152,8 @@ func conntrack(t *testing.T, from, to string) (id, answered string) {
 	return found[2], found[1]
 }
 
-// TestLabSNAT has linux1 reach the LAN behind linux2 by SNAT, as the seed's first scenario has it. Witnesses are nft, ping, tcpdump and
-// conntrack.
+// TestLabSNAT has linux1 reach the LAN behind linux2 by SNAT, as the seed's first scenario has it.
+// Witnesses are nft, ping, tcpdump and conntrack.
 func TestLabSNAT(t *testing.T) {
 	labTunnel(t)
 	makeOthers(t)
@@ -186,7 +189,8 @@ func TestLabSNAT(t *testing.T) {
 	if want := "IP " + lab.Linux2LAN + " > " + lab.LAN2Addr + ": ICMP echo request"; strings.Count(seen.Stdout, want) != 3 {
 		t.Errorf("the LAN saw %s", seen)
 	}
-	// The ping that had begun before is answered now; the other one's connection is the one that it was.
+	// The ping that had begun before is answered now; the other one's connection is the one that it
+	// was.
 	for end := time.Now().Add(30 * time.Second); !strings.Contains(ours.Stdout(), "time=") && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 	}
 	if _, answered := conntrack(t, "172.16.0.1", lab.LAN2Addr); answered != lab.Linux2LAN || !strings.Contains(ours.Stdout(), "time=") {
@@ -257,7 +261,8 @@ func counted(rules string) string {
 	return regexp.MustCompile(`counter packets \d+ bytes \d+`).ReplaceAllString(rules, "counter")
 }
 
-// TestLabHints types what Obstacles tells to type, into a shell on the host: packets get through then.
+// TestLabHints types what Obstacles tells to type, into a shell on the host: packets get through
+// then.
 func TestLabHints(t *testing.T) {
 	labTunnel(t)
 	labRules(t, snatRule(t, "172.16.0.0/30", lab.LAN2Net+"="+lab.Linux2LAN))

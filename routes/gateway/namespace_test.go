@@ -25,7 +25,8 @@ type namespace struct {
 	thread int
 }
 
-// newNamespace makes a namespace with nothing but its loopback device, which is up. The test is skipped without root.
+// newNamespace makes a namespace with nothing but its loopback device, which is up. The test is
+// skipped without root.
 func newNamespace(t testing.TB) *namespace {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -34,7 +35,8 @@ func newNamespace(t testing.TB) *namespace {
 	ns := &namespace{t: t, work: make(chan func())}
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine, and the namespace with the thread
+		// for good: the thread ends with the goroutine, and the namespace with the thread
+		runtime.LockOSThread()
 		ns.thread = unix.Gettid()
 		started <- unix.Unshare(unix.CLONE_NEWNET)
 		for f := range ns.work {
@@ -110,8 +112,8 @@ func (ns *namespace) nft(change func(c *nftables.Conn)) {
 	}
 }
 
-// site is a gateway, gw, between the far end of its tunnel and its LAN. The tunnel is a veth pair, since not every kernel has GRE; to
-// the rules it is a device with a name.
+// site is a gateway, gw, between the far end of its tunnel and its LAN. The tunnel is a veth pair,
+// since not every kernel has GRE; to the rules it is a device with a name.
 //
 //	far gre1 172.16.0.1/30 --- gre1 172.16.0.2/30 gw eth1 10.10.2.1/24 --- eth0 10.10.2.100/24 lan
 //	    fd00:16::1/64               fd00:16::2/64         fd00:2::1/64          fd00:2::100/64
@@ -157,7 +159,8 @@ func (ns *namespace) carries(device string) {
 	ns.t.Fatalf("%s does not come up", device)
 }
 
-// echo answers datagrams on a host with what they say and the address that they came from, until the test ends.
+// echo answers datagrams on a host with what they say and the address that they came from, until
+// the test ends.
 func (ns *namespace) echo(address string) {
 	ns.t.Helper()
 	var server net.PacketConn
@@ -216,7 +219,8 @@ func (ns *namespace) talk(from, to string) talk {
 // seenWithin is the source that the server sees; empty if no answer comes in that time.
 func (t talk) seenWithin(limit time.Duration) string {
 	buffer := make([]byte, 100)
-	question := strconv.FormatInt(time.Now().UnixNano(), 36) // an answer to an earlier one may still come
+	// an answer to an earlier one may still come
+	question := strconv.FormatInt(time.Now().UnixNano(), 36)
 	for end := time.Now().Add(limit); time.Now().Before(end); {
 		if _, err := fmt.Fprint(t.conn, question); err != nil {
 			return ""

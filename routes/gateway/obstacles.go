@@ -18,9 +18,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Obstacles looks in other programs' nftables rules for what drops connections that are forwarded between the first of devs, which is
-// the tunnel's, and the others, in either direction. IPv6 counts where this host forwards it and the tunnel has an address of it.
-// Rules of iptables that it keeps elsewhere (iptables-legacy) are not seen.
+// Obstacles looks in other programs' nftables rules for what drops connections that are forwarded
+// between the first of devs, which is the tunnel's, and the others, in either direction. IPv6
+// counts where this host forwards it and the tunnel has an address of it. Rules of iptables that it
+// keeps elsewhere (iptables-legacy) are not seen.
 func (g *Gateway) Obstacles(ctx context.Context, devs []string) ([]keep.Obstacle, error) {
 	const what = "look for firewalls"
 	conn, err := dial(ctx)
@@ -109,7 +110,8 @@ type blocked struct {
 	perhaps  bool // unless a rule that was not understood accepts it
 }
 
-// chain returns what is to be told of one chain; nothing if it drops none of the packets that are asked about.
+// chain returns what is to be told of one chain; nothing if it drops none of the packets that are
+// asked about.
 func (s *survey) chain(base *nftables.Chain) []keep.Obstacle {
 	var ways []blocked
 	for _, dev := range s.devs[min(1, len(s.devs)):] {
@@ -155,8 +157,8 @@ func (s *survey) rulesIn(table *nftables.Table, name string, w *walk) []*nftable
 	return rules
 }
 
-// inSet looks for a key, which may be longer than those of the set. Of a set of intervals nothing is said, nor of one that cannot be
-// read.
+// inSet looks for a key, which may be longer than those of the set. Of a set of intervals nothing
+// is said, nor of one that cannot be read.
 func (s *survey) inSet(table *nftables.Table, name string, key []byte) (*expr.Verdict, answer) {
 	id := fmt.Sprintf("%d %s %s", table.Family, table.Name, name)
 	elements, known := s.sets[id]
@@ -179,7 +181,8 @@ func (s *survey) inSet(table *nftables.Table, name string, key []byte) (*expr.Ve
 	return nil, no
 }
 
-// verdictOf reads a verdict of a map, which the library leaves as the kernel has sent it; nil if it is none.
+// verdictOf reads a verdict of a map, which the library leaves as the kernel has sent it; nil if it
+// is none.
 func verdictOf(value []byte) *expr.Verdict {
 	attrs, err := nl.ParseRouteAttr(value)
 	if err != nil {

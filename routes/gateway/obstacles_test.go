@@ -19,14 +19,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// load sends the kernel what nft or iptables sent for a file in testdata/firewalls, whose record.sh recorded it.
+// load sends the kernel what nft or iptables sent for a file in testdata/firewalls, whose record.sh
+// recorded it.
 func (ns *namespace) load(name string) {
 	ns.t.Helper()
 	batch, err := os.ReadFile(filepath.Join("testdata/firewalls", name+".batch"))
 	if err != nil {
 		ns.t.Fatal(err)
 	}
-	// The first message tells the generation of the rules that it is meant for: this one tells none.
+	// The first message tells the generation of the rules that it is meant for: this one tells
+	// none.
 	rest := batch[binary.LittleEndian.Uint32(batch):]
 	begin := []byte{20, 0, 0, 0, 0x10, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, unix.NFNL_SUBSYS_NFTABLES}
 	err = ns.do(func() error {
@@ -60,8 +62,8 @@ func firstError(fd int) error {
 	}
 }
 
-// arrives says whether a datagram that begins a connection gets from one host to another, whether or not an answer would. One that is
-// expected gets time.
+// arrives says whether a datagram that begins a connection gets from one host to another, whether
+// or not an answer would. One that is expected gets time.
 func arrives(from, to *namespace, source, destination string, expected bool) bool {
 	to.t.Helper()
 	var server net.PacketConn
@@ -117,8 +119,8 @@ func (s site) obstacles(devs ...string) []keep.Obstacle {
 
 const both = " what is forwarded between gre1 and eth1"
 
-// TestObstacles loads rules of real firewalls. What Obstacles says is what happens to real packets, and after what it tells to be done
-// they get through, and it says nothing any more.
+// TestObstacles loads rules of real firewalls. What Obstacles says is what happens to real packets,
+// and after what it tells to be done they get through, and it says nothing any more.
 func TestObstacles(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -173,7 +175,8 @@ func TestObstacles(t *testing.T) {
 	}
 }
 
-// accept does what the hints say, in the library's words: the rules that nft's and iptables' own words become.
+// accept does what the hints say, in the library's words: the rules that nft's and iptables' own
+// words become.
 func accept(family nftables.TableFamily, table, chain string) func(c *nftables.Conn) {
 	return func(c *nftables.Conn) {
 		t := &nftables.Table{Name: table, Family: family}
@@ -229,7 +232,8 @@ func TestObstaclesIPv6(t *testing.T) {
 	}
 }
 
-// With the tunnel in a zone of its own and the LANs in several, policies lead from it and to it, and nowhere else.
+// With the tunnel in a zone of its own and the LANs in several, policies lead from it and to it,
+// and nowhere else.
 func TestFirewalldZones(t *testing.T) {
 	f := firewalld{"gre1", map[string]string{"gre1": "public", "eth1": "internal", "eth2": "dmz"}}
 	got := f.obstacle([]blocked{{"gre1", "eth1", false}, {"eth1", "gre1", false}, {"gre1", "eth2", false}, {"eth2", "gre1", false}})
@@ -278,7 +282,8 @@ func unquoted(line string) string {
 	return b.String()
 }
 
-// TestWalk is about rules that a packet from gre1 to eth1 meets, one after the other, in a chain that drops.
+// TestWalk is about rules that a packet from gre1 to eth1 meets, one after the other, in a chain
+// that drops.
 func TestWalk(t *testing.T) {
 	in := func(op expr.CmpOp, dev string) []expr.Any { return matchDevice(expr.MetaKeyIIFNAME, op, dev) }
 	number := func(key expr.MetaKey, n uint32) []expr.Any {
@@ -327,12 +332,16 @@ func TestWalk(t *testing.T) {
 		{[][]expr.Any{with(number(expr.MetaKeyIIF, 4), accepts)}, undecided, false},
 		{[][]expr.Any{with(number(expr.MetaKeyMARK, 4), accepts)}, undecided, true},
 		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1}, &expr.Cmp{Register: 1, Data: []byte{unix.NFPROTO_IPV6}}, do(expr.VerdictDrop)), with(accepts)}, accepted, false},
-		{[][]expr.Any{with(state(2|4, expr.CmpOpNeq), accepts)}, undecided, false},            // established, related
-		{[][]expr.Any{with(state(2|8, expr.CmpOpNeq), accepts)}, accepted, false},             // new
-		{[][]expr.Any{with(state(1, expr.CmpOpNeq), do(expr.VerdictDrop))}, undecided, false}, // invalid
+		// established, related
+		{[][]expr.Any{with(state(2|4, expr.CmpOpNeq), accepts)}, undecided, false},
+		// new
+		{[][]expr.Any{with(state(2|8, expr.CmpOpNeq), accepts)}, accepted, false},
+		// invalid
+		{[][]expr.Any{with(state(1, expr.CmpOpNeq), do(expr.VerdictDrop))}, undecided, false},
 		{[][]expr.Any{with(address, accepts)}, undecided, true},
 		{[][]expr.Any{with(address, do(expr.VerdictDrop)), with(accepts)}, accepted, false},
-		{[][]expr.Any{with(in(expr.CmpOpNeq, "gre1"), address, accepts)}, undecided, false}, // it does not match, whatever the address is
+		// it does not match, whatever the address is
+		{[][]expr.Any{with(in(expr.CmpOpNeq, "gre1"), address, accepts)}, undecided, false},
 		{[][]expr.Any{with(address, in(expr.CmpOpNeq, "gre1"), accepts)}, undecided, false},
 		{[][]expr.Any{with(&expr.Limit{}, accepts)}, undecided, true},
 		{[][]expr.Any{with(&expr.Match{Name: "comment"}, accepts)}, accepted, false},
@@ -348,8 +357,10 @@ func TestWalk(t *testing.T) {
 		{[][]expr.Any{with(address, do(expr.VerdictJump, "accepts"))}, undecided, true},
 		{[][]expr.Any{with(address, returns), with(accepts)}, accepted, false},
 		{[][]expr.Any{with(do(expr.VerdictQueue)), with(accepts)}, accepted, true},
-		{[][]expr.Any{with(do(expr.VerdictJump, "loop")), with(accepts)}, accepted, false},                                  // the kernel takes none
-		{[][]expr.Any{with(in(expr.CmpOpEq, "gre1"), &expr.Cmp{Register: 1, Data: []byte("x")}, accepts)}, undecided, true}, // something unknown was loaded
+		// the kernel takes none
+		{[][]expr.Any{with(do(expr.VerdictJump, "loop")), with(accepts)}, accepted, false},
+		// something unknown was loaded
+		{[][]expr.Any{with(in(expr.CmpOpEq, "gre1"), &expr.Cmp{Register: 1, Data: []byte("x")}, accepts)}, undecided, true},
 		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Lookup{SourceRegister: 1, SetName: "ours"}, accepts)}, accepted, false},
 		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Lookup{SourceRegister: 1, SetName: "ours", Invert: true}, accepts)}, undecided, false},
 		{[][]expr.Any{with(&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, &expr.Lookup{SourceRegister: 1, SetName: "ours"}, accepts)}, undecided, false},

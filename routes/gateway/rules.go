@@ -56,8 +56,8 @@ func rulesOf(r keep.Rule) []text {
 	return []text{{clamp, tag, clampExprs(expr.MetaKeyOIFNAME, r.Dev)}, {clamp, tag, clampExprs(expr.MetaKeyIIFNAME, r.Dev)}}
 }
 
-// key is the rule in a form that can be compared. What its counter has counted is no part of it, nor are expressions that the library
-// cannot read back, which are left out of what it reads.
+// key is the rule in a form that can be compared. What its counter has counted is no part of it,
+// nor are expressions that the library cannot read back, which are left out of what it reads.
 func (t text) key() string {
 	b := fmt.Appendf(nil, "%d %s %s\n", t.chain.family, t.chain.name, t.comment)
 	for _, e := range t.exprs {
@@ -88,11 +88,13 @@ func headerOf(c chain) header {
 	return header{12, 16, unix.NFPROTO_IPV4}
 }
 
-// snatExprs is `ip saddr INNER ip daddr DEST oifname != "DEV" oifname != "lo" counter snat to SOURCE`, as nft encodes it.
+// snatExprs is `ip saddr INNER ip daddr DEST oifname != "DEV" oifname != "lo" counter snat to
+// SOURCE`, as nft encodes it.
 //
-// That the packet came in by the tunnel is not demanded. Its source and destination say all that was asked for; and it may come
-// otherwise: by another tunnel of a multipath route, by a bridge that a gretap tunnel is a port of, or from this host itself. Only
-// what leaves by the tunnel or never leaves is not meant, which matters when DEST is everything.
+// That the packet came in by the tunnel is not demanded. Its source and destination say all that
+// was asked for; and it may come otherwise: by another tunnel of a multipath route, by a bridge
+// that a gretap tunnel is a port of, or from this host itself. Only what leaves by the tunnel or
+// never leaves is not meant, which matters when DEST is everything.
 func snatExprs(r keep.Rule) []expr.Any {
 	where := snat4
 	if r.Inner.Addr().Is6() {
@@ -112,7 +114,8 @@ func snatExprs(r keep.Rule) []expr.Any {
 		&expr.NAT{Type: expr.NATTypeSourceNAT, Family: h.family, RegAddrMin: 1, RegAddrMax: 1})
 }
 
-// matchPrefix compares an address of the packet with a network. nft compares whole bytes where the length allows it.
+// matchPrefix compares an address of the packet with a network. nft compares whole bytes where the
+// length allows it.
 func matchPrefix(offset uint32, p netip.Prefix) []expr.Any {
 	bits, address := p.Bits(), p.Addr().AsSlice()
 	switch {
@@ -149,8 +152,9 @@ func deviceName(dev string) []byte {
 	return name
 }
 
-// clampExprs is `oifname "DEV" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu`, as nft encodes it. The kernel takes
-// the smaller one of the path's MTUs to either end, and never raises what a packet says.
+// clampExprs is `oifname "DEV" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu`,
+// as nft encodes it. The kernel takes the smaller one of the path's MTUs to either end, and never
+// raises what a packet says.
 func clampExprs(key expr.MetaKey, dev string) []expr.Any {
 	const tcpFlags, syn, rst, optionMSS = 13, 2, 4, 2
 	return append(matchDevice(key, expr.CmpOpEq, dev),

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// packet is the first packet of a connection that is forwarded, as far as rules are asked about it here.
+// packet is the first packet of a connection that is forwarded, as far as rules are asked about it
+// here.
 type packet struct {
 	in, out           string // devices
 	inIndex, outIndex int    // their numbers
@@ -31,11 +32,13 @@ const (
 	maxRules = 100_000
 )
 
-// walk takes a packet through the rules of one table, as the kernel would. Rules that ask for what is not known of the packet, such as
-// its addresses, are taken not to match it; perhaps says that one of them would have accepted it.
+// walk takes a packet through the rules of one table, as the kernel would. Rules that ask for what
+// is not known of the packet, such as its addresses, are taken not to match it; perhaps says that
+// one of them would have accepted it.
 type walk struct {
 	rulesOf func(chain string) []*nftables.Rule
-	inSet   func(set string, key []byte) (*expr.Verdict, answer) // whether a set has it, and what it stands for in a map of verdicts
+	// whether a set has it, and what it stands for in a map of verdicts
+	inSet   func(set string, key []byte) (*expr.Verdict, answer)
 	packet  packet
 	perhaps bool
 	chains  []string // that it has come through
@@ -81,7 +84,8 @@ func (w *walk) chain(name string, depth int) fate {
 	return undecided
 }
 
-// rule returns what a rule says to do with the packet, nil if nothing, and whether the packet surely matches.
+// rule returns what a rule says to do with the packet, nil if nothing, and whether the packet
+// surely matches.
 func (w *walk) rule(exprs []expr.Any) (verdict *expr.Verdict, sure bool) {
 	var regs registers
 	sure = true
@@ -217,7 +221,8 @@ type registers struct {
 	known [64]bool
 }
 
-// at is where a register begins: there are 4 of 16 bytes, numbered from 1, and the same as 16 of 4 bytes, numbered from 8.
+// at is where a register begins: there are 4 of 16 bytes, numbered from 1, and the same as 16 of 4
+// bytes, numbered from 8.
 func at(register uint32) int {
 	switch {
 	case register >= unix.NFT_REG_1 && register <= unix.NFT_REG_4:
@@ -228,7 +233,8 @@ func at(register uint32) int {
 	return -1
 }
 
-// set loads a register, with nil for what is not known. An expression that only reads it loads nothing.
+// set loads a register, with nil for what is not known. An expression that only reads it loads
+// nothing.
 func (r *registers) set(register uint32, value []byte, reads bool) {
 	begin := at(register)
 	if begin < 0 || reads {
@@ -270,7 +276,8 @@ func (r *registers) bitwise(e *expr.Bitwise) {
 	r.set(e.DestRegister, result, false)
 }
 
-// compare also forgets the register, as lookup does: an expression that the library cannot read may load it anew.
+// compare also forgets the register, as lookup does: an expression that the library cannot read may
+// load it anew.
 func (r *registers) compare(e *expr.Cmp) answer {
 	value, known := r.from(e.Register)
 	if !known || len(e.Data) > len(value) || e.Op != expr.CmpOpEq && e.Op != expr.CmpOpNeq {

@@ -8,14 +8,15 @@ import (
 	"strings"
 )
 
-// Key is a GRE key: a number of 32 bits that must be the same at both ends (RFC 2890). Key 0 is a key; no key is a nil *Key.
-// A key tells tunnels between the same two hosts apart. It is no secret.
+// Key is a GRE key: a number of 32 bits that must be the same at both ends (RFC 2890). Key 0 is a
+// key; no key is a nil *Key. A key tells tunnels between the same two hosts apart. It is no secret.
 type Key uint32
 
 const keyHint = "a GRE key is a number of 32 bits, equal at both ends: 0 to 4294967295 in decimal, 0x hexadecimal, leading-zero octal, or as a dotted quad"
 
-// ParseKey reads every form that iproute2's tnl_parse_key reads: decimal, 0x hexadecimal, leading-zero octal, and a dotted quad.
-// The quad must be whole: iproute2 takes 1.2 for 1.2.0.0, which nobody means. Errors are [ErrInvalid] for the field "key".
+// ParseKey reads every form that iproute2's tnl_parse_key reads: decimal, 0x hexadecimal,
+// leading-zero octal, and a dotted quad. The quad must be whole: iproute2 takes 1.2 for 1.2.0.0,
+// which nobody means. Errors are [ErrInvalid] for the field "key".
 func ParseKey(s string) (Key, error) {
 	if strings.Contains(s, ".") {
 		return parseDottedKey(s)

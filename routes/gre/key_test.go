@@ -23,7 +23,8 @@ func TestParseKey(t *testing.T) {
 		{"0x2a", 42, "42", "0.0.0.42", "0x2a"},
 		{"0X2A", 42, "42", "0.0.0.42", "0x2a"},
 		{"0x0b", 11, "11", "0.0.0.11", "0xb"}, // no binary number: 0x goes before
-		{"010", 8, "8", "0.0.0.8", "0x8"},     // octal, as iproute2 has it; NetworkManager would take it for 10
+		// octal, as iproute2 has it; NetworkManager would take it for 10
+		{"010", 8, "8", "0.0.0.8", "0x8"},
 		{"4294967295", 4294967295, "4294967295", "255.255.255.255", "0xffffffff"},
 		{"0xffffffff", 4294967295, "4294967295", "255.255.255.255", "0xffffffff"},
 		{"255.255.255.255", 4294967295, "4294967295", "255.255.255.255", "0xffffffff"},

@@ -51,7 +51,8 @@ func (m *Mode) UnmarshalText(text []byte) (err error) {
 // IPv6Outer says whether the tunnel is carried by IPv6.
 func (m Mode) IPv6Outer() bool { return m == ModeIP6GRE || m == ModeIP6GRETAP }
 
-// Ethernet says whether the tunnel carries Ethernet frames, so that it can be a bridge's port, instead of IP packets.
+// Ethernet says whether the tunnel carries Ethernet frames, so that it can be a bridge's port,
+// instead of IP packets.
 func (m Mode) Ethernet() bool { return m == ModeGRETAP || m == ModeIP6GRETAP }
 
 // Fits says whether a can be an outer address of this mode.

@@ -5,14 +5,15 @@ import (
 	"strings"
 )
 
-// Encapsulation is what a tunnel puts around each packet, as far as its length goes. Only what is sent counts: a key or checksum
-// that is merely expected costs nothing.
+// Encapsulation is what a tunnel puts around each packet, as far as its length goes. Only what is
+// sent counts: a key or checksum that is merely expected costs nothing.
 type Encapsulation struct {
-	Mode         Mode
-	Key          bool // a key is sent: 4 bytes (RFC 2890)
-	Checksum     bool // a checksum is sent: 4 bytes (RFC 2784)
-	Sequence     bool // sequence numbers are sent: 4 bytes (RFC 2890)
-	NoEncapLimit bool // IPv6 modes: no tunnel encapsulation limit option (RFC 2473), which takes 8 bytes
+	Mode     Mode
+	Key      bool // a key is sent: 4 bytes (RFC 2890)
+	Checksum bool // a checksum is sent: 4 bytes (RFC 2784)
+	Sequence bool // sequence numbers are sent: 4 bytes (RFC 2890)
+	// IPv6 modes: no tunnel encapsulation limit option (RFC 2473), which takes 8 bytes
+	NoEncapLimit bool
 }
 
 // OverheadPart is one header of an encapsulation.
@@ -54,7 +55,8 @@ func (e Encapsulation) Overhead() int {
 	return sum
 }
 
-// MTU returns what fits into the tunnel where underlay bytes fit on the way to the far end; at least 0.
+// MTU returns what fits into the tunnel where underlay bytes fit on the way to the far end; at
+// least 0.
 func (e Encapsulation) MTU(underlay int) int { return max(0, underlay-e.Overhead()) }
 
 // Arithmetic shows how [Encapsulation.MTU] comes about: "1500 - 20 (IPv4) - 4 (GRE) = 1476".

@@ -54,7 +54,8 @@ func TestArithmetic(t *testing.T) {
 		{Encapsulation{Mode: ModeGRE}, 1500, "1500 - 20 (IPv4) - 4 (GRE) = 1476"},
 		{Encapsulation{Mode: ModeGRE, Key: true}, 1400, "1400 - 20 (IPv4) - 4 (GRE) - 4 (key) = 1372"},
 		{Encapsulation{Mode: ModeGRE, Checksum: true, Key: true, Sequence: true}, 1500,
-			"1500 - 20 (IPv4) - 4 (GRE) - 4 (checksum) - 4 (key) - 4 (sequence) = 1464"}, // the order on the wire, RFC 2890
+			// the order on the wire, RFC 2890
+			"1500 - 20 (IPv4) - 4 (GRE) - 4 (checksum) - 4 (key) - 4 (sequence) = 1464"},
 		{Encapsulation{Mode: ModeGRETAP}, 1500, "1500 - 20 (IPv4) - 4 (GRE) - 14 (Ethernet) = 1462"},
 		{Encapsulation{Mode: ModeIP6GRE}, 1500, "1500 - 40 (IPv6) - 8 (encapsulation limit) - 4 (GRE) = 1448"},
 		{Encapsulation{Mode: ModeIP6GRE, NoEncapLimit: true}, 1280, "1280 - 40 (IPv6) - 4 (GRE) = 1236"},

@@ -11,8 +11,9 @@ import (
 	"slices"
 )
 
-// LocalKeeper is the [Keeper] of a process that is root. Whatever has happened, it looks at what the files want and at what is there,
-// and makes the difference: events that come late, twice or not at all do no harm.
+// LocalKeeper is the [Keeper] of a process that is root. Whatever has happened, it looks at what
+// the files want and at what is there, and makes the difference: events that come late, twice or
+// not at all do no harm.
 type LocalKeeper struct {
 	Tunnels Tunnels
 	Kernel  kernel.Kernel
@@ -22,8 +23,8 @@ type LocalKeeper struct {
 
 var _ Keeper = (*LocalKeeper)(nil)
 
-// Keep writes k and converges. All of it or nothing: if the kernel refuses one of k's routes, or ctx ends, the file and the kernel are
-// put back as they were, and the error says so.
+// Keep writes k and converges. All of it or nothing: if the kernel refuses one of k's routes, or
+// ctx ends, the file and the kernel are put back as they were, and the error says so.
 func (l *LocalKeeper) Keep(ctx context.Context, k Kept, progress func(done, total int)) (Converged, error) {
 	unlock, err := l.Store.Lock(ctx)
 	if err != nil {
@@ -91,7 +92,8 @@ func (l *LocalKeeper) Converge(ctx context.Context) (Converged, error) {
 	return l.converge(ctx, nil, nil)
 }
 
-// converge does the work under the lock. What has just been written, if it is not nil, need not be read again, and Refused is about it.
+// converge does the work under the lock. What has just been written, if it is not nil, need not be
+// read again, and Refused is about it.
 func (l *LocalKeeper) converge(ctx context.Context, written *Kept, progress func(done, total int)) (Converged, error) {
 	s, err := l.look(ctx, written)
 	if err != nil {
@@ -138,7 +140,8 @@ type scene struct {
 	trouble []string
 }
 
-// look reads the files and the host. A file whose profile is gone is removed: NetworkManager has told so, and it is not starting.
+// look reads the files and the host. A file whose profile is gone is removed: NetworkManager has
+// told so, and it is not starting.
 func (l *LocalKeeper) look(ctx context.Context, written *Kept) (*scene, error) {
 	kept, err := l.all(ctx, written)
 	if err != nil && kept == nil {
@@ -218,8 +221,8 @@ func (l *LocalKeeper) gone(ctx context.Context, s *scene, k Kept) (bool, error) 
 	return true, l.Store.Delete(ctx, k.UUID)
 }
 
-// isUp says whether the tunnel is there for packets: NetworkManager has its profile up on the device, and the kernel has the link.
-// When NetworkManager is not there, the link decides.
+// isUp says whether the tunnel is there for packets: NetworkManager has its profile up on the
+// device, and the kernel has the link. When NetworkManager is not there, the link decides.
 func (s *scene) isUp(k Kept) bool {
 	link := kernel.Named(s.links, k.Name)
 	if link == nil || link.GRE == nil || !link.Up {
@@ -293,7 +296,8 @@ func (w *target) grow(n int, up bool) {
 	}
 }
 
-// wantRoute adds a route, if its tunnel is up; of a multipath route, what is left of it while one of its devices is not there.
+// wantRoute adds a route, if its tunnel is up; of a multipath route, what is left of it while one
+// of its devices is not there.
 func (s *scene) wantRoute(w *target, o origin, r *routes.Route, up bool) {
 	dev := o.kept.Name
 	if len(r.Nexthops) > 0 {
@@ -311,8 +315,8 @@ func (s *scene) wantRoute(w *target, o origin, r *routes.Route, up bool) {
 	w.routes, w.origins = append(w.routes, kernel.OwnRoute{Dev: dev, Route: r}), append(w.origins, o)
 }
 
-// surviving returns the route with those nexthops whose devices are there, nil if none is. One that is left alone is no multipath
-// route any more.
+// surviving returns the route with those nexthops whose devices are there, nil if none is. One that
+// is left alone is no multipath route any more.
 func (s *scene) surviving(w *target, r routes.Route, dev string, up bool) *kernel.OwnRoute {
 	var left []routes.Nexthop
 	for _, hop := range r.Nexthops {
@@ -344,8 +348,8 @@ func (s *scene) surviving(w *target, r routes.Route, dev string, up bool) *kerne
 	return &kernel.OwnRoute{Dev: dev, Route: &r}
 }
 
-// forward switches forwarding on where it is wanted, and back to what it was where it is not wanted any more. What was before is
-// written down before anything is changed.
+// forward switches forwarding on where it is wanted, and back to what it was where it is not wanted
+// any more. What was before is written down before anything is changed.
 func (l *LocalKeeper) forward(ctx context.Context, w target) (changed bool, err error) {
 	before, err := l.Store.Remembered(ctx)
 	if err != nil {
@@ -392,7 +396,8 @@ func (l *LocalKeeper) unforward(ctx context.Context, w target, before map[string
 			continue
 		}
 		err := l.Gateway.SetForwarding(ctx, dev, before[dev])
-		if err != nil && !errors.Is(err, fault.ErrNotFound) { // with the device its setting is gone too
+		// with the device its setting is gone too
+		if err != nil && !errors.Is(err, fault.ErrNotFound) {
 			return changed, err
 		}
 		changed = changed || err == nil

@@ -9,21 +9,24 @@ import (
 	"strings"
 )
 
-// Kept is what nmgre keeps for one tunnel because NetworkManager cannot hold it. It lives in a file of root's own, named by the UUID of
-// the profile, and root acts by it alone: a profile may be any local user's.
+// Kept is what nmgre keeps for one tunnel because NetworkManager cannot hold it. It lives in a file
+// of root's own, named by the UUID of the profile, and root acts by it alone: a profile may be any
+// local user's.
 type Kept struct {
-	UUID     string         // of the profile
-	Name     string         // the tunnel's interface
-	Remote   netip.Addr     // the far end's outer address
-	Inner    []netip.Prefix // the tunnel's inner networks, masked: whose packets SNAT is for
-	Routes   []routes.Route // those that the kernel half owns
-	SNAT     []SNAT
-	Forward  []string // devices between which packets are forwarded, the tunnel's among them; empty for none
-	ClampMSS bool     // the MSS of TCP connections through the tunnel is lowered to what fits
-	Pin      bool     // a route covers Remote: a host route by the present gateway keeps it reachable
+	UUID   string         // of the profile
+	Name   string         // the tunnel's interface
+	Remote netip.Addr     // the far end's outer address
+	Inner  []netip.Prefix // the tunnel's inner networks, masked: whose packets SNAT is for
+	Routes []routes.Route // those that the kernel half owns
+	SNAT   []SNAT
+	// devices between which packets are forwarded, the tunnel's among them; empty for none
+	Forward  []string
+	ClampMSS bool // the MSS of TCP connections through the tunnel is lowered to what fits
+	// a route covers Remote: a host route by the present gateway keeps it reachable
+	Pin bool
 
-	// Stamp tells whether the file is still the one that this was read from; [StampNone] that there was none. With an empty one it does
-	// not matter.
+	// Stamp tells whether the file is still the one that this was read from; [StampNone] that there
+	// was none. With an empty one it does not matter.
 	Stamp string
 
 	// Bad are the lines of the file that could not be read; the others count all the same.
@@ -33,10 +36,12 @@ type Kept struct {
 // StampNone is the stamp of a file that is not there.
 const StampNone = "none"
 
-// SNAT says which source address packets from the tunnel's inner network get when they are forwarded to a destination.
+// SNAT says which source address packets from the tunnel's inner network get when they are
+// forwarded to a destination.
 type SNAT struct {
-	Dst    netip.Prefix // masked
-	Source netip.Addr   // of Dst's family; zero for masquerade: the address of the device that the packet leaves by
+	Dst netip.Prefix // masked
+	// of Dst's family; zero for masquerade: the address of the device that the packet leaves by
+	Source netip.Addr
 }
 
 // Empty says whether there is nothing to keep.
@@ -51,7 +56,8 @@ func (k Kept) Clone() Kept {
 	return k
 }
 
-// ParseSNAT reads DEST=SOURCE, as in "10.10.2.0/24=10.10.2.1" or "10.10.2.0/24=masquerade". Errors are [ErrInvalid] for the field "snat".
+// ParseSNAT reads DEST=SOURCE, as in "10.10.2.0/24=10.10.2.1" or "10.10.2.0/24=masquerade". Errors
+// are [ErrInvalid] for the field "snat".
 func ParseSNAT(text string) (SNAT, error) {
 	dst, source, found := strings.Cut(text, "=")
 	if !found {

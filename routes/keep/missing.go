@@ -26,7 +26,8 @@ func Of(ctx context.Context, store Store, uuid string) (Kept, error) {
 	return k, err
 }
 
-// Missing returns the indexes of those routes of k that the kernel does not have as they are, though the tunnel is up.
+// Missing returns the indexes of those routes of k that the kernel does not have as they are,
+// though the tunnel is up.
 func Missing(ctx context.Context, kern kernel.Kernel, p Running, k Kept) (map[int]bool, error) {
 	if len(k.Routes) == 0 || p.Device == "" {
 		return nil, nil

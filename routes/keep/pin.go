@@ -10,8 +10,8 @@ import (
 	"slices"
 )
 
-// pins adds, in front, a host route to each far end that a route of its own tunnel covers: by the way that leads there without nmgre
-// and without tunnels, as it is now.
+// pins adds, in front, a host route to each far end that a route of its own tunnel covers: by the
+// way that leads there without nmgre and without tunnels, as it is now.
 func (l *LocalKeeper) pins(ctx context.Context, s *scene, w *target) error {
 	var routes []kernel.OwnRoute
 	var origins []origin
@@ -40,7 +40,8 @@ func (l *LocalKeeper) pins(ctx context.Context, s *scene, w *target) error {
 	return nil
 }
 
-// PinFor returns the host route that keeps packets to the far end out of tunnels; nil if nothing else leads there.
+// PinFor returns the host route that keeps packets to the far end out of tunnels; nil if nothing
+// else leads there.
 func PinFor(ctx context.Context, kern kernel.Kernel, links []kernel.Link, remote netip.Addr) (*kernel.OwnRoute, error) {
 	candidates, err := kern.RoutesTo(ctx, remote)
 	if err != nil {

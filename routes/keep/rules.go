@@ -88,7 +88,8 @@ func (r Rule) ID() string {
 	return "snat " + r.SNAT.Dst.String() + " from " + r.Inner.String()
 }
 
-// IPCommands are the ip commands that add, replace or del what is kept of routes; none for very many.
+// IPCommands are the ip commands that add, replace or del what is kept of routes; none for very
+// many.
 func (k Kept) IPCommands(verb string) []string {
 	if len(k.Routes) > MaxRouteSteps {
 		return nil

@@ -22,8 +22,9 @@ const keptVersion = "1"
 // errManyBadLines ends the reading of a file that is none of ours.
 var errManyBadLines = errors.New("more than 1000 lines of it cannot be read")
 
-// ParseKept reads the text that [Kept.WriteTo] wrote, and that a person may have edited. A line that it cannot read goes into Bad. It
-// fails for what is no such file at all, or a file of a later version; the error is an [ErrInvalid].
+// ParseKept reads the text that [Kept.WriteTo] wrote, and that a person may have edited. A line
+// that it cannot read goes into Bad. It fails for what is no such file at all, or a file of a later
+// version; the error is an [ErrInvalid].
 func ParseKept(r io.Reader) (Kept, error) {
 	p := keptParser{seen: make(map[string]bool)}
 	defer p.routes.Wait.Wait() // nothing goes on when this has returned
@@ -53,7 +54,8 @@ func ParseKept(r io.Reader) (Kept, error) {
 	}
 }
 
-// skipLine reads the rest of a line that is longer than the buffer; whoever reads on meets the error that ends it.
+// skipLine reads the rest of a line that is longer than the buffer; whoever reads on meets the
+// error that ends it.
 func skipLine(r *bufio.Reader) {
 	for {
 		if _, err := r.ReadSlice('\n'); !errors.Is(err, bufio.ErrBufferFull) {
@@ -62,8 +64,8 @@ func skipLine(r *bufio.Reader) {
 	}
 }
 
-// countRouteLines says how many lines are routes, so that a long list is not moved again and again while it grows, and goes back to
-// the beginning. What cannot go back, such as a pipe, is not read.
+// countRouteLines says how many lines are routes, so that a long list is not moved again and again
+// while it grows, and goes back to the beginning. What cannot go back, such as a pipe, is not read.
 func countRouteLines(file io.ReadSeeker, lines *bufio.Reader) (n int, err error) {
 	begin, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
@@ -238,8 +240,9 @@ func badDevice(name string) *fault.Error {
 	return fault.Invalid("", "an interface's name has 1 to 15 letters, digits and signs", "\"%.80s\" is no interface's name", fault.Printable(name))
 }
 
-// WriteTo writes the text that keeps k: what a person can read, and [ParseKept] reads back as the same. It fails with [ErrInvalid] for
-// what would not be read back so; w may have got a part of it then.
+// WriteTo writes the text that keeps k: what a person can read, and [ParseKept] reads back as the
+// same. It fails with [ErrInvalid] for what would not be read back so; w may have got a part of it
+// then.
 func (k Kept) WriteTo(w io.Writer) (int64, error) {
 	if err := k.writable(); err != nil {
 		return 0, err
@@ -305,7 +308,8 @@ func (k Kept) writeLines(line func(words ...string)) {
 	}
 }
 
-// writeRoutes writes a line for each route: there may be very many, so that each takes no memory of its own.
+// writeRoutes writes a line for each route: there may be very many, so that each takes no memory of
+// its own.
 func (k Kept) writeRoutes(w *bufio.Writer) (written int64, err error) {
 	const word = "route "
 	var text []byte
@@ -330,7 +334,8 @@ func isPlainText(text []byte) bool {
 	return true
 }
 
-// oddLine is the error about a line that would not be read back as what it is: a line break in it would begin one of another meaning.
+// oddLine is the error about a line that would not be read back as what it is: a line break in it
+// would begin one of another meaning.
 func oddLine(text string) error {
 	return fault.Invalid("", "", "\"%.80s\" cannot be written down", fault.Printable(text))
 }

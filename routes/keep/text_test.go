@@ -18,7 +18,8 @@ import (
 
 // What is between the routes of a long file stays where it is, and so do its errors.
 func TestLongKeptFile(t *testing.T) {
-	const head = "version 1\nuuid 00000000-0000-4000-8000-00000000000a\ninterface gre1\n" // three lines
+	// three lines
+	const head = "version 1\nuuid 00000000-0000-4000-8000-00000000000a\ninterface gre1\n"
 	text := head + want.LongText("route ", 3000, 2500, 10) + "odd\nroute 10.200.0.0/16\n"
 	for name, r := range map[string]io.Reader{"counted": strings.NewReader(text), "piped": io.MultiReader(strings.NewReader(text))} {
 		k, err := ParseKept(r)
@@ -105,7 +106,8 @@ func TestKeptBadLines(t *testing.T) {
 	}
 }
 
-// A person may write with tabs, more spaces, empty lines, remarks, and without an end of the last line.
+// A person may write with tabs, more spaces, empty lines, remarks, and without an end of the last
+// line.
 func TestKeptByHand(t *testing.T) {
 	k, err := ParseKept(strings.NewReader("\n  # mine\r\n\tversion \t 1\r\nuuid\t00000000-0000-4000-8000-00000000000a\n interface  gre1 \nsnat 10.10.2.1\t  masquerade\nforward\tgre1\teth1\npin"))
 	expected := Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre1", SNAT: []SNAT{{Dst: want.CIDR("10.10.2.1/32")}}, Forward: []string{"gre1", "eth1"}, Pin: true}

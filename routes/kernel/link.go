@@ -14,8 +14,9 @@ type Link struct {
 	Up    bool   // administratively up; says nothing about the far end
 	MTU   int    // in bytes
 
-	Addresses []netip.Prefix // with the length of their network; of an address with a peer, the address
-	GRE       *GRELink       // set for the GRE modes only
+	// with the length of their network; of an address with a peer, the address
+	Addresses []netip.Prefix
+	GRE       *GRELink // set for the GRE modes only
 	Counters  Counters
 }
 
@@ -31,7 +32,8 @@ type GRELink struct {
 	FlowLabel           uint32    // IPv6 modes
 	Flags               gre.Flags // IPv6 modes, those of them that the kernel has
 	Checksum, Sequence  bool      // in either direction: NetworkManager cannot hold them
-	External            bool      // collects its metadata from routes or a bridge: no tunnel of two ends
+	// collects its metadata from routes or a bridge: no tunnel of two ends
+	External bool
 }
 
 // Counters are the kernel's counters of a device (IFLA_STATS64).
@@ -39,10 +41,12 @@ type Counters struct {
 	RxPackets, TxPackets, RxBytes, TxBytes uint64
 	RxErrors, TxErrors, RxDropped          uint64
 	TxDropped                              uint64 // refused on this host after encapsulation
-	TxCarrierErrors                        uint64 // no route to the far end, or the local address is not on this host
-	Collisions                             uint64 // the route to the far end leads through the tunnel itself
-	RxCRCErrors                            uint64 // the far end's checksum option differs
-	RxFIFOErrors                           uint64 // out of sequence
+	// no route to the far end, or the local address is not on this host
+	TxCarrierErrors uint64
+	// the route to the far end leads through the tunnel itself
+	Collisions   uint64
+	RxCRCErrors  uint64 // the far end's checksum option differs
+	RxFIFOErrors uint64 // out of sequence
 }
 
 // Named returns the link with that name, nil if there is none.

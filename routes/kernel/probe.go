@@ -9,7 +9,8 @@ import (
 type Query struct {
 	To   netip.Addr
 	From netip.Addr // source address; zero to let the kernel choose one
-	Dev  string     // device that the packet must leave by, as for a socket bound to it; empty for any
+	// device that the packet must leave by, as for a socket bound to it; empty for any
+	Dev string
 }
 
 // Hop is the kernel's answer to a [Query].
@@ -17,9 +18,12 @@ type Hop struct {
 	Dev string     // device that the packet leaves by
 	Via netip.Addr // gateway; zero when the destination is on the link
 	Src netip.Addr // source address the packet gets
-	// Match is the destination of the route that decided: the shorter it is, the easier it is overruled by a longer one.
+	// Match is the destination of the route that decided: the shorter it is, the easier it is
+	// overruled by a longer one.
 	Match netip.Prefix
-	MTU   int // of the path as far as the kernel knows it: the route's own or a cached path MTU, else the device's; in bytes
+	// of the path as far as the kernel knows it: the route's own or a cached path MTU, else the
+	// device's; in bytes
+	MTU int
 }
 
 // Probe says what to send: ICMP or ICMPv6 echo requests, by To's family.

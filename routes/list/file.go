@@ -20,8 +20,9 @@ type List struct {
 // maxListLines bounds a file of routes.
 const maxListLines = 2_000_000
 
-// Parse reads one SPEC a line, as [ParseRoute] does. Empty lines do not count, nor does what stands behind a # that begins
-// a line or a word. If any line is wrong nothing is returned but the errors, each with its line; they are [ErrInvalid].
+// Parse reads one SPEC a line, as [ParseRoute] does. Empty lines do not count, nor does what stands
+// behind a # that begins a line or a word. If any line is wrong nothing is returned but the errors,
+// each with its line; they are [ErrInvalid].
 func Parse(r io.Reader) (List, error) { return ParseList(routes.Names{}, r) }
 
 // ParseList reads one SPEC a line, as [ParseRouteList] does, with the names that n has besides.
@@ -141,8 +142,8 @@ func (l List) repeated() error {
 	return nil
 }
 
-// ascending says whether the destinations are in ascending order, each once, as in the lists that programs write. It spares the
-// search for others, which takes longer than all the reading.
+// ascending says whether the destinations are in ascending order, each once, as in the lists that
+// programs write. It spares the search for others, which takes longer than all the reading.
 func (l List) ascending() bool {
 	for i := 1; i < len(l.Routes); i++ {
 		if l.Routes[i-1].Dst.Addr().Compare(l.Routes[i].Dst.Addr()) >= 0 {

@@ -5,8 +5,8 @@ import (
 	"nmgre/routes"
 )
 
-// Index finds the one of very many routes that is in a slot. It holds four bytes for each: a map with slots as its keys takes
-// thirty times as much, and more time.
+// Index finds the one of very many routes that is in a slot. It holds four bytes for each: a map
+// with slots as its keys takes thirty times as much, and more time.
 type Index struct {
 	routes func(i int32) *routes.Route // the routes that are in it, by their numbers
 	seed   maphash.Seed
@@ -38,7 +38,8 @@ func (x *Index) Find(s routes.Slot) (int32, bool) {
 	return x.table[at] - 1, x.table[at] != 0
 }
 
-// Put notes that the route with the number i is in its slot, in the place of another if there is one.
+// Put notes that the route with the number i is in its slot, in the place of another if there is
+// one.
 func (x *Index) Put(i int32) {
 	at := x.place(x.routes(i).Slot())
 	if x.table[at] == 0 {

@@ -8,10 +8,12 @@ import (
 	"sync/atomic"
 )
 
-// Reader reads routes that stand one a line, and keeps their order. Of very many lines it gives pieces to all processors.
+// Reader reads routes that stand one a line, and keeps their order. Of very many lines it gives
+// pieces to all processors.
 type Reader struct {
-	names  routes.Names
-	room   []routes.Route // for the routes of the pieces to come, one a line; nil if nobody has counted the lines
+	names routes.Names
+	// for the routes of the pieces to come, one a line; nil if nobody has counted the lines
+	room   []routes.Route
 	all    []routes.Route // room as it was at first
 	open   *linePiece
 	pieces []*linePiece
@@ -20,7 +22,8 @@ type Reader struct {
 	wrong  atomic.Int64 // lines that are no routes
 }
 
-// pieceLines is how many lines a piece has, and maxRoom for how many room is made before they are read.
+// pieceLines is how many lines a piece has, and maxRoom for how many room is made before they are
+// read.
 const (
 	pieceLines = 1024
 	MaxRoom    = 200_000
@@ -61,7 +64,9 @@ func (l *Reader) close() {
 	p := l.open
 	l.open, l.pieces = nil, append(l.pieces, p)
 	n := len(p.texts)
-	if cap(l.room) < n { // there are more than were expected: no later piece may be in the room, where finish puts this one
+	// there are more than were expected: no later piece may be in the room, where finish puts this
+	// one
+	if cap(l.room) < n {
 		p.routes, l.room = make([]routes.Route, 0, n), nil
 		return
 	}
@@ -80,7 +85,8 @@ func (l *Reader) begin(p *linePiece) {
 	})
 }
 
-// parse reads the routes of a piece. Errors are kept about the first wrong lines of each piece, and of all.
+// parse reads the routes of a piece. Errors are kept about the first wrong lines of each piece, and
+// of all.
 func (l *Reader) parse(p *linePiece) {
 	spec := routes.Parser{Names: l.names}
 	lines := p.lines[:0]

@@ -36,8 +36,8 @@ func TestLongListFromAPipe(t *testing.T) {
 	}
 }
 
-// When there are more lines than were counted, no route is lost on the way into one piece: those that were not expected go where wrong lines
-// have left room.
+// When there are more lines than were counted, no route is lost on the way into one piece: those
+// that were not expected go where wrong lines have left room.
 func TestMoreLinesThanExpected(t *testing.T) {
 	var l Reader
 	l.Expect(pieceLines + 76)

@@ -15,13 +15,16 @@ const (
 	batchBytes = 128 << 10 // the socket takes 208 KiB, and a message has up to maxRoute
 )
 
-// removal is the index of a message that removes a route. That the route is gone already is no error.
+// removal is the index of a message that removes a route. That the route is gone already is no
+// error.
 const removal = -1
 
-// batch is a send that is being put together, while the one before is carried out: the kernel does nothing else until it has.
+// batch is a send that is being put together, while the one before is carried out: the kernel does
+// nothing else until it has.
 type batch struct {
 	kernel *Kernel
-	// refuse is told of each message that failed, with its flags, but for removals: by another goroutine, until flush has returned.
+	// refuse is told of each message that failed, with its flags, but for removals: by another
+	// goroutine, until flush has returned.
 	refuse func(index int, flags uint16, err error)
 
 	load
@@ -129,7 +132,8 @@ func (b *batch) send(l load) error {
 	return b.read(socket.GetFd(), l.indexes, first)
 }
 
-// number gives the messages their sequence numbers, and asks for an acknowledgement of the last. It returns the first number.
+// number gives the messages their sequence numbers, and asks for an acknowledgement of the last. It
+// returns the first number.
 func (l load) number(k *Kernel) uint32 {
 	first := k.batchSeq
 	at, last := 0, 0
@@ -144,10 +148,12 @@ func (l load) number(k *Kernel) uint32 {
 	return first
 }
 
-// maxAnswer is the size of what is read at once, in bytes: an answer echoes the message that it is about.
+// maxAnswer is the size of what is read at once, in bytes: an answer echoes the message that it is
+// about.
 const maxAnswer = 64 << 10
 
-// read takes answers until that to the last message has come. The indexes are those of the messages.
+// read takes answers until that to the last message has come. The indexes are those of the
+// messages.
 func (b *batch) read(fd int, indexes []int, first uint32) error {
 	if b.answers == nil {
 		b.answers = make([]byte, maxAnswer)
@@ -201,7 +207,8 @@ func (b *batch) answer(index int, flags uint16, body []byte) error {
 	return nil
 }
 
-// answerWords finds the kernel's own words (NLMSGERR_ATTR_MSG) behind the message that it echoes, of which there may be the header only.
+// answerWords finds the kernel's own words (NLMSGERR_ATTR_MSG) behind the message that it echoes,
+// of which there may be the header only.
 func answerWords(flags uint16, body []byte, errno unix.Errno) string {
 	const capped, extended, attrMessage = 0x100, 0x200, 1
 	at := 4 + unix.SizeofNlMsghdr

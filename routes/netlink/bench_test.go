@@ -17,7 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkKernel measures on a host with 100 devices, 100 routes of ours and a number of routes of others in the same table.
+// BenchmarkKernel measures on a host with 100 devices, 100 routes of ours and a number of routes of
+// others in the same table.
 func BenchmarkKernel(b *testing.B) {
 	for _, others := range []int{0, 10_000, 100_000} {
 		ns, ctx := newNamespace(b), context.Background()
@@ -43,7 +44,8 @@ func BenchmarkKernel(b *testing.B) {
 // many is how many routes the benchmarks set.
 const many = 100_000
 
-// benchSync is a namespace with a device for many routes: in the lab a GRE tunnel, elsewhere a veth.
+// benchSync is a namespace with a device for many routes: in the lab a GRE tunnel, elsewhere a
+// veth.
 type benchSync struct {
 	*namespace
 	device int
@@ -122,8 +124,9 @@ func BenchmarkRawLoop100k(b *testing.B) {
 	}
 }
 
-// BenchmarkSyncRatios measures 100,000 routes set by the smallest loop, by SyncRoutes, by SyncRoutes again, and by `ip -batch`, in turn,
-// and reports how SyncRoutes compares: by the medians of as many rounds as there are. The ratios of processor time, the kernel's and the
+// BenchmarkSyncRatios measures 100,000 routes set by the smallest loop, by SyncRoutes, by
+// SyncRoutes again, and by `ip -batch`, in turn, and reports how SyncRoutes compares: by the
+// medians of as many rounds as there are. The ratios of processor time, the kernel's and the
 // process's, say the same on a host that is busy with other things.
 func BenchmarkSyncRatios(b *testing.B) {
 	s := newBenchSync(b)
@@ -175,8 +178,9 @@ func median(times []time.Duration) float64 {
 	return times[len(times)/2].Seconds()
 }
 
-// BenchmarkSyncMemory reports the most memory that the process has had after 100,000 routes were set, compared, changed and removed: the
-// routes themselves are part of it. It says something only when it runs alone.
+// BenchmarkSyncMemory reports the most memory that the process has had after 100,000 routes were
+// set, compared, changed and removed: the routes themselves are part of it. It says something only
+// when it runs alone.
 func BenchmarkSyncMemory(b *testing.B) {
 	s := newBenchSync(b)
 	for b.Loop() {
@@ -224,7 +228,8 @@ func benchRoute(i int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
 }
 
-// rawRoutes returns what adds n device routes, ready to be sent: batches of which only the last message is acknowledged.
+// rawRoutes returns what adds n device routes, ready to be sent: batches of which only the last
+// message is acknowledged.
 func rawRoutes(from, n, device int, protocol uint8) [][]byte {
 	var batches [][]byte
 	for i := from; i < from+n; i += batchSize {

@@ -17,7 +17,8 @@ import (
 type changes struct {
 	*comparison
 	batch batch
-	there map[int]bool // wanted ones that the kernel takes for what it has, though they did not look so
+	// wanted ones that the kernel takes for what it has, though they did not look so
+	there map[int]bool
 
 	progress    func(done, total int) // may be nil
 	done, total int
@@ -35,7 +36,8 @@ func newChanges(s *comparison, k *Kernel, progress func(done, total int)) *chang
 	return c
 }
 
-// send sends what is wanted in its order, since a gateway may need the route before it, and then removes what is not.
+// send sends what is wanted in its order, since a gateway may need the route before it, and then
+// removes what is not.
 func (c *changes) send(ctx context.Context) error {
 	defer func() { _ = c.batch.wait() }() // where it ends early, what is under way ends before
 	slices.SortStableFunc(c.rivals, func(a, b rival) int { return cmp.Compare(a.index, b.index) })
@@ -80,7 +82,8 @@ func (c *changes) put(ctx context.Context, i, flags int) error {
 	return c.batch.add(ctx, unix.RTM_NEWROUTE, flags|unix.NLM_F_CREATE, i, &w)
 }
 
-// replace puts a wanted route into the place of another of ours. Where that is not safe the other is deleted right before.
+// replace puts a wanted route into the place of another of ours. Where that is not safe the other
+// is deleted right before.
 func (c *changes) replace(ctx context.Context, i int, rivals []rival) error {
 	if len(rivals) == 1 && rivals[0].gentle {
 		if c.isIPv4(i) {
@@ -99,7 +102,8 @@ func (c *changes) replace(ctx context.Context, i int, rivals []rival) error {
 
 func (c *changes) isIPv4(i int) bool { return c.want[i].Route.Dst.Addr().Is4() }
 
-// clearOld deletes the routes that others have been put beside, and those whose successor was refused.
+// clearOld deletes the routes that others have been put beside, and those whose successor was
+// refused.
 func (c *changes) clearOld(ctx context.Context) error {
 	for _, r := range c.rivals {
 		i := int(r.index)
@@ -123,7 +127,8 @@ func (c *changes) remove(ctx context.Context) error {
 	return nil
 }
 
-// again tries once more what the kernel has refused: a gateway may be in reach now that everything else is as it shall be.
+// again tries once more what the kernel has refused: a gateway may be in reach now that everything
+// else is as it shall be.
 func (c *changes) again(ctx context.Context) error {
 	var tries []int
 	for _, i := range slices.Sorted(maps.Keys(c.refusals)) {

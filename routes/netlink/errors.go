@@ -17,7 +17,8 @@ func noDevice(name string, cause error) error {
 	}
 }
 
-// kernelError is the kernel's answer to a request: an errno, and what it said about it (the extended acknowledgement).
+// kernelError is the kernel's answer to a request: an errno, and what it said about it (the
+// extended acknowledgement).
 type kernelError struct {
 	errno unix.Errno
 	words string
@@ -27,7 +28,8 @@ func (e kernelError) Error() string { return e.words }
 
 func (e kernelError) Unwrap() error { return e.errno }
 
-// kernelAnswer finds the kernel's answer in an error of the library, which joins the two as "errno: words".
+// kernelAnswer finds the kernel's answer in an error of the library, which joins the two as "errno:
+// words".
 func kernelAnswer(err error) (kernelError, bool) {
 	var errno unix.Errno
 	if !errors.As(err, &errno) {
@@ -40,7 +42,8 @@ func kernelAnswer(err error) (kernelError, bool) {
 	return kernelError{errno: errno, words: fault.Printable(words)}, true
 }
 
-// kinds are what errnos mean when the kernel answers a change of routes with them. Others are plain failures.
+// kinds are what errnos mean when the kernel answers a change of routes with them. Others are plain
+// failures.
 var kinds = map[unix.Errno]error{
 	unix.EEXIST: fault.ErrExists, unix.EPERM: fault.ErrNotPermitted,
 	unix.EINVAL: fault.ErrInvalid, unix.ENETUNREACH: fault.ErrInvalid, unix.EHOSTUNREACH: fault.ErrInvalid, unix.ENODEV: fault.ErrInvalid,
@@ -79,7 +82,8 @@ func (e kernelError) hint() string {
 	return ""
 }
 
-// refused turns the kernel's answer to a change into the domain's kinds, with the kernel's words; what says what was tried.
+// refused turns the kernel's answer to a change into the domain's kinds, with the kernel's words;
+// what says what was tried.
 func refused(what string, err error) error {
 	answer, ok := kernelAnswer(err)
 	if !ok {

@@ -15,10 +15,11 @@ import (
 
 // Bounds of what is read of the kernel's news.
 const (
-	// eventBuffer is how much the kernel may keep for us, in bytes. What does not fit is lost, and the kernel says so.
+	// eventBuffer is how much the kernel may keep for us, in bytes. What does not fit is lost, and
+	// the kernel says so.
 	eventBuffer = 4 << 20
-	// flood is how many messages in a row are read one by one. When there are more, everything may have changed, and reading on would only
-	// cost time.
+	// flood is how many messages in a row are read one by one. When there are more, everything may
+	// have changed, and reading on would only cost time.
 	flood = 1000
 	// floodPause is how long nothing is listened to then.
 	floodPause = 500 * time.Millisecond
@@ -34,9 +35,10 @@ var eventGroups = [...]int{
 // everything is what is told when news was lost.
 var everything = kernel.Event{Links: true, Routes: true}
 
-// Watch tells when devices, addresses or routes may have changed, by the kernel's own news. It listens in the network namespace of the
-// thread that calls it, on a socket of its own, and needs no privilege. Very many changes at once, or news that was lost, are told as
-// "everything may have changed", and cost little. The channel is closed when ctx has ended.
+// Watch tells when devices, addresses or routes may have changed, by the kernel's own news. It
+// listens in the network namespace of the thread that calls it, on a socket of its own, and needs
+// no privilege. Very many changes at once, or news that was lost, are told as "everything may have
+// changed", and cost little. The channel is closed when ctx has ended.
 func (k *Kernel) Watch(ctx context.Context) (<-chan kernel.Event, error) {
 	l, err := listen()
 	if err != nil {
@@ -68,7 +70,8 @@ func listen() (*listener, error) {
 	}
 	l := &listener{file: os.NewFile(uintptr(fd), "netlink"), events: make(chan kernel.Event, 1), buffer: make([]byte, 64<<10)}
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, eventBuffer) != nil {
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, eventBuffer) // without root as much as the host allows
+		// without root as much as the host allows
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, eventBuffer)
 	}
 	err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 	if err == nil {
@@ -103,7 +106,8 @@ func (l *listener) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil { // a socket that cannot be read any more: what changes from now on is not known
+		// a socket that cannot be read any more: what changes from now on is not known
+		if err != nil {
 			l.tell(everything)
 			pause(ctx, floodPause)
 			continue
@@ -129,8 +133,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// sitOut leaves the groups while very much happens: what nobody listens to costs the kernel nothing either. What happens until it has
-// joined them again is told after that.
+// sitOut leaves the groups while very much happens: what nobody listens to costs the kernel nothing
+// either. What happens until it has joined them again is told after that.
 func (l *listener) sitOut(ctx context.Context) {
 	_ = l.raw.Control(func(fd uintptr) { _ = membership(int(fd), unix.NETLINK_DROP_MEMBERSHIP) })
 	l.discard()
@@ -138,7 +142,8 @@ func (l *listener) sitOut(ctx context.Context) {
 	_ = l.raw.Control(func(fd uintptr) { _ = membership(int(fd), unix.NETLINK_ADD_MEMBERSHIP) })
 }
 
-// read waits for news and reads what there is; many says that it was too much, or that some was lost.
+// read waits for news and reads what there is; many says that it was too much, or that some was
+// lost.
 func (l *listener) read() (event kernel.Event, many bool, err error) {
 	read := 0
 	waitErr := l.raw.Read(func(fd uintptr) bool {
@@ -156,7 +161,8 @@ func (l *listener) read() (event kernel.Event, many bool, err error) {
 				err = failed
 				return true
 			}
-			if sender, ok := from.(*unix.SockaddrNetlink); ok && sender.Pid == 0 { // the kernel itself
+			// the kernel itself
+			if sender, ok := from.(*unix.SockaddrNetlink); ok && sender.Pid == 0 {
 				event = event.And(eventsIn(l.buffer[:n]))
 			}
 		}
@@ -204,7 +210,8 @@ func eventsIn(datagram []byte) (event kernel.Event) {
 	return event
 }
 
-// tell leaves an event to whoever takes it, joined with the one that nobody has taken yet. Only one goroutine tells.
+// tell leaves an event to whoever takes it, joined with the one that nobody has taken yet. Only one
+// goroutine tells.
 func (l *listener) tell(e kernel.Event) {
 	select {
 	case earlier := <-l.events:

@@ -59,7 +59,8 @@ func TestWatch(t *testing.T) {
 		{"route del 10.1.0.0/24 dev lo", kernel.Event{Routes: true}},
 		{"-6 route add fd01::/64 dev lo", kernel.Event{Routes: true}},
 		{"route add blackhole 10.2.0.0/24 table 77", kernel.Event{Routes: true}},
-		{"addr add 10.3.0.1/24 dev lo", kernel.Event{Links: true, Routes: true}}, // with the routes that the kernel adds for it
+		// with the routes that the kernel adds for it
+		{"addr add 10.3.0.1/24 dev lo", kernel.Event{Links: true, Routes: true}},
 		{"-6 addr add fd03::1/64 dev lo nodad", kernel.Event{Links: true, Routes: true}},
 		{"link add one type veth peer name two", kernel.Event{Links: true}},
 		{"link del one", kernel.Event{Links: true}},

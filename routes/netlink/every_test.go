@@ -35,7 +35,8 @@ func congestion(name string, lock uint32) *routes.Metrics {
 	return &routes.Metrics{Lock: lock, CongCtl: name}
 }
 
-// routeCase is a route that can be added in a namespace of [twoWires] with the words that make `ip route` add the same.
+// routeCase is a route that can be added in a namespace of [twoWires] with the words that make `ip
+// route` add the same.
 type routeCase struct {
 	words string
 	route routes.Route
@@ -50,8 +51,8 @@ func (c routeCase) family() string {
 	return "-4"
 }
 
-// removal makes `ip route` remove the route of protocol 77. It can neither flush those by nexthop objects, nor delete those of which the
-// kernel has limited a metric.
+// removal makes `ip route` remove the route of protocol 77. It can neither flush those by nexthop
+// objects, nor delete those of which the kernel has limited a metric.
 func (c routeCase) removal() string {
 	if c.route.NexthopID != 0 {
 		return "del proto 77 " + c.words
@@ -312,7 +313,8 @@ func (ns *namespace) ipRoutes(protocol int) string {
 	return strings.Join(all, "\n")
 }
 
-// testEveryRoute sets each route, compares it with what `ip route` makes of its words, reads it back, sets it again and removes it.
+// testEveryRoute sets each route, compares it with what `ip route` makes of its words, reads it
+// back, sets it again and removes it.
 func testEveryRoute(t *testing.T, ns *namespace, mpls bool) {
 	ns.ip(nexthopObjects...)
 	ns.ip("route add 10.64.0.0/16 dev w0 proto static", "route add fd64::/16 dev w0 proto static")
@@ -442,7 +444,8 @@ func TestAllRoutes(t *testing.T) { testAllRoutes(t, twoWires(t), false) }
 // TestAsIproute2 compares each route's message with what `ip route add` sends, byte for byte.
 func TestAsIproute2(t *testing.T) {
 	recorded := want.Fixtures(t, "wire/testdata/iproute2.txt")
-	// Absent in our messages: a metric that the kernel takes for none, and the list that a single nexthop stands in.
+	// Absent in our messages: a metric that the kernel takes for none, and the list that a single
+	// nexthop stands in.
 	other := map[string]bool{
 		"10.64.3.0/24 dev v0 metric 0": true, "fd64:1f::/48 dev v0 realms 7 metric 0": true,
 		"10.64.41.0/24 nexthop via 10.9.0.2 dev v0 weight 5": true, "fd64:1c::/48 nexthop via fd00::2 dev v0 weight 5": true,

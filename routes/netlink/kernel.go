@@ -1,11 +1,13 @@
-// Package routes is the kernel, as nmgre needs it: links, routes, route lookups and probes, over rtnetlink and ICMP sockets.
+// Package routes is the kernel, as nmgre needs it: links, routes, route lookups and probes, over
+// rtnetlink and ICMP sockets.
 //
-// It implements [nmgre.Kernel]. Requests and answers are encoded and decoded here rather than by netlink's Route and Link types:
-// those lose what nmgre has to verify (key 0, the encapsulation limit, which of gre and ip6gre a link is), and their handles
-// do not ask for the kernel's own words on a refusal. Package nl of the same library gives the socket and the exchange.
+// It implements [nmgre.Kernel]. Requests and answers are encoded and decoded here rather than by
+// netlink's Route and Link types: those lose what nmgre has to verify (key 0, the encapsulation
+// limit, which of gre and ip6gre a link is), and their handles do not ask for the kernel's own
+// words on a refusal. Package nl of the same library gives the socket and the exchange.
 //
-// Whatever is read is taken for hostile: lengths are checked, counts are bounded, and names are escaped before they are put into
-// an error.
+// Whatever is read is taken for hostile: lengths are checked, counts are bounded, and names are
+// escaped before they are put into an error.
 package netlink
 
 import (
@@ -24,25 +26,31 @@ import (
 const (
 	// dumpTries is how often a dump is begun again when the tables changed while it ran.
 	dumpTries = 16
-	// maxDump bounds the messages of one dump: more routes than any host has, and far below what memory holds.
+	// maxDump bounds the messages of one dump: more routes than any host has, and far below what
+	// memory holds.
 	maxDump = 8 << 20
 	// receiveBuffer holds the answers to a batch, in bytes.
 	receiveBuffer = 1 << 20
-	// answerSeconds is how long the kernel may take for one part of an answer. It answers at once, but for the lock on its tables.
+	// answerSeconds is how long the kernel may take for one part of an answer. It answers at once,
+	// but for the lock on its tables.
 	answerSeconds = 15
 )
 
-// Kernel is the kernel of this host, in the network namespace of the thread that called [New]; it implements [nmgre.Kernel].
+// Kernel is the kernel of this host, in the network namespace of the thread that called [New]; it
+// implements [nmgre.Kernel].
 //
-// It may be used from several goroutines at once: their requests take turns on one socket. [Kernel.Probe] takes no turn; it
-// opens a socket of its own, in the namespace of the thread that calls it.
+// It may be used from several goroutines at once: their requests take turns on one socket.
+// [Kernel.Probe] takes no turn; it opens a socket of its own, in the namespace of the thread that
+// calls it.
 //
-// A request that the kernel has begun cannot be taken back, so contexts are looked at before each request and between the parts
-// of an answer. The kernel answers in microseconds, unless somebody holds the lock on its tables.
+// A request that the kernel has begun cannot be taken back, so contexts are looked at before each
+// request and between the parts of an answer. The kernel answers in microseconds, unless somebody
+// holds the lock on its tables.
 type Kernel struct {
 	sockets map[int]*nl.SocketHandle
 	files   hostFiles
-	// batchSeq is the sequence number of the next batch's first message, under the socket's lock. It begins far from those of the library.
+	// batchSeq is the sequence number of the next batch's first message, under the socket's lock.
+	// It begins far from those of the library.
 	batchSeq uint32
 }
 
@@ -65,10 +73,11 @@ func New() (*Kernel, error) {
 func prepare(socket *nl.NetlinkSocket) error {
 	timeout := unix.Timeval{Sec: answerSeconds}
 	err := errors.Join(socket.SetSendTimeout(&timeout), socket.SetReceiveTimeout(&timeout), socket.SetExtAck(true))
-	// With strict checking the kernel filters a dump of routes by device and protocol. Kernels before 4.20 cannot, so everything is
-	// filtered here once more.
+	// With strict checking the kernel filters a dump of routes by device and protocol. Kernels
+	// before 4.20 cannot, so everything is filtered here once more.
 	_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
-	// Of a whole batch that is refused each message has an answer, and they come at once. Beyond the usual limit only root may go.
+	// Of a whole batch that is refused each message has an answer, and they come at once. Beyond
+	// the usual limit only root may go.
 	if unix.SetsockoptInt(socket.GetFd(), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
 	}
@@ -101,8 +110,8 @@ type request struct {
 	body  []byte // header of the family and attributes
 }
 
-// exchange sends r and gives each message of the answer to take, until take or the context says that it is enough.
-// The error is the kernel's: an errno, possibly with its words.
+// exchange sends r and gives each message of the answer to take, until take or the context says
+// that it is enough. The error is the kernel's: an errno, possibly with its words.
 func (k *Kernel) exchange(ctx context.Context, r request, take func(body []byte) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -134,8 +143,9 @@ func timedOut(err error) error {
 	return err
 }
 
-// walk sends a request for a whole table and gives each message of the answer to take. When the table changed while the kernel walked
-// it, that is begun again, a bounded number of times. Begin is called each time.
+// walk sends a request for a whole table and gives each message of the answer to take. When the
+// table changed while the kernel walked it, that is begun again, a bounded number of times. Begin
+// is called each time.
 func (k *Kernel) walk(ctx context.Context, r request, begin func(), take func(body []byte) error) error {
 	r.flags |= unix.NLM_F_DUMP
 	var err error
@@ -148,8 +158,8 @@ func (k *Kernel) walk(ctx context.Context, r request, begin func(), take func(bo
 	return &fault.Error{What: fmt.Sprintf("the kernel's table changed during each of %d readings", dumpTries), Hint: "try again", Err: err}
 }
 
-// dump sends a request for a whole table and returns what parse makes of each message; parse says with false that a message is not
-// wanted.
+// dump sends a request for a whole table and returns what parse makes of each message; parse says
+// with false that a message is not wanted.
 func dump[T any](ctx context.Context, k *Kernel, r request, parse func(body []byte) (T, bool, error)) ([]T, error) {
 	var all []T
 	err := k.walk(ctx, r, func() { all = nil }, func(body []byte) error {

@@ -24,8 +24,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// needGRE skips the test outside the lab. It is lab.Need, but that brings the lab's hosts back to their first state, which takes
-// seconds: these tests need the lab's kernel alone, and make namespaces of their own.
+// needGRE skips the test outside the lab. It is lab.Need, but that brings the lab's hosts back to
+// their first state, which takes seconds: these tests need the lab's kernel alone, and make
+// namespaces of their own.
 func needGRE(t *testing.T) {
 	t.Helper()
 	if os.Getenv("NMGRE_LAB") != "1" {
@@ -127,7 +128,8 @@ var options6 = []option{
 // parentIndex stands for the index of device v0.
 const parentIndex = -1
 
-// greCases returns every mode with every key, every option, and both kinds of local address. Each has a remote of its own.
+// greCases returns every mode with every key, every option, and both kinds of local address. Each
+// has a remote of its own.
 func greCases() []greCase {
 	var cases []greCase
 	for _, mode := range gre.Modes {
@@ -276,8 +278,9 @@ func TestLabLinks(t *testing.T) {
 	}
 }
 
-// checkGRE compares what was read with what was asked for and what the witness says. The encapsulation limit means nothing to
-// a tunnel that sends none, and the witness does not show it then.
+// checkGRE compares what was read with what was asked for and what the witness says. The
+// encapsulation limit means nothing to a tunnel that sends none, and the witness does not show it
+// then.
 func checkGRE(t *testing.T, words string, got, want, witness kernel.GRELink) {
 	t.Helper()
 	for _, g := range []*kernel.GRELink{&got, &want, &witness} {
@@ -286,7 +289,8 @@ func checkGRE(t *testing.T, words string, got, want, witness kernel.GRELink) {
 		}
 	}
 	if witness.Flags&gre.FlagUseOrigTClass != 0 || witness.Flags&gre.FlagUseOrigFlowLabel != 0 {
-		witness.TOS, witness.FlowLabel = got.TOS, got.FlowLabel // the witness shows the word "inherit" instead
+		// the witness shows the word "inherit" instead
+		witness.TOS, witness.FlowLabel = got.TOS, got.FlowLabel
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%s\ngot  %s\nwant %s", words, greText(got), greText(want))
@@ -301,7 +305,8 @@ func greText(g kernel.GRELink) string {
 	return string(text)
 }
 
-// tunnel is a GRE tunnel between two namespaces that a third one joins. Inner addresses are 172.16.0.1 and .2, fd16::1 and ::2.
+// tunnel is a GRE tunnel between two namespaces that a third one joins. Inner addresses are
+// 172.16.0.1 and .2, fd16::1 and ::2.
 type tunnel struct{ near, middle, far *namespace }
 
 // newTunnel makes one of a mode, with the words that both ends have in common and those of each.
@@ -380,7 +385,8 @@ func (tn tunnel) counters(t *testing.T) kernel.Counters {
 	return kernel.Counters{}
 }
 
-// TestLabProbeRefused lets a router on the way refuse the tunnel's packets: from the second probe on, this host's kernel says so.
+// TestLabProbeRefused lets a router on the way refuse the tunnel's packets: from the second probe
+// on, this host's kernel says so.
 func TestLabProbeRefused(t *testing.T) {
 	needGRE(t)
 	for privilege, prepare := range privileges {
@@ -397,7 +403,8 @@ func TestLabProbeRefused(t *testing.T) {
 	}
 }
 
-// TestLabProbeBehind probes a network behind the far end that the far end refuses, through the tunnel.
+// TestLabProbeBehind probes a network behind the far end that the far end refuses, through the
+// tunnel.
 func TestLabProbeBehind(t *testing.T) {
 	needGRE(t)
 	tn := newTunnel(t, gre.ModeGRE, "key 42", "", "")
@@ -488,7 +495,8 @@ func TestLabPathMTU(t *testing.T) {
 	}
 }
 
-// TestLabRoutes puts routes into a tunnel, compares them with the witness, and loses them with the tunnel.
+// TestLabRoutes puts routes into a tunnel, compares them with the witness, and loses them with the
+// tunnel.
 func TestLabRoutes(t *testing.T) {
 	needGRE(t)
 	tn, ctx := newTunnel(t, gre.ModeGRE, "", "", ""), context.Background()
@@ -547,7 +555,8 @@ func TestLabEveryRoute(t *testing.T) {
 	t.Run("at once", func(t *testing.T) { testAllRoutes(t, labTunnels(t), true) })
 }
 
-// TestLabShowsTheSame compares the words of `ip route show` for what SyncRoutes and for what `ip route add` has set.
+// TestLabShowsTheSame compares the words of `ip route show` for what SyncRoutes and for what `ip
+// route add` has set.
 func TestLabShowsTheSame(t *testing.T) {
 	needGRE(t)
 	loadMPLS(t)

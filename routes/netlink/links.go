@@ -17,8 +17,8 @@ import (
 // skipStats (RTEXT_FILTER_SKIP_STATS) asks for links without their counters.
 const skipStats = 8
 
-// Links returns every network device of this network namespace with its addresses, in the kernel's order: two dumps, however many
-// there are.
+// Links returns every network device of this network namespace with its addresses, in the kernel's
+// order: two dumps, however many there are.
 func (k *Kernel) Links(ctx context.Context) ([]kernel.Link, error) {
 	links, err := k.dumpLinks(ctx, 0)
 	if err != nil {
@@ -67,10 +67,12 @@ func (k *Kernel) names(ctx context.Context) (map[int]string, error) {
 	return names, nil
 }
 
-// linkByName asks for one device, without addresses. It fails with an ENODEV if there is none of the name.
+// linkByName asks for one device, without addresses. It fails with an ENODEV if there is none of
+// the name.
 func (k *Kernel) linkByName(ctx context.Context, name string) (kernel.Link, error) {
 	if name == "" || len(name) >= unix.IFNAMSIZ || strings.Contains(name, "\x00") {
-		return kernel.Link{}, noDevice(name, unix.ENODEV) // the kernel would call it out of range, or read the name up to the zero
+		// the kernel would call it out of range, or read the name up to the zero
+		return kernel.Link{}, noDevice(name, unix.ENODEV)
 	}
 	link, err := k.oneLink(ctx, linkRequest(0, name, skipStats))
 	if errors.Is(err, unix.ENODEV) {
@@ -146,7 +148,8 @@ func parseLink(body []byte) (kernel.Link, error) {
 	return link, nil
 }
 
-// parseLinkInfo reads the kind of a link and the attributes that this kind has, which come in an order of their own.
+// parseLinkInfo reads the kind of a link and the attributes that this kind has, which come in an
+// order of their own.
 func parseLinkInfo(info []byte) (kind string, data []byte, err error) {
 	err = wire.EachAttribute(info, func(k uint16, v []byte) error {
 		switch k {
@@ -160,7 +163,8 @@ func parseLinkInfo(info []byte) (kind string, data []byte, err error) {
 	return kind, data, err
 }
 
-// parseCounters reads struct rtnl_link_stats64, numbers of eight bytes; the first 21 are as old as the structure.
+// parseCounters reads struct rtnl_link_stats64, numbers of eight bytes; the first 21 are as old as
+// the structure.
 func parseCounters(r *wire.Values, v []byte) kernel.Counters {
 	stats := r.Need(v, 21*8)
 	at := func(i int) uint64 { return wire.Native.Uint64(stats[8*i:]) }
@@ -176,8 +180,8 @@ type deviceAddress struct {
 	prefix netip.Prefix
 }
 
-// parseAddress reads the body of an RTM_NEWADDR message. Of an address with a peer, IFA_ADDRESS is the peer and IFA_LOCAL the
-// address; IPv6 addresses without one have no IFA_LOCAL.
+// parseAddress reads the body of an RTM_NEWADDR message. Of an address with a peer, IFA_ADDRESS is
+// the peer and IFA_LOCAL the address; IPv6 addresses without one have no IFA_LOCAL.
 func parseAddress(body []byte) (found deviceAddress, wanted bool, err error) {
 	if len(body) < unix.SizeofIfAddrmsg {
 		return found, false, fmt.Errorf("%w: an address of %d bytes", wire.ErrMalformed, len(body))

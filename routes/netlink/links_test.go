@@ -179,11 +179,13 @@ func TestLinks(t *testing.T) {
 	}
 	for i, w := range witness {
 		want := w.link()
-		// The kernel sends by itself (multicast reports), so the counters are compared with what they were before and after.
+		// The kernel sends by itself (multicast reports), so the counters are compared with what
+		// they were before and after.
 		if !between(before[i].Counters, want.Counters, got[i].Counters) {
 			t.Errorf("counters before %+v\nwitness %+v\nafter %+v", before[i].Counters, want.Counters, got[i].Counters)
 		}
-		want.Counters, want.GRE = got[i].Counters, got[i].GRE // kernels with GRE have gre0 and its like everywhere
+		// kernels with GRE have gre0 and its like everywhere
+		want.Counters, want.GRE = got[i].Counters, got[i].GRE
 		if !reflect.DeepEqual(got[i], want) {
 			t.Errorf("got  %+v\nwant %+v", got[i], want)
 		}
@@ -239,7 +241,8 @@ func TestContextEnded(t *testing.T) {
 	}
 }
 
-// TestRecordedGRE reads what a kernel has said of tunnels; the words that made them stand beside the records.
+// TestRecordedGRE reads what a kernel has said of tunnels; the words that made them stand beside
+// the records.
 func TestRecordedGRE(t *testing.T) {
 	any4, any6 := netip.IPv4Unspecified(), netip.IPv6Unspecified()
 	expected := map[string]kernel.GRELink{

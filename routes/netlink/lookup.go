@@ -12,12 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lookup asks the kernel where it would send a packet, with all its tables, rules and cached path MTUs. For an address of this host the
-// answer is the loopback device. Hop.Match is not valid when no route decided, as for a packet bound to a device that has none for it.
+// Lookup asks the kernel where it would send a packet, with all its tables, rules and cached path
+// MTUs. For an address of this host the answer is the loopback device. Hop.Match is not valid when
+// no route decided, as for a packet bound to a device that has none for it.
 //
-// It fails with ErrUnreachable, and the kernel's word for it, when the packet would go nowhere: no route, or one of type
-// unreachable, prohibit, blackhole or throw. It fails with ErrInvalid when q.Dev does not exist or q.From is not on this host. The
-// zone of an IPv6 link-local q.To names the device when q.Dev does not.
+// It fails with ErrUnreachable, and the kernel's word for it, when the packet would go nowhere: no
+// route, or one of type unreachable, prohibit, blackhole or throw. It fails with ErrInvalid when
+// q.Dev does not exist or q.From is not on this host. The zone of an IPv6 link-local q.To names the
+// device when q.Dev does not.
 func (k *Kernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 	what := "look up the route to " + fault.Printable(q.To.String())
 	w, err := k.lookup(ctx, q, 0)
@@ -41,8 +43,9 @@ func (k *Kernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error)
 	return hop, nil
 }
 
-// match returns the destination of the route that decides about a packet. The answer with the route has no cached path MTU, so this
-// is a question of its own. It is not valid when no route decides, as for a packet that is bound to a device without one.
+// match returns the destination of the route that decides about a packet. The answer with the route
+// has no cached path MTU, so this is a question of its own. It is not valid when no route decides,
+// as for a packet that is bound to a device without one.
 func (k *Kernel) match(ctx context.Context, q kernel.Query) netip.Prefix {
 	w, err := k.lookup(ctx, q, unix.RTM_F_FIB_MATCH)
 	if err != nil {
@@ -126,7 +129,8 @@ func (k *Kernel) explainLookup(ctx context.Context, what string, q kernel.Query,
 		return wire.Wrap(what, answer)
 	}
 	if q.From.IsValid() && !k.isLocal(ctx, q.From) {
-		// To a source that is not its own, IPv4 answers as if there were no route, or with an EINVAL.
+		// To a source that is not its own, IPv4 answers as if there were no route, or with an
+		// EINVAL.
 		from := fault.Printable(q.From.String())
 		return &fault.Error{Kind: fault.ErrInvalid, What: what, Hint: "`ip address` lists the addresses of this host",
 			Err: fmt.Errorf("the source address %s is not on this host", from)}

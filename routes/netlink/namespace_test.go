@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// namespace is a network namespace of a test's own, with a thread that lives in it and a Kernel that looks at it.
+// namespace is a network namespace of a test's own, with a thread that lives in it and a Kernel
+// that looks at it.
 type namespace struct {
 	t      testing.TB
 	work   chan func()
@@ -23,7 +24,8 @@ type namespace struct {
 	kernel *Kernel
 }
 
-// newNamespace makes a namespace with nothing but its loopback device, which is up. The test is skipped without root.
+// newNamespace makes a namespace with nothing but its loopback device, which is up. The test is
+// skipped without root.
 func newNamespace(t testing.TB) *namespace {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -32,7 +34,8 @@ func newNamespace(t testing.TB) *namespace {
 	ns := &namespace{t: t, work: make(chan func())}
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine, and the namespace with the thread
+		// for good: the thread ends with the goroutine, and the namespace with the thread
+		runtime.LockOSThread()
 		started <- unix.Unshare(unix.CLONE_NEWNET)
 		for f := range ns.work {
 			f()
@@ -78,8 +81,8 @@ func (ns *namespace) runFor(limit time.Duration, name string, args ...string) (s
 	return string(out), err
 }
 
-// ip runs `ip` with the words of each line, which must succeed, and returns what it printed. Several lines are one batch, in which
-// options such as -6 have no place.
+// ip runs `ip` with the words of each line, which must succeed, and returns what it printed.
+// Several lines are one batch, in which options such as -6 have no place.
 func (ns *namespace) ip(lines ...string) string {
 	ns.t.Helper()
 	words := strings.Fields(lines[0])
@@ -123,7 +126,8 @@ func cable(a *namespace, deviceA string, b *namespace, deviceB string, n int) {
 	b.carries(deviceB)
 }
 
-// carries waits until a device sends: the kernel drops everything until it has noted the carrier, which it does once a second.
+// carries waits until a device sends: the kernel drops everything until it has noted the carrier,
+// which it does once a second.
 func (ns *namespace) carries(device string) {
 	ns.t.Helper()
 	for range 100 {

@@ -37,7 +37,8 @@ func router(t *testing.T) (near *namespace) {
 	cable(near, "v0", far, "v1", 0)
 	far.sysctl("net/ipv4/ip_forward", "1")
 	far.sysctl("net/ipv6/conf/all/forwarding", "1")
-	// Errors without a limit. A ratelimit of 0 is not that: it empties the account from which the kernel pays for unreachable routes.
+	// Errors without a limit. A ratelimit of 0 is not that: it empties the account from which the
+	// kernel pays for unreachable routes.
 	far.sysctl("net/ipv4/icmp_ratemask", "0")
 	far.ip("route add unreachable 10.61.0.0/16", "route add prohibit 10.62.0.0/16", "route add blackhole 10.63.0.0/16",
 		"route add unreachable fd61::/16", "route add prohibit fd62::/16", "route add blackhole fd63::/16")
@@ -48,8 +49,8 @@ func router(t *testing.T) (near *namespace) {
 	return near
 }
 
-// answers waits for one answer. A kernel whose addresses are new may miss the first question for its neighbour's, and asks
-// again after a second.
+// answers waits for one answer. A kernel whose addresses are new may miss the first question for
+// its neighbour's, and asks again after a second.
 func (ns *namespace) answers(t *testing.T, p kernel.Probe) {
 	t.Helper()
 	p.Count, p.Interval, p.Enough = 10, 500*time.Millisecond, 1

@@ -174,7 +174,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestKernelsDiffer asks for what some kernels have and others do not: a refusal says what to do, in the kernel's own words.
+// TestKernelsDiffer asks for what some kernels have and others do not: a refusal says what to do,
+// in the kernel's own words.
 func TestKernelsDiffer(t *testing.T) {
 	ns := twoWires(t)
 	for name, c := range map[string]struct {
@@ -269,7 +270,8 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// TestWhileChanging lists links and addresses while they come and go: the kernel then breaks dumps off, which nobody shall notice.
+// TestWhileChanging lists links and addresses while they come and go: the kernel then breaks dumps
+// off, which nobody shall notice.
 func TestWhileChanging(t *testing.T) {
 	ns, ctx := newNamespace(t), context.Background()
 	ns.manyDevices(60) // so that a dump has several parts

@@ -20,8 +20,8 @@ func slotOf(r *routes.Route) wire.Slot {
 	return w.Slot()
 }
 
-// slotIndex finds wanted routes by their slots. It is a hash table with open addressing that has their numbers only: a map with the
-// slots as keys would take ten times the memory.
+// slotIndex finds wanted routes by their slots. It is a hash table with open addressing that has
+// their numbers only: a map with the slots as keys would take ten times the memory.
 type slotIndex struct {
 	want  []kernel.OwnRoute
 	seed  maphash.Seed
@@ -30,8 +30,9 @@ type slotIndex struct {
 
 // slotCell is a place of the table.
 type slotCell struct {
-	number int32  // in want, plus one; 0 for none
-	mark   uint32 // of the slot's hash, so that the route is only looked at when it is most likely the right one
+	number int32 // in want, plus one; 0 for none
+	// of the slot's hash, so that the route is only looked at when it is most likely the right one
+	mark uint32
 }
 
 func newSlotIndex(want []kernel.OwnRoute) *slotIndex {

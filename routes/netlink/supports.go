@@ -15,15 +15,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limits on the lists of modules, which are files of some hundred kilobytes with a line for each module.
+// Limits on the lists of modules, which are files of some hundred kilobytes with a line for each
+// module.
 const (
 	maxModuleLine = 1 << 20
 	maxModuleList = 64 << 20
 )
 
-// Supports returns nil when the kernel has the mode or can load it, and else an ErrUnsupported that says what was looked for. It
-// loads and changes nothing: it looks for the module among the loaded ones, for a device of its kinds (gre0 is one), and in the
-// lists of what the running kernel has built in or can load.
+// Supports returns nil when the kernel has the mode or can load it, and else an ErrUnsupported that
+// says what was looked for. It loads and changes nothing: it looks for the module among the loaded
+// ones, for a device of its kinds (gre0 is one), and in the lists of what the running kernel has
+// built in or can load.
 func (k *Kernel) Supports(m gre.Mode) error {
 	module := moduleOf(m)
 	if k.files.loaded(module) || k.hasKind(m) {
@@ -41,7 +43,8 @@ func moduleOf(m gre.Mode) string {
 
 // hasKind says whether there is a device that only this mode's module can have made.
 func (k *Kernel) hasKind(m gre.Mode) bool {
-	links, _ := k.dumpLinks(context.Background(), skipStats) // without a list the files have to say it
+	// without a list the files have to say it
+	links, _ := k.dumpLinks(context.Background(), skipStats)
 	for _, link := range links {
 		if link.GRE != nil && moduleOf(link.GRE.Mode) == moduleOf(m) {
 			return true
@@ -100,8 +103,8 @@ func (h hostFiles) kernelRelease() string {
 	return unix.ByteSliceToString(name.Release[:])
 }
 
-// moduleDirectory returns the directory of a kernel's modules, empty if there is none. The second is where a merged /usr has it
-// without the link, the third is NixOS's.
+// moduleDirectory returns the directory of a kernel's modules, empty if there is none. The second
+// is where a merged /usr has it without the link, the third is NixOS's.
 func (h hostFiles) moduleDirectory(release string) string {
 	for _, parent := range []string{"lib/modules", "usr/lib/modules", "run/booted-system/kernel-modules/lib/modules"} {
 		directory := filepath.Join(h.root, parent, filepath.Base(release))
@@ -117,8 +120,8 @@ func (h hostFiles) loadingForbidden() bool {
 	return err == nil && strings.TrimSpace(string(text)) == "1"
 }
 
-// listed says whether a list of modules (depmod's modules.dep, or modules.builtin) has the module: a line begins with its file, which
-// may be compressed. A list that cannot be read has nothing.
+// listed says whether a list of modules (depmod's modules.dep, or modules.builtin) has the module:
+// a line begins with its file, which may be compressed. A list that cannot be read has nothing.
 func listed(list, module string) bool {
 	file, err := os.Open(list)
 	if err != nil {
@@ -136,8 +139,8 @@ func listed(list, module string) bool {
 	return false
 }
 
-// moduleName returns the name of the module in a file such as kernel/net/ipv4/ip_gre.ko.xz, empty if the file is none. To the
-// kernel, - and _ are the same in it.
+// moduleName returns the name of the module in a file such as kernel/net/ipv4/ip_gre.ko.xz, empty
+// if the file is none. To the kernel, - and _ are the same in it.
 func moduleName(file string) string {
 	name, compression, found := strings.Cut(path.Base(strings.TrimSpace(file)), ".ko")
 	switch compression {

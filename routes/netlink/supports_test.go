@@ -88,7 +88,8 @@ func TestSupports(t *testing.T) {
 	}
 }
 
-// TestSupportsHere asks about the kernel that the test runs on: whatever it says, it says it for all modes and with a reason.
+// TestSupportsHere asks about the kernel that the test runs on: whatever it says, it says it for
+// all modes and with a reason.
 func TestSupportsHere(t *testing.T) {
 	k, err := New()
 	if err != nil {

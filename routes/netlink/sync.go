@@ -13,13 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SyncRoutes sees to it that the routes of protocol [nmgre.RouteProtocol] are those of want, and no others; [nmgre.Kernel] says how.
+// SyncRoutes sees to it that the routes of protocol [nmgre.RouteProtocol] are those of want, and no
+// others; [nmgre.Kernel] says how.
 //
-// Routes are told apart as the kernel does it: IPv4's by destination, TOS, metric and table, IPv6's by destination, source, metric and
-// table. What is wanted comes before what is not is removed, and a route that changes is replaced without a gap for its packets, but for
-// IPv6 routes with several paths, or when only one of old and new has a gateway. Routes of others are never replaced: the kernel is asked
-// to add only where there is none. A route that the kernel refuses is tried once more at the end, when the others are set and the old
-// ones gone; one that stood in its place is gone all the same.
+// Routes are told apart as the kernel does it: IPv4's by destination, TOS, metric and table, IPv6's
+// by destination, source, metric and table. What is wanted comes before what is not is removed, and
+// a route that changes is replaced without a gap for its packets, but for IPv6 routes with several
+// paths, or when only one of old and new has a gateway. Routes of others are never replaced: the
+// kernel is asked to add only where there is none. A route that the kernel refuses is tried once
+// more at the end, when the others are set and the old ones gone; one that stood in its place is
+// gone all the same.
 //
 // Added and Replaced do not have the refused ones, unless it is a dry run.
 func (k *Kernel) SyncRoutes(ctx context.Context, want []kernel.OwnRoute, opts kernel.SyncOptions) (kernel.SyncResult, error) {
@@ -189,7 +192,8 @@ func (s *comparison) settle(i int, held *wire.Route) {
 		s.states[i] = stateHeld
 		return
 	}
-	if s.states[i] == stateHeld { // two of ours in one slot: an earlier run was broken off, or somebody else uses our number
+	// two of ours in one slot: an earlier run was broken off, or somebody else uses our number
+	if s.states[i] == stateHeld {
 		s.addRival(i, &w, &w)
 	}
 	s.states[i] = stateOther

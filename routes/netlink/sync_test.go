@@ -144,7 +144,8 @@ func TestSyncRefusesAll(t *testing.T) {
 // What is refused is tried again when everything else is as it shall be.
 func TestSyncTriesAgain(t *testing.T) {
 	ns := twoWires(t)
-	// The gateway is on the link by a route that comes later, and is in the way of nobody when an old one is gone.
+	// The gateway is on the link by a route that comes later, and is in the way of nobody when an
+	// old one is gone.
 	later := into("v0", routes.Route{Dst: want.CIDR("10.1.0.0/16"), Via: want.Addr("192.0.2.1")}, routes.Route{Dst: want.CIDR("192.0.2.0/24")})
 	for i, expected := range [][]kernel.OwnRoute{
 		later,
@@ -195,7 +196,8 @@ func TestSyncInterrupted(t *testing.T) {
 	}
 }
 
-// Where the kernel says that it has the very route, though it looked like another, it is not deleted.
+// Where the kernel says that it has the very route, though it looked like another, it is not
+// deleted.
 func TestSyncWhatLooksOther(t *testing.T) {
 	ns := twoWires(t)
 	for i, expected := range [][]kernel.OwnRoute{into("v0", routes.Route{Dst: want.CIDR("10.20.0.0/16")}), into("v0", routes.Route{Dst: want.CIDR("fd20::/32")})} {
@@ -216,7 +218,8 @@ func TestSyncWhatLooksOther(t *testing.T) {
 	}
 }
 
-// endsAfter is a context that ends when the kernel's tables have been read and a number of batches have been sent.
+// endsAfter is a context that ends when the kernel's tables have been read and a number of batches
+// have been sent.
 type endsAfter struct {
 	context.Context
 	calls int
@@ -260,7 +263,8 @@ func TestSyncLeavesOthers(t *testing.T) {
 		{into("v0", plain, at50, plain6, at50v6), "added [] replaced [] unchanged 4 removed 0 refused 0"},
 		{into("v0", mtu, at50, mtu6), "added [] replaced [0 2] unchanged 1 removed 1 refused 0"},
 		{into("v0", via, at50, plain6), "added [] replaced [0 2] unchanged 1 removed 0 refused 0"},
-		// To give the IPv6 route a gateway it has to be deleted first, and then the slot is another's.
+		// To give the IPv6 route a gateway it has to be deleted first, and then the slot is
+		// another's.
 		{into("v0", plain, via6), "added [] replaced [0] unchanged 0 removed 2 refused 1"},
 		{nil, "added [] replaced [] unchanged 0 removed 1 refused 0"},
 	} {
@@ -439,7 +443,8 @@ func TestSyncSiblings(t *testing.T) {
 	}
 }
 
-// When the kernel's table changes while it is read, the comparison begins again without what it had found.
+// When the kernel's table changes while it is read, the comparison begins again without what it had
+// found.
 func TestSyncReadsAgain(t *testing.T) {
 	devices := map[string]int{"v0": 7}
 	route := func(dst string) *wire.Route {

@@ -49,7 +49,8 @@ func (s *Store) open(dir, name string) (*os.File, error) {
 	return file, nil
 }
 
-// trustDirs looks at the folders below the root that lead to dir, but for the system's own first one.
+// trustDirs looks at the folders below the root that lead to dir, but for the system's own first
+// one.
 func (s *Store) trustDirs(dir string) error {
 	parts := strings.Split(dir, "/")
 	for n := 2; n <= len(parts); n++ {
@@ -68,13 +69,15 @@ func (s *Store) trustDirs(dir string) error {
 	return nil
 }
 
-// trust returns nil if only root can have written what info is about; of a symbolic link that says nothing.
+// trust returns nil if only root can have written what info is about; of a symbolic link that says
+// nothing.
 func (s *Store) trust(path string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !ok || stat.Uid != s.owner:
 		return untrusted(path, "is not root's")
-	case info.Mode().Perm()&0o022 != 0: // with an access control list, these bits are what it allows at most
+	// with an access control list, these bits are what it allows at most
+	case info.Mode().Perm()&0o022 != 0:
 		return untrusted(path, "can be written by others than root")
 	}
 	return nil
@@ -91,7 +94,8 @@ func notRegular(path, why string) error {
 	return &fault.Error{What: fmt.Sprintf("%s %s: it does not count", shown, why), Hint: "look at it, and if nobody needs it, remove it: sudo rm -r " + quote(shown)}
 }
 
-// write puts a new file in the place of the old one. If anything fails the old one stays, and nothing else.
+// write puts a new file in the place of the old one. If anything fails the old one stays, and
+// nothing else.
 func (s *Store) write(dir, name string, fill func(*os.File) error) error {
 	made, err := s.makeDir(dir)
 	if err == nil {
@@ -127,7 +131,8 @@ func (s *Store) replace(dir, name string, mode fs.FileMode, fill func(*os.File) 
 	return err
 }
 
-// remove removes a file, and the folders of nmgre's own that are empty then. One that is gone already is no error.
+// remove removes a file, and the folders of nmgre's own that are empty then. One that is gone
+// already is no error.
 func (s *Store) remove(dir, name string) error {
 	err := os.Remove(s.path(dir, name))
 	if err == nil {
@@ -143,7 +148,8 @@ func (s *Store) remove(dir, name string) error {
 	return nil
 }
 
-// sweep removes what a killed nmgre left half written. It fails where there is nothing to sweep, or nobody may.
+// sweep removes what a killed nmgre left half written. It fails where there is nothing to sweep, or
+// nobody may.
 func (s *Store) sweep(dir string) {
 	entries, _ := os.ReadDir(s.path(dir))
 	for _, entry := range entries {
@@ -162,8 +168,8 @@ func (s *Store) syncDir(dir string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// makeDir makes a folder and those above it, whatever the caller's umask, and sees that they can be trusted. It returns those that it
-// made, even when it fails.
+// makeDir makes a folder and those above it, whatever the caller's umask, and sees that they can be
+// trusted. It returns those that it made, even when it fails.
 func (s *Store) makeDir(dir string) (made []string, err error) {
 	parts := strings.Split(dir, "/")
 	for n := range parts {

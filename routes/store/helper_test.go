@@ -114,7 +114,8 @@ func withUmask(t testing.TB, mask int) {
 	t.Cleanup(func() { unix.Umask(old) })
 }
 
-// onThread runs f on a thread of its own, which ends with it: what f changes of the thread concerns nobody else.
+// onThread runs f on a thread of its own, which ends with it: what f changes of the thread concerns
+// nobody else.
 func onThread(f func()) {
 	done := make(chan struct{})
 	go func() {

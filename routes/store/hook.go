@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The hook: a script in the folder of NetworkManager's dispatcher, and a link to it for the events that the dispatcher waits for.
+// The hook: a script in the folder of NetworkManager's dispatcher, and a link to it for the events
+// that the dispatcher waits for.
 const (
 	networkManagerDir = "etc/NetworkManager"
 	dispatcherDir     = networkManagerDir + "/dispatcher.d"
@@ -22,8 +23,9 @@ const (
 	preUpTarget       = "../" + hookName
 )
 
-// InstallHook has NetworkManager's dispatcher call exe, which is this program: as root, so nobody but root may be able to change it.
-// It puts a script of its own in the place of an older one, and leaves everything else alone.
+// InstallHook has NetworkManager's dispatcher call exe, which is this program: as root, so nobody
+// but root may be able to change it. It puts a script of its own in the place of an older one, and
+// leaves everything else alone.
 func (s *Store) InstallHook(exe string) error {
 	if err := s.trustProgram(exe); err != nil {
 		return err
@@ -46,7 +48,8 @@ func (s *Store) InstallHook(exe string) error {
 	return denied("install the hook in "+s.path(dispatcherDir), err)
 }
 
-// writeHook makes the link first, which does nothing without the script, and takes it back if there is to be none.
+// writeHook makes the link first, which does nothing without the script, and takes it back if there
+// is to be none.
 func (s *Store) writeHook(want script, linked bool) error {
 	link := s.path(preUpDir, hookName)
 	if !linked {
@@ -102,7 +105,8 @@ func (s *Store) RemoveHook() error {
 	return nil
 }
 
-// installedScript returns what the script that is there says; nothing if there is none. It fails if there is something that is not ours.
+// installedScript returns what the script that is there says; nothing if there is none. It fails if
+// there is something that is not ours.
 func (s *Store) installedScript() (script, error) {
 	path := s.path(dispatcherDir, hookName)
 	text, err := s.readScript()
@@ -118,7 +122,8 @@ func (s *Store) installedScript() (script, error) {
 	return parseScript(text), nil
 }
 
-// isLinked says whether the link for the events that the dispatcher waits for is there. It fails if something else is in its place.
+// isLinked says whether the link for the events that the dispatcher waits for is there. It fails if
+// something else is in its place.
 func (s *Store) isLinked() (bool, error) {
 	link := s.path(preUpDir, hookName)
 	_, err := os.Lstat(link)
@@ -145,7 +150,8 @@ func (s *Store) readScript() (string, error) {
 	return string(text), err
 }
 
-// trustProgram refuses a program that others than root could change, or put another in the place of.
+// trustProgram refuses a program that others than root could change, or put another in the place
+// of.
 func (s *Store) trustProgram(exe string) error {
 	refused := func(why string, err error) error {
 		return &fault.Error{Kind: fault.ErrInvalid, What: "the dispatcher runs nmgre as root, and " + why, Err: err,

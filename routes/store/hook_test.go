@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// hookHost is a host with NetworkManager's dispatcher and an nmgre, below a folder of the test's own.
+// hookHost is a host with NetworkManager's dispatcher and an nmgre, below a folder of the test's
+// own.
 type hookHost struct {
 	*Store
 	t   testing.TB
@@ -25,7 +26,8 @@ func newHookHost(t testing.TB) hookHost {
 	h.exe = h.path("usr/sbin/nmgre")
 	write(t, h.exe, "#!/bin/sh\n", 0o755)
 	write(t, h.path("usr/libexec/nm-dispatcher"), "", 0o755)
-	for _, dir := range []string{"pre-up.d", "pre-down.d", "no-wait.d"} { // as Debian's package has them
+	// as Debian's package has them
+	for _, dir := range []string{"pre-up.d", "pre-down.d", "no-wait.d"} {
 		if err := os.MkdirAll(h.path(dispatcherDir, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +119,8 @@ func TestHookUpgrade(t *testing.T) {
 	}
 }
 
-// The folders that are missing are made, and go again; those that were there stay, and so do those that somebody else uses by then.
+// The folders that are missing are made, and go again; those that were there stay, and so do those
+// that somebody else uses by then.
 func TestHookFolders(t *testing.T) {
 	withUmask(t, 0o077)
 	h := newHookHost(t)
@@ -238,7 +241,8 @@ func TestHookDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	onThread(func() {
-		if err := mountDisk(h.path("etc"), "nr_inodes=5,mode=755"); err != nil { // itself, three folders and the link
+		// itself, three folders and the link
+		if err := mountDisk(h.path("etc"), "nr_inodes=5,mode=755"); err != nil {
 			t.Error(err)
 			return
 		}
@@ -439,7 +443,8 @@ func TestHookSystemd(t *testing.T) {
 // TestHookNotRoot asks as somebody else.
 func TestHookNotRoot(t *testing.T) {
 	h := newHookHost(t)
-	for path := h.root; path != "/"; path = filepath.Dir(path) { // the test's folder may be closed to others
+	// the test's folder may be closed to others
+	for path := h.root; path != "/"; path = filepath.Dir(path) {
 		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o001 == 0 {
 			if err := os.Chmod(path, info.Mode().Perm()|0o011); err != nil {
 				t.Fatal(err)

@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// taskVariable tells this program to be a helper on a host of the lab: what it does, with root's own files there.
+// taskVariable tells this program to be a helper on a host of the lab: what it does, with root's
+// own files there.
 const taskVariable = "NMGRE_STORE_TASK"
 
 func TestMain(m *testing.M) {
@@ -67,8 +68,9 @@ func newHookLab(t *testing.T) hookLab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, h.self, string(program), 0o755)                                // the hosts share /tmp
-	forget := func() { _ = os.Remove(filepath.Join(h.host.Root(), calls)) } // which a reset leaves alone
+	write(t, h.self, string(program), 0o755) // the hosts share /tmp
+	// which a reset leaves alone
+	forget := func() { _ = os.Remove(filepath.Join(h.host.Root(), calls)) }
 	forget()
 	t.Cleanup(forget)
 	return h
@@ -100,7 +102,8 @@ func (h hookLab) done(format string, args ...any) {
 	}
 }
 
-// called waits for the calls since it was asked last: those that are wanted, in their order, and no others.
+// called waits for the calls since it was asked last: those that are wanted, in their order, and no
+// others.
 func (h hookLab) called(when string, want ...string) {
 	h.t.Helper()
 	file := filepath.Join(h.host.Root(), calls)
@@ -212,8 +215,9 @@ func TestLabHook(t *testing.T) {
 	}
 }
 
-// TestLabHookDHCP has the hook called for the lease of another connection that matters. NetworkManager 1.42 tells of the lease that a
-// connection comes up with; of those that renew it, it does not.
+// TestLabHookDHCP has the hook called for the lease of another connection that matters.
+// NetworkManager 1.42 tells of the lease that a connection comes up with; of those that renew it,
+// it does not.
 func TestLabHookDHCP(t *testing.T) {
 	h := newHookLab(t)
 	write(t, filepath.Join(h.host.Root(), standIn), "#!/bin/sh\necho \"$# $1 $2 $3 $4\" >>"+calls+"\n", 0o755)

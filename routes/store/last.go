@@ -24,7 +24,8 @@ func (l *lastRead) get(uuid, stamp string) (keep.Kept, bool) {
 	return k, ok && k.Stamp == stamp && stamp != unknownStamp
 }
 
-// put remembers k. The lists of what it returns are cut so that whoever appends to one gets one of their own.
+// put remembers k. The lists of what it returns are cut so that whoever appends to one gets one of
+// their own.
 func (l *lastRead) put(k keep.Kept) keep.Kept {
 	if l == nil {
 		return k

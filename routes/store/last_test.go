@@ -14,7 +14,8 @@ import (
 // sameList says whether two lists are one in memory.
 func sameList(a, b []routes.Route) bool { return len(a) > 0 && len(b) > 0 && &a[0] == &b[0] }
 
-// A store that remembers parses a file again only when it has changed, whoever changed it, and never tells of one that cannot be trusted.
+// A store that remembers parses a file again only when it has changed, whoever changed it, and
+// never tells of one that cannot be trusted.
 func TestRemembering(t *testing.T) {
 	plain, ctx := newStore(t), context.Background()
 	s := plain.Remembering()
@@ -41,7 +42,8 @@ func TestRemembering(t *testing.T) {
 	if len(read().Routes) != 2 {
 		t.Error("a new file is not seen")
 	}
-	if err := appendTo(s.path(tunnelsDir, uuidA), "route 10.77.0.0/16\n"); err != nil { // by an editor, in its place
+	// by an editor, in its place
+	if err := appendTo(s.path(tunnelsDir, uuidA), "route 10.77.0.0/16\n"); err != nil {
 		t.Fatal(err)
 	}
 	if len(read().Routes) != 3 {

@@ -11,13 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockPoll is how long a process that waits for the lock sleeps: the kernel's own waiting heeds no context.
+// lockPoll is how long a process that waits for the lock sleeps: the kernel's own waiting heeds no
+// context.
 const lockPoll = 20 * time.Millisecond
 
 // errBusy says that another process has the lock, or has just given it back.
 var errBusy = errors.New("another nmgre is at work")
 
-// Lock waits until no other nmgre has the lock, a minute at most, and takes it. It is gone with the process that has it.
+// Lock waits until no other nmgre has the lock, a minute at most, and takes it. It is gone with the
+// process that has it.
 func (s *Store) Lock(ctx context.Context) (func(), error) {
 	const what = "lock out other nmgre processes"
 	for end := time.Now().Add(s.timeout); ; {
@@ -65,7 +67,8 @@ func (s *Store) tryLock() (*os.File, error) {
 	return file, nil
 }
 
-// isLockFile says whether file is the one that others will try to lock: whoever had the lock before removed it.
+// isLockFile says whether file is the one that others will try to lock: whoever had the lock before
+// removed it.
 func (s *Store) isLockFile(file *os.File) bool {
 	mine, err := file.Stat()
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// TestLock lets many ask for the lock at once, each with a store of its own as processes have it: one has it at a time.
+// TestLock lets many ask for the lock at once, each with a store of its own as processes have it:
+// one has it at a time.
 func TestLock(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
 	var inside, turns atomic.Int32

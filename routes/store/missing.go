@@ -23,14 +23,15 @@ const (
 	dispatcherAlias = "dbus-org.freedesktop.nm-dispatcher.service"
 )
 
-// unitDirs are the folders of systemd's units: what is in an earlier one hides what is in a later one (systemd.unit(5)).
+// unitDirs are the folders of systemd's units: what is in an earlier one hides what is in a later
+// one (systemd.unit(5)).
 var unitDirs = []string{
 	"etc/systemd/system.control", "run/systemd/system.control", "run/systemd/transient", "etc/systemd/system", "run/systemd/system",
 	"usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system",
 }
 
-// HookMissing returns nil if NetworkManager's dispatcher calls nmgre; else what is missing. It fails with [nmgre.ErrNotPermitted] if the
-// caller may not look.
+// HookMissing returns nil if NetworkManager's dispatcher calls nmgre; else what is missing. It
+// fails with [nmgre.ErrNotPermitted] if the caller may not look.
 func (s *Store) HookMissing(context.Context) error {
 	if err := s.scriptMissing(); err != nil {
 		return err
@@ -79,7 +80,8 @@ func (s *Store) dispatcherMissing() error {
 
 // dispatcherOff returns an error if systemd will surely not start the dispatcher.
 func (s *Store) dispatcherOff() error {
-	if _, err := os.Stat(s.path("run/systemd/system")); err != nil || !s.startedBySystemd() { // sd_booted(3)
+	// sd_booted(3)
+	if _, err := os.Stat(s.path("run/systemd/system")); err != nil || !s.startedBySystemd() {
 		return nil
 	}
 	alias, unit := s.unit(dispatcherAlias), s.unit(dispatcherUnit)

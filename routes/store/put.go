@@ -16,8 +16,8 @@ import (
 // unknownStamp is that of a file which cannot be told from another.
 const unknownStamp = "unknown"
 
-// stampOf tells a file from every other that had its name: each is written to a file of its own. An editor may write in the file's place;
-// then the times of writing differ.
+// stampOf tells a file from every other that had its name: each is written to a file of its own. An
+// editor may write in the file's place; then the times of writing differ.
 func stampOf(file *os.File) string {
 	info, err := file.Stat()
 	if err != nil {
@@ -33,7 +33,8 @@ func stampOf(file *os.File) string {
 // lineSize is about what a line of a route takes.
 const lineSize = 32
 
-// Put writes the file of k anew, unless it says the same already, or removes it if there is nothing to keep.
+// Put writes the file of k anew, unless it says the same already, or removes it if there is nothing
+// to keep.
 func (s *Store) Put(_ context.Context, k keep.Kept) (back func(context.Context) error, err error) {
 	what := "write what nmgre keeps for " + fault.Printable(k.Name)
 	if !keep.IsUUID(k.UUID) {
@@ -68,7 +69,8 @@ func (s *Store) Put(_ context.Context, k keep.Kept) (back func(context.Context) 
 	return back, nil
 }
 
-// raw returns the text of a tunnel's file, empty if there is none, and its stamp. A file that cannot be trusted is not read.
+// raw returns the text of a tunnel's file, empty if there is none, and its stamp. A file that
+// cannot be trusted is not read.
 func (s *Store) raw(uuid string) (text []byte, stamp string, err error) {
 	file, err := s.open(tunnelsDir, uuid)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -45,7 +45,8 @@ func TestPutBack(t *testing.T) {
 	}
 }
 
-// Of two who change the same file the second is told, and what says the same already is not written again.
+// Of two who change the same file the second is told, and what says the same already is not written
+// again.
 func TestPutStamp(t *testing.T) {
 	s := newStore(t)
 	ctx := t.Context()

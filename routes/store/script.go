@@ -19,12 +19,14 @@ type script struct {
 	made []string // the folders, below the root, that were made for it
 }
 
-// text is the hook's text. What is quick to see is seen here: the dispatcher calls it for every event of every connection of the host.
+// text is the hook's text. What is quick to see is seen here: the dispatcher calls it for every
+// event of every connection of the host.
 //
-// The interface's name, the UUID and the environment come from others: every word is quoted, and the UUID is looked at before it
-// becomes a part of a path. The events are those by which a tunnel comes and goes and gets its routes lost; and those by which the
-// way to the far end, or another tunnel of a multipath route, changes. There is none for a profile that is deleted while it is down:
-// what is kept for it does nothing until the next event or command removes it.
+// The interface's name, the UUID and the environment come from others: every word is quoted, and
+// the UUID is looked at before it becomes a part of a path. The events are those by which a tunnel
+// comes and goes and gets its routes lost; and those by which the way to the far end, or another
+// tunnel of a multipath route, changes. There is none for a profile that is deleted while it is
+// down: what is kept for it does nothing until the next event or command removes it.
 func (s *Store) text(h script) string {
 	made := ""
 	if len(h.made) > 0 {

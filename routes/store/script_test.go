@@ -13,10 +13,12 @@ import (
 	"time"
 )
 
-// shells are the ones that are /bin/sh somewhere, under the name by which the kernel would start them.
+// shells are the ones that are /bin/sh somewhere, under the name by which the kernel would start
+// them.
 var shells = []string{"dash", "bash"}
 
-// stage is a host whose nmgre notes how it was called, and where everything that should not run notes that it did.
+// stage is a host whose nmgre notes how it was called, and where everything that should not run
+// notes that it did.
 type stage struct {
 	hookHost
 	shell string // its path
@@ -41,7 +43,8 @@ func newStage(t testing.TB, shell string) stage {
 	return s
 }
 
-// run runs the script as the dispatcher does, but with that environment, and returns what nmgre was called with; nil if it was not.
+// run runs the script as the dispatcher does, but with that environment, and returns what nmgre was
+// called with; nil if it was not.
 func (s stage) run(env []string, args ...string) []string {
 	s.t.Helper()
 	_ = os.Remove(s.calls)
@@ -49,7 +52,8 @@ func (s stage) run(env []string, args ...string) []string {
 	cmd.Args = append([]string{"sh", s.path(dispatcherDir, hookName)}, args...)
 	cmd.Env, cmd.Dir = env, s.root
 	out, err := cmd.CombinedOutput()
-	if err != nil || len(out) > 0 && !bytes.Contains(out, []byte("ld.so")) { // which warns about what is preloaded and not there
+	// which warns about what is preloaded and not there
+	if err != nil || len(out) > 0 && !bytes.Contains(out, []byte("ld.so")) {
 		s.t.Errorf("%s %q %.200q: %v: %s", s.shell, args, env, err, out)
 	}
 	if text, err := os.ReadFile(s.alarm); err == nil {
@@ -69,7 +73,8 @@ func eachShell(t *testing.T, test func(t *testing.T, s stage)) {
 	}
 }
 
-// The script calls nmgre for these events of a connection that has a file, or of every connection if others matter too.
+// The script calls nmgre for these events of a connection that has a file, or of every connection
+// if others matter too.
 func TestScript(t *testing.T) {
 	eachShell(t, func(t *testing.T, s stage) {
 		ctx := context.Background()
@@ -92,7 +97,8 @@ func TestScript(t *testing.T) {
 		if err := s.Watch(ctx, true); err != nil {
 			t.Fatal(err)
 		}
-		for _, env := range [][]string{others, {"CONNECTION_UUID="}, {}} { // of a device without a connection, too
+		// of a device without a connection, too
+		for _, env := range [][]string{others, {"CONNECTION_UUID="}, {}} {
 			if got := s.run(env, "eth0", "down"); fmt.Sprintf("%q", got) != `["hook" "--" "eth0" "down"]` {
 				t.Errorf("%q: called %q", env, got)
 			}
@@ -123,8 +129,8 @@ func hostile(alarm string) []string {
 	}
 }
 
-// TestScriptHostile gives the script arguments and an environment that others chose. It runs nothing but nmgre hook, with two
-// arguments, and that only if a file for the UUID is there.
+// TestScriptHostile gives the script arguments and an environment that others chose. It runs
+// nothing but nmgre hook, with two arguments, and that only if a file for the UUID is there.
 func TestScriptHostile(t *testing.T) {
 	eachShell(t, func(t *testing.T, s stage) {
 		s.put(t, kept(uuidA, 1))
@@ -167,7 +173,8 @@ func TestScriptHostile(t *testing.T) {
 	})
 }
 
-// The quickest of some runs for a connection that is not ours, with everything that it takes to start the shell.
+// The quickest of some runs for a connection that is not ours, with everything that it takes to
+// start the shell.
 func TestScriptQuick(t *testing.T) {
 	const most = 10 * time.Millisecond
 	eachShell(t, func(t *testing.T, s stage) {

@@ -1,9 +1,10 @@
-// Package store is root's own files: what nmgre keeps for each tunnel because NetworkManager cannot hold it, what devices were like
-// before nmgre changed them, and the hook by which NetworkManager's dispatcher calls nmgre. It implements [nmgre.Store].
+// Package store is root's own files: what nmgre keeps for each tunnel because NetworkManager cannot
+// hold it, what devices were like before nmgre changed them, and the hook by which NetworkManager's
+// dispatcher calls nmgre. It implements [nmgre.Store].
 //
-// A file counts only if nobody but root can have written it: it is regular, root's, and not writable by group or others, and so are
-// the folders that it is in. Everything is read with a bound, and written to a new file that takes the old one's place. Whoever
-// writes has the lock.
+// A file counts only if nobody but root can have written it: it is regular, root's, and not
+// writable by group or others, and so are the folders that it is in. Everything is read with a
+// bound, and written to a new file that takes the old one's place. Whoever writes has the lock.
 package store
 
 import (
@@ -41,14 +42,16 @@ type Store struct {
 
 var _ keep.Store = (*Store)(nil)
 
-// New returns the files below root, which is "/" but in tests. They must be the user's with the number owner, which is 0 but in tests.
+// New returns the files below root, which is "/" but in tests. They must be the user's with the
+// number owner, which is 0 but in tests.
 func New(root string, owner int) *Store {
 	return &Store{root: root, owner: uint32(owner), timeout: lockTimeout} //nolint:gosec // a user's number
 }
 
-// Remembering returns a store of the same files which parses a file again only when it is another than the last time: for programs that
-// run long, since a file can have a hundred thousand routes. What it returns must not be changed in its place; whether a file can be
-// trusted is looked at every time.
+// Remembering returns a store of the same files which parses a file again only when it is another
+// than the last time: for programs that run long, since a file can have a hundred thousand routes.
+// What it returns must not be changed in its place; whether a file can be trusted is looked at
+// every time.
 func (s *Store) Remembering() *Store {
 	other := *s
 	other.last = &lastRead{kept: make(map[string]keep.Kept)}
@@ -75,8 +78,8 @@ func (s *Store) UUIDs(context.Context) ([]string, error) {
 	return uuids, nil
 }
 
-// All returns what is kept for every tunnel but those excepted. Files that cannot be trusted or read are told in the error, which joins
-// them; the list is nil only if nothing can be told.
+// All returns what is kept for every tunnel but those excepted. Files that cannot be trusted or
+// read are told in the error, which joins them; the list is nil only if nothing can be told.
 func (s *Store) All(ctx context.Context, except ...string) ([]keep.Kept, error) {
 	uuids, err := s.UUIDs(ctx)
 	if err != nil {
@@ -140,7 +143,8 @@ func (s *Store) parse(file *os.File, uuid string) (keep.Kept, error) {
 	return k, err
 }
 
-// broken is the error about a file that cannot be read. It is no [nmgre.ErrInvalid], as the parser's own is: nobody asked for it.
+// broken is the error about a file that cannot be read. It is no [nmgre.ErrInvalid], as the
+// parser's own is: nobody asked for it.
 func broken(path string, err error) error {
 	hint := "mend the file, or delete the tunnel and make it anew"
 	if hints := fault.Hints(err); len(hints) > 0 {
@@ -157,7 +161,8 @@ func (s *Store) Delete(_ context.Context, uuid string) error {
 	return denied("remove what nmgre keeps for "+uuid, s.remove(tunnelsDir, uuid))
 }
 
-// Watch makes or removes the mark that other connections' events matter. It lasts as long as the files do that want it.
+// Watch makes or removes the mark that other connections' events matter. It lasts as long as the
+// files do that want it.
 func (s *Store) Watch(_ context.Context, others bool) error {
 	_, err := os.Lstat(s.path(keptDir, watchFile))
 	switch {

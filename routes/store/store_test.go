@@ -175,8 +175,8 @@ func TestUntrusted(t *testing.T) {
 	}
 }
 
-// giveToOther lets the user with the number 1 write a file, by an access control list in the kernel's own form: version 2, then tag,
-// permissions and user of each entry.
+// giveToOther lets the user with the number 1 write a file, by an access control list in the
+// kernel's own form: version 2, then tag, permissions and user of each entry.
 func giveToOther(s *Store) error {
 	acl := []byte{2, 0, 0, 0,
 		1, 0, 6, 0, 0xff, 0xff, 0xff, 0xff, // the owner
@@ -266,8 +266,9 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
-// TestPutKilled kills a process that writes one file over and over. Whatever moment that is, the file is whole, and what the process
-// left half written is nobody's, and goes with the next writing.
+// TestPutKilled kills a process that writes one file over and over. Whatever moment that is, the
+// file is whole, and what the process left half written is nobody's, and goes with the next
+// writing.
 func TestPutKilled(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
 	s.put(t, kept(uuidA, 1))
@@ -330,7 +331,8 @@ func TestPutKilledHelper(t *testing.T) {
 	}
 }
 
-// TestConcurrent has several write what others read all the while: every reader sees one writer's file, whole.
+// TestConcurrent has several write what others read all the while: every reader sees one writer's
+// file, whole.
 func TestConcurrent(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
 	s.put(t, kept(uuidA, 100))
@@ -422,7 +424,8 @@ func TestRemember(t *testing.T) {
 	}
 }
 
-// The mark is as good as the files: it outlasts a reboot, and does not keep the folder when there is nothing else.
+// The mark is as good as the files: it outlasts a reboot, and does not keep the folder when there
+// is nothing else.
 func TestWatch(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
 	mark := func() bool {
@@ -446,7 +449,8 @@ func TestWatch(t *testing.T) {
 // TestNotRoot reads and writes as somebody else.
 func TestNotRoot(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
-	for path := s.root; path != "/"; path = filepath.Dir(path) { // the test's folder may be closed to others
+	// the test's folder may be closed to others
+	for path := s.root; path != "/"; path = filepath.Dir(path) {
 		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o001 == 0 {
 			if err := os.Chmod(path, info.Mode().Perm()|0o011); err != nil {
 				t.Fatal(err)

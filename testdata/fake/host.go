@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// World is a host that exists in memory only: its NetworkManager's profiles and its kernel's devices, addresses and routes.
-// It prints as plain lines, so that two states can be compared.
+// World is a host that exists in memory only: its NetworkManager's profiles and its kernel's
+// devices, addresses and routes. It prints as plain lines, so that two states can be compared.
 type World struct {
 	NM          nm.Manager
 	NMErr       error
@@ -32,13 +32,15 @@ type World struct {
 	serial   uint64
 	index    int
 
-	// answer says what comes back when a probe is sent, and what the tunnel's counters do meanwhile.
+	// answer says what comes back when a probe is sent, and what the tunnel's counters do
+	// meanwhile.
 	Answer func(p kernel.Probe) (kernel.ProbeResult, kernel.Counters, error)
 }
 
 type FakeLink struct {
 	kernel.Link
-	Dying int // how many more times Links shows it: NetworkManager answers before the kernel is done
+	// how many more times Links shows it: NetworkManager answers before the kernel is done
+	Dying int
 }
 
 // Route is a route that somebody has set; the connected ones follow from the addresses.
@@ -50,7 +52,8 @@ type Route struct {
 // networkManagerMetric is what NetworkManager gives to routes of tunnels that name no metric.
 const networkManagerMetric = 675
 
-// NewWorld is the host Linux1 of the seed document: eth0 leads to the far end, eth1 to its own network.
+// NewWorld is the host Linux1 of the seed document: eth0 leads to the far end, eth1 to its own
+// network.
 func NewWorld() *World {
 	w := &World{NM: nm.Manager{Version: nm.MinVersion, Modify: nm.PermissionYes, Control: nm.PermissionYes}, keptWorld: newKeptWorld()}
 	w.Answer = func(p kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
@@ -116,7 +119,8 @@ func (w *World) Named(id string) *Profile {
 	panic("there is no profile " + id)
 }
 
-// String prints everything that a command may change, but for what is chosen at random or counted up.
+// String prints everything that a command may change, but for what is chosen at random or counted
+// up.
 func (w *World) String() string {
 	var b strings.Builder
 	for _, l := range w.links {
@@ -240,7 +244,8 @@ func (w *World) Settle() {
 	}
 }
 
-// Find does what the kernel does: the table local, then the longest destination, then the lowest metric.
+// Find does what the kernel does: the table local, then the longest destination, then the lowest
+// metric.
 func (w *World) Find(q kernel.Query) (kernel.Hop, error) {
 	if q.Dev != "" && w.Link(q.Dev) == nil {
 		return kernel.Hop{}, &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("there is no network device %q", q.Dev)}
@@ -302,7 +307,8 @@ func (w *World) holder(a netip.Addr) *FakeLink {
 	return nil
 }
 
-// source is the address that the kernel would send from: the route's own, else the device's in whose network the next hop is.
+// source is the address that the kernel would send from: the route's own, else the device's in
+// whose network the next hop is.
 func (w *World) source(r Route, to netip.Addr) netip.Addr {
 	if r.Src.IsValid() {
 		return r.Src

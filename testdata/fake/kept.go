@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// keptWorld is root's files and the forwarding half of the kernel, of a host that exists in memory only.
+// keptWorld is root's files and the forwarding half of the kernel, of a host that exists in memory
+// only.
 type keptWorld struct {
 	Files      map[string]keep.Kept
 	before     map[string]bool

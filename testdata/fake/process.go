@@ -15,7 +15,8 @@ import (
 	"slices"
 )
 
-// Process is one running nmgre on a world: its Profiles and its Kernel. Everything that it asks for is a call with a number.
+// Process is one running nmgre on a world: its Profiles and its Kernel. Everything that it asks for
+// is a call with a number.
 type Process struct {
 	*World
 	Calls  []string // the methods in the order of their calls

@@ -15,7 +15,8 @@ import (
 	"testing"
 )
 
-// ReadTunnel reads a fixture's fields into the defaults of a new tunnel. Where the domain has a parser for a field it is used.
+// ReadTunnel reads a fixture's fields into the defaults of a new tunnel. Where the domain has a
+// parser for a field it is used.
 func ReadTunnel(text string) (nm.Tunnel, error) {
 	t := nm.NewTunnel()
 	var errs []error

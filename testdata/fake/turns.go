@@ -1,6 +1,7 @@
 package fake
 
-// Schedule runs two processes one call at a time: i calls of the first, j of the second, then the rest of the first, then of the second.
+// Schedule runs two processes one call at a time: i calls of the first, j of the second, then the
+// rest of the first, then of the second.
 func Schedule(first, second *Process, i, j int, runFirst, runSecond func()) {
 	a, b := newTurns(first, runFirst), newTurns(second, runSecond)
 	a.give(i)
@@ -41,7 +42,8 @@ func (t *turns) wait() bool {
 	return t.waiting
 }
 
-// give lets the process make n calls, all that are left if n is negative. While it returns the process stands still.
+// give lets the process make n calls, all that are left if n is negative. While it returns the
+// process stands still.
 func (t *turns) give(n int) {
 	for ; n != 0 && t.wait(); n-- {
 		t.waiting = false

@@ -95,8 +95,9 @@ func resetAll(t testing.TB, hosts ...Host) {
 type Result struct {
 	Stdout string
 	Stderr string
-	Code   int // exit status; 128 and the number of the signal that ended it; -1 when it could not be started
-	Took   time.Duration
+	// exit status; 128 and the number of the signal that ended it; -1 when it could not be started
+	Code int
+	Took time.Duration
 }
 
 // String shows the whole result, for messages.

@@ -58,8 +58,8 @@ func LongText(lead string, n int, wrong ...int) string {
 	return b.String()
 }
 
-// A file of testdata/validate is one tunnel: a line for each of its fields, named as the flags of `nmgre create` are, a rule,
-// and what is wrong with it, or "valid".
+// A file of testdata/validate is one tunnel: a line for each of its fields, named as the flags of
+// `nmgre create` are, a rule, and what is wrong with it, or "valid".
 const Rule = "----------"
 
 // SplitQuoted takes a command line apart as a shell would, as far as single quotes go.

@@ -39,7 +39,8 @@ func Golden(t testing.TB, name, got string) {
 	Same(t, name, got, string(want))
 }
 
-// Diff shows the lines that were taken away and added between a and b: the longest common subsequence stays.
+// Diff shows the lines that were taken away and added between a and b: the longest common
+// subsequence stays.
 func Diff(a, b string) string {
 	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
 	length := make([][]int, len(x)+1)

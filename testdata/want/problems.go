@@ -69,7 +69,8 @@ func Fields(err error) []string {
 	return fields
 }
 
-// CheckProblems looks at what all problems have: a field, what was wrong, what would be right, and nothing that acts on a terminal.
+// CheckProblems looks at what all problems have: a field, what was wrong, what would be right, and
+// nothing that acts on a terminal.
 func CheckProblems(t *testing.T, err error) {
 	t.Helper()
 	for _, problem := range Flatten(err) {

@@ -1,9 +1,11 @@
-// Package bulk reads the settings of many NetworkManager profiles at once, over a connection of its own.
+// Package bulk reads the settings of many NetworkManager profiles at once, over a connection of its
+// own.
 //
-// NetworkManager has no call for that: each profile is a call and an answer. godbus reads an answer by reflection, and a call costs it a
-// goroutine, which for a thousand profiles takes as long as NetworkManager does. This package writes the calls as bytes, many at a
-// time, and reads the answers by hand. It knows one method (GetSettings), one transport (a Unix socket) and the types that
-// profiles have; of anything else it says so, and the caller asks that again by godbus.
+// NetworkManager has no call for that: each profile is a call and an answer. godbus reads an answer
+// by reflection, and a call costs it a goroutine, which for a thousand profiles takes as long as
+// NetworkManager does. This package writes the calls as bytes, many at a time, and reads the
+// answers by hand. It knows one method (GetSettings), one transport (a Unix socket) and the types
+// that profiles have; of anything else it says so, and the caller asks that again by godbus.
 package bulk
 
 import (
@@ -28,18 +30,20 @@ const maxMessage = 1 << 27
 // ErrUnknown says that something is of no kind that this package reads.
 var ErrUnknown = errors.New("not readable in bulk")
 
-// Settings are a profile: setting, property, value. The properties "addresses" and "routes" are left out: address-data and route-data
-// say the same.
+// Settings are a profile: setting, property, value. The properties "addresses" and "routes" are
+// left out: address-data and route-data say the same.
 type Settings = map[string]map[string]dbus.Variant
 
-// Answer is what came back for one path. Err is a [dbus.Error] that NetworkManager returned, or ErrUnknown.
+// Answer is what came back for one path. Err is a [dbus.Error] that NetworkManager returned, or
+// ErrUnknown.
 type Answer struct {
 	Settings Settings
 	Err      error
 }
 
-// Read asks the service's objects at paths for their settings, and calls each with the index of the path when its answer is there: in the
-// order of the answers, once for every path. The error is the connection's; then some answers have not come.
+// Read asks the service's objects at paths for their settings, and calls each with the index of the
+// path when its answer is there: in the order of the answers, once for every path. The error is the
+// connection's; then some answers have not come.
 func Read(ctx context.Context, address, service string, paths []dbus.ObjectPath, each func(int, Answer)) error {
 	conn, err := dial(ctx, address)
 	if err != nil {

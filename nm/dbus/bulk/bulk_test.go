@@ -102,7 +102,8 @@ func FuzzDecode(f *testing.F) {
 			delete(values, "addresses")
 			delete(values, "routes")
 		}
-		if g, w := fmt.Sprintf("%#v", got), fmt.Sprintf("%#v", want); g != w { // DeepEqual would say that NaN is not NaN
+		// DeepEqual would say that NaN is not NaN
+		if g, w := fmt.Sprintf("%#v", got), fmt.Sprintf("%#v", want); g != w {
 			t.Errorf("got  %s\nwant %s", g, w)
 		}
 	})

@@ -9,8 +9,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// decoder reads values in D-Bus' little-endian form (D-Bus specification, "Marshaling"), into the Go types that godbus has for them. After
-// an error, which is always ErrUnknown, it reads zeros.
+// decoder reads values in D-Bus' little-endian form (D-Bus specification, "Marshaling"), into the
+// Go types that godbus has for them. After an error, which is always ErrUnknown, it reads zeros.
 type decoder struct {
 	data  []byte
 	at    int
@@ -141,7 +141,8 @@ func (d *decoder) signature() string {
 	return string(b)
 }
 
-// array reads an array's length, and returns where it ends. Its elements start at a multiple of align.
+// array reads an array's length, and returns where it ends. Its elements start at a multiple of
+// align.
 func (d *decoder) array(align int) int {
 	n := int(d.number(4))
 	d.align(align)

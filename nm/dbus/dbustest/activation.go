@@ -15,7 +15,8 @@ const (
 	layer2Ready, ip4Ready, ip6Ready = 0x4, 0x8, 0x10
 )
 
-// activate starts an activation, in the order of signals that NetworkManager 1.42 has, and returns the connection's path.
+// activate starts an activation, in the order of signals that NetworkManager 1.42 has, and returns
+// the connection's path.
 func (m *manager) activate(profile dbus.ObjectPath) dbus.ObjectPath {
 	name, _ := m.profiles[profile].settings["connection"]["interface-name"].Value().(string)
 	a := &active{path: m.path("ActiveConnection"), profile: profile, device: m.path("Devices"), state: activating}
@@ -99,7 +100,8 @@ func (m *manager) remove(a *active, reason uint32) {
 	m.bus.emit("/org/freedesktop", busName+".ObjectManager", "InterfacesRemoved", a.path, []string{service + ".Connection.Active"})
 }
 
-// setActive changes a connection's state and tells of it. A reason of 0 leaves the state's own signal out.
+// setActive changes a connection's state and tells of it. A reason of 0 leaves the state's own
+// signal out.
 func (m *manager) setActive(a *active, state, flags, reason uint32) {
 	changedState := a.state != state
 	a.state, a.flags = state, flags

@@ -1,6 +1,7 @@
-// Package nmtest is a bus with a NetworkManager on it, inside a test: enough of both for package nm, and for the whole program with
-// DBUS_SYSTEM_BUS_ADDRESS set to [Bus.Address]. There is no kernel behind it. It records what it is asked, and fails in the ways
-// that a real one does, when told to.
+// Package nmtest is a bus with a NetworkManager on it, inside a test: enough of both for package
+// nm, and for the whole program with DBUS_SYSTEM_BUS_ADDRESS set to [Bus.Address]. There is no
+// kernel behind it. It records what it is asked, and fails in the ways that a real one does, when
+// told to.
 package dbustest
 
 import (
@@ -19,7 +20,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Bus is a message bus and its NetworkManager. Its methods can be called at any time from any goroutine.
+// Bus is a message bus and its NetworkManager. Its methods can be called at any time from any
+// goroutine.
 type Bus struct {
 	address string
 	id      string
@@ -51,7 +53,8 @@ type Fault struct {
 	Vanish      bool          // NetworkManager leaves the bus instead of an answer
 }
 
-// Start starts a bus with a NetworkManager 1.42.4 that allows everything and has no profiles. It ends with the test.
+// Start starts a bus with a NetworkManager 1.42.4 that allows everything and has no profiles. It
+// ends with the test.
 func Start(tb testing.TB) *Bus {
 	tb.Helper()
 	file := filepath.Join(tb.TempDir(), "bus")
@@ -136,7 +139,8 @@ func (b *Bus) vanish() {
 	}
 }
 
-// Return brings NetworkManager back as it does after a restart: nothing is active, and its objects have other paths.
+// Return brings NetworkManager back as it does after a restart: nothing is active, and its objects
+// have other paths.
 func (b *Bus) Return() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -147,7 +151,8 @@ func (b *Bus) Return() {
 	}
 }
 
-// firstID is what a bus calls itself at first. It says the same to who authenticates, whatever its name is later: clients ignore that.
+// firstID is what a bus calls itself at first. It says the same to who authenticates, whatever its
+// name is later: clients ignore that.
 const firstID = "6e6d6772652d746573742d6275732d31"
 
 const (
@@ -205,7 +210,8 @@ func (p *peer) serve() {
 	}
 }
 
-// authenticate speaks the handshake of the D-Bus specification as far as godbus and libdbus need it.
+// authenticate speaks the handshake of the D-Bus specification as far as godbus and libdbus need
+// it.
 func (p *peer) authenticate(in *bufio.Reader) bool {
 	for {
 		line, err := in.ReadString('\n')
@@ -374,6 +380,7 @@ func (p *peer) send(msg *dbus.Message) {
 	p.writes.Lock()
 	defer p.writes.Unlock()
 	p.serial++
-	binary.LittleEndian.PutUint32(out.Bytes()[8:], p.serial) // godbus sets serials only for connections of its own
+	// godbus sets serials only for connections of its own
+	binary.LittleEndian.PutUint32(out.Bytes()[8:], p.serial)
 	_, _ = p.conn.Write(out.Bytes())
 }

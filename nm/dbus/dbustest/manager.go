@@ -15,13 +15,14 @@ type Settings = map[string]map[string]dbus.Variant
 
 // Activation says how the profiles come up from now on. The zero value is a success without delay.
 type Activation struct {
-	Queued       time.Duration // before anything happens: the device is not ready
-	Delay        time.Duration // between "activating" and the end
-	Stuck        bool          // it never ends
-	ActiveReason uint32        // it fails, for this reason of the connection (NMActiveConnectionStateReason)
-	DeviceReason uint32        // and this one of the device (NMDeviceStateReason)
-	NeverReady   bool          // "activated" comes, but the addresses are never set
-	Lingering    bool          // the link stays when the connection goes down
+	Queued time.Duration // before anything happens: the device is not ready
+	Delay  time.Duration // between "activating" and the end
+	Stuck  bool          // it never ends
+	// it fails, for this reason of the connection (NMActiveConnectionStateReason)
+	ActiveReason uint32
+	DeviceReason uint32 // and this one of the device (NMDeviceStateReason)
+	NeverReady   bool   // "activated" comes, but the addresses are never set
+	Lingering    bool   // the link stays when the connection goes down
 }
 
 // Profile is one that the NetworkManager holds.
@@ -115,7 +116,8 @@ func (b *Bus) SetVersion(version string) { b.with(func(m *manager) { m.version =
 // SetStarting sets whether NetworkManager says that it is still starting.
 func (b *Bus) SetStarting(starting bool) { b.with(func(m *manager) { m.starting = starting }) }
 
-// SetPermission sets polkit's answer ("yes", "auth" or "no") to an action, such as "network-control".
+// SetPermission sets polkit's answer ("yes", "auth" or "no") to an action, such as
+// "network-control".
 func (b *Bus) SetPermission(action, answer string) {
 	b.with(func(m *manager) { m.permissions[service+"."+action] = answer })
 }
@@ -147,7 +149,8 @@ func (b *Bus) SetVolatile(path dbus.ObjectPath) {
 	b.with(func(m *manager) { m.profiles[path].volatile, m.profiles[path].onDisk = true, false })
 }
 
-// Bring activates or deactivates a profile as another client would; flags are added to those that it has when it is active.
+// Bring activates or deactivates a profile as another client would; flags are added to those that
+// it has when it is active.
 func (b *Bus) Bring(path dbus.ObjectPath, up bool, flags uint32) {
 	b.with(func(m *manager) {
 		if up {
@@ -299,7 +302,8 @@ func (m *manager) verify(s Settings) *dbus.Error {
 	return nil
 }
 
-// usable says whether NetworkManager would take an address: it drops those whose prefix is of another type than u.
+// usable says whether NetworkManager would take an address: it drops those whose prefix is of
+// another type than u.
 func usable(address map[string]dbus.Variant) bool {
 	_, ok := address["prefix"].Value().(uint32)
 	return ok

@@ -35,7 +35,8 @@ func (m *manager) askDevice(d *device, call Call) ([]any, *dbus.Error) {
 	return nil, fail(busName+".Error.UnknownMethod", "no method "+call.Member)
 }
 
-// reapply changes what a device runs with, in the order of checks that NetworkManager has. The kernel hears of it later.
+// reapply changes what a device runs with, in the order of checks that NetworkManager has. The
+// kernel hears of it later.
 func (m *manager) reapply(d *device, s Settings, version uint64, flags uint32) *dbus.Error {
 	if flags&^0x1 != 0 {
 		return fail(service+".Device.Failed", "Invalid flags specified")
@@ -75,8 +76,9 @@ func fixed(setting map[string]dbus.Variant) map[string]dbus.Variant {
 	return rest
 }
 
-// commit tells the kernel what a device runs with. When something has changed, and IPv6 is on, it loses all IPv6 by that at first; before 1.44
-// NetworkManager does not set again what it has set before. Before 1.46 it leaves routes with a weight behind.
+// commit tells the kernel what a device runs with. When something has changed, and IPv6 is on, it
+// loses all IPv6 by that at first; before 1.44 NetworkManager does not set again what it has set
+// before. Before 1.46 it leaves routes with a weight behind.
 func (m *manager) commit(d *device, changed bool) {
 	before, now := d.committed, d.applied
 	d.committed, d.kernel = now, held(clone(Settings(now)))
@@ -142,7 +144,8 @@ func (m *manager) rest() {
 	}
 }
 
-// atLeast says whether this is NetworkManager 1.minor or later. Profiles have a version from 1.44 on, and forwarding from 1.54 on.
+// atLeast says whether this is NetworkManager 1.minor or later. Profiles have a version from 1.44
+// on, and forwarding from 1.54 on.
 func (m *manager) atLeast(minor int) bool {
 	var major, have int
 	_, _ = fmt.Sscanf(m.version, "%d.%d", &major, &have)

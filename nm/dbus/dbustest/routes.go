@@ -8,7 +8,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// attributes are NetworkManager's ip_route_attribute_spec: the D-Bus type of each, and the family it is for, if it is one.
+// attributes are NetworkManager's ip_route_attribute_spec: the D-Bus type of each, and the family
+// it is for, if it is one.
 var attributes = map[string]struct{ kind, family string }{
 	"advmss": {"u", ""}, "cwnd": {"u", ""}, "from": {"s", "ipv6"}, "initcwnd": {"u", ""}, "initrwnd": {"u", ""}, "lock-advmss": {"b", ""},
 	"lock-cwnd": {"b", ""}, "lock-initcwnd": {"b", ""}, "lock-initrwnd": {"b", ""}, "lock-mtu": {"b", ""}, "lock-window": {"b", ""}, "mtu": {"u", ""},

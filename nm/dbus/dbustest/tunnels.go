@@ -35,7 +35,8 @@ var (
 	Hop4, Hop6 = want.Addr("172.16.0.2"), want.Addr("fd00::2")
 )
 
-// AttributeCases are routes with each of the attributes that a profile can hold, and how they stand there.
+// AttributeCases are routes with each of the attributes that a profile can hold, and how they stand
+// there.
 var AttributeCases = []struct {
 	Route routes.Route
 	Want  string
@@ -86,7 +87,8 @@ var AttributeCases = []struct {
 			"scope y 200, src s 10.10.1.1, table u 100, tos y 16, window u 1"},
 }
 
-// EveryRoute are the routes of attributeCases, IPv4 first, each but the default one with a destination of its own.
+// EveryRoute are the routes of attributeCases, IPv4 first, each but the default one with a
+// destination of its own.
 func EveryRoute() (all []routes.Route) {
 	for i, c := range AttributeCases {
 		r := c.Route.Clone()
@@ -104,7 +106,8 @@ func EveryRoute() (all []routes.Route) {
 
 const UUID = "6f6e6d67-7265-4000-8000-000000000001"
 
-// Print writes settings as one line a property, sorted, with the D-Bus type of each value, inner ones included.
+// Print writes settings as one line a property, sorted, with the D-Bus type of each value, inner
+// ones included.
 func Print(s map[string]map[string]dbus.Variant) string {
 	var b strings.Builder
 	for _, setting := range slices.Sorted(maps.Keys(s)) {

@@ -12,7 +12,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Bounds of what is read from a profile, which any local user may have written: far above what anybody needs.
+// Bounds of what is read from a profile, which any local user may have written: far above what
+// anybody needs.
 const (
 	maxAddresses = 10_000
 	maxRoutes    = 200_000
@@ -20,12 +21,14 @@ const (
 	maxParent    = 64
 )
 
-// Decode reads the tunnel that a profile holds. It fails for a profile that is no GRE tunnel, and for values that NetworkManager would not
-// have let pass; its errors name the property as nmcli does, as in "ip-tunnel.remote".
+// Decode reads the tunnel that a profile holds. It fails for a profile that is no GRE tunnel, and
+// for values that NetworkManager would not have let pass; its errors name the property as nmcli
+// does, as in "ip-tunnel.remote".
 //
-// Defaults that NetworkManager leaves out are filled in: no local address is the unspecified one, no autoconnect is yes. While a
-// profile is on trial, Autoconnect is what it will be when it is saved. The zero PeerAddress means that there is no note of it and
-// that it does not follow from the addresses. Routes with what nmgre does not know are left out; [Encode] keeps them.
+// Defaults that NetworkManager leaves out are filled in: no local address is the unspecified one,
+// no autoconnect is yes. While a profile is on trial, Autoconnect is what it will be when it is
+// saved. The zero PeerAddress means that there is no note of it and that it does not follow from
+// the addresses. Routes with what nmgre does not know are left out; [Encode] keeps them.
 func Decode(s Settings) (nm.Tunnel, error) {
 	d := &decoder{s: s}
 	var t nm.Tunnel
@@ -52,7 +55,8 @@ func ModeOf(s Settings) gre.Mode {
 	return tunnelModes[number]
 }
 
-// decoder reads properties and remembers the first error, so that reading them is a list and not a ladder.
+// decoder reads properties and remembers the first error, so that reading them is a list and not a
+// ladder.
 type decoder struct {
 	s   Settings
 	err error

@@ -8,11 +8,13 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Encode returns the settings of a profile that holds t: a new one if base is empty, else base with t in it. What nmgre does not know
-// in base is kept as it is, down to the attributes of single addresses and routes; so are its name and its UUID.
+// Encode returns the settings of a profile that holds t: a new one if base is empty, else base with
+// t in it. What nmgre does not know in base is kept as it is, down to the attributes of single
+// addresses and routes; so are its name and its UUID.
 //
-// Of the routes only those are written that the profile owns ([nmgre.RouteOwner]), or that base has already. The order of t's addresses and routes is kept within each
-// family. A route without an address of its family is written all the same: NetworkManager before 1.46 needs one.
+// Of the routes only those are written that the profile owns ([nmgre.RouteOwner]), or that base has
+// already. The order of t's addresses and routes is kept within each family. A route without an
+// address of its family is written all the same: NetworkManager before 1.46 needs one.
 func Encode(t nm.Tunnel, base Settings) Settings {
 	s := base.Clone()
 	s.StripLegacy()
@@ -66,7 +68,8 @@ func outer(a netip.Addr) string {
 	return a.String()
 }
 
-// keyText returns the key in the only form that NetworkManager takes, decimal, or "" for no key; "0" is a key.
+// keyText returns the key in the only form that NetworkManager takes, decimal, or "" for no key;
+// "0" is a key.
 func keyText(k *gre.Key) string {
 	if k == nil {
 		return ""
@@ -90,7 +93,8 @@ const (
 	forwardingYes     int32 = 1
 )
 
-// encodeForwarding writes ipv4.forwarding, which NetworkManager has from 1.54 on and refuses before. What somebody chose instead of yes stays.
+// encodeForwarding writes ipv4.forwarding, which NetworkManager has from 1.54 on and refuses
+// before. What somebody chose instead of yes stays.
 func encodeForwarding(s Settings, forward bool) {
 	switch {
 	case forward:
@@ -100,8 +104,8 @@ func encodeForwarding(s Settings, forward bool) {
 	}
 }
 
-// method returns what the family's method has to be. One that somebody chose, such as auto, stays where it still fits; manual must
-// have addresses, and link-local and disabled must have none.
+// method returns what the family's method has to be. One that somebody chose, such as auto, stays
+// where it still fits; manual must have addresses, and link-local and disabled must have none.
 func method(old string, addresses int) string {
 	switch {
 	case addresses > 0 && (old == "auto" || old == "shared"):
@@ -143,7 +147,8 @@ func addrText(a netip.Addr) string {
 	return a.String()
 }
 
-// encodePeer notes the far end's inner address where it cannot be derived from this end's, since NetworkManager has no property for it.
+// encodePeer notes the far end's inner address where it cannot be derived from this end's, since
+// NetworkManager has no property for it.
 func encodePeer(s Settings, t nm.Tunnel) {
 	if t.PeerAddress == nm.DerivePeer(byFamily(t.Addresses)) {
 		s.SetUser(KeyPeer, "")
@@ -173,7 +178,8 @@ func FamilyOf(a netip.Addr) string {
 	return SetIPv6
 }
 
-// SetEntries writes a list of dictionaries, or removes the property if the list is empty; one that is empty already stays as it is.
+// SetEntries writes a list of dictionaries, or removes the property if the list is empty; one that
+// is empty already stays as it is.
 func (s Settings) SetEntries(setting, property string, entries []Entry) {
 	switch {
 	case len(entries) > 0:

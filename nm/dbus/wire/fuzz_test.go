@@ -226,7 +226,8 @@ var places = [][2]string{
 	{SetIPv4, "route-table"}, {SetIPv4, "forwarding"}, {SetIPv4, "later"}, {SetIPv6, "address-data"}, {SetIPv6, "route-data"}, {setUser, "data"}, {"later", "later"},
 }
 
-// FuzzDecode says that nothing that a profile can hold makes Decode panic, and that what it can read is written back with all the rest.
+// FuzzDecode says that nothing that a profile can hold makes Decode panic, and that what it can
+// read is written back with all the rest.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{13, 7, 3, 1, 11, 2, 10})
 	f.Add([]byte{14, 7, 3, 3, 5, 1, 10, 0, 4})

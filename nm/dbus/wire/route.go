@@ -15,8 +15,9 @@ import (
 // Entry is a dictionary of a list such as route-data.
 type Entry = map[string]dbus.Variant
 
-// metricAttributes are the attributes of a route that are metrics of 32 bits, with what locks them. rto_min is always locked: NetworkManager
-// does so by itself from 1.54 on. What it sets before that the kernel ignores.
+// metricAttributes are the attributes of a route that are metrics of 32 bits, with what locks them.
+// rto_min is always locked: NetworkManager does so by itself from 1.54 on. What it sets before that
+// the kernel ignores.
 var metricAttributes = [...]struct {
 	name, lock string
 	metric     routes.Metric
@@ -29,8 +30,8 @@ var metricAttributes = [...]struct {
 	{"rto_min", "", routes.MetricRTOMin},
 }
 
-// routeAttributes are what NetworkManager's ip_route_attribute_spec has, which has not changed from 1.42 on, and what each route has; by
-// the family that may have it, "" for both.
+// routeAttributes are what NetworkManager's ip_route_attribute_spec has, which has not changed from
+// 1.42 on, and what each route has; by the family that may have it, "" for both.
 var routeAttributes = func() map[string]string {
 	known := map[string]string{"dest": "", "prefix": "", "next-hop": "", "metric": "", "type": "", "table": "", "src": "", "from": SetIPv6,
 		"tos": SetIPv4, "scope": SetIPv4, "weight": SetIPv4, "onlink": "", "mtu": "", "lock-mtu": "", "quickack": ""}
@@ -49,17 +50,19 @@ var profileTypes = [...]routes.Type{routes.TypeUnicast, routes.TypeLocal, routes
 // maxWeight is NetworkManager's and the kernel's bound of a nexthop's weight.
 const maxWeight = 256
 
-// Newest stands for a NetworkManager that can hold all that any can. Who calls this package has decided for the one that there is; what
-// that does not take, it says itself.
+// Newest stands for a NetworkManager that can hold all that any can. Who calls this package has
+// decided for the one that there is; what that does not take, it says itself.
 var Newest = nm.Version{Major: math.MaxInt32}
 
-// routeTable returns the table that the profile puts its routes into when they name none; 0 for NetworkManager's choice, the main one.
+// routeTable returns the table that the profile puts its routes into when they name none; 0 for
+// NetworkManager's choice, the main one.
 func (s Settings) routeTable(family string) uint32 {
 	table, _ := s[family]["route-table"].Value().(uint32)
 	return table
 }
 
-// tableOf returns the table of a route that names none, in a profile that has table for them; 0 for the type's own default.
+// tableOf returns the table of a route that names none, in a profile that has table for them; 0 for
+// the type's own default.
 func tableOf(t routes.Type, table uint32) uint32 {
 	if t == routes.TypeLocal {
 		return 0
@@ -91,8 +94,9 @@ type held struct {
 	entry Entry
 }
 
-// EncodeRoutes writes route-data, and returns those of the routes that a profile cannot hold, which are left out. A route that base has
-// already stays as it is written there; what nmgre cannot read is put behind the tunnel's own.
+// EncodeRoutes writes route-data, and returns those of the routes that a profile cannot hold, which
+// are left out. A route that base has already stays as it is written there; what nmgre cannot read
+// is put behind the tunnel's own.
 func EncodeRoutes(s Settings, family string, set []routes.Route) (unfit []routes.Route) {
 	table := s.routeTable(family)
 	old, entries := s.heldRoutes(family)
@@ -128,7 +132,8 @@ func (s Settings) heldRoutes(family string) (map[routeKey][]held, []Entry) {
 	return routes, foreign
 }
 
-// take takes the entry of a route that is the same in all out of the old ones; nil if there is none.
+// take takes the entry of a route that is the same in all out of the old ones; nil if there is
+// none.
 func take(old map[routeKey][]held, r routes.Route) Entry {
 	same := old[keyOf(r)]
 	for i, h := range same {
@@ -140,8 +145,9 @@ func take(old map[routeKey][]held, r routes.Route) Entry {
 	return nil
 }
 
-// encodeRoute returns the entry for r. table is where the profile puts routes that name no table. The types of the values are those of
-// NetworkManager's table (u, b, y, s): it refuses others, or drops them without a word.
+// encodeRoute returns the entry for r. table is where the profile puts routes that name no table.
+// The types of the values are those of NetworkManager's table (u, b, y, s): it refuses others, or
+// drops them without a word.
 func encodeRoute(r routes.Route, table uint32) Entry {
 	e := Entry{"dest": dbus.MakeVariant(r.Dst.Addr().String()), "prefix": dbus.MakeVariant(uint32(r.Dst.Bits()))}
 	if r.Type != routes.TypeUnicast {
@@ -150,7 +156,8 @@ func encodeRoute(r routes.Route, table uint32) Entry {
 	if r.Metric != nil { // 0 is a metric, no metric is another thing
 		e["metric"] = dbus.MakeVariant(*r.Metric)
 	}
-	if r.Table != tableOf(r.Type, table) { // a profile with a table of its own needs the main one named
+	// a profile with a table of its own needs the main one named
+	if r.Table != tableOf(r.Type, table) {
 		e["table"] = dbus.MakeVariant(r.TableOrMain())
 	}
 	if r.From.IsValid() {
@@ -166,7 +173,8 @@ func encodeRoute(r routes.Route, table uint32) Entry {
 	return e
 }
 
-// encodeHop writes where the route leads. A single nexthop with a weight is how NetworkManager makes one route of several profiles' (ECMP).
+// encodeHop writes where the route leads. A single nexthop with a weight is how NetworkManager
+// makes one route of several profiles' (ECMP).
 func encodeHop(r routes.Route, e Entry) {
 	hop := routes.Nexthop{Via: r.Via, OnLink: r.OnLink}
 	if len(r.Nexthops) == 1 {
@@ -216,8 +224,9 @@ func (d *decoder) routes(family string) []routes.Route {
 // errForeign is for a route that has what nmgre does not know.
 var errForeign = errors.New("is not known")
 
-// decodeRoute reads an entry of route-data. table is where the profile puts routes that name no table. It fails with errForeign for one with
-// an attribute or of a type that nmgre does not know, which a later NetworkManager may have, and otherwise for what none lets pass.
+// decodeRoute reads an entry of route-data. table is where the profile puts routes that name no
+// table. It fails with errForeign for one with an attribute or of a type that nmgre does not know,
+// which a later NetworkManager may have, and otherwise for what none lets pass.
 func decodeRoute(e Entry, family string, table uint32) (routes.Route, error) {
 	a := attributes{entry: e, family: family}
 	kind, err := a.kind()

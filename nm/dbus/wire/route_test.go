@@ -18,7 +18,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// TestRouteAttributes has each attribute both ways, with the type that NetworkManager's own table says.
+// TestRouteAttributes has each attribute both ways, with the type that NetworkManager's own table
+// says.
 func TestRouteAttributes(t *testing.T) {
 	used := make(map[string]bool)
 	for _, c := range dbustest.AttributeCases {
@@ -53,7 +54,8 @@ func complete(r routes.Route, want string) string {
 	return "[{" + strings.Join(fields, ", ") + "}]"
 }
 
-// TestForeignRoutes has routes that a later NetworkManager may hold: nmgre does not show them, and keeps them.
+// TestForeignRoutes has routes that a later NetworkManager may hold: nmgre does not show them, and
+// keeps them.
 func TestForeignRoutes(t *testing.T) {
 	v := dbus.MakeVariant
 	for _, foreign := range []Entry{
@@ -75,13 +77,15 @@ func TestForeignRoutes(t *testing.T) {
 	}
 }
 
-// TestRoutesStayAsWritten has routes that somebody wrote in other words than nmgre does: they stay, while another is added.
+// TestRoutesStayAsWritten has routes that somebody wrote in other words than nmgre does: they stay,
+// while another is added.
 func TestRoutesStayAsWritten(t *testing.T) {
 	v := dbus.MakeVariant
 	theirs := []Entry{
 		{"dest": v("10.8.1.2"), "prefix": v(uint32(16)), "type": v("unicast"), "lock-mtu": v(false), "onlink": v(false), "mtu": v(uint32(0))},
 		{"dest": v("10.8.1.2"), "prefix": v(uint32(16)), "metric": v(uint32(5)), "next-hop": v("0.0.0.0"), "weight": v(uint32(0)), "quickack": v(false)},
-		{"dest": v("10.8.1.2"), "prefix": v(uint32(16)), "metric": v(uint32(5)), "cwnd": v(uint32(0))}, // differs from the one above in nothing that tells routes apart
+		// differs from the one above in nothing that tells routes apart
+		{"dest": v("10.8.1.2"), "prefix": v(uint32(16)), "metric": v(uint32(5)), "cwnd": v(uint32(0))},
 		{"dest": v("10.7.0.0"), "prefix": v(uint32(16)), "scope": v(byte(255)), "table": v(uint32(254)), "tos": v(byte(0)), "lock-mtu": v(true), "lock-cwnd": v(true), "rto_min": v(uint32(0))},
 	}
 	s := Settings(dbustest.Rich())
@@ -106,7 +110,8 @@ func TestRoutesStayAsWritten(t *testing.T) {
 	}
 }
 
-// TestLocalRouteTable has a profile with a table of its own, which NetworkManager does not use for local routes.
+// TestLocalRouteTable has a profile with a table of its own, which NetworkManager does not use for
+// local routes.
 func TestLocalRouteTable(t *testing.T) {
 	v := dbus.MakeVariant
 	s := Settings(dbustest.Rich())

@@ -14,14 +14,17 @@ import (
 const (
 	// KeyPeer holds the far end's inner address where it cannot be derived.
 	KeyPeer = "nmgre.peer-address"
-	// KeyTrial marks a profile that is on trial: "<unique bus name>@<identity of the bus>" of the process that tries it. A bus never
-	// gives a unique name twice, and another bus has another identity.
+	// KeyTrial marks a profile that is on trial: "<unique bus name>@<identity of the bus>" of the
+	// process that tries it. A bus never gives a unique name twice, and another bus has another
+	// identity.
 	KeyTrial = "nmgre.trial"
-	// KeyAutoconnect holds what connection.autoconnect will be when the trial ends well, "yes" or "no".
+	// KeyAutoconnect holds what connection.autoconnect will be when the trial ends well, "yes" or
+	// "no".
 	KeyAutoconnect = "nmgre.autoconnect"
 )
 
-// TrialAutoconnect returns what autoconnect will be after the trial; ok only for a profile with a mark.
+// TrialAutoconnect returns what autoconnect will be after the trial; ok only for a profile with a
+// mark.
 func TrialAutoconnect(s Settings) (wanted, ok bool) {
 	wish := s.User(KeyAutoconnect)
 	return wish == "yes", s.User(KeyTrial) != "" && (wish == "yes" || wish == "no")
@@ -44,7 +47,8 @@ const (
 	typeTunnel = SetTunnel // connection.type of a profile that has that setting
 )
 
-// tunnelModes are ip-tunnel.mode's numbers (NMIPTunnelMode). 11 and 10 came later than 8, hence the order.
+// tunnelModes are ip-tunnel.mode's numbers (NMIPTunnelMode). 11 and 10 came later than 8, hence the
+// order.
 var tunnelModes = map[uint32]gre.Mode{
 	2:  gre.ModeGRE,
 	10: gre.ModeGRETAP,
@@ -69,7 +73,8 @@ func (s Settings) Set(setting, property string, value any) {
 	s[setting][property] = dbus.MakeVariant(value)
 }
 
-// Put is like set, but leaves the property out where it would be NetworkManager's default, as NetworkManager does.
+// Put is like set, but leaves the property out where it would be NetworkManager's default, as
+// NetworkManager does.
 func Put[T comparable](s Settings, setting, property string, value, defaultValue T) {
 	if value == defaultValue {
 		delete(s[setting], property)
@@ -96,8 +101,8 @@ func (s Settings) User(key string) string {
 	return data[key]
 }
 
-// SetUser puts an entry into the profile's user data, or takes it out if value is empty. Nothing is left of a setting without data:
-// NetworkManager would keep an empty one.
+// SetUser puts an entry into the profile's user data, or takes it out if value is empty. Nothing is
+// left of a setting without data: NetworkManager would keep an empty one.
 func (s Settings) SetUser(key, value string) {
 	old, _ := s[setUser]["data"].Value().(map[string]string)
 	data := maps.Clone(old)
@@ -118,8 +123,9 @@ func (s Settings) SetUser(key, value string) {
 	}
 }
 
-// StripLegacy removes the properties that address-data and route-data have replaced. NetworkManager returns both, and prefers the
-// old ones when it gets both, which hold neither a route's table nor its MTU; and godbus cannot send their type back.
+// StripLegacy removes the properties that address-data and route-data have replaced. NetworkManager
+// returns both, and prefers the old ones when it gets both, which hold neither a route's table nor
+// its MTU; and godbus cannot send their type back.
 func (s Settings) StripLegacy() {
 	for _, family := range [...]string{SetIPv4, SetIPv6} {
 		delete(s[family], "addresses")
@@ -127,8 +133,9 @@ func (s Settings) StripLegacy() {
 	}
 }
 
-// Wire returns s as it can be sent. It fails for a value that would not arrive as it is: godbus decodes a structure into a list of
-// values, which it would send as such, and it panics on types that D-Bus lacks.
+// Wire returns s as it can be sent. It fails for a value that would not arrive as it is: godbus
+// decodes a structure into a list of values, which it would send as such, and it panics on types
+// that D-Bus lacks.
 func (s Settings) Wire() (gnm.ConnectionSettings, error) {
 	out := make(gnm.ConnectionSettings, len(s))
 	for setting, properties := range s {

@@ -16,7 +16,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// TestEncodeGolden pins every property and its type: an int where NetworkManager wants a uint32 is dropped without a word.
+// TestEncodeGolden pins every property and its type: an int where NetworkManager wants a uint32 is
+// dropped without a word.
 func TestEncodeGolden(t *testing.T) {
 	for name, tunnel := range dbustest.Tunnels {
 		t.Run(name, func(t *testing.T) {

@@ -18,14 +18,17 @@ func Invalid(format string, args ...any) error {
 // ErrMalformed says that a message is not what the kernel's headers say it is.
 var ErrMalformed = errors.New("malformed netlink message")
 
-// Native is the byte order of this machine, which netlink uses for everything that is not a packet's own.
+// Native is the byte order of this machine, which netlink uses for everything that is not a
+// packet's own.
 var Native = binary.NativeEndian
 
-// attributeKind is the part of an attribute's type that is not flags (NLA_F_NESTED, NLA_F_NET_BYTEORDER).
+// attributeKind is the part of an attribute's type that is not flags (NLA_F_NESTED,
+// NLA_F_NET_BYTEORDER).
 const attributeKind = 0x3fff
 
-// attributes walks through attributes that stand one behind the other. The library's ParseRouteAttr is not used: it reads past the
-// end when the last attribute is not padded, and makes a list of what is looked at once.
+// attributes walks through attributes that stand one behind the other. The library's ParseRouteAttr
+// is not used: it reads past the end when the last attribute is not padded, and makes a list of
+// what is looked at once.
 type attributes struct {
 	rest  []byte
 	kind  uint16
@@ -33,7 +36,8 @@ type attributes struct {
 	err   error
 }
 
-// next goes to the next attribute. It is false at the end, and when what is left is no attribute: err then says why.
+// next goes to the next attribute. It is false at the end, and when what is left is no attribute:
+// err then says why.
 func (a *attributes) next() bool {
 	if len(a.rest) < unix.SizeofRtAttr || a.err != nil {
 		return false
@@ -78,7 +82,8 @@ func pad(b []byte, n int) []byte {
 	return b
 }
 
-// openAttribute begins an attribute whose value is appended next; closeAttribute, given the same start, ends it.
+// openAttribute begins an attribute whose value is appended next; closeAttribute, given the same
+// start, ends it.
 func openAttribute(b []byte, kind uint16) (with []byte, start int) {
 	start = len(b)
 	return Native.AppendUint16(append(b, 0, 0), kind), start
@@ -111,8 +116,9 @@ func appendAddr(b []byte, kind uint16, a netip.Addr) []byte {
 	return AppendAttribute(b, kind, bytes[:])
 }
 
-// Values reads the values of attributes and remembers the first that was too short, so that a parser checks once, at its end.
-// A value that is longer than expected is taken: newer kernels append to structures.
+// Values reads the values of attributes and remembers the first that was too short, so that a
+// parser checks once, at its end. A value that is longer than expected is taken: newer kernels
+// append to structures.
 type Values struct{ Err error }
 
 // Need returns the first n bytes of v, or zeros.

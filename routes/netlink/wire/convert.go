@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Set makes w a route but for its devices. It checks what cannot be encoded, and what the kernel would take without doing it; the
-// kernel checks the rest.
+// Set makes w a route but for its devices. It checks what cannot be encoded, and what the kernel
+// would take without doing it; the kernel checks the rest.
 func (w *Route) Set(r *routes.Route) error {
 	if !r.Dst.IsValid() {
 		return Invalid("the route has no destination")
@@ -55,7 +55,8 @@ func (w *Route) check(r *routes.Route) error {
 	return checkEncap(r.Encap)
 }
 
-// checkFamilies sees that the addresses are of the destination's family. Only a router may be of another: an IPv6 one for IPv4.
+// checkFamilies sees that the addresses are of the destination's family. Only a router may be of
+// another: an IPv6 one for IPv4.
 func (w *Route) checkFamilies(r *routes.Route) error {
 	if err := checkAddr(r.Via, w.Family == unix.AF_INET || !r.Via.Is4()); err != nil {
 		return err
@@ -79,8 +80,8 @@ func checkAddr(a netip.Addr, fits bool) error {
 	return Invalid("%s is not of the destination's address family", fault.Printable(a.String()))
 }
 
-// checkFamilyWords sees to the words of one family: kernels take them with the other and forget them, and the route would take more
-// packets than it should, or stay for ever.
+// checkFamilyWords sees to the words of one family: kernels take them with the other and forget
+// them, and the route would take more packets than it should, or stay for ever.
 func (w *Route) checkFamilyWords(r *routes.Route) error {
 	switch ipv4 := w.Family == unix.AF_INET; {
 	case ipv4 && w.From.IsValid():
@@ -128,7 +129,8 @@ func checkSize(r *routes.Route) error {
 	return nil
 }
 
-// Deviceless says whether the route leads into no device of its own: its type decides a packet's fate, or a nexthop object does.
+// Deviceless says whether the route leads into no device of its own: its type decides a packet's
+// fate, or a nexthop object does.
 func (w *Route) Deviceless() bool {
 	switch w.Kind {
 	case unix.RTN_BLACKHOLE, unix.RTN_UNREACHABLE, unix.RTN_PROHIBIT, unix.RTN_THROW:
@@ -137,7 +139,8 @@ func (w *Route) Deviceless() bool {
 	return w.NexthopID != 0
 }
 
-// Route returns the route in the domain's words, as seen from one of its devices. It is false when a device has no name any more.
+// Route returns the route in the domain's words, as seen from one of its devices. It is false when
+// a device has no name any more.
 func (w *Route) Route(device int, names map[int]string) (kernel.HeldRoute, bool) {
 	r := routes.Route{
 		Type: routes.Type(w.Kind - unix.RTN_UNICAST), Dst: w.Dst, From: w.From, TOS: w.Tos, Src: w.PrefSrc,
@@ -188,7 +191,8 @@ func (w *Route) addPaths(r *routes.Route, device int, names map[int]string) bool
 	return names[device] != ""
 }
 
-// defaultMetric6 (IP6_RT_PRIO_USER) is the metric that the kernel gives an IPv6 route without one. IPv4 has 0.
+// defaultMetric6 (IP6_RT_PRIO_USER) is the metric that the kernel gives an IPv6 route without one.
+// IPv4 has 0.
 const defaultMetric6 = 1024
 
 // defaultMetric is the metric of a route that was added without one.
@@ -199,8 +203,8 @@ func (w *Route) defaultMetric() uint32 {
 	return 0
 }
 
-// Normalise puts a route into the one form in which it is compared: what the kernel says of devices' state goes, and defaults and
-// what the kernel ignores are made the same.
+// Normalise puts a route into the one form in which it is compared: what the kernel says of
+// devices' state goes, and defaults and what the kernel ignores are made the same.
 func (w *Route) Normalise() {
 	w.Flags &= unix.RTNH_F_ONLINK
 	if w.Priority == 0 {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Attributes of the lightweight tunnels "ip" and "ip6" (linux/lwtunnel.h), which package unix lacks. Both have the same numbers, and
-// TTL and TOS are hop limit and traffic class with "ip6".
+// Attributes of the lightweight tunnels "ip" and "ip6" (linux/lwtunnel.h), which package unix
+// lacks. Both have the same numbers, and TTL and TOS are hop limit and traffic class with "ip6".
 const (
 	lwtID    = 1
 	lwtDst   = 2
@@ -29,7 +29,8 @@ const (
 	lwtSeq  = 0x0008
 )
 
-// A label of MPLS (RFC 3032): 20 bits of label, 3 of traffic class, the bottom of the stack, 8 of TTL.
+// A label of MPLS (RFC 3032): 20 bits of label, 3 of traffic class, the bottom of the stack, 8 of
+// TTL.
 const (
 	labelShift  = 12
 	labelBottom = 1 << 8
@@ -133,7 +134,8 @@ func (r *Values) parseEncap(kind uint16, v []byte, foreign *bool) *routes.Encap 
 	return e
 }
 
-// takeIPTunnel reads an attribute of ip or ip6. The kernel reports what nobody has given as zeros: these are absent here.
+// takeIPTunnel reads an attribute of ip or ip6. The kernel reports what nobody has given as zeros:
+// these are absent here.
 func (r *Values) takeIPTunnel(e *routes.Encap, kind uint16, v []byte) bool {
 	family := uint8(unix.AF_INET)
 	if e.Type == routes.EncapIP6 {

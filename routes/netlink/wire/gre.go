@@ -39,9 +39,10 @@ const (
 	trafficClassAt = 20
 )
 
-// knownFlags are the bits of IFLA_GRE_FLAGS that NetworkManager has names for. They are IP6_TNL_F_... of linux/ip6_tunnel.h, with
-// the same numbers as NMIPTunnelFlags. The kernel keeps others beside them: IP6_TNL_F_ALLOW_LOCAL_REMOTE (0x40) and, from
-// 0x10000 on, what it found out about the addresses.
+// knownFlags are the bits of IFLA_GRE_FLAGS that NetworkManager has names for. They are
+// IP6_TNL_F_... of linux/ip6_tunnel.h, with the same numbers as NMIPTunnelFlags. The kernel keeps
+// others beside them: IP6_TNL_F_ALLOW_LOCAL_REMOTE (0x40) and, from 0x10000 on, what it found out
+// about the addresses.
 const knownFlags = gre.FlagIgnEncapLimit | gre.FlagUseOrigTClass | gre.FlagUseOrigFlowLabel |
 	gre.FlagMIP6Dev | gre.FlagRcvDSCPCopy | gre.FlagUseOrigFwmark
 
@@ -55,12 +56,13 @@ type greData struct {
 	flowInfo          uint32
 }
 
-// ParseGRE reads the attributes (IFLA_INFO_DATA) of a GRE device. The mode is what the kernel calls the kind, not a guess by the
-// addresses: a tunnel from any address has none to guess by.
+// ParseGRE reads the attributes (IFLA_INFO_DATA) of a GRE device. The mode is what the kernel calls
+// the kind, not a guess by the addresses: a tunnel from any address has none to guess by.
 func ParseGRE(mode gre.Mode, data []byte) (*kernel.GRELink, error) {
 	g := greData{link: kernel.GRELink{Mode: mode, Local: netip.IPv4Unspecified(), Remote: netip.IPv4Unspecified()}, family: unix.AF_INET}
 	if mode.IPv6Outer() {
-		// The IPv6 modes have no attribute for path MTU discovery: routers never fragment IPv6, so it is always on.
+		// The IPv6 modes have no attribute for path MTU discovery: routers never fragment IPv6, so
+		// it is always on.
 		g.link.Local, g.link.Remote, g.link.PMTUD = netip.IPv6Unspecified(), netip.IPv6Unspecified(), true
 		g.family = unix.AF_INET6
 	}
@@ -113,7 +115,8 @@ func (g *greData) takeOwn(kind uint16, v []byte) {
 	}
 }
 
-// finish puts together what two attributes say. Whether there is a key is a bit of the flags: key 0 is a key.
+// finish puts together what two attributes say. Whether there is a key is a bit of the flags: key 0
+// is a key.
 func (g *greData) finish() (*kernel.GRELink, error) {
 	link := g.link
 	if g.inFlags&bitKey != 0 {

@@ -28,8 +28,8 @@ func (w *Route) OthersUnicast() bool {
 		w.Protocol != unix.RTPROT_KERNEL && w.Table != unix.RT_TABLE_LOCAL
 }
 
-// Slot is what the kernel tells routes apart by: of IPv4 destination, TOS, metric and table, of IPv6 destination, source, metric
-// and table.
+// Slot is what the kernel tells routes apart by: of IPv4 destination, TOS, metric and table, of
+// IPv6 destination, source, metric and table.
 type Slot struct {
 	dst, from       netip.Prefix
 	table, priority uint32
@@ -44,13 +44,15 @@ func (w *Route) Slot() Slot {
 	return s
 }
 
-// IsSibling says whether the route may be one path of an IPv6 route with several, of which some kernels tell one by one.
+// IsSibling says whether the route may be one path of an IPv6 route with several, of which some
+// kernels tell one by one.
 func (w *Route) IsSibling() bool {
 	return w.Family == unix.AF_INET6 && len(w.Hops) == 0 && w.Via.IsValid()
 }
 
-// Deletion returns what deletes the route and no other of ours. IPv4 gets no more than the slot: the kernel takes the first of ours in
-// it, which is the oldest. IPv6 gets the paths too, or the kernel would delete those that others have added to the route.
+// Deletion returns what deletes the route and no other of ours. IPv4 gets no more than the slot:
+// the kernel takes the first of ours in it, which is the oldest. IPv6 gets the paths too, or the
+// kernel would delete those that others have added to the route.
 func (w *Route) Deletion() *Route {
 	d := &Route{Family: w.Family, Tos: w.Tos, Protocol: w.Protocol, Dst: w.Dst, From: w.From, Table: w.Table, Priority: w.Priority}
 	if w.Family == unix.AF_INET {
@@ -64,9 +66,10 @@ func (w *Route) Deletion() *Route {
 	return d
 }
 
-// GivesWayTo says whether the kernel can put another route of ours into this one's place. IPv4 takes a second one into the slot, which
-// decides when the first is deleted. IPv6 replaces the first with the metric that can have several paths, if the new one can, and else the
-// first that cannot: only when both can or both cannot is that ours.
+// GivesWayTo says whether the kernel can put another route of ours into this one's place. IPv4
+// takes a second one into the slot, which decides when the first is deleted. IPv6 replaces the
+// first with the metric that can have several paths, if the new one can, and else the first that
+// cannot: only when both can or both cannot is that ours.
 func (w *Route) GivesWayTo(o *Route) bool {
 	return w.Family == unix.AF_INET || len(w.Hops) == 0 && w.canHavePaths() == o.canHavePaths()
 }
@@ -76,7 +79,8 @@ func (w *Route) canHavePaths() bool {
 	return !w.Deviceless() && (w.Via.IsValid() || len(w.Hops) > 0)
 }
 
-// smallTables is the number of tables whose number stands in a message's header; the others' is an attribute.
+// smallTables is the number of tables whose number stands in a message's header; the others' is an
+// attribute.
 const smallTables = 256
 
 // rtaNexthopID is RTA_NH_ID, which package unix lacks.
@@ -85,7 +89,8 @@ const rtaNexthopID = 30
 // ticks is USER_HZ: how many units of RTA_CACHEINFO's times make a second.
 const ticks = 100
 
-// wireRoute is the body of an rtnetlink message about a route, with devices by index. The zero value of a field is not sent.
+// wireRoute is the body of an rtnetlink message about a route, with devices by index. The zero
+// value of a field is not sent.
 type Route struct {
 	Family, Tos           uint8
 	Protocol, Scope, Kind uint8 // kind is RTN_...
@@ -113,7 +118,8 @@ type Route struct {
 // Encode returns the body of the message.
 func (w *Route) Encode() []byte { return w.Append(nil) }
 
-// Append appends the body of the message to b. The order of the attributes is that of `ip route`'s words in their canonical order.
+// Append appends the body of the message to b. The order of the attributes is that of `ip route`'s
+// words in their canonical order.
 func (w *Route) Append(b []byte) []byte {
 	var dstBits, fromBits, table uint8
 	if w.Dst.IsValid() {
@@ -180,7 +186,8 @@ func (w *Route) appendPath(b []byte) []byte {
 	return w.appendHops(b)
 }
 
-// appendGateway appends a gateway; one of another family than the route's (IPv4 by an IPv6 router, RFC 5549) has an attribute of its own.
+// appendGateway appends a gateway; one of another family than the route's (IPv4 by an IPv6 router,
+// RFC 5549) has an attribute of its own.
 func appendGateway(b []byte, family uint8, via netip.Addr) []byte {
 	switch {
 	case !via.IsValid():
@@ -289,7 +296,8 @@ func (p *routeParser) finish(dstBits, fromBits int) {
 	}
 }
 
-// expiry reads when the route goes: struct rta_cacheinfo. One that goes within this second, or should have gone, has a second left.
+// expiry reads when the route goes: struct rta_cacheinfo. One that goes within this second, or
+// should have gone, has a second left.
 func (p *routeParser) expiry(v []byte) uint32 {
 	const at = 8
 	left := int32(p.Uint32(p.Need(v, at+4)[at:])) //nolint:gosec // it is signed

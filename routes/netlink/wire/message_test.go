@@ -72,7 +72,8 @@ func TestRouteMalformed(t *testing.T) {
 	}
 }
 
-// FuzzRoute checks that no message does harm, and that what was read is encoded and read again as the same.
+// FuzzRoute checks that no message does harm, and that what was read is encoded and read again as
+// the same.
 func FuzzRoute(f *testing.F) {
 	for _, w := range wireRoutes {
 		f.Add(w.Encode())
@@ -112,5 +113,6 @@ func FuzzRoute(f *testing.F) {
 	})
 }
 
-// encodable says whether a route can be encoded as it was read: what is foreign is lost, and an attribute has at most 64 KiB.
+// encodable says whether a route can be encoded as it was read: what is foreign is lost, and an
+// attribute has at most 64 KiB.
 func encodable(w Route) bool { return !w.Foreign && len(w.Hops) <= 1000 }

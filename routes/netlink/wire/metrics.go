@@ -7,12 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wireMetrics are the metrics of a route (RTA_METRICS). The MTU, which most routes with metrics have alone, stands by itself so that
-// reading it takes no memory.
+// wireMetrics are the metrics of a route (RTA_METRICS). The MTU, which most routes with metrics
+// have alone, stands by itself so that reading it takes no memory.
 type wireMetrics struct {
 	Mtu  uint32
-	lock uint32          // by metric: bit 1<<metric
-	more *routes.Metrics // the others; the route's that this was made from: not to be changed. Its locks stand in lock
+	lock uint32 // by metric: bit 1<<metric
+	// the others; the route's that this was made from: not to be changed. Its locks stand in lock
+	more *routes.Metrics
 }
 
 // newWireMetrics takes the metrics of a route.

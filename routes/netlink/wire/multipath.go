@@ -113,8 +113,8 @@ func (w *Route) LeadsInto(device int) bool {
 	return w.Device == device || slices.ContainsFunc(w.Hops, func(h WireHop) bool { return h.Device == device })
 }
 
-// sameHops says whether two routes have the same paths. Their order is none of the kernel's promises: IPv6's changes when a path is
-// taken away.
+// sameHops says whether two routes have the same paths. Their order is none of the kernel's
+// promises: IPv6's changes when a path is taken away.
 func sameHops(a, b []WireHop) bool {
 	if len(a) != len(b) {
 		return false

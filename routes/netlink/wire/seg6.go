@@ -8,7 +8,8 @@ import (
 	"slices"
 )
 
-// The attributes of the lightweight tunnel "seg6" (linux/seg6_iptunnel.h), which package unix lacks.
+// The attributes of the lightweight tunnel "seg6" (linux/seg6_iptunnel.h), which package unix
+// lacks.
 const seg6SRH = 1
 
 // The segment routing header (RFC 8754), as struct seg6_iptunnel_encap has it behind the mode.
@@ -24,8 +25,8 @@ const (
 	maxSegments = 120
 )
 
-// appendSEG6 appends the header with the segments in reverse, the last of the way first. In the inline mode there is one place
-// more, for the packet's own destination.
+// appendSEG6 appends the header with the segments in reverse, the last of the way first. In the
+// inline mode there is one place more, for the packet's own destination.
 func appendSEG6(b []byte, e *routes.Encap) []byte {
 	b, start := openAttribute(b, seg6SRH)
 	b = Native.AppendUint32(b, uint32(e.Mode))
