@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
+	"strconv"
+
 	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/list"
-	"slices"
-	"strconv"
 )
 
 // ChangeRoutes adds, replaces or deletes routes of a tunnel, which stays up meanwhile. All of it or

@@ -4,6 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
 	"nmgre"
 	"nmgre/nm/plan"
 	"nmgre/routes"
@@ -11,11 +17,6 @@ import (
 	"nmgre/routes/kernel"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
-	"slices"
-	"strings"
-	"testing"
-	"testing/synctest"
-	"time"
 )
 
 // multi is a route that the kernel half has to hold.

@@ -3,6 +3,7 @@ package nmgre
 import (
 	"context"
 	"errors"
+
 	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"

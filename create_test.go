@@ -4,6 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/plan"
@@ -14,13 +22,6 @@ import (
 	"nmgre/routes/kernel"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
-	"testing"
-	"testing/synctest"
-	"time"
 )
 
 // wanted reads the tunnels of testdata/plan: what somebody asks for, by the names of the files.

@@ -3,13 +3,14 @@ package nmgre
 import (
 	"context"
 	"errors"
+	"time"
+
 	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"time"
 )
 
 // PlanEdit decides what an edit does, and checks that this host can have the result. change gets

@@ -5,6 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/plan"
@@ -17,12 +24,6 @@ import (
 	"nmgre/routes/list"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
-	"regexp"
-	"slices"
-	"strings"
-	"testing"
-	"testing/synctest"
-	"time"
 )
 
 // edited is a change of a tunnel that there is.

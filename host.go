@@ -3,10 +3,11 @@ package nmgre
 import (
 	"context"
 	"errors"
+	"time"
+
 	"nmgre/nm"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
-	"time"
 )
 
 // Verify proves what can be proved of a tunnel, layer by layer: the profile, the device, the link,

@@ -2,6 +2,7 @@ package nmgre
 
 import (
 	"context"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/keep"

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+
 	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"slices"
-	"strings"
 )
 
 // Status is a tunnel as it stands: its profile, and what the kernel has of it.

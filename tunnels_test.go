@@ -3,6 +3,12 @@ package nmgre_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/plan"
@@ -12,11 +18,6 @@ import (
 	"nmgre/routes/kernel"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
-	"slices"
-	"strings"
-	"testing"
-	"testing/synctest"
-	"time"
 )
 
 // several is a host with tunnels of all states, and with names that are easily taken for one

@@ -3,11 +3,12 @@ package nmgre
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
+
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"slices"
-	"time"
 )
 
 // undo takes everything back after cause. Deleting the profile takes its link along, and with the

@@ -3,10 +3,11 @@ package nmgre
 import (
 	"context"
 	"errors"
+	"slices"
+
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
-	"slices"
 )
 
 // Up brings a tunnel up and returns when its addresses are set and what is kept for it is in the

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/routes/list"
-	"slices"
 )
 
 // Vet looks at what somebody who is not root wants to have kept, believing nothing of it, and

@@ -4,6 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/plan"
@@ -15,10 +20,6 @@ import (
 	"nmgre/routes/list"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
-	"slices"
-	"strings"
-	"testing"
-	"testing/synctest"
 )
 
 // vetted is a host with a tunnel gre1 that is up and one gre2 that is down, and what could be kept

@@ -2,10 +2,11 @@ package nmgre
 
 import (
 	"context"
+	"time"
+
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-	"time"
 )
 
 // Notice says what may be another than when it was last read. It does not say what has become of

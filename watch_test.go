@@ -3,15 +3,16 @@ package nmgre_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 	"nmgre/testdata/fake"
-	"runtime"
-	"testing"
-	"testing/synctest"
-	"time"
 )
 
 // watched is a watch on a world in which the time is the test's own.

@@ -3,12 +3,13 @@ package nm
 import (
 	"fmt"
 	"net/netip"
-	"nmgre/routes"
-	"nmgre/routes/fault"
-	"nmgre/routes/gre"
 	"slices"
 	"strconv"
 	"strings"
+
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 )
 
 // NmcliAdd returns the nmcli command that makes the same profile; what nmcli cannot hold is not in

@@ -2,16 +2,17 @@ package nm_test
 
 import (
 	"math/rand/v2"
-	"nmgre/nm"
-	"nmgre/routes"
-	"nmgre/routes/gre"
-	"nmgre/testdata/fake"
-	"nmgre/testdata/want"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/gre"
+	"nmgre/testdata/fake"
+	"nmgre/testdata/want"
 )
 
 // The same tunnel in nmcli's, ip's and nmgre's own words. A file is a tunnel, as in

@@ -3,13 +3,14 @@ package nm
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
+	"slices"
+	"strconv"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
-	"reflect"
-	"slices"
-	"strconv"
 )
 
 // WholeTunnel is a tunnel with what root keeps for it.

@@ -2,6 +2,7 @@ package nm
 
 import (
 	"net/netip"
+
 	"nmgre/routes"
 	"nmgre/routes/gre"
 )

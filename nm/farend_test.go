@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
+	"testing"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/gre"
 	"nmgre/testdata/want"
-	"reflect"
-	"testing"
 )
 
 func TestDerivePeer(t *testing.T) {

@@ -3,12 +3,13 @@ package nm
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/routes/list"
-	"slices"
 )
 
 const addressHint = "give this end's inner address with the length of its network, such as 172.16.0.1/30"

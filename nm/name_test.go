@@ -2,9 +2,10 @@ package nm
 
 import (
 	"errors"
-	"nmgre/routes/fault"
 	"strings"
 	"testing"
+
+	"nmgre/routes/fault"
 )
 
 func TestCheckName(t *testing.T) {

@@ -3,8 +3,9 @@ package nm
 import (
 	"cmp"
 	"fmt"
-	"nmgre/routes"
 	"slices"
+
+	"nmgre/routes"
 )
 
 // Owner says who holds a route: NetworkManager, in the profile, or nmgre itself, in the kernel.

@@ -2,13 +2,14 @@ package nm
 
 import (
 	"fmt"
-	"nmgre/routes"
-	"nmgre/routes/fault"
-	"nmgre/testdata/want"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/testdata/want"
 )
 
 // ownerCases runs a file of testdata/owner: lines, a rule, and what is said of each.

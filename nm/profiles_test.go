@@ -1,8 +1,9 @@
 package nm
 
 import (
-	"nmgre/routes/kernel"
 	"testing"
+
+	"nmgre/routes/kernel"
 )
 
 func TestEventsJoin(t *testing.T) {

@@ -2,6 +2,7 @@ package nm
 
 import (
 	"context"
+
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )

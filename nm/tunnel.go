@@ -2,10 +2,11 @@ package nm
 
 import (
 	"net/netip"
+	"slices"
+
 	"nmgre/routes"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
-	"slices"
 )
 
 // Encapsulation returns what the tunnel puts around a packet. NetworkManager's tunnels have neither

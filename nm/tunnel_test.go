@@ -2,10 +2,11 @@ package nm
 
 import (
 	"fmt"
+	"testing"
+
 	"nmgre/routes"
 	"nmgre/routes/gre"
 	"nmgre/testdata/want"
-	"testing"
 )
 
 // Only what is sent counts: an input key costs nothing.

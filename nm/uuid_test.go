@@ -1,9 +1,10 @@
 package nm
 
 import (
-	"nmgre/routes/keep"
 	"strings"
 	"testing"
+
+	"nmgre/routes/keep"
 )
 
 func TestIsUUID(t *testing.T) {

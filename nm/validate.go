@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
-	"slices"
-	"strings"
 )
 
 // fallbackDevices appear in every network namespace as soon as their module is loaded, and belong

@@ -2,15 +2,16 @@ package nm_test
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/gre"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
-	"os"
-	"path/filepath"
-	"strings"
-	"testing"
 )
 
 func TestProblems(t *testing.T) {

@@ -3,9 +3,10 @@ package routes
 import (
 	"fmt"
 	"net/netip"
-	"nmgre/routes/fault"
 	"slices"
 	"strings"
+
+	"nmgre/routes/fault"
 )
 
 // IsDevice says whether the kernel could have a device of that name.

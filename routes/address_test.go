@@ -1,9 +1,10 @@
 package routes
 
 import (
-	"nmgre/testdata/want"
 	"strconv"
 	"testing"
+
+	"nmgre/testdata/want"
 )
 
 func TestLastAddr(t *testing.T) {

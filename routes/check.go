@@ -3,6 +3,7 @@ package routes
 import (
 	"fmt"
 	"net/netip"
+
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 )

@@ -1,9 +1,10 @@
 package routes
 
 import (
-	"nmgre/routes/fault"
 	"strconv"
 	"strings"
+
+	"nmgre/routes/fault"
 )
 
 // IPRouteAdd returns the ip command that adds the route into dev.

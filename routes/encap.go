@@ -3,9 +3,10 @@ package routes
 import (
 	"fmt"
 	"net/netip"
-	"nmgre/routes/fault"
 	"strconv"
 	"strings"
+
+	"nmgre/routes/fault"
 )
 
 // Bounds of an encap, which are the kernel's.

@@ -1,7 +1,6 @@
 package routes
 
 import (
-	"nmgre/testdata/want"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"nmgre/testdata/want"
 )
 
 // ipHost makes a namespace's devices and addresses, in which every gateway of the fixtures is on a

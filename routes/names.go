@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"nmgre/routes/fault"
 	"path"
 	"strconv"
 	"strings"
+
+	"nmgre/routes/fault"
 )
 
 // Names are the names that a SPEC may have for numbers, by what they stand for. Those that every

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"nmgre/routes/fault"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"nmgre/routes/fault"
 )
 
 // iproute2's files, as a host may have them.

@@ -3,8 +3,9 @@ package routes
 import (
 	"fmt"
 	"net/netip"
-	"nmgre/routes/fault"
 	"slices"
+
+	"nmgre/routes/fault"
 )
 
 // MaxSpec bounds a route SPEC, in bytes: a multipath route over hundreds of tunnels still fits.

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"nmgre/routes/fault"
-	"nmgre/testdata/want"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"nmgre/routes/fault"
+	"nmgre/testdata/want"
 )
 
 // The grammar. A file of testdata/route is a list of SPECs, a rule, and what becomes of each: the

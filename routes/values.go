@@ -6,9 +6,10 @@ import (
 	"math"
 	"math/bits"
 	"net/netip"
-	"nmgre/routes/fault"
 	"strconv"
 	"strings"
+
+	"nmgre/routes/fault"
 )
 
 // parseNumber reads a number as iproute2 does: decimal, hexadecimal with 0x, or octal with a

@@ -1,10 +1,11 @@
 package routes
 
 import (
-	"nmgre/routes/fault"
-	"nmgre/routes/gre"
 	"slices"
 	"strings"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 )
 
 // routeWord is a word that begins an attribute, and how the rest of it is read.

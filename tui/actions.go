@@ -3,13 +3,14 @@ package tui
 import (
 	"context"
 	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/keep"
-	"strings"
-
-	tea "charm.land/bubbletea/v2"
 )
 
 // undo takes the last change back.

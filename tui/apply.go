@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
+
+	tea "charm.land/bubbletea/v2"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
-	"strings"
-	"sync"
-
-	tea "charm.land/bubbletea/v2"
 )
 
 // apply is what is seen while the plan is carried out, and after it.

@@ -2,11 +2,12 @@ package tui
 
 import (
 	"context"
-	"nmgre/nm/verify"
-	"nmgre/routes/fault"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre/nm/verify"
+	"nmgre/routes/fault"
 )
 
 // verify proves the chosen tunnel, and shows what came out.

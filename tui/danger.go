@@ -3,15 +3,16 @@ package tui
 import (
 	"context"
 	"fmt"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/verify"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-	"time"
-
-	tea "charm.land/bubbletea/v2"
 )
 
 // defaultConfirm is how long a change that may cut the person's own connection waits to be

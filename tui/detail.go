@@ -3,12 +3,13 @@ package tui
 import (
 	"context"
 	"fmt"
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/nm/verify"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/verify"
 )
 
 // tab is one of the views of the chosen tunnel.

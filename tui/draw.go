@@ -1,10 +1,11 @@
 package tui
 
 import (
-	"nmgre/routes/fault"
 	"strings"
 
 	"charm.land/lipgloss/v2"
+
+	"nmgre/routes/fault"
 )
 
 // style is a terminal's SGR parameters; empty for none. Only the eight colours that every terminal

@@ -1,8 +1,6 @@
 package tui
 
 import (
-	"nmgre/testdata/want"
-
 	"context"
 	"reflect"
 	"strings"
@@ -10,6 +8,8 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre/testdata/want"
 )
 
 // driver runs a model without a program: every command is carried out at once, and what it says is

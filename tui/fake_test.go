@@ -4,6 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/plan"
@@ -13,9 +17,6 @@ import (
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"strings"
-	"sync"
-	"time"
 )
 
 // fake is a workflow on a host that lives in memory.

@@ -1,8 +1,9 @@
 package tui
 
 import (
-	"nmgre/nm"
 	"strings"
+
+	"nmgre/nm"
 )
 
 // farEndLines are what has to be typed at the other end.

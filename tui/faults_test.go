@@ -3,15 +3,16 @@ package tui
 import (
 	"context"
 	"fmt"
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/routes/fault"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
 )
 
 // NetworkManager goes and comes back: the last state stays, nothing can be changed meanwhile and

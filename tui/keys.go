@@ -1,11 +1,12 @@
 package tui
 
 import (
-	"nmgre"
-	"nmgre/nm"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+	"nmgre/nm"
 )
 
 // binding is a key, what it does now, and why it cannot.

@@ -3,12 +3,13 @@ package tui
 import (
 	"fmt"
 	"net/netip"
-	"nmgre"
-	"nmgre/nm"
 	"strings"
 
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+	"nmgre/nm"
 )
 
 // list is the left side: every tunnel, or those that the filter lets through.

@@ -1,10 +1,11 @@
 package tui
 
 import (
-	"nmgre"
 	"strings"
 	"sync"
 	"time"
+
+	"nmgre"
 )
 
 // logMost bounds the log: the oldest steps are forgotten.

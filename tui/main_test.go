@@ -3,7 +3,6 @@ package tui
 import (
 	"context"
 	"fmt"
-	"nmgre/nm"
 	"os"
 	"os/signal"
 	"strings"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/nm"
 )
 
 // TestMain runs the screens on the terminal, over a host in memory, where the tests of the whole

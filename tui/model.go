@@ -3,12 +3,13 @@ package tui
 import (
 	"context"
 	"net/netip"
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/routes/fault"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
 )
 
 // Options say what the terminal is like, and who sits at it.

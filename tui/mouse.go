@@ -1,8 +1,6 @@
 package tui
 
-import (
-	tea "charm.land/bubbletea/v2"
-)
+import tea "charm.land/bubbletea/v2"
 
 // clicked takes the mouse, which counts only where the person has asked for it: a click chooses a
 // row, the wheel moves.

@@ -3,13 +3,14 @@ package tui
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-	"slices"
-	"strconv"
-	"strings"
 )
 
 // fact is a property of a tunnel: as the profile wants it, and as the link is.

@@ -3,11 +3,12 @@ package tui
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
+
 	"nmgre"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-	"strconv"
-	"strings"
 )
 
 // invalid is an error at a field, like the domain's own.

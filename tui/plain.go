@@ -6,15 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
+	"time"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/verify"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-	"strconv"
-	"strings"
-	"time"
 )
 
 // maxAnswer bounds a line that is read, in bytes.

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"nmgre/routes/fault"
 	"strings"
 	"testing"
+
+	"nmgre/routes/fault"
 )
 
 func talkPlain(t *testing.T, f *fake, input ...string) (out, talk string, err error) {

@@ -3,12 +3,13 @@ package tui
 import (
 	"fmt"
 	"net/netip"
-	"nmgre/nm"
-	"nmgre/nm/plan"
-	"nmgre/routes/kernel"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/routes/kernel"
 )
 
 // previewKeys are those of the page that shows what will be done.

@@ -1,10 +1,11 @@
 package tui
 
 import (
-	"nmgre/routes/kernel"
 	"strings"
 	"testing"
 	"time"
+
+	"nmgre/routes/kernel"
 )
 
 // TestRates are what the counters have grown by, over the time between two readings; a counter that

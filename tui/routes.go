@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	tea "charm.land/bubbletea/v2"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-
-	tea "charm.land/bubbletea/v2"
 )
 
 // routesView is the tab of the routes. Of very many only those in its window are ever turned into

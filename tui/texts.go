@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
-	"strconv"
-	"strings"
-	"time"
 )
 
 // errorText is an error on one line.

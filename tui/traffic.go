@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/routes/kernel"
 	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/kernel"
 )
 
 // The kernel has no events for its counters: they are read this often, and the far end is probed,

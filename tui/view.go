@@ -1,10 +1,11 @@
 package tui
 
 import (
-	"nmgre/nm"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre/nm"
 )
 
 // The sizes at which the layout changes, and below which nothing can be drawn.

@@ -3,12 +3,13 @@ package tui
 import (
 	"context"
 	"errors"
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/routes/fault"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
 )
 
 // restBetween is the least time between two readings of the list: events come in swarms.

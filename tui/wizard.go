@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-	"strings"
-	"time"
-
-	tea "charm.land/bubbletea/v2"
 )
 
 // The pages of the wizard. The first five are forms.

@@ -4,15 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"slices"
-	"strconv"
-	"strings"
 )
 
 // The values of choices that are no addresses or names.

@@ -2,12 +2,13 @@ package tui
 
 import (
 	"errors"
-	"nmgre"
-	"nmgre/routes/fault"
 	"strings"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+	"nmgre/routes/fault"
 )
 
 func openFake(t *testing.T, f *fake, opts Options) *driver {

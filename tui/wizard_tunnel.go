@@ -3,12 +3,13 @@ package tui
 import (
 	"errors"
 	"net/netip"
+	"strings"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
-	"strings"
 )
 
 // badField is a value that says nothing, with why.

@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"nmgre"
-	"nmgre/nm/verify"
 	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+	"nmgre/nm/verify"
 )
 
 // How long an operation may take by itself. Reading a host with a thousand tunnels takes seconds on

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/plan"

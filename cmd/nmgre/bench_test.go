@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"nmgre/testdata/lab"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"nmgre/testdata/lab"
 )
 
 // These measure whole commands in the lab, ours and the ones it replaces in turn, and report ratios

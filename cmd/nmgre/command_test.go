@@ -1,13 +1,7 @@
 package main
 
 import (
-	"nmgre/testdata/want"
-
 	"encoding/json"
-	"nmgre/nm"
-	"nmgre/nm/dbus/dbustest"
-	"nmgre/nm/dbus/wire"
-	"nmgre/routes/keep"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,6 +10,12 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/keep"
+	"nmgre/testdata/want"
 )
 
 var (

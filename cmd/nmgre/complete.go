@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
-	"nmgre/nm"
-	"nmgre/routes/fault"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"nmgre/nm"
+	"nmgre/routes/fault"
 )
 
 // completeTimeout bounds how long a person at a shell waits for names.

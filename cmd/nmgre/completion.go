@@ -1,10 +1,11 @@
 package main
 
 import (
-	"nmgre/routes/fault"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"nmgre/routes/fault"
 )
 
 // shells are those that completion writes scripts for.

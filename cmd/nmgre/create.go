@@ -5,16 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/routes/fault"
-	"nmgre/routes/gre"
-	"nmgre/routes/keep"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
 )
 
 // createFlags are create's flags as they were typed.

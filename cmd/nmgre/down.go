@@ -1,9 +1,9 @@
 package main
 
 import (
-	"nmgre"
-
 	"github.com/spf13/cobra"
+
+	"nmgre"
 )
 
 func (a *app) downCommand() *cobra.Command {

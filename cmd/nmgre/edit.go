@@ -6,11 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/nm/plan"
-	"nmgre/nm/verify"
-	"nmgre/routes/fault"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -18,6 +13,12 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/nm/verify"
+	"nmgre/routes/fault"
 )
 
 // editRun says how an edit is carried out.

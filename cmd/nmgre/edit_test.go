@@ -3,14 +3,15 @@ package main
 import (
 	"encoding/json"
 	"io"
-	"nmgre/nm/dbus/dbustest"
-	"nmgre/nm/dbus/wire"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/nm/dbus/wire"
 )
 
 // What a person sees of an edit, word for word.

@@ -2,17 +2,18 @@ package main
 
 import (
 	"context"
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/routes/asroot"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"slices"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/asroot"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // helperTimeout bounds what one request takes, however large.

@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
-	"nmgre/routes/store"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/store"
 )
 
 // help runs the helper with in as its standard input.

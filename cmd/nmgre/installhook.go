@@ -2,11 +2,12 @@ package main
 
 import (
 	"fmt"
-	"nmgre/routes/store"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"nmgre/routes/store"
 )
 
 func (a *app) installHookCommand() *cobra.Command {

@@ -4,15 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // The JSON forms are a contract: fields are added, never renamed. Keys are numbers, absent when

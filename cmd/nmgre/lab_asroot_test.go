@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"nmgre/testdata/lab"
 	"os"
 	"os/exec"
 	"strconv"
@@ -15,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"nmgre/testdata/lab"
 )
 
 //go:embed polkit/org.nmgre.policy.in

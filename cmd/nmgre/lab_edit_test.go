@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"nmgre/testdata/lab"
 	"os"
 	"os/exec"
 	"regexp"
@@ -11,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"nmgre/testdata/lab"
 )
 
 // Edits of tunnels that are there. ip, nmcli and ping are the witnesses.

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"nmgre/testdata/lab"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"nmgre/testdata/lab"
 )
 
 // What NetworkManager cannot hold: routes, SNAT and forwarding that nmgre keeps. ip, nft, nmcli,

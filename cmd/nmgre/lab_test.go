@@ -3,11 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"nmgre/testdata/lab"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"nmgre/testdata/lab"
 )
 
 // end is what one gateway of the seed's second scenario is told.

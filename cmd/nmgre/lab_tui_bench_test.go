@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"nmgre/testdata/lab"
 	"os"
 	"slices"
 	"strconv"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/testdata/lab"
 )
 
 // These measure the screens with a thousand profiles and a hundred thousand routes of one tunnel,

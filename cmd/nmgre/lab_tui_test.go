@@ -2,13 +2,14 @@ package main
 
 import (
 	"fmt"
-	"nmgre/testdata/lab"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"nmgre/testdata/lab"
 )
 
 // seat is a person at a terminal of a host: tmux draws what nmgre sends, and types.

@@ -3,11 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"nmgre"
-	"nmgre/routes/fault"
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"nmgre"
+	"nmgre/routes/fault"
 )
 
 func (a *app) listCommand() *cobra.Command {

@@ -13,6 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/dbus"
@@ -22,10 +27,6 @@ import (
 	"nmgre/routes/keep"
 	"nmgre/routes/netlink"
 	"nmgre/routes/store"
-	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 )
 
 // The exit codes of the contract.

@@ -1,12 +1,13 @@
 package main
 
 import (
-	"nmgre/routes/fault"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"nmgre/routes/fault"
 )
 
 // manCommand writes the manual pages from the commands' own texts. It is for those who build and

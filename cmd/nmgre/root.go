@@ -2,11 +2,12 @@ package main
 
 import (
 	"errors"
-	"nmgre/routes/fault"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"nmgre/routes/fault"
 )
 
 // errShown ends a command whose message has been shown already.

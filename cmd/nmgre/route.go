@@ -6,17 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/list"
-	"os"
-	"strings"
-	"time"
-
-	"github.com/spf13/cobra"
 )
 
 func (a *app) routeCommand() *cobra.Command {

@@ -3,11 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+
+	"github.com/spf13/cobra"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes/fault"
-
-	"github.com/spf13/cobra"
 )
 
 func (a *app) showCommand() *cobra.Command {

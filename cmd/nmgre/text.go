@@ -4,15 +4,16 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
-	"strconv"
-	"strings"
-	"time"
 )
 
 // printPlan writes every step with its reason and the commands that would do the same.

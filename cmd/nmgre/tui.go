@@ -3,12 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/routes/keep"
-	"nmgre/routes/kernel"
-	"nmgre/routes/store"
-	"nmgre/tui"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -17,6 +11,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"nmgre/routes/store"
+	"nmgre/tui"
 )
 
 // screenFlags are those of nmgre without a command.

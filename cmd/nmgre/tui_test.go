@@ -4,15 +4,16 @@ import (
 	"bytes"
 	"context"
 	"net/netip"
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/nm/verify"
-	"nmgre/tui"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/verify"
+	"nmgre/tui"
 )
 
 // talk runs nmgre --plain with these answers.

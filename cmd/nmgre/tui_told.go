@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"time"
 )
 
 // told does one call to the bus or the kernel, and tells of it as a detail.

@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/routes/fault"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/routes/fault"
 )
 
 func (a *app) upCommand() *cobra.Command {

@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
-	"nmgre"
-	"nmgre/nm/verify"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"nmgre"
+	"nmgre/nm/verify"
 )
 
 func (a *app) verifyCommand() *cobra.Command {

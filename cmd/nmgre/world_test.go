@@ -5,6 +5,11 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/dbus"
@@ -15,10 +20,6 @@ import (
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/routes/store"
-	"os"
-	"slices"
-	"strings"
-	"testing"
 )
 
 // world is a host for the commands: a NetworkManager on a bus of the test's own, and a kernel that

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nmgre/nm/dbus/wire"
-	"nmgre/routes/fault"
 	"slices"
 	"strings"
 	"time"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
 )
 
 // reasonTime is how long to wait for NetworkManager to say why, once it is clear that an activation

@@ -16,11 +16,12 @@ package dbus
 import (
 	"context"
 	"errors"
-	"nmgre/nm"
-	"nmgre/nm/dbus/wire"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/wire"
 )
 
 // Options say where the bus is.

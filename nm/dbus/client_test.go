@@ -5,10 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"nmgre/nm"
-	"nmgre/nm/dbus/dbustest"
-	"nmgre/nm/dbus/wire"
-	"nmgre/routes/fault"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -17,6 +13,11 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
 )
 
 // start starts a bus and connects to it.

@@ -3,12 +3,13 @@ package dbus
 import (
 	"context"
 	"errors"
-	"nmgre/nm/dbus/wire"
-	"nmgre/routes/fault"
 	"time"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
 )
 
 const (

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nmgre/nm/dbus/wire"
-	"nmgre/routes/fault"
 	"regexp"
 	"slices"
 	"strings"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
 )
 
 // Names of errors that are told apart. NetworkManager's carry the interface that reports them in

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"nmgre/routes/fault"
 	"strings"
 	"testing"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/routes/fault"
 )
 
 // TestErrors has the errors that NetworkManager 1.42 and a bus return, word by word, and what a

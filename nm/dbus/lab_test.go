@@ -5,14 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"nmgre/nm"
-	"nmgre/nm/dbus/dbustest"
-	"nmgre/nm/dbus/wire"
-	"nmgre/routes"
-	"nmgre/routes/fault"
-	"nmgre/routes/gre"
-	"nmgre/testdata/lab"
-	"nmgre/testdata/want"
 	"os"
 	"os/exec"
 	"reflect"
@@ -24,6 +16,15 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/testdata/lab"
+	"nmgre/testdata/want"
 )
 
 // labLimit is above what anything takes in a lab whose processor is emulated.

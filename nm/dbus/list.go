@@ -3,10 +3,6 @@ package dbus
 import (
 	"cmp"
 	"context"
-	"nmgre/nm"
-	"nmgre/nm/dbus/bulk"
-	"nmgre/nm/dbus/wire"
-	"nmgre/routes/fault"
 	"os"
 	"slices"
 	"strconv"
@@ -14,6 +10,11 @@ import (
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/bulk"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
 )
 
 // maxDetailed is up to how many tunnels [Client.List] asks for the file of each. The question costs

@@ -3,12 +3,13 @@ package dbus
 import (
 	"context"
 	"fmt"
-	"nmgre/nm"
-	"nmgre/nm/dbus/wire"
-	"nmgre/routes/fault"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
 )
 
 // Flags of AddConnection2 and Update2, which gonetworkmanager lacks.

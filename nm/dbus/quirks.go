@@ -3,10 +3,11 @@ package dbus
 import (
 	"maps"
 	"net/netip"
-	"nmgre/nm"
-	"nmgre/nm/dbus/wire"
 	"reflect"
 	"slices"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/wire"
 )
 
 // quirks are what older NetworkManagers do wrong when something of a device's IP configuration

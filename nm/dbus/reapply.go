@@ -4,16 +4,17 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"nmgre/nm"
-	"nmgre/nm/dbus/wire"
-	"nmgre/routes"
-	"nmgre/routes/fault"
 	"reflect"
 	"slices"
 	"time"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes"
+	"nmgre/routes/fault"
 )
 
 const (

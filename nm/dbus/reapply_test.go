@@ -4,12 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nmgre/nm"
-	"nmgre/nm/dbus/dbustest"
-	"nmgre/nm/dbus/wire"
-	"nmgre/routes"
-	"nmgre/routes/fault"
-	"nmgre/testdata/want"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,6 +12,13 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/testdata/want"
 )
 
 // up starts a bus with one active profile on disk, and connects to it.

@@ -2,11 +2,12 @@ package dbus
 
 import (
 	"errors"
+	"testing"
+	"time"
+
 	"nmgre/nm"
 	"nmgre/nm/dbus/dbustest"
 	"nmgre/routes/fault"
-	"testing"
-	"time"
 )
 
 // TestDeleteWhileStarting has a NetworkManager that is starting: it may come to know the profile

@@ -1,12 +1,13 @@
 package dbus
 
 import (
+	"reflect"
+	"testing"
+
 	"nmgre/nm"
 	"nmgre/nm/dbus/dbustest"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
-	"reflect"
-	"testing"
 )
 
 // TestRoutesTaken has a NetworkManager take them all, and return them by both ways of reading.

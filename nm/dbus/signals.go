@@ -2,11 +2,12 @@ package dbus
 
 import (
 	"context"
-	"nmgre/nm"
 	"time"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
 )
 
 // signalRules are the signals that tell of profiles and of what NetworkManager does with them.

@@ -2,12 +2,13 @@ package dbus
 
 import (
 	"context"
-	"nmgre/nm"
-	"nmgre/nm/dbus/dbustest"
-	"nmgre/routes/fault"
 	"runtime"
 	"testing"
 	"time"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/routes/fault"
 )
 
 // watchEvents starts a watch.

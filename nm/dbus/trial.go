@@ -1,8 +1,9 @@
 package dbus
 
 import (
-	"nmgre/nm/dbus/wire"
 	"strings"
+
+	"nmgre/nm/dbus/wire"
 )
 
 // settingsMarkTrial makes the settings of a profile on trial: it does not connect by itself, and

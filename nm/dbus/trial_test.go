@@ -1,9 +1,10 @@
 package dbus
 
 import (
+	"testing"
+
 	"nmgre/nm/dbus/dbustest"
 	"nmgre/nm/dbus/wire"
-	"testing"
 )
 
 func TestTrialMark(t *testing.T) {

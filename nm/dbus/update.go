@@ -2,12 +2,13 @@ package dbus
 
 import (
 	"context"
-	"nmgre/nm"
-	"nmgre/nm/dbus/wire"
-	"nmgre/routes/fault"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
 )
 
 // Update writes t into the profile, in memory only: the file keeps what it has until [Client.Save].

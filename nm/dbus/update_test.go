@@ -1,14 +1,15 @@
 package dbus
 
 import (
-	"nmgre/nm/dbus/dbustest"
-	"nmgre/nm/dbus/wire"
-	"nmgre/routes/fault"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/fault"
 )
 
 // byHand is a profile made by somebody else, with what nmgre does not know.

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/list"
-	"slices"
-	"strings"
 )
 
 // keptToChange returns what root keeps for a tunnel. A line of it that cannot be read would be

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"slices"
 )
 
 // EditPlan is everything that [Host.Edit] will do, decided before anything is done.

@@ -1,10 +1,11 @@
 package plan
 
 import (
+	"slices"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
-	"slices"
 )
 
 // The steps of an edit, beside those that making a tunnel has too.

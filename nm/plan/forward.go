@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
+	"strings"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"slices"
-	"strings"
 )
 
 // kept is what has to be kept for the tunnel that is planned, but for the profile's UUID, which is

@@ -1,11 +1,12 @@
 package plan
 
 import (
+	"strings"
+	"testing"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/kernel"
-	"strings"
-	"testing"
 )
 
 // The offer is made where all the nexthops are tunnels whose profiles nmgre can change.

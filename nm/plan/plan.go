@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
-	"slices"
-	"strings"
 )
 
 // Plan is everything that [Host.Create] will do, decided before anything is done.

@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"slices"
-	"strings"
 )
 
 // preflight looks at the host that shall get a tunnel. Nothing that it does changes anything.

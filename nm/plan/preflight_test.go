@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -11,9 +15,6 @@ import (
 	"nmgre/routes/kernel"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
-	"slices"
-	"strings"
-	"testing"
 )
 
 // Each reason why a host cannot have a tunnel is an error of its own: of a kind, about a field,

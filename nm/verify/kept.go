@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
-	"slices"
 )
 
 // checkKept looks at what root keeps for the tunnel: that it can be read, that it comes back by

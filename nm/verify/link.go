@@ -3,12 +3,13 @@ package verify
 import (
 	"fmt"
 	"net/netip"
+	"strings"
+
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"strings"
 )
 
 // checkLink compares what the kernel holds with what the tunnel should be, attribute by attribute.

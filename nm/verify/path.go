@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"sync"
+
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"slices"
-	"sync"
 )
 
 // maxRouteChecks is how many of the kernel half's routes are looked at one by one; of longer lists

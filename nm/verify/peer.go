@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"nmgre/routes/fault"
-	"nmgre/routes/kernel"
 	"slices"
 	"strings"
 	"time"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
 )
 
 // checkPeer sends echo requests through the tunnel and looks at the counters before and after.

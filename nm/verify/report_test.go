@@ -1,8 +1,6 @@
 package verify
 
-import (
-	"testing"
-)
+import "testing"
 
 func TestReportReplace(t *testing.T) {
 	r := Report{Verdict: Pass}

@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
+
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"time"
 )
 
 // Options say how a tunnel is verified.

@@ -4,6 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
 	"nmgre/nm"
 	"nmgre/nm/verify"
 	"nmgre/routes"
@@ -12,10 +17,6 @@ import (
 	"nmgre/routes/kernel"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
-	"slices"
-	"strings"
-	"testing"
-	"time"
 )
 
 // differingText prints the verdict, and those checks that are not as in the report on the same

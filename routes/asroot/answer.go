@@ -7,10 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"slices"
 )
 
 // Bounds of an answer, in bytes, and of what stands in it.

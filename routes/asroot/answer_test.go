@@ -6,12 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
-	"nmgre/routes/kernel"
 	"reflect"
 	"strings"
 	"testing"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 )
 
 // heard returns what is said in an answer.

@@ -10,11 +10,12 @@ package asroot
 import (
 	"context"
 	"errors"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"path/filepath"
 	"time"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // Keeper has the helper keep what NetworkManager cannot hold. It implements [nmgre.Keeper].

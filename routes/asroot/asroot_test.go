@@ -5,14 +5,15 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 const uuid = "8fc1c7d4-5a0c-4f7e-9d0a-2f0b8a3c1d2e"

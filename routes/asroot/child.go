@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"os/exec"
 	"regexp"
@@ -16,6 +14,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // Limits of waiting for a process that has been told to end, or has ended.

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nmgre/routes/fault"
 	"strings"
+
+	"nmgre/routes/fault"
 )
 
 // Bounds of an error on its way.

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
-	"nmgre/routes/kernel"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -14,6 +11,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 )
 
 // TestMain makes this program pkexec, too: a Keeper's Exe says what it plays, since the environment

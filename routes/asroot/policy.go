@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"nmgre/routes/fault"
 	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
 )
 
 // What polkit knows of the helper.

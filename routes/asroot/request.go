@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"strconv"
 	"strings"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // Bounds of a request, in bytes.

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"nmgre/routes/fault"
 	"strings"
 	"testing"
+
+	"nmgre/routes/fault"
 )
 
 // text is a request as it is written.

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // Limits of the helper.

@@ -6,14 +6,15 @@ import (
 	"errors"
 	"io"
 	"net"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 func refuseAll(context.Context, Request, func(done, total int)) (keep.Converged, error) {

@@ -5,9 +5,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"nmgre/routes/kernel"
 	"slices"
 	"time"
+
+	"nmgre/routes/kernel"
 )
 
 // Message types of ICMP (RFC 792) and ICMPv6 (RFC 4443).

@@ -5,13 +5,14 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"net/netip"
-	"nmgre/routes/netlink/wire"
-	"nmgre/testdata/want"
 	"slices"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/netlink/wire"
+	"nmgre/testdata/want"
 )
 
 var sentAt = time.Unix(1000, 0)

@@ -7,13 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"nmgre/routes/fault"
-	"nmgre/routes/kernel"
-	"nmgre/routes/netlink/wire"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/wire"
 )
 
 // Limits on a probe.

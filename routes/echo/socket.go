@@ -4,14 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"nmgre/routes/fault"
-	"nmgre/routes/kernel"
-	"nmgre/routes/netlink/wire"
 	"os"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/wire"
 )
 
 // echoSocket sends echo requests out of one device and gets what comes back by it.

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"nmgre/routes/fault"
 	"slices"
 	"testing"
+
+	"nmgre/routes/fault"
 )
 
 func TestError(t *testing.T) {

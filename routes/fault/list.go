@@ -1,8 +1,6 @@
 package fault
 
-import (
-	"errors"
-)
+import "errors"
 
 // AppendProblem keeps a nil *Error out of the list.
 func AppendProblem(problems []*Error, problem *Error) []*Error {

@@ -1,11 +1,12 @@
 package fault_test
 
 import (
-	"nmgre/routes/fault"
 	"os/exec"
 	"reflect"
 	"strings"
 	"testing"
+
+	"nmgre/routes/fault"
 )
 
 func TestShellQuote(t *testing.T) {

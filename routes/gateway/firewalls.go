@@ -2,12 +2,13 @@ package gateway
 
 import (
 	"fmt"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"slices"
 	"strings"
 
 	"github.com/google/nftables"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // firewall knows what to type to have its program let packets through.

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"nmgre/routes/fault"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
 )
 
 // Forwarding says whether IPv4 packets that come in by dev are forwarded; for "all", whether those

@@ -3,13 +3,14 @@ package gateway
 import (
 	"context"
 	"errors"
-	"nmgre/routes/fault"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
 )
 
 func (s site) forwarding(dev string) (on bool, err error) {

@@ -10,8 +10,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"slices"
 	"time"
@@ -19,6 +17,9 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/userdata"
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // tableName is the name of nmgre's tables.

@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +15,9 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 const uuid = "00000000-0000-4000-8000-00000000000a"

@@ -3,8 +3,6 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"nmgre/routes/keep"
-	"nmgre/testdata/lab"
 	"os"
 	"regexp"
 	"runtime"
@@ -14,6 +12,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/keep"
+	"nmgre/testdata/lab"
 )
 
 // needLab skips the test outside the lab. It is lab.Need, but that brings the lab's hosts back to

@@ -6,8 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"slices"
 	"strings"
@@ -16,6 +14,9 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // Obstacles looks in other programs' nftables rules for what drops connections that are forwarded

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +15,9 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // load sends the kernel what nft or iptables sent for a file in testdata/firewalls, whose record.sh

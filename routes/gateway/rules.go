@@ -3,11 +3,12 @@ package gateway
 import (
 	"fmt"
 	"net/netip"
-	"nmgre/routes/keep"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/keep"
 )
 
 // chain says where rules of one kind and family belong.

@@ -3,9 +3,10 @@ package gre
 import (
 	"encoding/binary"
 	"net/netip"
-	"nmgre/routes/fault"
 	"strconv"
 	"strings"
+
+	"nmgre/routes/fault"
 )
 
 // Key is a GRE key: a number of 32 bits that must be the same at both ends (RFC 2890). Key 0 is a

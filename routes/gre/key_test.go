@@ -2,10 +2,11 @@ package gre
 
 import (
 	"errors"
-	"nmgre/routes/fault"
-	"nmgre/testdata/want"
 	"strings"
 	"testing"
+
+	"nmgre/routes/fault"
+	"nmgre/testdata/want"
 )
 
 // Every form that iproute2's tnl_parse_key reads, and what it refuses.

@@ -2,6 +2,7 @@ package gre
 
 import (
 	"net/netip"
+
 	"nmgre/routes/fault"
 )
 

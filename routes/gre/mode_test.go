@@ -2,8 +2,9 @@ package gre
 
 import (
 	"errors"
-	"nmgre/routes/fault"
 	"testing"
+
+	"nmgre/routes/fault"
 )
 
 func TestMode(t *testing.T) {

@@ -1,8 +1,6 @@
 package gre
 
-import (
-	"testing"
-)
+import "testing"
 
 // What is left of 1500 bytes: measured on a kernel for gre, by the headers' sizes for the rest.
 func TestEncapsulationMTU(t *testing.T) {

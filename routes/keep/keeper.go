@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-	"slices"
 )
 
 // LocalKeeper is the [Keeper] of a process that is root. Whatever has happened, it looks at what

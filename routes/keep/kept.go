@@ -2,11 +2,12 @@ package keep
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/list"
-	"slices"
-	"strings"
 )
 
 // Kept is what nmgre keeps for one tunnel because NetworkManager cannot hold it. It lives in a file

@@ -3,10 +3,11 @@ package keep
 import (
 	"context"
 	"errors"
+	"slices"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-	"slices"
 )
 
 func Same(a, b Kept) bool {

@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-	"slices"
 )
 
 // pins adds, in front, a host route to each far end that a route of its own tunnel covers: by the

@@ -2,9 +2,10 @@ package keep
 
 import (
 	"fmt"
+	"strings"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
-	"strings"
 )
 
 // Rules are what is done to the packets that are forwarded for the tunnel.

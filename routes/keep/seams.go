@@ -3,8 +3,9 @@ package keep
 import (
 	"context"
 	"net/netip"
-	"nmgre/routes/kernel"
 	"time"
+
+	"nmgre/routes/kernel"
 )
 
 // Gateway is what the kernel does with packets that are forwarded, as far as the workflow needs it;

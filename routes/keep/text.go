@@ -8,11 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
+	"strings"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/list"
-	"slices"
-	"strings"
 )
 
 const maxKeptLines = 2_000_000

@@ -4,16 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"nmgre/routes"
-	"nmgre/routes/fault"
-	"nmgre/routes/list"
-	"nmgre/testdata/want"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/list"
+	"nmgre/testdata/want"
 )
 
 // What is between the routes of a long file stays where it is, and so do its errors.

@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"net/netip"
+
 	"nmgre/routes"
 	"nmgre/routes/gre"
 )

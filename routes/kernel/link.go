@@ -2,8 +2,9 @@ package kernel
 
 import (
 	"net/netip"
-	"nmgre/routes/gre"
 	"slices"
+
+	"nmgre/routes/gre"
 )
 
 // Link is a network device.

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
-	"strings"
 )
 
 // List is what a file of routes says: a route a line.

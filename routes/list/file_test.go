@@ -4,14 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"nmgre/routes"
-	"nmgre/routes/fault"
-	"nmgre/testdata/want"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"testing/iotest"
+
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/testdata/want"
 )
 
 func TestParseRouteList(t *testing.T) {

@@ -2,6 +2,7 @@ package list
 
 import (
 	"hash/maphash"
+
 	"nmgre/routes"
 )
 

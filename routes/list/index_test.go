@@ -2,9 +2,10 @@ package list
 
 import (
 	"fmt"
+	"testing"
+
 	"nmgre/routes"
 	"nmgre/testdata/want"
-	"testing"
 )
 
 // The index finds what a map finds, also when it has to grow.

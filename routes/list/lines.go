@@ -1,11 +1,12 @@
 package list
 
 import (
-	"nmgre/routes"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"nmgre/routes"
 )
 
 // Reader reads routes that stand one a line, and keeps their order. Of very many lines it gives

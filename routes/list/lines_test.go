@@ -3,11 +3,12 @@ package list
 import (
 	"fmt"
 	"io"
-	"nmgre/routes"
-	"nmgre/testdata/want"
 	"slices"
 	"strings"
 	"testing"
+
+	"nmgre/routes"
+	"nmgre/testdata/want"
 )
 
 // However many processors parse a list, the errors come in the order of the lines.

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nmgre/routes/netlink/wire"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/netlink/wire"
 )
 
 // Limits of one send. The kernel acknowledges the last message only, and tells of each that failed.

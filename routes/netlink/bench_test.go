@@ -4,10 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"nmgre/routes"
-	"nmgre/routes/kernel"
-	"nmgre/routes/netlink/wire"
-	"nmgre/testdata/want"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +11,11 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes"
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/wire"
+	"nmgre/testdata/want"
 )
 
 // BenchmarkKernel measures on a host with 100 devices, 100 routes of ours and a number of routes of

@@ -5,12 +5,13 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"nmgre/routes/fault"
-	"nmgre/routes/netlink/wire"
 	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/netlink/wire"
 )
 
 // changes makes the difference that a comparison has found.

@@ -2,11 +2,12 @@ package netlink
 
 import (
 	"errors"
-	"nmgre/routes/fault"
-	"nmgre/routes/netlink/wire"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/netlink/wire"
 )
 
 // noDevice is the error for the name of a device that there is none of.

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nmgre/routes/kernel"
-	"nmgre/routes/netlink/wire"
 	"os"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/wire"
 )
 
 // Bounds of what is read of the kernel's news.

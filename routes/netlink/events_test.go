@@ -5,14 +5,15 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"nmgre/routes"
-	"nmgre/routes/kernel"
-	"nmgre/routes/netlink/wire"
 	"runtime"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes"
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/wire"
 )
 
 // watch starts a watch in the namespace.

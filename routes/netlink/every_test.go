@@ -6,16 +6,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"nmgre/routes"
-	"nmgre/routes/kernel"
-	"nmgre/routes/netlink/wire"
-	"nmgre/testdata/want"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes"
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/wire"
+	"nmgre/testdata/want"
 )
 
 func metric(n uint32) *uint32 { return &n }

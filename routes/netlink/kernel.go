@@ -14,12 +14,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nmgre/routes/fault"
-	"nmgre/routes/kernel"
 
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
 )
 
 // Limits on one exchange with the kernel.

@@ -7,11 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"nmgre/routes"
-	"nmgre/routes/fault"
-	"nmgre/routes/gre"
-	"nmgre/routes/kernel"
-	"nmgre/testdata/want"
 	"os"
 	"os/exec"
 	"reflect"
@@ -22,6 +17,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
+	"nmgre/testdata/want"
 )
 
 // needGRE skips the test outside the lab. It is lab.Need, but that brings the lab's hosts back to

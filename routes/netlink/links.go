@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 	"nmgre/routes/netlink/wire"
-	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // skipStats (RTEXT_FILTER_SKIP_STATS) asks for links without their counters.

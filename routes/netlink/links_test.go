@@ -5,17 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 	"nmgre/routes/netlink/wire"
 	"nmgre/testdata/want"
-	"reflect"
-	"strings"
-	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // encodeLink encodes a link as the kernel does.

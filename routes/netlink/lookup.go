@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	"golang.org/x/sys/unix"
+
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 	"nmgre/routes/netlink/wire"
-
-	"golang.org/x/sys/unix"
 )
 
 // Lookup asks the kernel where it would send a packet, with all its tables, rules and cached path

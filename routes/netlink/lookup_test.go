@@ -3,11 +3,12 @@ package netlink
 import (
 	"context"
 	"errors"
+	"strings"
+	"testing"
+
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 	"nmgre/testdata/want"
-	"strings"
-	"testing"
 )
 
 func TestLookup(t *testing.T) {

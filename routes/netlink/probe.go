@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+
 	"nmgre/routes/echo"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"

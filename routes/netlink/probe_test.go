@@ -3,12 +3,13 @@ package netlink
 import (
 	"context"
 	"errors"
-	"nmgre/routes/fault"
-	"nmgre/routes/kernel"
-	"nmgre/testdata/want"
 	"strings"
 	"testing"
 	"time"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+	"nmgre/testdata/want"
 )
 
 const interval = 300 * time.Millisecond

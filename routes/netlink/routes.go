@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	"golang.org/x/sys/unix"
+
 	"nmgre/routes"
 	"nmgre/routes/kernel"
 	"nmgre/routes/netlink/wire"
-
-	"golang.org/x/sys/unix"
 )
 
 // Routes returns the unicast routes that lead into the device named dev, of both families and every

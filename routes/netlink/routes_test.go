@@ -4,11 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"nmgre/routes"
-	"nmgre/routes/fault"
-	"nmgre/routes/kernel"
-	"nmgre/routes/netlink/wire"
-	"nmgre/testdata/want"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,6 +12,12 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/wire"
+	"nmgre/testdata/want"
 )
 
 // twoWires makes a namespace with devices v0 and w0 to a second one.

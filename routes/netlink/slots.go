@@ -3,6 +3,7 @@ package netlink
 import (
 	"hash/maphash"
 	"math/bits"
+
 	"nmgre/routes"
 	"nmgre/routes/kernel"
 	"nmgre/routes/netlink/wire"

@@ -5,14 +5,15 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"nmgre/routes/fault"
-	"nmgre/routes/gre"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 )
 
 // Limits on the lists of modules, which are files of some hundred kilobytes with a line for each

@@ -2,12 +2,13 @@ package netlink
 
 import (
 	"errors"
-	"nmgre/routes/fault"
-	"nmgre/routes/gre"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 )
 
 const (

@@ -5,12 +5,13 @@ import (
 	"context"
 	"maps"
 	"net/netip"
-	"nmgre/routes/fault"
-	"nmgre/routes/kernel"
-	"nmgre/routes/netlink/wire"
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/wire"
 )
 
 // SyncRoutes sees to it that the routes of protocol [nmgre.RouteProtocol] are those of want, and no

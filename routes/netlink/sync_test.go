@@ -5,17 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"nmgre/routes"
-	"nmgre/routes/fault"
-	"nmgre/routes/kernel"
-	"nmgre/routes/netlink/wire"
-	"nmgre/testdata/want"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/wire"
+	"nmgre/testdata/want"
 )
 
 // own makes a list of wanted routes into dev, or into the device that stands before a colon.

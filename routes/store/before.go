@@ -4,8 +4,9 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"nmgre/routes/fault"
 	"slices"
+
+	"nmgre/routes/fault"
 )
 
 // maxDevices bounds how many devices' state is remembered.

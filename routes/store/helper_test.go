@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
-	"nmgre/routes"
-	"nmgre/routes/keep"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,6 +14,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes"
+	"nmgre/routes/keep"
 )
 
 const (

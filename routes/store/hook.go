@@ -4,13 +4,14 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"nmgre/routes/fault"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
 )
 
 // The hook: a script in the folder of NetworkManager's dispatcher, and a link to it for the events

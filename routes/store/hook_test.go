@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"nmgre/routes/fault"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"nmgre/routes/fault"
 )
 
 // hookHost is a host with NetworkManager's dispatcher and an nmgre, below a folder of the test's

@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
-	"nmgre/testdata/lab"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/testdata/lab"
 )
 
 // taskVariable tells this program to be a helper on a host of the lab: what it does, with root's

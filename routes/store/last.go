@@ -2,9 +2,10 @@ package store
 
 import (
 	"maps"
-	"nmgre/routes/keep"
 	"slices"
 	"sync"
+
+	"nmgre/routes/keep"
 )
 
 // lastRead is what the files said the last time, by UUID. A nil one remembers nothing.

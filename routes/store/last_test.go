@@ -3,12 +3,13 @@ package store
 import (
 	"context"
 	"errors"
-	"nmgre/routes"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"reflect"
 	"testing"
+
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // sameList says whether two lists are one in memory.

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"nmgre/routes/fault"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
 )
 
 // lockPoll is how long a process that waits for the lock sleeps: the kernel's own waiting heeds no

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"nmgre/routes/fault"
 	"os"
 	"os/exec"
 	"strings"
@@ -11,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"nmgre/routes/fault"
 )
 
 // TestLock lets many ask for the lock at once, each with a store of its own as processes have it:

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"nmgre/routes/fault"
 	"os"
 	"strings"
+
+	"nmgre/routes/fault"
 )
 
 // dispatchers are where distributions have the program that calls hooks, and how the bus starts it.

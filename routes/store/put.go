@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"syscall"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // unknownStamp is that of a file which cannot be told from another.

@@ -2,10 +2,11 @@ package store
 
 import (
 	"errors"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"testing"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // What was put can be taken back: the file is then what it was, byte for byte, or not there.

@@ -12,13 +12,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // Where the files are, below the root. Notes that a reboot makes void are in runDir.

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +13,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 func TestPutGet(t *testing.T) {

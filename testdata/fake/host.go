@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
 	"nmgre/nm"
 	"nmgre/nm/verify"
 	"nmgre/routes"
@@ -12,9 +16,6 @@ import (
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 	"nmgre/testdata/want"
-	"slices"
-	"strings"
-	"time"
 )
 
 // World is a host that exists in memory only: its NetworkManager's profiles and its kernel's

@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"slices"
 	"strings"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // keptWorld is root's files and the forwarding half of the kernel, of a host that exists in memory

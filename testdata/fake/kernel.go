@@ -2,6 +2,7 @@ package fake
 
 import (
 	"context"
+
 	"nmgre/routes/kernel"
 )
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes"
@@ -12,7 +14,6 @@ import (
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"slices"
 )
 
 // Process is one running nmgre on a world: its Profiles and its Kernel. Everything that it asks for

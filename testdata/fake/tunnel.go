@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/verify"
 	"nmgre/routes"
 	"nmgre/routes/gre"
 	"nmgre/testdata/want"
-	"strconv"
-	"strings"
-	"testing"
 )
 
 // ReadTunnel reads a fixture's fields into the defaults of a new tunnel. Where the domain has a

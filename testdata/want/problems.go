@@ -3,10 +3,11 @@ package want
 import (
 	"errors"
 	"fmt"
-	"nmgre/routes/fault"
 	"slices"
 	"strings"
 	"testing"
+
+	"nmgre/routes/fault"
 )
 
 // Problems writes an error as a person sees it: the texts one below the other, each with its hints.

@@ -2,9 +2,7 @@
 // that print where two texts part, golden files, and errors as a person sees them.
 package want
 
-import (
-	"net/netip"
-)
+import "net/netip"
 
 // Addr reads an address that is known to be right.
 func Addr(s string) netip.Addr { return netip.MustParseAddr(s) }

@@ -6,12 +6,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"nmgre/nm/dbus/dbustest"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm/dbus/dbustest"
 )
 
 const service = "org.freedesktop.NetworkManager"

@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"nmgre/nm"
-	"nmgre/routes"
-	"nmgre/routes/gre"
-	"nmgre/testdata/want"
 	"slices"
 	"strings"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/gre"
+	"nmgre/testdata/want"
 )
 
 // Metrics makes a route's metrics of pairs, with locks.

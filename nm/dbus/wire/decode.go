@@ -3,13 +3,14 @@ package wire
 import (
 	"fmt"
 	"net/netip"
-	"nmgre/nm"
-	"nmgre/routes/fault"
-	"nmgre/routes/gre"
 	"strconv"
 	"strings"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 )
 
 // Bounds of what is read from a profile, which any local user may have written: far above what

@@ -2,10 +2,11 @@ package wire
 
 import (
 	"net/netip"
-	"nmgre/nm"
-	"nmgre/routes/gre"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/routes/gre"
 )
 
 // Encode returns the settings of a profile that holds t: a new one if base is empty, else base with

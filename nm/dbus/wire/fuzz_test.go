@@ -4,17 +4,18 @@ import (
 	"encoding/binary"
 	"maps"
 	"net/netip"
-	"nmgre/nm"
-	"nmgre/nm/dbus/dbustest"
-	"nmgre/routes"
-	"nmgre/routes/gre"
-	"nmgre/testdata/want"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/routes"
+	"nmgre/routes/gre"
+	"nmgre/testdata/want"
 )
 
 // source makes values out of the fuzzer's bytes; zeros when they are used up.

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"nmgre/nm"
-	"nmgre/routes"
 	"reflect"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/routes"
 )
 
 // Entry is a dictionary of a list such as route-data.

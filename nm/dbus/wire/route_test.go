@@ -4,18 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"nmgre/nm"
-	"nmgre/nm/dbus/dbustest"
-	"nmgre/routes"
-	"nmgre/routes/fault"
-	"nmgre/routes/gre"
-	"nmgre/testdata/want"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/dbustest"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/testdata/want"
 )
 
 // TestRouteAttributes has each attribute both ways, with the type that NetworkManager's own table

@@ -3,11 +3,12 @@ package wire
 import (
 	"fmt"
 	"maps"
-	"nmgre/routes/fault"
-	"nmgre/routes/gre"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 )
 
 // Keys of a profile's user data. NetworkManager wants a dot in them.

@@ -3,17 +3,18 @@ package wire
 import (
 	"errors"
 	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/godbus/dbus/v5"
+
 	"nmgre/nm"
 	"nmgre/nm/dbus/dbustest"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/testdata/want"
-	"reflect"
-	"strings"
-	"testing"
-
-	"github.com/godbus/dbus/v5"
 )
 
 // TestEncodeGolden pins every property and its type: an int where NetworkManager wants a uint32 is

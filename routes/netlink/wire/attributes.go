@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"nmgre/routes/fault"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
 )
 
 // Invalid is the error for a request that cannot be put to the kernel at all.

@@ -2,11 +2,12 @@ package wire
 
 import (
 	"net/netip"
+
+	"golang.org/x/sys/unix"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-
-	"golang.org/x/sys/unix"
 )
 
 // Set makes w a route but for its devices. It checks what cannot be encoded, and what the kernel

@@ -3,11 +3,12 @@ package wire
 import (
 	"encoding/binary"
 	"net/netip"
-	"nmgre/routes"
-	"nmgre/routes/fault"
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes"
+	"nmgre/routes/fault"
 )
 
 // Attributes of the lightweight tunnels "ip" and "ip6" (linux/lwtunnel.h), which package unix

@@ -2,10 +2,11 @@ package wire
 
 import (
 	"net/netip"
-	"nmgre/routes/gre"
-	"nmgre/routes/kernel"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
 )
 
 // Attributes of the GRE kinds, linux/if_tunnel.h.

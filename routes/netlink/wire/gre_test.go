@@ -4,11 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"reflect"
+	"testing"
+
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 	"nmgre/testdata/want"
-	"reflect"
-	"testing"
 )
 
 // greAttributes encodes attributes in network order where the kernel does.

@@ -3,10 +3,11 @@ package wire
 import (
 	"fmt"
 	"net/netip"
-	"nmgre/routes"
-	"nmgre/routes/kernel"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes"
+	"nmgre/routes/kernel"
 )
 
 // Wrap puts what was tried before an error; it returns nil for nil.

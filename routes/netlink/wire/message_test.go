@@ -2,11 +2,12 @@ package wire
 
 import (
 	"errors"
-	"nmgre/testdata/want"
 	"reflect"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/testdata/want"
 )
 
 // wireRoutes are routes with every field that is encoded.

@@ -1,10 +1,10 @@
 package wire
 
 import (
+	"golang.org/x/sys/unix"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
-
-	"golang.org/x/sys/unix"
 )
 
 // wireMetrics are the metrics of a route (RTA_METRICS). The MTU, which most routes with metrics

@@ -3,10 +3,11 @@ package wire
 import (
 	"cmp"
 	"net/netip"
-	"nmgre/routes"
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes"
 )
 
 // WireHop is a path of a multipath route (struct rtnexthop).

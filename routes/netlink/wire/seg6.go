@@ -3,9 +3,10 @@ package wire
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
+
 	"nmgre/routes"
 	"nmgre/routes/fault"
-	"slices"
 )
 
 // The attributes of the lightweight tunnel "seg6" (linux/seg6_iptunnel.h), which package unix
