@@ -75,12 +75,12 @@ func (tx *transaction) create(ctx context.Context, opts CreateOptions) (report v
 		func() error { tx.saving = true; return h.Profiles.Save(ctx, tx.uuid) },
 	}
 	events := []Event{
-		{What: "added the profile " + t.Name + ", in memory", Commands: tx.commands(plan.StepProfile)},
+		{Step: plan.StepProfile, What: "added the profile " + t.Name + ", in memory", Commands: tx.commands(plan.StepProfile)},
 		{What: "made sure that the name is free"},
-		{What: "brought it up", Commands: tx.commands(plan.StepActivate)},
-		{What: tx.keepName(), Commands: plan.CommandsOf(tx.plan.Steps, plan.KeptStep)},
-		{What: "verified it", Commands: tx.commands(plan.StepCheck)},
-		{What: "wrote the profile to disk", Commands: tx.commands(plan.StepSave)},
+		{Step: plan.StepActivate, What: "brought it up", Commands: tx.commands(plan.StepActivate)},
+		{Step: plan.StepRoute, What: tx.keepName(), Commands: tx.commands(plan.StepRoute)},
+		{Step: plan.StepCheck, What: "verified it", Commands: tx.commands(plan.StepCheck)},
+		{Step: plan.StepSave, What: "wrote the profile to disk", Commands: tx.commands(plan.StepSave)},
 	}
 	for i, do := range steps {
 		if err := h.step(ctx, events[i], do); err != nil {
@@ -92,7 +92,7 @@ func (tx *transaction) create(ctx context.Context, opts CreateOptions) (report v
 
 // commands are those that do what the plan's step with that ID does.
 func (tx *transaction) commands(id string) []string {
-	return plan.CommandsOf(tx.plan.Steps, func(of string) bool { return of == id })
+	return plan.CommandsOf(tx.plan.Steps, func(of string) bool { return plan.Covers(id, of) })
 }
 
 // claim makes sure that of two who make the same name at the same moment only one goes on: the one

@@ -809,3 +809,25 @@ func TestTwoCreateTheSameEnds(t *testing.T) {
 		}
 	})
 }
+
+// Every step of a plan ends with an event that carries its ID: screens tick the steps by it.
+func TestEventsCarryTheSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := fake.NewWorld().Start()
+		h := p.Host()
+		var done []string
+		h.Progress = func(e nmgre.Event) { done = append(done, e.Step) }
+		planned, err := h.Plan(t.Context(), fake.Simple(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Create(t.Context(), planned, nmgre.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range planned.Steps {
+			if !slices.ContainsFunc(done, func(id string) bool { return plan.Covers(id, s.ID) }) {
+				t.Errorf("no event tells that the step %s has ended: %q", s.ID, done)
+			}
+		}
+	})
+}

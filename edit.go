@@ -109,7 +109,7 @@ func (e *edit) carryOut(ctx context.Context, opts EditOptions) (report verify.Re
 		if !e.takes(s.id) {
 			continue
 		}
-		if err := h.step(ctx, Event{What: s.what, Commands: e.commands(s.id)}, s.do); err != nil {
+		if err := h.step(ctx, Event{Step: s.id, What: s.what, Commands: e.commands(s.id)}, s.do); err != nil {
 			return report, err
 		}
 	}
@@ -136,7 +136,7 @@ func (e *edit) takes(id string) bool {
 // commands are those of the plan's steps with that ID; all that concern what root keeps belong to
 // one step.
 func (e *edit) commands(id string) []string {
-	return plan.CommandsOf(e.plan.Steps, func(of string) bool { return of == id || id == plan.StepRoute && plan.KeptStep(of) })
+	return plan.CommandsOf(e.plan.Steps, func(of string) bool { return plan.Covers(id, of) })
 }
 
 // keepName says what is done to what root keeps; nothing if that stays.

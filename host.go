@@ -52,6 +52,10 @@ type Host struct {
 
 // Event says how a step went, or what was found on the way.
 type Event struct {
+	// Step is the ID of the plan's step that has ended, such as [plan.StepActivate]. It is empty
+	// for what is in no plan. Several steps of a plan about what root keeps end together, as
+	// [plan.StepRoute].
+	Step string
 	What string
 	Took time.Duration
 	Err  error // why the step failed

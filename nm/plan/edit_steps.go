@@ -85,6 +85,12 @@ func (p EditPlan) nmcliModify(inMemory bool) []string {
 // beside them.
 func (p EditPlan) Diff() []string { return nm.ChangeLines(p.Changes, 100) }
 
+// Covers says whether what is done as the step done carries out a plan's step of that ID too. All
+// steps about what root keeps are carried out as one, [StepRoute].
+func Covers(done, id string) bool {
+	return done == id && id != "" || done == StepRoute && KeptStep(id)
+}
+
 // KeptStep says whether a step of a plan is about what root keeps.
 func KeptStep(id string) bool {
 	return slices.Contains([]string{StepPin, StepRoute, StepForward, StepSNAT, StepClamp}, id)
