@@ -139,9 +139,9 @@ func (t Tunnel) IPCommands() []string {
 		add("local", t.Local.String())
 	}
 	add(t.IPKeys()...)
-	add("ttl", t.TTLText())
+	add("ttl", gre.TTLText(t.TTL))
 	if t.TOS != 0 {
-		add("tos", TOSText(t.TOS))
+		add("tos", gre.TOSText(t.TOS))
 	}
 	add(t.ipFamilyWords()...)
 	if t.Parent != "" {
@@ -192,20 +192,6 @@ func (t Tunnel) IPKeys() []string {
 		words = append(words, "okey", t.OutputKey.String())
 	}
 	return words
-}
-
-func (t Tunnel) TTLText() string {
-	if t.TTL == 0 {
-		return "inherit"
-	}
-	return strconv.Itoa(int(t.TTL))
-}
-
-func TOSText(tos uint8) string {
-	if tos == 1 {
-		return "inherit"
-	}
-	return fmt.Sprintf("%#x", tos)
 }
 
 // CreateCommand returns the nmgre command that makes the tunnel. What is nmgre's default is left
@@ -269,7 +255,7 @@ func (t Tunnel) createOptions() []string {
 		}
 	}
 	if t.TTL != gre.DefaultTTL {
-		words = append(words, "--ttl", t.TTLText())
+		words = append(words, "--ttl", gre.TTLText(t.TTL))
 	}
 	if t.NoPMTUD {
 		words = append(words, "--no-pmtud")

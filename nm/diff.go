@@ -108,7 +108,7 @@ func (t Tunnel) fields() []property {
 	}
 	return []property{
 		{"name", t.Name}, {"mode", t.Mode.String()}, {"peer", routes.AddrText(t.Remote)}, {"local", t.localText()}, {"peer-address", routes.AddrText(t.PeerAddress)},
-		{"ttl", t.TTLText()}, {"tos", tosWord(t.TOS)}, {"mtu", number(t.MTU)}, {"no-pmtud", strconv.FormatBool(t.NoPMTUD)}, {"parent", t.Parent},
+		{"ttl", gre.TTLText(t.TTL)}, {"tos", gre.TOSText(t.TOS)}, {"mtu", number(t.MTU)}, {"no-pmtud", strconv.FormatBool(t.NoPMTUD)}, {"parent", t.Parent},
 		{"encap-limit", number(uint32(t.EncapLimit))}, {"flow-label", number(t.FlowLabel)}, {"flags", number(uint32(t.Flags))},
 		{"forward", strconv.FormatBool(t.Forward)}, {"clamp-mss", strconv.FormatBool(t.ClampMSS)}, {"autoconnect", strconv.FormatBool(t.Autoconnect)},
 	}
@@ -121,26 +121,13 @@ func (t Tunnel) localText() string {
 	return routes.AddrText(t.Local)
 }
 
-func tosWord(tos uint8) string {
-	if tos == 1 {
-		return "inherit"
-	}
-	return strconv.Itoa(int(tos))
-}
-
 // diffKeys tells of one key where both directions had and have the same.
 func diffKeys(a, b Tunnel) []FieldChange {
-	text := func(k *gre.Key) string {
-		if k == nil {
-			return ""
-		}
-		return k.String()
-	}
 	if gre.SameKey(a.InputKey, a.OutputKey) && gre.SameKey(b.InputKey, b.OutputKey) {
 		if gre.SameKey(a.InputKey, b.InputKey) {
 			return nil
 		}
-		return []FieldChange{{"key", text(a.InputKey), text(b.InputKey)}}
+		return []FieldChange{{"key", gre.KeyText(a.InputKey), gre.KeyText(b.InputKey)}}
 	}
 	var list []FieldChange
 	for _, k := range []struct {
@@ -148,7 +135,7 @@ func diffKeys(a, b Tunnel) []FieldChange {
 		old, now *gre.Key
 	}{{"input-key", a.InputKey, b.InputKey}, {"output-key", a.OutputKey, b.OutputKey}} {
 		if !gre.SameKey(k.old, k.now) {
-			list = append(list, FieldChange{k.field, text(k.old), text(k.now)})
+			list = append(list, FieldChange{k.field, gre.KeyText(k.old), gre.KeyText(k.now)})
 		}
 	}
 	return list

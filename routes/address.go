@@ -64,6 +64,7 @@ func SampleAddr(dst netip.Prefix, avoid netip.Addr) netip.Addr {
 	return dst.Addr()
 }
 
+// AddrText returns the address, or "" for the zero [netip.Addr], which is not set.
 func AddrText(a netip.Addr) string {
 	if !a.IsValid() {
 		return ""

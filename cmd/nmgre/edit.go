@@ -19,6 +19,7 @@ import (
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 )
 
 // editRun says how an edit is carried out.
@@ -295,7 +296,7 @@ func (a *app) printEdited(planned plan.EditPlan, done nmgre.Edited, far nm.Tunne
 		fmt.Fprintf(a.stderr, "nmgre: %s is so already\n", name)
 		return nil
 	}
-	if _, err := fmt.Fprintf(a.stdout, "%s is changed: %s %s -> %s, inner %s, mtu %d\n", name, t.Mode, outer(t.Local), t.Remote, joined(t.Addresses), t.MTU); err != nil {
+	if _, err := fmt.Fprintf(a.stdout, "%s is changed: %s %s -> %s, inner %s, mtu %d\n", name, t.Mode, gre.OuterText(t.Local), t.Remote, joined(t.Addresses), t.MTU); err != nil {
 		return err
 	}
 	if len(done.Report.Checks) > 0 {

@@ -111,7 +111,7 @@ func tunnelsJSON(list []nmgre.Status) []tunnelJSON {
 func statusJSON(s nmgre.Status) tunnelJSON {
 	t := s.Tunnel
 	return tunnelJSON{
-		Name: s.ID, UUID: s.UUID, Interface: t.Name, Mode: t.Mode.String(), Local: outer(t.Local), Remote: t.Remote.String(),
+		Name: s.ID, UUID: s.UUID, Interface: t.Name, Mode: t.Mode.String(), Local: gre.OuterText(t.Local), Remote: t.Remote.String(),
 		InputKey: t.InputKey, OutputKey: t.OutputKey, Addresses: texts(t.Addresses), State: string(s.State), Routes: routesJSON(s), Kept: keptOf(s),
 	}
 }

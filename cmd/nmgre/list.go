@@ -9,6 +9,7 @@ import (
 
 	"nmgre"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 )
 
 func (a *app) listCommand() *cobra.Command {
@@ -44,7 +45,7 @@ func (a *app) printList(list []nmgre.Status) error {
 		fmt.Fprintln(w, "NAME\tSTATE\tMODE\tLOCAL\tREMOTE\tADDRESSES\tROUTES")
 		for _, s := range list {
 			t := s.Tunnel
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", fault.Printable(t.Name), s.State, t.Mode, outer(t.Local), t.Remote,
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", fault.Printable(t.Name), s.State, t.Mode, gre.OuterText(t.Local), t.Remote,
 				joined(t.Addresses), strconv.Itoa(len(t.Routes)+len(s.Kept.Routes)))
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 )
 
 func (a *app) showCommand() *cobra.Command {
@@ -69,9 +70,9 @@ func showFields(s nmgre.Status) []field {
 	}
 	fields := []field{
 		{"name", fault.Printable(s.ID)}, {"interface", fault.Printable(t.Name)}, {"uuid", s.UUID}, {"state", state},
-		{"mode", t.Mode.String()}, {"local", outer(t.Local)}, {"remote", t.Remote.String()}, {"parent", fault.Printable(t.Parent)},
+		{"mode", t.Mode.String()}, {"local", gre.OuterText(t.Local)}, {"remote", t.Remote.String()}, {"parent", fault.Printable(t.Parent)},
 		{"input key", keyForms(t.InputKey)}, {"output key", keyForms(t.OutputKey)},
-		{"ttl", ttlText(t.TTL)}, {"tos", fmt.Sprintf("%#x", t.TOS)}, {"path MTU discovery", onOff(!t.NoPMTUD)},
+		{"ttl", gre.TTLText(t.TTL)}, {"tos", gre.TOSText(t.TOS)}, {"path MTU discovery", onOff(!t.NoPMTUD)},
 		{"mtu", mtuText(s)}, {"addresses", joined(t.Addresses)}, {"autoconnect", onOff(t.Autoconnect)}, {"file", fault.Printable(s.Path)},
 	}
 	if t.PeerAddress.IsValid() {

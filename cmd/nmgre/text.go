@@ -49,7 +49,7 @@ func (a *app) printCreated(c nmgre.Created, far nm.Tunnel, asJSON bool) error {
 		return a.printJSON(createdJSON{Tunnel: showJSON(c.Status, far), Verify: c.Report})
 	}
 	t := c.Status.Tunnel
-	if _, err := fmt.Fprintf(a.stdout, "%s is up: %s %s -> %s, inner %s, mtu %d\n", t.Name, t.Mode, outer(t.Local), t.Remote, joined(t.Addresses), t.MTU); err != nil {
+	if _, err := fmt.Fprintf(a.stdout, "%s is up: %s %s -> %s, inner %s, mtu %d\n", t.Name, t.Mode, gre.OuterText(t.Local), t.Remote, joined(t.Addresses), t.MTU); err != nil {
 		return err
 	}
 	if err := a.printReport(c.Report); err != nil {
@@ -83,14 +83,6 @@ func (a *app) printReport(r verify.Report) error {
 	return err
 }
 
-// outer writes an outer address; the unspecified one is any.
-func outer(a netip.Addr) string {
-	if !a.IsValid() || a.IsUnspecified() {
-		return "any"
-	}
-	return a.String()
-}
-
 func joined(list []netip.Prefix) string { return strings.Join(texts(list), ", ") }
 
 // keyForms writes a key as the tools at the other end may show it.
@@ -99,13 +91,6 @@ func keyForms(k *gre.Key) string {
 		return ""
 	}
 	return fmt.Sprintf("%s (%s, %s)", k, k.Hex(), k.Dotted())
-}
-
-func ttlText(ttl uint8) string {
-	if ttl == 0 {
-		return "inherit"
-	}
-	return strconv.Itoa(int(ttl))
 }
 
 // mtuText says what the profile wants and what the device has, where they differ.

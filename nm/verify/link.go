@@ -2,7 +2,6 @@ package verify
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"nmgre/nm"
@@ -47,16 +46,16 @@ func (v *Verifier) linkDifferences(g kernel.GRELink) []string {
 		}
 	}
 	differ("mode", t.Mode, g.Mode)
-	differ("local", outerText(t.Mode, t.Local), outerText(g.Mode, g.Local))
-	differ("remote", outerText(t.Mode, t.Remote), outerText(g.Mode, g.Remote))
+	differ("local", gre.OuterText(t.Local), gre.OuterText(g.Local))
+	differ("remote", gre.OuterText(t.Remote), gre.OuterText(g.Remote))
 	// a UUID names a profile, whose device may have any name
 	if t.Parent == "" || !keep.IsUUID(t.Parent) {
 		differ("parent", fault.OrNone(t.Parent), fault.OrNone(v.linkName(g.Parent)))
 	}
-	differ("input key", keyText(t.InputKey), keyText(g.InputKey))
-	differ("output key", keyText(t.OutputKey), keyText(g.OutputKey))
-	differ("ttl", t.TTLText(), nm.Tunnel{TTL: g.TTL}.TTLText())
-	differ("tos", t.TOS, g.TOS)
+	differ("input key", fault.OrNone(gre.KeyText(t.InputKey)), fault.OrNone(gre.KeyText(g.InputKey)))
+	differ("output key", fault.OrNone(gre.KeyText(t.OutputKey)), fault.OrNone(gre.KeyText(g.OutputKey)))
+	differ("ttl", gre.TTLText(t.TTL), gre.TTLText(g.TTL))
+	differ("tos", gre.TOSText(t.TOS), gre.TOSText(g.TOS))
 	if !t.Mode.IPv6Outer() {
 		differ("path MTU discovery", !t.NoPMTUD, g.PMTUD)
 	} else {
@@ -106,26 +105,12 @@ func (v *Verifier) linkName(index int) string {
 	return ""
 }
 
-func keyText(k *gre.Key) string {
-	if k == nil {
-		return "none"
-	}
-	return k.String()
-}
-
-func outerText(m gre.Mode, a netip.Addr) string {
-	if !a.IsValid() || a == m.AnyAddr() {
-		return "any"
-	}
-	return a.String()
-}
-
 // DescribeLink writes a link in the words of `ip -d link`.
 func DescribeLink(l kernel.Link) string {
 	g := l.GRE
-	words := []string{g.Mode.String(), "remote", outerText(g.Mode, g.Remote), "local", outerText(g.Mode, g.Local), "ttl", nm.Tunnel{TTL: g.TTL}.TTLText()}
+	words := []string{g.Mode.String(), "remote", gre.OuterText(g.Remote), "local", gre.OuterText(g.Local), "ttl", gre.TTLText(g.TTL)}
 	if g.TOS != 0 {
-		words = append(words, "tos", nm.TOSText(g.TOS))
+		words = append(words, "tos", gre.TOSText(g.TOS))
 	}
 	words = append(words, nm.Tunnel{InputKey: g.InputKey, OutputKey: g.OutputKey}.IPKeys()...)
 	if !g.PMTUD && !g.Mode.IPv6Outer() {
