@@ -204,7 +204,7 @@ func createCalls(t *testing.T) []string {
 
 func TestCreateCalls(t *testing.T) {
 	got := strings.Join(slices.Compact(createCalls(t)), " ")
-	if want := "Add Serials Activate Lock Write All Links List Watch Remembered SetRules SyncRoutes Links HookMissing Links SyncRoutes Lookup Probe Links Save Get Read HookMissing Links"; got != want {
+	if want := "Add Serials Activate Lock Write All Links List HookOthers Remembered SetRules SyncRoutes Links HookMissing Links SyncRoutes Lookup Probe Links Save Get Read HookMissing Links"; got != want {
 		t.Errorf("create calls %s, want %s", got, want)
 	}
 }
@@ -318,7 +318,7 @@ func tolerated(call string, err error) bool {
 }
 
 // keepCalls are those by which what was kept is taken back.
-var keepCalls = []string{"Lock", "Read", "Write", "Erase", "All", "List", "Get", "Watch", "Remembered", "Remember", "Forwarding", "SetForwarding", "SetRules", "SyncRoutes"}
+var keepCalls = []string{"Lock", "Read", "Write", "Erase", "All", "List", "Get", "HookOthers", "Remembered", "Remember", "Forwarding", "SetForwarding", "SetRules", "SyncRoutes"}
 
 // checkEvents looks at what was told: every step by its name, the failed one with its error, the
 // undo last.

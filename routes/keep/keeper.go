@@ -105,7 +105,7 @@ func (l *LocalKeeper) converge(ctx context.Context, written *Kept, progress func
 		return Converged{}, err
 	}
 	c := Converged{Trouble: w.trouble}
-	if err := l.Store.Watch(ctx, w.watch); err != nil {
+	if err := l.Store.HookOthers(ctx, w.watch); err != nil {
 		return c, err
 	}
 	forwarding, err := l.forward(ctx, w)

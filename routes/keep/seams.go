@@ -73,9 +73,9 @@ type Store interface {
 	Remember(ctx context.Context, before map[string]bool) error
 	// UUIDs returns the tunnels that have a file, without reading it.
 	UUIDs(ctx context.Context) ([]string, error)
-	// Watch says whether the hook shall call nmgre for the events of other connections than those
-	// that have a file.
-	Watch(ctx context.Context, others bool) error
+	// HookOthers sets whether the hook calls nmgre also for events of connections that have no
+	// file.
+	HookOthers(ctx context.Context, on bool) error
 	// HookMissing returns nil if NetworkManager's dispatcher calls nmgre; else an error that says
 	// what is missing and how to mend it.
 	HookMissing(ctx context.Context) error

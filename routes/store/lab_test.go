@@ -45,7 +45,7 @@ func doTask(words []string) error {
 	case "delete":
 		return s.Delete(ctx, words[1])
 	case "watch":
-		return s.Watch(ctx, words[1] == "on")
+		return s.HookOthers(ctx, words[1] == "on")
 	}
 	return errors.New("no such task")
 }

@@ -41,7 +41,7 @@ case $CONNECTION_UUID in
 '' | *[!0123456789abcdefABCDEF-]*) kept= ;;
 *) kept=` + quote(s.path(tunnelsDir)+"/") + `"$CONNECTION_UUID" ;;
 esac
-[ -e "$kept" ] || [ -e ` + quote(s.path(keptDir, watchFile)) + ` ] || exit 0
+[ -e "$kept" ] || [ -e ` + quote(s.path(keptDir, othersFile)) + ` ] || exit 0
 [ -x ` + quote(h.exe) + ` ] || exit 0
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH

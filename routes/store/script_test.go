@@ -94,7 +94,7 @@ func TestScript(t *testing.T) {
 				t.Errorf("%q of another connection: called %q", action, got)
 			}
 		}
-		if err := s.Watch(ctx, true); err != nil {
+		if err := s.HookOthers(ctx, true); err != nil {
 			t.Fatal(err)
 		}
 		// of a device without a connection, too
@@ -106,7 +106,7 @@ func TestScript(t *testing.T) {
 				t.Errorf("%q: called %q", env, got)
 			}
 		}
-		if err := s.Watch(ctx, false); err != nil {
+		if err := s.HookOthers(ctx, false); err != nil {
 			t.Fatal(err)
 		}
 		// Of an nmgre that was removed nothing is called.

@@ -26,7 +26,7 @@ import (
 const (
 	keptDir     = "etc/nmgre"
 	tunnelsDir  = keptDir + "/tunnels"
-	watchFile   = "watch" // in keptDir
+	othersFile  = "watch" // in keptDir; see HookOthers
 	runDir      = "run/nmgre"
 	lockFile    = "lock"
 	beforeFile  = "forwarding"
@@ -162,20 +162,21 @@ func (s *Store) Delete(_ context.Context, uuid string) error {
 	return denied("remove what nmgre keeps for "+uuid, s.remove(tunnelsDir, uuid))
 }
 
-// Watch makes or removes the mark that other connections' events matter. It lasts as long as the
-// files do that want it.
-func (s *Store) Watch(_ context.Context, others bool) error {
-	_, err := os.Lstat(s.path(keptDir, watchFile))
+// HookOthers makes or removes the file that the hook looks for: while it is there, the hook calls
+// nmgre also for events of connections that have no file in tunnelsDir. The keeper sets it anew
+// with every change of these files.
+func (s *Store) HookOthers(_ context.Context, on bool) error {
+	_, err := os.Lstat(s.path(keptDir, othersFile))
 	switch {
-	case (err == nil) == others:
+	case (err == nil) == on:
 		return nil
-	case others:
-		return denied("note that other connections matter", s.write(keptDir, watchFile, func(file *os.File) error {
+	case on:
+		return denied("note that other connections matter", s.write(keptDir, othersFile, func(file *os.File) error {
 			_, err := file.WriteString("# nmgre: the dispatcher's hook is called for other connections too\n")
 			return err
 		}))
 	}
-	return denied("note that other connections do not matter", s.remove(keptDir, watchFile))
+	return denied("note that other connections do not matter", s.remove(keptDir, othersFile))
 }
 
 // Remembered returns the state of forwarding that devices had before nmgre changed it.

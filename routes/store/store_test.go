@@ -427,19 +427,19 @@ func TestRemember(t *testing.T) {
 
 // The mark is as good as the files: it outlasts a reboot, and does not keep the folder when there
 // is nothing else.
-func TestWatch(t *testing.T) {
+func TestHookOthers(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
 	mark := func() bool {
 		_, err := os.Lstat(s.path("etc/nmgre/watch"))
 		return err == nil
 	}
 	for _, on := range []bool{false, true, true, false, false, true} {
-		if err := s.Watch(ctx, on); err != nil || mark() != on {
+		if err := s.HookOthers(ctx, on); err != nil || mark() != on {
 			t.Errorf("%v: %v, %v", on, mark(), err)
 		}
 	}
 	s.put(t, kept(uuidA, 1))
-	if err := errors.Join(s.Delete(ctx, uuidA), s.Watch(ctx, false)); err != nil {
+	if err := errors.Join(s.Delete(ctx, uuidA), s.HookOthers(ctx, false)); err != nil {
 		t.Error(err)
 	}
 	if got := tree(t, s.root); got != "drwxr-xr-x etc\n" {
@@ -461,7 +461,7 @@ func TestNotRoot(t *testing.T) {
 	refuses := func(when string) {
 		asNobody(t, func() {
 			for what, err := range map[string]error{
-				"Put": putOnly(ctx, s, kept(uuidB, 1)), "Watch": s.Watch(ctx, true), "Remember": s.Remember(ctx, map[string]bool{"gre1": true}),
+				"Put": putOnly(ctx, s, kept(uuidB, 1)), "HookOthers": s.HookOthers(ctx, true), "Remember": s.Remember(ctx, map[string]bool{"gre1": true}),
 				"Lock": func() error { _, err := s.Lock(ctx); return err }(),
 			} {
 				if !errors.Is(err, fault.ErrNotPermitted) || len(fault.Hints(err)) == 0 {

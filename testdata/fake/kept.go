@@ -109,6 +109,6 @@ func (s Store) Delete(ctx context.Context, uuid string) error {
 	})
 }
 
-func (s Store) Watch(ctx context.Context, others bool) error {
-	return s.call(ctx, "Watch", func() error { s.others = others; return nil })
+func (s Store) HookOthers(ctx context.Context, on bool) error {
+	return s.call(ctx, "HookOthers", func() error { s.others = on; return nil })
 }
