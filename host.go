@@ -2,7 +2,6 @@ package nmgre
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"nmgre/nm"
@@ -20,7 +19,7 @@ func (h *Host) Verify(ctx context.Context, name string, opts verify.Options) (ve
 	}
 	if opts.PeerAddress.IsValid() {
 		p.Tunnel.PeerAddress = opts.PeerAddress
-		if err := errors.Join(fault.AsErrors(nm.CheckPeerAddress(p.Tunnel))...); err != nil {
+		if err := nm.CheckPeerAddress(p.Tunnel).Err(); err != nil {
 			return verify.Report{}, err
 		}
 	}

@@ -27,11 +27,11 @@ func Vet(ctx context.Context, l nm.System, k keep.Kept) (keep.Kept, error) {
 	if err := v.look(ctx, l); err != nil {
 		return keep.Kept{}, err
 	}
-	if err := fault.JoinProblems(v.tunnel()...); err != nil {
+	if err := v.tunnel().Err(); err != nil {
 		return keep.Kept{}, err
 	}
 	problems := slices.Concat(v.forwarding(), v.devices(), v.sources(), v.routes())
-	if err := fault.JoinProblems(problems[:min(len(problems), list.MaxToldErrors)]...); err != nil {
+	if err := problems[:min(len(problems), list.MaxToldErrors)].Err(); err != nil {
 		return keep.Kept{}, err
 	}
 	return v.kept, nil
@@ -105,20 +105,20 @@ func (v *vetting) lookAtTunnels(ctx context.Context, l nm.System) error {
 
 // tunnel refuses what is about something else than the profile's tunnel. What the profile says is
 // put into the place of what was said.
-func (v *vetting) tunnel() []*fault.Error {
+func (v *vetting) tunnel() fault.List {
 	const hint = "the tunnel may have been changed at this moment: try again"
 	k, p := &v.kept, v.profile
 	switch inner := nm.InnerNetworks(p.Tunnel); {
 	case p.UUID != k.UUID:
-		return []*fault.Error{fault.Invalid("", "", "the profile's UUID is %s, not %s", fault.Printable(p.UUID), k.UUID)}
+		return fault.List{fault.Invalid("", "", "the profile's UUID is %s, not %s", fault.Printable(p.UUID), k.UUID)}
 	case p.Tunnel.Mode == 0 || p.State == nm.StateExternal:
-		return []*fault.Error{fault.Invalid("", "nmgre list shows the tunnels", "the profile %s is no GRE tunnel of NetworkManager's", k.UUID)}
+		return fault.List{fault.Invalid("", "nmgre list shows the tunnels", "the profile %s is no GRE tunnel of NetworkManager's", k.UUID)}
 	case !routes.IsDevice(p.Tunnel.Name) || k.Name != p.Tunnel.Name:
-		return []*fault.Error{fault.Invalid("", hint, "the interface of the profile is %s, not %s", fault.Printable(p.Tunnel.Name), fault.Printable(k.Name))}
+		return fault.List{fault.Invalid("", hint, "the interface of the profile is %s, not %s", fault.Printable(p.Tunnel.Name), fault.Printable(k.Name))}
 	case k.Remote != p.Tunnel.Remote:
-		return []*fault.Error{fault.Invalid("", hint, "the far end of %s is %s, not %s", k.Name, p.Tunnel.Remote, k.Remote)}
+		return fault.List{fault.Invalid("", hint, "the far end of %s is %s, not %s", k.Name, p.Tunnel.Remote, k.Remote)}
 	case !sameNetworks(k.Inner, inner):
-		return []*fault.Error{fault.Invalid("", hint, "the inner networks of %s are others: %v", k.Name, inner)}
+		return fault.List{fault.Invalid("", hint, "the inner networks of %s are others: %v", k.Name, inner)}
 	default:
 		k.Name, k.Remote, k.Inner = p.Tunnel.Name, p.Tunnel.Remote, inner
 	}
@@ -135,33 +135,33 @@ func sameNetworks[T comparable](a, b []T) bool {
 }
 
 // forwarding refuses SNAT and forwarding that no request could ask for.
-func (v *vetting) forwarding() []*fault.Error {
+func (v *vetting) forwarding() fault.List {
 	t := v.profile.Tunnel.Clone()
 	t.SNAT, t.Forward, t.ClampMSS = v.kept.SNAT, len(v.kept.Forward) > 0, v.kept.ClampMSS
 	return nm.CheckForwarding(t)
 }
 
 // devices refuses to forward between devices that this host does not have.
-func (v *vetting) devices() []*fault.Error {
-	var problems []*fault.Error
+func (v *vetting) devices() fault.List {
+	var problems fault.List
 	k := v.kept
 	if len(k.Forward) > 0 && !slices.Contains(k.Forward, k.Name) {
-		problems = append(problems, fault.Invalid("forward", "", "the tunnel %s is not among the devices", k.Name))
+		problems.Add(fault.Invalid("forward", "", "the tunnel %s is not among the devices", k.Name))
 	}
 	for _, dev := range k.Forward {
 		if dev != k.Name && kernel.Named(v.links, dev) == nil && !slices.Contains(v.before.Forward, dev) {
-			problems = append(problems, fault.Invalid("forward", "", "there is no device %s", fault.Printable(dev)))
+			problems.Add(fault.Invalid("forward", "", "there is no device %s", fault.Printable(dev)))
 		}
 	}
 	return problems
 }
 
 // sources refuses SNAT sources that this host does not have.
-func (v *vetting) sources() []*fault.Error {
-	var problems []*fault.Error
+func (v *vetting) sources() fault.List {
+	var problems fault.List
 	for _, s := range v.kept.SNAT {
 		if !slices.Contains(v.before.SNAT, s) {
-			problems = fault.AppendProblem(problems, nm.SourceNotHere(v.links, s))
+			problems.Add(nm.SourceNotHere(v.links, s))
 		}
 	}
 	return problems
@@ -169,7 +169,7 @@ func (v *vetting) sources() []*fault.Error {
 
 // routes refuses routes that are none, that the profile is the place for, or that do not lead into
 // the tunnel.
-func (v *vetting) routes() []*fault.Error {
+func (v *vetting) routes() fault.List {
 	t := v.profile.Tunnel.Clone()
 	t.Routes = v.kept.Routes
 	problems := nm.CheckRoutes(t)
@@ -182,9 +182,9 @@ func (v *vetting) routes() []*fault.Error {
 			continue
 		}
 		if o.Owner != nm.OwnerKernel {
-			problems = append(problems, fault.Invalid("route", "add it to the profile", "%s: %s", o.Route, o.Why))
+			problems.Add(fault.Invalid("route", "add it to the profile", "%s: %s", o.Route, o.Why))
 		}
-		problems = fault.AppendProblem(problems, v.leadsAway(*o.Route))
+		problems.Add(v.leadsAway(*o.Route))
 	}
 	return problems
 }

@@ -15,15 +15,15 @@ import (
 const addressHint = "give this end's inner address with the length of its network, such as 172.16.0.1/30"
 
 // checkAddresses looks at this end's inner addresses.
-func checkAddresses(t Tunnel) []*fault.Error {
+func checkAddresses(t Tunnel) fault.List {
 	if len(t.Addresses) == 0 && !t.Mode.Ethernet() {
-		return []*fault.Error{fault.Invalid("address", addressHint, "the inner address is missing")}
+		return fault.List{fault.Invalid("address", addressHint, "the inner address is missing")}
 	}
-	var problems []*fault.Error
+	var problems fault.List
 	for i, p := range t.Addresses {
-		problems = fault.AppendProblem(problems, checkAddress(p))
+		problems.Add(checkAddress(p))
 		if slices.Contains(t.Addresses[:i], p) {
-			problems = append(problems, fault.Invalid("address", "give each address once", "%s is there twice", p))
+			problems.Add(fault.Invalid("address", "give each address once", "%s is there twice", p))
 		}
 	}
 	return problems
@@ -48,45 +48,45 @@ func checkAddress(p netip.Prefix) *fault.Error {
 }
 
 // CheckPeerAddress looks at the far end's inner address.
-func CheckPeerAddress(t Tunnel) []*fault.Error {
+func CheckPeerAddress(t Tunnel) fault.List {
 	peer := t.PeerAddress
 	if !peer.IsValid() {
 		return nil
 	}
 	hint := "give the far end's inner address, such as 172.16.0.2"
 	if peer.IsUnspecified() || peer.IsMulticast() || peer.IsLoopback() || peer.Is4In6() || peer.Zone() != "" {
-		return []*fault.Error{fault.Invalid("peer-address", hint, "%s is no address of a host", fault.Printable(peer.String()))}
+		return fault.List{fault.Invalid("peer-address", hint, "%s is no address of a host", fault.Printable(peer.String()))}
 	}
 	if peer == t.Remote {
-		return []*fault.Error{fault.Invalid("peer-address", hint, "%s is the far end's outer address: packets to it would go round in circles", peer)}
+		return fault.List{fault.Invalid("peer-address", hint, "%s is the far end's outer address: packets to it would go round in circles", peer)}
 	}
 	sameFamily := false
 	for _, p := range t.Addresses {
 		if p.Addr() == peer {
-			return []*fault.Error{fault.Invalid("peer-address", hint, "%s is this end's own inner address", peer)}
+			return fault.List{fault.Invalid("peer-address", hint, "%s is this end's own inner address", peer)}
 		}
 		if p.Addr().Is4() && p.Bits() < 31 && p.Contains(peer) && (peer == p.Masked().Addr() || peer == routes.LastAddr(p)) {
-			return []*fault.Error{fault.Invalid("peer-address", hint, "%s is the first or the last address of %s, which no host has", peer, p.Masked())}
+			return fault.List{fault.Invalid("peer-address", hint, "%s is the first or the last address of %s, which no host has", peer, p.Masked())}
 		}
 		sameFamily = sameFamily || p.Addr().Is4() == peer.Is4()
 	}
 	if len(t.Addresses) > 0 && !sameFamily {
-		return []*fault.Error{fault.Invalid("peer-address", hint, "%s is of another family than this end's inner addresses", peer)}
+		return fault.List{fault.Invalid("peer-address", hint, "%s is of another family than this end's inner addresses", peer)}
 	}
 	return nil
 }
 
 // checkInnerAgainstOuter refuses an inner network that would swallow the addresses which carry the
 // tunnel.
-func checkInnerAgainstOuter(t Tunnel) []*fault.Error {
-	var problems []*fault.Error
+func checkInnerAgainstOuter(t Tunnel) fault.List {
+	var problems fault.List
 	for _, p := range t.Addresses {
 		for _, outer := range []struct {
 			whose string
 			addr  netip.Addr
 		}{{"the far end's outer address", t.Remote}, {"the local outer address", t.Local}} {
 			if p.IsValid() && outer.addr.IsValid() && !outer.addr.IsUnspecified() && p.Contains(outer.addr) {
-				problems = append(problems, fault.Invalid("address", "inner addresses need a network of their own, such as 172.16.0.0/30",
+				problems.Add(fault.Invalid("address", "inner addresses need a network of their own, such as 172.16.0.0/30",
 					"the inner network %s contains %s %s", p.Masked(), outer.whose, outer.addr))
 			}
 		}
@@ -95,16 +95,16 @@ func checkInnerAgainstOuter(t Tunnel) []*fault.Error {
 }
 
 // CheckRoutes looks at each route and for two that are one to the kernel.
-func CheckRoutes(t Tunnel) []*fault.Error {
-	var problems []*fault.Error
+func CheckRoutes(t Tunnel) fault.List {
+	var problems fault.List
 	seen := list.NewIndex(len(t.Routes), func(i int32) *routes.Route { return &t.Routes[i] })
 	for i := range t.Routes {
 		r := &t.Routes[i]
-		problems = append(problems, r.Problems()...)
-		problems = fault.AppendProblem(problems, CheckGateways(&t, r))
-		problems = fault.AppendProblem(problems, CheckRouteFamily(&t, r))
+		problems.Add(r.Problems()...)
+		problems.Add(CheckGateways(&t, r))
+		problems.Add(CheckRouteFamily(&t, r))
 		if _, again := seen.Find(r.Slot()); again {
-			problems = append(problems, fault.Invalid("route", "give each destination once, or with different metrics", "%s is there twice", r.Dst))
+			problems.Add(fault.Invalid("route", "give each destination once, or with different metrics", "%s is there twice", r.Dst))
 		}
 		seen.Put(int32(i)) //nolint:gosec // far fewer
 	}
@@ -176,22 +176,22 @@ func Ipv4Of(list []netip.Prefix) []netip.Prefix {
 
 // CheckForwarding returns what is wrong with the SNAT and forwarding that are wanted, as far as the
 // request itself tells.
-func CheckForwarding(t Tunnel) []*fault.Error {
-	var problems []*fault.Error
+func CheckForwarding(t Tunnel) fault.List {
+	var problems fault.List
 	for i, s := range t.SNAT {
 		switch {
 		case !s.Dst.IsValid() || s.Dst != s.Dst.Masked():
-			problems = append(problems, fault.Invalid("snat", "write it as 10.10.2.0/24=10.10.2.1", "the destination has bits behind its length"))
+			problems.Add(fault.Invalid("snat", "write it as 10.10.2.0/24=10.10.2.1", "the destination has bits behind its length"))
 		case s.Source.IsValid() && s.Source.Is4() != s.Dst.Addr().Is4():
-			problems = append(problems, fault.Invalid("snat", "the destination and the source are of one family", "%s: %s is of another family", s.Dst, s.Source))
+			problems.Add(fault.Invalid("snat", "the destination and the source are of one family", "%s: %s is of another family", s.Dst, s.Source))
 		case !slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() == s.Dst.Addr().Is4() }):
-			problems = append(problems, fault.Invalid("snat", "give the tunnel an inner address of that family", "%s: the tunnel has no inner address of its family", s.Dst))
+			problems.Add(fault.Invalid("snat", "give the tunnel an inner address of that family", "%s: the tunnel has no inner address of its family", s.Dst))
 		case slices.ContainsFunc(t.SNAT[:i], func(o keep.SNAT) bool { return o.Dst == s.Dst }):
-			problems = append(problems, fault.Invalid("snat", "give each destination once", "%s is given twice", s.Dst))
+			problems.Add(fault.Invalid("snat", "give each destination once", "%s is given twice", s.Dst))
 		}
 	}
 	if t.Forward && len(Ipv4Of(t.Addresses)) == 0 {
-		problems = append(problems, fault.Invalid("forward", "IPv6 is forwarded host-wide only: sysctl -w net.ipv6.conf.all.forwarding=1",
+		problems.Add(fault.Invalid("forward", "IPv6 is forwarded host-wide only: sysctl -w net.ipv6.conf.all.forwarding=1",
 			"the tunnel has no IPv4 inner address"))
 	}
 	return problems

@@ -1,7 +1,6 @@
 package nm
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -61,56 +60,52 @@ func FreeName(taken map[string]bool) string {
 // each an [ErrInvalid] with the flag's name as its field. Name and Local may be undecided. A tunnel
 // without problems is one that NetworkManager and the kernel can hold; whether this host can have
 // it is [Host.Plan]'s business.
-func (t Tunnel) Problems() []*fault.Error {
-	var problems []*fault.Error
-	for _, check := range []func(Tunnel) []*fault.Error{
+func (t Tunnel) Problems() fault.List {
+	var problems fault.List
+	for _, check := range []func(Tunnel) fault.List{
 		checkMode, checkOuter, checkParent, checkHeader, checkMTU, checkAddresses, CheckPeerAddress, checkInnerAgainstOuter, CheckRoutes, CheckForwarding,
 	} {
-		problems = append(problems, check(t)...)
+		problems.Add(check(t)...)
 	}
 	if t.Name != "" {
-		problems = fault.AppendProblem(problems, checkName(t.Name))
+		problems.Add(checkName(t.Name))
 	}
 	return problems
 }
 
 // Validate returns the [Tunnel.Problems] joined into one error, nil if there are none.
-func (t Tunnel) Validate() error {
-	var errs []error
-	for _, problem := range t.Problems() {
-		errs = append(errs, problem)
-	}
-	return errors.Join(errs...)
-}
+func (t Tunnel) Validate() error { return t.Problems().Err() }
 
-func checkMode(t Tunnel) []*fault.Error {
+func checkMode(t Tunnel) fault.List {
 	if _, known := gre.ModeNames[t.Mode]; known {
 		return nil
 	}
-	return []*fault.Error{fault.Invalid("mode", "use gre, gretap, ip6gre or ip6gretap", "no mode is given")}
+	return fault.List{fault.Invalid("mode", "use gre, gretap, ip6gre or ip6gretap", "no mode is given")}
 }
 
 // checkOuter looks at the addresses that carry the tunnel.
-func checkOuter(t Tunnel) []*fault.Error {
+func checkOuter(t Tunnel) fault.List {
 	if !t.Remote.IsValid() {
-		return []*fault.Error{fault.Invalid("peer", "give the far end's outer address, such as --peer 203.0.113.2", "the far end's address is missing")}
+		return fault.List{fault.Invalid("peer", "give the far end's outer address, such as --peer 203.0.113.2", "the far end's address is missing")}
 	}
-	problems := fault.AppendProblem(nil, checkOuterAddr(t, "peer", t.Remote))
+	var problems fault.List
+	problems.Add(checkOuterAddr(t, "peer", t.Remote))
 	if t.Remote.IsUnspecified() {
-		problems = append(problems, fault.Invalid("peer", "NetworkManager needs the far end's address; tunnels of many ends (mGRE) are not possible",
+		problems.Add(fault.Invalid("peer", "NetworkManager needs the far end's address; tunnels of many ends (mGRE) are not possible",
 			"%s is no host", t.Remote))
 	}
 	// nm-linux-platform.c looks at local where it should look at remote
 	if t.Local.IsValid() && t.Local.IsUnspecified() && t.Mode.IPv6Outer() {
-		return append(problems, fault.Invalid("local", "give one of this host's addresses, or leave --local out to have it found",
+		problems.Add(fault.Invalid("local", "give one of this host's addresses, or leave --local out to have it found",
 			"NetworkManager forgets the far end of a tunnel by IPv6 that has no local address"))
+		return problems
 	}
 	if !t.Local.IsValid() || t.Local.IsUnspecified() && t.Local.Is6() == t.Mode.IPv6Outer() {
 		return problems
 	}
-	problems = fault.AppendProblem(problems, checkOuterAddr(t, "local", t.Local))
+	problems.Add(checkOuterAddr(t, "local", t.Local))
 	if t.Local == t.Remote {
-		problems = append(problems, fault.Invalid("peer", "local is this end's outer address, peer the far end's", "the far end's address %s is equal to the local one", t.Remote))
+		problems.Add(fault.Invalid("peer", "local is this end's outer address, peer the far end's", "the far end's address %s is equal to the local one", t.Remote))
 	}
 	return problems
 }
@@ -148,55 +143,55 @@ func familyProblem(m gre.Mode, field string, a netip.Addr) *fault.Error {
 		"%s is an %s address, and mode %s is carried by %s", fault.Printable(a.String()), family, m, carrier)
 }
 
-func checkParent(t Tunnel) []*fault.Error {
+func checkParent(t Tunnel) fault.List {
 	switch {
 	case t.Parent == "":
 		return nil
 	case t.Parent == t.Name:
-		return []*fault.Error{fault.Invalid("parent", "name the device that carries the tunnel, such as eth0, or leave --parent out", "the tunnel cannot be its own parent")}
+		return fault.List{fault.Invalid("parent", "name the device that carries the tunnel, such as eth0, or leave --parent out", "the tunnel cannot be its own parent")}
 	case !keep.IsUUID(t.Parent) && (len(t.Parent) > routes.MaxName || fault.Printable(t.Parent) != t.Parent):
-		return []*fault.Error{fault.Invalid("parent", "give an interface's name or the UUID of its profile", "\"%.80s\" is neither an interface's name nor a UUID", fault.Printable(t.Parent))}
+		return fault.List{fault.Invalid("parent", "give an interface's name or the UUID of its profile", "\"%.80s\" is neither an interface's name nor a UUID", fault.Printable(t.Parent))}
 	}
 	return nil
 }
 
 // checkHeader looks at what goes into the outer headers.
-func checkHeader(t Tunnel) []*fault.Error {
-	var problems []*fault.Error
+func checkHeader(t Tunnel) fault.List {
+	var problems fault.List
 	if t.TTL != 0 && t.NoPMTUD {
-		problems = append(problems, fault.Invalid("ttl", "use --ttl inherit with --no-pmtud, or leave --no-pmtud out",
+		problems.Add(fault.Invalid("ttl", "use --ttl inherit with --no-pmtud, or leave --no-pmtud out",
 			"a fixed TTL (%d) is possible only with path MTU discovery", t.TTL))
 	}
 	if t.Flags != 0 { // libnm's verify of the ip-tunnel setting
-		problems = append(problems, fault.Invalid("flags", "leave it out: NetworkManager has flags for its modes ipip6 and ip6ip6 only",
+		problems.Add(fault.Invalid("flags", "leave it out: NetworkManager has flags for its modes ipip6 and ip6ip6 only",
 			"NetworkManager refuses %#x for mode %s", uint32(t.Flags), t.Mode))
 	}
 	if t.Mode.IPv6Outer() {
 		if t.FlowLabel > 0xfffff {
-			problems = append(problems, fault.Invalid("flow-label", "a flow label has 20 bits: 0 to 1048575", "%d is too large", t.FlowLabel))
+			problems.Add(fault.Invalid("flow-label", "a flow label has 20 bits: 0 to 1048575", "%d is too large", t.FlowLabel))
 		}
 		return problems
 	}
 	for field, set := range map[string]bool{"encap-limit": t.EncapLimit != 0, "flow-label": t.FlowLabel != 0} {
 		if set {
-			problems = append(problems, fault.Invalid(field, "leave it out, or use --mode ip6gre or ip6gretap", "only tunnels carried by IPv6 have it, and mode %s is not", t.Mode))
+			problems.Add(fault.Invalid(field, "leave it out, or use --mode ip6gre or ip6gretap", "only tunnels carried by IPv6 have it, and mode %s is not", t.Mode))
 		}
 	}
 	slices.SortFunc(problems, func(a, b *fault.Error) int { return strings.Compare(a.Field, b.Field) })
 	return problems
 }
 
-func checkMTU(t Tunnel) []*fault.Error {
+func checkMTU(t Tunnel) fault.List {
 	if t.MTU == 0 {
 		return nil
 	}
 	most := uint32(t.Encapsulation().MTU(0xffff)) //nolint:gosec // 65535 less a few headers
 	if t.MTU < gre.MinMTU4 || t.MTU > most {
-		return []*fault.Error{fault.Invalid("mtu", fmt.Sprintf("use %d to %d bytes, or leave --mtu out to have it computed", gre.MinMTU4, most), "%d is not possible", t.MTU)}
+		return fault.List{fault.Invalid("mtu", fmt.Sprintf("use %d to %d bytes, or leave --mtu out to have it computed", gre.MinMTU4, most), "%d is not possible", t.MTU)}
 	}
 	for _, p := range t.Addresses {
 		if p.Addr().Is6() && t.MTU < gre.MinMTU6 {
-			return []*fault.Error{fault.Invalid("mtu", "IPv6 needs 1280 bytes at least (RFC 8200)", "%d is too little for the inner address %s", t.MTU, p)}
+			return fault.List{fault.Invalid("mtu", "IPv6 needs 1280 bytes at least (RFC 8200)", "%d is too little for the inner address %s", t.MTU, p)}
 		}
 	}
 	return nil

@@ -21,14 +21,14 @@ type routeProblem struct {
 }
 
 // Problems returns what is wrong with the route by itself.
-func (r Route) Problems() []*fault.Error {
-	var problems []*fault.Error
+func (r Route) Problems() fault.List {
+	var problems fault.List
 	for _, p := range r.check() {
 		what := p.what
 		if r.Dst.IsValid() && r.Dst == r.Dst.Masked() {
 			what = r.Dst.String() + ": " + what
 		}
-		problems = append(problems, fault.Invalid("route", p.hint, "%s", what))
+		problems.Add(fault.Invalid("route", p.hint, "%s", what))
 	}
 	return problems
 }

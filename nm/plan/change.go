@@ -161,10 +161,9 @@ func (c *ChangePlan) lineError(i int, err error) error {
 // put adds a route, or puts it in the place of another.
 func (c *ChangePlan) put(i int, o nm.Owned) error {
 	t := &c.Profile.Tunnel
-	for _, problem := range []*fault.Error{nm.CheckGateways(t, o.Route), nm.CheckRouteFamily(t, o.Route)} {
-		if problem != nil {
-			return problem
-		}
+	var problems fault.List
+	if problems.Add(nm.CheckGateways(t, o.Route), nm.CheckRouteFamily(t, o.Route)); len(problems) > 0 {
+		return problems[0]
 	}
 	found, taken := c.at.Find(o.Route.Slot())
 	at := int(found)
@@ -263,8 +262,8 @@ func (c *ChangePlan) finish(ctx context.Context, h nm.System) error {
 	if err := c.checkDevices(ctx, h, pre); err != nil {
 		return err
 	}
-	if err := fault.JoinProblems(pre.routeIsOwnNetwork()); err != nil {
-		return err
+	if problem := pre.routeIsOwnNetwork(); problem != nil {
+		return problem
 	}
 	pre.t.Addresses = nil // they are there already
 	if err := errors.Join(pre.swallows(ctx)...); err != nil {
@@ -291,7 +290,7 @@ func (c *ChangePlan) checkDevices(ctx context.Context, h nm.System, pre *preflig
 	if pre.profiles, err = h.Profiles.List(ctx); err != nil {
 		return err
 	}
-	return errors.Join(pre.nexthopDevices()...)
+	return pre.nexthopDevices().Err()
 }
 
 // stillCovered says whether one of the routes covers the far end.

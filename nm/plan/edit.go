@@ -94,13 +94,13 @@ func newProblems(before, after nm.Tunnel) error {
 	for _, problem := range before.Problems() {
 		old[problem.Error()] = true
 	}
-	var errs []error
+	var found fault.List
 	for _, problem := range after.Problems() {
 		if !old[problem.Error()] {
-			errs = append(errs, problem)
+			found.Add(problem)
 		}
 	}
-	return errors.Join(errs...)
+	return found.Err()
 }
 
 // follow changes what followed from what is changed.
@@ -272,33 +272,28 @@ func ownerWhy(r routes.Route, v nm.Version) string {
 // problems returns why this host cannot have what is new.
 func (e *editor) problems(ctx context.Context) error {
 	b, all := e.before, e.pre
-	var errs []error
-	try := func(err *fault.Error) {
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
+	var found fault.List
 	if all.t.Name != b.Name {
-		try(all.nameTaken())
+		found.Add(all.nameTaken())
 	}
 	if e.outerChanged() || !gre.SameKey(all.t.InputKey, b.InputKey) {
-		try(all.duplicate())
+		found.Add(all.duplicate())
 	}
 	news := *all // the same host, asked for what is new only
 	news.t.Addresses = slices.DeleteFunc(slices.Clone(all.t.Addresses), func(a netip.Prefix) bool { return slices.Contains(b.Addresses, a) })
 	old := routes.RouteTexts(b.Routes)
 	_, news.t.Routes = routes.SplitRoutes(all.t.Routes, func(r routes.Route) bool { return old[r.String()] })
 	news.t.SNAT = slices.DeleteFunc(slices.Clone(all.t.SNAT), func(s keep.SNAT) bool { return slices.Contains(b.SNAT, s) })
-	try(news.innerOverlap())
-	try(news.routeIsOwnNetwork())
-	errs = append(errs, news.snatSources()...)
-	errs = append(errs, news.nexthopDevices()...)
+	found.Add(news.innerOverlap())
+	found.Add(news.routeIsOwnNetwork())
+	found.Add(news.snatSources()...)
+	found.Add(news.nexthopDevices()...)
 	if all.t.Remote != b.Remote { // whatever the tunnel has may lead to it
 		news.t.Addresses, news.t.Routes = all.t.Addresses, all.t.Routes
 	}
-	errs = append(errs, news.swallows(ctx)...)
+	swallows := errors.Join(news.swallows(ctx)...)
 	all.notes, all.pin = news.notes, news.pin
-	return errors.Join(errs...)
+	return errors.Join(found.Err(), swallows)
 }
 
 // finish puts the plan together.

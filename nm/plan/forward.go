@@ -86,14 +86,12 @@ func (p *preflight) devicesTo(ctx context.Context, dst netip.Prefix) ([]string, 
 }
 
 // snatSources refuses sources that this host does not have: the answers would not come back to it.
-func (p *preflight) snatSources() []error {
-	var errs []error
+func (p *preflight) snatSources() fault.List {
+	var found fault.List
 	for _, s := range p.t.SNAT {
-		if problem := nm.SourceNotHere(p.links, s); problem != nil {
-			errs = append(errs, problem)
-		}
+		found.Add(nm.SourceNotHere(p.links, s))
 	}
-	return errs
+	return found
 }
 
 // forwardNotes tell what will keep forwarded packets from getting through.

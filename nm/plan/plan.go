@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -159,7 +158,7 @@ func Create(ctx context.Context, sys nm.System, profiles func(context.Context) (
 	if err := p.t.Validate(); err != nil { // again: what was decided must fit what was given
 		return Plan{}, err
 	}
-	if err := errors.Join(p.problems(ctx)...); err != nil {
+	if err := p.problems(ctx); err != nil {
 		return Plan{}, fault.Ended(ctx, err)
 	}
 	k, err := p.kept(ctx)

@@ -59,7 +59,9 @@ func (p *preflight) decideInner() {
 
 // decideOuter decides what depends on the way to the far end.
 func (p *preflight) decideOuter(ctx context.Context) error {
-	if err := fault.JoinProblems(p.parentMissing(), p.localNotHere(), p.remoteHere()); err != nil {
+	var found fault.List
+	found.Add(p.parentMissing(), p.localNotHere(), p.remoteHere())
+	if err := found.Err(); err != nil {
 		return err // the kernel would have no answer to what is asked next, or a misleading one
 	}
 	hop, err := p.underlay(ctx)
@@ -148,33 +150,27 @@ func (p *preflight) takenNames() map[string]bool {
 }
 
 // problems returns why this host cannot have the tunnel, all at once.
-func (p *preflight) problems(ctx context.Context) []error {
-	var errs []error
-	for _, check := range []func() *fault.Error{
-		p.nameTaken, p.duplicate, p.innerOverlap, p.routeIsOwnNetwork,
-	} {
-		if err := check(); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	errs = append(errs, p.snatSources()...)
-	errs = append(errs, p.nexthopDevices()...)
-	return append(errs, p.swallows(ctx)...)
+func (p *preflight) problems(ctx context.Context) error {
+	var found fault.List
+	found.Add(p.nameTaken(), p.duplicate(), p.innerOverlap(), p.routeIsOwnNetwork())
+	found.Add(p.snatSources()...)
+	found.Add(p.nexthopDevices()...)
+	return errors.Join(found.Err(), errors.Join(p.swallows(ctx)...))
 }
 
 // nexthopDevices refuses nexthops by devices that are nobody's. One that is down counts: its
 // nexthop is set when it is up.
-func (p *preflight) nexthopDevices() []error {
-	var errs []error
+func (p *preflight) nexthopDevices() fault.List {
+	var found fault.List
 	for i := range p.t.Routes {
 		for _, hop := range p.t.Routes[i].Nexthops {
 			if hop.Dev != "" && !p.knows(hop.Dev) {
-				errs = append(errs, fault.Invalid("route", "name a device that is there, or a tunnel: nmgre list",
+				found.Add(fault.Invalid("route", "name a device that is there, or a tunnel: nmgre list",
 					"%s: there is no device %s", p.t.Routes[i].Dst, fault.Printable(hop.Dev)))
 			}
 		}
 	}
-	return errs
+	return found
 }
 
 // knows says whether there is a device of that name, or a profile that has one when it is up.

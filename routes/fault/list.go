@@ -2,29 +2,24 @@ package fault
 
 import "errors"
 
-// AppendProblem keeps a nil *Error out of the list.
-func AppendProblem(problems []*Error, problem *Error) []*Error {
-	if problem == nil {
-		return problems
-	}
-	return append(problems, problem)
-}
+// List collects the problems that several checks found.
+type List []*Error
 
-// JoinProblems joins those that there are.
-func JoinProblems(problems ...*Error) error {
-	var errs []error
+// Add appends those of the problems that are not nil, so that a check which found nothing can
+// return nil.
+func (l *List) Add(problems ...*Error) {
 	for _, problem := range problems {
 		if problem != nil {
-			errs = append(errs, problem)
+			*l = append(*l, problem)
 		}
 	}
-	return errors.Join(errs...)
 }
 
-func AsErrors(problems []*Error) []error {
-	errs := make([]error, len(problems))
-	for i, problem := range problems {
+// Err returns the problems as [errors.Join] joins them, a line each; nil where the list is empty.
+func (l List) Err() error {
+	errs := make([]error, len(l))
+	for i, problem := range l {
 		errs[i] = problem
 	}
-	return errs
+	return errors.Join(errs...)
 }

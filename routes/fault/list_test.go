@@ -1,0 +1,44 @@
+package fault_test
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"testing"
+
+	"nmgre/routes/fault"
+)
+
+func TestList(t *testing.T) {
+	var l fault.List
+	if l.Add(); l.Err() != nil {
+		t.Errorf("an empty list is the error %v", l.Err())
+	}
+	if l.Add(nil, nil); l != nil || l.Err() != nil {
+		t.Errorf("a list of no problems is %v, %v", l, l.Err())
+	}
+	first := fault.Invalid("peer", "give it", "it is missing")
+	second := &fault.Error{Kind: fault.ErrNotPermitted, What: "no", Hint: "ask", Err: io.EOF}
+	l.Add(nil, first, nil)
+	l.Add(second)
+	err := l.Err()
+	if want := errors.Join(first, second); err.Error() != want.Error() {
+		t.Errorf("got %q, want %q", err, want)
+	}
+	for _, kind := range []error{fault.ErrInvalid, fault.ErrNotPermitted, io.EOF} {
+		if !errors.Is(err, kind) {
+			t.Errorf("%v is not found in %v", kind, err)
+		}
+	}
+	if e := new(fault.Error); !errors.As(err, &e) || e != first {
+		t.Errorf("the first error is %v", e)
+	}
+	if got := fault.Hints(err); !slices.Equal(got, []string{"give it", "ask"}) {
+		t.Errorf("the hints are %q", got)
+	}
+	var walked fault.List
+	fault.Walk(err, func(e *fault.Error) { walked = append(walked, e) })
+	if !slices.Equal(walked, l) {
+		t.Errorf("walked %v", walked)
+	}
+}
