@@ -15,14 +15,13 @@ import (
 	"nmgre/routes/fault"
 )
 
-// reasonTime is how long to wait for NetworkManager to say why, once it is clear that an activation
-// has failed.
+// reasonTime is how long to wait for the reason when an activation has failed.
 const reasonTime = 200 * time.Millisecond
 
-// Activate brings the profile up. It returns when the tunnel's addresses are set: "activated" alone
-// comes earlier, with one family ready.
+// Activate brings the profile up. It returns when the tunnel's addresses are set. NetworkManager's
+// state "activated" comes earlier, when one family is ready.
 //
-// A failure says what NetworkManager says, in words, with what can be done about it. When ctx ends,
+// If it fails, the error has NetworkManager's reason in words, and a hint. When ctx ends,
 // NetworkManager may still go on.
 func (c *Client) Activate(ctx context.Context, uuid string) error {
 	const op = "bring the tunnel up"
@@ -43,18 +42,19 @@ func (c *Client) Activate(ctx context.Context, uuid string) error {
 	return nil
 }
 
-// readyFlags returns which of the state flags tells that the tunnel's addresses are set.
+// readyFlags returns the state flag that tells that the tunnel's addresses are set, or 0 for a
+// tunnel without addresses.
 func readyFlags(s wire.Settings) uint32 {
 	switch {
-	case len(s.Entries(wire.SetIPv4, "address-data")) > 0:
+	case len(s.Entries(wire.IPv4, "address-data")) > 0:
 		return uint32(gnm.NmActivationStateFlagIp4Ready)
-	case len(s.Entries(wire.SetIPv6, "address-data")) > 0:
+	case len(s.Entries(wire.IPv6, "address-data")) > 0:
 		return uint32(gnm.NmActivationStateFlagIp6Ready)
 	}
 	return 0
 }
 
-// activation is one that is waited for.
+// activation is one activation that is waited for.
 type activation struct {
 	watch *watch
 	name  string // of the interface
@@ -66,10 +66,10 @@ type activation struct {
 	devices map[dbus.ObjectPath]deviceState
 }
 
-// deviceState is what a device last told.
+// deviceState is the last state of a device, with its reason.
 type deviceState struct{ state, reason uint32 }
 
-// errFailed says that NetworkManager gave up; the activation knows why.
+// errFailed says that NetworkManager gave up. The activation knows the reason.
 var errFailed = errors.New("the activation failed")
 
 // run starts the activation and follows it to its end.
@@ -77,8 +77,7 @@ func (a *activation) run(ctx context.Context, profile dbus.ObjectPath) error {
 	if err := a.start(ctx, profile); err != nil {
 		return err
 	}
-	// Whatever happened before the subscription is in what is read now, and the rest comes as
-	// signals.
+	// The properties read now have everything up to here, and signals tell the rest.
 	all, err := a.watch.link.getAll(ctx, a.active.path, gnm.ActiveConnectionInterface)
 	switch {
 	case isGone(err):
@@ -100,7 +99,7 @@ func (a *activation) run(ctx context.Context, profile dbus.ObjectPath) error {
 	return nil
 }
 
-// start asks NetworkManager to activate the profile, and what there is to wait for.
+// start asks NetworkManager to activate the profile, and reads the name and the flags to wait for.
 func (a *activation) start(ctx context.Context, profile dbus.ObjectPath) error {
 	var s wire.Settings
 	err := a.watch.link.flight(ctx, []request{
@@ -110,7 +109,7 @@ func (a *activation) start(ctx context.Context, profile dbus.ObjectPath) error {
 			return err
 		}},
 	})
-	a.name, a.need = fault.Printable(s.Text(wire.SetConnection, "interface-name")), readyFlags(s)
+	a.name, a.need = fault.Printable(s.Text(wire.Connection, "interface-name")), readyFlags(s)
 	return err
 }
 
@@ -122,7 +121,7 @@ func (a *activation) over() bool {
 	return a.active.state >= gnm.NmActiveConnectionStateDeactivating
 }
 
-// note takes in a signal.
+// note updates the activation by a signal.
 func (a *activation) note(signal *dbus.Signal) {
 	n := numbers(signal)
 	switch {
@@ -138,8 +137,7 @@ func (a *activation) note(signal *dbus.Signal) {
 	}
 }
 
-// noteDevice keeps a device's state. What comes after a failure, such as that it is disconnected
-// now, is no news.
+// noteDevice notes a device's state. States after a failure, such as disconnected, are ignored.
 func (a *activation) noteDevice(path dbus.ObjectPath, state, reason uint32) {
 	if a.devices[path].state != uint32(gnm.NmDeviceStateFailed) {
 		a.devices[path] = deviceState{state, reason}
@@ -164,8 +162,8 @@ func (a *activation) noteChanges(changed properties) {
 	}
 }
 
-// giveUp returns errFailed when NetworkManager has said why: the reason is in a signal of its own,
-// which may come after the one that tells of the failure.
+// giveUp returns errFailed when NetworkManager has told the reason, or after reasonTime. The reason
+// is in a signal of its own, which may come after the one that tells of the failure.
 func (a *activation) giveUp(ctx context.Context) error {
 	for a.reason == 0 || a.active.state != gnm.NmActiveConnectionStateDeactivated {
 		signal, err := a.watch.next(ctx, reasonTime)
@@ -180,7 +178,8 @@ func (a *activation) giveUp(ctx context.Context) error {
 	return errFailed
 }
 
-// explain says why the activation failed, or how far it came in the time allowed.
+// explain turns err into an error that says why the activation failed, or how far it came in the
+// time allowed.
 func (a *activation) explain(ctx context.Context, err error) error {
 	device, known := a.deviceNews()
 	switch {
@@ -200,14 +199,15 @@ func (a *activation) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// deviceNews returns the last state of the device that the activation uses.
-func (a *activation) deviceNews() (deviceState, bool) {
+// deviceNews returns the last state of the device that the activation uses; ok is false if it is
+// not known.
+func (a *activation) deviceNews() (news deviceState, ok bool) {
 	for _, path := range a.active.devices {
 		if s, ok := a.devices[path]; ok {
 			return s, true
 		}
 	}
-	// the connection is gone before it could be asked, and nothing else happened
+	// The connection went away before it could be asked, and only one device had news.
 	if len(a.active.devices) == 0 && len(a.devices) == 1 {
 		for _, s := range a.devices {
 			return s, true
@@ -216,7 +216,7 @@ func (a *activation) deviceNews() (deviceState, bool) {
 	return deviceState{}, false
 }
 
-// reasonHints are what to do about reasons that the user can do something about.
+// reasonHints are hints for the reasons of a connection that the user can do something about.
 var reasonHints = map[uint32]string{
 	gnm.NmActiveConnectionStateReasonDeviceRealizeFailed: "the kernel may lack GRE, or has a tunnel with the same local, remote and key, or a device of that name: modprobe ip_gre; ip -d link",
 	gnm.NmActiveConnectionStateReasonDependencyFailed:    "bring the parent device, or the bridge that the tunnel is a port of, up first",
@@ -226,6 +226,7 @@ var reasonHints = map[uint32]string{
 	gnm.NmActiveConnectionStateReasonIpConfigInvalid:     "look at the tunnel's addresses and routes: each gateway must be within one of the addresses' networks",
 }
 
+// hint returns hints for the reasons of the connection and its device.
 func (a *activation) hint(device deviceState) string {
 	hints := []string{reasonHints[a.reason]}
 	switch device.reason {

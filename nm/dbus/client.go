@@ -1,16 +1,3 @@
-// Package nm is NetworkManager over D-Bus, as the workflow sees it: it implements [nmgre.Profiles].
-//
-// A [Client] holds one private connection to the bus and nothing else: every method looks up the
-// objects it needs by the profile's UUID, because object paths change when NetworkManager restarts,
-// and dials anew when the connection was lost. [Encode] and [Decode] translate between a tunnel and
-// the settings that NetworkManager keeps; they are pure and lose nothing that nmgre does not know.
-//
-// Names, enumerations and constants are gonetworkmanager's. The calls go by godbus, since
-// gonetworkmanager's honour no context.
-//
-// A profile that is on trial carries a mark in its user data that names who tries it: the unique
-// name of this connection and the bus that gave it. When that name has no owner any more, the trial
-// is abandoned, whatever ended the process.
 package dbus
 
 import (
@@ -24,28 +11,28 @@ import (
 	"nmgre/nm/dbus/wire"
 )
 
-// Options say where the bus is.
+// Options are those of [Connect].
 type Options struct {
-	// Address is a D-Bus address such as "unix:path=/run/dbus/system_bus_socket"; empty for the
-	// system bus, which DBUS_SYSTEM_BUS_ADDRESS can name.
+	// Address is the D-Bus address of the bus, such as "unix:path=/run/dbus/system_bus_socket".
+	// Empty means the system bus, whose address DBUS_SYSTEM_BUS_ADDRESS can set.
 	Address string
 }
 
 // Client talks to the NetworkManager on one bus. Any number of goroutines may use it at the same
-// time.
+// time. Its errors are of the kinds in package fault, and texts in them are printable.
 type Client struct {
 	options Options
-	// turn holds the one link, nil before the first and after [Client.Close]. It is a channel
-	// rather than a mutex so that who waits for another's dialling can give up when its context
-	// ends.
+	// turn holds the one link, nil before the first and after [Client.Close]. It is a channel and
+	// not a mutex, so that a goroutine that waits while another one dials can give up when its
+	// context ends.
 	turn   chan *link
 	closed chan struct{}
 }
 
 var _ nm.Profiles = (*Client)(nil)
 
-// Connect opens the connection to the bus. It fails with [nmgre.ErrNoNetworkManager] when there is
-// no bus; whether NetworkManager is on it is for [Client.Manager] to say.
+// Connect opens the connection to the bus. It fails with [fault.ErrNoNetworkManager] when there is
+// no bus. It does not look whether NetworkManager is on the bus: [Client.Manager] does.
 func Connect(ctx context.Context, options Options) (*Client, error) {
 	c := &Client{options: options, turn: make(chan *link, 1), closed: make(chan struct{})}
 	c.turn <- nil
@@ -55,7 +42,7 @@ func Connect(ctx context.Context, options Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the connection; calls under way fail. The client cannot be used afterwards.
+// Close ends the connection. Calls under way fail, and so do all calls after it, but for Close.
 func (c *Client) Close() error {
 	l := <-c.turn
 	defer func() { c.turn <- nil }()
@@ -71,7 +58,7 @@ func (c *Client) Close() error {
 	return l.conn.Close()
 }
 
-// link returns the connection, and dials if there is none or it was lost.
+// link returns the connection. It dials if there is none, or if it was lost.
 func (c *Client) link(ctx context.Context) (*link, error) {
 	select {
 	case <-ctx.Done():
@@ -104,8 +91,8 @@ type link struct {
 	bus string
 }
 
-// dial opens a connection. Authentication knows no context, so the connection is closed under it
-// when ctx ends.
+// dial opens a connection. godbus' authentication takes no context, so the connection is closed
+// under it when ctx ends.
 func dial(ctx context.Context, address string) (*link, error) {
 	conn, err := open(address)
 	if err != nil {
@@ -124,8 +111,9 @@ func dial(ctx context.Context, address string) (*link, error) {
 	return l, nil
 }
 
-// open connects to address without a word to the bus yet. Signals are handed on in the order in
-// which they came: godbus' default handler starts a goroutine for each when the channel is full.
+// open connects to address and says nothing to the bus yet. Signals are handed on in the order in
+// which they came. godbus' default handler does not keep it: it starts a goroutine for each signal
+// when the channel is full.
 func open(address string) (*dbus.Conn, error) {
 	inOrder := dbus.WithSignalHandler(dbus.NewSequentialSignalHandler())
 	if address == "" {
@@ -134,6 +122,7 @@ func open(address string) (*dbus.Conn, error) {
 	return dbus.Dial(address, inOrder)
 }
 
+// greet authenticates, and asks the bus for its identity.
 func greet(ctx context.Context, conn *dbus.Conn) (*link, error) {
 	if err := conn.Auth(nil); err != nil {
 		return nil, err
@@ -161,17 +150,18 @@ const (
 	interfacesRemoved   = busName + ".ObjectManager.InterfacesRemoved"
 )
 
+// Objects of NetworkManager and of the bus.
 const (
 	// NetworkManager's name on the bus is that of its interface
 	service  = gnm.NetworkManagerInterface
 	manager  = dbus.ObjectPath(gnm.NetworkManagerObjectPath)
 	settings = dbus.ObjectPath(gnm.SettingsObjectPath)
 	busPath  = dbus.ObjectPath("/org/freedesktop/DBus")
-	noObject = dbus.ObjectPath("/") // stands for "none" in NetworkManager's interface
+	noObject = dbus.ObjectPath("/") // means no object in NetworkManager's interface
 )
 
-// call calls a method of NetworkManager and stores what it returns. It never starts NetworkManager:
-// that is the administrator's.
+// call calls a method of NetworkManager and stores its results. It never starts NetworkManager:
+// that is up to the administrator.
 func (l *link) call(ctx context.Context, path dbus.ObjectPath, method string, args []any, results ...any) error {
 	call := l.conn.Object(service, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
 	if call.Err != nil {
@@ -180,12 +170,11 @@ func (l *link) call(ctx context.Context, path dbus.ObjectPath, method string, ar
 	return call.Store(results...)
 }
 
-// answerOf returns err, or that NetworkManager is still starting: it takes its name on the bus
-// before the objects are there that it always has, and what is asked of them meanwhile is no answer
-// to the question.
+// answerOf returns err, or the error that NetworkManager is still starting. It takes its name on
+// the bus before it exports its permanent objects, and until then they seem not to exist.
 func (l *link) answerOf(path dbus.ObjectPath, err error) error {
 	if errors.Is(err, dbus.ErrClosed) {
-		// returns when it is closed for all: who asks for a link next must not get this one
+		// Close returns when the connection is closed for all, so that nobody gets this link again.
 		_ = l.conn.Close()
 	}
 	_, last := splitMember(errorName(err))
@@ -195,7 +184,7 @@ func (l *link) answerOf(path dbus.ObjectPath, err error) error {
 	return err
 }
 
-// properties are what org.freedesktop.DBus.Properties.GetAll returns.
+// properties is the result of org.freedesktop.DBus.Properties.GetAll.
 type properties map[string]dbus.Variant
 
 // getAll reads an object's properties of one interface.
@@ -205,7 +194,7 @@ func (l *link) getAll(ctx context.Context, path dbus.ObjectPath, iface string) (
 	return all, err
 }
 
-// value returns the property that is named with its interface, or T's zero value where it is absent
+// value returns a property, whose name includes its interface, or T's zero value where it is absent
 // or of another type.
 func value[T any](p properties, property string) T {
 	_, name := splitMember(property)
@@ -213,13 +202,14 @@ func value[T any](p properties, property string) T {
 	return v
 }
 
-// lookup returns the object path of the profile, as it is now.
+// lookup returns the present object path of the profile.
 func (l *link) lookup(ctx context.Context, uuid string) (path dbus.ObjectPath, err error) {
 	err = l.flight(ctx, []request{lookupRequest(uuid, &path)})
 	return path, err
 }
 
-// lookupRequest asks for the object path of the profile.
+// lookupRequest asks for the object path of the profile. It fails with [fault.ErrNotFound] if there
+// is none.
 func lookupRequest(uuid string, path *dbus.ObjectPath) request {
 	return request{path: settings, method: gnm.SettingsGetConnectionByUUID, args: []any{uuid}, done: func(body []any, err error) error {
 		*path = result[dbus.ObjectPath](body)

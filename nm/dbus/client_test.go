@@ -157,7 +157,7 @@ func noRules(t *testing.T, bus *dbustest.Bus) {
 	}
 }
 
-// methods are all that a client can do to the profile testUUID.
+// methods are all that a client can do to the profile with [dbustest.UUID].
 func methods(c *Client) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"Manager":    func(ctx context.Context) error { _, err := c.Manager(ctx); return err },
@@ -219,13 +219,13 @@ func TestCancelled(t *testing.T) {
 // TestLost has a bus that closes the connection, and a NetworkManager that leaves the bus, instead
 // of an answer. The error comes at once, and the next call dials again.
 func TestLost(t *testing.T) {
-	for faultHere, f := range map[string]dbustest.Fault{"hangup": {Hangup: true}, "vanish": {Vanish: true}} {
+	for broken, f := range map[string]dbustest.Fault{"hangup": {Hangup: true}, "vanish": {Vanish: true}} {
 		for name, calls := range firstCalls {
 			for _, call := range calls {
 				if call == "AddMatch" {
 					continue // the bus' own
 				}
-				t.Run(faultHere+"/"+name+"/"+call, func(t *testing.T) {
+				t.Run(broken+"/"+name+"/"+call, func(t *testing.T) {
 					t.Parallel()
 					bus, c := start(t)
 					add(t, c)
@@ -270,7 +270,7 @@ func TestTrial(t *testing.T) {
 			t.Errorf("Update2's flags are %#x", call.Args[1])
 		}
 	}
-	want := dbustest.Print(wire.Encode(dbustest.Tunnels["plain"], wire.Settings{wire.SetConnection: {"uuid": dbus.MakeVariant(dbustest.UUID)}}))
+	want := dbustest.Print(wire.Encode(dbustest.Tunnels["plain"], wire.Settings{wire.Connection: {"uuid": dbus.MakeVariant(dbustest.UUID)}}))
 	if got := dbustest.Print(bus.Profiles()[0].Settings); got != want || !bus.Profiles()[0].OnDisk {
 		t.Errorf("saved:\n%s\nwant\n%s", got, want)
 	}
@@ -329,7 +329,7 @@ func TestAddRefused(t *testing.T) {
 // profile returns settings of a profile for the fake to hold.
 func profile(uuid, name string, tunnel nm.Tunnel) dbustest.Settings {
 	tunnel.Name = name
-	return dbustest.Settings(wire.Encode(tunnel, wire.Settings{wire.SetConnection: {"uuid": dbus.MakeVariant(uuid)}}))
+	return dbustest.Settings(wire.Encode(tunnel, wire.Settings{wire.Connection: {"uuid": dbus.MakeVariant(uuid)}}))
 }
 
 func TestListStates(t *testing.T) {

@@ -13,15 +13,16 @@ import (
 )
 
 const (
-	// pollTime is how often a device is looked at that ought to go away, should a signal be missed.
+	// pollTime is how often to look whether a device is gone, in case a signal was missed.
 	pollTime = 250 * time.Millisecond
-	// lingerTime is how long a device may stay when its connection is down. NetworkManager deletes
-	// the links that it made at once, and never those that were there before it.
+	// lingerTime is how long to wait for a device to go away when its connection is down.
+	// NetworkManager deletes the links that it made at once, and those that were there before it
+	// never.
 	lingerTime = 2 * time.Second
 )
 
-// Deactivate takes the profile down and returns when its connection is gone, and with it the link
-// if NetworkManager had made it.
+// Deactivate takes the profile down. It returns when the connection is gone, and its link too, if
+// NetworkManager had made that.
 func (c *Client) Deactivate(ctx context.Context, uuid string) error {
 	const op = "take the tunnel down"
 	l, err := c.link(ctx)
@@ -38,8 +39,8 @@ func (c *Client) Deactivate(ctx context.Context, uuid string) error {
 }
 
 // Delete removes the profile, from the disk too, and returns when its link is gone as well.
-// NetworkManager takes what it deletes down by itself, so that one who may not delete has not taken
-// anything down either.
+// NetworkManager takes a profile that it deletes down by itself. So a caller who may not delete it
+// does not take it down either.
 func (c *Client) Delete(ctx context.Context, uuid string) error {
 	const op = "delete the profile"
 	l, err := c.link(ctx)
@@ -52,7 +53,7 @@ func (c *Client) Delete(ctx context.Context, uuid string) error {
 		return failed(op, err)
 	}
 	defer w.close()
-	// asked now, as afterwards they cannot say any more which device they had
+	// This is asked now, since afterwards nobody knows which devices they had.
 	own, err := l.activesOf(ctx, uuid, actives)
 	if err != nil {
 		return failed(op, err)
@@ -69,12 +70,12 @@ func (c *Client) Delete(ctx context.Context, uuid string) error {
 	return failed(op, l.deleteLink(ctx, tried))
 }
 
-// deleteProfile deletes the profile if it is there. Of one on trial it returns the name of the
-// interface, whose link must go too.
+// deleteProfile deletes the profile if it is there. For a profile on trial it returns the name of
+// the interface, whose link must go too; else tried is empty.
 //
-// A NetworkManager that is starting has neither read all profiles nor looked at all links yet: what
-// it does not know may still come, and the link of a profile that it lost at that moment would
-// stay.
+// A NetworkManager that is starting has not read all profiles and links yet. A profile that it does
+// not know may still come, and the link of a profile that is deleted at that moment would stay. So
+// it fails with [fault.ErrNoNetworkManager] in these cases.
 func (l *link) deleteProfile(ctx context.Context, uuid string) (tried string, err error) {
 	profile, err := l.lookup(ctx, uuid)
 	if errors.Is(err, fault.ErrNotFound) {
@@ -85,11 +86,11 @@ func (l *link) deleteProfile(ctx context.Context, uuid string) (tried string, er
 	}
 	var s wire.Settings
 	err = l.flight(ctx, []request{settingsRequest(profile, &s)})
-	if err == nil && s.User(wire.KeyTrial) != "" {
+	if err == nil && s.TrialMark() != "" {
 		if err := l.started(ctx); err != nil {
 			return "", err
 		}
-		tried = s.Text(wire.SetConnection, "interface-name")
+		tried = s.Text(wire.Connection, "interface-name")
 	}
 	if err == nil {
 		err = l.call(ctx, profile, gnm.ConnectionDelete, nil)
@@ -100,22 +101,19 @@ func (l *link) deleteProfile(ctx context.Context, uuid string) (tried string, er
 	return tried, err
 }
 
-// started fails with [nmgre.ErrNoNetworkManager] as long as NetworkManager is starting.
+// started fails with [fault.ErrNoNetworkManager] as long as NetworkManager is starting.
 func (l *link) started(ctx context.Context) error {
 	var starting bool
-	err := l.flight(ctx, []request{propertyRequest(manager, gnm.NetworkManagerPropertyStartup, func(body []any, err error) error {
-		starting = variant[bool](body)
-		return err
-	})})
+	err := l.flight(ctx, []request{readProperty(manager, gnm.NetworkManagerPropertyStartup, &starting)})
 	if starting {
 		return stillStarting()
 	}
 	return err
 }
 
-// deleteLink deletes the device of that name if there is one that no profile has. A trial's link
-// has been made for it, and NetworkManager leaves it alone if it was restarted in between. A link
-// that is up for another profile is that of who was first with the name.
+// deleteLink deletes the device of that name if there is one that no profile uses. It is the link
+// of a trial: NetworkManager does not delete it if it was restarted since it made it. A link that
+// is up for another profile of the same name stays.
 func (l *link) deleteLink(ctx context.Context, name string) error {
 	if name == "" {
 		return nil
@@ -126,7 +124,7 @@ func (l *link) deleteLink(ctx context.Context, name string) error {
 	} else if err != nil {
 		return err
 	}
-	if mine, err := l.isLeftOver(ctx, device); err != nil || !mine {
+	if left, err := l.isLeftOver(ctx, device); err != nil || !left {
 		return err
 	}
 	if err := l.call(ctx, device, gnm.DeviceDelete, nil); !isGone(err) {
@@ -135,8 +133,8 @@ func (l *link) deleteLink(ctx context.Context, name string) error {
 	return nil
 }
 
-// isLeftOver says whether the device has a link, and no profile but one that NetworkManager made up
-// for it.
+// isLeftOver reports whether the device has a link, and no profile but one that NetworkManager
+// generated for it.
 func (l *link) isLeftOver(ctx context.Context, device dbus.ObjectPath) (bool, error) {
 	all, err := l.getAll(ctx, device, gnm.DeviceInterface)
 	if err != nil || !value[bool](all, gnm.DevicePropertyReal) {
@@ -150,16 +148,13 @@ func (l *link) isLeftOver(ctx context.Context, device dbus.ObjectPath) (bool, er
 	return readActive(path, all).flags&stateFlagExternal != 0, unlessGone(err)
 }
 
-// activesRequest asks for the active connections.
+// activesRequest asks for the object paths of all active connections.
 func activesRequest(paths *[]dbus.ObjectPath) request {
-	return propertyRequest(manager, gnm.NetworkManagerPropertyActiveConnections, func(body []any, err error) error {
-		*paths = variant[[]dbus.ObjectPath](body)
-		return err
-	})
+	return readProperty(manager, gnm.NetworkManagerPropertyActiveConnections, paths)
 }
 
-// down takes those of the active connections down that are the profile's, and waits until they and
-// their links are gone.
+// down takes the profile's connections among the active ones down, and waits until they and their
+// links are gone.
 func (w *watch) down(ctx context.Context, uuid string, actives []dbus.ObjectPath) error {
 	own, err := w.link.activesOf(ctx, uuid, actives)
 	if err != nil {
@@ -179,7 +174,7 @@ func (w *watch) down(ctx context.Context, uuid string, actives []dbus.ObjectPath
 	return nil
 }
 
-// activesOf returns those of the active connections that are the profile's.
+// activesOf returns the profile's connections among the active ones at paths.
 func (l *link) activesOf(ctx context.Context, uuid string, paths []dbus.ObjectPath) ([]active, error) {
 	var own []active
 	requests := make([]request, len(paths))
@@ -194,7 +189,7 @@ func (l *link) activesOf(ctx context.Context, uuid string, paths []dbus.ObjectPa
 	return own, err
 }
 
-// untilGone waits until the connection is no more, and neither is the link of its device.
+// untilGone waits until the connection and the link of its device are gone.
 func (w *watch) untilGone(ctx context.Context, a active) error {
 	err := w.until(ctx, func() (bool, error) {
 		all, err := w.link.getAll(ctx, a.path, gnm.ActiveConnectionInterface)
@@ -215,16 +210,16 @@ func (w *watch) untilGone(ctx context.Context, a active) error {
 	}, a.devices...)
 }
 
-// device says whether the device has a link, and whether it is still being taken down or is up
-// again.
+// device reports whether the device has a link (there), and whether it is still being taken down
+// (busy).
 func (l *link) device(ctx context.Context, path dbus.ObjectPath) (there, busy bool, err error) {
 	all, err := l.getAll(ctx, path, gnm.DeviceInterface)
 	state := gnm.NmDeviceState(value[uint32](all, gnm.DevicePropertyState))
 	return value[bool](all, gnm.DevicePropertyReal), state == gnm.NmDeviceStateDeactivating, unlessGone(err)
 }
 
-// until looks whether something is done, and again whenever a signal tells of one of the objects,
-// and now and then anyway.
+// until returns when done returns true or fails. It calls done at first, then after every signal of
+// one of the objects, and every pollTime.
 func (w *watch) until(ctx context.Context, done func() (bool, error), objects ...dbus.ObjectPath) error {
 	for {
 		ok, err := done()
@@ -237,7 +232,7 @@ func (w *watch) until(ctx context.Context, done func() (bool, error), objects ..
 	}
 }
 
-// news returns when a signal tells of one of the objects, or pollTime has passed.
+// news returns when a signal tells of one of the objects, or when pollTime has passed.
 func (w *watch) news(ctx context.Context, objects []dbus.ObjectPath) error {
 	deadline := time.Now().Add(pollTime)
 	for {

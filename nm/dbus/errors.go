@@ -15,17 +15,20 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Names of errors that are told apart. NetworkManager's carry the interface that reports them in
-// their name, and several interfaces report the same error, so of those only the last part counts.
+// Hints.
 const (
-	nameInvalidConnection = gnm.SettingsInterface + ".InvalidConnection"
-
 	hintStart  = "start it: systemctl start NetworkManager"
-	hintRights = "run it as root: sudo nmgre ...; or as a user whom polkit lets change system connections"
+	hintRights = "or run it as a user whom polkit lets change system connections"
 	hintLog    = "NetworkManager's own words: journalctl -u NetworkManager -n 50"
 )
 
-// absent are the errors of a bus on which NetworkManager is not, or is no more.
+// nameInvalidConnection is the error of a search for a profile that is not there.
+const nameInvalidConnection = gnm.SettingsInterface + ".InvalidConnection"
+
+// The lists below tell errors apart by their D-Bus names. Several of NetworkManager's interfaces
+// report the same error under their own name, so only the last part of its names counts.
+
+// absent are the errors of a bus that NetworkManager is not on, or has left.
 var absent = []string{
 	busName + ".Error.ServiceUnknown",
 	busName + ".Error.NameHasNoOwner",
@@ -34,16 +37,17 @@ var absent = []string{
 	busName + ".Error.NoServer",
 }
 
-// gone are the errors of an object that is no more, though NetworkManager is there.
+// gone are the errors of an object that has vanished, while NetworkManager is there.
 var gone = []string{"UnknownObject", "UnknownMethod", "UnknownInterface", "UnknownConnection", "UnknownDevice", "ConnectionNotActive"}
 
-// denied are the errors of polkit's, NetworkManager's and the bus's refusals.
+// denied are the refusals of polkit, NetworkManager and the bus for lack of rights.
 var denied = []string{"PermissionDenied", "AccessDenied", "NotAuthorized", "AuthFailed", "InteractiveAuthorizationRequired"}
 
-// refused are the errors of settings that NetworkManager does not take.
+// refused are the errors of settings that NetworkManager does not accept.
 var refused = []string{"InvalidConnection", "InvalidProperty", "MissingProperty", "InvalidSetting", "MissingSetting", "InvalidArguments", "PropertyNotFound", "SettingNotFound"}
 
-// failed makes the domain's error of whatever went wrong in doing what op says.
+// failed turns err into an error of package fault. op says in a few words what was tried. It
+// returns nil for nil.
 func failed(op string, err error) error {
 	var own *fault.Error
 	var remote dbus.Error
@@ -61,11 +65,11 @@ func failed(op string, err error) error {
 	case isMalformed(err):
 		return &fault.Error{What: op, Err: err}
 	}
-	// Whatever is left comes from the connection itself: no socket, refused, closed.
+	// All other errors come from the connection itself: no socket, refused, closed.
 	return noManager(op+": no connection to the system bus: "+fault.Printable(err.Error()), "is D-Bus running? systemctl status dbus")
 }
 
-// failedRemote is failed for an error that came over the bus.
+// failedRemote is [failed] for an error that came over the bus.
 func failedRemote(op string, err dbus.Error) error {
 	_, last := splitMember(err.Name)
 	text := fault.Printable(err.Error())
@@ -73,7 +77,7 @@ func failedRemote(op string, err dbus.Error) error {
 	case slices.Contains(absent, err.Name) || strings.HasPrefix(err.Name, busName+".Error.Spawn"):
 		return noManager(op+": NetworkManager is not running", hintStart)
 	case slices.Contains(denied, last):
-		return &fault.Error{Kind: fault.ErrNotPermitted, What: op + ": " + text, Hint: hintRights}
+		return notPermitted(op, text)
 	case strings.Contains(text, "Failed to create ") || strings.Contains(text, "failed to create resources"):
 		return kernelRefused(op, text)
 	case slices.Contains(refused, last):
@@ -86,7 +90,13 @@ func failedRemote(op string, err dbus.Error) error {
 	return &fault.Error{What: op + ": " + text, Hint: hintFor(text)}
 }
 
-// kernelRefused is for a link that NetworkManager asked the kernel for in vain.
+// notPermitted returns the error of a refusal for lack of rights. It has two hints: the first one
+// is replaced by the very line to type, and must stand alone for that.
+func notPermitted(op, why string) error {
+	return &fault.Error{Kind: fault.ErrNotPermitted, What: op, Hint: fault.HintRoot, Err: &fault.Error{What: why, Hint: hintRights}}
+}
+
+// kernelRefused is the error of a link that the kernel did not make for NetworkManager.
 func kernelRefused(op, text string) error {
 	e := &fault.Error{What: op + ": " + text, Hint: hintFor(text)}
 	switch {
@@ -98,7 +108,7 @@ func kernelRefused(op, text string) error {
 	return e
 }
 
-// textHints are what to do about texts of NetworkManager's that say little.
+// textHints are hints for texts of NetworkManager that say little.
 var textHints = []struct{ text, hint string }{
 	{"Operation not supported", "this kernel has no such tunnel: is there a module ip_gre (ip6_gre for the IPv6 modes)? modprobe ip_gre"},
 	{"File exists", "the kernel has a tunnel with the same local, remote and key already, or a device of that name: ip -d link"},
@@ -110,6 +120,7 @@ var textHints = []struct{ text, hint string }{
 	{"not available on device", "another profile or a device made by hand has the name: ip -d link, nmcli connection show"},
 }
 
+// hintFor returns the hint for a text of NetworkManager's, or where to find more.
 func hintFor(text string) string {
 	for _, h := range textHints {
 		if strings.Contains(text, h.text) {
@@ -119,7 +130,7 @@ func hintFor(text string) string {
 	return hintLog
 }
 
-// flags are nmgre's names of NetworkManager's settings.
+// flags are the flags of nmgre, without dashes, for NetworkManager's properties.
 var flags = map[string]string{
 	"connection.id":                 "name",
 	"connection.interface-name":     "name",
@@ -151,11 +162,11 @@ var flags = map[string]string{
 	"user.data." + wire.KeyPeer:     "peer-address",
 }
 
-// property finds "setting.property: reason", the form in which NetworkManager names what is at
-// fault.
+// property finds "setting.property: reason" in NetworkManager's texts.
 var property = regexp.MustCompile(`(?:^|: )([a-z0-9-]+\.[a-z0-9-]+): (.+)$`)
 
-// invalidSetting names the flag that a refused setting comes from.
+// invalidSetting is the error of a refused property. Its Field is the flag that the property comes
+// from.
 func invalidSetting(op, text string) error {
 	e := &fault.Error{Kind: fault.ErrInvalid, What: op + ": " + text}
 	if m := property.FindStringSubmatch(text); m != nil {
@@ -177,7 +188,7 @@ func notFound(uuid string) error {
 	return &fault.Error{Kind: fault.ErrNotFound, What: "NetworkManager has no profile with the UUID " + wire.Quote(uuid)}
 }
 
-// asRemote finds an error that came over the bus, in both forms that godbus gives it.
+// asRemote finds an error that came over the bus: godbus returns it as a value or as a pointer.
 func asRemote(err error, remote *dbus.Error) bool {
 	var pointer *dbus.Error
 	if errors.As(err, &pointer) && pointer != nil {
@@ -187,7 +198,7 @@ func asRemote(err error, remote *dbus.Error) bool {
 	return errors.As(err, remote)
 }
 
-// errorName returns the D-Bus name of an error, empty if it has none.
+// errorName returns the D-Bus name of an error, or the empty string if it has none.
 func errorName(err error) string {
 	var remote dbus.Error
 	if !asRemote(err, &remote) {
@@ -196,31 +207,32 @@ func errorName(err error) string {
 	return remote.Name
 }
 
-// isGone says whether err means that the object asked has vanished, while NetworkManager is there.
+// isGone reports whether err means that the object asked has vanished, while NetworkManager is
+// there.
 func isGone(err error) bool {
 	_, last := splitMember(errorName(err))
 	return slices.Contains(gone, last)
 }
 
-// isAbsent says whether err means that NetworkManager is not on the bus, or is starting.
+// isAbsent reports whether err means that NetworkManager is not on the bus, or is starting.
 func isAbsent(err error) bool {
 	return errors.Is(failed("", err), fault.ErrNoNetworkManager)
 }
 
-// isOutdated says whether err means that somebody else has changed what was to be changed, since it
-// was read.
+// isOutdated reports whether err means that somebody else has changed the profile or the device
+// since it was read.
 func isOutdated(err error) bool {
 	_, last := splitMember(errorName(err))
 	return last == "VersionIdMismatch"
 }
 
-// isNotActive says whether err means that a device is not up, nor far enough on its way to it.
+// isNotActive reports whether err means that a device is neither up nor far enough on its way up.
 func isNotActive(err error) bool {
 	_, last := splitMember(errorName(err))
 	return last == "NotActive"
 }
 
-// isMalformed says whether err means that what was to be sent, or what came, is not valid D-Bus.
+// isMalformed reports whether err means that a message, sent or received, is not valid D-Bus.
 func isMalformed(err error) bool {
 	var format dbus.FormatError
 	var message dbus.InvalidMessageError
@@ -228,7 +240,7 @@ func isMalformed(err error) bool {
 	return errors.As(err, &format) || errors.As(err, &message) || errors.As(err, &kind)
 }
 
-// isDenied says whether err is a refusal for lack of rights.
+// isDenied reports whether err is a refusal for lack of rights.
 func isDenied(err error) bool {
 	_, last := splitMember(errorName(err))
 	return slices.Contains(denied, last)

@@ -7,12 +7,12 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// window is how many calls are under way at once: enough to keep NetworkManager, which answers one
-// after the other, busy while answers are read, and few enough to keep the memory of a thousand
-// profiles' settings from being needed at a time.
+// window is the greatest number of calls under way at once. They are enough to keep NetworkManager
+// busy, which answers one after the other, while answers are read. They are few enough that the
+// settings of a thousand profiles need not be in memory at the same time.
 const window = 64
 
-// request is a call of a flight. Its done gets what came back; an error from it ends the flight.
+// request is a call of a flight. done gets its answer, and an error from done ends the flight.
 type request struct {
 	destination string // empty for NetworkManager
 	path        dbus.ObjectPath
@@ -21,11 +21,11 @@ type request struct {
 	done        func(body []any, err error) error
 }
 
-// flight makes all the calls, a window of them at a time, and returns when the last was answered or
+// flight makes all the calls, a window of them at a time. It returns when the last was answered or
 // the first failed.
 func (l *link) flight(ctx context.Context, requests []request) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // what is still under way when one failed is abandoned
+	defer cancel() // abandons the calls that are under way when one has failed
 	answers := make(chan *dbus.Call, min(window, max(len(requests), 1)))
 	pending := make(map[*dbus.Call]request, cap(answers))
 	for next := 0; next < len(requests) || len(pending) > 0; {
@@ -50,7 +50,7 @@ func (l *link) send(ctx context.Context, r request, answers chan *dbus.Call) *db
 	return l.conn.Object(destination, r.path).GoWithContext(ctx, r.method, dbus.FlagNoAutoStart, answers, r.args...)
 }
 
-// result returns an answer's first value, or T's zero value where it is of another type.
+// result returns the first value of an answer, or T's zero value where it is of another type.
 func result[T any](body []any) T {
 	var zero T
 	if len(body) == 0 {
@@ -60,10 +60,25 @@ func result[T any](body []any) T {
 	return v
 }
 
-// variant is like result for an answer that is a property's value.
+// variant is [result] for an answer that is the value of a property.
 func variant[T any](body []any) T {
 	v, _ := result[dbus.Variant](body).Value().(T)
 	return v
+}
+
+// propertyRequest asks for a property, whose name includes its interface.
+func propertyRequest(path dbus.ObjectPath, name string, done func(body []any, err error) error) request {
+	iface, member := splitMember(name)
+	return request{path: path, method: propertiesGet, args: []any{iface, member}, done: done}
+}
+
+// readProperty asks for a property and stores its value, or T's zero value where it is of another
+// type.
+func readProperty[T any](path dbus.ObjectPath, name string, into *T) request {
+	return propertyRequest(path, name, func(body []any, err error) error {
+		*into = variant[T](body)
+		return err
+	})
 }
 
 // splitMember splits "interface.Member".

@@ -68,7 +68,7 @@ func step(t *testing.T, what string, do func(context.Context) error) {
 	}
 }
 
-// on returns a step with the profile testUUID.
+// on returns a step with the profile with [dbustest.UUID].
 func on(method func(context.Context, string) error) func(context.Context) error {
 	return func(ctx context.Context) error { return method(ctx, dbustest.UUID) }
 }
@@ -77,7 +77,7 @@ func adding(c *Client, tunnel nm.Tunnel) func(context.Context) error {
 	return func(ctx context.Context) error { return c.Add(ctx, dbustest.UUID, tunnel) }
 }
 
-// listed returns the profile testUUID, or fails.
+// listed returns the profile with [dbustest.UUID], or fails.
 func listed(t *testing.T, c *Client) nm.Profile {
 	t.Helper()
 	profiles, err := c.List(soon(t, labLimit))
@@ -365,12 +365,12 @@ func TestLabRewrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wireHere, err := wire.Encode(tunnel, before).Wire()
+	values, err := wire.Encode(tunnel, before).Values()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var rest map[string]dbus.Variant
-	if err := l.call(ctx, path, "org.freedesktop.NetworkManager.Settings.Connection.Update2", []any{wireHere, flagToDisk, noArgs}, &rest); err != nil {
+	if err := l.call(ctx, path, "org.freedesktop.NetworkManager.Settings.Connection.Update2", []any{values, flagToDisk, noOptions}, &rest); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.flight(ctx, []request{settingsRequest(path, &after)}); err != nil {
@@ -456,7 +456,7 @@ func spread(kinds []labRoute, family string, net, n int) (all []labRoute) {
 		r := kinds[i%len(kinds)]
 		r.route = r.route.Clone()
 		r.route.Dst = dbustest.Prefix(fmt.Sprintf("10.%d.%d.0/24", net, i))
-		if family == wire.SetIPv6 {
+		if family == wire.IPv6 {
 			r.route.Dst = dbustest.Prefix(fmt.Sprintf("fd00:%x:%x::/64", net, i+1))
 		}
 		r.ip, r.nmcli = fmt.Sprintf(r.ip, r.route.Dst), fmt.Sprintf(r.nmcli, r.route.Dst)
@@ -565,9 +565,9 @@ func TestLabSetRoutes(t *testing.T) {
 		haveRoutes(t, c, routes)
 		lab.Linux1.Run(t, "ip", "route", "add", "10.202.0.0/16", "dev", "gre1", "metric", "9", "proto", "static")
 	}
-	many := spread(labRoutes4, wire.SetIPv4, 100, 200)
+	many := spread(labRoutes4, wire.IPv4, 100, 200)
 	check(many)
-	check(append(spread(labRoutes4, wire.SetIPv4, 101, 30), many[:100]...))
+	check(append(spread(labRoutes4, wire.IPv4, 101, 30), many[:100]...))
 	check(nil)
 	check(many)
 	check(many)
@@ -590,7 +590,7 @@ func TestLabSetRoutesAtOnce(t *testing.T) {
 	step(t, "Add", adding(c, labTunnel()))
 	step(t, "Activate", on(c.Activate))
 	for i := range 10 {
-		routes := spread(labRoutes4[:1], wire.SetIPv4, 100+i, 200)
+		routes := spread(labRoutes4[:1], wire.IPv4, 100+i, 200)
 		step(t, "200 routes", settingRoutes(c, routes))
 		got := strings.Count(show("ip", "route", "show", "dev", "gre1", "proto", "static"), fmt.Sprintf("10.%d.", 100+i))
 		if got != len(routes) {
@@ -608,7 +608,7 @@ func TestLabSetRoutesIPv6(t *testing.T) {
 	step(t, "Add", adding(c, tunnel))
 	step(t, "Activate", on(c.Activate))
 	untouched := undisturbed(t)
-	both := append(spread(labRoutes4, wire.SetIPv4, 100, 100), spread(labRoutes6, wire.SetIPv6, 100, 100)...)
+	both := append(spread(labRoutes4, wire.IPv4, 100, 100), spread(labRoutes6, wire.IPv6, 100, 100)...)
 	for _, routes := range [][]labRoute{both, both[:150], both[100:], both, nil, both} {
 		step(t, fmt.Sprint(len(routes), " routes"), settingRoutes(c, routes))
 		haveRoutes(t, c, routes)
@@ -633,7 +633,7 @@ func TestLabSetRoutesWeight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	beside := older(m.Version, nm.Version{Major: 1, Minor: 46})
+	beside := m.Version.Before(nm.Version{Major: 1, Minor: 46})
 	dst := dbustest.Prefix("10.66.0.0/16")
 	set := func(n int, weight uint16) {
 		t.Helper()
@@ -681,7 +681,7 @@ func TestLabSetRoutesPending(t *testing.T) {
 	step(t, "Activate", on(c.Activate))
 	step(t, "Save", on(c.Save))
 	lab.Linux1.Run(t, "nmcli", "connection", "modify", "gre1", "ip-tunnel.ttl", "99", "ipv4.dns", "192.0.2.53")
-	routes := spread(labRoutes4, wire.SetIPv4, 100, 20)
+	routes := spread(labRoutes4, wire.IPv4, 100, 20)
 	untouched := undisturbed(t)
 	step(t, "20 routes", settingRoutes(c, routes))
 	haveRoutes(t, c, routes)
@@ -731,7 +731,7 @@ func TestLabSetRoutesRestart(t *testing.T) {
 	step(t, "Save", on(c.Save))
 	kinds := slices.DeleteFunc(slices.Clone(labRoutes4), func(r labRoute) bool { return !r.route.Type.HasDevice() })
 	for i, after := range []int{0, 30, 60, 100, 150} {
-		set := spread(kinds, wire.SetIPv4, 100+i, 200)
+		set := spread(kinds, wire.IPv4, 100+i, 200)
 		killed := make(chan struct{})
 		time.AfterFunc(milliseconds(after), func() { lab.Linux1.KillNM(t); close(killed) })
 		err := settingRoutes(c, set)(soon(t, labLimit))
@@ -765,7 +765,7 @@ func TestLabSetRoutesHanging(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
 	step(t, "Activate", on(c.Activate))
-	routes := spread(labRoutes4, wire.SetIPv4, 100, 100)
+	routes := spread(labRoutes4, wire.IPv4, 100, 100)
 	for _, after := range []int{0, 40, 80, 120} {
 		stopped := make(chan error, 1)
 		time.AfterFunc(milliseconds(after), func() { stopped <- syscall.Kill(lab.Linux1.NMPid(), syscall.SIGSTOP) })
@@ -794,7 +794,7 @@ func TestLabSetRoutesActivating(t *testing.T) {
 		activated := make(chan error)
 		go func() { activated <- c.Activate(soon(t, labLimit), dbustest.UUID) }()
 		time.Sleep(milliseconds(after))
-		routes := spread(labRoutes4, wire.SetIPv4, 100+i, 50)
+		routes := spread(labRoutes4, wire.IPv4, 100+i, 50)
 		step(t, "50 routes", settingRoutes(c, routes))
 		if err := <-activated; err != nil {
 			t.Fatal(err)

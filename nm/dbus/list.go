@@ -17,19 +17,19 @@ import (
 	"nmgre/routes/fault"
 )
 
-// maxDetailed is up to how many tunnels [Client.List] asks for the file of each. The question costs
-// NetworkManager half as much again as the settings do.
+// maxDetailed is the greatest number of tunnels for which [Client.List] asks for the file of each.
+// For NetworkManager that question is half as much work again as the one for the settings.
 const maxDetailed = 100
 
-// stateFlagExternal marks a connection that NetworkManager made up for a link that somebody else
+// stateFlagExternal marks a connection that NetworkManager generated for a link which somebody else
 // made (NM_ACTIVATION_STATE_FLAG_EXTERNAL).
 const stateFlagExternal uint32 = 0x80
 
 // List returns every profile that the caller may see, in the order in which NetworkManager got
-// them. Of those that are no GRE tunnels, and of those that [Decode] refuses, only UUID, ID, Serial
-// and Tunnel.Name are set.
+// them. For profiles that are not GRE tunnels, and for those that [wire.Decode] refuses, only UUID,
+// ID, Serial, State and Tunnel.Name are set.
 //
-// On hosts with more than a hundred tunnels Unsaved and Path are set for profiles on trial only.
+// On hosts with more than a hundred tunnels, Unsaved and Path are set for profiles on trial only.
 func (c *Client) List(ctx context.Context) ([]nm.Profile, error) {
 	const op = "list the profiles"
 	l, err := c.link(ctx)
@@ -51,7 +51,7 @@ func (c *Client) List(ctx context.Context) ([]nm.Profile, error) {
 	return profiles, failed(op, err)
 }
 
-// Serials returns the Serial of every profile.
+// Serials returns the Serial of every profile, in no particular order.
 func (c *Client) Serials(ctx context.Context) ([]uint64, error) {
 	const op = "list the profiles"
 	l, err := c.link(ctx)
@@ -69,8 +69,7 @@ func (c *Client) Serials(ctx context.Context) ([]uint64, error) {
 	return serials, nil
 }
 
-// Get returns the profile with everything that there is to say of it, or fails with
-// [nmgre.ErrNotFound].
+// Get returns the profile with all its fields, or fails with [fault.ErrNotFound].
 func (c *Client) Get(ctx context.Context, uuid string) (nm.Profile, error) {
 	const op = "read the profile"
 	l, err := c.link(ctx)
@@ -96,13 +95,14 @@ func (c *Client) Get(ctx context.Context, uuid string) (nm.Profile, error) {
 type found struct {
 	nm.Profile
 	path   dbus.ObjectPath
-	mark   string          // who tries it; empty if nobody does
-	device dbus.ObjectPath // that carries it; empty if none does
+	mark   string          // of the process that tries it; empty if it is not on trial
+	device dbus.ObjectPath // the device to ask for its state; empty to ask none
 }
 
-// profiles reads the profiles at paths, and what is known of them from the active connections. What
-// vanishes meanwhile, or may not be seen, is left out. It asks in two rounds, each with many
-// questions at once: settings and activity of all, then details of some.
+// profiles reads the profiles at paths, and their states from the active connections. It leaves out
+// profiles that vanish meanwhile or may not be seen. It asks in two rounds, each with many
+// questions at once: first for the settings and the active connections of all, then for details of
+// some.
 func (l *link) profiles(ctx context.Context, paths, actives []dbus.ObjectPath) ([]nm.Profile, error) {
 	all := make([]found, len(paths))
 	requests, err := l.bulk(ctx, paths, func(i int, s wire.Settings) { all[i] = readProfile(paths[i], s) })
@@ -130,16 +130,16 @@ func (l *link) profiles(ctx context.Context, paths, actives []dbus.ObjectPath) (
 	return sorted(all), nil
 }
 
-// bulkFrom is from how many profiles on it pays to read them over a connection of their own.
+// bulkFrom is the number of profiles from which on it pays to read them over a connection of their
+// own.
 const bulkFrom = 50
 
-// bulk hands on the settings of the profiles at paths, and returns the requests that are left to
-// do: for few profiles all of them, for many those that could not be read in bulk.
+// bulk passes the settings of many profiles to each, and returns the requests for the rest: for few
+// profiles all of them, for many those that could not be read in bulk.
 func (l *link) bulk(ctx context.Context, paths []dbus.ObjectPath, each func(int, wire.Settings)) ([]request, error) {
 	done := make([]bool, len(paths))
 	if len(paths) >= bulkFrom {
-		// Without success in this everything is asked again below, and whatever is wrong is told by
-		// that.
+		// If this fails, everything is asked again below, which then tells the error.
 		_ = bulk.Read(ctx, cmp.Or(l.addr, systemBus()), service, paths, func(i int, a bulk.Answer) {
 			if done[i] = a.Err == nil || isGone(a.Err) || isDenied(a.Err); a.Err == nil {
 				each(i, a.Settings)
@@ -161,12 +161,13 @@ func (l *link) bulk(ctx context.Context, paths []dbus.ObjectPath, each func(int,
 	return requests, nil
 }
 
-// systemBus returns the address of the system bus, as godbus finds it.
+// systemBus returns the address of the system bus, found as godbus finds it.
 func systemBus() string {
 	return cmp.Or(os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"), "unix:path=/var/run/dbus/system_bus_socket")
 }
 
-// unlessGone lets a flight go on where a single object has vanished or may not be seen.
+// unlessGone returns err, or nil if it says that a single object has vanished or may not be seen: a
+// flight goes on then.
 func unlessGone(err error) error {
 	if isGone(err) || isDenied(err) {
 		return nil
@@ -174,33 +175,31 @@ func unlessGone(err error) error {
 	return err
 }
 
-// readProfile reads what the settings tell.
+// readProfile returns the profile as far as its settings tell.
 func readProfile(path dbus.ObjectPath, s wire.Settings) found {
 	p := found{path: path}
-	p.UUID = fault.Printable(s.Text(wire.SetConnection, "uuid"))
-	p.ID = fault.Printable(s.Text(wire.SetConnection, "id"))
+	p.UUID = fault.Printable(s.Text(wire.Connection, "uuid"))
+	p.ID = fault.Printable(s.Text(wire.Connection, "id"))
 	p.Serial = serial(path)
 	p.State = nm.StateInactive
-	t, err := nm.Tunnel{}, error(nil)
-	if wire.ModeOf(s) != 0 {
-		t, err = wire.Decode(s)
-		p.mark = s.User(wire.KeyTrial)
+	p.Tunnel.Name = fault.Printable(s.Text(wire.Connection, "interface-name"))
+	if s.Mode() == 0 {
+		return p
 	}
-	if t.Mode == 0 || err != nil {
-		p.mark = ""
-		t = nm.Tunnel{Name: fault.Printable(s.Text(wire.SetConnection, "interface-name"))}
+	if t, err := wire.Decode(s); err == nil {
+		p.Tunnel, p.mark = t, s.TrialMark()
 	}
-	p.Tunnel = t
 	return p
 }
 
-// serial returns the number at the end of a profile's object path. NetworkManager counts them up.
+// serial returns the number at the end of a profile's object path. NetworkManager gives them in
+// ascending order.
 func serial(path dbus.ObjectPath) uint64 {
 	n, _ := strconv.ParseUint(string(path[strings.LastIndexByte(string(path), '/')+1:]), 10, 64)
 	return n
 }
 
-// active is what NetworkManager says of an active connection.
+// active is an active connection, as NetworkManager tells of it.
 type active struct {
 	path    dbus.ObjectPath
 	profile dbus.ObjectPath
@@ -221,7 +220,7 @@ func readActive(path dbus.ObjectPath, p properties) active {
 	}
 }
 
-// activeRequest asks for an active connection; one that is gone is passed over.
+// activeRequest asks for an active connection. If it is gone, each is not called.
 func activeRequest(path dbus.ObjectPath, each func(active)) request {
 	return request{path: path, method: propertiesGetAll, args: []any{gnm.ActiveConnectionInterface}, done: func(body []any, err error) error {
 		if err == nil {
@@ -231,8 +230,8 @@ func activeRequest(path dbus.ObjectPath, each func(active)) request {
 	}}
 }
 
-// rank orders the active connections of one profile, of which there can be two while one replaces
-// the other.
+// rank orders the active connections of one profile. There can be two, while one replaces the
+// other.
 func (a active) rank() int {
 	switch a.state {
 	case gnm.NmActiveConnectionStateActivated:
@@ -246,8 +245,8 @@ func (a active) rank() int {
 	}
 }
 
-// setActivity notes whether a tunnel is up. The device needs no question while all is well: it has
-// the profile's name.
+// setActivity sets the state of a tunnel and its device. In the active state it is not necessary to
+// ask for the device, which has the name in the profile.
 func (p *found) setActivity(a active) {
 	if p.Tunnel.Mode == 0 || a.rank() == 0 {
 		return
@@ -269,9 +268,9 @@ func (p *found) setActivity(a active) {
 	}
 }
 
-// addDetails asks for what neither the settings nor the active connections tell: the file, the
-// device's state and reason where it is not simply up, and whether who tries a profile is still
-// there.
+// addDetails asks for the details that neither the settings nor the active connections tell: the
+// file, the device's state and reason unless it is active, and whether the process that tries a
+// profile is still there.
 func (l *link) addDetails(ctx context.Context, all []found) error {
 	tunnels := 0
 	for _, p := range all {
@@ -299,12 +298,14 @@ func (l *link) addDetails(ctx context.Context, all []found) error {
 	}
 	for i := range all {
 		p := &all[i]
-		p.Trial = p.mark != "" && p.Unsaved // a file with a mark is a copy: nobody tries it
+		// a profile on disk with a mark is a copy that nobody tries
+		p.Trial = p.mark != "" && p.Unsaved
 		p.Abandoned = p.Abandoned && p.Trial
 	}
 	return nil
 }
 
+// fileRequest asks for a profile's file, and whether it is saved there.
 func fileRequest(p *found) request {
 	return request{path: p.path, method: propertiesGetAll, args: []any{gnm.ConnectionInterface}, done: func(body []any, err error) error {
 		all := properties(result[map[string]dbus.Variant](body))
@@ -314,8 +315,7 @@ func fileRequest(p *found) request {
 	}}
 }
 
-// deviceRequest asks for a device's state and the reason for it, which NetworkManager has together
-// in one property.
+// deviceRequest asks for a device's state and the reason for it. Both are in one property.
 func deviceRequest(p *found) request {
 	return propertyRequest(p.device, gnm.DevicePropertyStateReason, func(body []any, err error) error {
 		if pair := variant[[]any](body); len(pair) == 2 {
@@ -330,17 +330,13 @@ func deviceRequest(p *found) request {
 	})
 }
 
-// testerRequest asks the bus whether who tries the profile is still connected.
+// testerRequest asks the bus whether the connection of the process that tries the profile is still
+// there.
 func testerRequest(p *found, name string) request {
 	return request{destination: busName, path: busPath, method: busNameHasOwner, args: []any{name}, done: func(body []any, err error) error {
 		p.Abandoned = err == nil && !result[bool](body)
 		return err
 	}}
-}
-
-func propertyRequest(path dbus.ObjectPath, name string, done func(body []any, err error) error) request {
-	iface, member := splitMember(name)
-	return request{path: path, method: propertiesGet, args: []any{iface, member}, done: done}
 }
 
 func sorted(all []found) []nm.Profile {

@@ -16,28 +16,29 @@ import (
 const (
 	flagToDisk           uint32 = 0x1
 	flagInMemory         uint32 = 0x2
+	flagVolatile         uint32 = 0x10 // the profile goes away with its connection
 	flagBlockAutoconnect uint32 = 0x20
 	flagNoReapply        uint32 = 0x40
 
 	settingsAddConnection2 = gnm.SettingsInterface + ".AddConnection2"
 )
 
-// noArgs is the empty dictionary of options that NetworkManager's newer methods take.
-var noArgs = map[string]dbus.Variant{}
+// noOptions is the empty dictionary of options that AddConnection2 and Update2 take.
+var noOptions = map[string]dbus.Variant{}
 
-// polkit's names of what nmgre needs.
+// polkit's names of the actions that nmgre needs.
 const (
 	permissionModify = service + ".settings.modify.system"
-	// of profiles that one user alone may see
+	// for profiles that one user alone may see
 	permissionModifyOwn = service + ".settings.modify.own"
 	permissionControl   = service + ".network-control"
 )
 
-// Manager says which NetworkManager there is and what polkit lets the caller do. It fails with
-// [nmgre.ErrNoNetworkManager] where there is none, or one older than [nmgre.MinVersion]; in that
-// case what it found is returned all the same.
+// Manager returns the version of the NetworkManager on the bus, and what polkit lets the caller do.
+// It fails with [fault.ErrNoNetworkManager] where there is none, and where it is older than
+// [nm.MinVersion]; the version is returned all the same then.
 func (c *Client) Manager(ctx context.Context) (nm.Manager, error) {
-	const op = "ask NetworkManager for its version and what it allows"
+	const op = "ask NetworkManager for its version and permissions"
 	var m nm.Manager
 	l, err := c.link(ctx)
 	if err != nil {
@@ -45,31 +46,29 @@ func (c *Client) Manager(ctx context.Context) (nm.Manager, error) {
 	}
 	var text string
 	var answers map[string]string
-	err = l.flight(ctx, []request{
-		propertyRequest(manager, gnm.NetworkManagerPropertyVersion, func(body []any, err error) error {
-			text = variant[string](body)
-			return err
-		}),
-		{path: manager, method: gnm.NetworkManagerGetPermissions, done: func(body []any, err error) error {
-			answers = result[map[string]string](body)
-			return err
-		}},
-	})
-	if err != nil {
+	if err := l.flight(ctx, []request{versionRequest(&text), permissionsRequest(&answers)}); err != nil {
 		return m, failed(op, err)
 	}
 	m.Modify, m.Control = permission(answers[permissionModify]), permission(answers[permissionControl])
 	if m.Version, err = parseVersion(text); err != nil {
 		return m, err
 	}
-	if older(m.Version, nm.MinVersion) {
+	if m.Version.Before(nm.MinVersion) {
 		return m, noManager(fmt.Sprintf("NetworkManager %s is too old", fault.Printable(text)),
 			fmt.Sprintf("nmgre needs NetworkManager %d.%d or later", nm.MinVersion.Major, nm.MinVersion.Minor))
 	}
 	return m, nil
 }
 
-// permission translates polkit's answer; no answer is no permission.
+// permissionsRequest asks for polkit's answers to all of NetworkManager's actions, by their names.
+func permissionsRequest(answers *map[string]string) request {
+	return request{path: manager, method: gnm.NetworkManagerGetPermissions, done: func(body []any, err error) error {
+		*answers = result[map[string]string](body)
+		return err
+	}}
+}
+
+// permission translates an answer of polkit's. An absent one is a no.
 func permission(answer string) nm.Permission {
 	switch p := nm.Permission(answer); p {
 	case nm.PermissionYes, nm.PermissionAuth:
@@ -79,7 +78,12 @@ func permission(answer string) nm.Permission {
 	}
 }
 
-// parseVersion reads "1.42.4", and "1.59.2-dev".
+// versionRequest asks for NetworkManager's version, for [parseVersion].
+func versionRequest(text *string) request {
+	return readProperty(manager, gnm.NetworkManagerPropertyVersion, text)
+}
+
+// parseVersion reads a version such as "1.42.4" or "1.59.2-dev".
 func parseVersion(text string) (v nm.Version, err error) {
 	if n, _ := fmt.Sscanf(text, "%d.%d.%d", &v.Major, &v.Minor, &v.Micro); n < 2 {
 		return v, noManager("NetworkManager says that its version is "+wire.Quote(text), "")
@@ -87,38 +91,28 @@ func parseVersion(text string) (v nm.Version, err error) {
 	return v, nil
 }
 
-func older(a, b nm.Version) bool {
-	switch {
-	case a.Major != b.Major:
-		return a.Major < b.Major
-	case a.Minor != b.Minor:
-		return a.Minor < b.Minor
-	}
-	return a.Micro < b.Micro
-}
-
-// Add makes a profile on trial: in memory only, not connecting by itself, and with the mark of this
-// connection.
+// Add makes a profile on trial: in memory only, with the mark of this connection. It does not
+// connect by itself.
 func (c *Client) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
 	op := "add the profile " + wire.Quote(t.Name)
 	l, err := c.link(ctx)
 	if err != nil {
 		return failed(op, err)
 	}
-	s := wire.Encode(t, wire.Settings{wire.SetConnection: {"uuid": dbus.MakeVariant(uuid)}})
-	settingsMarkTrial(s, l, t.Autoconnect)
-	wireHere, err := s.Wire()
+	s := wire.Encode(t, wire.Settings{wire.Connection: {"uuid": dbus.MakeVariant(uuid)}})
+	s.StartTrial(l.mark())
+	values, err := s.Values()
 	if err != nil {
 		return failed(op, err)
 	}
 	var path dbus.ObjectPath
 	var rest map[string]dbus.Variant
-	err = l.call(ctx, settings, settingsAddConnection2, []any{wireHere, flagInMemory | flagBlockAutoconnect, noArgs}, &path, &rest)
+	err = l.call(ctx, settings, settingsAddConnection2, []any{values, flagInMemory | flagBlockAutoconnect, noOptions}, &path, &rest)
 	return failed(op, err)
 }
 
-// Save writes the profile to disk without the mark, with autoconnect as it was wanted. An active
-// connection goes on undisturbed.
+// Save writes the profile to disk, without the mark of a trial and with the autoconnect that the
+// tunnel wants. An active connection goes on undisturbed.
 func (c *Client) Save(ctx context.Context, uuid string) error {
 	const op = "save the profile"
 	l, err := c.link(ctx)
@@ -134,12 +128,6 @@ func (c *Client) Save(ctx context.Context, uuid string) error {
 		return failed(op, err)
 	}
 	s.StripLegacy()
-	settingsEndTrial(s)
-	wireHere, err := s.Wire()
-	if err != nil {
-		return failed(op, err)
-	}
-	// Nothing of what the device runs with changes, so nothing is to be applied to it again.
-	var rest map[string]dbus.Variant
-	return failed(op, l.call(ctx, path, gnm.ConnectionUpdate2, []any{wireHere, flagToDisk | flagNoReapply, noArgs}, &rest))
+	s.EndTrial()
+	return failed(op, l.write(ctx, path, s, flagToDisk, noOptions))
 }

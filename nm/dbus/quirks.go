@@ -10,41 +10,42 @@ import (
 	"nmgre/nm/dbus/wire"
 )
 
-// quirks are what older NetworkManagers do wrong when something of a device's IP configuration
-// changes while it is up.
+// quirks are the errors of older NetworkManagers when the IP configuration of a device changes
+// while it is up.
 type quirks struct {
-	// forgetsIPv6: the device loses its IPv6 addresses and routes. NetworkManager before 1.56
-	// switches the device's IPv6 off and on again (by the sysctl disable_ipv6), whatever changes,
-	// by which the kernel drops all that it has, and what others have set too. Before 1.44 it takes
-	// that for somebody's wish, and does not set again what it has set once.
+	// forgetsIPv6: the device loses its IPv6 addresses and routes. At any change NetworkManager
+	// before 1.56 switches the device's IPv6 off and on again (by the sysctl disable_ipv6). The
+	// kernel then drops everything, also what others have set. Before 1.44 NetworkManager takes the
+	// loss for somebody's wish and does not set again what it has set once.
 	forgetsIPv6 bool
-	// keepsWeighted: a route with a weight stays in the kernel when it is gone from the profile,
-	// unless it was merged with others'. NetworkManager before 1.46 looks for it in the kernel by
+	// keepsWeighted: a route with a weight stays in the kernel when the profile has lost it, unless
+	// it was merged with those of others. NetworkManager before 1.46 looks for it in the kernel by
 	// its weight, which the kernel does not keep for a single nexthop.
 	keepsWeighted bool
 }
 
 func quirksOf(v nm.Version) quirks {
 	return quirks{
-		forgetsIPv6:   older(v, nm.Version{Major: 1, Minor: 44}),
-		keepsWeighted: older(v, nm.Version{Major: 1, Minor: 46}),
+		forgetsIPv6:   v.Before(nm.Version{Major: 1, Minor: 44}),
+		keepsWeighted: v.Before(nm.Version{Major: 1, Minor: 46}),
 	}
 }
 
-// wanted returns what the device shall run with: what it runs with, with the profile's routes. A
-// NetworkManager that has to be told of IPv6 twice may have been left in between, so that what it
-// runs with says nothing of IPv6.
+// wanted returns the settings to apply to a device: the applied ones with the profile's routes.
+// With forgetsIPv6 the whole of IPv6 is the profile's: a change in two steps may have been cut
+// short, and the applied settings lack IPv6 since.
 func (q quirks) wanted(applied, profile wire.Settings) wire.Settings {
 	want := applied.Clone()
-	copyRoutes(want, profile)
-	if q.forgetsIPv6 && settingsHasIPv6(profile) {
-		want[wire.SetIPv6] = profile[wire.SetIPv6]
+	want.CopyRoutes(profile)
+	if q.forgetsIPv6 && hasIPv6(profile) {
+		want[wire.IPv6] = profile[wire.IPv6]
 	}
 	return want
 }
 
-// between returns what the device has to run with before it does with what is wanted; nil if
-// nothing. What it is to set again it must have been told to give up.
+// between returns the settings that a device must run with for a moment before the wanted ones, or
+// nil if it can have those at once. They lack everything that NetworkManager must set again: it
+// does so only after it was told to remove it.
 func (q quirks) between(applied, want wire.Settings) wire.Settings {
 	if reflect.DeepEqual(want, applied) {
 		return nil
@@ -52,27 +53,27 @@ func (q quirks) between(applied, want wire.Settings) wire.Settings {
 	between := want.Clone()
 	twins := weightless(applied, want)
 	switch {
-	case q.forgetsIPv6 && settingsHasIPv6(want):
-		settingsDropIPv6(between)
+	case q.forgetsIPv6 && hasIPv6(want):
+		dropIPv6(between)
 	case q.keepsWeighted && len(twins) > 0:
 	default:
 		return nil
 	}
 	if q.keepsWeighted {
-		between.SetEntries(wire.SetIPv4, "route-data", slices.Concat(want.Entries(wire.SetIPv4, "route-data"), twins))
+		between.SetEntries(wire.IPv4, "route-data", slices.Concat(want.Entries(wire.IPv4, "route-data"), twins))
 	}
 	return between
 }
 
-// weightless returns the routes with a weight that are applied and not wanted, without it: as such
-// the kernel has them, and NetworkManager finds them when they go.
+// weightless returns twins of the routes with a weight that are applied and not wanted: the same
+// routes without the weight. The kernel has them so, and NetworkManager finds them so when they go.
 func weightless(applied, want wire.Settings) []wire.Entry {
 	wanted := make(map[any][]wire.Entry)
-	for _, e := range want.Entries(wire.SetIPv4, "route-data") {
+	for _, e := range want.Entries(wire.IPv4, "route-data") {
 		wanted[e["dest"].Value()] = append(wanted[e["dest"].Value()], e)
 	}
 	var twins []wire.Entry
-	for _, e := range applied.Entries(wire.SetIPv4, "route-data") {
+	for _, e := range applied.Entries(wire.IPv4, "route-data") {
 		same := func(o wire.Entry) bool { return reflect.DeepEqual(o, e) }
 		if _, weighted := e["weight"]; !weighted || slices.ContainsFunc(wanted[e["dest"].Value()], same) {
 			continue
@@ -84,25 +85,26 @@ func weightless(applied, want wire.Settings) []wire.Entry {
 	return twins
 }
 
-// hasWeighted says whether the settings have a route with a weight to one of the networks.
+// hasWeighted reports whether the settings have a route with a weight to one of the networks.
 func hasWeighted(s wire.Settings, networks map[netip.Prefix]bool) bool {
-	return slices.ContainsFunc(s.Entries(wire.SetIPv4, "route-data"), func(e wire.Entry) bool {
-		dst, err := wire.DecodePrefix(e, "dest", wire.SetIPv4)
+	return slices.ContainsFunc(s.Entries(wire.IPv4, "route-data"), func(e wire.Entry) bool {
+		dst, err := wire.DecodeDst(e, wire.IPv4)
 		_, weighted := e["weight"]
-		return err == nil && weighted && networks[dst.Masked()]
+		return err == nil && weighted && networks[dst]
 	})
 }
 
-// settingsHasIPv6 says whether the settings let the device have IPv6.
-func settingsHasIPv6(s wire.Settings) bool {
-	method := s.Text(wire.SetIPv6, "method")
+// hasIPv6 reports whether the settings let the device have IPv6.
+func hasIPv6(s wire.Settings) bool {
+	method := s.Text(wire.IPv6, "method")
 	return method != "disabled" && method != "ignore"
 }
 
-// settingsDropIPv6 leaves the least of IPv6 in the settings that keeps it switched on.
-func settingsDropIPv6(s wire.Settings) {
+// dropIPv6 removes IPv6 from the settings, except for the link-local address that keeps it switched
+// on.
+func dropIPv6(s wire.Settings) {
 	for _, property := range [...]string{"address-data", "route-data", "gateway"} {
-		delete(s[wire.SetIPv6], property)
+		delete(s[wire.IPv6], property)
 	}
-	s.Set(wire.SetIPv6, "method", "link-local")
+	s.Set(wire.IPv6, "method", "link-local")
 }

@@ -18,50 +18,48 @@ import (
 )
 
 const (
-	// flagPreserveExternal has Reapply leave alone what NetworkManager has not set itself (since
-	// 1.42).
+	// flagPreserveExternal makes Reapply keep the addresses and routes that others have set
+	// (NetworkManager 1.42 and later).
 	flagPreserveExternal uint32 = 0x1
-	// flagVolatile and settingsVolatile mark a profile that goes away with its connection, in
-	// Update2 and in a profile's Flags.
-	flagVolatile     uint32 = 0x10
+	// settingsVolatile marks in a profile's Flags one that goes away with its connection.
 	settingsVolatile uint32 = 0x4
 )
 
 const (
-	// undoTime bounds how long NetworkManager may take to get a device's old routes back.
+	// undoTime bounds how long NetworkManager may take to undo the change of a device's routes.
 	undoTime = 30 * time.Second
 	// turnTime bounds how long a tunnel may be on its way up before its routes can be changed.
 	turnTime = 30 * time.Second
-	// restTime bounds what must be brought to its end though the caller has no more time.
+	// restTime bounds the second half of a change in two steps, which the caller cannot stop.
 	restTime = 5 * time.Second
-	// maxTries is how often something is begun anew that somebody else got in the way of.
+	// maxTries is how often a change is tried that somebody else gets in the way of.
 	maxTries = 10
 )
 
-// What is done in changing a profile's routes, for errors.
+// Operations of a change of routes, for errors.
 const (
 	opRoutes = "change the profile's routes"
-	opDevice = opRoutes + ": have its device use them"
+	opDevice = opRoutes + ": apply them to its device"
 )
 
-// SetRoutes gives the profile the routes to instead of from, where it lives, on disk or in memory,
-// and has NetworkManager apply them to the device. The tunnel stays up for it, and so does
-// everything else: addresses and routes that others have set on the device, routes in the profile
-// that nmgre does not know, and changes of the profile that wait for it to come up again. A tunnel
-// that is coming up gets the routes on its way.
+// SetRoutes gives the profile the routes to instead of from, and has NetworkManager apply them to
+// the device. A profile on disk is written there, one in memory stays in memory. The tunnel stays
+// up, and nothing else changes: addresses and routes that others have set on the device stay, and
+// so do routes in the profile that nmgre does not know. Changes of the profile that wait for it to
+// come up again go on waiting. A tunnel that is coming up gets the routes on its way.
 //
 // Where the device has IPv6, NetworkManager before 1.56 switches it off and on again at every
-// change. Its own addresses and routes are back in a moment; IPv6 ones that others have set are
-// lost, and theirs to set again.
+// change. Its own addresses and routes are back in a moment. IPv6 ones that others have set are
+// lost, and they have to set them again.
 //
-// It returns when NetworkManager has handed the routes to the kernel; what the kernel says to them
-// NetworkManager does not tell. A route that a profile cannot hold is an [nmgre.ErrInvalid], unless
-// the profile has it already. A profile that has other routes than from is an [nmgre.ErrChanged]:
-// somebody else has been there. With a nil from it does not matter what it has.
+// It returns when NetworkManager has handed the routes to the kernel; NetworkManager does not tell
+// whether the kernel took them. It fails with [fault.ErrInvalid] for a route that a profile cannot
+// hold, unless the profile has it already. It fails with [fault.ErrChanged] if the profile has
+// other routes than from, since somebody else has changed them. A nil from skips that check.
 //
-// The device comes first, and the profile last. What NetworkManager refuses is undone. When ctx
-// ends, or NetworkManager leaves the bus in the middle, nobody can say how far it came: the profile
-// may have the old routes and the device the new ones. The same call again makes it whole.
+// The device is changed first and the profile last. If NetworkManager refuses either, the change is
+// undone. When ctx ends or NetworkManager leaves the bus in the middle, the profile may have the
+// old routes and the device the new ones. The same call again completes the change.
 func (c *Client) SetRoutes(ctx context.Context, uuid string, from, to []routes.Route) error {
 	l, err := c.link(ctx)
 	if err != nil {
@@ -81,45 +79,27 @@ func (w *watch) setRoutes(ctx context.Context, uuid string, from, to []routes.Ro
 	if err == nil || ctx.Err() != nil || isAbsent(err) {
 		return err
 	}
-	return errors.Join(err, c.restore(ctx))
-}
-
-// putRoutes gives the settings these routes instead of those they have.
-func putRoutes(s wire.Settings, set []routes.Route) error {
-	for _, family := range [...]string{wire.SetIPv4, wire.SetIPv6} {
-		if unfit := wire.EncodeRoutes(s, family, set); len(unfit) > 0 {
-			_, why := nm.RouteOwner(unfit[0], wire.Newest)
-			return &fault.Error{Kind: fault.ErrInvalid, Field: "route", What: unfit[0].String() + ": " + why}
-		}
-	}
-	return nil
-}
-
-// copyRoutes gives s the routes of from, as they stand there.
-func copyRoutes(s, from wire.Settings) {
-	for _, family := range [...]string{wire.SetIPv4, wire.SetIPv6} {
-		s.SetEntries(family, "route-data", from.Entries(family, "route-data"))
-	}
+	return errors.Join(err, c.undo(ctx))
 }
 
 // rerouting is the change of a profile's routes.
 type rerouting struct {
 	*watch
 	uuid     string
-	from     []routes.Route // what the profile must have; nil if that does not matter
+	from     []routes.Route // the routes that the profile must have; nil for any
 	path     dbus.ObjectPath
-	props    properties // of the profile, from before its settings were read
+	props    properties // of the profile, read before its settings
 	old, now wire.Settings
 	quirks   quirks
-	before   map[dbus.ObjectPath]wire.Settings // what the devices that are to change ran with
+	before   map[dbus.ObjectPath]wire.Settings // the settings that the devices ran with at first
 }
 
-// run tries until nobody else changes the profile meanwhile, which NetworkManager notices from 1.44
-// on.
-func (c *rerouting) run(ctx context.Context, set []routes.Route) error {
+// run tries again as long as somebody else changes the profile meanwhile. NetworkManager notices
+// that from 1.44 on.
+func (c *rerouting) run(ctx context.Context, to []routes.Route) error {
 	var err error
 	for range maxTries {
-		err = c.try(ctx, set)
+		err = c.try(ctx, to)
 		if isGone(err) {
 			return notFound(c.uuid)
 		}
@@ -130,15 +110,15 @@ func (c *rerouting) run(ctx context.Context, set []routes.Route) error {
 	return &fault.Error{What: opRoutes + ": somebody else changes the profile all the time", Hint: "try again", Err: errors.New(fault.Printable(err.Error()))}
 }
 
-func (c *rerouting) try(ctx context.Context, set []routes.Route) error {
+func (c *rerouting) try(ctx context.Context, to []routes.Route) error {
 	if err := c.read(ctx); err != nil {
 		return err
 	}
-	if err := c.expected(); err != nil {
+	if err := c.checkUnchanged(); err != nil {
 		return err
 	}
 	c.now = c.old.Clone()
-	if err := putRoutes(c.now, set); err != nil {
+	if err := c.now.SetRoutes(to); err != nil {
 		return err
 	}
 	writes := !reflect.DeepEqual(c.now, c.old)
@@ -154,7 +134,8 @@ func (c *rerouting) try(ctx context.Context, set []routes.Route) error {
 		if err := c.write(ctx); err != nil {
 			return err
 		}
-		if err := c.apply(ctx); err != nil { // what came up meanwhile did so with the old routes
+		// a tunnel that came up meanwhile has the old routes
+		if err := c.apply(ctx); err != nil {
 			return err
 		}
 	}
@@ -164,13 +145,12 @@ func (c *rerouting) try(ctx context.Context, set []routes.Route) error {
 	return c.nudge(ctx)
 }
 
-// read reads the profile.
+// read reads the profile. It asks for the properties, with the version, before the settings, so
+// that they are never newer than these.
 func (c *rerouting) read(ctx context.Context) (err error) {
 	if c.path, err = c.link.lookup(ctx, c.uuid); err != nil {
 		return err
 	}
-	// The properties, with the version, are asked for before the settings, so that they are never
-	// newer.
 	err = c.link.flight(ctx, []request{{path: c.path, method: propertiesGetAll, args: []any{gnm.ConnectionInterface}, done: func(body []any, err error) error {
 		c.props = result[map[string]dbus.Variant](body)
 		return err
@@ -179,8 +159,8 @@ func (c *rerouting) read(ctx context.Context) (err error) {
 	return err
 }
 
-// expected fails if the profile has other routes than the caller knows of.
-func (c *rerouting) expected() error {
+// checkUnchanged fails if the profile has other routes than the caller knows.
+func (c *rerouting) checkUnchanged() error {
 	if c.from == nil {
 		return nil
 	}
@@ -188,79 +168,59 @@ func (c *rerouting) expected() error {
 	if err != nil {
 		return err
 	}
-	// in which a profile holds them
-	for _, family := range [...]string{wire.SetIPv4, wire.SetIPv6} {
-		if !slices.EqualFunc(ofFamily(t.Routes, family), ofFamily(c.from, family), (*routes.Route).Equal) {
-			return &fault.Error{Kind: fault.ErrChanged, What: opRoutes + ": somebody else has changed them meanwhile", Hint: "look at them, and try again"}
-		}
+	if !wire.SameRoutes(t.Routes, c.from) {
+		return &fault.Error{Kind: fault.ErrChanged, What: opRoutes + ": somebody else has changed them meanwhile", Hint: "look at them, and try again"}
 	}
 	return nil
 }
 
-func ofFamily(set []routes.Route, family string) []*routes.Route {
-	var list []*routes.Route
-	for i := range set {
-		if wire.FamilyOf(set[i].Dst.Addr()) == family {
-			list = append(list, &set[i])
-		}
-	}
-	return list
-}
-
-// mayModify fails with [nmgre.ErrNotPermitted] if polkit lets the caller change no profile
-// whatever. The device, which comes first, is then left alone.
+// mayModify fails with [fault.ErrNotPermitted] if polkit lets the caller change no profile at all.
+// It is asked before the device is changed, so that this change need not be undone.
 func (l *link) mayModify(ctx context.Context) error {
 	answers, err := l.permissions(ctx)
 	if err != nil {
 		return err
 	}
 	if permission(answers[permissionModify]) == nm.PermissionNo && permission(answers[permissionModifyOwn]) == nm.PermissionNo {
-		return &fault.Error{Kind: fault.ErrNotPermitted, What: opRoutes + ": polkit does not let you change profiles (" + permissionModify + ")", Hint: hintRights}
+		return notPermitted(opRoutes, "polkit does not let you change profiles ("+permissionModify+")")
 	}
 	return nil
 }
 
-// permissions asks what polkit lets the caller do.
+// permissions asks for polkit's answers to all of NetworkManager's actions, by their names.
 func (l *link) permissions(ctx context.Context) (answers map[string]string, err error) {
-	err = l.flight(ctx, []request{{path: manager, method: gnm.NetworkManagerGetPermissions, done: func(body []any, err error) error {
-		answers = result[map[string]string](body)
-		return err
-	}}})
+	err = l.flight(ctx, []request{permissionsRequest(&answers)})
 	return answers, err
 }
 
-// untilIdle returns when NetworkManager has done what it had put off. Reapply answers before the
-// kernel has heard of the routes: 0.2 s before for 200 routes on a slow processor. They are set
-// when the main loop has nothing more urgent to do (nm_l3cfg_commit_on_idle_schedule), and so is it
-// with the answers about permissions (nm_auth_manager_check_authorization), which come after what
-// was put off before. NetworkManager's own list of a device's routes would not do: from 1.46 on it
-// has only the first hundred, and comes late.
+// untilIdle returns when NetworkManager has done all the work that it had put off. Reapply answers
+// before the kernel hears of the routes: for 200 routes on a slow processor, 0.2 s before.
+// NetworkManager sets them when its main loop has nothing more urgent to do
+// (nm_l3cfg_commit_on_idle_schedule). It puts off answers about permissions in the same way
+// (nm_auth_manager_check_authorization), and keeps the order. Its own list of a device's routes is
+// no substitute: from 1.46 on it holds only the first hundred, and comes late.
 func (l *link) untilIdle(ctx context.Context) error {
 	_, err := l.permissions(ctx)
 	return err
 }
 
-// write writes the profile where it is: without another flag NetworkManager writes to disk what is
-// there, and keeps in memory what is not.
+// write writes the profile where it is, on disk or in memory, unless it has changed since it was
+// read.
 func (c *rerouting) write(ctx context.Context) error {
-	wireHere, err := c.now.Wire()
-	if err != nil {
-		return err
-	}
-	flags, args := flagNoReapply, map[string]dbus.Variant{}
+	var flags uint32
+	options := map[string]dbus.Variant{}
 	if value[uint32](c.props, gnm.ConnectionPropertyFlags)&settingsVolatile != 0 {
-		flags |= flagInMemory | flagVolatile
+		flags = flagInMemory | flagVolatile
 	}
 	if version, ok := c.props["VersionId"]; ok {
-		args["version-id"] = version
+		options["version-id"] = version
 	}
-	var rest map[string]dbus.Variant
-	return c.link.call(ctx, c.path, gnm.ConnectionUpdate2, []any{wireHere, flags, args}, &rest)
+	return c.link.write(ctx, c.path, c.now, flags, options)
 }
 
-// apply has what is active of the profile run with its new routes. A connection that has not got
-// its device yet, or whose device is not ready for changes, has the old routes in it already: it is
-// waited for. One that is going down is not.
+// apply makes the devices of the profile's active connections run with its new routes. A connection
+// that has no device yet, or whose device is not ready for changes, has the old routes already and
+// is waited for. One that is going down is passed over.
 func (c *rerouting) apply(ctx context.Context) error {
 	patience := time.Now().Add(turnTime)
 	for {
@@ -269,7 +229,7 @@ func (c *rerouting) apply(ctx context.Context) error {
 		case err != nil || len(pending) == 0:
 			return err
 		case time.Now().After(patience):
-			return &fault.Error{Kind: fault.ErrTimeout, What: opRoutes + ": the tunnel neither came up nor down", Hint: "try again when it has: nmcli connection show --active; " + hintLog}
+			return &fault.Error{Kind: fault.ErrTimeout, What: opRoutes + ": the tunnel neither came up nor went down", Hint: "try again when it has: nmcli connection show --active; " + hintLog}
 		}
 		if err := c.news(ctx, pending); err != nil {
 			return err
@@ -277,15 +237,12 @@ func (c *rerouting) apply(ctx context.Context) error {
 	}
 }
 
-// applyOnce is one attempt at that. It returns what has to change before the next one.
+// applyOnce is one attempt of [rerouting.apply]. It returns the objects of which one has to change
+// before the next attempt.
 func (c *rerouting) applyOnce(ctx context.Context) (pending []dbus.ObjectPath, err error) {
 	var actives []dbus.ObjectPath
 	var text string
-	err = c.link.flight(ctx, []request{activesRequest(&actives), propertyRequest(manager, gnm.NetworkManagerPropertyVersion, func(body []any, err error) error {
-		text = variant[string](body)
-		return err
-	})})
-	if err != nil {
+	if err := c.link.flight(ctx, []request{activesRequest(&actives), versionRequest(&text)}); err != nil {
 		return nil, err
 	}
 	version, err := parseVersion(text)
@@ -316,8 +273,8 @@ func (c *rerouting) applyOnce(ctx context.Context) (pending []dbus.ObjectPath, e
 	return pending, nil
 }
 
-// applyTo has one device run with the new routes, and notes what it ran with before. It returns
-// false if the device is not ready for it.
+// applyTo makes one device run with the new routes, and notes its settings from before. It returns
+// false if the device is not ready for a change.
 func (c *rerouting) applyTo(ctx context.Context, device dbus.ObjectPath) (bool, error) {
 	_, again := c.before[device]
 	r := reapplying{link: c.link, device: device, quirks: c.quirks, unlessSame: again}
@@ -328,8 +285,8 @@ func (c *rerouting) applyTo(ctx context.Context, device dbus.ObjectPath) (bool, 
 	return ok, err
 }
 
-// restore has the devices run with what they ran with before.
-func (c *rerouting) restore(ctx context.Context) error {
+// undo makes the devices run with their settings from before. It goes on when ctx has ended.
+func (c *rerouting) undo(ctx context.Context) error {
 	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
 	var errs []error
@@ -340,26 +297,26 @@ func (c *rerouting) restore(ctx context.Context) error {
 			err = c.link.untilIdle(undoing)
 		}
 		if err != nil {
-			errs = append(errs, &fault.Error{What: "get the device's old routes back", Err: failed(opDevice, err), Hint: "take the tunnel down and up: nmcli connection up " + fault.Printable(c.uuid)})
+			errs = append(errs, &fault.Error{What: "undo the change of the device's routes", Err: failed(opDevice, err), Hint: "take the tunnel down and up: nmcli connection up " + fault.Printable(c.uuid)})
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// reapplying is the change of what one device runs with.
+// reapplying is a change of the settings that one device runs with, its applied connection.
 type reapplying struct {
 	*link
 	device     dbus.ObjectPath
 	quirks     quirks
-	unlessSame bool          // do nothing if it runs with it already
-	whole      bool          // all of the settings count, not the routes only
-	applied    wire.Settings // what it ran with at first
-	version    uint64        // counts the changes of that
+	unlessSame bool          // do nothing if the device has the settings already
+	whole      bool          // apply all of the settings, not only their routes
+	applied    wire.Settings // the settings that it ran with at first
+	version    uint64        // NetworkManager's count of their changes
 }
 
-// run has the device run with the routes of s, or with the whole of it. With the routes, all else
-// that it runs with stays, even where the profile has something else by now: that may be what a
-// device cannot change while it is up. It returns false if the device is not ready for it.
+// run makes the device run with the routes of s, or with all of s. With the routes only, its other
+// settings stay, even if the profile has others by now: a device may not be able to change those
+// while it is up. It returns false if the device is not ready for a change.
 func (r *reapplying) run(ctx context.Context, s wire.Settings) (bool, error) {
 	for range maxTries {
 		err := r.try(ctx, s)
@@ -395,17 +352,17 @@ func (r *reapplying) try(ctx context.Context, s wire.Settings) error {
 	if err := r.reapply(ctx, between); err != nil {
 		return err
 	}
-	// nobody wants what is between
+	// nobody wants to stay in between, so this goes on when ctx has ended
 	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), restTime)
 	defer cancel()
 	if err := r.untilIdle(rest); err != nil {
 		return err
 	}
-	r.version = 0 // whatever it is by now
+	r.version = 0 // accept any version
 	return r.reapply(rest, want)
 }
 
-// read returns what the device runs with, and notes the version of that.
+// read returns the settings that the device runs with, and notes their version.
 func (r *reapplying) read(ctx context.Context) (wire.Settings, error) {
 	var applied map[string]map[string]dbus.Variant
 	err := r.call(ctx, r.device, gnm.DeviceGetAppliedConnection, []any{uint32(0)}, &applied, &r.version)
@@ -413,25 +370,26 @@ func (r *reapplying) read(ctx context.Context) (wire.Settings, error) {
 	return applied, err
 }
 
-// reapply has the device run with s, unless somebody else has changed what it runs with.
+// reapply makes the device run with s, unless somebody else has changed its settings since they
+// were read.
 func (r *reapplying) reapply(ctx context.Context, s wire.Settings) error {
-	wireHere, err := s.Wire()
+	values, err := s.Values()
 	if err != nil {
 		return err
 	}
-	return r.call(ctx, r.device, gnm.DeviceReapply, []any{wireHere, r.version, flagPreserveExternal})
+	return r.call(ctx, r.device, gnm.DeviceReapply, []any{values, r.version, flagPreserveExternal})
 }
 
-// nudge has other tunnels' devices run with what they run with already, where they are members of
-// the multipath routes that this one has joined or left by a route with a weight: NetworkManager
-// sees to those of them that stay only when something is to be done for their own device. That it
-// fails for somebody else's is no failure of this change.
+// nudge applies their own settings again to the devices of other tunnels that share a multipath
+// route with this one, if this one has joined or left it by a route with a weight. NetworkManager
+// corrects such a route only when it has something to do for a device that keeps it. An error for
+// another tunnel's device does not fail this change.
 func (c *rerouting) nudge(ctx context.Context) error {
 	moved := make(map[netip.Prefix]bool)
 	for _, before := range c.before {
 		for _, e := range slices.Concat(weightless(before, c.now), weightless(c.now, before)) {
-			if dst, err := wire.DecodePrefix(e, "dest", wire.SetIPv4); err == nil {
-				moved[dst.Masked()] = true
+			if dst, err := wire.DecodeDst(e, wire.IPv4); err == nil {
+				moved[dst] = true
 			}
 		}
 	}

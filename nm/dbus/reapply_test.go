@@ -47,7 +47,7 @@ func setRoutes(t *testing.T, c *Client, set []routes.Route) {
 
 // routesOf returns the routes of settings, in words.
 func routesOf(s wire.Settings) string {
-	return dbustest.PrintValue(s[wire.SetIPv4]["route-data"]) + dbustest.PrintValue(s[wire.SetIPv6]["route-data"])
+	return dbustest.PrintValue(s[wire.IPv4]["route-data"]) + dbustest.PrintValue(s[wire.IPv6]["route-data"])
 }
 
 // everywhere fails unless the profile, its device and the kernel have the routes.
@@ -235,7 +235,7 @@ func TestSetRoutesBesidePending(t *testing.T) {
 		t.Errorf("the profile's ttl is %v, the device's %v", p.Settings["ip-tunnel"]["ttl"], p.Applied["ip-tunnel"]["ttl"])
 	}
 	for where, s := range map[string]dbustest.Settings{"profile": p.Settings, "kernel": p.Kernel} {
-		if got := wire.Settings(s).Entries(wire.SetIPv4, "route-data"); len(got) != 3 || !reflect.DeepEqual(got[2], foreign) {
+		if got := wire.Settings(s).Entries(wire.IPv4, "route-data"); len(got) != 3 || !reflect.DeepEqual(got[2], foreign) {
 			t.Errorf("the %s has %v", where, got)
 		}
 	}
@@ -262,7 +262,7 @@ func TestSetRoutesRefused(t *testing.T) {
 		kind  error
 		words string
 	}{
-		"refused":    {"Reapply", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Device.IncompatibleConnection", Text: "Can't reapply any changes"}, nil, "have its device use them: Can't reapply any changes"},
+		"refused":    {"Reapply", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Device.IncompatibleConnection", Text: "Can't reapply any changes"}, nil, "apply them to its device: Can't reapply any changes"},
 		"denied":     {"Reapply", dbustest.Fault{Error: "org.freedesktop.NetworkManager.PermissionDenied", Text: "not authorized"}, fault.ErrNotPermitted, "not authorized"},
 		"hidden":     {"GetAppliedConnection", dbustest.Fault{Error: "org.freedesktop.NetworkManager.PermissionDenied", Text: "not authorized"}, fault.ErrNotPermitted, "sudo"},
 		"unreadable": {"Reapply", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Device.Failed", Text: "\x1b[2J"}, nil, `\x1b[2J`},
@@ -303,7 +303,7 @@ func TestSetRoutesNotRestored(t *testing.T) {
 	bus.Break("Update2", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Failed", Text: "disk full", Meanwhile: func() {
 		bus.Break("Reapply", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Device.Failed", Text: "no"})
 	}})
-	check(t, c.SetRoutes(t.Context(), dbustest.UUID, nil, others()), nil, "disk full", "get the device's old routes back", "use them: no", "nmcli connection up "+dbustest.UUID)
+	check(t, c.SetRoutes(t.Context(), dbustest.UUID, nil, others()), nil, "disk full", "undo the change of the device's routes", "apply them to its device: no", "nmcli connection up "+dbustest.UUID)
 }
 
 // TestSetRoutesDenied has a user who may change no profile: not even the device is asked.
@@ -495,17 +495,17 @@ func TestSetRoutesInterrupted(t *testing.T) {
 	if want := "GetConnectionByUuid GetAll GetSettings GetPermissions Get Get GetAll GetAppliedConnection Reapply Update2 Get Get GetAll GetAppliedConnection GetPermissions"; strings.Join(order, " ") != want {
 		t.Errorf("the calls are %v,\nwant %s", order, want)
 	}
-	for name, faultHere := range map[string]dbustest.Fault{"silent": {Silent: true}, "hangup": {Hangup: true}, "vanish": {Vanish: true}} {
+	for name, broken := range map[string]dbustest.Fault{"silent": {Silent: true}, "hangup": {Hangup: true}, "vanish": {Vanish: true}} {
 		for _, call := range calls {
 			t.Run(fmt.Sprint(name, "/", call.member, call.after), func(t *testing.T) {
 				t.Parallel()
 				bus, c := up(t)
-				faultHere := faultHere
-				faultHere.After = call.after
-				bus.Break(call.member, faultHere)
+				broken := broken
+				broken.After = call.after
+				bus.Break(call.member, broken)
 				began := time.Now()
 				err := c.SetRoutes(soon(t, 100*time.Millisecond), dbustest.UUID, nil, others())
-				check(t, err, map[bool]error{true: fault.ErrTimeout, false: fault.ErrNoNetworkManager}[faultHere.Silent])
+				check(t, err, map[bool]error{true: fault.ErrTimeout, false: fault.ErrNoNetworkManager}[broken.Silent])
 				if took := time.Since(began); took > 2*time.Second {
 					t.Errorf("took %v", took)
 				}

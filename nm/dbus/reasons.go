@@ -6,9 +6,9 @@ import (
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 )
 
-// Words for NetworkManager's numbers. Its own documentation has them (NMDeviceState,
-// NMDeviceStateReason and NMActiveConnectionStateReason of nm-dbus-interface.h, as of 1.58);
-// gonetworkmanager has no texts for the reasons and its numbers end with 1.22's.
+// The words below are for NetworkManager's numbers. They follow its own documentation
+// (NMDeviceState, NMDeviceStateReason and NMActiveConnectionStateReason of nm-dbus-interface.h, as
+// of 1.58). gonetworkmanager has no texts for the reasons, and its numbers end with those of 1.22.
 
 // deviceStates are nmcli's words for the states of a device.
 var deviceStates = map[gnm.NmDeviceState]string{
@@ -27,6 +27,7 @@ var deviceStates = map[gnm.NmDeviceState]string{
 	gnm.NmDeviceStateFailed:       "failed",
 }
 
+// deviceStateWords returns the words for any state, also one that is not known here.
 func deviceStateWords(state uint32) string {
 	if words, ok := deviceStates[gnm.NmDeviceState(state)]; ok {
 		return words
@@ -34,7 +35,8 @@ func deviceStateWords(state uint32) string {
 	return fmt.Sprintf("state %d", state)
 }
 
-// activeReasons say why a connection is in its state.
+// activeReasons are the words for the reasons of a connection's state. They follow "could not bring
+// it up: ".
 var activeReasons = [...]string{
 	gnm.NmActiveConnectionStateReasonUnknown:             "for a reason it does not know",
 	gnm.NmActiveConnectionStateReasonNone:                "for no reason given",
@@ -53,6 +55,7 @@ var activeReasons = [...]string{
 	gnm.NmActiveConnectionStateReasonDeviceRemoved:       "the device that it depends on disappeared",
 }
 
+// activeReasonWords returns the words for any reason, also one that is not known here.
 func activeReasonWords(reason uint32) string {
 	if int(reason) < len(activeReasons) {
 		return activeReasons[reason]
@@ -60,7 +63,8 @@ func activeReasonWords(reason uint32) string {
 	return fmt.Sprintf("reason %d", reason)
 }
 
-// deviceReasons say why a device is in its state. The later numbers are not in gonetworkmanager.
+// deviceReasons are the words for the reasons of a device's state. gonetworkmanager lacks names for
+// the numbers from 68 on.
 var deviceReasons = [...]string{
 	gnm.NmDeviceStateReasonNone:                        "no reason given",
 	gnm.NmDeviceStateReasonUnknown:                     "unknown error",
@@ -144,6 +148,7 @@ var deviceReasons = [...]string{
 	79:                                                 "modem has no operator code",
 }
 
+// deviceReasonWords returns the words for any reason, also one that is not known here.
 func deviceReasonWords(reason uint32) string {
 	if int(reason) < len(deviceReasons) {
 		return deviceReasons[reason]

@@ -49,7 +49,7 @@ func TestForwardingTaken(t *testing.T) {
 	if got := only(t, c).Tunnel; !reflect.DeepEqual(got, tunnel) {
 		t.Errorf("got %+v", got)
 	}
-	if _, ok := bus.Profiles()[0].Settings[wire.SetIPv6]["forwarding"]; ok {
+	if _, ok := bus.Profiles()[0].Settings[wire.IPv6]["forwarding"]; ok {
 		t.Error("IPv6 has it too")
 	}
 }

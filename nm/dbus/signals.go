@@ -10,9 +10,9 @@ import (
 	"nmgre/nm"
 )
 
-// signalRules are the signals that tell of profiles and of what NetworkManager does with them.
-// Others come all the time on some hosts, such as those of wireless networks in reach, and would
-// keep the process from resting.
+// signalRules match the signals that tell of profiles, their connections and their devices. Others
+// would keep the process busy: on some hosts they come all the time, such as those of wireless
+// networks in reach.
 var signalRules = []string{
 	changedRule(gnm.NetworkManagerInterface),
 	changedRule(gnm.DeviceInterface),
@@ -23,7 +23,7 @@ var signalRules = []string{
 	signalRule(gnm.SettingsInterface, signalNewConnection),
 	signalRule(gnm.SettingsInterface, signalConnectionRemoved),
 	signalRule(gnm.ConnectionInterface, signalUpdated),
-	watchRules[len(watchRules)-1], // its coming and going
+	watchRules[len(watchRules)-1], // NetworkManager's coming and going
 }
 
 // Names of signals that gonetworkmanager lacks.
@@ -33,28 +33,29 @@ const (
 	signalUpdated           = "Updated"
 )
 
+// signalRule matches one signal, whichever object sends it.
 func signalRule(iface, member string) string {
 	return "type='signal',sender='" + service + "',path_namespace='" + string(manager) + "',interface='" + iface + "',member='" + member + "'"
 }
 
-// changedRule is for the properties of one interface, whichever object has them.
+// changedRule matches changes of the properties of one interface, whichever object has them.
 func changedRule(iface string) string {
 	return signalRule(propertiesInterface, "PropertiesChanged") + ",arg0='" + iface + "'"
 }
 
-// Times between two tries to find the bus again: the first, and the longest, each being twice the
-// one before.
 const (
+	// firstRetry and lastRetry are the first and the longest pause between two tries to find the
+	// bus again. Each pause is twice the one before.
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 10 * time.Second
 	// retryTime bounds one try.
 	retryTime = 10 * time.Second
 )
 
-// Watch tells when profiles, or what NetworkManager does with them, may have changed. The first
-// event is Lost if NetworkManager is not there. It fails with [nmgre.ErrNoNetworkManager] where
-// there is no bus; when the bus is lost later, it is looked for until it is back. The watch ends
-// with ctx, or when the client is closed; then the channel is closed, and the bus has none of its
+// Watch tells when profiles, their connections or their devices may have changed. The first event
+// is Lost if NetworkManager is not there. It fails with [fault.ErrNoNetworkManager] where there is
+// no bus. When the bus is lost later, the watch looks for it until it is back. The watch ends with
+// ctx, or when the client is closed. Then the channel is closed, and the bus has none of its match
 // rules any more.
 func (c *Client) Watch(ctx context.Context) (<-chan nm.ProfileEvent, error) {
 	f := &follower{client: c, events: make(chan nm.ProfileEvent, 1)}
@@ -68,11 +69,11 @@ func (c *Client) Watch(ctx context.Context) (<-chan nm.ProfileEvent, error) {
 	return f.events, nil
 }
 
-// follower tells what it hears, and looks for the bus when it is lost.
+// follower turns signals into events, and looks for the bus when it is lost.
 type follower struct {
 	client *Client
 	watch  *watch
-	there  bool // NetworkManager is
+	there  bool // NetworkManager is on the bus
 	events chan nm.ProfileEvent
 }
 
@@ -111,7 +112,7 @@ func (f *follower) run(ctx context.Context) {
 	}
 }
 
-// listen tells of signals until ctx ends or the bus is lost.
+// listen tells the signals as events until ctx ends or the bus is lost.
 func (f *follower) listen(ctx context.Context) {
 	for {
 		select {
@@ -126,7 +127,7 @@ func (f *follower) listen(ctx context.Context) {
 	}
 }
 
-// hear tells of one signal, if it matters. On the connection there are also those that an
+// hear tells one signal as an event, if it matters. The connection also gets the signals that an
 // activation waits for.
 func (f *follower) hear(signal *dbus.Signal) {
 	iface, member := splitMember(signal.Name)
@@ -153,8 +154,8 @@ func (f *follower) hear(signal *dbus.Signal) {
 	}
 }
 
-// tell leaves an event to whoever takes it, joined with the one that nobody has taken yet. Only one
-// goroutine tells.
+// tell puts an event into the channel, joined with the one that nobody has taken yet. Only one
+// goroutine calls it at a time.
 func (f *follower) tell(e nm.ProfileEvent) {
 	select {
 	case earlier := <-f.events:
@@ -164,7 +165,8 @@ func (f *follower) tell(e nm.ProfileEvent) {
 	f.events <- e
 }
 
-// findBus subscribes anew, as often as it takes; false when ctx has ended or the client is closed.
+// findBus tries to subscribe until it succeeds. It returns false when ctx has ended or the client
+// is closed.
 func (f *follower) findBus(ctx context.Context) bool {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		timer := time.NewTimer(wait)

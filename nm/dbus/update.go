@@ -11,56 +11,42 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Update writes t into the profile, in memory only: the file keeps what it has until [Client.Save].
-// Nothing is applied to the device. A profile that has its interface's name keeps to it when that
-// changes.
+// Update writes t into the profile, in memory only: the file keeps the old profile until
+// [Client.Save]. Nothing is applied to the device. A profile that is named after its interface is
+// renamed with it.
 //
-// What it returns puts the profile back as it was, property by property, and writes it to disk
-// again if it was there.
-func (c *Client) Update(ctx context.Context, uuid string, t nm.Tunnel) (back func(context.Context) error, err error) {
+// The function that it returns undoes that: each property becomes what it was, on disk too if the
+// profile was there. It is never nil.
+func (c *Client) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo func(context.Context) error, err error) {
 	const op = "change the profile"
-	back = func(context.Context) error { return nil }
+	undo = func(context.Context) error { return nil }
 	l, err := c.link(ctx)
 	if err != nil {
-		return back, failed(op, err)
+		return undo, failed(op, err)
 	}
 	path, err := l.lookup(ctx, uuid)
 	if err != nil {
-		return back, failed(op, err)
+		return undo, failed(op, err)
 	}
 	var s wire.Settings
 	var unsaved bool
-	err = l.flight(ctx, []request{settingsRequest(path, &s), propertyRequest(path, gnm.ConnectionPropertyUnsaved, func(body []any, err error) error {
-		unsaved = variant[bool](body)
-		return err
-	})})
+	err = l.flight(ctx, []request{settingsRequest(path, &s), readProperty(path, gnm.ConnectionPropertyUnsaved, &unsaved)})
 	if err != nil {
-		return back, failed(op, err)
+		return undo, failed(op, err)
 	}
 	s.StripLegacy()
 	changed := wire.Encode(t, s)
-	if s.Text(wire.SetConnection, "id") == s.Text(wire.SetConnection, "interface-name") {
-		changed.Set(wire.SetConnection, "id", t.Name)
+	if s.Text(wire.Connection, "id") == s.Text(wire.Connection, "interface-name") {
+		changed.Set(wire.Connection, "id", t.Name)
 	}
-	back = func(ctx context.Context) error { return c.putBack(ctx, uuid, s, unsaved) }
-	return back, failed(op, l.write(ctx, path, changed, flagInMemory))
+	undo = func(ctx context.Context) error { return c.undoUpdate(ctx, uuid, s, unsaved) }
+	return undo, failed(op, l.write(ctx, path, changed, flagInMemory, noOptions))
 }
 
-// write writes a profile to disk, or in memory only. What its device runs with does not change by
-// that.
-func (l *link) write(ctx context.Context, path dbus.ObjectPath, s wire.Settings, where uint32) error {
-	wireHere, err := s.Wire()
-	if err != nil {
-		return err
-	}
-	var rest map[string]dbus.Variant
-	return l.call(ctx, path, gnm.ConnectionUpdate2, []any{wireHere, where | flagNoReapply, noArgs}, &rest)
-}
-
-// putBack writes the settings of a profile as they were. NetworkManager may have been restarted
+// undoUpdate writes the settings that a profile had before. NetworkManager may have been restarted
 // meanwhile.
-func (c *Client) putBack(ctx context.Context, uuid string, s wire.Settings, unsaved bool) error {
-	const op = "put the profile back"
+func (c *Client) undoUpdate(ctx context.Context, uuid string, s wire.Settings, unsaved bool) error {
+	const op = "undo the change of the profile"
 	l, err := c.link(ctx)
 	if err != nil {
 		return failed(op, err)
@@ -73,14 +59,25 @@ func (c *Client) putBack(ctx context.Context, uuid string, s wire.Settings, unsa
 	if unsaved {
 		where = flagInMemory
 	}
-	return failed(op, l.write(ctx, path, s, where))
+	return failed(op, l.write(ctx, path, s, where, noOptions))
 }
 
-// Reapply has the profile's device run with the profile as it is now, without taking it down, and
-// returns when NetworkManager has handed everything to the kernel. A profile that is not active has
-// no device.
+// write writes the settings of a profile. Its device goes on with the settings that it has. flags
+// say where to write; without one a profile on disk is written to disk and one in memory to memory.
+func (l *link) write(ctx context.Context, path dbus.ObjectPath, s wire.Settings, flags uint32, options map[string]dbus.Variant) error {
+	values, err := s.Values()
+	if err != nil {
+		return err
+	}
+	var rest map[string]dbus.Variant
+	return l.call(ctx, path, gnm.ConnectionUpdate2, []any{values, flags | flagNoReapply, options}, &rest)
+}
+
+// Reapply makes the profile's device run with the profile as it is now, without taking it down. It
+// returns when NetworkManager has handed everything to the kernel. For a profile that is not active
+// it does nothing.
 func (c *Client) Reapply(ctx context.Context, uuid string) error {
-	const op = "have the device run with the changed profile"
+	const op = "apply the changed profile to its device"
 	l, err := c.link(ctx)
 	if err != nil {
 		return failed(op, err)
@@ -96,11 +93,7 @@ func (l *link) reapplyProfile(ctx context.Context, uuid string) error {
 	if err != nil {
 		return err
 	}
-	err = l.flight(ctx, []request{settingsRequest(path, &s), activesRequest(&actives),
-		propertyRequest(manager, gnm.NetworkManagerPropertyVersion, func(body []any, err error) error {
-			text = variant[string](body)
-			return err
-		})})
+	err = l.flight(ctx, []request{settingsRequest(path, &s), activesRequest(&actives), versionRequest(&text)})
 	if err != nil {
 		return err
 	}
@@ -123,12 +116,12 @@ func (l *link) reapplyProfile(ctx context.Context, uuid string) error {
 	return l.untilIdle(ctx)
 }
 
-// reapplyTo has one device run with s.
+// reapplyTo makes one device run with s.
 func (l *link) reapplyTo(ctx context.Context, device dbus.ObjectPath, s wire.Settings, q quirks) error {
 	r := reapplying{link: l, device: device, quirks: q, unlessSame: true, whole: true}
 	ready, err := r.run(ctx, s)
 	if err == nil && !ready {
-		err = &fault.Error{What: "the tunnel's device is not ready to be changed", Hint: "try again when the tunnel is up or down"}
+		err = &fault.Error{What: "the tunnel's device cannot be changed at the moment", Hint: "try again when the tunnel is up or down"}
 	}
 	return err
 }

@@ -15,9 +15,9 @@ import (
 // byHand is a profile made by somebody else, with what nmgre does not know.
 func byHand(t *testing.T, bus *dbustest.Bus) wire.Settings {
 	t.Helper()
-	s := wire.Encode(dbustest.Tunnels["plain"], wire.Settings{wire.SetConnection: {"uuid": dbus.MakeVariant(dbustest.UUID), "zone": dbus.MakeVariant("work")}})
-	s.Set(wire.SetIPv4, "dns-search", []string{"example.org"})
-	s.Entries(wire.SetIPv4, "address-data")[0]["label"] = dbus.MakeVariant("x")
+	s := wire.Encode(dbustest.Tunnels["plain"], wire.Settings{wire.Connection: {"uuid": dbus.MakeVariant(dbustest.UUID), "zone": dbus.MakeVariant("work")}})
+	s.Set(wire.IPv4, "dns-search", []string{"example.org"})
+	s.Entries(wire.IPv4, "address-data")[0]["label"] = dbus.MakeVariant("x")
 	bus.AddProfile(s.Clone())
 	return s
 }
@@ -34,8 +34,8 @@ func TestUpdate(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := bus.Profiles()[0]
-	if got := wire.Settings(p.Settings); p.OnDisk || got.Text(wire.SetConnection, "id") != "gre9" || got.Text(wire.SetConnection, "zone") != "work" || got[wire.SetIPv4]["dns-search"].Value() == nil ||
-		got.Entries(wire.SetIPv4, "address-data")[0]["label"].Value() != "x" || got[wire.SetTunnel]["mtu"].Value() != uint32(1300) {
+	if got := wire.Settings(p.Settings); p.OnDisk || got.Text(wire.Connection, "id") != "gre9" || got.Text(wire.Connection, "zone") != "work" || got[wire.IPv4]["dns-search"].Value() == nil ||
+		got.Entries(wire.IPv4, "address-data")[0]["label"].Value() != "x" || got[wire.IPTunnel]["mtu"].Value() != uint32(1300) {
 		t.Errorf("on disk %v: %v", p.OnDisk, got)
 	}
 	if err := back(ctx); err != nil {
@@ -50,7 +50,7 @@ func TestUpdate(t *testing.T) {
 	if err := c.Save(ctx, dbustest.UUID); err != nil {
 		t.Fatal(err)
 	}
-	if p := bus.Profiles()[0]; !p.OnDisk || wire.Settings(p.Settings).Text(wire.SetConnection, "interface-name") != "gre9" {
+	if p := bus.Profiles()[0]; !p.OnDisk || wire.Settings(p.Settings).Text(wire.Connection, "interface-name") != "gre9" {
 		t.Errorf("saved: %v", p)
 	}
 	if n := bus.Count("Reapply"); n != 0 {
@@ -64,14 +64,14 @@ func TestUpdateOfAName(t *testing.T) {
 	ctx := soon(t, 10*time.Second)
 	add(t, c)
 	own := wire.Settings(bus.Profiles()[0].Settings)
-	own.Set(wire.SetConnection, "id", "the office")
+	own.Set(wire.Connection, "id", "the office")
 	changed := dbustest.Tunnels["plain"].Clone()
 	changed.Name = "gre9"
 	back, err := c.Update(ctx, dbustest.UUID, changed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := wire.Settings(bus.Profiles()[0].Settings).Text(wire.SetConnection, "id"); got != "the office" {
+	if got := wire.Settings(bus.Profiles()[0].Settings).Text(wire.Connection, "id"); got != "the office" {
 		t.Errorf("the name is %q", got)
 	}
 	bus.Vanish() // it is put back after a restart too, where the profile has another path
@@ -94,7 +94,7 @@ func TestUpdateFails(t *testing.T) {
 	bus.Break("Update2", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Settings.PermissionDenied", Text: "Insufficient privileges"})
 	back, err = c.Update(ctx, dbustest.UUID, dbustest.Tunnels["plain"])
 	check(t, err, fault.ErrNotPermitted, "change the profile")
-	check(t, back(ctx), fault.ErrNotPermitted, "put the profile back")
+	check(t, back(ctx), fault.ErrNotPermitted, "undo the change of the profile")
 	bus.Break("Update2", dbustest.Fault{})
 	if err := back(ctx); err != nil || !reflect.DeepEqual(wire.Settings(bus.Profiles()[0].Settings), old) {
 		t.Errorf("%v, %v", err, bus.Profiles()[0].Settings)
@@ -136,8 +136,8 @@ func TestReapply(t *testing.T) {
 		}
 		for i, call := range calls {
 			s := wire.Settings(call.Args[0].(map[string]map[string]dbus.Variant))
-			v6 := s.Text(wire.SetIPv6, "method")
-			if call.Args[2] != flagPreserveExternal || (v6 == "manual") != (i == times-1) || s.Text(wire.SetIPv4, "method") != "manual" {
+			v6 := s.Text(wire.IPv6, "method")
+			if call.Args[2] != flagPreserveExternal || (v6 == "manual") != (i == times-1) || s.Text(wire.IPv4, "method") != "manual" {
 				t.Errorf("%s, call %d: flags %v, IPv6 %s", version, i, call.Args[2], v6)
 			}
 		}
@@ -145,7 +145,7 @@ func TestReapply(t *testing.T) {
 			t.Fatal(err)
 		}
 		bus.Break("Reapply", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Device.IncompatibleConnection", Text: "Can't reapply changes to 'ip-tunnel' setting"})
-		check(t, c.Reapply(ctx, dbustest.UUID), nil, "have the device run with the changed profile", "Can't reapply")
+		check(t, c.Reapply(ctx, dbustest.UUID), nil, "apply the changed profile to its device", "Can't reapply")
 	}
 }
 

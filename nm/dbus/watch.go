@@ -9,34 +9,34 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// errVanished says that NetworkManager left the bus while something was expected of it.
+// errVanished says that NetworkManager left the bus while it was waited for.
 var errVanished = dbus.Error{Name: busName + ".Error.NameHasNoOwner", Body: []any{"NetworkManager left the bus"}}
 
 // errLost says that the bus itself is gone.
 var errLost = errors.New("the connection to the bus was lost")
 
-// watch is a subscription to what NetworkManager tells of itself. It must be closed.
+// watch is a subscription to NetworkManager's signals. It must be closed.
 type watch struct {
 	link    *link
 	signals chan *dbus.Signal
-	rules   []string // those that the bus has
+	rules   []string // the match rules that the bus has taken
 }
 
-// watchRules are the signals that a watch gets: all of NetworkManager's, and its coming and going.
-// The paths of what is to be watched are not known before it is there, and asking for them then
-// would be too late.
+// watchRules match the signals that a watch gets: all of NetworkManager's, and the one of its
+// coming and going. They do not name objects: the path of a new object is known only when it is
+// there, and a rule would come too late then.
 var watchRules = [...]string{
 	"type='signal',sender='" + service + "',path_namespace='/org/freedesktop'",
 	"type='signal',sender='" + busName + "',interface='" + busName + "',member='NameOwnerChanged',arg0='" + service + "'",
 }
 
-// watch subscribes, and asks other questions with the same breath. Whatever happens after it has
-// returned will be seen.
+// watch subscribes, and makes other calls in the same flight. The subscription gets every signal
+// that is sent after it has returned.
 func (l *link) watch(ctx context.Context, others ...request) (*watch, error) {
 	return l.subscribe(ctx, watchRules[:], others...)
 }
 
-// subscribe is watch for other signals.
+// subscribe is [link.watch] with other match rules.
 func (l *link) subscribe(ctx context.Context, rules []string, others ...request) (*watch, error) {
 	w := &watch{link: l, signals: make(chan *dbus.Signal, 16)}
 	l.conn.Signal(w.signals)
@@ -56,8 +56,7 @@ func (l *link) subscribe(ctx context.Context, rules []string, others ...request)
 	return w, nil
 }
 
-// close ends the subscription. The bus is told and not waited for: it does what it is told in
-// order.
+// close ends the subscription. It does not wait for the bus, which does everything in order.
 func (w *watch) close() {
 	w.link.conn.RemoveSignal(w.signals)
 	for _, rule := range w.rules {
@@ -66,8 +65,8 @@ func (w *watch) close() {
 }
 
 // next returns the next signal. It fails when ctx ends, when NetworkManager leaves the bus or
-// another takes its place, and when the bus is lost. With a patience above 0 it returns nil after
-// that time.
+// another one takes its place, and when the bus is lost. With a patience above 0 it returns nil
+// after that time.
 func (w *watch) next(ctx context.Context, patience time.Duration) (*dbus.Signal, error) {
 	var tired <-chan time.Time
 	if patience > 0 {
@@ -91,13 +90,13 @@ func (w *watch) next(ctx context.Context, patience time.Duration) (*dbus.Signal,
 	}
 }
 
-// removes says whether the signal tells that the object at path is no more.
+// removes reports whether the signal tells that the object at path is gone.
 func removes(signal *dbus.Signal, path dbus.ObjectPath) bool {
 	return signal.Name == interfacesRemoved && len(signal.Body) > 0 && signal.Body[0] == path
 }
 
-// changes returns the properties of iface that the signal says have changed on its object; nil if
-// it tells of something else.
+// changes returns the properties of iface that have changed on the signal's object, or nil if the
+// signal tells of something else.
 func changes(signal *dbus.Signal, iface string) properties {
 	if signal.Name != propertiesChanged || len(signal.Body) < 2 || signal.Body[0] != iface {
 		return nil
@@ -106,8 +105,8 @@ func changes(signal *dbus.Signal, iface string) properties {
 	return changed
 }
 
-// numbers returns the signal's arguments where they are all numbers, as those of the StateChanged
-// signals are.
+// numbers returns the signal's arguments if all of them are numbers, as in the StateChanged
+// signals, or nil.
 func numbers(signal *dbus.Signal) []uint32 {
 	var all []uint32
 	for _, argument := range signal.Body {
@@ -120,6 +119,7 @@ func numbers(signal *dbus.Signal) []uint32 {
 	return all
 }
 
+// The StateChanged signals, with their interfaces.
 const (
 	activeStateChanged = gnm.ActiveConnectionInterface + "." + gnm.ActiveConnectionSignalStateChanged
 	deviceStateChanged = gnm.DeviceInterface + "." + gnm.DeviceSignalStateChanged

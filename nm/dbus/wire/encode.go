@@ -9,19 +9,20 @@ import (
 	"nmgre/routes/gre"
 )
 
-// Encode returns the settings of a profile that holds t: a new one if base is empty, else base with
-// t in it. What nmgre does not know in base is kept as it is, down to the attributes of single
-// addresses and routes; so are its name and its UUID.
+// Encode returns the settings of a profile that holds t. With an empty base the profile is a new
+// one, with a random UUID; else it is base with t in it. Everything in base that nmgre does not
+// know stays as it is, down to the attributes of single addresses and routes. So do its name and
+// its UUID. base is not changed.
 //
-// Of the routes only those are written that the profile owns ([nmgre.RouteOwner]), or that base has
-// already. The order of t's addresses and routes is kept within each family. A route without an
-// address of its family is written all the same: NetworkManager before 1.46 needs one.
+// Routes are written only if the profile owns them ([nm.RouteOwner]) or base has them already. The
+// order of t's addresses and routes is kept within each family. A route of a family in which the
+// tunnel has no address is written all the same, though NetworkManager before 1.46 needs one.
 func Encode(t nm.Tunnel, base Settings) Settings {
 	s := base.Clone()
 	s.StripLegacy()
 	encodeConnection(s, t)
 	encodeTunnel(s, t)
-	for _, family := range [...]string{SetIPv4, SetIPv6} {
+	for _, family := range [...]string{IPv4, IPv6} {
 		encodeFamily(s, family, t)
 	}
 	encodePeer(s, t)
@@ -29,39 +30,40 @@ func Encode(t nm.Tunnel, base Settings) Settings {
 }
 
 func encodeConnection(s Settings, t nm.Tunnel) {
-	if s.Text(SetConnection, "uuid") == "" {
-		s.Set(SetConnection, "uuid", nm.NewUUID())
+	if s.Text(Connection, "uuid") == "" {
+		s.Set(Connection, "uuid", nm.NewUUID())
 	}
-	if s.Text(SetConnection, "id") == "" {
-		s.Set(SetConnection, "id", t.Name)
+	if s.Text(Connection, "id") == "" {
+		s.Set(Connection, "id", t.Name)
 	}
-	s.Set(SetConnection, "type", typeTunnel)
-	Put(s, SetConnection, "interface-name", t.Name, "")
-	Put(s, SetConnection, "autoconnect", t.Autoconnect, true)
+	s.Set(Connection, "type", typeTunnel)
+	put(s, Connection, "interface-name", t.Name, "")
+	put(s, Connection, "autoconnect", t.Autoconnect, true)
 }
 
-// encodeTunnel writes the ip-tunnel setting. Its integers are all D-Bus "u", whatever their range.
+// encodeTunnel writes the ip-tunnel setting. All its integers are D-Bus "u", whatever their range.
 func encodeTunnel(s Settings, t nm.Tunnel) {
 	for number, mode := range tunnelModes {
 		if mode == t.Mode {
-			s.Set(SetTunnel, "mode", number)
+			s.Set(IPTunnel, "mode", number)
 		}
 	}
-	Put(s, SetTunnel, "parent", t.Parent, "")
-	Put(s, SetTunnel, "local", outer(t.Local), "")
-	Put(s, SetTunnel, "remote", outer(t.Remote), "")
-	Put(s, SetTunnel, "ttl", uint32(t.TTL), 0)
-	Put(s, SetTunnel, "tos", uint32(t.TOS), 0)
-	Put(s, SetTunnel, "path-mtu-discovery", !t.NoPMTUD, true)
-	Put(s, SetTunnel, "input-key", keyText(t.InputKey), "")
-	Put(s, SetTunnel, "output-key", keyText(t.OutputKey), "")
-	Put(s, SetTunnel, "encapsulation-limit", uint32(t.EncapLimit), 0)
-	Put(s, SetTunnel, "flow-label", t.FlowLabel, 0)
-	Put(s, SetTunnel, "flags", uint32(t.Flags), 0)
-	Put(s, SetTunnel, "mtu", t.MTU, 0)
+	put(s, IPTunnel, "parent", t.Parent, "")
+	put(s, IPTunnel, "local", outer(t.Local), "")
+	put(s, IPTunnel, "remote", outer(t.Remote), "")
+	put(s, IPTunnel, "ttl", uint32(t.TTL), 0)
+	put(s, IPTunnel, "tos", uint32(t.TOS), 0)
+	put(s, IPTunnel, "path-mtu-discovery", !t.NoPMTUD, true)
+	put(s, IPTunnel, "input-key", keyText(t.InputKey), "")
+	put(s, IPTunnel, "output-key", keyText(t.OutputKey), "")
+	put(s, IPTunnel, "encapsulation-limit", uint32(t.EncapLimit), 0)
+	put(s, IPTunnel, "flow-label", t.FlowLabel, 0)
+	put(s, IPTunnel, "flags", uint32(t.Flags), 0)
+	put(s, IPTunnel, "mtu", t.MTU, 0)
 }
 
-// outer returns an outer address's text. An absent property is NetworkManager's way to say "any".
+// outer returns the text of an outer address, or the empty string for the unspecified one: to
+// NetworkManager an absent property means any address.
 func outer(a netip.Addr) string {
 	if !a.IsValid() || a.IsUnspecified() {
 		return ""
@@ -69,8 +71,8 @@ func outer(a netip.Addr) string {
 	return a.String()
 }
 
-// keyText returns the key in the only form that NetworkManager takes, decimal, or "" for no key;
-// "0" is a key.
+// keyText returns a key in decimal, the only form that NetworkManager takes, or the empty string
+// without a key. Key 0 is a key: "0".
 func keyText(k *gre.Key) string {
 	if k == nil {
 		return ""
@@ -81,32 +83,33 @@ func keyText(k *gre.Key) string {
 // encodeFamily writes the ipv4 or the ipv6 setting.
 func encodeFamily(s Settings, family string, t nm.Tunnel) {
 	addresses := encodeAddresses(s, family, t)
-	EncodeRoutes(s, family, t.Routes) // what does not fit is somebody else's
+	encodeRoutes(s, family, t.Routes) // the others are the kernel half's
 	s.Set(family, "method", method(s.Text(family, "method"), addresses))
-	if family == SetIPv4 {
+	if family == IPv4 {
 		encodeForwarding(s, t.Forward)
 	}
 }
 
-// Values of ipv4.forwarding (NMSettingIPConfigForwarding), an enumeration, which D-Bus has as "i".
+// Values of ipv4.forwarding (NMSettingIPConfigForwarding). It is an enumeration, on D-Bus an "i".
 const (
 	forwardingDefault int32 = -1
 	forwardingYes     int32 = 1
 )
 
 // encodeForwarding writes ipv4.forwarding, which NetworkManager has from 1.54 on and refuses
-// before. What somebody chose instead of yes stays.
+// before. Without forward any other value than yes stays: somebody chose it.
 func encodeForwarding(s Settings, forward bool) {
 	switch {
 	case forward:
-		s.Set(SetIPv4, "forwarding", forwardingYes)
-	case s[SetIPv4]["forwarding"].Value() == forwardingYes:
-		delete(s[SetIPv4], "forwarding")
+		s.Set(IPv4, "forwarding", forwardingYes)
+	case s[IPv4]["forwarding"].Value() == forwardingYes:
+		delete(s[IPv4], "forwarding")
 	}
 }
 
-// method returns what the family's method has to be. One that somebody chose, such as auto, stays
-// where it still fits; manual must have addresses, and link-local and disabled must have none.
+// method returns the family's method, by the old one and the number of addresses. A method that
+// somebody chose, such as auto, stays where it still fits: manual must have addresses, link-local
+// and disabled must have none.
 func method(old string, addresses int) string {
 	switch {
 	case addresses > 0 && (old == "auto" || old == "shared"):
@@ -119,7 +122,8 @@ func method(old string, addresses int) string {
 	return old
 }
 
-// encodeAddresses writes address-data, and returns how many addresses there are.
+// encodeAddresses writes address-data and returns the number of addresses. An address that base has
+// already keeps its other attributes.
 func encodeAddresses(s Settings, family string, t nm.Tunnel) int {
 	old := make(map[netip.Prefix]Entry)
 	for _, e := range s.Entries(family, "address-data") {
@@ -129,7 +133,7 @@ func encodeAddresses(s Settings, family string, t nm.Tunnel) int {
 	}
 	var entries []Entry
 	for _, p := range t.Addresses {
-		if FamilyOf(p.Addr()) == family {
+		if familyOf(p.Addr()) == family {
 			e := Entry{"address": dbus.MakeVariant(p.Addr().String()), "prefix": dbus.MakeVariant(uint32(p.Bits()))}
 			if same := old[p]; same != nil {
 				e = same
@@ -141,6 +145,7 @@ func encodeAddresses(s Settings, family string, t nm.Tunnel) int {
 	return len(entries)
 }
 
+// addrText returns the text of an address, or the empty string for the zero one.
 func addrText(a netip.Addr) string {
 	if !a.IsValid() {
 		return ""
@@ -148,22 +153,22 @@ func addrText(a netip.Addr) string {
 	return a.String()
 }
 
-// encodePeer notes the far end's inner address where it cannot be derived from this end's, since
-// NetworkManager has no property for it.
+// encodePeer notes the far end's inner address in the profile's user data if it cannot be derived
+// from this end's. NetworkManager has no property for it.
 func encodePeer(s Settings, t nm.Tunnel) {
 	if t.PeerAddress == nm.DerivePeer(byFamily(t.Addresses)) {
-		s.SetUser(KeyPeer, "")
+		s.setUser(KeyPeer, "")
 		return
 	}
-	s.SetUser(KeyPeer, addrText(t.PeerAddress))
+	s.setUser(KeyPeer, addrText(t.PeerAddress))
 }
 
-// byFamily returns the addresses in the order in which Decode finds them: IPv4 first.
+// byFamily returns the addresses in the order in which [Decode] finds them: IPv4 first.
 func byFamily(addresses []netip.Prefix) []netip.Prefix {
 	var sorted []netip.Prefix
-	for _, family := range [...]string{SetIPv4, SetIPv6} {
+	for _, family := range [...]string{IPv4, IPv6} {
 		for _, p := range addresses {
-			if FamilyOf(p.Addr()) == family {
+			if familyOf(p.Addr()) == family {
 				sorted = append(sorted, p)
 			}
 		}
@@ -171,21 +176,10 @@ func byFamily(addresses []netip.Prefix) []netip.Prefix {
 	return sorted
 }
 
-// FamilyOf returns the setting that an address belongs into.
-func FamilyOf(a netip.Addr) string {
+// familyOf returns the name of the setting that holds addresses and routes of a's family.
+func familyOf(a netip.Addr) string {
 	if a.Is4() {
-		return SetIPv4
+		return IPv4
 	}
-	return SetIPv6
-}
-
-// SetEntries writes a list of dictionaries, or removes the property if the list is empty; one that
-// is empty already stays as it is.
-func (s Settings) SetEntries(setting, property string, entries []Entry) {
-	switch {
-	case len(entries) > 0:
-		s.Set(setting, property, entries)
-	case len(s.Entries(setting, property)) > 0:
-		delete(s[setting], property)
-	}
+	return IPv6
 }

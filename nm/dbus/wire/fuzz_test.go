@@ -41,7 +41,7 @@ func (s *source) u32() uint32 { return binary.BigEndian.Uint32(s.bytes(4)) }
 func (s *source) bool() bool { return s.byte()&1 == 1 }
 
 func (s *source) addr(family string) netip.Addr {
-	if family == SetIPv4 {
+	if family == IPv4 {
 		return netip.AddrFrom4([4]byte(s.bytes(4)))
 	}
 	return netip.AddrFrom16([16]byte(s.bytes(16)))
@@ -63,9 +63,9 @@ func (s *source) some(make func()) {
 func (s *source) tunnel() nm.Tunnel {
 	t := nm.Tunnel{Name: "gre1", Mode: gre.Modes[s.byte()%4], TTL: s.byte(), TOS: s.byte(), NoPMTUD: s.bool(), EncapLimit: s.byte(),
 		FlowLabel: s.u32() >> 12, Flags: gre.Flags(s.u32()), MTU: s.u32(), Autoconnect: s.bool(), Forward: s.bool()}
-	outerFamily := SetIPv4
+	outerFamily := IPv4
 	if t.Mode.IPv6Outer() {
-		outerFamily = SetIPv6
+		outerFamily = IPv6
 	}
 	t.Local, t.Remote = s.addr(outerFamily), s.addr(outerFamily)
 	if s.bool() {
@@ -74,13 +74,13 @@ func (s *source) tunnel() nm.Tunnel {
 	if s.bool() {
 		t.OutputKey = want.Ptr[gre.Key](gre.Key(s.u32()))
 	}
-	for _, family := range []string{SetIPv4, SetIPv6} {
+	for _, family := range []string{IPv4, IPv6} {
 		s.some(func() { t.Addresses = append(t.Addresses, s.prefix(family)) })
 		s.some(func() { t.Routes = append(t.Routes, s.route(family)) })
 	}
 	t.PeerAddress = nm.DerivePeer(t.Addresses)
 	if s.bool() {
-		t.PeerAddress = s.addr(SetIPv6)
+		t.PeerAddress = s.addr(IPv6)
 	}
 	return t
 }
@@ -98,10 +98,10 @@ func (s *source) route(family string) routes.Route {
 	if r.Via = s.addr(family); s.bool() || r.Via.IsUnspecified() || !r.Type.HasDevice() {
 		r.Via = netip.Addr{}
 	}
-	if family == SetIPv6 && s.bool() {
+	if family == IPv6 && s.bool() {
 		r.From = s.prefix(family).Masked()
 	}
-	if family == SetIPv4 {
+	if family == IPv4 {
 		s.only4(&r)
 	}
 	s.metrics(&r)
@@ -146,7 +146,7 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tunnel := (&source{data}).tunnel()
 		s := Encode(tunnel, nil)
-		if _, err := s.Wire(); err != nil {
+		if _, err := s.Values(); err != nil {
 			t.Fatal(err)
 		}
 		got, err := Decode(s)
@@ -173,17 +173,17 @@ func (s *source) value() dbus.Variant {
 	case 3:
 		return dbus.MakeVariant(s.bool())
 	case 4:
-		return dbus.MakeVariant(s.addr(SetIPv4).String())
+		return dbus.MakeVariant(s.addr(IPv4).String())
 	case 5:
-		return dbus.MakeVariant(s.addr(SetIPv6).String())
+		return dbus.MakeVariant(s.addr(IPv6).String())
 	case 6:
-		return dbus.MakeVariant(map[string]string{KeyPeer: s.addr(SetIPv4).String(), KeyTrial: "x", "a.b": "c"})
+		return dbus.MakeVariant(map[string]string{KeyPeer: s.addr(IPv4).String(), keyTrial: "x", "a.b": "c"})
 	case 7, 8:
 		var entries []map[string]dbus.Variant
 		s.some(func() {
 			entry := make(map[string]dbus.Variant)
 			s.some(func() { name := words[s.byte()%byte(len(words))]; entry[name] = s.valueOf(name) })
-			entry["dest"], entry["address"] = dbus.MakeVariant(s.addr(SetIPv4).String()), dbus.MakeVariant(s.addr(SetIPv4).String())
+			entry["dest"], entry["address"] = dbus.MakeVariant(s.addr(IPv4).String()), dbus.MakeVariant(s.addr(IPv4).String())
 			entry["prefix"] = dbus.MakeVariant(uint32(s.byte()) % 40)
 			entries = append(entries, entry)
 		})
@@ -208,7 +208,7 @@ func (s *source) valueOf(name string) dbus.Variant {
 	case name == "weight":
 		return dbus.MakeVariant(uint32(s.byte()))
 	case name == "from":
-		return dbus.MakeVariant(s.prefix(SetIPv6).String())
+		return dbus.MakeVariant(s.prefix(IPv6).String())
 	case strings.HasPrefix(name, "lock-") || name == "onlink" || name == "quickack":
 		return dbus.MakeVariant(s.bool())
 	case routeAttributes[name] == "" && name != "src" && name != "next-hop":
@@ -221,10 +221,10 @@ func (s *source) valueOf(name string) dbus.Variant {
 var words = append(slices.Sorted(maps.Keys(routeAttributes)), "address", "label", "later")
 
 var places = [][2]string{
-	{SetConnection, "interface-name"}, {SetConnection, "autoconnect"}, {SetConnection, "id"}, {SetConnection, "type"},
-	{SetTunnel, "mode"}, {SetTunnel, "parent"}, {SetTunnel, "local"}, {SetTunnel, "remote"}, {SetTunnel, "ttl"}, {SetTunnel, "input-key"},
-	{SetTunnel, "flow-label"}, {SetTunnel, "flags"}, {SetTunnel, "later"}, {SetIPv4, "address-data"}, {SetIPv4, "route-data"}, {SetIPv4, "method"},
-	{SetIPv4, "route-table"}, {SetIPv4, "forwarding"}, {SetIPv4, "later"}, {SetIPv6, "address-data"}, {SetIPv6, "route-data"}, {setUser, "data"}, {"later", "later"},
+	{Connection, "interface-name"}, {Connection, "autoconnect"}, {Connection, "id"}, {Connection, "type"},
+	{IPTunnel, "mode"}, {IPTunnel, "parent"}, {IPTunnel, "local"}, {IPTunnel, "remote"}, {IPTunnel, "ttl"}, {IPTunnel, "input-key"},
+	{IPTunnel, "flow-label"}, {IPTunnel, "flags"}, {IPTunnel, "later"}, {IPv4, "address-data"}, {IPv4, "route-data"}, {IPv4, "method"},
+	{IPv4, "route-table"}, {IPv4, "forwarding"}, {IPv4, "later"}, {IPv6, "address-data"}, {IPv6, "route-data"}, {userData, "data"}, {"later", "later"},
 }
 
 // FuzzDecode says that nothing that a profile can hold makes Decode panic, and that what it can

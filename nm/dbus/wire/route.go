@@ -6,19 +6,18 @@ import (
 	"math"
 	"net/netip"
 	"reflect"
+	"slices"
 
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm"
 	"nmgre/routes"
+	"nmgre/routes/fault"
 )
 
-// Entry is a dictionary of a list such as route-data.
-type Entry = map[string]dbus.Variant
-
-// metricAttributes are the attributes of a route that are metrics of 32 bits, with what locks them.
-// rto_min is always locked: NetworkManager does so by itself from 1.54 on. What it sets before that
-// the kernel ignores.
+// metricAttributes are the attributes of a route that are metrics of 32 bits, each with the
+// attribute that locks it. rto_min is always locked: NetworkManager does so by itself from 1.54 on,
+// and the kernel ignores the unlocked one that it sets before.
 var metricAttributes = [...]struct {
 	name, lock string
 	metric     routes.Metric
@@ -31,11 +30,12 @@ var metricAttributes = [...]struct {
 	{"rto_min", "", routes.MetricRTOMin},
 }
 
-// routeAttributes are what NetworkManager's ip_route_attribute_spec has, which has not changed from
-// 1.42 on, and what each route has; by the family that may have it, "" for both.
+// routeAttributes are the attributes that an entry of route-data can have: those that every route
+// has, and those of NetworkManager's ip_route_attribute_spec, which has not changed from 1.42 on.
+// The value is the family that may have the attribute, or "" for both.
 var routeAttributes = func() map[string]string {
-	known := map[string]string{"dest": "", "prefix": "", "next-hop": "", "metric": "", "type": "", "table": "", "src": "", "from": SetIPv6,
-		"tos": SetIPv4, "scope": SetIPv4, "weight": SetIPv4, "onlink": "", "mtu": "", "lock-mtu": "", "quickack": ""}
+	known := map[string]string{"dest": "", "prefix": "", "next-hop": "", "metric": "", "type": "", "table": "", "src": "", "from": IPv6,
+		"tos": IPv4, "scope": IPv4, "weight": IPv4, "onlink": "", "mtu": "", "lock-mtu": "", "quickack": ""}
 	for _, a := range metricAttributes {
 		known[a.name] = ""
 		if a.lock != "" {
@@ -48,22 +48,22 @@ var routeAttributes = func() map[string]string {
 // profileTypes are the types of routes that a profile can hold.
 var profileTypes = [...]routes.Type{routes.TypeUnicast, routes.TypeLocal, routes.TypeBlackhole, routes.TypeUnreachable, routes.TypeProhibit, routes.TypeThrow}
 
-// maxWeight is NetworkManager's and the kernel's bound of a nexthop's weight.
+// maxWeight is the greatest weight of a nexthop, for NetworkManager and for the kernel.
 const maxWeight = 256
 
-// Newest stands for a NetworkManager that can hold all that any can. Who calls this package has
-// decided for the one that there is; what that does not take, it says itself.
-var Newest = nm.Version{Major: math.MaxInt32}
+// newest stands for a NetworkManager that can hold everything that any version can. The caller has
+// decided already by the version that runs, and that one refuses what it cannot hold.
+var newest = nm.Version{Major: math.MaxInt32}
 
-// routeTable returns the table that the profile puts its routes into when they name none; 0 for
-// NetworkManager's choice, the main one.
+// routeTable returns the table for the profile's routes that name none, or 0 if NetworkManager
+// chooses: it takes the main table.
 func (s Settings) routeTable(family string) uint32 {
 	table, _ := s[family]["route-table"].Value().(uint32)
 	return table
 }
 
-// tableOf returns the table of a route that names none, in a profile that has table for them; 0 for
-// the type's own default.
+// tableOf returns the table of a route that names none, or 0 for the default of its type. table is
+// the profile's [Settings.routeTable]: NetworkManager does not use it for local routes.
 func tableOf(t routes.Type, table uint32) uint32 {
 	if t == routes.TypeLocal {
 		return 0
@@ -89,52 +89,98 @@ func keyOf(r routes.Route) routeKey {
 	return k
 }
 
-// held is a route that a profile has, with how it stands there.
+// held is a route that a profile has, with its entry there.
 type held struct {
 	route routes.Route
 	entry Entry
 }
 
-// EncodeRoutes writes route-data, and returns those of the routes that a profile cannot hold, which
-// are left out. A route that base has already stays as it is written there; what nmgre cannot read
-// is put behind the tunnel's own.
-func EncodeRoutes(s Settings, family string, set []routes.Route) (unfit []routes.Route) {
+// SetRoutes gives the settings these routes, of both families, instead of those they have. It fails
+// with [fault.ErrInvalid] for a route that no profile can hold, unless the settings have it
+// already; they are then changed in part. Routes that nmgre cannot read stay.
+func (s Settings) SetRoutes(all []routes.Route) error {
+	for _, family := range [...]string{IPv4, IPv6} {
+		if unfit := encodeRoutes(s, family, all); len(unfit) > 0 {
+			_, why := nm.RouteOwner(unfit[0], newest)
+			return &fault.Error{Kind: fault.ErrInvalid, Field: "route", What: unfit[0].String() + ": " + why}
+		}
+	}
+	return nil
+}
+
+// CopyRoutes gives the settings the routes of from, entry by entry, instead of those they have.
+func (s Settings) CopyRoutes(from Settings) {
+	for _, family := range [...]string{IPv4, IPv6} {
+		s.SetEntries(family, "route-data", from.Entries(family, "route-data"))
+	}
+}
+
+// SameRoutes reports whether two lists of routes are the same to a profile: it keeps their order
+// within each family, but not between the families.
+func SameRoutes(a, b []routes.Route) bool {
+	for _, family := range [...]string{IPv4, IPv6} {
+		if !slices.EqualFunc(ofFamily(a, family), ofFamily(b, family), (*routes.Route).Equal) {
+			return false
+		}
+	}
+	return true
+}
+
+func ofFamily(all []routes.Route, family string) []*routes.Route {
+	var some []*routes.Route
+	for i := range all {
+		if familyOf(all[i].Dst.Addr()) == family {
+			some = append(some, &all[i])
+		}
+	}
+	return some
+}
+
+// DecodeDst returns the destination of an entry of route-data, host bits masked.
+func DecodeDst(e Entry, family string) (netip.Prefix, error) {
+	dst, err := decodePrefix(e, "dest", family)
+	return dst.Masked(), err
+}
+
+// encodeRoutes writes route-data and returns the routes of the family that a profile cannot hold;
+// they are left out. A route that s has already keeps its entry. Entries that nmgre cannot read
+// follow the others.
+func encodeRoutes(s Settings, family string, all []routes.Route) (unfit []routes.Route) {
 	table := s.routeTable(family)
-	old, entries := s.heldRoutes(family)
+	old, foreign := s.heldRoutes(family)
 	var own []Entry
-	for _, r := range set {
-		if FamilyOf(r.Dst.Addr()) != family {
+	for _, r := range all {
+		if familyOf(r.Dst.Addr()) != family {
 			continue
 		}
 		if e := take(old, r); e != nil {
 			own = append(own, e)
-		} else if owner, _ := nm.RouteOwner(r, Newest); owner == nm.OwnerProfile {
+		} else if owner, _ := nm.RouteOwner(r, newest); owner == nm.OwnerProfile {
 			own = append(own, encodeRoute(r, table))
 		} else {
 			unfit = append(unfit, r)
 		}
 	}
-	s.SetEntries(family, "route-data", append(own, entries...))
+	s.SetEntries(family, "route-data", append(own, foreign...))
 	return unfit
 }
 
-// heldRoutes returns the profile's routes, and the entries that nmgre cannot read.
-func (s Settings) heldRoutes(family string) (map[routeKey][]held, []Entry) {
-	routes := make(map[routeKey][]held)
-	var foreign []Entry
+// heldRoutes returns the profile's routes of one family, and the entries that nmgre cannot read.
+func (s Settings) heldRoutes(family string) (known map[routeKey][]held, foreign []Entry) {
+	known = make(map[routeKey][]held)
 	for _, e := range s.Entries(family, "route-data") {
 		r, err := decodeRoute(e, family, s.routeTable(family))
 		if err != nil {
 			foreign = append(foreign, e)
 			continue
 		}
-		routes[keyOf(r)] = append(routes[keyOf(r)], held{r, e})
+		known[keyOf(r)] = append(known[keyOf(r)], held{r, e})
 	}
-	return routes, foreign
+	return known, foreign
 }
 
-// take takes the entry of a route that is the same in all out of the old ones; nil if there is
-// none.
+// take removes a route that equals r in everything from old, and returns its entry, or nil if there
+// is none.
 func take(old map[routeKey][]held, r routes.Route) Entry {
 	same := old[keyOf(r)]
 	for i, h := range same {
@@ -146,18 +192,18 @@ func take(old map[routeKey][]held, r routes.Route) Entry {
 	return nil
 }
 
-// encodeRoute returns the entry for r. table is where the profile puts routes that name no table.
-// The types of the values are those of NetworkManager's table (u, b, y, s): it refuses others, or
-// drops them without a word.
+// encodeRoute returns the entry for r. table is the profile's [Settings.routeTable]. The types of
+// the values are those of NetworkManager's table (u, b, y, s): it refuses others, or drops them
+// without a word.
 func encodeRoute(r routes.Route, table uint32) Entry {
 	e := Entry{"dest": dbus.MakeVariant(r.Dst.Addr().String()), "prefix": dbus.MakeVariant(uint32(r.Dst.Bits()))}
 	if r.Type != routes.TypeUnicast {
 		e["type"] = dbus.MakeVariant(r.Type.String())
 	}
-	if r.Metric != nil { // 0 is a metric, no metric is another thing
+	if r.Metric != nil { // metric 0 differs from no metric
 		e["metric"] = dbus.MakeVariant(*r.Metric)
 	}
-	// a profile with a table of its own needs the main one named
+	// in a profile with a table of its own the main table must be named
 	if r.Table != tableOf(r.Type, table) {
 		e["table"] = dbus.MakeVariant(r.TableOrMain())
 	}
@@ -174,8 +220,8 @@ func encodeRoute(r routes.Route, table uint32) Entry {
 	return e
 }
 
-// encodeHop writes where the route leads. A single nexthop with a weight is how NetworkManager
-// makes one route of several profiles' (ECMP).
+// encodeHop writes the gateway and its attributes. Of routes with a single nexthop and a weight in
+// several profiles NetworkManager makes one multipath route (ECMP).
 func encodeHop(r routes.Route, e Entry) {
 	hop := routes.Nexthop{Via: r.Via, OnLink: r.OnLink}
 	if len(r.Nexthops) == 1 {
@@ -198,16 +244,17 @@ func encodeMetrics(r routes.Route, e Entry) {
 	attribute(e, "quickack", ack != 0, false)
 }
 
+// attribute sets an attribute, unless it has the value that an absent one has.
 func attribute[T comparable](e Entry, name string, value, absent T) {
 	if value != absent {
 		e[name] = dbus.MakeVariant(value)
 	}
 }
 
-// routes reads the routes of one family, but those that nmgre does not know.
+// routes reads the routes of one family that nmgre knows.
 func (d *decoder) routes(family string) []routes.Route {
 	table := d.s.routeTable(family)
-	var set []routes.Route
+	var known []routes.Route
 	for _, e := range d.entries(family, "route-data", maxRoutes) {
 		r, err := decodeRoute(e, family, table)
 		if errors.Is(err, errForeign) {
@@ -217,28 +264,28 @@ func (d *decoder) routes(family string) []routes.Route {
 			d.fail(family, "route-data", "%v", err)
 			return nil
 		}
-		set = append(set, r)
+		known = append(known, r)
 	}
-	return set
+	return known
 }
 
-// errForeign is for a route that has what nmgre does not know.
+// errForeign is for a route with a type or an attribute that nmgre does not know.
 var errForeign = errors.New("is not known")
 
-// decodeRoute reads an entry of route-data. table is where the profile puts routes that name no
-// table. It fails with errForeign for one with an attribute or of a type that nmgre does not know,
-// which a later NetworkManager may have, and otherwise for what none lets pass.
+// decodeRoute reads an entry of route-data. table is the profile's [Settings.routeTable]. It fails
+// with errForeign for a type or an attribute that nmgre does not know, which a later NetworkManager
+// may have. Other errors are for values that no NetworkManager lets pass.
 func decodeRoute(e Entry, family string, table uint32) (routes.Route, error) {
 	a := attributes{entry: e, family: family}
 	kind, err := a.kind()
 	if err != nil {
 		return routes.Route{}, err
 	}
-	dst, err := DecodePrefix(e, "dest", family)
+	dst, err := DecodeDst(e, family)
 	if err != nil {
 		return routes.Route{}, err
 	}
-	r := routes.Route{Type: kind, Dst: dst.Masked(), Table: tableOf(kind, table), TOS: attributeOf[byte](&a, "tos"), From: a.prefix("from"), Src: a.addr("src")}
+	r := routes.Route{Type: kind, Dst: dst, Table: tableOf(kind, table), TOS: attributeOf[byte](&a, "tos"), From: a.prefix("from"), Src: a.addr("src")}
 	r.Metric, r.Scope = optional[uint32](&a, "metric"), (*routes.Scope)(optional[byte](&a, "scope"))
 	if _, ok := e["table"]; ok {
 		r.Table = attributeOf[uint32](&a, "table")
@@ -264,7 +311,7 @@ func (a *attributes) fail(format string, args ...any) {
 	}
 }
 
-// kind reads the route's type, and looks whether all its attributes are known.
+// kind reads the route's type, after a look at the names of all attributes.
 func (a *attributes) kind() (routes.Type, error) {
 	for name := range a.entry {
 		family, ok := routeAttributes[name]
@@ -272,7 +319,7 @@ func (a *attributes) kind() (routes.Type, error) {
 			return 0, errForeign
 		}
 		if family != "" && family != a.family {
-			a.fail("%s is not for this family", name)
+			a.fail("%s is for %s routes only", name, familyNames[family])
 		}
 	}
 	name := attributeOf[string](a, "type")
@@ -287,7 +334,7 @@ func (a *attributes) kind() (routes.Type, error) {
 	return 0, errForeign
 }
 
-// hop reads where the route leads.
+// hop reads the gateway and its attributes.
 func (a *attributes) hop(r *routes.Route) {
 	hop := routes.Nexthop{Via: a.addr("next-hop"), OnLink: attributeOf[bool](a, "onlink")}
 	weight := attributeOf[uint32](a, "weight")
@@ -306,7 +353,7 @@ func (a *attributes) hop(r *routes.Route) {
 	}
 }
 
-// metrics reads the metrics. One of 0 is none, and its lock locks nothing.
+// metrics reads the metrics. A metric of 0 is absent, and so is its lock.
 func (a *attributes) metrics(r *routes.Route) {
 	r.MTU, r.MTULock = attributeOf[uint32](a, "mtu"), attributeOf[bool](a, "lock-mtu")
 	r.MTULock = r.MTULock && r.MTU > 0
@@ -329,7 +376,7 @@ func (a *attributes) metrics(r *routes.Route) {
 	}
 }
 
-// attributeOf returns an attribute, T's zero value if it is absent.
+// attributeOf returns an attribute, or T's zero value if it is absent. Another type is an error.
 func attributeOf[T any](a *attributes, name string) T {
 	v, ok := a.entry[name]
 	value, right := v.Value().(T)
@@ -339,7 +386,7 @@ func attributeOf[T any](a *attributes, name string) T {
 	return value
 }
 
-// optional returns an attribute, nil if it is absent.
+// optional returns an attribute, or nil if it is absent.
 func optional[T any](a *attributes, name string) *T {
 	if _, ok := a.entry[name]; !ok {
 		return nil
@@ -348,7 +395,8 @@ func optional[T any](a *attributes, name string) *T {
 	return &value
 }
 
-// addr returns an attribute that is an address; the unspecified one stands for none.
+// addr returns an attribute that is an address. The unspecified address means none: it becomes the
+// zero [netip.Addr].
 func (a *attributes) addr(name string) netip.Addr {
 	text := attributeOf[string](a, name)
 	if text == "" {
@@ -364,7 +412,7 @@ func (a *attributes) addr(name string) netip.Addr {
 	return addr
 }
 
-// prefix returns an attribute that is a network; one without a length is a host.
+// prefix returns an attribute that is a network. Without a prefix length it is a single host.
 func (a *attributes) prefix(name string) netip.Prefix {
 	text := attributeOf[string](a, name)
 	if text == "" {
@@ -374,8 +422,8 @@ func (a *attributes) prefix(name string) netip.Prefix {
 		return netip.PrefixFrom(addr, addr.BitLen())
 	}
 	p, err := netip.ParsePrefix(text)
-	if err != nil || FamilyOf(p.Addr()) != a.family {
-		a.fail("%s: %s is no network of this family", name, Quote(text))
+	if err != nil || familyOf(p.Addr()) != a.family {
+		a.fail("%s: %s is not an %s network", name, Quote(text), familyNames[a.family])
 		return netip.Prefix{}
 	}
 	return p.Masked()

@@ -24,7 +24,7 @@ import (
 func TestRouteAttributes(t *testing.T) {
 	used := make(map[string]bool)
 	for _, c := range dbustest.AttributeCases {
-		family := FamilyOf(c.Route.Dst.Addr())
+		family := familyOf(c.Route.Dst.Addr())
 		tunnel := nm.Tunnel{Mode: gre.ModeGRE, Local: want.Addr("0.0.0.0"), Remote: want.Addr("198.51.100.2"), Name: "gre1", Autoconnect: true, Routes: []routes.Route{c.Route}}
 		s := Encode(tunnel, nil)
 		got := dbustest.PrintValue(s[family]["route-data"])
@@ -66,13 +66,13 @@ func TestForeignRoutes(t *testing.T) {
 		{"dest": v("no address"), "prefix": v("no number"), "later": v(true)},
 	} {
 		s := Settings(dbustest.Rich())
-		s.Set(SetIPv4, "route-data", []Entry{foreign, {"dest": v("10.8.0.0"), "prefix": v(uint32(16))}})
+		s.Set(IPv4, "route-data", []Entry{foreign, {"dest": v("10.8.0.0"), "prefix": v(uint32(16))}})
 		tunnel, err := Decode(s)
 		if err != nil || len(tunnel.Routes) != 1 {
 			t.Errorf("%v: got %+v, %v", foreign, tunnel.Routes, err)
 		}
 		tunnel.Routes = nil
-		if got := Encode(tunnel, s).Entries(SetIPv4, "route-data"); !reflect.DeepEqual(got, []Entry{foreign}) {
+		if got := Encode(tunnel, s).Entries(IPv4, "route-data"); !reflect.DeepEqual(got, []Entry{foreign}) {
 			t.Errorf("got %v, want %v", got, foreign)
 		}
 	}
@@ -90,9 +90,9 @@ func TestRoutesStayAsWritten(t *testing.T) {
 		{"dest": v("10.7.0.0"), "prefix": v(uint32(16)), "scope": v(byte(255)), "table": v(uint32(254)), "tos": v(byte(0)), "lock-mtu": v(true), "lock-cwnd": v(true), "rto_min": v(uint32(0))},
 	}
 	s := Settings(dbustest.Rich())
-	s.Set(SetIPv4, "route-data", theirs)
-	s.Set(SetIPv6, "route-data", []Entry{{"dest": v("2001:DB8::1"), "prefix": v(uint32(32)), "from": v("2001:DB8:1::1/48")}, {"dest": v("fd00::"), "prefix": v(uint32(8)), "from": v("fd00::1")}})
-	six := s.Entries(SetIPv6, "route-data")
+	s.Set(IPv4, "route-data", theirs)
+	s.Set(IPv6, "route-data", []Entry{{"dest": v("2001:DB8::1"), "prefix": v(uint32(32)), "from": v("2001:DB8:1::1/48")}, {"dest": v("fd00::"), "prefix": v(uint32(8)), "from": v("fd00::1")}})
+	six := s.Entries(IPv6, "route-data")
 	tunnel, err := Decode(s)
 	if err != nil || len(tunnel.Routes) != 6 || tunnel.Routes[4].From != dbustest.Prefix("2001:db8:1::/48") || tunnel.Routes[5].From != dbustest.Prefix("fd00::1/128") {
 		t.Fatalf("got %+v, %v", tunnel.Routes, err)
@@ -103,10 +103,10 @@ func TestRoutesStayAsWritten(t *testing.T) {
 	slices.Reverse(six)
 	now := Encode(tunnel, s)
 	want := append([]Entry{{"dest": v("10.6.0.0"), "prefix": v(uint32(16))}}, theirs...)
-	if got := now.Entries(SetIPv4, "route-data"); !reflect.DeepEqual(got, want) {
+	if got := now.Entries(IPv4, "route-data"); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	if got := now.Entries(SetIPv6, "route-data"); !reflect.DeepEqual(got, six) {
+	if got := now.Entries(IPv6, "route-data"); !reflect.DeepEqual(got, six) {
 		t.Errorf("got  %v\nwant %v", got, six)
 	}
 }
@@ -116,14 +116,14 @@ func TestRoutesStayAsWritten(t *testing.T) {
 func TestLocalRouteTable(t *testing.T) {
 	v := dbus.MakeVariant
 	s := Settings(dbustest.Rich())
-	s.Set(SetIPv4, "route-table", uint32(100))
-	s.Set(SetIPv4, "route-data", []Entry{{"dest": v("10.8.0.0"), "prefix": v(uint32(16)), "type": v("local")}, {"dest": v("10.8.0.0"), "prefix": v(uint32(16)), "type": v("throw")}})
+	s.Set(IPv4, "route-table", uint32(100))
+	s.Set(IPv4, "route-data", []Entry{{"dest": v("10.8.0.0"), "prefix": v(uint32(16)), "type": v("local")}, {"dest": v("10.8.0.0"), "prefix": v(uint32(16)), "type": v("throw")}})
 	tunnel, err := Decode(s)
 	if err != nil || tunnel.Routes[0].TableOrMain() != 255 || tunnel.Routes[1].Table != 100 {
 		t.Fatalf("got %+v, %v", tunnel.Routes, err)
 	}
 	tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: dbustest.Prefix("10.6.0.0/16"), Type: routes.TypeLocal}, routes.Route{Dst: dbustest.Prefix("10.6.0.0/16"), Type: routes.TypeBlackhole})
-	got := dbustest.PrintValue(Encode(tunnel, s)[SetIPv4]["route-data"])
+	got := dbustest.PrintValue(Encode(tunnel, s)[IPv4]["route-data"])
 	want := "[{dest s 10.8.0.0, prefix u 16, type s local} {dest s 10.8.0.0, prefix u 16, type s throw}" +
 		" {dest s 10.6.0.0, prefix u 16, type s local} {dest s 10.6.0.0, prefix u 16, table u 254, type s blackhole}]"
 	if got != want {
@@ -139,26 +139,26 @@ func TestRouteRefused(t *testing.T) {
 		value        any
 		want         string
 	}{
-		{SetIPv6, "tos", byte(4), "tos is not for this family"},
-		{SetIPv6, "scope", byte(4), "scope is not for this family"},
-		{SetIPv6, "weight", uint32(4), "weight is not for this family"},
-		{SetIPv4, "from", "fd00::/8", "from is not for this family"},
-		{SetIPv6, "from", "10.0.0.0/8", `from: "10.0.0.0/8" is no network of this family`},
-		{SetIPv6, "from", "fd00::/129", `from: "fd00::/129" is no network of this family`},
-		{SetIPv6, "from", "fe80::1%eth0", `from: "fe80::1%eth0" is no network of this family`},
-		{SetIPv6, "from", "\x1b[2J", `from: "\x1b[2J" is no network of this family`},
-		{SetIPv4, "weight", uint32(257), "the weight 257 is above 256"},
-		{SetIPv4, "weight", int32(1), `weight has the type "i"`},
-		{SetIPv4, "tos", uint32(4), `tos has the type "u"`},
-		{SetIPv4, "scope", "link", `scope has the type "s"`},
-		{SetIPv4, "quickack", uint32(1), `quickack has the type "u"`},
-		{SetIPv4, "rto_min", uint64(1), `rto_min has the type "t"`},
-		{SetIPv4, "lock-advmss", "yes", `lock-advmss has the type "s"`},
-		{SetIPv4, "advmss", byte(1), `advmss has the type "y"`},
-		{SetIPv4, "type", uint32(6), `type has the type "u"`},
-		{SetIPv4, "table", int32(6), `table has the type "i"`},
+		{IPv6, "tos", byte(4), "tos is for IPv4 routes only"},
+		{IPv6, "scope", byte(4), "scope is for IPv4 routes only"},
+		{IPv6, "weight", uint32(4), "weight is for IPv4 routes only"},
+		{IPv4, "from", "fd00::/8", "from is for IPv6 routes only"},
+		{IPv6, "from", "10.0.0.0/8", `from: "10.0.0.0/8" is not an IPv6 network`},
+		{IPv6, "from", "fd00::/129", `from: "fd00::/129" is not an IPv6 network`},
+		{IPv6, "from", "fe80::1%eth0", `from: "fe80::1%eth0" is not an IPv6 network`},
+		{IPv6, "from", "\x1b[2J", `from: "\x1b[2J" is not an IPv6 network`},
+		{IPv4, "weight", uint32(257), "the weight 257 is above 256"},
+		{IPv4, "weight", int32(1), `weight has the type "i"`},
+		{IPv4, "tos", uint32(4), `tos has the type "u"`},
+		{IPv4, "scope", "link", `scope has the type "s"`},
+		{IPv4, "quickack", uint32(1), `quickack has the type "u"`},
+		{IPv4, "rto_min", uint64(1), `rto_min has the type "t"`},
+		{IPv4, "lock-advmss", "yes", `lock-advmss has the type "s"`},
+		{IPv4, "advmss", byte(1), `advmss has the type "y"`},
+		{IPv4, "type", uint32(6), `type has the type "u"`},
+		{IPv4, "table", int32(6), `table has the type "i"`},
 	} {
-		dest := map[string]string{SetIPv4: "10.8.0.0", SetIPv6: "fd00::"}[c.family]
+		dest := map[string]string{IPv4: "10.8.0.0", IPv6: "fd00::"}[c.family]
 		s := Settings(dbustest.Rich())
 		s.Set(c.family, "route-data", []Entry{{"dest": v(dest), "prefix": v(uint32(8)), c.name: v(c.value)}})
 		_, err := Decode(s)
@@ -169,7 +169,7 @@ func TestRouteRefused(t *testing.T) {
 	for kind, name := range map[string]string{"blackhole": "next-hop", "throw": "next-hop", "local": "weight", "prohibit": "weight"} {
 		s := Settings(dbustest.Rich())
 		value := map[string]dbus.Variant{"next-hop": v("10.0.0.1"), "weight": v(uint32(1))}[name]
-		s.Set(SetIPv4, "route-data", []Entry{{"dest": v("10.8.0.0"), "prefix": v(uint32(16)), "type": v(kind), name: value}})
+		s.Set(IPv4, "route-data", []Entry{{"dest": v("10.8.0.0"), "prefix": v(uint32(16)), "type": v(kind), name: value}})
 		if _, err := Decode(s); !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), "a "+kind+" route has no "+name) {
 			t.Errorf("%s with %s: %v", kind, name, err)
 		}
@@ -194,7 +194,7 @@ func TestForwarding(t *testing.T) {
 	} {
 		s := Settings(dbustest.Rich())
 		if c.old != nil {
-			s.Set(SetIPv4, "forwarding", c.old)
+			s.Set(IPv4, "forwarding", c.old)
 		}
 		if got, err := Decode(s); (err != nil) != c.bad || got.Forward != c.decoded {
 			t.Errorf("%v is read as %v, %v", c.old, got.Forward, err)
@@ -202,7 +202,7 @@ func TestForwarding(t *testing.T) {
 		for forward, want := range map[bool]string{true: c.yes, false: c.no} {
 			tunnel.Forward = forward
 			got := ""
-			if v, ok := Encode(tunnel, s)[SetIPv4]["forwarding"]; ok {
+			if v, ok := Encode(tunnel, s)[IPv4]["forwarding"]; ok {
 				got = fmt.Sprint(v.Signature(), " ", v.Value())
 			}
 			if got != want {

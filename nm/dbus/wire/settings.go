@@ -11,53 +11,51 @@ import (
 	"nmgre/routes/gre"
 )
 
-// Keys of a profile's user data. NetworkManager wants a dot in them.
+// Settings are a profile in NetworkManager's own form: setting, property, value. The settings and
+// their properties are those of nm-settings-dbus(5). Reading from the zero value is safe.
+type Settings map[string]map[string]dbus.Variant
+
+// Names of the settings that a tunnel is made of.
+const (
+	Connection = "connection"
+	IPTunnel   = "ip-tunnel"
+	IPv4       = "ipv4"
+	IPv6       = "ipv6"
+	userData   = "user"
+
+	typeTunnel = IPTunnel // connection.type of a profile that has that setting
+)
+
+// Keys of a profile's user data. NetworkManager requires a dot in them.
 const (
 	// KeyPeer holds the far end's inner address where it cannot be derived.
 	KeyPeer = "nmgre.peer-address"
-	// KeyTrial marks a profile that is on trial: "<unique bus name>@<identity of the bus>" of the
-	// process that tries it. A bus never gives a unique name twice, and another bus has another
-	// identity.
-	KeyTrial = "nmgre.trial"
-	// KeyAutoconnect holds what connection.autoconnect will be when the trial ends well, "yes" or
+	// keyTrial holds the mark of a profile on trial.
+	keyTrial = "nmgre.trial"
+	// keyAutoconnect holds connection.autoconnect as it will be when the trial ends well, "yes" or
 	// "no".
-	KeyAutoconnect = "nmgre.autoconnect"
+	keyAutoconnect = "nmgre.autoconnect"
 )
 
-// TrialAutoconnect returns what autoconnect will be after the trial; ok only for a profile with a
-// mark.
-func TrialAutoconnect(s Settings) (wanted, ok bool) {
-	wish := s.User(KeyAutoconnect)
-	return wish == "yes", s.User(KeyTrial) != "" && (wish == "yes" || wish == "no")
-}
-
-// Quote puts a text from outside between quotes, made harmless.
-func Quote(text string) string { return `"` + fault.Printable(text) + `"` }
-
-// Settings are a profile in NetworkManager's own form: setting, property, value.
-type Settings map[string]map[string]dbus.Variant
-
-// Names of the settings and the properties that a tunnel is made of.
-const (
-	SetConnection = "connection"
-	SetTunnel     = "ip-tunnel"
-	SetIPv4       = "ipv4"
-	SetIPv6       = "ipv6"
-	setUser       = "user"
-
-	typeTunnel = SetTunnel // connection.type of a profile that has that setting
-)
-
-// tunnelModes are ip-tunnel.mode's numbers (NMIPTunnelMode). 11 and 10 came later than 8, hence the
-// order.
+// tunnelModes are the numbers of ip-tunnel.mode (NMIPTunnelMode). NetworkManager got modes 10 and
+// 11 later than mode 8.
 var tunnelModes = map[uint32]gre.Mode{
 	2:  gre.ModeGRE,
-	10: gre.ModeGRETAP,
 	8:  gre.ModeIP6GRE,
+	10: gre.ModeGRETAP,
 	11: gre.ModeIP6GRETAP,
 }
 
-// Clone returns a copy whose settings can be changed property by property.
+// Mode returns the mode of a GRE profile, or 0 for any other profile.
+func (s Settings) Mode() gre.Mode {
+	if s.Text(Connection, "type") != typeTunnel {
+		return 0
+	}
+	number, _ := s[IPTunnel]["mode"].Value().(uint32)
+	return tunnelModes[number]
+}
+
+// Clone returns a copy whose settings can be changed property by property. The values are shared.
 func (s Settings) Clone() Settings {
 	c := make(Settings, len(s))
 	for setting, properties := range s {
@@ -66,7 +64,8 @@ func (s Settings) Clone() Settings {
 	return c
 }
 
-// Set puts a value of a type that D-Bus has into s, making the setting if it is not there.
+// Set sets a property, and makes the setting if it is not there. It panics for a type that D-Bus
+// lacks.
 func (s Settings) Set(setting, property string, value any) {
 	if s[setting] == nil {
 		s[setting] = make(map[string]dbus.Variant)
@@ -74,9 +73,9 @@ func (s Settings) Set(setting, property string, value any) {
 	s[setting][property] = dbus.MakeVariant(value)
 }
 
-// Put is like set, but leaves the property out where it would be NetworkManager's default, as
-// NetworkManager does.
-func Put[T comparable](s Settings, setting, property string, value, defaultValue T) {
+// put sets a property, or removes it where the value is NetworkManager's default: NetworkManager
+// leaves defaults out, too.
+func put[T comparable](s Settings, setting, property string, value, defaultValue T) {
 	if value == defaultValue {
 		delete(s[setting], property)
 		return
@@ -84,28 +83,43 @@ func Put[T comparable](s Settings, setting, property string, value, defaultValue
 	s.Set(setting, property, value)
 }
 
-// Text returns a property that is a string, empty if it is absent or of another type.
+// Text returns a property that is a string, or the empty string if it is absent or of another type.
 func (s Settings) Text(setting, property string) string {
 	v, _ := s[setting][property].Value().(string)
 	return v
 }
 
-// Entries returns a list of dictionaries (aa{sv}), such as route-data.
-func (s Settings) Entries(setting, property string) []map[string]dbus.Variant {
+// Entry is a dictionary in a list such as address-data or route-data.
+type Entry = map[string]dbus.Variant
+
+// Entries returns a property that is a list of dictionaries (aa{sv}), or nil if it is absent or of
+// another type. The list is not a copy.
+func (s Settings) Entries(setting, property string) []Entry {
 	v, _ := s[setting][property].Value().([]map[string]dbus.Variant)
 	return v
 }
 
-// User returns an entry of the profile's user data.
-func (s Settings) User(key string) string {
-	data, _ := s[setUser]["data"].Value().(map[string]string)
+// SetEntries sets a property that is a list of dictionaries, or removes it if the list is empty.
+// One that is empty already stays as it is.
+func (s Settings) SetEntries(setting, property string, entries []Entry) {
+	switch {
+	case len(entries) > 0:
+		s.Set(setting, property, entries)
+	case len(s.Entries(setting, property)) > 0:
+		delete(s[setting], property)
+	}
+}
+
+// user returns an entry of the profile's user data, or the empty string.
+func (s Settings) user(key string) string {
+	data, _ := s[userData]["data"].Value().(map[string]string)
 	return data[key]
 }
 
-// SetUser puts an entry into the profile's user data, or takes it out if value is empty. Nothing is
-// left of a setting without data: NetworkManager would keep an empty one.
-func (s Settings) SetUser(key, value string) {
-	old, _ := s[setUser]["data"].Value().(map[string]string)
+// setUser sets an entry of the profile's user data, or removes it if value is empty. A setting that
+// has no data any more goes too, since NetworkManager would keep an empty one.
+func (s Settings) setUser(key, value string) {
+	old, _ := s[userData]["data"].Value().(map[string]string)
 	data := maps.Clone(old)
 	if data == nil {
 		data = make(map[string]string)
@@ -115,47 +129,50 @@ func (s Settings) SetUser(key, value string) {
 		data[key] = value
 	}
 	if len(data) > 0 {
-		s.Set(setUser, "data", data)
+		s.Set(userData, "data", data)
 		return
 	}
-	delete(s[setUser], "data")
-	if len(s[setUser]) == 0 {
-		delete(s, setUser)
+	delete(s[userData], "data")
+	if len(s[userData]) == 0 {
+		delete(s, userData)
 	}
 }
 
 // StripLegacy removes the properties that address-data and route-data have replaced. NetworkManager
-// returns both, and prefers the old ones when it gets both, which hold neither a route's table nor
-// its MTU; and godbus cannot send their type back.
+// returns both forms. When it gets both, it prefers the old one, which holds neither a route's
+// table nor its MTU; and godbus cannot send its type back.
 func (s Settings) StripLegacy() {
-	for _, family := range [...]string{SetIPv4, SetIPv6} {
+	for _, family := range [...]string{IPv4, IPv6} {
 		delete(s[family], "addresses")
 		delete(s[family], "routes")
 	}
 }
 
-// Wire returns s as it can be sent. It fails for a value that would not arrive as it is: godbus
-// decodes a structure into a list of values, which it would send as such, and it panics on types
-// that D-Bus lacks.
-func (s Settings) Wire() (gnm.ConnectionSettings, error) {
-	out := make(gnm.ConnectionSettings, len(s))
+// Values returns s in the form that is sent: plain values instead of variants. It fails with
+// [fault.ErrInvalid] for a value that would not arrive as it is. godbus decodes a structure into a
+// list of values and would send it as such, and it panics on types that D-Bus lacks.
+func (s Settings) Values() (gnm.ConnectionSettings, error) {
+	values := make(gnm.ConnectionSettings, len(s))
 	for setting, properties := range s {
-		out[setting] = make(map[string]any, len(properties))
+		values[setting] = make(map[string]any, len(properties))
 		for property, v := range properties {
 			if !sendable(v) {
 				return nil, badSetting(fault.Printable(setting+"."+property), fmt.Sprintf("nmgre cannot send a value of the type %q back", v.Signature()))
 			}
-			out[setting][property] = v.Value()
+			values[setting][property] = v.Value()
 		}
 	}
-	return out, nil
+	return values, nil
 }
 
 func sendable(v dbus.Variant) (ok bool) {
 	defer func() {
-		if recover() != nil { // SignatureOf's way to say that it does not know the type
+		if recover() != nil { // SignatureOf panics on a type that it does not know
 			ok = false
 		}
 	}()
 	return dbus.SignatureOf(v.Value()) == v.Signature()
 }
+
+// Quote returns a text from outside between quotes, escaped with [fault.Printable].
+func Quote(text string) string { return `"` + fault.Printable(text) + `"` }

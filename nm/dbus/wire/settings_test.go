@@ -22,7 +22,7 @@ import (
 func TestEncodeGolden(t *testing.T) {
 	for name, tunnel := range dbustest.Tunnels {
 		t.Run(name, func(t *testing.T) {
-			got := dbustest.Print(Encode(tunnel, Settings{SetConnection: {"uuid": dbus.MakeVariant(dbustest.UUID)}}))
+			got := dbustest.Print(Encode(tunnel, Settings{Connection: {"uuid": dbus.MakeVariant(dbustest.UUID)}}))
 			want.Golden(t, "settings/"+name+".txt", got)
 		})
 	}
@@ -66,7 +66,7 @@ func TestEncodeLeavesBaseAlone(t *testing.T) {
 
 func TestEncodeMakesUUIDs(t *testing.T) {
 	one, two := Encode(dbustest.Tunnels["plain"], nil), Encode(dbustest.Tunnels["plain"], nil)
-	a, b := one.Text(SetConnection, "uuid"), two.Text(SetConnection, "uuid")
+	a, b := one.Text(Connection, "uuid"), two.Text(Connection, "uuid")
 	if len(a) != 36 || a == b || a[14] != '4' || !strings.Contains("89ab", a[19:20]) {
 		t.Errorf("%q and %q are not two random UUIDs", a, b)
 	}
@@ -76,7 +76,7 @@ func TestEncodeMakesUUIDs(t *testing.T) {
 func TestEncodeLeavesKernelRoutesOut(t *testing.T) {
 	tunnel := dbustest.Tunnels["plain"].Clone()
 	tunnel.Routes = []routes.Route{{Dst: netip.MustParsePrefix("10.0.0.0/8"), Nexthops: []routes.Nexthop{{}, {Dev: "eth0"}}}}
-	if entries := Encode(tunnel, nil).Entries(SetIPv4, "route-data"); len(entries) != 0 {
+	if entries := Encode(tunnel, nil).Entries(IPv4, "route-data"); len(entries) != 0 {
 		t.Errorf("got %v", entries)
 	}
 }
@@ -84,13 +84,13 @@ func TestEncodeLeavesKernelRoutesOut(t *testing.T) {
 // TestRouteTable has a profile that puts its routes into a table of its own.
 func TestRouteTable(t *testing.T) {
 	base := Settings(dbustest.Rich())
-	base.Set(SetIPv4, "route-table", uint32(100))
+	base.Set(IPv4, "route-table", uint32(100))
 	tunnel, err := Decode(base)
 	if err != nil || tunnel.Routes[0].Table != 100 {
 		t.Fatalf("got %+v, %v", tunnel.Routes, err)
 	}
 	tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: netip.MustParsePrefix("10.11.0.0/16")})
-	got := dbustest.PrintValue(Encode(tunnel, base)[SetIPv4]["route-data"])
+	got := dbustest.PrintValue(Encode(tunnel, base)[IPv4]["route-data"])
 	want := "[{dest s 10.10.2.0, initcwnd u 10, metric u 50, prefix u 24} {dest s 10.11.0.0, prefix u 16, table u 254}" +
 		" {dest s 10.9.0.0, later b true, prefix u 16, type s blackhole}]"
 	if got != want {
@@ -123,28 +123,28 @@ func TestDecodeRefuses(t *testing.T) {
 		value             any
 		want              string
 	}{
-		{SetConnection, "type", "ethernet", "ip-tunnel.mode: is no GRE mode"},
-		{SetTunnel, "mode", uint32(1), "ip-tunnel.mode: is no GRE mode"},
-		{SetTunnel, "mode", int32(2), "ip-tunnel.mode: is no GRE mode"},
-		{SetTunnel, "remote", "nonsense\x1b[2J", `ip-tunnel.remote: "nonsense\x1b[2J" is no IPv4 address`},
-		{SetTunnel, "remote", "2001:db8::1", `ip-tunnel.remote: "2001:db8::1" is no IPv4 address`},
-		{SetTunnel, "local", "fe80::1%eth0", `ip-tunnel.local: "fe80::1%eth0" is no IPv4 address`},
-		{SetTunnel, "ttl", uint32(256), "ip-tunnel.ttl: 256 is above 255"},
-		{SetTunnel, "tos", "1", `ip-tunnel.tos: has the type "s" instead of "u"`},
-		{SetTunnel, "flow-label", uint32(1 << 20), "ip-tunnel.flow-label: 1048576 has more than 20 bits"},
-		{SetTunnel, "input-key", "0x2a", `ip-tunnel.input-key: "0x2a" is no decimal number of 32 bits`},
-		{SetTunnel, "output-key", "4294967296", `ip-tunnel.output-key: "4294967296" is no decimal number of 32 bits`},
-		{SetTunnel, "parent", "a/b", `ip-tunnel.parent: "a/b" is no device name`},
-		{SetConnection, "interface-name", "a name of more than 15 bytes", `connection.interface-name: "a name of more than 15 bytes" is no device name`},
-		{SetConnection, "autoconnect", uint32(1), `connection.autoconnect: has the type "u" instead of "b"`},
-		{SetIPv4, "address-data", []entry{{"address": v("1.2.3.4")}}, "ipv4.address-data: 1.2.3.4 has no prefix length of 0 to 32"},
-		{SetIPv4, "address-data", []entry{{"address": v("1.2.3.4"), "prefix": v(uint32(33))}}, "ipv4.address-data: 1.2.3.4 has no prefix length of 0 to 32"},
-		{SetIPv4, "address-data", []entry{{"address": v("1.2.3.4"), "prefix": v(int32(24))}}, "ipv4.address-data: 1.2.3.4 has no prefix length of 0 to 32"},
-		{SetIPv6, "address-data", []entry{nil}, `ipv6.address-data: "" is no IPv6 address`},
-		{SetIPv4, "route-data", []entry{{"dest": v("1.2.3.0"), "prefix": v(uint32(24)), "metric": v("5")}}, `ipv4.route-data: route 1.2.3.0/24: metric has the type "s"`},
-		{SetIPv4, "route-data", []entry{{"dest": v("1.2.3.0"), "prefix": v(uint32(24)), "next-hop": v("fe80::1")}}, `ipv4.route-data: route 1.2.3.0/24: next-hop: "fe80::1" is no IPv4 address`},
-		{SetIPv4, "route-data", many, "ipv4.route-data: 200001 entries are more than 200000"},
-		{setUser, "data", map[string]string{KeyPeer: "172.16.0.02"}, `user.data.nmgre.peer-address: "172.16.0.02" is no IP address`},
+		{Connection, "type", "ethernet", "ip-tunnel.mode: not a GRE mode"},
+		{IPTunnel, "mode", uint32(1), "ip-tunnel.mode: not a GRE mode"},
+		{IPTunnel, "mode", int32(2), "ip-tunnel.mode: not a GRE mode"},
+		{IPTunnel, "remote", "nonsense\x1b[2J", `ip-tunnel.remote: "nonsense\x1b[2J" is not an IPv4 address`},
+		{IPTunnel, "remote", "2001:db8::1", `ip-tunnel.remote: "2001:db8::1" is not an IPv4 address`},
+		{IPTunnel, "local", "fe80::1%eth0", `ip-tunnel.local: "fe80::1%eth0" is not an IPv4 address`},
+		{IPTunnel, "ttl", uint32(256), "ip-tunnel.ttl: 256 is above 255"},
+		{IPTunnel, "tos", "1", `ip-tunnel.tos: its type is "s" instead of "u"`},
+		{IPTunnel, "flow-label", uint32(1 << 20), "ip-tunnel.flow-label: 1048576 has more than 20 bits"},
+		{IPTunnel, "input-key", "0x2a", `ip-tunnel.input-key: "0x2a" is not a decimal number of at most 32 bits`},
+		{IPTunnel, "output-key", "4294967296", `ip-tunnel.output-key: "4294967296" is not a decimal number of at most 32 bits`},
+		{IPTunnel, "parent", "a/b", `ip-tunnel.parent: "a/b" is not a device name`},
+		{Connection, "interface-name", "a name of more than 15 bytes", `connection.interface-name: "a name of more than 15 bytes" is not a device name`},
+		{Connection, "autoconnect", uint32(1), `connection.autoconnect: its type is "u" instead of "b"`},
+		{IPv4, "address-data", []entry{{"address": v("1.2.3.4")}}, "ipv4.address-data: 1.2.3.4 lacks a prefix length of 0 to 32"},
+		{IPv4, "address-data", []entry{{"address": v("1.2.3.4"), "prefix": v(uint32(33))}}, "ipv4.address-data: 1.2.3.4 lacks a prefix length of 0 to 32"},
+		{IPv4, "address-data", []entry{{"address": v("1.2.3.4"), "prefix": v(int32(24))}}, "ipv4.address-data: 1.2.3.4 lacks a prefix length of 0 to 32"},
+		{IPv6, "address-data", []entry{nil}, `ipv6.address-data: "" is not an IPv6 address`},
+		{IPv4, "route-data", []entry{{"dest": v("1.2.3.0"), "prefix": v(uint32(24)), "metric": v("5")}}, `ipv4.route-data: route 1.2.3.0/24: metric has the type "s"`},
+		{IPv4, "route-data", []entry{{"dest": v("1.2.3.0"), "prefix": v(uint32(24)), "next-hop": v("fe80::1")}}, `ipv4.route-data: route 1.2.3.0/24: next-hop: "fe80::1" is not an IPv4 address`},
+		{IPv4, "route-data", many, "ipv4.route-data: 200001 entries are more than the 200000 allowed"},
+		{userData, "data", map[string]string{KeyPeer: "172.16.0.02"}, `user.data.nmgre.peer-address: "172.16.0.02" is not an IP address`},
 	} {
 		s := Settings(dbustest.Rich())
 		s.Set(c.setting, c.property, c.value)
@@ -156,7 +156,7 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func TestDecodeDefaults(t *testing.T) {
-	got, err := Decode(Settings{SetConnection: {"type": dbus.MakeVariant("ip-tunnel")}, SetTunnel: {"mode": dbus.MakeVariant(uint32(8))}})
+	got, err := Decode(Settings{Connection: {"type": dbus.MakeVariant("ip-tunnel")}, IPTunnel: {"mode": dbus.MakeVariant(uint32(8))}})
 	expected := nm.Tunnel{Mode: gre.ModeIP6GRE, Local: want.Addr("::"), Remote: want.Addr("::"), Autoconnect: true}
 	if err != nil || !reflect.DeepEqual(got, expected) {
 		t.Errorf("got %+v, %v", got, err)
@@ -169,13 +169,13 @@ func TestWireRefusesStructures(t *testing.T) {
 		{},
 	} {
 		s := Settings{"odd": {"one\x1b": v}}
-		if _, err := s.Wire(); err == nil || !strings.Contains(err.Error(), `odd.one\x1b: `) {
+		if _, err := s.Values(); err == nil || !strings.Contains(err.Error(), `odd.one\x1b: `) {
 			t.Errorf("%v: got %v", v, err)
 		}
 	}
 	stripped := Settings(dbustest.Rich())
 	stripped.StripLegacy()
-	if _, err := stripped.Wire(); err != nil {
+	if _, err := stripped.Values(); err != nil {
 		t.Error(err)
 	}
 }
