@@ -97,16 +97,15 @@ func checkInnerAgainstOuter(t Tunnel) fault.List {
 // CheckRoutes looks at each route and for two that are one to the kernel.
 func CheckRoutes(t Tunnel) fault.List {
 	var problems fault.List
-	seen := list.NewIndex(len(t.Routes), func(i int32) *routes.Route { return &t.Routes[i] })
+	seen := list.NewIndex(len(t.Routes), func(i int) routes.Slot { return t.Routes[i].Slot() })
 	for i := range t.Routes {
 		r := &t.Routes[i]
 		problems.Add(r.Problems()...)
 		problems.Add(CheckGateways(&t, r))
 		problems.Add(CheckRouteFamily(&t, r))
-		if _, again := seen.Find(r.Slot()); again {
+		if _, again := seen.Add(r.Slot(), i); again {
 			problems.Add(fault.Invalid("route", "give each destination once, or with different metrics", "%s is there twice", r.Dst))
 		}
-		seen.Put(int32(i)) //nolint:gosec // far fewer
 	}
 	return problems
 }

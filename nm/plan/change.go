@@ -66,9 +66,9 @@ type ChangePlan struct {
 	Kept    keep.Kept // what it shall keep
 	version nm.Version
 
-	have    []nm.Owned  // the routes, those of before first; Owner is empty where one was deleted
-	at      *list.Index // into have
-	touched []bool      // of have: a route that was asked for is there
+	have    []nm.Owned               // the routes, those of before first; Owner is empty where one was deleted
+	at      *list.Index[routes.Slot] // into have
+	touched []bool                   // of have: a route that was asked for is there
 	Result  RouteChanged
 }
 
@@ -112,7 +112,7 @@ func (c *ChangePlan) load() {
 	own, kept := c.Profile.Tunnel.Routes, c.Before.Routes
 	c.have = make([]nm.Owned, 0, len(own)+len(kept)+len(c.Change.Routes))
 	c.touched = make([]bool, 0, cap(c.have))
-	c.at = list.NewIndex(cap(c.have), func(i int32) *routes.Route { return c.have[i].Route })
+	c.at = list.NewIndex(cap(c.have), func(i int) routes.Slot { return c.have[i].Route.Slot() })
 	for i := range own {
 		c.insert(nm.Owned{Route: &own[i], Owner: nm.OwnerProfile, Why: ""})
 	}
@@ -123,7 +123,7 @@ func (c *ChangePlan) load() {
 
 func (c *ChangePlan) insert(o nm.Owned) {
 	c.have, c.touched = append(c.have, o), append(c.touched, false)
-	c.at.Put(int32(len(c.have) - 1)) //nolint:gosec // far fewer
+	c.at.Put(o.Route.Slot(), len(c.have)-1)
 }
 
 // carryOut does what is asked for to the list, and returns why it cannot be done.
@@ -165,8 +165,7 @@ func (c *ChangePlan) put(i int, o nm.Owned) error {
 	if problems.Add(nm.CheckGateways(t, o.Route), nm.CheckRouteFamily(t, o.Route)); len(problems) > 0 {
 		return problems[0]
 	}
-	found, taken := c.at.Find(o.Route.Slot())
-	at := int(found)
+	at, taken := c.at.Find(o.Route.Slot())
 	if !taken {
 		c.insert(o)
 		c.touched[len(c.have)-1] = true

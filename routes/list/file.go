@@ -132,13 +132,12 @@ func (l List) repeated() error {
 	if l.ascending() {
 		return nil
 	}
-	seen := NewIndex(len(l.Routes), func(i int32) *routes.Route { return &l.Routes[i] })
+	seen := NewIndex(len(l.Routes), func(i int) routes.Slot { return l.Routes[i].Slot() })
 	for i := range l.Routes {
-		if first, again := seen.Find(l.Routes[i].Slot()); again {
+		if first, again := seen.Add(l.Routes[i].Slot(), i); again {
 			return fault.Invalid("route", "give each destination once, or with different metrics", "line %d: %s is in line %d already",
 				l.Lines[i], l.Routes[i].Dst, l.Lines[first])
 		}
-		seen.Put(int32(i)) //nolint:gosec // at most maxListLines
 	}
 	return nil
 }

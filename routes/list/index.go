@@ -2,72 +2,105 @@ package list
 
 import (
 	"hash/maphash"
+	"math/bits"
 
 	"nmgre/routes"
 )
 
-// Index finds the one of very many routes that is in a slot. It holds four bytes for each: a map
-// with slots as its keys takes thirty times as much, and more time.
-type Index struct {
-	routes func(i int32) *routes.Route // the routes that are in it, by their numbers
-	seed   maphash.Seed
-	table  []int32 // numbers plus one, where the hash of their slots leads to, or behind; 0 is free
-	used   int
+// Index finds the one of very many entries that has a key. It is a hash table with open addressing
+// that holds the numbers of the entries, eight bytes each: a map with a route's slot as its key
+// takes ten times the memory, and more time.
+type Index[K comparable] struct {
+	key   func(i int) K // of the entry with a number
+	seed  maphash.Seed
+	cells []cell // a power of two of them, at most half of them taken
+	used  int
 }
 
-// NewIndex has room for n routes; it grows when there are more.
-func NewIndex(n int, set func(i int32) *routes.Route) *Index {
-	size := 16
-	for size < 2*n {
-		size *= 2
-	}
-	return &Index{routes: set, seed: maphash.MakeSeed(), table: make([]int32, size)}
+// cell is a place of the table.
+type cell struct {
+	entry int32 // number of the entry, plus one; 0 is free
+	// of the entry's key: the key itself is only made when this is the same
+	hash uint32
 }
 
-// IndexOf puts the routes of a list into an index.
-func IndexOf(list []routes.Route) *Index {
-	x := NewIndex(len(list), func(i int32) *routes.Route { return &list[i] })
+// NewIndex returns an index with room for n entries; it grows when there are more. key returns the
+// key of an entry that is in the index. Entries have numbers from 0 to 1<<31 - 2.
+func NewIndex[K comparable](n int, key func(i int) K) *Index[K] {
+	return &Index[K]{key: key, seed: maphash.MakeSeed(), cells: make([]cell, 2<<bits.Len(uint(max(n-1, 7))))} //nolint:gosec // not negative
+}
+
+// IndexOf returns the index of a list's routes by their slots.
+func IndexOf(list []routes.Route) *Index[routes.Slot] {
+	x := NewIndex(len(list), func(i int) routes.Slot { return list[i].Slot() })
 	for i := range list {
-		x.Put(int32(i)) //nolint:gosec // far fewer
+		x.Put(list[i].Slot(), i)
 	}
 	return x
 }
 
-// Find returns the number of the route in the slot, and whether there is one.
-func (x *Index) Find(s routes.Slot) (int32, bool) {
-	at := x.place(s)
-	return x.table[at] - 1, x.table[at] != 0
+// Find returns the number of the entry with a key, and whether there is one.
+func (x *Index[K]) Find(key K) (i int, found bool) {
+	at, _ := x.place(key)
+	return int(at.entry) - 1, at.entry != 0
 }
 
-// Put notes that the route with the number i is in its slot, in the place of another if there is
-// one.
-func (x *Index) Put(i int32) {
-	at := x.place(x.routes(i).Slot())
-	if x.table[at] == 0 {
-		x.used++
+// Add enters the entry with the number i and its key. If there is one with that key already, it
+// stays, and Add returns its number and true.
+func (x *Index[K]) Add(key K, i int) (other int, taken bool) {
+	at, hash := x.place(key)
+	if at.entry != 0 {
+		return int(at.entry) - 1, true
 	}
-	x.table[at] = i + 1
-	if 2*x.used > len(x.table) {
+	x.enter(at, cell{int32(i + 1), hash}) //nolint:gosec // lists are far shorter
+	return i, false
+}
+
+// Put enters the entry with the number i and its key, in the place of another with that key.
+func (x *Index[K]) Put(key K, i int) {
+	at, hash := x.place(key)
+	if at.entry != 0 {
+		at.entry = int32(i + 1) //nolint:gosec // as above
+		return
+	}
+	x.enter(at, cell{int32(i + 1), hash}) //nolint:gosec // as above
+}
+
+// enter takes a free cell, and makes more when half of them are taken.
+func (x *Index[K]) enter(free *cell, c cell) {
+	*free = c
+	if x.used++; 2*x.used > len(x.cells) {
 		x.grow()
 	}
 }
 
-// place is where the slot's route is, or would be.
-func (x *Index) place(s routes.Slot) int {
-	mask := len(x.table) - 1
-	at := int(maphash.Comparable(x.seed, s)) & mask //nolint:gosec // any bits do
-	for x.table[at] != 0 && x.routes(x.table[at]-1).Slot() != s {
-		at = (at + 1) & mask
+// place returns the cell that the key is in, or the free one where it would be, and the key's hash.
+func (x *Index[K]) place(key K) (*cell, uint32) {
+	hash := uint32(maphash.Comparable(x.seed, key)) //nolint:gosec // any bits do
+	for at := x.home(hash); ; at = x.next(at) {
+		c := &x.cells[at]
+		if c.entry == 0 || c.hash == hash && x.key(int(c.entry)-1) == key {
+			return c, hash
+		}
 	}
-	return at
 }
 
-func (x *Index) grow() {
-	old := x.table
-	x.table, x.used = make([]int32, 2*len(old)), 0
-	for _, i := range old {
-		if i != 0 {
-			x.Put(i - 1)
+func (x *Index[K]) home(hash uint32) int { return int(hash) & (len(x.cells) - 1) }
+
+func (x *Index[K]) next(at int) int { return (at + 1) & (len(x.cells) - 1) }
+
+// grow doubles the cells. The hashes tell where each entry goes.
+func (x *Index[K]) grow() {
+	old := x.cells
+	x.cells = make([]cell, 2*len(old))
+	for _, c := range old {
+		if c.entry == 0 {
+			continue
 		}
+		at := x.home(c.hash)
+		for x.cells[at].entry != 0 {
+			at = x.next(at)
+		}
+		x.cells[at] = c
 	}
 }

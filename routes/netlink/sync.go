@@ -11,6 +11,7 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
+	"nmgre/routes/list"
 	"nmgre/routes/netlink/wire"
 )
 
@@ -60,8 +61,8 @@ func (k *Kernel) deviceIndexes(ctx context.Context) (map[string]int, error) {
 type comparison struct {
 	want    []kernel.OwnRoute
 	devices map[string]int
-	index   *slotIndex
-	states  []wantState // of what is wanted
+	index   *list.Index[wire.Slot] // of what is wanted
+	states  []wantState            // of what is wanted
 
 	rivals   []rival
 	old      messages // that delete the rivals
@@ -90,7 +91,8 @@ type rival struct {
 // newComparison enters the wanted routes, and refuses those that cannot be.
 func newComparison(want []kernel.OwnRoute, devices map[string]int) *comparison {
 	s := &comparison{
-		want: want, devices: devices, index: newSlotIndex(want), states: make([]wantState, len(want)),
+		want: want, devices: devices, states: make([]wantState, len(want)),
+		index:    list.NewIndex(len(want), func(i int) wire.Slot { return slotOf(want[i].Route) }),
 		siblings: make(map[int]*wire.Route), refusals: make(map[int]error),
 	}
 	var w wire.Route
@@ -98,7 +100,7 @@ func newComparison(want []kernel.OwnRoute, devices map[string]int) *comparison {
 		err := s.encode(i, &w)
 		if err != nil {
 			err = wire.Wrap(s.words(i), err)
-		} else if !s.index.put(i, w.Slot()) {
+		} else if _, taken := s.index.Add(w.Slot(), i); taken {
 			err = refused(s.words(i), unix.EEXIST)
 		}
 		if err != nil {
@@ -171,9 +173,9 @@ func (s *comparison) compare(held *wire.Route) {
 		return
 	}
 	held.Normalise()
-	i := s.index.find(held.Slot())
+	i, wanted := s.index.Find(held.Slot())
 	switch {
-	case i < 0:
+	case !wanted:
 		s.removals.add(held.Deletion())
 	case held.IsSibling() && len(s.want[i].Route.Nexthops) > 1:
 		s.addSibling(i, held)
