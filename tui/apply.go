@@ -193,24 +193,24 @@ func (a *apply) tick(what string) {
 }
 
 // lines show what has been done with its times, what is still to do, and the checks.
-func (a *apply) lines(l look, width int) []line {
+func (a *apply) lines(th theme, width int) []line {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var lines []line
 	for _, s := range a.done {
-		glyph, st := l.pass, green
+		glyph, st := th.pass, green
 		switch {
 		case s.Err != nil:
-			glyph, st = l.fail, red
+			glyph, st = th.fail, red
 		case s.Undo || s.Took == 0:
-			glyph, st = l.skip, yellow
+			glyph, st = th.skip, yellow
 		}
-		lines = append(lines, doneLines(l, glyph, st, s, width)...)
+		lines = append(lines, doneLines(th, glyph, st, s, width)...)
 	}
 	if a.running {
-		lines = append(lines, a.pending(l, width)...)
+		lines = append(lines, a.pending(th, width)...)
 	}
-	lines = append(lines, a.outcome(l, width)...)
+	lines = append(lines, a.outcome(th, width)...)
 	checks := a.checks
 	if a.report != nil {
 		checks = a.report.Checks
@@ -219,15 +219,15 @@ func (a *apply) lines(l look, width int) []line {
 		if i == 0 {
 			lines = append(lines, text(""), styled(" Checks", bold))
 		}
-		for _, ln := range checkText(l, c, width-2) {
-			lines = append(lines, append(line{{" ", plain}}, ln...))
+		for _, ln := range checkText(th, c, width-2) {
+			lines = append(lines, append(line{plain.of(" ")}, ln...))
 		}
 	}
 	return lines
 }
 
 // doneLines put the time to the right.
-func doneLines(l look, glyph string, st style, s nmgre.Event, width int) []line {
+func doneLines(th theme, glyph string, st style, s nmgre.Event, width int) []line {
 	took := ""
 	if s.Took > 0 {
 		took = tookText(s.Took)
@@ -240,16 +240,16 @@ func doneLines(l look, glyph string, st style, s nmgre.Event, width int) []line 
 	var lines []line
 	for i, part := range wrap(what, room) {
 		if i == 0 {
-			lines = append(lines, line{{" " + glyph + " ", st}, {l.fit(part, room), plain}, {fmt.Sprintf("%9s", took), dim}})
+			lines = append(lines, line{st.of(" " + glyph + " "), plain.of(th.fit(part, room)), dim.of(fmt.Sprintf("%9s", took))})
 			continue
 		}
-		lines = append(lines, line{{"   " + part, plain}})
+		lines = append(lines, line{plain.of("   " + part)})
 	}
 	return lines
 }
 
 // pending are the steps that are not done yet; the first of them is under way.
-func (a *apply) pending(l look, width int) []line {
+func (a *apply) pending(th theme, width int) []line {
 	var lines []line
 	first := true
 	for i, s := range a.steps {
@@ -258,11 +258,11 @@ func (a *apply) pending(l look, width int) []line {
 		}
 		glyph, st := " ", dim
 		if first {
-			glyph, st = l.wait, plain
+			glyph, st = th.wait, plain
 		}
 		lines = append(lines, wrapped(glyph+" "+printable(s.What), width-1, " ", st)...)
 		if first && a.many[1] > 0 {
-			lines = append(lines, line{{"   " + bar(a.many[0], a.many[1], min(width-30, 30)), plain}, {fmt.Sprintf(" %d of %d routes", a.many[0], a.many[1]), dim}})
+			lines = append(lines, line{plain.of("   " + bar(a.many[0], a.many[1], min(width-30, 30))), dim.of(fmt.Sprintf(" %d of %d routes", a.many[0], a.many[1]))})
 		}
 		first = false
 	}
@@ -278,13 +278,13 @@ func bar(done, total, width int) string {
 }
 
 // outcome says how it ended.
-func (a *apply) outcome(l look, width int) []line {
+func (a *apply) outcome(th theme, width int) []line {
 	if !a.ended {
 		return nil
 	}
 	lines := []line{text("")}
 	if a.failed != nil {
-		lines = append(lines, wrapped(l.fail+" It failed, and what was done has been taken back:", width-1, " ", red)...)
+		lines = append(lines, wrapped(th.fail+" It failed, and what was done has been taken back:", width-1, " ", red)...)
 		for _, part := range strings.Split(a.failed.Error(), "\n") {
 			lines = append(lines, wrapped(printable(part), width-1, "   ", plain)...)
 		}
@@ -293,17 +293,17 @@ func (a *apply) outcome(l look, width int) []line {
 		}
 		return lines
 	}
-	return append(lines, a.success(l, width)...)
+	return append(lines, a.success(th, width)...)
 }
 
 // success says what there is now.
-func (a *apply) success(l look, width int) []line {
-	glyph, st, more := l.warn, yellow, ""
+func (a *apply) success(th theme, width int) []line {
+	glyph, st, more := th.warn, yellow, ""
 	switch {
 	case a.report == nil:
-		glyph, st = l.pass, green
+		glyph, st = th.pass, green
 	case a.report.Verdict == verify.Pass:
-		glyph, st, more = l.pass, green, ", and carries traffic"
+		glyph, st, more = th.pass, green, ", and carries traffic"
 	case a.onlySilent():
 		more = ". The far end does not answer: it may have to be set up still"
 	default:
@@ -374,7 +374,7 @@ func (w *wizard) farLines(width int) []line {
 	}
 	lines := farEndText(*w.apply.far, width-2)
 	for i := range lines {
-		lines[i] = append(line{{" ", plain}}, lines[i]...)
+		lines[i] = append(line{plain.of(" ")}, lines[i]...)
 	}
 	return lines
 }

@@ -43,7 +43,7 @@ func (m *Model) checkLines(width int) []line {
 	var lines []line
 	switch {
 	case d.verifying:
-		lines = append(lines, styled("verifying: the far end is probed "+m.look.wait, dim), text(""))
+		lines = append(lines, styled("verifying: the far end is probed "+m.theme.wait, dim), text(""))
 	case d.reportErr != nil:
 		lines = append(lines, wrapped(errorText(d.reportErr), width, "", red)...)
 		for _, hint := range fault.Hints(d.reportErr) {
@@ -57,10 +57,10 @@ func (m *Model) checkLines(width int) []line {
 		return lines
 	}
 	if !d.verifying {
-		glyph, st := m.look.verdict(d.report.Verdict)
-		lines = append(lines, line{{glyph + " " + verdictText(d.report.Verdict), st}}, line{{"  at " + d.reportAt.Format("15:04:05") + "; v verifies again", dim}}, text(""))
+		glyph, st := m.theme.verdict(d.report.Verdict)
+		lines = append(lines, line{st.of(glyph + " " + verdictText(d.report.Verdict))}, line{dim.of("  at " + d.reportAt.Format("15:04:05") + "; v verifies again")}, text(""))
 	}
-	return append(lines, reportLines(m.look, *d.report, width)...)
+	return append(lines, reportLines(m.theme, *d.report, width)...)
 }
 
 // verdictText says what a verdict means.
@@ -76,21 +76,21 @@ func verdictText(v verify.Verdict) string {
 }
 
 // reportLines are the checks of a report.
-func reportLines(l look, r verify.Report, width int) []line {
+func reportLines(th theme, r verify.Report, width int) []line {
 	var lines []line
 	for _, c := range r.Checks {
-		lines = append(lines, checkText(l, c, width)...)
+		lines = append(lines, checkText(th, c, width)...)
 	}
 	return lines
 }
 
-func checkText(l look, c verify.Check, width int) []line {
-	glyph, st := l.verdict(c.Status)
+func checkText(th theme, c verify.Check, width int) []line {
+	glyph, st := th.verdict(c.Status)
 	summary := printable(c.Summary)
 	if c.Certainty == verify.Likely {
 		summary += " (likely)"
 	}
-	lines := []line{{{glyph + " " + l.fit(string(c.Status), 5), st}, {printable(c.ID), bold}}}
+	lines := []line{{st.of(glyph + " " + th.fit(string(c.Status), 5)), bold.of(printable(c.ID))}}
 	lines = append(lines, wrapped(summary, width, "        ", plain)...)
 	if c.Evidence != "" && c.Status != verify.Skip {
 		lines = append(lines, wrapped(printable(c.Evidence), width, "        ", dim)...)
@@ -102,15 +102,15 @@ func checkText(l look, c verify.Check, width int) []line {
 }
 
 // verdict is the glyph of an outcome, and its style.
-func (l look) verdict(v verify.Verdict) (string, style) {
+func (th theme) verdict(v verify.Verdict) (string, style) {
 	switch v {
 	case verify.Pass:
-		return l.pass, green
+		return th.pass, green
 	case verify.Warn:
-		return l.warn, yellow
+		return th.warn, yellow
 	case verify.Fail:
-		return l.fail, red
+		return th.fail, red
 	default:
-		return l.skip, dim
+		return th.skip, dim
 	}
 }

@@ -172,8 +172,8 @@ func (c *countdown) view(m *Model, width, height int) drawing {
 		fmt.Sprintf("In %s nmgre will %s by itself.", count(left, "second"), c.back.how)} {
 		lines = append(lines, wrapped(s, inner, "", plain)...)
 	}
-	lines = append(lines, text(""), line{{"y", bold}, {" keep it    ", plain}, {"n", bold}, {" take it back", plain}})
-	return box(m.look, "Keep it?", lines, inner, width, height)
+	lines = append(lines, text(""), line{bold.of("y"), plain.of(" keep it    "), bold.of("n"), plain.of(" take it back")})
+	return box(m.theme, "Keep it?", lines, inner, width, height)
 }
 
 // unconfirmed is the change that nobody has confirmed yet; nil if there is none.

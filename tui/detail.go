@@ -130,17 +130,17 @@ func (m *Model) viewDetail(width, height int) []string {
 	for _, row := range body {
 		rows = append(rows, margin+row+margin)
 	}
-	return m.look.panel(panel{m.detailTitle(), foot, m.inDetail}, width, height, rows[:min(len(rows), height-2)])
+	return m.theme.panel(panel{m.detailTitle(), foot, m.inDetail}, width, height, rows[:min(len(rows), height-2)])
 }
 
 func (m *Model) detailTitle() line {
 	s := m.status()
 	if s == nil {
-		return line{{"nmgre", bold}}
+		return line{bold.of("nmgre")}
 	}
-	title := line{{printable(s.Tunnel.Name), bold}}
+	title := line{bold.of(printable(s.Tunnel.Name))}
 	if s.ID != s.Tunnel.Name {
-		title = append(title, span{" " + printable(s.ID), plain})
+		title = append(title, plain.of(" " + printable(s.ID)))
 	}
 	return title
 }
@@ -157,7 +157,7 @@ func (m *Model) detailBody(width, height int) (rows []string, foot string) {
 	}
 	from, to := m.detail.windows[m.detail.tab].clamp(len(lines), height)
 	for _, ln := range lines[from:to] {
-		rows = append(rows, m.look.render(width, ln))
+		rows = append(rows, m.theme.render(width, ln))
 	}
 	if len(lines) > height {
 		foot = fmt.Sprintf("%d-%d of %d", from+1, to, len(lines))
@@ -183,11 +183,11 @@ func (m *Model) tabLine(width int) string {
 			used += cells(s.text)
 		}
 		if used <= width {
-			return m.look.render(width, out)
+			return m.theme.render(width, out)
 		}
 	}
 	here := fmt.Sprintf(" %s  %d of %d ", tabNames[m.detail.tab], m.detail.tab+1, tabs)
-	return m.look.render(width, line{{here, reverse}, {" tab: next", dim}})
+	return m.theme.render(width, line{reverse.of(here), dim.of(" tab: next")})
 }
 
 // tabsAs names each tab in a form, of its key and its name, with something between them.
@@ -198,9 +198,9 @@ func (m *Model) tabsAs(form, between string) (out line) {
 			st = reverse
 		}
 		if i > 0 {
-			out = append(out, span{between, plain})
+			out = append(out, plain.of(between))
 		}
-		out = append(out, span{fmt.Sprintf(form, i+1, name), st})
+		out = append(out, st.of(fmt.Sprintf(form, i+1, name)))
 	}
 	return out
 }
@@ -215,7 +215,7 @@ func (m *Model) tabLines(s *nmgre.Status, width int) []line {
 	case tabFarEnd:
 		return m.farEndLines(width)
 	case tabLog:
-		return m.log.lines(m.look, width)
+		return m.log.lines(m.theme, width)
 	default:
 		return m.overviewLines(s, width)
 	}

@@ -13,7 +13,7 @@ import (
 type style string
 
 // look says how things are drawn on this terminal.
-type look struct {
+type theme struct {
 	color bool
 	glyphs
 }
@@ -50,31 +50,30 @@ var asciiGlyphs = glyphs{
 
 // The styles. Those that are colours say nothing that a word or a glyph does not say too.
 const (
-	plain    style = ""
-	bold     style = "1"
-	dim      style = "2"
-	reverse  style = "7"
-	green    style = "32"
-	red      style = "1;31"
-	yellow   style = "33"
-	accent   style = "1;36"
-	underl   style = "4"
-	boldRev  style = "1;7"
-	dimmed   style = "2"
-	inverted style = "7"
+	plain      style = ""
+	bold       style = "1"
+	dim        style = "2"
+	reverse    style = "7"
+	green      style = "32"
+	red        style = "1;31"
+	yellow     style = "33"
+	accent     style = "1;36"
+	underlined style = "4"
+	// what stands in an empty field
+	placeholder style = "2;4"
 )
 
-func newLook(color, ascii bool) look {
-	l := look{color: color, glyphs: unicodeGlyphs}
+func newLook(color, ascii bool) theme {
+	th := theme{color: color, glyphs: unicodeGlyphs}
 	if ascii {
-		l.glyphs = asciiGlyphs
+		th.glyphs = asciiGlyphs
 	}
-	return l
+	return th
 }
 
 // paint puts text into a style. Without colour only what is no colour is left of it.
-func (l look) paint(s style, text string) string {
-	if !l.color {
+func (th theme) paint(s style, text string) string {
+	if !th.color {
 		s = s.withoutColor()
 	}
 	if s == plain || text == "" {
@@ -93,6 +92,9 @@ func (s style) withoutColor() style {
 	return style(strings.Join(kept, ";"))
 }
 
+// of returns a text in the style.
+func (s style) of(text string) span { return span{text, s} }
+
 // span is a piece of a line in one style.
 type span struct {
 	text  string
@@ -102,15 +104,15 @@ type span struct {
 // line is a row of the screen before it is fitted to its width.
 type line []span
 
-func text(s string) line { return line{{s, plain}} }
+func text(s string) line { return line{plain.of(s)} }
 
-func styled(s string, st style) line { return line{{s, st}} }
+func styled(s string, st style) line { return line{st.of(s)} }
 
 // render makes the line exactly width cells wide. What is cut off leaves a sign.
-func (l look) render(width int, spans line) string { return l.renderOn(width, spans, plain) }
+func (th theme) render(width int, spans line) string { return th.renderOn(width, spans, plain) }
 
 // renderOn draws the line on a ground, such as the reverse of what is selected.
-func (l look) renderOn(width int, spans line, ground style) string {
+func (th theme) renderOn(width int, spans line, ground style) string {
 	var b strings.Builder
 	left := width
 	total := 0
@@ -123,13 +125,13 @@ func (l look) renderOn(width int, spans line, ground style) string {
 		}
 		t := s.text
 		if n := cells(t); n > left || n == left && total > width {
-			t = l.cut(t, left)
+			t = th.cut(t, left)
 		}
 		left -= cells(t)
-		b.WriteString(l.paint(join(ground, s.style), t))
+		b.WriteString(th.paint(join(ground, s.style), t))
 	}
 	if left > 0 {
-		b.WriteString(l.paint(ground, strings.Repeat(" ", left)))
+		b.WriteString(th.paint(ground, strings.Repeat(" ", left)))
 	}
 	return b.String()
 }
@@ -156,16 +158,16 @@ func cells(s string) int {
 }
 
 // cut shortens the text to width cells at most, the sign that something is missing included.
-func (l look) cut(s string, width int) string {
+func (th theme) cut(s string, width int) string {
 	if width <= 0 {
 		return ""
 	}
-	room := width - cells(l.more)
+	room := width - cells(th.more)
 	used := 0
 	for i, r := range s {
 		w := cells(string(r))
 		if used+w > room {
-			return s[:i] + l.more + strings.Repeat(" ", room-used)
+			return s[:i] + th.more + strings.Repeat(" ", room-used)
 		}
 		used += w
 	}
@@ -173,21 +175,21 @@ func (l look) cut(s string, width int) string {
 }
 
 // fit makes the text exactly width cells wide.
-func (l look) fit(s string, width int) string {
+func (th theme) fit(s string, width int) string {
 	n := cells(s)
 	switch {
 	case width <= 0:
 		return ""
 	case n > width:
-		return l.cut(s, width)
+		return th.cut(s, width)
 	}
 	return s + strings.Repeat(" ", width-n)
 }
 
 // shorten cuts the text where it is longer than width, and leaves it else.
-func (l look) shorten(s string, width int) string {
+func (th theme) shorten(s string, width int) string {
 	if cells(s) > width {
-		return l.cut(s, width)
+		return th.cut(s, width)
 	}
 	return s
 }
@@ -280,7 +282,7 @@ func splitAt(word string, width int) (head, tail string) {
 func wrapped(s string, width int, indent string, st style) []line {
 	var lines []line
 	for _, part := range wrap(s, width-cells(indent)) {
-		lines = append(lines, line{{indent, plain}, {part, st}})
+		lines = append(lines, line{plain.of(indent), st.of(part)})
 	}
 	return lines
 }
@@ -298,7 +300,7 @@ func command(s string, width int, indent string) []line {
 		if i > 0 {
 			lead = strings.Repeat(" ", cells(indent)+2)
 		}
-		lines = append(lines, line{{lead, plain}, {part, plain}})
+		lines = append(lines, line{plain.of(lead), plain.of(part)})
 	}
 	return lines
 }
@@ -311,15 +313,15 @@ type panel struct {
 	focused bool
 }
 
-func (l look) panel(p panel, width, height int, rows []string) []string {
+func (th theme) panel(p panel, width, height int, rows []string) []string {
 	edge := dim
 	if p.focused {
 		edge = accent
 	}
 	inner := max(width-2, 0)
 	out := make([]string, 0, height)
-	out = append(out, l.edge(p.title, "", width, edge, l.corner[0], l.corner[1]))
-	side := l.paint(edge, l.vertical)
+	out = append(out, th.edge(p.title, "", width, edge, th.corner[0], th.corner[1]))
+	side := th.paint(edge, th.vertical)
 	for i := range max(height-2, 0) {
 		row := ""
 		if i < len(rows) {
@@ -329,26 +331,26 @@ func (l look) panel(p panel, width, height int, rows []string) []string {
 		}
 		out = append(out, side+row+side)
 	}
-	return append(out, l.edge(nil, p.foot, width, edge, l.corner[2], l.corner[3]))
+	return append(out, th.edge(nil, p.foot, width, edge, th.corner[2], th.corner[3]))
 }
 
 // edge draws an upper or lower edge with a text in it.
-func (l look) edge(title line, foot string, width int, st style, left, right string) string {
+func (th theme) edge(title line, foot string, width int, st style, left, right string) string {
 	inner := max(width-2, 0)
 	if len(title) == 0 && foot == "" {
-		return l.paint(st, left+strings.Repeat(l.horizontal, inner)+right)
+		return th.paint(st, left+strings.Repeat(th.horizontal, inner)+right)
 	}
 	if foot != "" {
-		foot = " " + l.shorten(foot, inner-4) + " "
+		foot = " " + th.shorten(foot, inner-4) + " "
 		rest := max(inner-cells(foot)-1, 0)
-		return l.paint(st, left+strings.Repeat(l.horizontal, rest)) + l.paint(dim, foot) + l.paint(st, l.horizontal+right)
+		return th.paint(st, left+strings.Repeat(th.horizontal, rest)) + th.paint(dim, foot) + th.paint(st, th.horizontal+right)
 	}
 	used := 0
 	for _, s := range title {
 		used += cells(s.text)
 	}
 	used = min(used, inner-2)
-	return l.paint(st, left+" ") + l.render(used, title) + l.paint(st, " "+strings.Repeat(l.horizontal, max(inner-used-2, 0))+right)
+	return th.paint(st, left+" ") + th.render(used, title) + th.paint(st, " "+strings.Repeat(th.horizontal, max(inner-used-2, 0))+right)
 }
 
 // beside joins blocks of the same height line by line.

@@ -201,7 +201,7 @@ func (d *driver) golden(name string) {
 	rows, _ := d.m.draw()
 	checkRows(d.t, d.m, rows)
 	for i := range rows {
-		if !d.m.look.color {
+		if !d.m.theme.color {
 			rows[i] = stripEscapes(rows[i])
 		}
 		rows[i] = strings.TrimRight(rows[i], " ")

@@ -12,7 +12,7 @@ func (m *Model) farEndLines(width int) []line {
 	case m.detail.farErr != nil:
 		return wrapped(errorText(m.detail.farErr), width, "", red)
 	case m.detail.far == nil:
-		return []line{styled("thinking of the far end "+m.look.wait, dim)}
+		return []line{styled("thinking of the far end "+m.theme.wait, dim)}
 	}
 	return farEndText(*m.detail.far, width)
 }

@@ -145,7 +145,7 @@ type drawn struct {
 }
 
 // draw turns the form into lines.
-func (f *form) draw(l look, width int) drawn {
+func (f *form) draw(th theme, width int) drawn {
 	label := 0
 	for _, own := range f.fields {
 		label = max(label, cells(own.label))
@@ -161,7 +161,7 @@ func (f *form) draw(l look, width int) drawn {
 		if focused {
 			d.focus = len(d.lines)
 		}
-		f.drawField(&d, l, own, focused, stacked, label, indent, width)
+		f.drawField(&d, th, own, focused, stacked, label, indent, width)
 		if focused {
 			d.last = len(d.lines) - 1
 		}
@@ -169,23 +169,23 @@ func (f *form) draw(l look, width int) drawn {
 	return d
 }
 
-func (f *form) drawField(d *drawn, l look, own *field, focused, stacked bool, label, indent, width int) {
+func (f *form) drawField(d *drawn, th theme, own *field, focused, stacked bool, label, indent, width int) {
 	lead, st := " ", plain
 	if focused {
-		lead, st = l.cursor, bold
+		lead, st = th.cursor, bold
 	}
 	if own.why != "" && !focused {
 		st = dim
 	}
-	head := line{{lead + " ", accent}, {own.label, st}}
+	head := line{accent.of(lead + " "), st.of(own.label)}
 	if !stacked {
-		head = line{{lead + " ", accent}, {l.fit(own.label, label) + "  ", st}}
+		head = line{accent.of(lead + " "), st.of(th.fit(own.label, label) + "  ")}
 	}
 	room := max(width-indent-1, 6)
-	value, cursorAt := own.draw(l, room, focused)
+	value, cursorAt := own.draw(th, room, focused)
 	if stacked {
 		d.lines = append(d.lines, head)
-		head = line{{strings.Repeat(" ", indent), plain}}
+		head = line{plain.of(strings.Repeat(" ", indent))}
 	}
 	if cursorAt >= 0 {
 		d.cursor = &tea.Position{X: indent + cursorAt, Y: len(d.lines)}
@@ -200,7 +200,7 @@ func (f *form) drawField(d *drawn, l look, own *field, focused, stacked bool, la
 		}
 	}
 	if own.problem != "" {
-		say(l.fail+" "+own.problem, red)
+		say(th.fail+" "+own.problem, red)
 		say(own.hint, plain)
 		return
 	}
@@ -214,22 +214,22 @@ func (f *form) drawField(d *drawn, l look, own *field, focused, stacked bool, la
 }
 
 // draw is the field's value, and the cell of the cursor in it; -1 for none.
-func (f *field) draw(l look, room int, focused bool) (line, int) {
+func (f *field) draw(th theme, room int, focused bool) (line, int) {
 	switch f.kind {
 	case kindToggle:
-		box := l.off
+		box := th.off
 		if f.on {
-			box = l.on
+			box = th.on
 		}
-		return line{{box + " " + onOff(f.on), f.ground(focused)}}, -1
+		return line{f.ground(focused).of(box + " " + onOff(f.on))}, -1
 	case kindChoice:
 		label := ""
 		if f.chosen < len(f.options) {
 			label = f.options[f.chosen].label
 		}
-		return line{{"< ", dim}, {l.shorten(printable(label), room-4), f.ground(focused)}, {" >", dim}}, -1
+		return line{dim.of("< "), f.ground(focused).of(th.shorten(printable(label), room-4)), dim.of(" >")}, -1
 	default:
-		return f.drawText(l, room, focused)
+		return f.drawText(th, room, focused)
 	}
 }
 
@@ -244,22 +244,22 @@ func (f *field) ground(focused bool) style {
 }
 
 // drawText shows the part of the text that the cursor is in.
-func (f *field) drawText(l look, room int, focused bool) (line, int) {
+func (f *field) drawText(th theme, room int, focused bool) (line, int) {
 	if f.why != "" && !focused {
-		return line{{"-", dim}}, -1
+		return line{dim.of("-")}, -1
 	}
 	box := min(room, 48)
 	runes := []rune(f.input.Value())
 	if len(runes) == 0 && !focused || len(runes) == 0 && f.input.Placeholder != "" {
-		shown := l.fit(l.shorten(printable(f.input.Placeholder), box), box)
+		shown := th.fit(th.shorten(printable(f.input.Placeholder), box), box)
 		if focused {
-			return line{{shown, "2;4"}}, 0
+			return line{placeholder.of(shown)}, 0
 		}
-		return line{{shown, "2;4"}}, -1
+		return line{placeholder.of(shown)}, -1
 	}
 	from, pos := 0, min(f.input.Position(), len(runes))
 	if !focused {
-		return line{{l.fit(printable(string(runes)), box), underl}}, -1
+		return line{underlined.of(th.fit(printable(string(runes)), box))}, -1
 	}
 	box = max(room-1, 6)
 	for cells(string(runes[from:pos])) > box-2 {
@@ -268,12 +268,12 @@ func (f *field) drawText(l look, room int, focused bool) (line, int) {
 	shown := string(runes[from:])
 	lead := ""
 	if from > 0 {
-		lead, shown = l.more, string(runes[min(from+1, len(runes)):])
+		lead, shown = th.more, string(runes[min(from+1, len(runes)):])
 		if pos == from {
 			lead = ""
 		}
 	}
-	return line{{l.fit(lead+shown, box), underl}}, cells(lead) + cells(string(runes[min(from+boolInt(lead != ""), pos):pos]))
+	return line{underlined.of(th.fit(lead+shown, box))}, cells(lead) + cells(string(runes[min(from+boolInt(lead != ""), pos):pos]))
 }
 
 func boolInt(b bool) int {

@@ -44,7 +44,7 @@ func (h *helpScreen) keys(m *Model) []binding {
 }
 
 func (h *helpScreen) view(m *Model, width, height int) drawing {
-	l := m.look
+	th := m.theme
 	inner, room := width-2, height-2
 	column := 0
 	for _, b := range h.below {
@@ -61,19 +61,19 @@ func (h *helpScreen) view(m *Model, width, height int) drawing {
 		keys := wrap(b.all(), column)
 		texts := wrap(help, max(inner-column-3, 8))
 		for i := range max(len(keys), len(texts)) {
-			lines = append(lines, line{{" " + l.fit(at(keys, i), column) + "  ", st}, {at(texts, i), plain}})
+			lines = append(lines, line{st.of(" " + th.fit(at(keys, i), column) + "  "), plain.of(at(texts, i))})
 		}
 	}
 	from, to := h.window.clamp(len(lines), room)
 	rows := make([]string, 0, room)
 	for _, ln := range lines[from:to] {
-		rows = append(rows, l.render(inner, ln))
+		rows = append(rows, th.render(inner, ln))
 	}
 	foot := ""
 	if len(lines) > room {
 		foot = fmt.Sprintf("%d-%d of %d", from+1, to, len(lines))
 	}
-	return drawing{rows: l.panel(panel{line{{"Keys", bold}}, foot, true}, width, height, rows)}
+	return drawing{rows: th.panel(panel{line{bold.of("Keys")}, foot, true}, width, height, rows)}
 }
 
 // question asks before something is done that is hard to take back.
@@ -113,12 +113,12 @@ func (q *question) view(m *Model, width, height int) drawing {
 	for _, s := range q.lines {
 		lines = append(lines, wrapped(s, inner, "", plain)...)
 	}
-	lines = append(lines, text(""), line{{"y", bold}, {" " + q.yes + "    ", plain}, {"n", bold}, {" " + q.no, plain}})
-	return box(m.look, q.title, lines, inner, width, height)
+	lines = append(lines, text(""), line{bold.of("y"), plain.of(" " + q.yes + "    "), bold.of("n"), plain.of(" " + q.no)})
+	return box(m.theme, q.title, lines, inner, width, height)
 }
 
 // box draws lines in a frame in the middle of the width.
-func box(l look, title string, lines []line, inner, width, height int) drawing {
+func box(th theme, title string, lines []line, inner, width, height int) drawing {
 	if most := height - 2; len(lines) > most && most > 3 { // the answers at the end must be seen
 		cut := len(lines) - most
 		tail := lines[len(lines)-2:]
@@ -127,10 +127,10 @@ func box(l look, title string, lines []line, inner, width, height int) drawing {
 	}
 	rows := make([]string, len(lines))
 	for i, ln := range lines {
-		rows[i] = " " + l.render(inner, ln) + " "
+		rows[i] = " " + th.render(inner, ln) + " "
 	}
 	outer := inner + 4
-	framed := l.panel(panel{line{{title, bold}}, "", true}, outer, len(rows)+2, rows)
+	framed := th.panel(panel{line{bold.of(title)}, "", true}, outer, len(rows)+2, rows)
 	left := (width - outer) / 2
 	for i := range framed {
 		framed[i] = strings.Repeat(" ", left) + framed[i] + strings.Repeat(" ", width-left-outer)

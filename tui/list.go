@@ -122,7 +122,7 @@ func (m *Model) chosen() tea.Cmd {
 
 // view draws the list, width by height.
 func (m *Model) viewList(width, height int) []string {
-	l := m.look
+	th := m.theme
 	shown := m.list.shown(m.all)
 	inner, room := width-2, height-2
 	at := m.list.at(shown)
@@ -139,14 +139,14 @@ func (m *Model) viewList(width, height int) []string {
 		case m.lost:
 			ground = dim
 		}
-		rows = append(rows, l.renderOn(inner, m.listRow(shown[i], i == at, names, states), ground))
+		rows = append(rows, th.renderOn(inner, m.listRow(shown[i], i == at, names, states), ground))
 	}
 	if len(shown) == 0 {
 		rows = m.emptyList(inner)
 	}
-	title := line{{"Tunnels", bold}}
+	title := line{bold.of("Tunnels")}
 	if m.list.filtering || m.list.filter != "" {
-		title = append(title, span{" /" + printable(m.filterText()), accent})
+		title = append(title, accent.of(" /" + printable(m.filterText())))
 	}
 	foot := ""
 	if len(shown) > room || m.list.filter != "" {
@@ -155,7 +155,7 @@ func (m *Model) viewList(width, height int) []string {
 			foot = fmt.Sprintf("0 of %d", len(m.all))
 		}
 	}
-	return l.panel(panel{title, foot, !m.inDetail}, width, height, rows)
+	return th.panel(panel{title, foot, !m.inDetail}, width, height, rows)
 }
 
 func (m *Model) filterText() string {
@@ -182,26 +182,26 @@ func columns(shown []*nmgre.Status, inner int) (names, states int) {
 
 // listRow is a tunnel's row: glyph, name, state, far end.
 func (m *Model) listRow(s *nmgre.Status, chosen bool, names, states int) line {
-	glyph, st := m.look.state(s.State)
+	glyph, st := m.theme.state(s.State)
 	lead := " "
 	if chosen {
-		lead = m.look.cursor
+		lead = m.theme.cursor
 	}
-	return line{{lead, plain}, {glyph, st}, {" " + m.look.fit(printable(s.Tunnel.Name), names), plain},
-		{" " + m.look.fit(string(s.State), states), st}, {" " + outer(s.Tunnel.Remote), plain}}
+	return line{plain.of(lead), st.of(glyph), plain.of(" " + m.theme.fit(printable(s.Tunnel.Name), names)),
+		st.of(" " + m.theme.fit(string(s.State), states)), plain.of(" " + outer(s.Tunnel.Remote))}
 }
 
 // state is the glyph of a state, and its style.
-func (l look) state(s nm.State) (string, style) {
+func (th theme) state(s nm.State) (string, style) {
 	switch s {
 	case nm.StateActive:
-		return l.active, green
+		return th.active, green
 	case nm.StateActivating:
-		return l.activating, yellow
+		return th.activating, yellow
 	case nm.StateExternal:
-		return l.external, plain
+		return th.external, plain
 	default:
-		return l.inactive, dim
+		return th.inactive, dim
 	}
 }
 
@@ -214,7 +214,7 @@ func (m *Model) emptyList(width int) []string {
 		say("the tunnels could not be read", red)
 		say(errorText(m.readErr), plain)
 	case !m.read:
-		say("reading the tunnels "+m.look.wait, dim)
+		say("reading the tunnels "+m.theme.wait, dim)
 	case len(m.all) > 0:
 		say("no tunnel has that in its name, state or addresses", plain)
 		say("esc shows all of them again", dim)
@@ -224,7 +224,7 @@ func (m *Model) emptyList(width int) []string {
 	}
 	rows := make([]string, len(lines))
 	for i := range lines {
-		rows[i] = m.look.render(width, lines[i])
+		rows[i] = m.theme.render(width, lines[i])
 	}
 	return rows
 }

@@ -38,7 +38,7 @@ func (g *log) add(s nmgre.Event) {
 }
 
 // lines show the newest step first, each with its time and the commands that do the same.
-func (g *log) lines(l look, width int) []line {
+func (g *log) lines(th theme, width int) []line {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.entries) == 0 {
@@ -46,25 +46,25 @@ func (g *log) lines(l look, width int) []line {
 	}
 	var lines []line
 	for i := len(g.entries) - 1; i >= 0; i-- {
-		lines = append(lines, g.entries[i].lines(l, width)...)
+		lines = append(lines, g.entries[i].lines(th, width)...)
 	}
 	return lines
 }
 
-func (e entry) lines(l look, width int) []line {
-	glyph, st := l.pass, green
+func (e entry) lines(th theme, width int) []line {
+	glyph, st := th.pass, green
 	switch {
 	case e.Err != nil:
-		glyph, st = l.fail, red
+		glyph, st = th.fail, red
 	case e.Undo:
-		glyph, st = l.skip, yellow
+		glyph, st = th.skip, yellow
 	case e.Detail:
-		glyph, st = l.separate, dim
+		glyph, st = th.separate, dim
 	}
 	parts := wrap(stepText(e.Event), width-11)
-	lines := []line{{{e.at.Format("15:04:05") + " ", dim}, {glyph + " ", st}, {parts[0], plain}}}
+	lines := []line{{dim.of(e.at.Format("15:04:05") + " "), st.of(glyph + " "), plain.of(parts[0])}}
 	for _, part := range parts[1:] {
-		lines = append(lines, line{{strings.Repeat(" ", 11), plain}, {part, plain}})
+		lines = append(lines, line{plain.of(strings.Repeat(" ", 11)), plain.of(part)})
 	}
 	for _, c := range e.Commands {
 		lines = append(lines, dimCommand(printable(c), width)...)

@@ -33,7 +33,7 @@ type Model struct {
 	ctx  context.Context //nolint:containedctx // a program's model outlives every call
 	wf   Workflow
 	opts Options
-	look look
+	theme theme
 	send func(tea.Msg) // from other goroutines to Update
 
 	width, height int
@@ -98,7 +98,7 @@ func NewModel(ctx context.Context, wf Workflow, opts Options, send func(tea.Msg)
 	if opts.Confirm <= 0 {
 		opts.Confirm = defaultConfirm
 	}
-	return &Model{ctx: ctx, wf: wf, opts: opts, look: newLook(opts.Color, opts.ASCII), send: send, width: 80, height: 24,
+	return &Model{ctx: ctx, wf: wf, opts: opts, theme: newLook(opts.Color, opts.ASCII), send: send, width: 80, height: 24,
 		work: work{running: make(map[int]*operation)}, mouse: opts.Mouse}
 }
 

@@ -23,13 +23,13 @@ type fact struct {
 
 // overviewLines put the profile and the link side by side.
 func (m *Model) overviewLines(s *nmgre.Status, width int) []line {
-	glyph, st := m.look.state(s.State)
-	head := line{{glyph + " " + string(s.State), st}}
+	glyph, st := m.theme.state(s.State)
+	head := line{st.of(glyph + " " + string(s.State))}
 	if s.DeviceState != "" && s.DeviceState != "activated" {
-		head = append(head, span{", device " + printable(s.DeviceState), plain})
+		head = append(head, plain.of(", device " + printable(s.DeviceState)))
 	}
 	if s.Reason != "" && s.State != nm.StateActive {
-		head = append(head, span{": " + printable(s.Reason), plain})
+		head = append(head, plain.of(": " + printable(s.Reason)))
 	}
 	lines := []line{head}
 	facts := overviewFacts(s)
@@ -42,10 +42,10 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []line {
 	if s.Link == nil {
 		link = "no link"
 		if m.detail.status == nil && s.State == nm.StateActive {
-			link = "link " + m.look.wait
+			link = "link " + m.theme.wait
 		}
 	}
-	lines = append(lines, line{{strings.Repeat(" ", label+2), plain}, {m.look.fit("profile", column), underl}, {" ", plain}, {link, underl}})
+	lines = append(lines, line{plain.of(strings.Repeat(" ", label+2)), underlined.of(m.theme.fit("profile", column)), plain.of(" "), underlined.of(link)})
 	differs := false
 	for _, f := range facts {
 		lines = append(lines, m.factLines(f, label, column)...)
@@ -53,7 +53,7 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []line {
 	}
 	if differs {
 		lines = append(lines, text(""))
-		lines = append(lines, wrapped(m.look.differs+" marks where the link is not as the profile says; v finds out why", width, "", yellow)...)
+		lines = append(lines, wrapped(m.theme.differs+" marks where the link is not as the profile says; v finds out why", width, "", yellow)...)
 	}
 	lines = append(lines, m.countLines(s)...)
 	return append(lines, m.keptLines(s, width)...)
@@ -63,7 +63,7 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []line {
 func (m *Model) factLines(f fact, label, column int) []line {
 	mark, st := " ", plain
 	if f.differs {
-		mark, st = m.look.differs, yellow
+		mark, st = m.theme.differs, yellow
 	}
 	if f.alone {
 		var lines []line
@@ -72,7 +72,7 @@ func (m *Model) factLines(f fact, label, column int) []line {
 			if i == 0 {
 				name = f.name
 			}
-			lines = append(lines, line{{m.look.fit(mark, 1), st}, {m.look.fit(name, label) + " ", dim}, {part, plain}})
+			lines = append(lines, line{st.of(m.theme.fit(mark, 1)), dim.of(m.theme.fit(name, label) + " "), plain.of(part)})
 		}
 		return lines
 	}
@@ -85,8 +85,8 @@ func (m *Model) factLines(f fact, label, column int) []line {
 		} else {
 			mark = " "
 		}
-		lines = append(lines, line{{m.look.fit(mark, 1), st}, {m.look.fit(name, label) + " ", dim},
-			{m.look.fit(at(left, i), column) + " ", plain}, {at(right, i), st}})
+		lines = append(lines, line{st.of(m.theme.fit(mark, 1)), dim.of(m.theme.fit(name, label) + " "),
+			plain.of(m.theme.fit(at(left, i), column) + " "), st.of(at(right, i))})
 	}
 	return lines
 }
@@ -156,10 +156,10 @@ func (m *Model) countLines(s *nmgre.Status) []line {
 	}
 	c := s.Link.Counters
 	lines := []line{text(""),
-		{{"sent     ", dim}, {fmt.Sprintf("%s, %d packets", bytesText(c.TxBytes), c.TxPackets), plain}},
-		{{"received ", dim}, {fmt.Sprintf("%s, %d packets", bytesText(c.RxBytes), c.RxPackets), plain}}}
+		{dim.of("sent     "), plain.of(fmt.Sprintf("%s, %d packets", bytesText(c.TxBytes), c.TxPackets))},
+		{dim.of("received "), plain.of(fmt.Sprintf("%s, %d packets", bytesText(c.RxBytes), c.RxPackets))}}
 	if n := c.RxErrors + c.TxErrors + c.RxDropped + c.TxDropped; n > 0 {
-		lines = append(lines, line{{m.look.warn + " errors ", yellow}, {strconv.FormatUint(n, 10) + ": the tab Rates has them one by one", plain}})
+		lines = append(lines, line{yellow.of(m.theme.warn + " errors "), plain.of(strconv.FormatUint(n, 10) + ": the tab Rates has them one by one")})
 	}
 	return lines
 }
@@ -169,7 +169,7 @@ func (m *Model) troubleLines(err error, width int) []line {
 	if err == nil {
 		return nil
 	}
-	lines := wrapped(m.look.warn+" "+errorText(err), width, "", yellow)
+	lines := wrapped(m.theme.warn+" "+errorText(err), width, "", yellow)
 	for _, hint := range fault.Hints(err) {
 		lines = append(lines, wrapped(printable(hint), width, "  ", plain)...)
 	}
@@ -180,20 +180,20 @@ func (m *Model) troubleLines(err error, width int) []line {
 func (m *Model) keptLines(s *nmgre.Status, width int) []line {
 	lines := []line{text("")}
 	if n := len(s.Tunnel.Routes); n > 0 {
-		lines = append(lines, line{{"routes   ", dim}, {fmt.Sprintf("%d in the profile", n), plain}})
+		lines = append(lines, line{dim.of("routes   "), plain.of(fmt.Sprintf("%d in the profile", n))})
 	}
 	k := s.Kept
 	if n := len(k.Routes); n > 0 {
-		lines = append(lines, line{{"kernel   ", dim}, {count(n, "route") + " that nmgre keeps", plain}})
+		lines = append(lines, line{dim.of("kernel   "), plain.of(count(n, "route") + " that nmgre keeps")})
 	}
 	for _, snat := range k.SNAT {
-		lines = append(lines, line{{"snat     ", dim}, {snat.String(), plain}})
+		lines = append(lines, line{dim.of("snat     "), plain.of(snat.String())})
 	}
 	if len(k.Forward) > 0 {
-		lines = append(lines, line{{"forward  ", dim}, {"between " + printable(strings.Join(k.Forward, ", ")), plain}})
+		lines = append(lines, line{dim.of("forward  "), plain.of("between " + printable(strings.Join(k.Forward, ", ")))})
 	}
 	if k.ClampMSS {
-		lines = append(lines, line{{"mss      ", dim}, {"lowered to what fits", plain}})
+		lines = append(lines, line{dim.of("mss      "), plain.of("lowered to what fits")})
 	}
 	for _, err := range []error{s.KeptErr, m.detail.statusErr} {
 		lines = append(lines, m.troubleLines(err, width)...)

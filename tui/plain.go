@@ -33,7 +33,7 @@ var errEnded = &fault.Error{What: "the input has ended: nothing more is done", H
 func Plain(ctx context.Context, wf Workflow, term Terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &plainTalk{ctx: ctx, wf: wf, out: term.Out, err: term.Err, lines: readLines(ctx, term.In), look: newLook(false, true)}
+	p := &plainTalk{ctx: ctx, wf: wf, out: term.Out, err: term.Err, lines: readLines(ctx, term.In), theme: newLook(false, true)}
 	p.m = NewModel(ctx, wf, Options{ASCII: true}, nil)
 	manager, err := wf.Manager(ctx)
 	if err != nil {
@@ -54,7 +54,7 @@ type plainTalk struct {
 	wf       Workflow
 	out, err io.Writer
 	lines    <-chan string
-	look     look
+	theme     theme
 	m        *Model
 }
 
@@ -484,9 +484,9 @@ func (p *plainTalk) preview(w *wizard) {
 	w.refresh(p.m)
 	var lines []line
 	if w.change != nil {
-		lines = w.editLines(p.look, plainWidth)
+		lines = w.editLines(p.theme, plainWidth)
 	} else {
-		lines = append(noteLines(p.look, w.plan.Notes, plainWidth), stepLines(w.plan.Steps, plainWidth)...)
+		lines = append(noteLines(p.theme, w.plan.Notes, plainWidth), stepLines(w.plan.Steps, plainWidth)...)
 		lines = append(lines, ownerLines(w.plan.Routes, plainWidth)...)
 	}
 	for _, ln := range lines {

@@ -92,35 +92,35 @@ func texts[T fmt.Stringer](list []T) []string {
 
 // previewLines show what will be done: the path, the notes, each step with its reason and its
 // commands.
-func (w *wizard) previewLines(l look, width int) []line {
+func (w *wizard) previewLines(th theme, width int) []line {
 	var lines []line
 	if w.danger != "" {
-		lines = append(lines, wrapped(l.warn+" "+w.danger, width-1, " ", red)...)
+		lines = append(lines, wrapped(th.warn+" "+w.danger, width-1, " ", red)...)
 		lines = append(lines, text(""))
 	}
 	switch {
 	case w.change != nil:
-		return append(lines, w.editLines(l, width)...)
+		return append(lines, w.editLines(th, width)...)
 	case w.plan == nil:
 		return lines
 	}
 	p := w.plan
-	lines = append(lines, pathPicture(l, p.Tunnel, w.routeR, w.ownLANs(), width)...)
+	lines = append(lines, pathPicture(th, p.Tunnel, w.routeR, w.ownLANs(), width)...)
 	lines = append(lines, text(""))
-	lines = append(lines, noteLines(l, p.Notes, width)...)
+	lines = append(lines, noteLines(th, p.Notes, width)...)
 	lines = append(lines, stepLines(p.Steps, width)...)
 	lines = append(lines, ownerLines(p.Routes, width)...)
 	lines = append(lines, styled(" The same by one command:", bold))
 	return append(lines, command(printable(createCommand(p.Tunnel)), width-1, "   ")...)
 }
 
-func noteLines(l look, notes []string, width int) []line {
+func noteLines(th theme, notes []string, width int) []line {
 	var lines []line
 	for _, note := range notes {
 		st := plain
 		if strings.HasPrefix(note, "warning:") {
 			st = yellow
-			note = l.warn + " " + strings.TrimSpace(strings.TrimPrefix(note, "warning:"))
+			note = th.warn + " " + strings.TrimSpace(strings.TrimPrefix(note, "warning:"))
 		}
 		lines = append(lines, wrapped(printable(note), width-1, " ", st)...)
 	}
@@ -166,25 +166,25 @@ func ownerLines(set []nm.Owned, width int) []line {
 }
 
 // editLines are the difference, and whether the tunnel stays up.
-func (w *wizard) editLines(l look, width int) []line {
+func (w *wizard) editLines(th theme, width int) []line {
 	e := w.change
 	var lines []line
 	for _, c := range e.Changes {
-		lines = append(lines, line{{" " + c.Field, bold}})
+		lines = append(lines, line{bold.of(" " + c.Field)})
 		lines = append(lines, wrapped("- "+firstOf(printable(c.Old), "none"), width-1, "   ", red)...)
 		lines = append(lines, wrapped("+ "+firstOf(printable(c.New), "none"), width-1, "   ", green)...)
 	}
 	lines = append(lines, text(""))
-	say, st := l.pass+" The tunnel stays up", green
+	say, st := th.pass+" The tunnel stays up", green
 	if e.Flaps {
-		say, st = l.warn+" The tunnel goes down and comes up again", yellow
+		say, st = th.warn+" The tunnel goes down and comes up again", yellow
 	}
 	if e.Why != "" {
 		say += ": " + printable(e.Why)
 	}
 	lines = append(lines, wrapped(say, width-1, " ", st)...)
 	lines = append(lines, text(""))
-	lines = append(lines, noteLines(l, e.Notes, width)...)
+	lines = append(lines, noteLines(th, e.Notes, width)...)
 	lines = append(lines, stepLines(e.Steps, width)...)
 	lines = append(lines, styled(" The same by one command:", bold))
 	return append(lines, command(printable(w.sameCommand()), width-1, "   ")...)
@@ -208,7 +208,7 @@ func (w *wizard) ownLANs() []string {
 
 // picture gathers the rows of the path's picture.
 type picture struct {
-	look  look
+	theme  theme
 	width int
 	lines []line
 }
@@ -216,20 +216,20 @@ type picture struct {
 // row is a station of the path, or the way between two. Where there is no room beside it, what
 // there is to say of it stands below.
 func (p *picture) row(mark, what, about string) {
-	l := p.look
+	th := p.theme
 	if p.width >= narrowBelow-4 {
-		p.lines = append(p.lines, line{{"  " + mark + " ", accent}, {l.fit(what, 21) + " ", plain}, {about, dim}})
+		p.lines = append(p.lines, line{accent.of("  " + mark + " "), plain.of(th.fit(what, 21) + " "), dim.of(about)})
 		return
 	}
-	p.lines = append(p.lines, line{{"  " + mark + " ", accent}, {what, plain}})
+	p.lines = append(p.lines, line{accent.of("  " + mark + " "), plain.of(what)})
 	if about == "" {
 		return
 	}
-	beside := l.vertical
-	if mark == l.tunnel || mark == " " {
+	beside := th.vertical
+	if mark == th.tunnel || mark == " " {
 		beside = mark
 	}
-	p.lines = append(p.lines, line{{"  " + beside + " ", accent}, {l.shorten(about, p.width-5), dim}})
+	p.lines = append(p.lines, line{accent.of("  " + beside + " "), dim.of(th.shorten(about, p.width-5))})
 }
 
 // mostNetworks is how many networks the picture has at either end.
@@ -237,11 +237,11 @@ const mostNetworks = 3
 
 // pathPicture draws the way of a packet from this host's networks to those behind the far end, from
 // above to below: that fits every width.
-func pathPicture(l look, t nm.Tunnel, hop *kernel.Hop, lans []string, width int) []line {
-	p := &picture{look: l, width: width}
+func pathPicture(th theme, t nm.Tunnel, hop *kernel.Hop, lans []string, width int) []line {
+	p := &picture{theme: th, width: width}
 	p.near(lans)
-	p.row(l.vertical, "", "")
-	p.row(l.active, "this host", "inner "+prefixes(t.Addresses))
+	p.row(th.vertical, "", "")
+	p.row(th.active, "this host", "inner "+prefixes(t.Addresses))
 	about := "outer address"
 	if hop != nil && hop.Dev != "" {
 		about += ", by " + printable(hop.Dev)
@@ -249,15 +249,15 @@ func pathPicture(l look, t nm.Tunnel, hop *kernel.Hop, lans []string, width int)
 			about += " via " + hop.Via.String()
 		}
 	}
-	p.row(l.vertical, outer(t.Local), about)
-	p.row(l.tunnel, printable(t.Name), tunnelText(t))
-	p.row(l.vertical, outer(t.Remote), "outer address")
+	p.row(th.vertical, outer(t.Local), about)
+	p.row(th.tunnel, printable(t.Name), tunnelText(t))
+	p.row(th.vertical, outer(t.Remote), "outer address")
 	inner := "inner address not known"
 	if t.PeerAddress.IsValid() {
 		inner = "inner " + t.PeerAddress.String()
 	}
-	p.row(l.active, "the far end", inner)
-	p.row(l.vertical, "", "")
+	p.row(th.active, "the far end", inner)
+	p.row(th.vertical, "", "")
 	p.beyond(t)
 	return p.lines
 }

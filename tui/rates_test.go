@@ -22,7 +22,7 @@ func TestRates(t *testing.T) {
 }
 
 func TestSparkline(t *testing.T) {
-	l := newLook(false, false)
+	th := newLook(false, false)
 	for _, tc := range []struct {
 		values []float64
 		width  int
@@ -30,7 +30,7 @@ func TestSparkline(t *testing.T) {
 	}{
 		{nil, 5, ""}, {[]float64{0, 0}, 5, "  "}, {[]float64{1, 4, 8}, 5, "▁▄█"}, {[]float64{9, 0.001, 8, 8}, 3, "▁██"},
 	} {
-		if got := l.sparkline(tc.values, tc.width); got != tc.want {
+		if got := th.sparkline(tc.values, tc.width); got != tc.want {
 			t.Errorf("%v: %q, want %q", tc.values, got, tc.want)
 		}
 	}

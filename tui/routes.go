@@ -136,33 +136,33 @@ func sampleOf(dst netip.Prefix) netip.Addr {
 
 // viewRoutes draws the window of the list, and below it what there is to say of the chosen route.
 func (m *Model) viewRoutes(width, height int) (rows []string, foot string) {
-	l, r := m.look, &m.detail.routes
+	th, r := m.theme, &m.detail.routes
 	var lines []line
 	switch {
 	case r.err != nil:
 		lines = wrapped(errorText(r.err), width, "", red)
 	case !r.read:
-		lines = []line{styled("reading the routes "+l.wait, dim)}
+		lines = []line{styled("reading the routes "+th.wait, dim)}
 	case len(r.list) == 0:
 		lines = wrapped("no routes lead into this tunnel, but to its own network (e adds some)", width, "", plain)
 	default:
 		return m.routeRows(width, height)
 	}
 	for _, ln := range lines {
-		rows = append(rows, l.render(width, ln))
+		rows = append(rows, th.render(width, ln))
 	}
 	return rows, ""
 }
 
 func (m *Model) routeRows(width, height int) (rows []string, foot string) {
-	l, r := m.look, &m.detail.routes
+	th, r := m.theme, &m.detail.routes
 	dev := ""
 	if s := m.status(); s != nil {
 		dev = s.Tunnel.Name
 	}
 	const owners, hops = 8, 10
 	column := max(width-owners-hops-2, 8)
-	rows = append(rows, l.render(width, line{{"  ", plain}, {l.fit("route", column-1), underl}, {" ", plain}, {l.fit("held by", owners-1), underl}, {" ", plain}, {"sends to", underl}}))
+	rows = append(rows, th.render(width, line{plain.of("  "), underlined.of(th.fit("route", column-1)), plain.of(" "), underlined.of(th.fit("held by", owners-1)), plain.of(" "), underlined.of("sends to")}))
 	about := m.routeAbout(r.list[r.at], dev, width)
 	r.seen = max(height-1-len(about), 1)
 	from, to := r.window.show(r.at, len(r.list), r.seen)
@@ -172,28 +172,28 @@ func (m *Model) routeRows(width, height int) (rows []string, foot string) {
 		if i == r.at && m.inDetail {
 			ground = reverse
 		}
-		glyph, st := l.routeState(s.State)
+		glyph, st := th.routeState(s.State)
 		hop, hopStyle := m.hopText(s, dev)
-		rows = append(rows, l.renderOn(width, line{{glyph + " ", st}, {l.fit(s.Route.String(), column-1) + " ", plain},
-			{l.fit(string(s.Owner), owners-1) + " ", plain}, {hop, hopStyle}}, ground))
+		rows = append(rows, th.renderOn(width, line{st.of(glyph + " "), plain.of(th.fit(s.Route.String(), column-1) + " "),
+			plain.of(th.fit(string(s.Owner), owners-1) + " "), hopStyle.of(hop)}, ground))
 	}
 	for len(rows) < height-len(about) {
-		rows = append(rows, l.render(width, nil))
+		rows = append(rows, th.render(width, nil))
 	}
 	for _, ln := range about {
-		rows = append(rows, l.render(width, ln))
+		rows = append(rows, th.render(width, ln))
 	}
 	return rows, fmt.Sprintf("%d of %d", r.at+1, len(r.list))
 }
 
-func (l look) routeState(state string) (string, style) {
+func (th theme) routeState(state string) (string, style) {
 	switch state {
 	case nmgre.RouteSet:
-		return l.pass, green
+		return th.pass, green
 	case nmgre.RouteMissing:
-		return l.fail, red
+		return th.fail, red
 	}
-	return l.inactive, dim
+	return th.inactive, dim
 }
 
 // hopText is where the kernel would send, marked where that is not the tunnel.
@@ -201,17 +201,17 @@ func (m *Model) hopText(s nmgre.RouteState, dev string) (string, style) {
 	hop, known := m.detail.routes.hops[s.Route.Dst.String()]
 	switch {
 	case !known:
-		return m.look.wait, dim
+		return m.theme.wait, dim
 	case hop == dev || s.State == nmgre.RouteDown || s.Route.TableOrMain() != routes.MainTable:
 		return printable(hop), plain
 	}
-	return m.look.differs + " " + printable(hop), yellow
+	return m.theme.differs + " " + printable(hop), yellow
 }
 
 // routeAbout says of a route who holds it and why, and what the kernel does.
 func (m *Model) routeAbout(s nmgre.RouteState, dev string, width int) []line {
 	state := map[string]string{nmgre.RouteSet: "the kernel has it", nmgre.RouteMissing: "the kernel does not have it: somebody removed it", nmgre.RouteDown: "the tunnel is down"}[s.State]
-	lines := []line{styled(repeat(m.look.horizontal, width), dim)}
+	lines := []line{styled(repeat(m.theme.horizontal, width), dim)}
 	hop, known := m.detail.routes.hops[s.Route.Dst.String()]
 	if known && hop != dev && s.State == nmgre.RouteSet && s.Route.TableOrMain() == routes.MainTable {
 		state += fmt.Sprintf(", but would send to %s by %s", sampleOf(s.Route.Dst), printable(hop))

@@ -142,7 +142,7 @@ func (m *Model) trafficLines(s *nmgre.Status, width int) []line {
 		return wrapped("the tunnel is down: nothing goes through it (u brings it up)", width, "", plain)
 	}
 	if t.last == nil {
-		why := "measuring " + m.look.wait
+		why := "measuring " + m.theme.wait
 		if t.linkErr != nil {
 			why = errorText(t.linkErr)
 		}
@@ -151,7 +151,7 @@ func (m *Model) trafficLines(s *nmgre.Status, width int) []line {
 	graph := max(width-26, 8)
 	lines := []line{m.rateLine("received", t.rx, graph), m.rateLine("sent", t.tx, graph), m.rttLine(s, graph)}
 	if t.probeErr != nil {
-		lines = append(lines, wrapped(m.look.warn+" "+errorText(t.probeErr), width, "", yellow)...)
+		lines = append(lines, wrapped(m.theme.warn+" "+errorText(t.probeErr), width, "", yellow)...)
 	}
 	if len(t.rtt) > 0 || t.silent > 0 {
 		lines = append(lines, wrapped("one probe a second, while this tab is open, is among them", width, "", dim)...)
@@ -165,30 +165,30 @@ func (m *Model) rateLine(name string, rates []float64, graph int) line {
 	if n := len(rates); n > 0 {
 		now = bytesText(uint64(rates[n-1])) + "/s"
 	}
-	return line{{m.look.fit(name, 11), dim}, {m.look.fit(now, 13), plain}, {m.look.sparkline(rates, graph), green}}
+	return line{dim.of(m.theme.fit(name, 11)), plain.of(m.theme.fit(now, 13)), green.of(m.theme.sparkline(rates, graph))}
 }
 
 func (m *Model) rttLine(s *nmgre.Status, graph int) line {
 	t := &m.detail.traffic
-	label := span{m.look.fit("round trip", 11), dim}
+	label := dim.of(m.theme.fit("round trip", 11))
 	switch {
 	case !s.Tunnel.PeerAddress.IsValid():
-		return line{label, {"the far end's inner address is not known", plain}}
+		return line{label, plain.of("the far end's inner address is not known")}
 	case t.silent > 1:
-		return line{label, {m.look.fail + " no answer to " + count(t.silent, "probe"), red}}
+		return line{label, red.of(m.theme.fail + " no answer to " + count(t.silent, "probe"))}
 	case len(t.rtt) == 0:
-		return line{label, {"...", plain}}
+		return line{label, plain.of("...")}
 	}
 	values := make([]float64, len(t.rtt))
 	for i, d := range t.rtt {
 		values[i] = float64(d)
 	}
-	return line{label, {m.look.fit(tookText(t.rtt[len(t.rtt)-1]), 13), plain}, {m.look.sparkline(values, graph), green}}
+	return line{label, plain.of(m.theme.fit(tookText(t.rtt[len(t.rtt)-1]), 13)), green.of(m.theme.sparkline(values, graph))}
 }
 
 // sparkline draws the last values, the newest at the right, each as high as its part of the
 // greatest.
-func (l look) sparkline(values []float64, width int) string {
+func (th theme) sparkline(values []float64, width int) string {
 	if len(values) > width {
 		values = values[len(values)-width:]
 	}
@@ -197,13 +197,13 @@ func (l look) sparkline(values []float64, width int) string {
 		most = max(most, v)
 	}
 	out := ""
-	top := len(l.bars) - 1
+	top := len(th.bars) - 1
 	for _, v := range values {
 		i := 0
 		if v > 0 && most > 0 {
 			i = max(int(v/most*float64(top)+0.5), 1)
 		}
-		out += l.bars[i]
+		out += th.bars[i]
 	}
 	return out
 }
@@ -211,9 +211,9 @@ func (l look) sparkline(values []float64, width int) string {
 // counterLines are the kernel's counters, those that say that something is wrong with what it is.
 func counterLines(c kernel.Counters) []line {
 	row := func(name string, tx, rx uint64) line {
-		return line{{fmt.Sprintf("%-11s", name), dim}, {fmt.Sprintf("%-16d %d", rx, tx), plain}}
+		return line{dim.of(fmt.Sprintf("%-11s", name)), plain.of(fmt.Sprintf("%-16d %d", rx, tx))}
 	}
-	lines := []line{{{fmt.Sprintf("%-11s", ""), plain}, {"received", underl}, {"         ", plain}, {"sent", underl}},
+	lines := []line{{plain.of(fmt.Sprintf("%-11s", "")), underlined.of("received"), plain.of("         "), underlined.of("sent")},
 		row("packets", c.TxPackets, c.RxPackets), row("bytes", c.TxBytes, c.RxBytes), row("errors", c.TxErrors, c.RxErrors), row("dropped", c.TxDropped, c.RxDropped)}
 	for _, e := range []struct {
 		n    uint64
@@ -225,7 +225,7 @@ func counterLines(c kernel.Counters) []line {
 		{c.RxFIFOErrors, "came out of sequence"},
 	} {
 		if e.n > 0 {
-			lines = append(lines, line{{fmt.Sprintf("%d: %s", e.n, e.what), yellow}})
+			lines = append(lines, line{yellow.of(fmt.Sprintf("%d: %s", e.n, e.what))})
 		}
 	}
 	return lines

@@ -45,7 +45,7 @@ func (m *Model) alone() bool { return m.width < wideFrom }
 // draw returns exactly height rows of exactly width cells, and where the cursor is.
 func (m *Model) draw() ([]string, *tea.Position) {
 	if m.width < leastWidth || m.height < leastHeight {
-		return []string{m.look.cut("the terminal is too small for nmgre", max(m.width, 1))}, nil
+		return []string{m.theme.cut("the terminal is too small for nmgre", max(m.width, 1))}, nil
 	}
 	height := m.height - 3
 	var body []string
@@ -70,7 +70,7 @@ func (m *Model) draw() ([]string, *tea.Position) {
 	if cursor != nil {
 		cursor = &tea.Position{X: min(cursor.X, m.width-1), Y: cursor.Y + 1}
 	}
-	return append(rows, m.look.render(m.width, line{{" ", plain}, {m.note.text, m.note.style}}), m.hints()), cursor
+	return append(rows, m.theme.render(m.width, line{plain.of(" "), m.note.style.of(m.note.text)}), m.hints()), cursor
 }
 
 // pad makes body exactly height rows.
@@ -98,16 +98,16 @@ func (m *Model) overlay(body []string, d drawing) ([]string, *tea.Position) {
 
 // header says whose tunnels these are, and how NetworkManager is.
 func (m *Model) header() string {
-	left := line{{" nmgre", bold}}
+	left := line{bold.of(" nmgre")}
 	if m.opts.Host != "" {
-		left = append(left, span{" " + m.look.separate + " " + printable(m.opts.Host), plain})
+		left = append(left, plain.of(" " + m.theme.separate + " " + printable(m.opts.Host)))
 	}
 	right, st := "", dim
 	switch {
 	case m.lost:
 		right, st = "NetworkManager has gone", red
 	case m.changing() != nil:
-		right, st = m.changing().name+" "+m.look.wait, yellow
+		right, st = m.changing().name+" "+m.theme.wait, yellow
 	case m.manager.Version != (nm.Version{}):
 		right = "NetworkManager " + versionText(m.manager.Version)
 	}
@@ -117,11 +117,11 @@ func (m *Model) header() string {
 	}
 	room := m.width - used - 2
 	if room < 4 {
-		return m.look.render(m.width, left)
+		return m.theme.render(m.width, left)
 	}
-	right = m.look.shorten(printable(right), room)
+	right = m.theme.shorten(printable(right), room)
 	gap := m.width - used - cells(right) - 1
-	return m.look.render(m.width, append(left, span{strings.Repeat(" ", gap), plain}, span{right, st}))
+	return m.theme.render(m.width, append(left, plain.of(strings.Repeat(" ", gap)), st.of(right)))
 }
 
 // leftWidth is how much of the width the list gets beside the detail.
@@ -158,18 +158,18 @@ func (m *Model) hints() string {
 			st = dim
 		}
 		if b.keys[0] == "?" || b.keys[0] == "f1" {
-			help = span{b.keys[0] + " " + b.hint, plain}
+			help = plain.of(b.keys[0] + " " + b.hint)
 			continue
 		}
-		parts = append(parts, span{b.shown() + " " + b.hint, st})
+		parts = append(parts, st.of(b.shown() + " " + b.hint))
 	}
 	room := m.width - 2 - cells(help.text)
-	out := line{{" ", plain}}
+	out := line{plain.of(" ")}
 	for _, p := range parts {
 		if n := cells(p.text) + 2; n <= room {
-			out = append(out, p, span{"  ", plain})
+			out = append(out, p, plain.of("  "))
 			room -= n
 		}
 	}
-	return m.look.render(m.width, append(out, help))
+	return m.theme.render(m.width, append(out, help))
 }

@@ -439,22 +439,22 @@ func (w *wizard) dirty() bool {
 
 // view draws the page below a line of all pages.
 func (w *wizard) view(m *Model, width, height int) drawing {
-	l := m.look
+	th := m.theme
 	inner, room := width-2, height-4
-	title := line{{"New tunnel", bold}}
+	title := line{bold.of("New tunnel")}
 	if w.edit != nil {
-		title = line{{"Edit " + printable(w.edit.Tunnel.Name), bold}}
+		title = line{bold.of("Edit " + printable(w.edit.Tunnel.Name))}
 	}
-	rows := []string{w.pageLine(l, inner), l.render(inner, nil)}
+	rows := []string{w.pageLine(th, inner), th.render(inner, nil)}
 	var d drawn
 	switch {
 	case w.page < formPages:
-		d = w.forms[w.page].draw(l, inner)
-		d.lines = append(d.lines, w.generalLines(l)...)
+		d = w.forms[w.page].draw(th, inner)
+		d.lines = append(d.lines, w.generalLines(th)...)
 	case w.page == pagePreview:
-		d = drawn{lines: w.previewLines(l, inner), focus: -1}
+		d = drawn{lines: w.previewLines(th, inner), focus: -1}
 	case w.page == pageApply:
-		d = drawn{lines: w.apply.lines(l, inner), focus: -1}
+		d = drawn{lines: w.apply.lines(th, inner), focus: -1}
 	default:
 		d = drawn{lines: w.farLines(inner), focus: -1}
 	}
@@ -465,13 +465,13 @@ func (w *wizard) view(m *Model, width, height int) drawing {
 		from, to = win.show(d.focus, len(d.lines), room)
 	}
 	for _, ln := range d.lines[from:to] {
-		rows = append(rows, l.render(inner, ln))
+		rows = append(rows, th.render(inner, ln))
 	}
 	foot := ""
 	if len(d.lines) > room {
 		foot = fmt.Sprintf("%d-%d of %d", from+1, to, len(d.lines))
 	}
-	out := drawing{rows: l.panel(panel{title, foot, true}, width, height, rows)}
+	out := drawing{rows: th.panel(panel{title, foot, true}, width, height, rows)}
 	if d.cursor != nil {
 		out.cursor = &tea.Position{X: d.cursor.X + 1, Y: d.cursor.Y - from + 3}
 	}
@@ -479,7 +479,7 @@ func (w *wizard) view(m *Model, width, height int) drawing {
 }
 
 // pageLine shows where the person is.
-func (w *wizard) pageLine(l look, width int) string {
+func (w *wizard) pageLine(th theme, width int) string {
 	pages := w.pages()
 	var out line
 	used, here := 0, 0
@@ -489,16 +489,16 @@ func (w *wizard) pageLine(l look, width int) string {
 		case p == w.page:
 			st, here = reverse, i
 		case p < formPages && w.hasProblem(p):
-			st, mark = yellow, l.warn
+			st, mark = yellow, th.warn
 		}
 		name := " " + mark + pageNames[p] + " "
-		out = append(out, span{name, st})
+		out = append(out, st.of(name))
 		used += cells(name)
 	}
 	if used <= width {
-		return l.render(width, out)
+		return th.render(width, out)
 	}
-	return l.render(width, line{{fmt.Sprintf(" %s ", pageNames[w.page]), reverse}, {fmt.Sprintf(" page %d of %d", here+1, len(pages)), dim}})
+	return th.render(width, line{reverse.of(fmt.Sprintf(" %s ", pageNames[w.page])), dim.of(fmt.Sprintf(" page %d of %d", here+1, len(pages)))})
 }
 
 // pages are those that this wizard has: a change needs no far end's page.

@@ -342,9 +342,9 @@ func (w *wizard) fieldOf(e *fault.Error) *field {
 }
 
 // generalLines are said below the fields of a page.
-func (w *wizard) generalLines(l look) []line {
+func (w *wizard) generalLines(th theme) []line {
 	if w.planning {
-		return []line{text(""), styled(" making the plan "+l.wait, dim)}
+		return []line{text(""), styled(" making the plan "+th.wait, dim)}
 	}
 	return nil
 }
