@@ -59,7 +59,7 @@ func (m *Model) askDown(s *nmgre.Status) tea.Cmd {
 	return m.withDanger(&t, func(danger string) tea.Cmd {
 		lines := []string{fmt.Sprintf("%s to %s: packets to %s no longer go through it.", printable(t.Tunnel.Name), outer(t.Tunnel.Remote), networks(t))}
 		lines = append(lines, "The profile stays; u brings it up again.")
-		m.push(&question{title: "Take " + printable(t.Tunnel.Name) + " down?", lines: warned(lines, danger), yes: "take it down", no: "leave it up",
+		m.push(&question{m: m, title: "Take " + printable(t.Tunnel.Name) + " down?", lines: warned(lines, danger), yes: "take it down", no: "leave it up",
 			do: func() tea.Cmd { return m.down(&t, danger) }})
 		return nil
 	})
@@ -78,7 +78,7 @@ func (m *Model) askDelete(s *nmgre.Status) tea.Cmd {
 		t = *m.detail.status
 	}
 	return m.withDanger(&t, func(danger string) tea.Cmd {
-		m.push(&question{title: "Delete " + printable(t.Tunnel.Name) + "?", lines: warned(losses(t), danger), yes: "delete it", no: "keep it",
+		m.push(&question{m: m, title: "Delete " + printable(t.Tunnel.Name) + "?", lines: warned(losses(t), danger), yes: "delete it", no: "keep it",
 			do: func() tea.Cmd { return m.remove(&t, danger) }})
 		return nil
 	})
@@ -152,7 +152,7 @@ func (u *undo) undone() string { return "taken back: nmgre " + u.what }
 
 func (m *Model) askUndo() tea.Cmd {
 	u := m.undo
-	m.push(&question{title: "Take the last change back?", lines: []string{"nmgre " + u.what + ". Taken back, it will " + u.how + "."}, yes: "take it back", no: "leave it",
+	m.push(&question{m: m, title: "Take the last change back?", lines: []string{"nmgre " + u.what + ". Taken back, it will " + u.how + "."}, yes: "take it back", no: "leave it",
 		do: func() tea.Cmd { return m.perform(u.how, u.undone(), u.root, u.do, nil) }})
 	return nil
 }

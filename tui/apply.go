@@ -36,12 +36,12 @@ type apply struct {
 }
 
 // start carries out what the preview shows.
-func (w *wizard) start(m *Model) tea.Cmd {
+func (w *wizard) start() tea.Cmd {
 	a := &w.apply
 	a.mu.Lock()
 	a.running, a.failed, a.ended, a.done, a.checks, a.report, a.many = true, nil, false, nil, nil, nil, [2]int{}
 	if w.change != nil {
-		a.steps, a.name, a.changed = w.change.Steps, w.edit.Tunnel.Name, true
+		a.steps, a.name, a.changed = w.change.Steps, w.was.Tunnel.Name, true
 	} else {
 		a.steps, a.name = w.plan.Steps, w.plan.Tunnel.Name
 	}
@@ -49,20 +49,18 @@ func (w *wizard) start(m *Model) tea.Cmd {
 	a.mu.Unlock()
 	w.page = pageApply
 	w.windows[pageApply].top = 0
-	op := &operation{name: "make " + printable(a.name), on: Listener{Step: a.step, Check: a.check, Advance: a.advance}}
 	if w.change != nil {
-		return w.startEdit(m, op)
+		return w.startEdit()
 	}
 	planned := *w.plan
-	op.root = !planned.Kept.Empty()
-	return change(m, op, func(ctx context.Context, wf Workflow) (nmgre.Created, error) {
+	work := wizWork{Name: "make " + printable(a.name), Root: !planned.Kept.Empty(), Step: a.step, Check: a.check, Advance: a.advance}
+	return carryOut(w.shell, work, func(ctx context.Context, wf workflow) (nmgre.Created, error) {
 		return wf.Create(ctx, planned, nmgre.CreateOptions{})
-	},
-		func(c nmgre.Created, err error) tea.Cmd { return w.created(m, c, err) })
+	}, w.created)
 }
 
 // created ends the making of a tunnel.
-func (w *wizard) created(m *Model, c nmgre.Created, err error) tea.Cmd {
+func (w *wizard) created(c nmgre.Created, err error) tea.Cmd {
 	a := &w.apply
 	a.end(err)
 	if c.Report.Checks != nil {
@@ -70,25 +68,21 @@ func (w *wizard) created(m *Model, c nmgre.Created, err error) tea.Cmd {
 	}
 	if err != nil {
 		if errors.Is(err, fault.ErrInvalid) {
-			w.refused(m, err)
+			w.refused(err)
 		}
-		return m.refresh()
+		return nil
 	}
 	name, uuid := printable(c.Status.Tunnel.Name), c.Status.UUID
-	back := &undo{"made " + name, "delete " + name, func(ctx context.Context, wf Workflow) error { return second(wf.Delete(ctx, uuid)) }, keeps(c.Status)}
-	m.list.uuid, m.list.filter = uuid, ""
-	m.detail.reset(uuid)
-	cmds := []tea.Cmd{m.refresh(), w.readFar(m, c.Status.Tunnel)}
-	if w.danger != "" {
-		return tea.Batch(append(cmds, m.awaitConfirm(back))...)
-	}
-	m.undo = back
-	return tea.Batch(cmds...)
+	back := wizUndo{Done: "made " + name, How: "delete " + name, Root: !c.Status.Kept.Empty(), Do: func(ctx context.Context, wf workflow) error {
+		_, err := wf.Delete(ctx, uuid)
+		return err
+	}}
+	return tea.Batch(w.readFar(c.Status.Tunnel), w.shell.Made(uuid, back, w.danger != ""))
 }
 
 // readFar finds out what the far end has to type.
-func (w *wizard) readFar(m *Model, t nm.Tunnel) tea.Cmd {
-	return read(m, "think of the far end", func(ctx context.Context, wf Workflow) (nm.Tunnel, error) { return wf.FarEnd(ctx, t) },
+func (w *wizard) readFar(t nm.Tunnel) tea.Cmd {
+	return ask(w.shell, "think of the far end", func(ctx context.Context, wf workflow) (nm.Tunnel, error) { return wf.FarEnd(ctx, t) },
 		func(far nm.Tunnel, err error) tea.Cmd {
 			w.apply.far, w.apply.farErr = &far, err
 			return nil
@@ -97,35 +91,37 @@ func (w *wizard) readFar(m *Model, t nm.Tunnel) tea.Cmd {
 
 // startEdit carries out a change of a tunnel that is there. Where it may cut the person off,
 // nothing is on disk until it is confirmed.
-func (w *wizard) startEdit(m *Model, op *operation) tea.Cmd {
-	planned, name, uuid := *w.change, printable(w.edit.Tunnel.Name), w.edit.UUID
-	op.name, op.root = "change "+name, !planned.Kept.Empty() || keeps(*w.edit)
-	before := planned.Before.Clone()
-	back := &undo{"changed " + name, "change " + name + " back", func(ctx context.Context, wf Workflow) error { return editTo(ctx, wf, uuid, before) }, op.root}
+func (w *wizard) startEdit() tea.Cmd {
+	planned, name, uuid := *w.change, printable(w.was.Tunnel.Name), w.was.UUID
+	a, before := &w.apply, planned.Before.Clone()
+	work := wizWork{Name: "change " + name, Root: !planned.Kept.Empty() || !w.was.Kept.Empty(), Step: a.step, Check: a.check, Advance: a.advance}
+	back := wizUndo{Done: "changed " + name, How: "change " + name + " back", Root: work.Root,
+		Do: func(ctx context.Context, wf workflow) error { return editTo(ctx, wf, uuid, before) }}
 	var opts nmgre.EditOptions
 	if w.danger != "" {
-		opts.Confirm = m.confirming(back)
+		opts.Confirm = w.shell.Confirm(back)
 	}
-	return change(m, op, func(ctx context.Context, wf Workflow) (nmgre.Edited, error) { return wf.Edit(ctx, planned, opts) },
+	return carryOut(w.shell, work, func(ctx context.Context, wf workflow) (nmgre.Edited, error) { return wf.Edit(ctx, planned, opts) },
 		func(e nmgre.Edited, err error) tea.Cmd {
-			w.apply.end(err)
+			a.end(err)
 			if e.Report.Checks != nil {
-				w.apply.report = &e.Report
+				a.report = &e.Report
 			}
 			if err == nil {
-				m.undo = back
+				w.shell.Changed(back)
 			}
-			return m.refresh()
+			return nil
 		})
 }
 
 // editTo makes a tunnel that is there into another.
-func editTo(ctx context.Context, wf Workflow, uuid string, want nm.Tunnel) error {
+func editTo(ctx context.Context, wf workflow, uuid string, want nm.Tunnel) error {
 	plan, err := wf.PlanEdit(ctx, uuid, func(t *nm.Tunnel) error { *t = want; return nil })
 	if err != nil {
 		return err
 	}
-	return second(wf.Edit(ctx, plan, nmgre.EditOptions{}))
+	_, err = wf.Edit(ctx, plan, nmgre.EditOptions{})
+	return err
 }
 
 func (a *apply) end(err error) {
@@ -333,15 +329,11 @@ func (a *apply) onlySilent() bool {
 }
 
 // applyKeys are those while the plan is carried out, and after it.
-func (w *wizard) applyKeys(m *Model) []binding {
-	win := &w.windows[pageApply]
-	scroll := func(by int) func() tea.Cmd {
-		return func() tea.Cmd { win.top += by; return nil }
-	}
+func (w *wizard) applyKeys() []binding {
 	a := &w.apply
-	next := binding{keys: []string{"enter"}, hint: "the far end", help: "what to type at the far end", do: func() tea.Cmd { return w.toPage(m, pageFarEnd) }}
-	back := binding{keys: []string{"ctrl+p", "b"}, hint: "back", help: "back to the answers", do: func() tea.Cmd { w.apply.ended = false; return w.toPage(m, formPages-1) }}
-	leave := binding{keys: []string{"esc", "q"}, hint: "close", help: "close the wizard", do: func() tea.Cmd { return w.leave(m) }}
+	next := binding{keys: []string{"enter"}, hint: "the far end", help: "what to type at the far end", do: func() tea.Cmd { return w.toPage(pageFarEnd) }}
+	back := binding{keys: []string{"ctrl+p", "b"}, hint: "back", help: "back to the answers", do: func() tea.Cmd { w.apply.ended = false; return w.toPage(formPages - 1) }}
+	leave := binding{keys: []string{"esc", "q"}, hint: "close", help: "close the wizard", do: func() tea.Cmd { return w.Leave() }}
 	switch {
 	case a.running:
 		next.why, back.why = "it is still being made", "it is still being made (esc stops it, and takes it back)"
@@ -351,17 +343,10 @@ func (w *wizard) applyKeys(m *Model) []binding {
 	default:
 		back.why = "it is done: e changes the tunnel, z takes it back"
 	}
-	if w.edit != nil {
-		next = binding{keys: []string{"enter"}, hint: "close", help: "close the wizard", why: next.why, do: func() tea.Cmd { return w.leave(m) }}
+	if w.edit {
+		next = binding{keys: []string{"enter"}, hint: "close", help: "close the wizard", why: next.why, do: func() tea.Cmd { return w.Leave() }}
 	}
-	return []binding{next, back, leave,
-		{keys: []string{"up", "k"}, hint: "scroll", help: "a row up", do: scroll(-1)},
-		{keys: []string{"down", "j"}, help: "a row down", do: scroll(1)},
-		{keys: []string{"pgup", "ctrl+u"}, help: "a page up", do: scroll(-m.page())},
-		{keys: []string{"pgdown", "ctrl+d", "space"}, help: "a page down", do: scroll(m.page())},
-		{keys: []string{"home", "g"}, help: "to the top", do: scroll(-far)},
-		{keys: []string{"end", "G"}, help: "to the end", do: scroll(far)},
-	}
+	return append([]binding{next, back, leave}, scrollKeys(&w.windows[pageApply])...)
 }
 
 // farLines are the last page.
@@ -379,26 +364,16 @@ func (w *wizard) farLines(width int) []line {
 	return lines
 }
 
-func (w *wizard) farEndKeys(m *Model) []binding {
-	win := &w.windows[pageFarEnd]
-	scroll := func(by int) func() tea.Cmd {
-		return func() tea.Cmd { win.top += by; return nil }
-	}
+func (w *wizard) farEndKeys() []binding {
 	copying := binding{keys: []string{"y"}, hint: "copy", help: "copy the far end's nmgre command", do: func() tea.Cmd {
-		m.copyText("the far end's command", w.apply.far.CreateCommand())
+		w.shell.Copy("the far end's command", w.apply.far.CreateCommand())
 		return nil
 	}}
 	if w.apply.far == nil {
 		copying.why = "the far end is not known yet"
 	}
-	return []binding{copying,
-		{keys: []string{"enter", "esc", "q"}, hint: "close", help: "close the wizard", do: func() tea.Cmd { return w.leave(m) }},
+	return append([]binding{copying,
+		{keys: []string{"enter", "esc", "q"}, hint: "close", help: "close the wizard", do: func() tea.Cmd { return w.Leave() }},
 		{keys: []string{"ctrl+p", "b", "left", "h"}, hint: "back", help: "back to the checks", do: func() tea.Cmd { w.page = pageApply; return nil }},
-		{keys: []string{"up", "k"}, hint: "scroll", help: "a row up", do: scroll(-1)},
-		{keys: []string{"down", "j"}, help: "a row down", do: scroll(1)},
-		{keys: []string{"pgup", "ctrl+u"}, help: "a page up", do: scroll(-m.page())},
-		{keys: []string{"pgdown", "ctrl+d", "space"}, help: "a page down", do: scroll(m.page())},
-		{keys: []string{"home", "g"}, help: "to the top", do: scroll(-far)},
-		{keys: []string{"end", "G"}, help: "to the end", do: scroll(far)},
-	}
+	}, scrollKeys(&w.windows[pageFarEnd])...)
 }

@@ -74,6 +74,7 @@ func (m *Model) guarded(name, done string, root bool, do func(context.Context, W
 
 // countdown asks to confirm a change that has been made, and takes it back when nobody does.
 type countdown struct {
+	m     *Model
 	back  *undo
 	until time.Time
 	now   func() time.Time
@@ -83,7 +84,7 @@ type countdown struct {
 
 // awaitConfirm puts the countdown on the screen.
 func (m *Model) awaitConfirm(back *undo) tea.Cmd {
-	c := &countdown{back: back, until: time.Now().Add(m.opts.Confirm), now: time.Now}
+	c := &countdown{m: m, back: back, until: time.Now().Add(m.opts.Confirm), now: time.Now}
 	m.push(c)
 	return m.tickDown(c)
 }
@@ -94,7 +95,7 @@ func (m *Model) tickDown(c *countdown) tea.Cmd {
 			return nil
 		}
 		if c.left() <= 0 {
-			return c.revert(m)
+			return c.revert()
 		}
 		return m.tickDown(c)
 	})
@@ -109,7 +110,7 @@ func (m *Model) confirming(back *undo) func(context.Context, verify.Report) erro
 	return func(ctx context.Context, _ verify.Report) error {
 		answer := make(chan error, 1)
 		m.send(wakeMsg{func() tea.Cmd {
-			c := &countdown{back: back, until: time.Now().Add(m.opts.Confirm), now: time.Now, answer: answer}
+			c := &countdown{m: m, back: back, until: time.Now().Add(m.opts.Confirm), now: time.Now, answer: answer}
 			m.push(c)
 			return m.tickDown(c)
 		}})
@@ -135,7 +136,8 @@ func (m *Model) isOpen(s screen) bool {
 
 func (c *countdown) left() time.Duration { return c.until.Sub(c.now()) }
 
-func (c *countdown) revert(m *Model) tea.Cmd {
+func (c *countdown) revert() tea.Cmd {
+	m := c.m
 	m.drop(c)
 	if c.answer != nil {
 		c.answer <- errNotConfirmed
@@ -145,11 +147,15 @@ func (c *countdown) revert(m *Model) tea.Cmd {
 	return m.perform(c.back.how, c.back.undone(), c.back.root, c.back.do, nil)
 }
 
-func (c *countdown) typing() bool { return false }
+// Typing is false: every letter is a key.
+func (c *countdown) Typing() bool { return false }
 
-func (c *countdown) update(*Model, tea.Msg) tea.Cmd { return nil }
+// Update takes nothing besides the keys.
+func (c *countdown) Update(tea.Msg) tea.Cmd { return nil }
 
-func (c *countdown) keys(m *Model) []binding {
+// Keys keep the change or undo it.
+func (c *countdown) Keys() []binding {
+	m := c.m
 	return []binding{
 		{keys: []string{"y"}, hint: "keep it", help: "keep the change", do: func() tea.Cmd {
 			m.drop(c)
@@ -160,11 +166,12 @@ func (c *countdown) keys(m *Model) []binding {
 			m.say("kept: nmgre " + c.back.what)
 			return nil
 		}},
-		{keys: []string{"n", "esc", "ctrl+c"}, hint: "take it back", help: "take the change back now", do: func() tea.Cmd { return c.revert(m) }},
+		{keys: []string{"n", "esc", "ctrl+c"}, hint: "take it back", help: "take the change back now", do: func() tea.Cmd { return c.revert() }},
 	}
 }
 
-func (c *countdown) view(m *Model, width, height int) drawing {
+// View draws the seconds that are left.
+func (c *countdown) View(width, height int) drawing {
 	inner := min(width-6, 60)
 	left := max(int((c.left()+time.Second-1)/time.Second), 0)
 	lines := []line{}
@@ -173,7 +180,7 @@ func (c *countdown) view(m *Model, width, height int) drawing {
 		lines = append(lines, wrapped(s, inner, "", plain)...)
 	}
 	lines = append(lines, text(""), line{bold.of("y"), plain.of(" keep it    "), bold.of("n"), plain.of(" take it back")})
-	return box(m.theme, "Keep it?", lines, inner, width, height)
+	return box(c.m.theme, "Keep it?", lines, inner, width, height)
 }
 
 // unconfirmed is the change that nobody has confirmed yet; nil if there is none.

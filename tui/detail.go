@@ -130,7 +130,7 @@ func (m *Model) viewDetail(width, height int) []string {
 	for _, row := range body {
 		rows = append(rows, margin+row+margin)
 	}
-	return m.theme.panel(panel{m.detailTitle(), foot, m.inDetail}, width, height, rows[:min(len(rows), height-2)])
+	return m.theme.panel(panel{title: m.detailTitle(), foot: foot, focused: m.inDetail}, width, height, rows[:min(len(rows), height-2)])
 }
 
 func (m *Model) detailTitle() line {
@@ -140,7 +140,7 @@ func (m *Model) detailTitle() line {
 	}
 	title := line{bold.of(printable(s.Tunnel.Name))}
 	if s.ID != s.Tunnel.Name {
-		title = append(title, plain.of(" " + printable(s.ID)))
+		title = append(title, plain.of(" "+printable(s.ID)))
 	}
 	return title
 }

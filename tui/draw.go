@@ -63,7 +63,7 @@ const (
 	placeholder style = "2;4"
 )
 
-func newLook(color, ascii bool) theme {
+func newTheme(color, ascii bool) theme {
 	th := theme{color: color, glyphs: unicodeGlyphs}
 	if ascii {
 		th.glyphs = asciiGlyphs
@@ -103,6 +103,15 @@ type span struct {
 
 // line is a row of the screen before it is fitted to its width.
 type line []span
+
+// plain is the line's text without its styles.
+func (l line) plain() string {
+	var b strings.Builder
+	for _, s := range l {
+		b.WriteString(s.text)
+	}
+	return b.String()
+}
 
 func text(s string) line { return line{plain.of(s)} }
 
@@ -310,7 +319,7 @@ func command(s string, width int, indent string) []line {
 type panel struct {
 	title   line
 	foot    string
-	focused bool
+	focused bool // the keys go to it
 }
 
 func (th theme) panel(p panel, width, height int, rows []string) []string {
@@ -368,8 +377,12 @@ func beside(blocks ...[]string) []string {
 
 // window is what is seen of a list that is longer than its place.
 type window struct {
-	top int
+	top  int // the first row that is seen
+	rows int // how many there is room for
 }
+
+// page is how many rows a page key moves: one of those that are seen stays.
+func (w *window) page() int { return max(w.rows-1, 1) }
 
 // show moves the window so that row at is in it, and returns where it begins and ends.
 func (w *window) show(at, total, height int) (from, to int) {
@@ -386,6 +399,7 @@ func (w *window) show(at, total, height int) (from, to int) {
 // clamp keeps the window within the list.
 func (w *window) clamp(total, height int) (from, to int) {
 	height = max(height, 0)
+	w.rows = height
 	w.top = max(min(w.top, total-height), 0)
 	return w.top, min(w.top+height, total)
 }

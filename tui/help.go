@@ -9,6 +9,7 @@ import (
 
 // helpScreen lists the keys of the screen below it, each with what it does, or why it cannot now.
 type helpScreen struct {
+	m      *Model
 	below  []binding
 	window window
 }
@@ -20,31 +21,25 @@ func (m *Model) openHelp() tea.Cmd {
 			return nil
 		}
 	}
-	m.push(&helpScreen{below: m.bindings()})
+	m.push(&helpScreen{m: m, below: m.bindings()})
 	return nil
 }
 
-func (h *helpScreen) typing() bool { return false }
+// Typing is false: every letter is a key.
+func (h *helpScreen) Typing() bool { return false }
 
-func (h *helpScreen) update(m *Model, msg tea.Msg) tea.Cmd { return nil }
+// Update takes nothing besides the keys.
+func (h *helpScreen) Update(tea.Msg) tea.Cmd { return nil }
 
-func (h *helpScreen) keys(m *Model) []binding {
-	scroll := func(by int) func() tea.Cmd {
-		return func() tea.Cmd { h.window.top += by; return nil }
-	}
-	return []binding{
-		{keys: []string{"esc", "q"}, hint: "close", help: "close the help", do: func() tea.Cmd { m.drop(h); return nil }},
-		{keys: []string{"up", "k"}, hint: "scroll", help: "a row up", do: scroll(-1)},
-		{keys: []string{"down", "j"}, help: "a row down", do: scroll(1)},
-		{keys: []string{"pgup", "ctrl+u"}, help: "a page up", do: scroll(-m.page())},
-		{keys: []string{"pgdown", "ctrl+d", "space"}, help: "a page down", do: scroll(m.page())},
-		{keys: []string{"home", "g"}, help: "to the top", do: scroll(-far)},
-		{keys: []string{"end", "G"}, help: "to the end", do: scroll(far)},
-	}
+// Keys close and scroll.
+func (h *helpScreen) Keys() []binding {
+	closing := binding{keys: []string{"esc", "q"}, hint: "close", help: "close the help", do: func() tea.Cmd { h.m.drop(h); return nil }}
+	return append([]binding{closing}, scrollKeys(&h.window)...)
 }
 
-func (h *helpScreen) view(m *Model, width, height int) drawing {
-	th := m.theme
+// View lists the keys beside their sentences.
+func (h *helpScreen) View(width, height int) drawing {
+	th := h.m.theme
 	inner, room := width-2, height-2
 	column := 0
 	for _, b := range h.below {
@@ -73,11 +68,12 @@ func (h *helpScreen) view(m *Model, width, height int) drawing {
 	if len(lines) > room {
 		foot = fmt.Sprintf("%d-%d of %d", from+1, to, len(lines))
 	}
-	return drawing{rows: th.panel(panel{line{bold.of("Keys")}, foot, true}, width, height, rows)}
+	return drawing{rows: th.panel(panel{title: styled("Keys", bold), foot: foot, focused: true}, width, height, rows)}
 }
 
 // question asks before something is done that is hard to take back.
 type question struct {
+	m         *Model
 	title     string
 	lines     []string
 	yes       string // what y does, in a word or two
@@ -86,13 +82,15 @@ type question struct {
 	otherwise func() tea.Cmd // nil for nothing
 }
 
-func (q *question) typing() bool { return false }
+// Typing is false: every letter is a key.
+func (q *question) Typing() bool { return false }
 
-func (q *question) update(*Model, tea.Msg) tea.Cmd { return nil }
+// Update takes nothing besides the keys.
+func (q *question) Update(tea.Msg) tea.Cmd { return nil }
 
-func (q *question) answer(m *Model, then func() tea.Cmd) func() tea.Cmd {
+func (q *question) answer(then func() tea.Cmd) func() tea.Cmd {
 	return func() tea.Cmd {
-		m.drop(q)
+		q.m.drop(q)
 		if then == nil {
 			return nil
 		}
@@ -100,21 +98,23 @@ func (q *question) answer(m *Model, then func() tea.Cmd) func() tea.Cmd {
 	}
 }
 
-func (q *question) keys(m *Model) []binding {
+// Keys are the two answers.
+func (q *question) Keys() []binding {
 	return []binding{
-		{keys: []string{"y"}, hint: q.yes, help: q.yes, do: q.answer(m, q.do)},
-		{keys: []string{"n", "esc", "q", "ctrl+c"}, hint: q.no, help: q.no, do: q.answer(m, q.otherwise)},
+		{keys: []string{"y"}, hint: q.yes, help: q.yes, do: q.answer(q.do)},
+		{keys: []string{"n", "esc", "q", "ctrl+c"}, hint: q.no, help: q.no, do: q.answer(q.otherwise)},
 	}
 }
 
-func (q *question) view(m *Model, width, height int) drawing {
+// View draws the question with its answers.
+func (q *question) View(width, height int) drawing {
 	var lines []line
 	inner := min(width-6, 66)
 	for _, s := range q.lines {
 		lines = append(lines, wrapped(s, inner, "", plain)...)
 	}
 	lines = append(lines, text(""), line{bold.of("y"), plain.of(" " + q.yes + "    "), bold.of("n"), plain.of(" " + q.no)})
-	return box(m.theme, q.title, lines, inner, width, height)
+	return box(q.m.theme, q.title, lines, inner, width, height)
 }
 
 // box draws lines in a frame in the middle of the width.
@@ -130,7 +130,7 @@ func box(th theme, title string, lines []line, inner, width, height int) drawing
 		rows[i] = " " + th.render(inner, ln) + " "
 	}
 	outer := inner + 4
-	framed := th.panel(panel{line{bold.of(title)}, "", true}, outer, len(rows)+2, rows)
+	framed := th.panel(panel{title: styled(title, bold), focused: true}, outer, len(rows)+2, rows)
 	left := (width - outer) / 2
 	for i := range framed {
 		framed[i] = strings.Repeat(" ", left) + framed[i] + strings.Repeat(" ", width-left-outer)

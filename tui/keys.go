@@ -1,81 +1,32 @@
 package tui
 
 import (
-	"strings"
-
 	tea "charm.land/bubbletea/v2"
 
 	"nmgre"
 	"nmgre/nm"
 )
 
-// binding is a key, what it does now, and why it cannot.
-type binding struct {
-	keys []string // as Bubble Tea names them; the first is the one that is shown
-	hint string   // one word for the bottom line; empty if it stands in the help only
-	help string   // a sentence for the help
-	why  string   // why it does nothing now; empty if it works
-	do   func() tea.Cmd
-}
-
-// shown is the key as people write it.
-func (b binding) shown() string {
-	switch b.keys[0] {
-	case "up":
-		return "j k"
-	case "right":
-		return "h l"
-	case "ctrl+n":
-		return "^n"
-	case "ctrl+p":
-		return "^p"
-	}
-	return b.keys[0]
-}
-
-// all are the keys as the help lists them.
-func (b binding) all() string { return strings.Join(b.keys, " ") }
-
-// key finds what a key does.
+// key does what a key is bound to. While something is typed, letters are text.
 func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 	m.note = note{}
 	top := len(m.screens) - 1
-	typing := top < 0 && m.list.filtering || top >= 0 && m.screens[top].typing()
-	if typing && (msg.Text != "" || !m.knows(msg)) {
+	typing := top < 0 && m.list.filtering || top >= 0 && m.screens[top].Typing()
+	bound := find(m.bindings(), msg.String())
+	switch {
+	case bound == nil || typing && msg.Text != "":
 		return m.toScreen(msg)
+	case bound.why != "":
+		m.warn(bound.keys[0] + ": " + bound.why)
+		return nil
 	}
-	for _, b := range m.bindings() {
-		for _, k := range b.keys {
-			if k != msg.String() {
-				continue
-			}
-			if b.why != "" {
-				m.warn(b.keys[0] + ": " + b.why)
-				return nil
-			}
-			return b.do()
-		}
-	}
-	return m.toScreen(msg)
-}
-
-// knows says whether a binding has the key.
-func (m *Model) knows(msg tea.KeyPressMsg) bool {
-	for _, b := range m.bindings() {
-		for _, k := range b.keys {
-			if k == msg.String() {
-				return true
-			}
-		}
-	}
-	return false
+	return bound.do()
 }
 
 // bindings are the keys that count now: those of the screen on top, else the main view's.
 func (m *Model) bindings() []binding {
 	if n := len(m.screens); n > 0 {
-		own := m.screens[n-1].keys(m)
-		return append(own, m.always(m.screens[n-1].typing())...)
+		return append(m.screens[n-1].Keys(), m.always(m.screens[n-1].Typing())...)
 	}
 	if m.list.filtering {
 		return append([]binding{
@@ -148,8 +99,8 @@ func (m *Model) movement() []binding {
 		{keys: []string{"down", "j"}, help: "one row down", do: func() tea.Cmd { return m.move(1) }},
 		{keys: []string{"pgup", "ctrl+u", "ctrl+b"}, help: "a page up", do: func() tea.Cmd { return m.move(-m.page()) }},
 		{keys: []string{"pgdown", "ctrl+d", "ctrl+f"}, help: "a page down", do: func() tea.Cmd { return m.move(m.page()) }},
-		{keys: []string{"home", "g"}, help: "to the first row", do: func() tea.Cmd { return m.move(-far) }},
-		{keys: []string{"end", "G"}, help: "to the last row", do: func() tea.Cmd { return m.move(far) }},
+		{keys: []string{"home", "g"}, help: "to the first row", do: func() tea.Cmd { return m.move(-farther) }},
+		{keys: []string{"end", "G"}, help: "to the last row", do: func() tea.Cmd { return m.move(farther) }},
 		{keys: []string{"enter", "right", "l"}, help: "into the chosen tunnel", do: m.enter},
 		{keys: []string{"left", "h"}, help: "back to the list", do: m.leave},
 		{keys: []string{"esc"}, help: "stop what runs; back to the list; show all again", do: m.escape},
@@ -166,9 +117,6 @@ func (m *Model) movement() []binding {
 		binding{keys: []string{"m"}, help: mouse, do: func() tea.Cmd { m.mouse = !m.mouse; return nil }},
 		binding{keys: []string{"q"}, hint: "quit", help: "leave nmgre", do: m.quit})
 }
-
-// far is further than any list is long.
-const far = 1 << 30
 
 // move goes to another row of the side that has the keys.
 func (m *Model) move(by int) tea.Cmd {
@@ -218,8 +166,8 @@ func (m *Model) interrupt() tea.Cmd {
 		return nil
 	}
 	if n := len(m.screens); n > 0 {
-		if s, ok := m.screens[n-1].(interface{ leave(*Model) tea.Cmd }); ok {
-			return s.leave(m)
+		if s, ok := m.screens[n-1].(interface{ Leave() tea.Cmd }); ok {
+			return s.Leave()
 		}
 		m.pop()
 		return nil

@@ -146,7 +146,7 @@ func (m *Model) viewList(width, height int) []string {
 	}
 	title := line{bold.of("Tunnels")}
 	if m.list.filtering || m.list.filter != "" {
-		title = append(title, accent.of(" /" + printable(m.filterText())))
+		title = append(title, accent.of(" /"+printable(m.filterText())))
 	}
 	foot := ""
 	if len(shown) > room || m.list.filter != "" {
@@ -155,7 +155,7 @@ func (m *Model) viewList(width, height int) []string {
 			foot = fmt.Sprintf("0 of %d", len(m.all))
 		}
 	}
-	return th.panel(panel{title, foot, !m.inDetail}, width, height, rows)
+	return th.panel(panel{title: title, foot: foot, focused: !m.inDetail}, width, height, rows)
 }
 
 func (m *Model) filterText() string {
@@ -261,19 +261,6 @@ func (l *list) typed(m *Model, msg tea.Msg) tea.Cmd {
 		return tea.Batch(cmd, m.chosen())
 	}
 	return cmd
-}
-
-// newInput is a line to type in.
-func newInput(value, placeholder string) textinput.Model {
-	input := textinput.New()
-	input.Prompt, input.Placeholder, input.CharLimit = "", placeholder, 4096
-	// it would run a program; what the terminal pastes comes as a message
-	input.KeyMap.Paste.SetEnabled(false)
-	input.SetVirtualCursor(false)
-	input.SetStyles(textinput.Styles{})
-	input.SetValue(value)
-	input.CursorEnd()
-	return input
 }
 
 // outer writes an outer address; the unspecified one is any.

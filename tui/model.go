@@ -9,6 +9,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 )
 
@@ -23,6 +24,8 @@ type Options struct {
 	// Confirm is how long a change that may cut the person's own connection waits to be confirmed
 	// before it is taken back.
 	Confirm time.Duration
+	// Names are the host's own, for routing tables and the like.
+	Names routes.Names
 	// Reports is the folder for the report of a fault in nmgre itself.
 	Reports string
 }
@@ -30,11 +33,11 @@ type Options struct {
 // Model is the whole of what is on the screen. It is changed by Update only; View draws it and
 // changes nothing but where lists are scrolled to.
 type Model struct {
-	ctx  context.Context //nolint:containedctx // a program's model outlives every call
-	wf   Workflow
-	opts Options
+	ctx   context.Context //nolint:containedctx // a program's model outlives every call
+	wf    Workflow
+	opts  Options
 	theme theme
-	send func(tea.Msg) // from other goroutines to Update
+	send  func(tea.Msg) // from other goroutines to Update
 
 	width, height int
 
@@ -72,33 +75,13 @@ type note struct {
 	style style
 }
 
-// screen is what lies over the main view: the wizard, a question, the help.
-type screen interface {
-	// update takes a key or another message. It is not called for answers to operations.
-	update(m *Model, msg tea.Msg) tea.Cmd
-	// view draws the screen. Where it is a box, the rest of the screen stays.
-	view(m *Model, width, height int) drawing
-	// keys are shown at the bottom, and by the help.
-	keys(m *Model) []binding
-	// typing says whether letters are text, not keys.
-	typing() bool
-}
-
-// drawing is what a screen draws: rows of the full width, where the cursor is in them (nil for
-// nowhere), and whether they are a box that goes into the middle.
-type drawing struct {
-	rows   []string
-	cursor *tea.Position
-	box    bool
-}
-
 // NewModel returns the model of a program that has not begun. send must be safe for use by several
 // goroutines.
 func NewModel(ctx context.Context, wf Workflow, opts Options, send func(tea.Msg)) *Model {
 	if opts.Confirm <= 0 {
 		opts.Confirm = defaultConfirm
 	}
-	return &Model{ctx: ctx, wf: wf, opts: opts, theme: newLook(opts.Color, opts.ASCII), send: send, width: 80, height: 24,
+	return &Model{ctx: ctx, wf: wf, opts: opts, theme: newTheme(opts.Color, opts.ASCII), send: send, width: 80, height: 24,
 		work: work{running: make(map[int]*operation)}, mouse: opts.Mouse}
 }
 
@@ -147,7 +130,7 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 // toScreen gives a message to the screen on top, or to the filter while it is typed.
 func (m *Model) toScreen(msg tea.Msg) tea.Cmd {
 	if n := len(m.screens); n > 0 {
-		return m.screens[n-1].update(m, msg)
+		return m.screens[n-1].Update(msg)
 	}
 	if m.list.filtering {
 		return m.list.typed(m, msg)

@@ -26,10 +26,10 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []line {
 	glyph, st := m.theme.state(s.State)
 	head := line{st.of(glyph + " " + string(s.State))}
 	if s.DeviceState != "" && s.DeviceState != "activated" {
-		head = append(head, plain.of(", device " + printable(s.DeviceState)))
+		head = append(head, plain.of(", device "+printable(s.DeviceState)))
 	}
 	if s.Reason != "" && s.State != nm.StateActive {
-		head = append(head, plain.of(": " + printable(s.Reason)))
+		head = append(head, plain.of(": "+printable(s.Reason)))
 	}
 	lines := []line{head}
 	facts := overviewFacts(s)
@@ -104,7 +104,7 @@ func overviewFacts(s *nmgre.Status) []fact {
 	facts := []fact{
 		{name: "mode", profile: t.Mode.String()}, {name: "local", profile: outer(t.Local)}, {name: "remote", profile: outer(t.Remote)},
 		{name: "inner", profile: prefixes(t.Addresses)}, {name: "key in", profile: keyText(t.InputKey)}, {name: "key out", profile: keyText(t.OutputKey)},
-		{name: "ttl", profile: ttlText(t.TTL)}, {name: "tos", profile: tosText(t.TOS)}, {name: "mtu", profile: mtuText(t.MTU)}, {name: "pmtud", profile: onOff(!t.NoPMTUD)},
+		{name: "ttl", profile: ttlText(t.TTL)}, {name: "tos", profile: tosText(t.TOS)}, {name: "mtu", profile: mtuText(t.MTU)}, {name: "pmtud", profile: yesNo(!t.NoPMTUD)},
 	}
 	if l := s.Link; l != nil {
 		compareLink(facts, t, l)
@@ -115,7 +115,7 @@ func overviewFacts(s *nmgre.Status) []fact {
 	if t.PeerAddress.IsValid() {
 		facts = append(facts, fact{name: "peer", profile: t.PeerAddress.String(), alone: true})
 	}
-	facts = append(facts, fact{name: "at boot", profile: onOff(t.Autoconnect), alone: true})
+	facts = append(facts, fact{name: "at boot", profile: yesNo(t.Autoconnect), alone: true})
 	if s.Path != "" {
 		facts = append(facts, fact{name: "file", profile: printable(s.Path), alone: true})
 	}
@@ -140,7 +140,7 @@ func compareLink(facts []fact, t nm.Tunnel, l *kernel.Link) {
 		set("ttl", ttlText(g.TTL), g.TTL != t.TTL)
 		set("tos", tosText(g.TOS), g.TOS != t.TOS)
 		if !g.Mode.IPv6Outer() {
-			set("pmtud", onOff(g.PMTUD), g.PMTUD == t.NoPMTUD)
+			set("pmtud", yesNo(g.PMTUD), g.PMTUD == t.NoPMTUD)
 		}
 	}
 	set("mtu", strconv.Itoa(l.MTU), t.MTU != 0 && l.MTU != int(t.MTU))

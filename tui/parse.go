@@ -11,11 +11,6 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// invalid is an error at a field, like the domain's own.
-func invalid(field, hint, format string, args ...any) *fault.Error {
-	return &fault.Error{Kind: fault.ErrInvalid, Field: field, What: fmt.Sprintf(format, args...), Hint: hint}
-}
-
 // parseAddr reads an address; an empty text is the zero Addr.
 func parseAddr(field, text, hint string) (netip.Addr, *fault.Error) {
 	if text == "" {
@@ -28,7 +23,7 @@ func parseAddr(field, text, hint string) (netip.Addr, *fault.Error) {
 	if head, _, found := strings.Cut(text, "/"); found {
 		hint = "leave the length out: " + printable(head)
 	}
-	return a, invalid(field, hint, "\"%s\" is no IP address", printable(text))
+	return a, fault.Invalid(field, hint, "\"%s\" is no IP address", printable(text))
 }
 
 // parseInner reads an inner address with its network's length.
@@ -41,7 +36,7 @@ func parseInner(text string) (netip.Prefix, *fault.Error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		hint = fmt.Sprintf("give the length of its network too: %s/30, or /%d for the address alone", a, a.BitLen())
 	}
-	return p, invalid("address", hint, "\"%s\" is no address with a length", printable(text))
+	return p, fault.Invalid("address", hint, "\"%s\" is no address with a length", printable(text))
 }
 
 // parseNumber reads a number between two bounds; inherit stands for what it is given as, where it
@@ -61,7 +56,7 @@ func parseNumber(field, text string, low, high uint32, inherit int) (uint32, *fa
 	if inherit >= 0 {
 		hint += ", or inherit"
 	}
-	return 0, invalid(field, hint, "\"%s\" is not possible", printable(text))
+	return 0, fault.Invalid(field, hint, "\"%s\" is not possible", printable(text))
 }
 
 // freeNetworks proposes networks of two hosts for the inner addresses, a /30 and a /31, that

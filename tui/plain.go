@@ -15,7 +15,6 @@ import (
 	"nmgre/nm/verify"
 	"nmgre/routes"
 	"nmgre/routes/fault"
-	"nmgre/routes/kernel"
 )
 
 // maxAnswer bounds a line that is read, in bytes.
@@ -29,17 +28,17 @@ var errEnded = &fault.Error{What: "the input has ended: nothing more is done", H
 
 // Plain asks the wizard's questions line by line, for screen readers, scripts, and terminals that
 // can do no more. There is no drawing, and nothing moves. Questions go to term.Err, what came out
-// to term.Out. The end of the input aborts with an error; nothing is half done.
-func Plain(ctx context.Context, wf Workflow, term Terminal) error {
+// to term.Out. The names are the host's own, for routing tables and the like. The end of the input
+// aborts with an error; nothing is half done.
+func Plain(ctx context.Context, wf Workflow, names routes.Names, term Terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &plainTalk{ctx: ctx, wf: wf, out: term.Out, err: term.Err, lines: readLines(ctx, term.In), theme: newLook(false, true)}
-	p.m = NewModel(ctx, wf, Options{ASCII: true}, nil)
+	p := &plainTalk{ctx: ctx, wf: wf, out: term.Out, err: term.Err, lines: readLines(ctx, term.In), theme: newTheme(false, true)}
 	manager, err := wf.Manager(ctx)
 	if err != nil {
 		return err
 	}
-	p.m.manager = manager
+	p.known.version, p.known.names = manager.Version, names
 	for {
 		done, err := p.turn()
 		if done || err != nil {
@@ -54,9 +53,12 @@ type plainTalk struct {
 	wf       Workflow
 	out, err io.Writer
 	lines    <-chan string
-	theme     theme
-	m        *Model
+	theme    theme
+	known    host
 }
+
+// host is what the answers have to know of the host.
+func (p *plainTalk) host() host { return p.known }
 
 // readLines reads the input beside the conversation, so that an interrupt is not kept waiting by
 // it.
@@ -124,7 +126,7 @@ func (p *plainTalk) turn() (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	p.m.all = all
+	p.known.tunnels = all
 	for i := range all {
 		s := &all[i]
 		fmt.Fprintf(p.out, "%s %s %s -> %s %s\n", printable(s.Tunnel.Name), s.State, outer(s.Tunnel.Local), outer(s.Tunnel.Remote), prefixes(s.Tunnel.Addresses))
@@ -158,7 +160,7 @@ func (p *plainTalk) told(err error) error {
 
 func (p *plainTalk) act(word string) error {
 	if word == "new" || word == "n" {
-		return p.wizard(&wizard{base: nm.NewTunnel()})
+		return p.wizard(newAnswers(p.host), nil)
 	}
 	acts := map[string]func(nmgre.Status) error{"edit": p.edit, "show": p.show, "verify": p.verify, "far": p.farEnd, "up": p.up, "down": p.down, "delete": p.remove}
 	act, known := acts[word]
@@ -166,16 +168,16 @@ func (p *plainTalk) act(word string) error {
 		p.say("There is no %s. Type one of the words, or quit.", printable(word))
 		return nil
 	}
-	if len(p.m.all) == 0 {
+	if len(p.known.tunnels) == 0 {
 		p.say("There are no tunnels yet: new makes the first one.")
 		return nil
 	}
-	name, err := p.ask("Which tunnel?", p.m.all[0].Tunnel.Name)
+	name, err := p.ask("Which tunnel?", p.known.tunnels[0].Tunnel.Name)
 	if err != nil {
 		return err
 	}
-	for i := range p.m.all {
-		if s := p.m.all[i]; s.Tunnel.Name == name || s.ID == name || s.UUID == name {
+	for i := range p.known.tunnels {
+		if s := p.known.tunnels[i]; s.Tunnel.Name == name || s.ID == name || s.UUID == name {
 			whole, err := p.wf.Show(p.ctx, s.UUID)
 			if err != nil {
 				return err
@@ -187,7 +189,7 @@ func (p *plainTalk) act(word string) error {
 	return nil
 }
 
-func (p *plainTalk) edit(s nmgre.Status) error { return p.wizard(&wizard{edit: &s, base: whole(s)}) }
+func (p *plainTalk) edit(s nmgre.Status) error { return p.wizard(editAnswers(whole(s), p.host), &s) }
 
 // show prints what the overview has.
 func (p *plainTalk) show(s nmgre.Status) error {
@@ -278,22 +280,20 @@ func (p *plainTalk) working() Workflow {
 }
 
 // wizard asks for every field, shows the plan, and carries it out.
-func (p *plainTalk) wizard(w *wizard) error {
-	w.build(false)
+func (p *plainTalk) wizard(a *answers, was *nmgre.Status) error {
 	links, err := p.wf.Links(p.ctx)
 	if err != nil {
 		return err
 	}
-	w.links = links
-	w.offer(p.m)
+	a.setLinks(links)
 	p.say("An empty line takes what stands in brackets; a single - empties it.")
-	for page := range formPages {
-		if err := p.page(w, page); err != nil {
+	for i := range formPages {
+		if err := p.page(a, i); err != nil {
 			return err
 		}
 	}
 	for {
-		again, err := p.finish(w)
+		again, err := p.finish(a, was)
 		if !again || err != nil {
 			return err
 		}
@@ -301,13 +301,13 @@ func (p *plainTalk) wizard(w *wizard) error {
 }
 
 // page asks for the fields of one page. Fields of lines end with an empty one.
-func (p *plainTalk) page(w *wizard, page pageNumber) error {
-	p.say("%s", pageNames[page])
-	fm := w.forms[page]
+func (p *plainTalk) page(a *answers, open page) error {
+	p.say("%s", formNames[open])
+	fm := a.forms[open]
 	for i := 0; i < len(fm.fields); i++ {
-		w.refresh(p.m)
+		a.refresh()
 		if f := fm.fields[i]; f.why == "" {
-			if err := p.field(w, f); err != nil {
+			if err := p.field(a, f); err != nil {
 				return err
 			}
 		}
@@ -316,7 +316,7 @@ func (p *plainTalk) page(w *wizard, page pageNumber) error {
 }
 
 // field asks until the answer is valid.
-func (p *plainTalk) field(w *wizard, f *field) error {
+func (p *plainTalk) field(a *answers, f *field) error {
 	for {
 		if f.kind == kindChoice {
 			for i, o := range f.options {
@@ -340,7 +340,9 @@ func (p *plainTalk) field(w *wizard, f *field) error {
 			p.say("%s is not one of the answers.", printable(answer))
 			continue
 		}
-		p.follow(w, f)
+		if a.changed(f) {
+			p.way(a)
+		}
 		if f.problem == "" {
 			if f.note != "" {
 				p.say("%s", printable(f.note))
@@ -351,88 +353,31 @@ func (p *plainTalk) field(w *wizard, f *field) error {
 	}
 }
 
-// answer puts a typed answer into the field; false if it is none of the choices.
-func (f *field) answer(text string) bool {
-	switch f.kind {
-	case kindToggle:
-		switch strings.ToLower(text) {
-		case "y", "yes":
-			f.on = true
-		case "n", "no":
-			f.on = false
-		default:
-			return false
-		}
-		return true
-	case kindChoice:
-		if n, err := strconv.Atoi(text); err == nil && n >= 1 && n <= len(f.options) {
-			f.chosen = n - 1
-			return true
-		}
-		for i, o := range f.options {
-			if o.value == text {
-				f.chosen = i
-				return true
-			}
-		}
-		return false
-	default:
-		if text == "-" {
-			text = ""
-		}
-		f.input.SetValue(text)
-		return true
-	}
-}
-
-// follow carries on from an answer, as the screen does.
-func (p *plainTalk) follow(w *wizard, f *field) {
-	w.forget(f.id)
-	switch f.id {
-	case "network":
-		w.takeNetwork(f.value())
-	case "route":
-		w.growLines(w.forms[pageRoutes], f.id)
-	case "snat":
-		w.growLines(w.forms[pageForward], f.id)
-	case "peer", "local", "mode":
-		p.way(w)
-	}
-	w.refresh(p.m)
-}
-
 // way asks the kernel for the way to the far end.
-func (p *plainTalk) way(w *wizard) {
-	t, _ := w.tunnel()
-	if !t.Remote.IsValid() || t.Remote.IsUnspecified() || t.Remote.Is4In6() {
-		return
+func (p *plainTalk) way(a *answers) {
+	if q, ok := a.wayQuery(); ok {
+		hop, err := p.wf.Lookup(p.ctx, q)
+		a.setWay(q, hop, err)
 	}
-	hop, err := p.wf.Lookup(p.ctx, kernel.Query{To: t.Remote})
-	w.hopFor, w.hopErr, w.routeR = t.Remote, err, &hop
-	if err != nil {
-		w.routeR = nil
-	}
-	w.offer(p.m)
 }
 
 // finish has the plan made and carried out; again says that the questions that were answered wrong
 // have been asked once more.
-func (p *plainTalk) finish(w *wizard) (again bool, err error) {
-	w.submit, w.host = true, nil
-	t, _ := w.tunnel()
-	if w.edit != nil {
-		return p.finishEdit(w, t)
+func (p *plainTalk) finish(a *answers, was *nmgre.Status) (again bool, err error) {
+	a.submit()
+	t, _ := a.tunnel()
+	if was != nil {
+		return p.finishEdit(a, was, t)
 	}
-	plan, err := p.wf.Plan(p.ctx, t)
+	planned, err := p.wf.Plan(p.ctx, t)
 	if err != nil {
-		return p.askAgain(w, err)
+		return p.askAgain(a, err)
 	}
-	w.plan = &plan
-	p.preview(w)
+	p.preview(planLines(p.theme, &planned, plainWidth))
 	if yes, err := p.sure("Make it?"); !yes || err != nil {
 		return false, err
 	}
-	created, err := p.working().Create(p.ctx, plan, nmgre.CreateOptions{})
+	created, err := p.working().Create(p.ctx, planned, nmgre.CreateOptions{})
 	if err != nil {
 		return false, err
 	}
@@ -440,17 +385,16 @@ func (p *plainTalk) finish(w *wizard) (again bool, err error) {
 	return false, p.farEnd(created.Status)
 }
 
-func (p *plainTalk) finishEdit(w *wizard, t nm.Tunnel) (again bool, err error) {
-	planned, err := p.wf.PlanEdit(p.ctx, w.edit.UUID, func(own *nm.Tunnel) error { *own = t; return nil })
+func (p *plainTalk) finishEdit(a *answers, was *nmgre.Status, t nm.Tunnel) (again bool, err error) {
+	planned, err := p.wf.PlanEdit(p.ctx, was.UUID, func(own *nm.Tunnel) error { *own = t; return nil })
 	if err != nil {
-		return p.askAgain(w, err)
+		return p.askAgain(a, err)
 	}
 	if len(planned.Changes) == 0 {
 		p.say("Nothing is different from what is there.")
 		return false, nil
 	}
-	w.change = &planned
-	p.preview(w)
+	p.preview(editLines(p.theme, was.Tunnel.Name, &planned, plainWidth))
 	if yes, err := p.sure("Change it?"); !yes || err != nil {
 		return false, err
 	}
@@ -462,11 +406,11 @@ func (p *plainTalk) finishEdit(w *wizard, t nm.Tunnel) (again bool, err error) {
 }
 
 // askAgain asks for the fields that the host does not accept.
-func (p *plainTalk) askAgain(w *wizard, err error) (again bool, _ error) {
+func (p *plainTalk) askAgain(a *answers, err error) (again bool, _ error) {
 	for _, problem := range problems(err) {
-		if f := w.fieldOf(problem); problem.Field != "" && f != nil && f.id == problem.Field {
+		if f := a.fieldOf(problem); problem.Field != "" && f != nil && f.id == problem.Field {
 			p.say("Not possible: %s. %s", printable(problem.What), printable(problem.Hint))
-			if err := p.field(w, f); err != nil {
+			if err := p.field(a, f); err != nil {
 				return false, err
 			}
 			again = true
@@ -480,20 +424,8 @@ func (p *plainTalk) askAgain(w *wizard, err error) (again bool, _ error) {
 
 // preview prints what will be done. The picture of the path says nothing to who hears it; its facts
 // stand in the steps.
-func (p *plainTalk) preview(w *wizard) {
-	w.refresh(p.m)
-	var lines []line
-	if w.change != nil {
-		lines = w.editLines(p.theme, plainWidth)
-	} else {
-		lines = append(noteLines(p.theme, w.plan.Notes, plainWidth), stepLines(w.plan.Steps, plainWidth)...)
-		lines = append(lines, ownerLines(w.plan.Routes, plainWidth)...)
-	}
+func (p *plainTalk) preview(lines []line) {
 	for _, ln := range lines {
-		var b strings.Builder
-		for _, s := range ln {
-			b.WriteString(s.text)
-		}
-		p.say("%s", strings.TrimRight(b.String(), " "))
+		p.say("%s", strings.TrimRight(ln.plain(), " "))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"nmgre/routes"
 	"nmgre/routes/fault"
 )
 
@@ -17,7 +18,7 @@ func talkPlain(t *testing.T, f *fake, input ...string) (out, talk string, err er
 	if len(input) == 0 {
 		text = ""
 	}
-	err = Plain(context.Background(), f, Terminal{In: strings.NewReader(text), Out: &stdout, Err: &stderr})
+	err = Plain(context.Background(), f, routes.Names{}, Terminal{In: strings.NewReader(text), Out: &stdout, Err: &stderr})
 	for _, r := range stdout.String() + stderr.String() {
 		if r > 126 || r == 0x1b {
 			t.Errorf("%q is written, which a screen reader would read aloud", r)
@@ -26,8 +27,8 @@ func talkPlain(t *testing.T, f *fake, input ...string) (out, talk string, err er
 	return stdout.String(), stderr.String(), err
 }
 
-// newAnswers are those to every question of a new tunnel, in their order.
-func newAnswers(peer, address, route string) []string {
+// answersOf are those to every question of a new tunnel, in their order.
+func answersOf(peer, address, route string) []string {
 	return []string{"new", peer, "", "", "", // far end, mode, local, name
 		"3", address, "", "", // network of one's own, address, the far end's, more
 		"", "", "", "", "", "", "", // keys, mtu, ttl, tos, path MTU discovery, bound to, at boot
@@ -38,7 +39,7 @@ func newAnswers(peer, address, route string) []string {
 // The same questions, line by line, make the same tunnel.
 func TestPlainMakesATunnel(t *testing.T) {
 	f := newFake()
-	out, talk, err := talkPlain(t, f, append(newAnswers("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24"), "yes", "quit")...)
+	out, talk, err := talkPlain(t, f, append(answersOf("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24"), "yes", "quit")...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, talk)
 	}
@@ -60,7 +61,7 @@ func TestPlainMakesATunnel(t *testing.T) {
 // An answer that is not valid is asked for again; an empty one takes what is in brackets.
 func TestPlainAsksAgain(t *testing.T) {
 	f := newFake()
-	answers := newAnswers("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24")
+	answers := answersOf("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24")
 	answers = append([]string{answers[0], "100.0.2.300"}, answers[1:]...)
 	_, talk, err := talkPlain(t, f, append(answers, "maybe", "no", "quit")...)
 	if err != nil || f.saw("create") {
@@ -75,7 +76,7 @@ func TestPlainAsksAgain(t *testing.T) {
 
 // The end of the input aborts wherever it comes, and nothing is made.
 func TestPlainEndOfInputAborts(t *testing.T) {
-	answers := append(newAnswers("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24"), "yes")
+	answers := append(answersOf("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24"), "yes")
 	for n := range len(answers) {
 		f := newFake()
 		_, talk, err := talkPlain(t, f, answers[:n]...)

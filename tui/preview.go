@@ -13,33 +13,23 @@ import (
 )
 
 // previewKeys are those of the page that shows what will be done.
-func (w *wizard) previewKeys(m *Model) []binding {
-	win := &w.windows[pagePreview]
-	scroll := func(by int) func() tea.Cmd {
-		return func() tea.Cmd { win.top += by; return nil }
-	}
+func (w *wizard) previewKeys() []binding {
 	apply := "make it"
-	if w.edit != nil {
+	if w.edit {
 		apply = "change it"
 	}
-	return []binding{
-		{keys: []string{"enter", "a"}, hint: apply, help: apply + ", as it stands here", why: m.changeWhy(), do: func() tea.Cmd { return w.start(m) }},
-		{keys: []string{"ctrl+p", "b", "left", "h"}, hint: "back", help: "back to the answers; nothing is lost", do: func() tea.Cmd { return w.toPage(m, formPages-1) }},
-		{keys: []string{"esc"}, hint: "leave", help: "leave the wizard (asks first)", do: func() tea.Cmd { return w.leave(m) }},
-		{keys: []string{"y"}, hint: "copy", help: "copy the command that does the same", do: func() tea.Cmd { m.copyText("the command that does the same", w.sameCommand()); return nil }},
-		{keys: []string{"up", "k"}, hint: "scroll", help: "a row up", do: scroll(-1)},
-		{keys: []string{"down", "j"}, help: "a row down", do: scroll(1)},
-		{keys: []string{"pgup", "ctrl+u"}, help: "a page up", do: scroll(-m.page())},
-		{keys: []string{"pgdown", "ctrl+d", "space"}, help: "a page down", do: scroll(m.page())},
-		{keys: []string{"home", "g"}, help: "to the top", do: scroll(-far)},
-		{keys: []string{"end", "G"}, help: "to the end", do: scroll(far)},
-	}
+	return append([]binding{
+		{keys: []string{"enter", "a"}, hint: apply, help: apply + ", as it stands here", why: w.shell.ChangeWhy(), do: func() tea.Cmd { return w.start() }},
+		{keys: []string{"ctrl+p", "b", "left", "h"}, hint: "back", help: "back to the answers; nothing is lost", do: func() tea.Cmd { return w.toPage(formPages - 1) }},
+		{keys: []string{"esc"}, hint: "leave", help: "leave the wizard (asks first)", do: func() tea.Cmd { return w.Leave() }},
+		{keys: []string{"y"}, hint: "copy", help: "copy the command that does the same", do: func() tea.Cmd { w.shell.Copy("the command that does the same", w.sameCommand()); return nil }},
+	}, scrollKeys(&w.windows[pagePreview])...)
 }
 
 // sameCommand is nmgre's command line for what the wizard is about to do.
 func (w *wizard) sameCommand() string {
 	if w.change != nil {
-		return editCommand(w.edit.Tunnel.Name, *w.change)
+		return editCommand(w.was.Tunnel.Name, *w.change)
 	}
 	return createCommand(w.plan.Tunnel)
 }
@@ -100,18 +90,22 @@ func (w *wizard) previewLines(th theme, width int) []line {
 	}
 	switch {
 	case w.change != nil:
-		return append(lines, w.editLines(th, width)...)
+		return append(lines, editLines(th, w.was.Tunnel.Name, w.change, width)...)
 	case w.plan == nil:
 		return lines
 	}
 	p := w.plan
-	lines = append(lines, pathPicture(th, p.Tunnel, w.routeR, w.ownLANs(), width)...)
+	lines = append(lines, pathPicture(th, p.Tunnel, w.hop, w.ownLANs(), width)...)
 	lines = append(lines, text(""))
-	lines = append(lines, noteLines(th, p.Notes, width)...)
-	lines = append(lines, stepLines(p.Steps, width)...)
-	lines = append(lines, ownerLines(p.Routes, width)...)
+	lines = append(lines, planLines(th, p, width)...)
 	lines = append(lines, styled(" The same by one command:", bold))
 	return append(lines, command(printable(createCommand(p.Tunnel)), width-1, "   ")...)
+}
+
+// planLines are the notes of a plan, its steps, and who will hold each route.
+func planLines(th theme, p *plan.Plan, width int) []line {
+	lines := append(noteLines(th, p.Notes, width), stepLines(p.Steps, width)...)
+	return append(lines, ownerLines(p.Routes, width)...)
 }
 
 func noteLines(th theme, notes []string, width int) []line {
@@ -166,8 +160,7 @@ func ownerLines(set []nm.Owned, width int) []line {
 }
 
 // editLines are the difference, and whether the tunnel stays up.
-func (w *wizard) editLines(th theme, width int) []line {
-	e := w.change
+func editLines(th theme, name string, e *plan.EditPlan, width int) []line {
 	var lines []line
 	for _, c := range e.Changes {
 		lines = append(lines, line{bold.of(" " + c.Field)})
@@ -187,14 +180,14 @@ func (w *wizard) editLines(th theme, width int) []line {
 	lines = append(lines, noteLines(th, e.Notes, width)...)
 	lines = append(lines, stepLines(e.Steps, width)...)
 	lines = append(lines, styled(" The same by one command:", bold))
-	return append(lines, command(printable(w.sameCommand()), width-1, "   ")...)
+	return append(lines, command(printable(editCommand(name, *e)), width-1, "   ")...)
 }
 
 // ownLANs are the networks of this host that are not the way to the far end.
 func (w *wizard) ownLANs() []string {
 	var lans []string
 	for _, l := range w.links {
-		if l.GRE != nil || !l.Up || w.routeR != nil && l.Name == w.routeR.Dev {
+		if l.GRE != nil || !l.Up || w.hop != nil && l.Name == w.hop.Dev {
 			continue
 		}
 		for _, p := range l.Addresses {
@@ -208,7 +201,7 @@ func (w *wizard) ownLANs() []string {
 
 // picture gathers the rows of the path's picture.
 type picture struct {
-	theme  theme
+	theme theme
 	width int
 	lines []line
 }

@@ -22,7 +22,7 @@ func TestRates(t *testing.T) {
 }
 
 func TestSparkline(t *testing.T) {
-	th := newLook(false, false)
+	th := newTheme(false, false)
 	for _, tc := range []struct {
 		values []float64
 		width  int

@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -10,32 +9,12 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
-	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 )
 
 // errorText is an error on one line.
 func errorText(err error) string {
 	return printable(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; "))
-}
-
-// problems are the errors that were joined in err, as far as they are the workflow's.
-func problems(err error) []*fault.Error {
-	var one *fault.Error
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // errors.Join's own type has no name
-		if e, ok := err.(*fault.Error); ok { //nolint:errorlint // the error itself
-			return []*fault.Error{e}
-		}
-		var list []*fault.Error
-		for _, inner := range joined.Unwrap() {
-			list = append(list, problems(inner)...)
-		}
-		return list
-	}
-	if errors.As(err, &one) {
-		return []*fault.Error{one}
-	}
-	return nil
 }
 
 func prefixes(list []netip.Prefix) string {
@@ -75,13 +54,6 @@ func mtuText(mtu uint32) string {
 		return "the kernel's own"
 	}
 	return strconv.FormatUint(uint64(mtu), 10)
-}
-
-func onOff(on bool) string {
-	if on {
-		return "yes"
-	}
-	return "no"
 }
 
 // bytesText writes a number of bytes with a unit, by thousands.

@@ -51,14 +51,14 @@ func (m *Model) draw() ([]string, *tea.Position) {
 	var body []string
 	var cursor *tea.Position
 	top := len(m.screens) - 1
-	if top < 0 || m.screens[top].view(m, m.width, height).box {
+	if top < 0 || m.screens[top].View(m.width, height).box {
 		body = m.viewMain(m.width, height)
 		if m.list.filtering && top < 0 {
 			cursor = m.filterCursor()
 		}
 	}
 	for i, s := range m.screens {
-		d := s.view(m, m.width, height)
+		d := s.View(m.width, height)
 		switch {
 		case !d.box:
 			body, cursor = d.rows, d.cursor
@@ -100,7 +100,7 @@ func (m *Model) overlay(body []string, d drawing) ([]string, *tea.Position) {
 func (m *Model) header() string {
 	left := line{bold.of(" nmgre")}
 	if m.opts.Host != "" {
-		left = append(left, plain.of(" " + m.theme.separate + " " + printable(m.opts.Host)))
+		left = append(left, plain.of(" "+m.theme.separate+" "+printable(m.opts.Host)))
 	}
 	right, st := "", dim
 	switch {
@@ -161,7 +161,7 @@ func (m *Model) hints() string {
 			help = plain.of(b.keys[0] + " " + b.hint)
 			continue
 		}
-		parts = append(parts, st.of(b.shown() + " " + b.hint))
+		parts = append(parts, st.of(b.shown()+" "+b.hint))
 	}
 	room := m.width - 2 - cells(help.text)
 	out := line{plain.of(" ")}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -17,22 +16,16 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// The pages of the wizard. The first five are forms.
-type pageNumber int
-
+// The pages behind the forms.
 const (
-	pageEndpoints pageNumber = iota
-	pageInner
-	pageOptions
-	pageRoutes
-	pageForward
-	pagePreview
+	pagePreview = formPages + iota
 	pageApply
 	pageFarEnd
-	formPages = pagePreview
+	allPages
 )
 
-var pageNames = [...]string{"Endpoints", "Inner", "Options", "Routes", "SNAT", "Preview", "Apply", "Far end"}
+// pageNames are what the pages are called.
+var pageNames = append(formNames[:], "Preview", "Apply", "Far end")
 
 // restOnField is how long the person rests before the kernel is asked about what was typed.
 const restOnField = 200 * time.Millisecond
@@ -40,195 +33,126 @@ const restOnField = 200 * time.Millisecond
 // wizard asks for everything that makes a tunnel, page by page, and makes it; or changes one that
 // is there.
 type wizard struct {
-	edit *nmgre.Status // the tunnel that is changed; nil for a new one
-	base nm.Tunnel     // what the answers are put on top of
-	tell []nm.Tunnel
+	*answers
+	shell shell
+	theme theme
+	was   *nmgre.Status // the tunnel that is changed; nil for a new one
 
-	page    pageNumber
-	forms   [formPages]*form
-	windows [len(pageNames)]window
-	submit  bool           // everything has been submitted once: whatever is wrong is said
-	host    []*fault.Error // what the host had to say against the last submission
+	page    page
+	windows [allPages]window
+	asking  int  // counts the questions for the way: only the last one's answer counts
+	closed  bool // the screen has gone
 
-	links  []kernel.Link
-	routeR *kernel.Hop // the kernel's way to the far end; nil if it is not known
-	hopFor netip.Addr
-	hopErr error
-	asking int
-
-	planning  bool
-	plan      *plan.Plan
-	change    *plan.EditPlan
-	danger    string
-	apply     apply
-	proposals []netip.Prefix
+	planning bool
+	plan     *plan.Plan
+	change   *plan.EditPlan
+	danger   string
+	apply    apply
 }
 
-// openWizard begins a new tunnel, like one that is there if like is not nil.
-func (m *Model) openWizard(like *nmgre.Status) tea.Cmd {
-	w := &wizard{base: nm.NewTunnel()}
-	if like != nil {
-		w.base = whole(*like)
-		w.base.Name = ""
+// newWizard begins a new tunnel, like one that is there if like is not nil. What it returns besides
+// has to be carried out once the wizard is on the screen.
+func newWizard(sh shell, th theme, like *nmgre.Status) (*wizard, tea.Cmd) {
+	w := &wizard{shell: sh, theme: th}
+	if like == nil {
+		w.answers = newAnswers(sh.Host)
+	} else {
+		w.answers = likeAnswers(whole(*like), sh.Host)
 	}
-	return w.open(m, like != nil)
+	return w, w.open()
 }
 
-// openEdit changes a tunnel. It is read anew, so that what is changed is what is there.
-func (m *Model) openEdit(s *nmgre.Status) tea.Cmd {
-	uuid := s.UUID
-	return read(m, "read the tunnel", func(ctx context.Context, wf Workflow) (nmgre.Status, error) { return wf.Show(ctx, uuid) },
-		func(got nmgre.Status, err error) tea.Cmd {
-			if err != nil {
-				m.fail(err)
-				return m.refresh()
-			}
-			w := &wizard{edit: &got, base: whole(got)}
-			return w.open(m, false)
-		})
+// editWizard changes a tunnel that is there.
+func editWizard(sh shell, th theme, was nmgre.Status) (*wizard, tea.Cmd) {
+	w := &wizard{shell: sh, theme: th, was: &was, answers: editAnswers(whole(was), sh.Host)}
+	return w, w.open()
 }
 
-// open builds the forms and reads what the host has to offer for them.
-func (w *wizard) open(m *Model, duplicate bool) tea.Cmd {
-	w.build(duplicate)
-	m.push(w)
-	w.refresh(m)
-	return tea.Batch(w.askHop(m, 0), read(m, "read the host's interfaces", func(ctx context.Context, wf Workflow) ([]kernel.Link, error) { return wf.Links(ctx) },
+// open reads what the host has to offer for the forms.
+func (w *wizard) open() tea.Cmd {
+	w.refresh()
+	return tea.Batch(w.askWay(0), ask(w.shell, "read the host's interfaces", func(ctx context.Context, wf workflow) ([]kernel.Link, error) { return wf.Links(ctx) },
 		func(links []kernel.Link, err error) tea.Cmd {
 			if err != nil {
-				m.warn("the host's interfaces could not be read: " + err.Error())
+				w.shell.Warn("the host's interfaces could not be read: " + err.Error())
 				return nil
 			}
-			w.links = links
-			w.offer(m)
-			w.refresh(m)
+			w.setLinks(links)
 			return nil
 		}))
 }
 
-// typing says whether letters are text: in a text field they are.
-func (w *wizard) typing() bool {
+// Typing says whether letters are text: in a text field they are.
+func (w *wizard) Typing() bool {
 	return w.page < formPages && w.forms[w.page].current().kind == kindText
 }
 
-// update takes what is no key of the wizard: it belongs to the field.
-func (w *wizard) update(m *Model, msg tea.Msg) tea.Cmd {
+// Update takes a message that is for the field which has the keys.
+func (w *wizard) Update(msg tea.Msg) tea.Cmd {
 	if w.page >= formPages {
 		return nil
 	}
 	f := w.forms[w.page].current()
 	if f.why != "" {
 		if _, ok := msg.(tea.KeyPressMsg); ok {
-			m.warn(f.label + ": " + f.why)
+			w.shell.Warn(f.label + ": " + f.why)
 		}
 		return nil
 	}
-	if paste, ok := msg.(tea.PasteMsg); ok && strings.Contains(strings.TrimSpace(paste.Content), "\n") && (f.id == "route" || f.id == "snat") {
-		return w.pasteLines(m, f, paste.Content)
+	if paste, ok := msg.(tea.PasteMsg); ok && strings.Contains(strings.TrimSpace(paste.Content), "\n") && takesLines(f) {
+		w.plan, w.change = nil, nil
+		w.paste(w.page, f.id, paste.Content)
+		return nil
 	}
 	cmd, changed := f.key(msg)
 	if !changed {
 		return cmd
 	}
-	return tea.Batch(cmd, w.changed(m, f))
-}
-
-// changed carries on from a field whose value is another now.
-func (w *wizard) changed(m *Model, f *field) tea.Cmd {
 	w.plan, w.change = nil, nil
-	w.forget(f.id)
-	switch f.id {
-	case "network":
-		w.takeNetwork(f.value())
-	case "route", "snat":
-		w.growLines(w.forms[w.page], f.id)
+	if w.changed(f) {
+		return tea.Batch(cmd, w.askWay(restOnField))
 	}
-	w.refresh(m)
-	if f.id == "peer" || f.id == "local" || f.id == "mode" {
-		return w.askHop(m, restOnField)
-	}
-	return nil
+	return cmd
 }
 
-// pasteLines gives each line of a paste a field of its own.
-func (w *wizard) pasteLines(m *Model, f *field, content string) tea.Cmd {
-	fm := w.forms[w.page]
-	for _, ln := range strings.Split(content, "\n") {
-		if ln = strings.TrimSpace(ln); ln == "" {
-			continue
-		}
-		fm.current().input.SetValue(fm.current().input.Value() + ln)
-		fm.current().touched = true
-		w.growLines(fm, f.id)
-		fm.move(1)
-	}
-	w.plan, w.change = nil, nil
-	w.refresh(m)
-	return nil
-}
-
-// growLines keeps an empty line behind the last one, to type the next into.
-func (w *wizard) growLines(fm *form, id string) {
-	last, filled := -1, false
-	for i, f := range fm.fields {
-		if f.id == id {
-			last, filled = i, f.value() != ""
-		}
-	}
-	if last >= 0 && filled {
-		f := fm.fields[last]
-		next := textField(id, f.label, "", f.input.Placeholder, f.help)
-		fm.fields = append(fm.fields[:last+1], append([]*field{next}, fm.fields[last+1:]...)...)
-	}
-}
-
-// askHop asks the kernel for the way to the far end that is typed.
-func (w *wizard) askHop(m *Model, rest time.Duration) tea.Cmd {
+// askWay asks the kernel for the way to the far end that is typed.
+func (w *wizard) askWay(rest time.Duration) tea.Cmd {
 	w.asking++
 	turn := w.asking
-	return m.after(rest, func() tea.Cmd {
-		t, _ := w.tunnel()
-		if turn != w.asking || !m.isOpen(w) || !t.Remote.IsValid() || t.Remote.IsUnspecified() || t.Remote.Is4In6() {
+	return w.shell.After(rest, func() tea.Cmd {
+		q, ok := w.wayQuery()
+		if turn != w.asking || w.closed || !ok {
 			return nil
 		}
-		q := kernel.Query{To: t.Remote}
-		if t.Local.IsValid() && !t.Local.IsUnspecified() && t.Local.Is4() == t.Remote.Is4() {
-			q.From = t.Local
-		}
-		return read(m, "ask the kernel for the way to the far end", func(ctx context.Context, wf Workflow) (kernel.Hop, error) { return wf.Lookup(ctx, q) },
+		return ask(w.shell, "ask the kernel for the way to the far end", func(ctx context.Context, wf workflow) (kernel.Hop, error) { return wf.Lookup(ctx, q) },
 			func(hop kernel.Hop, err error) tea.Cmd {
 				if turn == w.asking {
-					w.hopFor, w.hopErr, w.routeR = t.Remote, err, &hop
-					if err != nil {
-						w.routeR = nil
-					}
-					w.offer(m)
-					w.refresh(m)
+					w.setWay(q, hop, err)
 				}
 				return nil
 			})
 	})
 }
 
-// keys of the page that is open.
-func (w *wizard) keys(m *Model) []binding {
+// Keys are those of the page that is open.
+func (w *wizard) Keys() []binding {
 	switch {
 	case w.page < formPages:
-		return w.formKeys(m)
+		return w.formKeys()
 	case w.page == pagePreview:
-		return w.previewKeys(m)
+		return w.previewKeys()
 	case w.page == pageApply:
-		return w.applyKeys(m)
+		return w.applyKeys()
 	}
-	return w.farEndKeys(m)
+	return w.farEndKeys()
 }
 
-func (w *wizard) formKeys(m *Model) []binding {
+func (w *wizard) formKeys() []binding {
 	fm := w.forms[w.page]
 	step := func(by int) func() tea.Cmd {
-		return func() tea.Cmd { return w.moveField(m, by) }
+		return func() tea.Cmd { return w.moveField(by) }
 	}
-	preview := binding{keys: []string{"ctrl+s"}, hint: "preview", help: "straight to the preview, with what is there", do: func() tea.Cmd { return w.submitAll(m) }}
+	preview := binding{keys: []string{"ctrl+s"}, hint: "preview", help: "straight to the preview, with what is there", do: func() tea.Cmd { return w.submitAll() }}
 	if w.planning {
 		preview.why = "the plan is being made"
 	}
@@ -238,21 +162,21 @@ func (w *wizard) formKeys(m *Model) []binding {
 	}
 	list := []binding{
 		{keys: []string{"enter"}, hint: "next", help: "the next field; behind the last one " + next, do: func() tea.Cmd {
-			if fm.at == len(fm.fields)-1 {
-				return w.nextPage(m)
+			if fm.atLast() {
+				return w.nextPage()
 			}
-			return w.moveField(m, 1)
+			return w.moveField(1)
 		}},
-		{keys: []string{"esc"}, hint: "leave", help: "leave the wizard (asks if anything was typed)", do: func() tea.Cmd { return w.leave(m) }},
+		{keys: []string{"esc"}, hint: "leave", help: "leave the wizard (asks if anything was typed)", do: func() tea.Cmd { return w.Leave() }},
 		preview,
-		{keys: []string{"ctrl+n", "pgdown"}, hint: "next page", help: next, do: func() tea.Cmd { return w.nextPage(m) }},
-		{keys: []string{"ctrl+p", "pgup"}, hint: "back", help: "the page before; nothing is lost", why: w.backWhy(), do: func() tea.Cmd { return w.toPage(m, w.page-1) }},
+		{keys: []string{"ctrl+n", "pgdown"}, hint: "next page", help: next, do: func() tea.Cmd { return w.nextPage() }},
+		{keys: []string{"ctrl+p", "pgup"}, hint: "back", help: "the page before; nothing is lost", why: w.backWhy(), do: func() tea.Cmd { return w.toPage(w.page - 1) }},
 		{keys: []string{"tab", "down"}, help: "the next field", do: step(1)},
 		{keys: []string{"shift+tab", "up"}, help: "the field before; on the first one the page before", do: step(-1)},
 	}
 	if f := fm.current(); f.kind != kindText {
 		turn := func(code rune) func() tea.Cmd {
-			return func() tea.Cmd { return w.update(m, tea.KeyPressMsg{Code: code}) }
+			return func() tea.Cmd { return w.Update(tea.KeyPressMsg{Code: code}) }
 		}
 		list = append([]binding{
 			{keys: []string{"right", "l", "space"}, hint: "choose", help: "the next value", do: turn(tea.KeyRight)},
@@ -270,187 +194,165 @@ func (w *wizard) backWhy() string {
 }
 
 // moveField goes to another field; off the ends of the form to another page.
-func (w *wizard) moveField(m *Model, by int) tea.Cmd {
+func (w *wizard) moveField(by int) tea.Cmd {
 	fm := w.forms[w.page]
 	if fm.move(by) {
-		w.refresh(m)
+		w.refresh()
 		return nil
 	}
 	switch {
 	case by < 0 && w.page > pageEndpoints:
-		cmd := w.toPage(m, w.page-1)
-		w.forms[w.page].at = len(w.forms[w.page].fields) - 1
+		cmd := w.toPage(w.page - 1)
+		w.forms[w.page].toLast()
 		return cmd
 	case by < 0:
-		m.say("this is the first field")
+		w.shell.Say("this is the first field")
 		return nil
 	}
 	fm.current().touched = true
-	w.refresh(m)
+	w.refresh()
 	if w.page < formPages-1 {
-		m.say("this is the last field: enter goes to the next page")
+		w.shell.Say("this is the last field: enter goes to the next page")
 	} else {
-		m.say("this is the last field: enter goes to the preview")
+		w.shell.Say("this is the last field: enter goes to the preview")
 	}
 	return nil
 }
 
 // toPage opens a page. Nothing that is wrong keeps anybody from it.
-func (w *wizard) toPage(m *Model, to pageNumber) tea.Cmd {
+func (w *wizard) toPage(to page) tea.Cmd {
 	w.page = max(to, pageEndpoints)
-	w.refresh(m)
+	w.refresh()
 	return nil
 }
 
 // nextPage submits the page: its errors are shown, and the first one gets the keys.
-func (w *wizard) nextPage(m *Model) tea.Cmd {
+func (w *wizard) nextPage() tea.Cmd {
 	fm := w.forms[w.page]
-	for _, f := range fm.fields {
-		f.touched = true
-	}
-	w.refresh(m)
-	for _, f := range fm.fields {
-		if f.problem != "" {
-			fm.goTo(f)
-			m.warn(f.label + ": " + f.problem)
-			return nil
-		}
+	fm.touch()
+	w.refresh()
+	if f := fm.problem(); f != nil {
+		fm.goTo(f)
+		w.shell.Warn(f.label + ": " + f.problem)
+		return nil
 	}
 	if w.page == formPages-1 {
-		return w.submitAll(m)
+		return w.submitAll()
 	}
-	return w.toPage(m, w.page+1)
+	return w.toPage(w.page + 1)
 }
 
 // submitAll has the plan made, unless something is wrong: then the first field with an error gets
 // the keys.
-func (w *wizard) submitAll(m *Model) tea.Cmd {
-	w.submit, w.host = true, nil
-	w.refresh(m)
-	if w.toFirstProblem(m) {
+func (w *wizard) submitAll() tea.Cmd {
+	w.submit()
+	if w.toFirstProblem() {
 		return nil
 	}
 	t, _ := w.tunnel()
 	w.planning = true
-	if w.edit != nil {
-		return w.planEdit(m, t)
+	if w.edit {
+		return w.planEdit(t)
 	}
-	return read(m, "make the plan", func(ctx context.Context, wf Workflow) (plan.Plan, error) { return wf.Plan(ctx, t) },
+	return ask(w.shell, "make the plan", func(ctx context.Context, wf workflow) (plan.Plan, error) { return wf.Plan(ctx, t) },
 		func(planned plan.Plan, err error) tea.Cmd {
 			w.planning = false
-			if !w.refused(m, err) {
-				w.plan, w.danger = &planned, m.routeDanger(planned.Tunnel)
-				return w.toPage(m, pagePreview)
+			if w.refused(err) {
+				return nil
 			}
-			return nil
+			return w.shell.Danger(nil, planned.Tunnel, func(danger string) tea.Cmd {
+				w.plan, w.danger = &planned, danger
+				return w.toPage(pagePreview)
+			})
 		})
 }
 
 // planEdit has the workflow say what the change would do.
-func (w *wizard) planEdit(m *Model, t nm.Tunnel) tea.Cmd {
-	uuid := w.edit.UUID
-	return read(m, "make the plan", func(ctx context.Context, wf Workflow) (plan.EditPlan, error) {
+func (w *wizard) planEdit(t nm.Tunnel) tea.Cmd {
+	uuid := w.was.UUID
+	return ask(w.shell, "make the plan", func(ctx context.Context, wf workflow) (plan.EditPlan, error) {
 		return wf.PlanEdit(ctx, uuid, func(own *nm.Tunnel) error { *own = t; return nil })
 	}, func(edit plan.EditPlan, err error) tea.Cmd {
 		w.planning = false
 		if errors.Is(err, fault.ErrNotFound) {
-			m.warn(printable(w.edit.Tunnel.Name) + " is gone: somebody has deleted it (what you typed is here still; esc leaves)")
+			w.shell.Warn(printable(w.was.Tunnel.Name) + " is gone: somebody has deleted it (what you typed is here still; esc leaves)")
 			return nil
 		}
-		if w.refused(m, err) {
+		if w.refused(err) {
 			return nil
 		}
 		if len(edit.Changes) == 0 {
-			m.say("nothing is different from what is there")
+			w.shell.Say("nothing is different from what is there")
 			return nil
 		}
-		return m.withDanger(w.edit, func(danger string) tea.Cmd {
-			w.change, w.danger = &edit, firstOf(danger, m.routeDanger(edit.After))
-			return w.toPage(m, pagePreview)
+		return w.shell.Danger(w.was, edit.After, func(danger string) tea.Cmd {
+			w.change, w.danger = &edit, danger
+			return w.toPage(pagePreview)
 		})
 	})
 }
 
 // refused shows what the host has against what is asked for, at the fields, and says whether it
 // has.
-func (w *wizard) refused(m *Model, err error) bool {
+func (w *wizard) refused(err error) bool {
 	if err == nil {
 		return false
 	}
-	for _, p := range problems(err) {
-		if p.Field != "" {
-			w.host = append(w.host, p)
-		}
-	}
-	w.refresh(m)
-	if !w.toFirstProblem(m) {
-		m.fail(err)
+	w.refuse(err)
+	if !w.toFirstProblem() {
+		w.shell.Fail(err)
 	}
 	return true
 }
 
 // toFirstProblem gives the keys to the first field with an error.
-func (w *wizard) toFirstProblem(m *Model) bool {
-	for page, fm := range w.forms {
-		for _, f := range fm.fields {
-			if f.problem != "" {
-				w.page = pageNumber(page) //nolint:gosec // a handful
-				fm.goTo(f)
-				m.warn(f.label + ": " + f.problem)
-				return true
-			}
-		}
+func (w *wizard) toFirstProblem() bool {
+	at, f := w.problem()
+	if f == nil {
+		return false
 	}
-	return false
+	w.page = at
+	w.forms[at].goTo(f)
+	w.shell.Warn(f.label + ": " + f.problem)
+	return true
 }
 
-// leave closes the wizard, after asking where something would be lost.
-func (w *wizard) leave(m *Model) tea.Cmd {
+// Leave closes the wizard, after asking where something would be lost.
+func (w *wizard) Leave() tea.Cmd {
 	switch {
 	case w.page == pageApply && w.apply.running:
-		if op := m.changing(); op != nil {
-			m.cancelOp(op)
-		}
+		w.shell.Stop()
 		return nil
 	case w.page >= pageApply || !w.dirty():
-		m.drop(w)
-		return m.refresh()
+		return w.close()
 	}
 	what := "the new tunnel"
-	if w.edit != nil {
-		what = "the changes of " + printable(w.edit.Tunnel.Name)
+	if w.edit {
+		what = "the changes of " + printable(w.was.Tunnel.Name)
 	}
-	m.push(&question{title: "Leave?", lines: []string{"What you have typed for " + what + " is lost; nothing has been changed on this host."}, yes: "leave", no: "stay",
-		do: func() tea.Cmd { m.drop(w); return m.refresh() }})
+	w.shell.Ask("Leave?", "What you have typed for "+what+" is lost; nothing has been changed on this host.", "leave", "stay", w.close)
 	return nil
 }
 
-// dirty says whether anything was typed.
-func (w *wizard) dirty() bool {
-	for _, fm := range w.forms {
-		for _, f := range fm.fields {
-			if f.dirty() {
-				return true
-			}
-		}
-	}
-	return false
+func (w *wizard) close() tea.Cmd {
+	w.closed = true
+	return w.shell.Close()
 }
 
-// view draws the page below a line of all pages.
-func (w *wizard) view(m *Model, width, height int) drawing {
-	th := m.theme
+// View draws the page below a line of all pages.
+func (w *wizard) View(width, height int) drawing {
+	th := w.theme
 	inner, room := width-2, height-4
 	title := line{bold.of("New tunnel")}
-	if w.edit != nil {
-		title = line{bold.of("Edit " + printable(w.edit.Tunnel.Name))}
+	if w.edit {
+		title = line{bold.of("Edit " + printable(w.was.Tunnel.Name))}
 	}
 	rows := []string{w.pageLine(th, inner), th.render(inner, nil)}
 	var d drawn
 	switch {
 	case w.page < formPages:
 		d = w.forms[w.page].draw(th, inner)
-		d.lines = append(d.lines, w.generalLines(th)...)
+		d.lines = append(d.lines, w.planningLines(th)...)
 	case w.page == pagePreview:
 		d = drawn{lines: w.previewLines(th, inner), focus: -1}
 	case w.page == pageApply:
@@ -471,7 +373,7 @@ func (w *wizard) view(m *Model, width, height int) drawing {
 	if len(d.lines) > room {
 		foot = fmt.Sprintf("%d-%d of %d", from+1, to, len(d.lines))
 	}
-	out := drawing{rows: th.panel(panel{title, foot, true}, width, height, rows)}
+	out := drawing{rows: th.panel(panel{title: title, foot: foot, focused: true}, width, height, rows)}
 	if d.cursor != nil {
 		out.cursor = &tea.Position{X: d.cursor.X + 1, Y: d.cursor.Y - from + 3}
 	}
@@ -488,7 +390,7 @@ func (w *wizard) pageLine(th theme, width int) string {
 		switch {
 		case p == w.page:
 			st, here = reverse, i
-		case p < formPages && w.hasProblem(p):
+		case p < formPages && w.forms[p].problem() != nil:
 			st, mark = yellow, th.warn
 		}
 		name := " " + mark + pageNames[p] + " "
@@ -502,19 +404,18 @@ func (w *wizard) pageLine(th theme, width int) string {
 }
 
 // pages are those that this wizard has: a change needs no far end's page.
-func (w *wizard) pages() []pageNumber {
-	list := []pageNumber{pageEndpoints, pageInner, pageOptions, pageRoutes, pageForward, pagePreview, pageApply}
-	if w.edit == nil {
+func (w *wizard) pages() []page {
+	list := []page{pageEndpoints, pageInner, pageOptions, pageRoutes, pageForward, pagePreview, pageApply}
+	if !w.edit {
 		list = append(list, pageFarEnd)
 	}
 	return list
 }
 
-func (w *wizard) hasProblem(p pageNumber) bool {
-	for _, f := range w.forms[p].fields {
-		if f.problem != "" {
-			return true
-		}
+// planningLines say below the form that the plan is being made.
+func (w *wizard) planningLines(th theme) []line {
+	if w.planning {
+		return []line{text(""), styled(" making the plan "+th.wait, dim)}
 	}
-	return false
+	return nil
 }

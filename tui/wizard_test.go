@@ -177,7 +177,7 @@ func TestVanishesWhileItIsEdited(t *testing.T) {
 
 // A field that cannot be changed now is dim, its label too, beside its value and above it.
 func TestDisabledFieldsAreDim(t *testing.T) {
-	th := newLook(true, false)
+	th := newTheme(true, false)
 	off, on := textField("key", "Its number", "42", "", ""), textField("ttl", "TTL", "64", "", "")
 	off.why = "there is no key"
 	f := &form{fields: []*field{on, off}}

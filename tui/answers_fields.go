@@ -27,28 +27,28 @@ const (
 	ownNetwork = "own"
 )
 
-// build makes the forms, filled with what the wizard begins from.
-func (w *wizard) build(duplicate bool) {
-	t := w.base
-	fresh := w.edit == nil && !duplicate
-	w.forms[pageEndpoints] = &form{fields: w.endpointFields(t)}
-	w.forms[pageInner] = &form{fields: w.innerFields(t, fresh)}
-	w.forms[pageOptions] = &form{fields: optionFields(t)}
-	w.forms[pageRoutes] = &form{fields: lineFields("route", "Route", routeTexts(t.Routes), "such as 10.10.2.0/24",
+// build makes the forms, filled with the tunnel that they begin from. A fresh one gets a proposal
+// for its inner network.
+func (a *answers) build(fresh bool) {
+	t := a.base
+	a.forms[pageEndpoints] = &form{fields: a.endpointFields(t)}
+	a.forms[pageInner] = &form{fields: a.innerFields(t, fresh)}
+	a.forms[pageOptions] = &form{fields: optionFields(t)}
+	a.forms[pageRoutes] = &form{fields: lineFields("route", "Route", routeTexts(t.Routes), "such as 10.10.2.0/24",
 		"a network behind the far end, as for ip route: 10.10.2.0/24 [via ADDRESS] [metric N] [table N]")}
 	forward := []*field{toggleField("forward", "Forward packets", t.Forward, "between the tunnel and this host's networks, on just the devices involved (IPv4)"),
 		toggleField("clamp-mss", "Clamp the MSS", t.ClampMSS, "TCP connections through the tunnel are kept to segments that fit, where path MTU discovery is broken")}
-	w.forms[pageForward] = &form{fields: append(forward, lineFields("snat", "SNAT", snatTexts(t.SNAT), "such as 10.10.1.0/24=masquerade",
+	a.forms[pageForward] = &form{fields: append(forward, lineFields("snat", "SNAT", snatTexts(t.SNAT), "such as 10.10.1.0/24=masquerade",
 		"DEST=SOURCE: packets from the tunnel's network to DEST get that source, so that hosts there need no route back; leave it empty for none")...)}
 }
 
-func (w *wizard) endpointFields(t nm.Tunnel) []*field {
+func (a *answers) endpointFields(t nm.Tunnel) []*field {
 	modes := make([]option, len(gre.Modes))
 	for i, mode := range gre.Modes {
 		modes[i] = option{mode.String(), mode.String() + ": " + modeText(mode)}
 	}
 	name := textField("name", "Name", t.Name, "the first free one of gre1, gre2, ...", "the interface's name, also the profile's: 1 to 15 letters, digits, - _ .")
-	if w.edit != nil {
+	if a.edit {
 		name.why = "a tunnel keeps its name: D makes another one like it"
 	}
 	local := localAuto
@@ -56,7 +56,7 @@ func (w *wizard) endpointFields(t nm.Tunnel) []*field {
 		local = addrValue(t.Local)
 	}
 	mode := choiceField("mode", "Mode", modes, t.Mode.String(), "what the tunnel carries, and by what")
-	if w.edit != nil {
+	if a.edit {
 		mode.why = "a tunnel keeps its mode: D makes another one like it"
 	}
 	return []*field{
@@ -92,7 +92,7 @@ func modeText(m gre.Mode) string {
 	return carries + " by " + by
 }
 
-func (w *wizard) innerFields(t nm.Tunnel, fresh bool) []*field {
+func (a *answers) innerFields(t nm.Tunnel, fresh bool) []*field {
 	var first string
 	var more []string
 	for i, p := range t.Addresses {
@@ -223,145 +223,52 @@ func parentOptions(links []kernel.Link, present string) []option {
 	return options
 }
 
-// get is a field by its id; of several the first.
-func (w *wizard) get(id string) *field {
-	for _, fm := range w.forms {
-		for _, f := range fm.fields {
-			if f.id == id {
-				return f
-			}
-		}
-	}
-	return nil
-}
-
-// value is what a field says; empty where this wizard has no such field.
-func (w *wizard) value(id string) string {
-	if f := w.get(id); f != nil {
-		return f.value()
-	}
-	return ""
-}
-
 // offer fills the choices with what the host has, once that is known.
-func (w *wizard) offer(m *Model) {
-	mode, _ := gre.ParseMode(w.value("mode"))
-	w.get("local").setOptions(localOptions(w.links, w.routeR, w.base.Local, mode))
-	w.get("parent").setOptions(parentOptions(w.links, w.base.Parent))
-	network := w.get("network")
-	if network == nil || w.links == nil || w.proposals != nil {
+func (a *answers) offer() {
+	mode, _ := gre.ParseMode(a.value("mode"))
+	a.get("local").setOptions(localOptions(a.links, a.hop, a.base.Local, mode))
+	a.get("parent").setOptions(parentOptions(a.links, a.base.Parent))
+	network := a.get("network")
+	if network == nil || a.links == nil || a.proposals != nil {
 		return
 	}
-	w.proposals = freeNetworks(takenNetworks(w.links, m.all))
+	a.proposals = freeNetworks(takenNetworks(a.links, a.host().tunnels))
 	var options []option
-	for _, p := range w.proposals {
+	for _, p := range a.proposals {
 		options = append(options, option{p.String(), p.String() + ", which is free here"})
 	}
-	network.options = append(options, option{ownNetwork, "my own, typed below"})
-	network.chosen = 0
-	if w.get("address").value() != "" {
-		network.choose(ownNetwork)
+	network.setOptions(append(options, option{ownNetwork, "my own, typed below"}))
+	if len(a.proposals) > 0 && a.get("address").value() == "" {
+		network.choose(a.proposals[0].String())
 	}
-	w.takeNetwork(network.value())
-	network.first = network.value()
-	w.get("address").first = w.get("address").value()
+	a.takeNetwork(network.value())
+	network.begin()
+	a.get("address").begin()
 }
 
 // takeNetwork puts this end's address of the proposed network into its field.
-func (w *wizard) takeNetwork(value string) {
+func (a *answers) takeNetwork(value string) {
 	p, err := netip.ParsePrefix(value)
 	if err != nil {
 		return
 	}
-	f := w.get("address")
-	f.input.SetValue(firstHost(p).String())
-	f.input.CursorEnd()
-	w.get("peer-address").input.SetValue("")
-}
-
-// refresh says at each field what its value leads to, and what is wrong.
-func (w *wizard) refresh(m *Model) {
-	t, bad := w.tunnel()
-	w.enable(t)
-	w.notes(m, t)
-	for _, fm := range w.forms {
-		for _, f := range fm.fields {
-			f.problem, f.hint = "", ""
-		}
-	}
-	for _, p := range bad {
-		p.at.complain(p.err, w.submit)
-	}
-	w.tell = nil
-	all := slices.Concat(t.Problems(), w.host)
-	for _, p := range all {
-		if f := w.fieldOf(p); f != nil {
-			f.complain(p, w.submit)
-		}
-	}
-}
-
-// complain shows an error at the field, unless the person has not been there yet or a nearer one is
-// shown.
-func (f *field) complain(e *fault.Error, submitted bool) {
-	if f.problem == "" && (f.touched || submitted) {
-		f.problem, f.hint = e.What, flagless(e.Hint)
-	}
-}
-
-// flagless turns a hint for the command line into one for a form.
-func flagless(hint string) string {
-	return strings.NewReplacer(" --", " ", "(--", "(").Replace(" " + hint)[1:]
-}
-
-// forget drops what the host had against a field's last value.
-func (w *wizard) forget(id string) {
-	w.host = slices.DeleteFunc(w.host, func(e *fault.Error) bool { return e.Field == id || id == "network" && e.Field == "address" })
-}
-
-// fieldOf is the field that an error of the domain is about. Of several lines it is the one whose
-// destination the error names.
-func (w *wizard) fieldOf(e *fault.Error) *field {
-	var found *field
-	for _, fm := range w.forms {
-		for _, f := range fm.fields {
-			if f.id != e.Field {
-				continue
-			}
-			dst, _, _ := strings.Cut(f.value(), " ")
-			dst, _, _ = strings.Cut(dst, "=")
-			if found == nil || dst != "" && strings.Contains(e.What, dst) {
-				found = f
-			}
-		}
-	}
-	if found == nil {
-		return w.get("peer")
-	}
-	return found
-}
-
-// generalLines are said below the fields of a page.
-func (w *wizard) generalLines(th theme) []line {
-	if w.planning {
-		return []line{text(""), styled(" making the plan "+th.wait, dim)}
-	}
-	return nil
+	a.get("address").setText(firstHost(p).String())
+	a.get("peer-address").setText("")
 }
 
 // enable says of the fields that have no meaning now why.
-func (w *wizard) enable(t nm.Tunnel) {
+func (a *answers) enable(t nm.Tunnel) {
 	by6 := ""
 	if !t.Mode.IPv6Outer() {
 		by6 = "only tunnels by IPv6 have it, and mode " + t.Mode.String() + " is by IPv4"
 	}
-	w.get("encap-limit").why, w.get("flow-label").why = by6, by6
+	a.get("encap-limit").why, a.get("flow-label").why = by6, by6
 	pmtud := ""
 	if t.Mode.IPv6Outer() {
 		pmtud = "IPv6 packets are never fragmented on their way"
 	}
-	w.get("no-pmtud").why = pmtud
-	kind := w.value("keys")
+	a.get("no-pmtud").why = pmtud
+	kind := a.value("keys")
 	one, two := "", ""
 	if kind != keysOne {
 		one = "there is no key for both directions: choose one above"
@@ -369,20 +276,21 @@ func (w *wizard) enable(t nm.Tunnel) {
 	if kind != keysTwo {
 		two = "there is no key for each direction: choose that above"
 	}
-	w.get("key").why, w.get("input-key").why, w.get("output-key").why = one, two, two
+	a.get("key").why, a.get("input-key").why, a.get("output-key").why = one, two, two
 }
 
 // notes say what the values lead to.
-func (w *wizard) notes(m *Model, t nm.Tunnel) {
-	w.get("peer").note = w.wayText(t)
-	w.get("peer-address").note, w.get("peer-address").input.Placeholder = "", ""
-	if derived := nm.DerivePeer(t.Addresses); derived.IsValid() && w.value("peer-address") == "" {
-		w.get("peer-address").input.Placeholder = derived.String() + ", the other host"
+func (a *answers) notes(t nm.Tunnel) {
+	a.get("peer").note = a.wayText(t)
+	a.get("peer-address").note = ""
+	a.get("peer-address").setPlaceholder("")
+	if derived := nm.DerivePeer(t.Addresses); derived.IsValid() && a.value("peer-address") == "" {
+		a.get("peer-address").setPlaceholder(derived.String() + ", the other host")
 	}
-	w.get("mtu").note = w.mtuNote(t)
-	w.routeNotes(m, t)
+	a.get("mtu").note = a.mtuNote(t)
+	a.routeNotes(t)
 	for _, id := range []string{"key", "input-key", "output-key"} {
-		f := w.get(id)
+		f := a.get(id)
 		f.note = ""
 		if k, err := gre.ParseKey(f.value()); err == nil && f.value() != "" && f.why == "" {
 			f.note = fmt.Sprintf("%s in decimal, %s, %s", k, k.Hex(), k.Dotted())
@@ -391,45 +299,46 @@ func (w *wizard) notes(m *Model, t nm.Tunnel) {
 }
 
 // wayText says how the far end is reached.
-func (w *wizard) wayText(t nm.Tunnel) string {
+func (a *answers) wayText(t nm.Tunnel) string {
 	switch {
-	case !t.Remote.IsValid() || t.Remote != w.hopFor:
+	case !t.Remote.IsValid() || t.Remote != a.hopFor:
 		return ""
-	case errors.Is(w.hopErr, fault.ErrUnreachable):
+	case errors.Is(a.hopErr, fault.ErrUnreachable):
 		return "this host has no route to it now"
-	case w.hopErr != nil || w.routeR == nil:
+	case a.hopErr != nil || a.hop == nil:
 		return ""
 	}
-	way := "reached by " + printable(w.routeR.Dev)
-	if w.routeR.Via.IsValid() {
-		way += " via " + w.routeR.Via.String()
+	way := "reached by " + printable(a.hop.Dev)
+	if a.hop.Via.IsValid() {
+		way += " via " + a.hop.Via.String()
 	}
-	if w.routeR.Src.IsValid() {
-		way += ", from " + w.routeR.Src.String()
+	if a.hop.Src.IsValid() {
+		way += ", from " + a.hop.Src.String()
 	}
 	return way
 }
 
 // mtuNote shows the arithmetic.
-func (w *wizard) mtuNote(t nm.Tunnel) string {
-	if w.routeR == nil || w.routeR.MTU == 0 || t.Remote != w.hopFor {
+func (a *answers) mtuNote(t nm.Tunnel) string {
+	if a.hop == nil || a.hop.MTU == 0 || t.Remote != a.hopFor {
 		return ""
 	}
 	e := t.Encapsulation()
-	note := e.Arithmetic(w.routeR.MTU) + ", on the way by " + printable(w.routeR.Dev)
-	if t.MTU != 0 && int(t.MTU) > e.MTU(w.routeR.MTU) {
+	note := e.Arithmetic(a.hop.MTU) + ", on the way by " + printable(a.hop.Dev)
+	if t.MTU != 0 && int(t.MTU) > e.MTU(a.hop.MTU) {
 		note += "; what is bigger is fragmented or lost"
 	}
 	return note
 }
 
 // routeNotes say of each route who will own it, and why.
-func (w *wizard) routeNotes(m *Model, t nm.Tunnel) {
-	owned := nm.AssignRoutes(t.Routes, 0, m.manager.Version)
+func (a *answers) routeNotes(t nm.Tunnel) {
+	known := a.host()
+	owned := nm.AssignRoutes(t.Routes, 0, known.version)
 	next := 0
-	for _, f := range w.forms[pageRoutes].fields {
+	for _, f := range a.forms[pageRoutes].fields {
 		f.note = ""
-		r, err := routes.Parse(f.value())
+		r, err := known.names.Parse(f.value())
 		if f.value() == "" || err != nil {
 			continue
 		}

@@ -19,26 +19,27 @@ type badField struct {
 }
 
 // tunnel reads the forms. What says nothing is left out of the tunnel, and returned.
-func (w *wizard) tunnel() (nm.Tunnel, []badField) {
-	r := &reader{w: w, t: w.base.Clone()}
+func (a *answers) tunnel() (nm.Tunnel, []badField) {
+	r := &reader{a: a, names: a.host().names, t: a.base.Clone()}
 	r.endpoints()
 	r.inner()
 	r.keys()
 	r.numbers()
 	r.lines()
-	r.t.Parent = w.value("parent")
-	r.t.NoPMTUD = w.value("no-pmtud") == onOff(false) && !r.t.Mode.IPv6Outer()
-	r.t.Autoconnect = w.value("autoconnect") == onOff(true)
-	r.t.Forward = w.value("forward") == onOff(true)
-	r.t.ClampMSS = w.value("clamp-mss") == onOff(true)
+	r.t.Parent = a.value("parent")
+	r.t.NoPMTUD = a.value("no-pmtud") == yesNo(false) && !r.t.Mode.IPv6Outer()
+	r.t.Autoconnect = a.value("autoconnect") == yesNo(true)
+	r.t.Forward = a.value("forward") == yesNo(true)
+	r.t.ClampMSS = a.value("clamp-mss") == yesNo(true)
 	return r.t, r.bad
 }
 
 // reader puts the answers into a tunnel.
 type reader struct {
-	w   *wizard
-	t   nm.Tunnel
-	bad []badField
+	a     *answers
+	names routes.Names
+	t     nm.Tunnel
+	bad   []badField
 }
 
 func (r *reader) fail(f *field, err *fault.Error) {
@@ -48,49 +49,49 @@ func (r *reader) fail(f *field, err *fault.Error) {
 }
 
 func (r *reader) endpoints() {
-	w, t := r.w, &r.t
-	if mode, err := gre.ParseMode(w.value("mode")); err == nil {
+	a, t := r.a, &r.t
+	if mode, err := gre.ParseMode(a.value("mode")); err == nil {
 		t.Mode = mode
 	}
 	var err *fault.Error
-	t.Remote, err = parseAddr("peer", w.value("peer"), "give the far end's outer address, such as 203.0.113.2")
-	r.fail(w.get("peer"), err)
-	t.Name = w.value("name")
-	switch local := w.value("local"); local {
+	t.Remote, err = parseAddr("peer", a.value("peer"), "give the far end's outer address, such as 203.0.113.2")
+	r.fail(a.get("peer"), err)
+	t.Name = a.value("name")
+	switch local := a.value("local"); local {
 	case localAuto:
 		t.Local = netip.Addr{}
 	case localAny:
 		t.Local = netip.IPv4Unspecified()
 	default:
 		t.Local, err = parseAddr("local", local, "give one of this host's addresses")
-		r.fail(w.get("local"), err)
+		r.fail(a.get("local"), err)
 	}
 }
 
 func (r *reader) inner() {
-	w, t := r.w, &r.t
+	a, t := r.a, &r.t
 	t.Addresses = nil
 	for _, id := range []string{"address", "more"} {
-		for _, word := range strings.FieldsFunc(w.value(id), func(c rune) bool { return c == ' ' || c == ',' }) {
+		for _, word := range strings.FieldsFunc(a.value(id), func(c rune) bool { return c == ' ' || c == ',' }) {
 			p, err := parseInner(word)
-			r.fail(w.get(id), err)
+			r.fail(a.get(id), err)
 			if err == nil {
 				t.Addresses = append(t.Addresses, p)
 			}
 		}
 	}
 	var err *fault.Error
-	t.PeerAddress, err = parseAddr("peer-address", w.value("peer-address"), "give the far end's inner address, such as 172.16.0.2")
-	r.fail(w.get("peer-address"), err)
-	if w.value("peer-address") == "" && w.edit != nil {
+	t.PeerAddress, err = parseAddr("peer-address", a.value("peer-address"), "give the far end's inner address, such as 172.16.0.2")
+	r.fail(a.get("peer-address"), err)
+	if a.value("peer-address") == "" && a.edit {
 		t.PeerAddress = nm.DerivePeer(t.Addresses)
 	}
 }
 
 func (r *reader) keys() {
-	w, t := r.w, &r.t
+	a, t := r.a, &r.t
 	t.InputKey, t.OutputKey = nil, nil
-	switch w.value("keys") {
+	switch a.value("keys") {
 	case keysOne:
 		t.InputKey = r.key("key", true)
 		if t.InputKey != nil {
@@ -104,12 +105,12 @@ func (r *reader) keys() {
 
 // key reads one; an empty one is none, where that is allowed.
 func (r *reader) key(id string, needed bool) *gre.Key {
-	f := r.w.get(id)
+	f := r.a.get(id)
 	if f.value() == "" && !needed {
 		return nil
 	}
 	if f.value() == "" {
-		r.fail(f, invalid(id, "give a number such as 42, or choose no key", "the key's number is missing"))
+		r.fail(f, fault.Invalid(id, "give a number such as 42, or choose no key", "the key's number is missing"))
 		return nil
 	}
 	k, err := gre.ParseKey(f.value())
@@ -142,7 +143,7 @@ func (r *reader) numbers() {
 
 // number reads one; an empty one is the default, which may be empty too: then it is 0.
 func (r *reader) number(id, byDefault string, low, high uint32, inherit int) uint32 {
-	f := r.w.get(id)
+	f := r.a.get(id)
 	value := f.value()
 	if value == "" {
 		value = byDefault
@@ -157,18 +158,18 @@ func (r *reader) number(id, byDefault string, low, high uint32, inherit int) uin
 
 func (r *reader) lines() {
 	r.t.Routes, r.t.SNAT = nil, nil
-	for _, f := range r.w.forms[pageRoutes].fields {
+	for _, f := range r.a.forms[pageRoutes].fields {
 		if f.value() == "" {
 			continue
 		}
-		route, err := routes.Parse(f.value())
+		route, err := r.names.Parse(f.value())
 		if err != nil {
 			r.failWith(f, err)
 			continue
 		}
 		r.t.Routes = append(r.t.Routes, route)
 	}
-	for _, f := range r.w.forms[pageForward].fields {
+	for _, f := range r.a.forms[pageForward].fields {
 		if f.id != "snat" || f.value() == "" {
 			continue
 		}

@@ -1,0 +1,134 @@
+package tui
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/verify"
+)
+
+// openWizard begins a new tunnel, like one that is there if like is not nil.
+func (m *Model) openWizard(like *nmgre.Status) tea.Cmd {
+	sh := &wizardShell{Model: m}
+	w, cmd := newWizard(sh, m.theme, like)
+	sh.wizard = w
+	m.push(w)
+	return cmd
+}
+
+// openEdit changes a tunnel. It is read anew, so that the wizard begins with what is there.
+func (m *Model) openEdit(s *nmgre.Status) tea.Cmd {
+	uuid := s.UUID
+	return read(m, "read the tunnel", func(ctx context.Context, wf Workflow) (nmgre.Status, error) { return wf.Show(ctx, uuid) },
+		func(got nmgre.Status, err error) tea.Cmd {
+			if err != nil {
+				m.fail(err)
+				return m.refresh()
+			}
+			sh := &wizardShell{Model: m}
+			w, cmd := editWizard(sh, m.theme, got)
+			sh.wizard = w
+			m.push(w)
+			return cmd
+		})
+}
+
+// host is what the wizard's answers have to know of the host.
+func (m *Model) host() host {
+	return host{tunnels: m.all, version: m.manager.Version, names: m.opts.Names}
+}
+
+// wizardShell is the program around a wizard.
+type wizardShell struct {
+	*Model
+	wizard *wizard
+}
+
+// Host is what is known of the host now.
+func (s *wizardShell) Host() host { return s.host() }
+
+// Say shows what happened.
+func (s *wizardShell) Say(text string) { s.say(text) }
+
+// Warn shows what is not as it should be.
+func (s *wizardShell) Warn(text string) { s.warn(text) }
+
+// Fail shows an error.
+func (s *wizardShell) Fail(err error) { s.fail(err) }
+
+// Copy gives a text to the terminal's clipboard.
+func (s *wizardShell) Copy(name, text string) { s.copyText(name, text) }
+
+// Ask puts a question on top of the wizard.
+func (s *wizardShell) Ask(title, text, yes, no string, then func() tea.Cmd) {
+	s.push(&question{m: s.Model, title: title, lines: []string{text}, yes: yes, no: no, do: then})
+}
+
+// Close takes the wizard off the screen.
+func (s *wizardShell) Close() tea.Cmd {
+	s.drop(s.wizard)
+	return s.refresh()
+}
+
+// After calls then when the rest has passed.
+func (s *wizardShell) After(rest time.Duration, then func() tea.Cmd) tea.Cmd {
+	return s.after(rest, then)
+}
+
+// Read runs do beside the screen.
+func (s *wizardShell) Read(name string, do func(context.Context, workflow) error, then func(error) tea.Cmd) tea.Cmd {
+	return read(s.Model, name, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, do(ctx, wf) },
+		func(_ struct{}, err error) tea.Cmd { return then(err) })
+}
+
+// Change runs do, which changes the host, and then reads everything anew.
+func (s *wizardShell) Change(work wizWork, do func(context.Context, workflow) error, then func(error) tea.Cmd) tea.Cmd {
+	op := &operation{name: work.Name, root: work.Root, on: Listener{Step: work.Step, Check: work.Check, Advance: work.Advance}}
+	return change(s.Model, op, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, do(ctx, wf) },
+		func(_ struct{}, err error) tea.Cmd { return tea.Batch(then(err), s.refresh()) })
+}
+
+// Stop ends the change that runs.
+func (s *wizardShell) Stop() {
+	if op := s.changing(); op != nil {
+		s.cancelOp(op)
+	}
+}
+
+// ChangeWhy says why nothing can be changed now.
+func (s *wizardShell) ChangeWhy() string { return s.changeWhy() }
+
+// Danger warns where the person's own connection may be cut off.
+func (s *wizardShell) Danger(changed *nmgre.Status, becomes nm.Tunnel, then func(string) tea.Cmd) tea.Cmd {
+	if changed == nil {
+		return then(s.routeDanger(becomes))
+	}
+	return s.withDanger(changed, func(danger string) tea.Cmd { return then(firstOf(danger, s.routeDanger(becomes))) })
+}
+
+// Made shows the tunnel that has been made.
+func (s *wizardShell) Made(uuid string, back wizUndo, danger bool) tea.Cmd {
+	s.list.uuid, s.list.filter = uuid, ""
+	s.detail.reset(uuid)
+	if danger {
+		return s.awaitConfirm(undoOf(back))
+	}
+	s.undo = undoOf(back)
+	return nil
+}
+
+// Confirm returns a function that asks the person to confirm a change before it is saved.
+func (s *wizardShell) Confirm(back wizUndo) func(context.Context, verify.Report) error {
+	return s.confirming(undoOf(back))
+}
+
+// Changed remembers how to undo a change.
+func (s *wizardShell) Changed(back wizUndo) { s.undo = undoOf(back) }
+
+func undoOf(back wizUndo) *undo {
+	return &undo{back.Done, back.How, func(ctx context.Context, wf Workflow) error { return back.Do(ctx, wf) }, back.Root}
+}
