@@ -10,6 +10,8 @@ import (
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 )
 
@@ -46,7 +48,7 @@ func (m *Model) perform(name, done string, root bool, do func(context.Context, W
 }
 
 func (m *Model) up(s *nmgre.Status) tea.Cmd {
-	name, uuid := printable(s.Tunnel.Name), s.UUID
+	name, uuid := fault.Printable(s.Tunnel.Name), s.UUID
 	back := &undo{"brought " + name + " up", "take " + name + " down", func(ctx context.Context, wf Workflow) error { return second(wf.Down(ctx, uuid)) }, keeps(*s)}
 	return m.perform("bring "+name+" up", name+" is up", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Up(ctx, uuid)) }, back)
 }
@@ -57,16 +59,16 @@ func second[T any](_ T, err error) error { return err }
 func (m *Model) askDown(s *nmgre.Status) tea.Cmd {
 	t := *s
 	return m.withDanger(&t, func(danger string) tea.Cmd {
-		lines := []string{fmt.Sprintf("%s to %s: packets to %s no longer go through it.", printable(t.Tunnel.Name), outer(t.Tunnel.Remote), networks(t))}
+		lines := []string{fmt.Sprintf("%s to %s: packets to %s no longer go through it.", fault.Printable(t.Tunnel.Name), gre.OuterText(t.Tunnel.Remote), networks(t))}
 		lines = append(lines, "The profile stays; u brings it up again.")
-		m.push(&question{m: m, title: "Take " + printable(t.Tunnel.Name) + " down?", lines: warned(lines, danger), yes: "take it down", no: "leave it up",
+		m.push(&question{m: m, title: "Take " + fault.Printable(t.Tunnel.Name) + " down?", lines: warned(lines, danger), yes: "take it down", no: "leave it up",
 			do: func() tea.Cmd { return m.down(&t, danger) }})
 		return nil
 	})
 }
 
 func (m *Model) down(s *nmgre.Status, danger string) tea.Cmd {
-	name, uuid := printable(s.Tunnel.Name), s.UUID
+	name, uuid := fault.Printable(s.Tunnel.Name), s.UUID
 	back := &undo{"took " + name + " down", "bring " + name + " up", func(ctx context.Context, wf Workflow) error { return second(wf.Up(ctx, uuid)) }, keeps(*s)}
 	return m.guarded("take "+name+" down", name+" is down", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Down(ctx, uuid)) }, back, danger)
 }
@@ -78,7 +80,7 @@ func (m *Model) askDelete(s *nmgre.Status) tea.Cmd {
 		t = *m.detail.status
 	}
 	return m.withDanger(&t, func(danger string) tea.Cmd {
-		m.push(&question{m: m, title: "Delete " + printable(t.Tunnel.Name) + "?", lines: warned(losses(t), danger), yes: "delete it", no: "keep it",
+		m.push(&question{m: m, title: "Delete " + fault.Printable(t.Tunnel.Name) + "?", lines: warned(losses(t), danger), yes: "delete it", no: "keep it",
 			do: func() tea.Cmd { return m.remove(&t, danger) }})
 		return nil
 	})
@@ -87,7 +89,7 @@ func (m *Model) askDelete(s *nmgre.Status) tea.Cmd {
 // losses are what deleting a tunnel takes along.
 func losses(s nmgre.Status) []string {
 	t := s.Tunnel
-	lines := []string{fmt.Sprintf("the profile %s (%s), and %s to %s", printable(s.ID), s.UUID, printable(t.Name), outer(t.Remote))}
+	lines := []string{fmt.Sprintf("the profile %s (%s), and %s to %s", fault.Printable(s.ID), s.UUID, fault.Printable(t.Name), gre.OuterText(t.Remote))}
 	if len(t.Addresses) > 0 {
 		lines = append(lines, "its inner address "+prefixes(t.Addresses))
 	}
@@ -120,7 +122,7 @@ func networks(s nmgre.Status) string {
 }
 
 func (m *Model) remove(s *nmgre.Status, danger string) tea.Cmd {
-	name, uuid, want := printable(s.Tunnel.Name), s.UUID, whole(*s)
+	name, uuid, want := fault.Printable(s.Tunnel.Name), s.UUID, whole(*s)
 	back := &undo{"deleted " + name, "make " + name + " anew", func(ctx context.Context, wf Workflow) error { return remake(ctx, wf, want) }, keeps(*s)}
 	return m.guarded("delete "+name, name+" is deleted; z makes it anew", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Delete(ctx, uuid)) }, back, danger)
 }

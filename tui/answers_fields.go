@@ -60,18 +60,11 @@ func (a *answers) endpointFields(t nm.Tunnel) []*field {
 		mode.why = "a tunnel keeps its mode: D makes another one like it"
 	}
 	return []*field{
-		textField("peer", "Far end's address", addrText(t.Remote), "such as 203.0.113.2", "the address by which this host reaches the other one, outside the tunnel"),
+		textField("peer", "Far end's address", routes.AddrText(t.Remote), "such as 203.0.113.2", "the address by which this host reaches the other one, outside the tunnel"),
 		mode,
 		choiceField("local", "Local address", localOptions(nil, nil, t.Local, t.Mode), local, "what the far end sends to; the kernel's choice is right unless you know better"),
 		name,
 	}
-}
-
-func addrText(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
 }
 
 func addrValue(a netip.Addr) string {
@@ -104,7 +97,7 @@ func (a *answers) innerFields(t nm.Tunnel, fresh bool) []*field {
 	}
 	fields := []*field{
 		textField("address", "This end's inner address", first, "such as 172.16.0.1/30", "this end's address inside the tunnel, with the length of its network"),
-		textField("peer-address", "Far end's inner address", addrText(t.PeerAddress), "", "where probes go; leave it empty for the other host of a /30 or /31"),
+		textField("peer-address", "Far end's inner address", routes.AddrText(t.PeerAddress), "", "where probes go; leave it empty for the other host of a /30 or /31"),
 		textField("more", "More inner addresses", strings.Join(more, " "), "none", "such as an IPv6 one: fd00::1/64; several with spaces between them"),
 	}
 	if fresh {
@@ -142,8 +135,8 @@ func optionFields(t nm.Tunnel) []*field {
 		textField("input-key", "Packets come with", in, "none", "the far end's output key"),
 		textField("output-key", "Packets are sent with", out, "none", "the far end's input key"),
 		textField("mtu", "MTU", mtu, "computed", "the biggest packet that goes through, in bytes; leave it empty to have it computed"),
-		textField("ttl", "TTL", ttlText(t.TTL), "64", "of the outer packets, 1 to 255, or inherit: that kills routing hellos and traceroute"),
-		textField("tos", "TOS", tosText(t.TOS), "0", "of the outer packets, 0 to 255, or inherit"),
+		textField("ttl", "TTL", gre.TTLText(t.TTL), "64", "of the outer packets, 1 to 255, or inherit: that kills routing hellos and traceroute"),
+		textField("tos", "TOS", gre.TOSText(t.TOS), "0", "of the outer packets, 0 to 255, or inherit"),
 		toggleField("no-pmtud", "Path MTU discovery", !t.NoPMTUD, "without it the inner packet's DF bit is copied, and TTL must be inherit"),
 		textField("encap-limit", "Encapsulation limit", limit, strconv.Itoa(gre.DefaultEncapLimit)+", the usual one", "how many more tunnels the packets may go through, 1 to 255"),
 		textField("flow-label", "Flow label", flowText(t.FlowLabel), "0", "of the outer packets, 0 to 1048575"),
@@ -188,14 +181,14 @@ func snatTexts(list []keep.SNAT) []string {
 func localOptions(links []kernel.Link, hop *kernel.Hop, present netip.Addr, mode gre.Mode) []option {
 	auto := "the kernel's choice"
 	if hop != nil && hop.Src.IsValid() {
-		auto += ": " + hop.Src.String() + " (" + printable(hop.Dev) + ")"
+		auto += ": " + hop.Src.String() + " (" + fault.Printable(hop.Dev) + ")"
 	}
 	options := []option{{localAuto, auto}}
 	for _, l := range links {
 		for _, p := range l.Addresses {
 			a := p.Addr()
 			if l.GRE == nil && a.Is6() == mode.IPv6Outer() && !a.IsLoopback() && !a.IsLinkLocalUnicast() {
-				options = append(options, option{a.String(), a.String() + " (" + printable(l.Name) + ")"})
+				options = append(options, option{a.String(), a.String() + " (" + fault.Printable(l.Name) + ")"})
 			}
 		}
 	}
@@ -308,7 +301,7 @@ func (a *answers) wayText(t nm.Tunnel) string {
 	case a.hopErr != nil || a.hop == nil:
 		return ""
 	}
-	way := "reached by " + printable(a.hop.Dev)
+	way := "reached by " + fault.Printable(a.hop.Dev)
 	if a.hop.Via.IsValid() {
 		way += " via " + a.hop.Via.String()
 	}
@@ -324,7 +317,7 @@ func (a *answers) mtuNote(t nm.Tunnel) string {
 		return ""
 	}
 	e := t.Encapsulation()
-	note := e.Arithmetic(a.hop.MTU) + ", on the way by " + printable(a.hop.Dev)
+	note := e.Arithmetic(a.hop.MTU) + ", on the way by " + fault.Printable(a.hop.Dev)
 	if t.MTU != 0 && int(t.MTU) > e.MTU(a.hop.MTU) {
 		note += "; what is bigger is fragmented or lost"
 	}

@@ -53,7 +53,7 @@ func (w *wizard) start() tea.Cmd {
 		return w.startEdit()
 	}
 	planned := *w.plan
-	work := wizWork{Name: "make " + printable(a.name), Root: !planned.Kept.Empty(), Step: a.step, Check: a.check, Advance: a.advance}
+	work := wizWork{Name: "make " + fault.Printable(a.name), Root: !planned.Kept.Empty(), Step: a.step, Check: a.check, Advance: a.advance}
 	return carryOut(w.shell, work, func(ctx context.Context, wf workflow) (nmgre.Created, error) {
 		return wf.Create(ctx, planned, nmgre.CreateOptions{})
 	}, w.created)
@@ -72,7 +72,7 @@ func (w *wizard) created(c nmgre.Created, err error) tea.Cmd {
 		}
 		return nil
 	}
-	name, uuid := printable(c.Status.Tunnel.Name), c.Status.UUID
+	name, uuid := fault.Printable(c.Status.Tunnel.Name), c.Status.UUID
 	back := wizUndo{Done: "made " + name, How: "delete " + name, Root: !c.Status.Kept.Empty(), Do: func(ctx context.Context, wf workflow) error {
 		_, err := wf.Delete(ctx, uuid)
 		return err
@@ -92,7 +92,7 @@ func (w *wizard) readFar(t nm.Tunnel) tea.Cmd {
 // startEdit carries out a change of a tunnel that is there. Where it may cut the person off,
 // nothing is on disk until it is confirmed.
 func (w *wizard) startEdit() tea.Cmd {
-	planned, name, uuid := *w.change, printable(w.was.Tunnel.Name), w.was.UUID
+	planned, name, uuid := *w.change, fault.Printable(w.was.Tunnel.Name), w.was.UUID
 	a, before := &w.apply, planned.Before.Clone()
 	work := wizWork{Name: "change " + name, Root: !planned.Kept.Empty() || !w.was.Kept.Empty(), Step: a.step, Check: a.check, Advance: a.advance}
 	back := wizUndo{Done: "changed " + name, How: "change " + name + " back", Root: work.Root,
@@ -156,36 +156,27 @@ func (a *apply) step(s nmgre.Event) {
 	}
 	a.done = append(a.done, s)
 	if s.Err == nil && !s.Undo {
-		a.tick(s.What)
+		a.tick(s.Step)
 	}
 }
 
-// stepWords tell which steps of a plan are done when the workflow says so.
-var stepWords = []struct {
-	prefix string
-	ids    []string
-}{
-	{"added the profile", []string{plan.StepProfile}},
-	{"changed the profile", []string{plan.StepProfile}},
-	{"applied it", []string{plan.StepApply}},
-	{"took it down", []string{plan.StepDown}},
-	{"brought it up", []string{plan.StepActivate}},
-	{"set ", []string{plan.StepPin, plan.StepRoute, plan.StepForward, plan.StepSNAT, plan.StepClamp}},
-	{"verified", []string{plan.StepCheck}},
-	{"wrote the profile", []string{plan.StepSave}},
-}
-
-func (a *apply) tick(what string) {
-	for _, words := range stepWords {
-		if !strings.HasPrefix(what, words.prefix) {
-			continue
-		}
-		for i, s := range a.steps {
-			for _, id := range words.ids {
-				a.ticked[i] = a.ticked[i] || s.ID == id
-			}
+// tick marks the step of the plan that has ended. Several steps about what root keeps end together,
+// as [plan.StepRoute].
+func (a *apply) tick(id string) {
+	for i, s := range a.steps {
+		if id != "" && (s.ID == id || id == plan.StepRoute && kept(s.ID)) {
+			a.ticked[i] = true
 		}
 	}
+}
+
+// kept says whether a step is about what root keeps.
+func kept(id string) bool {
+	switch id {
+	case plan.StepPin, plan.StepRoute, plan.StepForward, plan.StepSNAT, plan.StepClamp:
+		return true
+	}
+	return false
 }
 
 // lines show what has been done with its times, what is still to do, and the checks.
@@ -228,7 +219,7 @@ func doneLines(th theme, glyph string, st style, s nmgre.Event, width int) []lin
 	if s.Took > 0 {
 		took = tookText(s.Took)
 	}
-	what := printable(s.What)
+	what := fault.Printable(s.What)
 	if s.Err != nil {
 		what += ": " + errorText(s.Err)
 	}
@@ -256,7 +247,7 @@ func (a *apply) pending(th theme, width int) []line {
 		if first {
 			glyph, st = th.wait, plain
 		}
-		lines = append(lines, wrapped(glyph+" "+printable(s.What), width-1, " ", st)...)
+		lines = append(lines, wrapped(glyph+" "+fault.Printable(s.What), width-1, " ", st)...)
 		if first && a.many[1] > 0 {
 			lines = append(lines, line{plain.of("   " + bar(a.many[0], a.many[1], min(width-30, 30))), dim.of(fmt.Sprintf(" %d of %d routes", a.many[0], a.many[1]))})
 		}
@@ -282,10 +273,10 @@ func (a *apply) outcome(th theme, width int) []line {
 	if a.failed != nil {
 		lines = append(lines, wrapped(th.fail+" It failed, and what was done has been taken back:", width-1, " ", red)...)
 		for _, part := range strings.Split(a.failed.Error(), "\n") {
-			lines = append(lines, wrapped(printable(part), width-1, "   ", plain)...)
+			lines = append(lines, wrapped(fault.Printable(part), width-1, "   ", plain)...)
 		}
 		for _, hint := range fault.Hints(a.failed) {
-			lines = append(lines, wrapped("hint: "+printable(hint), width-1, "   ", yellow)...)
+			lines = append(lines, wrapped("hint: "+fault.Printable(hint), width-1, "   ", yellow)...)
 		}
 		return lines
 	}
@@ -309,7 +300,7 @@ func (a *apply) success(th theme, width int) []line {
 	if a.changed {
 		is = " is changed"
 	}
-	return wrapped(glyph+" "+printable(a.name)+is+more, width-1, " ", st)
+	return wrapped(glyph+" "+fault.Printable(a.name)+is+more, width-1, " ", st)
 }
 
 // onlySilent says whether all that is marked is that the far end is silent, as it is until it is

@@ -22,7 +22,7 @@ func (m *Model) verify() tea.Cmd {
 	if m.narrow() {
 		m.inDetail = true
 	}
-	op := &operation{name: "verify " + printable(s.Tunnel.Name)}
+	op := &operation{name: "verify " + fault.Printable(s.Tunnel.Name)}
 	return report(m, op, func(ctx context.Context, wf Workflow) (verify.Report, error) {
 		return wf.Verify(ctx, uuid, verify.Options{})
 	}, func(got verify.Report, err error) tea.Cmd {
@@ -86,17 +86,17 @@ func reportLines(th theme, r verify.Report, width int) []line {
 
 func checkText(th theme, c verify.Check, width int) []line {
 	glyph, st := th.verdict(c.Status)
-	summary := printable(c.Summary)
+	summary := fault.Printable(c.Summary)
 	if c.Certainty == verify.Likely {
 		summary += " (likely)"
 	}
-	lines := []line{{st.of(glyph + " " + th.fit(string(c.Status), 5)), bold.of(printable(c.ID))}}
+	lines := []line{{st.of(glyph + " " + th.fit(string(c.Status), 5)), bold.of(fault.Printable(c.ID))}}
 	lines = append(lines, wrapped(summary, width, "        ", plain)...)
 	if c.Evidence != "" && c.Status != verify.Skip {
-		lines = append(lines, wrapped(printable(c.Evidence), width, "        ", dim)...)
+		lines = append(lines, wrapped(fault.Printable(c.Evidence), width, "        ", dim)...)
 	}
 	if c.Hint != "" {
-		lines = append(lines, wrapped("hint: "+printable(c.Hint), width, "        ", yellow)...)
+		lines = append(lines, wrapped("hint: "+fault.Printable(c.Hint), width, "        ", yellow)...)
 	}
 	return lines
 }

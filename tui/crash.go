@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"nmgre/routes/fault"
+
 	tea "charm.land/bubbletea/v2"
 )
 
@@ -31,7 +33,7 @@ func (m *Model) crashed(r any) tea.Cmd {
 	if m.crash != nil {
 		return tea.Quit
 	}
-	c := &crash{what: printable(fmt.Sprint(r))}
+	c := &crash{what: fault.Printable(fmt.Sprint(r))}
 	folder := m.opts.Reports
 	if folder == "" {
 		folder = os.TempDir()

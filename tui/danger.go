@@ -38,7 +38,7 @@ func (m *Model) withDanger(s *nmgre.Status, then func(danger string) tea.Cmd) te
 
 func (m *Model) dangerText(name string) string {
 	return fmt.Sprintf("You are connected from %s, and the way there leads through %s: this may cut you off. nmgre takes it back by itself unless you confirm within %s.",
-		m.opts.Client, printable(name), m.opts.Confirm)
+		m.opts.Client, fault.Printable(name), m.opts.Confirm)
 }
 
 // routeDanger says so where one of the routes would take the person's connection.

@@ -10,6 +10,7 @@ import (
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/verify"
+	"nmgre/routes/fault"
 )
 
 // tab is one of the views of the chosen tunnel.
@@ -138,9 +139,9 @@ func (m *Model) detailTitle() line {
 	if s == nil {
 		return line{bold.of("nmgre")}
 	}
-	title := line{bold.of(printable(s.Tunnel.Name))}
+	title := line{bold.of(fault.Printable(s.Tunnel.Name))}
 	if s.ID != s.Tunnel.Name {
-		title = append(title, plain.of(" "+printable(s.ID)))
+		title = append(title, plain.of(" "+fault.Printable(s.ID)))
 	}
 	return title
 }

@@ -4,8 +4,6 @@ import (
 	"strings"
 
 	"charm.land/lipgloss/v2"
-
-	"nmgre/routes/fault"
 )
 
 // style is a terminal's SGR parameters; empty for none. Only the eight colours that every terminal
@@ -403,6 +401,3 @@ func (w *window) clamp(total, height int) (from, to int) {
 	w.top = max(min(w.top, total-height), 0)
 	return w.top, min(w.top+height, total)
 }
-
-// printable escapes what comes from outside.
-func printable(s string) string { return fault.Printable(s) }

@@ -3,6 +3,8 @@ package tui
 import (
 	"strings"
 
+	"nmgre/routes/fault"
+
 	tea "charm.land/bubbletea/v2"
 )
 
@@ -66,7 +68,7 @@ func (f *form) drawField(d *drawn, th theme, own *field, focused, stacked bool, 
 	pad := strings.Repeat(" ", indent)
 	say := func(s string, st style) {
 		if s != "" {
-			d.lines = append(d.lines, wrapped(printable(s), width-1, pad, st)...)
+			d.lines = append(d.lines, wrapped(fault.Printable(s), width-1, pad, st)...)
 		}
 	}
 	if own.problem != "" {
@@ -97,7 +99,7 @@ func (f *field) draw(th theme, room int, focused bool) (line, int) {
 		if f.chosen < len(f.options) {
 			label = f.options[f.chosen].label
 		}
-		return line{dim.of("< "), f.ground(focused).of(th.shorten(printable(label), room-4)), dim.of(" >")}, -1
+		return line{dim.of("< "), f.ground(focused).of(th.shorten(fault.Printable(label), room-4)), dim.of(" >")}, -1
 	default:
 		return f.drawText(th, room, focused)
 	}
@@ -121,7 +123,7 @@ func (f *field) drawText(th theme, room int, focused bool) (line, int) {
 	box := min(room, 48)
 	runes := []rune(f.input.Value())
 	if len(runes) == 0 && !focused || len(runes) == 0 && f.input.Placeholder != "" {
-		shown := th.fit(th.shorten(printable(f.input.Placeholder), box), box)
+		shown := th.fit(th.shorten(fault.Printable(f.input.Placeholder), box), box)
 		if focused {
 			return line{placeholder.of(shown)}, 0
 		}
@@ -129,7 +131,7 @@ func (f *field) drawText(th theme, room int, focused bool) (line, int) {
 	}
 	from, pos := 0, min(f.input.Position(), len(runes))
 	if !focused {
-		return line{underlined.of(th.fit(printable(string(runes)), box))}, -1
+		return line{underlined.of(th.fit(fault.Printable(string(runes)), box))}, -1
 	}
 	box = max(room-1, 6)
 	for cells(string(runes[from:pos])) > box-2 {

@@ -271,8 +271,13 @@ func (f *fake) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
 		}}, nil
 }
 
-// do is one step of a change.
+// do is a change of one step, which is in no plan.
 func (f *fake) do(ctx context.Context, what string, commands ...string) error {
+	return f.step(ctx, "", what, commands...)
+}
+
+// step is one step of a plan.
+func (f *fake) step(ctx context.Context, id, what string, commands ...string) error {
 	r := f.root()
 	if r.hang != nil {
 		<-r.hang
@@ -288,7 +293,7 @@ func (f *fake) do(ctx context.Context, what string, commands ...string) error {
 		err = r.err
 	}
 	if f.to.Step != nil {
-		f.to.Step(nmgre.Event{What: what, Took: 12 * time.Millisecond, Err: err, Commands: commands})
+		f.to.Step(nmgre.Event{Step: id, What: what, Took: 12 * time.Millisecond, Err: err, Commands: commands})
 	}
 	return err
 }
@@ -296,14 +301,15 @@ func (f *fake) do(ctx context.Context, what string, commands ...string) error {
 func (f *fake) Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateOptions) (nmgre.Created, error) {
 	t := planned.Tunnel
 	f.called("create %s", t.CreateCommand())
-	for _, what := range []string{"added the profile " + t.Name + ", in memory", "made sure that the name is free", "brought it up", "verified it", "wrote the profile to disk"} {
-		if err := f.do(ctx, what, "nmcli connection show "+t.Name); err != nil {
+	for _, s := range []plan.Step{{ID: plan.StepProfile, What: "added the profile " + t.Name + ", in memory"}, {What: "made sure that the name is free"},
+		{ID: plan.StepActivate, What: "brought it up"}, {ID: plan.StepCheck, What: "verified it"}, {ID: plan.StepSave, What: "wrote the profile to disk"}} {
+		if err := f.step(ctx, s.ID, s.What, "nmcli connection show "+t.Name); err != nil {
 			if f.to.Step != nil {
 				f.to.Step(nmgre.Event{What: "took back what had been done", Took: time.Millisecond, Undo: true})
 			}
 			return nmgre.Created{}, err
 		}
-		if f.to.Check != nil && what == "brought it up" {
+		if f.to.Check != nil && s.ID == plan.StepActivate {
 			for _, c := range reportOf(t).Checks {
 				f.to.Check(c)
 			}
@@ -386,7 +392,7 @@ func (f *fake) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 			e.Changes = append(e.Changes, nm.FieldChange{Field: field, Old: before, New: now})
 		}
 	}
-	compare("ttl", ttlText(s.Tunnel.TTL), ttlText(after.TTL))
+	compare("ttl", gre.TTLText(s.Tunnel.TTL), gre.TTLText(after.TTL))
 	compare("mtu", mtuText(s.Tunnel.MTU), mtuText(after.MTU))
 	compare("peer", s.Tunnel.Remote.String(), after.Remote.String())
 	compare("route", strings.Join(routeTexts(s.Tunnel.Routes), ", "), strings.Join(routeTexts(after.Routes), ", "))
@@ -402,7 +408,7 @@ func (f *fake) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 
 func (f *fake) Edit(ctx context.Context, e plan.EditPlan, opts nmgre.EditOptions) (nmgre.Edited, error) {
 	f.called("edit %s", e.After.CreateCommand())
-	if err := f.do(ctx, "changed the profile, in memory"); err != nil {
+	if err := f.step(ctx, plan.StepProfile, "changed the profile, in memory"); err != nil {
 		return nmgre.Edited{}, err
 	}
 	if opts.Confirm != nil {
@@ -410,7 +416,7 @@ func (f *fake) Edit(ctx context.Context, e plan.EditPlan, opts nmgre.EditOptions
 			return nmgre.Edited{}, err
 		}
 	}
-	if err := f.do(ctx, "wrote the profile to disk"); err != nil {
+	if err := f.step(ctx, plan.StepSave, "wrote the profile to disk"); err != nil {
 		return nmgre.Edited{}, err
 	}
 	r := f.root()

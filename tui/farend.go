@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/routes/fault"
 )
 
 // farEndLines are what has to be typed at the other end.
@@ -21,7 +22,7 @@ func (m *Model) farEndLines(width int) []line {
 func farEndText(far nm.Tunnel, width int) []line {
 	lines := wrapped("On the far host, with nmgre (y copies it):", width, "", bold)
 	lines = append(lines, text(""))
-	lines = append(lines, command(printable(far.CreateCommand()), width, "  ")...)
+	lines = append(lines, command(fault.Printable(far.CreateCommand()), width, "  ")...)
 	lines = append(lines, text(""))
 	if len(far.Routes) > 0 {
 		var nets []string
@@ -36,11 +37,11 @@ func farEndText(far nm.Tunnel, width int) []line {
 		named.Name = "gre1"
 	}
 	lines = append(lines, wrapped("With NetworkManager alone:", width, "", bold)...)
-	lines = append(lines, command(printable(named.NmcliAdd()), width, "  ")...)
+	lines = append(lines, command(fault.Printable(named.NmcliAdd()), width, "  ")...)
 	lines = append(lines, text(""))
 	lines = append(lines, wrapped("With ip, until the next reboot:", width, "", bold)...)
 	for _, c := range named.IPCommands() {
-		lines = append(lines, command(printable(c), width, "  ")...)
+		lines = append(lines, command(fault.Printable(c), width, "  ")...)
 	}
 	return lines
 }

@@ -5,6 +5,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/routes/fault"
 )
 
 // key does what a key is bound to. While something is typed, letters are text.
@@ -220,7 +221,7 @@ func (m *Model) ownWhy(s *nmgre.Status) string {
 	case s == nil:
 		return "no tunnel is chosen"
 	case s.State == nm.StateExternal:
-		return printable(s.Tunnel.Name) + " was made by hand: NetworkManager only mirrors it; D makes one like it"
+		return fault.Printable(s.Tunnel.Name) + " was made by hand: NetworkManager only mirrors it; D makes one like it"
 	}
 	return m.changeWhy()
 }
@@ -230,9 +231,9 @@ func (m *Model) stateWhy(s *nmgre.Status, up bool) string {
 	case s == nil:
 		return ""
 	case up && s.State == nm.StateActive:
-		return printable(s.Tunnel.Name) + " is up already"
+		return fault.Printable(s.Tunnel.Name) + " is up already"
 	case !up && s.State == nm.StateInactive:
-		return printable(s.Tunnel.Name) + " is down already"
+		return fault.Printable(s.Tunnel.Name) + " is down already"
 	}
 	return ""
 }

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"charm.land/bubbles/v2/textinput"
@@ -10,6 +9,8 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 )
 
 // list is the left side: every tunnel, or those that the filter lets through.
@@ -57,7 +58,7 @@ func matches(s *nmgre.Status, words []string) bool {
 	if len(words) == 0 {
 		return true
 	}
-	text := strings.ToLower(strings.Join([]string{s.Tunnel.Name, s.ID, string(s.State), s.Tunnel.Mode.String(), outer(s.Tunnel.Local), outer(s.Tunnel.Remote)}, " "))
+	text := strings.ToLower(strings.Join([]string{s.Tunnel.Name, s.ID, string(s.State), s.Tunnel.Mode.String(), gre.OuterText(s.Tunnel.Local), gre.OuterText(s.Tunnel.Remote)}, " "))
 	for _, p := range s.Tunnel.Addresses {
 		text += " " + p.String()
 	}
@@ -146,7 +147,7 @@ func (m *Model) viewList(width, height int) []string {
 	}
 	title := line{bold.of("Tunnels")}
 	if m.list.filtering || m.list.filter != "" {
-		title = append(title, accent.of(" /"+printable(m.filterText())))
+		title = append(title, accent.of(" /"+fault.Printable(m.filterText())))
 	}
 	foot := ""
 	if len(shown) > room || m.list.filter != "" {
@@ -170,7 +171,7 @@ func (m *Model) filterText() string {
 func columns(shown []*nmgre.Status, inner int) (names, states int) {
 	const marks, most, ends = 3, 15, 15
 	for _, s := range shown {
-		names = max(names, cells(printable(s.Tunnel.Name)))
+		names = max(names, cells(fault.Printable(s.Tunnel.Name)))
 		states = max(states, len(s.State))
 	}
 	names = min(names, most)
@@ -187,8 +188,8 @@ func (m *Model) listRow(s *nmgre.Status, chosen bool, names, states int) line {
 	if chosen {
 		lead = m.theme.cursor
 	}
-	return line{plain.of(lead), st.of(glyph), plain.of(" " + m.theme.fit(printable(s.Tunnel.Name), names)),
-		st.of(" " + m.theme.fit(string(s.State), states)), plain.of(" " + outer(s.Tunnel.Remote))}
+	return line{plain.of(lead), st.of(glyph), plain.of(" " + m.theme.fit(fault.Printable(s.Tunnel.Name), names)),
+		st.of(" " + m.theme.fit(string(s.State), states)), plain.of(" " + gre.OuterText(s.Tunnel.Remote))}
 }
 
 // state is the glyph of a state, and its style.
@@ -261,12 +262,4 @@ func (l *list) typed(m *Model, msg tea.Msg) tea.Cmd {
 		return tea.Batch(cmd, m.chosen())
 	}
 	return cmd
-}
-
-// outer writes an outer address; the unspecified one is any.
-func outer(a netip.Addr) string {
-	if !a.IsValid() || a.IsUnspecified() {
-		return "any"
-	}
-	return a.String()
 }

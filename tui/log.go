@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"nmgre/routes/fault"
+
 	"nmgre"
 )
 
@@ -67,7 +69,7 @@ func (e entry) lines(th theme, width int) []line {
 		lines = append(lines, line{plain.of(strings.Repeat(" ", 11)), plain.of(part)})
 	}
 	for _, c := range e.Commands {
-		lines = append(lines, dimCommand(printable(c), width)...)
+		lines = append(lines, dimCommand(fault.Printable(c), width)...)
 	}
 	return lines
 }

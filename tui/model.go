@@ -154,15 +154,15 @@ func (m *Model) drop(s screen) {
 	}
 }
 
-func (m *Model) say(text string) { m.note = note{printable(text), plain} }
+func (m *Model) say(text string) { m.note = note{fault.Printable(text), plain} }
 
-func (m *Model) warn(text string) { m.note = note{printable(text), yellow} }
+func (m *Model) warn(text string) { m.note = note{fault.Printable(text), yellow} }
 
 // fail shows an error with what to do about it.
 func (m *Model) fail(err error) {
 	m.note = note{errorText(err), red}
 	if hints := fault.Hints(err); len(hints) > 0 {
-		m.note.text += " (" + printable(hints[0]) + ")"
+		m.note.text += " (" + fault.Printable(hints[0]) + ")"
 	}
 }
 

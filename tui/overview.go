@@ -10,6 +10,7 @@ import (
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 )
 
@@ -26,10 +27,10 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []line {
 	glyph, st := m.theme.state(s.State)
 	head := line{st.of(glyph + " " + string(s.State))}
 	if s.DeviceState != "" && s.DeviceState != "activated" {
-		head = append(head, plain.of(", device "+printable(s.DeviceState)))
+		head = append(head, plain.of(", device "+fault.Printable(s.DeviceState)))
 	}
 	if s.Reason != "" && s.State != nm.StateActive {
-		head = append(head, plain.of(": "+printable(s.Reason)))
+		head = append(head, plain.of(": "+fault.Printable(s.Reason)))
 	}
 	lines := []line{head}
 	facts := overviewFacts(s)
@@ -102,22 +103,22 @@ func at(list []string, i int) string {
 func overviewFacts(s *nmgre.Status) []fact {
 	t := s.Tunnel
 	facts := []fact{
-		{name: "mode", profile: t.Mode.String()}, {name: "local", profile: outer(t.Local)}, {name: "remote", profile: outer(t.Remote)},
-		{name: "inner", profile: prefixes(t.Addresses)}, {name: "key in", profile: keyText(t.InputKey)}, {name: "key out", profile: keyText(t.OutputKey)},
-		{name: "ttl", profile: ttlText(t.TTL)}, {name: "tos", profile: tosText(t.TOS)}, {name: "mtu", profile: mtuText(t.MTU)}, {name: "pmtud", profile: yesNo(!t.NoPMTUD)},
+		{name: "mode", profile: t.Mode.String()}, {name: "local", profile: gre.OuterText(t.Local)}, {name: "remote", profile: gre.OuterText(t.Remote)},
+		{name: "inner", profile: prefixes(t.Addresses)}, {name: "key in", profile: fault.OrNone(gre.KeyText(t.InputKey))}, {name: "key out", profile: fault.OrNone(gre.KeyText(t.OutputKey))},
+		{name: "ttl", profile: gre.TTLText(t.TTL)}, {name: "tos", profile: gre.TOSText(t.TOS)}, {name: "mtu", profile: mtuText(t.MTU)}, {name: "pmtud", profile: yesNo(!t.NoPMTUD)},
 	}
 	if l := s.Link; l != nil {
 		compareLink(facts, t, l)
 	}
 	if t.Parent != "" {
-		facts = append(facts, fact{name: "parent", profile: printable(t.Parent), alone: true})
+		facts = append(facts, fact{name: "parent", profile: fault.Printable(t.Parent), alone: true})
 	}
 	if t.PeerAddress.IsValid() {
 		facts = append(facts, fact{name: "peer", profile: t.PeerAddress.String(), alone: true})
 	}
 	facts = append(facts, fact{name: "at boot", profile: yesNo(t.Autoconnect), alone: true})
 	if s.Path != "" {
-		facts = append(facts, fact{name: "file", profile: printable(s.Path), alone: true})
+		facts = append(facts, fact{name: "file", profile: fault.Printable(s.Path), alone: true})
 	}
 	if s.Unsaved {
 		facts = append(facts, fact{name: "on disk", profile: "no, lost at reboot", differs: true, alone: true})
@@ -133,12 +134,12 @@ func compareLink(facts []fact, t nm.Tunnel, l *kernel.Link) {
 	}
 	if g := l.GRE; g != nil {
 		set("mode", g.Mode.String(), g.Mode != t.Mode)
-		set("local", outer(g.Local), t.Local.IsValid() && outer(g.Local) != outer(t.Local))
-		set("remote", outer(g.Remote), outer(g.Remote) != outer(t.Remote))
-		set("key in", keyText(g.InputKey), keyText(g.InputKey) != keyText(t.InputKey))
-		set("key out", keyText(g.OutputKey), keyText(g.OutputKey) != keyText(t.OutputKey))
-		set("ttl", ttlText(g.TTL), g.TTL != t.TTL)
-		set("tos", tosText(g.TOS), g.TOS != t.TOS)
+		set("local", gre.OuterText(g.Local), t.Local.IsValid() && gre.OuterText(g.Local) != gre.OuterText(t.Local))
+		set("remote", gre.OuterText(g.Remote), gre.OuterText(g.Remote) != gre.OuterText(t.Remote))
+		set("key in", fault.OrNone(gre.KeyText(g.InputKey)), fault.OrNone(gre.KeyText(g.InputKey)) != fault.OrNone(gre.KeyText(t.InputKey)))
+		set("key out", fault.OrNone(gre.KeyText(g.OutputKey)), fault.OrNone(gre.KeyText(g.OutputKey)) != fault.OrNone(gre.KeyText(t.OutputKey)))
+		set("ttl", gre.TTLText(g.TTL), g.TTL != t.TTL)
+		set("tos", gre.TOSText(g.TOS), g.TOS != t.TOS)
 		if !g.Mode.IPv6Outer() {
 			set("pmtud", yesNo(g.PMTUD), g.PMTUD == t.NoPMTUD)
 		}
@@ -171,7 +172,7 @@ func (m *Model) troubleLines(err error, width int) []line {
 	}
 	lines := wrapped(m.theme.warn+" "+errorText(err), width, "", yellow)
 	for _, hint := range fault.Hints(err) {
-		lines = append(lines, wrapped(printable(hint), width, "  ", plain)...)
+		lines = append(lines, wrapped(fault.Printable(hint), width, "  ", plain)...)
 	}
 	return lines
 }
@@ -190,7 +191,7 @@ func (m *Model) keptLines(s *nmgre.Status, width int) []line {
 		lines = append(lines, line{dim.of("snat     "), plain.of(snat.String())})
 	}
 	if len(k.Forward) > 0 {
-		lines = append(lines, line{dim.of("forward  "), plain.of("between " + printable(strings.Join(k.Forward, ", ")))})
+		lines = append(lines, line{dim.of("forward  "), plain.of("between " + fault.Printable(strings.Join(k.Forward, ", ")))})
 	}
 	if k.ClampMSS {
 		lines = append(lines, line{dim.of("mss      "), plain.of("lowered to what fits")})

@@ -21,9 +21,9 @@ func parseAddr(field, text, hint string) (netip.Addr, *fault.Error) {
 		return a, nil
 	}
 	if head, _, found := strings.Cut(text, "/"); found {
-		hint = "leave the length out: " + printable(head)
+		hint = "leave the length out: " + fault.Printable(head)
 	}
-	return a, fault.Invalid(field, hint, "\"%s\" is no IP address", printable(text))
+	return a, fault.Invalid(field, hint, "\"%s\" is no IP address", fault.Printable(text))
 }
 
 // parseInner reads an inner address with its network's length.
@@ -36,7 +36,7 @@ func parseInner(text string) (netip.Prefix, *fault.Error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		hint = fmt.Sprintf("give the length of its network too: %s/30, or /%d for the address alone", a, a.BitLen())
 	}
-	return p, fault.Invalid("address", hint, "\"%s\" is no address with a length", printable(text))
+	return p, fault.Invalid("address", hint, "\"%s\" is no address with a length", fault.Printable(text))
 }
 
 // parseNumber reads a number between two bounds; inherit stands for what it is given as, where it
@@ -56,7 +56,7 @@ func parseNumber(field, text string, low, high uint32, inherit int) (uint32, *fa
 	if inherit >= 0 {
 		hint += ", or inherit"
 	}
-	return 0, fault.Invalid(field, hint, "\"%s\" is not possible", printable(text))
+	return 0, fault.Invalid(field, hint, "\"%s\" is not possible", fault.Printable(text))
 }
 
 // freeNetworks proposes networks of two hosts for the inner addresses, a /30 and a /31, that

@@ -15,6 +15,7 @@ import (
 	"nmgre/nm/verify"
 	"nmgre/routes"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 )
 
 // maxAnswer bounds a line that is read, in bytes.
@@ -84,7 +85,7 @@ func (p *plainTalk) say(format string, args ...any) { fmt.Fprintf(p.err, format+
 // ask returns the answer; an empty one is the default.
 func (p *plainTalk) ask(question, byDefault string) (string, error) {
 	if byDefault != "" {
-		question += " [" + printable(byDefault) + "]"
+		question += " [" + fault.Printable(byDefault) + "]"
 	}
 	fmt.Fprint(p.err, question+": ")
 	select {
@@ -129,7 +130,7 @@ func (p *plainTalk) turn() (done bool, err error) {
 	p.known.tunnels = all
 	for i := range all {
 		s := &all[i]
-		fmt.Fprintf(p.out, "%s %s %s -> %s %s\n", printable(s.Tunnel.Name), s.State, outer(s.Tunnel.Local), outer(s.Tunnel.Remote), prefixes(s.Tunnel.Addresses))
+		fmt.Fprintf(p.out, "%s %s %s -> %s %s\n", fault.Printable(s.Tunnel.Name), s.State, gre.OuterText(s.Tunnel.Local), gre.OuterText(s.Tunnel.Remote), prefixes(s.Tunnel.Addresses))
 	}
 	if len(all) == 0 {
 		p.say("There are no tunnels yet.")
@@ -150,10 +151,10 @@ func (p *plainTalk) told(err error) error {
 		return err
 	}
 	for _, part := range strings.Split(err.Error(), "\n") {
-		p.say("It failed: %s", printable(part))
+		p.say("It failed: %s", fault.Printable(part))
 	}
 	for _, hint := range fault.Hints(err) {
-		p.say("hint: %s", printable(hint))
+		p.say("hint: %s", fault.Printable(hint))
 	}
 	return nil
 }
@@ -165,7 +166,7 @@ func (p *plainTalk) act(word string) error {
 	acts := map[string]func(nmgre.Status) error{"edit": p.edit, "show": p.show, "verify": p.verify, "far": p.farEnd, "up": p.up, "down": p.down, "delete": p.remove}
 	act, known := acts[word]
 	if !known {
-		p.say("There is no %s. Type one of the words, or quit.", printable(word))
+		p.say("There is no %s. Type one of the words, or quit.", fault.Printable(word))
 		return nil
 	}
 	if len(p.known.tunnels) == 0 {
@@ -185,7 +186,7 @@ func (p *plainTalk) act(word string) error {
 			return act(whole)
 		}
 	}
-	p.say("No tunnel has the name %s.", printable(name))
+	p.say("No tunnel has the name %s.", fault.Printable(name))
 	return nil
 }
 
@@ -221,12 +222,12 @@ func (p *plainTalk) verify(s nmgre.Status) error {
 
 func (p *plainTalk) report(r verify.Report) {
 	for _, c := range r.Checks {
-		fmt.Fprintf(p.out, "%s %s: %s (%s)\n", c.Status, printable(c.ID), printable(c.Summary), c.Certainty)
+		fmt.Fprintf(p.out, "%s %s: %s (%s)\n", c.Status, fault.Printable(c.ID), fault.Printable(c.Summary), c.Certainty)
 		if c.Evidence != "" && c.Status != verify.Skip {
-			fmt.Fprintf(p.out, "  seen: %s\n", printable(c.Evidence))
+			fmt.Fprintf(p.out, "  seen: %s\n", fault.Printable(c.Evidence))
 		}
 		if c.Hint != "" {
-			fmt.Fprintf(p.out, "  hint: %s\n", printable(c.Hint))
+			fmt.Fprintf(p.out, "  hint: %s\n", fault.Printable(c.Hint))
 		}
 	}
 	fmt.Fprintf(p.out, "verdict: %s\n", r.Verdict)
@@ -237,14 +238,14 @@ func (p *plainTalk) farEnd(s nmgre.Status) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.out, "far end: %s\n", printable(createCommand(far)))
+	_, err = fmt.Fprintf(p.out, "far end: %s\n", fault.Printable(createCommand(far)))
 	return err
 }
 
 func (p *plainTalk) up(s nmgre.Status) error { return second(p.working().Up(p.ctx, s.UUID)) }
 
 func (p *plainTalk) down(s nmgre.Status) error {
-	p.say("Packets to %s no longer go through %s.", networks(s), printable(s.Tunnel.Name))
+	p.say("Packets to %s no longer go through %s.", networks(s), fault.Printable(s.Tunnel.Name))
 	if yes, err := p.sure("Take it down?"); !yes || err != nil {
 		return err
 	}
@@ -320,7 +321,7 @@ func (p *plainTalk) field(a *answers, f *field) error {
 	for {
 		if f.kind == kindChoice {
 			for i, o := range f.options {
-				p.say("  %d %s", i+1, printable(o.label))
+				p.say("  %d %s", i+1, fault.Printable(o.label))
 			}
 		}
 		question := f.label
@@ -337,7 +338,7 @@ func (p *plainTalk) field(a *answers, f *field) error {
 		}
 		f.touched = true
 		if !f.answer(answer) {
-			p.say("%s is not one of the answers.", printable(answer))
+			p.say("%s is not one of the answers.", fault.Printable(answer))
 			continue
 		}
 		if a.changed(f) {
@@ -345,11 +346,11 @@ func (p *plainTalk) field(a *answers, f *field) error {
 		}
 		if f.problem == "" {
 			if f.note != "" {
-				p.say("%s", printable(f.note))
+				p.say("%s", fault.Printable(f.note))
 			}
 			return nil
 		}
-		p.say("Not valid: %s. %s", printable(f.problem), printable(f.hint))
+		p.say("Not valid: %s. %s", fault.Printable(f.problem), fault.Printable(f.hint))
 	}
 }
 
@@ -409,7 +410,7 @@ func (p *plainTalk) finishEdit(a *answers, was *nmgre.Status, t nm.Tunnel) (agai
 func (p *plainTalk) askAgain(a *answers, err error) (again bool, _ error) {
 	for _, problem := range problems(err) {
 		if f := a.fieldOf(problem); problem.Field != "" && f != nil && f.id == problem.Field {
-			p.say("Not possible: %s. %s", printable(problem.What), printable(problem.Hint))
+			p.say("Not possible: %s. %s", fault.Printable(problem.What), fault.Printable(problem.Hint))
 			if err := p.field(a, f); err != nil {
 				return false, err
 			}

@@ -9,6 +9,8 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/plan"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 )
 
@@ -99,7 +101,7 @@ func (w *wizard) previewLines(th theme, width int) []line {
 	lines = append(lines, text(""))
 	lines = append(lines, planLines(th, p, width)...)
 	lines = append(lines, styled(" The same by one command:", bold))
-	return append(lines, command(printable(createCommand(p.Tunnel)), width-1, "   ")...)
+	return append(lines, command(fault.Printable(createCommand(p.Tunnel)), width-1, "   ")...)
 }
 
 // planLines are the notes of a plan, its steps, and who will hold each route.
@@ -116,7 +118,7 @@ func noteLines(th theme, notes []string, width int) []line {
 			st = yellow
 			note = th.warn + " " + strings.TrimSpace(strings.TrimPrefix(note, "warning:"))
 		}
-		lines = append(lines, wrapped(printable(note), width-1, " ", st)...)
+		lines = append(lines, wrapped(fault.Printable(note), width-1, " ", st)...)
 	}
 	if len(lines) > 0 {
 		lines = append(lines, text(""))
@@ -128,12 +130,12 @@ func noteLines(th theme, notes []string, width int) []line {
 func stepLines(steps []plan.Step, width int) []line {
 	var lines []line
 	for i, s := range steps {
-		lines = append(lines, wrapped(fmt.Sprintf("%d. %s", i+1, printable(s.What)), width-1, " ", bold)...)
+		lines = append(lines, wrapped(fmt.Sprintf("%d. %s", i+1, fault.Printable(s.What)), width-1, " ", bold)...)
 		if s.Why != "" {
-			lines = append(lines, wrapped(printable(s.Why), width-1, "    ", dim)...)
+			lines = append(lines, wrapped(fault.Printable(s.Why), width-1, "    ", dim)...)
 		}
 		for _, c := range s.Commands {
-			lines = append(lines, command(printable(c), width-1, "    $ ")...)
+			lines = append(lines, command(fault.Printable(c), width-1, "    $ ")...)
 		}
 	}
 	return append(lines, text(""))
@@ -164,8 +166,8 @@ func editLines(th theme, name string, e *plan.EditPlan, width int) []line {
 	var lines []line
 	for _, c := range e.Changes {
 		lines = append(lines, line{bold.of(" " + c.Field)})
-		lines = append(lines, wrapped("- "+firstOf(printable(c.Old), "none"), width-1, "   ", red)...)
-		lines = append(lines, wrapped("+ "+firstOf(printable(c.New), "none"), width-1, "   ", green)...)
+		lines = append(lines, wrapped("- "+firstOf(fault.Printable(c.Old), "none"), width-1, "   ", red)...)
+		lines = append(lines, wrapped("+ "+firstOf(fault.Printable(c.New), "none"), width-1, "   ", green)...)
 	}
 	lines = append(lines, text(""))
 	say, st := th.pass+" The tunnel stays up", green
@@ -173,14 +175,14 @@ func editLines(th theme, name string, e *plan.EditPlan, width int) []line {
 		say, st = th.warn+" The tunnel goes down and comes up again", yellow
 	}
 	if e.Why != "" {
-		say += ": " + printable(e.Why)
+		say += ": " + fault.Printable(e.Why)
 	}
 	lines = append(lines, wrapped(say, width-1, " ", st)...)
 	lines = append(lines, text(""))
 	lines = append(lines, noteLines(th, e.Notes, width)...)
 	lines = append(lines, stepLines(e.Steps, width)...)
 	lines = append(lines, styled(" The same by one command:", bold))
-	return append(lines, command(printable(editCommand(name, *e)), width-1, "   ")...)
+	return append(lines, command(fault.Printable(editCommand(name, *e)), width-1, "   ")...)
 }
 
 // ownLANs are the networks of this host that are not the way to the far end.
@@ -192,7 +194,7 @@ func (w *wizard) ownLANs() []string {
 		}
 		for _, p := range l.Addresses {
 			if a := p.Addr(); a.Is4() && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !p.IsSingleIP() {
-				lans = append(lans, p.Masked().String()+" by "+printable(l.Name))
+				lans = append(lans, p.Masked().String()+" by "+fault.Printable(l.Name))
 			}
 		}
 	}
@@ -237,14 +239,14 @@ func pathPicture(th theme, t nm.Tunnel, hop *kernel.Hop, lans []string, width in
 	p.row(th.active, "this host", "inner "+prefixes(t.Addresses))
 	about := "outer address"
 	if hop != nil && hop.Dev != "" {
-		about += ", by " + printable(hop.Dev)
+		about += ", by " + fault.Printable(hop.Dev)
 		if hop.Via.IsValid() {
 			about += " via " + hop.Via.String()
 		}
 	}
-	p.row(th.vertical, outer(t.Local), about)
-	p.row(th.tunnel, printable(t.Name), tunnelText(t))
-	p.row(th.vertical, outer(t.Remote), "outer address")
+	p.row(th.vertical, gre.OuterText(t.Local), about)
+	p.row(th.tunnel, fault.Printable(t.Name), tunnelText(t))
+	p.row(th.vertical, gre.OuterText(t.Remote), "outer address")
 	inner := "inner address not known"
 	if t.PeerAddress.IsValid() {
 		inner = "inner " + t.PeerAddress.String()
@@ -305,7 +307,7 @@ func tunnelText(t nm.Tunnel) string {
 	case t.InputKey != nil && t.OutputKey != nil && *t.InputKey == *t.OutputKey:
 		out += ", key " + t.InputKey.String()
 	default:
-		out += ", keys " + keyText(t.InputKey) + " in, " + keyText(t.OutputKey) + " out"
+		out += ", keys " + fault.OrNone(gre.KeyText(t.InputKey)) + " in, " + fault.OrNone(gre.KeyText(t.OutputKey)) + " out"
 	}
-	return out + fmt.Sprintf(", ttl %s, mtu %s", ttlText(t.TTL), mtuText(t.MTU))
+	return out + fmt.Sprintf(", ttl %s, mtu %s", gre.TTLText(t.TTL), mtuText(t.MTU))
 }

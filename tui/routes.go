@@ -108,7 +108,7 @@ func lookUp(ctx context.Context, wf Workflow, list []routes.Route) map[string]st
 			hops[dst] = fmt.Sprintf("table %d", r.Table)
 			continue
 		}
-		hop, err := wf.Lookup(ctx, kernel.Query{To: sampleOf(r.Dst)})
+		hop, err := wf.Lookup(ctx, kernel.Query{To: routes.SampleAddr(r.Dst, netip.Addr{})})
 		switch {
 		case errors.Is(err, fault.ErrUnreachable):
 			hops[dst] = "nowhere"
@@ -119,19 +119,6 @@ func lookUp(ctx context.Context, wf Workflow, list []routes.Route) map[string]st
 		}
 	}
 	return hops
-}
-
-// sampleOf is an address that a packet by the route would have.
-func sampleOf(dst netip.Prefix) netip.Addr {
-	switch {
-	case dst.IsSingleIP():
-		return dst.Addr()
-	case dst.Bits() == 0 && dst.Addr().Is4():
-		return netip.AddrFrom4([4]byte{192, 0, 2, 1}) // kept for examples (RFC 5737)
-	case dst.Bits() == 0:
-		return netip.MustParseAddr("2001:db8::1") // likewise (RFC 3849)
-	}
-	return dst.Addr().Next()
 }
 
 // viewRoutes draws the window of the list, and below it what there is to say of the chosen route.
@@ -203,9 +190,9 @@ func (m *Model) hopText(s nmgre.RouteState, dev string) (string, style) {
 	case !known:
 		return m.theme.wait, dim
 	case hop == dev || s.State == nmgre.RouteDown || s.Route.TableOrMain() != routes.MainTable:
-		return printable(hop), plain
+		return fault.Printable(hop), plain
 	}
-	return m.theme.differs + " " + printable(hop), yellow
+	return m.theme.differs + " " + fault.Printable(hop), yellow
 }
 
 // routeAbout says of a route who holds it and why, and what the kernel does.
@@ -214,14 +201,14 @@ func (m *Model) routeAbout(s nmgre.RouteState, dev string, width int) []line {
 	lines := []line{styled(repeat(m.theme.horizontal, width), dim)}
 	hop, known := m.detail.routes.hops[s.Route.Dst.String()]
 	if known && hop != dev && s.State == nmgre.RouteSet && s.Route.TableOrMain() == routes.MainTable {
-		state += fmt.Sprintf(", but would send to %s by %s", sampleOf(s.Route.Dst), printable(hop))
+		state += fmt.Sprintf(", but would send to %s by %s", routes.SampleAddr(s.Route.Dst, netip.Addr{}), fault.Printable(hop))
 	}
 	why := s.Why
 	if why == "" {
 		why = "it is in the profile"
 	}
 	lines = append(lines, wrapped(s.Route.String()+": "+state, width, "", plain)...)
-	return append(lines, wrapped("held by "+ownerText(s.Owner)+": "+printable(why), width, "", dim)...)
+	return append(lines, wrapped("held by "+ownerText(s.Owner)+": "+fault.Printable(why), width, "", dim)...)
 }
 
 func ownerText(o nm.Owner) string {

@@ -9,12 +9,12 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
-	"nmgre/routes/gre"
+	"nmgre/routes/fault"
 )
 
 // errorText is an error on one line.
 func errorText(err error) string {
-	return printable(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; "))
+	return fault.Printable(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; "))
 }
 
 func prefixes(list []netip.Prefix) string {
@@ -26,27 +26,6 @@ func prefixes(list []netip.Prefix) string {
 		return "none"
 	}
 	return strings.Join(texts, " ")
-}
-
-func keyText(k *gre.Key) string {
-	if k == nil {
-		return "none"
-	}
-	return k.String()
-}
-
-func ttlText(ttl uint8) string {
-	if ttl == 0 {
-		return "inherit"
-	}
-	return strconv.Itoa(int(ttl))
-}
-
-func tosText(tos uint8) string {
-	if tos == 1 {
-		return "inherit"
-	}
-	return strconv.Itoa(int(tos))
 }
 
 func mtuText(mtu uint32) string {
@@ -82,7 +61,7 @@ func tookText(d time.Duration) string {
 
 // stepText is a step on one line.
 func stepText(s nmgre.Event) string {
-	out := printable(s.What)
+	out := fault.Printable(s.What)
 	if s.Took > 0 {
 		out += " (" + tookText(s.Took) + ")"
 	}

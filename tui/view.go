@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nmgre/nm"
+	"nmgre/routes/fault"
 )
 
 // The sizes at which the layout changes, and below which nothing can be drawn.
@@ -100,7 +101,7 @@ func (m *Model) overlay(body []string, d drawing) ([]string, *tea.Position) {
 func (m *Model) header() string {
 	left := line{bold.of(" nmgre")}
 	if m.opts.Host != "" {
-		left = append(left, plain.of(" "+m.theme.separate+" "+printable(m.opts.Host)))
+		left = append(left, plain.of(" "+m.theme.separate+" "+fault.Printable(m.opts.Host)))
 	}
 	right, st := "", dim
 	switch {
@@ -119,7 +120,7 @@ func (m *Model) header() string {
 	if room < 4 {
 		return m.theme.render(m.width, left)
 	}
-	right = m.theme.shorten(printable(right), room)
+	right = m.theme.shorten(fault.Printable(right), room)
 	gap := m.width - used - cells(right) - 1
 	return m.theme.render(m.width, append(left, plain.of(strings.Repeat(" ", gap)), st.of(right)))
 }

@@ -275,7 +275,7 @@ func (w *wizard) planEdit(t nm.Tunnel) tea.Cmd {
 	}, func(edit plan.EditPlan, err error) tea.Cmd {
 		w.planning = false
 		if errors.Is(err, fault.ErrNotFound) {
-			w.shell.Warn(printable(w.was.Tunnel.Name) + " is gone: somebody has deleted it (what you typed is here still; esc leaves)")
+			w.shell.Warn(fault.Printable(w.was.Tunnel.Name) + " is gone: somebody has deleted it (what you typed is here still; esc leaves)")
 			return nil
 		}
 		if w.refused(err) {
@@ -328,7 +328,7 @@ func (w *wizard) Leave() tea.Cmd {
 	}
 	what := "the new tunnel"
 	if w.edit {
-		what = "the changes of " + printable(w.was.Tunnel.Name)
+		what = "the changes of " + fault.Printable(w.was.Tunnel.Name)
 	}
 	w.shell.Ask("Leave?", "What you have typed for "+what+" is lost; nothing has been changed on this host.", "leave", "stay", w.close)
 	return nil
@@ -345,7 +345,7 @@ func (w *wizard) View(width, height int) drawing {
 	inner, room := width-2, height-4
 	title := line{bold.of("New tunnel")}
 	if w.edit {
-		title = line{bold.of("Edit " + printable(w.was.Tunnel.Name))}
+		title = line{bold.of("Edit " + fault.Printable(w.was.Tunnel.Name))}
 	}
 	rows := []string{w.pageLine(th, inner), th.render(inner, nil)}
 	var d drawn

@@ -36,7 +36,7 @@ func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err e
 	}
 	if flags.plain || dumb {
 		return true, a.withScreens(ctx, func(wf tui.Workflow) error {
-			return tui.Plain(ctx, wf, tui.Terminal{In: a.stdin, Out: a.stdout, Err: a.stderr})
+			return tui.Plain(ctx, wf, a.names(), tui.Terminal{In: a.stdin, Out: a.stdout, Err: a.stderr})
 		})
 	}
 	// ctrl+c is a key on the screen, and concerns what runs; it is a signal only while a password
@@ -135,7 +135,7 @@ func (a *app) screenOptions(flags screenFlags) tui.Options {
 	return tui.Options{
 		Color: os.Getenv("NO_COLOR") == "" && term != "vt100" && term != "vt220",
 		ASCII: flags.ascii || term == "linux" || term == "vt100" || term == "vt220" || !isUTF8(),
-		Mouse: flags.mouse, Host: name, Client: a.session().WithZone(""), Confirm: flags.confirm, Reports: os.TempDir(),
+		Mouse: flags.mouse, Host: name, Client: a.session().WithZone(""), Confirm: flags.confirm, Reports: os.TempDir(), Names: a.names(),
 	}
 }
 
