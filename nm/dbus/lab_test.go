@@ -46,12 +46,12 @@ func labClient(t *testing.T) *Client {
 func labTunnel() nm.Tunnel {
 	t := nm.NewTunnel()
 	t.Name, t.Local, t.Remote = "gre1", want.Addr(lab.Linux1WAN), want.Addr(lab.Linux2WAN)
-	t.Addresses, t.PeerAddress = dbustest.Prefixes("172.16.0.1/24"), want.Addr("172.16.0.2")
+	t.Addresses, t.PeerAddress = want.CIDRs("172.16.0.1/24"), want.Addr("172.16.0.2")
 	t.InputKey, t.OutputKey, t.MTU, t.TOS, t.Parent = want.Ptr[gre.Key](42), want.Ptr[gre.Key](0), 1400, 16, "eth0"
 	t.Routes = []routes.Route{
-		{Dst: dbustest.Prefixes("0.0.0.0/0")[0], Metric: want.Ptr[uint32](4242), Table: 100},
-		{Dst: dbustest.Prefixes(lab.LAN2Net)[0], Metric: want.Ptr[uint32](500), MTU: 1300, MTULock: true, Src: want.Addr(lab.Linux1LAN)},
-		{Dst: dbustest.Prefixes("10.99.0.0/16")[0], Via: want.Addr("172.16.0.9"), OnLink: true},
+		{Dst: want.CIDR("0.0.0.0/0"), Metric: want.Ptr[uint32](4242), Table: 100},
+		{Dst: want.CIDR(lab.LAN2Net), Metric: want.Ptr[uint32](500), MTU: 1300, MTULock: true, Src: want.Addr(lab.Linux1LAN)},
+		{Dst: want.CIDR("10.99.0.0/16"), Via: want.Addr("172.16.0.9"), OnLink: true},
 	}
 	return t
 }
@@ -200,11 +200,11 @@ func checkSaved(t *testing.T, c *Client) {
 func TestLabModes(t *testing.T) {
 	c := labClient(t)
 	for name, mode := range map[string]nm.Tunnel{
-		"gretap":    {Mode: gre.ModeGRETAP, Local: want.Addr(lab.Linux1WAN), Remote: want.Addr(lab.Linux2WAN), TTL: 64, Addresses: dbustest.Prefixes("172.16.0.1/30")},
-		"no-pmtud":  {Mode: gre.ModeGRE, Local: want.Addr("0.0.0.0"), Remote: want.Addr(lab.Linux2WAN), NoPMTUD: true, Addresses: dbustest.Prefixes("172.16.0.1/31", "fd00::1/127")},
+		"gretap":    {Mode: gre.ModeGRETAP, Local: want.Addr(lab.Linux1WAN), Remote: want.Addr(lab.Linux2WAN), TTL: 64, Addresses: want.CIDRs("172.16.0.1/30")},
+		"no-pmtud":  {Mode: gre.ModeGRE, Local: want.Addr("0.0.0.0"), Remote: want.Addr(lab.Linux2WAN), NoPMTUD: true, Addresses: want.CIDRs("172.16.0.1/31", "fd00::1/127")},
 		"bare":      {Mode: gre.ModeGRE, Local: want.Addr(lab.Linux1WAN), Remote: want.Addr(lab.Linux2WAN), TTL: 64},
-		"ip6gre":    {Mode: gre.ModeIP6GRE, Local: want.Addr(lab.Linux1WAN6), Remote: want.Addr(lab.Linux2WAN6), TTL: 64, FlowLabel: 0x12345, InputKey: want.Ptr[gre.Key](7), OutputKey: want.Ptr[gre.Key](8), Addresses: dbustest.Prefixes("fd00::1/126")},
-		"ip6gretap": {Mode: gre.ModeIP6GRETAP, Local: want.Addr(lab.Linux1WAN6), Remote: want.Addr(lab.Linux2WAN6), TTL: 64, EncapLimit: 5, Addresses: dbustest.Prefixes("172.16.0.1/30", "fd00::1/64")},
+		"ip6gre":    {Mode: gre.ModeIP6GRE, Local: want.Addr(lab.Linux1WAN6), Remote: want.Addr(lab.Linux2WAN6), TTL: 64, FlowLabel: 0x12345, InputKey: want.Ptr[gre.Key](7), OutputKey: want.Ptr[gre.Key](8), Addresses: want.CIDRs("fd00::1/126")},
+		"ip6gretap": {Mode: gre.ModeIP6GRETAP, Local: want.Addr(lab.Linux1WAN6), Remote: want.Addr(lab.Linux2WAN6), TTL: 64, EncapLimit: 5, Addresses: want.CIDRs("172.16.0.1/30", "fd00::1/64")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mode.Name = "gre1"
@@ -321,8 +321,8 @@ func TestLabForeign(t *testing.T) {
 		if hand.State == nm.StateExternal && nmcli.State == nm.StateInactive {
 			t.Logf("%+v\n%+v", hand, nmcli)
 			expected := nm.Tunnel{Name: "gre-nmcli", Mode: gre.ModeGRE, Local: want.Addr(lab.Linux1WAN), Remote: want.Addr(lab.Linux2WAN), InputKey: want.Ptr[gre.Key](5),
-				Addresses: dbustest.Prefixes("172.18.0.1/30"), PeerAddress: want.Addr("172.18.0.2"),
-				Routes: []routes.Route{{Dst: dbustest.Prefixes("10.50.0.0/16")[0], Via: want.Addr("172.18.0.2"), Metric: want.Ptr[uint32](77), Table: 50,
+				Addresses: want.CIDRs("172.18.0.1/30"), PeerAddress: want.Addr("172.18.0.2"),
+				Routes: []routes.Route{{Dst: want.CIDR("10.50.0.0/16"), Via: want.Addr("172.18.0.2"), Metric: want.Ptr[uint32](77), Table: 50,
 					Metrics: dbustest.Metrics(map[routes.Metric]uint32{routes.MetricInitCwnd: 7})}}}
 			if nmcli.ID != "Büro 1" || nmcli.Unsaved || nmcli.Trial || !reflect.DeepEqual(nmcli.Tunnel, expected) {
 				t.Errorf("got %+v", nmcli)
@@ -402,8 +402,8 @@ var labRoutes4 = []labRoute{
 	{routes.Route{Type: routes.TypeProhibit}, "prohibit %s table main proto static scope link metric 675", "{ ip = %s type=prohibit }"},
 	{routes.Route{Type: routes.TypeThrow, Table: 7}, "throw %s table 7 proto static scope link metric 675", "{ ip = %s table=7 type=throw }"},
 	{routes.Route{TOS: 0xfc}, "unicast %s tos 0xfc dev gre1 table main proto static scope link metric 675", "{ ip = %s tos=252 }"},
-	{routes.Route{Scope: dbustest.Scope(routes.ScopeGlobal)}, "unicast %s dev gre1 table main proto static scope global metric 675", "{ ip = %s scope=0 }"},
-	{routes.Route{Scope: dbustest.Scope(routes.ScopeSite)}, "unicast %s dev gre1 table main proto static scope site metric 675", "{ ip = %s scope=200 }"},
+	{routes.Route{Scope: want.Ptr(routes.ScopeGlobal)}, "unicast %s dev gre1 table main proto static scope global metric 675", "{ ip = %s scope=0 }"},
+	{routes.Route{Scope: want.Ptr(routes.ScopeSite)}, "unicast %s dev gre1 table main proto static scope site metric 675", "{ ip = %s scope=200 }"},
 	{routes.Route{Via: dbustest.Hop4}, "unicast %s via 172.16.0.2 dev gre1 table main proto static scope global metric 675", "{ ip = %s, nh = 172.16.0.2 }"},
 	{routes.Route{Via: want.Addr("192.0.2.9"), OnLink: true}, "unicast %s via 192.0.2.9 dev gre1 table main proto static scope global metric 675 onlink", "{ ip = %s, nh = 192.0.2.9 onlink=true }"},
 	{routes.Route{Src: want.Addr(lab.Linux1LAN)}, "unicast %s dev gre1 table main proto static scope link src 10.10.1.1 metric 675", "{ ip = %s src=10.10.1.1 }"},
@@ -434,7 +434,7 @@ var labRoutes6 = []labRoute{
 	{routes.Route{Type: routes.TypeUnreachable}, "unreachable %s dev lo table main proto static scope global metric 675 pref medium", "{ ip = %s type=unreachable }"},
 	{routes.Route{Type: routes.TypeProhibit}, "prohibit %s dev lo table main proto static scope global metric 675 pref medium", "{ ip = %s type=prohibit }"},
 	{routes.Route{Type: routes.TypeThrow, Table: 7}, "throw %s dev lo table 7 proto static scope global metric 675 pref medium", "{ ip = %s table=7 type=throw }"},
-	{routes.Route{From: dbustest.Prefix("2001:db8:1::/48")}, "unicast %s from 2001:db8:1::/48 dev gre1 table main proto static scope global metric 675 pref medium", "{ ip = %s from=2001:db8:1::/48 }"},
+	{routes.Route{From: want.CIDR("2001:db8:1::/48")}, "unicast %s from 2001:db8:1::/48 dev gre1 table main proto static scope global metric 675 pref medium", "{ ip = %s from=2001:db8:1::/48 }"},
 	{routes.Route{Via: dbustest.Hop6}, "unicast %s via fd00::2 dev gre1 table main proto static scope global metric 675 pref medium", "{ ip = %s, nh = fd00::2 }"},
 	{routes.Route{Via: want.Addr("2001:db8:9::9"), OnLink: true}, "unicast %s via 2001:db8:9::9 dev gre1 table main proto static scope global metric 675 onlink pref medium", "{ ip = %s, nh = 2001:db8:9::9 onlink=true }"},
 	{routes.Route{Src: want.Addr("fd00::1")}, "unicast %s dev gre1 table main proto static scope global src fd00::1 metric 675 pref medium", "{ ip = %s src=fd00::1 }"},
@@ -455,9 +455,9 @@ func spread(kinds []labRoute, family string, net, n int) (all []labRoute) {
 	for i := range n {
 		r := kinds[i%len(kinds)]
 		r.route = r.route.Clone()
-		r.route.Dst = dbustest.Prefix(fmt.Sprintf("10.%d.%d.0/24", net, i))
+		r.route.Dst = want.CIDR(fmt.Sprintf("10.%d.%d.0/24", net, i))
 		if family == wire.IPv6 {
-			r.route.Dst = dbustest.Prefix(fmt.Sprintf("fd00:%x:%x::/64", net, i+1))
+			r.route.Dst = want.CIDR(fmt.Sprintf("fd00:%x:%x::/64", net, i+1))
 		}
 		r.ip, r.nmcli = fmt.Sprintf(r.ip, r.route.Dst), fmt.Sprintf(r.nmcli, r.route.Dst)
 		all = append(all, r)
@@ -604,7 +604,7 @@ func TestLabSetRoutesAtOnce(t *testing.T) {
 func TestLabSetRoutesIPv6(t *testing.T) {
 	c := labClient(t)
 	tunnel := labTunnel()
-	tunnel.Addresses = append(tunnel.Addresses, dbustest.Prefixes("fd00::1/64", "2001:db8:5::1/64")...)
+	tunnel.Addresses = append(tunnel.Addresses, want.CIDRs("fd00::1/64", "2001:db8:5::1/64")...)
 	step(t, "Add", adding(c, tunnel))
 	step(t, "Activate", on(c.Activate))
 	untouched := undisturbed(t)
@@ -634,7 +634,7 @@ func TestLabSetRoutesWeight(t *testing.T) {
 		t.Fatal(err)
 	}
 	beside := m.Version.Before(nm.Version{Major: 1, Minor: 46})
-	dst := dbustest.Prefix("10.66.0.0/16")
+	dst := want.CIDR("10.66.0.0/16")
 	set := func(n int, weight uint16) {
 		t.Helper()
 		var set []routes.Route
@@ -648,7 +648,7 @@ func TestLabSetRoutesWeight(t *testing.T) {
 	for n := 1; n <= 2; n++ {
 		tunnel, uuid := labTunnel(), dbustest.UUID[:35]+fmt.Sprint(n)
 		tunnel.Name, tunnel.InputKey, tunnel.OutputKey, tunnel.Routes = fmt.Sprint("gre", n), want.Ptr[gre.Key](gre.Key(n)), want.Ptr[gre.Key](gre.Key(n)), nil
-		tunnel.Addresses = dbustest.Prefixes(fmt.Sprintf("172.16.%d.1/24", n))
+		tunnel.Addresses = want.CIDRs(fmt.Sprintf("172.16.%d.1/24", n))
 		if err := errors.Join(c.Add(ctx, uuid, tunnel), c.Activate(ctx, uuid)); err != nil {
 			t.Fatal(err)
 		}

@@ -35,7 +35,7 @@ func up(t *testing.T) (*dbustest.Bus, *Client) {
 
 // others are routes that the plain tunnel does not have.
 func others() []routes.Route {
-	return []routes.Route{{Dst: dbustest.Net4, MTU: 1300}, {Dst: dbustest.Prefix("10.9.0.0/16"), Type: routes.TypeBlackhole}, {Dst: dbustest.Net6}}
+	return []routes.Route{{Dst: dbustest.Net4, MTU: 1300}, {Dst: want.CIDR("10.9.0.0/16"), Type: routes.TypeBlackhole}, {Dst: dbustest.Net6}}
 }
 
 func setRoutes(t *testing.T, c *Client, set []routes.Route) {
@@ -421,9 +421,9 @@ func TestSetRoutesNudge(t *testing.T) {
 	bus.SetVersion("1.46.0")
 	ctx := soon(t, 10*time.Second)
 	member := func(dst string, weight uint16) []routes.Route {
-		return []routes.Route{{Dst: dbustest.Prefix(dst), Metric: want.Ptr[uint32](300), Nexthops: []routes.Nexthop{{Weight: weight}}}}
+		return []routes.Route{{Dst: want.CIDR(dst), Metric: want.Ptr[uint32](300), Nexthops: []routes.Nexthop{{Weight: weight}}}}
 	}
-	for i, set := range [][]routes.Route{nil, member("10.6.0.0/16", 2), member("10.7.0.0/16", 2), {{Dst: dbustest.Prefix("10.6.0.0/16"), Metric: want.Ptr[uint32](300)}}} {
+	for i, set := range [][]routes.Route{nil, member("10.6.0.0/16", 2), member("10.7.0.0/16", 2), {{Dst: want.CIDR("10.6.0.0/16"), Metric: want.Ptr[uint32](300)}}} {
 		tunnel, uuid := dbustest.Tunnels["plain"].Clone(), dbustest.UUID[:35]+fmt.Sprint(i+1)
 		tunnel.Name, tunnel.Routes = fmt.Sprint("gre", i), set
 		if err := errors.Join(c.Add(ctx, uuid, tunnel), c.Activate(ctx, uuid)); err != nil {
@@ -522,7 +522,7 @@ func TestSetRoutesInterrupted(t *testing.T) {
 // Who does not know what routes the profile has changes none of them.
 func TestSetRoutesOfSomebodyElse(t *testing.T) {
 	_, c := up(t)
-	first, second := []routes.Route{{Dst: dbustest.Net4}}, []routes.Route{{Dst: dbustest.Prefix("10.99.0.0/16")}}
+	first, second := []routes.Route{{Dst: dbustest.Net4}}, []routes.Route{{Dst: want.CIDR("10.99.0.0/16")}}
 	setRoutes(t, c, first)
 	check(t, c.SetRoutes(t.Context(), dbustest.UUID, second, first), fault.ErrChanged, "somebody else")
 	check(t, c.SetRoutes(t.Context(), dbustest.UUID, []routes.Route{}, second), fault.ErrChanged)

@@ -10,6 +10,7 @@ import (
 	"nmgre/nm/dbus/dbustest"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
+	"nmgre/testdata/want"
 )
 
 // byHand is a profile made by somebody else, with what nmgre does not know.
@@ -109,7 +110,7 @@ func TestReapply(t *testing.T) {
 		bus.SetVersion(version)
 		ctx := soon(t, 10*time.Second)
 		both := dbustest.Tunnels["plain"].Clone()
-		both.Addresses = append(both.Addresses, dbustest.Prefixes("fd00::1/126")[0])
+		both.Addresses = append(both.Addresses, want.CIDR("fd00::1/126"))
 		if err := c.Add(ctx, dbustest.UUID, both); err != nil {
 			t.Fatal(err)
 		}

@@ -1,11 +1,3 @@
-// Package bulk reads the settings of many NetworkManager profiles at once, over a connection of its
-// own.
-//
-// NetworkManager has no call for that: each profile is a call and an answer. godbus reads an answer
-// by reflection, and a call costs it a goroutine, which for a thousand profiles takes as long as
-// NetworkManager does. This package writes the calls as bytes, many at a time, and reads the
-// answers by hand. It knows one method (GetSettings), one transport (a Unix socket) and the types
-// that profiles have; of anything else it says so, and the caller asks that again by godbus.
 package bulk
 
 import (
@@ -21,29 +13,30 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// window is how many calls are under way at most. The bus allows a client 1,024 without an answer.
+// window is the greatest number of calls under way at once. The bus allows a client 1,024.
 const window = 128
 
-// maxMessage bounds an answer, as the D-Bus specification does.
+// maxMessage is the D-Bus specification's limit for a message, in bytes.
 const maxMessage = 1 << 27
 
-// ErrUnknown says that something is of no kind that this package reads.
+// ErrUnknown says that this package cannot read an address, a message or a value.
 var ErrUnknown = errors.New("not readable in bulk")
 
-// Settings are a profile: setting, property, value. The properties "addresses" and "routes" are
-// left out: address-data and route-data say the same.
+// Settings are a profile in NetworkManager's own form: setting, property, value. They lack the
+// properties "addresses" and "routes", which address-data and route-data have replaced.
 type Settings = map[string]map[string]dbus.Variant
 
-// Answer is what came back for one path. Err is a [dbus.Error] that NetworkManager returned, or
-// ErrUnknown.
+// Answer is the answer for one path. Err is a [dbus.Error] from NetworkManager or the bus, or
+// [ErrUnknown].
 type Answer struct {
 	Settings Settings
 	Err      error
 }
 
-// Read asks the service's objects at paths for their settings, and calls each with the index of the
-// path when its answer is there: in the order of the answers, once for every path. The error is the
-// connection's; then some answers have not come.
+// Read asks the profiles at paths for their settings. address is the D-Bus address of the bus, and
+// service NetworkManager's name there. It calls each once for every path, with the index of the
+// path, in the order in which the answers come. If the connection fails, or ctx ends, it returns
+// that error and some paths have no answer.
 func Read(ctx context.Context, address, service string, paths []dbus.ObjectPath, each func(int, Answer)) error {
 	conn, err := dial(ctx, address)
 	if err != nil {
@@ -81,17 +74,17 @@ func dial(ctx context.Context, address string) (net.Conn, error) {
 	return nil, fmt.Errorf("the bus address %q: %w", address, ErrUnknown)
 }
 
-// reading is one call of Read.
+// reading is one call of [Read].
 type reading struct {
 	conn    net.Conn
 	in      *bufio.Reader
 	service string
 	paths   []dbus.ObjectPath
 	each    func(int, Answer)
-	message []byte // the last one's memory, for the next
+	message []byte // memory for a message, used again for the next
 }
 
-// firstSerial is the serial number of the first path's call. Hello has number 1.
+// firstSerial is the serial number of the call for the first path. Hello has number 1.
 const firstSerial = 2
 
 func (r *reading) run() error {
@@ -122,7 +115,8 @@ func (r *reading) run() error {
 	return nil
 }
 
-// authenticate lets the bus take the user from the socket.
+// authenticate speaks the handshake of the D-Bus specification. The bus takes the user from the
+// socket.
 func (r *reading) authenticate() error {
 	for _, exchange := range []struct{ say, hear string }{{"\x00AUTH EXTERNAL\r\n", "DATA"}, {"DATA\r\n", "OK"}} {
 		if _, err := r.conn.Write([]byte(exchange.say)); err != nil {
@@ -133,14 +127,14 @@ func (r *reading) authenticate() error {
 			return err
 		}
 		if !strings.HasPrefix(line, exchange.hear) {
-			return fmt.Errorf("the bus answers %q: %w", line, ErrUnknown)
+			return fmt.Errorf("the bus answered %q: %w", line, ErrUnknown)
 		}
 	}
 	_, err := r.conn.Write([]byte("BEGIN\r\n"))
 	return err
 }
 
-// send writes the calls for paths from..to in one go, and returns to.
+// send writes the calls for paths[from:to] at once, and returns to.
 func (r *reading) send(from, to int) (int, error) {
 	var calls []byte
 	for i := from; i < to; i++ {
@@ -150,7 +144,7 @@ func (r *reading) send(from, to int) (int, error) {
 	return to, err
 }
 
-// receive reads a message, and says whether it was the answer to one of the calls sent.
+// receive reads a message, and reports whether it was the answer to one of the calls sent.
 func (r *reading) receive(sent int) (bool, error) {
 	m, err := r.next()
 	if err != nil {
@@ -158,7 +152,7 @@ func (r *reading) receive(sent int) (bool, error) {
 	}
 	i := int64(m.replyTo) - firstSerial
 	if m.kind == byte(dbus.TypeError) && m.replyTo == 1 {
-		return false, fmt.Errorf("the bus refuses Hello: %w", ErrUnknown)
+		return false, fmt.Errorf("the bus refused Hello: %w", ErrUnknown)
 	}
 	if i < 0 || i >= int64(sent) {
 		return false, nil // a signal, or the answer to Hello
@@ -177,7 +171,7 @@ func (r *reading) receive(sent int) (bool, error) {
 	return true, nil
 }
 
-// message is what matters of one.
+// message holds the parts of a message that matter here.
 type message struct {
 	kind      byte
 	replyTo   uint32
@@ -199,7 +193,7 @@ func (r *reading) next() (message, error) {
 	if err := readFull(r.in, fixed[:]); err != nil {
 		return message{}, err
 	}
-	if fixed[0] != 'l' { // a bus passes on the byte order that the sender chose: its machine's
+	if fixed[0] != 'l' { // the byte order is the sender's, and that is the one of its machine
 		return message{}, fmt.Errorf("byte order %q: %w", fixed[0], ErrUnknown)
 	}
 	bodySize, fieldsSize := binary.LittleEndian.Uint32(fixed[4:]), binary.LittleEndian.Uint32(fixed[12:])
@@ -263,9 +257,9 @@ func (m *message) readFields(fields []byte) error {
 func appendCall(b []byte, serial uint32, destination, path, iface, member string) []byte {
 	start := len(b)
 	b = append(b, 'l', byte(dbus.TypeMethodCall), byte(dbus.FlagNoAutoStart), 1)
-	b = binary.LittleEndian.AppendUint32(b, 0) // of the body
+	b = binary.LittleEndian.AppendUint32(b, 0) // the length of the body
 	b = binary.LittleEndian.AppendUint32(b, serial)
-	b = binary.LittleEndian.AppendUint32(b, 0) // of the fields, filled in below
+	b = binary.LittleEndian.AppendUint32(b, 0) // the length of the fields, filled in below
 	for _, field := range [...]struct {
 		code  dbus.HeaderField
 		kind  byte
@@ -281,7 +275,7 @@ func appendCall(b []byte, serial uint32, destination, path, iface, member string
 	return pad(b, start)
 }
 
-// pad fills up to the next multiple of eight from start.
+// pad appends zeros up to the next multiple of eight bytes from start.
 func pad(b []byte, start int) []byte {
 	for (len(b)-start)%8 != 0 {
 		b = append(b, 0)

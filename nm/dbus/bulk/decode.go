@@ -10,7 +10,7 @@ import (
 )
 
 // decoder reads values in D-Bus' little-endian form (D-Bus specification, "Marshaling"), into the
-// Go types that godbus has for them. After an error, which is always ErrUnknown, it reads zeros.
+// Go types that godbus has for them. After an error, which is always [ErrUnknown], it reads zeros.
 type decoder struct {
 	data  []byte
 	at    int
@@ -18,10 +18,10 @@ type decoder struct {
 	err   error
 }
 
-// maxDepth bounds values within values: the specification allows 64 levels.
+// maxDepth bounds the depth of values within values, as the specification does.
 const maxDepth = 64
 
-// signatures are those of the values that profiles have, parsed once.
+// signatures are the signatures of the values that profiles have, parsed once.
 var signatures = func() map[string]dbus.Signature {
 	known := make(map[string]dbus.Signature)
 	for _, s := range []string{"y", "b", "n", "q", "i", "u", "x", "t", "d", "s", "o", "g", "v", "as", "ay", "au", "aay", "a{ss}", "a{sv}", "aa{sv}"} {
@@ -60,7 +60,7 @@ func (d *decoder) fail() {
 	d.at = len(d.data)
 }
 
-// take returns the next n bytes, nil if there are not so many.
+// take returns the next n bytes, or nil if fewer are left.
 func (d *decoder) take(n int) []byte {
 	if n < 0 || n > len(d.data)-d.at {
 		d.fail()
@@ -71,9 +71,10 @@ func (d *decoder) take(n int) []byte {
 	return b
 }
 
+// align skips the filling before a value that starts at a multiple of n bytes.
 func (d *decoder) align(n int) {
 	if rest := d.at % n; rest != 0 {
-		d.take(min(n-rest, len(d.data)-d.at)) // what ends here needs no filling
+		d.take(min(n-rest, len(d.data)-d.at)) // at the end of the data there is none
 	}
 }
 
@@ -108,7 +109,8 @@ func (d *decoder) text() (string, error) {
 	return string(b), d.err
 }
 
-// names are settings and properties that every profile has: one string serves them all.
+// names are names that most profiles have, of settings, properties and attributes. All decoded
+// profiles share these strings.
 var names = func() map[string]string {
 	known := make(map[string]string)
 	for name := range strings.FieldsSeq("connection ip-tunnel ipv4 ipv6 proxy user id uuid type interface-name autoconnect timestamp " +
@@ -120,19 +122,19 @@ var names = func() map[string]string {
 	return known
 }()
 
-// name reads a string that is often the same.
+// name reads a string that is often one of names.
 func (d *decoder) name() string {
 	b := d.take(int(d.number(4)))
 	if d.byte() != 0 {
 		d.fail()
 	}
-	if known, ok := names[string(b)]; ok { // the compiler makes no string of b for this
+	if known, ok := names[string(b)]; ok { // the compiler allocates no string for this
 		return known
 	}
 	return string(b)
 }
 
-// signature reads a signature, as a variant has one in front.
+// signature reads a signature, such as the one in front of a variant.
 func (d *decoder) signature() string {
 	b := d.take(int(d.byte()))
 	if d.byte() != 0 {
@@ -141,8 +143,8 @@ func (d *decoder) signature() string {
 	return string(b)
 }
 
-// array reads an array's length, and returns where it ends. Its elements start at a multiple of
-// align.
+// array reads the length of an array and returns the offset of its end. Its elements start at a
+// multiple of align bytes.
 func (d *decoder) array(align int) int {
 	n := int(d.number(4))
 	d.align(align)
@@ -153,7 +155,7 @@ func (d *decoder) array(align int) int {
 	return d.at + n
 }
 
-// skipArray passes over an array of any type.
+// skipArray skips an array of any type.
 func (d *decoder) skipArray(signature string) {
 	align := 4
 	switch {
@@ -166,6 +168,7 @@ func (d *decoder) skipArray(signature string) {
 	d.at = d.array(align)
 }
 
+// variant reads a variant: a signature and a value.
 func (d *decoder) variant() dbus.Variant {
 	text := d.signature()
 	signature, ok := signatures[text]
@@ -269,7 +272,7 @@ func (d *decoder) dictionary() map[string]dbus.Variant {
 	return all
 }
 
-// list reads an array, element by element.
+// list reads an array. element reads one of its elements.
 func list[T any](d *decoder, align int, element func() T) []T {
 	all := []T{}
 	for end := d.array(align); d.at < end; {

@@ -6,7 +6,8 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// NetworkManager's numbers, as far as they are told here.
+// NetworkManager's numbers: states of a connection (NMActiveConnectionState), states of a device
+// (NMDeviceState), and state flags of a connection (NMActivationStateFlags).
 const (
 	activating, activated, deactivating, deactivated = 1, 2, 3, 4
 
@@ -15,8 +16,8 @@ const (
 	layer2Ready, ip4Ready, ip6Ready = 0x4, 0x8, 0x10
 )
 
-// activate starts an activation, in the order of signals that NetworkManager 1.42 has, and returns
-// the connection's path.
+// activate starts an activation and returns the path of the connection. The signals come in the
+// order of NetworkManager 1.42.
 func (m *manager) activate(profile dbus.ObjectPath) dbus.ObjectPath {
 	name, _ := m.profiles[profile].settings["connection"]["interface-name"].Value().(string)
 	a := &active{path: m.path("ActiveConnection"), profile: profile, device: m.path("Devices"), state: activating}
@@ -33,7 +34,7 @@ func (m *manager) activate(profile dbus.ObjectPath) dbus.ObjectPath {
 	return a.path
 }
 
-// begin is what happens first in an activation.
+// begin does the first part of an activation.
 func (m *manager) begin(a *active, script Activation) {
 	if m.actives[a.path] != a || m.bus.nm != m {
 		return // deleted, or NetworkManager is gone
@@ -50,7 +51,7 @@ func (m *manager) begin(a *active, script Activation) {
 	}
 }
 
-// finish ends an activation as the script says.
+// finish ends an activation in the way of the script.
 func (m *manager) finish(a *active, script Activation) {
 	if m.actives[a.path] != a || m.bus.nm != m {
 		return // deleted, or NetworkManager is gone
@@ -63,13 +64,13 @@ func (m *manager) finish(a *active, script Activation) {
 	}
 	m.commit(m.devices[a.device], false)
 	m.setDevice(a.device, deviceActivated, 0)
-	m.setActive(a, activated, a.flags, 1) // the flags of the addresses come by themselves
+	m.setActive(a, activated, a.flags, 1) // the flags of the addresses come later
 	if !script.NeverReady {
 		m.setActive(a, activated, a.flags|ip4Ready|ip6Ready, 1)
 	}
 }
 
-// downProfile takes down whatever is active of the profile.
+// downProfile takes the profile's active connections down.
 func (m *manager) downProfile(profile dbus.ObjectPath) {
 	for _, path := range sortedPaths(m.actives) {
 		if m.actives[path].profile == profile {
@@ -78,6 +79,7 @@ func (m *manager) downProfile(profile dbus.ObjectPath) {
 	}
 }
 
+// down takes a connection down. Its device goes after the answer to the present call.
 func (m *manager) down(a *active, reason uint32) {
 	m.setActive(a, deactivating, a.flags, reason)
 	m.setDevice(a.device, deviceDeactivating, 39)
@@ -93,15 +95,15 @@ func (m *manager) down(a *active, reason uint32) {
 	})
 }
 
-// remove ends a connection's life.
+// remove ends a connection.
 func (m *manager) remove(a *active, reason uint32) {
 	m.setActive(a, deactivated, 0, reason)
 	delete(m.actives, a.path)
 	m.bus.emit("/org/freedesktop", busName+".ObjectManager", "InterfacesRemoved", a.path, []string{service + ".Connection.Active"})
 }
 
-// setActive changes a connection's state and tells of it. A reason of 0 leaves the state's own
-// signal out.
+// setActive changes the state of a connection and sends the signals. With reason 0 it leaves
+// StateChanged out.
 func (m *manager) setActive(a *active, state, flags, reason uint32) {
 	changedState := a.state != state
 	a.state, a.flags = state, flags
@@ -112,6 +114,7 @@ func (m *manager) setActive(a *active, state, flags, reason uint32) {
 	}
 }
 
+// setDevice changes the state of a device and sends the signal.
 func (m *manager) setDevice(path dbus.ObjectPath, state, reason uint32) {
 	d := m.devices[path]
 	if d == nil {

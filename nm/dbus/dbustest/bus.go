@@ -1,7 +1,3 @@
-// Package nmtest is a bus with a NetworkManager on it, inside a test: enough of both for package
-// nm, and for the whole program with DBUS_SYSTEM_BUS_ADDRESS set to [Bus.Address]. There is no
-// kernel behind it. It records what it is asked, and fails in the ways that a real one does, when
-// told to.
 package dbustest
 
 import (
@@ -20,7 +16,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Bus is a message bus and its NetworkManager. Its methods can be called at any time from any
+// Bus is a message bus with its NetworkManager. Its methods can be called at any time from any
 // goroutine.
 type Bus struct {
 	address string
@@ -30,11 +26,11 @@ type Bus struct {
 	names   int
 	calls   []Call
 	faults  map[string]Fault
-	nm      *manager // nil while NetworkManager is not there
-	asleep  *manager // it, meanwhile
+	nm      *manager // nil while NetworkManager is not on the bus
+	asleep  *manager // the NetworkManager while it is not on the bus
 }
 
-// Call is one that was made, of whatever object.
+// Call is a method call that a client has made.
 type Call struct {
 	Member string // without the interface, such as "AddConnection2"
 	Path   dbus.ObjectPath
@@ -42,12 +38,12 @@ type Call struct {
 	Flags  dbus.Flags
 }
 
-// Fault says how a method misbehaves.
+// Fault says how a method misbehaves. The zero value is none.
 type Fault struct {
 	Error, Text string        // answer with this error (a D-Bus name) and text
-	After       int           // so many calls go well before
-	Meanwhile   func()        // is called before anything else, and may use the bus
-	Delay       time.Duration // wait before anything else
+	After       int           // this number of calls succeed first
+	Meanwhile   func()        // called before anything else; it may use the bus
+	Delay       time.Duration // wait before the answer
 	Silent      bool          // never answer
 	Hangup      bool          // close the connection instead of an answer
 	Vanish      bool          // NetworkManager leaves the bus instead of an answer
@@ -72,17 +68,18 @@ func Start(tb testing.TB) *Bus {
 	return b
 }
 
-// Address is what to put into DBUS_SYSTEM_BUS_ADDRESS.
+// Address returns the D-Bus address of the bus, for DBUS_SYSTEM_BUS_ADDRESS.
 func (b *Bus) Address() string { return b.address }
 
-// SetID makes the bus another one, as far as it tells by org.freedesktop.DBus.GetId.
+// SetID sets the identity that the bus tells by org.freedesktop.DBus.GetId. A restarted bus has
+// another one.
 func (b *Bus) SetID(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.id = id
 }
 
-// Calls returns all calls to NetworkManager and to the bus so far, in their order.
+// Calls returns all calls to NetworkManager and to the bus so far, in order.
 func (b *Bus) Calls() []Call {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -99,7 +96,7 @@ func (b *Bus) Count(member string) (n int) {
 	return n
 }
 
-// Break makes a method misbehave from now on; the zero Fault makes it well again.
+// Break makes a method misbehave from now on. The zero Fault ends that.
 func (b *Bus) Break(member string, f Fault) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,7 +113,7 @@ func (b *Bus) Rules() (n int) {
 	return n
 }
 
-// Hangup closes every client's connection, as a bus does that is stopped.
+// Hangup closes the connections of all clients, as a bus does when it is stopped.
 func (b *Bus) Hangup() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -139,8 +136,8 @@ func (b *Bus) vanish() {
 	}
 }
 
-// Return brings NetworkManager back as it does after a restart: nothing is active, and its objects
-// have other paths.
+// Return brings NetworkManager back to the bus, as after a restart: nothing is active, and its
+// objects have other paths.
 func (b *Bus) Return() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -151,8 +148,8 @@ func (b *Bus) Return() {
 	}
 }
 
-// firstID is what a bus calls itself at first. It says the same to who authenticates, whatever its
-// name is later: clients ignore that.
+// firstID is the identity of a bus at first. The handshake always tells this one, also after
+// [Bus.SetID]: clients ignore it there.
 const firstID = "6e6d6772652d746573742d6275732d31"
 
 const (
@@ -163,7 +160,7 @@ const (
 	managerName = ":1.0"
 )
 
-// peer is a client's connection.
+// peer is the connection of a client.
 type peer struct {
 	bus    *Bus
 	conn   net.Conn
@@ -210,7 +207,7 @@ func (p *peer) serve() {
 	}
 }
 
-// authenticate speaks the handshake of the D-Bus specification as far as godbus and libdbus need
+// authenticate speaks the handshake of the D-Bus specification, as far as godbus and libdbus need
 // it.
 func (p *peer) authenticate(in *bufio.Reader) bool {
 	for {
@@ -241,7 +238,7 @@ func header[T any](msg *dbus.Message, field dbus.HeaderField) T {
 	return v
 }
 
-// handle answers a call, or does not.
+// handle records a call and answers it, or misbehaves as [Bus.Break] says.
 func (p *peer) handle(msg *dbus.Message) {
 	b := p.bus
 	call := Call{Member: header[string](msg, dbus.FieldMember), Path: header[dbus.ObjectPath](msg, dbus.FieldPath), Args: msg.Body, Flags: msg.Flags}
@@ -297,7 +294,7 @@ func (p *peer) answer(msg *dbus.Message, call Call, f Fault) {
 	}
 }
 
-// ask answers for the bus itself.
+// ask answers a call to the bus itself.
 func (p *peer) ask(call Call) ([]any, *dbus.Error) {
 	var text string
 	if len(call.Args) > 0 {
@@ -350,7 +347,8 @@ func (p *peer) reply(to *dbus.Message, results []any, err *dbus.Error) {
 	p.send(msg)
 }
 
-// emit sends a signal to every client that has any match rule: which one is not looked at.
+// emit sends a signal to every client that has any match rule. It does not compare it with the
+// rule.
 func (b *Bus) emit(path dbus.ObjectPath, iface, member string, args ...any) {
 	sender := managerName
 	if iface == busName {

@@ -10,33 +10,33 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Settings are a profile as NetworkManager's D-Bus interface has it.
+// Settings are a profile in NetworkManager's own form: setting, property, value.
 type Settings = map[string]map[string]dbus.Variant
 
-// Activation says how the profiles come up from now on. The zero value is a success without delay.
+// Activation says how profiles come up. The zero value is a success without delay.
 type Activation struct {
-	Queued time.Duration // before anything happens: the device is not ready
+	Queued time.Duration // how long the device is not ready before anything else
 	Delay  time.Duration // between "activating" and the end
-	Stuck  bool          // it never ends
-	// it fails, for this reason of the connection (NMActiveConnectionStateReason)
+	Stuck  bool          // the activation never ends
+	// the activation fails for this reason of the connection (NMActiveConnectionStateReason)
 	ActiveReason uint32
-	DeviceReason uint32 // and this one of the device (NMDeviceStateReason)
+	DeviceReason uint32 // and for this one of the device (NMDeviceStateReason)
 	NeverReady   bool   // "activated" comes, but the addresses are never set
 	Lingering    bool   // the link stays when the connection goes down
 }
 
-// Profile is one that the NetworkManager holds.
+// Profile is a profile of the NetworkManager, with the state of its device.
 type Profile struct {
 	Path     dbus.ObjectPath
 	Settings Settings
 	OnDisk   bool
 	Volatile bool
 	Active   bool
-	Applied  Settings // what its device runs with, if it is active
-	Kernel   Settings // as far as the kernel knows it
+	Applied  Settings // those that its device runs with; nil if it is not active
+	Kernel   Settings // those of Applied that the kernel has; nil if it is not active
 }
 
-// manager is the NetworkManager. Its bus' lock guards it.
+// manager is the NetworkManager. The lock of its bus guards it.
 type manager struct {
 	bus         *Bus
 	version     string
@@ -47,15 +47,15 @@ type manager struct {
 	profiles    map[dbus.ObjectPath]*profile
 	actives     map[dbus.ObjectPath]*active
 	devices     map[dbus.ObjectPath]*device
-	later       []func() // what follows the answer to the present call
-	idle        []func() // what is put off until there is nothing else to do
+	later       []func() // work to do after the answer to the present call
+	idle        []func() // work that is put off until there is nothing else to do
 }
 
 type profile struct {
 	settings Settings
 	onDisk   bool
 	volatile bool
-	version  uint64 // how often it was changed
+	version  uint64 // the number of its changes
 }
 
 type active struct {
@@ -77,7 +77,7 @@ func newManager(b *Bus) *manager {
 	return m
 }
 
-// restart forgets what is active and gives every profile another path.
+// restart forgets all active connections and gives every profile another path.
 func (m *manager) restart() {
 	m.actives, m.devices = make(map[dbus.ObjectPath]*active), make(map[dbus.ObjectPath]*device)
 	old := m.profiles
@@ -98,7 +98,7 @@ func sortedPaths[T any](objects map[dbus.ObjectPath]T) []dbus.ObjectPath {
 	})
 }
 
-// with runs change on the NetworkManager, whether it is on the bus or not.
+// with calls change with the NetworkManager, whether it is on the bus or not.
 func (b *Bus) with(change func(*manager)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -110,7 +110,7 @@ func (b *Bus) with(change func(*manager)) {
 	change(b.asleep)
 }
 
-// SetVersion sets what NetworkManager says that its version is.
+// SetVersion sets the version that NetworkManager tells and behaves like, such as "1.46.0".
 func (b *Bus) SetVersion(version string) { b.with(func(m *manager) { m.version = version }) }
 
 // SetStarting sets whether NetworkManager says that it is still starting.
@@ -122,7 +122,7 @@ func (b *Bus) SetPermission(action, answer string) {
 	b.with(func(m *manager) { m.permissions[service+"."+action] = answer })
 }
 
-// SetActivation sets how profiles come up.
+// SetActivation sets how profiles come up from now on.
 func (b *Bus) SetActivation(a Activation) { b.with(func(m *manager) { m.script = a }) }
 
 // AddProfile adds a profile that is on disk, as if it had always been there.
@@ -144,13 +144,13 @@ func (b *Bus) Change(path dbus.ObjectPath, change func(Settings)) {
 	})
 }
 
-// SetVolatile makes a profile one that is in memory only and goes away with its connection.
+// SetVolatile moves a profile to memory and marks it as one that goes away with its connection.
 func (b *Bus) SetVolatile(path dbus.ObjectPath) {
 	b.with(func(m *manager) { m.profiles[path].volatile, m.profiles[path].onDisk = true, false })
 }
 
-// Bring activates or deactivates a profile as another client would; flags are added to those that
-// it has when it is active.
+// Bring activates or deactivates a profile as another client would. flags are added to the state
+// flags of the active connection.
 func (b *Bus) Bring(path dbus.ObjectPath, up bool, flags uint32) {
 	b.with(func(m *manager) {
 		if up {
@@ -161,7 +161,7 @@ func (b *Bus) Bring(path dbus.ObjectPath, up bool, flags uint32) {
 	})
 }
 
-// Profiles returns the profiles that there are, oldest first.
+// Profiles returns all profiles, oldest first.
 func (b *Bus) Profiles() (all []Profile) {
 	b.with(func(m *manager) {
 		for _, path := range sortedPaths(m.profiles) {
@@ -178,7 +178,7 @@ func (b *Bus) Profiles() (all []Profile) {
 	return all
 }
 
-// after runs what the present call has set off.
+// after does the work that follows the answer to the present call.
 func (m *manager) after() {
 	for len(m.later) > 0 {
 		next := m.later[0]
@@ -187,6 +187,7 @@ func (m *manager) after() {
 	}
 }
 
+// ask answers a call to NetworkManager.
 func (m *manager) ask(call Call) ([]any, *dbus.Error) {
 	switch call.Member {
 	case "Get", "GetAll":
@@ -210,7 +211,7 @@ func (m *manager) ask(call Call) ([]any, *dbus.Error) {
 		}
 		return nil, fail(service+".UnknownDevice", "No device found for the requested iface.")
 	case "GetPermissions":
-		m.rest() // who asks polkit has time
+		m.rest() // NetworkManager puts the answer off, too
 		return []any{m.permissions}, nil
 	case "ActivateConnection":
 		path, _ := call.Args[0].(dbus.ObjectPath)
@@ -232,7 +233,7 @@ func (m *manager) ask(call Call) ([]any, *dbus.Error) {
 	return m.askProfile(call)
 }
 
-// askProfile answers for a profile.
+// askProfile answers a call to a profile.
 func (m *manager) askProfile(call Call) ([]any, *dbus.Error) {
 	p := m.profiles[call.Path]
 	if p == nil {
@@ -273,43 +274,7 @@ func (m *manager) add(s Settings, flags uint32) ([]any, *dbus.Error) {
 	return []any{path, map[string]dbus.Variant{}}, nil
 }
 
-// verify refuses what NetworkManager refuses, in its words, as far as nmgre could get it wrong.
-func (m *manager) verify(s Settings) *dbus.Error {
-	const invalid = service + ".Settings.Connection.InvalidProperty"
-	for _, family := range []string{"ipv4", "ipv6"} {
-		for _, legacy := range []string{"addresses", "routes"} {
-			if v, ok := s[family][legacy]; ok {
-				return fail(invalid, fmt.Sprintf("%s.%s: can't set property of type 'a(ayuay)' from value of type '%s'", family, legacy, v.Signature()))
-			}
-		}
-		if err := verifyRoutes(s, family); err != nil {
-			return err
-		}
-		method, _ := s[family]["method"].Value().(string)
-		addresses, _ := s[family]["address-data"].Value().([]map[string]dbus.Variant)
-		if method == "manual" && !slices.ContainsFunc(addresses, usable) {
-			return fail(invalid, family+".addresses: this property cannot be empty for 'method=manual'")
-		}
-	}
-	if v, ok := s["ipv4"]["forwarding"]; ok && !m.atLeast(54) {
-		return fail(invalid, "ipv4.forwarding: unknown property")
-	} else if ok && v.Signature().String() != "i" {
-		return fail(invalid, "ipv4.forwarding: can't set property of type 'i' from value of type '"+v.Signature().String()+"'")
-	}
-	if remote, _ := s["ip-tunnel"]["remote"].Value().(string); s["connection"]["type"].Value() == "ip-tunnel" && remote == "" {
-		return fail(service+".Settings.Connection.MissingProperty", "ip-tunnel.remote: property is missing")
-	}
-	return nil
-}
-
-// usable says whether NetworkManager would take an address: it drops those whose prefix is of
-// another type than u.
-func usable(address map[string]dbus.Variant) bool {
-	_, ok := address["prefix"].Value().(uint32)
-	return ok
-}
-
-// withLegacy adds the properties that NetworkManager returns and that must not come back.
+// withLegacy adds the old properties, which NetworkManager returns and which must not be sent back.
 func withLegacy(s Settings) Settings {
 	c := maps.Clone(s)
 	for _, family := range []string{"ipv4", "ipv6"} {
@@ -323,7 +288,7 @@ func withLegacy(s Settings) Settings {
 	return c
 }
 
-// get answers org.freedesktop.DBus.Properties.
+// get answers calls of org.freedesktop.DBus.Properties.
 func (m *manager) get(call Call) ([]any, *dbus.Error) {
 	all, ok := m.properties(call.Path)
 	if !ok {
@@ -339,7 +304,8 @@ func (m *manager) get(call Call) ([]any, *dbus.Error) {
 	return nil, fail(busName+".Error.InvalidArgs", "No such property “"+name+"”")
 }
 
-func (m *manager) properties(path dbus.ObjectPath) (map[string]dbus.Variant, bool) {
+// properties returns the properties of an object; ok is false if it is not there.
+func (m *manager) properties(path dbus.ObjectPath) (all map[string]dbus.Variant, ok bool) {
 	v := dbus.MakeVariant
 	if p, ok := m.profiles[path]; ok {
 		file := "/run/NetworkManager/system-connections/x.nmconnection"

@@ -9,19 +9,19 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// running is what a device runs with.
+// running are the settings that a device runs with.
 type running struct {
 	applied   held
-	committed held                      // what was applied when the kernel was told last
-	kernel    held                      // as far as the kernel knows it
-	left      []map[string]dbus.Variant // routes that it has and should not
-	version   uint64
+	committed held                      // the applied ones when the kernel was told last
+	kernel    held                      // the ones that the kernel has
+	left      []map[string]dbus.Variant // routes that the kernel has and should not have
+	version   uint64                    // the number of changes of applied
 }
 
-// held are settings that a device has.
+// held are settings of a device.
 type held Settings
 
-// askDevice answers for a device.
+// askDevice answers a call to a device.
 func (m *manager) askDevice(d *device, call Call) ([]any, *dbus.Error) {
 	switch call.Member {
 	case "GetAppliedConnection":
@@ -35,8 +35,8 @@ func (m *manager) askDevice(d *device, call Call) ([]any, *dbus.Error) {
 	return nil, fail(busName+".Error.UnknownMethod", "no method "+call.Member)
 }
 
-// reapply changes what a device runs with, in the order of checks that NetworkManager has. The
-// kernel hears of it later.
+// reapply changes the settings that a device runs with. It checks in NetworkManager's order. The
+// kernel hears of the change later.
 func (m *manager) reapply(d *device, s Settings, version uint64, flags uint32) *dbus.Error {
 	if flags&^0x1 != 0 {
 		return fail(service+".Device.Failed", "Invalid flags specified")
@@ -65,7 +65,7 @@ func (m *manager) reapply(d *device, s Settings, version uint64, flags uint32) *
 	return nil
 }
 
-// fixed is what of a setting can only be changed by activating it anew.
+// fixed returns the properties of a setting that a device cannot change while it is up.
 func fixed(setting map[string]dbus.Variant) map[string]dbus.Variant {
 	rest := make(map[string]dbus.Variant)
 	for name, v := range setting {
@@ -76,8 +76,8 @@ func fixed(setting map[string]dbus.Variant) map[string]dbus.Variant {
 	return rest
 }
 
-// commit tells the kernel what a device runs with. When something has changed, and IPv6 is on, it
-// loses all IPv6 by that at first; before 1.44 NetworkManager does not set again what it has set
+// commit tells the kernel the applied settings. Where they have changed and IPv6 is on, the kernel
+// loses all of IPv6 first, and NetworkManager before 1.44 does not set again what it has set
 // before. Before 1.46 it leaves routes with a weight behind.
 func (m *manager) commit(d *device, changed bool) {
 	before, now := d.committed, d.applied
@@ -107,7 +107,7 @@ func (m *manager) commit(d *device, changed bool) {
 	}
 }
 
-// without returns those of a list that are not in another.
+// without returns the entries of list that are not in other.
 func without(list, other []map[string]dbus.Variant) []map[string]dbus.Variant {
 	return slices.DeleteFunc(slices.Clone(list), func(e map[string]dbus.Variant) bool {
 		return slices.ContainsFunc(other, func(o map[string]dbus.Variant) bool { return reflect.DeepEqual(e, o) })
@@ -125,7 +125,7 @@ func (s held) put(setting, property string, list []map[string]dbus.Variant) {
 	}
 }
 
-// settingsOf returns the settings of the profile that the device has.
+// settingsOf returns the settings of the device's profile, or nil if it has none.
 func (m *manager) settingsOf(d *device) Settings {
 	for _, a := range m.actives {
 		if m.devices[a.device] == d {
@@ -135,7 +135,7 @@ func (m *manager) settingsOf(d *device) Settings {
 	return nil
 }
 
-// rest does what was put off.
+// rest does the work that was put off.
 func (m *manager) rest() {
 	for len(m.idle) > 0 {
 		next := m.idle[0]
@@ -144,15 +144,15 @@ func (m *manager) rest() {
 	}
 }
 
-// atLeast says whether this is NetworkManager 1.minor or later. Profiles have a version from 1.44
-// on, and forwarding from 1.54 on.
+// atLeast reports whether this is NetworkManager 1.minor or later. Profiles have a version from
+// 1.44 on, and forwarding from 1.54 on.
 func (m *manager) atLeast(minor int) bool {
 	var major, have int
 	_, _ = fmt.Sscanf(m.version, "%d.%d", &major, &have)
 	return major > 1 || have >= minor
 }
 
-// update is Update2.
+// update answers Update2.
 func (m *manager) update(p *profile, call Call) *dbus.Error {
 	s, flags, args := call.Args[0].(Settings), call.Args[1].(uint32), call.Args[2].(map[string]dbus.Variant)
 	for name := range args {
@@ -176,7 +176,7 @@ func (m *manager) update(p *profile, call Call) *dbus.Error {
 	return nil
 }
 
-// updated notes that a profile was changed, and tells of it.
+// updated counts a change of a profile and sends the signal.
 func (m *manager) updated(path dbus.ObjectPath) {
 	m.profiles[path].version++
 	m.bus.emit(path, service+".Settings.Connection", "Updated")

@@ -6,6 +6,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm"
+	"nmgre/routes"
 	"nmgre/routes/gre"
 )
 
@@ -54,8 +55,9 @@ func encodeTunnel(s Settings, t nm.Tunnel) {
 	put(s, IPTunnel, "ttl", uint32(t.TTL), 0)
 	put(s, IPTunnel, "tos", uint32(t.TOS), 0)
 	put(s, IPTunnel, "path-mtu-discovery", !t.NoPMTUD, true)
-	put(s, IPTunnel, "input-key", keyText(t.InputKey), "")
-	put(s, IPTunnel, "output-key", keyText(t.OutputKey), "")
+	// NetworkManager takes keys in decimal only
+	put(s, IPTunnel, "input-key", gre.KeyText(t.InputKey), "")
+	put(s, IPTunnel, "output-key", gre.KeyText(t.OutputKey), "")
 	put(s, IPTunnel, "encapsulation-limit", uint32(t.EncapLimit), 0)
 	put(s, IPTunnel, "flow-label", t.FlowLabel, 0)
 	put(s, IPTunnel, "flags", uint32(t.Flags), 0)
@@ -69,15 +71,6 @@ func outer(a netip.Addr) string {
 		return ""
 	}
 	return a.String()
-}
-
-// keyText returns a key in decimal, the only form that NetworkManager takes, or the empty string
-// without a key. Key 0 is a key: "0".
-func keyText(k *gre.Key) string {
-	if k == nil {
-		return ""
-	}
-	return k.String()
 }
 
 // encodeFamily writes the ipv4 or the ipv6 setting.
@@ -145,14 +138,6 @@ func encodeAddresses(s Settings, family string, t nm.Tunnel) int {
 	return len(entries)
 }
 
-// addrText returns the text of an address, or the empty string for the zero one.
-func addrText(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
-}
-
 // encodePeer notes the far end's inner address in the profile's user data if it cannot be derived
 // from this end's. NetworkManager has no property for it.
 func encodePeer(s Settings, t nm.Tunnel) {
@@ -160,7 +145,7 @@ func encodePeer(s Settings, t nm.Tunnel) {
 		s.setUser(KeyPeer, "")
 		return
 	}
-	s.setUser(KeyPeer, addrText(t.PeerAddress))
+	s.setUser(KeyPeer, routes.AddrText(t.PeerAddress))
 }
 
 // byFamily returns the addresses in the order in which [Decode] finds them: IPv4 first.

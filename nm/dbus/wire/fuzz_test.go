@@ -112,7 +112,7 @@ func (s *source) route(family string) routes.Route {
 func (s *source) only4(r *routes.Route) {
 	r.TOS = s.byte()
 	if s.bool() {
-		r.Scope = dbustest.Scope(routes.Scope(s.byte()))
+		r.Scope = want.Ptr(routes.Scope(s.byte()))
 	}
 	if s.bool() && r.Type == routes.TypeUnicast {
 		r.Nexthops = []routes.Nexthop{{Via: r.Via, OnLink: r.OnLink, Weight: uint16(s.byte()) + 1}}

@@ -214,7 +214,7 @@ func encodeRoute(r routes.Route, table uint32) Entry {
 		e["scope"] = dbus.MakeVariant(byte(*r.Scope))
 	}
 	attribute(e, "tos", r.TOS, 0)
-	attribute(e, "src", addrText(r.Src), "")
+	attribute(e, "src", routes.AddrText(r.Src), "")
 	encodeHop(r, e)
 	encodeMetrics(r, e)
 	return e
@@ -227,7 +227,7 @@ func encodeHop(r routes.Route, e Entry) {
 	if len(r.Nexthops) == 1 {
 		hop = r.Nexthops[0]
 	}
-	attribute(e, "next-hop", addrText(hop.Via), "")
+	attribute(e, "next-hop", routes.AddrText(hop.Via), "")
 	attribute(e, "onlink", hop.OnLink, false)
 	attribute(e, "weight", uint32(hop.Weight), 0)
 }

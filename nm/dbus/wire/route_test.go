@@ -94,10 +94,10 @@ func TestRoutesStayAsWritten(t *testing.T) {
 	s.Set(IPv6, "route-data", []Entry{{"dest": v("2001:DB8::1"), "prefix": v(uint32(32)), "from": v("2001:DB8:1::1/48")}, {"dest": v("fd00::"), "prefix": v(uint32(8)), "from": v("fd00::1")}})
 	six := s.Entries(IPv6, "route-data")
 	tunnel, err := Decode(s)
-	if err != nil || len(tunnel.Routes) != 6 || tunnel.Routes[4].From != dbustest.Prefix("2001:db8:1::/48") || tunnel.Routes[5].From != dbustest.Prefix("fd00::1/128") {
+	if err != nil || len(tunnel.Routes) != 6 || tunnel.Routes[4].From != want.CIDR("2001:db8:1::/48") || tunnel.Routes[5].From != want.CIDR("fd00::1/128") {
 		t.Fatalf("got %+v, %v", tunnel.Routes, err)
 	}
-	tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: dbustest.Prefix("10.6.0.0/16")})
+	tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: want.CIDR("10.6.0.0/16")})
 	slices.Reverse(tunnel.Routes)
 	slices.Reverse(theirs)
 	slices.Reverse(six)
@@ -122,7 +122,7 @@ func TestLocalRouteTable(t *testing.T) {
 	if err != nil || tunnel.Routes[0].TableOrMain() != 255 || tunnel.Routes[1].Table != 100 {
 		t.Fatalf("got %+v, %v", tunnel.Routes, err)
 	}
-	tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: dbustest.Prefix("10.6.0.0/16"), Type: routes.TypeLocal}, routes.Route{Dst: dbustest.Prefix("10.6.0.0/16"), Type: routes.TypeBlackhole})
+	tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: want.CIDR("10.6.0.0/16"), Type: routes.TypeLocal}, routes.Route{Dst: want.CIDR("10.6.0.0/16"), Type: routes.TypeBlackhole})
 	got := dbustest.PrintValue(Encode(tunnel, s)[IPv4]["route-data"])
 	want := "[{dest s 10.8.0.0, prefix u 16, type s local} {dest s 10.8.0.0, prefix u 16, type s throw}" +
 		" {dest s 10.6.0.0, prefix u 16, type s local} {dest s 10.6.0.0, prefix u 16, table u 254, type s blackhole}]"

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"errors"
-	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -75,7 +74,7 @@ func TestEncodeMakesUUIDs(t *testing.T) {
 // TestEncodeLeavesKernelRoutesOut has a multipath route, which a profile cannot hold.
 func TestEncodeLeavesKernelRoutesOut(t *testing.T) {
 	tunnel := dbustest.Tunnels["plain"].Clone()
-	tunnel.Routes = []routes.Route{{Dst: netip.MustParsePrefix("10.0.0.0/8"), Nexthops: []routes.Nexthop{{}, {Dev: "eth0"}}}}
+	tunnel.Routes = []routes.Route{{Dst: want.CIDR("10.0.0.0/8"), Nexthops: []routes.Nexthop{{}, {Dev: "eth0"}}}}
 	if entries := Encode(tunnel, nil).Entries(IPv4, "route-data"); len(entries) != 0 {
 		t.Errorf("got %v", entries)
 	}
@@ -89,7 +88,7 @@ func TestRouteTable(t *testing.T) {
 	if err != nil || tunnel.Routes[0].Table != 100 {
 		t.Fatalf("got %+v, %v", tunnel.Routes, err)
 	}
-	tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: netip.MustParsePrefix("10.11.0.0/16")})
+	tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: want.CIDR("10.11.0.0/16")})
 	got := dbustest.PrintValue(Encode(tunnel, base)[IPv4]["route-data"])
 	want := "[{dest s 10.10.2.0, initcwnd u 10, metric u 50, prefix u 24} {dest s 10.11.0.0, prefix u 16, table u 254}" +
 		" {dest s 10.9.0.0, later b true, prefix u 16, type s blackhole}]"
