@@ -62,7 +62,7 @@ func (h *Host) Routes(ctx context.Context, name string) (nm.Profile, []RouteStat
 // profileSlot is a route's slot without the metric where NetworkManager chooses it.
 func profileSlot(r routes.Route) routes.Slot {
 	s := r.Slot()
-	s.Tos = r.TOS
+	s.TOS = r.TOS
 	return s
 }
 

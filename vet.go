@@ -173,12 +173,9 @@ func (v *vetting) routes() fault.List {
 	t := v.profile.Tunnel.Clone()
 	t.Routes = v.kept.Routes
 	problems := nm.CheckRoutes(t)
-	kept := make(map[string]bool, len(v.before.Routes))
-	for _, r := range v.before.Routes {
-		kept[r.String()] = true
-	}
+	kept := list.NewSet(v.before.Routes)
 	for _, o := range nm.AssignRoutes(v.kept.Routes, len(v.profile.Tunnel.Routes), v.version) {
-		if kept[o.Route.String()] {
+		if kept.Has(o.Route) {
 			continue
 		}
 		if o.Owner != nm.OwnerKernel {

@@ -33,7 +33,7 @@ func CoversRemote(t Tunnel) bool {
 
 // SameTunnel compares two tunnels as profiles hold them.
 func SameTunnel(a, b Tunnel) bool {
-	if !slices.EqualFunc(a.Routes, b.Routes, routes.SameRoute) || !slices.Equal(a.Addresses, b.Addresses) {
+	if !routes.EqualLists(a.Routes, b.Routes) || !slices.Equal(a.Addresses, b.Addresses) {
 		return false
 	}
 	for _, t := range []*Tunnel{&a, &b} {

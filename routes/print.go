@@ -256,6 +256,3 @@ func appendRealms(b []byte, realms Realms) []byte {
 	}
 	return strconv.AppendUint(append(appendNumber(b, "realms", from), '/'), uint64(to), 10)
 }
-
-// SameSlot says whether the kernel would hold just one of the two.
-func (r Route) SameSlot(o Route) bool { return r.Slot() == o.Slot() }

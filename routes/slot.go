@@ -5,32 +5,48 @@ import (
 	"slices"
 )
 
-// Slot is what tells routes apart: the kernel, or NetworkManager, holds one in each.
+// Slot is what tells routes apart: the kernel holds one route in each.
 type Slot struct {
 	dst, from netip.Prefix
-	Tos       uint8
 	table     uint32
-	Metric    int64 // -1 for the default
+	TOS       uint8
+	Metric    int64 // -1 for the default of NetworkManager or the kernel
 }
 
+// Slot returns the route's slot.
 func (r *Route) Slot() Slot {
-	s := Slot{r.Dst, r.From, r.TOS, r.TableOrMain(), -1}
+	s := Slot{r.Dst, r.From, r.TableOrMain(), r.TOS, -1}
 	if r.Metric != nil {
 		s.Metric = int64(*r.Metric)
 	}
 	return s
 }
 
-// Equal says whether the two are the same in every word.
+// Equal reports whether the two are the same in every word that [Route.String] writes. A table that
+// is named is the same as the default one, and a metric of 0 the same as none.
 func (r *Route) Equal(o *Route) bool {
-	return r.Type == o.Type && r.Dst == o.Dst && r.From == o.From && r.TOS == o.TOS && r.Via == o.Via && r.Src == o.Src && r.Table == o.Table &&
+	return r.Type == o.Type && r.Dst == o.Dst && r.From == o.From && r.TOS == o.TOS && r.Via == o.Via && r.Src == o.Src && r.TableOrMain() == o.TableOrMain() &&
 		r.OnLink == o.OnLink && r.MTU == o.MTU && r.MTULock == o.MTULock && r.Realms == o.Realms && r.Expires == o.Expires && r.Pref == o.Pref &&
 		r.NexthopID == o.NexthopID && equal(r.Metric, o.Metric) && equal(r.Scope, o.Scope) && equal(r.TTLPropagate, o.TTLPropagate) &&
-		equal(r.Metrics, o.Metrics) && r.Encap.equal(o.Encap) && slices.EqualFunc(r.Nexthops, o.Nexthops, Nexthop.equal)
+		r.Metrics.equal(o.Metrics) && r.Encap.equal(o.Encap) && slices.EqualFunc(r.Nexthops, o.Nexthops, Nexthop.equal)
 }
 
 func (n Nexthop) equal(o Nexthop) bool {
 	return n.Via == o.Via && n.Dev == o.Dev && n.Weight == o.Weight && n.OnLink == o.OnLink && n.Realms == o.Realms && n.Encap.equal(o.Encap)
+}
+
+func (m *Metrics) equal(o *Metrics) bool {
+	if m == o {
+		return true
+	}
+	var none Metrics
+	if m == nil {
+		m = &none
+	}
+	if o == nil {
+		o = &none
+	}
+	return m.Values == o.Values && m.Lock == o.Lock && m.CongCtl == o.CongCtl
 }
 
 func (e *Encap) equal(o *Encap) bool {
@@ -62,28 +78,6 @@ func EqualLists(a, b []Route) bool {
 	}
 	return true
 }
-
-func RouteTexts(routes []Route) map[string]bool {
-	texts := make(map[string]bool, len(routes))
-	for _, r := range routes {
-		texts[r.String()] = true
-	}
-	return texts
-}
-
-// SplitRoutes parts the routes of which is holds from the others.
-func SplitRoutes(routes []Route, is func(Route) bool) (those, others []Route) {
-	for _, r := range routes {
-		if is(r) {
-			those = append(those, r)
-		} else {
-			others = append(others, r)
-		}
-	}
-	return those, others
-}
-
-func SameRoute(a, b Route) bool { return a.String() == b.String() }
 
 // Means says whether o is a route that r, given to delete it, may mean: as for `ip route del`, what
 // r does not say does not count.

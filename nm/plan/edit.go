@@ -13,6 +13,7 @@ import (
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
+	"nmgre/routes/list"
 )
 
 // EditPlan is everything that [Host.Edit] will do, decided before anything is done.
@@ -118,9 +119,9 @@ func (e *editor) follow(t *nm.Tunnel) {
 	if !old.IsValid() || !now.IsValid() || now.Is4() != old.Is4() {
 		now = old // no gateway takes the place of the old one
 	}
-	texts := routes.RouteTexts(b.Routes)
+	known := list.NewSet(b.Routes)
 	for i := range t.Routes {
-		if texts[t.Routes[i].String()] {
+		if known.Has(&t.Routes[i]) {
 			rerouted(&t.Routes[i], old, now, b.Name, t.Name)
 		}
 	}
@@ -161,8 +162,7 @@ func (e *editor) decide(ctx context.Context) error {
 	if fits && p.t.MTU == b.MTU {
 		p.t.MTU = 0
 	}
-	old := routes.RouteTexts(b.Routes)
-	kept, fresh := routes.SplitRoutes(wanted.Routes, func(r routes.Route) bool { return old[r.String()] })
+	kept, fresh := list.NewSet(b.Routes).Split(wanted.Routes)
 	p.t.Routes = fresh
 	p.decideInner()
 	if b.Mode.IPv6Outer() { // NetworkManager's default differs from nmgre's, and stays where it is
@@ -180,8 +180,7 @@ func (e *editor) decide(ctx context.Context) error {
 			p.t.MTU = 0
 		}
 	}
-	texts := routes.RouteTexts(kept)
-	_, added := routes.SplitRoutes(p.t.Routes, func(r routes.Route) bool { return texts[r.String()] })
+	_, added := list.NewSet(kept).Split(p.t.Routes)
 	p.t.Routes = append(kept, added...)
 	e.assign()
 	return err
@@ -240,17 +239,17 @@ func (k aside) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 
 // assign decides who holds each route: whoever does now, and for new ones as [AssignRoutes] says.
 func (e *editor) assign() {
-	held, kept := routes.RouteTexts(e.profile.Tunnel.Routes), routes.RouteTexts(e.kept.Routes)
+	held, kept := list.NewSet(e.profile.Tunnel.Routes), list.NewSet(e.kept.Routes)
 	p := e.pre
 	var fresh []routes.Route
 	n := 0
 	p.owned = make([]nm.Owned, len(p.t.Routes))
 	for i, r := range p.t.Routes {
-		switch text := r.String(); {
-		case held[text]:
+		switch {
+		case held.Has(&r):
 			p.owned[i] = nm.Owned{Route: &p.t.Routes[i], Owner: nm.OwnerProfile, Why: ownerWhy(r, p.version)}
 			n++
-		case kept[text]:
+		case kept.Has(&r):
 			p.owned[i] = nm.Owned{Route: &p.t.Routes[i], Owner: nm.OwnerKernel, Why: nm.KeptWhy(r, p.version)}
 		default:
 			fresh = append(fresh, r)
@@ -281,8 +280,7 @@ func (e *editor) problems(ctx context.Context) error {
 	}
 	news := *all // the same host, asked for what is new only
 	news.t.Addresses = slices.DeleteFunc(slices.Clone(all.t.Addresses), func(a netip.Prefix) bool { return slices.Contains(b.Addresses, a) })
-	old := routes.RouteTexts(b.Routes)
-	_, news.t.Routes = routes.SplitRoutes(all.t.Routes, func(r routes.Route) bool { return old[r.String()] })
+	_, news.t.Routes = list.NewSet(b.Routes).Split(all.t.Routes)
 	news.t.SNAT = slices.DeleteFunc(slices.Clone(all.t.SNAT), func(s keep.SNAT) bool { return slices.Contains(b.SNAT, s) })
 	found.Add(news.innerOverlap())
 	found.Add(news.routeIsOwnNetwork())
@@ -398,8 +396,8 @@ func (p EditPlan) CutsOff(ctx context.Context, session netip.Addr) (bool, error)
 	if p.Up() && hop.Dev == p.Profile.Device {
 		return p.Flaps || p.Before.MTU != p.After.MTU || !slices.Equal(p.Before.Addresses, p.After.Addresses) || !p.After.LeadsTo(session), nil
 	}
-	old := routes.RouteTexts(p.Before.Routes)
+	old := list.NewSet(p.Before.Routes)
 	return slices.ContainsFunc(p.After.Routes, func(r routes.Route) bool {
-		return !old[r.String()] && r.TableOrMain() == routes.MainTable && r.Dst.Contains(session) && r.Dst.Bits() >= hop.Match.Bits()
+		return !old.Has(&r) && r.TableOrMain() == routes.MainTable && r.Dst.Contains(session) && r.Dst.Bits() >= hop.Match.Bits()
 	}), nil
 }

@@ -4,8 +4,8 @@ import (
 	"slices"
 
 	"nmgre/nm"
-	"nmgre/routes"
 	"nmgre/routes/fault"
+	"nmgre/routes/list"
 )
 
 // The steps of an edit, beside those that making a tunnel has too.
@@ -61,10 +61,10 @@ func (p EditPlan) applySteps() []Step {
 
 // keptNews are the routes that the kernel gets with the edit.
 func (p EditPlan) keptNews() []nm.Owned {
-	old := routes.RouteTexts(p.KeptBefore.Routes)
+	old := list.NewSet(p.KeptBefore.Routes)
 	var news []nm.Owned
 	for _, o := range p.Routes {
-		if o.Owner == nm.OwnerKernel && !old[o.Route.String()] {
+		if o.Owner == nm.OwnerKernel && !old.Has(o.Route) {
 			news = append(news, o)
 		}
 	}

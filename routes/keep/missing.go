@@ -15,7 +15,7 @@ func Same(a, b Kept) bool {
 		return a.Empty() && b.Empty()
 	}
 	return a.Name == b.Name && a.Remote == b.Remote && a.ClampMSS == b.ClampMSS && a.Pin == b.Pin && slices.Equal(a.Inner, b.Inner) &&
-		slices.Equal(a.SNAT, b.SNAT) && slices.Equal(a.Forward, b.Forward) && slices.EqualFunc(a.Routes, b.Routes, routes.SameRoute)
+		slices.Equal(a.SNAT, b.SNAT) && slices.Equal(a.Forward, b.Forward) && routes.EqualLists(a.Routes, b.Routes)
 }
 
 // Of returns what root keeps for a tunnel, nothing if there is nothing.

@@ -355,7 +355,7 @@ func (p *Process) sync(want []kernel.OwnRoute, opts kernel.SyncOptions) (result 
 	kept := slices.DeleteFunc(slices.Clone(p.Table), func(r Route) bool { return r.Protocol == kernel.RouteProtocol })
 	foreign := len(kept)
 	for i, w := range want {
-		same := func(r Route) bool { return r.SameSlot(*w.Route) }
+		same := func(r Route) bool { return r.Slot() == w.Route.Slot() }
 		refusal := func(kind error, what string) {
 			result.Refused = append(result.Refused, kernel.Refusal{Index: i, Err: &fault.Error{Kind: kind, What: what}})
 		}
@@ -376,7 +376,7 @@ func (p *Process) sync(want []kernel.OwnRoute, opts kernel.SyncOptions) (result 
 		kept = append(kept, Route{w.Dev, kernel.HeldRoute{Route: w.Route.Clone(), Protocol: kernel.RouteProtocol}})
 	}
 	for _, r := range p.Table {
-		if r.Protocol == kernel.RouteProtocol && !slices.ContainsFunc(want, func(w kernel.OwnRoute) bool { return r.SameSlot(*w.Route) }) {
+		if r.Protocol == kernel.RouteProtocol && !slices.ContainsFunc(want, func(w kernel.OwnRoute) bool { return r.Slot() == w.Route.Slot() }) {
 			result.Removed++
 		}
 	}

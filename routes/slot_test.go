@@ -1,0 +1,35 @@
+package routes
+
+import (
+	"testing"
+
+	"nmgre/testdata/want"
+)
+
+// Two routes are equal when their SPECs are.
+func TestEqualIsOfTheSameText(t *testing.T) {
+	all := []Route{
+		{Dst: want.CIDR("10.0.0.0/8"), Table: MainTable}, {Dst: want.CIDR("10.0.0.0/8"), Metrics: new(Metrics)}, {Dst: want.CIDR("10.0.0.0/8"), Nexthops: []Nexthop{}},
+		{Dst: want.CIDR("10.0.0.0/8"), Metrics: &Metrics{Set: 1 << MetricWindow}}, {Dst: want.CIDR("10.0.0.0/8"), Type: TypeLocal, Table: MainTable},
+		{Dst: want.CIDR("10.0.0.0/8"), Type: TypeLocal, Table: LocalTable}, {Dst: want.CIDR("10.0.0.0/8"), Type: TypeLocal}, {Dst: want.CIDR("10.0.0.0/8")},
+	}
+	for _, spec := range want.Specs(t, "testdata/route") {
+		if r, err := Parse(spec); err == nil {
+			all = append(all, r)
+		}
+	}
+	texts := make([]string, len(all))
+	for i, r := range all {
+		texts[i] = r.String()
+	}
+	for i := range all {
+		for j := range all {
+			if all[i].Equal(&all[j]) != (texts[i] == texts[j]) {
+				t.Errorf("%q and %q: equal is %v", texts[i], texts[j], all[i].Equal(&all[j]))
+			}
+			if texts[i] == texts[j] && all[i].Slot() != all[j].Slot() {
+				t.Errorf("%q twice, in the slots %+v and %+v", texts[i], all[i].Slot(), all[j].Slot())
+			}
+		}
+	}
+}
