@@ -25,54 +25,56 @@ const (
 	parameterProblem6        = 4
 )
 
-// Lengths and numbers of the headers.
+// Lengths in bytes, and IP protocol numbers.
 const (
-	icmpHeader  = 8
-	ip4Header   = 20
-	ip6Header   = 40
-	nonceSize   = 16
-	maxRefusals = 16
+	icmpHeader = 8
+	ip4Header  = 20
+	ip6Header  = 40
+	nonceSize  = 16
 
 	protocolICMP   = 1
 	protocolICMPv6 = 58
 )
 
-// Echoes is a series of echo requests and what came back. It knows no socket, only packets.
-type Echoes struct {
-	To netip.Addr
-	Id uint16 // of the series; a ping socket's is the kernel's choice
-	// payload of each request, which nobody else knows: an answer with it answers us
-	Nonce [nonceSize]byte
+// maxRefusals bounds how many different ICMP errors are remembered.
+const maxRefusals = 16
+
+// echoes is a series of echo requests with the answers to them. It knows packets but no socket.
+type echoes struct {
+	to netip.Addr
+	id uint16 // the identifier of all requests; the kernel chooses a ping socket's
+	// The payload of each request. Nobody else knows it, so an answer with it answers us.
+	nonce [nonceSize]byte
 
 	sentAt   []time.Time // by sequence number less one
 	answered []bool
-	Result   kernel.ProbeResult
+	result   kernel.ProbeResult
 }
 
-func (e *Echoes) v6() bool { return e.To.Is6() }
+func (e *echoes) v6() bool { return e.to.Is6() }
 
 // next returns the next echo request and counts it as sent at the time now.
-func (e *Echoes) next(now time.Time) []byte {
+func (e *echoes) next(now time.Time) []byte {
 	e.sentAt, e.answered = append(e.sentAt, now), append(e.answered, false)
-	e.Result.Sent++
+	e.result.Sent++
 	kind := byte(echoRequest4)
 	if e.v6() {
 		kind = echoRequest6
 	}
 	b := []byte{kind, 0, 0, 0}
-	b = binary.BigEndian.AppendUint16(b, e.Id)
+	b = binary.BigEndian.AppendUint16(b, e.id)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(e.sentAt)))
-	b = append(b, e.Nonce[:]...)
+	b = append(b, e.nonce[:]...)
 	if !e.v6() { // ICMPv6 has the addresses in its checksum: the kernel computes it
 		binary.BigEndian.PutUint16(b[2:], checksum(b))
 	}
 	return b
 }
 
-// unsent takes back the last request: it did not leave.
-func (e *Echoes) unsent() {
+// unsent forgets the last request, which did not leave.
+func (e *echoes) unsent() {
 	e.sentAt, e.answered = e.sentAt[:len(e.sentAt)-1], e.answered[:len(e.answered)-1]
-	e.Result.Sent--
+	e.result.Sent--
 }
 
 // checksum is the Internet checksum (RFC 1071) of b, whose length is even.
@@ -87,9 +89,9 @@ func checksum(b []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// receive takes an ICMP message that came from an address. Everything that is not for us is passed
-// over: raw sockets get a copy of all the host's ICMP traffic.
-func (e *Echoes) receive(message []byte, from netip.Addr, now time.Time) {
+// receive takes an ICMP message that came from an address. It ignores messages that are not about
+// this series: a raw socket gets a copy of all the host's ICMP traffic.
+func (e *echoes) receive(message []byte, from netip.Addr, now time.Time) {
 	if len(message) < icmpHeader {
 		return
 	}
@@ -106,41 +108,41 @@ func (e *Echoes) receive(message []byte, from netip.Addr, now time.Time) {
 	}
 }
 
-// answer takes an echo reply: from the address that was asked, with our payload, to a request that
-// has no answer yet.
-func (e *Echoes) answer(message []byte, from netip.Addr, now time.Time) {
+// answer takes an echo reply. It counts if it came from the address that was asked, has our
+// payload, and answers a request that has no answer yet.
+func (e *echoes) answer(message []byte, from netip.Addr, now time.Time) {
 	seq, ours := e.sequence(message)
 	whole := len(message) == icmpHeader+nonceSize
-	if !ours || !whole || from.WithZone("") != e.To.WithZone("") || e.answered[seq-1] {
+	if !ours || !whole || from.WithZone("") != e.to.WithZone("") || e.answered[seq-1] {
 		return
 	}
 	e.answered[seq-1] = true
-	e.Result.Received++
-	e.Result.RTT = append(e.Result.RTT, now.Sub(e.sentAt[seq-1]))
+	e.result.Received++
+	e.result.RTT = append(e.result.RTT, now.Sub(e.sentAt[seq-1]))
 }
 
-// sequence returns the sequence number of an echo message if it is one of ours. Of a message that
-// was cut, as in a quotation, the payload counts as far as it is there.
-func (e *Echoes) sequence(message []byte) (seq int, ours bool) {
-	if len(message) < icmpHeader || binary.BigEndian.Uint16(message[4:]) != e.Id {
+// sequence returns the sequence number of an echo message, and whether the message is one of ours.
+// A quoted message may be cut: then as much of the payload as is left has to match.
+func (e *echoes) sequence(message []byte) (seq int, ours bool) {
+	if len(message) < icmpHeader || binary.BigEndian.Uint16(message[4:]) != e.id {
 		return 0, false
 	}
 	seq = int(binary.BigEndian.Uint16(message[6:]))
 	payload := message[icmpHeader:]
 	size := min(len(payload), nonceSize)
-	return seq, seq >= 1 && seq <= len(e.sentAt) && bytes.Equal(payload[:size], e.Nonce[:size])
+	return seq, seq >= 1 && seq <= len(e.sentAt) && bytes.Equal(payload[:size], e.nonce[:size])
 }
 
-// isError says whether messages of this type quote the packet that they are about.
-func (e *Echoes) isError(kind byte) bool {
+// isError reports whether messages of this type quote the packet that caused them.
+func (e *echoes) isError(kind byte) bool {
 	if e.v6() {
 		return kind >= unreachable6 && kind <= parameterProblem6
 	}
 	return kind == unreachable4 || kind == timeExceeded4 || kind == parameterProblem4
 }
 
-// quotes says whether an IP packet, which may be cut, is one of our requests.
-func (e *Echoes) quotes(packet []byte) bool {
+// quotes reports whether an IP packet, which may be cut, is one of our requests.
+func (e *echoes) quotes(packet []byte) bool {
 	var message []byte
 	var to netip.Addr
 	if e.v6() {
@@ -155,11 +157,11 @@ func (e *Echoes) quotes(packet []byte) bool {
 		}
 		to, message = netip.AddrFrom4([4]byte(packet[16:20])), packet[header:]
 	}
-	return to == e.To.WithZone("") && e.isRequest(message)
+	return to == e.to.WithZone("") && e.isRequest(message)
 }
 
-// isRequest says whether an ICMP message, which may be cut, is one of our requests.
-func (e *Echoes) isRequest(message []byte) bool {
+// isRequest reports whether an ICMP message, which may be cut, is one of our requests.
+func (e *echoes) isRequest(message []byte) bool {
 	request := byte(echoRequest4)
 	if e.v6() {
 		request = echoRequest6
@@ -168,7 +170,8 @@ func (e *Echoes) isRequest(message []byte) bool {
 	return ours && message[0] == request
 }
 
-// ip4Length returns the length of the IPv4 header that b begins with.
+// ip4Length returns the length in bytes of the IPv4 header at the beginning of b, and whether all
+// of it is there.
 func ip4Length(b []byte) (int, bool) {
 	if len(b) < ip4Header || b[0]>>4 != 4 {
 		return 0, false
@@ -177,17 +180,18 @@ func ip4Length(b []byte) (int, bool) {
 	return length, length >= ip4Header && length <= len(b)
 }
 
-// refuse notes an ICMP error, each in the same words once.
-func (e *Echoes) refuse(words string, from netip.Addr) {
+// refuse notes an ICMP error, and the same words only once.
+func (e *echoes) refuse(words string, from netip.Addr) {
 	if from.IsValid() {
 		words += ", from " + from.WithZone("").String()
 	}
-	if len(e.Result.Refusals) < maxRefusals && !slices.Contains(e.Result.Refusals, words) {
-		e.Result.Refusals = append(e.Result.Refusals, words)
+	if len(e.result.Refusals) < maxRefusals && !slices.Contains(e.result.Refusals, words) {
+		e.result.Refusals = append(e.result.Refusals, words)
 	}
 }
 
-// errorInfo returns the number in an ICMP error's header: the MTU of what was too big.
+// errorInfo returns the number in an ICMP error's header. When a packet was too big, it is the MTU
+// in bytes.
 func errorInfo(v6 bool, message []byte) uint32 {
 	if v6 {
 		return binary.BigEndian.Uint32(message[4:])
@@ -195,6 +199,7 @@ func errorInfo(v6 bool, message []byte) uint32 {
 	return uint32(binary.BigEndian.Uint16(message[6:]))
 }
 
+// unreachable4Words are the codes of Destination Unreachable (RFC 792, RFC 1122, RFC 1812).
 var unreachable4Words = map[byte]string{
 	0: "network unreachable", 1: "host unreachable", 2: "protocol unreachable", 3: "port unreachable", 5: "source route failed",
 	6: "network unknown", 7: "host unknown", 9: "network administratively prohibited", 10: "host administratively prohibited",
@@ -202,12 +207,13 @@ var unreachable4Words = map[byte]string{
 	13: "administratively prohibited", 14: "host precedence violation", 15: "precedence cutoff",
 }
 
+// unreachable6Words are the codes of Destination Unreachable (RFC 4443, section 3.1).
 var unreachable6Words = map[byte]string{
 	0: "no route", 1: "administratively prohibited", 2: "beyond the scope of the source address", 3: "address unreachable",
 	4: "port unreachable", 5: "source address failed a policy", 6: "route rejected",
 }
 
-// icmpWords says what an ICMP error means; info is the MTU where there is one.
+// icmpWords puts an ICMP error into words. The info is that of errorInfo.
 func icmpWords(v6 bool, kind, code byte, info uint32) string {
 	words := unreachable4Words
 	if v6 {

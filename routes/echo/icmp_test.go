@@ -11,15 +11,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nmgre/routes/netlink/wire"
 	"nmgre/testdata/want"
 )
 
 var sentAt = time.Unix(1000, 0)
 
 // series is a series of two requests that are on their way, and the second of them.
-func series(to string) (e *Echoes, request []byte) {
-	e = &Echoes{To: want.Addr(to), Id: 0x1234, Nonce: [nonceSize]byte([]byte("sixteen bytes..."))}
+func series(to string) (e *echoes, request []byte) {
+	e = &echoes{to: want.Addr(to), id: 0x1234, nonce: [nonceSize]byte([]byte("sixteen bytes..."))}
 	e.next(sentAt)
 	return e, e.next(sentAt.Add(time.Second))
 }
@@ -89,11 +88,11 @@ func TestAnswers(t *testing.T) {
 			for range 2 { // a duplicate does not count
 				e.receive(message, c.from, sentAt.Add(1200*time.Millisecond))
 			}
-			if e.Result.Received != c.want || len(e.Result.RTT) != c.want || e.Result.Sent != 2 || len(e.Result.Refusals) > 0 {
-				t.Errorf("%s, %s: %+v", to, name, e.Result)
+			if e.result.Received != c.want || len(e.result.RTT) != c.want || e.result.Sent != 2 || len(e.result.Refusals) > 0 {
+				t.Errorf("%s, %s: %+v", to, name, e.result)
 			}
-			if c.want == 1 && e.Result.RTT[0] != 200*time.Millisecond {
-				t.Errorf("%s, %s: %s", to, name, e.Result.RTT)
+			if c.want == 1 && e.result.RTT[0] != 200*time.Millisecond {
+				t.Errorf("%s, %s: %s", to, name, e.result.RTT)
 			}
 		}
 	}
@@ -141,8 +140,8 @@ func TestQuotedErrors(t *testing.T) {
 			if c.want != "" {
 				expected = []string{c.want}
 			}
-			if !slices.Equal(e.Result.Refusals, expected) || e.Result.Received != 0 {
-				t.Errorf("got %q", e.Result.Refusals)
+			if !slices.Equal(e.result.Refusals, expected) || e.result.Received != 0 {
+				t.Errorf("got %q", e.result.Refusals)
 			}
 		})
 	}
@@ -150,22 +149,22 @@ func TestQuotedErrors(t *testing.T) {
 
 // extendedError is the ancillary data of a message from an error queue.
 func extendedError(level, kind int32, origin, icmpType, code byte, offender []byte) []byte {
-	data := wire.Native.AppendUint32(nil, uint32(unix.EMSGSIZE))
+	data := binary.NativeEndian.AppendUint32(nil, uint32(unix.EMSGSIZE))
 	data = append(data, origin, icmpType, code, 0)
-	data = wire.Native.AppendUint32(data, 1400)
-	data = wire.Native.AppendUint32(data, 0)
+	data = binary.NativeEndian.AppendUint32(data, 1400)
+	data = binary.NativeEndian.AppendUint32(data, 0)
 	data = append(data, offender...)
 	b := make([]byte, unix.CmsgSpace(len(data)))
-	wire.Native.PutUint64(b, uint64(unix.CmsgLen(len(data))))
-	wire.Native.PutUint32(b[8:], uint32(level))
-	wire.Native.PutUint32(b[12:], uint32(kind))
+	binary.NativeEndian.PutUint64(b, uint64(unix.CmsgLen(len(data))))
+	binary.NativeEndian.PutUint32(b[8:], uint32(level))
+	binary.NativeEndian.PutUint32(b[12:], uint32(kind))
 	copy(b[16:], data)
 	return b
 }
 
 func TestErrorQueue(t *testing.T) {
-	four := append(wire.Native.AppendUint16(nil, unix.AF_INET), 0, 0, 192, 0, 2, 254)
-	six := append(append(wire.Native.AppendUint16(nil, unix.AF_INET6), 0, 0, 0, 0, 0, 0), want.Addr("2001:db8::fe").AsSlice()...)
+	four := append(binary.NativeEndian.AppendUint16(nil, unix.AF_INET), 0, 0, 192, 0, 2, 254)
+	six := append(append(binary.NativeEndian.AppendUint16(nil, unix.AF_INET6), 0, 0, 0, 0, 0, 0), want.Addr("2001:db8::fe").AsSlice()...)
 	for name, c := range map[string]struct {
 		to        string
 		ancillary []byte
@@ -184,8 +183,8 @@ func TestErrorQueue(t *testing.T) {
 			e, request := series(c.to)
 			e.receiveError(replyTo(request), c.ancillary) // not about a request of ours
 			e.receiveError(request, c.ancillary)
-			if got := append(e.Result.Refusals, ""); got[0] != c.want {
-				t.Errorf("got %q", e.Result.Refusals)
+			if got := append(e.result.Refusals, ""); got[0] != c.want {
+				t.Errorf("got %q", e.result.Refusals)
 			}
 		})
 	}
@@ -194,10 +193,10 @@ func TestErrorQueue(t *testing.T) {
 func TestRefusalsBounded(t *testing.T) {
 	e, request := series("192.0.2.2")
 	for code := range 200 {
-		e.receive(icmpError(3, byte(code), 0, inIP(e.To, request)), want.Addr("192.0.2.254"), sentAt)
+		e.receive(icmpError(3, byte(code), 0, inIP(e.to, request)), want.Addr("192.0.2.254"), sentAt)
 	}
-	if len(e.Result.Refusals) != maxRefusals {
-		t.Errorf("%d refusals", len(e.Result.Refusals))
+	if len(e.result.Refusals) != maxRefusals {
+		t.Errorf("%d refusals", len(e.result.Refusals))
 	}
 }
 
@@ -207,7 +206,7 @@ func FuzzICMP(f *testing.F) {
 	for _, to := range []string{"192.0.2.2", "2001:db8::2"} {
 		e, request := series(to)
 		f.Add(e.v6(), replyTo(request), []byte(nil))
-		f.Add(e.v6(), icmpError(3, 1, 0, inIP(e.To, request)), []byte(nil))
+		f.Add(e.v6(), icmpError(3, 1, 0, inIP(e.to, request)), []byte(nil))
 		f.Add(e.v6(), request, extendedError(unix.IPPROTO_IP, unix.IP_RECVERR, unix.SO_EE_ORIGIN_ICMP, 3, 1, nil))
 	}
 	f.Fuzz(func(t *testing.T, v6 bool, packet, ancillary []byte) {
@@ -216,13 +215,13 @@ func FuzzICMP(f *testing.F) {
 			to = "2001:db8::2"
 		}
 		e, _ := series(to)
-		_, _ = rand.Read(e.Nonce[:])
-		e.receive(packet, e.To, sentAt)
-		if e.Result.Received > 0 {
+		_, _ = rand.Read(e.nonce[:])
+		e.receive(packet, e.to, sentAt)
+		if e.result.Received > 0 {
 			t.Error("guessed a payload")
 		}
-		socket := echoSocket{raw: true, v6: v6}
-		e.receive(socket.message(packet), e.To, sentAt)
+		socket := socket{raw: true, v6: v6}
+		e.receive(socket.message(packet), e.to, sentAt)
 		e.receiveError(packet, ancillary)
 	})
 }

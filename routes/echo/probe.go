@@ -3,10 +3,8 @@ package echo
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"time"
 
@@ -14,56 +12,79 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-	"nmgre/routes/netlink/wire"
 )
 
 // Limits on a probe.
 const (
 	maxProbes   = 10
 	minInterval = 10 * time.Millisecond
-	// packets read in one probe: a raw socket sees all of the host's ICMP traffic
-	maxReads      = 100_000
-	sendTries     = 3
-	packetSize    = 2048
-	ancillarySize = 512
+	// maxReads bounds the packets that are read: a raw socket sees all of the host's ICMP traffic.
+	maxReads  = 100_000
+	sendTries = 3
 )
 
-func CheckProbe(p kernel.Probe) error {
+// Check returns nil if p can be sent: to a unicast address, from an address of the same family or
+// from any, 1 to 10 requests, at least 10 ms apart. Otherwise it returns an ErrInvalid. It does not
+// look at p.Dev.
+func Check(p kernel.Probe) error {
 	switch {
 	case !p.To.IsValid() || p.To.Is4In6() || p.To.IsMulticast() || p.To.IsUnspecified():
-		return wire.Invalid("a probe needs a unicast destination")
+		return invalid("a probe needs a unicast destination")
 	case p.From.IsValid() && p.From.Is4() != p.To.Is4():
-		return wire.Invalid("the source address %s is of another family", p.From)
+		return invalid("the source address %s is of another family", p.From)
 	case p.Count < 1 || p.Count > maxProbes:
-		return wire.Invalid("a probe has 1 to %d requests, not %d", maxProbes, p.Count)
+		return invalid("a probe has 1 to %d requests, not %d", maxProbes, p.Count)
 	case p.Interval < minInterval:
-		return wire.Invalid("%s is too short an interval; the shortest is %s", p.Interval, minInterval)
+		return invalid("%s is too short an interval; the shortest is %s", p.Interval, minInterval)
 	}
 	return nil
 }
 
-// EchoRun is a probe on its way.
-type EchoRun struct {
-	Socket *echoSocket
-	Probe  kernel.Probe
-	Echoes Echoes
+func invalid(format string, args ...any) error {
+	return &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf(format, args...)}
+}
+
+// Run carries out a probe that [Check] has accepted, and returns what came back. It sends out of
+// link, whose name and index count; p.Dev does not. It opens a raw socket, or a ping socket
+// (icmp(7)) where that is not permitted, in the network namespace of the calling thread.
+//
+// It fails with ErrNotPermitted when the host allows neither socket, with ErrInvalid when p.From is
+// no address of this host, and with ErrUnreachable when the host has no way to send. After a
+// failure, and after the end of ctx, the result holds what was found by then.
+func Run(ctx context.Context, p kernel.Probe, link kernel.Link) (kernel.ProbeResult, error) {
+	s, err := openSocket(p, link)
+	if err != nil {
+		return kernel.ProbeResult{}, err
+	}
+	defer s.close()
+	r := prober{socket: s, probe: p, echoes: echoes{to: p.To, id: s.id}}
+	_, _ = rand.Read(r.echoes.nonce[:]) // never fails
+	err = r.run(ctx)
+	return r.echoes.result, err
+}
+
+// prober is a probe on its way.
+type prober struct {
+	socket *socket
+	probe  kernel.Probe
+	echoes echoes
 	reads  int
 }
 
-// Do sends the requests, an interval apart, and reads what comes until enough has, or an interval
-// after the last.
-func (r *EchoRun) Do(ctx context.Context) error {
-	defer context.AfterFunc(ctx, r.Socket.wake)()
+// run sends the requests, an interval apart. It reads until enough answers have come, or until an
+// interval after the last request.
+func (r *prober) run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, r.socket.wake)()
 	var next time.Time // when the next request is due, or the wait is over
 	for !r.done() {
 		if now := time.Now(); !now.Before(next) {
-			if r.Echoes.Result.Sent == r.Probe.Count {
+			if r.echoes.result.Sent == r.probe.Count {
 				return nil
 			}
 			if err := r.send(ctx, now); err != nil {
 				return err
 			}
-			next = now.Add(r.Probe.Interval)
+			next = now.Add(r.probe.Interval)
 		}
 		if err := r.read(ctx, next); err != nil {
 			return err
@@ -72,36 +93,36 @@ func (r *EchoRun) Do(ctx context.Context) error {
 	return nil
 }
 
-// done says whether all that was wanted has come back.
-func (r *EchoRun) done() bool {
-	enough := r.Probe.Count
-	if r.Probe.Enough > 0 {
-		enough = min(enough, r.Probe.Enough)
+// done reports whether enough answers have come.
+func (r *prober) done() bool {
+	enough := r.probe.Count
+	if r.probe.Enough > 0 {
+		enough = min(enough, r.probe.Enough)
 	}
-	return r.Echoes.Result.Received >= enough
+	return r.echoes.result.Received >= enough
 }
 
-// send sends one request. An error that an earlier packet has caused is reported by the next call
-// on the socket, whatever that is, and only once: so a send that fails is tried again.
-func (r *EchoRun) send(ctx context.Context, now time.Time) error {
-	packet := r.Echoes.next(now)
+// send sends one request. The kernel reports an error that an earlier packet caused at the next
+// call on the socket, whichever that is, and only once. So a send that fails is tried again.
+func (r *prober) send(ctx context.Context, now time.Time) error {
+	packet := r.echoes.next(now)
 	var err error
 	for range sendTries {
 		if err = ctx.Err(); err == nil {
-			err = r.Socket.send(packet)
+			err = r.socket.send(packet)
 		}
 		if err == nil || ctx.Err() != nil {
 			break
 		}
 	}
 	if err != nil {
-		r.Echoes.unsent()
+		r.echoes.unsent()
 		return sendError(err)
 	}
 	return nil
 }
 
-// sendError says what it means that this host did not send a packet.
+// sendError explains why this host did not send a packet.
 func sendError(err error) error {
 	var errno unix.Errno
 	if !errors.As(err, &errno) {
@@ -117,20 +138,21 @@ func sendError(err error) error {
 	return e
 }
 
-// read takes packets in until the time comes.
-func (r *EchoRun) read(ctx context.Context, until time.Time) error {
-	if err := r.Socket.until(until); err != nil {
+// read takes packets in until the time is over.
+func (r *prober) read(ctx context.Context, until time.Time) error {
+	if err := r.socket.until(until); err != nil {
 		return err
 	}
 	for !r.done() {
-		// looked at after the deadline was set, which wake would have set before
+		// The deadline is set already, so the end of ctx after this line wakes receive. An earlier
+		// end, whose deadline was overwritten, is seen here.
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if r.reads++; r.reads > maxReads {
 			return fmt.Errorf("more than %d packets came in", maxReads)
 		}
-		err := r.Socket.receive(&r.Echoes)
+		err := r.socket.receive(&r.echoes)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return ctx.Err()
 		}
@@ -139,35 +161,4 @@ func (r *EchoRun) read(ctx context.Context, until time.Time) error {
 		}
 	}
 	return nil
-}
-
-// randomID returns the identifier of a series of echo requests.
-func randomID() uint16 {
-	var b [2]byte
-	_, _ = rand.Read(b[:])
-	return binary.BigEndian.Uint16(b[:])
-}
-
-// sockaddr returns a as the kernel wants it; the scope is for IPv6 link-local addresses, which mean
-// nothing without a device.
-func sockaddr(a netip.Addr, scope int) unix.Sockaddr {
-	if a.Is4() {
-		return &unix.SockaddrInet4{Addr: a.As4()}
-	}
-	s := &unix.SockaddrInet6{Addr: a.As16()}
-	if a.IsLinkLocalUnicast() {
-		s.ZoneId = uint32(scope)
-	}
-	return s
-}
-
-// addrOf is the opposite of sockaddr.
-func addrOf(s unix.Sockaddr) netip.Addr {
-	switch s := s.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrFrom4(s.Addr)
-	case *unix.SockaddrInet6:
-		return netip.AddrFrom16(s.Addr)
-	}
-	return netip.Addr{}
 }

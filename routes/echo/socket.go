@@ -1,6 +1,8 @@
 package echo
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -12,31 +14,36 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-	"nmgre/routes/netlink/wire"
 )
 
-// echoSocket sends echo requests out of one device and gets what comes back by it.
+// Sizes of what is read at once, in bytes.
+const (
+	packetSize    = 2048
+	ancillarySize = 512
+)
+
+// socket sends echo requests out of one device, and receives the packets that come in by it.
 //
-// ICMP errors come by the socket's error queue (IP_RECVERR). On raw sockets they come as packets
-// too, and some only so: those that this host sends to itself arrive by the loopback device, and
-// the queue of a socket that is bound to another stays empty.
-type echoSocket struct {
+// The socket's error queue (IP_RECVERR) holds the ICMP errors. A raw socket also gets them as
+// packets, and some come only as packets: this host's errors to itself arrive by the loopback
+// device, and the queue of a socket that is bound to another device stays empty.
+type socket struct {
 	file *os.File
 	conn syscall.RawConn
-	raw  bool // else a ping socket
+	raw  bool // or else a ping socket
 	v6   bool
-	Id   uint16
+	id   uint16 // the identifier of its echo messages
 	to   unix.Sockaddr
 
 	packet, ancillary []byte
 }
 
-// OpenEcho opens the socket, bound to the device and to the source address.
-func OpenEcho(p kernel.Probe, link kernel.Link) (*echoSocket, error) {
-	s := &echoSocket{
+// openSocket opens a socket that is bound to the device and to the source address.
+func openSocket(p kernel.Probe, link kernel.Link) (*socket, error) {
+	s := &socket{
 		v6: p.To.Is6(), to: sockaddr(p.To, link.Index), packet: make([]byte, packetSize), ancillary: make([]byte, ancillarySize),
 	}
-	fd, err := s.socket()
+	fd, err := s.open()
 	if err != nil {
 		return nil, err
 	}
@@ -46,14 +53,14 @@ func OpenEcho(p kernel.Probe, link kernel.Link) (*echoSocket, error) {
 	}
 	s.file = os.NewFile(uintptr(fd), "icmp")
 	if s.conn, err = s.file.SyscallConn(); err != nil {
-		s.Close()
+		s.close()
 		return nil, fmt.Errorf("open an ICMP socket: %w", err)
 	}
 	return s, nil
 }
 
-// socket opens a raw socket, or else a ping socket.
-func (s *echoSocket) socket() (fd int, err error) {
+// open opens a raw socket, or a ping socket where a raw one is not permitted.
+func (s *socket) open() (fd int, err error) {
 	domain, protocol := unix.AF_INET, unix.IPPROTO_ICMP
 	if s.v6 {
 		domain, protocol = unix.AF_INET6, unix.IPPROTO_ICMPV6
@@ -72,7 +79,7 @@ func (s *echoSocket) socket() (fd int, err error) {
 		Hint: "run as root, or let every group send pings: sysctl net.ipv4.ping_group_range='0 2147483647'"}
 }
 
-func (s *echoSocket) bind(fd int, p kernel.Probe, link kernel.Link) error {
+func (s *socket) bind(fd int, p kernel.Probe, link kernel.Link) error {
 	if err := unix.BindToDevice(fd, link.Name); err != nil {
 		e := &fault.Error{What: fmt.Sprintf("bind to device %s", fault.Printable(link.Name)), Err: err}
 		if errors.Is(err, unix.EPERM) { // kernels before 5.7
@@ -90,8 +97,9 @@ func (s *echoSocket) bind(fd int, p kernel.Probe, link kernel.Link) error {
 	return s.bindAddress(fd, p.From, link)
 }
 
-// bindAddress binds to the source address, or to none. A ping socket gets its identifier with it.
-func (s *echoSocket) bindAddress(fd int, from netip.Addr, link kernel.Link) error {
+// bindAddress binds to the source address; without one, to the unspecified address. Binding gives a
+// ping socket its identifier.
+func (s *socket) bindAddress(fd int, from netip.Addr, link kernel.Link) error {
 	switch {
 	case from.IsValid():
 	case s.v6:
@@ -106,37 +114,39 @@ func (s *echoSocket) bindAddress(fd int, from netip.Addr, link kernel.Link) erro
 		}
 		return e
 	}
-	s.Id = randomID()
+	s.id = randomID()
 	if s.raw {
 		return nil
 	}
 	bound, err := unix.Getsockname(fd)
 	switch bound := bound.(type) {
 	case *unix.SockaddrInet4:
-		s.Id = uint16(bound.Port)
+		s.id = uint16(bound.Port)
 	case *unix.SockaddrInet6:
-		s.Id = uint16(bound.Port)
+		s.id = uint16(bound.Port)
 	}
-	return wire.Wrap("ask for the identifier of a ping socket", err)
+	if err != nil {
+		return fmt.Errorf("ask for the identifier of a ping socket: %w", err)
+	}
+	return nil
 }
 
-// Close closes the socket.
-func (s *echoSocket) Close() { _ = s.file.Close() }
+func (s *socket) close() { _ = s.file.Close() }
 
 // until sets the time at which receive gives up.
-func (s *echoSocket) until(t time.Time) error { return s.file.SetReadDeadline(t) }
+func (s *socket) until(t time.Time) error { return s.file.SetReadDeadline(t) }
 
 // wake lets receive give up at once.
-func (s *echoSocket) wake() { _ = s.file.SetReadDeadline(time.Unix(1, 0)) }
+func (s *socket) wake() { _ = s.file.SetReadDeadline(time.Unix(1, 0)) }
 
-func (s *echoSocket) send(packet []byte) (err error) {
+func (s *socket) send(packet []byte) (err error) {
 	control := s.conn.Control(func(fd uintptr) { err = unix.Sendto(int(fd), packet, 0, s.to) })
 	return errors.Join(control, err)
 }
 
-// receive waits for one packet or one error and gives it to e. It fails with os.ErrDeadlineExceeded
-// when the time has come.
-func (s *echoSocket) receive(e *Echoes) error {
+// receive waits for one packet or one error and gives it to e. At the time that until has set it
+// fails with os.ErrDeadlineExceeded.
+func (s *socket) receive(e *echoes) error {
 	return s.conn.Read(func(fd uintptr) bool {
 		if n, oobn, _, _, err := unix.Recvmsg(int(fd), s.packet, s.ancillary, unix.MSG_ERRQUEUE); err == nil {
 			e.receiveError(s.packet[:n], s.ancillary[:oobn])
@@ -144,8 +154,7 @@ func (s *echoSocket) receive(e *Echoes) error {
 		}
 		n, from, err := unix.Recvfrom(int(fd), s.packet, 0)
 		if err != nil {
-			// Any other error is one that an earlier packet has caused, and that the queue has with
-			// its particulars.
+			// Any other error was caused by an earlier packet. The queue holds its details.
 			return !errors.Is(err, unix.EAGAIN)
 		}
 		e.receive(s.message(s.packet[:n]), addrOf(from), time.Now())
@@ -153,8 +162,8 @@ func (s *echoSocket) receive(e *Echoes) error {
 	})
 }
 
-// message returns the ICMP message in a packet: only raw IPv4 sockets give the IP header too.
-func (s *echoSocket) message(packet []byte) []byte {
+// message returns the ICMP message in a packet. Only raw IPv4 sockets give the IP header with it.
+func (s *socket) message(packet []byte) []byte {
 	if !s.raw || s.v6 {
 		return packet
 	}
@@ -165,8 +174,8 @@ func (s *echoSocket) message(packet []byte) []byte {
 	return packet[header:]
 }
 
-// Fields of struct sock_extended_err (linux/errqueue.h), which the address of the error's sender
-// follows.
+// Offsets and size of struct sock_extended_err (linux/errqueue.h), in bytes. The address of the
+// error's sender follows it.
 const (
 	extendedErrno  = 0
 	extendedOrigin = 4
@@ -176,9 +185,9 @@ const (
 	extendedSize   = 16
 )
 
-// receiveError takes a message from a socket's error queue: the request that it is about, without
-// its IP header, and the error among the ancillary data.
-func (e *Echoes) receiveError(request, ancillary []byte) {
+// receiveError takes a message from a socket's error queue. It consists of the request that failed,
+// without its IP header, and of ancillary data with the error.
+func (e *echoes) receiveError(request, ancillary []byte) {
 	messages, err := unix.ParseSocketControlMessage(ancillary)
 	if err != nil || !e.isRequest(request) {
 		return
@@ -192,25 +201,57 @@ func (e *Echoes) receiveError(request, ancillary []byte) {
 	}
 }
 
-func (e *Echoes) takeExtended(b []byte) {
-	info := wire.Native.Uint32(b[extendedInfo:])
+// takeExtended takes a struct sock_extended_err with the address that follows it.
+func (e *echoes) takeExtended(b []byte) {
+	info := binary.NativeEndian.Uint32(b[extendedInfo:])
 	switch b[extendedOrigin] {
 	case unix.SO_EE_ORIGIN_ICMP:
 		e.refuse(icmpWords(false, b[extendedType], b[extendedCode], info), offender(b[extendedSize:]))
 	case unix.SO_EE_ORIGIN_ICMP6:
 		e.refuse(icmpWords(true, b[extendedType], b[extendedCode], info), offender(b[extendedSize:]))
 	case unix.SO_EE_ORIGIN_LOCAL:
-		e.refuse("this host: "+unix.Errno(wire.Native.Uint32(b[extendedErrno:])).Error(), netip.Addr{})
+		e.refuse("this host: "+unix.Errno(binary.NativeEndian.Uint32(b[extendedErrno:])).Error(), netip.Addr{})
 	}
 }
 
 // offender reads the address of an error's sender, a struct sockaddr.
 func offender(b []byte) netip.Addr {
-	if len(b) >= 8 && wire.Native.Uint16(b) == unix.AF_INET {
+	if len(b) >= 8 && binary.NativeEndian.Uint16(b) == unix.AF_INET {
 		return netip.AddrFrom4([4]byte(b[4:8]))
 	}
-	if len(b) >= 24 && wire.Native.Uint16(b) == unix.AF_INET6 {
+	if len(b) >= 24 && binary.NativeEndian.Uint16(b) == unix.AF_INET6 {
 		return netip.AddrFrom16([16]byte(b[8:24]))
+	}
+	return netip.Addr{}
+}
+
+// randomID returns an identifier for a series of echo requests.
+func randomID() uint16 {
+	var b [2]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint16(b[:])
+}
+
+// sockaddr returns the kernel's form of a. The scope, a device's index, is for IPv6 link-local
+// addresses, which mean nothing without a device.
+func sockaddr(a netip.Addr, scope int) unix.Sockaddr {
+	if a.Is4() {
+		return &unix.SockaddrInet4{Addr: a.As4()}
+	}
+	s := &unix.SockaddrInet6{Addr: a.As16()}
+	if a.IsLinkLocalUnicast() {
+		s.ZoneId = uint32(scope)
+	}
+	return s
+}
+
+// addrOf returns the address in s, without a zone.
+func addrOf(s unix.Sockaddr) netip.Addr {
+	switch s := s.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrFrom4(s.Addr)
+	case *unix.SockaddrInet6:
+		return netip.AddrFrom16(s.Addr)
 	}
 	return netip.Addr{}
 }

@@ -10,44 +10,43 @@ import (
 	"nmgre/routes/netlink/wire"
 )
 
-// Limits of one send. The kernel acknowledges the last message only, and tells of each that failed.
+// Limits of one send. The kernel acknowledges the last message, and reports each one that failed.
 const (
 	batchSize  = 256       // messages
-	batchBytes = 128 << 10 // the socket takes 208 KiB, and a message has up to maxRoute
+	batchBytes = 128 << 10 // a socket takes 208 KiB, and one message has up to 60,000 bytes
 )
 
-// removal is the index of a message that removes a route. That the route is gone already is no
-// error.
+// removal is the index of a message that removes a route. It is no error when the route is already
+// gone.
 const removal = -1
 
-// batch is a send that is being put together, while the one before is carried out: the kernel does
-// nothing else until it has.
+// batch collects messages for the next send while the kernel carries out the one before.
 type batch struct {
 	kernel *Kernel
-	// refuse is told of each message that failed, with its flags, but for removals: by another
-	// goroutine, until flush has returned.
+	// refuse is called for each message that failed, except removals, with the message's flags.
+	// Another goroutine calls it, until flush has returned.
 	refuse func(index int, flags uint16, err error)
 
 	load
-	spare   load       // whose memory is used again
-	sending chan error // what becomes of the send that is under way; nil if none is
+	spare   load       // the memory for the next load
+	sending chan error // gets the result of the send that is under way; nil when none is
 	answers []byte
 }
 
-// load is what is sent at once.
+// load is the content of one send.
 type load struct {
 	buf     []byte
 	indexes []int // of the messages in buf
 }
 
-// add appends a message about a route, and sends when there are enough.
+// add appends a message about a route, and sends when the load is full.
 func (b *batch) add(ctx context.Context, kind, flags, index int, w *wire.Route) error {
 	start := b.begin(kind, flags)
 	b.buf = w.Append(b.buf)
 	return b.end(ctx, start, index)
 }
 
-// addBody appends a removal whose body is encoded already.
+// addBody appends a removal whose body is already encoded.
 func (b *batch) addBody(ctx context.Context, kind, flags int, body []byte) error {
 	start := b.begin(kind, flags)
 	b.buf = append(b.buf, body...)
@@ -63,7 +62,7 @@ func (b *batch) begin(kind, flags int) (start int) {
 	return start
 }
 
-// end completes a message that begins at start.
+// end completes the message that begins at start, and sends when the load is full.
 func (b *batch) end(ctx context.Context, start, index int) error {
 	wire.Native.PutUint32(b.buf[start:], uint32(len(b.buf)-start))
 	for len(b.buf)%4 != 0 {
@@ -76,7 +75,7 @@ func (b *batch) end(ctx context.Context, start, index int) error {
 	return b.ship(ctx)
 }
 
-// flush sends what is there, and returns when everything is carried out.
+// flush sends the rest, and returns when the kernel has carried out everything.
 func (b *batch) flush(ctx context.Context) error {
 	full, err := b.take(ctx)
 	if err != nil || len(full.indexes) == 0 {
@@ -85,7 +84,7 @@ func (b *batch) flush(ctx context.Context) error {
 	return b.send(full)
 }
 
-// ship begins to send what is there.
+// ship begins to send the load.
 func (b *batch) ship(ctx context.Context) error {
 	full, err := b.take(ctx)
 	if err != nil {
@@ -97,7 +96,7 @@ func (b *batch) ship(ctx context.Context) error {
 	return nil
 }
 
-// take returns what is there, when what was sent before is carried out.
+// take waits for the send before, then returns the load and begins an empty one.
 func (b *batch) take(ctx context.Context) (load, error) {
 	err := b.wait()
 	if err == nil {
@@ -111,7 +110,7 @@ func (b *batch) take(ctx context.Context) (load, error) {
 	return full, nil
 }
 
-// wait returns what has become of the last send.
+// wait waits for the send that is under way, and returns its error.
 func (b *batch) wait() error {
 	if b.sending == nil {
 		return nil
@@ -121,7 +120,7 @@ func (b *batch) wait() error {
 	return err
 }
 
-// send sends a load, and reads what the kernel says to it.
+// send sends a load, and reads the kernel's answers.
 func (b *batch) send(l load) error {
 	socket := b.kernel.sockets[unix.NETLINK_ROUTE].Socket
 	socket.Lock()
@@ -133,7 +132,7 @@ func (b *batch) send(l load) error {
 	return b.read(socket.GetFd(), l.indexes, first)
 }
 
-// number gives the messages their sequence numbers, and asks for an acknowledgement of the last. It
+// number gives the messages their sequence numbers, asks for an acknowledgement of the last, and
 // returns the first number.
 func (l load) number(k *Kernel) uint32 {
 	first := k.batchSeq
@@ -141,7 +140,7 @@ func (l load) number(k *Kernel) uint32 {
 	for i := range l.indexes {
 		wire.Native.PutUint32(l.buf[at+8:], first+uint32(i)) //nolint:gosec // at most batchSize
 		last = at
-		at += wire.Aligned(int(wire.Native.Uint32(l.buf[at:])))
+		at += wire.Align(int(wire.Native.Uint32(l.buf[at:])))
 	}
 	flags := wire.Native.Uint16(l.buf[last+6:])
 	wire.Native.PutUint16(l.buf[last+6:], flags|unix.NLM_F_ACK)
@@ -149,12 +148,11 @@ func (l load) number(k *Kernel) uint32 {
 	return first
 }
 
-// maxAnswer is the size of what is read at once, in bytes: an answer echoes the message that it is
-// about.
+// maxAnswer is the size of one read, in bytes. An answer repeats the message that it is about.
 const maxAnswer = 64 << 10
 
-// read takes answers until that to the last message has come. The indexes are those of the
-// messages.
+// read reads answers until the last message has its answer. Its indexes are those of the load, and
+// first is the sequence number of the first message.
 func (b *batch) read(fd int, indexes []int, first uint32) error {
 	if b.answers == nil {
 		b.answers = make([]byte, maxAnswer)
@@ -166,7 +164,7 @@ func (b *batch) read(fd int, indexes []int, first uint32) error {
 			continue
 		}
 		if err != nil {
-			return timedOut(fmt.Errorf("read what the kernel says to changes of routes: %w", err))
+			return timedOut(fmt.Errorf("read the kernel's answers to changes of routes: %w", err))
 		}
 		if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != 0 {
 			continue // only the kernel counts
@@ -185,13 +183,14 @@ func (b *batch) read(fd int, indexes []int, first uint32) error {
 					return nil
 				}
 			}
-			rest = rest[min(wire.Aligned(size), len(rest)):]
+			rest = rest[min(wire.Align(size), len(rest)):]
 		}
 	}
 	return errors.New("the kernel did not acknowledge the changes of routes")
 }
 
-// answer takes what the kernel says to one message: struct nlmsgerr, with its words behind.
+// answer takes the kernel's answer to one message: struct nlmsgerr (linux/netlink.h), which the
+// kernel's words follow.
 func (b *batch) answer(index int, flags uint16, body []byte) error {
 	if len(body) < 4+unix.SizeofNlMsghdr {
 		return fmt.Errorf("%w: an answer of %d bytes", wire.ErrMalformed, len(body))
@@ -208,19 +207,21 @@ func (b *batch) answer(index int, flags uint16, body []byte) error {
 	return nil
 }
 
-// answerWords finds the kernel's own words (NLMSGERR_ATTR_MSG) behind the message that it echoes,
-// of which there may be the header only.
+// answerWords returns the kernel's own words (NLMSGERR_ATTR_MSG), or those of the errno. They
+// follow the message that the kernel repeats, of which it may repeat only the header
+// (NLM_F_CAPPED).
 func answerWords(flags uint16, body []byte, errno unix.Errno) string {
 	const capped, extended, attrMessage = 0x100, 0x200, 1
 	at := 4 + unix.SizeofNlMsghdr
 	if flags&capped == 0 {
-		at = 4 + wire.Aligned(int(wire.Native.Uint32(body[4:])))
+		at = 4 + wire.Align(int(wire.Native.Uint32(body[4:])))
 	}
 	words := errno.Error()
 	if flags&extended == 0 || at > len(body) {
 		return words
 	}
-	_ = wire.EachAttribute(body[at:], func(kind uint16, v []byte) error { // the words are an extra
+	// without the words there is still the errno
+	_ = wire.EachAttribute(body[at:], func(kind uint16, v []byte) error {
 		if kind == attrMessage && len(v) > 1 {
 			words = string(v[:len(v)-1])
 		}

@@ -238,7 +238,7 @@ func rawRoutes(from, n, device int, protocol uint8) [][]byte {
 		last := 0
 		for j := i; j < min(i+batchSize, from+n); j++ {
 			w := wire.Route{
-				Family: unix.AF_INET, Dst: benchRoute(j), Table: routes.MainTable, Protocol: protocol, Kind: unix.RTN_UNICAST,
+				Family: unix.AF_INET, Dst: benchRoute(j), Table: routes.MainTable, Protocol: protocol, Type: unix.RTN_UNICAST,
 				Scope: unix.RT_SCOPE_LINK, Device: device,
 			}
 			last = len(b)

@@ -14,16 +14,16 @@ import (
 	"nmgre/routes/netlink/wire"
 )
 
-// changes makes the difference that a comparison has found.
+// changes sends the difference that a comparison has found.
 type changes struct {
 	*comparison
 	batch batch
-	// wanted ones that the kernel takes for what it has, though they did not look so
+	// Wanted routes that looked different from the kernel's, but are the same to it.
 	there map[int]bool
 
 	progress    func(done, total int) // may be nil
 	done, total int
-	told        time.Time
+	told        time.Time // when progress was last called
 }
 
 func newChanges(s *comparison, k *Kernel, progress func(done, total int)) *changes {
@@ -37,10 +37,10 @@ func newChanges(s *comparison, k *Kernel, progress func(done, total int)) *chang
 	return c
 }
 
-// send sends what is wanted in its order, since a gateway may need the route before it, and then
-// removes what is not.
+// send first sets the wanted routes in their order, since a gateway may need an earlier route, and
+// then removes the others.
 func (c *changes) send(ctx context.Context) error {
-	defer func() { _ = c.batch.wait() }() // where it ends early, what is under way ends before
+	defer func() { _ = c.batch.wait() }() // at an early return, the send under way still ends first
 	slices.SortStableFunc(c.rivals, func(a, b rival) int { return cmp.Compare(a.index, b.index) })
 	for _, step := range []func(context.Context) error{c.add, c.batch.flush, c.clearOld, c.remove, c.batch.flush, c.again, c.batch.flush} {
 		if err := step(ctx); err != nil {
@@ -50,7 +50,7 @@ func (c *changes) send(ctx context.Context) error {
 	return nil
 }
 
-// add adds what is missing, and replaces what is another.
+// add adds the missing routes, and replaces those that differ.
 func (c *changes) add(ctx context.Context) error {
 	at := 0
 	for i, state := range c.states {
@@ -83,8 +83,8 @@ func (c *changes) put(ctx context.Context, i, flags int) error {
 	return c.batch.add(ctx, unix.RTM_NEWROUTE, flags|unix.NLM_F_CREATE, i, &w)
 }
 
-// replace puts a wanted route into the place of another of ours. Where that is not safe the other
-// is deleted right before.
+// replace puts a wanted route into the place of other routes of ours. Where the kernel cannot do
+// that safely, it deletes the others right before.
 func (c *changes) replace(ctx context.Context, i int, rivals []rival) error {
 	if len(rivals) == 1 && rivals[0].gentle {
 		if c.isIPv4(i) {
@@ -103,8 +103,8 @@ func (c *changes) replace(ctx context.Context, i int, rivals []rival) error {
 
 func (c *changes) isIPv4(i int) bool { return c.want[i].Route.Dst.Addr().Is4() }
 
-// clearOld deletes the routes that others have been put beside, and those whose successor was
-// refused.
+// clearOld deletes the old routes that are still there: IPv4's, which stand beside their
+// successors, and IPv6's whose successor was refused.
 func (c *changes) clearOld(ctx context.Context) error {
 	for _, r := range c.rivals {
 		i := int(r.index)
@@ -118,7 +118,7 @@ func (c *changes) clearOld(ctx context.Context) error {
 	return nil
 }
 
-// remove deletes what nobody wants.
+// remove deletes the routes that are not wanted.
 func (c *changes) remove(ctx context.Context) error {
 	for i := range c.removals.count() {
 		if err := c.step(c.batch.addBody(ctx, unix.RTM_DELROUTE, 0, c.removals.at(i))); err != nil {
@@ -128,8 +128,8 @@ func (c *changes) remove(ctx context.Context) error {
 	return nil
 }
 
-// again tries once more what the kernel has refused: a gateway may be in reach now that everything
-// else is as it shall be.
+// again tries the refused routes once more: a gateway may be in reach now that all other routes are
+// set.
 func (c *changes) again(ctx context.Context) error {
 	var tries []int
 	for _, i := range slices.Sorted(maps.Keys(c.refusals)) {
@@ -141,7 +141,7 @@ func (c *changes) again(ctx context.Context) error {
 		return nil
 	}
 	for _, i := range tries {
-		delete(c.refusals, i) // all of them before the kernel refuses the first anew
+		delete(c.refusals, i) // all of them, before the kernel can refuse the first again
 	}
 	for _, i := range tries {
 		if err := c.put(ctx, i, unix.NLM_F_EXCL); err != nil {
@@ -151,7 +151,7 @@ func (c *changes) again(ctx context.Context) error {
 	return nil
 }
 
-// refuse is told of what the kernel did not take; flags are those of the message.
+// refuse notes that the kernel refused a wanted route. The flags are those of the message.
 func (c *changes) refuse(i int, flags uint16, err error) {
 	if flags&unix.NLM_F_APPEND != 0 && errors.Is(err, unix.EEXIST) {
 		c.there[i] = true
@@ -160,10 +160,10 @@ func (c *changes) refuse(i int, flags uint16, err error) {
 	c.refusals[i] = refused(c.words(i), err)
 }
 
-// progressTime is how often progress is told.
+// progressTime is the least time between two calls of progress.
 const progressTime = 50 * time.Millisecond
 
-// step counts a change, if it was made.
+// step counts a change, unless err says that it failed.
 func (c *changes) step(err error) error {
 	if err != nil {
 		return err

@@ -2,15 +2,15 @@ package netlink
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"nmgre/routes/fault"
-	"nmgre/routes/netlink/wire"
 )
 
-// noDevice is the error for the name of a device that there is none of.
+// noDevice makes the error for a device that does not exist.
 func noDevice(name string, cause error) error {
 	return &fault.Error{
 		Kind: fault.ErrInvalid, What: `there is no network device "` + fault.Printable(name) + `"`,
@@ -18,7 +18,15 @@ func noDevice(name string, cause error) error {
 	}
 }
 
-// kernelError is the kernel's answer to a request: an errno, and what it said about it (the
+// wrap puts the name of the attempt before an error; it returns nil for nil.
+func wrap(attempt string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", attempt, err)
+}
+
+// kernelError is the kernel's answer to a request: an errno, and the kernel's words about it (the
 // extended acknowledgement).
 type kernelError struct {
 	errno unix.Errno
@@ -29,8 +37,7 @@ func (e kernelError) Error() string { return e.words }
 
 func (e kernelError) Unwrap() error { return e.errno }
 
-// kernelAnswer finds the kernel's answer in an error of the library, which joins the two as "errno:
-// words".
+// kernelAnswer finds the kernel's answer in an error of the library, whose text is "errno: words".
 func kernelAnswer(err error) (kernelError, bool) {
 	var errno unix.Errno
 	if !errors.As(err, &errno) {
@@ -43,23 +50,23 @@ func kernelAnswer(err error) (kernelError, bool) {
 	return kernelError{errno: errno, words: fault.Printable(words)}, true
 }
 
-// kinds are what errnos mean when the kernel answers a change of routes with them. Others are plain
-// failures.
+// kinds says which kind of error an errno is, as the answer to a change of routes. Other errnos
+// have no kind.
 var kinds = map[unix.Errno]error{
 	unix.EEXIST: fault.ErrExists, unix.EPERM: fault.ErrNotPermitted,
 	unix.EINVAL: fault.ErrInvalid, unix.ENETUNREACH: fault.ErrInvalid, unix.EHOSTUNREACH: fault.ErrInvalid, unix.ENODEV: fault.ErrInvalid,
 	unix.EAFNOSUPPORT: fault.ErrUnsupported, unix.EOPNOTSUPP: fault.ErrUnsupported,
 }
 
-const gatewayHint = "the gateway must be on a network of the device (see `ip address`); `onlink` takes it for reachable all the same"
+const gatewayHint = "the gateway must be on a network of the device (see `ip address`); with `onlink` the kernel takes it for reachable all the same"
 
-// hint says what would help: by the kernel's words, or else by the errno.
+// hint returns the advice for the kernel's words, or else for the errno.
 func (e kernelError) hint() string {
 	for _, h := range []struct{ word, hint string }{
 		{"prefsrc", "the source address (src) must be an address of this host"},
 		{"source address", "the source address (src) must be an address of this host"},
 		{"multipath API", "give every nexthop a gateway (via)"},
-		{"congestion", "`sysctl net.ipv4.tcp_available_congestion_control` lists what there is; `modprobe tcp_NAME` may bring another"},
+		{"congestion", "`sysctl net.ipv4.tcp_available_congestion_control` lists those that are loaded; `modprobe tcp_NAME` may load another"},
 		{"Nexthop id", "`ip nexthop` lists the nexthop objects; add it there first"},
 		{"ncapsulation type", "this kernel lacks the encap, or has it in a module that is not loaded: for mpls try `modprobe mpls_iptunnel`"},
 		{"gateway", gatewayHint},
@@ -83,12 +90,12 @@ func (e kernelError) hint() string {
 	return ""
 }
 
-// refused turns the kernel's answer to a change into the domain's kinds, with the kernel's words;
-// what says what was tried.
-func refused(what string, err error) error {
+// refused gives the kernel's answer to a change its kind of error, with the kernel's words and a
+// hint. The attempt names what was tried.
+func refused(attempt string, err error) error {
 	answer, ok := kernelAnswer(err)
 	if !ok {
-		return wire.Wrap(what, err)
+		return wrap(attempt, err)
 	}
-	return &fault.Error{Kind: kinds[answer.errno], What: what, Hint: answer.hint(), Err: answer}
+	return &fault.Error{Kind: kinds[answer.errno], What: attempt, Hint: answer.hint(), Err: answer}
 }

@@ -14,36 +14,36 @@ import (
 	"nmgre/routes/netlink/wire"
 )
 
-// Bounds of what is read of the kernel's news.
+// Limits on reading the kernel's notifications.
 const (
-	// eventBuffer is how much the kernel may keep for us, in bytes. What does not fit is lost, and
-	// the kernel says so.
+	// eventBuffer is how many bytes the kernel may hold for us. It drops messages that do not fit,
+	// and reports that it has.
 	eventBuffer = 4 << 20
-	// flood is how many messages in a row are read one by one. When there are more, everything may
+	// flood is how many messages in a row are read one by one. With more of them everything may
 	// have changed, and reading on would only cost time.
 	flood = 1000
-	// floodPause is how long nothing is listened to then.
+	// floodPause is how long the listener then stops listening.
 	floodPause = 500 * time.Millisecond
-	// eventGather is the least time between two readings, so that many changes are one wake-up.
+	// eventGather is the least time between two reads, so that many changes cause one event.
 	eventGather = 50 * time.Millisecond
 )
 
-// eventGroups are the kernel's multicast groups that tell of links, addresses and routes.
+// eventGroups are the kernel's multicast groups for links, addresses and routes.
 var eventGroups = [...]int{
 	unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE,
 }
 
-// everything is what is told when news was lost.
+// everything is the event after a loss of notifications.
 var everything = kernel.Event{Links: true, Routes: true}
 
-// Watch tells when devices, addresses or routes may have changed, by the kernel's own news. It
-// listens in the network namespace of the thread that calls it, on a socket of its own, and needs
-// no privilege. Very many changes at once, or news that was lost, are told as "everything may have
-// changed", and cost little. The channel is closed when ctx has ended.
+// Watch sends an event when devices, addresses or routes may have changed, as the kernel notifies
+// it. It listens in the network namespace of the thread that calls it, on a socket of its own, and
+// needs no privilege. After very many changes at once, or lost notifications, the event says that
+// everything may have changed; so a flood costs little. The channel is closed after the end of ctx.
 func (k *Kernel) Watch(ctx context.Context) (<-chan kernel.Event, error) {
 	l, err := listen()
 	if err != nil {
-		return nil, fmt.Errorf("listen to the kernel's news: %w", err)
+		return nil, fmt.Errorf("listen to the kernel's notifications: %w", err)
 	}
 	stop := context.AfterFunc(ctx, l.wake)
 	go func() {
@@ -55,7 +55,7 @@ func (k *Kernel) Watch(ctx context.Context) (<-chan kernel.Event, error) {
 	return l.events, nil
 }
 
-// listener reads the kernel's news.
+// listener reads the kernel's notifications.
 type listener struct {
 	file   *os.File
 	raw    syscall.RawConn
@@ -71,7 +71,7 @@ func listen() (*listener, error) {
 	}
 	l := &listener{file: os.NewFile(uintptr(fd), "netlink"), events: make(chan kernel.Event, 1), buffer: make([]byte, 64<<10)}
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, eventBuffer) != nil {
-		// without root as much as the host allows
+		// Without root the host's limit applies.
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, eventBuffer)
 	}
 	err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
@@ -97,17 +97,17 @@ func membership(fd, option int) error {
 	return errors.Join(errs...)
 }
 
-// wake ends a wait for news.
+// wake ends a wait for notifications.
 func (l *listener) wake() { _ = l.file.SetReadDeadline(time.Unix(1, 0)) }
 
-// run tells of news until ctx ends.
+// run sends events until ctx ends.
 func (l *listener) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		event, many, err := l.read()
 		if ctx.Err() != nil {
 			return
 		}
-		// a socket that cannot be read any more: what changes from now on is not known
+		// The socket cannot be read any more, so anything may change unseen.
 		if err != nil {
 			l.tell(everything)
 			pause(ctx, floodPause)
@@ -134,8 +134,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// sitOut leaves the groups while very much happens: what nobody listens to costs the kernel nothing
-// either. What happens until it has joined them again is told after that.
+// sitOut leaves the groups during a flood: notifications to which nobody listens cost the kernel
+// nothing either. The caller then sends the event for all that happened meanwhile.
 func (l *listener) sitOut(ctx context.Context) {
 	_ = l.raw.Control(func(fd uintptr) { _ = membership(int(fd), unix.NETLINK_DROP_MEMBERSHIP) })
 	l.discard()
@@ -143,8 +143,8 @@ func (l *listener) sitOut(ctx context.Context) {
 	_ = l.raw.Control(func(fd uintptr) { _ = membership(int(fd), unix.NETLINK_ADD_MEMBERSHIP) })
 }
 
-// read waits for news and reads what there is; many says that it was too much, or that some was
-// lost.
+// read waits for notifications and reads all that have come. It returns many when there were too
+// many of them, or when some were lost.
 func (l *listener) read() (event kernel.Event, many bool, err error) {
 	read := 0
 	waitErr := l.raw.Read(func(fd uintptr) bool {
@@ -162,7 +162,7 @@ func (l *listener) read() (event kernel.Event, many bool, err error) {
 				err = failed
 				return true
 			}
-			// the kernel itself
+			// Only the kernel itself counts.
 			if sender, ok := from.(*unix.SockaddrNetlink); ok && sender.Pid == 0 {
 				event = event.And(eventsIn(l.buffer[:n]))
 			}
@@ -179,7 +179,7 @@ func (l *listener) read() (event kernel.Event, many bool, err error) {
 // discard empties the socket.
 func (l *listener) discard() {
 	_ = l.raw.Control(func(fd uintptr) {
-		for range eventBuffer { // more messages than fit
+		for range eventBuffer { // more than the messages that fit
 			_, _, err := unix.Recvfrom(int(fd), l.buffer[:1], unix.MSG_TRUNC)
 			if err != nil && !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ENOBUFS) {
 				return
@@ -188,7 +188,8 @@ func (l *listener) discard() {
 	})
 }
 
-// eventsIn says what the messages of a datagram tell of. One that is cut off tells of everything.
+// eventsIn returns the event for the messages of a datagram. After a message that is cut off,
+// everything may have changed.
 func eventsIn(datagram []byte) (event kernel.Event) {
 	for len(datagram) > 0 {
 		if len(datagram) < unix.NLMSG_HDRLEN {
@@ -211,8 +212,8 @@ func eventsIn(datagram []byte) (event kernel.Event) {
 	return event
 }
 
-// tell leaves an event to whoever takes it, joined with the one that nobody has taken yet. Only one
-// goroutine tells.
+// tell leaves an event for the receiver, joined with an earlier one that was not received yet. Only
+// one goroutine calls it.
 func (l *listener) tell(e kernel.Event) {
 	select {
 	case earlier := <-l.events:

@@ -1,13 +1,3 @@
-// Package routes is the kernel, as nmgre needs it: links, routes, route lookups and probes, over
-// rtnetlink and ICMP sockets.
-//
-// It implements [nmgre.Kernel]. Requests and answers are encoded and decoded here rather than by
-// netlink's Route and Link types: those lose what nmgre has to verify (key 0, the encapsulation
-// limit, which of gre and ip6gre a link is), and their handles do not ask for the kernel's own
-// words on a refusal. Package nl of the same library gives the socket and the exchange.
-//
-// Whatever is read is taken for hostile: lengths are checked, counts are bounded, and names are
-// escaped before they are put into an error.
 package netlink
 
 import (
@@ -25,33 +15,33 @@ import (
 
 // Limits on one exchange with the kernel.
 const (
-	// dumpTries is how often a dump is begun again when the tables changed while it ran.
+	// dumpTries is how often a dump is tried, if the tables change each time while it runs.
 	dumpTries = 16
-	// maxDump bounds the messages of one dump: more routes than any host has, and far below what
-	// memory holds.
+	// maxDump bounds the messages of one dump. No host has as many routes, and memory holds far
+	// more.
 	maxDump = 8 << 20
 	// receiveBuffer holds the answers to a batch, in bytes.
 	receiveBuffer = 1 << 20
-	// answerSeconds is how long the kernel may take for one part of an answer. It answers at once,
-	// but for the lock on its tables.
+	// answerSeconds is how long the kernel may take for one part of an answer. It answers at once
+	// unless somebody holds the lock on its tables.
 	answerSeconds = 15
 )
 
 // Kernel is the kernel of this host, in the network namespace of the thread that called [New]; it
-// implements [nmgre.Kernel].
+// implements [kernel.Kernel].
 //
-// It may be used from several goroutines at once: their requests take turns on one socket.
-// [Kernel.Probe] takes no turn; it opens a socket of its own, in the namespace of the thread that
-// calls it.
+// Several goroutines may use it at once: their requests take turns on one socket. [Kernel.Probe]
+// and [Kernel.Watch] take no turn; each opens a socket of its own, in the namespace of the thread
+// that calls it.
 //
-// A request that the kernel has begun cannot be taken back, so contexts are looked at before each
+// A request that the kernel has begun cannot be cancelled. So contexts are checked before each
 // request and between the parts of an answer. The kernel answers in microseconds, unless somebody
 // holds the lock on its tables.
 type Kernel struct {
 	sockets map[int]*nl.SocketHandle
 	files   hostFiles
 	// batchSeq is the sequence number of the next batch's first message, under the socket's lock.
-	// It begins far from those of the library.
+	// It begins far from the library's numbers.
 	batchSeq uint32
 }
 
@@ -75,17 +65,17 @@ func prepare(socket *nl.NetlinkSocket) error {
 	timeout := unix.Timeval{Sec: answerSeconds}
 	err := errors.Join(socket.SetSendTimeout(&timeout), socket.SetReceiveTimeout(&timeout), socket.SetExtAck(true))
 	// With strict checking the kernel filters a dump of routes by device and protocol. Kernels
-	// before 4.20 cannot, so everything is filtered here once more.
+	// before 4.20 cannot, so everything is filtered here again.
 	_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
-	// Of a whole batch that is refused each message has an answer, and they come at once. Beyond
-	// the usual limit only root may go.
+	// When the kernel refuses a whole batch, the answers to all its messages come at once. Only
+	// root may exceed the usual limit.
 	if unix.SetsockoptInt(socket.GetFd(), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
 	}
 	return err
 }
 
-// Close closes the socket; the Kernel is of no use afterwards. It returns nil.
+// Close closes the socket. The Kernel must not be used afterwards. Close returns nil.
 func (k *Kernel) Close() error {
 	for _, s := range k.sockets {
 		s.Close()
@@ -93,7 +83,7 @@ func (k *Kernel) Close() error {
 	return nil
 }
 
-// CanChange says whether this process may change routes: whether it has CAP_NET_ADMIN in effect.
+// CanChange reports whether this process may change routes: whether CAP_NET_ADMIN is in effect.
 func (k *Kernel) CanChange() bool {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData // version 3 fills two
@@ -106,13 +96,13 @@ func (k *Kernel) CanChange() bool {
 // request is one message to the kernel.
 type request struct {
 	kind  int    // RTM_...
-	flags int    // NLM_F_..., but NLM_F_REQUEST
-	reply uint16 // kind of the messages that answer it; 0 when only an acknowledgement does
-	body  []byte // header of the family and attributes
+	flags int    // NLM_F_..., without NLM_F_REQUEST
+	reply uint16 // the kind of the messages that answer it; 0 when only an acknowledgement does
+	body  []byte // the header of the kind, such as struct rtmsg, and the attributes
 }
 
-// exchange sends r and gives each message of the answer to take, until take or the context says
-// that it is enough. The error is the kernel's: an errno, possibly with its words.
+// exchange sends r and calls take with each message of the answer, until take fails or ctx ends. An
+// error of the kernel's is an errno, possibly with the kernel's words.
 func (k *Kernel) exchange(ctx context.Context, r request, take func(body []byte) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -136,7 +126,7 @@ func (k *Kernel) exchange(ctx context.Context, r request, take func(body []byte)
 	return timedOut(err)
 }
 
-// timedOut turns what the library reports for a timeout into words.
+// timedOut turns the library's error for a timeout into an ErrTimeout.
 func timedOut(err error) error {
 	if errors.Is(err, unix.EAGAIN) {
 		return &fault.Error{Kind: fault.ErrTimeout, What: fmt.Sprintf("the kernel did not answer in %d seconds", answerSeconds)}
@@ -144,9 +134,9 @@ func timedOut(err error) error {
 	return err
 }
 
-// walk sends a request for a whole table and gives each message of the answer to take. When the
-// table changed while the kernel walked it, that is begun again, a bounded number of times. Begin
-// is called each time.
+// walk sends a request for a whole table and calls take with each message of the answer. When the
+// table changes while the kernel walks it, walk begins again, at most dumpTries times in all. It
+// calls begin before each try.
 func (k *Kernel) walk(ctx context.Context, r request, begin func(), take func(body []byte) error) error {
 	r.flags |= unix.NLM_F_DUMP
 	var err error
@@ -159,8 +149,8 @@ func (k *Kernel) walk(ctx context.Context, r request, begin func(), take func(bo
 	return &fault.Error{What: fmt.Sprintf("the kernel's table changed during each of %d readings", dumpTries), Hint: "try again", Err: err}
 }
 
-// dump sends a request for a whole table and returns what parse makes of each message; parse says
-// with false that a message is not wanted.
+// dump sends a request for a whole table and returns the results of parse for its messages. Where
+// parse returns false, the message is left out.
 func dump[T any](ctx context.Context, k *Kernel, r request, parse func(body []byte) (T, bool, error)) ([]T, error) {
 	var all []T
 	err := k.walk(ctx, r, func() { all = nil }, func(body []byte) error {

@@ -19,7 +19,7 @@ import (
 const skipStats = 8
 
 // Links returns every network device of this network namespace with its addresses, in the kernel's
-// order: two dumps, however many there are.
+// order. It takes two dumps, for any number of devices.
 func (k *Kernel) Links(ctx context.Context) ([]kernel.Link, error) {
 	links, err := k.dumpLinks(ctx, 0)
 	if err != nil {
@@ -43,7 +43,7 @@ func (k *Kernel) Links(ctx context.Context) ([]kernel.Link, error) {
 	return links, nil
 }
 
-// dumpLinks returns every device, without addresses. The filter is of RTEXT_FILTER_... flags.
+// dumpLinks returns every device, without addresses. The filter holds RTEXT_FILTER_... flags.
 func (k *Kernel) dumpLinks(ctx context.Context, filter uint32) ([]kernel.Link, error) {
 	links, err := dump(ctx, k, linkRequest(0, "", filter), func(body []byte) (kernel.Link, bool, error) {
 		link, err := parseLink(body)
@@ -68,11 +68,11 @@ func (k *Kernel) names(ctx context.Context) (map[int]string, error) {
 	return names, nil
 }
 
-// linkByName asks for one device, without addresses. It fails with an ENODEV if there is none of
-// the name.
+// linkByName returns one device, without addresses. It fails with an ENODEV if there is none of
+// that name.
 func (k *Kernel) linkByName(ctx context.Context, name string) (kernel.Link, error) {
 	if name == "" || len(name) >= unix.IFNAMSIZ || strings.Contains(name, "\x00") {
-		// the kernel would call it out of range, or read the name up to the zero
+		// The kernel would call it out of range, or read the name up to the zero.
 		return kernel.Link{}, noDevice(name, unix.ENODEV)
 	}
 	link, err := k.oneLink(ctx, linkRequest(0, name, skipStats))
@@ -97,7 +97,8 @@ func (k *Kernel) oneLink(ctx context.Context, r request) (link kernel.Link, err 
 	return link, err
 }
 
-// linkRequest asks for the device of an index or a name; with neither it is the request of a dump.
+// linkRequest makes the request for the device with an index or a name. With neither it is that of
+// a dump.
 func linkRequest(index int, name string, filter uint32) request {
 	body := make([]byte, unix.SizeofIfInfomsg)
 	wire.Native.PutUint32(body[4:], uint32(index))
@@ -110,20 +111,20 @@ func linkRequest(index int, name string, filter uint32) request {
 	return request{kind: unix.RTM_GETLINK, reply: unix.RTM_NEWLINK, body: body}
 }
 
-// parseLink reads the body of an RTM_NEWLINK message.
+// parseLink reads the body of an RTM_NEWLINK message (struct ifinfomsg).
 func parseLink(body []byte) (kernel.Link, error) {
 	if len(body) < unix.SizeofIfInfomsg {
 		return kernel.Link{}, fmt.Errorf("%w: a link of %d bytes", wire.ErrMalformed, len(body))
 	}
-	var r wire.Values
-	link := kernel.Link{Index: r.Index(body[4:]), Up: r.Uint32(body[8:])&unix.IFF_UP != 0}
+	var r wire.Reader
+	link := kernel.Link{Index: r.Int(body[4:]), Up: r.Uint32(body[8:])&unix.IFF_UP != 0}
 	var data []byte
 	err := wire.EachAttribute(body[unix.SizeofIfInfomsg:], func(kind uint16, v []byte) (err error) {
 		switch kind {
 		case unix.IFLA_IFNAME:
 			link.Name = unix.ByteSliceToString(v)
 		case unix.IFLA_MTU:
-			link.MTU = r.Index(v)
+			link.MTU = r.Int(v)
 		case unix.IFLA_STATS64:
 			link.Counters = parseCounters(&r, v)
 		case unix.IFLA_LINKINFO:
@@ -149,8 +150,8 @@ func parseLink(body []byte) (kernel.Link, error) {
 	return link, nil
 }
 
-// parseLinkInfo reads the kind of a link and the attributes that this kind has, which come in an
-// order of their own.
+// parseLinkInfo reads IFLA_LINKINFO: the kind of a link, and the attributes of that kind. The two
+// may stand in any order.
 func parseLinkInfo(info []byte) (kind string, data []byte, err error) {
 	err = wire.EachAttribute(info, func(k uint16, v []byte) error {
 		switch k {
@@ -164,10 +165,10 @@ func parseLinkInfo(info []byte) (kind string, data []byte, err error) {
 	return kind, data, err
 }
 
-// parseCounters reads struct rtnl_link_stats64, numbers of eight bytes; the first 21 are as old as
-// the structure.
-func parseCounters(r *wire.Values, v []byte) kernel.Counters {
-	stats := r.Need(v, 21*8)
+// parseCounters reads struct rtnl_link_stats64 (linux/if_link.h): numbers of eight bytes, of which
+// the first 21 are as old as the structure.
+func parseCounters(r *wire.Reader, v []byte) kernel.Counters {
+	stats := r.Bytes(v, 21*8)
 	at := func(i int) uint64 { return wire.Native.Uint64(stats[8*i:]) }
 	return kernel.Counters{
 		RxPackets: at(0), TxPackets: at(1), RxBytes: at(2), TxBytes: at(3), RxErrors: at(4), TxErrors: at(5), RxDropped: at(6),
@@ -181,8 +182,9 @@ type deviceAddress struct {
 	prefix netip.Prefix
 }
 
-// parseAddress reads the body of an RTM_NEWADDR message. Of an address with a peer, IFA_ADDRESS is
-// the peer and IFA_LOCAL the address; IPv6 addresses without one have no IFA_LOCAL.
+// parseAddress reads the body of an RTM_NEWADDR message (struct ifaddrmsg). If the address has a
+// peer, IFA_LOCAL is the address and IFA_ADDRESS the peer. IPv6 addresses without a peer have no
+// IFA_LOCAL.
 func parseAddress(body []byte) (found deviceAddress, wanted bool, err error) {
 	if len(body) < unix.SizeofIfAddrmsg {
 		return found, false, fmt.Errorf("%w: an address of %d bytes", wire.ErrMalformed, len(body))
@@ -191,8 +193,8 @@ func parseAddress(body []byte) (found deviceAddress, wanted bool, err error) {
 	if family != unix.AF_INET && family != unix.AF_INET6 {
 		return found, false, nil
 	}
-	var r wire.Values
-	found.index = r.Index(body[4:])
+	var r wire.Reader
+	found.index = r.Int(body[4:])
 	var address, local netip.Addr
 	err = wire.EachAttribute(body[unix.SizeofIfAddrmsg:], func(kind uint16, v []byte) error {
 		switch kind {
@@ -208,7 +210,7 @@ func parseAddress(body []byte) (found deviceAddress, wanted bool, err error) {
 	}
 	found.prefix = netip.PrefixFrom(local, length)
 	if err == nil && !found.prefix.IsValid() {
-		err = fmt.Errorf("%w: an address with a network of %d bits", wire.ErrMalformed, length)
+		err = fmt.Errorf("%w: an address with a prefix of %d bits", wire.ErrMalformed, length)
 	}
 	return found, err == nil, err
 }

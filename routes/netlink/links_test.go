@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"nmgre/routes"
@@ -73,7 +74,7 @@ func TestParseLinkMalformed(t *testing.T) {
 		"no name":       encodeLink(1, "", "", nil),
 		"short MTU":     wire.AppendAttribute(encodeLink(1, "a", "", nil), unix.IFLA_MTU, []byte{1}),
 		"bad link info": wire.AppendAttribute(encodeLink(1, "a", "", nil), unix.IFLA_LINKINFO, []byte{9, 0, 1, 0}),
-		"bad GRE":       encodeLink(1, "a\x1b[", "gre", wire.AppendAttribute(nil, wire.GreInKey, []byte{1})),
+		"bad GRE":       encodeLink(1, "a\x1b[", "gre", wire.AppendAttribute(nil, nl.IFLA_GRE_IKEY, []byte{1})),
 	} {
 		_, err := parseLink(in)
 		if !errors.Is(err, wire.ErrMalformed) {

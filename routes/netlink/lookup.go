@@ -13,28 +13,28 @@ import (
 	"nmgre/routes/netlink/wire"
 )
 
-// Lookup asks the kernel where it would send a packet, with all its tables, rules and cached path
-// MTUs. For an address of this host the answer is the loopback device. Hop.Match is not valid when
-// no route decided, as for a packet bound to a device that has none for it.
+// Lookup asks the kernel where it would send a packet, by all its tables, rules and cached path
+// MTUs (RTM_GETROUTE, as `ip route get`). For an address of this host the answer is the loopback
+// device. Hop.Match is not valid when no route decided, as for a packet that is bound to a device
+// without a route for it. If q.Dev is empty, the zone of an IPv6 link-local q.To names the device.
 //
-// It fails with ErrUnreachable, and the kernel's word for it, when the packet would go nowhere: no
-// route, or one of type unreachable, prohibit, blackhole or throw. It fails with ErrInvalid when
-// q.Dev does not exist or q.From is not on this host. The zone of an IPv6 link-local q.To names the
-// device when q.Dev does not.
+// It fails with ErrUnreachable, and the kernel's word for it, when the packet would go nowhere:
+// there is no route, or its type is unreachable, prohibit, blackhole or throw. It fails with
+// ErrInvalid when q.Dev does not exist or q.From is not on this host.
 func (k *Kernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 	what := "look up the route to " + fault.Printable(q.To.String())
 	w, err := k.lookup(ctx, q, 0)
 	if err != nil {
 		return kernel.Hop{}, k.explainLookup(ctx, what, q, err)
 	}
-	if w.Kind != unix.RTN_UNICAST && w.Kind != unix.RTN_LOCAL {
-		return kernel.Hop{}, unreachable(what, kernelError{words: kindWord(w.Kind)})
+	if w.Type != unix.RTN_UNICAST && w.Type != unix.RTN_LOCAL {
+		return kernel.Hop{}, unreachable(what, kernelError{words: kindWord(w.Type)})
 	}
 	link, err := k.linkByIndex(ctx, w.Device)
 	if err != nil {
-		return kernel.Hop{}, wire.Wrap(what, err)
+		return kernel.Hop{}, wrap(what, err)
 	}
-	hop := kernel.Hop{Dev: link.Name, Via: w.Via, Src: w.PrefSrc, Match: k.match(ctx, q), MTU: int(w.Metrics.Mtu)}
+	hop := kernel.Hop{Dev: link.Name, Via: w.Via, Src: w.PrefSrc, Match: k.match(ctx, q), MTU: int(w.MTU())}
 	if q.From.IsValid() { // the kernel does not repeat it
 		hop.Src = q.From.WithZone("")
 	}
@@ -44,9 +44,8 @@ func (k *Kernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error)
 	return hop, nil
 }
 
-// match returns the destination of the route that decides about a packet. The answer with the route
-// has no cached path MTU, so this is a question of its own. It is not valid when no route decides,
-// as for a packet that is bound to a device without one.
+// match returns the destination of the route that decides about a packet. The kernel's answer with
+// RTM_F_FIB_MATCH has no cached path MTU, so this is a second request.
 func (k *Kernel) match(ctx context.Context, q kernel.Query) netip.Prefix {
 	w, err := k.lookup(ctx, q, unix.RTM_F_FIB_MATCH)
 	if err != nil {
@@ -55,10 +54,10 @@ func (k *Kernel) match(ctx context.Context, q kernel.Query) netip.Prefix {
 	return w.Dst
 }
 
-// lookup sends the question with flags (RTM_F_...) and returns the kernel's answer as it is.
+// lookup sends the query with flags (RTM_F_...) and returns the kernel's answer as it is.
 func (k *Kernel) lookup(ctx context.Context, q kernel.Query, flags uint32) (wire.Route, error) {
 	if !q.To.IsValid() || q.From.IsValid() && wire.FamilyOf(q.From) != wire.FamilyOf(q.To) {
-		return wire.Route{}, wire.Invalid("a lookup needs a destination, and a source of the same address family")
+		return wire.Route{}, fault.Invalid("", "", "a lookup needs a destination, and a source of the same address family")
 	}
 	to := q.To.WithZone("")
 	ask := wire.Route{Family: wire.FamilyOf(to), Dst: netip.PrefixFrom(to, to.BitLen()), Flags: flags}
@@ -78,7 +77,7 @@ func (k *Kernel) lookup(ctx context.Context, q kernel.Query, flags uint32) (wire
 		answer, err = wire.ParseRoute(body)
 		return err
 	})
-	if err == nil && answer.Kind == unix.RTN_UNSPEC {
+	if err == nil && answer.Type == unix.RTN_UNSPEC {
 		err = fmt.Errorf("%w: no route in the answer", wire.ErrMalformed)
 	}
 	return answer, err
@@ -91,7 +90,7 @@ func deviceOf(q kernel.Query) string {
 	return q.Dev
 }
 
-// lookupWords are the errnos by which the kernel says that a packet would go nowhere.
+// lookupWords are the errnos for a packet that would go nowhere, with the word for each.
 var lookupWords = map[unix.Errno]string{
 	unix.ENETUNREACH:  "network is unreachable",
 	unix.EHOSTUNREACH: kindWord(unix.RTN_UNREACHABLE),
@@ -118,25 +117,25 @@ func kindWord(kind uint8) string {
 	return fmt.Sprintf("a route of type %d", kind)
 }
 
-// explainLookup turns the kernel's answer to a lookup into the domain's kinds.
+// explainLookup gives the kernel's answer to a lookup its kind of error.
 func (k *Kernel) explainLookup(ctx context.Context, what string, q kernel.Query, err error) error {
 	var domain *fault.Error
 	answer, ok := kernelAnswer(err)
-	if !ok || errors.As(err, &domain) { // the latter is explained already
-		return wire.Wrap(what, err)
+	if !ok || errors.As(err, &domain) { // a *fault.Error is already explained
+		return wrap(what, err)
 	}
 	word, ok := lookupWords[answer.errno]
 	if !ok {
-		return wire.Wrap(what, answer)
+		return wrap(what, answer)
 	}
 	if q.From.IsValid() && !k.isLocal(ctx, q.From) {
-		// To a source that is not its own, IPv4 answers as if there were no route, or with an
+		// For a source that is not this host's, IPv4 answers as if there were no route, or with
 		// EINVAL.
 		from := fault.Printable(q.From.String())
 		return &fault.Error{Kind: fault.ErrInvalid, What: what, Hint: "`ip address` lists the addresses of this host",
 			Err: fmt.Errorf("the source address %s is not on this host", from)}
 	}
-	if answer.words == answer.errno.Error() { // the kernel said no more than the errno
+	if answer.words == answer.errno.Error() { // the kernel gave no words of its own
 		answer.words = word
 	}
 	return unreachable(what, answer)
@@ -147,8 +146,8 @@ func unreachable(what string, answer kernelError) error {
 		Hint: "`ip route get` asks the kernel the same; add a route, or check that the device it needs is up"}
 }
 
-// isLocal says whether the kernel takes packets to a for its own.
+// isLocal reports whether a is an address of this host to the kernel.
 func (k *Kernel) isLocal(ctx context.Context, a netip.Addr) bool {
 	w, err := k.lookup(ctx, kernel.Query{To: a}, 0)
-	return err == nil && w.Kind == unix.RTN_LOCAL
+	return err == nil && w.Type == unix.RTN_LOCAL
 }

@@ -3,6 +3,7 @@ package netlink
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,6 +125,22 @@ func cable(a *namespace, deviceA string, b *namespace, deviceB string, n int) {
 	}
 	a.carries(deviceA)
 	b.carries(deviceB)
+	a.has(deviceA, fmt.Sprintf("fd00:%d::1", n))
+	b.has(deviceB, fmt.Sprintf("fd00:%d::2", n))
+}
+
+// has waits until a device's IPv6 address is an address of the host: the kernel makes it one a moment
+// after it was added.
+func (ns *namespace) has(device, address string) {
+	ns.t.Helper()
+	address = netip.MustParseAddr(address).String()
+	for range 100 {
+		if strings.Contains(ns.ip("-6 route show table local dev "+device), "local "+address+" ") {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ns.t.Fatalf("%s does not get the address %s", device, address)
 }
 
 // carries waits until a device sends: the kernel drops everything until it has noted the carrier,

@@ -2,43 +2,34 @@ package netlink
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 
 	"nmgre/routes/echo"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
-	"nmgre/routes/netlink/wire"
 )
 
-// Probe sends ICMP or ICMPv6 echo requests out of p.Dev and says what came back. Answers count that
-// come in by that device, from p.To, with this probe's own payload, each once.
+// Probe sends ICMP or ICMPv6 echo requests out of p.Dev and returns what came back. An answer
+// counts once, if it comes in by that device, from p.To, with this probe's own payload.
 //
-// It uses a raw socket, or else the kernel's ping socket (see ping_group_range in icmp(7)); without
-// either it fails with ErrNotPermitted. It fails with ErrInvalid if the count is not 1 to 10, the
-// interval is below 10 ms, or the device or p.From is not there, and with ErrUnreachable if this
-// host has nowhere to send to. A failure after the first request comes with what was found by then,
-// so does the end of ctx, which ends the probe at once. A far end that is silent or refuses is no
-// error.
+// It uses a raw socket, or the kernel's ping socket (see ping_group_range in icmp(7)) where a raw
+// one is not permitted. With neither it fails with ErrNotPermitted. It fails with ErrInvalid if the
+// count is not 1 to 10, the interval is below 10 ms, or the device or p.From is not there, and with
+// ErrUnreachable if this host has no way to send. A far end that is silent or refuses is no error.
+// The end of ctx ends the probe at once. After it, and after a failure, the result holds what was
+// found by then.
 //
-// Refusals name their sender, which may be this host: its kernel answers so for a tunnel whose
+// Refusals name their sender. That may be this host: its kernel sends one for a tunnel whose
 // packets came back.
 func (k *Kernel) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error) {
 	what := fmt.Sprintf("probe %s by %s", fault.Printable(p.To.String()), fault.Printable(p.Dev))
-	if err := echo.CheckProbe(p); err != nil {
-		return kernel.ProbeResult{}, wire.Wrap(what, err)
+	if err := echo.Check(p); err != nil {
+		return kernel.ProbeResult{}, wrap(what, err)
 	}
 	link, err := k.linkByName(ctx, p.Dev)
 	if err != nil {
-		return kernel.ProbeResult{}, wire.Wrap(what, err)
+		return kernel.ProbeResult{}, wrap(what, err)
 	}
-	socket, err := echo.OpenEcho(p, link)
-	if err != nil {
-		return kernel.ProbeResult{}, wire.Wrap(what, err)
-	}
-	defer socket.Close()
-	run := echo.EchoRun{Socket: socket, Probe: p, Echoes: echo.Echoes{To: p.To, Id: socket.Id}}
-	_, _ = rand.Read(run.Echoes.Nonce[:]) // never fails
-	err = run.Do(ctx)
-	return run.Echoes.Result, wire.Wrap(what, err)
+	result, err := echo.Run(ctx, p, link)
+	return result, wrap(what, err)
 }

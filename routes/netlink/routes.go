@@ -13,19 +13,18 @@ import (
 	"nmgre/routes/netlink/wire"
 )
 
-// Routes returns the unicast routes that lead into the device named dev, of both families and every
-// table but the local one, but for the kernel's own (protocol kernel) and cached ones. Those of
-// protocol [nmgre.RouteProtocol] are returned whatever their type and table.
+// Routes returns the unicast routes that lead into the device named dev, of both families and of
+// every table but the local one. It leaves out the kernel's own (protocol kernel) and cached
+// routes. Routes of protocol [kernel.RouteProtocol] are returned with every type and table.
 //
-// A multipath route stands there with all its nexthops; the Dev of those that lead into dev is
-// empty. Defaults are read back as the absent word: Table 0 for the type's own table, a nil Metric
-// for the kernel's default (0 for IPv4, 1024 for IPv6), Weight 0 for 1. An IPv4 route by an IPv6
-// router has the router in Via. Expires is what is left. Of what no [nmgre.Route] can say, such as
-// an encap of a kind that it has no number for, the rest is returned. A dev that does not exist is
-// an ErrInvalid.
+// A multipath route has all its nexthops; the Dev of those that lead into dev is empty. Defaults
+// are absent: Table is 0 for the type's own table, Metric is nil for the kernel's default (0 for
+// IPv4, 1024 for IPv6), Weight is 0 for 1. An IPv4 route by an IPv6 router has the router in Via.
+// Expires is the time that is left, in seconds. A part that no [routes.Route] can hold, such as an
+// encap of an unknown kind, is left out of the route.
 //
-// Only the routes to destinations for which to is true are returned, and take memory; nil is for
-// all.
+// Only routes to destinations for which to returns true are returned and take memory; a nil to
+// selects all. Routes fails with ErrInvalid when dev does not exist.
 func (k *Kernel) Routes(ctx context.Context, dev string, to func(netip.Prefix) bool) ([]kernel.HeldRoute, error) {
 	link, err := k.linkByName(ctx, dev)
 	if err != nil {
@@ -44,15 +43,15 @@ func (k *Kernel) Routes(ctx context.Context, dev string, to func(netip.Prefix) b
 	}
 	var routes []kernel.HeldRoute
 	for i := range found {
-		if r, ok := found[i].Route(link.Index, names); ok {
+		if r, ok := found[i].Held(link.Index, names); ok {
 			routes = append(routes, r)
 		}
 	}
 	return routes, nil
 }
 
-// namesFor returns the names of the devices that the routes lead into, link's among them. Without a
-// multipath route that is all.
+// namesFor returns the names, by index, of the devices that the routes lead into. Without a
+// multipath route that is link alone, and the kernel is not asked.
 func (k *Kernel) namesFor(ctx context.Context, found []wire.Route, link kernel.Link) (map[int]string, error) {
 	for i := range found {
 		if len(found[i].Hops) > 0 {
@@ -62,17 +61,17 @@ func (k *Kernel) namesFor(ctx context.Context, found []wire.Route, link kernel.L
 	return map[int]string{link.Index: link.Name}, nil
 }
 
-// OwnRoutes returns all routes of protocol [nmgre.RouteProtocol] by device, each as [Kernel.Routes]
-// would return it. Those of a type that has no device, and those by a nexthop object, are under the
-// empty name.
+// OwnRoutes returns all routes of protocol [kernel.RouteProtocol] by device, each as
+// [Kernel.Routes] would return it. The empty name holds the routes of a type without a device, and
+// those by a nexthop object.
 func (k *Kernel) OwnRoutes(ctx context.Context) (map[string][]kernel.HeldRoute, error) {
 	found, err := k.listRoutes(ctx, (*wire.Route).Ours,
 		wire.Route{Family: unix.AF_INET, Protocol: kernel.RouteProtocol}, wire.Route{Family: unix.AF_INET6, Protocol: kernel.RouteProtocol})
 	if err != nil || len(found) == 0 {
 		return map[string][]kernel.HeldRoute{}, err
 	}
-	// The names come after the routes: a device without a name is one that has gone since, and its
-	// routes with it.
+	// The names are read after the routes. A device without a name is gone by now, and its routes
+	// with it.
 	names, err := k.names(ctx)
 	if err != nil {
 		return nil, err
@@ -84,7 +83,7 @@ func (k *Kernel) OwnRoutes(ctx context.Context) (map[string][]kernel.HeldRoute, 
 			devices = []int{0}
 		}
 		for _, device := range devices {
-			if r, ok := found[i].Route(device, names); ok {
+			if r, ok := found[i].Held(device, names); ok {
 				routes[names[device]] = append(routes[names[device]], r)
 			}
 		}
@@ -93,8 +92,7 @@ func (k *Kernel) OwnRoutes(ctx context.Context) (map[string][]kernel.HeldRoute, 
 }
 
 // RoutesTo returns the unicast routes of the main table whose destination contains to, whoever made
-// them. Of one by a nexthop object the object's paths are returned, as long as the kernel tells
-// them.
+// them. A route by a nexthop object has the object's paths, if the kernel reports them.
 func (k *Kernel) RoutesTo(ctx context.Context, to netip.Addr) ([]kernel.DeviceRoute, error) {
 	covers := func(w *wire.Route) bool {
 		return w.OthersUnicast() && w.Table == routes.MainTable && w.Dst.Contains(to)
@@ -107,7 +105,7 @@ func (k *Kernel) RoutesTo(ctx context.Context, to netip.Addr) ([]kernel.DeviceRo
 	if err != nil {
 		return nil, err
 	}
-	var set []kernel.DeviceRoute
+	var covering []kernel.DeviceRoute
 	for i := range found {
 		w := &found[i]
 		w.NexthopID = 0
@@ -115,20 +113,20 @@ func (k *Kernel) RoutesTo(ctx context.Context, to netip.Addr) ([]kernel.DeviceRo
 		if len(w.Hops) > 0 {
 			device = w.Hops[0].Device
 		}
-		if r, ok := w.Route(device, names); ok {
-			set = append(set, kernel.DeviceRoute{Dev: names[device], HeldRoute: r})
+		if r, ok := w.Held(device, names); ok {
+			covering = append(covering, kernel.DeviceRoute{Dev: names[device], HeldRoute: r})
 		}
 	}
-	return set, nil
+	return covering, nil
 }
 
-// listRoutes returns the routes that keep keeps, of those that the kernel's filters leave.
-func (k *Kernel) listRoutes(ctx context.Context, keep func(*wire.Route) bool, filters ...wire.Route) ([]wire.Route, error) {
+// listRoutes returns the routes for which wanted is true, of those that the filters select.
+func (k *Kernel) listRoutes(ctx context.Context, wanted func(*wire.Route) bool, filters ...wire.Route) ([]wire.Route, error) {
 	var all []wire.Route
 	for i := range filters {
 		before := len(all)
 		err := k.eachRoute(ctx, &filters[i], func() { all = all[:before] }, func(w *wire.Route) {
-			if keep(w) {
+			if wanted(w) {
 				all = append(all, *w)
 			}
 		})
@@ -139,16 +137,16 @@ func (k *Kernel) listRoutes(ctx context.Context, keep func(*wire.Route) bool, fi
 	return all, nil
 }
 
-// eachRoute gives the routes of a family to take, one at a time. The filter's protocol, device and
-// table, each 0 for any, are a hint to the kernel, which may not know it. Take must not keep the
-// route. Begin is called before the first, and again when the kernel's table changed meanwhile and
-// all are given once more.
+// eachRoute calls take with the routes of the filter's family, one at a time. The filter's
+// protocol, device and table, each 0 for any, are a hint that old kernels ignore. Take must not
+// keep the route. eachRoute calls begin before the first route, and again when the kernel's table
+// changed meanwhile and all routes follow once more.
 func (k *Kernel) eachRoute(ctx context.Context, filter *wire.Route, begin func(), take func(*wire.Route)) error {
 	r := request{kind: unix.RTM_GETROUTE, reply: unix.RTM_NEWROUTE, body: filter.Encode()}
-	var w wire.Route // one for all of them, so that a hundred thousand take no memory
+	var w wire.Route // reused, so that a hundred thousand routes take no memory
 	err := k.walk(ctx, r, begin, func(body []byte) (err error) {
 		if len(body) > 0 && body[0] != filter.Family {
-			return nil // of a family that nobody asked for: a kernel without it answers with all
+			return nil // a kernel without the family answers with the routes of all families
 		}
 		if w, err = wire.ParseRoute(body); err == nil {
 			take(&w)

@@ -141,7 +141,7 @@ func TestRefusals(t *testing.T) {
 		"label":             {"v0", routes.Route{Dst: to, Encap: &routes.Encap{Type: mpls, Labels: []uint32{1 << 20}}}, fault.ErrInvalid, "the label 1048576"},
 		"no segments":       {"v0", routes.Route{Dst: to, Encap: &routes.Encap{Type: routes.EncapSEG6}}, fault.ErrInvalid, "0 segments"},
 		"IPv4 segment": {"v0", routes.Route{Dst: to, Encap: &routes.Encap{Type: routes.EncapSEG6, Segments: []netip.Addr{want.Addr("10.0.0.1")}}}, fault.ErrInvalid,
-			"10.0.0.1 is no IPv6 address"},
+			"10.0.0.1 is not an IPv6 address"},
 		"encap of another family": {"v0", routes.Route{Dst: to, Encap: &routes.Encap{Type: routes.EncapIP6, Dst: want.Addr("10.0.0.1")}}, fault.ErrInvalid,
 			"10.0.0.1 is not of the encap's address family"},
 		"encap of a nexthop":        {"v0", routes.Route{Dst: to, Nexthops: []routes.Nexthop{{}, {Encap: &routes.Encap{Type: mpls}}}}, fault.ErrInvalid, "0 labels"},

@@ -5,9 +5,9 @@ import (
 	"nmgre/routes/netlink/wire"
 )
 
-// slotOf returns the slot of a route that wireRoute.set has found nothing wrong with.
+// slotOf returns the slot of a route that [wire.Route.Set] accepts.
 func slotOf(r *routes.Route) wire.Slot {
-	w := wire.Route{Family: wire.FamilyOf(r.Dst.Addr()), Dst: r.Dst.Masked(), Table: r.TableOrMain(), Tos: r.TOS}
+	w := wire.Route{Family: wire.FamilyOf(r.Dst.Addr()), Dst: r.Dst.Masked(), Table: r.TableOrMain(), TOS: r.TOS}
 	if r.From.IsValid() && r.From.Bits() > 0 {
 		w.From = r.From.Masked()
 	}

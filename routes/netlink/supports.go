@@ -16,17 +16,17 @@ import (
 	"nmgre/routes/gre"
 )
 
-// Limits on the lists of modules, which are files of some hundred kilobytes with a line for each
-// module.
+// Limits on the lists of modules, in bytes. Such a file has a line for each module, and some
+// hundred kilobytes.
 const (
 	maxModuleLine = 1 << 20
 	maxModuleList = 64 << 20
 )
 
-// Supports returns nil when the kernel has the mode or can load it, and else an ErrUnsupported that
-// says what was looked for. It loads and changes nothing: it looks for the module among the loaded
-// ones, for a device of its kinds (gre0 is one), and in the lists of what the running kernel has
-// built in or can load.
+// Supports returns nil when the kernel has the mode or can load it. Otherwise it returns an
+// ErrUnsupported that names the missing module. It loads and changes nothing: it looks for the
+// module among the loaded ones, for a device of its kinds (gre0 is one), and in the running
+// kernel's lists of modules that are built in or can be loaded.
 func (k *Kernel) Supports(m gre.Mode) error {
 	module := moduleOf(m)
 	if k.files.loaded(module) || k.hasKind(m) {
@@ -42,9 +42,9 @@ func moduleOf(m gre.Mode) string {
 	return "ip_gre"
 }
 
-// hasKind says whether there is a device that only this mode's module can have made.
+// hasKind reports whether there is a device that only this mode's module can have made.
 func (k *Kernel) hasKind(m gre.Mode) bool {
-	// without a list the files have to say it
+	// An error leaves the question to the files.
 	links, _ := k.dumpLinks(context.Background(), skipStats)
 	for _, link := range links {
 		if link.GRE != nil && moduleOf(link.GRE.Mode) == moduleOf(m) {
@@ -54,13 +54,13 @@ func (k *Kernel) hasKind(m gre.Mode) bool {
 	return false
 }
 
-// hostFiles are the files that say what the running kernel can do.
+// hostFiles are the files that list the running kernel's modules.
 type hostFiles struct {
-	root    string // directory that they are under: "/"
-	release string // of the kernel; empty for the running one's
+	root    string // their root directory: "/", but in tests
+	release string // of a kernel; empty for the running one
 }
 
-// loaded says whether the module is loaded, or built in with parameters.
+// loaded reports whether the module is loaded, or built in with parameters.
 func (h hostFiles) loaded(module string) bool {
 	_, err := os.Stat(filepath.Join(h.root, "sys/module", module))
 	return err == nil
@@ -104,8 +104,8 @@ func (h hostFiles) kernelRelease() string {
 	return unix.ByteSliceToString(name.Release[:])
 }
 
-// moduleDirectory returns the directory of a kernel's modules, empty if there is none. The second
-// is where a merged /usr has it without the link, the third is NixOS's.
+// moduleDirectory returns the directory of a kernel's modules, or "". The second place is that of a
+// merged /usr without the link /lib, the third is NixOS's.
 func (h hostFiles) moduleDirectory(release string) string {
 	for _, parent := range []string{"lib/modules", "usr/lib/modules", "run/booted-system/kernel-modules/lib/modules"} {
 		directory := filepath.Join(h.root, parent, filepath.Base(release))
@@ -121,8 +121,9 @@ func (h hostFiles) loadingForbidden() bool {
 	return err == nil && strings.TrimSpace(string(text)) == "1"
 }
 
-// listed says whether a list of modules (depmod's modules.dep, or modules.builtin) has the module:
-// a line begins with its file, which may be compressed. A list that cannot be read has nothing.
+// listed reports whether a list of modules (depmod's modules.dep, or modules.builtin) has the
+// module. A line begins with the module's file, which may be compressed. A list that cannot be read
+// counts as empty.
 func listed(list, module string) bool {
 	file, err := os.Open(list)
 	if err != nil {
@@ -140,8 +141,8 @@ func listed(list, module string) bool {
 	return false
 }
 
-// moduleName returns the name of the module in a file such as kernel/net/ipv4/ip_gre.ko.xz, empty
-// if the file is none. To the kernel, - and _ are the same in it.
+// moduleName returns the name of the module in a file such as kernel/net/ipv4/ip_gre.ko.xz, or ""
+// for other files. To the kernel, - and _ are the same in a name.
 func moduleName(file string) string {
 	name, compression, found := strings.Cut(path.Base(strings.TrimSpace(file)), ".ko")
 	switch compression {

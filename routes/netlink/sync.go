@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"maps"
-	"net/netip"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -15,18 +14,17 @@ import (
 	"nmgre/routes/netlink/wire"
 )
 
-// SyncRoutes sees to it that the routes of protocol [nmgre.RouteProtocol] are those of want, and no
-// others; [nmgre.Kernel] says how.
+// SyncRoutes makes the routes of protocol [kernel.RouteProtocol] those of want, and no others, as
+// [kernel.Kernel] describes.
 //
-// Routes are told apart as the kernel does it: IPv4's by destination, TOS, metric and table, IPv6's
-// by destination, source, metric and table. What is wanted comes before what is not is removed, and
-// a route that changes is replaced without a gap for its packets, but for IPv6 routes with several
-// paths, or when only one of old and new has a gateway. Routes of others are never replaced: the
-// kernel is asked to add only where there is none. A route that the kernel refuses is tried once
-// more at the end, when the others are set and the old ones gone; one that stood in its place is
-// gone all the same.
+// It tells routes apart by [wire.Slot], as the kernel does. It sets wanted routes before it removes
+// others. A route that changes is replaced without a gap for its packets, except IPv6 routes with
+// several paths, and those where only one of old and new has a gateway. Routes of others are never
+// replaced: the kernel is asked to add a route only where there is none. A route that the kernel
+// refuses is tried once more at the end, when the others are set and the old ones are gone; our old
+// route in its slot is then gone as well.
 //
-// Added and Replaced do not have the refused ones, unless it is a dry run.
+// Added and Replaced leave the refused routes out, except in a dry run.
 func (k *Kernel) SyncRoutes(ctx context.Context, want []kernel.OwnRoute, opts kernel.SyncOptions) (kernel.SyncResult, error) {
 	devices, err := k.deviceIndexes(ctx)
 	if err != nil {
@@ -57,38 +55,38 @@ func (k *Kernel) deviceIndexes(ctx context.Context) (map[string]int, error) {
 	return indexes, err
 }
 
-// comparison is one of what is wanted with what the kernel has.
+// comparison compares the wanted routes with the kernel's.
 type comparison struct {
 	want    []kernel.OwnRoute
 	devices map[string]int
-	index   *list.Index[wire.Slot] // of what is wanted
-	states  []wantState            // of what is wanted
+	index   *list.Index[wire.Slot] // of the wanted routes
+	states  []wantState            // of the wanted routes
 
 	rivals   []rival
-	old      messages // that delete the rivals
-	removals messages // that delete what nobody wants
-	siblings map[int]*wire.Route
-	refusals map[int]error // why the kernel did not take what is wanted
+	old      messages            // these delete the rivals
+	removals messages            // these delete the routes that are not wanted
+	siblings map[int]*wire.Route // by the wanted route: the paths that came one by one
+	refusals map[int]error       // by the wanted route: why the kernel refused it
 }
 
-// wantState is what has been found out of a wanted route.
+// wantState is the finding about a wanted route.
 type wantState uint8
 
 const (
 	stateMissing wantState = iota
 	stateHeld
-	stateOther   // another of ours is in its place
-	stateInvalid // it cannot be put to the kernel
+	stateOther   // a different route of ours is in its slot
+	stateInvalid // no message can express it
 )
 
-// rival is a route of ours in the place of a wanted one.
+// rival is a route of ours in the slot of a wanted one.
 type rival struct {
-	index  int32 // of the wanted one
-	old    int32 // number of the message that deletes it
-	gentle bool  // it can be replaced in its place
+	index  int32 // of the wanted route
+	old    int32 // number of the message that deletes it, in comparison.old; -1 once it is sent
+	gentle bool  // it can be replaced without a gap
 }
 
-// newComparison enters the wanted routes, and refuses those that cannot be.
+// newComparison enters the wanted routes, and refuses those that no message can express.
 func newComparison(want []kernel.OwnRoute, devices map[string]int) *comparison {
 	s := &comparison{
 		want: want, devices: devices, states: make([]wantState, len(want)),
@@ -99,7 +97,7 @@ func newComparison(want []kernel.OwnRoute, devices map[string]int) *comparison {
 	for i := range want {
 		err := s.encode(i, &w)
 		if err != nil {
-			err = wire.Wrap(s.words(i), err)
+			err = wrap(s.words(i), err)
 		} else if _, taken := s.index.Add(w.Slot(), i); taken {
 			err = refused(s.words(i), unix.EEXIST)
 		}
@@ -110,7 +108,7 @@ func newComparison(want []kernel.OwnRoute, devices map[string]int) *comparison {
 	return s
 }
 
-// words says what is done for a wanted route.
+// words names the change that sets a wanted route.
 func (s *comparison) words(i int) string {
 	text := "add route " + s.want[i].Route.String()
 	if dev := s.want[i].Dev; dev != "" {
@@ -119,7 +117,7 @@ func (s *comparison) words(i int) string {
 	return fault.Printable(text)
 }
 
-// encode makes w a wanted route with its devices.
+// encode makes w the message for a wanted route, with the indexes of its devices.
 func (s *comparison) encode(i int, w *wire.Route) error {
 	o := &s.want[i]
 	err := w.Set(o.Route)
@@ -130,14 +128,14 @@ func (s *comparison) encode(i int, w *wire.Route) error {
 		w.Device, err = s.device(o.Dev)
 		return err
 	}
-	w.Hops = make([]wire.WireHop, len(o.Route.Nexthops))
+	w.Hops = make([]wire.Hop, len(o.Route.Nexthops))
 	for j := range w.Hops {
 		next := &o.Route.Nexthops[j]
 		device, err := s.device(cmp.Or(next.Dev, o.Dev))
 		if err != nil {
 			return err
 		}
-		w.Hops[j] = wire.NewWireHop(device, next)
+		w.Hops[j] = wire.NewHop(device, next)
 	}
 	if len(w.Hops) == 1 {
 		w.Flatten()
@@ -152,7 +150,8 @@ func (s *comparison) device(name string) (int, error) {
 	return 0, noDevice(name, unix.ENODEV)
 }
 
-// mark remembers how far the comparison is; reset takes it back there, for the routes of a family.
+// mark notes how far the comparison is. After a dump that has to begin again, reset returns it to
+// the mark, for the routes of one family.
 func (s *comparison) mark() [3]int { return [...]int{len(s.rivals), s.old.count(), s.removals.count()} }
 
 func (s *comparison) reset(family uint8, mark [3]int) {
@@ -167,7 +166,7 @@ func (s *comparison) reset(family uint8, mark [3]int) {
 	}
 }
 
-// compare looks at a route that the kernel has.
+// compare takes one of the kernel's routes.
 func (s *comparison) compare(held *wire.Route) {
 	if !held.Ours() {
 		return
@@ -184,10 +183,10 @@ func (s *comparison) compare(held *wire.Route) {
 	}
 }
 
-// settle compares a route that the kernel has with the wanted one of its slot.
+// settle compares one of the kernel's routes with the wanted route of its slot.
 func (s *comparison) settle(i int, held *wire.Route) {
 	var w wire.Route
-	if s.encode(i, &w) != nil { // it was found right before
+	if s.encode(i, &w) != nil { // never: newComparison has encoded it before
 		return
 	}
 	w.Normalise()
@@ -195,7 +194,7 @@ func (s *comparison) settle(i int, held *wire.Route) {
 		s.states[i] = stateHeld
 		return
 	}
-	// two of ours in one slot: an earlier run was broken off, or somebody else uses our number
+	// Two of ours are in one slot: an earlier run was broken off, or somebody else uses our number.
 	if s.states[i] == stateHeld {
 		s.addRival(i, &w, &w)
 	}
@@ -208,20 +207,17 @@ func (s *comparison) addRival(i int, w, held *wire.Route) {
 	s.old.add(held.Deletion())
 }
 
-// addSibling collects the paths of an IPv6 route that come one by one.
+// addSibling collects the paths of an IPv6 route that the kernel reports one by one.
 func (s *comparison) addSibling(i int, held *wire.Route) {
-	path := wire.WireHop{Device: held.Device, Via: held.Via, Flags: uint8(held.Flags), Encap: held.Encap} //nolint:gosec // flags are normalised
 	whole := s.siblings[i]
 	if whole == nil {
-		whole = new(wire.Route)
-		*whole = *held
-		whole.Device, whole.Via, whole.Flags, whole.Encap = 0, netip.Addr{}, 0, nil
+		whole = held.WithoutPath()
 		s.siblings[i] = whole
 	}
-	whole.Hops = append(whole.Hops, path)
+	whole.AddPath(held)
 }
 
-// joinSiblings compares the routes whose paths came one by one.
+// joinSiblings compares the routes whose paths came one by one, when all have come.
 func (s *comparison) joinSiblings() {
 	for _, i := range slices.Sorted(maps.Keys(s.siblings)) {
 		whole := s.siblings[i]
@@ -231,7 +227,7 @@ func (s *comparison) joinSiblings() {
 	clear(s.siblings)
 }
 
-// result sums up what was found, and what the kernel refused.
+// result sums up the findings and the refusals.
 func (s *comparison) result() kernel.SyncResult {
 	r := kernel.SyncResult{Removed: s.removals.count()}
 	for i, state := range s.states {
@@ -247,13 +243,13 @@ func (s *comparison) result() kernel.SyncResult {
 		case state == stateOther && err == nil:
 			r.Replaced = append(r.Replaced, i)
 		case state == stateOther:
-			r.Removed++ // the old one is gone
+			r.Removed++ // the old one is gone, the new one refused
 		}
 	}
 	return r
 }
 
-// messages are bodies of messages, one behind the other.
+// messages are bodies of messages in one buffer.
 type messages struct {
 	bytes []byte
 	ends  []int

@@ -421,7 +421,7 @@ func TestSyncSiblings(t *testing.T) {
 	expected := into("v0", routes.Route{Dst: want.CIDR("fd20::/32"), Nexthops: []routes.Nexthop{{Via: want.Addr("fd00::2")}, {Via: want.Addr("fd00:1::2"), Dev: "w0"}}})
 	path := func(device int, via string) *wire.Route {
 		return &wire.Route{Family: unix.AF_INET6, Dst: want.CIDR("fd20::/32"), Table: routes.MainTable, Protocol: kernel.RouteProtocol,
-			Kind: unix.RTN_UNICAST, Priority: 1024, Device: device, Via: want.Addr(via), Pref: routes.PrefMedium}
+			Type: unix.RTN_UNICAST, Priority: 1024, Device: device, Via: want.Addr(via), Pref: routes.PrefMedium}
 	}
 	for name, c := range map[string]struct {
 		held []*wire.Route
@@ -450,7 +450,7 @@ func TestSyncReadsAgain(t *testing.T) {
 	devices := map[string]int{"v0": 7}
 	route := func(dst string) *wire.Route {
 		return &wire.Route{Family: unix.AF_INET, Dst: want.CIDR(dst), Table: routes.MainTable, Protocol: kernel.RouteProtocol,
-			Kind: unix.RTN_UNICAST, Scope: unix.RT_SCOPE_LINK, Device: 7}
+			Type: unix.RTN_UNICAST, Scope: unix.RT_SCOPE_LINK, Device: 7}
 	}
 	s := newComparison(into("v0", routes.Route{Dst: want.CIDR("10.1.0.0/16")}, routes.Route{Dst: want.CIDR("10.2.0.0/16"), MTU: 1400},
 		routes.Route{Dst: want.CIDR("fd20::/32")}), devices)

@@ -11,34 +11,34 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Invalid is the error for a request that cannot be put to the kernel at all.
-func Invalid(format string, args ...any) error {
+// invalid makes the error for a request that no message can express.
+func invalid(format string, args ...any) error {
 	return &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf(format, args...)}
 }
 
-// ErrMalformed says that a message is not what the kernel's headers say it is.
+// ErrMalformed is the error for a message whose layout is not that of the kernel's headers.
 var ErrMalformed = errors.New("malformed netlink message")
 
-// Native is the byte order of this machine, which netlink uses for everything that is not a
-// packet's own.
+// Native is the byte order of this machine. Netlink uses it for all numbers but those that stand so
+// in packets, such as a GRE key.
 var Native = binary.NativeEndian
 
-// attributeKind is the part of an attribute's type that is not flags (NLA_F_NESTED,
-// NLA_F_NET_BYTEORDER).
+// attributeKind masks the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER out of an attribute's type
+// (NLA_TYPE_MASK).
 const attributeKind = 0x3fff
 
-// attributes walks through attributes that stand one behind the other. The library's ParseRouteAttr
-// is not used: it reads past the end when the last attribute is not padded, and makes a list of
-// what is looked at once.
+// attributes walks through a sequence of attributes (struct rtattr). The library's ParseRouteAttr
+// is not used: it reads past the end when the last attribute is not padded, and it allocates a
+// list.
 type attributes struct {
 	rest  []byte
 	kind  uint16
-	value []byte // of the attribute that next went to; part of what is walked through
+	value []byte // of the attribute that next went to; a part of rest's memory
 	err   error
 }
 
-// next goes to the next attribute. It is false at the end, and when what is left is no attribute:
-// err then says why.
+// next goes to the next attribute. It returns false at the end, and when the rest is no attribute:
+// then err says why.
 func (a *attributes) next() bool {
 	if len(a.rest) < unix.SizeofRtAttr || a.err != nil {
 		return false
@@ -49,11 +49,13 @@ func (a *attributes) next() bool {
 		return false
 	}
 	a.kind, a.value = Native.Uint16(a.rest[2:])&attributeKind, a.rest[unix.SizeofRtAttr:size]
-	a.rest = a.rest[min(Aligned(size), len(a.rest)):]
+	a.rest = a.rest[min(Align(size), len(a.rest)):]
 	return true
 }
 
-// EachAttribute gives each attribute in b to take, which must not keep the value.
+// EachAttribute calls take with the type, without its flags, and the value of each attribute in b,
+// in their order. It ends with the first error of take, or with an [ErrMalformed]. The value is a
+// part of b, so take must not keep it.
 func EachAttribute(b []byte, take func(kind uint16, value []byte) error) error {
 	a := attributes{rest: b}
 	for a.next() {
@@ -64,10 +66,11 @@ func EachAttribute(b []byte, take func(kind uint16, value []byte) error) error {
 	return a.err
 }
 
-// Aligned rounds a length up to the four bytes that netlink aligns everything to.
-func Aligned(n int) int { return (n + 3) &^ 3 }
+// Align rounds a length in bytes up to a multiple of four, to which netlink aligns messages and
+// attributes (NLMSG_ALIGN, RTA_ALIGN).
+func Align(n int) int { return (n + 3) &^ 3 }
 
-// AppendAttribute appends an attribute with its padding.
+// AppendAttribute appends an attribute and its padding to b. The value has at most 65,531 bytes.
 func AppendAttribute(b []byte, kind uint16, value []byte) []byte {
 	b = Native.AppendUint16(b, uint16(unix.SizeofRtAttr+len(value)))
 	b = Native.AppendUint16(b, kind)
@@ -75,7 +78,7 @@ func AppendAttribute(b []byte, kind uint16, value []byte) []byte {
 	return pad(b, len(value))
 }
 
-// pad appends the padding behind n bytes.
+// pad appends the zeros that align n bytes.
 func pad(b []byte, n int) []byte {
 	for ; n%4 != 0; n++ {
 		b = append(b, 0)
@@ -83,7 +86,7 @@ func pad(b []byte, n int) []byte {
 	return b
 }
 
-// openAttribute begins an attribute whose value is appended next; closeAttribute, given the same
+// openAttribute begins an attribute whose value is appended next. closeAttribute, given the same
 // start, ends it.
 func openAttribute(b []byte, kind uint16) (with []byte, start int) {
 	start = len(b)
@@ -104,6 +107,7 @@ func appendUint16(b []byte, kind, value uint16) []byte {
 	return AppendAttribute(b, kind, Native.AppendUint16(make([]byte, 0, 2), value))
 }
 
+// AppendUint32 appends an attribute whose value is a 32-bit number in [Native] order.
 func AppendUint32(b []byte, kind uint16, value uint32) []byte {
 	return AppendAttribute(b, kind, Native.AppendUint32(make([]byte, 0, 4), value))
 }
@@ -117,13 +121,13 @@ func appendAddr(b []byte, kind uint16, a netip.Addr) []byte {
 	return AppendAttribute(b, kind, bytes[:])
 }
 
-// Values reads the values of attributes and remembers the first that was too short, so that a
-// parser checks once, at its end. A value that is longer than expected is taken: newer kernels
-// append to structures.
-type Values struct{ Err error }
+// Reader reads the values of attributes. A value that is too short reads as zero; Err is the error
+// of the first such value, an [ErrMalformed]. So a parser checks once, at its end. A value that is
+// too long is accepted, because newer kernels append to structures.
+type Reader struct{ Err error }
 
-// Need returns the first n bytes of v, or zeros.
-func (r *Values) Need(v []byte, n int) []byte {
+// Bytes returns the first n bytes of v; n zeros if v is shorter.
+func (r *Reader) Bytes(v []byte, n int) []byte {
 	if len(v) >= n {
 		return v[:n]
 	}
@@ -131,40 +135,43 @@ func (r *Values) Need(v []byte, n int) []byte {
 	return make([]byte, n)
 }
 
-// fail remembers what is wrong, if nothing was before.
-func (r *Values) fail(format string, args ...any) {
+// fail sets Err, unless it is set already.
+func (r *Reader) fail(format string, args ...any) {
 	if r.Err == nil {
 		r.Err = fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
 	}
 }
 
-func (r *Values) uint8(v []byte) uint8 { return r.Need(v, 1)[0] }
+func (r *Reader) uint8(v []byte) uint8 { return r.Bytes(v, 1)[0] }
 
-func (r *Values) uint16(v []byte) uint16 { return Native.Uint16(r.Need(v, 2)) }
+func (r *Reader) uint16(v []byte) uint16 { return Native.Uint16(r.Bytes(v, 2)) }
 
-func (r *Values) Uint32(v []byte) uint32 { return Native.Uint32(r.Need(v, 4)) }
+// Uint32 reads a 32-bit number in [Native] order.
+func (r *Reader) Uint32(v []byte) uint32 { return Native.Uint32(r.Bytes(v, 4)) }
 
-func (r *Values) be16(v []byte) uint16 { return binary.BigEndian.Uint16(r.Need(v, 2)) }
+func (r *Reader) be16(v []byte) uint16 { return binary.BigEndian.Uint16(r.Bytes(v, 2)) }
 
-func (r *Values) be32(v []byte) uint32 { return binary.BigEndian.Uint32(r.Need(v, 4)) }
+func (r *Reader) be32(v []byte) uint32 { return binary.BigEndian.Uint32(r.Bytes(v, 4)) }
 
-func (r *Values) be64(v []byte) uint64 { return binary.BigEndian.Uint64(r.Need(v, 8)) }
+func (r *Reader) be64(v []byte) uint64 { return binary.BigEndian.Uint64(r.Bytes(v, 8)) }
 
-func (r *Values) Index(v []byte) int { return int(int32(r.Uint32(v))) }
+// Int reads a signed 32-bit number in [Native] order, such as the index of a device.
+func (r *Reader) Int(v []byte) int { return int(int32(r.Uint32(v))) }
 
-// Addr reads an address of a family, AF_INET or AF_INET6.
-func (r *Values) Addr(family uint8, v []byte) netip.Addr {
+// Addr reads an address of the family AF_INET or AF_INET6, in the bytes' order of a packet. Another
+// family is an error.
+func (r *Reader) Addr(family uint8, v []byte) netip.Addr {
 	switch family {
 	case unix.AF_INET:
-		return netip.AddrFrom4([4]byte(r.Need(v, 4)))
+		return netip.AddrFrom4([4]byte(r.Bytes(v, 4)))
 	case unix.AF_INET6:
-		return netip.AddrFrom16([16]byte(r.Need(v, 16)))
+		return netip.AddrFrom16([16]byte(r.Bytes(v, 16)))
 	}
 	r.fail("an address of family %d", family)
 	return netip.Addr{}
 }
 
-// FamilyOf returns the address family of a.
+// FamilyOf returns AF_INET for an IPv4 address, and AF_INET6 for every other.
 func FamilyOf(a netip.Addr) uint8 {
 	if a.Is4() {
 		return unix.AF_INET

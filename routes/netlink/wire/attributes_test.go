@@ -35,16 +35,16 @@ func TestEachAttribute(t *testing.T) {
 	}
 }
 
-func TestValuesShort(t *testing.T) {
-	var r Values
+func TestReaderShort(t *testing.T) {
+	var r Reader
 	if r.Uint32([]byte{1, 2}) != 0 || r.Err == nil {
 		t.Error("a short value was taken")
 	}
-	r = Values{}
+	r = Reader{}
 	if r.Addr(3, make([]byte, 16)); r.Err == nil {
 		t.Error("an address of family 3 was taken")
 	}
-	r = Values{}
+	r = Reader{}
 	if r.be16([]byte{1, 2, 3, 4}) != 0x102 || r.Err != nil {
 		t.Error("a value that is longer than known was not taken")
 	}

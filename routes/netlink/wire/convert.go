@@ -10,16 +10,19 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Set makes w a route but for its devices. It checks what cannot be encoded, and what the kernel
-// would take without doing it; the kernel checks the rest.
+// Set makes w the message for r, with nmgre's protocol number. It leaves Device and Hops empty: the
+// caller knows the devices' indexes. w shares the memory of r's metrics and encap.
+//
+// Set fails with fault.ErrInvalid where r cannot be encoded, and where the kernel would accept a
+// word and ignore it. The kernel checks the rest.
 func (w *Route) Set(r *routes.Route) error {
 	if !r.Dst.IsValid() {
-		return Invalid("the route has no destination")
+		return invalid("the route has no destination")
 	}
 	*w = Route{
-		Family: FamilyOf(r.Dst.Addr()), Tos: r.TOS, Dst: r.Dst.Masked(), Table: r.TableOrMain(), Protocol: kernel.RouteProtocol,
-		Scope: uint8(r.ScopeOrDefault()), Kind: uint8(r.Type) + unix.RTN_UNICAST, Via: r.Via, PrefSrc: r.Src, NexthopID: r.NexthopID,
-		Metrics: newWireMetrics(r), Encap: r.Encap, flow: uint32(r.Realms), expires: r.Expires, Pref: r.Pref,
+		Family: FamilyOf(r.Dst.Addr()), TOS: r.TOS, Dst: r.Dst.Masked(), Table: r.TableOrMain(), Protocol: kernel.RouteProtocol,
+		Scope: uint8(r.ScopeOrDefault()), Type: uint8(r.Type) + unix.RTN_UNICAST, Via: r.Via, PrefSrc: r.Src, NexthopID: r.NexthopID,
+		metrics: newRouteMetrics(r), Encap: r.Encap, flow: uint32(r.Realms), expires: r.Expires, Pref: r.Pref,
 	}
 	if r.From.IsValid() && r.From.Bits() > 0 {
 		w.From = r.From.Masked()
@@ -39,7 +42,7 @@ func (w *Route) Set(r *routes.Route) error {
 	return w.check(r)
 }
 
-// check says what is wrong with the route that w was made from.
+// check returns the error for the route that w was made from.
 func (w *Route) check(r *routes.Route) error {
 	if err := w.checkFamilies(r); err != nil {
 		return err
@@ -56,8 +59,8 @@ func (w *Route) check(r *routes.Route) error {
 	return checkEncap(r.Encap)
 }
 
-// checkFamilies sees that the addresses are of the destination's family. Only a router may be of
-// another: an IPv6 one for IPv4.
+// checkFamilies checks that the addresses are of the destination's family. Only the router of an
+// IPv4 route may be of the other (RFC 5549).
 func (w *Route) checkFamilies(r *routes.Route) error {
 	if err := checkAddr(r.Via, w.Family == unix.AF_INET || !r.Via.Is4()); err != nil {
 		return err
@@ -78,19 +81,19 @@ func checkAddr(a netip.Addr, fits bool) error {
 	if !a.IsValid() || fits && !a.Is4In6() {
 		return nil
 	}
-	return Invalid("%s is not of the destination's address family", fault.Printable(a.String()))
+	return invalid("%s is not of the destination's address family", fault.Printable(a.String()))
 }
 
-// checkFamilyWords sees to the words of one family: kernels take them with the other and forget
-// them, and the route would take more packets than it should, or stay for ever.
+// checkFamilyWords refuses words of the other family. Kernels accept and ignore them: the route
+// would then match more packets than it should, or never expire.
 func (w *Route) checkFamilyWords(r *routes.Route) error {
 	switch ipv4 := w.Family == unix.AF_INET; {
 	case ipv4 && w.From.IsValid():
-		return Invalid("an IPv4 route cannot have a source prefix (from)")
+		return invalid("an IPv4 route cannot have a source prefix (from)")
 	case ipv4 && r.Expires != 0:
-		return Invalid("an IPv4 route cannot expire")
+		return invalid("an IPv4 route cannot expire")
 	case !ipv4 && r.TOS != 0:
-		return Invalid("an IPv6 route cannot have a tos")
+		return invalid("an IPv6 route cannot have a tos")
 	}
 	return nil
 }
@@ -98,13 +101,13 @@ func (w *Route) checkFamilyWords(r *routes.Route) error {
 func checkPaths(r *routes.Route) error {
 	switch {
 	case len(r.Nexthops) > 0 && (r.Via.IsValid() || r.OnLink || r.NexthopID != 0):
-		return Invalid("a route has either nexthops or a gateway")
+		return invalid("a route has either nexthops or a gateway")
 	case len(r.Nexthops) > 0 && r.Encap != nil:
-		return Invalid("the encap of a route with nexthops stands at each of them")
+		return invalid("the encap of a route with nexthops stands at each of them")
 	}
 	for i := range r.Nexthops {
 		if weight := r.Nexthops[i].Weight; weight > 256 {
-			return Invalid("a nexthop's weight is %d, more than 256", weight)
+			return invalid("a nexthop's weight is %d, more than 256", weight)
 		}
 		if err := checkEncap(r.Nexthops[i].Encap); err != nil {
 			return err
@@ -113,7 +116,7 @@ func checkPaths(r *routes.Route) error {
 	return nil
 }
 
-// maxRoute bounds a route's message, in bytes, so that no attribute's length exceeds its 16 bits.
+// maxRoute bounds a route's message, in bytes. So every attribute's length fits into its 16 bits.
 const maxRoute = 60_000
 
 func checkSize(r *routes.Route) error {
@@ -122,32 +125,33 @@ func checkSize(r *routes.Route) error {
 		size += 64 + encapSize(r.Nexthops[i].Encap)
 	}
 	if m := r.Metrics; m != nil && len(m.CongCtl) > maxCongCtl {
-		return Invalid("the congestion control algorithm's name has %d bytes, more than %d", len(m.CongCtl), maxCongCtl)
+		return invalid("the congestion control algorithm's name has %d bytes, more than %d", len(m.CongCtl), maxCongCtl)
 	}
 	if size > maxRoute {
-		return Invalid("the route is longer than %d bytes in the kernel's form: it has too many nexthops", maxRoute)
+		return invalid("the route is longer than %d bytes in the kernel's form: it has too many nexthops", maxRoute)
 	}
 	return nil
 }
 
-// Deviceless says whether the route leads into no device of its own: its type decides a packet's
-// fate, or a nexthop object does.
+// Deviceless reports whether the route has no device of its own: its type is blackhole,
+// unreachable, prohibit or throw, or it has a nexthop object.
 func (w *Route) Deviceless() bool {
-	switch w.Kind {
+	switch w.Type {
 	case unix.RTN_BLACKHOLE, unix.RTN_UNREACHABLE, unix.RTN_PROHIBIT, unix.RTN_THROW:
 		return true
 	}
 	return w.NexthopID != 0
 }
 
-// Route returns the route in the domain's words, as seen from one of its devices. It is false when
-// a device has no name any more.
-func (w *Route) Route(device int, names map[int]string) (kernel.HeldRoute, bool) {
+// Held returns the route in nmgre's words, as seen from the device with the given index: nexthops
+// into that device have no Dev. The names are those of devices by index. Held returns false when
+// one of the route's devices has no name any more.
+func (w *Route) Held(device int, names map[int]string) (kernel.HeldRoute, bool) {
 	r := routes.Route{
-		Type: routes.Type(w.Kind - unix.RTN_UNICAST), Dst: w.Dst, From: w.From, TOS: w.Tos, Src: w.PrefSrc,
+		Type: routes.Type(w.Type - unix.RTN_UNICAST), Dst: w.Dst, From: w.From, TOS: w.TOS, Src: w.PrefSrc,
 		Expires: w.expires, NexthopID: w.NexthopID,
 	}
-	r.MTU, r.MTULock, r.Metrics = w.Metrics.split()
+	r.MTU, r.MTULock, r.Metrics = w.metrics.split()
 	if r.TableOrMain() != w.Table {
 		r.Table = w.Table
 	}
@@ -169,7 +173,8 @@ func (w *Route) Route(device int, names map[int]string) (kernel.HeldRoute, bool)
 	return kernel.HeldRoute{Route: r, Protocol: int(w.Protocol)}, named
 }
 
-// addPaths adds where the route leads to. It is false when a device has no name any more.
+// addPaths adds the gateway or the nexthops to r. It returns false when a device has no name any
+// more.
 func (w *Route) addPaths(r *routes.Route, device int, names map[int]string) bool {
 	r.Via, r.OnLink, r.Realms, r.Encap = w.Via, w.Flags&unix.RTNH_F_ONLINK != 0, routes.Realms(w.flow), w.Encap
 	for _, hop := range w.Hops {
@@ -192,11 +197,11 @@ func (w *Route) addPaths(r *routes.Route, device int, names map[int]string) bool
 	return names[device] != ""
 }
 
-// defaultMetric6 (IP6_RT_PRIO_USER) is the metric that the kernel gives an IPv6 route without one.
-// IPv4 has 0.
+// defaultMetric6 (IP6_RT_PRIO_USER) is the metric of an IPv6 route that was added without one.
+// IPv4's is 0.
 const defaultMetric6 = 1024
 
-// defaultMetric is the metric of a route that was added without one.
+// defaultMetric returns the metric that the kernel gives a route without one.
 func (w *Route) defaultMetric() uint32 {
 	if w.Family == unix.AF_INET6 {
 		return defaultMetric6
@@ -204,8 +209,9 @@ func (w *Route) defaultMetric() uint32 {
 	return 0
 }
 
-// Normalise puts a route into the one form in which it is compared: what the kernel says of
-// devices' state goes, and defaults and what the kernel ignores are made the same.
+// Normalise puts a route into the one form in which [Route.Same] compares: without flags about the
+// state of devices, with the same value for a default and for its absence, and without the values
+// that the kernel ignores.
 func (w *Route) Normalise() {
 	w.Flags &= unix.RTNH_F_ONLINK
 	if w.Priority == 0 {
@@ -219,13 +225,13 @@ func (w *Route) Normalise() {
 	if w.Pref == routes.PrefMedium {
 		w.Pref = 0
 	}
-	w.expires = min(w.expires, 1) // how long is left says nothing
-	w.ttlPropagate = 0            // is for routes of MPLS
+	w.expires = min(w.expires, 1) // the time that is left differs at every look
+	w.ttlPropagate = 0            // only MPLS routes use it
 	if len(w.Hops) == 1 {
 		w.Flatten()
 	}
 	for i := range w.Hops {
-		w.flow = 0 // stands at the paths
+		w.flow = 0 // each hop has its own
 		w.Hops[i].Flags &= unix.RTNH_F_ONLINK
 		if w.Family == unix.AF_INET6 {
 			w.Hops[i].flow = 0
@@ -235,11 +241,11 @@ func (w *Route) Normalise() {
 		w.Device, w.Via, w.Hops, w.Flags, w.Encap, w.flow = 0, netip.Addr{}, nil, 0, nil, 0
 	}
 	if w.NexthopID != 0 {
-		w.Kind = unix.RTN_UNICAST // a nexthop object can be a blackhole
+		w.Type = unix.RTN_UNICAST // a nexthop object can be a blackhole
 	}
 }
 
-// Flatten makes the only path of a route the route's own.
+// Flatten turns a route with one hop into one without hops that has the hop's path itself.
 func (w *Route) Flatten() {
 	only := w.Hops[0]
 	w.Device, w.Via, w.Encap, w.Hops = only.Device, only.Via, only.Encap, nil
@@ -249,11 +255,11 @@ func (w *Route) Flatten() {
 	}
 }
 
-// Same says whether two routes, both normalised, are one to the kernel.
+// Same reports whether two normalised routes are the same to the kernel.
 func (w *Route) Same(o *Route) bool {
-	return w.Family == o.Family && w.Tos == o.Tos && w.Protocol == o.Protocol && w.Scope == o.Scope && w.Kind == o.Kind &&
+	return w.Family == o.Family && w.TOS == o.TOS && w.Protocol == o.Protocol && w.Scope == o.Scope && w.Type == o.Type &&
 		w.Flags == o.Flags && w.Dst == o.Dst && w.From == o.From && w.Table == o.Table && w.Priority == o.Priority &&
 		w.Device == o.Device && w.Via == o.Via && w.PrefSrc == o.PrefSrc && w.NexthopID == o.NexthopID &&
 		w.flow == o.flow && w.expires == o.expires && w.Pref == o.Pref && w.Foreign == o.Foreign &&
-		w.Metrics.same(o.Metrics) && sameEncap(w.Encap, o.Encap) && sameHops(w.Hops, o.Hops)
+		w.metrics.same(o.metrics) && sameEncap(w.Encap, o.Encap) && sameHops(w.Hops, o.Hops)
 }

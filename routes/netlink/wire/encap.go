@@ -12,7 +12,7 @@ import (
 )
 
 // Attributes of the lightweight tunnels "ip" and "ip6" (linux/lwtunnel.h), which package unix
-// lacks. Both have the same numbers, and TTL and TOS are hop limit and traffic class with "ip6".
+// lacks. Both tunnels use the same numbers; "ip6" calls TTL and TOS hop limit and traffic class.
 const (
 	lwtID    = 1
 	lwtDst   = 2
@@ -30,8 +30,8 @@ const (
 	lwtSeq  = 0x0008
 )
 
-// A label of MPLS (RFC 3032): 20 bits of label, 3 of traffic class, the bottom of the stack, 8 of
-// TTL.
+// An entry of an MPLS label stack (RFC 3032): 20 bits of label, 3 of traffic class, 1 that marks
+// the bottom of the stack, 8 of TTL.
 const (
 	labelShift  = 12
 	labelBottom = 1 << 8
@@ -39,7 +39,7 @@ const (
 	maxLabels   = 30 // MAX_NEW_LABELS
 )
 
-// appendEncap appends RTA_ENCAP and RTA_ENCAP_TYPE, if there is one.
+// appendEncap appends RTA_ENCAP and RTA_ENCAP_TYPE; nothing for nil.
 func appendEncap(b []byte, e *routes.Encap) []byte {
 	if e == nil {
 		return b
@@ -108,8 +108,9 @@ func appendMPLS(b []byte, e *routes.Encap) []byte {
 	return b
 }
 
-// parseEncap reads RTA_ENCAP; foreign is set when it has something that nmgre does not know.
-func (r *Values) parseEncap(kind uint16, v []byte, foreign *bool) *routes.Encap {
+// parseEncap reads RTA_ENCAP. It sets foreign when the encap has an attribute or a value that
+// [routes.Encap] cannot hold.
+func (r *Reader) parseEncap(kind uint16, v []byte, foreign *bool) *routes.Encap {
 	e := &routes.Encap{Type: routes.EncapType(min(kind, 0xff))}
 	var take func(e *routes.Encap, kind uint16, v []byte) (known bool)
 	switch e.Type {
@@ -135,9 +136,9 @@ func (r *Values) parseEncap(kind uint16, v []byte, foreign *bool) *routes.Encap 
 	return e
 }
 
-// takeIPTunnel reads an attribute of ip or ip6. The kernel reports what nobody has given as zeros:
-// these are absent here.
-func (r *Values) takeIPTunnel(e *routes.Encap, kind uint16, v []byte) bool {
+// takeIPTunnel reads an attribute of ip or ip6, and reports whether [routes.Encap] can hold it. The
+// kernel reports a value that nobody has given as zero; here it is absent.
+func (r *Reader) takeIPTunnel(e *routes.Encap, kind uint16, v []byte) bool {
 	family := uint8(unix.AF_INET)
 	if e.Type == routes.EncapIP6 {
 		family = unix.AF_INET6
@@ -163,7 +164,8 @@ func (r *Values) takeIPTunnel(e *routes.Encap, kind uint16, v []byte) bool {
 	return true
 }
 
-func (r *Values) takeMPLS(e *routes.Encap, kind uint16, v []byte) bool {
+// takeMPLS reads an attribute of mpls, and reports whether [routes.Encap] can hold it.
+func (r *Reader) takeMPLS(e *routes.Encap, kind uint16, v []byte) bool {
 	known := true
 	switch kind {
 	case unix.MPLS_IPTUNNEL_DST:
@@ -202,7 +204,7 @@ func specified(a netip.Addr) netip.Addr {
 	return a
 }
 
-// sameEncap says whether the kernel would hold the same tunnel for both.
+// sameEncap reports whether the kernel would hold the same encap for both.
 func sameEncap(a, b *routes.Encap) bool {
 	if a == b || a == nil || b == nil {
 		return a == b
@@ -211,7 +213,7 @@ func sameEncap(a, b *routes.Encap) bool {
 		return false
 	}
 	switch a.Type {
-	case routes.EncapMPLS: // a TTL of 0 is not the same as none: it has the packet's taken
+	case routes.EncapMPLS: // a TTL of 0 differs from an absent one: it copies the packet's
 		return slices.Equal(a.Labels, b.Labels) && (a.TTL == nil) == (b.TTL == nil) && orZero(a.TTL) == orZero(b.TTL)
 	case routes.EncapSEG6:
 		return a.Mode == b.Mode && a.HMAC == b.HMAC && slices.Equal(a.Segments, b.Segments)
@@ -228,7 +230,7 @@ func orZero[T any](p *T) (v T) {
 	return v
 }
 
-// encapSize is the most that an encap takes in a message, in bytes.
+// encapSize bounds the size of an encap in a message, in bytes.
 func encapSize(e *routes.Encap) int {
 	if e == nil {
 		return 0
@@ -236,7 +238,7 @@ func encapSize(e *routes.Encap) int {
 	return 128 + 4*len(e.Labels) + 16*len(e.Segments)
 }
 
-// checkEncap says what cannot be encoded; the kernel checks the rest.
+// checkEncap refuses an encap that cannot be encoded; the kernel checks the rest.
 func checkEncap(e *routes.Encap) error {
 	if e == nil {
 		return nil
@@ -247,24 +249,24 @@ func checkEncap(e *routes.Encap) error {
 	case routes.EncapIP, routes.EncapIP6:
 		for _, a := range []netip.Addr{e.Dst, e.Src} {
 			if a.IsValid() && (a.Is4In6() || a.Is4() != (e.Type == routes.EncapIP)) {
-				return Invalid("%s is not of the encap's address family", fault.Printable(a.String()))
+				return invalid("%s is not of the encap's address family", fault.Printable(a.String()))
 			}
 		}
 	case routes.EncapSEG6:
 		return checkSegments(e)
 	default:
-		return Invalid("an encap of type %d is not known", e.Type)
+		return invalid("an encap of type %d is not known", e.Type)
 	}
 	return nil
 }
 
 func checkLabels(labels []uint32) error {
 	if len(labels) == 0 || len(labels) > maxLabels {
-		return Invalid("an encap mpls has %d labels, instead of 1 to %d", len(labels), maxLabels)
+		return invalid("an encap mpls has %d labels, instead of 1 to %d", len(labels), maxLabels)
 	}
 	for _, label := range labels {
 		if label > maxLabel {
-			return Invalid("an encap mpls has the label %d, more than %d", label, maxLabel)
+			return invalid("an encap mpls has the label %d, more than %d", label, maxLabel)
 		}
 	}
 	return nil

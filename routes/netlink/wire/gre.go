@@ -9,12 +9,12 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Attributes of the GRE kinds, linux/if_tunnel.h.
+// Attributes of the GRE kinds (linux/if_tunnel.h): IFLA_GRE_LINK, IFLA_GRE_IFLAGS, and so on.
 const (
 	greLink       = 1
 	greInFlags    = 2
 	greOutFlags   = 3
-	GreInKey      = 4
+	greInKey      = 4
 	greOutKey     = 5
 	greLocal      = 6
 	greRemote     = 7
@@ -40,16 +40,15 @@ const (
 	trafficClassAt = 20
 )
 
-// knownFlags are the bits of IFLA_GRE_FLAGS that NetworkManager has names for. They are
-// IP6_TNL_F_... of linux/ip6_tunnel.h, with the same numbers as NMIPTunnelFlags. The kernel keeps
-// others beside them: IP6_TNL_F_ALLOW_LOCAL_REMOTE (0x40) and, from 0x10000 on, what it found out
-// about the addresses.
+// knownFlags are the bits of IFLA_GRE_FLAGS that NetworkManager has names for: IP6_TNL_F_... of
+// linux/ip6_tunnel.h, with the numbers of NMIPTunnelFlags. The kernel has other bits too:
+// IP6_TNL_F_ALLOW_LOCAL_REMOTE (0x40), and from 0x10000 on its findings about the addresses.
 const knownFlags = gre.FlagIgnEncapLimit | gre.FlagUseOrigTClass | gre.FlagUseOrigFlowLabel |
 	gre.FlagMIP6Dev | gre.FlagRcvDSCPCopy | gre.FlagUseOrigFwmark
 
 // greData is a GRE device while its attributes are read.
 type greData struct {
-	Values
+	Reader
 	link              kernel.GRELink
 	family            uint8
 	inFlags, outFlags uint16
@@ -57,8 +56,9 @@ type greData struct {
 	flowInfo          uint32
 }
 
-// ParseGRE reads the attributes (IFLA_INFO_DATA) of a GRE device. The mode is what the kernel calls
-// the kind, not a guess by the addresses: a tunnel from any address has none to guess by.
+// ParseGRE reads the attributes (IFLA_INFO_DATA) of a GRE device. The caller takes the mode from
+// the kind that the kernel reports (IFLA_INFO_KIND): the addresses do not tell it, because a tunnel
+// from any address has none. ParseGRE fails with [ErrMalformed].
 func ParseGRE(mode gre.Mode, data []byte) (*kernel.GRELink, error) {
 	g := greData{link: kernel.GRELink{Mode: mode, Local: netip.IPv4Unspecified(), Remote: netip.IPv4Unspecified()}, family: unix.AF_INET}
 	if mode.IPv6Outer() {
@@ -76,12 +76,12 @@ func ParseGRE(mode gre.Mode, data []byte) (*kernel.GRELink, error) {
 func (g *greData) take(kind uint16, v []byte) error {
 	switch kind {
 	case greLink:
-		g.link.Parent = g.Index(v)
+		g.link.Parent = g.Int(v)
 	case greInFlags:
 		g.inFlags = g.be16(v)
 	case greOutFlags:
 		g.outFlags = g.be16(v)
-	case GreInKey:
+	case greInKey:
 		g.inKey = gre.Key(g.be32(v))
 	case greOutKey:
 		g.outKey = gre.Key(g.be32(v))
@@ -116,8 +116,8 @@ func (g *greData) takeOwn(kind uint16, v []byte) {
 	}
 }
 
-// finish puts together what two attributes say. Whether there is a key is a bit of the flags: key 0
-// is a key.
+// finish combines the values that stand in two attributes. A bit of the flags tells whether there
+// is a key: key 0 is a key.
 func (g *greData) finish() (*kernel.GRELink, error) {
 	link := g.link
 	if g.inFlags&bitKey != 0 {

@@ -40,12 +40,12 @@ func TestParseGRE(t *testing.T) {
 		want kernel.GRELink
 	}{
 		"key 0 is a key": {
-			func(a *greAttributes) { a.be16(greInFlags, bitKey); a.be32(GreInKey, 0); a.be32(greOutKey, 0) },
+			func(a *greAttributes) { a.be16(greInFlags, bitKey); a.be32(greInKey, 0); a.be32(greOutKey, 0) },
 			kernel.GRELink{Mode: gre.ModeGRE, Local: any4, Remote: any4, InputKey: want.Ptr(gre.Key(0))},
 		},
 		"a number without its flag is no key": {
 			func(a *greAttributes) {
-				a.be32(GreInKey, 7)
+				a.be32(greInKey, 7)
 				a.be16(greOutFlags, bitKey)
 				a.be32(greOutKey, 0xfffffffe)
 			},

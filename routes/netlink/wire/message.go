@@ -10,117 +10,124 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Wrap puts what was tried before an error; it returns nil for nil.
-func Wrap(what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", what, err)
-}
-
-// Ours says whether the route is one that nmgre made. Cached ones have their origin's protocol.
+// Ours reports whether nmgre made the route, by its protocol number. A cached route is not ours,
+// though it has the number of the route that it comes from.
 func (w *Route) Ours() bool {
 	return w.Protocol == kernel.RouteProtocol && w.Flags&unix.RTM_F_CLONED == 0
 }
 
-// OthersUnicast says whether the route leads packets on, and somebody has made it so.
+// OthersUnicast reports whether the route is a unicast route that a program or a person added:
+// neither the kernel's own, nor cached, nor of the local table.
 func (w *Route) OthersUnicast() bool {
-	return w.Kind == unix.RTN_UNICAST && w.Flags&unix.RTM_F_CLONED == 0 &&
+	return w.Type == unix.RTN_UNICAST && w.Flags&unix.RTM_F_CLONED == 0 &&
 		w.Protocol != unix.RTPROT_KERNEL && w.Table != unix.RT_TABLE_LOCAL
 }
 
-// Slot is what the kernel tells routes apart by: of IPv4 destination, TOS, metric and table, of
-// IPv6 destination, source, metric and table.
+// Slot is the key by which the kernel tells routes apart: for IPv4 destination, TOS, metric and
+// table; for IPv6 destination, source, metric and table. It can be compared.
 type Slot struct {
 	dst, from       netip.Prefix
 	table, priority uint32
 	tos             uint8
 }
 
+// Slot returns the route's slot. An absent metric counts as the kernel's default.
 func (w *Route) Slot() Slot {
-	s := Slot{w.Dst, w.From, w.Table, w.Priority, w.Tos}
+	s := Slot{w.Dst, w.From, w.Table, w.Priority, w.TOS}
 	if s.priority == 0 {
 		s.priority = w.defaultMetric()
 	}
 	return s
 }
 
-// IsSibling says whether the route may be one path of an IPv6 route with several, of which some
-// kernels tell one by one.
+// IsSibling reports whether the route may be one path of an IPv6 route with several. Some kernels
+// report each path of such a route in a message of its own.
 func (w *Route) IsSibling() bool {
 	return w.Family == unix.AF_INET6 && len(w.Hops) == 0 && w.Via.IsValid()
 }
 
-// Deletion returns what deletes the route and no other of ours. IPv4 gets no more than the slot:
-// the kernel takes the first of ours in it, which is the oldest. IPv6 gets the paths too, or the
-// kernel would delete those that others have added to the route.
+// Deletion returns the body of the RTM_DELROUTE message for this route and no other of ours. For
+// IPv4 it holds only the slot: the kernel deletes our first route in it, which is the oldest. For
+// IPv6 it holds the paths too, or the kernel would also delete paths that others added to the
+// route.
 func (w *Route) Deletion() *Route {
-	d := &Route{Family: w.Family, Tos: w.Tos, Protocol: w.Protocol, Dst: w.Dst, From: w.From, Table: w.Table, Priority: w.Priority}
+	d := &Route{Family: w.Family, TOS: w.TOS, Protocol: w.Protocol, Dst: w.Dst, From: w.From, Table: w.Table, Priority: w.Priority}
 	if w.Family == unix.AF_INET {
 		d.Scope = unix.RT_SCOPE_NOWHERE // any
 		return d
 	}
 	d.Device, d.Via = w.Device, w.Via
 	for _, hop := range w.Hops {
-		d.Hops = append(d.Hops, WireHop{Device: hop.Device, Via: hop.Via})
+		d.Hops = append(d.Hops, Hop{Device: hop.Device, Via: hop.Via})
 	}
 	return d
 }
 
-// GivesWayTo says whether the kernel can put another route of ours into this one's place. IPv4
-// takes a second one into the slot, which decides when the first is deleted. IPv6 replaces the
-// first with the metric that can have several paths, if the new one can, and else the first that
-// cannot: only when both can or both cannot is that ours.
+// GivesWayTo reports whether the kernel can put another route of ours, o, into the place of w
+// without a gap.
+//
+// IPv4 holds both routes in the slot for a moment; the second decides once the first is deleted.
+// IPv6 replaces the first route of the metric that can have several paths if the new route can, and
+// the first that cannot if it cannot. That route is surely w only when both can or both cannot.
 func (w *Route) GivesWayTo(o *Route) bool {
 	return w.Family == unix.AF_INET || len(w.Hops) == 0 && w.canHavePaths() == o.canHavePaths()
 }
 
-// canHavePaths says whether IPv6 can add paths to the route.
+// canHavePaths reports whether IPv6 can add paths to the route.
 func (w *Route) canHavePaths() bool {
 	return !w.Deviceless() && (w.Via.IsValid() || len(w.Hops) > 0)
 }
 
-// smallTables is the number of tables whose number stands in a message's header; the others' is an
-// attribute.
+// smallTables is how many tables have a number that fits into a message's header. The numbers of
+// the others stand in RTA_TABLE.
 const smallTables = 256
 
 // rtaNexthopID is RTA_NH_ID, which package unix lacks.
 const rtaNexthopID = 30
 
-// ticks is USER_HZ: how many units of RTA_CACHEINFO's times make a second.
+// ticks is USER_HZ: the times of RTA_CACHEINFO count hundredths of a second.
 const ticks = 100
 
-// wireRoute is the body of an rtnetlink message about a route, with devices by index. The zero
-// value of a field is not sent.
+// Route is the body of an rtnetlink message about a route: struct rtmsg and its attributes. It has
+// the indexes of devices instead of their names. The zero value of a field is not sent.
 type Route struct {
-	Family, Tos           uint8
-	Protocol, Scope, Kind uint8 // kind is RTN_...
-	Flags                 uint32
-	Dst                   netip.Prefix // a route to everything when it is not valid
-	From                  netip.Prefix // RTA_SRC; of a lookup, the packet's source address
-	Table, Priority       uint32
-
-	Device       int
-	Via, PrefSrc netip.Addr
-	Hops         []WireHop
-	NexthopID    uint32
-
-	Metrics      wireMetrics
-	Encap        *routes.Encap // the route's that this was made from: not to be changed
-	flow         uint32
-	expires      uint32 // in seconds
-	Pref         routes.Pref
-	ttlPropagate uint8 // plus one
-
-	// foreign says that the kernel's message has something that no nmgre.Route can say.
+	Family       uint8       // AF_INET or AF_INET6
+	TOS          uint8       // of IPv4; 0 for any
+	Protocol     uint8       // RTPROT_...; nmgre's is 213
+	Scope        uint8       // RT_SCOPE_...
+	Type         uint8       // RTN_...
+	Pref         routes.Pref // router preference (RFC 4191); IPv6 only
+	ttlPropagate uint8       // plus one
+	// Foreign is true when the kernel's message has a part that no routes.Route can hold.
 	Foreign bool
+
+	Flags     uint32 // RTNH_F_... and RTM_F_...
+	Table     uint32 // RT_TABLE_..., or a number of the host's own
+	Priority  uint32 // the metric; 0 for the kernel's default
+	NexthopID uint32 // a nexthop object (RTA_NH_ID)
+	flow      uint32 // realms
+	expires   uint32 // in seconds
+
+	Dst     netip.Prefix // not valid for a route to everything
+	From    netip.Prefix // RTA_SRC; of a lookup, the packet's source address
+	PrefSrc netip.Addr   // the source address that packets get
+
+	// Device and Via are the path of a route with one: the device's index (RTA_OIF) and the
+	// gateway, which may be of the other family (RTA_GATEWAY, RTA_VIA). A route with several paths
+	// has Hops.
+	Device int
+	Via    netip.Addr
+	Hops   []Hop
+
+	Encap   *routes.Encap // shared with the route that this was made from: not to be changed
+	metrics routeMetrics
 }
 
-// Encode returns the body of the message.
+// Encode returns the body of the message, without struct nlmsghdr.
 func (w *Route) Encode() []byte { return w.Append(nil) }
 
-// Append appends the body of the message to b. The order of the attributes is that of `ip route`'s
-// words in their canonical order.
+// Append appends the body of the message, without struct nlmsghdr, to b. The attributes stand in
+// the order in which `ip route` sends them for words in their canonical order.
 func (w *Route) Append(b []byte) []byte {
 	var dstBits, fromBits, table uint8
 	if w.Dst.IsValid() {
@@ -132,13 +139,13 @@ func (w *Route) Append(b []byte) []byte {
 	if w.Table < smallTables {
 		table = uint8(w.Table)
 	}
-	b = append(b, w.Family, dstBits, fromBits, w.Tos, table, w.Protocol, w.Scope, w.Kind)
+	b = append(b, w.Family, dstBits, fromBits, w.TOS, table, w.Protocol, w.Scope, w.Type)
 	b = Native.AppendUint32(b, w.Flags)
 	b = w.appendKey(b)
 	return w.appendPath(w.appendRest(b))
 }
 
-// appendKey appends what the kernel tells routes apart by.
+// appendKey appends the addresses, the metric and the table.
 func (w *Route) appendKey(b []byte) []byte {
 	if w.Dst.IsValid() {
 		b = appendAddr(b, unix.RTA_DST, w.Dst.Addr())
@@ -183,12 +190,12 @@ func (w *Route) appendPath(b []byte) []byte {
 	if w.Device != 0 {
 		b = AppendUint32(b, unix.RTA_OIF, uint32(w.Device))
 	}
-	b = w.Metrics.append(b)
+	b = w.metrics.append(b)
 	return w.appendHops(b)
 }
 
-// appendGateway appends a gateway; one of another family than the route's (IPv4 by an IPv6 router,
-// RFC 5549) has an attribute of its own.
+// appendGateway appends a gateway. One of the other family (IPv4 by an IPv6 router, RFC 5549) has
+// an attribute of its own.
 func appendGateway(b []byte, family uint8, via netip.Addr) []byte {
 	switch {
 	case !via.IsValid():
@@ -199,13 +206,14 @@ func appendGateway(b []byte, family uint8, via netip.Addr) []byte {
 	return AppendAttribute(b, unix.RTA_VIA, append(Native.AppendUint16(nil, uint16(FamilyOf(via))), via.AsSlice()...))
 }
 
-// ParseRoute reads the body of an RTM_NEWROUTE message of IPv4 or IPv6.
+// ParseRoute reads the body of an RTM_NEWROUTE message, without struct nlmsghdr. It fails with
+// [ErrMalformed], also for a family that is neither IPv4 nor IPv6. The route keeps no part of body.
 func ParseRoute(body []byte) (Route, error) {
 	if len(body) < unix.SizeofRtMsg {
 		return Route{}, fmt.Errorf("%w: a route of %d bytes", ErrMalformed, len(body))
 	}
 	p := routeParser{w: Route{
-		Family: body[0], Tos: body[3], Table: uint32(body[4]), Protocol: body[5], Scope: body[6], Kind: body[7], Flags: Native.Uint32(body[8:]),
+		Family: body[0], TOS: body[3], Table: uint32(body[4]), Protocol: body[5], Scope: body[6], Type: body[7], Flags: Native.Uint32(body[8:]),
 	}}
 	if p.w.Family != unix.AF_INET && p.w.Family != unix.AF_INET6 {
 		return Route{}, fmt.Errorf("%w: a route of family %d", ErrMalformed, p.w.Family)
@@ -228,7 +236,7 @@ func ParseRoute(body []byte) (Route, error) {
 
 // routeParser is a route while its attributes are read.
 type routeParser struct {
-	Values
+	Reader
 	w         Route
 	dst, from netip.Addr
 	encapType uint16
@@ -248,7 +256,7 @@ func (p *routeParser) take(kind uint16, v []byte) {
 	case unix.RTA_PREFSRC:
 		p.w.PrefSrc = p.Addr(p.w.Family, v)
 	case unix.RTA_OIF:
-		p.w.Device = p.Index(v)
+		p.w.Device = p.Int(v)
 	case unix.RTA_GATEWAY, unix.RTA_VIA:
 		p.w.Via = p.gateway(p.w.Family, kind, v)
 	case unix.RTA_MULTIPATH:
@@ -263,7 +271,7 @@ func (p *routeParser) take(kind uint16, v []byte) {
 func (p *routeParser) takeRest(kind uint16, v []byte) {
 	switch kind {
 	case unix.RTA_METRICS:
-		p.w.Metrics = p.metrics(v, &p.w.Foreign)
+		p.w.metrics = p.metrics(v, &p.w.Foreign)
 	case unix.RTA_FLOW:
 		p.w.flow = p.Uint32(v)
 	case unix.RTA_EXPIRES:
@@ -283,7 +291,7 @@ func (p *routeParser) takeRest(kind uint16, v []byte) {
 	}
 }
 
-// finish puts together what stands in several places of the message.
+// finish combines the values that stand in several places of the message.
 func (p *routeParser) finish(dstBits, fromBits int) {
 	p.w.Dst = netip.PrefixFrom(p.dst, dstBits).Masked()
 	if fromBits > 0 {
@@ -297,11 +305,11 @@ func (p *routeParser) finish(dstBits, fromBits int) {
 	}
 }
 
-// expiry reads when the route goes: struct rta_cacheinfo. One that goes within this second, or
-// should have gone, has a second left.
+// expiry reads from struct rta_cacheinfo after how many seconds the route expires; 0 for never. One
+// that expires within this second, or should be gone already, has one second left.
 func (p *routeParser) expiry(v []byte) uint32 {
 	const at = 8
-	left := int32(p.Uint32(p.Need(v, at+4)[at:])) //nolint:gosec // it is signed
+	left := int32(p.Uint32(p.Bytes(v, at+4)[at:])) //nolint:gosec // it is signed
 	if left == 0 {
 		return 0
 	}
@@ -319,13 +327,13 @@ func (p *routeParser) pref(v []byte) routes.Pref {
 }
 
 // gateway reads RTA_GATEWAY, or struct rtvia of RTA_VIA: a family and an address.
-func (r *Values) gateway(family uint8, kind uint16, v []byte) netip.Addr {
+func (r *Reader) gateway(family uint8, kind uint16, v []byte) netip.Addr {
 	if kind == unix.RTA_GATEWAY {
 		return r.Addr(family, v)
 	}
 	other := r.uint16(v)
 	if r.Err != nil || other > unix.AF_INET6 {
-		return netip.Addr{} // of a family that is no IP
+		return netip.Addr{} // neither IPv4 nor IPv6
 	}
 	return r.Addr(uint8(other), v[2:])
 }

@@ -13,20 +13,20 @@ import (
 // wireRoutes are routes with every field that is encoded.
 var wireRoutes = map[string]Route{
 	"device only": {
-		Family: unix.AF_INET, Dst: want.CIDR("10.10.2.0/24"), Table: 254, Protocol: 213, Scope: unix.RT_SCOPE_LINK, Kind: unix.RTN_UNICAST, Device: 7,
+		Family: unix.AF_INET, Dst: want.CIDR("10.10.2.0/24"), Table: 254, Protocol: 213, Scope: unix.RT_SCOPE_LINK, Type: unix.RTN_UNICAST, Device: 7,
 	},
 	"everything": {
-		Family: unix.AF_INET, Dst: want.CIDR("10.0.0.0/8"), From: want.CIDR("10.1.1.1/32"), Table: 100000, Protocol: 4, Kind: unix.RTN_UNICAST,
-		Flags: unix.RTNH_F_ONLINK, Device: 7, Via: want.Addr("172.16.0.2"), PrefSrc: want.Addr("172.16.0.1"), Priority: 50, Tos: 8, Metrics: wireMetrics{Mtu: 1400, lock: 1 << 2},
+		Family: unix.AF_INET, Dst: want.CIDR("10.0.0.0/8"), From: want.CIDR("10.1.1.1/32"), Table: 100000, Protocol: 4, Type: unix.RTN_UNICAST,
+		Flags: unix.RTNH_F_ONLINK, Device: 7, Via: want.Addr("172.16.0.2"), PrefSrc: want.Addr("172.16.0.1"), Priority: 50, TOS: 8, metrics: routeMetrics{mtu: 1400, lock: 1 << 2},
 	},
-	"default": {Family: unix.AF_INET, Dst: want.CIDR("0.0.0.0/0"), Table: 1, Kind: unix.RTN_BLACKHOLE},
+	"default": {Family: unix.AF_INET, Dst: want.CIDR("0.0.0.0/0"), Table: 1, Type: unix.RTN_BLACKHOLE},
 	"multipath": {
-		Family: unix.AF_INET6, Dst: want.CIDR("fd00::/16"), Table: 255, Kind: unix.RTN_UNICAST, Hops: []WireHop{
+		Family: unix.AF_INET6, Dst: want.CIDR("fd00::/16"), Table: 255, Type: unix.RTN_UNICAST, Hops: []Hop{
 			{Device: 7, Via: want.Addr("fe80::1"), weight: 255, Flags: unix.RTNH_F_ONLINK}, {Device: 8},
 		},
 	},
 	"IPv4 by an IPv6 router": {
-		Family: unix.AF_INET, Dst: want.CIDR("10.0.0.0/8"), Table: 254, Kind: unix.RTN_UNICAST, Device: 7, Via: want.Addr("fe80::1"),
+		Family: unix.AF_INET, Dst: want.CIDR("10.0.0.0/8"), Table: 254, Type: unix.RTN_UNICAST, Device: 7, Via: want.Addr("fe80::1"),
 	},
 	"IPv6 default": {Family: unix.AF_INET6, Dst: want.CIDR("::/0"), Device: 1<<31 - 1},
 }
@@ -93,13 +93,13 @@ func FuzzRoute(f *testing.F) {
 		for _, device := range w.Devices() {
 			names[device] = "dev"
 		}
-		w.Route(w.Devices()[0], names)
+		w.Held(w.Devices()[0], names)
 		copied, err := ParseRoute(body)
 		if err != nil {
 			t.Fatal(err)
 		}
 		copied.Normalise()
-		copied.Route(0, names)
+		copied.Held(0, names)
 		copied.Deletion().Encode()
 		if !copied.Same(&copied) || !copied.GivesWayTo(&copied) && len(copied.Hops) == 0 {
 			t.Errorf("not the same as itself: %+v", copied)

@@ -7,18 +7,22 @@ import (
 	"nmgre/routes/fault"
 )
 
-// wireMetrics are the metrics of a route (RTA_METRICS). The MTU, which most routes with metrics
-// have alone, stands by itself so that reading it takes no memory.
-type wireMetrics struct {
-	Mtu  uint32
-	lock uint32 // by metric: bit 1<<metric
-	// the others; the route's that this was made from: not to be changed. Its locks stand in lock
+// routeMetrics are the metrics of a route (RTA_METRICS). Most routes with metrics have only an MTU;
+// it is a field of its own, so that reading it allocates nothing.
+type routeMetrics struct {
+	mtu  uint32
+	lock uint32 // a bit for each locked metric: 1<<metric
+	// The other metrics, shared with the route that this was made from: not to be changed. Their
+	// locks stand in lock.
 	more *routes.Metrics
 }
 
-// newWireMetrics takes the metrics of a route.
-func newWireMetrics(r *routes.Route) wireMetrics {
-	m := wireMetrics{Mtu: r.MTU}
+// MTU returns the route's MTU in bytes (RTAX_MTU); 0 if the message has none.
+func (w *Route) MTU() uint32 { return w.metrics.mtu }
+
+// newRouteMetrics returns the metrics of a route.
+func newRouteMetrics(r *routes.Route) routeMetrics {
+	m := routeMetrics{mtu: r.MTU}
 	if r.MTULock {
 		m.lock = 1 << routes.MetricMTU
 	}
@@ -35,20 +39,20 @@ func newWireMetrics(r *routes.Route) wireMetrics {
 	return m
 }
 
-// valued are the metrics whose value is a number, but the MTU.
+// The metrics behind the MTU, all of which but one (congctl) have a number for a value.
 const (
 	firstValued = routes.MetricWindow
 	lastValued  = routes.MetricFastOpen
 )
 
-// append appends RTA_METRICS, if there are any.
-func (m wireMetrics) append(b []byte) []byte {
-	if m.Mtu == 0 && m.lock == 0 && m.more == nil {
+// append appends RTA_METRICS; nothing if there are no metrics.
+func (m routeMetrics) append(b []byte) []byte {
+	if m.mtu == 0 && m.lock == 0 && m.more == nil {
 		return b
 	}
 	b, start := openAttribute(b, unix.RTA_METRICS)
-	if m.Mtu != 0 {
-		b = AppendUint32(b, unix.RTAX_MTU, m.Mtu)
+	if m.mtu != 0 {
+		b = AppendUint32(b, unix.RTAX_MTU, m.mtu)
 	}
 	if m.more != nil {
 		b = appendMore(b, m.more)
@@ -70,14 +74,14 @@ func appendMore(b []byte, m *routes.Metrics) []byte {
 	return b
 }
 
-// metrics reads RTA_METRICS; foreign is set when there are some that nmgre does not know.
-func (r *Values) metrics(v []byte, foreign *bool) wireMetrics {
-	var m wireMetrics
+// metrics reads RTA_METRICS. It sets foreign when there is a metric that nmgre does not know.
+func (r *Reader) metrics(v []byte, foreign *bool) routeMetrics {
+	var m routeMetrics
 	a := attributes{rest: v}
 	for a.next() && r.Err == nil {
 		switch metric := routes.Metric(min(a.kind, 0xff)); {
 		case metric == routes.MetricMTU:
-			m.Mtu = r.Uint32(a.value)
+			m.mtu = r.Uint32(a.value)
 		case metric == routes.MetricLock:
 			m.lock = r.Uint32(a.value)
 		case metric < firstValued || metric > lastValued:
@@ -94,14 +98,15 @@ func (r *Values) metrics(v []byte, foreign *bool) wireMetrics {
 	return m
 }
 
-func (m *wireMetrics) others() *routes.Metrics {
+func (m *routeMetrics) others() *routes.Metrics {
 	if m.more == nil {
 		m.more = new(routes.Metrics)
 	}
 	return m.more
 }
 
-// maxCongCtl is the longest name of a congestion control algorithm (TCP_CA_NAME_MAX, less its end).
+// maxCongCtl bounds the name of a congestion control algorithm, in bytes (TCP_CA_NAME_MAX without
+// the zero at its end).
 const maxCongCtl = 15
 
 // congCtl reads an algorithm's name, with or without a zero byte at its end.
@@ -114,10 +119,10 @@ func congCtl(v []byte, foreign *bool) string {
 	return name
 }
 
-// value returns a metric as the kernel would keep it: it limits some, and takes 0 for absent.
-func (m wireMetrics) value(metric routes.Metric) uint32 {
+// value returns a metric as the kernel would hold it: the kernel limits some, and 0 means absent.
+func (m routeMetrics) value(metric routes.Metric) uint32 {
 	if metric == routes.MetricMTU {
-		return min(m.Mtu, 65535-15)
+		return min(m.mtu, 65535-15)
 	}
 	value, _ := m.more.Get(metric)
 	switch metric {
@@ -130,19 +135,19 @@ func (m wireMetrics) value(metric routes.Metric) uint32 {
 	}
 }
 
-func (m wireMetrics) congCtl() string {
+func (m routeMetrics) congCtl() string {
 	if m.more == nil {
 		return ""
 	}
 	return m.more.CongCtl
 }
 
-// same says whether the kernel would keep the same metrics.
-func (m wireMetrics) same(o wireMetrics) bool {
+// same reports whether the kernel would hold the same metrics.
+func (m routeMetrics) same(o routeMetrics) bool {
 	if m.lock != o.lock || m.value(routes.MetricMTU) != o.value(routes.MetricMTU) {
 		return false
 	}
-	if m.more == o.more { // mostly there are none
+	if m.more == o.more { // mostly both are nil
 		return true
 	}
 	for metric := firstValued; metric <= lastValued; metric++ {
@@ -153,8 +158,8 @@ func (m wireMetrics) same(o wireMetrics) bool {
 	return m.congCtl() == o.congCtl()
 }
 
-// split returns the metrics in the domain's form.
-func (m wireMetrics) split() (mtu uint32, lock bool, others *routes.Metrics) {
+// split returns the metrics in the form of [routes.Route].
+func (m routeMetrics) split() (mtu uint32, lock bool, others *routes.Metrics) {
 	const mtuLock = 1 << routes.MetricMTU
 	if locks := m.lock &^ mtuLock; locks != 0 || m.more != nil {
 		others = new(routes.Metrics)
@@ -163,5 +168,5 @@ func (m wireMetrics) split() (mtu uint32, lock bool, others *routes.Metrics) {
 		}
 		others.Lock = locks
 	}
-	return m.Mtu, m.lock&mtuLock != 0, others
+	return m.mtu, m.lock&mtuLock != 0, others
 }

@@ -10,19 +10,20 @@ import (
 	"nmgre/routes"
 )
 
-// WireHop is a path of a multipath route (struct rtnexthop).
-type WireHop struct {
-	Device int
-	Via    netip.Addr
-	weight uint8 // less one, as the kernel counts
-	Flags  uint8
-	flow   uint32
-	Encap  *routes.Encap // the route's that this was made from: not to be changed
+// Hop is one path of a route with several (struct rtnexthop).
+type Hop struct {
+	Device int           // the device's index
+	Via    netip.Addr    // the gateway; not valid if there is none
+	Encap  *routes.Encap // shared with the route that this was made from: not to be changed
+	Flags  uint8         // RTNH_F_...
+	weight uint8         // minus one, as in the message
+	flow   uint32        // realms
 }
 
-// NewWireHop encodes a nexthop.
-func NewWireHop(device int, next *routes.Nexthop) WireHop {
-	hop := WireHop{Device: device, Via: next.Via, flow: uint32(next.Realms), Encap: next.Encap}
+// NewHop returns the hop for a nexthop, whose weight is at most 256, into the device with the given
+// index.
+func NewHop(device int, next *routes.Nexthop) Hop {
+	hop := Hop{Device: device, Via: next.Via, flow: uint32(next.Realms), Encap: next.Encap}
 	if next.Weight > 0 {
 		hop.weight = uint8(next.Weight - 1) //nolint:gosec // at most 256, as check has seen
 	}
@@ -32,7 +33,8 @@ func NewWireHop(device int, next *routes.Nexthop) WireHop {
 	return hop
 }
 
-// appendHops appends RTA_MULTIPATH, if there are paths: each with attributes of its own.
+// appendHops appends RTA_MULTIPATH, in which each path has its own attributes; nothing if there are
+// no hops.
 func (w *Route) appendHops(b []byte) []byte {
 	if len(w.Hops) == 0 {
 		return b
@@ -53,8 +55,8 @@ func (w *Route) appendHops(b []byte) []byte {
 }
 
 // hops reads RTA_MULTIPATH.
-func (p *routeParser) hops(family uint8, b []byte) []WireHop {
-	var hops []WireHop
+func (p *routeParser) hops(family uint8, b []byte) []Hop {
+	var hops []Hop
 	for len(b) >= unix.SizeofRtNexthop && p.Err == nil {
 		size := int(Native.Uint16(b))
 		if size < unix.SizeofRtNexthop || size > len(b) {
@@ -62,14 +64,14 @@ func (p *routeParser) hops(family uint8, b []byte) []WireHop {
 			return nil
 		}
 		hops = append(hops, p.hop(family, b[:size]))
-		b = b[min(Aligned(size), len(b)):]
+		b = b[min(Align(size), len(b)):]
 	}
 	return hops
 }
 
 // hop reads a struct rtnexthop with its attributes.
-func (p *routeParser) hop(family uint8, b []byte) WireHop {
-	hop := WireHop{Flags: b[2], weight: b[3], Device: p.Index(b[4:])}
+func (p *routeParser) hop(family uint8, b []byte) Hop {
+	hop := Hop{Flags: b[2], weight: b[3], Device: p.Int(b[4:])}
 	var encapType uint16
 	var encap []byte
 	a := attributes{rest: b[unix.SizeofRtNexthop:]}
@@ -96,7 +98,22 @@ func (p *routeParser) hop(family uint8, b []byte) WireHop {
 	return hop
 }
 
-// Devices returns the indexes of the devices that the route leads into, each once.
+// WithoutPath returns a copy of a route with one path (see [Route.IsSibling]), to which
+// [Route.AddPath] adds paths.
+func (w *Route) WithoutPath() *Route {
+	c := *w
+	c.Device, c.Via, c.Flags, c.Encap = 0, netip.Addr{}, 0, nil
+	return &c
+}
+
+// AddPath adds the one path of a normalised route (see [Route.IsSibling]) to the paths of w.
+func (w *Route) AddPath(sibling *Route) {
+	hop := Hop{Device: sibling.Device, Via: sibling.Via, Flags: uint8(sibling.Flags), Encap: sibling.Encap} //nolint:gosec // flags are normalised
+	w.Hops = append(w.Hops, hop)
+}
+
+// Devices returns the indexes of the devices that the route leads into, each once, in ascending
+// order.
 func (w *Route) Devices() []int {
 	if len(w.Hops) == 0 {
 		return []int{w.Device}
@@ -109,27 +126,27 @@ func (w *Route) Devices() []int {
 	return slices.Compact(devices)
 }
 
-// LeadsInto says whether the route has a path into a device.
+// LeadsInto reports whether the route has a path into the device with the given index.
 func (w *Route) LeadsInto(device int) bool {
-	return w.Device == device || slices.ContainsFunc(w.Hops, func(h WireHop) bool { return h.Device == device })
+	return w.Device == device || slices.ContainsFunc(w.Hops, func(h Hop) bool { return h.Device == device })
 }
 
-// sameHops says whether two routes have the same paths. Their order is none of the kernel's
-// promises: IPv6's changes when a path is taken away.
-func sameHops(a, b []WireHop) bool {
+// sameHops reports whether two routes have the same paths, in any order. The kernel does not
+// promise one: IPv6's changes when a path is removed.
+func sameHops(a, b []Hop) bool {
 	if len(a) != len(b) {
 		return false
 	}
 	a, b = slices.Clone(a), slices.Clone(b)
-	slices.SortStableFunc(a, WireHop.compare)
-	slices.SortStableFunc(b, WireHop.compare)
-	return slices.EqualFunc(a, b, WireHop.same)
+	slices.SortStableFunc(a, Hop.compare)
+	slices.SortStableFunc(b, Hop.compare)
+	return slices.EqualFunc(a, b, Hop.same)
 }
 
-func (h WireHop) compare(o WireHop) int {
+func (h Hop) compare(o Hop) int {
 	return cmp.Or(cmp.Compare(h.Device, o.Device), h.Via.Compare(o.Via), cmp.Compare(h.weight, o.weight), cmp.Compare(h.flow, o.flow))
 }
 
-func (h WireHop) same(o WireHop) bool {
+func (h Hop) same(o Hop) bool {
 	return h.compare(o) == 0 && h.Flags == o.Flags && sameEncap(h.Encap, o.Encap)
 }

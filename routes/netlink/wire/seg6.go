@@ -9,14 +9,15 @@ import (
 	"nmgre/routes/fault"
 )
 
-// The attributes of the lightweight tunnel "seg6" (linux/seg6_iptunnel.h), which package unix
-// lacks.
+// seg6SRH is the attribute of the lightweight tunnel "seg6" (SEG6_IPTUNNEL_SRH of
+// linux/seg6_iptunnel.h), which package unix lacks.
 const seg6SRH = 1
 
-// The segment routing header (RFC 8754), as struct seg6_iptunnel_encap has it behind the mode.
+// The segment routing header (RFC 8754), which follows the mode in struct seg6_iptunnel_encap.
+// Sizes are in bytes.
 const (
-	srhMode     = 4 // bytes of the mode
-	srhFixed    = 8 // bytes before the segments
+	srhMode     = 4 // the mode
+	srhFixed    = 8 // the part before the segments
 	srhType     = 4 // routing type
 	srhFlagHMAC = 1 << 3
 	tlvHMAC     = 5
@@ -26,8 +27,8 @@ const (
 	maxSegments = 120
 )
 
-// appendSEG6 appends the header with the segments in reverse, the last of the way first. In the
-// inline mode there is one place more, for the packet's own destination.
+// appendSEG6 appends the header. Its segments stand in reverse, the last one of the way first. The
+// inline mode adds a place for the packet's own destination.
 func appendSEG6(b []byte, e *routes.Encap) []byte {
 	b, start := openAttribute(b, seg6SRH)
 	b = Native.AppendUint32(b, uint32(e.Mode))
@@ -51,12 +52,13 @@ func appendSEG6(b []byte, e *routes.Encap) []byte {
 	if e.HMAC != 0 {
 		b = append(b, tlvHMAC, tlvHMACSize-2, 0, 0)
 		b = binary.BigEndian.AppendUint32(b, e.HMAC)
-		b = append(b, make([]byte, 32)...) // the kernel computes it
+		b = append(b, make([]byte, 32)...) // the HMAC itself, which the kernel computes
 	}
 	return closeAttribute(b, start)
 }
 
-func (r *Values) takeSEG6(e *routes.Encap, kind uint16, v []byte) bool {
+// takeSEG6 reads an attribute of seg6, and reports whether [routes.Encap] can hold it.
+func (r *Reader) takeSEG6(e *routes.Encap, kind uint16, v []byte) bool {
 	if kind != seg6SRH {
 		return false
 	}
@@ -90,11 +92,11 @@ func (r *Values) takeSEG6(e *routes.Encap, kind uint16, v []byte) bool {
 
 func checkSegments(e *routes.Encap) error {
 	if len(e.Segments) == 0 || len(e.Segments) > maxSegments {
-		return Invalid("an encap seg6 has %d segments, instead of 1 to %d", len(e.Segments), maxSegments)
+		return invalid("an encap seg6 has %d segments, instead of 1 to %d", len(e.Segments), maxSegments)
 	}
 	for _, segment := range e.Segments {
 		if !segment.Is6() || segment.Is4In6() {
-			return Invalid("the segment %s is no IPv6 address", fault.Printable(segment.String()))
+			return invalid("the segment %s is not an IPv6 address", fault.Printable(segment.String()))
 		}
 	}
 	return nil
