@@ -37,7 +37,7 @@ func connect(t *testing.T, bus *dbustest.Bus) *Client {
 	return c
 }
 
-// soon returns a context that ends before a test is given up.
+// soon returns a context that ends after d, or with the test.
 func soon(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -53,7 +53,7 @@ func add(t *testing.T, c *Client) {
 	}
 }
 
-// only returns the one profile that there is.
+// only returns the only profile, and fails if there is another number of them.
 func only(t *testing.T, c *Client) nm.Profile {
 	t.Helper()
 	profiles, err := c.List(t.Context())
@@ -63,7 +63,7 @@ func only(t *testing.T, c *Client) nm.Profile {
 	return profiles[0]
 }
 
-// check fails unless err is of the kind and says all of the words.
+// check fails unless err is of the kind (nil for any) and all words are in it or in its hints.
 func check(t *testing.T, err, kind error, words ...string) {
 	t.Helper()
 	if err == nil || kind != nil && !errors.Is(err, kind) {
@@ -124,7 +124,7 @@ func TestManagerVersions(t *testing.T) {
 	}
 }
 
-// TestNetworkManagerAbsent has a bus without NetworkManager: every method says so, and none starts
+// TestNetworkManagerAbsent has a bus without NetworkManager. Every method says so, and none starts
 // it.
 func TestNetworkManagerAbsent(t *testing.T) {
 	bus, c := start(t)
@@ -146,8 +146,8 @@ func TestNetworkManagerAbsent(t *testing.T) {
 	}
 }
 
-// noRules fails unless the bus forgets all match rules soon: it is not waited for when they are
-// taken back.
+// noRules fails unless the bus soon has no match rules: the client does not wait for it when it
+// removes them.
 func noRules(t *testing.T, bus *dbustest.Bus) {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); bus.Rules() > 0; time.Sleep(time.Millisecond) {
@@ -157,7 +157,7 @@ func noRules(t *testing.T, bus *dbustest.Bus) {
 	}
 }
 
-// methods are all that a client can do to the profile with [dbustest.UUID].
+// methods returns every method of the client, for the profile with the UUID [dbustest.UUID].
 func methods(c *Client) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"Manager":    func(ctx context.Context) error { _, err := c.Manager(ctx); return err },
@@ -171,7 +171,7 @@ func methods(c *Client) map[string]func(context.Context) error {
 	}
 }
 
-// firstCalls are what each method asks NetworkManager first, and what it cannot do without.
+// firstCalls are the calls that each method makes first, and those that it cannot do without.
 var firstCalls = map[string][]string{
 	"Manager": {"Get", "GetPermissions"}, "List": {"ListConnections", "GetSettings"}, "Add": {"AddConnection2"},
 	"Save": {"GetConnectionByUuid", "GetSettings", "Update2"}, "Activate": {"GetConnectionByUuid", "GetSettings", "ActivateConnection", "GetAll", "AddMatch"},
@@ -179,8 +179,8 @@ var firstCalls = map[string][]string{
 	"SetRoutes": {"GetConnectionByUuid", "GetSettings", "Update2", "Get", "AddMatch"},
 }
 
-// TestHanging has a NetworkManager that does not answer: the caller's deadline counts, and the
-// client is as good as before.
+// TestHanging has a NetworkManager that does not answer. The method ends at the caller's deadline,
+// and the client works again afterwards.
 func TestHanging(t *testing.T) {
 	for name, calls := range firstCalls {
 		for _, call := range calls {
@@ -199,7 +199,7 @@ func TestHanging(t *testing.T) {
 				if err := methods(c)[name](soon(t, 5*time.Second)); err != nil {
 					t.Errorf("the second time: %v", err)
 				}
-				if call != "AddMatch" { // the bus may have done what it did not confirm
+				if call != "AddMatch" { // the bus may have taken a rule without an answer
 					noRules(t, bus)
 				}
 			})
@@ -216,8 +216,8 @@ func TestCancelled(t *testing.T) {
 	check(t, c.Activate(ctx, dbustest.UUID), context.Canceled, "bring the tunnel up")
 }
 
-// TestLost has a bus that closes the connection, and a NetworkManager that leaves the bus, instead
-// of an answer. The error comes at once, and the next call dials again.
+// TestLost has a bus that closes the connection instead of an answer, and a NetworkManager that
+// leaves the bus. The error comes at once, and the next call dials again.
 func TestLost(t *testing.T) {
 	for broken, f := range map[string]dbustest.Fault{"hangup": {Hangup: true}, "vanish": {Vanish: true}} {
 		for name, calls := range firstCalls {
@@ -279,8 +279,7 @@ func TestTrial(t *testing.T) {
 	}
 }
 
-// TestAbandoned has a process that died with its trial unfinished, and one on a bus that has been
-// restarted since.
+// TestAbandoned has a process that died during its trial, and one whose bus was restarted since.
 func TestAbandoned(t *testing.T) {
 	bus, c := start(t)
 	other := connect(t, bus)
@@ -326,7 +325,7 @@ func TestAddRefused(t *testing.T) {
 	check(t, err, fault.ErrInvalid, "peer: NetworkManager refuses ip-tunnel.remote: property is missing")
 }
 
-// profile returns settings of a profile for the fake to hold.
+// profile returns the settings of a profile with that UUID and name, for [dbustest.Bus.AddProfile].
 func profile(uuid, name string, tunnel nm.Tunnel) dbustest.Settings {
 	tunnel.Name = name
 	return dbustest.Settings(wire.Encode(tunnel, wire.Settings{wire.Connection: {"uuid": dbus.MakeVariant(uuid)}}))
@@ -367,7 +366,7 @@ func TestListStates(t *testing.T) {
 	noRules(t, bus)
 }
 
-// TestListHidden has profiles that the caller may not see, and then that vanish while they are
+// TestListHidden has a profile that the caller may not see, and one that vanishes while it is
 // listed.
 func TestListHidden(t *testing.T) {
 	for _, name := range []string{"org.freedesktop.NetworkManager.Settings.PermissionDenied", "org.freedesktop.DBus.Error.UnknownMethod"} {
@@ -452,8 +451,7 @@ func TestActivateRefused(t *testing.T) {
 	check(t, c.Activate(t.Context(), dbustest.UUID), fault.ErrUnsupported, "Operation not supported", "modprobe ip_gre")
 }
 
-// TestActivateInterrupted has NetworkManager, and then the bus, go away while an activation is
-// waited for.
+// TestActivateInterrupted has NetworkManager, and then the bus, go away during an activation.
 func TestActivateInterrupted(t *testing.T) {
 	for name, interrupt := range map[string]func(*dbustest.Bus){"vanish": (*dbustest.Bus).Vanish, "hangup": (*dbustest.Bus).Hangup} {
 		t.Run(name, func(t *testing.T) {
@@ -475,7 +473,7 @@ func TestActivateInterrupted(t *testing.T) {
 	}
 }
 
-// TestActivateDeleted has somebody delete the profile meanwhile.
+// TestActivateDeleted has somebody delete the profile during its activation.
 func TestActivateDeleted(t *testing.T) {
 	bus, c := start(t)
 	add(t, c)
@@ -507,7 +505,7 @@ func TestDeactivateAndDelete(t *testing.T) {
 	}
 }
 
-// TestDeactivateLingering has a link that stays, as one does that was there before NetworkManager.
+// TestDeactivateLingering has a link that stays, such as one from before NetworkManager started.
 func TestDeactivateLingering(t *testing.T) {
 	bus, c := start(t)
 	add(t, c)
@@ -524,8 +522,7 @@ func TestDeactivateLingering(t *testing.T) {
 	}
 }
 
-// TestNoGoroutinesLeft opens a client, uses it in every way, with timeouts and losses, and closes
-// it.
+// TestNoGoroutinesLeft opens a client, uses it, with a timeout and a lost bus, and closes it.
 func TestNoGoroutinesLeft(t *testing.T) {
 	bus := dbustest.Start(t)
 	time.Sleep(10 * time.Millisecond)

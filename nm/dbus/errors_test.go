@@ -12,7 +12,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// TestErrors has the errors that NetworkManager 1.42 and a bus return, word by word, and what a
+// TestErrors has the errors of NetworkManager 1.42 and of a bus, word by word, and the ones that a
 // user reads instead.
 func TestErrors(t *testing.T) {
 	const nm = "org.freedesktop.NetworkManager."
@@ -80,7 +80,7 @@ func TestErrorsOfTheConnection(t *testing.T) {
 	}
 }
 
-// TestReasons makes sure that no known number is without words, and that unknown ones do no harm.
+// TestReasons checks that every known number has words, and that unknown ones do no harm.
 func TestReasons(t *testing.T) {
 	for n := range uint32(15) {
 		if words := activeReasonWords(n); words == "" || strings.HasPrefix(words, "reason") {

@@ -27,7 +27,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// labLimit is above what anything takes in a lab whose processor is emulated.
+// labLimit bounds a step. In a lab whose processor is emulated every step takes less.
 const labLimit = time.Minute
 
 // labClient connects to the NetworkManager of the lab's host linux1.
@@ -42,7 +42,7 @@ func labClient(t *testing.T) *Client {
 	return c
 }
 
-// labTunnel has one of everything that the mode gre has.
+// labTunnel returns a tunnel that uses every field of the mode gre.
 func labTunnel() nm.Tunnel {
 	t := nm.NewTunnel()
 	t.Name, t.Local, t.Remote = "gre1", want.Addr(lab.Linux1WAN), want.Addr(lab.Linux2WAN)
@@ -56,19 +56,19 @@ func labTunnel() nm.Tunnel {
 	return t
 }
 
-// step does something, within labLimit, and logs how long it took.
-func step(t *testing.T, what string, do func(context.Context) error) {
+// step calls do, which has labLimit for it, and logs how long it took.
+func step(t *testing.T, name string, do func(context.Context) error) {
 	t.Helper()
 	ctx := soon(t, labLimit)
 	began := time.Now()
 	err := do(ctx)
-	t.Logf("%-10s %7.1f ms", what, float64(time.Since(began).Microseconds())/1000)
+	t.Logf("%-10s %7.1f ms", name, float64(time.Since(began).Microseconds())/1000)
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", what, err, strings.Join(fault.Hints(err), "\n"))
+		t.Fatalf("%s: %v\n%s", name, err, strings.Join(fault.Hints(err), "\n"))
 	}
 }
 
-// on returns a step with the profile with [dbustest.UUID].
+// on returns a function that calls the method with the UUID [dbustest.UUID].
 func on(method func(context.Context, string) error) func(context.Context) error {
 	return func(ctx context.Context) error { return method(ctx, dbustest.UUID) }
 }
@@ -77,7 +77,7 @@ func adding(c *Client, tunnel nm.Tunnel) func(context.Context) error {
 	return func(ctx context.Context) error { return c.Add(ctx, dbustest.UUID, tunnel) }
 }
 
-// listed returns the profile with [dbustest.UUID], or fails.
+// listed returns the profile with the UUID [dbustest.UUID], or fails.
 func listed(t *testing.T, c *Client) nm.Profile {
 	t.Helper()
 	profiles, err := c.List(soon(t, labLimit))
@@ -90,7 +90,7 @@ func listed(t *testing.T, c *Client) nm.Profile {
 	return nm.Profile{}
 }
 
-// show runs a command on linux1 and returns what it said, with or without success.
+// show runs a command on linux1 and returns its output, whether it succeeds or not.
 func show(command ...string) string {
 	r := lab.Linux1.Try(command[0], command[1:]...)
 	return r.Stdout + r.Stderr
@@ -156,8 +156,8 @@ func TestLabLifecycle(t *testing.T) {
 	}
 }
 
-// steady notes what must not change while a profile is saved, and returns a function that says what
-// did.
+// steady notes the state of link, routes and connection. The function that it returns says how they
+// have changed since, or returns the empty string.
 func steady(t *testing.T) func() string {
 	t.Helper()
 	state := func() string {
@@ -175,7 +175,7 @@ func steady(t *testing.T) func() string {
 	}
 }
 
-// checkSaved wants an ordinary profile: on disk, nowhere else, and as nmcli shows one.
+// checkSaved checks that the profile is an ordinary one: on disk only, and as nmcli shows one.
 func checkSaved(t *testing.T, c *Client) {
 	t.Helper()
 	if p := listed(t, c); p.Trial || p.Unsaved || p.Path != etcFile || p.State != nm.StateActive {
@@ -223,7 +223,7 @@ func TestLabModes(t *testing.T) {
 	}
 }
 
-// TestLabRefused has what NetworkManager and the kernel refuse.
+// TestLabRefused has tunnels that NetworkManager or the kernel refuse.
 func TestLabRefused(t *testing.T) {
 	c := labClient(t)
 	ctx := soon(t, 2*labLimit)
@@ -255,7 +255,7 @@ func TestLabRefused(t *testing.T) {
 	check(t, err, nil, "parent device")
 }
 
-// TestLabConflicts has tunnels that get into each other's way.
+// TestLabConflicts has two tunnels with the same ends and keys, and two of the same name.
 func TestLabConflicts(t *testing.T) {
 	c := labClient(t)
 	ctx := soon(t, 2*labLimit)
@@ -294,7 +294,7 @@ func TestLabConflicts(t *testing.T) {
 	}
 }
 
-// TestLabForeign has a tunnel that somebody made by hand, and one that somebody made with nmcli.
+// TestLabForeign has a tunnel made with ip, and one made with nmcli.
 func TestLabForeign(t *testing.T) {
 	c := labClient(t)
 	lab.Linux1.Run(t, "ip", "link", "add", "hand", "type", "gre", "local", lab.Linux1WAN, "remote", lab.Linux2WAN, "ttl", "64", "key", "9")
@@ -340,8 +340,8 @@ func TestLabForeign(t *testing.T) {
 	lab.Linux1.Run(t, "ip", "link", "del", "hand")
 }
 
-// TestLabRewrite says that NetworkManager takes back what it gave, changed by Encode, and that
-// nothing is lost on the way.
+// TestLabRewrite writes a profile that NetworkManager returned, after Decode and Encode, back to
+// it. Nothing is lost on the way.
 func TestLabRewrite(t *testing.T) {
 	c := labClient(t)
 	lab.Linux1.Run(t, "nmcli", "connection", "add", "type", "ip-tunnel", "ip-tunnel.mode", "gre", "con-name", "gre1", "ifname", "gre1",
@@ -381,9 +381,9 @@ func TestLabRewrite(t *testing.T) {
 	}
 }
 
-// labRoute is a route of the lab's tunnel gre1 with one of the attributes that a profile can hold;
-// how `ip -d route` and nmcli show it, with %s for its destination. The metric that NetworkManager
-// gives a route without one is its first tunnel's, 675.
+// labRoute is a route of the lab's tunnel gre1 with one of the attributes that a profile can hold,
+// and its text in `ip -d route` and nmcli, with %s for its destination. To a route without a metric
+// NetworkManager gives the metric of its first tunnel, 675.
 type labRoute struct {
 	route     routes.Route
 	ip, nmcli string
@@ -393,7 +393,7 @@ func one(metric routes.Metric, value uint32, locks ...routes.Metric) routes.Rout
 	return routes.Route{Metrics: dbustest.Metrics(map[routes.Metric]uint32{metric: value}, locks...)}
 }
 
-// labRoutes4 has all that IPv4 routes can have.
+// labRoutes4 are IPv4 routes that together have every attribute.
 var labRoutes4 = []labRoute{
 	{routes.Route{}, "unicast %s dev gre1 table main proto static scope link metric 675", "{ ip = %s }"},
 	{routes.Route{Type: routes.TypeLocal}, "local %s dev gre1 table local proto static scope host metric 675", "{ ip = %s type=local }"},
@@ -427,7 +427,7 @@ var labRoutes4 = []labRoute{
 	{routes.Route{Metric: want.Ptr[uint32](500), Nexthops: []routes.Nexthop{{Via: dbustest.Hop4, Weight: 256}}}, "unicast %s via 172.16.0.2 dev gre1 table main proto static scope global metric 500", "{ ip = %s, nh = 172.16.0.2, mt = 500 weight=256 }"},
 }
 
-// labRoutes6 has all that IPv6 routes can have.
+// labRoutes6 are IPv6 routes that together have every attribute.
 var labRoutes6 = []labRoute{
 	{routes.Route{}, "unicast %s dev gre1 table main proto static scope global metric 675 pref medium", "{ ip = %s }"},
 	{routes.Route{Type: routes.TypeBlackhole}, "blackhole %s dev lo table main proto static scope global metric 675 pref medium", "{ ip = %s type=blackhole }"},
@@ -449,8 +449,8 @@ var labRoutes6 = []labRoute{
 	{one(routes.MetricRTOMin, 300, routes.MetricRTOMin), "unicast %s dev gre1 table main proto static scope global metric 675 rto_min 300ms pref medium", "{ ip = %s rto_min=300 }"},
 }
 
-// spread returns n routes of the kinds, to networks of their own: 10.NET.0.0/24, 10.NET.1.0/24 and
-// so on, or fd00:NET::/64, fd00:NET:1::/64.
+// spread returns n routes of the kinds in turn, each to a network of its own: 10.NET.0.0/24,
+// 10.NET.1.0/24 and so on, or fd00:NET:1::/64, fd00:NET:2::/64.
 func spread(kinds []labRoute, family string, net, n int) (all []labRoute) {
 	for i := range n {
 		r := kinds[i%len(kinds)]
@@ -465,16 +465,17 @@ func spread(kinds []labRoute, family string, net, n int) (all []labRoute) {
 	return all
 }
 
-func settingRoutes(c *Client, set []labRoute) func(context.Context) error {
+func settingRoutes(c *Client, wanted []labRoute) func(context.Context) error {
 	var plain []routes.Route
-	for _, r := range set {
+	for _, r := range wanted {
 		plain = append(plain, r.route)
 	}
 	return func(ctx context.Context) error { return c.SetRoutes(ctx, dbustest.UUID, nil, plain) }
 }
 
-// kernelRoutes returns the lines of `ip -d route` for both families and all tables, as far as
-// NetworkManager set them; of rto_min, which NetworkManager locks from 1.54 on, without the lock.
+// kernelRoutes returns the lines of `ip -d route` for the routes that NetworkManager has set, in
+// both families and all tables. It omits the lock of rto_min, which NetworkManager sets from 1.54
+// on.
 func kernelRoutes() map[string]bool {
 	lines := make(map[string]bool)
 	for _, family := range []string{"-4", "-6"} {
@@ -487,7 +488,7 @@ func kernelRoutes() map[string]bool {
 	return lines
 }
 
-// haveRoutes fails unless the kernel and the profile have these of gre1's routes, and no others.
+// haveRoutes fails unless the kernel and the profile have exactly these routes of gre1.
 func haveRoutes(t *testing.T, c *Client, want []labRoute) {
 	t.Helper()
 	lines, missing := kernelRoutes(), 0
@@ -519,8 +520,8 @@ func haveRoutes(t *testing.T, c *Client, want []labRoute) {
 	}
 }
 
-// undisturbed notes what tells that a tunnel was not taken down, and returns a function that fails
-// if it was.
+// undisturbed notes the state of the tunnel. The function that it returns fails if the tunnel was
+// taken down or changed since.
 func undisturbed(t *testing.T) func() {
 	t.Helper()
 	state := func() string {
@@ -538,8 +539,9 @@ func undisturbed(t *testing.T) func() {
 	}
 }
 
-// TestLabSetRoutes changes the routes of an active tunnel: two hundred with all that NetworkManager
-// can hold. What others have set on the device stays, and so does the device.
+// TestLabSetRoutes changes the routes of an active tunnel: two hundred, with every attribute that
+// NetworkManager can hold. Routes and addresses that others have set on the device stay, and so
+// does the device.
 func TestLabSetRoutes(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -551,18 +553,18 @@ func TestLabSetRoutes(t *testing.T) {
 	}
 	theirs := labRoute{ip: "unicast 10.202.0.0/16 dev gre1 table main proto static scope link metric 9"}
 	untouched := undisturbed(t)
-	check := func(routes []labRoute) {
+	check := func(wanted []labRoute) {
 		t.Helper()
-		step(t, fmt.Sprint(len(routes), " routes"), settingRoutes(c, routes))
+		step(t, fmt.Sprint(len(wanted), " routes"), settingRoutes(c, wanted))
 		lines := kernelRoutes() // at once
 		if !lines[theirs.ip] {
 			t.Errorf("%s is gone", theirs.ip)
 		}
 		wants(t, show("ip", "route", "show", "dev", "gre1"), "10.201.0.0/16 proto 199 scope link", "10.203.0.0/16 scope link", "172.30.0.0/24 proto kernel")
 		wants(t, show("ip", "addr", "show", "gre1"), "172.30.0.1/24", "172.16.0.1/24")
-		// for the comparison
+		// haveRoutes allows no others
 		lab.Linux1.Run(t, "ip", "route", "del", "10.202.0.0/16", "dev", "gre1", "metric", "9")
-		haveRoutes(t, c, routes)
+		haveRoutes(t, c, wanted)
 		lab.Linux1.Run(t, "ip", "route", "add", "10.202.0.0/16", "dev", "gre1", "metric", "9", "proto", "static")
 	}
 	many := spread(labRoutes4, wire.IPv4, 100, 200)
@@ -583,24 +585,23 @@ func TestLabSetRoutes(t *testing.T) {
 	haveRoutes(t, c, many)
 }
 
-// TestLabSetRoutesAtOnce says that the kernel has the routes when SetRoutes returns, time and
-// again.
+// TestLabSetRoutesAtOnce checks ten times that the kernel has the routes when SetRoutes returns.
 func TestLabSetRoutesAtOnce(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
 	step(t, "Activate", on(c.Activate))
 	for i := range 10 {
-		routes := spread(labRoutes4[:1], wire.IPv4, 100+i, 200)
-		step(t, "200 routes", settingRoutes(c, routes))
+		wanted := spread(labRoutes4[:1], wire.IPv4, 100+i, 200)
+		step(t, "200 routes", settingRoutes(c, wanted))
 		got := strings.Count(show("ip", "route", "show", "dev", "gre1", "proto", "static"), fmt.Sprintf("10.%d.", 100+i))
-		if got != len(routes) {
-			t.Errorf("round %d: the kernel has %d of %d routes", i, got, len(routes))
+		if got != len(wanted) {
+			t.Errorf("round %d: the kernel has %d of %d routes", i, got, len(wanted))
 		}
 	}
 }
 
 // TestLabSetRoutesIPv6 has IPv6 in the tunnel, which NetworkManager switches off and on at every
-// change. What it had set is there again when SetRoutes returns.
+// change. Its addresses and routes are there again when SetRoutes returns.
 func TestLabSetRoutesIPv6(t *testing.T) {
 	c := labClient(t)
 	tunnel := labTunnel()
@@ -609,9 +610,9 @@ func TestLabSetRoutesIPv6(t *testing.T) {
 	step(t, "Activate", on(c.Activate))
 	untouched := undisturbed(t)
 	both := append(spread(labRoutes4, wire.IPv4, 100, 100), spread(labRoutes6, wire.IPv6, 100, 100)...)
-	for _, routes := range [][]labRoute{both, both[:150], both[100:], both, nil, both} {
-		step(t, fmt.Sprint(len(routes), " routes"), settingRoutes(c, routes))
-		haveRoutes(t, c, routes)
+	for _, wanted := range [][]labRoute{both, both[:150], both[100:], both, nil, both} {
+		step(t, fmt.Sprint(len(wanted), " routes"), settingRoutes(c, wanted))
+		haveRoutes(t, c, wanted)
 		wants(t, show("ip", "addr", "show", "gre1"), "172.16.0.1/24", "fd00::1/64", "2001:db8:5::1/64")
 	}
 	untouched()
@@ -623,9 +624,9 @@ func TestLabSetRoutesIPv6(t *testing.T) {
 	haveRoutes(t, c, both)
 }
 
-// TestLabSetRoutesWeight has two tunnels with a route of the same destination and metric, and a
-// weight each: NetworkManager makes one multipath route of them. One leaves it, and joins again.
-// NetworkManager before 1.46 leaves the first one's single route beside it at every joining.
+// TestLabSetRoutesWeight has two tunnels with a route of the same destination and metric, each with
+// a weight. NetworkManager makes one multipath route of them. One tunnel leaves it and joins again.
+// NetworkManager before 1.46 leaves the first tunnel's single route beside it whenever one joins.
 func TestLabSetRoutesWeight(t *testing.T) {
 	c := labClient(t)
 	ctx := soon(t, 2*labLimit)
@@ -637,11 +638,11 @@ func TestLabSetRoutesWeight(t *testing.T) {
 	dst := want.CIDR("10.66.0.0/16")
 	set := func(n int, weight uint16) {
 		t.Helper()
-		var set []routes.Route
+		var to []routes.Route
 		if weight > 0 {
-			set = []routes.Route{{Dst: dst, Metric: want.Ptr[uint32](300), Nexthops: []routes.Nexthop{{Weight: weight}}}}
+			to = []routes.Route{{Dst: dst, Metric: want.Ptr[uint32](300), Nexthops: []routes.Nexthop{{Weight: weight}}}}
 		}
-		if err := c.SetRoutes(ctx, dbustest.UUID[:35]+fmt.Sprint(n), nil, set); err != nil {
+		if err := c.SetRoutes(ctx, dbustest.UUID[:35]+fmt.Sprint(n), nil, to); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -681,17 +682,17 @@ func TestLabSetRoutesPending(t *testing.T) {
 	step(t, "Activate", on(c.Activate))
 	step(t, "Save", on(c.Save))
 	lab.Linux1.Run(t, "nmcli", "connection", "modify", "gre1", "ip-tunnel.ttl", "99", "ipv4.dns", "192.0.2.53")
-	routes := spread(labRoutes4, wire.IPv4, 100, 20)
+	wanted := spread(labRoutes4, wire.IPv4, 100, 20)
 	untouched := undisturbed(t)
-	step(t, "20 routes", settingRoutes(c, routes))
-	haveRoutes(t, c, routes)
+	step(t, "20 routes", settingRoutes(c, wanted))
+	haveRoutes(t, c, wanted)
 	untouched()
 	wants(t, show("ip", "-d", "link", "show", "gre1"), "ttl 64")
 	wants(t, show("nmcli", "-g", "ip-tunnel.ttl,ipv4.dns", "connection", "show", "gre1"), "99", "192.0.2.53")
 }
 
 // TestLabSetRoutesDenied has a user whom polkit lets change the network, but profiles only with a
-// password that nobody can give; and then the other way round. Nothing has changed either time.
+// password that nobody can give; and then the other way round. Nothing has changed in either case.
 func TestLabSetRoutesDenied(t *testing.T) {
 	c := labClient(t)
 	const ann = 1000
@@ -708,7 +709,7 @@ func TestLabSetRoutesDenied(t *testing.T) {
 		lab.Linux1.RestartNM(t)
 		untilUp(t, c)
 		before, log := lab.Linux1.Snapshot(t), len(lab.Linux1.NMLog(t))
-		said := helper(t, ann, "routes").line
+		said := child(t, ann, "routes").line
 		t.Log(said)
 		wants(t, said, "not permitted")
 		if after := lab.Linux1.Snapshot(t); timestamp.ReplaceAllString(before, "") != timestamp.ReplaceAllString(after, "") {
@@ -721,9 +722,9 @@ func TestLabSetRoutesDenied(t *testing.T) {
 	}
 }
 
-// TestLabSetRoutesRestart has NetworkManager killed somewhere on the way. The second call makes it
-// whole, but for routes without a device: a NetworkManager that finds them in the kernel does not
-// take them for its own, and leaves them there for ever.
+// TestLabSetRoutesRestart kills NetworkManager at different moments of a change. The second call
+// completes it, except for routes without a device: a NetworkManager that finds them in the kernel
+// does not take them for its own, and leaves them there for ever.
 func TestLabSetRoutesRestart(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -731,10 +732,10 @@ func TestLabSetRoutesRestart(t *testing.T) {
 	step(t, "Save", on(c.Save))
 	kinds := slices.DeleteFunc(slices.Clone(labRoutes4), func(r labRoute) bool { return !r.route.Type.HasDevice() })
 	for i, after := range []int{0, 30, 60, 100, 150} {
-		set := spread(kinds, wire.IPv4, 100+i, 200)
+		wanted := spread(kinds, wire.IPv4, 100+i, 200)
 		killed := make(chan struct{})
 		time.AfterFunc(milliseconds(after), func() { lab.Linux1.KillNM(t); close(killed) })
-		err := settingRoutes(c, set)(soon(t, labLimit))
+		err := settingRoutes(c, wanted)(soon(t, labLimit))
 		<-killed
 		t.Logf("killed after %d ms: %v", after, err)
 		if err != nil && !errors.Is(err, fault.ErrNoNetworkManager) {
@@ -742,14 +743,14 @@ func TestLabSetRoutesRestart(t *testing.T) {
 		}
 		lab.Linux1.StartNM(t)
 		untilUp(t, c)
-		step(t, "200 routes", settingRoutes(c, set))
-		haveRoutes(t, c, set)
+		step(t, "200 routes", settingRoutes(c, wanted))
+		haveRoutes(t, c, wanted)
 	}
 }
 
 func milliseconds(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
-// untilUp waits until NetworkManager has taken the tunnel over again.
+// untilUp waits until NetworkManager lists the tunnel as active again.
 func untilUp(t *testing.T, c *Client) {
 	t.Helper()
 	for end := time.Now().Add(labLimit); listed(t, c).State != nm.StateActive; time.Sleep(100 * time.Millisecond) {
@@ -759,18 +760,18 @@ func untilUp(t *testing.T, c *Client) {
 	}
 }
 
-// TestLabSetRoutesHanging has NetworkManager not answer for a while. The caller's time counts, and
-// the second call makes it whole.
+// TestLabSetRoutesHanging has NetworkManager not answer for a while. The call ends at the caller's
+// deadline, and the second call completes the change.
 func TestLabSetRoutesHanging(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
 	step(t, "Activate", on(c.Activate))
-	routes := spread(labRoutes4, wire.IPv4, 100, 100)
+	wanted := spread(labRoutes4, wire.IPv4, 100, 100)
 	for _, after := range []int{0, 40, 80, 120} {
 		stopped := make(chan error, 1)
 		time.AfterFunc(milliseconds(after), func() { stopped <- syscall.Kill(lab.Linux1.NMPid(), syscall.SIGSTOP) })
 		began := time.Now()
-		err := settingRoutes(c, routes)(soon(t, time.Second))
+		err := settingRoutes(c, wanted)(soon(t, time.Second))
 		took := time.Since(began)
 		if err := errors.Join(<-stopped, syscall.Kill(lab.Linux1.NMPid(), syscall.SIGCONT)); err != nil {
 			t.Fatal(err)
@@ -779,8 +780,8 @@ func TestLabSetRoutesHanging(t *testing.T) {
 		if err != nil && !errors.Is(err, fault.ErrTimeout) || took > 3*time.Second {
 			t.Errorf("got %v after %v", err, took)
 		}
-		step(t, "again", settingRoutes(c, routes))
-		haveRoutes(t, c, routes)
+		step(t, "again", settingRoutes(c, wanted))
+		haveRoutes(t, c, wanted)
 		step(t, "none", settingRoutes(c, nil))
 	}
 }
@@ -794,21 +795,21 @@ func TestLabSetRoutesActivating(t *testing.T) {
 		activated := make(chan error)
 		go func() { activated <- c.Activate(soon(t, labLimit), dbustest.UUID) }()
 		time.Sleep(milliseconds(after))
-		routes := spread(labRoutes4, wire.IPv4, 100+i, 50)
-		step(t, "50 routes", settingRoutes(c, routes))
+		wanted := spread(labRoutes4, wire.IPv4, 100+i, 50)
+		step(t, "50 routes", settingRoutes(c, wanted))
 		if err := <-activated; err != nil {
 			t.Fatal(err)
 		}
-		haveRoutes(t, c, routes)
+		haveRoutes(t, c, wanted)
 	}
 }
 
-// TestLabOthers has another process try a tunnel: while it lives, when it is killed, and after a
+// TestLabOthers has another process try a tunnel. It lives, and then it is killed, each time with a
 // restart of NetworkManager.
 func TestLabOthers(t *testing.T) {
 	c := labClient(t)
 	before := lab.Linux1.Snapshot(t)
-	p := helper(t, 0, "trial")
+	p := child(t, 0, "trial")
 	if p := listed(t, c); !p.Trial || p.Abandoned || p.State != nm.StateActive {
 		t.Errorf("while it is tried: %+v", p)
 	}
@@ -830,8 +831,7 @@ func TestLabOthers(t *testing.T) {
 	}
 }
 
-// TestLabTrialOverRestart has NetworkManager restart in the middle of a trial, which can be saved
-// all the same.
+// TestLabTrialOverRestart restarts NetworkManager during a trial, which can still be saved.
 func TestLabTrialOverRestart(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -846,7 +846,7 @@ func TestLabTrialOverRestart(t *testing.T) {
 	checkSaved(t, c)
 }
 
-// TestLabReboot has a host go down in the middle of a trial: nothing is left of it.
+// TestLabReboot reboots the host during a trial. Nothing is left of the trial.
 func TestLabReboot(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -863,7 +863,7 @@ func TestLabReboot(t *testing.T) {
 	}
 }
 
-// TestLabWithoutNetworkManager stops it. Nothing may start it.
+// TestLabWithoutNetworkManager stops NetworkManager. No method may start it.
 func TestLabWithoutNetworkManager(t *testing.T) {
 	c := labClient(t)
 	lab.Linux1.StopNM(t)
@@ -878,8 +878,8 @@ func TestLabWithoutNetworkManager(t *testing.T) {
 	step(t, "List", func(ctx context.Context) error { _, err := c.List(ctx); return err })
 }
 
-// TestLabHanging stops NetworkManager's process in the middle of an activation, lets the time run
-// out, and kills it in another.
+// TestLabHanging stops NetworkManager's process during an activation until the caller's deadline,
+// and kills it during another one.
 func TestLabHanging(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -905,7 +905,7 @@ func TestLabHanging(t *testing.T) {
 	step(t, "Delete", on(c.Delete))
 }
 
-// TestLabRights has a user who may do nothing but look, and not even that at some profiles.
+// TestLabRights has a user who may only look at profiles, and not at all of them.
 func TestLabRights(t *testing.T) {
 	c := labClient(t)
 	const ann = 1000
@@ -913,7 +913,7 @@ func TestLabRights(t *testing.T) {
 	lab.Linux1.Run(t, "nmcli", "connection", "add", "type", "ip-tunnel", "ip-tunnel.mode", "gre", "con-name", "secret", "ifname", "gre9",
 		"remote", lab.Linux2WAN, "connection.permissions", "user:root", "autoconnect", "no")
 	var said map[string]string
-	if err := json.Unmarshal([]byte(helper(t, ann, "all").line), &said); err != nil {
+	if err := json.Unmarshal([]byte(child(t, ann, "all").line), &said); err != nil {
 		t.Fatal(err)
 	}
 	for _, method := range []string{"Add", "Save", "Activate", "Delete", "SetRoutes"} {
@@ -925,7 +925,7 @@ func TestLabRights(t *testing.T) {
 		t.Errorf("ann sees %s", said["List"])
 	}
 	step(t, "Activate", on(c.Activate))
-	if err := json.Unmarshal([]byte(helper(t, ann, "all").line), &said); err != nil {
+	if err := json.Unmarshal([]byte(child(t, ann, "all").line), &said); err != nil {
 		t.Fatal(err)
 	}
 	wants(t, said["Deactivate"], "not permitted")
@@ -935,8 +935,9 @@ func TestLabRights(t *testing.T) {
 	}
 }
 
-// TestLabMany lists hundreds of tunnels, and lets nmcli list them too. Each new profile costs
-// NetworkManager more than the last, so that a thousand would take an emulated processor minutes.
+// TestLabMany lists hundreds of tunnels, and compares with nmcli. Each new profile costs
+// NetworkManager more than the last one, so that a thousand would take an emulated processor
+// minutes.
 func TestLabMany(t *testing.T) {
 	c := labClient(t)
 	const many = 300
@@ -953,12 +954,12 @@ func TestLabMany(t *testing.T) {
 	})
 	var ours, theirs cost
 	for range 3 {
-		ours.add(t, exec.Command(self(t)), helperEnv("list"))
+		ours.add(t, exec.Command(self(t)), childEnv("list"))
 		theirs.add(t, lab.Linux1.Command("nmcli", "-t", "connection", "show"), nil)
 	}
 	t.Logf("ours %v, nmcli %v: %.2f of the time, %.2f of the memory", ours, theirs, float64(ours.wall)/float64(theirs.wall), float64(ours.memory)/float64(theirs.memory))
-	// How much less is for the benchmark to say, with the product and a thousand: most of this
-	// memory is the test program itself.
+	// The benchmark tells how much less, with the product and a thousand tunnels. Most of the
+	// memory here is the test program's own.
 	if ours.wall*4 > theirs.wall*3 || ours.memory >= theirs.memory {
 		t.Error("that is too much")
 	}
@@ -972,7 +973,7 @@ func untilIdle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// of a process whose name has no space
+		// these fields are right for a process whose name has no space
 		return strings.Join(strings.Fields(string(stat))[13:15], " ")
 	}
 	last := ""
@@ -984,7 +985,7 @@ func untilIdle(t *testing.T) {
 	}
 }
 
-// cost is the least that a command took.
+// cost is the least time and memory that a command took.
 type cost struct {
 	wall   time.Duration
 	memory int64 // KiB
@@ -1006,8 +1007,8 @@ func (c *cost) add(t *testing.T, cmd *exec.Cmd, env []string) {
 	}
 }
 
-// TestLabSpeed says how much of an activation is ours. The rest is NetworkManager's, by its own
-// log.
+// TestLabSpeed logs how much time of an activation is ours. The rest is NetworkManager's, by its
+// own log.
 func TestLabSpeed(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -1025,7 +1026,7 @@ func TestLabSpeed(t *testing.T) {
 	}
 }
 
-// logTime returns when NetworkManager logged something.
+// logTime returns the time at which NetworkManager logged the text.
 func logTime(t *testing.T, log, text string) time.Time {
 	t.Helper()
 	m := regexp.MustCompile(`\[(\d+)\.(\d+)\] .*` + regexp.QuoteMeta(text)).FindStringSubmatch(log)
@@ -1038,9 +1039,9 @@ func logTime(t *testing.T, log, text string) time.Time {
 	return time.Unix(seconds, fraction)
 }
 
-// The test binary is its own helper: another process, perhaps of another user, that uses a client
-// of its own.
-const helperVariable = "NMGRE_NM_HELPER"
+// The test binary is also the child of a test: another process, perhaps of another user, with a
+// client of its own.
+const childVariable = "NMGRE_DBUS_CHILD"
 
 // self returns the file of the test binary, which every host of the lab sees.
 func self(t *testing.T) string {
@@ -1052,13 +1053,13 @@ func self(t *testing.T) string {
 	return file
 }
 
-func helperEnv(task string) []string {
-	return []string{helperVariable + "=" + task, "DBUS_SYSTEM_BUS_ADDRESS=" + lab.Linux1.BusAddress()}
+func childEnv(task string) []string {
+	return []string{childVariable + "=" + task, "DBUS_SYSTEM_BUS_ADDRESS=" + lab.Linux1.BusAddress()}
 }
 
 type process struct {
 	*exec.Cmd
-	line string // what it said when it was ready
+	line string // its output when it was ready
 }
 
 func (p *process) kill() {
@@ -1066,14 +1067,14 @@ func (p *process) kill() {
 	_ = p.Wait()
 }
 
-// helper starts one and returns when it is ready.
-func helper(t *testing.T, uid int, task string) *process {
+// child starts a child of the user uid for a task, and returns when it is ready.
+func child(t *testing.T, uid int, task string) *process {
 	t.Helper()
 	p := &process{Cmd: lab.Linux1.CommandAs(uid, self(t))}
-	p.Env = append(os.Environ(), helperVariable+"="+task)
+	p.Env = append(os.Environ(), childVariable+"="+task)
 	if uid == 0 {
 		p.Cmd = lab.Linux1.Command(self(t))
-		p.Env = append(os.Environ(), helperVariable+"="+task)
+		p.Env = append(os.Environ(), childVariable+"="+task)
 	}
 	p.Stderr = os.Stderr
 	out, err := p.StdoutPipe()
@@ -1086,21 +1087,21 @@ func helper(t *testing.T, uid int, task string) *process {
 	t.Cleanup(p.kill)
 	var line json.RawMessage
 	if err := json.NewDecoder(out).Decode(&line); err != nil {
-		t.Fatalf("the helper said nothing: %v", err)
+		t.Fatalf("the child said nothing: %v", err)
 	}
 	p.line = string(line)
 	return p
 }
 
 func TestMain(m *testing.M) {
-	if task := os.Getenv(helperVariable); task != "" {
-		os.Exit(help(task))
+	if task := os.Getenv(childVariable); task != "" {
+		os.Exit(runChild(task))
 	}
 	os.Exit(m.Run())
 }
 
-// help does a helper's task.
-func help(task string) int {
+// runChild does the task of a child, and returns its exit status.
+func runChild(task string) int {
 	ctx := context.Background()
 	c, err := Connect(ctx, Options{})
 	if err == nil && task == "list" {
@@ -1126,7 +1127,7 @@ func help(task string) int {
 	return 0
 }
 
-// tryAll does everything, and says how each ended.
+// tryAll calls every method, and returns the error of each as text.
 func tryAll(ctx context.Context, c *Client) map[string]string {
 	said := make(map[string]string)
 	for name, method := range methods(c) {

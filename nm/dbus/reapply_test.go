@@ -38,23 +38,23 @@ func others() []routes.Route {
 	return []routes.Route{{Dst: dbustest.Net4, MTU: 1300}, {Dst: want.CIDR("10.9.0.0/16"), Type: routes.TypeBlackhole}, {Dst: dbustest.Net6}}
 }
 
-func setRoutes(t *testing.T, c *Client, set []routes.Route) {
+func setRoutes(t *testing.T, c *Client, wanted []routes.Route) {
 	t.Helper()
-	if err := c.SetRoutes(soon(t, 10*time.Second), dbustest.UUID, nil, set); err != nil {
+	if err := c.SetRoutes(soon(t, 10*time.Second), dbustest.UUID, nil, wanted); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// routesOf returns the routes of settings, in words.
+// routesOf returns the routes of settings as text.
 func routesOf(s wire.Settings) string {
 	return dbustest.PrintValue(s[wire.IPv4]["route-data"]) + dbustest.PrintValue(s[wire.IPv6]["route-data"])
 }
 
 // everywhere fails unless the profile, its device and the kernel have the routes.
-func everywhere(t *testing.T, bus *dbustest.Bus, set []routes.Route) {
+func everywhere(t *testing.T, bus *dbustest.Bus, wanted []routes.Route) {
 	t.Helper()
 	tunnel := dbustest.Tunnels["plain"].Clone()
-	tunnel.Routes = set
+	tunnel.Routes = wanted
 	want := routesOf(wire.Encode(tunnel, nil))
 	p := bus.Profiles()[0]
 	for where, s := range map[string]dbustest.Settings{"profile": p.Settings, "device": p.Applied, "kernel": p.Kernel} {
@@ -115,8 +115,9 @@ func TestSetRoutes(t *testing.T) {
 	noRules(t, bus)
 }
 
-// TestSetRoutesEvery has every attribute, and a tunnel with IPv6 addresses, which NetworkManagers
-// before 1.44 would lose; those before 1.46 would keep the routes with a weight.
+// TestSetRoutesEvery has every attribute, and a tunnel with IPv6 addresses. Without care
+// NetworkManager before 1.44 would lose the addresses, and before 1.46 it would keep the routes
+// with a weight.
 func TestSetRoutesEvery(t *testing.T) {
 	for _, version := range []string{"1.42.4", "1.44.0", "1.46.0"} {
 		t.Run(version, func(t *testing.T) { setEveryRoute(t, version) })
@@ -132,9 +133,9 @@ func setEveryRoute(t *testing.T, version string) {
 	}
 	addresses := func() string { return dbustest.PrintValue(bus.Profiles()[0].Kernel["ipv6"]["address-data"]) }
 	before := addresses()
-	for i, set := range [][]routes.Route{dbustest.EveryRoute(), nil, dbustest.EveryRoute()} {
-		setRoutes(t, c, set)
-		everywhere(t, bus, set)
+	for i, wanted := range [][]routes.Route{dbustest.EveryRoute(), nil, dbustest.EveryRoute()} {
+		setRoutes(t, c, wanted)
+		everywhere(t, bus, wanted)
 		if got := addresses(); got != before {
 			t.Errorf("after %d changes the kernel has the addresses %s, it had %s", i+1, got, before)
 		}
@@ -147,9 +148,9 @@ func setEveryRoute(t *testing.T, version string) {
 	}
 }
 
-// TestSetRoutesCutShort has a change in two steps be cancelled, or the bus hang up, between them.
-// The cancelled one comes to its end first; the other has lost the addresses, and the next change
-// brings them back.
+// TestSetRoutesCutShort cancels a change in two steps between them, or has the bus hang up there.
+// The cancelled change is completed first. The other one has lost the addresses, and the next
+// change brings them back.
 func TestSetRoutesCutShort(t *testing.T) {
 	for name, interrupt := range map[string]func(*dbustest.Bus, context.CancelFunc){
 		"cancelled": func(_ *dbustest.Bus, cancel context.CancelFunc) { cancel() },
@@ -180,8 +181,8 @@ func TestSetRoutesCutShort(t *testing.T) {
 	}
 }
 
-// TestSetRoutesAgain changes nothing the second time, but has the device run with the routes all
-// the same.
+// TestSetRoutesAgain sets the same routes twice. The second time the profile is not written, but
+// the routes are applied to the device.
 func TestSetRoutesAgain(t *testing.T) {
 	bus, c := up(t)
 	setRoutes(t, c, others())
@@ -192,8 +193,8 @@ func TestSetRoutesAgain(t *testing.T) {
 	}
 }
 
-// TestSetRoutesWhere has a profile stay where it is: on trial, in memory until its connection ends,
-// on disk without being active.
+// TestSetRoutesWhere checks that a profile stays where it is: in memory on trial, on disk, and in
+// memory until its connection ends.
 func TestSetRoutesWhere(t *testing.T) {
 	bus, c := start(t)
 	add(t, c)
@@ -241,8 +242,7 @@ func TestSetRoutesBesidePending(t *testing.T) {
 	}
 }
 
-// TestSetRoutesUnfit has a route that no profile can hold, and a profile that holds one that
-// RouteOwner would not give it.
+// TestSetRoutesUnfit has a route that no profile can hold.
 func TestSetRoutesUnfit(t *testing.T) {
 	bus, c := up(t)
 	unfit := routes.Route{Dst: dbustest.Net4, Nexthops: []routes.Nexthop{{}, {Dev: "gre2"}}}
@@ -253,8 +253,8 @@ func TestSetRoutesUnfit(t *testing.T) {
 	}
 }
 
-// TestSetRoutesRefused has NetworkManager refuse to apply the routes, or to write the profile,
-// while somebody else changes the profile. All is as it was, with that change.
+// TestSetRoutesRefused has NetworkManager refuse to apply the routes or to write the profile, while
+// somebody else changes the profile. Only that change is left.
 func TestSetRoutesRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		call  string
@@ -296,9 +296,8 @@ func TestSetRoutesRefused(t *testing.T) {
 	}
 }
 
-// TestSetRoutesNotRestored has a device that cannot be given its old routes back either: both are
-// told.
-func TestSetRoutesNotRestored(t *testing.T) {
+// TestSetRoutesNotUndone has a device whose change cannot be undone either. Both errors are told.
+func TestSetRoutesNotUndone(t *testing.T) {
 	bus, c := up(t)
 	bus.Break("Update2", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Failed", Text: "disk full", Meanwhile: func() {
 		bus.Break("Reapply", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Device.Failed", Text: "no"})
@@ -306,7 +305,7 @@ func TestSetRoutesNotRestored(t *testing.T) {
 	check(t, c.SetRoutes(t.Context(), dbustest.UUID, nil, others()), nil, "disk full", "undo the change of the device's routes", "apply them to its device: no", "nmcli connection up "+dbustest.UUID)
 }
 
-// TestSetRoutesDenied has a user who may change no profile: not even the device is asked.
+// TestSetRoutesDenied has a user who may change no profile. The device is not changed either.
 func TestSetRoutesDenied(t *testing.T) {
 	bus, c := up(t)
 	bus.SetPermission("settings.modify.system", "no")
@@ -320,7 +319,7 @@ func TestSetRoutesDenied(t *testing.T) {
 	everywhere(t, bus, others())
 }
 
-// TestSetRoutesGone has profiles that are not there, or vanish in the middle.
+// TestSetRoutesGone has a profile that is not there, and one that vanishes in the middle.
 func TestSetRoutesGone(t *testing.T) {
 	bus, c := up(t)
 	check(t, c.SetRoutes(t.Context(), nm.NewUUID(), nil, nil), fault.ErrNotFound)
@@ -331,8 +330,8 @@ func TestSetRoutesGone(t *testing.T) {
 	}
 }
 
-// TestSetRoutesRace has somebody else change the profile between the reading and the writing, once,
-// which a NetworkManager from 1.44 on notices, and again and again.
+// TestSetRoutesRace has somebody else change the profile between reading and writing, which
+// NetworkManager notices from 1.44 on: once, and then again and again.
 func TestSetRoutesRace(t *testing.T) {
 	bus, c := up(t)
 	bus.SetVersion("1.44.2")
@@ -360,8 +359,7 @@ func TestSetRoutesRace(t *testing.T) {
 	everywhere(t, bus, others())
 }
 
-// TestSetRoutesDeviceRace has somebody else have the device run with something else at the same
-// moment.
+// TestSetRoutesDeviceRace has somebody else change the device's settings at the same moment.
 func TestSetRoutesDeviceRace(t *testing.T) {
 	bus, c := up(t)
 	var times atomic.Int32
@@ -372,9 +370,9 @@ func TestSetRoutesDeviceRace(t *testing.T) {
 	}})
 	setRoutes(t, c, others())
 	everywhere(t, bus, others())
-	// the last time, whether anybody has activated it meanwhile
+	// the last one is after the writing
 	if n := bus.Count("GetAppliedConnection"); n != 5 {
-		t.Errorf("what the device has was read %d times", n)
+		t.Errorf("the device's settings were read %d times", n)
 	}
 }
 
@@ -414,8 +412,8 @@ func TestSetRoutesActivatedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestSetRoutesNudge has tunnels that are members of the same multipath route, or are not: only
-// members are told when another joins or leaves.
+// TestSetRoutesNudge has tunnels that share a multipath route, and others that do not. Only those
+// that share it are nudged when another one joins or leaves.
 func TestSetRoutesNudge(t *testing.T) {
 	bus, c := start(t)
 	bus.SetVersion("1.46.0")
@@ -423,9 +421,9 @@ func TestSetRoutesNudge(t *testing.T) {
 	member := func(dst string, weight uint16) []routes.Route {
 		return []routes.Route{{Dst: want.CIDR(dst), Metric: want.Ptr[uint32](300), Nexthops: []routes.Nexthop{{Weight: weight}}}}
 	}
-	for i, set := range [][]routes.Route{nil, member("10.6.0.0/16", 2), member("10.7.0.0/16", 2), {{Dst: want.CIDR("10.6.0.0/16"), Metric: want.Ptr[uint32](300)}}} {
+	for i, wanted := range [][]routes.Route{nil, member("10.6.0.0/16", 2), member("10.7.0.0/16", 2), {{Dst: want.CIDR("10.6.0.0/16"), Metric: want.Ptr[uint32](300)}}} {
 		tunnel, uuid := dbustest.Tunnels["plain"].Clone(), dbustest.UUID[:35]+fmt.Sprint(i+1)
-		tunnel.Name, tunnel.Routes = fmt.Sprint("gre", i), set
+		tunnel.Name, tunnel.Routes = fmt.Sprint("gre", i), wanted
 		if err := errors.Join(c.Add(ctx, uuid, tunnel), c.Activate(ctx, uuid)); err != nil {
 			t.Fatal(err)
 		}
@@ -449,8 +447,8 @@ func TestSetRoutesNudge(t *testing.T) {
 	everywhere(t, bus, member("10.6.0.0/16", 1))
 }
 
-// TestSetRoutesWhileGoingDown has a tunnel that is taken down while it waits for its device, one
-// that never gets it, and one that its caller has no more time for.
+// TestSetRoutesWhileGoingDown has a tunnel that is taken down while it waits for its device, and
+// two calls that end first, by their deadline and by Ctrl-C.
 func TestSetRoutesWhileGoingDown(t *testing.T) {
 	bus, c := start(t)
 	add(t, c)
@@ -474,8 +472,7 @@ func TestSetRoutesWhileGoingDown(t *testing.T) {
 }
 
 // TestSetRoutesInterrupted has NetworkManager not answer, the bus hang up, and NetworkManager go
-// away, at every call that SetRoutes makes. What is left is no error that a second call would not
-// mend.
+// away, at every call that SetRoutes makes. A second call always completes the change.
 func TestSetRoutesInterrupted(t *testing.T) {
 	bus, c := up(t)
 	before := len(bus.Calls())
@@ -519,7 +516,8 @@ func TestSetRoutesInterrupted(t *testing.T) {
 	}
 }
 
-// Who does not know what routes the profile has changes none of them.
+// TestSetRoutesOfSomebodyElse has callers that are wrong about the routes of the profile. They
+// change none of them.
 func TestSetRoutesOfSomebodyElse(t *testing.T) {
 	_, c := up(t)
 	first, second := []routes.Route{{Dst: dbustest.Net4}}, []routes.Route{{Dst: want.CIDR("10.99.0.0/16")}}

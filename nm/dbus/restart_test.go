@@ -10,8 +10,8 @@ import (
 	"nmgre/routes/fault"
 )
 
-// TestDeleteWhileStarting has a NetworkManager that is starting: it may come to know the profile
-// yet, and the link of one on trial.
+// TestDeleteWhileStarting has a NetworkManager that is starting. It may not know the profile yet,
+// nor the link of one on trial.
 func TestDeleteWhileStarting(t *testing.T) {
 	bus, c := start(t)
 	ctx := soon(t, 10*time.Second)
@@ -63,7 +63,7 @@ func TestStarting(t *testing.T) {
 	}
 }
 
-// TestDeleteDenied has one who may not delete, and takes nothing down either.
+// TestDeleteDenied has a user who may not delete the profile. It is not taken down either.
 func TestDeleteDenied(t *testing.T) {
 	bus, c := start(t)
 	ctx := soon(t, 10*time.Second)
@@ -80,8 +80,8 @@ func TestDeleteDenied(t *testing.T) {
 	}
 }
 
-// TestDeleteLeavesTheWinner has two profiles on trial of one name: who deletes the one leaves the
-// link of the other alone.
+// TestDeleteLeavesTheWinner has two profiles on trial with the same interface. Deleting one leaves
+// the link of the other alone.
 func TestDeleteLeavesTheWinner(t *testing.T) {
 	bus, c := start(t)
 	ctx := soon(t, 10*time.Second)

@@ -10,7 +10,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// TestRoutesTaken has a NetworkManager take them all, and return them by both ways of reading.
+// TestRoutesTaken has NetworkManager take every route, and return it by both ways of reading.
 func TestRoutesTaken(t *testing.T) {
 	bus, c := start(t)
 	tunnel := dbustest.Tunnels["plain"].Clone()
@@ -36,7 +36,7 @@ func TestRoutesTaken(t *testing.T) {
 	}
 }
 
-// TestForwardingTaken has NetworkManagers with and without it.
+// TestForwardingTaken has NetworkManagers with and without ipv4.forwarding.
 func TestForwardingTaken(t *testing.T) {
 	bus, c := start(t)
 	tunnel := dbustest.Tunnels["plain"].Clone()

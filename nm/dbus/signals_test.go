@@ -11,7 +11,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// watchEvents starts a watch.
+// watchEvents starts a watch. The function that it returns ends it.
 func watchEvents(t *testing.T, c *Client) (<-chan nm.ProfileEvent, func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -23,7 +23,7 @@ func watchEvents(t *testing.T, c *Client) (<-chan nm.ProfileEvent, func()) {
 	return events, cancel
 }
 
-// expectEvent waits for an event; others of the plain kind may come before one with a mark.
+// expectEvent waits for an event. Plain ones may come before one that says Lost or Back.
 func expectEvent(t *testing.T, events <-chan nm.ProfileEvent, want nm.ProfileEvent) {
 	t.Helper()
 	late := time.After(10 * time.Second)
@@ -53,7 +53,7 @@ func quiet(t *testing.T, events <-chan nm.ProfileEvent) {
 	}
 }
 
-// TestWatchTells has a profile that comes up and goes down, and the restart of NetworkManager.
+// TestWatchTells has a profile that comes up, and a restart of NetworkManager.
 func TestWatchTells(t *testing.T) {
 	bus, c := start(t)
 	events, _ := watchEvents(t, c)
@@ -73,7 +73,7 @@ func TestWatchTells(t *testing.T) {
 	expectEvent(t, events, nm.ProfileEvent{})
 }
 
-// TestWatchUnread has nobody who takes the events: there is one, with what counts.
+// TestWatchUnread has nobody who takes the events. They are joined into one.
 func TestWatchUnread(t *testing.T) {
 	bus, c := start(t)
 	events, _ := watchEvents(t, c)
@@ -99,7 +99,7 @@ func TestWatchWithoutNetworkManager(t *testing.T) {
 	expectEvent(t, events, nm.ProfileEvent{Back: true})
 }
 
-// TestWatchBusLost has the bus restarted: it is found again, by itself.
+// TestWatchBusLost has the bus restarted. The watch finds it again by itself.
 func TestWatchBusLost(t *testing.T) {
 	bus, c := start(t)
 	events, cancel := watchEvents(t, c)

@@ -13,7 +13,8 @@ import (
 	"nmgre/testdata/want"
 )
 
-// byHand is a profile made by somebody else, with what nmgre does not know.
+// byHand adds a profile that somebody else made, with properties that nmgre does not know, and
+// returns its settings.
 func byHand(t *testing.T, bus *dbustest.Bus) wire.Settings {
 	t.Helper()
 	s := wire.Encode(dbustest.Tunnels["plain"], wire.Settings{wire.Connection: {"uuid": dbus.MakeVariant(dbustest.UUID), "zone": dbus.MakeVariant("work")}})
@@ -23,14 +24,14 @@ func byHand(t *testing.T, bus *dbustest.Bus) wire.Settings {
 	return s
 }
 
-// TestUpdate changes a profile in memory, saves it, and puts another change back.
+// TestUpdate changes a profile in memory and undoes that, changes it again and saves it.
 func TestUpdate(t *testing.T) {
 	bus, c := start(t)
 	ctx := soon(t, 10*time.Second)
 	old := byHand(t, bus)
 	changed := dbustest.Tunnels["plain"].Clone()
 	changed.MTU, changed.Name = 1300, "gre9"
-	back, err := c.Update(ctx, dbustest.UUID, changed)
+	undo, err := c.Update(ctx, dbustest.UUID, changed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,11 +40,11 @@ func TestUpdate(t *testing.T) {
 		got.Entries(wire.IPv4, "address-data")[0]["label"].Value() != "x" || got[wire.IPTunnel]["mtu"].Value() != uint32(1300) {
 		t.Errorf("on disk %v: %v", p.OnDisk, got)
 	}
-	if err := back(ctx); err != nil {
+	if err := undo(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if p := bus.Profiles()[0]; !p.OnDisk || !reflect.DeepEqual(wire.Settings(p.Settings), old) {
-		t.Errorf("put back, on disk %v:\n%v\nwant\n%v", p.OnDisk, p.Settings, old)
+		t.Errorf("undone, on disk %v:\n%v\nwant\n%v", p.OnDisk, p.Settings, old)
 	}
 	if _, err := c.Update(ctx, dbustest.UUID, changed); err != nil {
 		t.Fatal(err)
@@ -59,7 +60,8 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// TestUpdateOfAName leaves a profile's own name alone, and what was in memory only goes back there.
+// TestUpdateOfAName has a profile with a name of its own, which stays. The profile is in memory
+// only, and is so when the change is undone.
 func TestUpdateOfAName(t *testing.T) {
 	bus, c := start(t)
 	ctx := soon(t, 10*time.Second)
@@ -68,42 +70,42 @@ func TestUpdateOfAName(t *testing.T) {
 	own.Set(wire.Connection, "id", "the office")
 	changed := dbustest.Tunnels["plain"].Clone()
 	changed.Name = "gre9"
-	back, err := c.Update(ctx, dbustest.UUID, changed)
+	undo, err := c.Update(ctx, dbustest.UUID, changed)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := wire.Settings(bus.Profiles()[0].Settings).Text(wire.Connection, "id"); got != "the office" {
 		t.Errorf("the name is %q", got)
 	}
-	bus.Vanish() // it is put back after a restart too, where the profile has another path
+	bus.Vanish() // undo works after a restart too, where the profile has another path
 	bus.Return()
-	if err := back(ctx); err != nil || bus.Profiles()[0].OnDisk {
+	if err := undo(ctx); err != nil || bus.Profiles()[0].OnDisk {
 		t.Errorf("%v, %+v", err, bus.Profiles()[0])
 	}
 }
 
-// TestUpdateFails gives what puts back in every case.
+// TestUpdateFails checks that Update returns an undo in every case.
 func TestUpdateFails(t *testing.T) {
 	bus, c := start(t)
 	ctx := soon(t, 10*time.Second)
-	back, err := c.Update(ctx, dbustest.UUID, dbustest.Tunnels["plain"])
+	undo, err := c.Update(ctx, dbustest.UUID, dbustest.Tunnels["plain"])
 	check(t, err, fault.ErrNotFound)
-	if err := back(ctx); err != nil {
+	if err := undo(ctx); err != nil {
 		t.Error(err)
 	}
 	old := byHand(t, bus)
 	bus.Break("Update2", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Settings.PermissionDenied", Text: "Insufficient privileges"})
-	back, err = c.Update(ctx, dbustest.UUID, dbustest.Tunnels["plain"])
+	undo, err = c.Update(ctx, dbustest.UUID, dbustest.Tunnels["plain"])
 	check(t, err, fault.ErrNotPermitted, "change the profile")
-	check(t, back(ctx), fault.ErrNotPermitted, "undo the change of the profile")
+	check(t, undo(ctx), fault.ErrNotPermitted, "undo the change of the profile")
 	bus.Break("Update2", dbustest.Fault{})
-	if err := back(ctx); err != nil || !reflect.DeepEqual(wire.Settings(bus.Profiles()[0].Settings), old) {
+	if err := undo(ctx); err != nil || !reflect.DeepEqual(wire.Settings(bus.Profiles()[0].Settings), old) {
 		t.Errorf("%v, %v", err, bus.Profiles()[0].Settings)
 	}
 }
 
-// TestReapply sends the profile as it is to the device, with the addresses and routes of others
-// preserved. An old NetworkManager, which would lose those of IPv6, is told twice.
+// TestReapply applies the profile to its device, and the addresses and routes of others stay. An
+// old NetworkManager, which would lose those of IPv6, is told twice.
 func TestReapply(t *testing.T) {
 	for version, times := range map[string]int{"1.42.4": 2, "1.44.0": 1, "1.54.1": 1} {
 		bus, c := start(t)

@@ -17,7 +17,7 @@ import (
 
 const service = "org.freedesktop.NetworkManager"
 
-// every has a value of each type that is read.
+// every returns settings with a value of each type that can be read.
 func every() Settings {
 	v := dbus.MakeVariant
 	type entry = map[string]dbus.Variant
@@ -87,7 +87,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// FuzzDecode compares with godbus: what both can read says the same.
+// FuzzDecode compares with godbus: settings that both can read are the same.
 func FuzzDecode(f *testing.F) {
 	f.Add(marshal(f, every()))
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -103,7 +103,7 @@ func FuzzDecode(f *testing.F) {
 			delete(values, "addresses")
 			delete(values, "routes")
 		}
-		// DeepEqual would say that NaN is not NaN
+		// as text, since NaN does not equal itself
 		if g, w := fmt.Sprintf("%#v", got), fmt.Sprintf("%#v", want); g != w {
 			t.Errorf("got  %s\nwant %s", g, w)
 		}
@@ -127,7 +127,7 @@ func byGodbus(body []byte) (Settings, bool) {
 	return s, ok
 }
 
-// fill adds n profiles to a new bus.
+// fill starts a bus with n profiles, and returns their paths.
 func fill(t *testing.T, n int) (*dbustest.Bus, []dbus.ObjectPath) {
 	bus := dbustest.Start(t)
 	var paths []dbus.ObjectPath

@@ -18,7 +18,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// source makes values out of the fuzzer's bytes; zeros when they are used up.
+// source makes values of the fuzzer's bytes. When they are used up it makes zeros.
 type source struct{ data []byte }
 
 func (s *source) byte() byte {
@@ -52,14 +52,14 @@ func (s *source) prefix(family string) netip.Prefix {
 	return netip.PrefixFrom(a, int(s.byte())%(a.BitLen()+1))
 }
 
-// some calls make up to three times.
+// some calls make zero to three times.
 func (s *source) some(make func()) {
 	for range s.byte() % 4 {
 		make()
 	}
 }
 
-// tunnel makes one that Decode can return, so that it must come back as it is.
+// tunnel makes a tunnel that Decode can return, so that it must not change on its way.
 func (s *source) tunnel() nm.Tunnel {
 	t := nm.Tunnel{Name: "gre1", Mode: gre.Modes[s.byte()%4], TTL: s.byte(), TOS: s.byte(), NoPMTUD: s.bool(), EncapLimit: s.byte(),
 		FlowLabel: s.u32() >> 12, Flags: gre.Flags(s.u32()), MTU: s.u32(), Autoconnect: s.bool(), Forward: s.bool()}
@@ -85,7 +85,7 @@ func (s *source) tunnel() nm.Tunnel {
 	return t
 }
 
-// route makes one with what a profile can hold.
+// route makes a route that a profile can hold.
 func (s *source) route(family string) routes.Route {
 	r := routes.Route{Dst: s.prefix(family).Masked(), Type: profileTypes[s.byte()%byte(len(profileTypes))], Table: s.u32(), MTU: s.u32(), OnLink: s.bool()}
 	r.MTULock = s.bool() && r.MTU > 0
@@ -108,7 +108,7 @@ func (s *source) route(family string) routes.Route {
 	return r
 }
 
-// only4 adds what only IPv4 routes have.
+// only4 adds the attributes that only IPv4 routes have.
 func (s *source) only4(r *routes.Route) {
 	r.TOS = s.byte()
 	if s.bool() {
@@ -138,7 +138,7 @@ func (s *source) metrics(r *routes.Route) {
 	}
 }
 
-// FuzzRoundTrip says that no tunnel loses anything on its way through the settings.
+// FuzzRoundTrip checks that no tunnel loses anything on its way through the settings.
 func FuzzRoundTrip(f *testing.F) {
 	for mode := range byte(4) {
 		f.Add(append([]byte{mode}, slices.Repeat([]byte{0xa5, 3, 0x18}, 60)...))
@@ -163,7 +163,7 @@ func FuzzRoundTrip(f *testing.F) {
 	})
 }
 
-// value makes a value of some type, often of the wrong one.
+// value makes a value of some type, often a wrong one.
 func (s *source) value() dbus.Variant {
 	switch s.byte() % 12 {
 	case 0, 1:
@@ -197,7 +197,7 @@ func (s *source) value() dbus.Variant {
 	}
 }
 
-// valueOf makes a value that an attribute may have, or any.
+// valueOf makes a value that an attribute of that name may have, or now and then any value.
 func (s *source) valueOf(name string) dbus.Variant {
 	switch {
 	case s.byte()%4 == 0:
@@ -217,7 +217,7 @@ func (s *source) valueOf(name string) dbus.Variant {
 	return s.value()
 }
 
-// words are names in settings and in their lists.
+// words are names of attributes, some of them unknown.
 var words = append(slices.Sorted(maps.Keys(routeAttributes)), "address", "label", "later")
 
 var places = [][2]string{
@@ -227,8 +227,8 @@ var places = [][2]string{
 	{IPv4, "route-table"}, {IPv4, "forwarding"}, {IPv4, "later"}, {IPv6, "address-data"}, {IPv6, "route-data"}, {userData, "data"}, {"later", "later"},
 }
 
-// FuzzDecode says that nothing that a profile can hold makes Decode panic, and that what it can
-// read is written back with all the rest.
+// FuzzDecode checks that no profile makes Decode panic, and that one that it can read is written
+// back with everything that nmgre does not know.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{13, 7, 3, 1, 11, 2, 10})
 	f.Add([]byte{14, 7, 3, 3, 5, 1, 10, 0, 4})
@@ -258,7 +258,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// normal returns t with tables that mean the same written the same.
+// normal returns t with the main table named in every route that means it.
 func normal(t nm.Tunnel) nm.Tunnel {
 	t = t.Clone()
 	for i := range t.Routes {

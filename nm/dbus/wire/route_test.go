@@ -19,8 +19,8 @@ import (
 	"nmgre/testdata/want"
 )
 
-// TestRouteAttributes has each attribute both ways, with the type that NetworkManager's own table
-// says.
+// TestRouteAttributes writes and reads each attribute, with the type that NetworkManager's own
+// table has.
 func TestRouteAttributes(t *testing.T) {
 	used := make(map[string]bool)
 	for _, c := range dbustest.AttributeCases {
@@ -43,7 +43,7 @@ func TestRouteAttributes(t *testing.T) {
 	}
 }
 
-// complete adds what every route has to what a case wants.
+// complete adds the fields that every route has to those of a case.
 func complete(r routes.Route, want string) string {
 	fields := strings.Split(want, ", ")
 	for _, every := range []string{"dest s " + r.Dst.Addr().String(), fmt.Sprint("prefix u ", r.Dst.Bits())} {
@@ -55,7 +55,7 @@ func complete(r routes.Route, want string) string {
 	return "[{" + strings.Join(fields, ", ") + "}]"
 }
 
-// TestForeignRoutes has routes that a later NetworkManager may hold: nmgre does not show them, and
+// TestForeignRoutes has routes that a later NetworkManager may hold. nmgre does not show them, but
 // keeps them.
 func TestForeignRoutes(t *testing.T) {
 	v := dbus.MakeVariant
@@ -78,14 +78,14 @@ func TestForeignRoutes(t *testing.T) {
 	}
 }
 
-// TestRoutesStayAsWritten has routes that somebody wrote in other words than nmgre does: they stay,
-// while another is added.
+// TestRoutesStayAsWritten has routes that somebody wrote in another form than nmgre. Their entries
+// stay when another route is added.
 func TestRoutesStayAsWritten(t *testing.T) {
 	v := dbus.MakeVariant
 	theirs := []Entry{
 		{"dest": v("10.8.1.2"), "prefix": v(uint32(16)), "type": v("unicast"), "lock-mtu": v(false), "onlink": v(false), "mtu": v(uint32(0))},
 		{"dest": v("10.8.1.2"), "prefix": v(uint32(16)), "metric": v(uint32(5)), "next-hop": v("0.0.0.0"), "weight": v(uint32(0)), "quickack": v(false)},
-		// differs from the one above in nothing that tells routes apart
+		// has the same routeKey as the one above
 		{"dest": v("10.8.1.2"), "prefix": v(uint32(16)), "metric": v(uint32(5)), "cwnd": v(uint32(0))},
 		{"dest": v("10.7.0.0"), "prefix": v(uint32(16)), "scope": v(byte(255)), "table": v(uint32(254)), "tos": v(byte(0)), "lock-mtu": v(true), "lock-cwnd": v(true), "rto_min": v(uint32(0))},
 	}
@@ -131,7 +131,7 @@ func TestLocalRouteTable(t *testing.T) {
 	}
 }
 
-// TestRouteRefused has what no NetworkManager lets pass.
+// TestRouteRefused has routes that no NetworkManager lets pass.
 func TestRouteRefused(t *testing.T) {
 	v := dbus.MakeVariant
 	for _, c := range []struct {
@@ -176,7 +176,7 @@ func TestRouteRefused(t *testing.T) {
 	}
 }
 
-// TestForwarding has NetworkManager's four values, and none.
+// TestForwarding has NetworkManager's four values, an absent one, and one of a wrong type.
 func TestForwarding(t *testing.T) {
 	tunnel := dbustest.Tunnels["plain"].Clone()
 	for _, c := range []struct {

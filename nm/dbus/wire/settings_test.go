@@ -16,8 +16,8 @@ import (
 	"nmgre/testdata/want"
 )
 
-// TestEncodeGolden pins every property and its type: an int where NetworkManager wants a uint32 is
-// dropped without a word.
+// TestEncodeGolden pins every property with its type. NetworkManager silently drops an int where it
+// wants a uint32.
 func TestEncodeGolden(t *testing.T) {
 	for name, tunnel := range dbustest.Tunnels {
 		t.Run(name, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestDecodeReadsWhatEncodeWrote(t *testing.T) {
 	}
 }
 
-// TestEncodeKeepsTheRest changes nothing, and then everything that nmgre knows.
+// TestEncodeKeepsTheRest encodes an unchanged tunnel into its profile, and then another one.
 func TestEncodeKeepsTheRest(t *testing.T) {
 	tunnel, err := Decode(dbustest.Rich())
 	if err != nil {
@@ -112,7 +112,7 @@ func TestMethod(t *testing.T) {
 	}
 }
 
-// TestDecodeRefuses has values that no NetworkManager lets pass, but a hostile one could.
+// TestDecodeRefuses has values that only a hostile NetworkManager lets pass.
 func TestDecodeRefuses(t *testing.T) {
 	v := dbus.MakeVariant
 	type entry = map[string]dbus.Variant
