@@ -12,7 +12,8 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
-	"nmgre/routes/keep"
+	"nmgre/tui/answers"
+	"nmgre/tui/draw"
 )
 
 // undo takes the last change back.
@@ -91,10 +92,10 @@ func losses(s nmgre.Status) []string {
 	t := s.Tunnel
 	lines := []string{fmt.Sprintf("the profile %s (%s), and %s to %s", fault.Printable(s.ID), s.UUID, fault.Printable(t.Name), gre.OuterText(t.Remote))}
 	if len(t.Addresses) > 0 {
-		lines = append(lines, "its inner address "+prefixes(t.Addresses))
+		lines = append(lines, "its inner address "+draw.Prefixes(t.Addresses))
 	}
 	if n := len(t.Routes) + len(s.Kept.Routes); n > 0 {
-		lines = append(lines, count(n, "route")+": "+networks(s))
+		lines = append(lines, draw.Count(n, "route")+": "+networks(s))
 	}
 	if len(s.Kept.SNAT) > 0 || len(s.Kept.Forward) > 0 || s.Kept.ClampMSS {
 		lines = append(lines, "its SNAT and forwarding on this host")
@@ -122,21 +123,9 @@ func networks(s nmgre.Status) string {
 }
 
 func (m *Model) remove(s *nmgre.Status, danger string) tea.Cmd {
-	name, uuid, want := fault.Printable(s.Tunnel.Name), s.UUID, whole(*s)
+	name, uuid, want := fault.Printable(s.Tunnel.Name), s.UUID, answers.Whole(*s)
 	back := &undo{"deleted " + name, "make " + name + " anew", func(ctx context.Context, wf Workflow) error { return remake(ctx, wf, want) }, keeps(*s)}
 	return m.guarded("delete "+name, name+" is deleted; z makes it anew", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Delete(ctx, uuid)) }, back, danger)
-}
-
-// whole is the tunnel with what root keeps for it, as it could be asked for anew.
-func whole(s nmgre.Status) nm.Tunnel {
-	t := s.Tunnel.Clone()
-	t.Routes = append(t.Routes, s.Kept.Clone().Routes...)
-	if len(s.Kept.SNAT) > 0 {
-		t.SNAT = append([]keep.SNAT(nil), s.Kept.SNAT...)
-	}
-	t.Forward = t.Forward || len(s.Kept.Forward) > 0
-	t.ClampMSS = t.ClampMSS || s.Kept.ClampMSS
-	return t
 }
 
 // remake makes a tunnel as it was.

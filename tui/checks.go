@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
+	"nmgre/tui/draw"
 )
 
 // verify proves the chosen tunnel, and shows what came out.
@@ -38,27 +39,27 @@ func (m *Model) verify() tea.Cmd {
 }
 
 // checkLines are the report, each check with its evidence and its hint.
-func (m *Model) checkLines(width int) []line {
+func (m *Model) checkLines(width int) []draw.Line {
 	d := &m.detail
-	var lines []line
+	var lines []draw.Line
 	switch {
 	case d.verifying:
-		lines = append(lines, styled("verifying: the far end is probed "+m.theme.wait, dim), text(""))
+		lines = append(lines, draw.Styled("verifying: the far end is probed "+m.theme.Wait, draw.Dim), draw.Text(""))
 	case d.reportErr != nil:
-		lines = append(lines, wrapped(errorText(d.reportErr), width, "", red)...)
+		lines = append(lines, draw.Wrapped(draw.ErrorText(d.reportErr), width, "", draw.Red)...)
 		for _, hint := range fault.Hints(d.reportErr) {
-			lines = append(lines, wrapped(hint, width, "  ", plain)...)
+			lines = append(lines, draw.Wrapped(hint, width, "  ", draw.Plain)...)
 		}
-		lines = append(lines, text(""))
+		lines = append(lines, draw.Text(""))
 	case d.report == nil:
-		return []line{text("v verifies the tunnel, layer by layer")}
+		return []draw.Line{draw.Text("v verifies the tunnel, layer by layer")}
 	}
 	if d.report == nil {
 		return lines
 	}
 	if !d.verifying {
-		glyph, st := m.theme.verdict(d.report.Verdict)
-		lines = append(lines, line{st.of(glyph + " " + verdictText(d.report.Verdict))}, line{dim.of("  at " + d.reportAt.Format("15:04:05") + "; v verifies again")}, text(""))
+		glyph, st := m.theme.Verdict(d.report.Verdict)
+		lines = append(lines, draw.Line{st.Of(glyph + " " + verdictText(d.report.Verdict))}, draw.Line{draw.Dim.Of("  at " + d.reportAt.Format("15:04:05") + "; v verifies again")}, draw.Text(""))
 	}
 	return append(lines, reportLines(m.theme, *d.report, width)...)
 }
@@ -76,41 +77,10 @@ func verdictText(v verify.Verdict) string {
 }
 
 // reportLines are the checks of a report.
-func reportLines(th theme, r verify.Report, width int) []line {
-	var lines []line
+func reportLines(th draw.Theme, r verify.Report, width int) []draw.Line {
+	var lines []draw.Line
 	for _, c := range r.Checks {
-		lines = append(lines, checkText(th, c, width)...)
+		lines = append(lines, draw.CheckText(th, c, width)...)
 	}
 	return lines
-}
-
-func checkText(th theme, c verify.Check, width int) []line {
-	glyph, st := th.verdict(c.Status)
-	summary := fault.Printable(c.Summary)
-	if c.Certainty == verify.Likely {
-		summary += " (likely)"
-	}
-	lines := []line{{st.of(glyph + " " + th.fit(string(c.Status), 5)), bold.of(fault.Printable(c.ID))}}
-	lines = append(lines, wrapped(summary, width, "        ", plain)...)
-	if c.Evidence != "" && c.Status != verify.Skip {
-		lines = append(lines, wrapped(fault.Printable(c.Evidence), width, "        ", dim)...)
-	}
-	if c.Hint != "" {
-		lines = append(lines, wrapped("hint: "+fault.Printable(c.Hint), width, "        ", yellow)...)
-	}
-	return lines
-}
-
-// verdict is the glyph of an outcome, and its style.
-func (th theme) verdict(v verify.Verdict) (string, style) {
-	switch v {
-	case verify.Pass:
-		return th.pass, green
-	case verify.Warn:
-		return th.warn, yellow
-	case verify.Fail:
-		return th.fail, red
-	default:
-		return th.skip, dim
-	}
 }

@@ -7,9 +7,9 @@ import (
 	"runtime/debug"
 	"time"
 
-	"nmgre/routes/fault"
-
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre/routes/fault"
 )
 
 // crash is a fault of nmgre's own.

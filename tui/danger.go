@@ -13,6 +13,8 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
+	"nmgre/tui/draw"
+	"nmgre/tui/screen"
 )
 
 // defaultConfirm is how long a change that may cut the person's own connection waits to be
@@ -125,7 +127,7 @@ func (m *Model) confirming(back *undo) func(context.Context, verify.Report) erro
 	}
 }
 
-func (m *Model) isOpen(s screen) bool {
+func (m *Model) isOpen(s screen.Screen) bool {
 	for _, open := range m.screens {
 		if open == s {
 			return true
@@ -154,10 +156,10 @@ func (c *countdown) Typing() bool { return false }
 func (c *countdown) Update(tea.Msg) tea.Cmd { return nil }
 
 // Keys keep the change or undo it.
-func (c *countdown) Keys() []binding {
+func (c *countdown) Keys() []screen.Key {
 	m := c.m
-	return []binding{
-		{keys: []string{"y"}, hint: "keep it", help: "keep the change", do: func() tea.Cmd {
+	return []screen.Key{
+		{Keys: []string{"y"}, Hint: "keep it", Help: "keep the change", Do: func() tea.Cmd {
 			m.drop(c)
 			m.undo = c.back
 			if c.answer != nil {
@@ -166,20 +168,20 @@ func (c *countdown) Keys() []binding {
 			m.say("kept: nmgre " + c.back.what)
 			return nil
 		}},
-		{keys: []string{"n", "esc", "ctrl+c"}, hint: "take it back", help: "take the change back now", do: func() tea.Cmd { return c.revert() }},
+		{Keys: []string{"n", "esc", "ctrl+c"}, Hint: "take it back", Help: "take the change back now", Do: func() tea.Cmd { return c.revert() }},
 	}
 }
 
 // View draws the seconds that are left.
-func (c *countdown) View(width, height int) drawing {
+func (c *countdown) View(width, height int) screen.Drawing {
 	inner := min(width-6, 60)
 	left := max(int((c.left()+time.Second-1)/time.Second), 0)
-	lines := []line{}
+	lines := []draw.Line{}
 	for _, s := range []string{fmt.Sprintf("nmgre %s. If you can read this, you are still connected.", c.back.what), "",
-		fmt.Sprintf("In %s nmgre will %s by itself.", count(left, "second"), c.back.how)} {
-		lines = append(lines, wrapped(s, inner, "", plain)...)
+		fmt.Sprintf("In %s nmgre will %s by itself.", draw.Count(left, "second"), c.back.how)} {
+		lines = append(lines, draw.Wrapped(s, inner, "", draw.Plain)...)
 	}
-	lines = append(lines, text(""), line{bold.of("y"), plain.of(" keep it    "), bold.of("n"), plain.of(" take it back")})
+	lines = append(lines, draw.Text(""), draw.Line{draw.Bold.Of("y"), draw.Plain.Of(" keep it    "), draw.Bold.Of("n"), draw.Plain.Of(" take it back")})
 	return box(c.m.theme, "Keep it?", lines, inner, width, height)
 }
 

@@ -11,6 +11,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
+	"nmgre/tui/draw"
 )
 
 // tab is one of the views of the chosen tunnel.
@@ -46,7 +47,7 @@ type detail struct {
 	reportAt  time.Time
 	verifying bool
 	traffic   traffic
-	windows   [tabs]window
+	windows   [tabs]draw.Window
 }
 
 // reset forgets everything of the tunnel before.
@@ -131,17 +132,17 @@ func (m *Model) viewDetail(width, height int) []string {
 	for _, row := range body {
 		rows = append(rows, margin+row+margin)
 	}
-	return m.theme.panel(panel{title: m.detailTitle(), foot: foot, focused: m.inDetail}, width, height, rows[:min(len(rows), height-2)])
+	return m.theme.Panel(draw.Panel{Title: m.detailTitle(), Foot: foot, Focused: m.inDetail}, width, height, rows[:min(len(rows), height-2)])
 }
 
-func (m *Model) detailTitle() line {
+func (m *Model) detailTitle() draw.Line {
 	s := m.status()
 	if s == nil {
-		return line{bold.of("nmgre")}
+		return draw.Line{draw.Bold.Of("nmgre")}
 	}
-	title := line{bold.of(fault.Printable(s.Tunnel.Name))}
+	title := draw.Line{draw.Bold.Of(fault.Printable(s.Tunnel.Name))}
 	if s.ID != s.Tunnel.Name {
-		title = append(title, plain.of(" "+fault.Printable(s.ID)))
+		title = append(title, draw.Plain.Of(" "+fault.Printable(s.ID)))
 	}
 	return title
 }
@@ -156,9 +157,9 @@ func (m *Model) detailBody(width, height int) (rows []string, foot string) {
 	if s != nil || m.detail.tab == tabLog {
 		lines = m.tabLines(s, width)
 	}
-	from, to := m.detail.windows[m.detail.tab].clamp(len(lines), height)
+	from, to := m.detail.windows[m.detail.tab].Clamp(len(lines), height)
 	for _, ln := range lines[from:to] {
-		rows = append(rows, m.theme.render(width, ln))
+		rows = append(rows, m.theme.Render(width, ln))
 	}
 	if len(lines) > height {
 		foot = fmt.Sprintf("%d-%d of %d", from+1, to, len(lines))
@@ -178,36 +179,36 @@ func marginOf(inner int) string {
 // tabLine names the tabs, with their keys where there is room. Where there is none it names the
 // open one.
 func (m *Model) tabLine(width int) string {
-	for _, out := range []line{m.tabsAs(" %[1]d %[2]s ", ""), m.tabsAs("%[2]s", " ")} {
+	for _, out := range []draw.Line{m.tabsAs(" %[1]d %[2]s ", ""), m.tabsAs("%[2]s", " ")} {
 		used := 0
 		for _, s := range out {
-			used += cells(s.text)
+			used += draw.Cells(s.Text)
 		}
 		if used <= width {
-			return m.theme.render(width, out)
+			return m.theme.Render(width, out)
 		}
 	}
 	here := fmt.Sprintf(" %s  %d of %d ", tabNames[m.detail.tab], m.detail.tab+1, tabs)
-	return m.theme.render(width, line{reverse.of(here), dim.of(" tab: next")})
+	return m.theme.Render(width, draw.Line{draw.Reverse.Of(here), draw.Dim.Of(" tab: next")})
 }
 
 // tabsAs names each tab in a form, of its key and its name, with something between them.
-func (m *Model) tabsAs(form, between string) (out line) {
+func (m *Model) tabsAs(form, between string) (out draw.Line) {
 	for i, name := range tabNames {
-		st := plain
+		st := draw.Plain
 		if tab(i) == m.detail.tab {
-			st = reverse
+			st = draw.Reverse
 		}
 		if i > 0 {
-			out = append(out, plain.of(between))
+			out = append(out, draw.Plain.Of(between))
 		}
-		out = append(out, st.of(fmt.Sprintf(form, i+1, name)))
+		out = append(out, st.Of(fmt.Sprintf(form, i+1, name)))
 	}
 	return out
 }
 
 // tabLines are the lines of the open tab.
-func (m *Model) tabLines(s *nmgre.Status, width int) []line {
+func (m *Model) tabLines(s *nmgre.Status, width int) []draw.Line {
 	switch m.detail.tab {
 	case tabTraffic:
 		return m.trafficLines(s, width)
@@ -227,19 +228,19 @@ func (m *Model) moveDetail(by int) tea.Cmd {
 	if m.detail.tab == tabRoutes {
 		return m.moveRoutes(by)
 	}
-	m.detail.windows[m.detail.tab].top += by
-	if m.detail.windows[m.detail.tab].top < 0 {
-		m.detail.windows[m.detail.tab].top = 0
+	m.detail.windows[m.detail.tab].Top += by
+	if m.detail.windows[m.detail.tab].Top < 0 {
+		m.detail.windows[m.detail.tab].Top = 0
 	}
 	return nil
 }
 
 // invitation is what an empty host shows.
-func (m *Model) invitation(width int) []line {
+func (m *Model) invitation(width int) []draw.Line {
 	if !m.read || len(m.all) > 0 {
 		return nil
 	}
-	lines := []line{text("")}
+	lines := []draw.Line{draw.Text("")}
 	for _, s := range []string{
 		"A GRE tunnel joins two networks: packets for the far side are put into packets between two hosts.",
 		"",
@@ -247,7 +248,7 @@ func (m *Model) invitation(width int) []line {
 		"",
 		"Press n to make the first one. Its last page has the command for the far end.",
 	} {
-		lines = append(lines, wrapped(s, width-1, " ", plain)...)
+		lines = append(lines, draw.Wrapped(s, width-1, " ", draw.Plain)...)
 	}
 	return lines
 }

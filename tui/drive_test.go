@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nmgre/testdata/want"
+	"nmgre/tui/draw"
 )
 
 // driver runs a model without a program: every command is carried out at once, and what it says is
@@ -147,7 +148,7 @@ func checkRows(t *testing.T, m *Model, rows []string) {
 		t.Errorf("%d rows on a screen of %d", len(rows), m.height)
 	}
 	for i, row := range rows {
-		if n := cells(stripEscapes(row)); n != m.width {
+		if n := draw.Cells(stripEscapes(row)); n != m.width {
 			t.Errorf("row %d is %d cells wide on a screen of %d: %q", i, n, m.width, stripEscapes(row))
 		}
 	}
@@ -201,7 +202,7 @@ func (d *driver) golden(name string) {
 	rows, _ := d.m.draw()
 	checkRows(d.t, d.m, rows)
 	for i := range rows {
-		if !d.m.theme.color {
+		if !d.m.theme.Color {
 			rows[i] = stripEscapes(rows[i])
 		}
 		rows[i] = strings.TrimRight(rows[i], " ")

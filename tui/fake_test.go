@@ -393,9 +393,9 @@ func (f *fake) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 		}
 	}
 	compare("ttl", gre.TTLText(s.Tunnel.TTL), gre.TTLText(after.TTL))
-	compare("mtu", mtuText(s.Tunnel.MTU), mtuText(after.MTU))
+	compare("mtu", fmt.Sprint(s.Tunnel.MTU), fmt.Sprint(after.MTU))
 	compare("peer", s.Tunnel.Remote.String(), after.Remote.String())
-	compare("route", strings.Join(routeTexts(s.Tunnel.Routes), ", "), strings.Join(routeTexts(after.Routes), ", "))
+	compare("route", fmt.Sprint(s.Tunnel.Routes), fmt.Sprint(after.Routes))
 	e.Flaps = s.Tunnel.TTL != after.TTL || s.Tunnel.Remote != after.Remote
 	e.Why = "NetworkManager applies addresses and routes to a device that is up"
 	if e.Flaps {

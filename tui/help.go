@@ -5,13 +5,16 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre/tui/draw"
+	"nmgre/tui/screen"
 )
 
 // helpScreen lists the keys of the screen below it, each with what it does, or why it cannot now.
 type helpScreen struct {
 	m      *Model
-	below  []binding
-	window window
+	below  []screen.Key
+	window draw.Window
 }
 
 func (m *Model) openHelp() tea.Cmd {
@@ -32,43 +35,43 @@ func (h *helpScreen) Typing() bool { return false }
 func (h *helpScreen) Update(tea.Msg) tea.Cmd { return nil }
 
 // Keys close and scroll.
-func (h *helpScreen) Keys() []binding {
-	closing := binding{keys: []string{"esc", "q"}, hint: "close", help: "close the help", do: func() tea.Cmd { h.m.drop(h); return nil }}
-	return append([]binding{closing}, scrollKeys(&h.window)...)
+func (h *helpScreen) Keys() []screen.Key {
+	closing := screen.Key{Keys: []string{"esc", "q"}, Hint: "close", Help: "close the help", Do: func() tea.Cmd { h.m.drop(h); return nil }}
+	return append([]screen.Key{closing}, screen.Scroll(&h.window)...)
 }
 
 // View lists the keys beside their sentences.
-func (h *helpScreen) View(width, height int) drawing {
+func (h *helpScreen) View(width, height int) screen.Drawing {
 	th := h.m.theme
 	inner, room := width-2, height-2
 	column := 0
 	for _, b := range h.below {
-		column = max(column, cells(b.all()))
+		column = max(column, draw.Cells(b.All()))
 	}
 	column = min(column, max(inner/3, 10))
-	var lines []line
+	var lines []draw.Line
 	for _, b := range h.below {
-		st := bold
-		help := b.help
-		if b.why != "" {
-			st, help = dim, b.help+" (not now: "+b.why+")"
+		st := draw.Bold
+		help := b.Help
+		if b.Why != "" {
+			st, help = draw.Dim, b.Help+" (not now: "+b.Why+")"
 		}
-		keys := wrap(b.all(), column)
-		texts := wrap(help, max(inner-column-3, 8))
+		keys := draw.Wrap(b.All(), column)
+		texts := draw.Wrap(help, max(inner-column-3, 8))
 		for i := range max(len(keys), len(texts)) {
-			lines = append(lines, line{st.of(" " + th.fit(at(keys, i), column) + "  "), plain.of(at(texts, i))})
+			lines = append(lines, draw.Line{st.Of(" " + th.Fit(at(keys, i), column) + "  "), draw.Plain.Of(at(texts, i))})
 		}
 	}
-	from, to := h.window.clamp(len(lines), room)
+	from, to := h.window.Clamp(len(lines), room)
 	rows := make([]string, 0, room)
 	for _, ln := range lines[from:to] {
-		rows = append(rows, th.render(inner, ln))
+		rows = append(rows, th.Render(inner, ln))
 	}
 	foot := ""
 	if len(lines) > room {
 		foot = fmt.Sprintf("%d-%d of %d", from+1, to, len(lines))
 	}
-	return drawing{rows: th.panel(panel{title: styled("Keys", bold), foot: foot, focused: true}, width, height, rows)}
+	return screen.Drawing{Rows: th.Panel(draw.Panel{Title: draw.Styled("Keys", draw.Bold), Foot: foot, Focused: true}, width, height, rows)}
 }
 
 // question asks before something is done that is hard to take back.
@@ -99,41 +102,41 @@ func (q *question) answer(then func() tea.Cmd) func() tea.Cmd {
 }
 
 // Keys are the two answers.
-func (q *question) Keys() []binding {
-	return []binding{
-		{keys: []string{"y"}, hint: q.yes, help: q.yes, do: q.answer(q.do)},
-		{keys: []string{"n", "esc", "q", "ctrl+c"}, hint: q.no, help: q.no, do: q.answer(q.otherwise)},
+func (q *question) Keys() []screen.Key {
+	return []screen.Key{
+		{Keys: []string{"y"}, Hint: q.yes, Help: q.yes, Do: q.answer(q.do)},
+		{Keys: []string{"n", "esc", "q", "ctrl+c"}, Hint: q.no, Help: q.no, Do: q.answer(q.otherwise)},
 	}
 }
 
 // View draws the question with its answers.
-func (q *question) View(width, height int) drawing {
-	var lines []line
+func (q *question) View(width, height int) screen.Drawing {
+	var lines []draw.Line
 	inner := min(width-6, 66)
 	for _, s := range q.lines {
-		lines = append(lines, wrapped(s, inner, "", plain)...)
+		lines = append(lines, draw.Wrapped(s, inner, "", draw.Plain)...)
 	}
-	lines = append(lines, text(""), line{bold.of("y"), plain.of(" " + q.yes + "    "), bold.of("n"), plain.of(" " + q.no)})
+	lines = append(lines, draw.Text(""), draw.Line{draw.Bold.Of("y"), draw.Plain.Of(" " + q.yes + "    "), draw.Bold.Of("n"), draw.Plain.Of(" " + q.no)})
 	return box(q.m.theme, q.title, lines, inner, width, height)
 }
 
 // box draws lines in a frame in the middle of the width.
-func box(th theme, title string, lines []line, inner, width, height int) drawing {
+func box(th draw.Theme, title string, lines []draw.Line, inner, width, height int) screen.Drawing {
 	if most := height - 2; len(lines) > most && most > 3 { // the answers at the end must be seen
 		cut := len(lines) - most
 		tail := lines[len(lines)-2:]
-		lines = append(lines[:most-3:most-3], styled(fmt.Sprintf("(%d more lines)", cut+1), dim))
+		lines = append(lines[:most-3:most-3], draw.Styled(fmt.Sprintf("(%d more lines)", cut+1), draw.Dim))
 		lines = append(lines, tail...)
 	}
 	rows := make([]string, len(lines))
 	for i, ln := range lines {
-		rows[i] = " " + th.render(inner, ln) + " "
+		rows[i] = " " + th.Render(inner, ln) + " "
 	}
 	outer := inner + 4
-	framed := th.panel(panel{title: styled(title, bold), focused: true}, outer, len(rows)+2, rows)
+	framed := th.Panel(draw.Panel{Title: draw.Styled(title, draw.Bold), Focused: true}, outer, len(rows)+2, rows)
 	left := (width - outer) / 2
 	for i := range framed {
 		framed[i] = strings.Repeat(" ", left) + framed[i] + strings.Repeat(" ", width-left-outer)
 	}
-	return drawing{rows: framed, box: true}
+	return screen.Drawing{Rows: framed, Box: true}
 }

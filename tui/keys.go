@@ -1,11 +1,14 @@
 package tui
 
 import (
+	"cmp"
+
 	tea "charm.land/bubbletea/v2"
 
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes/fault"
+	"nmgre/tui/screen"
 )
 
 // key does what a key is bound to. While something is typed, letters are text.
@@ -13,26 +16,26 @@ func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 	m.note = note{}
 	top := len(m.screens) - 1
 	typing := top < 0 && m.list.filtering || top >= 0 && m.screens[top].Typing()
-	bound := find(m.bindings(), msg.String())
+	bound := screen.Find(m.bindings(), msg.String())
 	switch {
 	case bound == nil || typing && msg.Text != "":
 		return m.toScreen(msg)
-	case bound.why != "":
-		m.warn(bound.keys[0] + ": " + bound.why)
+	case bound.Why != "":
+		m.warn(bound.Keys[0] + ": " + bound.Why)
 		return nil
 	}
-	return bound.do()
+	return bound.Do()
 }
 
 // bindings are the keys that count now: those of the screen on top, else the main view's.
-func (m *Model) bindings() []binding {
+func (m *Model) bindings() []screen.Key {
 	if n := len(m.screens); n > 0 {
 		return append(m.screens[n-1].Keys(), m.always(m.screens[n-1].Typing())...)
 	}
 	if m.list.filtering {
-		return append([]binding{
-			{keys: []string{"enter"}, hint: "keep it", help: "keep the filter", do: func() tea.Cmd { m.list.filtering = false; return nil }},
-			{keys: []string{"esc", "ctrl+c"}, hint: "show all", help: "show all tunnels again", do: func() tea.Cmd { return m.list.typed(m, tea.KeyPressMsg{Code: tea.KeyEscape}) }},
+		return append([]screen.Key{
+			{Keys: []string{"enter"}, Hint: "keep it", Help: "keep the filter", Do: func() tea.Cmd { m.list.filtering = false; return nil }},
+			{Keys: []string{"esc", "ctrl+c"}, Hint: "show all", Help: "show all tunnels again", Do: func() tea.Cmd { return m.list.typed(m, tea.KeyPressMsg{Code: tea.KeyEscape}) }},
 		}, m.always(true)...)
 	}
 	list := append(append(m.actions(), m.movement()...), m.always(false)...)
@@ -40,7 +43,7 @@ func (m *Model) bindings() []binding {
 }
 
 // wayFirst puts the key that leads on, or back, before all others, where only one side is seen.
-func (m *Model) wayFirst(list []binding) []binding {
+func (m *Model) wayFirst(list []screen.Key) []screen.Key {
 	key, hint := "esc", "back"
 	if !m.inDetail {
 		key, hint = "enter", "open"
@@ -49,9 +52,9 @@ func (m *Model) wayFirst(list []binding) []binding {
 		return list
 	}
 	for i, b := range list {
-		if b.keys[0] == key {
-			b.hint = hint
-			return append([]binding{b}, append(list[:i:i], list[i+1:]...)...)
+		if b.Keys[0] == key {
+			b.Hint = hint
+			return append([]screen.Key{b}, append(list[:i:i], list[i+1:]...)...)
 		}
 	}
 	return list
@@ -59,64 +62,64 @@ func (m *Model) wayFirst(list []binding) []binding {
 
 // always are the keys that every screen has. While something is typed, the question mark is text
 // and F1 stands for it.
-func (m *Model) always(typing bool) []binding {
-	help := binding{keys: []string{"?", "f1"}, hint: "keys", help: "show every key", do: m.openHelp}
+func (m *Model) always(typing bool) []screen.Key {
+	help := screen.Key{Keys: []string{"?", "f1"}, Hint: "keys", Help: "show every key", Do: m.openHelp}
 	if typing {
-		help.keys = []string{"f1"}
+		help.Keys = []string{"f1"}
 	}
-	list := []binding{help, {keys: []string{"ctrl+c"}, help: "stop what runs, else leave nmgre", do: m.interrupt}}
-	return append(list, binding{keys: []string{"ctrl+l"}, help: "draw the screen anew", do: func() tea.Cmd { m.redraw = true; return nil }})
+	list := []screen.Key{help, {Keys: []string{"ctrl+c"}, Help: "stop what runs, else leave nmgre", Do: m.interrupt}}
+	return append(list, screen.Key{Keys: []string{"ctrl+l"}, Help: "draw the screen anew", Do: func() tea.Cmd { m.redraw = true; return nil }})
 }
 
 // actions are what can be done with the tunnels.
-func (m *Model) actions() []binding {
+func (m *Model) actions() []screen.Key {
 	s := m.current()
 	none := ""
 	if s == nil {
 		none = "no tunnel is chosen"
 	}
 	own := m.ownWhy(s)
-	list := []binding{
-		{keys: []string{"n"}, hint: "new", help: "make a new tunnel", why: m.changeWhy(), do: func() tea.Cmd { return m.openWizard(nil) }},
-		{keys: []string{"e"}, hint: "edit", help: "change the chosen tunnel", why: own, do: func() tea.Cmd { return m.openEdit(s) }},
-		{keys: []string{"u"}, hint: "up", help: "bring it up", why: firstOf(own, m.stateWhy(s, true)), do: func() tea.Cmd { return m.up(s) }},
-		{keys: []string{"d"}, hint: "down", help: "take it down (asks first)", why: firstOf(own, m.stateWhy(s, false)), do: func() tea.Cmd { return m.askDown(s) }},
-		{keys: []string{"v"}, hint: "verify", help: "prove that it works, layer by layer", why: firstOf(none, m.lostWhy()), do: m.verify},
-		{keys: []string{"/"}, hint: "filter", help: "show only tunnels with these words", why: m.emptyWhy(), do: m.startFilter},
-		{keys: []string{"x", "delete"}, hint: "delete", help: "delete it (asks first)", why: own, do: func() tea.Cmd { return m.askDelete(s) }},
-		{keys: []string{"D"}, hint: "duplicate", help: "make another one like it", why: firstOf(none, m.changeWhy()), do: func() tea.Cmd { return m.openWizard(s) }},
-		{keys: []string{"z"}, hint: "undo", help: "take the last change back (asks first)", why: firstOf(m.undoWhy(), m.changeWhy()), do: m.askUndo},
-		{keys: []string{"y"}, hint: "copy", help: "copy the command that this tab is about", why: none, do: func() tea.Cmd { m.copyTab(); return nil }},
+	list := []screen.Key{
+		{Keys: []string{"n"}, Hint: "new", Help: "make a new tunnel", Why: m.changeWhy(), Do: func() tea.Cmd { return m.openWizard(nil) }},
+		{Keys: []string{"e"}, Hint: "edit", Help: "change the chosen tunnel", Why: own, Do: func() tea.Cmd { return m.openEdit(s) }},
+		{Keys: []string{"u"}, Hint: "up", Help: "bring it up", Why: cmp.Or(own, m.stateWhy(s, true)), Do: func() tea.Cmd { return m.up(s) }},
+		{Keys: []string{"d"}, Hint: "down", Help: "take it down (asks first)", Why: cmp.Or(own, m.stateWhy(s, false)), Do: func() tea.Cmd { return m.askDown(s) }},
+		{Keys: []string{"v"}, Hint: "verify", Help: "prove that it works, layer by layer", Why: cmp.Or(none, m.lostWhy()), Do: m.verify},
+		{Keys: []string{"/"}, Hint: "filter", Help: "show only tunnels with these words", Why: m.emptyWhy(), Do: m.startFilter},
+		{Keys: []string{"x", "delete"}, Hint: "delete", Help: "delete it (asks first)", Why: own, Do: func() tea.Cmd { return m.askDelete(s) }},
+		{Keys: []string{"D"}, Hint: "duplicate", Help: "make another one like it", Why: cmp.Or(none, m.changeWhy()), Do: func() tea.Cmd { return m.openWizard(s) }},
+		{Keys: []string{"z"}, Hint: "undo", Help: "take the last change back (asks first)", Why: cmp.Or(m.undoWhy(), m.changeWhy()), Do: m.askUndo},
+		{Keys: []string{"y"}, Hint: "copy", Help: "copy the command that this tab is about", Why: none, Do: func() tea.Cmd { m.copyTab(); return nil }},
 	}
 	return list
 }
 
 // movement are the keys that change what is seen.
-func (m *Model) movement() []binding {
-	list := []binding{
-		{keys: []string{"tab", "]"}, hint: "next tab", help: "show the next tab", do: func() tea.Cmd { return m.openTab((m.detail.tab + 1) % tabs) }},
-		{keys: []string{"shift+tab", "["}, help: "show the tab before", do: func() tea.Cmd { return m.openTab((m.detail.tab + tabs - 1) % tabs) }},
-		{keys: []string{"up", "k"}, help: "one row up", do: func() tea.Cmd { return m.move(-1) }},
-		{keys: []string{"down", "j"}, help: "one row down", do: func() tea.Cmd { return m.move(1) }},
-		{keys: []string{"pgup", "ctrl+u", "ctrl+b"}, help: "a page up", do: func() tea.Cmd { return m.move(-m.page()) }},
-		{keys: []string{"pgdown", "ctrl+d", "ctrl+f"}, help: "a page down", do: func() tea.Cmd { return m.move(m.page()) }},
-		{keys: []string{"home", "g"}, help: "to the first row", do: func() tea.Cmd { return m.move(-farther) }},
-		{keys: []string{"end", "G"}, help: "to the last row", do: func() tea.Cmd { return m.move(farther) }},
-		{keys: []string{"enter", "right", "l"}, help: "into the chosen tunnel", do: m.enter},
-		{keys: []string{"left", "h"}, help: "back to the list", do: m.leave},
-		{keys: []string{"esc"}, help: "stop what runs; back to the list; show all again", do: m.escape},
+func (m *Model) movement() []screen.Key {
+	list := []screen.Key{
+		{Keys: []string{"tab", "]"}, Hint: "next tab", Help: "show the next tab", Do: func() tea.Cmd { return m.openTab((m.detail.tab + 1) % tabs) }},
+		{Keys: []string{"shift+tab", "["}, Help: "show the tab before", Do: func() tea.Cmd { return m.openTab((m.detail.tab + tabs - 1) % tabs) }},
+		{Keys: []string{"up", "k"}, Help: "one row up", Do: func() tea.Cmd { return m.move(-1) }},
+		{Keys: []string{"down", "j"}, Help: "one row down", Do: func() tea.Cmd { return m.move(1) }},
+		{Keys: []string{"pgup", "ctrl+u", "ctrl+b"}, Help: "a page up", Do: func() tea.Cmd { return m.move(-m.page()) }},
+		{Keys: []string{"pgdown", "ctrl+d", "ctrl+f"}, Help: "a page down", Do: func() tea.Cmd { return m.move(m.page()) }},
+		{Keys: []string{"home", "g"}, Help: "to the first row", Do: func() tea.Cmd { return m.move(-screen.Farther) }},
+		{Keys: []string{"end", "G"}, Help: "to the last row", Do: func() tea.Cmd { return m.move(screen.Farther) }},
+		{Keys: []string{"enter", "right", "l"}, Help: "into the chosen tunnel", Do: m.enter},
+		{Keys: []string{"left", "h"}, Help: "back to the list", Do: m.leave},
+		{Keys: []string{"esc"}, Help: "stop what runs; back to the list; show all again", Do: m.escape},
 	}
 	for i, name := range tabNames {
-		list = append(list, binding{keys: []string{string(rune('1' + i))}, help: "show the tab " + name, do: func() tea.Cmd { return m.openTab(tab(i)) }})
+		list = append(list, screen.Key{Keys: []string{string(rune('1' + i))}, Help: "show the tab " + name, Do: func() tea.Cmd { return m.openTab(tab(i)) }})
 	}
 	mouse := "let the mouse choose rows (text is then selected with shift)"
 	if m.mouse {
 		mouse = "give the mouse back to the terminal"
 	}
 	return append(list,
-		binding{keys: []string{"ctrl+r"}, help: "read everything anew", do: m.refresh},
-		binding{keys: []string{"m"}, help: mouse, do: func() tea.Cmd { m.mouse = !m.mouse; return nil }},
-		binding{keys: []string{"q"}, hint: "quit", help: "leave nmgre", do: m.quit})
+		screen.Key{Keys: []string{"ctrl+r"}, Help: "read everything anew", Do: m.refresh},
+		screen.Key{Keys: []string{"m"}, Help: mouse, Do: func() tea.Cmd { m.mouse = !m.mouse; return nil }},
+		screen.Key{Keys: []string{"q"}, Hint: "quit", Help: "leave nmgre", Do: m.quit})
 }
 
 // move goes to another row of the side that has the keys.
@@ -182,16 +185,6 @@ func (m *Model) quit() tea.Cmd {
 		return nil
 	}
 	return tea.Quit
-}
-
-// firstOf returns the first reason that there is.
-func firstOf(reasons ...string) string {
-	for _, r := range reasons {
-		if r != "" {
-			return r
-		}
-	}
-	return ""
 }
 
 func (m *Model) lostWhy() string {

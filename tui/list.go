@@ -11,6 +11,8 @@ import (
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/tui/draw"
+	"nmgre/tui/form"
 )
 
 // list is the left side: every tunnel, or those that the filter lets through.
@@ -18,7 +20,7 @@ type list struct {
 	uuid string // the chosen one's
 	// its row when it was last seen: what comes into its place is chosen when it is gone
 	row       int
-	window    window
+	window    draw.Window
 	filter    string
 	filtering bool // it is being typed
 	input     textinput.Model
@@ -127,27 +129,27 @@ func (m *Model) viewList(width, height int) []string {
 	shown := m.list.shown(m.all)
 	inner, room := width-2, height-2
 	at := m.list.at(shown)
-	from, to := m.list.window.show(max(at, 0), len(shown), room)
+	from, to := m.list.window.Show(max(at, 0), len(shown), room)
 	names, states := columns(shown, inner)
 	rows := make([]string, 0, room)
 	for i := from; i < to; i++ {
-		ground := plain
+		ground := draw.Plain
 		switch {
 		case i == at && !m.inDetail:
-			ground = reverse
+			ground = draw.Reverse
 		case i == at:
-			ground = bold
+			ground = draw.Bold
 		case m.lost:
-			ground = dim
+			ground = draw.Dim
 		}
-		rows = append(rows, th.renderOn(inner, m.listRow(shown[i], i == at, names, states), ground))
+		rows = append(rows, th.RenderOn(inner, m.listRow(shown[i], i == at, names, states), ground))
 	}
 	if len(shown) == 0 {
 		rows = m.emptyList(inner)
 	}
-	title := line{bold.of("Tunnels")}
+	title := draw.Line{draw.Bold.Of("Tunnels")}
 	if m.list.filtering || m.list.filter != "" {
-		title = append(title, accent.of(" /"+fault.Printable(m.filterText())))
+		title = append(title, draw.Accent.Of(" /"+fault.Printable(m.filterText())))
 	}
 	foot := ""
 	if len(shown) > room || m.list.filter != "" {
@@ -156,7 +158,7 @@ func (m *Model) viewList(width, height int) []string {
 			foot = fmt.Sprintf("0 of %d", len(m.all))
 		}
 	}
-	return th.panel(panel{title: title, foot: foot, focused: !m.inDetail}, width, height, rows)
+	return th.Panel(draw.Panel{Title: title, Foot: foot, Focused: !m.inDetail}, width, height, rows)
 }
 
 func (m *Model) filterText() string {
@@ -171,7 +173,7 @@ func (m *Model) filterText() string {
 func columns(shown []*nmgre.Status, inner int) (names, states int) {
 	const marks, most, ends = 3, 15, 15
 	for _, s := range shown {
-		names = max(names, cells(fault.Printable(s.Tunnel.Name)))
+		names = max(names, draw.Cells(fault.Printable(s.Tunnel.Name)))
 		states = max(states, len(s.State))
 	}
 	names = min(names, most)
@@ -182,57 +184,43 @@ func columns(shown []*nmgre.Status, inner int) (names, states int) {
 }
 
 // listRow is a tunnel's row: glyph, name, state, far end.
-func (m *Model) listRow(s *nmgre.Status, chosen bool, names, states int) line {
-	glyph, st := m.theme.state(s.State)
+func (m *Model) listRow(s *nmgre.Status, chosen bool, names, states int) draw.Line {
+	glyph, st := m.theme.State(s.State)
 	lead := " "
 	if chosen {
-		lead = m.theme.cursor
+		lead = m.theme.Cursor
 	}
-	return line{plain.of(lead), st.of(glyph), plain.of(" " + m.theme.fit(fault.Printable(s.Tunnel.Name), names)),
-		st.of(" " + m.theme.fit(string(s.State), states)), plain.of(" " + gre.OuterText(s.Tunnel.Remote))}
-}
-
-// state is the glyph of a state, and its style.
-func (th theme) state(s nm.State) (string, style) {
-	switch s {
-	case nm.StateActive:
-		return th.active, green
-	case nm.StateActivating:
-		return th.activating, yellow
-	case nm.StateExternal:
-		return th.external, plain
-	default:
-		return th.inactive, dim
-	}
+	return draw.Line{draw.Plain.Of(lead), st.Of(glyph), draw.Plain.Of(" " + m.theme.Fit(fault.Printable(s.Tunnel.Name), names)),
+		st.Of(" " + m.theme.Fit(string(s.State), states)), draw.Plain.Of(" " + gre.OuterText(s.Tunnel.Remote))}
 }
 
 // emptyList says why there are no rows.
 func (m *Model) emptyList(width int) []string {
-	var lines []line
-	say := func(s string, st style) { lines = append(lines, wrapped(s, width, " ", st)...) }
+	var lines []draw.Line
+	say := func(s string, st draw.Style) { lines = append(lines, draw.Wrapped(s, width, " ", st)...) }
 	switch {
 	case m.readErr != nil && !m.read:
-		say("the tunnels could not be read", red)
-		say(errorText(m.readErr), plain)
+		say("the tunnels could not be read", draw.Red)
+		say(draw.ErrorText(m.readErr), draw.Plain)
 	case !m.read:
-		say("reading the tunnels "+m.theme.wait, dim)
+		say("reading the tunnels "+m.theme.Wait, draw.Dim)
 	case len(m.all) > 0:
-		say("no tunnel has that in its name, state or addresses", plain)
-		say("esc shows all of them again", dim)
+		say("no tunnel has that in its name, state or addresses", draw.Plain)
+		say("esc shows all of them again", draw.Dim)
 	default:
-		say("no tunnels yet", bold)
-		say("n makes the first one", plain)
+		say("no tunnels yet", draw.Bold)
+		say("n makes the first one", draw.Plain)
 	}
 	rows := make([]string, len(lines))
 	for i := range lines {
-		rows[i] = m.theme.render(width, lines[i])
+		rows[i] = m.theme.Render(width, lines[i])
 	}
 	return rows
 }
 
 // startFilter lets the filter be typed.
 func (m *Model) startFilter() tea.Cmd {
-	m.list.input = newInput(m.list.filter, "")
+	m.list.input = form.NewInput(m.list.filter, "")
 	m.list.filtering, m.inDetail = true, false
 	return m.list.input.Focus()
 }

@@ -5,9 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"nmgre/routes/fault"
-
 	"nmgre"
+	"nmgre/routes/fault"
+	"nmgre/tui/draw"
 )
 
 // logMost bounds the log: the oldest steps are forgotten.
@@ -40,33 +40,33 @@ func (g *log) add(s nmgre.Event) {
 }
 
 // lines show the newest step first, each with its time and the commands that do the same.
-func (g *log) lines(th theme, width int) []line {
+func (g *log) lines(th draw.Theme, width int) []draw.Line {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.entries) == 0 {
-		return wrapped("Nothing has been done yet. Here stands each step that nmgre takes, with its time, and the nmcli or ip line that does the same.", width, "", dim)
+		return draw.Wrapped("Nothing has been done yet. Here stands each step that nmgre takes, with its time, and the nmcli or ip line that does the same.", width, "", draw.Dim)
 	}
-	var lines []line
+	var lines []draw.Line
 	for i := len(g.entries) - 1; i >= 0; i-- {
 		lines = append(lines, g.entries[i].lines(th, width)...)
 	}
 	return lines
 }
 
-func (e entry) lines(th theme, width int) []line {
-	glyph, st := th.pass, green
+func (e entry) lines(th draw.Theme, width int) []draw.Line {
+	glyph, st := th.Pass, draw.Green
 	switch {
 	case e.Err != nil:
-		glyph, st = th.fail, red
+		glyph, st = th.Fail, draw.Red
 	case e.Undo:
-		glyph, st = th.skip, yellow
+		glyph, st = th.Skip, draw.Yellow
 	case e.Detail:
-		glyph, st = th.separate, dim
+		glyph, st = th.Separate, draw.Dim
 	}
-	parts := wrap(stepText(e.Event), width-11)
-	lines := []line{{dim.of(e.at.Format("15:04:05") + " "), st.of(glyph + " "), plain.of(parts[0])}}
+	parts := draw.Wrap(draw.StepText(e.Event), width-11)
+	lines := []draw.Line{{draw.Dim.Of(e.at.Format("15:04:05") + " "), st.Of(glyph + " "), draw.Plain.Of(parts[0])}}
 	for _, part := range parts[1:] {
-		lines = append(lines, line{plain.of(strings.Repeat(" ", 11)), plain.of(part)})
+		lines = append(lines, draw.Line{draw.Plain.Of(strings.Repeat(" ", 11)), draw.Plain.Of(part)})
 	}
 	for _, c := range e.Commands {
 		lines = append(lines, dimCommand(fault.Printable(c), width)...)
@@ -74,11 +74,11 @@ func (e entry) lines(th theme, width int) []line {
 	return lines
 }
 
-func dimCommand(s string, width int) []line {
-	lines := command(s, width, strings.Repeat(" ", 11)+"$ ")
+func dimCommand(s string, width int) []draw.Line {
+	lines := draw.Command(s, width, strings.Repeat(" ", 11)+"$ ")
 	for i := range lines {
 		for j := range lines[i] {
-			lines[i][j].style = dim
+			lines[i][j].Style = draw.Dim
 		}
 	}
 	return lines

@@ -11,6 +11,8 @@ import (
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
+	"nmgre/tui/draw"
+	"nmgre/tui/screen"
 )
 
 // Options say what the terminal is like, and who sits at it.
@@ -36,7 +38,7 @@ type Model struct {
 	ctx   context.Context //nolint:containedctx // a program's model outlives every call
 	wf    Workflow
 	opts  Options
-	theme theme
+	theme draw.Theme
 	send  func(tea.Msg) // from other goroutines to Update
 
 	width, height int
@@ -53,7 +55,7 @@ type Model struct {
 	list     list
 	detail   detail
 	inDetail bool // the keys go to the right side
-	screens  []screen
+	screens  []screen.Screen
 	log      log
 	note     note
 	work     work
@@ -72,7 +74,7 @@ type Model struct {
 // note is the line above the keys: what happened last.
 type note struct {
 	text  string
-	style style
+	style draw.Style
 }
 
 // NewModel returns the model of a program that has not begun. send must be safe for use by several
@@ -81,7 +83,7 @@ func NewModel(ctx context.Context, wf Workflow, opts Options, send func(tea.Msg)
 	if opts.Confirm <= 0 {
 		opts.Confirm = defaultConfirm
 	}
-	return &Model{ctx: ctx, wf: wf, opts: opts, theme: newTheme(opts.Color, opts.ASCII), send: send, width: 80, height: 24,
+	return &Model{ctx: ctx, wf: wf, opts: opts, theme: draw.NewTheme(opts.Color, opts.ASCII), send: send, width: 80, height: 24,
 		work: work{running: make(map[int]*operation)}, mouse: opts.Mouse}
 }
 
@@ -139,13 +141,13 @@ func (m *Model) toScreen(msg tea.Msg) tea.Cmd {
 }
 
 // push puts a screen on top.
-func (m *Model) push(s screen) { m.screens = append(m.screens, s) }
+func (m *Model) push(s screen.Screen) { m.screens = append(m.screens, s) }
 
 // pop removes the screen on top.
 func (m *Model) pop() { m.screens = m.screens[:max(len(m.screens)-1, 0)] }
 
 // drop removes the screen s, wherever it lies.
-func (m *Model) drop(s screen) {
+func (m *Model) drop(s screen.Screen) {
 	for i := range m.screens {
 		if m.screens[i] == s {
 			m.screens = append(m.screens[:i:i], m.screens[i+1:]...)
@@ -154,13 +156,13 @@ func (m *Model) drop(s screen) {
 	}
 }
 
-func (m *Model) say(text string) { m.note = note{fault.Printable(text), plain} }
+func (m *Model) say(text string) { m.note = note{fault.Printable(text), draw.Plain} }
 
-func (m *Model) warn(text string) { m.note = note{fault.Printable(text), yellow} }
+func (m *Model) warn(text string) { m.note = note{fault.Printable(text), draw.Yellow} }
 
 // fail shows an error with what to do about it.
 func (m *Model) fail(err error) {
-	m.note = note{errorText(err), red}
+	m.note = note{draw.ErrorText(err), draw.Red}
 	if hints := fault.Hints(err); len(hints) > 0 {
 		m.note.text += " (" + fault.Printable(hints[0]) + ")"
 	}

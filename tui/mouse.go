@@ -1,6 +1,8 @@
 package tui
 
-import tea "charm.land/bubbletea/v2"
+import (
+	tea "charm.land/bubbletea/v2"
+)
 
 // clicked takes the mouse, which counts only where the person has asked for it: a click chooses a
 // row, the wheel moves.
@@ -36,14 +38,14 @@ func (m *Model) clickedAt(x, y int, left bool) tea.Cmd {
 	switch {
 	case left && row >= 0:
 		shown := m.list.shown(m.all)
-		if at := m.list.window.top + row; at < len(shown) {
+		if at := m.list.window.Top + row; at < len(shown) {
 			return m.moveList(at - max(m.list.at(shown), 0))
 		}
 	case !left && row == 0 && !m.narrow():
 		return m.clickedTab(x - edge - 1)
 	case !left && m.detail.tab == tabRoutes && row > 1:
 		r := &m.detail.routes
-		return m.moveRoutes(r.window.top + row - 2 - r.at)
+		return m.moveRoutes(r.window.Top + row - 2 - r.at)
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
+	"nmgre/tui/draw"
+	"nmgre/tui/form"
 )
 
 // fact is a property of a tunnel: as the profile wants it, and as the link is.
@@ -23,16 +25,16 @@ type fact struct {
 }
 
 // overviewLines put the profile and the link side by side.
-func (m *Model) overviewLines(s *nmgre.Status, width int) []line {
-	glyph, st := m.theme.state(s.State)
-	head := line{st.of(glyph + " " + string(s.State))}
+func (m *Model) overviewLines(s *nmgre.Status, width int) []draw.Line {
+	glyph, st := m.theme.State(s.State)
+	head := draw.Line{st.Of(glyph + " " + string(s.State))}
 	if s.DeviceState != "" && s.DeviceState != "activated" {
-		head = append(head, plain.of(", device "+fault.Printable(s.DeviceState)))
+		head = append(head, draw.Plain.Of(", device "+fault.Printable(s.DeviceState)))
 	}
 	if s.Reason != "" && s.State != nm.StateActive {
-		head = append(head, plain.of(": "+fault.Printable(s.Reason)))
+		head = append(head, draw.Plain.Of(": "+fault.Printable(s.Reason)))
 	}
-	lines := []line{head}
+	lines := []draw.Line{head}
 	facts := overviewFacts(s)
 	label := 0
 	for _, f := range facts {
@@ -43,42 +45,42 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []line {
 	if s.Link == nil {
 		link = "no link"
 		if m.detail.status == nil && s.State == nm.StateActive {
-			link = "link " + m.theme.wait
+			link = "link " + m.theme.Wait
 		}
 	}
-	lines = append(lines, line{plain.of(strings.Repeat(" ", label+2)), underlined.of(m.theme.fit("profile", column)), plain.of(" "), underlined.of(link)})
+	lines = append(lines, draw.Line{draw.Plain.Of(strings.Repeat(" ", label+2)), draw.Underlined.Of(m.theme.Fit("profile", column)), draw.Plain.Of(" "), draw.Underlined.Of(link)})
 	differs := false
 	for _, f := range facts {
 		lines = append(lines, m.factLines(f, label, column)...)
 		differs = differs || f.differs
 	}
 	if differs {
-		lines = append(lines, text(""))
-		lines = append(lines, wrapped(m.theme.differs+" marks where the link is not as the profile says; v finds out why", width, "", yellow)...)
+		lines = append(lines, draw.Text(""))
+		lines = append(lines, draw.Wrapped(m.theme.Differs+" marks where the link is not as the profile says; v finds out why", width, "", draw.Yellow)...)
 	}
 	lines = append(lines, m.countLines(s)...)
 	return append(lines, m.keptLines(s, width)...)
 }
 
 // factLines are a fact's row, and more where a value is longer than its column.
-func (m *Model) factLines(f fact, label, column int) []line {
-	mark, st := " ", plain
+func (m *Model) factLines(f fact, label, column int) []draw.Line {
+	mark, st := " ", draw.Plain
 	if f.differs {
-		mark, st = m.theme.differs, yellow
+		mark, st = m.theme.Differs, draw.Yellow
 	}
 	if f.alone {
-		var lines []line
-		for i, part := range wrap(f.profile, column*2+1) {
+		var lines []draw.Line
+		for i, part := range draw.Wrap(f.profile, column*2+1) {
 			name := ""
 			if i == 0 {
 				name = f.name
 			}
-			lines = append(lines, line{st.of(m.theme.fit(mark, 1)), dim.of(m.theme.fit(name, label) + " "), plain.of(part)})
+			lines = append(lines, draw.Line{st.Of(m.theme.Fit(mark, 1)), draw.Dim.Of(m.theme.Fit(name, label) + " "), draw.Plain.Of(part)})
 		}
 		return lines
 	}
-	left, right := wrap(f.profile, column), wrap(f.link, column)
-	var lines []line
+	left, right := draw.Wrap(f.profile, column), draw.Wrap(f.link, column)
+	var lines []draw.Line
 	for i := range max(len(left), len(right)) {
 		name := ""
 		if i == 0 {
@@ -86,8 +88,8 @@ func (m *Model) factLines(f fact, label, column int) []line {
 		} else {
 			mark = " "
 		}
-		lines = append(lines, line{st.of(m.theme.fit(mark, 1)), dim.of(m.theme.fit(name, label) + " "),
-			plain.of(m.theme.fit(at(left, i), column) + " "), st.of(at(right, i))})
+		lines = append(lines, draw.Line{st.Of(m.theme.Fit(mark, 1)), draw.Dim.Of(m.theme.Fit(name, label) + " "),
+			draw.Plain.Of(m.theme.Fit(at(left, i), column) + " "), st.Of(at(right, i))})
 	}
 	return lines
 }
@@ -104,8 +106,8 @@ func overviewFacts(s *nmgre.Status) []fact {
 	t := s.Tunnel
 	facts := []fact{
 		{name: "mode", profile: t.Mode.String()}, {name: "local", profile: gre.OuterText(t.Local)}, {name: "remote", profile: gre.OuterText(t.Remote)},
-		{name: "inner", profile: prefixes(t.Addresses)}, {name: "key in", profile: fault.OrNone(gre.KeyText(t.InputKey))}, {name: "key out", profile: fault.OrNone(gre.KeyText(t.OutputKey))},
-		{name: "ttl", profile: gre.TTLText(t.TTL)}, {name: "tos", profile: gre.TOSText(t.TOS)}, {name: "mtu", profile: mtuText(t.MTU)}, {name: "pmtud", profile: yesNo(!t.NoPMTUD)},
+		{name: "inner", profile: draw.Prefixes(t.Addresses)}, {name: "key in", profile: fault.OrNone(gre.KeyText(t.InputKey))}, {name: "key out", profile: fault.OrNone(gre.KeyText(t.OutputKey))},
+		{name: "ttl", profile: gre.TTLText(t.TTL)}, {name: "tos", profile: gre.TOSText(t.TOS)}, {name: "mtu", profile: draw.MTUText(t.MTU)}, {name: "pmtud", profile: form.YesNo(!t.NoPMTUD)},
 	}
 	if l := s.Link; l != nil {
 		compareLink(facts, t, l)
@@ -116,7 +118,7 @@ func overviewFacts(s *nmgre.Status) []fact {
 	if t.PeerAddress.IsValid() {
 		facts = append(facts, fact{name: "peer", profile: t.PeerAddress.String(), alone: true})
 	}
-	facts = append(facts, fact{name: "at boot", profile: yesNo(t.Autoconnect), alone: true})
+	facts = append(facts, fact{name: "at boot", profile: form.YesNo(t.Autoconnect), alone: true})
 	if s.Path != "" {
 		facts = append(facts, fact{name: "file", profile: fault.Printable(s.Path), alone: true})
 	}
@@ -141,60 +143,60 @@ func compareLink(facts []fact, t nm.Tunnel, l *kernel.Link) {
 		set("ttl", gre.TTLText(g.TTL), g.TTL != t.TTL)
 		set("tos", gre.TOSText(g.TOS), g.TOS != t.TOS)
 		if !g.Mode.IPv6Outer() {
-			set("pmtud", yesNo(g.PMTUD), g.PMTUD == t.NoPMTUD)
+			set("pmtud", form.YesNo(g.PMTUD), g.PMTUD == t.NoPMTUD)
 		}
 	}
 	set("mtu", strconv.Itoa(l.MTU), t.MTU != 0 && l.MTU != int(t.MTU))
 	own := slices.DeleteFunc(slices.Clone(l.Addresses), func(p netip.Prefix) bool { return p.Addr().IsLinkLocalUnicast() })
 	missing := slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return !slices.Contains(own, p) })
-	set("inner", prefixes(own), missing || len(own) > len(t.Addresses))
+	set("inner", draw.Prefixes(own), missing || len(own) > len(t.Addresses))
 }
 
 // countLines are the link's counters as they were when it was read.
-func (m *Model) countLines(s *nmgre.Status) []line {
+func (m *Model) countLines(s *nmgre.Status) []draw.Line {
 	if s.Link == nil {
 		return nil
 	}
 	c := s.Link.Counters
-	lines := []line{text(""),
-		{dim.of("sent     "), plain.of(fmt.Sprintf("%s, %d packets", bytesText(c.TxBytes), c.TxPackets))},
-		{dim.of("received "), plain.of(fmt.Sprintf("%s, %d packets", bytesText(c.RxBytes), c.RxPackets))}}
+	lines := []draw.Line{draw.Text(""),
+		{draw.Dim.Of("sent     "), draw.Plain.Of(fmt.Sprintf("%s, %d packets", draw.BytesText(c.TxBytes), c.TxPackets))},
+		{draw.Dim.Of("received "), draw.Plain.Of(fmt.Sprintf("%s, %d packets", draw.BytesText(c.RxBytes), c.RxPackets))}}
 	if n := c.RxErrors + c.TxErrors + c.RxDropped + c.TxDropped; n > 0 {
-		lines = append(lines, line{yellow.of(m.theme.warn + " errors "), plain.of(strconv.FormatUint(n, 10) + ": the tab Rates has them one by one")})
+		lines = append(lines, draw.Line{draw.Yellow.Of(m.theme.Warn + " errors "), draw.Plain.Of(strconv.FormatUint(n, 10) + ": the tab Rates has them one by one")})
 	}
 	return lines
 }
 
 // troubleLines say what is wrong, and what to do about it.
-func (m *Model) troubleLines(err error, width int) []line {
+func (m *Model) troubleLines(err error, width int) []draw.Line {
 	if err == nil {
 		return nil
 	}
-	lines := wrapped(m.theme.warn+" "+errorText(err), width, "", yellow)
+	lines := draw.Wrapped(m.theme.Warn+" "+draw.ErrorText(err), width, "", draw.Yellow)
 	for _, hint := range fault.Hints(err) {
-		lines = append(lines, wrapped(fault.Printable(hint), width, "  ", plain)...)
+		lines = append(lines, draw.Wrapped(fault.Printable(hint), width, "  ", draw.Plain)...)
 	}
 	return lines
 }
 
 // keptLines say what root keeps for the tunnel.
-func (m *Model) keptLines(s *nmgre.Status, width int) []line {
-	lines := []line{text("")}
+func (m *Model) keptLines(s *nmgre.Status, width int) []draw.Line {
+	lines := []draw.Line{draw.Text("")}
 	if n := len(s.Tunnel.Routes); n > 0 {
-		lines = append(lines, line{dim.of("routes   "), plain.of(fmt.Sprintf("%d in the profile", n))})
+		lines = append(lines, draw.Line{draw.Dim.Of("routes   "), draw.Plain.Of(fmt.Sprintf("%d in the profile", n))})
 	}
 	k := s.Kept
 	if n := len(k.Routes); n > 0 {
-		lines = append(lines, line{dim.of("kernel   "), plain.of(count(n, "route") + " that nmgre keeps")})
+		lines = append(lines, draw.Line{draw.Dim.Of("kernel   "), draw.Plain.Of(draw.Count(n, "route") + " that nmgre keeps")})
 	}
 	for _, snat := range k.SNAT {
-		lines = append(lines, line{dim.of("snat     "), plain.of(snat.String())})
+		lines = append(lines, draw.Line{draw.Dim.Of("snat     "), draw.Plain.Of(snat.String())})
 	}
 	if len(k.Forward) > 0 {
-		lines = append(lines, line{dim.of("forward  "), plain.of("between " + fault.Printable(strings.Join(k.Forward, ", ")))})
+		lines = append(lines, draw.Line{draw.Dim.Of("forward  "), draw.Plain.Of("between " + fault.Printable(strings.Join(k.Forward, ", ")))})
 	}
 	if k.ClampMSS {
-		lines = append(lines, line{dim.of("mss      "), plain.of("lowered to what fits")})
+		lines = append(lines, draw.Line{draw.Dim.Of("mss      "), draw.Plain.Of("lowered to what fits")})
 	}
 	for _, err := range []error{s.KeptErr, m.detail.statusErr} {
 		lines = append(lines, m.troubleLines(err, width)...)

@@ -16,6 +16,9 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/tui/answers"
+	"nmgre/tui/draw"
+	"nmgre/tui/form"
 )
 
 // maxAnswer bounds a line that is read, in bytes.
@@ -34,12 +37,12 @@ var errEnded = &fault.Error{What: "the input has ended: nothing more is done", H
 func Plain(ctx context.Context, wf Workflow, names routes.Names, term Terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &plainTalk{ctx: ctx, wf: wf, out: term.Out, err: term.Err, lines: readLines(ctx, term.In), theme: newTheme(false, true)}
+	p := &plainTalk{ctx: ctx, wf: wf, out: term.Out, err: term.Err, lines: readLines(ctx, term.In), theme: draw.NewTheme(false, true)}
 	manager, err := wf.Manager(ctx)
 	if err != nil {
 		return err
 	}
-	p.known.version, p.known.names = manager.Version, names
+	p.known.Version, p.known.Names = manager.Version, names
 	for {
 		done, err := p.turn()
 		if done || err != nil {
@@ -54,12 +57,12 @@ type plainTalk struct {
 	wf       Workflow
 	out, err io.Writer
 	lines    <-chan string
-	theme    theme
-	known    host
+	theme    draw.Theme
+	known    answers.Host
 }
 
 // host is what the answers have to know of the host.
-func (p *plainTalk) host() host { return p.known }
+func (p *plainTalk) host() answers.Host { return p.known }
 
 // readLines reads the input beside the conversation, so that an interrupt is not kept waiting by
 // it.
@@ -127,10 +130,10 @@ func (p *plainTalk) turn() (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	p.known.tunnels = all
+	p.known.Tunnels = all
 	for i := range all {
 		s := &all[i]
-		fmt.Fprintf(p.out, "%s %s %s -> %s %s\n", fault.Printable(s.Tunnel.Name), s.State, gre.OuterText(s.Tunnel.Local), gre.OuterText(s.Tunnel.Remote), prefixes(s.Tunnel.Addresses))
+		fmt.Fprintf(p.out, "%s %s %s -> %s %s\n", fault.Printable(s.Tunnel.Name), s.State, gre.OuterText(s.Tunnel.Local), gre.OuterText(s.Tunnel.Remote), draw.Prefixes(s.Tunnel.Addresses))
 	}
 	if len(all) == 0 {
 		p.say("There are no tunnels yet.")
@@ -161,7 +164,7 @@ func (p *plainTalk) told(err error) error {
 
 func (p *plainTalk) act(word string) error {
 	if word == "new" || word == "n" {
-		return p.wizard(newAnswers(p.host), nil)
+		return p.wizard(answers.New(p.host), nil)
 	}
 	acts := map[string]func(nmgre.Status) error{"edit": p.edit, "show": p.show, "verify": p.verify, "far": p.farEnd, "up": p.up, "down": p.down, "delete": p.remove}
 	act, known := acts[word]
@@ -169,16 +172,16 @@ func (p *plainTalk) act(word string) error {
 		p.say("There is no %s. Type one of the words, or quit.", fault.Printable(word))
 		return nil
 	}
-	if len(p.known.tunnels) == 0 {
+	if len(p.known.Tunnels) == 0 {
 		p.say("There are no tunnels yet: new makes the first one.")
 		return nil
 	}
-	name, err := p.ask("Which tunnel?", p.known.tunnels[0].Tunnel.Name)
+	name, err := p.ask("Which tunnel?", p.known.Tunnels[0].Tunnel.Name)
 	if err != nil {
 		return err
 	}
-	for i := range p.known.tunnels {
-		if s := p.known.tunnels[i]; s.Tunnel.Name == name || s.ID == name || s.UUID == name {
+	for i := range p.known.Tunnels {
+		if s := p.known.Tunnels[i]; s.Tunnel.Name == name || s.ID == name || s.UUID == name {
 			whole, err := p.wf.Show(p.ctx, s.UUID)
 			if err != nil {
 				return err
@@ -190,7 +193,9 @@ func (p *plainTalk) act(word string) error {
 	return nil
 }
 
-func (p *plainTalk) edit(s nmgre.Status) error { return p.wizard(editAnswers(whole(s), p.host), &s) }
+func (p *plainTalk) edit(s nmgre.Status) error {
+	return p.wizard(answers.Edit(answers.Whole(s), p.host), &s)
+}
 
 // show prints what the overview has.
 func (p *plainTalk) show(s nmgre.Status) error {
@@ -238,7 +243,7 @@ func (p *plainTalk) farEnd(s nmgre.Status) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.out, "far end: %s\n", fault.Printable(createCommand(far)))
+	_, err = fmt.Fprintf(p.out, "far end: %s\n", fault.Printable(draw.CreateCommand(far)))
 	return err
 }
 
@@ -268,7 +273,7 @@ func (p *plainTalk) working() Workflow {
 	return p.wf.Reporting(Listener{
 		Step: func(e nmgre.Event) {
 			if !e.Detail {
-				p.say("%s", stepText(e))
+				p.say("%s", draw.StepText(e))
 			}
 		},
 		Advance: func(done, total int) {
@@ -281,14 +286,14 @@ func (p *plainTalk) working() Workflow {
 }
 
 // wizard asks for every field, shows the plan, and carries it out.
-func (p *plainTalk) wizard(a *answers, was *nmgre.Status) error {
+func (p *plainTalk) wizard(a *answers.Answers, was *nmgre.Status) error {
 	links, err := p.wf.Links(p.ctx)
 	if err != nil {
 		return err
 	}
-	a.setLinks(links)
+	a.SetLinks(links)
 	p.say("An empty line takes what stands in brackets; a single - empties it.")
-	for i := range formPages {
+	for i := range answers.Pages {
 		if err := p.page(a, i); err != nil {
 			return err
 		}
@@ -302,12 +307,12 @@ func (p *plainTalk) wizard(a *answers, was *nmgre.Status) error {
 }
 
 // page asks for the fields of one page. Fields of lines end with an empty one.
-func (p *plainTalk) page(a *answers, open page) error {
-	p.say("%s", formNames[open])
-	fm := a.forms[open]
-	for i := 0; i < len(fm.fields); i++ {
-		a.refresh()
-		if f := fm.fields[i]; f.why == "" {
+func (p *plainTalk) page(a *answers.Answers, open answers.Page) error {
+	p.say("%s", answers.Names[open])
+	fm := a.Forms[open]
+	for i := 0; i < len(fm.Fields); i++ {
+		a.Refresh()
+		if f := fm.Fields[i]; f.Why == "" {
 			if err := p.field(a, f); err != nil {
 				return err
 			}
@@ -317,56 +322,56 @@ func (p *plainTalk) page(a *answers, open page) error {
 }
 
 // field asks until the answer is valid.
-func (p *plainTalk) field(a *answers, f *field) error {
+func (p *plainTalk) field(a *answers.Answers, f *form.Field) error {
 	for {
-		if f.kind == kindChoice {
-			for i, o := range f.options {
-				p.say("  %d %s", i+1, fault.Printable(o.label))
+		if f.Kind == form.Choice {
+			for i, o := range f.Options {
+				p.say("  %d %s", i+1, fault.Printable(o.Label))
 			}
 		}
-		question := f.label
-		if f.help != "" {
-			question += " (" + f.help + ")"
+		question := f.Label
+		if f.Help != "" {
+			question += " (" + f.Help + ")"
 		}
-		byDefault := f.value()
-		if f.kind == kindChoice {
-			byDefault = strconv.Itoa(f.chosen + 1)
+		byDefault := f.Value()
+		if f.Kind == form.Choice {
+			byDefault = strconv.Itoa(f.Chosen + 1)
 		}
 		answer, err := p.ask(question, byDefault)
 		if err != nil {
 			return err
 		}
-		f.touched = true
-		if !f.answer(answer) {
+		f.Touched = true
+		if !f.Answer(answer) {
 			p.say("%s is not one of the answers.", fault.Printable(answer))
 			continue
 		}
-		if a.changed(f) {
+		if a.Changed(f) {
 			p.way(a)
 		}
-		if f.problem == "" {
-			if f.note != "" {
-				p.say("%s", fault.Printable(f.note))
+		if f.Problem == "" {
+			if f.Note != "" {
+				p.say("%s", fault.Printable(f.Note))
 			}
 			return nil
 		}
-		p.say("Not valid: %s. %s", fault.Printable(f.problem), fault.Printable(f.hint))
+		p.say("Not valid: %s. %s", fault.Printable(f.Problem), fault.Printable(f.Hint))
 	}
 }
 
 // way asks the kernel for the way to the far end.
-func (p *plainTalk) way(a *answers) {
-	if q, ok := a.wayQuery(); ok {
+func (p *plainTalk) way(a *answers.Answers) {
+	if q, ok := a.WayQuery(); ok {
 		hop, err := p.wf.Lookup(p.ctx, q)
-		a.setWay(q, hop, err)
+		a.SetWay(q, hop, err)
 	}
 }
 
 // finish has the plan made and carried out; again says that the questions that were answered wrong
 // have been asked once more.
-func (p *plainTalk) finish(a *answers, was *nmgre.Status) (again bool, err error) {
-	a.submit()
-	t, _ := a.tunnel()
+func (p *plainTalk) finish(a *answers.Answers, was *nmgre.Status) (again bool, err error) {
+	a.Submit()
+	t, _ := a.Tunnel()
 	if was != nil {
 		return p.finishEdit(a, was, t)
 	}
@@ -374,7 +379,7 @@ func (p *plainTalk) finish(a *answers, was *nmgre.Status) (again bool, err error
 	if err != nil {
 		return p.askAgain(a, err)
 	}
-	p.preview(planLines(p.theme, &planned, plainWidth))
+	p.preview(draw.PlanLines(p.theme, &planned, plainWidth))
 	if yes, err := p.sure("Make it?"); !yes || err != nil {
 		return false, err
 	}
@@ -386,7 +391,7 @@ func (p *plainTalk) finish(a *answers, was *nmgre.Status) (again bool, err error
 	return false, p.farEnd(created.Status)
 }
 
-func (p *plainTalk) finishEdit(a *answers, was *nmgre.Status, t nm.Tunnel) (again bool, err error) {
+func (p *plainTalk) finishEdit(a *answers.Answers, was *nmgre.Status, t nm.Tunnel) (again bool, err error) {
 	planned, err := p.wf.PlanEdit(p.ctx, was.UUID, func(own *nm.Tunnel) error { *own = t; return nil })
 	if err != nil {
 		return p.askAgain(a, err)
@@ -395,7 +400,7 @@ func (p *plainTalk) finishEdit(a *answers, was *nmgre.Status, t nm.Tunnel) (agai
 		p.say("Nothing is different from what is there.")
 		return false, nil
 	}
-	p.preview(editLines(p.theme, was.Tunnel.Name, &planned, plainWidth))
+	p.preview(draw.EditLines(p.theme, was.Tunnel.Name, &planned, plainWidth))
 	if yes, err := p.sure("Change it?"); !yes || err != nil {
 		return false, err
 	}
@@ -407,9 +412,9 @@ func (p *plainTalk) finishEdit(a *answers, was *nmgre.Status, t nm.Tunnel) (agai
 }
 
 // askAgain asks for the fields that the host does not accept.
-func (p *plainTalk) askAgain(a *answers, err error) (again bool, _ error) {
-	for _, problem := range problems(err) {
-		if f := a.fieldOf(problem); problem.Field != "" && f != nil && f.id == problem.Field {
+func (p *plainTalk) askAgain(a *answers.Answers, err error) (again bool, _ error) {
+	for _, problem := range answers.Problems(err) {
+		if f := a.FieldOf(problem); problem.Field != "" && f != nil && f.ID == problem.Field {
 			p.say("Not possible: %s. %s", fault.Printable(problem.What), fault.Printable(problem.Hint))
 			if err := p.field(a, f); err != nil {
 				return false, err
@@ -425,8 +430,8 @@ func (p *plainTalk) askAgain(a *answers, err error) (again bool, _ error) {
 
 // preview prints what will be done. The picture of the path says nothing to who hears it; its facts
 // stand in the steps.
-func (p *plainTalk) preview(lines []line) {
+func (p *plainTalk) preview(lines []draw.Line) {
 	for _, ln := range lines {
-		p.say("%s", strings.TrimRight(ln.plain(), " "))
+		p.say("%s", strings.TrimRight(ln.Plain(), " "))
 	}
 }

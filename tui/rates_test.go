@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -18,21 +17,6 @@ func TestRates(t *testing.T) {
 	}
 	if got := tr.rx; len(got) != 3 || got[0] != 1000 || got[1] != 0 || got[2] != 500 {
 		t.Errorf("rates %v, want 1000, 0, 500", got)
-	}
-}
-
-func TestSparkline(t *testing.T) {
-	th := newTheme(false, false)
-	for _, tc := range []struct {
-		values []float64
-		width  int
-		want   string
-	}{
-		{nil, 5, ""}, {[]float64{0, 0}, 5, "  "}, {[]float64{1, 4, 8}, 5, "▁▄█"}, {[]float64{9, 0.001, 8, 8}, 3, "▁██"},
-	} {
-		if got := th.sparkline(tc.values, tc.width); got != tc.want {
-			t.Errorf("%v: %q, want %q", tc.values, got, tc.want)
-		}
 	}
 }
 
@@ -85,14 +69,4 @@ func TestRouteThatIsTaken(t *testing.T) {
 	f.routes[uuidOf(2)][0].Route.Dst = prefix("10.10.100.0/25") // gre1 has it
 	d := openFake(t, f, Options{})
 	d.keys("j", "3", "enter").must("≠ gre1", "but would send to 10.10.100.1 by gre1")
-}
-
-// Wide, long and quoted commands break where a shell takes it.
-func TestCommandsBreakForAShell(t *testing.T) {
-	for _, ln := range command("nmgre create --peer 100.0.2.100 --route '10.0.0.0/8 via 172.16.0.2' --mtu 1476", 44, "  ") {
-		s := ln[0].text + ln[1].text
-		if cells(s) > 44 || strings.HasSuffix(s, "--peer \\") || strings.Count(s, "'")%2 == 1 {
-			t.Errorf("%q", s)
-		}
-	}
 }

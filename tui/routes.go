@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
 	"nmgre"
-	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
+	"nmgre/tui/draw"
 )
 
 // routesView is the tab of the routes. Of very many only those in its window are ever turned into
@@ -22,7 +23,7 @@ type routesView struct {
 	err    error
 	read   bool
 	at     int
-	window window
+	window draw.Window
 	seen   int               // rows that were drawn the last time
 	hops   map[string]string // by destination: where the kernel would send
 	asking int               // counts the askings, so that only the last one counts
@@ -81,7 +82,7 @@ func (m *Model) askKernel() tea.Cmd {
 // unknown are the destinations in the window that the kernel has not been asked for.
 func (r *routesView) unknown() []routes.Route {
 	var list []routes.Route
-	from, to := r.window.show(r.at, len(r.list), max(r.seen, 1))
+	from, to := r.window.Show(r.at, len(r.list), max(r.seen, 1))
 	for _, s := range r.list[from:to] {
 		if _, known := r.hops[s.Route.Dst.String()]; !known {
 			list = append(list, *s.Route)
@@ -124,19 +125,19 @@ func lookUp(ctx context.Context, wf Workflow, list []routes.Route) map[string]st
 // viewRoutes draws the window of the list, and below it what there is to say of the chosen route.
 func (m *Model) viewRoutes(width, height int) (rows []string, foot string) {
 	th, r := m.theme, &m.detail.routes
-	var lines []line
+	var lines []draw.Line
 	switch {
 	case r.err != nil:
-		lines = wrapped(errorText(r.err), width, "", red)
+		lines = draw.Wrapped(draw.ErrorText(r.err), width, "", draw.Red)
 	case !r.read:
-		lines = []line{styled("reading the routes "+th.wait, dim)}
+		lines = []draw.Line{draw.Styled("reading the routes "+th.Wait, draw.Dim)}
 	case len(r.list) == 0:
-		lines = wrapped("no routes lead into this tunnel, but to its own network (e adds some)", width, "", plain)
+		lines = draw.Wrapped("no routes lead into this tunnel, but to its own network (e adds some)", width, "", draw.Plain)
 	default:
 		return m.routeRows(width, height)
 	}
 	for _, ln := range lines {
-		rows = append(rows, th.render(width, ln))
+		rows = append(rows, th.Render(width, ln))
 	}
 	return rows, ""
 }
@@ -149,56 +150,56 @@ func (m *Model) routeRows(width, height int) (rows []string, foot string) {
 	}
 	const owners, hops = 8, 10
 	column := max(width-owners-hops-2, 8)
-	rows = append(rows, th.render(width, line{plain.of("  "), underlined.of(th.fit("route", column-1)), plain.of(" "), underlined.of(th.fit("held by", owners-1)), plain.of(" "), underlined.of("sends to")}))
+	rows = append(rows, th.Render(width, draw.Line{draw.Plain.Of("  "), draw.Underlined.Of(th.Fit("route", column-1)), draw.Plain.Of(" "), draw.Underlined.Of(th.Fit("held by", owners-1)), draw.Plain.Of(" "), draw.Underlined.Of("sends to")}))
 	about := m.routeAbout(r.list[r.at], dev, width)
 	r.seen = max(height-1-len(about), 1)
-	from, to := r.window.show(r.at, len(r.list), r.seen)
+	from, to := r.window.Show(r.at, len(r.list), r.seen)
 	for i := from; i < to; i++ {
 		s := r.list[i]
-		ground := plain
+		ground := draw.Plain
 		if i == r.at && m.inDetail {
-			ground = reverse
+			ground = draw.Reverse
 		}
-		glyph, st := th.routeState(s.State)
+		glyph, st := themeRouteState(th, s.State)
 		hop, hopStyle := m.hopText(s, dev)
-		rows = append(rows, th.renderOn(width, line{st.of(glyph + " "), plain.of(th.fit(s.Route.String(), column-1) + " "),
-			plain.of(th.fit(string(s.Owner), owners-1) + " "), hopStyle.of(hop)}, ground))
+		rows = append(rows, th.RenderOn(width, draw.Line{st.Of(glyph + " "), draw.Plain.Of(th.Fit(s.Route.String(), column-1) + " "),
+			draw.Plain.Of(th.Fit(string(s.Owner), owners-1) + " "), hopStyle.Of(hop)}, ground))
 	}
 	for len(rows) < height-len(about) {
-		rows = append(rows, th.render(width, nil))
+		rows = append(rows, th.Render(width, nil))
 	}
 	for _, ln := range about {
-		rows = append(rows, th.render(width, ln))
+		rows = append(rows, th.Render(width, ln))
 	}
 	return rows, fmt.Sprintf("%d of %d", r.at+1, len(r.list))
 }
 
-func (th theme) routeState(state string) (string, style) {
+func themeRouteState(th draw.Theme, state string) (string, draw.Style) {
 	switch state {
 	case nmgre.RouteSet:
-		return th.pass, green
+		return th.Pass, draw.Green
 	case nmgre.RouteMissing:
-		return th.fail, red
+		return th.Fail, draw.Red
 	}
-	return th.inactive, dim
+	return th.Inactive, draw.Dim
 }
 
 // hopText is where the kernel would send, marked where that is not the tunnel.
-func (m *Model) hopText(s nmgre.RouteState, dev string) (string, style) {
+func (m *Model) hopText(s nmgre.RouteState, dev string) (string, draw.Style) {
 	hop, known := m.detail.routes.hops[s.Route.Dst.String()]
 	switch {
 	case !known:
-		return m.theme.wait, dim
+		return m.theme.Wait, draw.Dim
 	case hop == dev || s.State == nmgre.RouteDown || s.Route.TableOrMain() != routes.MainTable:
-		return fault.Printable(hop), plain
+		return fault.Printable(hop), draw.Plain
 	}
-	return m.theme.differs + " " + fault.Printable(hop), yellow
+	return m.theme.Differs + " " + fault.Printable(hop), draw.Yellow
 }
 
 // routeAbout says of a route who holds it and why, and what the kernel does.
-func (m *Model) routeAbout(s nmgre.RouteState, dev string, width int) []line {
+func (m *Model) routeAbout(s nmgre.RouteState, dev string, width int) []draw.Line {
 	state := map[string]string{nmgre.RouteSet: "the kernel has it", nmgre.RouteMissing: "the kernel does not have it: somebody removed it", nmgre.RouteDown: "the tunnel is down"}[s.State]
-	lines := []line{styled(repeat(m.theme.horizontal, width), dim)}
+	lines := []draw.Line{draw.Styled(strings.Repeat(m.theme.Horizontal, max(width, 0)), draw.Dim)}
 	hop, known := m.detail.routes.hops[s.Route.Dst.String()]
 	if known && hop != dev && s.State == nmgre.RouteSet && s.Route.TableOrMain() == routes.MainTable {
 		state += fmt.Sprintf(", but would send to %s by %s", routes.SampleAddr(s.Route.Dst, netip.Addr{}), fault.Printable(hop))
@@ -207,21 +208,6 @@ func (m *Model) routeAbout(s nmgre.RouteState, dev string, width int) []line {
 	if why == "" {
 		why = "it is in the profile"
 	}
-	lines = append(lines, wrapped(s.Route.String()+": "+state, width, "", plain)...)
-	return append(lines, wrapped("held by "+ownerText(s.Owner)+": "+fault.Printable(why), width, "", dim)...)
-}
-
-func ownerText(o nm.Owner) string {
-	if o == nm.OwnerKernel {
-		return "nmgre, in the kernel"
-	}
-	return "NetworkManager, in the profile"
-}
-
-func repeat(s string, n int) string {
-	out := ""
-	for range max(n, 0) {
-		out += s
-	}
-	return out
+	lines = append(lines, draw.Wrapped(s.Route.String()+": "+state, width, "", draw.Plain)...)
+	return append(lines, draw.Wrapped("held by "+draw.OwnerText(s.Owner)+": "+fault.Printable(why), width, "", draw.Dim)...)
 }

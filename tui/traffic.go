@@ -12,6 +12,7 @@ import (
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes/kernel"
+	"nmgre/tui/draw"
 )
 
 // The kernel has no events for its counters: they are read this often, and the far end is probed,
@@ -136,84 +137,62 @@ func appendSample[T any](list []T, v T) []T {
 }
 
 // trafficLines draw the rates, the round trip and the counters.
-func (m *Model) trafficLines(s *nmgre.Status, width int) []line {
+func (m *Model) trafficLines(s *nmgre.Status, width int) []draw.Line {
 	t := &m.detail.traffic
 	if s.State == nm.StateInactive {
-		return wrapped("the tunnel is down: nothing goes through it (u brings it up)", width, "", plain)
+		return draw.Wrapped("the tunnel is down: nothing goes through it (u brings it up)", width, "", draw.Plain)
 	}
 	if t.last == nil {
-		why := "measuring " + m.theme.wait
+		why := "measuring " + m.theme.Wait
 		if t.linkErr != nil {
-			why = errorText(t.linkErr)
+			why = draw.ErrorText(t.linkErr)
 		}
-		return wrapped(why, width, "", dim)
+		return draw.Wrapped(why, width, "", draw.Dim)
 	}
 	graph := max(width-26, 8)
-	lines := []line{m.rateLine("received", t.rx, graph), m.rateLine("sent", t.tx, graph), m.rttLine(s, graph)}
+	lines := []draw.Line{m.rateLine("received", t.rx, graph), m.rateLine("sent", t.tx, graph), m.rttLine(s, graph)}
 	if t.probeErr != nil {
-		lines = append(lines, wrapped(m.theme.warn+" "+errorText(t.probeErr), width, "", yellow)...)
+		lines = append(lines, draw.Wrapped(m.theme.Warn+" "+draw.ErrorText(t.probeErr), width, "", draw.Yellow)...)
 	}
 	if len(t.rtt) > 0 || t.silent > 0 {
-		lines = append(lines, wrapped("one probe a second, while this tab is open, is among them", width, "", dim)...)
+		lines = append(lines, draw.Wrapped("one probe a second, while this tab is open, is among them", width, "", draw.Dim)...)
 	}
-	lines = append(lines, text(""))
+	lines = append(lines, draw.Text(""))
 	return append(lines, counterLines(*t.last)...)
 }
 
-func (m *Model) rateLine(name string, rates []float64, graph int) line {
+func (m *Model) rateLine(name string, rates []float64, graph int) draw.Line {
 	now := "..."
 	if n := len(rates); n > 0 {
-		now = bytesText(uint64(rates[n-1])) + "/s"
+		now = draw.BytesText(uint64(rates[n-1])) + "/s"
 	}
-	return line{dim.of(m.theme.fit(name, 11)), plain.of(m.theme.fit(now, 13)), green.of(m.theme.sparkline(rates, graph))}
+	return draw.Line{draw.Dim.Of(m.theme.Fit(name, 11)), draw.Plain.Of(m.theme.Fit(now, 13)), draw.Green.Of(m.theme.Sparkline(rates, graph))}
 }
 
-func (m *Model) rttLine(s *nmgre.Status, graph int) line {
+func (m *Model) rttLine(s *nmgre.Status, graph int) draw.Line {
 	t := &m.detail.traffic
-	label := dim.of(m.theme.fit("round trip", 11))
+	label := draw.Dim.Of(m.theme.Fit("round trip", 11))
 	switch {
 	case !s.Tunnel.PeerAddress.IsValid():
-		return line{label, plain.of("the far end's inner address is not known")}
+		return draw.Line{label, draw.Plain.Of("the far end's inner address is not known")}
 	case t.silent > 1:
-		return line{label, red.of(m.theme.fail + " no answer to " + count(t.silent, "probe"))}
+		return draw.Line{label, draw.Red.Of(m.theme.Fail + " no answer to " + draw.Count(t.silent, "probe"))}
 	case len(t.rtt) == 0:
-		return line{label, plain.of("...")}
+		return draw.Line{label, draw.Plain.Of("...")}
 	}
 	values := make([]float64, len(t.rtt))
 	for i, d := range t.rtt {
 		values[i] = float64(d)
 	}
-	return line{label, plain.of(m.theme.fit(tookText(t.rtt[len(t.rtt)-1]), 13)), green.of(m.theme.sparkline(values, graph))}
-}
-
-// sparkline draws the last values, the newest at the right, each as high as its part of the
-// greatest.
-func (th theme) sparkline(values []float64, width int) string {
-	if len(values) > width {
-		values = values[len(values)-width:]
-	}
-	most := 0.0
-	for _, v := range values {
-		most = max(most, v)
-	}
-	out := ""
-	top := len(th.bars) - 1
-	for _, v := range values {
-		i := 0
-		if v > 0 && most > 0 {
-			i = max(int(v/most*float64(top)+0.5), 1)
-		}
-		out += th.bars[i]
-	}
-	return out
+	return draw.Line{label, draw.Plain.Of(m.theme.Fit(draw.TookText(t.rtt[len(t.rtt)-1]), 13)), draw.Green.Of(m.theme.Sparkline(values, graph))}
 }
 
 // counterLines are the kernel's counters, those that say that something is wrong with what it is.
-func counterLines(c kernel.Counters) []line {
-	row := func(name string, tx, rx uint64) line {
-		return line{dim.of(fmt.Sprintf("%-11s", name)), plain.of(fmt.Sprintf("%-16d %d", rx, tx))}
+func counterLines(c kernel.Counters) []draw.Line {
+	row := func(name string, tx, rx uint64) draw.Line {
+		return draw.Line{draw.Dim.Of(fmt.Sprintf("%-11s", name)), draw.Plain.Of(fmt.Sprintf("%-16d %d", rx, tx))}
 	}
-	lines := []line{{plain.of(fmt.Sprintf("%-11s", "")), underlined.of("received"), plain.of("         "), underlined.of("sent")},
+	lines := []draw.Line{{draw.Plain.Of(fmt.Sprintf("%-11s", "")), draw.Underlined.Of("received"), draw.Plain.Of("         "), draw.Underlined.Of("sent")},
 		row("packets", c.TxPackets, c.RxPackets), row("bytes", c.TxBytes, c.RxBytes), row("errors", c.TxErrors, c.RxErrors), row("dropped", c.TxDropped, c.RxDropped)}
 	for _, e := range []struct {
 		n    uint64
@@ -225,7 +204,7 @@ func counterLines(c kernel.Counters) []line {
 		{c.RxFIFOErrors, "came out of sequence"},
 	} {
 		if e.n > 0 {
-			lines = append(lines, line{yellow.of(fmt.Sprintf("%d: %s", e.n, e.what))})
+			lines = append(lines, draw.Line{draw.Yellow.Of(fmt.Sprintf("%d: %s", e.n, e.what))})
 		}
 	}
 	return lines

@@ -1,21 +1,22 @@
 package tui
 
 import (
+	"fmt"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
+	"nmgre/tui/draw"
+	"nmgre/tui/screen"
 )
 
-// The sizes at which the layout changes, and below which nothing can be drawn.
-const (
-	narrowBelow = 64  // columns: one side at a time
-	wideFrom    = 100 // columns: both sides always
-	leastWidth  = 20
-	leastHeight = 6
-)
+const wideFrom = 100 // columns: both sides always
+
+const leastWidth = 20
+
+const leastHeight = 6
 
 // View draws the screen.
 func (m *Model) View() (v tea.View) {
@@ -38,7 +39,7 @@ func (m *Model) View() (v tea.View) {
 	return v
 }
 
-func (m *Model) narrow() bool { return m.width < narrowBelow }
+func (m *Model) narrow() bool { return m.width < draw.NarrowBelow }
 
 // alone says whether the chosen tunnel gets the whole width while the keys go to it.
 func (m *Model) alone() bool { return m.width < wideFrom }
@@ -46,13 +47,13 @@ func (m *Model) alone() bool { return m.width < wideFrom }
 // draw returns exactly height rows of exactly width cells, and where the cursor is.
 func (m *Model) draw() ([]string, *tea.Position) {
 	if m.width < leastWidth || m.height < leastHeight {
-		return []string{m.theme.cut("the terminal is too small for nmgre", max(m.width, 1))}, nil
+		return []string{m.theme.Cut("the terminal is too small for nmgre", max(m.width, 1))}, nil
 	}
 	height := m.height - 3
 	var body []string
 	var cursor *tea.Position
 	top := len(m.screens) - 1
-	if top < 0 || m.screens[top].View(m.width, height).box {
+	if top < 0 || m.screens[top].View(m.width, height).Box {
 		body = m.viewMain(m.width, height)
 		if m.list.filtering && top < 0 {
 			cursor = m.filterCursor()
@@ -61,8 +62,8 @@ func (m *Model) draw() ([]string, *tea.Position) {
 	for i, s := range m.screens {
 		d := s.View(m.width, height)
 		switch {
-		case !d.box:
-			body, cursor = d.rows, d.cursor
+		case !d.Box:
+			body, cursor = d.Rows, d.Cursor
 		case i == top || body != nil:
 			body, cursor = m.overlay(body, d)
 		}
@@ -71,7 +72,7 @@ func (m *Model) draw() ([]string, *tea.Position) {
 	if cursor != nil {
 		cursor = &tea.Position{X: min(cursor.X, m.width-1), Y: cursor.Y + 1}
 	}
-	return append(rows, m.theme.render(m.width, line{plain.of(" "), m.note.style.of(m.note.text)}), m.hints()), cursor
+	return append(rows, m.theme.Render(m.width, draw.Line{draw.Plain.Of(" "), m.note.style.Of(m.note.text)}), m.hints()), cursor
 }
 
 // pad makes body exactly height rows.
@@ -83,46 +84,46 @@ func pad(body []string, height, width int) []string {
 }
 
 // overlay puts a box into the middle of the rows that are there.
-func (m *Model) overlay(body []string, d drawing) ([]string, *tea.Position) {
+func (m *Model) overlay(body []string, d screen.Drawing) ([]string, *tea.Position) {
 	out := append([]string(nil), body...)
-	top := max((len(out)-len(d.rows))/2, 0)
-	for i, row := range d.rows {
+	top := max((len(out)-len(d.Rows))/2, 0)
+	for i, row := range d.Rows {
 		if top+i < len(out) {
 			out[top+i] = row
 		}
 	}
-	if d.cursor == nil {
+	if d.Cursor == nil {
 		return out, nil
 	}
-	return out, &tea.Position{X: d.cursor.X, Y: d.cursor.Y + top}
+	return out, &tea.Position{X: d.Cursor.X, Y: d.Cursor.Y + top}
 }
 
 // header says whose tunnels these are, and how NetworkManager is.
 func (m *Model) header() string {
-	left := line{bold.of(" nmgre")}
+	left := draw.Line{draw.Bold.Of(" nmgre")}
 	if m.opts.Host != "" {
-		left = append(left, plain.of(" "+m.theme.separate+" "+fault.Printable(m.opts.Host)))
+		left = append(left, draw.Plain.Of(" "+m.theme.Separate+" "+fault.Printable(m.opts.Host)))
 	}
-	right, st := "", dim
+	right, st := "", draw.Dim
 	switch {
 	case m.lost:
-		right, st = "NetworkManager has gone", red
+		right, st = "NetworkManager has gone", draw.Red
 	case m.changing() != nil:
-		right, st = m.changing().name+" "+m.theme.wait, yellow
+		right, st = m.changing().name+" "+m.theme.Wait, draw.Yellow
 	case m.manager.Version != (nm.Version{}):
 		right = "NetworkManager " + versionText(m.manager.Version)
 	}
 	used := 0
 	for _, s := range left {
-		used += cells(s.text)
+		used += draw.Cells(s.Text)
 	}
 	room := m.width - used - 2
 	if room < 4 {
-		return m.theme.render(m.width, left)
+		return m.theme.Render(m.width, left)
 	}
-	right = m.theme.shorten(fault.Printable(right), room)
-	gap := m.width - used - cells(right) - 1
-	return m.theme.render(m.width, append(left, plain.of(strings.Repeat(" ", gap)), st.of(right)))
+	right = m.theme.Shorten(fault.Printable(right), room)
+	gap := m.width - used - draw.Cells(right) - 1
+	return m.theme.Render(m.width, append(left, draw.Plain.Of(strings.Repeat(" ", gap)), st.Of(right)))
 }
 
 // leftWidth is how much of the width the list gets beside the detail.
@@ -137,40 +138,45 @@ func (m *Model) viewMain(width, height int) []string {
 		return m.viewList(width, height)
 	}
 	left := m.leftWidth()
-	return beside(m.viewList(left, height), m.viewDetail(width-left, height))
+	return draw.Beside(m.viewList(left, height), m.viewDetail(width-left, height))
 }
 
 // filterCursor is where the filter is typed: in the list's upper edge.
 func (m *Model) filterCursor() *tea.Position {
-	return &tea.Position{X: 2 + len("Tunnels /") + cells(string([]rune(m.list.input.Value())[:m.list.input.Position()])), Y: 0}
+	return &tea.Position{X: 2 + len("Tunnels /") + draw.Cells(string([]rune(m.list.input.Value())[:m.list.input.Position()])), Y: 0}
 }
 
 // hints are the keys that can be pressed now; those that do not fit are left out, the last ones
 // first, and the help's stays.
 func (m *Model) hints() string {
-	var help span
-	var parts []span
+	var help draw.Span
+	var parts []draw.Span
 	for _, b := range m.bindings() {
-		if b.hint == "" {
+		if b.Hint == "" {
 			continue
 		}
-		st := plain
-		if b.why != "" {
-			st = dim
+		st := draw.Plain
+		if b.Why != "" {
+			st = draw.Dim
 		}
-		if b.keys[0] == "?" || b.keys[0] == "f1" {
-			help = plain.of(b.keys[0] + " " + b.hint)
+		if b.Keys[0] == "?" || b.Keys[0] == "f1" {
+			help = draw.Plain.Of(b.Keys[0] + " " + b.Hint)
 			continue
 		}
-		parts = append(parts, st.of(b.shown()+" "+b.hint))
+		parts = append(parts, st.Of(b.Shown()+" "+b.Hint))
 	}
-	room := m.width - 2 - cells(help.text)
-	out := line{plain.of(" ")}
+	room := m.width - 2 - draw.Cells(help.Text)
+	out := draw.Line{draw.Plain.Of(" ")}
 	for _, p := range parts {
-		if n := cells(p.text) + 2; n <= room {
-			out = append(out, p, plain.of("  "))
+		if n := draw.Cells(p.Text) + 2; n <= room {
+			out = append(out, p, draw.Plain.Of("  "))
 			room -= n
 		}
 	}
-	return m.theme.render(m.width, append(out, help))
+	return m.theme.Render(m.width, append(out, help))
+}
+
+// versionText writes a version as NetworkManager does.
+func versionText(v nm.Version) string {
+	return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Micro)
 }

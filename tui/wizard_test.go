@@ -174,20 +174,3 @@ func TestVanishesWhileItIsEdited(t *testing.T) {
 	}
 	d.keys("esc", "y").must("gre2").mustNot("gre1 ")
 }
-
-// A field that cannot be changed now is dim, its label too, beside its value and above it.
-func TestDisabledFieldsAreDim(t *testing.T) {
-	th := newTheme(true, false)
-	off, on := textField("key", "Its number", "42", "", ""), textField("ttl", "TTL", "64", "", "")
-	off.why = "there is no key"
-	f := &form{fields: []*field{on, off}}
-	for _, width := range []int{narrowBelow + 10, narrowBelow - 20} {
-		drawn := ""
-		for _, ln := range f.draw(th, width).lines {
-			drawn += th.render(width, ln) + "\n"
-		}
-		if !strings.Contains(drawn, "\x1b[2mIts number") || strings.Contains(drawn, "\x1b[2mTTL") || strings.Contains(drawn, "42") {
-			t.Errorf("%d wide: %q", width, drawn)
-		}
-	}
-}

@@ -11,6 +11,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm/verify"
+	"nmgre/tui/draw"
 )
 
 // How long an operation may take by itself. Reading a host with a thousand tunnels takes seconds on
@@ -143,7 +144,7 @@ func alone[T any](m *Model, op *operation, do func(context.Context, Workflow) (T
 		listener := op.on
 		listener.Step = func(e nmgre.Event) {
 			if !e.Detail {
-				fmt.Fprintln(out, "nmgre: "+stepText(e))
+				fmt.Fprintln(out, "nmgre: "+draw.StepText(e))
 			}
 			m.log.add(e)
 			if op.on.Step != nil {

@@ -1,4 +1,4 @@
-package tui
+package wizard
 
 import (
 	"context"
@@ -14,6 +14,9 @@ import (
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
+	"nmgre/tui/answers"
+	"nmgre/tui/draw"
+	"nmgre/tui/screen"
 )
 
 // apply is what is seen while the plan is carried out, and after it.
@@ -36,7 +39,7 @@ type apply struct {
 }
 
 // start carries out what the preview shows.
-func (w *wizard) start() tea.Cmd {
+func (w *Wizard) start() tea.Cmd {
 	a := &w.apply
 	a.mu.Lock()
 	a.running, a.failed, a.ended, a.done, a.checks, a.report, a.many = true, nil, false, nil, nil, nil, [2]int{}
@@ -48,19 +51,19 @@ func (w *wizard) start() tea.Cmd {
 	a.ticked = make([]bool, len(a.steps))
 	a.mu.Unlock()
 	w.page = pageApply
-	w.windows[pageApply].top = 0
+	w.windows[pageApply].Top = 0
 	if w.change != nil {
 		return w.startEdit()
 	}
 	planned := *w.plan
-	work := wizWork{Name: "make " + fault.Printable(a.name), Root: !planned.Kept.Empty(), Step: a.step, Check: a.check, Advance: a.advance}
-	return carryOut(w.shell, work, func(ctx context.Context, wf workflow) (nmgre.Created, error) {
+	work := Work{Name: "make " + fault.Printable(a.name), Root: !planned.Kept.Empty(), Step: a.step, Check: a.check, Advance: a.advance}
+	return carryOut(w.shell, work, func(ctx context.Context, wf Workflow) (nmgre.Created, error) {
 		return wf.Create(ctx, planned, nmgre.CreateOptions{})
 	}, w.created)
 }
 
 // created ends the making of a tunnel.
-func (w *wizard) created(c nmgre.Created, err error) tea.Cmd {
+func (w *Wizard) created(c nmgre.Created, err error) tea.Cmd {
 	a := &w.apply
 	a.end(err)
 	if c.Report.Checks != nil {
@@ -73,7 +76,7 @@ func (w *wizard) created(c nmgre.Created, err error) tea.Cmd {
 		return nil
 	}
 	name, uuid := fault.Printable(c.Status.Tunnel.Name), c.Status.UUID
-	back := wizUndo{Done: "made " + name, How: "delete " + name, Root: !c.Status.Kept.Empty(), Do: func(ctx context.Context, wf workflow) error {
+	back := Undo{Done: "made " + name, How: "delete " + name, Root: !c.Status.Kept.Empty(), Do: func(ctx context.Context, wf Workflow) error {
 		_, err := wf.Delete(ctx, uuid)
 		return err
 	}}
@@ -81,8 +84,8 @@ func (w *wizard) created(c nmgre.Created, err error) tea.Cmd {
 }
 
 // readFar finds out what the far end has to type.
-func (w *wizard) readFar(t nm.Tunnel) tea.Cmd {
-	return ask(w.shell, "think of the far end", func(ctx context.Context, wf workflow) (nm.Tunnel, error) { return wf.FarEnd(ctx, t) },
+func (w *Wizard) readFar(t nm.Tunnel) tea.Cmd {
+	return ask(w.shell, "think of the far end", func(ctx context.Context, wf Workflow) (nm.Tunnel, error) { return wf.FarEnd(ctx, t) },
 		func(far nm.Tunnel, err error) tea.Cmd {
 			w.apply.far, w.apply.farErr = &far, err
 			return nil
@@ -91,17 +94,17 @@ func (w *wizard) readFar(t nm.Tunnel) tea.Cmd {
 
 // startEdit carries out a change of a tunnel that is there. Where it may cut the person off,
 // nothing is on disk until it is confirmed.
-func (w *wizard) startEdit() tea.Cmd {
+func (w *Wizard) startEdit() tea.Cmd {
 	planned, name, uuid := *w.change, fault.Printable(w.was.Tunnel.Name), w.was.UUID
 	a, before := &w.apply, planned.Before.Clone()
-	work := wizWork{Name: "change " + name, Root: !planned.Kept.Empty() || !w.was.Kept.Empty(), Step: a.step, Check: a.check, Advance: a.advance}
-	back := wizUndo{Done: "changed " + name, How: "change " + name + " back", Root: work.Root,
-		Do: func(ctx context.Context, wf workflow) error { return editTo(ctx, wf, uuid, before) }}
+	work := Work{Name: "change " + name, Root: !planned.Kept.Empty() || !w.was.Kept.Empty(), Step: a.step, Check: a.check, Advance: a.advance}
+	back := Undo{Done: "changed " + name, How: "change " + name + " back", Root: work.Root,
+		Do: func(ctx context.Context, wf Workflow) error { return editTo(ctx, wf, uuid, before) }}
 	var opts nmgre.EditOptions
 	if w.danger != "" {
 		opts.Confirm = w.shell.Confirm(back)
 	}
-	return carryOut(w.shell, work, func(ctx context.Context, wf workflow) (nmgre.Edited, error) { return wf.Edit(ctx, planned, opts) },
+	return carryOut(w.shell, work, func(ctx context.Context, wf Workflow) (nmgre.Edited, error) { return wf.Edit(ctx, planned, opts) },
 		func(e nmgre.Edited, err error) tea.Cmd {
 			a.end(err)
 			if e.Report.Checks != nil {
@@ -115,7 +118,7 @@ func (w *wizard) startEdit() tea.Cmd {
 }
 
 // editTo makes a tunnel that is there into another.
-func editTo(ctx context.Context, wf workflow, uuid string, want nm.Tunnel) error {
+func editTo(ctx context.Context, wf Workflow, uuid string, want nm.Tunnel) error {
 	plan, err := wf.PlanEdit(ctx, uuid, func(t *nm.Tunnel) error { *t = want; return nil })
 	if err != nil {
 		return err
@@ -180,17 +183,17 @@ func kept(id string) bool {
 }
 
 // lines show what has been done with its times, what is still to do, and the checks.
-func (a *apply) lines(th theme, width int) []line {
+func (a *apply) lines(th draw.Theme, width int) []draw.Line {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var lines []line
+	var lines []draw.Line
 	for _, s := range a.done {
-		glyph, st := th.pass, green
+		glyph, st := th.Pass, draw.Green
 		switch {
 		case s.Err != nil:
-			glyph, st = th.fail, red
+			glyph, st = th.Fail, draw.Red
 		case s.Undo || s.Took == 0:
-			glyph, st = th.skip, yellow
+			glyph, st = th.Skip, draw.Yellow
 		}
 		lines = append(lines, doneLines(th, glyph, st, s, width)...)
 	}
@@ -204,52 +207,52 @@ func (a *apply) lines(th theme, width int) []line {
 	}
 	for i, c := range checks {
 		if i == 0 {
-			lines = append(lines, text(""), styled(" Checks", bold))
+			lines = append(lines, draw.Text(""), draw.Styled(" Checks", draw.Bold))
 		}
-		for _, ln := range checkText(th, c, width-2) {
-			lines = append(lines, append(line{plain.of(" ")}, ln...))
+		for _, ln := range draw.CheckText(th, c, width-2) {
+			lines = append(lines, append(draw.Line{draw.Plain.Of(" ")}, ln...))
 		}
 	}
 	return lines
 }
 
 // doneLines put the time to the right.
-func doneLines(th theme, glyph string, st style, s nmgre.Event, width int) []line {
+func doneLines(th draw.Theme, glyph string, st draw.Style, s nmgre.Event, width int) []draw.Line {
 	took := ""
 	if s.Took > 0 {
-		took = tookText(s.Took)
+		took = draw.TookText(s.Took)
 	}
 	what := fault.Printable(s.What)
 	if s.Err != nil {
-		what += ": " + errorText(s.Err)
+		what += ": " + draw.ErrorText(s.Err)
 	}
 	room := max(width-4-9, 10)
-	var lines []line
-	for i, part := range wrap(what, room) {
+	var lines []draw.Line
+	for i, part := range draw.Wrap(what, room) {
 		if i == 0 {
-			lines = append(lines, line{st.of(" " + glyph + " "), plain.of(th.fit(part, room)), dim.of(fmt.Sprintf("%9s", took))})
+			lines = append(lines, draw.Line{st.Of(" " + glyph + " "), draw.Plain.Of(th.Fit(part, room)), draw.Dim.Of(fmt.Sprintf("%9s", took))})
 			continue
 		}
-		lines = append(lines, line{plain.of("   " + part)})
+		lines = append(lines, draw.Line{draw.Plain.Of("   " + part)})
 	}
 	return lines
 }
 
 // pending are the steps that are not done yet; the first of them is under way.
-func (a *apply) pending(th theme, width int) []line {
-	var lines []line
+func (a *apply) pending(th draw.Theme, width int) []draw.Line {
+	var lines []draw.Line
 	first := true
 	for i, s := range a.steps {
 		if a.ticked[i] {
 			continue
 		}
-		glyph, st := " ", dim
+		glyph, st := " ", draw.Dim
 		if first {
-			glyph, st = th.wait, plain
+			glyph, st = th.Wait, draw.Plain
 		}
-		lines = append(lines, wrapped(glyph+" "+fault.Printable(s.What), width-1, " ", st)...)
+		lines = append(lines, draw.Wrapped(glyph+" "+fault.Printable(s.What), width-1, " ", st)...)
 		if first && a.many[1] > 0 {
-			lines = append(lines, line{plain.of("   " + bar(a.many[0], a.many[1], min(width-30, 30))), dim.of(fmt.Sprintf(" %d of %d routes", a.many[0], a.many[1]))})
+			lines = append(lines, draw.Line{draw.Plain.Of("   " + bar(a.many[0], a.many[1], min(width-30, 30))), draw.Dim.Of(fmt.Sprintf(" %d of %d routes", a.many[0], a.many[1]))})
 		}
 		first = false
 	}
@@ -261,22 +264,22 @@ func bar(done, total, width int) string {
 	if total > 0 {
 		full = width * done / total
 	}
-	return "[" + repeat("#", full) + repeat("-", width-full) + "]"
+	return "[" + strings.Repeat("#", max(full, 0)) + strings.Repeat("-", max(width-full, 0)) + "]"
 }
 
 // outcome says how it ended.
-func (a *apply) outcome(th theme, width int) []line {
+func (a *apply) outcome(th draw.Theme, width int) []draw.Line {
 	if !a.ended {
 		return nil
 	}
-	lines := []line{text("")}
+	lines := []draw.Line{draw.Text("")}
 	if a.failed != nil {
-		lines = append(lines, wrapped(th.fail+" It failed, and what was done has been taken back:", width-1, " ", red)...)
+		lines = append(lines, draw.Wrapped(th.Fail+" It failed, and what was done has been taken back:", width-1, " ", draw.Red)...)
 		for _, part := range strings.Split(a.failed.Error(), "\n") {
-			lines = append(lines, wrapped(fault.Printable(part), width-1, "   ", plain)...)
+			lines = append(lines, draw.Wrapped(fault.Printable(part), width-1, "   ", draw.Plain)...)
 		}
 		for _, hint := range fault.Hints(a.failed) {
-			lines = append(lines, wrapped("hint: "+fault.Printable(hint), width-1, "   ", yellow)...)
+			lines = append(lines, draw.Wrapped("hint: "+fault.Printable(hint), width-1, "   ", draw.Yellow)...)
 		}
 		return lines
 	}
@@ -284,13 +287,13 @@ func (a *apply) outcome(th theme, width int) []line {
 }
 
 // success says what there is now.
-func (a *apply) success(th theme, width int) []line {
-	glyph, st, more := th.warn, yellow, ""
+func (a *apply) success(th draw.Theme, width int) []draw.Line {
+	glyph, st, more := th.Warn, draw.Yellow, ""
 	switch {
 	case a.report == nil:
-		glyph, st = th.pass, green
+		glyph, st = th.Pass, draw.Green
 	case a.report.Verdict == verify.Pass:
-		glyph, st, more = th.pass, green, ", and carries traffic"
+		glyph, st, more = th.Pass, draw.Green, ", and carries traffic"
 	case a.onlySilent():
 		more = ". The far end does not answer: it may have to be set up still"
 	default:
@@ -300,7 +303,7 @@ func (a *apply) success(th theme, width int) []line {
 	if a.changed {
 		is = " is changed"
 	}
-	return wrapped(glyph+" "+fault.Printable(a.name)+is+more, width-1, " ", st)
+	return draw.Wrapped(glyph+" "+fault.Printable(a.name)+is+more, width-1, " ", st)
 }
 
 // onlySilent says whether all that is marked is that the far end is silent, as it is until it is
@@ -320,51 +323,51 @@ func (a *apply) onlySilent() bool {
 }
 
 // applyKeys are those while the plan is carried out, and after it.
-func (w *wizard) applyKeys() []binding {
+func (w *Wizard) applyKeys() []screen.Key {
 	a := &w.apply
-	next := binding{keys: []string{"enter"}, hint: "the far end", help: "what to type at the far end", do: func() tea.Cmd { return w.toPage(pageFarEnd) }}
-	back := binding{keys: []string{"ctrl+p", "b"}, hint: "back", help: "back to the answers", do: func() tea.Cmd { w.apply.ended = false; return w.toPage(formPages - 1) }}
-	leave := binding{keys: []string{"esc", "q"}, hint: "close", help: "close the wizard", do: func() tea.Cmd { return w.Leave() }}
+	next := screen.Key{Keys: []string{"enter"}, Hint: "the far end", Help: "what to type at the far end", Do: func() tea.Cmd { return w.toPage(pageFarEnd) }}
+	back := screen.Key{Keys: []string{"ctrl+p", "b"}, Hint: "back", Help: "back to the answers", Do: func() tea.Cmd { w.apply.ended = false; return w.toPage(answers.Pages - 1) }}
+	leave := screen.Key{Keys: []string{"esc", "q"}, Hint: "close", Help: "close the wizard", Do: func() tea.Cmd { return w.Leave() }}
 	switch {
 	case a.running:
-		next.why, back.why = "it is still being made", "it is still being made (esc stops it, and takes it back)"
-		leave.hint, leave.help = "stop", "stop, and take back what was done"
+		next.Why, back.Why = "it is still being made", "it is still being made (esc stops it, and takes it back)"
+		leave.Hint, leave.Help = "stop", "stop, and take back what was done"
 	case a.failed != nil:
-		next.why = "there is no tunnel"
+		next.Why = "there is no tunnel"
 	default:
-		back.why = "it is done: e changes the tunnel, z takes it back"
+		back.Why = "it is done: e changes the tunnel, z takes it back"
 	}
-	if w.edit {
-		next = binding{keys: []string{"enter"}, hint: "close", help: "close the wizard", why: next.why, do: func() tea.Cmd { return w.Leave() }}
+	if w.answers.Edit {
+		next = screen.Key{Keys: []string{"enter"}, Hint: "close", Help: "close the wizard", Why: next.Why, Do: func() tea.Cmd { return w.Leave() }}
 	}
-	return append([]binding{next, back, leave}, scrollKeys(&w.windows[pageApply])...)
+	return append([]screen.Key{next, back, leave}, screen.Scroll(&w.windows[pageApply])...)
 }
 
 // farLines are the last page.
-func (w *wizard) farLines(width int) []line {
+func (w *Wizard) farLines(width int) []draw.Line {
 	switch {
 	case w.apply.farErr != nil:
-		return wrapped(errorText(w.apply.farErr), width-1, " ", red)
+		return draw.Wrapped(draw.ErrorText(w.apply.farErr), width-1, " ", draw.Red)
 	case w.apply.far == nil:
-		return []line{styled(" thinking of the far end", dim)}
+		return []draw.Line{draw.Styled(" thinking of the far end", draw.Dim)}
 	}
-	lines := farEndText(*w.apply.far, width-2)
+	lines := draw.FarEndText(*w.apply.far, width-2)
 	for i := range lines {
-		lines[i] = append(line{plain.of(" ")}, lines[i]...)
+		lines[i] = append(draw.Line{draw.Plain.Of(" ")}, lines[i]...)
 	}
 	return lines
 }
 
-func (w *wizard) farEndKeys() []binding {
-	copying := binding{keys: []string{"y"}, hint: "copy", help: "copy the far end's nmgre command", do: func() tea.Cmd {
+func (w *Wizard) farEndKeys() []screen.Key {
+	copying := screen.Key{Keys: []string{"y"}, Hint: "copy", Help: "copy the far end's nmgre command", Do: func() tea.Cmd {
 		w.shell.Copy("the far end's command", w.apply.far.CreateCommand())
 		return nil
 	}}
 	if w.apply.far == nil {
-		copying.why = "the far end is not known yet"
+		copying.Why = "the far end is not known yet"
 	}
-	return append([]binding{copying,
-		{keys: []string{"enter", "esc", "q"}, hint: "close", help: "close the wizard", do: func() tea.Cmd { return w.Leave() }},
-		{keys: []string{"ctrl+p", "b", "left", "h"}, hint: "back", help: "back to the checks", do: func() tea.Cmd { w.page = pageApply; return nil }},
-	}, scrollKeys(&w.windows[pageFarEnd])...)
+	return append([]screen.Key{copying,
+		{Keys: []string{"enter", "esc", "q"}, Hint: "close", Help: "close the wizard", Do: func() tea.Cmd { return w.Leave() }},
+		{Keys: []string{"ctrl+p", "b", "left", "h"}, Hint: "back", Help: "back to the checks", Do: func() tea.Cmd { w.page = pageApply; return nil }},
+	}, screen.Scroll(&w.windows[pageFarEnd])...)
 }

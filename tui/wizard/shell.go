@@ -1,4 +1,4 @@
-package tui
+package wizard
 
 import (
 	"context"
@@ -11,10 +11,11 @@ import (
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/kernel"
+	"nmgre/tui/answers"
 )
 
-// workflow is what the wizard needs of the workflow on a host. Names of tunnels are UUIDs.
-type workflow interface {
+// Workflow is what the wizard needs of the workflow on a host. Names of tunnels are UUIDs.
+type Workflow interface {
 	Links(ctx context.Context) ([]kernel.Link, error)
 	Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error)
 	FarEnd(ctx context.Context, t nm.Tunnel) (nm.Tunnel, error)
@@ -26,15 +27,15 @@ type workflow interface {
 	Delete(ctx context.Context, name string) (nm.Profile, error)
 }
 
-// shell is what the wizard needs of the program around it. All of it is called on the main loop,
+// Shell is what the wizard needs of the program around it. All of it is called on the main loop,
 // but for the function that Confirm returns.
-type shell interface {
+type Shell interface {
 	worker
 	notes
 	guard
 
 	// Host is what is known of the host now.
-	Host() host
+	Host() answers.Host
 	// Ask puts a question on top of the wizard; then is called when the answer is yes.
 	Ask(title, text, yes, no string, then func() tea.Cmd)
 	// Copy gives a text to the terminal's clipboard. The name of the text is told.
@@ -46,9 +47,9 @@ type shell interface {
 // worker runs what takes time beside the screen.
 type worker interface {
 	// Read runs do, which changes nothing, and then calls then on the main loop.
-	Read(name string, do func(context.Context, workflow) error, then func(error) tea.Cmd) tea.Cmd
+	Read(name string, do func(context.Context, Workflow) error, then func(error) tea.Cmd) tea.Cmd
 	// Change runs do, which changes the host, likewise. Afterwards the screen shows the host anew.
-	Change(work wizWork, do func(context.Context, workflow) error, then func(error) tea.Cmd) tea.Cmd
+	Change(work Work, do func(context.Context, Workflow) error, then func(error) tea.Cmd) tea.Cmd
 	// Stop ends the change that runs, and has it undone.
 	Stop()
 	// ChangeWhy says why nothing can be changed now; empty if it can.
@@ -73,17 +74,17 @@ type guard interface {
 	Danger(changed *nmgre.Status, becomes nm.Tunnel, then func(warning string) tea.Cmd) tea.Cmd
 	// Made shows the tunnel that has been made, and remembers how to undo it. Where there is
 	// danger the person has to confirm it first.
-	Made(uuid string, back wizUndo, danger bool) tea.Cmd
+	Made(uuid string, back Undo, danger bool) tea.Cmd
 	// Confirm returns a function that asks the person to confirm a change before it is saved. The
 	// goroutine of the change calls it; it waits for the answer.
-	Confirm(back wizUndo) func(context.Context, verify.Report) error
+	Confirm(back Undo) func(context.Context, verify.Report) error
 	// Changed remembers how to undo a change.
-	Changed(back wizUndo)
+	Changed(back Undo)
 }
 
-// wizWork is a change of the host. Its functions are told what it does; an operation that has the
+// Work is a change of the host. Its functions are told what it does; an operation that has the
 // terminal to itself calls them from its own goroutine.
-type wizWork struct {
+type Work struct {
 	Name    string // for the person: "make gre1"
 	Root    bool   // what root keeps is changed too
 	Step    func(nmgre.Event)
@@ -91,27 +92,27 @@ type wizWork struct {
 	Advance func(done, total int)
 }
 
-// wizUndo undoes a change.
-type wizUndo struct {
+// Undo undoes a change.
+type Undo struct {
 	Done string // what was done: "made gre1"
 	How  string // what will be done: "delete gre1"
 	Root bool   // what root keeps is changed too
-	Do   func(context.Context, workflow) error
+	Do   func(context.Context, Workflow) error
 }
 
 // ask reads one value by the shell.
-func ask[T any](sh shell, name string, do func(context.Context, workflow) (T, error), then func(T, error) tea.Cmd) tea.Cmd {
+func ask[T any](sh Shell, name string, do func(context.Context, Workflow) (T, error), then func(T, error) tea.Cmd) tea.Cmd {
 	var got T
-	return sh.Read(name, func(ctx context.Context, wf workflow) (err error) {
+	return sh.Read(name, func(ctx context.Context, wf Workflow) (err error) {
 		got, err = do(ctx, wf)
 		return err
 	}, func(err error) tea.Cmd { return then(got, err) })
 }
 
 // carryOut changes the host by the shell.
-func carryOut[T any](sh shell, work wizWork, do func(context.Context, workflow) (T, error), then func(T, error) tea.Cmd) tea.Cmd {
+func carryOut[T any](sh Shell, work Work, do func(context.Context, Workflow) (T, error), then func(T, error) tea.Cmd) tea.Cmd {
 	var got T
-	return sh.Change(work, func(ctx context.Context, wf workflow) (err error) {
+	return sh.Change(work, func(ctx context.Context, wf Workflow) (err error) {
 		got, err = do(ctx, wf)
 		return err
 	}, func(err error) tea.Cmd { return then(got, err) })

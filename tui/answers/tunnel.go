@@ -1,4 +1,4 @@
-package tui
+package answers
 
 import (
 	"errors"
@@ -10,39 +10,40 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
+	"nmgre/tui/form"
 )
 
 // badField is a value that says nothing, with why.
 type badField struct {
-	at  *field
+	at  *form.Field
 	err *fault.Error
 }
 
-// tunnel reads the forms. What says nothing is left out of the tunnel, and returned.
-func (a *answers) tunnel() (nm.Tunnel, []badField) {
-	r := &reader{a: a, names: a.host().names, t: a.base.Clone()}
+// Tunnel reads the forms. What says nothing is left out of the tunnel, and returned.
+func (a *Answers) Tunnel() (nm.Tunnel, []badField) {
+	r := &reader{a: a, names: a.host().Names, t: a.base.Clone()}
 	r.endpoints()
 	r.inner()
 	r.keys()
 	r.numbers()
 	r.lines()
 	r.t.Parent = a.value("parent")
-	r.t.NoPMTUD = a.value("no-pmtud") == yesNo(false) && !r.t.Mode.IPv6Outer()
-	r.t.Autoconnect = a.value("autoconnect") == yesNo(true)
-	r.t.Forward = a.value("forward") == yesNo(true)
-	r.t.ClampMSS = a.value("clamp-mss") == yesNo(true)
+	r.t.NoPMTUD = a.value("no-pmtud") == form.YesNo(false) && !r.t.Mode.IPv6Outer()
+	r.t.Autoconnect = a.value("autoconnect") == form.YesNo(true)
+	r.t.Forward = a.value("forward") == form.YesNo(true)
+	r.t.ClampMSS = a.value("clamp-mss") == form.YesNo(true)
 	return r.t, r.bad
 }
 
 // reader puts the answers into a tunnel.
 type reader struct {
-	a     *answers
+	a     *Answers
 	names routes.Names
 	t     nm.Tunnel
 	bad   []badField
 }
 
-func (r *reader) fail(f *field, err *fault.Error) {
+func (r *reader) fail(f *form.Field, err *fault.Error) {
 	if err != nil {
 		r.bad = append(r.bad, badField{f, err})
 	}
@@ -83,7 +84,7 @@ func (r *reader) inner() {
 	var err *fault.Error
 	t.PeerAddress, err = parseAddr("peer-address", a.value("peer-address"), "give the far end's inner address, such as 172.16.0.2")
 	r.fail(a.get("peer-address"), err)
-	if a.value("peer-address") == "" && a.edit {
+	if a.value("peer-address") == "" && a.Edit {
 		t.PeerAddress = nm.DerivePeer(t.Addresses)
 	}
 }
@@ -106,14 +107,14 @@ func (r *reader) keys() {
 // key reads one; an empty one is none, where that is allowed.
 func (r *reader) key(id string, needed bool) *gre.Key {
 	f := r.a.get(id)
-	if f.value() == "" && !needed {
+	if f.Value() == "" && !needed {
 		return nil
 	}
-	if f.value() == "" {
+	if f.Value() == "" {
 		r.fail(f, fault.Invalid(id, "give a number such as 42, or choose no key", "the key's number is missing"))
 		return nil
 	}
-	k, err := gre.ParseKey(f.value())
+	k, err := gre.ParseKey(f.Value())
 	if err != nil {
 		r.failWith(f, err)
 		return nil
@@ -122,7 +123,7 @@ func (r *reader) key(id string, needed bool) *gre.Key {
 }
 
 // failWith takes an error of the domain's own parsers.
-func (r *reader) failWith(f *field, err error) {
+func (r *reader) failWith(f *form.Field, err error) {
 	var e *fault.Error
 	if errors.As(err, &e) {
 		r.fail(f, e)
@@ -144,7 +145,7 @@ func (r *reader) numbers() {
 // number reads one; an empty one is the default, which may be empty too: then it is 0.
 func (r *reader) number(id, byDefault string, low, high uint32, inherit int) uint32 {
 	f := r.a.get(id)
-	value := f.value()
+	value := f.Value()
 	if value == "" {
 		value = byDefault
 	}
@@ -158,22 +159,22 @@ func (r *reader) number(id, byDefault string, low, high uint32, inherit int) uin
 
 func (r *reader) lines() {
 	r.t.Routes, r.t.SNAT = nil, nil
-	for _, f := range r.a.forms[pageRoutes].fields {
-		if f.value() == "" {
+	for _, f := range r.a.Forms[PageRoutes].Fields {
+		if f.Value() == "" {
 			continue
 		}
-		route, err := r.names.Parse(f.value())
+		route, err := r.names.Parse(f.Value())
 		if err != nil {
 			r.failWith(f, err)
 			continue
 		}
 		r.t.Routes = append(r.t.Routes, route)
 	}
-	for _, f := range r.a.forms[pageForward].fields {
-		if f.id != "snat" || f.value() == "" {
+	for _, f := range r.a.Forms[PageForward].Fields {
+		if f.ID != "snat" || f.Value() == "" {
 			continue
 		}
-		snat, err := keep.ParseSNAT(f.value())
+		snat, err := keep.ParseSNAT(f.Value())
 		if err != nil {
 			r.failWith(f, err)
 			continue

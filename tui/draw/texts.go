@@ -1,4 +1,4 @@
-package tui
+package draw
 
 import (
 	"fmt"
@@ -8,16 +8,16 @@ import (
 	"time"
 
 	"nmgre"
-	"nmgre/nm"
 	"nmgre/routes/fault"
 )
 
-// errorText is an error on one line.
-func errorText(err error) string {
+// ErrorText is an error on one line.
+func ErrorText(err error) string {
 	return fault.Printable(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; "))
 }
 
-func prefixes(list []netip.Prefix) string {
+// Prefixes writes prefixes with spaces between them, or "none".
+func Prefixes(list []netip.Prefix) string {
 	texts := make([]string, len(list))
 	for i, p := range list {
 		texts[i] = p.String()
@@ -28,15 +28,16 @@ func prefixes(list []netip.Prefix) string {
 	return strings.Join(texts, " ")
 }
 
-func mtuText(mtu uint32) string {
+// MTUText writes an MTU in bytes; 0 leaves it to the kernel.
+func MTUText(mtu uint32) string {
 	if mtu == 0 {
 		return "the kernel's own"
 	}
 	return strconv.FormatUint(uint64(mtu), 10)
 }
 
-// bytesText writes a number of bytes with a unit, by thousands.
-func bytesText(n uint64) string {
+// BytesText writes a number of bytes with a unit, by thousands.
+func BytesText(n uint64) string {
 	const units = "kMGTPE"
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
@@ -48,8 +49,8 @@ func bytesText(n uint64) string {
 	return fmt.Sprintf("%.1f %cB", value, units[unit])
 }
 
-// tookText keeps a duration readable.
-func tookText(d time.Duration) string {
+// TookText keeps a duration readable.
+func TookText(d time.Duration) string {
 	switch {
 	case d >= time.Second:
 		return d.Round(10 * time.Millisecond).String()
@@ -59,26 +60,22 @@ func tookText(d time.Duration) string {
 	return d.Round(10 * time.Microsecond).String()
 }
 
-// stepText is a step on one line.
-func stepText(s nmgre.Event) string {
+// StepText is a step on one line.
+func StepText(s nmgre.Event) string {
 	out := fault.Printable(s.What)
 	if s.Took > 0 {
-		out += " (" + tookText(s.Took) + ")"
+		out += " (" + TookText(s.Took) + ")"
 	}
 	if s.Err != nil {
-		out += ": " + errorText(s.Err)
+		out += ": " + ErrorText(s.Err)
 	}
 	return out
 }
 
-// count writes a number with its noun.
-func count(n int, noun string) string {
+// Count writes a number with its noun.
+func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-func versionText(v nm.Version) string {
-	return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Micro)
 }

@@ -1,6 +1,7 @@
-package tui
+package wizard
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ func TestStepsAreTickedByTheirIDs(t *testing.T) {
 		{nmgre.Event{What: "brought it up"}, ""},
 		{nmgre.Event{Step: plan.StepRoute, What: "everything that is kept is set"}, "pin route forward snat clamp-mss"},
 		{nmgre.Event{Step: plan.StepActivate, Undo: true}, ""},
-		{nmgre.Event{Step: plan.StepActivate, Err: errDenied}, ""},
+		{nmgre.Event{Step: plan.StepActivate, Err: errors.New("denied")}, ""},
 	} {
 		var a apply
 		for _, id := range strings.Fields("profile activate pin route forward snat clamp-mss check save") {

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -9,12 +10,14 @@ import (
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/verify"
+	"nmgre/tui/answers"
+	"nmgre/tui/wizard"
 )
 
 // openWizard begins a new tunnel, like one that is there if like is not nil.
 func (m *Model) openWizard(like *nmgre.Status) tea.Cmd {
 	sh := &wizardShell{Model: m}
-	w, cmd := newWizard(sh, m.theme, like)
+	w, cmd := wizard.New(sh, m.theme, like)
 	sh.wizard = w
 	m.push(w)
 	return cmd
@@ -30,7 +33,7 @@ func (m *Model) openEdit(s *nmgre.Status) tea.Cmd {
 				return m.refresh()
 			}
 			sh := &wizardShell{Model: m}
-			w, cmd := editWizard(sh, m.theme, got)
+			w, cmd := wizard.Edit(sh, m.theme, got)
 			sh.wizard = w
 			m.push(w)
 			return cmd
@@ -38,18 +41,18 @@ func (m *Model) openEdit(s *nmgre.Status) tea.Cmd {
 }
 
 // host is what the wizard's answers have to know of the host.
-func (m *Model) host() host {
-	return host{tunnels: m.all, version: m.manager.Version, names: m.opts.Names}
+func (m *Model) host() answers.Host {
+	return answers.Host{Tunnels: m.all, Version: m.manager.Version, Names: m.opts.Names}
 }
 
 // wizardShell is the program around a wizard.
 type wizardShell struct {
 	*Model
-	wizard *wizard
+	wizard *wizard.Wizard
 }
 
 // Host is what is known of the host now.
-func (s *wizardShell) Host() host { return s.host() }
+func (s *wizardShell) Host() answers.Host { return s.host() }
 
 // Say shows what happened.
 func (s *wizardShell) Say(text string) { s.say(text) }
@@ -80,13 +83,13 @@ func (s *wizardShell) After(rest time.Duration, then func() tea.Cmd) tea.Cmd {
 }
 
 // Read runs do beside the screen.
-func (s *wizardShell) Read(name string, do func(context.Context, workflow) error, then func(error) tea.Cmd) tea.Cmd {
+func (s *wizardShell) Read(name string, do func(context.Context, wizard.Workflow) error, then func(error) tea.Cmd) tea.Cmd {
 	return read(s.Model, name, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, do(ctx, wf) },
 		func(_ struct{}, err error) tea.Cmd { return then(err) })
 }
 
 // Change runs do, which changes the host, and then reads everything anew.
-func (s *wizardShell) Change(work wizWork, do func(context.Context, workflow) error, then func(error) tea.Cmd) tea.Cmd {
+func (s *wizardShell) Change(work wizard.Work, do func(context.Context, wizard.Workflow) error, then func(error) tea.Cmd) tea.Cmd {
 	op := &operation{name: work.Name, root: work.Root, on: Listener{Step: work.Step, Check: work.Check, Advance: work.Advance}}
 	return change(s.Model, op, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, do(ctx, wf) },
 		func(_ struct{}, err error) tea.Cmd { return tea.Batch(then(err), s.refresh()) })
@@ -107,11 +110,11 @@ func (s *wizardShell) Danger(changed *nmgre.Status, becomes nm.Tunnel, then func
 	if changed == nil {
 		return then(s.routeDanger(becomes))
 	}
-	return s.withDanger(changed, func(danger string) tea.Cmd { return then(firstOf(danger, s.routeDanger(becomes))) })
+	return s.withDanger(changed, func(danger string) tea.Cmd { return then(cmp.Or(danger, s.routeDanger(becomes))) })
 }
 
 // Made shows the tunnel that has been made.
-func (s *wizardShell) Made(uuid string, back wizUndo, danger bool) tea.Cmd {
+func (s *wizardShell) Made(uuid string, back wizard.Undo, danger bool) tea.Cmd {
 	s.list.uuid, s.list.filter = uuid, ""
 	s.detail.reset(uuid)
 	if danger {
@@ -122,13 +125,13 @@ func (s *wizardShell) Made(uuid string, back wizUndo, danger bool) tea.Cmd {
 }
 
 // Confirm returns a function that asks the person to confirm a change before it is saved.
-func (s *wizardShell) Confirm(back wizUndo) func(context.Context, verify.Report) error {
+func (s *wizardShell) Confirm(back wizard.Undo) func(context.Context, verify.Report) error {
 	return s.confirming(undoOf(back))
 }
 
 // Changed remembers how to undo a change.
-func (s *wizardShell) Changed(back wizUndo) { s.undo = undoOf(back) }
+func (s *wizardShell) Changed(back wizard.Undo) { s.undo = undoOf(back) }
 
-func undoOf(back wizUndo) *undo {
+func undoOf(back wizard.Undo) *undo {
 	return &undo{back.Done, back.How, func(ctx context.Context, wf Workflow) error { return back.Do(ctx, wf) }, back.Root}
 }

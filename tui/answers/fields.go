@@ -1,0 +1,348 @@
+package answers
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"nmgre/tui/draw"
+	"nmgre/tui/form"
+)
+
+// The values of choices that are no addresses or names.
+const (
+	localAuto  = "auto"
+	localAny   = "any"
+	parentNone = ""
+	keysNone   = "none"
+	keysOne    = "one"
+	keysTwo    = "two"
+	ownNetwork = "own"
+)
+
+// build makes the forms, filled with the tunnel that they begin from. A fresh one gets a proposal
+// for its inner network.
+func (a *Answers) build(fresh bool) {
+	t := a.base
+	a.Forms[PageEndpoints] = &form.Form{Fields: a.endpointFields(t)}
+	a.Forms[PageInner] = &form.Form{Fields: a.innerFields(t, fresh)}
+	a.Forms[PageOptions] = &form.Form{Fields: optionFields(t)}
+	a.Forms[PageRoutes] = &form.Form{Fields: lineFields("route", "Route", routeTexts(t.Routes), "such as 10.10.2.0/24",
+		"a network behind the far end, as for ip route: 10.10.2.0/24 [via ADDRESS] [metric N] [table N]")}
+	forward := []*form.Field{form.NewToggle("forward", "Forward packets", t.Forward, "between the tunnel and this host's networks, on just the devices involved (IPv4)"),
+		form.NewToggle("clamp-mss", "Clamp the MSS", t.ClampMSS, "TCP connections through the tunnel are kept to segments that fit, where path MTU discovery is broken")}
+	a.Forms[PageForward] = &form.Form{Fields: append(forward, lineFields("snat", "SNAT", snatTexts(t.SNAT), "such as 10.10.1.0/24=masquerade",
+		"DEST=SOURCE: packets from the tunnel's network to DEST get that source, so that hosts there need no route back; leave it empty for none")...)}
+}
+
+func (a *Answers) endpointFields(t nm.Tunnel) []*form.Field {
+	modes := make([]form.Option, len(gre.Modes))
+	for i, mode := range gre.Modes {
+		modes[i] = choice(mode.String(), mode.String()+": "+modeText(mode))
+	}
+	name := form.NewText("name", "Name", t.Name, "the first free one of gre1, gre2, ...", "the interface's name, also the profile's: 1 to 15 letters, digits, - _ .")
+	if a.Edit {
+		name.Why = "a tunnel keeps its name: D makes another one like it"
+	}
+	local := localAuto
+	if t.Local.IsValid() {
+		local = addrValue(t.Local)
+	}
+	mode := form.NewChoice("mode", "Mode", modes, t.Mode.String(), "what the tunnel carries, and by what")
+	if a.Edit {
+		mode.Why = "a tunnel keeps its mode: D makes another one like it"
+	}
+	return []*form.Field{
+		form.NewText("peer", "Far end's address", routes.AddrText(t.Remote), "such as 203.0.113.2", "the address by which this host reaches the other one, outside the tunnel"),
+		mode,
+		form.NewChoice("local", "Local address", localOptions(nil, nil, t.Local, t.Mode), local, "what the far end sends to; the kernel's choice is right unless you know better"),
+		name,
+	}
+}
+
+func addrValue(a netip.Addr) string {
+	if a.IsUnspecified() {
+		return localAny
+	}
+	return a.String()
+}
+
+func modeText(m gre.Mode) string {
+	carries, by := "IP packets", "IPv4"
+	if m.Ethernet() {
+		carries = "Ethernet frames"
+	}
+	if m.IPv6Outer() {
+		by = "IPv6"
+	}
+	return carries + " by " + by
+}
+
+func (a *Answers) innerFields(t nm.Tunnel, fresh bool) []*form.Field {
+	var first string
+	var more []string
+	for i, p := range t.Addresses {
+		if i == 0 {
+			first = p.String()
+		} else {
+			more = append(more, p.String())
+		}
+	}
+	fields := []*form.Field{
+		form.NewText("address", "This end's inner address", first, "such as 172.16.0.1/30", "this end's address inside the tunnel, with the length of its network"),
+		form.NewText("peer-address", "Far end's inner address", routes.AddrText(t.PeerAddress), "", "where probes go; leave it empty for the other host of a /30 or /31"),
+		form.NewText("more", "More inner addresses", strings.Join(more, " "), "none", "such as an IPv6 one: fd00::1/64; several with spaces between them"),
+	}
+	if fresh {
+		return append([]*form.Field{form.NewChoice("network", "Inner network", []form.Option{choice(ownNetwork, "my own, typed below")}, ownNetwork, "a free network of two hosts, or your own")}, fields...)
+	}
+	return fields
+}
+
+func optionFields(t nm.Tunnel) []*form.Field {
+	kind, in, out := keysNone, "", ""
+	if t.InputKey != nil {
+		kind, in = keysTwo, t.InputKey.String()
+	}
+	if t.OutputKey != nil {
+		kind, out = keysTwo, t.OutputKey.String()
+	}
+	if t.InputKey != nil && t.OutputKey != nil && *t.InputKey == *t.OutputKey {
+		kind = keysOne
+	}
+	key := ""
+	if kind == keysOne {
+		key = in
+	}
+	mtu, limit := "", ""
+	if t.MTU != 0 {
+		mtu = strconv.FormatUint(uint64(t.MTU), 10)
+	}
+	if t.EncapLimit != 0 {
+		limit = strconv.Itoa(int(t.EncapLimit))
+	}
+	return []*form.Field{
+		form.NewChoice("keys", "Key", []form.Option{choice(keysNone, "none"), choice(keysOne, "one for both directions"), choice(keysTwo, "one for each direction")}, kind,
+			"a number that tells tunnels between the same two hosts apart, the same at both ends; no secret"),
+		form.NewText("key", "Its number", key, "such as 42", "decimal, 0x hexadecimal, leading-zero octal, or a dotted quad"),
+		form.NewText("input-key", "Packets come with", in, "none", "the far end's output key"),
+		form.NewText("output-key", "Packets are sent with", out, "none", "the far end's input key"),
+		form.NewText("mtu", "MTU", mtu, "computed", "the biggest packet that goes through, in bytes; leave it empty to have it computed"),
+		form.NewText("ttl", "TTL", gre.TTLText(t.TTL), "64", "of the outer packets, 1 to 255, or inherit: that kills routing hellos and traceroute"),
+		form.NewText("tos", "TOS", gre.TOSText(t.TOS), "0", "of the outer packets, 0 to 255, or inherit"),
+		form.NewToggle("no-pmtud", "Path MTU discovery", !t.NoPMTUD, "without it the inner packet's DF bit is copied, and TTL must be inherit"),
+		form.NewText("encap-limit", "Encapsulation limit", limit, strconv.Itoa(gre.DefaultEncapLimit)+", the usual one", "how many more tunnels the packets may go through, 1 to 255"),
+		form.NewText("flow-label", "Flow label", flowText(t.FlowLabel), "0", "of the outer packets, 0 to 1048575"),
+		form.NewChoice("parent", "Bound to", parentOptions(nil, t.Parent), t.Parent, "the device that the packets must leave by; none lets the routes decide"),
+		form.NewToggle("autoconnect", "Comes up at boot", t.Autoconnect, "NetworkManager brings the tunnel up by itself"),
+	}
+}
+
+func flowText(n uint32) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(n), 10)
+}
+
+// choice is one of the values of a choice.
+func choice(value, label string) form.Option { return form.Option{Value: value, Label: label} }
+
+// lineFields are one field for each line, and an empty one behind.
+func lineFields(id, label string, values []string, placeholder, help string) []*form.Field {
+	var fields []*form.Field
+	for _, v := range append(values, "") {
+		fields = append(fields, form.NewText(id, label, v, placeholder, help))
+	}
+	return fields
+}
+
+func routeTexts(list []routes.Route) []string {
+	var texts []string
+	for _, r := range list {
+		texts = append(texts, r.String())
+	}
+	return texts
+}
+
+func snatTexts(list []keep.SNAT) []string {
+	var texts []string
+	for _, s := range list {
+		texts = append(texts, s.String())
+	}
+	return texts
+}
+
+// localOptions are the kernel's choice, each address of the host that the mode can use, and any.
+func localOptions(links []kernel.Link, hop *kernel.Hop, present netip.Addr, mode gre.Mode) []form.Option {
+	auto := "the kernel's choice"
+	if hop != nil && hop.Src.IsValid() {
+		auto += ": " + hop.Src.String() + " (" + fault.Printable(hop.Dev) + ")"
+	}
+	options := []form.Option{choice(localAuto, auto)}
+	for _, l := range links {
+		for _, p := range l.Addresses {
+			a := p.Addr()
+			if l.GRE == nil && a.Is6() == mode.IPv6Outer() && !a.IsLoopback() && !a.IsLinkLocalUnicast() {
+				options = append(options, choice(a.String(), a.String()+" ("+fault.Printable(l.Name)+")"))
+			}
+		}
+	}
+	if present.IsValid() && !slices.ContainsFunc(options, func(o form.Option) bool { return o.Value == addrValue(present) }) && !present.IsUnspecified() {
+		options = append(options, choice(addrValue(present), addrValue(present)))
+	}
+	if !mode.IPv6Outer() {
+		options = append(options, choice(localAny, "any: whatever this host's routes say for each packet"))
+	}
+	return options
+}
+
+func parentOptions(links []kernel.Link, present string) []form.Option {
+	options := []form.Option{choice(parentNone, "none")}
+	found := present == ""
+	for _, l := range links {
+		if l.GRE == nil && l.Name != "lo" {
+			options = append(options, choice(l.Name, l.Name))
+			found = found || l.Name == present
+		}
+	}
+	if !found {
+		options = append(options, choice(present, present))
+	}
+	return options
+}
+
+// offer fills the choices with what the host has, once that is known.
+func (a *Answers) offer() {
+	mode, _ := gre.ParseMode(a.value("mode"))
+	a.get("local").SetOptions(localOptions(a.Links, a.Hop, a.base.Local, mode))
+	a.get("parent").SetOptions(parentOptions(a.Links, a.base.Parent))
+	network := a.get("network")
+	if network == nil || a.Links == nil || a.proposals != nil {
+		return
+	}
+	a.proposals = freeNetworks(takenNetworks(a.Links, a.host().Tunnels))
+	var options []form.Option
+	for _, p := range a.proposals {
+		options = append(options, choice(p.String(), p.String()+", which is free here"))
+	}
+	network.SetOptions(append(options, choice(ownNetwork, "my own, typed below")))
+	if len(a.proposals) > 0 && a.get("address").Value() == "" {
+		network.Choose(a.proposals[0].String())
+	}
+	a.takeNetwork(network.Value())
+	network.Begin()
+	a.get("address").Begin()
+}
+
+// takeNetwork puts this end's address of the proposed network into its field.
+func (a *Answers) takeNetwork(value string) {
+	p, err := netip.ParsePrefix(value)
+	if err != nil {
+		return
+	}
+	a.get("address").SetText(firstHost(p).String())
+	a.get("peer-address").SetText("")
+}
+
+// enable says of the fields that have no meaning now why.
+func (a *Answers) enable(t nm.Tunnel) {
+	by6 := ""
+	if !t.Mode.IPv6Outer() {
+		by6 = "only tunnels by IPv6 have it, and mode " + t.Mode.String() + " is by IPv4"
+	}
+	a.get("encap-limit").Why, a.get("flow-label").Why = by6, by6
+	pmtud := ""
+	if t.Mode.IPv6Outer() {
+		pmtud = "IPv6 packets are never fragmented on their way"
+	}
+	a.get("no-pmtud").Why = pmtud
+	kind := a.value("keys")
+	one, two := "", ""
+	if kind != keysOne {
+		one = "there is no key for both directions: choose one above"
+	}
+	if kind != keysTwo {
+		two = "there is no key for each direction: choose that above"
+	}
+	a.get("key").Why, a.get("input-key").Why, a.get("output-key").Why = one, two, two
+}
+
+// notes say what the values lead to.
+func (a *Answers) notes(t nm.Tunnel) {
+	a.get("peer").Note = a.wayText(t)
+	a.get("peer-address").Note = ""
+	a.get("peer-address").SetPlaceholder("")
+	if derived := nm.DerivePeer(t.Addresses); derived.IsValid() && a.value("peer-address") == "" {
+		a.get("peer-address").SetPlaceholder(derived.String() + ", the other host")
+	}
+	a.get("mtu").Note = a.mtuNote(t)
+	a.routeNotes(t)
+	for _, id := range []string{"key", "input-key", "output-key"} {
+		f := a.get(id)
+		f.Note = ""
+		if k, err := gre.ParseKey(f.Value()); err == nil && f.Value() != "" && f.Why == "" {
+			f.Note = fmt.Sprintf("%s in decimal, %s, %s", k, k.Hex(), k.Dotted())
+		}
+	}
+}
+
+// wayText says how the far end is reached.
+func (a *Answers) wayText(t nm.Tunnel) string {
+	switch {
+	case !t.Remote.IsValid() || t.Remote != a.hopFor:
+		return ""
+	case errors.Is(a.hopErr, fault.ErrUnreachable):
+		return "this host has no route to it now"
+	case a.hopErr != nil || a.Hop == nil:
+		return ""
+	}
+	way := "reached by " + fault.Printable(a.Hop.Dev)
+	if a.Hop.Via.IsValid() {
+		way += " via " + a.Hop.Via.String()
+	}
+	if a.Hop.Src.IsValid() {
+		way += ", from " + a.Hop.Src.String()
+	}
+	return way
+}
+
+// mtuNote shows the arithmetic.
+func (a *Answers) mtuNote(t nm.Tunnel) string {
+	if a.Hop == nil || a.Hop.MTU == 0 || t.Remote != a.hopFor {
+		return ""
+	}
+	e := t.Encapsulation()
+	note := e.Arithmetic(a.Hop.MTU) + ", on the way by " + fault.Printable(a.Hop.Dev)
+	if t.MTU != 0 && int(t.MTU) > e.MTU(a.Hop.MTU) {
+		note += "; what is bigger is fragmented or lost"
+	}
+	return note
+}
+
+// routeNotes say of each route who will own it, and why.
+func (a *Answers) routeNotes(t nm.Tunnel) {
+	known := a.host()
+	owned := nm.AssignRoutes(t.Routes, 0, known.Version)
+	next := 0
+	for _, f := range a.Forms[PageRoutes].Fields {
+		f.Note = ""
+		r, err := known.Names.Parse(f.Value())
+		if f.Value() == "" || err != nil {
+			continue
+		}
+		if next < len(owned) && owned[next].Route.String() == r.String() {
+			f.Note = "held by " + draw.OwnerText(owned[next].Owner) + ": " + owned[next].Why
+			next++
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package draw
+
+import (
+	"strings"
+)
+
+// Span is a piece of a line in one style.
+type Span struct {
+	Text  string
+	Style Style
+}
+
+// Line is a row of the screen before it is fitted to its width.
+type Line []Span
+
+// Plain returns the line's text without its styles.
+func (l Line) Plain() string {
+	var b strings.Builder
+	for _, s := range l {
+		b.WriteString(s.Text)
+	}
+	return b.String()
+}
+
+// Text returns a line of plain text.
+func Text(s string) Line { return Line{Plain.Of(s)} }
+
+// Styled returns a line in one style.
+func Styled(s string, st Style) Line { return Line{st.Of(s)} }
+
+// Render makes the line exactly width cells wide. Where something is cut off stands a sign.
+func (th Theme) Render(width int, spans Line) string { return th.RenderOn(width, spans, Plain) }
+
+// RenderOn draws the line on a ground, such as the reverse of what is selected.
+func (th Theme) RenderOn(width int, spans Line, ground Style) string {
+	var b strings.Builder
+	left := width
+	total := 0
+	for _, s := range spans {
+		total += Cells(s.Text)
+	}
+	for _, s := range spans {
+		if left <= 0 {
+			break
+		}
+		t := s.Text
+		if n := Cells(t); n > left || n == left && total > width {
+			t = th.Cut(t, left)
+		}
+		left -= Cells(t)
+		b.WriteString(th.paint(join(ground, s.Style), t))
+	}
+	if left > 0 {
+		b.WriteString(th.paint(ground, strings.Repeat(" ", left)))
+	}
+	return b.String()
+}
+
+// join puts a style on a ground. What is reversed is one bar: colours in it would be patches of it.
+func join(ground, s Style) Style {
+	switch {
+	case ground == Plain:
+		return s
+	case s == Plain, ground == Reverse:
+		return ground
+	}
+	return ground + ";" + s
+}

@@ -1,0 +1,146 @@
+package draw
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/routes/fault"
+)
+
+// CreateCommand adds to the domain's command what that leaves out.
+func CreateCommand(t nm.Tunnel) string {
+	words := t.CreateCommand()
+	if !strings.Contains(words, "--snat") {
+		for _, s := range t.SNAT {
+			words += " --snat " + s.String()
+		}
+	}
+	if t.Forward && !strings.Contains(words, "--forward") {
+		words += " --forward"
+	}
+	if t.ClampMSS && !strings.Contains(words, "--clamp-mss") {
+		words += " --clamp-mss"
+	}
+	return words
+}
+
+// EditCommand is the change as a command: edit takes create's flags, of lists all that shall be
+// there.
+func EditCommand(name string, p plan.EditPlan) string {
+	words := "nmgre edit " + fault.ShellWord(name)
+	lists := map[string][]string{"address": texts(p.After.Addresses), "route": texts(p.After.Routes), "snat": texts(p.After.SNAT)}
+	told := make(map[string]bool)
+	for _, c := range p.Changes {
+		values, isList := lists[c.Field]
+		if !isList {
+			values = []string{c.New}
+		}
+		for _, v := range values {
+			if !told[c.Field] {
+				words += " --" + c.Field + "=" + fault.ShellWord(v)
+			}
+		}
+		told[c.Field] = isList
+	}
+	return words
+}
+
+func texts[T fmt.Stringer](list []T) []string {
+	out := make([]string, len(list))
+	for i, item := range list {
+		out[i] = item.String()
+	}
+	return out
+}
+
+// PlanLines are the notes of a plan, its steps, and who will hold each route.
+func PlanLines(th Theme, p *plan.Plan, width int) []Line {
+	lines := append(noteLines(th, p.Notes, width), stepLines(p.Steps, width)...)
+	return append(lines, ownerLines(p.Routes, width)...)
+}
+
+func noteLines(th Theme, notes []string, width int) []Line {
+	var lines []Line
+	for _, note := range notes {
+		st := Plain
+		if strings.HasPrefix(note, "warning:") {
+			st = Yellow
+			note = th.Warn + " " + strings.TrimSpace(strings.TrimPrefix(note, "warning:"))
+		}
+		lines = append(lines, Wrapped(fault.Printable(note), width-1, " ", st)...)
+	}
+	if len(lines) > 0 {
+		lines = append(lines, Text(""))
+	}
+	return lines
+}
+
+// stepLines are the plan's steps, as a person would type them too.
+func stepLines(steps []plan.Step, width int) []Line {
+	var lines []Line
+	for i, s := range steps {
+		lines = append(lines, Wrapped(fmt.Sprintf("%d. %s", i+1, fault.Printable(s.What)), width-1, " ", Bold)...)
+		if s.Why != "" {
+			lines = append(lines, Wrapped(fault.Printable(s.Why), width-1, "    ", Dim)...)
+		}
+		for _, c := range s.Commands {
+			lines = append(lines, Command(fault.Printable(c), width-1, "    $ ")...)
+		}
+	}
+	return append(lines, Text(""))
+}
+
+// maxOwners bounds how many routes are told one by one.
+const maxOwners = 20
+
+// ownerLines say who will hold each route.
+func ownerLines(set []nm.Owned, width int) []Line {
+	if len(set) == 0 {
+		return nil
+	}
+	lines := []Line{Styled(" Who holds the routes:", Bold)}
+	for i, o := range set {
+		if i == maxOwners {
+			lines = append(lines, Text(fmt.Sprintf("   and %d more", len(set)-maxOwners)))
+			break
+		}
+		lines = append(lines, Wrapped(o.Route.String()+": "+OwnerText(o.Owner), width-1, "   ", Plain)...)
+		lines = append(lines, Wrapped(o.Why, width-1, "     ", Dim)...)
+	}
+	return append(lines, Text(""))
+}
+
+// EditLines are the difference, and whether the tunnel stays up.
+func EditLines(th Theme, name string, e *plan.EditPlan, width int) []Line {
+	var lines []Line
+	for _, c := range e.Changes {
+		lines = append(lines, Line{Bold.Of(" " + c.Field)})
+		lines = append(lines, Wrapped("- "+cmp.Or(fault.Printable(c.Old), "none"), width-1, "   ", Red)...)
+		lines = append(lines, Wrapped("+ "+cmp.Or(fault.Printable(c.New), "none"), width-1, "   ", Green)...)
+	}
+	lines = append(lines, Text(""))
+	say, st := th.Pass+" The tunnel stays up", Green
+	if e.Flaps {
+		say, st = th.Warn+" The tunnel goes down and comes up again", Yellow
+	}
+	if e.Why != "" {
+		say += ": " + fault.Printable(e.Why)
+	}
+	lines = append(lines, Wrapped(say, width-1, " ", st)...)
+	lines = append(lines, Text(""))
+	lines = append(lines, noteLines(th, e.Notes, width)...)
+	lines = append(lines, stepLines(e.Steps, width)...)
+	lines = append(lines, Styled(" The same by one command:", Bold))
+	return append(lines, Command(fault.Printable(EditCommand(name, *e)), width-1, "   ")...)
+}
+
+// OwnerText says who holds a route.
+func OwnerText(o nm.Owner) string {
+	if o == nm.OwnerKernel {
+		return "nmgre, in the kernel"
+	}
+	return "NetworkManager, in the profile"
+}

@@ -1,0 +1,31 @@
+package draw
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSparkline(t *testing.T) {
+	th := NewTheme(false, false)
+	for _, tc := range []struct {
+		values []float64
+		width  int
+		want   string
+	}{
+		{nil, 5, ""}, {[]float64{0, 0}, 5, "  "}, {[]float64{1, 4, 8}, 5, "▁▄█"}, {[]float64{9, 0.001, 8, 8}, 3, "▁██"},
+	} {
+		if got := th.Sparkline(tc.values, tc.width); got != tc.want {
+			t.Errorf("%v: %q, want %q", tc.values, got, tc.want)
+		}
+	}
+}
+
+// Wide, long and quoted commands break where a shell takes it.
+func TestCommandsBreakForAShell(t *testing.T) {
+	for _, ln := range Command("nmgre create --peer 100.0.2.100 --route '10.0.0.0/8 via 172.16.0.2' --mtu 1476", 44, "  ") {
+		s := ln[0].Text + ln[1].Text
+		if Cells(s) > 44 || strings.HasSuffix(s, "--peer \\") || strings.Count(s, "'")%2 == 1 {
+			t.Errorf("%q", s)
+		}
+	}
+}
