@@ -12,11 +12,13 @@ import (
 	"nmgre/tui/screen"
 )
 
-const wideFrom = 100 // columns: both sides always
-
-const leastWidth = 20
-
-const leastHeight = 6
+// The sizes, in cells, at which the layout changes, and below which nothing can be drawn. Below
+// [draw.NarrowBelow] columns one side is seen at a time.
+const (
+	wideFrom    = 100 // columns: both sides are always seen
+	leastWidth  = 20
+	leastHeight = 6
+)
 
 // View draws the screen.
 func (m *Model) View() (v tea.View) {
