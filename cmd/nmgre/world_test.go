@@ -32,6 +32,7 @@ type world struct {
 	gateway stubGateway
 	root    string
 	stdin   io.Reader // nothing if it is nil
+	asked   *tally    // counts the requests to the kernel, if it is not nil
 }
 
 func newWorld(t *testing.T) *world {
@@ -78,8 +79,13 @@ func (w *world) open(ctx context.Context) (*nmgre.Host, func(), error) {
 		return nil, nil, err
 	}
 	files := store.New(w.root, os.Getuid())
-	keeper := &keep.LocalKeeper{Tunnels: nm.TunnelsOf{Profiles: profiles}, Kernel: &w.kernel, Gateway: &w.gateway, Store: files}
-	return &nmgre.Host{System: nm.System{Profiles: profiles, Kernel: &w.kernel, Gateway: &w.gateway, Store: files, Keeper: keeper}},
+	var links kernel.Kernel = &w.kernel
+	var forwarding keep.Gateway = &w.gateway
+	if w.asked != nil {
+		links, forwarding = countedKernel{links, w.asked}, countedGateway{forwarding, w.asked}
+	}
+	keeper := &keep.LocalKeeper{Tunnels: nm.TunnelsOf{Profiles: profiles}, Kernel: links, Gateway: forwarding, Store: files}
+	return &nmgre.Host{System: nm.System{Profiles: profiles, Kernel: links, Gateway: forwarding, Store: files, Keeper: keeper}},
 		func() { _ = profiles.Close() }, nil
 }
 
