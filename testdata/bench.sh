@@ -1,11 +1,44 @@
 #!/bin/bash
-# bench.sh: speed, as ratios of medians of several runs in turn. Whole commands are measured in the lab, what needs no
-# NetworkManager on this machine.
+# bench.sh: speed and size, as ratios of medians of several runs in turn.
+#
+# nmgre is compared with the commands that it replaces, and with itself at an earlier commit.
+# Whole commands are measured in the lab; the rest needs no NetworkManager and is measured on this
+# machine.
+#
+# Environment
+#   BEFORE   the earlier commit (the last one with everything in one package)
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly before=${BEFORE:-32182f6}
+readonly share=build/lab-share/bin bench=build/bench tree=build/before
 
-go test -run '^$' -bench '^BenchmarkVersion$' -benchtime 1x ./cmd/nmgre
-go test -run '^$' -bench '^BenchmarkSync(Ratios|Memory)$' -benchtime 5x ./routes/netlink
-go test -run '^$' -bench '^BenchmarkHookOfOthers$' ./routes/store
-go test -run '^$' -bench '^BenchmarkScreen' -benchtime 1x ./tui
-testdata/lab/test.sh ./cmd/nmgre -- -test.run '^$' -test.bench '^BenchmarkLab' -test.benchtime 1x
+git rev-parse --quiet --verify "$before^{commit}" >/dev/null || {
+	echo "bench.sh: there is no commit $before here: fetch the whole history, or name another by BEFORE" >&2
+	exit 1
+}
+
+# Both commits are built alike, each from a folder of its own.
+rm -rf "$tree" "$bench"
+mkdir -p "$tree" "$bench" "$share"
+git archive "$before" | tar -x -C "$tree"
+build() { # FOLDER PROGRAM: with the paths and the commit left out, two builds differ by their source alone
+	CGO_ENABLED=0 go build -C "$1" -trimpath -buildvcs=false -o "$PWD/$bench/$2" ./cmd/nmgre
+}
+build . nmgre
+build "$tree" nmgre.before
+cp "$bench/nmgre.before" "$share/"
+
+# The lists were read by the root package once.
+CGO_ENABLED=0 go test -c -o "$bench/parse.test" ./routes/list
+CGO_ENABLED=0 go test -C "$tree" -c -o "$PWD/$bench/parse.test.before" .
+
+status=0
+measure() { "$@" || status=1; } # everything is measured, whatever fails
+
+export NMGRE_BENCH=$PWD/$bench
+measure go test -run '^$' -bench '^Benchmark(Version|BinarySize|ParseOfBefore)$' -benchtime 1x ./cmd/nmgre
+measure go test -run '^$' -bench '^BenchmarkSync(Ratios|Memory)$' -benchtime 5x ./routes/netlink
+measure go test -run '^$' -bench '^BenchmarkHookOfOthers$' ./routes/store
+measure go test -run '^$' -bench '^BenchmarkScreen' -benchtime 1x ./tui
+measure testdata/lab/test.sh ./cmd/nmgre -- -test.run '^$' -test.bench '^BenchmarkLab' -test.benchtime 1x
+exit "$status"

@@ -71,7 +71,7 @@ write_runner() {
 		[[ " $* " == *" -test.run"* ]] || set -- -test.run '^TestLab' "$@"
 		# From memory: a program of /share is fetched anew at every start.
 		mkdir -p /tmp/bin /out/cover
-		[[ ! -x /share/bin/nmgre ]] || cp /share/bin/nmgre /tmp/bin/
+		[[ ! -d /share/bin ]] || cp /share/bin/* /tmp/bin/
 		export PATH=/tmp/bin:$PATH
 		export GOCOVERDIR=/out/cover
 		for p in "${packages[@]}"; do
