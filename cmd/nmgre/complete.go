@@ -11,11 +11,11 @@ import (
 	"nmgre/routes/fault"
 )
 
-// completeTimeout bounds how long a person at a shell waits for names.
+// completeTimeout bounds how long a shell waits for names.
 const completeTimeout = 2 * time.Second
 
-// completeNames offers the tunnels' interface names. It only reads: what an interrupted nmgre left
-// behind is not cleaned up by a tab.
+// completeNames offers the tunnels' interface names. It only reads: pressing Tab does not clean up
+// after an interrupted nmgre.
 func (a *app) completeNames(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -38,8 +38,8 @@ func (a *app) completeNames(cmd *cobra.Command, args []string, toComplete string
 	return namesFor(profiles, toComplete), cobra.ShellCompDirectiveNoFileComp
 }
 
-// namesFor returns the names that begin with prefix, each with what it is. Names that a shell or a
-// terminal would stumble over are left out.
+// namesFor returns the interface names that begin with prefix, each with its state and far end.
+// Names that a shell or a terminal could misread are left out.
 func namesFor(profiles []nm.Profile, prefix string) []string {
 	var names []string
 	for _, p := range profiles {
@@ -54,6 +54,6 @@ func namesFor(profiles []nm.Profile, prefix string) []string {
 
 // completeFlag offers a flag's fixed values.
 func completeFlag(cmd *cobra.Command, name string, values []string) {
-	// It fails only for a flag that does not exist, which the tests would show.
+	// It fails only for a flag that does not exist, and the tests would show that.
 	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }

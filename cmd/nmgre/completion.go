@@ -8,14 +8,14 @@ import (
 	"nmgre/routes/fault"
 )
 
-// shells are those that completion writes scripts for.
+// shells are the shells that completion writes scripts for.
 var shells = []string{"bash", "zsh", "fish"}
 
 func (a *app) completionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
 		Short: "print a script that completes commands, flags and tunnels' names in bash, zsh or fish",
-		Long: `completion prints a script for your shell. To have it in every new one:
+		Long: `completion prints a script for your shell. To use it in every new shell:
 
   bash  nmgre completion bash > /usr/share/bash-completion/completions/nmgre
   zsh   nmgre completion zsh > /usr/share/zsh/site-functions/_nmgre
@@ -37,7 +37,7 @@ func (a *app) completionCommand() *cobra.Command {
 			case "fish":
 				return root.GenFishCompletion(a.stdout, true)
 			}
-			return &fault.Error{Kind: fault.ErrInvalid, What: "there is no completion for " + fault.Printable(args[0]), Hint: "it is one of " + strings.Join(shells, ", ")}
+			return &fault.Error{Kind: fault.ErrInvalid, What: "there is no completion for " + fault.Printable(args[0]), Hint: "use one of " + strings.Join(shells, ", ")}
 		},
 	}
 }

@@ -36,13 +36,12 @@ func (a *app) createCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create --peer ADDR --address CIDR",
 		Short: "make a tunnel, and prove that it works",
-		Long: `create makes one end of a GRE tunnel: it checks that this host can have it, adds the profile to
-NetworkManager, brings it up, adds the routes that NetworkManager cannot hold, reads back what the
-kernel has, probes the far end, and only then writes the profile to disk. All of it happens or
-none of it. A far end that does not answer yet is a warning: the first end of a tunnel is made
-before the second.
+		Long: `create makes one end of a GRE tunnel. It checks that this host can have the tunnel, adds the profile
+to NetworkManager, brings it up, adds the routes that NetworkManager cannot hold, reads the result
+back from the kernel, probes the far end, and only then writes the profile to disk. All of it happens
+or none of it. A far end that does not answer is only a warning, since one end is always made first.
 
-A ROUTE is written as for ip route, without dev:
+Write a ROUTE as for ip route, without dev:
   10.10.2.0/24
   10.10.2.0/24 via 172.16.0.2 metric 50 table 100
   10.10.2.0/24 nexthop dev gre1 weight 1 nexthop dev gre2 weight 2`,
@@ -66,37 +65,37 @@ A ROUTE is written as for ip route, without dev:
 	flags.register(cmd)
 	waitFlag(cmd, &run.wait)
 	jsonFlag(cmd, &run.json)
-	cmd.Flags().BoolVar(&run.dryRun, "dry-run", false, "print every step, and change nothing")
+	cmd.Flags().BoolVar(&run.dryRun, "dry-run", false, "print every step and change nothing")
 	cmd.Flags().BoolVar(&run.noProbe, "no-probe", false, "do not probe the far end")
 	return cmd
 }
 
 // register adds the flags that describe a tunnel.
 func (f *createFlags) register(cmd *cobra.Command) {
-	set := cmd.Flags()
-	set.SortFlags = false
-	set.StringVar(&f.peer, "peer", "", "the far end's outer address (required)")
-	set.StringArrayVar(&f.addresses, "address", nil, "this end's inner address with its network's length, such as 172.16.0.1/30 (required; may be repeated)")
-	set.StringVar(&f.local, "local", "", "this end's outer address, or any (default: the source address the kernel would use)")
-	set.StringVar(&f.peerAddress, "peer-address", "", "the far end's inner address (default: the other host of a /30 or /31)")
-	set.StringVar(&f.name, "name", "", "the interface's name, 1 to 15 bytes (default: the first free one of gre1, gre2, ...)")
-	set.StringVar(&f.mode, "mode", "gre", "gre, gretap, ip6gre or ip6gretap")
-	set.StringVar(&f.key, "key", "", "the key of both directions, a number of 32 bits, equal at both ends")
-	set.StringVar(&f.inputKey, "input-key", "", "the key that packets must come with")
-	set.StringVar(&f.outputKey, "output-key", "", "the key that packets are sent with")
-	set.StringVar(&f.ttl, "ttl", strconv.Itoa(gre.DefaultTTL), "the outer TTL, 1 to 255, or inherit")
-	set.StringVar(&f.tos, "tos", "0", "the outer TOS, 0 to 255, or inherit")
-	set.StringVar(&f.mtu, "mtu", "", "the device's MTU in bytes, or auto (default: computed from the way to the far end)")
-	set.BoolVar(&f.noPMTUD, "no-pmtud", false, "turn path MTU discovery off; needs --ttl inherit")
-	set.StringVar(&f.parent, "parent", "", "the device that the tunnel is bound to")
-	set.StringVar(&f.encapLimit, "encap-limit", "", "the tunnel encapsulation limit of the IPv6 modes, 1 to 255")
-	set.StringVar(&f.flowLabel, "flow-label", "", "the flow label of the IPv6 modes, 0 to 1048575")
-	set.StringArrayVar(&f.routes, "route", nil, "a ROUTE into the tunnel (may be repeated)")
-	set.StringVar(&f.routesFrom, "routes-from", "", "a file with one ROUTE a line, or - for standard input")
-	set.StringArrayVar(&f.snat, "snat", nil, "DEST=SOURCE: packets from the inner network to DEST leave with the source SOURCE, or masquerade for the address of the device they leave by (may be repeated)")
-	set.BoolVar(&f.forward, "forward", false, "forward IPv4 packets between the tunnel and this host's networks, on just the devices involved")
-	set.BoolVar(&f.clampMSS, "clamp-mss", false, "lower the MSS of TCP connections that are forwarded through the tunnel to what fits")
-	set.BoolVar(&f.autoconnect, "autoconnect", true, "NetworkManager brings the tunnel up by itself")
+	all := cmd.Flags()
+	all.SortFlags = false
+	all.StringVar(&f.peer, "peer", "", "the far end's outer address (required)")
+	all.StringArrayVar(&f.addresses, "address", nil, "this end's inner address with its prefix length, such as 172.16.0.1/30 (required; may be repeated)")
+	all.StringVar(&f.local, "local", "", "this end's outer address, or any (default: the source address that the kernel would use)")
+	all.StringVar(&f.peerAddress, "peer-address", "", "the far end's inner address (default: the other host of a /30 or /31)")
+	all.StringVar(&f.name, "name", "", "the interface's name, 1 to 15 bytes (default: the first free name of gre1, gre2, ...)")
+	all.StringVar(&f.mode, "mode", "gre", "gre, gretap, ip6gre or ip6gretap")
+	all.StringVar(&f.key, "key", "", "the key of both directions, a 32-bit number, equal at both ends")
+	all.StringVar(&f.inputKey, "input-key", "", "the key that received packets must carry")
+	all.StringVar(&f.outputKey, "output-key", "", "the key that sent packets carry")
+	all.StringVar(&f.ttl, "ttl", strconv.Itoa(gre.DefaultTTL), "the outer TTL, 1 to 255, or inherit")
+	all.StringVar(&f.tos, "tos", "0", "the outer TOS, 0 to 255, or inherit")
+	all.StringVar(&f.mtu, "mtu", "", "the device's MTU in bytes, or auto (default: computed from the route to the far end)")
+	all.BoolVar(&f.noPMTUD, "no-pmtud", false, "turn path MTU discovery off; needs --ttl inherit")
+	all.StringVar(&f.parent, "parent", "", "the device that the tunnel is bound to")
+	all.StringVar(&f.encapLimit, "encap-limit", "", "the tunnel encapsulation limit of the IPv6 modes, 1 to 255")
+	all.StringVar(&f.flowLabel, "flow-label", "", "the flow label of the IPv6 modes, 0 to 1048575")
+	all.StringArrayVar(&f.routes, "route", nil, "a ROUTE into the tunnel (may be repeated)")
+	all.StringVar(&f.routesFrom, "routes-from", "", "a file with one ROUTE per line, or - for standard input")
+	all.StringArrayVar(&f.snat, "snat", nil, "DEST=SOURCE: give packets from the inner network to DEST the source address SOURCE; masquerade stands for the address of the device that they leave by (may be repeated)")
+	all.BoolVar(&f.forward, "forward", false, "forward IPv4 packets between the tunnel and this host's networks, on the devices involved only")
+	all.BoolVar(&f.clampMSS, "clamp-mss", false, "lower the MSS of forwarded TCP connections to fit the tunnel")
+	all.BoolVar(&f.autoconnect, "autoconnect", true, "have NetworkManager bring the tunnel up by itself")
 	completeFlag(cmd, "mode", modeNames())
 }
 
@@ -108,7 +107,7 @@ func modeNames() []string {
 	return names
 }
 
-// tunnel reads the flags. All that are wrong are told at once.
+// tunnel reads the flags into a new tunnel. Its error joins those of all flags.
 func (f *createFlags) tunnel(a *app) (nm.Tunnel, error) {
 	t := nm.NewTunnel()
 	if err := f.into(&t, func(string) bool { return true }, a); err != nil {
@@ -117,8 +116,7 @@ func (f *createFlags) tunnel(a *app) (nm.Tunnel, error) {
 	return t, t.Validate()
 }
 
-// into puts the flags that were given into t; a list that was given takes the place of the one that
-// t has.
+// into writes the flags that were given into t. A list that was given replaces the whole list of t.
 func (f *createFlags) into(t *nm.Tunnel, given func(flag string) bool, a *app) error {
 	var errs []error
 	read := func(flag string, into func() error) {
@@ -154,7 +152,7 @@ func (f *createFlags) into(t *nm.Tunnel, given func(flag string) bool, a *app) e
 	return errors.Join(errs...)
 }
 
-// none is the word for no value, where an edit takes one away.
+// none is the word that removes a value in an edit.
 const none = "none"
 
 func unlessNone(text string) string {
@@ -164,7 +162,7 @@ func unlessNone(text string) string {
 	return text
 }
 
-// readList reads every text of a list; none alone is the empty list.
+// readList parses every text of a list. The word none alone is the empty list.
 func readList[T any](into *[]T, texts []string, parse func(string) (T, error)) error {
 	*into = nil
 	if len(texts) == 1 && texts[0] == none {
@@ -190,7 +188,8 @@ func (f *createFlags) readRoutes(t *nm.Tunnel, a *app) error {
 	return errors.Join(err, listErr)
 }
 
-// readLocal takes "any" for the address that says so.
+// readLocal reads --local. "any" stands for the unspecified address, "auto" for the address that the
+// kernel would choose.
 func (f *createFlags) readLocal(t *nm.Tunnel) (err error) {
 	if f.local == "any" {
 		t.Local = netip.IPv4Unspecified()
@@ -209,8 +208,8 @@ func (f *createFlags) readLocal(t *nm.Tunnel) (err error) {
 
 func (f *createFlags) readKeys(t *nm.Tunnel, given func(flag string) bool) error {
 	if f.key != "" && (f.inputKey != "" || f.outputKey != "") {
-		return &fault.Error{Kind: fault.ErrInvalid, Field: "key", What: "it says the same as --input-key and --output-key together",
-			Hint: "give --key alone, or the two others"}
+		return &fault.Error{Kind: fault.ErrInvalid, Field: "key", What: "it cannot be combined with --input-key or --output-key",
+			Hint: "give either --key alone or the other two"}
 	}
 	var errs []error
 	for _, k := range []struct {
@@ -243,7 +242,7 @@ func (f *createFlags) readKeys(t *nm.Tunnel, given func(flag string) bool) error
 	return errors.Join(errs...)
 }
 
-// withField says which flag an error of the domain is about.
+// withField names the flag in an error that does not know it.
 func withField(field string, err error) error {
 	var e *fault.Error
 	if errors.As(err, &e) {
@@ -259,10 +258,9 @@ func (f *createFlags) readNumbers(t *nm.Tunnel, given func(flag string) bool) er
 	for _, n := range []struct {
 		field, text string
 		low, high   uint32
-		// that may stand instead of a number, and what it stands for; empty if none may
-		word   string
-		stands uint32
-		into   *uint32
+		word        string // allowed in place of a number; empty for no such word
+		stands      uint32 // the number that word stands for
+		into        *uint32
 	}{
 		{"ttl", f.ttl, 1, 255, "inherit", 0, &ttl},
 		{"tos", f.tos, 0, 255, "inherit", 1, &tos},
@@ -312,12 +310,12 @@ func parseAddr(field, text, hint string) (netip.Addr, error) {
 		return a, nil
 	}
 	if strings.Contains(text, "/") {
-		hint = "leave the length out: " + fault.Printable(text[:strings.Index(text, "/")])
+		hint = "leave out the prefix length: " + fault.Printable(text[:strings.Index(text, "/")])
 	}
-	return a, &fault.Error{Kind: fault.ErrInvalid, Field: field, What: fmt.Sprintf("\"%s\" is no IP address", fault.Printable(text)), Hint: hint}
+	return a, &fault.Error{Kind: fault.ErrInvalid, Field: field, What: fmt.Sprintf("\"%s\" is not an IP address", fault.Printable(text)), Hint: hint}
 }
 
-// parseInner reads an inner address with its network's length.
+// parseInner reads an inner address with its prefix length.
 func parseInner(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	if err == nil {
@@ -325,12 +323,12 @@ func parseInner(text string) (netip.Prefix, error) {
 	}
 	hint := "write it as 172.16.0.1/30"
 	if a, err := netip.ParseAddr(text); err == nil {
-		hint = fmt.Sprintf("give the length of its network too: %s/30, or /%d for the address alone", a, a.BitLen())
+		hint = fmt.Sprintf("add the prefix length: %s/30, or /%d for a single address", a, a.BitLen())
 	}
-	return p, &fault.Error{Kind: fault.ErrInvalid, Field: "address", What: fmt.Sprintf("\"%s\" is no address with a length", fault.Printable(text)), Hint: hint}
+	return p, &fault.Error{Kind: fault.ErrInvalid, Field: "address", What: fmt.Sprintf("\"%s\" is not an address with a prefix length", fault.Printable(text)), Hint: hint}
 }
 
-// warnOctal tells of keys that are not what they look like.
+// warnOctal warns of keys with a leading zero, which are octal.
 func (a *app) warnOctal(f createFlags) {
 	for _, text := range []string{f.key, f.inputKey, f.outputKey} {
 		if len(text) > 1 && text[0] == '0' && !strings.ContainsAny(text, ".xX") {
@@ -341,17 +339,17 @@ func (a *app) warnOctal(f createFlags) {
 	}
 }
 
-// createRun says how create is carried out.
+// createRun holds the flags of create that are not about the tunnel itself.
 type createRun struct {
 	dryRun, noProbe, json, autoName bool
 	wait                            time.Duration
 }
 
-// maxLost bounds how often create tries another name when several nmgre run at the same moment.
+// maxLost bounds how often create tries another name when several nmgre processes run at once.
 const maxLost = 20
 
-// create makes the tunnel; when another nmgre was first with the name that nmgre chose, it tries
-// the next.
+// create makes the tunnel. When another process takes the name that nmgre chose, it tries the next
+// one.
 func (a *app) create(ctx context.Context, host *nmgre.Host, want nm.Tunnel, run createRun) error {
 	ctx, cancel := context.WithTimeout(ctx, run.wait)
 	defer cancel()
@@ -384,7 +382,7 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nm.Tunnel, 
 	if err != nil {
 		return begun(err)
 	}
-	// the tunnel is there for good, whatever comes now
+	// The tunnel is made, and an interrupt no longer undoes it.
 	far, err := host.FarEnd(context.WithoutCancel(ctx), created.Status.Tunnel)
 	if err != nil {
 		return begun(err)

@@ -7,5 +7,5 @@ import (
 )
 
 func (a *app) deleteCommand() *cobra.Command {
-	return a.changeCommand("delete NAME", "remove a tunnel: profile, link, addresses and routes", "is deleted", (*nmgre.Host).Delete)
+	return a.changeCommand("delete NAME", "delete a tunnel: profile, link, addresses and routes", "is deleted", (*nmgre.Host).Delete)
 }

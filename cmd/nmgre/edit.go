@@ -22,13 +22,13 @@ import (
 	"nmgre/routes/gre"
 )
 
-// editRun says how an edit is carried out.
+// editRun holds the flags of edit that are not about the tunnel itself.
 type editRun struct {
 	dryRun, noProbe, json bool
 	wait, confirm         time.Duration
 }
 
-// maxConfirm bounds how long a change may wait for being confirmed.
+// maxConfirm bounds how long a change may wait to be confirmed.
 const maxConfirm = time.Hour
 
 func (a *app) editCommand() *cobra.Command {
@@ -37,17 +37,16 @@ func (a *app) editCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "edit NAME",
 		Short: "change a tunnel, and prove that it still works",
-		Long: `edit changes what is given by flags, and leaves the rest as it is. A list that is given, such as
---route, takes the place of the whole list (nmgre route add adds one); none takes a value away,
-as in --key none or --route none.
+		Long: `edit changes what the flags name and leaves the rest as it is. A list, such as --route, replaces the
+whole list; nmgre route add adds a single route. The word none removes a value, as in --key none or
+--route none.
 
-Addresses, routes, the MTU and what NetworkManager cannot hold are changed while the tunnel is up;
-for anything else the link is made anew, and the tunnel is down for a moment. All of it happens
-or none of it: what does not come up right is put back as it was.
+Addresses, routes, the MTU and whatever NetworkManager cannot hold change while the tunnel stays up.
+Anything else needs a new link, and the tunnel is down for a moment. All of it happens or none of
+it: a change that does not come up right is undone.
 
-With --confirm the change waits, applied but not yet on disk, until Enter is pressed; otherwise it
-is put back by itself. An edit that may cut off the ssh session that it is typed in is made with
---confirm only.`,
+With --confirm the change is applied, but not yet saved. Press Enter to keep it; otherwise it is
+undone when the time is over. An edit that may cut off your own ssh session needs --confirm.`,
 		Example: `  nmgre edit gre1 --mtu 1400
   nmgre edit gre1 --key 42 --confirm 60s
   nmgre edit gre1 --route 10.10.2.0/24 --route 10.10.3.0/24 --dry-run`,
@@ -67,25 +66,26 @@ is put back by itself. An edit that may cut off the ssh session that it is typed
 	flags.registerForEdit(cmd)
 	waitFlag(cmd, &run.wait)
 	jsonFlag(cmd, &run.json)
-	cmd.Flags().BoolVar(&run.dryRun, "dry-run", false, "print what would be changed, and every step, and change nothing")
+	cmd.Flags().BoolVar(&run.dryRun, "dry-run", false, "print the differences and every step, and change nothing")
 	cmd.Flags().BoolVar(&run.noProbe, "no-probe", false, "do not probe the far end")
-	cmd.Flags().DurationVar(&run.confirm, "confirm", 0, "put everything back unless Enter is pressed within that time, such as 60s")
+	cmd.Flags().DurationVar(&run.confirm, "confirm", 0, "undo everything unless you press Enter within this time, such as 60s")
 	return cmd
 }
 
-// registerForEdit adds create's flags without their defaults: what is not given stays.
+// registerForEdit adds create's flags without their defaults: a flag that is not given changes
+// nothing.
 func (f *createFlags) registerForEdit(cmd *cobra.Command) {
 	f.register(cmd)
 	for flag, usage := range map[string]string{
-		"peer": "the far end's outer address", "address": "this end's inner address with its network's length; all of them",
+		"peer": "the far end's outer address", "address": "this end's inner address with its prefix length; replaces all of them (may be repeated)",
 		"local":        "this end's outer address, any, or auto for the source address that the kernel would use",
 		"peer-address": "the far end's inner address", "name": "the interface's name, 1 to 15 bytes",
-		"key":       "the key of both directions, a number of 32 bits, equal at both ends, or none",
-		"input-key": "the key that packets must come with, or none", "output-key": "the key that packets are sent with, or none",
-		"mtu":    "the device's MTU in bytes, or auto to compute it from the way to the far end",
+		"key":       "the key of both directions, a 32-bit number, equal at both ends, or none",
+		"input-key": "the key that received packets must carry, or none", "output-key": "the key that sent packets carry, or none",
+		"mtu":    "the device's MTU in bytes, or auto to compute it from the route to the far end",
 		"parent": "the device that the tunnel is bound to, or none",
-		"route":  "a ROUTE into the tunnel; all of them (may be repeated), or none",
-		"snat":   "DEST=SOURCE: packets from the inner network to DEST leave with the source SOURCE, or masquerade; all of them (may be repeated), or none",
+		"route":  "a ROUTE into the tunnel; replaces all of them (may be repeated), or none",
+		"snat":   "DEST=SOURCE: give packets from the inner network to DEST the source address SOURCE, or masquerade; replaces all of them (may be repeated), or none",
 	} {
 		cmd.Flags().Lookup(flag).Usage = usage
 	}
@@ -99,13 +99,13 @@ func (f *createFlags) registerForEdit(cmd *cobra.Command) {
 	})
 }
 
-// checkEdit refuses what makes no sense whatever the tunnel is.
+// checkEdit refuses flags that are wrong for every tunnel.
 func checkEdit(flags *pflag.FlagSet, given createFlags, run editRun) error {
 	if err := checkWait(run.wait); err != nil {
 		return err
 	}
 	if !changesAnything(flags) {
-		return &fault.Error{Kind: fault.ErrInvalid, What: "what shall be changed is missing", Hint: "nmgre edit --help lists the flags"}
+		return &fault.Error{Kind: fault.ErrInvalid, What: "there is nothing to change", Hint: "give at least one flag; nmgre edit --help lists them"}
 	}
 	switch {
 	case !flags.Changed("confirm"):
@@ -118,7 +118,7 @@ func checkEdit(flags *pflag.FlagSet, given createFlags, run editRun) error {
 	return nil
 }
 
-// changesAnything says whether one of the flags given is about the tunnel.
+// changesAnything reports whether one of the given flags is about the tunnel itself.
 func changesAnything(flags *pflag.FlagSet) bool {
 	changes := false
 	flags.Visit(func(flag *pflag.Flag) {
@@ -147,7 +147,7 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 	a.tellEdit(planned)
 	opts := nmgre.EditOptions{NoProbe: run.noProbe}
 	if run.confirm > 0 {
-		// what is printed after the session has died must not keep the change from being put back
+		// Printing after the session has died must not stop the undo.
 		signal.Ignore(syscall.SIGPIPE)
 		opts.Confirm = a.confirmWithin(run.confirm)
 	}
@@ -158,7 +158,7 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 	if err != nil {
 		return begun(err)
 	}
-	// the change is there for good, whatever comes now
+	// The change is saved, and an interrupt no longer undoes it.
 	far, err := host.FarEnd(context.WithoutCancel(ctx), planned.After)
 	if err != nil {
 		return begun(err)
@@ -166,24 +166,24 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 	return a.printEdited(planned, done, far, run.json)
 }
 
-// guardSession refuses an edit that may cut off the ssh session in which it was typed, unless it is
-// put back by itself.
+// guardSession refuses an edit that may cut off the ssh session that it was typed in, unless the
+// edit waits to be confirmed.
 func (a *app) guardSession(ctx context.Context, planned plan.EditPlan, confirm time.Duration) error {
 	session := a.session()
 	cuts, err := planned.CutsOff(ctx, session)
 	if err != nil || !cuts {
 		return err
 	}
-	what := fmt.Sprintf("the way to your ssh session's host %s leads through what is changed: the edit may cut it off", session)
+	what := fmt.Sprintf("the route to your ssh client %s leads through what is changed: the edit may cut your session off", session)
 	if confirm > 0 {
 		fmt.Fprintf(a.stderr, "nmgre: warning: %s\n", what)
 		return nil
 	}
 	return &fault.Error{Kind: fault.ErrInvalid, Field: "confirm", What: what,
-		Hint: "add --confirm 60s: unless you press Enter within that time, everything is put back as it was"}
+		Hint: "add --confirm 60s: unless you press Enter within that time, everything is undone"}
 }
 
-// tellEdit says what is about to happen.
+// tellEdit shows the differences before they are made.
 func (a *app) tellEdit(planned plan.EditPlan) {
 	for _, line := range planned.Diff() {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(line))
@@ -206,23 +206,23 @@ func flapText(planned plan.EditPlan) string {
 	return "it stays up: " + planned.Why
 }
 
-// errNotConfirmed is why an edit was put back that nobody has confirmed.
+// errNotConfirmed says why an edit was not confirmed, and so was undone.
 func errNotConfirmed(why string) error {
 	return &fault.Error{What: "not confirmed: " + why, Hint: "run it again, and press Enter when it works"}
 }
 
-// confirmWithin asks on standard error whether the change shall stay, and reads the answer from
-// standard input.
+// confirmWithin returns a function that asks on standard error whether to keep the change, and reads
+// the answer from standard input.
 func (a *app) confirmWithin(d time.Duration) func(context.Context, verify.Report) error {
 	return func(ctx context.Context, applied verify.Report) error {
 		if len(applied.Checks) > 0 {
 			fmt.Fprintf(a.stderr, "nmgre: it is applied; the verdict is %s\n", applied.Verdict)
 		}
-		fmt.Fprintf(a.stderr, "nmgre: press Enter within %s to keep it; otherwise everything is put back\n", d)
+		fmt.Fprintf(a.stderr, "nmgre: press Enter within %s to keep it; otherwise everything is undone\n", d)
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		answer := make(chan error, 1)
-		// it ends with the input, or the process
+		// It ends when the input or the process ends.
 		go func() { answer <- readConfirmation(a.stdin) }()
 		select {
 		case err := <-answer:
@@ -235,7 +235,7 @@ func (a *app) confirmWithin(d time.Duration) func(context.Context, verify.Report
 	}
 }
 
-// maxAnswer bounds what is read for an answer.
+// maxAnswer bounds how many bytes are read for an answer.
 const maxAnswer = 4096
 
 // readConfirmation returns nil for an empty line or a yes.
@@ -252,18 +252,18 @@ func readConfirmation(in io.Reader) error {
 	}
 }
 
-// printEditPlan writes what would be changed, and every step with its reason and the commands that
-// would do the same.
+// printEditPlan writes the differences, and every step with its reason and the commands that would
+// do the same.
 func (a *app) printEditPlan(p plan.EditPlan, asJSON bool) error {
 	if asJSON {
-		return a.printJSON(map[string]editPlanJSON{"plan": editPlansJSON(p)})
+		return a.printJSON(map[string]editPlanJSON{"plan": newEditPlanJSON(p)})
 	}
 	var b strings.Builder
 	for _, line := range p.Diff() {
 		fmt.Fprintln(&b, oneLine(line))
 	}
 	if len(p.Changes) == 0 {
-		fmt.Fprintf(&b, "# %s is so already\n", fault.Printable(p.Before.Name))
+		fmt.Fprintf(&b, "# %s: nothing to change\n", fault.Printable(p.Before.Name))
 		_, err := fmt.Fprint(a.stdout, b.String())
 		return err
 	}
@@ -281,10 +281,10 @@ func (a *app) printEditPlan(p plan.EditPlan, asJSON bool) error {
 	return err
 }
 
-// printEdited writes what the tunnel is now, and what was proved of it.
+// printEdited writes the tunnel as it is now, and the report.
 func (a *app) printEdited(planned plan.EditPlan, done nmgre.Edited, far nm.Tunnel, asJSON bool) error {
 	if asJSON {
-		out := editedJSON{Tunnel: showJSON(done.Status, far), Changes: changesJSON(planned), Flaps: planned.Flaps}
+		out := editedJSON{Tunnel: newDetailJSON(done.Status, far), Changes: changesJSON(planned), Flaps: planned.Flaps}
 		if len(done.Report.Checks) > 0 {
 			out.Verify = &done.Report
 		}
@@ -293,7 +293,7 @@ func (a *app) printEdited(planned plan.EditPlan, done nmgre.Edited, far nm.Tunne
 	t := done.Status.Tunnel
 	name := fault.Printable(t.Name)
 	if len(planned.Changes) == 0 {
-		fmt.Fprintf(a.stderr, "nmgre: %s is so already\n", name)
+		fmt.Fprintf(a.stderr, "nmgre: %s: nothing to change\n", name)
 		return nil
 	}
 	if _, err := fmt.Fprintf(a.stdout, "%s is changed: %s %s -> %s, inner %s, mtu %d\n", name, t.Mode, gre.OuterText(t.Local), t.Remote, joined(t.Addresses), t.MTU); err != nil {
@@ -308,41 +308,42 @@ func (a *app) printEdited(planned plan.EditPlan, done nmgre.Edited, far nm.Tunne
 	return err
 }
 
-// changeOfJSON is one difference that an edit makes; old or new is absent where there is none.
-type changeOfJSON struct {
+// fieldChangeJSON is one difference that an edit makes. A value that was not set, or is not any more,
+// is absent.
+type fieldChangeJSON struct {
 	Field string `json:"field"`
 	Old   string `json:"old,omitempty"`
 	New   string `json:"new,omitempty"`
 }
 
-func changesJSON(p plan.EditPlan) []changeOfJSON {
-	out := make([]changeOfJSON, len(p.Changes))
+func changesJSON(p plan.EditPlan) []fieldChangeJSON {
+	out := make([]fieldChangeJSON, len(p.Changes))
 	for i, c := range p.Changes {
-		out[i] = changeOfJSON{c.Field, c.Old, c.New}
+		out[i] = fieldChangeJSON{c.Field, c.Old, c.New}
 	}
 	return out
 }
 
-// editedJSON is what edit says.
+// editedJSON is the output of edit --json.
 type editedJSON struct {
-	Tunnel  detailJSON     `json:"tunnel"`
-	Changes []changeOfJSON `json:"changes"`
-	Flaps   bool           `json:"flaps"`
-	Verify  *verify.Report `json:"verify,omitempty"` // absent while the tunnel is down
+	Tunnel  detailJSON        `json:"tunnel"`
+	Changes []fieldChangeJSON `json:"changes"`
+	Flaps   bool              `json:"flaps"`
+	Verify  *verify.Report    `json:"verify,omitempty"` // absent while the tunnel is down
 }
 
-// editPlanJSON is what edit --dry-run says.
+// editPlanJSON is the output of edit --dry-run --json.
 type editPlanJSON struct {
-	Changes []changeOfJSON `json:"changes"`
-	Flaps   bool           `json:"flaps"`
-	Why     string         `json:"why"`
-	Steps   []stepJSON     `json:"steps"`
-	Routes  []routeJSON    `json:"routes"`
-	Notes   []string       `json:"notes"`
+	Changes []fieldChangeJSON `json:"changes"`
+	Flaps   bool              `json:"flaps"`
+	Why     string            `json:"why"`
+	Steps   []stepJSON        `json:"steps"`
+	Routes  []routeJSON       `json:"routes"`
+	Notes   []string          `json:"notes"`
 }
 
-func editPlansJSON(p plan.EditPlan) editPlanJSON {
-	out := editPlanJSON{Changes: changesJSON(p), Flaps: p.Flaps, Why: p.Why, Steps: []stepJSON{}, Routes: ownedJSON(p.Routes), Notes: append([]string{}, p.Notes...)}
+func newEditPlanJSON(p plan.EditPlan) editPlanJSON {
+	out := editPlanJSON{Changes: changesJSON(p), Flaps: p.Flaps, Why: p.Why, Steps: []stepJSON{}, Routes: newOwnedJSON(p.Routes), Notes: append([]string{}, p.Notes...)}
 	for _, s := range p.Steps {
 		out.Steps = append(out.Steps, stepJSON{s.ID, s.What, s.Why, append([]string{}, s.Commands...)})
 	}

@@ -97,11 +97,11 @@ func TestEditExitCodes(t *testing.T) {
 		code  int
 		want  []string
 	}{
-		{"nothing given", nil, "gre1", exitInvalid, []string{"what shall be changed is missing"}},
-		{"nothing about the tunnel given", nil, "gre1 --json --wait 5s", exitInvalid, []string{"what shall be changed is missing"}},
+		{"nothing given", nil, "gre1", exitInvalid, []string{"there is nothing to change"}},
+		{"nothing about the tunnel given", nil, "gre1 --json --wait 5s", exitInvalid, []string{"there is nothing to change"}},
 		{"no name", nil, "--mtu 1400", exitInvalid, []string{"the tunnel's name is missing"}},
 		{"no such tunnel", nil, "gre9 --mtu 1400", exitInvalid, []string{`no tunnel has the name "gre9"`}},
-		{"two things wrong", nil, "gre1 --mtu 12 --peer x", exitInvalid, []string{`mtu: "12" is not possible`, "hint: use 68 to 65535, or auto", `peer: "x" is no IP address`}},
+		{"two things wrong", nil, "gre1 --mtu 12 --peer x", exitInvalid, []string{`mtu: "12" is not possible`, "hint: use 68 to 65535, or auto", `peer: "x" is not an IP address`}},
 		{"no time to confirm", nil, "gre1 --mtu 1400 --confirm 0s", exitInvalid, []string{"confirm: 0s is not possible"}},
 		{"too much time to confirm", nil, "gre1 --mtu 1400 --confirm 2h", exitInvalid, []string{"confirm: 2h0m0s is not possible"}},
 		{"the input for two things", nil, "gre1 --routes-from - --confirm 60s", exitInvalid, []string{"standard input cannot both"}},
@@ -117,7 +117,7 @@ func TestEditExitCodes(t *testing.T) {
 		}, "gre1 --mtu 1400", exitFailed, []string{"Can't reapply"}},
 		{"does not come up", func(w *world) { w.bus.SetActivation(dbustest.Activation{ActiveReason: 13}) }, "gre1 --key 7", exitFailed, []string{"could not bring gre1 up"}},
 		{"the session is cut off", func(*world) { t.Setenv("SSH_CONNECTION", "10.10.2.9 50000 172.16.0.1 22") }, "gre1 --key 7", exitInvalid,
-			[]string{"confirm: the way to your ssh session's host 10.10.2.9 leads through what is changed", "hint: add --confirm 60s"}},
+			[]string{"confirm: the route to your ssh client 10.10.2.9 leads through what is changed", "hint: add --confirm 60s"}},
 		{"nobody confirms", nil, "gre1 --key 7 --confirm 5s", exitFailed, []string{"press Enter within 5s to keep it", "put back what was there before", "not confirmed: the input has ended"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestEditConfirm(t *testing.T) {
 		w.stdin = strings.NewReader(input)
 		o := w.run("edit", "gre1", "--ttl", "9", "--confirm", "30s")
 		after, onDisk := w.tunnelNow()
-		if (o.code == exitDone) != kept || (after != before) != kept || !onDisk || strings.Contains(o.stderr, "\x1b") || !strings.Contains(o.stderr, "warning: the way to your ssh session") {
+		if (o.code == exitDone) != kept || (after != before) != kept || !onDisk || strings.Contains(o.stderr, "\x1b") || !strings.Contains(o.stderr, "warning: the route to your ssh client") {
 			t.Errorf("%.10q: exit %d, on disk %v, %s\n%s", input, o.code, onDisk, after, o.stderr)
 		}
 	}

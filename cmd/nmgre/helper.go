@@ -16,12 +16,12 @@ import (
 	"nmgre/routes/keep"
 )
 
-// helperTimeout bounds what one request takes, however large.
+// helperTimeout bounds how long one request may take, however large it is.
 const helperTimeout = 10 * time.Minute
 
-// helperCommand is what pkexec runs as root for those who are not: see package asroot. Whoever
-// polkit lets run it can say what they like on its standard input, so it takes nothing else: no
-// argument, no flag, no path, nothing from the environment.
+// helperCommand makes the command that pkexec runs as root for other users: see package asroot.
+// Everybody whom polkit lets run it may write anything to its standard input, so it takes nothing
+// else: no argument, no flag, no path, nothing from the environment.
 func (a *app) helperCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:                asroot.Command,
@@ -31,12 +31,11 @@ func (a *app) helperCommand() *cobra.Command {
 		Args:               noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if os.Geteuid() != a.owner {
-				return &fault.Error{Kind: fault.ErrNotPermitted, What: "the helper is root's", Hint: "nmgre runs it by itself where it is needed"}
+				return &fault.Error{Kind: fault.ErrNotPermitted, What: "the helper must run as root", Hint: "nmgre runs it by itself where it is needed"}
 			}
 			if a.ignore != nil {
-				// The caller's end of standard input says whether to stop: a key that is pressed
-				// twice, or a pipe that nobody reads any more, must not end this process in the
-				// middle.
+				// The helper stops when the caller closes its standard input. A key that is pressed
+				// twice, or a pipe that nobody reads any more, must not end it in the middle.
 				a.ignore(os.Interrupt, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGPIPE)
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), helperTimeout)
@@ -46,7 +45,7 @@ func (a *app) helperCommand() *cobra.Command {
 	}
 }
 
-// carry carries out a request.
+// carry carries out one request.
 func (a *app) carry(ctx context.Context, r asroot.Request, progress func(done, total int)) (keep.Converged, error) {
 	host, closeHost, err := a.open(ctx)
 	if err != nil {
@@ -69,10 +68,10 @@ func (a *app) carry(ctx context.Context, r asroot.Request, progress func(done, t
 	case asroot.VerbConverge:
 		return local.Converge(ctx)
 	}
-	return keep.Converged{}, &fault.Error{Kind: fault.ErrInvalid, What: "there is no such request"}
+	return keep.Converged{}, &fault.Error{Kind: fault.ErrInvalid, What: "the request is unknown"}
 }
 
-// forget removes what is kept for a tunnel, be there a profile or not.
+// forget removes the kept file of a tunnel, whose profile may be gone already.
 func forget(ctx context.Context, local *keep.LocalKeeper, uuid string) error {
 	uuids, err := local.Store.UUIDs(ctx)
 	if err != nil {

@@ -172,7 +172,7 @@ func TestHelperIsRoots(t *testing.T) {
 	}
 	var stdout, stderr bytes.Buffer
 	a := &app{stdin: strings.NewReader("nmgre-request 1 converge\n"), stdout: &stdout, stderr: &stderr, root: w.root, owner: os.Getuid() + 1, open: w.open}
-	if code := a.run([]string{"helper"}); code != exitNotPermitted || stdout.Len() != 0 || !strings.Contains(stderr.String(), "the helper is root's") {
+	if code := a.run([]string{"helper"}); code != exitNotPermitted || stdout.Len() != 0 || !strings.Contains(stderr.String(), "the helper must run as root") {
 		t.Errorf("exit %d\n%s%s", code, &stdout, &stderr)
 	}
 	w.kernel.root = false // root of a container, without rights

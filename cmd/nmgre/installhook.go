@@ -13,10 +13,10 @@ import (
 func (a *app) installHookCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "install-hook",
-		Short: "have NetworkManager put back what it cannot hold itself",
-		Long: `install-hook adds a script to NetworkManager's dispatcher. Whenever a tunnel comes up, the script has
-nmgre put back the routes, SNAT and forwarding that NetworkManager cannot hold, and take them away
-when the tunnel goes down. Since it runs as root, nmgre must be installed where only root can write.`,
+		Short: "set what NetworkManager cannot hold whenever a tunnel comes up",
+		Long: `install-hook adds a script to NetworkManager's dispatcher. It lets nmgre set the routes, SNAT and
+forwarding that NetworkManager cannot hold whenever a tunnel comes up, and remove them when it goes
+down. The script runs as root, so nmgre must be installed where only root can write.`,
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			exe, err := os.Executable()
@@ -24,7 +24,7 @@ when the tunnel goes down. Since it runs as root, nmgre must be installed where 
 				exe, err = filepath.EvalSymlinks(exe)
 			}
 			if err != nil {
-				return fmt.Errorf("find out where nmgre is: %w", err)
+				return fmt.Errorf("find the program file of nmgre: %w", err)
 			}
 			if err := a.files().InstallHook(exe); err != nil {
 				return err
@@ -38,7 +38,7 @@ when the tunnel goes down. Since it runs as root, nmgre must be installed where 
 func (a *app) removeHookCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove-hook",
-		Short: "remove what install-hook made",
+		Short: "remove the script of install-hook",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			if err := a.files().RemoveHook(); err != nil {
@@ -50,5 +50,5 @@ func (a *app) removeHookCommand() *cobra.Command {
 	}
 }
 
-// files are root's own.
+// files returns the store of root's own files.
 func (a *app) files() *store.Store { return store.New(a.root, a.owner) }

@@ -16,10 +16,10 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// The JSON forms are a contract: fields are added, never renamed. Keys are numbers, absent when
-// there is none.
+// The JSON forms are a contract: fields are added, never renamed. A GRE key is a number, and absent
+// where there is no key.
 
-// tunnelJSON is what list says of a tunnel.
+// tunnelJSON is a tunnel in the output of list --json.
 type tunnelJSON struct {
 	Name      string      `json:"name"`
 	UUID      string      `json:"uuid"`
@@ -39,10 +39,10 @@ type routeJSON struct {
 	Route string `json:"route"`
 	Owner string `json:"owner"`
 	Why   string `json:"why,omitempty"`
-	State string `json:"state,omitempty"` // route list says it: set, missing, down
+	State string `json:"state,omitempty"` // in route list alone: set, missing or down
 }
 
-// keptJSON is what nmgre keeps for a tunnel beside its routes.
+// keptJSON is everything but the routes that nmgre keeps for a tunnel.
 type keptJSON struct {
 	SNAT     []string `json:"snat"`
 	Forward  []string `json:"forward"`
@@ -51,7 +51,7 @@ type keptJSON struct {
 	Warning  string   `json:"warning,omitempty"`
 }
 
-func keptOf(s nmgre.Status) *keptJSON {
+func newKeptJSON(s nmgre.Status) *keptJSON {
 	k := s.Kept
 	if k.Empty() && s.KeptErr == nil {
 		return nil
@@ -63,14 +63,14 @@ func keptOf(s nmgre.Status) *keptJSON {
 	return out
 }
 
-// detailJSON is what show says.
+// detailJSON is the output of show --json.
 type detailJSON struct {
 	tunnelJSON
 	Parent      string     `json:"parent,omitempty"`
-	TTL         uint8      `json:"ttl"` // 0 for inherit
+	TTL         uint8      `json:"ttl"` // 0 means inherit
 	TOS         uint8      `json:"tos"`
 	PMTUD       bool       `json:"path_mtu_discovery"`
-	MTU         uint32     `json:"mtu"` // 0 for the kernel's own
+	MTU         uint32     `json:"mtu"` // 0 means the kernel's default
 	EncapLimit  uint8      `json:"encapsulation_limit,omitempty"`
 	FlowLabel   uint32     `json:"flow_label,omitempty"`
 	Flags       uint32     `json:"flags,omitempty"`
@@ -84,7 +84,7 @@ type detailJSON struct {
 	FarEnd      farEndJSON `json:"far_end"`
 }
 
-// linkJSON is what the kernel has.
+// linkJSON is the tunnel's link in the kernel.
 type linkJSON struct {
 	Index     int             `json:"index"`
 	Up        bool            `json:"up"`
@@ -93,48 +93,48 @@ type linkJSON struct {
 	Counters  kernel.Counters `json:"counters"`
 }
 
-// farEndJSON says how the far end is made.
+// farEndJSON holds commands that make the far end, by nmgre, by nmcli and by ip.
 type farEndJSON struct {
 	Command string   `json:"command"`
 	Nmcli   string   `json:"nmcli"`
 	IP      []string `json:"ip"`
 }
 
-func tunnelsJSON(list []nmgre.Status) []tunnelJSON {
+func newTunnelsJSON(list []nmgre.Status) []tunnelJSON {
 	out := make([]tunnelJSON, len(list))
 	for i, s := range list {
-		out[i] = statusJSON(s)
+		out[i] = newTunnelJSON(s)
 	}
 	return out
 }
 
-func statusJSON(s nmgre.Status) tunnelJSON {
+func newTunnelJSON(s nmgre.Status) tunnelJSON {
 	t := s.Tunnel
 	return tunnelJSON{
 		Name: s.ID, UUID: s.UUID, Interface: t.Name, Mode: t.Mode.String(), Local: gre.OuterText(t.Local), Remote: t.Remote.String(),
-		InputKey: t.InputKey, OutputKey: t.OutputKey, Addresses: texts(t.Addresses), State: string(s.State), Routes: routesJSON(s), Kept: keptOf(s),
+		InputKey: t.InputKey, OutputKey: t.OutputKey, Addresses: texts(t.Addresses), State: string(s.State), Routes: newRoutesJSON(s), Kept: newKeptJSON(s),
 	}
 }
 
-// routesJSON lists the profile's routes, then those that nmgre keeps.
-func routesJSON(s nmgre.Status) []routeJSON {
-	set := make([]routeJSON, 0, len(s.Tunnel.Routes)+len(s.Kept.Routes))
+// newRoutesJSON lists the profile's routes, then those that nmgre keeps.
+func newRoutesJSON(s nmgre.Status) []routeJSON {
+	out := make([]routeJSON, 0, len(s.Tunnel.Routes)+len(s.Kept.Routes))
 	for _, r := range s.Tunnel.Routes {
 		_, why := nm.RouteOwner(r, nm.MinVersion)
-		set = append(set, routeJSON{Route: r.String(), Owner: string(nm.OwnerProfile), Why: why})
+		out = append(out, routeJSON{Route: r.String(), Owner: string(nm.OwnerProfile), Why: why})
 	}
 	for _, r := range s.Kept.Routes {
-		set = append(set, routeJSON{Route: r.String(), Owner: string(nm.OwnerKernel), Why: nm.KeptWhy(r, nm.MinVersion)})
+		out = append(out, routeJSON{Route: r.String(), Owner: string(nm.OwnerKernel), Why: nm.KeptWhy(r, nm.MinVersion)})
 	}
-	return set
+	return out
 }
 
-func showJSON(s nmgre.Status, far nm.Tunnel) detailJSON {
+func newDetailJSON(s nmgre.Status, far nm.Tunnel) detailJSON {
 	t := s.Tunnel
 	d := detailJSON{
-		tunnelJSON: statusJSON(s), Parent: t.Parent, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD, MTU: t.MTU, EncapLimit: t.EncapLimit,
+		tunnelJSON: newTunnelJSON(s), Parent: t.Parent, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD, MTU: t.MTU, EncapLimit: t.EncapLimit,
 		FlowLabel: t.FlowLabel, Flags: uint32(t.Flags), Autoconnect: t.Autoconnect, Unsaved: s.Unsaved, File: s.Path,
-		DeviceState: s.DeviceState, Reason: s.Reason, FarEnd: farJSON(far),
+		DeviceState: s.DeviceState, Reason: s.Reason, FarEnd: newFarEndJSON(far),
 	}
 	if t.PeerAddress.IsValid() {
 		d.PeerAddress = t.PeerAddress.String()
@@ -145,20 +145,20 @@ func showJSON(s nmgre.Status, far nm.Tunnel) detailJSON {
 	return d
 }
 
-// farJSON gives the far end's commands; those for nmcli and ip need a name.
-func farJSON(far nm.Tunnel) farEndJSON {
+// newFarEndJSON writes the far end's commands. Those for nmcli and ip need a name for the interface.
+func newFarEndJSON(far nm.Tunnel) farEndJSON {
 	command := far.CreateCommand()
 	far.Name = nm.FreeName(nil)
 	return farEndJSON{Command: command, Nmcli: far.NmcliAdd(), IP: far.IPCommands()}
 }
 
-// createdJSON is what create says.
+// createdJSON is the output of create --json.
 type createdJSON struct {
 	Tunnel detailJSON    `json:"tunnel"`
 	Verify verify.Report `json:"verify"`
 }
 
-// planJSON is what create --dry-run says.
+// planJSON is the output of create --dry-run --json.
 type planJSON struct {
 	Tunnel detailJSON  `json:"tunnel"`
 	Steps  []stepJSON  `json:"steps"`
@@ -174,9 +174,9 @@ type stepJSON struct {
 	Commands []string `json:"commands"`
 }
 
-func plansJSON(p plan.Plan, far nm.Tunnel) planJSON {
+func newPlanJSON(p plan.Plan, far nm.Tunnel) planJSON {
 	status := nmgre.Status{Profile: nm.Profile{ID: p.Tunnel.Name, Tunnel: p.Tunnel, State: nm.StateInactive}}
-	out := planJSON{Tunnel: showJSON(status, far), Notes: append([]string{}, p.Notes...), IP: p.Tunnel.IPCommands(), Routes: ownedJSON(p.Routes)}
+	out := planJSON{Tunnel: newDetailJSON(status, far), Notes: append([]string{}, p.Notes...), IP: p.Tunnel.IPCommands(), Routes: newOwnedJSON(p.Routes)}
 	out.Tunnel.Routes = out.Routes
 	for _, s := range p.Steps {
 		out.Steps = append(out.Steps, stepJSON{s.ID, s.What, s.Why, append([]string{}, s.Commands...)})
@@ -184,7 +184,7 @@ func plansJSON(p plan.Plan, far nm.Tunnel) planJSON {
 	return out
 }
 
-// printJSON writes v, indented, as one document.
+// printJSON writes v as one indented document.
 func (a *app) printJSON(v any) error {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -197,9 +197,9 @@ func (a *app) printJSON(v any) error {
 	return err
 }
 
-// escapeUnprintable writes as \u sequences what the encoder leaves as it is but a terminal would
-// act on, such as the C1 controls and the marks that turn the direction of text. Outside strings a
-// document is ASCII, so that it stays the same document.
+// escapeUnprintable writes as \u sequences those characters that a terminal acts on but the encoder
+// leaves alone, such as the C1 controls and the marks that turn the direction of text. Such
+// characters are in strings only, so the document keeps its meaning.
 func escapeUnprintable(document []byte) []byte {
 	out := make([]byte, 0, len(document))
 	for _, r := range string(document) {

@@ -25,7 +25,7 @@ func (a *app) listCommand() *cobra.Command {
 					return err
 				}
 				if asJSON {
-					return a.printJSON(tunnelsJSON(list))
+					return a.printJSON(newTunnelsJSON(list))
 				}
 				return a.printList(list)
 			})
@@ -56,11 +56,11 @@ func (a *app) printList(list []nmgre.Status) error {
 	return nil
 }
 
-// warnKept tells once that what nmgre keeps will not come back by itself.
+// warnKept warns once when the hook is missing, so that kept settings will not return by themselves.
 func (a *app) warnKept(list []nmgre.Status) {
 	for _, s := range list {
 		if s.KeptErr != nil {
-			fmt.Fprintf(a.stderr, "nmgre: warning: what NetworkManager cannot hold is not put back when a tunnel comes up: %s\n", oneLine(s.KeptErr.Error()))
+			fmt.Fprintf(a.stderr, "nmgre: warning: routes, SNAT and forwarding that NetworkManager cannot hold do not return when a tunnel comes up: %s\n", oneLine(s.KeptErr.Error()))
 			for _, hint := range fault.Hints(s.KeptErr) {
 				fmt.Fprintf(a.stderr, "hint: %s\n", oneLine(hint))
 			}

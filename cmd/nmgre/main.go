@@ -1,10 +1,10 @@
 // Command nmgre makes GRE tunnels on hosts that NetworkManager runs, and proves that they carry
 // traffic.
 //
-// The rules of its interface: data goes to standard output, everything else to standard error.
-// Errors begin with "nmgre: ", what to do about them stands on lines of its own that begin with
-// "hint: ", both in lower case and without a full stop. JSON fields, flags and exit codes are a
-// contract: they are added, never changed.
+// The rules of its interface: data goes to standard output, everything else to standard error. An
+// error begins with "nmgre: ", and each remedy has a line of its own that begins with "hint: "; both
+// are in lower case and without a full stop. JSON fields, flags and exit codes are a contract: new
+// ones are added, and none is ever changed.
 package main
 
 import (
@@ -44,26 +44,26 @@ func main() {
 	os.Exit(a.run(os.Args[1:]))
 }
 
-// app is what a command needs of the world; tests give it another.
+// app holds everything that a command uses of the process and the host; tests put their own in.
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	// root is the folder below which root's own files are, and owner the number of the user whose
-	// they must be: "/" and 0.
-	root  string
+	// root is the folder that holds /etc, /run and /proc; "/" outside tests.
+	root string
+	// owner is the user ID that root's own files must have; 0 outside tests.
 	owner int
-	// verbose has every step told, with the commands that do the same.
+	// verbose shows every step and the commands that do the same.
 	verbose bool
-	// open connects to the host's NetworkManager and kernel; the function that it returns lets go
-	// of them.
+	// open connects to the host's NetworkManager and kernel. The function that it returns closes
+	// both connections.
 	open func(ctx context.Context) (*nmgre.Host, func(), error)
-	// ignore has the process ignore signals; nil in tests.
+	// ignore makes the process ignore signals; nil in tests.
 	ignore  func(...os.Signal)
-	program string   // how it was called; nmgre if that is empty
-	typed   []string // the command line, the program first
+	program string   // the name that nmgre was called by; empty for "nmgre"
+	typed   []string // the command line with the program's name
 }
 
-// openHost wires this host's NetworkManager and kernel into the workflow.
+// openHost connects the verbs to this host's NetworkManager and kernel.
 func openHost(ctx context.Context) (*nmgre.Host, func(), error) {
 	profiles, err := dbus.Connect(ctx, dbus.Options{})
 	if err != nil {
@@ -71,7 +71,7 @@ func openHost(ctx context.Context) (*nmgre.Host, func(), error) {
 	}
 	kernel, err := netlink.New()
 	if err != nil {
-		_ = profiles.Close() // the error about the kernel is the one that counts
+		_ = profiles.Close() // the error about the kernel matters more
 		return nil, nil, err
 	}
 	files, forwarding := store.New("/", 0), gateway.New()
@@ -85,13 +85,12 @@ func openHost(ctx context.Context) (*nmgre.Host, func(), error) {
 	}, nil
 }
 
-// run carries out one command line and returns the exit code. An interrupt ends the context, so
-// that what was begun is taken back; a second one ends the process at once.
+// run carries out one command line and returns the exit code. An interrupt ends the context, so that
+// an unfinished change is undone; a second interrupt ends the process at once.
 func (a *app) run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	again := context.AfterFunc(ctx, func() {
-		// a session that ends may send more than one, and that must not keep things from being
-		// taken back
+		// A session that ends may send SIGHUP more than once, and that must not stop the undo.
 		signal.Ignore(syscall.SIGHUP)
 		stop()
 	})
@@ -99,13 +98,13 @@ func (a *app) run(args []string) int {
 	defer again()
 	a.typed = append([]string{cmp.Or(a.program, "nmgre")}, args...)
 	root := a.rootCommand()
-	root.SetArgs(append([]string{}, args...)) // for cobra nil stands for the process' own arguments
+	root.SetArgs(append([]string{}, args...)) // cobra takes nil for the process's own arguments
 	err := root.ExecuteContext(ctx)
 	a.printError(err)
 	return exitCode(err)
 }
 
-// withHost runs do with a host that reports its steps to standard error.
+// withHost calls do with a host that reports its steps on standard error.
 func (a *app) withHost(ctx context.Context, do func(*nmgre.Host) error) error {
 	host, closeHost, err := a.open(ctx)
 	if err != nil {
@@ -116,13 +115,13 @@ func (a *app) withHost(ctx context.Context, do func(*nmgre.Host) error) error {
 	return do(host)
 }
 
-// failed is an error that came after something had been begun: whatever its kind, the request was
-// valid.
+// failed is an error of a change that had already begun. Its kind does not matter to the exit code:
+// the request was valid.
 type failed struct{ error }
 
 func (f failed) Unwrap() error { return f.error }
 
-// errFault says that verify found a fault, which its report tells.
+// errFault ends verify after a report that shows a fault.
 var errFault = errors.New("the tunnel has a fault")
 
 func exitCode(err error) int {
@@ -144,7 +143,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// printError writes each of the errors that were joined on a line, and the hints below.
+// printError writes one line for each of the joined errors, with its hints below it.
 func (a *app) printError(err error) {
 	if err == nil || errors.Is(err, errFault) || errors.Is(err, errShown) {
 		return
@@ -157,7 +156,7 @@ func (a *app) printError(err error) {
 	}
 }
 
-// exactHint says what to type in the place of what to do, where root is needed.
+// exactHint replaces the hint "run it as root" by the command line to type.
 func (a *app) exactHint(hint string) string {
 	if hint != fault.HintRoot {
 		return hint
@@ -165,7 +164,7 @@ func (a *app) exactHint(hint string) string {
 	return "run it as root: " + fault.SudoLine(a.typed)
 }
 
-// flatten returns the errors that were joined by errors.Join, err itself if none were.
+// flatten returns the errors that errors.Join has joined in err, or err alone.
 func flatten(err error) []error {
 	var begun failed
 	if errors.As(err, &begun) && error(begun) == err { //nolint:errorlint // the outermost error itself
@@ -183,10 +182,10 @@ func flatten(err error) []error {
 	return list
 }
 
-// oneLine keeps what comes from elsewhere from making lines of its own.
+// oneLine makes foreign text safe to show on a single line.
 func oneLine(text string) string { return fault.Printable(strings.TrimSpace(text)) }
 
-// printEvent tells of a step as it ends.
+// printEvent shows a step that has ended.
 func (a *app) printEvent(e nmgre.Event) {
 	if e.Detail && !a.verbose {
 		return

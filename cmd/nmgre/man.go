@@ -10,8 +10,8 @@ import (
 	"nmgre/routes/fault"
 )
 
-// manCommand writes the manual pages from the commands' own texts. It is for those who build and
-// package nmgre.
+// manCommand makes the command that writes the manual pages from the commands' own texts. It is for
+// those who build and package nmgre.
 func (a *app) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIRECTORY",
@@ -29,7 +29,7 @@ func (a *app) manCommand() *cobra.Command {
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
-			// fixed: the same source gives the same pages
+			// The date is fixed so that the same source gives the same pages.
 			released := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
 			return doc.GenManTree(root, &doc.GenManHeader{Title: "NMGRE", Section: "8", Source: "nmgre " + version, Manual: "nmgre", Date: &released}, args[0])
 		},

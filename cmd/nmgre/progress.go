@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// progressEvery is how often the progress of very many routes is told where no terminal shows it.
+// progressEvery is how often a line tells the progress of many routes where there is no terminal.
 const progressEvery = 2 * time.Second
 
-// advance shows how many of very many routes are set: a bar on a terminal, a line now and then
-// elsewhere.
+// advance returns a function that shows how many of many routes are set: with a bar on a terminal,
+// elsewhere with a line every two seconds.
 func (a *app) advance() func(done, total int) {
 	last := time.Now()
 	bar := a.onTerminal()
@@ -34,7 +34,7 @@ func (a *app) advance() func(done, total int) {
 	}
 }
 
-// onTerminal says whether standard error is a terminal that can draw a bar.
+// onTerminal reports whether standard error is a terminal that can draw a bar.
 func (a *app) onTerminal() bool {
 	file, ok := a.stderr.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {

@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"nmgre/routes/fault"
 )
@@ -17,12 +19,12 @@ func (a *app) rootCommand() *cobra.Command {
 	var flags screenFlags
 	root := &cobra.Command{
 		Use:   "nmgre",
-		Short: "make GRE tunnels by NetworkManager, and prove that they work",
+		Short: "make GRE tunnels with NetworkManager, and prove that they work",
 		Long: `nmgre makes GRE tunnels on hosts that NetworkManager runs. It writes the tunnel as an ordinary
 NetworkManager profile, adds to the kernel what NetworkManager cannot express, and proves that
 the tunnel carries traffic, or says why not.
 
-Without a command, on a terminal, it shows every tunnel, and a wizard that makes one.`,
+Without a command, on a terminal, it shows all tunnels, and a wizard that makes new ones.`,
 		Example: `  nmgre create --peer 203.0.113.2 --address 172.16.0.1/30 --route 10.10.2.0/24
   nmgre verify gre1
   nmgre list`,
@@ -37,46 +39,75 @@ Without a command, on a terminal, it shows every tunnel, and a wizard that makes
 			if shown, err := a.screens(cmd.Context(), flags); shown {
 				return err
 			}
-			cmd.SetOut(a.stderr) // help that nobody asked for is no data
+			cmd.SetOut(a.stderr) // nobody has asked for this help, so it is not data
 			if err := cmd.Help(); err != nil {
 				return err
 			}
 			return errShown
 		},
 	}
-	root.Flags().BoolVar(&flags.plain, "plain", false, "no screens: the same questions, line by line")
-	root.Flags().BoolVar(&flags.ascii, "ascii", false, "no characters on the screens but ASCII")
-	root.Flags().BoolVar(&flags.mouse, "mouse", false, "the mouse chooses rows; text is then selected with shift")
-	root.Flags().DurationVar(&flags.confirm, "confirm", 30*time.Second, "how long a change that may cut your own connection waits to be confirmed")
-	root.PersistentFlags().BoolVar(&a.verbose, "verbose", false, "tell every step, and the commands that do the same")
+	root.Flags().BoolVar(&flags.plain, "plain", false, "ask the same questions line by line, without screens")
+	root.Flags().BoolVar(&flags.ascii, "ascii", false, "draw the screens in ASCII only")
+	root.Flags().BoolVar(&flags.mouse, "mouse", false, "choose rows with the mouse; hold shift to select text")
+	root.Flags().DurationVar(&flags.confirm, "confirm", 30*time.Second, "how long a change that may cut your own connection waits for you to confirm it")
+	root.PersistentFlags().BoolVar(&a.verbose, "verbose", false, "show every step and the commands that do the same")
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.CompletionOptions.DisableDefaultCmd = true // ours takes one word, and refuses others
+	root.CompletionOptions.DisableDefaultCmd = true // nmgre has a completion command of its own
 	root.SuggestionsMinimumDistance = 2
 	root.SetVersionTemplate("nmgre {{.Version}}\n")
 	root.AddCommand(a.createCommand(), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
 		a.deleteCommand(), a.verifyCommand(), a.routeCommand(),
 		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.completionCommand(), a.versionCommand(), a.manCommand())
+	nameHelp(root)
 	return root
 }
 
-// unknownCommand proposes what may have been meant.
+// nameHelp describes cobra's own help command in the style of the others.
+func nameHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "help" {
+			cmd.Short = "explain a command"
+			cmd.Long = "help prints the same as the command's --help."
+		}
+	}
+}
+
+// unknownCommand refuses a word that is not a command below cmd, and suggests similar ones.
 func unknownCommand(cmd *cobra.Command, word string) error {
-	hint := "nmgre --help lists the commands"
+	hint := cmd.CommandPath() + " --help lists the commands"
 	if near := cmd.SuggestionsFor(word); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ")
 	}
-	return &fault.Error{Kind: fault.ErrInvalid, What: "there is no command " + fault.Printable(word), Hint: hint}
+	command := strings.TrimPrefix(cmd.CommandPath()+" ", cmd.Root().Name()+" ") + fault.Printable(word)
+	return &fault.Error{Kind: fault.ErrInvalid, What: "there is no command " + command, Hint: hint}
 }
 
-// flagError makes cobra's complaint about a flag one of ours.
+// flagError turns cobra's error about a flag into one of nmgre's.
 func flagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return valueError(invalid)
+	}
 	return &fault.Error{Kind: fault.ErrInvalid, What: fault.Printable(err.Error()), Hint: cmd.CommandPath() + " --help lists the flags"}
 }
 
-// oneName says what is missing when a command that takes a tunnel's name gets none or several.
+// valueError refuses a value that pflag cannot read. The flags that pflag reads itself are
+// durations and booleans; nmgre reads all others from strings.
+func valueError(invalid *pflag.InvalidValueError) error {
+	flag := invalid.GetFlag()
+	kind, hint := "true or false", "write it as --"+flag.Name+"=false"
+	if flag.Value.Type() == "duration" {
+		kind, hint = "a duration", "give a number with a unit, such as 10s or 1m"
+	}
+	what := fmt.Sprintf("\"%s\" is not %s", fault.Printable(invalid.GetValue()), kind)
+	return &fault.Error{Kind: fault.ErrInvalid, Field: flag.Name, What: what, Hint: hint}
+}
+
+// oneName wants exactly one argument, a tunnel's name.
 func oneName(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		return nil
@@ -88,27 +119,34 @@ func oneName(cmd *cobra.Command, args []string) error {
 	return &fault.Error{Kind: fault.ErrInvalid, What: what, Hint: "write it as: " + cmd.CommandPath() + " NAME, where NAME is a profile's name, interface or UUID"}
 }
 
-// noArguments refuses words that a command has no use for.
+// noArguments refuses every argument. The words of a route that was not quoted are arguments too.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &fault.Error{Kind: fault.ErrInvalid, What: "what is " + fault.Printable(args[0]) + " for?", Hint: cmd.CommandPath() + " takes flags only"}
+	hint := cmd.CommandPath() + " takes flags only"
+	if cmd.Flags().Lookup("route") != nil {
+		hint += "; quote a route of several words, as in --route '10.10.2.0/24 metric 50'"
+	}
+	return &fault.Error{Kind: fault.ErrInvalid, What: "unexpected argument " + fault.Printable(args[0]), Hint: hint}
 }
 
-const defaultWait = 30 * time.Second
+const (
+	defaultWait = 30 * time.Second
+	waitUsage   = "how long the command may take, such as 10s or 1m"
+)
 
-// waitFlag adds --wait to a command that waits for NetworkManager.
+// waitFlag adds --wait to a command that waits for NetworkManager or the far end.
 func waitFlag(cmd *cobra.Command, wait *time.Duration) {
-	cmd.Flags().DurationVar(wait, "wait", defaultWait, "how long it may take, such as 10s or 1m")
+	cmd.Flags().DurationVar(wait, "wait", defaultWait, waitUsage)
 }
 
-// checkWait refuses a time in which nothing can be done.
+// checkWait refuses a --wait that is not positive.
 func checkWait(wait time.Duration) error {
 	if wait > 0 {
 		return nil
 	}
-	return &fault.Error{Kind: fault.ErrInvalid, Field: "wait", What: wait.String() + " is no time", Hint: "give a duration such as 10s or 1m"}
+	return &fault.Error{Kind: fault.ErrInvalid, Field: "wait", What: wait.String() + " is not a positive duration", Hint: "give a duration such as 10s or 1m"}
 }
 
 // jsonFlag adds --json to a command.
@@ -116,7 +154,7 @@ func jsonFlag(cmd *cobra.Command, on *bool) {
 	cmd.Flags().BoolVar(on, "json", false, "print JSON")
 }
 
-// begun marks err as having come after something was begun.
+// begun marks err as one of a change that had already begun.
 func begun(err error) error {
 	var already failed
 	if err == nil || errors.As(err, &already) {

@@ -24,26 +24,26 @@ func (a *app) routeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "route",
 		Short: "add, replace, delete and list the routes of a tunnel",
-		Long: `route changes the routes of a tunnel, which stays up meanwhile. A route that NetworkManager can hold
-goes into the tunnel's profile; what it cannot hold, nmgre keeps and puts into the kernel itself.
-All that is asked for is done, or nothing.`,
+		Long: `route changes the routes of a tunnel while it stays up. A route that NetworkManager can hold goes
+into the tunnel's profile; nmgre keeps all others and sets them in the kernel itself. All of a
+change happens or none of it.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
 			}
-			return &fault.Error{Kind: fault.ErrInvalid, What: "what shall be done with the routes is missing", Hint: "nmgre route add|replace|delete|list NAME"}
+			return &fault.Error{Kind: fault.ErrInvalid, What: "add, replace, delete or list is missing", Hint: "write it as: nmgre route add|replace|delete|list NAME"}
 		},
 	}
 	cmd.AddCommand(
 		a.routeChange(plan.RouteAdd, "add routes to a tunnel"),
-		a.routeChange(plan.RouteReplace, "add routes to a tunnel, or put them in the place of others"),
-		a.routeChange(plan.RouteDelete, "delete routes of a tunnel"),
+		a.routeChange(plan.RouteReplace, "add routes to a tunnel, or change those that are there"),
+		a.routeChange(plan.RouteDelete, "delete routes from a tunnel"),
 		a.routeList())
 	return cmd
 }
 
-// routeRun is one change of routes as it was typed.
+// routeRun holds the flags of one change of routes.
 type routeRun struct {
 	from string
 	wait time.Duration
@@ -75,13 +75,13 @@ func (a *app) routeChange(op plan.RouteOp, short string) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&run.from, "routes-from", "", "a file with one ROUTE a line, or - for standard input")
-	cmd.Flags().DurationVar(&run.wait, "wait", 10*time.Minute, "how long it may take, such as 10s or 1m")
+	cmd.Flags().StringVar(&run.from, "routes-from", "", "a file with one ROUTE per line, or - for standard input")
+	cmd.Flags().DurationVar(&run.wait, "wait", 10*time.Minute, waitUsage)
 	jsonFlag(cmd, &run.json)
 	return cmd
 }
 
-// nameAndRoute wants a tunnel's name; the words behind it are a route's.
+// nameAndRoute wants a tunnel's name. The words after it are one route.
 func nameAndRoute(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return oneName(cmd, args)
@@ -89,7 +89,7 @@ func nameAndRoute(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// readChange reads the routes from the command line and the file.
+// readChange reads the route of the command line, or the routes of the file.
 func (a *app) readChange(op plan.RouteOp, words []string, run routeRun) (plan.RouteChange, error) {
 	change := plan.RouteChange{Op: op}
 	if err := checkWait(run.wait); err != nil {
@@ -109,17 +109,17 @@ func (a *app) readChange(op plan.RouteOp, words []string, run routeRun) (plan.Ro
 	return change, err
 }
 
-// names are those that iproute2's files on this host have for tables and the like. What cannot be
-// read has no names.
+// names returns the names for tables and the like in iproute2's files on this host. It warns of files
+// that cannot be read, and leaves their names out.
 func (a *app) names() routes.Names {
 	names, err := routes.ReadNames(os.DirFS(a.root))
 	if err != nil {
-		fmt.Fprintf(a.stderr, "nmgre: warning: iproute2's names are not known: %s\n", oneLine(err.Error()))
+		fmt.Fprintf(a.stderr, "nmgre: warning: cannot read iproute2's names: %s\n", oneLine(err.Error()))
 	}
 	return names
 }
 
-// maxRouteBytes bounds what is read from a file of routes.
+// maxRouteBytes bounds how much is read from a file of routes.
 const maxRouteBytes = 256 << 20
 
 // readRoutes reads a file of routes, or standard input.
@@ -128,23 +128,23 @@ func (a *app) readRoutes(name string) (list.List, error) {
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
-			return list.List{}, &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(err.Error()), Hint: "give a file with one route a line, or -"}
+			return list.List{}, &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(err.Error()), Hint: "give a file with one route per line, or - for standard input"}
 		}
 		defer func() { _ = file.Close() }() // it was only read
 		in = file
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxRouteBytes))
 	if err != nil {
-		return list.List{}, &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(err.Error()), Hint: "give a file with one route a line, or -"}
+		return list.List{}, &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(err.Error()), Hint: "give a file with one route per line, or - for standard input"}
 	}
 	all, err := list.ParseList(a.names(), bytes.NewReader(text))
 	if err == nil && len(all.Routes) == 0 {
-		err = &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(name) + " has no routes", Hint: "write one route a line"}
+		err = &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(name) + " has no routes", Hint: "write one route per line"}
 	}
 	return all, err
 }
 
-// changedJSON is what a change of routes says with --json.
+// changedJSON is the output of a change of routes with --json.
 type changedJSON struct {
 	Tunnel    string      `json:"tunnel"`
 	Added     int         `json:"added"`
@@ -155,13 +155,13 @@ type changedJSON struct {
 	Notes     []string    `json:"notes"`
 }
 
-// maxToldRoutes is how many routes are told one by one.
+// maxToldRoutes is how many routes are shown one by one.
 const maxToldRoutes = 20
 
 func (a *app) printChanged(op plan.RouteOp, c plan.RouteChanged, asJSON bool) error {
 	if asJSON {
 		out := changedJSON{Tunnel: c.Tunnel, Added: c.Added, Replaced: c.Replaced, Removed: c.Removed, Unchanged: c.Unchanged,
-			Routes: ownedJSON(c.Routes), Notes: append([]string{}, c.Notes...)}
+			Routes: newOwnedJSON(c.Routes), Notes: append([]string{}, c.Notes...)}
 		return a.printJSON(out)
 	}
 	for _, note := range c.Notes {
@@ -174,13 +174,13 @@ func (a *app) printChanged(op plan.RouteOp, c plan.RouteChanged, asJSON bool) er
 	}
 	later := ""
 	if c.Inactive {
-		later = "; the tunnel is down, they are set when it comes up"
+		later = "; the tunnel is down: they are set when it comes up"
 	}
 	fmt.Fprintf(a.stderr, "nmgre: %s: %d added, %d replaced, %d deleted, %d unchanged%s\n", fault.Printable(c.Tunnel), c.Added, c.Replaced, c.Removed, c.Unchanged, later)
 	return nil
 }
 
-func ownedJSON(list []nm.Owned) []routeJSON {
+func newOwnedJSON(list []nm.Owned) []routeJSON {
 	out := make([]routeJSON, len(list))
 	for i, o := range list {
 		out[i] = routeJSON{Route: o.Route.String(), Owner: string(o.Owner), Why: o.Why}
@@ -192,16 +192,16 @@ func (a *app) routeList() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "list NAME",
-		Short:             "list the routes of a tunnel, with who holds each, and whether the kernel has it",
+		Short:             "list the routes of a tunnel, with the owner and the state of each",
 		Args:              oneName,
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
-				_, routes, err := host.Routes(cmd.Context(), args[0])
+				_, states, err := host.Routes(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
-				return a.printRoutes(routes, asJSON)
+				return a.printRoutes(states, asJSON)
 			})
 		},
 	}
@@ -209,37 +209,38 @@ func (a *app) routeList() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printRoutes(set []nmgre.RouteState, asJSON bool) error {
+func (a *app) printRoutes(states []nmgre.RouteState, asJSON bool) error {
 	if asJSON {
-		out := make([]routeJSON, len(set))
-		for i, r := range set {
+		out := make([]routeJSON, len(states))
+		for i, r := range states {
 			out[i] = routeJSON{Route: r.Route.String(), Owner: string(r.Owner), Why: r.Why, State: r.State}
 		}
 		return a.printJSON(out)
 	}
 	return a.table(func(w io.Writer) {
 		fmt.Fprintln(w, "ROUTE\tOWNER\tSTATE\tWHY")
-		for _, r := range set {
+		for _, r := range states {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", fault.Printable(r.Route.String()), r.Owner, r.State, r.Why)
 		}
 	})
 }
 
-// hookCommand is what NetworkManager's dispatcher calls. Whatever the event was, it looks at what
-// is there.
+// hookCommand makes the command that NetworkManager's dispatcher calls. It does the same for every
+// event: it sets everything that the kept files want and the kernel lacks.
 func (a *app) hookCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "hook INTERFACE ACTION",
-		Short:  "put back what NetworkManager cannot hold (called by its dispatcher)",
+		Short:  "set what NetworkManager cannot hold (called by its dispatcher)",
 		Hidden: true,
 		Args:   cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), hookTimeout)
 			defer cancel()
 			return a.withHost(ctx, func(host *nmgre.Host) error {
-				// others have their Keeper ask a person, and here there is none
+				// Without root the Keeper would ask a person for a password, and a hook has nobody to
+				// ask.
 				if !host.Kernel.CanChange() {
-					return &fault.Error{Kind: fault.ErrNotPermitted, What: "the hook is root's", Hint: fault.HintRoot}
+					return &fault.Error{Kind: fault.ErrNotPermitted, What: "the hook must run as root", Hint: fault.HintRoot}
 				}
 				c, err := host.Keeper.Converge(ctx)
 				for _, trouble := range c.Trouble {
@@ -254,9 +255,8 @@ func (a *app) hookCommand() *cobra.Command {
 	}
 }
 
-// hookTimeout is well below the time after which the dispatcher kills what it has called, 600
-// seconds.
+// hookTimeout is well below the 600 seconds after which the dispatcher kills a script.
 const hookTimeout = 5 * time.Minute
 
-// errTrouble ends the hook when not everything could be put back.
-var errTrouble = errors.New("not everything could be put back")
+// errTrouble ends the hook when something could not be set.
+var errTrouble = errors.New("not everything could be set")

@@ -11,16 +11,14 @@ import (
 	"strings"
 )
 
-// maxAncestors bounds how far up the session is looked for, and maxEnviron what is read of a
-// process.
 const (
-	maxAncestors = 16
-	maxEnviron   = 1 << 20
+	maxAncestors = 16      // how many parent processes are searched for a session
+	maxEnviron   = 1 << 20 // how many bytes are read of a file in /proc
 )
 
-// session returns the address of the host from which this process' ssh session comes, the zero Addr
-// if it is in none. sshd says so in the environment. sudo takes that out of it, so that root looks
-// at the processes above too, up to the shell of the session.
+// session returns the address of the host that this process's ssh session comes from. It is the zero
+// Addr outside a session. sshd puts the address into the environment, and sudo takes it out, so
+// session also searches the parent processes, up to the shell of the session.
 func (a *app) session() netip.Addr {
 	for _, variable := range []string{"SSH_CONNECTION", "SSH_CLIENT"} {
 		if addr := clientOf(os.Getenv(variable)); addr.IsValid() {
@@ -30,7 +28,7 @@ func (a *app) session() netip.Addr {
 	return ancestorSession(filepath.Join(a.root, "proc"), os.Getppid())
 }
 
-// clientOf reads "CLIENT PORT ...", as sshd writes it.
+// clientOf reads the address in "CLIENT PORT ...", as sshd writes it.
 func clientOf(text string) netip.Addr {
 	client, _, _ := strings.Cut(text, " ")
 	addr, err := netip.ParseAddr(client)
@@ -40,8 +38,8 @@ func clientOf(text string) netip.Addr {
 	return addr.Unmap()
 }
 
-// ancestorSession looks for a session in the environments of pid and of the processes above it.
-// What may not be read has none.
+// ancestorSession searches the environments of pid and of its parents for a session. A process that
+// may not be read counts as one without a session.
 func ancestorSession(proc string, pid int) netip.Addr {
 	for range maxAncestors {
 		if pid <= 1 {
@@ -59,8 +57,9 @@ func ancestorSession(proc string, pid int) netip.Addr {
 	return netip.Addr{}
 }
 
-// parentOf reads the parent's number from /proc/PID/stat: it is the second word behind the
-// program's name, which stands in parentheses and may contain some. It returns 0 if there is none.
+// parentOf reads the parent's process ID from /proc/PID/stat. It is the second word after the
+// program's name, which stands in parentheses and may contain parentheses itself. parentOf returns 0
+// for malformed text.
 func parentOf(stat string) (parent int) {
 	var state string
 	if _, err := fmt.Sscan(stat[strings.LastIndexByte(stat, ')')+1:], &state, &parent); err != nil {
@@ -69,7 +68,7 @@ func parentOf(stat string) (parent int) {
 	return parent
 }
 
-// readSome reads a file as far as it may be read.
+// readSome reads at most maxEnviron bytes of a file, and nothing of one that may not be read.
 func readSome(name string) []byte {
 	file, err := os.Open(name)
 	if err != nil {

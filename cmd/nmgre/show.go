@@ -30,7 +30,7 @@ func (a *app) showCommand() *cobra.Command {
 					return err
 				}
 				if asJSON {
-					return a.printJSON(showJSON(status, far))
+					return a.printJSON(newDetailJSON(status, far))
 				}
 				return a.printShow(status, far)
 			})
@@ -40,7 +40,7 @@ func (a *app) showCommand() *cobra.Command {
 	return cmd
 }
 
-// printShow writes a field a line, and what the kernel has below.
+// printShow writes one field per line, then the routes and the kernel's counters.
 func (a *app) printShow(s nmgre.Status, far nm.Tunnel) error {
 	return a.table(func(w io.Writer) {
 		for _, f := range showFields(s) {
@@ -48,7 +48,7 @@ func (a *app) printShow(s nmgre.Status, far nm.Tunnel) error {
 				fmt.Fprintf(w, "%s:\t%s\n", f.name, f.value)
 			}
 		}
-		for _, r := range routesJSON(s) {
+		for _, r := range newRoutesJSON(s) {
 			fmt.Fprintf(w, "route:\t%s (%s: %s)\n", r.Route, r.Owner, r.Why)
 		}
 		if l := s.Link; l != nil {

@@ -19,7 +19,7 @@ import (
 // printPlan writes every step with its reason and the commands that would do the same.
 func (a *app) printPlan(p plan.Plan, far nm.Tunnel, asJSON bool) error {
 	if asJSON {
-		return a.printJSON(map[string]planJSON{"plan": plansJSON(p, far)})
+		return a.printJSON(map[string]planJSON{"plan": newPlanJSON(p, far)})
 	}
 	var b strings.Builder
 	for _, note := range p.Notes {
@@ -31,10 +31,10 @@ func (a *app) printPlan(p plan.Plan, far nm.Tunnel, asJSON bool) error {
 			fmt.Fprintf(&b, "   %s\n", command)
 		}
 	}
-	for _, r := range ownedJSON(p.Routes) {
+	for _, r := range newOwnedJSON(p.Routes) {
 		fmt.Fprintf(&b, "# route %s: %s (%s)\n", r.Route, r.Owner, r.Why)
 	}
-	fmt.Fprintf(&b, "# the same link by ip, until the next reboot:\n")
+	fmt.Fprintf(&b, "# the same link made with ip alone, until the next reboot:\n")
 	for _, command := range p.Tunnel.IPCommands() {
 		fmt.Fprintf(&b, "   %s\n", command)
 	}
@@ -43,10 +43,10 @@ func (a *app) printPlan(p plan.Plan, far nm.Tunnel, asJSON bool) error {
 	return err
 }
 
-// printCreated writes what was made, what was proved of it, and what the far end needs.
+// printCreated writes the new tunnel, the report, and the command for the far end.
 func (a *app) printCreated(c nmgre.Created, far nm.Tunnel, asJSON bool) error {
 	if asJSON {
-		return a.printJSON(createdJSON{Tunnel: showJSON(c.Status, far), Verify: c.Report})
+		return a.printJSON(createdJSON{Tunnel: newDetailJSON(c.Status, far), Verify: c.Report})
 	}
 	t := c.Status.Tunnel
 	if _, err := fmt.Fprintf(a.stdout, "%s is up: %s %s -> %s, inner %s, mtu %d\n", t.Name, t.Mode, gre.OuterText(t.Local), t.Remote, joined(t.Addresses), t.MTU); err != nil {
@@ -59,7 +59,7 @@ func (a *app) printCreated(c nmgre.Created, far nm.Tunnel, asJSON bool) error {
 	return err
 }
 
-// printReport writes a line a check, hints below those that need one, and the verdict last.
+// printReport writes a line for each check, its evidence and hint below it, and the verdict last.
 func (a *app) printReport(r verify.Report) error {
 	err := a.table(func(w io.Writer) {
 		for _, c := range r.Checks {
@@ -85,7 +85,7 @@ func (a *app) printReport(r verify.Report) error {
 
 func joined(list []netip.Prefix) string { return strings.Join(texts(list), ", ") }
 
-// keyForms writes a key as the tools at the other end may show it.
+// keyForms writes a key in each form that tools at the far end may show.
 func keyForms(k *gre.Key) string {
 	if k == nil {
 		return ""
@@ -93,7 +93,7 @@ func keyForms(k *gre.Key) string {
 	return fmt.Sprintf("%s (%s, %s)", k, k.Hex(), k.Dotted())
 }
 
-// mtuText says what the profile wants and what the device has, where they differ.
+// mtuText writes the profile's MTU, and the device's where it differs.
 func mtuText(s nmgre.Status) string {
 	text := "the kernel's own"
 	if s.Tunnel.MTU != 0 {
@@ -114,7 +114,7 @@ func onOff(on bool) string {
 	return "no"
 }
 
-// roundTime keeps a duration readable.
+// roundTime rounds a duration to at most four or five digits.
 func roundTime(d time.Duration) time.Duration {
 	if d > time.Second {
 		return d.Round(10 * time.Millisecond)

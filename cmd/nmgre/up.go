@@ -16,7 +16,8 @@ func (a *app) upCommand() *cobra.Command {
 	return a.changeCommand("up NAME", "bring a tunnel up", "is up", (*nmgre.Host).Up)
 }
 
-// changeCommand makes a command that does one thing to one tunnel and says so.
+// changeCommand makes a command that calls change for one tunnel and confirms it with the words of
+// done.
 func (a *app) changeCommand(use, short, done string, change func(*nmgre.Host, context.Context, string) (nm.Profile, error)) *cobra.Command {
 	var wait time.Duration
 	var asJSON bool
@@ -33,7 +34,7 @@ func (a *app) changeCommand(use, short, done string, change func(*nmgre.Host, co
 			defer cancel()
 			return a.withHost(ctx, func(host *nmgre.Host) error {
 				profile, err := change(host, ctx, args[0])
-				if err != nil && profile.UUID != "" { // it was found: what went wrong came after
+				if err != nil && profile.UUID != "" { // the profile was found, so the change had begun
 					err = begun(err)
 				}
 				if err != nil {
@@ -52,7 +53,7 @@ func (a *app) changeCommand(use, short, done string, change func(*nmgre.Host, co
 	return cmd
 }
 
-// changeJSON is what up, down and delete say with --json.
+// changeJSON is the output of up, down and delete with --json.
 type changeJSON struct {
 	Name      string `json:"name"`
 	UUID      string `json:"uuid"`

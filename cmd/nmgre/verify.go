@@ -18,9 +18,9 @@ func (a *app) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify NAME",
 		Short: "prove that a tunnel works, or say what is wrong",
-		Long: `verify reads back what NetworkManager and the kernel hold of a tunnel, compares it with the profile,
-asks the kernel where packets for each route would go, and sends a few echo requests through the
-tunnel. Each check passes, warns, fails or is skipped; the exit code is 3 if one failed.`,
+		Long: `verify compares a tunnel's profile with the state of NetworkManager and the kernel, asks the kernel
+where packets for each route would go, and sends a few echo requests through the tunnel. Each check
+passes, warns, fails or is skipped. The exit code is 3 if a check fails.`,
 		Args:              oneName,
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -42,7 +42,7 @@ tunnel. Each check passes, warns, fails or is skipped; the exit code is 3 if one
 		},
 	}
 	cmd.Flags().StringVar(&peerAddress, "peer-address", "", "the far end's inner address (default: the profile's)")
-	cmd.Flags().BoolVar(&opts.NoProbe, "no-probe", false, "send nothing")
+	cmd.Flags().BoolVar(&opts.NoProbe, "no-probe", false, "do not probe the far end")
 	waitFlag(cmd, &wait)
 	jsonFlag(cmd, &asJSON)
 	return cmd

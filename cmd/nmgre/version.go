@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is the release; the linker may set another.
+// version is the release. The linker may replace it.
 var version = "0.1.0"
 
 func (a *app) versionCommand() *cobra.Command {
