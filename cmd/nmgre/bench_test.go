@@ -16,24 +16,24 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// These measure whole commands in the lab: nmgre, the commands that it replaces, and the nmgre of an
-// earlier commit, in turn. They report ratios of medians: machines are shared and noisy, and an
+// These measure whole commands in the lab: nmgre, the commands that it replaces, and the nmgre of
+// an earlier commit, in turn. They report ratios of medians: machines are shared and noisy, and an
 // emulated processor is slow, but it is so for all of them.
 
 const (
-	// rounds is how often everything is measured at least. bench.sh asks for seven.
+	// rounds is how often everything is measured at least.
 	rounds = 7
-	// profileRounds are fewer: NetworkManager needs half a minute for one.
+	// profileRounds is less, because NetworkManager takes half a minute for a round.
 	profileRounds = 5
-	// patience is how many times as many rounds are measured while a bar does not hold. All of them
-	// count: noise goes away with more of them, and a slower program stays slower.
+	// patience is how many times as many rounds are measured at most while a bar does not hold. All
+	// rounds count: with more of them the noise shrinks, but a slower program stays slower.
 	patience = 4
-	// mostOfBefore is how much slower than the earlier commit a command may be: what differs between
-	// two series of the same program.
+	// mostOfBefore is the most that a command may take of its time at the earlier commit. Two
+	// series of the same program differ as much.
 	mostOfBefore = 1.03
-	// mostCreateOfBefore is less, because create asks the host less often.
+	// mostCreateOfBefore is the same for create, which now asks the host less often.
 	mostCreateOfBefore = 0.85
-	// mostSizeOfBefore is how much larger the program may be.
+	// mostSizeOfBefore is the same for the size of the program.
 	mostSizeOfBefore = 1.02
 )
 
@@ -43,7 +43,7 @@ type run struct {
 	maxKB int64
 }
 
-// side is one of the programs that are compared, with its runs.
+// side is one of the compared programs with its runs.
 type side struct {
 	name string
 	runs []run
@@ -51,7 +51,7 @@ type side struct {
 
 func (s *side) add(r run) { s.runs = append(s.runs, r) }
 
-// median returns the median of a value that of takes from each run.
+// median returns the median of the values that of returns for the runs.
 func (s *side) median(of func(run) float64) float64 {
 	values := make([]float64, len(s.runs))
 	for i, r := range s.runs {
@@ -111,7 +111,7 @@ func compare(b *testing.B, n int, bars []bar, turns ...func()) {
 // before is the nmgre of the earlier commit, under the name that bench.sh gives it in the lab.
 const before = "nmgre.before"
 
-// needBefore fails the benchmark where nobody has built it.
+// needBefore fails the benchmark where bench.sh has not built it.
 func needBefore(b *testing.B) {
 	b.Helper()
 	if _, err := exec.LookPath(before); err != nil {
@@ -119,8 +119,8 @@ func needBefore(b *testing.B) {
 	}
 }
 
-// measure runs a command line on a host, as its shell times it, and fails the benchmark if it
-// fails.
+// measure runs a command line on a host and returns the time that the host's shell measures. It
+// fails the benchmark if the command fails.
 func measure(b *testing.B, host lab.Host, line string) run {
 	b.Helper()
 	cmd := host.Command("bash", "-c", "TIMEFORMAT=%R; time { { "+line+"; } >/dev/null 2>&1; }")
@@ -241,9 +241,9 @@ func writeBatch(b *testing.B, n int, dev string) string {
 	return name
 }
 
-// Ten thousand routes, against the same in a profile that NetworkManager brings up. While one is
-// measured the other is not there: whoever has nmgre keep them has no such profile, which takes as
-// long to read as all the rest.
+// Ten thousand routes, against the same routes in a profile that NetworkManager brings up. The
+// profile does not exist while nmgre is measured: reading it alone would take as long as everything
+// else.
 func BenchmarkLabBulkInAProfile(b *testing.B) {
 	lab.Need(b)
 	const n = 10_000
@@ -263,7 +263,7 @@ func BenchmarkLabBulkInAProfile(b *testing.B) {
 	}
 }
 
-// addProfileOfRoutes has NetworkManager read a profile "many" with the routes of a file.
+// addProfileOfRoutes makes NetworkManager read a profile "many" with the routes of a file.
 func addProfileOfRoutes(b *testing.B, file string) {
 	b.Helper()
 	const script = `cd /etc/NetworkManager/system-connections && umask 077 && { printf '[connection]\nid=many\nuuid=00000000-0000-4000-8000-000000009999\ntype=ip-tunnel\ninterface-name=many\nautoconnect=false\n[ip-tunnel]\nmode=2\nlocal=100.0.1.100\nremote=100.0.2.100\ninput-key=2\noutput-key=2\nttl=64\n[ipv6]\nmethod=disabled\n[ipv4]\nmethod=manual\naddress1=172.16.5.1/30\n'; awk '{ printf "route%%d=%%s\n", NR, $1 }' %s; } >many.nmconnection`
@@ -282,8 +282,8 @@ printf '[connection]\nid=many%%d\nuuid=00000000-0000-4000-9000-%%012d\ntype=ip-t
 	waitIdle(b)
 }
 
-// waitIdle waits until NetworkManager has digested what it read: busy, it would answer both sides
-// late.
+// waitIdle waits until NetworkManager has dealt with the profiles that it has read. While it is
+// busy it answers every side late.
 func waitIdle(b *testing.B) {
 	b.Helper()
 	ticks := func() int {
@@ -306,7 +306,8 @@ func waitIdle(b *testing.B) {
 	b.Fatal("NetworkManager does not come to rest")
 }
 
-// The smallest command, on this machine itself: what every call pays before it does anything.
+// The smallest command, on this machine itself: every command takes this time before it does
+// anything.
 func BenchmarkVersion(b *testing.B) {
 	binary := buildProduct(b)
 	version := &side{name: "nmgre version"}
@@ -329,7 +330,8 @@ func BenchmarkVersion(b *testing.B) {
 	}
 }
 
-// built returns a program that bench.sh has built, and the same program of the earlier commit.
+// built returns the path of a program that bench.sh has built, and of the same program at the
+// earlier commit. It skips the benchmark where bench.sh does not run.
 func built(b *testing.B, name string) (ours, earlier string) {
 	b.Helper()
 	folder := os.Getenv("NMGRE_BENCH")
@@ -339,7 +341,7 @@ func built(b *testing.B, name string) (ours, earlier string) {
 	return filepath.Join(folder, name), filepath.Join(folder, name+".before")
 }
 
-// The program is no larger than that of the earlier commit.
+// The program is hardly larger than at the earlier commit.
 func BenchmarkBinarySize(b *testing.B) {
 	ours, earlier := built(b, "nmgre")
 	size := func(name string) float64 {
@@ -359,8 +361,8 @@ func BenchmarkBinarySize(b *testing.B) {
 	}
 }
 
-// Lists of a hundred thousand routes are read as fast as by the earlier commit: its own benchmarks
-// and ours run in turn, each in a process of its own.
+// Lists of a hundred thousand routes are read as fast as at the earlier commit. The benchmarks of
+// both commits run in turn, each in a process of its own.
 func BenchmarkParseOfBefore(b *testing.B) {
 	ours, earlier := built(b, "parse.test")
 	for b.Loop() {
@@ -379,8 +381,8 @@ func BenchmarkParseOfBefore(b *testing.B) {
 	}
 }
 
-// parseLists runs the benchmarks of a test program that read lists, and adds the time of each to
-// its side, by the benchmark's name.
+// parseLists runs those benchmarks of a test program that read lists, and adds the time of each to
+// the side that has the benchmark's name.
 func parseLists(b *testing.B, program, name string, sides map[string]*side) {
 	b.Helper()
 	out, err := exec.Command(program, "-test.run", "^$", "-test.bench", "^BenchmarkParseRouteList", "-test.benchtime", "10x").CombinedOutput()
@@ -396,7 +398,8 @@ func parseLists(b *testing.B, program, name string, sides map[string]*side) {
 		if err != nil {
 			b.Fatalf("%s: %v", line, err)
 		}
-		list, _, _ := strings.Cut(strings.TrimPrefix(words[0], "Benchmark"), "-") // then comes the number of processors
+		// then comes the number of processors
+		list, _, _ := strings.Cut(strings.TrimPrefix(words[0], "Benchmark"), "-")
 		if sides[list] == nil {
 			sides[list] = &side{name: name}
 		}

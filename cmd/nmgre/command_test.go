@@ -23,7 +23,8 @@ var (
 	timePattern = regexp.MustCompile(`\([0-9.]+(µs|ms|s)\)`)
 )
 
-// golden compares text with a file of testdata, apart from what differs from run to run.
+// golden compares text with a file of testdata. Times and UUIDs differ from run to run, and do not
+// count.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	got = uuidPattern.ReplaceAllString(timePattern.ReplaceAllString(got, "(TIME)"), "UUID")
@@ -33,7 +34,7 @@ func golden(t *testing.T, name, got string) {
 var createArgs = []string{"create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.10.2.0/24", "--key", "0x2a",
 	"--route", "10.77.0.0/16 nexthop via 172.16.0.2 nexthop dev gre1 weight 2"}
 
-// What a person sees, word for word.
+// A person sees these texts, word for word.
 func TestOutputs(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -106,7 +107,7 @@ func TestJSONContract(t *testing.T) {
 	}
 }
 
-// Each way to be wrong has its exit code and its words, and nothing is said on standard output.
+// Each error has its exit code and its words, and standard output stays empty.
 func TestExitCodes(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -203,7 +204,7 @@ func TestCreateWithASilentFarEnd(t *testing.T) {
 	}
 }
 
-// TestHostileNames that come from the bus are shown escaped, in text and in JSON.
+// Hostile names that come from the bus are shown escaped, in text and in JSON.
 func TestHostileNames(t *testing.T) {
 	w := newWorld(t)
 	evil := "a\x1b]0;b\u009b31m\u202ec"
@@ -228,7 +229,7 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// The names that a shell completes are those of tunnels alone.
+// A shell completes the names of tunnels only.
 func TestCompletion(t *testing.T) {
 	w := newWorld(t)
 	w.must(createArgs...)
@@ -245,7 +246,7 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// The manual pages say what --help says: they are made from the same.
+// The manual pages are made from the same texts as --help.
 func TestManualPages(t *testing.T) {
 	dir := t.TempDir()
 	newWorld(t).must("man", dir)
@@ -260,7 +261,7 @@ func TestManualPages(t *testing.T) {
 	}
 }
 
-// An octal key is what iproute2 makes of it, and said to be.
+// A key with a leading zero is octal, as for iproute2, and create says so.
 func TestOctalKey(t *testing.T) {
 	o := newWorld(t).must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--key", "010", "--json")
 	if !strings.Contains(o.stdout, `"input_key": 8,`) || !strings.Contains(o.stderr, "the key 010 is octal") {
@@ -268,7 +269,7 @@ func TestOctalKey(t *testing.T) {
 	}
 }
 
-// Tables and the like may have the names that iproute2 knows on this host.
+// Tables and the like can be given by the names that iproute2 knows on this host.
 func TestRouteNames(t *testing.T) {
 	w := newWorld(t)
 	file := filepath.Join(w.root, "etc/iproute2/rt_tables")

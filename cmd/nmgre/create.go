@@ -188,8 +188,8 @@ func (f *createFlags) readRoutes(t *nm.Tunnel, a *app) error {
 	return errors.Join(err, listErr)
 }
 
-// readLocal reads --local. "any" stands for the unspecified address, "auto" for the address that the
-// kernel would choose.
+// readLocal reads --local. "any" stands for the unspecified address, "auto" for the address that
+// the kernel would choose.
 func (f *createFlags) readLocal(t *nm.Tunnel) (err error) {
 	if f.local == "any" {
 		t.Local = netip.IPv4Unspecified()

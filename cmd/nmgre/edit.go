@@ -211,8 +211,8 @@ func errNotConfirmed(why string) error {
 	return &fault.Error{What: "not confirmed: " + why, Hint: "run it again, and press Enter when it works"}
 }
 
-// confirmWithin returns a function that asks on standard error whether to keep the change, and reads
-// the answer from standard input.
+// confirmWithin returns a function that asks on standard error whether to keep the change, and
+// reads the answer from standard input.
 func (a *app) confirmWithin(d time.Duration) func(context.Context, verify.Report) error {
 	return func(ctx context.Context, applied verify.Report) error {
 		if len(applied.Checks) > 0 {
@@ -308,8 +308,8 @@ func (a *app) printEdited(planned plan.EditPlan, done nmgre.Edited, far nm.Tunne
 	return err
 }
 
-// fieldChangeJSON is one difference that an edit makes. A value that was not set, or is not any more,
-// is absent.
+// fieldChangeJSON is one difference that an edit makes. A value that was not set, or is not any
+// more, is absent.
 type fieldChangeJSON struct {
 	Field string `json:"field"`
 	Old   string `json:"old,omitempty"`

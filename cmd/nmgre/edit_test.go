@@ -14,7 +14,7 @@ import (
 	"nmgre/nm/dbus/wire"
 )
 
-// What a person sees of an edit, word for word.
+// A person sees these texts of an edit, word for word.
 func TestEditOutputs(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -41,7 +41,7 @@ func TestEditOutputs(t *testing.T) {
 	}
 }
 
-// tunnelNow is what the profile of the only tunnel says, and whether it is on disk.
+// tunnelNow returns the only profile as a command that creates it, and whether it is on disk.
 func (w *world) tunnelNow() (text string, onDisk bool) {
 	w.t.Helper()
 	all := w.bus.Profiles()
@@ -55,7 +55,7 @@ func (w *world) tunnelNow() (text string, onDisk bool) {
 	return t.CreateCommand(), all[0].OnDisk
 }
 
-// Only what is given is changed, and none takes a value away.
+// An edit changes the given flags only, and none removes a value.
 func TestEditFlags(t *testing.T) {
 	const base = "nmgre create --name gre1 --peer 100.0.2.100 --local 100.0.1.100 --address 172.16.0.1/30 --key 42 --mtu 1472 --route 10.10.2.0/24"
 	for _, c := range []struct{ args, old, new string }{
@@ -86,7 +86,7 @@ func TestEditFlags(t *testing.T) {
 	}
 }
 
-// Each way to be wrong has its exit code and its words, and the tunnel is what it was.
+// Each error has its exit code and its words, and the tunnel stays as it was.
 func TestEditExitCodes(t *testing.T) {
 	t.Setenv("SSH_CLIENT", "")
 	t.Setenv("SSH_CONNECTION", "")
@@ -146,7 +146,7 @@ func TestEditExitCodes(t *testing.T) {
 	}
 }
 
-// What is typed decides whether the change stays.
+// The typed answer decides whether the change stays.
 func TestEditConfirm(t *testing.T) {
 	// with --confirm it is only a warning
 	t.Setenv("SSH_CONNECTION", "10.10.2.9 50000 172.16.0.1 22")
@@ -163,7 +163,7 @@ func TestEditConfirm(t *testing.T) {
 	}
 }
 
-// Nobody types anything: the change is put back when the time is over.
+// Nobody types anything: the change is undone when the time is over.
 func TestEditConfirmTimesOut(t *testing.T) {
 	w := newWorld(t)
 	w.must(createArgs...)
@@ -176,8 +176,8 @@ func TestEditConfirmTimesOut(t *testing.T) {
 	}
 }
 
-// hangup is an input from which nothing comes; when it is read the session ends, with more than one
-// signal, as sessions do.
+// hangup is an input that is always empty. Reading it ends the session with more than one signal,
+// as real sessions end.
 type hangup struct{ t *testing.T }
 
 func (h hangup) Read([]byte) (int, error) {
@@ -190,8 +190,8 @@ func (h hangup) Read([]byte) (int, error) {
 	select {}
 }
 
-// The session dies while the change waits for being confirmed: it is put back, though signals come
-// again.
+// The session dies while the change waits to be confirmed: the change is undone, although more
+// signals come.
 func TestEditConfirmHangup(t *testing.T) {
 	w := newWorld(t)
 	w.must(createArgs...)
@@ -205,7 +205,7 @@ func TestEditConfirmHangup(t *testing.T) {
 	time.Sleep(400 * time.Millisecond) // the last of the signals
 }
 
-// The session is found through sudo, which leaves nothing of it in the environment.
+// The session is found under sudo, which removes it from the environment.
 func TestSessionOfAncestors(t *testing.T) {
 	proc := t.TempDir()
 	for name, text := range map[string]string{

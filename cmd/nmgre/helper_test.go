@@ -15,7 +15,7 @@ import (
 	"nmgre/routes/store"
 )
 
-// help runs the helper with in as its standard input.
+// help runs the helper with the given standard input.
 func (w *world) help(in io.Reader, args ...string) outcome {
 	w.t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -24,7 +24,7 @@ func (w *world) help(in io.Reader, args ...string) outcome {
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
-// files are root's, with their texts.
+// files returns root's own files with their texts.
 func (w *world) files() string {
 	w.t.Helper()
 	var all strings.Builder
@@ -42,13 +42,13 @@ func (w *world) files() string {
 	return all.String()
 }
 
-// state is all that the helper may change.
+// state returns everything that the helper may change, as text.
 func (w *world) state() string {
 	routes, _ := w.kernel.OwnRoutes(w.t.Context())
 	return fmt.Sprintf("%v %v %v %s", w.bus.Profiles(), routes, w.gateway.rules, w.files())
 }
 
-// keepRequest is a request of the tunnel gre1, as asroot writes it.
+// keepRequest is a request for the tunnel gre1, as package asroot writes it.
 func (w *world) keepRequest(more ...string) string {
 	w.t.Helper()
 	var list []struct{ UUID string }
@@ -63,7 +63,7 @@ func keepText(body string) string { return fmt.Sprintf("nmgre-request 1 keep %d\
 
 const multipath = "route 10.77.0.0/16 nexthop via 172.16.0.2 nexthop dev gre1 weight 2"
 
-// The helper keeps what is asked for, and forgets it again.
+// The helper keeps a tunnel's routes and rules, and forgets them again.
 func TestHelper(t *testing.T) {
 	w := newWorld(t)
 	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30")
@@ -91,7 +91,7 @@ func TestHelper(t *testing.T) {
 	}
 }
 
-// What is kept for a profile that is gone can be forgotten.
+// The kept file of a profile that is gone can be forgotten.
 func TestHelperForgetsOrphans(t *testing.T) {
 	w := newWorld(t)
 	const uuid = "00000000-0000-4000-8000-00000000dead"
@@ -103,13 +103,13 @@ func TestHelperForgetsOrphans(t *testing.T) {
 	}
 }
 
-// zeros is as many zeros as anyone reads.
+// zeros is an endless input of zeros.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// Whoever may run the helper can say what they like: everything but the request of a tunnel that is
-// there is refused, with nothing changed.
+// Everybody who may run the helper can send it anything. It refuses everything but a request for an
+// existing tunnel, and changes nothing.
 func TestHelperRefuses(t *testing.T) {
 	w := newWorld(t)
 	w.must(createArgs...)
@@ -162,7 +162,7 @@ func TestHelperRefuses(t *testing.T) {
 	}
 }
 
-// The helper takes no arguments, no flags, and nobody but root.
+// The helper takes no arguments and no flags, and runs for root only.
 func TestHelperIsRoots(t *testing.T) {
 	w := newWorld(t)
 	for _, args := range [][]string{{"/etc/passwd"}, {"--help"}, {"--routes-from", "/etc/shadow"}, {"-"}} {
@@ -184,7 +184,7 @@ func TestHelperIsRoots(t *testing.T) {
 	}
 }
 
-// Where root is needed, the hint is the very line to type.
+// Where root is needed, the hint is the exact line to type.
 func TestSudoLine(t *testing.T) {
 	w := newWorld(t)
 	w.kernel.root = false

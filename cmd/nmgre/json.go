@@ -145,7 +145,8 @@ func newDetailJSON(s nmgre.Status, far nm.Tunnel) detailJSON {
 	return d
 }
 
-// newFarEndJSON writes the far end's commands. Those for nmcli and ip need a name for the interface.
+// newFarEndJSON writes the far end's commands. Those for nmcli and ip need a name for the
+// interface.
 func newFarEndJSON(far nm.Tunnel) farEndJSON {
 	command := far.CreateCommand()
 	far.Name = nm.FreeName(nil)

@@ -30,8 +30,8 @@ const (
 	annMayKeep  = `action.id == "org.nmgre.keep"`
 )
 
-// annsHost is linux1 as make install leaves it, with a polkit of its own that says yes to ann for
-// what each of the conditions is about.
+// annsHost is linux1 after make install, with a polkit of its own that says yes to ann for each of
+// the conditions.
 func annsHost(t *testing.T, allowed ...string) lab.Host {
 	t.Helper()
 	lab.Need(t)
@@ -55,7 +55,7 @@ func write(t *testing.T, h lab.Host, file, text string) {
 	}
 }
 
-// startPolkit starts a polkitd that reads the rules anew, in the place of one that the bus may have
+// startPolkit starts a polkitd that reads the rules again. It replaces one that the bus may have
 // started.
 func startPolkit(t *testing.T, h lab.Host) {
 	t.Helper()
@@ -81,8 +81,7 @@ func asAnn(t *testing.T, h lab.Host, code int, args ...string) lab.Result {
 	return r
 }
 
-// mustBecome waits for the hook, which does its work after the command, until the host is as it
-// was.
+// mustBecome waits until the hook, which runs after the command, has made the host as it was.
 func mustBecome(t *testing.T, h lab.Host, what, before string) {
 	t.Helper()
 	var now string
@@ -94,8 +93,8 @@ func mustBecome(t *testing.T, h lab.Host, what, before string) {
 	mustEqual(t, what, before, now)
 }
 
-// rootsState is what root keeps, and what the kernel has of it; a snapshot of everything takes
-// seconds.
+// rootsState returns root's kept files and their routes and rules in the kernel. A snapshot of
+// everything would take seconds.
 func rootsState(t *testing.T, h lab.Host) string {
 	t.Helper()
 	return h.Run(t, "sh", "-c", "grep -r '' /etc/nmgre /run/nmgre; ip -d route show table all; ip rule; nft list ruleset; "+
@@ -106,7 +105,7 @@ func annsCreate(more ...string) []string {
 	return append([]string{"create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--no-probe"}, more...)
 }
 
-// Without an agent nobody can be asked: ann is told the line to type, and nothing is left.
+// Without an agent polkit can ask nobody: ann is told the line to type, and nothing is left behind.
 func TestLabAsRootWithoutAnAgent(t *testing.T) {
 	h := annsHost(t, annMayTouch)
 	before := h.Snapshot(t)
@@ -122,7 +121,7 @@ func TestLabAsRootWithoutAnAgent(t *testing.T) {
 	}
 	mustEqual(t, "after create", before, h.Snapshot(t))
 
-	// What root has made, ann cannot change without being asked either.
+	// Without an agent ann cannot change a tunnel of root's either.
 	h.Run(t, installed, annsCreate("--route", secondHop)...)
 	made := rootsState(t, h)
 	for _, args := range [][]string{{"delete", "gre1"}, {"route", "add", "gre1", "10.21.0.0/16", "nexthop", "via", "172.16.0.2", "nexthop", "dev", "gre1"},
@@ -130,7 +129,7 @@ func TestLabAsRootWithoutAnAgent(t *testing.T) {
 		mustSudoLine(t, h, asAnn(t, h, exitNotPermitted, args...).Stderr, args)
 		mustEqual(t, fmt.Sprint("after ", args), made, rootsState(t, h))
 	}
-	// Looking, and what NetworkManager can hold, take nobody's leave.
+	// Reading needs no permission of root's, and neither does a route that NetworkManager can hold.
 	for _, args := range [][]string{{"list"}, {"show", "gre1"}, {"route", "list", "gre1"}, {"verify", "gre1", "--no-probe"}, {"route", "add", "gre1", "10.22.0.0/16"}} {
 		asAnn(t, h, exitDone, args...)
 	}
@@ -145,7 +144,7 @@ func TestLabAsRootWithoutAnAgent(t *testing.T) {
 	mustEqual(t, "without the policy", before, h.Snapshot(t))
 }
 
-// mustSudoLine has a shell read the hint: it is sudo with the very words.
+// mustSudoLine lets a shell read the hint: it must be sudo with exactly the typed words.
 func mustSudoLine(t *testing.T, h lab.Host, stderr string, args []string) {
 	t.Helper()
 	_, line, found := strings.Cut(stderr, "hint: run it as root: ")
@@ -212,8 +211,8 @@ func TestLabAsRootAllowed(t *testing.T) {
 	asAnn(t, h, exitDone, "delete", "gre1")
 	mustBecome(t, h, "after delete", before)
 
-	// A route that the kernel refuses takes everything back, and so does root's part where the
-	// request is none for ann.
+	// A route that the kernel refuses undoes everything, and so does a request that ann may not
+	// make.
 	r := h.TryAs(ann, installed, annsCreate("--route", "10.24.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")...)
 	if r.Code != exitNotPermitted || !strings.Contains(r.Stderr, "eth0 is no tunnel, and root alone leads packets elsewhere") {
 		t.Errorf("a route elsewhere: %s", r)
@@ -221,7 +220,7 @@ func TestLabAsRootAllowed(t *testing.T) {
 	mustBecome(t, h, "after a route elsewhere", before)
 }
 
-// What is interrupted, or killed, while root is at work is taken back by root's own process.
+// A command that is interrupted or killed while root's process works is undone by that process.
 func TestLabAsRootInterrupted(t *testing.T) {
 	h := annsHost(t, annMayTouch, annMayKeep)
 	h.Run(t, installed, "install-hook")
@@ -254,14 +253,14 @@ func TestLabAsRootInterrupted(t *testing.T) {
 			t.Errorf("%v came too late:\n%s", sig, &said)
 			h.Run(t, installed, "delete", "gre1")
 		}
-		if sig == syscall.SIGKILL { // what is left of the profile goes with the next command
+		if sig == syscall.SIGKILL { // the next command removes the rest of the profile
 			asAnn(t, h, exitDone, "list")
 		}
 		mustBecome(t, h, fmt.Sprint("after ", sig), before)
 	}
 }
 
-// dialogue is nmgre on a terminal of ann's.
+// dialogue is nmgre on ann's terminal.
 type dialogue struct {
 	mu    sync.Mutex
 	shown bytes.Buffer
@@ -279,7 +278,7 @@ func (d *dialogue) text() string {
 func converse(t *testing.T, h lab.Host, args ...string) *dialogue {
 	t.Helper()
 	ours, theirs := openPTY(t)
-	if err := theirs.Chmod(0o666); err != nil { // as login gives a terminal to its user
+	if err := theirs.Chmod(0o666); err != nil { // login gives the terminal to its user
 		t.Fatal(err)
 	}
 	d := &dialogue{tty: ours, done: make(chan error, 1)}
@@ -315,7 +314,7 @@ func (d *dialogue) answer(t *testing.T, keys string) int {
 			t.Fatalf("nobody asks:\n%s", d.text())
 		}
 	}
-	time.Sleep(200 * time.Millisecond) // what is typed before echo is off is thrown away
+	time.Sleep(200 * time.Millisecond) // keys typed before echo is off are thrown away
 	_, _ = io.WriteString(d.tty, keys)
 	select {
 	case err := <-d.done:
@@ -333,8 +332,8 @@ func (d *dialogue) answer(t *testing.T, keys string) int {
 	return -1
 }
 
-// On a terminal ann is asked there, for the password of somebody who may: the right one does it, a
-// wrong one and Ctrl-C leave nothing.
+// On a terminal ann is asked there for an administrator's password. The right one makes the tunnel;
+// a wrong one or Ctrl-C leaves nothing behind.
 func TestLabAsRootAsksOnTheTerminal(t *testing.T) {
 	h := annsHost(t, annMayTouch)
 	if r := h.TryInput("root:not so secret\n", "chpasswd"); r.Code != 0 {
@@ -373,8 +372,8 @@ func TestLabAsRootAsksOnTheTerminal(t *testing.T) {
 	mustEqual(t, "after delete", before, h.Snapshot(t))
 }
 
-// Whoever may run the helper can say what they like to it. Root says it here, whom polkit does not
-// even ask.
+// Everybody who may run the helper can send it anything. Here root does, whom polkit does not even
+// ask.
 func TestLabAsRootHostileRequests(t *testing.T) {
 	h := annsHost(t)
 	h.Run(t, installed, annsCreate("--route", secondHop)...)

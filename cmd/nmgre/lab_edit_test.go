@@ -14,9 +14,9 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// Edits of tunnels that are there. ip, nmcli and ping are the witnesses.
+// Edits of existing tunnels, with ip, nmcli and ping as the witnesses.
 
-// joined makes both ends of the seed's second scenario.
+// joined makes both ends of the tunnel between the LANs.
 func joinEnds(t *testing.T) {
 	t.Helper()
 	for _, e := range []end{left, right} {
@@ -25,7 +25,7 @@ func joinEnds(t *testing.T) {
 	mustPing(t, lab.LAN1, lab.LAN2Addr)
 }
 
-// index is the number of a device, which a new link gets anew.
+// index returns the index of a device. A new link gets a new one.
 func index(t *testing.T, host lab.Host, dev string) string {
 	t.Helper()
 	number, _, _ := strings.Cut(host.Run(t, "ip", "-o", "link", "show", "dev", dev), ":")
@@ -37,14 +37,14 @@ var (
 	lastUp     = regexp.MustCompile(`timestamp=\d+`)
 )
 
-// withoutNumbers leaves out the devices' numbers, and when they were brought up last: a link that
-// was made anew differs in both.
+// withoutNumbers leaves out the devices' indexes and the times of their last activation: a new link
+// differs in both.
 func withoutNumbers(state string) string {
 	return lastUp.ReplaceAllString(linkNumber.ReplaceAllString(state, "N: "), "timestamp")
 }
 
-// Addresses, routes and the MTU change while the tunnel is up and carries packets, and what others
-// have set on it stays.
+// Addresses, routes and the MTU change while the tunnel is up and carries packets. Addresses and
+// routes that others have added to it stay.
 func TestLabEditStaysUp(t *testing.T) {
 	lab.Need(t)
 	joinEnds(t)
@@ -113,7 +113,7 @@ func TestLabEditIPv6StaysUp(t *testing.T) {
 	}
 }
 
-// What the link is made of changes by making it anew; a new name takes the profile's along.
+// Properties of the link itself need a new link; a new interface name renames the profile too.
 func TestLabEditFlaps(t *testing.T) {
 	lab.Need(t)
 	joinEnds(t)
@@ -156,7 +156,7 @@ func TestLabEditFlaps(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "office")
 }
 
-// A profile made by hand keeps what nmgre does not know.
+// A profile made by hand keeps the settings that nmgre does not know.
 func TestLabEditByHand(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux2, exitDone, right.create()...)
@@ -183,7 +183,7 @@ func TestLabEditByHand(t *testing.T) {
 	mustPing(t, lab.Linux1, lab.LAN2Addr)
 }
 
-// What cannot be leaves the host byte for byte as it was.
+// A refused edit leaves the host byte for byte as it was.
 func TestLabEditRefused(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux1, exitDone, left.create()...)
@@ -204,20 +204,20 @@ func TestLabEditRefused(t *testing.T) {
 		t.Errorf("as a user: %s", r)
 	}
 	mustEqual(t, "as a user", before, lab.Linux1.Snapshot(t))
-	// The kernel has another tunnel between the same ends, with the key that is asked for: only it
-	// can tell.
+	// The kernel has another tunnel between the same ends with the wanted key: only the kernel can
+	// tell.
 	lab.Linux1.Run(t, "ip", "link", "add", "byhand", "type", "gretap", "local", "100.0.1.100", "remote", "100.0.2.100", "key", "7")
 	defer lab.Linux1.Run(t, "ip", "link", "del", "byhand")
 	nmgreOn(t, lab.Linux1, exitInvalid, "edit", "gre1", "--mode", "gretap", "--key", "7")
 }
 
-// Ctrl-C at any moment puts back what was done, also where the link had to be made anew.
+// Ctrl-C at any moment undoes the edit, also one that needs a new link.
 func TestLabEditInterrupted(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux1, exitDone, left.create()...)
 	before := withoutNumbers(lab.Linux1.Snapshot(t))
 	for _, args := range [][]string{{"edit", "gre1", "--mtu", "1400"}, {"edit", "gre1", "--key", "7", "--address", "172.18.0.1/30"}} {
-		// what is not confirmed is put back
+		// an edit that nobody confirms is undone
 		took := lab.Linux1.Try("nmgre", append(args, "--confirm", "1s")...).Took
 		const moments = 5
 		interrupted := 0
@@ -238,7 +238,7 @@ func TestLabEditInterrupted(t *testing.T) {
 	}
 }
 
-// NetworkManager is restarted while an edit waits for being confirmed: it is put back all the same.
+// NetworkManager is restarted while an edit waits to be confirmed: the edit is undone all the same.
 func TestLabEditNetworkManagerRestarted(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux1, exitDone, left.create()...)
@@ -302,8 +302,8 @@ func (c *confirming) wait(t *testing.T) lab.Result {
 	return lab.Result{Stdout: read(t, c.out), Stderr: read(t, c.err), Code: c.Cmd.ProcessState.ExitCode()}
 }
 
-// An edit that waits is applied, and not on disk. Enter keeps it; nothing, another answer, or the
-// end of the session put it back.
+// An edit that waits is applied, but not on disk. Enter keeps it; no answer, another answer, or the
+// end of the session undoes it.
 func TestLabEditConfirm(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux1, exitDone, left.create()...)
@@ -373,8 +373,8 @@ func TestLabEditGuardsTheSession(t *testing.T) {
 	}
 }
 
-// What NetworkManager cannot hold is changed with the rest, and is back when the link was made
-// anew.
+// Routes and rules that NetworkManager cannot hold change with the rest, and are set again on a new
+// link.
 func TestLabEditKept(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -398,8 +398,8 @@ func TestLabEditKept(t *testing.T) {
 	mustEqual(t, "renamed and back", withoutNumbers(before), withoutNumbers(lab.Linux1.Snapshot(t)))
 }
 
-// A process that is killed while the change waits for being confirmed leaves nothing on disk:
-// verify says so, and a reboot brings back what was there.
+// A process that is killed while the change waits to be confirmed leaves nothing on disk: verify
+// says so, and a reboot brings the old tunnel back.
 func TestLabEditKilled(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux1, exitDone, left.create()...)

@@ -15,10 +15,10 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// What NetworkManager cannot hold: routes, SNAT and forwarding that nmgre keeps. ip, nft, nmcli,
-// ping and tcpdump are the witnesses.
+// Routes, SNAT and forwarding that NetworkManager cannot hold and nmgre keeps, with ip, nft, nmcli,
+// ping and tcpdump as the witnesses.
 
-// needHook prepares hosts on which the product is installed, with its hook.
+// needHook prepares hosts with nmgre and its hook installed.
 func needHook(t *testing.T, hosts ...lab.Host) {
 	t.Helper()
 	for _, host := range hosts {
@@ -33,7 +33,7 @@ func needHook(t *testing.T, hosts ...lab.Host) {
 	}
 }
 
-// eventually waits until what is true; the dispatcher takes its time.
+// eventually waits until a condition is true, because the dispatcher takes its time.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for range 100 {
@@ -45,13 +45,13 @@ func eventually(t *testing.T, what string, is func() bool) {
 	t.Fatalf("it did not come to this: %s", what)
 }
 
-// ownRoutes are the kernel's routes of protocol 213, as ip shows them.
+// ownRoutes returns the kernel's routes of protocol 213, as ip shows them.
 func ownRoutes(t *testing.T, host lab.Host) string {
 	t.Helper()
 	return host.Run(t, "ip", "route", "show", "table", "all", "proto", "213") + host.Run(t, "ip", "-6", "route", "show", "table", "all", "proto", "213")
 }
 
-// survives plays everything that NetworkManager's routes survive, and looks each time whether all
+// survives does everything that NetworkManager's own routes survive, and checks each time that all
 // is there.
 func survives(t *testing.T, ends []end, tunnels []string, works func(when string)) {
 	t.Helper()
@@ -76,8 +76,7 @@ func survives(t *testing.T, ends []end, tunnels []string, works func(when string
 	works("after a reboot")
 }
 
-// The seed's first scenario: linux1 alone reaches the LAN behind linux2, whose hosts have no route
-// back.
+// linux1 alone reaches the LAN behind linux2, whose hosts have no route back.
 func TestLabReachesALANBySNAT(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux2)
@@ -119,7 +118,7 @@ func TestLabReachesALANBySNAT(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 	nmgreOn(t, lab.Linux2, exitDone, "delete", "gre1")
 	mustEqual(t, "after delete, linux1", before1, lab.Linux1.Snapshot(t))
-	// The reboot took the table of others along, which is no profile's.
+	// The reboot removed the table of others, which belongs to no profile.
 	lab.Linux2.Run(t, "sh", "-c", "nft delete table ip others 2>/dev/null; sysctl -qw net.ipv4.ip_forward=0; nft add table ip others; nft add chain ip others post '{ type nat hook postrouting priority 0; }'; nft add rule ip others post counter")
 	mustEqual(t, "after delete, linux2", before2, withoutCounters(lab.Linux2.Snapshot(t)))
 }
@@ -134,7 +133,7 @@ func withoutCounters(state string) string {
 	return strings.Join(lines, "\n")
 }
 
-// mustSeeSource looks at lan2 what source linux1's packets come with.
+// mustSeeSource captures linux1's packets on lan2 and checks their source address.
 func mustSeeSource(t *testing.T, source string) {
 	t.Helper()
 	dump := lab.LAN2.Start(t, "timeout", "20", "tcpdump", "-nni", "eth0", "-c", "1", "icmp[icmptype] == icmp-echo")
@@ -145,8 +144,8 @@ func mustSeeSource(t *testing.T, source string) {
 	}
 }
 
-// What happens to the rules of nft from outside is seen, and mended by the next up. Other tables
-// are nobody's business.
+// verify sees changes that others make to nmgre's nft rules, and the next up repairs them. Other
+// tables are left alone.
 func TestLabRulesetFlushed(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux2)
@@ -169,7 +168,7 @@ func TestLabRulesetFlushed(t *testing.T) {
 	}
 }
 
-// twoTunnels makes two tunnels between the gateways, both ends.
+// twoTunnels makes both ends of two tunnels between the gateways.
 func twoTunnels(t *testing.T) {
 	t.Helper()
 	for _, e := range []struct {
@@ -182,8 +181,8 @@ func twoTunnels(t *testing.T) {
 	}
 }
 
-// The seed's second scenario with what NetworkManager cannot hold: one way a route into MPLS
-// labels, the other way a multipath route over two tunnels.
+// The LANs reach each other by routes that NetworkManager cannot hold: one way by a route with MPLS
+// labels, the other way by a multipath route over two tunnels.
 func TestLabEncapAndMultipath(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1, lab.Linux2)
@@ -199,7 +198,7 @@ func TestLabEncapAndMultipath(t *testing.T) {
 	defer lab.Linux2.Run(t, "sysctl", "-qw", "net.mpls.platform_labels=0")
 	survives(t, []end{left, right}, []string{"gre1", "gre2"}, func(when string) {
 		t.Helper()
-		labels() // the far end's labels are no tunnel's
+		labels() // the far end's labels belong to no tunnel
 		eventually(t, when+": the routes are there", func() bool {
 			return strings.Contains(ownRoutes(t, lab.Linux1), "10.10.2.0/24  encap mpls  100 via 172.16.0.2 dev gre1") &&
 				strings.Contains(ownRoutes(t, lab.Linux2), "nexthop via 172.16.1.1 dev gre2 weight 1")
@@ -212,8 +211,8 @@ func TestLabEncapAndMultipath(t *testing.T) {
 			}
 		}
 	})
-	// When one tunnel goes, the kernel drops the whole route: the survivor is put back, and all of
-	// it when the tunnel is back.
+	// When one tunnel goes down, the kernel drops the whole route. nmgre sets it with the other
+	// nexthop, and with both when the tunnel is back.
 	for _, name := range []string{"gre2", "gre1"} {
 		other := map[string]string{"gre1": "gre2", "gre2": "gre1"}[name]
 		lab.Linux2.Run(t, "nmcli", "connection", "down", name)
@@ -249,19 +248,19 @@ func TestLabDownAndUpAHundredTimes(t *testing.T) {
 	for round := range 100 {
 		lab.Linux1.Run(t, "nmcli", "connection", "down", "gre1")
 		lab.Linux1.Run(t, "nmcli", "connection", "up", "gre1")
-		// pre-up is waited for, so all is there at once; the down before may be late, and must not
-		// take it away.
+		// nmcli waits for pre-up, so all routes are there at once. The hook of the down before may
+		// be late, and must not remove them.
 		mustEqual(t, fmt.Sprintf("round %d, routes", round), want, ownRoutes(t, lab.Linux1))
 		if t.Failed() {
 			return
 		}
 	}
-	time.Sleep(time.Second) // what comes late
+	time.Sleep(time.Second) // for hooks that are late
 	mustEqual(t, "routes in the end", want, ownRoutes(t, lab.Linux1))
 	mustEqual(t, "rules in the end", rules, lab.Linux1.Run(t, "nft", "list", "ruleset"))
 }
 
-// keptFile is the file that keeps what is kept for the only tunnel.
+// keptFile returns the path of the only tunnel's kept file.
 func keptFile(t *testing.T, host lab.Host) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(host.Root(), "etc/nmgre/tunnels/*-*"))
@@ -271,7 +270,7 @@ func keptFile(t *testing.T, host lab.Host) string {
 	return files[0]
 }
 
-// A bad line in the store is named, and the good ones work.
+// A bad line in the kept file is named, and the good ones work.
 func TestLabStoreEditedByHand(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -302,7 +301,7 @@ func TestLabStoreEditedByHand(t *testing.T) {
 	if r := nmgreOn(t, lab.Linux1, exitInvalid, "route", "add", "gre1", "10.80.0.0/16", "ssthresh", "9"); !strings.Contains(r.Stderr, bad) {
 		t.Errorf("route add says %s", r.Stderr)
 	}
-	// A file that others could have written does not count.
+	// A file that others can write is ignored.
 	for _, spoil := range [][]string{{"chmod", "0666"}, {"chown", "1000"}} {
 		lab.Linux1.Run(t, spoil[0], spoil[1], strings.TrimPrefix(file, lab.Linux1.Root()))
 		r := nmgreOn(t, lab.Linux1, exitFault, "verify", "gre1", "--no-probe", "--json")
@@ -331,7 +330,7 @@ func TestLabRefusedInTheMiddle(t *testing.T) {
 		t.Errorf("a refused route: exit %d\n%s", r.Code, r.Stderr)
 	}
 	mustEqual(t, "after a refused route", before, lab.Linux1.Snapshot(t))
-	// Lines that cannot be read: each is named, and nothing is asked of anybody.
+	// Each line that cannot be read is named, and neither NetworkManager nor the kernel is asked.
 	r = lab.Linux1.TryInput("10.1.0.0/24\n10.2.0.0/33\n10.3.0.0/24 metrik 5\n", "nmgre", "route", "add", "gre1", "--routes-from", "-")
 	if r.Code != exitInvalid || !strings.Contains(r.Stderr, "line 2") || !strings.Contains(r.Stderr, "line 3") {
 		t.Errorf("wrong lines: exit %d\n%s", r.Code, r.Stderr)
@@ -339,7 +338,7 @@ func TestLabRefusedInTheMiddle(t *testing.T) {
 	mustEqual(t, "after wrong lines", before, lab.Linux1.Snapshot(t))
 }
 
-// The disk is full when the store is written: nothing is changed.
+// The disk is full when the kept file is written: nothing is changed.
 func TestLabDiskFull(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -359,7 +358,7 @@ func TestLabDiskFull(t *testing.T) {
 	mustEqual(t, "with a full disk", before, lab.Linux1.Snapshot(t))
 }
 
-// The profile is deleted by nmcli, also while hooks run: nothing stays.
+// nmcli deletes the profile, also while hooks run: nothing stays.
 func TestLabDeletedByNmcli(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -373,8 +372,8 @@ func TestLabDeletedByNmcli(t *testing.T) {
 		})
 		eventually(t, when+": the host is as it was", func() bool { return lab.Linux1.Snapshot(t) == before })
 	}
-	// A blackhole with a metric that no profile holds, in a table of its own, belongs to no device:
-	// the kernel does not take it along.
+	// A blackhole with a metric that no profile holds, in a table of its own, belongs to no device,
+	// so the kernel does not remove it with the device.
 	create := left.create("--no-probe", "--forward", "--snat", "10.10.1.0/24=10.10.1.1", "--route", "10.77.0.0/16 ssthresh 7", "--route", "blackhole 10.78.0.0/16 hoplimit 9")
 	nmgreOn(t, lab.Linux1, exitDone, create...)
 	lab.Linux1.Run(t, "nmcli", "connection", "delete", "gre1")
@@ -382,7 +381,7 @@ func TestLabDeletedByNmcli(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, create...)
 	lab.Linux1.Run(t, "nmcli", "connection", "down", "gre1")
 	lab.Linux1.Run(t, "nmcli", "connection", "delete", "gre1")
-	// of the deletion of what is down NetworkManager tells no hook
+	// NetworkManager calls no hook when a profile that is down is deleted
 	nmgreOn(t, lab.Linux1, exitDone, "list")
 	gone("deleted while it was down")
 	for i := range 8 {
@@ -400,8 +399,7 @@ func TestLabDeletedByNmcli(t *testing.T) {
 	}
 }
 
-// Two hooks at once, many times, with hostile arguments and environment: what is there stays as it
-// is.
+// Two hooks at once, many times, with hostile arguments and environment: nothing changes.
 func TestLabHooksAtOnce(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -437,8 +435,8 @@ func TestLabHooksAtOnce(t *testing.T) {
 	}
 }
 
-// A default route into the tunnel: the far end keeps its way out, also when the gateway changes;
-// without a gateway it is refused.
+// A default route into the tunnel: the far end stays reachable, also when the gateway changes.
+// Without a gateway the route is refused.
 func TestLabFarEndStaysReachable(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -476,7 +474,7 @@ func TestLabFarEndStaysReachable(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 	mustEqual(t, "after delete", before, withoutWAN(lab.Linux1.Snapshot(t)))
 
-	// The far end on the link, and nothing else that leads there: a route to it by the tunnel has
+	// The far end is on the link, and no gateway leads there: a route to it through the tunnel has
 	// nothing to be pinned to.
 	r = nmgreOn(t, lab.Linux1, exitInvalid, "create", "--peer", "100.0.1.1", "--address", "172.16.0.1/30", "--route", "100.0.1.1", "--no-probe")
 	if !strings.Contains(r.Stderr, "covers the far end") {
@@ -485,14 +483,13 @@ func TestLabFarEndStaysReachable(t *testing.T) {
 	mustEqual(t, "after it was refused", before, withoutWAN(lab.Linux1.Snapshot(t)))
 }
 
-// withoutWAN leaves out the file of the profile wan, which nmcli writes in another way than the
-// lab.
+// withoutWAN leaves out the file of the profile wan, which nmcli and the lab write differently.
 func withoutWAN(state string) string {
 	lines := strings.Split(state, "\n")
 	return strings.Join(slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, "/wan.nmconnection:") }), "\n")
 }
 
-// Routes are changed while the tunnel stays up, and what others have set on it stays.
+// Routes change while the tunnel stays up, and routes that others have added to it stay.
 func TestLabRouteCommands(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -511,7 +508,7 @@ func TestLabRouteCommands(t *testing.T) {
 		t.Errorf("add in the place of another: %s", r.Stderr)
 	}
 	route(exitDone, "replace", "gre1", "10.51.0.0/16", "ssthresh", "8")
-	// from the profile to the kernel half
+	// from the profile to the kernel
 	route(exitDone, "replace", "gre1", "10.50.0.0/16", "metric", "50", "rtt", "100ms")
 	var list []struct{ Route, Owner, Why, State string }
 	if err := json.Unmarshal([]byte(route(exitDone, "list", "gre1", "--json").Stdout), &list); err != nil {
@@ -570,7 +567,7 @@ func TestLabECMPByNetworkManager(t *testing.T) {
 	}
 }
 
-// A hundred thousand routes from a file, one of which is interrupted.
+// A hundred thousand routes from a file; one of the commands is interrupted.
 func TestLabInBulk(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -579,7 +576,7 @@ func TestLabInBulk(t *testing.T) {
 	file := writeRoutes(t, n)
 	before := lab.Linux1.Snapshot(t)
 	p := lab.Linux1.Start(t, "nmgre", "route", "add", "gre1", "--routes-from", file)
-	// By its own word: the kernel would list its routes when all of them are set.
+	// nmgre itself says so: the kernel would list its routes only after all of them are set.
 	eventually(t, "some routes are set", func() bool { return strings.Contains(p.Stderr(), fmt.Sprintf(" of %d routes", n)) })
 	if err := p.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
@@ -617,7 +614,7 @@ func TestLabInBulk(t *testing.T) {
 	mustEqual(t, "after they were deleted", withoutIndexes(before), withoutIndexes(lab.Linux1.Snapshot(t)))
 }
 
-// withoutIndexes leaves the numbers of links out: a tunnel gets a new one each time it comes up.
+// withoutIndexes leaves out the links' indexes: a tunnel gets a new one each time it comes up.
 func withoutIndexes(state string) string {
 	return regexp.MustCompile(`(?m)^\d+: `).ReplaceAllString(state, "")
 }
@@ -642,7 +639,7 @@ func countOwn(t *testing.T) int {
 	return strings.Count(lab.Linux1.Run(t, "ip", "-4", "route", "show", "proto", "213"), "\n")
 }
 
-// The hook is set up and taken away, and what is missing is said.
+// The hook is installed and removed, and errors say what is missing.
 func TestLabInstallHook(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)

@@ -11,7 +11,7 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// end is what one gateway of the seed's second scenario is told.
+// end holds the settings of one gateway of the tunnel between the LANs.
 type end struct {
 	host             lab.Host
 	peer, address    string
@@ -23,12 +23,12 @@ var (
 	right = end{lab.Linux2, "100.0.1.100", "172.16.0.2/30", "10.10.1.0/24", "172.16.0.1"}
 )
 
-// create is the command line that makes the end, with more flags.
+// create returns the command line that makes the end, with more flags.
 func (e end) create(more ...string) []string {
 	return append([]string{"create", "--peer", e.peer, "--address", e.address, "--route", e.farLAN}, more...)
 }
 
-// nmgreOn runs the product on a host and checks its exit code.
+// nmgreOn runs nmgre on a host and checks its exit code.
 func nmgreOn(t *testing.T, host lab.Host, code int, args ...string) lab.Result {
 	t.Helper()
 	r := host.Try("nmgre", args...)
@@ -66,7 +66,7 @@ func mustPing(t *testing.T, from lab.Host, to string) {
 	}
 }
 
-// difference shows the lines that are only in one of two texts.
+// difference shows the lines that only one of two texts has.
 func difference(before, after string) string {
 	count := make(map[string]int)
 	for _, line := range strings.Split(before, "\n") {
@@ -87,7 +87,7 @@ func difference(before, after string) string {
 	return b.String()
 }
 
-// The whole of the seed's second scenario, made by nmgre alone, and what must survive.
+// nmgre alone joins the LANs, and the tunnel survives restarts and reboots.
 func TestLabJoinsTheLANs(t *testing.T) {
 	lab.Need(t)
 	before1, before2 := lab.Linux1.Snapshot(t), lab.Linux2.Snapshot(t)
@@ -177,7 +177,7 @@ func TestLabRefusesWithoutATrace(t *testing.T) {
 		args []string
 		want string // in the error
 	}{
-		{"the seed's key", base("--key", "desistdaydream"), "a GRE key is a number of 32 bits, equal at both ends"},
+		{"a word as key", base("--key", "desistdaydream"), "a GRE key is a number of 32 bits, equal at both ends"},
 		{"no peer", []string{"create", "--address", "172.16.9.1/30"}, "peer: the far end's address is missing"},
 		{"no address", []string{"create", "--peer", "100.0.2.100"}, "address: the inner address is missing"},
 		{"name taken by a tunnel", base("--name", "gre1", "--key", "8"), "name: the profile gre1"},
@@ -235,8 +235,8 @@ func TestLabDryRun(t *testing.T) {
 	mustEqual(t, "after a dry run", before, lab.Linux1.Snapshot(t))
 }
 
-// What the plan says in nmcli's words is true: typed by hand, it makes a tunnel that verify passes
-// as far as this end goes.
+// The plan's nmcli commands are right: typed by hand, they make a tunnel whose own end verify
+// passes.
 func TestLabPlanCanBeTyped(t *testing.T) {
 	lab.Need(t)
 	r := nmgreOn(t, lab.Linux1, exitDone, left.create("--dry-run", "--json", "--key", "42", "--route", "10.99.0.0/16 via 172.16.0.2 metric 50 table 100 mtu lock 1400")...)
@@ -255,15 +255,15 @@ func TestLabPlanCanBeTyped(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 }
 
-// A process that is killed at any moment leaves all or nothing, at the latest after the next nmgre
-// command.
+// A process that is killed at any moment leaves the whole tunnel or none of it, at the latest after
+// the next nmgre command.
 func TestLabKilledAtAnyMoment(t *testing.T) {
 	lab.Need(t)
 	whole, nothing := 0, 0
 	before := lab.Linux1.Snapshot(t)
 	took := lab.Linux1.Try("nmgre", left.create("--no-probe")...).Took
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
-	const steps, most = 10, 30 // later and later, until some were too late
+	const steps, most = 10, 30 // later and later, until some come too late
 	for i := 0; i < most && whole < 2; i++ {
 		p := lab.Linux1.Start(t, "nmgre", left.create("--no-probe")...)
 		time.Sleep(took * time.Duration(i) / steps)
@@ -287,7 +287,7 @@ func TestLabKilledAtAnyMoment(t *testing.T) {
 	}
 }
 
-// Ctrl-C takes back what was done, within the process itself.
+// Ctrl-C undoes the change within the process itself.
 func TestLabInterrupted(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)
@@ -327,7 +327,7 @@ func TestLabTooLittleTime(t *testing.T) {
 	}
 }
 
-// NetworkManager is restarted while a tunnel is in the making.
+// NetworkManager is restarted while a tunnel is being made.
 func TestLabNetworkManagerRestartedInTheMiddle(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)
@@ -356,8 +356,8 @@ func TestLabNetworkManagerAbsent(t *testing.T) {
 	}
 }
 
-// Two creates of the same name at the same moment: one wins, the other says so, and there is no
-// half profile.
+// Two creates of the same name at the same moment: one wins, the other says so, and no half profile
+// stays.
 func TestLabTwoAtOnce(t *testing.T) {
 	lab.Need(t)
 	for i := range 5 {
@@ -396,8 +396,7 @@ func TestLabNotPermitted(t *testing.T) {
 	mustEqual(t, "not permitted", before, lab.Linux1.Snapshot(t))
 }
 
-// Every mode, with what NetworkManager can hold of it, comes up as the profile says and carries
-// traffic.
+// Every mode comes up with all its settings as the profile says, and carries traffic.
 func TestLabModes(t *testing.T) {
 	lab.Need(t)
 	for _, c := range []struct {
@@ -419,7 +418,7 @@ func TestLabModes(t *testing.T) {
 	} {
 		t.Run(c.mode+" "+strings.Join(c.flags, " "), func(t *testing.T) {
 			t.Cleanup(func() {
-				if t.Failed() { // what it left must not be in the next one's way
+				if t.Failed() { // its rest must not disturb the next one
 					lab.Linux1.Reset(t)
 					lab.Linux2.Reset(t)
 				}
@@ -447,13 +446,13 @@ func TestLabModes(t *testing.T) {
 	}
 }
 
-// verify names what somebody has changed behind NetworkManager's back.
+// verify names each change that somebody makes behind NetworkManager's back.
 func TestLabVerifyFindsFaults(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, left.host, exitDone, left.create("--key", "42")...)
 	nmgreOn(t, right.host, exitDone, right.create("--key", "42")...)
 	run := func(args ...string) func() { return func() { lab.Linux1.Run(t, args[0], args[1:]...) } }
-	anew := func() { // as the hint says: activating it once more would keep the link
+	anew := func() { // as the hint says: a second activation would keep the link
 		nmgreOn(t, lab.Linux1, exitDone, "down", "gre1")
 		nmgreOn(t, lab.Linux1, exitDone, "up", "gre1")
 	}
@@ -506,7 +505,7 @@ func checkNamed(t *testing.T, report, id string) checkJSON {
 	return checkJSON{}
 }
 
-// A route over several nexthops is what NetworkManager cannot hold: it is the kernel half's.
+// NetworkManager cannot hold a route over several nexthops, so nmgre sets it in the kernel.
 func TestLabMultipath(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--key", "1", "--no-probe")
@@ -526,7 +525,7 @@ func TestLabMultipath(t *testing.T) {
 		}
 	}
 	nmgreOn(t, lab.Linux1, exitDone, "verify", "gre2", "--no-probe")
-	// A nexthop by a device that nobody has is refused.
+	// A nexthop by a device that does not exist is refused.
 	saved := lab.Linux1.Snapshot(t)
 	r := nmgreOn(t, lab.Linux1, exitInvalid, "create", "--peer", "100.0.2.100", "--address", "172.16.2.1/30", "--key", "3",
 		"--route", "10.88.0.0/16 nexthop dev nosuch nexthop via 172.16.2.2")
@@ -534,7 +533,7 @@ func TestLabMultipath(t *testing.T) {
 		t.Errorf("stderr: %s", r.Stderr)
 	}
 	mustEqual(t, "after a refused route", saved, lab.Linux1.Snapshot(t))
-	// A route that the kernel refuses takes the whole tunnel back.
+	// A route that the kernel refuses undoes the whole tunnel.
 	r = nmgreOn(t, lab.Linux1, exitFailed, "create", "--peer", "100.0.2.100", "--address", "172.16.2.1/30", "--key", "3", "--route", "10.88.0.0/16 nhid 4711")
 	if !strings.Contains(r.Stderr, "10.88.0.0/16 nhid 4711") {
 		t.Errorf("stderr: %s", r.Stderr)
@@ -544,7 +543,7 @@ func TestLabMultipath(t *testing.T) {
 	mustEqual(t, "after delete", before, lab.Linux1.Snapshot(t))
 }
 
-// A tunnel made by hand is shown as what it is, and left alone.
+// A tunnel made by hand is shown as external, and left alone.
 func TestLabExternal(t *testing.T) {
 	lab.Need(t)
 	lab.Linux1.Run(t, "ip", "link", "add", "name", "byhand", "type", "gre", "remote", "100.0.2.100", "local", "100.0.1.100", "ttl", "64")

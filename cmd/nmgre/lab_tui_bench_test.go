@@ -18,7 +18,7 @@ import (
 // These measure the screens with a thousand profiles and a hundred thousand routes of one tunnel,
 // in a real kernel.
 
-// What is allowed.
+// The bars.
 const (
 	mostFirst  = 500 * time.Millisecond
 	mostKey    = 16 * time.Millisecond // at the 99th percentile
@@ -26,14 +26,13 @@ const (
 	mostIdle   = 0.002                 // of a processor
 )
 
-// shown is nmgre on a terminal that does nothing but note what is written.
+// shown is nmgre on a terminal that only records the output.
 type shown struct {
 	b        *testing.B
 	began    time.Time
 	terminal *os.File
 	ended    chan error
-	// has something when more was written: to look for it again and again would take the processor
-	// away from nmgre
+	// receives when there is more output: polling would take the processor away from nmgre
 	news chan struct{}
 
 	mu  sync.Mutex
@@ -60,7 +59,7 @@ func show(b *testing.B, host lab.Host, program string) *shown {
 	return s
 }
 
-// note reads until nothing has the terminal open any more.
+// note records output until no process has the terminal open any more.
 func (s *shown) note() {
 	buffer := make([]byte, 8192)
 	for {
@@ -90,7 +89,7 @@ func (s *shown) has(text string) bool {
 	return bytes.Contains(s.out.Bytes(), []byte(text))
 }
 
-// wait returns how long after the start the text had been written.
+// wait returns the time from the start until the text was written.
 func (s *shown) wait(text string) time.Duration {
 	s.b.Helper()
 	for end := time.After(time.Minute); !s.has(text); {
@@ -103,7 +102,7 @@ func (s *shown) wait(text string) time.Duration {
 	return time.Since(s.began)
 }
 
-// press types a key and returns when something was written.
+// press types a key and returns the time until something was written.
 func (s *shown) press(key string) time.Duration {
 	s.b.Helper()
 	before, begin := s.size(), time.Now()
@@ -120,8 +119,8 @@ func (s *shown) press(key string) time.Duration {
 	return time.Since(begin)
 }
 
-// settle returns when nothing has been written for a while: what the kernel is asked after a rest
-// included.
+// settle returns when nothing has been written for 50 ms. nmgre asks the kernel after a pause, and
+// that output has come by then too.
 func (s *shown) settle() {
 	size, since := s.size(), time.Now()
 	for time.Since(since) < 50*time.Millisecond {
@@ -143,9 +142,9 @@ func (s *shown) leave() {
 	_ = s.terminal.Close()
 }
 
-// keys takes the 99th percentile of the time from a key to its frame, of three rounds the median.
-// Two keys are pressed in turn.
-func (s *shown) keys(what, one, other string) {
+// keys presses two keys in turn and takes the 99th percentile of the times from a key to its frame.
+// The median of three rounds counts.
+func (s *shown) keys(view, one, other string) {
 	s.b.Helper()
 	var rounds []time.Duration
 	for range 3 {
@@ -156,21 +155,21 @@ func (s *shown) keys(what, one, other string) {
 		}
 		slices.Sort(times)
 		rounds = append(rounds, times[len(times)*99/100])
-		s.b.Logf("%s: a key to its frame: median %s, 99th percentile %s (at most %s)", what, times[len(times)/2], rounds[len(rounds)-1], mostKey)
+		s.b.Logf("%s: a key to its frame: median %s, 99th percentile %s (at most %s)", view, times[len(times)/2], rounds[len(rounds)-1], mostKey)
 	}
 	slices.Sort(rounds)
-	s.b.ReportMetric(rounds[1].Seconds()*1000, "ms/key-p99-"+what)
+	s.b.ReportMetric(rounds[1].Seconds()*1000, "ms/key-p99-"+view)
 	if rounds[1] > mostKey {
-		s.b.Errorf("%s: a key took %s to its frame at the 99th percentile", what, rounds[1])
+		s.b.Errorf("%s: a key took %s to its frame at the 99th percentile", view, rounds[1])
 	}
 }
 
-// proc is a file of nmgre's process.
+// proc reads a file of nmgre's process in /proc.
 func (s *shown) proc(name string) string {
 	return lab.Linux1.Run(s.b, "sh", "-c", "cat /proc/$(pgrep -nx nmgre)/"+name)
 }
 
-// memory is the most that nmgre has had in memory, in kB.
+// memory returns the peak of nmgre's resident memory in kB.
 func (s *shown) memory() int {
 	s.b.Helper()
 	_, rest, _ := strings.Cut(s.proc("status"), "VmHWM:")
@@ -181,7 +180,7 @@ func (s *shown) memory() int {
 	return kB
 }
 
-// processor is the time that all of nmgre's threads have run.
+// processor returns the processor time of all of nmgre's threads.
 func (s *shown) processor() (sum time.Duration) {
 	s.b.Helper()
 	for line := range strings.Lines(s.proc("task/*/schedstat")) {
@@ -194,7 +193,8 @@ func (s *shown) processor() (sum time.Duration) {
 	return sum
 }
 
-// addMuch gives linux1 a thousand profiles, and a tunnel that is up with a hundred thousand routes.
+// addMuch adds a thousand profiles to linux1, and a tunnel that is up with a hundred thousand
+// routes.
 func addMuch(b *testing.B) {
 	b.Helper()
 	lab.Linux1.Run(b, "nmgre", "create", "--name", "big", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--no-probe")
@@ -202,7 +202,7 @@ func addMuch(b *testing.B) {
 	addProfiles(b, 1000)
 }
 
-// The first screen, and when the tunnels are in it against nmcli's list of the same.
+// The first screen, and the screen with all tunnels against nmcli's list of them.
 func BenchmarkLabFirstScreen(b *testing.B) {
 	lab.Need(b)
 	needBefore(b)

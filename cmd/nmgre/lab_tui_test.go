@@ -12,14 +12,14 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// seat is a person at a terminal of a host: tmux draws what nmgre sends, and types.
+// seat is a person at a host's terminal: tmux draws nmgre's output and types keys.
 type seat struct {
 	t       *testing.T
 	host    lab.Host
 	session string
 }
 
-// sit starts a command on a terminal of that size.
+// sit starts a command on a terminal of the given size.
 func sit(t *testing.T, host lab.Host, width, height int, command string) *seat {
 	t.Helper()
 	s := &seat{t, host, fmt.Sprintf("nmgre-%s-%d", host, time.Now().UnixNano())}
@@ -33,10 +33,10 @@ func (s *seat) tmux(args ...string) string {
 	return s.host.Run(s.t, "tmux", append([]string{"-L", s.session, "-f", "/dev/null"}, args...)...)
 }
 
-// screen is what can be read.
+// screen returns the text on the screen.
 func (s *seat) screen() string { return s.tmux("capture-pane", "-p") }
 
-// wait returns when the screen has every one of the texts.
+// wait returns when the screen shows all of the texts.
 func (s *seat) wait(texts ...string) string {
 	s.t.Helper()
 	const limit = 90 * time.Second // the lab's processor is emulated
@@ -55,7 +55,7 @@ func (s *seat) wait(texts ...string) string {
 	return ""
 }
 
-// press presses keys, named as tmux names them.
+// press presses keys, which have tmux's names.
 func (s *seat) press(keys ...string) {
 	s.t.Helper()
 	s.tmux(append([]string{"send-keys"}, keys...)...)
@@ -66,7 +66,7 @@ func (s *seat) write(text string) {
 	s.tmux("send-keys", "-l", "--", text)
 }
 
-// picture keeps the screen, with its colours, for make pictures.
+// picture saves the screen with its colours for make pictures.
 func (s *seat) picture(name string) {
 	const folder = "/out/pictures" // make pictures makes it
 	if _, err := os.Stat(folder); err != nil || strings.HasPrefix(name, "-") {
@@ -77,7 +77,7 @@ func (s *seat) picture(name string) {
 	}
 }
 
-// typeThrough makes a tunnel by the wizard, page by page, as a person does who has read one page
+// typeThrough makes a tunnel with the wizard, page by page, like a person who has read one page
 // about GRE.
 func typeThrough(s *seat, e end, name string) {
 	t := s.t
@@ -118,8 +118,8 @@ func typeThrough(s *seat, e end, name string) {
 	s.wait("Tunnels", "gre1", "active")
 }
 
-// The typed-through wizard makes the seed's second scenario from two empty hosts, and the hosts
-// behind them reach each other.
+// The wizard on two empty hosts makes both ends of a tunnel, and the LANs behind them reach each
+// other.
 func TestLabWizardJoinsTheLANs(t *testing.T) {
 	lab.Need(t)
 	first := sit(t, left.host, 100, 30, "nmgre")
@@ -157,7 +157,7 @@ func TestLabWizardJoinsTheLANs(t *testing.T) {
 	}
 }
 
-// helpKeys are the keys of the main view's help, by tmux's names, each with what the screen shows
+// helpKeys are the keys of the main view's help, by tmux's names, each with a pattern of the screen
 // after it.
 var helpKeys = []struct {
 	key  string
@@ -211,7 +211,7 @@ var helpKeys = []struct {
 	{"C-c", `ended 0`, nil},
 }
 
-// Each key of the help is pressed once, on a host with two tunnels, and does what the help says.
+// Each key of the help, pressed once on a host with two tunnels, acts as the help says.
 func TestLabEveryKey(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, left.host, exitDone, left.create("--no-probe")...)
@@ -246,8 +246,8 @@ func (s *seat) waitFor(key string, pattern *regexp.Regexp) {
 	s.t.Fatalf("%s: after %s the screen has no %s:\n%s", s.host, key, pattern, screen)
 }
 
-// NetworkManager stops and comes back: the screen says so, keeps what it had, and goes on by
-// itself. A tunnel that is changed by somebody else is seen without a key.
+// NetworkManager stops and comes back: the screen says so, keeps its rows, and goes on by itself.
+// It also shows changes that somebody else makes to a tunnel, without a key.
 func TestLabScreenFollows(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, left.host, exitDone, left.create("--no-probe")...)
@@ -267,8 +267,7 @@ func TestLabScreenFollows(t *testing.T) {
 	s.wait("ended 0")
 }
 
-// SIGTERM in the middle of making a tunnel: what was begun is taken back, and the terminal is as it
-// was.
+// SIGTERM while a tunnel is being made: the tunnel is undone, and the terminal is as it was.
 func TestLabScreenIsToldToEnd(t *testing.T) {
 	lab.Need(t)
 	before := left.host.Snapshot(t)

@@ -56,7 +56,8 @@ func (a *app) printList(list []nmgre.Status) error {
 	return nil
 }
 
-// warnKept warns once when the hook is missing, so that kept settings will not return by themselves.
+// warnKept warns once when the hook is missing, so that kept settings will not return by
+// themselves.
 func (a *app) warnKept(list []nmgre.Status) {
 	for _, s := range list {
 		if s.KeptErr != nil {

@@ -2,9 +2,9 @@
 // traffic.
 //
 // The rules of its interface: data goes to standard output, everything else to standard error. An
-// error begins with "nmgre: ", and each remedy has a line of its own that begins with "hint: "; both
-// are in lower case and without a full stop. JSON fields, flags and exit codes are a contract: new
-// ones are added, and none is ever changed.
+// error begins with "nmgre: ", and each remedy has a line of its own that begins with "hint: ";
+// both are in lower case and without a full stop. JSON fields, flags and exit codes are a contract:
+// new ones are added, and none is ever changed.
 package main
 
 import (
@@ -85,8 +85,8 @@ func openHost(ctx context.Context) (*nmgre.Host, func(), error) {
 	}, nil
 }
 
-// run carries out one command line and returns the exit code. An interrupt ends the context, so that
-// an unfinished change is undone; a second interrupt ends the process at once.
+// run carries out one command line and returns the exit code. An interrupt ends the context, so
+// that an unfinished change is undone; a second interrupt ends the process at once.
 func (a *app) run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	again := context.AfterFunc(ctx, func() {

@@ -30,7 +30,7 @@ func (t *tally) add(name string) {
 	t.counts[name]++
 }
 
-// countedKernel counts what is asked of a kernel. A dump is one request, however much it returns.
+// countedKernel counts the requests to a kernel. A dump is one request, however much it returns.
 type countedKernel struct {
 	kernel.Kernel
 	*tally
@@ -76,7 +76,7 @@ func (k countedKernel) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeR
 	return k.Kernel.Probe(ctx, p)
 }
 
-// countedGateway counts what is asked of the kernel's forwarding.
+// countedGateway counts the requests about the kernel's forwarding.
 type countedGateway struct {
 	keep.Gateway
 	*tally
@@ -138,9 +138,9 @@ func callName(c dbustest.Call) string {
 	return name
 }
 
-// How often create and list ask NetworkManager and the kernel: most of what they take is waiting for
-// answers. "kept" is a create with a route that NetworkManager cannot hold; the list is of three
-// tunnels, two of them up.
+// create and list wait for answers most of their time, so the number of requests is their speed.
+// "kept" is a create with a route that NetworkManager cannot hold. The list is of three tunnels,
+// two of them up.
 func TestRequests(t *testing.T) {
 	const peer, key = "100.0.2.100", "--key"
 	create := []string{"create", "--peer", peer, "--address", "172.16.0.1/30", "--route", "10.10.2.0/24"}

@@ -109,8 +109,8 @@ func (a *app) readChange(op plan.RouteOp, words []string, run routeRun) (plan.Ro
 	return change, err
 }
 
-// names returns the names for tables and the like in iproute2's files on this host. It warns of files
-// that cannot be read, and leaves their names out.
+// names returns the names for tables and the like in iproute2's files on this host. It warns of
+// files that cannot be read, and leaves their names out.
 func (a *app) names() routes.Names {
 	names, err := routes.ReadNames(os.DirFS(a.root))
 	if err != nil {
@@ -237,8 +237,8 @@ func (a *app) hookCommand() *cobra.Command {
 			ctx, cancel := context.WithTimeout(cmd.Context(), hookTimeout)
 			defer cancel()
 			return a.withHost(ctx, func(host *nmgre.Host) error {
-				// Without root the Keeper would ask a person for a password, and a hook has nobody to
-				// ask.
+				// Without root the Keeper would ask a person for a password, and a hook has nobody
+				// to ask.
 				if !host.Kernel.CanChange() {
 					return &fault.Error{Kind: fault.ErrNotPermitted, What: "the hook must run as root", Hint: fault.HintRoot}
 				}

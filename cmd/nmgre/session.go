@@ -16,9 +16,9 @@ const (
 	maxEnviron   = 1 << 20 // how many bytes are read of a file in /proc
 )
 
-// session returns the address of the host that this process's ssh session comes from. It is the zero
-// Addr outside a session. sshd puts the address into the environment, and sudo takes it out, so
-// session also searches the parent processes, up to the shell of the session.
+// session returns the address of the host that this process's ssh session comes from. It is the
+// zero Addr outside a session. sshd puts the address into the environment, and sudo takes it out,
+// so session also searches the parent processes, up to the shell of the session.
 func (a *app) session() netip.Addr {
 	for _, variable := range []string{"SSH_CONNECTION", "SSH_CLIENT"} {
 		if addr := clientOf(os.Getenv(variable)); addr.IsValid() {
@@ -58,8 +58,8 @@ func ancestorSession(proc string, pid int) netip.Addr {
 }
 
 // parentOf reads the parent's process ID from /proc/PID/stat. It is the second word after the
-// program's name, which stands in parentheses and may contain parentheses itself. parentOf returns 0
-// for malformed text.
+// program's name, which stands in parentheses and may contain parentheses itself. parentOf returns
+// 0 for malformed text.
 func parentOf(stat string) (parent int) {
 	var state string
 	if _, err := fmt.Sscan(stat[strings.LastIndexByte(stat, ')')+1:], &state, &parent); err != nil {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// buildProduct builds the real program.
+// buildProduct builds nmgre and returns its path.
 func buildProduct(t testing.TB) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "nmgre")
@@ -24,7 +24,7 @@ func buildProduct(t testing.TB) string {
 	return binary
 }
 
-// openPTY makes a pseudoterminal: our side, and the program's.
+// openPTY makes a pseudoterminal and returns the test's end and the program's.
 func openPTY(t testing.TB) (ours, theirs *os.File) {
 	t.Helper()
 	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -45,7 +45,7 @@ func openPTY(t testing.TB) (ours, theirs *os.File) {
 	return ours, theirs
 }
 
-// On a terminal that answers no queries, a plain command is quick and writes nothing but its text.
+// On a terminal that answers no queries, a plain command is quick and writes only its text.
 func TestPlainCommandAsksTheTerminalNothing(t *testing.T) {
 	binary := buildProduct(t)
 	ours, theirs := openPTY(t)

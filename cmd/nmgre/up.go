@@ -34,7 +34,7 @@ func (a *app) changeCommand(use, short, done string, change func(*nmgre.Host, co
 			defer cancel()
 			return a.withHost(ctx, func(host *nmgre.Host) error {
 				profile, err := change(host, ctx, args[0])
-				if err != nil && profile.UUID != "" { // the profile was found, so the change had begun
+				if err != nil && profile.UUID != "" { // it was found, so the change had begun
 					err = begun(err)
 				}
 				if err != nil {

@@ -22,16 +22,16 @@ import (
 	"nmgre/routes/store"
 )
 
-// world is a host for the commands: a NetworkManager on a bus of the test's own, and a kernel that
-// has a link for every profile that is up.
+// world is a host for the commands: a NetworkManager on a private bus, and a kernel with a link for
+// every profile that is up.
 type world struct {
 	t      *testing.T
 	bus    *dbustest.Bus
 	kernel stubKernel
-	// gateway is the kernel's forwarding, root the folder that stands for "/".
+	// gateway is the kernel's forwarding, and root the folder that stands for "/".
 	gateway stubGateway
 	root    string
-	stdin   io.Reader // nothing if it is nil
+	stdin   io.Reader // nil for an empty input
 	asked   *tally    // counts the requests to the kernel, if it is not nil
 }
 
@@ -44,7 +44,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// outcome is what a command line did.
+// outcome is the exit code and the output of a command line.
 type outcome struct {
 	code           int
 	stdout, stderr string
@@ -63,7 +63,7 @@ func (w *world) run(args ...string) outcome {
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
-// must runs a command line that has to succeed.
+// must runs a command line that must succeed.
 func (w *world) must(args ...string) outcome {
 	w.t.Helper()
 	o := w.run(args...)
@@ -89,7 +89,7 @@ func (w *world) open(ctx context.Context) (*nmgre.Host, func(), error) {
 		func() { _ = profiles.Close() }, nil
 }
 
-// stubGateway remembers what it is told.
+// stubGateway remembers the rules and the forwarding that are set.
 type stubGateway struct {
 	rules      []keep.Rule
 	forwarding map[string]bool
@@ -114,8 +114,8 @@ func (g *stubGateway) SetForwarding(_ context.Context, dev string, on bool) erro
 
 func (g *stubGateway) Obstacles(context.Context, []string) ([]keep.Obstacle, error) { return nil, nil }
 
-// stubKernel is eth0 with the way out, eth1 with a LAN, and the links of the profiles that the bus
-// has up.
+// stubKernel has eth0 with the default route, eth1 with a LAN, and the links of the active
+// profiles.
 type stubKernel struct {
 	bus      *dbustest.Bus
 	root     bool
@@ -147,7 +147,7 @@ func (k *stubKernel) Links(context.Context) ([]kernel.Link, error) {
 	return links, nil
 }
 
-// tunnels are the profiles that are up.
+// tunnels returns the active profiles.
 func (k *stubKernel) tunnels() []nm.Tunnel {
 	var up []nm.Tunnel
 	for _, p := range k.bus.Profiles() {
@@ -167,8 +167,8 @@ func (k *stubKernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, er
 		}
 	}
 	own, _ := k.OwnRoutes(ctx)
-	for dev, set := range own {
-		for _, r := range set {
+	for dev, held := range own {
+		for _, r := range held {
 			if r.Dst.Contains(q.To) {
 				return kernel.Hop{Dev: dev, Match: r.Dst}, nil
 			}
@@ -179,11 +179,11 @@ func (k *stubKernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, er
 }
 
 func (k *stubKernel) Routes(ctx context.Context, dev string, to func(netip.Prefix) bool) ([]kernel.HeldRoute, error) {
-	set, err := k.OwnRoutes(ctx)
-	return slices.DeleteFunc(slices.Clone(set[dev]), func(r kernel.HeldRoute) bool { return to != nil && !to(r.Dst) }), err
+	own, err := k.OwnRoutes(ctx)
+	return slices.DeleteFunc(slices.Clone(own[dev]), func(r kernel.HeldRoute) bool { return to != nil && !to(r.Dst) }), err
 }
 
-// OwnRoutes leaves out the routes of devices that are gone, as the kernel does.
+// OwnRoutes leaves out the routes of devices that are gone, like a real kernel.
 func (k *stubKernel) OwnRoutes(context.Context) (map[string][]kernel.HeldRoute, error) {
 	there := make(map[string][]kernel.HeldRoute)
 	for _, t := range k.tunnels() {
