@@ -218,12 +218,12 @@ func (a *activation) deviceNews() (news deviceState, ok bool) {
 
 // reasonHints are hints for the reasons of a connection that the user can do something about.
 var reasonHints = map[uint32]string{
-	gnm.NmActiveConnectionStateReasonDeviceRealizeFailed: "the kernel may lack GRE, or has a tunnel with the same local, remote and key, or a device of that name: modprobe ip_gre; ip -d link",
-	gnm.NmActiveConnectionStateReasonDependencyFailed:    "bring the parent device, or the bridge that the tunnel is a port of, up first",
+	gnm.NmActiveConnectionStateReasonDeviceRealizeFailed: "the kernel may lack GRE (modprobe ip_gre), or have a device of that name or a tunnel with the same local, remote and key (ip -d link)",
+	gnm.NmActiveConnectionStateReasonDependencyFailed:    "first bring up the parent device, or the bridge that the tunnel is a port of",
 	gnm.NmActiveConnectionStateReasonDeviceRemoved:       "somebody deleted the device or its parent while it came up; try again",
 	gnm.NmActiveConnectionStateReasonConnectionRemoved:   "somebody deleted the profile while it came up",
 	gnm.NmActiveConnectionStateReasonUserDisconnected:    "somebody took the tunnel down while it came up; try again",
-	gnm.NmActiveConnectionStateReasonIpConfigInvalid:     "look at the tunnel's addresses and routes: each gateway must be within one of the addresses' networks",
+	gnm.NmActiveConnectionStateReasonIpConfigInvalid:     "check the tunnel's addresses and routes: each gateway must be in the network of one of the addresses",
 }
 
 // hint returns hints for the reasons of the connection and its device.

@@ -18,7 +18,7 @@ import (
 // Hints.
 const (
 	hintStart  = "start it: systemctl start NetworkManager"
-	hintRights = "or run it as a user whom polkit lets change system connections"
+	hintRights = "or run it as a user who may change system connections: polkit decides"
 	hintLog    = "NetworkManager's own words: journalctl -u NetworkManager -n 50"
 )
 
@@ -110,14 +110,14 @@ func kernelRefused(op, text string) error {
 
 // textHints are hints for texts of NetworkManager that say little.
 var textHints = []struct{ text, hint string }{
-	{"Operation not supported", "this kernel has no such tunnel: is there a module ip_gre (ip6_gre for the IPv6 modes)? modprobe ip_gre"},
+	{"Operation not supported", "this kernel lacks such tunnels; load the module ip_gre, or ip6_gre for the IPv6 modes: modprobe ip_gre"},
 	{"File exists", "the kernel has a tunnel with the same local, remote and key already, or a device of that name: ip -d link"},
 	{"already exists", "choose another name, or delete the device that has it: ip -d link"},
 	{"Parent device", "the parent device must exist and be up before the tunnel: ip link"},
 	{"parent device", "the parent device must exist and be up before the tunnel: ip link"},
-	{"unmanaged", "NetworkManager was told to leave this device alone: look for unmanaged-devices in its configuration, NetworkManager --print-config"},
-	{"compatible device", "the parent device is not there, or a device of the tunnel's name is something else: ip -d link; nmcli connection show"},
-	{"not available on device", "another profile or a device made by hand has the name: ip -d link, nmcli connection show"},
+	{"unmanaged", "NetworkManager was told to leave this device alone: look for unmanaged-devices in its configuration: NetworkManager --print-config"},
+	{"compatible device", "the parent device is not there, or a device of another kind has the tunnel's name: ip -d link; nmcli connection show"},
+	{"not available on device", "another profile, or a device made by hand, has the name: ip -d link; nmcli connection show"},
 }
 
 // hintFor returns the hint for a text of NetworkManager's, or where to find more.

@@ -277,7 +277,7 @@ func TestLabConflicts(t *testing.T) {
 	}
 	err = c.Activate(ctx, name)
 	t.Log("same name:", err)
-	check(t, err, nil, "something else")
+	check(t, err, nil, "another kind")
 	profiles, _ := c.List(ctx)
 	for _, p := range profiles {
 		if p.Tunnel.Mode != 0 {
