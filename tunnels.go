@@ -9,7 +9,6 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/plan"
-	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -181,7 +180,7 @@ func (h *Host) notFound(profiles []nm.Profile, name string) error {
 	hint := "there are no tunnels yet: nmgre create makes one"
 	if len(names) > 0 {
 		slices.SortFunc(names, compareNames)
-		hint = "there are: " + strings.Join(routes.FirstNames(names), ", ")
+		hint = "there are: " + strings.Join(fault.FirstFew(names), ", ")
 	}
 	return &fault.Error{Kind: fault.ErrNotFound, What: fmt.Sprintf("no tunnel has the name \"%s\"", fault.Printable(name)), Hint: hint}
 }

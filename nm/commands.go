@@ -157,7 +157,7 @@ func (t Tunnel) IPCommands() []string {
 	}
 	commands = append(commands, fault.Shell(up))
 	for _, r := range t.Routes {
-		commands = append(commands, r.IPRouteAdd(t.Name))
+		commands = append(commands, r.IPRoute("add", t.Name))
 	}
 	return commands
 }

@@ -133,7 +133,7 @@ func routeKernelOnly(r *routes.Route) string {
 	switch {
 	case len(r.Nexthops) > 1:
 		return fmt.Sprintf("a route with %d nexthops", len(r.Nexthops))
-	case int(r.Type) >= len(routes.TypeNames):
+	case !r.Type.Known():
 		return r.Type.String()
 	case r.Type == routes.TypeBroadcast || r.Type == routes.TypeMulticast || r.Type == routes.TypeAnycast || r.Type == routes.TypeNAT:
 		return "the type " + r.Type.String()
@@ -185,21 +185,16 @@ func routeMetricsKernelOnly(m *routes.Metrics) string {
 			lock &^= 1 << p.metric
 		}
 	}
-	for i := range routes.MetricWords {
-		switch w := &routes.MetricWords[i]; {
-		case set&(1<<w.Metric) != 0:
-			return w.Name()
-		case lock&(1<<w.Metric) != 0:
-			return "the lock of " + w.Name()
-		}
+	if m.CongCtl != "" {
+		return routes.MetricCongCtl.String()
 	}
-	switch {
-	case m.CongCtl != "":
-		return "congctl"
-	case set&(1<<routes.MetricFeatures) != 0:
-		return "features"
-	case set|lock != 0:
-		return "a metric that iproute2 does not have"
+	for metric := routes.Metric(0); set|lock != 0; metric++ {
+		switch bit := uint32(1) << metric; {
+		case set&bit != 0:
+			return metric.String()
+		case lock&bit != 0:
+			return "the lock of " + metric.String()
+		}
 	}
 	return ""
 }

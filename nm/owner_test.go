@@ -88,7 +88,7 @@ func TestRouteOwnerOfPrograms(t *testing.T) {
 	}{
 		{routes.Route{Dst: want.CIDR("10.0.0.0/8"), Metrics: metrics(routes.MetricQuickACK, routes.MetricQuickACK)}, "the lock of quickack"},
 		{routes.Route{Dst: want.CIDR("10.0.0.0/8"), Metrics: metrics(routes.MetricWindow, routes.MetricHopLimit)}, "the lock of hoplimit"},
-		{routes.Route{Dst: want.CIDR("10.0.0.0/8"), Metrics: &routes.Metrics{Set: 1 << 20}}, "a metric that iproute2 does not have"},
+		{routes.Route{Dst: want.CIDR("10.0.0.0/8"), Metrics: &routes.Metrics{Set: 1 << 20}}, "metric number 20"},
 		{routes.Route{Dst: want.CIDR("2001:db8::/32"), Scope: want.Ptr(routes.ScopeLink)}, "the scope of an IPv6 route"},
 		{routes.Route{Dst: want.CIDR("2001:db8::/32"), TOS: 0x10}, "the tos of an IPv6 route"},
 		{routes.Route{Dst: want.CIDR("2001:db8::/32"), Nexthops: []routes.Nexthop{{Weight: 2}}}, "the weight of an IPv6 route"},

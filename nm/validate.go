@@ -27,7 +27,7 @@ func checkName(name string) *fault.Error {
 	switch {
 	case name == "":
 		return fault.Invalid("name", nameHint, "it is empty")
-	case len(name) > routes.MaxName:
+	case len(name) > routes.MaxDeviceName:
 		return fault.Invalid("name", nameHint, "\"%.80s\" is %d bytes long, and the kernel takes 15", fault.Printable(name), len(name))
 	case slices.Contains(fallbackDevices, name):
 		return fault.Invalid("name", "leave --name out to get the first free one of gre1, gre2, ...",
@@ -77,7 +77,7 @@ func (t Tunnel) Problems() fault.List {
 func (t Tunnel) Validate() error { return t.Problems().Err() }
 
 func checkMode(t Tunnel) fault.List {
-	if _, known := gre.ModeNames[t.Mode]; known {
+	if t.Mode.Known() {
 		return nil
 	}
 	return fault.List{fault.Invalid("mode", "use gre, gretap, ip6gre or ip6gretap", "no mode is given")}
@@ -131,7 +131,7 @@ func checkOuterAddr(t Tunnel, field string, a netip.Addr) *fault.Error {
 // familyProblem proposes the mode that fits the address. Where there is no mode, that is what is
 // wrong, and [checkMode] says it.
 func familyProblem(m gre.Mode, field string, a netip.Addr) *fault.Error {
-	if gre.ModeNames[m] == "" {
+	if !m.Known() {
 		return nil
 	}
 	proposed := map[gre.Mode]gre.Mode{gre.ModeGRE: gre.ModeIP6GRE, gre.ModeIP6GRE: gre.ModeGRE, gre.ModeGRETAP: gre.ModeIP6GRETAP, gre.ModeIP6GRETAP: gre.ModeGRETAP}[m]
@@ -149,7 +149,7 @@ func checkParent(t Tunnel) fault.List {
 		return nil
 	case t.Parent == t.Name:
 		return fault.List{fault.Invalid("parent", "name the device that carries the tunnel, such as eth0, or leave --parent out", "the tunnel cannot be its own parent")}
-	case !keep.IsUUID(t.Parent) && (len(t.Parent) > routes.MaxName || fault.Printable(t.Parent) != t.Parent):
+	case !keep.IsUUID(t.Parent) && (len(t.Parent) > routes.MaxDeviceName || fault.Printable(t.Parent) != t.Parent):
 		return fault.List{fault.Invalid("parent", "give an interface's name or the UUID of its profile", "\"%.80s\" is neither an interface's name nor a UUID", fault.Printable(t.Parent))}
 	}
 	return nil

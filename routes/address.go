@@ -1,9 +1,7 @@
 package routes
 
 import (
-	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"nmgre/routes/fault"
@@ -11,12 +9,12 @@ import (
 
 // IsDevice says whether the kernel could have a device of that name.
 func IsDevice(name string) bool {
-	return name != "" && len(name) <= MaxName && name != "." && name != ".." && !strings.ContainsAny(name, "/ :") && fault.Printable(name) == name &&
+	return name != "" && len(name) <= MaxDeviceName && name != "." && name != ".." && !strings.ContainsAny(name, "/ :") && fault.Printable(name) == name &&
 		name != "all" && name != "default"
 }
 
-// MaxName is the length of an interface's name, in bytes: IFNAMSIZ without the closing zero.
-const MaxName = 15
+// MaxDeviceName is the length of an interface's name, in bytes: IFNAMSIZ without the closing zero.
+const MaxDeviceName = 15
 
 // LastAddr returns the last address of p's network.
 func LastAddr(p netip.Prefix) netip.Addr {
@@ -70,13 +68,4 @@ func AddrText(a netip.Addr) string {
 		return ""
 	}
 	return a.String()
-}
-
-// FirstNames keeps a hint short.
-func FirstNames(names []string) []string {
-	const most = 10
-	if len(names) <= most {
-		return names
-	}
-	return append(slices.Clone(names[:most]), fmt.Sprintf("and %d more", len(names)-most))
 }

@@ -18,9 +18,9 @@ func TestLastAddr(t *testing.T) {
 	}
 }
 
-func TestCountRoutes(t *testing.T) {
+func TestCountText(t *testing.T) {
 	for n, want := range []string{"no routes", "1 route", "2 routes"} {
-		if got := CountRoutes(n); got != want {
+		if got := CountText(n); got != want {
 			t.Errorf("countRoutes(%s) = %q", strconv.Itoa(n), got)
 		}
 	}

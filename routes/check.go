@@ -69,7 +69,7 @@ func (c *routeCheck) badHop(word string, hop int, hint, format string, args ...a
 
 func (c *routeCheck) destination() {
 	r := c.r
-	if int(r.Type) >= len(TypeNames) {
+	if !r.Type.Known() {
 		c.bad("", "use one of iproute2's types", "the %s is none that the kernel has", r.Type)
 	}
 	if r.Dst.Addr().IsMulticast() && r.Type != TypeMulticast {
@@ -200,15 +200,15 @@ func (c *routeCheck) metrics() {
 		return
 	}
 	known := uint32(1<<MetricFeatures | 1<<MetricCongCtl)
-	for i := range MetricWords {
-		w := &MetricWords[i]
-		known |= 1 << w.Metric
-		value, _ := m.Get(w.Metric)
+	for i := range metricWords {
+		w := &metricWords[i]
+		known |= 1 << w.metric
+		value, _ := m.Get(w.metric)
 		switch {
 		case value > w.max:
-			c.bad(w.Name(), fmt.Sprintf("%s takes 0 to %d", w.Name(), w.max), "%s %d is not possible", w.Name(), value)
-		case m.Locked(w.Metric) && (value == 0 || !w.mayLock && w.Metric != MetricRTOMin):
-			c.bad(w.Name(), "leave the lock out", "%s is locked", w.Name())
+			c.bad(w.name(), fmt.Sprintf("%s takes 0 to %d", w.name(), w.max), "%s %d is not possible", w.name(), value)
+		case m.Locked(w.metric) && (value == 0 || !w.mayLock && w.metric != MetricRTOMin):
+			c.bad(w.name(), "leave the lock out", "%s is locked", w.name())
 		}
 	}
 	c.otherMetrics(m, known)

@@ -7,11 +7,12 @@ import (
 	"nmgre/routes/fault"
 )
 
-// IPRouteAdd returns the ip command that adds the route into dev.
-func (r Route) IPRouteAdd(dev string) string {
-	words := []string{"ip", "route", "add"}
+// IPRoute returns the command `ip route VERB` for the route, quoted for a POSIX shell. The verb is
+// add, replace or del; dev is the device of what names none.
+func (r Route) IPRoute(verb, dev string) string {
+	words := []string{"ip", "route", verb}
 	if r.Dst.Addr().Is6() {
-		words = []string{"ip", "-6", "route", "add"}
+		words = []string{"ip", "-6", "route", verb}
 	}
 	const placeholder = "\x00" // a name may have spaces
 	for _, word := range strings.Fields(string(r.AppendSpec(nil, placeholder))) {
@@ -23,7 +24,8 @@ func (r Route) IPRouteAdd(dev string) string {
 	return fault.Shell(words)
 }
 
-func CountRoutes(n int) string {
+// CountText returns "no routes", "1 route" or "N routes".
+func CountText(n int) string {
 	switch n {
 	case 0:
 		return "no routes"

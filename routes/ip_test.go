@@ -50,7 +50,7 @@ func TestRouteMeansTheSameToIP(t *testing.T) {
 	var cases []ipCase
 	for _, spec := range want.Specs(t, "testdata/route") {
 		if r, err := Parse(spec); err == nil && !slices.Contains(ipReadsNot, spec) {
-			cases = append(cases, ipCase{spec, "route add " + givenToIP(spec, r), strings.TrimPrefix(strings.TrimPrefix(r.IPRouteAdd("gre1"), "ip "), "-6 "), r.Dst.Addr().Is6()})
+			cases = append(cases, ipCase{spec, "route add " + givenToIP(spec, r), strings.TrimPrefix(strings.TrimPrefix(r.IPRoute("add", "gre1"), "ip "), "-6 "), r.Dst.Addr().Is6()})
 		}
 	}
 	compared := 0

@@ -44,7 +44,7 @@ func (n Names) Parse(spec string) (Route, error) {
 	if err := p.Read(spec); err != nil {
 		return Route{}, err
 	}
-	return p.R, nil
+	return p.Route, nil
 }
 
 // Parser walks through the words of one SPEC.
@@ -54,10 +54,10 @@ type Parser struct {
 	rest  int // where in spec the words begin that are not read yet
 	at    int // how many words are read
 
-	R        Route
-	family   int  // of the addresses so far, in bits; 0 while there are none
-	hasDst   bool // the destination is read,
-	everyDst bool // and is everything, of a family that the rest will tell
+	Route    Route // that was read
+	family   int   // of the addresses so far, in bits; 0 while there are none
+	hasDst   bool  // the destination is read,
+	everyDst bool  // and is everything, of a family that the rest will tell
 	// where the words of routeWords stand, from 1; 0 for those that do not
 	where  [maxRouteWords]uint16
 	dstAt  uint16
@@ -84,7 +84,7 @@ func (p *Parser) Read(spec string) error {
 	if err := p.refused(); err != nil {
 		return err
 	}
-	if len(spec) > MaxSpec/2 && len(p.R.String()) > MaxSpec { // which nobody could read again
+	if len(spec) > MaxSpec/2 && len(p.Route.String()) > MaxSpec { // which nobody could read again
 		return fault.Invalid("route", "write fewer nexthops", "the route is longer than %d bytes", MaxSpec)
 	}
 	return nil
@@ -123,7 +123,7 @@ func (p *Parser) dstText() string {
 	if p.everyDst {
 		return "default"
 	}
-	return p.R.Dst.String()
+	return p.Route.Dst.String()
 }
 
 // destination reads the destination itself.
@@ -134,8 +134,8 @@ func (p *Parser) destination(word string) (err error) {
 	case p.at == 1 && isCommand(word):
 		return p.bad("write just what comes after ip route add", "\"%s\" is no part of a route", word)
 	}
-	p.R.Dst, err = p.prefix(word, "destination")
-	p.hasDst, p.everyDst = true, !p.R.Dst.IsValid()
+	p.Route.Dst, err = p.prefix(word, "destination")
+	p.hasDst, p.everyDst = true, !p.Route.Dst.IsValid()
 	p.dstAt = uint16(p.at) //nolint:gosec // below maxSpec
 	return err
 }
@@ -155,7 +155,7 @@ func isCommand(word string) bool {
 
 // settle makes equal routes equal: what is the default is absent.
 func (p *Parser) settle() {
-	r := &p.R
+	r := &p.Route
 	if p.everyDst {
 		r.Dst = everything(p.family == 128)
 	}
@@ -180,7 +180,7 @@ func everything(ipv6 bool) netip.Prefix {
 
 // refused is the first of the route's problems, with the place of the word that it is about.
 func (p *Parser) refused() error {
-	for _, problem := range p.R.check() {
+	for _, problem := range p.Route.check() {
 		return fault.Invalid("route", problem.hint, "word %d: %s", p.place(problem), problem.what)
 	}
 	return nil

@@ -153,10 +153,10 @@ func (m *Metrics) appendText(b []byte) []byte {
 	if m == nil {
 		return b
 	}
-	for i := range MetricWords {
-		w := &MetricWords[i]
-		if value, ok := m.Get(w.Metric); ok && value != 0 {
-			b = w.appendText(b, value, w.mayLock && m.Locked(w.Metric))
+	for i := range metricWords {
+		w := &metricWords[i]
+		if value, ok := m.Get(w.metric); ok && value != 0 {
+			b = w.appendText(b, value, w.mayLock && m.Locked(w.metric))
 		}
 	}
 	if mask, ok := m.Get(MetricFeatures); ok && mask != 0 {
@@ -171,7 +171,7 @@ func (m *Metrics) appendText(b []byte) []byte {
 // appendText appends a metric with its value. A time is written as one where the milliseconds are
 // whole.
 func (w *metricWord) appendText(b []byte, value uint32, lock bool) []byte {
-	word := lockable(w.Name(), lock)
+	word := lockable(w.name(), lock)
 	if w.units == 0 || value%w.units != 0 {
 		return appendNumber(b, word, value)
 	}

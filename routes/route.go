@@ -73,17 +73,20 @@ const (
 	TypeNAT
 )
 
+// Known reports whether t is one of the types above.
+func (t Type) Known() bool { return int(t) < len(typeNames) }
+
 // HasDevice says whether routes of this type lead to a device; the others decide a packet's fate by
 // themselves.
 func (t Type) HasDevice() bool { return t < TypeBlackhole || t == TypeNAT }
 
-// TypeNames are iproute2's words for the types, in their order.
-var TypeNames = [...]string{"unicast", "local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit", "throw", "nat"}
+// typeNames are iproute2's words for the types, in their order.
+var typeNames = [...]string{"unicast", "local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit", "throw", "nat"}
 
 // String returns iproute2's word for the type.
 func (t Type) String() string {
-	if int(t) < len(TypeNames) {
-		return TypeNames[t]
+	if t.Known() {
+		return typeNames[t]
 	}
 	return fmt.Sprintf("type %d", uint8(t))
 }

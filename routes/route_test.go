@@ -174,12 +174,12 @@ func TestRouteProblemsOfPrograms(t *testing.T) {
 
 // Every word has its place in the parser.
 func TestRouteWords(t *testing.T) {
-	if len(routeWords) > maxRouteWords || len(typeWords) != len(TypeNames) {
+	if len(routeWords) > maxRouteWords || len(typeWords) != len(typeNames) {
 		t.Fatalf("%d words, %d types", len(routeWords), len(typeWords))
 	}
 	for i, names := range typeWords {
-		if name, _, _ := strings.Cut(names, "~"); strings.Fields(name)[0] != TypeNames[i] {
-			t.Errorf("type %d is %s, and read as %s", i, TypeNames[i], name)
+		if name, _, _ := strings.Cut(names, "~"); strings.Fields(name)[0] != typeNames[i] {
+			t.Errorf("type %d is %s, and read as %s", i, typeNames[i], name)
 		}
 	}
 }
@@ -200,7 +200,7 @@ func FuzzParseRoute(f *testing.F) {
 		if problems := r.Problems(); len(problems) > 0 {
 			t.Fatalf("ParseRoute(%q) = %+v, with problems: %v", spec, r, problems[0])
 		}
-		if command := r.IPRouteAdd("gre1"); fault.Printable(command) != command {
+		if command := r.IPRoute("add", "gre1"); fault.Printable(command) != command {
 			t.Fatalf("ParseRoute(%q) as a command: %q", spec, command)
 		}
 	})

@@ -79,9 +79,9 @@ func EqualLists(a, b []Route) bool {
 	return true
 }
 
-// Means says whether o is a route that r, given to delete it, may mean: as for `ip route del`, what
-// r does not say does not count.
-func (r Route) Means(o Route) bool {
+// Matches reports whether o is one of the routes that r names when it is given to delete them. As
+// for `ip route del`, a word that r does not have may be anything in o.
+func (r Route) Matches(o Route) bool {
 	return r.Dst == o.Dst && r.From == o.From && r.TOS == o.TOS && r.TableOrMain() == o.TableOrMain() &&
 		(r.Type == TypeUnicast || r.Type == o.Type) &&
 		(r.Metric == nil || o.Metric != nil && *r.Metric == *o.Metric) &&

@@ -33,3 +33,21 @@ func TestEqualIsOfTheSameText(t *testing.T) {
 		}
 	}
 }
+
+func TestNumbersAreWords(t *testing.T) {
+	for _, test := range []struct {
+		got  string
+		want string
+	}{
+		{MetricMTU.String(), "mtu"}, {MetricAdvMSS.String(), "advmss"}, {MetricWindow.String(), "window"}, {MetricFeatures.String(), "features"},
+		{MetricCongCtl.String(), "congctl"}, {MetricFastOpen.String(), "fastopen_no_cookie"}, {Metric(20).String(), "metric number 20"},
+		{TypeNAT.String(), "nat"}, {Type(10).String(), "type 10"},
+	} {
+		if test.got != test.want {
+			t.Errorf("got %q, want %q", test.got, test.want)
+		}
+	}
+	if !TypeUnicast.Known() || !TypeNAT.Known() || (TypeNAT + 1).Known() {
+		t.Error("the types end with nat")
+	}
+}

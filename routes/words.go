@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -21,60 +22,60 @@ const maxRouteWords = 64
 // routeWords are the words of a SPEC that begin something: attributes, metrics, types.
 var routeWords = slices.Concat([]routeWord{
 	{"via", func(p *Parser, word string) (err error) {
-		p.R.Via, err = p.via(word)
+		p.Route.Via, err = p.via(word)
 		return err
 	}},
 	{"src", func(p *Parser, word string) (err error) {
-		p.R.Src, err = p.addrOf(word)
+		p.Route.Src, err = p.addrOf(word)
 		return err
 	}},
 	{"metric~ priority~ preference", func(p *Parser, word string) error {
 		metric, err := p.number(word, 0, 1<<32-1)
-		p.R.Metric = &metric
+		p.Route.Metric = &metric
 		return err
 	}},
 	{"table~", func(p *Parser, word string) (err error) {
-		p.R.Table, err = p.named(word, &tableKind)
+		p.Route.Table, err = p.named(word, &tableKind)
 		return err
 	}},
 	{"mtu", (*Parser).readMTU},
 	{"onlink", func(p *Parser, _ string) error {
-		p.R.OnLink = true
+		p.Route.OnLink = true
 		return nil
 	}},
 	{"from", (*Parser).readFrom},
 	{"tos dsfield~", func(p *Parser, word string) (err error) {
-		p.R.TOS, err = p.tos(word)
+		p.Route.TOS, err = p.tos(word)
 		return err
 	}},
 	{"scope", func(p *Parser, word string) error {
 		n, err := p.named(word, &scopeKind)
 		scope := Scope(n) //nolint:gosec // at most 255
-		p.R.Scope = &scope
+		p.Route.Scope = &scope
 		return err
 	}},
 	{"realms~", func(p *Parser, word string) (err error) {
-		p.R.Realms, err = p.realms(word)
+		p.Route.Realms, err = p.realms(word)
 		return err
 	}},
 	{"expires", func(p *Parser, word string) (err error) {
-		p.R.Expires, err = p.number(word, 1, 1<<32-2) // the highest is the kernel's "never"
+		p.Route.Expires, err = p.number(word, 1, 1<<32-2) // the highest is the kernel's "never"
 		return err
 	}},
 	{"pref~", (*Parser).readPref},
 	{"ttl-propagate", (*Parser).readTTLPropagate},
 	{"nhid", func(p *Parser, word string) (err error) {
-		p.R.NexthopID, err = p.number(word, 1, 1<<32-1)
+		p.Route.NexthopID, err = p.number(word, 1, 1<<32-1)
 		return err
 	}},
 	{"encap", func(p *Parser, _ string) (err error) {
-		p.R.Encap, err = p.encap()
+		p.Route.Encap, err = p.encap()
 		return err
 	}},
 	{"nexthop", (*Parser).readNexthops},
 	{"features~", (*Parser).readFeatures},
 	{"congctl~", (*Parser).readCongCtl},
-	{"xresolve", refuse("write one of " + strings.Join(TypeNames[:], ", ") + ": Linux has no routes of that type")},
+	{"xresolve", refuse("write one of " + strings.Join(typeNames[:], ", ") + ": Linux has no routes of that type")},
 	{"dev oif", refuse("leave it out: the route leads into the tunnel")},
 	{"protocol~", refuse("leave it out: nmgre's routes have a number of their own there, by which it finds them again")},
 	{"as", refuse("leave it out: nmgre has no routes that rewrite the destination")},
@@ -83,15 +84,15 @@ var routeWords = slices.Concat([]routeWord{
 
 // metricWord is the word of a metric.
 type metricWord struct {
-	Metric  Metric
+	metric  Metric
 	names   string
 	max     uint32 // the kernel cuts what is higher, or refuses it
 	mayLock bool
 	units   uint32 // of a time: how many are a millisecond
 }
 
-// MetricWords are the metrics that are one number each, in the order in which they are printed.
-var MetricWords = [...]metricWord{
+// metricWords are the metrics that are one number each, in the order in which they are printed.
+var metricWords = [...]metricWord{
 	{MetricAdvMSS, "advmss", 65535 - 40, true, 0},
 	{MetricWindow, "window~", 1<<32 - 1, true, 0},
 	{MetricCwnd, "cwnd~", 1<<32 - 1, true, 0},
@@ -107,13 +108,31 @@ var MetricWords = [...]metricWord{
 	{MetricFastOpen, "fastopen_no_cookie~", 1, false, 0},
 }
 
-// Name is the word as it is printed.
-func (w *metricWord) Name() string { return strings.TrimSuffix(w.names, "~") }
+// name is the word as it is printed.
+func (w *metricWord) name() string { return strings.TrimSuffix(w.names, "~") }
+
+// String returns iproute2's word for the metric, or its number.
+func (m Metric) String() string {
+	switch m {
+	case MetricMTU:
+		return "mtu"
+	case MetricFeatures:
+		return "features"
+	case MetricCongCtl:
+		return "congctl"
+	}
+	for i := range metricWords {
+		if w := &metricWords[i]; w.metric == m {
+			return w.name()
+		}
+	}
+	return fmt.Sprintf("metric number %d", uint8(m))
+}
 
 func metricRouteWords() []routeWord {
-	words := make([]routeWord, len(MetricWords))
-	for i := range MetricWords {
-		w := &MetricWords[i]
+	words := make([]routeWord, len(metricWords))
+	for i := range metricWords {
+		w := &metricWords[i]
 		words[i] = routeWord{w.names, func(p *Parser, word string) error { return p.readMetric(w, word) }}
 	}
 	return words
@@ -184,7 +203,7 @@ func (p *Parser) readType(t Type) error {
 	if p.hasDst {
 		return p.bad("write it at the beginning: "+t.String()+" "+p.dstText(), "the type %s stands before the destination", t)
 	}
-	p.R.Type = t
+	p.Route.Type = t
 	word, err := p.next("a destination", "")
 	if err != nil {
 		return err
@@ -195,17 +214,17 @@ func (p *Parser) readType(t Type) error {
 func (p *Parser) readFrom(after string) error {
 	word, err := p.next("a network", after)
 	if err == nil {
-		p.R.From, err = p.prefix(word, "source")
+		p.Route.From, err = p.prefix(word, "source")
 	}
-	if p.R.From.Bits() == 0 { // any source, which is the default
-		p.R.From = Route{}.From
+	if p.Route.From.Bits() == 0 { // any source, which is the default
+		p.Route.From = Route{}.From
 	}
 	return err
 }
 
 func (p *Parser) readMTU(after string) (err error) {
-	p.R.MTULock = p.accept("lock")
-	p.R.MTU, err = p.number(after, gre.MinMTU4, maxRouteMTU)
+	p.Route.MTULock = p.accept("lock")
+	p.Route.MTU, err = p.number(after, gre.MinMTU4, maxRouteMTU)
 	return err
 }
 
@@ -225,25 +244,25 @@ func (p *Parser) readMetric(w *metricWord, after string) (err error) {
 	if err != nil {
 		return err
 	}
-	lock = lock || w.Metric == MetricRTOMin // which counts for nothing unless it is locked
+	lock = lock || w.metric == MetricRTOMin // which counts for nothing unless it is locked
 	if value == 0 && lock {
 		return p.bad("give it a value, or leave it out", "%s cannot be locked at 0", after)
 	}
 	if value > 0 {
-		p.metrics().Put(w.Metric, value)
+		p.metrics().Put(w.metric, value)
 	}
 	if lock {
-		p.metrics().Lock |= 1 << w.Metric
+		p.metrics().Lock |= 1 << w.metric
 	}
 	return nil
 }
 
 // metrics returns the route's metrics, to be filled in.
 func (p *Parser) metrics() *Metrics {
-	if p.R.Metrics == nil {
-		p.R.Metrics = new(Metrics)
+	if p.Route.Metrics == nil {
+		p.Route.Metrics = new(Metrics)
 	}
-	return p.R.Metrics
+	return p.Route.Metrics
 }
 
 // features are the bits of MetricFeatures that the kernel takes (RTAX_FEATURE_...).
@@ -313,7 +332,7 @@ func (p *Parser) readPref(after string) error {
 			return p.impossible(word, after, "pref takes low, medium or high")
 		}
 	}
-	p.R.Pref = pref
+	p.Route.Pref = pref
 	return nil
 }
 
@@ -328,7 +347,7 @@ func (p *Parser) readTTLPropagate(after string) error {
 	if !enabled && !strings.HasPrefix("disabled", word) {
 		return p.impossible(word, after, "ttl-propagate takes enabled or disabled")
 	}
-	p.R.TTLPropagate = &enabled
+	p.Route.TTLPropagate = &enabled
 	return nil
 }
 
@@ -340,7 +359,7 @@ func (p *Parser) readNexthops(string) error {
 		if err != nil {
 			return err
 		}
-		p.R.Nexthops = append(p.R.Nexthops, hop)
+		p.Route.Nexthops = append(p.Route.Nexthops, hop)
 		if !p.accept("nexthop") {
 			return nil
 		}

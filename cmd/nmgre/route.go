@@ -137,7 +137,7 @@ func (a *app) readRoutes(name string) (list.List, error) {
 	if err != nil {
 		return list.List{}, &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(err.Error()), Hint: "give a file with one route per line, or - for standard input"}
 	}
-	all, err := list.ParseList(a.names(), bytes.NewReader(text))
+	all, err := list.ParseWith(a.names(), bytes.NewReader(text))
 	if err == nil && len(all.Routes) == 0 {
 		err = &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(name) + " has no routes", Hint: "write one route per line"}
 	}

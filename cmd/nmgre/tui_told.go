@@ -118,7 +118,7 @@ func routeCommands(want []kernel.OwnRoute, result kernel.SyncResult) []string {
 		if len(commands) == maxListedRoutes || i >= len(want) {
 			break
 		}
-		commands = append(commands, want[i].Route.IPRouteAdd(want[i].Dev))
+		commands = append(commands, want[i].Route.IPRoute("add", want[i].Dev))
 	}
 	return commands
 }

@@ -226,7 +226,7 @@ func (c *ChangePlan) deleteAll() []error {
 func (c *ChangePlan) choose(r routes.Route, candidates []int) (int, error) {
 	var found []int
 	for _, at := range candidates {
-		if o := c.have[at]; o.Owner != "" && r.Means(*o.Route) {
+		if o := c.have[at]; o.Owner != "" && r.Matches(*o.Route) {
 			found = append(found, at)
 		}
 	}
@@ -242,7 +242,7 @@ func (c *ChangePlan) choose(r routes.Route, candidates []int) (int, error) {
 	for _, at := range found {
 		have = append(have, c.have[at].Route.String())
 	}
-	return -1, fault.Invalid("route", "say which: "+strings.Join(routes.FirstNames(have), ", or "), "%d routes of the tunnel are meant by %s", len(found), r)
+	return -1, fault.Invalid("route", "say which: "+strings.Join(fault.FirstFew(have), ", or "), "%d routes of the tunnel are meant by %s", len(found), r)
 }
 
 // finish looks whether this host can have the result.

@@ -65,7 +65,7 @@ func (p Plan) steps() []Step {
 			Why:      "what is not finished shall not survive: it goes to disk when all the rest is done",
 			Commands: []string{t.NmcliAdd()}},
 		{ID: StepActivate, What: "bring it up, and wait until its addresses are set",
-			Why:      "NetworkManager makes the link, with its addresses and " + routes.CountRoutes(len(t.Routes)),
+			Why:      "NetworkManager makes the link, with its addresses and " + routes.CountText(len(t.Routes)),
 			Commands: []string{"nmcli connection up " + fault.ShellWord(t.Name)}},
 	}
 	steps = append(steps, p.keptSteps()...)
@@ -85,12 +85,12 @@ func (p Plan) keptSteps() []Step {
 			Why: "a route of the tunnel covers it: the tunnel's own packets would go into the tunnel"})
 	}
 	if len(k.Routes) > keep.MaxRouteSteps {
-		steps = append(steps, Step{ID: StepRoute, What: fmt.Sprintf("add %s to the kernel", routes.CountRoutes(len(k.Routes))), Why: p.whyKernel()})
+		steps = append(steps, Step{ID: StepRoute, What: fmt.Sprintf("add %s to the kernel", routes.CountText(len(k.Routes))), Why: p.whyKernel()})
 	} else {
 		for _, o := range p.Routes {
 			if o.Owner == nm.OwnerKernel {
 				steps = append(steps, Step{ID: StepRoute, What: "add the route " + o.Route.String() + " to the kernel", Why: o.Why,
-					Commands: []string{o.Route.IPRouteAdd(k.Name)}})
+					Commands: []string{o.Route.IPRoute("add", k.Name)}})
 			}
 		}
 	}

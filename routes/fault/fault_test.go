@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 
 	"nmgre/routes/fault"
@@ -47,5 +48,17 @@ func TestHints(t *testing.T) {
 	}
 	if got := fault.Hints(nil); got != nil {
 		t.Errorf("Hints(nil) = %q", got)
+	}
+}
+
+func TestFirstFew(t *testing.T) {
+	names := strings.Fields("a b c d e f g h i j k l")
+	for n, want := range map[int]string{0: "", 1: "a", 10: "a b c d e f g h i j", 12: "a b c d e f g h i j and 2 more"} {
+		if got := strings.Join(fault.FirstFew(names[:n]), " "); got != want {
+			t.Errorf("%d names: %q, want %q", n, got, want)
+		}
+	}
+	if names[10] != "k" {
+		t.Error("the list itself was changed")
 	}
 }

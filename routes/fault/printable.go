@@ -1,6 +1,8 @@
 package fault
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -45,6 +47,7 @@ func cutAt(s string) int {
 	return maxPrintable // no UTF-8 anyway
 }
 
+// IsPrintable reports whether [Printable] would leave s as it is, whatever its length.
 func IsPrintable(s string) bool {
 	for _, r := range s {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
@@ -54,9 +57,20 @@ func IsPrintable(s string) bool {
 	return true
 }
 
+// OrNone returns s as [Printable] does, and "none" for the empty string.
 func OrNone(s string) string {
 	if s == "" {
 		return "none"
 	}
 	return Printable(s)
+}
+
+// FirstFew returns the first ten of names, followed by the number of the others, such as "and 7
+// more": hints are short.
+func FirstFew(names []string) []string {
+	const most = 10
+	if len(names) <= most {
+		return names
+	}
+	return append(slices.Clone(names[:most]), fmt.Sprintf("and %d more", len(names)-most))
 }

@@ -20,7 +20,10 @@ const (
 // Modes lists every mode, in the order in which they are offered.
 var Modes = [...]Mode{ModeGRE, ModeGRETAP, ModeIP6GRE, ModeIP6GRETAP}
 
-var ModeNames = map[Mode]string{ModeGRE: "gre", ModeGRETAP: "gretap", ModeIP6GRE: "ip6gre", ModeIP6GRETAP: "ip6gretap"}
+var modeNames = [...]string{ModeGRE: "gre", ModeGRETAP: "gretap", ModeIP6GRE: "ip6gre", ModeIP6GRETAP: "ip6gretap"}
+
+// Known reports whether m is one of the modes above. The zero Mode is none.
+func (m Mode) Known() bool { return m != 0 && int(m) < len(modeNames) }
 
 // ParseMode reads a mode's name. Its errors are [ErrInvalid] for the field "mode".
 func ParseMode(s string) (Mode, error) {
@@ -34,8 +37,8 @@ func ParseMode(s string) (Mode, error) {
 
 // String returns the mode's name, "unknown" for a number that is no mode.
 func (m Mode) String() string {
-	if name, ok := ModeNames[m]; ok {
-		return name
+	if m.Known() {
+		return modeNames[m]
 	}
 	return "unknown"
 }

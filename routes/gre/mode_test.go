@@ -19,6 +19,11 @@ func TestMode(t *testing.T) {
 			t.Errorf("ParseMode(%q) = %v, %v", text, m, err)
 		}
 	}
+	for m := range Mode(8) {
+		if known := m >= ModeGRE && m <= ModeIP6GRETAP; m.Known() != known {
+			t.Errorf("mode %d: known is %v", m, !known)
+		}
+	}
 	if got := Mode(0).String(); got != "unknown" {
 		t.Errorf("Mode(0) is %q", got)
 	}

@@ -64,7 +64,7 @@ func (r Rule) NFT() []string {
 func (k Kept) Summary() string {
 	var parts []string
 	if n := len(k.Routes); n > 0 {
-		parts = append(parts, routes.CountRoutes(n))
+		parts = append(parts, routes.CountText(n))
 	}
 	if k.Pin {
 		parts = append(parts, "the route to the far end")
@@ -97,7 +97,7 @@ func (k Kept) IPCommands(verb string) []string {
 	}
 	var commands []string
 	for _, r := range k.Routes {
-		commands = append(commands, strings.Replace(r.IPRouteAdd(k.Name), " route add ", " route "+verb+" ", 1))
+		commands = append(commands, r.IPRoute(verb, k.Name))
 	}
 	return commands
 }

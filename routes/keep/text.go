@@ -28,7 +28,7 @@ var errManyBadLines = errors.New("more than 1000 lines of it cannot be read")
 // version; the error is an [ErrInvalid].
 func ParseKept(r io.Reader) (Kept, error) {
 	p := keptParser{seen: make(map[string]bool)}
-	defer p.routes.Wait.Wait() // nothing goes on when this has returned
+	defer p.routes.Close()
 	lines := bufio.NewReaderSize(r, routes.MaxSpec+64)
 	if file, ok := r.(io.ReadSeeker); ok {
 		n, err := countRouteLines(file, lines)
@@ -94,9 +94,9 @@ func (p *keptParser) end(err error) (Kept, error) {
 	if !p.seen["version"] {
 		return Kept{}, fault.Invalid("", "", "the file has no line \"version %s\"", keptVersion)
 	}
-	routes, _, bad := p.routes.Finish()
+	read, bad := p.routes.Finish()
 	k := p.kept
-	k.Routes, k.Bad = routes, append(k.Bad, bad...)
+	k.Routes, k.Bad = read.Routes, append(k.Bad, bad...)
 	slices.SortStableFunc(k.Bad, func(a, b list.BadLine) int { return cmp.Compare(a.Line, b.Line) })
 	if len(k.Bad) > list.MaxBadLines {
 		return Kept{}, &fault.Error{Kind: fault.ErrInvalid, Err: errManyBadLines}

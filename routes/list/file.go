@@ -24,12 +24,12 @@ const maxListLines = 2_000_000
 // Parse reads one SPEC a line, as [ParseRoute] does. Empty lines do not count, nor does what stands
 // behind a # that begins a line or a word. If any line is wrong nothing is returned but the errors,
 // each with its line; they are [ErrInvalid].
-func Parse(r io.Reader) (List, error) { return ParseList(routes.Names{}, r) }
+func Parse(r io.Reader) (List, error) { return ParseWith(routes.Names{}, r) }
 
-// ParseList reads one SPEC a line, as [ParseRouteList] does, with the names that n has besides.
-func ParseList(n routes.Names, r io.Reader) (List, error) {
+// ParseWith reads one SPEC a line, as [Parse] does, with the names that n has besides.
+func ParseWith(n routes.Names, r io.Reader) (List, error) {
 	p := listParser{Reader: Reader{names: n}}
-	defer p.Wait.Wait() // nothing goes on when this has returned
+	defer p.Close()
 	if err := p.makeRoom(r); err != nil {
 		return List{}, &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: "it cannot be read", Hint: "one route a line", Err: err}
 	}
@@ -44,11 +44,10 @@ func ParseList(n routes.Names, r io.Reader) (List, error) {
 	if err := lines.Err(); err != nil {
 		return List{}, &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fmt.Sprintf("line %d cannot be read", p.line+1), Hint: "one route a line", Err: err}
 	}
-	set, numbers, bad := p.Finish()
+	list, bad := p.Finish()
 	if err := wrongLines(bad, int(p.wrong.Load())); err != nil {
 		return List{}, err
 	}
-	list := List{set, numbers}
 	if err := list.repeated(); err != nil {
 		return List{}, err
 	}

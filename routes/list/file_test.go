@@ -103,8 +103,8 @@ func TestParseRouteListForgets(t *testing.T) {
 		if err := p.Read(spec); err != nil {
 			t.Fatal(err)
 		}
-		if expected := routes.MustParseRoute(spec); p.R.String() != expected.String() {
-			t.Errorf("%s behind others is %s", spec, p.R)
+		if expected := routes.MustParseRoute(spec); p.Route.String() != expected.String() {
+			t.Errorf("%s behind others is %s", spec, p.Route)
 		}
 	}
 }
@@ -122,7 +122,7 @@ func TestParseListWithNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := ParseList(names, strings.NewReader("10.0.0.0/8 table vpn\n10.0.0.0/8 table etc\n"))
+	list, err := ParseWith(names, strings.NewReader("10.0.0.0/8 table vpn\n10.0.0.0/8 table etc\n"))
 	if err != nil || list.Routes[0].Table != 7 || list.Routes[1].Table != 101 {
 		t.Errorf("the list: %+v, %v", list, err)
 	}

@@ -14,13 +14,13 @@ import (
 type Reader struct {
 	names routes.Names
 	// for the routes of the pieces to come, one a line; nil if nobody has counted the lines
-	room   []routes.Route
-	all    []routes.Route // room as it was at first
-	open   *linePiece
-	pieces []*linePiece
-	busy   chan struct{} // has a place for each piece that is parsed
-	Wait   sync.WaitGroup
-	wrong  atomic.Int64 // lines that are no routes
+	room    []routes.Route
+	all     []routes.Route // room as it was at first
+	open    *linePiece
+	pieces  []*linePiece
+	busy    chan struct{} // has a place for each piece that is parsed
+	parsing sync.WaitGroup
+	wrong   atomic.Int64 // lines that are no routes
 }
 
 // pieceLines is how many lines a piece has, and maxRoom for how many room is made before they are
@@ -80,7 +80,7 @@ func (l *Reader) begin(p *linePiece) {
 		l.busy = make(chan struct{}, runtime.GOMAXPROCS(0))
 	}
 	l.busy <- struct{}{}
-	l.Wait.Go(func() {
+	l.parsing.Go(func() {
 		l.parse(p)
 		<-l.busy
 	})
@@ -98,19 +98,23 @@ func (l *Reader) parse(p *linePiece) {
 			}
 			continue
 		}
-		p.routes, lines = append(p.routes, spec.R), append(lines, p.lines[i])
+		p.routes, lines = append(p.routes, spec.Route), append(lines, p.lines[i])
 	}
 	p.lines, p.texts = lines, nil
 }
 
-// Finish returns the routes with the numbers of their lines, and what is wrong with the others.
-func (l *Reader) Finish() (set []routes.Route, lines []int, bad []BadLine) {
+// Close waits until no line is parsed any more. It may be called at any time, more than once.
+func (l *Reader) Close() { l.parsing.Wait() }
+
+// Finish returns the routes with the numbers of their lines, and the lines that are no routes, both
+// in the order of the lines.
+func (l *Reader) Finish() (list List, bad []BadLine) {
 	if l.open != nil {
 		p := l.open
 		l.close()
 		l.parse(p)
 	}
-	l.Wait.Wait()
+	l.Close()
 	n := 0
 	for _, p := range l.pieces {
 		n += len(p.routes)
@@ -118,14 +122,15 @@ func (l *Reader) Finish() (set []routes.Route, lines []int, bad []BadLine) {
 	switch {
 	case n == 0:
 	case cap(l.all) < n:
-		set, lines = make([]routes.Route, 0, n), make([]int, 0, n)
+		list = List{make([]routes.Route, 0, n), make([]int, 0, n)}
 	default:
-		set, lines = l.all[:0], make([]int, 0, n)
+		list = List{l.all[:0], make([]int, 0, n)}
 	}
 	for _, p := range l.pieces { // where they are in one piece of memory, they move to the left
-		set, lines, bad = append(set, p.routes...), append(lines, p.lines...), append(bad, p.bad...)
+		list.Routes, list.Lines, bad = append(list.Routes, p.routes...), append(list.Lines, p.lines...), append(bad, p.bad...)
 	}
-	return slices.Clip(set), lines, bad
+	list.Routes = slices.Clip(list.Routes)
+	return list, bad
 }
 
 // BadLine is a line of a file that could not be read.

@@ -60,12 +60,12 @@ func TestMoreLinesThanExpected(t *testing.T) {
 	add(pieceLines-20, false)
 	add(20, true)
 	add(50, true) // which would fit into the room that is left
-	set, lines, bad := l.Finish()
+	list, bad := l.Finish()
 	var got []string
-	for _, r := range set {
+	for _, r := range list.Routes {
 		got = append(got, r.String())
 	}
-	if !slices.Equal(got, want) || len(lines) != len(want) || len(bad) == 0 {
-		t.Errorf("%d routes, %d lines, %d bad; want %d routes: %v", len(got), len(lines), len(bad), len(want), got[pieceLines:])
+	if !slices.Equal(got, want) || len(list.Lines) != len(want) || len(bad) == 0 {
+		t.Errorf("%d routes, %d lines, %d bad; want %d routes: %v", len(got), len(list.Lines), len(bad), len(want), got[pieceLines:])
 	}
 }
