@@ -40,13 +40,13 @@ func (a *app) helperCommand() *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), helperTimeout)
 			defer cancel()
-			return asroot.Serve(ctx, a.stdin, a.stdout, a.carry)
+			return asroot.Serve(ctx, a.stdin, a.stdout, a.carryOut)
 		},
 	}
 }
 
-// carry carries out one request.
-func (a *app) carry(ctx context.Context, r asroot.Request, progress func(done, total int)) (keep.Converged, error) {
+// carryOut carries out one request on this host.
+func (a *app) carryOut(ctx context.Context, r asroot.Request, progress func(done, total int)) (keep.Converged, error) {
 	host, closeHost, err := a.open(ctx)
 	if err != nil {
 		return keep.Converged{}, err

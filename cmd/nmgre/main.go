@@ -1,10 +1,3 @@
-// Command nmgre makes GRE tunnels on hosts that NetworkManager runs, and proves that they carry
-// traffic.
-//
-// The rules of its interface: data goes to standard output, everything else to standard error. An
-// error begins with "nmgre: ", and each remedy has a line of its own that begins with "hint: ";
-// both are in lower case and without a full stop. JSON fields, flags and exit codes are a contract:
-// new ones are added, and none is ever changed.
 package main
 
 import (

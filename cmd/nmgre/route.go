@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -224,39 +223,3 @@ func (a *app) printRoutes(states []nmgre.RouteState, asJSON bool) error {
 		}
 	})
 }
-
-// hookCommand makes the command that NetworkManager's dispatcher calls. It does the same for every
-// event: it sets everything that the kept files want and the kernel lacks.
-func (a *app) hookCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    "hook INTERFACE ACTION",
-		Short:  "set what NetworkManager cannot hold (called by its dispatcher)",
-		Hidden: true,
-		Args:   cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(cmd.Context(), hookTimeout)
-			defer cancel()
-			return a.withHost(ctx, func(host *nmgre.Host) error {
-				// Without root the Keeper would ask a person for a password, and a hook has nobody
-				// to ask.
-				if !host.Kernel.CanChange() {
-					return &fault.Error{Kind: fault.ErrNotPermitted, What: "the hook must run as root", Hint: fault.HintRoot}
-				}
-				c, err := host.Keeper.Converge(ctx)
-				for _, trouble := range c.Trouble {
-					fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(trouble))
-				}
-				if err == nil && len(c.Trouble) > 0 {
-					err = errTrouble
-				}
-				return err
-			})
-		},
-	}
-}
-
-// hookTimeout is well below the 600 seconds after which the dispatcher kills a script.
-const hookTimeout = 5 * time.Minute
-
-// errTrouble ends the hook when something could not be set.
-var errTrouble = errors.New("not everything could be set")
