@@ -305,7 +305,7 @@ func TestLabStoreEditedByHand(t *testing.T) {
 	for _, spoil := range [][]string{{"chmod", "0666"}, {"chown", "1000"}} {
 		lab.Linux1.Run(t, spoil[0], spoil[1], strings.TrimPrefix(file, lab.Linux1.Root()))
 		r := nmgreOn(t, lab.Linux1, exitFault, "verify", "gre1", "--no-probe", "--json")
-		if c := checkNamed(t, r.Stdout, "kept"); c.Status != "fail" || !strings.Contains(c.Evidence, "does not count") {
+		if c := checkNamed(t, r.Stdout, "kept"); c.Status != "fail" || !strings.Contains(c.Evidence, "nmgre ignores it") {
 			t.Errorf("after %v verify says %+v", spoil, c)
 		}
 		lab.Linux1.Run(t, "sh", "-c", "chmod 644 $0; chown root $0", strings.TrimPrefix(file, lab.Linux1.Root()))

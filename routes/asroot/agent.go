@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// agentTimeout is how long the agent may take to come to work, and to end.
+// agentTimeout is how long the agent may take to start, and to end.
 const agentTimeout = 5 * time.Second
 
 // agent is polkit's agent for terminals while it runs.
@@ -19,10 +19,11 @@ type agent struct {
 	exited chan struct{}
 }
 
-// startAgent starts polkit's agent for terminals, and waits until polkit knows it. It asks for this
-// process alone. pkexec has such an agent in itself, but in polkit up to 124, and in 127, that one
-// asks in vain: polkit takes it for root's, and what it answers with for the user's ("No session
-// for cookie"). startAgent returns nil where there is no agent to be had.
+// startAgent starts polkit's agent for terminals (pkttyagent), for this process alone, and waits
+// until polkit knows it. It returns nil where no agent can be started.
+//
+// pkexec contains such an agent, but it does not work in polkit up to 124, nor in 127: polkit takes
+// the agent for root's and its answers for the user's ("No session for cookie").
 func (k *Keeper) startAgent(ctx context.Context) *agent {
 	ready, notify, err := os.Pipe()
 	if err != nil {
@@ -31,13 +32,13 @@ func (k *Keeper) startAgent(ctx context.Context) *agent {
 	defer func() { _ = ready.Close() }()
 	args := []string{"--notify-fd", "3"}
 	if os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != "" {
-		// The desktop's agent comes first. Elsewhere there is none, and polkit uses nobody's
-		// fallback without a session.
+		// The desktop's own agent comes first. Without a desktop there is none, and without a
+		// session polkit ignores an agent that is only a fallback.
 		args = append(args, "--fallback")
 	}
 	a := &agent{cmd: exec.Command(k.Agent, args...), exited: make(chan struct{})}
 	a.cmd.Env, a.cmd.ExtraFiles = environment(), []*os.File{notify}
-	// pkexec looks after itself
+	// The agent ends with this process. pkexec sees to that itself.
 	a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	err = a.cmd.Start()
 	_ = notify.Close() // the process has its own
@@ -52,7 +53,7 @@ func (k *Keeper) startAgent(ctx context.Context) *agent {
 	return a
 }
 
-// ready waits until the agent closes the pipe, as it does when polkit knows it.
+// ready waits until the agent closes the pipe, which it does when polkit knows it.
 func (a *agent) ready(ctx context.Context, pipe io.Reader) bool {
 	closed := make(chan struct{})
 	go func() { defer close(closed); _, _ = io.Copy(io.Discard, pipe) }()

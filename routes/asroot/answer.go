@@ -14,7 +14,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Bounds of an answer, in bytes, and of what stands in it.
+// Bounds of an answer, in bytes, and of its content.
 const (
 	maxAnswer   = 16 << 20
 	maxCount    = 4 << 20 // routes
@@ -22,12 +22,12 @@ const (
 	maxTroubles = 1000
 )
 
-// answerMark is the first line of an answer: the helper is at work. The number is the format's
-// version.
+// answerMark is the first line of an answer. It shows that the helper runs. The number is the
+// version of the format.
 const answerMark = "nmgre-answer 1"
 
-// messageJSON is each of the lines that follow: any number of times how far the helper is, and
-// once, at the end, what it found to do.
+// messageJSON is one of the lines that follow: any number of times the helper's progress, and once,
+// at the end, its result.
 type messageJSON struct {
 	Progress *progressJSON `json:"progress,omitempty"`
 	Result   *resultJSON   `json:"result,omitempty"`
@@ -38,8 +38,8 @@ type progressJSON struct {
 	Total int `json:"total"`
 }
 
-// resultJSON is what a Keeper returns. Of routes only the numbers are told: which ones are indexes
-// into what all tunnels want together.
+// resultJSON is the result of a Keeper. Of the routes it holds only the counts: their indexes are
+// into the list of all tunnels' routes, which the caller does not know.
 type resultJSON struct {
 	Added     int           `json:"added"`
 	Replaced  int           `json:"replaced"`
@@ -56,8 +56,8 @@ type refusalJSON struct {
 	Error failureJSON `json:"error"`
 }
 
-// encodeResult makes the result of what a Keeper has returned. Of very long lists the beginning is
-// told, and very large numbers are cut.
+// encodeResult encodes the result of a Keeper. It cuts very long lists, and limits very large
+// counts.
 func encodeResult(c keep.Converged, err error) resultJSON {
 	r := resultJSON{Changed: c.Changed, Trouble: c.Trouble[:min(len(c.Trouble), maxTroubles)],
 		Added: min(len(c.Routes.Added), maxCount), Replaced: min(len(c.Routes.Replaced), maxCount),
@@ -72,8 +72,8 @@ func encodeResult(c keep.Converged, err error) resultJSON {
 	return r
 }
 
-// decode returns what the helper's Keeper has returned, with all texts made printable. The routes
-// that were added and replaced are as many as there were, with -1 for their indexes.
+// decode returns the result of the helper's Keeper, with all texts made printable. Added and
+// Replaced have the right lengths, but every index in them is -1.
 func (r resultJSON) decode() (keep.Converged, error) {
 	c := keep.Converged{Changed: r.Changed}
 	unknown := []int{-1}
@@ -90,11 +90,11 @@ func (r resultJSON) decode() (keep.Converged, error) {
 	return c, nil
 }
 
-// check refuses what encodeResult does not make.
+// check refuses results that encodeResult cannot make.
 func (r resultJSON) check() error {
 	for _, n := range []int{r.Added, r.Replaced, r.Unchanged, r.Removed} {
 		if n < 0 || n > maxCount {
-			return fmt.Errorf("%d is no number of routes", n)
+			return fmt.Errorf("%d is not a number of routes", n)
 		}
 	}
 	if len(r.Refused) > maxRefused || len(r.Trouble) > maxTroubles {
@@ -102,7 +102,7 @@ func (r resultJSON) check() error {
 	}
 	for _, refusal := range r.Refused {
 		if refusal.Index < 0 || refusal.Index >= maxCount {
-			return fmt.Errorf("%d is no route's number", refusal.Index)
+			return fmt.Errorf("%d is not a route's number", refusal.Index)
 		}
 		if err := refusal.Error.check(0); err != nil {
 			return err
@@ -114,21 +114,21 @@ func (r resultJSON) check() error {
 	return nil
 }
 
-// message is one thing that the helper says.
+// message is one message of the helper's answer.
 type message struct {
 	hello    bool
 	progress *progressJSON
 	result   *resultJSON
-	err      error // it is no answer; nothing comes after
+	err      error // the answer is not valid; no message follows
 }
 
-// listen reads an answer to its end and hands on what it says. Nothing in it is believed.
+// listen reads an answer to its end, and calls hand with each message. It trusts nothing in it.
 func listen(in io.Reader, hand func(message)) {
 	limited := &io.LimitedReader{R: in, N: maxAnswer}
 	lines := bufio.NewScanner(limited)
 	lines.Buffer(make([]byte, 0, 4096), maxAnswer)
 	if !lines.Scan() {
-		return // it has said nothing
+		return // there is no answer
 	}
 	if lines.Text() != answerMark {
 		hand(message{err: fmt.Errorf("it does not begin with \"%s\"", answerMark)})
@@ -171,7 +171,7 @@ func parseMessage(line []byte) message {
 	case (p != nil) == (m.Result != nil):
 		err = errors.New("a line says nothing, or two things")
 	case p != nil && (p.Done < 0 || p.Total < p.Done || p.Total > maxCount):
-		err = fmt.Errorf("%d of %d is no progress", p.Done, p.Total)
+		err = fmt.Errorf("%d of %d is not progress", p.Done, p.Total)
 	case m.Result != nil:
 		err = m.Result.check()
 	}

@@ -1,10 +1,3 @@
-// Package asroot has root do what root alone can do, for callers who are not: it is the
-// [nmgre.Keeper] of those.
-//
-// Each call runs this program's own helper once, by pkexec, so that polkit decides, and asks a
-// person for a password where the administrator wants that. The helper gets one [Request] on its
-// standard input and gives one answer on its standard output; both are bounded, and each side
-// believes nothing of what the other says. The helper's side is [Serve].
 package asroot
 
 import (
@@ -18,41 +11,43 @@ import (
 	"nmgre/routes/keep"
 )
 
-// Keeper has the helper keep what NetworkManager cannot hold. It implements [nmgre.Keeper].
+// Keeper has the helper keep what NetworkManager cannot hold. It implements [keep.Keeper].
 //
-// The person who is asked has as long as the context. When it ends, pkexec is ended if it asks
-// still; a helper that is at work already takes back what it has done, and is waited for. Every
-// call without an answer is an [nmgre.ErrNotPermitted] if polkit was the reason.
+// The person who is asked for a password has as long as the context. When the context ends, a
+// pkexec that still asks is ended. A helper that already works undoes its changes, and the call
+// waits for that. A call that polkit refused fails with ErrNotPermitted.
 type Keeper struct {
-	// this program, as polkit's policy names it: an absolute path without symbolic links
+	// Exe is this program, as polkit's policy names it: an absolute path without symbolic links.
 	Exe    string
-	Pkexec string
-	Agent  string // polkit's agent for terminals
-	Policy string
-	// NoTerminal keeps the terminal from being asked on: a screen is drawn there. Only an agent of
+	Pkexec string // the path of pkexec
+	Agent  string // the path of polkit's agent for terminals
+	Policy string // the path of nmgre's polkit policy
+	// NoTerminal forbids asking on the terminal, because a screen is drawn there. Only an agent of
 	// the person's session may ask.
 	NoTerminal bool
 
-	// for a helper at work to take everything back; more than the workflow allows for that
+	// grace is how long a working helper may take to undo everything. It is longer than
+	// keep.UndoTimeout.
 	grace time.Duration
 }
 
 var _ keep.Keeper = (*Keeper)(nil)
 
-// New returns the Keeper of this program, with pkexec and the policy where every distribution has
-// them.
+// New returns the Keeper for this program, with pkexec and the policy in the places that all
+// distributions use.
 func New() *Keeper {
 	exe, err := os.Executable()
 	if err == nil {
 		exe, err = filepath.EvalSymlinks(exe)
 	}
 	if err != nil {
-		exe = "" // which MayKeep tells
+		exe = "" // MayKeep reports it
 	}
 	return &Keeper{Exe: exe, Pkexec: pkexecFile, Agent: agentFile, Policy: policyFile, grace: 40 * time.Second}
 }
 
-// Keep has k kept. Of what was added and replaced the numbers are told only.
+// Keep has the helper keep k, or forget it if it is empty. In the result, Added and Replaced have
+// the right lengths, but -1 for every index.
 func (k *Keeper) Keep(ctx context.Context, kept keep.Kept, progress func(done, total int)) (keep.Converged, error) {
 	if kept.Empty() {
 		return keep.Converged{}, k.Forget(ctx, kept.UUID)
@@ -60,21 +55,21 @@ func (k *Keeper) Keep(ctx context.Context, kept keep.Kept, progress func(done, t
 	return k.run(ctx, Request{Verb: VerbKeep, Kept: kept}, progress)
 }
 
-// Forget has what is kept for a tunnel removed.
+// Forget has the helper remove what is kept for a tunnel. It is no error when nothing is kept.
 func (k *Keeper) Forget(ctx context.Context, uuid string) error {
 	_, err := k.run(ctx, Request{Verb: VerbForget, UUID: uuid}, nil)
 	if errors.Is(err, fault.ErrNotFound) {
-		return nil // it is gone already
+		return nil // it is already gone
 	}
 	return err
 }
 
-// Converge has the kernel made to have what the files want.
+// Converge has the helper bring the kernel in line with root's files.
 func (k *Keeper) Converge(ctx context.Context) (keep.Converged, error) {
 	return k.run(ctx, Request{Verb: VerbConverge}, nil)
 }
 
-// run has one request carried out.
+// run has the helper carry out one request.
 func (k *Keeper) run(ctx context.Context, r Request, progress func(done, total int)) (keep.Converged, error) {
 	if err := k.MayKeep(); err != nil {
 		return keep.Converged{}, err
@@ -83,7 +78,7 @@ func (k *Keeper) run(ctx context.Context, r Request, progress func(done, total i
 		return keep.Converged{}, err
 	}
 	t := k.terminal()
-	defer t.restore()
+	defer t.close()
 	var a *agent
 	if t != nil {
 		a = k.startAgent(ctx)
@@ -98,7 +93,7 @@ func (k *Keeper) run(ctx context.Context, r Request, progress func(done, total i
 	return c.outcome(ctx)
 }
 
-// terminal returns where to ask, nil for nowhere.
+// terminal returns the terminal to ask on, or nil.
 func (k *Keeper) terminal() *terminal {
 	if k.NoTerminal {
 		return nil

@@ -102,7 +102,7 @@ func TestKeeperBringsErrorsBack(t *testing.T) {
 	}
 }
 
-// Each way in which the helper does not come to work, or does not come to its end, is an error of
+// Each way in which the helper does not come to work, or does not finish, is an error of
 // its own: not permitted where polkit was the reason, and with something left behind only where
 // something can be.
 func TestKeeperWithoutAnAnswer(t *testing.T) {
@@ -115,11 +115,11 @@ func TestKeeperWithoutAnAnswer(t *testing.T) {
 		{"dismiss", true, false, "not given: Request dismissed", fault.HintRoot},
 		{"refuse", true, false, "not given: No authentication agent found.", fault.HintRoot},
 		{"hostile", true, false, `not given: \x1b[2Jno\u202e`, fault.HintRoot},
-		{"crash", false, false, "did not come to work: exit status 2: panic: at once", fault.HintRoot},
+		{"crash", false, false, "did not start: exit status 2: panic: at once", fault.HintRoot},
 		{"garbage", false, true, "cannot be understood", ""},
 		{"twice", false, true, "cannot be understood: something follows the end", ""},
 		{"endless", false, true, "cannot be understood", ""},
-		{"die", false, true, "ended in the middle: panic: in the middle", ""},
+		{"die", false, true, "ended too early: panic: in the middle", ""},
 	} {
 		t.Run(c.role, func(t *testing.T) {
 			begin := time.Now()
@@ -146,10 +146,10 @@ func TestKeeperInterrupted(t *testing.T) {
 		words      string
 		within     time.Duration
 	}{
-		{"ask", false, "asking for root's rights", time.Second},
-		{"stubborn", false, "asking for root's rights", endTimeout + time.Second},
+		{"ask", false, "ask for root's rights", time.Second},
+		{"stubborn", false, "ask for root's rights", endTimeout + time.Second},
 		{"work", false, "interrupted", time.Second},
-		{"deaf", true, "does not come to its end", 3 * time.Second},
+		{"deaf", true, "does not finish", 3 * time.Second},
 	} {
 		t.Run(c.role, func(t *testing.T) {
 			t.Parallel()

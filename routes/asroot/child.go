@@ -21,32 +21,30 @@ import (
 
 // Limits of waiting for a process that has been told to end, or has ended.
 const (
-	endTimeout = 3 * time.Second // for pkexec that asks still
-	restLimit  = 2 * time.Second // for what has its output open after it
+	endTimeout = 3 * time.Second // for a pkexec that still asks
+	restLimit  = 2 * time.Second // for others that hold its output open after its end
 )
 
-// child is the helper, and pkexec before it is let through: one process, which pkexec turns into
-// the helper.
+// child is one process: first pkexec, which turns into the helper when polkit permits it.
 type child struct {
 	cmd      *exec.Cmd
-	line     net.Conn // our end of its standard input, on which the helper sees that we are gone
+	line     net.Conn // our end of its standard input; closing it tells the helper that we are gone
 	output   *os.File
-	words    *beginning // of its standard error
+	words    *beginning // the first bytes of its standard error
 	messages chan message
-	quit     chan struct{} // nobody listens any more
+	quit     chan struct{} // closed when nobody receives messages any more
 	exited   chan struct{}
 	grace    time.Duration
 
-	hello  bool // the helper is at work
-	hung   bool // it was given up
+	hello  bool // the helper has begun its answer
+	hung   bool // it was given up before its end
 	result *resultJSON
-	bad    error // its answer is none
+	bad    error // why its answer is not valid
 }
 
-// start starts pkexec, which may ask on the terminal by itself or not. It and its agent are the
-// only programs that nmgre runs: the step from a user's rights to root's is made by a program that
-// is setuid root, and pkexec is polkit's own. They get absolute paths, no shell, and an environment
-// of our own.
+// start starts pkexec; ask permits it to ask on the terminal by itself. It and its agent are the
+// only programs that nmgre runs: only a setuid program can turn a user's rights into root's, and
+// pkexec is polkit's own. They get absolute paths, no shell, and an environment of our own.
 func (k *Keeper) start(r Request, ask bool) (*child, error) {
 	args := []string{k.Exe, Command}
 	if !ask {
@@ -66,7 +64,7 @@ func (k *Keeper) start(r Request, ask bool) (*child, error) {
 		c.close()
 		return nil, &fault.Error{What: "run " + k.Pkexec, Err: err}
 	}
-	go func() { defer close(c.exited); _ = c.cmd.Wait() }() // outcome looks at the state
+	go func() { defer close(c.exited); _ = c.cmd.Wait() }() // outcome reads the process' state
 	go func() {
 		defer close(c.messages)
 		listen(c.output, c.hand)
@@ -76,7 +74,7 @@ func (k *Keeper) start(r Request, ask bool) (*child, error) {
 }
 
 // connect makes the process' standard input and output, and returns its ends of them. Standard
-// input is a socket, of which one direction can end without the other.
+// input is a socket, because we have to end our direction without closing it.
 func (c *child) connect() (theirs []*os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -97,8 +95,7 @@ func (c *child) connect() (theirs []*os.File, err error) {
 	return append(theirs, stdout), nil
 }
 
-// say writes the request. That it cannot be written, or not to its end, is for the helper's answer
-// to tell.
+// say writes the request. If that fails, the helper's answer will tell.
 func (c *child) say(r Request) {
 	if err := r.write(c.line); err != nil {
 		return
@@ -108,7 +105,7 @@ func (c *child) say(r Request) {
 	}
 }
 
-// hand hands a message to whoever listens.
+// hand passes a message on to the receiver, if there still is one.
 func (c *child) hand(m message) {
 	select {
 	case c.messages <- m:
@@ -116,7 +113,8 @@ func (c *child) hand(m message) {
 	}
 }
 
-// follow returns when the process has ended and said everything, or when it was given up.
+// follow takes messages until the process has ended and its answer is complete, or until it gives
+// up waiting.
 func (c *child) follow(ctx context.Context, progress func(done, total int)) {
 	messages, exited, ended := c.messages, c.exited, ctx.Done()
 	var limit <-chan time.Time
@@ -131,7 +129,7 @@ func (c *child) follow(ctx context.Context, progress func(done, total int)) {
 			switch {
 			case m.err != nil:
 				limit = time.After(c.cancel())
-			case m.hello && ended == nil: // it came to work just now, and takes back
+			case m.hello && ended == nil: // it has only just started, and undoes its changes
 				limit = time.After(c.grace)
 			}
 		case <-exited:
@@ -140,13 +138,13 @@ func (c *child) follow(ctx context.Context, progress func(done, total int)) {
 			ended, limit = nil, time.After(c.cancel())
 		case <-limit:
 			c.hung = exited != nil
-			_ = c.cmd.Process.Kill() // which root's own process survives, if we are not root
+			_ = c.cmd.Process.Kill() // a process of root's survives it, unless we are root
 			return
 		}
 	}
 }
 
-// take notes what the helper says.
+// take takes a message of the helper.
 func (c *child) take(m message, progress func(done, total int)) {
 	switch {
 	case m.err != nil:
@@ -159,9 +157,9 @@ func (c *child) take(m message, progress func(done, total int)) {
 	c.hello = c.hello || m.hello
 }
 
-// cancel has the process end, and says how long that may take. pkexec that asks still is ended by a
-// signal: it is our own as long as it is not root's. The helper sees that the line is closed, and
-// takes back what it has done.
+// cancel tells the process to end, and returns how long that may take. A signal ends a pkexec that
+// still asks; until it is permitted, it is a process of our own. A helper sees that the line is
+// closed, and undoes its changes.
 func (c *child) cancel() time.Duration {
 	_ = c.line.Close()
 	if c.hello {
@@ -171,7 +169,7 @@ func (c *child) cancel() time.Duration {
 	return endTimeout
 }
 
-// release lets go of what is left.
+// release closes all that is left of the child.
 func (c *child) release() {
 	close(c.quit)
 	c.close()
@@ -186,7 +184,7 @@ func (c *child) close() {
 	}
 }
 
-// outcome is what has become of the request.
+// outcome returns the result of the request, or the reason why there is none.
 func (c *child) outcome(ctx context.Context) (keep.Converged, error) {
 	switch {
 	case c.bad != nil:
@@ -194,29 +192,29 @@ func (c *child) outcome(ctx context.Context) (keep.Converged, error) {
 	case c.result != nil:
 		return c.result.decode()
 	case c.hello && c.hung:
-		return keep.Converged{}, &fault.Error{Kind: fault.ErrLeftBehind, What: "nmgre's helper does not come to its end", Err: ctx.Err()}
+		return keep.Converged{}, &fault.Error{Kind: fault.ErrLeftBehind, What: "nmgre's helper does not finish", Err: ctx.Err()}
 	case c.hello:
-		return keep.Converged{}, &fault.Error{Kind: fault.ErrLeftBehind, What: "nmgre's helper ended in the middle" + c.lastWords()}
+		return keep.Converged{}, &fault.Error{Kind: fault.ErrLeftBehind, What: "nmgre's helper ended too early" + c.lastWords()}
 	case ctx.Err() != nil:
-		return keep.Converged{}, &fault.Error{What: "asking for root's rights", Err: ctx.Err()}
+		return keep.Converged{}, &fault.Error{What: "ask for root's rights", Err: ctx.Err()}
 	}
 	return keep.Converged{}, c.refused()
 }
 
-// refused is the error when the helper did not come to work. The codes are pkexec's own (see its
-// manual page).
+// refused returns the error for a helper that did not start. The exit codes are those of pkexec(1).
 func (c *child) refused() error {
 	const dismissed, notAuthorized = 126, 127
 	words := c.lastWords()
 	switch code := c.cmd.ProcessState.ExitCode(); code {
 	case dismissed, notAuthorized:
-		return &fault.Error{Kind: fault.ErrNotPermitted, What: "root's rights were asked for by pkexec, and not given" + words, Hint: fault.HintRoot}
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: "pkexec asked for root's rights, which were not given" + words, Hint: fault.HintRoot}
 	default:
-		return &fault.Error{What: fmt.Sprintf("nmgre's helper did not come to work: exit status %d%s", code, words), Hint: fault.HintRoot}
+		return &fault.Error{What: fmt.Sprintf("nmgre's helper did not start: exit status %d%s", code, words), Hint: fault.HintRoot}
 	}
 }
 
-// lastWords are what the process has said about its end, as what can stand behind a sentence.
+// lastWords returns the first line of the process' standard error, in a form to append to a
+// sentence.
 func (c *child) lastWords() string {
 	line, _, _ := strings.Cut(strings.TrimSpace(c.words.String()), "\n")
 	line = strings.TrimPrefix(line, "Error executing command as another user: ")
@@ -239,12 +237,12 @@ func (b *beginning) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// locale is what a variable of the locale looks like that pkexec takes; with others it refuses to
-// work.
+// locale matches the values of locale variables that pkexec accepts. With other values it refuses
+// to run.
 var locale = regexp.MustCompile(`^[A-Za-z0-9_.@:-]{1,64}$`)
 
-// environment is what pkexec needs to ask in the person's language. It makes the helper's
-// environment itself.
+// environment returns the variables that pkexec needs to ask in the person's language. pkexec makes
+// the helper's environment itself.
 func environment() []string {
 	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	for _, name := range []string{"LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES"} {

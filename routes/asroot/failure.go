@@ -9,13 +9,13 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Bounds of an error on its way.
+// Bounds of an error in a message.
 const (
 	maxDepth  = 8
 	maxCauses = 100
 )
 
-// failureJSON is an error. One without words of its own is several that were joined.
+// failureJSON is an error. One that has only causes stands for joined errors.
 type failureJSON struct {
 	Kind   string        `json:"kind,omitempty"`
 	Field  string        `json:"field,omitempty"`
@@ -24,8 +24,8 @@ type failureJSON struct {
 	Causes []failureJSON `json:"causes,omitempty"`
 }
 
-// kinds are the errors that callers tell apart, with their names on the wire. Where one is another
-// as well, it comes first.
+// kinds are the errors that callers tell apart, with their names in a message. An error that is
+// also another one comes before that one.
 var kinds = []struct {
 	name string
 	kind error
@@ -53,9 +53,9 @@ func kindName(err error) string {
 	return ""
 }
 
-// encodeError turns an error into what is sent: the domain's own as they are, others by their text.
+// encodeError encodes an error: a *fault.Error with all its fields, others by their text.
 func encodeError(err error, depth int) failureJSON {
-	if own, ok := err.(*fault.Error); ok && depth < maxDepth { //nolint:errorlint // the tree is walked by hand: every node is looked at
+	if own, ok := err.(*fault.Error); ok && depth < maxDepth { //nolint:errorlint // the tree is walked by hand, node by node
 		f := failureJSON{Kind: kindName(own.Kind), Field: own.Field, What: own.What, Hint: own.Hint}
 		if own.Err != nil {
 			f.Causes = []failureJSON{encodeError(own.Err, depth+1)}
@@ -72,7 +72,7 @@ func encodeError(err error, depth int) failureJSON {
 	return failureJSON{Kind: kindName(err), What: err.Error(), Hint: strings.Join(fault.Hints(err), "; ")}
 }
 
-// joined returns the errors that errors.Join has put together, nil if err is something else.
+// joined returns the errors in the result of errors.Join; nil for another error.
 func joined(err error) []error {
 	list, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // errors.Join's own type has no name
 	if !ok || err.Error() != errors.Join(list.Unwrap()...).Error() {
@@ -81,7 +81,7 @@ func joined(err error) []error {
 	return list.Unwrap()
 }
 
-// err turns what was sent into an error again. Its texts are printable.
+// err decodes an error. Its texts are printable.
 func (f failureJSON) err() error {
 	var causes []error
 	for _, cause := range f.Causes {
@@ -104,7 +104,7 @@ func (f failureJSON) err() error {
 	return e
 }
 
-// check refuses what encodeError does not send.
+// check refuses errors that encodeError cannot make.
 func (f failureJSON) check(depth int) error {
 	known := f.Kind == ""
 	for _, k := range kinds {

@@ -13,14 +13,14 @@ import (
 	"nmgre/routes/fault"
 )
 
-// What polkit knows of the helper.
+// The helper, as polkit's policy describes it.
 const (
-	// Action is polkit's name of it.
+	// Action is the polkit action that permits running it.
 	Action = "org.nmgre.keep"
-	// Command is the word after the program's name that runs it.
+	// Command is the command of nmgre that runs it.
 	Command = "helper"
 
-	// up to polkit 122 the only folder for it
+	// Up to polkit 122, this is the only folder for policies.
 	policyFile = "/usr/share/polkit-1/actions/org.nmgre.policy"
 	pkexecFile = "/usr/bin/pkexec"
 	agentFile  = "/usr/bin/pkttyagent"
@@ -29,7 +29,7 @@ const (
 	annotations = "org.freedesktop.policykit.exec."
 )
 
-// policyXML is the part of a policy that says which program an action is for.
+// policyXML is the part of a policy that names the program of an action.
 type policyXML struct {
 	Actions []struct {
 		ID       string `xml:"id,attr"`
@@ -40,8 +40,8 @@ type policyXML struct {
 	} `xml:"action"`
 }
 
-// MayKeep returns nil if pkexec is there, and polkit knows this very program. Whether it will let
-// the caller have it done is not known before.
+// MayKeep returns nil if pkexec is there, and polkit's policy is for this very program. Only
+// polkit's answer to a request tells whether the caller is permitted.
 func (k *Keeper) MayKeep() error {
 	missing := func(err error, format string, args ...any) error {
 		return &fault.Error{Kind: fault.ErrNotPermitted, What: fmt.Sprintf(format, args...), Hint: fault.HintRoot, Err: err}
@@ -50,7 +50,7 @@ func (k *Keeper) MayKeep() error {
 		return missing(nil, "nmgre cannot find out where it is installed")
 	}
 	if err := unix.Access(k.Pkexec, unix.X_OK); err != nil {
-		return missing(nil, "%s is not installed, which could ask for the right to do it", k.Pkexec)
+		return missing(nil, "%s is not installed, and nmgre needs it to ask for permission", k.Pkexec)
 	}
 	program, err := k.program()
 	if errors.Is(err, os.ErrNotExist) {
@@ -65,7 +65,7 @@ func (k *Keeper) MayKeep() error {
 	return nil
 }
 
-// program returns which program the policy is for.
+// program returns the path of the program that the policy is for.
 func (k *Keeper) program() (string, error) {
 	file, err := os.Open(k.Policy)
 	if err != nil {

@@ -15,30 +15,30 @@ import (
 // Bounds of a request, in bytes.
 const (
 	maxHeader = 128
-	maxKept   = 64 << 20 // as large as the file that it becomes
+	maxKept   = 64 << 20 // the same as for the file that it becomes
 )
 
-// requestMark begins a request; the number is the format's version.
+// requestMark begins a request. The number is the version of the format.
 const requestMark = "nmgre-request 1"
 
-// Verb is what root is asked for; it stands for the method of [nmgre.Keeper].
+// Verb names the method of [keep.Keeper] that the helper carries out.
 type Verb string
 
-// The three.
+// The verbs.
 const (
 	VerbKeep     Verb = "keep"
 	VerbForget   Verb = "forget"
 	VerbConverge Verb = "converge"
 )
 
-// Request is what root is asked for. On the wire it is a line with the mark and the verb, and for
-// forget the UUID behind it, for keep the number of bytes of the text that follows, which is what
-// [nmgre.Kept.WriteTo] writes:
+// Request is a request to the helper. It is sent as a line with the mark and the verb. For forget
+// the UUID follows on that line. For keep the size of a text in bytes follows, and after the line
+// the text, as [keep.Kept.WriteTo] writes it:
 //
 //	nmgre-request 1 forget 8fc1c7d4-5a0c-4f7e-9d0a-2f0b8a3c1d2e
 //
-// Nothing comes after it. That the size is said before keeps a request that is cut short from being
-// taken for a smaller one.
+// Nothing comes after it. Because the size is known beforehand, a request that is cut short cannot
+// be mistaken for a smaller one.
 type Request struct {
 	Verb Verb
 	UUID string    // forget: the tunnel
@@ -66,9 +66,8 @@ func (r Request) write(w io.Writer) error {
 	return err
 }
 
-// ReadRequest reads a request up to the end of in. Nothing in it is believed: what is not exactly a
-// request is an [nmgre.ErrInvalid]. That a request can be read says nothing about whether it may be
-// carried out.
+// ReadRequest reads a request up to the end of in. It trusts nothing: whatever is not exactly a
+// request is an ErrInvalid. It does not check whether the request may be carried out.
 func ReadRequest(in io.Reader) (Request, error) {
 	r := bufio.NewReader(in)
 	header, err := readHeader(r)
@@ -110,7 +109,8 @@ func readHeader(r *bufio.Reader) (string, error) {
 	return "", bad("it does not begin with a line of a request")
 }
 
-// parseHeader reads the first line's words, and the size of what follows a keep.
+// parseHeader reads the words of the first line. For keep it returns the size of the text, in
+// bytes.
 func parseHeader(line string) (Request, int64, error) {
 	rest, found := strings.CutPrefix(line, requestMark+" ")
 	if !found {
@@ -127,14 +127,14 @@ func parseHeader(line string) (Request, int64, error) {
 	case r.Verb == VerbKeep:
 		size, err := strconv.ParseInt(behind, 10, 64)
 		if err != nil || size < 0 || size > maxKept || strconv.FormatInt(size, 10) != behind {
-			return r, 0, bad("\"%.40s\" is no size from 0 to %d", fault.Printable(behind), maxKept)
+			return r, 0, bad("\"%.40s\" is not a size from 0 to %d", fault.Printable(behind), maxKept)
 		}
 		return r, size, nil
 	}
 	return r, 0, bad("\"%.80s\" is not known", fault.Printable(rest))
 }
 
-// readKept reads what shall be kept, of which every byte must be there and every line readable.
+// readKept reads the text of a keep. Every byte must be there, and every line valid.
 func readKept(r io.Reader, size int64) (keep.Kept, error) {
 	text := &io.LimitedReader{R: r, N: size}
 	k, err := keep.ParseKept(text)

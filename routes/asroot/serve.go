@@ -17,20 +17,20 @@ import (
 
 // Limits of the helper.
 const (
-	readTimeout   = time.Minute           // for the whole request to come
-	lookEvery     = 20 * time.Millisecond // whether the caller is still there
-	progressEvery = 100 * time.Millisecond
-	// maxProgress is how many lines of progress a pipe takes though nobody reads it: the helper,
-	// which keeps others waiting meanwhile, never waits for its caller.
+	readTimeout   = time.Minute            // for the whole request
+	lookEvery     = 20 * time.Millisecond  // between two looks whether the caller is still there
+	progressEvery = 100 * time.Millisecond // between two lines of progress
+	// maxProgress is how many lines of progress fit into a pipe that nobody reads. Other processes
+	// may wait for the helper, so it must never wait for its caller.
 	maxProgress = 1000
 )
 
-// Carry carries out a request that could be read, and nothing more is known of it.
+// Carry carries out a request that [ReadRequest] accepted. It has to check whether it is permitted.
 type Carry func(ctx context.Context, r Request, progress func(done, total int)) (keep.Converged, error)
 
-// Serve is the helper's side: it reads one request from in, has it carried out, writes the answer
-// to out, and returns carry's error. Where in is a socket, the context of carry ends when the
-// caller closes its end: it was interrupted, or killed.
+// Serve is the helper's side. It reads one request from in, calls carry with it, writes the answer
+// to out, and returns the error of the reading, of carry or of the writing. If in is a socket,
+// carry's context ends when the caller closes its end, because it was interrupted or killed.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, carry Carry) error {
 	if _, err := fmt.Fprintln(out, answerMark); err != nil {
 		return fmt.Errorf("answer: %w", err)
@@ -46,8 +46,8 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, carry Carry) error 
 	return errors.Join(err, writeLine(out, messageJSON{Result: &result}))
 }
 
-// readInTime reads the request while the caller is there, a minute at most. A read cannot be ended:
-// if it does not end, it is left behind, and ends with the process.
+// readInTime reads the request while the caller is there, at most a minute. A read cannot be
+// interrupted: one that does not end is left behind, and ends with the process.
 func readInTime(ctx context.Context, in io.Reader) (Request, error) {
 	type read struct {
 		r   Request
@@ -69,11 +69,11 @@ func readInTime(ctx context.Context, in io.Reader) (Request, error) {
 	case <-ctx.Done():
 		return Request{}, ctx.Err()
 	case <-limit.C:
-		return Request{}, &fault.Error{Kind: fault.ErrTimeout, What: "the request does not come to its end"}
+		return Request{}, &fault.Error{Kind: fault.ErrTimeout, What: "the request does not end"}
 	}
 }
 
-// progressTo returns what tells of progress, now and then.
+// progressTo returns a function that writes progress to out, now and then.
 func progressTo(out io.Writer) func(done, total int) {
 	var last time.Time
 	told := 0
@@ -83,7 +83,7 @@ func progressTo(out io.Writer) func(done, total int) {
 		}
 		last = time.Now()
 		told++
-		// that nobody listens is no reason to stop in the middle
+		// A caller that does not listen is no reason to stop in the middle.
 		_ = writeLine(out, messageJSON{Progress: &progressJSON{done, total}})
 	}
 }
@@ -99,8 +99,8 @@ func writeLine(out io.Writer, m messageJSON) error {
 	return nil
 }
 
-// untilHangup returns a context that ends when the other end of a socket is closed for good. That
-// the caller has shut down its sending side is the request's end and no more.
+// untilHangup returns a context that ends when the other end of a socket is closed for good. It
+// does not end when the caller only shuts down its sending side, which ends the request.
 func untilHangup(ctx context.Context, in io.Reader) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	file, ok := in.(*os.File)
@@ -122,7 +122,7 @@ func isSocket(file *os.File) bool {
 	return err == nil && info.Mode().Type() == os.ModeSocket
 }
 
-// hungUp waits a moment for the other end to be closed.
+// hungUp waits a moment, and reports whether the other end is closed.
 func hungUp(file *os.File) bool {
 	fds := []unix.PollFd{{Fd: int32(file.Fd())}} //nolint:gosec // a descriptor
 	_, err := unix.Poll(fds, int(lookEvery.Milliseconds()))

@@ -6,15 +6,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is the terminal that this process is in the foreground of: polkit can ask there. It is
-// the controlling one, whatever standard input is: with routes from a pipe, the person sits there
-// all the same, and in the background or without a terminal asking would only stop or fail.
+// terminal is the controlling terminal of this process, which is in its foreground: polkit can ask
+// there. Standard input does not matter: when routes come by a pipe, the person still sits at the
+// terminal. In the background, or without a terminal, asking would only stop or fail.
 type terminal struct {
 	file   *os.File
 	before *unix.Termios
 }
 
-// openTerminal returns nil if there is none.
+// openTerminal returns the terminal, or nil if there is none.
 func openTerminal() *terminal {
 	file, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -33,9 +33,10 @@ func (t *terminal) foreground() bool {
 	return err == nil && group == unix.Getpgrp()
 }
 
-// restore lets go of the terminal. Who asks turns echo off while a password is typed, and leaves it
-// so, in the middle of a line, when interrupted. All of it is as good as can be.
-func (t *terminal) restore() {
+// close gives the terminal its settings of before again, and closes it; t may be nil. A program
+// that asks for a password turns the echo off, and does not turn it on again when it is
+// interrupted. Then close also ends the line. It ignores errors.
+func (t *terminal) close() {
 	if t == nil {
 		return
 	}

@@ -21,9 +21,9 @@ const untilReboot = "  # until the next boot"
 
 // drops says what a program does.
 func drops(who string, ways []blocked) string {
-	text := who + " drops what is forwarded " + between(ways)
+	text := who + " drops packets forwarded " + between(ways)
 	if slices.ContainsFunc(ways, func(b blocked) bool { return b.perhaps }) {
-		text += ", unless one of its more special rules accepts it"
+		text += ", unless one of its more specific rules accepts them"
 	}
 	return text
 }

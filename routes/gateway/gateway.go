@@ -1,9 +1,3 @@
-// Package gateway is what the kernel does with packets that are forwarded: SNAT and MSS rules in
-// nftables tables of nmgre's own, the switches for forwarding, and what of other programs' rules
-// stands in the way. It implements [nmgre.Gateway].
-//
-// Of nftables it changes only tables of the name nmgre, of the families ip, ip6 and inet. Sockets
-// are opened when they are needed, in the network namespace of the thread that calls.
 package gateway
 
 import (

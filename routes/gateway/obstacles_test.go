@@ -133,22 +133,22 @@ func TestObstacles(t *testing.T) {
 			"sudo firewall-cmd --permanent --zone=internal --change-interface=gre1; sudo firewall-cmd --permanent --zone=internal --add-forward; sudo firewall-cmd --reload", false, false, nil},
 		"firewalld-one-zone-closed": {"firewalld drops" + both, "sudo firewall-cmd --permanent --zone=internal --add-forward; sudo firewall-cmd --reload", false, false, nil},
 		"firewalld-one-zone":        {"", "", true, true, nil},
-		"firewalld-policy": {"firewalld drops what is forwarded from eth1 to gre1",
+		"firewalld-policy": {"firewalld drops packets forwarded from eth1 to gre1",
 			"sudo firewall-cmd --permanent --zone=internal --change-interface=gre1; sudo firewall-cmd --permanent --zone=internal --add-forward; sudo firewall-cmd --reload", true, false, nil},
 		"docker": {"Docker drops" + both,
 			"sudo iptables -I DOCKER-USER -i gre1 -o eth1 -j ACCEPT; sudo iptables -I DOCKER-USER -i eth1 -o gre1 -j ACCEPT  # until the next boot", false, false,
 			accept(nftables.TableFamilyIPv4, "filter", "DOCKER-USER")},
 		"docker-open": {"", "", true, true, nil},
 		"docker-user": {"", "", true, true, nil},
-		"ufw": {"ufw drops" + both + ", unless one of its more special rules accepts it",
+		"ufw": {"ufw drops" + both + ", unless one of its more specific rules accepts them",
 			"sudo ufw route allow in on gre1 out on eth1; sudo ufw route allow in on eth1 out on gre1", false, false,
 			accept(nftables.TableFamilyIPv4, "filter", "ufw-user-forward")},
-		"iptables-reject": {"iptables drops what is forwarded from gre1 to eth1", "sudo iptables -I FORWARD -i gre1 -o eth1 -j ACCEPT  # until the next boot", false, true,
+		"iptables-reject": {"iptables drops packets forwarded from gre1 to eth1", "sudo iptables -I FORWARD -i gre1 -o eth1 -j ACCEPT  # until the next boot", false, true,
 			accept(nftables.TableFamilyIPv4, "filter", "FORWARD")},
 		"nftables-drop": {"the chain forward of the nftables table inet filter drops" + both,
 			`sudo nft 'insert rule inet filter forward iifname "gre1" oifname "eth1" accept'; sudo nft 'insert rule inet filter forward iifname "eth1" oifname "gre1" accept'  # until the next boot`, false, false,
 			accept(nftables.TableFamilyINet, "filter", "forward")},
-		"nftables-state": {"the chain forward of the nftables table inet filter drops what is forwarded from gre1 to eth1, unless one of its more special rules accepts it",
+		"nftables-state": {"the chain forward of the nftables table inet filter drops packets forwarded from gre1 to eth1, unless one of its more specific rules accepts them",
 			`sudo nft 'insert rule inet filter forward iifname "gre1" oifname "eth1" accept'  # until the next boot`, false, true, accept(nftables.TableFamilyINet, "filter", "forward")},
 		"nftables-accepting": {"", "", true, true, nil},
 	} {
@@ -194,9 +194,9 @@ func TestObstaclesSeveral(t *testing.T) {
 	s := newRoutedSite(t)
 	s.gw.load("nftables-two")
 	want := []keep.Obstacle{
-		{What: "the chain forward of the nftables table ip filter drops what is forwarded from gre1 to eth1 and from eth2 to gre1",
+		{What: "the chain forward of the nftables table ip filter drops packets forwarded from gre1 to eth1 and from eth2 to gre1",
 			Hint: `sudo nft 'insert rule ip filter forward iifname "gre1" oifname "eth1" accept'; sudo nft 'insert rule ip filter forward iifname "eth2" oifname "gre1" accept'  # until the next boot`},
-		{What: "the chain forward of the nftables table inet late drops what is forwarded from gre1 to eth1",
+		{What: "the chain forward of the nftables table inet late drops packets forwarded from gre1 to eth1",
 			Hint: `sudo nft 'insert rule inet late forward iifname "gre1" oifname "eth1" accept'  # until the next boot`},
 	}
 	if got := s.obstacles("gre1", "eth1", "eth2"); !slices.Equal(got, want) {
@@ -239,7 +239,7 @@ func TestFirewalldZones(t *testing.T) {
 	f := firewalld{"gre1", map[string]string{"gre1": "public", "eth1": "internal", "eth2": "dmz"}}
 	got := f.obstacle([]blocked{{"gre1", "eth1", false}, {"eth1", "gre1", false}, {"gre1", "eth2", false}, {"eth2", "gre1", false}})
 	const p = "sudo firewall-cmd --permanent "
-	want := keep.Obstacle{What: "firewalld drops what is forwarded between gre1 and eth1 and between gre1 and eth2", Hint: strings.Join([]string{
+	want := keep.Obstacle{What: "firewalld drops packets forwarded between gre1 and eth1 and between gre1 and eth2", Hint: strings.Join([]string{
 		p + "--new-zone=gre1", p + "--zone=gre1 --change-interface=gre1",
 		p + "--new-policy=from-gre1", p + "--policy=from-gre1 --add-ingress-zone=gre1", p + "--policy=from-gre1 --add-egress-zone=internal --add-egress-zone=dmz", p + "--policy=from-gre1 --set-target=ACCEPT",
 		p + "--new-policy=to-gre1", p + "--policy=to-gre1 --add-ingress-zone=internal --add-ingress-zone=dmz", p + "--policy=to-gre1 --add-egress-zone=gre1", p + "--policy=to-gre1 --set-target=ACCEPT",

@@ -9,10 +9,10 @@ import (
 	"nmgre/routes/fault"
 )
 
-// maxDevices bounds how many devices' state is remembered.
+// maxDevices bounds the number of devices whose forwarding is remembered.
 const maxDevices = 10_000
 
-// beforeLines are lines of a device's name and 0 or 1, in the order of the names.
+// beforeLines returns a line for each device, its name and 0 or 1, in the order of the names.
 func beforeLines(before map[string]bool) []string {
 	var lines []string
 	for dev, on := range before {
@@ -22,7 +22,7 @@ func beforeLines(before map[string]bool) []string {
 	return lines
 }
 
-// readBefore reads such lines.
+// readBefore reads the lines of beforeLines.
 func readBefore(r io.Reader) (map[string]bool, error) {
 	before := make(map[string]bool)
 	lines := bufio.NewScanner(r)
@@ -30,7 +30,7 @@ func readBefore(r io.Reader) (map[string]bool, error) {
 		var dev, rest string
 		var on int
 		if found, _ := fmt.Sscan(lines.Text(), &dev, &on, &rest); found != 2 || len(dev) > 15 || on != 0 && on != 1 || n > maxDevices {
-			return nil, &fault.Error{What: fmt.Sprintf("line %d \"%.80s\" is no device's name with 0 or 1", n, fault.Printable(lines.Text())),
+			return nil, &fault.Error{What: fmt.Sprintf("line %d, \"%.80s\", is not a device's name with 0 or 1", n, fault.Printable(lines.Text())),
 				Hint: "remove the line from /" + runDir + "/" + beforeFile}
 		}
 		before[dev] = on == 1

@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	tempMark = ".nmgre-new-" // begins the name of a file that is being written
+	tempMark = ".nmgre-new-" // prefix of the names of files that are being written
 	maxFile  = 64 << 20      // bytes
 )
 
-// open opens a file that can be trusted.
+// open opens a file that can be trusted, and fails for others.
 func (s *Store) open(dir, name string) (*os.File, error) {
 	if err := s.trustDirs(dir); err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (s *Store) open(dir, name string) (*os.File, error) {
 		err = s.trust(path, info)
 	}
 	if err == nil && !info.Mode().IsRegular() {
-		err = notRegular(path, "is no regular file")
+		err = notRegular(path, "is not a regular file")
 	}
 	if err == nil && info.Size() > maxFile {
 		err = notRegular(path, fmt.Sprintf("is larger than %d MB", maxFile>>20))
@@ -50,8 +50,8 @@ func (s *Store) open(dir, name string) (*os.File, error) {
 	return file, nil
 }
 
-// trustDirs looks at the folders below the root that lead to dir, but for the system's own first
-// one.
+// trustDirs checks the folders on the way from the root to dir. It leaves out the first, which is
+// the system's own.
 func (s *Store) trustDirs(dir string) error {
 	parts := strings.Split(dir, "/")
 	for n := 2; n <= len(parts); n++ {
@@ -61,7 +61,7 @@ func (s *Store) trustDirs(dir string) error {
 			return err
 		}
 		if !info.IsDir() {
-			return notRegular(path, "is no folder")
+			return notRegular(path, "is not a folder")
 		}
 		if err := s.trust(path, info); err != nil {
 			return err
@@ -70,33 +70,32 @@ func (s *Store) trustDirs(dir string) error {
 	return nil
 }
 
-// trust returns nil if only root can have written what info is about; of a symbolic link that says
-// nothing.
+// trust returns nil if only root can have written the file that info describes. For a symbolic link
+// that proves nothing.
 func (s *Store) trust(path string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !ok || stat.Uid != s.owner:
-		return untrusted(path, "is not root's")
-	// with an access control list, these bits are what it allows at most
+		return untrusted(path, "is not owned by root")
+	// These bits are also the most that an access control list can allow.
 	case info.Mode().Perm()&0o022 != 0:
-		return untrusted(path, "can be written by others than root")
+		return untrusted(path, "is writable by others than root")
 	}
 	return nil
 }
 
 func untrusted(path, why string) error {
 	shown := fault.Printable(path)
-	return &fault.Error{What: fmt.Sprintf("%s %s: it does not count", shown, why),
-		Hint: fmt.Sprintf("look at it, and if it is as it should be: sudo chown root:root %[1]s; sudo chmod go-w %[1]s", quote(shown))}
+	return &fault.Error{What: fmt.Sprintf("%s %s, so nmgre ignores it", shown, why),
+		Hint: fmt.Sprintf("look at it; if its content is right: sudo chown root:root %[1]s; sudo chmod go-w %[1]s", quote(shown))}
 }
 
 func notRegular(path, why string) error {
 	shown := fault.Printable(path)
-	return &fault.Error{What: fmt.Sprintf("%s %s: it does not count", shown, why), Hint: "look at it, and if nobody needs it, remove it: sudo rm -r " + quote(shown)}
+	return &fault.Error{What: fmt.Sprintf("%s %s, so nmgre ignores it", shown, why), Hint: "look at it; if nobody needs it, remove it: sudo rm -r " + quote(shown)}
 }
 
-// write puts a new file in the place of the old one. If anything fails the old one stays, and
-// nothing else.
+// write replaces a file by a new one. If anything fails, the old file stays, and no other is left.
 func (s *Store) write(dir, name string, fill func(*os.File) error) error {
 	made, err := s.makeDir(dir)
 	if err == nil {
@@ -104,13 +103,13 @@ func (s *Store) write(dir, name string, fill func(*os.File) error) error {
 		err = s.replace(dir, name, 0o644, fill)
 	}
 	if err != nil {
-		unmake(made)
+		undoDirs(made)
 		return err
 	}
 	return s.syncDir(dir)
 }
 
-// replace gives a new file its name when it is on the disk, whole.
+// replace writes a new file, and gives it its name when all of it is on the disk.
 func (s *Store) replace(dir, name string, mode fs.FileMode, fill func(*os.File) error) error {
 	file, err := os.CreateTemp(s.path(dir), tempMark+"*")
 	if err != nil {
@@ -132,8 +131,8 @@ func (s *Store) replace(dir, name string, mode fs.FileMode, fill func(*os.File) 
 	return err
 }
 
-// remove removes a file, and the folders of nmgre's own that are empty then. One that is gone
-// already is no error.
+// remove removes a file, and then nmgre's own folders if they are empty. It is no error when the
+// file is already gone.
 func (s *Store) remove(dir, name string) error {
 	err := os.Remove(s.path(dir, name))
 	if err == nil {
@@ -149,8 +148,8 @@ func (s *Store) remove(dir, name string) error {
 	return nil
 }
 
-// sweep removes what a killed nmgre left half written. It fails where there is nothing to sweep, or
-// nobody may.
+// sweep removes the half-written files of a killed nmgre. It ignores errors: they only mean that
+// there is no folder, or no permission.
 func (s *Store) sweep(dir string) {
 	entries, _ := os.ReadDir(s.path(dir))
 	for _, entry := range entries {
@@ -160,7 +159,7 @@ func (s *Store) sweep(dir string) {
 	}
 }
 
-// syncDir has the folder itself written, so that what has changed in it lasts after a power cut.
+// syncDir writes the folder itself to the disk, so that a change in it outlasts a power cut.
 func (s *Store) syncDir(dir string) error {
 	folder, err := os.Open(s.path(dir))
 	if err != nil {
@@ -169,8 +168,8 @@ func (s *Store) syncDir(dir string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// makeDir makes a folder and those above it, whatever the caller's umask, and sees that they can be
-// trusted. It returns those that it made, even when it fails.
+// makeDir makes a folder and those above it, with the same mode under every umask, and checks that
+// they can be trusted. It returns the folders that it made, also when it fails.
 func (s *Store) makeDir(dir string) (made []string, err error) {
 	parts := strings.Split(dir, "/")
 	for n := range parts {
@@ -190,22 +189,23 @@ func (s *Store) makeDir(dir string) (made []string, err error) {
 	return made, s.trustDirs(dir)
 }
 
-// unmake removes folders that were made for nothing.
-func unmake(made []string) {
+// undoDirs removes folders that makeDir made.
+func undoDirs(made []string) {
 	for _, path := range slices.Backward(made) {
-		_ = os.Remove(path) // fails if somebody uses it already
+		_ = os.Remove(path) // fails if somebody else uses it by now
 	}
 }
 
-// denied puts what was tried before an error, and says when it needs root or room.
-func denied(what string, err error) error {
+// denied puts the name of the attempt before an error, with a hint when it needs root or room on
+// the disk. It returns nil for nil.
+func denied(attempt string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrPermission):
-		return &fault.Error{Kind: fault.ErrNotPermitted, What: what, Hint: "run it with sudo", Err: err}
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: attempt, Hint: "run it with sudo", Err: err}
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return &fault.Error{What: what, Hint: "make room on the disk; what was there before is there still", Err: err}
+		return &fault.Error{What: attempt, Hint: "make room on the disk; nothing has been changed", Err: err}
 	}
-	return &fault.Error{What: what, Err: err}
+	return &fault.Error{What: attempt, Err: err}
 }

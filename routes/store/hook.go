@@ -14,8 +14,8 @@ import (
 	"nmgre/routes/fault"
 )
 
-// The hook: a script in the folder of NetworkManager's dispatcher, and a link to it for the events
-// that the dispatcher waits for.
+// The hook is a script in the folder of NetworkManager's dispatcher. A link to it in pre-up.d makes
+// it also run for the events that NetworkManager waits for (NetworkManager-dispatcher(8)).
 const (
 	networkManagerDir = "etc/NetworkManager"
 	dispatcherDir     = networkManagerDir + "/dispatcher.d"
@@ -24,9 +24,10 @@ const (
 	preUpTarget       = "../" + hookName
 )
 
-// InstallHook has NetworkManager's dispatcher call exe, which is this program: as root, so nobody
-// but root may be able to change it. It puts a script of its own in the place of an older one, and
-// leaves everything else alone.
+// InstallHook makes NetworkManager's dispatcher call exe, the path of this program. The dispatcher
+// runs it as root, so InstallHook fails with ErrInvalid if anybody but root can change it. It
+// replaces an older script of nmgre's, and fails with ErrInvalid if somebody else's is in its
+// place.
 func (s *Store) InstallHook(exe string) error {
 	if err := s.trustProgram(exe); err != nil {
 		return err
@@ -44,13 +45,13 @@ func (s *Store) InstallHook(exe string) error {
 		err = s.writeHook(script{exe: exe, made: append(old.made, s.relative(made)...)}, linked)
 	}
 	if err != nil {
-		unmake(made)
+		undoDirs(made)
 	}
 	return denied("install the hook in "+s.path(dispatcherDir), err)
 }
 
-// writeHook makes the link first, which does nothing without the script, and takes it back if there
-// is to be none.
+// writeHook makes the link first, which does nothing without the script. If the script cannot be
+// written, it removes the link again.
 func (s *Store) writeHook(want script, linked bool) error {
 	link := s.path(preUpDir, hookName)
 	if !linked {
@@ -72,7 +73,7 @@ func (s *Store) writeHook(want script, linked bool) error {
 	return errors.Join(s.syncDir(preUpDir), s.syncDir(dispatcherDir))
 }
 
-// relative turns folders into what is written down of them.
+// relative returns the paths of folders below the root, as the script notes them.
 func (s *Store) relative(made []string) []string {
 	var list []string
 	for _, path := range made {
@@ -83,20 +84,20 @@ func (s *Store) relative(made []string) []string {
 	return list
 }
 
-// RemoveHook removes what InstallHook made, and nothing else.
+// RemoveHook removes what [Store.InstallHook] made, and nothing else.
 func (s *Store) RemoveHook() error {
 	old, err := s.installedScript()
 	if err != nil {
 		return err
 	}
-	what := "remove the hook from " + s.path(dispatcherDir)
+	attempt := "remove the hook from " + s.path(dispatcherDir)
 	paths := []string{s.path(dispatcherDir, hookName)}
 	if linked, err := s.isLinked(); linked && err == nil { // another's link stays
 		paths = append([]string{s.path(preUpDir, hookName)}, paths...)
 	}
 	for _, path := range paths {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return denied(what, err)
+			return denied(attempt, err)
 		}
 	}
 	s.sweep(dispatcherDir)
@@ -106,8 +107,8 @@ func (s *Store) RemoveHook() error {
 	return nil
 }
 
-// installedScript returns what the script that is there says; nothing if there is none. It fails if
-// there is something that is not ours.
+// installedScript returns the content of the installed script, which is empty if there is none. It
+// fails if there is another file in its place.
 func (s *Store) installedScript() (script, error) {
 	path := s.path(dispatcherDir, hookName)
 	text, err := s.readScript()
@@ -123,8 +124,8 @@ func (s *Store) installedScript() (script, error) {
 	return parseScript(text), nil
 }
 
-// isLinked says whether the link for the events that the dispatcher waits for is there. It fails if
-// something else is in its place.
+// isLinked reports whether the link in pre-up.d is there. It fails if there is another file in its
+// place.
 func (s *Store) isLinked() (bool, error) {
 	link := s.path(preUpDir, hookName)
 	_, err := os.Lstat(link)
@@ -140,7 +141,7 @@ func (s *Store) isLinked() (bool, error) {
 	return true, nil
 }
 
-// readScript reads the script that is there.
+// readScript reads the installed script.
 func (s *Store) readScript() (string, error) {
 	file, err := os.OpenFile(s.path(dispatcherDir, hookName), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -151,26 +152,25 @@ func (s *Store) readScript() (string, error) {
 	return string(text), err
 }
 
-// trustProgram refuses a program that others than root could change, or put another in the place
-// of.
+// trustProgram refuses a program that others than root could change or replace.
 func (s *Store) trustProgram(exe string) error {
 	refused := func(why string, err error) error {
 		return &fault.Error{Kind: fault.ErrInvalid, What: "the dispatcher runs nmgre as root, and " + why, Err: err,
 			Hint: "install nmgre where only root can write, such as with: sudo make install PREFIX=/usr"}
 	}
 	if !filepath.IsAbs(exe) || filepath.Clean(exe) != exe || strings.ContainsAny(exe, "\n\x00") {
-		return refused(`"`+fault.Printable(exe)+`" is no plain absolute path`, nil)
+		return refused(`"`+fault.Printable(exe)+`" is not a clean absolute path`, nil)
 	}
 	for path := exe; ; path = filepath.Dir(path) {
 		info, err := os.Lstat(path)
 		if err != nil {
-			return refused("it cannot be looked at", err)
+			return refused("it cannot be checked", err)
 		}
 		if path == exe && (!info.Mode().IsRegular() || info.Mode()&0o100 == 0) {
-			return refused(fault.Printable(exe)+" is no program", nil)
+			return refused(fault.Printable(exe)+" is not a program", nil)
 		}
 		if path != exe && !info.IsDir() {
-			return refused(fault.Printable(path)+" is no folder", nil)
+			return refused(fault.Printable(path)+" is not a folder", nil)
 		}
 		if s.trust(path, info) != nil {
 			return refused(fault.Printable(path)+" can be changed by others", nil)

@@ -97,7 +97,7 @@ func TestHookUpgrade(t *testing.T) {
 	if err := os.Remove(h.path(preUpDir, hookName)); err != nil {
 		t.Fatal(err)
 	}
-	if got := h.missing(); !strings.Contains(got, "must be a regular file of root's, executable, and writable by root alone") {
+	if got := h.missing(); !strings.Contains(got, "must be a regular file, owned by root, executable, and writable by root alone") {
 		t.Error(got)
 	}
 	h.install()
@@ -226,7 +226,7 @@ func TestHookHalf(t *testing.T) {
 		t.Fatal(err)
 	}
 	before = h.tree()
-	if err := h.InstallHook(h.exe); err == nil || !strings.Contains(err.Error(), "dispatcher.d can be written by others than root") {
+	if err := h.InstallHook(h.exe); err == nil || !strings.Contains(err.Error(), "dispatcher.d is writable by others than root") {
 		t.Error(err)
 	}
 	if got := h.tree(); got != before {
@@ -264,12 +264,12 @@ func TestHookProgram(t *testing.T) {
 		spoil func(hookHost) (exe string, err error)
 		want  string
 	}{
-		"relative":              {func(hookHost) (string, error) { return "nmgre", nil }, `"nmgre" is no plain absolute path`},
-		"with a way back":       {func(h hookHost) (string, error) { return h.root + "/usr/bin/../sbin/nmgre", nil }, "is no plain absolute path"},
-		"of two lines":          {func(h hookHost) (string, error) { return h.exe + "\nid", nil }, "is no plain absolute path"},
-		"gone":                  {func(h hookHost) (string, error) { return h.exe + "2", nil }, "it cannot be looked at"},
-		"a folder":              {func(h hookHost) (string, error) { return h.path("usr/sbin"), nil }, "is no program"},
-		"not executable":        {func(h hookHost) (string, error) { return h.exe, os.Chmod(h.exe, 0o644) }, "is no program"},
+		"relative":              {func(hookHost) (string, error) { return "nmgre", nil }, `"nmgre" is not a clean absolute path`},
+		"with a way back":       {func(h hookHost) (string, error) { return h.root + "/usr/bin/../sbin/nmgre", nil }, "is not a clean absolute path"},
+		"of two lines":          {func(h hookHost) (string, error) { return h.exe + "\nid", nil }, "is not a clean absolute path"},
+		"gone":                  {func(h hookHost) (string, error) { return h.exe + "2", nil }, "it cannot be checked"},
+		"a folder":              {func(h hookHost) (string, error) { return h.path("usr/sbin"), nil }, "is not a program"},
+		"not executable":        {func(h hookHost) (string, error) { return h.exe, os.Chmod(h.exe, 0o644) }, "is not a program"},
 		"writable by all":       {func(h hookHost) (string, error) { return h.exe, os.Chmod(h.exe, 0o757) }, "/usr/sbin/nmgre can be changed by others"},
 		"another's":             {func(h hookHost) (string, error) { return h.exe, os.Chown(h.exe, 1, 0) }, "/usr/sbin/nmgre can be changed by others"},
 		"in a folder for all":   {func(h hookHost) (string, error) { return h.exe, os.Chmod(h.path("usr/sbin"), 0o777|fs.ModeSticky) }, "/usr/sbin can be changed by others"},
@@ -277,10 +277,10 @@ func TestHookProgram(t *testing.T) {
 		"in another's folder":   {func(h hookHost) (string, error) { return h.exe, os.Chown(h.path("usr"), 1, 0) }, "/usr can be changed by others"},
 		"a link": {func(h hookHost) (string, error) {
 			return h.exe + "2", os.Symlink(h.exe, h.exe+"2")
-		}, "is no program"},
+		}, "is not a program"},
 		"behind a link": {func(h hookHost) (string, error) {
 			return h.path("bin/nmgre"), os.Symlink("usr/sbin", h.path("bin"))
-		}, "/bin is no folder"},
+		}, "/bin is not a folder"},
 	} {
 		h := newHookHost(t)
 		before := h.tree()
@@ -309,8 +309,8 @@ func TestHookProgram(t *testing.T) {
 
 func TestHookMissing(t *testing.T) {
 	needRoot(t)
-	const notRun = "the dispatcher does not run /etc/NetworkManager/dispatcher.d/50-nmgre: it must be a regular file of root's"
-	const another = "/etc/NetworkManager/dispatcher.d/50-nmgre is not as this nmgre makes it"
+	const notRun = "the dispatcher does not run /etc/NetworkManager/dispatcher.d/50-nmgre: it must be a regular file, owned by root"
+	const another = "/etc/NetworkManager/dispatcher.d/50-nmgre differs from the hook of this version of nmgre"
 	const preUp = "/etc/NetworkManager/dispatcher.d/pre-up.d/50-nmgre is not a link to the hook"
 	const program = "/50-nmgre calls /usr/sbin/nmgre, which is not there, or can be changed by others than root"
 	script, linkFile := dispatcherDir+"/"+hookName, preUpDir+"/"+hookName

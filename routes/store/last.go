@@ -8,13 +8,14 @@ import (
 	"nmgre/routes/keep"
 )
 
-// lastRead is what the files said the last time, by UUID. A nil one remembers nothing.
+// lastRead remembers the content of the files at the last read, by UUID. A nil one remembers
+// nothing.
 type lastRead struct {
 	mu   sync.Mutex
 	kept map[string]keep.Kept
 }
 
-// get returns what a file said that had the stamp.
+// get returns the content of a tunnel's file, if it had the same stamp.
 func (l *lastRead) get(uuid, stamp string) (keep.Kept, bool) {
 	if l == nil {
 		return keep.Kept{}, false
@@ -25,8 +26,8 @@ func (l *lastRead) get(uuid, stamp string) (keep.Kept, bool) {
 	return k, ok && k.Stamp == stamp && stamp != unknownStamp
 }
 
-// put remembers k. The lists of what it returns are cut so that whoever appends to one gets one of
-// their own.
+// put remembers k and returns it. The capacity of its lists is cut, so that appending to one copies
+// it.
 func (l *lastRead) put(k keep.Kept) keep.Kept {
 	if l == nil {
 		return k
@@ -39,7 +40,7 @@ func (l *lastRead) put(k keep.Kept) keep.Kept {
 	return k
 }
 
-// only forgets the files that are gone.
+// only forgets all files but those of uuids.
 func (l *lastRead) only(uuids []string) {
 	if l == nil {
 		return

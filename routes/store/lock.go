@@ -12,29 +12,29 @@ import (
 	"nmgre/routes/fault"
 )
 
-// lockPoll is how long a process that waits for the lock sleeps: the kernel's own waiting heeds no
-// context.
+// lockPoll is the time between two tries to take the lock. The kernel's own wait would not end with
+// a context.
 const lockPoll = 20 * time.Millisecond
 
-// errBusy says that another process has the lock, or has just given it back.
+// errBusy is the error when another process has the lock, or has just given it back.
 var errBusy = errors.New("another nmgre is at work")
 
-// Lock waits until no other nmgre has the lock, a minute at most, and takes it. It is gone with the
-// process that has it.
+// Lock takes the lock, and waits until other nmgre processes give it back, at most a minute: then
+// it fails with ErrTimeout. The lock ends with the process that holds it.
 func (s *Store) Lock(ctx context.Context) (func(), error) {
-	const what = "lock out other nmgre processes"
+	const attempt = "lock out other nmgre processes"
 	for end := time.Now().Add(s.timeout); ; {
 		if err := ctx.Err(); err != nil {
-			return nil, &fault.Error{What: what, Err: err}
+			return nil, &fault.Error{What: attempt, Err: err}
 		}
 		file, err := s.tryLock()
 		switch {
 		case err == nil:
 			return func() { s.unlock(file) }, nil
 		case !errors.Is(err, errBusy):
-			return nil, denied(what, err)
+			return nil, denied(attempt, err)
 		case time.Now().After(end):
-			return nil, &fault.Error{Kind: fault.ErrTimeout, What: what, Hint: "try again when it is done", Err: err}
+			return nil, &fault.Error{Kind: fault.ErrTimeout, What: attempt, Hint: "try again when it is done", Err: err}
 		}
 		select {
 		case <-ctx.Done():
@@ -43,18 +43,18 @@ func (s *Store) Lock(ctx context.Context) (func(), error) {
 	}
 }
 
-// tryLock takes the lock if it is free. The file is made for it, and goes with it.
+// tryLock takes the lock if it is free. The lock's file exists only while somebody holds it.
 func (s *Store) tryLock() (*os.File, error) {
 	made, err := s.makeDir(runDir)
 	var file *os.File
 	if err == nil {
 		file, err = os.OpenFile(s.path(runDir, lockFile), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	}
-	if errors.Is(err, fs.ErrNotExist) { // another took the folder along
+	if errors.Is(err, fs.ErrNotExist) { // another process has just removed the folder
 		return nil, errBusy
 	}
 	if err != nil {
-		unmake(made)
+		undoDirs(made)
 		return nil, err
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -68,8 +68,8 @@ func (s *Store) tryLock() (*os.File, error) {
 	return file, nil
 }
 
-// isLockFile says whether file is the one that others will try to lock: whoever had the lock before
-// removed it.
+// isLockFile reports whether file is the one that others will try to lock. It is not if the last
+// holder has removed it since.
 func (s *Store) isLockFile(file *os.File) bool {
 	mine, err := file.Stat()
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Store) isLockFile(file *os.File) bool {
 	return err == nil && os.SameFile(mine, there)
 }
 
-// unlock gives the lock back, and leaves nothing behind that was not there before.
+// unlock gives the lock back, and removes the file and folder that were made for it.
 func (s *Store) unlock(file *os.File) {
 	_ = os.Remove(s.path(runDir, lockFile))
 	_ = os.Remove(s.path(runDir)) // fails while there are notes in it

@@ -151,7 +151,7 @@ func TestLockUntrusted(t *testing.T) {
 		t.Fatal(err)
 	}
 	link(t, s.path("elsewhere"), s.path(runDir))
-	if _, err := s.Lock(context.Background()); err == nil || !strings.Contains(err.Error(), "/run/nmgre is no folder") {
+	if _, err := s.Lock(context.Background()); err == nil || !strings.Contains(err.Error(), "/run/nmgre is not a folder") {
 		t.Error(err)
 	}
 	if text, err := os.ReadFile(s.path("precious")); err != nil || string(text) != "precious" {

@@ -12,27 +12,27 @@ import (
 	"nmgre/routes/fault"
 )
 
-// dispatchers are where distributions have the program that calls hooks, and how the bus starts it.
+// dispatchers are the places in which distributions have the dispatcher or its D-Bus service.
 var dispatchers = []string{
 	"usr/libexec/nm-dispatcher", "usr/lib/NetworkManager/nm-dispatcher", "usr/lib/networkmanager/nm-dispatcher", busService,
 }
 
-// How the bus has systemd start the dispatcher: by an alias, which is there if the unit is enabled.
+// The bus has systemd start the dispatcher by an alias, which exists if the unit is enabled.
 const (
 	busService      = "usr/share/dbus-1/system-services/org.freedesktop.nm_dispatcher.service"
 	dispatcherUnit  = "NetworkManager-dispatcher.service"
 	dispatcherAlias = "dbus-org.freedesktop.nm-dispatcher.service"
 )
 
-// unitDirs are the folders of systemd's units: what is in an earlier one hides what is in a later
-// one (systemd.unit(5)).
+// unitDirs are the folders of systemd's units. A unit in an earlier one hides the same unit in a
+// later one (systemd.unit(5)).
 var unitDirs = []string{
 	"etc/systemd/system.control", "run/systemd/system.control", "run/systemd/transient", "etc/systemd/system", "run/systemd/system",
 	"usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system",
 }
 
-// HookMissing returns nil if NetworkManager's dispatcher calls nmgre; else what is missing. It
-// fails with [nmgre.ErrNotPermitted] if the caller may not look.
+// HookMissing returns nil if NetworkManager's dispatcher calls nmgre. Otherwise its error says what
+// is missing, with a hint. It is an ErrNotPermitted if the caller may not look.
 func (s *Store) HookMissing(context.Context) error {
 	if err := s.scriptMissing(); err != nil {
 		return err
@@ -47,19 +47,19 @@ func (s *Store) scriptMissing() error {
 	}
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrPermission) {
-		return denied("look whether the hook is installed", err)
+		return denied("check whether the hook is installed", err)
 	}
 	if err != nil {
 		return missing("the dispatcher's hook is not installed")
 	}
-	// The dispatcher's own rules, from its check_permissions.
+	// These are the dispatcher's own rules, from its check_permissions.
 	if s.trust(path, info) != nil || !info.Mode().IsRegular() || info.Mode()&0o100 == 0 || info.Mode()&fs.ModeSetuid != 0 {
-		return missing("the dispatcher does not run %s: it must be a regular file of root's, executable, and writable by root alone", path)
+		return missing("the dispatcher does not run %s: it must be a regular file, owned by root, executable, and writable by root alone", path)
 	}
 	text, err := s.readScript()
 	h := parseScript(text)
 	if err != nil || text != s.text(h) {
-		return missing("%s is not as this nmgre makes it", path)
+		return missing("%s differs from the hook of this version of nmgre", path)
 	}
 	if s.trustProgram(h.exe) != nil {
 		return missing("%s calls %s, which is not there, or can be changed by others than root", path, fault.Printable(h.exe))
@@ -96,7 +96,7 @@ func (s *Store) dispatcherOff() error {
 	return nil
 }
 
-// startedBySystemd says whether the bus leaves it to systemd to start the dispatcher, by the alias.
+// startedBySystemd reports whether the bus has systemd start the dispatcher, by the alias.
 func (s *Store) startedBySystemd() bool {
 	file, err := os.Open(s.path(busService))
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *Store) startedBySystemd() bool {
 	return err == nil && strings.Contains("\n"+string(text), "\nSystemdService="+dispatcherAlias+"\n")
 }
 
-// unit is the file that counts for a unit; empty if there is none.
+// unit returns the file that counts for a unit, or "" if there is none.
 func (s *Store) unit(name string) string {
 	for _, dir := range unitDirs {
 		if _, err := os.Lstat(s.path(dir, name)); err == nil {
@@ -117,7 +117,7 @@ func (s *Store) unit(name string) string {
 	return ""
 }
 
-// isMask says whether a unit's file is there, and a link to /dev/null or empty.
+// isMask reports whether a unit's file is a link to /dev/null, or empty.
 func isMask(path string) bool {
 	if target, err := os.Readlink(path); err == nil {
 		return target == "/dev/null"

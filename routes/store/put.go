@@ -14,11 +14,11 @@ import (
 	"nmgre/routes/keep"
 )
 
-// unknownStamp is that of a file which cannot be told from another.
+// unknownStamp is the stamp of a file that cannot be told from another.
 const unknownStamp = "unknown"
 
-// stampOf tells a file from every other that had its name: each is written to a file of its own. An
-// editor may write in the file's place; then the times of writing differ.
+// stampOf returns a text that differs for every version of a file. nmgre writes each version to a
+// new file, with its own inode. An editor may write into the old file; then the times differ.
 func stampOf(file *os.File) string {
 	info, err := file.Stat()
 	if err != nil {
@@ -31,47 +31,48 @@ func stampOf(file *os.File) string {
 	return fmt.Sprintf("%d-%d-%d-%d", stat.Ino, info.ModTime().UnixNano(), stat.Ctim.Nano(), info.Size())
 }
 
-// lineSize is about what a line of a route takes.
+// lineSize is about the size of a route's line, in bytes.
 const lineSize = 32
 
-// Put writes the file of k anew, unless it says the same already, or removes it if there is nothing
-// to keep.
-func (s *Store) Put(_ context.Context, k keep.Kept) (back func(context.Context) error, err error) {
-	what := "write what nmgre keeps for " + fault.Printable(k.Name)
+// Put replaces the file of k.UUID, or removes it if k is empty. It writes nothing if the file
+// already has the same content. As [keep.Store] says, it fails with ErrChanged if k.Stamp is not
+// the file's, and undo is nil if nothing can have been changed.
+func (s *Store) Put(_ context.Context, k keep.Kept) (undo func(context.Context) error, err error) {
+	attempt := "write what nmgre keeps for " + fault.Printable(k.Name)
 	if !keep.IsUUID(k.UUID) {
-		return nil, &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("%s: \"%.80s\" is no profile's UUID", what, fault.Printable(k.UUID))}
+		return nil, &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("%s: \"%.80s\" is not a profile's UUID", attempt, fault.Printable(k.UUID))}
 	}
 	old, stamp, oldErr := s.raw(k.UUID)
 	if k.Stamp != "" && k.Stamp != stamp {
-		return nil, &fault.Error{Kind: fault.ErrChanged, What: what + ": somebody else has changed it meanwhile", Hint: "try again"}
+		return nil, &fault.Error{Kind: fault.ErrChanged, What: attempt + ": somebody else has changed it meanwhile", Hint: "try again"}
 	}
 	var text bytes.Buffer
 	text.Grow(lineSize * len(k.Routes))
 	if !k.Empty() {
 		if _, err := k.WriteTo(&text); err != nil {
-			return nil, denied(what, err)
+			return nil, denied(attempt, err)
 		}
 	}
 	if oldErr == nil && bytes.Equal(old, text.Bytes()) {
 		return func(context.Context) error { return nil }, nil
 	}
-	back = func(context.Context) error {
+	undo = func(context.Context) error {
 		if oldErr != nil {
-			return denied("put back what nmgre kept for "+k.UUID, oldErr)
+			return denied("undo the change of the file for "+k.UUID, oldErr)
 		}
-		return denied("put back what nmgre kept for "+k.UUID, s.putText(k.UUID, old))
+		return denied("undo the change of the file for "+k.UUID, s.putText(k.UUID, old))
 	}
 	if err := s.putText(k.UUID, text.Bytes()); err != nil {
 		if now, _, nowErr := s.raw(k.UUID); oldErr == nil && nowErr == nil && bytes.Equal(now, old) {
-			back = nil
+			undo = nil
 		}
-		return back, denied(what, err)
+		return undo, denied(attempt, err)
 	}
-	return back, nil
+	return undo, nil
 }
 
-// raw returns the text of a tunnel's file, empty if there is none, and its stamp. A file that
-// cannot be trusted is not read.
+// raw returns the text of a tunnel's file, which is empty if there is none, and the file's stamp.
+// It does not read a file that cannot be trusted.
 func (s *Store) raw(uuid string) (text []byte, stamp string, err error) {
 	file, err := s.open(tunnelsDir, uuid)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -85,7 +86,7 @@ func (s *Store) raw(uuid string) (text []byte, stamp string, err error) {
 	return text, stampOf(file), err
 }
 
-// putText writes a tunnel's file; an empty one is removed.
+// putText writes a tunnel's file, or removes it if the text is empty.
 func (s *Store) putText(uuid string, text []byte) error {
 	if len(text) == 0 {
 		return s.remove(tunnelsDir, uuid)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A script of any version of nmgre begins with this.
+// hookMark begins the script of every version of nmgre.
 const hookMark = "#!/bin/sh\n# Made by nmgre install-hook"
 
 const (
@@ -13,20 +13,20 @@ const (
 	madeMark  = "# Folders that it made: "
 )
 
-// script is what differs from one hook to another.
+// script is the part of the hook that differs from host to host.
 type script struct {
 	exe  string   // the program that it calls
-	made []string // the folders, below the root, that were made for it
+	made []string // the folders that were made for it, as paths below the root
 }
 
-// text is the hook's text. What is quick to see is seen here: the dispatcher calls it for every
-// event of every connection of the host.
+// text returns the hook's text. The dispatcher calls it for every event of every connection of the
+// host, so it sorts out by itself the events that do not matter.
 //
 // The interface's name, the UUID and the environment come from others: every word is quoted, and
-// the UUID is looked at before it becomes a part of a path. The events are those by which a tunnel
-// comes and goes and gets its routes lost; and those by which the way to the far end, or another
-// tunnel of a multipath route, changes. There is none for a profile that is deleted while it is
-// down: what is kept for it does nothing until the next event or command removes it.
+// the UUID is checked before it becomes a part of a path. The events are those at which a tunnel
+// comes up, goes down or loses its routes, and those at which the way to the far end, or another
+// tunnel of a multipath route, changes. There is no event when a profile is deleted while it is
+// down: its file has no effect, and the next event or command removes it.
 func (s *Store) text(h script) string {
 	made := ""
 	if len(h.made) > 0 {
@@ -56,7 +56,7 @@ func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\'
 
 func isOurs(text string) bool { return strings.HasPrefix(text, hookMark) }
 
-// parseScript reads what a script of ours says, of this version or another.
+// parseScript reads a script of nmgre's, of this version or another.
 func parseScript(text string) script {
 	var h script
 	for line := range strings.Lines(text) {
@@ -70,7 +70,8 @@ func parseScript(text string) script {
 	return h
 }
 
-// madeFolders are those that a script can have been made with, in the order in which they are made.
+// madeFolders returns those of the named folders that InstallHook can have made, in the order in
+// which it makes them.
 func madeFolders(named []string) []string {
 	var list []string
 	for _, dir := range []string{"etc", networkManagerDir, dispatcherDir, preUpDir} {

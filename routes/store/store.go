@@ -1,10 +1,3 @@
-// Package store is root's own files: what nmgre keeps for each tunnel because NetworkManager cannot
-// hold it, what devices were like before nmgre changed them, and the hook by which NetworkManager's
-// dispatcher calls nmgre. It implements [nmgre.Store].
-//
-// A file counts only if nobody but root can have written it: it is regular, root's, and not
-// writable by group or others, and so are the folders that it is in. Everything is read with a
-// bound, and written to a new file that takes the old one's place. Whoever writes has the lock.
 package store
 
 import (
@@ -22,7 +15,7 @@ import (
 	"nmgre/routes/keep"
 )
 
-// Where the files are, below the root. Notes that a reboot makes void are in runDir.
+// Where the files are, below the root. A reboot empties runDir, and makes its notes void.
 const (
 	keptDir     = "etc/nmgre"
 	tunnelsDir  = keptDir + "/tunnels"
@@ -33,26 +26,26 @@ const (
 	lockTimeout = time.Minute
 )
 
-// Store is the files below one root; it implements [nmgre.Store].
+// Store is root's files below one folder. It implements [keep.Store].
 type Store struct {
 	root    string
-	owner   uint32        // whose the files must be
-	timeout time.Duration // how long the lock is waited for
+	owner   uint32        // the number of the user who must own the files
+	timeout time.Duration // the longest wait for the lock
 	last    *lastRead     // nil where nothing is remembered
 }
 
 var _ keep.Store = (*Store)(nil)
 
-// New returns the files below root, which is "/" but in tests. They must be the user's with the
-// number owner, which is 0 but in tests.
+// New returns the files below root, which must belong to the user with the number owner. They are
+// "/" and 0, but in tests.
 func New(root string, owner int) *Store {
 	return &Store{root: root, owner: uint32(owner), timeout: lockTimeout} //nolint:gosec // a user's number
 }
 
-// Remembering returns a store of the same files which parses a file again only when it is another
-// than the last time: for programs that run long, since a file can have a hundred thousand routes.
-// What it returns must not be changed in its place; whether a file can be trusted is looked at
-// every time.
+// Remembering returns a store of the same files that parses a file again only when it has changed.
+// It is for programs that run long, since a file can have a hundred thousand routes. The lists that
+// it returns must not be changed in place. It still checks every time whether a file can be
+// trusted.
 func (s *Store) Remembering() *Store {
 	other := *s
 	other.last = &lastRead{kept: make(map[string]keep.Kept)}
@@ -63,7 +56,7 @@ func (s *Store) path(parts ...string) string {
 	return filepath.Join(append([]string{s.root}, parts...)...)
 }
 
-// UUIDs returns the tunnels that have a file, in their order.
+// UUIDs returns the UUIDs of the tunnels that have a file, in ascending order.
 func (s *Store) UUIDs(context.Context) ([]string, error) {
 	entries, err := os.ReadDir(s.path(tunnelsDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -79,8 +72,9 @@ func (s *Store) UUIDs(context.Context) ([]string, error) {
 	return uuids, nil
 }
 
-// All returns what is kept for every tunnel but those excepted. Files that cannot be trusted or
-// read are told in the error, which joins them; the list is nil only if nothing can be told.
+// All returns what is kept for every tunnel but those excepted. Its error joins those of the files
+// that cannot be trusted or read; the list holds the others, and is nil only if no file could be
+// listed.
 func (s *Store) All(ctx context.Context, except ...string) ([]keep.Kept, error) {
 	uuids, err := s.UUIDs(ctx)
 	if err != nil {
@@ -99,14 +93,14 @@ func (s *Store) All(ctx context.Context, except ...string) ([]keep.Kept, error) 
 		switch {
 		case err == nil:
 			list = append(list, k)
-		case !errors.Is(err, fault.ErrNotFound): // one that is gone since
+		case !errors.Is(err, fault.ErrNotFound): // not found: removed meanwhile
 			errs = append(errs, err)
 		}
 	}
 	return list, errors.Join(errs...)
 }
 
-// Get returns what is kept for one tunnel, or fails with [nmgre.ErrNotFound].
+// Get returns what is kept for one tunnel. It fails with ErrNotFound if there is no file.
 func (s *Store) Get(_ context.Context, uuid string) (keep.Kept, error) {
 	if !keep.IsUUID(uuid) {
 		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: fmt.Sprintf("nothing is kept for \"%.80s\"", fault.Printable(uuid))}
@@ -144,17 +138,17 @@ func (s *Store) parse(file *os.File, uuid string) (keep.Kept, error) {
 	return k, err
 }
 
-// broken is the error about a file that cannot be read. It is no [nmgre.ErrInvalid], as the
-// parser's own is: nobody asked for it.
+// broken makes the error for a file that cannot be parsed. It is not an ErrInvalid, as the parser's
+// own error is: the request was not invalid, the file is.
 func broken(path string, err error) error {
-	hint := "mend the file, or delete the tunnel and make it anew"
+	hint := "repair the file, or delete the tunnel and create it again"
 	if hints := fault.Hints(err); len(hints) > 0 {
 		hint = hints[0]
 	}
 	return &fault.Error{What: fault.Printable(path) + ": " + err.Error(), Hint: hint}
 }
 
-// Delete removes a tunnel's file, and the folders with the last one.
+// Delete removes a tunnel's file, and with the last one also the folders.
 func (s *Store) Delete(_ context.Context, uuid string) error {
 	if !keep.IsUUID(uuid) {
 		return nil // it cannot have one
@@ -171,30 +165,31 @@ func (s *Store) HookOthers(_ context.Context, on bool) error {
 	case (err == nil) == on:
 		return nil
 	case on:
-		return denied("note that other connections matter", s.write(keptDir, othersFile, func(file *os.File) error {
+		return denied("have the hook call nmgre for other connections", s.write(keptDir, othersFile, func(file *os.File) error {
 			_, err := file.WriteString("# nmgre: the dispatcher's hook is called for other connections too\n")
 			return err
 		}))
 	}
-	return denied("note that other connections do not matter", s.remove(keptDir, othersFile))
+	return denied("have the hook call nmgre no longer for other connections", s.remove(keptDir, othersFile))
 }
 
-// Remembered returns the state of forwarding that devices had before nmgre changed it.
+// Remembered returns the state of forwarding, by device, from before nmgre changed it. It is nil if
+// nothing is remembered.
 func (s *Store) Remembered(context.Context) (map[string]bool, error) {
-	const what = "read the note of the state of forwarding"
+	const attempt = "read the note of the state of forwarding"
 	file, err := s.open(runDir, beforeFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, denied(what, err)
+		return nil, denied(attempt, err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	before, err := readBefore(file)
-	return before, denied(what, err)
+	return before, denied(attempt, err)
 }
 
-// Remember writes that anew.
+// Remember replaces the state that [Store.Remembered] returns.
 func (s *Store) Remember(_ context.Context, before map[string]bool) error {
 	if len(before) == 0 {
 		return denied("forget the state of forwarding", s.remove(runDir, beforeFile))

@@ -123,19 +123,19 @@ func TestUntrusted(t *testing.T) {
 		want  string
 		one   bool // only that file is in doubt
 	}{
-		"a symbolic link":           {elsewhere(tunnelsDir, uuidA), "is a symbolic link: it does not count", true},
-		"writable by the group":     {chmod(0o664, tunnelsDir, uuidA), "can be written by others than root: it does not count", true},
-		"writable by all":           {chmod(0o646, tunnelsDir, uuidA), "can be written by others than root", true},
-		"another's":                 {func(s *Store) error { return os.Chown(path(s), 1, 0) }, "is not root's: it does not count", true},
-		"a folder":                  {func(s *Store) error { return errors.Join(os.Remove(path(s)), os.Mkdir(path(s), 0o755)) }, "is no regular file", true},
-		"a pipe":                    {func(s *Store) error { return errors.Join(os.Remove(path(s)), unix.Mkfifo(path(s), 0o644)) }, "is no regular file", true},
+		"a symbolic link":           {elsewhere(tunnelsDir, uuidA), "is a symbolic link, so nmgre ignores it", true},
+		"writable by the group":     {chmod(0o664, tunnelsDir, uuidA), "is writable by others than root, so nmgre ignores it", true},
+		"writable by all":           {chmod(0o646, tunnelsDir, uuidA), "is writable by others than root", true},
+		"another's":                 {func(s *Store) error { return os.Chown(path(s), 1, 0) }, "is not owned by root, so nmgre ignores it", true},
+		"a folder":                  {func(s *Store) error { return errors.Join(os.Remove(path(s)), os.Mkdir(path(s), 0o755)) }, "is not a regular file", true},
+		"a pipe":                    {func(s *Store) error { return errors.Join(os.Remove(path(s)), unix.Mkfifo(path(s), 0o644)) }, "is not a regular file", true},
 		"too large":                 {func(s *Store) error { return os.Truncate(path(s), maxFile+1) }, "is larger than 64 MB", true},
-		"the folder writable":       {chmod(0o775, tunnelsDir), "/etc/nmgre/tunnels can be written by others", false},
-		"the folder above":          {chmod(0o757, keptDir), "/etc/nmgre can be written by others", false},
-		"the folder another's":      {func(s *Store) error { return os.Chown(s.path(keptDir), 1, 0) }, "/etc/nmgre is not root's", false},
-		"the folder a link":         {elsewhere(tunnelsDir), "/etc/nmgre/tunnels is no folder", false},
-		"the folder above a link":   {elsewhere(keptDir), "/etc/nmgre is no folder", false},
-		"writable by a second user": {giveToOther, "can be written by others than root", true},
+		"the folder writable":       {chmod(0o775, tunnelsDir), "/etc/nmgre/tunnels is writable by others", false},
+		"the folder above":          {chmod(0o757, keptDir), "/etc/nmgre is writable by others", false},
+		"the folder another's":      {func(s *Store) error { return os.Chown(s.path(keptDir), 1, 0) }, "/etc/nmgre is not owned by root", false},
+		"the folder a link":         {elsewhere(tunnelsDir), "/etc/nmgre/tunnels is not a folder", false},
+		"the folder above a link":   {elsewhere(keptDir), "/etc/nmgre is not a folder", false},
+		"writable by a second user": {giveToOther, "is writable by others than root", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)

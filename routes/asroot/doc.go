@@ -1,0 +1,9 @@
+// Package asroot lets callers without root have root's work done: it is their [keep.Keeper].
+//
+// Each call runs this program's own helper once, by pkexec. So polkit decides, and asks a person
+// for a password where the administrator wants that. The helper reads one [Request] from its
+// standard input and writes one answer to its standard output. Both are bounded, and neither side
+// trusts the other. The helper's side is [Serve].
+//
+// It may import the pure rooms of routes and x/sys/unix; never D-Bus or netlink. Begin at [Keeper].
+package asroot
