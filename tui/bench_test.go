@@ -12,6 +12,8 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre/tui/tuitest"
 )
 
 // These measure the whole program on a terminal, over a host in memory with a thousand tunnels and
@@ -189,13 +191,13 @@ func (p *terminal) processor() time.Duration {
 
 // One key and its frame, without a terminal: what nmgre itself takes for them.
 func BenchmarkKey(b *testing.B) {
-	f := newFake()
-	f.many()
-	m := NewModel(context.Background(), f, Options{Color: true}, nil)
+	f := tuitest.New()
+	f.Many()
+	m := NewModel(context.Background(), fake{f}, Options{Color: true}, nil)
 	m.all, _ = f.List(context.Background())
 	m.read = true
 	m.list.settle(m)
-	keys := []tea.KeyPressMsg{keyOf("j"), keyOf("k"), keyOf("pgdown"), keyOf("pgup")}
+	keys := []tea.KeyPressMsg{tuitest.Press("j"), tuitest.Press("k"), tuitest.Press("pgdown"), tuitest.Press("pgup")}
 	for i := 0; b.Loop(); i++ {
 		m.Update(keys[i%len(keys)])
 		m.View()

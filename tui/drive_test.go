@@ -11,6 +11,7 @@ import (
 
 	"nmgre/testdata/want"
 	"nmgre/tui/draw"
+	"nmgre/tui/tuitest"
 )
 
 // driver runs a model without a program: every command is carried out at once, and what it says is
@@ -18,7 +19,7 @@ import (
 type driver struct {
 	t     *testing.T
 	m     *Model
-	f     *fake
+	f     *tuitest.Host
 	held  []tea.Msg // answers that the test holds back
 	hold  bool
 	quit  bool
@@ -27,14 +28,20 @@ type driver struct {
 	exec  int // how often the terminal was given away
 }
 
-func drive(t *testing.T, wf Workflow, f *fake, opts Options, width, height int) *driver {
+// fake is a workflow on a host that lives in memory.
+type fake struct{ *tuitest.Host }
+
+// Reporting returns the same host, which tells what it does.
+func (f fake) Reporting(to Listener) Workflow { return fake{f.Telling(to.Step, to.Check)} }
+
+func drive(t *testing.T, f *tuitest.Host, opts Options, width, height int) *driver {
 	t.Helper()
 	d := &driver{t: t, f: f}
 	opts.Host = "linux1"
 	if opts.Reports == "" {
 		opts.Reports = t.TempDir()
 	}
-	d.m = NewModel(context.Background(), wf, opts, func(msg tea.Msg) { d.take(msg) })
+	d.m = NewModel(context.Background(), fake{f}, opts, func(msg tea.Msg) { d.take(msg) })
 	d.m.wait = func(rest time.Duration, then func() tea.Cmd) tea.Cmd {
 		if rest >= time.Second && !d.ticks {
 			return nil
@@ -107,29 +114,9 @@ func (d *driver) keys(keys ...string) *driver {
 			}
 			continue
 		}
-		d.take(keyOf(k))
+		d.take(tuitest.Press(k))
 	}
 	return d
-}
-
-func keyOf(name string) tea.KeyPressMsg {
-	special := map[string]rune{"enter": tea.KeyEnter, "esc": tea.KeyEscape, "tab": tea.KeyTab, "up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight,
-		"pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown, "home": tea.KeyHome, "end": tea.KeyEnd, "backspace": tea.KeyBackspace, "delete": tea.KeyDelete, "f1": tea.KeyF1}
-	k := tea.KeyPressMsg{}
-	if rest, ok := strings.CutPrefix(name, "ctrl+"); ok {
-		return tea.KeyPressMsg{Code: []rune(rest)[0], Mod: tea.ModCtrl}
-	}
-	if rest, ok := strings.CutPrefix(name, "shift+"); ok {
-		k.Mod, name = tea.ModShift, rest
-	}
-	if code, ok := special[name]; ok {
-		k.Code = code
-		return k
-	}
-	if name == "space" {
-		return tea.KeyPressMsg{Code: tea.KeySpace, Text: " "}
-	}
-	return tea.KeyPressMsg{Code: []rune(name)[0], Text: name}
 }
 
 // screen is what is drawn, without escapes.
@@ -137,7 +124,7 @@ func (d *driver) screen() string {
 	d.t.Helper()
 	rows, _ := d.m.draw()
 	checkRows(d.t, d.m, rows)
-	return stripEscapes(strings.Join(rows, "\n"))
+	return tuitest.Strip(strings.Join(rows, "\n"))
 }
 
 // checkRows sees that every row is exactly as wide as the screen, and that there are as many as it
@@ -148,24 +135,10 @@ func checkRows(t *testing.T, m *Model, rows []string) {
 		t.Errorf("%d rows on a screen of %d", len(rows), m.height)
 	}
 	for i, row := range rows {
-		if n := draw.Cells(stripEscapes(row)); n != m.width {
-			t.Errorf("row %d is %d cells wide on a screen of %d: %q", i, n, m.width, stripEscapes(row))
+		if n := draw.Cells(tuitest.Strip(row)); n != m.width {
+			t.Errorf("row %d is %d cells wide on a screen of %d: %q", i, n, m.width, tuitest.Strip(row))
 		}
 	}
-}
-
-func stripEscapes(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == 0x1b {
-			for i < len(s) && (s[i] < 'A' || s[i] > 'Z' && s[i] < 'a' || s[i] == '[') {
-				i++
-			}
-			continue
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // must sees that the screen has a text.
@@ -173,16 +146,11 @@ func (d *driver) must(texts ...string) *driver {
 	d.t.Helper()
 	screen := d.screen()
 	for _, text := range texts {
-		if !strings.Contains(screen, text) && !strings.Contains(flat(screen), text) {
+		if !strings.Contains(screen, text) && !strings.Contains(tuitest.Flat(screen), text) {
 			d.t.Fatalf("the screen lacks %q:\n%s", text, screen)
 		}
 	}
 	return d
-}
-
-// flat is a screen's text without frames and line breaks.
-func flat(screen string) string {
-	return strings.Join(strings.Fields(strings.NewReplacer("│", " ", "╭", " ", "╰", " ", "─", " ").Replace(screen)), " ")
 }
 
 func (d *driver) mustNot(texts ...string) *driver {
@@ -203,7 +171,7 @@ func (d *driver) golden(name string) {
 	checkRows(d.t, d.m, rows)
 	for i := range rows {
 		if !d.m.theme.Color {
-			rows[i] = stripEscapes(rows[i])
+			rows[i] = tuitest.Strip(rows[i])
 		}
 		rows[i] = strings.TrimRight(rows[i], " ")
 	}

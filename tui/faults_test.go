@@ -13,14 +13,15 @@ import (
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes/fault"
+	"nmgre/tui/tuitest"
 )
 
 // NetworkManager goes and comes back: the last state stays, nothing can be changed meanwhile and
 // says why, and the view recovers by itself.
 func TestNetworkManagerGoesAndComesBack(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{Color: true})
-	f.listErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is not running"}
+	f.ListErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is not running"}
 	d.take(noticeMsg{Notice: nmgre.Notice{Lost: true}})
 	d.must("NetworkManager has gone", "gre1", "gre2")
 	if rows, _ := d.m.draw(); !strings.Contains(strings.Join(rows, ""), "\x1b[2m gre2") {
@@ -30,19 +31,19 @@ func TestNetworkManagerGoesAndComesBack(t *testing.T) {
 	d.keys("n").must("n: NetworkManager has gone")
 	d.take(noticeMsg{Notice: nmgre.Notice{Links: true}}) // of the kernel, meanwhile
 	d.must("NetworkManager has gone")
-	f.listErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is still starting"}
+	f.ListErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is still starting"}
 	d.take(noticeMsg{Notice: nmgre.Notice{Back: true}})
 	d.must("NetworkManager is still starting", "gre1")
-	f.listErr, f.tunnels = nil, f.tunnels[:2]
+	f.ListErr, f.Tunnels = nil, f.Tunnels[:2]
 	d.take(noticeMsg{Notice: nmgre.Notice{Profiles: true}})
 	d.must("NetworkManager 1.42.4", "gre2").mustNot("has gone", "paris")
 }
 
 // A reading that was under way when NetworkManager went does not hide what has been said since.
 func TestLateAnswerWhileNetworkManagerIsAway(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
-	f.listErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is not running"}
+	f.ListErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is not running"}
 	d.hold = true
 	d.keys("ctrl+r")
 	d.take(noticeMsg{Notice: nmgre.Notice{Lost: true}})
@@ -59,19 +60,19 @@ func TestLateAnswerWhileNetworkManagerIsAway(t *testing.T) {
 
 // What cannot be read leaves the last list standing.
 func TestReadingFails(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
-	f.listErr = errDenied
+	f.ListErr = tuitest.ErrDenied
 	d.keys("ctrl+r").must("gre1", "NetworkManager does not let you do that (run it with sudo)")
-	f = newFake()
-	f.listErr = errDenied
+	f = tuitest.New()
+	f.ListErr = tuitest.ErrDenied
 	openFake(t, f, Options{}).must("the tunnels could not be read", "does not let you do that")
 }
 
 // Being denied says so, and nothing else changes.
 func TestPermissionDenied(t *testing.T) {
-	f := newFake().withTunnels()
-	f.err = errDenied
+	f := tuitest.New().WithTunnels()
+	f.Err = tuitest.ErrDenied
 	d := openFake(t, f, Options{})
 	d.keys("j", "j", "u").must("NetworkManager does not let you do that", "inactive")
 	d.keys("z").must("z: nmgre has changed nothing since it was started")
@@ -79,7 +80,7 @@ func TestPermissionDenied(t *testing.T) {
 
 // A call that hangs can be cancelled, and its late answer is dropped.
 func TestHangingCall(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
 	d.keys("j", "j")
 	d.hold = true
@@ -100,7 +101,7 @@ func TestHangingCall(t *testing.T) {
 
 // One answer that is late for a tunnel that is no longer chosen changes nothing on the screen.
 func TestLateAnswerForAnotherTunnel(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
 	d.hold = true
 	d.keys("v")
@@ -117,14 +118,14 @@ func TestLateAnswerForAnotherTunnel(t *testing.T) {
 // TestHostileNames from outside act on nothing: control characters are escaped, wide ones take
 // their two cells, and every row stays as wide as the screen.
 func TestHostileNames(t *testing.T) {
-	f := newFake()
+	f := tuitest.New()
 	for i, name := range []string{"a\x1b[2Jb", "隧道隧道隧道隧道", "e\u0301e\u0301", "\u202egnp.exe", "tab\there", "\xff\xfe", strings.Repeat("x", 300), "👩‍👩‍👧‍👦"} {
-		tun := tunnelOf(name, i+1)
-		f.add(tun, nm.StateActive)
+		tun := tuitest.Tunnel(name, i+1)
+		f.Add(tun, nm.StateActive)
 	}
 	for _, size := range [][2]int{{80, 24}, {120, 40}, {40, 15}, {20, 6}} {
-		d := drive(t, f, f, Options{}, size[0], size[1])
-		for range f.tunnels {
+		d := drive(t, f, Options{}, size[0], size[1])
+		for range f.Tunnels {
 			for _, key := range []string{"1", "2", "3", "4", "5", "6", "enter", "?", "esc", "x", "n", "esc", "j"} {
 				d.keys(key)
 				screen := d.screen()
@@ -138,9 +139,9 @@ func TestHostileNames(t *testing.T) {
 
 // Two hundred tunnels scroll, page and filter.
 func TestManyTunnels(t *testing.T) {
-	f := newFake()
+	f := tuitest.New()
 	for i := range 200 {
-		f.add(tunnelOf(fmt.Sprintf("gre%d", i+1), i+1), nm.StateActive)
+		f.Add(tuitest.Tunnel(fmt.Sprintf("gre%d", i+1), i+1), nm.StateActive)
 	}
 	d := openFake(t, f, Options{})
 	d.must("gre1 ", "1 of 200")
@@ -154,20 +155,20 @@ func TestManyTunnels(t *testing.T) {
 
 // A list that becomes shorter keeps something chosen.
 func TestTunnelVanishes(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
 	d.keys("j", "j")
-	f.tunnels = append(f.tunnels[:2:2], f.tunnels[3:]...)
+	f.Tunnels = append(f.Tunnels[:2:2], f.Tunnels[3:]...)
 	d.take(noticeMsg{Notice: nmgre.Notice{Profiles: true}})
 	d.must("▸◇ byhand").mustNot("paris")
-	f.tunnels = nil
+	f.Tunnels = nil
 	d.take(noticeMsg{Notice: nmgre.Notice{Profiles: true}})
 	d.must("no tunnels yet", "Press n to make the first one")
 }
 
 // A tunnel that was made by hand can be looked at and copied, not changed; each key says so.
 func TestExternalTunnel(t *testing.T) {
-	d := openFake(t, newFake().withTunnels(), Options{})
+	d := openFake(t, tuitest.New().WithTunnels(), Options{})
 	for _, key := range []string{"e", "u", "d", "x"} {
 		d.keys("home", "j", "j", "j", key).must(key + ": byhand was made by hand: NetworkManager only mirrors it; D makes one like it")
 	}
@@ -175,19 +176,19 @@ func TestExternalTunnel(t *testing.T) {
 
 // What is hard to reverse asks first, and names what is lost; undo makes it anew.
 func TestDeleteAndUndo(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
-	d.keys("x").must("Delete gre1?", uuidOf(1), "172.16.100.1/30", "1 route: 10.10.100.0/24", "Its traffic stops at once")
+	d.keys("x").must("Delete gre1?", tuitest.UUID(1), "172.16.100.1/30", "1 route: 10.10.100.0/24", "Its traffic stops at once")
 	d.keys("n").must("gre1")
 	d.keys("x", "y").must("gre1 is deleted; z makes it anew").mustNot("▸● gre1 ")
 	d.keys("z", "y").must("taken back: nmgre deleted gre1")
-	if !f.saw("create nmgre create --name gre1 --peer 100.0.2.100") {
-		t.Errorf("calls: %q", f.calls)
+	if !f.Saw("create nmgre create --name gre1 --peer 100.0.2.100") {
+		t.Errorf("calls: %q", f.Calls)
 	}
 }
 
 func TestDownAndUp(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
 	d.keys("d").must("Take gre1 down?", "packets to 10.10.100.0/24 no longer go through it")
 	d.keys("y").must("gre1 is down", "○ gre1")
@@ -199,9 +200,9 @@ func TestDownAndUp(t *testing.T) {
 // A change that may cut the person's own connection says so, and is taken back unless it is
 // confirmed.
 func TestChangeThatMayCutOff(t *testing.T) {
-	f := newFake().withTunnels()
-	f.clientOn = "gre1"
-	d := openFake(t, f, Options{Client: addr("192.0.2.99"), Confirm: 20 * time.Second})
+	f := tuitest.New().WithTunnels()
+	f.ClientOn = "gre1"
+	d := openFake(t, f, Options{Client: tuitest.Addr("192.0.2.99"), Confirm: 20 * time.Second})
 	d.keys("d").must("You are connected from 192.0.2.99", "leads through gre1", "confirm within 20s")
 	d.keys("y").must("Keep it?", "In 20 seconds nmgre will bring gre1 up by itself")
 	c := d.m.screens[0].(*countdown)
@@ -210,31 +211,31 @@ func TestChangeThatMayCutOff(t *testing.T) {
 	c.now = func() time.Time { return time.Now().Add(21 * time.Second) }
 	d.ticks = true
 	d.run(d.m.tickDown(c))
-	if f.tunnels[0].State != nm.StateActive {
+	if f.Tunnels[0].State != nm.StateActive {
 		t.Error("it has not been taken back")
 	}
 	d.ticks = false
 	d.must("taken back: nmgre took gre1 down")
 	d.keys("d", "y", "y").must("kept: nmgre took gre1 down")
-	if f.tunnels[0].State != nm.StateInactive {
+	if f.Tunnels[0].State != nm.StateInactive {
 		t.Error("it has been taken back though it was confirmed")
 	}
 }
 
 // An edit that may cut off waits, applied but not on disk, for the confirmation.
 func TestEditThatMayCutOff(t *testing.T) {
-	f := newFake().withTunnels()
-	f.clientOn = "gre1"
+	f := tuitest.New().WithTunnels()
+	f.ClientOn = "gre1"
 	for _, tc := range []struct {
 		answer string
 		want   uint32
 	}{{"n", 1476}, {"y", 1400}} {
-		d := openFake(t, f, Options{Client: addr("192.0.2.99")})
+		d := openFake(t, f, Options{Client: tuitest.Addr("192.0.2.99")})
 		send := make(chan tea.Msg, 100)
 		d.m.send = func(msg tea.Msg) { send <- msg }
 		d.keys("e", "ctrl+n", "ctrl+n", "down", "down", "down", "down", "ctrl+u", "=1400", "ctrl+s").must("You are connected from 192.0.2.99")
 		done := make(chan tea.Msg)
-		_, cmd := d.m.Update(keyOf("enter"))
+		_, cmd := d.m.Update(tuitest.Press("enter"))
 		go func() { done <- cmd() }()
 		for {
 			d.m.Update(<-send)
@@ -243,7 +244,7 @@ func TestEditThatMayCutOff(t *testing.T) {
 			}
 		}
 		d.must("Keep it?")
-		d.m.Update(keyOf(tc.answer))
+		d.m.Update(tuitest.Press(tc.answer))
 		var last tea.Msg
 		for last == nil {
 			select {
@@ -252,7 +253,7 @@ func TestEditThatMayCutOff(t *testing.T) {
 			}
 		}
 		d.take(last)
-		if got := f.tunnels[0].Tunnel.MTU; got != tc.want {
+		if got := f.Tunnels[0].Tunnel.MTU; got != tc.want {
 			t.Errorf("%s: mtu %d, want %d", tc.answer, got, tc.want)
 		}
 	}
@@ -260,20 +261,20 @@ func TestEditThatMayCutOff(t *testing.T) {
 
 // So does a new tunnel whose routes lead to where the person is.
 func TestNewTunnelThatMayCutOff(t *testing.T) {
-	f := newFake()
-	d := openFake(t, f, Options{Client: addr("10.20.0.5")})
+	f := tuitest.New()
+	d := openFake(t, f, Options{Client: tuitest.Addr("10.20.0.5")})
 	d.keys("n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s").must("the route 10.20.0.0/16 would lead there through the tunnel")
 	d.keys("enter").must("Keep it?", "nmgre made gre1")
 	d.keys("n")
-	if len(f.tunnels) != 0 {
+	if len(f.Tunnels) != 0 {
 		t.Error("it has not been taken back")
 	}
 }
 
 // Where a password may be asked for, the terminal is given away for the change.
 func TestPromptsGetTheTerminal(t *testing.T) {
-	f := newFake().withTunnels()
-	f.prompts = true
+	f := tuitest.New().WithTunnels()
+	f.Asks = true
 	d := openFake(t, f, Options{})
 	d.keys("j", "j", "u")
 	if d.exec != 1 {
@@ -283,7 +284,7 @@ func TestPromptsGetTheTerminal(t *testing.T) {
 
 // A resize at any moment draws rows that fit, on every screen.
 func TestResize(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	for _, keys := range [][]string{{}, {"enter"}, {"3"}, {"v"}, {"?"}, {"x"}, {"n"}, {"n", "=100.0.2.7", "ctrl+n", "ctrl+n"}, {"n", "=100.0.2.7", "ctrl+s"}, {"/", "=gre"}} {
 		d := openFake(t, f, Options{})
 		d.keys(keys...)
@@ -301,7 +302,7 @@ func TestResize(t *testing.T) {
 // A fault of nmgre's own ends the program in good order, and its report is in a file that only its
 // owner reads.
 func TestFaultOfOurOwn(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
 	d.take(wakeMsg{func() tea.Cmd { panic("a fault for the test") }})
 	if !d.quit || d.m.crash == nil {
@@ -335,7 +336,7 @@ func checkReport(t *testing.T, c *crash) {
 
 // The mouse counts only where it was asked for.
 func TestMouse(t *testing.T) {
-	d := openFake(t, newFake().withTunnels(), Options{})
+	d := openFake(t, tuitest.New().WithTunnels(), Options{})
 	click := tea.MouseClickMsg{X: 5, Y: 3, Button: tea.MouseLeft}
 	d.take(click)
 	d.must("▸● gre1")

@@ -3,6 +3,8 @@ package tui
 import (
 	"fmt"
 	"testing"
+
+	"nmgre/tui/tuitest"
 )
 
 // Every screen that a person sees, at three sizes: comfortable, wide, and as small as is usable;
@@ -41,14 +43,14 @@ func TestScreens(t *testing.T) {
 		for _, size := range sizes {
 			name := fmt.Sprintf("%s-%dx%d", tc.name, size.width, size.height)
 			t.Run(name, func(t *testing.T) {
-				f := newFake()
+				f := tuitest.New()
 				if !tc.empty {
-					f.withTunnels()
+					f.WithTunnels()
 				}
 				if tc.kept {
-					f.keepSome()
+					f.KeepSome()
 				}
-				d := drive(t, f, f, Options{}, size.width, size.height)
+				d := drive(t, f, Options{}, size.width, size.height)
 				d.m.detail.reportAt = d.m.log.now()
 				d.keys(tc.keys...)
 				d.m.detail.reportAt = d.m.log.now()
@@ -63,8 +65,8 @@ func TestScreensInColor(t *testing.T) {
 		for name, keys := range map[string][]string{"overview": {"j"}, "checks": {"v"}, "wizard": {"n", "=100.0.2.300", "tab"}} {
 			name := fmt.Sprintf("%s-color-%dx%d", name, size.width, size.height)
 			t.Run(name, func(t *testing.T) {
-				f := newFake().withTunnels()
-				d := drive(t, f, f, Options{Color: true}, size.width, size.height)
+				f := tuitest.New().WithTunnels()
+				d := drive(t, f, Options{Color: true}, size.width, size.height)
 				d.keys(keys...)
 				d.m.detail.reportAt = d.m.log.now()
 				d.golden(name)
@@ -75,8 +77,8 @@ func TestScreensInColor(t *testing.T) {
 
 // With --ascii nothing but ASCII is drawn, whatever is on the screen.
 func TestScreensInASCII(t *testing.T) {
-	f := newFake().withTunnels()
-	d := drive(t, f, f, Options{ASCII: true}, 80, 24)
+	f := tuitest.New().WithTunnels()
+	d := drive(t, f, Options{ASCII: true}, 80, 24)
 	for _, keys := range [][]string{{}, {"j"}, {"3"}, {"v"}, {"5"}, {"6"}, {"?"}, {"esc"}, {"n"}, {"=100.0.2.7"}, {"ctrl+s"}, {"enter"}, {"enter"}, {"esc"}} {
 		d.keys(keys...)
 		for _, r := range d.screen() {

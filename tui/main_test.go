@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nmgre/nm"
+	"nmgre/tui/tuitest"
 )
 
 // TestMain runs the screens on the terminal, over a host in memory, where the tests of the whole
@@ -25,27 +26,27 @@ func TestMain(m *testing.M) {
 }
 
 func demo(how string) int {
-	f := newFake()
-	f.pace, f.watched = 300*time.Millisecond, true
+	f := tuitest.New()
+	f.Pace, f.Watched = 300*time.Millisecond, true
 	if strings.Contains(how, "many") {
-		f.many()
+		f.Many()
 	} else if !strings.Contains(how, "empty") {
-		f.withTunnels()
+		f.WithTunnels()
 	}
-	f.prompts = strings.Contains(how, "prompts")
+	f.Asks = strings.Contains(how, "prompts")
 	if strings.Contains(how, "client") {
-		f.clientOn = "gre1"
+		f.ClientOn = "gre1"
 	}
 	if strings.Contains(how, "panic") {
-		f.tunnels = nil
-		panicking := &panicker{fake: f}
+		f.Tunnels = nil
+		panicking := &panicker{fake: fake{f}}
 		return show(panicking, how)
 	}
-	return show(f, how)
+	return show(fake{f}, how)
 }
 
 // panicker has a fault.
-type panicker struct{ *fake }
+type panicker struct{ fake }
 
 func (p *panicker) Prompts(nm.Manager) (always, forRoot bool) { panic("a fault for the test") }
 
@@ -54,7 +55,7 @@ func show(wf Workflow, how string) int {
 	defer stop()
 	opts := Options{Host: "linux1", Color: os.Getenv("NO_COLOR") == "", ASCII: strings.Contains(how, "ascii"), Reports: os.Getenv("NMGRE_TUI_REPORTS")}
 	if strings.Contains(how, "client") {
-		opts.Client = addr("192.0.2.99")
+		opts.Client = tuitest.Addr("192.0.2.99")
 	}
 	if err := Run(ctx, wf, opts, Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Raw: rawMode, Size: terminalSize}); err != nil {
 		fmt.Fprintln(os.Stderr, "nmgre:", err)

@@ -9,16 +9,22 @@ import (
 
 	"nmgre/routes"
 	"nmgre/routes/fault"
+	"nmgre/tui/tuitest"
 )
 
-func talkPlain(t *testing.T, f *fake, input ...string) (out, talk string, err error) {
+func talkPlain(t *testing.T, f *tuitest.Host, input ...string) (out, talk string, err error) {
+	t.Helper()
+	return talkWithNames(t, f, routes.Names{}, input...)
+}
+
+func talkWithNames(t *testing.T, f *tuitest.Host, names routes.Names, input ...string) (out, talk string, err error) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	text := strings.Join(input, "\n") + "\n"
 	if len(input) == 0 {
 		text = ""
 	}
-	err = Plain(context.Background(), f, routes.Names{}, Terminal{In: strings.NewReader(text), Out: &stdout, Err: &stderr})
+	err = Plain(context.Background(), fake{f}, names, Terminal{In: strings.NewReader(text), Out: &stdout, Err: &stderr})
 	for _, r := range stdout.String() + stderr.String() {
 		if r > 126 || r == 0x1b {
 			t.Errorf("%q is written, which a screen reader would read aloud", r)
@@ -38,13 +44,13 @@ func answersOf(peer, address, route string) []string {
 
 // The same questions, line by line, make the same tunnel.
 func TestPlainMakesATunnel(t *testing.T) {
-	f := newFake()
+	f := tuitest.New()
 	out, talk, err := talkPlain(t, f, append(answersOf("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24"), "yes", "quit")...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, talk)
 	}
-	if !f.saw("create nmgre create --name gre1 --peer 100.0.2.100 --local 100.0.1.100 --address 172.16.0.1/30 --mtu 1476 --route 10.10.2.0/24") {
-		t.Errorf("calls: %q\n%s", f.calls, talk)
+	if !f.Saw("create nmgre create --name gre1 --peer 100.0.2.100 --local 100.0.1.100 --address 172.16.0.1/30 --mtu 1476 --route 10.10.2.0/24") {
+		t.Errorf("calls: %q\n%s", f.Calls, talk)
 	}
 	for _, want := range []string{"reached by eth0 via 100.0.1.1", "held by NetworkManager, in the profile", "1. add the profile gre1", "brought it up (12ms)"} {
 		if !strings.Contains(talk, want) {
@@ -58,14 +64,24 @@ func TestPlainMakesATunnel(t *testing.T) {
 	}
 }
 
+// A route may have the host's own names.
+func TestPlainKnowsTheHostsNames(t *testing.T) {
+	f := tuitest.New()
+	names := routes.Names{Tables: map[string]uint32{"vpn": 100}}
+	_, talk, err := talkWithNames(t, f, names, append(answersOf("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24 table vpn"), "yes", "quit")...)
+	if err != nil || !f.Saw("create nmgre create --name gre1 --peer 100.0.2.100 --local 100.0.1.100 --address 172.16.0.1/30 --mtu 1476 --route '10.10.2.0/24 table 100'") {
+		t.Errorf("%v, calls %q\n%s", err, f.Calls, talk)
+	}
+}
+
 // An answer that is not valid is asked for again; an empty one takes what is in brackets.
 func TestPlainAsksAgain(t *testing.T) {
-	f := newFake()
+	f := tuitest.New()
 	answers := answersOf("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24")
 	answers = append([]string{answers[0], "100.0.2.300"}, answers[1:]...)
 	_, talk, err := talkPlain(t, f, append(answers, "maybe", "no", "quit")...)
-	if err != nil || f.saw("create") {
-		t.Errorf("%v, calls %q", err, f.calls)
+	if err != nil || f.Saw("create") {
+		t.Errorf("%v, calls %q", err, f.Calls)
 	}
 	for _, want := range []string{`Not valid: "100.0.2.300" is no IP address`, "Type yes or no."} {
 		if !strings.Contains(talk, want) {
@@ -78,23 +94,23 @@ func TestPlainAsksAgain(t *testing.T) {
 func TestPlainEndOfInputAborts(t *testing.T) {
 	answers := append(answersOf("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24"), "yes")
 	for n := range len(answers) {
-		f := newFake()
+		f := tuitest.New()
 		_, talk, err := talkPlain(t, f, answers[:n]...)
-		if !errors.Is(err, errEnded) || f.saw("create") {
-			t.Errorf("after %d answers: %v, calls %q\n%s", n, err, f.calls, talk)
+		if !errors.Is(err, errEnded) || f.Saw("create") {
+			t.Errorf("after %d answers: %v, calls %q\n%s", n, err, f.Calls, talk)
 		}
 	}
 }
 
 func TestPlainActs(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	out, talk, err := talkPlain(t, f, "down", "gre1", "yes", "up", "gre1", "verify", "gre2", "show", "gre2", "far", "gre2", "dance", "up", "nobody", "delete", "gre6", "yes", "quit")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"down " + uuidOf(1), "up " + uuidOf(1), "verify " + uuidOf(2), "delete " + uuidOf(5)} {
-		if !f.saw(want) {
-			t.Errorf("calls: %q lack %q", f.calls, want)
+	for _, want := range []string{"down " + tuitest.UUID(1), "up " + tuitest.UUID(1), "verify " + tuitest.UUID(2), "delete " + tuitest.UUID(5)} {
+		if !f.Saw(want) {
+			t.Errorf("calls: %q lack %q", f.Calls, want)
 		}
 	}
 	for _, want := range []string{"Packets to 10.10.100.0/24 no longer go through gre1.", "There is no dance", "No tunnel has the name nobody", "This is lost:"} {
@@ -110,7 +126,7 @@ func TestPlainActs(t *testing.T) {
 }
 
 func TestPlainEdits(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	_, talk, err := talkPlain(t, f, "edit", "gre1", "", "", // far end, local
 		"", "", "", // addresses
 		"", "1400", "", "", "", "", "", // options
@@ -118,15 +134,15 @@ func TestPlainEdits(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, talk)
 	}
-	if f.tunnels[0].Tunnel.MTU != 1400 {
-		t.Errorf("mtu %d\n%s", f.tunnels[0].Tunnel.MTU, talk)
+	if f.Tunnels[0].Tunnel.MTU != 1400 {
+		t.Errorf("mtu %d\n%s", f.Tunnels[0].Tunnel.MTU, talk)
 	}
 }
 
 // What fails is said, and the conversation goes on.
 func TestPlainFailure(t *testing.T) {
-	f := newFake().withTunnels()
-	f.err = errDenied
+	f := tuitest.New().WithTunnels()
+	f.Err = tuitest.ErrDenied
 	_, talk, err := talkPlain(t, f, "up", "paris-backup", "quit")
 	if err != nil || !strings.Contains(talk, "It failed: NetworkManager does not let you do that") || !strings.Contains(talk, "hint: run it with sudo") {
 		t.Errorf("%v\n%s", err, talk)
@@ -134,8 +150,8 @@ func TestPlainFailure(t *testing.T) {
 }
 
 func TestPlainWithoutNetworkManager(t *testing.T) {
-	f := newFake()
-	f.listErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is not running"}
+	f := tuitest.New()
+	f.ListErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is not running"}
 	if _, _, err := talkPlain(t, f, "quit"); !errors.Is(err, fault.ErrNoNetworkManager) {
 		t.Error(err)
 	}

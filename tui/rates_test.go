@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"nmgre/routes/kernel"
+	"nmgre/tui/tuitest"
 )
 
 // TestRates are what the counters have grown by, over the time between two readings; a counter that
@@ -22,7 +23,7 @@ func TestRates(t *testing.T) {
 
 // Nothing is measured but while the tab is open.
 func TestMeasuresOnlyWhileTheTabIsOpen(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
 	if d.m.detail.traffic.running {
 		t.Error("it measures though the tab is not open")
@@ -41,19 +42,19 @@ func TestMeasuresOnlyWhileTheTabIsOpen(t *testing.T) {
 
 // A far end that is silent is said, in words.
 func TestSilentFarEnd(t *testing.T) {
-	f := newFake().withTunnels()
+	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
 	d.keys("2")
 	for range 3 {
-		d.m.detail.traffic.add(sample{link: &f.links[3], at: time.Now(), probed: true}, nil)
+		d.m.detail.traffic.add(sample{link: &f.Devices[3], at: time.Now(), probed: true}, nil)
 	}
 	d.must("✗ no answer to 3 probes")
 }
 
 // Of a hundred thousand routes only those that are seen are drawn, and asked about.
 func TestManyRoutes(t *testing.T) {
-	f := newFake()
-	f.many()
+	f := tuitest.New()
+	f.Many()
 	d := openFake(t, f, Options{})
 	d.keys("3", "enter").must("1 of 100000", "20.0.0.0", "nmgre, in the kernel")
 	d.keys("end").must("100000 of 100000", "20.1.134.159")
@@ -65,8 +66,8 @@ func TestManyRoutes(t *testing.T) {
 
 // A route for which the kernel would send elsewhere is marked, with where.
 func TestRouteThatIsTaken(t *testing.T) {
-	f := newFake().withTunnels()
-	f.routes[uuidOf(2)][0].Route.Dst = prefix("10.10.100.0/25") // gre1 has it
+	f := tuitest.New().WithTunnels()
+	f.Held[tuitest.UUID(2)][0].Route.Dst = tuitest.Prefix("10.10.100.0/25") // gre1 has it
 	d := openFake(t, f, Options{})
 	d.keys("j", "3", "enter").must("≠ gre1", "but would send to 10.10.100.1 by gre1")
 }

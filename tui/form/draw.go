@@ -89,7 +89,7 @@ func (f *Form) drawField(d *Drawn, th draw.Theme, own *Field, focused, stacked b
 // draw is the field's value, and the cell of the cursor in it; -1 for none.
 func (f *Field) draw(th draw.Theme, room int, focused bool) (draw.Line, int) {
 	switch f.Kind {
-	case kindToggle:
+	case Toggle:
 		box := th.Off
 		if f.on {
 			box = th.On

@@ -8,14 +8,14 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// fieldKind says how a field is answered.
-type fieldKind int
+// Kind says how a field is answered.
+type Kind int
 
 // The kinds of fields.
 const (
-	Text       fieldKind = iota // typed
-	Choice                      // one of some options
-	kindToggle                  // yes or no
+	Text   Kind = iota // typed
+	Choice             // one of some options
+	Toggle             // yes or no
 )
 
 // Option is one of the values of a choice.
@@ -27,7 +27,7 @@ type Option struct {
 // Field is a line of a form. Its ID is the domain's name for the value, by which errors find it.
 type Field struct {
 	ID, Label string
-	Kind      fieldKind
+	Kind      Kind
 	Help      string // shown while the field has the keys
 	Note      string // what the value leads to; always shown
 	Why       string // why it cannot be changed now; empty if it can
@@ -49,7 +49,7 @@ func NewText(id, label, value, placeholder, help string) *Field {
 
 // NewToggle returns a field that is yes or no.
 func NewToggle(id, label string, on bool, help string) *Field {
-	f := &Field{ID: id, Label: label, Kind: kindToggle, on: on, Help: help}
+	f := &Field{ID: id, Label: label, Kind: Toggle, on: on, Help: help}
 	f.Begin()
 	return f
 }
@@ -83,7 +83,7 @@ func (f *Field) Value() string {
 			return f.Options[f.Chosen].Value
 		}
 		return ""
-	case kindToggle:
+	case Toggle:
 		return YesNo(f.on)
 	default:
 		return strings.TrimSpace(f.input.Value())
@@ -146,7 +146,7 @@ func (f *Field) Complain(problem, hint string) {
 // is the empty text. It returns false if the answer is not one of the choices.
 func (f *Field) Answer(text string) bool {
 	switch f.Kind {
-	case kindToggle:
+	case Toggle:
 		return f.answerToggle(text)
 	case Choice:
 		return f.answerChoice(text)
@@ -195,7 +195,7 @@ func (f *Field) Key(msg tea.Msg) (tea.Cmd, bool) {
 		f.input.Focus()
 		f.input, cmd = f.input.Update(msg)
 	case !isKey:
-	case f.Kind == kindToggle && (key.String() == "space" || key.String() == "left" || key.String() == "right"):
+	case f.Kind == Toggle && (key.String() == "space" || key.String() == "left" || key.String() == "right"):
 		f.on = !f.on
 	case f.Kind == Choice && (key.String() == "right" || key.String() == "space" || key.String() == "l"):
 		f.Chosen = (f.Chosen + 1) % max(len(f.Options), 1)

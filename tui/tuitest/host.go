@@ -1,4 +1,4 @@
-package tui
+package tuitest
 
 import (
 	"context"
@@ -19,47 +19,56 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// fake is a workflow on a host that lives in memory.
-type fake struct {
+// Host is a workflow on a host that lives in memory.
+type Host struct {
 	mu       sync.Mutex
-	tunnels  []nmgre.Status
-	links    []kernel.Link
-	routes   map[string][]nmgre.RouteState
+	Tunnels  []nmgre.Status
+	Devices  []kernel.Link
+	Held     map[string][]nmgre.RouteState
 	notices  chan nmgre.Notice
-	pace     time.Duration // how long a step takes
-	err      error         // what every change fails with
-	listErr  error
-	planErr  error
+	Pace     time.Duration // how long a step takes
+	Err      error         // what every change fails with
+	ListErr  error
+	PlanErr  error
 	hang     chan struct{} // if set, changes wait for it and do not look at their context
-	prompts  bool
-	watched  bool   // somebody takes the notices
-	clientOn string // the device by which the person is connected
-	calls    []string
+	Asks     bool          // every change may ask for a password
+	Watched  bool          // somebody takes the notices
+	ClientOn string        // the device by which the person is connected
+	Calls    []string
 
-	to     Listener
-	parent *fake
+	tell   listener
+	parent *Host
+}
+
+// listener is told what the host does.
+type listener struct {
+	step  func(nmgre.Event)
+	check func(verify.Check)
 }
 
 func key(n uint32) *gre.Key { k := gre.Key(n); return &k }
 
-func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+// Addr reads an address.
+func Addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
+// Prefix reads a prefix.
+func Prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 
-// tunnelOf is a tunnel like those of the examples.
-func tunnelOf(name string, n int) nm.Tunnel {
+// Tunnel is a tunnel like those of the examples.
+func Tunnel(name string, n int) nm.Tunnel {
 	t := nm.NewTunnel()
-	t.Name, t.Local, t.Remote, t.MTU = name, addr("100.0.1.100"), netip.AddrFrom4([4]byte{100, 0, 2, byte(n)}), 1476
+	t.Name, t.Local, t.Remote, t.MTU = name, Addr("100.0.1.100"), netip.AddrFrom4([4]byte{100, 0, 2, byte(n)}), 1476
 	t.Addresses = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16, byte(n), 1}), 30)}
 	t.PeerAddress = nm.DerivePeer(t.Addresses)
 	t.Routes = []routes.Route{{Dst: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 10, byte(n), 0}), 24)}}
 	return t
 }
 
-func uuidOf(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
+// UUID is that of the nth tunnel, from 1.
+func UUID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 
 func statusOf(t nm.Tunnel, n int, state nm.State) nmgre.Status {
-	s := nmgre.Status{Profile: nm.Profile{UUID: uuidOf(n), ID: t.Name, Tunnel: t, State: state,
+	s := nmgre.Status{Profile: nm.Profile{UUID: UUID(n), ID: t.Name, Tunnel: t, State: state,
 		Path: "/etc/NetworkManager/system-connections/" + t.Name + ".nmconnection"}}
 	if state == nm.StateActive {
 		s.Device, s.DeviceState = t.Name, "activated"
@@ -73,94 +82,95 @@ func linkOf(t nm.Tunnel) kernel.Link {
 		Counters: kernel.Counters{RxPackets: 18233, TxPackets: 20114, RxBytes: 12_400_551, TxBytes: 15_009_777}}
 }
 
-// newFake is a host with some tunnels.
-func newFake() *fake {
-	f := &fake{notices: make(chan nmgre.Notice, 8), routes: make(map[string][]nmgre.RouteState)}
-	f.links = []kernel.Link{
-		{Index: 1, Name: "lo", Up: true, MTU: 65536, Addresses: []netip.Prefix{prefix("127.0.0.1/8")}},
-		{Index: 2, Name: "eth0", Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("100.0.1.100/24"), prefix("2001:db8:1::100/64")}},
-		{Index: 3, Name: "lan0", Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("10.10.1.1/24")}},
+// New is a host with two networks, and no tunnels yet.
+func New() *Host {
+	f := &Host{notices: make(chan nmgre.Notice, 8), Held: make(map[string][]nmgre.RouteState)}
+	f.Devices = []kernel.Link{
+		{Index: 1, Name: "lo", Up: true, MTU: 65536, Addresses: []netip.Prefix{Prefix("127.0.0.1/8")}},
+		{Index: 2, Name: "eth0", Up: true, MTU: 1500, Addresses: []netip.Prefix{Prefix("100.0.1.100/24"), Prefix("2001:db8:1::100/64")}},
+		{Index: 3, Name: "lan0", Up: true, MTU: 1500, Addresses: []netip.Prefix{Prefix("10.10.1.1/24")}},
 	}
 	return f
 }
 
-// withTunnels adds the tunnels of the golden screens.
-func (f *fake) withTunnels() *fake {
-	one := tunnelOf("gre1", 100)
-	two := tunnelOf("gre2", 2)
+// WithTunnels adds the tunnels of the golden screens.
+func (f *Host) WithTunnels() *Host {
+	one := Tunnel("gre1", 100)
+	two := Tunnel("gre2", 2)
 	two.InputKey, two.OutputKey = key(42), key(42)
-	three := tunnelOf("paris-backup", 3)
-	four := tunnelOf("byhand", 4)
-	six := tunnelOf("gre6", 6)
-	six.Mode, six.Local, six.Remote = gre.ModeIP6GRE, addr("2001:db8:1::100"), addr("2001:db8:2::100")
-	f.add(one, nm.StateActive)
-	f.add(two, nm.StateActive)
-	f.add(three, nm.StateInactive)
-	f.add(four, nm.StateExternal)
-	f.add(six, nm.StateActivating)
-	for i := range f.links {
-		if f.links[i].Name == "gre2" {
-			f.links[i].MTU, f.links[i].GRE.OutputKey = 1400, key(43)
+	three := Tunnel("paris-backup", 3)
+	four := Tunnel("byhand", 4)
+	six := Tunnel("gre6", 6)
+	six.Mode, six.Local, six.Remote = gre.ModeIP6GRE, Addr("2001:db8:1::100"), Addr("2001:db8:2::100")
+	f.Add(one, nm.StateActive)
+	f.Add(two, nm.StateActive)
+	f.Add(three, nm.StateInactive)
+	f.Add(four, nm.StateExternal)
+	f.Add(six, nm.StateActivating)
+	for i := range f.Devices {
+		if f.Devices[i].Name == "gre2" {
+			f.Devices[i].MTU, f.Devices[i].GRE.OutputKey = 1400, key(43)
 		}
 	}
 	return f
 }
 
-// keepSome has root keep something for the first tunnel, though the hook is missing.
-func (f *fake) keepSome() {
-	f.tunnels[0].Kept = keep.Kept{Routes: []routes.Route{{Dst: prefix("10.30.0.0/16")}}, SNAT: []keep.SNAT{{Dst: prefix("10.10.100.0/24")}},
+// KeepSome has root keep something for the first tunnel, though the hook is missing.
+func (f *Host) KeepSome() {
+	f.Tunnels[0].Kept = keep.Kept{Routes: []routes.Route{{Dst: Prefix("10.30.0.0/16")}}, SNAT: []keep.SNAT{{Dst: Prefix("10.10.100.0/24")}},
 		Forward: []string{"gre1", "lan0"}, ClampMSS: true}
-	f.tunnels[0].KeptErr = &fault.Error{What: "the dispatcher's hook is not installed", Hint: "set it up: sudo nmgre install-hook"}
+	f.Tunnels[0].KeptErr = &fault.Error{What: "the dispatcher's hook is not installed", Hint: "set it up: sudo nmgre install-hook"}
 }
 
-func (f *fake) add(t nm.Tunnel, state nm.State) nmgre.Status {
-	s := statusOf(t, len(f.tunnels)+1, state)
-	f.tunnels = append(f.tunnels, s)
+// Add adds a tunnel, with a link where it is active.
+func (f *Host) Add(t nm.Tunnel, state nm.State) nmgre.Status {
+	s := statusOf(t, len(f.Tunnels)+1, state)
+	f.Tunnels = append(f.Tunnels, s)
 	if state == nm.StateActive {
-		f.links = append(f.links, linkOf(t))
+		f.Devices = append(f.Devices, linkOf(t))
 	}
 	for _, r := range t.Routes {
 		st := nmgre.RouteSet
 		if state != nm.StateActive {
 			st = nmgre.RouteDown
 		}
-		f.routes[s.UUID] = append(f.routes[s.UUID], nmgre.RouteState{Owned: nm.Owned{Route: &r, Owner: nm.OwnerProfile, Why: "NetworkManager can hold it"}, State: st})
+		f.Held[s.UUID] = append(f.Held[s.UUID], nmgre.RouteState{Owned: nm.Owned{Route: &r, Owner: nm.OwnerProfile, Why: "NetworkManager can hold it"}, State: st})
 	}
 	return s
 }
 
-// many is a host with a thousand tunnels, the first of which has a hundred thousand routes.
-func (f *fake) many() {
+// Many is a host with a thousand tunnels, the first of which has a hundred thousand routes.
+func (f *Host) Many() {
 	for i := range 1000 {
-		f.add(tunnelOf(fmt.Sprintf("gre%d", i+1), i+1), nm.StateActive)
+		f.Add(Tunnel(fmt.Sprintf("gre%d", i+1), i+1), nm.StateActive)
 	}
 	list := make([]nmgre.RouteState, 100_000)
 	for i := range list {
 		dst := netip.PrefixFrom(netip.AddrFrom4([4]byte{20, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
 		list[i] = nmgre.RouteState{Owned: nm.Owned{Route: &routes.Route{Dst: dst}, Owner: nm.OwnerKernel, Why: "NetworkManager is slow with more than 500 routes in a profile"}, State: nmgre.RouteSet}
 	}
-	f.routes[uuidOf(1)] = list
+	f.Held[UUID(1)] = list
 }
 
-func (f *fake) root() *fake {
+func (f *Host) root() *Host {
 	if f.parent != nil {
 		return f.parent
 	}
 	return f
 }
 
-func (f *fake) called(format string, args ...any) {
+func (f *Host) called(format string, args ...any) {
 	r := f.root()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.calls = append(r.calls, fmt.Sprintf(format, args...))
+	r.Calls = append(r.Calls, fmt.Sprintf(format, args...))
 }
 
-// saw says whether a call that begins so has been made.
-func (f *fake) saw(call string) bool {
+// Saw says whether a call that begins so has been made.
+func (f *Host) Saw(call string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, c := range f.calls {
+	for _, c := range f.Calls {
 		if strings.HasPrefix(c, call) {
 			return true
 		}
@@ -168,18 +178,18 @@ func (f *fake) saw(call string) bool {
 	return false
 }
 
-func (f *fake) List(ctx context.Context) ([]nmgre.Status, error) {
+func (f *Host) List(ctx context.Context) ([]nmgre.Status, error) {
 	r := f.root()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.listErr != nil {
-		return nil, r.listErr
+	if r.ListErr != nil {
+		return nil, r.ListErr
 	}
-	return append([]nmgre.Status(nil), r.tunnels...), nil
+	return append([]nmgre.Status(nil), r.Tunnels...), nil
 }
 
-func (f *fake) find(name string) (int, error) {
-	for i, s := range f.tunnels {
+func (f *Host) find(name string) (int, error) {
+	for i, s := range f.Tunnels {
 		if s.UUID == name || s.Tunnel.Name == name {
 			return i, nil
 		}
@@ -187,7 +197,7 @@ func (f *fake) find(name string) (int, error) {
 	return 0, &fault.Error{Kind: fault.ErrNotFound, What: "no tunnel has the name " + name, Hint: "nmgre list shows them"}
 }
 
-func (f *fake) Show(ctx context.Context, name string) (nmgre.Status, error) {
+func (f *Host) Show(ctx context.Context, name string) (nmgre.Status, error) {
 	r := f.root()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -195,17 +205,17 @@ func (f *fake) Show(ctx context.Context, name string) (nmgre.Status, error) {
 	if err != nil {
 		return nmgre.Status{}, err
 	}
-	s := r.tunnels[i]
-	for j := range r.links {
-		if r.links[j].Name == s.Device && s.Device != "" {
-			link := r.links[j]
+	s := r.Tunnels[i]
+	for j := range r.Devices {
+		if r.Devices[j].Name == s.Device && s.Device != "" {
+			link := r.Devices[j]
 			s.Link = &link
 		}
 	}
 	return s, nil
 }
 
-func (f *fake) Routes(ctx context.Context, name string) (nm.Profile, []nmgre.RouteState, error) {
+func (f *Host) Routes(ctx context.Context, name string) (nm.Profile, []nmgre.RouteState, error) {
 	r := f.root()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -213,10 +223,10 @@ func (f *fake) Routes(ctx context.Context, name string) (nm.Profile, []nmgre.Rou
 	if err != nil {
 		return nm.Profile{}, nil, err
 	}
-	return r.tunnels[i].Profile, r.routes[r.tunnels[i].UUID], nil
+	return r.Tunnels[i].Profile, r.Held[r.Tunnels[i].UUID], nil
 }
 
-func (f *fake) Verify(ctx context.Context, name string, opts verify.Options) (verify.Report, error) {
+func (f *Host) Verify(ctx context.Context, name string, opts verify.Options) (verify.Report, error) {
 	f.called("verify %s", name)
 	s, err := f.Show(ctx, name)
 	if err != nil {
@@ -233,28 +243,28 @@ func reportOf(t nm.Tunnel) verify.Report {
 	}}
 }
 
-func (f *fake) FarEnd(ctx context.Context, t nm.Tunnel) (nm.Tunnel, error) {
-	return t.FarEnd([]netip.Prefix{prefix("10.10.1.0/24")}), nil
+func (f *Host) FarEnd(ctx context.Context, t nm.Tunnel) (nm.Tunnel, error) {
+	return t.FarEnd([]netip.Prefix{Prefix("10.10.1.0/24")}), nil
 }
 
-func (f *fake) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
+func (f *Host) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
 	f.called("plan %s", want.CreateCommand())
 	if err := want.Validate(); err != nil {
 		return plan.Plan{}, err
 	}
-	if err := f.root().planErr; err != nil {
+	if err := f.root().PlanErr; err != nil {
 		return plan.Plan{}, err
 	}
 	t := want.Clone()
 	if t.Name == "" {
 		taken := make(map[string]bool)
-		for _, s := range f.root().tunnels {
+		for _, s := range f.root().Tunnels {
 			taken[s.Tunnel.Name] = true
 		}
 		t.Name = nm.FreeName(taken)
 	}
 	if !t.Local.IsValid() {
-		t.Local = addr("100.0.1.100")
+		t.Local = Addr("100.0.1.100")
 	}
 	if t.MTU == 0 {
 		t.MTU = 1476
@@ -272,65 +282,65 @@ func (f *fake) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
 }
 
 // do is a change of one step, which is in no plan.
-func (f *fake) do(ctx context.Context, what string, commands ...string) error {
+func (f *Host) do(ctx context.Context, what string, commands ...string) error {
 	return f.step(ctx, "", what, commands...)
 }
 
 // step is one step of a plan.
-func (f *fake) step(ctx context.Context, id, what string, commands ...string) error {
+func (f *Host) step(ctx context.Context, id, what string, commands ...string) error {
 	r := f.root()
 	if r.hang != nil {
 		<-r.hang
 	}
-	if r.pace > 0 {
+	if r.Pace > 0 {
 		select {
-		case <-time.After(r.pace):
+		case <-time.After(r.Pace):
 		case <-ctx.Done():
 		}
 	}
 	err := ctx.Err()
 	if err == nil {
-		err = r.err
+		err = r.Err
 	}
-	if f.to.Step != nil {
-		f.to.Step(nmgre.Event{Step: id, What: what, Took: 12 * time.Millisecond, Err: err, Commands: commands})
+	if f.tell.step != nil {
+		f.tell.step(nmgre.Event{Step: id, What: what, Took: 12 * time.Millisecond, Err: err, Commands: commands})
 	}
 	return err
 }
 
-func (f *fake) Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateOptions) (nmgre.Created, error) {
+func (f *Host) Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateOptions) (nmgre.Created, error) {
 	t := planned.Tunnel
 	f.called("create %s", t.CreateCommand())
 	for _, s := range []plan.Step{{ID: plan.StepProfile, What: "added the profile " + t.Name + ", in memory"}, {What: "made sure that the name is free"},
 		{ID: plan.StepActivate, What: "brought it up"}, {ID: plan.StepCheck, What: "verified it"}, {ID: plan.StepSave, What: "wrote the profile to disk"}} {
 		if err := f.step(ctx, s.ID, s.What, "nmcli connection show "+t.Name); err != nil {
-			if f.to.Step != nil {
-				f.to.Step(nmgre.Event{What: "took back what had been done", Took: time.Millisecond, Undo: true})
+			if f.tell.step != nil {
+				f.tell.step(nmgre.Event{What: "took back what had been done", Took: time.Millisecond, Undo: true})
 			}
 			return nmgre.Created{}, err
 		}
-		if f.to.Check != nil && s.ID == plan.StepActivate {
+		if f.tell.check != nil && s.ID == plan.StepActivate {
 			for _, c := range reportOf(t).Checks {
-				f.to.Check(c)
+				f.tell.check(c)
 			}
 		}
 	}
 	r := f.root()
 	r.mu.Lock()
-	s := r.add(t, nm.StateActive)
+	s := r.Add(t, nm.StateActive)
 	r.mu.Unlock()
-	r.tell(nmgre.Notice{Profiles: true, Links: true})
+	r.notify(nmgre.Notice{Profiles: true, Links: true})
 	return nmgre.Created{Status: s, Report: reportOf(t)}, nil
 }
 
-func (f *fake) tell(n nmgre.Notice) {
+func (f *Host) notify(n nmgre.Notice) {
 	select {
 	case f.notices <- n:
 	default:
 	}
 }
 
-func (f *fake) set(ctx context.Context, name, what string, state nm.State) (nm.Profile, error) {
+func (f *Host) set(ctx context.Context, name, what string, state nm.State) (nm.Profile, error) {
 	f.called("%s %s", what, name)
 	if err := f.do(ctx, what, "nmcli connection "+what+" "+name); err != nil {
 		return nm.Profile{}, err
@@ -342,22 +352,22 @@ func (f *fake) set(ctx context.Context, name, what string, state nm.State) (nm.P
 	if err != nil {
 		return nm.Profile{}, err
 	}
-	r.tunnels[i].State, r.tunnels[i].Device = state, ""
+	r.Tunnels[i].State, r.Tunnels[i].Device = state, ""
 	if state == nm.StateActive {
-		r.tunnels[i].Device = r.tunnels[i].Tunnel.Name
+		r.Tunnels[i].Device = r.Tunnels[i].Tunnel.Name
 	}
-	return r.tunnels[i].Profile, nil
+	return r.Tunnels[i].Profile, nil
 }
 
-func (f *fake) Up(ctx context.Context, name string) (nm.Profile, error) {
+func (f *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	return f.set(ctx, name, "up", nm.StateActive)
 }
 
-func (f *fake) Down(ctx context.Context, name string) (nm.Profile, error) {
+func (f *Host) Down(ctx context.Context, name string) (nm.Profile, error) {
 	return f.set(ctx, name, "down", nm.StateInactive)
 }
 
-func (f *fake) Delete(ctx context.Context, name string) (nm.Profile, error) {
+func (f *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 	f.called("delete %s", name)
 	if err := f.do(ctx, "deleted the profile", "nmcli connection delete "+name); err != nil {
 		return nm.Profile{}, err
@@ -369,12 +379,12 @@ func (f *fake) Delete(ctx context.Context, name string) (nm.Profile, error) {
 	if err != nil {
 		return nm.Profile{}, err
 	}
-	p := r.tunnels[i].Profile
-	r.tunnels = append(r.tunnels[:i:i], r.tunnels[i+1:]...)
+	p := r.Tunnels[i].Profile
+	r.Tunnels = append(r.Tunnels[:i:i], r.Tunnels[i+1:]...)
 	return p, nil
 }
 
-func (f *fake) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel) error) (plan.EditPlan, error) {
+func (f *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel) error) (plan.EditPlan, error) {
 	s, err := f.Show(ctx, name)
 	if err != nil {
 		return plan.EditPlan{}, err
@@ -406,7 +416,7 @@ func (f *fake) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 	return e, nil
 }
 
-func (f *fake) Edit(ctx context.Context, e plan.EditPlan, opts nmgre.EditOptions) (nmgre.Edited, error) {
+func (f *Host) Edit(ctx context.Context, e plan.EditPlan, opts nmgre.EditOptions) (nmgre.Edited, error) {
 	f.called("edit %s", e.After.CreateCommand())
 	if err := f.step(ctx, plan.StepProfile, "changed the profile, in memory"); err != nil {
 		return nmgre.Edited{}, err
@@ -426,32 +436,32 @@ func (f *fake) Edit(ctx context.Context, e plan.EditPlan, opts nmgre.EditOptions
 	if err != nil {
 		return nmgre.Edited{}, err
 	}
-	r.tunnels[i].Tunnel = e.After
-	return nmgre.Edited{Status: r.tunnels[i]}, nil
+	r.Tunnels[i].Tunnel = e.After
+	return nmgre.Edited{Status: r.Tunnels[i]}, nil
 }
 
-func (f *fake) Manager(ctx context.Context) (nm.Manager, error) {
+func (f *Host) Manager(ctx context.Context) (nm.Manager, error) {
 	return nm.Manager{Version: nm.Version{Major: 1, Minor: 42, Micro: 4}, Modify: nm.PermissionYes, Control: nm.PermissionYes}, nil
 }
 
-func (f *fake) Links(ctx context.Context) ([]kernel.Link, error) {
+func (f *Host) Links(ctx context.Context) ([]kernel.Link, error) {
 	r := f.root()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]kernel.Link(nil), r.links...), nil
+	return append([]kernel.Link(nil), r.Devices...), nil
 }
 
-func (f *fake) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
+func (f *Host) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 	r := f.root()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case q.To == addr("198.51.100.1"):
+	case q.To == Addr("198.51.100.1"):
 		return kernel.Hop{}, fault.ErrUnreachable
-	case r.clientOn != "" && q.To == addr("192.0.2.99"):
-		return kernel.Hop{Dev: r.clientOn}, nil
+	case r.ClientOn != "" && q.To == Addr("192.0.2.99"):
+		return kernel.Hop{Dev: r.ClientOn}, nil
 	}
-	for _, s := range r.tunnels {
+	for _, s := range r.Tunnels {
 		for _, own := range s.Tunnel.Routes {
 			if own.Dst.Contains(q.To) && s.State == nm.StateActive {
 				return kernel.Hop{Dev: s.Tunnel.Name}, nil
@@ -459,24 +469,27 @@ func (f *fake) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 		}
 	}
 	if q.To.Is6() {
-		return kernel.Hop{Dev: "eth0", Via: addr("2001:db8:1::1"), Src: addr("2001:db8:1::100"), MTU: 1500}, nil
+		return kernel.Hop{Dev: "eth0", Via: Addr("2001:db8:1::1"), Src: Addr("2001:db8:1::100"), MTU: 1500}, nil
 	}
-	return kernel.Hop{Dev: "eth0", Via: addr("100.0.1.1"), Src: addr("100.0.1.100"), MTU: 1500}, nil
+	return kernel.Hop{Dev: "eth0", Via: Addr("100.0.1.1"), Src: Addr("100.0.1.100"), MTU: 1500}, nil
 }
 
-func (f *fake) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error) {
+func (f *Host) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error) {
 	return kernel.ProbeResult{Sent: 1, Received: 1, RTT: []time.Duration{1460 * time.Microsecond}}, nil
 }
 
-func (f *fake) Watch(ctx context.Context) (<-chan nmgre.Notice, error) {
-	if !f.root().watched {
+func (f *Host) Watch(ctx context.Context) (<-chan nmgre.Notice, error) {
+	if !f.root().Watched {
 		return nil, nil // the tests give the notices themselves
 	}
 	return f.root().notices, nil
 }
 
-func (f *fake) Prompts(nm.Manager) (always, forRoot bool) { return f.root().prompts, false }
+func (f *Host) Prompts(nm.Manager) (always, forRoot bool) { return f.root().Asks, false }
 
-func (f *fake) Reporting(to Listener) Workflow { return &fake{parent: f.root(), to: to} }
+// Telling returns the same host, which tells what it does. Each function may be nil.
+func (f *Host) Telling(step func(nmgre.Event), check func(verify.Check)) *Host {
+	return &Host{parent: f.root(), tell: listener{step, check}}
+}
 
-var errDenied = &fault.Error{Kind: fault.ErrNotPermitted, What: "NetworkManager does not let you do that", Hint: "run it with sudo"}
+var ErrDenied = &fault.Error{Kind: fault.ErrNotPermitted, What: "NetworkManager does not let you do that", Hint: "run it with sudo"}
