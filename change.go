@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"strconv"
 
 	"nmgre/nm"
 	"nmgre/nm/plan"
@@ -16,86 +15,209 @@ import (
 )
 
 // ChangeRoutes adds, replaces or deletes routes of a tunnel, which stays up meanwhile. All of it or
-// nothing: what was done is taken back when anything fails, the end of ctx included.
-func (h *Host) ChangeRoutes(ctx context.Context, name string, change plan.RouteChange) (plan.RouteChanged, error) {
+// none of it: when anything fails, the end of ctx included, everything is undone. Its errors name
+// the field "route"; those about a list name the line, too.
+func (h *Host) ChangeRoutes(ctx context.Context, name string, change plan.RouteChange) (plan.RouteResult, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
-		return plan.RouteChanged{}, err
+		return plan.RouteResult{}, err
 	}
 	for try := 1; ; try++ {
-		changed, err := h.changeRoutes(ctx, p, change)
+		result, err := h.changeRoutes(ctx, p, change)
 		if !errors.Is(err, fault.ErrChanged) || try == maxTries || ctx.Err() != nil {
-			return changed, err
+			return result, err
 		}
 		if p, err = h.Profiles.Get(ctx, p.UUID); err != nil {
-			return plan.RouteChanged{}, err
+			return plan.RouteResult{}, err
 		}
 	}
 }
 
-// maxTries is how often a change is made anew because somebody else has changed the same tunnel
+// maxTries bounds how often a change is made anew because somebody else has changed the same tunnel
 // meanwhile.
 const maxTries = 5
 
-func (h *Host) changeRoutes(ctx context.Context, p nm.Profile, change plan.RouteChange) (plan.RouteChanged, error) {
-	c, err := plan.Routes(ctx, h.System, p, change)
+func (h *Host) changeRoutes(ctx context.Context, p nm.Profile, change plan.RouteChange) (plan.RouteResult, error) {
+	planned, err := plan.Routes(ctx, h.System, p, change)
 	if err != nil {
-		return plan.RouteChanged{}, fault.Ended(ctx, err)
+		return plan.RouteResult{}, fault.Ended(ctx, err)
 	}
-	if err := routeChangeApply(c, ctx, h); err != nil {
-		return c.Result, fault.Ended(ctx, routeChangeAtLine(c, err))
+	c := &routeWork{host: h, plan: planned, from: p.Tunnel.Routes}
+	if err := c.carryOut(ctx); err != nil {
+		return planned.Result, fault.Ended(ctx, c.nameLines(err))
 	}
-	c.Result.Notes = append(c.Result.Notes, plan.HookNote(ctx, h.System, c.Kept)...)
-	return c.Result, nil
+	planned.Result.Notes = append(planned.Result.Notes, plan.HookNote(ctx, h.System, planned.Kept)...)
+	return planned.Result, nil
 }
 
-// routeChangeApply makes the change, root's part before what is new in the profile, since the
-// kernel may refuse it. A route that goes from the profile to root has to be out of the way before:
-// to the kernel it is the same one.
-func routeChangeApply(c *plan.ChangePlan, ctx context.Context, h *Host) error {
-	from := c.Profile.Tunnel.Routes
-	to := c.Owned(nm.OwnerProfile, from)
-	// Where root asks, what is kept is put back too, though nothing of it changes.
-	keeps := c.KeptDiffers() || h.Kernel.CanChange() && !c.Kept.Empty()
-	staying := from
+// routeWork is a change of routes while it is carried out.
+type routeWork struct {
+	host *Host
+	plan *plan.ChangePlan
+	// The profile's routes: before the change, while root makes its part, and after it.
+	from, staying, to []routes.Route
+	kept              bool // root has changed its part
+}
+
+// carryOut makes the change, root's part before the profile's new routes, since the kernel may
+// refuse root's. A route that goes from the profile to root leaves the profile before: to the kernel
+// both are the same one.
+func (c *routeWork) carryOut(ctx context.Context) error {
+	p := c.plan
+	c.to = p.Owned(nm.OwnerProfile, c.from)
+	// Where root asks, its part is set again though nothing of it changes.
+	keeps := p.KeptDiffers() || c.host.Kernel.CanChange() && !p.Kept.Empty()
+	c.staying = c.from
 	if keeps {
-		staying = common(from, to)
+		c.staying = common(c.from, c.to)
 	}
-	kept := false
 	steps := []func() error{
-		func() error { return routeChangeChangeProfile(c, ctx, h, from, staying) },
-		func() error {
-			if !keeps {
-				return nil
-			}
-			e := Event{What: "set " + c.Kept.Summary(), Commands: routeChangeIpCommands(c), Detail: true}
-			err := h.step(ctx, e, func() error { return h.keep(ctx, c.Kept) })
-			kept = err == nil
-			return err
-		},
-		func() error { return routeChangeChangeProfile(c, ctx, h, staying, to) },
-		func() error { return routeChangeSettle(c, ctx, h, staying, to) },
+		func() error { return c.changeProfile(ctx, c.from, c.staying) },
+		func() error { return c.keep(ctx, keeps) },
+		func() error { return c.changeProfile(ctx, c.staying, c.to) },
+		func() error { return c.settle(ctx) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
-			return errors.Join(err, routeChangeTakeBack(c, ctx, h, [][]routes.Route{to, staying, from}, kept))
+			return errors.Join(err, c.undo(ctx))
 		}
 	}
 	return nil
 }
 
-// routeChangeSettle puts back what is kept where NetworkManager has taken it along: before 1.56 it
-// switches the IPv6 of a device off and on at every change.
-func routeChangeSettle(c *plan.ChangePlan, ctx context.Context, h *Host, from, to []routes.Route) error {
-	inner := c.Profile.Tunnel.Addresses
-	v6 := slices.ContainsFunc(inner, func(p netip.Prefix) bool { return p.Addr().Is6() })
-	if !v6 || c.Kept.Empty() || routes.EqualLists(from, to) || !h.Kernel.CanChange() {
-		return nil // without root the hook does it, which NetworkManager calls for that
+// keep has root keep its part of the change, as a step.
+func (c *routeWork) keep(ctx context.Context, keeps bool) error {
+	if !keeps {
+		return nil
 	}
-	return h.converge(ctx, c.Profile)
+	e := Event{What: "set " + c.plan.Kept.Summary(), Commands: c.ipCommands(), Detail: true}
+	err := c.host.step(ctx, e, func() error { return c.host.keep(ctx, c.plan.Kept) })
+	c.kept = err == nil
+	return err
 }
 
-// common returns those of from that to has too.
+// settle sets root's part again where NetworkManager has taken it along: before 1.56 it switches a
+// device's IPv6 off and on at every change.
+func (c *routeWork) settle(ctx context.Context) error {
+	inner := c.plan.Profile.Tunnel.Addresses
+	v6 := slices.ContainsFunc(inner, func(p netip.Prefix) bool { return p.Addr().Is6() })
+	if !v6 || c.plan.Kept.Empty() || routes.EqualLists(c.staying, c.to) || !c.host.Kernel.CanChange() {
+		return nil // without root the hook does it, which NetworkManager calls for that
+	}
+	return c.host.converge(ctx, c.plan.Profile)
+}
+
+// changeProfile gives the profile other routes, as a step.
+func (c *routeWork) changeProfile(ctx context.Context, from, to []routes.Route) error {
+	if routes.EqualLists(from, to) {
+		return nil
+	}
+	e := Event{What: "changed the profile's routes, and had the device use them", Commands: c.nmcliCommands(from, to), Detail: true}
+	return c.host.step(ctx, e, func() error { return c.setRoutes(ctx, from, to) })
+}
+
+func (c *routeWork) setRoutes(ctx context.Context, from, to []routes.Route) error {
+	if routes.EqualLists(from, to) {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if from == nil {
+		from = []routes.Route{} // an empty list is expected; nil would stand for any
+	}
+	return c.host.Profiles.SetRoutes(ctx, c.plan.Profile.UUID, from, to)
+}
+
+// undo makes everything as it was.
+func (c *routeWork) undo(ctx context.Context) error {
+	err := c.host.undo(ctx, "", func(ctx context.Context) error {
+		var err error
+		if c.kept {
+			err = c.undoKept(ctx)
+		}
+		return errors.Join(err, c.undoProfile(ctx))
+	})
+	if err == nil {
+		return nil
+	}
+	return &fault.Error{What: "could not undo everything", Err: err, Hint: "see the routes with: nmgre route list " + fault.ShellWord(c.plan.Profile.Tunnel.Name)}
+}
+
+// undoKept undoes root's part of the change, and nothing that somebody else has changed since.
+func (c *routeWork) undoKept(ctx context.Context) error {
+	for try := 1; ; try++ {
+		now, err := keep.Of(ctx, c.host.Store, c.plan.Profile.UUID)
+		if err != nil {
+			return err
+		}
+		before := c.plan.Before
+		before.Stamp, before.Routes = now.Stamp, merged(now.Routes, c.plan.Kept.Routes, c.plan.Before.Routes)
+		if err = c.host.keep(ctx, before); !errors.Is(err, fault.ErrChanged) || try == maxTries {
+			return err
+		}
+	}
+}
+
+// undoProfile gives the profile its old routes, if it has those of one of the change's states, and
+// not those of somebody else.
+func (c *routeWork) undoProfile(ctx context.Context) error {
+	for _, state := range [][]routes.Route{c.to, c.staying, c.from} {
+		err := c.setRoutes(ctx, state, c.from)
+		if !errors.Is(err, fault.ErrChanged) {
+			return err
+		}
+	}
+	return nil
+}
+
+// ipCommands are the ip commands that do the same to the kernel's routes. It is empty for very many
+// routes.
+func (c *routeWork) ipCommands() []string {
+	result := c.plan.Result.Routes
+	if len(result) > keep.MaxRouteSteps {
+		return nil
+	}
+	word := map[plan.RouteOp]string{plan.RouteAdd: "add", plan.RouteReplace: "replace", plan.RouteDelete: "del"}[c.plan.Change.Op]
+	return keep.Kept{Name: c.plan.Profile.Tunnel.Name, Routes: nm.OwnedBy(result, nm.OwnerKernel)}.IPCommands(word)
+}
+
+// nmcliCommands are the nmcli commands that do the same to the profile.
+func (c *routeWork) nmcliCommands(from, to []routes.Route) []string {
+	p := c.plan.Profile
+	before, after := p.Tunnel, p.Tunnel
+	before.Routes, after.Routes = from, to
+	commands := nm.ModifyCommand(p.UUID, before, after, false)
+	if p.Device != "" {
+		commands = append(commands, "nmcli device reapply "+fault.ShellWord(p.Device))
+	}
+	return commands
+}
+
+// nameLines adds the line of the list to the errors about routes of root's part that the kernel
+// refused. Such an error has the route's place in that part.
+func (c *routeWork) nameLines(err error) error {
+	change := c.plan.Change
+	if len(change.Lines) == 0 {
+		return err
+	}
+	var of *list.Index[routes.Slot]
+	fault.Walk(err, func(e *fault.Error) {
+		if e.Item < 1 || e.Item > len(c.plan.Kept.Routes) {
+			return
+		}
+		if of == nil {
+			of = list.IndexOf(change.Routes)
+		}
+		refused := &c.plan.Kept.Routes[e.Item-1]
+		if at, found := of.Find(refused.Slot()); found && change.Routes[at].Equal(refused) {
+			e.Line = change.Lines[at]
+		}
+	})
+	return err
+}
+
+// common returns the routes of from that to has, too.
 func common(from, to []routes.Route) []routes.Route {
 	in := list.IndexOf(to)
 	var both []routes.Route
@@ -107,73 +229,20 @@ func common(from, to []routes.Route) []routes.Route {
 	return both
 }
 
-// routeChangeChangeProfile gives the profile other routes, as a step.
-func routeChangeChangeProfile(c *plan.ChangePlan, ctx context.Context, h *Host, from, to []routes.Route) error {
-	if routes.EqualLists(from, to) {
-		return nil
-	}
-	e := Event{What: "changed the profile's routes, and had the device use them", Commands: routeChangeNmcliCommands(c, from, to), Detail: true}
-	return h.step(ctx, e, func() error { return routeChangeSetRoutes(c, ctx, h, from, to) })
-}
-
-func routeChangeSetRoutes(c *plan.ChangePlan, ctx context.Context, h *Host, from, to []routes.Route) error {
-	if routes.EqualLists(from, to) {
-		return nil
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if from == nil {
-		from = []routes.Route{} // none at all, which is not the same as any
-	}
-	return h.Profiles.SetRoutes(ctx, c.Profile.UUID, from, to)
-}
-
-// routeChangeTakeBack makes everything as it was. The profile may have any of the states.
-func routeChangeTakeBack(c *plan.ChangePlan, ctx context.Context, h *Host, states [][]routes.Route, kept bool) error {
-	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
-	defer cancel()
-	var err error
-	if kept {
-		err = routeChangeUnkeep(c, undoing, h)
-	}
-	err = errors.Join(err, routeChangeRestore(c, undoing, h, states))
-	if err != nil {
-		err = &fault.Error{What: "could not put back what was there before", Err: err, Hint: "see what is there with: nmgre route list " + fault.ShellWord(c.Profile.Tunnel.Name)}
-	}
-	return err
-}
-
-// routeChangeUnkeep takes back what root keeps of the change, and nothing that somebody else has
-// changed since.
-func routeChangeUnkeep(c *plan.ChangePlan, ctx context.Context, h *Host) error {
-	for try := 1; ; try++ {
-		now, err := keep.Of(ctx, h.Store, c.Profile.UUID)
-		if err != nil {
-			return err
-		}
-		back := c.Before
-		back.Stamp, back.Routes = now.Stamp, merged(now.Routes, c.Kept.Routes, c.Before.Routes)
-		if err = h.keep(ctx, back); !errors.Is(err, fault.ErrChanged) || try == maxTries {
-			return err
-		}
-	}
-}
-
-// merged returns the list now with what has been made of the list old turned into what is in the
-// list wanted, where it is still that.
+// merged returns the list now, in which the routes of the list old give way to those of the list
+// wanted. Routes that somebody else has changed since stay.
 func merged(now, old, wanted []routes.Route) []routes.Route {
 	if routes.EqualLists(now, old) {
 		return wanted
 	}
-	was, shall := list.IndexOf(old), list.IndexOf(wanted)
+	was, wish := list.IndexOf(old), list.IndexOf(wanted)
 	var out []routes.Route
 	for i := range now {
 		r := &now[i]
 		at, known := was.Find(r.Slot())
 		if !known || !old[at].Equal(r) { // somebody else's
 			out = append(out, *r)
-		} else if at, stays := shall.Find(r.Slot()); stays {
+		} else if at, stays := wish.Find(r.Slot()); stays {
 			out = append(out, wanted[at])
 		}
 	}
@@ -186,65 +255,3 @@ func merged(now, old, wanted []routes.Route) []routes.Route {
 	}
 	return out
 }
-
-// routeChangeRestore gives the profile its old routes, if it has those of one of the states, and
-// not what somebody else has given it.
-func routeChangeRestore(c *plan.ChangePlan, ctx context.Context, h *Host, states [][]routes.Route) error {
-	for _, state := range states {
-		err := routeChangeSetRoutes(c, ctx, h, state, c.Profile.Tunnel.Routes)
-		if !errors.Is(err, fault.ErrChanged) {
-			return err
-		}
-	}
-	return nil
-}
-
-// routeChangeIpCommands are the ip commands that do the same to the kernel's routes; none for very
-// many.
-func routeChangeIpCommands(c *plan.ChangePlan) []string {
-	if len(c.Result.Routes) > keep.MaxRouteSteps {
-		return nil
-	}
-	word := map[plan.RouteOp]string{plan.RouteAdd: "add", plan.RouteReplace: "replace", plan.RouteDelete: "del"}[c.Change.Op]
-	return keep.Kept{Name: c.Profile.Tunnel.Name, Routes: nm.OwnedBy(c.Result.Routes, nm.OwnerKernel)}.IPCommands(word)
-}
-
-// routeChangeNmcliCommands are the nmcli commands that do the same to the profile.
-func routeChangeNmcliCommands(c *plan.ChangePlan, from, to []routes.Route) []string {
-	before, after := c.Profile.Tunnel, c.Profile.Tunnel
-	before.Routes, after.Routes = from, to
-	commands := nm.ModifyCommand(c.Profile.UUID, before, after, false)
-	if c.Profile.Device != "" {
-		commands = append(commands, "nmcli device reapply "+fault.ShellWord(c.Profile.Device))
-	}
-	return commands
-}
-
-// routeChangeAtLine puts the line into the errors about routes that the kernel refused.
-func routeChangeAtLine(c *plan.ChangePlan, err error) error {
-	if len(c.Change.Lines) == 0 {
-		return err
-	}
-	byText := make(map[string]int, len(c.Change.Routes))
-	fault.Walk(err, func(e *fault.Error) {
-		if e.Field != "route" {
-			return
-		}
-		if len(byText) == 0 {
-			for i, r := range c.Change.Routes {
-				byText[r.String()] = c.Change.Lines[i]
-			}
-		}
-		if line := byText[e.What]; line > 0 {
-			e.What = "line " + strconv.Itoa(line) + ": " + e.What
-		}
-	})
-	return err
-}
-
-// The states of a route.
-const (
-	RouteSet     = "set"
-	RouteMissing = "missing"
-	RouteDown    = "down"
-)

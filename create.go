@@ -12,13 +12,10 @@ import (
 )
 
 // Plan decides everything about the tunnel that is wanted, and checks that this host can have it.
-// It changes nothing. Its errors are of the kind [ErrInvalid] for the request's own faults, joined
-// when there are several; [ErrUnsupported], [ErrNotPermitted] and [ErrNoNetworkManager] for the
-// host's.
+// It changes nothing. Its errors are of the kind [fault.ErrInvalid] for the request's own faults,
+// joined when there are several; [fault.ErrUnsupported], [fault.ErrNotPermitted] and
+// [fault.ErrNoNetworkManager] for the host's.
 func (h *Host) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
-	if err := want.Validate(); err != nil {
-		return plan.Plan{}, err
-	}
 	return plan.Create(ctx, h.System, h.profiles, want)
 }
 
@@ -27,172 +24,191 @@ type CreateOptions struct {
 	NoProbe bool // the far end is not probed
 }
 
-// Created is the tunnel that was made.
+// Created is a tunnel that was made.
 type Created struct {
 	Status Status
 	Report verify.Report
 }
 
-// Create carries out a plan: all of it or none of it. Whatever fails, the end of ctx included, what
-// was done is taken back before Create returns the error; a silent far end is no failure. A process
-// that is killed in the middle leaves a profile in memory that is marked, and the next method that
+// Create carries out a plan: all of it or none of it. When anything fails, the end of ctx included,
+// everything is undone before Create returns the error. A silent far end is no failure. A process
+// that is killed in the middle leaves a profile in memory that is marked; the next method that
 // reads the profiles removes it.
 func (h *Host) Create(ctx context.Context, planned plan.Plan, opts CreateOptions) (Created, error) {
-	t := planned.Tunnel
-	uuid := nm.NewUUID()
-	tx := transaction{host: h, uuid: uuid, tunnel: t, plan: planned}
-	report, err := tx.create(ctx, opts)
+	c := &createWork{host: h, uuid: nm.NewUUID(), tunnel: planned.Tunnel, plan: planned}
+	report, err := c.carryOut(ctx, opts)
 	if err != nil {
-		return Created{Report: report}, tx.undo(ctx, err)
+		return Created{Report: report}, c.undo(ctx, err)
 	}
-	status, err := h.status(ctx, uuid)
+	p, err := h.Profiles.Get(ctx, c.uuid)
 	if err != nil { // the tunnel is there for good: that it cannot be shown is no failure
-		status = Status{Profile: nm.Profile{UUID: uuid, ID: t.Name, Tunnel: planned.Profile(), State: nm.StateActive, Device: t.Name}, Kept: planned.Kept}
+		p = c.asActivated()
+		p.Tunnel, p.Unsaved, p.Trial = planned.Profile(), false, false
 	}
-	report.Replace((&verify.Verifier{Profile: status.Profile}).CheckProfile()) // it is on disk now
+	status := Status{Profile: p, Link: report.Link, Kept: c.kept()}
+	if !status.Kept.Empty() {
+		status.KeptErr = h.Store.HookMissing(ctx)
+	}
+	report.Saved(p)
 	return Created{Status: status, Report: report}, nil
 }
 
-// transaction is a tunnel in the making.
-type transaction struct {
+// createWork is a tunnel in the making.
+type createWork struct {
 	host    *Host
 	uuid    string
 	tunnel  nm.Tunnel
 	plan    plan.Plan
-	device  string // what the undo waits for; empty as long as nothing of that name can be ours
+	device  string // the undo waits for it to go; empty as long as nothing of that name can be ours
 	keeping bool   // something may be in root's files
 	saving  bool   // the profile may be on disk
 }
 
-func (tx *transaction) create(ctx context.Context, opts CreateOptions) (report verify.Report, err error) {
-	h, t := tx.host, tx.tunnel
-	steps := []func() error{
-		func() error { return h.Profiles.Add(ctx, tx.uuid, tx.plan.Profile()) },
-		func() error { return tx.claim(ctx) },
-		func() error { tx.device = t.Name; return h.Profiles.Activate(ctx, tx.uuid) },
-		func() error { return tx.keep(ctx) },
-		func() error { report, err = tx.check(ctx, opts); return err },
-		func() error { tx.saving = true; return h.Profiles.Save(ctx, tx.uuid) },
+func (c *createWork) carryOut(ctx context.Context, opts CreateOptions) (report verify.Report, err error) {
+	h, name := c.host, c.tunnel.Name
+	steps := []struct {
+		id, what string
+		do       func() error
+	}{
+		{plan.StepProfile, "added the profile " + name + ", in memory", func() error { return h.Profiles.Add(ctx, c.uuid, c.plan.Profile()) }},
+		{"", "made sure that the name is free", func() error { return c.claim(ctx) }},
+		{plan.StepActivate, "brought it up", func() error { c.device = name; return h.Profiles.Activate(ctx, c.uuid) }},
+		{plan.StepRoute, c.keepName(), func() error { return c.keep(ctx) }},
+		{plan.StepCheck, "verified it", func() error { report, err = c.check(ctx, opts); return err }},
+		{plan.StepSave, "wrote the profile to disk", func() error { c.saving = true; return h.Profiles.Save(ctx, c.uuid) }},
 	}
-	events := []Event{
-		{Step: plan.StepProfile, What: "added the profile " + t.Name + ", in memory", Commands: tx.commands(plan.StepProfile)},
-		{What: "made sure that the name is free"},
-		{Step: plan.StepActivate, What: "brought it up", Commands: tx.commands(plan.StepActivate)},
-		{Step: plan.StepRoute, What: tx.keepName(), Commands: tx.commands(plan.StepRoute)},
-		{Step: plan.StepCheck, What: "verified it", Commands: tx.commands(plan.StepCheck)},
-		{Step: plan.StepSave, What: "wrote the profile to disk", Commands: tx.commands(plan.StepSave)},
-	}
-	for i, do := range steps {
-		if err := h.step(ctx, events[i], do); err != nil {
+	for _, s := range steps {
+		if err := h.step(ctx, Event{Step: s.id, What: s.what, Commands: c.commands(s.id)}, s.do); err != nil {
 			return report, err
 		}
 	}
 	return report, nil
 }
 
-// commands are those that do what the plan's step with that ID does.
-func (tx *transaction) commands(id string) []string {
-	return plan.CommandsOf(tx.plan.Steps, func(of string) bool { return plan.Covers(id, of) })
+// commands are those of the plan's steps that the step with that ID carries out.
+func (c *createWork) commands(id string) []string {
+	return plan.CommandsOf(c.plan.Steps, func(of string) bool { return plan.Covers(id, of) })
 }
 
-// claim makes sure that of two who make the same name at the same moment only one goes on: the one
-// whose profile NetworkManager got first. Each looks after it has added its own, so that the later
-// one sees the earlier one's always.
-func (tx *transaction) claim(ctx context.Context) error {
-	alone, err := tx.alone(ctx)
+// claim makes sure that only one of two processes goes on that make the same name at the same
+// moment: the one whose profile NetworkManager got first. Each looks after it has added its own, so
+// that the later one always sees the earlier one's.
+func (c *createWork) claim(ctx context.Context) error {
+	alone, err := c.alone(ctx)
 	if alone || err != nil {
 		return err
 	}
-	// without those of the dead, whose links would be in the way
-	profiles, err := tx.host.profiles(ctx)
+	// This removes the profiles of killed processes, whose links would be in the way.
+	profiles, err := c.host.profiles(ctx)
 	if err != nil {
 		return err
 	}
 	var own nm.Profile
 	for _, p := range profiles {
-		if p.UUID == tx.uuid {
+		if p.UUID == c.uuid {
 			own = p
 		}
 	}
 	for _, p := range profiles {
-		named := p.ID == tx.tunnel.Name || p.Tunnel.Name == tx.tunnel.Name
-		if p.UUID != tx.uuid && named && p.State != nm.StateExternal && !p.Abandoned && (!p.Trial || p.Serial < own.Serial) {
-			return &fault.Error{Kind: fault.ErrNameLost, Field: "name", What: "somebody else has made " + tx.tunnel.Name + " at the same moment",
+		if c.isEarlier(p, own) {
+			return &fault.Error{Kind: fault.ErrNameLost, Field: "name", What: "somebody else has made " + c.tunnel.Name + " at the same moment",
 				Hint: "choose another name, or leave --name out"}
 		}
 	}
 	return nil
 }
 
-// alone says whether nobody has added a profile since the plan but this transaction.
-func (tx *transaction) alone(ctx context.Context) (bool, error) {
-	serials, err := tx.host.Profiles.Serials(ctx)
+// isEarlier says whether p has the name that the tunnel gets, and had it before.
+func (c *createWork) isEarlier(p, own nm.Profile) bool {
+	named := p.ID == c.tunnel.Name || p.Tunnel.Name == c.tunnel.Name
+	return p.UUID != c.uuid && named && p.State != nm.StateExternal && !p.Abandoned && (!p.Trial || p.Serial < own.Serial)
+}
+
+// alone says whether nobody else has added a profile since the plan was made.
+func (c *createWork) alone(ctx context.Context) (bool, error) {
+	serials, err := c.host.Profiles.Serials(ctx)
 	since := 0
 	for _, serial := range serials {
-		if serial > tx.plan.Newest {
+		if serial > c.plan.Newest {
 			since++
 		}
 	}
 	return since == 1, err
 }
 
-// keep has root keep what NetworkManager cannot hold, if there is anything.
-func (tx *transaction) keep(ctx context.Context) error {
-	k := tx.plan.Kept
+// keep has root keep the kernel half of the tunnel, if it has one.
+func (c *createWork) keep(ctx context.Context) error {
+	k := c.kept()
 	if k.Empty() {
 		return nil
 	}
-	k.UUID, tx.keeping = tx.uuid, true
-	err := tx.host.keep(ctx, k)
-	// Nobody is asked for root's rights once more to take back what has not been done.
-	tx.keeping = err == nil || errors.Is(err, fault.ErrLeftBehind)
+	c.keeping = true
+	err := c.host.keep(ctx, k)
+	// Nobody is asked for root's rights once more to undo a step that was not done.
+	c.keeping = err == nil || errors.Is(err, fault.ErrLeftBehind)
 	return err
 }
 
-// keptNow is what is kept for the tunnel that is being made.
-func (tx *transaction) keptNow() *keep.Kept {
-	k := tx.plan.Kept
-	k.UUID = tx.uuid
-	return &k
+// kept is the kernel half of the tunnel.
+func (c *createWork) kept() keep.Kept {
+	k := c.plan.Kept
+	k.UUID = c.uuid
+	return k
 }
 
-func (tx *transaction) keepName() string {
-	if tx.plan.Kept.Empty() {
+func (c *createWork) keepName() string {
+	if c.plan.Kept.Empty() {
 		return ""
 	}
-	return "set " + tx.plan.Kept.Summary()
-}
-
-// keep has root keep k, and tells of what else went wrong meanwhile.
-func (h *Host) keep(ctx context.Context, k keep.Kept) error {
-	c, err := h.Keeper.Keep(ctx, k, h.Advance)
-	for _, trouble := range c.Trouble {
-		h.tell(Event{What: "warning: " + trouble})
-	}
-	return err
+	return "set " + c.plan.Kept.Summary()
 }
 
 // asActivated is the profile as it is known to be when the activation has ended well.
-func (tx *transaction) asActivated() nm.Profile {
-	t := tx.tunnel
-	return nm.Profile{UUID: tx.uuid, ID: t.Name, Tunnel: t, State: nm.StateActive, Device: t.Name, DeviceState: "activated", Unsaved: true, Trial: true}
+func (c *createWork) asActivated() nm.Profile {
+	t := c.tunnel
+	return nm.Profile{UUID: c.uuid, ID: t.Name, Tunnel: t, State: nm.StateActive, Device: t.Name, DeviceState: "activated", Unsaved: true, Trial: true}
 }
 
-// check verifies the tunnel before it is kept. That the far end is silent is a warning: the first
-// end of a tunnel is made before the second.
-func (tx *transaction) check(ctx context.Context, opts CreateOptions) (verify.Report, error) {
-	report, err := tx.host.verifyProfile(ctx, tx.asActivated(), verify.Settings{Probe: !opts.NoProbe, BeforeSave: true, Want: &tx.tunnel, Kept: tx.keptNow()})
+// check verifies the tunnel before its profile is saved. That the far end is silent is a warning:
+// the first end of a tunnel is made before the second.
+func (c *createWork) check(ctx context.Context, opts CreateOptions) (verify.Report, error) {
+	k := c.kept()
+	report, err := c.host.verifyProfile(ctx, c.asActivated(), verify.Settings{Probe: !opts.NoProbe, BeforeSave: true, Want: &c.tunnel, Kept: &k})
 	if err != nil {
 		return report, err
 	}
-	failures := report.Failures()
-	if len(failures) == 0 {
-		return report, nil
+	if failures := report.Failures(); len(failures) > 0 {
+		return report, cameUpWrong(failures[0])
 	}
-	c := failures[0]
-	what := "the tunnel came up wrong: " + c.Summary
-	if c.Evidence != "" {
-		what += " (" + c.Evidence + ")"
+	return report, nil
+}
+
+// undo removes everything that may have been made, after cause.
+func (c *createWork) undo(ctx context.Context, cause error) error {
+	cause = fault.Ended(ctx, cause)
+	err := c.host.undo(ctx, "undid everything", c.remove)
+	if err == nil {
+		return cause
 	}
-	return report, &fault.Error{What: what, Hint: c.Hint}
+	hint := "the rest is in memory only: the next nmgre command removes it, and so does a reboot"
+	if c.saving {
+		hint = "the tunnel may be there for good: see nmgre list, and remove it with: nmgre delete " + fault.ShellWord(c.tunnel.Name)
+	}
+	return errors.Join(cause, &fault.Error{What: "could not undo everything", Err: err, Hint: hint})
+}
+
+// remove deletes the profile, and with it its link, addresses and routes. Root removes the kernel
+// half first. For others the hook removes it when the profile is gone, so that nobody has to be
+// asked for root's rights.
+func (c *createWork) remove(ctx context.Context) error {
+	h := c.host
+	var err error
+	if c.keeping && h.Kernel.CanChange() {
+		err = h.Keeper.Forget(ctx, c.uuid)
+	}
+	err = errors.Join(err, h.remove(ctx, c.uuid, c.device))
+	if err == nil && c.keeping && !h.Kernel.CanChange() {
+		err = h.forgetOrphan(ctx, c.uuid)
+	}
+	return err
 }

@@ -3,7 +3,7 @@ package nmgre
 import (
 	"context"
 	"errors"
-	"time"
+	"net/netip"
 
 	"nmgre/nm"
 	"nmgre/nm/plan"
@@ -13,14 +13,14 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// PlanEdit decides what an edit does, and checks that this host can have the result. change gets
-// the tunnel as it is, with what root keeps, and makes of it what is wanted; what it leaves alone
-// stays. Nothing is changed on the host.
+// PlanEdit decides everything about an edit, and checks that this host can have the result. change
+// gets the whole tunnel as it is, the kernel half included, and changes the fields that it wants to
+// change. Nothing is changed on the host.
 //
-// What follows from what is changed follows along: the far end's inner address where it had
-// followed from the tunnel's own, routes by way of it, and the MTU where it was what the way to the
-// far end leaves. Its errors are those of [Host.Plan], about what is changed only: what was wrong
-// before is no reason to refuse.
+// Fields that followed from others follow them again: the far end's inner address where it was
+// derived from the tunnel's own, routes by way of it, and the MTU where it was computed from the
+// way to the far end. The errors are those of [Host.Plan], about the changes only: a problem that
+// the tunnel had before is no reason to refuse.
 func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel) error) (plan.EditPlan, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
@@ -36,8 +36,8 @@ func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 type EditOptions struct {
 	NoProbe bool // the far end is not probed
 	// Confirm, if it is set, is asked when everything is applied and verified, and nothing is on
-	// disk yet. Unless it returns nil, everything is put back, and Edit returns its error. It has
-	// to end when its context does.
+	// disk yet. Unless it returns nil, everything is undone, and Edit returns its error. It has to
+	// end when its context does.
 	Confirm func(ctx context.Context, applied verify.Report) error
 }
 
@@ -47,54 +47,72 @@ type Edited struct {
 	Report verify.Report // empty if the tunnel is down
 }
 
-// Edit carries out the plan of an edit: all of it or none of it. Whatever fails, the end of ctx
-// included, the profile, what root keeps and the device are put back as they were before Edit
-// returns the error; and if the tunnel was up, it is again. A silent far end is no failure.
+// CutsOff says whether an edit may cut off a session with the host at that address, such as the ssh
+// client's: whether the kernel's way to it, before the edit, leads through the changes. The zero
+// address is no session.
+func (h *Host) CutsOff(ctx context.Context, p plan.EditPlan, session netip.Addr) (bool, error) {
+	session = session.Unmap().WithZone("")
+	if !session.IsValid() || session.IsLoopback() || len(p.Changes) == 0 {
+		return false, nil
+	}
+	hop, err := h.Kernel.Lookup(ctx, kernel.Query{To: session})
+	if errors.Is(err, fault.ErrUnreachable) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fault.Ended(ctx, err)
+	}
+	return p.CutsOff(session, hop), nil
+}
+
+// Edit carries out the plan of an edit: all of it or none of it. When anything fails, the end of ctx
+// included, the profile, the kernel half and the device are as they were before Edit returns the
+// error; and if the tunnel was up, it is again. A silent far end is no failure.
 //
 // Until everything is verified, and confirmed where that is asked for, the change of the profile is
-// in memory only: what a process that is killed leaves behind, [Host.Verify] shows as not being on
-// disk, and a reboot brings back the profile as it was.
+// in memory only. If the process is killed, [Host.Verify] shows that the profile is not on disk as
+// it stands, and a reboot brings back the old one.
 func (h *Host) Edit(ctx context.Context, planned plan.EditPlan, opts EditOptions) (Edited, error) {
 	if len(planned.Changes) == 0 {
 		status, err := h.status(ctx, planned.Profile.UUID)
 		return Edited{Status: status}, fault.Ended(ctx, err)
 	}
-	e := &edit{host: h, plan: planned}
+	e := &editWork{host: h, plan: planned}
 	report, err := e.carryOut(ctx, opts)
 	if err != nil {
 		return Edited{Report: report}, e.undo(ctx, err)
 	}
 	status, err := h.status(ctx, planned.Profile.UUID)
-	if err != nil { // it is done for good: that it cannot be shown is no failure
+	if err != nil { // the edit is done for good: that it cannot be shown is no failure
 		p := planned.Profile
 		p.Tunnel = planned.ProfileAfter()
 		status = Status{Profile: p, Kept: planned.Kept}
 	}
-	report.Replace((&verify.Verifier{Profile: status.Profile}).CheckProfile()) // it is on disk now
+	report.Saved(status.Profile)
 	return Edited{Status: status, Report: report}, nil
 }
 
-// edit is an edit while it is carried out.
-type edit struct {
+// editWork is an edit while it is carried out.
+type editWork struct {
 	host *Host
 	plan plan.EditPlan
 
 	failed map[string]bool // the checks that failed before
-	// puts the profile back; nil as long as nothing of it is changed
-	back    func(context.Context) error
-	applied bool // the device may run with something else than before
-	keeping bool // root may keep something else than before
+	// undoProfile gives the profile its old settings. It is nil as long as none is changed.
+	undoProfile func(context.Context) error
+	applied     bool // the device may run with other settings than before
+	keeping     bool // root may keep something else than before
 }
 
-func (e *edit) carryOut(ctx context.Context, opts EditOptions) (report verify.Report, err error) {
+func (e *editWork) carryOut(ctx context.Context, opts EditOptions) (report verify.Report, err error) {
 	h, planned, uuid := e.host, e.plan, e.plan.Profile.UUID
 	steps := []struct {
 		id, what string
 		do       func() error
 	}{
-		{"", "made sure that nobody else has changed it", func() error { return e.look(ctx) }},
+		{"", "made sure that nobody else has changed it", func() error { return e.unchanged(ctx) }},
 		{plan.StepProfile, "changed the profile, in memory", func() error {
-			e.back, err = h.Profiles.Update(ctx, uuid, planned.ProfileAfter())
+			e.undoProfile, err = h.Profiles.Update(ctx, uuid, planned.ProfileAfter())
 			return err
 		}},
 		{plan.StepApply, "applied it while the tunnel is up", func() error { e.applied = true; return h.Profiles.Reapply(ctx, uuid) }},
@@ -116,9 +134,9 @@ func (e *edit) carryOut(ctx context.Context, opts EditOptions) (report verify.Re
 	return report, nil
 }
 
-// takes says whether the edit has that step. What root keeps is looked after whenever the device
-// was changed.
-func (e *edit) takes(id string) bool {
+// takes says whether the edit has that step. The kernel half is set again whenever the device was
+// changed.
+func (e *editWork) takes(id string) bool {
 	if id == "" {
 		return true
 	}
@@ -133,14 +151,13 @@ func (e *edit) takes(id string) bool {
 	return false
 }
 
-// commands are those of the plan's steps with that ID; all that concern what root keeps belong to
-// one step.
-func (e *edit) commands(id string) []string {
+// commands are those of the plan's steps that the step with that ID carries out.
+func (e *editWork) commands(id string) []string {
 	return plan.CommandsOf(e.plan.Steps, func(of string) bool { return plan.Covers(id, of) })
 }
 
-// keepName says what is done to what root keeps; nothing if that stays.
-func (e *edit) keepName() string {
+// keepName names the step that changes the kept file, or is empty when the file stays.
+func (e *editWork) keepName() string {
 	if !e.plan.KeptDiffers() {
 		return ""
 	}
@@ -150,16 +167,16 @@ func (e *edit) keepName() string {
 	return "set " + e.plan.Kept.Summary()
 }
 
-func (e *edit) confirmName(opts EditOptions) string {
+func (e *editWork) confirmName(opts EditOptions) string {
 	if opts.Confirm == nil {
 		return ""
 	}
 	return "asked whether to keep it"
 }
 
-// look makes sure that the tunnel is what the plan was made for, and notes what is wrong with it
-// already.
-func (e *edit) look(ctx context.Context) error {
+// unchanged makes sure that the tunnel is as it was when the plan was made, and notes the checks
+// that it fails already.
+func (e *editWork) unchanged(ctx context.Context) error {
 	h, planned := e.host, e.plan
 	p, err := h.Profiles.Get(ctx, planned.Profile.UUID)
 	if err != nil {
@@ -184,9 +201,9 @@ func (e *edit) look(ctx context.Context) error {
 	return err
 }
 
-// nameFree makes sure that a new name is still free: what has it then is not the tunnel's, and is
-// not to be waited for.
-func (e *edit) nameFree(ctx context.Context) error {
+// nameFree makes sure that a new name is still free: a device that has it is not the tunnel's, and
+// the undo must not wait for it to go.
+func (e *editWork) nameFree(ctx context.Context) error {
 	name := e.plan.After.Name
 	if name == e.plan.Before.Name {
 		return nil
@@ -199,16 +216,16 @@ func (e *edit) nameFree(ctx context.Context) error {
 }
 
 // down takes the tunnel down and waits until its link is gone.
-func (e *edit) down(ctx context.Context, uuid string) error {
+func (e *editWork) down(ctx context.Context, uuid string) error {
 	if err := e.host.Profiles.Deactivate(ctx, uuid); err != nil {
 		return err
 	}
 	return e.host.waitGone(ctx, e.plan.Profile.Device)
 }
 
-// keep has root keep what it shall. Where that is what it keeps already, the kernel has to get it
-// again, since the link is another one.
-func (e *edit) keep(ctx context.Context) error {
+// keep has root keep the kernel half. Where that has not changed, the kernel gets it again, since
+// the link may be a new one.
+func (e *editWork) keep(ctx context.Context) error {
 	if !e.plan.KeptDiffers() {
 		return e.host.converge(ctx, e.after())
 	}
@@ -217,7 +234,7 @@ func (e *edit) keep(ctx context.Context) error {
 }
 
 // after is the profile as it is known to be when everything is applied.
-func (e *edit) after() nm.Profile {
+func (e *editWork) after() nm.Profile {
 	p := e.plan.Profile
 	p.Tunnel = e.plan.ProfileAfter()
 	if p.ID == e.plan.Before.Name {
@@ -227,63 +244,50 @@ func (e *edit) after() nm.Profile {
 	return p
 }
 
-// check verifies the tunnel. What was wrong before is not the edit's fault.
-func (e *edit) check(ctx context.Context, opts EditOptions) (verify.Report, error) {
+// check verifies the tunnel. A check that failed before is not the edit's fault.
+func (e *editWork) check(ctx context.Context, opts EditOptions) (verify.Report, error) {
 	report, err := e.host.verifyProfile(ctx, e.after(), verify.Settings{Probe: !opts.NoProbe, BeforeSave: true, Kept: &e.plan.Kept})
 	if err != nil {
 		return report, err
 	}
 	for _, c := range report.Failures() {
-		if e.failed[c.ID] {
-			continue
+		if !e.failed[c.ID] {
+			return report, cameUpWrong(c)
 		}
-		what := "the tunnel came up wrong: " + c.Summary
-		if c.Evidence != "" {
-			what += " (" + c.Evidence + ")"
-		}
-		return report, &fault.Error{What: what, Hint: c.Hint}
 	}
 	return report, nil
 }
 
-func (e *edit) confirm(ctx context.Context, opts EditOptions, report verify.Report) error {
+func (e *editWork) confirm(ctx context.Context, opts EditOptions, report verify.Report) error {
 	if opts.Confirm == nil {
 		return nil
 	}
 	return opts.Confirm(ctx, report)
 }
 
-// undo puts everything back after cause. While NetworkManager is away, it waits for it.
-func (e *edit) undo(ctx context.Context, cause error) error {
+// undo makes everything as it was, after cause.
+func (e *editWork) undo(ctx context.Context, cause error) error {
 	cause = fault.Ended(ctx, cause)
-	if e.back == nil && !e.keeping {
+	if e.undoProfile == nil && !e.keeping {
 		return cause
 	}
-	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
-	defer cancel()
-	begin := time.Now()
-	err := e.putBack(undoing)
-	for (errors.Is(err, fault.ErrNoNetworkManager) || errors.Is(err, fault.ErrTimeout)) && undoing.Err() == nil {
-		fault.Pause(undoing, undoRetry)
-		err = e.putBack(undoing)
-	}
-	e.host.tell(Event{What: "put back what was there before", Took: time.Since(begin), Err: err, Undo: true})
+	err := e.host.undo(ctx, "undid everything", e.undoSteps)
 	if err == nil {
 		return cause
 	}
 	name := fault.ShellWord(e.plan.Before.Name)
-	return errors.Join(cause, &fault.Error{What: "could not put back everything", Err: err,
-		Hint: "see what is there with: nmgre show " + name + "; a profile that is not on disk as it stands is brought back by a reboot"})
+	return errors.Join(cause, &fault.Error{What: "could not undo everything", Err: err,
+		Hint: "see its state with: nmgre show " + name + "; a reboot brings back the profile that is on disk"})
 }
 
-// putBack makes the profile, the device and what root keeps as they were.
-func (e *edit) putBack(ctx context.Context) error {
+// undoSteps makes the profile, the device and root's files as they were.
+func (e *editWork) undoSteps(ctx context.Context) error {
 	var err error
-	if e.back != nil {
-		err = e.back(ctx)
+	if e.undoProfile != nil {
+		err = e.undoProfile(ctx)
 	}
 	if err == nil && e.applied {
-		err = e.restore(ctx)
+		err = e.undoDevice(ctx)
 	}
 	if e.keeping {
 		before := e.plan.KeptBefore
@@ -296,9 +300,9 @@ func (e *edit) putBack(ctx context.Context) error {
 	return err
 }
 
-// restore has the device run with the old profile: as it is, if that is possible, else by a link
-// made anew.
-func (e *edit) restore(ctx context.Context) error {
+// undoDevice has the device run with the old profile: without going down if that is possible, else
+// by a new link.
+func (e *editWork) undoDevice(ctx context.Context) error {
 	h, before := e.host, e.plan.Profile
 	p, err := h.Profiles.Get(ctx, before.UUID)
 	if err != nil {

@@ -234,7 +234,7 @@ func TestEditRefused(t *testing.T) {
 				k.Bad = []list.BadLine{{Line: 7, Err: fake.ErrBroken}}
 				w.Files[uuid] = k
 			}
-		}, func(tunnel *nm.Tunnel) { tunnel.MTU = 1400 }, fault.ErrInvalid, "line 7 of what is kept for gre1 cannot be read"},
+		}, func(tunnel *nm.Tunnel) { tunnel.MTU = 1400 }, fault.ErrInvalid, "line 7 of the lines that root keeps for gre1 cannot be read"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := fake.NewWorld()
@@ -546,12 +546,13 @@ func TestCutsOff(t *testing.T) {
 	} {
 		w := fake.NewWorld()
 		fake.MustCreate(t, w, fake.Simple(t))
-		planned, err := w.Start().Host().PlanEdit(t.Context(), "gre1", func(tunnel *nm.Tunnel) error { c.change(tunnel); return nil })
+		h := w.Start().Host()
+		planned, err := h.PlanEdit(t.Context(), "gre1", func(tunnel *nm.Tunnel) error { c.change(tunnel); return nil })
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		session, _ := netip.ParseAddr(c.session)
-		if got, err := planned.CutsOff(t.Context(), session); got != c.want || err != nil {
+		if got, err := h.CutsOff(t.Context(), planned, session); got != c.want || err != nil {
 			t.Errorf("%s: got %v, %v", c.name, got, err)
 		}
 	}

@@ -9,6 +9,13 @@ import (
 	"nmgre/routes/kernel"
 )
 
+// The states of a route.
+const (
+	RouteSet     = "set"
+	RouteMissing = "missing"
+	RouteDown    = "down"
+)
+
 // RouteState is a route of a tunnel as it stands.
 type RouteState struct {
 	nm.Owned

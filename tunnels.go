@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"nmgre/nm"
-	"nmgre/nm/plan"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -228,22 +227,4 @@ func (h *Host) own(ctx context.Context, name string) (nm.Profile, error) {
 			"%s was made by hand: NetworkManager only mirrors it", fault.Printable(p.Tunnel.Name))
 	}
 	return p, err
-}
-
-// FarEnd returns the tunnel as its other end has to make it. Its routes lead to this host's own
-// networks: those of its other devices, but for the one by which the far end is reached, and but
-// for tunnels.
-func (h *Host) FarEnd(ctx context.Context, t nm.Tunnel) (nm.Tunnel, error) {
-	links, err := h.Kernel.Links(ctx)
-	if err != nil {
-		return nm.Tunnel{}, err
-	}
-	hop, err := h.Kernel.Lookup(ctx, kernel.Query{To: t.Remote})
-	if err != nil && !errors.Is(err, fault.ErrUnreachable) {
-		return nm.Tunnel{}, err
-	}
-	if t.Local.IsUnspecified() && hop.Src.IsValid() {
-		t.Local = hop.Src // the far end must name what this end sends from
-	}
-	return t.FarEnd(plan.OwnNetworks(links, hop.Dev, t.Addresses)), nil
 }

@@ -24,11 +24,14 @@ func WholeTunnel(p Profile, k keep.Kept) Tunnel {
 	return t
 }
 
-// CoversRemote says whether one of the tunnel's routes covers its far end.
+// CoversRemote says whether one of the tunnel's routes covers its far end's outer address.
 func CoversRemote(t Tunnel) bool {
-	return slices.ContainsFunc(t.Routes, func(r routes.Route) bool {
-		return r.TableOrMain() == routes.MainTable && r.Type.HasDevice() && !r.Dst.IsSingleIP() && r.Dst.Contains(t.Remote)
-	})
+	return slices.ContainsFunc(t.Routes, func(r routes.Route) bool { return Covers(&r, t.Remote) })
+}
+
+// Covers says whether a route takes over the way to an address, among others.
+func Covers(r *routes.Route, a netip.Addr) bool {
+	return r.TableOrMain() == routes.MainTable && r.Type.HasDevice() && !r.Dst.IsSingleIP() && r.Dst.Contains(a)
 }
 
 // SameTunnel compares two tunnels as profiles hold them.

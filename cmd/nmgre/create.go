@@ -369,11 +369,7 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nm.Tunnel, 
 		return err
 	}
 	if run.dryRun {
-		far, err := host.FarEnd(ctx, planned.Tunnel)
-		if err != nil {
-			return err
-		}
-		return a.printPlan(planned, far, run.json)
+		return a.printPlan(planned, planned.FarEnd, run.json)
 	}
 	for _, note := range planned.Notes {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(note))
@@ -382,10 +378,5 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nm.Tunnel, 
 	if err != nil {
 		return begun(err)
 	}
-	// The tunnel is made, and an interrupt no longer undoes it.
-	far, err := host.FarEnd(context.WithoutCancel(ctx), created.Status.Tunnel)
-	if err != nil {
-		return begun(err)
-	}
-	return a.printCreated(created, far, run.json)
+	return a.printCreated(created, planned.FarEnd, run.json)
 }

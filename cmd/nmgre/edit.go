@@ -141,7 +141,7 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 	if run.dryRun {
 		return a.printEditPlan(planned, run.json)
 	}
-	if err := a.guardSession(ctx, planned, run.confirm); err != nil {
+	if err := a.guardSession(ctx, host, planned, run.confirm); err != nil {
 		return err
 	}
 	a.tellEdit(planned)
@@ -168,9 +168,9 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 
 // guardSession refuses an edit that may cut off the ssh session that it was typed in, unless the
 // edit waits to be confirmed.
-func (a *app) guardSession(ctx context.Context, planned plan.EditPlan, confirm time.Duration) error {
+func (a *app) guardSession(ctx context.Context, host *nmgre.Host, planned plan.EditPlan, confirm time.Duration) error {
 	session := a.session()
-	cuts, err := planned.CutsOff(ctx, session)
+	cuts, err := host.CutsOff(ctx, planned, session)
 	if err != nil || !cuts {
 		return err
 	}

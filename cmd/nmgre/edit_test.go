@@ -118,7 +118,7 @@ func TestEditExitCodes(t *testing.T) {
 		{"does not come up", func(w *world) { w.bus.SetActivation(dbustest.Activation{ActiveReason: 13}) }, "gre1 --key 7", exitFailed, []string{"could not bring gre1 up"}},
 		{"the session is cut off", func(*world) { t.Setenv("SSH_CONNECTION", "10.10.2.9 50000 172.16.0.1 22") }, "gre1 --key 7", exitInvalid,
 			[]string{"confirm: the route to your ssh client 10.10.2.9 leads through what is changed", "hint: add --confirm 60s"}},
-		{"nobody confirms", nil, "gre1 --key 7 --confirm 5s", exitFailed, []string{"press Enter within 5s to keep it", "put back what was there before", "not confirmed: the input has ended"}},
+		{"nobody confirms", nil, "gre1 --key 7 --confirm 5s", exitFailed, []string{"press Enter within 5s to keep it", "undid everything", "not confirmed: the input has ended"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -128,7 +128,7 @@ func TestEditExitCodes(t *testing.T) {
 				c.setup(w)
 			}
 			if c.name == "does not come up" { // nor does the old one then
-				c.want = append(c.want, "could not put back everything")
+				c.want = append(c.want, "could not undo everything")
 			}
 			o := w.run(append([]string{"edit"}, strings.Fields(c.args)...)...)
 			if o.code != c.code || o.stdout != "" {

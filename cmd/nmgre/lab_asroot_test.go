@@ -112,7 +112,7 @@ func TestLabAsRootWithoutAnAgent(t *testing.T) {
 	for _, more := range [][]string{{"--route", secondHop}, {"--snat", "10.10.1.0/24=10.10.1.1"}, {"--clamp-mss"}} {
 		args := annsCreate(more...)
 		r := asAnn(t, h, exitNotPermitted, args...)
-		for _, want := range []string{"No authentication agent found", "took back what had been done"} {
+		for _, want := range []string{"No authentication agent found", "undid everything"} {
 			if !strings.Contains(r.Stderr, want) {
 				t.Errorf("%v: standard error lacks %q:\n%s", more, want, r.Stderr)
 			}
@@ -347,7 +347,7 @@ func TestLabAsRootAsksOnTheTerminal(t *testing.T) {
 		want       string
 	}{
 		{"a wrong password", "nonsense\n", exitNotPermitted, "hint: run it as root: sudo " + installed + " create"},
-		{"Ctrl-C", "\x03", exitFailed, "took back what had been done"},
+		{"Ctrl-C", "\x03", exitFailed, "undid everything"},
 	} {
 		d := converse(t, h, args...)
 		if code := d.answer(t, c.keys); code != c.code || !strings.Contains(d.text(), c.want) {

@@ -246,7 +246,7 @@ func TestLabEditNetworkManagerRestarted(t *testing.T) {
 	for _, args := range [][]string{{"--mtu", "1400"}, {"--key", "7"}} {
 		p := startConfirm(t, append([]string{"edit", "gre1", "--confirm", "5s"}, args...)...)
 		lab.Linux1.RestartNM(t)
-		if r := p.wait(t); r.Code != exitFailed || !strings.Contains(r.Stderr, "put back what was there before") {
+		if r := p.wait(t); r.Code != exitFailed || !strings.Contains(r.Stderr, "undid everything") {
 			t.Errorf("%v: %s", args, r)
 		}
 		waitActive(t, lab.Linux1, "gre1")

@@ -157,7 +157,7 @@ type changedJSON struct {
 // maxToldRoutes is how many routes are shown one by one.
 const maxToldRoutes = 20
 
-func (a *app) printChanged(op plan.RouteOp, c plan.RouteChanged, asJSON bool) error {
+func (a *app) printChanged(op plan.RouteOp, c plan.RouteResult, asJSON bool) error {
 	if asJSON {
 		out := changedJSON{Tunnel: c.Tunnel, Added: c.Added, Replaced: c.Replaced, Removed: c.Removed, Unchanged: c.Unchanged,
 			Routes: newOwnedJSON(c.Routes), Notes: append([]string{}, c.Notes...)}

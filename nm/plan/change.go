@@ -12,79 +12,68 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 	"nmgre/routes/list"
 )
 
-// keptToChange returns what root keeps for a tunnel. A line of it that cannot be read would be
-// lost.
-func keptToChange(ctx context.Context, h nm.System, p nm.Profile) (keep.Kept, error) {
-	k, err := keep.Of(ctx, h.Store, p.UUID)
-	if err == nil && len(k.Bad) > 0 {
-		err = &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("line %d of what is kept for %s cannot be read", k.Bad[0].Line, fault.Printable(p.Tunnel.Name)),
-			Hint: "mend or remove that line first: it would be lost", Err: k.Bad[0].Err}
-	}
-	return k, err
-}
-
-// RouteOp is what is done with routes of a tunnel.
+// RouteOp is a way to change the routes of a tunnel. The words are those of `ip route`.
 type RouteOp string
 
-// The three.
+// The ways to change routes.
 const (
-	// one that is there already is left; another in its place is an error
-	RouteAdd     RouteOp = "add"
-	RouteReplace RouteOp = "replace" // one that is in its place gives way
-	RouteDelete  RouteOp = "delete"  // by destination, and by what else is said
+	// RouteAdd leaves a route that is there already. Another route in its place is an error.
+	RouteAdd RouteOp = "add"
+	// RouteReplace has another route in its place give way.
+	RouteReplace RouteOp = "replace"
+	// RouteDelete goes by the destination, and by whatever else is given.
+	RouteDelete RouteOp = "delete"
 )
 
-// RouteChange is what is asked for.
+// RouteChange is a request to change routes.
 type RouteChange struct {
 	Op     RouteOp
 	Routes []routes.Route
-	// of each route, where they come from a list: errors name it then, and to delete what is not
-	// there is none
+	// Lines has the line of each route, where they come from a list. Errors name it then, and a
+	// route that is not there need not be deleted.
 	Lines []int
 }
 
-// RouteChanged says what has become of it.
-type RouteChanged struct {
+// RouteResult is the outcome of a request.
+type RouteResult struct {
 	Tunnel    string     // the interface's name
-	Routes    []nm.Owned // those that were asked for, with who holds each, and why
+	Routes    []nm.Owned // the routes of the request, with the owner of each, and why
 	Added     int
 	Replaced  int
 	Removed   int
 	Unchanged int
-	Notes     []string // what the person should know
+	Notes     []string // the person should know them
 	Inactive  bool     // the tunnel is down: the routes are set when it comes up
 }
 
-// ChangePlan is a change while it is made.
+// ChangePlan is everything that a change of routes does, decided before anything is done.
 type ChangePlan struct {
 	Change  RouteChange
 	Profile nm.Profile
-	Before  keep.Kept // what root keeps now
-	Kept    keep.Kept // what it shall keep
+	Before  keep.Kept // root keeps it now
+	Kept    keep.Kept // root keeps it afterwards
+	Result  RouteResult
 	version nm.Version
 
-	have    []nm.Owned               // the routes, those of before first; Owner is empty where one was deleted
+	have    []nm.Owned               // the routes, the old ones first; Owner is empty where one was deleted
 	at      *list.Index[routes.Slot] // into have
-	touched []bool                   // of have: a route that was asked for is there
-	Result  RouteChanged
+	touched []bool                   // of have: a route of the request is there
 }
 
-// Routes decides everything, and changes nothing.
-func Routes(ctx context.Context, h nm.System, p nm.Profile, change RouteChange) (*ChangePlan, error) {
-	m, err := h.Profiles.Manager(ctx)
+// Routes decides everything about a change of the routes of the tunnel p.
+func Routes(ctx context.Context, sys nm.System, p nm.Profile, change RouteChange) (*ChangePlan, error) {
+	sys.Kernel = kernel.Once(sys.Kernel)
+	m, err := sys.Profiles.Manager(ctx)
 	if err != nil {
 		return nil, err
 	}
-	before, err := keep.Of(ctx, h.Store, p.UUID)
+	before, err := keptToChange(ctx, sys, p)
 	if err != nil {
 		return nil, err
-	}
-	if len(before.Bad) > 0 {
-		return nil, &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("line %d of what is kept for %s cannot be read", before.Bad[0].Line, fault.Printable(p.Tunnel.Name)),
-			Hint: "mend or remove that line first: it would be lost", Err: before.Bad[0].Err}
 	}
 	c := &ChangePlan{Change: change, Profile: p, Before: before, version: m.Version}
 	c.Result.Tunnel = p.Tunnel.Name
@@ -93,16 +82,16 @@ func Routes(ctx context.Context, h nm.System, p nm.Profile, change RouteChange) 
 	if err := errors.Join(c.carryOut()...); err != nil {
 		return nil, err
 	}
-	if err := c.finish(ctx, h); err != nil {
+	if err := c.finish(ctx, sys); err != nil {
 		return nil, err
 	}
 	if c.Before.Empty() || c.KeptDiffers() {
-		return c, mayKeep(h, c.Kept)
+		return c, mayKeep(sys, c.Kept)
 	}
 	return c, nil
 }
 
-// KeptDiffers says whether root has to keep something else than before.
+// KeptDiffers says whether root has anything to change.
 func (c *ChangePlan) KeptDiffers() bool {
 	return c.Kept.Pin != c.Before.Pin || !routes.EqualLists(c.Kept.Routes, c.Before.Routes)
 }
@@ -126,7 +115,7 @@ func (c *ChangePlan) insert(o nm.Owned) {
 	c.at.Put(o.Route.Slot(), len(c.have)-1)
 }
 
-// carryOut does what is asked for to the list, and returns why it cannot be done.
+// carryOut changes the list as the request says, and returns why it cannot be done.
 func (c *ChangePlan) carryOut() []error {
 	if c.Change.Op == RouteDelete {
 		return c.deleteAll()
@@ -150,7 +139,7 @@ func (c *ChangePlan) carryOut() []error {
 	return errs
 }
 
-// lineError says which line of the list an error is about.
+// lineError names the line of the list that an error is about.
 func (c *ChangePlan) lineError(i int, err error) error {
 	if i >= len(c.Change.Lines) {
 		return err
@@ -221,7 +210,7 @@ func (c *ChangePlan) deleteAll() []error {
 	return errs
 }
 
-// choose returns which of the routes with r's destination is meant; -1 if none is, and that is no
+// choose returns the one of the candidates that r means. It is -1 if there is none, and that is no
 // error.
 func (c *ChangePlan) choose(r routes.Route, candidates []int) (int, error) {
 	var found []int
@@ -245,63 +234,62 @@ func (c *ChangePlan) choose(r routes.Route, candidates []int) (int, error) {
 	return -1, fault.Invalid("route", "say which: "+strings.Join(fault.FirstFew(have), ", or "), "%d routes of the tunnel are meant by %s", len(found), r)
 }
 
-// finish looks whether this host can have the result.
-func (c *ChangePlan) finish(ctx context.Context, h nm.System) error {
-	t := c.Profile.Tunnel
-	links, err := h.Kernel.Links(ctx)
-	if err != nil {
-		return err
-	}
+// finish checks that this host can have the result.
+func (c *ChangePlan) finish(ctx context.Context, sys nm.System) error {
 	var fresh []routes.Route
 	if c.Change.Op != RouteDelete {
 		fresh = c.Change.Routes
 	}
-	pre := &preflight{t: t.Clone(), links: links, kernel: h.Kernel, version: c.version, owned: c.Result.Routes}
-	pre.t.Routes = fresh
-	if err := c.checkDevices(ctx, h, pre); err != nil {
-		return err
-	}
-	if problem := pre.routeIsOwnNetwork(); problem != nil {
-		return problem
-	}
-	pre.t.Addresses = nil // they are there already
-	if err := errors.Join(pre.swallows(ctx)...); err != nil {
+	pre, err := c.check(ctx, sys, fresh)
+	if err != nil {
 		return err
 	}
 	if c.Change.Op != RouteDelete {
 		c.Result.Notes = slices.Concat(pre.notes, pre.offers())
 	}
-	c.Kept = c.Before // whose lists are not changed
+	t := c.Profile.Tunnel
+	c.Kept = c.Before // its lists are not changed
 	c.Kept.UUID, c.Kept.Name, c.Kept.Remote, c.Kept.Inner = c.Profile.UUID, t.Name, t.Remote, nm.InnerNetworks(t)
 	c.Kept.Routes = c.Owned(nm.OwnerKernel, c.Before.Routes)
 	c.Kept.Pin = pre.pin || c.Before.Pin && c.stillCovered()
 	return nil
 }
 
-// checkDevices asks NetworkManager for its profiles only where a nexthop names a device.
-func (c *ChangePlan) checkDevices(ctx context.Context, h nm.System, pre *preflight) (err error) {
-	named := func(r routes.Route) bool {
-		return slices.ContainsFunc(r.Nexthops, func(hop routes.Nexthop) bool { return hop.Dev != "" })
+// check refuses new routes that this host cannot have.
+func (c *ChangePlan) check(ctx context.Context, sys nm.System, fresh []routes.Route) (*preflight, error) {
+	links, err := sys.Kernel.Links(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if !slices.ContainsFunc(pre.t.Routes, named) {
-		return nil
+	pre := &preflight{t: c.Profile.Tunnel, sys: sys, links: links, version: c.version, owned: c.Result.Routes}
+	if slices.ContainsFunc(fresh, namesDevice) { // only these need NetworkManager's profiles
+		if pre.profiles, err = sys.Profiles.List(ctx); err != nil {
+			return nil, err
+		}
+		if err := pre.nexthopDevices(fresh).Err(); err != nil {
+			return nil, err
+		}
 	}
-	if pre.profiles, err = h.Profiles.List(ctx); err != nil {
-		return err
+	if problem := pre.routeIsOwnNetwork(fresh); problem != nil {
+		return nil, problem
 	}
-	return pre.nexthopDevices().Err()
+	return pre, pre.swallows(ctx, nil, fresh)
+}
+
+// namesDevice says whether a nexthop of the route names a device.
+func namesDevice(r routes.Route) bool {
+	return slices.ContainsFunc(r.Nexthops, func(hop routes.Nexthop) bool { return hop.Dev != "" })
 }
 
 // stillCovered says whether one of the routes covers the far end.
 func (c *ChangePlan) stillCovered() bool {
 	return slices.ContainsFunc(c.have, func(o nm.Owned) bool {
-		r := o.Route
-		return o.Owner != "" && r.TableOrMain() == routes.MainTable && r.Type.HasDevice() && !r.Dst.IsSingleIP() && r.Dst.Contains(c.Profile.Tunnel.Remote)
+		return o.Owner != "" && nm.Covers(o.Route, c.Profile.Tunnel.Remote)
 	})
 }
 
-// Owned returns the routes that have that owner. Very many routes are not copied where a list that
-// is there already has just them.
+// Owned returns the routes that have that owner. Very many routes are not copied where one of the
+// lists that are there already has the same.
 func (c *ChangePlan) Owned(owner nm.Owner, before []routes.Route) []routes.Route {
 	var own []*routes.Route
 	for _, o := range c.have {
@@ -309,25 +297,25 @@ func (c *ChangePlan) Owned(owner nm.Owner, before []routes.Route) []routes.Route
 			own = append(own, o.Route)
 		}
 	}
-	for _, list := range [][]routes.Route{before, c.Change.Routes} {
-		if runThrough(own, list) {
-			return list
+	for _, all := range [][]routes.Route{before, c.Change.Routes} {
+		if areAll(own, all) {
+			return all
 		}
 	}
-	set := make([]routes.Route, len(own))
+	copied := make([]routes.Route, len(own))
 	for i, r := range own {
-		set[i] = *r
+		copied[i] = *r
 	}
-	return set
+	return copied
 }
 
-// runThrough says whether the routes are those of the list itself, in its order.
-func runThrough(set []*routes.Route, list []routes.Route) bool {
-	if len(set) != len(list) {
+// areAll says whether the routes are those of the list itself, in its order.
+func areAll(own []*routes.Route, all []routes.Route) bool {
+	if len(own) != len(all) {
 		return false
 	}
-	for i, r := range set {
-		if r != &list[i] {
+	for i, r := range own {
+		if r != &all[i] {
 			return false
 		}
 	}

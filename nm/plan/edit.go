@@ -16,70 +16,71 @@ import (
 	"nmgre/routes/list"
 )
 
-// EditPlan is everything that [Host.Edit] will do, decided before anything is done.
+// EditPlan is everything that an edit does, decided before anything is done. It is data only.
 type EditPlan struct {
 	Profile nm.Profile // as it stands
-	// with what root keeps: its routes behind the profile's, SNAT, forwarding, the MSS clamp
+	// Before is the whole tunnel: root's routes follow the profile's, with SNAT, forwarding and the
+	// MSS clamp.
 	Before  nm.Tunnel
 	After   nm.Tunnel // likewise, with everything decided
 	Changes []nm.FieldChange
-	// the tunnel goes down and up: the link must be made anew. False for one that is down
-	Flaps  bool
-	Why    string     // why it flaps, or why it need not
-	Routes []nm.Owned // the routes afterwards, with who holds each, and why
-	Kept   keep.Kept  // what root keeps afterwards
-	Steps  []Step
-	Notes  []string // what the person should know before
+	// Flaps says that the tunnel goes down and up, because the link must be made anew. It is false
+	// for a tunnel that is down.
+	Flaps      bool
+	Why        string     // why it flaps, or why it need not
+	Routes     []nm.Owned // the routes afterwards, with the owner of each, and why
+	KeptBefore keep.Kept  // root keeps it now
+	Kept       keep.Kept  // root keeps it afterwards
+	Steps      []Step
+	Notes      []string // the person should know them before
 
-	KeptBefore keep.Kept  // what root keeps now
-	version    nm.Version // NetworkManager's
-	kernel     kernel.Kernel
+	version nm.Version // NetworkManager's
 }
 
-// Edit decides what an edit of the tunnel p does; profiles lists those that are there.
-func Edit(ctx context.Context, sys nm.System, profiles func(context.Context) ([]nm.Profile, error), p nm.Profile, change func(*nm.Tunnel) error) (EditPlan, error) {
+// Edit decides everything about an edit of the tunnel p.
+func Edit(ctx context.Context, sys nm.System, profiles Profiles, p nm.Profile, change func(*nm.Tunnel) error) (EditPlan, error) {
 	kept, err := keptToChange(ctx, sys, p)
 	if err != nil {
 		return EditPlan{}, fault.Ended(ctx, err)
 	}
-	e := &editor{host: sys, list: profiles, profile: p, kept: kept, before: nm.WholeTunnel(p, kept)}
+	e := newEditor(p, kept)
 	wanted := e.before.Clone()
 	if err := change(&wanted); err != nil {
 		return EditPlan{}, err
 	}
-	plan, err := e.plan(ctx, wanted)
+	e.follow(&wanted)
+	if err := newProblems(e.before, wanted); err != nil {
+		return EditPlan{}, err
+	}
+	plan, err := e.plan(ctx, sys, profiles, wanted)
 	return plan, fault.Ended(ctx, err)
 }
 
 // editor makes the plan of an edit.
 type editor struct {
-	host    nm.System
-	list    func(context.Context) ([]nm.Profile, error)
 	profile nm.Profile
 	kept    keep.Kept
-	before  nm.Tunnel
+	before  nm.Tunnel // whole
+	old     list.Set  // its routes
 	pre     *preflight
 }
 
-// plan decides what is open in what is wanted, looks at the host, and puts the plan together.
-func (e *editor) plan(ctx context.Context, wanted nm.Tunnel) (EditPlan, error) {
-	e.follow(&wanted)
-	if err := newProblems(e.before, wanted); err != nil {
+func newEditor(p nm.Profile, kept keep.Kept) *editor {
+	before := nm.WholeTunnel(p, kept)
+	return &editor{profile: p, kept: kept, before: before, old: list.NewSet(before.Routes)}
+}
+
+// plan looks at the host, decides what is open, and puts the plan together.
+func (e *editor) plan(ctx context.Context, sys nm.System, profiles Profiles, wanted nm.Tunnel) (EditPlan, error) {
+	var err error
+	if e.pre, err = survey(ctx, sys, profiles, wanted); err != nil {
 		return EditPlan{}, err
 	}
-	version, err := ready(ctx, e.host, wanted)
-	if err != nil {
-		return EditPlan{}, err
-	}
-	if e.pre, err = survey(ctx, e.host, e.list, wanted); err != nil {
-		return EditPlan{}, err
-	}
-	e.pre.version = version
 	e.leaveItselfOut()
 	if err := e.decide(ctx); err != nil {
 		return EditPlan{}, err
 	}
-	// again: what was decided must fit what was given
+	// again: the decisions must fit the request
 	if err := newProblems(e.before, e.pre.t); err != nil {
 		return EditPlan{}, err
 	}
@@ -89,7 +90,7 @@ func (e *editor) plan(ctx context.Context, wanted nm.Tunnel) (EditPlan, error) {
 	return e.finish(ctx)
 }
 
-// newProblems returns what is wrong with after and was not with before.
+// newProblems returns the problems that after has and before had not.
 func newProblems(before, after nm.Tunnel) error {
 	old := make(map[string]bool)
 	for _, problem := range before.Problems() {
@@ -104,7 +105,7 @@ func newProblems(before, after nm.Tunnel) error {
 	return found.Err()
 }
 
-// follow changes what followed from what is changed.
+// follow changes the fields that had followed from those that are changed.
 func (e *editor) follow(t *nm.Tunnel) {
 	b := e.before
 	derived := b.PeerAddress == nm.DerivePeer(b.Addresses)
@@ -119,16 +120,15 @@ func (e *editor) follow(t *nm.Tunnel) {
 	if !old.IsValid() || !now.IsValid() || now.Is4() != old.Is4() {
 		now = old // no gateway takes the place of the old one
 	}
-	known := list.NewSet(b.Routes)
 	for i := range t.Routes {
-		if known.Has(&t.Routes[i]) {
-			rerouted(&t.Routes[i], old, now, b.Name, t.Name)
+		if e.old.Has(&t.Routes[i]) {
+			reroute(&t.Routes[i], old, now, b.Name, t.Name)
 		}
 	}
 }
 
-// rerouted replaces a gateway, and the name of a device. The route's lists are its own.
-func rerouted(r *routes.Route, old, now netip.Addr, oldDev, dev string) {
+// reroute replaces a gateway, and the name of a device. The route's lists are its own.
+func reroute(r *routes.Route, old, now netip.Addr, oldDev, dev string) {
 	if old.IsValid() && r.Via == old {
 		r.Via = now
 	}
@@ -145,16 +145,16 @@ func rerouted(r *routes.Route, old, now netip.Addr, oldDev, dev string) {
 
 // leaveItselfOut has the host looked at as if the tunnel were not there.
 func (e *editor) leaveItselfOut() {
-	e.pre.profiles = slices.DeleteFunc(e.pre.profiles, func(p nm.Profile) bool { return p.UUID == e.profile.UUID })
+	p := e.pre
+	p.profiles = slices.DeleteFunc(p.profiles, func(o nm.Profile) bool { return o.UUID == e.profile.UUID })
 	if dev := e.profile.Device; dev != "" {
-		e.pre.links = slices.DeleteFunc(e.pre.links, func(l kernel.Link) bool { return l.Name == dev })
+		p.links = slices.DeleteFunc(slices.Clone(p.links), func(l kernel.Link) bool { return l.Name == dev })
 	}
 }
 
 // decide fills in what is open. Routes that are there already stay as they are.
 func (e *editor) decide(ctx context.Context) error {
 	p, b := e.pre, e.before
-	wanted := p.t
 	fits, err := e.mtuFits(ctx)
 	if err != nil {
 		return err
@@ -162,28 +162,33 @@ func (e *editor) decide(ctx context.Context) error {
 	if fits && p.t.MTU == b.MTU {
 		p.t.MTU = 0
 	}
-	kept, fresh := list.NewSet(b.Routes).Split(wanted.Routes)
-	p.t.Routes = fresh
 	p.decideInner()
-	if b.Mode.IPv6Outer() { // NetworkManager's default differs from nmgre's, and stays where it is
-		p.t.EncapLimit = wanted.EncapLimit
+	if !b.Mode.IPv6Outer() { // the limit of a tunnel that has one stays
+		p.decideEncapLimit()
 	}
-	if e.outerChanged() || p.t.MTU == 0 && b.MTU != 0 || !p.t.Local.IsValid() {
-		zero := p.t.MTU == 0 && b.MTU == 0 // the kernel's own MTU was wanted, and still is
-		if zero {
-			p.t.MTU = gre.MinMTU4
-		}
-		p.kernel = aside{e.host.Kernel, e.profile.Device, p.links}
-		err = p.decideOuter(ctx)
-		p.kernel = e.host.Kernel
-		if zero {
-			p.t.MTU = 0
-		}
-	}
-	_, added := list.NewSet(kept).Split(p.t.Routes)
-	p.t.Routes = append(kept, added...)
+	staying, fresh := e.old.Split(p.t.Routes)
+	p.t.Routes = append(staying, p.decideRoutes(fresh, p.t.Routes)...)
 	e.assign()
-	return err
+	return e.decideOuter(ctx)
+}
+
+// decideOuter decides what depends on the way to the far end, where that is another or open. An MTU
+// that is the kernel's own choice stays so.
+func (e *editor) decideOuter(ctx context.Context) error {
+	p := e.pre
+	computed := p.t.MTU == 0 && e.before.MTU != 0
+	if !e.outerChanged() && !computed && p.t.Local.IsValid() {
+		return nil
+	}
+	hop, err := p.wayOut(ctx, aside{p.sys.Kernel, e.profile.Device, p.links})
+	if err != nil {
+		return err
+	}
+	p.decideLocal(hop)
+	if computed {
+		p.decideMTU(hop)
+	}
+	return nil
 }
 
 // outerChanged says whether the packets that carry the tunnel go another way.
@@ -192,23 +197,23 @@ func (e *editor) outerChanged() bool {
 	return a.Mode != b.Mode || a.Local != b.Local || a.Remote != b.Remote || a.Parent != b.Parent
 }
 
-// mtuFits says whether the MTU is what the present way to the far end leaves, and something is
-// changed that it depends on: then it is computed anew.
+// mtuFits says whether the MTU is the one that the present way to the far end leaves, and something
+// is changed that it depends on: then it is computed anew.
 func (e *editor) mtuFits(ctx context.Context) (bool, error) {
 	a, b := e.pre.t, e.before
 	if b.MTU == 0 || !e.outerChanged() && a.Encapsulation() == b.Encapsulation() {
 		return false, nil
 	}
-	old := &preflight{t: b, kernel: e.host.Kernel, links: e.pre.links}
-	hop, err := old.underlay(ctx)
+	old := preflight{t: b}
+	hop, err := old.underlay(ctx, e.pre.sys.Kernel)
 	if errors.Is(err, fault.ErrInvalid) {
 		return false, nil // no way leads there now
 	}
-	return err == nil && old.computeMTU(hop) == b.MTU, err
+	return err == nil && fittingMTU(b, hop) == b.MTU, err
 }
 
-// aside is the kernel as it would answer if the tunnel had no routes: what it would send into dev
-// goes by the best other way.
+// aside is the kernel as it would answer if the tunnel had no routes: packets that it would send
+// into dev go by the best other way.
 type aside struct {
 	kernel.Kernel
 	dev   string
@@ -237,22 +242,24 @@ func (k aside) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 	return hop, nil
 }
 
-// assign decides who holds each route: whoever does now, and for new ones as [AssignRoutes] says.
+// assign decides the owner of each route: the present one, and for new routes as
+// [nm.AssignRoutes] says.
 func (e *editor) assign() {
 	held, kept := list.NewSet(e.profile.Tunnel.Routes), list.NewSet(e.kept.Routes)
 	p := e.pre
 	var fresh []routes.Route
 	n := 0
 	p.owned = make([]nm.Owned, len(p.t.Routes))
-	for i, r := range p.t.Routes {
-		switch {
-		case held.Has(&r):
-			p.owned[i] = nm.Owned{Route: &p.t.Routes[i], Owner: nm.OwnerProfile, Why: ownerWhy(r, p.version)}
+	for i := range p.t.Routes {
+		switch r := &p.t.Routes[i]; {
+		case held.Has(r):
+			_, why := nm.RouteOwner(*r, p.version)
+			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: why}
 			n++
-		case kept.Has(&r):
-			p.owned[i] = nm.Owned{Route: &p.t.Routes[i], Owner: nm.OwnerKernel, Why: nm.KeptWhy(r, p.version)}
+		case kept.Has(r):
+			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerKernel, Why: nm.KeptWhy(*r, p.version)}
 		default:
-			fresh = append(fresh, r)
+			fresh = append(fresh, *r)
 		}
 	}
 	assigned := nm.AssignRoutes(fresh, n, p.version)
@@ -263,35 +270,30 @@ func (e *editor) assign() {
 	}
 }
 
-func ownerWhy(r routes.Route, v nm.Version) string {
-	_, why := nm.RouteOwner(r, v)
-	return why
+// problems returns why this host cannot have the new parts of the tunnel.
+func (e *editor) problems(ctx context.Context) error {
+	p, b := e.pre, e.before
+	addresses := without(p.t.Addresses, b.Addresses)
+	_, fresh := e.old.Split(p.t.Routes)
+	var found fault.List
+	if p.t.Name != b.Name {
+		found.Add(p.nameTaken())
+	}
+	if e.outerChanged() || !gre.SameKey(p.t.InputKey, b.InputKey) {
+		found.Add(p.duplicate())
+	}
+	found.Add(p.innerOverlap(addresses), p.routeIsOwnNetwork(fresh))
+	found.Add(p.snatSources(without(p.t.SNAT, b.SNAT))...)
+	found.Add(p.nexthopDevices(fresh)...)
+	if p.t.Remote != b.Remote { // any route of the tunnel may lead to it
+		addresses, fresh = p.t.Addresses, p.t.Routes
+	}
+	return errors.Join(found.Err(), p.swallows(ctx, addresses, fresh))
 }
 
-// problems returns why this host cannot have what is new.
-func (e *editor) problems(ctx context.Context) error {
-	b, all := e.before, e.pre
-	var found fault.List
-	if all.t.Name != b.Name {
-		found.Add(all.nameTaken())
-	}
-	if e.outerChanged() || !gre.SameKey(all.t.InputKey, b.InputKey) {
-		found.Add(all.duplicate())
-	}
-	news := *all // the same host, asked for what is new only
-	news.t.Addresses = slices.DeleteFunc(slices.Clone(all.t.Addresses), func(a netip.Prefix) bool { return slices.Contains(b.Addresses, a) })
-	_, news.t.Routes = list.NewSet(b.Routes).Split(all.t.Routes)
-	news.t.SNAT = slices.DeleteFunc(slices.Clone(all.t.SNAT), func(s keep.SNAT) bool { return slices.Contains(b.SNAT, s) })
-	found.Add(news.innerOverlap())
-	found.Add(news.routeIsOwnNetwork())
-	found.Add(news.snatSources()...)
-	found.Add(news.nexthopDevices()...)
-	if all.t.Remote != b.Remote { // whatever the tunnel has may lead to it
-		news.t.Addresses, news.t.Routes = all.t.Addresses, all.t.Routes
-	}
-	swallows := errors.Join(news.swallows(ctx)...)
-	all.notes, all.pin = news.notes, news.pin
-	return errors.Join(found.Err(), swallows)
+// without returns the items of from that are not in those.
+func without[T comparable](from, those []T) []T {
+	return slices.DeleteFunc(slices.Clone(from), func(item T) bool { return slices.Contains(those, item) })
 }
 
 // finish puts the plan together.
@@ -301,14 +303,13 @@ func (e *editor) finish(ctx context.Context) (EditPlan, error) {
 	if err != nil {
 		return EditPlan{}, err
 	}
-	kept.Stamp = e.kept.Stamp
 	plan := EditPlan{Profile: e.profile, Before: e.before, After: p.t, Changes: nm.Diff(e.before, p.t), Routes: p.owned, Kept: kept,
-		KeptBefore: e.kept, version: p.version, kernel: e.host.Kernel}
+		KeptBefore: e.kept, version: p.version}
 	if plan.KeptDiffers() {
-		if err := errors.Join(mayKeep(e.host, kept), mayKeep(e.host, e.kept)); err != nil {
+		if err := errors.Join(mayKeep(p.sys, kept), mayKeep(p.sys, e.kept)); err != nil {
 			return EditPlan{}, err
 		}
-		p.notes = slices.Concat(p.notes, forwardNotes(ctx, e.host, kept), HookNote(ctx, e.host, kept))
+		p.notes = slices.Concat(p.notes, forwardNotes(ctx, p.sys, kept), HookNote(ctx, p.sys, kept))
 	}
 	plan.Notes = p.notes
 	plan.decideFlap()
@@ -316,30 +317,33 @@ func (e *editor) finish(ctx context.Context) (EditPlan, error) {
 	return plan, nil
 }
 
-// keptAfter is what root keeps afterwards. The devices between which packets are forwarded stay as
-// long as nothing about that is changed.
+// keptAfter is for root to keep afterwards.
 func (e *editor) keptAfter(ctx context.Context) (keep.Kept, error) {
 	t, b := e.pre.t, e.before
-	same := t.Forward == b.Forward && slices.Equal(t.SNAT, b.SNAT)
-	if same {
-		e.pre.t.Forward = false
-	}
-	k, err := e.pre.kept(ctx)
-	e.pre.t.Forward = t.Forward
+	forward, err := e.forwardAfter(ctx)
 	if err != nil {
-		return k, err
+		return keep.Kept{}, err
 	}
-	if same {
-		k.Forward = slices.Clone(e.kept.Forward)
-		for i, dev := range k.Forward {
-			if dev == b.Name {
-				k.Forward[i] = t.Name
-			}
-		}
-	}
-	k.UUID = e.profile.UUID
+	k := e.pre.kept(forward)
+	k.UUID, k.Stamp = e.profile.UUID, e.kept.Stamp
 	k.Pin = e.pre.pin || e.kept.Pin && t.Remote == b.Remote && nm.CoversRemote(t)
 	return k, nil
+}
+
+// forwardAfter are the devices between which packets are forwarded afterwards. They stay as long as
+// neither forwarding nor SNAT is changed.
+func (e *editor) forwardAfter(ctx context.Context) ([]string, error) {
+	t, b := e.pre.t, e.before
+	if t.Forward != b.Forward || !slices.Equal(t.SNAT, b.SNAT) {
+		return e.pre.forwardDevices(ctx)
+	}
+	devices := slices.Clone(e.kept.Forward)
+	for i, dev := range devices {
+		if dev == b.Name {
+			devices[i] = t.Name
+		}
+	}
+	return devices, nil
 }
 
 // decideFlap says whether NetworkManager can apply the changes while the tunnel is up.
@@ -360,9 +364,7 @@ func (p *EditPlan) decideFlap() {
 
 // ProfileAfter is the tunnel as its profile holds it afterwards.
 func (p EditPlan) ProfileAfter() nm.Tunnel {
-	t := p.After.Clone()
-	t.Routes = nm.OwnedBy(p.Routes, nm.OwnerProfile)
-	t.Forward = t.Forward && !p.version.Before(nm.ForwardVersion)
+	t := inProfile(p.After, p.Routes, p.version)
 	t.SNAT, t.ClampMSS = nil, false
 	return t
 }
@@ -378,26 +380,14 @@ func (p EditPlan) KeptDiffers() bool { return !keep.Same(p.KeptBefore, p.Kept) }
 // Up says whether the tunnel was up when the plan was made.
 func (p EditPlan) Up() bool { return p.Profile.State != nm.StateInactive }
 
-// CutsOff says whether the edit may cut off a session with the host at that address, such as the
-// ssh client's: whether the kernel's way to it leads through what is changed. The zero address is
-// no session. It asks the kernel, as it is before the edit.
-func (p EditPlan) CutsOff(ctx context.Context, session netip.Addr) (bool, error) {
-	session = session.Unmap().WithZone("")
-	if !session.IsValid() || session.IsLoopback() || len(p.Changes) == 0 {
-		return false, nil
-	}
-	hop, err := p.kernel.Lookup(ctx, kernel.Query{To: session})
-	if errors.Is(err, fault.ErrUnreachable) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fault.Ended(ctx, err)
-	}
+// CutsOff says whether the edit may cut off a session with the host at that address, to which the
+// kernel leads by hop before the edit.
+func (p EditPlan) CutsOff(session netip.Addr, hop kernel.Hop) bool {
 	if p.Up() && hop.Dev == p.Profile.Device {
-		return p.Flaps || p.Before.MTU != p.After.MTU || !slices.Equal(p.Before.Addresses, p.After.Addresses) || !p.After.LeadsTo(session), nil
+		return p.Flaps || p.Before.MTU != p.After.MTU || !slices.Equal(p.Before.Addresses, p.After.Addresses) || !p.After.LeadsTo(session)
 	}
-	old := list.NewSet(p.Before.Routes)
-	return slices.ContainsFunc(p.After.Routes, func(r routes.Route) bool {
-		return !old.Has(&r) && r.TableOrMain() == routes.MainTable && r.Dst.Contains(session) && r.Dst.Bits() >= hop.Match.Bits()
-	}), nil
+	_, fresh := list.NewSet(p.Before.Routes).Split(p.After.Routes)
+	return slices.ContainsFunc(fresh, func(r routes.Route) bool {
+		return r.TableOrMain() == routes.MainTable && r.Dst.Contains(session) && r.Dst.Bits() >= hop.Match.Bits()
+	})
 }

@@ -78,13 +78,13 @@ func TestPreflight(t *testing.T) {
 
 		{"the inner network is another device's", func(_ *fake.World, wished *nm.Tunnel) {
 			wished.Addresses, wished.Routes = want.CIDRs("10.10.1.9/24"), nil
-		}, "ErrInvalid", "address", "the inner network 10.10.1.0/24 overlaps 10.10.1.0/24, which is on eth1", "172.16.0.0/30"},
+		}, "ErrInvalid", "address", "the inner network 10.10.1.0/24 overlaps 10.10.1.0/24, which is on eth1", "used nowhere else"},
 		{"the inner network contains another device's", func(_ *fake.World, wished *nm.Tunnel) {
 			wished.Addresses, wished.Routes = want.CIDRs("10.8.0.1/13"), nil
-		}, "ErrInvalid", "address", "the inner network 10.8.0.0/13 overlaps 10.10.1.0/24, which is on eth1", "172.16.0.0/30"},
+		}, "ErrInvalid", "address", "the inner network 10.8.0.0/13 overlaps 10.10.1.0/24, which is on eth1", "used nowhere else"},
 		{"the inner network is in another device's", func(_ *fake.World, wished *nm.Tunnel) {
 			wished.Addresses, wished.Routes = want.CIDRs("10.10.1.9/30"), nil
-		}, "ErrInvalid", "address", "the inner network 10.10.1.8/30 overlaps 10.10.1.0/24, which is on eth1", "172.16.0.0/30"},
+		}, "ErrInvalid", "address", "the inner network 10.10.1.8/30 overlaps 10.10.1.0/24, which is on eth1", "used nowhere else"},
 		{"link-local inner addresses are everywhere", func(_ *fake.World, wished *nm.Tunnel) {
 			wished.Addresses = append(wished.Addresses, want.CIDR("fe80::9/64"))
 		}, "", "", "", ""},
@@ -293,7 +293,7 @@ func TestPreflightManyProblems(t *testing.T) {
 	want.Same(t, "the problems", want.Problems(err), `name: there is a device gre1 already
   hint: choose another with --name, or leave it out to get the first free one of gre1, gre2, ...
 address: the inner network 10.10.1.0/24 overlaps 10.10.1.0/24, which is on eth1
-  hint: choose a network that is used nowhere else, such as 172.16.0.0/30
+  hint: choose a network that is used nowhere else
 route: 10.10.1.0/24 is this host's own network, on eth1
   hint: routes lead to the networks behind the far end
 route: 100.0.2.100/32 covers the far end's outer address 100.0.2.100: the tunnel's own packets would go into the tunnel

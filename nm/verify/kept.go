@@ -13,7 +13,7 @@ import (
 
 // checkKept looks at what root keeps for the tunnel: that it can be read, that it comes back by
 // itself, and that the kernel has the routes.
-func (v *Verifier) checkKept(ctx context.Context) error {
+func (v *verifier) checkKept(ctx context.Context) error {
 	if err := v.readKept(ctx); err != nil {
 		v.report.add(Check{ID: "kept", Status: Fail, Certainty: Proved, Summary: "what nmgre keeps for the tunnel cannot be read", Evidence: err.Error(),
 			Hint: firstHint(err, "nothing of it is put back when the tunnel comes up: mend the file, or delete the tunnel and make it anew")})
@@ -28,7 +28,7 @@ func (v *Verifier) checkKept(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if v.missing, err = keep.Missing(ctx, v.host.Kernel, v.Profile.Running(), v.kept); err != nil {
+	if v.missing, err = keep.Missing(ctx, v.host.Kernel, v.profile.Running(), v.kept); err != nil {
 		return err
 	}
 	if len(v.kept.Routes) > maxRouteChecks {
@@ -37,12 +37,12 @@ func (v *Verifier) checkKept(ctx context.Context) error {
 	return nil
 }
 
-func (v *Verifier) readKept(ctx context.Context) (err error) {
+func (v *verifier) readKept(ctx context.Context) (err error) {
 	if v.opts.Kept != nil {
 		v.kept = *v.opts.Kept
 		return nil
 	}
-	v.kept, err = keep.Of(ctx, v.host.Store, v.Profile.UUID)
+	v.kept, err = keep.Of(ctx, v.host.Store, v.profile.UUID)
 	return err
 }
 
@@ -55,7 +55,7 @@ func firstHint(err error, otherwise string) string {
 }
 
 // checkFile tells of lines that could not be read.
-func (v *Verifier) checkFile() Check {
+func (v *verifier) checkFile() Check {
 	c := Check{ID: "kept", Status: Pass, Certainty: Proved, Summary: "nmgre keeps for it: " + v.kept.Summary(), Evidence: v.kept.UUID}
 	if len(v.kept.Bad) == 0 {
 		return c
@@ -69,7 +69,7 @@ func (v *Verifier) checkFile() Check {
 	return c
 }
 
-func (v *Verifier) checkHook(ctx context.Context) Check {
+func (v *verifier) checkHook(ctx context.Context) Check {
 	err := v.host.Store.HookMissing(ctx)
 	if err == nil {
 		return Check{ID: "hook", Status: Pass, Certainty: Proved, Summary: "NetworkManager's dispatcher puts it back whenever the tunnel comes up"}
@@ -79,16 +79,16 @@ func (v *Verifier) checkHook(ctx context.Context) Check {
 }
 
 // putBackHint says how what is missing comes back.
-func (v *Verifier) putBackHint() string {
-	return "put it back: sudo nmgre up " + fault.ShellWord(v.Profile.Tunnel.Name)
+func (v *verifier) putBackHint() string {
+	return "put it back: sudo nmgre up " + fault.ShellWord(v.profile.Tunnel.Name)
 }
 
-func (v *Verifier) missingRoute(r routes.Route) Check {
+func (v *verifier) missingRoute(r routes.Route) Check {
 	return Check{ID: routeID(r), Status: Fail, Certainty: Proved, Summary: "the kernel does not have it as it should be", Evidence: r.String(), Hint: v.putBackHint()}
 }
 
 // checkManyRoutes compares a long list at once.
-func (v *Verifier) checkManyRoutes() Check {
+func (v *verifier) checkManyRoutes() Check {
 	all, gone := len(v.kept.Routes), len(v.missing)
 	c := Check{ID: "routes", Status: Pass, Certainty: Proved, Summary: fmt.Sprintf("the kernel has all %d routes", all)}
 	if gone == 0 {
@@ -105,7 +105,7 @@ func (v *Verifier) checkManyRoutes() Check {
 }
 
 // checkForwarded looks at what is done to packets that are forwarded.
-func (v *Verifier) checkForwarded(ctx context.Context) error {
+func (v *verifier) checkForwarded(ctx context.Context) error {
 	if v.link == nil {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (v *Verifier) checkForwarded(ctx context.Context) error {
 	return v.checkObstacles(ctx)
 }
 
-func (v *Verifier) checkForward(ctx context.Context, dev string) (Check, error) {
+func (v *verifier) checkForward(ctx context.Context, dev string) (Check, error) {
 	c := Check{ID: "forwarding " + fault.Printable(dev), Status: Pass, Certainty: Proved, Summary: "packets that come in by " + fault.Printable(dev) + " are forwarded"}
 	on, err := v.host.Gateway.Forwarding(ctx, dev)
 	switch {
@@ -137,7 +137,7 @@ func (v *Verifier) checkForward(ctx context.Context, dev string) (Check, error) 
 }
 
 // checkRules compares nmgre's rules with those that there should be.
-func (v *Verifier) checkRules(ctx context.Context) error {
+func (v *verifier) checkRules(ctx context.Context) error {
 	want := v.kept.Rules()
 	if len(want) == 0 {
 		return nil
@@ -161,7 +161,7 @@ func (v *Verifier) checkRules(ctx context.Context) error {
 }
 
 // checkObstacles looks for what drops forwarded packets whatever nmgre does.
-func (v *Verifier) checkObstacles(ctx context.Context) error {
+func (v *verifier) checkObstacles(ctx context.Context) error {
 	if len(v.kept.Forward) == 0 {
 		return nil
 	}

@@ -13,10 +13,10 @@ import (
 
 // checkLink compares what the kernel holds with what the tunnel should be, attribute by attribute.
 // NetworkManager does not: it takes over a link whose keys differ.
-func (v *Verifier) checkLink() Check {
+func (v *verifier) checkLink() Check {
 	const id = "link"
 	if v.link == nil {
-		if v.Profile.State == nm.StateActive || v.Profile.State == nm.StateExternal {
+		if v.profile.State == nm.StateActive || v.profile.State == nm.StateExternal {
 			return Check{ID: id, Status: Fail, Certainty: Proved, Summary: "NetworkManager says it is up, but the kernel has no such device",
 				Hint: "take it down and up: nmgre down " + fault.ShellWord(v.tunnel.Name) + "; nmgre up " + fault.ShellWord(v.tunnel.Name)}
 		}
@@ -37,7 +37,7 @@ func (v *Verifier) checkLink() Check {
 }
 
 // linkDifferences names every attribute in which the link is not what it should be.
-func (v *Verifier) linkDifferences(g kernel.GRELink) []string {
+func (v *verifier) linkDifferences(g kernel.GRELink) []string {
 	t := v.tunnel
 	var list []string
 	differ := func(what, want, is any) {
@@ -96,7 +96,7 @@ func foreignOptions(g kernel.GRELink) []string {
 	return list
 }
 
-func (v *Verifier) linkName(index int) string {
+func (v *verifier) linkName(index int) string {
 	for _, link := range v.links {
 		if link.Index == index && index != 0 {
 			return fault.Printable(link.Name)

@@ -21,7 +21,7 @@ const maxRouteChecks = 50
 
 // checkRoutes asks the kernel, for each of the profile's routes and each of our own, where a packet
 // to it would go.
-func (v *Verifier) checkRoutes(ctx context.Context) error {
+func (v *verifier) checkRoutes(ctx context.Context) error {
 	routes := v.profileRoutes()
 	ours := len(routes)
 	if len(v.kept.Routes) <= maxRouteChecks {
@@ -62,14 +62,14 @@ func routeID(r routes.Route) string {
 }
 
 // profileRoutes are the routes that NetworkManager should have set.
-func (v *Verifier) profileRoutes() []routes.Route {
+func (v *verifier) profileRoutes() []routes.Route {
 	if v.opts.Want != nil {
 		return v.tunnel.RoutesOf(nm.OwnerProfile, nm.MinVersion)
 	}
 	return slices.Clone(v.tunnel.Routes)
 }
 
-func (v *Verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error) {
+func (v *verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error) {
 	if !r.Type.HasDevice() {
 		return v.checkFate(ctx, r)
 	}
@@ -82,7 +82,7 @@ func (v *Verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 	switch {
 	case errors.Is(err, fault.ErrUnreachable):
 		c.Status, c.Summary, c.Evidence = Fail, "the kernel has no route to "+to.String(), err.Error()
-		c.Hint = "the route is missing; set it again: nmcli connection up " + fault.ShellWord(fault.Printable(v.Profile.ID))
+		c.Hint = "the route is missing; set it again: nmcli connection up " + fault.ShellWord(fault.Printable(v.profile.ID))
 	case err != nil:
 		return c, err
 	case !v.leadsTo(r, hop):
@@ -109,7 +109,7 @@ func (v *Verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 
 // meantToYield says whether it is as it was meant that another route won: r has a metric, and one
 // with a lower metric is in front; or a longer route took the sample only.
-func (v *Verifier) meantToYield(ctx context.Context, r routes.Route, hop kernel.Hop) (bool, error) {
+func (v *verifier) meantToYield(ctx context.Context, r routes.Route, hop kernel.Hop) (bool, error) {
 	if r.Metric == nil || hop.Match != r.Dst {
 		return v.restLeadsTo(ctx, r, hop)
 	}
@@ -119,7 +119,7 @@ func (v *Verifier) meantToYield(ctx context.Context, r routes.Route, hop kernel.
 
 // restLeadsTo says whether a longer route took the sample only, as one for a network within r's
 // does, and the end of r's network still goes into the tunnel.
-func (v *Verifier) restLeadsTo(ctx context.Context, r routes.Route, hop kernel.Hop) (bool, error) {
+func (v *verifier) restLeadsTo(ctx context.Context, r routes.Route, hop kernel.Hop) (bool, error) {
 	if !moreSpecific(hop, r) || r.Dst.Bits() == 0 {
 		return false, nil
 	}
@@ -131,7 +131,7 @@ func (v *Verifier) restLeadsTo(ctx context.Context, r routes.Route, hop kernel.H
 }
 
 // wrongWayHint says why another route won: it is longer, or its metric is lower.
-func (v *Verifier) wrongWayHint(r routes.Route, hop kernel.Hop) string {
+func (v *verifier) wrongWayHint(r routes.Route, hop kernel.Hop) string {
 	if moreSpecific(hop, r) {
 		return fmt.Sprintf("the more specific route to %s by %s takes them: ip route show %s", hop.Match, fault.Printable(hop.Dev), hop.Match)
 	}
@@ -145,7 +145,7 @@ func moreSpecific(hop kernel.Hop, r routes.Route) bool {
 
 // leadsTo says whether the packet goes into the tunnel, or by another device of r, if r is a
 // multipath route and decided.
-func (v *Verifier) leadsTo(r routes.Route, hop kernel.Hop) bool {
+func (v *verifier) leadsTo(r routes.Route, hop kernel.Hop) bool {
 	if hop.Dev == v.link.Name {
 		return true
 	}
@@ -155,7 +155,7 @@ func (v *Verifier) leadsTo(r routes.Route, hop kernel.Hop) bool {
 
 // checkHeld looks for a route in a table which the kernel consults only by rules that nmgre does
 // not know.
-func (v *Verifier) checkHeld(r routes.Route) (Check, error) {
+func (v *verifier) checkHeld(r routes.Route) (Check, error) {
 	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
 	held, err := v.held(r)
 	switch {
@@ -167,13 +167,13 @@ func (v *Verifier) checkHeld(r routes.Route) (Check, error) {
 		c.Summary = fmt.Sprintf("table %d has it, by the nexthop object %d", r.TableOrMain(), r.NexthopID)
 	default:
 		c.Status, c.Summary = Fail, fmt.Sprintf("table %d does not have it", r.TableOrMain())
-		c.Hint = "set it again: nmcli connection up " + fault.ShellWord(fault.Printable(v.Profile.ID))
+		c.Hint = "set it again: nmcli connection up " + fault.ShellWord(fault.Printable(v.profile.ID))
 	}
 	return c, nil
 }
 
 // checkFate looks at a route that decides packets' fate by itself.
-func (v *Verifier) checkFate(ctx context.Context, r routes.Route) (Check, error) {
+func (v *verifier) checkFate(ctx context.Context, r routes.Route) (Check, error) {
 	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
 	if r.TableOrMain() != routes.MainTable || r.Type == routes.TypeThrow {
 		return skip(c.ID, "not checked: routes of the type "+r.Type.String()+" lead nowhere"), nil
@@ -193,7 +193,7 @@ func (v *Verifier) checkFate(ctx context.Context, r routes.Route) (Check, error)
 }
 
 // held returns the route as the kernel holds it, nil if it does not.
-func (v *Verifier) held(r routes.Route) (*kernel.HeldRoute, error) {
+func (v *verifier) held(r routes.Route) (*kernel.HeldRoute, error) {
 	set, err := v.into()
 	if err != nil {
 		return nil, err
@@ -219,7 +219,7 @@ func hopText(to netip.Addr, hop kernel.Hop) string {
 }
 
 // checkUnderlay looks at the way to the far end, and compares its MTU with the tunnel's.
-func (v *Verifier) checkUnderlay(ctx context.Context) error {
+func (v *verifier) checkUnderlay(ctx context.Context) error {
 	from := v.tunnel.Local
 	if !from.IsValid() || from.IsUnspecified() {
 		from = netip.Addr{}
@@ -258,7 +258,7 @@ func (v *Verifier) checkUnderlay(ctx context.Context) error {
 	return nil
 }
 
-func (v *Verifier) parentDevice() string {
+func (v *verifier) parentDevice() string {
 	if keep.IsUUID(v.tunnel.Parent) {
 		return ""
 	}
@@ -270,7 +270,7 @@ const maxNesting = 8
 
 // followUnderlay follows the way to the far end through other tunnels, if it leads into any: round
 // to this one nothing gets through.
-func (v *Verifier) followUnderlay(ctx context.Context, first kernel.Hop) (Check, error) {
+func (v *verifier) followUnderlay(ctx context.Context, first kernel.Hop) (Check, error) {
 	c := Check{ID: "underlay", Status: Pass, Certainty: Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: hopText(v.tunnel.Remote, first)}
 	hop, path := first, fault.Printable(v.tunnel.Name)
 	seen := make(map[string]bool)
@@ -305,7 +305,7 @@ func (v *Verifier) followUnderlay(ctx context.Context, first kernel.Hop) (Check,
 }
 
 // checkMTU compares the device's MTU with what fits on the way to the far end.
-func (v *Verifier) checkMTU(hop kernel.Hop) Check {
+func (v *verifier) checkMTU(hop kernel.Hop) Check {
 	if v.link == nil {
 		return skip("mtu", noLink)
 	}
@@ -315,7 +315,7 @@ func (v *Verifier) checkMTU(hop kernel.Hop) Check {
 		Evidence: fmt.Sprintf("%s, the way out by %s", e.Arithmetic(hop.MTU), fault.Printable(hop.Dev))}
 	if v.link.MTU > fits {
 		c.Status, c.Summary = Warn, fmt.Sprintf("the tunnel's MTU %d is more than fits: %d", v.link.MTU, fits)
-		c.Hint = fmt.Sprintf("large transfers stall while pings work: nmcli connection modify %s ip-tunnel.mtu %d, then up", fault.ShellWord(fault.Printable(v.Profile.ID)), fits)
+		c.Hint = fmt.Sprintf("large transfers stall while pings work: nmcli connection modify %s ip-tunnel.mtu %d, then up", fault.ShellWord(fault.Printable(v.profile.ID)), fits)
 	}
 	return c
 }

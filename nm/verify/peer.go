@@ -14,7 +14,7 @@ import (
 )
 
 // checkPeer sends echo requests through the tunnel and looks at the counters before and after.
-func (v *Verifier) checkPeer(ctx context.Context) error {
+func (v *verifier) checkPeer(ctx context.Context) error {
 	if why := v.whyNoProbe(); why.Summary != "" {
 		v.report.add(why)
 		v.report.add(skip("counters", "not checked: nothing was sent"))
@@ -35,13 +35,14 @@ func (v *Verifier) checkPeer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	after, err := v.host.Kernel.Links(ctx)
+	after, err := v.now.Links(ctx)
 	if err != nil {
 		return err
 	}
 	var delta kernel.Counters
 	// one made anew counts from 0
-	if link := kernel.Named(after, v.link.Name); link != nil && link.Index == v.link.Index {
+	v.report.Link = kernel.Named(after, v.link.Name)
+	if link := v.report.Link; link != nil && link.Index == v.link.Index {
 		delta = link.Counters.Since(v.link.Counters)
 	}
 	v.report.add(v.judgeProbe(result, delta))
@@ -51,14 +52,14 @@ func (v *Verifier) checkPeer(ctx context.Context) error {
 
 // noProof adds the checks of a far end of which nothing could be learned: without evidence a tunnel
 // does not pass.
-func (v *Verifier) noProof(summary, evidence, hint string) {
+func (v *verifier) noProof(summary, evidence, hint string) {
 	v.report.add(Check{ID: "probe", Status: Warn, Certainty: Proved, Summary: summary, Evidence: evidence, Hint: hint})
 	v.report.add(skip("counters", "not checked: nothing was sent"))
 }
 
 // whyNoProbe returns the skipped check if there is a reason not to probe, a Check without summary
 // if there is none.
-func (v *Verifier) whyNoProbe() Check {
+func (v *verifier) whyNoProbe() Check {
 	c := skip("probe", "")
 	switch {
 	case !v.opts.Probe:
@@ -76,7 +77,7 @@ func (v *Verifier) whyNoProbe() Check {
 }
 
 // judgeProbe says what the answers, or their absence, mean.
-func (v *Verifier) judgeProbe(r kernel.ProbeResult, delta kernel.Counters) Check {
+func (v *verifier) judgeProbe(r kernel.ProbeResult, delta kernel.Counters) Check {
 	peer := v.tunnel.PeerAddress
 	c := Check{ID: "probe", Status: Pass, Certainty: Proved, Evidence: probeText(r)}
 	if r.Received > 0 {
@@ -101,7 +102,7 @@ func (v *Verifier) judgeProbe(r kernel.ProbeResult, delta kernel.Counters) Check
 }
 
 // silenceHint says what the far end must have for packets to be answered.
-func (v *Verifier) silenceHint() string {
+func (v *verifier) silenceHint() string {
 	far := v.tunnel.FarEnd(nil)
 	far.Name = ""
 	return fmt.Sprintf("make the far end if it is not there yet: %s; if it is, compare its addresses and key, and see that firewalls on the way let IP protocol 47 through",
@@ -121,7 +122,7 @@ func probeText(r kernel.ProbeResult) string {
 
 // judgeCounters reads the kernel's counters over the time of the probe. See Linux's ip_tunnel_xmit
 // and ip_tunnel_rcv for which fault counts where.
-func (v *Verifier) judgeCounters(r kernel.ProbeResult, d kernel.Counters) Check {
+func (v *verifier) judgeCounters(r kernel.ProbeResult, d kernel.Counters) Check {
 	c := Check{ID: "counters", Status: Pass, Certainty: Proved, Summary: "the kernel counted no errors",
 		Evidence: fmt.Sprintf("%d sent, %d received, %d errors", d.TxPackets, d.RxPackets, d.TxErrors+d.RxErrors)}
 	if fault := sendFault(d); fault != "" {

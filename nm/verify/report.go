@@ -1,11 +1,18 @@
 package verify
 
-// Report is what was verified of a tunnel, check by check. Its JSON form is part of the command
-// line's contract.
+import (
+	"nmgre/nm"
+	"nmgre/routes/kernel"
+)
+
+// Report has the checks of a tunnel, one by one. Its JSON form is part of the command line's
+// contract.
 type Report struct {
 	Tunnel  string  `json:"tunnel"`  // the interface's name
 	Verdict Verdict `json:"verdict"` // the worst of the checks
 	Checks  []Check `json:"checks"`
+	// Link is the tunnel's link as it was seen last; nil if there is none.
+	Link *kernel.Link `json:"-"`
 
 	each func(Check) // is told of each check as it comes in; may be nil
 }
@@ -13,7 +20,7 @@ type Report struct {
 // Verdict is the outcome of a check or of a whole report.
 type Verdict string
 
-// The outcomes. Only a check is skipped: one that could not be made, for a reason that its summary
+// The outcomes. Only a check can be skipped: it could not be made, for a reason that its summary
 // gives.
 const (
 	Pass Verdict = "pass"
@@ -25,8 +32,8 @@ const (
 // Certainty says how much an outcome is worth.
 type Certainty string
 
-// Proved stands on evidence that allows nothing else; likely, on what usually explains the
-// evidence.
+// A proved outcome stands on evidence that allows no other. A likely one is the usual explanation
+// of the evidence.
 const (
 	Proved Certainty = "proved"
 	Likely Certainty = "likely"
@@ -37,9 +44,9 @@ type Check struct {
 	ID        string    `json:"id"` // stable, such as "link" or "route 10.10.2.0/24"
 	Status    Verdict   `json:"status"`
 	Certainty Certainty `json:"certainty"`
-	Summary   string    `json:"summary"`  // what is so, in a sentence
-	Evidence  string    `json:"evidence"` // what was seen
-	Hint      string    `json:"hint"`     // what to do; empty when there is nothing to do
+	Summary   string    `json:"summary"`  // the fact, in a sentence
+	Evidence  string    `json:"evidence"` // the observation behind it
+	Hint      string    `json:"hint"`     // the remedy; empty when none is needed
 }
 
 // add appends a check and lets it worsen the verdict.
@@ -53,17 +60,17 @@ func (r *Report) add(c Check) {
 	}
 }
 
-// Replace puts c in the place of the check with its ID. The verdict stays: it is for checks that
-// find the same in other words.
-func (r *Report) Replace(c Check) {
+// Saved notes that the tunnel's profile has been written to disk since the checks were made. The
+// verdict stays.
+func (r *Report) Saved(p nm.Profile) {
 	for i := range r.Checks {
-		if r.Checks[i].ID == c.ID {
-			r.Checks[i] = c
+		if r.Checks[i].ID == profileID {
+			r.Checks[i] = checkProfile(p, false)
 		}
 	}
 }
 
-// severity orders the outcomes; what was skipped says nothing.
+// severity orders the outcomes. A skipped check says nothing.
 func severity(v Verdict) int {
 	switch v {
 	case Fail:

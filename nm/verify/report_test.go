@@ -1,13 +1,20 @@
 package verify
 
-import "testing"
+import (
+	"testing"
 
-func TestReportReplace(t *testing.T) {
+	"nmgre/nm"
+)
+
+// Once the profile is saved, its check says so; the others and the verdict stay.
+func TestReportSaved(t *testing.T) {
+	p := nm.Profile{ID: "gre1", UUID: "00000000-0000-4000-8000-000000000001", State: nm.StateActive, Unsaved: true, Path: "/run/gre1"}
 	r := Report{Verdict: Pass}
-	r.add(Check{ID: "profile", Status: Pass, Summary: "in memory"})
+	r.add(checkProfile(p, true))
 	r.add(Check{ID: "probe", Status: Warn})
-	r.Replace(Check{ID: "profile", Status: Pass, Summary: "on disk"})
-	if len(r.Checks) != 2 || r.Checks[0].Summary != "on disk" || r.Checks[1].Status != Warn {
+	p.Unsaved, p.Path = false, "/etc/gre1"
+	r.Saved(p)
+	if c := r.Checks[0]; len(r.Checks) != 2 || c != checkProfile(p, false) || c.Status != Pass || r.Checks[1].Status != Warn || r.Verdict != Warn {
 		t.Errorf("%+v", r)
 	}
 }

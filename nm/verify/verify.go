@@ -18,28 +18,32 @@ type Options struct {
 	PeerAddress netip.Addr // the far end's inner address; zero for the profile's
 }
 
+// Settings say how [Run] verifies a tunnel.
 type Settings struct {
-	Probe bool
-	Kept  *keep.Kept // what root keeps, when it is known; else it is read
-	// the tunnel is being made: its profile is not on disk yet, and the far end may not be there
-	// yet
+	Probe bool       // echo requests are sent to the far end
+	Kept  *keep.Kept // root's part of the tunnel, when it is known; nil to read it
+	// BeforeSave says that the tunnel is being made: its profile is not on disk yet, and the far end
+	// may not be there yet.
 	BeforeSave bool
-	Want       *nm.Tunnel // what was asked for, when it is known; else the profile is what counts
-	Each       func(Check)
+	Want       *nm.Tunnel  // the request, when it is known; nil to go by the profile
+	Each       func(Check) // is told of each check as it comes in; may be nil
 }
 
-// Run makes all checks. Those that need what an earlier one found missing are skipped.
-func Run(ctx context.Context, h nm.System, p nm.Profile, opts Settings) (Report, error) {
-	v := Verifier{host: h, Profile: p, tunnel: p.Tunnel, opts: opts, report: Report{Tunnel: p.Tunnel.Name, Verdict: Pass, each: opts.Each}}
+// Run makes all checks. A check that needs something which an earlier one found missing is skipped.
+// The links and each way are asked for once; the counters once more after the probe.
+func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Report, error) {
+	v := verifier{host: sys, profile: p, tunnel: p.Tunnel, opts: opts, report: Report{Tunnel: p.Tunnel.Name, Verdict: Pass, each: opts.Each}}
+	v.host.Kernel, v.now = kernel.Once(sys.Kernel), sys.Kernel
 	if opts.Want != nil {
 		v.tunnel = *opts.Want
 	}
 	var err error
-	if v.links, err = h.Kernel.Links(ctx); err != nil {
+	if v.links, err = v.host.Kernel.Links(ctx); err != nil {
 		return v.report, err
 	}
 	v.link = kernel.Named(v.links, p.Tunnel.Name)
-	v.report.add(v.CheckProfile())
+	v.report.Link = v.link
+	v.report.add(checkProfile(p, opts.BeforeSave))
 	v.report.add(v.checkDevice())
 	v.report.add(v.checkLink())
 	v.report.add(v.checkAddresses())
@@ -51,10 +55,11 @@ func Run(ctx context.Context, h nm.System, p nm.Profile, opts Settings) (Report,
 	return v.report, nil
 }
 
-// Verifier gathers a report on one tunnel.
-type Verifier struct {
-	host    nm.System
-	Profile nm.Profile
+// verifier gathers a report on one tunnel.
+type verifier struct {
+	host    nm.System     // its kernel is asked each question once
+	now     kernel.Kernel // the kernel at this moment
+	profile nm.Profile
 	tunnel  nm.Tunnel // what it should be
 	opts    Settings
 	links   []kernel.Link
@@ -73,15 +78,17 @@ func skip(id, why string) Check {
 
 const noLink = "not checked: there is no link"
 
-func (v *Verifier) CheckProfile() Check {
-	p := v.Profile
-	c := Check{ID: "profile", Status: Pass, Certainty: Proved, Summary: "NetworkManager holds the profile, on disk",
+const profileID = "profile"
+
+// checkProfile looks at the profile, before it is saved or as it stands.
+func checkProfile(p nm.Profile, beforeSave bool) Check {
+	c := Check{ID: profileID, Status: Pass, Certainty: Proved, Summary: "NetworkManager holds the profile, on disk",
 		Evidence: fmt.Sprintf("%s %s %s", fault.Printable(p.ID), p.UUID, fault.Printable(p.Path))}
 	switch {
 	case p.State == nm.StateExternal:
 		c.Status, c.Summary = Warn, "the link was made by hand, and is lost at the next reboot"
 		c.Hint = "make it anew with nmgre create, so that NetworkManager holds it"
-	case v.opts.BeforeSave:
+	case beforeSave:
 		c.Summary = "NetworkManager holds the profile, in memory as long as it is on trial"
 	case p.Unsaved:
 		c.Status, c.Summary = Warn, "the profile is not on disk as it stands, and is lost at the next reboot"
@@ -90,8 +97,8 @@ func (v *Verifier) CheckProfile() Check {
 	return c
 }
 
-func (v *Verifier) checkDevice() Check {
-	p := v.Profile
+func (v *verifier) checkDevice() Check {
+	p := v.profile
 	c := Check{ID: "device", Status: Pass, Certainty: Proved, Summary: "NetworkManager has it activated", Evidence: "state " + string(p.State)}
 	if p.DeviceState != "" {
 		c.Evidence += ", device " + fault.Printable(p.DeviceState)
@@ -110,7 +117,7 @@ func (v *Verifier) checkDevice() Check {
 }
 
 // checkAddresses compares the inner addresses with the device's.
-func (v *Verifier) checkAddresses() Check {
+func (v *verifier) checkAddresses() Check {
 	const id = "addresses"
 	if v.link == nil {
 		return skip(id, noLink)
@@ -124,7 +131,7 @@ func (v *Verifier) checkAddresses() Check {
 	}
 	if len(missing) > 0 {
 		c.Status, c.Summary = Fail, joinText(missing)+" is not on the device"
-		c.Hint = "somebody has removed it; set it again: nmcli connection up " + fault.ShellWord(fault.Printable(v.Profile.ID))
+		c.Hint = "somebody has removed it; set it again: nmcli connection up " + fault.ShellWord(fault.Printable(v.profile.ID))
 		return c
 	}
 	var extra []netip.Prefix

@@ -21,6 +21,7 @@ type failureJSON struct {
 	Field  string        `json:"field,omitempty"`
 	What   string        `json:"what,omitempty"`
 	Hint   string        `json:"hint,omitempty"`
+	Item   int           `json:"item,omitempty"`
 	Causes []failureJSON `json:"causes,omitempty"`
 }
 
@@ -56,7 +57,7 @@ func kindName(err error) string {
 // encodeError encodes an error: a *fault.Error with all its fields, others by their text.
 func encodeError(err error, depth int) failureJSON {
 	if own, ok := err.(*fault.Error); ok && depth < maxDepth { //nolint:errorlint // the tree is walked by hand, node by node
-		f := failureJSON{Kind: kindName(own.Kind), Field: own.Field, What: own.What, Hint: own.Hint}
+		f := failureJSON{Kind: kindName(own.Kind), Field: own.Field, What: own.What, Hint: own.Hint, Item: own.Item}
 		if own.Err != nil {
 			f.Causes = []failureJSON{encodeError(own.Err, depth+1)}
 		}
@@ -90,7 +91,7 @@ func (f failureJSON) err() error {
 	if f.Kind == "" && f.Field == "" && f.What == "" && f.Hint == "" {
 		return errors.Join(causes...)
 	}
-	e := &fault.Error{Field: fault.Printable(f.Field), What: fault.Printable(f.What), Hint: fault.Printable(f.Hint)}
+	e := &fault.Error{Field: fault.Printable(f.Field), What: fault.Printable(f.What), Hint: fault.Printable(f.Hint), Item: f.Item}
 	for _, k := range kinds {
 		if k.name == f.Kind {
 			e.Kind = k.kind

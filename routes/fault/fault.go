@@ -3,6 +3,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -48,15 +49,24 @@ type Error struct {
 	What  string // what was wrong, in lower case, with the value
 	Hint  string // what would be right, or what to do; may be empty
 	Err   error  // the cause; may be nil
+	// Item is the place of the fault in the list that was given, counted from 1; 0 if there is none.
+	Item int
+	// Line is the line of the fault in the file that was given, counted from 1; 0 if there is none.
+	Line int
 }
 
-// Error returns "field: what: cause"; the hint is left for the caller to show on a line of its own.
+// Error returns "field: line: what: cause". The hint is left for the caller to show on a line of its
+// own.
 func (e *Error) Error() string {
 	var parts []string
-	for _, part := range []string{e.Field, e.What} {
-		if part != "" {
-			parts = append(parts, part)
-		}
+	if e.Field != "" {
+		parts = append(parts, e.Field)
+	}
+	if e.Line > 0 {
+		parts = append(parts, "line "+strconv.Itoa(e.Line))
+	}
+	if e.What != "" {
+		parts = append(parts, e.What)
 	}
 	if e.Err != nil {
 		parts = append(parts, e.Err.Error())

@@ -72,7 +72,7 @@ func refusedError(k Kept, refused []kernel.Refusal) error {
 			errs = append(errs, &fault.Error{What: fmt.Sprintf("and %d more", len(refused)-told)})
 			break
 		}
-		errs = append(errs, &fault.Error{Field: "route", What: k.Routes[r.Index].String(), Err: r.Err})
+		errs = append(errs, &fault.Error{Field: "route", Item: r.Index + 1, What: k.Routes[r.Index].String(), Err: r.Err})
 	}
 	return errors.Join(errs...)
 }

@@ -1,0 +1,149 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
+)
+
+// decide fills in what the request left open, in an order in which each decision can use the ones
+// before.
+func (p *preflight) decide(ctx context.Context) error {
+	p.decideInner()
+	p.decideEncapLimit()
+	p.t.Routes = p.decideRoutes(p.t.Routes, p.t.Routes)
+	p.owned = nm.AssignRoutes(p.t.Routes, 0, p.version)
+	hop, err := p.wayOut(ctx, p.sys.Kernel)
+	if err != nil {
+		return err
+	}
+	p.decideLocal(hop)
+	p.decideMTU(hop)
+	return nil
+}
+
+// decideInner decides the name and the far end's inner address.
+func (p *preflight) decideInner() {
+	if p.t.Name == "" {
+		p.t.Name = nm.FreeName(p.takenNames())
+	}
+	if !p.t.PeerAddress.IsValid() {
+		p.t.PeerAddress = nm.DerivePeer(p.t.Addresses)
+	}
+}
+
+// takenNames are the names of links, of the profiles' interfaces, and of the profiles.
+func (p *preflight) takenNames() map[string]bool {
+	taken := make(map[string]bool)
+	for _, link := range p.links {
+		taken[link.Name] = true
+	}
+	for _, profile := range p.profiles {
+		taken[profile.Tunnel.Name], taken[profile.ID] = true, true
+	}
+	return taken
+}
+
+// decideEncapLimit writes down the kernel's own limit: NetworkManager's default is another.
+func (p *preflight) decideEncapLimit() {
+	if p.t.EncapLimit == 0 && p.t.Mode.IPv6Outer() {
+		p.t.EncapLimit = gre.DefaultEncapLimit
+	}
+}
+
+// decideRoutes returns the new ones of all the tunnel's routes, completed: with a route to the far
+// end's inner address where one is needed, and with gateways on Ethernet.
+func (p *preflight) decideRoutes(fresh, all []routes.Route) []routes.Route {
+	fresh = slices.Clone(fresh)
+	if r, needed := p.routeToPeer(all); needed {
+		fresh = slices.Insert(fresh, 0, r)
+		p.note("a route to the far end's inner address %s is added: none of the tunnel's networks contains it", p.t.PeerAddress)
+	}
+	p.viaPeer(fresh)
+	return fresh
+}
+
+// routeToPeer returns the route to the far end's inner address, where no network of the tunnel and
+// none of its routes has it. With a /32 for this end's address, the form that ifcfg files and
+// point-to-point peers give, NetworkManager needs the other host as a route of its own.
+func (p *preflight) routeToPeer(all []routes.Route) (r routes.Route, needed bool) {
+	peer := p.t.PeerAddress
+	if !peer.IsValid() {
+		return r, false
+	}
+	r.Dst = routes.HostPrefix(peer)
+	covered := func(own netip.Prefix) bool { return own.Contains(peer) }
+	known := func(o routes.Route) bool { return o.Dst == r.Dst }
+	return r, !slices.ContainsFunc(p.t.Addresses, covered) && !slices.ContainsFunc(all, known)
+}
+
+// viaPeer gives the routes of an Ethernet tunnel the far end as their gateway. On Ethernet a route
+// without a gateway says that every host of the network is on the link itself and answers for its
+// address.
+func (p *preflight) viaPeer(list []routes.Route) {
+	peer := p.t.PeerAddress
+	if !p.t.Mode.Ethernet() || !peer.IsValid() {
+		return
+	}
+	for i, r := range list {
+		if !r.Via.IsValid() && len(r.Nexthops) == 0 && r.NexthopID == 0 && r.Type.HasDevice() && r.Dst != routes.HostPrefix(peer) && r.Dst.Addr().Is4() == peer.Is4() {
+			list[i].Via = peer
+			p.note("the route to %s goes via %s: mode %s carries Ethernet, where networks behind the far end need a gateway", r.Dst, peer, p.t.Mode)
+		}
+	}
+}
+
+// wayOut asks that kernel how packets to the far end would leave. It does not ask where the outer
+// addresses or the parent are wrong: the kernel would have no answer, or a misleading one.
+func (p *preflight) wayOut(ctx context.Context, k kernel.Kernel) (kernel.Hop, error) {
+	var found fault.List
+	found.Add(p.parentMissing(), p.localNotHere(), p.remoteHere())
+	if err := found.Err(); err != nil {
+		return kernel.Hop{}, err
+	}
+	return p.underlay(ctx, k)
+}
+
+// underlay asks that kernel how packets to the far end would leave.
+func (p *preflight) underlay(ctx context.Context, k kernel.Kernel) (kernel.Hop, error) {
+	from := p.t.Local
+	if from.IsValid() && from.IsUnspecified() {
+		from = netip.Addr{}
+	}
+	hop, err := k.Lookup(ctx, kernel.Query{To: p.t.Remote, From: from, Dev: p.parentDevice()})
+	if errors.Is(err, fault.ErrUnreachable) {
+		return hop, &fault.Error{Kind: fault.ErrInvalid, Field: "peer", What: fmt.Sprintf("this host has no route to the far end %s", p.t.Remote),
+			Hint: "check the address, and that the network which leads there is up: ip route get " + p.t.Remote.String(), Err: err}
+	}
+	return hop, err
+}
+
+// decideLocal takes the source address that the kernel would use.
+func (p *preflight) decideLocal(hop kernel.Hop) {
+	if !p.t.Local.IsValid() {
+		p.t.Local = hop.Src
+	}
+}
+
+// decideMTU takes the MTU of the way to the far end less the tunnel's overhead.
+func (p *preflight) decideMTU(hop kernel.Hop) {
+	if p.t.MTU == 0 {
+		p.t.MTU = fittingMTU(p.t, hop)
+		p.note("MTU %d: %s, on the way to %s by %s", p.t.MTU, p.t.Encapsulation().Arithmetic(hop.MTU), p.t.Remote, fault.Printable(hop.Dev))
+	}
+}
+
+// fittingMTU is the largest MTU in bytes whose packets fit the way to the far end with the tunnel's
+// headers around them, between the least that IPv4 needs and the most that a packet can have.
+func fittingMTU(t nm.Tunnel, hop kernel.Hop) uint32 {
+	e := t.Encapsulation()
+	return uint32(min(max(e.MTU(hop.MTU), gre.MinMTU4), e.MTU(0xffff))) //nolint:gosec // from 68 to 65535
+}
