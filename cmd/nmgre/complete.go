@@ -26,7 +26,7 @@ func (a *app) completeNames(cmd *cobra.Command, args []string, toComplete string
 	}
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
-	host, closeHost, err := a.open(ctx)
+	host, closeHost, err := a.host(ctx)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

@@ -47,7 +47,7 @@ func (a *app) helperCommand() *cobra.Command {
 
 // carryOut carries out one request on this host.
 func (a *app) carryOut(ctx context.Context, r asroot.Request, progress func(done, total int)) (keep.Converged, error) {
-	host, closeHost, err := a.open(ctx)
+	host, closeHost, err := a.host(ctx)
 	if err != nil {
 		return keep.Converged{}, err
 	}

@@ -12,14 +12,7 @@ import (
 	"syscall"
 
 	"nmgre"
-	"nmgre/nm"
-	"nmgre/nm/dbus"
-	"nmgre/routes/asroot"
 	"nmgre/routes/fault"
-	"nmgre/routes/gateway"
-	"nmgre/routes/keep"
-	"nmgre/routes/netlink"
-	"nmgre/routes/store"
 )
 
 // The exit codes of the contract.
@@ -33,7 +26,7 @@ const (
 )
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: openHost, ignore: signal.Ignore, program: os.Args[0]}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: openAdapters, ignore: signal.Ignore, program: os.Args[0]}
 	os.Exit(a.run(os.Args[1:]))
 }
 
@@ -49,33 +42,11 @@ type app struct {
 	verbose bool
 	// open connects to the host's NetworkManager and kernel. The function that it returns closes
 	// both connections.
-	open func(ctx context.Context) (*nmgre.Host, func(), error)
+	open func(ctx context.Context) (adapters, func(), error)
 	// ignore makes the process ignore signals; nil in tests.
 	ignore  func(...os.Signal)
 	program string   // the name that nmgre was called by; empty for "nmgre"
 	typed   []string // the command line with the program's name
-}
-
-// openHost connects the verbs to this host's NetworkManager and kernel.
-func openHost(ctx context.Context) (*nmgre.Host, func(), error) {
-	profiles, err := dbus.Connect(ctx, dbus.Options{})
-	if err != nil {
-		return nil, nil, err
-	}
-	kernel, err := netlink.New()
-	if err != nil {
-		_ = profiles.Close() // the error about the kernel matters more
-		return nil, nil, err
-	}
-	files, forwarding := store.New("/", 0), gateway.New()
-	var keeper keep.Keeper = &keep.LocalKeeper{Tunnels: nm.TunnelsOf{Profiles: profiles}, Kernel: kernel, Gateway: forwarding, Store: files}
-	if !kernel.CanChange() {
-		keeper = asroot.New()
-	}
-	return &nmgre.Host{System: nm.System{Profiles: profiles, Kernel: kernel, Gateway: forwarding, Store: files, Keeper: keeper}}, func() {
-		_ = kernel.Close()
-		_ = profiles.Close()
-	}, nil
 }
 
 // run carries out one command line and returns the exit code. An interrupt ends the context, so
@@ -99,7 +70,7 @@ func (a *app) run(args []string) int {
 
 // withHost calls do with a host that reports its steps on standard error.
 func (a *app) withHost(ctx context.Context, do func(*nmgre.Host) error) error {
-	host, closeHost, err := a.open(ctx)
+	host, closeHost, err := a.host(ctx)
 	if err != nil {
 		return err
 	}

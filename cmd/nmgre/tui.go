@@ -14,9 +14,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
-	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"nmgre/routes/store"
 	"nmgre/tui"
 )
 
@@ -99,31 +97,17 @@ func sizeOf(terminal *os.File) func() (width, height int, err error) {
 // than a command's that ends at once.
 const screensGCPercent = 50
 
-// withScreens runs do over this host.
+// withScreens calls do with this host.
 func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) error {
-	host, closeHost, err := a.open(ctx)
+	d, closeAll, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer closeHost()
+	defer closeAll()
 	debug.SetGCPercent(screensGCPercent)
-	host.Listed = true
-	rememberFiles(host)
-	return do(&screenHost{Host: host})
-}
-
-// rememberFiles has files parsed once, and their routes in memory once, for as long as they stay
-// the same.
-func rememberFiles(host *nmgre.Host) {
-	files, ok := host.Store.(*store.Store)
-	if !ok {
-		return
-	}
-	files = files.Remembering()
-	host.Store = files
-	if keeper, ok := host.Keeper.(*keep.LocalKeeper); ok {
-		keeper.Store = files
-	}
+	// a program that runs long parses each file of root's once, as long as it stays the same
+	d.files = d.files.Remembering()
+	return do(newScreenHost(d))
 }
 
 // screenOptions says what the terminal is like. NO_COLOR counts with any value (no-color.org); the
@@ -151,8 +135,15 @@ func isUTF8() bool {
 	return true
 }
 
-// screenHost is the workflow as the screens need it.
-type screenHost struct{ *nmgre.Host }
+// screenHost is the host as the screens need it.
+type screenHost struct {
+	*nmgre.Host
+	adapters adapters
+}
+
+func newScreenHost(d adapters) *screenHost {
+	return &screenHost{Host: &nmgre.Host{System: d.system(), Listed: true}, adapters: d}
+}
 
 // Manager says which NetworkManager there is.
 func (h *screenHost) Manager(ctx context.Context) (nm.Manager, error) {
@@ -178,18 +169,14 @@ func (h *screenHost) Prompts(m nm.Manager) (always, forRoot bool) {
 	return m.Modify == nm.PermissionAuth || m.Control == nm.PermissionAuth, os.Geteuid() != 0
 }
 
-// Reporting returns the same host, which tells what it does down to its calls to the bus and the
+// Reporting returns the same host, which tells every step, and every call to the bus and the
 // kernel.
 func (h *screenHost) Reporting(to tui.Listener) tui.Workflow {
-	host := *h.Host
-	host.Progress, host.Checked, host.Advance = to.Step, to.Check, to.Advance
+	d := h.adapters
 	if to.Step != nil {
-		host.Profiles = &toldProfiles{host.Profiles, to.Step}
-		host.Kernel = &toldKernel{host.Kernel, to.Step}
-		host.Gateway = &toldGateway{host.Gateway, to.Step}
-		if keeper, ok := host.Keeper.(*keep.LocalKeeper); ok {
-			host.Keeper = &keep.LocalKeeper{Tunnels: nm.TunnelsOf{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: keeper.Store}
-		}
+		d.profiles, d.kernel, d.gateway = &toldProfiles{d.profiles, to.Step}, &toldKernel{d.kernel, to.Step}, &toldGateway{d.gateway, to.Step}
 	}
-	return &screenHost{Host: &host}
+	told := newScreenHost(d)
+	told.Progress, told.Checked, told.Advance = to.Step, to.Check, to.Advance
+	return told
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,25 @@ func TestPlainAgainstTheBus(t *testing.T) {
 	}
 }
 
+// A route may have a name that iproute2's files on this host give to a routing table.
+func TestPlainKnowsTheHostsNames(t *testing.T) {
+	w := newWorld(t)
+	folder := filepath.Join(w.root, "etc/iproute2")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "rt_tables"), []byte("100 vpn\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o := w.talk("new", "100.0.2.100", "", "", "", "3", "172.16.0.1/30", "", "", "", "", "", "", "", "", "", "10.10.2.0/24 table vpn", "", "", "", "", "yes", "quit")
+	if o.code != exitDone {
+		t.Fatalf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	if o := w.must("route", "list", "gre1"); !strings.Contains(o.stdout, "10.10.2.0/24 table 100") {
+		t.Errorf("nmgre route list: %s", o.stdout)
+	}
+}
+
 // Without a terminal there is nobody to talk to: the help, and exit code 2.
 func TestNoScreensWithoutATerminal(t *testing.T) {
 	w := newWorld(t)
@@ -54,14 +74,14 @@ func TestNoScreensWithoutATerminal(t *testing.T) {
 func TestReportingTellsEveryCall(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()
-	host, closeHost, err := w.open(ctx)
+	d, closeHost, err := w.open(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeHost()
 	var said, commands []string
 	var checks int
-	wf := (&screenHost{Host: host}).Reporting(tui.Listener{
+	wf := newScreenHost(d).Reporting(tui.Listener{
 		Step:  func(e nmgre.Event) { said = append(said, e.What); commands = append(commands, e.Commands...) },
 		Check: func(verify.Check) { checks++ },
 	})

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/dbus"
 	"nmgre/nm/dbus/dbustest"
@@ -73,10 +72,10 @@ func (w *world) must(args ...string) outcome {
 	return o
 }
 
-func (w *world) open(ctx context.Context) (*nmgre.Host, func(), error) {
+func (w *world) open(ctx context.Context) (adapters, func(), error) {
 	profiles, err := dbus.Connect(ctx, dbus.Options{Address: w.bus.Address()})
 	if err != nil {
-		return nil, nil, err
+		return adapters{}, nil, err
 	}
 	files := store.New(w.root, os.Getuid())
 	var links kernel.Kernel = &w.kernel
@@ -84,9 +83,7 @@ func (w *world) open(ctx context.Context) (*nmgre.Host, func(), error) {
 	if w.asked != nil {
 		links, forwarding = countedKernel{links, w.asked}, countedGateway{forwarding, w.asked}
 	}
-	keeper := &keep.LocalKeeper{Tunnels: nm.TunnelsOf{Profiles: profiles}, Kernel: links, Gateway: forwarding, Store: files}
-	return &nmgre.Host{System: nm.System{Profiles: profiles, Kernel: links, Gateway: forwarding, Store: files, Keeper: keeper}},
-		func() { _ = profiles.Close() }, nil
+	return adapters{profiles: profiles, kernel: links, gateway: forwarding, files: files}, func() { _ = profiles.Close() }, nil
 }
 
 // stubGateway remembers the rules and the forwarding that are set.

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/dbus"
+	"nmgre/routes/asroot"
+	"nmgre/routes/gateway"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"nmgre/routes/netlink"
+	"nmgre/routes/store"
+)
+
+// adapters are the doors to one host, before they are wired together.
+type adapters struct {
+	profiles nm.Profiles
+	kernel   kernel.Kernel
+	gateway  keep.Gateway
+	files    *store.Store
+	// asRoot keeps for a process that is not root. It is nil for root, which keeps by itself.
+	asRoot keep.Keeper
+}
+
+// openAdapters connects to this host's NetworkManager and kernel. The function that it returns
+// closes both connections.
+func openAdapters(ctx context.Context) (adapters, func(), error) {
+	profiles, err := dbus.Connect(ctx, dbus.Options{})
+	if err != nil {
+		return adapters{}, nil, err
+	}
+	links, err := netlink.New()
+	if err != nil {
+		_ = profiles.Close() // the error about the kernel matters more
+		return adapters{}, nil, err
+	}
+	d := adapters{profiles: profiles, kernel: links, gateway: gateway.New(), files: store.New("/", 0)}
+	if !links.CanChange() {
+		d.asRoot = asroot.New()
+	}
+	return d, func() {
+		_ = links.Close()
+		_ = profiles.Close()
+	}, nil
+}
+
+// system wires the adapters together.
+func (d adapters) system() nm.System {
+	keeper := d.asRoot
+	if keeper == nil {
+		keeper = &keep.LocalKeeper{Tunnels: nm.TunnelsOf{Profiles: d.profiles}, Kernel: d.kernel, Gateway: d.gateway, Store: d.files}
+	}
+	return nm.System{Profiles: d.profiles, Kernel: d.kernel, Gateway: d.gateway, Store: d.files, Keeper: keeper}
+}
+
+// host opens the host for the verbs. The function that it returns lets go of it.
+func (a *app) host(ctx context.Context) (*nmgre.Host, func(), error) {
+	d, closeAll, err := a.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &nmgre.Host{System: d.system()}, closeAll, nil
+}
