@@ -8,15 +8,15 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// snat is an SNAT rule as it is read back.
+// snat is an SNAT rule, as decode reads it back.
 type snat struct {
 	inner, dst netip.Prefix
-	dev        string     // what leaves by it is not meant
+	dev        string     // packets that leave by it are exempt
 	source     netip.Addr // zero for masquerade
 }
 
-// snatOf returns the SNAT rules of nmgre's tables. One that nmgre would not have written is left
-// out.
+// snatOf returns the SNAT rules of nmgre's tables. It leaves out rules that nmgre would not have
+// written.
 func snatOf(have map[chain]state) map[chain][]snat {
 	rules := make(map[chain][]snat)
 	for _, c := range []chain{snat4, snat6} {
@@ -37,7 +37,7 @@ func (t text) decode() (r snat, ok bool) {
 		everything = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 	}
 	r.inner, r.dst = everything, everything
-	// of what was loaded from the packet last; 0 for what was loaded from elsewhere
+	// The offset of the last value that was loaded from the packet; 0 after a load from elsewhere.
 	var offset uint32
 	var mask []byte
 	for _, e := range t.exprs {
@@ -70,7 +70,8 @@ func (t text) decode() (r snat, ok bool) {
 
 func (r snat) valid() bool { return r.inner.IsValid() && r.dst.IsValid() }
 
-// prefixOf is the network whose first bytes are those.
+// prefixOf returns the prefix with the given first bytes. Its length is that of the mask, or of the
+// bytes if mask is nil.
 func prefixOf(everything netip.Prefix, first, mask []byte) netip.Prefix {
 	address := make([]byte, everything.Addr().BitLen()/8)
 	if len(first) > len(address) {
@@ -98,5 +99,5 @@ func nameOf(data []byte) string {
 	return string(data)
 }
 
-// nativeUint32 is a number as the kernel has it in its own messages.
+// nativeUint32 returns the bytes of a number in this machine's order, as in a register.
 func nativeUint32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }

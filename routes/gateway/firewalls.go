@@ -11,15 +11,15 @@ import (
 	"nmgre/routes/keep"
 )
 
-// firewall knows what to type to have its program let packets through.
+// firewall knows the commands that make a firewall program accept packets.
 type firewall interface {
 	obstacle(ways []blocked) keep.Obstacle
 }
 
-// untilReboot is a remark for the shell: what is typed goes with the kernel that it is typed to.
+// untilReboot is a comment for the shell, behind commands whose effect a reboot ends.
 const untilReboot = "  # until the next boot"
 
-// drops says what a program does.
+// drops says which packets a program drops.
 func drops(who string, ways []blocked) string {
 	text := who + " drops packets forwarded " + between(ways)
 	if slices.ContainsFunc(ways, func(b blocked) bool { return b.perhaps }) {
@@ -28,8 +28,7 @@ func drops(who string, ways []blocked) string {
 	return text
 }
 
-// iptables is a table that iptables keeps in nftables, and a chain of it that comes before what
-// drops.
+// iptables is a table of iptables-nft, with a chain that comes before the rule that drops.
 type iptables struct{ who, command, chain string }
 
 func (f iptables) obstacle(ways []blocked) keep.Obstacle {
@@ -40,7 +39,7 @@ func (f iptables) obstacle(ways []blocked) keep.Obstacle {
 	return keep.Obstacle{What: drops(f.who, ways), Hint: strings.Join(lines, "; ") + untilReboot}
 }
 
-// ufw keeps its rules in iptables, and in files.
+// ufw keeps its rules in iptables and in files.
 type ufw struct{}
 
 func (ufw) obstacle(ways []blocked) keep.Obstacle {
@@ -51,7 +50,7 @@ func (ufw) obstacle(ways []blocked) keep.Obstacle {
 	return keep.Obstacle{What: drops("ufw", ways), Hint: strings.Join(lines, "; ")}
 }
 
-// plain is a chain of nftables that somebody wrote by hand, or a program that is not known here.
+// plain is an nftables chain that was written by hand, or by a program that nmgre does not know.
 type plain struct{ chain *nftables.Chain }
 
 func (f plain) obstacle(ways []blocked) keep.Obstacle {
@@ -66,15 +65,15 @@ func (f plain) obstacle(ways []blocked) keep.Obstacle {
 		Hint: strings.Join(lines, "; ") + untilReboot}
 }
 
-// firewalld decides by the zones of the two devices: within a zone, if the zone forwards; from one
-// to another, if a policy says so.
+// firewalld decides by the zones of the two devices. Within a zone it forwards if the zone does;
+// from one zone to another if a policy says so.
 type firewalld struct {
 	tunnel string
 	zones  map[string]string // of each device
 }
 
-// firewalld finds the zones by the chains that packets come through: each zone has one, named after
-// it.
+// firewalld finds a device's zone by the chains that its packets pass: each zone has a chain that
+// is named after it.
 func (s *survey) firewalld(base *nftables.Chain) firewalld {
 	f := firewalld{s.devs[0], make(map[string]string)}
 	for _, dev := range s.devs {
@@ -86,7 +85,7 @@ func (s *survey) firewalld(base *nftables.Chain) firewalld {
 
 func zoneOf(chains []string) string {
 	for _, name := range chains {
-		// of firewalld 1 and 0.9, of its backends nftables and iptables
+		// The prefixes of firewalld 1 and 0.9, each with its backends nftables and iptables.
 		for _, prefix := range []string{"filter_FWD_", "filter_FWDI_", "FWD_", "FWDI_"} {
 			if zone, found := strings.CutPrefix(name, prefix); found && !strings.HasPrefix(zone, "policy_") {
 				return zone
@@ -108,9 +107,9 @@ func (f firewalld) obstacle(ways []blocked) keep.Obstacle {
 	return keep.Obstacle{What: drops("firewalld", ways), Hint: strings.Join(append(f.commands(others), "sudo firewall-cmd --reload"), "; ")}
 }
 
-// commands puts the tunnel into the zone of the device that it forwards to, and has that zone
-// forward. With several zones the tunnel gets a zone of its own, and policies between that and the
-// others.
+// commands returns the commands that put the tunnel into the zone of the device that it forwards
+// to, and make that zone forward. If the devices are in several zones, the tunnel gets a zone of
+// its own, with policies between it and the others.
 func (f firewalld) commands(others []string) []string {
 	const permanent = "sudo firewall-cmd --permanent "
 	zone := f.zones[others[0]]
@@ -138,7 +137,7 @@ func (f firewalld) commands(others []string) []string {
 	return lines
 }
 
-// word is a word for the shell, as it is where it means nothing else there.
+// word returns text as a word for the shell, quoted if it has special characters.
 func word(text string) string {
 	text = fault.Printable(text)
 	plain := text != "" && strings.IndexFunc(text, func(r rune) bool {

@@ -15,21 +15,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flow is a connection as the connection tracking table has it, when its first packet leaves this
-// host.
+// flow is a connection of the connection tracking table, as its first packet leaves this host.
 type flow struct {
 	from   netip.Addr // its source before SNAT
 	to     netip.Addr // its destination after any DNAT
 	source netip.Addr // its source after SNAT
-	natted bool       // by SNAT, though perhaps to what it was before
-	raw    []byte     // the kernel's message, by which it is deleted
+	natted bool       // it went through SNAT, which may have left the source as it was
+	raw    []byte     // the kernel's message, which deletes it
 }
 
-// dropFlows removes from the connection tracking table the flows that the new rules treat otherwise
-// than they are treated now, as far as the old or the new ones are about them: a rule is asked for
-// the first packet of a flow only.
+// dropFlows removes the flows to which the new rules would do something else, if an old or a new
+// rule matches them, from the connection tracking table. Without that they would go on as before,
+// because the kernel applies NAT rules only to the first packet of a flow.
 func dropFlows(ctx context.Context, old, now map[chain][]snat) error {
-	const what = "drop the connections that SNAT changes"
+	const attempt = "drop the connections that SNAT changes"
 	for _, c := range []chain{snat4, snat6} {
 		if len(old[c])+len(now[c]) == 0 {
 			continue
@@ -39,7 +38,7 @@ func dropFlows(ctx context.Context, old, now map[chain][]snat) error {
 			return nil
 		}
 		if err != nil {
-			return failed(what, err)
+			return failed(attempt, err)
 		}
 		known := make(ways)
 		for _, f := range stale {
@@ -50,31 +49,31 @@ func dropFlows(ctx context.Context, old, now map[chain][]snat) error {
 				continue
 			}
 			if err := f.drop(); err != nil {
-				return failed(what, err)
+				return failed(attempt, err)
 			}
 		}
 	}
 	return nil
 }
 
-// selectFlows reads the table, which may be large, and keeps what is wanted of it only.
+// selectFlows reads the table, which may be large, and returns the wanted flows.
 func selectFlows(c chain, wanted func(flow) bool) (list []flow, err error) {
 	req := conntrackRequest(nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP, c)
 	err = req.ExecuteIter(unix.NETLINK_NETFILTER, 0, func(message []byte) bool {
 		if f, ok := readFlow(message); ok && wanted(f) {
-			f.raw = slices.Clone(message) // which is a part of a larger one
+			f.raw = slices.Clone(message) // the reader uses the message's memory again
 			list = append(list, f)
 		}
 		return true
 	})
-	// connections come and go: new ones go by the new rules already
+	// The table changed meanwhile. That does no harm: new connections follow the new rules.
 	if errors.Is(err, netlink.ErrDumpInterrupted) {
 		err = nil
 	}
 	return list, err
 }
 
-// first returns the rule that decides about a flow, as far as its addresses tell; nil if none does.
+// first returns the first rule that matches a flow's addresses, which decides; nil if none does.
 func first(rules []snat, f flow) *snat {
 	for i, r := range rules {
 		if r.inner.Contains(f.from) && r.dst.Contains(f.to) {
@@ -84,8 +83,8 @@ func first(rules []snat, f flow) *snat {
 	return nil
 }
 
-// isStale says whether the new rules would treat the flow otherwise than it is treated. What others
-// do to a flow, no rule of ours undoes.
+// isStale reports whether the new rules would do something else to the flow. Our rules cannot
+// change the NAT of other programs.
 func isStale(f flow, old, now []snat) bool {
 	was, is := first(old, f), first(now, f)
 	switch {
@@ -101,8 +100,8 @@ func isStale(f flow, old, now []snat) bool {
 	return !f.natted
 }
 
-// ways says of a device and a destination whether packets to it stay on this host or leave by that
-// device, and so were never meant.
+// ways remembers, for a device and a destination, whether packets to the destination stay on this
+// host or leave by the device. The rules exempt such packets.
 type ways map[way]bool
 
 type way struct {
@@ -120,7 +119,8 @@ func (w ways) stays(dev string, to netip.Addr) bool {
 	return stays
 }
 
-// staysNow asks the kernel; where it knows no way, nothing is lost with the flow.
+// staysNow asks the kernel. It returns false for a destination without a route: then dropping the
+// flow loses nothing.
 func staysNow(dev string, to netip.Addr) bool {
 	routes, err := netlink.RouteGet(to.AsSlice())
 	if err != nil || len(routes) == 0 {
@@ -133,14 +133,15 @@ func staysNow(dev string, to netip.Addr) bool {
 	return err == nil && link.Attrs().Name == dev
 }
 
-// conntrackRequest begins a message to the connection tracking table.
+// conntrackRequest begins a message to the connection tracking table, as in
+// linux/netfilter/nfnetlink_conntrack.h.
 func conntrackRequest(kind, flags int, c chain) *nl.NetlinkRequest {
 	req := nl.NewNetlinkRequest(netlink.ConntrackTable<<8|kind, flags)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: uint8(c.family), Version: nl.NFNETLINK_V0})
 	return req
 }
 
-// readFlow reads a message of the kernel about a flow.
+// readFlow reads a message of the kernel about a flow. It returns false if an address is missing.
 func readFlow(message []byte) (f flow, ok bool) {
 	if len(message) < nl.SizeofNfgenmsg {
 		return f, false
@@ -164,7 +165,7 @@ func readFlow(message []byte) (f flow, ok bool) {
 	return f, f.from.IsValid() && f.to.IsValid() && f.source.IsValid()
 }
 
-// addresses are those of a tuple of the connection tracking table.
+// addresses returns the addresses in a tuple of the connection tracking table.
 func addresses(tuple syscall.NetlinkRouteAttr) (source, destination netip.Addr) {
 	parts, err := nl.ParseRouteAttr(tuple.Value)
 	if err != nil {
@@ -190,8 +191,8 @@ func addresses(tuple syscall.NetlinkRouteAttr) (source, destination netip.Addr) 
 	return source, destination
 }
 
-// drop removes the flow, and no other that may have come in its place: the message has its number.
-// One that is gone is no error.
+// drop removes the flow. The message has the flow's number, so it cannot remove a later flow with
+// the same addresses. It is no error when the flow is already gone.
 func (f flow) drop() error {
 	c := snat4
 	if f.from.Is6() {
@@ -205,7 +206,7 @@ func (f flow) drop() error {
 	return nil
 }
 
-// untracked says whether nothing is tracked at all, so that there is nothing to drop.
+// untracked reports whether err means that this kernel tracks no connections.
 func untracked(err error) bool {
 	if err == nil {
 		return false

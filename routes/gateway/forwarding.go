@@ -15,8 +15,9 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Forwarding says whether IPv4 packets that come in by dev are forwarded; for "all", whether those
-// of new devices are.
+// Forwarding reports whether IPv4 packets that come in by dev are forwarded
+// (net.ipv4.conf.DEV.forwarding); for "all", whether those of new devices are. It fails with
+// ErrNotFound if there is no such device.
 func (g *Gateway) Forwarding(ctx context.Context, dev string) (bool, error) {
 	path, err := g.path(ctx, dev)
 	if err != nil {
@@ -29,7 +30,9 @@ func (g *Gateway) Forwarding(ctx context.Context, dev string) (bool, error) {
 	return len(bytes.TrimSpace(text)) > 0 && text[0] != '0', nil
 }
 
-// SetForwarding switches the forwarding of IPv4 packets that come in by dev.
+// SetForwarding switches the forwarding of IPv4 packets that come in by dev. It fails with
+// ErrNotFound if there is no such device, and with ErrNotPermitted without root. It does not accept
+// "all".
 func (g *Gateway) SetForwarding(ctx context.Context, dev string, on bool) error {
 	path, err := g.path(ctx, dev)
 	if err == nil && dev == "all" {
@@ -53,7 +56,7 @@ func (g *Gateway) SetForwarding(ctx context.Context, dev string, on bool) error 
 	return nil
 }
 
-// path is where the switch is. The name comes from elsewhere.
+// path returns the path of the switch. It refuses names that would lead elsewhere.
 func (g *Gateway) path(ctx context.Context, dev string) (string, error) {
 	if dev == "" || dev == "." || dev == ".." || dev == "default" || len(dev) > 15 || strings.ContainsAny(dev, "/\x00") {
 		return "", noDevice(dev, nil)
@@ -65,16 +68,16 @@ func noDevice(dev string, cause error) error {
 	return &fault.Error{Kind: fault.ErrNotFound, What: fmt.Sprintf("there is no network device \"%.80s\"", fault.Printable(dev)), Err: cause}
 }
 
-func switchError(what, dev string, err error) error {
+func switchError(attempt, dev string, err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {
-		err = at.Err // the path has the name as it came
+		err = at.Err // without the path, which has the unescaped name
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return noDevice(dev, err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
-		return &fault.Error{Kind: fault.ErrNotPermitted, What: what, Hint: "run it with sudo; in a container /proc/sys may be read-only", Err: err}
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: attempt, Hint: "run it with sudo; in a container /proc/sys may be read-only", Err: err}
 	}
-	return &fault.Error{What: what, Err: err}
+	return &fault.Error{What: attempt, Err: err}
 }

@@ -19,33 +19,33 @@ import (
 // tableName is the name of nmgre's tables.
 const tableName = "nmgre"
 
-// Gateway is this host's kernel; it implements [nmgre.Gateway]. It may be used by several
-// goroutines at once.
+// Gateway is this host's kernel. It implements [keep.Gateway]. Several goroutines may use it at
+// once.
 type Gateway struct {
-	proc string // where the sysctls are
+	proc string // the folder of the sysctls
 }
 
 var _ keep.Gateway = (*Gateway)(nil)
 
-// New returns this host's kernel. Nothing is opened yet.
+// New returns this host's kernel. It opens nothing yet.
 func New() *Gateway { return &Gateway{proc: "/proc/sys/net"} }
 
-// Bounds of the sockets to nftables. A transaction is one message to the kernel, and an answer to
-// each of its parts is waiting when it is done: 30,000 rules have room.
+// Bounds of the sockets to nftables. A transaction is one message to the kernel, and the answers to
+// all its parts wait in the socket when it is done. The buffer has room for 30,000 rules.
 const (
 	socketBuffer  = 32 << 20 // bytes
 	socketTimeout = time.Minute
 )
 
-// socket is what is used of the library's sockets, whose type is another module's.
+// socket has the methods of the library's sockets that are used here.
 type socket interface {
 	SetReadBuffer(bytes int) error
 	SetWriteBuffer(bytes int) error
 	SetDeadline(t time.Time) error
 }
 
-// dial opens nftables. Whatever is read or written ends with ctx, or after a minute: the library
-// waits for answers that the kernel does not always give.
+// dial opens nftables. Every read and write ends by ctx's deadline, or after a minute, because the
+// library waits for answers that the kernel does not always give.
 func dial(ctx context.Context) (*nftables.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -55,24 +55,24 @@ func dial(ctx context.Context) (*nftables.Conn, error) {
 		deadline = end
 	}
 	return nftables.New(eachSocket(nftables.WithSockOptions, func(s socket) error {
-		// Those who may not have more than the usual have no rules to set either.
+		// A caller that may not exceed the usual size may not set rules either.
 		_, _ = s.SetReadBuffer(socketBuffer), s.SetWriteBuffer(socketBuffer)
 		return s.SetDeadline(deadline)
 	}))
 }
 
-// eachSocket has f done to every socket. The type of the sockets is another module's: the compiler
-// finds it out.
+// eachSocket returns the option that calls f with every socket. The sockets' type belongs to a
+// module that is not imported here, so the compiler infers it.
 func eachSocket[Option ~func(S) error, S socket](with func(...Option) nftables.ConnOption, f func(socket) error) nftables.ConnOption {
 	return with(func(s S) error { return f(s) })
 }
 
-// read returns what the kernel has of nmgre's tables.
+// read returns nmgre's tables, as the kernel has them.
 func read(conn *nftables.Conn) (map[chain]state, error) {
-	const what = "read nmgre's rules"
+	const attempt = "read nmgre's rules"
 	tables, err := conn.ListTables()
 	if err != nil {
-		return nil, failed(what, err)
+		return nil, failed(attempt, err)
 	}
 	have := make(map[chain]state)
 	for _, c := range chains {
@@ -82,21 +82,21 @@ func read(conn *nftables.Conn) (map[chain]state, error) {
 		}
 		st, err := readTable(conn, c, tables[at])
 		if err != nil {
-			return nil, failed(what, err)
+			return nil, failed(attempt, err)
 		}
 		have[c] = st
 	}
 	return have, nil
 }
 
-// state is what there is of one of nmgre's tables.
+// state is the state of one of nmgre's tables.
 type state struct {
-	sound bool   // packets come by its rules
+	sound bool   // packets pass its rules
 	rules []text // in their order
 }
 
-// dormant is NFT_TABLE_F_DORMANT as the library has it: it takes the kernel's number the wrong way
-// round.
+// dormant is NFT_TABLE_F_DORMANT, in either byte order: the library reads the kernel's number in
+// the wrong one.
 const dormant = 1 | 1<<24
 
 func readTable(conn *nftables.Conn, c chain, table *nftables.Table) (state, error) {
@@ -121,12 +121,14 @@ func readTable(conn *nftables.Conn, c chain, table *nftables.Table) (state, erro
 	return st, nil
 }
 
-// sameHook says whether a chain gets the packets that it should, when it should.
+// sameHook reports whether two chains have the same type, hook and priority. It is false if a has
+// none.
 func sameHook(a, b *nftables.Chain) bool {
 	return a.Type == b.Type && a.Hooknum != nil && *a.Hooknum == *b.Hooknum && a.Priority != nil && *a.Priority == *b.Priority
 }
 
-// Missing returns the indexes of those of want that the kernel does not have.
+// Missing returns the indexes of the rules of want that the kernel does not have, in ascending
+// order.
 func (g *Gateway) Missing(ctx context.Context, want []keep.Rule) ([]int, error) {
 	if len(want) == 0 {
 		return nil, nil
@@ -154,15 +156,18 @@ func (g *Gateway) Missing(ctx context.Context, want []keep.Rule) ([]int, error) 
 	return missing, nil
 }
 
-// SetRules replaces nmgre's rules, if they are others, in one transaction; tables without a rule
-// go. Of two destinations of a tunnel that contain each other, the longer one counts, as with
-// routes. Connections that are treated otherwise then are dropped from the connection tracking
-// table.
+// SetRules makes nmgre's rules those of want, in one transaction, and reports whether they were
+// different. Tables without a rule are removed. If one destination of a tunnel contains another,
+// the longer prefix counts, as with routes. Connections to which the new rules would do something
+// else are removed from the connection tracking table.
+//
+// It fails with ErrNotPermitted without root, and with ErrUnsupported if the kernel lacks a part of
+// nftables.
 func (g *Gateway) SetRules(ctx context.Context, want []keep.Rule) (bool, error) {
-	const what = "set nmgre's rules"
+	const attempt = "set nmgre's rules"
 	conn, err := dial(ctx)
 	if err != nil {
-		return false, failed(what, err)
+		return false, failed(attempt, err)
 	}
 	have, err := read(conn)
 	if err != nil {
@@ -185,21 +190,23 @@ func (g *Gateway) SetRules(ctx context.Context, want []keep.Rule) (bool, error) 
 		return false, nil
 	}
 	if err := replace(conn, changed, wanted); err != nil {
-		return false, failed(what, err)
+		return false, failed(attempt, err)
 	}
 	return true, dropFlows(ctx, snatOf(have), snatOf(map[chain]state{snat4: {rules: wanted[snat4]}, snat6: {rules: wanted[snat6]}}))
 }
 
-// byLength puts longer destinations first: the first rule that matches decides.
+// byLength sorts rules by their destinations, longer prefixes first: the first rule that matches
+// decides.
 func byLength(rules []keep.Rule) []keep.Rule {
 	return slices.SortedStableFunc(slices.Values(rules), func(a, b keep.Rule) int { return cmp.Compare(b.SNAT.Dst.Bits(), a.SNAT.Dst.Bits()) })
 }
 
-// replace sends the transaction: the tables of those chains go, and come back with what is wanted.
+// replace sends the transaction. It deletes the tables of the changed chains, and adds them again
+// with the wanted rules.
 func replace(conn *nftables.Conn, changed []chain, wanted map[chain][]text) error {
 	for _, c := range changed {
 		table := &nftables.Table{Name: tableName, Family: c.family}
-		conn.AddTable(table) // to delete what is not there would be an error
+		conn.AddTable(table) // because deleting a missing table is an error
 		conn.DelTable(table)
 		if len(wanted[c]) == 0 {
 			continue
@@ -213,17 +220,17 @@ func replace(conn *nftables.Conn, changed []chain, wanted map[chain][]text) erro
 	return conn.Flush()
 }
 
-// failed puts the kernel's answer into the domain's kinds.
-func failed(what string, err error) error {
+// failed gives the kernel's answer its kind of error, with a hint.
+func failed(attempt string, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return &fault.Error{Kind: fault.ErrNotPermitted, What: what, Hint: "run it with sudo", Err: err}
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: attempt, Hint: "run it with sudo", Err: err}
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.ENOENT), errors.Is(err, unix.EAFNOSUPPORT):
-		return &fault.Error{Kind: fault.ErrUnsupported, What: what + ": this kernel lacks a part of nftables", Hint: "load the modules nf_tables and nft_chain_nat", Err: err}
+		return &fault.Error{Kind: fault.ErrUnsupported, What: attempt + ": this kernel lacks a part of nftables", Hint: "load the modules nf_tables and nft_chain_nat", Err: err}
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &fault.Error{Kind: fault.ErrTimeout, What: what, Err: err}
+		return &fault.Error{Kind: fault.ErrTimeout, What: attempt, Err: err}
 	}
-	return &fault.Error{What: what, Err: err}
+	return &fault.Error{What: attempt, Err: err}
 }

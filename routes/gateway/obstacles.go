@@ -19,23 +19,23 @@ import (
 	"nmgre/routes/keep"
 )
 
-// Obstacles looks in other programs' nftables rules for what drops connections that are forwarded
-// between the first of devs, which is the tunnel's, and the others, in either direction. IPv6
-// counts where this host forwards it and the tunnel has an address of it. Rules of iptables that it
-// keeps elsewhere (iptables-legacy) are not seen.
+// Obstacles returns the firewalls that drop connections forwarded between the first of devs, which
+// is the tunnel's, and the others, in either direction. It reads other programs' nftables rules; it
+// does not see those of iptables-legacy. IPv6 counts if this host forwards it and the tunnel has an
+// IPv6 address. It fails with ErrNotPermitted without root.
 func (g *Gateway) Obstacles(ctx context.Context, devs []string) ([]keep.Obstacle, error) {
-	const what = "look for firewalls"
+	const attempt = "look for firewalls"
 	conn, err := dial(ctx)
 	if err != nil {
-		return nil, failed(what, err)
+		return nil, failed(attempt, err)
 	}
 	tables, err := conn.ListTables()
 	if err != nil {
-		return nil, failed(what, err)
+		return nil, failed(attempt, err)
 	}
 	all, err := conn.ListChains()
 	if err != nil {
-		return nil, failed(what, err)
+		return nil, failed(attempt, err)
 	}
 	s := survey{conn: conn, chains: all, devs: devs, indexes: indexesOf(devs), rules: make(map[string][]*nftables.Rule), sets: make(map[string][]nftables.SetElement)}
 	families := g.families(devs)
@@ -51,7 +51,7 @@ func (g *Gateway) Obstacles(ctx context.Context, devs []string) ([]keep.Obstacle
 	return list, nil
 }
 
-// isBase says whether forwarded packets come by a chain of another program.
+// isBase reports whether c is another program's chain that forwarded packets pass.
 func isBase(c *nftables.Chain) bool {
 	return c.Table != nil && c.Table.Name != tableName && c.Hooknum != nil && *c.Hooknum == *nftables.ChainHookForward
 }
@@ -62,7 +62,7 @@ func isDormant(tables []*nftables.Table, t *nftables.Table) bool {
 	})
 }
 
-// families are those whose chains count.
+// families returns the families whose chains count.
 func (g *Gateway) families(devs []string) []nftables.TableFamily {
 	list := []nftables.TableFamily{nftables.TableFamilyIPv4, nftables.TableFamilyINet}
 	on, err := os.ReadFile(g.proc + "/ipv6/conf/all/forwarding")
@@ -72,7 +72,7 @@ func (g *Gateway) families(devs []string) []nftables.TableFamily {
 	return list
 }
 
-// hasIPv6 says whether a device has an IPv6 address that packets are forwarded from.
+// hasIPv6 reports whether a device has an IPv6 address that is not link-local.
 func hasIPv6(dev string) bool {
 	device, err := net.InterfaceByName(dev)
 	if err != nil {
@@ -95,7 +95,7 @@ func indexesOf(devs []string) map[string]int {
 	return indexes
 }
 
-// survey is what is read of the host's rules, each chain and set once.
+// survey reads the host's rules, each chain and set once.
 type survey struct {
 	conn    *nftables.Conn
 	chains  []*nftables.Chain
@@ -105,14 +105,13 @@ type survey struct {
 	sets    map[string][]nftables.SetElement
 }
 
-// blocked are the ways, from a device to another, that a chain drops.
+// blocked is the way from one device to another, whose packets a chain drops.
 type blocked struct {
 	from, to string
-	perhaps  bool // unless a rule that was not understood accepts it
+	perhaps  bool // unless a rule that nmgre does not understand accepts them
 }
 
-// chain returns what is to be told of one chain; nothing if it drops none of the packets that are
-// asked about.
+// chain returns the obstacle that a chain is, or nil if it drops no packets between the devices.
 func (s *survey) chain(base *nftables.Chain) []keep.Obstacle {
 	var ways []blocked
 	for _, dev := range s.devs[min(1, len(s.devs)):] {
@@ -144,7 +143,7 @@ func (s *survey) walk(base *nftables.Chain, in, out string) (fate, *walk) {
 	return f, w
 }
 
-// rulesIn reads a chain. What the library cannot read may be anything.
+// rulesIn returns the rules of a chain. A chain that the library cannot read may have any rules.
 func (s *survey) rulesIn(table *nftables.Table, name string, w *walk) []*nftables.Rule {
 	key := fmt.Sprintf("%d %s %s", table.Family, table.Name, name)
 	rules, known := s.rules[key]
@@ -158,8 +157,8 @@ func (s *survey) rulesIn(table *nftables.Table, name string, w *walk) []*nftable
 	return rules
 }
 
-// inSet looks for a key, which may be longer than those of the set. Of a set of intervals nothing
-// is said, nor of one that cannot be read.
+// inSet looks for a key in a set; the key may be longer than those of the set. It is unsure about
+// sets of intervals, and about sets that it cannot read.
 func (s *survey) inSet(table *nftables.Table, name string, key []byte) (*expr.Verdict, answer) {
 	id := fmt.Sprintf("%d %s %s", table.Family, table.Name, name)
 	elements, known := s.sets[id]
@@ -167,7 +166,8 @@ func (s *survey) inSet(table *nftables.Table, name string, key []byte) (*expr.Ve
 		var err error
 		elements, err = s.conn.GetSetElements(&nftables.Set{Table: table, Name: name})
 		if err != nil || slices.ContainsFunc(elements, func(e nftables.SetElement) bool { return e.IntervalEnd || len(e.Key) == 0 || e.KeyEnd != nil }) {
-			elements = []nftables.SetElement{{}} // what has no key
+			// an element without a key stands for an unknown set
+			elements = []nftables.SetElement{{}}
 		}
 		s.sets[id] = elements
 	}
@@ -182,8 +182,8 @@ func (s *survey) inSet(table *nftables.Table, name string, key []byte) (*expr.Ve
 	return nil, no
 }
 
-// verdictOf reads a verdict of a map, which the library leaves as the kernel has sent it; nil if it
-// is none.
+// verdictOf reads a verdict of a map, which the library leaves encoded. It returns nil if the value
+// is not a verdict.
 func verdictOf(value []byte) *expr.Verdict {
 	attrs, err := nl.ParseRouteAttr(value)
 	if err != nil {
@@ -205,7 +205,7 @@ func verdictOf(value []byte) *expr.Verdict {
 	return v
 }
 
-// firewall is the program whose rules a chain is a part of.
+// firewall returns the program that a chain belongs to.
 func (s *survey) firewall(base *nftables.Chain) firewall {
 	has := func(name string) bool {
 		return slices.ContainsFunc(s.chains, func(c *nftables.Chain) bool {
@@ -229,7 +229,7 @@ func (s *survey) firewall(base *nftables.Chain) firewall {
 	return plain{base}
 }
 
-// between says in words which ways are meant.
+// between puts ways into words.
 func between(ways []blocked) string {
 	var parts []string
 	for i := 0; i < len(ways); i++ {

@@ -118,7 +118,7 @@ func (s site) obstacles(devs ...string) []keep.Obstacle {
 	return list
 }
 
-const both = " what is forwarded between gre1 and eth1"
+const both = " packets forwarded between gre1 and eth1"
 
 // TestObstacles loads rules of real firewalls. What Obstacles says is what happens to real packets,
 // and after what it tells to be done they get through, and it says nothing any more.

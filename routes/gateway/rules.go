@@ -11,7 +11,7 @@ import (
 	"nmgre/routes/keep"
 )
 
-// chain says where rules of one kind and family belong.
+// chain is the place of all rules of one kind and family.
 type chain struct {
 	family nftables.TableFamily
 	name   string
@@ -23,10 +23,10 @@ var (
 	clamp = chain{nftables.TableFamilyINet, "forward"}
 )
 
-// chains are all that nmgre has, each in a table of its own.
+// chains are all of nmgre's chains, each in a table of its own.
 var chains = []chain{snat4, snat6, clamp}
 
-// kernel is the chain with its hook.
+// kernel returns the chain with its hook, in a table.
 func (c chain) kernel(table *nftables.Table) *nftables.Chain {
 	if c == clamp {
 		accept := nftables.ChainPolicyAccept
@@ -37,14 +37,14 @@ func (c chain) kernel(table *nftables.Table) *nftables.Chain {
 		Priority: nftables.ChainPriorityNATSource}
 }
 
-// text is a rule as the kernel has it: what tells it from others.
+// text is a rule in the kernel's form, with the parts that distinguish it from others.
 type text struct {
 	chain   chain
 	comment string
 	exprs   []expr.Any
 }
 
-// rulesOf returns the kernel's rules for one of ours.
+// rulesOf returns the kernel's rules for one rule of nmgre's.
 func rulesOf(r keep.Rule) []text {
 	tag := "nmgre:" + r.UUID
 	if !r.ClampMSS {
@@ -57,8 +57,8 @@ func rulesOf(r keep.Rule) []text {
 	return []text{{clamp, tag, clampExprs(expr.MetaKeyOIFNAME, r.Dev)}, {clamp, tag, clampExprs(expr.MetaKeyIIFNAME, r.Dev)}}
 }
 
-// key is the rule in a form that can be compared. What its counter has counted is no part of it,
-// nor are expressions that the library cannot read back, which are left out of what it reads.
+// key returns the rule in a form that can be compared. It leaves out the values of the counter, and
+// the expressions that the library cannot read back.
 func (t text) key() string {
 	b := fmt.Appendf(nil, "%d %s %s\n", t.chain.family, t.chain.name, t.comment)
 	for _, e := range t.exprs {
@@ -79,7 +79,8 @@ func (t text) key() string {
 
 func (t text) equal(o text) bool { return t.key() == o.key() }
 
-// Where the addresses are in the headers, in bytes.
+// header has the offsets of the addresses in an IP header, in bytes, and nftables' number of the
+// family.
 type header struct{ source, destination, family uint32 }
 
 func headerOf(c chain) header {
@@ -92,10 +93,10 @@ func headerOf(c chain) header {
 // snatExprs is `ip saddr INNER ip daddr DEST oifname != "DEV" oifname != "lo" counter snat to
 // SOURCE`, as nft encodes it.
 //
-// That the packet came in by the tunnel is not demanded. Its source and destination say all that
-// was asked for; and it may come otherwise: by another tunnel of a multipath route, by a bridge
-// that a gretap tunnel is a port of, or from this host itself. Only what leaves by the tunnel or
-// never leaves is not meant, which matters when DEST is everything.
+// The rule does not demand that the packet came in by the tunnel, because it may come by another
+// way: by another tunnel of a multipath route, by a bridge that has a gretap tunnel as a port, or
+// from this host itself. Packets that leave by the tunnel, or never leave this host, are exempt,
+// which matters when DEST is everything.
 func snatExprs(r keep.Rule) []expr.Any {
 	where := snat4
 	if r.Inner.Addr().Is6() {
@@ -115,8 +116,8 @@ func snatExprs(r keep.Rule) []expr.Any {
 		&expr.NAT{Type: expr.NATTypeSourceNAT, Family: h.family, RegAddrMin: 1, RegAddrMax: 1})
 }
 
-// matchPrefix compares an address of the packet with a network. nft compares whole bytes where the
-// length allows it.
+// matchPrefix matches the packet's address at an offset against a prefix. Like nft, it compares
+// whole bytes where the prefix length allows it.
 func matchPrefix(offset uint32, p netip.Prefix) []expr.Any {
 	bits, address := p.Bits(), p.Addr().AsSlice()
 	switch {
@@ -141,12 +142,12 @@ func matchPrefix(offset uint32, p netip.Prefix) []expr.Any {
 	}
 }
 
-// matchDevice compares the name of the device that the packet came in or leaves by.
+// matchDevice matches the name of the device that the packet came in by, or leaves by.
 func matchDevice(key expr.MetaKey, op expr.CmpOp, dev string) []expr.Any {
 	return []expr.Any{&expr.Meta{Key: key, Register: 1}, &expr.Cmp{Op: op, Register: 1, Data: deviceName(dev)}}
 }
 
-// deviceName is a name as the kernel compares it: whole, with the zeros behind it.
+// deviceName returns a name as the kernel compares it: padded with zeros to IFNAMSIZ.
 func deviceName(dev string) []byte {
 	name := make([]byte, unix.IFNAMSIZ)
 	copy(name, dev)
@@ -154,8 +155,8 @@ func deviceName(dev string) []byte {
 }
 
 // clampExprs is `oifname "DEV" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu`,
-// as nft encodes it. The kernel takes the smaller one of the path's MTUs to either end, and never
-// raises what a packet says.
+// as nft encodes it. The kernel uses the smaller of the path MTUs to the two ends, and never raises
+// a packet's MSS.
 func clampExprs(key expr.MetaKey, dev string) []expr.Any {
 	const tcpFlags, syn, rst, optionMSS = 13, 2, 4, 2
 	return append(matchDevice(key, expr.CmpOpEq, dev),

@@ -9,15 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// packet is the first packet of a connection that is forwarded, as far as rules are asked about it
-// here.
+// packet is the first packet of a forwarded connection, with the values that are known of it.
 type packet struct {
 	in, out           string // devices
-	inIndex, outIndex int    // their numbers
+	inIndex, outIndex int    // their indexes
 	family            nftables.TableFamily
 }
 
-// fate is what rules do to a packet.
+// fate is the result of rules for a packet.
 type fate int
 
 const (
@@ -26,26 +25,27 @@ const (
 	dropped
 )
 
-// Bounds of a walk through rules that others have made.
+// Bounds of a walk through other programs' rules.
 const (
 	maxDepth = 16 // the kernel's own, NFT_JUMP_STACK_SIZE
 	maxRules = 100_000
 )
 
-// walk takes a packet through the rules of one table, as the kernel would. Rules that ask for what
-// is not known of the packet, such as its addresses, are taken not to match it; perhaps says that
-// one of them would have accepted it.
+// walk takes a packet through the rules of one table, as the kernel would. A rule that asks for an
+// unknown value of the packet, such as its addresses, counts as not matching. If such a rule would
+// accept the packet, perhaps is set.
 type walk struct {
 	rulesOf func(chain string) []*nftables.Rule
-	// whether a set has it, and what it stands for in a map of verdicts
+	// inSet reports whether a set has a key, and returns the key's verdict in a map of verdicts.
 	inSet   func(set string, key []byte) (*expr.Verdict, answer)
 	packet  packet
 	perhaps bool
-	chains  []string // that it has come through
-	seen    int      // rules
+	chains  []string // the chains that the packet has passed
+	seen    int      // how many rules it has passed
 }
 
-// chain returns the packet's fate in a chain and those that it leads to.
+// chain returns the packet's fate in a chain and in those that the chain leads to. The depth is the
+// number of jumps to it.
 func (w *walk) chain(name string, depth int) fate {
 	w.chains = append(w.chains, name)
 	if depth > maxDepth {
@@ -77,15 +77,14 @@ func (w *walk) chain(name string, depth int) fate {
 			return w.chain(verdict.Chain, depth+1)
 		case expr.VerdictReturn:
 			return undecided
-		default: // a queue to a program, say
+		default: // such as a queue to a program
 			w.perhaps = true
 		}
 	}
 	return undecided
 }
 
-// rule returns what a rule says to do with the packet, nil if nothing, and whether the packet
-// surely matches.
+// rule returns a rule's verdict on the packet, or nil, and whether the packet surely matches.
 func (w *walk) rule(exprs []expr.Any) (verdict *expr.Verdict, sure bool) {
 	var regs registers
 	sure = true
@@ -117,7 +116,7 @@ func (w *walk) rule(exprs []expr.Any) (verdict *expr.Verdict, sure bool) {
 		case *expr.Immediate:
 			regs.set(e.Register, e.Data, false)
 		case *expr.Counter, *expr.Log, *expr.Objref:
-		default: // a limit, say, or what is not known here
+		default: // such as a limit, or an expression that nmgre does not know
 			a = unsure
 		}
 		if a == no {
@@ -128,7 +127,7 @@ func (w *walk) rule(exprs []expr.Any) (verdict *expr.Verdict, sure bool) {
 	return verdict, sure && verdict != nil
 }
 
-// answer says whether the packet matches.
+// answer says whether a packet matches.
 type answer int
 
 const (
@@ -137,7 +136,7 @@ const (
 	unsure
 )
 
-// meta is what the kernel has of the packet under a key; nil if that is not known.
+// meta returns the value of a meta key for the packet; nil if it is not known.
 func (p packet) meta(key expr.MetaKey) []byte {
 	switch key {
 	case expr.MetaKeyIIFNAME:
@@ -145,7 +144,7 @@ func (p packet) meta(key expr.MetaKey) []byte {
 	case expr.MetaKeyOIFNAME:
 		return deviceName(p.out)
 	case expr.MetaKeyIIF:
-		return nativeUint32(uint32(p.inIndex)) //nolint:gosec // the kernel's own number
+		return nativeUint32(uint32(p.inIndex)) //nolint:gosec // the kernel's own index
 	case expr.MetaKeyOIF:
 		return nativeUint32(uint32(p.outIndex)) //nolint:gosec // as above
 	case expr.MetaKeyNFPROTO:
@@ -157,7 +156,8 @@ func (p packet) meta(key expr.MetaKey) []byte {
 
 const stateNew = 8 // NF_CT_STATE_BIT(IP_CT_NEW)
 
-// ctOf is what the connection tracking has of a packet that begins a connection.
+// ctOf returns the value of a connection tracking key for a packet that begins a connection; nil if
+// it is not known.
 func ctOf(key expr.CtKey) []byte {
 	switch key {
 	case expr.CtKeySTATE:
@@ -169,7 +169,7 @@ func ctOf(key expr.CtKey) []byte {
 	}
 }
 
-// match looks at a match of iptables.
+// match evaluates a match of iptables.
 func match(e *expr.Match) answer {
 	var states uint16
 	var flags, inverted uint16
@@ -198,7 +198,7 @@ func match(e *expr.Match) answer {
 	return unsure
 }
 
-// lookup asks a set; in a map the verdict is what it stands for there.
+// lookup evaluates a lookup in a set. In a map of verdicts it sets verdict to that of the key.
 func (w *walk) lookup(regs *registers, e *expr.Lookup, verdict **expr.Verdict) answer {
 	key, known := regs.from(e.SourceRegister)
 	if !known || e.IsDestRegSet && e.DestRegister != unix.NFT_REG_VERDICT {
@@ -215,14 +215,14 @@ func (w *walk) lookup(regs *registers, e *expr.Lookup, verdict **expr.Verdict) a
 	return found
 }
 
-// registers are the kernel's 64 bytes of them, with how much of what each begins with is known.
+// registers are the 64 bytes of the kernel's registers. Each byte is known or not.
 type registers struct {
 	bytes [64]byte
 	known [64]bool
 }
 
-// at is where a register begins: there are 4 of 16 bytes, numbered from 1, and the same as 16 of 4
-// bytes, numbered from 8.
+// at returns the offset of a register in bytes; -1 for others. The bytes are 4 registers of 16
+// bytes, numbered from 1, and also 16 registers of 4 bytes, numbered from 8.
 func at(register uint32) int {
 	switch {
 	case register >= unix.NFT_REG_1 && register <= unix.NFT_REG_4:
@@ -233,8 +233,8 @@ func at(register uint32) int {
 	return -1
 }
 
-// set loads a register, with nil for what is not known. An expression that only reads it loads
-// nothing.
+// set loads a value into a register; nil is an unknown value. If the expression only reads the
+// register, set does nothing.
 func (r *registers) set(register uint32, value []byte, reads bool) {
 	begin := at(register)
 	if begin < 0 || reads {
@@ -250,7 +250,7 @@ func (r *registers) set(register uint32, value []byte, reads bool) {
 	copy(r.bytes[begin:], value)
 }
 
-// from returns what is known from the beginning of a register on.
+// from returns the known bytes from the beginning of a register on.
 func (r *registers) from(register uint32) ([]byte, bool) {
 	begin := at(register)
 	if begin < 0 || !r.known[begin] {
@@ -276,8 +276,8 @@ func (r *registers) bitwise(e *expr.Bitwise) {
 	r.set(e.DestRegister, result, false)
 }
 
-// compare also forgets the register, as lookup does: an expression that the library cannot read may
-// load it anew.
+// compare evaluates a comparison. Like lookup, it then forgets the register, because an expression
+// that the library cannot read may load another value.
 func (r *registers) compare(e *expr.Cmp) answer {
 	value, known := r.from(e.Register)
 	if !known || len(e.Data) > len(value) || e.Op != expr.CmpOpEq && e.Op != expr.CmpOpNeq {
