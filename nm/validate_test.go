@@ -61,7 +61,7 @@ func TestProblemsOfPrograms(t *testing.T) {
 	}{
 		{"invalid prefix", func(t *nm.Tunnel) { t.Addresses = append(t.Addresses, netip.Prefix{}) }, "address: an address is missing"},
 		{"route without a destination", func(t *nm.Tunnel) { t.Routes = []routes.Route{{}} }, "route: the destination is missing"},
-		{"route with host bits", func(t *nm.Tunnel) { t.Routes = []routes.Route{{Dst: want.CIDR("10.10.2.1/24")}} }, "route: the destination is missing, or has bits"},
+		{"route with host bits", func(t *nm.Tunnel) { t.Routes = []routes.Route{{Dst: want.CIDR("10.10.2.1/24")}} }, "route: the destination is missing, or has host bits"},
 		{"locked mtu without one", func(t *nm.Tunnel) { t.Routes = []routes.Route{{Dst: want.CIDR("10.10.2.0/24"), MTULock: true}} }, "route: 10.10.2.0/24: an mtu is locked but not given"},
 		{"weight above 256", func(t *nm.Tunnel) {
 			t.Routes = []routes.Route{{Dst: want.CIDR("10.10.2.0/24"), Nexthops: []routes.Nexthop{{Weight: 257}, {Dev: "gre2"}}}}

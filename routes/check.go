@@ -37,7 +37,7 @@ func (r Route) Problems() fault.List {
 // state of the host.
 func (r *Route) check() []routeProblem {
 	if dst := r.Dst; !dst.IsValid() || dst != dst.Masked() || dst.Addr().Is4In6() {
-		return []routeProblem{{"", -1, "the destination is missing, or has bits behind its length", routeHint}}
+		return []routeProblem{{"", -1, "the destination is missing, or has host bits set", routeHint}}
 	}
 	c := routeCheck{r: r}
 	c.destination()

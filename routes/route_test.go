@@ -126,7 +126,7 @@ func TestRouteProblemsOfPrograms(t *testing.T) {
 		want string
 	}{
 		{Route{}, "the destination is missing"},
-		{Route{Dst: want.CIDR("10.0.0.1/8")}, "the destination is missing, or has bits behind its length"},
+		{Route{Dst: want.CIDR("10.0.0.1/8")}, "the destination is missing, or has host bits set"},
 		{Route{Dst: netip.PrefixFrom(want.Addr("::ffff:10.0.0.0"), 104)}, "the destination is missing"},
 		{Route{Dst: v4, Type: 10}, "10.0.0.0/8: the type 10 is none that the kernel has"},
 		{Route{Dst: v4, Src: want.Addr("2001:db8::1")}, "2001:db8::1 is of another family than the destination"},

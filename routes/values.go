@@ -224,7 +224,7 @@ func (p *Parser) prefix(word, what string) (netip.Prefix, error) {
 		return dst, p.bad("write the "+what+" as 10.10.2.0/24, 2001:db8::/32 or default", "\"%.80s\" is no %s", fault.Printable(word), what)
 	}
 	if masked := dst.Masked(); masked != dst {
-		return dst, p.bad(fmt.Sprintf("the network is %s; a single host is %s", masked, dst.Addr()), "%s has bits behind its length", dst)
+		return dst, p.bad(fmt.Sprintf("the network is %s; a single host is %s", masked, dst.Addr()), "%s has host bits set", dst)
 	}
 	if !p.joins(dst.Addr()) {
 		return dst, p.bad(familyHint, "%s is of another family than what stands before", dst)

@@ -1,6 +1,8 @@
 package keep
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,104 +13,97 @@ import (
 )
 
 // Kept is what nmgre keeps for one tunnel because NetworkManager cannot hold it. It lives in a file
-// of root's own, named by the UUID of the profile, and root acts by it alone: a profile may be any
-// local user's.
+// of root's, named by the UUID of the profile. Root acts by that file alone and not by the profile,
+// which any local user may own.
 type Kept struct {
 	UUID   string         // of the profile
 	Name   string         // the tunnel's interface
 	Remote netip.Addr     // the far end's outer address
-	Inner  []netip.Prefix // the tunnel's inner networks, masked: whose packets SNAT is for
-	Routes []routes.Route // those that the kernel half owns
+	Inner  []netip.Prefix // the tunnel's inner networks, masked: SNAT is for packets from them
+	Routes []routes.Route // the routes that the kernel half owns
 	SNAT   []SNAT
-	// devices between which packets are forwarded, the tunnel's among them; empty for none
+	// the devices between which packets are forwarded, among them the tunnel's; empty for no
+	// forwarding
 	Forward  []string
-	ClampMSS bool // the MSS of TCP connections through the tunnel is lowered to what fits
-	// a route covers Remote: a host route by the present gateway keeps it reachable
+	ClampMSS bool // lower the MSS of TCP connections through the tunnel to what fits
+	// One of the tunnel's routes covers Remote: keep the far end reachable by a host route, the pin.
 	Pin bool
 
-	// Stamp tells whether the file is still the one that this was read from; [StampNone] that there
-	// was none. With an empty one it does not matter.
+	// Stamp identifies the version of the file that this was read from, so that a change by
+	// somebody else is noticed: [StampNone] where there was no file, empty for any version.
 	Stamp string
 
-	// Bad are the lines of the file that could not be read; the others count all the same.
+	// Bad are the lines of the file that could not be read. The other lines count all the same.
 	Bad []list.BadLine
 }
 
-// StampNone is the stamp of a file that is not there.
+// StampNone is the stamp of a file that does not exist.
 const StampNone = "none"
 
-// SNAT says which source address packets from the tunnel's inner network get when they are
-// forwarded to a destination.
-type SNAT struct {
-	Dst netip.Prefix // masked
-	// of Dst's family; zero for masquerade: the address of the device that the packet leaves by
-	Source netip.Addr
+// Of returns what root keeps for a tunnel. Where it keeps nothing, the result is empty but for the
+// UUID and [StampNone].
+func Of(ctx context.Context, store Store, uuid string) (Kept, error) {
+	k, err := store.Get(ctx, uuid)
+	if errors.Is(err, fault.ErrNotFound) {
+		return Kept{UUID: uuid, Stamp: StampNone}, nil
+	}
+	return k, err
 }
 
-// Empty says whether there is nothing to keep.
+// Empty reports whether there is nothing to keep.
 func (k Kept) Empty() bool {
 	return len(k.Routes) == 0 && len(k.SNAT) == 0 && len(k.Forward) == 0 && !k.ClampMSS && !k.Pin
 }
 
-// Clone returns a copy whose lists can be changed.
+// Same reports whether a and b keep the same for the same tunnel. Their stamps do not count.
+func Same(a, b Kept) bool {
+	if a.Empty() || b.Empty() {
+		return a.Empty() && b.Empty()
+	}
+	return a.Name == b.Name && a.Remote == b.Remote && a.ClampMSS == b.ClampMSS && a.Pin == b.Pin && slices.Equal(a.Inner, b.Inner) &&
+		slices.Equal(a.SNAT, b.SNAT) && slices.Equal(a.Forward, b.Forward) && routes.EqualLists(a.Routes, b.Routes)
+}
+
+// Clone returns a copy whose lists can be changed. The routes in it still share their nexthops.
 func (k Kept) Clone() Kept {
 	k.Inner, k.Routes, k.SNAT = slices.Clone(k.Inner), slices.Clone(k.Routes), slices.Clone(k.SNAT)
 	k.Forward, k.Bad = slices.Clone(k.Forward), slices.Clone(k.Bad)
 	return k
 }
 
-// ParseSNAT reads DEST=SOURCE, as in "10.10.2.0/24=10.10.2.1" or "10.10.2.0/24=masquerade". Errors
-// are [ErrInvalid] for the field "snat".
-func ParseSNAT(text string) (SNAT, error) {
-	dst, source, found := strings.Cut(text, "=")
-	if !found {
-		return SNAT{}, fault.Invalid("snat", snatHint, "\"%.80s\" has no =", fault.Printable(text))
+// Summary returns a few words for what is kept, such as "3 routes, SNAT, forwarding".
+func (k Kept) Summary() string {
+	var parts []string
+	if n := len(k.Routes); n > 0 {
+		parts = append(parts, routes.CountText(n))
 	}
-	return parseSNAT(dst, source)
+	if k.Pin {
+		parts = append(parts, "the route to the far end")
+	}
+	if len(k.SNAT) > 0 {
+		parts = append(parts, "SNAT")
+	}
+	if len(k.Forward) > 0 {
+		parts = append(parts, "forwarding")
+	}
+	if k.ClampMSS {
+		parts = append(parts, "the MSS clamp")
+	}
+	return strings.Join(parts, ", ")
 }
 
-const snatHint = "write it as 10.10.2.0/24=10.10.2.1 or 10.10.2.0/24=masquerade"
+// MaxRouteSteps is up to how many routes of the kernel half are shown one by one.
+const MaxRouteSteps = 20
 
-// masquerade is the word for the address of the device that a packet leaves by.
-const masquerade = "masquerade"
-
-func parseSNAT(dst, source string) (s SNAT, err error) {
-	if s.Dst, err = netip.ParsePrefix(dst); err != nil {
-		a, addrErr := netip.ParseAddr(dst)
-		if addrErr != nil || a.Zone() != "" {
-			return SNAT{}, fault.Invalid("snat", snatHint, "\"%.80s\" is no destination", fault.Printable(dst))
-		}
-		s.Dst = routes.HostPrefix(a)
+// IPCommands returns the `ip route` commands for the routes, a command each. The verb is add,
+// replace or del. For more than [MaxRouteSteps] routes it returns nil.
+func (k Kept) IPCommands(verb string) []string {
+	if len(k.Routes) > MaxRouteSteps {
+		return nil
 	}
-	if masked := s.Dst.Masked(); masked != s.Dst {
-		return SNAT{}, fault.Invalid("snat", "the network is "+masked.String(), "%s has bits behind its length", s.Dst)
+	var commands []string
+	for _, r := range k.Routes {
+		commands = append(commands, r.IPRoute(verb, k.Name))
 	}
-	if s.Dst.Addr().Is4In6() {
-		return SNAT{}, fault.Invalid("snat", snatHint, "%s is an IPv4 network written as an IPv6 one", s.Dst)
-	}
-	if source == masquerade {
-		return s, nil
-	}
-	if s.Source, err = netip.ParseAddr(source); err != nil || !isSource(s.Source) {
-		return SNAT{}, fault.Invalid("snat", snatHint, "\"%.80s\" is no source address", fault.Printable(source))
-	}
-	if s.Source.Is4() != s.Dst.Addr().Is4() {
-		return SNAT{}, fault.Invalid("snat", "the destination and the source are of one family", "%s and %s are of different families", s.Dst, s.Source)
-	}
-	return s, nil
-}
-
-// isSource says whether packets to other hosts may have a as their source.
-func isSource(a netip.Addr) bool {
-	return a.Zone() == "" && !a.Is4In6() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
-}
-
-// String returns what [ParseSNAT] reads.
-func (s SNAT) String() string { return s.Dst.String() + "=" + s.sourceText() }
-
-func (s SNAT) sourceText() string {
-	if s.Source.IsValid() {
-		return s.Source.String()
-	}
-	return masquerade
+	return commands
 }

@@ -2,63 +2,43 @@ package keep
 
 import (
 	"context"
-	"errors"
 	"slices"
 
-	"nmgre/routes"
-	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
 
-func Same(a, b Kept) bool {
-	if a.Empty() || b.Empty() {
-		return a.Empty() && b.Empty()
-	}
-	return a.Name == b.Name && a.Remote == b.Remote && a.ClampMSS == b.ClampMSS && a.Pin == b.Pin && slices.Equal(a.Inner, b.Inner) &&
-		slices.Equal(a.SNAT, b.SNAT) && slices.Equal(a.Forward, b.Forward) && routes.EqualLists(a.Routes, b.Routes)
-}
-
-// Of returns what root keeps for a tunnel, nothing if there is nothing.
-func Of(ctx context.Context, store Store, uuid string) (Kept, error) {
-	k, err := store.Get(ctx, uuid)
-	if errors.Is(err, fault.ErrNotFound) {
-		return Kept{UUID: uuid, Stamp: StampNone}, nil
-	}
-	return k, err
-}
-
-// Missing returns the indexes of those routes of k that the kernel does not have as they are,
-// though the tunnel is up.
-func Missing(ctx context.Context, kern kernel.Kernel, p Running, k Kept) (map[int]bool, error) {
+// Missing returns the indexes into k.Routes of the routes that the kernel does not have, or has in
+// another form, though the tunnel p is up. While the tunnel is down no route is missing.
+func Missing(ctx context.Context, host kernel.Kernel, p Running, k Kept) (map[int]bool, error) {
 	if len(k.Routes) == 0 || p.Device == "" {
 		return nil, nil
 	}
-	links, err := kern.Links(ctx)
+	links, err := host.Links(ctx)
 	if err != nil {
 		return nil, err
 	}
 	k.SNAT, k.Forward = nil, nil
-	s := &scene{kept: []Kept{k}, links: links, states: map[string]Running{p.UUID: p}}
-	w := s.want()
-	result, err := kern.SyncRoutes(ctx, w.routes, kernel.SyncOptions{DryRun: true})
+	s := &state{kept: []Kept{k}, links: links, running: map[string]Running{p.UUID: p}}
+	w := s.wanted()
+	result, err := host.SyncRoutes(ctx, w.routes, kernel.SyncOptions{DryRun: true})
 	if err != nil {
 		return nil, err
 	}
-	gone := make(map[int]bool)
-	wanted := make([]bool, len(k.Routes))
-	for _, o := range w.origins {
-		wanted[o.index] = true
+	missing := make(map[int]bool)
+	isWanted := make([]bool, len(k.Routes))
+	for _, from := range w.from {
+		isWanted[from.index] = true
 	}
 	for i := range k.Routes {
-		if !wanted[i] {
-			gone[i] = true
+		if !isWanted[i] {
+			missing[i] = true
 		}
 	}
 	for _, i := range slices.Concat(result.Added, result.Replaced) {
-		gone[w.origins[i].index] = true
+		missing[w.from[i].index] = true
 	}
 	for _, refusal := range result.Refused {
-		gone[w.origins[refusal.Index].index] = true
+		missing[w.from[refusal.Index].index] = true
 	}
-	return gone, nil
+	return missing, nil
 }

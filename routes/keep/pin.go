@@ -11,40 +11,40 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// pins adds, in front, a host route to each far end that a route of its own tunnel covers: by the
-// way that leads there without nmgre and without tunnels, as it is now.
-func (l *LocalKeeper) pins(ctx context.Context, s *scene, w *target) error {
-	var routes []kernel.OwnRoute
-	var origins []origin
+// addPins adds, in front of the other routes, a host route to each far end that a route of its own
+// tunnel covers. It leads the way that packets take at present without nmgre and without tunnels.
+func (l *LocalKeeper) addPins(ctx context.Context, s *state, w *wanted) error {
+	var pins []kernel.OwnRoute
+	var from []keptRoute
 	pinned := make(map[netip.Addr]bool)
 	for i := range s.kept {
 		k := &s.kept[i]
 		if !k.Pin || !k.Remote.IsValid() {
 			continue
 		}
-		w.watch = true
+		w.hookOthers = true
 		if !s.isUp(*k) || pinned[k.Remote] {
 			continue
 		}
 		pinned[k.Remote] = true
-		r, err := PinFor(ctx, l.Kernel, s.links, k.Remote)
+		pin, err := PinFor(ctx, l.Kernel, s.links, k.Remote)
 		if err != nil {
 			return err
 		}
-		if r == nil {
+		if pin == nil {
 			w.trouble = append(w.trouble, fmt.Sprintf("%s: nothing but a tunnel leads to the far end %s", fault.Printable(k.Name), k.Remote))
 			continue
 		}
-		routes, origins = append(routes, *r), append(origins, origin{k, -1})
+		pins, from = append(pins, *pin), append(from, keptRoute{k, -1})
 	}
-	w.routes, w.origins = slices.Concat(routes, w.routes), slices.Concat(origins, w.origins)
+	w.routes, w.from = slices.Concat(pins, w.routes), slices.Concat(from, w.from)
 	return nil
 }
 
-// PinFor returns the host route that keeps packets to the far end out of tunnels; nil if nothing
-// else leads there.
-func PinFor(ctx context.Context, kern kernel.Kernel, links []kernel.Link, remote netip.Addr) (*kernel.OwnRoute, error) {
-	candidates, err := kern.RoutesTo(ctx, remote)
+// PinFor returns the host route that keeps packets to the far end out of tunnels. It is nil if only
+// tunnels lead there.
+func PinFor(ctx context.Context, host kernel.Kernel, links []kernel.Link, remote netip.Addr) (*kernel.OwnRoute, error) {
+	candidates, err := host.RoutesTo(ctx, remote)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func PinFor(ctx context.Context, kern kernel.Kernel, links []kernel.Link, remote
 	return best, nil
 }
 
-// better says whether the kernel would take a rather than b.
+// better reports whether the kernel prefers a to b.
 func better(a, b routes.Route) bool {
 	if a.Dst.Bits() != b.Dst.Bits() {
 		return a.Dst.Bits() > b.Dst.Bits()

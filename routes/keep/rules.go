@@ -2,13 +2,25 @@ package keep
 
 import (
 	"fmt"
-	"strings"
+	"net/netip"
 
-	"nmgre/routes"
 	"nmgre/routes/fault"
 )
 
-// Rules are what is done to the packets that are forwarded for the tunnel.
+// Rule is what nmgre does to forwarded packets for one tunnel. It is an SNAT rule, or with ClampMSS
+// one that clamps the MSS.
+type Rule struct {
+	UUID  string       // of the tunnel's profile; the rule is tagged with it
+	Dev   string       // the tunnel's device
+	Inner netip.Prefix // SNAT: the sources that it is for
+	SNAT  SNAT
+	// lower the MSS of TCP connections that are forwarded through Dev, in both directions and
+	// families, to what fits
+	ClampMSS bool
+}
+
+// Rules returns what is done to the packets that are forwarded for the tunnel: an SNAT rule for
+// each pair of an inner network and a destination of its family, and the MSS clamp.
 func (k Kept) Rules() []Rule {
 	var rules []Rule
 	for _, s := range k.SNAT {
@@ -24,10 +36,15 @@ func (k Kept) Rules() []Rule {
 	return rules
 }
 
-// MaxRouteSteps is how many routes of the kernel half are told one by one.
-const MaxRouteSteps = 20
+// ID identifies the rule among those of its tunnel. It is the same for the same rule.
+func (r Rule) ID() string {
+	if r.ClampMSS {
+		return "clamp-mss"
+	}
+	return "snat " + r.SNAT.Dst.String() + " from " + r.Inner.String()
+}
 
-// Summary says in a few words what the rule does.
+// Summary returns a few words for what the rule does.
 func (r Rule) Summary() string {
 	if r.ClampMSS {
 		return "lower the MSS of TCP connections through " + r.Dev + " to what fits"
@@ -38,7 +55,7 @@ func (r Rule) Summary() string {
 	return fmt.Sprintf("give packets from %s to %s the source %s", r.Inner, r.SNAT.Dst, r.SNAT.Source)
 }
 
-// NFT returns the commands that make the same rule.
+// NFT returns the nft commands that make the same rule, with its table and chain.
 func (r Rule) NFT() []string {
 	if r.ClampMSS {
 		chain := "'add chain inet nmgre forward { type filter hook forward priority mangle; }'"
@@ -58,46 +75,4 @@ func (r Rule) NFT() []string {
 	return []string{"nft add table " + family + " nmgre",
 		"nft 'add chain " + family + " nmgre postrouting { type nat hook postrouting priority srcnat; }'",
 		fault.Shell([]string{"nft", fmt.Sprintf("add rule %s nmgre postrouting %s saddr %s %s daddr %s oifname != %s %s", family, family, r.Inner, family, r.SNAT.Dst, r.Dev, to)})}
-}
-
-// Summary says in a few words what is kept.
-func (k Kept) Summary() string {
-	var parts []string
-	if n := len(k.Routes); n > 0 {
-		parts = append(parts, routes.CountText(n))
-	}
-	if k.Pin {
-		parts = append(parts, "the route to the far end")
-	}
-	if len(k.SNAT) > 0 {
-		parts = append(parts, "SNAT")
-	}
-	if len(k.Forward) > 0 {
-		parts = append(parts, "forwarding")
-	}
-	if k.ClampMSS {
-		parts = append(parts, "the MSS clamp")
-	}
-	return strings.Join(parts, ", ")
-}
-
-// ID is stable as long as the rule is.
-func (r Rule) ID() string {
-	if r.ClampMSS {
-		return "clamp-mss"
-	}
-	return "snat " + r.SNAT.Dst.String() + " from " + r.Inner.String()
-}
-
-// IPCommands are the ip commands that add, replace or del what is kept of routes; none for very
-// many.
-func (k Kept) IPCommands(verb string) []string {
-	if len(k.Routes) > MaxRouteSteps {
-		return nil
-	}
-	var commands []string
-	for _, r := range k.Routes {
-		commands = append(commands, r.IPRoute(verb, k.Name))
-	}
-	return commands
 }

@@ -16,16 +16,18 @@ import (
 	"nmgre/routes/list"
 )
 
+// maxKeptLines bounds a file. No list of routes comes near it.
 const maxKeptLines = 2_000_000
 
+// keptVersion is the version of the format, the first line of a file.
 const keptVersion = "1"
 
-// errManyBadLines ends the reading of a file that is none of ours.
+// errManyBadLines ends the reading of a file that is not one of nmgre's.
 var errManyBadLines = errors.New("more than 1000 lines of it cannot be read")
 
 // ParseKept reads the text that [Kept.WriteTo] wrote, and that a person may have edited. A line
-// that it cannot read goes into Bad. It fails for what is no such file at all, or a file of a later
-// version; the error is an [ErrInvalid].
+// that it cannot read goes into Bad. It fails with [fault.ErrInvalid] for another kind of file, and
+// for one of a later version.
 func ParseKept(r io.Reader) (Kept, error) {
 	p := keptParser{seen: make(map[string]bool)}
 	defer p.routes.Close()
@@ -55,8 +57,8 @@ func ParseKept(r io.Reader) (Kept, error) {
 	}
 }
 
-// skipLine reads the rest of a line that is longer than the buffer; whoever reads on meets the
-// error that ends it.
+// skipLine reads the rest of a line that is longer than the buffer. An error that ends it is met
+// again by the next read.
 func skipLine(r *bufio.Reader) {
 	for {
 		if _, err := r.ReadSlice('\n'); !errors.Is(err, bufio.ErrBufferFull) {
@@ -65,8 +67,9 @@ func skipLine(r *bufio.Reader) {
 	}
 }
 
-// countRouteLines says how many lines are routes, so that a long list is not moved again and again
-// while it grows, and goes back to the beginning. What cannot go back, such as a pipe, is not read.
+// countRouteLines returns how many lines are routes, list.MaxRoom at most, and goes back to the
+// beginning of the file. A long list then need not be moved while it grows. A file that cannot go
+// back, such as a pipe, is not read: the count is 0.
 func countRouteLines(file io.ReadSeeker, lines *bufio.Reader) (n int, err error) {
 	begin, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
@@ -86,7 +89,7 @@ func countRouteLines(file io.ReadSeeker, lines *bufio.Reader) (n int, err error)
 	return n, err
 }
 
-// end says what has been read when there is no more, or none can be read.
+// end returns what has been read, after the error that ended the reading.
 func (p *keptParser) end(err error) (Kept, error) {
 	if err != io.EOF { //nolint:errorlint // bufio returns it as it is
 		return Kept{}, &fault.Error{Kind: fault.ErrInvalid, What: "the file cannot be read", Err: err}
@@ -107,11 +110,12 @@ func (p *keptParser) end(err error) (Kept, error) {
 // keptParser reads a file line by line.
 type keptParser struct {
 	kept   Kept
-	seen   map[string]bool // words that stand once
+	seen   map[string]bool // first words of lines that may stand once only
 	routes list.Reader
 }
 
-// line reads one line. Its error is about the whole file.
+// line reads the line with the number n. Its error is about the whole file; one about the line alone
+// goes into Bad.
 func (p *keptParser) line(n int, text string, tooLong bool) error {
 	text = strings.TrimSpace(text)
 	if text == "" || text[0] == '#' {
@@ -145,7 +149,7 @@ func (p *keptParser) line(n int, text string, tooLong bool) error {
 	return nil
 }
 
-// subject reads what a line says about what its first word names.
+// subject reads the rest of a line whose first word is not route.
 func (p *keptParser) subject(word, rest string) error {
 	switch word {
 	case "snat":
@@ -163,7 +167,7 @@ func (p *keptParser) subject(word, rest string) error {
 	return nil
 }
 
-// single reads a line that stands once.
+// single reads a line that may stand once only.
 func (p *keptParser) single(word, rest string) error {
 	k := &p.kept
 	switch word {
@@ -241,9 +245,9 @@ func badDevice(name string) *fault.Error {
 	return fault.Invalid("", "an interface's name has 1 to 15 letters, digits and signs", "\"%.80s\" is no interface's name", fault.Printable(name))
 }
 
-// WriteTo writes the text that keeps k: what a person can read, and [ParseKept] reads back as the
-// same. It fails with [ErrInvalid] for what would not be read back so; w may have got a part of it
-// then.
+// WriteTo writes k as text that a person can read, and that [ParseKept] reads back as the same k. It
+// fails with [fault.ErrInvalid] where that is not possible; part of the text may then have been
+// written to w.
 func (k Kept) WriteTo(w io.Writer) (int64, error) {
 	if err := k.writable(); err != nil {
 		return 0, err
@@ -271,7 +275,7 @@ func (k Kept) WriteTo(w io.Writer) (int64, error) {
 	return written, b.Flush()
 }
 
-// writable returns what is wrong with the words that stand for themselves.
+// writable checks the UUID and the names of devices, which are written as they are.
 func (k Kept) writable() error {
 	if !IsUUID(k.UUID) {
 		return fault.Invalid("", "", "\"%.80s\" is no profile's UUID", fault.Printable(k.UUID))
@@ -284,8 +288,9 @@ func (k Kept) writable() error {
 	return nil
 }
 
+// writeLines writes everything but the routes.
 func (k Kept) writeLines(line func(words ...string)) {
-	line("# nmgre: what NetworkManager cannot hold for the tunnel " + k.Name + ". A line that is edited by hand counts from the next up on.")
+	line("# nmgre keeps this for the tunnel " + k.Name + ", because NetworkManager cannot. Edited lines take effect when the tunnel next comes up.")
 	line("version", keptVersion)
 	line("uuid", k.UUID)
 	line("interface", k.Name)
@@ -309,8 +314,7 @@ func (k Kept) writeLines(line func(words ...string)) {
 	}
 }
 
-// writeRoutes writes a line for each route: there may be very many, so that each takes no memory of
-// its own.
+// writeRoutes writes a line for each route, all with one buffer: there may be very many.
 func (k Kept) writeRoutes(w *bufio.Writer) (written int64, err error) {
 	const word = "route "
 	var text []byte
@@ -325,7 +329,7 @@ func (k Kept) writeRoutes(w *bufio.Writer) (written int64, err error) {
 	return written, nil
 }
 
-// isPlainText says whether there are only ASCII's printable characters.
+// isPlainText reports whether text has only printable characters of ASCII.
 func isPlainText(text []byte) bool {
 	for _, c := range text {
 		if c < ' ' || c > '~' {
@@ -335,8 +339,8 @@ func isPlainText(text []byte) bool {
 	return true
 }
 
-// oddLine is the error about a line that would not be read back as what it is: a line break in it
-// would begin one of another meaning.
+// oddLine is the error about a line that would be read back as another: a line break in it would
+// begin a line with a meaning of its own.
 func oddLine(text string) error {
 	return fault.Invalid("", "", "\"%.80s\" cannot be written down", fault.Printable(text))
 }

@@ -40,7 +40,7 @@ func TestLongKeptFile(t *testing.T) {
 	}
 }
 
-const keptText = `# nmgre: what NetworkManager cannot hold for the tunnel gre2. A line that is edited by hand counts from the next up on.
+const keptText = `# nmgre keeps this for the tunnel gre2, because NetworkManager cannot. Edited lines take effect when the tunnel next comes up.
 version 1
 uuid 00000000-0000-4000-8000-00000000000a
 interface gre2
@@ -81,7 +81,7 @@ func TestKeptBadLines(t *testing.T) {
 		"route 10.0.0.0/8 via nobody":       `route: word 3: "nobody" after via is no address`,
 		"snat 10.10.2.0/24":                 "snat: it has 1 words",
 		"snat 10.10.2.0/24 2001:db8::1":     "snat: 10.10.2.0/24 and 2001:db8::1 are of different families",
-		"snat 10.10.2.1/24 10.10.2.1":       "snat: 10.10.2.1/24 has bits behind its length",
+		"snat 10.10.2.1/24 10.10.2.1":       "snat: 10.10.2.1/24 has host bits set",
 		"interface gre2":                    `a second line "interface"`,
 		"forward ../../etc":                 `"../../etc" is no interface's name`,
 		"forward all":                       `"all" is no interface's name`,

@@ -1,6 +1,7 @@
 package keep
 
-// IsUUID says whether s is a UUID in the form that NetworkManager uses.
+// IsUUID reports whether s is a UUID in the form that NetworkManager uses: 32 hexadecimal
+// digits in groups of 8, 4, 4, 4 and 12, with hyphens between them (RFC 9562).
 func IsUUID(s string) bool {
 	if len(s) != 36 {
 		return false

@@ -43,8 +43,8 @@ func TestPutGet(t *testing.T) {
 	const want = `drwxr-xr-x etc
 drwxr-xr-x etc/nmgre
 drwxr-xr-x etc/nmgre/tunnels
--rw-r--r-- etc/nmgre/tunnels/00000000-0000-4000-8000-00000000000a 255 bytes "# nmgre: what NetworkManager cannot hold for the tunnel gre1"
--rw-r--r-- etc/nmgre/tunnels/00000000-0000-4000-8000-00000000000b 240 bytes "# nmgre: what NetworkManager cannot hold for the tunnel gre1"
+-rw-r--r-- etc/nmgre/tunnels/00000000-0000-4000-8000-00000000000a 262 bytes "# nmgre keeps this for the tunnel gre1, because NetworkManag"
+-rw-r--r-- etc/nmgre/tunnels/00000000-0000-4000-8000-00000000000b 247 bytes "# nmgre keeps this for the tunnel gre1, because NetworkManag"
 `
 	if got := tree(t, s.root); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
