@@ -60,8 +60,8 @@ type routeWork struct {
 }
 
 // carryOut makes the change, root's part before the profile's new routes, since the kernel may
-// refuse root's. A route that goes from the profile to root leaves the profile before: to the kernel
-// both are the same one.
+// refuse root's. A route that goes from the profile to root leaves the profile before: to the
+// kernel both are the same one.
 func (c *routeWork) carryOut(ctx context.Context) error {
 	p := c.plan
 	c.to = p.Owned(nm.OwnerProfile, c.from)

@@ -1,12 +1,51 @@
-// Package nmgre makes GRE tunnels on hosts that NetworkManager runs, and proves that they carry
-// traffic.
+// Package nmgre has the verbs: create, edit, change routes, up, down, delete, list, show, verify
+// and watch. Each does all of its work or none of it. A [Host] carries them out on one host.
 //
-// It is the domain alone: what a [Tunnel] is and which ones are possible, what its far end must
-// look like, who does what to make one (the [Plan]), the workflow that does it all or not at all (a
-// [Host]), and what was proved afterwards (the [Report]). It imports nothing but the standard
-// library: NetworkManager is behind [Profiles] and the kernel behind [Kernel], which packages nm
-// and routes implement.
+// # The house
 //
-// Names and units are iproute2's and NetworkManager's own. Addresses that carry the tunnel are
-// outer (local, remote); addresses that live in it are inner.
+// nmgre is a tower. A room uses the rooms below it, never those above.
+//
+//	cmd/nmgre   the command line: one file a command, and the wiring of everything
+//	  tui       the screens: a live view, the wizard, and --plain
+//	    .       this package: the verbs
+//	      nm    NetworkManager's words: a tunnel, a profile, the owner of a route
+//	        routes   the kernel's words: the language of `ip route`
+//
+// Outside, a room is pure: data, parsing and decisions on the standard library. Code that touches
+// the host is one room further in.
+//
+//	tui/wizard      the wizard; answers are its fields, form and draw its parts
+//	nm/plan         decides everything about a change, and changes nothing
+//	nm/verify       proves a tunnel: checks, verdicts, the report
+//	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many
+//	routes/fault    errors that say what to do; text that is safe to show
+//	routes/gre      the GRE header: key, mode, flags, MTU
+//	routes/list     very many routes: files of them, an index, a set
+//	routes/kernel   the questions to a kernel, and the types of its answers
+//	routes/keep     root's part of a tunnel: its file, and the keeper that carries it out
+//	routes/netlink  the kernel over rtnetlink; wire has the bytes of its messages
+//	routes/echo     ICMP echoes out of one device
+//	routes/gateway  forwarding, and SNAT rules in nftables
+//	routes/store    root's files below /etc/nmgre, and the dispatcher's hook
+//	routes/asroot   the helper that polkit starts for a caller without root
+//
+// # Where do I find ...
+//
+//   - a flag of create: cmd/nmgre/create.go
+//   - the steps of create, in order: create.go; of edit: edit.go; of a change of routes: change.go
+//   - the undo of all three: undo.go
+//   - a word of `ip route`: routes/words.go
+//   - the reason why a route is root's and not the profile's: nm/owner.go
+//   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
+//   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
+//   - a check of verify: nm/verify/link.go, path.go, peer.go and kept.go
+//   - a quirk of a version of NetworkManager: nm/dbus/quirks.go
+//   - a netlink attribute: routes/netlink/wire
+//   - the words of the domain: the package documentation of nm
+//
+// # Doors
+//
+// [nm.System] holds the five doors to a host: NetworkManager's profiles, the kernel, the gateway,
+// root's files and the keeper. cmd/nmgre hangs the adapters into them. Tests hang a host in memory
+// into them, testdata/fake, which prints as plain lines.
 package nmgre

@@ -65,9 +65,9 @@ func (h *Host) CutsOff(ctx context.Context, p plan.EditPlan, session netip.Addr)
 	return p.CutsOff(session, hop), nil
 }
 
-// Edit carries out the plan of an edit: all of it or none of it. When anything fails, the end of ctx
-// included, the profile, the kernel half and the device are as they were before Edit returns the
-// error; and if the tunnel was up, it is again. A silent far end is no failure.
+// Edit carries out the plan of an edit: all of it or none of it. When anything fails, the end of
+// ctx included, the profile, the kernel half and the device are as they were before Edit returns
+// the error; and if the tunnel was up, it is again. A silent far end is no failure.
 //
 // Until everything is verified, and confirmed where that is asked for, the change of the profile is
 // in memory only. If the process is killed, [Host.Verify] shows that the profile is not on disk as

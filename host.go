@@ -18,8 +18,8 @@ import (
 type Host struct {
 	nm.System
 	// Listed says that the tunnels are listed before anything else, as screens do it. A tunnel that
-	// is given by its UUID is looked up alone then. Otherwise every method looks at all tunnels, and
-	// removes the remains of killed processes.
+	// is given by its UUID is looked up alone then. Otherwise every method looks at all tunnels,
+	// and removes the remains of killed processes.
 	Listed bool
 	// Progress, if it is set, is told of each step as it ends. It is called by the goroutine that
 	// called the method.

@@ -11,8 +11,9 @@ import (
 
 // The waits of an undo.
 const (
-	undoRetry     = 200 * time.Millisecond // between two tries while NetworkManager is away
-	orphanTimeout = 10 * time.Second       // for the hook to remove the files of a profile that is gone
+	undoRetry = 200 * time.Millisecond // between two tries while NetworkManager is away
+	// for the hook to remove the files of a profile that is gone
+	orphanTimeout = 10 * time.Second
 )
 
 // undo undoes steps that were done, though ctx may have ended. While NetworkManager is away (it was

@@ -59,7 +59,8 @@ type ChangePlan struct {
 	Result  RouteResult
 	version nm.Version
 
-	have    []nm.Owned               // the routes, the old ones first; Owner is empty where one was deleted
+	// the routes, the old ones first; Owner is empty where one was deleted
+	have    []nm.Owned
 	at      *list.Index[routes.Slot] // into have
 	touched []bool                   // of have: a route of the request is there
 }

@@ -19,7 +19,8 @@ type Plan struct {
 	// FarEnd is the tunnel as its other end has to make it.
 	FarEnd nm.Tunnel
 	Routes []nm.Owned // the tunnel's routes, with the owner of each, and why
-	// Kept is for root to keep, but for the UUID. It is empty if NetworkManager can hold everything.
+	// Kept is for root to keep, but for the UUID. It is empty if NetworkManager can hold
+	// everything.
 	Kept  keep.Kept
 	Steps []Step
 	Notes []string // the person should know them before, such as a choice and its reason

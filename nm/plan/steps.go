@@ -17,7 +17,8 @@ type Step struct {
 	ID   string
 	What string // in a few words, such as "add the profile gre1, in memory"
 	Why  string // the reason, and who does it
-	// Commands are the nmcli, ip, nft or sysctl lines that do the same. It is empty if there are none.
+	// Commands are the nmcli, ip, nft or sysctl lines that do the same. It is empty if there are
+	// none.
 	Commands []string
 }
 

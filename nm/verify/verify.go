@@ -22,8 +22,8 @@ type Options struct {
 type Settings struct {
 	Probe bool       // echo requests are sent to the far end
 	Kept  *keep.Kept // root's part of the tunnel, when it is known; nil to read it
-	// BeforeSave says that the tunnel is being made: its profile is not on disk yet, and the far end
-	// may not be there yet.
+	// BeforeSave says that the tunnel is being made: its profile is not on disk yet, and the far
+	// end may not be there yet.
 	BeforeSave bool
 	Want       *nm.Tunnel  // the request, when it is known; nil to go by the profile
 	Each       func(Check) // is told of each check as it comes in; may be nil

@@ -49,14 +49,15 @@ type Error struct {
 	What  string // what was wrong, in lower case, with the value
 	Hint  string // what would be right, or what to do; may be empty
 	Err   error  // the cause; may be nil
-	// Item is the place of the fault in the list that was given, counted from 1; 0 if there is none.
+	// Item is the place of the fault in the list that was given, counted from 1; 0 if there is
+	// none.
 	Item int
 	// Line is the line of the fault in the file that was given, counted from 1; 0 if there is none.
 	Line int
 }
 
-// Error returns "field: line: what: cause". The hint is left for the caller to show on a line of its
-// own.
+// Error returns "field: line: what: cause". The hint is left for the caller to show on a line of
+// its own.
 func (e *Error) Error() string {
 	var parts []string
 	if e.Field != "" {

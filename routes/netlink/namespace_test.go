@@ -129,8 +129,8 @@ func cable(a *namespace, deviceA string, b *namespace, deviceB string, n int) {
 	b.has(deviceB, fmt.Sprintf("fd00:%d::2", n))
 }
 
-// has waits until a device's IPv6 address is an address of the host: the kernel makes it one a moment
-// after it was added.
+// has waits until a device's IPv6 address is an address of the host: the kernel makes it one a
+// moment after it was added.
 func (ns *namespace) has(device, address string) {
 	ns.t.Helper()
 	address = netip.MustParseAddr(address).String()

@@ -1,3 +1,3 @@
-// Package tuitest is a host that lives in memory, for the tests of the screens: they run in seconds,
-// without NetworkManager and without a terminal.
+// Package tuitest is a host that lives in memory, for the tests of the screens: they run in
+// seconds, without NetworkManager and without a terminal.
 package tuitest

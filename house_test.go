@@ -1,0 +1,149 @@
+package nmgre_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// pureRooms import the standard library and the pure rooms named here, nothing else. The linter's
+// configuration says the same, and which room stands on which.
+var pureRooms = map[string][]string{
+	"routes/fault":  {},
+	"routes/gre":    {"routes/fault"},
+	"routes":        {"routes/fault", "routes/gre"},
+	"routes/list":   {"routes", "routes/fault"},
+	"routes/kernel": {"routes", "routes/fault", "routes/gre"},
+	"routes/keep":   {"routes", "routes/fault", "routes/gre", "routes/kernel", "routes/list"},
+	"nm":            {"routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
+	"nm/plan":       {"nm", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
+	"nm/verify":     {"nm", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
+	".": {"nm", "nm/plan", "nm/verify", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
+		"routes/list"},
+}
+
+// sources are the Go files of a room, without tests.
+func sources(t *testing.T, room string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(room, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: %d files, %v", room, len(files), err)
+	}
+	return slices.DeleteFunc(files, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
+}
+
+// imports returns the import paths of a file.
+func imports(t *testing.T, file string) []string {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, spec := range f.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, imported)
+	}
+	return paths
+}
+
+// A pure room stays pure: nothing that touches a host can get into it.
+func TestPureRooms(t *testing.T) {
+	for room, allowed := range pureRooms {
+		for _, file := range sources(t, room) {
+			for _, imported := range imports(t, file) {
+				first, _, _ := strings.Cut(imported, "/")
+				standard := first != "nmgre" && !strings.Contains(first, ".")
+				if !standard && !slices.Contains(allowed, strings.TrimPrefix(imported, "nmgre/")) {
+					t.Errorf("%s imports %s", file, imported)
+				}
+			}
+		}
+	}
+}
+
+// lines returns the lines of a file.
+func lines(t *testing.T, file string) []string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
+// The root holds the verbs alone. No file and no room grows until nobody reads it.
+func TestRoomsAreSmall(t *testing.T) {
+	if files := sources(t, "."); len(files) > 12 {
+		t.Errorf("the root has %d files: %q", len(files), files)
+	}
+	for _, file := range sources(t, ".") {
+		if n := len(lines(t, file)); n > 350 {
+			t.Errorf("%s has %d lines", file, n)
+		}
+	}
+	for room, n := range roomSizes(t) {
+		most := 2800
+		if strings.HasPrefix(room, "tui") {
+			most = 4000
+		}
+		if n > most {
+			t.Errorf("%s has %d lines, more than %d", room, n, most)
+		}
+	}
+}
+
+// roomSizes returns the lines of each package, without tests.
+func roomSizes(t *testing.T) map[string]int {
+	t.Helper()
+	sizes := make(map[string]int)
+	walkGo(t, func(file string) {
+		if !strings.HasSuffix(file, "_test.go") {
+			sizes[path.Dir(file)] += len(lines(t, file))
+		}
+	})
+	return sizes
+}
+
+// walkGo visits every Go file of the module.
+func walkGo(t *testing.T, visit func(file string)) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS("."), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || name == "build") {
+			return fs.SkipDir
+		}
+		if strings.HasSuffix(name, ".go") {
+			visit(name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Comments fit on half a screen: 100 columns, a tab being four.
+func TestCommentsAreNarrow(t *testing.T) {
+	walkGo(t, func(file string) {
+		for i, line := range lines(t, file) {
+			text := strings.TrimLeft(line, "\t")
+			width := len([]rune(text)) + 4*(len(line)-len(text))
+			if strings.HasPrefix(text, "// ") && !strings.HasPrefix(text, "// Output") && width > 100 && !strings.HasPrefix(text, "// # ") {
+				t.Errorf("%s:%d: the comment is %d columns wide", file, i+1, width)
+			}
+		}
+	})
+}
