@@ -25,10 +25,10 @@ build: ## build/nmgre
 test: vet unit lab-test ## everything: vet, unit tests, and the tests in the lab
 
 vet:
-	go vet $(PACKAGES)
+	go vet -tags man $(PACKAGES)
 
 unit: ## the tests that need no lab
-	go test $(PACKAGES)
+	go test -tags man $(PACKAGES)
 
 lab-setup: ## install what the lab needs, and build it (once)
 	$(LAB) setup
@@ -37,7 +37,7 @@ lab-test: lab-setup ## the tests in the lab: a kernel with GRE and real NetworkM
 	testdata/lab/test.sh
 
 lint: ## the linter, with the walls between the packages
-	go run $(LINTER) run $(PACKAGES)
+	go run $(LINTER) run --build-tags man $(PACKAGES)
 
 bench: lab-setup ## speed, as ratios
 	testdata/bench.sh
@@ -53,8 +53,8 @@ lab: lab-setup ## a shell on linux1, a host of the lab
 	$(BUILD) -o build/lab-share/bin/nmgre ./cmd/nmgre
 	$(LAB) shell linux1
 
-man: build ## build/man: the manual pages
-	build/nmgre man build/man
+man: ## build/man: the manual pages
+	go run -tags man ./cmd/nmgre man build/man
 
 completions: build ## build/completions: for bash, zsh and fish
 	mkdir -p build/completions

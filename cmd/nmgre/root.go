@@ -60,10 +60,17 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 	root.SetVersionTemplate("nmgre {{.Version}}\n")
 	root.AddCommand(a.createCommand(), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
 		a.deleteCommand(), a.verifyCommand(), a.routeCommand(),
-		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.completionCommand(), a.versionCommand(), a.manCommand())
+		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.completionCommand(), a.versionCommand())
+	if manCommand != nil {
+		root.AddCommand(manCommand(a))
+	}
 	nameHelp(root)
 	return root
 }
+
+// manCommand makes the command that writes the manual pages. It is nil in the program that is
+// installed, which has no use for it.
+var manCommand func(*app) *cobra.Command
 
 // nameHelp describes cobra's own help command in the style of the others.
 func nameHelp(root *cobra.Command) {
