@@ -163,13 +163,13 @@ var flags = map[string]string{
 }
 
 // property finds "setting.property: reason" in NetworkManager's texts.
-var property = regexp.MustCompile(`(?:^|: )([a-z0-9-]+\.[a-z0-9-]+): (.+)$`)
+const property = `(?:^|: )([a-z0-9-]+\.[a-z0-9-]+): (.+)$`
 
 // invalidSetting is the error of a refused property. Its Field is the flag that the property comes
 // from.
 func invalidSetting(op, text string) error {
 	e := &fault.Error{Kind: fault.ErrInvalid, What: op + ": " + text}
-	if m := property.FindStringSubmatch(text); m != nil {
+	if m := regexp.MustCompile(property).FindStringSubmatch(text); m != nil {
 		e.Field = flags[m[1]]
 		e.What = fmt.Sprintf("NetworkManager refuses %s: %s", m[1], m[2])
 	}
