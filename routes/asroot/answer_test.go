@@ -15,7 +15,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// heard returns what is said in an answer.
+// heard returns the messages in an answer.
 func heard(text string) (hello bool, progress []progressJSON, results []resultJSON, err error) {
 	listen(strings.NewReader(text), func(m message) {
 		hello = hello || m.hello
@@ -30,7 +30,7 @@ func heard(text string) (hello bool, progress []progressJSON, results []resultJS
 	return hello, progress, results, err
 }
 
-// Every kind of error is the same kind, with the same words, on the other side.
+// Every kind of error has the same kind and the same words on the other side.
 func TestErrorsOnTheWire(t *testing.T) {
 	for _, k := range kinds {
 		for _, err := range []error{
@@ -69,7 +69,7 @@ func make200() (list []error) {
 	return list
 }
 
-// What is no answer is said to be none.
+// A text that is not an answer is refused.
 func TestAnswerRefused(t *testing.T) {
 	line := func(text string) string { return answerMark + "\n" + text + "\n" }
 	deep := strings.Repeat(`{"causes":[`, 20) + `{"what":"x"}` + strings.Repeat(`]}`, 20)
@@ -106,7 +106,7 @@ func TestAnswerRefused(t *testing.T) {
 	}
 }
 
-// What a Keeper returns is bounded on its way, whatever it is, and can always be read.
+// The result of a Keeper is bounded in a message, and can always be read.
 func TestLargeResult(t *testing.T) {
 	c := keep.Converged{Routes: kernel.SyncResult{Unchanged: 1 << 40}}
 	for i := range 2 * maxRefused {
@@ -130,7 +130,7 @@ func TestLargeResult(t *testing.T) {
 	}
 }
 
-// Whatever the helper says, it is refused or understood, and nothing of it can act on a terminal.
+// Every answer is either refused or understood, and nothing in it can act on a terminal.
 func FuzzAnswer(f *testing.F) {
 	f.Add(answerMark + "\n{\"progress\":{\"done\":1,\"total\":2}}\n{\"result\":{\"changed\":true,\"trouble\":[\"x\\u001b\"]}}\n")
 	result, _ := json.Marshal(messageJSON{Result: &resultJSON{Error: &failureJSON{Kind: "invalid", Field: "route", What: "w", Hint: "h", Causes: []failureJSON{{What: "c"}}}}})

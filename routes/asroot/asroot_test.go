@@ -18,7 +18,7 @@ import (
 
 const uuid = "8fc1c7d4-5a0c-4f7e-9d0a-2f0b8a3c1d2e"
 
-// kept is something to keep with n routes.
+// kept makes a Kept with n routes.
 func kept(t testing.TB, n int) keep.Kept {
 	t.Helper()
 	var text strings.Builder
@@ -33,8 +33,8 @@ func kept(t testing.TB, n int) keep.Kept {
 	return k
 }
 
-// What is asked for comes to the helper as it is, and what the helper says comes back; nothing of
-// the caller's environment goes along.
+// The request reaches the helper unchanged, and its answer comes back. The caller's environment is
+// not passed on.
 func TestKeeperRunsTheHelper(t *testing.T) {
 	t.Setenv("LANG", "de_DE.UTF-8")
 	t.Setenv("LC_ALL", "../../evil")
@@ -69,7 +69,7 @@ func TestKeeperRunsTheHelper(t *testing.T) {
 	}
 }
 
-// 64 MiB at most go to the helper; several are no trouble.
+// At most 64 MiB go to the helper; several of them work.
 func TestKeeperManyRoutes(t *testing.T) {
 	c, err := keeper(t, "tell").Keep(t.Context(), kept(t, 100_000), nil)
 	if err != nil || !c.Changed {
@@ -77,7 +77,7 @@ func TestKeeperManyRoutes(t *testing.T) {
 	}
 }
 
-// An empty Kept is forgotten, and what is gone already is no error.
+// An empty Kept is forgotten. It is no error when nothing is kept.
 func TestKeeperForgets(t *testing.T) {
 	c, err := keeper(t, "gone").Keep(t.Context(), keep.Kept{UUID: uuid, Name: "gre1"}, nil)
 	if err != nil || c.Changed {
@@ -88,7 +88,7 @@ func TestKeeperForgets(t *testing.T) {
 	}
 }
 
-// The errors of the helper's Keeper come back as they are: kinds, fields, words and hints.
+// The errors of the helper's Keeper come back unchanged: kinds, fields, words and hints.
 func TestKeeperBringsErrorsBack(t *testing.T) {
 	c, err := keeper(t, "kernel").Keep(t.Context(), kept(t, 2), nil)
 	if !errors.Is(err, fault.ErrInvalid) || errors.Is(err, fault.ErrLeftBehind) || err.Error() != "route: 10.1.0.0/16: no such device\nand 3 more" {
@@ -102,9 +102,8 @@ func TestKeeperBringsErrorsBack(t *testing.T) {
 	}
 }
 
-// Each way in which the helper does not come to work, or does not finish, is an error of
-// its own: not permitted where polkit was the reason, and with something left behind only where
-// something can be.
+// Each way in which the helper does not start, or does not finish, has an error of its own. It is
+// ErrNotPermitted where polkit was the reason, and ErrLeftBehind only where something can be left.
 func TestKeeperWithoutAnAnswer(t *testing.T) {
 	for _, c := range []struct {
 		role         string
@@ -137,8 +136,8 @@ func TestKeeperWithoutAnAnswer(t *testing.T) {
 	}
 }
 
-// When the context ends, pkexec that asks still is ended, and a helper at work takes back; whoever
-// does neither is given up in time.
+// When the context ends, a pkexec that still asks is ended, and a working helper undoes its
+// changes. A process that does neither is given up in time.
 func TestKeeperInterrupted(t *testing.T) {
 	for _, c := range []struct {
 		role       string
@@ -176,7 +175,7 @@ func TestKeeperInterrupted(t *testing.T) {
 	}
 }
 
-// Nobody is asked where it would be in vain, and why is said.
+// Nobody is asked where it would be in vain, and the error says why.
 func TestMayKeep(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -219,7 +218,7 @@ func rewrite(t *testing.T, file, text string) {
 	}
 }
 
-// What is installed says that an administrator is asked for, and is remembered for a while only
+// The installed policy demands an administrator. The permission is remembered for a while only
 // where a person sits.
 func TestPolicyFile(t *testing.T) {
 	text, err := os.ReadFile("../../cmd/nmgre/polkit/org.nmgre.policy.in")
@@ -243,7 +242,7 @@ func TestPolicyFile(t *testing.T) {
 	}
 }
 
-// TestNew takes this very program, without symbolic links: that is how the policy names it.
+// TestNew expects the path of this very program without symbolic links, as the policy has it.
 func TestNew(t *testing.T) {
 	k := New()
 	if !filepath.IsAbs(k.Exe) || k.Pkexec != "/usr/bin/pkexec" || k.Policy != "/usr/share/polkit-1/actions/org.nmgre.policy" || k.NoTerminal || k.grace == 0 {

@@ -17,8 +17,8 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// TestMain makes this program pkexec, too: a Keeper's Exe says what it plays, since the environment
-// says nothing.
+// TestMain also makes this program a pkexec. A Keeper's Exe names the role that it plays, since the
+// environment is not passed on.
 func TestMain(m *testing.M) {
 	if n := len(os.Args); n >= 3 && os.Args[n-1] == Command {
 		playPkexec(filepath.Base(os.Args[n-2]))
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// playPkexec plays pkexec, and the helper where it lets it through.
+// playPkexec plays pkexec, and then the helper if the role permits it.
 func playPkexec(role string) {
 	say := func(text string) { fmt.Fprintln(os.Stderr, text) }
 	switch role {
@@ -89,7 +89,7 @@ func exitOf(err error) int {
 	return 0
 }
 
-// tell tells what the helper was started with.
+// tell reports the request, and the arguments and environment of the helper.
 func tell(_ context.Context, r Request, progress func(done, total int)) (keep.Converged, error) {
 	progress(1, 2)
 	progress(2, 2)
@@ -98,7 +98,7 @@ func tell(_ context.Context, r Request, progress func(done, total int)) (keep.Co
 		Routes: kernel.SyncResult{Added: []int{7, 8}, Replaced: []int{9}, Unchanged: 3, Removed: 4}}, nil
 }
 
-// carries are what the helper does with a request, by the role; others tell.
+// carries are the helper's ways to carry out a request, by the role. Other roles tell.
 var carries = map[string]Carry{
 	// The kernel refuses.
 	"kernel": func(context.Context, Request, func(done, total int)) (keep.Converged, error) {
@@ -109,7 +109,7 @@ var carries = map[string]Carry{
 	"gone": func(context.Context, Request, func(done, total int)) (keep.Converged, error) {
 		return keep.Converged{}, &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept"}
 	},
-	// It works until it is interrupted, and takes a moment to take back.
+	// It works until it is interrupted, and takes a moment to undo.
 	"work": func(ctx context.Context, _ Request, progress func(done, total int)) (keep.Converged, error) {
 		progress(1, 1)
 		<-ctx.Done()
@@ -130,7 +130,7 @@ func keeper(t *testing.T, role string) *Keeper {
 	return k
 }
 
-// writePolicy writes what make install does, for the program exe.
+// writePolicy writes the policy that make install writes, for the program exe.
 func writePolicy(t *testing.T, file, exe string) {
 	t.Helper()
 	text, err := os.ReadFile("../../cmd/nmgre/polkit/org.nmgre.policy.in")

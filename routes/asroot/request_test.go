@@ -11,7 +11,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// text is a request as it is written.
+// text returns a request in its written form.
 func text(t testing.TB, r Request) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -21,7 +21,7 @@ func text(t testing.TB, r Request) string {
 	return b.String()
 }
 
-// What is written is read back.
+// A written request is read back.
 func TestRequestText(t *testing.T) {
 	for _, r := range []Request{{Verb: VerbConverge}, {Verb: VerbForget, UUID: uuid}, {Verb: VerbKeep, Kept: kept(t, 3)}} {
 		got, err := ReadRequest(strings.NewReader(text(t, r)))
@@ -34,7 +34,7 @@ func TestRequestText(t *testing.T) {
 	}
 }
 
-// zeros is as many zeros as anyone wants to read, and counts them.
+// zeros is an endless source of zeros, which counts those that are read.
 type zeros struct{ read int }
 
 func (z *zeros) Read(p []byte) (int, error) {
@@ -43,7 +43,7 @@ func (z *zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// What is not exactly a request is refused, in few words and without reading on.
+// A text that is not exactly a request is refused, with a short error and without reading on.
 func TestRequestRefused(t *testing.T) {
 	good := text(t, Request{Verb: VerbKeep, Kept: kept(t, 2)})
 	header, body, _ := strings.Cut(good, "\n")
@@ -111,7 +111,7 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errBroken }
 
-// Whatever comes, it is refused or it is a request that is written and read as the same once more.
+// Every text is refused, or is a request that is the same when it is written and read again.
 func FuzzReadRequest(f *testing.F) {
 	f.Add("nmgre-request 1 converge\n")
 	f.Add("nmgre-request 1 forget " + uuid + "\n")

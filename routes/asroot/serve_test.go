@@ -21,7 +21,7 @@ func refuseAll(context.Context, Request, func(done, total int)) (keep.Converged,
 	return keep.Converged{}, errBroken
 }
 
-// What is no request is not carried out; that it is refused stands in the answer, and is the error.
+// A text that is not a request is not carried out. The refusal is in the answer, and is the error.
 func TestServeRefuses(t *testing.T) {
 	var b bytes.Buffer
 	err := Serve(t.Context(), strings.NewReader("rm -rf /\n"), &b, func(context.Context, Request, func(done, total int)) (keep.Converged, error) {
@@ -40,7 +40,7 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
-// An answer that cannot be given is an error too, and nothing is done for a caller who is gone from
+// It is an error when the answer cannot be written. Nothing is done for a caller who is gone from
 // the start.
 func TestServeWithoutAListener(t *testing.T) {
 	r, w := io.Pipe()
@@ -67,8 +67,7 @@ func pair(t *testing.T) (*net.UnixConn, *os.File) {
 	return conn.(*net.UnixConn), theirs
 }
 
-// The end of the request is not the end of the caller; when the caller is gone, the work is
-// interrupted.
+// The end of the request does not interrupt the work. The end of the caller does.
 func TestServeUntilTheCallerIsGone(t *testing.T) {
 	conn, stdin := pair(t)
 	began := make(chan struct{})
@@ -99,7 +98,7 @@ func TestServeUntilTheCallerIsGone(t *testing.T) {
 	}
 }
 
-// A caller who goes away in the middle of the request has asked for nothing.
+// When a caller goes away in the middle of the request, nothing is done.
 func TestServeCutShort(t *testing.T) {
 	for _, sent := range []string{"", "nmgre-req", "nmgre-request 1 keep 1000\nversion 1\n"} {
 		conn, stdin := pair(t)
@@ -112,7 +111,7 @@ func TestServeCutShort(t *testing.T) {
 	}
 }
 
-// A caller who says nothing does not keep the helper for ever, nor past its context.
+// A caller who sends nothing does not hold the helper for ever, nor past its context.
 func TestServeWaitsForARequest(t *testing.T) {
 	_, stdin := pair(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

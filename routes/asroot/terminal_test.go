@@ -35,7 +35,7 @@ func playAgent() {
 	time.Sleep(time.Hour)
 }
 
-// onTerminal is a nmgre on a terminal of its own: it asks, and is interrupted.
+// onTerminal is an nmgre on a terminal of its own. It asks, and is interrupted.
 func onTerminal(role, policy string) {
 	self, _ := os.Executable()
 	k := &Keeper{Exe: "/role/" + role, Pkexec: self, Agent: self, Policy: policy, grace: time.Second}
@@ -49,8 +49,8 @@ func onTerminal(role, policy string) {
 	os.Exit(0)
 }
 
-// inBackground is a shell that gives the command after it a group of its own, and the terminal to
-// nobody else.
+// inBackground is a shell that runs a command in a process group of its own, and keeps the
+// terminal.
 func inBackground(args []string) {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
@@ -79,9 +79,9 @@ func openPTY(t *testing.T) (ours, theirs *os.File) {
 	return ours, theirs
 }
 
-// In the foreground of a terminal polkit's agent asks there, whatever standard input is, or pkexec
-// itself where there is none; when it is interrupted, the terminal echoes again, and no agent is
-// left. In the background nobody asks.
+// In the foreground of a terminal polkit's agent asks there, with any standard input, or pkexec
+// itself if there is no agent. After an interrupt the terminal echoes again, and no agent is left.
+// In the background nobody asks.
 func TestTerminal(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -123,7 +123,7 @@ func TestTerminal(t *testing.T) {
 			}
 			_ = theirs.Close()
 			var shown bytes.Buffer
-			// ends with EIO when all have closed the other side: the agent too
+			// It ends with EIO when all have closed the other side, the agent too.
 			_, _ = shown.ReadFrom(ours)
 			pid, _, _ := strings.Cut(said.String(), " ")
 			asked := c.asked
@@ -137,7 +137,7 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// An agent that does not come to work is not waited for.
+// Nobody waits for an agent that does not start.
 func TestAgentThatIsNone(t *testing.T) {
 	for _, program := range []string{"/bin/false", "/nonexistent/agent"} {
 		k := &Keeper{Agent: program}

@@ -22,8 +22,8 @@ func (s site) setForwarding(dev string, on bool) error {
 	return s.gw.do(func() error { return s.g.SetForwarding(context.Background(), dev, on) })
 }
 
-// TestForwarding switches the forwarding of what comes in by one device, which is what happens to
-// packets, and nothing else.
+// TestForwarding switches the forwarding of packets that come in by one device, and checks packets
+// and all other settings.
 func TestForwarding(t *testing.T) {
 	t.Parallel()
 	s := newRoutedSite(t)
@@ -66,7 +66,7 @@ func TestForwarding(t *testing.T) {
 	}
 }
 
-// sysctls are the settings of all devices but for the forwarding of one.
+// sysctls returns the settings of all devices, without the forwarding of one.
 func (s site) sysctls(but string) string {
 	s.gw.t.Helper()
 	out, err := s.gw.run("sh", "-c", "grep -rs --exclude=stable_secret . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf /proc/sys/net/ipv4/ip_forward | grep -v /ipv4/conf/"+but+"/forwarding: | sort")
@@ -76,7 +76,7 @@ func (s site) sysctls(but string) string {
 	return out
 }
 
-// A name that is no device's, or a path, is not found; nothing is written elsewhere.
+// A name of no device, or a path, is not found. Nothing is written elsewhere.
 func TestForwardingOfNothing(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -126,7 +126,7 @@ func TestForwardingLink(t *testing.T) {
 	}
 }
 
-// Everybody may look, root may switch.
+// Everybody may read the switch; only root may change it.
 func TestForwardingNotPermitted(t *testing.T) {
 	t.Parallel()
 	s, ctx := newSite(t), context.Background()

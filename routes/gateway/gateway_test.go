@@ -32,7 +32,7 @@ func snatRule(t testing.TB, inner, text string) keep.Rule {
 	return keep.Rule{UUID: uuid, Dev: "gre1", Inner: netip.MustParsePrefix(inner), SNAT: s}
 }
 
-// setRules must succeed, and have changed something or not.
+// setRules must succeed, and report the expected change.
 func (s site) setRules(want bool, rules ...keep.Rule) {
 	s.gw.t.Helper()
 	var changed bool
@@ -51,7 +51,8 @@ func (s site) missing(rules ...keep.Rule) []int {
 	return missing
 }
 
-// TestSetRules sets each kind of rule, again, others, and none. What is read back is what was set.
+// TestSetRules sets each kind of rule, sets it again, then sets others, then none. It reads the
+// rules back each time.
 func TestSetRules(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -91,7 +92,7 @@ const (
 	lanServer6 = "[fd00:2::100]:7"
 )
 
-// TestSNAT sends packets, and looks at the source with which they arrive.
+// TestSNAT sends packets, and checks the source with which they arrive.
 func TestSNAT(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -142,8 +143,8 @@ func TestSNAT(t *testing.T) {
 	}
 }
 
-// What comes from the inner network by another way, such as another tunnel of a multipath route, is
-// meant too.
+// SNAT also applies to packets of the inner network that come by another way, such as another
+// tunnel of a multipath route.
 func TestSNATByAnotherWay(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -157,8 +158,8 @@ func TestSNATByAnotherWay(t *testing.T) {
 	}
 }
 
-// flows are the connections that the gateway tracks, with the kernel's numbers of them. A
-// connection that was dropped and came again has another number.
+// flows returns the connections that the gateway tracks, with the kernel's number for each. A
+// connection that was dropped and begins again has another number.
 func (s site) flows() map[string]string {
 	s.gw.t.Helper()
 	flows := make(map[string]string)
@@ -181,8 +182,7 @@ func (s site) flows() map[string]string {
 	return flows
 }
 
-// Connections that were there before a change go by the new rules, and no other connection is
-// touched.
+// After a change the new rules apply to older connections too. Other connections are not touched.
 func TestFlows(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -239,7 +239,7 @@ func TestFlows(t *testing.T) {
 		{"none", nil, "172.16.0.1", "fd00:16::1"},
 	} {
 		s.setRules(step.name != "no rule", step.rules...)
-		if step.name == "another tunnel's" { // which changes nothing for this one
+		if step.name == "another tunnel's" { // it changes nothing for this connection
 			if got := s.flows(); !sameFlows(got, before) {
 				t.Errorf("%s: got %v, want %v", step.name, got, before)
 			}
@@ -272,8 +272,7 @@ func sameFlows(a, b map[string]string) bool {
 	return len(a) == len(b)
 }
 
-// Rules are replaced at once: no connection that begins meanwhile gets by between the old and the
-// new.
+// Rules are replaced at once: no connection can begin between the old rules and the new ones.
 func TestSetRulesAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -307,7 +306,8 @@ func TestSetRulesAtOnce(t *testing.T) {
 	}
 }
 
-// Whatever others do to nmgre's tables is seen, and mended; their own tables are not touched.
+// Changes of nmgre's tables by others are seen and repaired. The others' own tables are not
+// touched.
 func TestSetRulesMends(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -373,7 +373,8 @@ func TestSetRulesMends(t *testing.T) {
 			if got := s.missing(rules...); !slices.Equal(got, test.missing) {
 				t.Errorf("missing %v, want %v", got, test.missing)
 			}
-			s.setRules(name != "a table of our name more", rules...) // that family is none of ours
+			// nmgre does not use that family
+			s.setRules(name != "a table of our name more", rules...)
 			if got := s.missing(rules...); len(got) > 0 {
 				t.Errorf("afterwards: missing %v", got)
 			}
@@ -404,8 +405,8 @@ func TestSetRulesMends(t *testing.T) {
 	}
 }
 
-// handles are the tables, chains and rules of the gateway, with the kernel's numbers: what is made
-// anew has another.
+// handles returns the tables, chains and rules of the gateway with the kernel's numbers. One that
+// is made again has another number.
 func (s site) handles(which func(*nftables.Table) bool) string {
 	s.gw.t.Helper()
 	var b strings.Builder
@@ -449,7 +450,7 @@ func (s site) handles(which func(*nftables.Table) bool) string {
 	return b.String()
 }
 
-// TestSetRulesMany is a host with very many tunnels: one transaction all the same.
+// TestSetRulesMany sets the rules of very many tunnels, in one transaction.
 func TestSetRulesMany(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -475,8 +476,8 @@ func TestSetRulesMany(t *testing.T) {
 	t.Logf("%d rules in %v, all calls in %v", 3*len(rules)/2, set, time.Since(began))
 }
 
-// TestClampMSS looks at the size of segments that both ends of a connection agree on: the tunnel
-// carries 1400 bytes, and neither knows.
+// TestClampMSS checks the segment size that the ends of a connection agree on. The tunnel carries
+// 1400 bytes, which neither end knows.
 func TestClampMSS(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -517,7 +518,7 @@ func (s site) segments(from *namespace, network, address string) (client, server
 		defer listener.Close()
 		err = from.do(func() (err error) {
 			dialed, err = net.DialTimeout(network, listener.Addr().String(), 5*time.Second)
-			// as long as the devices' own IPv6 addresses are new, their neighbours may not be found
+			// While the devices' own IPv6 addresses are new, neighbours may not be found.
 			for range 3 {
 				if errors.Is(err, unix.EHOSTUNREACH) {
 					dialed, err = net.DialTimeout(network, listener.Addr().String(), 5*time.Second)
@@ -572,7 +573,7 @@ func TestNotPermitted(t *testing.T) {
 	}
 }
 
-// A context that has ended ends everything, before anything is changed.
+// After the end of a context every call fails, before it changes anything.
 func TestContext(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -598,7 +599,7 @@ func TestContext(t *testing.T) {
 	}
 }
 
-// TestDecode reads back rules of all kinds, as they were meant.
+// TestDecode reads back rules of all kinds.
 func TestDecode(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	prefix := func(six bool) netip.Prefix {

@@ -17,8 +17,8 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// needLab skips the test outside the lab. It is lab.Need, but that brings the lab's hosts back to
-// their first state, which takes seconds: these tests make namespaces of their own.
+// needLab skips the test outside the lab. Unlike lab.Need it does not reset the lab's hosts, which
+// takes seconds: these tests make namespaces of their own.
 func needLab(t *testing.T) {
 	t.Helper()
 	if os.Getenv("NMGRE_LAB") != "1" {
@@ -60,7 +60,7 @@ func onHost(t *testing.T, host lab.Host, f func(ctx context.Context, g *Gateway)
 	}
 }
 
-// labRules sets rules on linux2, and says whether that changed anything.
+// labRules sets rules on linux2, and reports whether that changed anything.
 func labRules(t *testing.T, rules ...keep.Rule) (changed bool) {
 	t.Helper()
 	onHost(t, lab.Linux2, func(ctx context.Context, g *Gateway) (err error) { changed, err = g.SetRules(ctx, rules); return err })
@@ -82,7 +82,7 @@ func labObstacles(t *testing.T) (list []keep.Obstacle) {
 	return list
 }
 
-// labTunnel makes a tunnel between linux1 and linux2 by hand; lan2 knows no way back to its inner
+// labTunnel makes a tunnel between linux1 and linux2 by hand. lan2 has no route back to its inner
 // network.
 func labTunnel(t *testing.T) {
 	t.Helper()
@@ -100,8 +100,7 @@ func labTunnel(t *testing.T) {
 	t.Cleanup(func() { lab.LAN2.Run(t, "ip", "route", "replace", "default", "via", lab.Linux2LAN) })
 }
 
-// labOthers are tables of others, with everything that nft can tell of them but for what their
-// counters have counted.
+// labOthers returns the tables of others, as nft lists them, without the values of counters.
 func labOthers(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
@@ -111,7 +110,8 @@ func labOthers(t *testing.T) string {
 	return b.String()
 }
 
-// makeOthers makes them: a NAT of the host's own, with a connection that goes by it, and more.
+// makeOthers makes tables of others: a NAT of the host's own, with a connection that uses it, and
+// more.
 func makeOthers(t *testing.T) {
 	t.Helper()
 	r := lab.Linux2.TryInput(`table ip nat {
@@ -141,8 +141,8 @@ table ip6 nmgre2 {
 	}
 }
 
-// conntrack is the connection that the tracking has of a ping from one address to another: its
-// number, and where answers are sent.
+// conntrack returns the tracked connection of a ping from one address to another: its number, and
+// where answers are sent.
 func conntrack(t *testing.T, from, to string) (id, answered string) {
 	t.Helper()
 	table := lab.Linux2.Run(t, "conntrack", "-L", "-p", "icmp", "-o", "id")
@@ -161,7 +161,7 @@ func TestLabSNAT(t *testing.T) {
 	before, others := lab.Linux2.Run(t, "nft", "list", "ruleset"), labOthers(t)
 	rule := snatRule(t, "172.16.0.0/30", lab.LAN2Net+"="+lab.Linux2LAN)
 
-	// Connections that are there before: one that the rule is about, and one that it is not.
+	// Connections from before: one that the rule matches, and one that it does not.
 	ours := lab.Linux1.Start(t, "ping", "-n", "-i", "0.5", "-s", "300", lab.LAN2Addr)
 	foreign := lab.Linux2.Start(t, "ping", "-n", "-i", "0.5", lab.LAN2Addr)
 	time.Sleep(3 * time.Second)
@@ -190,8 +190,7 @@ func TestLabSNAT(t *testing.T) {
 	if want := "IP " + lab.Linux2LAN + " > " + lab.LAN2Addr + ": ICMP echo request"; strings.Count(seen.Stdout, want) != 3 {
 		t.Errorf("the LAN saw %s", seen)
 	}
-	// The ping that had begun before is answered now; the other one's connection is the one that it
-	// was.
+	// The older ping is answered now. The other connection has not been dropped.
 	for end := time.Now().Add(30 * time.Second); !strings.Contains(ours.Stdout(), "time=") && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 	}
 	if _, answered := conntrack(t, "172.16.0.1", lab.LAN2Addr); answered != lab.Linux2LAN || !strings.Contains(ours.Stdout(), "time=") {
@@ -204,7 +203,7 @@ func TestLabSNAT(t *testing.T) {
 		t.Errorf("others' tables were\n%sand are\n%s", others, got)
 	}
 
-	// Everything is lost; that is seen, and mended.
+	// When all rules are lost, that is seen and repaired.
 	lab.Linux2.Run(t, "nft", "flush", "ruleset")
 	makeOthers(t)
 	others = labOthers(t)
@@ -217,7 +216,7 @@ func TestLabSNAT(t *testing.T) {
 	if !lab.Ping(t, lab.Linux1, lab.LAN2Addr) {
 		t.Error("the LAN does not answer after flush ruleset")
 	}
-	// So is a table that sleeps.
+	// So is a dormant table.
 	lab.Linux2.Run(t, "nft", "add table ip nmgre { flags dormant; }")
 	if got := labMissing(t, rule); !slices.Equal(got, []int{0}) {
 		t.Errorf("with a table that sleeps: missing %v", got)
@@ -229,7 +228,7 @@ func TestLabSNAT(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 
-	// All kinds, in nft's words; then none.
+	// All kinds of rules, in nft's words; then none.
 	labRules(t, snatRule(t, "172.16.0.0/30", "0.0.0.0/0=masquerade"), rule, snatRule(t, "2001:db8:16::/64", "2001:db8:2::/48=masquerade"), keep.Rule{UUID: uuid, Dev: "gre1", ClampMSS: true})
 	text := lab.Linux2.Run(t, "nft", "-s", "list", "ruleset")
 	for _, line := range []string{
@@ -257,13 +256,12 @@ func TestLabSNAT(t *testing.T) {
 	foreign.Kill()
 }
 
-// counted leaves out what counters have counted.
+// counted removes the values of counters.
 func counted(rules string) string {
 	return regexp.MustCompile(`counter packets \d+ bytes \d+`).ReplaceAllString(rules, "counter")
 }
 
-// TestLabHints types what Obstacles tells to type, into a shell on the host: packets get through
-// then.
+// TestLabHints types the hints of Obstacles into a shell on the host. Then packets get through.
 func TestLabHints(t *testing.T) {
 	labTunnel(t)
 	labRules(t, snatRule(t, "172.16.0.0/30", lab.LAN2Net+"="+lab.Linux2LAN))
@@ -285,7 +283,7 @@ func TestLabHints(t *testing.T) {
 		for _, o := range list {
 			lab.Linux2.Run(t, "sh", "-c", "sudo() { \"$@\"; }\n"+o.Hint)
 		}
-		if file == "nftables-two" { // which has no rule for answers: nobody would write it so
+		if file == "nftables-two" { // it has no rule for answers, as no real host would
 			lab.Linux2.Run(t, "nft", "insert rule ip filter forward ct state established accept")
 		}
 		if got := labObstacles(t); len(got) > 0 {
@@ -298,7 +296,7 @@ func TestLabHints(t *testing.T) {
 			lab.Linux2.Try("nft", append([]string{"delete", "table"}, strings.Fields(table)...)...)
 		}
 	}
-	// firewalld is not here; its rules are.
+	// firewalld itself is not here, only its rules.
 	for _, file := range []string{"firewalld-zones", "firewalld-one-zone", "firewalld-one-zone-closed", "firewalld-policy"} {
 		rules, err := os.ReadFile("testdata/firewalls/" + file + ".nft")
 		if err != nil {
@@ -317,7 +315,7 @@ func TestLabHints(t *testing.T) {
 	labRules(t)
 }
 
-// TestLabForwarding switches a real tunnel's forwarding, alone.
+// TestLabForwarding switches the forwarding of a real tunnel, and nothing else.
 func TestLabForwarding(t *testing.T) {
 	labTunnel(t)
 	labRules(t, snatRule(t, "172.16.0.0/30", lab.LAN2Net+"="+lab.Linux2LAN))

@@ -58,7 +58,7 @@ func (ns *namespace) do(f func() error) error {
 	return <-result
 }
 
-// run runs a program in the namespace and returns what it printed.
+// run runs a program in the namespace and returns its output.
 func (ns *namespace) run(name string, args ...string) (string, error) {
 	var out []byte
 	err := ns.do(func() (err error) {
@@ -96,7 +96,7 @@ func (ns *namespace) sysctl(name, value string) {
 	}
 }
 
-// nft has others' rules made, by the library, on the namespace's thread.
+// nft makes others' rules, with the library, on the namespace's thread.
 func (ns *namespace) nft(change func(c *nftables.Conn)) {
 	ns.t.Helper()
 	err := ns.do(func() error {
@@ -118,7 +118,7 @@ func (ns *namespace) nft(change func(c *nftables.Conn)) {
 //	far gre1 172.16.0.1/30 --- gre1 172.16.0.2/30 gw eth1 10.10.2.1/24 --- eth0 10.10.2.100/24 lan
 //	    fd00:16::1/64               fd00:16::2/64         fd00:2::1/64          fd00:2::100/64
 //
-// lan knows no way back to the tunnel's inner network.
+// lan has no route back to the tunnel's inner network.
 type site struct {
 	far, gw, lan *namespace
 	g            *Gateway
@@ -159,8 +159,8 @@ func (ns *namespace) carries(device string) {
 	ns.t.Fatalf("%s does not come up", device)
 }
 
-// echo answers datagrams on a host with what they say and the address that they came from, until
-// the test ends.
+// echo answers datagrams on a host with their text and the address that they came from, until the
+// test ends.
 func (ns *namespace) echo(address string) {
 	ns.t.Helper()
 	var server net.PacketConn
@@ -187,7 +187,7 @@ type to struct {
 
 func (t to) Write(text []byte) (int, error) { return t.server.WriteTo(text, t.client) }
 
-// talk is a socket that talks to an echo server: one connection to the tracking.
+// talk is a socket that talks to an echo server. To the connection tracking it is one connection.
 type talk struct {
 	ns   *namespace
 	conn net.Conn
@@ -216,7 +216,7 @@ func (ns *namespace) talk(from, to string) talk {
 	return t
 }
 
-// seenWithin is the source that the server sees; empty if no answer comes in that time.
+// seenWithin returns the source that the server sees; "" if no answer comes in time.
 func (t talk) seenWithin(limit time.Duration) string {
 	buffer := make([]byte, 100)
 	// an answer to an earlier one may still come
@@ -235,7 +235,7 @@ func (t talk) seenWithin(limit time.Duration) string {
 	return ""
 }
 
-// attribute is what a message of the connection tracking has under a number.
+// attribute returns the attribute with a number in a message of the connection tracking.
 func attribute(message []byte, number uint16) []byte {
 	attrs, err := nl.ParseRouteAttr(message[nl.SizeofNfgenmsg:])
 	if err != nil {

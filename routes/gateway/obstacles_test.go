@@ -20,15 +20,15 @@ import (
 	"nmgre/routes/keep"
 )
 
-// load sends the kernel what nft or iptables sent for a file in testdata/firewalls, whose record.sh
-// recorded it.
+// load sends the kernel the messages that nft or iptables sent for a file in testdata/firewalls.
+// record.sh there has recorded them.
 func (ns *namespace) load(name string) {
 	ns.t.Helper()
 	batch, err := os.ReadFile(filepath.Join("testdata/firewalls", name+".batch"))
 	if err != nil {
 		ns.t.Fatal(err)
 	}
-	// The first message tells the generation of the rules that it is meant for: this one tells
+	// The recorded first message names the generation of the rules that it is for. This one names
 	// none.
 	rest := batch[binary.LittleEndian.Uint32(batch):]
 	begin := []byte{20, 0, 0, 0, 0x10, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, unix.NFNL_SUBSYS_NFTABLES}
@@ -48,7 +48,7 @@ func (ns *namespace) load(name string) {
 	}
 }
 
-// firstError reads what is there to be read: the kernel has answered by now.
+// firstError reads the answers, which have all come by now, and returns the first error.
 func firstError(fd int) error {
 	for buffer := make([]byte, 64<<10); ; {
 		n, _, err := unix.Recvfrom(fd, buffer, unix.MSG_DONTWAIT)
@@ -63,8 +63,8 @@ func firstError(fd int) error {
 	}
 }
 
-// arrives says whether a datagram that begins a connection gets from one host to another, whether
-// or not an answer would. One that is expected gets time.
+// arrives reports whether a datagram that begins a connection gets from one host to another. It
+// does not wait for an answer. If the datagram is expected, it may take some time.
 func arrives(from, to *namespace, source, destination string, expected bool) bool {
 	to.t.Helper()
 	var server net.PacketConn
@@ -88,7 +88,7 @@ func arrives(from, to *namespace, source, destination string, expected bool) boo
 	return false
 }
 
-// newRoutedSite is a site where lan knows a way back, and of which both ends have been heard.
+// newRoutedSite makes a site where lan has a route back, and waits until both ends answer.
 func newRoutedSite(t testing.TB) site {
 	t.Helper()
 	s := newSite(t)
@@ -120,13 +120,13 @@ func (s site) obstacles(devs ...string) []keep.Obstacle {
 
 const both = " packets forwarded between gre1 and eth1"
 
-// TestObstacles loads rules of real firewalls. What Obstacles says is what happens to real packets,
-// and after what it tells to be done they get through, and it says nothing any more.
+// TestObstacles loads rules of real firewalls, and checks Obstacles with real packets. After the
+// hints are carried out, the packets get through, and Obstacles returns nothing.
 func TestObstacles(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		what, hint string // "" if nothing is in the way
-		in, out    bool   // what gets through all the same
+		in, out    bool   // which direction still gets through
 		mend       func(c *nftables.Conn)
 	}{
 		"firewalld-zones": {"firewalld drops" + both,
@@ -176,8 +176,7 @@ func TestObstacles(t *testing.T) {
 	}
 }
 
-// accept does what the hints say, in the library's words: the rules that nft's and iptables' own
-// words become.
+// accept carries out the hints with the library: it adds the rules that nft and iptables would add.
 func accept(family nftables.TableFamily, table, chain string) func(c *nftables.Conn) {
 	return func(c *nftables.Conn) {
 		t := &nftables.Table{Name: table, Family: family}
@@ -188,7 +187,7 @@ func accept(family nftables.TableFamily, table, chain string) func(c *nftables.C
 	}
 }
 
-// TestObstaclesSeveral firewalls, devices and families at once.
+// TestObstaclesSeveral has several firewalls, devices and families at once.
 func TestObstaclesSeveral(t *testing.T) {
 	t.Parallel()
 	s := newRoutedSite(t)
@@ -209,7 +208,7 @@ func TestObstaclesSeveral(t *testing.T) {
 	}
 }
 
-// TestObstaclesIPv6 counts where it is forwarded.
+// IPv6 counts only where this host forwards it.
 func TestObstaclesIPv6(t *testing.T) {
 	t.Parallel()
 	s := newRoutedSite(t)
@@ -233,8 +232,8 @@ func TestObstaclesIPv6(t *testing.T) {
 	}
 }
 
-// With the tunnel in a zone of its own and the LANs in several, policies lead from it and to it,
-// and nowhere else.
+// When the LANs are in several zones, the tunnel gets its own zone. Policies lead from it and to
+// it, and nowhere else.
 func TestFirewalldZones(t *testing.T) {
 	f := firewalld{"gre1", map[string]string{"gre1": "public", "eth1": "internal", "eth2": "dmz"}}
 	got := f.obstacle([]blocked{{"gre1", "eth1", false}, {"eth1", "gre1", false}, {"gre1", "eth2", false}, {"eth2", "gre1", false}})
@@ -249,7 +248,7 @@ func TestFirewalldZones(t *testing.T) {
 	}
 }
 
-// Names that a shell would take for more are words, and nothing acts on a terminal.
+// Names with characters that are special to a shell are quoted, and nothing acts on a terminal.
 func TestHintsAreWords(t *testing.T) {
 	const odd, control = "a';reboot;'", "\x1b[31m$(id)"
 	ways := []blocked{{odd, control, false}, {control, odd, false}}
@@ -266,7 +265,8 @@ func TestHintsAreWords(t *testing.T) {
 	}
 }
 
-// unquoted is what of a line for the shell is not between single quotes, nor behind a backslash.
+// unquoted returns the parts of a shell's line that are neither in single quotes nor behind a
+// backslash.
 func unquoted(line string) string {
 	var b strings.Builder
 	inside := false
@@ -283,8 +283,7 @@ func unquoted(line string) string {
 	return b.String()
 }
 
-// TestWalk is about rules that a packet from gre1 to eth1 meets, one after the other, in a chain
-// that drops.
+// TestWalk sends a packet from gre1 to eth1 through rules in a chain that drops.
 func TestWalk(t *testing.T) {
 	in := func(op expr.CmpOp, dev string) []expr.Any { return matchDevice(expr.MetaKeyIIFNAME, op, dev) }
 	number := func(key expr.MetaKey, n uint32) []expr.Any {
@@ -402,7 +401,7 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// BenchmarkObstacles is a host with many rules of others.
+// BenchmarkObstacles measures a host with many rules of others.
 func BenchmarkObstacles(b *testing.B) {
 	s := newSite(b)
 	s.gw.load("ufw")

@@ -18,7 +18,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// BenchmarkKernel measures on a host with 100 devices, 100 routes of ours and a number of routes of
+// BenchmarkKernel measures a host with 100 devices, 100 routes of ours, and a number of routes of
 // others in the same table.
 func BenchmarkKernel(b *testing.B) {
 	for _, others := range []int{0, 10_000, 100_000} {
@@ -77,7 +77,7 @@ func newBenchSync(b *testing.B) *benchSync {
 	return s
 }
 
-// sync sets the routes, all of which shall be what says tells.
+// sync sets the routes. The count that says takes from the result must be that of all routes.
 func (s *benchSync) sync(b *testing.B, want []kernel.OwnRoute, says func(kernel.SyncResult) int) {
 	r, err := s.kernel.SyncRoutes(b.Context(), want, kernel.SyncOptions{})
 	if n := says(r); err != nil || n != many || len(r.Refused) > 0 {
@@ -103,7 +103,7 @@ func BenchmarkSync100k(b *testing.B) {
 	}
 }
 
-// BenchmarkSyncAgain100k finds 100,000 routes as they shall be.
+// BenchmarkSyncAgain100k compares 100,000 routes that are all set already.
 func BenchmarkSyncAgain100k(b *testing.B) {
 	s := newBenchSync(b)
 	s.sync(b, s.want, added)
@@ -125,10 +125,9 @@ func BenchmarkRawLoop100k(b *testing.B) {
 	}
 }
 
-// BenchmarkSyncRatios measures 100,000 routes set by the smallest loop, by SyncRoutes, by
-// SyncRoutes again, and by `ip -batch`, in turn, and reports how SyncRoutes compares: by the
-// medians of as many rounds as there are. The ratios of processor time, the kernel's and the
-// process's, say the same on a host that is busy with other things.
+// BenchmarkSyncRatios sets 100,000 routes by the smallest loop, by SyncRoutes, by SyncRoutes again,
+// and by `ip -batch`, in turn. It reports the ratios between the medians of all rounds. The ratios
+// of processor time, the kernel's and the process's, are also reliable on a busy host.
 func BenchmarkSyncRatios(b *testing.B) {
 	s := newBenchSync(b)
 	batches := rawRoutes(0, many, s.device, kernel.RouteProtocol)
@@ -162,7 +161,7 @@ func (m *times) measure(b *testing.B, f func()) {
 	m.wall, m.processor = append(m.wall, time.Since(began)), append(m.processor, processorTime(b)-used)
 }
 
-// processorTime is that of this process and of the programs that it has run.
+// processorTime is the processor time of this process and of the programs that it has run.
 func processorTime(b *testing.B) (sum time.Duration) {
 	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
 		var used unix.Rusage
@@ -179,9 +178,8 @@ func median(times []time.Duration) float64 {
 	return times[len(times)/2].Seconds()
 }
 
-// BenchmarkSyncMemory reports the most memory that the process has had after 100,000 routes were
-// set, compared, changed and removed: the routes themselves are part of it. It says something only
-// when it runs alone.
+// BenchmarkSyncMemory reports the peak memory of the process after 100,000 routes were set,
+// compared, changed and removed. The routes themselves are a part of it. Run it alone.
 func BenchmarkSyncMemory(b *testing.B) {
 	s := newBenchSync(b)
 	for b.Loop() {
@@ -200,7 +198,7 @@ func BenchmarkSyncMemory(b *testing.B) {
 	b.ReportMetric(float64(used.Maxrss)/1024, "MB")
 }
 
-// manyDevices makes v0 and as many more devices as it takes, each with an address.
+// manyDevices makes devices, v0 among them, each with an address.
 func (ns *namespace) manyDevices(n int) {
 	lines := []string{"link add v0 type veth peer name v1", "link set dev v0 up", "link set dev v1 up", "addr add 10.9.0.1/24 dev v0"}
 	for i := range n - 2 {
@@ -229,8 +227,8 @@ func benchRoute(i int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
 }
 
-// rawRoutes returns what adds n device routes, ready to be sent: batches of which only the last
-// message is acknowledged.
+// rawRoutes returns the messages that add n device routes, in batches ready to be sent. Only the
+// last message of a batch is acknowledged.
 func rawRoutes(from, n, device int, protocol uint8) [][]byte {
 	var batches [][]byte
 	for i := from; i < from+n; i += batchSize {

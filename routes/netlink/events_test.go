@@ -32,7 +32,7 @@ func (ns *namespace) watch() (<-chan kernel.Event, func()) {
 	return events, cancel
 }
 
-// collect joins the events of a while; it counts them too.
+// collect joins and counts the events of some time.
 func collect(events <-chan kernel.Event, quiet time.Duration) (all kernel.Event, count int) {
 	for {
 		select {
@@ -44,7 +44,7 @@ func collect(events <-chan kernel.Event, quiet time.Duration) (all kernel.Event,
 	}
 }
 
-// TestWatch tells of each kind of change what it is.
+// TestWatch checks the event for each kind of change.
 func TestWatch(t *testing.T) {
 	ns := newNamespace(t)
 	events, _ := ns.watch()
@@ -73,7 +73,7 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestWatchBurst sets 100,000 routes: few events, and what comes after them is told all the same.
+// TestWatchBurst sets 100,000 routes. They cause few events, and a later change still causes one.
 func TestWatchBurst(t *testing.T) {
 	ns := newNamespace(t)
 	events, _ := ns.watch()
@@ -161,7 +161,7 @@ func TestEventsIn(t *testing.T) {
 	}
 }
 
-// BenchmarkEventsIn is the cost of reading what a change of one route is told by.
+// BenchmarkEventsIn is the cost of reading the notification about one route.
 func BenchmarkEventsIn(b *testing.B) {
 	datagram := make([]byte, 128)
 	binary.NativeEndian.PutUint32(datagram, 128)

@@ -52,8 +52,8 @@ func (c routeCase) family() string {
 	return "-4"
 }
 
-// removal makes `ip route` remove the route of protocol 77. It can neither flush those by nexthop
-// objects, nor delete those of which the kernel has limited a metric.
+// removal makes `ip route` remove the route of protocol 77. It cannot flush routes by nexthop
+// objects, nor delete routes of which the kernel has limited a metric.
 func (c routeCase) removal() string {
 	if c.route.NexthopID != 0 {
 		return "del proto 77 " + c.words
@@ -81,13 +81,13 @@ const everyLock = 1<<routes.MetricMTU | 1<<routes.MetricWindow | 1<<routes.Metri
 	1<<routes.MetricCwnd | 1<<routes.MetricAdvMSS | 1<<routes.MetricReordering | 1<<routes.MetricHopLimit | 1<<routes.MetricInitCwnd |
 	1<<routes.MetricRTOMin | 1<<routes.MetricInitRwnd
 
-// nexthopObjects are what the cases' nhid stands for.
+// nexthopObjects are the objects that the cases' nhid names.
 var nexthopObjects = []string{
 	"nexthop add id 1 via 10.9.0.2 dev v0", "nexthop add id 2 dev w0", "nexthop add id 3 group 1/2,3", "nexthop add id 4 blackhole",
 	"nexthop add id 11 via fd00::2 dev v0", "nexthop add id 12 via fd00:1::2 dev w0", "nexthop add id 13 group 11/12",
 }
 
-// routeCases4 have every kind of IPv4 route. No two are one to the kernel.
+// routeCases4 have every kind of IPv4 route. No two are in the same slot.
 var routeCases4 = []routeCase{
 	{words: "10.64.1.0/24 dev v0", route: routes.Route{Dst: want.CIDR("10.64.1.0/24")}},
 	{words: "10.64.2.0/24 via 10.9.0.2 dev v0", route: routes.Route{Dst: want.CIDR("10.64.2.0/24"), Via: want.Addr("10.9.0.2")}},
@@ -278,12 +278,12 @@ var routeCases6 = []routeCase{
 		reads: func(r *routes.Route) { r.Realms, r.Metric = 0, nil }},
 }
 
-// everyCase returns the cases that this kernel can do.
+// everyCase returns the cases that this kernel supports.
 func everyCase(mpls bool) []routeCase {
 	return slices.DeleteFunc(slices.Concat(routeCases4, routeCases6), func(c routeCase) bool { return c.mpls && !mpls })
 }
 
-// ownOf makes the cases' routes what is wanted.
+// ownOf makes wanted routes of the cases.
 func ownOf(cases ...routeCase) []kernel.OwnRoute {
 	var want []kernel.OwnRoute
 	for _, c := range cases {
@@ -292,7 +292,7 @@ func ownOf(cases ...routeCase) []kernel.OwnRoute {
 	return want
 }
 
-// ipRoutes is what `ip -j -d route` says of our protocol, or of another, in every table.
+// ipRoutes returns the output of `ip -j -d route` for a protocol, in every table.
 func (ns *namespace) ipRoutes(protocol int) string {
 	var all []string
 	for _, family := range []string{"-4", "-6"} {
@@ -314,8 +314,8 @@ func (ns *namespace) ipRoutes(protocol int) string {
 	return strings.Join(all, "\n")
 }
 
-// testEveryRoute sets each route, compares it with what `ip route` makes of its words, reads it
-// back, sets it again and removes it.
+// testEveryRoute sets each route, compares it with the route that `ip route` makes of its words,
+// reads it back, sets it again and removes it.
 func testEveryRoute(t *testing.T, ns *namespace, mpls bool) {
 	ns.ip(nexthopObjects...)
 	ns.ip("route add 10.64.0.0/16 dev w0 proto static", "route add fd64::/16 dev w0 proto static")
@@ -378,7 +378,7 @@ func (ns *namespace) expectOwn(t *testing.T, dev string, want ...routes.Route) {
 	}
 }
 
-// asJSON shows what pointers point to.
+// asJSON shows a value with its pointers followed.
 func asJSON(r routes.Route) string {
 	type plain routes.Route // without the text form
 	text, err := json.Marshal(plain(r))
@@ -390,7 +390,7 @@ func asJSON(r routes.Route) string {
 
 func TestEveryRoute(t *testing.T) { testEveryRoute(t, twoWires(t), false) }
 
-// testAllRoutes sets all routes at once; then changes each of them, and back.
+// testAllRoutes sets all routes at once, then changes each of them and changes it back.
 func testAllRoutes(t *testing.T, ns *namespace, mpls bool) {
 	ns.ip(nexthopObjects...)
 	cases := everyCase(mpls)
@@ -405,7 +405,7 @@ func testAllRoutes(t *testing.T, ns *namespace, mpls bool) {
 		}
 		changed[i].Route = &r
 	}
-	witness := make(map[*kernel.OwnRoute]string) // what `ip` says of each list
+	witness := make(map[*kernel.OwnRoute]string) // the output of `ip` for each list
 	for i, step := range []struct {
 		want []kernel.OwnRoute
 		says string
@@ -442,11 +442,11 @@ func testAllRoutes(t *testing.T, ns *namespace, mpls bool) {
 
 func TestAllRoutes(t *testing.T) { testAllRoutes(t, twoWires(t), false) }
 
-// TestAsIproute2 compares each route's message with what `ip route add` sends, byte for byte.
+// TestAsIproute2 compares each route's message with that of `ip route add`, byte for byte.
 func TestAsIproute2(t *testing.T) {
 	recorded := want.Fixtures(t, "wire/testdata/iproute2.txt")
-	// Absent in our messages: a metric that the kernel takes for none, and the list that a single
-	// nexthop stands in.
+	// Our messages leave out a metric of 0, which the kernel ignores, and the list around a single
+	// nexthop.
 	other := map[string]bool{
 		"10.64.3.0/24 dev v0 metric 0": true, "fd64:1f::/48 dev v0 realms 7 metric 0": true,
 		"10.64.41.0/24 nexthop via 10.9.0.2 dev v0 weight 5": true, "fd64:1c::/48 nexthop via fd00::2 dev v0 weight 5": true,

@@ -25,9 +25,8 @@ import (
 	"nmgre/testdata/want"
 )
 
-// needGRE skips the test outside the lab. It is lab.Need, but that brings the lab's hosts back to
-// their first state, which takes seconds: these tests need the lab's kernel alone, and make
-// namespaces of their own.
+// needGRE skips the test outside the lab. Unlike lab.Need it does not reset the lab's hosts, which
+// takes seconds: these tests need only the lab's kernel, and make namespaces of their own.
 func needGRE(t *testing.T) {
 	t.Helper()
 	if os.Getenv("NMGRE_LAB") != "1" {
@@ -55,7 +54,7 @@ func TestLabOtherKernel(t *testing.T) {
 	}
 }
 
-// TestLabSupports asks the lab's kernel, which has all modes, loaded or not.
+// TestLabSupports asks the lab's kernel, which supports all modes, loaded or not.
 func TestLabSupports(t *testing.T) {
 	needGRE(t)
 	ns := newNamespace(t)
@@ -63,7 +62,7 @@ func TestLabSupports(t *testing.T) {
 		if err := ns.kernel.Supports(m); err != nil {
 			t.Error(err)
 		}
-		// The lists of modules alone say the same.
+		// The lists of modules alone give the same answer.
 		if err := (hostFiles{root: "/"}).loadable(m, moduleOf(m)); err != nil {
 			t.Error(err)
 		}
@@ -78,7 +77,7 @@ func TestLabSupports(t *testing.T) {
 	}
 }
 
-// greCase is a tunnel in `ip link`'s words, and what the kernel shall hold then.
+// greCase is a tunnel in `ip link`'s words, with the link that the kernel should hold.
 type greCase struct {
 	words string
 	want  kernel.GRELink
@@ -138,7 +137,7 @@ func greCases() []greCase {
 		base := kernel.GRELink{Mode: mode, PMTUD: true}
 		if mode.IPv6Outer() {
 			options, local, anyLocal, remotes = options6, want.Addr("2001:db8::1"), netip.IPv6Unspecified(), want.Addr("2001:db8:1::")
-			base.TTL, base.EncapLimit = 64, 4 // what `ip link` asks for when nobody says otherwise
+			base.TTL, base.EncapLimit = 64, 4 // the defaults of `ip link`
 		}
 		for _, key := range keyOptions {
 			for _, o := range options {
@@ -165,7 +164,7 @@ func greCases() []greCase {
 	)
 }
 
-// witnessGRE is what `ip -d -j link` says of a GRE device.
+// witnessGRE is the output of `ip -d -j link` for a GRE device.
 type witnessGRE struct {
 	Name     string `json:"ifname"`
 	Parent   string `json:"link"`
@@ -185,7 +184,7 @@ type witnessGRE struct {
 	} `json:"linkinfo"`
 }
 
-// gre returns the witness's word as a GRELink.
+// gre returns the witness as a GRELink.
 func (w witnessGRE) gre(t *testing.T, v0 int) kernel.GRELink {
 	mode, err := gre.ParseMode(w.LinkInfo.Kind)
 	if err != nil {
@@ -279,9 +278,8 @@ func TestLabLinks(t *testing.T) {
 	}
 }
 
-// checkGRE compares what was read with what was asked for and what the witness says. The
-// encapsulation limit means nothing to a tunnel that sends none, and the witness does not show it
-// then.
+// checkGRE compares the link that was read with the request and with the witness. The witness does
+// not show the encapsulation limit of a tunnel that sends none, to which it means nothing.
 func checkGRE(t *testing.T, words string, got, want, witness kernel.GRELink) {
 	t.Helper()
 	for _, g := range []*kernel.GRELink{&got, &want, &witness} {
@@ -306,11 +304,11 @@ func greText(g kernel.GRELink) string {
 	return string(text)
 }
 
-// tunnel is a GRE tunnel between two namespaces that a third one joins. Inner addresses are
+// tunnel is a GRE tunnel between two namespaces that a third one joins. The inner addresses are
 // 172.16.0.1 and .2, fd16::1 and ::2.
 type tunnel struct{ near, middle, far *namespace }
 
-// newTunnel makes one of a mode, with the words that both ends have in common and those of each.
+// newTunnel makes a tunnel of a mode, with words for both ends and words for each.
 func newTunnel(t *testing.T, mode gre.Mode, both, nearWords, farWords string) tunnel {
 	tn := tunnel{newNamespace(t), newNamespace(t), newNamespace(t)}
 	cable(tn.near, "v0", tn.middle, "m0", 0) // 10.9.0.1 to .2
@@ -338,7 +336,7 @@ func newTunnel(t *testing.T, mode gre.Mode, both, nearWords, farWords string) tu
 	return tn
 }
 
-// probe is what the tests send through a tunnel.
+// probe is the probe that the tests send through a tunnel.
 func (tn tunnel) probe(to string, count int) kernel.Probe {
 	from := "172.16.0.1"
 	if want.Addr(to).Is6() {
@@ -374,7 +372,7 @@ func TestLabProbe(t *testing.T) {
 	}
 }
 
-// counters returns the near end's.
+// counters returns the counters of the near end.
 func (tn tunnel) counters(t *testing.T) kernel.Counters {
 	t.Helper()
 	for _, link := range tn.near.links(t) {
@@ -386,8 +384,8 @@ func (tn tunnel) counters(t *testing.T) kernel.Counters {
 	return kernel.Counters{}
 }
 
-// TestLabProbeRefused lets a router on the way refuse the tunnel's packets: from the second probe
-// on, this host's kernel says so.
+// TestLabProbeRefused has a router on the way refuse the tunnel's packets. From the second probe
+// on, this host's kernel reports that.
 func TestLabProbeRefused(t *testing.T) {
 	needGRE(t)
 	for privilege, prepare := range privileges {
@@ -404,8 +402,7 @@ func TestLabProbeRefused(t *testing.T) {
 	}
 }
 
-// TestLabProbeBehind probes a network behind the far end that the far end refuses, through the
-// tunnel.
+// TestLabProbeBehind probes a network behind the far end, and the far end refuses.
 func TestLabProbeBehind(t *testing.T) {
 	needGRE(t)
 	tn := newTunnel(t, gre.ModeGRE, "key 42", "", "")
@@ -418,7 +415,7 @@ func TestLabProbeBehind(t *testing.T) {
 	}
 }
 
-// TestLabProbeFirewall lets this host drop what goes out: the error says so.
+// TestLabProbeFirewall has this host drop outgoing packets, and expects an error that says so.
 func TestLabProbeFirewall(t *testing.T) {
 	needGRE(t)
 	tn := newTunnel(t, gre.ModeGRE, "", "", "")
@@ -429,7 +426,7 @@ func TestLabProbeFirewall(t *testing.T) {
 	}
 }
 
-// drop lets the near end drop what matches on its way out.
+// drop has the near end drop outgoing packets that match.
 func (tn tunnel) drop(match string) {
 	tn.near.t.Helper()
 	out, err := tn.near.run("nft", "add table ip t; add chain ip t o { type filter hook output priority 0; }; add rule ip t o "+match+" drop")
@@ -459,7 +456,7 @@ func TestLabCounters(t *testing.T) {
 			t.Parallel()
 			tn := newTunnel(t, gre.ModeGRE, "", c.near, c.far)
 			c.fault(tn)
-			if name == "checksum" || name == "sequence" { // what comes in is at fault
+			if name == "checksum" || name == "sequence" { // incoming packets are at fault
 				_, _ = tn.far.probe(context.Background(), kernel.Probe{Dev: "tun0", To: want.Addr("172.16.0.1"), Count: 3, Interval: 300 * time.Millisecond})
 			}
 			_, _ = tn.near.probe(context.Background(), tn.probe("172.16.0.2", 3))
@@ -470,7 +467,7 @@ func TestLabCounters(t *testing.T) {
 	}
 }
 
-// TestLabPathMTU finds a path MTU that the kernel has learnt.
+// TestLabPathMTU reads a path MTU that the kernel has learnt.
 func TestLabPathMTU(t *testing.T) {
 	needGRE(t)
 	tn := newTunnel(t, gre.ModeGRE, "", "", "")
@@ -487,7 +484,7 @@ func TestLabPathMTU(t *testing.T) {
 	if hop, err = tn.near.kernel.Lookup(context.Background(), kernel.Query{To: want.Addr("172.16.0.2")}); err != nil || hop.Dev != "tun0" || hop.MTU != 1376 {
 		t.Errorf("in the tunnel: %+v, %v", hop, err)
 	}
-	// The routes of a device do not have the entry of the cache.
+	// The entry of the cache is not among the routes of the device.
 	set, err := tn.near.kernel.Routes(context.Background(), "v0", nil)
 	for _, r := range set {
 		if err != nil || r.MTU != 0 {
@@ -541,7 +538,7 @@ func labTunnels(t *testing.T) *namespace {
 	return ns
 }
 
-// loadMPLS loads the kernel's modules for labels, which nothing does by itself.
+// loadMPLS loads the kernel's modules for MPLS, which nothing loads by itself.
 func loadMPLS(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "modprobe", "-a", "mpls_router", "mpls_iptunnel").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -556,8 +553,8 @@ func TestLabEveryRoute(t *testing.T) {
 	t.Run("at once", func(t *testing.T) { testAllRoutes(t, labTunnels(t), true) })
 }
 
-// TestLabShowsTheSame compares the words of `ip route show` for what SyncRoutes and for what `ip
-// route add` has set.
+// TestLabShowsTheSame compares the words of `ip route show` for routes that SyncRoutes has set and
+// for routes that `ip route add` has set.
 func TestLabShowsTheSame(t *testing.T) {
 	needGRE(t)
 	loadMPLS(t)

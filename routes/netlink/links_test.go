@@ -128,7 +128,7 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
-// witnessLink is what `ip -d -j -s address` says of a link.
+// witnessLink is the output of `ip -d -j -s address` for a link.
 type witnessLink struct {
 	Index    int      `json:"ifindex"`
 	Name     string   `json:"ifname"`
@@ -148,7 +148,7 @@ type witnessLink struct {
 	} `json:"stats64"`
 }
 
-// link returns the witness's word as a Link, as far as it goes.
+// link returns the witness as a Link, with the fields that it shows.
 func (w witnessLink) link() kernel.Link {
 	link := kernel.Link{Index: w.Index, Name: w.Name, Kind: w.LinkInfo.Kind, MTU: w.MTU}
 	for _, flag := range w.Flags {
@@ -181,8 +181,8 @@ func TestLinks(t *testing.T) {
 	}
 	for i, w := range witness {
 		want := w.link()
-		// The kernel sends by itself (multicast reports), so the counters are compared with what
-		// they were before and after.
+		// The kernel sends by itself (multicast reports), so the counters must lie between those
+		// from before and after.
 		if !between(before[i].Counters, want.Counters, got[i].Counters) {
 			t.Errorf("counters before %+v\nwitness %+v\nafter %+v", before[i].Counters, want.Counters, got[i].Counters)
 		}
@@ -203,7 +203,7 @@ func (ns *namespace) links(t *testing.T) []kernel.Link {
 	return links
 }
 
-// between says whether counters lie between what they were earlier and later.
+// between reports whether counters lie between earlier and later ones.
 func between(earlier, c, later kernel.Counters) bool {
 	low, value, high := reflect.ValueOf(earlier), reflect.ValueOf(c), reflect.ValueOf(later)
 	for i := range value.NumField() {
@@ -243,8 +243,8 @@ func TestContextEnded(t *testing.T) {
 	}
 }
 
-// TestRecordedGRE reads what a kernel has said of tunnels; the words that made them stand beside
-// the records.
+// TestRecordedGRE reads recorded messages of a kernel about tunnels. The words that made a tunnel
+// stand beside its record.
 func TestRecordedGRE(t *testing.T) {
 	any4, any6 := netip.IPv4Unspecified(), netip.IPv6Unspecified()
 	expected := map[string]kernel.GRELink{

@@ -16,8 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// namespace is a network namespace of a test's own, with a thread that lives in it and a Kernel
-// that looks at it.
+// namespace is a network namespace of a test's own, with a thread that lives in it and its Kernel.
 type namespace struct {
 	t      testing.TB
 	work   chan func()
@@ -66,7 +65,7 @@ func (ns *namespace) do(f func() error) error {
 	return <-result
 }
 
-// run runs a program in the namespace, for a minute at most, and returns what it printed.
+// run runs a program in the namespace, for at most a minute, and returns its output.
 func (ns *namespace) run(name string, args ...string) (string, error) {
 	return ns.runFor(time.Minute, name, args...)
 }
@@ -82,8 +81,8 @@ func (ns *namespace) runFor(limit time.Duration, name string, args ...string) (s
 	return string(out), err
 }
 
-// ip runs `ip` with the words of each line, which must succeed, and returns what it printed.
-// Several lines are one batch, in which options such as -6 have no place.
+// ip runs `ip` with the words of each line, which must succeed, and returns its output. Several
+// lines are one batch, in which options such as -6 are not possible.
 func (ns *namespace) ip(lines ...string) string {
 	ns.t.Helper()
 	words := strings.Fields(lines[0])
@@ -109,7 +108,7 @@ func (ns *namespace) sysctl(name, value string) {
 	}
 }
 
-// wire joins two namespaces with a veth pair, with addresses 10.9.N.1 and .2, fd00:N::1 and ::2.
+// cable joins two namespaces with a veth pair, with addresses 10.9.N.1 and .2, fd00:N::1 and ::2.
 func cable(a *namespace, deviceA string, b *namespace, deviceB string, n int) {
 	a.t.Helper()
 	a.ip(fmt.Sprintf("link add %s type veth peer name %s netns %s", deviceA, deviceB, strconv.Itoa(b.thread)))
@@ -156,5 +155,5 @@ func (ns *namespace) carries(device string) {
 	ns.t.Fatalf("%s does not come up", device)
 }
 
-// nothing takes an answer that has no messages.
+// nothing takes the messages of an answer that has none.
 func nothing([]byte) error { return nil }

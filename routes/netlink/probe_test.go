@@ -14,7 +14,8 @@ import (
 
 const interval = 300 * time.Millisecond
 
-// probe probes from the namespace's thread: that is where the socket is opened.
+// probe probes on the namespace's thread, because a probe opens its socket in the thread's
+// namespace.
 func (ns *namespace) probe(ctx context.Context, p kernel.Probe) (result kernel.ProbeResult, err error) {
 	_ = ns.do(func() error {
 		result, err = ns.kernel.Probe(ctx, p)
@@ -38,8 +39,8 @@ func router(t *testing.T) (near *namespace) {
 	cable(near, "v0", far, "v1", 0)
 	far.sysctl("net/ipv4/ip_forward", "1")
 	far.sysctl("net/ipv6/conf/all/forwarding", "1")
-	// Errors without a limit. A ratelimit of 0 is not that: it empties the account from which the
-	// kernel pays for unreachable routes.
+	// Send errors without a limit. A ratelimit of 0 would not do: it empties the account from which
+	// the kernel pays for unreachable routes.
 	far.sysctl("net/ipv4/icmp_ratemask", "0")
 	far.ip("route add unreachable 10.61.0.0/16", "route add prohibit 10.62.0.0/16", "route add blackhole 10.63.0.0/16",
 		"route add unreachable fd61::/16", "route add prohibit fd62::/16", "route add blackhole fd63::/16")
@@ -105,7 +106,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestProbeNeighbour probes an address that nobody has: this host's kernel finds out and says so.
+// TestProbeNeighbour probes an address that nobody has. This host's kernel finds that out and
+// reports it.
 func TestProbeNeighbour(t *testing.T) {
 	for privilege, prepare := range privileges {
 		t.Run(privilege, func(t *testing.T) {

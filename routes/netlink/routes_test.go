@@ -28,7 +28,7 @@ func twoWires(t *testing.T) *namespace {
 	return ns
 }
 
-// expect compares the routes of ours that lead into a device, by both ways to list them.
+// expect compares our routes that lead into a device with a list, by both ways to read them.
 func (ns *namespace) expect(t *testing.T, dev string, want ...routes.Route) {
 	t.Helper()
 	own, err := ns.kernel.OwnRoutes(context.Background())
@@ -175,8 +175,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestKernelsDiffer asks for what some kernels have and others do not: a refusal says what to do,
-// in the kernel's own words.
+// TestKernelsDiffer sets routes that some kernels support and others do not. A refusal has the
+// kernel's own words and a hint.
 func TestKernelsDiffer(t *testing.T) {
 	ns := twoWires(t)
 	for name, c := range map[string]struct {
@@ -271,8 +271,8 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// TestWhileChanging lists links and addresses while they come and go: the kernel then breaks dumps
-// off, which nobody shall notice.
+// TestWhileChanging lists links and addresses while they come and go. The kernel then breaks dumps
+// off, which must have no effect on the result.
 func TestWhileChanging(t *testing.T) {
 	ns, ctx := newNamespace(t), context.Background()
 	ns.manyDevices(60) // so that a dump has several parts

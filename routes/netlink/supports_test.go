@@ -40,7 +40,7 @@ func TestSupports(t *testing.T) {
 	for name, c := range map[string]struct {
 		mode  gre.Mode
 		files map[string]string
-		lacks string // what the error says; empty when the mode is there
+		lacks string // a part of the error; empty when the mode is there
 	}{
 		"loaded":          {gre.ModeGRE, map[string]string{"sys/module/ip_gre/": ""}, ""},
 		"loaded for IPv6": {gre.ModeIP6GRETAP, map[string]string{"sys/module/ip6_gre/": ""}, ""},
@@ -89,8 +89,8 @@ func TestSupports(t *testing.T) {
 	}
 }
 
-// TestSupportsHere asks about the kernel that the test runs on: whatever it says, it says it for
-// all modes and with a reason.
+// TestSupportsHere asks about the kernel that the test runs on. The answer must be the same for all
+// modes, and a refusal must have a reason.
 func TestSupportsHere(t *testing.T) {
 	k, err := New()
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// own makes a list of wanted routes into dev, or into the device that stands before a colon.
+// own makes a list of wanted routes into dev, or into the device that a route has before a colon.
 func own(t testing.TB, dev string, specs ...string) []kernel.OwnRoute {
 	t.Helper()
 	var list []kernel.OwnRoute
@@ -33,7 +33,7 @@ func own(t testing.TB, dev string, specs ...string) []kernel.OwnRoute {
 	return list
 }
 
-// into makes routes into a device what is wanted.
+// into makes wanted routes of routes into a device.
 func into(dev string, set ...routes.Route) []kernel.OwnRoute {
 	var want []kernel.OwnRoute
 	for _, r := range set {
@@ -93,7 +93,7 @@ func TestSyncRoutes(t *testing.T) {
 	}
 }
 
-// Each refused route has the kernel's reason; the others are set all the same, in any number.
+// Each refused route has the kernel's reason. The others are set, in any number.
 func TestSyncRefuses(t *testing.T) {
 	ns := twoWires(t)
 	ns.ip("route add 10.9.0.0/16 dev v0 proto static")
@@ -123,7 +123,7 @@ func TestSyncRefuses(t *testing.T) {
 	}
 }
 
-// Of thousands that are refused at once, each is told.
+// When the kernel refuses thousands of routes at once, each has its refusal.
 func TestSyncRefusesAll(t *testing.T) {
 	ns := twoWires(t)
 	var expected []kernel.OwnRoute
@@ -142,7 +142,7 @@ func TestSyncRefusesAll(t *testing.T) {
 	}
 }
 
-// What is refused is tried again when everything else is as it shall be.
+// A refused route is tried again when all others are set.
 func TestSyncTriesAgain(t *testing.T) {
 	ns := twoWires(t)
 	// The gateway is on the link by a route that comes later, and is in the way of nobody when an
@@ -162,7 +162,7 @@ func TestSyncTriesAgain(t *testing.T) {
 	}
 }
 
-// A context that ends leaves the rest undone, and the next call does it.
+// When a context ends, the rest is not done. The next call does it.
 func TestSyncInterrupted(t *testing.T) {
 	ns := twoWires(t)
 	var plain, changed []kernel.OwnRoute
@@ -180,7 +180,7 @@ func TestSyncInterrupted(t *testing.T) {
 	if len(result.Added) != 2000 || told != 22000 {
 		t.Errorf("%d added, %d told", len(result.Added), told)
 	}
-	// In the middle of a replacement there are two routes in some places.
+	// In the middle of a replacement some slots have two routes.
 	after := errors.New("enough")
 	for _, calls := range []int{1, 3, 9, 13} {
 		_, err := ns.kernel.SyncRoutes(&endsAfter{Context: t.Context(), calls: calls, err: after}, changed, kernel.SyncOptions{})
@@ -197,8 +197,7 @@ func TestSyncInterrupted(t *testing.T) {
 	}
 }
 
-// Where the kernel says that it has the very route, though it looked like another, it is not
-// deleted.
+// A route that looked different, but that is the same to the kernel, is not deleted.
 func TestSyncWhatLooksOther(t *testing.T) {
 	ns := twoWires(t)
 	for i, expected := range [][]kernel.OwnRoute{into("v0", routes.Route{Dst: want.CIDR("10.20.0.0/16")}), into("v0", routes.Route{Dst: want.CIDR("fd20::/32")})} {
@@ -240,7 +239,8 @@ func (c *endsAfter) Err() error {
 	return nil
 }
 
-// Only ours are removed, whatever others have beside them: in the same slot too, before or behind.
+// Only our routes are removed, also when others have routes in the same slot, before or behind
+// ours.
 func TestSyncLeavesOthers(t *testing.T) {
 	ns := twoWires(t)
 	plain, plain6 := routes.Route{Dst: want.CIDR("10.20.0.0/16")}, routes.Route{Dst: want.CIDR("fd20::/32")}
@@ -264,8 +264,8 @@ func TestSyncLeavesOthers(t *testing.T) {
 		{into("v0", plain, at50, plain6, at50v6), "added [] replaced [] unchanged 4 removed 0 refused 0"},
 		{into("v0", mtu, at50, mtu6), "added [] replaced [0 2] unchanged 1 removed 1 refused 0"},
 		{into("v0", via, at50, plain6), "added [] replaced [0 2] unchanged 1 removed 0 refused 0"},
-		// To give the IPv6 route a gateway it has to be deleted first, and then the slot is
-		// another's.
+		// An IPv6 route must be deleted before it can get a gateway, and then the slot belongs to
+		// the other route.
 		{into("v0", plain, via6), "added [] replaced [0] unchanged 0 removed 2 refused 1"},
 		{nil, "added [] replaced [] unchanged 0 removed 1 refused 0"},
 	} {
@@ -281,7 +281,7 @@ func TestSyncLeavesOthers(t *testing.T) {
 	}
 }
 
-// The paths that somebody else has added to a route of ours stay when ours go.
+// Paths that somebody else has added to our route stay when our paths go.
 func TestSyncLeavesOthersPaths(t *testing.T) {
 	for _, single := range []bool{true, false} {
 		ns := twoWires(t)
@@ -301,7 +301,7 @@ func TestSyncLeavesOthersPaths(t *testing.T) {
 	}
 }
 
-// Multipath routes one of whose devices is no more are found and removed.
+// A multipath route that has lost one of its devices is found and removed.
 func TestSyncWhenDeviceIsGone(t *testing.T) {
 	for _, c := range []struct{ network, one, two string }{{"10.20.0.0/16", "10.9.0.2", "10.9.1.2"}, {"fd20::/32", "fd00:0::2", "fd00:1::2"}} {
 		for _, gone := range []string{"v0", "w0"} {
@@ -320,7 +320,7 @@ func TestSyncWhenDeviceIsGone(t *testing.T) {
 	}
 }
 
-// A device that is down makes a path dead, but the route is the same.
+// A device that is down makes a path dead, but the route counts as the same.
 func TestSyncWhenDeviceIsDown(t *testing.T) {
 	ns := twoWires(t)
 	expected := into("v0",
@@ -337,7 +337,7 @@ func TestSyncWhenDeviceIsDown(t *testing.T) {
 	}
 }
 
-// While a route is replaced there is one in its place at every moment.
+// While a route is replaced, its slot has a route at every moment.
 func TestSyncWithoutGap(t *testing.T) {
 	ns := twoWires(t)
 	one := into("v0", routes.Route{Dst: want.CIDR("10.20.0.0/16")}, routes.Route{Dst: want.CIDR("10.21.0.0/16"), Via: want.Addr("10.9.0.2")},
@@ -365,7 +365,7 @@ func TestSyncWithoutGap(t *testing.T) {
 				t.Errorf("step %d: there is no route to %s for a moment", i, dst)
 			}
 		}
-		if i == 2 { // this removed a route with two paths, of which the kernel tells one by one
+		if i == 2 { // this removed a route with two paths, which the kernel reports one by one
 			delete(present, want.CIDR("fd21::/32"))
 		}
 	}
@@ -374,7 +374,7 @@ func TestSyncWithoutGap(t *testing.T) {
 	}
 }
 
-// routeChange is what the kernel tells of a change.
+// routeChange is the kernel's notification about a route.
 type routeChange struct {
 	kind, flags uint16
 	route       wire.Route
@@ -444,8 +444,8 @@ func TestSyncSiblings(t *testing.T) {
 	}
 }
 
-// When the kernel's table changes while it is read, the comparison begins again without what it had
-// found.
+// When the kernel's table changes during a read, the comparison forgets its findings and begins
+// again.
 func TestSyncReadsAgain(t *testing.T) {
 	devices := map[string]int{"v0": 7}
 	route := func(dst string) *wire.Route {
@@ -468,7 +468,8 @@ func TestSyncReadsAgain(t *testing.T) {
 	}
 }
 
-// What differs in one thing only is another route; what the kernel says in its own way is the same.
+// Routes that differ in one value are different. The kernel's own form of a route is the same
+// route.
 func TestSameRoute(t *testing.T) {
 	base := routes.Route{Dst: want.CIDR("10.64.1.0/24"), Via: want.Addr("10.9.0.2")}
 	base6 := routes.Route{Dst: want.CIDR("fd64::/32"), Via: want.Addr("fd00::2")}
@@ -520,7 +521,7 @@ func TestRoutesTo(t *testing.T) {
 	}
 }
 
-// Of a nexthop object its gateway counts; types that lead nowhere do not.
+// A route by a nexthop object counts by the object's gateway. Types that lead nowhere do not count.
 func TestRoutesToByObject(t *testing.T) {
 	ns := twoWires(t)
 	ns.ip("nexthop add id 1 via 10.9.0.2 dev v0", "route add 10.40.0.0/16 nhid 1", "route add blackhole 10.0.0.0/8", "route add throw 10.40.1.0/24",

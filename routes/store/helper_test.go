@@ -33,7 +33,7 @@ func newStore(t testing.TB) *Store {
 	return s
 }
 
-// kept is something to keep, with as many routes as it is told.
+// kept makes a Kept with a number of routes.
 func kept(uuid string, set int) keep.Kept {
 	k := keep.Kept{UUID: uuid, Name: "gre1", Remote: netip.MustParseAddr("100.0.2.100"), Pin: true}
 	for i := range set {
@@ -51,7 +51,8 @@ func (s *Store) put(t testing.TB, k keep.Kept) {
 	}
 }
 
-// tree is everything below a folder: a line for each name with its mode and what is in it, cut.
+// tree lists everything below a folder: a line for each name with its mode and the beginning of its
+// content.
 func tree(t testing.TB, root string) string {
 	t.Helper()
 	var b strings.Builder
@@ -115,8 +116,7 @@ func withUmask(t testing.TB, mask int) {
 	t.Cleanup(func() { unix.Umask(old) })
 }
 
-// onThread runs f on a thread of its own, which ends with it: what f changes of the thread concerns
-// nobody else.
+// onThread runs f on a thread of its own, which ends with f. So f may change the thread's state.
 func onThread(f func()) {
 	done := make(chan struct{})
 	go func() {
@@ -127,7 +127,8 @@ func onThread(f func()) {
 	<-done
 }
 
-// asNobody runs f as a user who is not root. The test is skipped where nobody can become that.
+// asNobody runs f as a user who is not root. It skips the test if the process cannot change its
+// user.
 func asNobody(t testing.TB, f func()) {
 	t.Helper()
 	needRoot(t)
@@ -153,13 +154,13 @@ func mountDisk(path, options string) error {
 	return errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("disk", path, "tmpfs", 0, options))
 }
 
-// putOnly writes a file that nobody is going to take back.
+// putOnly writes a file, without an undo.
 func putOnly(ctx context.Context, s *Store, k keep.Kept) error {
 	_, err := s.Put(ctx, k)
 	return err
 }
 
-// unstamped is what was read but for what tells its file from others.
+// unstamped returns k without the stamp of its file.
 func unstamped(list ...keep.Kept) []keep.Kept {
 	for i := range list {
 		list[i].Stamp = ""

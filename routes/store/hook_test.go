@@ -46,7 +46,7 @@ func (h hookHost) install() {
 
 func (h hookHost) tree() string { return tree(h.t, h.root) }
 
-// missing is what HookMissing says, with its hint; empty if it says nothing.
+// missing returns the error of HookMissing with its hint; "" if there is none.
 func (h hookHost) missing() string {
 	err := h.HookMissing(context.Background())
 	if err == nil {
@@ -112,7 +112,7 @@ func TestHookUpgrade(t *testing.T) {
 	if text, err := h.readScript(); err != nil || parseScript(text).exe != other || h.missing() != "" {
 		t.Errorf("%s\n%v, %s", text, err, h.missing())
 	}
-	// What an installation that was killed left behind goes.
+	// Files that a killed installation left behind are removed.
 	write(t, h.path(dispatcherDir, tempMark+"1"), "half", 0o600)
 	h.install()
 	if got := h.tree(); strings.Contains(got, tempMark) {
@@ -120,8 +120,8 @@ func TestHookUpgrade(t *testing.T) {
 	}
 }
 
-// The folders that are missing are made, and go again; those that were there stay, and so do those
-// that somebody else uses by then.
+// Missing folders are made, and removed with the hook. Folders that were there before stay, and so do
+// those that somebody else uses by then.
 func TestHookFolders(t *testing.T) {
 	withUmask(t, 0o077)
 	h := newHookHost(t)
@@ -132,7 +132,7 @@ func TestHookFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := h.tree()
-	for range 2 { // the second installation knows what the first one made
+	for range 2 { // the second installation knows the folders that the first one made
 		h.install()
 	}
 	if got := h.missing(); got != "" || !strings.Contains(h.tree(), "drwxr-xr-x etc/NetworkManager/dispatcher.d/pre-up.d\n") {
@@ -152,7 +152,7 @@ func TestHookFolders(t *testing.T) {
 	if got, want := h.tree(), "drwxr-xr-x etc/NetworkManager/dispatcher.d/pre-up.d\n-rwxr-xr-x etc/NetworkManager/dispatcher.d/pre-up.d/10-other"; !strings.Contains(got, want) {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	// A script that names other folders has only those removed that it can have been made with.
+	// If a script names other folders, only those are removed that InstallHook can have made.
 	h.install()
 	text, err := h.readScript()
 	if err != nil {
@@ -170,7 +170,7 @@ func TestHookFolders(t *testing.T) {
 	}
 }
 
-// What is not ours is neither overwritten nor removed, and nothing is changed beside it.
+// A file that is not ours is neither overwritten nor removed, and nothing beside it is changed.
 func TestHookOfOthers(t *testing.T) {
 	script, preUp := dispatcherDir+"/"+hookName, preUpDir+"/"+hookName
 	for name, test := range map[string]struct {
@@ -205,7 +205,7 @@ func TestHookOfOthers(t *testing.T) {
 	}
 }
 
-// What cannot be finished is taken back.
+// An installation that fails is undone.
 func TestHookHalf(t *testing.T) {
 	h := newHookHost(t)
 	if err := os.RemoveAll(h.path(preUpDir)); err != nil {
@@ -219,7 +219,7 @@ func TestHookHalf(t *testing.T) {
 	if got := h.tree(); got != before {
 		t.Errorf("got\n%swant\n%s", got, before)
 	}
-	// Where others can write, nothing is put: they could put another in its place.
+	// Nothing is put into a folder that others can write: they could replace it.
 	needRoot(t)
 	h = newHookHost(t)
 	if err := os.Chmod(h.path(dispatcherDir), 0o777); err != nil {
@@ -234,7 +234,7 @@ func TestHookHalf(t *testing.T) {
 	}
 }
 
-// The disk is full when the script is written: the link that was made for it goes.
+// When the disk is full, so that the script cannot be written, the link is removed again.
 func TestHookDiskFull(t *testing.T) {
 	needRoot(t)
 	h := newHookHost(t)
@@ -257,7 +257,7 @@ func TestHookDiskFull(t *testing.T) {
 	})
 }
 
-// Root would run what somebody else can change.
+// A program that others than root can change is refused, because root would run it.
 func TestHookProgram(t *testing.T) {
 	needRoot(t)
 	for name, test := range map[string]struct {
@@ -296,7 +296,7 @@ func TestHookProgram(t *testing.T) {
 			t.Errorf("%s: something was installed\n%s, before\n%s", name, h.tree(), before)
 		}
 	}
-	// A name that the shell would read otherwise is a name.
+	// A name with characters that are special to the shell still works.
 	h := newHookHost(t)
 	odd := h.path("usr/sbin/it's $(nmgre) \"2\"'")
 	if err := os.Rename(h.exe, odd); err != nil {
@@ -350,7 +350,7 @@ func TestHookMissing(t *testing.T) {
 		if strings.HasPrefix(test.want, "NetworkManager's") || name == "a mask" || name == "another link" {
 			continue
 		}
-		// What is told to be typed helps.
+		// The hint helps.
 		if name == "without a program" || name == "a program of all" {
 			write(t, h.exe, "#!/bin/sh\n", 0o755)
 		}
@@ -386,7 +386,7 @@ func TestHookDispatchers(t *testing.T) {
 	}
 }
 
-// TestHookSystemd is about a dispatcher that systemd does not start, if that is certain.
+// TestHookSystemd has dispatchers that systemd certainly does not start, and others.
 func TestHookSystemd(t *testing.T) {
 	const service = "[D-BUS Service]\nName=org.freedesktop.nm_dispatcher\nExec=/usr/libexec/nm-dispatcher\nUser=root\nSystemdService=dbus-org.freedesktop.nm-dispatcher.service\n"
 	const unit, alias = "NetworkManager-dispatcher.service", "dbus-org.freedesktop.nm-dispatcher.service"

@@ -16,8 +16,8 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// taskVariable tells this program to be a helper on a host of the lab: what it does, with root's
-// own files there.
+// taskVariable makes this program carry out a task on a host of the lab, with root's own files
+// there.
 const taskVariable = "NMGRE_STORE_TASK"
 
 func TestMain(m *testing.M) {
@@ -83,7 +83,7 @@ const (
 	calls   = "/run/calls"
 )
 
-// task has the helper do something on the host, and returns what it complained about.
+// task carries out a task on the host, and returns its error messages.
 func (h hookLab) task(format string, args ...any) string {
 	h.t.Helper()
 	cmd := h.host.Command(h.self)
@@ -95,7 +95,7 @@ func (h hookLab) task(format string, args ...any) string {
 	return string(out)
 }
 
-// done does what must not be complained about.
+// done carries out a task that must succeed.
 func (h hookLab) done(format string, args ...any) {
 	h.t.Helper()
 	if said := h.task(format, args...); said != "" {
@@ -103,8 +103,8 @@ func (h hookLab) done(format string, args ...any) {
 	}
 }
 
-// called waits for the calls since it was asked last: those that are wanted, in their order, and no
-// others.
+// called waits for the calls since it was last asked. They must be the wanted ones, in their order,
+// and no others.
 func (h hookLab) called(when string, want ...string) {
 	h.t.Helper()
 	file := filepath.Join(h.host.Root(), calls)
@@ -132,7 +132,7 @@ func (h hookLab) called(when string, want ...string) {
 	}
 }
 
-// TestLabHook has the real dispatcher of NetworkManager call the hook, by nmcli's doing.
+// TestLabHook uses nmcli to have NetworkManager's real dispatcher call the hook.
 func TestLabHook(t *testing.T) {
 	h := newHookLab(t)
 	before := h.host.Snapshot(t)
@@ -175,7 +175,7 @@ func TestLabHook(t *testing.T) {
 	h.called("another connection that matters", call("eth1", "down", lan), call("eth1", "pre-up", lan), call("eth1", "up", lan))
 	h.done("watch off")
 
-	// What the dispatcher refuses to run is told, and mended.
+	// A hook that the dispatcher refuses to run is reported, and repaired.
 	for _, spoil := range []string{"chmod 0775", "chown 1"} {
 		h.host.Run(t, "sh", "-c", spoil+" /etc/NetworkManager/dispatcher.d/50-nmgre")
 		nmcli("connection up gre1")
@@ -200,7 +200,7 @@ func TestLabHook(t *testing.T) {
 	nmcli("connection delete gre1")
 	h.called("deleted", call("gre1", "down", uuid))
 
-	// One that is deleted while it is down is no event at all.
+	// Deleting a profile that is down causes no event.
 	add()
 	h.done("put %s", gre1())
 	nmcli("connection delete gre1")
@@ -216,9 +216,9 @@ func TestLabHook(t *testing.T) {
 	}
 }
 
-// TestLabHookDHCP has the hook called for the lease of another connection that matters.
-// NetworkManager 1.42 tells of the lease that a connection comes up with; of those that renew it,
-// it does not.
+// TestLabHookDHCP checks that the hook is called for the lease of another connection that matters.
+// NetworkManager 1.42 sends an event for the first lease of a connection, but none for its
+// renewals.
 func TestLabHookDHCP(t *testing.T) {
 	h := newHookLab(t)
 	write(t, filepath.Join(h.host.Root(), standIn), "#!/bin/sh\necho \"$# $1 $2 $3 $4\" >>"+calls+"\n", 0o755)

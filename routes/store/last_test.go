@@ -12,11 +12,11 @@ import (
 	"nmgre/routes/keep"
 )
 
-// sameList says whether two lists are one in memory.
+// sameList reports whether two lists share their memory.
 func sameList(a, b []routes.Route) bool { return len(a) > 0 && len(b) > 0 && &a[0] == &b[0] }
 
-// A store that remembers parses a file again only when it has changed, whoever changed it, and
-// never tells of one that cannot be trusted.
+// A store that remembers parses a file again only when it has changed, whoever changed it. It never
+// returns the content of a file that cannot be trusted.
 func TestRemembering(t *testing.T) {
 	plain, ctx := newStore(t), context.Background()
 	s := plain.Remembering()

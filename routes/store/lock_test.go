@@ -14,8 +14,8 @@ import (
 	"nmgre/routes/fault"
 )
 
-// TestLock lets many ask for the lock at once, each with a store of its own as processes have it:
-// one has it at a time.
+// TestLock lets many ask for the lock at once, each with a store of its own, as processes have.
+// Only one holds it at a time.
 func TestLock(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
 	var inside, turns atomic.Int32
@@ -47,7 +47,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// TestLockLeavesNotes keep the folder; the lock's own file goes.
+// Notes keep the folder; the lock's own file is removed.
 func TestLockLeavesNotes(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
 	unlock, err := s.Lock(ctx)
@@ -120,11 +120,11 @@ func TestLockKilled(t *testing.T) {
 	}
 }
 
-// TestLockKilledHelper is the process that is killed: it says when it has the lock.
+// TestLockKilledHelper is the process that is killed. It prints a line when it has the lock.
 func TestLockKilledHelper(t *testing.T) {
 	root := os.Getenv("NMGRE_STORE_ROOT")
 	if root == "" {
-		return // it is no test of its own
+		return // it is not a test of its own
 	}
 	if _, err := New(root, os.Geteuid()).Lock(context.Background()); err != nil {
 		t.Fatal(err)

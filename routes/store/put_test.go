@@ -9,7 +9,7 @@ import (
 	"nmgre/routes/keep"
 )
 
-// What was put can be taken back: the file is then what it was, byte for byte, or not there.
+// Undo after a Put makes the file the same as before, byte for byte, or removes it.
 func TestPutBack(t *testing.T) {
 	s := newStore(t)
 	ctx := t.Context()
@@ -46,8 +46,8 @@ func TestPutBack(t *testing.T) {
 	}
 }
 
-// Of two who change the same file the second is told, and what says the same already is not written
-// again.
+// When two change the same file, the second gets an error. A file with the same content is not
+// written again.
 func TestPutStamp(t *testing.T) {
 	s := newStore(t)
 	ctx := t.Context()

@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// shells are the ones that are /bin/sh somewhere, under the name by which the kernel would start
+// shells are those that are /bin/sh on some distribution, under the name by which the kernel starts
 // them.
 var shells = []string{"dash", "bash"}
 
-// stage is a host whose nmgre notes how it was called, and where everything that should not run
-// notes that it did.
+// stage is a host whose nmgre notes its arguments, and where every program that should not run
+// leaves a note if it does.
 type stage struct {
 	hookHost
 	shell string // its path
@@ -43,8 +43,8 @@ func newStage(t testing.TB, shell string) stage {
 	return s
 }
 
-// run runs the script as the dispatcher does, but with that environment, and returns what nmgre was
-// called with; nil if it was not.
+// run runs the script as the dispatcher does, but with the given environment. It returns the
+// arguments with which nmgre was called; nil if it was not called.
 func (s stage) run(env []string, args ...string) []string {
 	s.t.Helper()
 	_ = os.Remove(s.calls)
@@ -52,7 +52,7 @@ func (s stage) run(env []string, args ...string) []string {
 	cmd.Args = append([]string{"sh", s.path(dispatcherDir, hookName)}, args...)
 	cmd.Env, cmd.Dir = env, s.root
 	out, err := cmd.CombinedOutput()
-	// which warns about what is preloaded and not there
+	// It warns about a preloaded library that is missing.
 	if err != nil || len(out) > 0 && !bytes.Contains(out, []byte("ld.so")) {
 		s.t.Errorf("%s %q %.200q: %v: %s", s.shell, args, env, err, out)
 	}
@@ -66,14 +66,14 @@ func (s stage) run(env []string, args ...string) []string {
 	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
 }
 
-// eachShell runs a test once a shell.
+// eachShell runs a test with each shell.
 func eachShell(t *testing.T, test func(t *testing.T, s stage)) {
 	for _, shell := range shells {
 		t.Run(shell, func(t *testing.T) { test(t, newStage(t, shell)) })
 	}
 }
 
-// The script calls nmgre for these events of a connection that has a file, or of every connection
+// The script calls nmgre for these events of a connection that has a file, and of every connection
 // if others matter too.
 func TestScript(t *testing.T) {
 	eachShell(t, func(t *testing.T, s stage) {
@@ -109,7 +109,7 @@ func TestScript(t *testing.T) {
 		if err := s.HookOthers(ctx, false); err != nil {
 			t.Fatal(err)
 		}
-		// Of an nmgre that was removed nothing is called.
+		// An nmgre that was removed is not called.
 		if err := os.Rename(s.exe, s.exe+".gone"); err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestScript(t *testing.T) {
 	})
 }
 
-// hostile are words that a shell could take for something else than a word.
+// hostile are words that a shell could misread.
 func hostile(alarm string) []string {
 	touch := "echo ran >" + alarm
 	return []string{
@@ -129,8 +129,8 @@ func hostile(alarm string) []string {
 	}
 }
 
-// TestScriptHostile gives the script arguments and an environment that others chose. It runs
-// nothing but nmgre hook, with two arguments, and that only if a file for the UUID is there.
+// TestScriptHostile runs the script with hostile arguments and a hostile environment. The script
+// may run only nmgre hook, with two arguments, and only if there is a file for the UUID.
 func TestScriptHostile(t *testing.T) {
 	eachShell(t, func(t *testing.T, s stage) {
 		s.put(t, kept(uuidA, 1))
@@ -173,8 +173,8 @@ func TestScriptHostile(t *testing.T) {
 	})
 }
 
-// The quickest of some runs for a connection that is not ours, with everything that it takes to
-// start the shell.
+// Measure the quickest of some runs for a connection that is not ours, including the start of the
+// shell.
 func TestScriptQuick(t *testing.T) {
 	const most = 10 * time.Millisecond
 	eachShell(t, func(t *testing.T, s stage) {

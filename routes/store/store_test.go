@@ -104,7 +104,7 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// What others than root may have written does not count, and says so. The other files do.
+// A file that others than root may have written is ignored, with an error. The other files count.
 func TestUntrusted(t *testing.T) {
 	needRoot(t)
 	ctx := context.Background()
@@ -121,7 +121,7 @@ func TestUntrusted(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil func(*Store) error
 		want  string
-		one   bool // only that file is in doubt
+		one   bool // only that file is in doubt, not the others
 	}{
 		"a symbolic link":           {elsewhere(tunnelsDir, uuidA), "is a symbolic link, so nmgre ignores it", true},
 		"writable by the group":     {chmod(0o664, tunnelsDir, uuidA), "is writable by others than root, so nmgre ignores it", true},
@@ -161,7 +161,7 @@ func TestUntrusted(t *testing.T) {
 				}
 				return
 			}
-			// A new file mends it, whatever was there; a folder stays.
+			// A new file replaces it, unless it is a folder.
 			err = putOnly(ctx, s, kept(uuidA, 2))
 			if name == "a folder" {
 				if err == nil {
@@ -188,7 +188,7 @@ func giveToOther(s *Store) error {
 	return unix.Setxattr(s.path(tunnelsDir, uuidA), "system.posix_acl_access", acl, 0)
 }
 
-// A file that cannot be read is named; a line that cannot be read is too, and the others count.
+// The error names a file, or a line, that cannot be read. The other lines count.
 func TestBroken(t *testing.T) {
 	const head = "version 1\nuuid " + uuidA + "\ninterface gre1\n"
 	s, ctx := newStore(t), context.Background()
@@ -228,14 +228,14 @@ func TestDiskFull(t *testing.T) {
 		full := func(err error) bool {
 			return errors.Is(err, unix.ENOSPC) && len(fault.Hints(err)) == 1 && strings.Contains(fault.Hints(err)[0], "make room on the disk")
 		}
-		// Nothing was there: nothing is.
+		// There was no file before, and there is none now.
 		if err := putOnly(ctx, s, kept(uuidA, 10_000)); !full(err) {
 			t.Error(err)
 		}
 		if got := tree(t, s.root); got != "" {
 			t.Errorf("left behind:\n%s", got)
 		}
-		// The old file was there: it still is, and is the only one.
+		// The old file is still there, and is the only one.
 		s.put(t, kept(uuidA, 10))
 		before := tree(t, s.root)
 		for _, uuid := range []string{uuidA, uuidB} {
@@ -249,7 +249,7 @@ func TestDiskFull(t *testing.T) {
 		if k, err := s.Get(ctx, uuidA); err != nil || len(k.Routes) != 10 {
 			t.Errorf("%d routes, %v", len(k.Routes), err)
 		}
-		// No room for another folder, or a name: nothing is half made.
+		// There is no room for another folder, or a name. Nothing is left half made.
 		_ = s.Delete(ctx, uuidA)
 		if err := mountDisk(s.root, "nr_inodes=3,mode=755"); err != nil {
 			t.Error(err)
@@ -267,9 +267,8 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
-// TestPutKilled kills a process that writes one file over and over. Whatever moment that is, the
-// file is whole, and what the process left half written is nobody's, and goes with the next
-// writing.
+// TestPutKilled kills a process that writes one file over and over. At any moment the file is
+// whole. The next write removes the half-written file that the process may leave.
 func TestPutKilled(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
 	s.put(t, kept(uuidA, 1))
@@ -323,7 +322,7 @@ func TestPutKilled(t *testing.T) {
 func TestPutKilledHelper(t *testing.T) {
 	root := os.Getenv("NMGRE_STORE_ROOT")
 	if root == "" {
-		return // it is no test of its own
+		return // it is not a test of its own
 	}
 	s, versions := New(root, os.Geteuid()), []keep.Kept{kept(uuidA, 20_000), kept(uuidA, 20_001)}
 	_, _ = os.Stdout.WriteString("!")
@@ -332,8 +331,8 @@ func TestPutKilledHelper(t *testing.T) {
 	}
 }
 
-// TestConcurrent has several write what others read all the while: every reader sees one writer's
-// file, whole.
+// TestConcurrent has several write a file while others read it. Every reader sees the whole file of
+// one writer.
 func TestConcurrent(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
 	s.put(t, kept(uuidA, 100))
@@ -498,7 +497,7 @@ func TestNotRoot(t *testing.T) {
 			t.Errorf("%v, %v", remembered, err)
 		}
 	})
-	// Where root has closed a folder, that is said.
+	// The error says when root has closed a folder.
 	if err := os.Chmod(s.path(tunnelsDir), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// greAttributes encodes attributes in network order where the kernel does.
+// greAttributes encodes attributes, in network byte order where the kernel uses it.
 type greAttributes struct{ b []byte }
 
 func (a *greAttributes) be16(kind, v uint16) {
@@ -61,7 +61,7 @@ func TestParseGRE(t *testing.T) {
 				a.u8(grePMTUDisc, 1)
 				a.be16(greInFlags, bitChecksum)
 				a.be16(greOutFlags, bitSequence)
-				a.u8(greEncapLimit, 4) // of no meaning for this mode
+				a.u8(greEncapLimit, 4) // has no meaning for this mode
 			},
 			kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("192.0.2.1"), Remote: want.Addr("192.0.2.2"), Parent: 3, TTL: 64, TOS: 0x10,
 				PMTUD: true, Checksum: true, Sequence: true},
@@ -73,7 +73,7 @@ func TestParseGRE(t *testing.T) {
 				a.u8(greEncapLimit, 7)
 				a.be32(greFlowInfo, 0x02abcdef)
 				a.u32(greFlags, 0x70000|0x40|0x21)
-				a.u8(greTOS, 9) // of no meaning for this mode
+				a.u8(greTOS, 9) // has no meaning for this mode
 			},
 			kernel.GRELink{Mode: gre.ModeIP6GRE, Local: any6, Remote: want.Addr("2001:db8::2"), EncapLimit: 7, FlowLabel: 0xbcdef, TOS: 0x2a,
 				PMTUD: true, Flags: gre.FlagIgnEncapLimit | gre.FlagUseOrigFwmark},

@@ -73,8 +73,8 @@ func TestRouteMalformed(t *testing.T) {
 	}
 }
 
-// FuzzRoute checks that no message does harm, and that what was read is encoded and read again as
-// the same.
+// FuzzRoute checks that no message does harm, and that a route that was read is encoded and read
+// again as the same route.
 func FuzzRoute(f *testing.F) {
 	for _, w := range wireRoutes {
 		f.Add(w.Encode())
@@ -114,6 +114,6 @@ func FuzzRoute(f *testing.F) {
 	})
 }
 
-// encodable says whether a route can be encoded as it was read: what is foreign is lost, and an
+// encodable reports whether a route can be encoded as it was read. Foreign parts are lost, and an
 // attribute has at most 64 KiB.
 func encodable(w Route) bool { return !w.Foreign && len(w.Hops) <= 1000 }
