@@ -112,7 +112,10 @@ func (a *app) printError(err error) {
 	if err == nil || errors.Is(err, errFault) || errors.Is(err, errShown) {
 		return
 	}
-	for _, one := range flatten(err) {
+	if begun, ok := err.(failed); ok { //nolint:errorlint // the outermost error itself
+		err = begun.error
+	}
+	for _, one := range fault.Split(err) {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(one.Error()))
 		for _, hint := range fault.Hints(one) {
 			fmt.Fprintf(a.stderr, "hint: %s\n", a.exactHint(oneLine(hint)))
@@ -126,24 +129,6 @@ func (a *app) exactHint(hint string) string {
 		return hint
 	}
 	return "run it as root: " + fault.SudoLine(a.typed)
-}
-
-// flatten returns the errors that errors.Join has joined in err, or err alone.
-func flatten(err error) []error {
-	var begun failed
-	if errors.As(err, &begun) && error(begun) == err { //nolint:errorlint // the outermost error itself
-		return flatten(begun.error)
-	}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // errors.Join's own type has no name
-	var single *fault.Error
-	if !ok || errors.As(err, &single) && error(single) == err { //nolint:errorlint // as above
-		return []error{err}
-	}
-	var list []error
-	for _, inner := range joined.Unwrap() {
-		list = append(list, flatten(inner)...)
-	}
-	return list
 }
 
 // oneLine makes foreign text safe to show on a single line.

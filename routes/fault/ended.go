@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Pause waits for d, or until ctx ends.
+// Pause waits for the time d, or until ctx ends.
 func Pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -16,7 +16,8 @@ func Pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Ended says in err that ctx has ended, where that is the reason.
+// Ended returns err with the end of ctx in it, where that is why the work failed. An err that says
+// so already, and any err while ctx has not ended, are returned as they are.
 func Ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil && err == ctx.Err() { //nolint:errorlint // the bare error says nothing; a wrapped one says what was tried
 		return Interrupted(err)
@@ -27,7 +28,8 @@ func Ended(ctx context.Context, err error) error {
 	return errors.Join(Interrupted(ctx.Err()), err)
 }
 
-// Interrupted puts the end of a context into the workflow's words.
+// Interrupted returns the error of a context that has ended, [context.Canceled] or
+// [context.DeadlineExceeded], in words for a person. It is an [ErrTimeout] after the deadline.
 func Interrupted(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &Error{Kind: ErrTimeout, What: "it took too long", Hint: "allow more with --wait", Err: err}

@@ -7,47 +7,46 @@ import (
 	"strings"
 )
 
-// What went wrong, as far as a caller has to tell the cases apart: [errors.Is] finds one of these
-// in every error that a [Host] returns. Whatever is none of them has failed, and has been undone.
+// The kinds of errors that a caller may have to tell apart: [errors.Is] finds one of these in an
+// error. An error of none of these kinds is a plain failure, after which everything was undone.
 var (
-	// ErrInvalid says that the request cannot be carried out as it stands. Nothing was changed.
+	// ErrInvalid means that the request cannot be carried out as it stands. Nothing was changed.
 	ErrInvalid = errors.New("not valid")
-	// ErrNotFound says that no tunnel has the name asked for. It is also an [ErrInvalid].
+	// ErrNotFound means that no tunnel has the given name. It is also an [ErrInvalid].
 	ErrNotFound = fmt.Errorf("no such tunnel: %w", ErrInvalid)
-	// ErrNotPermitted says that the caller may not do this. Nothing was changed.
+	// ErrNotPermitted means that the caller may not do this. Nothing was changed.
 	ErrNotPermitted = errors.New("not permitted")
-	// ErrNoNetworkManager says that NetworkManager (or its bus) is not there, stopped answering, or
-	// is older than [MinVersion].
+	// ErrNoNetworkManager means that NetworkManager or its bus is not there, does not answer any
+	// more, or is older than nmgre needs it.
 	ErrNoNetworkManager = errors.New("NetworkManager is not available")
-	// ErrUnsupported says that this host's kernel lacks what the request needs.
+	// ErrUnsupported means that this host's kernel lacks what the request needs.
 	ErrUnsupported = errors.New("not supported by this kernel")
-	// ErrTimeout says that something did not happen in the time allowed.
+	// ErrTimeout means that something did not happen in the time allowed.
 	ErrTimeout = errors.New("timed out")
-	// ErrExists says that what should be added is there already.
+	// ErrExists means that the thing to add is there already.
 	ErrExists = errors.New("already exists")
-	// ErrNameLost says that somebody else made a tunnel of the same name at the same moment. It is
-	// also an [ErrExists]. Nothing is left of the attempt; with another name, or none, it can be
-	// repeated.
+	// ErrNameLost means that somebody else made a tunnel of the same name at the same moment. It is
+	// also an [ErrExists]. Nothing is left of the attempt. It can be repeated with another name, or
+	// without one.
 	ErrNameLost = fmt.Errorf("the name is taken: %w", ErrExists)
-	// ErrChanged says that somebody else has changed the same thing meanwhile: it is not any more
-	// what the change was planned for. It is also an [ErrInvalid]. Nothing was changed; it can be
-	// tried again.
+	// ErrChanged means that somebody else has changed the same thing since the change was planned.
+	// It is also an [ErrInvalid]. Nothing was changed, and the attempt can be repeated.
 	ErrChanged = fmt.Errorf("changed meanwhile: %w", ErrInvalid)
-	// ErrLeftBehind says that something of what failed may be there still.
+	// ErrLeftBehind means that an undo failed too: part of the failed attempt may still be there.
 	ErrLeftBehind = errors.New("something may be left behind")
-	// ErrUnreachable says that the kernel has no route to a destination.
+	// ErrUnreachable means that the kernel has no route to a destination.
 	ErrUnreachable = errors.New("no route")
 )
 
-// Error is a failure with what a person can do about it. Kind is one of the sentinels above, or nil
-// for a plain failure. Texts that come from outside (the bus, a file, a packet) are escaped with
-// [Printable] before they are put into one.
+// Error is a failure with a hint for the person who has to mend it. Texts that come from outside
+// (the bus, a file, a packet) are escaped with [Printable] before they are put into one.
 type Error struct {
-	Kind error
-	// the flag or form field that is at fault, without dashes ("peer"); empty when it is none
+	Kind error // one of the kinds above, or nil for a plain failure
+	// Field is the flag or form field that is at fault, without dashes ("peer"); empty if there is
+	// none.
 	Field string
-	What  string // what was wrong, in lower case, with the value
-	Hint  string // what would be right, or what to do; may be empty
+	What  string // the fault, in lower case, with the value
+	Hint  string // the right form, or the thing to do; may be empty
 	Err   error  // the cause; may be nil
 	// Item is the place of the fault in the list that was given, counted from 1; 0 if there is
 	// none.
@@ -86,7 +85,7 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// Hints collects the hints in err's tree, outermost first, each once.
+// Hints returns the hints in err's tree, the outermost first, each once.
 func Hints(err error) []string {
 	var hints []string
 	Walk(err, func(e *Error) {
@@ -102,7 +101,7 @@ func Hints(err error) []string {
 	return hints
 }
 
-// Walk calls visit for each *Error in err's tree, depth first.
+// Walk calls visit for each *[Error] in err's tree, depth first.
 func Walk(err error, visit func(*Error)) {
 	if e, ok := err.(*Error); ok { //nolint:errorlint // the tree is walked by hand: every node is looked at
 		visit(e)
@@ -117,7 +116,24 @@ func Walk(err error, visit func(*Error)) {
 	}
 }
 
-// Invalid makes the error for a field of a request. The hint says what would be right.
+// Split takes apart the errors that [errors.Join] joined, in their order. Any other error is
+// returned by itself, and nil is no error.
+func Split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // errors.Join's type has no name; a wrapped one stays whole
+	if _, single := err.(*Error); !ok || single {     //nolint:errorlint // the error itself
+		return []error{err}
+	}
+	var errs []error
+	for _, inner := range joined.Unwrap() {
+		errs = append(errs, Split(inner)...)
+	}
+	return errs
+}
+
+// Invalid returns an [ErrInvalid] about a field of a request. The hint shows the right form.
 func Invalid(field, hint, format string, args ...any) *Error {
 	return &Error{Kind: ErrInvalid, Field: field, What: fmt.Sprintf(format, args...), Hint: hint}
 }

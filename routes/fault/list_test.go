@@ -2,6 +2,7 @@ package fault_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"testing"
@@ -40,5 +41,21 @@ func TestList(t *testing.T) {
 	fault.Walk(err, func(e *fault.Error) { walked = append(walked, e) })
 	if !slices.Equal(walked, l) {
 		t.Errorf("walked %v", walked)
+	}
+}
+
+func TestSplit(t *testing.T) {
+	a, b, c := errors.New("a"), &fault.Error{What: "b", Kind: fault.ErrInvalid, Err: io.EOF}, errors.New("c")
+	wrapped := fmt.Errorf("wrapped: %w", errors.Join(a, c))
+	for _, test := range []struct {
+		err  error
+		want []error
+	}{
+		{nil, nil}, {a, []error{a}}, {b, []error{b}}, {errors.Join(a, nil, b), []error{a, b}},
+		{errors.Join(errors.Join(a, b), errors.Join(errors.Join(c))), []error{a, b, c}}, {wrapped, []error{wrapped}},
+	} {
+		if got := fault.Split(test.err); !slices.Equal(got, test.want) {
+			t.Errorf("Split(%v) = %v, want %v", test.err, got, test.want)
+		}
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxPrintable bounds what [Printable] returns, in bytes of input: texts from outside are names and
+// maxPrintable is how many bytes of a text [Printable] reads: texts from outside are names and
 // messages, not documents.
 const maxPrintable = 4096
 
-// Printable returns s with everything that could act on a terminal or mislead its reader escaped as
-// Go does it: control characters, bytes that are no UTF-8, marks that turn the direction of text,
-// and other characters without a shape of their own. Texts of more than 4096 bytes are cut.
+// Printable returns s with everything escaped, in Go's form, that could act on a terminal or mislead
+// a reader: control characters, bytes that are not UTF-8, marks that turn the direction of text,
+// and other characters that have no shape. A text of more than 4096 bytes is cut there.
 func Printable(s string) string {
 	if len(s) > maxPrintable {
 		s = s[:cutAt(s)] + "..."
@@ -37,17 +37,18 @@ func Printable(s string) string {
 	return b.String()
 }
 
-// cutAt returns where s is cut: at the limit, or before the character that lies across it.
+// cutAt returns the place to cut s: the limit, or the beginning of the character that lies across
+// it.
 func cutAt(s string) int {
 	for at := maxPrintable; at > maxPrintable-utf8.UTFMax; at-- {
 		if utf8.RuneStart(s[at]) {
 			return at
 		}
 	}
-	return maxPrintable // no UTF-8 anyway
+	return maxPrintable // it is not UTF-8
 }
 
-// IsPrintable reports whether [Printable] would leave s as it is, whatever its length.
+// IsPrintable reports whether [Printable] escapes nothing in s. The length does not count.
 func IsPrintable(s string) bool {
 	for _, r := range s {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {

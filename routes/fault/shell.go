@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// HintRoot is the hint for what root alone can do. Who shows it knows what was typed, and says the
-// very line: [SudoLine].
+// HintRoot is the hint of an error that only root can avoid. The program that shows it knows the
+// command that was typed, and shows that line instead: [SudoLine].
 const HintRoot = "run it with sudo"
 
-// SudoLine returns the line that a person types to run a command as root: its words, quoted for a
-// POSIX shell.
+// SudoLine returns the line to type to run a command, given as its words, as root. The words are
+// escaped by [Printable] and quoted for a POSIX shell.
 func SudoLine(command []string) string {
 	words := slices.Concat([]string{"sudo"}, command)
 	for i, word := range words {
@@ -19,7 +19,7 @@ func SudoLine(command []string) string {
 	return Shell(words)
 }
 
-// Shell writes words as one line for a POSIX shell.
+// Shell joins words into one line for a POSIX shell, each quoted where it must be.
 func Shell(words []string) string {
 	quoted := slices.Clone(words)
 	for i, word := range quoted {
@@ -28,7 +28,7 @@ func Shell(words []string) string {
 	return strings.Join(quoted, " ")
 }
 
-// ShellWord quotes a word where a POSIX shell needs it.
+// ShellWord returns a word as a POSIX shell reads it: as it is, or in single quotes.
 func ShellWord(word string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:,=+@", r)

@@ -1,31 +1,23 @@
 package gre
 
-// Flags are NetworkManager's ip-tunnel.flags (NMIPTunnelFlags), of the IPv6 modes.
+// Flags are NetworkManager's ip-tunnel.flags (NMIPTunnelFlags). Only the IPv6 modes have them.
 type Flags uint32
 
-// The flags by NetworkManager's names; the numbers are its own.
+// The flags, with NetworkManager's names and numbers.
 const (
-	// no encapsulation limit option is sent: 8 bytes less overhead
-	FlagIgnEncapLimit    Flags = 1 << iota
-	FlagUseOrigTClass          // the traffic class is copied from the inner packet
-	FlagUseOrigFlowLabel       // so is the flow label
-	FlagMIP6Dev                // for Mobile IPv6
-	FlagRcvDSCPCopy            // the DSCP is copied to the inner packet on receipt
-	FlagUseOrigFwmark          // the fwmark is copied from the inner packet
+	FlagIgnEncapLimit    Flags = 1 << iota // send no encapsulation limit option, which takes 8 bytes
+	FlagUseOrigTClass                      // copy the traffic class from the inner packet
+	FlagUseOrigFlowLabel                   // copy the flow label from the inner packet
+	FlagMIP6Dev                            // the device is for Mobile IPv6
+	FlagRcvDSCPCopy                        // copy the DSCP to the inner packet on receipt
+	FlagUseOrigFwmark                      // copy the fwmark from the inner packet
 )
 
-// DefaultTTL is what a new tunnel sends with. Inheriting the inner packet's TTL would kill routing
-// hellos and traceroute.
+// DefaultTTL is the TTL of the outer packets of a new tunnel. With the inner packet's TTL, routing
+// protocols' hellos (TTL 1) and traceroute's packets would die on the way.
 const DefaultTTL = 64
 
-// DefaultEncapLimit is what a new tunnel by IPv6 sends, as iproute2's do. NetworkManager would send
-// 0, which forbids the packets to go through another tunnel on their way.
+// DefaultEncapLimit is the tunnel encapsulation limit (RFC 2473) of a new tunnel by IPv6, as it is
+// iproute2's. NetworkManager's default is 0, which keeps the packets out of any further tunnel on
+// their way.
 const DefaultEncapLimit = 4
-
-func CloneKey(k *Key) *Key {
-	if k == nil {
-		return nil
-	}
-	copied := *k
-	return &copied
-}

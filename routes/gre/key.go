@@ -9,20 +9,20 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Key is a GRE key: a number of 32 bits that must be the same at both ends (RFC 2890). Key 0 is a
-// key; no key is a nil *Key. A key tells tunnels between the same two hosts apart. It is no secret.
+// Key is a GRE key: a number of 32 bits that must be the same at both ends (RFC 2890). It tells
+// tunnels between the same two hosts apart, and is not a secret. 0 is a key; a nil *Key is none.
 type Key uint32
 
 const keyHint = "a GRE key is a number of 32 bits, equal at both ends: 0 to 4294967295 in decimal, 0x hexadecimal, leading-zero octal, or as a dotted quad"
 
 // ParseKey reads every form that iproute2's tnl_parse_key reads: decimal, 0x hexadecimal,
-// leading-zero octal, and a dotted quad. The quad must be whole: iproute2 takes 1.2 for 1.2.0.0,
-// which nobody means. Errors are [ErrInvalid] for the field "key".
+// leading-zero octal, and a dotted quad. The quad must have four numbers, unlike iproute2's, which
+// takes 1.2 for 1.2.0.0. Errors are [fault.ErrInvalid] for the field "key".
 func ParseKey(s string) (Key, error) {
 	if strings.Contains(s, ".") {
 		return parseDottedKey(s)
 	}
-	// Base 0 would take Go's own 0b, 0o and 1_000 too, which iproute2 does not.
+	// base 0 of strconv takes 0b1, 0o7 and 1_000 as well, and iproute2 does not
 	if strings.ContainsAny(s, "_oObB") && !strings.HasPrefix(strings.ToLower(s), "0x") || strings.Contains(s, "_") {
 		return 0, fault.Invalid("key", keyHint, "%.80q is not a number", s)
 	}
@@ -42,7 +42,7 @@ func parseDottedKey(s string) (Key, error) {
 	return Key(binary.BigEndian.Uint32(quad[:])), nil
 }
 
-// String returns the key in decimal: the only form that NetworkManager takes.
+// String returns the key in decimal, which is the only form that NetworkManager takes.
 func (k Key) String() string { return strconv.FormatUint(uint64(k), 10) }
 
 // Hex returns the key as tcpdump prints it, such as "0x2a".
@@ -55,10 +55,18 @@ func (k Key) Dotted() string {
 	return netip.AddrFrom4(quad).String()
 }
 
-// SameKey says whether two keys are equal, or both absent.
+// SameKey reports whether two keys are equal, or both nil.
 func SameKey(a, b *Key) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
 	return *a == *b
+}
+
+// CloneKey returns a pointer to a copy of the key, or nil for nil.
+func CloneKey(k *Key) *Key {
+	if k == nil {
+		return nil
+	}
+	return new(*k)
 }

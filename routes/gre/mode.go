@@ -6,7 +6,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Mode is the kind of GRE tunnel, as `ip link add ... type` names it.
+// Mode is the kind of a GRE tunnel, by the name that `ip link add type` has for it.
 type Mode uint8
 
 // The modes that NetworkManager's ip-tunnel setting and the kernel share.
@@ -17,7 +17,7 @@ const (
 	ModeIP6GRETAP                 // Ethernet over GRE over IPv6
 )
 
-// Modes lists every mode, in the order in which they are offered.
+// Modes are all modes, in the order in which they are offered.
 var Modes = [...]Mode{ModeGRE, ModeGRETAP, ModeIP6GRE, ModeIP6GRETAP}
 
 var modeNames = [...]string{ModeGRE: "gre", ModeGRETAP: "gretap", ModeIP6GRE: "ip6gre", ModeIP6GRETAP: "ip6gretap"}
@@ -25,7 +25,7 @@ var modeNames = [...]string{ModeGRE: "gre", ModeGRETAP: "gretap", ModeIP6GRE: "i
 // Known reports whether m is one of the modes above. The zero Mode is none.
 func (m Mode) Known() bool { return m != 0 && int(m) < len(modeNames) }
 
-// ParseMode reads a mode's name. Its errors are [ErrInvalid] for the field "mode".
+// ParseMode reads a mode's name. Its errors are [fault.ErrInvalid] for the field "mode".
 func ParseMode(s string) (Mode, error) {
 	for _, m := range Modes {
 		if m.String() == s {
@@ -35,7 +35,7 @@ func ParseMode(s string) (Mode, error) {
 	return 0, fault.Invalid("mode", "use gre, gretap, ip6gre or ip6gretap", "%.80q is no GRE mode", s)
 }
 
-// String returns the mode's name, "unknown" for a number that is no mode.
+// String returns the mode's name, or "unknown" for a number that is not a mode.
 func (m Mode) String() string {
 	if m.Known() {
 		return modeNames[m]
@@ -43,26 +43,26 @@ func (m Mode) String() string {
 	return "unknown"
 }
 
-// MarshalText and UnmarshalText let a mode stand as its name in JSON.
+// MarshalText returns the mode's name, by which it stands in JSON.
 func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText reads a mode's name.
 func (m *Mode) UnmarshalText(text []byte) (err error) {
 	*m, err = ParseMode(string(text))
 	return err
 }
 
-// IPv6Outer says whether the tunnel is carried by IPv6.
+// IPv6Outer reports whether IPv6 carries the tunnel.
 func (m Mode) IPv6Outer() bool { return m == ModeIP6GRE || m == ModeIP6GRETAP }
 
-// Ethernet says whether the tunnel carries Ethernet frames, so that it can be a bridge's port,
-// instead of IP packets.
+// Ethernet reports whether the tunnel carries Ethernet frames, so that it can be the port of a
+// bridge. The other modes carry IP packets.
 func (m Mode) Ethernet() bool { return m == ModeGRETAP || m == ModeIP6GRETAP }
 
-// Fits says whether a can be an outer address of this mode.
+// Fits reports whether a is of the family of this mode's outer addresses.
 func (m Mode) Fits(a netip.Addr) bool { return a.Is6() == m.IPv6Outer() }
 
-// AnyAddr is the outer address that stands for "any".
+// AnyAddr returns the outer address that means "any": the unspecified one of the mode's family.
 func (m Mode) AnyAddr() netip.Addr {
 	if m.IPv6Outer() {
 		return netip.IPv6Unspecified()

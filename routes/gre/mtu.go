@@ -5,24 +5,30 @@ import (
 	"strings"
 )
 
-// Encapsulation is what a tunnel puts around each packet, as far as its length goes. Only what is
-// sent counts: a key or checksum that is merely expected costs nothing.
+// The smallest MTU that every link must have, in bytes, for IPv4 (RFC 791) and IPv6 (RFC 8200).
+const (
+	MinMTU4 = 68
+	MinMTU6 = 1280
+)
+
+// Encapsulation is the headers that a tunnel puts around each packet, as far as their length goes.
+// Only headers that are sent count: a key or checksum that is merely expected costs nothing.
 type Encapsulation struct {
 	Mode     Mode
 	Key      bool // a key is sent: 4 bytes (RFC 2890)
 	Checksum bool // a checksum is sent: 4 bytes (RFC 2784)
 	Sequence bool // sequence numbers are sent: 4 bytes (RFC 2890)
-	// IPv6 modes: no tunnel encapsulation limit option (RFC 2473), which takes 8 bytes
+	// IPv6 modes: the tunnel encapsulation limit option (RFC 2473), which takes 8 bytes, is not sent.
 	NoEncapLimit bool
 }
 
-// OverheadPart is one header of an encapsulation.
+// OverheadPart is one header of an encapsulation, with its length.
 type OverheadPart struct {
 	Name  string
 	Bytes int
 }
 
-// Parts returns the headers from the outside in.
+// Parts returns the headers in the order in which they are sent, the outermost first.
 func (e Encapsulation) Parts() []OverheadPart {
 	parts := []OverheadPart{{"IPv4", 20}}
 	if e.Mode.IPv6Outer() {
@@ -55,11 +61,11 @@ func (e Encapsulation) Overhead() int {
 	return sum
 }
 
-// MTU returns what fits into the tunnel where underlay bytes fit on the way to the far end; at
-// least 0.
+// MTU returns the length, in bytes, of the longest packet that fits into the tunnel, where underlay
+// bytes fit on the way to the far end. It is never negative.
 func (e Encapsulation) MTU(underlay int) int { return max(0, underlay-e.Overhead()) }
 
-// Arithmetic shows how [Encapsulation.MTU] comes about: "1500 - 20 (IPv4) - 4 (GRE) = 1476".
+// Arithmetic returns [Encapsulation.MTU] with its derivation: "1500 - 20 (IPv4) - 4 (GRE) = 1476".
 func (e Encapsulation) Arithmetic(underlay int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d", underlay)
@@ -69,9 +75,3 @@ func (e Encapsulation) Arithmetic(underlay int) string {
 	fmt.Fprintf(&b, " = %d", e.MTU(underlay))
 	return b.String()
 }
-
-// The smallest packets that every link must carry: RFC 791 and RFC 8200.
-const (
-	MinMTU4 = 68
-	MinMTU6 = 1280
-)

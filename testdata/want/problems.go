@@ -23,21 +23,7 @@ func Problems(err error) string {
 }
 
 // Flatten takes joined errors apart.
-func Flatten(err error) []error {
-	if err == nil {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		if _, single := err.(*fault.Error); !single {
-			var list []error
-			for _, e := range joined.Unwrap() {
-				list = append(list, Flatten(e)...)
-			}
-			return list
-		}
-	}
-	return []error{err}
-}
+func Flatten(err error) []error { return fault.Split(err) }
 
 var kinds = []struct {
 	name string
