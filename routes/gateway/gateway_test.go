@@ -208,7 +208,7 @@ func TestFlows(t *testing.T) {
 	others["itself"] = s.gw.talk("172.16.0.2:1006", "10.10.2.1:7")
 	const inner, inner6 = "172.16.0.0/30", "fd00:16::/64"
 	lan6 := snatRule(t, inner6, "fd00:2::/64=fd00:2::1")
-	keepHere := func(when string) {
+	othersStay := func(when string) {
 		t.Helper()
 		for want, other := range others {
 			if want == "itself" {
@@ -219,7 +219,7 @@ func TestFlows(t *testing.T) {
 			}
 		}
 	}
-	keepHere("at first")
+	othersStay("at first")
 	var before map[string]string
 	for _, step := range []struct {
 		name        string
@@ -260,7 +260,7 @@ func TestFlows(t *testing.T) {
 		}
 		before = now
 	}
-	keepHere("at last")
+	othersStay("at last")
 }
 
 func sameFlows(a, b map[string]string) bool {

@@ -64,12 +64,12 @@ func newBenchSync(b *testing.B) *benchSync {
 	}
 	ns.ip(lines...)
 	s := &benchSync{namespace: ns, device: ns.deviceIndex("g0"), file: filepath.Join(b.TempDir(), "batch")}
-	set := make([]routes.Route, many)
+	all := make([]routes.Route, many)
 	text := make([]byte, 0, many*64)
-	for i := range set {
-		set[i].Dst = benchRoute(i)
-		s.want = append(s.want, kernel.OwnRoute{Dev: "g0", Route: &set[i]})
-		text = fmt.Appendf(text, "route add %s dev g0 proto 213\n", set[i].Dst)
+	for i := range all {
+		all[i].Dst = benchRoute(i)
+		s.want = append(s.want, kernel.OwnRoute{Dev: "g0", Route: &all[i]})
+		text = fmt.Appendf(text, "route add %s dev g0 proto 213\n", all[i].Dst)
 	}
 	if err := os.WriteFile(s.file, text, 0o600); err != nil {
 		b.Fatal(err)

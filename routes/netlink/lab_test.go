@@ -485,8 +485,8 @@ func TestLabPathMTU(t *testing.T) {
 		t.Errorf("in the tunnel: %+v, %v", hop, err)
 	}
 	// The entry of the cache is not among the routes of the device.
-	set, err := tn.near.kernel.Routes(context.Background(), "v0", nil)
-	for _, r := range set {
+	held, err := tn.near.kernel.Routes(context.Background(), "v0", nil)
+	for _, r := range held {
 		if err != nil || r.MTU != 0 {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -498,7 +498,7 @@ func TestLabPathMTU(t *testing.T) {
 func TestLabRoutes(t *testing.T) {
 	needGRE(t)
 	tn, ctx := newTunnel(t, gre.ModeGRE, "", "", ""), context.Background()
-	set := []routes.Route{
+	list := []routes.Route{
 		{Dst: want.CIDR("10.20.0.0/16")},
 		{Dst: want.CIDR("10.21.0.0/16"), Via: want.Addr("172.16.0.2"), Metric: metric(50), MTU: 1300},
 		{Dst: want.CIDR("10.22.0.0/16"), Src: want.Addr("172.16.0.1")},
@@ -506,9 +506,9 @@ func TestLabRoutes(t *testing.T) {
 		{Dst: want.CIDR("fd20::/32")},
 		{Dst: want.CIDR("fd21::/32"), Via: want.Addr("fd16::2")},
 	}
-	tn.near.sync(t, into("tun0", set...), kernel.SyncOptions{})
-	tn.near.expect(t, "tun0", set...)
-	if lines := strings.Count(tn.near.ipRoutes(kernel.RouteProtocol), "\n") + 1; lines != len(set) {
+	tn.near.sync(t, into("tun0", list...), kernel.SyncOptions{})
+	tn.near.expect(t, "tun0", list...)
+	if lines := strings.Count(tn.near.ipRoutes(kernel.RouteProtocol), "\n") + 1; lines != len(list) {
 		t.Errorf("the witness has %d routes", lines)
 	}
 	tn.near.ip("link set dev tun0 down")

@@ -41,13 +41,13 @@ func (k *Kernel) Routes(ctx context.Context, dev string, to func(netip.Prefix) b
 	if err != nil {
 		return nil, err
 	}
-	var routes []kernel.HeldRoute
+	var held []kernel.HeldRoute
 	for i := range found {
 		if r, ok := found[i].Held(link.Index, names); ok {
-			routes = append(routes, r)
+			held = append(held, r)
 		}
 	}
-	return routes, nil
+	return held, nil
 }
 
 // namesFor returns the names, by index, of the devices that the routes lead into. Without a
@@ -76,7 +76,7 @@ func (k *Kernel) OwnRoutes(ctx context.Context) (map[string][]kernel.HeldRoute, 
 	if err != nil {
 		return nil, err
 	}
-	routes := make(map[string][]kernel.HeldRoute)
+	held := make(map[string][]kernel.HeldRoute)
 	for i := range found {
 		devices := found[i].Devices()
 		if found[i].Deviceless() {
@@ -84,11 +84,11 @@ func (k *Kernel) OwnRoutes(ctx context.Context) (map[string][]kernel.HeldRoute, 
 		}
 		for _, device := range devices {
 			if r, ok := found[i].Held(device, names); ok {
-				routes[names[device]] = append(routes[names[device]], r)
+				held[names[device]] = append(held[names[device]], r)
 			}
 		}
 	}
-	return routes, nil
+	return held, nil
 }
 
 // RoutesTo returns the unicast routes of the main table whose destination contains to, whoever made

@@ -245,15 +245,15 @@ func dropCapabilities() {
 // TestConcurrent uses one Kernel from several goroutines.
 func TestConcurrent(t *testing.T) {
 	ns, ctx := twoWires(t), context.Background()
-	var expected []kernel.OwnRoute
+	var wanted []kernel.OwnRoute
 	for i := range 600 { // more than a batch
-		expected = append(expected, into("v0", routes.Route{Dst: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 50, byte(i >> 8), byte(i)}), 32)})...)
+		wanted = append(wanted, into("v0", routes.Route{Dst: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 50, byte(i >> 8), byte(i)}), 32)})...)
 	}
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
 			for range 5 {
-				if _, err := ns.kernel.SyncRoutes(ctx, expected, kernel.SyncOptions{}); err != nil {
+				if _, err := ns.kernel.SyncRoutes(ctx, wanted, kernel.SyncOptions{}); err != nil {
 					t.Error(err)
 				}
 				if hop, err := ns.kernel.Lookup(ctx, kernel.Query{To: want.Addr("10.50.1.1")}); err != nil || hop.Dev != "v0" {
@@ -266,7 +266,7 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if own, err := ns.kernel.OwnRoutes(ctx); err != nil || len(own["v0"]) != len(expected) {
+	if own, err := ns.kernel.OwnRoutes(ctx); err != nil || len(own["v0"]) != len(wanted) {
 		t.Errorf("%d routes, %v", len(own["v0"]), err)
 	}
 }

@@ -34,9 +34,9 @@ func own(t testing.TB, dev string, specs ...string) []kernel.OwnRoute {
 }
 
 // into makes wanted routes of routes into a device.
-func into(dev string, set ...routes.Route) []kernel.OwnRoute {
+func into(dev string, list ...routes.Route) []kernel.OwnRoute {
 	var want []kernel.OwnRoute
-	for _, r := range set {
+	for _, r := range list {
 		want = append(want, kernel.OwnRoute{Dev: dev, Route: &r})
 	}
 	return want
@@ -126,12 +126,12 @@ func TestSyncRefuses(t *testing.T) {
 // When the kernel refuses thousands of routes at once, each has its refusal.
 func TestSyncRefusesAll(t *testing.T) {
 	ns := twoWires(t)
-	var expected []kernel.OwnRoute
+	var wanted []kernel.OwnRoute
 	for i := range 3000 {
-		expected = append(expected, into("v0", routes.Route{Dst: benchRoute(i), Via: want.Addr("192.0.2.1")})...)
+		wanted = append(wanted, into("v0", routes.Route{Dst: benchRoute(i), Via: want.Addr("192.0.2.1")})...)
 	}
-	expected = append(expected, into("v0", routes.Route{Dst: want.CIDR("10.1.0.0/16")})...)
-	r := ns.sync(t, expected, kernel.SyncOptions{})
+	wanted = append(wanted, into("v0", routes.Route{Dst: want.CIDR("10.1.0.0/16")})...)
+	r := ns.sync(t, wanted, kernel.SyncOptions{})
 	if len(r.Refused) != 3000 || len(r.Added) != 1 {
 		t.Errorf("%d refused, %d added", len(r.Refused), len(r.Added))
 	}
@@ -148,12 +148,12 @@ func TestSyncTriesAgain(t *testing.T) {
 	// The gateway is on the link by a route that comes later, and is in the way of nobody when an
 	// old one is gone.
 	later := into("v0", routes.Route{Dst: want.CIDR("10.1.0.0/16"), Via: want.Addr("192.0.2.1")}, routes.Route{Dst: want.CIDR("192.0.2.0/24")})
-	for i, expected := range [][]kernel.OwnRoute{
+	for i, wanted := range [][]kernel.OwnRoute{
 		later,
 		into("v0", routes.Route{Dst: want.CIDR("192.0.2.0/24"), Via: want.Addr("10.9.0.2")}),
 		later,
 	} {
-		if r := ns.sync(t, expected, kernel.SyncOptions{}); len(r.Refused) != 0 {
+		if r := ns.sync(t, wanted, kernel.SyncOptions{}); len(r.Refused) != 0 {
 			t.Errorf("step %d: %+v", i, r)
 		}
 	}
@@ -200,9 +200,9 @@ func TestSyncInterrupted(t *testing.T) {
 // A route that looked different, but that is the same to the kernel, is not deleted.
 func TestSyncWhatLooksOther(t *testing.T) {
 	ns := twoWires(t)
-	for i, expected := range [][]kernel.OwnRoute{into("v0", routes.Route{Dst: want.CIDR("10.20.0.0/16")}), into("v0", routes.Route{Dst: want.CIDR("fd20::/32")})} {
-		ns.sync(t, expected, kernel.SyncOptions{})
-		s := newComparison(expected, map[string]int{"v0": ns.deviceIndex("v0")})
+	for i, wanted := range [][]kernel.OwnRoute{into("v0", routes.Route{Dst: want.CIDR("10.20.0.0/16")}), into("v0", routes.Route{Dst: want.CIDR("fd20::/32")})} {
+		ns.sync(t, wanted, kernel.SyncOptions{})
+		s := newComparison(wanted, map[string]int{"v0": ns.deviceIndex("v0")})
 		var held wire.Route
 		if err := s.encode(0, &held); err != nil {
 			t.Fatal(err)
@@ -212,7 +212,7 @@ func TestSyncWhatLooksOther(t *testing.T) {
 		if err := newChanges(s, ns.kernel, nil).send(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := counts(ns.sync(t, expected, kernel.SyncOptions{})); got != "added [] replaced [] unchanged 1 removed 0 refused 0" {
+		if got := counts(ns.sync(t, wanted, kernel.SyncOptions{})); got != "added [] replaced [] unchanged 1 removed 0 refused 0" {
 			t.Errorf("%d: %s", i, got)
 		}
 	}
@@ -323,16 +323,16 @@ func TestSyncWhenDeviceIsGone(t *testing.T) {
 // A device that is down makes a path dead, but the route counts as the same.
 func TestSyncWhenDeviceIsDown(t *testing.T) {
 	ns := twoWires(t)
-	expected := into("v0",
+	wanted := into("v0",
 		routes.Route{Dst: want.CIDR("10.20.0.0/16"), Nexthops: []routes.Nexthop{{Via: want.Addr("10.9.0.2")}, {Via: want.Addr("10.9.1.2"), Dev: "w0"}}},
 		routes.Route{Dst: want.CIDR("10.21.0.0/16"), Nexthops: []routes.Nexthop{{Via: want.Addr("10.9.0.2")}, {Via: want.Addr("10.9.1.2"), Dev: "w0"}}},
 	)
-	ns.sync(t, expected, kernel.SyncOptions{})
+	ns.sync(t, wanted, kernel.SyncOptions{})
 	ns.ip("link set dev w0 down")
 	if said := ns.ip("route show proto 213"); !strings.Contains(said, "dead") {
 		t.Errorf("no path is dead: %s", said)
 	}
-	if got := counts(ns.sync(t, expected, kernel.SyncOptions{})); got != "added [] replaced [] unchanged 2 removed 0 refused 0" {
+	if got := counts(ns.sync(t, wanted, kernel.SyncOptions{})); got != "added [] replaced [] unchanged 2 removed 0 refused 0" {
 		t.Error(got)
 	}
 }
@@ -351,8 +351,8 @@ func TestSyncWithoutGap(t *testing.T) {
 		routes.Route{Dst: want.CIDR("fd20::/32"), Type: routes.TypeBlackhole}, routes.Route{Dst: want.CIDR("10.22.0.0/16"), Metric: metric(5)})
 	monitor := ns.monitor(t)
 	present := make(map[netip.Prefix]int)
-	for i, expected := range [][]kernel.OwnRoute{one, two, three, one, two} {
-		ns.sync(t, expected, kernel.SyncOptions{})
+	for i, wanted := range [][]kernel.OwnRoute{one, two, three, one, two} {
+		ns.sync(t, wanted, kernel.SyncOptions{})
 		for _, change := range monitor() {
 			dst := change.route.Dst
 			switch {
@@ -418,7 +418,7 @@ func (ns *namespace) monitor(t *testing.T) func() []routeChange {
 // The paths of an IPv6 route may come in one message or one by one.
 func TestSyncSiblings(t *testing.T) {
 	devices := map[string]int{"v0": 7, "w0": 8}
-	expected := into("v0", routes.Route{Dst: want.CIDR("fd20::/32"), Nexthops: []routes.Nexthop{{Via: want.Addr("fd00::2")}, {Via: want.Addr("fd00:1::2"), Dev: "w0"}}})
+	wanted := into("v0", routes.Route{Dst: want.CIDR("fd20::/32"), Nexthops: []routes.Nexthop{{Via: want.Addr("fd00::2")}, {Via: want.Addr("fd00:1::2"), Dev: "w0"}}})
 	path := func(device int, via string) *wire.Route {
 		return &wire.Route{Family: unix.AF_INET6, Dst: want.CIDR("fd20::/32"), Table: routes.MainTable, Protocol: kernel.RouteProtocol,
 			Type: unix.RTN_UNICAST, Priority: 1024, Device: device, Via: want.Addr(via), Pref: routes.PrefMedium}
@@ -433,7 +433,7 @@ func TestSyncSiblings(t *testing.T) {
 		"another's device": {[]*wire.Route{path(8, "fd00:1::2"), path(8, "fd00::2")}, "added [] replaced [0] unchanged 0 removed 0 refused 0"},
 		"none":             {nil, "added [0] replaced [] unchanged 0 removed 0 refused 0"},
 	} {
-		s := newComparison(expected, devices)
+		s := newComparison(wanted, devices)
 		for _, w := range c.held {
 			s.compare(w)
 		}
@@ -510,11 +510,11 @@ func TestRoutesTo(t *testing.T) {
 	ns.ip("route add 10.9.0.0/16 dev v0 metric 5")
 	ns.ip("route add 10.0.0.0/8 nexthop dev w0 nexthop dev v0")
 	ns.ip("route add 10.9.0.0/16 dev v0 table 99")
-	set, err := ns.kernel.RoutesTo(t.Context(), netip.MustParseAddr("10.9.1.1"))
-	if err != nil || len(set) != 2 {
-		t.Fatalf("%v, %v", set, err)
+	held, err := ns.kernel.RoutesTo(t.Context(), netip.MustParseAddr("10.9.1.1"))
+	if err != nil || len(held) != 2 {
+		t.Fatalf("%v, %v", held, err)
 	}
-	for _, r := range set {
+	for _, r := range held {
 		if r.Dst.Bits() == 16 && r.Dev != "v0" || r.Dst.Bits() == 8 && r.Dev != "w0" {
 			t.Errorf("%+v", r)
 		}
