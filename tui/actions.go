@@ -103,7 +103,7 @@ func losses(s nmgre.Status) []string {
 	if s.State == nm.StateActive {
 		lines = append(lines, "Its traffic stops at once.")
 	}
-	return append([]string{"This is lost:"}, append(lines, "z makes it anew as long as nmgre runs, with another UUID.")...)
+	return append([]string{"This is lost:"}, append(lines, "z makes it again, with another UUID, as long as nmgre runs.")...)
 }
 
 // networks are the destinations of a tunnel's routes, a few of them by name.
@@ -124,8 +124,8 @@ func networks(s nmgre.Status) string {
 
 func (m *Model) remove(s *nmgre.Status, danger string) tea.Cmd {
 	name, uuid, want := fault.Printable(s.Tunnel.Name), s.UUID, answers.Whole(*s)
-	back := &undo{"deleted " + name, "make " + name + " anew", func(ctx context.Context, wf Workflow) error { return remake(ctx, wf, want) }, keeps(*s)}
-	return m.guarded("delete "+name, name+" is deleted; z makes it anew", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Delete(ctx, uuid)) }, back, danger)
+	back := &undo{"deleted " + name, "make " + name + " again", func(ctx context.Context, wf Workflow) error { return remake(ctx, wf, want) }, keeps(*s)}
+	return m.guarded("delete "+name, name+" is deleted; z makes it again", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Delete(ctx, uuid)) }, back, danger)
 }
 
 // remake makes a tunnel as it was.
@@ -139,11 +139,11 @@ func remake(ctx context.Context, wf Workflow, want nm.Tunnel) error {
 }
 
 // undone says that the change has been taken back.
-func (u *undo) undone() string { return "taken back: nmgre " + u.what }
+func (u *undo) undone() string { return "undone: nmgre " + u.what }
 
 func (m *Model) askUndo() tea.Cmd {
 	u := m.undo
-	m.push(&question{m: m, title: "Take the last change back?", lines: []string{"nmgre " + u.what + ". Taken back, it will " + u.how + "."}, yes: "take it back", no: "leave it",
+	m.push(&question{m: m, title: "Undo the last change?", lines: []string{"nmgre " + u.what + ". Undo will " + u.how + "."}, yes: "undo it", no: "leave it",
 		do: func() tea.Cmd { return m.perform(u.how, u.undone(), u.root, u.do, nil) }})
 	return nil
 }

@@ -72,7 +72,7 @@ func verdictText(v verify.Verdict) string {
 	case verify.Fail:
 		return "fail: the tunnel has a fault"
 	default:
-		return "warn: look at what is marked"
+		return "warn: look at the marked checks"
 	}
 }
 

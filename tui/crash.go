@@ -22,9 +22,9 @@ type crash struct {
 // Error says where the report is.
 func (c *crash) Error() string {
 	if c.report == "" {
-		return fmt.Sprintf("nmgre had a fault of its own: %s; its report could not be written: %v", c.what, c.err)
+		return fmt.Sprintf("nmgre crashed: %s; the report could not be written: %v", c.what, c.err)
 	}
-	return fmt.Sprintf("nmgre had a fault of its own: %s; the report is in %s", c.what, c.report)
+	return fmt.Sprintf("nmgre crashed: %s; the report is in %s", c.what, c.report)
 }
 
 // crashed writes the report and ends the program, so that the terminal is restored in the ordinary

@@ -39,7 +39,7 @@ func (m *Model) withDanger(s *nmgre.Status, then func(danger string) tea.Cmd) te
 }
 
 func (m *Model) dangerText(name string) string {
-	return fmt.Sprintf("You are connected from %s, and the way there leads through %s: this may cut you off. nmgre takes it back by itself unless you confirm within %s.",
+	return fmt.Sprintf("You are connected from %s, and the way there leads through %s: this may cut you off. nmgre undoes it by itself unless you confirm within %s.",
 		m.opts.Client, fault.Printable(name), m.opts.Confirm)
 }
 
@@ -51,7 +51,7 @@ func (m *Model) routeDanger(t nm.Tunnel) string {
 	}
 	for _, r := range t.Routes {
 		if r.TableOrMain() == routes.MainTable && r.Dst.Contains(client) {
-			return fmt.Sprintf("You are connected from %s, and the route %s would lead there through the tunnel: this may cut you off. nmgre takes it back by itself unless you confirm within %s.",
+			return fmt.Sprintf("You are connected from %s, and the route %s would lead there through the tunnel: this may cut you off. nmgre undoes it by itself unless you confirm within %s.",
 				client, r.Dst, m.opts.Confirm)
 		}
 	}
@@ -143,7 +143,7 @@ func (c *countdown) revert() tea.Cmd {
 	m.drop(c)
 	if c.answer != nil {
 		c.answer <- errNotConfirmed
-		m.warn("taken back: it was not confirmed")
+		m.warn("undone: it was not confirmed")
 		return nil
 	}
 	return m.perform(c.back.how, c.back.undone(), c.back.root, c.back.do, nil)
@@ -168,7 +168,7 @@ func (c *countdown) Keys() []screen.Key {
 			m.say("kept: nmgre " + c.back.what)
 			return nil
 		}},
-		{Keys: []string{"n", "esc", "ctrl+c"}, Hint: "take it back", Help: "take the change back now", Do: func() tea.Cmd { return c.revert() }},
+		{Keys: []string{"n", "esc", "ctrl+c"}, Hint: "undo it", Help: "undo the change now", Do: func() tea.Cmd { return c.revert() }},
 	}
 }
 
@@ -181,7 +181,7 @@ func (c *countdown) View(width, height int) screen.Drawing {
 		fmt.Sprintf("In %s nmgre will %s by itself.", draw.Count(left, "second"), c.back.how)} {
 		lines = append(lines, draw.Wrapped(s, inner, "", draw.Plain)...)
 	}
-	lines = append(lines, draw.Text(""), draw.Line{draw.Bold.Of("y"), draw.Plain.Of(" keep it    "), draw.Bold.Of("n"), draw.Plain.Of(" take it back")})
+	lines = append(lines, draw.Text(""), draw.Line{draw.Bold.Of("y"), draw.Plain.Of(" keep it    "), draw.Bold.Of("n"), draw.Plain.Of(" undo it")})
 	return box(c.m.theme, "Keep it?", lines, inner, width, height)
 }
 

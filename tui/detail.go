@@ -115,7 +115,7 @@ func (m *Model) loadFarEnd(s nmgre.Status) tea.Cmd {
 	if m.detail.tab != tabFarEnd {
 		return nil
 	}
-	return read(m, "think of the far end", func(ctx context.Context, wf Workflow) (nm.Tunnel, error) { return wf.FarEnd(ctx, s.Tunnel) },
+	return read(m, "work out the far end's commands", func(ctx context.Context, wf Workflow) (nm.Tunnel, error) { return wf.FarEnd(ctx, s.Tunnel) },
 		func(far nm.Tunnel, err error) tea.Cmd {
 			if m.detail.uuid == s.UUID {
 				m.detail.far, m.detail.farErr = &far, err
@@ -244,7 +244,7 @@ func (m *Model) invitation(width int) []draw.Line {
 	for _, s := range []string{
 		"A GRE tunnel joins two networks: packets for the far side are put into packets between two hosts.",
 		"",
-		"You need the far host's address, and the networks behind it. Everything else is found, and shown before it is done.",
+		"You need the far host's address, and the networks behind it. nmgre finds everything else, and shows it before anything is done.",
 		"",
 		"Press n to make the first one. Its last page has the command for the far end.",
 	} {

@@ -11,14 +11,14 @@ func (m *Model) farEndLines(width int) []draw.Line {
 	case m.detail.farErr != nil:
 		return draw.Wrapped(draw.ErrorText(m.detail.farErr), width, "", draw.Red)
 	case m.detail.far == nil:
-		return []draw.Line{draw.Styled("thinking of the far end "+m.theme.Wait, draw.Dim)}
+		return []draw.Line{draw.Styled("working out the far end's commands "+m.theme.Wait, draw.Dim)}
 	}
 	return draw.FarEndText(*m.detail.far, width)
 }
 
 // copyText gives a text to the terminal's clipboard (OSC 52).
 func (m *Model) copyText(what, s string) {
-	m.say("copied " + what + ", where the terminal allows it")
+	m.say("copied " + what + ", if the terminal allows it")
 	if m.clip != nil {
 		m.clip(s)
 	}

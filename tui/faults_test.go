@@ -88,7 +88,7 @@ func TestHangingCall(t *testing.T) {
 	d.must("bring paris-backup up …")
 	d.keys("n").must("n: wait until nmgre has done this: bring paris-backup up (esc stops it)")
 	d.keys("q").must("not while nmgre is about to bring paris-backup up")
-	d.keys("esc").must("stopping: what was done is taken back; esc again to wait no longer")
+	d.keys("esc").must("stopping: everything is undone; esc again to wait no longer")
 	d.keys("esc").must("no longer waiting: bring paris-backup up")
 	late := d.held
 	d.held, d.hold = nil, false
@@ -180,8 +180,8 @@ func TestDeleteAndUndo(t *testing.T) {
 	d := openFake(t, f, Options{})
 	d.keys("x").must("Delete gre1?", tuitest.UUID(1), "172.16.100.1/30", "1 route: 10.10.100.0/24", "Its traffic stops at once")
 	d.keys("n").must("gre1")
-	d.keys("x", "y").must("gre1 is deleted; z makes it anew").mustNot("▸● gre1 ")
-	d.keys("z", "y").must("taken back: nmgre deleted gre1")
+	d.keys("x", "y").must("gre1 is deleted; z makes it again").mustNot("▸● gre1 ")
+	d.keys("z", "y").must("undone: nmgre deleted gre1")
 	if !f.Saw("create nmgre create --name gre1 --peer 100.0.2.100") {
 		t.Errorf("calls: %q", f.Calls)
 	}
@@ -215,7 +215,7 @@ func TestChangeThatMayCutOff(t *testing.T) {
 		t.Error("it has not been taken back")
 	}
 	d.ticks = false
-	d.must("taken back: nmgre took gre1 down")
+	d.must("undone: nmgre took gre1 down")
 	d.keys("d", "y", "y").must("kept: nmgre took gre1 down")
 	if f.Tunnels[0].State != nm.StateInactive {
 		t.Error("it has been taken back though it was confirmed")

@@ -67,8 +67,8 @@ func (m *Model) always(typing bool) []screen.Key {
 	if typing {
 		help.Keys = []string{"f1"}
 	}
-	list := []screen.Key{help, {Keys: []string{"ctrl+c"}, Help: "stop what runs, else leave nmgre", Do: m.interrupt}}
-	return append(list, screen.Key{Keys: []string{"ctrl+l"}, Help: "draw the screen anew", Do: func() tea.Cmd { m.redraw = true; return nil }})
+	list := []screen.Key{help, {Keys: []string{"ctrl+c"}, Help: "stop the running change, or leave nmgre", Do: m.interrupt}}
+	return append(list, screen.Key{Keys: []string{"ctrl+l"}, Help: "draw the whole screen again", Do: func() tea.Cmd { m.redraw = true; return nil }})
 }
 
 // actions are what can be done with the tunnels.
@@ -88,8 +88,8 @@ func (m *Model) actions() []screen.Key {
 		{Keys: []string{"/"}, Hint: "filter", Help: "show only tunnels with these words", Why: m.emptyWhy(), Do: m.startFilter},
 		{Keys: []string{"x", "delete"}, Hint: "delete", Help: "delete it (asks first)", Why: own, Do: func() tea.Cmd { return m.askDelete(s) }},
 		{Keys: []string{"D"}, Hint: "duplicate", Help: "make another one like it", Why: cmp.Or(none, m.changeWhy()), Do: func() tea.Cmd { return m.openWizard(s) }},
-		{Keys: []string{"z"}, Hint: "undo", Help: "take the last change back (asks first)", Why: cmp.Or(m.undoWhy(), m.changeWhy()), Do: m.askUndo},
-		{Keys: []string{"y"}, Hint: "copy", Help: "copy the command that this tab is about", Why: none, Do: func() tea.Cmd { m.copyTab(); return nil }},
+		{Keys: []string{"z"}, Hint: "undo", Help: "undo the last change (asks first)", Why: cmp.Or(m.undoWhy(), m.changeWhy()), Do: m.askUndo},
+		{Keys: []string{"y"}, Hint: "copy", Help: "copy the command of this tab", Why: none, Do: func() tea.Cmd { m.copyTab(); return nil }},
 	}
 	return list
 }
@@ -98,7 +98,7 @@ func (m *Model) actions() []screen.Key {
 func (m *Model) movement() []screen.Key {
 	list := []screen.Key{
 		{Keys: []string{"tab", "]"}, Hint: "next tab", Help: "show the next tab", Do: func() tea.Cmd { return m.openTab((m.detail.tab + 1) % tabs) }},
-		{Keys: []string{"shift+tab", "["}, Help: "show the tab before", Do: func() tea.Cmd { return m.openTab((m.detail.tab + tabs - 1) % tabs) }},
+		{Keys: []string{"shift+tab", "["}, Help: "show the previous tab", Do: func() tea.Cmd { return m.openTab((m.detail.tab + tabs - 1) % tabs) }},
 		{Keys: []string{"up", "k"}, Help: "one row up", Do: func() tea.Cmd { return m.move(-1) }},
 		{Keys: []string{"down", "j"}, Help: "one row down", Do: func() tea.Cmd { return m.move(1) }},
 		{Keys: []string{"pgup", "ctrl+u", "ctrl+b"}, Help: "a page up", Do: func() tea.Cmd { return m.move(-m.page()) }},
@@ -107,7 +107,7 @@ func (m *Model) movement() []screen.Key {
 		{Keys: []string{"end", "G"}, Help: "to the last row", Do: func() tea.Cmd { return m.move(screen.Farther) }},
 		{Keys: []string{"enter", "right", "l"}, Help: "into the chosen tunnel", Do: m.enter},
 		{Keys: []string{"left", "h"}, Help: "back to the list", Do: m.leave},
-		{Keys: []string{"esc"}, Help: "stop what runs; back to the list; show all again", Do: m.escape},
+		{Keys: []string{"esc"}, Help: "stop the running change; back to the list; show all again", Do: m.escape},
 	}
 	for i, name := range tabNames {
 		list = append(list, screen.Key{Keys: []string{string(rune('1' + i))}, Help: "show the tab " + name, Do: func() tea.Cmd { return m.openTab(tab(i)) }})
@@ -117,7 +117,7 @@ func (m *Model) movement() []screen.Key {
 		mouse = "give the mouse back to the terminal"
 	}
 	return append(list,
-		screen.Key{Keys: []string{"ctrl+r"}, Help: "read everything anew", Do: m.refresh},
+		screen.Key{Keys: []string{"ctrl+r"}, Help: "read everything again", Do: m.refresh},
 		screen.Key{Keys: []string{"m"}, Help: mouse, Do: func() tea.Cmd { m.mouse = !m.mouse; return nil }},
 		screen.Key{Keys: []string{"q"}, Hint: "quit", Help: "leave nmgre", Do: m.quit})
 }

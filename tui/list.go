@@ -205,7 +205,7 @@ func (m *Model) emptyList(width int) []string {
 	case !m.read:
 		say("reading the tunnels "+m.theme.Wait, draw.Dim)
 	case len(m.all) > 0:
-		say("no tunnel has that in its name, state or addresses", draw.Plain)
+		say("no tunnel has these words in its name, state or addresses", draw.Plain)
 		say("esc shows all of them again", draw.Dim)
 	default:
 		say("no tunnels yet", draw.Bold)

@@ -44,7 +44,7 @@ func (g *log) lines(th draw.Theme, width int) []draw.Line {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.entries) == 0 {
-		return draw.Wrapped("Nothing has been done yet. Here stands each step that nmgre takes, with its time, and the nmcli or ip line that does the same.", width, "", draw.Dim)
+		return draw.Wrapped("Nothing has been done yet. Each step of nmgre is listed here with its time, and with the nmcli or ip line that does the same.", width, "", draw.Dim)
 	}
 	var lines []draw.Line
 	for i := len(g.entries) - 1; i >= 0; i-- {

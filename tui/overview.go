@@ -56,7 +56,7 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []draw.Line {
 	}
 	if differs {
 		lines = append(lines, draw.Text(""))
-		lines = append(lines, draw.Wrapped(m.theme.Differs+" marks where the link is not as the profile says; v finds out why", width, "", draw.Yellow)...)
+		lines = append(lines, draw.Wrapped(m.theme.Differs+" marks where the link differs from the profile; v finds out why", width, "", draw.Yellow)...)
 	}
 	lines = append(lines, m.countLines(s)...)
 	return append(lines, m.keptLines(s, width)...)
@@ -162,7 +162,7 @@ func (m *Model) countLines(s *nmgre.Status) []draw.Line {
 		{draw.Dim.Of("sent     "), draw.Plain.Of(fmt.Sprintf("%s, %d packets", draw.BytesText(c.TxBytes), c.TxPackets))},
 		{draw.Dim.Of("received "), draw.Plain.Of(fmt.Sprintf("%s, %d packets", draw.BytesText(c.RxBytes), c.RxPackets))}}
 	if n := c.RxErrors + c.TxErrors + c.RxDropped + c.TxDropped; n > 0 {
-		lines = append(lines, draw.Line{draw.Yellow.Of(m.theme.Warn + " errors "), draw.Plain.Of(strconv.FormatUint(n, 10) + ": the tab Rates has them one by one")})
+		lines = append(lines, draw.Line{draw.Yellow.Of(m.theme.Warn + " errors "), draw.Plain.Of(strconv.FormatUint(n, 10) + ": the Rates tab lists them")})
 	}
 	return lines
 }
@@ -196,7 +196,7 @@ func (m *Model) keptLines(s *nmgre.Status, width int) []draw.Line {
 		lines = append(lines, draw.Line{draw.Dim.Of("forward  "), draw.Plain.Of("between " + fault.Printable(strings.Join(k.Forward, ", ")))})
 	}
 	if k.ClampMSS {
-		lines = append(lines, draw.Line{draw.Dim.Of("mss      "), draw.Plain.Of("lowered to what fits")})
+		lines = append(lines, draw.Line{draw.Dim.Of("mss      "), draw.Plain.Of("lowered to fit")})
 	}
 	for _, err := range []error{s.KeptErr, m.detail.statusErr} {
 		lines = append(lines, m.troubleLines(err, width)...)

@@ -28,7 +28,7 @@ const maxAnswer = 64 << 10
 const plainWidth = 78
 
 // errEnded says that nobody answers any more.
-var errEnded = &fault.Error{What: "the input has ended: nothing more is done", Hint: "every question needs its line; an empty one takes what stands in brackets"}
+var errEnded = &fault.Error{What: "the input has ended: nothing more is done", Hint: "answer each question with a line; an empty line takes the value in brackets"}
 
 // Plain asks the wizard's questions line by line, for screen readers, scripts, and terminals that
 // can do no more. There is no drawing, and nothing moves. Questions go to term.Err, what came out
@@ -292,7 +292,7 @@ func (p *plainTalk) wizard(a *answers.Answers, was *nmgre.Status) error {
 		return err
 	}
 	a.SetLinks(links)
-	p.say("An empty line takes what stands in brackets; a single - empties it.")
+	p.say("An empty line takes the value in brackets; a single - clears it.")
 	for i := range answers.Pages {
 		if err := p.page(a, i); err != nil {
 			return err
@@ -355,8 +355,16 @@ func (p *plainTalk) field(a *answers.Answers, f *form.Field) error {
 			}
 			return nil
 		}
-		p.say("Not valid: %s. %s", fault.Printable(f.Problem), fault.Printable(f.Hint))
+		p.say("Not valid: %s", withHint(f.Problem, f.Hint))
 	}
+}
+
+// withHint is a problem with its hint on one line.
+func withHint(problem, hint string) string {
+	if hint == "" {
+		return fault.Printable(problem)
+	}
+	return fault.Printable(problem) + " (" + fault.Printable(hint) + ")"
 }
 
 // way asks the kernel for the way to the far end.
@@ -397,7 +405,7 @@ func (p *plainTalk) finishEdit(a *answers.Answers, was *nmgre.Status, t nm.Tunne
 		return p.askAgain(a, err)
 	}
 	if len(planned.Changes) == 0 {
-		p.say("Nothing is different from what is there.")
+		p.say("Nothing to change: the tunnel is like this already.")
 		return false, nil
 	}
 	p.preview(draw.EditLines(p.theme, was.Tunnel.Name, &planned, plainWidth))
@@ -415,7 +423,7 @@ func (p *plainTalk) finishEdit(a *answers.Answers, was *nmgre.Status, t nm.Tunne
 func (p *plainTalk) askAgain(a *answers.Answers, err error) (again bool, _ error) {
 	for _, problem := range answers.Problems(err) {
 		if f := a.FieldOf(problem); problem.Field != "" && f != nil && f.ID == problem.Field {
-			p.say("Not possible: %s. %s", fault.Printable(problem.What), fault.Printable(problem.Hint))
+			p.say("Not possible: %s", withHint(problem.What, problem.Hint))
 			if err := p.field(a, f); err != nil {
 				return false, err
 			}

@@ -83,7 +83,7 @@ func TestPlainAsksAgain(t *testing.T) {
 	if err != nil || f.Saw("create") {
 		t.Errorf("%v, calls %q", err, f.Calls)
 	}
-	for _, want := range []string{`Not valid: "100.0.2.300" is no IP address`, "Type yes or no."} {
+	for _, want := range []string{`Not valid: "100.0.2.300" is not an IP address`, "Type yes or no."} {
 		if !strings.Contains(talk, want) {
 			t.Errorf("it did not say %q:\n%s", want, talk)
 		}

@@ -69,7 +69,7 @@ func (m *Model) askKernel() tea.Cmd {
 		if len(to) == 0 {
 			return nil
 		}
-		return read(m, "ask the kernel for its ways", func(ctx context.Context, wf Workflow) (map[string]string, error) { return lookUp(ctx, wf, to), nil },
+		return read(m, "ask the kernel for the routes' devices", func(ctx context.Context, wf Workflow) (map[string]string, error) { return lookUp(ctx, wf, to), nil },
 			func(hops map[string]string, _ error) tea.Cmd {
 				if m.detail.uuid == uuid {
 					m.detail.routes.learn(hops)
@@ -132,7 +132,7 @@ func (m *Model) viewRoutes(width, height int) (rows []string, foot string) {
 	case !r.read:
 		lines = []draw.Line{draw.Styled("reading the routes "+th.Wait, draw.Dim)}
 	case len(r.list) == 0:
-		lines = draw.Wrapped("no routes lead into this tunnel, but to its own network (e adds some)", width, "", draw.Plain)
+		lines = draw.Wrapped("only the tunnel's own network is reached through it (e adds routes)", width, "", draw.Plain)
 	default:
 		return m.routeRows(width, height)
 	}
@@ -204,10 +204,6 @@ func (m *Model) routeAbout(s nmgre.RouteState, dev string, width int) []draw.Lin
 	if known && hop != dev && s.State == nmgre.RouteSet && s.Route.TableOrMain() == routes.MainTable {
 		state += fmt.Sprintf(", but would send to %s by %s", routes.SampleAddr(s.Route.Dst, netip.Addr{}), fault.Printable(hop))
 	}
-	why := s.Why
-	if why == "" {
-		why = "it is in the profile"
-	}
 	lines = append(lines, draw.Wrapped(s.Route.String()+": "+state, width, "", draw.Plain)...)
-	return append(lines, draw.Wrapped("held by "+draw.OwnerText(s.Owner)+": "+fault.Printable(why), width, "", draw.Dim)...)
+	return append(lines, draw.Wrapped("held by "+draw.HolderText(s.Owned), width, "", draw.Dim)...)
 }

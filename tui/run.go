@@ -98,7 +98,7 @@ func followSize(ctx context.Context, size func() (int, int, error), send func(te
 func (m *Model) endWork(say io.Writer) {
 	for _, op := range m.work.running {
 		if op.change {
-			fmt.Fprintln(say, "nmgre: stopped; what was begun is taken back: "+op.name)
+			fmt.Fprintln(say, "nmgre: stopped, and undoing: "+op.name)
 		}
 		op.cancel()
 	}
@@ -108,12 +108,12 @@ func (m *Model) endWork(say io.Writer) {
 	case <-ended:
 		return
 	case <-time.After(time.Second):
-		fmt.Fprintln(say, "nmgre: waiting for what was begun to end")
+		fmt.Fprintln(say, "nmgre: waiting until everything is undone")
 	}
 	select {
 	case <-ended:
 	case <-time.After(takeBackLimit):
-		fmt.Fprintln(say, "nmgre: it has not ended in time; nmgre list shows what is there")
+		fmt.Fprintln(say, "nmgre: the undo has not ended in time; nmgre list shows the tunnels")
 	}
 }
 

@@ -155,7 +155,7 @@ func (m *Model) trafficLines(s *nmgre.Status, width int) []draw.Line {
 		lines = append(lines, draw.Wrapped(m.theme.Warn+" "+draw.ErrorText(t.probeErr), width, "", draw.Yellow)...)
 	}
 	if len(t.rtt) > 0 || t.silent > 0 {
-		lines = append(lines, draw.Wrapped("one probe a second, while this tab is open, is among them", width, "", draw.Dim)...)
+		lines = append(lines, draw.Wrapped("this includes one probe a second while this tab is open", width, "", draw.Dim)...)
 	}
 	lines = append(lines, draw.Text(""))
 	return append(lines, counterLines(*t.last)...)

@@ -36,7 +36,7 @@ func (m *Model) startWatch() tea.Cmd {
 		notices, err := m.wf.Watch(m.ctx)
 		return wakeMsg{func() tea.Cmd {
 			if err != nil {
-				m.warn("changes are not seen by themselves (ctrl+r reads anew): " + err.Error())
+				m.warn("the screen does not follow changes (ctrl+r reads again): " + err.Error())
 				return nil
 			}
 			m.watch.notices = notices
@@ -60,18 +60,18 @@ func (m *Model) nextNotice() tea.Cmd {
 func (m *Model) noticed(msg noticeMsg) tea.Cmd {
 	if msg.closed {
 		if m.ctx.Err() == nil {
-			m.warn("changes are no longer seen by themselves: ctrl+r reads anew")
+			m.warn("the screen no longer follows changes: ctrl+r reads again")
 		}
 		return nil
 	}
 	cmds := []tea.Cmd{m.nextNotice()}
 	if msg.Lost {
 		m.gone, m.lost = true, true
-		m.warn("NetworkManager has gone: this is what was last seen; nmgre waits for it")
+		m.warn("NetworkManager has gone: the screen shows the last state; nmgre waits for it")
 	}
 	if msg.Back {
 		m.gone = false
-		m.say("NetworkManager is there again")
+		m.say("NetworkManager is back")
 		cmds = append(cmds, m.readManager())
 	}
 	switch {
@@ -122,7 +122,7 @@ func (m *Model) listed(all []nmgre.Status, err error) tea.Cmd {
 	}
 	if m.lost {
 		m.lost = false
-		m.say("NetworkManager is there again")
+		m.say("NetworkManager is back")
 	}
 	first := !m.read
 	m.all, m.read = all, true

@@ -17,7 +17,7 @@ func openFake(t *testing.T, f *tuitest.Host, opts Options) *driver {
 func TestEdit(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
-	d.keys("e", "ctrl+s").must("nothing is different")
+	d.keys("e", "ctrl+s").must("nothing to change")
 	d.keys("ctrl+n", "ctrl+n", "down", "down", "down", "down", "ctrl+u", "=1400", "ctrl+s")
 	d.must("- 1476", "+ 1400", "The tunnel stays up", "nmgre edit gre1 --mtu=1400")
 	d.keys("enter").must("wrote the profile to disk", "gre1 is changed")
@@ -25,7 +25,7 @@ func TestEdit(t *testing.T) {
 	if f.Tunnels[0].Tunnel.MTU != 1400 {
 		t.Errorf("mtu %d", f.Tunnels[0].Tunnel.MTU)
 	}
-	d.keys("z").must("nmgre changed gre1", "change gre1 back")
+	d.keys("z").must("nmgre changed gre1 to mtu 1400. Undo will set gre1 back to mtu 1476.")
 	d.keys("y")
 	if f.Tunnels[0].Tunnel.MTU != 1476 {
 		t.Errorf("after the undo: mtu %d", f.Tunnels[0].Tunnel.MTU)

@@ -228,7 +228,7 @@ func (m *Model) cancelOp(op *operation) {
 	op.cancel()
 	if op.change && !op.canceled {
 		op.canceled = true
-		m.warn("stopping: what was done is taken back; esc again to wait no longer")
+		m.warn("stopping: everything is undone; esc again to wait no longer")
 		return
 	}
 	delete(m.work.running, op.id)

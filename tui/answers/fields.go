@@ -37,11 +37,11 @@ func (a *Answers) build(fresh bool) {
 	a.Forms[PageInner] = &form.Form{Fields: a.innerFields(t, fresh)}
 	a.Forms[PageOptions] = &form.Form{Fields: optionFields(t)}
 	a.Forms[PageRoutes] = &form.Form{Fields: lineFields("route", "Route", routeTexts(t.Routes), "such as 10.10.2.0/24",
-		"a network behind the far end, as for ip route: 10.10.2.0/24 [via ADDRESS] [metric N] [table N]")}
-	forward := []*form.Field{form.NewToggle("forward", "Forward packets", t.Forward, "between the tunnel and this host's networks, on just the devices involved (IPv4)"),
-		form.NewToggle("clamp-mss", "Clamp the MSS", t.ClampMSS, "TCP connections through the tunnel are kept to segments that fit, where path MTU discovery is broken")}
+		"a network behind the far end, in the words of ip route: 10.10.2.0/24 [via ADDRESS] [metric N] [table N]")}
+	forward := []*form.Field{form.NewToggle("forward", "Forward packets", t.Forward, "between the tunnel and this host's networks, only on the devices that need it (IPv4)"),
+		form.NewToggle("clamp-mss", "Clamp the MSS", t.ClampMSS, "lowers the segment size of TCP connections to what fits into the tunnel, where path MTU discovery is broken")}
 	a.Forms[PageForward] = &form.Form{Fields: append(forward, lineFields("snat", "SNAT", snatTexts(t.SNAT), "such as 10.10.1.0/24=masquerade",
-		"DEST=SOURCE: packets from the tunnel's network to DEST get that source, so that hosts there need no route back; leave it empty for none")...)}
+		"DEST=SOURCE: packets from the tunnel to DEST get that source address, so that hosts there need no route back; may be empty")...)}
 }
 
 func (a *Answers) endpointFields(t nm.Tunnel) []*form.Field {
@@ -57,7 +57,7 @@ func (a *Answers) endpointFields(t nm.Tunnel) []*form.Field {
 	if t.Local.IsValid() {
 		local = addrValue(t.Local)
 	}
-	mode := form.NewChoice("mode", "Mode", modes, t.Mode.String(), "what the tunnel carries, and by what")
+	mode := form.NewChoice("mode", "Mode", modes, t.Mode.String(), "what the tunnel carries, and over which protocol")
 	if a.Edit {
 		mode.Why = "a tunnel keeps its mode: D makes another one like it"
 	}
@@ -84,7 +84,7 @@ func modeText(m gre.Mode) string {
 	if m.IPv6Outer() {
 		by = "IPv6"
 	}
-	return carries + " by " + by
+	return carries + " over " + by
 }
 
 func (a *Answers) innerFields(t nm.Tunnel, fresh bool) []*form.Field {
@@ -98,7 +98,7 @@ func (a *Answers) innerFields(t nm.Tunnel, fresh bool) []*form.Field {
 		}
 	}
 	fields := []*form.Field{
-		form.NewText("address", "This end's inner address", first, "such as 172.16.0.1/30", "this end's address inside the tunnel, with the length of its network"),
+		form.NewText("address", "This end's inner address", first, "such as 172.16.0.1/30", "this end's address inside the tunnel, with its prefix length"),
 		form.NewText("peer-address", "Far end's inner address", routes.AddrText(t.PeerAddress), "", "where probes go; leave it empty for the other host of a /30 or /31"),
 		form.NewText("more", "More inner addresses", strings.Join(more, " "), "none", "such as an IPv6 one: fd00::1/64; several with spaces between them"),
 	}
@@ -132,17 +132,17 @@ func optionFields(t nm.Tunnel) []*form.Field {
 	}
 	return []*form.Field{
 		form.NewChoice("keys", "Key", []form.Option{choice(keysNone, "none"), choice(keysOne, "one for both directions"), choice(keysTwo, "one for each direction")}, kind,
-			"a number that tells tunnels between the same two hosts apart, the same at both ends; no secret"),
+			"a number that tells tunnels between the same two hosts apart, the same at both ends; it is no secret"),
 		form.NewText("key", "Its number", key, "such as 42", "decimal, 0x hexadecimal, leading-zero octal, or a dotted quad"),
-		form.NewText("input-key", "Packets come with", in, "none", "the far end's output key"),
-		form.NewText("output-key", "Packets are sent with", out, "none", "the far end's input key"),
-		form.NewText("mtu", "MTU", mtu, "computed", "the biggest packet that goes through, in bytes; leave it empty to have it computed"),
-		form.NewText("ttl", "TTL", gre.TTLText(t.TTL), "64", "of the outer packets, 1 to 255, or inherit: that kills routing hellos and traceroute"),
+		form.NewText("input-key", "Input key", in, "none", "the far end's output key"),
+		form.NewText("output-key", "Output key", out, "none", "the far end's input key"),
+		form.NewText("mtu", "MTU", mtu, "computed", "the largest packet that goes through, in bytes; leave it empty and nmgre computes it"),
+		form.NewText("ttl", "TTL", gre.TTLText(t.TTL), "64", "of the outer packets, 1 to 255, or inherit: then traceroute and routing hellos (TTL 1) do not get through"),
 		form.NewText("tos", "TOS", gre.TOSText(t.TOS), "0", "of the outer packets, 0 to 255, or inherit"),
 		form.NewToggle("no-pmtud", "Path MTU discovery", !t.NoPMTUD, "without it the inner packet's DF bit is copied, and TTL must be inherit"),
 		form.NewText("encap-limit", "Encapsulation limit", limit, strconv.Itoa(gre.DefaultEncapLimit)+", the usual one", "how many more tunnels the packets may go through, 1 to 255"),
 		form.NewText("flow-label", "Flow label", flowText(t.FlowLabel), "0", "of the outer packets, 0 to 1048575"),
-		form.NewChoice("parent", "Bound to", parentOptions(nil, t.Parent), t.Parent, "the device that the packets must leave by; none lets the routes decide"),
+		form.NewChoice("parent", "Bound to", parentOptions(nil, t.Parent), t.Parent, "the device that the packets must leave through; none lets the routes decide"),
 		form.NewToggle("autoconnect", "Comes up at boot", t.Autoconnect, "NetworkManager brings the tunnel up by itself"),
 	}
 }
@@ -258,7 +258,7 @@ func (a *Answers) takeNetwork(value string) {
 func (a *Answers) enable(t nm.Tunnel) {
 	by6 := ""
 	if !t.Mode.IPv6Outer() {
-		by6 = "only tunnels by IPv6 have it, and mode " + t.Mode.String() + " is by IPv4"
+		by6 = "only tunnels over IPv6 have it, and mode " + t.Mode.String() + " is over IPv4"
 	}
 	a.get("encap-limit").Why, a.get("flow-label").Why = by6, by6
 	pmtud := ""
@@ -324,7 +324,7 @@ func (a *Answers) mtuNote(t nm.Tunnel) string {
 	e := t.Encapsulation()
 	note := e.Arithmetic(a.Hop.MTU) + ", on the way by " + fault.Printable(a.Hop.Dev)
 	if t.MTU != 0 && int(t.MTU) > e.MTU(a.Hop.MTU) {
-		note += "; what is bigger is fragmented or lost"
+		note += "; larger packets are fragmented or lost"
 	}
 	return note
 }
@@ -341,7 +341,7 @@ func (a *Answers) routeNotes(t nm.Tunnel) {
 			continue
 		}
 		if next < len(owned) && owned[next].Route.String() == r.String() {
-			f.Note = "held by " + draw.OwnerText(owned[next].Owner) + ": " + owned[next].Why
+			f.Note = "held by " + draw.HolderText(owned[next])
 			next++
 		}
 	}

@@ -21,9 +21,9 @@ func parseAddr(field, text, hint string) (netip.Addr, *fault.Error) {
 		return a, nil
 	}
 	if head, _, found := strings.Cut(text, "/"); found {
-		hint = "leave the length out: " + fault.Printable(head)
+		hint = "leave out the prefix length: " + fault.Printable(head)
 	}
-	return a, fault.Invalid(field, hint, "\"%s\" is no IP address", fault.Printable(text))
+	return a, fault.Invalid(field, hint, "\"%s\" is not an IP address", fault.Printable(text))
 }
 
 // parseInner reads an inner address with its network's length.
@@ -34,9 +34,9 @@ func parseInner(text string) (netip.Prefix, *fault.Error) {
 	}
 	hint := "write it as 172.16.0.1/30"
 	if a, err := netip.ParseAddr(text); err == nil {
-		hint = fmt.Sprintf("give the length of its network too: %s/30, or /%d for the address alone", a, a.BitLen())
+		hint = fmt.Sprintf("add the prefix length: %s/30, or /%d for a single address", a, a.BitLen())
 	}
-	return p, fault.Invalid("address", hint, "\"%s\" is no address with a length", fault.Printable(text))
+	return p, fault.Invalid("address", hint, "\"%s\" is not an address with a prefix length", fault.Printable(text))
 }
 
 // parseNumber reads a number between two bounds; inherit stands for what it is given as, where it

@@ -107,8 +107,7 @@ func ownerLines(set []nm.Owned, width int) []Line {
 			lines = append(lines, Text(fmt.Sprintf("   and %d more", len(set)-maxOwners)))
 			break
 		}
-		lines = append(lines, Wrapped(o.Route.String()+": "+OwnerText(o.Owner), width-1, "   ", Plain)...)
-		lines = append(lines, Wrapped(o.Why, width-1, "     ", Dim)...)
+		lines = append(lines, Wrapped(o.Route.String()+": "+HolderText(o), width-1, "   ", Plain)...)
 	}
 	return append(lines, Text(""))
 }
@@ -137,10 +136,14 @@ func EditLines(th Theme, name string, e *plan.EditPlan, width int) []Line {
 	return append(lines, Command(fault.Printable(EditCommand(name, *e)), width-1, "   ")...)
 }
 
-// OwnerText says who holds a route.
-func OwnerText(o nm.Owner) string {
-	if o == nm.OwnerKernel {
-		return "nmgre, in the kernel"
+// HolderText says who holds a route. It gives a reason where that is not NetworkManager.
+func HolderText(o nm.Owned) string {
+	if o.Owner != nm.OwnerKernel {
+		return "NetworkManager, in the profile"
 	}
-	return "NetworkManager, in the profile"
+	text := "nmgre, in the kernel"
+	if o.Why != "" {
+		text += ": " + fault.Printable(o.Why)
+	}
+	return text
 }

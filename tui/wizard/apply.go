@@ -85,7 +85,7 @@ func (w *Wizard) created(c nmgre.Created, err error) tea.Cmd {
 
 // readFar finds out what the far end has to type.
 func (w *Wizard) readFar(t nm.Tunnel) tea.Cmd {
-	return ask(w.shell, "think of the far end", func(ctx context.Context, wf Workflow) (nm.Tunnel, error) { return wf.FarEnd(ctx, t) },
+	return ask(w.shell, "work out the far end's commands", func(ctx context.Context, wf Workflow) (nm.Tunnel, error) { return wf.FarEnd(ctx, t) },
 		func(far nm.Tunnel, err error) tea.Cmd {
 			w.apply.far, w.apply.farErr = &far, err
 			return nil
@@ -98,7 +98,7 @@ func (w *Wizard) startEdit() tea.Cmd {
 	planned, name, uuid := *w.change, fault.Printable(w.was.Tunnel.Name), w.was.UUID
 	a, before := &w.apply, planned.Before.Clone()
 	work := Work{Name: "change " + name, Root: !planned.Kept.Empty() || !w.was.Kept.Empty(), Step: a.step, Check: a.check, Advance: a.advance}
-	back := Undo{Done: "changed " + name, How: "change " + name + " back", Root: work.Root,
+	back := Undo{Done: "changed " + name + " to " + values(planned.Changes, false), How: "set " + name + " back to " + values(planned.Changes, true), Root: work.Root,
 		Do: func(ctx context.Context, wf Workflow) error { return editTo(ctx, wf, uuid, before) }}
 	var opts nmgre.EditOptions
 	if w.danger != "" {
@@ -115,6 +115,31 @@ func (w *Wizard) startEdit() tea.Cmd {
 			}
 			return nil
 		})
+}
+
+// maxValue is how many characters of a value are shown.
+const maxValue = 40
+
+// values are the fields of a change with their values: the old ones, or the new ones.
+func values(changes []nm.FieldChange, old bool) string {
+	texts := make([]string, len(changes))
+	for i, c := range changes {
+		value := c.New
+		if old {
+			value = c.Old
+		}
+		switch {
+		case value == "":
+			texts[i] = "no " + c.Field
+		case len(value) > maxValue && old:
+			texts[i] = "the former " + c.Field
+		case len(value) > maxValue:
+			texts[i] = "another " + c.Field
+		default:
+			texts[i] = c.Field + " " + fault.Printable(value)
+		}
+	}
+	return strings.Join(texts, ", ")
 }
 
 // editTo makes a tunnel that is there into another.
@@ -274,7 +299,7 @@ func (a *apply) outcome(th draw.Theme, width int) []draw.Line {
 	}
 	lines := []draw.Line{draw.Text("")}
 	if a.failed != nil {
-		lines = append(lines, draw.Wrapped(th.Fail+" It failed, and what was done has been taken back:", width-1, " ", draw.Red)...)
+		lines = append(lines, draw.Wrapped(th.Fail+" It failed, and everything was undone:", width-1, " ", draw.Red)...)
 		for _, part := range strings.Split(a.failed.Error(), "\n") {
 			lines = append(lines, draw.Wrapped(fault.Printable(part), width-1, "   ", draw.Plain)...)
 		}
@@ -295,9 +320,9 @@ func (a *apply) success(th draw.Theme, width int) []draw.Line {
 	case a.report.Verdict == verify.Pass:
 		glyph, st, more = th.Pass, draw.Green, ", and carries traffic"
 	case a.onlySilent():
-		more = ". The far end does not answer: it may have to be set up still"
+		more = ". The far end does not answer: it may not be set up yet"
 	default:
-		more = ", but look at what is marked below"
+		more = ", but look at the marked checks below"
 	}
 	is := " is there"
 	if a.changed {
@@ -330,12 +355,12 @@ func (w *Wizard) applyKeys() []screen.Key {
 	leave := screen.Key{Keys: []string{"esc", "q"}, Hint: "close", Help: "close the wizard", Do: func() tea.Cmd { return w.Leave() }}
 	switch {
 	case a.running:
-		next.Why, back.Why = "it is still being made", "it is still being made (esc stops it, and takes it back)"
-		leave.Hint, leave.Help = "stop", "stop, and take back what was done"
+		next.Why, back.Why = "it is still being made", "it is still being made (esc stops and undoes it)"
+		leave.Hint, leave.Help = "stop", "stop, and undo everything"
 	case a.failed != nil:
 		next.Why = "there is no tunnel"
 	default:
-		back.Why = "it is done: e changes the tunnel, z takes it back"
+		back.Why = "it is done: e changes the tunnel, z undoes it"
 	}
 	if w.answers.Edit {
 		next = screen.Key{Keys: []string{"enter"}, Hint: "close", Help: "close the wizard", Why: next.Why, Do: func() tea.Cmd { return w.Leave() }}
@@ -349,7 +374,7 @@ func (w *Wizard) farLines(width int) []draw.Line {
 	case w.apply.farErr != nil:
 		return draw.Wrapped(draw.ErrorText(w.apply.farErr), width-1, " ", draw.Red)
 	case w.apply.far == nil:
-		return []draw.Line{draw.Styled(" thinking of the far end", draw.Dim)}
+		return []draw.Line{draw.Styled(" working out the far end's commands", draw.Dim)}
 	}
 	lines := draw.FarEndText(*w.apply.far, width-2)
 	for i := range lines {

@@ -156,7 +156,7 @@ func (w *Wizard) formKeys() []screen.Key {
 	step := func(by int) func() tea.Cmd {
 		return func() tea.Cmd { return w.moveField(by) }
 	}
-	preview := screen.Key{Keys: []string{"ctrl+s"}, Hint: "preview", Help: "straight to the preview, with what is there", Do: func() tea.Cmd { return w.submitAll() }}
+	preview := screen.Key{Keys: []string{"ctrl+s"}, Hint: "preview", Help: "straight to the preview, with these answers", Do: func() tea.Cmd { return w.submitAll() }}
 	if w.planning {
 		preview.Why = "the plan is being made"
 	}
@@ -165,7 +165,7 @@ func (w *Wizard) formKeys() []screen.Key {
 		next = "the preview"
 	}
 	list := []screen.Key{
-		{Keys: []string{"enter"}, Hint: "next", Help: "the next field; behind the last one " + next, Do: func() tea.Cmd {
+		{Keys: []string{"enter"}, Hint: "next", Help: "the next field; after the last one " + next, Do: func() tea.Cmd {
 			if fm.AtLast() {
 				return w.nextPage()
 			}
@@ -174,9 +174,9 @@ func (w *Wizard) formKeys() []screen.Key {
 		{Keys: []string{"esc"}, Hint: "leave", Help: "leave the wizard (asks if anything was typed)", Do: func() tea.Cmd { return w.Leave() }},
 		preview,
 		{Keys: []string{"ctrl+n", "pgdown"}, Hint: "next page", Help: next, Do: func() tea.Cmd { return w.nextPage() }},
-		{Keys: []string{"ctrl+p", "pgup"}, Hint: "back", Help: "the page before; nothing is lost", Why: w.backWhy(), Do: func() tea.Cmd { return w.toPage(w.page - 1) }},
+		{Keys: []string{"ctrl+p", "pgup"}, Hint: "back", Help: "the previous page; nothing is lost", Why: w.backWhy(), Do: func() tea.Cmd { return w.toPage(w.page - 1) }},
 		{Keys: []string{"tab", "down"}, Help: "the next field", Do: step(1)},
-		{Keys: []string{"shift+tab", "up"}, Help: "the field before; on the first one the page before", Do: step(-1)},
+		{Keys: []string{"shift+tab", "up"}, Help: "the previous field; before the first one the previous page", Do: step(-1)},
 	}
 	if f := fm.Current(); f.Kind != form.Text {
 		turn := func(code rune) func() tea.Cmd {
@@ -184,7 +184,7 @@ func (w *Wizard) formKeys() []screen.Key {
 		}
 		list = append([]screen.Key{
 			{Keys: []string{"right", "l", "space"}, Hint: "choose", Help: "the next value", Do: turn(tea.KeyRight)},
-			{Keys: []string{"left", "h"}, Help: "the value before", Do: turn(tea.KeyLeft)},
+			{Keys: []string{"left", "h"}, Help: "the previous value", Do: turn(tea.KeyLeft)},
 		}, list...)
 	}
 	return list
@@ -279,14 +279,14 @@ func (w *Wizard) planEdit(t nm.Tunnel) tea.Cmd {
 	}, func(edit plan.EditPlan, err error) tea.Cmd {
 		w.planning = false
 		if errors.Is(err, fault.ErrNotFound) {
-			w.shell.Warn(fault.Printable(w.was.Tunnel.Name) + " is gone: somebody has deleted it (what you typed is here still; esc leaves)")
+			w.shell.Warn(fault.Printable(w.was.Tunnel.Name) + " is gone: somebody has deleted it (your answers are still here; esc leaves)")
 			return nil
 		}
 		if w.refused(err) {
 			return nil
 		}
 		if len(edit.Changes) == 0 {
-			w.shell.Say("nothing is different from what is there")
+			w.shell.Say("nothing to change: the tunnel is like this already")
 			return nil
 		}
 		return w.shell.Danger(w.was, edit.After, func(danger string) tea.Cmd {
@@ -330,11 +330,11 @@ func (w *Wizard) Leave() tea.Cmd {
 	case w.page >= pageApply || !w.answers.Dirty():
 		return w.close()
 	}
-	what := "the new tunnel"
+	subject := "the new tunnel"
 	if w.answers.Edit {
-		what = "the changes of " + fault.Printable(w.was.Tunnel.Name)
+		subject = "the changes of " + fault.Printable(w.was.Tunnel.Name)
 	}
-	w.shell.Ask("Leave?", "What you have typed for "+what+" is lost; nothing has been changed on this host.", "leave", "stay", w.close)
+	w.shell.Ask("Leave?", "Your answers for "+subject+" are lost. Nothing has been changed on this host.", "leave", "stay", w.close)
 	return nil
 }
 

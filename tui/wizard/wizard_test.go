@@ -23,7 +23,7 @@ func TestWizardMakesWhatWasTyped(t *testing.T) {
 	d.keys("right").must("172.16.0.0/31", "172.16.0.0/31")
 	d.keys("ctrl+n").must("1500 - 20 (IPv4) - 4 (GRE) = 1476")
 	d.keys("right", "down", "=42").must("1500 - 20 (IPv4) - 4 (GRE) - 4 (key) = 1472", "0x2a, 0.0.0.42")
-	d.keys("ctrl+n", "=10.10.2.0/24").must("held by NetworkManager, in the profile: NetworkManager can hold it")
+	d.keys("ctrl+n", "=10.10.2.0/24").must("held by NetworkManager, in the profile")
 	d.keys("ctrl+n", "ctrl+n").must("this side's network, by lan0", "key 42", "behind the far end", "add the profile gre1", "10.10.2.0/24")
 	d.keys("enter")
 	want := "create nmgre create --name gre1 --peer 100.0.2.100 --local 100.0.1.100 --address 172.16.0.0/31 --key 42 --mtu 1476 --route 10.10.2.0/24"
@@ -51,14 +51,14 @@ func TestWizardNeverTraps(t *testing.T) {
 	d := create(t, tuitest.New())
 	d.keys("=100.0.2.30").mustNot("✗")
 	d.keys("=0").mustNot("✗") // 300 is wrong, but is still being typed
-	d.keys("tab").must(`✗ "100.0.2.300" is no IP address`, "give the far end's outer address")
+	d.keys("tab").must(`✗ "100.0.2.300" is not an IP address`, "give the far end's outer address")
 	d.keys("shift+tab", "tab", "tab", "tab").must("Name")
 	d.keys("=a/b", "shift+tab").must("has a character that interface names should not have")
 	d.keys("ctrl+n").must("▸ Far end's address") // submitting jumps to the first
-	d.keys("backspace").mustNot("is no IP address")
+	d.keys("backspace").mustNot("is not an IP address")
 	d.keys("ctrl+n").must("▸ Name")
 	d.keys("backspace", "backspace", "ctrl+n").must("Inner network")
-	d.keys("down", "ctrl+u", "=172.16.0.1", "ctrl+n").must("✗", "give the length of its network too: 172.16.0.1/30")
+	d.keys("down", "ctrl+u", "=172.16.0.1", "ctrl+n").must("✗", "add the prefix length: 172.16.0.1/30")
 	d.keys("ctrl+p").must("Far end's address")
 }
 
@@ -81,7 +81,7 @@ func TestEscapeAsksBeforeItLosesWhatWasTyped(t *testing.T) {
 		t.Errorf("nothing was typed: closed %v, asked %q", d.closed, d.asked)
 	}
 	d := create(t, tuitest.New())
-	d.keys("=1", "esc").must("Leave?", "is lost")
+	d.keys("=1", "esc").must("Leave?", "are lost")
 	d.keys("n").must("Far end's address", "1")
 	if d.keys("esc", "y").mustNot("Leave?"); !d.closed {
 		t.Error("the wizard is still on the screen")
@@ -124,7 +124,7 @@ func TestWizardAfterAFailure(t *testing.T) {
 	f := tuitest.New()
 	f.Err = tuitest.ErrDenied
 	d := create(t, f)
-	d.keys("=100.0.2.7", "ctrl+s", "enter").must("It failed, and what was done has been taken back", "NetworkManager does not let you do that", "hint: run it with sudo")
+	d.keys("=100.0.2.7", "ctrl+s", "enter").must("It failed, and everything was undone", "NetworkManager does not let you do that", "hint: run it with sudo")
 	d.keys("enter").must("enter: there is no tunnel")
 	f.Err = nil
 	d.keys("ctrl+p").must("Forward packets")
@@ -151,7 +151,7 @@ func TestDuplicate(t *testing.T) {
 func TestEditIsUndone(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := edit(t, f, f.Tunnels[0])
-	d.keys("ctrl+s").must("nothing is different")
+	d.keys("ctrl+s").must("nothing to change")
 	d.keys("ctrl+n", "ctrl+n", "down", "down", "down", "down", "ctrl+u", "=1400", "ctrl+s").must("- 1476", "+ 1400", "The tunnel stays up")
 	d.keys("enter").must("gre1 is changed")
 	if f.Tunnels[0].Tunnel.MTU != 1400 || d.undo == nil {
