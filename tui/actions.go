@@ -16,12 +16,12 @@ import (
 	"nmgre/tui/draw"
 )
 
-// undo takes the last change back.
+// undo undoes the last change.
 type undo struct {
-	what string // what was done: "took gre1 down"
-	how  string // what will be done
+	what string // the change: "took gre1 down"
+	how  string // the undo: "bring gre1 up"
 	do   func(context.Context, Workflow) error
-	root bool // root has to keep something for it, or no longer
+	root bool // it changes the files that root keeps
 }
 
 // keeps says whether root keeps something for a tunnel.
@@ -34,7 +34,7 @@ func (m *Model) undoWhy() string {
 	return ""
 }
 
-// perform carries out a change, says how it went, and reads everything anew.
+// perform carries out a change, says how it went, and reads everything again.
 func (m *Model) perform(name, done string, root bool, do func(context.Context, Workflow) error, back *undo) tea.Cmd {
 	return change(m, &operation{name: name, root: root}, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, do(ctx, wf) },
 		func(_ struct{}, err error) tea.Cmd {
@@ -56,7 +56,7 @@ func (m *Model) up(s *nmgre.Status) tea.Cmd {
 
 func second[T any](_ T, err error) error { return err }
 
-// askDown says what stops before it takes a tunnel down.
+// askDown asks before a tunnel goes down, and names the networks that are no longer reached.
 func (m *Model) askDown(s *nmgre.Status) tea.Cmd {
 	t := *s
 	return m.withDanger(&t, func(danger string) tea.Cmd {
@@ -74,7 +74,7 @@ func (m *Model) down(s *nmgre.Status, danger string) tea.Cmd {
 	return m.guarded("take "+name+" down", name+" is down", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Down(ctx, uuid)) }, back, danger)
 }
 
-// askDelete names what is lost before it deletes a tunnel.
+// askDelete asks before a tunnel is deleted, and names everything that is lost.
 func (m *Model) askDelete(s *nmgre.Status) tea.Cmd {
 	t := *s
 	if m.detail.status != nil && m.detail.status.UUID == s.UUID {
@@ -87,7 +87,7 @@ func (m *Model) askDelete(s *nmgre.Status) tea.Cmd {
 	})
 }
 
-// losses are what deleting a tunnel takes along.
+// losses names everything that goes with a deleted tunnel.
 func losses(s nmgre.Status) []string {
 	t := s.Tunnel
 	lines := []string{fmt.Sprintf("the profile %s (%s), and %s to %s", fault.Printable(s.ID), s.UUID, fault.Printable(t.Name), gre.OuterText(t.Remote))}
@@ -106,7 +106,7 @@ func losses(s nmgre.Status) []string {
 	return append([]string{"This is lost:"}, append(lines, "z makes it again, with another UUID, as long as nmgre runs.")...)
 }
 
-// networks are the destinations of a tunnel's routes, a few of them by name.
+// networks names the first destinations of a tunnel's routes.
 func networks(s nmgre.Status) string {
 	const most = 4
 	var names []string
@@ -128,7 +128,7 @@ func (m *Model) remove(s *nmgre.Status, danger string) tea.Cmd {
 	return m.guarded("delete "+name, name+" is deleted; z makes it again", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Delete(ctx, uuid)) }, back, danger)
 }
 
-// remake makes a tunnel as it was.
+// remake makes a deleted tunnel again.
 func remake(ctx context.Context, wf Workflow, want nm.Tunnel) error {
 	plan, err := wf.Plan(ctx, want)
 	if err != nil {
@@ -138,7 +138,7 @@ func remake(ctx context.Context, wf Workflow, want nm.Tunnel) error {
 	return err
 }
 
-// undone says that the change has been taken back.
+// undone says that the change has been undone.
 func (u *undo) undone() string { return "undone: nmgre " + u.what }
 
 func (m *Model) askUndo() tea.Cmd {

@@ -11,22 +11,22 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// canvas draws frames on the terminal. Bubble Tea's own renderer looks for something to draw sixty
-// times a second, which takes more of a processor than an idle screen may, and keeps a frame
-// waiting for its turn; this one writes what has changed when it changes.
+// canvas draws frames on the terminal. Bubble Tea's own renderer wakes up sixty times a second:
+// that costs an idle screen too much, and a frame waits for its turn. The canvas writes the changed
+// rows as soon as they change.
 type canvas struct {
 	mu     sync.Mutex
 	out    io.Writer
 	raw    func() (func(), error)
-	cooked func() // puts the terminal's modes back; nil while they are the person's own
+	cooked func() // sets the terminal's modes as they were; nil while they are
 	rows   []string
 	cursor string
 	mouse  tea.MouseMode
 	drawn  time.Time
 }
 
-// What is switched on for the screen, and off after it: the alternate screen, and pastes that are
-// told from typing.
+// Switched on for the screen, and off after it: the alternate screen, and bracketed paste, which
+// tells pastes from typing.
 const (
 	enterScreen = "\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[2J"
 	leaveScreen = "\x1b[?1002l\x1b[?1006l\x1b[?2004l\x1b[m\x1b[2J\x1b[?25h\x1b[?1049l"
@@ -34,7 +34,7 @@ const (
 	mouseOff    = "\x1b[?1002l\x1b[?1006l"
 )
 
-// enter takes the terminal.
+// enter takes over the terminal.
 func (c *canvas) enter() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,26 +50,26 @@ func (c *canvas) enter() error {
 	return err
 }
 
-// leave gives it back as it was. It may be called more than once.
+// leave gives the terminal back as it was. It may be called more than once.
 func (c *canvas) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cooked == nil {
 		return
 	}
-	_, _ = io.WriteString(c.out, leaveScreen) // a terminal that has gone needs nothing
+	_, _ = io.WriteString(c.out, leaveScreen) // a terminal that has gone needs no cleaning
 	c.cooked()
 	c.cooked = nil
 }
 
-// forget makes the next frame a whole one.
+// forget makes the next frame write every row.
 func (c *canvas) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rows, c.cursor = nil, ""
 }
 
-// draw writes the rows that are not on the terminal yet.
+// draw writes the rows that have changed.
 func (c *canvas) draw(v tea.View) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,7 +103,7 @@ func (c *canvas) draw(v tea.View) {
 	}
 }
 
-// clip gives a text to the terminal's clipboard (OSC 52).
+// clip copies a text to the terminal's clipboard (OSC 52).
 func (c *canvas) clip(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,7 +113,7 @@ func (c *canvas) clip(text string) {
 	}
 }
 
-// modes are what is switched because of the frame.
+// modes switches the mouse on or off, as the frame wants it.
 func (c *canvas) modes(v tea.View) string {
 	out := ""
 	if v.MouseMode != c.mouse {
@@ -126,22 +126,22 @@ func (c *canvas) modes(v tea.View) string {
 	return out
 }
 
-// frameRest is the least time between two frames that no key has asked for: what is told in swarms
-// is drawn once.
+// frameRest is the least time between two frames that no key has asked for. Events that come in
+// swarms are drawn once.
 const frameRest = 25 * time.Millisecond
 
-// painted is a model whose frames the canvas draws.
+// painted is a model with the canvas that draws its frames.
 type painted struct {
 	*Model
 	canvas  *canvas
-	wake    func(time.Duration) // has a frameMsg sent after a while
+	wake    func(time.Duration) // sends a frameMsg after a while
 	waiting bool                // one is on its way
 }
 
 // frameMsg is the time for a frame that was put off.
 type frameMsg struct{}
 
-// Update takes a message, and draws what has come of it.
+// Update takes a message, and draws the new frame.
 func (p *painted) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	var cmd tea.Cmd
 	// Bubble Tea has no terminal to ask, as it does not draw
@@ -174,7 +174,7 @@ func (p *painted) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return p, cmd
 }
 
-// View has nothing for Bubble Tea's own renderer.
+// View is empty: Bubble Tea's own renderer is not used.
 func (p *painted) View() tea.View { return tea.NewView("") }
 
 // early says whether the last frame was just now.

@@ -11,7 +11,7 @@ import (
 	"nmgre/tui/draw"
 )
 
-// verify proves the chosen tunnel, and shows what came out.
+// verify verifies the chosen tunnel, and shows the report.
 func (m *Model) verify() tea.Cmd {
 	s := m.current()
 	if s == nil || m.detail.verifying {
@@ -64,7 +64,7 @@ func (m *Model) checkLines(width int) []draw.Line {
 	return append(lines, reportLines(m.theme, *d.report, width)...)
 }
 
-// verdictText says what a verdict means.
+// verdictText explains a verdict.
 func verdictText(v verify.Verdict) string {
 	switch v {
 	case verify.Pass:

@@ -12,11 +12,11 @@ import (
 	"nmgre/routes/fault"
 )
 
-// crash is a fault of nmgre's own.
+// crash is a bug of nmgre that has ended the program.
 type crash struct {
 	what   string
-	report string // the file that tells of it; empty if it could not be written
-	err    error  // why not
+	report string // the file with the stack; empty if it could not be written
+	err    error  // why it could not be written
 }
 
 // Error says where the report is.
@@ -27,8 +27,8 @@ func (c *crash) Error() string {
 	return fmt.Sprintf("nmgre crashed: %s; the report is in %s", c.what, c.report)
 }
 
-// crashed writes the report and ends the program, so that the terminal is restored in the ordinary
-// way. It is called while the panic is being recovered, so that the stack is the one of the fault.
+// crashed writes the report and ends the program in the ordinary way, which restores the terminal.
+// It must be called by the function that recovers, so that the stack is that of the panic.
 func (m *Model) crashed(r any) tea.Cmd {
 	if m.crash != nil {
 		return tea.Quit

@@ -21,8 +21,8 @@ import (
 // confirmed.
 const defaultConfirm = 30 * time.Second
 
-// withDanger finds out whether the person's own connection goes through the tunnel, and hands on
-// what there is to say of it.
+// withDanger finds out whether the person's own connection goes through the tunnel. It calls then
+// with a warning, which is empty if it does not.
 func (m *Model) withDanger(s *nmgre.Status, then func(danger string) tea.Cmd) tea.Cmd {
 	client, name := m.opts.Client, s.Tunnel.Name
 	if !client.IsValid() {
@@ -43,7 +43,7 @@ func (m *Model) dangerText(name string) string {
 		m.opts.Client, fault.Printable(name), m.opts.Confirm)
 }
 
-// routeDanger says so where one of the routes would take the person's connection.
+// routeDanger returns a warning if one of the routes would take the person's connection.
 func (m *Model) routeDanger(t nm.Tunnel) string {
 	client := m.opts.Client
 	if !client.IsValid() {
@@ -58,7 +58,7 @@ func (m *Model) routeDanger(t nm.Tunnel) string {
 	return ""
 }
 
-// guarded is perform, and where there is danger the change is taken back unless it is confirmed.
+// guarded is perform. Where there is danger, the change is undone unless the person confirms it.
 func (m *Model) guarded(name, done string, root bool, do func(context.Context, Workflow) error, back *undo, danger string) tea.Cmd {
 	if danger == "" {
 		return m.perform(name, done, root, do, back)
@@ -74,13 +74,13 @@ func (m *Model) guarded(name, done string, root bool, do func(context.Context, W
 		})
 }
 
-// countdown asks to confirm a change that has been made, and takes it back when nobody does.
+// countdown asks to confirm a change that has been made, and undoes it when nobody does.
 type countdown struct {
 	m     *Model
 	back  *undo
 	until time.Time
 	now   func() time.Time
-	// who waits for the answer, and takes the change back himself; nil if the countdown does
+	// takes the answer for a workflow that undoes the change itself; nil if the countdown undoes it
 	answer chan<- error
 }
 
@@ -106,8 +106,8 @@ func (m *Model) tickDown(c *countdown) tea.Cmd {
 // errNotConfirmed ends a change that the person has not confirmed.
 var errNotConfirmed = &fault.Error{What: "it was not confirmed"}
 
-// confirming returns what asks the person to confirm a change that is made but not kept yet. It is
-// called beside the main loop, and waits for the answer.
+// confirming returns a function that asks the person to confirm a change before it is saved. The
+// goroutine of the change calls it, and waits for the answer.
 func (m *Model) confirming(back *undo) func(context.Context, verify.Report) error {
 	return func(ctx context.Context, _ verify.Report) error {
 		answer := make(chan error, 1)
@@ -155,7 +155,7 @@ func (c *countdown) Typing() bool { return false }
 // Update takes nothing besides the keys.
 func (c *countdown) Update(tea.Msg) tea.Cmd { return nil }
 
-// Keys keep the change or undo it.
+// Keys are to keep the change or to undo it.
 func (c *countdown) Keys() []screen.Key {
 	m := c.m
 	return []screen.Key{
@@ -172,7 +172,7 @@ func (c *countdown) Keys() []screen.Key {
 	}
 }
 
-// View draws the seconds that are left.
+// View draws the question and the seconds that are left.
 func (c *countdown) View(width, height int) screen.Drawing {
 	inner := min(width-6, 60)
 	left := max(int((c.left()+time.Second-1)/time.Second), 0)

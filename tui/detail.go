@@ -32,7 +32,7 @@ var tabNames = [tabs]string{"Overview", "Rates", "Routes", "Checks", "Far end", 
 // restOnRow is how long the person rests on a tunnel before more of it is read.
 const restOnRow = 120 * time.Millisecond
 
-// detail is what is known of the chosen tunnel, beyond the list.
+// detail is everything known of the chosen tunnel that the list does not show.
 type detail struct {
 	uuid string
 	tab  tab
@@ -50,7 +50,7 @@ type detail struct {
 	windows   [tabs]draw.Window
 }
 
-// reset forgets everything of the tunnel before.
+// reset forgets the tunnel that was chosen before.
 func (d *detail) reset(uuid string) {
 	if d.uuid != uuid {
 		*d = detail{uuid: uuid, tab: d.tab}
@@ -59,7 +59,7 @@ func (d *detail) reset(uuid string) {
 
 func (m *Model) verifying() bool { return m.detail.verifying }
 
-// status is the chosen tunnel as far as it is known; nil if none is chosen.
+// status is the chosen tunnel, as far as it has been read; nil if there is none.
 func (m *Model) status() *nmgre.Status {
 	s := m.current()
 	if s != nil && m.detail.status != nil && m.detail.status.UUID == s.UUID {
@@ -77,7 +77,7 @@ func (m *Model) openTab(t tab) tea.Cmd {
 	return m.loadDetail()
 }
 
-// loadDetail reads what the open tab shows of the chosen tunnel.
+// loadDetail reads everything that the open tab shows.
 func (m *Model) loadDetail() tea.Cmd {
 	s := m.current()
 	if s == nil || m.lost {
@@ -147,7 +147,7 @@ func (m *Model) detailTitle() draw.Line {
 	return title
 }
 
-// detailBody draws what is seen of the open tab, and says which part of it that is.
+// detailBody draws the visible part of the open tab, and says which part that is.
 func (m *Model) detailBody(width, height int) (rows []string, foot string) {
 	s := m.status()
 	if s != nil && m.detail.tab == tabRoutes {
@@ -167,7 +167,7 @@ func (m *Model) detailBody(width, height int) (rows []string, foot string) {
 	return rows, foot
 }
 
-// marginOf is what keeps text off the frame, where there is room for it.
+// marginOf keeps text off the frame, where there is room for a margin.
 func marginOf(inner int) string {
 	const roomy = 44
 	if inner < roomy {
@@ -176,8 +176,8 @@ func marginOf(inner int) string {
 	return " "
 }
 
-// tabLine names the tabs, with their keys where there is room. Where there is none it names the
-// open one.
+// tabLine names the tabs, with their keys where there is room for them. A narrow screen gets the
+// open tab alone.
 func (m *Model) tabLine(width int) string {
 	for _, out := range []draw.Line{m.tabsAs(" %[1]d %[2]s ", ""), m.tabsAs("%[2]s", " ")} {
 		used := 0
@@ -192,7 +192,7 @@ func (m *Model) tabLine(width int) string {
 	return m.theme.Render(width, draw.Line{draw.Reverse.Of(here), draw.Dim.Of(" tab: next")})
 }
 
-// tabsAs names each tab in a form, of its key and its name, with something between them.
+// tabsAs names all tabs. The form has the number of a tab and its name.
 func (m *Model) tabsAs(form, between string) (out draw.Line) {
 	for i, name := range tabNames {
 		st := draw.Plain
@@ -235,7 +235,7 @@ func (m *Model) moveDetail(by int) tea.Cmd {
 	return nil
 }
 
-// invitation is what an empty host shows.
+// invitation explains a first tunnel, on a host that has none.
 func (m *Model) invitation(width int) []draw.Line {
 	if !m.read || len(m.all) > 0 {
 		return nil

@@ -5,7 +5,7 @@ import (
 	"nmgre/tui/draw"
 )
 
-// farEndLines are what has to be typed at the other end.
+// farEndLines are the commands for the far end.
 func (m *Model) farEndLines(width int) []draw.Line {
 	switch {
 	case m.detail.farErr != nil:
@@ -16,7 +16,7 @@ func (m *Model) farEndLines(width int) []draw.Line {
 	return draw.FarEndText(*m.detail.far, width)
 }
 
-// copyText gives a text to the terminal's clipboard (OSC 52).
+// copyText copies a text to the terminal's clipboard (OSC 52).
 func (m *Model) copyText(what, s string) {
 	m.say("copied " + what + ", if the terminal allows it")
 	if m.clip != nil {
@@ -24,7 +24,7 @@ func (m *Model) copyText(what, s string) {
 	}
 }
 
-// copyTab copies the command that does what the open tab is about.
+// copyTab copies the command of the open tab.
 func (m *Model) copyTab() {
 	s := m.status()
 	name := fault.ShellWord(s.Tunnel.Name)

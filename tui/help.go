@@ -10,7 +10,7 @@ import (
 	"nmgre/tui/screen"
 )
 
-// helpScreen lists the keys of the screen below it, each with what it does, or why it cannot now.
+// helpScreen lists the keys of the screen below it, with the reasons of those that do nothing now.
 type helpScreen struct {
 	m      *Model
 	below  []screen.Key
@@ -74,15 +74,15 @@ func (h *helpScreen) View(width, height int) screen.Drawing {
 	return screen.Drawing{Rows: th.Panel(draw.Panel{Title: draw.Styled("Keys", draw.Bold), Foot: foot, Focused: true}, width, height, rows)}
 }
 
-// question asks before something is done that is hard to take back.
+// question asks before a change that is hard to undo.
 type question struct {
 	m         *Model
 	title     string
 	lines     []string
-	yes       string // what y does, in a word or two
-	no        string // what n does
+	yes       string // names what y does, in a word or two
+	no        string // names what n does
 	do        func() tea.Cmd
-	otherwise func() tea.Cmd // nil for nothing
+	otherwise func() tea.Cmd // nil if nothing is done
 }
 
 // Typing is false: every letter is a key.

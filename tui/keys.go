@@ -11,7 +11,7 @@ import (
 	"nmgre/tui/screen"
 )
 
-// key does what a key is bound to. While something is typed, letters are text.
+// key carries out the binding of a key. While something is typed, letters are text.
 func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 	m.note = note{}
 	top := len(m.screens) - 1
@@ -27,7 +27,7 @@ func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 	return bound.Do()
 }
 
-// bindings are the keys that count now: those of the screen on top, else the main view's.
+// bindings are the keys that count now: those of the screen on top, or of the main view.
 func (m *Model) bindings() []screen.Key {
 	if n := len(m.screens); n > 0 {
 		return append(m.screens[n-1].Keys(), m.always(m.screens[n-1].Typing())...)
@@ -42,7 +42,7 @@ func (m *Model) bindings() []screen.Key {
 	return m.wayFirst(list)
 }
 
-// wayFirst puts the key that leads on, or back, before all others, where only one side is seen.
+// wayFirst moves the key between the two sides to the front, where only one of them is seen.
 func (m *Model) wayFirst(list []screen.Key) []screen.Key {
 	key, hint := "esc", "back"
 	if !m.inDetail {
@@ -71,7 +71,7 @@ func (m *Model) always(typing bool) []screen.Key {
 	return append(list, screen.Key{Keys: []string{"ctrl+l"}, Help: "draw the whole screen again", Do: func() tea.Cmd { m.redraw = true; return nil }})
 }
 
-// actions are what can be done with the tunnels.
+// actions are the keys that do something with a tunnel.
 func (m *Model) actions() []screen.Key {
 	s := m.current()
 	none := ""
@@ -94,7 +94,7 @@ func (m *Model) actions() []screen.Key {
 	return list
 }
 
-// movement are the keys that change what is seen.
+// movement are the keys that change the view.
 func (m *Model) movement() []screen.Key {
 	list := []screen.Key{
 		{Keys: []string{"tab", "]"}, Hint: "next tab", Help: "show the next tab", Do: func() tea.Cmd { return m.openTab((m.detail.tab + 1) % tabs) }},
@@ -145,7 +145,7 @@ func (m *Model) leave() tea.Cmd {
 	return nil
 }
 
-// escape takes back the last thing that the keys did.
+// escape ends the last thing that a key began.
 func (m *Model) escape() tea.Cmd {
 	switch {
 	case m.changing() != nil:
@@ -163,7 +163,7 @@ func (m *Model) escape() tea.Cmd {
 	return nil
 }
 
-// interrupt is ctrl+c: it stops what runs first.
+// interrupt is ctrl+c. It stops the running change before it leaves anything.
 func (m *Model) interrupt() tea.Cmd {
 	if op := m.changing(); op != nil {
 		m.cancelOp(op)

@@ -18,7 +18,7 @@ import (
 // list is the left side: every tunnel, or those that the filter lets through.
 type list struct {
 	uuid string // the chosen one's
-	// its row when it was last seen: what comes into its place is chosen when it is gone
+	// its last row: when it is gone, the tunnel in that row is chosen
 	row       int
 	window    draw.Window
 	filter    string
@@ -27,14 +27,14 @@ type list struct {
 	last      filtered
 }
 
-// filtered is what a filter let through. A frame asks for it many times.
+// filtered is the result of a filter. A frame asks for it many times.
 type filtered struct {
 	all    []nmgre.Status
 	filter string
 	shown  []*nmgre.Status
 }
 
-// of says whether it is what the filter lets through of all. A list is never changed in its place.
+// of says whether it is the result for this list and this filter. A list is never changed in place.
 func (f *filtered) of(all []nmgre.Status, filter string) bool {
 	return f.filter == filter && len(f.all) > 0 && len(f.all) == len(all) && &f.all[0] == &all[0]
 }
@@ -55,7 +55,7 @@ func (l *list) shown(all []nmgre.Status) []*nmgre.Status {
 	return shown
 }
 
-// matches says whether every word is somewhere in what the list shows of a tunnel.
+// matches says whether the list shows every word of the filter for a tunnel.
 func matches(s *nmgre.Status, words []string) bool {
 	if len(words) == 0 {
 		return true
@@ -72,8 +72,7 @@ func matches(s *nmgre.Status, words []string) bool {
 	return true
 }
 
-// settle sees to it that a tunnel is chosen that is there: the same as before, or the one in its
-// place.
+// settle chooses a tunnel that exists: the same as before, or the one in its row.
 func (l *list) settle(m *Model) {
 	shown := l.shown(m.all)
 	if at := l.at(shown); at >= 0 {
@@ -97,7 +96,7 @@ func (l *list) at(shown []*nmgre.Status) int {
 	return -1
 }
 
-// move chooses the tunnel by rows further down.
+// moveList chooses the tunnel that is by rows further down.
 func (m *Model) moveList(by int) tea.Cmd {
 	shown := m.list.shown(m.all)
 	if len(shown) == 0 {
@@ -111,7 +110,7 @@ func (m *Model) moveList(by int) tea.Cmd {
 	return m.chosen()
 }
 
-// chosen loads what is shown of the tunnel that has just been chosen, once the person rests on it.
+// chosen loads the tunnel that has just been chosen, once the person rests on it.
 func (m *Model) chosen() tea.Cmd {
 	uuid := m.list.uuid
 	m.detail.reset(uuid)
@@ -123,7 +122,7 @@ func (m *Model) chosen() tea.Cmd {
 	})
 }
 
-// view draws the list, width by height.
+// viewList draws the list, width by height.
 func (m *Model) viewList(width, height int) []string {
 	th := m.theme
 	shown := m.list.shown(m.all)
@@ -194,7 +193,7 @@ func (m *Model) listRow(s *nmgre.Status, chosen bool, names, states int) draw.Li
 		st.Of(" " + m.theme.Fit(string(s.State), states)), draw.Plain.Of(" " + gre.OuterText(s.Tunnel.Remote))}
 }
 
-// emptyList says why there are no rows.
+// emptyList says why the list has no rows.
 func (m *Model) emptyList(width int) []string {
 	var lines []draw.Line
 	say := func(s string, st draw.Style) { lines = append(lines, draw.Wrapped(s, width, " ", st)...) }
@@ -225,7 +224,7 @@ func (m *Model) startFilter() tea.Cmd {
 	return m.list.input.Focus()
 }
 
-// typed takes a key for the filter: what is typed filters at once.
+// typed takes a key for the filter, which filters at once.
 func (l *list) typed(m *Model, msg tea.Msg) tea.Cmd {
 	if key, ok := msg.(tea.KeyPressMsg); ok {
 		switch key.String() {

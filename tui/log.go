@@ -13,8 +13,8 @@ import (
 // logMost bounds the log: the oldest steps are forgotten.
 const logMost = 2000
 
-// log is what nmgre really did. An operation that has the terminal to itself writes to it from its
-// own goroutine.
+// log lists the steps that nmgre really took. An operation that has the terminal to itself adds to
+// it from its own goroutine.
 type log struct {
 	mu      sync.Mutex
 	entries []entry

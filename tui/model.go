@@ -15,43 +15,44 @@ import (
 	"nmgre/tui/screen"
 )
 
-// Options say what the terminal is like, and who sits at it.
+// Options describe the terminal and the person at it.
 type Options struct {
 	Color bool
-	ASCII bool // no characters but ASCII
+	ASCII bool // draw with ASCII characters alone
 	Mouse bool // clicks and the wheel; the terminal's own selection of text then needs shift
 	Host  string
 	// Client is the address from which the person is connected; zero for none.
 	Client netip.Addr
 	// Confirm is how long a change that may cut the person's own connection waits to be confirmed
-	// before it is taken back.
+	// before it is undone.
 	Confirm time.Duration
 	// Names are the host's own, for routing tables and the like.
 	Names routes.Names
-	// Reports is the folder for the report of a fault in nmgre itself.
+	// Reports is the folder for the report of a crash.
 	Reports string
 }
 
-// Model is the whole of what is on the screen. It is changed by Update only; View draws it and
-// changes nothing but where lists are scrolled to.
+// Model is everything on the screen. Only Update changes it; View draws it, and changes nothing but
+// the places to which lists are scrolled.
 type Model struct {
 	ctx   context.Context //nolint:containedctx // a program's model outlives every call
 	wf    Workflow
 	opts  Options
 	theme draw.Theme
-	send  func(tea.Msg) // from other goroutines to Update
+	send  func(tea.Msg) // takes messages of other goroutines to Update
 
 	width, height int
 
 	all     []nmgre.Status
 	read    bool  // all has been read once
-	readErr error // why it could not be read the last time
+	readErr error // why the last reading failed
 	gone    bool  // NetworkManager has left the bus
-	// it does not answer, be it gone or still starting: what is shown is what was last seen
+	// NetworkManager does not answer, as it has gone or is starting: the screen shows the last
+	// state
 	lost     bool
 	manager  nm.Manager
 	prompts  bool // every change may ask for a password on the terminal
-	rootAsks bool // and one that root has to keep something for
+	rootAsks bool // a change of the files that root keeps may ask for one
 	list     list
 	detail   detail
 	inDetail bool // the keys go to the right side
@@ -62,13 +63,15 @@ type Model struct {
 	undo     *undo
 	watch    watch
 	mouse    bool
-	redraw   bool // the next frame is a whole one
-	// gives the terminal away, and returns what takes it back; nil in tests of the model
+	redraw   bool // the next frame writes every row
+	// gives the terminal away, and returns a function that takes it again; nil in tests of the
+	// model
 	lend func() func()
-	// gives a text to the terminal's clipboard; nil where there is none
-	clip  func(string)
-	wait  func(time.Duration, func() tea.Cmd) tea.Cmd // nil for the clock; tests have another
-	crash *crash                                      // a fault of nmgre's own: the program ends
+	// copies to the terminal's clipboard; nil if it has none
+	clip func(string)
+	wait func(time.Duration, func() tea.Cmd) tea.Cmd // nil for the clock; tests have another
+	// set once nmgre has crashed: the program ends
+	crash *crash
 }
 
 // note is the line above the keys: what happened last.
@@ -87,7 +90,7 @@ func NewModel(ctx context.Context, wf Workflow, opts Options, send func(tea.Msg)
 		work: work{running: make(map[int]*operation)}, mouse: opts.Mouse}
 }
 
-// Init begins to watch, and to read.
+// Init begins to follow the host, and reads it.
 func (m *Model) Init() tea.Cmd {
 	return tea.Batch(m.startWatch(), m.refresh())
 }
@@ -129,7 +132,7 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// toScreen gives a message to the screen on top, or to the filter while it is typed.
+// toScreen gives a message to the screen on top, or to the filter while that is typed.
 func (m *Model) toScreen(msg tea.Msg) tea.Cmd {
 	if n := len(m.screens); n > 0 {
 		return m.screens[n-1].Update(msg)
@@ -160,7 +163,7 @@ func (m *Model) say(text string) { m.note = note{fault.Printable(text), draw.Pla
 
 func (m *Model) warn(text string) { m.note = note{fault.Printable(text), draw.Yellow} }
 
-// fail shows an error with what to do about it.
+// fail shows an error with its first hint.
 func (m *Model) fail(err error) {
 	m.note = note{draw.ErrorText(err), draw.Red}
 	if hints := fault.Hints(err); len(hints) > 0 {
@@ -179,7 +182,7 @@ func (m *Model) current() *nmgre.Status {
 	return nil
 }
 
-// wakeMsg is a moment that a screen has waited for.
+// wakeMsg calls a function on the main loop.
 type wakeMsg struct{ then func() tea.Cmd }
 
 // after calls then on the main loop when d has passed.

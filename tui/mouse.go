@@ -4,8 +4,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// clicked takes the mouse, which counts only where the person has asked for it: a click chooses a
-// row, the wheel moves.
+// clicked takes a click, which chooses a row, or the wheel, which scrolls. The mouse counts only
+// where the person has asked for it.
 func (m *Model) clicked(msg tea.MouseMsg) tea.Cmd {
 	if !m.mouse || len(m.screens) > 0 {
 		return nil

@@ -16,12 +16,12 @@ import (
 	"nmgre/tui/form"
 )
 
-// fact is a property of a tunnel: as the profile wants it, and as the link is.
+// fact is a property of a tunnel: its value in the profile, and that of the link.
 type fact struct {
 	name          string
 	profile, link string
 	differs       bool
-	alone         bool // the link has nothing of the kind
+	alone         bool // a link has no such property
 }
 
 // overviewLines put the profile and the link side by side.
@@ -62,7 +62,7 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []draw.Line {
 	return append(lines, m.keptLines(s, width)...)
 }
 
-// factLines are a fact's row, and more where a value is longer than its column.
+// factLines are a fact's row, and more rows where a value is longer than its column.
 func (m *Model) factLines(f fact, label, column int) []draw.Line {
 	mark, st := " ", draw.Plain
 	if f.differs {
@@ -152,7 +152,7 @@ func compareLink(facts []fact, t nm.Tunnel, l *kernel.Link) {
 	set("inner", draw.Prefixes(own), missing || len(own) > len(t.Addresses))
 }
 
-// countLines are the link's counters as they were when it was read.
+// countLines are the link's counters, as of its last reading.
 func (m *Model) countLines(s *nmgre.Status) []draw.Line {
 	if s.Link == nil {
 		return nil
@@ -167,7 +167,7 @@ func (m *Model) countLines(s *nmgre.Status) []draw.Line {
 	return lines
 }
 
-// troubleLines say what is wrong, and what to do about it.
+// troubleLines show an error with its hints.
 func (m *Model) troubleLines(err error, width int) []draw.Line {
 	if err == nil {
 		return nil
@@ -179,7 +179,7 @@ func (m *Model) troubleLines(err error, width int) []draw.Line {
 	return lines
 }
 
-// keptLines say what root keeps for the tunnel.
+// keptLines list everything that root keeps for the tunnel.
 func (m *Model) keptLines(s *nmgre.Status, width int) []draw.Line {
 	lines := []draw.Line{draw.Text("")}
 	if n := len(s.Tunnel.Routes); n > 0 {

@@ -21,19 +21,19 @@ import (
 	"nmgre/tui/form"
 )
 
-// maxAnswer bounds a line that is read, in bytes.
+// maxAnswer is the most bytes of a line that is read.
 const maxAnswer = 64 << 10
 
-// plainWidth is how wide what is longer than a line is broken.
+// plainWidth is where longer lines are broken, in characters.
 const plainWidth = 78
 
-// errEnded says that nobody answers any more.
+// errEnded says that the input has ended before the questions.
 var errEnded = &fault.Error{What: "the input has ended: nothing more is done", Hint: "answer each question with a line; an empty line takes the value in brackets"}
 
-// Plain asks the wizard's questions line by line, for screen readers, scripts, and terminals that
-// can do no more. There is no drawing, and nothing moves. Questions go to term.Err, what came out
-// to term.Out. The names are the host's own, for routing tables and the like. The end of the input
-// aborts with an error; nothing is half done.
+// Plain asks the wizard's questions line by line, for screen readers, scripts, and simple
+// terminals. There is no drawing, and nothing moves. Questions go to term.Err, results to term.Out.
+// The names are the host's own, for routing tables and the like. The end of the input is an error,
+// and leaves nothing half done.
 func Plain(ctx context.Context, wf Workflow, names routes.Names, term Terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -61,11 +61,10 @@ type plainTalk struct {
 	known    answers.Host
 }
 
-// host is what the answers have to know of the host.
+// host is everything that the answers need of the host, beyond its interfaces.
 func (p *plainTalk) host() answers.Host { return p.known }
 
-// readLines reads the input beside the conversation, so that an interrupt is not kept waiting by
-// it.
+// readLines reads the input in a goroutine, so that an interrupt does not wait for it.
 func readLines(ctx context.Context, in io.Reader) <-chan string {
 	lines := make(chan string)
 	go func() {
@@ -124,7 +123,7 @@ func (p *plainTalk) sure(question string) (bool, error) {
 	}
 }
 
-// turn shows the tunnels, asks what to do, and does it.
+// turn shows the tunnels, asks for a command, and carries it out.
 func (p *plainTalk) turn() (done bool, err error) {
 	all, err := p.wf.List(p.ctx)
 	if err != nil {
@@ -148,7 +147,7 @@ func (p *plainTalk) turn() (done bool, err error) {
 	return false, p.told(p.act(word))
 }
 
-// told says what went wrong with one thing, and lets the conversation go on.
+// told shows an error, and lets the conversation go on.
 func (p *plainTalk) told(err error) error {
 	if err == nil || errors.Is(err, errEnded) || p.ctx.Err() != nil {
 		return err
@@ -197,7 +196,7 @@ func (p *plainTalk) edit(s nmgre.Status) error {
 	return p.wizard(answers.Edit(answers.Whole(s), p.host), &s)
 }
 
-// show prints what the overview has.
+// show prints the lines of the overview.
 func (p *plainTalk) show(s nmgre.Status) error {
 	for _, f := range overviewFacts(&s) {
 		mark := ""
@@ -267,7 +266,7 @@ func (p *plainTalk) remove(s nmgre.Status) error {
 	return second(p.working().Delete(p.ctx, s.UUID))
 }
 
-// working is the workflow that tells of its steps.
+// working is the workflow with its steps told.
 func (p *plainTalk) working() Workflow {
 	last := time.Now()
 	return p.wf.Reporting(Listener{
@@ -306,7 +305,7 @@ func (p *plainTalk) wizard(a *answers.Answers, was *nmgre.Status) error {
 	}
 }
 
-// page asks for the fields of one page. Fields of lines end with an empty one.
+// page asks for the fields of one page. An empty line ends the routes, and the SNAT.
 func (p *plainTalk) page(a *answers.Answers, open answers.Page) error {
 	p.say("%s", answers.Names[open])
 	fm := a.Forms[open]
@@ -375,8 +374,8 @@ func (p *plainTalk) way(a *answers.Answers) {
 	}
 }
 
-// finish has the plan made and carried out; again says that the questions that were answered wrong
-// have been asked once more.
+// finish shows the plan and carries it out. It returns again if the host has refused answers, which
+// have been asked for once more.
 func (p *plainTalk) finish(a *answers.Answers, was *nmgre.Status) (again bool, err error) {
 	a.Submit()
 	t, _ := a.Tunnel()
@@ -436,8 +435,8 @@ func (p *plainTalk) askAgain(a *answers.Answers, err error) (again bool, _ error
 	return true, nil
 }
 
-// preview prints what will be done. The picture of the path says nothing to who hears it; its facts
-// stand in the steps.
+// preview prints the plan. It has no picture of the path, which says nothing to a listener: the
+// steps have the same facts.
 func (p *plainTalk) preview(lines []draw.Line) {
 	for _, ln := range lines {
 		p.say("%s", strings.TrimRight(ln.Plain(), " "))

@@ -16,17 +16,17 @@ import (
 	"nmgre/tui/draw"
 )
 
-// routesView is the tab of the routes. Of very many only those in its window are ever turned into
-// text.
+// routesView is the tab of the routes. Only the routes in its window are turned into text, as there
+// may be very many.
 type routesView struct {
 	list   []nmgre.RouteState
 	err    error
 	read   bool
 	at     int
 	window draw.Window
-	seen   int               // rows that were drawn the last time
+	seen   int               // rows of the last frame
 	hops   map[string]string // by destination: where the kernel would send
-	asking int               // counts the askings, so that only the last one counts
+	asking int               // counts the questions: only the answer to the last one counts
 }
 
 func (m *Model) loadRoutes(uuid string) tea.Cmd {
@@ -79,7 +79,7 @@ func (m *Model) askKernel() tea.Cmd {
 	})
 }
 
-// unknown are the destinations in the window that the kernel has not been asked for.
+// unknown are the routes in the window that the kernel has not been asked about.
 func (r *routesView) unknown() []routes.Route {
 	var list []routes.Route
 	from, to := r.window.Show(r.at, len(r.list), max(r.seen, 1))
@@ -122,7 +122,7 @@ func lookUp(ctx context.Context, wf Workflow, list []routes.Route) map[string]st
 	return hops
 }
 
-// viewRoutes draws the window of the list, and below it what there is to say of the chosen route.
+// viewRoutes draws the window of the list, and details of the chosen route below it.
 func (m *Model) viewRoutes(width, height int) (rows []string, foot string) {
 	th, r := m.theme, &m.detail.routes
 	var lines []draw.Line
@@ -184,7 +184,7 @@ func themeRouteState(th draw.Theme, state string) (string, draw.Style) {
 	return th.Inactive, draw.Dim
 }
 
-// hopText is where the kernel would send, marked where that is not the tunnel.
+// hopText names the device by which the kernel would send, marked if it is not the tunnel.
 func (m *Model) hopText(s nmgre.RouteState, dev string) (string, draw.Style) {
 	hop, known := m.detail.routes.hops[s.Route.Dst.String()]
 	switch {
@@ -196,7 +196,7 @@ func (m *Model) hopText(s nmgre.RouteState, dev string) (string, draw.Style) {
 	return m.theme.Differs + " " + fault.Printable(hop), draw.Yellow
 }
 
-// routeAbout says of a route who holds it and why, and what the kernel does.
+// routeAbout says who holds a route and why, and where the kernel would send.
 func (m *Model) routeAbout(s nmgre.RouteState, dev string, width int) []draw.Line {
 	state := map[string]string{nmgre.RouteSet: "the kernel has it", nmgre.RouteMissing: "the kernel does not have it: somebody removed it", nmgre.RouteDown: "the tunnel is down"}[s.State]
 	lines := []draw.Line{draw.Styled(strings.Repeat(m.theme.Horizontal, max(width, 0)), draw.Dim)}

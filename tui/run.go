@@ -13,28 +13,27 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// takeBackLimit is how long nmgre waits, when it is told to end, for what it had begun to be taken
-// back.
-const takeBackLimit = 40 * time.Second
+// undoLimit is how long nmgre waits at its end until a change that runs is undone.
+const undoLimit = 40 * time.Second
 
-// idleRate is how often a second Bubble Tea looks for what it has to write itself. It has nothing:
-// the canvas writes everything. Less often it cannot.
+// idleRate is how often a second Bubble Tea's own writer wakes up. It writes nothing, as the canvas
+// writes everything, and 1 is the least that it accepts.
 const idleRate = 1
 
 // Terminal is where the screens are.
 type Terminal struct {
 	In  io.Reader
 	Out io.Writer
-	Err io.Writer // for what is said when the screen has gone
-	// Raw has every key handed on at once, unechoed, until the function that it returns is called.
-	// Size is the terminal's, in cells. [Plain] needs neither.
+	Err io.Writer // for messages once the screen has gone
+	// Raw makes the terminal hand on every key at once, without echo, until restore is called. Size
+	// returns the terminal's size in cells. [Plain] needs neither.
 	Raw  func() (restore func(), err error)
 	Size func() (width, height int, err error)
 }
 
-// Run shows the screens until the person leaves, or ctx ends. What had been begun is taken back
-// before it returns. The terminal is restored in every case; a fault of nmgre's own is an error
-// that names the file with its report.
+// Run shows the screens until the person leaves, or ctx ends. A change that runs is undone before
+// Run returns. The terminal is restored in every case. A crash is an error that names the file with
+// its report.
 func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -44,7 +43,7 @@ func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 	m := NewModel(ctx, wf, opts, send)
 	m.lend = func() func() {
 		c.leave()
-		return func() { _ = c.enter() } // where it fails the input has ended too
+		return func() { _ = c.enter() } // if it fails the input has ended too
 	}
 	m.clip = c.clip
 	shown := &painted{Model: m, canvas: c, wake: func(d time.Duration) { time.AfterFunc(d, func() { send(frameMsg{}) }) }}
@@ -65,7 +64,7 @@ func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 		return m.crash
 	}
 	if back != nil {
-		return takeBack(context.WithoutCancel(ctx), wf, back, term.Err)
+		return undoUnconfirmed(context.WithoutCancel(ctx), wf, back, term.Err)
 	}
 	if errors.Is(err, tea.ErrInterrupted) || errors.Is(err, context.Canceled) || errors.Is(err, tea.ErrProgramKilled) {
 		return nil
@@ -73,7 +72,7 @@ func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 	return err
 }
 
-// followSize tells of the terminal's size, now and whenever it changes, until stop is called.
+// followSize sends the terminal's size, now and whenever it changes, until stop is called.
 func followSize(ctx context.Context, size func() (int, int, error), send func(tea.Msg)) (stop func()) {
 	changes := make(chan os.Signal, 1)
 	signal.Notify(changes, syscall.SIGWINCH)
@@ -94,7 +93,7 @@ func followSize(ctx context.Context, size func() (int, int, error), send func(te
 	return func() { signal.Stop(changes); cancel() }
 }
 
-// endWork cancels what runs, and waits until what it changed has been taken back.
+// endWork cancels every operation, and waits until changes are undone.
 func (m *Model) endWork(say io.Writer) {
 	for _, op := range m.work.running {
 		if op.change {
@@ -112,14 +111,14 @@ func (m *Model) endWork(say io.Writer) {
 	}
 	select {
 	case <-ended:
-	case <-time.After(takeBackLimit):
+	case <-time.After(undoLimit):
 		fmt.Fprintln(say, "nmgre: the undo has not ended in time; nmgre list shows the tunnels")
 	}
 }
 
-// takeBack takes back a change that nobody has confirmed: the person may have been cut off by it.
-func takeBack(ctx context.Context, wf Workflow, back *undo, say io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, takeBackLimit)
+// undoUnconfirmed undoes a change that nobody has confirmed: it may have cut the person off.
+func undoUnconfirmed(ctx context.Context, wf Workflow, back *undo, say io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, undoLimit)
 	defer cancel()
 	fmt.Fprintf(say, "nmgre: nobody confirmed that nmgre %s: it will %s\n", back.what, back.how)
 	return back.do(ctx, wf)

@@ -23,7 +23,7 @@ func (m *Model) openWizard(like *nmgre.Status) tea.Cmd {
 	return cmd
 }
 
-// openEdit changes a tunnel. It is read anew, so that the wizard begins with what is there.
+// openEdit changes a tunnel. It is read again, so that the wizard begins with its present values.
 func (m *Model) openEdit(s *nmgre.Status) tea.Cmd {
 	uuid := s.UUID
 	return read(m, "read the tunnel", func(ctx context.Context, wf Workflow) (nmgre.Status, error) { return wf.Show(ctx, uuid) },
@@ -40,7 +40,7 @@ func (m *Model) openEdit(s *nmgre.Status) tea.Cmd {
 		})
 }
 
-// host is what the wizard's answers have to know of the host.
+// host is everything that the wizard's answers need of the host, beyond its interfaces.
 func (m *Model) host() answers.Host {
 	return answers.Host{Tunnels: m.all, Version: m.manager.Version, Names: m.opts.Names}
 }
@@ -51,13 +51,13 @@ type wizardShell struct {
 	wizard *wizard.Wizard
 }
 
-// Host is what is known of the host now.
+// Host returns the present state of the host.
 func (s *wizardShell) Host() answers.Host { return s.host() }
 
 // Say shows what happened.
 func (s *wizardShell) Say(text string) { s.say(text) }
 
-// Warn shows what is not as it should be.
+// Warn shows a warning.
 func (s *wizardShell) Warn(text string) { s.warn(text) }
 
 // Fail shows an error.
@@ -88,7 +88,7 @@ func (s *wizardShell) Read(name string, do func(context.Context, wizard.Workflow
 		func(_ struct{}, err error) tea.Cmd { return then(err) })
 }
 
-// Change runs do, which changes the host, and then reads everything anew.
+// Change runs do, which changes the host, and then reads everything again.
 func (s *wizardShell) Change(work wizard.Work, do func(context.Context, wizard.Workflow) error, then func(error) tea.Cmd) tea.Cmd {
 	op := &operation{name: work.Name, root: work.Root, on: Listener{Step: work.Step, Check: work.Check, Advance: work.Advance}}
 	return change(s.Model, op, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, do(ctx, wf) },

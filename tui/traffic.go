@@ -22,14 +22,14 @@ const (
 	sampleMost  = 240 // as many columns as the widest sparkline
 )
 
-// traffic is what has been measured of the chosen tunnel since the tab was opened.
+// traffic has the measurements of the chosen tunnel since the tab was opened.
 type traffic struct {
 	running  bool
 	last     *kernel.Counters
 	lastAt   time.Time
 	rx, tx   []float64 // bytes a second
 	rtt      []time.Duration
-	silent   int // probes without an answer since the last one with
+	silent   int // probes without an answer since the last answer
 	probeErr error
 	linkErr  error
 }
@@ -55,7 +55,7 @@ func (m *Model) startTraffic(uuid string) tea.Cmd {
 func (m *Model) measure(uuid string) tea.Cmd {
 	s := m.status()
 	if m.detail.uuid != uuid {
-		return nil // another tunnel's traffic has a loop of its own
+		return nil // another tunnel has a loop of its own
 	}
 	if m.detail.tab != tabTraffic || len(m.screens) > 0 && m.changing() == nil || m.lost || s == nil {
 		m.detail.traffic.running = false
@@ -71,8 +71,8 @@ func (m *Model) measure(uuid string) tea.Cmd {
 		})
 }
 
-// take measures once: the link's counters, and the way there and back where the far end's inner
-// address is known.
+// take measures once: the link's counters, and the round trip if the far end's inner address is
+// known.
 func take(ctx context.Context, wf Workflow, s nmgre.Status) (sample, error) {
 	var got sample
 	links, err := wf.Links(ctx)
@@ -90,8 +90,7 @@ func take(ctx context.Context, wf Workflow, s nmgre.Status) (sample, error) {
 	return got, nil
 }
 
-// innerTowards is the inner address from which the far end's is reached; zero if there is none of
-// its family.
+// innerTowards is the inner address that reaches the far end's; zero if no address has its family.
 func innerTowards(t nm.Tunnel) (from netip.Addr) {
 	for _, p := range t.Addresses {
 		if p.Contains(t.PeerAddress) {
@@ -187,7 +186,7 @@ func (m *Model) rttLine(s *nmgre.Status, graph int) draw.Line {
 	return draw.Line{label, draw.Plain.Of(m.theme.Fit(draw.TookText(t.rtt[len(t.rtt)-1]), 13)), draw.Green.Of(m.theme.Sparkline(values, graph))}
 }
 
-// counterLines are the kernel's counters, those that say that something is wrong with what it is.
+// counterLines are the kernel's counters. Those that show a fault have its cause.
 func counterLines(c kernel.Counters) []draw.Line {
 	row := func(name string, tx, rx uint64) draw.Line {
 		return draw.Line{draw.Dim.Of(fmt.Sprintf("%-11s", name)), draw.Plain.Of(fmt.Sprintf("%-16d %d", rx, tx))}

@@ -43,7 +43,7 @@ func (m *Model) View() (v tea.View) {
 
 func (m *Model) narrow() bool { return m.width < draw.NarrowBelow }
 
-// alone says whether the chosen tunnel gets the whole width while the keys go to it.
+// alone says whether the tunnel that has the keys gets the whole width.
 func (m *Model) alone() bool { return m.width < wideFrom }
 
 // draw returns exactly height rows of exactly width cells, and where the cursor is.
@@ -85,7 +85,7 @@ func pad(body []string, height, width int) []string {
 	return body[:height]
 }
 
-// overlay puts a box into the middle of the rows that are there.
+// overlay puts a box into the middle of the body.
 func (m *Model) overlay(body []string, d screen.Drawing) ([]string, *tea.Position) {
 	out := append([]string(nil), body...)
 	top := max((len(out)-len(d.Rows))/2, 0)
@@ -100,7 +100,7 @@ func (m *Model) overlay(body []string, d screen.Drawing) ([]string, *tea.Positio
 	return out, &tea.Position{X: d.Cursor.X, Y: d.Cursor.Y + top}
 }
 
-// header says whose tunnels these are, and how NetworkManager is.
+// header names the host, and the state of NetworkManager.
 func (m *Model) header() string {
 	left := draw.Line{draw.Bold.Of(" nmgre")}
 	if m.opts.Host != "" {
@@ -128,7 +128,7 @@ func (m *Model) header() string {
 	return m.theme.Render(m.width, append(left, draw.Plain.Of(strings.Repeat(" ", gap)), st.Of(right)))
 }
 
-// leftWidth is how much of the width the list gets beside the detail.
+// leftWidth is the width of the list beside the chosen tunnel.
 func (m *Model) leftWidth() int { return min(max(m.width*2/5, 38), 56) }
 
 // viewMain is the list and the chosen tunnel, side by side where there is room.
@@ -143,13 +143,13 @@ func (m *Model) viewMain(width, height int) []string {
 	return draw.Beside(m.viewList(left, height), m.viewDetail(width-left, height))
 }
 
-// filterCursor is where the filter is typed: in the list's upper edge.
+// filterCursor is the place of the cursor in the filter, in the list's upper edge.
 func (m *Model) filterCursor() *tea.Position {
 	return &tea.Position{X: 2 + len("Tunnels /") + draw.Cells(string([]rune(m.list.input.Value())[:m.list.input.Position()])), Y: 0}
 }
 
-// hints are the keys that can be pressed now; those that do not fit are left out, the last ones
-// first, and the help's stays.
+// hints are the keys of the bottom line. Those that do not fit are left out, but never that of the
+// help.
 func (m *Model) hints() string {
 	var help draw.Span
 	var parts []draw.Span

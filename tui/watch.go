@@ -12,17 +12,17 @@ import (
 	"nmgre/routes/fault"
 )
 
-// restBetween is the least time between two readings of the list: events come in swarms.
+// restBetween is the least time between two readings of the list, as events come in swarms.
 const restBetween = 250 * time.Millisecond
 
 // restWhileStarting is the time between two readings while NetworkManager is starting.
 const restWhileStarting = time.Second
 
-// watch is how the screen follows the host.
+// watch follows the host.
 type watch struct {
 	notices <-chan nmgre.Notice
 	reading bool // the list is being read
-	again   bool // and has to be read once more
+	again   bool // it has to be read once more
 }
 
 type noticeMsg struct {
@@ -45,7 +45,7 @@ func (m *Model) startWatch() tea.Cmd {
 	}
 }
 
-// nextNotice waits for one. Whoever has got it asks for the next.
+// nextNotice waits for one notice. Its receiver asks for the next.
 func (m *Model) nextNotice() tea.Cmd {
 	notices := m.watch.notices
 	if notices == nil {
@@ -84,8 +84,8 @@ func (m *Model) noticed(msg noticeMsg) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
-// refresh reads the list, and what is shown of the chosen tunnel. One reading at a time: what
-// changes meanwhile is read after it.
+// refresh reads the list and the chosen tunnel. There is one reading at a time: a change in the
+// meantime causes another one after it.
 func (m *Model) refresh() tea.Cmd {
 	if m.watch.reading {
 		m.watch.again = true
@@ -104,12 +104,12 @@ func (m *Model) refresh() tea.Cmd {
 		})
 }
 
-// listed takes the list. What could not be read leaves the last one standing.
+// listed takes the list. After an error the last list stays.
 func (m *Model) listed(all []nmgre.Status, err error) tea.Cmd {
 	m.readErr = err
 	if err != nil {
 		away := errors.Is(err, fault.ErrNoNetworkManager)
-		if away && m.gone { // that has been said
+		if away && m.gone { // the screen says so already
 			return nil
 		}
 		m.fail(err)
@@ -117,7 +117,7 @@ func (m *Model) listed(all []nmgre.Status, err error) tea.Cmd {
 			return nil
 		}
 		m.lost = true
-		// it is starting: nothing tells when it is done
+		// it is starting, and gives no sign when it is ready
 		return m.after(restWhileStarting, m.refresh)
 	}
 	if m.lost {
@@ -127,7 +127,7 @@ func (m *Model) listed(all []nmgre.Status, err error) tea.Cmd {
 	first := !m.read
 	m.all, m.read = all, true
 	m.list.settle(m)
-	if first { // NetworkManager answers one after the other: the tunnels come first
+	if first { // NetworkManager answers one call after the other: the tunnels come first
 		return tea.Batch(m.readManager(), m.loadDetail())
 	}
 	return m.loadDetail()

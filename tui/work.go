@@ -21,23 +21,23 @@ const (
 	changeLimit = 2 * time.Minute
 )
 
-// work is what runs beside the screen.
+// work has the operations that run beside the screen.
 type work struct {
 	next    int
 	running map[int]*operation
-	changes sync.WaitGroup // those that must end before the program does
+	changes sync.WaitGroup // those that must end before the program ends
 }
 
 // operation is one of them. Its answer counts as long as it is in work.running.
 type operation struct {
 	id       int
-	name     string // what is done, for the person: "bring gre1 up"
+	name     string // for the person: "bring gre1 up"
 	change   bool   // it changes the host
-	root     bool   // root has to keep something for it, or no longer
+	root     bool   // it changes the files that root keeps
 	begun    time.Time
 	cancel   context.CancelFunc
 	canceled bool
-	on       Listener // what else is done with what it tells
+	on       Listener // also told of its steps
 }
 
 // doneMsg is the answer to an operation.
@@ -46,7 +46,7 @@ type doneMsg struct {
 	then func() tea.Cmd
 }
 
-// heardMsg is what an operation tells while it runs.
+// heardMsg is a step or a check of an operation that runs.
 type heardMsg struct {
 	id   int
 	step *nmgre.Event
@@ -59,8 +59,8 @@ func read[T any](m *Model, name string, do func(context.Context, Workflow) (T, e
 	return operate(m, op, m.wf, readLimit, do, then)
 }
 
-// change runs do, which changes the host, beside the screen, or with the terminal to itself where
-// somebody may ask for a password.
+// change runs do, which changes the host, beside the screen. Where a password may be asked for, it
+// gets the terminal to itself.
 func change[T any](m *Model, op *operation, do func(context.Context, Workflow) (T, error), then func(T, error) tea.Cmd) tea.Cmd {
 	op.change = true
 	m.begin(op)
@@ -70,13 +70,13 @@ func change[T any](m *Model, op *operation, do func(context.Context, Workflow) (
 	return operate(m, op, m.wf.Reporting(m.listener(op)), changeLimit, do, then)
 }
 
-// report is change for what changes nothing and still tells of its steps.
+// report runs do, which changes nothing, beside the screen, with its steps told.
 func report[T any](m *Model, op *operation, do func(context.Context, Workflow) (T, error), then func(T, error) tea.Cmd) tea.Cmd {
 	m.begin(op)
 	return operate(m, op, m.wf.Reporting(m.listener(op)), changeLimit, do, then)
 }
 
-// listener hands what an operation tells to the main loop.
+// listener hands the steps and checks of an operation to the main loop.
 func (m *Model) listener(op *operation) Listener {
 	id := op.id
 	return Listener{
@@ -170,7 +170,7 @@ type onTerminal struct {
 	err  error
 }
 
-// Run carries it out. Its own error is kept apart from the terminal's.
+// Run carries the operation out. Its error is kept apart from the terminal's.
 func (o *onTerminal) Run() error {
 	if o.out == nil {
 		o.out = io.Discard
@@ -183,16 +183,16 @@ func (o *onTerminal) Run() error {
 	return nil
 }
 
-// SetStdin has no use: whoever asks opens the terminal himself.
+// SetStdin does nothing: a program that asks for a password opens the terminal itself.
 func (o *onTerminal) SetStdin(io.Reader) {}
 
 // SetStdout says where the steps go.
 func (o *onTerminal) SetStdout(w io.Writer) { o.out = w }
 
-// SetStderr has no use.
+// SetStderr does nothing.
 func (o *onTerminal) SetStderr(io.Writer) {}
 
-// finish takes an answer, unless nobody waits for it any more.
+// finish takes an answer, unless nobody waits for it.
 func (m *Model) finish(msg doneMsg) tea.Cmd {
 	if m.work.running[msg.id] == nil {
 		return nil
@@ -201,8 +201,7 @@ func (m *Model) finish(msg doneMsg) tea.Cmd {
 	return msg.then()
 }
 
-// heard takes what an operation tells. What one that is no longer waited for has done stands in the
-// log all the same.
+// heard takes a step or a check. The log has it even if nobody waits for the operation any more.
 func (m *Model) heard(msg heardMsg) {
 	if msg.step != nil {
 		m.log.add(*msg.step)
@@ -222,8 +221,8 @@ func (m *Model) changing() *operation {
 	return nil
 }
 
-// cancelOp ends an operation: a change is told to take back what it did, and waited for; asked a
-// second time, or where nothing has been changed, its answer is dropped when it comes.
+// cancelOp ends an operation. A change undoes its steps, and is waited for. The second time, or if
+// nothing is changed, its answer is dropped when it comes.
 func (m *Model) cancelOp(op *operation) {
 	op.cancel()
 	if op.change && !op.canceled {
@@ -235,7 +234,7 @@ func (m *Model) cancelOp(op *operation) {
 	m.warn("no longer waiting: " + op.name)
 }
 
-// cancelReads drops everything that is only being read.
+// cancelReads drops every operation that only reads.
 func (m *Model) cancelReads() {
 	for id, op := range m.work.running {
 		if !op.change {

@@ -24,8 +24,8 @@ type screenFlags struct {
 	confirm             time.Duration
 }
 
-// screens shows the terminal's screens, or asks line by line where that is wanted or the terminal
-// can do no more. It says whether it did: without a terminal there is nobody to talk to.
+// screens shows the screens, or asks line by line if that is wanted or the terminal is too simple.
+// It returns false without a terminal: then there is nobody to talk to.
 func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err error) {
 	in, out, terminal := a.terminal()
 	dumb := terminal && (os.Getenv("TERM") == "dumb" || os.Getenv("TERM") == "")
@@ -37,8 +37,8 @@ func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err e
 			return tui.Plain(ctx, wf, a.names(), tui.Terminal{In: a.stdin, Out: a.stdout, Err: a.stderr})
 		})
 	}
-	// ctrl+c is a key on the screen, and concerns what runs; it is a signal only while a password
-	// is asked for.
+	// ctrl+c is a key on the screen, which stops the running change. It is a signal only while a
+	// password is asked for.
 	own, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	return true, a.withScreens(own, func(wf tui.Workflow) error {
@@ -46,7 +46,7 @@ func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err e
 	})
 }
 
-// terminal is where the person sits; false if input or output is none.
+// terminal returns the person's terminal; false if the input or the output is not a terminal.
 func (a *app) terminal() (in, out *os.File, ok bool) {
 	in, inOK := a.stdin.(*os.File)
 	out, outOK := a.stdout.(*os.File)
@@ -58,8 +58,8 @@ func isTerminal(f *os.File) bool {
 	return err == nil
 }
 
-// rawMode returns what has the terminal hand on every key at once, unechoed, as cfmakeraw(3) does;
-// and what that returns puts it back.
+// rawMode returns a function that makes the terminal hand on every key at once, without echo, as
+// cfmakeraw(3) does. That returns a function which restores the modes.
 func rawMode(terminal *os.File) func() (func(), error) {
 	fd := int(terminal.Fd()) //nolint:gosec // a file descriptor is small
 	return func() (func(), error) {
@@ -81,7 +81,7 @@ func rawMode(terminal *os.File) func() (func(), error) {
 	}
 }
 
-// sizeOf returns what asks for the terminal's size.
+// sizeOf returns a function that asks for the terminal's size, in cells.
 func sizeOf(terminal *os.File) func() (width, height int, err error) {
 	fd := int(terminal.Fd()) //nolint:gosec // a file descriptor is small
 	return func() (int, int, error) {
@@ -93,8 +93,7 @@ func sizeOf(terminal *os.File) func() (width, height int, err error) {
 	}
 }
 
-// screensGCPercent lets the memory of a program that is open for days grow less before it is swept
-// than a command's that ends at once.
+// screensGCPercent collects garbage earlier than in a command: the screens may be open for days.
 const screensGCPercent = 50
 
 // withScreens calls do with this host.
@@ -105,13 +104,13 @@ func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) erro
 	}
 	defer closeAll()
 	debug.SetGCPercent(screensGCPercent)
-	// a program that runs long parses each file of root's once, as long as it stays the same
+	// a program that runs long parses a file of root's again only after it has changed
 	d.files = d.files.Remembering()
 	return do(newScreenHost(d))
 }
 
-// screenOptions says what the terminal is like. NO_COLOR counts with any value (no-color.org); the
-// Linux console has no glyphs beyond its 512.
+// screenOptions describe the terminal. NO_COLOR counts with any value (no-color.org). The Linux
+// console has 512 glyphs, and those of the screens are not among them.
 func (a *app) screenOptions(flags screenFlags) tui.Options {
 	name, _ := os.Hostname()
 	name, _, _ = strings.Cut(name, ".")
@@ -123,7 +122,7 @@ func (a *app) screenOptions(flags screenFlags) tui.Options {
 	}
 }
 
-// isUTF8 says whether the locale's characters are UTF-8; where nothing is said they are, as nearly
+// isUTF8 says whether the locale's characters are UTF-8. Without a locale they are, as nearly
 // everywhere.
 func isUTF8() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
@@ -135,7 +134,7 @@ func isUTF8() bool {
 	return true
 }
 
-// screenHost is the host as the screens need it.
+// screenHost is a [tui.Workflow].
 type screenHost struct {
 	*nmgre.Host
 	adapters adapters
@@ -145,7 +144,7 @@ func newScreenHost(d adapters) *screenHost {
 	return &screenHost{Host: &nmgre.Host{System: d.system(), Listed: true}, adapters: d}
 }
 
-// Manager says which NetworkManager there is.
+// Manager returns NetworkManager's version, and the caller's permissions.
 func (h *screenHost) Manager(ctx context.Context) (nm.Manager, error) {
 	return h.Profiles.Manager(ctx)
 }
@@ -163,14 +162,14 @@ func (h *screenHost) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeRes
 	return h.Kernel.Probe(ctx, p)
 }
 
-// Prompts says whether polkit asks for a password before NetworkManager changes anything, and
-// whether it does before root keeps something.
+// Prompts says whether polkit asks for a password before every change, and whether it asks before a
+// change of the files that root keeps.
 func (h *screenHost) Prompts(m nm.Manager) (always, forRoot bool) {
 	return m.Modify == nm.PermissionAuth || m.Control == nm.PermissionAuth, os.Geteuid() != 0
 }
 
-// Reporting returns the same host, which tells every step, and every call to the bus and the
-// kernel.
+// Reporting returns the same host with a listener, which is told of every step, and of every call
+// to the bus and the kernel.
 func (h *screenHost) Reporting(to tui.Listener) tui.Workflow {
 	d := h.adapters
 	if to.Step != nil {

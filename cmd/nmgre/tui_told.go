@@ -13,7 +13,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// told does one call to the bus or the kernel, and tells of it as a detail.
+// told makes one call to the bus or the kernel, and tells of it as a detail.
 func told(tell func(nmgre.Event), what string, do func() error, commands ...string) error {
 	begin := time.Now()
 	err := do()
@@ -72,7 +72,7 @@ func (p *toldProfiles) Reapply(ctx context.Context, uuid string) error {
 	return told(p.tell, "D-Bus: Device.Reapply "+uuid, func() error { return p.Profiles.Reapply(ctx, uuid) })
 }
 
-// toldKernel tells of what is asked of the kernel, and changed in it, over netlink.
+// toldKernel tells of questions to the kernel and changes in it, over netlink.
 type toldKernel struct {
 	kernel.Kernel
 	tell func(nmgre.Event)
@@ -123,7 +123,7 @@ func routeCommands(want []kernel.OwnRoute, result kernel.SyncResult) []string {
 	return commands
 }
 
-// Probe tells what came back.
+// Probe tells how many answers came back.
 func (k *toldKernel) Probe(ctx context.Context, p kernel.Probe) (result kernel.ProbeResult, err error) {
 	begin := time.Now()
 	result, err = k.Kernel.Probe(ctx, p)
@@ -132,7 +132,7 @@ func (k *toldKernel) Probe(ctx context.Context, p kernel.Probe) (result kernel.P
 	return result, err
 }
 
-// toldGateway tells of what is changed for forwarded packets.
+// toldGateway tells of changes for forwarded packets.
 type toldGateway struct {
 	keep.Gateway
 	tell func(nmgre.Event)

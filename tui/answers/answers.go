@@ -25,13 +25,13 @@ const (
 	PageOptions
 	PageRoutes
 	PageForward
-	Pages // how many there are
+	Pages // the number of pages
 )
 
-// Names are what the pages are called.
+// Names are the names of the pages.
 var Names = [Pages]string{"Endpoints", "Inner", "Options", "Routes", "SNAT"}
 
-// Host is what the answers have to know of the host, beyond its interfaces.
+// Host is everything that the answers need of the host, beyond its interfaces.
 type Host struct {
 	Tunnels []nmgre.Status // whose networks a new tunnel must not overlap
 	Version nm.Version     // of NetworkManager: it decides who holds a route
@@ -77,8 +77,8 @@ func Edit(t nm.Tunnel, known func() Host) *Answers {
 	return a
 }
 
-// Changed carries on from a field whose value is another now, and says whether the kernel has to be
-// asked for the way to the far end again.
+// Changed must be called when the value of a field has changed. It says whether the kernel must be
+// asked again for the way to the far end.
 func (a *Answers) Changed(f *form.Field) (askWay bool) {
 	a.forget(f.ID)
 	switch f.ID {
@@ -114,7 +114,8 @@ func (a *Answers) Paste(open Page, id, content string) {
 // TakesLines says whether the field is one of several lines.
 func TakesLines(f *form.Field) bool { return f.ID == "route" || f.ID == "snat" }
 
-// WayQuery is the question for the way to the far end; false as long as there is nothing to ask.
+// WayQuery is the question to the kernel for the way to the far end. It is false while the far
+// end's address is missing.
 func (a *Answers) WayQuery() (q kernel.Query, ok bool) {
 	t, _ := a.Tunnel()
 	if !t.Remote.IsValid() || t.Remote.IsUnspecified() || t.Remote.Is4In6() {
@@ -144,7 +145,7 @@ func (a *Answers) SetLinks(links []kernel.Link) {
 	a.Refresh()
 }
 
-// Submit has every error shown, and forgets the host's refusals of the last submission.
+// Submit makes every error visible, and forgets the host's refusals of the last submission.
 func (a *Answers) Submit() {
 	a.submitted, a.refusals = true, nil
 	a.Refresh()
@@ -192,7 +193,7 @@ func (a *Answers) get(id string) *form.Field {
 	return nil
 }
 
-// value is what a field says; empty where these forms have no such field.
+// value is the value of a field; empty if these forms have no such field.
 func (a *Answers) value(id string) string {
 	if f := a.get(id); f != nil {
 		return f.Value()
@@ -200,7 +201,7 @@ func (a *Answers) value(id string) string {
 	return ""
 }
 
-// Refresh says at each field what its value leads to, and what is wrong.
+// Refresh sets the note and the error of each field.
 func (a *Answers) Refresh() {
 	t, bad := a.Tunnel()
 	a.enable(t)
@@ -235,8 +236,8 @@ func (a *Answers) forget(id string) {
 	a.refusals = slices.DeleteFunc(a.refusals, func(e *fault.Error) bool { return e.Field == id || id == "network" && e.Field == "address" })
 }
 
-// FieldOf is the field that an error of the domain is about. Of several lines it is the one whose
-// destination the error names; of none the far end's address.
+// FieldOf is the field that an error is about. Among several lines it is the one whose destination
+// the error names. An error about no field is the far end address's.
 func (a *Answers) FieldOf(e *fault.Error) *form.Field {
 	var found *form.Field
 	for _, fm := range a.Forms {
@@ -257,7 +258,7 @@ func (a *Answers) FieldOf(e *fault.Error) *form.Field {
 	return found
 }
 
-// Problems are the errors that were joined in err, as far as they are the workflow's.
+// Problems are the errors of the workflow that were joined in err.
 func Problems(err error) []*fault.Error {
 	var one *fault.Error
 	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // errors.Join's own type has no name
@@ -276,7 +277,7 @@ func Problems(err error) []*fault.Error {
 	return nil
 }
 
-// Whole is the tunnel with what root keeps for it, as it could be asked for anew.
+// Whole is the tunnel with everything that root keeps for it, as it would be asked for.
 func Whole(s nmgre.Status) nm.Tunnel {
 	t := s.Tunnel.Clone()
 	t.Routes = append(t.Routes, s.Kept.Clone().Routes...)

@@ -18,7 +18,7 @@ import (
 	"nmgre/tui/form"
 )
 
-// The values of choices that are no addresses or names.
+// The values of choices that are neither addresses nor names.
 const (
 	localAuto  = "auto"
 	localAny   = "any"
@@ -157,7 +157,7 @@ func flowText(n uint32) string {
 // choice is one of the values of a choice.
 func choice(value, label string) form.Option { return form.Option{Value: value, Label: label} }
 
-// lineFields are one field for each line, and an empty one behind.
+// lineFields are one field for each line, and an empty one after them.
 func lineFields(id, label string, values []string, placeholder, help string) []*form.Field {
 	var fields []*form.Field
 	for _, v := range append(values, "") {
@@ -182,7 +182,7 @@ func snatTexts(list []keep.SNAT) []string {
 	return texts
 }
 
-// localOptions are the kernel's choice, each address of the host that the mode can use, and any.
+// localOptions are the kernel's choice, each address of the host that fits the mode, and "any".
 func localOptions(links []kernel.Link, hop *kernel.Hop, present netip.Addr, mode gre.Mode) []form.Option {
 	auto := "the kernel's choice"
 	if hop != nil && hop.Src.IsValid() {
@@ -221,7 +221,8 @@ func parentOptions(links []kernel.Link, present string) []form.Option {
 	return options
 }
 
-// offer fills the choices with what the host has, once that is known.
+// offer fills the choices with the host's addresses, devices and free networks, once they are
+// known.
 func (a *Answers) offer() {
 	mode, _ := gre.ParseMode(a.value("mode"))
 	a.get("local").SetOptions(localOptions(a.Links, a.Hop, a.base.Local, mode))
@@ -254,7 +255,7 @@ func (a *Answers) takeNetwork(value string) {
 	a.get("peer-address").SetText("")
 }
 
-// enable says of the fields that have no meaning now why.
+// enable gives each field that has no meaning now the reason.
 func (a *Answers) enable(t nm.Tunnel) {
 	by6 := ""
 	if !t.Mode.IPv6Outer() {
@@ -277,7 +278,7 @@ func (a *Answers) enable(t nm.Tunnel) {
 	a.get("key").Why, a.get("input-key").Why, a.get("output-key").Why = one, two, two
 }
 
-// notes say what the values lead to.
+// notes sets the notes: what follows from the values.
 func (a *Answers) notes(t nm.Tunnel) {
 	a.get("peer").Note = a.wayText(t)
 	a.get("peer-address").Note = ""
@@ -329,7 +330,7 @@ func (a *Answers) mtuNote(t nm.Tunnel) string {
 	return note
 }
 
-// routeNotes say of each route who will own it, and why.
+// routeNotes says at each route who will hold it, and why.
 func (a *Answers) routeNotes(t nm.Tunnel) {
 	known := a.host()
 	owned := nm.AssignRoutes(t.Routes, 0, known.Version)

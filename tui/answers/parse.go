@@ -26,7 +26,7 @@ func parseAddr(field, text, hint string) (netip.Addr, *fault.Error) {
 	return a, fault.Invalid(field, hint, "\"%s\" is not an IP address", fault.Printable(text))
 }
 
-// parseInner reads an inner address with its network's length.
+// parseInner reads an inner address with its prefix length.
 func parseInner(text string) (netip.Prefix, *fault.Error) {
 	p, err := netip.ParsePrefix(text)
 	if err == nil {
@@ -39,8 +39,8 @@ func parseInner(text string) (netip.Prefix, *fault.Error) {
 	return p, fault.Invalid("address", hint, "\"%s\" is not an address with a prefix length", fault.Printable(text))
 }
 
-// parseNumber reads a number between two bounds; inherit stands for what it is given as, where it
-// is allowed.
+// parseNumber reads a number from low to high, decimal or 0x hexadecimal. The word inherit stands
+// for the number of that name; it is not allowed if that is negative.
 func parseNumber(field, text string, low, high uint32, inherit int) (uint32, *fault.Error) {
 	if text == "inherit" && inherit >= 0 {
 		return uint32(inherit), nil //nolint:gosec // 0 or 1
@@ -60,7 +60,7 @@ func parseNumber(field, text string, low, high uint32, inherit int) (uint32, *fa
 }
 
 // freeNetworks proposes networks of two hosts for the inner addresses, a /30 and a /31, that
-// overlap with nothing that is known here.
+// overlap with no network of this host.
 func freeNetworks(taken []netip.Prefix) []netip.Prefix {
 	var free []netip.Prefix
 	for _, bits := range []int{30, 31} {
@@ -71,8 +71,7 @@ func freeNetworks(taken []netip.Prefix) []netip.Prefix {
 	return free
 }
 
-// freeNetwork looks below 172.16.0.0/16, from where on the examples of the world have their
-// tunnels.
+// freeNetwork looks in 172.16.0.0/16, where most examples have their tunnels.
 func freeNetwork(taken []netip.Prefix, bits int) (netip.Prefix, bool) {
 	step := uint32(1) << (32 - bits)
 	base := uint32(172)<<24 | 16<<16

@@ -13,13 +13,14 @@ import (
 	"nmgre/tui/form"
 )
 
-// badField is a value that says nothing, with why.
+// badField is a field whose value cannot be read.
 type badField struct {
 	at  *form.Field
 	err *fault.Error
 }
 
-// Tunnel reads the forms. What says nothing is left out of the tunnel, and returned.
+// Tunnel reads the forms. Values that cannot be read are left out of the tunnel, and returned with
+// their errors.
 func (a *Answers) Tunnel() (nm.Tunnel, []badField) {
 	r := &reader{a: a, names: a.host().Names, t: a.base.Clone()}
 	r.endpoints()
@@ -104,7 +105,7 @@ func (r *reader) keys() {
 	}
 }
 
-// key reads one; an empty one is none, where that is allowed.
+// key reads a key. An empty field is no key, unless one is needed.
 func (r *reader) key(id string, needed bool) *gre.Key {
 	f := r.a.get(id)
 	if f.Value() == "" && !needed {
@@ -142,7 +143,7 @@ func (r *reader) numbers() {
 	}
 }
 
-// number reads one; an empty one is the default, which may be empty too: then it is 0.
+// number reads a number. An empty field is the default, and an empty default is 0.
 func (r *reader) number(id, byDefault string, low, high uint32, inherit int) uint32 {
 	f := r.a.get(id)
 	value := f.Value()

@@ -5,7 +5,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// CheckText is a check with its evidence and its hint.
+// CheckText returns the lines of a check, with its evidence and its hint.
 func CheckText(th Theme, c verify.Check, width int) []Line {
 	glyph, st := th.Verdict(c.Status)
 	summary := fault.Printable(c.Summary)

@@ -7,7 +7,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// FarEndText are the commands for the far end, by nmgre and without it.
+// FarEndText returns the commands for the far end, with nmgre and without it.
 func FarEndText(far nm.Tunnel, width int) []Line {
 	lines := Wrapped("On the far host, with nmgre (y copies it):", width, "", Bold)
 	lines = append(lines, Text(""))

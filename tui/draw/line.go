@@ -31,7 +31,7 @@ func Styled(s string, st Style) Line { return Line{st.Of(s)} }
 // Render makes the line exactly width cells wide. Where something is cut off stands a sign.
 func (th Theme) Render(width int, spans Line) string { return th.RenderOn(width, spans, Plain) }
 
-// RenderOn draws the line on a ground, such as the reverse of what is selected.
+// RenderOn draws the line on a ground, such as the reverse video of a selected row.
 func (th Theme) RenderOn(width int, spans Line, ground Style) string {
 	var b strings.Builder
 	left := width
@@ -56,7 +56,7 @@ func (th Theme) RenderOn(width int, spans Line, ground Style) string {
 	return b.String()
 }
 
-// join puts a style on a ground. What is reversed is one bar: colours in it would be patches of it.
+// join puts a style on a ground. Reverse video stays one bar: colours would make patches in it.
 func join(ground, s Style) Style {
 	switch {
 	case ground == Plain:

@@ -10,7 +10,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// CreateCommand adds to the domain's command what that leaves out.
+// CreateCommand is [nm.Tunnel.CreateCommand] with SNAT, forwarding and clamping.
 func CreateCommand(t nm.Tunnel) string {
 	words := t.CreateCommand()
 	if !strings.Contains(words, "--snat") {
@@ -27,8 +27,7 @@ func CreateCommand(t nm.Tunnel) string {
 	return words
 }
 
-// EditCommand is the change as a command: edit takes create's flags, of lists all that shall be
-// there.
+// EditCommand is the change as a command. A flag of a list has every entry that the list will have.
 func EditCommand(name string, p plan.EditPlan) string {
 	words := "nmgre edit " + fault.ShellWord(name)
 	lists := map[string][]string{"address": texts(p.After.Addresses), "route": texts(p.After.Routes), "snat": texts(p.After.SNAT)}
@@ -56,7 +55,7 @@ func texts[T fmt.Stringer](list []T) []string {
 	return out
 }
 
-// PlanLines are the notes of a plan, its steps, and who will hold each route.
+// PlanLines returns the notes of a plan, its steps, and the holder of each route.
 func PlanLines(th Theme, p *plan.Plan, width int) []Line {
 	lines := append(noteLines(th, p.Notes, width), stepLines(p.Steps, width)...)
 	return append(lines, ownerLines(p.Routes, width)...)
@@ -78,7 +77,7 @@ func noteLines(th Theme, notes []string, width int) []Line {
 	return lines
 }
 
-// stepLines are the plan's steps, as a person would type them too.
+// stepLines are the plan's steps, with the commands that do the same.
 func stepLines(steps []plan.Step, width int) []Line {
 	var lines []Line
 	for i, s := range steps {
@@ -112,7 +111,7 @@ func ownerLines(set []nm.Owned, width int) []Line {
 	return append(lines, Text(""))
 }
 
-// EditLines are the difference, and whether the tunnel stays up.
+// EditLines returns the differences, whether the tunnel stays up, and the steps.
 func EditLines(th Theme, name string, e *plan.EditPlan, width int) []Line {
 	var lines []Line
 	for _, c := range e.Changes {

@@ -18,7 +18,7 @@ type Theme struct {
 	glyphs
 }
 
-// glyphs are the characters that are not ASCII, or what stands for them.
+// glyphs are the characters that are not ASCII, or their substitutes.
 type glyphs struct {
 	Active, activating, Inactive, external       string
 	Pass, Warn, Fail, Skip, Wait                 string
@@ -95,7 +95,7 @@ func (s Style) withoutColor() Style {
 // Of returns a text in the style.
 func (s Style) Of(text string) Span { return Span{text, s} }
 
-// State is the glyph of a state, and its style.
+// State returns the glyph of a state, and its style.
 func (th Theme) State(s nm.State) (string, Style) {
 	switch s {
 	case nm.StateActive:
@@ -109,7 +109,7 @@ func (th Theme) State(s nm.State) (string, Style) {
 	}
 }
 
-// Verdict is the glyph of an outcome, and its style.
+// Verdict returns the glyph of an outcome, and its style.
 func (th Theme) Verdict(v verify.Verdict) (string, Style) {
 	switch v {
 	case verify.Pass:

@@ -11,7 +11,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// ErrorText is an error on one line.
+// ErrorText writes an error on one line.
 func ErrorText(err error) string {
 	return fault.Printable(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; "))
 }
@@ -49,7 +49,7 @@ func BytesText(n uint64) string {
 	return fmt.Sprintf("%.1f %cB", value, units[unit])
 }
 
-// TookText keeps a duration readable.
+// TookText writes a duration with few digits.
 func TookText(d time.Duration) string {
 	switch {
 	case d >= time.Second:
@@ -60,7 +60,7 @@ func TookText(d time.Duration) string {
 	return d.Round(10 * time.Microsecond).String()
 }
 
-// StepText is a step on one line.
+// StepText writes a step on one line.
 func StepText(s nmgre.Event) string {
 	out := fault.Printable(s.What)
 	if s.Took > 0 {

@@ -6,7 +6,7 @@ import (
 	"charm.land/lipgloss/v2"
 )
 
-// Cells is how many cells of a terminal the text takes.
+// Cells returns how many cells of a terminal the text takes.
 func Cells(s string) int {
 	for i := range len(s) {
 		if s[i] >= 0x80 || s[i] < 0x20 {
@@ -16,7 +16,7 @@ func Cells(s string) int {
 	return len(s)
 }
 
-// Cut shortens the text to width cells at most, the sign that something is missing included.
+// Cut shortens the text to at most width cells. They include the sign that something is missing.
 func (th Theme) Cut(s string, width int) string {
 	if width <= 0 {
 		return ""
@@ -45,7 +45,7 @@ func (th Theme) Fit(s string, width int) string {
 	return s + strings.Repeat(" ", width-n)
 }
 
-// Shorten cuts the text where it is longer than width, and leaves it else.
+// Shorten cuts the text if it is longer than width.
 func (th Theme) Shorten(s string, width int) string {
 	if Cells(s) > width {
 		return th.Cut(s, width)
@@ -53,8 +53,7 @@ func (th Theme) Shorten(s string, width int) string {
 	return s
 }
 
-// Wrap breaks the text at spaces into lines of width cells at most; a word that is longer is broken
-// where it must.
+// Wrap breaks the text at spaces into lines of at most width cells. A longer word is broken.
 func Wrap(s string, width int) []string {
 	return wrapWords(strings.Fields(s), width)
 }
@@ -120,8 +119,8 @@ func wrapWords(words []string, width int) []string {
 	return lines
 }
 
-// splitAt splits a word behind the last character that fits; a path, which a prefix with its length
-// is not, behind the last folder that does.
+// splitAt splits a word after the last character that fits. A path is split after the last folder
+// that fits; a prefix such as 10.0.0.0/8 is no path.
 func splitAt(word string, width int) (head, tail string) {
 	used := 0
 	for i, r := range word {
@@ -137,7 +136,7 @@ func splitAt(word string, width int) (head, tail string) {
 	return word, ""
 }
 
-// Wrapped is wrap as lines in a style, each behind an indent.
+// Wrapped is [Wrap] as lines in a style, each after an indent.
 func Wrapped(s string, width int, indent string, st Style) []Line {
 	var lines []Line
 	for _, part := range Wrap(s, width-Cells(indent)) {
@@ -146,7 +145,7 @@ func Wrapped(s string, width int, indent string, st Style) []Line {
 	return lines
 }
 
-// Command breaks a command line as a shell takes it: with a backslash at the end of each line but
+// Command breaks a command line as a shell takes it, with a backslash at the end of each line but
 // the last.
 func Command(s string, width int, indent string) []Line {
 	parts := wrapWords(pairs(s), width-Cells(indent)-5)

@@ -9,11 +9,11 @@ import (
 	"nmgre/tui/draw"
 )
 
-// Drawn is a form as lines, with the line of the field that has the keys, and the cursor in it.
+// Drawn is a form as lines.
 type Drawn struct {
 	Lines  []draw.Line
 	Focus  int
-	Last   int // the last line of what belongs to the focused field
+	Last   int // the last line of the focused field
 	Cursor *tea.Position
 }
 
@@ -86,7 +86,7 @@ func (f *Form) drawField(d *Drawn, th draw.Theme, own *Field, focused, stacked b
 	}
 }
 
-// draw is the field's value, and the cell of the cursor in it; -1 for none.
+// draw returns the field's value, and the cell of the cursor in it; -1 if it has no cursor.
 func (f *Field) draw(th draw.Theme, room int, focused bool) (draw.Line, int) {
 	switch f.Kind {
 	case Toggle:

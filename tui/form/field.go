@@ -62,11 +62,11 @@ func NewChoice(id, label string, options []Option, value, help string) *Field {
 	return f
 }
 
-// NewInput is a line to type in.
+// NewInput returns a line to type in.
 func NewInput(value, placeholder string) textinput.Model {
 	input := textinput.New()
 	input.Prompt, input.Placeholder, input.CharLimit = "", placeholder, 4096
-	// it would run a program; what the terminal pastes comes as a message
+	// it would run a program; a paste of the terminal comes as a message
 	input.KeyMap.Paste.SetEnabled(false)
 	input.SetVirtualCursor(false)
 	input.SetStyles(textinput.Styles{})
@@ -75,7 +75,7 @@ func NewInput(value, placeholder string) textinput.Model {
 	return input
 }
 
-// Value is what the field says; a toggle's is yes or no.
+// Value is the field's value; a toggle's is yes or no.
 func (f *Field) Value() string {
 	switch f.Kind {
 	case Choice:
@@ -185,7 +185,7 @@ func (f *Field) answerChoice(text string) bool {
 	return false
 }
 
-// Key takes a key that is meant for the field's value, and says whether the value has changed.
+// Key takes a key that changes the value, and says whether it has.
 func (f *Field) Key(msg tea.Msg) (tea.Cmd, bool) {
 	before := f.Value()
 	var cmd tea.Cmd

@@ -19,7 +19,7 @@ import (
 	"nmgre/tui/screen"
 )
 
-// apply is what is seen while the plan is carried out, and after it.
+// apply is the page that is shown while the plan is carried out, and after it.
 type apply struct {
 	// an operation with the terminal to itself tells of its steps from its own goroutine
 	mu      sync.Mutex
@@ -38,7 +38,7 @@ type apply struct {
 	changed bool // it was there before
 }
 
-// start carries out what the preview shows.
+// start carries out the plan of the preview.
 func (w *Wizard) start() tea.Cmd {
 	a := &w.apply
 	a.mu.Lock()
@@ -83,7 +83,7 @@ func (w *Wizard) created(c nmgre.Created, err error) tea.Cmd {
 	return tea.Batch(w.readFar(c.Status.Tunnel), w.shell.Made(uuid, back, w.danger != ""))
 }
 
-// readFar finds out what the far end has to type.
+// readFar works out the commands for the far end.
 func (w *Wizard) readFar(t nm.Tunnel) tea.Cmd {
 	return ask(w.shell, "work out the far end's commands", func(ctx context.Context, wf Workflow) (nm.Tunnel, error) { return wf.FarEnd(ctx, t) },
 		func(far nm.Tunnel, err error) tea.Cmd {
@@ -92,8 +92,8 @@ func (w *Wizard) readFar(t nm.Tunnel) tea.Cmd {
 		})
 }
 
-// startEdit carries out a change of a tunnel that is there. Where it may cut the person off,
-// nothing is on disk until it is confirmed.
+// startEdit carries out a change of an existing tunnel. A change that may cut the person off is
+// saved only once it is confirmed.
 func (w *Wizard) startEdit() tea.Cmd {
 	planned, name, uuid := *w.change, fault.Printable(w.was.Tunnel.Name), w.was.UUID
 	a, before := &w.apply, planned.Before.Clone()
@@ -142,7 +142,7 @@ func values(changes []nm.FieldChange, old bool) string {
 	return strings.Join(texts, ", ")
 }
 
-// editTo makes a tunnel that is there into another.
+// editTo changes an existing tunnel into want.
 func editTo(ctx context.Context, wf Workflow, uuid string, want nm.Tunnel) error {
 	plan, err := wf.PlanEdit(ctx, uuid, func(t *nm.Tunnel) error { *t = want; return nil })
 	if err != nil {
@@ -175,7 +175,7 @@ func (a *apply) advance(done, total int) {
 	a.many = [2]int{done, total}
 }
 
-// step takes what was done.
+// step takes a step that has ended.
 func (a *apply) step(s nmgre.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -207,7 +207,7 @@ func kept(id string) bool {
 	return false
 }
 
-// lines show what has been done with its times, what is still to do, and the checks.
+// lines show the steps that have ended with their times, the steps to come, and the checks.
 func (a *apply) lines(th draw.Theme, width int) []draw.Line {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -311,7 +311,7 @@ func (a *apply) outcome(th draw.Theme, width int) []draw.Line {
 	return append(lines, a.success(th, width)...)
 }
 
-// success says what there is now.
+// success names the tunnel, and says whether it carries traffic.
 func (a *apply) success(th draw.Theme, width int) []draw.Line {
 	glyph, st, more := th.Warn, draw.Yellow, ""
 	switch {
@@ -331,8 +331,8 @@ func (a *apply) success(th draw.Theme, width int) []draw.Line {
 	return draw.Wrapped(glyph+" "+fault.Printable(a.name)+is+more, width-1, " ", st)
 }
 
-// onlySilent says whether all that is marked is that the far end is silent, as it is until it is
-// set up.
+// onlySilent says whether the only warnings are about a silent far end, as it is until it is set
+// up.
 func (a *apply) onlySilent() bool {
 	silent := false
 	for _, c := range a.report.Checks {

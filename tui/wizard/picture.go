@@ -35,8 +35,8 @@ type picture struct {
 	lines []draw.Line
 }
 
-// row is a station of the path, or the way between two. Where there is no room beside it, what
-// there is to say of it stands below.
+// row is a station of the path, or the way between two. The text about it stands beside it, or
+// below it on a narrow screen.
 func (p *picture) row(mark, what, about string) {
 	th := p.theme
 	if p.width >= draw.NarrowBelow-4 {
@@ -54,11 +54,11 @@ func (p *picture) row(mark, what, about string) {
 	p.lines = append(p.lines, draw.Line{draw.Accent.Of("  " + beside + " "), draw.Dim.Of(th.Shorten(about, p.width-5))})
 }
 
-// mostNetworks is how many networks the picture has at either end.
+// mostNetworks is the most networks that the picture has at either end.
 const mostNetworks = 3
 
-// pathPicture draws the way of a packet from this host's networks to those behind the far end, from
-// above to below: that fits every width.
+// pathPicture draws the way of a packet from this host's networks to those behind the far end. It
+// goes from top to bottom, which fits every width.
 func pathPicture(th draw.Theme, t nm.Tunnel, hop *kernel.Hop, lans []string, width int) []draw.Line {
 	p := &picture{theme: th, width: width}
 	p.near(lans)
@@ -126,7 +126,7 @@ func destination(p netip.Prefix) string {
 	return p.String()
 }
 
-// tunnelText says what the tunnel is.
+// tunnelText gives the mode of the tunnel, its keys, TTL and MTU.
 func tunnelText(t nm.Tunnel) string {
 	out := t.Mode.String()
 	switch {

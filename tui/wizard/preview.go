@@ -9,7 +9,7 @@ import (
 	"nmgre/tui/screen"
 )
 
-// previewKeys are those of the page that shows what will be done.
+// previewKeys are those of the preview.
 func (w *Wizard) previewKeys() []screen.Key {
 	apply := "make it"
 	if w.answers.Edit {
@@ -31,8 +31,7 @@ func (w *Wizard) sameCommand() string {
 	return draw.CreateCommand(w.plan.Tunnel)
 }
 
-// previewLines show what will be done: the path, the notes, each step with its reason and its
-// commands.
+// previewLines show the plan: the path, the notes, each step with its reason and its commands.
 func (w *Wizard) previewLines(th draw.Theme, width int) []draw.Line {
 	var lines []draw.Line
 	if w.danger != "" {

@@ -14,7 +14,7 @@ import (
 	"nmgre/tui/answers"
 )
 
-// Workflow is what the wizard needs of the workflow on a host. Names of tunnels are UUIDs.
+// Workflow has the verbs that the wizard calls. Names of tunnels are UUIDs.
 type Workflow interface {
 	Links(ctx context.Context) ([]kernel.Link, error)
 	Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error)
@@ -27,30 +27,31 @@ type Workflow interface {
 	Delete(ctx context.Context, name string) (nm.Profile, error)
 }
 
-// Shell is what the wizard needs of the program around it. All of it is called on the main loop,
-// but for the function that Confirm returns.
+// Shell is the program around the wizard. Every method is called on the main loop; the function
+// that Confirm returns is not.
 type Shell interface {
 	worker
 	notes
 	guard
 
-	// Host is what is known of the host now.
+	// Host returns the present state of the host.
 	Host() answers.Host
 	// Ask puts a question on top of the wizard; then is called when the answer is yes.
 	Ask(title, text, yes, no string, then func() tea.Cmd)
-	// Copy gives a text to the terminal's clipboard. The name of the text is told.
+	// Copy copies a text to the terminal's clipboard, and says so by the name of the text.
 	Copy(name, text string)
 	// Close takes the wizard off the screen.
 	Close() tea.Cmd
 }
 
-// worker runs what takes time beside the screen.
+// worker runs operations beside the screen.
 type worker interface {
 	// Read runs do, which changes nothing, and then calls then on the main loop.
 	Read(name string, do func(context.Context, Workflow) error, then func(error) tea.Cmd) tea.Cmd
-	// Change runs do, which changes the host, likewise. Afterwards the screen shows the host anew.
+	// Change runs do, which changes the host, and then calls then. Afterwards the host is read
+	// again.
 	Change(work Work, do func(context.Context, Workflow) error, then func(error) tea.Cmd) tea.Cmd
-	// Stop ends the change that runs, and has it undone.
+	// Stop cancels the running change, which undoes its steps.
 	Stop()
 	// ChangeWhy says why nothing can be changed now; empty if it can.
 	ChangeWhy() string
@@ -58,15 +59,14 @@ type worker interface {
 	After(rest time.Duration, then func() tea.Cmd) tea.Cmd
 }
 
-// notes are the line that says what happened last.
+// notes write the line that says what happened last.
 type notes interface {
 	Say(text string)
 	Warn(text string)
 	Fail(err error)
 }
 
-// guard keeps what has been changed so that it can be undone, and undoes what may have cut the
-// person off.
+// guard remembers how changes are undone, and undoes those that may have cut the person off.
 type guard interface {
 	// Danger finds out whether the person's own connection goes through the tunnel that is changed
 	// (nil for a new one), or through the routes of the tunnel it becomes. It hands on a warning;
@@ -86,7 +86,7 @@ type guard interface {
 // terminal to itself calls them from its own goroutine.
 type Work struct {
 	Name    string // for the person: "make gre1"
-	Root    bool   // what root keeps is changed too
+	Root    bool   // it changes the files that root keeps
 	Step    func(nmgre.Event)
 	Check   func(verify.Check)
 	Advance func(done, total int)
@@ -94,9 +94,9 @@ type Work struct {
 
 // Undo undoes a change.
 type Undo struct {
-	Done string // what was done: "made gre1"
-	How  string // what will be done: "delete gre1"
-	Root bool   // what root keeps is changed too
+	Done string // the change: "made gre1"
+	How  string // the undo: "delete gre1"
+	Root bool   // it changes the files that root keeps
 	Do   func(context.Context, Workflow) error
 }
 

@@ -20,7 +20,7 @@ import (
 	"nmgre/tui/screen"
 )
 
-// The pages behind the forms.
+// The pages after the forms.
 const (
 	pagePreview = answers.Pages + iota
 	pageApply
@@ -28,14 +28,13 @@ const (
 	allPages
 )
 
-// pageNames are what the pages are called.
+// pageNames are the names of all pages.
 var pageNames = append(answers.Names[:], "Preview", "Apply", "Far end")
 
-// restOnField is how long the person rests before the kernel is asked about what was typed.
+// restOnField is the rest after a key before the kernel is asked about an address.
 const restOnField = 200 * time.Millisecond
 
-// Wizard asks for everything that makes a tunnel, page by page, and makes it; or changes one that
-// is there.
+// Wizard asks for a tunnel, page by page, and makes it. It also changes an existing tunnel.
 type Wizard struct {
 	answers *answers.Answers
 	shell   Shell
@@ -54,8 +53,8 @@ type Wizard struct {
 	apply    apply
 }
 
-// New begins a new tunnel, like one that is there if like is not nil. The command reads what the
-// host has to offer: it must be carried out once the wizard is on the screen.
+// New begins a new tunnel: a duplicate of like, unless that is nil. The command reads the host's
+// interfaces; it must be carried out once the wizard is on the screen.
 func New(sh Shell, th draw.Theme, like *nmgre.Status) (*Wizard, tea.Cmd) {
 	w := &Wizard{shell: sh, theme: th}
 	if like == nil {
@@ -66,13 +65,13 @@ func New(sh Shell, th draw.Theme, like *nmgre.Status) (*Wizard, tea.Cmd) {
 	return w, w.open()
 }
 
-// Edit changes a tunnel that is there. The command is that of [New].
+// Edit begins a change of an existing tunnel. The command is that of [New].
 func Edit(sh Shell, th draw.Theme, was nmgre.Status) (*Wizard, tea.Cmd) {
 	w := &Wizard{shell: sh, theme: th, was: &was, answers: answers.Edit(answers.Whole(was), sh.Host)}
 	return w, w.open()
 }
 
-// open reads what the host has to offer for the forms.
+// open reads the host's interfaces, and the way to the far end.
 func (w *Wizard) open() tea.Cmd {
 	w.answers.Refresh()
 	return tea.Batch(w.askWay(0), ask(w.shell, "read the host's interfaces", func(ctx context.Context, wf Workflow) ([]kernel.Link, error) { return wf.Links(ctx) },
@@ -86,7 +85,7 @@ func (w *Wizard) open() tea.Cmd {
 		}))
 }
 
-// Typing says whether letters are text: in a text field they are.
+// Typing is true in a text field: letters are text there.
 func (w *Wizard) Typing() bool {
 	return w.page < answers.Pages && w.answers.Forms[w.page].Current().Kind == form.Text
 }
@@ -197,7 +196,7 @@ func (w *Wizard) backWhy() string {
 	return ""
 }
 
-// moveField goes to another field; off the ends of the form to another page.
+// moveField goes to another field, and from the first field to the previous page.
 func (w *Wizard) moveField(by int) tea.Cmd {
 	fm := w.answers.Forms[w.page]
 	if fm.Move(by) {
@@ -223,14 +222,14 @@ func (w *Wizard) moveField(by int) tea.Cmd {
 	return nil
 }
 
-// toPage opens a page. Nothing that is wrong keeps anybody from it.
+// toPage opens a page, whatever errors there are.
 func (w *Wizard) toPage(to answers.Page) tea.Cmd {
 	w.page = max(to, answers.PageEndpoints)
 	w.answers.Refresh()
 	return nil
 }
 
-// nextPage submits the page: its errors are shown, and the first one gets the keys.
+// nextPage submits the page. Its errors are shown, and the first field with one gets the keys.
 func (w *Wizard) nextPage() tea.Cmd {
 	fm := w.answers.Forms[w.page]
 	fm.Touch()
@@ -246,8 +245,7 @@ func (w *Wizard) nextPage() tea.Cmd {
 	return w.toPage(w.page + 1)
 }
 
-// submitAll has the plan made, unless something is wrong: then the first field with an error gets
-// the keys.
+// submitAll asks for the plan. If there are errors, the first field with one gets the keys instead.
 func (w *Wizard) submitAll() tea.Cmd {
 	w.answers.Submit()
 	if w.toFirstProblem() {
@@ -271,7 +269,7 @@ func (w *Wizard) submitAll() tea.Cmd {
 		})
 }
 
-// planEdit has the workflow say what the change would do.
+// planEdit asks for the plan of a change.
 func (w *Wizard) planEdit(t nm.Tunnel) tea.Cmd {
 	uuid := w.was.UUID
 	return ask(w.shell, "make the plan", func(ctx context.Context, wf Workflow) (plan.EditPlan, error) {
@@ -296,8 +294,7 @@ func (w *Wizard) planEdit(t nm.Tunnel) tea.Cmd {
 	})
 }
 
-// refused shows what the host has against what is asked for, at the fields, and says whether it
-// has.
+// refused shows the host's errors at their fields. It says whether there are any.
 func (w *Wizard) refused(err error) bool {
 	if err == nil {
 		return false
@@ -321,7 +318,7 @@ func (w *Wizard) toFirstProblem() bool {
 	return true
 }
 
-// Leave closes the wizard, after asking where something would be lost.
+// Leave closes the wizard. It asks first if answers would be lost.
 func (w *Wizard) Leave() tea.Cmd {
 	switch {
 	case w.page == pageApply && w.apply.running:
@@ -343,7 +340,7 @@ func (w *Wizard) close() tea.Cmd {
 	return w.shell.Close()
 }
 
-// View draws the page below a line of all pages.
+// View draws the page below a line with the names of all pages.
 func (w *Wizard) View(width, height int) screen.Drawing {
 	th := w.theme
 	inner, room := width-2, height-4
@@ -384,7 +381,7 @@ func (w *Wizard) View(width, height int) screen.Drawing {
 	return out
 }
 
-// pageLine shows where the person is.
+// pageLine names all pages, and marks the one that is open.
 func (w *Wizard) pageLine(th draw.Theme, width int) string {
 	pages := w.pages()
 	var out draw.Line
@@ -407,7 +404,7 @@ func (w *Wizard) pageLine(th draw.Theme, width int) string {
 	return th.Render(width, draw.Line{draw.Reverse.Of(fmt.Sprintf(" %s ", pageNames[w.page])), draw.Dim.Of(fmt.Sprintf(" page %d of %d", here+1, len(pages)))})
 }
 
-// pages are those that this wizard has: a change needs no far end's page.
+// pages are those of this wizard. A change has no page for the far end.
 func (w *Wizard) pages() []answers.Page {
 	list := []answers.Page{answers.PageEndpoints, answers.PageInner, answers.PageOptions, answers.PageRoutes, answers.PageForward, pagePreview, pageApply}
 	if !w.answers.Edit {
