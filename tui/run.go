@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"nmgre/tui/canvas"
+
 	tea "charm.land/bubbletea/v2"
 )
 
@@ -37,26 +39,26 @@ type Terminal struct {
 func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := &canvas{out: term.Out, raw: term.Raw}
+	c := canvas.New(term.Out, term.Raw)
 	var program *tea.Program
 	send := func(msg tea.Msg) { program.Send(msg) }
 	m := NewModel(ctx, wf, opts, send)
 	m.lend = func() func() {
-		c.leave()
-		return func() { _ = c.enter() } // if it fails the input has ended too
+		c.Leave()
+		return func() { _ = c.Enter() } // if it fails the input has ended too
 	}
-	m.clip = c.clip
+	m.clip = c.Clip
 	shown := &painted{Model: m, canvas: c, wake: func(d time.Duration) { time.AfterFunc(d, func() { send(frameMsg{}) }) }}
 	program = tea.NewProgram(shown, tea.WithInput(term.In), tea.WithOutput(term.Out), tea.WithoutRenderer(), tea.WithFPS(idleRate))
-	if err := c.enter(); err != nil {
+	if err := c.Enter(); err != nil {
 		return err
 	}
-	defer c.leave()
+	defer c.Leave()
 	stop := followSize(ctx, term.Size, send)
 	defer stop()
 	defer context.AfterFunc(ctx, program.Quit)()
 	_, err := program.Run()
-	c.leave()
+	c.Leave()
 	back := m.unconfirmed()
 	m.endWork(term.Err)
 	cancel()

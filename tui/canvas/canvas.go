@@ -1,4 +1,4 @@
-package tui
+package canvas
 
 import (
 	"encoding/base64"
@@ -11,10 +11,10 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// canvas draws frames on the terminal. Bubble Tea's own renderer wakes up sixty times a second:
+// Canvas draws frames on the terminal. Bubble Tea's own renderer wakes up sixty times a second:
 // that costs an idle screen too much, and a frame waits for its turn. The canvas writes the changed
 // rows as soon as they change.
-type canvas struct {
+type Canvas struct {
 	mu     sync.Mutex
 	out    io.Writer
 	raw    func() (func(), error)
@@ -23,6 +23,12 @@ type canvas struct {
 	cursor string
 	mouse  tea.MouseMode
 	drawn  time.Time
+}
+
+// New returns a canvas on a terminal. raw sets the terminal's modes for the screen, and returns a
+// function that restores them.
+func New(out io.Writer, raw func() (restore func(), err error)) *Canvas {
+	return &Canvas{out: out, raw: raw}
 }
 
 // Switched on for the screen, and off after it: the alternate screen, and bracketed paste, which
@@ -34,8 +40,8 @@ const (
 	mouseOff    = "\x1b[?1002l\x1b[?1006l"
 )
 
-// enter takes over the terminal.
-func (c *canvas) enter() error {
+// Enter takes over the terminal.
+func (c *Canvas) Enter() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cooked != nil {
@@ -50,8 +56,8 @@ func (c *canvas) enter() error {
 	return err
 }
 
-// leave gives the terminal back as it was. It may be called more than once.
-func (c *canvas) leave() {
+// Leave gives the terminal back as it was. It may be called more than once.
+func (c *Canvas) Leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cooked == nil {
@@ -62,15 +68,15 @@ func (c *canvas) leave() {
 	c.cooked = nil
 }
 
-// forget makes the next frame write every row.
-func (c *canvas) forget() {
+// Forget makes the next frame write every row.
+func (c *Canvas) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rows, c.cursor = nil, ""
 }
 
-// draw writes the rows that have changed.
-func (c *canvas) draw(v tea.View) {
+// Draw writes the rows that have changed.
+func (c *Canvas) Draw(v tea.View) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cooked == nil {
@@ -103,8 +109,8 @@ func (c *canvas) draw(v tea.View) {
 	}
 }
 
-// clip copies a text to the terminal's clipboard (OSC 52).
-func (c *canvas) clip(text string) {
+// Clip copies a text to the terminal's clipboard (OSC 52).
+func (c *Canvas) Clip(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cooked != nil {
@@ -114,7 +120,7 @@ func (c *canvas) clip(text string) {
 }
 
 // modes switches the mouse on or off, as the frame wants it.
-func (c *canvas) modes(v tea.View) string {
+func (c *Canvas) modes(v tea.View) string {
 	out := ""
 	if v.MouseMode != c.mouse {
 		c.mouse = v.MouseMode
@@ -126,60 +132,9 @@ func (c *canvas) modes(v tea.View) string {
 	return out
 }
 
-// frameRest is the least time between two frames that no key has asked for. Events that come in
-// swarms are drawn once.
-const frameRest = 25 * time.Millisecond
-
-// painted is a model with the canvas that draws its frames.
-type painted struct {
-	*Model
-	canvas  *canvas
-	wake    func(time.Duration) // sends a frameMsg after a while
-	waiting bool                // one is on its way
-}
-
-// frameMsg is the time for a frame that was put off.
-type frameMsg struct{}
-
-// Update takes a message, and draws the new frame.
-func (p *painted) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	var cmd tea.Cmd
-	// Bubble Tea has no terminal to ask, as it does not draw
-	if size, ok := msg.(tea.WindowSizeMsg); ok && size.Width <= 0 {
-		return p, nil
-	}
-	if _, ok := msg.(frameMsg); !ok {
-		_, cmd = p.Model.Update(msg)
-	}
-	switch msg.(type) {
-	case tea.WindowSizeMsg:
-		p.canvas.forget()
-	case frameMsg:
-		p.waiting = false
-	case tea.KeyPressMsg, tea.PasteMsg, tea.MouseMsg:
-	default:
-		if p.canvas.early() {
-			if !p.waiting {
-				p.waiting = true
-				p.wake(frameRest)
-			}
-			return p, cmd
-		}
-	}
-	if p.redraw {
-		p.redraw = false
-		p.canvas.forget()
-	}
-	p.canvas.draw(p.Model.View())
-	return p, cmd
-}
-
-// View is empty: Bubble Tea's own renderer is not used.
-func (p *painted) View() tea.View { return tea.NewView("") }
-
-// early says whether the last frame was just now.
-func (c *canvas) early() bool {
+// Early says whether the last frame was less than rest ago.
+func (c *Canvas) Early(rest time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Since(c.drawn) < frameRest
+	return time.Since(c.drawn) < rest
 }
