@@ -120,8 +120,8 @@ func TestHookUpgrade(t *testing.T) {
 	}
 }
 
-// Missing folders are made, and removed with the hook. Folders that were there before stay, and so do
-// those that somebody else uses by then.
+// Missing folders are made, and removed with the hook. Folders that were there before stay, and so
+// do those that somebody else uses by then.
 func TestHookFolders(t *testing.T) {
 	withUmask(t, 0o077)
 	h := newHookHost(t)
