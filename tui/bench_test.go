@@ -78,7 +78,7 @@ func BenchmarkScreenIdle(b *testing.B) {
 // presses is how many keys are pressed in a round.
 const presses = 400
 
-// median is that of three rounds.
+// median returns the median of three rounds.
 func (p *terminal) median(b *testing.B, cat *terminal, one, other string) time.Duration {
 	b.Helper()
 	var rounds []time.Duration
@@ -89,7 +89,7 @@ func (p *terminal) median(b *testing.B, cat *terminal, one, other string) time.D
 	return rounds[1]
 }
 
-// calm is what cat's echo takes at most where the machine is not busy with something else.
+// calm is the most time of cat's echo on a machine that is not busy.
 const calm = 4 * time.Millisecond
 
 // keys presses two keys in turn, each when the frame of the one before has been drawn, and returns
@@ -153,7 +153,7 @@ func (p *terminal) settled() int {
 	return size
 }
 
-// memory is the most that the program has had in memory, in bytes.
+// memory returns the program's largest resident memory, in bytes.
 func (p *terminal) memory() int64 {
 	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "status"))
 	if err != nil {
@@ -189,7 +189,7 @@ func (p *terminal) processor() time.Duration {
 	return sum
 }
 
-// One key and its frame, without a terminal: what nmgre itself takes for them.
+// One key and its frame, without a terminal.
 func BenchmarkKey(b *testing.B) {
 	f := tuitest.New()
 	f.Many()

@@ -14,8 +14,8 @@ import (
 	"nmgre/tui/tuitest"
 )
 
-// driver runs a model without a program: every command is carried out at once, and what it says is
-// given back to the model.
+// driver runs a model without a program: every command is carried out at once, and the model gets
+// its message.
 type driver struct {
 	t     *testing.T
 	m     *Model
@@ -23,7 +23,7 @@ type driver struct {
 	held  []tea.Msg // answers that the test holds back
 	hold  bool
 	quit  bool
-	ticks bool // what waits a second goes on at once
+	ticks bool // waits of a second end at once
 	copy  string
 	exec  int // how often the terminal was given away
 }
@@ -31,7 +31,7 @@ type driver struct {
 // fake is a workflow on a host that lives in memory.
 type fake struct{ *tuitest.Host }
 
-// Reporting returns the same host, which tells what it does.
+// Reporting returns the same host with a listener.
 func (f fake) Reporting(to Listener) Workflow { return fake{f.Telling(to.Step, to.Check)} }
 
 func drive(t *testing.T, f *tuitest.Host, opts Options, width, height int) *driver {
@@ -60,8 +60,8 @@ func (d *driver) take(msg tea.Msg) {
 	d.run(cmd)
 }
 
-// run carries out a command and gives the model what comes of it. The wait for the next notice is
-// left out: the test gives them.
+// run carries out a command and gives its message to the model. The wait for the next notice is
+// left out: the test gives the notices.
 func (d *driver) run(cmd tea.Cmd) {
 	if cmd == nil {
 		return
@@ -86,7 +86,7 @@ func (d *driver) run(cmd tea.Cmd) {
 	}
 }
 
-// call runs a command. One that does not end is left behind.
+// call runs a command. A command that does not end is left running.
 func (d *driver) call(cmd tea.Cmd) tea.Msg {
 	answer := make(chan tea.Msg, 1)
 	go func() { answer <- cmd() }()
@@ -105,7 +105,7 @@ func (d *driver) special(msg tea.Msg) {
 	}
 }
 
-// keys presses keys, named as Bubble Tea names them; what begins with = is typed.
+// keys presses keys, named as Bubble Tea names them. The text after a = is typed.
 func (d *driver) keys(keys ...string) *driver {
 	for _, k := range keys {
 		if typed, ok := strings.CutPrefix(k, "="); ok {
@@ -119,7 +119,7 @@ func (d *driver) keys(keys ...string) *driver {
 	return d
 }
 
-// screen is what is drawn, without escapes.
+// screen is the text of the screen, without escapes.
 func (d *driver) screen() string {
 	d.t.Helper()
 	rows, _ := d.m.draw()
@@ -127,8 +127,7 @@ func (d *driver) screen() string {
 	return tuitest.Strip(strings.Join(rows, "\n"))
 }
 
-// checkRows sees that every row is exactly as wide as the screen, and that there are as many as it
-// has.
+// checkRows checks that the rows are as many as the screen has, each exactly as wide as the screen.
 func checkRows(t *testing.T, m *Model, rows []string) {
 	t.Helper()
 	if len(rows) != m.height {
@@ -141,7 +140,7 @@ func checkRows(t *testing.T, m *Model, rows []string) {
 	}
 }
 
-// must sees that the screen has a text.
+// must checks that the screen has some texts.
 func (d *driver) must(texts ...string) *driver {
 	d.t.Helper()
 	screen := d.screen()
@@ -164,7 +163,7 @@ func (d *driver) mustNot(texts ...string) *driver {
 	return d
 }
 
-// golden compares the screen with the one that is kept, escapes included where there is colour.
+// golden compares the screen with its golden file, with escapes where there is colour.
 func (d *driver) golden(name string) {
 	d.t.Helper()
 	rows, _ := d.m.draw()

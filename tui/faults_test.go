@@ -58,7 +58,7 @@ func TestLateAnswerWhileNetworkManagerIsAway(t *testing.T) {
 	d.must("u: NetworkManager has gone; nmgre waits for it", "gre1")
 }
 
-// What cannot be read leaves the last list standing.
+// After a failed reading the last list stays.
 func TestReadingFails(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
@@ -69,7 +69,7 @@ func TestReadingFails(t *testing.T) {
 	openFake(t, f, Options{}).must("the tunnels could not be read", "does not let you do that")
 }
 
-// Being denied says so, and nothing else changes.
+// A change that is denied says so, and nothing else changes.
 func TestPermissionDenied(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	f.Err = tuitest.ErrDenied
@@ -115,7 +115,7 @@ func TestLateAnswerForAnotherTunnel(t *testing.T) {
 	}
 }
 
-// TestHostileNames from outside act on nothing: control characters are escaped, wide ones take
+// Names from outside do not act on the screen: control characters are escaped, wide characters take
 // their two cells, and every row stays as wide as the screen.
 func TestHostileNames(t *testing.T) {
 	f := tuitest.New()
@@ -174,7 +174,7 @@ func TestExternalTunnel(t *testing.T) {
 	}
 }
 
-// What is hard to reverse asks first, and names what is lost; undo makes it anew.
+// Deleting asks first, and names everything that is lost. Undo makes the tunnel again.
 func TestDeleteAndUndo(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
@@ -197,8 +197,7 @@ func TestDownAndUp(t *testing.T) {
 	d.keys("6", "enter").must("✓ down (12ms)", "$ nmcli connection down")
 }
 
-// A change that may cut the person's own connection says so, and is taken back unless it is
-// confirmed.
+// A change that may cut the person's own connection says so, and is undone unless it is confirmed.
 func TestChangeThatMayCutOff(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	f.ClientOn = "gre1"
@@ -299,8 +298,7 @@ func TestResize(t *testing.T) {
 	}
 }
 
-// A fault of nmgre's own ends the program in good order, and its report is in a file that only its
-// owner reads.
+// A crash ends the program in good order, and its report is in a file that only its owner can read.
 func TestFaultOfOurOwn(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})

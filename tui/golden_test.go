@@ -7,8 +7,8 @@ import (
 	"nmgre/tui/tuitest"
 )
 
-// Every screen that a person sees, at three sizes: comfortable, wide, and as small as is usable;
-// without colour, which is the one to read. Some of them with colour and in ASCII too.
+// Every screen at three sizes: comfortable, wide, and the smallest that is usable. They are without
+// colour, which is easier to read; some follow with colour and in ASCII.
 func TestScreens(t *testing.T) {
 	sizes := []struct{ width, height int }{{80, 24}, {120, 40}, {40, 15}}
 	for _, tc := range []struct {

@@ -45,7 +45,7 @@ func demo(how string) int {
 	return show(fake{f}, how)
 }
 
-// panicker has a fault.
+// panicker panics.
 type panicker struct{ fake }
 
 func (p *panicker) Prompts(nm.Manager) (always, forRoot bool) { panic("a fault for the test") }

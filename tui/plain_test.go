@@ -74,7 +74,7 @@ func TestPlainKnowsTheHostsNames(t *testing.T) {
 	}
 }
 
-// An answer that is not valid is asked for again; an empty one takes what is in brackets.
+// An answer that is not valid is asked for again. An empty one takes the value in brackets.
 func TestPlainAsksAgain(t *testing.T) {
 	f := tuitest.New()
 	answers := answersOf("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24")
@@ -139,7 +139,7 @@ func TestPlainEdits(t *testing.T) {
 	}
 }
 
-// What fails is said, and the conversation goes on.
+// A failure is shown, and the conversation goes on.
 func TestPlainFailure(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	f.Err = tuitest.ErrDenied

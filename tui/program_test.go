@@ -35,8 +35,7 @@ func startOnTerminal(t testing.TB, how string, env ...string) *terminal {
 	return start(t, cmd)
 }
 
-// startCat starts a program that answers each line at once: with echo off it is cat itself that
-// does.
+// startCat starts cat on a terminal without echo: cat itself answers each line at once.
 func startCat(t testing.TB) *terminal {
 	t.Helper()
 	p := start(t, exec.Command("sh", "-c", "stty -echo; echo ready; exec cat"))
@@ -116,8 +115,8 @@ func (p *terminal) write(keys string) {
 	}
 }
 
-// ended waits for the program, and sees that the terminal is as it was: its modes, the main screen,
-// the cursor, no mouse.
+// ended waits for the program, and checks that the terminal is as before: its modes, the main
+// screen, the cursor, no mouse.
 func (p *terminal) ended(code int) {
 	p.t.Helper()
 	done := make(chan error, 1)
@@ -165,7 +164,7 @@ func TestProgramIsTerminated(t *testing.T) {
 	}
 }
 
-// After a fault of nmgre's own the terminal is restored too, and the message names the report.
+// The terminal is restored after a crash too, and the message names the report.
 func TestProgramPanics(t *testing.T) {
 	p := startOnTerminal(t, "panic")
 	p.ended(1)
@@ -194,7 +193,7 @@ func TestProgramWithoutColor(t *testing.T) {
 	}
 }
 
-// What is copied goes to the terminal's clipboard (OSC 52).
+// A copy goes to the terminal's clipboard (OSC 52).
 func TestProgramCopies(t *testing.T) {
 	p := startOnTerminal(t, "yes")
 	p.wait("gre1")
@@ -228,7 +227,7 @@ func TestProgramLendsTheTerminal(t *testing.T) {
 	p.ended(0)
 }
 
-// Whoever is cut off by his own change confirms nothing, and gets the change taken back.
+// A person who is cut off by a change cannot confirm it, and it is undone.
 func TestProgramTakesBackWhatNobodyConfirms(t *testing.T) {
 	p := startOnTerminal(t, "client")
 	p.wait("gre1")

@@ -8,8 +8,8 @@ import (
 	"nmgre/tui/tuitest"
 )
 
-// TestRates are what the counters have grown by, over the time between two readings; a counter that
-// has gone back is no rate.
+// Rates are the growth of the counters over the time between two readings. A counter that has gone
+// back gives no rate.
 func TestRates(t *testing.T) {
 	var tr traffic
 	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
@@ -21,7 +21,7 @@ func TestRates(t *testing.T) {
 	}
 }
 
-// Nothing is measured but while the tab is open.
+// Measuring goes on only while the tab is open.
 func TestMeasuresOnlyWhileTheTabIsOpen(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
@@ -40,7 +40,7 @@ func TestMeasuresOnlyWhileTheTabIsOpen(t *testing.T) {
 	d.keys("j", "j", "2").must("the tunnel is down: nothing goes through")
 }
 
-// A far end that is silent is said, in words.
+// A silent far end is named in words.
 func TestSilentFarEnd(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})

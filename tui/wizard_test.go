@@ -13,7 +13,8 @@ func openFake(t *testing.T, f *tuitest.Host, opts Options) *driver {
 	return drive(t, f, opts, 80, 24)
 }
 
-// Editing shows the difference and whether the tunnel stays up; nothing different is nothing to do.
+// Editing shows the difference, and whether the tunnel stays up. Without a difference there is
+// nothing to do.
 func TestEdit(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
@@ -33,14 +34,14 @@ func TestEdit(t *testing.T) {
 	d.keys("e", "ctrl+n", "ctrl+n", "down", "down", "down", "down", "down", "ctrl+u", "=32", "ctrl+s").must("The tunnel goes down and comes up again: the link itself changes")
 }
 
-// A tunnel that vanishes while it is edited is said, not made anew behind the person's back.
+// A tunnel that vanishes while it is edited is reported, and not made again.
 func TestVanishesWhileItIsEdited(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
 	d.keys("e", "ctrl+n", "ctrl+n", "down", "down", "down", "down", "ctrl+u", "=1400")
 	f.Tunnels = f.Tunnels[1:]
 	d.take(noticeMsg{Notice: nmgre.Notice{Profiles: true}})
-	d.must("1400") // what was typed is still there
+	d.must("1400") // the answer is still there
 	d.keys("ctrl+s").must("gre1 is gone: somebody has deleted it", "Edit gre1", "1400")
 	if strings.Contains(strings.Join(f.Calls, " "), "create") {
 		t.Errorf("calls: %q", f.Calls)

@@ -47,8 +47,8 @@ func TestTunnel(t *testing.T) {
 	}
 }
 
-// An answer that cannot be read is left out of the tunnel, and its field has the error once it was
-// left.
+// An answer that cannot be read is left out of the tunnel. Its field shows the error once the
+// person has left it.
 func TestErrorsAtTheirFields(t *testing.T) {
 	for _, tc := range []struct{ id, value string }{
 		{"peer", "100.0.2.300"}, {"address", "172.16.0.1"}, {"ttl", "256"}, {"tos", "-1"}, {"mtu", "67"}, {"route", "10.0.0.0/8 table nowhere"},
@@ -72,7 +72,7 @@ func TestErrorsAtTheirFields(t *testing.T) {
 	}
 }
 
-// The host's refusal stands at its field until the field is changed.
+// The host's refusal is shown at its field until the field is changed.
 func TestRefusals(t *testing.T) {
 	a := New(known)
 	a.typed("peer", "100.0.2.7")
@@ -87,7 +87,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A new tunnel gets the first network that nothing has here.
+// A new tunnel gets the first network that is free on this host.
 func TestProposedNetwork(t *testing.T) {
 	other := tuitest.Tunnel("gre1", 0) // 172.16.0.0/30
 	a := New(func() Host {
@@ -102,7 +102,7 @@ func TestProposedNetwork(t *testing.T) {
 	}
 }
 
-// Only what may change the way to the far end has the kernel asked again.
+// The kernel is asked again only after a change that may change the way to the far end.
 func TestWayIsAskedAgain(t *testing.T) {
 	a := New(known)
 	if _, ok := a.WayQuery(); ok {

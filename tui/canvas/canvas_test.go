@@ -10,7 +10,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// onTerminal is a canvas that has the terminal, and everything that it writes from here on.
+// onTerminal returns a canvas that has the terminal, the bytes that it writes from now on, and how
+// often the terminal was restored.
 func onTerminal(t *testing.T) (*Canvas, *bytes.Buffer, *int) {
 	t.Helper()
 	var out bytes.Buffer

@@ -20,7 +20,7 @@ func TestSparkline(t *testing.T) {
 	}
 }
 
-// Wide, long and quoted commands break where a shell takes it.
+// Long commands break where a shell takes it, and quoted words stay whole.
 func TestCommandsBreakForAShell(t *testing.T) {
 	for _, ln := range Command("nmgre create --peer 100.0.2.100 --route '10.0.0.0/8 via 172.16.0.2' --mtu 1476", 44, "  ") {
 		s := ln[0].Text + ln[1].Text

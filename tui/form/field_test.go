@@ -2,7 +2,7 @@ package form
 
 import "testing"
 
-// A whole answer is taken as a field of its kind takes it, or not at all.
+// A whole answer is checked by the kind of the field.
 func TestAnswers(t *testing.T) {
 	options := []Option{{Value: "auto", Label: "the kernel's choice"}, {Value: "any", Label: "any"}}
 	for _, tc := range []struct {
@@ -34,7 +34,7 @@ func TestOptionsChange(t *testing.T) {
 	}
 }
 
-// Behind the last line that is filled there is always an empty one.
+// After the last line that is filled there is always an empty one.
 func TestGrow(t *testing.T) {
 	f := &Form{Fields: []*Field{NewText("route", "Route", "", "such as", "help"), NewText("other", "Other", "", "", "")}}
 	if f.Grow("route"); len(f.Fields) != 2 {

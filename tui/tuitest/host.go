@@ -274,9 +274,9 @@ func (f *Host) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
 	}
 	return plan.Plan{Tunnel: t, Routes: nm.AssignRoutes(t.Routes, 0, nm.MinVersion), Notes: []string{"MTU 1476: 1500 - 20 (IPv4) - 4 (GRE) = 1476, on the way to " + t.Remote.String() + " by eth0"},
 		Steps: []plan.Step{
-			{ID: plan.StepProfile, What: "add the profile " + t.Name + ", in memory only", Why: "what is not finished shall not survive: it goes to disk when all the rest is done", Commands: []string{t.NmcliAdd()}},
+			{ID: plan.StepProfile, What: "add the profile " + t.Name + ", in memory only", Why: "a half-finished tunnel must not survive a reboot: the profile goes to disk when all the rest is done", Commands: []string{t.NmcliAdd()}},
 			{ID: plan.StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes the link", Commands: []string{"nmcli connection up " + t.Name}},
-			{ID: plan.StepCheck, What: "read back what the kernel holds, and probe the far end", Why: "a GRE link that is up proves nothing", Commands: []string{"ip -d link show dev " + t.Name}},
+			{ID: plan.StepCheck, What: "read the kernel's state back, and probe the far end", Why: "a GRE link that is up proves nothing", Commands: []string{"ip -d link show dev " + t.Name}},
 			{ID: plan.StepSave, What: "write the profile to disk", Why: "from here on the tunnel is there, also after a reboot"},
 		}}, nil
 }
@@ -315,7 +315,7 @@ func (f *Host) Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateO
 		{ID: plan.StepActivate, What: "brought it up"}, {ID: plan.StepCheck, What: "verified it"}, {ID: plan.StepSave, What: "wrote the profile to disk"}} {
 		if err := f.step(ctx, s.ID, s.What, "nmcli connection show "+t.Name); err != nil {
 			if f.tell.step != nil {
-				f.tell.step(nmgre.Event{What: "took back what had been done", Took: time.Millisecond, Undo: true})
+				f.tell.step(nmgre.Event{What: "undid everything", Took: time.Millisecond, Undo: true})
 			}
 			return nmgre.Created{}, err
 		}
@@ -411,7 +411,7 @@ func (f *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 	if e.Flaps {
 		e.Why = "the link itself changes"
 	}
-	e.Steps = []plan.Step{{ID: plan.StepProfile, What: "change the profile, in memory only", Why: "what is not finished shall not survive"},
+	e.Steps = []plan.Step{{ID: plan.StepProfile, What: "change the profile, in memory only", Why: "a half-finished change must not survive a reboot"},
 		{ID: plan.StepSave, What: "write the profile to disk", Why: "so that it is there after a reboot"}}
 	return e, nil
 }

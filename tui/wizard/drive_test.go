@@ -28,15 +28,15 @@ type driver struct {
 	known   answers.Host
 	note    string
 	asked   string         // the question on top of the wizard
-	yes     func() tea.Cmd // what its y does
+	yes     func() tea.Cmd // what y does
 	copied  string
 	undo    *Undo
-	danger  bool // what has been made has to be confirmed
+	danger  bool // the change has to be confirmed
 	closed  bool
 	refused string // why nothing can be changed
 }
 
-// later is what comes of a command: it is called on the main loop.
+// later is the message of a command: it is called on the main loop.
 type later func() tea.Cmd
 
 func newDriver(t *testing.T, host *tuitest.Host) *driver {
@@ -82,7 +82,7 @@ func (d *driver) run(cmd tea.Cmd) {
 	}
 }
 
-// keys presses keys, named as Bubble Tea names them; what begins with = is typed.
+// keys presses keys, named as Bubble Tea names them. The text after a = is typed.
 func (d *driver) keys(keys ...string) *driver {
 	for _, k := range keys {
 		if typed, ok := strings.CutPrefix(k, "="); ok {
@@ -121,7 +121,7 @@ func (d *driver) answer(key string) {
 	}
 }
 
-// screen is what is drawn, with the note and the hints of the keys below it.
+// screen is the text of the screen, with the note and the hints of the keys below it.
 func (d *driver) screen() string {
 	d.t.Helper()
 	const width, height = 80, 21
@@ -138,7 +138,7 @@ func (d *driver) screen() string {
 	return tuitest.Strip(strings.Join(slices.Concat(rows, []string{d.asked, d.note, hints}), "\n"))
 }
 
-// must sees that the screen has a text.
+// must checks that the screen has some texts.
 func (d *driver) must(texts ...string) *driver {
 	d.t.Helper()
 	drawn := d.screen()
@@ -161,7 +161,7 @@ func (d *driver) mustNot(texts ...string) *driver {
 	return d
 }
 
-// saw sees that a call that begins so has been made.
+// saw checks that a call with this beginning has been made.
 func (d *driver) saw(call string) {
 	d.t.Helper()
 	if !d.host.Saw(call) {

@@ -13,7 +13,7 @@ import (
 	"nmgre/tui/tuitest"
 )
 
-// The wizard makes what was typed, with what it found and proposed.
+// The wizard makes the tunnel from the answers, its findings and its proposals.
 func TestWizardMakesWhatWasTyped(t *testing.T) {
 	f := tuitest.New()
 	d := create(t, f)
@@ -45,8 +45,8 @@ func TestWizardMakesWhatWasTyped(t *testing.T) {
 	}
 }
 
-// Errors stand at their fields once those have been left, and never keep anybody from going on to
-// another field or back.
+// An error is shown once the person has left its field. Errors never keep the person from another
+// field.
 func TestWizardNeverTraps(t *testing.T) {
 	d := create(t, tuitest.New())
 	d.keys("=100.0.2.30").mustNot("✗")
@@ -62,7 +62,7 @@ func TestWizardNeverTraps(t *testing.T) {
 	d.keys("ctrl+p").must("Far end's address")
 }
 
-// What the host has against it comes back to the field, on whatever page that is.
+// The host's refusal is shown at its field, on whatever page that is.
 func TestWizardShowsTheHostsRefusalAtTheField(t *testing.T) {
 	f := tuitest.New()
 	f.PlanErr = errors.Join(&fault.Error{Kind: fault.ErrInvalid, Field: "name", What: "gre1 is taken", Hint: "choose another"})
@@ -75,7 +75,7 @@ func TestWizardShowsTheHostsRefusalAtTheField(t *testing.T) {
 	d.keys("ctrl+p", "ctrl+p").must("100.0.2.7", "vpn7")
 }
 
-// esc asks before it loses what was typed, and does not where nothing was.
+// esc asks before answers are lost, and only then.
 func TestEscapeAsksBeforeItLosesWhatWasTyped(t *testing.T) {
 	if d := create(t, tuitest.New()).keys("esc"); !d.closed || d.asked != "" {
 		t.Errorf("nothing was typed: closed %v, asked %q", d.closed, d.asked)
@@ -99,7 +99,7 @@ func TestDisabledFieldsSayWhy(t *testing.T) {
 	d.keys("=4").must("Its number: there is no key for both directions").mustNot("Its number              4 ")
 }
 
-// Many lines that are pasted become a field each.
+// Each pasted line becomes a field.
 func TestPasteRoutes(t *testing.T) {
 	f := tuitest.New()
 	d := create(t, f)
@@ -112,14 +112,14 @@ func TestPasteRoutes(t *testing.T) {
 	}
 }
 
-// Each line of routes says who will own it while it is typed.
+// Each route says who will hold it while it is typed.
 func TestRoutesSayWhoWillOwnThem(t *testing.T) {
 	d := create(t, tuitest.New())
 	d.keys("=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16 nexthop dev gre1 weight 1 nexthop dev gre2 weight 2")
 	d.must("held by nmgre, in the kernel: a", "cannot hold a route with 2 nexthops")
 }
 
-// A failure of the making says what was taken back, and the answers are still there.
+// A failure says that everything was undone, and the answers are still there.
 func TestWizardAfterAFailure(t *testing.T) {
 	f := tuitest.New()
 	f.Err = tuitest.ErrDenied
@@ -131,7 +131,7 @@ func TestWizardAfterAFailure(t *testing.T) {
 	d.keys("ctrl+s", "enter").must("gre1 is there")
 }
 
-// Of a tunnel's name and mode the form says why they stay.
+// The form says why a tunnel's name and mode cannot be changed.
 func TestEditKeepsTheName(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := edit(t, f, f.Tunnels[0])
@@ -162,7 +162,7 @@ func TestEditIsUndone(t *testing.T) {
 	}
 }
 
-// What may cut the person off says so before it is done, and has to be confirmed.
+// A change that may cut the person off says so beforehand, and has to be confirmed.
 func TestDangerHasToBeConfirmed(t *testing.T) {
 	d := create(t, tuitest.New())
 	d.keys("=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=192.0.2.0/24", "ctrl+s").must("this may cut you off")
@@ -195,7 +195,7 @@ func TestMakingSaysWhyItCannot(t *testing.T) {
 	d.keys("=100.0.2.7", "ctrl+s", "enter").must("enter: NetworkManager has gone")
 }
 
-// A page key moves by the rows that are seen, but for one, and none is skipped.
+// A page key keeps one of the visible rows in view: none is skipped.
 func TestPageKeysSkipNoRow(t *testing.T) {
 	d := create(t, tuitest.New())
 	d.keys("=100.0.2.7", "ctrl+s")
