@@ -173,7 +173,7 @@ func (h *screenHost) Prompts(m nm.Manager) (always, forRoot bool) {
 func (h *screenHost) Reporting(to tui.Listener) tui.Workflow {
 	d := h.adapters
 	if to.Step != nil {
-		d.profiles, d.kernel, d.gateway = &toldProfiles{d.profiles, to.Step}, &toldKernel{d.kernel, to.Step}, &toldGateway{d.gateway, to.Step}
+		d.profiles, d.kernel, d.gateway = nmgre.TellProfiles(d.profiles, to.Step), nmgre.TellKernel(d.kernel, to.Step), nmgre.TellGateway(d.gateway, to.Step)
 	}
 	told := newScreenHost(d)
 	told.Progress, told.Checked, told.Advance = to.Step, to.Check, to.Advance

@@ -13,9 +13,9 @@ import (
 // messages, not documents.
 const maxPrintable = 4096
 
-// Printable returns s with everything escaped, in Go's form, that could act on a terminal or mislead
-// a reader: control characters, bytes that are not UTF-8, marks that turn the direction of text,
-// and other characters that have no shape. A text of more than 4096 bytes is cut there.
+// Printable returns s with everything escaped, in Go's form, that could act on a terminal or
+// mislead a reader: control characters, bytes that are not UTF-8, marks that turn the direction of
+// text, and other characters that have no shape. A text of more than 4096 bytes is cut there.
 func Printable(s string) string {
 	if len(s) > maxPrintable {
 		s = s[:cutAt(s)] + "..."

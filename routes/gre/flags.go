@@ -5,12 +5,13 @@ type Flags uint32
 
 // The flags, with NetworkManager's names and numbers.
 const (
-	FlagIgnEncapLimit    Flags = 1 << iota // send no encapsulation limit option, which takes 8 bytes
-	FlagUseOrigTClass                      // copy the traffic class from the inner packet
-	FlagUseOrigFlowLabel                   // copy the flow label from the inner packet
-	FlagMIP6Dev                            // the device is for Mobile IPv6
-	FlagRcvDSCPCopy                        // copy the DSCP to the inner packet on receipt
-	FlagUseOrigFwmark                      // copy the fwmark from the inner packet
+	// send no encapsulation limit option, which takes 8 bytes
+	FlagIgnEncapLimit    Flags = 1 << iota
+	FlagUseOrigTClass          // copy the traffic class from the inner packet
+	FlagUseOrigFlowLabel       // copy the flow label from the inner packet
+	FlagMIP6Dev                // the device is for Mobile IPv6
+	FlagRcvDSCPCopy            // copy the DSCP to the inner packet on receipt
+	FlagUseOrigFwmark          // copy the fwmark from the inner packet
 )
 
 // DefaultTTL is the TTL of the outer packets of a new tunnel. With the inner packet's TTL, routing

@@ -18,7 +18,8 @@ type Encapsulation struct {
 	Key      bool // a key is sent: 4 bytes (RFC 2890)
 	Checksum bool // a checksum is sent: 4 bytes (RFC 2784)
 	Sequence bool // sequence numbers are sent: 4 bytes (RFC 2890)
-	// IPv6 modes: the tunnel encapsulation limit option (RFC 2473), which takes 8 bytes, is not sent.
+	// IPv6 modes: the tunnel encapsulation limit option (RFC 2473), which takes 8 bytes, is not
+	// sent.
 	NoEncapLimit bool
 }
 

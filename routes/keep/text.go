@@ -114,8 +114,8 @@ type keptParser struct {
 	routes list.Reader
 }
 
-// line reads the line with the number n. Its error is about the whole file; one about the line alone
-// goes into Bad.
+// line reads the line with the number n. Its error is about the whole file; one about the line
+// alone goes into Bad.
 func (p *keptParser) line(n int, text string, tooLong bool) error {
 	text = strings.TrimSpace(text)
 	if text == "" || text[0] == '#' {
@@ -245,8 +245,8 @@ func badDevice(name string) *fault.Error {
 	return fault.Invalid("", "an interface's name has 1 to 15 letters, digits and signs", "\"%.80s\" is no interface's name", fault.Printable(name))
 }
 
-// WriteTo writes k as text that a person can read, and that [ParseKept] reads back as the same k. It
-// fails with [fault.ErrInvalid] where that is not possible; part of the text may then have been
+// WriteTo writes k as text that a person can read, and that [ParseKept] reads back as the same k.
+// It fails with [fault.ErrInvalid] where that is not possible; part of the text may then have been
 // written to w.
 func (k Kept) WriteTo(w io.Writer) (int64, error) {
 	if err := k.writable(); err != nil {

@@ -61,8 +61,8 @@ func (w *wanted) grow(n int, up bool) {
 	}
 }
 
-// addRoute adds a route if its tunnel is up. Of a multipath route it adds the part whose devices are
-// there.
+// addRoute adds a route if its tunnel is up. Of a multipath route it adds the part whose devices
+// are there.
 func (s *state) addRoute(w *wanted, from keptRoute, r *routes.Route, up bool) {
 	dev := from.kept.Name
 	if len(r.Nexthops) > 0 {

@@ -1,11 +1,10 @@
-package main
+package nmgre
 
 import (
 	"context"
 	"fmt"
 	"time"
 
-	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -13,18 +12,30 @@ import (
 	"nmgre/routes/kernel"
 )
 
+// TellProfiles returns the profiles with a listener, which is told of every call that changes
+// something over D-Bus.
+func TellProfiles(p nm.Profiles, tell func(Event)) nm.Profiles { return &toldProfiles{p, tell} }
+
+// TellKernel returns the kernel with a listener, which is told of every question over netlink,
+// every change, and every probe.
+func TellKernel(k kernel.Kernel, tell func(Event)) kernel.Kernel { return &toldKernel{k, tell} }
+
+// TellGateway returns the gateway with a listener, which is told of every change of the rules and
+// of forwarding.
+func TellGateway(g keep.Gateway, tell func(Event)) keep.Gateway { return &toldGateway{g, tell} }
+
 // told makes one call to the bus or the kernel, and tells of it as a detail.
-func told(tell func(nmgre.Event), what string, do func() error, commands ...string) error {
+func told(tell func(Event), what string, do func() error, commands ...string) error {
 	begin := time.Now()
 	err := do()
-	tell(nmgre.Event{What: what, Took: time.Since(begin), Err: err, Detail: true, Commands: commands})
+	tell(Event{What: what, Took: time.Since(begin), Err: err, Detail: true, Commands: commands})
 	return err
 }
 
 // toldProfiles tells of every call that changes something over D-Bus.
 type toldProfiles struct {
 	nm.Profiles
-	tell func(nmgre.Event)
+	tell func(Event)
 }
 
 // Add tells of the call.
@@ -75,7 +86,7 @@ func (p *toldProfiles) Reapply(ctx context.Context, uuid string) error {
 // toldKernel tells of questions to the kernel and changes in it, over netlink.
 type toldKernel struct {
 	kernel.Kernel
-	tell func(nmgre.Event)
+	tell func(Event)
 }
 
 // Links tells of the dump.
@@ -104,7 +115,7 @@ func (k *toldKernel) SyncRoutes(ctx context.Context, want []kernel.OwnRoute, opt
 	}
 	begin := time.Now()
 	result, err = k.Kernel.SyncRoutes(ctx, want, opts)
-	k.tell(nmgre.Event{What: fmt.Sprintf("netlink: RTM_NEWROUTE %d, RTM_DELROUTE %d", len(result.Added)+len(result.Replaced), result.Removed),
+	k.tell(Event{What: fmt.Sprintf("netlink: RTM_NEWROUTE %d, RTM_DELROUTE %d", len(result.Added)+len(result.Replaced), result.Removed),
 		Took: time.Since(begin), Err: err, Detail: true, Commands: routeCommands(want, result)})
 	return result, err
 }
@@ -127,7 +138,7 @@ func routeCommands(want []kernel.OwnRoute, result kernel.SyncResult) []string {
 func (k *toldKernel) Probe(ctx context.Context, p kernel.Probe) (result kernel.ProbeResult, err error) {
 	begin := time.Now()
 	result, err = k.Kernel.Probe(ctx, p)
-	k.tell(nmgre.Event{What: fmt.Sprintf("ICMP: %d sent to %s by %s, %d answered", result.Sent, p.To, fault.Printable(p.Dev), result.Received),
+	k.tell(Event{What: fmt.Sprintf("ICMP: %d sent to %s by %s, %d answered", result.Sent, p.To, fault.Printable(p.Dev), result.Received),
 		Took: time.Since(begin), Err: err, Detail: true, Commands: []string{fmt.Sprintf("ping -c %d -I %s %s", max(result.Sent, 1), fault.Printable(p.Dev), p.To)}})
 	return result, err
 }
@@ -135,7 +146,7 @@ func (k *toldKernel) Probe(ctx context.Context, p kernel.Probe) (result kernel.P
 // toldGateway tells of changes for forwarded packets.
 type toldGateway struct {
 	keep.Gateway
-	tell func(nmgre.Event)
+	tell func(Event)
 }
 
 // SetRules tells of the transaction.
