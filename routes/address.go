@@ -7,13 +7,13 @@ import (
 	"nmgre/routes/fault"
 )
 
-// IsDevice says whether the kernel could have a device of that name.
+// IsDevice reports whether the kernel could have a device of that name.
 func IsDevice(name string) bool {
 	return name != "" && len(name) <= MaxDeviceName && name != "." && name != ".." && !strings.ContainsAny(name, "/ :") && fault.Printable(name) == name &&
 		name != "all" && name != "default"
 }
 
-// MaxDeviceName is the length of an interface's name, in bytes: IFNAMSIZ without the closing zero.
+// MaxDeviceName is the longest name of a device, in bytes: IFNAMSIZ without the closing zero.
 const MaxDeviceName = 15
 
 // LastAddr returns the last address of p's network.
@@ -30,7 +30,7 @@ func LastAddr(p netip.Prefix) netip.Addr {
 	return last
 }
 
-// HostPrefix is the destination of the one host a.
+// HostPrefix returns the destination of the one host a, or the zero Prefix for the zero Addr.
 func HostPrefix(a netip.Addr) netip.Prefix {
 	if !a.IsValid() {
 		return netip.Prefix{}
@@ -38,15 +38,15 @@ func HostPrefix(a netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(a, a.BitLen())
 }
 
-// SampleAddr returns an address that a packet for dst would have, but for avoid, which another
-// route may lead to.
+// SampleAddr returns an address in dst to look up the way for, other than avoid where that is
+// possible: a host route may lead to avoid.
 func SampleAddr(dst netip.Prefix, avoid netip.Addr) netip.Addr {
 	if dst.IsSingleIP() {
 		return dst.Addr()
 	}
 	sample := dst.Addr().Next()
-	// the first address of all means "this host": take one from the blocks kept for examples (RFC
-	// 5737, RFC 3849)
+	// The first address of all means "this host": take one from the blocks for documentation (RFC
+	// 5737, RFC 3849).
 	if dst.Bits() == 0 {
 		sample = netip.MustParseAddr("2001:db8::1")
 		if dst.Addr().Is4() {

@@ -8,19 +8,19 @@ import (
 	"nmgre/routes/gre"
 )
 
-// maxNexthops bounds the nexthops of a route: more do not fit into one message with all that they
-// may have.
+// maxNexthops is how many nexthops fit into one netlink message, each with all its attributes.
 const maxNexthops = 256
 
-// routeProblem is what is wrong with a route by itself.
+// routeProblem is a fault of a route by itself.
 type routeProblem struct {
 	word string // the word of a SPEC that it is about; "" for the destination
-	hop  int    // the nexthop that it is about, -1 for none
+	hop  int    // the nexthop that it is about; -1 for none
 	what string
 	hint string
 }
 
-// Problems returns what is wrong with the route by itself.
+// Problems returns the faults of the route by itself, each a [fault.ErrInvalid] for the field
+// "route". A route that [Parse] returned has none.
 func (r Route) Problems() fault.List {
 	var problems fault.List
 	for _, p := range r.check() {
@@ -33,8 +33,8 @@ func (r Route) Problems() fault.List {
 	return problems
 }
 
-// check finds everything that makes no sense, or that the kernel refuses by rule, whatever the
-// state of the host.
+// check finds everything that makes no sense, or that the kernel refuses whatever the state of the
+// host.
 func (r *Route) check() []routeProblem {
 	if dst := r.Dst; !dst.IsValid() || dst != dst.Masked() || dst.Addr().Is4In6() {
 		return []routeProblem{{"", -1, "the destination is missing, or has host bits set", routeHint}}
@@ -51,18 +51,18 @@ func (r *Route) check() []routeProblem {
 	return c.found
 }
 
-// routeCheck looks at a route.
+// routeCheck collects the problems of a route.
 type routeCheck struct {
 	r     *Route
 	found []routeProblem
 }
 
-// bad notes a problem with the attribute that word begins.
+// bad adds a problem of the attribute that word begins.
 func (c *routeCheck) bad(word, hint, format string, args ...any) {
 	c.found = append(c.found, routeProblem{word, -1, fmt.Sprintf(format, args...), hint})
 }
 
-// badHop notes a problem with a nexthop, or with the attribute that word begins if hop is -1.
+// badHop adds a problem of a nexthop, or of the attribute that word begins if hop is -1.
 func (c *routeCheck) badHop(word string, hop int, hint, format string, args ...any) {
 	c.found = append(c.found, routeProblem{word, hop, fmt.Sprintf(format, args...), hint})
 }
@@ -70,7 +70,7 @@ func (c *routeCheck) badHop(word string, hop int, hint, format string, args ...a
 func (c *routeCheck) destination() {
 	r := c.r
 	if !r.Type.Known() {
-		c.bad("", "use one of iproute2's types", "the %s is none that the kernel has", r.Type)
+		c.bad("", "use one of iproute2's types", "the kernel has no %s", r.Type)
 	}
 	if r.Dst.Addr().IsMulticast() && r.Type != TypeMulticast {
 		c.bad("", "routes into a tunnel lead to hosts and networks; for groups write multicast "+r.Dst.String(), "a multicast destination")
@@ -100,21 +100,21 @@ func (c *routeCheck) addresses() {
 	}
 }
 
-// host refuses what is no address of a host.
+// host refuses an address that no host has.
 func (c *routeCheck) host(word string, hop int, a netip.Addr) {
 	if a.IsValid() && (a.IsUnspecified() || a.IsMulticast() || a.Is4In6() || a.Zone() != "") {
 		c.badHop(word, hop, "give a host's address", "%s is no host", fault.Printable(a.String()))
 	}
 }
 
-// gateway refuses an IPv4 gateway of IPv6 routes. The other way round is possible (RFC 8950).
+// gateway refuses an IPv4 gateway of an IPv6 route. The opposite is possible (RFC 8950).
 func (c *routeCheck) gateway(word string, hop int, via netip.Addr) {
 	if via.Is4() && c.r.Dst.Addr().Is6() {
 		c.badHop(word, hop, familyHint, "%s is of another family than the destination", via)
 	}
 }
 
-// family refuses what the other family has.
+// family refuses attributes of the other family.
 func (c *routeCheck) family() {
 	r := c.r
 	if r.Dst.Addr().Is6() {
@@ -134,7 +134,7 @@ func (c *routeCheck) family() {
 	}
 }
 
-// only refuses what just one family has.
+// only refuses an attribute that is set, and that only routes of one family have.
 func (c *routeCheck) only(word, family string, set bool) {
 	if !set {
 		return
@@ -146,8 +146,8 @@ func (c *routeCheck) only(word, family string, set bool) {
 	c.bad(word, hint, "%s is for routes of %s only", word, family)
 }
 
-// scope keeps to the kernel's rules of what each type may have, and of gateways, which are always
-// nearer than what they lead to.
+// scope keeps to the kernel's rules about the scopes of each type and of gateways: a gateway is
+// nearer than the destination.
 func (c *routeCheck) scope() {
 	r := c.r
 	if r.Dst.Addr().Is6() || !r.Type.HasDevice() || r.Type == TypeNAT {
@@ -169,7 +169,7 @@ func (c *routeCheck) scope() {
 	}
 }
 
-// hasGateway says whether the route leads to an IPv4 gateway.
+// hasGateway reports whether the route leads to an IPv4 gateway.
 func (r *Route) hasGateway() bool {
 	if r.Via.Is4() {
 		return true
@@ -226,11 +226,11 @@ func (c *routeCheck) otherMetrics(m *Metrics, known uint32) {
 		c.bad("congctl", "a name has 1 to 15 letters, digits and signs, such as bbr", "its congestion control algorithm is not possible")
 	}
 	if (m.Set|m.Lock)&^known != 0 || m.Locked(MetricFeatures) {
-		c.bad("", "use the metrics that iproute2 has", "a metric that there is not, or a lock where there can be none")
+		c.bad("", "use the metrics that iproute2 has", "a metric that does not exist, or a lock where none is possible")
 	}
 }
 
-// device looks at what leads the packets on: it fits to the type, and there is just one.
+// device checks the attributes that lead the packets on: they fit the type, and exclude each other.
 func (c *routeCheck) device() {
 	r := c.r
 	leads := []struct {

@@ -8,7 +8,7 @@ import (
 )
 
 // IPRoute returns the command `ip route VERB` for the route, quoted for a POSIX shell. The verb is
-// add, replace or del; dev is the device of what names none.
+// add, replace or del. dev is the device of the route and of each nexthop that names none.
 func (r Route) IPRoute(verb, dev string) string {
 	words := []string{"ip", "route", verb}
 	if r.Dst.Addr().Is6() {

@@ -12,15 +12,15 @@ import (
 // Bounds of an encap, which are the kernel's.
 const (
 	maxLabel  = 1<<20 - 1
-	nullLabel = 3 // "implicit null": says that there is no label, and is never sent
+	nullLabel = 3 // "implicit null" means that there is no label, and is never sent
 	maxLabels = 30
-	// a segment routing header has a byte for its length: with an HMAC, and inline the destination
-	// besides, these fit
+	// The length of a segment routing header is a byte: so many segments fit with an HMAC and,
+	// inline, with the destination.
 	maxSegments  = 124
 	noEncapWords = "nmgre has the kinds ip, ip6, mpls and seg6"
 )
 
-// encap reads a lightweight tunnel: its kind and then its words as far as they go.
+// encap reads a lightweight tunnel: its kind, and all words of that kind that follow.
 func (p *Parser) encap() (*Encap, error) {
 	kind, err := p.next("the kind of encap", "")
 	if err != nil {
@@ -41,7 +41,7 @@ func (p *Parser) encap() (*Encap, error) {
 		e.Type = EncapSEG6
 		return e, p.encapSEG6(e)
 	case "bpf", "ila", "ioam6", "rpl", "seg6local", "xfrm":
-		return nil, p.bad(noEncapWords, "encap %s is none that nmgre has", kind)
+		return nil, p.bad(noEncapWords, "nmgre does not have encap %s", kind)
 	}
 	return nil, p.bad(noEncapWords, "\"%.80s\" is no kind of encap", fault.Printable(kind))
 }
@@ -123,7 +123,7 @@ func (p *Parser) encapTTL(after string) (*uint8, error) {
 	return &ttl, err
 }
 
-// encapAddr reads an outer address of an encap, whose family is its own and not the route's.
+// encapAddr reads an outer address of an encap. Its family is the encap's, not the route's.
 func (p *Parser) encapAddr(kind EncapType, after string) (netip.Addr, error) {
 	a, err := p.addr(after)
 	if err == nil && !kind.takes(a) {
@@ -132,7 +132,7 @@ func (p *Parser) encapAddr(kind EncapType, after string) (netip.Addr, error) {
 	return a, err
 }
 
-// takes says whether a is of the family of the kind's outer addresses.
+// takes reports whether a is of the family of the kind's outer addresses.
 func (t EncapType) takes(a netip.Addr) bool {
 	return a.Is4() == (t == EncapIP) && !a.Is4In6() && a.Zone() == ""
 }
@@ -152,7 +152,7 @@ func (t EncapType) String() string {
 	return fmt.Sprintf("type %d", uint8(t))
 }
 
-// encapMPLS reads the labels, and the TTL if there is one.
+// encapMPLS reads the labels, and a TTL.
 func (p *Parser) encapMPLS(e *Encap) error {
 	word, err := p.next("labels such as 100/200", "")
 	if err != nil {
@@ -295,13 +295,13 @@ func appendOptional(b []byte, word string, n *uint8) []byte {
 	return strconv.AppendUint(append(append(append(b, ' '), word...), ' '), uint64(*n), 10)
 }
 
-// check tells what is wrong with the encap of a route of IPv6 or not.
+// check calls bad for each fault of the encap, which may be nil. ipv6 is set for an IPv6 route.
 func (e *Encap) check(ipv6 bool, bad func(hint, format string, args ...any)) {
 	if e == nil {
 		return
 	}
 	if e.mixed() {
-		bad("give it the words of its own kind only", "encap %s has what other kinds have", e.Type)
+		bad("give it the words of its own kind only", "encap %s has words of another kind", e.Type)
 	}
 	switch e.Type {
 	case EncapIP, EncapIP6:
@@ -320,7 +320,7 @@ func (e *Encap) check(ipv6 bool, bad func(hint, format string, args ...any)) {
 	case EncapSEG6:
 		e.checkSEG6(ipv6, bad)
 	default:
-		bad(noEncapWords, "encap %s is none that nmgre has", e.Type)
+		bad(noEncapWords, "nmgre does not have encap %s", e.Type)
 	}
 }
 
@@ -349,7 +349,7 @@ func (e *Encap) validLabels() bool {
 	return len(e.Labels) > 0 && len(e.Labels) <= maxLabels
 }
 
-// mixed says whether the encap has something of another kind.
+// mixed reports whether the encap has attributes of another kind.
 func (e *Encap) mixed() bool {
 	ip := e.ID != nil || e.Dst.IsValid() || e.Src.IsValid() || e.TOS != nil || e.Key || e.Csum || e.Seq
 	seg6 := e.Mode != 0 || len(e.Segments) > 0 || e.HMAC != 0

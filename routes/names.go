@@ -13,18 +13,19 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Names are the names that a SPEC may have for numbers, by what they stand for. Those that every
-// Linux host has are known without being in it (the tables main, local and default; iproute2's
-// scopes; the realm cosmos; the names of RFC 2474, 2597 and 3246 for the TOS), so that the zero
-// value is of use. [ReadRouteNames] reads those that a host has besides.
+// Names are a host's names for numbers that a SPEC may have. The names that every Linux host has
+// are known in any case: the tables main, local and default; iproute2's scopes; the realm cosmos;
+// and the names of RFC 2474, 2597 and 3246 for the TOS. The zero value has these only; [ReadNames]
+// reads those of a host.
 type Names struct {
-	Tables  map[string]uint32 // from 1
+	Tables  map[string]uint32 // 1 to 4294967295
 	DSField map[string]uint32 // the whole TOS byte, 0 to 255
 	Realms  map[string]uint32 // 0 to 255
 	Scopes  map[string]uint32 // 0 to 255
 }
 
-// The names that every host has: iproute2's own, and its rt_dsfield and rt_realms as they come.
+// The names that every host has: iproute2's own, and those in the rt_dsfield and rt_realms that
+// come with it.
 var (
 	tableNames = map[string]uint32{"main": MainTable, "local": LocalTable, "default": 253}
 	scopeNames = map[string]uint32{"global": uint32(ScopeGlobal), "site": uint32(ScopeSite), "link": uint32(ScopeLink),
@@ -36,10 +37,10 @@ var (
 		"AF31": 0x68, "AF32": 0x70, "AF33": 0x78, "AF41": 0x88, "AF42": 0x90, "AF43": 0x98, "EF": 0xb8}
 )
 
-// nameKind is one of the kinds of names.
+// nameKind is a kind of names.
 type nameKind struct {
-	file     string // below the directories of iproute2; what is in FILE.d counts too
-	fixed    bool   // what is built in stays what it is, whatever a file says
+	file     string // in the directories of iproute2
+	fixed    bool   // a file cannot change the built-in names
 	builtin  map[string]uint32
 	low, top uint32
 	of       func(*Names) *map[string]uint32
@@ -52,7 +53,7 @@ var (
 	scopeKind = nameKind{"rt_scopes", true, scopeNames, 0, 255, func(n *Names) *map[string]uint32 { return &n.Scopes }}
 )
 
-// look returns what a name stands for.
+// look returns the number that a name stands for.
 func (n *Names) look(kind *nameKind, name string) (uint32, bool) {
 	first, second := *kind.of(n), kind.builtin
 	if kind.fixed {
@@ -65,7 +66,7 @@ func (n *Names) look(kind *nameKind, name string) (uint32, bool) {
 	return number, ok && number >= kind.low && number <= kind.top
 }
 
-// Bounds of iproute2's files of names: far above what anybody needs.
+// Bounds of iproute2's files of names, far above any that are in use.
 const (
 	maxNamesFile  = 1 << 20 // bytes
 	maxNamesLine  = 512     // bytes, as iproute2 has it
@@ -73,14 +74,15 @@ const (
 	maxNames      = 100_000 // of a kind
 )
 
-// nameDirs are where iproute2 has its files. What the administrator wrote comes last, and wins.
+// nameDirs are the directories of iproute2's files. The administrator's comes last, so that its
+// names win.
 var nameDirs = [...]string{"usr/share/iproute2", "usr/lib/iproute2", "etc/iproute2"}
 
 // ReadNames reads the names that a host has for tables, TOS values, realms and scopes, as iproute2
 // does: from rt_tables, the files *.conf in rt_tables.d, rt_dsfield, rt_realms and rt_scopes in the
-// directories of iproute2 below the root of fsys. A directory or a file that is not there is none;
-// lines that cannot be read, and names that could be taken for numbers, do not count. With an error
-// come the names that could be read.
+// directories of iproute2 below the root of fsys. Files may be absent. Lines that cannot be read,
+// and names that could be taken for numbers, do not count. With an error come the names that could
+// be read.
 func ReadNames(fsys fs.FS) (Names, error) {
 	var n Names
 	var errs []error
@@ -120,8 +122,8 @@ func (n *Names) readFile(fsys fs.FS, name string, kind *nameKind) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err == nil && !info.Mode().IsRegular() { // nor would a pipe ever end
-		err = errors.New("it is no file")
+	if err == nil && !info.Mode().IsRegular() { // a pipe would never end
+		err = errors.New("it is not a regular file")
 	}
 	if err != nil {
 		return namesError(name, err)
@@ -130,14 +132,14 @@ func (n *Names) readFile(fsys fs.FS, name string, kind *nameKind) error {
 	if err != nil {
 		return namesError(name, err)
 	}
-	defer func() { _ = file.Close() }() // it was only read
+	defer func() { _ = file.Close() }() // it is only read
 	if err := n.read(file, kind); err != nil {
 		return namesError(name, err)
 	}
 	return nil
 }
 
-// namesError says which file of names was not read. fs's errors carry the path.
+// namesError returns the error about a file of names. The path that fs's errors have is left out.
 func namesError(name string, err error) error {
 	if perr := new(fs.PathError); errors.As(err, &perr) {
 		err = perr.Err
@@ -163,12 +165,12 @@ func (n *Names) read(file io.Reader, kind *nameKind) error {
 		return errors.New(fault.Printable(err.Error()))
 	}
 	if limited.N == 0 || len(*names) == maxNames {
-		return errors.New("it is too long to be read to its end")
+		return errors.New("it is too long")
 	}
 	return nil
 }
 
-// line reads one line: "100 vpn", "0x64 vpn # a comment".
+// line reads a line such as "100 vpn" or "0x64 vpn # a comment".
 func (kind *nameKind) line(text string) (number uint32, name string, ok bool) {
 	fields := strings.Fields(text)
 	if len(text) >= maxNamesLine || len(fields) < 2 || len(fields) > 2 && fields[2][0] != '#' {
@@ -185,7 +187,8 @@ func (kind *nameKind) line(text string) (number uint32, name string, ok bool) {
 	return uint32(n), name, ok //nolint:gosec // the top is 32 bits
 }
 
-// readNameNumber reads the number before a name: decimal, or hexadecimal with 0x, and never octal.
+// readNameNumber reads the number before a name: hexadecimal with 0x, otherwise decimal, never
+// octal.
 func readNameNumber(text string) (uint64, error) {
 	if hex, ok := strings.CutPrefix(text, "0x"); ok {
 		return strconv.ParseUint(hex, 16, 32)

@@ -105,8 +105,8 @@ func TestReadRouteNamesTrouble(t *testing.T) {
 		fsys fs.FS
 		want string
 	}{
-		{"a pipe", fstest.MapFS{"usr/share/iproute2/rt_tables": {Mode: fs.ModeNamedPipe}, "etc/iproute2/rt_tables": good}, "the names in /usr/share/iproute2/rt_tables were not read: it is no file"},
-		{"a directory", fstest.MapFS{"usr/share/iproute2/rt_tables/x": good, "etc/iproute2/rt_tables": good}, "the names in /usr/share/iproute2/rt_tables were not read: it is no file"},
+		{"a pipe", fstest.MapFS{"usr/share/iproute2/rt_tables": {Mode: fs.ModeNamedPipe}, "etc/iproute2/rt_tables": good}, "the names in /usr/share/iproute2/rt_tables were not read: it is not a regular file"},
+		{"a directory", fstest.MapFS{"usr/share/iproute2/rt_tables/x": good, "etc/iproute2/rt_tables": good}, "the names in /usr/share/iproute2/rt_tables were not read: it is not a regular file"},
 		{"an endless line", fstest.MapFS{"etc/iproute2/rt_tables": good, "etc/iproute2/rt_tables.d/a.conf": {Data: []byte(strings.Repeat("x", 2*maxNamesFile))}}, "a.conf were not read: it is too long"},
 		{"an endless file", fstest.MapFS{"etc/iproute2/rt_tables": good, "etc/iproute2/rt_tables.d/a.conf": {Data: []byte(strings.Repeat("#\n", maxNamesFile))}}, "a.conf were not read: it is too long"},
 		{"endless names", fstest.MapFS{"etc/iproute2/rt_tables": good, "etc/iproute2/rt_tables.d/a.conf": {Data: []byte(manyNames())}}, "a.conf were not read: it is too long"},

@@ -11,20 +11,20 @@ import (
 // MaxSpec bounds a route SPEC, in bytes: a multipath route over hundreds of tunnels still fits.
 const MaxSpec = 16 << 10
 
-// ParseRoute reads a route SPEC: `ip route`'s own words without `dev`, such as "10.10.2.0/24 via
-// 172.16.0.2 metric 50", with the meaning that iproute2's iproute.c gives them. That goes for
-// synonyms (priority, realm, dsfield) and words that are shortened and still clear, for numbers
-// (0x10 is 16, and 010 is 8), networks (10.1/16, 10.1.0.0/255.255.0.0) and times (300ms, 1.5s, or a
-// number in the kernel's unit). It knows the names that every host has; [RouteNames.Parse] knows
-// more.
+// Parse reads a route SPEC: the words of `ip route` without `dev`, such as "10.10.2.0/24 via
+// 172.16.0.2 metric 50", with the meaning that iproute2's iproute.c gives them. It takes synonyms
+// (priority, realm, dsfield) and words that are shortened and still clear; numbers as iproute2 does
+// (0x10 is 16, 010 is 8); networks such as 10.1/16 and 10.1.0.0/255.255.0.0; and times such as
+// 300ms, 1.5s, or a number in the kernel's unit. It knows the names that every host has;
+// [Names.Parse] knows those of one host.
 //
-// Equal routes are equal Routes however they are written: the defaults of table and scope, a TOS,
-// realm or metric of 0, and a source of any are absent, since they are the same to the kernel.
+// However a route is written, the result is the same: the default table and scope, a TOS, realm or
+// metric of 0, and a source of any are absent, since they make no difference to the kernel.
 //
-// Not read is what nmgre decides itself (dev, proto), and what it does not have: `as`, `vrf`, and
-// the encaps other than ip, ip6, mpls and seg6. Refused is also what makes no sense, or what the
-// kernel would refuse on every host. Errors are [ErrInvalid] for the field "route", and say which
-// word they are about, and what would be right.
+// Parse refuses the words that nmgre decides itself (dev, proto); those that it does not have (as,
+// vrf, and other encaps than ip, ip6, mpls and seg6); and routes that make no sense or that the
+// kernel would refuse on every host. Errors are [fault.ErrInvalid] for the field "route". They name
+// the word that is wrong, with a hint that shows the right form.
 func Parse(spec string) (Route, error) {
 	return Names{}.Parse(spec)
 }
@@ -38,7 +38,7 @@ func MustParseRoute(spec string) Route {
 	return r
 }
 
-// Parse reads a route SPEC, as [ParseRoute] does, with the names that n has besides.
+// Parse is [Parse] with the names of a host.
 func (n Names) Parse(spec string) (Route, error) {
 	p := Parser{Names: n}
 	if err := p.Read(spec); err != nil {
@@ -47,26 +47,26 @@ func (n Names) Parse(spec string) (Route, error) {
 	return p.Route, nil
 }
 
-// Parser walks through the words of one SPEC.
+// Parser reads one SPEC after another. The zero value is ready for use.
 type Parser struct {
-	Names Names
+	Names Names // the names of the host
 	spec  string
 	rest  int // where in spec the words begin that are not read yet
 	at    int // how many words are read
 
-	Route    Route // that was read
+	Route    Route // the result of Read
 	family   int   // of the addresses so far, in bits; 0 while there are none
-	hasDst   bool  // the destination is read,
-	everyDst bool  // and is everything, of a family that the rest will tell
-	// where the words of routeWords stand, from 1; 0 for those that do not
+	hasDst   bool  // the destination is read
+	everyDst bool  // the destination is everything, of a family that the rest will tell
+	// the places of the words of routeWords in the SPEC, from 1; 0 for words that are not there
 	where  [maxRouteWords]uint16
 	dstAt  uint16
-	hopsAt []uint16 // where the nexthops begin
+	hopsAt []uint16 // the places where the nexthops begin
 }
 
 const routeHint = "a route is written as for `ip route`: 10.10.2.0/24 [via ADDRESS] [src ADDRESS] [metric N] [table N] [mtu [lock] N] [onlink]"
 
-// Read reads a SPEC into p.r. The parser can be used again.
+// Read reads a SPEC into p.Route, as [Parse] does. p.Route shares no memory with the SPEC.
 func (p *Parser) Read(spec string) error {
 	if len(spec) > MaxSpec {
 		return fault.Invalid("route", "write one route at a time", "the route is longer than %d bytes", MaxSpec)
@@ -84,13 +84,13 @@ func (p *Parser) Read(spec string) error {
 	if err := p.refused(); err != nil {
 		return err
 	}
-	if len(spec) > MaxSpec/2 && len(p.Route.String()) > MaxSpec { // which nobody could read again
+	if len(spec) > MaxSpec/2 && len(p.Route.String()) > MaxSpec { // Read could not read that again
 		return fault.Invalid("route", "write fewer nexthops", "the route is longer than %d bytes", MaxSpec)
 	}
 	return nil
 }
 
-// attribute reads what begins with a word: the destination, or an attribute with its value.
+// attribute reads the destination, or the attribute that begins with word.
 func (p *Parser) attribute(word string) error {
 	if word == "to" {
 		return p.to()
@@ -106,7 +106,7 @@ func (p *Parser) attribute(word string) error {
 	return routeWords[i].read(p, word)
 }
 
-// to reads the destination behind its own word. A type may stand between the two.
+// to reads the destination after the word "to". A type may stand between the two.
 func (p *Parser) to() error {
 	word, err := p.next("a destination", "")
 	if err != nil {
@@ -118,7 +118,7 @@ func (p *Parser) to() error {
 	return p.destination(word)
 }
 
-// dstText is the destination in a hint.
+// dstText returns the destination for a hint.
 func (p *Parser) dstText() string {
 	if p.everyDst {
 		return "default"
@@ -132,7 +132,7 @@ func (p *Parser) destination(word string) (err error) {
 	case p.hasDst:
 		return p.strange(word)
 	case p.at == 1 && isCommand(word):
-		return p.bad("write just what comes after ip route add", "\"%s\" is no part of a route", word)
+		return p.bad("write only the words that come after ip route add", "\"%s\" is no part of a route", word)
 	}
 	p.Route.Dst, err = p.prefix(word, "destination")
 	p.hasDst, p.everyDst = true, !p.Route.Dst.IsValid()
@@ -140,7 +140,7 @@ func (p *Parser) destination(word string) (err error) {
 	return err
 }
 
-// strange is the error about a word that has no meaning where it is.
+// strange returns the error about a word that has no meaning in its place.
 func (p *Parser) strange(word string) error {
 	if _, network := parsePrefix(word); network || isEverything(word) {
 		return p.bad("write one route at a time", "%.80s is a second destination", word)
@@ -148,12 +148,12 @@ func (p *Parser) strange(word string) error {
 	return p.bad(routeHint, "\"%.80s\" is not known", fault.Printable(word))
 }
 
-// isCommand says whether a word begins a command rather than a route.
+// isCommand reports whether a word begins a command rather than a route.
 func isCommand(word string) bool {
 	return slices.Contains([]string{"ip", "sudo", "route", "add", "append", "change", "replace", "prepend", "del", "delete"}, word)
 }
 
-// settle makes equal routes equal: what is the default is absent.
+// settle makes the default table and scope absent, so that equal routes are equal.
 func (p *Parser) settle() {
 	r := &p.Route
 	if p.everyDst {
@@ -170,7 +170,7 @@ func (p *Parser) settle() {
 	}
 }
 
-// everything is the destination of a default route.
+// everything returns the destination of a default route.
 func everything(ipv6 bool) netip.Prefix {
 	if ipv6 {
 		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
@@ -178,7 +178,7 @@ func everything(ipv6 bool) netip.Prefix {
 	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 }
 
-// refused is the first of the route's problems, with the place of the word that it is about.
+// refused returns the first of the route's problems, with the place of the word that it is about.
 func (p *Parser) refused() error {
 	for _, problem := range p.Route.check() {
 		return fault.Invalid("route", problem.hint, "word %d: %s", p.place(problem), problem.what)
@@ -186,7 +186,7 @@ func (p *Parser) refused() error {
 	return nil
 }
 
-// place returns where the word is that a problem is about.
+// place returns the place of the word that a problem is about.
 func (p *Parser) place(problem routeProblem) uint16 {
 	at := p.dstAt
 	if problem.hop >= 0 && problem.hop < len(p.hopsAt) {
@@ -197,7 +197,7 @@ func (p *Parser) place(problem routeProblem) uint16 {
 	return at
 }
 
-// word takes the next word; it is empty at the end. Words are parted as a shell parts them.
+// word takes the next word, which is empty at the end. Spaces part words as in a shell.
 func (p *Parser) word() string {
 	spec, start := p.spec, p.rest
 	for start < len(spec) && IsSpace(spec[start]) {
@@ -214,6 +214,7 @@ func (p *Parser) word() string {
 	return spec[start:end]
 }
 
+// IsSpace reports whether c parts the words of a SPEC.
 func IsSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
 // peek returns the next word without taking it.
@@ -224,7 +225,7 @@ func (p *Parser) peek() string {
 	return word
 }
 
-// accept takes the next word if it is the one.
+// accept takes the next word if it is word, and reports whether it was.
 func (p *Parser) accept(word string) bool {
 	if p.peek() != word {
 		return false
@@ -233,25 +234,25 @@ func (p *Parser) accept(word string) bool {
 	return true
 }
 
-// next takes the next word; when there is none the error says what was expected, after which word
-// if that is not empty.
-func (p *Parser) next(what, after string) (string, error) {
+// next takes the next word. If there is none, its error names the expected thing, and the word before
+// it unless after is empty.
+func (p *Parser) next(expected, after string) (string, error) {
 	word := p.word()
 	if word != "" {
 		return word, nil
 	}
 	if after != "" {
-		what += " after " + after
+		expected += " after " + after
 	}
-	return "", p.ends(what)
+	return "", p.ends(expected)
 }
 
-// ends is the error about a word that is not there.
-func (p *Parser) ends(what string) error {
-	return fault.Invalid("route", routeHint, "word %d: it ends where %s should be", p.at+1, what)
+// ends returns the error about a SPEC that ends too early.
+func (p *Parser) ends(expected string) error {
+	return fault.Invalid("route", routeHint, "word %d: it ends where %s should be", p.at+1, expected)
 }
 
-// bad makes the error about the word that was read last.
+// bad returns an error about the word that was read last.
 func (p *Parser) bad(hint, format string, args ...any) error {
 	return fault.Invalid("route", hint, "word %d: %s", p.at, fmt.Sprintf(format, args...))
 }

@@ -5,25 +5,26 @@ import (
 	"strconv"
 )
 
-// String returns the route as a SPEC in its canonical form, which [ParseRoute] reads back as the
-// same route, and `ip route` with the same meaning.
+// String returns the route as a SPEC in its canonical form. [Parse] reads it back as the same
+// route, and it means the same to `ip route`.
 func (r Route) String() string { return string(r.AppendSpec(make([]byte, 0, 128), "")) }
 
-// AppendText appends the route's SPEC to b.
+// AppendText appends the route's SPEC to b. It never fails.
 func (r Route) AppendText(b []byte) ([]byte, error) { return r.AppendSpec(b, ""), nil }
 
-// MarshalText lets a route stand as its SPEC in JSON.
+// MarshalText returns the route's SPEC, by which it stands in JSON.
 func (r Route) MarshalText() ([]byte, error) { return r.AppendSpec(nil, ""), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText reads a SPEC, as [Parse] does.
 func (r *Route) UnmarshalText(text []byte) (err error) {
 	*r, err = Parse(string(text))
 	return err
 }
 
-// AppendSpec appends the route's SPEC to b, with dev as the device of what names none, unless it is
-// empty. An encap is the last of a route's own attributes: some of its words are others' too. Only
-// the device stands behind it, since `ip` wants something there.
+// AppendSpec appends the route's SPEC to b. Unless dev is empty, it is added as the device of the
+// route and of each nexthop that names none, as `ip route` needs it. An encap is the last of a
+// route's own attributes, since other attributes have some of its words. Only the device stands
+// after it, since `ip` wants another word there.
 func (r *Route) AppendSpec(b []byte, dev string) []byte {
 	if r.Type != TypeUnicast {
 		b = append(append(b, r.Type.String()...), ' ')
@@ -81,8 +82,7 @@ func (r *Route) appendRest(b []byte) []byte {
 	return b
 }
 
-// appendDst writes "default" only where the rest of the route tells the family, as the reader needs
-// it.
+// appendDst writes "default" only if the rest of the route tells its family to [Parse].
 func (r *Route) appendDst(b []byte) []byte {
 	if r.Dst.Bits() == 0 && r.tellsFamily() {
 		return append(b, "default"...)
@@ -90,8 +90,8 @@ func (r *Route) appendDst(b []byte) []byte {
 	return appendPrefix(b, r.Dst)
 }
 
-// tellsFamily says whether the route's addresses are all of the destination's family; IPv4 needs
-// none.
+// tellsFamily reports whether all addresses of the route are of the destination's family. An IPv6
+// route must have one, an IPv4 route need not.
 func (r *Route) tellsFamily() bool {
 	found := r.Dst.Addr().Is4()
 	same := true
@@ -109,7 +109,7 @@ func (r *Route) tellsFamily() bool {
 	return found && same
 }
 
-// String returns the nexthop as it stands in the SPEC of a route of its gateway's family.
+// String returns the nexthop as in the SPEC of a route of its gateway's family.
 func (n Nexthop) String() string {
 	return string(n.appendText(nil, netip.PrefixFrom(n.Via, 0), ""))
 }
@@ -168,8 +168,8 @@ func (m *Metrics) appendText(b []byte) []byte {
 	return appendWord(b, lockable("congctl", m.Locked(MetricCongCtl)), m.CongCtl)
 }
 
-// appendText appends a metric with its value. A time is written as one where the milliseconds are
-// whole.
+// appendText appends a metric with its value. A time of whole milliseconds is written with the
+// unit.
 func (w *metricWord) appendText(b []byte, value uint32, lock bool) []byte {
 	word := lockable(w.name(), lock)
 	if w.units == 0 || value%w.units != 0 {
@@ -185,7 +185,7 @@ func lockable(word string, lock bool) string {
 	return word
 }
 
-// appendPrefix appends a network; a host has no length.
+// appendPrefix appends a network, without the length if it is a host.
 func appendPrefix(b []byte, p netip.Prefix) []byte {
 	if p.IsSingleIP() {
 		return p.Addr().AppendTo(b)
@@ -212,7 +212,7 @@ func appendAddr(b []byte, word string, a netip.Addr) []byte {
 	return a.AppendTo(append(append(append(b, ' '), word...), ' '))
 }
 
-// appendNumber appends a word and its number unless that is 0.
+// appendNumber appends a word and its number, unless the number is 0.
 func appendNumber(b []byte, word string, n uint32) []byte {
 	if n == 0 {
 		return b
@@ -220,7 +220,7 @@ func appendNumber(b []byte, word string, n uint32) []byte {
 	return strconv.AppendUint(append(append(append(b, ' '), word...), ' '), uint64(n), 10)
 }
 
-// appendWord appends a word and its value unless that is empty.
+// appendWord appends a word and its value, unless the value is empty.
 func appendWord(b []byte, word, value string) []byte {
 	if value == "" {
 		return b
@@ -235,7 +235,7 @@ func appendFlag(b []byte, word string, set bool) []byte {
 	return append(append(b, ' '), word...)
 }
 
-// appendTOS appends a TOS byte as iproute2 shows it.
+// appendTOS appends a word and a TOS byte as iproute2 shows it.
 func appendTOS(b []byte, word string, tos uint8) []byte {
 	b = append(append(append(b, ' '), word...), " 0x"...)
 	if tos < 0x10 {
@@ -244,8 +244,8 @@ func appendTOS(b []byte, word string, tos uint8) []byte {
 	return strconv.AppendUint(b, uint64(tos), 16)
 }
 
-// appendRealms appends realms in a form that iproute2 reads too: it takes larger ones than 255 only
-// as one number.
+// appendRealms appends realms in a form that iproute2 reads too: it takes realms above 255 only as
+// one number.
 func appendRealms(b []byte, realms Realms) []byte {
 	from, to := uint32(realms>>16), uint32(realms&0xffff)
 	switch {

@@ -10,45 +10,46 @@ import (
 // the tunnel's, unless a nexthop names another. The zero value of a field means that the word is
 // absent.
 //
-// The fields are in an order that leaves no holes: there are lists of a hundred thousand routes.
+// The order of the fields leaves no padding: there are lists of a hundred thousand routes.
 type Route struct {
 	Dst  netip.Prefix // masked; 0.0.0.0/0 or ::/0 for "default"
-	From netip.Prefix // IPv6: only packets with such a source take the route
-	// next hop; zero for a route straight to the device. An IPv4 route may have an IPv6 one ("via
-	// inet6")
+	From netip.Prefix // IPv6: the route is for packets from this network only
+	// Via is the gateway, zero for a route straight to the device. An IPv4 route may have an IPv6
+	// gateway ("via inet6").
 	Via    netip.Addr
-	Src    netip.Addr // source address of packets this host sends by it
-	Metric *uint32    // nil for NetworkManager's or the kernel's default
-	// IPv4; nil for the default: global with a gateway, host for type local, else link
+	Src    netip.Addr // the source address of packets that this host sends by the route
+	Metric *uint32    // nil for the default of NetworkManager or the kernel
+	// Scope is IPv4's; nil for the default: global with a gateway, host for type local, otherwise
+	// link.
 	Scope        *Scope
-	Metrics      *Metrics // the metrics but for the MTU; nil if there are none
-	Encap        *Encap   // lightweight tunnel that packets are put into; nil for none
-	TTLPropagate *bool    // MPLS: whether the TTL goes from the label to the packet
+	Metrics      *Metrics // the metrics without the MTU; nil if there are none
+	Encap        *Encap   // the lightweight tunnel that packets are put into; nil for none
+	TTLPropagate *bool    // MPLS: whether the TTL of the label is copied to the packet
 
-	// Nexthops of a multipath route, two or more; Via and OnLink are then absent. A single one with
-	// a weight makes the route a member of a multipath route over several tunnels, which
-	// NetworkManager puts together (ECMP).
+	// Nexthops are those of a multipath route, two or more; Via and OnLink are then absent. A
+	// single one with a weight makes the route a member of a multipath route over several tunnels,
+	// which NetworkManager puts together (ECMP).
 	Nexthops []Nexthop
 
-	// 0 for the default, which is main (254), but local (255) for the types local, broadcast,
-	// anycast and nat
+	// Table is 0 for the default, which is local (255) for the types local, broadcast, anycast and
+	// nat, and main (254) for the others.
 	Table   uint32
-	MTU     uint32 // path MTU, in bytes
+	MTU     uint32 // the path MTU, in bytes
 	Realms  Realms // of tc and rp_filter; 0 for absent
 	Expires uint32 // IPv6: seconds until the kernel removes the route; 0 for never
-	// number of a nexthop object (`ip nexthop`); the route then has no gateway, device or nexthops
-	// of its own
+	// NexthopID is the number of a nexthop object (`ip nexthop`). The route then has no gateway,
+	// device or nexthops of its own.
 	NexthopID uint32
 	Type      Type  // TypeUnicast if absent
-	TOS       uint8 // IPv4: only packets with this TOS take the route; 0 for absent, which is any
-	Pref      Pref  // IPv6: router preference (RFC 4191)
-	OnLink    bool  // Via is on the link even if no address says so
+	TOS       uint8 // IPv4: the route is for packets with this TOS only; 0 for any
+	Pref      Pref  // IPv6: the router preference (RFC 4191)
+	OnLink    bool  // Via is on the link, even if no address of this host tells so
 	MTULock   bool  // the MTU is not lowered by path MTU discovery ("mtu lock N")
 }
 
 // Nexthop is one of the paths of a multipath route.
 type Nexthop struct {
-	Via    netip.Addr // zero for straight to the device
+	Via    netip.Addr // zero for a path straight to the device
 	Dev    string     // empty for the tunnel itself
 	Weight uint16     // 1 to 256; 0 for absent, which is 1
 	OnLink bool
@@ -56,7 +57,7 @@ type Nexthop struct {
 	Encap  *Encap
 }
 
-// Type says what becomes of a packet (rtm_type).
+// Type is the fate of the packets that take a route (rtm_type).
 type Type uint8
 
 // The types; each is the kernel's RTN number less one.
@@ -76,8 +77,8 @@ const (
 // Known reports whether t is one of the types above.
 func (t Type) Known() bool { return int(t) < len(typeNames) }
 
-// HasDevice says whether routes of this type lead to a device; the others decide a packet's fate by
-// themselves.
+// HasDevice reports whether routes of this type lead to a device. The others decide a packet's fate
+// by themselves.
 func (t Type) HasDevice() bool { return t < TypeBlackhole || t == TypeNAT }
 
 // typeNames are iproute2's words for the types, in their order.
@@ -91,7 +92,7 @@ func (t Type) String() string {
 	return fmt.Sprintf("type %d", uint8(t))
 }
 
-// Scope is how far away a route's destination is (rtm_scope).
+// Scope is the distance to a route's destination (rtm_scope).
 type Scope uint8
 
 // The scopes that have names.
@@ -103,11 +104,11 @@ const (
 	ScopeNowhere Scope = 255
 )
 
-// Realms are the source and the destination realm of a route, 16 bits each, as RTA_FLOW has them:
-// source in the upper half.
+// Realms are the source realm (upper 16 bits) and the destination realm (lower 16 bits) of a route,
+// as in RTA_FLOW.
 type Realms uint32
 
-// Pref is a router preference (RFC 4191), plus one, so that zero is absent.
+// Pref is one more than the number of a router preference (RFC 4191). 0 is absent.
 type Pref uint8
 
 // The preferences.
@@ -117,22 +118,23 @@ const (
 	PrefLow    Pref = 4
 )
 
-// RouteMetrics are a route's metrics (RTA_METRICS) but for the MTU. A value of 0 is none to the
-// kernel, which does not give it back; [ParseRoute] leaves it out.
+// Metrics are a route's metrics (RTA_METRICS) without the MTU. To the kernel a value of 0 is the
+// same as no metric: it does not return it, and [Parse] leaves it out.
 type Metrics struct {
-	Set     uint32               // which are there: bit 1<<metric
-	Lock    uint32               // which the kernel shall not change by itself: bit 1<<metric
-	Values  [metricsCount]uint32 // by metric; those that are not there are 0
-	CongCtl string               // congestion control algorithm, 1 to 15 bytes; empty for absent
+	Set    uint32               // the metrics that are there: bit 1<<metric
+	Lock   uint32               // the metrics that the kernel does not adapt: bit 1<<metric
+	Values [metricsCount]uint32 // by metric; 0 for those that are not there
+	// the congestion control algorithm, 1 to 15 bytes; empty for absent
+	CongCtl string
 }
 
-// Metric is the kernel's number of a metric (RTAX_...).
+// Metric is the kernel's number of a metric of a route (RTAX_...).
 type Metric uint8
 
 // The metrics of a route, with the units of their values.
 const (
-	MetricLock       Metric = 1  // not a metric: the locks themselves
-	MetricMTU        Metric = 2  // stands in Route.MTU
+	MetricLock       Metric = 1  // not a metric: the bits of the locks
+	MetricMTU        Metric = 2  // is in Route.MTU, not in Metrics
 	MetricWindow     Metric = 3  // bytes
 	MetricRTT        Metric = 4  // eighths of a millisecond
 	MetricRTTVar     Metric = 5  // quarters of a millisecond
@@ -146,13 +148,13 @@ const (
 	MetricRTOMin     Metric = 13 // milliseconds; always locked, or it counts for nothing
 	MetricInitRwnd   Metric = 14 // segments
 	MetricQuickACK   Metric = 15 // 0 or 1
-	MetricCongCtl    Metric = 16 // stands in CongCtl
+	MetricCongCtl    Metric = 16 // is in Metrics.CongCtl
 	MetricFastOpen   Metric = 17 // fastopen_no_cookie: 0 or 1
 
 	metricsCount = 18
 )
 
-// Get returns a metric, and whether it is there. m may be nil.
+// Get returns the value of a metric, and whether it is there. m may be nil.
 func (m *Metrics) Get(metric Metric) (uint32, bool) {
 	if m == nil || m.Set&(1<<metric) == 0 {
 		return 0, false
@@ -166,7 +168,7 @@ func (m *Metrics) Put(metric Metric, value uint32) {
 	m.Values[metric] = value
 }
 
-// Locked says whether a metric is locked. m may be nil.
+// Locked reports whether a metric is locked. m may be nil.
 func (m *Metrics) Locked(metric Metric) bool { return m != nil && m.Lock&(1<<metric) != 0 }
 
 // EncapType is the kind of a lightweight tunnel (lwtunnel_encap_types).
@@ -185,38 +187,38 @@ type Encap struct {
 	Type EncapType
 
 	// ip and ip6
-	ID       *uint64    // tunnel identifier
+	ID       *uint64    // the tunnel identifier
 	Dst, Src netip.Addr // zero for absent
 	TOS      *uint8     // "tos" of ip, "tc" of ip6
 	TTL      *uint8     // "ttl" of ip and mpls, "hoplimit" of ip6
-	Key      bool       // the packet carries a key,
-	Csum     bool       // a checksum,
-	Seq      bool       // a sequence number
+	Key      bool       // the packet carries a key
+	Csum     bool       // the packet carries a checksum
+	Seq      bool       // the packet carries a sequence number
 
 	Labels []uint32 // mpls: 1 to 30 of 20 bits each, outermost first
 
 	Mode     SEG6Mode     // seg6
 	Segments []netip.Addr // seg6: IPv6, in the order of travel
-	HMAC     uint32       // seg6: number of the HMAC key; 0 for none
+	HMAC     uint32       // seg6: the number of the HMAC key; 0 for none
 }
 
-// SEG6Mode says how a segment routing header is added.
+// SEG6Mode is the way in which a segment routing header is added.
 type SEG6Mode uint8
 
-// The modes, by the kernel's numbers.
+// The modes, by the kernel's numbers. Those with "red" (reduced) leave the first segment out of the
+// header, and need Linux 6.0.
 const (
-	SEG6Inline  SEG6Mode = 0
-	SEG6Encap   SEG6Mode = 1
-	SEG6L2Encap SEG6Mode = 2
-	// with the first segment left out of the header; Linux 6.0 and later
+	SEG6Inline     SEG6Mode = 0
+	SEG6Encap      SEG6Mode = 1
+	SEG6L2Encap    SEG6Mode = 2
 	SEG6EncapRed   SEG6Mode = 3
 	SEG6L2EncapRed SEG6Mode = 4
 )
 
-// The tables that every host has.
+// The numbers of the tables that every host has.
 const (
-	MainTable  = 254 // is looked into for everything
-	LocalTable = 255 // the kernel's own
+	MainTable  = 254 // looked up for every packet
+	LocalTable = 255 // the kernel's own: local and broadcast addresses
 )
 
 // Clone returns a copy that shares nothing with r.
@@ -240,7 +242,7 @@ func (e *Encap) clone() *Encap {
 	return &c
 }
 
-// cloned returns a pointer to a copy of what p points to.
+// cloned returns a pointer to a copy of *p, or nil for nil.
 func cloned[T any](p *T) *T {
 	if p == nil {
 		return nil
@@ -249,7 +251,8 @@ func cloned[T any](p *T) *T {
 	return &c
 }
 
-// TableOrMain returns the number of the table that the route is in.
+// TableOrMain returns the number of the route's table, with the default of its type in the place
+// of 0.
 func (r Route) TableOrMain() uint32 {
 	if r.Table != 0 {
 		return r.Table
@@ -257,7 +260,7 @@ func (r Route) TableOrMain() uint32 {
 	return r.DefaultTable()
 }
 
-// DefaultTable is the table of a route that names none, as iproute2 chooses it.
+// DefaultTable returns the table of a route of this type that names none, as iproute2 chooses it.
 func (r *Route) DefaultTable() uint32 {
 	if r.Type == TypeLocal || r.Type == TypeBroadcast || r.Type == TypeAnycast || r.Type == TypeNAT {
 		return LocalTable
@@ -265,7 +268,7 @@ func (r *Route) DefaultTable() uint32 {
 	return MainTable
 }
 
-// ScopeOrDefault returns the scope that the kernel is told, as iproute2 chooses it.
+// ScopeOrDefault returns the route's scope, or the default that iproute2 chooses for it.
 func (r Route) ScopeOrDefault() Scope {
 	switch {
 	case r.Scope != nil:
@@ -282,8 +285,8 @@ func (r Route) ScopeOrDefault() Scope {
 	return ScopeGlobal
 }
 
-// KernelMetric returns the metric under which the kernel holds the route: its default is 0 for IPv4
-// and 1024 for IPv6 (IP6_RT_PRIO_USER).
+// KernelMetric returns the metric under which the kernel holds the route. The kernel's default is 0
+// for IPv4 and 1024 for IPv6 (IP6_RT_PRIO_USER).
 func (r Route) KernelMetric() uint32 {
 	switch {
 	case r.Metric != nil && *r.Metric != 0:

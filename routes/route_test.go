@@ -51,10 +51,10 @@ func parsed(t *testing.T, spec string) string {
 	if err != nil {
 		want.CheckProblems(t, err)
 		if !reflect.DeepEqual(r, Route{}) {
-			t.Errorf("ParseRoute(%q) fails, and returns %+v", spec, r)
+			t.Errorf("Parse(%q) fails, and returns %+v", spec, r)
 		}
 		if !strings.HasPrefix(err.Error(), "route: word ") {
-			t.Errorf("ParseRoute(%q): %v does not say which word is wrong", spec, err)
+			t.Errorf("Parse(%q): %v does not say which word is wrong", spec, err)
 		}
 		return want.Problems(err)
 	}
@@ -67,7 +67,7 @@ func checkPrinted(t *testing.T, spec string, r Route) {
 	printed := r.String()
 	again, err := Parse(printed)
 	if err != nil || !reflect.DeepEqual(again, r) || again.String() != printed {
-		t.Errorf("ParseRoute(%q) = %+v, printed as %q, which is %+v, %v", spec, r, printed, again, err)
+		t.Errorf("Parse(%q) = %+v, printed as %q, which is %+v, %v", spec, r, printed, again, err)
 	}
 	if c := r.Clone(); !reflect.DeepEqual(c, r) {
 		t.Errorf("the clone of %q is %+v", printed, c)
@@ -128,7 +128,7 @@ func TestRouteProblemsOfPrograms(t *testing.T) {
 		{Route{}, "the destination is missing"},
 		{Route{Dst: want.CIDR("10.0.0.1/8")}, "the destination is missing, or has host bits set"},
 		{Route{Dst: netip.PrefixFrom(want.Addr("::ffff:10.0.0.0"), 104)}, "the destination is missing"},
-		{Route{Dst: v4, Type: 10}, "10.0.0.0/8: the type 10 is none that the kernel has"},
+		{Route{Dst: v4, Type: 10}, "10.0.0.0/8: the kernel has no type 10"},
 		{Route{Dst: v4, Src: want.Addr("2001:db8::1")}, "2001:db8::1 is of another family than the destination"},
 		{Route{Dst: v6, Via: want.Addr("10.0.0.1")}, "10.0.0.1 is of another family than the destination"},
 		{Route{Dst: v6, Via: want.Addr("fe80::1").WithZone("\x1b[31m")}, `fe80::1%\x1b[31m is no host`},
@@ -145,18 +145,18 @@ func TestRouteProblemsOfPrograms(t *testing.T) {
 		{Route{Dst: v4, Metrics: metrics(Metrics{Lock: 1 << MetricCongCtl})}, "its congestion control algorithm is not possible"},
 		{Route{Dst: v4, Metrics: metrics(Metrics{Lock: 1 << MetricWindow})}, "window is locked"},
 		{Route{Dst: v4, Metrics: metrics(Metrics{Lock: 1 << MetricQuickACK, Set: 1 << MetricQuickACK, Values: [metricsCount]uint32{MetricQuickACK: 1}})}, "quickack is locked"},
-		{Route{Dst: v4, Metrics: metrics(Metrics{Lock: 1 << MetricFeatures})}, "a lock where there can be none"},
-		{Route{Dst: v4, Metrics: metrics(Metrics{Set: 1 << 20})}, "a metric that there is not"},
-		{Route{Dst: v4, Encap: &Encap{Type: 3}}, "encap type 3 is none that nmgre has"},
+		{Route{Dst: v4, Metrics: metrics(Metrics{Lock: 1 << MetricFeatures})}, "a lock where none is possible"},
+		{Route{Dst: v4, Metrics: metrics(Metrics{Set: 1 << 20})}, "a metric that does not exist"},
+		{Route{Dst: v4, Encap: &Encap{Type: 3}}, "nmgre does not have encap type 3"},
 		{Route{Dst: v4, Encap: &Encap{Type: EncapIP}}, "encap ip says nothing"},
 		{Route{Dst: v4, Encap: &Encap{Type: EncapIP, Dst: want.Addr("fd00::1")}}, "an address of another family than encap ip"},
-		{Route{Dst: v4, Encap: &Encap{Type: EncapIP6, Dst: want.Addr("fd00::1"), Labels: []uint32{100}}}, "encap ip6 has what other kinds have"},
-		{Route{Dst: v4, Encap: &Encap{Type: EncapMPLS, Key: true, Labels: []uint32{100}}}, "encap mpls has what other kinds have"},
+		{Route{Dst: v4, Encap: &Encap{Type: EncapIP6, Dst: want.Addr("fd00::1"), Labels: []uint32{100}}}, "encap ip6 has words of another kind"},
+		{Route{Dst: v4, Encap: &Encap{Type: EncapMPLS, Key: true, Labels: []uint32{100}}}, "encap mpls has words of another kind"},
 		{Route{Dst: v4, Encap: &Encap{Type: EncapMPLS}}, "its labels are not possible"},
 		{Route{Dst: v4, Encap: &Encap{Type: EncapMPLS, Labels: []uint32{1 << 20}}}, "its labels are not possible"},
 		{Route{Dst: v4, Encap: &Encap{Type: EncapSEG6, Mode: 5, Segments: []netip.Addr{want.Addr("fd00::1")}}}, "seg6 has no mode 5"},
 		{Route{Dst: v4, Encap: &Encap{Type: EncapSEG6, Mode: SEG6Encap, Segments: []netip.Addr{want.Addr("10.0.0.1")}}}, "its segments are not possible"},
-		{Route{Dst: v4, Encap: &Encap{Type: EncapSEG6, Mode: SEG6Encap, TTL: want.Ptr(uint8(5)), Segments: []netip.Addr{want.Addr("fd00::1")}}}, "encap seg6 has what other kinds have"},
+		{Route{Dst: v4, Encap: &Encap{Type: EncapSEG6, Mode: SEG6Encap, TTL: want.Ptr(uint8(5)), Segments: []netip.Addr{want.Addr("fd00::1")}}}, "encap seg6 has words of another kind"},
 		{Route{Dst: v4, Nexthops: hops(Nexthop{Weight: 257})}, "a weight out of range"},
 		{Route{Dst: v4, Nexthops: hops(Nexthop{Dev: "a b"})}, `"a b" is no interface's name`},
 		{Route{Dst: v4, Nexthops: hops(Nexthop{Via: want.Addr("224.0.0.1")})}, "224.0.0.1 is no host"},
@@ -192,16 +192,16 @@ func FuzzParseRoute(f *testing.F) {
 		r, err := Parse(spec)
 		if err != nil {
 			if !errors.Is(err, fault.ErrInvalid) || fault.Printable(err.Error()) != err.Error() {
-				t.Fatalf("ParseRoute(%q): %q", spec, err)
+				t.Fatalf("Parse(%q): %q", spec, err)
 			}
 			return
 		}
 		checkPrinted(t, spec, r)
 		if problems := r.Problems(); len(problems) > 0 {
-			t.Fatalf("ParseRoute(%q) = %+v, with problems: %v", spec, r, problems[0])
+			t.Fatalf("Parse(%q) = %+v, with problems: %v", spec, r, problems[0])
 		}
 		if command := r.IPRoute("add", "gre1"); fault.Printable(command) != command {
-			t.Fatalf("ParseRoute(%q) as a command: %q", spec, command)
+			t.Fatalf("Parse(%q) as a command: %q", spec, command)
 		}
 	})
 }

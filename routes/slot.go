@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Slot is what tells routes apart: the kernel holds one route in each.
+// Slot is the part of a route by which the kernel tells routes apart: it holds one route in each.
 type Slot struct {
 	dst, from netip.Prefix
 	table     uint32
@@ -58,7 +58,7 @@ func (e *Encap) equal(o *Encap) bool {
 		slices.Equal(e.Segments, o.Segments) && e.HMAC == o.HMAC
 }
 
-// equal compares what two pointers point to.
+// equal reports whether *a and *b are equal, or both pointers nil.
 func equal[T comparable](a, b *T) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -66,7 +66,7 @@ func equal[T comparable](a, b *T) bool {
 	return *a == *b
 }
 
-// EqualLists says whether the lists have the same routes in the same order.
+// EqualLists reports whether the lists have the same routes, by [Route.Equal], in the same order.
 func EqualLists(a, b []Route) bool {
 	if len(a) != len(b) {
 		return false

@@ -13,7 +13,8 @@ import (
 )
 
 // parseNumber reads a number as iproute2 does: decimal, hexadecimal with 0x, or octal with a
-// leading 0. Signs are no part of it.
+// leading
+// 0. It takes no sign.
 func parseNumber(word string, bitSize int) (uint64, bool) {
 	base := 10
 	if len(word) > 1 && word[0] == '0' {
@@ -26,14 +27,14 @@ func parseNumber(word string, bitSize int) (uint64, bool) {
 	return n, err == nil
 }
 
-// parseTime reads a time as iproute2 does: with the unit s (sec, secs) or ms (msec, msecs) it is a
-// time, without one it is raw, in the kernel's unit. It returns whole milliseconds, rounded up, or
-// the raw number.
+// parseTime reads a time as iproute2 does. With the unit s (sec, secs) or ms (msec, msecs) it
+// returns milliseconds, rounded up. Without a unit it returns the number itself, which is raw: it
+// is in the kernel's unit.
 func parseTime(word string) (n uint32, raw, ok bool) {
-	// none of these letters ends a number, not even a hexadecimal one with its 0x
+	// no number ends with one of these letters but a hexadecimal one
 	digits := strings.TrimRight(word, "sSeEcCmM")
 	if hex := len(word) > 1 && word[0] == '0' && word[1]|0x20 == 'x'; hex {
-		// e and c are digits here: of the units just s and ms are clear
+		// e and c are digits here: only the units s and ms are clear
 		digits = strings.TrimRight(word, "sSmM")
 	}
 	scale := 1.0
@@ -66,9 +67,9 @@ func parseDecimal(digits string) (float64, bool) {
 	return t, err == nil
 }
 
-// parseIPv4 reads what iproute2 takes for an IPv4 address and netip does not: numbers in
-// hexadecimal and, in a network (short), fewer than four, where what is missing is 0. Leading zeros
-// are octal to some and decimal to others: it takes none.
+// parseIPv4 reads the forms of IPv4 addresses that iproute2 takes and netip does not: hexadecimal
+// numbers and, if short is set, fewer than four numbers, of which the missing ones are 0. It
+// refuses leading zeros, which some programs take for octal and others for decimal.
 func parseIPv4(word string, short bool) (netip.Addr, bool) {
 	var raw [4]byte
 	parts := strings.Split(word, ".")
@@ -94,8 +95,7 @@ func parseAddr(word string) (netip.Addr, bool) {
 	return a, a.Zone() == "" && !a.Is4In6()
 }
 
-// parsePrefix reads a network; an address without a length is a host. Bits behind the length are
-// left.
+// parsePrefix reads a network. An address without a length is a host. Host bits stay set.
 func parsePrefix(word string) (netip.Prefix, bool) {
 	slash := strings.IndexByte(word, '/')
 	if slash < 0 {
@@ -113,7 +113,7 @@ func parsePrefix(word string) (netip.Prefix, bool) {
 	return netip.PrefixFrom(a, length), ok
 }
 
-// parseMask reads the length of an IPv4 network, which may be written as its mask.
+// parseMask reads the length of an IPv4 prefix, which may be written as its mask.
 func parseMask(word string) (int, bool) {
 	if n, err := strconv.ParseUint(word, 10, 8); err == nil {
 		return int(n), n <= 32 && (word[0] != '0' || len(word) == 1)
@@ -128,7 +128,7 @@ func parseMask(word string) (int, bool) {
 	return length, bits.OnesCount32(ones) == length
 }
 
-// number reads a number of low to high.
+// number reads a number from low to high.
 func (p *Parser) number(after string, low, high uint32) (uint32, error) {
 	word, err := p.next("a number", after)
 	if err != nil {
@@ -140,7 +140,7 @@ func (p *Parser) number(after string, low, high uint32) (uint32, error) {
 	return 0, p.impossible(word, after, fmt.Sprintf("%s takes %d to %d", after, low, high))
 }
 
-// impossible is the error about a value.
+// impossible returns the error about a value.
 func (p *Parser) impossible(word, after, hint string) error {
 	return p.bad(hint, "\"%.80s\" after %s is not possible", fault.Printable(word), after)
 }
@@ -158,19 +158,18 @@ func (p *Parser) addr(after string) (netip.Addr, error) {
 	return a, nil
 }
 
-// addrOf reads an address of one family. The first address in a SPEC says which family the rest is
-// of.
+// addrOf reads an address of the route's family. The first address in a SPEC tells the family.
 func (p *Parser) addrOf(after string) (netip.Addr, error) {
 	a, err := p.addr(after)
 	if err == nil && !p.joins(a) {
-		err = p.bad(familyHint, "%s is of another family than what stands before", a)
+		err = p.bad(familyHint, "%s is of another family than the addresses before it", a)
 	}
 	return a, err
 }
 
 const familyHint = "the destination, via and src are of one family; only a gateway may be of another, for IPv4 alone: via inet6 ADDRESS"
 
-// joins says whether a is of the family of the addresses before it.
+// joins reports whether a is of the family of the addresses before it.
 func (p *Parser) joins(a netip.Addr) bool {
 	if p.family == 0 {
 		p.family = a.BitLen()
@@ -197,7 +196,7 @@ func (p *Parser) via(after string) (netip.Addr, error) {
 		if a.Is6() {
 			hint = "write via inet6 " + a.String() + " for a gateway of another family than the destination"
 		}
-		err = p.bad(hint, "%s is of another family than what stands before", a)
+		err = p.bad(hint, "%s is of another family than the addresses before it", a)
 	}
 	return a, err
 }
@@ -214,7 +213,7 @@ func (p *Parser) viaOf(family int, word string) (netip.Addr, error) {
 	return a, err
 }
 
-// prefix reads a network. It is the zero Prefix for everything: default, any or all.
+// prefix reads a network. For everything (default, any, all) it returns the zero Prefix.
 func (p *Parser) prefix(word, what string) (netip.Prefix, error) {
 	if isEverything(word) {
 		return netip.Prefix{}, nil
@@ -227,14 +226,14 @@ func (p *Parser) prefix(word, what string) (netip.Prefix, error) {
 		return dst, p.bad(fmt.Sprintf("the network is %s; a single host is %s", masked, dst.Addr()), "%s has host bits set", dst)
 	}
 	if !p.joins(dst.Addr()) {
-		return dst, p.bad(familyHint, "%s is of another family than what stands before", dst)
+		return dst, p.bad(familyHint, "%s is of another family than the addresses before it", dst)
 	}
 	return dst, nil
 }
 
 func isEverything(word string) bool { return word == "default" || word == "any" || word == "all" }
 
-// time reads a time, and returns it in units of which there are so many in a millisecond.
+// time reads a time. units is how many of the result's units are a millisecond.
 func (p *Parser) time(after string, units uint32) (uint32, error) {
 	word, err := p.next("a time", after)
 	if err != nil {
@@ -264,7 +263,7 @@ func (p *Parser) tos(after string) (uint8, error) {
 	if len(word) > 2 && (word[:2] == "0x" || word[:2] == "0X") {
 		digits = word[2:]
 	} else if _, name := p.Names.look(&tosKind, strings.ToUpper(word)); name {
-		// ef is a number, EF is another
+		// ef is the number 0xef, and EF is 0xb8
 		return 0, p.impossible(word, after, "write the name as "+strings.ToUpper(word)+", or the number as 0x"+word)
 	}
 	n, err := strconv.ParseUint(digits, 16, 8)
@@ -274,7 +273,7 @@ func (p *Parser) tos(after string) (uint8, error) {
 	return uint8(n), nil
 }
 
-// named reads a number that may be a name.
+// named reads a number, or a name for one.
 func (p *Parser) named(after string, kind *nameKind) (uint32, error) {
 	word, err := p.next("a number or a name", after)
 	if err != nil {

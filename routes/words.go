@@ -9,17 +9,17 @@ import (
 	"nmgre/routes/gre"
 )
 
-// routeWord is a word that begins an attribute, and how the rest of it is read.
+// routeWord is a word that begins an attribute.
 type routeWord struct {
 	// names are the word and its synonyms. A ~ marks those that iproute2 takes shortened too.
 	names string
-	read  func(p *Parser, word string) error
+	read  func(p *Parser, word string) error // reads the rest of the attribute
 }
 
-// maxRouteWords is an upper bound of how many there are.
+// maxRouteWords is at least the length of routeWords.
 const maxRouteWords = 64
 
-// routeWords are the words of a SPEC that begin something: attributes, metrics, types.
+// routeWords are the words that begin an attribute, a metric or a destination (the types).
 var routeWords = slices.Concat([]routeWord{
 	{"via", func(p *Parser, word string) (err error) {
 		p.Route.Via, err = p.via(word)
@@ -85,10 +85,10 @@ var routeWords = slices.Concat([]routeWord{
 // metricWord is the word of a metric.
 type metricWord struct {
 	metric  Metric
-	names   string
-	max     uint32 // the kernel cuts what is higher, or refuses it
+	names   string // as in routeWord
+	max     uint32 // the kernel lowers a higher value to it, or refuses it
 	mayLock bool
-	units   uint32 // of a time: how many are a millisecond
+	units   uint32 // of a time: how many of the metric's units are a millisecond; 0 for a number
 }
 
 // metricWords are the metrics that are one number each, in the order in which they are printed.
@@ -113,18 +113,13 @@ func (w *metricWord) name() string { return strings.TrimSuffix(w.names, "~") }
 
 // String returns iproute2's word for the metric, or its number.
 func (m Metric) String() string {
-	switch m {
-	case MetricMTU:
-		return "mtu"
-	case MetricFeatures:
-		return "features"
-	case MetricCongCtl:
-		return "congctl"
-	}
 	for i := range metricWords {
 		if w := &metricWords[i]; w.metric == m {
 			return w.name()
 		}
+	}
+	if name, known := map[Metric]string{MetricMTU: "mtu", MetricFeatures: "features", MetricCongCtl: "congctl"}[m]; known {
+		return name
 	}
 	return fmt.Sprintf("metric number %d", uint8(m))
 }
@@ -138,8 +133,7 @@ func metricRouteWords() []routeWord {
 	return words
 }
 
-// typeWords are the types' words, in their order. Without ~ are those that iproute2 takes whole
-// only.
+// typeWords are the names of the types, as in routeWord, in the order of the types.
 var typeWords = [...]string{"unicast~", "local", "broadcast~ brd", "anycast~", "multicast~", "blackhole~", "unreachable~", "prohibit~", "throw", "nat"}
 
 func typeRouteWords() []routeWord {
@@ -164,9 +158,9 @@ func indexRouteWords() map[string]int {
 	return index
 }
 
-// findRouteWord returns the index of a word in routeWords.
+// findRouteWord returns the index of a word in routeWords, and whether it is there.
 func findRouteWord(word string) (index int, ok bool) {
-	// a destination, most likely: any is not anycast
+	// most likely a destination; any is not short for anycast here
 	if c := word[0]; c < 'a' || c > 'z' || isEverything(word) {
 		return 0, false
 	}
@@ -176,8 +170,8 @@ func findRouteWord(word string) (index int, ok bool) {
 	return shortened(word)
 }
 
-// shortened finds the one word that begins so, where iproute2 takes it shortened. A beginning of
-// several words is none of them, though iproute2 takes the first.
+// shortened returns the index of the only word that begins with word, if iproute2 takes it
+// shortened. If several words begin so, it takes none of them, where iproute2 takes the first.
 func shortened(word string) (index int, ok bool) {
 	found := 0
 	for i, w := range routeWords {
@@ -191,14 +185,14 @@ func shortened(word string) (index int, ok bool) {
 	return index, ok && found == 1
 }
 
-// refuse is for words of `ip route` that do not belong into a SPEC.
+// refuse returns the reader of a word of `ip route` that does not belong into a SPEC.
 func refuse(hint string) func(*Parser, string) error {
 	return func(p *Parser, word string) error {
 		return p.bad(hint, "\"%s\" does not belong here", fault.Printable(word))
 	}
 }
 
-// readType reads the destination behind its type.
+// readType reads the destination after its type.
 func (p *Parser) readType(t Type) error {
 	if p.hasDst {
 		return p.bad("write it at the beginning: "+t.String()+" "+p.dstText(), "the type %s stands before the destination", t)
@@ -228,11 +222,11 @@ func (p *Parser) readMTU(after string) (err error) {
 	return err
 }
 
-// maxRouteMTU is the highest MTU that the kernel takes for a route: it cuts what is higher.
+// maxRouteMTU is the highest MTU of a route: the kernel lowers a higher one to it.
 const maxRouteMTU = 65535 - 15
 
-// readMetric reads a metric's number, and whether it is locked. 0 is no metric: the kernel does not
-// tell the two apart.
+// readMetric reads a metric's number, and whether it is locked. To the kernel 0 is the same as no
+// metric.
 func (p *Parser) readMetric(w *metricWord, after string) (err error) {
 	lock := w.mayLock && p.accept("lock")
 	var value uint32
@@ -244,7 +238,7 @@ func (p *Parser) readMetric(w *metricWord, after string) (err error) {
 	if err != nil {
 		return err
 	}
-	lock = lock || w.metric == MetricRTOMin // which counts for nothing unless it is locked
+	lock = lock || w.metric == MetricRTOMin // the kernel ignores it unless it is locked
 	if value == 0 && lock {
 		return p.bad("give it a value, or leave it out", "%s cannot be locked at 0", after)
 	}
@@ -257,7 +251,7 @@ func (p *Parser) readMetric(w *metricWord, after string) (err error) {
 	return nil
 }
 
-// metrics returns the route's metrics, to be filled in.
+// metrics returns the route's metrics to put one into.
 func (p *Parser) metrics() *Metrics {
 	if p.Route.Metrics == nil {
 		p.Route.Metrics = new(Metrics)
@@ -265,7 +259,7 @@ func (p *Parser) metrics() *Metrics {
 	return p.Route.Metrics
 }
 
-// features are the bits of MetricFeatures that the kernel takes (RTAX_FEATURE_...).
+// features are the bits of MetricFeatures that the kernel takes (RTAX_FEATURE_...), by their words.
 var features = [...]struct {
 	name string
 	bit  uint32
@@ -308,7 +302,7 @@ func (p *Parser) readCongCtl(string) error {
 	if !isCongCtl(word) {
 		return p.bad("a name has 1 to 15 letters, digits and signs, such as bbr", "\"%.80s\" is no congestion control algorithm", fault.Printable(word))
 	}
-	p.metrics().CongCtl = strings.Clone(word) // of a line that is not kept
+	p.metrics().CongCtl = strings.Clone(word) // the line itself need not stay in memory
 	return nil
 }
 
@@ -351,7 +345,7 @@ func (p *Parser) readTTLPropagate(after string) error {
 	return nil
 }
 
-// readNexthops reads the nexthops, which end a SPEC.
+// readNexthops reads the nexthops, which are the last words of a SPEC.
 func (p *Parser) readNexthops(string) error {
 	for {
 		p.hopsAt = append(p.hopsAt, uint16(p.at)) //nolint:gosec // below maxSpec
@@ -413,7 +407,7 @@ func (p *Parser) hopAttribute(hop *Nexthop, word string) (err error) {
 	return err
 }
 
-// maxWeight is the highest weight of a nexthop: the kernel has a byte for the weight less one.
+// maxWeight is the highest weight of a nexthop: rtnh_hops is a byte, and holds the weight less one.
 const maxWeight = 256
 
 func (p *Parser) device(after string) (string, error) {
@@ -424,5 +418,5 @@ func (p *Parser) device(after string) (string, error) {
 	if !IsDevice(word) {
 		return "", p.bad("an interface's name has 1 to 15 letters, digits and signs", "\"%.80s\" is no interface's name", fault.Printable(word))
 	}
-	return strings.Clone(word), nil // of a line that is not kept
+	return strings.Clone(word), nil // the line itself need not stay in memory
 }

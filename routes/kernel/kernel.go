@@ -9,110 +9,112 @@ import (
 )
 
 // RouteProtocol is the routing protocol number (rtm_protocol) of the routes that nmgre itself puts
-// into the kernel. NetworkManager leaves protocols that it does not track alone, and the number
-// tells nmgre which routes are its own. Numbers from 200 on are nobody's; to see a name in `ip
-// route`, put "213 nmgre" into /etc/iproute2/rt_protos.d/nmgre.conf.
+// into the kernel. By it nmgre knows its own routes, and NetworkManager leaves them alone, as it
+// does all protocols that it does not track. Numbers from 200 on are not assigned. To see a name in
+// `ip route`, put "213 nmgre" into /etc/iproute2/rt_protos.d/nmgre.conf.
 const RouteProtocol = 213
 
-// Kernel is the host's kernel, as far as the workflow needs it; package routes has the real one.
+// Kernel is the kernel of the host; package routes/netlink implements it.
 //
-// Reading needs no privilege; changing routes needs CAP_NET_ADMIN and fails with [ErrNotPermitted]
-// without it.
+// Reading needs no privilege. Changing routes needs CAP_NET_ADMIN, and fails with
+// [fault.ErrNotPermitted] otherwise.
 type Kernel interface {
-	// Supports returns nil if the kernel has the mode or can load it, without loading anything;
-	// else an [ErrUnsupported].
+	// Supports returns nil if the kernel has the mode, or can load its module, and
+	// [fault.ErrUnsupported] otherwise. It loads nothing.
 	Supports(m gre.Mode) error
-	// CanChange says whether the caller may change routes.
+	// CanChange reports whether the caller may change routes.
 	CanChange() bool
 	// Links returns every network device with its addresses.
 	Links(ctx context.Context) ([]Link, error)
-	// Lookup asks the kernel where it would send a packet. It fails with [ErrUnreachable] when
-	// nowhere.
+	// Lookup asks the kernel where it would send a packet. It fails with [fault.ErrUnreachable] if
+	// no route leads there.
 	Lookup(ctx context.Context, q Query) (Hop, error)
-	// Routes returns the routes that lead into the device named dev, in every table, but those that
-	// the kernel keeps by itself (protocol kernel, table local). Multipath routes are returned for
-	// each of their devices. Of very many, those are meant to be returned only that matter: to says
-	// which destinations do; nil for all.
+	// Routes returns the routes of all tables that lead into the device named dev, without those
+	// that the kernel keeps by itself (protocol kernel, table local). A multipath route is returned
+	// for each of its devices. to selects routes by their destinations, so that a few of very many
+	// can be asked for; nil selects all.
 	Routes(ctx context.Context, dev string, to func(netip.Prefix) bool) ([]HeldRoute, error)
-	// OwnRoutes returns all routes with the protocol number [RouteProtocol], by device; those of a
-	// type that has no device are under the empty name.
+	// OwnRoutes returns all routes with the protocol number [RouteProtocol], by device. Routes
+	// without a device are under the empty name.
 	OwnRoutes(ctx context.Context) (map[string][]HeldRoute, error)
 	// RoutesTo returns the unicast routes of the main table whose destination contains to, whoever
 	// made them.
 	RoutesTo(ctx context.Context, to netip.Addr) ([]DeviceRoute, error)
-	// SyncRoutes sees to it that the routes with the protocol number [RouteProtocol] are those of
-	// want, and no others. It compares want with what the kernel has and sends the difference only.
-	// Routes of others are left alone: where one is in the place of a wanted one, that one is
-	// refused. A route that the kernel refuses does not keep the others from being set. When ctx
-	// ends in the middle, some are set and some are not.
+	// SyncRoutes makes the routes with the protocol number [RouteProtocol] those of want, and no
+	// others. It compares want with the kernel's routes and sends the difference only. It leaves
+	// other protocols' routes alone: a wanted route whose slot one of them has is refused. After a
+	// refused route the others are still set. When ctx ends in the middle, some routes are set and
+	// some are not.
 	SyncRoutes(ctx context.Context, want []OwnRoute, opts SyncOptions) (SyncResult, error)
-	// Probe sends ICMP echo requests to p.To, out of p.Dev, and says what came back.
+	// Probe sends ICMP echo requests to p.To, out of p.Dev, and waits for the answers.
 	Probe(ctx context.Context, p Probe) (ProbeResult, error)
-	// Watch tells when devices, addresses or routes may have changed. Events that nobody takes are
-	// joined. The channel is closed when ctx has ended.
+	// Watch returns a channel that tells when devices, addresses or routes may have changed. Events
+	// that nobody receives are joined into one. The channel is closed when ctx ends.
 	Watch(ctx context.Context) (<-chan Event, error)
 }
 
 // OwnRoute is a route that nmgre puts into the kernel itself.
 type OwnRoute struct {
-	// the device that the route, or a nexthop without a device, leads into; empty for types without
-	// one, and nexthop objects
+	// Dev is the device of the route and of each nexthop that names none. It is empty for a route
+	// by a nexthop object, and for types without a device.
 	Dev   string
-	Route *routes.Route // not changed
+	Route *routes.Route // is only read
 }
 
-// SyncOptions say how [Kernel.SyncRoutes] goes about it.
+// SyncOptions are the options of [Kernel.SyncRoutes].
 type SyncOptions struct {
-	// nothing is changed: the result says what would be. Needs no privilege
+	// DryRun changes nothing and needs no privilege: the result is the one that the call would have
+	// without it.
 	DryRun bool
-	// is told now and then how many of the changes are done; may be nil
+	// Progress is called now and then with how many of the changes are done. It may be nil.
 	Progress func(done, total int)
 }
 
-// SyncResult says what [Kernel.SyncRoutes] did. The numbers are indexes into what was wanted, in
-// growing order.
+// SyncResult is the result of [Kernel.SyncRoutes]. The lists are indexes into the wanted routes, in
+// ascending order.
 type SyncResult struct {
 	Added     []int // the kernel did not have them
-	Replaced  []int // it had another route of ours in their place
-	Unchanged int
-	Removed   int // ours that nobody wants any more
+	Replaced  []int // they took the place of other routes with [RouteProtocol]
+	Unchanged int   // how many the kernel had already
+	Removed   int   // how many routes with [RouteProtocol] were not wanted any more
 	Refused   []Refusal
 }
 
 // Refusal is a wanted route that the kernel did not take.
 type Refusal struct {
-	Index int // into what was wanted
+	Index int // of the wanted route
 	Err   error
 }
 
 // DeviceRoute is a route with its device.
 type DeviceRoute struct {
-	Dev string // of a multipath route, the first one's
+	Dev string // of a multipath route, the first nexthop's
 	HeldRoute
 }
 
 // HeldRoute is a route as the kernel holds it.
 type HeldRoute struct {
 	routes.Route
-	Protocol int // rtm_protocol: 213 is ours, 4 static (NetworkManager), 3 boot (`ip route`)
+	Protocol int // rtm_protocol: 213 is nmgre's, 4 static (NetworkManager), 3 boot (`ip route`)
 }
 
-// OneOf returns what says whether one of the routes has a destination.
-func OneOf(set []routes.Route) func(netip.Prefix) bool {
-	known := make(map[netip.Prefix]bool, len(set))
-	for i := range set {
-		known[set[i].Dst] = true
+// OneOf returns a function that reports whether a destination is that of one of the routes, for
+// [Kernel.Routes].
+func OneOf(list []routes.Route) func(netip.Prefix) bool {
+	known := make(map[netip.Prefix]bool, len(list))
+	for i := range list {
+		known[list[i].Dst] = true
 	}
 	return func(dst netip.Prefix) bool { return known[dst] }
 }
 
-// Event says what [Kernel.Watch] has seen since the event before.
+// Event tells what may have changed since the previous event of [Kernel.Watch].
 type Event struct {
-	Links  bool // devices or their addresses may be others
-	Routes bool // so may routes, of whatever table
+	Links  bool // devices or their addresses
+	Routes bool // routes, of any table
 }
 
-// And is both events in one.
+// And returns one event for both.
 func (e Event) And(later Event) Event {
 	return Event{e.Links || later.Links, e.Routes || later.Routes}
 }

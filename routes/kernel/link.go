@@ -12,28 +12,29 @@ type Link struct {
 	Index int
 	Name  string
 	Kind  string // the kernel's word, such as "gre" or "veth"; empty for hardware
-	Up    bool   // administratively up; says nothing about the far end
+	Up    bool   // administratively up, whatever the far end does
 	MTU   int    // in bytes
 
-	// with the length of their network; of an address with a peer, the address
+	// Addresses have the length of their network. Of an address with a peer, it is the address.
 	Addresses []netip.Prefix
 	GRE       *GRELink // set for the GRE modes only
 	Counters  Counters
 }
 
-// GRELink is what the kernel holds of a GRE device.
+// GRELink is the kernel's settings of a GRE device.
 type GRELink struct {
 	Mode                gre.Mode
-	Local, Remote       netip.Addr // unspecified for any
-	Parent              int        // index of the device that it is bound to; 0 for none
+	Local, Remote       netip.Addr // the unspecified address for any
+	Parent              int        // index of the device that carries it; 0 for any
 	InputKey, OutputKey *gre.Key
 	TTL, TOS            uint8
 	PMTUD               bool
-	EncapLimit          uint8     // IPv6 modes; meaningless with FlagIgnEncapLimit
+	EncapLimit          uint8     // IPv6 modes; without a meaning if FlagIgnEncapLimit is set
 	FlowLabel           uint32    // IPv6 modes
-	Flags               gre.Flags // IPv6 modes, those of them that the kernel has
-	Checksum, Sequence  bool      // in either direction: NetworkManager cannot hold them
-	// collects its metadata from routes or a bridge: no tunnel of two ends
+	Flags               gre.Flags // IPv6 modes; the kernel does not have all of the flags
+	Checksum, Sequence  bool      // in either direction; NetworkManager cannot hold them
+	// External is set for a device that takes its far end from routes or a bridge ("external"). It
+	// is not a tunnel of two ends.
 	External bool
 }
 
@@ -41,16 +42,17 @@ type GRELink struct {
 type Counters struct {
 	RxPackets, TxPackets, RxBytes, TxBytes uint64
 	RxErrors, TxErrors, RxDropped          uint64
-	TxDropped                              uint64 // refused on this host after encapsulation
-	// no route to the far end, or the local address is not on this host
+	TxDropped                              uint64 // this host refused them after encapsulation
+	// TxCarrierErrors of a GRE device had no route to the far end, or no local address on this
+	// host.
 	TxCarrierErrors uint64
-	// the route to the far end leads through the tunnel itself
+	// Collisions of a GRE device had a route to the far end through the tunnel itself.
 	Collisions   uint64
-	RxCRCErrors  uint64 // the far end's checksum option differs
-	RxFIFOErrors uint64 // out of sequence
+	RxCRCErrors  uint64 // of a GRE device: the far end's checksum option differs
+	RxFIFOErrors uint64 // of a GRE device: the packets were out of sequence
 }
 
-// Named returns the link with that name, nil if there is none.
+// Named returns the link with that name, or nil.
 func Named(links []Link, name string) *Link {
 	i := slices.IndexFunc(links, func(l Link) bool { return l.Name == name })
 	if i < 0 {
@@ -59,7 +61,7 @@ func Named(links []Link, name string) *Link {
 	return &links[i]
 }
 
-// Holding returns the link that has the address a, nil if none has.
+// Holding returns the link that has the address a, or nil.
 func Holding(links []Link, a netip.Addr) *Link {
 	i := slices.IndexFunc(links, func(l Link) bool {
 		return slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Addr() == a })
@@ -70,7 +72,7 @@ func Holding(links []Link, a netip.Addr) *Link {
 	return &links[i]
 }
 
-// Since returns how far the counters have moved since before.
+// Since returns the difference between the counters and those of a moment before.
 func (c Counters) Since(before Counters) Counters {
 	return Counters{
 		RxPackets: c.RxPackets - before.RxPackets, TxPackets: c.TxPackets - before.TxPackets,

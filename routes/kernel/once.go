@@ -2,9 +2,9 @@ package kernel
 
 import "context"
 
-// Once returns a kernel as it is at this moment: its links and each way are asked for once, and
-// answered from memory after that. Whoever changes something takes a new one. It may be used by one
-// goroutine at a time. The links that it returns are shared: they must not be changed.
+// Once returns a view of the kernel at this moment: it asks for the links, and for the way to each
+// destination, once, and then answers from memory. After a change, take a new one. It may be used
+// by one goroutine at a time. The links that it returns are shared, and must not be changed.
 func Once(k Kernel) Kernel {
 	return &once{Kernel: k, ways: make(map[Query]way)}
 }

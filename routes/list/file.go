@@ -12,21 +12,22 @@ import (
 	"nmgre/routes/fault"
 )
 
-// List is what a file of routes says: a route a line.
+// List is the routes of a file, a route a line.
 type List struct {
 	Routes []routes.Route
-	Lines  []int // of each of the routes, from 1
+	Lines  []int // the number of each route's line, from 1
 }
 
-// maxListLines bounds a file of routes.
+// maxListLines bounds a file of routes, in lines.
 const maxListLines = 2_000_000
 
-// Parse reads one SPEC a line, as [ParseRoute] does. Empty lines do not count, nor does what stands
-// behind a # that begins a line or a word. If any line is wrong nothing is returned but the errors,
-// each with its line; they are [ErrInvalid].
+// Parse reads a SPEC a line, each as [routes.Parse] does. Empty lines do not count, and a # that
+// begins a line or a word begins a comment. If a line is wrong, or repeats a destination, the list
+// is empty and the error names the lines, up to [MaxToldErrors] of them. Errors are
+// [fault.ErrInvalid].
 func Parse(r io.Reader) (List, error) { return ParseWith(routes.Names{}, r) }
 
-// ParseWith reads one SPEC a line, as [Parse] does, with the names that n has besides.
+// ParseWith is [Parse] with the names of a host.
 func ParseWith(n routes.Names, r io.Reader) (List, error) {
 	p := listParser{Reader: Reader{names: n}}
 	defer p.Close()
@@ -57,13 +58,14 @@ func ParseWith(n routes.Names, r io.Reader) (List, error) {
 // maxListLine bounds a line, in bytes: a SPEC, and a comment.
 const maxListLine = 2 * routes.MaxSpec
 
-// listParser is a list while it is read.
+// listParser reads a list.
 type listParser struct {
 	Reader
 	line int
 }
 
-// makeRoom counts the lines of what can be read twice, so that a long list is in one piece at once.
+// makeRoom counts the lines of a file that can be read twice. A long list then need not be moved
+// while it grows.
 func (p *listParser) makeRoom(r io.Reader) error {
 	again, ok := r.(io.ReadSeeker)
 	if !ok {
@@ -76,7 +78,7 @@ func (p *listParser) makeRoom(r io.Reader) error {
 	return err
 }
 
-// countLines counts lines, maxRoom at most, and goes back to the beginning.
+// countLines returns how many lines there are, MaxRoom at most, and goes back to the beginning.
 func countLines(r io.ReadSeeker) (n int, err error) {
 	begin, err := r.Seek(0, io.SeekCurrent)
 	if err != nil {
@@ -87,7 +89,7 @@ func countLines(r io.ReadSeeker) (n int, err error) {
 		read, err := r.Read(buf)
 		n += bytes.Count(buf[:read], []byte{'\n'})
 		if err != nil {
-			break // whoever reads on meets it again
+			break // the next read meets the error again
 		}
 	}
 	_, err = r.Seek(begin, io.SeekStart)
@@ -100,7 +102,7 @@ func (p *listParser) read(text string) {
 	}
 }
 
-// withoutComment returns the text before a comment, without spaces around it.
+// withoutComment returns the text before a comment, without the spaces around it.
 func withoutComment(text string) string {
 	for from := 0; ; {
 		at := strings.IndexByte(text[from:], '#')
@@ -114,7 +116,7 @@ func withoutComment(text string) string {
 	}
 }
 
-// wrongLines is the error about the first of the wrong lines, of which there are n.
+// wrongLines returns the error about the first of n wrong lines, or nil.
 func wrongLines(bad []BadLine, n int) error {
 	var errs []error
 	for _, line := range bad[:min(len(bad), MaxToldErrors)] {
@@ -126,7 +128,7 @@ func wrongLines(bad []BadLine, n int) error {
 	return errors.Join(errs...)
 }
 
-// repeated is the error about the first two lines that are one route to the kernel.
+// repeated returns an error if two lines have one slot, of which the kernel would hold one only.
 func (l List) repeated() error {
 	if l.ascending() {
 		return nil
@@ -141,8 +143,9 @@ func (l List) repeated() error {
 	return nil
 }
 
-// ascending says whether the destinations are in ascending order, each once, as in the lists that
-// programs write. It spares the search for others, which takes longer than all the reading.
+// ascending reports whether the destinations are in ascending order, each once, as in the lists
+// that programs write. No route is repeated then: the search for one takes longer than all the
+// reading.
 func (l List) ascending() bool {
 	for i := 1; i < len(l.Routes); i++ {
 		if l.Routes[i-1].Dst.Addr().Compare(l.Routes[i].Dst.Addr()) >= 0 {

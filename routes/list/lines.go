@@ -9,42 +9,43 @@ import (
 	"nmgre/routes"
 )
 
-// Reader reads routes that stand one a line, and keeps their order. Of very many lines it gives
-// pieces to all processors.
+// Reader parses routes that stand one a line, and keeps their order. It gives very many lines to
+// all processors, in pieces. Add the lines, then call Finish. Call Close in any case: it waits for
+// the goroutines. One goroutine at a time may call its methods.
 type Reader struct {
 	names routes.Names
-	// for the routes of the pieces to come, one a line; nil if nobody has counted the lines
+	// the memory for the routes of the pieces to come; nil if the lines were not counted
 	room    []routes.Route
-	all     []routes.Route // room as it was at first
+	all     []routes.Route // the memory as it was at first
 	open    *linePiece
 	pieces  []*linePiece
-	busy    chan struct{} // has a place for each piece that is parsed
+	busy    chan struct{} // has an element for each piece that is being parsed
 	parsing sync.WaitGroup
-	wrong   atomic.Int64 // lines that are no routes
+	wrong   atomic.Int64 // how many lines are not routes
 }
 
-// pieceLines is how many lines a piece has, and maxRoom for how many room is made before they are
-// read.
-const (
-	pieceLines = 1024
-	MaxRoom    = 200_000
-)
+// pieceLines is how many lines a piece has.
+const pieceLines = 1024
+
+// MaxRoom is for how many routes at most memory is taken before they are parsed.
+const MaxRoom = 200_000
 
 // linePiece is a piece of a list of routes.
 type linePiece struct {
-	lines  []int // numbers of the lines; afterwards of those that are routes
+	lines  []int // numbers of the lines; when they are parsed, of the lines that are routes
 	texts  []string
 	routes []routes.Route
 	bad    []BadLine
 }
 
-// Expect makes room for the routes of n lines at once.
+// Expect takes the memory for the routes of n lines. It is called before the first Add, or not at
+// all.
 func (l *Reader) Expect(n int) {
 	l.all = make([]routes.Route, 0, n)
 	l.room = l.all
 }
 
-// Add takes the line with the number n.
+// Add hands over the line with the number n. Comments must have been removed from it.
 func (l *Reader) Add(n int, text string) {
 	if l.open == nil {
 		l.open = new(linePiece)
@@ -60,13 +61,13 @@ func (l *Reader) Add(n int, text string) {
 	}
 }
 
-// close ends the open piece, and gives it its room.
+// close ends the open piece, and gives it its part of the memory.
 func (l *Reader) close() {
 	p := l.open
 	l.open, l.pieces = nil, append(l.pieces, p)
 	n := len(p.texts)
-	// there are more than were expected: no later piece may be in the room, where finish puts this
-	// one
+	// There are more lines than were expected. No later piece may use the memory either: Finish
+	// moves this one there.
 	if cap(l.room) < n {
 		p.routes, l.room = make([]routes.Route, 0, n), nil
 		return
@@ -74,7 +75,7 @@ func (l *Reader) close() {
 	p.routes, l.room = l.room[:0:n], l.room[n:n:cap(l.room)]
 }
 
-// begin has a piece parsed, as soon as a processor has time for it.
+// begin starts to parse a piece as soon as a processor is free.
 func (l *Reader) begin(p *linePiece) {
 	if l.busy == nil {
 		l.busy = make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -86,8 +87,8 @@ func (l *Reader) begin(p *linePiece) {
 	})
 }
 
-// parse reads the routes of a piece. Errors are kept about the first wrong lines of each piece, and
-// of all.
+// parse parses the routes of a piece. It keeps the errors about the first wrong lines of each
+// piece, and about the first MaxBadLines of the list.
 func (l *Reader) parse(p *linePiece) {
 	spec := routes.Parser{Names: l.names}
 	lines := p.lines[:0]
@@ -126,7 +127,7 @@ func (l *Reader) Finish() (list List, bad []BadLine) {
 	default:
 		list = List{l.all[:0], make([]int, 0, n)}
 	}
-	for _, p := range l.pieces { // where they are in one piece of memory, they move to the left
+	for _, p := range l.pieces { // within the expected memory, routes move to the left
 		list.Routes, list.Lines, bad = append(list.Routes, p.routes...), append(list.Lines, p.lines...), append(bad, p.bad...)
 	}
 	list.Routes = slices.Clip(list.Routes)
@@ -139,7 +140,8 @@ type BadLine struct {
 	Err  error
 }
 
+// MaxBadLines is up to how many lines of a file may be unreadable before the file is refused.
 const MaxBadLines = 1000
 
-// MaxToldErrors bounds how many wrong routes of one request are told.
+// MaxToldErrors is how many wrong routes of one request are shown at most.
 const MaxToldErrors = 20
