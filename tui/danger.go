@@ -165,7 +165,7 @@ func (c *countdown) Keys() []screen.Key {
 			if c.answer != nil {
 				c.answer <- nil
 			}
-			m.say("kept: nmgre " + c.back.what)
+			m.say("confirmed: nmgre " + c.back.what)
 			return nil
 		}},
 		{Keys: []string{"n", "esc", "ctrl+c"}, Hint: "undo it", Help: "undo the change now", Do: func() tea.Cmd { return c.revert() }},

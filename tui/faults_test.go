@@ -215,7 +215,7 @@ func TestChangeThatMayCutOff(t *testing.T) {
 	}
 	d.ticks = false
 	d.must("undone: nmgre took gre1 down")
-	d.keys("d", "y", "y").must("kept: nmgre took gre1 down")
+	d.keys("d", "y", "y").must("confirmed: nmgre took gre1 down")
 	if f.Tunnels[0].State != nm.StateInactive {
 		t.Error("it has been taken back though it was confirmed")
 	}

@@ -51,7 +51,7 @@ func (a *Answers) endpointFields(t nm.Tunnel) []*form.Field {
 	}
 	name := form.NewText("name", "Name", t.Name, "the first free one of gre1, gre2, ...", "the interface's name, also the profile's: 1 to 15 letters, digits, - _ .")
 	if a.Edit {
-		name.Why = "a tunnel keeps its name: D makes another one like it"
+		name.Why = "a tunnel keeps its name (D makes another one like it)"
 	}
 	local := localAuto
 	if t.Local.IsValid() {
@@ -59,7 +59,7 @@ func (a *Answers) endpointFields(t nm.Tunnel) []*form.Field {
 	}
 	mode := form.NewChoice("mode", "Mode", modes, t.Mode.String(), "what the tunnel carries, and over which protocol")
 	if a.Edit {
-		mode.Why = "a tunnel keeps its mode: D makes another one like it"
+		mode.Why = "a tunnel keeps its mode (D makes another one like it)"
 	}
 	return []*form.Field{
 		form.NewText("peer", "Far end's address", routes.AddrText(t.Remote), "such as 203.0.113.2", "the address by which this host reaches the other one, outside the tunnel"),
