@@ -92,10 +92,9 @@ func (p *terminal) median(b *testing.B, cat *terminal, one, other string) time.D
 // calm is the most time of cat's echo on a machine that is not busy.
 const calm = 4 * time.Millisecond
 
-// keys presses two keys in turn, each when the frame of the one before has been drawn, and returns
-// the 99th percentile of the time from a key to the first of its frame. Those beside which cat's
-// echo, on a terminal of its own, took long are left out: what a busy machine takes for that is not
-// nmgre's.
+// keys presses two keys in turn, each after the frame of the one before. It returns the 99th
+// percentile of the time from a key to the beginning of its frame. Presses are left out when the
+// echo of cat, on a terminal of its own, was slow too: then the machine was busy.
 func (p *terminal) keys(b *testing.B, cat *terminal, one, other string, n int) time.Duration {
 	b.Helper()
 	var times []time.Duration
@@ -140,8 +139,8 @@ func (p *terminal) size() int {
 	return p.out.Len()
 }
 
-// settled returns how much has been written, once nothing more comes for a while: what the kernel
-// is asked after a rest included.
+// settled returns how much has been written, once nothing more comes for a while. That includes the
+// answers of the kernel, which is asked after a rest.
 func (p *terminal) settled() int {
 	size, since := p.size(), time.Now()
 	for time.Since(since) < 30*time.Millisecond {

@@ -39,7 +39,7 @@ func TestNetworkManagerGoesAndComesBack(t *testing.T) {
 	d.must("NetworkManager 1.42.4", "gre2").mustNot("has gone", "paris")
 }
 
-// A reading that was under way when NetworkManager went does not hide what has been said since.
+// A reading that was under way when NetworkManager went does not hide a later note.
 func TestLateAnswerWhileNetworkManagerIsAway(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})

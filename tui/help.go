@@ -79,8 +79,8 @@ type question struct {
 	m         *Model
 	title     string
 	lines     []string
-	yes       string // names what y does, in a word or two
-	no        string // names what n does
+	yes       string // the label of y, in a word or two
+	no        string // the label of n
 	do        func() tea.Cmd
 	otherwise func() tea.Cmd // nil if nothing is done
 }

@@ -74,7 +74,7 @@ type Model struct {
 	crash *crash
 }
 
-// note is the line above the keys: what happened last.
+// note is the line above the keys, about the last thing that happened.
 type note struct {
 	text  string
 	style draw.Style

@@ -54,7 +54,7 @@ type wizardShell struct {
 // Host returns the present state of the host.
 func (s *wizardShell) Host() answers.Host { return s.host() }
 
-// Say shows what happened.
+// Say shows a note.
 func (s *wizardShell) Say(text string) { s.say(text) }
 
 // Warn shows a warning.

@@ -278,7 +278,7 @@ func (a *Answers) enable(t nm.Tunnel) {
 	a.get("key").Why, a.get("input-key").Why, a.get("output-key").Why = one, two, two
 }
 
-// notes sets the notes: what follows from the values.
+// notes sets the notes, which say what follows from the values.
 func (a *Answers) notes(t nm.Tunnel) {
 	a.get("peer").Note = a.wayText(t)
 	a.get("peer-address").Note = ""

@@ -88,8 +88,8 @@ func (w *Window) Show(at, total, height int) (from, to int) {
 	return w.Clamp(total, height)
 }
 
-// Clamp keeps the window within a list of total rows, of which height are seen. It returns what
-// [Window.Show] returns.
+// Clamp keeps the window within a list of total rows, of which height are seen. It returns the same
+// as [Window.Show].
 func (w *Window) Clamp(total, height int) (from, to int) {
 	height = max(height, 0)
 	w.rows = height

@@ -8,8 +8,7 @@ import (
 )
 
 // Style is SGR parameters (ECMA-48), such as "1;31"; empty for plain text. Only the eight colours
-// that every terminal has are used, so that the person's own palette, light or dark, decides what
-// they look like.
+// that every terminal has are used: the person's own palette, light or dark, decides how they look.
 type Style string
 
 // Theme is how things are drawn on one terminal.
@@ -59,7 +58,7 @@ const (
 	Yellow      Style = "33"
 	Accent      Style = "1;36"
 	Underlined  Style = "4"
-	Placeholder Style = "2;4" // of what an empty field shows
+	Placeholder Style = "2;4" // of the hint in an empty field
 )
 
 // NewTheme returns the theme of a terminal with or without colours, and with ASCII alone or more.

@@ -21,7 +21,7 @@ const (
 // Option is one of the values of a choice.
 type Option struct {
 	Value string
-	Label string // what is shown for it
+	Label string // shown for it
 }
 
 // Field is a line of a form. Its ID is the domain's name for the value, by which errors find it.
@@ -29,10 +29,10 @@ type Field struct {
 	ID, Label string
 	Kind      Kind
 	Help      string // shown while the field has the keys
-	Note      string // what the value leads to; always shown
+	Note      string // what follows from the value; always shown
 	Why       string // why it cannot be changed now; empty if it can
-	Problem   string // what is wrong with the value
-	Hint      string // what would be right
+	Problem   string // the error of the value
+	Hint      string // how to correct it
 	Touched   bool   // the person has been here: errors may be shown
 
 	input   textinput.Model
@@ -104,7 +104,7 @@ func (f *Field) SetText(text string) {
 	f.input.CursorEnd()
 }
 
-// AddText adds to what has been typed.
+// AddText adds to the text that has been typed.
 func (f *Field) AddText(text string) { f.SetText(f.input.Value() + text) }
 
 // placeholder is shown while the field is empty.

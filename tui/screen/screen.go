@@ -8,7 +8,7 @@ import (
 	"nmgre/tui/draw"
 )
 
-// Screen is what lies over the main view: the wizard, a question, the help.
+// Screen lies over the main view: the wizard, a question, the help.
 type Screen interface {
 	// Update takes a key that is none of Keys, or a paste.
 	Update(msg tea.Msg) tea.Cmd
@@ -20,14 +20,14 @@ type Screen interface {
 	Typing() bool
 }
 
-// Drawing is what a screen draws.
+// Drawing is a screen as rows.
 type Drawing struct {
 	Rows   []string      // of the full width
 	Cursor *tea.Position // in the rows; nil for none
 	Box    bool          // the rows go into the middle, and the rest of the screen stays
 }
 
-// Key is a key, or several for one thing: what it does now, or why it cannot.
+// Key is one or more keys with the same effect, or with the reason why they have none now.
 type Key struct {
 	Keys []string // as Bubble Tea names them; the first is the one that is shown
 	Hint string   // one word for the bottom line; empty if the key stands in the help only
@@ -37,8 +37,8 @@ type Key struct {
 }
 
 // Shown is the key as people write it.
-func (b *Key) Shown() string {
-	switch b.Keys[0] {
+func (k *Key) Shown() string {
+	switch k.Keys[0] {
 	case "up":
 		return "j k"
 	case "right":
@@ -48,11 +48,11 @@ func (b *Key) Shown() string {
 	case "ctrl+p":
 		return "^p"
 	}
-	return b.Keys[0]
+	return k.Keys[0]
 }
 
 // All are the keys as the help lists them.
-func (b *Key) All() string { return strings.Join(b.Keys, " ") }
+func (k *Key) All() string { return strings.Join(k.Keys, " ") }
 
 // Find returns the entry of list that has a key, as Bubble Tea names it; nil if there is none.
 func Find(list []Key, key string) *Key {
@@ -69,7 +69,7 @@ func Find(list []Key, key string) *Key {
 // Farther is more rows than any list has.
 const Farther = 1 << 30
 
-// Scroll returns the keys that move a window over what is longer than its place.
+// Scroll returns the keys that move a window over a long list.
 func Scroll(w *draw.Window) []Key {
 	by := func(rows func() int) func() tea.Cmd {
 		return func() tea.Cmd { w.Top += rows(); return nil }

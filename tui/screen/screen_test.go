@@ -17,7 +17,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// The scroll keys move a window, which stays within what there is.
+// The scroll keys move a window, which stays within the list.
 func TestScroll(t *testing.T) {
 	const total, height = 100, 10
 	var w draw.Window

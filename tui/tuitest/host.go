@@ -27,7 +27,7 @@ type Host struct {
 	Held     map[string][]nmgre.RouteState
 	notices  chan nmgre.Notice
 	Pace     time.Duration // how long a step takes
-	Err      error         // what every change fails with
+	Err      error         // every change fails with it
 	ListErr  error
 	PlanErr  error
 	hang     chan struct{} // if set, changes wait for it and do not look at their context
@@ -40,7 +40,7 @@ type Host struct {
 	parent *Host
 }
 
-// listener is told what the host does.
+// listener is told of the steps and the checks.
 type listener struct {
 	step  func(nmgre.Event)
 	check func(verify.Check)
@@ -487,7 +487,7 @@ func (f *Host) Watch(ctx context.Context) (<-chan nmgre.Notice, error) {
 
 func (f *Host) Prompts(nm.Manager) (always, forRoot bool) { return f.root().Asks, false }
 
-// Telling returns the same host, which tells what it does. Each function may be nil.
+// Telling returns the same host with its steps and checks told. Each function may be nil.
 func (f *Host) Telling(step func(nmgre.Event), check func(verify.Check)) *Host {
 	return &Host{parent: f.root(), tell: listener{step, check}}
 }

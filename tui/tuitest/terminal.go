@@ -27,7 +27,7 @@ func Press(name string) tea.KeyPressMsg {
 	return tea.KeyPressMsg{Code: []rune(name)[0], Text: name}
 }
 
-// Strip removes the escape sequences from what is drawn.
+// Strip removes the escape sequences from a screen.
 func Strip(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -188,8 +188,8 @@ func (a *apply) step(s nmgre.Event) {
 	}
 }
 
-// tick marks the step of the plan that has ended. Several steps about what root keeps end together,
-// as [plan.StepRoute].
+// tick marks the step of the plan that has ended. Several steps about root's files end together, as
+// [plan.StepRoute].
 func (a *apply) tick(id string) {
 	for i, s := range a.steps {
 		if id != "" && (s.ID == id || id == plan.StepRoute && kept(s.ID)) {
@@ -198,7 +198,7 @@ func (a *apply) tick(id string) {
 	}
 }
 
-// kept says whether a step is about what root keeps.
+// kept says whether a step is about the files that root keeps.
 func kept(id string) bool {
 	switch id {
 	case plan.StepPin, plan.StepRoute, plan.StepForward, plan.StepSNAT, plan.StepClamp:

@@ -10,7 +10,7 @@ import (
 	"nmgre/nm/plan"
 )
 
-// A step is ticked by its ID, whatever the words are. Those about what root keeps end together.
+// A step is ticked by its ID, whatever the words are. The steps about root's files end together.
 func TestStepsAreTickedByTheirIDs(t *testing.T) {
 	for _, tc := range []struct {
 		event nmgre.Event

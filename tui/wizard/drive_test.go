@@ -28,7 +28,7 @@ type driver struct {
 	known   answers.Host
 	note    string
 	asked   string         // the question on top of the wizard
-	yes     func() tea.Cmd // what y does
+	yes     func() tea.Cmd // called for y
 	copied  string
 	undo    *Undo
 	danger  bool // the change has to be confirmed

@@ -23,7 +23,7 @@ func (w *Wizard) previewKeys() []screen.Key {
 	}, screen.Scroll(&w.windows[pagePreview])...)
 }
 
-// sameCommand is nmgre's command line for what the wizard is about to do.
+// sameCommand is nmgre's command line that does the same as the wizard.
 func (w *Wizard) sameCommand() string {
 	if w.change != nil {
 		return draw.EditCommand(w.was.Tunnel.Name, *w.change)

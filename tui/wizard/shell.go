@@ -59,7 +59,7 @@ type worker interface {
 	After(rest time.Duration, then func() tea.Cmd) tea.Cmd
 }
 
-// notes write the line that says what happened last.
+// notes write the line about the last thing that happened.
 type notes interface {
 	Say(text string)
 	Warn(text string)
@@ -82,8 +82,8 @@ type guard interface {
 	Changed(back Undo)
 }
 
-// Work is a change of the host. Its functions are told what it does; an operation that has the
-// terminal to itself calls them from its own goroutine.
+// Work is a change of the host. Its functions are told of its steps; a change that has the terminal
+// to itself calls them from its own goroutine.
 type Work struct {
 	Name    string // for the person: "make gre1"
 	Root    bool   // it changes the files that root keeps
