@@ -36,10 +36,10 @@ status=0
 measure() { "$@" || status=1; } # everything is measured, whatever fails
 
 export NMGRE_BENCH=$PWD/$bench
-measure go test -run '^$' -bench '^Benchmark(Version|BinarySize|ParseOfBefore)$' -benchtime 1x ./cmd/nmgre
-measure go test -run '^$' -bench '^BenchmarkSync(Ratios|Memory)$' -benchtime 5x ./routes/netlink
-measure go test -run '^$' -bench '^BenchmarkHookOfOthers$' ./routes/store
-measure go test -run '^$' -bench '^BenchmarkScreen' -benchtime 1x ./tui
+measure go test -timeout 30m -run '^$' -bench '^Benchmark(Version|BinarySize|ParseOfBefore)$' -benchtime 1x ./cmd/nmgre
+measure go test -timeout 30m -run '^$' -bench '^BenchmarkSync(Ratios|Memory)$' -benchtime 5x ./routes/netlink
+measure go test -timeout 30m -run '^$' -bench '^BenchmarkHookOfOthers$' ./routes/store
+measure go test -timeout 30m -run '^$' -bench '^BenchmarkScreen' -benchtime 1x ./tui
 # Three hours are enough for every round that a noisy machine may need.
 export NMGRE_LAB_TIMEOUT=${NMGRE_LAB_TIMEOUT:-10800}
 measure testdata/lab/test.sh ./cmd/nmgre -- -test.run '^$' -test.bench '^BenchmarkLab' -test.benchtime 1x

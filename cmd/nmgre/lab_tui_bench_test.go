@@ -207,7 +207,6 @@ func BenchmarkLabFirstScreen(b *testing.B) {
 	lab.Need(b)
 	needBefore(b)
 	addProfiles(b, 1000)
-	defer lab.Linux1.Reset(b)
 	for b.Loop() {
 		frame, rows := &side{name: "nmgre"}, &side{name: "nmgre"}
 		earlierFrame, earlierRows := &side{name: before}, &side{name: before}
@@ -239,7 +238,6 @@ func BenchmarkLabFirstScreen(b *testing.B) {
 func BenchmarkLabScreen(b *testing.B) {
 	lab.Need(b)
 	addMuch(b)
-	defer lab.Linux1.Reset(b)
 	for b.Loop() {
 		s := show(b, lab.Linux1, "nmgre")
 		first := s.wait("Tunnels")
