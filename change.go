@@ -14,9 +14,9 @@ import (
 	"nmgre/routes/list"
 )
 
-// ChangeRoutes adds, replaces or deletes routes of a tunnel, which stays up meanwhile. All of it or
-// none of it: when anything fails, the end of ctx included, everything is undone. Its errors name
-// the field "route"; those about a list name the line, too.
+// ChangeRoutes adds, replaces or deletes routes of a tunnel, which stays up meanwhile. It makes the
+// whole change or nothing: when anything fails, or ctx ends, everything is undone. Its errors name
+// the field "route", and the line if the routes come from a list.
 func (h *Host) ChangeRoutes(ctx context.Context, name string, change plan.RouteChange) (plan.RouteResult, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
@@ -33,8 +33,7 @@ func (h *Host) ChangeRoutes(ctx context.Context, name string, change plan.RouteC
 	}
 }
 
-// maxTries bounds how often a change is made anew because somebody else has changed the same tunnel
-// meanwhile.
+// maxTries is the highest number of tries of a change while others change the same tunnel.
 const maxTries = 5
 
 func (h *Host) changeRoutes(ctx context.Context, p nm.Profile, change plan.RouteChange) (plan.RouteResult, error) {
@@ -54,18 +53,18 @@ func (h *Host) changeRoutes(ctx context.Context, p nm.Profile, change plan.Route
 type routeWork struct {
 	host *Host
 	plan *plan.ChangePlan
-	// The profile's routes: before the change, while root makes its part, and after it.
+	// The profile's routes: before the change, while the kept routes change, and after the change.
 	from, staying, to []routes.Route
-	kept              bool // root has changed its part
+	kept              bool // the kept routes have changed
 }
 
-// carryOut makes the change, root's part before the profile's new routes, since the kernel may
-// refuse root's. A route that goes from the profile to root leaves the profile before: to the
-// kernel both are the same one.
+// carryOut makes the change. The kept routes change before the profile gets its new ones, since the
+// kernel may refuse a kept route. A route that moves from the profile to the kept ones leaves the
+// profile first: the kernel cannot have both.
 func (c *routeWork) carryOut(ctx context.Context) error {
 	p := c.plan
 	c.to = p.Owned(nm.OwnerProfile, c.from)
-	// Where root asks, its part is set again though nothing of it changes.
+	// For root the kept routes are set again even if they do not change.
 	keeps := p.KeptDiffers() || c.host.Kernel.CanChange() && !p.Kept.Empty()
 	c.staying = c.from
 	if keeps {
@@ -85,7 +84,7 @@ func (c *routeWork) carryOut(ctx context.Context) error {
 	return nil
 }
 
-// keep has root keep its part of the change, as a step.
+// keep is the step that changes the kept routes.
 func (c *routeWork) keep(ctx context.Context, keeps bool) error {
 	if !keeps {
 		return nil
@@ -96,26 +95,27 @@ func (c *routeWork) keep(ctx context.Context, keeps bool) error {
 	return err
 }
 
-// settle sets root's part again where NetworkManager has taken it along: before 1.56 it switches a
-// device's IPv6 off and on at every change.
+// settle sets the kept routes again after a change of the profile's routes. NetworkManager before
+// 1.56 removes them, since it switches the device's IPv6 off and on.
 func (c *routeWork) settle(ctx context.Context) error {
 	inner := c.plan.Profile.Tunnel.Addresses
 	v6 := slices.ContainsFunc(inner, func(p netip.Prefix) bool { return p.Addr().Is6() })
 	if !v6 || c.plan.Kept.Empty() || routes.EqualLists(c.staying, c.to) || !c.host.Kernel.CanChange() {
-		return nil // without root the hook does it, which NetworkManager calls for that
+		return nil // without root, NetworkManager's dispatcher runs the hook, which sets them
 	}
 	return c.host.converge(ctx, c.plan.Profile)
 }
 
-// changeProfile gives the profile other routes, as a step.
+// changeProfile is the step that changes the profile's routes.
 func (c *routeWork) changeProfile(ctx context.Context, from, to []routes.Route) error {
 	if routes.EqualLists(from, to) {
 		return nil
 	}
-	e := Event{What: "changed the profile's routes, and had the device use them", Commands: c.nmcliCommands(from, to), Detail: true}
+	e := Event{What: "changed the profile's routes, and applied them to the device", Commands: c.nmcliCommands(from, to), Detail: true}
 	return c.host.step(ctx, e, func() error { return c.setRoutes(ctx, from, to) })
 }
 
+// setRoutes changes the profile's routes, unless somebody else has changed them.
 func (c *routeWork) setRoutes(ctx context.Context, from, to []routes.Route) error {
 	if routes.EqualLists(from, to) {
 		return nil
@@ -124,12 +124,12 @@ func (c *routeWork) setRoutes(ctx context.Context, from, to []routes.Route) erro
 		return err
 	}
 	if from == nil {
-		from = []routes.Route{} // an empty list is expected; nil would stand for any
+		from = []routes.Route{} // the profile must have no routes; nil would allow any
 	}
 	return c.host.Profiles.SetRoutes(ctx, c.plan.Profile.UUID, from, to)
 }
 
-// undo makes everything as it was.
+// undo undoes the whole change.
 func (c *routeWork) undo(ctx context.Context) error {
 	err := c.host.undo(ctx, "", func(ctx context.Context) error {
 		var err error
@@ -141,10 +141,10 @@ func (c *routeWork) undo(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	return &fault.Error{What: "could not undo everything", Err: err, Hint: "see the routes with: nmgre route list " + fault.ShellWord(c.plan.Profile.Tunnel.Name)}
+	return &fault.Error{What: "could not undo everything", Err: err, Hint: "see the routes: nmgre route list " + fault.ShellWord(c.plan.Profile.Tunnel.Name)}
 }
 
-// undoKept undoes root's part of the change, and nothing that somebody else has changed since.
+// undoKept undoes the change of the kept routes. Changes that others have made since stay.
 func (c *routeWork) undoKept(ctx context.Context) error {
 	for try := 1; ; try++ {
 		now, err := keep.Of(ctx, c.host.Store, c.plan.Profile.UUID)
@@ -159,8 +159,7 @@ func (c *routeWork) undoKept(ctx context.Context) error {
 	}
 }
 
-// undoProfile gives the profile its old routes, if it has those of one of the change's states, and
-// not those of somebody else.
+// undoProfile gives the profile its old routes, unless somebody else has changed its routes since.
 func (c *routeWork) undoProfile(ctx context.Context) error {
 	for _, state := range [][]routes.Route{c.to, c.staying, c.from} {
 		err := c.setRoutes(ctx, state, c.from)
@@ -171,8 +170,8 @@ func (c *routeWork) undoProfile(ctx context.Context) error {
 	return nil
 }
 
-// ipCommands are the ip commands that do the same to the kernel's routes. It is empty for very many
-// routes.
+// ipCommands returns the ip commands that make the same change of the kernel's routes. It returns
+// none for very many routes.
 func (c *routeWork) ipCommands() []string {
 	result := c.plan.Result.Routes
 	if len(result) > keep.MaxRouteSteps {
@@ -182,74 +181,74 @@ func (c *routeWork) ipCommands() []string {
 	return keep.Kept{Name: c.plan.Profile.Tunnel.Name, Routes: nm.OwnedBy(result, nm.OwnerKernel)}.IPCommands(word)
 }
 
-// nmcliCommands are the nmcli commands that do the same to the profile.
+// nmcliCommands returns the nmcli commands that make the same change of the profile.
 func (c *routeWork) nmcliCommands(from, to []routes.Route) []string {
 	p := c.plan.Profile
 	before, after := p.Tunnel, p.Tunnel
 	before.Routes, after.Routes = from, to
-	commands := nm.ModifyCommand(p.UUID, before, after, false)
+	commands := nm.NmcliModify(p.UUID, before, after, false)
 	if p.Device != "" {
 		commands = append(commands, "nmcli device reapply "+fault.ShellWord(p.Device))
 	}
 	return commands
 }
 
-// nameLines adds the line of the list to the errors about routes of root's part that the kernel
-// refused. Such an error has the route's place in that part.
+// nameLines adds the number of the line to errors about kept routes that the kernel has refused.
+// Such an error has the number of the route among the kept ones.
 func (c *routeWork) nameLines(err error) error {
 	change := c.plan.Change
 	if len(change.Lines) == 0 {
 		return err
 	}
-	var of *list.Index[routes.Slot]
+	var requested *list.Index[routes.Slot]
 	fault.Walk(err, func(e *fault.Error) {
 		if e.Item < 1 || e.Item > len(c.plan.Kept.Routes) {
 			return
 		}
-		if of == nil {
-			of = list.IndexOf(change.Routes)
+		if requested == nil {
+			requested = list.IndexOf(change.Routes)
 		}
 		refused := &c.plan.Kept.Routes[e.Item-1]
-		if at, found := of.Find(refused.Slot()); found && change.Routes[at].Equal(refused) {
+		if at, found := requested.Find(refused.Slot()); found && change.Routes[at].Equal(refused) {
 			e.Line = change.Lines[at]
 		}
 	})
 	return err
 }
 
-// common returns the routes of from that to has, too.
+// common returns the routes that are in both lists, in the order of from.
 func common(from, to []routes.Route) []routes.Route {
-	in := list.IndexOf(to)
+	inTo := list.IndexOf(to)
 	var both []routes.Route
 	for i := range from {
-		if at, found := in.Find(from[i].Slot()); found && to[at].Equal(&from[i]) {
+		if at, found := inTo.Find(from[i].Slot()); found && to[at].Equal(&from[i]) {
 			both = append(both, from[i])
 		}
 	}
 	return both
 }
 
-// merged returns the list now, in which the routes of the list old give way to those of the list
-// wanted. Routes that somebody else has changed since stay.
+// merged returns the list now after a change from old to wanted. Routes of now that are not in old
+// stay: somebody else has added or changed them.
 func merged(now, old, wanted []routes.Route) []routes.Route {
 	if routes.EqualLists(now, old) {
 		return wanted
 	}
-	was, wish := list.IndexOf(old), list.IndexOf(wanted)
+	inOld, inWanted := list.IndexOf(old), list.IndexOf(wanted)
 	var out []routes.Route
 	for i := range now {
 		r := &now[i]
-		at, known := was.Find(r.Slot())
+		at, known := inOld.Find(r.Slot())
 		if !known || !old[at].Equal(r) { // somebody else's
 			out = append(out, *r)
-		} else if at, stays := wish.Find(r.Slot()); stays {
+		} else if at, stays := inWanted.Find(r.Slot()); stays {
 			out = append(out, wanted[at])
 		}
 	}
-	has := list.IndexOf(now)
+	inNow := list.IndexOf(now)
 	for i := range wanted {
-		_, inOld := was.Find(wanted[i].Slot())
-		if _, inNow := has.Find(wanted[i].Slot()); !inOld && !inNow {
+		_, old := inOld.Find(wanted[i].Slot())
+		if _, present := inNow.Find(wanted[i].Slot()); !old && !present {
 			out = append(out, wanted[i])
 		}
 	}

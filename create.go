@@ -11,29 +11,29 @@ import (
 	"nmgre/routes/keep"
 )
 
-// Plan decides everything about the tunnel that is wanted, and checks that this host can have it.
-// It changes nothing. Its errors are of the kind [fault.ErrInvalid] for the request's own faults,
-// joined when there are several; [fault.ErrUnsupported], [fault.ErrNotPermitted] and
-// [fault.ErrNoNetworkManager] for the host's.
+// Plan decides everything about a new tunnel, and checks that this host can have it. It changes
+// nothing. want has passed [nm.Tunnel.Validate]. Errors are [fault.ErrInvalid] for problems of the
+// request, joined if there are several, and [fault.ErrUnsupported], [fault.ErrNotPermitted] and
+// [fault.ErrNoNetworkManager] for problems of the host.
 func (h *Host) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
 	return plan.Create(ctx, h.System, h.profiles, want)
 }
 
-// CreateOptions say how far [Host.Create] goes to prove the tunnel.
+// CreateOptions are the user's choices for [Host.Create].
 type CreateOptions struct {
 	NoProbe bool // the far end is not probed
 }
 
-// Created is a tunnel that was made.
+// Created is a new tunnel with the report that proves it.
 type Created struct {
 	Status Status
 	Report verify.Report
 }
 
-// Create carries out a plan: all of it or none of it. When anything fails, the end of ctx included,
-// everything is undone before Create returns the error. A silent far end is no failure. A process
-// that is killed in the middle leaves a profile in memory that is marked; the next method that
-// reads the profiles removes it.
+// Create carries out the whole plan or nothing: when anything fails, or ctx ends, it undoes
+// everything and then returns the error. A silent far end is no failure. A process that is killed
+// in the middle leaves a profile in memory, which is marked as on trial. The next method that lists
+// the profiles removes it.
 func (h *Host) Create(ctx context.Context, planned plan.Plan, opts CreateOptions) (Created, error) {
 	c := &createWork{host: h, uuid: nm.NewUUID(), tunnel: planned.Tunnel, plan: planned}
 	report, err := c.carryOut(ctx, opts)
@@ -41,7 +41,7 @@ func (h *Host) Create(ctx context.Context, planned plan.Plan, opts CreateOptions
 		return Created{Report: report}, c.undo(ctx, err)
 	}
 	p, err := h.Profiles.Get(ctx, c.uuid)
-	if err != nil { // the tunnel is there for good: that it cannot be shown is no failure
+	if err != nil { // the tunnel is made, though it cannot be shown
 		p = c.asActivated()
 		p.Tunnel, p.Unsaved, p.Trial = planned.Profile(), false, false
 	}
@@ -53,17 +53,19 @@ func (h *Host) Create(ctx context.Context, planned plan.Plan, opts CreateOptions
 	return Created{Status: status, Report: report}, nil
 }
 
-// createWork is a tunnel in the making.
+// createWork is a new tunnel while it is made.
 type createWork struct {
-	host    *Host
-	uuid    string
-	tunnel  nm.Tunnel
-	plan    plan.Plan
-	device  string // the undo waits for it to go; empty as long as nothing of that name can be ours
-	keeping bool   // something may be in root's files
-	saving  bool   // the profile may be on disk
+	host   *Host
+	uuid   string
+	tunnel nm.Tunnel
+	plan   plan.Plan
+	// the undo waits until it is gone; empty until a device of that name may be the tunnel's
+	device  string
+	keeping bool // root's files may have something for the tunnel
+	saving  bool // the profile may be on disk
 }
 
+// carryOut takes the steps one after the other, until one fails.
 func (c *createWork) carryOut(ctx context.Context, opts CreateOptions) (report verify.Report, err error) {
 	h, name := c.host, c.tunnel.Name
 	steps := []struct {
@@ -85,20 +87,20 @@ func (c *createWork) carryOut(ctx context.Context, opts CreateOptions) (report v
 	return report, nil
 }
 
-// commands are those of the plan's steps that the step with that ID carries out.
+// commands returns the commands of the plan's steps that the step with that ID carries out.
 func (c *createWork) commands(id string) []string {
 	return plan.CommandsOf(c.plan.Steps, func(of string) bool { return plan.Covers(id, of) })
 }
 
-// claim makes sure that only one of two processes goes on that make the same name at the same
-// moment: the one whose profile NetworkManager got first. Each looks after it has added its own, so
-// that the later one always sees the earlier one's.
+// claim makes sure that only one of two processes goes on that make tunnels of the same name at the
+// same moment: the one whose profile NetworkManager got first. Each adds its own profile before it
+// looks, so the later process always sees the earlier one's profile.
 func (c *createWork) claim(ctx context.Context) error {
 	alone, err := c.alone(ctx)
 	if alone || err != nil {
 		return err
 	}
-	// This removes the profiles of killed processes, whose links would be in the way.
+	// Listing also removes the profiles of killed processes, whose links would be in the way.
 	profiles, err := c.host.profiles(ctx)
 	if err != nil {
 		return err
@@ -111,20 +113,20 @@ func (c *createWork) claim(ctx context.Context) error {
 	}
 	for _, p := range profiles {
 		if c.isEarlier(p, own) {
-			return &fault.Error{Kind: fault.ErrNameLost, Field: "name", What: "somebody else has made " + c.tunnel.Name + " at the same moment",
+			return &fault.Error{Kind: fault.ErrNameLost, Field: "name", What: "another nmgre has made " + c.tunnel.Name + " at the same moment",
 				Hint: "choose another name, or leave --name out"}
 		}
 	}
 	return nil
 }
 
-// isEarlier says whether p has the name that the tunnel gets, and had it before.
+// isEarlier says whether another profile has the tunnel's name, and got it before the tunnel did.
 func (c *createWork) isEarlier(p, own nm.Profile) bool {
 	named := p.ID == c.tunnel.Name || p.Tunnel.Name == c.tunnel.Name
 	return p.UUID != c.uuid && named && p.State != nm.StateExternal && !p.Abandoned && (!p.Trial || p.Serial < own.Serial)
 }
 
-// alone says whether nobody else has added a profile since the plan was made.
+// alone says whether this process alone has added a profile since the plan was made.
 func (c *createWork) alone(ctx context.Context) (bool, error) {
 	serials, err := c.host.Profiles.Serials(ctx)
 	since := 0
@@ -136,7 +138,7 @@ func (c *createWork) alone(ctx context.Context) (bool, error) {
 	return since == 1, err
 }
 
-// keep has root keep the kernel half of the tunnel, if it has one.
+// keep has root keep the routes and rules that NetworkManager cannot hold, if there are any.
 func (c *createWork) keep(ctx context.Context) error {
 	k := c.kept()
 	if k.Empty() {
@@ -144,18 +146,19 @@ func (c *createWork) keep(ctx context.Context) error {
 	}
 	c.keeping = true
 	err := c.host.keep(ctx, k)
-	// Nobody is asked for root's rights once more to undo a step that was not done.
+	// A step that changed nothing needs no undo, and no second question for root's rights.
 	c.keeping = err == nil || errors.Is(err, fault.ErrLeftBehind)
 	return err
 }
 
-// kept is the kernel half of the tunnel.
+// kept returns the part of the tunnel that root keeps.
 func (c *createWork) kept() keep.Kept {
 	k := c.plan.Kept
 	k.UUID = c.uuid
 	return k
 }
 
+// keepName names the step that sets the kept routes and rules, or is empty if there are none.
 func (c *createWork) keepName() string {
 	if c.plan.Kept.Empty() {
 		return ""
@@ -163,14 +166,14 @@ func (c *createWork) keepName() string {
 	return "set " + c.plan.Kept.Summary()
 }
 
-// asActivated is the profile as it is known to be when the activation has ended well.
+// asActivated returns the profile as it must be after a successful activation.
 func (c *createWork) asActivated() nm.Profile {
 	t := c.tunnel
 	return nm.Profile{UUID: c.uuid, ID: t.Name, Tunnel: t, State: nm.StateActive, Device: t.Name, DeviceState: "activated", Unsaved: true, Trial: true}
 }
 
-// check verifies the tunnel before its profile is saved. That the far end is silent is a warning:
-// the first end of a tunnel is made before the second.
+// check verifies the tunnel before its profile is saved. A silent far end is a warning only: the
+// first end of a tunnel is made before the second.
 func (c *createWork) check(ctx context.Context, opts CreateOptions) (verify.Report, error) {
 	k := c.kept()
 	report, err := c.host.verifyProfile(ctx, c.asActivated(), verify.Settings{Probe: !opts.NoProbe, BeforeSave: true, Want: &c.tunnel, Kept: &k})
@@ -183,23 +186,24 @@ func (c *createWork) check(ctx context.Context, opts CreateOptions) (verify.Repo
 	return report, nil
 }
 
-// undo removes everything that may have been made, after cause.
+// undo removes everything that the work may have made. It returns cause, with the failures of the
+// undo.
 func (c *createWork) undo(ctx context.Context, cause error) error {
 	cause = fault.Ended(ctx, cause)
 	err := c.host.undo(ctx, "undid everything", c.remove)
 	if err == nil {
 		return cause
 	}
-	hint := "the rest is in memory only: the next nmgre command removes it, and so does a reboot"
+	hint := "what is left is in memory only: the next nmgre command or a reboot removes it"
 	if c.saving {
-		hint = "the tunnel may be there for good: see nmgre list, and remove it with: nmgre delete " + fault.ShellWord(c.tunnel.Name)
+		hint = "the tunnel may be on disk: see nmgre list, and remove it with: nmgre delete " + fault.ShellWord(c.tunnel.Name)
 	}
 	return errors.Join(cause, &fault.Error{What: "could not undo everything", Err: err, Hint: hint})
 }
 
-// remove deletes the profile, and with it its link, addresses and routes. Root removes the kernel
-// half first. For others the hook removes it when the profile is gone, so that nobody has to be
-// asked for root's rights.
+// remove deletes the profile, and with it the link, its addresses and its routes. Root removes the
+// kept routes and rules before that. For others the hook removes them when the profile is gone, so
+// that nobody has to be asked for root's rights.
 func (c *createWork) remove(ctx context.Context) error {
 	h := c.host
 	var err error

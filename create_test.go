@@ -369,7 +369,7 @@ func TestCreateComesUpWrong(t *testing.T) {
 		want  string
 	}{
 		{"link", func(w *fake.World) { w.Link("gre1").GRE.TTL = 0 }, "the tunnel came up wrong: the kernel's link differs from the profile (ttl: profile 64, kernel inherit)"},
-		{"address", func(w *fake.World) { w.Link("gre1").Addresses = nil }, "the tunnel came up wrong: 172.16.0.1/30 is not on the device"},
+		{"address", func(w *fake.World) { w.Link("gre1").Addresses = nil }, "the tunnel came up wrong: the device does not have 172.16.0.1/30"},
 		{"route", func(w *fake.World) {
 			w.Table = slices.DeleteFunc(w.Table, func(r fake.Route) bool { return r.Dst == want.CIDR("10.10.2.0/24") })
 		},
@@ -417,7 +417,7 @@ func TestUndoGivesUp(t *testing.T) {
 		if took := time.Since(begin); took < keep.UndoTimeout || took > keep.UndoTimeout+time.Second {
 			t.Errorf("it took %s", took)
 		}
-		if !errors.Is(err, fault.ErrNoNetworkManager) || !strings.Contains(strings.Join(fault.Hints(err), " "), "the next nmgre command removes it") {
+		if !errors.Is(err, fault.ErrNoNetworkManager) || !strings.Contains(strings.Join(fault.Hints(err), " "), "the next nmgre command or a reboot removes it") {
 			t.Errorf("%v, hints %q", err, fault.Hints(err))
 		}
 		if last := events[len(events)-1]; !last.Undo || last.Err == nil {

@@ -13,31 +13,31 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// PlanEdit decides everything about an edit, and checks that this host can have the result. change
-// gets the whole tunnel as it is, the kernel half included, and changes the fields that it wants to
-// change. Nothing is changed on the host.
+// PlanEdit decides everything about an edit, and checks that this host can have the result. It
+// changes nothing on the host. change gets the whole tunnel, with the routes and rules that root
+// keeps, and changes its fields.
 //
-// Fields that followed from others follow them again: the far end's inner address where it was
-// derived from the tunnel's own, routes by way of it, and the MTU where it was computed from the
-// way to the far end. The errors are those of [Host.Plan], about the changes only: a problem that
-// the tunnel had before is no reason to refuse.
+// Fields that were derived from changed ones are derived again: the peer address if it came from
+// the inner addresses, routes by way of the peer address, and the MTU if it came from the way to
+// the far end. The errors are those of [Host.Plan]. A problem that the tunnel had before is no
+// error.
 func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel) error) (plan.EditPlan, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
 		return plan.EditPlan{}, fault.Ended(ctx, err)
 	}
 	if p.Trial {
-		return plan.EditPlan{}, fault.Invalid("", "try again in a moment", "another nmgre is making %s at this moment", fault.Printable(p.Tunnel.Name))
+		return plan.EditPlan{}, fault.Invalid("", "try again in a moment", "another nmgre is making %s right now", fault.Printable(p.Tunnel.Name))
 	}
 	return plan.Edit(ctx, h.System, h.profiles, p, change)
 }
 
-// EditOptions say how an edit is carried out.
+// EditOptions are the user's choices for [Host.Edit].
 type EditOptions struct {
 	NoProbe bool // the far end is not probed
-	// Confirm, if it is set, is asked when everything is applied and verified, and nothing is on
-	// disk yet. Unless it returns nil, everything is undone, and Edit returns its error. It has to
-	// end when its context does.
+	// Confirm, if it is set, is called when the edit is applied and verified, but not on disk yet.
+	// If it returns an error, everything is undone, and Edit returns that error. It must return
+	// when its context ends.
 	Confirm func(ctx context.Context, applied verify.Report) error
 }
 
@@ -47,9 +47,9 @@ type Edited struct {
 	Report verify.Report // empty if the tunnel is down
 }
 
-// CutsOff says whether an edit may cut off a session with the host at that address, such as the ssh
-// client's: whether the kernel's way to it, before the edit, leads through the changes. The zero
-// address is no session.
+// CutsOff says whether an edit may cut off a session with the host at that address, such as an ssh
+// client: whether packets to it, which follow the kernel's present routes, depend on a setting that
+// changes. The zero address stands for no session.
 func (h *Host) CutsOff(ctx context.Context, p plan.EditPlan, session netip.Addr) (bool, error) {
 	session = session.Unmap().WithZone("")
 	if !session.IsValid() || session.IsLoopback() || len(p.Changes) == 0 {
@@ -65,13 +65,13 @@ func (h *Host) CutsOff(ctx context.Context, p plan.EditPlan, session netip.Addr)
 	return p.CutsOff(session, hop), nil
 }
 
-// Edit carries out the plan of an edit: all of it or none of it. When anything fails, the end of
-// ctx included, the profile, the kernel half and the device are as they were before Edit returns
-// the error; and if the tunnel was up, it is again. A silent far end is no failure.
+// Edit carries out the whole plan of an edit or nothing: when anything fails, or ctx ends, it
+// undoes everything and then returns the error. A tunnel that was up is then up again. A silent far
+// end is no failure.
 //
-// Until everything is verified, and confirmed where that is asked for, the change of the profile is
-// in memory only. If the process is killed, [Host.Verify] shows that the profile is not on disk as
-// it stands, and a reboot brings back the old one.
+// The profile is changed in memory only, until everything is verified and, with
+// [EditOptions.Confirm], confirmed. If the process is killed before, [Host.Verify] shows that the
+// profile is not on disk, and a reboot brings back the old one.
 func (h *Host) Edit(ctx context.Context, planned plan.EditPlan, opts EditOptions) (Edited, error) {
 	if len(planned.Changes) == 0 {
 		status, err := h.status(ctx, planned.Profile.UUID)
@@ -83,7 +83,7 @@ func (h *Host) Edit(ctx context.Context, planned plan.EditPlan, opts EditOptions
 		return Edited{Report: report}, e.undo(ctx, err)
 	}
 	status, err := h.status(ctx, planned.Profile.UUID)
-	if err != nil { // the edit is done for good: that it cannot be shown is no failure
+	if err != nil { // the edit is done, though its result cannot be shown
 		p := planned.Profile
 		p.Tunnel = planned.ProfileAfter()
 		status = Status{Profile: p, Kept: planned.Kept}
@@ -97,13 +97,14 @@ type editWork struct {
 	host *Host
 	plan plan.EditPlan
 
-	failed map[string]bool // the checks that failed before
-	// undoProfile gives the profile its old settings. It is nil as long as none is changed.
+	failed map[string]bool // the IDs of the checks that failed before the edit
+	// undoProfile gives the profile its old settings. It is nil until the profile is changed.
 	undoProfile func(context.Context) error
-	applied     bool // the device may run with other settings than before
-	keeping     bool // root may keep something else than before
+	applied     bool // the device may have other settings than before
+	keeping     bool // root may keep other routes and rules than before
 }
 
+// carryOut takes the steps of the plan one after the other, until one fails.
 func (e *editWork) carryOut(ctx context.Context, opts EditOptions) (report verify.Report, err error) {
 	h, planned, uuid := e.host, e.plan, e.plan.Profile.UUID
 	steps := []struct {
@@ -134,8 +135,8 @@ func (e *editWork) carryOut(ctx context.Context, opts EditOptions) (report verif
 	return report, nil
 }
 
-// takes says whether the edit has that step. The kernel half is set again whenever the device was
-// changed.
+// takes says whether the edit has the step with that ID. The kept routes and rules are also set
+// again when the device has changed.
 func (e *editWork) takes(id string) bool {
 	if id == "" {
 		return true
@@ -151,12 +152,12 @@ func (e *editWork) takes(id string) bool {
 	return false
 }
 
-// commands are those of the plan's steps that the step with that ID carries out.
+// commands returns the commands of the plan's steps that the step with that ID carries out.
 func (e *editWork) commands(id string) []string {
 	return plan.CommandsOf(e.plan.Steps, func(of string) bool { return plan.Covers(id, of) })
 }
 
-// keepName names the step that changes the kept file, or is empty when the file stays.
+// keepName names the step that changes the kept file, or is empty if the file stays.
 func (e *editWork) keepName() string {
 	if !e.plan.KeptDiffers() {
 		return ""
@@ -167,6 +168,7 @@ func (e *editWork) keepName() string {
 	return "set " + e.plan.Kept.Summary()
 }
 
+// confirmName names the step that asks for a confirmation, or is empty if nobody is asked.
 func (e *editWork) confirmName(opts EditOptions) string {
 	if opts.Confirm == nil {
 		return ""
@@ -174,8 +176,8 @@ func (e *editWork) confirmName(opts EditOptions) string {
 	return "asked whether to keep it"
 }
 
-// unchanged makes sure that the tunnel is as it was when the plan was made, and notes the checks
-// that it fails already.
+// unchanged makes sure that nobody has changed the tunnel since the plan was made. It also notes
+// the checks that fail already.
 func (e *editWork) unchanged(ctx context.Context) error {
 	h, planned := e.host, e.plan
 	p, err := h.Profiles.Get(ctx, planned.Profile.UUID)
@@ -187,8 +189,8 @@ func (e *editWork) unchanged(ctx context.Context) error {
 		return err
 	}
 	up := p.State != nm.StateInactive
-	if !nm.SameTunnel(p.Tunnel, planned.Profile.Tunnel) || p.ID != planned.Profile.ID || up != planned.Up() || !keep.Same(kept, planned.KeptBefore) {
-		return &fault.Error{Kind: fault.ErrChanged, What: "somebody else has changed " + fault.Printable(planned.Before.Name) + " meanwhile", Hint: "look at it, and try again"}
+	if !p.Tunnel.SameInProfile(planned.Profile.Tunnel) || p.ID != planned.Profile.ID || up != planned.Up() || !keep.Same(kept, planned.KeptBefore) {
+		return &fault.Error{Kind: fault.ErrChanged, What: "somebody else has changed " + fault.Printable(planned.Before.Name) + " meanwhile", Hint: "see its present state, and try again"}
 	}
 	if err := e.nameFree(ctx); err != nil || !up {
 		return err
@@ -201,8 +203,8 @@ func (e *editWork) unchanged(ctx context.Context) error {
 	return err
 }
 
-// nameFree makes sure that a new name is still free: a device that has it is not the tunnel's, and
-// the undo must not wait for it to go.
+// nameFree makes sure that a new name is still free. Otherwise the undo would wait for a device to
+// go that is not the tunnel's.
 func (e *editWork) nameFree(ctx context.Context) error {
 	name := e.plan.After.Name
 	if name == e.plan.Before.Name {
@@ -210,7 +212,7 @@ func (e *editWork) nameFree(ctx context.Context) error {
 	}
 	links, err := e.host.Kernel.Links(ctx)
 	if err == nil && kernel.Named(links, name) != nil {
-		err = &fault.Error{Kind: fault.ErrChanged, Field: "name", What: "there is a device " + name + " by now", Hint: "choose another with --name"}
+		err = &fault.Error{Kind: fault.ErrChanged, Field: "name", What: "the device " + name + " exists by now", Hint: "choose another name"}
 	}
 	return err
 }
@@ -223,8 +225,8 @@ func (e *editWork) down(ctx context.Context, uuid string) error {
 	return e.host.waitGone(ctx, e.plan.Profile.Device)
 }
 
-// keep has root keep the kernel half. Where that has not changed, the kernel gets it again, since
-// the link may be a new one.
+// keep changes the kept routes and rules. If they stay the same, it sets them in the kernel again,
+// since the link may be a new one.
 func (e *editWork) keep(ctx context.Context) error {
 	if !e.plan.KeptDiffers() {
 		return e.host.converge(ctx, e.after())
@@ -233,7 +235,7 @@ func (e *editWork) keep(ctx context.Context) error {
 	return e.host.keep(ctx, e.plan.Kept)
 }
 
-// after is the profile as it is known to be when everything is applied.
+// after returns the profile as it must be when everything is applied.
 func (e *editWork) after() nm.Profile {
 	p := e.plan.Profile
 	p.Tunnel = e.plan.ProfileAfter()
@@ -244,7 +246,7 @@ func (e *editWork) after() nm.Profile {
 	return p
 }
 
-// check verifies the tunnel. A check that failed before is not the edit's fault.
+// check verifies the tunnel. A check that failed before the edit may fail again.
 func (e *editWork) check(ctx context.Context, opts EditOptions) (verify.Report, error) {
 	report, err := e.host.verifyProfile(ctx, e.after(), verify.Settings{Probe: !opts.NoProbe, BeforeSave: true, Kept: &e.plan.Kept})
 	if err != nil {
@@ -258,6 +260,7 @@ func (e *editWork) check(ctx context.Context, opts EditOptions) (verify.Report, 
 	return report, nil
 }
 
+// confirm asks for the confirmation, if the options have somebody to ask.
 func (e *editWork) confirm(ctx context.Context, opts EditOptions, report verify.Report) error {
 	if opts.Confirm == nil {
 		return nil
@@ -265,7 +268,7 @@ func (e *editWork) confirm(ctx context.Context, opts EditOptions, report verify.
 	return opts.Confirm(ctx, report)
 }
 
-// undo makes everything as it was, after cause.
+// undo undoes the whole edit. It returns cause, with the failures of the undo.
 func (e *editWork) undo(ctx context.Context, cause error) error {
 	cause = fault.Ended(ctx, cause)
 	if e.undoProfile == nil && !e.keeping {
@@ -277,10 +280,10 @@ func (e *editWork) undo(ctx context.Context, cause error) error {
 	}
 	name := fault.ShellWord(e.plan.Before.Name)
 	return errors.Join(cause, &fault.Error{What: "could not undo everything", Err: err,
-		Hint: "see its state with: nmgre show " + name + "; a reboot brings back the profile that is on disk"})
+		Hint: "see the tunnel: nmgre show " + name + "; a reboot brings back the profile that is on disk"})
 }
 
-// undoSteps makes the profile, the device and root's files as they were.
+// undoSteps undoes the changes of the profile, the device and root's files.
 func (e *editWork) undoSteps(ctx context.Context) error {
 	var err error
 	if e.undoProfile != nil {
@@ -291,7 +294,7 @@ func (e *editWork) undoSteps(ctx context.Context) error {
 	}
 	if e.keeping {
 		before := e.plan.KeptBefore
-		before.Stamp = "" // the file is ours now
+		before.Stamp = "" // the stamp is of the file before this edit
 		return errors.Join(err, e.host.keep(ctx, before))
 	}
 	if err == nil && e.applied {
@@ -300,8 +303,8 @@ func (e *editWork) undoSteps(ctx context.Context) error {
 	return err
 }
 
-// undoDevice has the device run with the old profile: without going down if that is possible, else
-// by a new link.
+// undoDevice applies the old profile to the device, by a new link if it cannot be done while the
+// tunnel is up.
 func (e *editWork) undoDevice(ctx context.Context) error {
 	h, before := e.host, e.plan.Profile
 	p, err := h.Profiles.Get(ctx, before.UUID)

@@ -139,7 +139,7 @@ func TestEdit(t *testing.T) {
 				if planned.Up() && len(planned.Changes) > 0 && done.Report.Verdict != verify.Pass && planned.After.PeerAddress.IsValid() {
 					t.Errorf("the verdict is %s\n%s", done.Report.Verdict, fake.ReportText(done.Report))
 				}
-				if got := done.Status.Tunnel; !nm.SameTunnel(got, planned.ProfileAfter()) || done.Status.Unsaved != planned.Profile.Unsaved {
+				if got := done.Status.Tunnel; !got.SameInProfile(planned.ProfileAfter()) || done.Status.Unsaved != planned.Profile.Unsaved {
 					t.Errorf("the status is %+v", done.Status)
 				}
 				want.Golden(t, "edit/"+e.name+".txt", editText(planned)+"\n"+changedLines(before, after))
@@ -206,7 +206,7 @@ func TestEditRefused(t *testing.T) {
 		want   string
 	}{
 		{"a value out of range", nil, func(tunnel *nm.Tunnel) { tunnel.MTU = 60 }, fault.ErrInvalid, "mtu: "},
-		{"a name that is taken by a device", nil, func(tunnel *nm.Tunnel) { tunnel.Name = "eth1" }, fault.ErrInvalid, "name: there is a device eth1 already"},
+		{"a name that is taken by a device", nil, func(tunnel *nm.Tunnel) { tunnel.Name = "eth1" }, fault.ErrInvalid, "name: the device eth1 exists already"},
 		{"a name that is taken by a profile", nil, func(tunnel *nm.Tunnel) { tunnel.Name = "wan" }, fault.ErrInvalid, "has the name wan already"},
 		{"the ends of another tunnel", func(t *testing.T, w *fake.World) {
 			two := fake.Simple(t)
@@ -234,7 +234,7 @@ func TestEditRefused(t *testing.T) {
 				k.Bad = []list.BadLine{{Line: 7, Err: fake.ErrBroken}}
 				w.Files[uuid] = k
 			}
-		}, func(tunnel *nm.Tunnel) { tunnel.MTU = 1400 }, fault.ErrInvalid, "line 7 of the lines that root keeps for gre1 cannot be read"},
+		}, func(tunnel *nm.Tunnel) { tunnel.MTU = 1400 }, fault.ErrInvalid, "line 7 of the file that root keeps for gre1 cannot be read"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := fake.NewWorld()

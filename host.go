@@ -13,51 +13,52 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Host carries out requests on one host. It holds no state of its own and may be used by several
-// goroutines at once if its System may.
+// Host has nmgre's verbs for one host. It has no state of its own. Several goroutines may use it at
+// once if they may use its System.
 type Host struct {
 	nm.System
-	// Listed says that the tunnels are listed before anything else, as screens do it. A tunnel that
-	// is given by its UUID is looked up alone then. Otherwise every method looks at all tunnels,
+	// Listed says that the caller lists all tunnels before anything else, as screens do. A tunnel
+	// that is given by its UUID is then looked up alone. Otherwise every method lists all tunnels,
 	// and removes the remains of killed processes.
 	Listed bool
-	// Progress, if it is set, is told of each step as it ends. It is called by the goroutine that
-	// called the method.
+	// Progress, if it is set, is called at the end of each step, by the goroutine that called the
+	// method.
 	Progress func(Event)
-	// Checked, if it is set, is told of each check of a verification as it comes in.
+	// Checked, if it is set, is called with each check of a verification.
 	Checked func(verify.Check)
-	// Advance, if it is set, is told now and then how many of very many routes are set.
+	// Advance, if it is set, is called now and then while very many routes are set.
 	Advance func(done, total int)
 }
 
-// Event tells that a step has ended, or of something that was found on the way.
+// Event is the end of a step, or something else that the user should know.
 type Event struct {
 	// Step is the ID of the plan's step that has ended, such as [plan.StepActivate]. It is empty
-	// for an event that is in no plan. The steps of the kernel half end together, as
+	// for an event that is in no plan. All steps for what root keeps end together, as
 	// [plan.StepRoute].
 	Step string
-	What string // in a few words, such as "brought it up"
+	What string // a few words, such as "brought it up"
 	Took time.Duration
-	Err  error // why the step failed
+	Err  error // nil, or the reason why the step failed
 	Undo bool  // the step undid something
-	// Commands are the nmcli, ip, nft or sysctl lines that do the same. It is empty where there are
-	// no such lines, or the step only reads.
+	// Commands are lines of nmcli, ip, nft or sysctl that do the same. A step that only reads has
+	// none.
 	Commands []string
-	// Detail says that the step is of interest only to those who want to see every step.
+	// Detail says that only users who want to see every step want to see this one.
 	Detail bool
 }
 
+// tell hands an event to Progress.
 func (h *Host) tell(e Event) {
 	if h.Progress != nil {
 		h.Progress(e)
 	}
 }
 
-// warn tells of trouble that is no failure of the request.
+// warn tells of trouble that does not make the request fail.
 func (h *Host) warn(text string) { h.tell(Event{What: "warning: " + text}) }
 
-// step does one step, unless ctx has ended, and tells how it went. A step whose event has no words
-// is not told.
+// step takes one step, unless ctx has ended, and tells its event. An event with an empty What is
+// not told.
 func (h *Host) step(ctx context.Context, e Event, do func() error) error {
 	if err := ctx.Err(); err != nil {
 		return fault.Interrupted(err)
@@ -71,13 +72,13 @@ func (h *Host) step(ctx context.Context, e Event, do func() error) error {
 	return e.Err
 }
 
-// The root package's own waits.
+// Waits for a link to go.
 const (
-	goneTimeout = 5 * time.Second       // for a link to vanish after its profile
-	gonePoll    = 20 * time.Millisecond // between two looks whether it has
+	goneTimeout = 5 * time.Second       // until a link must be gone that has lost its profile
+	gonePoll    = 20 * time.Millisecond // from one look for it to the next
 )
 
-// waitGone returns when there is no device of that name any more. The empty name is no device's.
+// waitGone returns when no device has that name any more. It returns at once for the empty name.
 func (h *Host) waitGone(ctx context.Context, dev string) error {
 	if dev == "" {
 		return nil
@@ -96,13 +97,13 @@ func (h *Host) waitGone(ctx context.Context, dev string) error {
 			return fault.Interrupted(err)
 		}
 		if waiting.Err() != nil {
-			return &fault.Error{Kind: fault.ErrTimeout, What: "the device " + fault.Printable(dev) + " is still there", Hint: "remove it with: ip link delete dev " + fault.ShellWord(dev)}
+			return &fault.Error{Kind: fault.ErrTimeout, What: "the device " + fault.Printable(dev) + " is still there", Hint: "remove it: ip link delete dev " + fault.ShellWord(dev)}
 		}
 		fault.Pause(waiting, gonePoll)
 	}
 }
 
-// keep has root keep k, and warns of trouble with other tunnels meanwhile.
+// keep has root keep k. It warns of trouble with other tunnels.
 func (h *Host) keep(ctx context.Context, k keep.Kept) error {
 	c, err := h.Keeper.Keep(ctx, k, h.Advance)
 	for _, trouble := range c.Trouble {
@@ -111,9 +112,9 @@ func (h *Host) keep(ctx context.Context, k keep.Kept) error {
 	return err
 }
 
-// Verify proves a tunnel as far as that is possible, layer by layer: the profile, the device, the
-// link, its addresses and routes, the way to the far end, the MTU, and, by an echo through the
-// tunnel, that the far end answers. It changes nothing.
+// Verify checks a tunnel layer by layer: the profile, the device, the link, its addresses and
+// routes, the way to the far end, and the MTU. An echo through the tunnel proves that the far end
+// answers. Verify changes nothing.
 func (h *Host) Verify(ctx context.Context, name string, opts verify.Options) (verify.Report, error) {
 	p, err := h.Find(ctx, name)
 	if err != nil {
@@ -128,13 +129,13 @@ func (h *Host) Verify(ctx context.Context, name string, opts verify.Options) (ve
 	return h.verifyProfile(ctx, p, verify.Settings{Probe: !opts.NoProbe})
 }
 
-// verifyProfile makes all checks, and tells of each.
+// verifyProfile makes all checks, and hands each to Checked.
 func (h *Host) verifyProfile(ctx context.Context, p nm.Profile, opts verify.Settings) (verify.Report, error) {
 	opts.Each = h.Checked
 	return verify.Run(ctx, h.System, p, opts)
 }
 
-// cameUpWrong turns a check that failed into the reason to undo what was made.
+// cameUpWrong returns a failed check as an error. It is the reason to undo everything.
 func cameUpWrong(c verify.Check) error {
 	what := "the tunnel came up wrong: " + c.Summary
 	if c.Evidence != "" {
@@ -143,13 +144,13 @@ func cameUpWrong(c verify.Check) error {
 	return &fault.Error{What: what, Hint: c.Hint}
 }
 
-// FarEnd returns the tunnel as its other end has to make it. Its routes lead to this host's own
-// networks: those of its devices, but for tunnels and the device by which the far end is reached.
+// FarEnd returns the tunnel that the far end has to make. Its routes lead to the networks of this
+// host's devices. Tunnels, and the device that leads to the far end, do not count.
 func (h *Host) FarEnd(ctx context.Context, t nm.Tunnel) (nm.Tunnel, error) {
 	return plan.FarEnd(ctx, h.Kernel, t)
 }
 
-// isAway says whether NetworkManager, or the bus, may come back: it was restarted, or is slow.
+// isAway says whether an error shows that NetworkManager or the bus is being restarted, or is slow.
 func isAway(err error) bool {
 	return errors.Is(err, fault.ErrNoNetworkManager) || errors.Is(err, fault.ErrTimeout)
 }

@@ -16,13 +16,14 @@ const (
 	RouteDown    = "down"
 )
 
-// RouteState is a route of a tunnel as it stands.
+// RouteState is a route of a tunnel with its present state.
 type RouteState struct {
 	nm.Owned
-	State string // "set", "missing", or "down" when the tunnel is
+	State string // RouteSet, RouteMissing, or RouteDown if the tunnel is down
 }
 
-// Routes lists the routes of a tunnel, with who holds each and why, and whether the kernel has it.
+// Routes lists the routes of a tunnel, each with its owner and its state: the profile's routes,
+// then the kept ones.
 func (h *Host) Routes(ctx context.Context, name string) (nm.Profile, []RouteState, error) {
 	p, err := h.Find(ctx, name)
 	if err != nil {
@@ -45,11 +46,11 @@ func (h *Host) Routes(ctx context.Context, name string) (nm.Profile, []RouteStat
 		return p, nil, err
 	}
 	list := make([]RouteState, 0, len(p.Tunnel.Routes)+len(k.Routes))
-	state := func(is bool) string {
+	state := func(inKernel bool) string {
 		switch {
 		case p.Device == "":
 			return RouteDown
-		case is:
+		case inKernel:
 			return RouteSet
 		}
 		return RouteMissing
@@ -59,32 +60,33 @@ func (h *Host) Routes(ctx context.Context, name string) (nm.Profile, []RouteStat
 		_, why := nm.RouteOwner(*r, m.Version)
 		list = append(list, RouteState{nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: why}, state(held[profileSlot(*r)] || !r.Type.HasDevice())})
 	}
-	for i := range k.Routes { // not one is copied: there may be very many
+	for i := range k.Routes { // none is copied: there may be very many
 		r := &k.Routes[i]
-		list = append(list, RouteState{nm.Owned{Route: r, Owner: nm.OwnerKernel, Why: nm.KeptWhy(*r, m.Version)}, state(!missing[i])})
+		list = append(list, RouteState{nm.Owned{Route: r, Owner: nm.OwnerKernel, Why: nm.WhyKernel(*r, m.Version)}, state(!missing[i])})
 	}
 	return p, list, nil
 }
 
-// profileSlot is a route's slot without the metric where NetworkManager chooses it.
+// profileSlot returns the slot of a profile's route. A route without a metric, which NetworkManager
+// then chooses, has the metric -1.
 func profileSlot(r routes.Route) routes.Slot {
 	s := r.Slot()
 	s.TOS = r.TOS
 	return s
 }
 
-// heldBy returns the slots of those routes into the tunnel's device that go where one of the
-// profile's does, each with its metric and without.
+// heldBy returns the slots of the kernel's routes into the tunnel's device to destinations of the
+// profile's routes: each slot with its metric, and once more with the metric -1.
 func (h *Host) heldBy(ctx context.Context, p nm.Profile) (map[routes.Slot]bool, error) {
 	held := make(map[routes.Slot]bool)
 	if p.Device == "" || len(p.Tunnel.Routes) == 0 {
 		return held, nil
 	}
-	set, err := h.Kernel.Routes(ctx, p.Device, kernel.OneOf(p.Tunnel.Routes))
+	inKernel, err := h.Kernel.Routes(ctx, p.Device, kernel.OneOf(p.Tunnel.Routes))
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range set {
+	for _, r := range inKernel {
 		s := r.Slot()
 		s.Metric = int64(r.KernelMetric())
 		held[s] = true

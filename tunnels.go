@@ -13,42 +13,42 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Status is a tunnel as it stands: its profile, and what the kernel has of it.
+// Status is the present state of a tunnel: its profile, its link, and what root keeps for it.
 type Status struct {
 	nm.Profile
-	Link *kernel.Link // nil when there is none
-	Kept keep.Kept    // what root keeps for it; empty if nothing
-	// KeptErr says why that cannot be told, or that what is kept will not come back by itself; nil
-	// if all is well.
+	Link *kernel.Link // nil if there is no link
+	Kept keep.Kept    // the routes and rules that root keeps; may be empty
+	// KeptErr says why Kept could not be read, or why its routes and rules will not be set when the
+	// tunnel comes up. It is nil if all is well.
 	KeptErr error
 }
 
-// profiles lists all profiles, after it has removed what killed processes and others have left
-// behind.
+// profiles lists all profiles. Before that it removes the remains of killed processes, and files of
+// profiles that are gone.
 func (h *Host) profiles(ctx context.Context) ([]nm.Profile, error) {
 	list, err := h.Profiles.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	kept := list[:0]
+	left := list[:0]
 	for _, p := range list {
 		if !p.Trial || !p.Abandoned {
-			kept = append(kept, p)
+			left = append(left, p)
 			continue
 		}
 		if err := h.remove(ctx, p.UUID, p.Device); err != nil {
 			h.tell(Event{What: "could not remove " + fault.Printable(p.ID) + ", which an interrupted nmgre left behind", Err: err, Undo: true})
-			kept = append(kept, p)
+			left = append(left, p)
 			continue
 		}
 		h.tell(Event{What: "removed " + fault.Printable(p.ID) + ", which an interrupted nmgre left behind", Undo: true})
 	}
-	h.sweep(ctx, kept)
-	return kept, nil
+	h.sweep(ctx, left)
+	return left, nil
 }
 
-// sweep has what is kept for profiles that are gone removed, where the caller is root. That it
-// fails is no failure of what was asked for.
+// sweep removes the kept routes and rules of profiles that are gone, if the caller is root. The
+// request does not fail if that fails.
 func (h *Host) sweep(ctx context.Context, profiles []nm.Profile) {
 	if !h.Kernel.CanChange() {
 		return
@@ -62,11 +62,11 @@ func (h *Host) sweep(ctx context.Context, profiles []nm.Profile) {
 	}
 	c, err := h.Keeper.Converge(ctx)
 	if err == nil && c.Changed {
-		h.tell(Event{What: "removed what had been kept for tunnels that are gone", Undo: true})
+		h.tell(Event{What: "removed the routes and rules of tunnels that are gone", Undo: true})
 	}
 }
 
-// List returns every GRE tunnel, by name.
+// List returns every GRE tunnel, sorted by name.
 func (h *Host) List(ctx context.Context) ([]Status, error) {
 	profiles, err := h.profiles(ctx)
 	if err != nil {
@@ -104,7 +104,7 @@ func (h *Host) List(ctx context.Context) ([]Status, error) {
 	return list, nil
 }
 
-// compareNames puts gre2 before gre10.
+// compareNames sorts names by their numbers, too: gre2 comes before gre10.
 func compareNames(a, b string) int {
 	stemA, stemB := strings.TrimRight(a, "0123456789"), strings.TrimRight(b, "0123456789")
 	if stemA == stemB && len(a) != len(b) {
@@ -113,8 +113,9 @@ func compareNames(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// Find returns the tunnel that has name as its UUID, its interface's name or its profile's name, in
-// this order. The error is an [ErrNotFound], or an [ErrInvalid] if several have it.
+// Find returns the tunnel with that UUID, interface name or profile name; the first kind of name
+// that fits counts. It fails with [fault.ErrNotFound] if there is no such tunnel, and with
+// [fault.ErrInvalid] if several tunnels have the name and not exactly one of them is active.
 func (h *Host) Find(ctx context.Context, name string) (nm.Profile, error) {
 	if h.Listed && keep.IsUUID(name) {
 		if p, err := h.Profiles.Get(ctx, name); err == nil && p.Tunnel.Mode != 0 || err != nil && !errors.Is(err, fault.ErrNotFound) {
@@ -148,7 +149,7 @@ func (h *Host) Find(ctx context.Context, name string) (nm.Profile, error) {
 	return nm.Profile{}, h.notFound(profiles, name)
 }
 
-// theOne returns the only profile found, or the only one that is active.
+// theOne returns the only profile, or the only active one.
 func theOne(found []nm.Profile, name string) (nm.Profile, error) {
 	if len(found) == 1 {
 		return found[0], nil
@@ -164,16 +165,17 @@ func theOne(found []nm.Profile, name string) (nm.Profile, error) {
 	if len(active) == 1 {
 		return active[0], nil
 	}
-	return nm.Profile{}, fault.Invalid("", "give the UUID of the one that is meant: "+strings.Join(uuids, ", "), "%d tunnels have the name %s", len(found), fault.Printable(name))
+	return nm.Profile{}, fault.Invalid("", "give the UUID of one of them: "+strings.Join(uuids, ", "), "%d tunnels have the name %s", len(found), fault.Printable(name))
 }
 
+// notFound says that no tunnel has the name, and which names there are.
 func (h *Host) notFound(profiles []nm.Profile, name string) error {
 	var names []string
 	for _, p := range profiles {
 		if p.Tunnel.Mode != 0 {
 			names = append(names, fault.Printable(p.Tunnel.Name))
 		} else if p.Tunnel.Name == name || p.ID == name {
-			return &fault.Error{Kind: fault.ErrNotFound, What: fault.Printable(name) + " is a connection, but no GRE tunnel", Hint: "nmgre list shows the tunnels"}
+			return &fault.Error{Kind: fault.ErrNotFound, What: fault.Printable(name) + " is a connection, but not a GRE tunnel", Hint: "nmgre list shows the tunnels"}
 		}
 	}
 	hint := "there are no tunnels yet: nmgre create makes one"
@@ -184,7 +186,7 @@ func (h *Host) notFound(profiles []nm.Profile, name string) error {
 	return &fault.Error{Kind: fault.ErrNotFound, What: fmt.Sprintf("no tunnel has the name \"%s\"", fault.Printable(name)), Hint: hint}
 }
 
-// Show returns everything there is to say of one tunnel.
+// Show returns the present state of one tunnel.
 func (h *Host) Show(ctx context.Context, name string) (Status, error) {
 	p, err := h.Find(ctx, name)
 	if err != nil {
@@ -202,7 +204,7 @@ func (h *Host) status(ctx context.Context, uuid string) (Status, error) {
 	return h.statusOf(ctx, p)
 }
 
-// statusOf adds to a profile what root keeps for it, and what the kernel has of it.
+// statusOf adds the link, and the routes and rules that root keeps, to a profile.
 func (h *Host) statusOf(ctx context.Context, p nm.Profile) (Status, error) {
 	status := Status{Profile: p}
 	if status.Kept, status.KeptErr = keep.Of(ctx, h.Store, p.UUID); status.KeptErr == nil && !status.Kept.Empty() {
@@ -218,12 +220,12 @@ func (h *Host) statusOf(ctx context.Context, p nm.Profile) (Status, error) {
 	return status, nil
 }
 
-// own finds a tunnel that NetworkManager holds, not one that it merely mirrors.
+// own finds a tunnel, and refuses one that was made by hand: NetworkManager only mirrors it.
 func (h *Host) own(ctx context.Context, name string) (nm.Profile, error) {
 	p, err := h.Find(ctx, name)
 	if err == nil && p.State == nm.StateExternal {
 		dev := fault.ShellWord(p.Tunnel.Name)
-		return nm.Profile{}, fault.Invalid("", "remove it with `ip link delete dev "+dev+"` and make it anew with nmgre create",
+		return nm.Profile{}, fault.Invalid("", "remove it with `ip link delete dev "+dev+"` and make it again with nmgre create",
 			"%s was made by hand: NetworkManager only mirrors it", fault.Printable(p.Tunnel.Name))
 	}
 	return p, err

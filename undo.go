@@ -9,16 +9,16 @@ import (
 	"nmgre/routes/keep"
 )
 
-// The waits of an undo.
+// Waits of an undo.
 const (
-	undoRetry = 200 * time.Millisecond // between two tries while NetworkManager is away
-	// for the hook to remove the files of a profile that is gone
+	undoRetry = 200 * time.Millisecond // from one try to the next while NetworkManager is away
+	// until the hook must have removed the file of a profile that is gone
 	orphanTimeout = 10 * time.Second
 )
 
-// undo undoes steps that were done, though ctx may have ended. While NetworkManager is away (it was
-// restarted, or the bus was) it tries again, for [keep.UndoTimeout] at most. It tells the result
-// under that name; the empty name is not told.
+// undo calls steps, which undoes work, even if ctx has ended. While NetworkManager or the bus is
+// away, because it was restarted, undo tries again, for [keep.UndoTimeout] at most. It tells an
+// event with that name, unless the name is empty.
 func (h *Host) undo(ctx context.Context, name string, steps func(context.Context) error) error {
 	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
 	defer cancel()
@@ -34,8 +34,9 @@ func (h *Host) undo(ctx context.Context, name string, steps func(context.Context
 	return err
 }
 
-// forgetOrphan makes sure that nothing is kept for a profile that is gone. The hook removes it;
-// where it does not, the Keeper does.
+// forgetOrphan makes sure that root's files have nothing for a profile that is gone. It waits for
+// the hook to remove the file. If there is no hook, or it does not work, the Keeper removes the
+// file.
 func (h *Host) forgetOrphan(ctx context.Context, uuid string) error {
 	waiting, cancel := context.WithTimeout(ctx, orphanTimeout)
 	defer cancel()
@@ -51,12 +52,12 @@ func (h *Host) forgetOrphan(ctx context.Context, uuid string) error {
 		fault.Pause(waiting, gonePoll)
 	}
 	if err := h.Keeper.Forget(ctx, uuid); err != nil {
-		return &fault.Error{What: "its routes and rules in root's files are still there", Hint: "the next nmgre command of root's removes them: sudo nmgre list", Err: err}
+		return &fault.Error{What: "the tunnel's routes and rules are still in root's files", Hint: "the next nmgre command that root runs removes them: sudo nmgre list", Err: err}
 	}
 	return nil
 }
 
-// remove deletes a profile and waits for its link to go.
+// remove deletes a profile and waits until its link is gone.
 func (h *Host) remove(ctx context.Context, uuid, dev string) error {
 	if err := h.Profiles.Delete(ctx, uuid); err != nil {
 		return err

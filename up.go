@@ -10,8 +10,8 @@ import (
 	"nmgre/routes/keep"
 )
 
-// Up brings a tunnel up and returns when its addresses are set and what is kept for it is in the
-// kernel. If it does not come up, it is taken down again.
+// Up brings a tunnel up. It returns when the addresses, and the routes and rules that root keeps,
+// are set. A tunnel that does not come up is taken down again.
 func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
@@ -20,7 +20,7 @@ func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	if p.State == nm.StateActive {
 		return p, h.converge(ctx, p)
 	}
-	err = h.step(ctx, Event{What: "brought it up", Commands: nm.NmcliCommand("up", p.UUID), Detail: true}, func() error { return h.Profiles.Activate(ctx, p.UUID) })
+	err = h.step(ctx, Event{What: "brought it up", Commands: nm.NmcliConnection("up", p.UUID), Detail: true}, func() error { return h.Profiles.Activate(ctx, p.UUID) })
 	if err != nil {
 		err = fault.Ended(ctx, err)
 		undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
@@ -33,15 +33,15 @@ func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	return p, h.converge(ctx, p)
 }
 
-// Down takes a tunnel down and returns when its link is gone. Its profile stays, and so does what
-// is kept for it.
+// Down takes a tunnel down and returns when its link is gone. Its profile stays, and so do the
+// routes and rules that root keeps.
 func (h *Host) Down(ctx context.Context, name string) (nm.Profile, error) {
 	p, err := h.own(ctx, name)
-	// one that is on its way down has a device still
+	// a tunnel that is still going down has a device
 	if err != nil || p.State == nm.StateInactive && p.Device == "" {
 		return p, err
 	}
-	err = h.step(ctx, Event{What: "took it down", Commands: nm.NmcliCommand("down", p.UUID), Detail: true}, func() error {
+	err = h.step(ctx, Event{What: "took it down", Commands: nm.NmcliConnection("down", p.UUID), Detail: true}, func() error {
 		if err := h.Profiles.Deactivate(ctx, p.UUID); err != nil {
 			return err
 		}
@@ -53,8 +53,8 @@ func (h *Host) Down(ctx context.Context, name string) (nm.Profile, error) {
 	return p, h.converge(ctx, p)
 }
 
-// converge sees to it that the kernel has what is kept, after a tunnel has come up or gone down.
-// Where the hook does it, a caller without root leaves it to the hook.
+// converge makes the kernel have the kept routes and rules, after a tunnel has come up or gone
+// down. A caller without root leaves that to the hook.
 func (h *Host) converge(ctx context.Context, p nm.Profile) error {
 	uuids, err := h.Store.UUIDs(ctx)
 	if err != nil || len(uuids) == 0 {
@@ -62,7 +62,7 @@ func (h *Host) converge(ctx context.Context, p nm.Profile) error {
 	}
 	if !h.Kernel.CanChange() {
 		if slices.Contains(uuids, p.UUID) && h.Store.HookMissing(ctx) != nil {
-			h.tell(Event{What: "warning: what NetworkManager cannot hold is not set: type sudo nmgre install-hook, and sudo nmgre up " + fault.ShellWord(p.Tunnel.Name)})
+			h.tell(Event{What: "warning: the routes and rules that NetworkManager cannot hold are not set: type sudo nmgre install-hook, then sudo nmgre up " + fault.ShellWord(p.Tunnel.Name)})
 		}
 		return nil
 	}
@@ -73,8 +73,8 @@ func (h *Host) converge(ctx context.Context, p nm.Profile) error {
 	return err
 }
 
-// Delete removes a tunnel: what is kept for it, its profile, and with it its link, addresses and
-// routes.
+// Delete removes a tunnel: the routes and rules that root keeps, and the profile, and with the
+// profile its link, addresses and routes.
 func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
@@ -88,30 +88,30 @@ func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 		return p, h.deleteProfile(ctx, p)
 	}
 	if err := h.Keeper.MayKeep(); err != nil {
-		return p, &fault.Error{Kind: fault.ErrNotPermitted, What: "what nmgre keeps for " + fault.Printable(p.Tunnel.Name) + " can be removed by root only", Err: err}
+		return p, &fault.Error{Kind: fault.ErrNotPermitted, What: "only root can remove the routes and rules that nmgre keeps for " + fault.Printable(p.Tunnel.Name), Err: err}
 	}
 	kept, err := h.Store.Get(ctx, p.UUID)
-	if err != nil { // a file that nobody can trust goes all the same
+	if err != nil { // a file that cannot be read is removed all the same
 		kept = keep.Kept{UUID: p.UUID}
 	}
-	forget := Event{What: "removed what was kept for it", Commands: kept.IPCommands("del"), Detail: true}
+	forget := Event{What: "removed the routes and rules that were kept for it", Commands: kept.IPCommands("del"), Detail: true}
 	if err := h.step(ctx, forget, func() error { return h.Keeper.Forget(ctx, p.UUID) }); err != nil {
 		return p, err
 	}
 	if err := h.deleteProfile(ctx, p); err != nil {
-		return p, errors.Join(err, h.keepAgain(ctx, kept))
+		return p, errors.Join(err, h.undoForget(ctx, kept))
 	}
 	return p, nil
 }
 
 // deleteProfile removes a tunnel's profile, and with it its link.
 func (h *Host) deleteProfile(ctx context.Context, p nm.Profile) error {
-	e := Event{What: "deleted the profile, and with it the link", Commands: nm.NmcliCommand("delete", p.UUID), Detail: true}
+	e := Event{What: "deleted the profile, and with it the link", Commands: nm.NmcliConnection("delete", p.UUID), Detail: true}
 	return h.step(ctx, e, func() error { return h.remove(ctx, p.UUID, p.Device) })
 }
 
-// keepAgain puts back what was kept, since the tunnel is still there.
-func (h *Host) keepAgain(ctx context.Context, k keep.Kept) error {
+// undoForget has root keep k again, if the tunnel still exists.
+func (h *Host) undoForget(ctx context.Context, k keep.Kept) error {
 	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
 	defer cancel()
 	if _, err := h.Profiles.Get(undoing, k.UUID); errors.Is(err, fault.ErrNotFound) || k.Empty() {

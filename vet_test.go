@@ -66,17 +66,17 @@ func TestVet(t *testing.T) {
 		}, nil, ""},
 		{"the LAN's device has gone since", func(w *fake.World, k *keep.Kept) { w.Files[k.UUID] = k.Clone(); w.RemoveLink("eth1") }, nil, ""},
 
-		{"no UUID", func(_ *fake.World, k *keep.Kept) { k.UUID = "" }, fault.ErrInvalid, "is no UUID"},
-		{"a path as UUID", func(_ *fake.World, k *keep.Kept) { k.UUID = "../../../../../../etc/passwd\x00aaaaaaa" }, fault.ErrInvalid, "is no UUID"},
+		{"no UUID", func(_ *fake.World, k *keep.Kept) { k.UUID = "" }, fault.ErrInvalid, "is not a UUID"},
+		{"a path as UUID", func(_ *fake.World, k *keep.Kept) { k.UUID = "../../../../../../etc/passwd\x00aaaaaaa" }, fault.ErrInvalid, "is not a UUID"},
 		{"a UUID that is nobody's", func(_ *fake.World, k *keep.Kept) { k.UUID = nm.NewUUID() }, fault.ErrNotFound, ""},
 		{"another tunnel's UUID", func(w *fake.World, k *keep.Kept) { k.UUID = w.Named("gre2").UUID }, fault.ErrInvalid, "the interface of the profile is gre2, not gre1"},
-		{"a connection's that is no tunnel", func(w *fake.World, k *keep.Kept) { k.UUID = w.Named("wan").UUID }, fault.ErrInvalid, "is no GRE tunnel"},
-		{"one made by hand", func(w *fake.World, k *keep.Kept) { k.UUID = w.Named("hand").UUID }, fault.ErrInvalid, "is no GRE tunnel"},
+		{"a connection's that is no tunnel", func(w *fake.World, k *keep.Kept) { k.UUID = w.Named("wan").UUID }, fault.ErrInvalid, "is not a GRE tunnel"},
+		{"one made by hand", func(w *fake.World, k *keep.Kept) { k.UUID = w.Named("hand").UUID }, fault.ErrInvalid, "is not a GRE tunnel"},
 		{"another device", func(_ *fake.World, k *keep.Kept) { k.Name = "eth0" }, fault.ErrInvalid, "the interface of the profile is gre1, not eth0"},
 		{"another far end", func(_ *fake.World, k *keep.Kept) { k.Remote = want.Addr("100.0.1.1") }, fault.ErrInvalid, "the far end of gre1 is 100.0.2.100, not 100.0.1.1"},
-		{"another inner network", func(_ *fake.World, k *keep.Kept) { k.Inner = want.CIDRs("0.0.0.0/0") }, fault.ErrInvalid, "the inner networks of gre1 are others: [172.16.0.0/30]"},
-		{"one more inner network", func(_ *fake.World, k *keep.Kept) { k.Inner = append(k.Inner, want.CIDR("10.10.1.0/24")) }, fault.ErrInvalid, "are others"},
-		{"no inner network", func(_ *fake.World, k *keep.Kept) { k.Inner = nil }, fault.ErrInvalid, "are others"},
+		{"another inner network", func(_ *fake.World, k *keep.Kept) { k.Inner = want.CIDRs("0.0.0.0/0") }, fault.ErrInvalid, "the inner networks of gre1 are [172.16.0.0/30], and the request has others"},
+		{"one more inner network", func(_ *fake.World, k *keep.Kept) { k.Inner = append(k.Inner, want.CIDR("10.10.1.0/24")) }, fault.ErrInvalid, "the request has others"},
+		{"no inner network", func(_ *fake.World, k *keep.Kept) { k.Inner = nil }, fault.ErrInvalid, "the request has others"},
 		{"lines that cannot be read", func(_ *fake.World, k *keep.Kept) { k.Bad = []list.BadLine{{Line: 7, Err: fake.ErrBroken}} }, fault.ErrInvalid, "line 7 cannot be read"},
 		{"nothing", func(_ *fake.World, k *keep.Kept) { *k = keep.Kept{UUID: k.UUID, Name: k.Name} }, fault.ErrInvalid, "nothing to keep"},
 		{"very much SNAT", func(_ *fake.World, k *keep.Kept) { k.SNAT = slices.Repeat(k.SNAT, 1001) }, fault.ErrInvalid, "more than 1000"},
@@ -84,28 +84,28 @@ func TestVet(t *testing.T) {
 		{"a device that is not there", func(_ *fake.World, k *keep.Kept) { k.Forward = []string{"gre1", "eth7"} }, fault.ErrInvalid, "there is no device eth7"},
 		{"devices without the tunnel's", func(_ *fake.World, k *keep.Kept) { k.Forward = []string{"eth0", "eth1"} }, fault.ErrInvalid, "gre1 is not among the devices"},
 		{"a source that is not here", func(_ *fake.World, k *keep.Kept) { k.SNAT[0].Source = want.Addr("8.8.8.8") }, fault.ErrInvalid, "8.8.8.8 is not an address of this host"},
-		{"SNAT of another family", func(_ *fake.World, k *keep.Kept) { k.SNAT[0] = keep.SNAT{Dst: want.CIDR("2001:db8::/32")} }, fault.ErrInvalid, "no inner address of its family"},
+		{"SNAT of another family", func(_ *fake.World, k *keep.Kept) { k.SNAT[0] = keep.SNAT{Dst: want.CIDR("2001:db8::/32")} }, fault.ErrInvalid, "no inner address of the same family"},
 		{"SNAT twice", func(_ *fake.World, k *keep.Kept) { k.SNAT = append(k.SNAT, k.SNAT[0]) }, fault.ErrInvalid, "is given twice"},
 
-		{"a route that a profile can hold", func(_ *fake.World, k *keep.Kept) { k.Routes = append(k.Routes, routes.MustParseRoute("10.31.0.0/16")) }, fault.ErrInvalid, "10.31.0.0/16: NetworkManager can hold it"},
-		{"a route twice", func(_ *fake.World, k *keep.Kept) { k.Routes = append(k.Routes, k.Routes[0]) }, fault.ErrInvalid, "is there twice"},
+		{"a route that a profile can hold", func(_ *fake.World, k *keep.Kept) { k.Routes = append(k.Routes, routes.MustParseRoute("10.31.0.0/16")) }, fault.ErrInvalid, "10.31.0.0/16: a NetworkManager profile can hold it"},
+		{"a route twice", func(_ *fake.World, k *keep.Kept) { k.Routes = append(k.Routes, k.Routes[0]) }, fault.ErrInvalid, "is given twice"},
 		{"a gateway elsewhere", func(_ *fake.World, k *keep.Kept) {
 			k.Routes[0] = routes.MustParseRoute("10.20.0.0/16 nexthop via 100.0.1.1 nexthop dev gre2")
 		}, fault.ErrInvalid, "is in none of the tunnel's networks"},
 		{"a route of another family", func(_ *fake.World, k *keep.Kept) {
 			k.Routes[0] = routes.MustParseRoute("2001:db8::/32 nexthop dev gre1 nexthop dev gre2")
-		}, fault.ErrInvalid, "no inner address of its family"},
+		}, fault.ErrInvalid, "no inner address of the same family"},
 		{"a route out of the host", func(_ *fake.World, k *keep.Kept) {
 			k.Routes[0] = routes.MustParseRoute("10.20.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")
-		}, fault.ErrNotPermitted, "eth0 is no tunnel, and root alone leads packets elsewhere"},
+		}, fault.ErrNotPermitted, "eth0 is not a tunnel, and only root may lead packets elsewhere"},
 		{"a route into a device that is not there", func(_ *fake.World, k *keep.Kept) {
 			k.Routes[0] = routes.MustParseRoute("10.20.0.0/16 nexthop via 172.16.0.2 nexthop dev nosuch")
-		}, fault.ErrNotPermitted, "nosuch is no tunnel"},
+		}, fault.ErrNotPermitted, "nosuch is not a tunnel"},
 		{"another tunnel's route", func(w *fake.World, k *keep.Kept) {
 			w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "gre3", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre3", Mode: gre.ModeGRE}})
 			k.Routes[0] = routes.MustParseRoute("10.20.0.0/16 nexthop dev gre2 nexthop dev gre3")
 		}, fault.ErrInvalid, "no nexthop leads into gre1"},
-		{"very many lies", func(_ *fake.World, k *keep.Kept) { k.Routes = all(nm.MaxProfileRoutes, "10.30.%d.%d/32") }, fault.ErrInvalid, "NetworkManager can hold it"},
+		{"very many lies", func(_ *fake.World, k *keep.Kept) { k.Routes = all(nm.MaxProfileRoutes, "10.30.%d.%d/32") }, fault.ErrInvalid, "a NetworkManager profile can hold it"},
 		{"files that cannot be trusted", func(w *fake.World, _ *keep.Kept) { w.FileErr = fake.ErrBroken }, fake.ErrBroken, ""},
 		{"NetworkManager is away", func(w *fake.World, _ *keep.Kept) {
 			w.NMErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "it is away"}
@@ -245,7 +245,7 @@ func TestWithoutRootAndPolkit(t *testing.T) {
 	_, keeper, h := worldAnn(w)
 	keeper.may = &fault.Error{Kind: fault.ErrNotPermitted, What: "pkexec is not installed", Hint: fault.HintRoot}
 	_, err := h.Plan(t.Context(), fake.Simple(t))
-	if !errors.Is(err, fault.ErrNotPermitted) || !strings.HasSuffix(err.Error(), "the rest needs root: pkexec is not installed") || !slices.Equal(fault.Hints(err), []string{fault.HintRoot}) {
+	if !errors.Is(err, fault.ErrNotPermitted) || !strings.HasSuffix(err.Error(), "nmgre needs root for that: pkexec is not installed") || !slices.Equal(fault.Hints(err), []string{fault.HintRoot}) {
 		t.Errorf("%v, hints %q", err, fault.Hints(err))
 	}
 	want.Same(t, "the host", w.String(), before)

@@ -9,30 +9,31 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Notice says what may be another than when it was last read. It does not say what has become of
-// it: whoever wants to know reads it.
+// Notice says which parts of the host may have changed. It does not have their new state: the
+// receiver reads that.
 type Notice struct {
 	Profiles, Links, Routes bool
-	Lost                    bool // NetworkManager is away; the kernel is watched on
-	Back                    bool // it is there again
+	Lost                    bool // NetworkManager is away; the kernel is still watched
+	Back                    bool // NetworkManager is there again
 }
 
 // Times of [Host.Watch].
 const (
-	// without news before a notice is given: changes come in bursts
+	// A notice is sent when no event has come for noticeQuiet: changes come in bursts.
 	noticeQuiet = 150 * time.Millisecond
-	// the least time between two notices, but for Lost and Back, and the most that one is put off
+	// Two notices are at least noticeEvery apart, except those with Lost or Back. None is delayed
+	// for longer, however many events come.
 	noticeEvery = time.Second
 )
 
-// Watch tells when something has changed, by NetworkManager's and the kernel's own events: nothing
-// is asked until there are some. What comes close together is one notice, and there is at most one
-// a second, except that NetworkManager's leaving and coming back is told at once. A notice that
-// nobody takes is joined with the next.
+// Watch sends a notice when the host has changed. It listens to NetworkManager's and the kernel's
+// own events, and asks neither of them by itself. Events that come close together make one notice,
+// and there is at most one notice a second. Only the loss and the return of NetworkManager are sent
+// at once. A notice that nobody receives is joined with the next one.
 //
-// The channel is closed when ctx has ended; nothing of the watch is left then. While NetworkManager
-// is away the watch goes on, and finds it again by itself. After Back, NetworkManager may be
-// starting still; the notice that it has changed once more comes when it is done.
+// The watch ends when ctx ends: then the channel is closed, and nothing of the watch is left. While
+// NetworkManager is away, the watch goes on and finds it again by itself. After Back,
+// NetworkManager may still be starting. Another notice with Profiles comes when it is done.
 func (h *Host) Watch(ctx context.Context) (<-chan Notice, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	profiles, err := h.Profiles.Watch(ctx)
@@ -40,14 +41,14 @@ func (h *Host) Watch(ctx context.Context) (<-chan Notice, error) {
 		cancel()
 		return nil, fault.Ended(ctx, err)
 	}
-	kern, err := h.Kernel.Watch(ctx)
+	kernelEvents, err := h.Kernel.Watch(ctx)
 	if err != nil {
 		cancel()
-		for range profiles { // it is closed soon
+		for range profiles { // until it is closed
 		}
 		return nil, err
 	}
-	w := watcher{profiles: profiles, kernel: kern, out: make(chan Notice)}
+	w := watcher{profiles: profiles, kernel: kernelEvents, out: make(chan Notice)}
 	go func() {
 		defer close(w.out)
 		defer cancel()
@@ -56,20 +57,20 @@ func (h *Host) Watch(ctx context.Context) (<-chan Notice, error) {
 	return w.out, nil
 }
 
-// watcher joins what the two halves tell.
+// watcher makes notices of the events of NetworkManager and the kernel.
 type watcher struct {
 	profiles <-chan nm.ProfileEvent
 	kernel   <-chan kernel.Event
 	out      chan Notice
 
 	pending Notice
-	since   time.Time // when the first of what is pending came
-	due     time.Time // when it may be given; zero if nothing is pending
-	given   time.Time // when the last notice was
+	since   time.Time // when the first event of the pending notice came
+	due     time.Time // when the pending notice may be sent; zero if there is none
+	sent    time.Time // when the last notice was sent
 }
 
-// run works until ctx ends, or until neither half has anything to tell any more; it returns when
-// both are done.
+// run returns when both channels of events are closed. They are closed when ctx has ended, or when
+// there will be no more events.
 func (w *watcher) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -95,14 +96,14 @@ func (w *watcher) run(ctx context.Context) {
 			w.note(Notice{Links: e.Links, Routes: e.Routes})
 		case <-timer.C:
 		case out <- w.pending:
-			w.pending, w.due, w.given = Notice{}, time.Time{}, time.Now()
+			w.pending, w.due, w.sent = Notice{}, time.Time{}, time.Now()
 		case <-ctx.Done():
 			w.drain()
 		}
 	}
 }
 
-// drain waits until both halves have closed their channels.
+// drain waits until both channels of events are closed.
 func (w *watcher) drain() {
 	for w.profiles != nil {
 		if _, open := <-w.profiles; !open {
@@ -116,8 +117,8 @@ func (w *watcher) drain() {
 	}
 }
 
-// noteProfiles takes NetworkManager's news in. What is up is the kernel's affair, so that with Back
-// only the profiles are others.
+// noteProfiles adds an event of NetworkManager's to the pending notice. Lost and Back say nothing
+// about links and routes, which are the kernel's.
 func (w *watcher) noteProfiles(e nm.ProfileEvent) {
 	if e.Lost || e.Back {
 		w.pending.Lost, w.pending.Back = e.Lost, e.Back
@@ -128,7 +129,7 @@ func (w *watcher) noteProfiles(e nm.ProfileEvent) {
 	}
 }
 
-// note joins n with what is pending, and decides when that is given.
+// note joins n with the pending notice, and decides when to send it.
 func (w *watcher) note(n Notice) {
 	now := time.Now()
 	if w.due.IsZero() {
@@ -138,13 +139,13 @@ func (w *watcher) note(n Notice) {
 	w.pending.Links = w.pending.Links || n.Links
 	w.pending.Routes = w.pending.Routes || n.Routes
 	if !w.due.IsZero() && !w.due.After(now) {
-		return // it waits for a reader only
+		return // the notice is due already, and waits for a receiver
 	}
 	w.due = now.Add(noticeQuiet)
 	if latest := w.since.Add(noticeEvery); w.due.After(latest) {
 		w.due = latest
 	}
-	if earliest := w.given.Add(noticeEvery); w.due.Before(earliest) {
+	if earliest := w.sent.Add(noticeEvery); w.due.Before(earliest) {
 		w.due = earliest
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// The same tunnel in nmcli's, ip's and nmgre's own words. A file is a tunnel, as in
+// The same tunnel in the words of nmcli, of ip, and of nmgre. A file has a tunnel, as in
 // testdata/validate, a rule, and the commands.
 func TestCommands(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "commands", "*.txt"))
@@ -54,7 +54,7 @@ func TestCreateCommandIsTheSameTunnel(t *testing.T) {
 		case 2:
 			expected.Local = expected.Mode.AnyAddr()
 		case 3:
-			// superfluous, but asked for
+			// not needed, but asked for
 			if own := expected.Addresses[0]; own.Contains(expected.PeerAddress) {
 				expected.Routes = append(expected.Routes, routes.Route{Dst: routes.HostPrefix(expected.PeerAddress)})
 			}
@@ -64,7 +64,7 @@ func TestCreateCommandIsTheSameTunnel(t *testing.T) {
 		if !got.PeerAddress.IsValid() {
 			got.PeerAddress = nm.DerivePeer(got.Addresses)
 		}
-		// left out, and decided by the plan
+		// left out of the command, and decided by the plan
 		if got.EncapLimit == 0 && expected.EncapLimit == gre.DefaultEncapLimit {
 			got.EncapLimit = gre.DefaultEncapLimit
 		}
@@ -107,8 +107,8 @@ func parseCreate(t *testing.T, command string) nm.Tunnel {
 	return tunnel
 }
 
-// An end whose far end does not know its address yet is no command to be typed as it is, and must
-// not look like one.
+// The command of a far end that does not know this end's address cannot be typed as it is, and must
+// not look as if it could.
 func TestCreateCommandWithoutAddress(t *testing.T) {
 	for _, local := range []string{"0.0.0.0", ""} {
 		near := nm.NewTunnel()

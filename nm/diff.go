@@ -2,7 +2,6 @@ package nm
 
 import (
 	"fmt"
-	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
@@ -10,54 +9,25 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
-	"nmgre/routes/keep"
 )
 
-// WholeTunnel is a tunnel with what root keeps for it.
-func WholeTunnel(p Profile, k keep.Kept) Tunnel {
-	t := p.Tunnel.Clone()
-	for _, r := range k.Routes {
-		t.Routes = append(t.Routes, r.Clone())
-	}
-	t.SNAT, t.ClampMSS = slices.Clone(k.SNAT), k.ClampMSS
-	t.Forward = t.Forward || len(k.Forward) > 0
-	return t
-}
-
-// CoversRemote says whether one of the tunnel's routes covers its far end's outer address.
-func CoversRemote(t Tunnel) bool {
-	return slices.ContainsFunc(t.Routes, func(r routes.Route) bool { return Covers(&r, t.Remote) })
-}
-
-// Covers says whether a route takes over the way to an address, among others.
-func Covers(r *routes.Route, a netip.Addr) bool {
-	return r.TableOrMain() == routes.MainTable && r.Type.HasDevice() && !r.Dst.IsSingleIP() && r.Dst.Contains(a)
-}
-
-// SameTunnel compares two tunnels as profiles hold them.
-func SameTunnel(a, b Tunnel) bool {
-	if !routes.EqualLists(a.Routes, b.Routes) || !slices.Equal(a.Addresses, b.Addresses) {
+// SameInProfile says whether the profiles of t and o are the same. SNAT is not compared: no profile
+// holds it.
+func (t Tunnel) SameInProfile(o Tunnel) bool {
+	if !routes.EqualLists(t.Routes, o.Routes) || !slices.Equal(t.Addresses, o.Addresses) {
 		return false
 	}
-	for _, t := range []*Tunnel{&a, &b} {
-		t.Routes, t.Addresses, t.SNAT = nil, nil, nil
+	for _, rest := range []*Tunnel{&t, &o} {
+		rest.Routes, rest.Addresses, rest.SNAT = nil, nil, nil
 	}
-	return reflect.DeepEqual(a, b)
-}
-
-// LeadsTo says whether the tunnel's routes or networks contain a.
-func (t Tunnel) LeadsTo(a netip.Addr) bool {
-	return slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(a) }) ||
-		slices.ContainsFunc(t.Routes, func(r routes.Route) bool {
-			return r.TableOrMain() == routes.MainTable && r.Type.HasDevice() && r.Dst.Contains(a)
-		})
+	return reflect.DeepEqual(t, o)
 }
 
 // FieldChange is one difference that an edit makes.
 type FieldChange struct {
 	Field string // the flag of `nmgre create`, without dashes
-	// Old and New are values as the flag takes them; empty for none. A list, such as the routes,
-	// has a FieldChange for each entry that goes or comes.
+	// Old and New are values in the flag's notation, or empty. Each entry that leaves a list, such
+	// as the routes, or joins it is a FieldChange of its own.
 	Old, New string
 }
 
@@ -72,13 +42,14 @@ func (c FieldChange) String() string {
 	return fmt.Sprintf("%s: %s -> %s", c.Field, fault.OrNone(c.Old), fault.OrNone(c.New))
 }
 
-// isList says whether the flag may be repeated.
+// isList says whether the flag may be given more than once.
 func (c FieldChange) isList() bool {
 	return c.Field == "address" || c.Field == "route" || c.Field == "snat"
 }
 
-// IsReapplied says whether NetworkManager can apply the change while the tunnel is up: of
-// ip-tunnel's own properties only the MTU (can_reapply_change in nm-device-ip-tunnel.c).
+// IsReapplied says whether NetworkManager can apply the change while the tunnel is up. Of the
+// ip-tunnel setting's properties it can apply the MTU alone (can_reapply_change in
+// nm-device-ip-tunnel.c).
 func (c FieldChange) IsReapplied() bool {
 	switch c.Field {
 	case "address", "peer-address", "mtu", "autoconnect", "route", "snat", "forward", "clamp-mss":
@@ -87,7 +58,8 @@ func (c FieldChange) IsReapplied() bool {
 	return false
 }
 
-// diffTunnels lists what differs, in the order of create's flags.
+// Diff lists the changes from a to b: single values in the order of create's flags, then the keys
+// and the lists.
 func Diff(a, b Tunnel) []FieldChange {
 	var list []FieldChange
 	for i, old := range a.fields() {
@@ -101,7 +73,7 @@ func Diff(a, b Tunnel) []FieldChange {
 	return append(list, diffList("snat", a.SNAT, b.SNAT)...)
 }
 
-// fields are the values that stand once, as create's flags take them.
+// fields are the single values, in the notation of create's flags.
 func (t Tunnel) fields() []property {
 	number := func(n uint32) string {
 		if n == 0 {
@@ -124,7 +96,8 @@ func (t Tunnel) localText() string {
 	return routes.AddrText(t.Local)
 }
 
-// diffKeys tells of one key where both directions had and have the same.
+// diffKeys compares the keys. It speaks of one key where both tunnels have the same key in both
+// directions.
 func diffKeys(a, b Tunnel) []FieldChange {
 	if gre.SameKey(a.InputKey, a.OutputKey) && gre.SameKey(b.InputKey, b.OutputKey) {
 		if gre.SameKey(a.InputKey, b.InputKey) {
@@ -144,7 +117,7 @@ func diffKeys(a, b Tunnel) []FieldChange {
 	return list
 }
 
-// diffList tells what goes, then what comes. Where only the order differs there is nothing to tell.
+// diffList lists the entries that leave a list, then those that join it. The order does not count.
 func diffList[T fmt.Stringer](field string, a, b []T) []FieldChange {
 	texts := func(list []T) (texts []string, has map[string]bool) {
 		has = make(map[string]bool, len(list))
@@ -170,7 +143,8 @@ func diffList[T fmt.Stringer](field string, a, b []T) []FieldChange {
 	return list
 }
 
-// ChangeLines returns the changes as lines, not more than most of them.
+// ChangeLines returns a line for each change. Where there are more than most, a last line has the
+// number of the others.
 func ChangeLines(changes []FieldChange, most int) []string {
 	var lines []string
 	for i, c := range changes {

@@ -7,9 +7,9 @@ import (
 	"nmgre/routes/gre"
 )
 
-// DerivePeer returns the far end's inner address where the own ones leave no choice: the other host
-// of the first /30 or /31 (RFC 3021), /126 or /127 (RFC 6164). It returns the zero Addr if there is
-// no such network.
+// DerivePeer returns the far end's inner address where this end's addresses leave no choice: the
+// other host of the first /30 or /31 (RFC 3021), /126 or /127 (RFC 6164) among them. It returns the
+// zero Addr if there is no such network.
 func DerivePeer(addresses []netip.Prefix) netip.Addr {
 	for _, p := range addresses {
 		if peer := otherHost(p); peer.IsValid() {
@@ -19,8 +19,8 @@ func DerivePeer(addresses []netip.Prefix) netip.Addr {
 	return netip.Addr{}
 }
 
-// otherHost returns the other of the two hosts of p's network, the zero Addr if it has not just
-// two.
+// otherHost returns the other host of p's network. It returns the zero Addr unless the network has
+// exactly two hosts.
 func otherHost(p netip.Prefix) netip.Addr {
 	if !p.IsValid() {
 		return netip.Addr{}
@@ -29,14 +29,15 @@ func otherHost(p netip.Prefix) netip.Addr {
 	switch p.Addr().BitLen() - p.Bits() {
 	case 1: // both addresses are hosts
 		return other(p.Addr(), first, first.Next())
-	// the first is the network or the routers' anycast, the last is for broadcast or kept like it
+	// the first address is the network's own (IPv6: the routers' anycast address), the last one is
+	// for broadcast (IPv6: left unused likewise)
 	case 2:
 		return other(p.Addr(), first.Next(), first.Next().Next())
 	}
 	return netip.Addr{}
 }
 
-// other returns the one of a and b that own is not, the zero Addr if own is neither.
+// other returns b if own is a, a if own is b, and the zero Addr otherwise.
 func other(own, a, b netip.Addr) netip.Addr {
 	switch own {
 	case a:
@@ -47,19 +48,18 @@ func other(own, a, b netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// FarEnd returns the tunnel as its other end has to make it: local and remote, input and output
-// key, inner address and peer change places; what both ends must agree on stays. Its routes lead to
-// lans, the networks behind this end.
+// FarEnd returns the tunnel that the far end has to make. Local and remote change places, and so do
+// input and output key, and inner address and peer address. Settings on which both ends must agree
+// stay. The routes lead to lans, the networks behind this end.
 //
-// What only concerns one host is left out: the parent device, and the name, which the far end may
-// choose.
+// The parent device and the name are left out: they are the far end's own choice.
 func (t Tunnel) FarEnd(lans []netip.Prefix) Tunnel {
 	far := NewTunnel()
 	far.Mode, far.TTL, far.TOS, far.NoPMTUD, far.MTU = t.Mode, t.TTL, t.TOS, t.NoPMTUD, t.MTU
 	far.EncapLimit, far.FlowLabel, far.Flags = t.EncapLimit, t.FlowLabel, t.Flags
 	far.Remote, far.Local = t.Local, t.Remote
 	far.InputKey, far.OutputKey = gre.CloneKey(t.OutputKey), gre.CloneKey(t.InputKey)
-	if own, ok := t.OwnTowardsPeer(); ok {
+	if own, ok := t.AddressTowardsPeer(); ok {
 		far.Addresses = []netip.Prefix{netip.PrefixFrom(t.PeerAddress, own.Bits())}
 		far.PeerAddress = own.Addr()
 	}
@@ -69,9 +69,9 @@ func (t Tunnel) FarEnd(lans []netip.Prefix) Tunnel {
 	return far
 }
 
-// OwnTowardsPeer returns the inner address from which the peer is reached: the one in whose network
-// it is, else the first of its family.
-func (t Tunnel) OwnTowardsPeer() (own netip.Prefix, ok bool) {
+// AddressTowardsPeer returns the inner address from which this end reaches the peer address: the
+// first one whose network contains it, or else the first one of its family.
+func (t Tunnel) AddressTowardsPeer() (own netip.Prefix, ok bool) {
 	if !t.PeerAddress.IsValid() {
 		return own, false
 	}

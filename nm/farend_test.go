@@ -20,7 +20,7 @@ func TestDerivePeer(t *testing.T) {
 		{"172.16.0.1/32", ""}, {"172.16.0.1/29", ""}, {"172.16.0.1/24", ""},
 		{"2001:db8::1/126", "2001:db8::2"}, {"2001:db8::2/126", "2001:db8::1"}, {"2001:db8::/126", ""}, {"2001:db8::3/126", ""},
 		{"2001:db8::/127", "2001:db8::1"}, {"2001:db8::1/127", "2001:db8::"}, {"2001:db8::1/128", ""}, {"2001:db8::1/64", ""},
-		// these lengths leave no choice for IPv4 only
+		// these prefix lengths leave no choice in IPv4 only
 		{"2001:db8::1/30", ""}, {"2001:db8::1/31", ""},
 	} {
 		var expected netip.Addr
@@ -61,8 +61,8 @@ func TestFarEnd(t *testing.T) {
 	}
 }
 
-// What the far end has where this end's inner networks do not contain it, or nothing is known of
-// it.
+// The far end's inner addresses, where this end's inner networks contain them or not, and where no
+// peer address is known.
 func TestFarEndAddresses(t *testing.T) {
 	for _, test := range []struct{ own, peer, wantOwn, wantPeer string }{
 		{"172.16.0.1/30", "172.16.0.2", "172.16.0.2/30", "172.16.0.1"},
@@ -92,7 +92,7 @@ func TestFarEndAddresses(t *testing.T) {
 	}
 }
 
-// The far end's far end is this end, as far as both share it.
+// The far end's far end is this end again, in all settings on which both must agree.
 func TestFarEndOfFarEnd(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {

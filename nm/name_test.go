@@ -15,14 +15,14 @@ func TestCheckName(t *testing.T) {
 		}
 	}
 	for _, test := range []struct{ name, want string }{
-		{"", "it is empty"},
-		{"ABCDEFGHIJKLMNOP", "is 16 bytes long, and the kernel takes 15"},
+		{"", "the name is empty"},
+		{"ABCDEFGHIJKLMNOP", "is 16 bytes long, and the kernel allows 15"},
 		{"ÄÖÜÄÖÜÄÖ", "is 16 bytes long"},
 		{"gre0", "fallback device"}, {"gretap0", "fallback device"}, {"erspan0", "fallback device"}, {"ip6gre0", "fallback device"},
 		{"ip6tnl0", "fallback device"}, {"tunl0", "fallback device"}, {"sit0", "fallback device"}, {"ip_vti0", "fallback device"},
 		{"ip6_vti0", "fallback device"},
-		{"all", "means something else"}, {"default", "means something else"}, {"bonding_masters", "means something else"}, {"lo", "means something else"},
-		{".", "means something else"}, {"..", "means something else"},
+		{"all", "has another meaning"}, {"default", "has another meaning"}, {"bonding_masters", "has another meaning"}, {"lo", "has another meaning"},
+		{".", "has another meaning"}, {"..", "has another meaning"},
 		{"a/b", "has a character"}, {"a b", "has a character"}, {"a:1", "has a character"}, {"tür", "has a character"}, {"gre\x1b[1m", "has a character"},
 		{"gre%d", "has a character"}, {"a\x00", "has a character"},
 		{"-gre", "begins with '-'"},

@@ -8,7 +8,7 @@ import (
 	"nmgre/routes"
 )
 
-// Owner says who holds a route: NetworkManager, in the profile, or nmgre itself, in the kernel.
+// Owner says who holds a route: NetworkManager in the profile, or nmgre itself in the kernel.
 type Owner string
 
 // The two owners.
@@ -17,50 +17,50 @@ const (
 	OwnerKernel  Owner = "kernel"
 )
 
-// KeptWhy says why nmgre keeps a route itself.
-func KeptWhy(r routes.Route, v Version) string {
+// WhyKernel says why nmgre holds r itself, for a route that NetworkManager does not hold: a profile
+// of version v cannot, or the list that r came in was too long.
+func WhyKernel(r routes.Route, v Version) string {
 	if owner, why := RouteOwner(r, v); owner == OwnerKernel {
 		return why
 	}
 	return longListWhy
 }
 
-// MaxProfileRoutes is how many routes nmgre puts into one profile. NetworkManager takes 260 µs and
-// more for each of its routes at every activation, a netlink batch a few µs; what comes in longer
-// lists is held by nmgre.
+// MaxProfileRoutes is the highest number of routes that nmgre puts into one profile. At every
+// activation NetworkManager takes 260 µs and more for each of its routes, a netlink batch a few µs.
+// So nmgre itself holds the routes of longer lists.
 const MaxProfileRoutes = 500
 
-// longListWhy is the reason why the kernel half has routes that NetworkManager could hold.
+// longListWhy is the reason why nmgre holds routes that NetworkManager could hold.
 var longListWhy = fmt.Sprintf("NetworkManager is slow with more than %d routes in a profile", MaxProfileRoutes)
 
-// Owned is a route with its owner, and why.
+// Owned is a route with its owner.
 type Owned struct {
-	Route *routes.Route // of a list, not to be changed
+	Route *routes.Route // points into a list; read only
 	Owner Owner
-	Why   string
+	Why   string // a few words: why nmgre holds the route, or what NetworkManager does with it
 }
 
-// RouteOwner decides who holds a route, and says why in a few words: NetworkManager wherever its
-// version v can express the route, and nmgre's kernel half for the rest. It is a pure function of
-// the two.
+// RouteOwner returns who holds a route, with a few words for the user. NetworkManager holds each
+// route that its version v can express in a profile; nmgre holds the others itself. The result
+// depends on r and v only.
 //
-// The table follows NetworkManager's ip_route_attribute_spec, which has not changed from 1.42 on. A
-// profile says nothing about what has no attribute there, and NetworkManager would set the route
-// without it.
+// A profile can express the attributes of NetworkManager's ip_route_attribute_spec, which has not
+// changed from 1.42 on. NetworkManager would set a route without its other attributes.
 func RouteOwner(r routes.Route, v Version) (Owner, string) {
-	if routeIsPlain(&r) && !v.Before(plainVersion) {
+	if isPlain(&r) && !v.Before(plainVersion) {
 		return OwnerProfile, profileWhy
 	}
 	return ownerOf(r, v)
 }
 
-const profileWhy = "NetworkManager can hold it"
+const profileWhy = "set whenever the tunnel comes up"
 
-// ownerOf is RouteOwner for routes that are not plain. It is a function of its own since its route
-// goes to the heap.
+// ownerOf is RouteOwner for routes that are not plain. It is a function of its own since it moves
+// its route to the heap.
 func ownerOf(r routes.Route, v Version) (Owner, string) {
-	if what := routeKernelOnly(&r); what != "" {
-		return OwnerKernel, "a NetworkManager profile cannot hold " + what
+	if part := kernelOnly(&r); part != "" {
+		return OwnerKernel, "a NetworkManager profile cannot hold " + part
 	}
 	for _, a := range profileAttributes {
 		if v.Before(a.since) && a.has(&r) {
@@ -70,12 +70,12 @@ func ownerOf(r routes.Route, v Version) (Owner, string) {
 	return OwnerProfile, profileWhy
 }
 
-// plainVersion is the first NetworkManager that can hold all that isPlain lets pass.
+// plainVersion is the first NetworkManager that can hold every route for which isPlain is true.
 var plainVersion = Version{1, 18, 0}
 
-// routeIsPlain says whether the route has nothing but what nearly all routes have. It is the short
-// way for long lists.
-func routeIsPlain(r *routes.Route) bool {
+// isPlain says whether the route has only the attributes that nearly all routes have. It makes the
+// decision for long lists fast.
+func isPlain(r *routes.Route) bool {
 	return r.Type == routes.TypeUnicast && !r.From.IsValid() && r.TOS == 0 && r.Scope == nil && r.Metrics == nil && r.Realms == 0 && r.Expires == 0 && r.Pref == 0 &&
 		r.TTLPropagate == nil && r.Encap == nil && r.NexthopID == 0 && len(r.Nexthops) == 0 && (!r.Via.IsValid() || r.Via.Is4() == r.Dst.Addr().Is4())
 }
@@ -83,25 +83,24 @@ func routeIsPlain(r *routes.Route) bool {
 // profileMetric is a metric that a profile can hold.
 type profileMetric struct {
 	metric routes.Metric
-	name   string // in route-data
-	lock   bool   // lock-NAME is there too
+	name   string // in the profile's route-data
+	lock   bool   // route-data has lock-NAME too
 }
 
-// profileMetrics are all of them but the MTU.
+// profileMetrics are all metrics that a profile can hold, except the MTU.
 var profileMetrics = [...]profileMetric{
 	{routes.MetricAdvMSS, "advmss", true}, {routes.MetricWindow, "window", true}, {routes.MetricCwnd, "cwnd", true}, {routes.MetricInitCwnd, "initcwnd", true},
 	{routes.MetricInitRwnd, "initrwnd", true}, {routes.MetricRTOMin, "rto_min", false}, {routes.MetricQuickACK, "quickack", false},
 }
 
-// profileAttribute is an attribute that a profile can hold since some version.
+// profileAttribute is an attribute that a profile can hold from the version since on.
 type profileAttribute struct {
 	name  string
 	since Version
 	has   func(*routes.Route) bool
 }
 
-// profileAttributes are those of NetworkManager's attributes that came after the first routes with
-// attributes (1.8).
+// profileAttributes are the attributes that are newer than the first ones, which came with 1.8.
 var profileAttributes = [...]profileAttribute{
 	{"a table", Version{1, 10, 0}, func(r *routes.Route) bool { return r.Table != 0 }},
 	{"onlink", Version{1, 12, 0}, func(r *routes.Route) bool { return routeHop(r).OnLink }},
@@ -118,7 +117,7 @@ var profileAttributes = [...]profileAttribute{
 	{"a weight", Version{1, 42, 0}, func(r *routes.Route) bool { return len(r.Nexthops) > 0 }},
 }
 
-// routeHop is the way that a route of one way takes.
+// routeHop returns the only next hop of a route that has one.
 func routeHop(r *routes.Route) routes.Nexthop {
 	if len(r.Nexthops) == 1 {
 		return r.Nexthops[0]
@@ -126,9 +125,9 @@ func routeHop(r *routes.Route) routes.Nexthop {
 	return routes.Nexthop{Via: r.Via, OnLink: r.OnLink, Encap: r.Encap, Realms: r.Realms}
 }
 
-// routeKernelOnly names the first thing in the route that no NetworkManager's profile can hold; ""
-// if there is none.
-func routeKernelOnly(r *routes.Route) string {
+// kernelOnly names the first part of the route that no NetworkManager profile can hold. It returns
+// the empty string if a profile can hold all of it.
+func kernelOnly(r *routes.Route) string {
 	hop := routeHop(r)
 	switch {
 	case len(r.Nexthops) > 1:
@@ -150,10 +149,10 @@ func routeKernelOnly(r *routes.Route) string {
 	case hop.Realms != 0 || r.Realms != 0:
 		return "realms"
 	}
-	return routeKernelOnlyAttribute(r)
+	return kernelOnlyAttribute(r)
 }
 
-func routeKernelOnlyAttribute(r *routes.Route) string {
+func kernelOnlyAttribute(r *routes.Route) string {
 	switch ipv6 := r.Dst.Addr().Is6(); {
 	case r.Expires != 0:
 		return "expires"
@@ -164,21 +163,21 @@ func routeKernelOnlyAttribute(r *routes.Route) string {
 	case r.Scope != nil && ipv6:
 		return "the scope of an IPv6 route"
 	case r.Scope != nil && *r.Scope == routes.ScopeNowhere:
-		return "the scope nowhere" // which is how NetworkManager says that there is none
+		return "the scope nowhere" // NetworkManager's value for a route without a scope
 	case r.TOS != 0 && ipv6:
 		return "the tos of an IPv6 route"
 	case r.From.IsValid() && !ipv6:
 		return "from in an IPv4 route"
 	}
-	return routeMetricsKernelOnly(r.Metrics)
+	return kernelOnlyMetric(r.Metrics)
 }
 
-// routeMetricsKernelOnly names the first metric, or lock, that no profile can hold. m may be nil.
-func routeMetricsKernelOnly(m *routes.Metrics) string {
+// kernelOnlyMetric names the first metric, or lock of one, that no profile can hold. m may be nil.
+func kernelOnlyMetric(m *routes.Metrics) string {
 	if m == nil {
 		return ""
 	}
-	set, lock := m.Set, m.Lock&^(1<<routes.MetricRTOMin) // which NetworkManager locks always
+	set, lock := m.Set, m.Lock&^(1<<routes.MetricRTOMin) // NetworkManager always locks rto_min
 	for _, p := range profileMetrics {
 		set &^= 1 << p.metric
 		if p.lock {
@@ -199,15 +198,14 @@ func routeMetricsKernelOnly(m *routes.Metrics) string {
 	return ""
 }
 
-// AssignRoutes decides for routes that are added to a profile which holds held routes already. A
-// list that would make the profile hold more than [MaxProfileRoutes] is the kernel half's as a
-// whole.
-func AssignRoutes(set []routes.Route, held int, v Version) []Owned {
-	list := make([]Owned, len(set))
+// AssignRoutes decides who holds routes that are added to a profile with held routes. nmgre holds
+// the whole list if the profile would have more than [MaxProfileRoutes].
+func AssignRoutes(added []routes.Route, held int, v Version) []Owned {
+	list := make([]Owned, len(added))
 	profile := 0
-	for i := range set {
-		owner, why := RouteOwner(set[i], v)
-		list[i] = Owned{&set[i], owner, why}
+	for i := range added {
+		owner, why := RouteOwner(added[i], v)
+		list[i] = Owned{&added[i], owner, why}
 		if owner == OwnerProfile {
 			profile++
 		}
@@ -223,7 +221,7 @@ func AssignRoutes(set []routes.Route, held int, v Version) []Owned {
 	return list
 }
 
-// OwnedBy returns those routes of the list that belong to owner, in their order.
+// OwnedBy returns the routes of the list that owner holds, in their order.
 func OwnedBy(list []Owned, owner Owner) []routes.Route {
 	n := 0
 	for i := range list {
@@ -234,20 +232,20 @@ func OwnedBy(list []Owned, owner Owner) []routes.Route {
 	if n == 0 {
 		return nil
 	}
-	set := make([]routes.Route, 0, n) // a long list that grows would be copied again and again
+	held := make([]routes.Route, 0, n) // a long list that grew would be copied again and again
 	for i := range list {
 		if list[i].Owner == owner {
-			set = append(set, *list[i].Route)
+			held = append(held, *list[i].Route)
 		}
 	}
-	return set
+	return held
 }
 
-// ECMPOffer says how NetworkManager itself could hold a multipath route over several tunnels: a
-// route for each of the tunnels, with a weight, and with one metric for all. It is empty where
-// NetworkManager's version v or its ECMP cannot express the route. dev is the tunnel that the route
-// is asked for; each entry is a tunnel and the SPEC to add to it. That the devices are tunnels is
-// for the caller to see to.
+// ECMPOffer returns the routes by which NetworkManager itself could hold a multipath route over
+// several tunnels: one route in the profile of each tunnel, with a weight, and with the same
+// metric. It returns nil if NetworkManager's version v cannot express the route, or the route's
+// nexthops cannot be such members. dev is the device of nexthops that name none. The caller makes
+// sure that the devices are tunnels.
 func ECMPOffer(r routes.Route, dev string, v Version) []ECMPMember {
 	if len(r.Nexthops) < 2 || r.Dst.Addr().Is6() {
 		return nil
@@ -260,7 +258,7 @@ func ECMPOffer(r routes.Route, dev string, v Version) []ECMPMember {
 			return nil // one profile cannot have both
 		}
 		m.Route = r.Clone()
-		// NetworkManager's default is another for each device, and ECMP needs equal ones
+		// NetworkManager's default metrics differ from device to device, and ECMP needs equal ones
 		if m.Route.Metric == nil {
 			m.Route.Metric = new(uint32)
 			*m.Route.Metric = ecmpMetric
@@ -274,7 +272,7 @@ func ECMPOffer(r routes.Route, dev string, v Version) []ECMPMember {
 	return members
 }
 
-// ecmpMetric is the metric of ECMP routes that have none. NetworkManager's own defaults for tunnels
+// ecmpMetric is the metric for ECMP routes without one. NetworkManager's own defaults for tunnels
 // are higher.
 const ecmpMetric = 50
 
@@ -284,8 +282,8 @@ type ECMPMember struct {
 	Route routes.Route
 }
 
-// RoutesOf returns those of the tunnel's routes that belong to owner under NetworkManager's version
-// v, in their order.
+// RoutesOf returns the tunnel's routes that owner holds with NetworkManager's version v, in their
+// order.
 func (t Tunnel) RoutesOf(owner Owner, v Version) []routes.Route {
 	return OwnedBy(AssignRoutes(t.Routes, 0, v), owner)
 }

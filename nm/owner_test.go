@@ -12,7 +12,8 @@ import (
 	"nmgre/testdata/want"
 )
 
-// ownerCases runs a file of testdata/owner: lines, a rule, and what is said of each.
+// ownerCases runs a file of testdata/owner: lines, a rule, and each line again with the answer
+// below.
 func ownerCases(t *testing.T, name string, say func(line string) string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "owner", name+".txt"))
@@ -31,7 +32,7 @@ func ownerCases(t *testing.T, name string, say func(line string) string) {
 	want.Golden(t, "owner/"+name+".txt", b.String())
 }
 
-// What a profile can hold is its own, and nmcli's words for it are shown.
+// NetworkManager holds every route that a profile can hold. The golden file shows nmcli's words.
 func TestRouteOwnerProfile(t *testing.T) {
 	ownerCases(t, "profile", func(spec string) string {
 		r := routes.MustParseRoute(spec)
@@ -39,11 +40,11 @@ func TestRouteOwnerProfile(t *testing.T) {
 		if owner != OwnerProfile {
 			t.Errorf("%s is the %s's", spec, owner)
 		}
-		return why + ": " + routeNmcli(r)
+		return why + ": " + nmcliRoute(r)
 	})
 }
 
-// What no profile can hold is the kernel half's, whatever NetworkManager's version.
+// nmgre holds the routes that no profile can hold, with every version of NetworkManager.
 func TestRouteOwnerKernel(t *testing.T) {
 	ownerCases(t, "kernel", func(spec string) string {
 		r := routes.MustParseRoute(spec)
@@ -56,7 +57,7 @@ func TestRouteOwnerKernel(t *testing.T) {
 				t.Errorf("%s for %v: %s, %s; want %s", spec, v, owner, other, why)
 			}
 		}
-		if got := KeptWhy(r, MinVersion); got != why {
+		if got := WhyKernel(r, MinVersion); got != why {
 			t.Errorf("%s is kept since %s; want %s", spec, got, why)
 		}
 		return why
@@ -75,7 +76,7 @@ func TestRouteOwnerVersions(t *testing.T) {
 	})
 }
 
-// What no SPEC can say, and a program or the kernel can.
+// Routes that no SPEC can express, but a program or the kernel can.
 func TestRouteOwnerOfPrograms(t *testing.T) {
 	metrics := func(set, lock routes.Metric) *routes.Metrics {
 		m := &routes.Metrics{Lock: 1 << lock}
@@ -143,7 +144,7 @@ func TestRoutesOf(t *testing.T) {
 	}
 }
 
-// A list that is too long for a profile is the kernel half's as a whole.
+// nmgre holds the whole of a list that is too long for a profile.
 func TestAssignRoutes(t *testing.T) {
 	set := make([]routes.Route, MaxProfileRoutes)
 	for i := range set {
@@ -165,13 +166,13 @@ func TestAssignRoutes(t *testing.T) {
 		if n := len(OwnedBy(list, test.owner)); test.owner == OwnerProfile && n != len(set)-1 || test.owner == OwnerKernel && n != len(set) {
 			t.Errorf("beside %d: %d routes are the %s's", test.held, n, test.owner)
 		}
-		if got := KeptWhy(set[0], MinVersion); got != longListWhy {
+		if got := WhyKernel(set[0], MinVersion); got != longListWhy {
 			t.Errorf("kept since %s", got)
 		}
 	}
 }
 
-// The owner of a plain route is found without a trip to the heap.
+// The owner of a plain route is found without an allocation.
 func TestRouteOwnerIsQuick(t *testing.T) {
 	r := routes.MustParseRoute("10.10.2.0/24 via 172.16.0.2 metric 50 table 100 mtu lock 1400")
 	if n := testing.AllocsPerRun(100, func() { RouteOwner(r, MinVersion) }); n > 0 {
@@ -179,7 +180,7 @@ func TestRouteOwnerIsQuick(t *testing.T) {
 	}
 }
 
-// Whatever a route is, it has an owner, and its words for nmcli are safe to show.
+// Every route has an owner, and its words for nmcli are safe to show.
 func FuzzRouteOwner(f *testing.F) {
 	for _, spec := range want.Specs(f, "../routes/testdata/route") {
 		f.Add(spec)
@@ -191,7 +192,7 @@ func FuzzRouteOwner(f *testing.F) {
 		}
 		RouteOwner(r, MinVersion)
 		ECMPOffer(r, "gre1", MinVersion)
-		if command := routeNmcli(r); fault.Printable(command) != command {
+		if command := nmcliRoute(r); fault.Printable(command) != command {
 			t.Fatalf("%q as a command: %q", spec, command)
 		}
 	})

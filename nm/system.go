@@ -7,11 +7,21 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// TunnelsOf gives the keeper NetworkManager's profiles.
-type TunnelsOf struct{ Profiles }
+// System is one host as nmgre sees it: its NetworkManager, its kernel, and root's own files.
+// Package main fills it with the adapters, tests with a host in memory.
+type System struct {
+	Profiles Profiles
+	Kernel   kernel.Kernel
+	Gateway  keep.Gateway
+	Store    keep.Store
+	Keeper   keep.Keeper
+}
+
+// Tunnels implements [keep.Tunnels] with NetworkManager's profiles.
+type Tunnels struct{ Profiles }
 
 // Running returns every profile.
-func (t TunnelsOf) Running(ctx context.Context) ([]keep.Running, error) {
+func (t Tunnels) Running(ctx context.Context) ([]keep.Running, error) {
 	profiles, err := t.Profiles.List(ctx)
 	list := make([]keep.Running, len(profiles))
 	for i, p := range profiles {
@@ -20,17 +30,8 @@ func (t TunnelsOf) Running(ctx context.Context) ([]keep.Running, error) {
 	return list, err
 }
 
-// Exists fails with [ErrNotFound] when there is no such profile.
-func (t TunnelsOf) Exists(ctx context.Context, uuid string) error {
+// Exists fails with [fault.ErrNotFound] when there is no such profile.
+func (t Tunnels) Exists(ctx context.Context, uuid string) error {
 	_, err := t.Profiles.Get(ctx, uuid)
 	return err
-}
-
-// System is the doors to one host: NetworkManager, its kernel, and what root keeps.
-type System struct {
-	Profiles Profiles
-	Kernel   kernel.Kernel
-	Gateway  keep.Gateway
-	Store    keep.Store
-	Keeper   keep.Keeper
 }

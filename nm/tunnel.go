@@ -9,53 +9,49 @@ import (
 	"nmgre/routes/keep"
 )
 
-// Encapsulation returns what the tunnel puts around a packet. NetworkManager's tunnels have neither
-// checksums nor sequence numbers.
-func (t Tunnel) Encapsulation() gre.Encapsulation {
-	return gre.Encapsulation{Mode: t.Mode, Key: t.OutputKey != nil, NoEncapLimit: t.Flags&gre.FlagIgnEncapLimit != 0}
-}
-
-// Tunnel is one end of a GRE tunnel as its owner wants it: everything that NetworkManager's
-// ip-tunnel setting holds for the GRE modes, its inner addresses, and the routes that lead into it.
+// Tunnel is one end of a GRE tunnel as the user wants it: everything that NetworkManager's
+// ip-tunnel setting holds for the GRE modes, the inner addresses, the routes into the tunnel, and
+// how packets are forwarded.
 //
-// The zero value of Name, Local and MTU means "not decided": [Host.Plan] decides them. In a tunnel
-// that was read back from a profile MTU 0 means that the kernel chooses.
+// A zero Name, Local or MTU means "not decided": a plan decides it. In a tunnel that was read from
+// a profile, MTU 0 means that the kernel chooses the MTU.
 type Tunnel struct {
-	Name string // the interface's name, 1 to 15 bytes; also the profile's name when nmgre makes it
+	Name string // the interface's name, 1 to 15 bytes; also the name of a profile that nmgre makes
 
 	Mode   gre.Mode
 	Local  netip.Addr // this end's outer address; unspecified (0.0.0.0, ::) for any
 	Remote netip.Addr // the far end's outer address
-	// device (or the UUID of its profile) that the tunnel is bound to; empty for none
+	// Parent is the device that the tunnel is bound to, by its name or the UUID of its profile. It
+	// is empty for a tunnel that is not bound.
 	Parent string
 
-	InputKey  *gre.Key // what packets must carry to be taken; nil for none
-	OutputKey *gre.Key // what packets are sent with; nil for none
+	InputKey  *gre.Key // the key of packets that come in; nil for packets without a key
+	OutputKey *gre.Key // the key of packets that go out; nil for packets without a key
 
-	TTL     uint8 // 1 to 255; 0 inherits the inner packet's
-	TOS     uint8 // 0 to 255; 1 inherits the inner packet's
-	NoPMTUD bool  // path MTU discovery off: the outer DF bit is copied from the inner packet
+	TTL     uint8 // 1 to 255; 0 copies the inner packet's TTL
+	TOS     uint8 // 0 to 255; 1 copies the inner packet's TOS
+	NoPMTUD bool  // no path MTU discovery: the outer DF bit is copied from the inner packet
 
-	// IPv6 modes: the tunnel encapsulation limit (RFC 2473); with 0 no tunnel on the way may carry
-	// the packets
+	// EncapLimit is the tunnel encapsulation limit (RFC 2473) of the IPv6 modes. With 0 no tunnel
+	// on the way may carry the packets.
 	EncapLimit uint8
-	FlowLabel  uint32    // IPv6 modes: 20 bits
-	Flags      gre.Flags // IPv6 modes
+	FlowLabel  uint32    // of the IPv6 modes: 20 bits
+	Flags      gre.Flags // of the IPv6 modes
 
 	MTU uint32 // of the tunnel device, in bytes
 
-	Addresses []netip.Prefix // inner addresses of this end, with the length of their network
-	// the far end's inner address, where probes go; zero if it is not known
+	Addresses []netip.Prefix // this end's inner addresses, with the prefix length of their network
+	// PeerAddress is the far end's inner address, to which probes are sent. The zero Addr stands
+	// for an unknown address.
 	PeerAddress netip.Addr
 
-	// what shall be sent into the tunnel; in a tunnel that was read back from a profile, those it
-	// holds
+	// Routes lead into the tunnel. In a tunnel that was read from a profile they are the profile's.
 	Routes      []routes.Route
 	Autoconnect bool // NetworkManager brings the tunnel up by itself
 
-	SNAT     []keep.SNAT // what sources packets from the inner networks get
+	SNAT     []keep.SNAT // source addresses for packets from the inner networks
 	Forward  bool        // packets are forwarded between the tunnel and this host's networks
-	ClampMSS bool        // TCP connections through the tunnel are kept to segments that fit
+	ClampMSS bool        // the MSS of TCP connections through the tunnel is clamped to its MTU
 }
 
 // NewTunnel returns a tunnel with the defaults of `nmgre create`: mode gre, TTL 64, path MTU
@@ -73,4 +69,65 @@ func (t Tunnel) Clone() Tunnel {
 		t.Routes[i] = t.Routes[i].Clone()
 	}
 	return t
+}
+
+// WithKept returns the whole tunnel: t, which is a profile's, with the routes, SNAT, forwarding and
+// MSS clamping that root keeps for it. The kept routes follow the profile's.
+func (t Tunnel) WithKept(k keep.Kept) Tunnel {
+	t = t.Clone()
+	for _, r := range k.Routes {
+		t.Routes = append(t.Routes, r.Clone())
+	}
+	t.SNAT, t.ClampMSS = slices.Clone(k.SNAT), k.ClampMSS
+	t.Forward = t.Forward || len(k.Forward) > 0
+	return t
+}
+
+// Encapsulation returns the headers that the tunnel puts around a packet. NetworkManager's tunnels
+// have neither checksums nor sequence numbers.
+func (t Tunnel) Encapsulation() gre.Encapsulation {
+	return gre.Encapsulation{Mode: t.Mode, Key: t.OutputKey != nil, NoEncapLimit: t.Flags&gre.FlagIgnEncapLimit != 0}
+}
+
+// IPv4Addresses returns the inner addresses that are IPv4.
+func (t Tunnel) IPv4Addresses() []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(t.Addresses), func(p netip.Prefix) bool { return !p.Addr().Is4() })
+}
+
+// InnerNetworks returns the networks whose packets SNAT rewrites: the networks of the inner
+// addresses, and the far end's inner address if it is in none of them.
+func (t Tunnel) InnerNetworks() []netip.Prefix {
+	var networks []netip.Prefix
+	add := func(n netip.Prefix) {
+		if !slices.Contains(networks, n) {
+			networks = append(networks, n)
+		}
+	}
+	for _, own := range t.Addresses {
+		add(own.Masked())
+	}
+	if peer := t.PeerAddress; peer.IsValid() && !slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(peer) }) {
+		add(routes.HostPrefix(peer))
+	}
+	return networks
+}
+
+// CoversRemote says whether one of the tunnel's routes covers the far end's outer address.
+func (t Tunnel) CoversRemote() bool {
+	return slices.ContainsFunc(t.Routes, func(r routes.Route) bool { return Covers(&r, t.Remote) })
+}
+
+// Covers says whether r is a route of the main table for a whole network, default routes included,
+// and a is in that network: packets to a may follow r.
+func Covers(r *routes.Route, a netip.Addr) bool {
+	return r.TableOrMain() == routes.MainTable && r.Type.HasDevice() && !r.Dst.IsSingleIP() && r.Dst.Contains(a)
+}
+
+// LeadsTo says whether a is in one of the tunnel's inner networks or one of its routes in the main
+// table leads to it.
+func (t Tunnel) LeadsTo(a netip.Addr) bool {
+	return slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(a) }) ||
+		slices.ContainsFunc(t.Routes, func(r routes.Route) bool {
+			return r.TableOrMain() == routes.MainTable && r.Type.HasDevice() && r.Dst.Contains(a)
+		})
 }

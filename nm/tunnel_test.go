@@ -9,7 +9,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// Only what is sent counts: an input key costs nothing.
+// Only the headers of packets that go out count: an input key costs nothing.
 func TestTunnelEncapsulation(t *testing.T) {
 	tunnel := NewTunnel()
 	tunnel.InputKey = want.Ptr(gre.Key(1))
@@ -26,7 +26,7 @@ func TestTunnelEncapsulation(t *testing.T) {
 	}
 }
 
-// What is cloned shares nothing: changing the copy leaves the original as it was.
+// A clone shares nothing with the original.
 func TestClone(t *testing.T) {
 	original := NewTunnel()
 	original.InputKey, original.OutputKey = want.Ptr(gre.Key(1)), want.Ptr(gre.Key(2))

@@ -12,37 +12,36 @@ import (
 	"nmgre/routes/keep"
 )
 
-// fallbackDevices appear in every network namespace as soon as their module is loaded, and belong
-// to the kernel.
+// fallbackDevices are the kernel's own devices. They appear in every network namespace when their
+// module is loaded.
 var fallbackDevices = []string{"gre0", "gretap0", "erspan0", "ip6gre0", "ip6tnl0", "tunl0", "sit0", "ip_vti0", "ip6_vti0"}
 
-// reservedNames mean something else to the kernel's sysctls or to NetworkManager.
+// reservedNames have another meaning for the kernel's sysctls or for NetworkManager.
 var reservedNames = []string{"all", "default", "bonding_masters", "lo"}
 
 const nameHint = "use 1 to 15 letters, digits, '-', '_' or '.', such as gre1"
 
-// checkName returns what is wrong with name as the name of a new tunnel's interface, nil if nothing
-// is.
+// checkName refuses a name that a new tunnel's interface cannot or should not have.
 func checkName(name string) *fault.Error {
 	switch {
 	case name == "":
-		return fault.Invalid("name", nameHint, "it is empty")
+		return fault.Invalid("name", nameHint, "the name is empty")
 	case len(name) > routes.MaxDeviceName:
-		return fault.Invalid("name", nameHint, "\"%.80s\" is %d bytes long, and the kernel takes 15", fault.Printable(name), len(name))
+		return fault.Invalid("name", nameHint, "\"%.80s\" is %d bytes long, and the kernel allows 15", fault.Printable(name), len(name))
 	case slices.Contains(fallbackDevices, name):
 		return fault.Invalid("name", "leave --name out to get the first free one of gre1, gre2, ...",
-			"%s is a fallback device that the kernel makes by itself", name)
+			"%s is a fallback device of the kernel's own", name)
 	case slices.Contains(reservedNames, name) || name == "." || name == "..":
-		return fault.Invalid("name", nameHint, "%s means something else to the kernel or to NetworkManager", name)
+		return fault.Invalid("name", nameHint, "%s has another meaning for the kernel or NetworkManager", name)
 	case strings.IndexFunc(name, notInName) >= 0:
 		return fault.Invalid("name", nameHint, "%.80q has a character that interface names should not have", name)
 	case name[0] == '-':
-		return fault.Invalid("name", nameHint, "%.80q begins with '-', which commands take for an option", name)
+		return fault.Invalid("name", nameHint, "%.80q begins with '-': commands would read it as an option", name)
 	}
 	return nil
 }
 
-// notInName is stricter than the kernel, which takes everything but white space, '/' and ':'.
+// notInName is stricter than the kernel, which allows all characters but white space, '/' and ':'.
 func notInName(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.", r)
 }
@@ -56,10 +55,10 @@ func FreeName(taken map[string]bool) string {
 	}
 }
 
-// Problems returns everything that is wrong with the tunnel by itself, whatever host it is made on:
-// each an [ErrInvalid] with the flag's name as its field. Name and Local may be undecided. A tunnel
-// without problems is one that NetworkManager and the kernel can hold; whether this host can have
-// it is [Host.Plan]'s business.
+// Problems returns everything that is wrong with the tunnel on any host. Each problem is a
+// [fault.ErrInvalid] whose field is a flag of `nmgre create`. Name and Local may be undecided.
+// NetworkManager and the kernel can hold a tunnel without problems. Whether this host can have it
+// is decided by package plan.
 func (t Tunnel) Problems() fault.List {
 	var problems fault.List
 	for _, check := range []func(Tunnel) fault.List{
@@ -73,31 +72,31 @@ func (t Tunnel) Problems() fault.List {
 	return problems
 }
 
-// Validate returns the [Tunnel.Problems] joined into one error, nil if there are none.
+// Validate returns the [Tunnel.Problems] joined into one error. It is nil if there are no problems.
 func (t Tunnel) Validate() error { return t.Problems().Err() }
 
 func checkMode(t Tunnel) fault.List {
 	if t.Mode.Known() {
 		return nil
 	}
-	return fault.List{fault.Invalid("mode", "use gre, gretap, ip6gre or ip6gretap", "no mode is given")}
+	return fault.List{fault.Invalid("mode", "use gre, gretap, ip6gre or ip6gretap", "the mode is missing")}
 }
 
-// checkOuter looks at the addresses that carry the tunnel.
+// checkOuter checks the addresses that carry the tunnel.
 func checkOuter(t Tunnel) fault.List {
 	if !t.Remote.IsValid() {
-		return fault.List{fault.Invalid("peer", "give the far end's outer address, such as --peer 203.0.113.2", "the far end's address is missing")}
+		return fault.List{fault.Invalid("peer", "give the far end's outer address, such as --peer 203.0.113.2", "the far end's outer address is missing")}
 	}
 	var problems fault.List
 	problems.Add(checkOuterAddr(t, "peer", t.Remote))
 	if t.Remote.IsUnspecified() {
-		problems.Add(fault.Invalid("peer", "NetworkManager needs the far end's address; tunnels of many ends (mGRE) are not possible",
-			"%s is no host", t.Remote))
+		problems.Add(fault.Invalid("peer", "NetworkManager needs the address of one far end: tunnels with many ends (mGRE) are not possible",
+			"%s is not the address of a host", t.Remote))
 	}
-	// nm-linux-platform.c looks at local where it should look at remote
+	// nm-linux-platform.c tests local where it should test remote
 	if t.Local.IsValid() && t.Local.IsUnspecified() && t.Mode.IPv6Outer() {
-		problems.Add(fault.Invalid("local", "give one of this host's addresses, or leave --local out to have it found",
-			"NetworkManager forgets the far end of a tunnel by IPv6 that has no local address"))
+		problems.Add(fault.Invalid("local", "give one of this host's addresses, or leave --local out and nmgre finds it",
+			"with no local address, NetworkManager loses the far end of a tunnel over IPv6"))
 		return problems
 	}
 	if !t.Local.IsValid() || t.Local.IsUnspecified() && t.Local.Is6() == t.Mode.IPv6Outer() {
@@ -105,7 +104,7 @@ func checkOuter(t Tunnel) fault.List {
 	}
 	problems.Add(checkOuterAddr(t, "local", t.Local))
 	if t.Local == t.Remote {
-		problems.Add(fault.Invalid("peer", "local is this end's outer address, peer the far end's", "the far end's address %s is equal to the local one", t.Remote))
+		problems.Add(fault.Invalid("peer", "--local is this end's outer address, --peer the far end's", "the far end and this end have the same outer address %s", t.Remote))
 	}
 	return problems
 }
@@ -113,23 +112,23 @@ func checkOuter(t Tunnel) fault.List {
 func checkOuterAddr(t Tunnel, field string, a netip.Addr) *fault.Error {
 	switch {
 	case a.Is4In6():
-		return fault.Invalid(field, "write it as "+a.Unmap().String(), "%s is an IPv4 address in IPv6's clothes", fault.Printable(a.String()))
+		return fault.Invalid(field, "write it as "+a.Unmap().String(), "%s is an IPv4 address written as an IPv6 address", fault.Printable(a.String()))
 	case !t.Mode.Fits(a):
 		return familyProblem(t.Mode, field, a)
 	case a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return fault.Invalid(field, "a tunnel has two ends: give the address of one host", "%s is no address of a host", fault.Printable(a.String()))
+		return fault.Invalid(field, "a tunnel has two ends: give the address of one host", "%s is not the address of one host", fault.Printable(a.String()))
 	case a.IsLoopback():
-		return fault.Invalid(field, "give the address that the other end sends to", "%s never leaves this host", fault.Printable(a.String()))
+		return fault.Invalid(field, "give the address that the other end sends to", "packets to %s never leave this host", fault.Printable(a.String()))
 	case a.Zone() != "":
-		return fault.Invalid(field, "give the address without it, and the device as --parent "+fault.Printable(a.Zone()), "%s has a zone", fault.Printable(a.String()))
+		return fault.Invalid(field, "leave the zone out, and give its device as --parent "+fault.Printable(a.Zone()), "%s has a zone", fault.Printable(a.String()))
 	case a.Is6() && a.IsLinkLocalUnicast() && t.Parent == "":
-		return fault.Invalid("parent", "name the device with --parent", "%s is a link-local address, which says nothing without a device", a)
+		return fault.Invalid("parent", "name the device with --parent", "%s is a link-local address: it is ambiguous without a device", a)
 	}
 	return nil
 }
 
-// familyProblem proposes the mode that fits the address. Where there is no mode, that is what is
-// wrong, and [checkMode] says it.
+// familyProblem says that mode and address are of different families, and proposes the mode that
+// fits the address. A missing mode is [checkMode]'s problem.
 func familyProblem(m gre.Mode, field string, a netip.Addr) *fault.Error {
 	if !m.Known() {
 		return nil
@@ -140,7 +139,7 @@ func familyProblem(m gre.Mode, field string, a netip.Addr) *fault.Error {
 		carrier, family = family, carrier
 	}
 	return fault.Invalid(field, fmt.Sprintf("use --mode %s, or an address of the other family", proposed),
-		"%s is an %s address, and mode %s is carried by %s", fault.Printable(a.String()), family, m, carrier)
+		"%s is an %s address, and mode %s needs %s", fault.Printable(a.String()), family, m, carrier)
 }
 
 func checkParent(t Tunnel) fault.List {
@@ -155,15 +154,15 @@ func checkParent(t Tunnel) fault.List {
 	return nil
 }
 
-// checkHeader looks at what goes into the outer headers.
+// checkHeader checks the fields of the outer headers.
 func checkHeader(t Tunnel) fault.List {
 	var problems fault.List
 	if t.TTL != 0 && t.NoPMTUD {
 		problems.Add(fault.Invalid("ttl", "use --ttl inherit with --no-pmtud, or leave --no-pmtud out",
-			"a fixed TTL (%d) is possible only with path MTU discovery", t.TTL))
+			"a fixed TTL (%d) needs path MTU discovery", t.TTL))
 	}
 	if t.Flags != 0 { // libnm's verify of the ip-tunnel setting
-		problems.Add(fault.Invalid("flags", "leave it out: NetworkManager has flags for its modes ipip6 and ip6ip6 only",
+		problems.Add(fault.Invalid("flags", "leave --flags out: NetworkManager takes flags for its modes ipip6 and ip6ip6 only",
 			"NetworkManager refuses %#x for mode %s", uint32(t.Flags), t.Mode))
 	}
 	if t.Mode.IPv6Outer() {
@@ -174,7 +173,7 @@ func checkHeader(t Tunnel) fault.List {
 	}
 	for field, set := range map[string]bool{"encap-limit": t.EncapLimit != 0, "flow-label": t.FlowLabel != 0} {
 		if set {
-			problems.Add(fault.Invalid(field, "leave it out, or use --mode ip6gre or ip6gretap", "only tunnels carried by IPv6 have it, and mode %s is not", t.Mode))
+			problems.Add(fault.Invalid(field, "leave it out, or use --mode ip6gre or ip6gretap", "only tunnels over IPv6 have it, and mode %s is over IPv4", t.Mode))
 		}
 	}
 	slices.SortFunc(problems, func(a, b *fault.Error) int { return strings.Compare(a.Field, b.Field) })
@@ -187,11 +186,11 @@ func checkMTU(t Tunnel) fault.List {
 	}
 	most := uint32(t.Encapsulation().MTU(0xffff)) //nolint:gosec // 65535 less a few headers
 	if t.MTU < gre.MinMTU4 || t.MTU > most {
-		return fault.List{fault.Invalid("mtu", fmt.Sprintf("use %d to %d bytes, or leave --mtu out to have it computed", gre.MinMTU4, most), "%d is not possible", t.MTU)}
+		return fault.List{fault.Invalid("mtu", fmt.Sprintf("use %d to %d bytes, or leave --mtu out and nmgre computes it", gre.MinMTU4, most), "%d is not possible", t.MTU)}
 	}
 	for _, p := range t.Addresses {
 		if p.Addr().Is6() && t.MTU < gre.MinMTU6 {
-			return fault.List{fault.Invalid("mtu", "IPv6 needs 1280 bytes at least (RFC 8200)", "%d is too little for the inner address %s", t.MTU, p)}
+			return fault.List{fault.Invalid("mtu", "IPv6 needs at least 1280 bytes (RFC 8200)", "%d is too small for the inner address %s", t.MTU, p)}
 		}
 	}
 	return nil

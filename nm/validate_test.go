@@ -44,7 +44,7 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// What no text can say, but a program can.
+// Problems of tunnels that no text can express, but a program can.
 func TestProblemsOfPrograms(t *testing.T) {
 	base := func() nm.Tunnel {
 		t := nm.NewTunnel()
@@ -68,14 +68,14 @@ func TestProblemsOfPrograms(t *testing.T) {
 		}, "route: 10.10.2.0/24: a weight out of range"},
 		{"IPv4 in IPv6 as inner address", func(t *nm.Tunnel) {
 			t.Addresses = []netip.Prefix{netip.PrefixFrom(want.Addr("::ffff:172.16.0.1"), 120)}
-		}, "address: ::ffff:172.16.0.1/120 is no address"},
+		}, "address: ::ffff:172.16.0.1/120 is not an address"},
 		{"control characters in a zone", func(t *nm.Tunnel) {
 			t.Mode, t.Remote = gre.ModeIP6GRE, want.Addr("2001:db8::1").WithZone("\x1b[31m")
 		}, `peer: 2001:db8::1%\x1b[31m has a zone`},
 		{"control characters in a zone, wrong family", func(t *nm.Tunnel) { t.Remote = want.Addr("2001:db8::1").WithZone("\x1b[31m") }, `peer: 2001:db8::1%\x1b[31m is an IPv6 address`},
-		{"control characters in a zone, loopback", func(t *nm.Tunnel) { t.Mode, t.Remote = gre.ModeIP6GRE, want.Addr("::1").WithZone("\x1b[31m") }, `peer: ::1%\x1b[31m never leaves`},
-		{"control characters in a zone, multicast", func(t *nm.Tunnel) { t.Mode, t.Remote = gre.ModeIP6GRE, want.Addr("ff02::1").WithZone("\x1b[31m") }, `peer: ff02::1%\x1b[31m is no address`},
-		{"control characters in a zone of the peer address", func(t *nm.Tunnel) { t.PeerAddress = want.Addr("fe80::1").WithZone("\x1b[31m") }, `peer-address: fe80::1%\x1b[31m is no address`},
+		{"control characters in a zone, loopback", func(t *nm.Tunnel) { t.Mode, t.Remote = gre.ModeIP6GRE, want.Addr("::1").WithZone("\x1b[31m") }, `peer: packets to ::1%\x1b[31m never leave`},
+		{"control characters in a zone, multicast", func(t *nm.Tunnel) { t.Mode, t.Remote = gre.ModeIP6GRE, want.Addr("ff02::1").WithZone("\x1b[31m") }, `peer: ff02::1%\x1b[31m is not the address`},
+		{"control characters in a zone of the peer address", func(t *nm.Tunnel) { t.PeerAddress = want.Addr("fe80::1").WithZone("\x1b[31m") }, `peer-address: fe80::1%\x1b[31m is not an address`},
 		{"control characters in a parent", func(t *nm.Tunnel) { t.Parent = "\x1b[31m" }, `parent: `},
 	} {
 		tunnel := base()

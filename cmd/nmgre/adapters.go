@@ -50,7 +50,7 @@ func openAdapters(ctx context.Context) (adapters, func(), error) {
 func (d adapters) system() nm.System {
 	keeper := d.asRoot
 	if keeper == nil {
-		keeper = &keep.LocalKeeper{Tunnels: nm.TunnelsOf{Profiles: d.profiles}, Kernel: d.kernel, Gateway: d.gateway, Store: d.files}
+		keeper = &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: d.profiles}, Kernel: d.kernel, Gateway: d.gateway, Store: d.files}
 	}
 	return nm.System{Profiles: d.profiles, Kernel: d.kernel, Gateway: d.gateway, Store: d.files, Keeper: keeper}
 }

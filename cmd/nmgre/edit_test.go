@@ -105,7 +105,7 @@ func TestEditExitCodes(t *testing.T) {
 		{"no time to confirm", nil, "gre1 --mtu 1400 --confirm 0s", exitInvalid, []string{"confirm: 0s is not possible"}},
 		{"too much time to confirm", nil, "gre1 --mtu 1400 --confirm 2h", exitInvalid, []string{"confirm: 2h0m0s is not possible"}},
 		{"the input for two things", nil, "gre1 --routes-from - --confirm 60s", exitInvalid, []string{"standard input cannot both"}},
-		{"a taken name", nil, "gre1 --name eth1", exitInvalid, []string{"name: there is a device eth1 already"}},
+		{"a taken name", nil, "gre1 --name eth1", exitInvalid, []string{"name: the device eth1 exists already"}},
 		{"NetworkManager absent", func(w *world) { w.bus.Vanish() }, "gre1 --mtu 1400", exitNoNetworkManager, []string{"NetworkManager"}},
 		{"not permitted", func(w *world) { w.bus.SetPermission("settings.modify.system", "no") }, "gre1 --mtu 1400", exitNotPermitted, []string{"sudo"}},
 		{"root's part without root", func(w *world) { w.kernel.root = false }, "gre1 --clamp-mss", exitNotPermitted, []string{"needs root"}},

@@ -52,7 +52,7 @@ func (a *app) carryOut(ctx context.Context, r asroot.Request, progress func(done
 		return keep.Converged{}, err
 	}
 	defer closeHost()
-	local := &keep.LocalKeeper{Tunnels: nm.TunnelsOf{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store}
+	local := &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store}
 	if err := local.MayKeep(); err != nil {
 		return keep.Converged{}, err
 	}

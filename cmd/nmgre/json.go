@@ -124,7 +124,7 @@ func newRoutesJSON(s nmgre.Status) []routeJSON {
 		out = append(out, routeJSON{Route: r.String(), Owner: string(nm.OwnerProfile), Why: why})
 	}
 	for _, r := range s.Kept.Routes {
-		out = append(out, routeJSON{Route: r.String(), Owner: string(nm.OwnerKernel), Why: nm.KeptWhy(r, nm.MinVersion)})
+		out = append(out, routeJSON{Route: r.String(), Owner: string(nm.OwnerKernel), Why: nm.WhyKernel(r, nm.MinVersion)})
 	}
 	return out
 }

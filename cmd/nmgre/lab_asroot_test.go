@@ -214,7 +214,7 @@ func TestLabAsRootAllowed(t *testing.T) {
 	// A route that the kernel refuses undoes everything, and so does a request that ann may not
 	// make.
 	r := h.TryAs(ann, installed, annsCreate("--route", "10.24.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")...)
-	if r.Code != exitNotPermitted || !strings.Contains(r.Stderr, "eth0 is no tunnel, and root alone leads packets elsewhere") {
+	if r.Code != exitNotPermitted || !strings.Contains(r.Stderr, "eth0 is not a tunnel, and only root may lead packets elsewhere") {
 		t.Errorf("a route elsewhere: %s", r)
 	}
 	mustBecome(t, h, "after a route elsewhere", before)

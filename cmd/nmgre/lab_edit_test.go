@@ -413,7 +413,7 @@ func TestLabEditKilled(t *testing.T) {
 	if now := lab.Linux1.Run(t, "cat", file); now != saved {
 		t.Errorf("the file says\n%s", now)
 	}
-	if r := lab.Linux1.Try("nmgre", "verify", "gre1", "--no-probe"); !strings.Contains(r.Stdout, "not on disk as it stands") {
+	if r := lab.Linux1.Try("nmgre", "verify", "gre1", "--no-probe"); !strings.Contains(r.Stdout, "is not on disk") {
 		t.Errorf("verify: %s", r)
 	}
 	lab.Linux1.Reboot(t)

@@ -443,7 +443,7 @@ func TestLabFarEndStaysReachable(t *testing.T) {
 	before := withoutWAN(lab.Linux1.Snapshot(t))
 	nmgreOn(t, lab.Linux2, exitDone, right.create("--no-probe")...)
 	r := nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "default metric 50")
-	if !strings.Contains(r.Stderr, "a host route keeps it reachable") || !strings.Contains(r.Stdout, "verdict: pass") {
+	if !strings.Contains(r.Stderr, "a host route keeps the far end reachable") || !strings.Contains(r.Stdout, "verdict: pass") {
 		t.Errorf("create says\n%s%s", r.Stdout, r.Stderr)
 	}
 	pin := func(gateway string) func() bool {

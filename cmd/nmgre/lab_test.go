@@ -178,7 +178,7 @@ func TestLabRefusesWithoutATrace(t *testing.T) {
 		want string // in the error
 	}{
 		{"a word as key", base("--key", "desistdaydream"), "a GRE key is a number of 32 bits, equal at both ends"},
-		{"no peer", []string{"create", "--address", "172.16.9.1/30"}, "peer: the far end's address is missing"},
+		{"no peer", []string{"create", "--address", "172.16.9.1/30"}, "peer: the far end's outer address is missing"},
 		{"no address", []string{"create", "--peer", "100.0.2.100"}, "address: the inner address is missing"},
 		{"name taken by a tunnel", base("--name", "gre1", "--key", "8"), "name: the profile gre1"},
 		{"name taken by another profile", base("--name", "taken"), "name: the profile taken"},
@@ -188,7 +188,7 @@ func TestLabRefusesWithoutATrace(t *testing.T) {
 		{"fallback device", base("--name", "gre0"), "gre0 is a fallback device"},
 		{"duplicate", base("--key", "7"), "same input key"},
 		{"local not here", base("--local", "100.0.1.99"), "local: 100.0.1.99 is not an address of this host"},
-		{"equal ends", base("--local", "100.0.2.100"), "peer: the far end's address 100.0.2.100 is equal to the local one"},
+		{"equal ends", base("--local", "100.0.2.100"), "peer: the far end and this end have the same outer address 100.0.2.100"},
 		{"far end here", []string{"create", "--peer", "10.10.1.1", "--address", "172.16.9.1/30"}, "peer: 10.10.1.1 is this host's own address"},
 		{"inner overlaps outer", []string{"create", "--peer", "100.0.2.100", "--address", "100.0.2.1/24"}, "contains the far end's outer address"},
 		{"inner overlaps a LAN", []string{"create", "--peer", "100.0.2.100", "--address", "10.10.1.5/30"}, "overlaps 10.10.1.0/24"},
@@ -464,7 +464,7 @@ func TestLabVerifyFindsFaults(t *testing.T) {
 		{"key", run("ip", "link", "set", "dev", "gre1", "type", "gre", "ikey", "43", "okey", "42", "ttl", "64", "local", "100.0.1.100", "remote", "100.0.2.100"),
 			anew, "link", "input key: profile 42, kernel 43"},
 		{"mtu", run("ip", "link", "set", "dev", "gre1", "mtu", "1400"), run("ip", "link", "set", "dev", "gre1", "mtu", "1472"), "link", "mtu: profile 1472, kernel 1400"},
-		{"address", run("ip", "address", "del", "172.16.0.1/30", "dev", "gre1"), run("nmcli", "connection", "up", "gre1"), "addresses", "172.16.0.1/30 is not on the device"},
+		{"address", run("ip", "address", "del", "172.16.0.1/30", "dev", "gre1"), run("nmcli", "connection", "up", "gre1"), "addresses", "the device does not have 172.16.0.1/30"},
 		{"route", run("ip", "route", "del", "10.10.2.0/24", "dev", "gre1"), run("nmcli", "connection", "up", "gre1"), "route 10.10.2.0/24", "do not go into the tunnel"},
 		{"shadowed route", run("ip", "route", "add", "10.10.2.0/24", "via", "100.0.1.1", "metric", "1"), run("ip", "route", "del", "10.10.2.0/24", "metric", "1"),
 			"route 10.10.2.0/24", "do not go into the tunnel"},

@@ -16,16 +16,18 @@ import (
 	"nmgre/routes/list"
 )
 
-// RouteOp is a way to change the routes of a tunnel. The words are those of `ip route`.
+// RouteOp is a way to change the routes of a tunnel, named as in `ip route`.
 type RouteOp string
 
 // The ways to change routes.
 const (
-	// RouteAdd leaves a route that is there already. Another route in its place is an error.
+	// RouteAdd adds routes. A route that is there already stays. It is an error if a different
+	// route has the same slot.
 	RouteAdd RouteOp = "add"
-	// RouteReplace has another route in its place give way.
+	// RouteReplace adds routes, and removes different ones in the same slots.
 	RouteReplace RouteOp = "replace"
-	// RouteDelete goes by the destination, and by whatever else is given.
+	// RouteDelete deletes the routes that have the destination, and the other attributes, that are
+	// given.
 	RouteDelete RouteOp = "delete"
 )
 
@@ -33,36 +35,36 @@ const (
 type RouteChange struct {
 	Op     RouteOp
 	Routes []routes.Route
-	// Lines has the line of each route, where they come from a list. Errors name it then, and a
-	// route that is not there need not be deleted.
+	// Lines has the line number of each route of a list, counted from 1. Errors name the line. With
+	// Lines it is no error to delete a route that is not there. Lines is nil if there is no list.
 	Lines []int
 }
 
-// RouteResult is the outcome of a request.
+// RouteResult is the outcome of a [RouteChange].
 type RouteResult struct {
 	Tunnel    string     // the interface's name
-	Routes    []nm.Owned // the routes of the request, with the owner of each, and why
+	Routes    []nm.Owned // the routes of the request, each with its owner
 	Added     int
 	Replaced  int
 	Removed   int
 	Unchanged int
-	Notes     []string // the person should know them
-	Inactive  bool     // the tunnel is down: the routes are set when it comes up
+	Notes     []string // for the user to read
+	Inactive  bool     // the tunnel is down: its routes are set when it comes up
 }
 
-// ChangePlan is everything that a change of routes does, decided before anything is done.
+// ChangePlan is a change of routes with everything decided.
 type ChangePlan struct {
 	Change  RouteChange
 	Profile nm.Profile
-	Before  keep.Kept // root keeps it now
-	Kept    keep.Kept // root keeps it afterwards
+	Before  keep.Kept // kept by root before the change
+	Kept    keep.Kept // kept by root after it
 	Result  RouteResult
 	version nm.Version
 
-	// the routes, the old ones first; Owner is empty where one was deleted
-	have    []nm.Owned
-	at      *list.Index[routes.Slot] // into have
-	touched []bool                   // of have: a route of the request is there
+	// the old routes, then the new ones; a deleted one has no Owner
+	all     []nm.Owned
+	at      *list.Index[routes.Slot] // of all
+	touched []bool                   // for each of all: a route of the request has its slot
 }
 
 // Routes decides everything about a change of the routes of the tunnel p.
@@ -92,17 +94,17 @@ func Routes(ctx context.Context, sys nm.System, p nm.Profile, change RouteChange
 	return c, nil
 }
 
-// KeptDiffers says whether root has anything to change.
+// KeptDiffers says whether the change alters the routes that root keeps.
 func (c *ChangePlan) KeptDiffers() bool {
 	return c.Kept.Pin != c.Before.Pin || !routes.EqualLists(c.Kept.Routes, c.Before.Routes)
 }
 
-// load notes the routes that are there.
+// load fills the list with the present routes.
 func (c *ChangePlan) load() {
 	own, kept := c.Profile.Tunnel.Routes, c.Before.Routes
-	c.have = make([]nm.Owned, 0, len(own)+len(kept)+len(c.Change.Routes))
-	c.touched = make([]bool, 0, cap(c.have))
-	c.at = list.NewIndex(cap(c.have), func(i int) routes.Slot { return c.have[i].Route.Slot() })
+	c.all = make([]nm.Owned, 0, len(own)+len(kept)+len(c.Change.Routes))
+	c.touched = make([]bool, 0, cap(c.all))
+	c.at = list.NewIndex(cap(c.all), func(i int) routes.Slot { return c.all[i].Route.Slot() })
 	for i := range own {
 		c.insert(nm.Owned{Route: &own[i], Owner: nm.OwnerProfile, Why: ""})
 	}
@@ -112,22 +114,23 @@ func (c *ChangePlan) load() {
 }
 
 func (c *ChangePlan) insert(o nm.Owned) {
-	c.have, c.touched = append(c.have, o), append(c.touched, false)
-	c.at.Put(o.Route.Slot(), len(c.have)-1)
+	c.all, c.touched = append(c.all, o), append(c.touched, false)
+	c.at.Put(o.Route.Slot(), len(c.all)-1)
 }
 
-// carryOut changes the list as the request says, and returns why it cannot be done.
+// carryOut makes the requested change in the list. It returns the reasons why the change is not
+// possible.
 func (c *ChangePlan) carryOut() []error {
 	if c.Change.Op == RouteDelete {
 		return c.deleteAll()
 	}
-	profiles := 0
-	for _, o := range c.have {
+	inProfile := 0
+	for _, o := range c.all {
 		if o.Owner == nm.OwnerProfile {
-			profiles++
+			inProfile++
 		}
 	}
-	c.Result.Routes = nm.AssignRoutes(c.Change.Routes, profiles, c.version)
+	c.Result.Routes = nm.AssignRoutes(c.Change.Routes, inProfile, c.version)
 	var errs []error
 	for i, o := range c.Result.Routes {
 		if err := c.put(i, o); err != nil {
@@ -140,7 +143,7 @@ func (c *ChangePlan) carryOut() []error {
 	return errs
 }
 
-// lineError names the line of the list that an error is about.
+// lineError adds the number of the line to an error about the i-th route of a list.
 func (c *ChangePlan) lineError(i int, err error) error {
 	if i >= len(c.Change.Lines) {
 		return err
@@ -148,7 +151,7 @@ func (c *ChangePlan) lineError(i int, err error) error {
 	return fmt.Errorf("line %d: %w", c.Change.Lines[i], err)
 }
 
-// put adds a route, or puts it in the place of another.
+// put adds the i-th route of the request, or replaces the route in its slot.
 func (c *ChangePlan) put(i int, o nm.Owned) error {
 	t := &c.Profile.Tunnel
 	var problems fault.List
@@ -158,35 +161,35 @@ func (c *ChangePlan) put(i int, o nm.Owned) error {
 	at, taken := c.at.Find(o.Route.Slot())
 	if !taken {
 		c.insert(o)
-		c.touched[len(c.have)-1] = true
+		c.touched[len(c.all)-1] = true
 		c.Result.Added++
 		return nil
 	}
 	if c.touched[at] {
-		return fault.Invalid("route", "give each destination once, or with different metrics", "%s is there twice", o.Route.Dst)
+		return fault.Invalid("route", "give each destination once, or with different metrics", "%s is given twice", o.Route.Dst)
 	}
 	c.touched[at] = true
-	switch held := c.have[at]; {
+	switch held := c.all[at]; {
 	case held.Route.Equal(o.Route):
 		c.Result.Routes[i].Owner = held.Owner
 		c.Result.Unchanged++
 	case c.Change.Op == RouteAdd:
-		return &fault.Error{Kind: fault.ErrInvalid, Field: "route", What: fmt.Sprintf("the tunnel has a route in the place of %s already: %s", o.Route, held.Route),
-			Hint: "put the new one in its place with nmgre route replace, or give the new one another metric", Err: fault.ErrExists}
+		return &fault.Error{Kind: fault.ErrInvalid, Field: "route", What: fmt.Sprintf("%s conflicts with a route of the tunnel: %s", o.Route, held.Route),
+			Hint: "replace the old route with nmgre route replace, or give the new one another metric", Err: fault.ErrExists}
 	default:
-		c.have[at] = o
+		c.all[at] = o
 		c.Result.Replaced++
 	}
 	return nil
 }
 
-// deleteAll takes routes out of the list.
+// deleteAll deletes the routes of the request from the list.
 func (c *ChangePlan) deleteAll() []error {
 	byDst := make(map[netip.Prefix][]int, len(c.Change.Routes))
 	for i := range c.Change.Routes {
 		byDst[c.Change.Routes[i].Dst] = nil
 	}
-	for at, o := range c.have {
+	for at, o := range c.all {
 		if _, asked := byDst[o.Route.Dst]; asked {
 			byDst[o.Route.Dst] = append(byDst[o.Route.Dst], at)
 		}
@@ -204,19 +207,19 @@ func (c *ChangePlan) deleteAll() []error {
 			c.Result.Unchanged++
 			continue
 		}
-		c.Result.Routes = append(c.Result.Routes, c.have[at])
-		c.have[at].Owner = ""
+		c.Result.Routes = append(c.Result.Routes, c.all[at])
+		c.all[at].Owner = ""
 		c.Result.Removed++
 	}
 	return errs
 }
 
-// choose returns the one of the candidates that r means. It is -1 if there is none, and that is no
-// error.
+// choose returns the only candidate that matches r. It returns -1 if nothing matches a route of a
+// list, which is no error.
 func (c *ChangePlan) choose(r routes.Route, candidates []int) (int, error) {
 	var found []int
 	for _, at := range candidates {
-		if o := c.have[at]; o.Owner != "" && r.Matches(*o.Route) {
+		if o := c.all[at]; o.Owner != "" && r.Matches(*o.Route) {
 			found = append(found, at)
 		}
 	}
@@ -226,16 +229,16 @@ func (c *ChangePlan) choose(r routes.Route, candidates []int) (int, error) {
 	case len(found) == 0 && len(c.Change.Lines) > 0:
 		return -1, nil
 	case len(found) == 0:
-		return -1, fault.Invalid("route", "nmgre route list "+fault.ShellWord(c.Profile.Tunnel.Name)+" shows what there is", "the tunnel has no route %s", r)
+		return -1, fault.Invalid("route", "nmgre route list "+fault.ShellWord(c.Profile.Tunnel.Name)+" shows its routes", "the tunnel has no route %s", r)
 	}
-	var have []string
+	var matches []string
 	for _, at := range found {
-		have = append(have, c.have[at].Route.String())
+		matches = append(matches, c.all[at].Route.String())
 	}
-	return -1, fault.Invalid("route", "say which: "+strings.Join(fault.FirstFew(have), ", or "), "%d routes of the tunnel are meant by %s", len(found), r)
+	return -1, fault.Invalid("route", "give one of them: "+strings.Join(fault.FirstFew(matches), ", or "), "%d routes of the tunnel match %s", len(found), r)
 }
 
-// finish checks that this host can have the result.
+// finish checks that this host can have the result, and completes the plan.
 func (c *ChangePlan) finish(ctx context.Context, sys nm.System) error {
 	var fresh []routes.Route
 	if c.Change.Op != RouteDelete {
@@ -249,21 +252,21 @@ func (c *ChangePlan) finish(ctx context.Context, sys nm.System) error {
 		c.Result.Notes = slices.Concat(pre.notes, pre.offers())
 	}
 	t := c.Profile.Tunnel
-	c.Kept = c.Before // its lists are not changed
-	c.Kept.UUID, c.Kept.Name, c.Kept.Remote, c.Kept.Inner = c.Profile.UUID, t.Name, t.Remote, nm.InnerNetworks(t)
+	c.Kept = c.Before // the lists are shared, and not written to
+	c.Kept.UUID, c.Kept.Name, c.Kept.Remote, c.Kept.Inner = c.Profile.UUID, t.Name, t.Remote, t.InnerNetworks()
 	c.Kept.Routes = c.Owned(nm.OwnerKernel, c.Before.Routes)
 	c.Kept.Pin = pre.pin || c.Before.Pin && c.stillCovered()
 	return nil
 }
 
-// check refuses new routes that this host cannot have.
+// check refuses fresh routes that this host cannot have.
 func (c *ChangePlan) check(ctx context.Context, sys nm.System, fresh []routes.Route) (*preflight, error) {
 	links, err := sys.Kernel.Links(ctx)
 	if err != nil {
 		return nil, err
 	}
 	pre := &preflight{t: c.Profile.Tunnel, sys: sys, links: links, version: c.version, owned: c.Result.Routes}
-	if slices.ContainsFunc(fresh, namesDevice) { // only these need NetworkManager's profiles
+	if slices.ContainsFunc(fresh, namesDevice) { // only these routes need the list of profiles
 		if pre.profiles, err = sys.Profiles.List(ctx); err != nil {
 			return nil, err
 		}
@@ -274,7 +277,7 @@ func (c *ChangePlan) check(ctx context.Context, sys nm.System, fresh []routes.Ro
 	if problem := pre.routeIsOwnNetwork(fresh); problem != nil {
 		return nil, problem
 	}
-	return pre, pre.swallows(ctx, nil, fresh)
+	return pre, pre.loops(ctx, nil, fresh)
 }
 
 // namesDevice says whether a nexthop of the route names a device.
@@ -282,25 +285,25 @@ func namesDevice(r routes.Route) bool {
 	return slices.ContainsFunc(r.Nexthops, func(hop routes.Nexthop) bool { return hop.Dev != "" })
 }
 
-// stillCovered says whether one of the routes covers the far end.
+// stillCovered says whether a route of the result covers the far end's outer address.
 func (c *ChangePlan) stillCovered() bool {
-	return slices.ContainsFunc(c.have, func(o nm.Owned) bool {
+	return slices.ContainsFunc(c.all, func(o nm.Owned) bool {
 		return o.Owner != "" && nm.Covers(o.Route, c.Profile.Tunnel.Remote)
 	})
 }
 
-// Owned returns the routes that have that owner. Very many routes are not copied where one of the
-// lists that are there already has the same.
+// Owned returns the routes of the result that owner holds. It does not copy them if they are
+// exactly those of before, or of the request: there may be very many.
 func (c *ChangePlan) Owned(owner nm.Owner, before []routes.Route) []routes.Route {
 	var own []*routes.Route
-	for _, o := range c.have {
+	for _, o := range c.all {
 		if o.Owner == owner {
 			own = append(own, o.Route)
 		}
 	}
-	for _, all := range [][]routes.Route{before, c.Change.Routes} {
-		if areAll(own, all) {
-			return all
+	for _, whole := range [][]routes.Route{before, c.Change.Routes} {
+		if areAll(own, whole) {
+			return whole
 		}
 	}
 	copied := make([]routes.Route, len(own))
@@ -310,7 +313,7 @@ func (c *ChangePlan) Owned(owner nm.Owner, before []routes.Route) []routes.Route
 	return copied
 }
 
-// areAll says whether the routes are those of the list itself, in its order.
+// areAll says whether own points to all items of the list, in its order.
 func areAll(own []*routes.Route, all []routes.Route) bool {
 	if len(own) != len(all) {
 		return false

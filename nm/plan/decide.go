@@ -14,8 +14,8 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// decide fills in what the request left open, in an order in which each decision can use the ones
-// before.
+// decide fills in the fields that the request leaves open. The order matters: each decision uses
+// the earlier ones.
 func (p *preflight) decide(ctx context.Context) error {
 	p.decideInner()
 	p.decideEncapLimit()
@@ -30,7 +30,7 @@ func (p *preflight) decide(ctx context.Context) error {
 	return nil
 }
 
-// decideInner decides the name and the far end's inner address.
+// decideInner decides the name and the peer address.
 func (p *preflight) decideInner() {
 	if p.t.Name == "" {
 		p.t.Name = nm.FreeName(p.takenNames())
@@ -40,7 +40,7 @@ func (p *preflight) decideInner() {
 	}
 }
 
-// takenNames are the names of links, of the profiles' interfaces, and of the profiles.
+// takenNames are the names of all links, of all profiles, and of the profiles' interfaces.
 func (p *preflight) takenNames() map[string]bool {
 	taken := make(map[string]bool)
 	for _, link := range p.links {
@@ -52,28 +52,28 @@ func (p *preflight) takenNames() map[string]bool {
 	return taken
 }
 
-// decideEncapLimit writes down the kernel's own limit: NetworkManager's default is another.
+// decideEncapLimit sets the kernel's default: NetworkManager's is a different one.
 func (p *preflight) decideEncapLimit() {
 	if p.t.EncapLimit == 0 && p.t.Mode.IPv6Outer() {
 		p.t.EncapLimit = gre.DefaultEncapLimit
 	}
 }
 
-// decideRoutes returns the new ones of all the tunnel's routes, completed: with a route to the far
-// end's inner address where one is needed, and with gateways on Ethernet.
+// decideRoutes completes the fresh routes, which are a part of all: with a route to the peer
+// address if it needs one, and with gateways in an Ethernet tunnel.
 func (p *preflight) decideRoutes(fresh, all []routes.Route) []routes.Route {
 	fresh = slices.Clone(fresh)
 	if r, needed := p.routeToPeer(all); needed {
 		fresh = slices.Insert(fresh, 0, r)
-		p.note("a route to the far end's inner address %s is added: none of the tunnel's networks contains it", p.t.PeerAddress)
+		p.note("the far end's inner address %s gets a route of its own: it is in none of the tunnel's networks", p.t.PeerAddress)
 	}
 	p.viaPeer(fresh)
 	return fresh
 }
 
-// routeToPeer returns the route to the far end's inner address, where no network of the tunnel and
-// none of its routes has it. With a /32 for this end's address, the form that ifcfg files and
-// point-to-point peers give, NetworkManager needs the other host as a route of its own.
+// routeToPeer returns a route to the peer address. The route is needed if the address is in no
+// network of the tunnel and no route leads to it alone. That is so if this end's address is a /32,
+// as in ifcfg files and with point-to-point peers.
 func (p *preflight) routeToPeer(all []routes.Route) (r routes.Route, needed bool) {
 	peer := p.t.PeerAddress
 	if !peer.IsValid() {
@@ -86,8 +86,8 @@ func (p *preflight) routeToPeer(all []routes.Route) (r routes.Route, needed bool
 }
 
 // viaPeer gives the routes of an Ethernet tunnel the far end as their gateway. On Ethernet a route
-// without a gateway says that every host of the network is on the link itself and answers for its
-// address.
+// without a gateway means that every host of the network is on the link itself and answers for its
+// own address.
 func (p *preflight) viaPeer(list []routes.Route) {
 	peer := p.t.PeerAddress
 	if !p.t.Mode.Ethernet() || !peer.IsValid() {
@@ -96,13 +96,13 @@ func (p *preflight) viaPeer(list []routes.Route) {
 	for i, r := range list {
 		if !r.Via.IsValid() && len(r.Nexthops) == 0 && r.NexthopID == 0 && r.Type.HasDevice() && r.Dst != routes.HostPrefix(peer) && r.Dst.Addr().Is4() == peer.Is4() {
 			list[i].Via = peer
-			p.note("the route to %s goes via %s: mode %s carries Ethernet, where networks behind the far end need a gateway", r.Dst, peer, p.t.Mode)
+			p.note("the route to %s goes via %s: mode %s carries Ethernet, where a network behind the far end needs a gateway", r.Dst, peer, p.t.Mode)
 		}
 	}
 }
 
-// wayOut asks that kernel how packets to the far end would leave. It does not ask where the outer
-// addresses or the parent are wrong: the kernel would have no answer, or a misleading one.
+// wayOut asks k how packets to the far end would leave, after it has checked the outer addresses
+// and the parent. With wrong ones the kernel's answer would mislead.
 func (p *preflight) wayOut(ctx context.Context, k kernel.Kernel) (kernel.Hop, error) {
 	var found fault.List
 	found.Add(p.parentMissing(), p.localNotHere(), p.remoteHere())
@@ -112,7 +112,7 @@ func (p *preflight) wayOut(ctx context.Context, k kernel.Kernel) (kernel.Hop, er
 	return p.underlay(ctx, k)
 }
 
-// underlay asks that kernel how packets to the far end would leave.
+// underlay asks k how packets to the far end would leave.
 func (p *preflight) underlay(ctx context.Context, k kernel.Kernel) (kernel.Hop, error) {
 	from := p.t.Local
 	if from.IsValid() && from.IsUnspecified() {
@@ -121,19 +121,19 @@ func (p *preflight) underlay(ctx context.Context, k kernel.Kernel) (kernel.Hop, 
 	hop, err := k.Lookup(ctx, kernel.Query{To: p.t.Remote, From: from, Dev: p.parentDevice()})
 	if errors.Is(err, fault.ErrUnreachable) {
 		return hop, &fault.Error{Kind: fault.ErrInvalid, Field: "peer", What: fmt.Sprintf("this host has no route to the far end %s", p.t.Remote),
-			Hint: "check the address, and that the network which leads there is up: ip route get " + p.t.Remote.String(), Err: err}
+			Hint: "check the address, and whether the network that leads there is up: ip route get " + p.t.Remote.String(), Err: err}
 	}
 	return hop, err
 }
 
-// decideLocal takes the source address that the kernel would use.
+// decideLocal chooses the source address that the kernel would use.
 func (p *preflight) decideLocal(hop kernel.Hop) {
 	if !p.t.Local.IsValid() {
 		p.t.Local = hop.Src
 	}
 }
 
-// decideMTU takes the MTU of the way to the far end less the tunnel's overhead.
+// decideMTU chooses the MTU of the way to the far end, less the tunnel's overhead.
 func (p *preflight) decideMTU(hop kernel.Hop) {
 	if p.t.MTU == 0 {
 		p.t.MTU = fittingMTU(p.t, hop)
@@ -141,8 +141,8 @@ func (p *preflight) decideMTU(hop kernel.Hop) {
 	}
 }
 
-// fittingMTU is the largest MTU in bytes whose packets fit the way to the far end with the tunnel's
-// headers around them, between the least that IPv4 needs and the most that a packet can have.
+// fittingMTU is the largest MTU, in bytes, whose packets fit through the way to the far end with
+// the tunnel's headers around them. It is at least IPv4's minimum, and at most the largest packet.
 func fittingMTU(t nm.Tunnel, hop kernel.Hop) uint32 {
 	e := t.Encapsulation()
 	return uint32(min(max(e.MTU(hop.MTU), gre.MinMTU4), e.MTU(0xffff))) //nolint:gosec // from 68 to 65535

@@ -16,28 +16,29 @@ import (
 	"nmgre/routes/list"
 )
 
-// EditPlan is everything that an edit does, decided before anything is done. It is data only.
+// EditPlan is an edit of a tunnel with everything decided. It is data only.
 type EditPlan struct {
-	Profile nm.Profile // as it stands
-	// Before is the whole tunnel: root's routes follow the profile's, with SNAT, forwarding and the
-	// MSS clamp.
+	Profile nm.Profile // before the edit
+	// Before is the whole tunnel before the edit, as [nm.Tunnel.WithKept] returns it.
 	Before  nm.Tunnel
-	After   nm.Tunnel // likewise, with everything decided
+	After   nm.Tunnel // the whole tunnel after the edit
 	Changes []nm.FieldChange
-	// Flaps says that the tunnel goes down and up, because the link must be made anew. It is false
-	// for a tunnel that is down.
+	// Flaps says that the tunnel goes down and up, since the edit needs a new link. It is false for
+	// a tunnel that is down.
 	Flaps      bool
-	Why        string     // why it flaps, or why it need not
-	Routes     []nm.Owned // the routes afterwards, with the owner of each, and why
-	KeptBefore keep.Kept  // root keeps it now
-	Kept       keep.Kept  // root keeps it afterwards
+	Why        string     // why the tunnel flaps, or why it need not
+	Routes     []nm.Owned // the routes after the edit, each with its owner
+	KeptBefore keep.Kept  // kept by root before the edit
+	Kept       keep.Kept  // kept by root after it
 	Steps      []Step
-	Notes      []string // the person should know them before
+	Notes      []string // for the user to read before anything is done
 
 	version nm.Version // NetworkManager's
 }
 
-// Edit decides everything about an edit of the tunnel p.
+// Edit decides everything about an edit of the tunnel p. change gets the whole tunnel and changes
+// it; its error is returned as it is. The other errors are those of [Create]. A problem that the
+// tunnel had before is no error.
 func Edit(ctx context.Context, sys nm.System, profiles Profiles, p nm.Profile, change func(*nm.Tunnel) error) (EditPlan, error) {
 	kept, err := keptToChange(ctx, sys, p)
 	if err != nil {
@@ -60,27 +61,27 @@ func Edit(ctx context.Context, sys nm.System, profiles Profiles, p nm.Profile, c
 type editor struct {
 	profile nm.Profile
 	kept    keep.Kept
-	before  nm.Tunnel // whole
-	old     list.Set  // its routes
+	before  nm.Tunnel // the whole tunnel
+	old     list.Set  // the routes of before
 	pre     *preflight
 }
 
 func newEditor(p nm.Profile, kept keep.Kept) *editor {
-	before := nm.WholeTunnel(p, kept)
+	before := p.Tunnel.WithKept(kept)
 	return &editor{profile: p, kept: kept, before: before, old: list.NewSet(before.Routes)}
 }
 
-// plan looks at the host, decides what is open, and puts the plan together.
+// plan reads the host, decides the open fields, and puts the plan together.
 func (e *editor) plan(ctx context.Context, sys nm.System, profiles Profiles, wanted nm.Tunnel) (EditPlan, error) {
 	var err error
 	if e.pre, err = survey(ctx, sys, profiles, wanted); err != nil {
 		return EditPlan{}, err
 	}
-	e.leaveItselfOut()
+	e.hideTunnel()
 	if err := e.decide(ctx); err != nil {
 		return EditPlan{}, err
 	}
-	// again: the decisions must fit the request
+	// the decisions count too
 	if err := newProblems(e.before, e.pre.t); err != nil {
 		return EditPlan{}, err
 	}
@@ -90,7 +91,7 @@ func (e *editor) plan(ctx context.Context, sys nm.System, profiles Profiles, wan
 	return e.finish(ctx)
 }
 
-// newProblems returns the problems that after has and before had not.
+// newProblems returns the problems of after that before did not have.
 func newProblems(before, after nm.Tunnel) error {
 	old := make(map[string]bool)
 	for _, problem := range before.Problems() {
@@ -105,7 +106,7 @@ func newProblems(before, after nm.Tunnel) error {
 	return found.Err()
 }
 
-// follow changes the fields that had followed from those that are changed.
+// follow changes the fields that were derived from changed fields.
 func (e *editor) follow(t *nm.Tunnel) {
 	b := e.before
 	derived := b.PeerAddress == nm.DerivePeer(b.Addresses)
@@ -114,11 +115,11 @@ func (e *editor) follow(t *nm.Tunnel) {
 	}
 	old, now := b.PeerAddress, t.PeerAddress
 	if old.IsValid() && old != now {
-		// the plan adds the new one where it is needed
+		// the plan adds the new route to the peer if it is needed
 		t.Routes = slices.DeleteFunc(t.Routes, b.IsRouteToPeer)
 	}
 	if !old.IsValid() || !now.IsValid() || now.Is4() != old.Is4() {
-		now = old // no gateway takes the place of the old one
+		now = old // the new address cannot be the gateway of the old routes
 	}
 	for i := range t.Routes {
 		if e.old.Has(&t.Routes[i]) {
@@ -127,7 +128,8 @@ func (e *editor) follow(t *nm.Tunnel) {
 	}
 }
 
-// reroute replaces a gateway, and the name of a device. The route's lists are its own.
+// reroute replaces a gateway and a device name in r. It writes to the nexthops of r, which r must
+// share with no other route.
 func reroute(r *routes.Route, old, now netip.Addr, oldDev, dev string) {
 	if old.IsValid() && r.Via == old {
 		r.Via = now
@@ -143,8 +145,8 @@ func reroute(r *routes.Route, old, now netip.Addr, oldDev, dev string) {
 	}
 }
 
-// leaveItselfOut has the host looked at as if the tunnel were not there.
-func (e *editor) leaveItselfOut() {
+// hideTunnel removes the tunnel that is edited from the profiles and links of the host.
+func (e *editor) hideTunnel() {
 	p := e.pre
 	p.profiles = slices.DeleteFunc(p.profiles, func(o nm.Profile) bool { return o.UUID == e.profile.UUID })
 	if dev := e.profile.Device; dev != "" {
@@ -152,7 +154,7 @@ func (e *editor) leaveItselfOut() {
 	}
 }
 
-// decide fills in what is open. Routes that are there already stay as they are.
+// decide fills in the fields that the request leaves open. Old routes stay as they are.
 func (e *editor) decide(ctx context.Context) error {
 	p, b := e.pre, e.before
 	fits, err := e.mtuFits(ctx)
@@ -163,7 +165,7 @@ func (e *editor) decide(ctx context.Context) error {
 		p.t.MTU = 0
 	}
 	p.decideInner()
-	if !b.Mode.IPv6Outer() { // the limit of a tunnel that has one stays
+	if !b.Mode.IPv6Outer() { // an old tunnel over IPv6 keeps its limit
 		p.decideEncapLimit()
 	}
 	staying, fresh := e.old.Split(p.t.Routes)
@@ -172,15 +174,15 @@ func (e *editor) decide(ctx context.Context) error {
 	return e.decideOuter(ctx)
 }
 
-// decideOuter decides what depends on the way to the far end, where that is another or open. An MTU
-// that is the kernel's own choice stays so.
+// decideOuter decides the local address and the MTU, if they are open or the way to the far end has
+// changed. If the kernel has chosen the MTU, the choice stays the kernel's.
 func (e *editor) decideOuter(ctx context.Context) error {
 	p := e.pre
 	computed := p.t.MTU == 0 && e.before.MTU != 0
 	if !e.outerChanged() && !computed && p.t.Local.IsValid() {
 		return nil
 	}
-	hop, err := p.wayOut(ctx, aside{p.sys.Kernel, e.profile.Device, p.links})
+	hop, err := p.wayOut(ctx, kernelWithout{p.sys.Kernel, e.profile.Device, p.links})
 	if err != nil {
 		return err
 	}
@@ -191,14 +193,14 @@ func (e *editor) decideOuter(ctx context.Context) error {
 	return nil
 }
 
-// outerChanged says whether the packets that carry the tunnel go another way.
+// outerChanged says whether the edit may change the way of the packets that carry the tunnel.
 func (e *editor) outerChanged() bool {
 	a, b := e.pre.t, e.before
 	return a.Mode != b.Mode || a.Local != b.Local || a.Remote != b.Remote || a.Parent != b.Parent
 }
 
-// mtuFits says whether the MTU is the one that the present way to the far end leaves, and something
-// is changed that it depends on: then it is computed anew.
+// mtuFits says whether the MTU has to be computed anew: it is the one that fits the present way to
+// the far end, and the edit changes that way or the size of the headers.
 func (e *editor) mtuFits(ctx context.Context) (bool, error) {
 	a, b := e.pre.t, e.before
 	if b.MTU == 0 || !e.outerChanged() && a.Encapsulation() == b.Encapsulation() {
@@ -207,20 +209,21 @@ func (e *editor) mtuFits(ctx context.Context) (bool, error) {
 	old := preflight{t: b}
 	hop, err := old.underlay(ctx, e.pre.sys.Kernel)
 	if errors.Is(err, fault.ErrInvalid) {
-		return false, nil // no way leads there now
+		return false, nil // there is no way to the far end now
 	}
 	return err == nil && fittingMTU(b, hop) == b.MTU, err
 }
 
-// aside is the kernel as it would answer if the tunnel had no routes: packets that it would send
-// into dev go by the best other way.
-type aside struct {
+// kernelWithout is a kernel that looks up ways as if the device dev had no routes: packets that
+// would go into dev take the best other way.
+type kernelWithout struct {
 	kernel.Kernel
 	dev   string
 	links []kernel.Link
 }
 
-func (k aside) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
+// Lookup implements [kernel.Kernel].
+func (k kernelWithout) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 	hop, err := k.Kernel.Lookup(ctx, q)
 	if err != nil || k.dev == "" || hop.Dev != k.dev {
 		return hop, err
@@ -230,7 +233,7 @@ func (k aside) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 		return kernel.Hop{}, err
 	}
 	if other == nil {
-		return kernel.Hop{}, &fault.Error{Kind: fault.ErrUnreachable, What: "nothing but the tunnel itself leads to " + q.To.String()}
+		return kernel.Hop{}, &fault.Error{Kind: fault.ErrUnreachable, What: "only the tunnel itself leads to " + q.To.String()}
 	}
 	link := kernel.Named(k.links, other.Dev)
 	hop = kernel.Hop{Dev: other.Dev, Via: other.Route.Via, Src: q.From, Match: other.Route.Dst, MTU: link.MTU}
@@ -242,8 +245,8 @@ func (k aside) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 	return hop, nil
 }
 
-// assign decides the owner of each route: the present one, and for new routes as
-// [nm.AssignRoutes] says.
+// assign decides the owner of each route. Old routes keep their owner; [nm.AssignRoutes] decides
+// for new ones.
 func (e *editor) assign() {
 	held, kept := list.NewSet(e.profile.Tunnel.Routes), list.NewSet(e.kept.Routes)
 	p := e.pre
@@ -257,7 +260,7 @@ func (e *editor) assign() {
 			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: why}
 			n++
 		case kept.Has(r):
-			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerKernel, Why: nm.KeptWhy(*r, p.version)}
+			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerKernel, Why: nm.WhyKernel(*r, p.version)}
 		default:
 			fresh = append(fresh, *r)
 		}
@@ -270,7 +273,7 @@ func (e *editor) assign() {
 	}
 }
 
-// problems returns why this host cannot have the new parts of the tunnel.
+// problems returns the reasons why this host cannot have the new parts of the tunnel.
 func (e *editor) problems(ctx context.Context) error {
 	p, b := e.pre, e.before
 	addresses := without(p.t.Addresses, b.Addresses)
@@ -285,10 +288,10 @@ func (e *editor) problems(ctx context.Context) error {
 	found.Add(p.innerOverlap(addresses), p.routeIsOwnNetwork(fresh))
 	found.Add(p.snatSources(without(p.t.SNAT, b.SNAT))...)
 	found.Add(p.nexthopDevices(fresh)...)
-	if p.t.Remote != b.Remote { // any route of the tunnel may lead to it
+	if p.t.Remote != b.Remote { // any route of the tunnel may cover the new far end
 		addresses, fresh = p.t.Addresses, p.t.Routes
 	}
-	return errors.Join(found.Err(), p.swallows(ctx, addresses, fresh))
+	return errors.Join(found.Err(), p.loops(ctx, addresses, fresh))
 }
 
 // without returns the items of from that are not in those.
@@ -317,7 +320,7 @@ func (e *editor) finish(ctx context.Context) (EditPlan, error) {
 	return plan, nil
 }
 
-// keptAfter is for root to keep afterwards.
+// keptAfter returns what root keeps after the edit.
 func (e *editor) keptAfter(ctx context.Context) (keep.Kept, error) {
 	t, b := e.pre.t, e.before
 	forward, err := e.forwardAfter(ctx)
@@ -326,12 +329,12 @@ func (e *editor) keptAfter(ctx context.Context) (keep.Kept, error) {
 	}
 	k := e.pre.kept(forward)
 	k.UUID, k.Stamp = e.profile.UUID, e.kept.Stamp
-	k.Pin = e.pre.pin || e.kept.Pin && t.Remote == b.Remote && nm.CoversRemote(t)
+	k.Pin = e.pre.pin || e.kept.Pin && t.Remote == b.Remote && t.CoversRemote()
 	return k, nil
 }
 
-// forwardAfter are the devices between which packets are forwarded afterwards. They stay as long as
-// neither forwarding nor SNAT is changed.
+// forwardAfter returns the devices between which packets are forwarded after the edit. They stay
+// the same unless the edit changes forwarding or SNAT.
 func (e *editor) forwardAfter(ctx context.Context) ([]string, error) {
 	t, b := e.pre.t, e.before
 	if t.Forward != b.Forward || !slices.Equal(t.SNAT, b.SNAT) {
@@ -346,42 +349,43 @@ func (e *editor) forwardAfter(ctx context.Context) ([]string, error) {
 	return devices, nil
 }
 
-// decideFlap says whether NetworkManager can apply the changes while the tunnel is up.
+// decideFlap decides whether the tunnel must go down, or NetworkManager can apply the changes while
+// it is up.
 func (p *EditPlan) decideFlap() {
 	if p.Profile.State == nm.StateInactive && p.Profile.Device == "" {
-		p.Why = "the tunnel is down: it is changed when it comes up"
+		p.Why = "the tunnel is down: the changes apply when it comes up"
 		return
 	}
 	for _, c := range p.Changes {
 		if !c.IsReapplied() {
 			p.Flaps = true
-			p.Why = fmt.Sprintf("the link must be made anew for another %s", c.Field)
+			p.Why = fmt.Sprintf("a change of %s needs a new link", c.Field)
 			return
 		}
 	}
-	p.Why = "NetworkManager applies it while the tunnel is up"
+	p.Why = "NetworkManager applies the changes while the tunnel is up"
 }
 
-// ProfileAfter is the tunnel as its profile holds it afterwards.
+// ProfileAfter returns the part of the tunnel that the profile holds after the edit.
 func (p EditPlan) ProfileAfter() nm.Tunnel {
 	t := inProfile(p.After, p.Routes, p.version)
 	t.SNAT, t.ClampMSS = nil, false
 	return t
 }
 
-// ProfileDiffers says whether NetworkManager has anything to change.
+// ProfileDiffers says whether the edit changes the profile.
 func (p EditPlan) ProfileDiffers() bool {
-	return !nm.SameTunnel(p.ProfileAfter(), p.Profile.Tunnel)
+	return !p.ProfileAfter().SameInProfile(p.Profile.Tunnel)
 }
 
-// KeptDiffers says whether root has anything to change.
+// KeptDiffers says whether the edit changes what root keeps.
 func (p EditPlan) KeptDiffers() bool { return !keep.Same(p.KeptBefore, p.Kept) }
 
 // Up says whether the tunnel was up when the plan was made.
 func (p EditPlan) Up() bool { return p.Profile.State != nm.StateInactive }
 
-// CutsOff says whether the edit may cut off a session with the host at that address, to which the
-// kernel leads by hop before the edit.
+// CutsOff says whether the edit may cut off a session with the host at that address. hop is the
+// kernel's way to it before the edit.
 func (p EditPlan) CutsOff(session netip.Addr, hop kernel.Hop) bool {
 	if p.Up() && hop.Dev == p.Profile.Device {
 		return p.Flaps || p.Before.MTU != p.After.MTU || !slices.Equal(p.Before.Addresses, p.After.Addresses) || !p.After.LeadsTo(session)

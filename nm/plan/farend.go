@@ -11,8 +11,8 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// FarEnd returns the tunnel as its other end has to make it. Its routes lead to this host's own
-// networks: those of its devices, but for tunnels and the device by which the far end is reached.
+// FarEnd returns the tunnel that the far end has to make. Its routes lead to the networks of this
+// host's devices. Tunnels, and the device that leads to the far end, do not count.
 func FarEnd(ctx context.Context, k kernel.Kernel, t nm.Tunnel) (nm.Tunnel, error) {
 	links, err := k.Links(ctx)
 	if err != nil {
@@ -23,13 +23,13 @@ func FarEnd(ctx context.Context, k kernel.Kernel, t nm.Tunnel) (nm.Tunnel, error
 		return nm.Tunnel{}, err
 	}
 	if t.Local.IsUnspecified() && hop.Src.IsValid() {
-		t.Local = hop.Src // the far end must name the address that this end sends from
+		t.Local = hop.Src // the far end needs the address from which this end sends
 	}
 	return t.FarEnd(ownNetworks(links, hop.Dev, t.Addresses)), nil
 }
 
-// ownNetworks returns the networks of the links that are neither tunnels nor the underlay, of the
-// families that inner has.
+// ownNetworks returns the networks of links that are neither tunnels nor the underlay. Only the
+// address families of inner count.
 func ownNetworks(links []kernel.Link, underlay string, inner []netip.Prefix) []netip.Prefix {
 	var networks []netip.Prefix
 	for _, link := range links {
@@ -45,7 +45,7 @@ func ownNetworks(links []kernel.Link, underlay string, inner []netip.Prefix) []n
 	return networks
 }
 
-// isLAN says whether an address of a device has other hosts beside it, and the family of one of the
+// isLAN says whether own is an address in a network with other hosts, of the family of one of the
 // inner addresses.
 func isLAN(own netip.Prefix, inner []netip.Prefix) bool {
 	a := own.Addr()

@@ -14,16 +14,16 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// kept is for root to keep for the tunnel that is planned, forwarding between those devices. The
-// profile's UUID is not known yet.
+// kept is the part of the tunnel that root keeps, with forwarding between those devices. The UUID
+// is left empty: it is not known yet.
 func (p *preflight) kept(forward []string) keep.Kept {
-	return keep.Kept{Name: p.t.Name, Remote: p.t.Remote, Inner: nm.InnerNetworks(p.t), SNAT: p.t.SNAT, ClampMSS: p.t.ClampMSS, Pin: p.pin,
+	return keep.Kept{Name: p.t.Name, Remote: p.t.Remote, Inner: p.t.InnerNetworks(), SNAT: p.t.SNAT, ClampMSS: p.t.ClampMSS, Pin: p.pin,
 		Forward: forward, Routes: nm.OwnedBy(p.owned, nm.OwnerKernel)}
 }
 
-// forwardDevices are the devices between which packets are forwarded, if that is wanted: the
-// tunnel's, and those that lead to the SNAT destinations; without any, those of this host's own
-// networks.
+// forwardDevices returns the devices between which packets are forwarded, if the tunnel wants
+// forwarding. They are the tunnel and the devices that lead to the SNAT destinations. Without SNAT
+// they are the tunnel and the devices of this host's own networks.
 func (p *preflight) forwardDevices(ctx context.Context) ([]string, error) {
 	if !p.t.Forward {
 		return nil, nil
@@ -42,12 +42,12 @@ func (p *preflight) forwardDevices(ctx context.Context) ([]string, error) {
 		}
 	}
 	if len(devices) == 1 {
-		return nil, fault.Invalid("forward", "bring the LAN's connection up first, or leave --forward out", "this host has no other network to forward to")
+		return nil, fault.Invalid("forward", "bring up the connection of the LAN first, or leave --forward out", "this host has no other network to forward packets to")
 	}
 	return devices, nil
 }
 
-// devicesToSNAT are the devices that lead to the SNAT destinations.
+// devicesToSNAT returns the devices that lead to the SNAT destinations.
 func (p *preflight) devicesToSNAT(ctx context.Context) ([]string, error) {
 	var devices []string
 	for _, s := range p.t.SNAT {
@@ -60,7 +60,7 @@ func (p *preflight) devicesToSNAT(ctx context.Context) ([]string, error) {
 	return devices, nil
 }
 
-// ownDevices are the devices of this host's own networks.
+// ownDevices returns the devices of this host's own networks.
 func (p *preflight) ownDevices(ctx context.Context) ([]string, error) {
 	out, err := p.sys.Kernel.Lookup(ctx, kernel.Query{To: p.t.Remote})
 	if err != nil && !errors.Is(err, fault.ErrUnreachable) {
@@ -68,16 +68,16 @@ func (p *preflight) ownDevices(ctx context.Context) ([]string, error) {
 	}
 	var devices []string
 	for _, link := range p.links {
-		if len(ownNetworks([]kernel.Link{link}, out.Dev, nm.Ipv4Of(p.t.Addresses))) > 0 {
+		if len(ownNetworks([]kernel.Link{link}, out.Dev, p.t.IPv4Addresses())) > 0 {
 			devices = append(devices, link.Name)
 		}
 	}
 	return devices, nil
 }
 
-// devicesTo returns the devices by which packets to dst leave: those whose own networks lie there,
-// or else where the kernel would send one. An address of dst that is this host's own would lead to
-// lo only.
+// devicesTo returns the devices by which packets to dst leave: those with a network in dst, or else
+// the one to which the kernel would send a packet. The kernel alone is not enough: for an address
+// in dst that is this host's own it answers lo.
 func (p *preflight) devicesTo(ctx context.Context, dst netip.Prefix) ([]string, error) {
 	var devices []string
 	for _, link := range p.links {
@@ -96,28 +96,28 @@ func (p *preflight) devicesTo(ctx context.Context, dst netip.Prefix) ([]string, 
 	return []string{hop.Dev}, err
 }
 
-// snatSources refuses sources that this host does not have: the answers would not come back to it.
+// snatSources refuses source addresses that this host does not have.
 func (p *preflight) snatSources(list []keep.SNAT) fault.List {
 	var found fault.List
 	for _, s := range list {
-		found.Add(nm.SourceNotHere(p.links, s))
+		found.Add(nm.CheckSNATSource(p.links, s))
 	}
 	return found
 }
 
-// forwardNotes tell of obstacles to forwarded packets.
+// forwardNotes are notes about obstacles to forwarded packets.
 func forwardNotes(ctx context.Context, sys nm.System, k keep.Kept) []string {
 	var notes []string
 	if len(k.Forward) == 0 {
 		if len(k.SNAT) > 0 {
 			if on, err := sys.Gateway.Forwarding(ctx, "all"); err == nil && !on {
-				notes = append(notes, "packets are not forwarded on this host, so that SNAT has nothing to do: add --forward")
+				notes = append(notes, "this host does not forward packets, so SNAT has no effect: add --forward")
 			}
 		}
 		return notes
 	}
 	obstacles, err := sys.Gateway.Obstacles(ctx, k.Forward)
-	if err != nil { // without root nobody can look
+	if err != nil { // only root can look for them
 		return notes
 	}
 	for _, o := range obstacles {
@@ -126,7 +126,8 @@ func forwardNotes(ctx context.Context, sys nm.System, k keep.Kept) []string {
 	return notes
 }
 
-// HookNote warns where root's part of a tunnel would not come back by itself.
+// HookNote returns a warning if the dispatcher's hook is missing that sets k whenever the tunnel
+// comes up. It returns nil if k is empty or the hook is there.
 func HookNote(ctx context.Context, sys nm.System, k keep.Kept) []string {
 	if k.Empty() {
 		return nil

@@ -11,39 +11,43 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Plan is everything that making a tunnel does, decided before anything is done. It is data only.
+// Plan is a new tunnel with everything decided. It is data only.
 type Plan struct {
-	// Tunnel has everything decided: name, local address, MTU, the far end's inner address and the
+	// Tunnel has a name, a local address, an MTU, the peer address if it can be derived, and the
 	// route to it.
 	Tunnel nm.Tunnel
-	// FarEnd is the tunnel as its other end has to make it.
+	// FarEnd is the tunnel that the far end has to make.
 	FarEnd nm.Tunnel
-	Routes []nm.Owned // the tunnel's routes, with the owner of each, and why
-	// Kept is for root to keep, but for the UUID. It is empty if NetworkManager can hold
-	// everything.
+	Routes []nm.Owned // the tunnel's routes, each with its owner
+	// Kept is the part that root keeps, still without a UUID. It is empty if NetworkManager can
+	// hold everything.
 	Kept  keep.Kept
 	Steps []Step
-	Notes []string // the person should know them before, such as a choice and its reason
+	Notes []string // for the user to read before anything is done, such as a choice and its reason
 
 	version nm.Version // NetworkManager's
-	Newest  uint64     // the highest Serial of the profiles that were looked at
+	Newest  uint64     // the highest Serial of all profiles at the time of the plan
 }
 
-// Profile is the tunnel as its profile holds it.
+// Profile returns the part of the tunnel that the profile holds.
 func (p Plan) Profile() nm.Tunnel { return inProfile(p.Tunnel, p.Routes, p.version) }
 
 // inProfile returns the part of a tunnel that a profile of that version of NetworkManager holds.
 func inProfile(t nm.Tunnel, owned []nm.Owned, v nm.Version) nm.Tunnel {
 	t = t.Clone()
 	t.Routes = nm.OwnedBy(owned, nm.OwnerProfile)
-	t.Forward = t.Forward && !v.Before(nm.ForwardVersion)
+	t.Forward = t.Forward && !v.Before(nm.ForwardingVersion)
 	return t
 }
 
-// Profiles lists all profiles. Whoever plans hands it in, since listing may clean up on the way.
+// Profiles lists all profiles. The caller hands it in, since its way to list them may also remove
+// the remains of killed processes.
 type Profiles func(context.Context) ([]nm.Profile, error)
 
-// Create decides everything about a new tunnel. The tunnel that is wanted has been validated.
+// Create decides everything about a new tunnel. want has passed [nm.Tunnel.Validate]. Errors are
+// [fault.ErrInvalid] for problems of the request, joined if there are several, and
+// [fault.ErrUnsupported], [fault.ErrNotPermitted] and [fault.ErrNoNetworkManager] for problems of
+// the host.
 func Create(ctx context.Context, sys nm.System, profiles Profiles, want nm.Tunnel) (Plan, error) {
 	p, err := survey(ctx, sys, profiles, want)
 	if err != nil {
@@ -52,7 +56,7 @@ func Create(ctx context.Context, sys nm.System, profiles Profiles, want nm.Tunne
 	if err := p.decide(ctx); err != nil {
 		return Plan{}, fault.Ended(ctx, err)
 	}
-	if err := p.t.Validate(); err != nil { // again: the decisions must fit the request
+	if err := p.t.Validate(); err != nil { // the decisions count too
 		return Plan{}, err
 	}
 	if err := p.problems(ctx); err != nil {
@@ -81,6 +85,7 @@ func (p *preflight) finish(ctx context.Context) (Plan, error) {
 	return plan, nil
 }
 
+// newest returns the highest Serial.
 func newest(profiles []nm.Profile) uint64 {
 	var highest uint64
 	for _, p := range profiles {
@@ -89,8 +94,8 @@ func newest(profiles []nm.Profile) uint64 {
 	return highest
 }
 
-// survey checks that NetworkManager, the kernel and the caller's rights suffice for the tunnel, and
-// reads the host's profiles and links. It is the one look at the host that a plan is made from.
+// survey reads the host's profiles and links, once for the whole plan. It fails if NetworkManager,
+// the kernel or the caller's rights do not suffice for the tunnel.
 func survey(ctx context.Context, sys nm.System, profiles Profiles, want nm.Tunnel) (*preflight, error) {
 	sys.Kernel = kernel.Once(sys.Kernel)
 	m, err := sys.Profiles.Manager(ctx)
@@ -111,7 +116,8 @@ func survey(ctx context.Context, sys nm.System, profiles Profiles, want nm.Tunne
 	return p, err
 }
 
-// mayKeep refuses a plan that needs root to those who are not root and cannot ask for it.
+// mayKeep refuses a plan that needs root if the caller is not root and cannot ask for root's
+// rights.
 func mayKeep(sys nm.System, k keep.Kept) error {
 	if k.Empty() {
 		return nil
@@ -120,19 +126,19 @@ func mayKeep(sys nm.System, k keep.Kept) error {
 	if err == nil {
 		return nil
 	}
-	return &fault.Error{Kind: fault.ErrNotPermitted, What: "NetworkManager cannot hold " + k.Summary() + ", and the rest needs root", Err: err}
+	return &fault.Error{Kind: fault.ErrNotPermitted, What: "NetworkManager cannot hold " + k.Summary() + ", and nmgre needs root for that", Err: err}
 }
 
-// unreadable refuses to change kept lines of which one cannot be read: it would be lost.
+// unreadable refuses to change a kept file with a line that cannot be read: the line would be lost.
 func unreadable(name string, k keep.Kept) error {
 	if len(k.Bad) == 0 {
 		return nil
 	}
-	return &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("line %d of the lines that root keeps for %s cannot be read", k.Bad[0].Line, fault.Printable(name)),
-		Hint: "mend or remove that line first: it would be lost", Err: k.Bad[0].Err}
+	return &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("line %d of the file that root keeps for %s cannot be read", k.Bad[0].Line, fault.Printable(name)),
+		Hint: "correct or remove that line first: the change would lose it", Err: k.Bad[0].Err}
 }
 
-// keptToChange returns what root keeps for a tunnel, if all of it can be read.
+// keptToChange returns the kept file of a tunnel. It fails if a line cannot be read.
 func keptToChange(ctx context.Context, sys nm.System, p nm.Profile) (keep.Kept, error) {
 	k, err := keep.Of(ctx, sys.Store, p.UUID)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// preflight is a tunnel that is wanted, beside the host that is to get it. It changes nothing on
-// the host.
+// preflight compares a wanted tunnel with the host that is to get it. It changes nothing on the
+// host.
 type preflight struct {
 	t        nm.Tunnel
 	sys      nm.System // its kernel is asked each question once
@@ -25,43 +25,44 @@ type preflight struct {
 	links    []kernel.Link
 	version  nm.Version // NetworkManager's
 
-	owned []nm.Owned // the routes, with their owners
-	pin   bool       // a route covers the far end, which gets a host route
+	owned []nm.Owned // the routes, each with its owner
+	pin   bool       // the far end gets a host route, since a route of the tunnel covers it
 	notes []string
 }
 
-// note tells the person of a decision.
+// note adds a note about a decision.
 func (p *preflight) note(format string, args ...any) {
 	p.notes = append(p.notes, fmt.Sprintf(format, args...))
 }
 
-// problems returns why this host cannot have the tunnel, all reasons at once.
+// problems returns all reasons why this host cannot have the tunnel.
 func (p *preflight) problems(ctx context.Context) error {
 	var found fault.List
 	found.Add(p.nameTaken(), p.duplicate(), p.innerOverlap(p.t.Addresses), p.routeIsOwnNetwork(p.t.Routes))
 	found.Add(p.snatSources(p.t.SNAT)...)
 	found.Add(p.nexthopDevices(p.t.Routes)...)
-	return errors.Join(found.Err(), p.swallows(ctx, p.t.Addresses, p.t.Routes))
+	return errors.Join(found.Err(), p.loops(ctx, p.t.Addresses, p.t.Routes))
 }
 
-// nameTaken refuses a name that a profile or a device has.
+// nameTaken refuses a name that a profile or a device has already.
 func (p *preflight) nameTaken() *fault.Error {
-	const hint = "choose another with --name, or leave it out to get the first free one of gre1, gre2, ..."
+	const hint = "choose another name, or leave --name out to get the first free one of gre1, gre2, ..."
 	for _, profile := range p.profiles {
 		if profile.State == nm.StateExternal || profile.ID != p.t.Name && profile.Tunnel.Name != p.t.Name {
 			continue
 		}
 		if profile.Trial {
-			return fault.Invalid("name", hint, "another nmgre is making %s at this moment", p.t.Name)
+			return fault.Invalid("name", hint, "another nmgre is making %s right now", p.t.Name)
 		}
 		return fault.Invalid("name", hint, "the profile %s (%s) has the name %s already", fault.Printable(profile.ID), profile.UUID, p.t.Name)
 	}
 	if kernel.Named(p.links, p.t.Name) != nil {
-		return fault.Invalid("name", hint, "there is a device %s already", p.t.Name)
+		return fault.Invalid("name", hint, "the device %s exists already", p.t.Name)
 	}
 	return nil
 }
 
+// parentMissing refuses a parent that this host does not have.
 func (p *preflight) parentMissing() *fault.Error {
 	if dev := p.parentDevice(); dev != "" && kernel.Named(p.links, dev) == nil {
 		return fault.Invalid("parent", "give the device that leads to the far end, or leave --parent out", "there is no device %s", fault.Printable(dev))
@@ -69,8 +70,8 @@ func (p *preflight) parentMissing() *fault.Error {
 	return nil
 }
 
-// parentDevice is the parent where it is given by its interface. The interface of a UUID is not
-// known before the tunnel is up.
+// parentDevice returns the name of the parent device, or the empty string for a parent that is
+// given by a UUID: its device is not known before the tunnel is up.
 func (p *preflight) parentDevice() string {
 	if keep.IsUUID(p.t.Parent) {
 		return ""
@@ -78,14 +79,16 @@ func (p *preflight) parentDevice() string {
 	return p.t.Parent
 }
 
+// localNotHere refuses a local address that this host does not have.
 func (p *preflight) localNotHere() *fault.Error {
 	if !p.t.Local.IsValid() || p.t.Local.IsUnspecified() || kernel.Holding(p.links, p.t.Local) != nil {
 		return nil
 	}
-	return fault.Invalid("local", "use one of this host's addresses, or leave --local out to have it found; behind NAT it is the private address of the interface",
+	return fault.Invalid("local", "give one of this host's addresses, or leave --local out and nmgre finds it; behind NAT it is the private address of the interface",
 		"%s is not an address of this host", p.t.Local)
 }
 
+// remoteHere refuses a far end that is this host itself.
 func (p *preflight) remoteHere() *fault.Error {
 	if link := kernel.Holding(p.links, p.t.Remote); link != nil {
 		return fault.Invalid("peer", "give the other host's address", "%s is this host's own address, on %s", p.t.Remote, fault.Printable(link.Name))
@@ -93,10 +96,10 @@ func (p *preflight) remoteHere() *fault.Error {
 	return nil
 }
 
-// duplicate refuses a tunnel that the kernel could not tell from another one. It tells them apart
-// by mode, parent device, local, remote and input key.
+// duplicate refuses a tunnel that the kernel could not tell from another one. The kernel tells
+// tunnels apart by mode, parent device, local address, remote address and input key.
 func (p *preflight) duplicate() *fault.Error {
-	const hint = "give both ends of the new tunnel a key of its own, such as --key 1"
+	const hint = "give the new tunnel a key of its own at both ends, such as --key 1"
 	for _, link := range p.links {
 		if link.GRE != nil && !link.GRE.External && p.sameTuple(*link.GRE) {
 			return fault.Invalid("peer", hint, "the device %s is a tunnel between %s and %s with the same input key", fault.Printable(link.Name), link.GRE.Local, link.GRE.Remote)
@@ -111,6 +114,7 @@ func (p *preflight) duplicate() *fault.Error {
 	return nil
 }
 
+// sameTuple says whether g has all the values by which the kernel tells tunnels apart.
 func (p *preflight) sameTuple(g kernel.GRELink) bool {
 	parent := 0
 	if link := kernel.Named(p.links, p.parentDevice()); link != nil {
@@ -119,13 +123,13 @@ func (p *preflight) sameTuple(g kernel.GRELink) bool {
 	return g.Mode == p.t.Mode && g.Local == p.t.Local && g.Remote == p.t.Remote && g.Parent == parent && gre.SameKey(g.InputKey, p.t.InputKey)
 }
 
-// innerOverlap refuses inner addresses in a network that a device of this host is in already.
+// innerOverlap refuses inner networks that overlap a network of this host.
 func (p *preflight) innerOverlap(addresses []netip.Prefix) *fault.Error {
 	for _, own := range addresses {
 		for _, link := range p.links {
 			for _, other := range link.Addresses {
 				if !other.Addr().IsLinkLocalUnicast() && own.Overlaps(other) {
-					return fault.Invalid("address", "choose a network that is used nowhere else",
+					return fault.Invalid("address", "choose a network that nothing else uses",
 						"the inner network %s overlaps %s, which is on %s", own.Masked(), other.Masked(), fault.Printable(link.Name))
 				}
 			}
@@ -134,7 +138,7 @@ func (p *preflight) innerOverlap(addresses []netip.Prefix) *fault.Error {
 	return nil
 }
 
-// routeIsOwnNetwork refuses routes to a network that this host is in itself.
+// routeIsOwnNetwork refuses routes to networks of this host.
 func (p *preflight) routeIsOwnNetwork(list []routes.Route) *fault.Error {
 	own := make(map[netip.Prefix]string)
 	for _, link := range p.links {
@@ -145,20 +149,20 @@ func (p *preflight) routeIsOwnNetwork(list []routes.Route) *fault.Error {
 	for i := range list {
 		r := &list[i]
 		if name, is := own[r.Dst]; is && r.TableOrMain() == routes.MainTable {
-			return fault.Invalid("route", "routes lead to the networks behind the far end", "%s is this host's own network, on %s", r.Dst, fault.Printable(name))
+			return fault.Invalid("route", "give the networks behind the far end", "%s is this host's own network, on %s", r.Dst, fault.Printable(name))
 		}
 	}
 	return nil
 }
 
-// nexthopDevices refuses nexthops by devices that do not exist. A tunnel that is down counts: its
-// nexthop is set when it comes up.
+// nexthopDevices refuses nexthops by devices that do not exist. Tunnels that are down do exist:
+// their nexthops are set when they come up.
 func (p *preflight) nexthopDevices(list []routes.Route) fault.List {
 	var found fault.List
 	for i := range list {
 		for _, hop := range list[i].Nexthops {
 			if hop.Dev != "" && !p.knows(hop.Dev) {
-				found.Add(fault.Invalid("route", "name a device that is there, or a tunnel: nmgre list",
+				found.Add(fault.Invalid("route", "name a device of this host or a tunnel, see: nmgre list",
 					"%s: there is no device %s", list[i].Dst, fault.Printable(hop.Dev)))
 			}
 		}
@@ -166,13 +170,13 @@ func (p *preflight) nexthopDevices(list []routes.Route) fault.List {
 	return found
 }
 
-// knows says whether there is a device of that name, or a profile that has one when it is up.
+// knows says whether there is a device of that name, or a profile for one.
 func (p *preflight) knows(dev string) bool {
 	return dev == p.t.Name || kernel.Named(p.links, dev) != nil ||
 		slices.ContainsFunc(p.profiles, func(o nm.Profile) bool { return o.Tunnel.Name == dev })
 }
 
-// offers tell of multipath routes that NetworkManager itself could hold.
+// offers are notes about multipath routes that NetworkManager itself could hold.
 func (p *preflight) offers() []string {
 	var notes []string
 	for _, o := range p.owned {
@@ -183,8 +187,8 @@ func (p *preflight) offers() []string {
 	return notes
 }
 
-// leadsIntoTunnels says whether all nexthops of the route are GRE tunnels, whose profiles nmgre can
-// change.
+// leadsIntoTunnels says whether all nexthops of the route lead into GRE tunnels. nmgre can change
+// the profiles of these only.
 func (p *preflight) leadsIntoTunnels(r routes.Route) bool {
 	return !slices.ContainsFunc(r.Nexthops, func(hop routes.Nexthop) bool {
 		link := kernel.Named(p.links, hop.Dev)
@@ -192,7 +196,8 @@ func (p *preflight) leadsIntoTunnels(r routes.Route) bool {
 	})
 }
 
-// offerText says how NetworkManager could hold a multipath route. It is empty if it cannot.
+// offerText says how NetworkManager could hold a multipath route. It is empty if NetworkManager
+// cannot.
 func offerText(r routes.Route, dev string, v nm.Version) string {
 	members := nm.ECMPOffer(r, dev, v)
 	if len(members) == 0 {
@@ -202,5 +207,5 @@ func offerText(r routes.Route, dev string, v nm.Version) string {
 	for _, m := range members {
 		lines = append(lines, fault.Shell([]string{"nmgre", "route", "add", m.Dev, m.Route.String()}))
 	}
-	return fmt.Sprintf("NetworkManager could hold the route to %s itself, one member in each tunnel's profile: %s", r.Dst, strings.Join(lines, "; "))
+	return fmt.Sprintf("NetworkManager could hold the route to %s, as one weighted route in each tunnel's profile: %s", r.Dst, strings.Join(lines, "; "))
 }

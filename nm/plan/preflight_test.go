@@ -40,11 +40,11 @@ func TestPreflight(t *testing.T) {
 		{"the network may not be controlled", func(w *fake.World, _ *nm.Tunnel) { w.NM.Control = nm.PermissionNo }, "ErrNotPermitted", "", "NetworkManager does not let you make connections", "sudo"},
 		{"the kernel has no such mode", func(w *fake.World, _ *nm.Tunnel) { w.Unsupported = map[gre.Mode]bool{gre.ModeGRE: true} }, "ErrUnsupported", "", "this kernel has no gre", ""},
 		{"the kernel lacks another mode", func(w *fake.World, _ *nm.Tunnel) { w.Unsupported = map[gre.Mode]bool{gre.ModeIP6GRE: true} }, "", "", "", ""},
-		{"a kernel route without root", func(w *fake.World, _ *nm.Tunnel) { w.NoRoot = true }, "ErrNotPermitted", "", "NetworkManager cannot hold 1 route, and the rest needs root", "sudo"},
+		{"a kernel route without root", func(w *fake.World, _ *nm.Tunnel) { w.NoRoot = true }, "ErrNotPermitted", "", "NetworkManager cannot hold 1 route, and nmgre needs root for that", "sudo"},
 		{"no root is needed for the profile's routes", func(w *fake.World, wished *nm.Tunnel) { w.NoRoot, wished.Routes = true, wished.Routes[:1] }, "", "", "", ""},
 
 		{"the name is too long", func(_ *fake.World, wished *nm.Tunnel) { wished.Name = "abcdefghijklmnop" }, "ErrInvalid", "name", "16 bytes long", "1 to 15"},
-		{"the name of a device", func(w *fake.World, _ *nm.Tunnel) { w.AddLink(kernel.Link{Name: "gre1", Kind: "dummy"}) }, "ErrInvalid", "name", "there is a device gre1 already", "--name"},
+		{"the name of a device", func(w *fake.World, _ *nm.Tunnel) { w.AddLink(kernel.Link{Name: "gre1", Kind: "dummy"}) }, "ErrInvalid", "name", "the device gre1 exists already", "--name"},
 		{"the interface of a GRE profile", func(w *fake.World, _ *nm.Tunnel) {
 			w.AddProfile(nm.Profile{UUID: "u1", ID: "to Berlin", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre1", Mode: gre.ModeGRE}})
 		}, "ErrInvalid", "name", "the profile to Berlin (u1) has the name gre1 already", "--name"},
@@ -59,11 +59,11 @@ func TestPreflight(t *testing.T) {
 		}, "ErrInvalid", "name", `the profile a bridge\x1b (u1) has the name gre1 already`, "--name"},
 		{"the name of a tunnel in the making", func(w *fake.World, _ *nm.Tunnel) {
 			w.AddProfile(nm.Profile{UUID: "u1", ID: "gre1", State: nm.StateInactive, Trial: true, Tunnel: nm.Tunnel{Name: "gre1", Mode: gre.ModeGRE}})
-		}, "ErrInvalid", "name", "another nmgre is making gre1 at this moment", "--name"},
+		}, "ErrInvalid", "name", "another nmgre is making gre1 right now", "--name"},
 		{"the name of a link made by hand, with its mirror", func(w *fake.World, _ *nm.Tunnel) {
 			w.AddLink(kernel.Link{Name: "gre1", Kind: "gre"})
 			w.AddProfile(nm.Profile{UUID: "u1", ID: "gre1", State: nm.StateExternal, Tunnel: nm.Tunnel{Name: "gre1", Mode: gre.ModeGRE}})
-		}, "ErrInvalid", "name", "there is a device gre1 already", "--name"},
+		}, "ErrInvalid", "name", "the device gre1 exists already", "--name"},
 
 		{"the parent is missing", func(_ *fake.World, wished *nm.Tunnel) { wished.Parent = "eth7" }, "ErrInvalid", "parent", "there is no device eth7", "--parent"},
 		{"a parent by its UUID", func(_ *fake.World, wished *nm.Tunnel) { wished.Parent = nm.NewUUID() }, "", "", "", ""},
@@ -78,13 +78,13 @@ func TestPreflight(t *testing.T) {
 
 		{"the inner network is another device's", func(_ *fake.World, wished *nm.Tunnel) {
 			wished.Addresses, wished.Routes = want.CIDRs("10.10.1.9/24"), nil
-		}, "ErrInvalid", "address", "the inner network 10.10.1.0/24 overlaps 10.10.1.0/24, which is on eth1", "used nowhere else"},
+		}, "ErrInvalid", "address", "the inner network 10.10.1.0/24 overlaps 10.10.1.0/24, which is on eth1", "nothing else uses"},
 		{"the inner network contains another device's", func(_ *fake.World, wished *nm.Tunnel) {
 			wished.Addresses, wished.Routes = want.CIDRs("10.8.0.1/13"), nil
-		}, "ErrInvalid", "address", "the inner network 10.8.0.0/13 overlaps 10.10.1.0/24, which is on eth1", "used nowhere else"},
+		}, "ErrInvalid", "address", "the inner network 10.8.0.0/13 overlaps 10.10.1.0/24, which is on eth1", "nothing else uses"},
 		{"the inner network is in another device's", func(_ *fake.World, wished *nm.Tunnel) {
 			wished.Addresses, wished.Routes = want.CIDRs("10.10.1.9/30"), nil
-		}, "ErrInvalid", "address", "the inner network 10.10.1.8/30 overlaps 10.10.1.0/24, which is on eth1", "used nowhere else"},
+		}, "ErrInvalid", "address", "the inner network 10.10.1.8/30 overlaps 10.10.1.0/24, which is on eth1", "nothing else uses"},
 		{"link-local inner addresses are everywhere", func(_ *fake.World, wished *nm.Tunnel) {
 			wished.Addresses = append(wished.Addresses, want.CIDR("fe80::9/64"))
 		}, "", "", "", ""},
@@ -147,7 +147,7 @@ func TestPreflight(t *testing.T) {
 		{"an underlay too narrow for IPv6 inside", func(w *fake.World, wished *nm.Tunnel) {
 			w.Link("eth0").MTU = 1280
 			wished.Addresses, wished.Routes = want.CIDRs("172.16.0.1/30", "2001:db8:9::1/64"), nil
-		}, "ErrInvalid", "mtu", "1256 is too little for the inner address 2001:db8:9::1/64", "1280"},
+		}, "ErrInvalid", "mtu", "1256 is too small for the inner address 2001:db8:9::1/64", "1280"},
 		{"an underlay of the largest packets", func(w *fake.World, _ *nm.Tunnel) { w.Link("eth0").MTU = 65536 }, "", "", "", ""},
 		{"an underlay of the smallest packets", func(w *fake.World, wished *nm.Tunnel) { w.Link("eth0").MTU, wished.Routes = 68, nil }, "", "", "", ""},
 	} {
@@ -290,13 +290,13 @@ func TestPreflightManyProblems(t *testing.T) {
 	w.AddLink(kernel.Link{Name: "gre1"})
 	wished.Addresses, wished.Routes = want.CIDRs("10.10.1.9/24"), []routes.Route{{Dst: want.CIDR("100.0.2.100/32")}, {Dst: want.CIDR("10.10.1.0/24")}}
 	_, err := w.Start().Host().Plan(t.Context(), wished)
-	want.Same(t, "the problems", want.Problems(err), `name: there is a device gre1 already
-  hint: choose another with --name, or leave it out to get the first free one of gre1, gre2, ...
+	want.Same(t, "the problems", want.Problems(err), `name: the device gre1 exists already
+  hint: choose another name, or leave --name out to get the first free one of gre1, gre2, ...
 address: the inner network 10.10.1.0/24 overlaps 10.10.1.0/24, which is on eth1
-  hint: choose a network that is used nowhere else
+  hint: choose a network that nothing else uses
 route: 10.10.1.0/24 is this host's own network, on eth1
-  hint: routes lead to the networks behind the far end
-route: 100.0.2.100/32 covers the far end's outer address 100.0.2.100: the tunnel's own packets would go into the tunnel
+  hint: give the networks behind the far end
+route: 100.0.2.100/32 covers the far end's outer address 100.0.2.100: the packets that carry the tunnel would go into it
   hint: give the far end a route of its own first: ip route add 100.0.2.100 via 100.0.1.1 dev eth0
 `)
 }

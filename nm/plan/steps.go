@@ -12,17 +12,16 @@ import (
 	"nmgre/routes/list"
 )
 
-// Step is one thing that is done. The IDs are stable.
+// Step is one step of a plan.
 type Step struct {
-	ID   string
-	What string // in a few words, such as "add the profile gre1, in memory"
-	Why  string // the reason, and who does it
-	// Commands are the nmcli, ip, nft or sysctl lines that do the same. It is empty if there are
-	// none.
+	ID   string // stable, one of the constants below; several steps may have the same
+	What string // a few words, such as "add the profile gre1, in memory only"
+	Why  string // the reason for the step, in a few words
+	// Commands are lines of nmcli, ip, nft or sysctl that do the same. Some steps have none.
 	Commands []string
 }
 
-// The steps of making a tunnel, in their order.
+// The IDs of the steps of a new tunnel, in their order.
 const (
 	StepProfile  = "profile"
 	StepActivate = "activate"
@@ -35,7 +34,7 @@ const (
 	StepSave     = "save"
 )
 
-// steps lists what making the tunnel takes.
+// steps lists the steps of a new tunnel.
 func (p Plan) steps() []Step {
 	t := p.Profile()
 	steps := []Step{
@@ -43,32 +42,32 @@ func (p Plan) steps() []Step {
 			Why:      whyInMemory,
 			Commands: []string{t.NmcliAdd()}},
 		{ID: StepActivate, What: "bring it up, and wait until its addresses are set",
-			Why:      "NetworkManager makes the link, with its addresses and " + routes.CountText(len(t.Routes)),
+			Why:      "NetworkManager makes the link, its addresses and " + routes.CountText(len(t.Routes)),
 			Commands: []string{"nmcli connection up " + fault.ShellWord(t.Name)}},
 	}
 	steps = append(steps, keptSteps(p.Kept, p.Routes)...)
 	return append(steps, checkStep(p.Tunnel), Step{ID: StepSave, What: "write the profile to disk",
-		Why: "from here on the tunnel is there, also after a reboot"})
+		Why: "so that the tunnel survives a reboot"})
 }
 
-// whyInMemory is why a profile is not written to disk at once.
-const whyInMemory = "a half-finished tunnel must not survive a reboot: the profile goes to disk when all the rest is done"
+// whyInMemory is the reason why a profile is not written to disk at once.
+const whyInMemory = "a half-finished tunnel must not survive a reboot: the profile goes to disk last"
 
 // checkStep is the step that verifies the tunnel.
 func checkStep(t nm.Tunnel) Step {
-	return Step{ID: StepCheck, What: "read the kernel's state back, and probe the far end",
-		Why: "a GRE link that is up proves nothing", Commands: checkCommands(t)}
+	return Step{ID: StepCheck, What: "compare the kernel's state with the plan, and probe the far end",
+		Why: "a GRE link is up even if no packet gets through", Commands: checkCommands(t)}
 }
 
-// keptSteps are the steps of the kernel half, for those of its routes that are new.
+// keptSteps are the steps for what root keeps. fresh are the tunnel's new routes, of both owners.
 func keptSteps(k keep.Kept, fresh []nm.Owned) []Step {
 	var steps []Step
 	if k.Pin {
-		steps = append(steps, Step{ID: StepPin, What: fmt.Sprintf("give the far end %s a host route by the present gateway", k.Remote),
-			Why: "a route of the tunnel covers it: the tunnel's own packets would go into the tunnel"})
+		steps = append(steps, Step{ID: StepPin, What: fmt.Sprintf("add a host route to the far end %s by its present gateway", k.Remote),
+			Why: "a route of the tunnel covers the far end: the packets that carry the tunnel would go into it"})
 	}
 	if len(k.Routes) > keep.MaxRouteSteps {
-		steps = append(steps, Step{ID: StepRoute, What: fmt.Sprintf("add %s to the kernel", routes.CountText(len(k.Routes))), Why: whyKernel(fresh)})
+		steps = append(steps, Step{ID: StepRoute, What: fmt.Sprintf("add %s to the kernel", routes.CountText(len(k.Routes))), Why: firstKernelWhy(fresh)})
 	} else {
 		for _, o := range fresh {
 			if o.Owner == nm.OwnerKernel {
@@ -80,8 +79,8 @@ func keptSteps(k keep.Kept, fresh []nm.Owned) []Step {
 	return append(steps, keptForwardSteps(k)...)
 }
 
-// whyKernel is the reason of the first of the kernel half's routes.
-func whyKernel(list []nm.Owned) string {
+// firstKernelWhy returns the reason why nmgre holds the first of its routes.
+func firstKernelWhy(list []nm.Owned) string {
 	for _, o := range list {
 		if o.Owner == nm.OwnerKernel {
 			return o.Why
@@ -90,27 +89,28 @@ func whyKernel(list []nm.Owned) string {
 	return ""
 }
 
-// keptForwardSteps are the steps that concern forwarded packets.
+// keptForwardSteps are the steps for forwarded packets.
 func keptForwardSteps(k keep.Kept) []Step {
 	var steps []Step
 	for _, dev := range k.Forward {
-		steps = append(steps, Step{ID: StepForward, What: "forward packets that come in by " + dev,
-			Why:      "it is switched on for the devices involved only, and switched back when the tunnel goes down",
+		steps = append(steps, Step{ID: StepForward, What: "switch on forwarding of packets that come in by " + dev,
+			Why:      "for these devices only, and until the tunnel goes down",
 			Commands: []string{fault.Shell([]string{"sysctl", "-w", "net.ipv4.conf." + strings.ReplaceAll(dev, ".", "/") + ".forwarding=1"})}})
 	}
 	for _, r := range k.Rules() {
-		id, why := StepSNAT, "hosts there need no route back to the tunnel's inner network"
+		id, why := StepSNAT, "the hosts there then need no route to the tunnel's inner network"
 		if r.ClampMSS {
-			id, why = StepClamp, "TCP connections whose packets are too big for the tunnel would stall"
+			id, why = StepClamp, "TCP connections with packets that are too big for the tunnel would stall"
 		}
 		steps = append(steps, Step{ID: id, What: r.Summary(), Why: why, Commands: r.NFT()})
 	}
 	return steps
 }
 
-// maxCheckCommands bounds how many routes are asked for by hand.
+// maxCheckCommands is the highest number of routes with a command that looks them up.
 const maxCheckCommands = 20
 
+// checkCommands returns the commands with which a person can check the tunnel.
 func checkCommands(t nm.Tunnel) []string {
 	commands := []string{"ip -d link show dev " + t.Name}
 	for i, r := range t.Routes {
@@ -124,13 +124,13 @@ func checkCommands(t nm.Tunnel) []string {
 	return commands
 }
 
-// The steps of an edit, beside those that making a tunnel has too.
+// The IDs of the steps that only an edit has.
 const (
 	StepDown  = "down"
 	StepApply = "apply"
 )
 
-// steps lists what the edit takes.
+// steps lists the steps of the edit.
 func (p EditPlan) steps() []Step {
 	if len(p.Changes) == 0 {
 		return nil
@@ -144,73 +144,73 @@ func (p EditPlan) steps() []Step {
 	}
 	if p.KeptDiffers() {
 		if p.Kept.Empty() {
-			steps = append(steps, Step{ID: StepRoute, What: "remove from nmgre's files: " + p.KeptBefore.Summary(), Why: "nothing of it is wanted any more"})
+			steps = append(steps, Step{ID: StepRoute, What: "remove from nmgre's files: " + p.KeptBefore.Summary(), Why: "the tunnel does not need them any more"})
 		}
-		steps = append(steps, keptSteps(p.Kept, p.keptNews())...)
+		steps = append(steps, keptSteps(p.Kept, p.freshKernelRoutes())...)
 	}
 	if up {
 		steps = append(steps, checkStep(p.After))
 	}
 	if p.ProfileDiffers() && !p.Profile.Unsaved {
 		steps = append(steps, Step{ID: StepSave, What: "write the profile to disk",
-			Why: "from here on the change is there, also after a reboot", Commands: p.nmcliModify(false)})
+			Why: "so that the change survives a reboot", Commands: p.nmcliModify(false)})
 	}
 	return steps
 }
 
-// applySteps are the steps by which the device gets the changed profile.
+// applySteps are the steps that apply the changed profile to the device.
 func (p EditPlan) applySteps() []Step {
 	if !p.Up() {
 		return nil
 	}
 	if !p.Flaps {
-		return []Step{{ID: StepApply, What: "apply it while the tunnel is up", Why: p.Why, Commands: []string{"nmcli device reapply " + fault.ShellWord(p.Profile.Device)}}}
+		return []Step{{ID: StepApply, What: "apply the profile while the tunnel is up", Why: p.Why, Commands: []string{"nmcli device reapply " + fault.ShellWord(p.Profile.Device)}}}
 	}
 	return []Step{
-		{ID: StepDown, What: "take the tunnel down", Why: p.Why, Commands: nm.NmcliCommand("down", p.Profile.UUID)},
-		{ID: StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes the link anew",
-			Commands: nm.NmcliCommand("up", p.Profile.UUID)},
+		{ID: StepDown, What: "take the tunnel down", Why: p.Why, Commands: nm.NmcliConnection("down", p.Profile.UUID)},
+		{ID: StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes a new link",
+			Commands: nm.NmcliConnection("up", p.Profile.UUID)},
 	}
 }
 
-// keptNews are the routes that the kernel gets with the edit.
-func (p EditPlan) keptNews() []nm.Owned {
+// freshKernelRoutes returns the routes that nmgre holds after the edit, and did not hold before.
+func (p EditPlan) freshKernelRoutes() []nm.Owned {
 	old := list.NewSet(p.KeptBefore.Routes)
-	var news []nm.Owned
+	var fresh []nm.Owned
 	for _, o := range p.Routes {
 		if o.Owner == nm.OwnerKernel && !old.Has(o.Route) {
-			news = append(news, o)
+			fresh = append(fresh, o)
 		}
 	}
-	return news
+	return fresh
 }
 
-// nmcliModify returns the nmcli command that changes the profile in the same way. It is empty if
-// nmcli cannot.
+// nmcliModify returns the nmcli command that makes the same change of the profile. There is none if
+// nmcli cannot make it.
 func (p EditPlan) nmcliModify(inMemory bool) []string {
 	var more []string
 	if p.Profile.ID == p.Before.Name && p.After.Name != p.Before.Name {
 		more = []string{"connection.id", p.After.Name}
 	}
-	return nm.ModifyCommand(p.Profile.UUID, p.Profile.Tunnel, p.ProfileAfter(), inMemory, more...)
+	return nm.NmcliModify(p.Profile.UUID, p.Profile.Tunnel, p.ProfileAfter(), inMemory, more...)
 }
 
-// Diff returns the changes of the edit, a line for each: at most a hundred, and the number of the
-// others.
+// Diff returns a line for each change of the edit: at most a hundred, and a line with the number of
+// the others.
 func (p EditPlan) Diff() []string { return nm.ChangeLines(p.Changes, 100) }
 
-// Covers says whether the work that is told as the step done carries out a plan's step of that ID
-// too. All steps of the kernel half are carried out as one, [StepRoute].
+// Covers says whether an event about the step done tells that a plan's step with that ID is done.
+// One event, with the ID [StepRoute], tells of all steps of what root keeps.
 func Covers(done, id string) bool {
 	return done == id && id != "" || done == StepRoute && KeptStep(id)
 }
 
-// KeptStep says whether a step belongs to the kernel half, which root keeps.
+// KeptStep says whether the step with that ID sets something that root keeps.
 func KeptStep(id string) bool {
 	return slices.Contains([]string{StepPin, StepRoute, StepForward, StepSNAT, StepClamp}, id)
 }
 
-// CommandsOf are the commands of the steps whose IDs are chosen.
+// CommandsOf returns the commands of the steps whose ID chosen accepts.
 func CommandsOf(steps []Step, chosen func(id string) bool) []string {
 	var commands []string
 	for _, s := range steps {

@@ -11,12 +11,12 @@ import (
 	"nmgre/routes/keep"
 )
 
-// checkKept looks at what root keeps for the tunnel: that it can be read, that it comes back by
-// itself, and that the kernel has the routes.
+// checkKept checks the routes and rules that root keeps for the tunnel: the file can be read, the
+// hook sets them whenever the tunnel comes up, and the kernel has the routes.
 func (v *verifier) checkKept(ctx context.Context) error {
 	if err := v.readKept(ctx); err != nil {
-		v.report.add(Check{ID: "kept", Status: Fail, Certainty: Proved, Summary: "what nmgre keeps for the tunnel cannot be read", Evidence: err.Error(),
-			Hint: firstHint(err, "nothing of it is put back when the tunnel comes up: mend the file, or delete the tunnel and make it anew")})
+		v.report.add(Check{ID: "kept", Status: Fail, Certainty: Proved, Summary: "the file with the tunnel's kept routes and rules cannot be read", Evidence: err.Error(),
+			Hint: firstHint(err, "they are not set when the tunnel comes up: correct the file, or delete the tunnel and make it again")})
 		return nil
 	}
 	if v.kept.Empty() && len(v.kept.Bad) == 0 {
@@ -28,7 +28,7 @@ func (v *verifier) checkKept(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if v.missing, err = keep.Missing(ctx, v.host.Kernel, v.profile.Running(), v.kept); err != nil {
+	if v.missing, err = keep.Missing(ctx, v.sys.Kernel, v.profile.Running(), v.kept); err != nil {
 		return err
 	}
 	if len(v.kept.Routes) > maxRouteChecks {
@@ -37,16 +37,17 @@ func (v *verifier) checkKept(ctx context.Context) error {
 	return nil
 }
 
+// readKept reads root's file of the tunnel, unless the caller knows its contents.
 func (v *verifier) readKept(ctx context.Context) (err error) {
 	if v.opts.Kept != nil {
 		v.kept = *v.opts.Kept
 		return nil
 	}
-	v.kept, err = keep.Of(ctx, v.host.Store, v.profile.UUID)
+	v.kept, err = keep.Of(ctx, v.sys.Store, v.profile.UUID)
 	return err
 }
 
-// firstHint is the hint that err has, or another.
+// firstHint returns the first hint of err, or otherwise if err has no hint.
 func firstHint(err error, otherwise string) string {
 	if hints := fault.Hints(err); len(hints) > 0 {
 		return hints[0]
@@ -54,47 +55,49 @@ func firstHint(err error, otherwise string) string {
 	return otherwise
 }
 
-// checkFile tells of lines that could not be read.
+// checkFile checks that all lines of the file could be read.
 func (v *verifier) checkFile() Check {
-	c := Check{ID: "kept", Status: Pass, Certainty: Proved, Summary: "nmgre keeps for it: " + v.kept.Summary(), Evidence: v.kept.UUID}
+	c := Check{ID: "kept", Status: Pass, Certainty: Proved, Summary: "nmgre keeps for the tunnel: " + v.kept.Summary(), Evidence: v.kept.UUID}
 	if len(v.kept.Bad) == 0 {
 		return c
 	}
 	bad := v.kept.Bad[0]
-	c.Status, c.Summary = Fail, fmt.Sprintf("line %d of what nmgre keeps for it cannot be read", bad.Line)
+	c.Status, c.Summary = Fail, fmt.Sprintf("line %d of the file with the tunnel's kept routes and rules cannot be read", bad.Line)
 	if n := len(v.kept.Bad); n > 1 {
-		c.Summary = fmt.Sprintf("%d lines of what nmgre keeps for it cannot be read, line %d first", n, bad.Line)
+		c.Summary = fmt.Sprintf("%d lines of the file with the tunnel's kept routes and rules cannot be read, the first is line %d", n, bad.Line)
 	}
-	c.Evidence, c.Hint = bad.Err.Error(), "mend the line, or remove it; the others count"
+	c.Evidence, c.Hint = bad.Err.Error(), "correct or remove the line; the other lines are used"
 	return c
 }
 
+// checkHook checks that NetworkManager's dispatcher runs nmgre's hook.
 func (v *verifier) checkHook(ctx context.Context) Check {
-	err := v.host.Store.HookMissing(ctx)
+	err := v.sys.Store.HookMissing(ctx)
 	if err == nil {
-		return Check{ID: "hook", Status: Pass, Certainty: Proved, Summary: "NetworkManager's dispatcher puts it back whenever the tunnel comes up"}
+		return Check{ID: "hook", Status: Pass, Certainty: Proved, Summary: "the dispatcher's hook sets the kept routes and rules whenever the tunnel comes up"}
 	}
-	return Check{ID: "hook", Status: Warn, Certainty: Proved, Summary: "what nmgre keeps is not put back when the tunnel comes up again",
-		Evidence: err.Error(), Hint: firstHint(err, "set it up: sudo nmgre install-hook")}
+	return Check{ID: "hook", Status: Warn, Certainty: Proved, Summary: "the routes and rules that NetworkManager cannot hold are lost when the tunnel goes down",
+		Evidence: err.Error(), Hint: firstHint(err, "install the hook: sudo nmgre install-hook")}
 }
 
-// putBackHint says how what is missing comes back.
-func (v *verifier) putBackHint() string {
-	return "put it back: sudo nmgre up " + fault.ShellWord(v.profile.Tunnel.Name)
+// setAgainHint says how to set what is missing in the kernel.
+func (v *verifier) setAgainHint() string {
+	return "set it again: sudo nmgre up " + fault.ShellWord(v.profile.Tunnel.Name)
 }
 
+// missingRoute is the check of a kept route that the kernel does not have.
 func (v *verifier) missingRoute(r routes.Route) Check {
-	return Check{ID: routeID(r), Status: Fail, Certainty: Proved, Summary: "the kernel does not have it as it should be", Evidence: r.String(), Hint: v.putBackHint()}
+	return Check{ID: routeID(r), Status: Fail, Certainty: Proved, Summary: "the kernel does not have the route, or has it with other attributes", Evidence: r.String(), Hint: v.setAgainHint()}
 }
 
-// checkManyRoutes compares a long list at once.
+// checkManyRoutes is one check of a long list of routes.
 func (v *verifier) checkManyRoutes() Check {
 	all, gone := len(v.kept.Routes), len(v.missing)
 	c := Check{ID: "routes", Status: Pass, Certainty: Proved, Summary: fmt.Sprintf("the kernel has all %d routes", all)}
 	if gone == 0 {
 		return c
 	}
-	c.Status, c.Summary, c.Hint = Fail, fmt.Sprintf("the kernel lacks %d of %d routes", gone, all), v.putBackHint()
+	c.Status, c.Summary, c.Hint = Fail, fmt.Sprintf("the kernel lacks %d of %d routes", gone, all), v.setAgainHint()
 	for i, r := range v.kept.Routes {
 		if v.missing[i] {
 			c.Evidence = "such as " + r.String()
@@ -104,13 +107,14 @@ func (v *verifier) checkManyRoutes() Check {
 	return c
 }
 
-// checkForwarded looks at what is done to packets that are forwarded.
-func (v *verifier) checkForwarded(ctx context.Context) error {
+// checkGateway checks everything that concerns forwarded packets: forwarding itself, nmgre's rules,
+// and obstacles.
+func (v *verifier) checkGateway(ctx context.Context) error {
 	if v.link == nil {
 		return nil
 	}
 	for _, dev := range v.kept.Forward {
-		c, err := v.checkForward(ctx, dev)
+		c, err := v.checkForwarding(ctx, dev)
 		if err != nil {
 			return err
 		}
@@ -122,37 +126,38 @@ func (v *verifier) checkForwarded(ctx context.Context) error {
 	return v.checkObstacles(ctx)
 }
 
-func (v *verifier) checkForward(ctx context.Context, dev string) (Check, error) {
+// checkForwarding checks that packets which come in by dev are forwarded.
+func (v *verifier) checkForwarding(ctx context.Context, dev string) (Check, error) {
 	c := Check{ID: "forwarding " + fault.Printable(dev), Status: Pass, Certainty: Proved, Summary: "packets that come in by " + fault.Printable(dev) + " are forwarded"}
-	on, err := v.host.Gateway.Forwarding(ctx, dev)
+	on, err := v.sys.Gateway.Forwarding(ctx, dev)
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
-		c.Status, c.Summary, c.Hint = Fail, "there is no device "+fault.Printable(dev)+" to forward from", "bring its connection up"
+		c.Status, c.Summary, c.Hint = Fail, "packets are to be forwarded from "+fault.Printable(dev)+", but there is no such device", "bring up its connection"
 	case err != nil:
 		return c, err
 	case !on:
-		c.Status, c.Summary, c.Hint = Fail, "packets that come in by "+fault.Printable(dev)+" are not forwarded", v.putBackHint()
+		c.Status, c.Summary, c.Hint = Fail, "packets that come in by "+fault.Printable(dev)+" are not forwarded", v.setAgainHint()
 	}
 	return c, nil
 }
 
-// checkRules compares nmgre's rules with those that there should be.
+// checkRules compares nmgre's rules in the kernel with the ones that the tunnel needs.
 func (v *verifier) checkRules(ctx context.Context) error {
 	want := v.kept.Rules()
 	if len(want) == 0 {
 		return nil
 	}
-	missing, err := v.host.Gateway.Missing(ctx, want)
+	missing, err := v.sys.Gateway.Missing(ctx, want)
 	if err != nil && !errors.Is(err, fault.ErrNotPermitted) {
 		return err
 	}
 	for i, r := range want {
-		c := Check{ID: r.ID(), Status: Pass, Certainty: Proved, Summary: "there is a rule to " + r.Summary()}
+		c := Check{ID: r.ID(), Status: Pass, Certainty: Proved, Summary: "the rule is there: " + r.Summary()}
 		switch {
 		case err != nil:
 			c = skip(c.ID, "not checked: only root can read the rules")
 		case slices.Contains(missing, i):
-			c.Status, c.Summary, c.Hint = Fail, "the rule is missing to "+r.Summary(), v.putBackHint()
+			c.Status, c.Summary, c.Hint = Fail, "the rule is missing: "+r.Summary(), v.setAgainHint()
 			c.Evidence = fmt.Sprintf("nmgre's nftables tables lack %d of %d rules", len(missing), len(want))
 		}
 		v.report.add(c)
@@ -160,12 +165,12 @@ func (v *verifier) checkRules(ctx context.Context) error {
 	return nil
 }
 
-// checkObstacles looks for what drops forwarded packets whatever nmgre does.
+// checkObstacles looks for firewalls that drop forwarded packets.
 func (v *verifier) checkObstacles(ctx context.Context) error {
 	if len(v.kept.Forward) == 0 {
 		return nil
 	}
-	obstacles, err := v.host.Gateway.Obstacles(ctx, v.kept.Forward)
+	obstacles, err := v.sys.Gateway.Obstacles(ctx, v.kept.Forward)
 	if errors.Is(err, fault.ErrNotPermitted) {
 		return nil
 	}

@@ -11,44 +11,44 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// checkLink compares what the kernel holds with what the tunnel should be, attribute by attribute.
-// NetworkManager does not: it takes over a link whose keys differ.
+// checkLink compares the kernel's link with the tunnel, attribute by attribute. NetworkManager does
+// not: it takes over a link with other keys.
 func (v *verifier) checkLink() Check {
 	const id = "link"
 	if v.link == nil {
 		if v.profile.State == nm.StateActive || v.profile.State == nm.StateExternal {
-			return Check{ID: id, Status: Fail, Certainty: Proved, Summary: "NetworkManager says it is up, but the kernel has no such device",
+			return Check{ID: id, Status: Fail, Certainty: Proved, Summary: "the tunnel is up for NetworkManager, but the kernel has no such device",
 				Hint: "take it down and up: nmgre down " + fault.ShellWord(v.tunnel.Name) + "; nmgre up " + fault.ShellWord(v.tunnel.Name)}
 		}
 		return skip(id, noLink)
 	}
 	if v.link.GRE == nil {
-		return Check{ID: id, Status: Fail, Certainty: Proved, Summary: "the device of that name is no GRE tunnel",
+		return Check{ID: id, Status: Fail, Certainty: Proved, Summary: "the device with that name is no GRE tunnel",
 			Evidence: fmt.Sprintf("%s is of the kind \"%s\"", fault.Printable(v.link.Name), fault.Printable(v.link.Kind)), Hint: "give the tunnel another name"}
 	}
-	c := Check{ID: id, Status: Pass, Certainty: Proved, Summary: "the kernel's link is what the profile says", Evidence: DescribeLink(*v.link)}
+	c := Check{ID: id, Status: Pass, Certainty: Proved, Summary: "the kernel's link agrees with the profile", Evidence: DescribeLink(*v.link)}
 	if differences := v.linkDifferences(*v.link.GRE); len(differences) > 0 {
 		c.Status, c.Summary, c.Evidence = Fail, "the kernel's link differs from the profile", strings.Join(differences, "; ")
-		c.Hint = "make the link anew: nmgre down " + fault.ShellWord(v.tunnel.Name) + " && nmgre up " + fault.ShellWord(v.tunnel.Name)
+		c.Hint = "make a new link: nmgre down " + fault.ShellWord(v.tunnel.Name) + " && nmgre up " + fault.ShellWord(v.tunnel.Name)
 	} else if !v.link.Up {
 		c.Status, c.Summary, c.Hint = Fail, "the link is administratively down", "bring it up: nmgre up "+fault.ShellWord(v.tunnel.Name)
 	}
 	return c
 }
 
-// linkDifferences names every attribute in which the link is not what it should be.
+// linkDifferences names every attribute in which the link differs from the tunnel.
 func (v *verifier) linkDifferences(g kernel.GRELink) []string {
 	t := v.tunnel
 	var list []string
-	differ := func(what, want, is any) {
+	differ := func(attribute string, want, is any) {
 		if want != is {
-			list = append(list, fmt.Sprintf("%s: profile %v, kernel %v", what, want, is))
+			list = append(list, fmt.Sprintf("%s: profile %v, kernel %v", attribute, want, is))
 		}
 	}
 	differ("mode", t.Mode, g.Mode)
 	differ("local", gre.OuterText(t.Local), gre.OuterText(g.Local))
 	differ("remote", gre.OuterText(t.Remote), gre.OuterText(g.Remote))
-	// a UUID names a profile, whose device may have any name
+	// the device of a profile that is given by its UUID may have any name
 	if t.Parent == "" || !keep.IsUUID(t.Parent) {
 		differ("parent", fault.OrNone(t.Parent), fault.OrNone(v.linkName(g.Parent)))
 	}
@@ -67,7 +67,7 @@ func (v *verifier) linkDifferences(g kernel.GRELink) []string {
 	return append(list, foreignOptions(g)...)
 }
 
-// differencesIPv6 compares what only the IPv6 modes have.
+// differencesIPv6 compares the attributes that only the IPv6 modes have.
 func differencesIPv6(t nm.Tunnel, g kernel.GRELink) []string {
 	var list []string
 	if t.Flags&gre.FlagIgnEncapLimit == 0 && t.EncapLimit != g.EncapLimit {
@@ -82,7 +82,7 @@ func differencesIPv6(t nm.Tunnel, g kernel.GRELink) []string {
 	return list
 }
 
-// foreignOptions names what NetworkManager cannot have set.
+// foreignOptions names options of the link that NetworkManager cannot have set.
 func foreignOptions(g kernel.GRELink) []string {
 	var list []string
 	for _, option := range []struct {
@@ -96,6 +96,7 @@ func foreignOptions(g kernel.GRELink) []string {
 	return list
 }
 
+// linkName returns the name of a link, or the empty string.
 func (v *verifier) linkName(index int) string {
 	for _, link := range v.links {
 		if link.Index == index && index != 0 {
@@ -105,7 +106,7 @@ func (v *verifier) linkName(index int) string {
 	return ""
 }
 
-// DescribeLink writes a link in the words of `ip -d link`.
+// DescribeLink writes a GRE link in the words of `ip -d link`.
 func DescribeLink(l kernel.Link) string {
 	g := l.GRE
 	words := []string{g.Mode.String(), "remote", gre.OuterText(g.Remote), "local", gre.OuterText(g.Local), "ttl", gre.TTLText(g.TTL)}

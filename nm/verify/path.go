@@ -15,27 +15,27 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// maxRouteChecks is how many of the kernel half's routes are looked at one by one; of longer lists
-// it is only compared whether the kernel has them.
+// maxRouteChecks is the highest number of kept routes with a check of their own. Longer lists have
+// one check, which compares them with the kernel's routes.
 const maxRouteChecks = 50
 
-// checkRoutes asks the kernel, for each of the profile's routes and each of our own, where a packet
-// to it would go.
+// checkRoutes checks where a packet would go that follows one of the profile's routes, or one of
+// the kept routes.
 func (v *verifier) checkRoutes(ctx context.Context) error {
-	routes := v.profileRoutes()
-	ours := len(routes)
+	list := v.profileRoutes()
+	inProfile := len(list)
 	if len(v.kept.Routes) <= maxRouteChecks {
-		routes = append(routes, v.kept.Routes...)
+		list = append(list, v.kept.Routes...)
 	}
-	v.into = sync.OnceValues(func() ([]kernel.HeldRoute, error) {
-		return v.host.Kernel.Routes(ctx, v.link.Name, kernel.OneOf(routes))
+	v.heldRoutes = sync.OnceValues(func() ([]kernel.HeldRoute, error) {
+		return v.sys.Kernel.Routes(ctx, v.link.Name, kernel.OneOf(list))
 	})
-	for i, r := range routes {
+	for i, r := range list {
 		if v.link == nil {
 			v.report.add(skip(routeID(r), noLink))
 			continue
 		}
-		if i >= ours && v.missing[i-ours] {
+		if i >= inProfile && v.missing[i-inProfile] {
 			v.report.add(v.missingRoute(r))
 			continue
 		}
@@ -48,8 +48,8 @@ func (v *verifier) checkRoutes(ctx context.Context) error {
 	return nil
 }
 
-// routeID is stable as long as the route is; what tells two routes to one destination apart is in
-// it.
+// routeID returns the ID of a route's check. It does not change as long as the route does not, and
+// has the table and the metric, which tell two routes to one destination apart.
 func routeID(r routes.Route) string {
 	id := "route " + r.Dst.String()
 	if r.TableOrMain() != routes.MainTable {
@@ -61,7 +61,7 @@ func routeID(r routes.Route) string {
 	return id
 }
 
-// profileRoutes are the routes that NetworkManager should have set.
+// profileRoutes returns the routes that NetworkManager should have set.
 func (v *verifier) profileRoutes() []routes.Route {
 	if v.opts.Want != nil {
 		return v.tunnel.RoutesOf(nm.OwnerProfile, nm.MinVersion)
@@ -69,6 +69,7 @@ func (v *verifier) profileRoutes() []routes.Route {
 	return slices.Clone(v.tunnel.Routes)
 }
 
+// checkRoute checks one route.
 func (v *verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error) {
 	if !r.Type.HasDevice() {
 		return v.checkFate(ctx, r)
@@ -78,7 +79,7 @@ func (v *verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 	}
 	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
 	to := routes.SampleAddr(r.Dst, v.tunnel.Remote)
-	hop, err := v.host.Kernel.Lookup(ctx, kernel.Query{To: to})
+	hop, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: to})
 	switch {
 	case errors.Is(err, fault.ErrUnreachable):
 		c.Status, c.Summary, c.Evidence = Fail, "the kernel has no route to "+to.String(), err.Error()
@@ -96,19 +97,19 @@ func (v *verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 			c.Status, c.Summary = Warn, fmt.Sprintf("the route is set, but packets to %s do not go into the tunnel", to)
 		}
 	case r.Src.IsValid() && hop.Src != r.Src:
-		c.Status, c.Summary, c.Evidence = Fail, fmt.Sprintf("packets to %s have another source than %s", to, r.Src), hopText(to, hop)
-		c.Hint = "another route for the same destination decides: ip route show " + r.Dst.String()
+		c.Status, c.Summary, c.Evidence = Fail, fmt.Sprintf("packets to %s have another source address than %s", to, r.Src), hopText(to, hop)
+		c.Hint = "another route to the same destination takes them: ip route show " + r.Dst.String()
 	default:
 		c.Summary, c.Evidence = "packets to it go into the tunnel", hopText(to, hop)
 		if hop.Dev != v.link.Name {
-			c.Summary = "packets to it go into the tunnel or by the route's other devices"
+			c.Summary = "packets to it go into the tunnel, or by the route's other devices"
 		}
 	}
 	return c, nil
 }
 
-// meantToYield says whether it is as it was meant that another route won: r has a metric, and one
-// with a lower metric is in front; or a longer route took the sample only.
+// meantToYield says whether the user must have meant another route to win: r has a metric, and is
+// there behind one with a lower metric; or a more specific route took the sample only.
 func (v *verifier) meantToYield(ctx context.Context, r routes.Route, hop kernel.Hop) (bool, error) {
 	if r.Metric == nil || hop.Match != r.Dst {
 		return v.restLeadsTo(ctx, r, hop)
@@ -117,20 +118,20 @@ func (v *verifier) meantToYield(ctx context.Context, r routes.Route, hop kernel.
 	return held != nil, err
 }
 
-// restLeadsTo says whether a longer route took the sample only, as one for a network within r's
-// does, and the end of r's network still goes into the tunnel.
+// restLeadsTo says whether a more specific route took the sample only, such as one for a part of
+// r's network, and packets to the end of that network still go into the tunnel.
 func (v *verifier) restLeadsTo(ctx context.Context, r routes.Route, hop kernel.Hop) (bool, error) {
 	if !moreSpecific(hop, r) || r.Dst.Bits() == 0 {
 		return false, nil
 	}
-	last, err := v.host.Kernel.Lookup(ctx, kernel.Query{To: routes.LastAddr(r.Dst).Prev()})
+	last, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: routes.LastAddr(r.Dst).Prev()})
 	if errors.Is(err, fault.ErrUnreachable) {
 		return false, nil
 	}
 	return err == nil && v.leadsTo(r, last), err
 }
 
-// wrongWayHint says why another route won: it is longer, or its metric is lower.
+// wrongWayHint says why another route won: it is more specific, or has a lower metric.
 func (v *verifier) wrongWayHint(r routes.Route, hop kernel.Hop) string {
 	if moreSpecific(hop, r) {
 		return fmt.Sprintf("the more specific route to %s by %s takes them: ip route show %s", hop.Match, fault.Printable(hop.Dev), hop.Match)
@@ -138,23 +139,23 @@ func (v *verifier) wrongWayHint(r routes.Route, hop kernel.Hop) string {
 	return fmt.Sprintf("the tunnel's route is missing, or one by %s with a lower metric takes them: ip route show %s", fault.Printable(hop.Dev), r.Dst)
 }
 
-// moreSpecific says whether a longer route than r decided.
+// moreSpecific says whether a route won that is more specific than r.
 func moreSpecific(hop kernel.Hop, r routes.Route) bool {
 	return hop.Match.IsValid() && hop.Match.Bits() > r.Dst.Bits()
 }
 
-// leadsTo says whether the packet goes into the tunnel, or by another device of r, if r is a
-// multipath route and decided.
+// leadsTo says whether the packet goes into the tunnel, or, if a multipath route r has won, by
+// another of its devices.
 func (v *verifier) leadsTo(r routes.Route, hop kernel.Hop) bool {
 	if hop.Dev == v.link.Name {
 		return true
 	}
-	decided := !hop.Match.IsValid() || hop.Match == r.Dst
-	return decided && slices.ContainsFunc(r.Nexthops, func(next routes.Nexthop) bool { return next.Dev == hop.Dev })
+	won := !hop.Match.IsValid() || hop.Match == r.Dst
+	return won && slices.ContainsFunc(r.Nexthops, func(next routes.Nexthop) bool { return next.Dev == hop.Dev })
 }
 
-// checkHeld looks for a route in a table which the kernel consults only by rules that nmgre does
-// not know.
+// checkHeld checks that the kernel holds a route. Where packets go that may follow the route cannot
+// be looked up: that depends on policy rules, or on more of the packet than its destination.
 func (v *verifier) checkHeld(r routes.Route) (Check, error) {
 	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
 	held, err := v.held(r)
@@ -163,7 +164,7 @@ func (v *verifier) checkHeld(r routes.Route) (Check, error) {
 		return c, err
 	case held != nil:
 		c.Summary, c.Evidence = fmt.Sprintf("table %d has it", r.TableOrMain()), held.String()
-	case r.NexthopID != 0: // nobody knows its device
+	case r.NexthopID != 0: // its device is not known
 		c.Summary = fmt.Sprintf("table %d has it, by the nexthop object %d", r.TableOrMain(), r.NexthopID)
 	default:
 		c.Status, c.Summary = Fail, fmt.Sprintf("table %d does not have it", r.TableOrMain())
@@ -172,40 +173,41 @@ func (v *verifier) checkHeld(r routes.Route) (Check, error) {
 	return c, nil
 }
 
-// checkFate looks at a route that decides packets' fate by itself.
+// checkFate checks a route without a device, such as blackhole or unreachable.
 func (v *verifier) checkFate(ctx context.Context, r routes.Route) (Check, error) {
 	c := Check{ID: routeID(r), Status: Pass, Certainty: Proved}
 	if r.TableOrMain() != routes.MainTable || r.Type == routes.TypeThrow {
 		return skip(c.ID, "not checked: routes of the type "+r.Type.String()+" lead nowhere"), nil
 	}
 	to := routes.SampleAddr(r.Dst, v.tunnel.Remote)
-	hop, err := v.host.Kernel.Lookup(ctx, kernel.Query{To: to})
+	hop, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: to})
 	switch {
 	case errors.Is(err, fault.ErrUnreachable):
-		c.Summary, c.Evidence = "packets to it are dropped, as meant", err.Error()
+		c.Summary, c.Evidence = "packets to it are dropped, as they should be", err.Error()
 	case err != nil:
 		return c, err
 	default:
 		c.Status, c.Summary, c.Evidence = Warn, "packets to it are not dropped", hopText(to, hop)
-		c.Hint = "another route for the same destination decides: ip route show " + r.Dst.String()
+		c.Hint = "another route to the same destination takes them: ip route show " + r.Dst.String()
 	}
 	return c, nil
 }
 
-// held returns the route as the kernel holds it, nil if it does not.
+// held returns the kernel's route that is r. It returns nil if the kernel has no such route.
 func (v *verifier) held(r routes.Route) (*kernel.HeldRoute, error) {
-	set, err := v.into()
+	list, err := v.heldRoutes()
 	if err != nil {
 		return nil, err
 	}
-	for i, k := range set {
+	for i, k := range list {
 		if k.Dst == r.Dst && k.TableOrMain() == r.TableOrMain() && (r.Metric == nil || k.KernelMetric() == *r.Metric) {
-			return &set[i], nil
+			return &list[i], nil
 		}
 	}
 	return nil, nil
 }
 
+// hopText writes the way to an address in the words of `ip route get`.
 func hopText(to netip.Addr, hop kernel.Hop) string {
 	text := to.String()
 	if hop.Via.IsValid() {
@@ -218,24 +220,24 @@ func hopText(to netip.Addr, hop kernel.Hop) string {
 	return text
 }
 
-// checkUnderlay looks at the way to the far end, and compares its MTU with the tunnel's.
+// checkUnderlay checks the way to the far end, and compares its MTU with the tunnel's.
 func (v *verifier) checkUnderlay(ctx context.Context) error {
 	from := v.tunnel.Local
 	if !from.IsValid() || from.IsUnspecified() {
 		from = netip.Addr{}
 	} else if kernel.Holding(v.links, from) == nil {
 		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: fmt.Sprintf("the local outer address %s is not on this host", from),
-			Evidence: "no device has it", Hint: "it has moved or its network is down: give the tunnel the present address"})
+			Evidence: "no device has it", Hint: "the address has changed, or its network is down: give the tunnel the present address"})
 		v.report.add(skip("mtu", "not checked: the way to the far end is unknown"))
 		return nil
 	}
 	if dev := v.parentDevice(); dev != "" && kernel.Named(v.links, dev) == nil {
-		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: "the device that the tunnel is bound to is not there",
-			Evidence: "there is no device " + fault.Printable(dev), Hint: "bring it up, or bind the tunnel to another one"})
+		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: "the device to which the tunnel is bound does not exist",
+			Evidence: "there is no device " + fault.Printable(dev), Hint: "bring the device up, or bind the tunnel to another one"})
 		v.report.add(skip("mtu", "not checked: the way to the far end is unknown"))
 		return nil
 	}
-	hop, err := v.host.Kernel.Lookup(ctx, kernel.Query{To: v.tunnel.Remote, From: from, Dev: v.parentDevice()})
+	hop, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: v.tunnel.Remote, From: from, Dev: v.parentDevice()})
 	if errors.Is(err, fault.ErrUnreachable) {
 		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: fmt.Sprintf("there is no route to the far end %s", v.tunnel.Remote),
 			Evidence: err.Error(), Hint: "the network that leads there is down, or its route is missing: ip route get " + v.tunnel.Remote.String()})
@@ -250,7 +252,7 @@ func (v *verifier) checkUnderlay(ctx context.Context) error {
 		return err
 	}
 	v.report.add(c)
-	if c.Status == Fail { // its MTU says nothing
+	if c.Status == Fail { // the MTU of a wrong way proves nothing
 		v.report.add(skip("mtu", "not checked: the way to the far end leads nowhere"))
 		return nil
 	}
@@ -258,6 +260,7 @@ func (v *verifier) checkUnderlay(ctx context.Context) error {
 	return nil
 }
 
+// parentDevice returns the name of the parent device, or the empty string if it is given by a UUID.
 func (v *verifier) parentDevice() string {
 	if keep.IsUUID(v.tunnel.Parent) {
 		return ""
@@ -265,11 +268,11 @@ func (v *verifier) parentDevice() string {
 	return v.tunnel.Parent
 }
 
-// maxNesting bounds how many tunnels inside one another are followed.
+// maxNesting is the highest number of tunnels inside one another that are followed.
 const maxNesting = 8
 
-// followUnderlay follows the way to the far end through other tunnels, if it leads into any: round
-// to this one nothing gets through.
+// followUnderlay follows the way to the far end, through other tunnels if it leads into any. It
+// must not lead back into this tunnel.
 func (v *verifier) followUnderlay(ctx context.Context, first kernel.Hop) (Check, error) {
 	c := Check{ID: "underlay", Status: Pass, Certainty: Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: hopText(v.tunnel.Remote, first)}
 	hop, path := first, fault.Printable(v.tunnel.Name)
@@ -278,7 +281,7 @@ func (v *verifier) followUnderlay(ctx context.Context, first kernel.Hop) (Check,
 		path += " -> " + fault.Printable(hop.Dev)
 		if hop.Dev == v.tunnel.Name {
 			c.Status, c.Summary, c.Evidence = Fail, "the way to the far end leads back into the tunnel itself", path
-			c.Hint = fmt.Sprintf("a route covers the far end: give it one of its own by the gateway that leads there: ip route add %s via GATEWAY", v.tunnel.Remote)
+			c.Hint = fmt.Sprintf("a route covers the far end: add a route of its own by the right gateway: ip route add %s via GATEWAY", v.tunnel.Remote)
 			return c, nil
 		}
 		link := kernel.Named(v.links, hop.Dev)
@@ -286,13 +289,13 @@ func (v *verifier) followUnderlay(ctx context.Context, first kernel.Hop) (Check,
 			return c, nil
 		}
 		if seen[hop.Dev] {
-			c.Status, c.Certainty, c.Summary, c.Evidence = Fail, Likely, "the way to the far end goes round in circles through other tunnels", path
+			c.Status, c.Certainty, c.Summary, c.Evidence = Fail, Likely, "the way to the far end loops through other tunnels", path
 			return c, nil
 		}
 		seen[hop.Dev] = true
 		c.Status, c.Summary, c.Evidence = Warn, "the way to the far end leads into another GRE tunnel", path
-		c.Hint = "if that is not meant, give the far end a route by its own gateway"
-		next, err := v.host.Kernel.Lookup(ctx, kernel.Query{To: link.GRE.Remote})
+		c.Hint = "if you did not mean that, give the far end a route of its own by the right gateway"
+		next, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: link.GRE.Remote})
 		if errors.Is(err, fault.ErrUnreachable) || link.GRE.Remote.IsUnspecified() {
 			return c, nil
 		}
@@ -304,7 +307,7 @@ func (v *verifier) followUnderlay(ctx context.Context, first kernel.Hop) (Check,
 	return c, nil
 }
 
-// checkMTU compares the device's MTU with what fits on the way to the far end.
+// checkMTU compares the device's MTU with the largest one that fits through the way to the far end.
 func (v *verifier) checkMTU(hop kernel.Hop) Check {
 	if v.link == nil {
 		return skip("mtu", noLink)
@@ -314,8 +317,8 @@ func (v *verifier) checkMTU(hop kernel.Hop) Check {
 	c := Check{ID: "mtu", Status: Pass, Certainty: Proved, Summary: fmt.Sprintf("packets of %d bytes fit through the way to the far end", v.link.MTU),
 		Evidence: fmt.Sprintf("%s, the way out by %s", e.Arithmetic(hop.MTU), fault.Printable(hop.Dev))}
 	if v.link.MTU > fits {
-		c.Status, c.Summary = Warn, fmt.Sprintf("the tunnel's MTU %d is more than fits: %d", v.link.MTU, fits)
-		c.Hint = fmt.Sprintf("large transfers stall while pings work: nmcli connection modify %s ip-tunnel.mtu %d, then up", fault.ShellWord(fault.Printable(v.profile.ID)), fits)
+		c.Status, c.Summary = Warn, fmt.Sprintf("the tunnel's MTU %d is too large: %d bytes fit", v.link.MTU, fits)
+		c.Hint = fmt.Sprintf("large transfers would stall while pings work: nmcli connection modify %s ip-tunnel.mtu %d, then up", fault.ShellWord(fault.Printable(v.profile.ID)), fits)
 	}
 	return c
 }

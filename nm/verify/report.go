@@ -5,23 +5,22 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Report has the checks of a tunnel, one by one. Its JSON form is part of the command line's
-// contract.
+// Report has all checks of a tunnel. Its JSON form is part of the command line's contract.
 type Report struct {
 	Tunnel  string  `json:"tunnel"`  // the interface's name
 	Verdict Verdict `json:"verdict"` // the worst of the checks
 	Checks  []Check `json:"checks"`
-	// Link is the tunnel's link as it was seen last; nil if there is none.
+	// Link is the tunnel's link, with its latest counters. It is nil if there is no link.
 	Link *kernel.Link `json:"-"`
 
-	each func(Check) // is told of each check as it comes in; may be nil
+	each func(Check) // is called with each check; may be nil
 }
 
 // Verdict is the outcome of a check or of a whole report.
 type Verdict string
 
-// The outcomes. Only a check can be skipped: it could not be made, for a reason that its summary
-// gives.
+// The outcomes. A check is skipped when it cannot be made; its summary has the reason. A report is
+// never skipped.
 const (
 	Pass Verdict = "pass"
 	Warn Verdict = "warn"
@@ -29,17 +28,17 @@ const (
 	Skip Verdict = "skip"
 )
 
-// Certainty says how much an outcome is worth.
+// Certainty says how far an outcome can be trusted.
 type Certainty string
 
-// A proved outcome stands on evidence that allows no other. A likely one is the usual explanation
+// The evidence of a proved outcome allows no other one. A likely outcome is the usual explanation
 // of the evidence.
 const (
 	Proved Certainty = "proved"
 	Likely Certainty = "likely"
 )
 
-// Check is one verified fact.
+// Check is the verification of one fact.
 type Check struct {
 	ID        string    `json:"id"` // stable, such as "link" or "route 10.10.2.0/24"
 	Status    Verdict   `json:"status"`
@@ -49,7 +48,7 @@ type Check struct {
 	Hint      string    `json:"hint"`     // the remedy; empty when none is needed
 }
 
-// add appends a check and lets it worsen the verdict.
+// add appends a check. The verdict becomes as bad as the check, if it was better.
 func (r *Report) add(c Check) {
 	r.Checks = append(r.Checks, c)
 	if r.each != nil {
@@ -60,8 +59,8 @@ func (r *Report) add(c Check) {
 	}
 }
 
-// Saved notes that the tunnel's profile has been written to disk since the checks were made. The
-// verdict stays.
+// Saved replaces the check of the profile after the profile has been written to disk. The verdict
+// stays.
 func (r *Report) Saved(p nm.Profile) {
 	for i := range r.Checks {
 		if r.Checks[i].ID == profileID {
@@ -70,7 +69,7 @@ func (r *Report) Saved(p nm.Profile) {
 	}
 }
 
-// severity orders the outcomes. A skipped check says nothing.
+// severity orders the outcomes. A skipped check counts as one that passed.
 func severity(v Verdict) int {
 	switch v {
 	case Fail:

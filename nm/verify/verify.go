@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"nmgre/nm"
@@ -12,33 +13,34 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Options say how a tunnel is verified.
+// Options are the user's choices for a verification.
 type Options struct {
-	NoProbe     bool       // nothing is sent
-	PeerAddress netip.Addr // the far end's inner address; zero for the profile's
+	NoProbe     bool       // no echo requests are sent
+	PeerAddress netip.Addr // the far end's inner address; the zero Addr stands for the profile's
 }
 
-// Settings say how [Run] verifies a tunnel.
+// Settings tell [Run] how to verify a tunnel.
 type Settings struct {
 	Probe bool       // echo requests are sent to the far end
-	Kept  *keep.Kept // root's part of the tunnel, when it is known; nil to read it
-	// BeforeSave says that the tunnel is being made: its profile is not on disk yet, and the far
-	// end may not be there yet.
+	Kept  *keep.Kept // kept by root for the tunnel; nil to read it from root's file
+	// BeforeSave says that the tunnel is being made or edited. Its profile is not on disk yet, and
+	// the far end may not exist yet.
 	BeforeSave bool
-	Want       *nm.Tunnel  // the request, when it is known; nil to go by the profile
-	Each       func(Check) // is told of each check as it comes in; may be nil
+	Want       *nm.Tunnel  // compared with the kernel instead of the profile; nil for the profile
+	Each       func(Check) // is called with each check; may be nil
 }
 
-// Run makes all checks. A check that needs something which an earlier one found missing is skipped.
-// The links and each way are asked for once; the counters once more after the probe.
+// Run makes all checks of the tunnel p. It skips a check that needs something which an earlier
+// check found missing. It asks the kernel once for the links and for each way, and once more for
+// the counters after the probe. It fails if the host cannot be read, or ctx ends.
 func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Report, error) {
-	v := verifier{host: sys, profile: p, tunnel: p.Tunnel, opts: opts, report: Report{Tunnel: p.Tunnel.Name, Verdict: Pass, each: opts.Each}}
-	v.host.Kernel, v.now = kernel.Once(sys.Kernel), sys.Kernel
+	v := verifier{sys: sys, profile: p, tunnel: p.Tunnel, opts: opts, report: Report{Tunnel: p.Tunnel.Name, Verdict: Pass, each: opts.Each}}
+	v.sys.Kernel, v.now = kernel.Once(sys.Kernel), sys.Kernel
 	if opts.Want != nil {
 		v.tunnel = *opts.Want
 	}
 	var err error
-	if v.links, err = v.host.Kernel.Links(ctx); err != nil {
+	if v.links, err = v.sys.Kernel.Links(ctx); err != nil {
 		return v.report, err
 	}
 	v.link = kernel.Named(v.links, p.Tunnel.Name)
@@ -47,7 +49,7 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 	v.report.add(v.checkDevice())
 	v.report.add(v.checkLink())
 	v.report.add(v.checkAddresses())
-	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkForwarded, v.checkUnderlay, v.checkPeer} {
+	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkGateway, v.checkUnderlay, v.checkPeer} {
 		if err := check(ctx); err != nil {
 			return v.report, fault.Ended(ctx, err)
 		}
@@ -55,23 +57,24 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 	return v.report, nil
 }
 
-// verifier gathers a report on one tunnel.
+// verifier makes the report on one tunnel.
 type verifier struct {
-	host    nm.System     // its kernel is asked each question once
-	now     kernel.Kernel // the kernel at this moment
+	sys     nm.System     // asks its kernel each question once
+	now     kernel.Kernel // asks the kernel each time
 	profile nm.Profile
-	tunnel  nm.Tunnel // what it should be
+	tunnel  nm.Tunnel // as it should be
 	opts    Settings
 	links   []kernel.Link
-	link    *kernel.Link // nil if there is none
+	link    *kernel.Link // the tunnel's; nil if there is no link
 	kept    keep.Kept
-	missing map[int]bool // of kept.Routes, those that the kernel does not have
-	// into returns those routes into the link that go where one of those does that are looked at.
-	into   func() ([]kernel.HeldRoute, error)
-	report Report
+	missing map[int]bool // the indexes of kept.Routes that the kernel does not have
+	// heldRoutes returns the kernel's routes into the link to the destinations of the checked
+	// routes.
+	heldRoutes func() ([]kernel.HeldRoute, error)
+	report     Report
 }
 
-// skip is a check that could not be made because there is no link.
+// skip is a check that cannot be made. why is its summary.
 func skip(id, why string) Check {
 	return Check{ID: id, Status: Skip, Certainty: Proved, Summary: why}
 }
@@ -80,26 +83,27 @@ const noLink = "not checked: there is no link"
 
 const profileID = "profile"
 
-// checkProfile looks at the profile, before it is saved or as it stands.
+// checkProfile checks that the profile is on disk, or in memory only before it is saved.
 func checkProfile(p nm.Profile, beforeSave bool) Check {
-	c := Check{ID: profileID, Status: Pass, Certainty: Proved, Summary: "NetworkManager holds the profile, on disk",
+	c := Check{ID: profileID, Status: Pass, Certainty: Proved, Summary: "NetworkManager has the profile, on disk",
 		Evidence: fmt.Sprintf("%s %s %s", fault.Printable(p.ID), p.UUID, fault.Printable(p.Path))}
 	switch {
 	case p.State == nm.StateExternal:
-		c.Status, c.Summary = Warn, "the link was made by hand, and is lost at the next reboot"
-		c.Hint = "make it anew with nmgre create, so that NetworkManager holds it"
+		c.Status, c.Summary = Warn, "the link was made by hand: it is lost at the next reboot"
+		c.Hint = "make the tunnel again with nmgre create, so that NetworkManager holds it"
 	case beforeSave:
-		c.Summary = "NetworkManager holds the profile, in memory as long as it is on trial"
+		c.Summary = "NetworkManager has the profile, in memory only until all is verified"
 	case p.Unsaved:
-		c.Status, c.Summary = Warn, "the profile is not on disk as it stands, and is lost at the next reboot"
+		c.Status, c.Summary = Warn, "the profile, or its latest change, is not on disk: it is lost at the next reboot"
 		c.Hint = "write it to disk: nmcli connection modify " + p.UUID + " connection.autoconnect yes"
 	}
 	return c
 }
 
+// checkDevice checks that the tunnel is up for NetworkManager.
 func (v *verifier) checkDevice() Check {
 	p := v.profile
-	c := Check{ID: "device", Status: Pass, Certainty: Proved, Summary: "NetworkManager has it activated", Evidence: "state " + string(p.State)}
+	c := Check{ID: "device", Status: Pass, Certainty: Proved, Summary: "NetworkManager has activated the tunnel", Evidence: "state " + string(p.State)}
 	if p.DeviceState != "" {
 		c.Evidence += ", device " + fault.Printable(p.DeviceState)
 	}
@@ -116,7 +120,7 @@ func (v *verifier) checkDevice() Check {
 	return c
 }
 
-// checkAddresses compares the inner addresses with the device's.
+// checkAddresses compares the inner addresses with those of the device.
 func (v *verifier) checkAddresses() Check {
 	const id = "addresses"
 	if v.link == nil {
@@ -125,37 +129,29 @@ func (v *verifier) checkAddresses() Check {
 	c := Check{ID: id, Status: Pass, Certainty: Proved, Summary: "the inner addresses are set", Evidence: joinText(v.link.Addresses)}
 	var missing []netip.Prefix
 	for _, p := range v.tunnel.Addresses {
-		if !containsPrefix(v.link.Addresses, p) {
+		if !slices.Contains(v.link.Addresses, p) {
 			missing = append(missing, p)
 		}
 	}
 	if len(missing) > 0 {
-		c.Status, c.Summary = Fail, joinText(missing)+" is not on the device"
-		c.Hint = "somebody has removed it; set it again: nmcli connection up " + fault.ShellWord(fault.Printable(v.profile.ID))
+		c.Status, c.Summary = Fail, "the device does not have "+joinText(missing)
+		c.Hint = "set it again: nmcli connection up " + fault.ShellWord(fault.Printable(v.profile.ID))
 		return c
 	}
 	var extra []netip.Prefix
 	for _, p := range v.link.Addresses {
-		if !p.Addr().IsLinkLocalUnicast() && !containsPrefix(v.tunnel.Addresses, p) {
+		if !p.Addr().IsLinkLocalUnicast() && !slices.Contains(v.tunnel.Addresses, p) {
 			extra = append(extra, p)
 		}
 	}
 	if len(extra) > 0 {
-		c.Status, c.Summary = Warn, joinText(extra)+" is on the device, but not in the profile"
-		c.Hint = "somebody has added it by hand; it is lost when the tunnel goes down"
+		c.Status, c.Summary = Warn, "the device has "+joinText(extra)+", which is not in the profile"
+		c.Hint = "it was added by hand, and is lost when the tunnel goes down"
 	}
 	return c
 }
 
-func containsPrefix(list []netip.Prefix, p netip.Prefix) bool {
-	for _, q := range list {
-		if p == q {
-			return true
-		}
-	}
-	return false
-}
-
+// joinText joins the texts of the items with commas.
 func joinText[T fmt.Stringer](list []T) string {
 	text := ""
 	for i, item := range list {
@@ -167,7 +163,8 @@ func joinText[T fmt.Stringer](list []T) string {
 	return text
 }
 
-// The probe of a verify: at most four packets, and no more than are needed to be sure.
+// The probe of a verification sends at most probeCount echo requests, and stops after probeEnough
+// answers.
 const (
 	probeCount    = 4
 	probeEnough   = 2

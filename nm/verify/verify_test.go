@@ -32,7 +32,7 @@ func differingText(r, fine verify.Report) string {
 }
 
 // verified is a host with the tunnel that the cases below begin with, and its profile and link.
-func verified(t *testing.T, want nm.Tunnel) (*fake.World, *fake.Profile, *fake.FakeLink) {
+func verified(t *testing.T, want nm.Tunnel) (*fake.World, *fake.Profile, *fake.Link) {
 	t.Helper()
 	w := fake.NewWorld()
 	fake.MustCreate(t, w, want)
@@ -130,7 +130,7 @@ func TestVerify(t *testing.T) {
 	type facts struct {
 		*fake.World
 		p *fake.Profile
-		l *fake.FakeLink
+		l *fake.Link
 	}
 	for _, test := range []struct {
 		name   string

@@ -1,3 +1,6 @@
+// Package fake is a host in memory, for tests: a [World] has NetworkManager's profiles, the
+// kernel's links and routes, and root's files. A [Process] is one running nmgre on it, whose calls
+// a test can count, delay and make fail.
 package fake
 
 import (
@@ -18,45 +21,46 @@ import (
 	"nmgre/testdata/want"
 )
 
-// World is a host that exists in memory only: its NetworkManager's profiles and its kernel's
-// devices, addresses and routes. It prints as plain lines, so that two states can be compared.
+// World is a host in memory: the profiles of its NetworkManager, and the devices, addresses and
+// routes of its kernel. It prints as plain lines, so that two states can be compared.
 type World struct {
 	NM          nm.Manager
 	NMErr       error
 	Unsupported map[gre.Mode]bool // modes that the kernel does not have
-	NoRoot      bool
-	keptWorld
+	NoRoot      bool              // the user is not root
+	rootFiles
 
 	Profiles []*Profile
-	links    []*FakeLink
+	links    []*Link
 	Table    []Route
 	serial   uint64
 	index    int
 
-	// answer says what comes back when a probe is sent, and what the tunnel's counters do
-	// meanwhile.
+	// Answer returns the result of a probe, and the growth of the tunnel's counters during it.
 	Answer func(p kernel.Probe) (kernel.ProbeResult, kernel.Counters, error)
 }
 
-type FakeLink struct {
+// Link is a device of the kernel's.
+type Link struct {
 	kernel.Link
-	// how many more times Links shows it: NetworkManager answers before the kernel is done
+	// Dying is how many more times [Process.Links] shows a device that is being removed:
+	// NetworkManager answers before the kernel is done. It is 0 for a device that stays.
 	Dying int
 }
 
-// Route is a route that somebody has set; the connected ones follow from the addresses.
+// Route is a route that somebody has set. Connected routes follow from the addresses and are not
+// kept.
 type Route struct {
 	Dev string
 	kernel.HeldRoute
 }
 
-// networkManagerMetric is what NetworkManager gives to routes of tunnels that name no metric.
+// networkManagerMetric is NetworkManager's metric for routes of tunnels that have none.
 const networkManagerMetric = 675
 
-// NewWorld is the host Linux1 of the seed document: eth0 leads to the far end, eth1 to its own
-// network.
+// NewWorld returns a host with two devices: eth0 leads to the far end, eth1 to its own network.
 func NewWorld() *World {
-	w := &World{NM: nm.Manager{Version: nm.MinVersion, Modify: nm.PermissionYes, Control: nm.PermissionYes}, keptWorld: newKeptWorld()}
+	w := &World{NM: nm.Manager{Version: nm.MinVersion, Modify: nm.PermissionYes, Control: nm.PermissionYes}, rootFiles: newRootFiles()}
 	w.Answer = func(p kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
 		return kernel.ProbeResult{Sent: p.Enough, Received: p.Enough, RTT: []time.Duration{1204 * time.Microsecond, 1100 * time.Microsecond}},
 			kernel.Counters{TxPackets: uint64(p.Enough), RxPackets: uint64(p.Enough)}, nil
@@ -70,13 +74,15 @@ func NewWorld() *World {
 	return w
 }
 
-func (w *World) AddLink(l kernel.Link) *FakeLink {
+// AddLink adds a device.
+func (w *World) AddLink(l kernel.Link) *Link {
 	w.index++
 	l.Index = w.index
-	w.links = append(w.links, &FakeLink{Link: l})
+	w.links = append(w.links, &Link{Link: l})
 	return w.links[len(w.links)-1]
 }
 
+// AddRoute adds a route that dev's SPEC describes.
 func (w *World) AddRoute(dev, spec string, protocol int) {
 	r, err := routes.Parse(spec)
 	if err != nil {
@@ -85,6 +91,7 @@ func (w *World) AddRoute(dev, spec string, protocol int) {
 	w.Table = append(w.Table, Route{dev, kernel.HeldRoute{Route: r, Protocol: protocol}})
 }
 
+// AddProfile adds a profile with the next Serial.
 func (w *World) AddProfile(p nm.Profile) *Profile {
 	w.serial++
 	p.Serial = w.serial
@@ -92,7 +99,8 @@ func (w *World) AddProfile(p nm.Profile) *Profile {
 	return w.Profiles[len(w.Profiles)-1]
 }
 
-func (w *World) Link(name string) *FakeLink {
+// Link returns the device with that name, or nil.
+func (w *World) Link(name string) *Link {
 	for _, l := range w.links {
 		if l.Name == name {
 			return l
@@ -101,6 +109,7 @@ func (w *World) Link(name string) *FakeLink {
 	return nil
 }
 
+// Profile returns the profile with that UUID, or nil.
 func (w *World) Profile(uuid string) *Profile {
 	for _, p := range w.Profiles {
 		if p.UUID == uuid {
@@ -110,7 +119,7 @@ func (w *World) Profile(uuid string) *Profile {
 	return nil
 }
 
-// Named returns the profile with that name, which a test knows to be there.
+// Named returns the profile with that name. It panics if there is none.
 func (w *World) Named(id string) *Profile {
 	for _, p := range w.Profiles {
 		if p.ID == id {
@@ -120,14 +129,13 @@ func (w *World) Named(id string) *Profile {
 	panic("there is no profile " + id)
 }
 
-// String prints everything that a command may change, but for what is chosen at random or counted
-// up.
+// String prints everything that a command may change, except random and counted values.
 func (w *World) String() string {
 	var b strings.Builder
 	for _, l := range w.links {
 		fmt.Fprintf(&b, "link %s", l.Name)
 		if l.GRE != nil {
-			fmt.Fprintf(&b, " %s dev %q", verify.DescribeLink(l.Link), gRELinkParentName(l.GRE, w))
+			fmt.Fprintf(&b, " %s dev %q", verify.DescribeLink(l.Link), w.parentName(l.GRE))
 		} else {
 			fmt.Fprintf(&b, " mtu %d", l.MTU)
 		}
@@ -158,11 +166,12 @@ func (w *World) String() string {
 		}
 		b.WriteByte('\n')
 	}
-	b.WriteString(w.keptWorld.String())
+	b.WriteString(w.rootFiles.String())
 	return b.String()
 }
 
-func gRELinkParentName(g *kernel.GRELink, w *World) string {
+// parentName returns the name of the device that a tunnel is bound to, or the empty string.
+func (w *World) parentName(g *kernel.GRELink) string {
 	for _, l := range w.links {
 		if l.Index == g.Parent {
 			return l.Name
@@ -171,7 +180,7 @@ func gRELinkParentName(g *kernel.GRELink, w *World) string {
 	return ""
 }
 
-// Apply does what NetworkManager does while the device stays: its MTU, addresses and routes.
+// Apply applies a profile to its device, as NetworkManager does: MTU, addresses and routes.
 func (w *World) Apply(f *Profile) error {
 	l, t := w.Link(f.Device), f.Tunnel
 	if l == nil {
@@ -186,7 +195,7 @@ func (w *World) Apply(f *Profile) error {
 	return nil
 }
 
-// addProfileRoutes sets the routes that the profile holds.
+// addProfileRoutes sets the profile's routes.
 func (w *World) addProfileRoutes(t nm.Tunnel) {
 	for _, r := range t.RoutesOf(nm.OwnerProfile, nm.MinVersion) {
 		r = r.Clone()
@@ -197,7 +206,7 @@ func (w *World) addProfileRoutes(t nm.Tunnel) {
 	}
 }
 
-// BringUp does what NetworkManager does: the link, its addresses, and the profile's routes.
+// BringUp brings a profile up, as NetworkManager does: link, addresses and routes.
 func (w *World) BringUp(f *Profile) error {
 	t := f.Tunnel
 	if w.Link(t.Name) != nil {
@@ -219,7 +228,7 @@ func (w *World) BringUp(f *Profile) error {
 	return nil
 }
 
-// BringDown takes the link away a moment later, and what is bound to it with it.
+// BringDown takes a profile down. Its link goes a moment later.
 func (w *World) BringDown(f *Profile) {
 	if f.Device != "" {
 		if l := w.Link(f.Device); l != nil {
@@ -229,14 +238,15 @@ func (w *World) BringDown(f *Profile) {
 	f.State, f.Device, f.DeviceState = nm.StateInactive, "", ""
 }
 
+// RemoveLink removes a device with its routes.
 func (w *World) RemoveLink(name string) {
-	w.links = slices.DeleteFunc(w.links, func(l *FakeLink) bool { return l.Name == name })
+	w.links = slices.DeleteFunc(w.links, func(l *Link) bool { return l.Name == name })
 	w.Table = slices.DeleteFunc(w.Table, func(r Route) bool {
 		return r.Dev == name || slices.ContainsFunc(r.Nexthops, func(hop routes.Nexthop) bool { return hop.Dev == name })
 	})
 }
 
-// Settle lets links that are on their way out be gone.
+// Settle removes the links that are going.
 func (w *World) Settle() {
 	for _, l := range slices.Clone(w.links) {
 		if l.Dying > 0 {
@@ -245,8 +255,8 @@ func (w *World) Settle() {
 	}
 }
 
-// Find does what the kernel does: the table local, then the longest destination, then the lowest
-// metric.
+// Find looks up a route as the kernel does: the local table first, then the most specific
+// destination, then the lowest metric.
 func (w *World) Find(q kernel.Query) (kernel.Hop, error) {
 	if q.Dev != "" && w.Link(q.Dev) == nil {
 		return kernel.Hop{}, &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("there is no network device %q", q.Dev)}
@@ -274,6 +284,7 @@ func (w *World) Find(q kernel.Query) (kernel.Hop, error) {
 	return hop, nil
 }
 
+// metricOf returns a route's metric in the kernel.
 func metricOf(r Route) uint32 {
 	if r.Metric == nil {
 		return 0
@@ -281,7 +292,7 @@ func metricOf(r Route) uint32 {
 	return *r.Metric
 }
 
-// mainTable lists the routes of table main by device, with the connected ones.
+// mainTable lists the routes of the main table, connected ones included.
 func (w *World) mainTable() []Route {
 	var list []Route
 	for _, l := range w.links {
@@ -299,7 +310,8 @@ func (w *World) mainTable() []Route {
 	return list
 }
 
-func (w *World) holder(a netip.Addr) *FakeLink {
+// holder returns the device that has the address, or nil.
+func (w *World) holder(a netip.Addr) *Link {
 	for _, l := range w.links {
 		if slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Addr() == a }) {
 			return l
@@ -308,8 +320,8 @@ func (w *World) holder(a netip.Addr) *FakeLink {
 	return nil
 }
 
-// source is the address that the kernel would send from: the route's own, else the device's in
-// whose network the next hop is.
+// source returns the source address that the kernel would use: the route's own, or else the
+// device's address in whose network the next hop is.
 func (w *World) source(r Route, to netip.Addr) netip.Addr {
 	if r.Src.IsValid() {
 		return r.Src

@@ -11,25 +11,24 @@ import (
 	"nmgre/routes/keep"
 )
 
-// keptWorld is root's files and the forwarding half of the kernel, of a host that exists in memory
-// only.
-type keptWorld struct {
+// rootFiles has root's files, and the kernel's forwarding and rules.
+type rootFiles struct {
 	Files      map[string]keep.Kept
-	before     map[string]bool
-	others     bool // the hook is called for other connections too
-	Hook       error
+	before     map[string]bool // the forwarding of devices before nmgre changed it
+	others     bool            // the hook is called for other connections too
+	Hook       error           // returned by HookMissing
 	rules      []keep.Rule
 	forwarding map[string]bool
 	obstacles  []keep.Obstacle
-	FileErr    error // of reading the files, beside those that could be read
+	FileErr    error // returned by reading, with the files that can be read
 }
 
-func newKeptWorld() keptWorld {
-	return keptWorld{Files: make(map[string]keep.Kept), forwarding: make(map[string]bool)}
+func newRootFiles() rootFiles {
+	return rootFiles{Files: make(map[string]keep.Kept), forwarding: make(map[string]bool)}
 }
 
-// String prints what a command may change; a UUID is chosen at random.
-func (k *keptWorld) String() string {
+// String prints everything that a command may change, except UUIDs, which are random.
+func (k *rootFiles) String() string {
 	var lines []string
 	for _, f := range k.Files {
 		lines = append(lines, fmt.Sprintf("file of %s: remote %s inner %v routes %v snat %v forward %v clamp %v pin %v\n",
@@ -53,9 +52,11 @@ func (k *keptWorld) String() string {
 	return strings.Join(lines, "")
 }
 
-// Store is the process as a Store, whose Get and Delete are others than the profiles'.
+// Store is a process as a [keep.Store]. It is a type of its own since its Get and Delete are not
+// those of the profiles.
 type Store struct{ *Process }
 
+// Get implements [keep.Store].
 func (s Store) Get(ctx context.Context, uuid string) (k keep.Kept, err error) {
 	if err := cmp.Or(s.call(ctx, "Read", func() error { return nil }), s.FileErr); err != nil {
 		return keep.Kept{}, err
@@ -70,7 +71,8 @@ func (s Store) Get(ctx context.Context, uuid string) (k keep.Kept, err error) {
 	return k, nil
 }
 
-func (s Store) Put(ctx context.Context, k keep.Kept) (back func(context.Context) error, err error) {
+// Put implements [keep.Store].
+func (s Store) Put(ctx context.Context, k keep.Kept) (undo func(context.Context) error, err error) {
 	old, there := s.Files[k.UUID]
 	stamp := keep.StampNone
 	if there {
@@ -90,15 +92,16 @@ func (s Store) Put(ctx context.Context, k keep.Kept) (back func(context.Context)
 		}
 	}
 	if k.Stamp != "" && k.Stamp != stamp {
-		return nil, &fault.Error{Kind: fault.ErrChanged, What: "the file is another"}
+		return nil, &fault.Error{Kind: fault.ErrChanged, What: "the file has changed"}
 	}
-	back = func(ctx context.Context) error {
+	undo = func(ctx context.Context) error {
 		old.UUID = k.UUID
 		return s.call(ctx, "Write", write(old, there))
 	}
-	return back, s.call(ctx, "Write", write(k, !k.Empty()))
+	return undo, s.call(ctx, "Write", write(k, !k.Empty()))
 }
 
+// Delete implements [keep.Store].
 func (s Store) Delete(ctx context.Context, uuid string) error {
 	return s.call(ctx, "Erase", func() error {
 		if err := s.root("erase"); err != nil {
@@ -109,6 +112,7 @@ func (s Store) Delete(ctx context.Context, uuid string) error {
 	})
 }
 
+// HookOthers implements [keep.Store].
 func (s Store) HookOthers(ctx context.Context, on bool) error {
 	return s.call(ctx, "HookOthers", func() error { s.others = on; return nil })
 }

@@ -6,9 +6,11 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Kernel is the process as a Kernel, whose Watch is another than the profiles'.
+// Kernel is a process as a [kernel.Kernel]. It is a type of its own since its Watch is not that of
+// the profiles.
 type Kernel struct{ *Process }
 
+// Watch implements [kernel.Kernel]: it relays the events that a test sends.
 func (k Kernel) Watch(ctx context.Context) (<-chan kernel.Event, error) {
 	if k.KernelWatchErr != nil {
 		return nil, k.KernelWatchErr
@@ -16,7 +18,7 @@ func (k Kernel) Watch(ctx context.Context) (<-chan kernel.Event, error) {
 	return relay(ctx, k.KernelEvents), nil
 }
 
-// relay copies from a channel until ctx ends or the channel is closed.
+// relay copies events until ctx ends or the channel from is closed.
 func relay[E any](ctx context.Context, from <-chan E) <-chan E {
 	to := make(chan E)
 	go func() {

@@ -16,46 +16,48 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Process is one running nmgre on a world: its Profiles and its Kernel. Everything that it asks for
-// is a call with a number.
+// Process is one running nmgre on a world: its [nm.Profiles], [keep.Gateway] and more. Each of its
+// calls has a number.
 type Process struct {
 	*World
-	Calls  []string // the methods in the order of their calls
-	locked bool     // has the lock on root's files
-	Dead   bool     // killed: what it had on trial is abandoned
-	AsRoot bool     // is root's, whoever else is not
+	Calls  []string // the methods, in the order of the calls
+	locked bool     // it has the lock on root's files
+	Dead   bool     // it was killed: its profiles on trial are abandoned
+	AsRoot bool     // it is root's, even with NoRoot
 
-	// fault says what happens to a call instead of what it asks for.
+	// Fault returns the fault of the n-th call, counted from 0. It may be nil.
 	Fault func(n int, method string) Fault
-	// turn is called before each call: another process may have its turn there.
+	// Turn is called before each call, so that another process can have its turn. It may be nil.
 	Turn func(n int, method string)
 
-	// what the watches tell, and why they cannot be had
+	// the events of the watches, and the errors with which the watches fail
 	ProfileEvents            chan nm.ProfileEvent
 	KernelEvents             chan kernel.Event
 	WatchErr, KernelWatchErr error
 }
 
-// Fault is what happens to a call. The zero fault is none.
+// Fault is a fault of a call. With the zero Fault the call does its work.
 type Fault struct {
 	Err    error  // the call fails with it
 	Cancel func() // the caller's context ends during the call
 	Hang   bool   // the call returns only when its context ends
 	Kill   bool   // the process dies
-	After  bool   // but what the call asked for was done: only the answer is lost
-	Quiet  bool   // the answer comes all the same
+	After  bool   // the call does its work first: only its answer is lost
+	Quiet  bool   // with Cancel and After: the answer is not lost either
 }
 
-// killed is what a process panics with when it dies.
+// killed is the value with which a process panics when it dies.
 type killed struct{ p *Process }
 
+// Start returns a new process on the world.
 func (w *World) Start() *Process { return &Process{World: w} }
 
+// Host returns nmgre's verbs for the process.
 func (p *Process) Host() *nmgre.Host {
 	return &nmgre.Host{System: nm.System{Profiles: p, Kernel: Kernel{p}, Gateway: p, Store: Store{p}, Keeper: p.Keeper()}}
 }
 
-// call counts a call and lets its fault happen, or does it.
+// call counts a call, and does its work or lets its fault happen.
 func (p *Process) call(ctx context.Context, method string, do func() error) error {
 	n := len(p.Calls)
 	p.Calls = append(p.Calls, method)
@@ -94,7 +96,7 @@ func (p *Process) call(ctx context.Context, method string, do func() error) erro
 	return do()
 }
 
-// Survives runs f and says whether the process came out of it alive.
+// Survives runs f and says whether the process is still alive.
 func Survives(f func()) (alive bool) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -116,8 +118,8 @@ func (p *Process) Manager(ctx context.Context) (m nm.Manager, err error) {
 func (p *Process) List(ctx context.Context) (list []nm.Profile, err error) {
 	err = p.call(ctx, "List", func() error {
 		for _, f := range p.Profiles {
-			profile := f.told()
-			profile.Path = "" // as with very many of them
+			profile := f.listed()
+			profile.Path = "" // as on a host with very many tunnels
 			list = append(list, profile)
 		}
 		return nil
@@ -139,7 +141,7 @@ func (p *Process) Get(ctx context.Context, uuid string) (profile nm.Profile, err
 	err = p.call(ctx, "Get", func() error {
 		for _, f := range p.Profiles {
 			if f.UUID == uuid {
-				profile = f.told()
+				profile = f.listed()
 				return nil
 			}
 		}
@@ -185,10 +187,10 @@ func (p *Process) SetRoutes(ctx context.Context, uuid string, from, to []routes.
 	})
 }
 
-// Update changes the profile in memory. What puts it back is a call too.
-func (p *Process) Update(ctx context.Context, uuid string, t nm.Tunnel) (back func(context.Context) error, err error) {
+// Update changes the profile in memory. Its undo is a call, too, with the name Back.
+func (p *Process) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo func(context.Context) error, err error) {
 	var old *nm.Profile
-	back = func(ctx context.Context) error {
+	undo = func(ctx context.Context) error {
 		return p.call(ctx, "Back", func() error {
 			f := p.Profile(uuid)
 			if f == nil || old == nil {
@@ -212,7 +214,7 @@ func (p *Process) Update(ctx context.Context, uuid string, t nm.Tunnel) (back fu
 		f.Tunnel, f.Unsaved = t.Clone(), true
 		return nil
 	})
-	return back, err
+	return undo, err
 }
 
 func (p *Process) Reapply(ctx context.Context, uuid string) error {
@@ -225,7 +227,7 @@ func (p *Process) Reapply(ctx context.Context, uuid string) error {
 	})
 }
 
-// Watch hands on what a test sends.
+// Watch relays the events that a test sends.
 func (p *Process) Watch(ctx context.Context) (<-chan nm.ProfileEvent, error) {
 	if p.WatchErr != nil {
 		return nil, p.WatchErr
@@ -350,7 +352,7 @@ func (p *Process) SyncRoutes(ctx context.Context, want []kernel.OwnRoute, opts k
 	return result, err
 }
 
-// sync is what the kernel does for SyncRoutes.
+// sync sets the routes as the kernel does for SyncRoutes.
 func (p *Process) sync(want []kernel.OwnRoute, opts kernel.SyncOptions) (result kernel.SyncResult) {
 	kept := slices.DeleteFunc(slices.Clone(p.Table), func(r Route) bool { return r.Protocol == kernel.RouteProtocol })
 	foreign := len(kept)
@@ -409,11 +411,12 @@ func (p *Process) Probe(ctx context.Context, probe kernel.Probe) (result kernel.
 	return result, err
 }
 
+// Keeper returns the keeper that works with the process's own rights.
 func (p *Process) Keeper() *keep.LocalKeeper {
-	return &keep.LocalKeeper{Tunnels: nm.TunnelsOf{Profiles: p}, Kernel: Kernel{p}, Gateway: p, Store: Store{p}}
+	return &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: p}, Kernel: Kernel{p}, Gateway: p, Store: Store{p}}
 }
 
-// root fails for those who are not.
+// root fails if the user is not root.
 func (p *Process) root(what string) error {
 	if !p.CanChange() {
 		return &fault.Error{Kind: fault.ErrNotPermitted, What: what, Hint: "run it with sudo"}

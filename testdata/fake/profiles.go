@@ -5,13 +5,14 @@ import (
 	"nmgre/routes/fault"
 )
 
+// Profile is a profile of NetworkManager's.
 type Profile struct {
 	nm.Profile
-	owner *Process // who has it on trial
+	owner *Process // which has it on trial; nil for a saved profile
 }
 
-// told is what NetworkManager tells of the profile.
-func (f *Profile) told() nm.Profile {
+// listed returns the profile as NetworkManager lists it.
+func (f *Profile) listed() nm.Profile {
 	profile := f.Profile
 	profile.Tunnel = profile.Tunnel.Clone()
 	profile.Abandoned = profile.Abandoned || f.owner != nil && f.owner.Dead

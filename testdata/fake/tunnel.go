@@ -16,8 +16,8 @@ import (
 	"nmgre/testdata/want"
 )
 
-// ReadTunnel reads a fixture's fields into the defaults of a new tunnel. Where the domain has a
-// parser for a field it is used.
+// ReadTunnel reads a fixture into a new tunnel with the defaults. Each line has a field, named as
+// the flag of `nmgre create`, and its value. Lines that begin with # are remarks.
 func ReadTunnel(text string) (nm.Tunnel, error) {
 	t := nm.NewTunnel()
 	var errs []error
@@ -36,6 +36,7 @@ func ReadTunnel(text string) (nm.Tunnel, error) {
 	return t, errors.Join(errs...)
 }
 
+// SetField sets or adds one field. The program's own parsers read the value if there are any.
 func SetField(t *nm.Tunnel, field, value string) (err error) {
 	switch field {
 	case "name":
@@ -72,6 +73,7 @@ func SetField(t *nm.Tunnel, field, value string) (err error) {
 	return err
 }
 
+// setKey sets one key or both.
 func setKey(t *nm.Tunnel, field, value string) error {
 	k, err := gre.ParseKey(value)
 	if field != "output-key" {
@@ -83,6 +85,7 @@ func setKey(t *nm.Tunnel, field, value string) error {
 	return err
 }
 
+// setNumber sets a field that is a number.
 func setNumber(t *nm.Tunnel, field, value string) error {
 	n, err := strconv.ParseUint(value, 0, 32)
 	if err != nil {
@@ -107,7 +110,7 @@ func setNumber(t *nm.Tunnel, field, value string) error {
 	return nil
 }
 
-// ReportText prints a report: a few lines for each check.
+// ReportText prints a report, with a few lines for each check.
 func ReportText(r verify.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", r.Tunnel, r.Verdict)
@@ -117,6 +120,7 @@ func ReportText(r verify.Report) string {
 	return b.String()
 }
 
+// CheckText prints a check.
 func CheckText(c verify.Check) string {
 	text := fmt.Sprintf("%s %s (%s): %s\n", c.Status, c.ID, c.Certainty, c.Summary)
 	if c.Evidence != "" {
@@ -128,7 +132,7 @@ func CheckText(c verify.Check) string {
 	return text
 }
 
-// Simple is a tunnel with a route of each owner.
+// Simple returns a tunnel with a route of each owner.
 func Simple(t testing.TB) nm.Tunnel {
 	t.Helper()
 	tunnel := nm.NewTunnel()
@@ -146,7 +150,7 @@ func Create(ctx context.Context, h *nmgre.Host, want nm.Tunnel) (nmgre.Created, 
 	return h.Create(ctx, plan, nmgre.CreateOptions{})
 }
 
-// MustCreate makes a tunnel where nothing stands in its way.
+// MustCreate makes a tunnel. The test ends if that fails.
 func MustCreate(t testing.TB, w *World, want nm.Tunnel) nmgre.Created {
 	t.Helper()
 	created, err := Create(t.Context(), w.Start().Host(), want)
@@ -156,4 +160,5 @@ func MustCreate(t testing.TB, w *World, want nm.Tunnel) nmgre.Created {
 	return created
 }
 
+// ErrBroken is the error of calls that a test makes fail.
 var ErrBroken = errors.New("broken")

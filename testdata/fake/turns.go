@@ -1,7 +1,7 @@
 package fake
 
-// Schedule runs two processes one call at a time: i calls of the first, j of the second, then the
-// rest of the first, then of the second.
+// Schedule runs two processes one call at a time: i calls of the first, j calls of the second, then
+// the rest of the first, then the rest of the second.
 func Schedule(first, second *Process, i, j int, runFirst, runSecond func()) {
 	a, b := newTurns(first, runFirst), newTurns(second, runSecond)
 	a.give(i)
@@ -10,7 +10,7 @@ func Schedule(first, second *Process, i, j int, runFirst, runSecond func()) {
 	b.give(-1)
 }
 
-// turns lets a process run call by call.
+// turns makes a process run call by call.
 type turns struct {
 	asks, may, done chan struct{}
 	waiting         bool // the process waits for its next call
@@ -20,7 +20,7 @@ func newTurns(p *Process, run func()) *turns {
 	t := &turns{asks: make(chan struct{}), may: make(chan struct{}), done: make(chan struct{})}
 	p.Turn = func(int, string) {
 		if p.locked {
-			return // nobody else gets past the lock
+			return // the other process would wait for the lock
 		}
 		t.asks <- struct{}{}
 		<-t.may
@@ -30,7 +30,7 @@ func newTurns(p *Process, run func()) *turns {
 	return t
 }
 
-// wait returns when the process asks for a call, or, with false, when it has ended.
+// wait returns true when the process wants to make a call, and false when it has ended.
 func (t *turns) wait() bool {
 	if !t.waiting {
 		select {
@@ -42,8 +42,8 @@ func (t *turns) wait() bool {
 	return t.waiting
 }
 
-// give lets the process make n calls, all that are left if n is negative. While it returns the
-// process stands still.
+// give lets the process make n calls, or all its calls if n is negative. After that the process
+// stands still.
 func (t *turns) give(n int) {
 	for ; n != 0 && t.wait(); n-- {
 		t.waiting = false

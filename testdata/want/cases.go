@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// SpecsOf reads the SPECs of a fixture: a line each, quoted where it could not be seen otherwise.
+// SpecsOf reads the SPECs of a fixture. Each line has one, quoted if it has invisible characters.
 func SpecsOf(input string) []string {
 	var specs []string
 	for line := range strings.Lines(input) {
@@ -26,7 +26,7 @@ func SpecsOf(input string) []string {
 	return specs
 }
 
-// Specs returns the SPECs of all fixtures.
+// Specs returns the SPECs of all fixtures of a folder.
 func Specs(t testing.TB, folder string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.txt"))
@@ -45,7 +45,7 @@ func Specs(t testing.TB, folder string) []string {
 	return specs
 }
 
-// LongText is n lines with a route each, those of wrong excepted.
+// LongText returns n lines with a route each. The lines whose numbers are in wrong have none.
 func LongText(lead string, n int, wrong ...int) string {
 	var b strings.Builder
 	for i := 1; i <= n; i++ {
@@ -58,11 +58,10 @@ func LongText(lead string, n int, wrong ...int) string {
 	return b.String()
 }
 
-// A file of testdata/validate is one tunnel: a line for each of its fields, named as the flags of
-// `nmgre create` are, a rule, and what is wrong with it, or "valid".
+// Rule is the line between the input of a fixture and its expected output.
 const Rule = "----------"
 
-// SplitQuoted takes a command line apart as a shell would, as far as single quotes go.
+// SplitQuoted splits a command line into words, as a shell does with white space and single quotes.
 func SplitQuoted(line string) []string {
 	var words []string
 	for i, part := range strings.Split(line, "'") {

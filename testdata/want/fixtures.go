@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Fixtures reads bodies of netlink messages from a file: lines of a name, a tab and the bytes in
-// hexadecimal, recorded on little-endian machines; lines that begin with # are remarks.
+// Fixtures reads bodies of netlink messages from a file. Each line has a name, a tab, and the bytes
+// in hexadecimal, recorded on a little-endian machine. Lines that begin with # are remarks.
 func Fixtures(t testing.TB, file string) map[string][]byte {
 	t.Helper()
 	text, err := os.ReadFile(file)

@@ -8,10 +8,11 @@ import (
 	"testing"
 )
 
-// update writes what the tests got into the golden files, to be read through before they are kept.
+// update makes the tests write their results into the golden files. Read the changes before you
+// commit them.
 var update = flag.Bool("update", false, "write the golden files of testdata anew")
 
-// Same compares two texts and prints where they part, line by line.
+// Same compares two texts. It prints the lines in which they differ.
 func Same(t testing.TB, what, got, want string) {
 	t.Helper()
 	if got != want {
@@ -19,7 +20,7 @@ func Same(t testing.TB, what, got, want string) {
 	}
 }
 
-// Golden compares got with a file below testdata.
+// Golden compares got with the file of that name in testdata.
 func Golden(t testing.TB, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", filepath.FromSlash(name))
@@ -39,8 +40,8 @@ func Golden(t testing.TB, name, got string) {
 	Same(t, name, got, string(want))
 }
 
-// Diff shows the lines that were taken away and added between a and b: the longest common
-// subsequence stays.
+// Diff shows the lines that are only in a or only in b, between the lines of their longest common
+// subsequence.
 func Diff(a, b string) string {
 	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
 	length := make([][]int, len(x)+1)

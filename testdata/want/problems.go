@@ -10,7 +10,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Problems writes an error as a person sees it: the texts one below the other, each with its hints.
+// Problems writes an error as the user sees it: each problem on a line, with its hints below.
 func Problems(err error) string {
 	var b strings.Builder
 	for _, e := range Flatten(err) {
@@ -22,7 +22,7 @@ func Problems(err error) string {
 	return b.String()
 }
 
-// Flatten takes joined errors apart.
+// Flatten returns the single errors of joined ones.
 func Flatten(err error) []error { return fault.Split(err) }
 
 var kinds = []struct {
@@ -34,7 +34,7 @@ var kinds = []struct {
 	{"ErrExists", fault.ErrExists}, {"ErrUnreachable", fault.ErrUnreachable},
 }
 
-// Kinds names the sentinels that errors.Is finds in err.
+// Kinds returns the names of the sentinel errors that err is.
 func Kinds(err error) string {
 	var names []string
 	for _, k := range kinds {
@@ -45,7 +45,7 @@ func Kinds(err error) string {
 	return strings.Join(names, " ")
 }
 
-// Fields names the fields that err is about, each once.
+// Fields returns the fields that err is about, each once.
 func Fields(err error) []string {
 	var fields []string
 	fault.Walk(err, func(e *fault.Error) {
@@ -56,8 +56,8 @@ func Fields(err error) []string {
 	return fields
 }
 
-// CheckProblems looks at what all problems have: a field, what was wrong, what would be right, and
-// nothing that acts on a terminal.
+// CheckProblems checks that each problem has a field, a text and a hint, and that it is safe to
+// show on a terminal.
 func CheckProblems(t *testing.T, err error) {
 	t.Helper()
 	for _, problem := range Flatten(err) {

@@ -1,16 +1,17 @@
-// Package want has what tests of several packages need: short ways to write addresses, comparisons
-// that print where two texts part, golden files, and errors as a person sees them.
+// Package want has functions for the tests of several packages: short ways to write addresses,
+// comparisons that print the differences, golden files, and errors as the user sees them. It may
+// import package fault, and nothing else of nmgre.
 package want
 
 import "net/netip"
 
-// Addr reads an address that is known to be right.
+// Addr parses an address. It panics if the address is wrong.
 func Addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-// CIDR reads a prefix that is known to be right.
+// CIDR parses a prefix. It panics if the prefix is wrong.
 func CIDR(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 
-// CIDRs reads several.
+// CIDRs parses several prefixes.
 func CIDRs(words ...string) []netip.Prefix {
 	list := make([]netip.Prefix, len(words))
 	for i, word := range words {
@@ -19,5 +20,5 @@ func CIDRs(words ...string) []netip.Prefix {
 	return list
 }
 
-// Ptr is a pointer to a value of its own.
+// Ptr returns a pointer to a copy of v.
 func Ptr[T any](v T) *T { return &v }

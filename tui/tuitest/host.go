@@ -134,7 +134,7 @@ func (f *Host) Add(t nm.Tunnel, state nm.State) nmgre.Status {
 		if state != nm.StateActive {
 			st = nmgre.RouteDown
 		}
-		f.Held[s.UUID] = append(f.Held[s.UUID], nmgre.RouteState{Owned: nm.Owned{Route: &r, Owner: nm.OwnerProfile, Why: "NetworkManager can hold it"}, State: st})
+		f.Held[s.UUID] = append(f.Held[s.UUID], nmgre.RouteState{Owned: nm.Owned{Route: &r, Owner: nm.OwnerProfile, Why: "set whenever the tunnel comes up"}, State: st})
 	}
 	return s
 }

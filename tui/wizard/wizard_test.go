@@ -87,7 +87,7 @@ func TestEscapeAsksBeforeItLosesWhatWasTyped(t *testing.T) {
 		t.Error("the wizard is still on the screen")
 	}
 	d = create(t, tuitest.New())
-	d.keys("ctrl+n").must("the far end's address is missing")
+	d.keys("ctrl+n").must("the far end's outer address is missing")
 	// from the preview too
 	d.keys("=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "ctrl+s", "esc").must("Leave?")
 }

@@ -13,9 +13,9 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// swallows refuses inner networks and routes that would lead the outer packets of a tunnel into a
-// tunnel: this one's, or another's.
-func (p *preflight) swallows(ctx context.Context, addresses []netip.Prefix, list []routes.Route) error {
+// loops refuses inner networks and routes that would make a routing loop: packets that carry this
+// tunnel, or another one, would go into this tunnel.
+func (p *preflight) loops(ctx context.Context, addresses []netip.Prefix, list []routes.Route) error {
 	ends := []netip.Addr{p.t.Remote}
 	for _, link := range p.links {
 		if link.GRE != nil && !link.GRE.Remote.IsUnspecified() {
@@ -25,7 +25,7 @@ func (p *preflight) swallows(ctx context.Context, addresses []netip.Prefix, list
 	var errs []error
 	check := func(field string, r *routes.Route) {
 		for _, end := range ends {
-			if err := p.swallow(ctx, field, r, end); err != nil {
+			if err := p.checkLoop(ctx, field, r, end); err != nil {
 				errs = append(errs, err)
 				return
 			}
@@ -40,10 +40,10 @@ func (p *preflight) swallows(ctx context.Context, addresses []netip.Prefix, list
 	return errors.Join(errs...)
 }
 
-// swallow returns an error if r would take over the way to end, unless the route that leads there
-// now is more specific. A route that takes over the way to the tunnel's own far end is accepted all
-// the same, if a host route can keep the far end out of it.
-func (p *preflight) swallow(ctx context.Context, field string, r *routes.Route, end netip.Addr) error {
+// checkLoop returns an error if r would lead packets to the far end into the tunnel. It would not
+// if the present route to end is more specific. If end is this tunnel's own far end, r is accepted
+// all the same when a host route by the present gateway, the pin, can lead packets there.
+func (p *preflight) checkLoop(ctx context.Context, field string, r *routes.Route, end netip.Addr) error {
 	if r.TableOrMain() != routes.MainTable || !r.Dst.Contains(end) || !r.Type.HasDevice() {
 		return nil
 	}
@@ -67,15 +67,14 @@ func (p *preflight) swallow(ctx context.Context, field string, r *routes.Route, 
 			return nil
 		}
 	}
-	way := "give the far end a route of its own first"
+	hint := "give the far end a route of its own first"
 	if err == nil && hop.Via.IsValid() {
-		way = fmt.Sprintf("give the far end a route of its own first: ip route add %s via %s dev %s", end, hop.Via, fault.Printable(hop.Dev))
+		hint = fmt.Sprintf("give the far end a route of its own first: ip route add %s via %s dev %s", end, hop.Via, fault.Printable(hop.Dev))
 	}
-	return fault.Invalid(field, way, "%s covers the far end's outer address %s: the tunnel's own packets would go into the tunnel", r.Dst, end)
+	return fault.Invalid(field, hint, "%s covers the far end's outer address %s: the packets that carry the tunnel would go into it", r.Dst, end)
 }
 
-// isOwnPin says whether the way to end is a host route of nmgre's own, which is there because of
-// such a route.
+// isOwnPin says whether the way to end is a pin that nmgre has set before.
 func (p *preflight) isOwnPin(ctx context.Context, hop kernel.Hop, end netip.Addr) (bool, error) {
 	if !hop.Match.IsSingleIP() {
 		return false, nil
@@ -84,10 +83,10 @@ func (p *preflight) isOwnPin(ctx context.Context, hop kernel.Hop, end netip.Addr
 	return slices.ContainsFunc(there, func(r kernel.DeviceRoute) bool { return r.Dst == hop.Match && r.Protocol == kernel.RouteProtocol }), err
 }
 
-// pinned notes that the far end gets a host route.
+// pinned decides that the far end gets a host route, and adds a note about it.
 func (p *preflight) pinned(r routes.Route, pin kernel.OwnRoute) {
 	if !p.pin {
-		p.note("%s covers the far end's outer address: a host route keeps it reachable, now: %s dev %s", r.Dst, pin.Route, fault.Printable(pin.Dev))
+		p.note("%s covers the far end's outer address: a host route keeps the far end reachable, at present: %s dev %s", r.Dst, pin.Route, fault.Printable(pin.Dev))
 	}
 	p.pin = true
 }

@@ -1,0 +1,95 @@
+package nm
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+)
+
+// CreateCommand returns the nmgre command that makes the tunnel. Flags with their default values
+// are left out.
+func (t Tunnel) CreateCommand() string {
+	words := []string{"nmgre", "create"}
+	add := func(flag, value string) { words = append(words, "--"+flag, value) }
+	if t.Name != "" {
+		add("name", t.Name)
+	}
+	if t.Mode != gre.ModeGRE {
+		add("mode", t.Mode.String())
+	}
+	if t.Remote.IsValid() && !t.Remote.IsUnspecified() {
+		add("peer", t.Remote.String())
+	} else { // the other end has any local address: a person has to fill it in
+		add("peer", "ADDRESS")
+	}
+	if t.Local.IsUnspecified() {
+		add("local", "any")
+	} else if t.Local.IsValid() {
+		add("local", t.Local.String())
+	}
+	for _, p := range t.Addresses {
+		add("address", p.String())
+	}
+	if t.PeerAddress.IsValid() && t.PeerAddress != DerivePeer(t.Addresses) {
+		add("peer-address", t.PeerAddress.String())
+	}
+	words = append(words, t.createOptions()...)
+	for _, r := range t.Routes {
+		if !t.IsRouteToPeer(r) {
+			add("route", r.String())
+		}
+	}
+	if !t.Autoconnect {
+		words = append(words, "--autoconnect=false")
+	}
+	return fault.Shell(words)
+}
+
+// IsRouteToPeer says whether r is the route to the peer address that a plan adds by itself.
+func (t Tunnel) IsRouteToPeer(r routes.Route) bool {
+	covered := slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(t.PeerAddress) })
+	return !covered && r.Dst == routes.HostPrefix(t.PeerAddress) && r.String() == t.PeerAddress.String()
+}
+
+// createOptions are the flags for the headers, the MTU and the parent.
+func (t Tunnel) createOptions() []string {
+	var words []string
+	if t.InputKey != nil && gre.SameKey(t.InputKey, t.OutputKey) {
+		words = append(words, "--key", t.InputKey.String())
+	} else {
+		for _, key := range []struct {
+			flag string
+			key  *gre.Key
+		}{{"--input-key", t.InputKey}, {"--output-key", t.OutputKey}} {
+			if key.key != nil {
+				words = append(words, key.flag, key.key.String())
+			}
+		}
+	}
+	if t.TTL != gre.DefaultTTL {
+		words = append(words, "--ttl", gre.TTLText(t.TTL))
+	}
+	if t.NoPMTUD {
+		words = append(words, "--no-pmtud")
+	}
+	limit := t.EncapLimit
+	if limit == gre.DefaultEncapLimit {
+		limit = 0
+	}
+	for _, option := range []struct {
+		flag  string
+		value uint32
+	}{{"--tos", uint32(t.TOS)}, {"--encap-limit", uint32(limit)}, {"--flow-label", t.FlowLabel}, {"--flags", uint32(t.Flags)}, {"--mtu", t.MTU}} {
+		if option.value != 0 {
+			words = append(words, option.flag, strconv.FormatUint(uint64(option.value), 10))
+		}
+	}
+	if t.Parent != "" {
+		words = append(words, "--parent", t.Parent)
+	}
+	return words
+}

@@ -1,0 +1,74 @@
+package nm
+
+import (
+	"fmt"
+	"strconv"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+)
+
+// IPCommands returns the ip commands that make the same tunnel. It lasts until the next reboot.
+func (t Tunnel) IPCommands() []string {
+	link := []string{"ip", "link", "add", "name", t.Name, "type", t.Mode.String(), "remote", t.Remote.String()}
+	add := func(words ...string) { link = append(link, words...) }
+	if t.Local.IsValid() && !t.Local.IsUnspecified() {
+		add("local", t.Local.String())
+	}
+	add(t.IPKeys()...)
+	add("ttl", gre.TTLText(t.TTL))
+	if t.TOS != 0 {
+		add("tos", gre.TOSText(t.TOS))
+	}
+	add(t.ipFamilyWords()...)
+	if t.Parent != "" {
+		add("dev", t.Parent)
+	}
+	commands := []string{fault.Shell(link)}
+	for _, p := range t.Addresses {
+		commands = append(commands, fault.Shell([]string{"ip", "address", "add", p.String(), "dev", t.Name}))
+	}
+	up := []string{"ip", "link", "set", "dev", t.Name, "up"}
+	if t.MTU != 0 {
+		up = append(up, "mtu", strconv.FormatUint(uint64(t.MTU), 10))
+	}
+	commands = append(commands, fault.Shell(up))
+	for _, r := range t.Routes {
+		commands = append(commands, r.IPRoute("add", t.Name))
+	}
+	return commands
+}
+
+// ipFamilyWords are the words that iproute2 has for tunnels over IPv4 only, or over IPv6 only.
+func (t Tunnel) ipFamilyWords() []string {
+	if !t.Mode.IPv6Outer() {
+		if t.NoPMTUD {
+			return []string{"nopmtudisc"}
+		}
+		return nil
+	}
+	var words []string
+	if t.EncapLimit != 0 {
+		words = append(words, "encaplimit", strconv.Itoa(int(t.EncapLimit)))
+	}
+	if t.FlowLabel != 0 {
+		words = append(words, "flowlabel", fmt.Sprintf("%#x", t.FlowLabel))
+	}
+	return words
+}
+
+// IPKeys returns the keys in iproute2's words: "key K", or "ikey K" and "okey K". It returns nil
+// for a tunnel without keys.
+func (t Tunnel) IPKeys() []string {
+	if t.InputKey != nil && gre.SameKey(t.InputKey, t.OutputKey) {
+		return []string{"key", t.InputKey.String()}
+	}
+	var words []string
+	if t.InputKey != nil {
+		words = append(words, "ikey", t.InputKey.String())
+	}
+	if t.OutputKey != nil {
+		words = append(words, "okey", t.OutputKey.String())
+	}
+	return words
+}
