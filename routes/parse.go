@@ -234,8 +234,8 @@ func (p *Parser) accept(word string) bool {
 	return true
 }
 
-// next takes the next word. If there is none, its error names the expected thing, and the word before
-// it unless after is empty.
+// next takes the next word. If there is none, its error names the expected thing, and the word
+// before it unless after is empty.
 func (p *Parser) next(expected, after string) (string, error) {
 	word := p.word()
 	if word != "" {
