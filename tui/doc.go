@@ -7,4 +7,10 @@
 // Texts from outside are escaped before they are drawn. A change that is hard to undo asks first
 // and names everything that is lost. No prompt of another program appears under a drawn screen:
 // such a program gets the terminal to itself.
+//
+// Its rooms, from the bottom: canvas writes frames on the terminal, draw turns things into lines,
+// screen has keys, form has fields, answers turns fields into a tunnel, and wizard makes it. None
+// of them imports tui, and no adapter is imported anywhere. Begin with model.go, and with shell.go
+// for the wizard; plain.go asks the same questions line by line. Package tuitest is a host in
+// memory for the tests.
 package tui
