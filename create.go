@@ -40,11 +40,7 @@ func (h *Host) Create(ctx context.Context, planned plan.Plan, opts CreateOptions
 	if err != nil {
 		return Created{Report: report}, c.undo(ctx, err)
 	}
-	p, err := h.Profiles.Get(ctx, c.uuid)
-	if err != nil { // the tunnel is made, though it cannot be shown
-		p = c.asActivated()
-		p.Tunnel, p.Unsaved, p.Trial = planned.Profile(), false, false
-	}
+	p := c.asSaved()
 	status := Status{Profile: p, Link: report.Link, Kept: c.kept()}
 	if !status.Kept.Empty() {
 		status.KeptErr = h.Store.HookMissing(ctx)
@@ -61,8 +57,9 @@ type createWork struct {
 	plan   plan.Plan
 	// the undo waits until it is gone; empty until a device of that name may be the tunnel's
 	device  string
-	keeping bool // root's files may have something for the tunnel
-	saving  bool // the profile may be on disk
+	keeping bool   // root's files may have something for the tunnel
+	saving  bool   // the profile may be on disk
+	file    string // the profile's, when it is on disk
 }
 
 // carryOut takes the steps one after the other, until one fails.
@@ -77,7 +74,7 @@ func (c *createWork) carryOut(ctx context.Context, opts CreateOptions) (report v
 		{plan.StepActivate, "brought it up", func() error { c.device = name; return h.Profiles.Activate(ctx, c.uuid) }},
 		{plan.StepRoute, c.keepName(), func() error { return c.keep(ctx) }},
 		{plan.StepCheck, "verified it", func() error { report, err = c.check(ctx, opts); return err }},
-		{plan.StepSave, "wrote the profile to disk", func() error { c.saving = true; return h.Profiles.Save(ctx, c.uuid) }},
+		{plan.StepSave, "wrote the profile to disk", func() error { c.saving = true; c.file, err = h.Profiles.Save(ctx, c.uuid); return err }},
 	}
 	for _, s := range steps {
 		if err := h.step(ctx, Event{Step: s.id, What: s.what, Commands: c.commands(s.id)}, s.do); err != nil {
@@ -170,6 +167,13 @@ func (c *createWork) keepName() string {
 func (c *createWork) asActivated() nm.Profile {
 	t := c.tunnel
 	return nm.Profile{UUID: c.uuid, ID: t.Name, Tunnel: t, State: nm.StateActive, Device: t.Name, DeviceState: "activated", Unsaved: true, Trial: true}
+}
+
+// asSaved is the profile as it is known to be when it has been written to disk.
+func (c *createWork) asSaved() nm.Profile {
+	p := c.asActivated()
+	p.Tunnel, p.Path, p.Unsaved, p.Trial = c.plan.Profile(), c.file, false, false
+	return p
 }
 
 // check verifies the tunnel before its profile is saved. A silent far end is a warning only: the

@@ -122,7 +122,7 @@ func (e *editWork) carryOut(ctx context.Context, opts EditOptions) (report verif
 		{plan.StepRoute, e.keepName(), func() error { return e.keep(ctx) }},
 		{plan.StepCheck, "verified it", func() error { report, err = e.check(ctx, opts); return err }},
 		{"", e.confirmName(opts), func() error { return e.confirm(ctx, opts, report) }},
-		{plan.StepSave, "wrote the profile to disk", func() error { return h.Profiles.Save(ctx, uuid) }},
+		{plan.StepSave, "wrote the profile to disk", func() error { _, err := h.Profiles.Save(ctx, uuid); return err }},
 	}
 	for _, s := range steps {
 		if !e.takes(s.id) {

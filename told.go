@@ -44,8 +44,12 @@ func (p *toldProfiles) Add(ctx context.Context, uuid string, t nm.Tunnel) error 
 }
 
 // Save tells of the call.
-func (p *toldProfiles) Save(ctx context.Context, uuid string) error {
-	return told(p.tell, "D-Bus: Settings.Connection.Update2 to disk "+uuid, func() error { return p.Profiles.Save(ctx, uuid) })
+func (p *toldProfiles) Save(ctx context.Context, uuid string) (file string, err error) {
+	err = told(p.tell, "D-Bus: Settings.Connection.Update2 to disk "+uuid, func() error {
+		file, err = p.Profiles.Save(ctx, uuid)
+		return err
+	})
+	return file, err
 }
 
 // Activate tells of the call.

@@ -51,7 +51,8 @@ type Profiles interface {
 	// the profile even if the answer to Add is lost.
 	Add(ctx context.Context, uuid string, t Tunnel) error
 	// Save ends the trial: it writes the profile to disk, with the tunnel's own autoconnect.
-	Save(ctx context.Context, uuid string) error
+	// It returns the profile's file.
+	Save(ctx context.Context, uuid string) (file string, err error)
 	// Activate brings the profile up and returns when its addresses are set. An error has
 	// NetworkManager's reason if it gives one.
 	Activate(ctx context.Context, uuid string) error

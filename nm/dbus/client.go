@@ -3,6 +3,7 @@ package dbus
 import (
 	"context"
 	"errors"
+	"sync"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
@@ -89,6 +90,8 @@ type link struct {
 	name string // the unique name that the bus gave this connection
 	// the identity of the bus (org.freedesktop.DBus.GetId), which a restart of it changes
 	bus string
+	// added has the paths of the profiles that this connection has added, by their UUIDs.
+	added sync.Map
 }
 
 // dial opens a connection. godbus' authentication takes no context, so the connection is closed

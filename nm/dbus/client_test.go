@@ -157,13 +157,21 @@ func noRules(t *testing.T, bus *dbustest.Bus) {
 	}
 }
 
+// saving is Save for those who do not ask for the file.
+func saving(c *Client) func(context.Context, string) error {
+	return func(ctx context.Context, uuid string) error {
+		_, err := c.Save(ctx, uuid)
+		return err
+	}
+}
+
 // methods returns every method of the client, for the profile with the UUID [dbustest.UUID].
 func methods(c *Client) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"Manager":    func(ctx context.Context) error { _, err := c.Manager(ctx); return err },
 		"List":       func(ctx context.Context) error { _, err := c.List(ctx); return err },
 		"Add":        func(ctx context.Context) error { return c.Add(ctx, nm.NewUUID(), dbustest.Tunnels["plain"]) },
-		"Save":       func(ctx context.Context) error { return c.Save(ctx, dbustest.UUID) },
+		"Save":       func(ctx context.Context) error { return saving(c)(ctx, dbustest.UUID) },
 		"Activate":   func(ctx context.Context) error { return c.Activate(ctx, dbustest.UUID) },
 		"Deactivate": func(ctx context.Context) error { return c.Deactivate(ctx, dbustest.UUID) },
 		"Delete":     func(ctx context.Context) error { return c.Delete(ctx, dbustest.UUID) },
@@ -174,7 +182,7 @@ func methods(c *Client) map[string]func(context.Context) error {
 // firstCalls are the calls that each method makes first, and those that it cannot do without.
 var firstCalls = map[string][]string{
 	"Manager": {"Get", "GetPermissions"}, "List": {"ListConnections", "GetSettings"}, "Add": {"AddConnection2"},
-	"Save": {"GetConnectionByUuid", "GetSettings", "Update2"}, "Activate": {"GetConnectionByUuid", "GetSettings", "ActivateConnection", "GetAll", "AddMatch"},
+	"Save": {"GetSettings", "Update2", "GetAll"}, "Activate": {"GetConnectionByUuid", "GetSettings", "ActivateConnection", "GetAll", "AddMatch"},
 	"Deactivate": {"Get", "AddMatch"}, "Delete": {"Get", "Delete"},
 	"SetRoutes": {"GetConnectionByUuid", "GetSettings", "Update2", "Get", "AddMatch"},
 }
@@ -262,8 +270,8 @@ func TestTrial(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", p.Tunnel, dbustest.Tunnels["plain"])
 	}
 
-	if err := c.Save(t.Context(), dbustest.UUID); err != nil {
-		t.Fatal(err)
+	if file, err := c.Save(t.Context(), dbustest.UUID); err != nil || !strings.HasPrefix(file, "/etc/") {
+		t.Fatalf("saved in %q, %v", file, err)
 	}
 	for _, call := range bus.Calls() {
 		if call.Member == "Update2" && call.Args[1] != uint32(0x41) {
@@ -307,7 +315,7 @@ func TestAbandoned(t *testing.T) {
 
 func TestSaveUnknown(t *testing.T) {
 	_, c := start(t)
-	check(t, c.Save(t.Context(), dbustest.UUID), fault.ErrNotFound, dbustest.UUID)
+	check(t, saving(c)(t.Context(), dbustest.UUID), fault.ErrNotFound, dbustest.UUID)
 	check(t, c.Activate(t.Context(), "\x1b[2J"), fault.ErrNotFound, `\x1b[2J`)
 }
 
@@ -536,7 +544,7 @@ func TestNoGoroutinesLeft(t *testing.T) {
 		bus.SetActivation(dbustest.Activation{Stuck: true})
 		_ = c.Activate(soon(t, 20*time.Millisecond), dbustest.UUID)
 		bus.SetActivation(dbustest.Activation{})
-		for _, step := range []func(context.Context, string) error{c.Activate, c.Save, c.Delete} {
+		for _, step := range []func(context.Context, string) error{c.Activate, saving(c), c.Delete} {
 			if err := step(soon(t, 5*time.Second), dbustest.UUID); err != nil {
 				t.Fatal(err)
 			}
@@ -563,7 +571,7 @@ func TestTogether(t *testing.T) {
 		go func() {
 			tunnel := dbustest.Tunnels["plain"].Clone()
 			err := c.Add(t.Context(), uuid, tunnel)
-			for _, step := range []func(context.Context, string) error{c.Activate, c.Save, c.Deactivate, c.Activate, c.Delete} {
+			for _, step := range []func(context.Context, string) error{c.Activate, saving(c), c.Deactivate, c.Activate, c.Delete} {
 				err = errors.Join(err, step(t.Context(), uuid))
 			}
 			_, listErr := c.List(t.Context())

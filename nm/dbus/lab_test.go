@@ -131,7 +131,7 @@ func TestLabLifecycle(t *testing.T) {
 		"default table 100 proto static scope link metric 4242", "10.99.0.0/16 via 172.16.0.9 proto static metric 675 onlink")
 
 	steady := steady(t)
-	step(t, "Save", on(c.Save))
+	step(t, "Save", on(saving(c)))
 	if after := steady(); after != "" {
 		t.Errorf("Save disturbed the tunnel:\n%s", after)
 	}
@@ -546,7 +546,7 @@ func TestLabSetRoutes(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
 	step(t, "Activate", on(c.Activate))
-	step(t, "Save", on(c.Save))
+	step(t, "Save", on(saving(c)))
 	lab.Linux1.Run(t, "ip", "addr", "add", "172.30.0.1/24", "dev", "gre1")
 	for _, route := range []string{"10.201.0.0/16 proto 199", "10.202.0.0/16 proto static metric 9", "10.203.0.0/16"} {
 		lab.Linux1.Run(t, "ip", append([]string{"route", "add", "dev", "gre1"}, strings.Fields(route)...)...)
@@ -680,7 +680,7 @@ func TestLabSetRoutesPending(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
 	step(t, "Activate", on(c.Activate))
-	step(t, "Save", on(c.Save))
+	step(t, "Save", on(saving(c)))
 	lab.Linux1.Run(t, "nmcli", "connection", "modify", "gre1", "ip-tunnel.ttl", "99", "ipv4.dns", "192.0.2.53")
 	wanted := spread(labRoutes4, wire.IPv4, 100, 20)
 	untouched := undisturbed(t)
@@ -699,7 +699,7 @@ func TestLabSetRoutesDenied(t *testing.T) {
 	const rules = "/etc/polkit-1/rules.d/10-nmgre-test.rules"
 	step(t, "Add", adding(c, labTunnel()))
 	step(t, "Activate", on(c.Activate))
-	step(t, "Save", on(c.Save))
+	step(t, "Save", on(saving(c)))
 	t.Cleanup(func() { lab.Linux1.Try("rm", "-f", rules) })
 	timestamp := regexp.MustCompile(`timestamp[=:]\d+`)
 	for _, may := range []struct{ network, profiles string }{{"YES", "AUTH_ADMIN"}, {"NO", "YES"}} {
@@ -729,7 +729,7 @@ func TestLabSetRoutesRestart(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
 	step(t, "Activate", on(c.Activate))
-	step(t, "Save", on(c.Save))
+	step(t, "Save", on(saving(c)))
 	kinds := slices.DeleteFunc(slices.Clone(labRoutes4), func(r labRoute) bool { return !r.route.Type.HasDevice() })
 	for i, after := range []int{0, 30, 60, 100, 150} {
 		wanted := spread(kinds, wire.IPv4, 100+i, 200)
@@ -840,7 +840,7 @@ func TestLabTrialOverRestart(t *testing.T) {
 	if p := listed(t, c); !p.Trial || p.Abandoned || !p.Unsaved || p.State != nm.StateActive {
 		t.Errorf("listed as %+v", p)
 	}
-	step(t, "Save", on(c.Save))
+	step(t, "Save", on(saving(c)))
 	checkSaved(t, c)
 	lab.Linux1.RestartNM(t)
 	checkSaved(t, c)

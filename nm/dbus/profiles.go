@@ -108,26 +108,48 @@ func (c *Client) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
 	var path dbus.ObjectPath
 	var rest map[string]dbus.Variant
 	err = l.call(ctx, settings, settingsAddConnection2, []any{values, flagInMemory | flagBlockAutoconnect, noOptions}, &path, &rest)
+	if err == nil {
+		l.added.Store(uuid, path)
+	}
 	return failed(op, err)
 }
 
 // Save writes the profile to disk, without the mark of a trial and with the autoconnect that the
-// tunnel wants. An active connection goes on undisturbed.
-func (c *Client) Save(ctx context.Context, uuid string) error {
+// tunnel wants, and returns its file. An active connection goes on undisturbed.
+func (c *Client) Save(ctx context.Context, uuid string) (file string, err error) {
 	const op = "save the profile"
 	l, err := c.link(ctx)
 	if err != nil {
-		return failed(op, err)
+		return "", failed(op, err)
 	}
-	path, err := l.lookup(ctx, uuid)
+	path, s, err := l.settingsOf(ctx, uuid)
 	if err != nil {
-		return failed(op, err)
-	}
-	var s wire.Settings
-	if err := l.flight(ctx, []request{settingsRequest(path, &s)}); err != nil {
-		return failed(op, err)
+		return "", failed(op, err)
 	}
 	s.StripLegacy()
 	s.EndTrial()
-	return failed(op, l.write(ctx, path, s, flagToDisk, noOptions))
+	if err := l.write(ctx, path, s, flagToDisk, noOptions); err != nil {
+		return "", failed(op, err)
+	}
+	p := found{path: path}
+	err = l.flight(ctx, []request{fileRequest(&p)})
+	return p.Path, failed(op, err)
+}
+
+// settingsOf returns a profile's path and settings. The path of a profile that this connection has
+// added is known. It counts if the profile there is still that one: a NetworkManager that was
+// restarted numbers all of them anew.
+func (l *link) settingsOf(ctx context.Context, uuid string) (path dbus.ObjectPath, s wire.Settings, err error) {
+	if known, ok := l.added.Load(uuid); ok {
+		path = known.(dbus.ObjectPath) //nolint:errcheck,forcetypeassert // nothing else is put into it
+		err = l.flight(ctx, []request{settingsRequest(path, &s)})
+		if err == nil && s.Text(wire.Connection, "uuid") == uuid || err != nil && !isGone(err) {
+			return path, s, err
+		}
+	}
+	if path, err = l.lookup(ctx, uuid); err != nil {
+		return path, nil, err
+	}
+	err = l.flight(ctx, []request{settingsRequest(path, &s)})
+	return path, s, err
 }

@@ -27,7 +27,7 @@ func up(t *testing.T) (*dbustest.Bus, *Client) {
 	bus, c := start(t)
 	add(t, c)
 	ctx := soon(t, 10*time.Second)
-	if err := errors.Join(c.Save(ctx, dbustest.UUID), c.Activate(ctx, dbustest.UUID)); err != nil {
+	if err := errors.Join(saving(c)(ctx, dbustest.UUID), c.Activate(ctx, dbustest.UUID)); err != nil {
 		t.Fatal(err)
 	}
 	return bus, c
@@ -207,7 +207,7 @@ func TestSetRoutesWhere(t *testing.T) {
 	if n := bus.Count("Reapply"); n != 0 {
 		t.Errorf("%d devices were told of it", n)
 	}
-	if err := c.Save(t.Context(), dbustest.UUID); err != nil {
+	if _, err := c.Save(t.Context(), dbustest.UUID); err != nil {
 		t.Fatal(err)
 	}
 	setRoutes(t, c, nil)
@@ -273,7 +273,7 @@ func TestSetRoutesRefused(t *testing.T) {
 			t.Run(name+"/"+tunnel, func(t *testing.T) {
 				bus, client := start(t)
 				ctx := soon(t, 10*time.Second)
-				if err := errors.Join(client.Add(ctx, dbustest.UUID, dbustest.Tunnels[tunnel]), client.Save(ctx, dbustest.UUID), client.Activate(ctx, dbustest.UUID)); err != nil {
+				if err := errors.Join(client.Add(ctx, dbustest.UUID, dbustest.Tunnels[tunnel]), saving(client)(ctx, dbustest.UUID), client.Activate(ctx, dbustest.UUID)); err != nil {
 					t.Fatal(err)
 				}
 				before := bus.Profiles()[0]

@@ -26,7 +26,7 @@ func TestDeleteWhileStarting(t *testing.T) {
 	if n := len(bus.Profiles()); n != 1 {
 		t.Errorf("%d profiles are there", n)
 	}
-	if err := c.Save(ctx, dbustest.UUID); err != nil {
+	if _, err := c.Save(ctx, dbustest.UUID); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Delete(ctx, dbustest.UUID); err != nil {
@@ -54,7 +54,7 @@ func TestStarting(t *testing.T) {
 		"Activate":   func() error { return c.Activate(ctx, dbustest.UUID) },
 		"Deactivate": func() error { return c.Deactivate(ctx, dbustest.UUID) },
 		"Delete":     func() error { return c.Delete(ctx, dbustest.UUID) },
-		"Save":       func() error { return c.Save(ctx, dbustest.UUID) },
+		"Save":       func() error { return saving(c)(ctx, dbustest.UUID) },
 		"SetRoutes":  func() error { return c.SetRoutes(ctx, dbustest.UUID, nil, nil) },
 	} {
 		if err := call(); !errors.Is(err, fault.ErrNoNetworkManager) {

@@ -49,7 +49,7 @@ func TestUpdate(t *testing.T) {
 	if _, err := c.Update(ctx, dbustest.UUID, changed); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Save(ctx, dbustest.UUID); err != nil {
+	if _, err := c.Save(ctx, dbustest.UUID); err != nil {
 		t.Fatal(err)
 	}
 	if p := bus.Profiles()[0]; !p.OnDisk || wire.Settings(p.Settings).Text(wire.Connection, "interface-name") != "gre9" {

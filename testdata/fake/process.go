@@ -158,15 +158,17 @@ func (p *Process) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
 	})
 }
 
-func (p *Process) Save(ctx context.Context, uuid string) error {
-	return p.call(ctx, "Save", func() error {
+func (p *Process) Save(ctx context.Context, uuid string) (file string, err error) {
+	err = p.call(ctx, "Save", func() error {
 		f := p.Profile(uuid)
 		if f == nil {
 			return errVanished
 		}
 		f.Trial, f.Unsaved, f.owner, f.Path = false, false, nil, "/etc/NetworkManager/system-connections/"+f.ID+".nmconnection"
+		file = f.Path
 		return nil
 	})
+	return file, err
 }
 
 func (p *Process) SetRoutes(ctx context.Context, uuid string, from, to []routes.Route) error {
