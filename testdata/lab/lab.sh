@@ -4,12 +4,16 @@
 #   lab.sh setup                     install what is needed, build the lab
 #   lab.sh run [OPTION...] -- COMMAND [ARG...]
 #                                    start the lab, run COMMAND in it, end it
+#   lab.sh during [OPTION...] -- COMMAND [ARG...]
+#                                    start the lab, run COMMAND on this machine
+#                                    while it is up, end it; COMMAND finds the
+#                                    lab by NMGRE_LAB_NAME
 #   lab.sh shell [HOST]              interactive shell on linux1 or HOST
 #   lab.sh serve [OPTION...]         start the lab in the background
 #   lab.sh exec [OPTION...] -- COMMAND [ARG...]
 #                                    run COMMAND in the lab that serve started
 #   lab.sh stop                      end the lab that serve started
-#   lab.sh log                       what that lab said while it started
+#   lab.sh log                       what that lab's console said, and qemu
 #   lab.sh share                     which folder that lab shows as /share
 #   lab.sh clean                     remove everything that setup built
 #
@@ -671,6 +675,19 @@ run() {
 	talk_and_report "${tty[@]}" -timeout "$timeout" "${env[@]}" -- "${command[@]}"
 }
 
+# during: the lab has no name that others know, so that many can be up at once.
+during() {
+	options "$@"
+	need_command during
+	instance=$cache/run/run-$$
+	end_with_us
+	start_lab "with me"
+	NMGRE_LAB_NAME=run-$$ "${command[@]}" <&0 &
+	talker=$!
+	wait "$talker"
+	exit
+}
+
 # forget_dead: folders of labs whose script was killed.
 forget_dead() {
 	local d
@@ -769,11 +786,12 @@ main() {
 	case $what in
 	setup) setup ;;
 	run) run "$@" ;;
+	during) during "$@" ;;
 	serve) serve "$@" ;;
 	exec) run_in_served "$@" ;;
 	shell) shell "$@" ;;
 	stop) stop ;;
-	log) cat "$instance/boot.log" ;;
+	log) cat "$instance/boot.log" "$instance/qemu.log" 2>/dev/null ;;
 	share) cat "$instance/share" ;;
 	clean) clean ;;
 	*)

@@ -1,27 +1,42 @@
 #!/bin/bash
 # test.sh [PKG...] [-- ARG...]: the tests that need the lab.
 #
-# Builds the product and the tests of every package that has a file named
-# lab_test.go (or of the PKGs given, as ./nm), runs all tests named TestLab...
-# inside the lab in one go, one package after the other, and says at the end
-# what each package did. ARGs go to every test binary (-test.run ... replaces
-# the default choice of tests).
+# Builds the product and the tests of every package that has a file named lab_test.go (or of the
+# PKGs given, as ./nm), and runs all tests named TestLab... in several labs side by side. A lab that
+# is idle takes the next test from a queue. Tests that took long the last time come first.
 #
-# A lab that "lab.sh serve" keeps running (NMGRE_LAB_NAME) is used as it is;
-# else one is started and ended.
+# ARGs go to every test binary (-test.run ... replaces the default choice of tests). Then one lab
+# runs the whole of a package.
 #
-# It fails when a test fails, when a package runs no test, or when a test is
-# skipped. NMGRE_LAB_COVER=1 builds with coverage; the data comes to
-# build/lab-out/cover.
+# A lab that "lab.sh serve" keeps running (NMGRE_LAB_NAME) is used as it is, and no other. Else labs
+# are started and ended. Where there is only one, all that the tests say is shown as it comes. Where
+# there are more, a line is shown for each test, and at the end all that the failed ones said.
+# Everything is kept in build/lab-logs until the next run.
+#
+# A test with the line "//lab:alone" in the comment above it measures time. It runs when all others
+# have ended, in the only lab.
+#
+# It fails when a test fails or is skipped, when a package runs no test, and when a test that the
+# package has did not run exactly once.
+#
+# Environment
+#   NMGRE_LABS         how many labs (see "how_many")
+#   NMGRE_LAB_TIMEOUT  seconds for one test (900), or for a package with ARGs (4200)
+#   NMGRE_LAB_COVER    1: build with coverage; the data comes to build/lab-out/cover
 set -u
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$here/../.." && pwd)
 name=${NMGRE_LAB_NAME:-default}
+suite=${NMGRE_LAB_SUITE:-bookworm}
 share=$repo/build/lab-share
 tests=$share/tests
-limit=${NMGRE_LAB_TIMEOUT:-4200}
-readonly here repo name share tests limit
+times=$repo/build/lab-times
+logs=$repo/build/lab-logs
+folder=
+chosen=()
+args=()
+readonly here repo name suite share tests times logs
 
 fail() {
 	echo "test.sh: $*" >&2
@@ -33,6 +48,8 @@ packages() {
 	(cd "$repo" && find . -path ./build -prune -o -path ./testdata -prune -o -path '*/.*' -prune -o \
 		-name lab_test.go -printf '%h\n' | LC_ALL=C sort)
 }
+
+# --- building -------------------------------------------------------------
 
 build_product() {
 	local cover=()
@@ -46,8 +63,7 @@ build_product() {
 
 go_build() { (cd "$repo" && CGO_ENABLED=0 go "$@"); }
 
-# build_tests PKG: PKG's tests and what lies beside them, in a folder of the
-# same name.
+# build_tests PKG: PKG's tests and what lies beside them, in a folder of the same name.
 build_tests() {
 	local to=$tests/$1
 	rm -rf "$to"
@@ -59,90 +75,265 @@ build_tests() {
 	(cd "$repo/$1" && tar -c --exclude=testdata/lab testdata) | tar -x -C "$to"
 }
 
-# write_runner: the script that runs inside.
+# write_runner: the script that runs inside. It copies programs to memory first, as a program of
+# /share is fetched anew at every start.
 write_runner() {
-	cat >"$share/run-tests.new" <<-'END'
+	cat >"$share/run-test.new" <<-'END'
 		#!/bin/bash
-		# run-tests PKG... [-- ARG...]
-		status=0
-		packages=()
-		while (($#)) && [[ $1 != -- ]]; do packages+=("$1"); shift; done
+		# run-test PACKAGE [ARG...]; RUN is new in each run of test.sh, LIMIT is in seconds.
+		package=$1
 		shift
 		[[ " $* " == *" -test.run"* ]] || set -- -test.run '^TestLab' "$@"
-		# From memory: a program of /share is fetched anew at every start.
 		mkdir -p /tmp/bin /out/cover
-		[[ ! -d /share/bin ]] || cp /share/bin/* /tmp/bin/
+		if [[ ! -e /tmp/tests/$RUN ]]; then
+			rm -rf /tmp/tests
+			mkdir -p /tmp/tests
+			[[ ! -d /share/bin ]] || cp --remove-destination /share/bin/* /tmp/bin/
+			: >"/tmp/tests/$RUN"
+		fi
+		program=/tmp/tests/$package/lab.test
+		if [[ ! -e $program ]]; then
+			mkdir -p "${program%/*}"
+			cp "/share/tests/$package/lab.test" "$program"
+		fi
 		export PATH=/tmp/bin:$PATH
 		export GOCOVERDIR=/out/cover
-		for p in "${packages[@]}"; do
-			echo "=== package $p"
-			began=$SECONDS
-			cd "/share/tests/$p" && ./lab.test -test.v -test.timeout "${LIMIT}s" "$@" || status=1
-			echo "=== end $p $((SECONDS - began))"
-		done
-		exit $status
+		cd "/share/tests/$package" && exec "$program" -test.v -test.timeout "${LIMIT}s" "$@"
 	END
-	chmod 755 "$share/run-tests.new"
-	mv "$share/run-tests.new" "$share/run-tests" # a shell that reads the old one goes on with it
+	chmod 755 "$share/run-test.new"
+	mv "$share/run-test.new" "$share/run-test" # a shell that reads the old one goes on with it
 }
 
-# run_inside ARG...: in the lab that is up, or in one of its own.
-run_inside() {
-	if "$here/lab.sh" exec -- true </dev/null 2>/dev/null; then
-		[[ $("$here/lab.sh" share) == "$share" ]] || fail "lab '$name' shows another folder as /share"
-		"$here/lab.sh" exec --timeout "$limit" --env "LIMIT=$limit" -- /share/run-tests "$@"
-	else
-		"$here/lab.sh" run --timeout "$limit" --env "LIMIT=$limit" -- /share/run-tests "$@"
-	fi </dev/null
+# --- the queue ------------------------------------------------------------
+
+# tests_of PKG: their names.
+tests_of() { (cd "$tests/$1" && ./lab.test -test.list '^TestLab' | grep '^TestLab'); }
+
+# alone_of PKG: the names of those that must run alone.
+alone_of() {
+	awk 'FNR == 1 { alone = 0 }
+		/^\/\/lab:alone$/ { alone = 1 }
+		/^func / { sub(/\(.*/, "", $2); if (alone) print $2; alone = 0 }' "$repo/$1"/*_test.go
 }
 
-# summary LOG: a line for each package and one for all; false when something
-# did not run.
-summary() {
-	awk '
-		/^=== package / { p = $3; order[++n] = p }
-		/^=== end / { seconds[p] = $4; ended[p] = 1 }
-		/^--- PASS: / { pass[p]++ }
-		/^Benchmark[^ \t]*[ \t]+[0-9]+[ \t]/ { pass[p]++ }
-		/^--- FAIL: / { failed[p]++; names[p] = names[p] " " $3 }
-		/^ *--- SKIP: / { skipped[p]++; names[p] = names[p] " " $3 }
-		END {
-			for (i = 1; i <= n; i++) {
-				p = order[i]; ran = pass[p] + failed[p]
-				verdict = "ok"
-				if (failed[p] || skipped[p] || !ended[p]) verdict = "FAIL"
-				if (!ran) verdict = "FAIL (no test ran)"
-				if (verdict != "ok") bad = 1
-				printf "lab: %-20s %s: %d passed, %d failed, %d skipped, %d s%s\n", p, verdict, pass[p], failed[p], skipped[p], seconds[p], names[p] ? " --" names[p] : ""
-				total += ran; good += pass[p]; wrong += failed[p]; out += skipped[p]
+# plan: what there is to run. Each line: queue, package, test, seconds. A test that nobody knows may
+# be long, so it begins early; those of packages with much to test come first.
+plan() {
+	local p t size alone
+	for p in "${chosen[@]}"; do
+		if ((${#args[@]})); then
+			echo "queue $p - 1"
+			continue
+		fi
+		size=$(cat "$repo/$p"/*lab*_test.go 2>/dev/null | wc -c)
+		alone=" $(alone_of "$p" | tr '\n' ' ') "
+		while read -r t; do
+			if [[ $alone == *" $t "* ]]; then echo "alone $p $t"; else echo "queue $p $t"; fi
+		done < <(tests_of "$p") | awk -v suite="$suite" -v size="$size" -v times="$times" '
+			BEGIN {
+				while ((getline line <times) > 0) {
+					split(line, w, " ")
+					if (w[1] == suite) known[w[2], w[3]] = w[4]
+				}
 			}
-			printf "lab: %d tests in %d packages\n", total, n
-			printf "lab: %d passed, %d failed, %d skipped\n", good, wrong, out
-			exit bad || !n
-		}' "$1"
+			{ print $0, ($2, $3) in known ? known[$2, $3] : 10000 + size }'
+	done | LC_ALL=C sort -s -k4,4nr
 }
 
-main() {
-	local chosen=() log status p
+fill_queue() {
+	local number=10000 queue p t
+	plan >"$folder/plan"
+	while read -r queue p t _; do
+		echo "$p $t" >"$folder/$queue/$number"
+		((number++))
+	done <"$folder/plan"
+	printf '%s\0' "${args[@]}" >"$folder/args"
+	((${#args[@]})) || : >"$folder/args"
+}
+
+# --- labs -----------------------------------------------------------------
+
+# how_many QUEUE: labs that are of use at once. A test computes for most of its time, so more labs
+# than processors gain little, and make the limits of time in the tests tight.
+how_many() {
+	local memory n=${NMGRE_LABS:-} count
+	count=$(find "$folder/$1" -type f | wc -l)
+	if [[ ! $n ]]; then
+		n=$(nproc)
+		memory=$(awk '/^MemAvailable/ { print int($2 / 2500000) }' /proc/meminfo)
+		((n <= memory)) || n=$memory
+		((n >= 1)) || n=1
+	fi
+	[[ $1 == queue ]] || n=1
+	echo $((n < count ? n : count))
+}
+
+workers=()
+builder=
+
+# start_worker QUEUE NUMBER: a lab, and who works for it. Both end with this script, even if killed.
+start_worker() {
+	setpriv --pdeathsig TERM "$here/lab.sh" during -- \
+		"$here/work.sh" "$folder" "$1" "lab$2" </dev/null &
+	workers+=($!)
+}
+
+wait_workers() {
+	local p
+	for p in "${workers[@]}"; do wait "$p"; done
+	workers=()
+}
+
+# end_all: whatever ends this script. A worker that is told to end ends its lab before it does.
+end_all() {
+	local p
+	trap '' INT TERM HUP
+	for p in "${workers[@]}" $builder; do kill "$p" 2>/dev/null; done
+	wait
+	[[ -z $folder ]] || { rm -rf "$logs" && mv "$folder" "$logs"; }
+}
+
+# run_queue QUEUE: all that is in it. When all labs were lost, others try the rest once more.
+run_queue() {
+	local n count
+	for _ in 1 2; do
+		count=$(how_many "$1")
+		((count)) || return 0
+		if ((served)); then
+			NMGRE_LAB_NAME=$name "$here/work.sh" "$folder" "$1" "$name"
+			continue
+		fi
+		for ((n = 1; n <= count; n++)); do start_worker "$1" "$n"; done
+		wait_workers
+	done
+}
+
+run_labs() {
+	((!served && $(how_many queue) > 1)) || : >"$folder/live"
+	run_queue queue
+	run_queue alone
+}
+
+# --- what it came to ------------------------------------------------------
+
+# show_failed: all that a test said which did not end well, with its lab's name.
+show_failed() {
+	local r n lab p t seconds
+	[[ ! -e $folder/live ]] || return 0
+	for r in "$folder"/results/*; do
+		[[ -e $r ]] && grep -qE ' (FAIL|SKIP) | END .* [1-9][0-9]*$' "$r" || continue
+		n=${r##*/}
+		read -r _ lab p _ t seconds _ < <(tail -n 1 "$r")
+		printf '\n=== FAIL %s %s, in %s after %d s; all that it said:\n' "$p" "$t" "$lab" "$seconds"
+		cat "$folder/logs/$n"
+		echo "=== the end of $p $t"
+	done
+}
+
+# note_times: for the order of the next run.
+note_times() {
+	local old=/dev/null
+	[[ ! -e $times ]] || old=$times
+	{ cat "$old"; cat "$folder"/results/* 2>/dev/null | awk '$4 == "PASS" || $4 == "FAIL" { print $1, $3, $5, $6 }'; } |
+		awk '{ all[$1 " " $2 " " $3] = $4 } END { for (t in all) print t, all[t] }' | LC_ALL=C sort >"$times.new"
+	mv "$times.new" "$times"
+}
+
+# summary: a line for each package and one for all; false when something is wrong.
+summary() {
+	{ cat "$folder/plan"; echo "--"; cat "$folder"/results/* 2>/dev/null; } | awk '
+		!results && $1 == "--" { results = 1; next }
+		!results { if (!($2 in seen)) { seen[$2] = 1; order[++n] = $2 }; if ($3 != "-") planned[$2 " " $3] = 1; next }
+		$4 == "END" {
+			seconds[$3] += $6
+			if ($5 == "-") whole[$3] = 1
+			status[$3 " " $5] = $7
+			next
+		}
+		$4 == "SKIP" { skipped[$3]++; trouble($3, $5 " (skipped)") }
+		$4 == "FAIL" { failed[$3]++; has_failed[$3 " " $5] = has_failed[$3 " -"] = 1; trouble($3, $5) }
+		$4 == "PASS" { passed[$3]++ }
+		$5 !~ /\// && $5 ~ /^Test/ { ran[$3 " " $5]++ }
+		function trouble(p, text) { bad[p] = bad[p] " " text }
+		END {
+			for (t in planned) if (ran[t] != 1) {
+				split(t, part, " ")
+				if (!ran[t]) unrun++
+				trouble(part[1], part[2] (ran[t] ? " (ran " ran[t] " times)" : status[t] ? " (no verdict, status " status[t] ")" : " (did not run)"))
+			}
+			for (t in status) if (status[t] && !has_failed[t] && (t in ran || !(t in planned))) {
+				split(t, part, " ")
+				trouble(part[1], part[2] " (status " status[t] ")")
+			}
+			for (t in ran) { split(t, part, " "); if (!(t in planned) && !whole[part[1]]) trouble(part[1], part[2] " (was not to run)") }
+			for (i = 1; i <= n; i++) {
+				p = order[i]
+				verdict = bad[p] ? "FAIL" : "ok"
+				if (!passed[p] && !failed[p]) verdict = "FAIL (no test ran)"
+				if (verdict != "ok") wrong = 1
+				printf "lab: %-20s %s: %d passed, %d failed, %d skipped, %d s%s\n", p, verdict, passed[p], failed[p], skipped[p], seconds[p], bad[p] ? " --" bad[p] : ""
+				good += passed[p]; lost += failed[p]; out += skipped[p]
+			}
+			printf "lab: %d tests in %d packages\n", good + lost, n
+			printf "lab: %d passed, %d failed, %d skipped\n", good, lost + unrun, out
+			exit wrong || !n
+		}'
+}
+
+# --------------------------------------------------------------------------
+
+parse() {
+	local p
 	while (($#)) && [[ $1 != -- ]]; do
 		p=./${1#./}
 		chosen+=("${p%/}")
 		shift
 	done
 	(($#)) && shift
+	args=("$@")
 	((${#chosen[@]})) || mapfile -t chosen < <(packages)
 	((${#chosen[@]})) || fail "no package has a lab_test.go"
+}
+
+# prepare: the lab is built, and its first start saved, while the tests are built.
+prepare() {
+	local p
+	served=0
+	if "$here/lab.sh" exec -- true </dev/null 2>/dev/null; then
+		[[ $("$here/lab.sh" share) == "$share" ]] || fail "lab '$name' shows another folder as /share"
+		served=1
+	else
+		setpriv --pdeathsig TERM "$here/lab.sh" during -- true </dev/null &
+		builder=$!
+	fi
 	build_product
 	for p in "${chosen[@]}"; do build_tests "$p"; done
 	write_runner
-	mkdir -p "$repo/build"
-	log=$(mktemp "$repo/build/lab-test.XXXXXX")
-	# Lines as they come, and once more for counting.
-	run_inside "${chosen[@]}" -- "$@" 2>&1 | tee "$log"
-	status=${PIPESTATUS[0]}
+	[[ -z $builder ]] || wait "$builder" || fail "the lab does not start"
+	builder=
+}
+
+main() {
+	local status=0
+	parse "$@"
+	# A benchmark is for a machine as it is.
+	[[ " ${args[*]} " != *" -test.bench"* ]] || export NMGRE_LAB_PROCESSORS=${NMGRE_LAB_PROCESSORS:-$(nproc)}
+	export NMGRE_LAB_TIMEOUT=${NMGRE_LAB_TIMEOUT:-$((${#args[@]} ? 4200 : 900))}
+	mkdir -p "$share" "$repo/build"
+	trap end_all EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	trap 'exit 129' HUP
+	prepare
+	folder=$(mktemp -d "$repo/build/lab-test.XXXXXX")
+	mkdir "$folder"/{queue,alone,taken,logs,results}
+	fill_queue
+	run_labs
+	show_failed
+	note_times
 	echo
-	summary "$log" || ((status)) || status=1
-	rm -f "$log"
+	summary >"$folder/summary" || status=1
+	cat "$folder/summary"
 	exit "$status"
 }
 
