@@ -25,12 +25,12 @@ help: ## list the targets
 build: ## build/nmgre
 	$(BUILD) -o build/nmgre ./cmd/nmgre
 
-test: vet unit lab-test ## everything: vet, unit tests, and the tests in the lab
+test: unit lab-test ## everything: vet, unit tests, and the tests in the lab
 
 vet:
 	go vet -tags man $(PACKAGES)
 
-unit: ## the tests that need no lab; what "go test" vets is a part of "make vet"
+unit: vet ## the tests that need no lab; what "go test" vets is a part of "make vet"
 	go test -vet=off -tags man $(PACKAGES)
 
 lab-setup: ## install what the lab needs, and build it (once)
