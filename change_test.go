@@ -19,10 +19,10 @@ import (
 	"nmgre/testdata/want"
 )
 
-// multi is a route that the kernel half has to hold.
+// multi is a route that no profile can hold.
 const multi = " nexthop via 172.16.0.2 weight 2 nexthop via 100.0.1.1 dev eth0"
 
-// specs reads SPECs.
+// specs parses SPECs.
 func specs(t testing.TB, texts ...string) []routes.Route {
 	t.Helper()
 	var set []routes.Route
@@ -32,7 +32,7 @@ func specs(t testing.TB, texts ...string) []routes.Route {
 	return set
 }
 
-// toldRoutes are the tunnel's routes, as Routes tells them.
+// toldRoutes prints the tunnel's routes as Host.Routes returns them.
 func toldRoutes(t *testing.T, h *nmgre.Host) string {
 	t.Helper()
 	_, list, err := h.Routes(t.Context(), "gre1")
@@ -46,7 +46,8 @@ func toldRoutes(t *testing.T, h *nmgre.Host) string {
 	return strings.Join(lines, "\n")
 }
 
-// Step by step on one tunnel: what is asked for, what is said, and what the tunnel has then.
+// A series of changes of one tunnel. Each step has a request, its result, and the tunnel's routes
+// after it.
 func TestChangeRoutes(t *testing.T) {
 	w := fake.NewWorld()
 	fake.MustCreate(t, w, fake.Simple(t))
@@ -57,7 +58,7 @@ func TestChangeRoutes(t *testing.T) {
 		op     plan.RouteOp
 		routes []string
 		counts [4]int // added, replaced, removed, unchanged
-		want   string // the routes afterwards; what the error says, if it begins with "error"
+		want   string // the routes after the change, or "error " and the text of the error
 	}{
 		{plan.RouteAdd, []string{"10.30.0.0/16 metric 50"}, [4]int{1, 0, 0, 0}, first + "10.30.0.0/16 metric 50: profile, set\n" + twenty},
 		{plan.RouteAdd, []string{"10.30.0.0/16 metric 50"}, [4]int{0, 0, 0, 1}, first + "10.30.0.0/16 metric 50: profile, set\n" + twenty},
@@ -96,12 +97,13 @@ func TestChangeRoutes(t *testing.T) {
 	}
 }
 
-// A list names its lines, and what of it is not there need not be deleted.
+// Errors about a list name the line. It is no error to delete a route of a list that the tunnel
+// does not have.
 func TestChangeRoutesByAList(t *testing.T) {
 	w := fake.NewWorld()
 	fake.MustCreate(t, w, fake.Simple(t))
 	h := w.Start().Host()
-	// in the way of the second
+	// the kernel has a foreign route in the place of the second one
 	w.Table = append(w.Table, fake.Route{Dev: "eth1", HeldRoute: kernel.HeldRoute{Route: routes.MustParseRoute("10.31.0.0/16"), Protocol: 3}})
 	list := plan.RouteChange{Op: plan.RouteAdd, Routes: specs(t, "10.30.0.0/16"+multi, "10.31.0.0/16"+multi, "10.32.0.0/16"+multi), Lines: []int{3, 7, 8}}
 	before := w.String()
@@ -120,7 +122,7 @@ func TestChangeRoutesByAList(t *testing.T) {
 	}
 }
 
-// A tunnel that is down gets its routes when it comes up.
+// The routes of a tunnel that is down are set when it comes up.
 func TestChangeRoutesOfATunnelThatIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := fake.NewWorld()
@@ -145,7 +147,7 @@ func TestChangeRoutesOfATunnelThatIsDown(t *testing.T) {
 	})
 }
 
-// faultyChange adds a route of each owner to the simple tunnel, with a fault in it.
+// faultyChange adds a route of each owner to the simple tunnel, with a fault in one of the calls.
 func faultyChange(t *testing.T, inject func(p *fake.Process, cancel func())) (p *fake.Process, before string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -160,8 +162,8 @@ func faultyChange(t *testing.T, inject func(p *fake.Process, cancel func())) (p 
 	return p, before, err
 }
 
-// Whatever fails at whichever call, the routes are afterwards what they were, or all of them are
-// there; and an error says which.
+// Each call fails in turn, in each way. After that the routes are the old ones, and there is an
+// error, or all new ones are there.
 func TestChangeRoutesFaults(t *testing.T) {
 	complete, _, err := faultyChange(t, func(*fake.Process, func()) {})
 	if err != nil {
@@ -193,7 +195,7 @@ func TestChangeRoutesFaults(t *testing.T) {
 						}
 					})
 					expected := before
-					if err == nil { // what it does not need to know, it can do without
+					if err == nil { // the change does not need the answer of this call
 						expected = complete.String()
 					}
 					want.Same(t, fmt.Sprintf("call %d, %s (%v): the host", n, calls[n], err), p.String(), expected)
@@ -203,8 +205,7 @@ func TestChangeRoutesFaults(t *testing.T) {
 	}
 }
 
-// A process that is killed while it changes routes leaves a host on which the next command makes
-// whole what root's files say.
+// A process is killed during a change of routes. The next command sets the routes of root's files.
 func TestChangeRoutesKilled(t *testing.T) {
 	complete, _, err := faultyChange(t, func(*fake.Process, func()) {})
 	if err != nil {
@@ -234,8 +235,8 @@ func TestChangeRoutesKilled(t *testing.T) {
 	})
 }
 
-// Two who change the routes of one tunnel at the same moment: neither's change is lost, whoever is
-// in front.
+// Two processes change the routes of one tunnel at the same moment, in every order of their calls.
+// No change is lost.
 func TestChangeRoutesTwoAtOnce(t *testing.T) {
 	for i := range 14 {
 		for j := range 14 {

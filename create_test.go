@@ -24,7 +24,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// wanted reads the tunnels of testdata/plan: what somebody asks for, by the names of the files.
+// wanted reads the requests of testdata/plan, by the names of the files.
 func wanted(t *testing.T) (names []string, tunnels map[string]nm.Tunnel, inputs map[string]string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("testdata", "plan", "*.txt"))
@@ -47,7 +47,7 @@ func wanted(t *testing.T) (names []string, tunnels map[string]nm.Tunnel, inputs 
 	return names, tunnels, inputs
 }
 
-// What is planned for each tunnel, and what is on the host when it was done.
+// The plan of each request, and the host after it was carried out.
 func TestPlanAndCreate(t *testing.T) {
 	names, tunnels, inputs := wanted(t)
 	for _, name := range names {
@@ -65,7 +65,7 @@ func TestPlanAndCreate(t *testing.T) {
 				t.Fatal(err)
 			}
 			verdict := verify.Pass
-			// nothing can be proved of a far end without a known address
+			// without a peer address nothing can be proved of the far end
 			if !planned.Tunnel.PeerAddress.IsValid() {
 				verdict = verify.Warn
 			}
@@ -92,15 +92,15 @@ func planText(p plan.Plan) string {
 	return b.String()
 }
 
-// added returns the lines that are in after only.
+// added returns the lines that only the text after has.
 func added(before, after string) string {
 	old := strings.Split(before, "\n")
 	lines := slices.DeleteFunc(strings.Split(after, "\n"), func(line string) bool { return slices.Contains(old, line) })
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// Each tunnel is made, taken down, brought up and removed: the host is then what it was, byte for
-// byte.
+// Each tunnel is made, taken down, brought up and deleted. After that the host is the same as
+// before, byte for byte.
 func TestLifecycle(t *testing.T) {
 	names, tunnels, _ := wanted(t)
 	for _, name := range names {
@@ -148,8 +148,8 @@ func worldRoutesOf(w *fake.World, dev string) (list []fake.Route) {
 	return list
 }
 
-// From every tunnel to every other: both are made, the first is removed, then the second; each step
-// leaves the other one alone.
+// Every pair of tunnels: both are made, the first one is deleted, then the second one. No step
+// changes the other tunnel.
 func TestTransitions(t *testing.T) {
 	names, tunnels, _ := wanted(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -187,7 +187,7 @@ func TestTransitions(t *testing.T) {
 	})
 }
 
-// createCalls returns what a create without a fault calls.
+// createCalls returns the calls of a create without a fault.
 func createCalls(t *testing.T) []string {
 	t.Helper()
 	p := fake.NewWorld().Start()
@@ -209,8 +209,8 @@ func TestCreateCalls(t *testing.T) {
 	}
 }
 
-// faultyCreate makes the simple tunnel on a fresh host, with a fault in it. It returns the calls,
-// and the states before and after.
+// faultyCreate makes the simple tunnel on a new host, with a fault in one of the calls. It returns
+// the calls, and the states of the host before and after.
 func faultyCreate(t *testing.T, inject func(p *fake.Process, cancel func())) (p *fake.Process, before string, created nmgre.Created, events []nmgre.Event, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -230,8 +230,8 @@ func faultyCreate(t *testing.T, inject func(p *fake.Process, cancel func())) (p 
 	return p, before, created, events, err
 }
 
-// Whatever fails at whichever call, the host is afterwards what it was, and the error says what it
-// was. From the moment when the profile is saved the tunnel is there, whatever fails.
+// Each call fails in turn, in each way. After that the host is the same as before, and the error is
+// the call's. Once the profile is saved, the tunnel stays.
 func TestCreateFaults(t *testing.T) {
 	calls := createCalls(t)
 	saved := slices.Index(calls, "Save")
@@ -293,7 +293,7 @@ func TestCreateFaults(t *testing.T) {
 							}
 							continue
 						}
-						last = saved // the next call is what fails
+						last = saved // the next call fails
 					}
 					want.Same(t, at+": the host", p.String(), before)
 					if !errors.Is(err, test.want) {
@@ -311,17 +311,17 @@ func TestCreateFaults(t *testing.T) {
 	}
 }
 
-// tolerated says whether create goes on when a call fails: a far end that could not be probed is a
-// warning, so is a hook that is missing, and what is up is known without NetworkManager.
+// tolerated says whether create goes on when a call fails. A far end that cannot be probed and a
+// missing hook are warnings only, and a tunnel that is up is known without NetworkManager.
 func tolerated(call string, err error) bool {
 	return call == "Probe" || call == "HookMissing" || call == "List" && errors.Is(err, fault.ErrNoNetworkManager)
 }
 
-// keepCalls are those by which what was kept is taken back.
+// keepCalls are the calls that undo kept routes and rules.
 var keepCalls = []string{"Lock", "Read", "Write", "Erase", "All", "List", "Get", "HookOthers", "Remembered", "Remember", "Forwarding", "SetForwarding", "SetRules", "SyncRoutes"}
 
-// checkEvents looks at what was told: every step by its name, the failed one with its error, the
-// undo last.
+// checkEvents checks the events: a name for every step, an error for the failed one, and the undo
+// at the end.
 func checkEvents(t *testing.T, at string, events []nmgre.Event) {
 	t.Helper()
 	for i, e := range events {
@@ -334,7 +334,7 @@ func checkEvents(t *testing.T, at string, events []nmgre.Event) {
 	}
 }
 
-// A probe that the kernel does not permit is no failure, but it proves nothing either.
+// If the kernel does not permit a probe, create succeeds, but the report is a warning.
 func TestCreateProbeNotPermitted(t *testing.T) {
 	_, _, created, _, err := faultyCreate(t, func(p *fake.Process, _ func()) {
 		p.Fault = func(_ int, method string) fake.Fault {
@@ -349,7 +349,8 @@ func TestCreateProbeNotPermitted(t *testing.T) {
 	}
 }
 
-// A far end that is not there yet is a warning; so says the first end of every tunnel.
+// A far end that does not exist yet is a warning: the first end of every tunnel is made before the
+// second.
 func TestCreateSilentFarEnd(t *testing.T) {
 	p, before, created, _, err := faultyCreate(t, func(p *fake.Process, _ func()) {
 		p.Answer = func(kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
@@ -361,7 +362,7 @@ func TestCreateSilentFarEnd(t *testing.T) {
 	}
 }
 
-// A tunnel that comes up wrong is taken back, with the reason.
+// A tunnel that comes up wrong is undone, and the error has the reason.
 func TestCreateComesUpWrong(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -401,8 +402,8 @@ func TestCreateComesUpWrong(t *testing.T) {
 	}
 }
 
-// While NetworkManager is away the undo waits for it; after half a minute it gives up and says what
-// that means.
+// While NetworkManager is away, the undo waits for it. After half a minute it gives up, and a hint
+// says what is left behind.
 func TestUndoGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
@@ -423,7 +424,7 @@ func TestUndoGivesUp(t *testing.T) {
 		if last := events[len(events)-1]; !last.Undo || last.Err == nil {
 			t.Errorf("the last event is %+v", last)
 		}
-		// And so it is: the process ends, and the next command removes what it left.
+		// The hint is right: when the process has ended, the next command removes what is left.
 		p.Dead = true
 		if list, err := p.World.Start().Host().List(t.Context()); err != nil || len(list) != 0 {
 			t.Errorf("%v, %v", list, err)
@@ -432,8 +433,8 @@ func TestUndoGivesUp(t *testing.T) {
 	})
 }
 
-// If the answer to the last step is lost and NetworkManager stays away, nobody knows whether the
-// tunnel is kept: the hint says so.
+// If the answer to the last step is lost and NetworkManager stays away, nmgre cannot know whether
+// the tunnel is on disk. A hint says so.
 func TestUndoGivesUpAfterSave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, _, _, err := faultyCreate(t, func(p *fake.Process, _ func()) {
@@ -453,8 +454,8 @@ func TestUndoGivesUpAfterSave(t *testing.T) {
 	})
 }
 
-// kill -9 at every call, before it and after it: whatever the next command is, the host then has
-// all of the tunnel or nothing.
+// kill -9 before and after each call. After any next command, the host has the whole tunnel or
+// nothing of it.
 func TestCreateKilled(t *testing.T) {
 	calls := createCalls(t)
 	empty, complete := fake.NewWorld(), fake.NewWorld()
@@ -463,8 +464,8 @@ func TestCreateKilled(t *testing.T) {
 	for _, next := range []struct {
 		name string
 		run  func(ctx context.Context, h *nmgre.Host) error
-		none error // what it says when there is nothing
-		all  error // and when there is all
+		none error // of the command if there is no tunnel
+		all  error // of the command if there is the whole tunnel
 	}{
 		{"list", func(ctx context.Context, h *nmgre.Host) error { _, err := h.List(ctx); return err }, nil, nil},
 		{"show", func(ctx context.Context, h *nmgre.Host) error { _, err := h.Show(ctx, "gre1"); return err }, fault.ErrNotFound, nil},
@@ -512,8 +513,8 @@ func TestCreateKilled(t *testing.T) {
 	}
 }
 
-// One who was killed is in nobody's way, not even of one who has planned before and makes the same
-// name now.
+// The remains of a killed process hinder nobody, not even a process that has planned a tunnel of
+// the same name before.
 func TestCreateAfterKilled(t *testing.T) {
 	calls := createCalls(t)
 	complete := fake.NewWorld()
@@ -539,8 +540,8 @@ func TestCreateAfterKilled(t *testing.T) {
 	})
 }
 
-// What an interrupted nmgre left behind and cannot be removed is told, and does not stop the
-// command.
+// If the remains of an interrupted nmgre cannot be removed, an event says so, and the command goes
+// on.
 func TestAbandonedCannotBeRemoved(t *testing.T) {
 	w := fake.NewWorld()
 	w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "gre1", Tunnel: fake.Simple(t), State: nm.StateInactive, Trial: true, Abandoned: true, Unsaved: true})
@@ -560,7 +561,7 @@ func TestAbandonedCannotBeRemoved(t *testing.T) {
 	}
 }
 
-// A profile that a living nmgre is trying is left alone.
+// The trial profile of a process that still runs stays.
 func TestTrialOfTheLivingIsLeftAlone(t *testing.T) {
 	w := fake.NewWorld()
 	other := w.Start()
@@ -574,8 +575,8 @@ func TestTrialOfTheLivingIsLeftAlone(t *testing.T) {
 	want.Same(t, "the host", w.String(), before)
 }
 
-// Nor does one stop a create that may not be removed, as long as its name is the only thing that it
-// has.
+// Remains that cannot be removed do not stop a create, as long as they have nothing but the name in
+// common with it.
 func TestClaimBesideAbandoned(t *testing.T) {
 	p := fake.NewWorld().Start()
 	plan, err := p.Host().Plan(t.Context(), fake.Simple(t))
@@ -594,8 +595,8 @@ func TestClaimBesideAbandoned(t *testing.T) {
 	}
 }
 
-// Two who make the same name at the same moment, in every order of their calls: exactly one wins,
-// the other one hears why, and what is left is one whole tunnel.
+// Two processes make tunnels of the same name at the same moment, in every order of their calls.
+// Exactly one wins, the other one gets the reason, and one whole tunnel is left.
 func TestTwoCreateTheSameName(t *testing.T) {
 	one, two := fake.Simple(t), fake.Simple(t)
 	two.Remote, two.Addresses, two.Routes = want.Addr("100.0.3.100"), want.CIDRs("172.17.0.1/30"), []routes.Route{routes.MustParseRoute("10.10.3.0/24")}
@@ -642,13 +643,13 @@ func TestTwoCreateTheSameName(t *testing.T) {
 	})
 }
 
-// Two who leave the name to nmgre: the one who comes too late hears that it may try again, and gets
-// the next name then.
+// Two processes leave the name to nmgre. The later one gets an error that says that it may try
+// again, and then gets the next name.
 func TestTwoCreateWithoutNames(t *testing.T) {
 	one, two := fake.Simple(t), fake.Simple(t)
 	one.Name, two.Name = "", ""
 	two.Remote, two.Addresses, two.Routes = want.Addr("100.0.3.100"), want.CIDRs("172.17.0.1/30"), []routes.Route{routes.MustParseRoute("10.10.3.0/24")}
-	// repeat does what the command does.
+	// repeat tries again, like the command.
 	repeat := func(h *nmgre.Host, expected nm.Tunnel) (err error) {
 		for range 3 {
 			if _, err = fake.Create(context.Background(), h, expected); !errors.Is(err, fault.ErrNameLost) {
@@ -674,7 +675,7 @@ func TestTwoCreateWithoutNames(t *testing.T) {
 	})
 }
 
-// An interruption that no call notices stops the work before the next step; after the last one it
+// An interruption that no call notices stops the work before the next step. After the last step it
 // comes too late.
 func TestCreateInterruptedBetweenSteps(t *testing.T) {
 	calls := createCalls(t)
@@ -702,7 +703,7 @@ func TestCreateInterruptedBetweenSteps(t *testing.T) {
 	})
 }
 
-// A context that has ended before anything was done changes nothing.
+// With a context that has ended already, nothing changes.
 func TestCreateAlreadyInterrupted(t *testing.T) {
 	p := fake.NewWorld().Start()
 	before := p.String()
@@ -718,7 +719,7 @@ func TestCreateAlreadyInterrupted(t *testing.T) {
 	want.Same(t, "the host", p.String(), before)
 }
 
-// A profile that somebody deletes while its tunnel is made is missed, and nothing of it stays.
+// Create fails if somebody deletes the profile meanwhile, and nothing is left.
 func TestCreateProfileVanishes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, at := range []string{"Activate", "SyncRoutes", "Lookup", "Save"} {
@@ -739,8 +740,7 @@ func TestCreateProfileVanishes(t *testing.T) {
 	})
 }
 
-// Taking back can fail for good too: the error says both, and the next command clears up what is
-// left.
+// The undo can fail, too. The error has both failures, and the next command removes what is left.
 func TestUndoFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, f := range []fake.Fault{{Err: fake.ErrBroken}, {Kill: true}, {Kill: true, After: true}} {
@@ -774,8 +774,8 @@ func TestUndoFails(t *testing.T) {
 	})
 }
 
-// Two who make different names between the same ends at the same moment: the kernel takes one of
-// them, and the other leaves nothing behind.
+// Two processes make tunnels of different names between the same ends at the same moment. The
+// kernel accepts one of them, and the other one leaves nothing behind.
 func TestTwoCreateTheSameEnds(t *testing.T) {
 	one, two := fake.Simple(t), fake.Simple(t)
 	one.Routes, two.Routes = nil, nil
@@ -810,7 +810,7 @@ func TestTwoCreateTheSameEnds(t *testing.T) {
 	})
 }
 
-// Every step of a plan ends with an event that carries its ID: screens tick the steps by it.
+// Every step of a plan ends with an event that has its ID: screens tick the steps by it.
 func TestEventsCarryTheSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := fake.NewWorld().Start()

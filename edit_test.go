@@ -26,14 +26,14 @@ import (
 	"nmgre/testdata/want"
 )
 
-// edited is a change of a tunnel that there is.
+// edited is an edit of a tunnel.
 type edited struct {
 	name   string
 	setup  func(t *testing.T, w *fake.World) // after the tunnel was made; may be nil
 	change func(t *testing.T, tunnel *nm.Tunnel)
 }
 
-// edits are made of the simple tunnel, which has a route of each owner.
+// edits are the edits of the simple tunnel, which has a route of each owner.
 var edits = []edited{
 	{"mtu", nil, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.MTU = 1400 }},
 	{"address", nil, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Addresses = want.CIDRs("172.16.9.1/30") }},
@@ -78,7 +78,7 @@ var edits = []edited{
 	{"nothing", nil, func(*testing.T, *nm.Tunnel) {}},
 }
 
-// tunnelToEdit is a host with the simple tunnel, and what else the edit needs.
+// tunnelToEdit returns a host with the simple tunnel, and with everything else that the edit needs.
 func tunnelToEdit(t *testing.T, e edited) *fake.World {
 	t.Helper()
 	w := fake.NewWorld()
@@ -114,8 +114,8 @@ func editText(p plan.EditPlan) string {
 	return uuidPattern.ReplaceAllString(b.String(), "UUID")
 }
 
-// What is planned for each edit, and what differs on the host when it was done. A tunnel that stays
-// up keeps its link.
+// The plan of each edit, and the difference that it made on the host. A tunnel that stays up keeps
+// its link.
 func TestEdit(t *testing.T) {
 	for _, e := range edits {
 		t.Run(e.name, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestEdit(t *testing.T) {
 	}
 }
 
-// changedLines returns the lines that went and those that came.
+// changedLines returns the removed lines and the added ones.
 func changedLines(before, after string) string {
 	var lines []string
 	for _, line := range strings.Split(want.Diff(before, after), "\n") {
@@ -163,7 +163,7 @@ func changedLines(before, after string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// An edit and its reverse leave the host as it was.
+// An edit and its reverse leave the host unchanged.
 func TestEditBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, e := range edits {
@@ -189,14 +189,14 @@ func TestEditBack(t *testing.T) {
 	})
 }
 
-// sortedLinks leaves out in which order links were made.
+// sortedLinks prints a host with its links sorted: a new link is listed last.
 func sortedLinks(state string) string {
 	lines := strings.Split(state, "\n")
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }
 
-// What cannot be is refused, and nothing is changed. What was wrong before is no reason.
+// An edit that is not possible is refused, and changes nothing.
 func TestEditRefused(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -252,11 +252,11 @@ func TestEditRefused(t *testing.T) {
 	}
 }
 
-// What was wrong before, and is not touched, does not keep an edit from being made.
+// Problems that the tunnel had before do not prevent an edit.
 func TestEditOfWhatIsWrong(t *testing.T) {
 	w := fake.NewWorld()
 	fake.MustCreate(t, w, fake.Simple(t))
-	// overlaps, and is the route's network
+	// its networks overlap the inner network, and equal a route's destination
 	w.AddLink(kernel.Link{Name: "br0", Up: true, MTU: 1500, Addresses: want.CIDRs("172.16.0.9/24", "10.10.2.1/24")})
 	w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "other", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre1"}})
 	w.Link("eth0").Addresses = nil // the way to the far end is gone
@@ -270,7 +270,7 @@ func TestEditOfWhatIsWrong(t *testing.T) {
 	}
 }
 
-// The error of who wants the change is the plan's.
+// PlanEdit returns the error of the caller's change.
 func TestPlanEditOwnError(t *testing.T) {
 	w := fake.NewWorld()
 	fake.MustCreate(t, w, fake.Simple(t))
@@ -279,8 +279,8 @@ func TestPlanEditOwnError(t *testing.T) {
 	}
 }
 
-// A default route that is in the tunnel does not lead the packets to a new far end astray: the new
-// one is pinned instead.
+// A default route into the tunnel does not lead the packets for a new far end into it: the new far
+// end gets a pin.
 func TestEditPeerUnderDefaultRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := fake.NewWorld()
@@ -304,7 +304,7 @@ func TestEditPeerUnderDefaultRoute(t *testing.T) {
 	})
 }
 
-// faultyEdit makes an edit on a fresh host, with a fault in it.
+// faultyEdit makes an edit on a new host, with a fault in one of the calls.
 func faultyEdit(t *testing.T, e edited, inject func(p *fake.Process, cancel func())) (p *fake.Process, before string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -323,8 +323,8 @@ func faultyEdit(t *testing.T, e edited, inject func(p *fake.Process, cancel func
 	return p, before, err
 }
 
-// Whatever fails at whichever call, the host is afterwards what it was, and the tunnel is up if it
-// was: or all is done, and no error is told.
+// Each call fails in turn, in each way. After that the host is the same as before, and the tunnel
+// is up if it was, or the whole edit is done without an error.
 func TestEditFaults(t *testing.T) {
 	away := &fault.Error{Kind: fault.ErrNoNetworkManager, What: "the bus is gone"}
 	for _, test := range []struct {
@@ -385,7 +385,7 @@ func TestEditFaults(t *testing.T) {
 	}
 }
 
-// Somebody else changes the tunnel between the plan and the edit: nothing is done.
+// If somebody else changes the tunnel after the plan, the edit changes nothing.
 func TestEditChangedMeanwhile(t *testing.T) {
 	for name, meanwhile := range map[string]func(w *fake.World){
 		"profile": func(w *fake.World) { w.Named("gre1").Tunnel.TTL = 7 },
@@ -408,7 +408,7 @@ func TestEditChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// A new name that somebody takes after the plan.
+// Somebody else takes the new name after the plan.
 func TestEditNameTakenMeanwhile(t *testing.T) {
 	e := edited{change: func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Name = "gre5" }}
 	w := tunnelToEdit(t, e)
@@ -425,7 +425,7 @@ func TestEditNameTakenMeanwhile(t *testing.T) {
 	want.Same(t, "the host", w.String(), before)
 }
 
-// The tunnel that comes up wrong is put back.
+// An edit is undone if the tunnel comes up wrong.
 func TestEditComesUpWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, e := range []edited{edits[0], edits[7]} {
@@ -444,7 +444,7 @@ func TestEditComesUpWrong(t *testing.T) {
 	})
 }
 
-// A silent far end is no failure; neither is what failed before.
+// An edit succeeds with a silent far end, and with checks that failed before.
 func TestEditSilentFarEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := tunnelToEdit(t, edits[0])
@@ -463,8 +463,8 @@ func TestEditSilentFarEnd(t *testing.T) {
 	})
 }
 
-// Confirming is asked for when everything is applied, and nothing is on disk yet; without it
-// everything is put back.
+// The confirmation is asked for when everything is applied, but not on disk yet. Without it
+// everything is undone.
 func TestEditConfirm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, e := range edits {
@@ -511,7 +511,7 @@ func TestEditConfirm(t *testing.T) {
 	})
 }
 
-// Whether a session is cut off.
+// Which edits cut off which sessions.
 func TestCutsOff(t *testing.T) {
 	const inner, behind, lan, elsewhere = "172.16.0.2", "10.10.2.9", "10.10.1.9", "198.51.100.7"
 	for _, c := range []struct {
@@ -558,7 +558,7 @@ func TestCutsOff(t *testing.T) {
 	}
 }
 
-// Every step is told as it ends, with the commands that do the same.
+// Every step ends with an event that has the commands which do the same.
 func TestEditEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := tunnelToEdit(t, edits[7])

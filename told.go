@@ -12,16 +12,15 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// TellProfiles returns the profiles with a listener, which is told of every call that changes
-// something over D-Bus.
+// TellProfiles returns p, and calls tell at the end of every call over D-Bus that changes
+// something.
 func TellProfiles(p nm.Profiles, tell func(Event)) nm.Profiles { return &toldProfiles{p, tell} }
 
-// TellKernel returns the kernel with a listener, which is told of every question over netlink,
-// every change, and every probe.
+// TellKernel returns k, and calls tell at the end of every question over netlink, every change, and
+// every probe.
 func TellKernel(k kernel.Kernel, tell func(Event)) kernel.Kernel { return &toldKernel{k, tell} }
 
-// TellGateway returns the gateway with a listener, which is told of every change of the rules and
-// of forwarding.
+// TellGateway returns g, and calls tell at the end of every change of the rules and of forwarding.
 func TellGateway(g keep.Gateway, tell func(Event)) keep.Gateway { return &toldGateway{g, tell} }
 
 // told makes one call to the bus or the kernel, and tells of it as a detail.
@@ -74,12 +73,12 @@ func (p *toldProfiles) SetRoutes(ctx context.Context, uuid string, from, to []ro
 }
 
 // Update tells of the call.
-func (p *toldProfiles) Update(ctx context.Context, uuid string, t nm.Tunnel) (back func(context.Context) error, err error) {
+func (p *toldProfiles) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo func(context.Context) error, err error) {
 	err = told(p.tell, "D-Bus: Settings.Connection.Update2 in memory "+uuid, func() error {
-		back, err = p.Profiles.Update(ctx, uuid, t)
+		undo, err = p.Profiles.Update(ctx, uuid, t)
 		return err
 	})
-	return back, err
+	return undo, err
 }
 
 // Reapply tells of the call.
@@ -124,9 +123,10 @@ func (k *toldKernel) SyncRoutes(ctx context.Context, want []kernel.OwnRoute, opt
 	return result, err
 }
 
-// maxListedRoutes bounds how many routes are told one by one.
+// maxListedRoutes is the highest number of routes with a command in an event.
 const maxListedRoutes = 20
 
+// routeCommands returns the ip commands that add the added and replaced routes.
 func routeCommands(want []kernel.OwnRoute, result kernel.SyncResult) []string {
 	var commands []string
 	for _, i := range append(append([]int(nil), result.Added...), result.Replaced...) {

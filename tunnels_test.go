@@ -20,8 +20,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// several is a host with tunnels of all states, and with names that are easily taken for one
-// another.
+// several returns a host with tunnels in all states, and with names that can be confused.
 func several(t *testing.T) *fake.World {
 	t.Helper()
 	w := fake.NewWorld()
@@ -114,8 +113,7 @@ func TestFindAmongMany(t *testing.T) {
 	}
 }
 
-// A screen that has listed the tunnels asks for the one that is looked at, not for all of them each
-// time.
+// For a caller that has listed the tunnels, one tunnel is looked up alone, not in a list of all.
 func TestFindWhatIsListed(t *testing.T) {
 	w := several(t)
 	p := w.Start()
@@ -151,7 +149,7 @@ func TestShow(t *testing.T) {
 	}
 }
 
-// What was made by hand is not nmgre's to change.
+// nmgre does not change a tunnel that was made by hand.
 func TestExternalIsLeftAlone(t *testing.T) {
 	w := several(t)
 	before := w.String()
@@ -206,7 +204,7 @@ func TestUpFails(t *testing.T) {
 	})
 }
 
-// If it cannot be taken down again either, that is told.
+// An event says if the tunnel cannot be taken down again.
 func TestUpFailsAndStays(t *testing.T) {
 	w := several(t)
 	p := w.Start()
@@ -229,7 +227,7 @@ func TestUpFailsAndStays(t *testing.T) {
 	}
 }
 
-// What fails while a tunnel is taken down or removed is said.
+// Down and delete return the error of any call that fails.
 func TestDownAndDeleteFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, f := range map[string]func(*nmgre.Host) error{
@@ -262,7 +260,7 @@ func TestDownAndDeleteFaults(t *testing.T) {
 				if tolerated := map[string][]string{
 					"down": {"UUIDs"}, "delete": {"UUIDs", "Read"}, "list": {"UUIDs", "All", "HookMissing"}, "show": {"UUIDs", "Read", "HookMissing"},
 				}[name]; slices.Contains(tolerated, p.Calls[n]) && err == nil {
-					continue // it was told, or is no part of what was asked for
+					continue // an event has told of it, or the result does not depend on it
 				}
 				if !errors.Is(err, fake.ErrBroken) {
 					t.Errorf("%s: call %d, %s: %v", name, n, p.Calls[n], err)
@@ -272,7 +270,7 @@ func TestDownAndDeleteFaults(t *testing.T) {
 	})
 }
 
-// A link that does not go away is said, with what to do; the wait has an end.
+// If a link does not go, the wait ends, and the error has a hint.
 func TestLinkThatStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := fake.NewWorld()
@@ -307,8 +305,8 @@ func TestLinkThatStays(t *testing.T) {
 	})
 }
 
-// The far end's routes lead to this host's own networks, not to the underlay's and not into
-// tunnels.
+// The far end's routes lead to this host's own networks, but neither to the underlay's network nor
+// into tunnels.
 func TestHostFarEnd(t *testing.T) {
 	w := fake.NewWorld()
 	w.AddLink(kernel.Link{Name: "eth2", Up: false, Addresses: want.CIDRs("10.11.0.1/24")})
@@ -331,7 +329,7 @@ func TestHostFarEnd(t *testing.T) {
 	}
 }
 
-// Who wants to see everything is told each step, with the commands that do the same.
+// Every step has an event with the commands that do the same.
 func TestDetails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := fake.NewWorld()

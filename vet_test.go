@@ -22,8 +22,8 @@ import (
 	"nmgre/testdata/want"
 )
 
-// vetted is a host with a tunnel gre1 that is up and one gre2 that is down, and what could be kept
-// for gre1.
+// vetted returns a host with a tunnel gre1 that is up and a tunnel gre2 that is down, and a request
+// to keep routes and rules for gre1.
 func vetted(t *testing.T) (*fake.World, keep.Kept) {
 	t.Helper()
 	w := fake.NewWorld()
@@ -37,8 +37,8 @@ func vetted(t *testing.T) (*fake.World, keep.Kept) {
 		SNAT:   []keep.SNAT{{Dst: want.CIDR("10.10.1.0/24"), Source: want.Addr("10.10.1.1")}}, Forward: []string{"gre1", "eth1"}, ClampMSS: true}
 }
 
-// Whatever somebody who is not root asks for is looked at against the host: each lie is refused by
-// itself, and nothing is changed.
+// The request of a user who is not root is compared with the host. Each lie is refused for its own
+// reason, and nothing changes.
 func TestVet(t *testing.T) {
 	all := func(n int, format string) (set []routes.Route) {
 		for i := range n {
@@ -133,7 +133,7 @@ func TestVet(t *testing.T) {
 	}
 }
 
-// What may be kept has NetworkManager's words in it, not the caller's.
+// The vetted request has the profile's values, not the caller's.
 func TestVetTakesTheProfilesWord(t *testing.T) {
 	w, k := vetted(t)
 	w.Named("gre1").Tunnel.Addresses = want.CIDRs("172.16.0.1/30", "2001:db8:9::1/64")
@@ -144,7 +144,7 @@ func TestVetTakesTheProfilesWord(t *testing.T) {
 	}
 }
 
-// asking is the Keeper of somebody who is not root: a process that is does the work when it is
+// asking is the Keeper of a user who is not root. A process of root's does the work when it is
 // asked.
 type asking struct {
 	*keep.LocalKeeper
@@ -175,7 +175,7 @@ func (a *asking) Converge(ctx context.Context) (keep.Converged, error) {
 	return a.LocalKeeper.Converge(ctx)
 }
 
-// worldAnn is a process of a user who is not root, with her Keeper.
+// worldAnn returns a process of a user who is not root, with her Keeper.
 func worldAnn(w *fake.World) (*fake.Process, *asking, *nmgre.Host) {
 	w.NoRoot = true
 	root := w.Start()
@@ -188,8 +188,8 @@ func worldAnn(w *fake.World) (*fake.Process, *asking, *nmgre.Host) {
 
 var errDismissed = &fault.Error{Kind: fault.ErrNotPermitted, What: "dismissed", Hint: fault.HintRoot}
 
-// Somebody who is not root makes, changes and deletes a tunnel with routes that root keeps, and is
-// asked once for each. Looking is free.
+// A user who is not root makes, changes and deletes a tunnel with kept routes. She is asked once
+// for each, and never for reading.
 func TestWithoutRoot(t *testing.T) {
 	w := fake.NewWorld()
 	before := w.String()
@@ -238,7 +238,7 @@ func TestWithoutRoot(t *testing.T) {
 	want.Same(t, "the host", w.String(), before)
 }
 
-// Who cannot even ask is told so before anything is done, with the reason.
+// A user who cannot ask for root's rights gets the reason before anything is done.
 func TestWithoutRootAndPolkit(t *testing.T) {
 	w := fake.NewWorld()
 	before := w.String()
@@ -264,8 +264,7 @@ func TestWithoutRootAndPolkit(t *testing.T) {
 	}
 }
 
-// Who dismisses the question has changed nothing, and is not asked a second time to take back what
-// was not done.
+// If the user dismisses the question, nothing changes, and she is not asked again for the undo.
 func TestWithoutRootDismissed(t *testing.T) {
 	w := fake.NewWorld()
 	before := w.String()
@@ -298,14 +297,14 @@ func TestWithoutRootDismissed(t *testing.T) {
 	want.Same(t, "the host after all", w.String(), made)
 }
 
-// What was kept for a tunnel that does not come to be is removed by the hook when the profile goes;
-// only where there is no hook, or it does not do it, somebody is asked once more. If that is in
-// vain, the error says what to do.
+// When a create fails, the hook removes the kept routes and rules with the profile. The user is
+// asked again only if there is no hook or it does not work. If she dismisses that question, a hint
+// says what to do.
 func TestWithoutRootUndo(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		hook    error // why it is missing
-		after   int   // how many times somebody has looked when the hook has done it; 0 for never
+		hook    error // the reason why the hook is missing; nil if it is there
+		after   int   // the hook has worked after so many looks at the files; 0 for never
 		dismiss bool
 		asked   []string
 		hint    string
@@ -351,7 +350,7 @@ func TestWithoutRootUndo(t *testing.T) {
 				w.Hook = nil
 				if test.dismiss {
 					w.NoRoot = false
-					// as the hint says
+					// do as the hint says
 					if _, err := w.Start().Host().List(t.Context()); err != nil {
 						t.Error(err)
 					}
@@ -362,7 +361,7 @@ func TestWithoutRootUndo(t *testing.T) {
 	}
 }
 
-// Only what may have been left behind is taken back.
+// The undo asks for root's rights only if something may have been left behind.
 func TestKeepSaysWhatIsLeft(t *testing.T) {
 	for _, test := range []struct {
 		method string

@@ -15,7 +15,7 @@ import (
 	"nmgre/testdata/fake"
 )
 
-// watched is a watch on a world in which the time is the test's own.
+// watched is a watch on a host in memory. The test controls the time.
 type watched struct {
 	*fake.Process
 	t       *testing.T
@@ -36,8 +36,8 @@ func watchWorld(t *testing.T) *watched {
 	return &watched{p, t, notices, time.Now(), cancel}
 }
 
-// expect waits for the next notice and looks at what it says and when it comes, from the beginning
-// of the watch.
+// expect waits for the next notice, and checks its contents and its time since the beginning of the
+// watch.
 func (w *watched) expect(want nmgre.Notice, at time.Duration) {
 	w.t.Helper()
 	if got, open := <-w.notices; !open || got != want || time.Since(w.begin) != at {
@@ -45,7 +45,8 @@ func (w *watched) expect(want nmgre.Notice, at time.Duration) {
 	}
 }
 
-// A change is told when it has been quiet for a moment; what comes close together is one notice.
+// A notice comes when no event has come for a moment. Events that come close together make one
+// notice.
 func TestWatchJoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watchWorld(t)
@@ -54,7 +55,7 @@ func TestWatchJoins(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		w.KernelEvents <- kernel.Event{Links: true}
 		w.expect(nmgre.Notice{Profiles: true, Links: true}, 250*time.Millisecond)
-		// the next notice is not earlier than a second after the last
+		// the next notice comes a second after the last one, not earlier
 		w.KernelEvents <- kernel.Event{Routes: true}
 		w.expect(nmgre.Notice{Routes: true}, 1250*time.Millisecond)
 		time.Sleep(10 * time.Second)
@@ -66,7 +67,7 @@ func TestWatchJoins(t *testing.T) {
 	})
 }
 
-// What never becomes quiet is told once a second.
+// While events keep coming, there is one notice a second.
 func TestWatchBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watchWorld(t)
@@ -96,8 +97,8 @@ func TestWatchBurst(t *testing.T) {
 	})
 }
 
-// NetworkManager's leaving and coming back are told at once; of both before anybody looks, the
-// later counts.
+// The loss and the return of NetworkManager are sent at once. If both come before anybody receives,
+// the later one counts.
 func TestWatchLostAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watchWorld(t)
@@ -114,7 +115,7 @@ func TestWatchLostAndBack(t *testing.T) {
 	})
 }
 
-// Nobody takes the notices: nothing piles up, and the end of the context ends everything.
+// If nobody receives the notices, nothing piles up. The end of the context ends everything.
 func TestWatchUnread(t *testing.T) {
 	before := runtime.NumGoroutine()
 	w := watchWorld(t)
@@ -137,7 +138,7 @@ func TestWatchUnread(t *testing.T) {
 	t.Errorf("%d goroutines before, %d after", before, runtime.NumGoroutine())
 }
 
-// When one half has nothing to tell any more, the other goes on; when both have, so has the watch.
+// When one of the channels is closed, the watch goes on with the other. When both are, it ends.
 func TestWatchHalvesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watchWorld(t)

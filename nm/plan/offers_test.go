@@ -9,7 +9,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// The offer is made where all the nexthops are tunnels whose profiles nmgre can change.
+// The plan offers to move a multipath route into profiles if all nexthops are tunnels.
 func TestOffers(t *testing.T) {
 	p := &preflight{t: nm.Tunnel{Name: "gre1"}, version: nm.MinVersion, links: []kernel.Link{{Name: "gre2", GRE: &kernel.GRELink{}}, {Name: "eth0"}}}
 	for spec, want := range map[string]string{

@@ -17,8 +17,8 @@ import (
 	"nmgre/testdata/want"
 )
 
-// Each reason why a host cannot have a tunnel is an error of its own: of a kind, about a field,
-// with what to do; and nothing changes.
+// A plan fails with an error of its own for each reason why a host cannot have a tunnel: of a kind,
+// about a field, with a hint. Nothing changes on the host.
 func TestPreflight(t *testing.T) {
 	refuse := func(kind error) func(w *fake.World, _ *nm.Tunnel) {
 		return func(w *fake.World, _ *nm.Tunnel) {
@@ -27,7 +27,7 @@ func TestPreflight(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name  string
-		set   func(w *fake.World, wished *nm.Tunnel)
+		set   func(w *fake.World, tunnel *nm.Tunnel)
 		kinds string // none means that the tunnel is possible
 		field string
 		text  string
@@ -41,9 +41,9 @@ func TestPreflight(t *testing.T) {
 		{"the kernel has no such mode", func(w *fake.World, _ *nm.Tunnel) { w.Unsupported = map[gre.Mode]bool{gre.ModeGRE: true} }, "ErrUnsupported", "", "this kernel has no gre", ""},
 		{"the kernel lacks another mode", func(w *fake.World, _ *nm.Tunnel) { w.Unsupported = map[gre.Mode]bool{gre.ModeIP6GRE: true} }, "", "", "", ""},
 		{"a kernel route without root", func(w *fake.World, _ *nm.Tunnel) { w.NoRoot = true }, "ErrNotPermitted", "", "NetworkManager cannot hold 1 route, and nmgre needs root for that", "sudo"},
-		{"no root is needed for the profile's routes", func(w *fake.World, wished *nm.Tunnel) { w.NoRoot, wished.Routes = true, wished.Routes[:1] }, "", "", "", ""},
+		{"no root is needed for the profile's routes", func(w *fake.World, tunnel *nm.Tunnel) { w.NoRoot, tunnel.Routes = true, tunnel.Routes[:1] }, "", "", "", ""},
 
-		{"the name is too long", func(_ *fake.World, wished *nm.Tunnel) { wished.Name = "abcdefghijklmnop" }, "ErrInvalid", "name", "16 bytes long", "1 to 15"},
+		{"the name is too long", func(_ *fake.World, tunnel *nm.Tunnel) { tunnel.Name = "abcdefghijklmnop" }, "ErrInvalid", "name", "16 bytes long", "1 to 15"},
 		{"the name of a device", func(w *fake.World, _ *nm.Tunnel) { w.AddLink(kernel.Link{Name: "gre1", Kind: "dummy"}) }, "ErrInvalid", "name", "the device gre1 exists already", "--name"},
 		{"the interface of a GRE profile", func(w *fake.World, _ *nm.Tunnel) {
 			w.AddProfile(nm.Profile{UUID: "u1", ID: "to Berlin", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre1", Mode: gre.ModeGRE}})
@@ -65,98 +65,98 @@ func TestPreflight(t *testing.T) {
 			w.AddProfile(nm.Profile{UUID: "u1", ID: "gre1", State: nm.StateExternal, Tunnel: nm.Tunnel{Name: "gre1", Mode: gre.ModeGRE}})
 		}, "ErrInvalid", "name", "the device gre1 exists already", "--name"},
 
-		{"the parent is missing", func(_ *fake.World, wished *nm.Tunnel) { wished.Parent = "eth7" }, "ErrInvalid", "parent", "there is no device eth7", "--parent"},
-		{"a parent by its UUID", func(_ *fake.World, wished *nm.Tunnel) { wished.Parent = nm.NewUUID() }, "", "", "", ""},
-		{"the local address is not on this host", func(_ *fake.World, wished *nm.Tunnel) { wished.Local = want.Addr("100.0.1.101") }, "ErrInvalid", "local", "100.0.1.101 is not an address of this host", "--local"},
-		{"any local address", func(_ *fake.World, wished *nm.Tunnel) { wished.Local = want.Addr("0.0.0.0") }, "", "", "", ""},
+		{"the parent is missing", func(_ *fake.World, tunnel *nm.Tunnel) { tunnel.Parent = "eth7" }, "ErrInvalid", "parent", "there is no device eth7", "--parent"},
+		{"a parent by its UUID", func(_ *fake.World, tunnel *nm.Tunnel) { tunnel.Parent = nm.NewUUID() }, "", "", "", ""},
+		{"the local address is not on this host", func(_ *fake.World, tunnel *nm.Tunnel) { tunnel.Local = want.Addr("100.0.1.101") }, "ErrInvalid", "local", "100.0.1.101 is not an address of this host", "--local"},
+		{"any local address", func(_ *fake.World, tunnel *nm.Tunnel) { tunnel.Local = want.Addr("0.0.0.0") }, "", "", "", ""},
 		{"no route to the far end", func(w *fake.World, _ *nm.Tunnel) { w.Table = nil }, "ErrInvalid ErrUnreachable", "peer", "this host has no route to the far end 100.0.2.100", "ip route get 100.0.2.100"},
-		{"the parent does not lead to the far end", func(_ *fake.World, wished *nm.Tunnel) { wished.Parent = "eth1" }, "ErrInvalid ErrUnreachable", "peer", "this host has no route to the far end 100.0.2.100", "ip route get"},
-		{"the far end is this host", func(_ *fake.World, wished *nm.Tunnel) { wished.Remote = want.Addr("100.0.1.100") }, "ErrInvalid", "peer", "100.0.1.100 is this host's own address, on eth0", "the other host's address"},
-		{"the far end is another address of this host", func(_ *fake.World, wished *nm.Tunnel) {
-			wished.Remote, wished.Local = want.Addr("10.10.1.1"), want.Addr("100.0.1.100")
+		{"the parent does not lead to the far end", func(_ *fake.World, tunnel *nm.Tunnel) { tunnel.Parent = "eth1" }, "ErrInvalid ErrUnreachable", "peer", "this host has no route to the far end 100.0.2.100", "ip route get"},
+		{"the far end is this host", func(_ *fake.World, tunnel *nm.Tunnel) { tunnel.Remote = want.Addr("100.0.1.100") }, "ErrInvalid", "peer", "100.0.1.100 is this host's own address, on eth0", "the other host's address"},
+		{"the far end is another address of this host", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Remote, tunnel.Local = want.Addr("10.10.1.1"), want.Addr("100.0.1.100")
 		}, "ErrInvalid", "peer", "10.10.1.1 is this host's own address, on eth1", "the other host's address"},
 
-		{"the inner network is another device's", func(_ *fake.World, wished *nm.Tunnel) {
-			wished.Addresses, wished.Routes = want.CIDRs("10.10.1.9/24"), nil
+		{"the inner network is another device's", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Addresses, tunnel.Routes = want.CIDRs("10.10.1.9/24"), nil
 		}, "ErrInvalid", "address", "the inner network 10.10.1.0/24 overlaps 10.10.1.0/24, which is on eth1", "nothing else uses"},
-		{"the inner network contains another device's", func(_ *fake.World, wished *nm.Tunnel) {
-			wished.Addresses, wished.Routes = want.CIDRs("10.8.0.1/13"), nil
+		{"the inner network contains another device's", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Addresses, tunnel.Routes = want.CIDRs("10.8.0.1/13"), nil
 		}, "ErrInvalid", "address", "the inner network 10.8.0.0/13 overlaps 10.10.1.0/24, which is on eth1", "nothing else uses"},
-		{"the inner network is in another device's", func(_ *fake.World, wished *nm.Tunnel) {
-			wished.Addresses, wished.Routes = want.CIDRs("10.10.1.9/30"), nil
+		{"the inner network is in another device's", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Addresses, tunnel.Routes = want.CIDRs("10.10.1.9/30"), nil
 		}, "ErrInvalid", "address", "the inner network 10.10.1.8/30 overlaps 10.10.1.0/24, which is on eth1", "nothing else uses"},
-		{"link-local inner addresses are everywhere", func(_ *fake.World, wished *nm.Tunnel) {
-			wished.Addresses = append(wished.Addresses, want.CIDR("fe80::9/64"))
+		{"link-local inner addresses are everywhere", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Addresses = append(tunnel.Addresses, want.CIDR("fe80::9/64"))
 		}, "", "", "", ""},
-		{"the inner network swallows another tunnel's far end", func(w *fake.World, wished *nm.Tunnel) {
+		{"the inner network swallows another tunnel's far end", func(w *fake.World, tunnel *nm.Tunnel) {
 			addTunnel(w, kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.3.100")})
-			wished.Addresses, wished.Routes = want.CIDRs("100.0.3.1/24"), nil
+			tunnel.Addresses, tunnel.Routes = want.CIDRs("100.0.3.1/24"), nil
 		}, "ErrInvalid", "address", "100.0.3.0/24 covers the far end's outer address 100.0.3.100", "ip route add 100.0.3.100 via 100.0.1.1 dev eth0"},
 
-		{"a route to the host's own network", func(_ *fake.World, wished *nm.Tunnel) {
-			wished.Routes = []routes.Route{{Dst: want.CIDR("10.10.1.0/24")}}
+		{"a route to the host's own network", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("10.10.1.0/24")}}
 		}, "ErrInvalid", "route", "10.10.1.0/24 is this host's own network, on eth1", "behind the far end"},
-		{"in a table of its own", func(_ *fake.World, wished *nm.Tunnel) {
-			wished.Routes = []routes.Route{{Dst: want.CIDR("10.10.1.0/24"), Table: 100}}
+		{"in a table of its own", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("10.10.1.0/24"), Table: 100}}
 		}, "", "", "", ""},
-		{"a route to a part of the host's own network", func(_ *fake.World, wished *nm.Tunnel) {
-			wished.Routes = []routes.Route{{Dst: want.CIDR("10.10.1.128/25")}}
+		{"a route to a part of the host's own network", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("10.10.1.128/25")}}
 		}, "", "", "", ""},
-		{"a route that swallows the far end", func(_ *fake.World, wished *nm.Tunnel) {
-			wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.0.0/8")}}
+		{"a route that swallows the far end", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("100.0.0.0/8")}}
 		}, "", "", "", ""},
-		{"a default route that swallows the far end", func(_ *fake.World, wished *nm.Tunnel) {
-			wished.Routes = []routes.Route{{Dst: want.CIDR("0.0.0.0/0"), Metric: want.Ptr(uint32(1000))}}
+		{"a default route that swallows the far end", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("0.0.0.0/0"), Metric: want.Ptr(uint32(1000))}}
 		}, "", "", "", ""},
-		{"a default route, and nothing but a tunnel leads to the far end", func(w *fake.World, wished *nm.Tunnel) {
+		{"a default route, and nothing but a tunnel leads to the far end", func(w *fake.World, tunnel *nm.Tunnel) {
 			w.AddLink(kernel.Link{Name: "gre7", Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Remote: want.Addr("192.0.2.1")}, Addresses: want.CIDRs("192.168.9.1/30")})
 			w.Table = slices.DeleteFunc(w.Table, func(r fake.Route) bool { return r.Dst == want.CIDR("0.0.0.0/0") })
 			w.AddRoute("gre7", "100.0.0.0/8", 4)
-			wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.0.0/8"), Metric: want.Ptr(uint32(1000))}}
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("100.0.0.0/8"), Metric: want.Ptr(uint32(1000))}}
 		}, "ErrInvalid", "route", "100.0.0.0/8 covers the far end's outer address 100.0.2.100", "give the far end a route of its own first"},
-		{"a route to just the far end", func(_ *fake.World, wished *nm.Tunnel) {
-			wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.2.100/32")}}
+		{"a route to just the far end", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("100.0.2.100/32")}}
 		}, "ErrInvalid", "route", "100.0.2.100/32 covers the far end's outer address", "a route of its own"},
-		{"swallowed, but the present route is more specific", func(w *fake.World, wished *nm.Tunnel) {
+		{"swallowed, but the present route is more specific", func(w *fake.World, tunnel *nm.Tunnel) {
 			w.AddRoute("eth0", "100.0.2.100 via 100.0.1.1", 3)
-			wished.Routes = []routes.Route{{Dst: want.CIDR("0.0.0.0/0")}, {Dst: want.CIDR("100.0.0.0/8")}}
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("0.0.0.0/0")}, {Dst: want.CIDR("100.0.0.0/8")}}
 		}, "", "", "", ""},
-		{"swallowed, and the present route is as specific", func(w *fake.World, wished *nm.Tunnel) {
+		{"swallowed, and the present route is as specific", func(w *fake.World, tunnel *nm.Tunnel) {
 			w.AddRoute("eth0", "100.0.2.0/24 via 100.0.1.1", 3)
-			wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.2.0/24")}}
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("100.0.2.0/24")}}
 		}, "", "", "", ""},
-		{"swallowed in a table of its own", func(_ *fake.World, wished *nm.Tunnel) {
-			wished.Routes = []routes.Route{{Dst: want.CIDR("0.0.0.0/0"), Table: 100}}
+		{"swallowed in a table of its own", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("0.0.0.0/0"), Table: 100}}
 		}, "", "", "", ""},
-		{"a route that swallows another tunnel's far end", func(w *fake.World, wished *nm.Tunnel) {
+		{"a route that swallows another tunnel's far end", func(w *fake.World, tunnel *nm.Tunnel) {
 			addTunnel(w, kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.3.100")})
-			wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.3.0/24")}}
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("100.0.3.0/24")}}
 		}, "ErrInvalid", "route", "100.0.3.0/24 covers the far end's outer address 100.0.3.100", "ip route add 100.0.3.100 via 100.0.1.1 dev eth0"},
-		{"a route that swallows another tunnel's far end, which is on the link", func(w *fake.World, wished *nm.Tunnel) {
+		{"a route that swallows another tunnel's far end, which is on the link", func(w *fake.World, tunnel *nm.Tunnel) {
 			addTunnel(w, kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.1.200")})
-			wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.1.192/26")}}
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("100.0.1.192/26")}}
 		}, "ErrInvalid", "route", "100.0.1.192/26 covers the far end's outer address 100.0.1.200", "give the far end a route of its own first"},
-		{"a tunnel without a far end cannot be swallowed", func(w *fake.World, wished *nm.Tunnel) {
+		{"a tunnel without a far end cannot be swallowed", func(w *fake.World, tunnel *nm.Tunnel) {
 			addTunnel(w, kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("0.0.0.0")})
-			wished.Routes = []routes.Route{{Dst: want.CIDR("0.0.0.0/1")}}
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("0.0.0.0/1")}}
 			w.AddRoute("eth0", "100.0.2.0/24 via 100.0.1.1", 3)
 		}, "", "", "", ""},
-		{"the other family cannot be swallowed", func(_ *fake.World, wished *nm.Tunnel) {
-			wished.Addresses, wished.Routes = want.CIDRs("172.16.0.1/30", "2001:db8:9::1/64"), []routes.Route{{Dst: want.CIDR("::/0")}}
+		{"the other family cannot be swallowed", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Addresses, tunnel.Routes = want.CIDRs("172.16.0.1/30", "2001:db8:9::1/64"), []routes.Route{{Dst: want.CIDR("::/0")}}
 		}, "", "", "", ""},
-		{"an underlay too narrow for IPv6 inside", func(w *fake.World, wished *nm.Tunnel) {
+		{"an underlay too narrow for IPv6 inside", func(w *fake.World, tunnel *nm.Tunnel) {
 			w.Link("eth0").MTU = 1280
-			wished.Addresses, wished.Routes = want.CIDRs("172.16.0.1/30", "2001:db8:9::1/64"), nil
+			tunnel.Addresses, tunnel.Routes = want.CIDRs("172.16.0.1/30", "2001:db8:9::1/64"), nil
 		}, "ErrInvalid", "mtu", "1256 is too small for the inner address 2001:db8:9::1/64", "1280"},
 		{"an underlay of the largest packets", func(w *fake.World, _ *nm.Tunnel) { w.Link("eth0").MTU = 65536 }, "", "", "", ""},
-		{"an underlay of the smallest packets", func(w *fake.World, wished *nm.Tunnel) { w.Link("eth0").MTU, wished.Routes = 68, nil }, "", "", "", ""},
+		{"an underlay of the smallest packets", func(w *fake.World, tunnel *nm.Tunnel) { w.Link("eth0").MTU, tunnel.Routes = 68, nil }, "", "", "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w, wished := fake.NewWorld(), fake.Simple(t)
-			test.set(w, &wished)
+			w, tunnel := fake.NewWorld(), fake.Simple(t)
+			test.set(w, &tunnel)
 			before := w.String()
 			p := w.Start()
-			_, err := p.Host().Plan(t.Context(), wished)
+			_, err := p.Host().Plan(t.Context(), tunnel)
 			want.Same(t, "the host", w.String(), before)
 			if got := want.Kinds(err); got != test.kinds || (err == nil) != (test.kinds == "") {
 				t.Fatalf("%v is %q, want %q", err, got, test.kinds)
@@ -180,12 +180,12 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// addTunnel adds a link that is a tunnel of somebody's.
+// addTunnel adds a link that is a tunnel.
 func addTunnel(w *fake.World, g kernel.GRELink) {
 	w.AddLink(kernel.Link{Name: "other", Kind: g.Mode.String(), Up: true, MTU: 1476, GRE: &g})
 }
 
-// The fallback devices belong to the kernel, whether they are there already or not.
+// No tunnel can have the name of a fallback device, whether the kernel has made the device or not.
 func TestPreflightFallbackDevices(t *testing.T) {
 	for _, name := range []string{"gre0", "gretap0", "erspan0", "ip6gre0", "ip6tnl0", "tunl0", "sit0", "ip_vti0", "ip6_vti0"} {
 		w, expected := fake.NewWorld(), fake.Simple(t)
@@ -197,7 +197,7 @@ func TestPreflightFallbackDevices(t *testing.T) {
 	}
 }
 
-// The fallback devices themselves are no tunnels of anyone: they hinder nobody.
+// A fallback device is not a duplicate of any tunnel.
 func TestPreflightBesideFallbackDevices(t *testing.T) {
 	w := fake.NewWorld()
 	for _, l := range []struct {
@@ -214,15 +214,15 @@ func TestPreflightBesideFallbackDevices(t *testing.T) {
 	}
 }
 
-// Two tunnels are one to the kernel when mode, device, local and remote address and input key are
-// the same; key 0 is a key, and the output key does not count. It is looked for among the kernel's
-// links and among the profiles that are down.
+// The kernel cannot tell two tunnels apart that have the same mode, device, local address, remote
+// address and input key. Key 0 is a key, and the output key does not count. The plan compares the
+// new tunnel with the links and with the profiles that are down.
 func TestPreflightDuplicate(t *testing.T) {
 	type change func(*nm.Tunnel)
 	for _, test := range []struct {
 		name      string
-		set       change // what the tunnel that is there has
-		want      change // what the new one has
+		old       change // of the existing tunnel
+		new       change // of the new tunnel
 		duplicate bool
 	}{
 		{"the same", nil, nil, true},
@@ -242,13 +242,13 @@ func TestPreflightDuplicate(t *testing.T) {
 		for _, active := range []bool{true, false} {
 			t.Run(test.name+map[bool]string{true: ", active", false: ", inactive"}[active], func(t *testing.T) {
 				w := fake.NewWorld()
-				there, wished := fake.Simple(t), fake.Simple(t)
+				there, tunnel := fake.Simple(t), fake.Simple(t)
 				there.Name, there.Local, there.Addresses, there.Routes, there.MTU = "tun7", want.Addr("100.0.1.100"), want.CIDRs("172.17.0.1/30"), nil, 1400
-				if test.set != nil {
-					test.set(&there)
+				if test.old != nil {
+					test.old(&there)
 				}
-				if test.want != nil {
-					test.want(&wished)
+				if test.new != nil {
+					test.new(&tunnel)
 				}
 				p := w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "seven", State: nm.StateInactive, Tunnel: there})
 				if active {
@@ -257,7 +257,7 @@ func TestPreflightDuplicate(t *testing.T) {
 					}
 				}
 				before := w.String()
-				_, err := w.Start().Host().Plan(t.Context(), wished)
+				_, err := w.Start().Host().Plan(t.Context(), tunnel)
 				want.Same(t, "the host", w.String(), before)
 				switch {
 				case !test.duplicate && err != nil:
@@ -273,23 +273,23 @@ func TestPreflightDuplicate(t *testing.T) {
 	}
 }
 
-// An external (metadata) link has no ends: it is nobody's duplicate.
+// An external (metadata) link has no ends, so it is not a duplicate of any tunnel.
 func TestPreflightExternalLink(t *testing.T) {
 	w := fake.NewWorld()
 	addTunnel(w, kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.2.100"), External: true})
-	wished := fake.Simple(t)
-	wished.Routes = nil
-	if _, err := w.Start().Host().Plan(t.Context(), wished); err != nil {
+	tunnel := fake.Simple(t)
+	tunnel.Routes = nil
+	if _, err := w.Start().Host().Plan(t.Context(), tunnel); err != nil {
 		t.Error(err)
 	}
 }
 
-// Everything that is wrong is said at once.
+// One error has all problems.
 func TestPreflightManyProblems(t *testing.T) {
-	w, wished := fake.NewWorld(), fake.Simple(t)
+	w, tunnel := fake.NewWorld(), fake.Simple(t)
 	w.AddLink(kernel.Link{Name: "gre1"})
-	wished.Addresses, wished.Routes = want.CIDRs("10.10.1.9/24"), []routes.Route{{Dst: want.CIDR("100.0.2.100/32")}, {Dst: want.CIDR("10.10.1.0/24")}}
-	_, err := w.Start().Host().Plan(t.Context(), wished)
+	tunnel.Addresses, tunnel.Routes = want.CIDRs("10.10.1.9/24"), []routes.Route{{Dst: want.CIDR("100.0.2.100/32")}, {Dst: want.CIDR("10.10.1.0/24")}}
+	_, err := w.Start().Host().Plan(t.Context(), tunnel)
 	want.Same(t, "the problems", want.Problems(err), `name: the device gre1 exists already
   hint: choose another name, or leave --name out to get the first free one of gre1, gre2, ...
 address: the inner network 10.10.1.0/24 overlaps 10.10.1.0/24, which is on eth1
@@ -301,16 +301,16 @@ route: 100.0.2.100/32 covers the far end's outer address 100.0.2.100: the packet
 `)
 }
 
-// A kernel that does not say which route decided leaves no proof that the way to the far end stays
-// as it is.
+// If the kernel does not say which route it has used, nothing proves that the way to the far end
+// stays the same.
 func TestSwallowWithoutMatch(t *testing.T) {
-	w, wished := fake.NewWorld(), fake.Simple(t)
+	w, tunnel := fake.NewWorld(), fake.Simple(t)
 	w.AddRoute("eth0", "100.0.2.100 via 100.0.1.1", 3)
-	wished.Routes = []routes.Route{{Dst: want.CIDR("100.0.0.0/8")}}
+	tunnel.Routes = []routes.Route{{Dst: want.CIDR("100.0.0.0/8")}}
 	p := w.Start()
 	h := p.Host()
 	h.Kernel = withoutMatch{fake.Kernel{Process: p}}
-	if planned, err := h.Plan(t.Context(), wished); err != nil || !planned.Kept.Pin {
+	if planned, err := h.Plan(t.Context(), tunnel); err != nil || !planned.Kept.Pin {
 		t.Errorf("%v, %+v", err, planned.Kept)
 	}
 }
@@ -323,10 +323,10 @@ func (k withoutMatch) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, e
 	return hop, err
 }
 
-// Whatever fails while a plan is made is what the plan fails with; nothing was changed.
+// A plan returns the error of any call that fails, and changes nothing on the host.
 func TestPlanFaults(t *testing.T) {
-	wished := fake.Simple(t)
-	wished.Routes = append(wished.Routes, routes.Route{Dst: want.CIDR("100.0.0.0/8")})
+	tunnel := fake.Simple(t)
+	tunnel.Routes = append(tunnel.Routes, routes.Route{Dst: want.CIDR("100.0.0.0/8")})
 	w := fake.NewWorld()
 	w.AddRoute("eth0", "100.0.2.100 via 100.0.1.1", 3)
 	before := w.String()
@@ -338,7 +338,7 @@ func TestPlanFaults(t *testing.T) {
 			}
 			return fake.Fault{}
 		}
-		_, err := p.Host().Plan(t.Context(), wished)
+		_, err := p.Host().Plan(t.Context(), tunnel)
 		want.Same(t, "the host", w.String(), before)
 		if len(p.Calls) <= n {
 			if n < 6 || err != nil {
@@ -346,7 +346,7 @@ func TestPlanFaults(t *testing.T) {
 			}
 			return
 		}
-		// what they are asked for is no part of what is planned
+		// the plan does not depend on the answers of these calls
 		if slices.Contains([]string{"UUIDs", "HookMissing"}, p.Calls[n]) {
 			if err != nil {
 				t.Errorf("call %d, %s: %v", n, p.Calls[n], err)

@@ -2,8 +2,8 @@ package plan
 
 import "testing"
 
-// An event about what root keeps covers each of the plan's steps about it; an event without a step
-// covers none.
+// An event about the kept routes and rules covers all steps of the plan for them. An event without
+// a step covers no step.
 func TestCovers(t *testing.T) {
 	for _, test := range []struct {
 		done, id string

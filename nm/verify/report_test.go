@@ -6,7 +6,7 @@ import (
 	"nmgre/nm"
 )
 
-// Once the profile is saved, its check says so; the others and the verdict stay.
+// The check of the profile says that it is saved once it is. The other checks and the verdict stay.
 func TestReportSaved(t *testing.T) {
 	p := nm.Profile{ID: "gre1", UUID: "00000000-0000-4000-8000-000000000001", State: nm.StateActive, Unsaved: true, Path: "/run/gre1"}
 	r := Report{Verdict: Pass}

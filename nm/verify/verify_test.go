@@ -19,8 +19,8 @@ import (
 	"nmgre/testdata/want"
 )
 
-// differingText prints the verdict, and those checks that are not as in the report on the same
-// tunnel when all is well.
+// differingText prints the verdict, and the checks that differ from the report on the same tunnel
+// without a fault.
 func differingText(r, fine verify.Report) string {
 	text := fmt.Sprintf("%s: %s\n", r.Tunnel, r.Verdict)
 	for _, c := range r.Checks {
@@ -31,7 +31,7 @@ func differingText(r, fine verify.Report) string {
 	return text
 }
 
-// verified is a host with the tunnel that the cases below begin with, and its profile and link.
+// verified returns a host with a tunnel, its profile and its link. All cases below begin with them.
 func verified(t *testing.T, want nm.Tunnel) (*fake.World, *fake.Profile, *fake.Link) {
 	t.Helper()
 	w := fake.NewWorld()
@@ -45,12 +45,12 @@ func verified(t *testing.T, want nm.Tunnel) (*fake.World, *fake.Profile, *fake.L
 		w.Files[p.UUID] = k
 	}
 	l := w.Link(want.Name)
-	// what was before does not count
+	// only what the counters gain during the probe counts
 	l.Counters = kernel.Counters{RxPackets: 101, TxPackets: 102, RxBytes: 103, TxBytes: 104, RxErrors: 105, TxErrors: 106, RxDropped: 107, TxDropped: 108, TxCarrierErrors: 109, Collisions: 110, RxCRCErrors: 111, RxFIFOErrors: 112}
 	return w, p, l
 }
 
-// usual is a tunnel with a key, and a route of each kind.
+// usual returns a tunnel with a key and with routes of each kind.
 func usual(t *testing.T) nm.Tunnel {
 	t.Helper()
 	tunnel := fake.Simple(t)
@@ -59,7 +59,7 @@ func usual(t *testing.T) nm.Tunnel {
 	return tunnel
 }
 
-// six is a tunnel carried by IPv6.
+// six returns a tunnel over IPv6.
 func six(t *testing.T) nm.Tunnel {
 	t.Helper()
 	tunnel := nm.NewTunnel()
@@ -86,8 +86,8 @@ func TestVerifyFine(t *testing.T) {
 	}
 }
 
-// checkReport looks at what every report has: IDs that occur once, a summary for each check, the
-// worst status as verdict.
+// checkReport checks every report: each ID occurs once, each check has a summary, and the verdict
+// is the worst status.
 func checkReport(t *testing.T, r verify.Report) {
 	t.Helper()
 	verdict, severity := verify.Pass, map[verify.Verdict]int{verify.Pass: 0, verify.Warn: 1, verify.Fail: 2}
@@ -117,14 +117,14 @@ func checkReport(t *testing.T, r verify.Report) {
 	}
 }
 
-// silent is a far end that does not answer, while the counters do what they do.
+// silent makes a far end that does not answer. The counters grow by c.
 func silent(c kernel.Counters) func(kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
 	return func(p kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
 		return kernel.ProbeResult{Sent: p.Count}, c, nil
 	}
 }
 
-// One fact after the other is changed behind NetworkManager's back; the report says which, and the
+// Each case changes one fact behind NetworkManager's back. The report names that fact, and the
 // verdict follows.
 func TestVerify(t *testing.T) {
 	type facts struct {
@@ -181,7 +181,7 @@ func TestVerify(t *testing.T) {
 		}, want: verify.Pass},
 		{name: "link-flow-label", six: true, change: func(f facts) { f.l.GRE.FlowLabel = 0xabcde }, want: verify.Fail},
 		{name: "link-flags", six: true, change: func(f facts) { f.l.GRE.Flags = gre.FlagUseOrigTClass }, want: verify.Fail},
-		// the IPv6 modes do not have it
+		// the IPv6 modes have no path MTU discovery option
 		{name: "link-pmtud-ipv6", six: true, change: func(f facts) { f.l.GRE.PMTUD = false }, want: verify.Pass},
 		{name: "link-everything", change: func(f facts) {
 			f.l.GRE = &kernel.GRELink{Mode: gre.ModeIP6GRE, Local: want.Addr("::"), Remote: want.Addr("2001:db8::9"), TTL: 1, TOS: 2, Checksum: true, Sequence: true, External: true}
@@ -326,7 +326,7 @@ func TestVerify(t *testing.T) {
 		}, want: verify.Warn},
 		{name: "counters-of-a-new-link", change: func(f facts) {
 			f.l.Counters = kernel.Counters{TxPackets: 100, RxPackets: 100, Collisions: 5, TxErrors: 5}
-			// the link is made anew meanwhile
+			// the link is replaced by a new one during the probe
 			f.Answer = func(kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
 				f.l.Counters, f.l.Index = kernel.Counters{}, f.l.Index+100
 				return kernel.ProbeResult{Sent: 2, Received: 2}, kernel.Counters{TxPackets: 2, RxPackets: 2}, nil
@@ -361,8 +361,8 @@ func worldDropRoute(w *fake.World, dst string) {
 	w.Table = slices.DeleteFunc(w.Table, func(r fake.Route) bool { return r.Dst == want.CIDR(dst) })
 }
 
-// Whatever fails while a tunnel is verified is what verify fails with. A probe that is not
-// permitted is skipped.
+// Verify returns the error of any call that fails. If the probe is not permitted, its check is a
+// warning.
 func TestVerifyFaults(t *testing.T) {
 	w, p, _ := verified(t, usual(t))
 	w.AddLink(kernel.Link{Name: "gre2", Up: true, MTU: 1476, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.3.100")}})
@@ -389,7 +389,8 @@ func TestVerifyFaults(t *testing.T) {
 			}
 			return
 		}
-		// the first is no part of it, the others' faults stand in the report
+		// verify does not depend on the first of these calls, and reports the failures of the
+		// others
 		if slices.Contains([]string{"UUIDs", "Read", "HookMissing"}, q.Calls[n]) {
 			if err != nil {
 				t.Errorf("call %d, %s: %v", n, q.Calls[n], err)
@@ -414,7 +415,7 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-// What verify sends: by the tunnel's device, from the inner address towards the far end.
+// The probe goes by the tunnel's device, from this end's inner address to the far end's.
 func TestVerifyProbe(t *testing.T) {
 	w, p, l := verified(t, usual(t))
 	p.Tunnel.Addresses = want.CIDRs("172.20.0.1/24", "172.16.0.1/30")
@@ -433,8 +434,8 @@ func TestVerifyProbe(t *testing.T) {
 	}
 }
 
-// While a tunnel is made the far end's silence and the far end's faults are warnings; what this end
-// does wrong is a failure.
+// While a tunnel is made, a silent far end and its faults are warnings. A fault of this end is a
+// failure.
 func TestVerifyBeforeSave(t *testing.T) {
 	refused := func(p kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
 		return kernel.ProbeResult{Sent: p.Count, Refusals: []string{"protocol unreachable from 100.0.2.100"}}, kernel.Counters{TxPackets: 4}, nil
@@ -471,7 +472,7 @@ func TestVerifyBeforeSave(t *testing.T) {
 	}
 }
 
-// A route that nmgre itself must put into the kernel is looked for while the tunnel is made.
+// While a tunnel is made, the kept routes are checked, too.
 func TestVerifyOwnRouteBeforeSave(t *testing.T) {
 	w, p, _ := verified(t, usual(t))
 	worldDropRoute(w, "10.20.0.0/16")

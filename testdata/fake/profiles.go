@@ -1,7 +1,11 @@
 package fake
 
 import (
+	"context"
+	"slices"
+
 	"nmgre/nm"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 )
 
@@ -20,3 +24,159 @@ func (f *Profile) listed() nm.Profile {
 }
 
 var errVanished = &fault.Error{Kind: fault.ErrNotFound, What: "there is no such profile"}
+
+func (p *Process) Manager(ctx context.Context) (m nm.Manager, err error) {
+	err = p.call(ctx, "Manager", func() error { m, err = p.NM, p.NMErr; return err })
+	return m, err
+}
+
+func (p *Process) List(ctx context.Context) (list []nm.Profile, err error) {
+	err = p.call(ctx, "List", func() error {
+		for _, f := range p.Profiles {
+			profile := f.listed()
+			profile.Path = "" // as on a host with very many tunnels
+			list = append(list, profile)
+		}
+		return nil
+	})
+	return list, err
+}
+
+func (p *Process) Serials(ctx context.Context) (serials []uint64, err error) {
+	err = p.call(ctx, "Serials", func() error {
+		for _, f := range p.Profiles {
+			serials = append(serials, f.Serial)
+		}
+		return nil
+	})
+	return serials, err
+}
+
+func (p *Process) Get(ctx context.Context, uuid string) (profile nm.Profile, err error) {
+	err = p.call(ctx, "Get", func() error {
+		for _, f := range p.Profiles {
+			if f.UUID == uuid {
+				profile = f.listed()
+				return nil
+			}
+		}
+		return &fault.Error{Kind: fault.ErrNotFound, What: "no profile " + uuid}
+	})
+	return profile, err
+}
+
+func (p *Process) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
+	return p.call(ctx, "Add", func() error {
+		f := p.AddProfile(nm.Profile{UUID: uuid, ID: t.Name, Tunnel: t.Clone(), State: nm.StateInactive, Unsaved: true, Trial: true})
+		f.owner = p
+		return nil
+	})
+}
+
+func (p *Process) Save(ctx context.Context, uuid string) (file string, err error) {
+	err = p.call(ctx, "Save", func() error {
+		f := p.Profile(uuid)
+		if f == nil {
+			return errVanished
+		}
+		f.Trial, f.Unsaved, f.owner, f.Path = false, false, nil, "/etc/NetworkManager/system-connections/"+f.ID+".nmconnection"
+		file = f.Path
+		return nil
+	})
+	return file, err
+}
+
+func (p *Process) SetRoutes(ctx context.Context, uuid string, from, to []routes.Route) error {
+	return p.call(ctx, "SetRoutes", func() error {
+		f := p.Profile(uuid)
+		if f == nil {
+			return errVanished
+		}
+		if !routes.EqualLists(f.Tunnel.Routes, from) {
+			return &fault.Error{Kind: fault.ErrChanged, What: "the profile has other routes"}
+		}
+		f.Tunnel.Routes = slices.Clone(to)
+		if f.Device != "" {
+			p.Table = slices.DeleteFunc(p.Table, func(r Route) bool { return r.Dev == f.Device && r.Protocol == 4 })
+			p.addProfileRoutes(f.Tunnel)
+		}
+		return nil
+	})
+}
+
+// Update changes the profile in memory. Its undo is a call, too, with the name Back.
+func (p *Process) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo func(context.Context) error, err error) {
+	var old *nm.Profile
+	undo = func(ctx context.Context) error {
+		return p.call(ctx, "Back", func() error {
+			f := p.Profile(uuid)
+			if f == nil || old == nil {
+				return nil
+			}
+			f.ID, f.Tunnel, f.Unsaved = old.ID, old.Tunnel.Clone(), old.Unsaved
+			return nil
+		})
+	}
+	err = p.call(ctx, "Update", func() error {
+		f := p.Profile(uuid)
+		if f == nil {
+			return errVanished
+		}
+		before := f.Profile
+		before.Tunnel = f.Tunnel.Clone()
+		old = &before
+		if f.ID == f.Tunnel.Name {
+			f.ID = t.Name
+		}
+		f.Tunnel, f.Unsaved = t.Clone(), true
+		return nil
+	})
+	return undo, err
+}
+
+func (p *Process) Reapply(ctx context.Context, uuid string) error {
+	return p.call(ctx, "Reapply", func() error {
+		f := p.Profile(uuid)
+		if f == nil {
+			return errVanished
+		}
+		return p.Apply(f)
+	})
+}
+
+// Watch relays the events that a test sends.
+func (p *Process) Watch(ctx context.Context) (<-chan nm.ProfileEvent, error) {
+	if p.WatchErr != nil {
+		return nil, p.WatchErr
+	}
+	return relay(ctx, p.ProfileEvents), nil
+}
+
+func (p *Process) Activate(ctx context.Context, uuid string) error {
+	return p.call(ctx, "Activate", func() error {
+		f := p.Profile(uuid)
+		if f == nil {
+			return errVanished
+		}
+		return p.BringUp(f)
+	})
+}
+
+func (p *Process) Deactivate(ctx context.Context, uuid string) error {
+	return p.call(ctx, "Deactivate", func() error {
+		if f := p.Profile(uuid); f != nil {
+			p.BringDown(f)
+		}
+		return nil
+	})
+}
+
+func (p *Process) Delete(ctx context.Context, uuid string) error {
+	return p.call(ctx, "Delete", func() error {
+		if f := p.Profile(uuid); f != nil {
+			p.BringDown(f)
+			p.Profiles = slices.DeleteFunc(p.Profiles, func(g *Profile) bool { return g == f })
+		}
+		return nil
+	})
+}

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 )
@@ -115,4 +117,115 @@ func (s Store) Delete(ctx context.Context, uuid string) error {
 // HookOthers implements [keep.Store].
 func (s Store) HookOthers(ctx context.Context, on bool) error {
 	return s.call(ctx, "HookOthers", func() error { s.others = on; return nil })
+}
+
+// Keeper returns the keeper that works with the process's own rights.
+func (p *Process) Keeper() *keep.LocalKeeper {
+	return &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: p}, Kernel: Kernel{p}, Gateway: p, Store: Store{p}}
+}
+
+// root fails if the user is not root.
+func (p *Process) root(what string) error {
+	if !p.CanChange() {
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: what, Hint: "run it with sudo"}
+	}
+	return nil
+}
+
+func (p *Process) Lock(ctx context.Context) (func(), error) {
+	err := p.call(ctx, "Lock", func() error {
+		if err := p.root("lock"); err != nil {
+			return err
+		}
+		p.locked = true
+		return nil
+	})
+	return func() { p.locked = false }, err
+}
+
+func (p *Process) All(ctx context.Context, except ...string) (list []keep.Kept, err error) {
+	err = p.call(ctx, "All", func() error {
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	list = []keep.Kept{}
+	for _, uuid := range slices.Sorted(maps.Keys(p.Files)) {
+		if !slices.Contains(except, uuid) {
+			list = append(list, p.Files[uuid].Clone())
+		}
+	}
+	return list, p.FileErr
+}
+
+func (p *Process) UUIDs(ctx context.Context) (list []string, err error) {
+	err = p.call(ctx, "UUIDs", func() error {
+		list = slices.Sorted(maps.Keys(p.Files))
+		return nil
+	})
+	return list, err
+}
+
+func (p *Process) Remembered(ctx context.Context) (before map[string]bool, err error) {
+	err = p.call(ctx, "Remembered", func() error { before = maps.Clone(p.before); return nil })
+	return before, err
+}
+
+func (p *Process) Remember(ctx context.Context, before map[string]bool) error {
+	return p.call(ctx, "Remember", func() error { p.before = maps.Clone(before); return nil })
+}
+
+func (p *Process) HookMissing(ctx context.Context) error {
+	return p.call(ctx, "HookMissing", func() error { return p.Hook })
+}
+
+func (p *Process) Missing(ctx context.Context, want []keep.Rule) (missing []int, err error) {
+	err = p.call(ctx, "Missing", func() error {
+		for i, r := range want {
+			if !slices.Contains(p.rules, r) {
+				missing = append(missing, i)
+			}
+		}
+		return p.root("read the rules")
+	})
+	return missing, err
+}
+
+func (p *Process) SetRules(ctx context.Context, want []keep.Rule) (changed bool, err error) {
+	err = p.call(ctx, "SetRules", func() error {
+		changed = !slices.Equal(p.rules, want)
+		p.rules = slices.Clone(want)
+		return nil
+	})
+	return changed, err
+}
+
+func (p *Process) Forwarding(ctx context.Context, dev string) (on bool, err error) {
+	err = p.call(ctx, "Forwarding", func() error {
+		if dev != "all" && p.Link(dev) == nil {
+			return &fault.Error{Kind: fault.ErrNotFound, What: "no device " + dev}
+		}
+		on = p.forwarding[dev]
+		return nil
+	})
+	return on, err
+}
+
+func (p *Process) SetForwarding(ctx context.Context, dev string, on bool) error {
+	return p.call(ctx, "SetForwarding", func() error {
+		if p.Link(dev) == nil {
+			return &fault.Error{Kind: fault.ErrNotFound, What: "no device " + dev}
+		}
+		p.forwarding[dev] = on
+		return nil
+	})
+}
+
+func (p *Process) Obstacles(ctx context.Context, _ []string) (list []keep.Obstacle, err error) {
+	err = p.call(ctx, "Obstacles", func() error {
+		list = slices.Clone(p.obstacles)
+		return p.root("look for firewalls")
+	})
+	return list, err
 }
