@@ -1,5 +1,6 @@
 #!/bin/bash
-# demo.sh: the lab's two gateways join the LANs behind them by a GRE tunnel, made by nmgre at both ends, and prove it.
+# demo.sh: in the lab, two gateways join the LANs behind them with a GRE tunnel that nmgre makes at
+# both ends, and prove it.
 set -eu
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 share=$repo/build/demo-share

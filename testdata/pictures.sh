@@ -1,6 +1,8 @@
 #!/bin/bash
-# pictures.sh: the README's pictures, from a run: in the lab, a test types its way through the wizard on both hosts, and what it saw is
-# drawn as SVG into testdata/pictures.
+# pictures.sh: draws the pictures of the README.
+#
+# In the lab a test types its way through the wizard on both hosts, and keeps the screens. They
+# become SVG files in testdata/pictures.
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 screens=build/lab-out/pictures

@@ -20,7 +20,7 @@ const (
 	margin     = 12
 )
 
-// The palette is one for dark terminals.
+// palette has the colours of a dark terminal.
 var palette = map[string]string{"31": "#ff7b72", "32": "#7ee787", "33": "#e3b341", "36": "#79c0ff"}
 
 const (
@@ -29,7 +29,7 @@ const (
 	faint  = "#8b949e"
 )
 
-// pen is how what follows is drawn.
+// pen is the style of the next text.
 type pen struct {
 	color                         string
 	bold, dim, underline, reverse bool
@@ -108,7 +108,7 @@ func drawLine(b *strings.Builder, line string, row int) int {
 	return column
 }
 
-// set takes the parameters of an SGR sequence.
+// set changes the style by the parameters of an SGR sequence.
 func (p *pen) set(parameters string) {
 	for _, n := range strings.Split(parameters, ";") {
 		switch n {
