@@ -59,7 +59,7 @@ type createWork struct {
 	device  string
 	keeping bool   // root's files may have something for the tunnel
 	saving  bool   // the profile may be on disk
-	file    string // the profile's, when it is on disk
+	file    string // the profile's file, once it is on disk
 }
 
 // carryOut takes the steps one after the other, until one fails.
@@ -169,7 +169,7 @@ func (c *createWork) asActivated() nm.Profile {
 	return nm.Profile{UUID: c.uuid, ID: t.Name, Tunnel: t, State: nm.StateActive, Device: t.Name, DeviceState: "activated", Unsaved: true, Trial: true}
 }
 
-// asSaved is the profile as it is known to be when it has been written to disk.
+// asSaved returns the profile as it must be after it has been written to disk.
 func (c *createWork) asSaved() nm.Profile {
 	p := c.asActivated()
 	p.Tunnel, p.Path, p.Unsaved, p.Trial = c.plan.Profile(), c.file, false, false
