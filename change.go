@@ -68,7 +68,7 @@ func (c *routeWork) carryOut(ctx context.Context) error {
 	keeps := p.KeptDiffers() || c.host.Kernel.CanChange() && !p.Kept.Empty()
 	c.staying = c.from
 	if keeps {
-		c.staying = common(c.from, c.to)
+		c.staying, _ = list.NewSet(c.to).Split(c.from)
 	}
 	steps := []func() error{
 		func() error { return c.changeProfile(ctx, c.from, c.staying) },
@@ -214,18 +214,6 @@ func (c *routeWork) nameLines(err error) error {
 		}
 	})
 	return err
-}
-
-// common returns the routes that are in both lists, in the order of from.
-func common(from, to []routes.Route) []routes.Route {
-	inTo := list.IndexOf(to)
-	var both []routes.Route
-	for i := range from {
-		if at, found := inTo.Find(from[i].Slot()); found && to[at].Equal(&from[i]) {
-			both = append(both, from[i])
-		}
-	}
-	return both
 }
 
 // merged returns the list now after a change from old to wanted. Routes of now that are not in old

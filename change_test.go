@@ -27,7 +27,7 @@ func specs(t testing.TB, texts ...string) []routes.Route {
 	t.Helper()
 	var set []routes.Route
 	for _, text := range texts {
-		set = append(set, routes.MustParseRoute(text))
+		set = append(set, routes.MustParse(text))
 	}
 	return set
 }
@@ -104,19 +104,19 @@ func TestChangeRoutesByAList(t *testing.T) {
 	fake.MustCreate(t, w, fake.Simple(t))
 	h := w.Start().Host()
 	// the kernel has a foreign route in the place of the second one
-	w.Table = append(w.Table, fake.Route{Dev: "eth1", HeldRoute: kernel.HeldRoute{Route: routes.MustParseRoute("10.31.0.0/16"), Protocol: 3}})
+	w.Table = append(w.Table, fake.Route{Dev: "eth1", HeldRoute: kernel.HeldRoute{Route: routes.MustParse("10.31.0.0/16"), Protocol: 3}})
 	list := plan.RouteChange{Op: plan.RouteAdd, Routes: specs(t, "10.30.0.0/16"+multi, "10.31.0.0/16"+multi, "10.32.0.0/16"+multi), Lines: []int{3, 7, 8}}
 	before := w.String()
 	if _, err := h.ChangeRoutes(t.Context(), "gre1", list); err == nil || !strings.Contains(err.Error(), "line 7: 10.31.0.0/16") || strings.Contains(err.Error(), "line 8") {
 		t.Errorf("refused by the kernel: %v", err)
 	}
 	want.Same(t, "after a refused route", w.String(), before)
-	list.Routes[1] = routes.MustParseRoute("10.10.1.0/24 via 192.0.2.1")
+	list.Routes[1] = routes.MustParse("10.10.1.0/24 via 192.0.2.1")
 	if _, err := h.ChangeRoutes(t.Context(), "gre1", list); err == nil || !strings.Contains(err.Error(), "line 7: route: the gateway") {
 		t.Errorf("wrong by itself: %v", err)
 	}
 	want.Same(t, "after a wrong route", w.String(), before)
-	list.Op, list.Routes[1] = plan.RouteDelete, routes.MustParseRoute("10.10.2.0/24")
+	list.Op, list.Routes[1] = plan.RouteDelete, routes.MustParse("10.10.2.0/24")
 	if got, err := h.ChangeRoutes(t.Context(), "gre1", list); err != nil || got.Removed != 1 || got.Unchanged != 2 {
 		t.Errorf("delete by a list: %+v, %v", got, err)
 	}

@@ -599,7 +599,7 @@ func TestClaimBesideAbandoned(t *testing.T) {
 // Exactly one wins, the other one gets the reason, and one whole tunnel is left.
 func TestTwoCreateTheSameName(t *testing.T) {
 	one, two := fake.Simple(t), fake.Simple(t)
-	two.Remote, two.Addresses, two.Routes = want.Addr("100.0.3.100"), want.CIDRs("172.17.0.1/30"), []routes.Route{routes.MustParseRoute("10.10.3.0/24")}
+	two.Remote, two.Addresses, two.Routes = want.Addr("100.0.3.100"), want.CIDRs("172.17.0.1/30"), []routes.Route{routes.MustParse("10.10.3.0/24")}
 	synctest.Test(t, func(t *testing.T) {
 		var alone [2]string
 		for i, expected := range []nm.Tunnel{one, two} {
@@ -648,7 +648,7 @@ func TestTwoCreateTheSameName(t *testing.T) {
 func TestTwoCreateWithoutNames(t *testing.T) {
 	one, two := fake.Simple(t), fake.Simple(t)
 	one.Name, two.Name = "", ""
-	two.Remote, two.Addresses, two.Routes = want.Addr("100.0.3.100"), want.CIDRs("172.17.0.1/30"), []routes.Route{routes.MustParseRoute("10.10.3.0/24")}
+	two.Remote, two.Addresses, two.Routes = want.Addr("100.0.3.100"), want.CIDRs("172.17.0.1/30"), []routes.Route{routes.MustParse("10.10.3.0/24")}
 	// repeat tries again, like the command.
 	repeat := func(h *nmgre.Host, expected nm.Tunnel) (err error) {
 		for range 3 {

@@ -42,10 +42,10 @@ var edits = []edited{
 		tunnel.Routes = tunnel.Routes[:1]
 	}},
 	{"routes", nil, func(t *testing.T, tunnel *nm.Tunnel) {
-		tunnel.Routes = []routes.Route{routes.MustParseRoute("10.10.3.0/24"), routes.MustParseRoute("10.10.2.0/24 metric 7")}
+		tunnel.Routes = []routes.Route{routes.MustParse("10.10.3.0/24"), routes.MustParse("10.10.2.0/24 metric 7")}
 	}},
 	{"default-route", nil, func(t *testing.T, tunnel *nm.Tunnel) {
-		tunnel.Routes = append(tunnel.Routes, routes.MustParseRoute("0.0.0.0/1"))
+		tunnel.Routes = append(tunnel.Routes, routes.MustParse("0.0.0.0/1"))
 	}},
 	{"snat", nil, func(_ *testing.T, tunnel *nm.Tunnel) {
 		tunnel.SNAT, tunnel.Forward, tunnel.ClampMSS = []keep.SNAT{{Dst: want.CIDR("10.10.1.0/24"), Source: want.Addr("10.10.1.1")}}, true, true
@@ -58,7 +58,7 @@ var edits = []edited{
 	{"name", nil, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Name = "office" }},
 	{"name-of-its-own", func(_ *testing.T, w *fake.World) { w.Named("gre1").ID = "the office" }, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Name = "gre7" }},
 	{"name-in-routes", func(t *testing.T, w *fake.World) {
-		if _, err := w.Start().Host().ChangeRoutes(t.Context(), "gre1", plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParseRoute("10.70.0.0/16 nexthop dev gre1 nexthop via 100.0.1.1 dev eth0")}}); err != nil {
+		if _, err := w.Start().Host().ChangeRoutes(t.Context(), "gre1", plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParse("10.70.0.0/16 nexthop dev gre1 nexthop via 100.0.1.1 dev eth0")}}); err != nil {
 			t.Fatal(err)
 		}
 	}, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Name = "office" }},
@@ -66,7 +66,7 @@ var edits = []edited{
 	{"everything", nil, func(t *testing.T, tunnel *nm.Tunnel) {
 		k := gre.Key(7)
 		tunnel.Name, tunnel.Remote, tunnel.InputKey, tunnel.OutputKey, tunnel.MTU = "gre8", want.Addr("100.0.3.100"), &k, &k, 1300
-		tunnel.Addresses, tunnel.Routes, tunnel.Autoconnect = want.CIDRs("172.20.0.1/30"), []routes.Route{routes.MustParseRoute("10.50.0.0/16 nexthop nexthop via 100.0.1.1 dev eth0")}, false
+		tunnel.Addresses, tunnel.Routes, tunnel.Autoconnect = want.CIDRs("172.20.0.1/30"), []routes.Route{routes.MustParse("10.50.0.0/16 nexthop nexthop via 100.0.1.1 dev eth0")}, false
 	}},
 	{"down", func(_ *testing.T, w *fake.World) { w.BringDown(w.Named("gre1")); w.Settle() }, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.TTL = 9 }},
 	{"in-memory", func(_ *testing.T, w *fake.World) { w.Named("gre1").Unsaved = true }, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.MTU = 1400 }},
@@ -285,7 +285,7 @@ func TestEditPeerUnderDefaultRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := fake.NewWorld()
 		expected := fake.Simple(t)
-		expected.Routes = []routes.Route{routes.MustParseRoute("default metric 50"), routes.MustParseRoute("0.0.0.0/1"), routes.MustParseRoute("128.0.0.0/1")}
+		expected.Routes = []routes.Route{routes.MustParse("default metric 50"), routes.MustParse("0.0.0.0/1"), routes.MustParse("128.0.0.0/1")}
 		fake.MustCreate(t, w, expected)
 		h := w.Start().Host()
 		planned, err := h.PlanEdit(t.Context(), "gre1", func(tunnel *nm.Tunnel) error { tunnel.Remote = want.Addr("100.0.3.100"); return nil })

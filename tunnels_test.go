@@ -354,9 +354,9 @@ func TestDetails(t *testing.T) {
 		_, err = h.Up(ctx, "gre1")
 		do(err)
 		for _, change := range []plan.RouteChange{
-			{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParseRoute("10.10.3.0/24"), routes.MustParseRoute("10.30.0.0/16 nexthop nexthop via 100.0.1.1 dev eth0")}},
-			{Op: plan.RouteReplace, Routes: []routes.Route{routes.MustParseRoute("10.30.0.0/16 nexthop weight 2 nexthop via 100.0.1.1 dev eth0")}},
-			{Op: plan.RouteDelete, Routes: []routes.Route{routes.MustParseRoute("10.30.0.0/16"), routes.MustParseRoute("10.10.3.0/24")}},
+			{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParse("10.10.3.0/24"), routes.MustParse("10.30.0.0/16 nexthop nexthop via 100.0.1.1 dev eth0")}},
+			{Op: plan.RouteReplace, Routes: []routes.Route{routes.MustParse("10.30.0.0/16 nexthop weight 2 nexthop via 100.0.1.1 dev eth0")}},
+			{Op: plan.RouteDelete, Routes: []routes.Route{routes.MustParse("10.30.0.0/16"), routes.MustParse("10.10.3.0/24")}},
 		} {
 			_, err = h.ChangeRoutes(ctx, "gre1", change)
 			do(err)

@@ -33,7 +33,7 @@ func vetted(t *testing.T) (*fake.World, keep.Kept) {
 	w.AddProfile(nm.Profile{UUID: "00000000-0000-4000-8000-0000000000b2", ID: "gre2", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre2", Mode: gre.ModeGRE, Remote: want.Addr("100.0.3.100")}})
 	w.AddProfile(nm.Profile{UUID: "00000000-0000-4000-8000-0000000000b3", ID: "hand", State: nm.StateExternal, Tunnel: nm.Tunnel{Name: "hand", Mode: gre.ModeGRE, Remote: want.Addr("100.0.4.100")}})
 	return w, keep.Kept{UUID: created.Status.UUID, Name: "gre1", Remote: want.Addr("100.0.2.100"), Inner: want.CIDRs("172.16.0.0/30"),
-		Routes: []routes.Route{routes.MustParseRoute("10.20.0.0/16 nexthop via 172.16.0.2 nexthop dev gre2 weight 2")},
+		Routes: []routes.Route{routes.MustParse("10.20.0.0/16 nexthop via 172.16.0.2 nexthop dev gre2 weight 2")},
 		SNAT:   []keep.SNAT{{Dst: want.CIDR("10.10.1.0/24"), Source: want.Addr("10.10.1.1")}}, Forward: []string{"gre1", "eth1"}, ClampMSS: true}
 }
 
@@ -42,7 +42,7 @@ func vetted(t *testing.T) (*fake.World, keep.Kept) {
 func TestVet(t *testing.T) {
 	all := func(n int, format string) (set []routes.Route) {
 		for i := range n {
-			set = append(set, routes.MustParseRoute(fmt.Sprintf(format, i>>8, i&255)))
+			set = append(set, routes.MustParse(fmt.Sprintf(format, i>>8, i&255)))
 		}
 		return set
 	}
@@ -60,7 +60,7 @@ func TestVet(t *testing.T) {
 		{"the tunnel is down", func(w *fake.World, _ *keep.Kept) { w.Start().BringDown(w.Named("gre1")) }, nil, ""},
 		{"a long list", func(_ *fake.World, k *keep.Kept) { k.Routes = all(nm.MaxProfileRoutes+1, "10.30.%d.%d/32") }, nil, ""},
 		{"a route that a profile could hold has been kept before", func(w *fake.World, k *keep.Kept) {
-			k.Routes = append(k.Routes, routes.MustParseRoute("10.31.0.0/16"))
+			k.Routes = append(k.Routes, routes.MustParse("10.31.0.0/16"))
 			w.Files[k.UUID] = keep.Kept{UUID: k.UUID, Name: "gre1", Routes: all(nm.MaxProfileRoutes+1, "10.30.%d.%d/32")}
 			k.Routes = w.Files[k.UUID].Routes[:2]
 		}, nil, ""},
@@ -87,23 +87,23 @@ func TestVet(t *testing.T) {
 		{"SNAT of another family", func(_ *fake.World, k *keep.Kept) { k.SNAT[0] = keep.SNAT{Dst: want.CIDR("2001:db8::/32")} }, fault.ErrInvalid, "no inner address of the same family"},
 		{"SNAT twice", func(_ *fake.World, k *keep.Kept) { k.SNAT = append(k.SNAT, k.SNAT[0]) }, fault.ErrInvalid, "is given twice"},
 
-		{"a route that a profile can hold", func(_ *fake.World, k *keep.Kept) { k.Routes = append(k.Routes, routes.MustParseRoute("10.31.0.0/16")) }, fault.ErrInvalid, "10.31.0.0/16: a NetworkManager profile can hold it"},
+		{"a route that a profile can hold", func(_ *fake.World, k *keep.Kept) { k.Routes = append(k.Routes, routes.MustParse("10.31.0.0/16")) }, fault.ErrInvalid, "10.31.0.0/16: a NetworkManager profile can hold it"},
 		{"a route twice", func(_ *fake.World, k *keep.Kept) { k.Routes = append(k.Routes, k.Routes[0]) }, fault.ErrInvalid, "is given twice"},
 		{"a gateway elsewhere", func(_ *fake.World, k *keep.Kept) {
-			k.Routes[0] = routes.MustParseRoute("10.20.0.0/16 nexthop via 100.0.1.1 nexthop dev gre2")
+			k.Routes[0] = routes.MustParse("10.20.0.0/16 nexthop via 100.0.1.1 nexthop dev gre2")
 		}, fault.ErrInvalid, "is in none of the tunnel's networks"},
 		{"a route of another family", func(_ *fake.World, k *keep.Kept) {
-			k.Routes[0] = routes.MustParseRoute("2001:db8::/32 nexthop dev gre1 nexthop dev gre2")
+			k.Routes[0] = routes.MustParse("2001:db8::/32 nexthop dev gre1 nexthop dev gre2")
 		}, fault.ErrInvalid, "no inner address of the same family"},
 		{"a route out of the host", func(_ *fake.World, k *keep.Kept) {
-			k.Routes[0] = routes.MustParseRoute("10.20.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")
+			k.Routes[0] = routes.MustParse("10.20.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")
 		}, fault.ErrNotPermitted, "eth0 is not a tunnel, and only root may lead packets elsewhere"},
 		{"a route into a device that is not there", func(_ *fake.World, k *keep.Kept) {
-			k.Routes[0] = routes.MustParseRoute("10.20.0.0/16 nexthop via 172.16.0.2 nexthop dev nosuch")
+			k.Routes[0] = routes.MustParse("10.20.0.0/16 nexthop via 172.16.0.2 nexthop dev nosuch")
 		}, fault.ErrNotPermitted, "nosuch is not a tunnel"},
 		{"another tunnel's route", func(w *fake.World, k *keep.Kept) {
 			w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "gre3", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre3", Mode: gre.ModeGRE}})
-			k.Routes[0] = routes.MustParseRoute("10.20.0.0/16 nexthop dev gre2 nexthop dev gre3")
+			k.Routes[0] = routes.MustParse("10.20.0.0/16 nexthop dev gre2 nexthop dev gre3")
 		}, fault.ErrInvalid, "no nexthop leads into gre1"},
 		{"very many lies", func(_ *fake.World, k *keep.Kept) { k.Routes = all(nm.MaxProfileRoutes, "10.30.%d.%d/32") }, fault.ErrInvalid, "a NetworkManager profile can hold it"},
 		{"files that cannot be trusted", func(w *fake.World, _ *keep.Kept) { w.FileErr = fake.ErrBroken }, fake.ErrBroken, ""},
@@ -221,12 +221,12 @@ func TestWithoutRoot(t *testing.T) {
 		}
 	}
 	asked("looking, down and up")
-	change := plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParseRoute("10.40.0.0/16 nexthop via 172.16.0.2 nexthop via 172.16.0.2 weight 2")}}
+	change := plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParse("10.40.0.0/16 nexthop via 172.16.0.2 nexthop via 172.16.0.2 weight 2")}}
 	if _, err := h.ChangeRoutes(t.Context(), "gre1", change); err != nil {
 		t.Error(err)
 	}
 	asked("route add", "keep")
-	change.Routes = []routes.Route{routes.MustParseRoute("10.50.0.0/16")}
+	change.Routes = []routes.Route{routes.MustParse("10.50.0.0/16")}
 	if _, err := h.ChangeRoutes(t.Context(), "gre1", change); err != nil {
 		t.Error(err)
 	}
@@ -284,7 +284,7 @@ func TestWithoutRootDismissed(t *testing.T) {
 	}
 	made := w.String()
 	keeper.refused, keeper.asked = errDismissed, nil
-	change := plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParseRoute("10.40.0.0/16 nexthop via 172.16.0.2 nexthop via 172.16.0.2 weight 2"), routes.MustParseRoute("10.50.0.0/16")}}
+	change := plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParse("10.40.0.0/16 nexthop via 172.16.0.2 nexthop via 172.16.0.2 weight 2"), routes.MustParse("10.50.0.0/16")}}
 	if _, err := h.ChangeRoutes(t.Context(), "gre1", change); !errors.Is(err, fault.ErrNotPermitted) {
 		t.Error(err)
 	}

@@ -44,12 +44,12 @@ func TestFarEnd(t *testing.T) {
 		Name: "gre1", Mode: gre.ModeIP6GRE, Local: want.Addr("2001:db8:1::100"), Remote: want.Addr("2001:db8:2::100"), Parent: "eth0",
 		InputKey: want.Ptr(gre.Key(1)), OutputKey: want.Ptr(gre.Key(2)), TOS: 16, NoPMTUD: true, EncapLimit: 6, FlowLabel: 7, Flags: gre.FlagUseOrigTClass, MTU: 1400,
 		Addresses: want.CIDRs("2001:db8:9::1/64", "172.16.0.1/30"), PeerAddress: want.Addr("172.16.0.2"),
-		Routes: []routes.Route{routes.MustParseRoute("10.10.2.0/24")},
+		Routes: []routes.Route{routes.MustParse("10.10.2.0/24")},
 	}
 	expected := nm.Tunnel{
 		Mode: gre.ModeIP6GRE, Local: want.Addr("2001:db8:2::100"), Remote: want.Addr("2001:db8:1::100"), InputKey: want.Ptr(gre.Key(2)), OutputKey: want.Ptr(gre.Key(1)),
 		TOS: 16, NoPMTUD: true, EncapLimit: 6, FlowLabel: 7, Flags: gre.FlagUseOrigTClass, MTU: 1400,
-		Addresses: want.CIDRs("172.16.0.2/30"), PeerAddress: want.Addr("172.16.0.1"), Routes: []routes.Route{routes.MustParseRoute("10.10.1.0/24")}, Autoconnect: true,
+		Addresses: want.CIDRs("172.16.0.2/30"), PeerAddress: want.Addr("172.16.0.1"), Routes: []routes.Route{routes.MustParse("10.10.1.0/24")}, Autoconnect: true,
 	}
 	far := near.FarEnd(want.CIDRs("10.10.1.1/24"))
 	if !reflect.DeepEqual(far, expected) {

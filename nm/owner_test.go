@@ -35,7 +35,7 @@ func ownerCases(t *testing.T, name string, say func(line string) string) {
 // NetworkManager holds every route that a profile can hold. The golden file shows nmcli's words.
 func TestRouteOwnerProfile(t *testing.T) {
 	ownerCases(t, "profile", func(spec string) string {
-		r := routes.MustParseRoute(spec)
+		r := routes.MustParse(spec)
 		owner, why := RouteOwner(r, MinVersion)
 		if owner != OwnerProfile {
 			t.Errorf("%s is the %s's", spec, owner)
@@ -47,7 +47,7 @@ func TestRouteOwnerProfile(t *testing.T) {
 // nmgre holds the routes that no profile can hold, with every version of NetworkManager.
 func TestRouteOwnerKernel(t *testing.T) {
 	ownerCases(t, "kernel", func(spec string) string {
-		r := routes.MustParseRoute(spec)
+		r := routes.MustParse(spec)
 		owner, why := RouteOwner(r, MinVersion)
 		if owner != OwnerKernel {
 			t.Errorf("%s is the %s's", spec, owner)
@@ -71,7 +71,7 @@ func TestRouteOwnerVersions(t *testing.T) {
 		if _, err := fmt.Sscanf(version, "%d.%d.%d", &v.Major, &v.Minor, &v.Micro); err != nil {
 			t.Fatal(err)
 		}
-		owner, why := RouteOwner(routes.MustParseRoute(spec), v)
+		owner, why := RouteOwner(routes.MustParse(spec), v)
 		return string(owner) + ": " + why
 	})
 }
@@ -110,7 +110,7 @@ func TestRouteOwnerOfPrograms(t *testing.T) {
 // NetworkManager can put them together.
 func TestECMPOffer(t *testing.T) {
 	ownerCases(t, "ecmp", func(spec string) string {
-		r := routes.MustParseRoute(spec)
+		r := routes.MustParse(spec)
 		before := r.String()
 		if old := ECMPOffer(r, "gre1", Version{1, 40, 12}); old != nil {
 			t.Errorf("%s is offered to NetworkManager 1.40: %v", spec, old)
@@ -118,7 +118,7 @@ func TestECMPOffer(t *testing.T) {
 		members := ECMPOffer(r, "gre1", MinVersion)
 		var said []string
 		for _, m := range members {
-			if again := routes.MustParseRoute(m.Route.String()); again.String() != m.Route.String() || m.Route.Problems() != nil {
+			if again := routes.MustParse(m.Route.String()); again.String() != m.Route.String() || m.Route.Problems() != nil {
 				t.Errorf("%s: the member %s is no route: %v", spec, m.Route, m.Route.Problems())
 			}
 			said = append(said, m.Dev+": "+m.Route.String())
@@ -135,7 +135,7 @@ func TestECMPOffer(t *testing.T) {
 
 // The routes of a tunnel, by owner.
 func TestRoutesOf(t *testing.T) {
-	tunnel := Tunnel{Routes: []routes.Route{routes.MustParseRoute("10.0.0.0/8 nexthop nexthop dev gre2"), routes.MustParseRoute("10.1.0.0/16"), routes.MustParseRoute("10.2.0.0/16")}}
+	tunnel := Tunnel{Routes: []routes.Route{routes.MustParse("10.0.0.0/8 nexthop nexthop dev gre2"), routes.MustParse("10.1.0.0/16"), routes.MustParse("10.2.0.0/16")}}
 	if got := listText(tunnel.RoutesOf(OwnerProfile, MinVersion)); got != "10.1.0.0/16, 10.2.0.0/16" {
 		t.Errorf("the profile's routes: %s", got)
 	}
@@ -148,7 +148,7 @@ func TestRoutesOf(t *testing.T) {
 func TestAssignRoutes(t *testing.T) {
 	set := make([]routes.Route, MaxProfileRoutes)
 	for i := range set {
-		set[i] = routes.MustParseRoute(fmt.Sprintf("10.%d.%d.0/24", i>>8, i&255))
+		set[i] = routes.MustParse(fmt.Sprintf("10.%d.%d.0/24", i>>8, i&255))
 	}
 	set[7].Realms = 5
 	for _, test := range []struct {
@@ -174,7 +174,7 @@ func TestAssignRoutes(t *testing.T) {
 
 // The owner of a plain route is found without an allocation.
 func TestRouteOwnerIsQuick(t *testing.T) {
-	r := routes.MustParseRoute("10.10.2.0/24 via 172.16.0.2 metric 50 table 100 mtu lock 1400")
+	r := routes.MustParse("10.10.2.0/24 via 172.16.0.2 metric 50 table 100 mtu lock 1400")
 	if n := testing.AllocsPerRun(100, func() { RouteOwner(r, MinVersion) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -31,7 +31,7 @@ func TestClone(t *testing.T) {
 	original := NewTunnel()
 	original.InputKey, original.OutputKey = want.Ptr(gre.Key(1)), want.Ptr(gre.Key(2))
 	original.Addresses = want.CIDRs("172.16.0.1/30")
-	original.Routes = []routes.Route{routes.MustParseRoute("10.0.0.0/8 metric 5 nexthop weight 1 nexthop dev gre2")}
+	original.Routes = []routes.Route{routes.MustParse("10.0.0.0/8 metric 5 nexthop weight 1 nexthop dev gre2")}
 	before := fmt.Sprint(original.CreateCommand(), original.Routes)
 	c := original.Clone()
 	*c.InputKey, *c.OutputKey, c.Addresses[0], *c.Routes[0].Metric, c.Routes[0].Nexthops[0].Weight = 7, 7, want.CIDR("1.1.1.1/8"), 7, 7

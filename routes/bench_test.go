@@ -15,7 +15,7 @@ func BenchmarkParseRoute(b *testing.B) {
 }
 
 func BenchmarkRouteString(b *testing.B) {
-	r := MustParseRoute("10.10.2.0/24 via 172.16.0.2 src 172.16.0.1 metric 50 table 100 mtu lock 1400")
+	r := MustParse("10.10.2.0/24 via 172.16.0.2 src 172.16.0.1 metric 50 table 100 mtu lock 1400")
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = r.String()

@@ -29,8 +29,8 @@ func Parse(spec string) (Route, error) {
 	return Names{}.Parse(spec)
 }
 
-// MustParseRoute reads a SPEC that is known to be right, such as a test's; it panics on any other.
-func MustParseRoute(spec string) Route {
+// MustParse reads a SPEC that is known to be right, such as a test's; it panics on any other.
+func MustParse(spec string) Route {
 	r, err := Parse(spec)
 	if err != nil {
 		panic(err)

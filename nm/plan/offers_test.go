@@ -18,7 +18,7 @@ func TestOffers(t *testing.T) {
 		"10.0.0.0/8 nexthop nexthop dev nosuch":        "",
 		"10.0.0.0/8":                                   "",
 	} {
-		p.owned = nm.AssignRoutes([]routes.Route{routes.MustParseRoute(spec)}, 0, nm.MinVersion)
+		p.owned = nm.AssignRoutes([]routes.Route{routes.MustParse(spec)}, 0, nm.MinVersion)
 		got := strings.Join(p.offers(), "\n")
 		if want == "" && got != "" || !strings.HasSuffix(got, want) {
 			t.Errorf("%s: %q, want %q", spec, got, want)

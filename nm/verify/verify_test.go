@@ -55,7 +55,7 @@ func usual(t *testing.T) nm.Tunnel {
 	t.Helper()
 	tunnel := fake.Simple(t)
 	tunnel.InputKey, tunnel.OutputKey = want.Ptr(gre.Key(42)), want.Ptr(gre.Key(42))
-	tunnel.Routes = append(tunnel.Routes, routes.MustParseRoute("10.30.0.0/16 src 172.16.0.1 metric 50"), routes.MustParseRoute("10.40.0.0/16 table 100"))
+	tunnel.Routes = append(tunnel.Routes, routes.MustParse("10.30.0.0/16 src 172.16.0.1 metric 50"), routes.MustParse("10.40.0.0/16 table 100"))
 	return tunnel
 }
 

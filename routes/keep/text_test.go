@@ -64,7 +64,7 @@ func TestKeptText(t *testing.T) {
 	expected := Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre2", Remote: want.Addr("100.0.2.100"), Inner: want.CIDRs("172.16.0.0/30", "2001:db8:10::/64"),
 		SNAT:    []SNAT{{want.CIDR("10.10.2.0/24"), want.Addr("10.10.2.1")}, {Dst: want.CIDR("2001:db8:2::/48")}},
 		Forward: []string{"gre2", "eth1"}, ClampMSS: true, Pin: true,
-		Routes: []routes.Route{routes.MustParseRoute("10.20.0.0/16 nexthop dev gre1 weight 1 nexthop weight 2"), routes.MustParseRoute("10.30.0.0/16")}}
+		Routes: []routes.Route{routes.MustParse("10.20.0.0/16 nexthop dev gre1 weight 1 nexthop weight 2"), routes.MustParse("10.30.0.0/16")}}
 	if !reflect.DeepEqual(k, expected) {
 		t.Errorf("got  %+v\nwant %+v", k, expected)
 	}
@@ -194,7 +194,7 @@ func TestKeptLongRoute(t *testing.T) {
 	for i := range 256 {
 		fmt.Fprintf(&spec, " nexthop via fe80::%x:1:5678 dev gre%d weight 2", i, i)
 	}
-	k := Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre1", Routes: []routes.Route{routes.MustParseRoute(spec.String())}}
+	k := Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre1", Routes: []routes.Route{routes.MustParse(spec.String())}}
 	var b strings.Builder
 	if _, err := k.WriteTo(&b); err != nil {
 		t.Fatal(err)

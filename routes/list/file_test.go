@@ -103,7 +103,7 @@ func TestParseRouteListForgets(t *testing.T) {
 		if err := p.Read(spec); err != nil {
 			t.Fatal(err)
 		}
-		if expected := routes.MustParseRoute(spec); p.Route.String() != expected.String() {
+		if expected := routes.MustParse(spec); p.Route.String() != expected.String() {
 			t.Errorf("%s behind others is %s", spec, p.Route)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // The set tells routes of one slot apart, however many a list has.
 func TestSet(t *testing.T) {
-	parse := routes.MustParseRoute
+	parse := routes.MustParse
 	list := []routes.Route{parse("10.0.0.0/8 via 172.16.0.2"), parse("10.0.0.0/8 via 172.16.0.3"), parse("10.0.0.0/8 via 172.16.0.4"), parse("10.1.0.0/16 metric 5")}
 	s := NewSet(list)
 	fresh := []routes.Route{parse("10.0.0.0/8"), parse("10.0.0.0/8 via 172.16.0.5"), parse("10.1.0.0/16"), parse("10.1.0.0/16 metric 5 mtu 1400"), parse("10.2.0.0/16")}

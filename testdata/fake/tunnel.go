@@ -137,7 +137,7 @@ func Simple(t testing.TB) nm.Tunnel {
 	t.Helper()
 	tunnel := nm.NewTunnel()
 	tunnel.Name, tunnel.Remote, tunnel.Addresses = "gre1", want.Addr("100.0.2.100"), want.CIDRs("172.16.0.1/30")
-	tunnel.Routes = []routes.Route{routes.MustParseRoute("10.10.2.0/24"), routes.MustParseRoute("10.20.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")}
+	tunnel.Routes = []routes.Route{routes.MustParse("10.10.2.0/24"), routes.MustParse("10.20.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")}
 	return tunnel
 }
 
