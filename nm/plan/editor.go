@@ -1,0 +1,308 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"nmgre/routes/list"
+)
+
+// editor makes the plan of an edit.
+type editor struct {
+	profile nm.Profile
+	kept    keep.Kept
+	before  nm.Tunnel // the whole tunnel
+	old     list.Set  // the routes of before
+	pre     *preflight
+}
+
+func newEditor(p nm.Profile, kept keep.Kept) *editor {
+	before := p.Tunnel.WithKept(kept)
+	return &editor{profile: p, kept: kept, before: before, old: list.NewSet(before.Routes)}
+}
+
+// plan reads the host, decides the open fields, and puts the plan together.
+func (e *editor) plan(ctx context.Context, sys nm.System, profiles Profiles, wanted nm.Tunnel) (EditPlan, error) {
+	var err error
+	if e.pre, err = survey(ctx, sys, profiles, wanted); err != nil {
+		return EditPlan{}, err
+	}
+	e.hideTunnel()
+	if err := e.decide(ctx); err != nil {
+		return EditPlan{}, err
+	}
+	// the decisions count too
+	if err := newProblems(e.before, e.pre.t); err != nil {
+		return EditPlan{}, err
+	}
+	if err := e.problems(ctx); err != nil {
+		return EditPlan{}, err
+	}
+	return e.finish(ctx)
+}
+
+// newProblems returns the problems of after that before did not have.
+func newProblems(before, after nm.Tunnel) error {
+	old := make(map[string]bool)
+	for _, problem := range before.Problems() {
+		old[problem.Error()] = true
+	}
+	var found fault.List
+	for _, problem := range after.Problems() {
+		if !old[problem.Error()] {
+			found.Add(problem)
+		}
+	}
+	return found.Err()
+}
+
+// follow changes the fields that were derived from changed fields.
+func (e *editor) follow(t *nm.Tunnel) {
+	b := e.before
+	derived := b.PeerAddress == nm.DerivePeer(b.Addresses)
+	if t.PeerAddress == b.PeerAddress && derived && !slices.Equal(t.Addresses, b.Addresses) {
+		t.PeerAddress = nm.DerivePeer(t.Addresses)
+	}
+	old, now := b.PeerAddress, t.PeerAddress
+	if old.IsValid() && old != now {
+		// the plan adds the new route to the peer if it is needed
+		t.Routes = slices.DeleteFunc(t.Routes, b.IsRouteToPeer)
+	}
+	if !old.IsValid() || !now.IsValid() || now.Is4() != old.Is4() {
+		now = old // the new address cannot be the gateway of the old routes
+	}
+	for i := range t.Routes {
+		if e.old.Has(&t.Routes[i]) {
+			reroute(&t.Routes[i], old, now, b.Name, t.Name)
+		}
+	}
+}
+
+// reroute replaces a gateway and a device name in r. It writes to the nexthops of r, which r must
+// share with no other route.
+func reroute(r *routes.Route, old, now netip.Addr, oldDev, dev string) {
+	if old.IsValid() && r.Via == old {
+		r.Via = now
+	}
+	for i := range r.Nexthops {
+		hop := &r.Nexthops[i]
+		if old.IsValid() && hop.Via == old {
+			hop.Via = now
+		}
+		if hop.Dev == oldDev {
+			hop.Dev = dev
+		}
+	}
+}
+
+// hideTunnel removes the tunnel that is edited from the profiles and links of the host.
+func (e *editor) hideTunnel() {
+	p := e.pre
+	p.profiles = slices.DeleteFunc(p.profiles, func(o nm.Profile) bool { return o.UUID == e.profile.UUID })
+	if dev := e.profile.Device; dev != "" {
+		p.links = slices.DeleteFunc(slices.Clone(p.links), func(l kernel.Link) bool { return l.Name == dev })
+	}
+}
+
+// decide fills in the fields that the request leaves open. Old routes stay as they are.
+func (e *editor) decide(ctx context.Context) error {
+	p, b := e.pre, e.before
+	fits, err := e.mtuFits(ctx)
+	if err != nil {
+		return err
+	}
+	if fits && p.t.MTU == b.MTU {
+		p.t.MTU = 0
+	}
+	p.decideInner()
+	if !b.Mode.IPv6Outer() { // an old tunnel over IPv6 keeps its limit
+		p.decideEncapLimit()
+	}
+	staying, fresh := e.old.Split(p.t.Routes)
+	p.t.Routes = append(staying, p.decideRoutes(fresh, p.t.Routes)...)
+	e.assign()
+	return e.decideOuter(ctx)
+}
+
+// decideOuter decides the local address and the MTU, if they are open or the way to the far end has
+// changed. If the kernel has chosen the MTU, the choice stays the kernel's.
+func (e *editor) decideOuter(ctx context.Context) error {
+	p := e.pre
+	computed := p.t.MTU == 0 && e.before.MTU != 0
+	if !e.outerChanged() && !computed && p.t.Local.IsValid() {
+		return nil
+	}
+	hop, err := p.wayOut(ctx, kernelWithout{p.sys.Kernel, e.profile.Device, p.links})
+	if err != nil {
+		return err
+	}
+	p.decideLocal(hop)
+	if computed {
+		p.decideMTU(hop)
+	}
+	return nil
+}
+
+// outerChanged says whether the edit may change the way of the packets that carry the tunnel.
+func (e *editor) outerChanged() bool {
+	a, b := e.pre.t, e.before
+	return a.Mode != b.Mode || a.Local != b.Local || a.Remote != b.Remote || a.Parent != b.Parent
+}
+
+// mtuFits says whether the MTU has to be computed anew: it is the one that fits the present way to
+// the far end, and the edit changes that way or the size of the headers.
+func (e *editor) mtuFits(ctx context.Context) (bool, error) {
+	a, b := e.pre.t, e.before
+	if b.MTU == 0 || !e.outerChanged() && a.Encapsulation() == b.Encapsulation() {
+		return false, nil
+	}
+	old := preflight{t: b}
+	hop, err := old.underlay(ctx, e.pre.sys.Kernel)
+	if errors.Is(err, fault.ErrInvalid) {
+		return false, nil // there is no way to the far end now
+	}
+	return err == nil && fittingMTU(b, hop) == b.MTU, err
+}
+
+// kernelWithout is a kernel that looks up ways as if the device dev had no routes: packets that
+// would go into dev take the best other way.
+type kernelWithout struct {
+	kernel.Kernel
+	dev   string
+	links []kernel.Link
+}
+
+// Lookup implements [kernel.Kernel].
+func (k kernelWithout) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
+	hop, err := k.Kernel.Lookup(ctx, q)
+	if err != nil || k.dev == "" || hop.Dev != k.dev {
+		return hop, err
+	}
+	other, err := keep.PinFor(ctx, k.Kernel, k.links, q.To)
+	if err != nil {
+		return kernel.Hop{}, err
+	}
+	if other == nil {
+		return kernel.Hop{}, &fault.Error{Kind: fault.ErrUnreachable, What: "only the tunnel itself leads to " + q.To.String()}
+	}
+	link := kernel.Named(k.links, other.Dev)
+	hop = kernel.Hop{Dev: other.Dev, Via: other.Route.Via, Src: q.From, Match: other.Route.Dst, MTU: link.MTU}
+	for _, own := range link.Addresses {
+		if !hop.Src.IsValid() && own.Addr().Is4() == q.To.Is4() && !own.Addr().IsLinkLocalUnicast() {
+			hop.Src = own.Addr()
+		}
+	}
+	return hop, nil
+}
+
+// assign decides the owner of each route. Old routes keep their owner; [nm.AssignRoutes] decides
+// for new ones.
+func (e *editor) assign() {
+	held, kept := list.NewSet(e.profile.Tunnel.Routes), list.NewSet(e.kept.Routes)
+	p := e.pre
+	var fresh []routes.Route
+	n := 0
+	p.owned = make([]nm.Owned, len(p.t.Routes))
+	for i := range p.t.Routes {
+		switch r := &p.t.Routes[i]; {
+		case held.Has(r):
+			_, why := nm.RouteOwner(*r, p.version)
+			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: why}
+			n++
+		case kept.Has(r):
+			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerKernel, Why: nm.WhyKernel(*r, p.version)}
+		default:
+			fresh = append(fresh, *r)
+		}
+	}
+	assigned := nm.AssignRoutes(fresh, n, p.version)
+	for i := range p.owned {
+		if p.owned[i].Owner == "" {
+			p.owned[i], assigned = assigned[0], assigned[1:]
+		}
+	}
+}
+
+// problems returns the reasons why this host cannot have the new parts of the tunnel.
+func (e *editor) problems(ctx context.Context) error {
+	p, b := e.pre, e.before
+	addresses := without(p.t.Addresses, b.Addresses)
+	_, fresh := e.old.Split(p.t.Routes)
+	var found fault.List
+	if p.t.Name != b.Name {
+		found.Add(p.nameTaken())
+	}
+	if e.outerChanged() || !gre.SameKey(p.t.InputKey, b.InputKey) {
+		found.Add(p.duplicate())
+	}
+	found.Add(p.innerOverlap(addresses), p.routeIsOwnNetwork(fresh))
+	found.Add(p.snatSources(without(p.t.SNAT, b.SNAT))...)
+	found.Add(p.nexthopDevices(fresh)...)
+	if p.t.Remote != b.Remote { // any route of the tunnel may cover the new far end
+		addresses, fresh = p.t.Addresses, p.t.Routes
+	}
+	return errors.Join(found.Err(), p.loops(ctx, addresses, fresh))
+}
+
+// without returns the items of from that are not in those.
+func without[T comparable](from, those []T) []T {
+	return slices.DeleteFunc(slices.Clone(from), func(item T) bool { return slices.Contains(those, item) })
+}
+
+// finish puts the plan together.
+func (e *editor) finish(ctx context.Context) (EditPlan, error) {
+	p := e.pre
+	kept, err := e.keptAfter(ctx)
+	if err != nil {
+		return EditPlan{}, err
+	}
+	plan := EditPlan{Profile: e.profile, Before: e.before, After: p.t, Changes: nm.Diff(e.before, p.t), Routes: p.owned, Kept: kept,
+		KeptBefore: e.kept, version: p.version}
+	if plan.KeptDiffers() {
+		if err := errors.Join(mayKeep(p.sys, kept), mayKeep(p.sys, e.kept)); err != nil {
+			return EditPlan{}, err
+		}
+		p.notes = slices.Concat(p.notes, forwardNotes(ctx, p.sys, kept), HookNote(ctx, p.sys, kept))
+	}
+	plan.Notes = p.notes
+	plan.decideFlap()
+	plan.Steps = plan.steps()
+	return plan, nil
+}
+
+// keptAfter returns what root keeps after the edit.
+func (e *editor) keptAfter(ctx context.Context) (keep.Kept, error) {
+	t, b := e.pre.t, e.before
+	forward, err := e.forwardAfter(ctx)
+	if err != nil {
+		return keep.Kept{}, err
+	}
+	k := e.pre.kept(forward)
+	k.UUID, k.Stamp = e.profile.UUID, e.kept.Stamp
+	k.Pin = e.pre.pin || e.kept.Pin && t.Remote == b.Remote && t.CoversRemote()
+	return k, nil
+}
+
+// forwardAfter returns the devices between which packets are forwarded after the edit. They stay
+// the same unless the edit changes forwarding or SNAT.
+func (e *editor) forwardAfter(ctx context.Context) ([]string, error) {
+	t, b := e.pre.t, e.before
+	if t.Forward != b.Forward || !slices.Equal(t.SNAT, b.SNAT) {
+		return e.pre.forwardDevices(ctx)
+	}
+	devices := slices.Clone(e.kept.Forward)
+	for i, dev := range devices {
+		if dev == b.Name {
+			devices[i] = t.Name
+		}
+	}
+	return devices, nil
+}
