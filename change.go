@@ -129,47 +129,6 @@ func (c *routeWork) setRoutes(ctx context.Context, from, to []routes.Route) erro
 	return c.host.Profiles.SetRoutes(ctx, c.plan.Profile.UUID, from, to)
 }
 
-// undo undoes the whole change.
-func (c *routeWork) undo(ctx context.Context) error {
-	err := c.host.undo(ctx, "", func(ctx context.Context) error {
-		var err error
-		if c.kept {
-			err = c.undoKept(ctx)
-		}
-		return errors.Join(err, c.undoProfile(ctx))
-	})
-	if err == nil {
-		return nil
-	}
-	return &fault.Error{What: "could not undo everything", Err: err, Hint: "see the routes: nmgre route list " + fault.ShellWord(c.plan.Profile.Tunnel.Name)}
-}
-
-// undoKept undoes the change of the kept routes. Changes that others have made since stay.
-func (c *routeWork) undoKept(ctx context.Context) error {
-	for try := 1; ; try++ {
-		now, err := keep.Of(ctx, c.host.Store, c.plan.Profile.UUID)
-		if err != nil {
-			return err
-		}
-		before := c.plan.Before
-		before.Stamp, before.Routes = now.Stamp, merged(now.Routes, c.plan.Kept.Routes, c.plan.Before.Routes)
-		if err = c.host.keep(ctx, before); !errors.Is(err, fault.ErrChanged) || try == maxTries {
-			return err
-		}
-	}
-}
-
-// undoProfile gives the profile its old routes, unless somebody else has changed its routes since.
-func (c *routeWork) undoProfile(ctx context.Context) error {
-	for _, state := range [][]routes.Route{c.to, c.staying, c.from} {
-		err := c.setRoutes(ctx, state, c.from)
-		if !errors.Is(err, fault.ErrChanged) {
-			return err
-		}
-	}
-	return nil
-}
-
 // ipCommands returns the ip commands that make the same change of the kernel's routes. It returns
 // none for very many routes.
 func (c *routeWork) ipCommands() []string {
@@ -214,31 +173,4 @@ func (c *routeWork) nameLines(err error) error {
 		}
 	})
 	return err
-}
-
-// merged returns the list now after a change from old to wanted. Routes of now that are not in old
-// stay: somebody else has added or changed them.
-func merged(now, old, wanted []routes.Route) []routes.Route {
-	if routes.EqualLists(now, old) {
-		return wanted
-	}
-	inOld, inWanted := list.IndexOf(old), list.IndexOf(wanted)
-	var out []routes.Route
-	for i := range now {
-		r := &now[i]
-		at, known := inOld.Find(r.Slot())
-		if !known || !old[at].Equal(r) { // somebody else's
-			out = append(out, *r)
-		} else if at, stays := inWanted.Find(r.Slot()); stays {
-			out = append(out, wanted[at])
-		}
-	}
-	inNow := list.IndexOf(now)
-	for i := range wanted {
-		_, old := inOld.Find(wanted[i].Slot())
-		if _, present := inNow.Find(wanted[i].Slot()); !old && !present {
-			out = append(out, wanted[i])
-		}
-	}
-	return out
 }

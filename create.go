@@ -189,34 +189,3 @@ func (c *createWork) check(ctx context.Context, opts CreateOptions) (verify.Repo
 	}
 	return report, nil
 }
-
-// undo removes everything that the work may have made. It returns cause, with the failures of the
-// undo.
-func (c *createWork) undo(ctx context.Context, cause error) error {
-	cause = fault.Ended(ctx, cause)
-	err := c.host.undo(ctx, "undid everything", c.remove)
-	if err == nil {
-		return cause
-	}
-	hint := "what is left is in memory only: the next nmgre command or a reboot removes it"
-	if c.saving {
-		hint = "the tunnel may be on disk: see nmgre list, and remove it with: nmgre delete " + fault.ShellWord(c.tunnel.Name)
-	}
-	return errors.Join(cause, &fault.Error{What: "could not undo everything", Err: err, Hint: hint})
-}
-
-// remove deletes the profile, and with it the link, its addresses and its routes. Root removes the
-// kept routes and rules before that. For others the hook removes them when the profile is gone, so
-// that nobody has to be asked for root's rights.
-func (c *createWork) remove(ctx context.Context) error {
-	h := c.host
-	var err error
-	if c.keeping && h.Kernel.CanChange() {
-		err = h.Keeper.Forget(ctx, c.uuid)
-	}
-	err = errors.Join(err, h.remove(ctx, c.uuid, c.device))
-	if err == nil && c.keeping && !h.Kernel.CanChange() {
-		err = h.forgetOrphan(ctx, c.uuid)
-	}
-	return err
-}

@@ -444,6 +444,36 @@ func TestEditComesUpWrong(t *testing.T) {
 	})
 }
 
+// An IPv6 route that NetworkManager sets a moment after it has applied the profile is waited for.
+func TestEditWaitsForIPv6Routes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := fake.NewWorld()
+		tunnel := fake.Simple(t)
+		tunnel.Addresses = append(tunnel.Addresses, want.CIDR("fd00::1/64"))
+		fake.MustCreate(t, w, tunnel)
+		p := w.Start()
+		var late []fake.Route
+		p.Turn = func(_ int, method string) {
+			if method == "Links" && late == nil && slices.Contains(p.Calls, "Reapply") {
+				late = w.RemoveRoutes("fd20::/32")
+				time.AfterFunc(time.Second, func() { w.Table = append(w.Table, late...) })
+			}
+		}
+		h := p.Host()
+		planned, err := h.PlanEdit(t.Context(), "gre1", func(t *nm.Tunnel) error {
+			t.Routes = append(t.Routes, routes.MustParse("fd20::/32 via fd00::2"))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		if _, err := h.Edit(t.Context(), planned, nmgre.EditOptions{}); err != nil || len(late) == 0 || time.Since(begin) < time.Second {
+			t.Errorf("%v after %s, %d routes came late", err, time.Since(begin), len(late))
+		}
+	})
+}
+
 // An edit succeeds with a silent far end, and with checks that failed before.
 func TestEditSilentFarEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,11 +2,15 @@ package nmgre
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
+	"nmgre/nm"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/routes/list"
 )
 
 // Waits of an undo.
@@ -63,4 +67,160 @@ func (h *Host) remove(ctx context.Context, uuid, dev string) error {
 		return err
 	}
 	return h.waitGone(ctx, dev)
+}
+
+// undo removes everything that the work may have made. It returns cause, with the failures of the
+// undo.
+func (c *createWork) undo(ctx context.Context, cause error) error {
+	cause = fault.Ended(ctx, cause)
+	err := c.host.undo(ctx, "undid everything", c.remove)
+	if err == nil {
+		return cause
+	}
+	hint := "what is left is in memory only: the next nmgre command or a reboot removes it"
+	if c.saving {
+		hint = "the tunnel may be on disk: see nmgre list, and remove it with: nmgre delete " + fault.ShellWord(c.tunnel.Name)
+	}
+	return errors.Join(cause, &fault.Error{What: "could not undo everything", Err: err, Hint: hint})
+}
+
+// remove deletes the profile, and with it the link, its addresses and its routes. Root removes the
+// kept routes and rules before that. For others the hook removes them when the profile is gone, so
+// that nobody has to be asked for root's rights.
+func (c *createWork) remove(ctx context.Context) error {
+	h := c.host
+	var err error
+	if c.keeping && h.Kernel.CanChange() {
+		err = h.Keeper.Forget(ctx, c.uuid)
+	}
+	err = errors.Join(err, h.remove(ctx, c.uuid, c.device))
+	if err == nil && c.keeping && !h.Kernel.CanChange() {
+		err = h.forgetOrphan(ctx, c.uuid)
+	}
+	return err
+}
+
+// undo undoes the whole edit. It returns cause, with the failures of the undo.
+func (e *editWork) undo(ctx context.Context, cause error) error {
+	cause = fault.Ended(ctx, cause)
+	if e.undoProfile == nil && !e.keeping {
+		return cause
+	}
+	err := e.host.undo(ctx, "undid everything", e.undoSteps)
+	if err == nil {
+		return cause
+	}
+	name := fault.ShellWord(e.plan.Before.Name)
+	return errors.Join(cause, &fault.Error{What: "could not undo everything", Err: err,
+		Hint: "see the tunnel: nmgre show " + name + "; a reboot brings back the profile that is on disk"})
+}
+
+// undoSteps undoes the changes of the profile, the device and root's files.
+func (e *editWork) undoSteps(ctx context.Context) error {
+	var err error
+	if e.undoProfile != nil {
+		err = e.undoProfile(ctx)
+	}
+	if err == nil && e.applied {
+		err = e.undoDevice(ctx)
+	}
+	if e.keeping {
+		before := e.plan.KeptBefore
+		before.Stamp = "" // the stamp is of the file before this edit
+		return errors.Join(err, e.host.keep(ctx, before))
+	}
+	if err == nil && e.applied {
+		err = e.host.converge(ctx, e.plan.Profile)
+	}
+	return err
+}
+
+// undoDevice applies the old profile to the device, by a new link if it cannot be done while the
+// tunnel is up.
+func (e *editWork) undoDevice(ctx context.Context) error {
+	h, before := e.host, e.plan.Profile
+	p, err := h.Profiles.Get(ctx, before.UUID)
+	if err != nil {
+		return err
+	}
+	if !e.plan.Flaps && p.State == nm.StateActive {
+		return h.Profiles.Reapply(ctx, p.UUID)
+	}
+	if err := h.Profiles.Deactivate(ctx, p.UUID); err != nil {
+		return err
+	}
+	for _, dev := range []string{before.Device, e.plan.After.Name} {
+		if err := h.waitGone(ctx, dev); err != nil {
+			return err
+		}
+	}
+	return h.Profiles.Activate(ctx, p.UUID)
+}
+
+// undo undoes the whole change.
+func (c *routeWork) undo(ctx context.Context) error {
+	err := c.host.undo(ctx, "", func(ctx context.Context) error {
+		var err error
+		if c.kept {
+			err = c.undoKept(ctx)
+		}
+		return errors.Join(err, c.undoProfile(ctx))
+	})
+	if err == nil {
+		return nil
+	}
+	return &fault.Error{What: "could not undo everything", Err: err, Hint: "see the routes: nmgre route list " + fault.ShellWord(c.plan.Profile.Tunnel.Name)}
+}
+
+// undoKept undoes the change of the kept routes. Changes that others have made since stay.
+func (c *routeWork) undoKept(ctx context.Context) error {
+	for try := 1; ; try++ {
+		now, err := keep.Of(ctx, c.host.Store, c.plan.Profile.UUID)
+		if err != nil {
+			return err
+		}
+		before := c.plan.Before
+		before.Stamp, before.Routes = now.Stamp, merged(now.Routes, c.plan.Kept.Routes, c.plan.Before.Routes)
+		if err = c.host.keep(ctx, before); !errors.Is(err, fault.ErrChanged) || try == maxTries {
+			return err
+		}
+	}
+}
+
+// undoProfile gives the profile its old routes, unless somebody else has changed its routes since.
+func (c *routeWork) undoProfile(ctx context.Context) error {
+	for _, state := range [][]routes.Route{c.to, c.staying, c.from} {
+		err := c.setRoutes(ctx, state, c.from)
+		if !errors.Is(err, fault.ErrChanged) {
+			return err
+		}
+	}
+	return nil
+}
+
+// merged returns the list now after a change from old to wanted. Routes of now that are not in old
+// stay: somebody else has added or changed them.
+func merged(now, old, wanted []routes.Route) []routes.Route {
+	if routes.EqualLists(now, old) {
+		return wanted
+	}
+	inOld, inWanted := list.IndexOf(old), list.IndexOf(wanted)
+	var out []routes.Route
+	for i := range now {
+		r := &now[i]
+		at, known := inOld.Find(r.Slot())
+		if !known || !old[at].Equal(r) { // somebody else's
+			out = append(out, *r)
+		} else if at, stays := inWanted.Find(r.Slot()); stays {
+			out = append(out, wanted[at])
+		}
+	}
+	inNow := list.IndexOf(now)
+	for i := range wanted {
+		_, old := inOld.Find(wanted[i].Slot())
+		if _, present := inNow.Find(wanted[i].Slot()); !old && !present {
+			out = append(out, wanted[i])
+		}
+	}
+	return out
 }

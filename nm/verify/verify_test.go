@@ -193,10 +193,10 @@ func TestVerify(t *testing.T) {
 		{name: "address-extra", change: func(f facts) { f.l.Addresses = append(f.l.Addresses, want.CIDR("172.18.0.1/30")) }, want: verify.Warn},
 		{name: "address-link-local", change: func(f facts) { f.l.Addresses = append(f.l.Addresses, want.CIDR("fe80::9/64")) }, want: verify.Pass},
 
-		{name: "route-missing", change: func(f facts) { worldDropRoute(f.World, "10.10.2.0/24") }, want: verify.Fail},
+		{name: "route-missing", change: func(f facts) { f.RemoveRoutes("10.10.2.0/24") }, want: verify.Fail},
 		{name: "route-unreachable", change: func(f facts) {
-			worldDropRoute(f.World, "10.10.2.0/24")
-			worldDropRoute(f.World, "0.0.0.0/0")
+			f.RemoveRoutes("10.10.2.0/24")
+			f.RemoveRoutes("0.0.0.0/0")
 			f.AddRoute("eth0", "100.0.2.0/24 via 100.0.1.1", 3)
 		}, want: verify.Fail},
 		{name: "route-lower-metric", change: func(f facts) { f.AddRoute("eth1", "10.10.2.0/24 via 10.10.1.9", 3) }, want: verify.Fail},
@@ -205,36 +205,36 @@ func TestVerify(t *testing.T) {
 			f.Link("eth1").Addresses = append(f.Link("eth1").Addresses, want.CIDR("10.30.0.5/24"))
 		}, want: verify.Warn},
 		{name: "route-more-specific-and-missing", change: func(f facts) {
-			worldDropRoute(f.World, "10.10.2.0/24")
+			f.RemoveRoutes("10.10.2.0/24")
 			f.AddRoute("eth1", "10.10.2.0/28 via 10.10.1.9", 3)
 		}, want: verify.Fail},
 		{name: "route-more-specific-and-nothing-else", change: func(f facts) {
-			worldDropRoute(f.World, "10.10.2.0/24")
-			worldDropRoute(f.World, "0.0.0.0/0")
+			f.RemoveRoutes("10.10.2.0/24")
+			f.RemoveRoutes("0.0.0.0/0")
 			f.AddRoute("eth0", "100.0.2.0/24 via 100.0.1.1", 3)
 			f.AddRoute("eth1", "10.10.2.0/28 via 10.10.1.9", 3)
 		}, want: verify.Fail},
 		{name: "route-wrong-source", change: func(f facts) {
-			worldDropRoute(f.World, "10.30.0.0/16")
+			f.RemoveRoutes("10.30.0.0/16")
 			f.AddRoute("gre1", "10.30.0.0/16 src 10.10.1.1 metric 50", 4)
 		}, want: verify.Fail},
-		{name: "route-table", change: func(f facts) { worldDropRoute(f.World, "10.40.0.0/16") }, want: verify.Fail},
+		{name: "route-table", change: func(f facts) { f.RemoveRoutes("10.40.0.0/16") }, want: verify.Fail},
 		{name: "route-table-other", change: func(f facts) {
-			worldDropRoute(f.World, "10.40.0.0/16")
+			f.RemoveRoutes("10.40.0.0/16")
 			f.AddRoute("gre1", "10.40.0.0/16 table 101", 4)
 		}, want: verify.Fail},
 		{name: "route-table-metric", change: func(f facts) {
 			f.p.Tunnel.Routes = []routes.Route{{Dst: want.CIDR("10.40.0.0/16"), Table: 100, Metric: want.Ptr(uint32(7))}}
 		}, want: verify.Fail},
-		{name: "route-own-gone", change: func(f facts) { worldDropRoute(f.World, "10.20.0.0/16") }, want: verify.Fail},
+		{name: "route-own-gone", change: func(f facts) { f.RemoveRoutes("10.20.0.0/16") }, want: verify.Fail},
 		{name: "route-multipath-another", change: func(f facts) {
-			worldDropRoute(f.World, "10.20.0.0/16")
+			f.RemoveRoutes("10.20.0.0/16")
 			f.AddRoute("gre1", "10.20.0.0/16 nexthop dev gre1 nexthop dev eth0", kernel.RouteProtocol)
 		}, want: verify.Fail},
 		{name: "route-multipath-more-specific", change: func(f facts) { f.AddRoute("eth0", "10.20.0.0/24 via 100.0.1.1", 3) }, want: verify.Warn},
 
 		{name: "underlay-local-moved", change: func(f facts) { f.Link("eth0").Addresses = want.CIDRs("100.0.1.101/24") }, want: verify.Fail},
-		{name: "underlay-none", change: func(f facts) { worldDropRoute(f.World, "0.0.0.0/0") }, want: verify.Fail},
+		{name: "underlay-none", change: func(f facts) { f.RemoveRoutes("0.0.0.0/0") }, want: verify.Fail},
 		{name: "underlay-any-local", change: func(f facts) {
 			f.p.Tunnel.Local, f.l.GRE.Local = want.Addr("0.0.0.0"), want.Addr("0.0.0.0")
 		}, want: verify.Pass},
@@ -246,7 +246,7 @@ func TestVerify(t *testing.T) {
 		}, want: verify.Warn},
 		{name: "underlay-another-tunnel-to-nowhere", change: func(f facts) {
 			f.AddLink(kernel.Link{Name: "gre2", Up: true, MTU: 1476, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.3.100")}})
-			worldDropRoute(f.World, "0.0.0.0/0")
+			f.RemoveRoutes("0.0.0.0/0")
 			f.AddRoute("gre2", "100.0.2.0/24", 3)
 		}, want: verify.Warn},
 		{name: "underlay-another-tunnel-without-end", change: func(f facts) {
@@ -355,10 +355,6 @@ func TestVerify(t *testing.T) {
 			checkReport(t, report)
 		})
 	}
-}
-
-func worldDropRoute(w *fake.World, dst string) {
-	w.Table = slices.DeleteFunc(w.Table, func(r fake.Route) bool { return r.Dst == want.CIDR(dst) })
 }
 
 // Verify returns the error of any call that fails. If the probe is not permitted, its check is a
@@ -475,7 +471,7 @@ func TestVerifyBeforeSave(t *testing.T) {
 // While a tunnel is made, the kept routes are checked, too.
 func TestVerifyOwnRouteBeforeSave(t *testing.T) {
 	w, p, _ := verified(t, usual(t))
-	worldDropRoute(w, "10.20.0.0/16")
+	w.RemoveRoutes("10.20.0.0/16")
 	report, err := verify.Run(t.Context(), w.Start().Host().System, p.Profile, verify.Settings{BeforeSave: true, Want: &p.Tunnel})
 	if err != nil || len(report.Failures()) != 1 || report.Failures()[0].ID != "route 10.20.0.0/16" {
 		t.Errorf("%v\n%s", err, fake.ReportText(report))

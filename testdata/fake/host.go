@@ -341,3 +341,15 @@ func (w *World) source(r Route, to netip.Addr) netip.Addr {
 	}
 	return first
 }
+
+// RemoveRoutes removes the routes to a destination from the kernel, and returns them.
+func (w *World) RemoveRoutes(dst string) (removed []Route) {
+	w.Table = slices.DeleteFunc(w.Table, func(r Route) bool {
+		if r.Dst != want.CIDR(dst) {
+			return false
+		}
+		removed = append(removed, r)
+		return true
+	})
+	return removed
+}
