@@ -143,6 +143,7 @@ const (
 	busName             = "org.freedesktop.DBus"
 	busGetID            = busName + ".GetId"
 	busNameHasOwner     = busName + ".NameHasOwner"
+	busGetNameOwner     = busName + ".GetNameOwner"
 	busAddMatch         = busName + ".AddMatch"
 	busRemoveMatch      = busName + ".RemoveMatch"
 	busNameOwnerChanged = busName + ".NameOwnerChanged"

@@ -83,11 +83,9 @@ func (f *follower) subscribe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.watch, err = l.subscribe(ctx, signalRules, request{destination: busName, path: busPath, method: busNameHasOwner, args: []any{service},
-		done: func(body []any, err error) error {
-			f.there = result[bool](body)
-			return err
-		}})
+	if f.watch, err = l.subscribe(ctx, signalRules); err == nil {
+		f.there = f.watch.owner != ""
+	}
 	return err
 }
 
@@ -130,13 +128,13 @@ func (f *follower) listen(ctx context.Context) {
 // hear tells one signal as an event, if it matters. The connection also gets the signals that an
 // activation waits for.
 func (f *follower) hear(signal *dbus.Signal) {
+	if !f.watch.genuine(signal) {
+		return
+	}
 	iface, member := splitMember(signal.Name)
 	switch {
 	case signal.Name == busNameOwnerChanged:
-		if len(signal.Body) != 3 || signal.Body[0] != service {
-			return
-		}
-		if f.there = signal.Body[2] != ""; f.there {
+		if f.there = f.watch.owner != ""; f.there {
 			f.tell(nm.ProfileEvent{Back: true})
 			return
 		}

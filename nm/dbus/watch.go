@@ -16,10 +16,17 @@ var errVanished = dbus.Error{Name: busName + ".Error.NameHasNoOwner", Body: []an
 var errLost = errors.New("the connection to the bus was lost")
 
 // watch is a subscription to NetworkManager's signals. It must be closed.
+//
+// Any process may send a signal to any connection, whatever its match rules say, and may call it
+// NetworkManager's. Only the bus sets the sender. So a signal counts if it comes from the unique
+// name that owns NetworkManager's name at that moment, and news of owners if they are the bus' own.
 type watch struct {
 	link    *link
 	signals chan *dbus.Signal
 	rules   []string // the match rules that the bus has taken
+	// owner is the unique name of NetworkManager, such as ":1.5"; empty while it is away. It is
+	// asked for after the match rules are set, and follows the bus' news from then on.
+	owner string
 }
 
 // watchRules match the signals that a watch gets: all of NetworkManager's, and the one of its
@@ -49,11 +56,36 @@ func (l *link) subscribe(ctx context.Context, rules []string, others ...request)
 			return err
 		}})
 	}
+	requests = append(requests, ownerRequest(&w.owner))
 	if err := l.flight(ctx, append(requests, others...)); err != nil {
 		w.close()
 		return nil, err
 	}
 	return w, nil
+}
+
+// ownerRequest asks the bus for the unique name of NetworkManager. It is empty where there is none.
+func ownerRequest(owner *string) request {
+	return request{destination: busName, path: busPath, method: busGetNameOwner, args: []any{service}, done: func(body []any, err error) error {
+		*owner = result[string](body)
+		if errorName(err) == errVanished.Name {
+			return nil
+		}
+		return err
+	}}
+}
+
+// genuine reports whether a signal comes from NetworkManager, or is the bus' news of its owner. It
+// follows the owner.
+func (w *watch) genuine(signal *dbus.Signal) bool {
+	if signal.Name != busNameOwnerChanged {
+		return w.owner != "" && signal.Sender == w.owner
+	}
+	if signal.Sender != busName || len(signal.Body) != 3 || signal.Body[0] != service {
+		return false
+	}
+	w.owner, _ = signal.Body[2].(string)
+	return true
 }
 
 // close ends the subscription. It does not wait for the bus, which does everything in order.
@@ -74,19 +106,23 @@ func (w *watch) next(ctx context.Context, patience time.Duration) (*dbus.Signal,
 		defer timer.Stop()
 		tired = timer.C
 	}
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-tired:
-		return nil, nil
-	case signal, open := <-w.signals:
-		switch {
-		case !open:
-			return nil, errLost
-		case signal.Name == busNameOwnerChanged && len(signal.Body) == 3 && signal.Body[0] == service:
-			return nil, errVanished
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tired:
+			return nil, nil
+		case signal, open := <-w.signals:
+			switch {
+			case !open:
+				return nil, errLost
+			case !w.genuine(signal):
+				continue // somebody else's
+			case signal.Name == busNameOwnerChanged:
+				return nil, errVanished
+			}
+			return signal, nil
 		}
-		return signal, nil
 	}
 }
 

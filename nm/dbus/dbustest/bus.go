@@ -28,7 +28,12 @@ type Bus struct {
 	faults  map[string]Fault
 	nm      *manager // nil while NetworkManager is not on the bus
 	asleep  *manager // the NetworkManager while it is not on the bus
+	// restarts counts how often NetworkManager came back: each time it has another unique name.
+	restarts int
 }
+
+// owner is the unique name of NetworkManager.
+func (b *Bus) owner() string { return fmt.Sprintf(":1.%d", b.restarts*1000) }
 
 // Call is a method call that a client has made.
 type Call struct {
@@ -132,7 +137,7 @@ func (b *Bus) Vanish() {
 func (b *Bus) vanish() {
 	if b.nm != nil {
 		b.asleep, b.nm = b.nm, nil
-		b.emit(busPath, busName, "NameOwnerChanged", service, managerName, "")
+		b.emit(busPath, busName, "NameOwnerChanged", service, b.owner(), "")
 	}
 }
 
@@ -143,8 +148,9 @@ func (b *Bus) Return() {
 	defer b.mu.Unlock()
 	if b.nm == nil {
 		b.nm, b.asleep = b.asleep, nil
+		b.restarts++
 		b.nm.restart()
-		b.emit(busPath, busName, "NameOwnerChanged", service, "", managerName)
+		b.emit(busPath, busName, "NameOwnerChanged", service, "", b.owner())
 	}
 }
 
@@ -153,11 +159,10 @@ func (b *Bus) Return() {
 const firstID = "6e6d6772652d746573742d6275732d31"
 
 const (
-	busName     = "org.freedesktop.DBus"
-	busPath     = dbus.ObjectPath("/org/freedesktop/DBus")
-	properties  = busName + ".Properties"
-	service     = "org.freedesktop.NetworkManager"
-	managerName = ":1.0"
+	busName    = "org.freedesktop.DBus"
+	busPath    = dbus.ObjectPath("/org/freedesktop/DBus")
+	properties = busName + ".Properties"
+	service    = "org.freedesktop.NetworkManager"
 )
 
 // peer is the connection of a client.
@@ -317,6 +322,11 @@ func (p *peer) ask(call Call) ([]any, *dbus.Error) {
 		return nil, nil
 	case "NameHasOwner":
 		return []any{p.bus.owned(text)}, nil
+	case "GetNameOwner":
+		if text != service || p.bus.nm == nil {
+			return nil, fail(busName+".Error.NameHasNoOwner", "Could not get owner of name '"+text+"': no such name")
+		}
+		return []any{p.bus.owner()}, nil
 	}
 	return nil, fail(busName+".Error.UnknownMethod", "no method "+call.Member)
 }
@@ -347,13 +357,25 @@ func (p *peer) reply(to *dbus.Message, results []any, err *dbus.Error) {
 	p.send(msg)
 }
 
-// emit sends a signal to every client that has any match rule. It does not compare it with the
-// rule.
+// emit sends a signal of NetworkManager's, or of the bus itself, to every client that has any match
+// rule. It does not compare it with the rule.
 func (b *Bus) emit(path dbus.ObjectPath, iface, member string, args ...any) {
-	sender := managerName
+	sender := b.owner()
 	if iface == busName {
 		sender = busName
 	}
+	b.emitFrom(sender, path, iface, member, args...)
+}
+
+// Forge sends a signal that another process on the bus, with the unique name sender, has sent to
+// every client by its name. The bus passes it on, whatever match rules there are.
+func (b *Bus) Forge(sender string, path dbus.ObjectPath, iface, member string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.emitFrom(sender, path, iface, member, args...)
+}
+
+func (b *Bus) emitFrom(sender string, path dbus.ObjectPath, iface, member string, args ...any) {
 	for p := range b.peers {
 		if len(p.rules) > 0 {
 			p.send(&dbus.Message{Type: dbus.TypeSignal, Body: args, Headers: map[dbus.HeaderField]dbus.Variant{
