@@ -207,7 +207,7 @@ var helpKeys = []struct {
 	{"x", `Delete gre1\?`, []string{"n"}},
 	{"F1", `Keys`, []string{"Escape"}},
 	{"DC", `Delete gre1\?`, []string{"y"}},
-	{"z", `gre1 is deleted|Take the last change back`, []string{"n"}},
+	{"z", `gre1 is deleted|Undo the last change`, []string{"n"}},
 	{"C-c", `ended 0`, nil},
 }
 
