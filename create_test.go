@@ -831,3 +831,29 @@ func TestEventsCarryTheSteps(t *testing.T) {
 		}
 	})
 }
+
+// On a host with very many profiles, keeping something for one tunnel asks for that one alone.
+// Where a route names other devices, it is all of them.
+func TestKeepAsksForItsOwnProfile(t *testing.T) {
+	for spec, all := range map[string]bool{
+		"10.20.0.0/16 nexthop via 172.16.0.2 nexthop dev gre1":               false,
+		"10.20.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0": true,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := fake.NewWorld()
+			tunnel := fake.Simple(t)
+			tunnel.Routes = []routes.Route{routes.MustParse(spec)}
+			planned, err := w.Start().Host().Plan(t.Context(), tunnel)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := w.Start()
+			if _, err := p.Host().Create(t.Context(), planned, nmgre.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains(p.Calls, "List") != all || slices.Contains(p.Calls, "Get") == all {
+				t.Errorf("%s: %q", spec, p.Calls)
+			}
+		})
+	}
+}

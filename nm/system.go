@@ -30,8 +30,8 @@ func (t Tunnels) Running(ctx context.Context) ([]keep.Running, error) {
 	return list, err
 }
 
-// Exists fails with [fault.ErrNotFound] when there is no such profile.
-func (t Tunnels) Exists(ctx context.Context, uuid string) error {
-	_, err := t.Profiles.Get(ctx, uuid)
-	return err
+// One returns one profile. It fails with [fault.ErrNotFound] when there is no such profile.
+func (t Tunnels) One(ctx context.Context, uuid string) (keep.Running, error) {
+	p, err := t.Profiles.Get(ctx, uuid)
+	return p.Running(), err
 }

@@ -15,8 +15,9 @@ import (
 // forger is another process on the bus. It sends signals in NetworkManager's words to everybody.
 const forger = ":1.666"
 
-// forge sends everything that could move an activation, a deactivation or a watch: a connection that
-// is up, one that has failed, objects that are gone, and a NetworkManager that has left the bus.
+// forge sends everything that could move an activation, a deactivation or a watch: a connection
+// that is up, one that has failed, objects that are gone, and a NetworkManager that has left the
+// bus.
 func forge(bus *dbustest.Bus, up bool) {
 	state, reason := gnm.NmActiveConnectionStateDeactivated, uint32(6)
 	if up {

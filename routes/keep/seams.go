@@ -101,8 +101,8 @@ type Tunnels interface {
 	// Running returns every profile. It fails with [fault.ErrNoNetworkManager] when NetworkManager
 	// is not there.
 	Running(ctx context.Context) ([]Running, error)
-	// Exists fails with [fault.ErrNotFound] when there is no such profile.
-	Exists(ctx context.Context, uuid string) error
+	// One returns one profile. It fails with [fault.ErrNotFound] when there is no such profile.
+	One(ctx context.Context, uuid string) (Running, error)
 }
 
 // Converged is the result of a [Keeper]'s work.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -32,7 +34,7 @@ func (l *LocalKeeper) readState(ctx context.Context, written *Kept) (*state, err
 		return nil, err
 	}
 	if len(kept) > 0 {
-		if err := l.readProfiles(ctx, s); err != nil {
+		if err := l.readProfiles(ctx, s, kept); err != nil {
 			return nil, err
 		}
 	}
@@ -66,8 +68,8 @@ func (l *LocalKeeper) readKept(ctx context.Context, written *Kept) ([]Kept, erro
 }
 
 // readProfiles asks NetworkManager which profiles are up.
-func (l *LocalKeeper) readProfiles(ctx context.Context, s *state) error {
-	profiles, err := l.Tunnels.Running(ctx)
+func (l *LocalKeeper) readProfiles(ctx context.Context, s *state, kept []Kept) error {
+	profiles, err := l.profilesOf(ctx, kept)
 	if errors.Is(err, fault.ErrNoNetworkManager) {
 		return nil // it was stopped: tunnels that are up stay up
 	}
@@ -89,12 +91,47 @@ func (l *LocalKeeper) readProfiles(ctx context.Context, s *state) error {
 	return nil
 }
 
+// few is how many profiles are asked for one by one rather than with all others of the host. Most
+// hosts keep something for one tunnel, and some have a thousand profiles.
+const few = 3
+
+// profilesOf returns the profiles of the tunnels that something is kept for, and those of the
+// devices that their routes name.
+func (l *LocalKeeper) profilesOf(ctx context.Context, kept []Kept) ([]Running, error) {
+	if len(kept) > few || slices.ContainsFunc(kept, Kept.namesDevices) {
+		return l.Tunnels.Running(ctx)
+	}
+	var profiles []Running
+	for _, k := range kept {
+		p, err := l.Tunnels.One(ctx, k.UUID)
+		if errors.Is(err, fault.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		profiles = append(profiles, p)
+	}
+	return profiles, nil
+}
+
+// namesDevices reports whether a route names another device than the tunnel's own.
+func (k Kept) namesDevices() bool {
+	other := func(hop routes.Nexthop) bool { return hop.Dev != "" && hop.Dev != k.Name }
+	for i := range k.Routes {
+		if slices.ContainsFunc(k.Routes[i].Nexthops, other) {
+			return true
+		}
+	}
+	return false
+}
+
 // removeDeleted removes the file of a profile that has been deleted, and reports whether it did.
 func (l *LocalKeeper) removeDeleted(ctx context.Context, s *state, k Kept) (bool, error) {
 	if _, known := s.running[k.UUID]; known || s.running == nil {
 		return false, nil
 	}
-	if err := l.Tunnels.Exists(ctx, k.UUID); !errors.Is(err, fault.ErrNotFound) {
+	if _, err := l.Tunnels.One(ctx, k.UUID); !errors.Is(err, fault.ErrNotFound) {
 		return false, nil // it was made just now, or NetworkManager cannot say
 	}
 	return true, l.Store.Delete(ctx, k.UUID)
