@@ -41,7 +41,7 @@ type ipCase struct {
 	ipv6                 bool
 }
 
-// What a SPEC means is what `ip route` makes of it: the kernel gets the same route by the words
+// A SPEC means the same to `ip route`: the kernel gets the same route by the words
 // that were read, and by those that are printed.
 func TestRouteMeansTheSameToIP(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -97,7 +97,7 @@ func TestReadRouteNamesBadLines(t *testing.T) {
 	}
 }
 
-// What cannot be read is said, and the rest is read all the same.
+// A line that cannot be read is named, and the rest is read all the same.
 func TestReadRouteNamesTrouble(t *testing.T) {
 	good := &fstest.MapFile{Data: []byte("7 good\n")}
 	for _, test := range []struct {

@@ -15,8 +15,8 @@ import (
 	"nmgre/testdata/want"
 )
 
-// The grammar. A file of testdata/route is a list of SPECs, a rule, and what becomes of each: the
-// SPEC in its canonical form, or what is wrong with it.
+// The grammar. A file of testdata/route is a list of SPECs, a rule, and the result of each: the
+// SPEC in its canonical form, or its fault.
 func TestParseRoute(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "route", "*.txt"))
 	if err != nil || len(files) < 120 {
@@ -43,7 +43,7 @@ func TestParseRoute(t *testing.T) {
 	}
 }
 
-// parsed is what becomes of a SPEC. What is printed must be read again as the same route, and an
+// parsed is the result of a SPEC. The printed form must be read again as the same route, and an
 // error must be complete.
 func parsed(t *testing.T, spec string) string {
 	t.Helper()
@@ -111,7 +111,7 @@ func TestParseRouteTooLongToPrint(t *testing.T) {
 	}
 }
 
-// What no SPEC can say, and a program can.
+// Routes that no SPEC can say, and a program can.
 func TestRouteProblemsOfPrograms(t *testing.T) {
 	metrics := func(m Metrics) *Metrics { return &m }
 	put := func(metric Metric, value uint32) *Metrics {

@@ -21,7 +21,7 @@ func TestShellQuote(t *testing.T) {
 	}
 }
 
-// What is quoted is one word to a real shell, and the same one.
+// A quoted word is one word to a real shell, and the same one.
 func TestShellQuoteIsRead(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {
@@ -41,7 +41,7 @@ func TestShellQuoteIsRead(t *testing.T) {
 	}
 }
 
-// The line to type is what was typed, for a shell that takes every word as it is.
+// The line to type is the command line itself, for a shell that takes every word as it is.
 func TestSudoLine(t *testing.T) {
 	got := fault.SudoLine([]string{"./my nmgre", "create", "--route", "10.0.0.0/8 nexthop dev gre1", "--name", "it's", "a\x1bb", ""})
 	if want := `sudo './my nmgre' create --route '10.0.0.0/8 nexthop dev gre1' --name 'it'\''s' 'a\x1bb' ''`; got != want {

@@ -9,7 +9,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// Every form that iproute2's tnl_parse_key reads, and what it refuses.
+// Every form that iproute2's tnl_parse_key reads, and those that it refuses.
 func TestParseKey(t *testing.T) {
 	for _, test := range []struct {
 		text                 string
@@ -65,7 +65,7 @@ func TestParseKeyRefuses(t *testing.T) {
 	}
 }
 
-// KEY=desistdaydream is what the ifcfg example of many web pages says.
+// KEY=desistdaydream stands in the ifcfg example of many web pages.
 func TestParseKeyWord(t *testing.T) {
 	_, err := ParseKey("desistdaydream")
 	want.Same(t, "the error", want.Problems(err), `key: "desistdaydream" is not a number of 32 bits

@@ -2,7 +2,7 @@ package gre
 
 import "testing"
 
-// What is left of 1500 bytes: measured on a kernel for gre, by the headers' sizes for the rest.
+// The rest of 1500 bytes: measured on a kernel for gre, by the headers' sizes for the rest.
 func TestEncapsulationMTU(t *testing.T) {
 	columns := []Encapsulation{
 		{Mode: ModeGRE}, {Mode: ModeGRETAP}, {Mode: ModeIP6GRE}, {Mode: ModeIP6GRE, NoEncapLimit: true}, {Mode: ModeIP6GRETAP},

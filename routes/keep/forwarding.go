@@ -10,8 +10,8 @@ import (
 )
 
 // setForwarding switches forwarding on for the wanted devices, and undoes it for those that are no
-// longer wanted. The store remembers what was before, so that it can be undone, before anything is
-// changed.
+// longer wanted. The store remembers the setting before, so that it can be undone, before anything
+// is changed.
 func (l *LocalKeeper) setForwarding(ctx context.Context, want map[string]bool) (changed bool, err error) {
 	before, err := l.Store.Remembered(ctx)
 	if err != nil {
@@ -68,7 +68,7 @@ func (l *LocalKeeper) undoForwarding(ctx context.Context, want, before map[strin
 	return changed, l.remember(ctx, before, left)
 }
 
-// remember writes what has changed only.
+// remember writes the changes only.
 func (l *LocalKeeper) remember(ctx context.Context, old, now map[string]bool) error {
 	if maps.Equal(old, now) {
 		return nil

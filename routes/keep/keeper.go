@@ -9,8 +9,8 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// LocalKeeper is the [Keeper] of a process that is root. Each time it compares what the files say
-// with what there is, and makes up the difference: an event that comes late, twice or not at all
+// LocalKeeper is the [Keeper] of a process that is root. Each time it compares the files
+// with the kernel, and makes up the difference: an event that comes late, twice or not at all
 // does no harm.
 type LocalKeeper struct {
 	Tunnels Tunnels
@@ -81,13 +81,13 @@ func refusedError(k Kept, refused []kernel.Refusal) error {
 	return problems.Err()
 }
 
-// Forget removes what is kept for a tunnel, from the files and from the kernel.
+// Forget removes the kept part of a tunnel, from the files and from the kernel.
 func (l *LocalKeeper) Forget(ctx context.Context, uuid string) error {
 	_, err := l.Keep(ctx, Kept{UUID: uuid}, nil)
 	return err
 }
 
-// Converge makes the kernel have what the files say, as far as the tunnels are up.
+// Converge makes the kernel agree with the files, as far as the tunnels are up.
 func (l *LocalKeeper) Converge(ctx context.Context) (Converged, error) {
 	unlock, err := l.Store.Lock(ctx)
 	if err != nil {

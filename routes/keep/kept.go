@@ -12,7 +12,7 @@ import (
 	"nmgre/routes/list"
 )
 
-// Kept is what nmgre keeps for one tunnel because NetworkManager cannot hold it. It lives in a file
+// Kept is the part of one tunnel that NetworkManager cannot hold. It lives in a file
 // of root's, named by the UUID of the profile. Root acts by that file alone and not by the profile,
 // which any local user may own.
 type Kept struct {
@@ -41,7 +41,7 @@ type Kept struct {
 // StampNone is the stamp of a file that does not exist.
 const StampNone = "none"
 
-// Of returns what root keeps for a tunnel. Where it keeps nothing, the result is empty but for the
+// Of returns the kept part of a tunnel. Where there is none, the result is empty but for the
 // UUID and [StampNone].
 func Of(ctx context.Context, store Store, uuid string) (Kept, error) {
 	k, err := store.Get(ctx, uuid)
@@ -72,7 +72,7 @@ func (k Kept) Clone() Kept {
 	return k
 }
 
-// Summary returns a few words for what is kept, such as "3 routes, SNAT, forwarding".
+// Summary names the parts in a few words, such as "3 routes, SNAT, forwarding".
 func (k Kept) Summary() string {
 	var parts []string
 	if n := len(k.Routes); n > 0 {

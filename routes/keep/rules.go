@@ -7,7 +7,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Rule is what nmgre does to forwarded packets for one tunnel. It is an SNAT rule, or with ClampMSS
+// Rule changes the forwarded packets of one tunnel. It is an SNAT rule, or with ClampMSS
 // one that clamps the MSS.
 type Rule struct {
 	UUID  string       // of the tunnel's profile; the rule is tagged with it
@@ -19,7 +19,7 @@ type Rule struct {
 	ClampMSS bool
 }
 
-// Rules returns what is done to the packets that are forwarded for the tunnel: an SNAT rule for
+// Rules returns the rules for the packets that are forwarded for the tunnel: an SNAT rule for
 // each pair of an inner network and a destination of its family, and the MSS clamp.
 func (k Kept) Rules() []Rule {
 	var rules []Rule
@@ -44,7 +44,7 @@ func (r Rule) ID() string {
 	return "snat " + r.SNAT.Dst.String() + " from " + r.Inner.String()
 }
 
-// Summary returns a few words for what the rule does.
+// Summary describes the rule in a few words.
 func (r Rule) Summary() string {
 	if r.ClampMSS {
 		return "lower the MSS of TCP connections through " + r.Dev + " to what fits"

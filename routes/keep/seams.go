@@ -41,11 +41,11 @@ type Store interface {
 	// Lock keeps other nmgre processes from changing anything until unlock is called. It needs
 	// root.
 	Lock(ctx context.Context) (unlock func(), err error)
-	// All returns what is kept for every tunnel but those excepted, in the order of their UUIDs.
+	// All returns the kept parts of all tunnels but those excepted, in the order of their UUIDs.
 	// The errors about single files are joined, and come with the list of the others. The list is
 	// nil only when no file could be looked for.
 	All(ctx context.Context, except ...string) ([]Kept, error)
-	// Get returns what is kept for one tunnel, with the stamp of its file. It fails with
+	// Get returns the kept part of one tunnel, with the stamp of its file. It fails with
 	// [fault.ErrNotFound] if there is no file.
 	Get(ctx context.Context, uuid string) (Kept, error)
 	// Put writes the file of k.UUID, or removes it if k is empty: all of it or nothing. It fails
@@ -57,7 +57,7 @@ type Store interface {
 	// Remembered returns, by device, whether forwarding was on before nmgre changed it. It goes
 	// back to the last boot.
 	Remembered(ctx context.Context) (map[string]bool, error)
-	// Remember replaces what [Store.Remembered] returns.
+	// Remember replaces the settings that [Store.Remembered] returns.
 	Remember(ctx context.Context, before map[string]bool) error
 	// UUIDs returns the tunnels that have a file, without reading the files.
 	UUIDs(ctx context.Context) ([]string, error)
@@ -69,21 +69,21 @@ type Store interface {
 	HookMissing(ctx context.Context) error
 }
 
-// Keeper carries out what needs root: it writes to the [Store], and makes the kernel have what the
-// files say. [LocalKeeper] does it in a process of root's; package routes/asroot asks such a
+// Keeper does the work that needs root: it writes to the [Store], and makes the kernel agree with
+// the files. [LocalKeeper] does it in a process of root's; package routes/asroot asks such a
 // process.
 type Keeper interface {
 	// MayKeep returns nil if the other methods can be called. Otherwise it returns a
 	// [fault.ErrNotPermitted] that says why not. It asks nobody for a password.
 	MayKeep() error
-	// Keep writes k and converges: when it returns, the kernel has what the files say. An empty k
+	// Keep writes k and converges: when it returns, the kernel agrees with the files. An empty k
 	// is forgotten. progress, which may be nil, is told now and then how many of the kernel's
 	// routes are done. When Keep fails, everything is as it was before, unless the error is a
 	// [fault.ErrLeftBehind].
 	Keep(ctx context.Context, k Kept, progress func(done, total int)) (Converged, error)
-	// Forget removes what is kept for a tunnel, from the files and from the kernel.
+	// Forget removes the kept part of a tunnel, from the files and from the kernel.
 	Forget(ctx context.Context, uuid string) error
-	// Converge makes the kernel have what the files say, as far as the tunnels are up.
+	// Converge makes the kernel agree with the files, as far as the tunnels are up.
 	Converge(ctx context.Context) (Converged, error)
 }
 

@@ -11,7 +11,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// state is what the files say, and what the host has.
+// state is the content of the files, and the host as it is.
 type state struct {
 	kept    []Kept
 	links   []kernel.Link
@@ -54,7 +54,7 @@ func (l *LocalKeeper) readState(ctx context.Context, written *Kept) (*state, err
 	return s, nil
 }
 
-// readKept returns what is kept for every tunnel. The file of written, which may be nil, is not
+// readKept returns the kept parts of all tunnels. The file of written, which may be nil, is not
 // read.
 func (l *LocalKeeper) readKept(ctx context.Context, written *Kept) ([]Kept, error) {
 	if written == nil {

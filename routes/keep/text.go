@@ -89,7 +89,7 @@ func countRouteLines(file io.ReadSeeker, lines *bufio.Reader) (n int, err error)
 	return n, err
 }
 
-// end returns what has been read, after the error that ended the reading.
+// end returns the lines that were read, after the error that ended the reading.
 func (p *keptParser) end(err error) (Kept, error) {
 	if err != io.EOF { //nolint:errorlint // bufio returns it as it is
 		return Kept{}, &fault.Error{Kind: fault.ErrInvalid, What: "the file cannot be read", Err: err}

@@ -17,7 +17,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// What is between the routes of a long file stays where it is, and so do its errors.
+// Lines between the routes of a long file stay in their places, and so do their errors.
 func TestLongKeptFile(t *testing.T) {
 	// three lines
 	const head = "version 1\nuuid 00000000-0000-4000-8000-00000000000a\ninterface gre1\n"
@@ -157,7 +157,7 @@ func TestKeptUnreadable(t *testing.T) {
 	}
 }
 
-// What would be read back as something else is not written.
+// A value that would be read back as another is not written.
 func TestKeptUnwritable(t *testing.T) {
 	good := Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre1", Pin: true}
 	for name, spoil := range map[string]func(*Kept){
@@ -204,7 +204,7 @@ func TestKeptLongRoute(t *testing.T) {
 	}
 }
 
-// What is no such file is refused as a whole.
+// A file of another kind is refused as a whole.
 func TestKeptRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                              "no line \"version 1\"",

@@ -7,7 +7,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// wanted is what the kernel is to have.
+// wanted is the state that the kernel is to have.
 type wanted struct {
 	routes  []kernel.OwnRoute
 	from    []keptRoute // of each of the routes
@@ -18,7 +18,7 @@ type wanted struct {
 	trouble    []string
 }
 
-// keptRoute is the place of a route in what is kept.
+// keptRoute is the place of a route in a kept file.
 type keptRoute struct {
 	kept  *Kept
 	index int // into kept.Routes; -1 for the pin
@@ -32,7 +32,7 @@ func (r keptRoute) name() string {
 	return r.kept.Name
 }
 
-// wanted derives what the kernel is to have from what the files say and from what is up, but for
+// wanted derives the kernel's state from the files and from the tunnels that are up, but for
 // the pins. It asks nobody.
 func (s *state) wanted() wanted {
 	w := wanted{forward: make(map[string]bool), trouble: s.trouble}

@@ -1,4 +1,4 @@
-// Package kernel holds what nmgre asks of the host's kernel about links, routes and probes: the
+// Package kernel has the questions to the host's kernel about links, routes and probes: the
 // types and one interface, [Kernel], which package netlink implements. It is pure, and may import
 // the packages routes, gre and fault besides the standard library.
 package kernel

@@ -108,7 +108,7 @@ func OneOf(list []routes.Route) func(netip.Prefix) bool {
 	return func(dst netip.Prefix) bool { return known[dst] }
 }
 
-// Event tells what may have changed since the previous event of [Kernel.Watch].
+// Event names the kinds of things that may have changed since the previous event of [Kernel.Watch].
 type Event struct {
 	Links  bool // devices or their addresses
 	Routes bool // routes, of any table

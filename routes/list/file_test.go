@@ -37,7 +37,7 @@ func TestParseRouteList(t *testing.T) {
 	}
 }
 
-// One wrong line, and nothing is returned but what is wrong, with the line and the word.
+// With one wrong line only the fault is returned, with the line and the word.
 func TestParseRouteListRefuses(t *testing.T) {
 	for _, test := range []struct{ text, want, hint string }{
 		{"10.0.0.0/8\n10.1.0.0/16 metric x\n", `line 2: route: word 3: "x" after metric is not possible`, "metric takes"},
@@ -92,7 +92,7 @@ func TestParseRouteListLong(t *testing.T) {
 	}
 }
 
-// What one line said does not stick to the next.
+// The words of one line do not stick to the next.
 func TestParseRouteListForgets(t *testing.T) {
 	specs := slices.DeleteFunc(want.Specs(t, "../testdata/route"), func(spec string) bool {
 		_, err := routes.Parse(spec)

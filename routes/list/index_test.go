@@ -8,7 +8,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// The index finds what a map finds, also when it has to grow.
+// The index finds the same as a map, also when it has to grow.
 func TestSlotIndex(t *testing.T) {
 	var set []routes.Route
 	index := NewIndex(1, func(i int) routes.Slot { return set[i].Slot() })

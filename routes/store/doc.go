@@ -1,4 +1,4 @@
-// Package store is root's own files: what nmgre keeps for each tunnel because NetworkManager cannot
+// Package store is root's own files: the part of each tunnel that NetworkManager cannot
 // hold it, the state of forwarding that devices had before nmgre changed it, and the hook by which
 // NetworkManager's dispatcher calls nmgre. It implements [keep.Store].
 //

@@ -84,7 +84,7 @@ func (s *Store) relative(made []string) []string {
 	return list
 }
 
-// RemoveHook removes what [Store.InstallHook] made, and nothing else.
+// RemoveHook removes the files of [Store.InstallHook], and nothing else.
 func (s *Store) RemoveHook() error {
 	old, err := s.installedScript()
 	if err != nil {

@@ -72,7 +72,7 @@ func (s *Store) UUIDs(context.Context) ([]string, error) {
 	return uuids, nil
 }
 
-// All returns what is kept for every tunnel but those excepted. Its error joins those of the files
+// All returns the kept parts of all tunnels but those excepted. Its error joins those of the files
 // that cannot be trusted or read; the list holds the others, and is nil only if no file could be
 // listed.
 func (s *Store) All(ctx context.Context, except ...string) ([]keep.Kept, error) {
@@ -100,7 +100,7 @@ func (s *Store) All(ctx context.Context, except ...string) ([]keep.Kept, error) 
 	return list, errors.Join(errs...)
 }
 
-// Get returns what is kept for one tunnel. It fails with ErrNotFound if there is no file.
+// Get returns the kept part of one tunnel. It fails with ErrNotFound if there is no file.
 func (s *Store) Get(_ context.Context, uuid string) (keep.Kept, error) {
 	if !keep.IsUUID(uuid) {
 		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: fmt.Sprintf("nothing is kept for \"%.80s\"", fault.Printable(uuid))}
