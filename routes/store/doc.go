@@ -1,5 +1,5 @@
 // Package store is root's own files: the part of each tunnel that NetworkManager cannot
-// hold it, the state of forwarding that devices had before nmgre changed it, and the hook by which
+// hold, the state of forwarding that devices had before nmgre changed it, and the hook by which
 // NetworkManager's dispatcher calls nmgre. It implements [keep.Store].
 //
 // A file counts only if nobody but root can have written it: it is regular, owned by root, and not
