@@ -67,14 +67,6 @@ func (h *Host) Routes(ctx context.Context, name string) (nm.Profile, []RouteStat
 	return p, list, nil
 }
 
-// profileSlot returns the slot of a profile's route. A route without a metric, which NetworkManager
-// then chooses, has the metric -1.
-func profileSlot(r routes.Route) routes.Slot {
-	s := r.Slot()
-	s.TOS = r.TOS
-	return s
-}
-
 // heldBy returns the slots of the kernel's routes into the tunnel's device to destinations of the
 // profile's routes: each slot with its metric, and once more with the metric -1.
 func (h *Host) heldBy(ctx context.Context, p nm.Profile) (map[routes.Slot]bool, error) {
