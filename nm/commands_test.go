@@ -2,8 +2,6 @@ package nm_test
 
 import (
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -18,26 +16,13 @@ import (
 // The same tunnel in the words of nmcli, of ip, and of nmgre. A file has a tunnel, as in
 // testdata/validate, a rule, and the commands.
 func TestCommands(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "commands", "*.txt"))
-	if err != nil || len(files) < 10 {
-		t.Fatalf("%d files, %v", len(files), err)
-	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".txt")
-		t.Run(name, func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			input, _, _ := strings.Cut(string(text), want.Rule+"\n")
-			tunnel, err := fake.ReadTunnel(input)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want.Golden(t, "commands/"+name+".txt", input+want.Rule+"\n"+tunnel.NmcliAdd()+"\n\n"+
-				strings.Join(tunnel.IPCommands(), "\n")+"\n\n"+tunnel.CreateCommand()+"\n")
-		})
-	}
+	want.Cases(t, "commands", 10, func(t *testing.T, input string) string {
+		tunnel, err := fake.ReadTunnel(input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tunnel.NmcliAdd() + "\n\n" + strings.Join(tunnel.IPCommands(), "\n") + "\n\n" + tunnel.CreateCommand() + "\n"
+	})
 }
 
 // The nmgre command makes the tunnel that it was printed from.

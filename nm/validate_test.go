@@ -2,8 +2,6 @@ package nm_test
 
 import (
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,33 +13,17 @@ import (
 )
 
 func TestProblems(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "validate", "*.txt"))
-	if err != nil || len(files) < 50 {
-		t.Fatalf("%d files, %v", len(files), err)
-	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".txt")
-		t.Run(name, func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			input, _, found := strings.Cut(string(text), want.Rule+"\n")
-			if !found {
-				t.Fatalf("there is no line %s", want.Rule)
-			}
-			tunnel, err := fake.ReadTunnel(input)
-			if err == nil {
-				err = tunnel.Validate()
-			}
-			got := want.Problems(err)
-			if err == nil {
-				got = "valid\n"
-			}
-			want.Golden(t, "validate/"+name+".txt", input+want.Rule+"\n"+got)
-			want.CheckProblems(t, err)
-		})
-	}
+	want.Cases(t, "validate", 50, func(t *testing.T, input string) string {
+		tunnel, err := fake.ReadTunnel(input)
+		if err == nil {
+			err = tunnel.Validate()
+		}
+		want.CheckProblems(t, err)
+		if err == nil {
+			return "valid\n"
+		}
+		return want.Problems(err)
+	})
 }
 
 // Problems of tunnels that no text can express, but a program can.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -18,29 +16,13 @@ import (
 // The grammar. A file of testdata/route is a list of SPECs, a rule, and the result of each: the
 // SPEC in its canonical form, or its fault.
 func TestParseRoute(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "route", "*.txt"))
-	if err != nil || len(files) < 120 {
-		t.Fatalf("%d files, %v", len(files), err)
-	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".txt")
-		t.Run(name, func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			input, _, found := strings.Cut(string(text), want.Rule+"\n")
-			if !found {
-				t.Fatalf("there is no line %s", want.Rule)
-			}
-			var b strings.Builder
-			b.WriteString(input + want.Rule + "\n")
-			for _, spec := range want.SpecsOf(input) {
-				b.WriteString(parsed(t, spec))
-			}
-			want.Golden(t, "route/"+name+".txt", b.String())
-		})
-	}
+	want.Cases(t, "route", 120, func(t *testing.T, input string) string {
+		var b strings.Builder
+		for _, spec := range want.SpecsOf(input) {
+			b.WriteString(parsed(t, spec))
+		}
+		return b.String()
+	})
 }
 
 // parsed is the result of a SPEC. The printed form must be read again as the same route, and an

@@ -73,3 +73,27 @@ func SplitQuoted(line string) []string {
 	}
 	return words
 }
+
+// Cases runs every file of testdata/folder as a test of its own. A file is an input, a line with
+// the [Rule], and the result that run returns for the input. There are at least that many files.
+func Cases(t *testing.T, folder string, least int, run func(t *testing.T, input string) string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", folder, "*.txt"))
+	if err != nil || len(files) < least {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		t.Run(strings.TrimSuffix(name, ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			input, _, found := strings.Cut(string(text), Rule+"\n")
+			if !found {
+				t.Fatalf("there is no line %s", Rule)
+			}
+			Golden(t, folder+"/"+name, input+Rule+"\n"+run(t, input))
+		})
+	}
+}
