@@ -379,13 +379,13 @@ func TestLabEditKept(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
 	nmgreOn(t, lab.Linux1, exitDone, left.create("--route", "10.70.0.0/16 nexthop dev gre1 nexthop via 100.0.1.1 dev eth0")...)
-	before := lab.Linux1.Snapshot(t)
+	before := snapshot(t, lab.Linux1)
 	nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--snat", "10.10.1.0/24=masquerade", "--forward")
 	if rules := lab.Linux1.Run(t, "nft", "list", "ruleset"); strings.Count(rules, "masquerade") != 1 {
 		t.Errorf("nft says\n%s", rules)
 	}
 	nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--snat", "none", "--forward=false")
-	mustEqual(t, "there and back", before, lab.Linux1.Snapshot(t))
+	mustEqual(t, "there and back", before, snapshot(t, lab.Linux1))
 	nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--name", "office", "--key", "7")
 	routes := ownRoutes(t, lab.Linux1)
 	if !strings.Contains(routes, "10.70.0.0/16") || !strings.Contains(routes, "dev office") {
@@ -395,7 +395,7 @@ func TestLabEditKept(t *testing.T) {
 	lab.Linux1.Run(t, "nmcli", "connection", "up", "office")
 	eventually(t, "the route is back", func() bool { return strings.Contains(ownRoutes(t, lab.Linux1), "dev office") })
 	nmgreOn(t, lab.Linux1, exitDone, "edit", "office", "--name", "gre1", "--key", "none")
-	mustEqual(t, "renamed and back", withoutNumbers(before), withoutNumbers(lab.Linux1.Snapshot(t)))
+	mustEqual(t, "renamed and back", withoutNumbers(before), withoutNumbers(snapshot(t, lab.Linux1)))
 }
 
 // A process that is killed while the change waits to be confirmed leaves nothing on disk: verify

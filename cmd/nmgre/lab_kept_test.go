@@ -18,19 +18,76 @@ import (
 // Routes, SNAT and forwarding that NetworkManager cannot hold and nmgre keeps, with ip, nft, nmcli,
 // ping and tcpdump as the witnesses.
 
-// needHook prepares hosts with nmgre and its hook installed.
+// needHook prepares hosts with nmgre and its hook installed, and a witness of the hook's events.
 func needHook(t *testing.T, hosts ...lab.Host) {
 	t.Helper()
 	for _, host := range hosts {
-		program, err := os.ReadFile("/tmp/bin/nmgre")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(host.Root(), "usr/local/bin/nmgre"), program, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		host.Run(t, "/usr/local/bin/nmgre", "install-hook")
+		installHook(t, host)
+		addWitness(t, host)
 	}
+}
+
+// installHook installs nmgre and its hook.
+func installHook(t *testing.T, host lab.Host) {
+	t.Helper()
+	program, err := os.ReadFile("/tmp/bin/nmgre")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(host.Root(), "usr/local/bin/nmgre"), program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	host.Run(t, "/usr/local/bin/nmgre", "install-hook")
+}
+
+// witnessed is where the witness notes the events, a line each: the device and the action.
+const witnessed = "run/witnessed"
+
+// addWitness adds a script to the dispatcher's that runs after nmgre's hook and notes each event.
+func addWitness(t *testing.T, host lab.Host) {
+	t.Helper()
+	const dir = "etc/NetworkManager/dispatcher.d"
+	for _, sub := range []string{"", "pre-up.d", "pre-down.d"} {
+		name := filepath.Join(host.Root(), dir, sub, "99-witness")
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte("#!/bin/sh\necho \"$1 $2\" >>/"+witnessed+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(host.Root(), witnessed)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settled waits until the hook has run for every event so far. The events up and down come when the
+// command that caused them has ended long ago, but each follows one that NetworkManager waits for:
+// pre-up or pre-down.
+func settled(t *testing.T, host lab.Host) {
+	t.Helper()
+	eventually(t, "the hook has run for all events of "+string(host), func() bool {
+		// there is none without a witness
+		text, _ := os.ReadFile(filepath.Join(host.Root(), witnessed))
+		last := make(map[string]string)
+		for line := range strings.Lines(string(text)) {
+			dev, action, _ := strings.Cut(strings.TrimSpace(line), " ")
+			last[dev] = action
+		}
+		for _, action := range last {
+			if strings.HasPrefix(action, "pre-") {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// snapshot returns the host's state when the hook has run for every event so far.
+func snapshot(t *testing.T, host lab.Host) string {
+	t.Helper()
+	settled(t, host)
+	return host.Snapshot(t)
 }
 
 // eventually waits until a condition is true, because the dispatcher takes its time.
@@ -84,7 +141,7 @@ func TestLabReachesALANBySNAT(t *testing.T) {
 	defer lab.LAN2.Run(t, "ip", "route", "add", "default", "via", "10.10.2.1")
 	lab.Linux2.Run(t, "sysctl", "-qw", "net.ipv4.ip_forward=0")
 	lab.Linux2.Run(t, "nft", "add table ip others; add chain ip others post { type nat hook postrouting priority 0; }; add rule ip others post counter")
-	before1, before2 := lab.Linux1.Snapshot(t), withoutCounters(lab.Linux2.Snapshot(t))
+	before1, before2 := snapshot(t, lab.Linux1), withoutCounters(snapshot(t, lab.Linux2))
 	nmgreOn(t, lab.Linux1, exitDone, left.create()...)
 	r := nmgreOn(t, lab.Linux2, exitDone, "create", "--peer", "100.0.1.100", "--address", "172.16.0.2/30",
 		"--snat", "10.10.2.0/24=10.10.2.1", "--forward", "--clamp-mss")
@@ -117,10 +174,10 @@ func TestLabReachesALANBySNAT(t *testing.T) {
 	mustSeeSource(t, "10.10.2.1")
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 	nmgreOn(t, lab.Linux2, exitDone, "delete", "gre1")
-	mustEqual(t, "after delete, linux1", before1, lab.Linux1.Snapshot(t))
+	mustEqual(t, "after delete, linux1", before1, snapshot(t, lab.Linux1))
 	// The reboot removed the table of others, which belongs to no profile.
 	lab.Linux2.Run(t, "sh", "-c", "nft delete table ip others 2>/dev/null; sysctl -qw net.ipv4.ip_forward=0; nft add table ip others; nft add chain ip others post '{ type nat hook postrouting priority 0; }'; nft add rule ip others post counter")
-	mustEqual(t, "after delete, linux2", before2, withoutCounters(lab.Linux2.Snapshot(t)))
+	mustEqual(t, "after delete, linux2", before2, withoutCounters(snapshot(t, lab.Linux2)))
 }
 
 func withoutCounters(state string) string {
@@ -151,6 +208,7 @@ func TestLabRulesetFlushed(t *testing.T) {
 	needHook(t, lab.Linux2)
 	nmgreOn(t, lab.Linux2, exitDone, "create", "--peer", "100.0.1.100", "--address", "172.16.0.2/30", "--snat", "10.10.2.0/24=masquerade", "--no-probe")
 	for _, mend := range [][]string{{"nmgre", "up", "gre1"}, {"sh", "-c", "nmcli connection down gre1 && nmcli connection up gre1"}} {
+		settled(t, lab.Linux2)
 		lab.Linux2.Run(t, "nft", "flush", "ruleset")
 		lab.Linux2.Run(t, "nft", "add", "table", "ip", "others")
 		r := nmgreOn(t, lab.Linux2, exitFault, "verify", "gre1", "--no-probe", "--json")
@@ -186,7 +244,7 @@ func twoTunnels(t *testing.T) {
 func TestLabEncapAndMultipath(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1, lab.Linux2)
-	before1, before2 := lab.Linux1.Snapshot(t), lab.Linux2.Snapshot(t)
+	before1, before2 := snapshot(t, lab.Linux1), snapshot(t, lab.Linux2)
 	twoTunnels(t)
 	nmgreOn(t, lab.Linux1, exitDone, "route", "add", "gre1", "10.10.2.0/24", "encap", "mpls", "100", "via", "172.16.0.2")
 	nmgreOn(t, lab.Linux2, exitDone, "route", "add", "gre1", "10.10.1.0/24", "nexthop", "via", "172.16.0.1", "nexthop", "via", "172.16.1.1", "dev", "gre2")
@@ -228,8 +286,8 @@ func TestLabEncapAndMultipath(t *testing.T) {
 		nmgreOn(t, host, exitDone, "delete", "gre1")
 	}
 	lab.Linux2.Run(t, "ip", "-f", "mpls", "route", "del", "100")
-	mustEqual(t, "after delete, linux1", before1, lab.Linux1.Snapshot(t))
-	mustEqual(t, "after delete, linux2", before2, lab.Linux2.Snapshot(t))
+	mustEqual(t, "after delete, linux1", before1, snapshot(t, lab.Linux1))
+	mustEqual(t, "after delete, linux2", before2, snapshot(t, lab.Linux2))
 }
 
 // A hundred times down and up by nmcli: each time every route is there, once.
@@ -255,7 +313,7 @@ func TestLabDownAndUpAHundredTimes(t *testing.T) {
 			return
 		}
 	}
-	time.Sleep(time.Second) // for hooks that are late
+	settled(t, lab.Linux1)
 	mustEqual(t, "routes in the end", want, ownRoutes(t, lab.Linux1))
 	mustEqual(t, "rules in the end", rules, lab.Linux1.Run(t, "nft", "list", "ruleset"))
 }
@@ -301,6 +359,7 @@ func TestLabStoreEditedByHand(t *testing.T) {
 	if r := nmgreOn(t, lab.Linux1, exitInvalid, "route", "add", "gre1", "10.80.0.0/16", "ssthresh", "9"); !strings.Contains(r.Stderr, bad) {
 		t.Errorf("route add says %s", r.Stderr)
 	}
+	settled(t, lab.Linux1)
 	// A file that others can write is ignored.
 	for _, spoil := range [][]string{{"chmod", "0666"}, {"chown", "1000"}} {
 		lab.Linux1.Run(t, spoil[0], spoil[1], strings.TrimPrefix(file, lab.Linux1.Root()))
@@ -320,7 +379,7 @@ func TestLabRefusedInTheMiddle(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe")...)
 	// stands in the way
 	lab.Linux1.Run(t, "ip", "route", "add", "10.0.30.0/24", "dev", "eth1", "proto", "99")
-	before := lab.Linux1.Snapshot(t)
+	before := snapshot(t, lab.Linux1)
 	var list strings.Builder
 	for n := range 600 {
 		fmt.Fprintf(&list, "10.%d.%d.0/24\n", n/256, n%256)
@@ -329,13 +388,13 @@ func TestLabRefusedInTheMiddle(t *testing.T) {
 	if r.Code != exitFailed || !strings.Contains(r.Stderr, "line 33: 10.0.30.0/24") {
 		t.Errorf("a refused route: exit %d\n%s", r.Code, r.Stderr)
 	}
-	mustEqual(t, "after a refused route", before, lab.Linux1.Snapshot(t))
+	mustEqual(t, "after a refused route", before, snapshot(t, lab.Linux1))
 	// Each line that cannot be read is named, and neither NetworkManager nor the kernel is asked.
 	r = lab.Linux1.TryInput("10.1.0.0/24\n10.2.0.0/33\n10.3.0.0/24 metrik 5\n", "nmgre", "route", "add", "gre1", "--routes-from", "-")
 	if r.Code != exitInvalid || !strings.Contains(r.Stderr, "line 2") || !strings.Contains(r.Stderr, "line 3") {
 		t.Errorf("wrong lines: exit %d\n%s", r.Code, r.Stderr)
 	}
-	mustEqual(t, "after wrong lines", before, lab.Linux1.Snapshot(t))
+	mustEqual(t, "after wrong lines", before, snapshot(t, lab.Linux1))
 }
 
 // The disk is full when the kept file is written: nothing is changed.
@@ -346,7 +405,7 @@ func TestLabDiskFull(t *testing.T) {
 	defer lab.Linux1.Run(t, "sh", "-c", "umount /etc/nmgre/tunnels; rm -rf /etc/nmgre")
 	lab.Linux1.Run(t, "mount", "-t", "tmpfs", "-o", "size=16k,mode=755", "full", "/etc/nmgre/tunnels")
 	nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe", "--route", "10.77.0.0/16 ssthresh 7")...)
-	before := lab.Linux1.Snapshot(t)
+	before := snapshot(t, lab.Linux1)
 	var list strings.Builder
 	for n := range 1000 {
 		fmt.Fprintf(&list, "10.%d.%d.0/24 ssthresh 9\n", 80+n/256, n%256)
@@ -355,7 +414,7 @@ func TestLabDiskFull(t *testing.T) {
 	if r.Code != exitFailed || !strings.Contains(r.Stderr, "no space left") {
 		t.Errorf("with a full disk: exit %d\n%s", r.Code, r.Stderr)
 	}
-	mustEqual(t, "with a full disk", before, lab.Linux1.Snapshot(t))
+	mustEqual(t, "with a full disk", before, snapshot(t, lab.Linux1))
 }
 
 // nmcli deletes the profile, also while hooks run: nothing stays.
@@ -363,14 +422,14 @@ func TestLabDeletedByNmcli(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
 	lab.Linux1.Run(t, "sysctl", "-qw", "net.ipv4.ip_forward=0")
-	before := lab.Linux1.Snapshot(t)
+	before := snapshot(t, lab.Linux1)
 	gone := func(when string) {
 		t.Helper()
 		eventually(t, when+": no routes, no files, no rules", func() bool {
 			files, _ := filepath.Glob(filepath.Join(lab.Linux1.Root(), "etc/nmgre/tunnels/*"))
 			return len(files) == 0 && ownRoutes(t, lab.Linux1) == "" && !strings.Contains(lab.Linux1.Run(t, "nft", "list", "tables"), "nmgre")
 		})
-		eventually(t, when+": the host is as it was", func() bool { return lab.Linux1.Snapshot(t) == before })
+		eventually(t, when+": the host is as it was", func() bool { return snapshot(t, lab.Linux1) == before })
 	}
 	// A blackhole with a metric that no profile holds, in a table of its own, belongs to no device,
 	// so the kernel does not remove it with the device.
@@ -405,7 +464,7 @@ func TestLabHooksAtOnce(t *testing.T) {
 	needHook(t, lab.Linux1)
 	nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe", "--snat", "10.10.1.0/24=10.10.1.1", "--route", "10.77.0.0/16 ssthresh 7")...)
 	uuid := filepath.Base(keptFile(t, lab.Linux1))
-	before := lab.Linux1.Snapshot(t)
+	before := snapshot(t, lab.Linux1)
 	script := "/etc/NetworkManager/dispatcher.d/50-nmgre"
 	environments := [][]string{
 		{"CONNECTION_UUID=" + uuid},
@@ -428,7 +487,7 @@ func TestLabHooksAtOnce(t *testing.T) {
 				t.Errorf("a hook: %s", r)
 			}
 		}
-		mustEqual(t, fmt.Sprintf("round %d", round), before, lab.Linux1.Snapshot(t))
+		mustEqual(t, fmt.Sprintf("round %d", round), before, snapshot(t, lab.Linux1))
 	}
 	if lab.Linux1.Try("test", "-e", "/tmp/evil-ran").Code == 0 {
 		t.Error("the hook ran what it was given")
@@ -440,7 +499,7 @@ func TestLabHooksAtOnce(t *testing.T) {
 func TestLabFarEndStaysReachable(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
-	before := withoutWAN(lab.Linux1.Snapshot(t))
+	before := withoutWAN(snapshot(t, lab.Linux1))
 	nmgreOn(t, lab.Linux2, exitDone, right.create("--no-probe")...)
 	r := nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "default metric 50")
 	if !strings.Contains(r.Stderr, "a host route keeps the far end reachable") || !strings.Contains(r.Stdout, "verdict: pass") {
@@ -472,7 +531,7 @@ func TestLabFarEndStaysReachable(t *testing.T) {
 		t.Errorf("without the default route the host route stays: %s", routes)
 	}
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
-	mustEqual(t, "after delete", before, withoutWAN(lab.Linux1.Snapshot(t)))
+	mustEqual(t, "after delete", before, withoutWAN(snapshot(t, lab.Linux1)))
 
 	// The far end is on the link, and no gateway leads there: a route to it through the tunnel has
 	// nothing to be pinned to.
@@ -480,7 +539,7 @@ func TestLabFarEndStaysReachable(t *testing.T) {
 	if !strings.Contains(r.Stderr, "covers the far end") {
 		t.Errorf("stderr: %s", r.Stderr)
 	}
-	mustEqual(t, "after it was refused", before, withoutWAN(lab.Linux1.Snapshot(t)))
+	mustEqual(t, "after it was refused", before, withoutWAN(snapshot(t, lab.Linux1)))
 }
 
 // withoutWAN leaves out the file of the profile wan, which nmcli and the lab write differently.
@@ -574,7 +633,7 @@ func TestLabInBulk(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe")...)
 	const n = 100_000
 	file := writeRoutes(t, n)
-	before := lab.Linux1.Snapshot(t)
+	before := snapshot(t, lab.Linux1)
 	p := lab.Linux1.Start(t, "nmgre", "route", "add", "gre1", "--routes-from", file)
 	// nmgre itself says so: the kernel would list its routes only after all of them are set.
 	eventually(t, "some routes are set", func() bool { return strings.Contains(p.Stderr(), fmt.Sprintf(" of %d routes", n)) })
@@ -584,7 +643,7 @@ func TestLabInBulk(t *testing.T) {
 	if r := p.Wait(t); r.Code != exitFailed || !strings.Contains(r.Stderr, "interrupted") {
 		t.Errorf("interrupted: %s", r)
 	}
-	mustEqual(t, "after Ctrl-C", before, lab.Linux1.Snapshot(t))
+	mustEqual(t, "after Ctrl-C", before, snapshot(t, lab.Linux1))
 
 	r := nmgreOn(t, lab.Linux1, exitDone, "route", "add", "gre1", "--routes-from", file)
 	if !strings.Contains(r.Stderr, fmt.Sprintf("%d added", n)) || !strings.Contains(r.Stderr, fmt.Sprintf(" of %d routes\n", n)) {
@@ -598,6 +657,7 @@ func TestLabInBulk(t *testing.T) {
 		t.Errorf("the second time: %s", again.Stderr)
 	}
 	nmgreOn(t, lab.Linux1, exitDone, "verify", "gre1", "--no-probe")
+	settled(t, lab.Linux1)
 	lab.Linux1.Run(t, "ip", "route", "del", "20.0.7.0/24", "dev", "gre1")
 	if c := checkNamed(t, nmgreOn(t, lab.Linux1, exitFault, "verify", "gre1", "--no-probe", "--json").Stdout, "routes"); !strings.Contains(c.Summary, "lacks 1 of") {
 		t.Errorf("verify says %+v", c)
@@ -611,7 +671,7 @@ func TestLabInBulk(t *testing.T) {
 	if !strings.Contains(r.Stderr, fmt.Sprintf("%d deleted", n)) || countOwn(t) != 0 {
 		t.Errorf("deleted: %s\n%d are left", r.Stderr, countOwn(t))
 	}
-	mustEqual(t, "after they were deleted", withoutIndexes(before), withoutIndexes(lab.Linux1.Snapshot(t)))
+	mustEqual(t, "after they were deleted", withoutIndexes(before), withoutIndexes(snapshot(t, lab.Linux1)))
 }
 
 // withoutIndexes leaves out the links' indexes: a tunnel gets a new one each time it comes up.
@@ -642,7 +702,7 @@ func countOwn(t *testing.T) int {
 // The hook is installed and removed, and errors say what is missing.
 func TestLabInstallHook(t *testing.T) {
 	lab.Need(t)
-	before := lab.Linux1.Snapshot(t)
+	before := snapshot(t, lab.Linux1)
 	r := nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe", "--route", "10.77.0.0/16 ssthresh 7")...)
 	list := nmgreOn(t, lab.Linux1, exitDone, "list")
 	for _, said := range []string{r.Stderr, list.Stderr, nmgreOn(t, lab.Linux1, exitDone, "verify", "gre1", "--no-probe").Stdout} {
@@ -654,8 +714,8 @@ func TestLabInstallHook(t *testing.T) {
 	if r := nmgreOn(t, lab.Linux1, exitInvalid, "install-hook"); !strings.Contains(r.Stderr, "can be changed by others") {
 		t.Errorf("install-hook of a program in /tmp: %s", r.Stderr)
 	}
-	needHook(t, lab.Linux1)
-	needHook(t, lab.Linux1) // again
+	installHook(t, lab.Linux1)
+	installHook(t, lab.Linux1) // again
 	if list := nmgreOn(t, lab.Linux1, exitDone, "list"); strings.Contains(list.Stderr, "install-hook") {
 		t.Errorf("with the hook: %s", list.Stderr)
 	}
@@ -668,5 +728,5 @@ func TestLabInstallHook(t *testing.T) {
 	}
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 	lab.Linux1.Run(t, "/usr/local/bin/nmgre", "remove-hook")
-	mustEqual(t, "after remove-hook", before, lab.Linux1.Snapshot(t))
+	mustEqual(t, "after remove-hook", before, snapshot(t, lab.Linux1))
 }
