@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/plan"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -15,11 +17,14 @@ import (
 )
 
 // Vet checks k, which a user who is not root asks root to keep, and trusts nothing in it. It
-// returns k for [keep.LocalKeeper.Keep]. The tunnel must be one of NetworkManager's; its name, far
-// end and inner networks come from the profile. Routes and rules that root keeps for the tunnel
-// already may stay, even if the host has changed since. Errors are [fault.ErrInvalid],
-// [fault.ErrNotPermitted] for requests that root alone may make, and those of reading the host.
+// returns k for [keep.LocalKeeper], which calls it under the lock. The tunnel must be one of
+// NetworkManager's; its name, far end and inner networks come from the profile. Everything else
+// must belong to that tunnel. Routes and rules that root keeps for the tunnel already may stay,
+// even if the host has changed since. Errors are [fault.ErrInvalid], [fault.ErrChanged] if k's
+// stamp is not that of the file, [fault.ErrNotPermitted] for requests that root alone may make, and
+// those of reading the host.
 func Vet(ctx context.Context, sys nm.System, k keep.Kept) (keep.Kept, error) {
+	sys.Kernel = kernel.Once(sys.Kernel)
 	v := vetting{kept: k.Clone()}
 	if err := v.checkRequest(); err != nil {
 		return keep.Kept{}, err
@@ -30,16 +35,37 @@ func Vet(ctx context.Context, sys nm.System, k keep.Kept) (keep.Kept, error) {
 	if err := v.checkTunnel().Err(); err != nil {
 		return keep.Kept{}, err
 	}
-	problems := slices.Concat(v.checkForwarding(), v.checkDevices(), v.checkSources(), v.checkRoutes())
+	problems := slices.Concat(v.checkForwarding(), v.checkDevices(), v.checkInner(), v.checkRoutes())
 	if err := problems[:min(len(problems), list.MaxToldErrors)].Err(); err != nil {
 		return keep.Kept{}, err
+	}
+	if err := plan.Vet(ctx, sys, v.profile, v.before, v.kept); err != nil {
+		return keep.Kept{}, firstFew(err)
 	}
 	return v.kept, nil
 }
 
-// maxVetted is the highest number of SNAT rules, and of inner networks, for a user who is not root.
-// Each is compared with all others.
-const maxVetted = 1000
+// firstFew returns the first of very many joined errors.
+func firstFew(err error) error {
+	all := fault.Split(err)
+	return errors.Join(all[:min(len(all), list.MaxToldErrors)]...)
+}
+
+// Bounds of what root keeps for a user who is not root.
+const (
+	maxRoutes = 200_000
+	maxRules  = 10_000
+	// maxVetted is the highest number of SNAT rules, and of inner networks. Each is compared with
+	// all others.
+	maxVetted = 1000
+	// minInner is the shortest prefix of an inner network.
+	minInner = 8
+)
+
+// rootOnly returns the error about a request that root alone may make.
+func rootOnly(field, format string, args ...any) *fault.Error {
+	return &fault.Error{Kind: fault.ErrNotPermitted, Field: field, Hint: fault.HintRoot, What: fmt.Sprintf(format, args...)}
+}
 
 // vetting is a request while it is checked.
 type vetting struct {
@@ -48,7 +74,7 @@ type vetting struct {
 	profile nm.Profile
 	version nm.Version
 	links   []kernel.Link
-	tunnels map[string]bool // the names of all tunnels' devices
+	covered map[covering]bool // what the tunnel's own routes lead to; nil until it is needed
 }
 
 // checkRequest checks the parts of the request that do not depend on the host.
@@ -62,11 +88,16 @@ func (v *vetting) checkRequest() error {
 		return fault.Invalid("", "", "there is nothing to keep")
 	case len(k.SNAT) > maxVetted || len(k.Inner) > maxVetted:
 		return fault.Invalid("", fault.HintRoot, "more than %d SNAT rules or inner networks", maxVetted)
+	case len(k.SNAT)*len(k.Inner) > maxRules:
+		return rootOnly("snat", "more than %d rules: each of %d SNAT rules is for each of %d inner networks", maxRules, len(k.SNAT), len(k.Inner))
+	case len(k.Routes) > maxRoutes:
+		return rootOnly("route", "more than %d routes", maxRoutes)
 	}
 	return nil
 }
 
-// readHost reads the profile, its kept file, and the devices.
+// readHost reads the profile, its kept file, and the devices. A file that has changed since the
+// request was made is an error.
 func (v *vetting) readHost(ctx context.Context, sys nm.System) error {
 	m, err := sys.Profiles.Manager(ctx)
 	if err != nil {
@@ -76,29 +107,13 @@ func (v *vetting) readHost(ctx context.Context, sys nm.System) error {
 	if v.profile, err = sys.Profiles.Get(ctx, v.kept.UUID); err != nil {
 		return err
 	}
-	if v.before, err = sys.Store.Get(ctx, v.kept.UUID); err != nil && !errors.Is(err, fault.ErrNotFound) {
+	if v.before, err = keep.Of(ctx, sys.Store, v.kept.UUID); err != nil {
 		return err
 	}
-	if v.links, err = sys.Kernel.Links(ctx); err != nil {
-		return err
+	if v.kept.Stamp != "" && v.kept.Stamp != v.before.Stamp {
+		return &fault.Error{Kind: fault.ErrChanged, What: "somebody else has changed what root keeps for " + fault.Printable(v.kept.Name) + " meanwhile", Hint: "try again"}
 	}
-	return v.readTunnels(ctx, sys)
-}
-
-// readTunnels notes the names of tunnel devices, of profiles that are down included.
-func (v *vetting) readTunnels(ctx context.Context, sys nm.System) error {
-	profiles, err := sys.Profiles.List(ctx)
-	v.tunnels = make(map[string]bool)
-	for _, p := range profiles {
-		if p.Tunnel.Mode != 0 {
-			v.tunnels[p.Tunnel.Name] = true
-		}
-	}
-	for _, link := range v.links {
-		if link.GRE != nil {
-			v.tunnels[link.Name] = true
-		}
-	}
+	v.links, err = sys.Kernel.Links(ctx)
 	return err
 }
 
@@ -155,12 +170,12 @@ func (v *vetting) checkDevices() fault.List {
 	return problems
 }
 
-// checkSources refuses SNAT sources that this host does not have.
-func (v *vetting) checkSources() fault.List {
+// checkInner refuses very wide inner networks: SNAT would change packets that are not the tunnel's.
+func (v *vetting) checkInner() fault.List {
 	var problems fault.List
-	for _, s := range v.kept.SNAT {
-		if !slices.Contains(v.before.SNAT, s) {
-			problems.Add(nm.CheckSNATSource(v.links, s))
+	for _, n := range v.kept.Inner {
+		if n.Bits() < minInner && !slices.Contains(v.before.Inner, n) {
+			problems.Add(rootOnly("address", "the inner network %s is wider than /%d", n, minInner))
 		}
 	}
 	return problems
@@ -180,19 +195,73 @@ func (v *vetting) checkRoutes() fault.List {
 		if o.Owner != nm.OwnerKernel {
 			problems.Add(fault.Invalid("route", "add it to the profile", "%s: a NetworkManager profile can hold it", o.Route))
 		}
-		problems.Add(v.checkNexthops(*o.Route))
+		problems.Add(v.checkType(o.Route), v.checkWays(o.Route))
 	}
 	return problems
 }
 
-// checkNexthops refuses a multipath route with a nexthop that is not a tunnel, or without a nexthop
-// into the request's own tunnel.
-func (v *vetting) checkNexthops(r routes.Route) *fault.Error {
+// checkType refuses types, tables and nexthop objects by which packets go elsewhere than into the
+// tunnel.
+func (v *vetting) checkType(r *routes.Route) *fault.Error {
+	switch {
+	case r.NexthopID != 0:
+		return rootOnly("route", "%s: only root may use nexthop objects, which may lead anywhere", r)
+	case r.TableOrMain() == routes.LocalTable:
+		return rootOnly("route", "%s: only root may change the table local", r)
+	case r.Type == routes.TypeUnicast || r.Type == routes.TypeMulticast:
+		return nil
+	case r.Type.HasDevice():
+		return rootOnly("route", "%s: only root may set a route of the type %s", r, r.Type)
+	case !v.isCovered(r):
+		return rootOnly("route", "%s: no route of %s leads there, and only root may set a route of the type %s for other networks", r, v.kept.Name, r.Type)
+	}
+	return nil
+}
+
+// covering is a network to which the tunnel's own routes lead.
+type covering struct {
+	table uint32
+	dst   netip.Prefix
+}
+
+// isCovered says whether a route of the tunnel leads to r's network, or to a wider one, in the same
+// table. Its inner networks count as routes of the main table.
+func (v *vetting) isCovered(r *routes.Route) bool {
+	if v.covered == nil {
+		v.covered = make(map[covering]bool)
+		for _, n := range v.kept.Inner {
+			v.covered[covering{routes.MainTable, n}] = true
+		}
+		for _, own := range [][]routes.Route{v.profile.Tunnel.Routes, v.kept.Routes} {
+			for i := range own {
+				if own[i].Type == routes.TypeUnicast {
+					v.covered[covering{own[i].TableOrMain(), own[i].Dst}] = true
+				}
+			}
+		}
+	}
+	for bits := r.Dst.Bits(); bits >= 0; bits-- {
+		if v.covered[covering{r.TableOrMain(), netip.PrefixFrom(r.Dst.Addr(), bits).Masked()}] {
+			return true
+		}
+	}
+	return false
+}
+
+// checkWays refuses a route by which packets leave the tunnels of this host: by another device, or
+// in an encapsulation whose own address is routed anew. One of its ways must be the request's own
+// tunnel.
+func (v *vetting) checkWays(r *routes.Route) *fault.Error {
 	own := len(r.Nexthops) == 0
+	if problem := v.checkEncap(r, r.Encap); problem != nil {
+		return problem
+	}
 	for _, hop := range r.Nexthops {
-		if hop.Dev != "" && hop.Dev != v.kept.Name && !v.tunnels[hop.Dev] {
-			return &fault.Error{Kind: fault.ErrNotPermitted, Field: "route", Hint: fault.HintRoot,
-				What: fmt.Sprintf("%s: %s is not a tunnel, and only root may lead packets elsewhere", r, fault.Printable(hop.Dev))}
+		if hop.Dev != "" && hop.Dev != v.kept.Name && !v.isTunnel(hop.Dev) {
+			return rootOnly("route", "%s: %s is not a tunnel that is up, and only root may lead packets elsewhere", r, fault.Printable(hop.Dev))
+		}
+		if problem := v.checkEncap(r, hop.Encap); problem != nil {
+			return problem
 		}
 		own = own || hop.Dev == "" || hop.Dev == v.kept.Name
 	}
@@ -200,4 +269,20 @@ func (v *vetting) checkNexthops(r routes.Route) *fault.Error {
 		return fault.Invalid("route", "add it to a tunnel that it leads into", "%s: no nexthop leads into %s", r, v.kept.Name)
 	}
 	return nil
+}
+
+// isTunnel says whether the kernel has a GRE tunnel of that name. A profile proves nothing: it may
+// have the name of any device.
+func (v *vetting) isTunnel(dev string) bool {
+	link := kernel.Named(v.links, dev)
+	return link != nil && link.GRE != nil
+}
+
+// checkEncap refuses an encapsulation with an address of its own. Labels of MPLS have none: they
+// stay in the tunnel. e may be nil.
+func (v *vetting) checkEncap(r *routes.Route, e *routes.Encap) *fault.Error {
+	if e == nil || e.Type == routes.EncapMPLS {
+		return nil
+	}
+	return rootOnly("route", "%s: encap %s gives packets an address of its own, and only root may lead packets elsewhere", r, e.Type)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -17,13 +18,14 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 	"nmgre/routes/list"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
 )
 
-// vetted returns a host with a tunnel gre1 that is up and a tunnel gre2 that is down, and a request
-// to keep routes and rules for gre1.
+// vetted returns a host with two tunnels that are up, gre1 and gre2, and a request to keep routes
+// and rules for gre1.
 func vetted(t *testing.T) (*fake.World, keep.Kept) {
 	t.Helper()
 	w := fake.NewWorld()
@@ -31,6 +33,7 @@ func vetted(t *testing.T) (*fake.World, keep.Kept) {
 	expected.Routes = nil
 	created := fake.MustCreate(t, w, expected)
 	w.AddProfile(nm.Profile{UUID: "00000000-0000-4000-8000-0000000000b2", ID: "gre2", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre2", Mode: gre.ModeGRE, Remote: want.Addr("100.0.3.100")}})
+	w.AddLink(kernel.Link{Name: "gre2", Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Remote: want.Addr("100.0.3.100")}})
 	w.AddProfile(nm.Profile{UUID: "00000000-0000-4000-8000-0000000000b3", ID: "hand", State: nm.StateExternal, Tunnel: nm.Tunnel{Name: "hand", Mode: gre.ModeGRE, Remote: want.Addr("100.0.4.100")}})
 	return w, keep.Kept{UUID: created.Status.UUID, Name: "gre1", Remote: want.Addr("100.0.2.100"), Inner: want.CIDRs("172.16.0.0/30"),
 		Routes: []routes.Route{routes.MustParse("10.20.0.0/16 nexthop via 172.16.0.2 nexthop dev gre2 weight 2")},
@@ -45,6 +48,13 @@ func TestVet(t *testing.T) {
 			set = append(set, routes.MustParse(fmt.Sprintf(format, i>>8, i&255)))
 		}
 		return set
+	}
+	set := func(specs ...string) func(*fake.World, *keep.Kept) {
+		return func(_ *fake.World, k *keep.Kept) {
+			for _, spec := range specs {
+				k.Routes = append(k.Routes, routes.MustParse(spec))
+			}
+		}
 	}
 	for _, test := range []struct {
 		name string
@@ -63,6 +73,24 @@ func TestVet(t *testing.T) {
 			k.Routes = append(k.Routes, routes.MustParse("10.31.0.0/16"))
 			w.Files[k.UUID] = keep.Kept{UUID: k.UUID, Name: "gre1", Routes: all(nm.MaxProfileRoutes+1, "10.30.%d.%d/32")}
 			k.Routes = w.Files[k.UUID].Routes[:2]
+		}, nil, ""},
+		{"labels of MPLS", set("10.31.0.0/16 encap mpls 100 via 172.16.0.2"), nil, ""},
+		{"a default route, with its pin", func(w *fake.World, k *keep.Kept) {
+			w.RemoveLink("gre2")
+			k.Routes[0], k.Pin = routes.MustParse("default nexthop via 172.16.0.2 nexthop dev gre1"), true
+		}, nil, ""},
+		{"a pin before its route", func(_ *fake.World, k *keep.Kept) { k.Pin = true }, nil, ""},
+		{"a black hole within its own route", func(_ *fake.World, k *keep.Kept) {
+			k.Routes = append(all(nm.MaxProfileRoutes, "10.30.%d.%d/32"), routes.MustParse("10.20.0.0/16 encap mpls 100"), routes.MustParse("blackhole 10.20.7.0/24"))
+		}, nil, ""},
+		{"the file is still the same", func(w *fake.World, k *keep.Kept) {
+			w.Files[k.UUID] = k.Clone()
+			k.Stamp = stampOf(w, k.UUID)
+		}, nil, ""},
+		{"there is still no file", func(_ *fake.World, k *keep.Kept) { k.Stamp = keep.StampNone }, nil, ""},
+		{"the networks of another have come since", func(w *fake.World, k *keep.Kept) {
+			w.Files[k.UUID] = k.Clone()
+			w.AddLink(kernel.Link{Name: "eth8", Up: true, Addresses: want.CIDRs("172.16.0.9/24", "10.20.0.1/16")})
 		}, nil, ""},
 		{"the LAN's device has gone since", func(w *fake.World, k *keep.Kept) { w.Files[k.UUID] = k.Clone(); w.RemoveLink("eth1") }, nil, ""},
 
@@ -97,15 +125,83 @@ func TestVet(t *testing.T) {
 		}, fault.ErrInvalid, "no inner address of the same family"},
 		{"a route out of the host", func(_ *fake.World, k *keep.Kept) {
 			k.Routes[0] = routes.MustParse("10.20.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")
-		}, fault.ErrNotPermitted, "eth0 is not a tunnel, and only root may lead packets elsewhere"},
+		}, fault.ErrNotPermitted, "eth0 is not a tunnel that is up, and only root may lead packets elsewhere"},
 		{"a route into a device that is not there", func(_ *fake.World, k *keep.Kept) {
 			k.Routes[0] = routes.MustParse("10.20.0.0/16 nexthop via 172.16.0.2 nexthop dev nosuch")
-		}, fault.ErrNotPermitted, "nosuch is not a tunnel"},
+		}, fault.ErrNotPermitted, "nosuch is not a tunnel that is up"},
 		{"another tunnel's route", func(w *fake.World, k *keep.Kept) {
-			w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "gre3", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre3", Mode: gre.ModeGRE}})
+			w.AddLink(kernel.Link{Name: "gre3", GRE: &kernel.GRELink{Mode: gre.ModeGRE, Remote: want.Addr("100.0.5.100")}})
 			k.Routes[0] = routes.MustParse("10.20.0.0/16 nexthop dev gre2 nexthop dev gre3")
 		}, fault.ErrInvalid, "no nexthop leads into gre1"},
 		{"very many lies", func(_ *fake.World, k *keep.Kept) { k.Routes = all(nm.MaxProfileRoutes, "10.30.%d.%d/32") }, fault.ErrInvalid, "a NetworkManager profile can hold it"},
+		{"a tunnel that is down", func(w *fake.World, _ *keep.Kept) { w.RemoveLink("gre2") }, fault.ErrNotPermitted, "gre2 is not a tunnel that is up"},
+		{"a profile named like a device", func(w *fake.World, k *keep.Kept) {
+			w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "eth0", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "eth0", Mode: gre.ModeGRE}})
+			k.Routes[0] = routes.MustParse("10.20.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")
+		}, fault.ErrNotPermitted, "eth0 is not a tunnel that is up"},
+		{"a nexthop object", set("10.31.0.0/16 nhid 7"), fault.ErrNotPermitted, "only root may use nexthop objects"},
+		{"a local route", set("local 8.8.8.8"), fault.ErrNotPermitted, "only root may change the table local"},
+		{"a local route elsewhere", set("local 8.8.8.8 table 100"), fault.ErrNotPermitted, "only root may set a route of the type local"},
+		{"an anycast route", set("anycast 8.8.8.8 table 100"), fault.ErrNotPermitted, "only root may set a route of the type anycast"},
+		{"a broadcast route", set("broadcast 10.31.0.255 table 100"), fault.ErrNotPermitted, "only root may set a route of the type broadcast"},
+		{"an odd type", set("nat 10.31.0.0/16 table 100"), fault.ErrNotPermitted, "only root may set a route of the type nat"},
+		{"a black hole for everything", set("blackhole default"), fault.ErrNotPermitted, "no route of gre1 leads there"},
+		{"a black hole wider than its own route", set("unreachable 10.0.0.0/8"), fault.ErrNotPermitted, "no route of gre1 leads there"},
+		{"a black hole in another table than its own route", set("prohibit 10.20.7.0/24 table 7"), fault.ErrNotPermitted, "no route of gre1 leads there"},
+		{"a black hole inside a black hole", set("throw 10.33.0.0/16", "blackhole 10.33.1.0/24"), fault.ErrNotPermitted, "no route of gre1 leads there"},
+		{"segment routing", func(w *fake.World, k *keep.Kept) {
+			w.Named("gre1").Tunnel.Addresses = append(w.Named("gre1").Tunnel.Addresses, want.CIDR("2001:db8:9::1/64"))
+			k.Inner = append(k.Inner, want.CIDR("2001:db8:9::/64"))
+			k.Routes[0] = routes.MustParse("2001:db8:7::/48 encap seg6 mode encap segs 2001:db8:bad::1")
+		}, fault.ErrNotPermitted, "encap seg6 gives packets an address of its own"},
+		{"an encapsulation to elsewhere", set("10.31.0.0/16 encap ip id 7 dst 100.0.1.1"), fault.ErrNotPermitted, "encap ip gives packets an address of its own"},
+		{"one in a nexthop", set("10.31.0.0/16 nexthop via 172.16.0.2 nexthop dev gre2 encap ip6 dst 2001:db8::1"), fault.ErrNotPermitted, "encap ip6 gives packets an address of its own"},
+
+		{"this host's own network", set("10.10.1.0/24 encap mpls 100"), fault.ErrInvalid, "10.10.1.0/24 is this host's own network, on eth1"},
+		{"the host itself", set("127.0.0.0/9 encap mpls 100"), fault.ErrInvalid, "packets to 127.0.0.0/9 never leave this host"},
+		{"a default route without its pin", func(w *fake.World, k *keep.Kept) {
+			w.RemoveLink("gre2")
+			k.Routes[0] = routes.MustParse("default encap mpls 100")
+		}, fault.ErrInvalid, "covers the far end's outer address 100.0.2.100"},
+		{"the far end itself", set("100.0.2.100 encap mpls 100"), fault.ErrInvalid, "covers the far end's outer address 100.0.2.100"},
+		{"another tunnel's far end", set("100.0.3.0/24 encap mpls 100"), fault.ErrInvalid, "covers the far end's outer address 100.0.3.100"},
+		{"a pin that is taken away", func(w *fake.World, k *keep.Kept) {
+			k.Routes[0], k.Pin = routes.MustParse("default nexthop via 172.16.0.2 nexthop dev gre1"), true
+			w.Files[k.UUID] = k.Clone()
+			k.Pin = false
+		}, fault.ErrInvalid, "covers the far end's outer address 100.0.2.100"},
+		{"routes that cover a new far end", func(w *fake.World, k *keep.Kept) {
+			k.Routes[0] = routes.MustParse("100.0.8.0/24 nexthop via 172.16.0.2 nexthop dev gre2")
+			w.Files[k.UUID] = k.Clone()
+			k.Remote, w.Named("gre1").Tunnel.Remote = want.Addr("100.0.8.1"), want.Addr("100.0.8.1")
+		}, fault.ErrInvalid, "covers the far end's outer address 100.0.8.1"},
+		{"a very wide inner network", func(w *fake.World, k *keep.Kept) {
+			w.Named("gre1").Tunnel.PeerAddress = netip.Addr{}
+			w.Named("gre1").Tunnel.Addresses, k.Inner, k.Routes = want.CIDRs("22.0.0.1/7"), want.CIDRs("22.0.0.0/7"), nil
+		}, fault.ErrNotPermitted, "the inner network 22.0.0.0/7 is wider than /8"},
+		{"the LAN as inner network", func(w *fake.World, k *keep.Kept) {
+			w.Named("gre1").Tunnel.PeerAddress = netip.Addr{}
+			w.Named("gre1").Tunnel.Addresses, k.Inner, k.Routes = want.CIDRs("10.10.0.1/16"), want.CIDRs("10.10.0.0/16"), nil
+		}, fault.ErrInvalid, "the inner network 10.10.0.0/16 overlaps 10.10.1.0/24, which is on eth1"},
+		{"forwarding of the way out", func(_ *fake.World, k *keep.Kept) { k.Forward = []string{"gre1", "eth1", "eth0"} }, fault.ErrNotPermitted, "eth0 has nothing to do with the tunnel gre1"},
+		{"forwarding of the loopback", func(_ *fake.World, k *keep.Kept) { k.SNAT, k.Forward = nil, []string{"gre1", "lo"} }, fault.ErrNotPermitted, "lo has nothing to do with the tunnel gre1"},
+		{"very many rules", func(w *fake.World, k *keep.Kept) {
+			k.Inner, k.SNAT = nil, nil
+			for i := range 101 {
+				k.Inner = append(k.Inner, want.CIDR(fmt.Sprintf("172.20.%d.0/24", i)))
+				k.SNAT = append(k.SNAT, keep.SNAT{Dst: want.CIDR(fmt.Sprintf("10.10.1.%d/32", i))})
+			}
+		}, fault.ErrNotPermitted, "more than 10000 rules"},
+		{"very many routes", func(_ *fake.World, k *keep.Kept) { k.Routes = slices.Repeat(k.Routes, 200_001) }, fault.ErrNotPermitted, "more than 200000 routes"},
+		{"the file has changed", func(w *fake.World, k *keep.Kept) {
+			w.Files[k.UUID] = k.Clone()
+			k.Stamp = "another"
+		}, fault.ErrChanged, "somebody else has changed what root keeps for gre1"},
+		{"a file has come", func(w *fake.World, k *keep.Kept) {
+			w.Files[k.UUID] = k.Clone()
+			k.Stamp = keep.StampNone
+		}, fault.ErrChanged, "somebody else has changed"},
+		{"the file has gone", func(_ *fake.World, k *keep.Kept) { k.Stamp = "old" }, fault.ErrChanged, "somebody else has changed"},
 		{"files that cannot be trusted", func(w *fake.World, _ *keep.Kept) { w.FileErr = fake.ErrBroken }, fake.ErrBroken, ""},
 		{"NetworkManager is away", func(w *fake.World, _ *keep.Kept) {
 			w.NMErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "it is away"}
@@ -131,6 +227,39 @@ func TestVet(t *testing.T) {
 			}
 		})
 	}
+}
+
+// stampOf returns the stamp of a tunnel's kept file.
+func stampOf(w *fake.World, uuid string) string {
+	k, _ := fake.Store{Process: w.Start()}.Get(context.Background(), uuid)
+	return k.Stamp
+}
+
+// The keeper vets under its lock, before it writes: what two callers ask for cannot mix.
+func TestVetUnderTheLock(t *testing.T) {
+	w, k := vetted(t)
+	p := w.Start()
+	keeper, locked := p.Keeper(), false
+	p.Fault = func(_ int, method string) fake.Fault {
+		locked = locked || method == "Lock"
+		return fake.Fault{}
+	}
+	keeper.Vet = func(ctx context.Context, k keep.Kept) (keep.Kept, error) {
+		if !locked || len(w.Files) > 0 {
+			t.Error("it vets without the lock, or too late")
+		}
+		return nmgre.Vet(ctx, p.Host().System, k)
+	}
+	k.Stamp = keep.StampNone
+	if _, err := keeper.Keep(t.Context(), k, nil); err != nil || len(w.Files) != 1 {
+		t.Fatal(err)
+	}
+	made := w.String()
+	keeper.Vet = func(ctx context.Context, k keep.Kept) (keep.Kept, error) { return nmgre.Vet(ctx, p.Host().System, k) }
+	if _, err := keeper.Keep(t.Context(), k, nil); !errors.Is(err, fault.ErrChanged) {
+		t.Errorf("a stale request: %v", err)
+	}
+	want.Same(t, "the host", w.String(), made)
 }
 
 // The vetted request has the profile's values, not the caller's.

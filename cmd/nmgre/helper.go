@@ -53,32 +53,31 @@ func (a *app) carryOut(ctx context.Context, r asroot.Request, progress func(done
 	}
 	defer closeHost()
 	local := &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store}
+	local.Vet = func(ctx context.Context, k keep.Kept) (keep.Kept, error) {
+		if r.Verb == asroot.VerbForget {
+			return k, known(ctx, host.Store, k.UUID)
+		}
+		return nmgre.Vet(ctx, host.System, k)
+	}
 	if err := local.MayKeep(); err != nil {
 		return keep.Converged{}, err
 	}
 	switch r.Verb {
 	case asroot.VerbKeep:
-		k, err := nmgre.Vet(ctx, host.System, r.Kept)
-		if err != nil {
-			return keep.Converged{}, err
-		}
-		return local.Keep(ctx, k, progress)
+		return local.Keep(ctx, r.Kept, progress)
 	case asroot.VerbForget:
-		return keep.Converged{}, forget(ctx, local, r.UUID)
+		return keep.Converged{}, local.Forget(ctx, r.UUID)
 	case asroot.VerbConverge:
 		return local.Converge(ctx)
 	}
 	return keep.Converged{}, &fault.Error{Kind: fault.ErrInvalid, What: "the request is unknown"}
 }
 
-// forget removes the kept file of a tunnel, whose profile may be gone already.
-func forget(ctx context.Context, local *keep.LocalKeeper, uuid string) error {
-	uuids, err := local.Store.UUIDs(ctx)
-	if err != nil {
-		return err
+// known fails if nothing is kept for a tunnel, whose profile may be gone already.
+func known(ctx context.Context, files keep.Store, uuid string) error {
+	uuids, err := files.UUIDs(ctx)
+	if err == nil && !slices.Contains(uuids, uuid) {
+		err = &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
 	}
-	if !slices.Contains(uuids, uuid) {
-		return &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
-	}
-	return local.Forget(ctx, uuid)
+	return err
 }

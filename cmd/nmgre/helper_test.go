@@ -139,7 +139,7 @@ func TestHelperRefuses(t *testing.T) {
 		{"another device", swap("interface gre1", "interface eth0"), exitInvalid, "the interface of the profile is gre1, not eth0"},
 		{"another far end", swap("100.0.2.100", "100.0.2.101"), exitInvalid, "the far end of gre1 is 100.0.2.100"},
 		{"another inner network", swap("172.16.0.0/30", "0.0.0.0/0"), exitInvalid, "the inner networks of gre1 are [172.16.0.0/30], and the request has others"},
-		{"a route elsewhere", swap("dev gre1", "dev eth0"), exitNotPermitted, "eth0 is not a tunnel"},
+		{"a route elsewhere", swap("dev gre1", "dev eth0"), exitNotPermitted, "eth0 is not a tunnel that is up"},
 		{"a route with a device", swap(multipath, "route 10.77.0.0/16 dev eth0"), exitInvalid, "does not belong here"},
 		{"a route of the profile's", swap(multipath, "route 10.77.0.0/16"), exitInvalid, "a NetworkManager profile can hold it"},
 		{"a source that is not here", swap(multipath, "snat 10.10.1.0/24 8.8.8.8"), exitInvalid, "not an address of this host"},

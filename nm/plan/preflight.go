@@ -138,7 +138,7 @@ func (p *preflight) innerOverlap(addresses []netip.Prefix) *fault.Error {
 	return nil
 }
 
-// routeIsOwnNetwork refuses routes to networks of this host.
+// routeIsOwnNetwork refuses routes to networks of this host, and to the host itself.
 func (p *preflight) routeIsOwnNetwork(list []routes.Route) *fault.Error {
 	own := make(map[netip.Prefix]string)
 	for _, link := range p.links {
@@ -148,11 +148,20 @@ func (p *preflight) routeIsOwnNetwork(list []routes.Route) *fault.Error {
 	}
 	for i := range list {
 		r := &list[i]
+		if leadsToItself(r.Dst) {
+			return fault.Invalid("route", "give the networks behind the far end", "packets to %s never leave this host", r.Dst)
+		}
 		if name, is := own[r.Dst]; is && r.TableOrMain() == routes.MainTable {
 			return fault.Invalid("route", "give the networks behind the far end", "%s is this host's own network, on %s", r.Dst, fault.Printable(name))
 		}
 	}
 	return nil
+}
+
+// leadsToItself says whether all addresses of dst are loopback addresses (RFC 1122, RFC 4291).
+func leadsToItself(dst netip.Prefix) bool {
+	const loopback = 8 // bits of 127.0.0.0/8
+	return dst.Addr().IsLoopback() && dst.Bits() >= loopback
 }
 
 // nexthopDevices refuses nexthops by devices that do not exist. Tunnels that are down do exist:

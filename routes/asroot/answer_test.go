@@ -62,6 +62,16 @@ func TestErrorsOnTheWire(t *testing.T) {
 	}
 }
 
+// No kind of error is left out: a caller who tells it apart must be able to do so.
+func TestEveryKindOnTheWire(t *testing.T) {
+	for _, kind := range []error{fault.ErrInvalid, fault.ErrNotFound, fault.ErrNotPermitted, fault.ErrNoNetworkManager, fault.ErrUnsupported, fault.ErrTimeout,
+		fault.ErrExists, fault.ErrNameLost, fault.ErrChanged, fault.ErrLeftBehind, fault.ErrUnreachable} {
+		if back := encodeError(&fault.Error{Kind: kind, What: "w"}, 0).err(); !errors.Is(back, kind) {
+			t.Errorf("%v became %v", kind, back)
+		}
+	}
+}
+
 func make200() (list []error) {
 	for i := range 200 {
 		list = append(list, fmt.Errorf("error %d", i))

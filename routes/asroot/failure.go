@@ -38,6 +38,7 @@ var kinds = []struct {
 	{"no-networkmanager", fault.ErrNoNetworkManager},
 	{"unsupported", fault.ErrUnsupported},
 	{"timeout", fault.ErrTimeout},
+	{"changed", fault.ErrChanged},
 	{"exists", fault.ErrExists},
 	{"unreachable", fault.ErrUnreachable},
 	{"invalid", fault.ErrInvalid},

@@ -17,6 +17,10 @@ type LocalKeeper struct {
 	Kernel  kernel.Kernel
 	Gateway Gateway
 	Store   Store
+	// Vet, which may be nil, checks what a caller without root wants to keep, or to forget if it is
+	// empty. Keep keeps what Vet returns. It is called under the lock: what it has read cannot
+	// change before the file is written.
+	Vet func(ctx context.Context, k Kept) (Kept, error)
 }
 
 var _ Keeper = (*LocalKeeper)(nil)
@@ -37,6 +41,11 @@ func (l *LocalKeeper) Keep(ctx context.Context, k Kept, progress func(done, tota
 		return Converged{}, err
 	}
 	defer unlock()
+	if l.Vet != nil {
+		if k, err = l.Vet(ctx, k); err != nil {
+			return Converged{}, err
+		}
+	}
 	undo, err := l.Store.Put(ctx, k)
 	if err != nil && undo != nil {
 		err = errors.Join(fault.Ended(ctx, err), l.undo(ctx, k, undo))

@@ -1,0 +1,95 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"nmgre/routes/list"
+)
+
+// Vet checks k, which a caller who is not root wants root to keep for the tunnel p, with the checks
+// that a plan makes: the caller's own plan proves nothing. before is what root keeps now; its parts
+// may stay, even if the host has changed since. Errors are [fault.ErrInvalid],
+// [fault.ErrNotPermitted], and those of reading the host.
+func Vet(ctx context.Context, sys nm.System, p nm.Profile, before, k keep.Kept) error {
+	links, err := sys.Kernel.Links(ctx)
+	if err != nil {
+		return err
+	}
+	pre := &preflight{t: p.Tunnel.WithKept(keep.Kept{SNAT: k.SNAT, Forward: k.Forward}), sys: sys, links: links}
+	fresh := newRoutes(k.Routes, before.Routes)
+	var found fault.List
+	found.Add(pre.routeIsOwnNetwork(fresh), pre.innerIsOthers(without(k.Inner, before.Inner)))
+	found.Add(pre.snatSources(without(k.SNAT, before.SNAT))...)
+	strangers, err := pre.strangers(ctx, without(k.Forward, before.Forward))
+	if err != nil {
+		return err
+	}
+	found.Add(strangers...)
+	if before.Remote != k.Remote { // any route of the tunnel may cover the new far end
+		fresh = k.Routes
+	}
+	if err := errors.Join(found.Err(), pre.loops(ctx, nil, fresh)); err != nil {
+		return err
+	}
+	return pre.checkPin(before, k)
+}
+
+// newRoutes returns the routes of now that are not in before. It does not copy a list that is all
+// new: there may be very many.
+func newRoutes(now, before []routes.Route) []routes.Route {
+	if len(before) == 0 {
+		return now
+	}
+	old := list.NewSet(before)
+	var added []routes.Route
+	for i := range now {
+		if !old.Has(&now[i]) {
+			added = append(added, now[i])
+		}
+	}
+	return added
+}
+
+// innerIsOthers refuses inner networks that overlap a network of another device. SNAT would change
+// that device's packets.
+func (p *preflight) innerIsOthers(inner []netip.Prefix) *fault.Error {
+	others := *p
+	others.links = slices.DeleteFunc(slices.Clone(p.links), func(l kernel.Link) bool { return l.Name == p.t.Name })
+	return others.innerOverlap(inner)
+}
+
+// strangers refuses forwarding for devices that a plan of the tunnel would not choose.
+func (p *preflight) strangers(ctx context.Context, devices []string) (fault.List, error) {
+	devices = without(devices, []string{p.t.Name})
+	if len(devices) == 0 {
+		return nil, nil
+	}
+	chosen, err := p.forwardDevices(ctx)
+	if err != nil && !errors.Is(err, fault.ErrInvalid) { // invalid: there is none to choose
+		return nil, err
+	}
+	var found fault.List
+	for _, dev := range without(devices, chosen) {
+		found.Add(&fault.Error{Kind: fault.ErrNotPermitted, Field: "forward", Hint: fault.HintRoot,
+			What: fault.Printable(dev) + " has nothing to do with the tunnel " + p.t.Name + ", and only root may forward its packets"})
+	}
+	return found, nil
+}
+
+// checkPin refuses routes that swallow the far end if no pin keeps it reachable. A pin by itself
+// does no harm: the profile may get the route that needs it in the next moment.
+func (p *preflight) checkPin(before, k keep.Kept) error {
+	lost := before.Pin && before.Remote == k.Remote && slices.ContainsFunc(k.Routes, func(r routes.Route) bool { return nm.Covers(&r, k.Remote) })
+	if k.Pin || !p.pin && !lost {
+		return nil
+	}
+	return fault.Invalid("route", "keep the far end reachable by a pin", "a route covers the far end's outer address %s: the packets that carry the tunnel would go into it", k.Remote)
+}
