@@ -41,12 +41,34 @@ func (h *Host) changeRoutes(ctx context.Context, p nm.Profile, change plan.Route
 	if err != nil {
 		return plan.RouteResult{}, fault.Ended(ctx, err)
 	}
+	if err := h.guard(ctx, h.Confirm, planned.Effect); err != nil {
+		return plan.RouteResult{}, err
+	}
+	if h.Confirm != nil {
+		err := h.changeOnTrial(ctx, planned)
+		return planned.Result, err
+	}
 	c := &routeWork{host: h, plan: planned, from: p.Tunnel.Routes}
 	if err := c.carryOut(ctx); err != nil {
 		return planned.Result, fault.Ended(ctx, c.nameLines(err))
 	}
 	planned.Result.Notes = append(planned.Result.Notes, plan.HookNote(ctx, h.System, planned.Kept)...)
 	return planned.Result, nil
+}
+
+// changeOnTrial makes the change as an edit, which waits to be confirmed before it is on disk.
+func (h *Host) changeOnTrial(ctx context.Context, planned *plan.ChangePlan) error {
+	edit, err := h.PlanEdit(ctx, planned.Profile.UUID, func(t *nm.Tunnel) error {
+		t.Routes = slices.Concat(planned.Owned(nm.OwnerProfile, nil), planned.Kept.Routes)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	guarded := *h
+	guarded.Session = nil // it has been guarded already
+	_, err = guarded.Edit(ctx, edit, EditOptions{NoProbe: true, faulty: true})
+	return err
 }
 
 // routeWork is a change of routes while it is carried out.

@@ -2,7 +2,6 @@ package nmgre
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -37,10 +36,9 @@ func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 // EditOptions are the user's choices for [Host.Edit].
 type EditOptions struct {
 	NoProbe bool // the far end is not probed
-	// Confirm, if it is set, is called when the edit is applied and verified, but not on disk yet.
-	// If it returns an error, everything is undone, and Edit returns that error. It must return
-	// when its context ends.
+	// Confirm, if it is set, takes the place of the Host's.
 	Confirm func(ctx context.Context, applied verify.Report) error
+	faulty  bool // a check that fails does not undo the edit
 }
 
 // Edited is the tunnel after an edit.
@@ -49,35 +47,23 @@ type Edited struct {
 	Report verify.Report // empty if the tunnel is down
 }
 
-// CutsOff says whether an edit may cut off a session with the host at that address, such as an ssh
-// client: whether packets to it, which follow the kernel's present routes, depend on a setting that
-// changes. The zero address stands for no session.
-func (h *Host) CutsOff(ctx context.Context, p plan.EditPlan, session netip.Addr) (bool, error) {
-	session = session.Unmap().WithZone("")
-	if !session.IsValid() || session.IsLoopback() || len(p.Changes) == 0 {
-		return false, nil
-	}
-	hop, err := h.Kernel.Lookup(ctx, kernel.Query{To: session})
-	if errors.Is(err, fault.ErrUnreachable) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fault.Ended(ctx, err)
-	}
-	return p.CutsOff(session, hop), nil
-}
-
 // Edit carries out the whole plan of an edit or nothing: when anything fails, or ctx ends, it
 // undoes everything and then returns the error. A tunnel that was up is then up again. A silent far
 // end is no failure.
 //
 // The profile is changed in memory only, until everything is verified and, with
-// [EditOptions.Confirm], confirmed. If the process is killed before, [Host.Verify] shows that the
+// Confirm, confirmed. If the process is killed before, [Host.Verify] shows that the
 // profile is not on disk, and a reboot brings back the old one.
 func (h *Host) Edit(ctx context.Context, planned plan.EditPlan, opts EditOptions) (Edited, error) {
 	if len(planned.Changes) == 0 {
 		status, err := h.status(ctx, planned.Profile.UUID)
 		return Edited{Status: status}, fault.Ended(ctx, err)
+	}
+	if opts.Confirm == nil {
+		opts.Confirm = h.Confirm
+	}
+	if err := h.guard(ctx, opts.Confirm, planned.Effect); err != nil {
+		return Edited{}, err
 	}
 	e := &editWork{host: h, plan: planned}
 	report, err := e.carryOut(ctx, opts)
@@ -123,7 +109,7 @@ func (e *editWork) carryOut(ctx context.Context, opts EditOptions) (report verif
 		{plan.StepActivate, "brought it up", func() error { return h.Profiles.Activate(ctx, uuid) }},
 		{plan.StepRoute, e.keepName(), func() error { return e.keep(ctx) }},
 		{plan.StepCheck, "verified it", func() error { report, err = e.check(ctx, opts); return err }},
-		{"", e.confirmName(opts), func() error { return e.confirm(ctx, opts, report) }},
+		{"", confirmName(opts.Confirm), func() error { return h.asked(ctx, opts.Confirm, report) }},
 		{plan.StepSave, "wrote the profile to disk", func() error { _, err := h.Profiles.Save(ctx, uuid); return err }},
 	}
 	for _, s := range steps {
@@ -168,14 +154,6 @@ func (e *editWork) keepName() string {
 		return "removed " + e.plan.KeptBefore.Summary()
 	}
 	return "set " + e.plan.Kept.Summary()
-}
-
-// confirmName names the step that asks for a confirmation, or is empty if nobody is asked.
-func (e *editWork) confirmName(opts EditOptions) string {
-	if opts.Confirm == nil {
-		return ""
-	}
-	return "asked whether to keep it"
 }
 
 // unchanged makes sure that nobody has changed the tunnel since the plan was made. It also notes
@@ -279,6 +257,9 @@ func (e *editWork) check(ctx context.Context, opts EditOptions) (verify.Report, 
 	if err != nil {
 		return report, err
 	}
+	if opts.faulty {
+		return report, nil
+	}
 	return report, e.newFailure(report)
 }
 
@@ -291,12 +272,4 @@ func (e *editWork) newFailure(report verify.Report) error {
 		}
 	}
 	return nil
-}
-
-// confirm asks for the confirmation, if the options have somebody to ask.
-func (e *editWork) confirm(ctx context.Context, opts EditOptions, report verify.Report) error {
-	if opts.Confirm == nil {
-		return nil
-	}
-	return opts.Confirm(ctx, report)
 }

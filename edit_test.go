@@ -582,7 +582,7 @@ func TestCutsOff(t *testing.T) {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		session, _ := netip.ParseAddr(c.session)
-		if got, err := h.CutsOff(t.Context(), planned, session); got != c.want || err != nil {
+		if got, err := h.CutsOff(t.Context(), planned.Effect(), nmgre.Session{Client: session}); got != c.want || err != nil {
 			t.Errorf("%s: got %v, %v", c.name, got, err)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/nm/verify"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 )
@@ -17,10 +19,21 @@ func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	if err != nil {
 		return p, err
 	}
+	if err := h.guard(ctx, h.Confirm, func() plan.Effect { return h.upEffect(ctx, p) }); err != nil {
+		return p, err
+	}
 	if p.State == nm.StateActive {
 		return p, h.converge(ctx, p)
 	}
-	err = h.step(ctx, Event{What: "brought it up", Commands: nm.NmcliConnection("up", p.UUID), Detail: true}, func() error { return h.Profiles.Activate(ctx, p.UUID) })
+	if err := h.activate(ctx, p); err != nil {
+		return p, err
+	}
+	return p, h.confirmed(ctx, func(ctx context.Context) error { return h.deactivate(ctx, p) })
+}
+
+// activate brings a tunnel up, or takes it down again.
+func (h *Host) activate(ctx context.Context, p nm.Profile) error {
+	err := h.step(ctx, Event{What: "brought it up", Commands: nm.NmcliConnection("up", p.UUID), Detail: true}, func() error { return h.Profiles.Activate(ctx, p.UUID) })
 	if err != nil {
 		err = fault.Ended(ctx, err)
 		undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
@@ -28,29 +41,48 @@ func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 		if downErr := h.Profiles.Deactivate(undoing, p.UUID); downErr != nil {
 			h.tell(Event{What: "could not take " + fault.Printable(p.ID) + " down again", Err: downErr, Undo: true})
 		}
-		return p, err
+		return err
 	}
-	return p, h.converge(ctx, p)
+	return h.converge(ctx, p)
 }
 
 // Down takes a tunnel down and returns when its link is gone. Its profile stays, and so do the
 // routes and rules that root keeps.
 func (h *Host) Down(ctx context.Context, name string) (nm.Profile, error) {
 	p, err := h.own(ctx, name)
-	// a tunnel that is still going down has a device
-	if err != nil || p.State == nm.StateInactive && p.Device == "" {
-		return p, err
-	}
-	err = h.step(ctx, Event{What: "took it down", Commands: nm.NmcliConnection("down", p.UUID), Detail: true}, func() error {
-		if err := h.Profiles.Deactivate(ctx, p.UUID); err != nil {
-			return err
-		}
-		return h.waitGone(ctx, p.Device)
-	})
 	if err != nil {
 		return p, err
 	}
-	return p, h.converge(ctx, p)
+	return p, h.down(ctx, p)
+}
+
+// down is Down for a tunnel that is known.
+func (h *Host) down(ctx context.Context, p nm.Profile) error {
+	// a tunnel that is still going down has a device
+	if p.State == nm.StateInactive && p.Device == "" {
+		return nil
+	}
+	if err := h.guard(ctx, h.Confirm, func() plan.Effect { return downEffect(p) }); err != nil {
+		return err
+	}
+	if err := h.deactivate(ctx, p); err != nil {
+		return err
+	}
+	return h.confirmed(ctx, func(ctx context.Context) error { return h.activate(ctx, p) })
+}
+
+// deactivate takes a tunnel down.
+func (h *Host) deactivate(ctx context.Context, p nm.Profile) error {
+	err := h.step(ctx, Event{What: "took it down", Commands: nm.NmcliConnection("down", p.UUID), Detail: true}, func() error {
+		if err := h.Profiles.Deactivate(ctx, p.UUID); err != nil {
+			return err
+		}
+		return h.waitGone(ctx, p.Tunnel.Name)
+	})
+	if err != nil {
+		return err
+	}
+	return h.converge(ctx, p)
 }
 
 // converge makes the kernel have the kept routes and rules, after a tunnel has come up or gone
@@ -74,10 +106,14 @@ func (h *Host) converge(ctx context.Context, p nm.Profile) error {
 }
 
 // Delete removes a tunnel: the routes and rules that root keeps, and the profile, and with the
-// profile its link, addresses and routes.
+// profile its link, addresses and routes. With a question to confirm, the tunnel is taken down
+// first. It is deleted when that was confirmed, and brought up again otherwise.
 func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
+		return p, err
+	}
+	if err := h.agree(ctx, p); err != nil {
 		return p, err
 	}
 	uuids, err := h.Store.UUIDs(ctx)
@@ -102,6 +138,18 @@ func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 		return p, errors.Join(err, h.undoForget(ctx, kept))
 	}
 	return p, nil
+}
+
+// agree refuses to delete a tunnel if that may cut the session off, or the person does not confirm
+// that it is gone.
+func (h *Host) agree(ctx context.Context, p nm.Profile) error {
+	switch {
+	case h.Confirm == nil:
+		return h.guard(ctx, nil, func() plan.Effect { return downEffect(p) })
+	case p.State == nm.StateInactive && p.Device == "":
+		return h.asked(ctx, h.Confirm, verify.Report{})
+	}
+	return h.down(ctx, p)
 }
 
 // deleteProfile removes a tunnel's profile, and with it its link.

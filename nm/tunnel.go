@@ -122,12 +122,3 @@ func (t Tunnel) CoversRemote() bool {
 func Covers(r *routes.Route, a netip.Addr) bool {
 	return r.TableOrMain() == routes.MainTable && r.Type.HasDevice() && !r.Dst.IsSingleIP() && r.Dst.Contains(a)
 }
-
-// LeadsTo says whether a is in one of the tunnel's inner networks or one of its routes in the main
-// table leads to it.
-func (t Tunnel) LeadsTo(a netip.Addr) bool {
-	return slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(a) }) ||
-		slices.ContainsFunc(t.Routes, func(r routes.Route) bool {
-			return r.TableOrMain() == routes.MainTable && r.Type.HasDevice() && r.Dst.Contains(a)
-		})
-}

@@ -45,10 +45,13 @@ type Workflow interface {
 	Reporting(to Listener) Workflow
 }
 
-// Listener is told of the steps of a workflow, by the goroutine that takes them. Each function may
-// be nil.
+// Listener is told of the steps of a workflow, and asked, by the goroutine that takes them. Each
+// function may be nil.
 type Listener struct {
 	Step    func(nmgre.Event)     // a step has ended
 	Check   func(verify.Check)    // a check of a verification has ended
 	Advance func(done, total int) // how many of very many routes are set
+	// Confirm asks whether a change that is made may stay, as [nmgre.Host] does. It is undone if
+	// Confirm returns an error.
+	Confirm func(context.Context, verify.Report) error
 }

@@ -41,6 +41,9 @@ to NetworkManager, brings it up, adds the routes that NetworkManager cannot hold
 back from the kernel, probes the far end, and only then writes the profile to disk. All of it happens
 or none of it. A far end that does not answer is only a warning, since one end is always made first.
 
+With --confirm the tunnel is made, but not yet saved. Press Enter to keep it; otherwise it is removed
+when the time is over. A tunnel that may cut off your own ssh session needs --confirm.
+
 Write a ROUTE as for ip route, without dev:
   10.10.2.0/24
   10.10.2.0/24 via 172.16.0.2 metric 50 table 100
@@ -67,6 +70,7 @@ Write a ROUTE as for ip route, without dev:
 	jsonFlag(cmd, &run.json)
 	cmd.Flags().BoolVar(&run.dryRun, "dry-run", false, "print every step and change nothing")
 	cmd.Flags().BoolVar(&run.noProbe, "no-probe", false, "do not probe the far end")
+	a.confirmFlag(cmd)
 	return cmd
 }
 
@@ -351,7 +355,7 @@ const maxLost = 20
 // create makes the tunnel. When another process takes the name that nmgre chose, it tries the next
 // one.
 func (a *app) create(ctx context.Context, host *nmgre.Host, want nm.Tunnel, run createRun) error {
-	ctx, cancel := context.WithTimeout(ctx, run.wait)
+	ctx, cancel := context.WithTimeout(ctx, run.wait+a.confirm)
 	defer cancel()
 	err := a.createOnce(ctx, host, want, run)
 	for range maxLost {

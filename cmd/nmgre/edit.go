@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,11 +21,8 @@ import (
 // editRun holds the flags of edit that are not about the tunnel itself.
 type editRun struct {
 	dryRun, noProbe, json bool
-	wait, confirm         time.Duration
+	wait                  time.Duration
 }
-
-// maxConfirm bounds how long a change may wait to be confirmed.
-const maxConfirm = time.Hour
 
 func (a *app) editCommand() *cobra.Command {
 	var flags createFlags
@@ -53,7 +46,7 @@ undone when the time is over. An edit that may cut off your own ssh session need
 		Args:              oneName,
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkEdit(cmd.Flags(), flags, run); err != nil {
+			if err := checkEdit(cmd.Flags(), run); err != nil {
 				return err
 			}
 			a.warnOctal(flags)
@@ -68,7 +61,7 @@ undone when the time is over. An edit that may cut off your own ssh session need
 	jsonFlag(cmd, &run.json)
 	cmd.Flags().BoolVar(&run.dryRun, "dry-run", false, "print the differences and every step, and change nothing")
 	cmd.Flags().BoolVar(&run.noProbe, "no-probe", false, "do not probe the far end")
-	cmd.Flags().DurationVar(&run.confirm, "confirm", 0, "undo everything unless you press Enter within this time, such as 60s")
+	a.confirmFlag(cmd)
 	return cmd
 }
 
@@ -100,20 +93,12 @@ func (f *createFlags) registerForEdit(cmd *cobra.Command) {
 }
 
 // checkEdit refuses flags that are wrong for every tunnel.
-func checkEdit(flags *pflag.FlagSet, given createFlags, run editRun) error {
+func checkEdit(flags *pflag.FlagSet, run editRun) error {
 	if err := checkWait(run.wait); err != nil {
 		return err
 	}
 	if !changesAnything(flags) {
 		return &fault.Error{Kind: fault.ErrInvalid, What: "there is nothing to change", Hint: "give at least one flag; nmgre edit --help lists them"}
-	}
-	switch {
-	case !flags.Changed("confirm"):
-	case run.confirm <= 0 || run.confirm > maxConfirm:
-		return &fault.Error{Kind: fault.ErrInvalid, Field: "confirm", What: run.confirm.String() + " is not possible", Hint: "give a duration such as 60s, at most 1h"}
-	case given.routesFrom == "-":
-		return &fault.Error{Kind: fault.ErrInvalid, Field: "confirm", What: "standard input cannot both give the routes and confirm them",
-			Hint: "give the routes in a file"}
 	}
 	return nil
 }
@@ -132,7 +117,7 @@ func changesAnything(flags *pflag.FlagSet) bool {
 }
 
 func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change func(*nm.Tunnel) error, run editRun) error {
-	ctx, cancel := context.WithTimeout(ctx, run.wait+run.confirm)
+	ctx, cancel := context.WithTimeout(ctx, run.wait+a.confirm)
 	defer cancel()
 	planned, err := host.PlanEdit(ctx, name, change)
 	if err != nil {
@@ -141,17 +126,8 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 	if run.dryRun {
 		return a.printEditPlan(planned, run.json)
 	}
-	if err := a.guardSession(ctx, host, planned, run.confirm); err != nil {
-		return err
-	}
 	a.tellEdit(planned)
-	opts := nmgre.EditOptions{NoProbe: run.noProbe}
-	if run.confirm > 0 {
-		// Printing after the session has died must not stop the undo.
-		signal.Ignore(syscall.SIGPIPE)
-		opts.Confirm = a.confirmWithin(run.confirm)
-	}
-	done, err := host.Edit(ctx, planned, opts)
+	done, err := host.Edit(ctx, planned, nmgre.EditOptions{NoProbe: run.noProbe})
 	if errors.Is(err, fault.ErrChanged) {
 		return err
 	}
@@ -164,23 +140,6 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 		return begun(err)
 	}
 	return a.printEdited(planned, done, far, run.json)
-}
-
-// guardSession refuses an edit that may cut off the ssh session that it was typed in, unless the
-// edit waits to be confirmed.
-func (a *app) guardSession(ctx context.Context, host *nmgre.Host, planned plan.EditPlan, confirm time.Duration) error {
-	session := a.session()
-	cuts, err := host.CutsOff(ctx, planned, session)
-	if err != nil || !cuts {
-		return err
-	}
-	what := fmt.Sprintf("the route to your ssh client %s leads through what is changed: the edit may cut your session off", session)
-	if confirm > 0 {
-		fmt.Fprintf(a.stderr, "nmgre: warning: %s\n", what)
-		return nil
-	}
-	return &fault.Error{Kind: fault.ErrInvalid, Field: "confirm", What: what,
-		Hint: "add --confirm 60s: unless you press Enter within that time, everything is undone"}
 }
 
 // tellEdit shows the differences before they are made.
@@ -204,52 +163,6 @@ func flapText(planned plan.EditPlan) string {
 		return planned.Why
 	}
 	return "it stays up: " + planned.Why
-}
-
-// errNotConfirmed says why an edit was not confirmed, and so was undone.
-func errNotConfirmed(why string) error {
-	return &fault.Error{What: "not confirmed: " + why, Hint: "run it again, and press Enter when it works"}
-}
-
-// confirmWithin returns a function that asks on standard error whether to keep the change, and
-// reads the answer from standard input.
-func (a *app) confirmWithin(d time.Duration) func(context.Context, verify.Report) error {
-	return func(ctx context.Context, applied verify.Report) error {
-		if len(applied.Checks) > 0 {
-			fmt.Fprintf(a.stderr, "nmgre: it is applied; the verdict is %s\n", applied.Verdict)
-		}
-		fmt.Fprintf(a.stderr, "nmgre: press Enter within %s to keep it; otherwise everything is undone\n", d)
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		answer := make(chan error, 1)
-		// It ends when the input or the process ends.
-		go func() { answer <- readConfirmation(a.stdin) }()
-		select {
-		case err := <-answer:
-			return err
-		case <-timer.C:
-			return errNotConfirmed("nobody pressed Enter within " + d.String())
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// maxAnswer bounds how many bytes are read for an answer.
-const maxAnswer = 4096
-
-// readConfirmation returns nil for an empty line or a yes.
-func readConfirmation(in io.Reader) error {
-	line, err := bufio.NewReader(io.LimitReader(in, maxAnswer)).ReadString('\n')
-	if err != nil {
-		return errNotConfirmed("the input has ended")
-	}
-	switch word := strings.ToLower(strings.TrimSpace(line)); word {
-	case "", "y", "yes":
-		return nil
-	default:
-		return errNotConfirmed("the answer was " + fault.Printable(word))
-	}
 }
 
 // printEditPlan writes the differences, and every step with its reason and the commands that would

@@ -116,7 +116,7 @@ func TestEditExitCodes(t *testing.T) {
 			w.bus.Break("Reapply", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Device.IncompatibleConnection", Text: "Can't reapply"})
 		}, "gre1 --mtu 1400", exitFailed, []string{"Can't reapply"}},
 		{"does not come up", func(w *world) { w.bus.SetActivation(dbustest.Activation{ActiveReason: 13}) }, "gre1 --key 7", exitFailed, []string{"could not bring gre1 up"}},
-		{"the session is cut off", func(*world) { t.Setenv("SSH_CONNECTION", "10.10.2.9 50000 172.16.0.1 22") }, "gre1 --key 7", exitInvalid,
+		{"the session is cut off", func(w *world) { w.t.Setenv("SSH_CONNECTION", "10.10.2.9 50000 172.16.0.1 22") }, "gre1 --key 7", exitInvalid,
 			[]string{"confirm: the route to your ssh client 10.10.2.9 leads through what is changed", "hint: add --confirm 60s"}},
 		{"nobody confirms", nil, "gre1 --key 7 --confirm 5s", exitFailed, []string{"press Enter within 5s to keep it", "undid everything", "not confirmed: the input has ended"}},
 	} {
@@ -148,13 +148,14 @@ func TestEditExitCodes(t *testing.T) {
 
 // The typed answer decides whether the change stays.
 func TestEditConfirm(t *testing.T) {
-	// with --confirm it is only a warning
-	t.Setenv("SSH_CONNECTION", "10.10.2.9 50000 172.16.0.1 22")
 	for input, kept := range map[string]bool{"\n": true, "yes\n": true, "Y\n": true, "no\n": false, "\x1b[2J\n": false, "": false, strings.Repeat("y", 2*maxAnswer): false} {
+		t.Setenv("SSH_CONNECTION", "")
 		w := newWorld(t)
 		w.must(createArgs...)
 		before, _ := w.tunnelNow()
 		w.stdin = strings.NewReader(input)
+		// with --confirm it is only a warning
+		t.Setenv("SSH_CONNECTION", "10.10.2.9 50000 172.16.0.1 22")
 		o := w.run("edit", "gre1", "--ttl", "9", "--confirm", "30s")
 		after, onDisk := w.tunnelNow()
 		if (o.code == exitDone) != kept || (after != before) != kept || !onDisk || strings.Contains(o.stderr, "\x1b") || !strings.Contains(o.stderr, "warning: the route to your ssh client") {
@@ -222,11 +223,11 @@ func TestSessionOfAncestors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := ancestorSession(proc, 30).String(); got != "10.10.2.9" {
+	if got := ancestorSession(proc, 30); got.Client.String() != "10.10.2.9" || got.Server.String() != "10.0.0.1" {
 		t.Errorf("got %s", got)
 	}
 	for _, pid := range []int{40, 50, 60, 70, 1, 0, -1} {
-		if got := ancestorSession(proc, pid); got.IsValid() {
+		if got := ancestorSession(proc, pid); got.Client.IsValid() {
 			t.Errorf("%d: got %s", pid, got)
 		}
 	}

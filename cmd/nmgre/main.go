@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"nmgre"
 	"nmgre/routes/fault"
@@ -40,6 +41,10 @@ type app struct {
 	owner int
 	// verbose shows every step and the commands that do the same.
 	verbose bool
+	// confirm is how long a change waits to be confirmed, 0 for no question; force lets it cut off
+	// the person's session.
+	confirm time.Duration
+	force   bool
 	// open connects to the host's NetworkManager and kernel. The function that it returns closes
 	// both connections.
 	open func(ctx context.Context) (adapters, func(), error)
@@ -76,6 +81,7 @@ func (a *app) withHost(ctx context.Context, do func(*nmgre.Host) error) error {
 	}
 	defer closeHost()
 	host.Progress, host.Advance = a.printEvent, a.advance()
+	a.guarded(host)
 	return do(host)
 }
 
@@ -97,6 +103,8 @@ func exitCode(err error) int {
 		return exitFault
 	case errors.Is(err, fault.ErrNotPermitted):
 		return exitNotPermitted
+	case errors.Is(err, fault.ErrCutsOff):
+		return exitInvalid
 	case errors.As(err, &begun):
 		return exitFailed
 	case errors.Is(err, fault.ErrNoNetworkManager):

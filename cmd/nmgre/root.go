@@ -28,10 +28,11 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 		Example: `  nmgre create --peer 203.0.113.2 --address 172.16.0.1/30 --route 10.10.2.0/24
   nmgre verify gre1
   nmgre list`,
-		Version:       version,
-		Args:          cobra.ArbitraryArgs,
-		SilenceErrors: true, // printed once, by run
-		SilenceUsage:  true,
+		Version:           version,
+		Args:              cobra.ArbitraryArgs,
+		SilenceErrors:     true, // printed once, by run
+		SilenceUsage:      true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkConfirm(cmd) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])

@@ -25,7 +25,8 @@ func (a *app) routeCommand() *cobra.Command {
 		Short: "add, replace, delete and list the routes of a tunnel",
 		Long: `route changes the routes of a tunnel while it stays up. A route that NetworkManager can hold goes
 into the tunnel's profile; nmgre keeps all others and sets them in the kernel itself. All of a
-change happens or none of it.`,
+change happens or none of it. A change that may cut off your own ssh session needs --confirm: unless
+you press Enter within that time, it is undone.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -63,7 +64,7 @@ func (a *app) routeChange(op plan.RouteOp, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), run.wait)
+			ctx, cancel := context.WithTimeout(cmd.Context(), run.wait+a.confirm)
 			defer cancel()
 			return a.withHost(ctx, func(host *nmgre.Host) error {
 				changed, err := host.ChangeRoutes(ctx, args[0], change)
@@ -77,6 +78,7 @@ func (a *app) routeChange(op plan.RouteOp, short string) *cobra.Command {
 	cmd.Flags().StringVar(&run.from, "routes-from", "", "a file with one ROUTE per line, or - for standard input")
 	cmd.Flags().DurationVar(&run.wait, "wait", 10*time.Minute, waitUsage)
 	jsonFlag(cmd, &run.json)
+	a.confirmFlag(cmd)
 	return cmd
 }
 

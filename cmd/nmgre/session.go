@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"nmgre"
 )
 
 const (
@@ -16,45 +18,47 @@ const (
 	maxEnviron   = 1 << 20 // how many bytes are read of a file in /proc
 )
 
-// session returns the address of the host that this process's ssh session comes from. It is the
-// zero Addr outside a session. sshd puts the address into the environment, and sudo takes it out,
-// so session also searches the parent processes, up to the shell of the session.
-func (a *app) session() netip.Addr {
+// session returns the ssh session that this process belongs to. It is the zero Session outside one.
+// sshd puts the address into the environment, and sudo takes it out, so session also searches the
+// parent processes, up to the shell of the session.
+func (a *app) session() nmgre.Session {
 	for _, variable := range []string{"SSH_CONNECTION", "SSH_CLIENT"} {
-		if addr := clientOf(os.Getenv(variable)); addr.IsValid() {
-			return addr
+		if s := sessionOf(os.Getenv(variable)); s.Client.IsValid() {
+			return s
 		}
 	}
 	return ancestorSession(filepath.Join(a.root, "proc"), os.Getppid())
 }
 
-// clientOf reads the address in "CLIENT PORT ...", as sshd writes it.
-func clientOf(text string) netip.Addr {
-	client, _, _ := strings.Cut(text, " ")
-	addr, err := netip.ParseAddr(client)
+// sessionOf reads "CLIENT PORT SERVER PORT", as sshd writes SSH_CONNECTION, or "CLIENT PORT PORT",
+// as it writes SSH_CLIENT.
+func sessionOf(text string) nmgre.Session {
+	words := append(strings.Fields(text), "", "", "")
+	client, err := netip.ParseAddr(words[0])
 	if err != nil {
-		return netip.Addr{}
+		return nmgre.Session{}
 	}
-	return addr.Unmap()
+	server, _ := netip.ParseAddr(words[2]) // a port is no address
+	return nmgre.Session{Client: client.Unmap(), Server: server.Unmap()}
 }
 
 // ancestorSession searches the environments of pid and of its parents for a session. A process that
 // may not be read counts as one without a session.
-func ancestorSession(proc string, pid int) netip.Addr {
+func ancestorSession(proc string, pid int) nmgre.Session {
 	for range maxAncestors {
 		if pid <= 1 {
 			break
 		}
 		for _, entry := range bytes.Split(readSome(filepath.Join(proc, strconv.Itoa(pid), "environ")), []byte{0}) {
 			if text, found := strings.CutPrefix(string(entry), "SSH_CONNECTION="); found {
-				if addr := clientOf(text); addr.IsValid() {
-					return addr
+				if s := sessionOf(text); s.Client.IsValid() {
+					return s
 				}
 			}
 		}
 		pid = parentOf(string(readSome(filepath.Join(proc, strconv.Itoa(pid), "stat"))))
 	}
-	return netip.Addr{}
+	return nmgre.Session{}
 }
 
 // parentOf reads the parent's process ID from /proc/PID/stat. It is the second word after the

@@ -118,7 +118,7 @@ func (a *app) screenOptions(flags screenFlags) tui.Options {
 	return tui.Options{
 		Color: os.Getenv("NO_COLOR") == "" && term != "vt100" && term != "vt220",
 		ASCII: flags.ascii || term == "linux" || term == "vt100" || term == "vt220" || !isUTF8(),
-		Mouse: flags.mouse, Host: name, Client: a.session().WithZone(""), Confirm: flags.confirm, Reports: os.TempDir(), Names: a.names(),
+		Mouse: flags.mouse, Host: name, Client: a.session().Client.WithZone(""), Confirm: flags.confirm, Reports: os.TempDir(), Names: a.names(),
 	}
 }
 
@@ -176,6 +176,6 @@ func (h *screenHost) Reporting(to tui.Listener) tui.Workflow {
 		d.profiles, d.kernel, d.gateway = nmgre.TellProfiles(d.profiles, to.Step), nmgre.TellKernel(d.kernel, to.Step), nmgre.TellGateway(d.gateway, to.Step)
 	}
 	told := newScreenHost(d)
-	told.Progress, told.Checked, told.Advance = to.Step, to.Check, to.Advance
+	told.Progress, told.Checked, told.Advance, told.Confirm = to.Step, to.Check, to.Advance, to.Confirm
 	return told
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,10 +31,13 @@ func (a *app) changeCommand(use, short, done string, change func(*nmgre.Host, co
 			if err := checkWait(wait); err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
+			ctx, cancel := context.WithTimeout(cmd.Context(), wait+a.confirm)
 			defer cancel()
 			return a.withHost(ctx, func(host *nmgre.Host) error {
 				profile, err := change(host, ctx, args[0])
+				if errors.Is(err, fault.ErrCutsOff) && cmd.Flags().Lookup("force") != nil {
+					return &fault.Error{Err: err, Hint: "or add --force, if you can reach this host in another way"}
+				}
 				if err != nil && profile.UUID != "" { // it was found, so the change had begun
 					err = begun(err)
 				}
@@ -50,6 +54,7 @@ func (a *app) changeCommand(use, short, done string, change func(*nmgre.Host, co
 	}
 	waitFlag(cmd, &wait)
 	jsonFlag(cmd, &asJSON)
+	a.confirmFlag(cmd)
 	return cmd
 }
 

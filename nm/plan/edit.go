@@ -3,15 +3,10 @@ package plan
 import (
 	"context"
 	"fmt"
-	"net/netip"
-	"slices"
 
 	"nmgre/nm"
-	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
-	"nmgre/routes/kernel"
-	"nmgre/routes/list"
 )
 
 // EditPlan is an edit of a tunnel with everything decided. It is data only.
@@ -89,15 +84,3 @@ func (p EditPlan) KeptDiffers() bool { return !keep.Same(p.KeptBefore, p.Kept) }
 
 // Up says whether the tunnel was up when the plan was made.
 func (p EditPlan) Up() bool { return p.Profile.State != nm.StateInactive }
-
-// CutsOff says whether the edit may cut off a session with the host at that address. hop is the
-// kernel's way to it before the edit.
-func (p EditPlan) CutsOff(session netip.Addr, hop kernel.Hop) bool {
-	if p.Up() && hop.Dev == p.Profile.Device {
-		return p.Flaps || p.Before.MTU != p.After.MTU || !slices.Equal(p.Before.Addresses, p.After.Addresses) || !p.After.LeadsTo(session)
-	}
-	_, fresh := list.NewSet(p.Before.Routes).Split(p.After.Routes)
-	return slices.ContainsFunc(fresh, func(r routes.Route) bool {
-		return r.TableOrMain() == routes.MainTable && r.Dst.Contains(session) && r.Dst.Bits() >= hop.Match.Bits()
-	})
-}

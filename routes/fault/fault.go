@@ -34,6 +34,9 @@ var (
 	ErrChanged = fmt.Errorf("changed meanwhile: %w", ErrInvalid)
 	// ErrLeftBehind means that an undo failed too: part of the failed attempt may still be there.
 	ErrLeftBehind = errors.New("something may be left behind")
+	// ErrCutsOff means that the change may cut off the session that it was typed in. It is also an
+	// [ErrInvalid]. Nothing was changed.
+	ErrCutsOff = fmt.Errorf("may cut the session off: %w", ErrInvalid)
 	// ErrUnreachable means that the kernel has no route to a destination.
 	ErrUnreachable = errors.New("no route")
 )

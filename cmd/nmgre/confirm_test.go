@@ -1,0 +1,73 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"testing"
+)
+
+// Every command that changes something refuses to cut off the session, and asks with --confirm.
+func TestEveryCommandIsGuarded(t *testing.T) {
+	const client = "SSH_CONNECTION"
+	for _, c := range []struct {
+		name     string
+		before   string // a command that comes first; empty for none
+		args     string
+		canForce bool
+	}{
+		{"create", "delete gre1", "create --name gre1 --peer 100.0.2.100 --address 172.16.0.1/30 --route 10.10.2.0/24", false},
+		{"edit", "", "edit gre1 --ttl 9", false},
+		{"route add", "", "route add gre1 10.10.2.8/29 encap ip id 7 dst 172.16.0.9", false},
+		{"route replace", "", "route replace gre1 10.10.2.0/24 encap ip id 7 dst 172.16.0.9", false},
+		{"route delete", "", "route delete gre1 10.10.2.0/24", false},
+		{"up", "down gre1", "up gre1", false},
+		{"down", "", "down gre1", true},
+		{"delete", "", "delete gre1", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Setenv(client, "")
+			w := newWorld(t)
+			w.must(createArgs...)
+			if c.before != "" {
+				w.must(strings.Fields(c.before)...)
+			}
+			t.Setenv(client, "10.10.2.9 50000 172.16.0.1 22")
+			args := strings.Fields(c.args)
+			o := w.run(args...)
+			if o.code != exitInvalid || !strings.Contains(o.stderr, "your ssh client 10.10.2.9") || !strings.Contains(o.stderr, "hint: add --confirm 60s") || strings.Contains(o.stderr, "--force") != c.canForce {
+				t.Errorf("exit %d\n%s", o.code, o.stderr)
+			}
+			o = w.run(append(args, "--confirm", "10s")...) // the input has ended
+			if o.code != exitFailed || !strings.Contains(o.stderr, "warning: the route to your ssh client") || !strings.Contains(o.stderr, "undid everything") {
+				t.Errorf("not confirmed: exit %d\n%s", o.code, o.stderr)
+			}
+			if c.canForce {
+				args = append(args, "--force")
+			} else {
+				args = append(args, "--confirm", "10s")
+				w.stdin = strings.NewReader("\n")
+			}
+			w.must(args...)
+		})
+	}
+}
+
+// A duration that is not possible, or an input that is needed twice, is refused by every command.
+func TestConfirmFlag(t *testing.T) {
+	w := newWorld(t)
+	silent, _ := io.Pipe()
+	w.stdin = silent
+	for _, c := range []struct{ args, words string }{
+		{"create --peer 100.0.2.100 --address 172.16.0.1/30 --confirm 2h", "confirm: 2h0m0s is not possible"},
+		{"create --peer 100.0.2.100 --address 172.16.0.1/30 --routes-from - --confirm 5s", "standard input cannot both"},
+		{"route add gre1 10.0.0.0/8 --confirm -1s", "confirm: -1s is not possible"},
+		{"route add gre1 --routes-from - --confirm 5s", "standard input cannot both"},
+		{"up gre1 --confirm 0s", "confirm: 0s is not possible"},
+		{"down gre1 --confirm 61m", "confirm: 1h1m0s is not possible"},
+		{"delete gre1 --confirm x", "is not a duration"},
+	} {
+		if o := w.run(strings.Fields(c.args)...); o.code != exitInvalid || !strings.Contains(o.stderr, c.words) {
+			t.Errorf("%s: exit %d\n%s", c.args, o.code, o.stderr)
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package nmgre
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/netip"
+
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/nm/verify"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+)
+
+// Session is the connection by which a person sits at this host, such as one of ssh.
+type Session struct {
+	Client netip.Addr // the person's host; the zero Addr if there is no session
+	Server netip.Addr // the address of this host that the client connected to; may be the zero Addr
+}
+
+// maxNested bounds how many tunnels a session may go through, one in the other.
+const maxNested = 8
+
+// CutsOff says whether a change may cut a session off: whether packets to the session's client, or
+// to the far ends of the tunnels that carry them, would go another way than now. The zero session
+// cannot be cut off, nor can one from this host itself.
+func (h *Host) CutsOff(ctx context.Context, e plan.Effect, s Session) (bool, error) {
+	client := s.Client.Unmap()
+	if !client.IsValid() || client.IsLoopback() {
+		return false, nil
+	}
+	links, err := h.Kernel.Links(ctx)
+	if err != nil {
+		return false, fault.Ended(ctx, err)
+	}
+	q := kernel.Query{To: client, From: s.Server.Unmap()}
+	if q.From.IsValid() && kernel.Holding(links, q.From.WithZone("")) == nil {
+		q.From = netip.Addr{}
+	}
+	for range maxNested {
+		way, err := h.way(ctx, q)
+		if errors.Is(err, fault.ErrUnreachable) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fault.Ended(ctx, err)
+		}
+		if e.Moves(way) {
+			return true, nil
+		}
+		if q = underlayOf(links, way.Hop.Dev); !q.To.IsValid() {
+			break
+		}
+	}
+	return false, nil
+}
+
+// way asks the kernel for the way of packets, and for the metric of the route that decides.
+func (h *Host) way(ctx context.Context, q kernel.Query) (plan.Way, error) {
+	w := plan.Way{To: q.To.WithZone(""), Rank: math.MaxUint32}
+	var err error
+	if w.Hop, err = h.Kernel.Lookup(ctx, q); err != nil {
+		return w, err
+	}
+	there, err := h.Kernel.RoutesTo(ctx, w.To)
+	for _, r := range there {
+		if r.Dev == w.Hop.Dev && r.Dst == w.Hop.Match {
+			w.Rank = min(w.Rank, r.KernelMetric())
+		}
+	}
+	return w, err
+}
+
+// underlayOf returns the question for the way of the packets that carry those of a tunnel's device.
+// Its To is the zero Addr if the device is no tunnel to one far end.
+func underlayOf(links []kernel.Link, dev string) kernel.Query {
+	link := kernel.Named(links, dev)
+	if link == nil || link.GRE == nil || !link.GRE.Remote.IsValid() || link.GRE.Remote.IsUnspecified() {
+		return kernel.Query{}
+	}
+	q := kernel.Query{To: link.GRE.Remote}
+	if link.GRE.Local.IsValid() && !link.GRE.Local.IsUnspecified() {
+		q.From = link.GRE.Local
+	}
+	for _, l := range links {
+		if l.Index == link.GRE.Parent {
+			q.Dev = l.Name
+		}
+	}
+	return q
+}
+
+// guard refuses a change that may cut off the person's session, unless the person is asked to
+// confirm it, or insists. Every method that changes something calls it before it begins.
+func (h *Host) guard(ctx context.Context, confirm func(context.Context, verify.Report) error, effect func() plan.Effect) error {
+	if h.Session == nil {
+		return nil
+	}
+	s := h.Session()
+	if !s.Client.IsValid() {
+		return nil
+	}
+	cuts, err := h.CutsOff(ctx, effect(), s)
+	if err != nil || !cuts {
+		return err
+	}
+	what := "the route to your ssh client " + s.Client.String() + " leads through what is changed: it may cut your session off"
+	if confirm != nil || h.Insist {
+		h.warn(what)
+		return nil
+	}
+	return &fault.Error{Kind: fault.ErrCutsOff, Field: "confirm", What: what,
+		Hint: "add --confirm 60s: unless you press Enter within that time, everything is undone"}
+}
+
+// UpEffect returns the effect of [Host.Up].
+func (h *Host) UpEffect(ctx context.Context, name string) (plan.Effect, error) {
+	p, err := h.own(ctx, name)
+	if err != nil {
+		return plan.Effect{}, err
+	}
+	return h.upEffect(ctx, p), nil
+}
+
+// upEffect returns the effect of bringing p up. A tunnel that is up gets the kept routes that the
+// kernel lacks. A kept file that cannot be read has no effect.
+func (h *Host) upEffect(ctx context.Context, p nm.Profile) plan.Effect {
+	k, err := keep.Of(ctx, h.Store, p.UUID)
+	if err != nil {
+		k = keep.Kept{}
+	}
+	whole := p.Tunnel.WithKept(k)
+	if p.State != nm.StateActive {
+		return plan.Effect{Device: p.Device, After: whole}
+	}
+	missing, err := keep.Missing(ctx, h.Kernel, p.Running(), k)
+	held := k
+	held.Routes = nil
+	for i, r := range k.Routes {
+		if err == nil && !missing[i] {
+			held.Routes = append(held.Routes, r)
+		}
+	}
+	return plan.Effect{Device: p.Device, Before: p.Tunnel.WithKept(held), After: whole}
+}
+
+// DownEffect returns the effect of [Host.Down] and [Host.Delete].
+func (h *Host) DownEffect(ctx context.Context, name string) (plan.Effect, error) {
+	p, err := h.own(ctx, name)
+	return downEffect(p), err
+}
+
+func downEffect(p nm.Profile) plan.Effect {
+	return plan.Effect{Device: p.Device, Gone: true, Before: p.Tunnel}
+}
+
+// confirmName names the step that asks for a confirmation, or is empty if nobody is asked.
+func confirmName(confirm func(context.Context, verify.Report) error) string {
+	if confirm == nil {
+		return ""
+	}
+	return "asked whether to keep it"
+}
+
+// asked asks for the confirmation, if there is somebody to ask.
+func (h *Host) asked(ctx context.Context, confirm func(context.Context, verify.Report) error, report verify.Report) error {
+	if confirm == nil {
+		return nil
+	}
+	return confirm(ctx, report)
+}
+
+// confirmed asks whether a change without a report stays. If it does not, undo undoes it.
+func (h *Host) confirmed(ctx context.Context, undo func(context.Context) error) error {
+	err := h.asked(ctx, h.Confirm, verify.Report{})
+	if err == nil {
+		return nil
+	}
+	err = fault.Ended(ctx, err)
+	if undoErr := h.undo(ctx, "undid everything", undo); undoErr != nil {
+		err = errors.Join(err, &fault.Error{What: "could not undo everything", Err: undoErr, Hint: "nmgre list shows the present state"})
+	}
+	return err
+}
