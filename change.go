@@ -41,7 +41,7 @@ func (h *Host) changeRoutes(ctx context.Context, p nm.Profile, change plan.Route
 	if err != nil {
 		return plan.RouteResult{}, fault.Ended(ctx, err)
 	}
-	if err := h.guard(ctx, h.Confirm, planned.Effect); err != nil {
+	if h, err = h.guarded(ctx, planned.Effect); err != nil {
 		return plan.RouteResult{}, err
 	}
 	if h.Confirm != nil {
@@ -65,9 +65,7 @@ func (h *Host) changeOnTrial(ctx context.Context, planned *plan.ChangePlan) erro
 	if err != nil {
 		return err
 	}
-	guarded := *h
-	guarded.Session = nil // it has been guarded already
-	_, err = guarded.Edit(ctx, edit, EditOptions{NoProbe: true, faulty: true})
+	_, err = h.Edit(ctx, edit, EditOptions{NoProbe: true, faulty: true})
 	return err
 }
 

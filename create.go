@@ -35,7 +35,8 @@ type Created struct {
 // in the middle leaves a profile in memory, which is marked as on trial. The next method that lists
 // the profiles removes it.
 func (h *Host) Create(ctx context.Context, planned plan.Plan, opts CreateOptions) (Created, error) {
-	if err := h.guard(ctx, h.Confirm, planned.Effect); err != nil {
+	h, err := h.guarded(ctx, planned.Effect)
+	if err != nil {
 		return Created{}, err
 	}
 	c := &createWork{host: h, uuid: nm.NewUUID(), tunnel: planned.Tunnel, plan: planned}
@@ -77,7 +78,7 @@ func (c *createWork) carryOut(ctx context.Context, opts CreateOptions) (report v
 		{plan.StepActivate, "brought it up", func() error { c.device = name; return h.Profiles.Activate(ctx, c.uuid) }},
 		{plan.StepRoute, c.keepName(), func() error { return c.keep(ctx) }},
 		{plan.StepCheck, "verified it", func() error { report, err = c.check(ctx, opts); return err }},
-		{"", confirmName(h.Confirm), func() error { return h.asked(ctx, h.Confirm, report) }},
+		{"", h.confirmName(), func() error { return h.asked(ctx, report) }},
 		{plan.StepSave, "wrote the profile to disk", func() error { c.saving = true; c.file, err = h.Profiles.Save(ctx, c.uuid); return err }},
 	}
 	for _, s := range steps {

@@ -59,10 +59,12 @@ func (h *Host) Edit(ctx context.Context, planned plan.EditPlan, opts EditOptions
 		status, err := h.status(ctx, planned.Profile.UUID)
 		return Edited{Status: status}, fault.Ended(ctx, err)
 	}
-	if opts.Confirm == nil {
-		opts.Confirm = h.Confirm
+	if opts.Confirm != nil {
+		confirmed := *h
+		confirmed.Confirm, h = opts.Confirm, &confirmed
 	}
-	if err := h.guard(ctx, opts.Confirm, planned.Effect); err != nil {
+	h, err := h.guarded(ctx, planned.Effect)
+	if err != nil {
 		return Edited{}, err
 	}
 	e := &editWork{host: h, plan: planned}
@@ -109,7 +111,7 @@ func (e *editWork) carryOut(ctx context.Context, opts EditOptions) (report verif
 		{plan.StepActivate, "brought it up", func() error { return h.Profiles.Activate(ctx, uuid) }},
 		{plan.StepRoute, e.keepName(), func() error { return e.keep(ctx) }},
 		{plan.StepCheck, "verified it", func() error { report, err = e.check(ctx, opts); return err }},
-		{"", confirmName(opts.Confirm), func() error { return h.asked(ctx, opts.Confirm, report) }},
+		{"", h.confirmName(), func() error { return h.asked(ctx, report) }},
 		{plan.StepSave, "wrote the profile to disk", func() error { _, err := h.Profiles.Save(ctx, uuid); return err }},
 	}
 	for _, s := range steps {

@@ -22,13 +22,16 @@ type Host struct {
 	// and removes the remains of killed processes.
 	Listed bool
 	// Session, if it is set, returns the session that the person sits at. A change that may cut it
-	// off is refused with [fault.ErrCutsOff], unless Confirm or Insist is set.
+	// off is refused with [fault.ErrCutsOff], unless Confirm, ConfirmCut or Insist is set.
 	Session func() Session
 	// Confirm, if it is set, is called by every method that changes the host, when the change is
 	// made, and verified if it makes a new link or other routes. An edit and a new tunnel are then
 	// not on disk yet. If it returns an error, everything is undone, and the method returns that
 	// error. It must return when its context ends.
 	Confirm func(ctx context.Context, applied verify.Report) error
+	// ConfirmCut, if it is set, takes the place of Confirm for changes that may cut the session
+	// off.
+	ConfirmCut func(ctx context.Context, applied verify.Report) error
 	// Insist lets changes cut off the session.
 	Insist bool
 	// Progress, if it is set, is called at the end of each step, by the goroutine that called the

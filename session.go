@@ -92,26 +92,32 @@ func underlayOf(links []kernel.Link, dev string) kernel.Query {
 	return q
 }
 
-// guard refuses a change that may cut off the person's session, unless the person is asked to
-// confirm it, or insists. Every method that changes something calls it before it begins.
-func (h *Host) guard(ctx context.Context, confirm func(context.Context, verify.Report) error, effect func() plan.Effect) error {
+// guarded returns the host that carries out a change, whose Confirm is the right one for it. It
+// refuses a change that may cut off the person's session, unless the person is asked to confirm it,
+// or insists. Every method that changes something calls it before it begins.
+func (h *Host) guarded(ctx context.Context, effect func() plan.Effect) (*Host, error) {
 	if h.Session == nil {
-		return nil
+		return h, nil
 	}
+	safe := *h
+	safe.Session = nil
 	s := h.Session()
 	if !s.Client.IsValid() {
-		return nil
+		return &safe, nil
 	}
 	cuts, err := h.CutsOff(ctx, effect(), s)
 	if err != nil || !cuts {
-		return err
+		return &safe, err
+	}
+	if h.ConfirmCut != nil {
+		safe.Confirm = h.ConfirmCut
 	}
 	what := "the route to your ssh client " + s.Client.String() + " leads through what is changed: it may cut your session off"
-	if confirm != nil || h.Insist {
+	if safe.Confirm != nil || h.Insist {
 		h.warn(what)
-		return nil
+		return &safe, nil
 	}
-	return &fault.Error{Kind: fault.ErrCutsOff, Field: "confirm", What: what,
+	return nil, &fault.Error{Kind: fault.ErrCutsOff, Field: "confirm", What: what,
 		Hint: "add --confirm 60s: unless you press Enter within that time, everything is undone"}
 }
 
@@ -157,24 +163,24 @@ func downEffect(p nm.Profile) plan.Effect {
 }
 
 // confirmName names the step that asks for a confirmation, or is empty if nobody is asked.
-func confirmName(confirm func(context.Context, verify.Report) error) string {
-	if confirm == nil {
+func (h *Host) confirmName() string {
+	if h.Confirm == nil {
 		return ""
 	}
 	return "asked whether to keep it"
 }
 
 // asked asks for the confirmation, if there is somebody to ask.
-func (h *Host) asked(ctx context.Context, confirm func(context.Context, verify.Report) error, report verify.Report) error {
-	if confirm == nil {
+func (h *Host) asked(ctx context.Context, applied verify.Report) error {
+	if h.Confirm == nil {
 		return nil
 	}
-	return confirm(ctx, report)
+	return h.Confirm(ctx, applied)
 }
 
 // confirmed asks whether a change without a report stays. If it does not, undo undoes it.
 func (h *Host) confirmed(ctx context.Context, undo func(context.Context) error) error {
-	err := h.asked(ctx, h.Confirm, verify.Report{})
+	err := h.asked(ctx, verify.Report{})
 	if err == nil {
 		return nil
 	}

@@ -19,7 +19,7 @@ func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	if err != nil {
 		return p, err
 	}
-	if err := h.guard(ctx, h.Confirm, func() plan.Effect { return h.upEffect(ctx, p) }); err != nil {
+	if h, err = h.guarded(ctx, func() plan.Effect { return h.upEffect(ctx, p) }); err != nil {
 		return p, err
 	}
 	if p.State == nm.StateActive {
@@ -62,7 +62,8 @@ func (h *Host) down(ctx context.Context, p nm.Profile) error {
 	if p.State == nm.StateInactive && p.Device == "" {
 		return nil
 	}
-	if err := h.guard(ctx, h.Confirm, func() plan.Effect { return downEffect(p) }); err != nil {
+	h, err := h.guarded(ctx, func() plan.Effect { return downEffect(p) })
+	if err != nil {
 		return err
 	}
 	if err := h.deactivate(ctx, p); err != nil {
@@ -143,11 +144,13 @@ func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 // agree refuses to delete a tunnel if that may cut the session off, or the person does not confirm
 // that it is gone.
 func (h *Host) agree(ctx context.Context, p nm.Profile) error {
+	down := p.State == nm.StateInactive && p.Device == ""
+	h, err := h.guarded(ctx, func() plan.Effect { return downEffect(p) })
 	switch {
-	case h.Confirm == nil:
-		return h.guard(ctx, nil, func() plan.Effect { return downEffect(p) })
-	case p.State == nm.StateInactive && p.Device == "":
-		return h.asked(ctx, h.Confirm, verify.Report{})
+	case err != nil || h.Confirm == nil:
+		return err
+	case down:
+		return h.asked(ctx, verify.Report{})
 	}
 	return h.down(ctx, p)
 }

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,17 +33,17 @@ var errEnded = &fault.Error{What: "the input has ended: nothing more is done", H
 
 // Plain asks the wizard's questions line by line, for screen readers, scripts, and simple
 // terminals. There is no drawing, and nothing moves. Questions go to term.Err, results to term.Out.
-// The names are the host's own, for routing tables and the like. The end of the input is an error,
-// and leaves nothing half done.
-func Plain(ctx context.Context, wf Workflow, names routes.Names, term Terminal) error {
+// Of the options, Names and Confirm count. The end of the input is an error, and leaves nothing
+// half done.
+func Plain(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &plainTalk{ctx: ctx, wf: wf, out: term.Out, err: term.Err, lines: readLines(ctx, term.In), theme: draw.NewTheme(false, true)}
+	p := &plainTalk{ctx: ctx, wf: wf, confirm: cmp.Or(opts.Confirm, defaultConfirm), out: term.Out, err: term.Err, lines: readLines(ctx, term.In), theme: draw.NewTheme(false, true)}
 	manager, err := wf.Manager(ctx)
 	if err != nil {
 		return err
 	}
-	p.known.Version, p.known.Names = manager.Version, names
+	p.known.Version, p.known.Names = manager.Version, opts.Names
 	for {
 		done, err := p.turn()
 		if done || err != nil {
@@ -59,6 +60,7 @@ type plainTalk struct {
 	lines    <-chan string
 	theme    draw.Theme
 	known    answers.Host
+	confirm  time.Duration // how long a change waits that may cut off the person's session
 }
 
 // host is everything that the answers need of the host, beyond its interfaces.
@@ -281,7 +283,22 @@ func (p *plainTalk) working() Workflow {
 				p.say("%d of %d routes", done, total)
 			}
 		},
+		ConfirmCut: p.confirmCut,
 	})
+}
+
+// confirmCut asks whether a change stays that may have cut the person off.
+func (p *plainTalk) confirmCut(ctx context.Context, _ verify.Report) error {
+	ctx, cancel := context.WithTimeout(ctx, p.confirm)
+	defer cancel()
+	p.say("It is done, but not kept yet. Without an answer it is undone in %s.", p.confirm)
+	asked := *p
+	asked.ctx = ctx
+	yes, err := asked.sure("Keep it?")
+	if ctx.Err() != nil || err == nil && !yes {
+		return errNotConfirmed
+	}
+	return err
 }
 
 // wizard asks for every field, shows the plan, and carries it out.

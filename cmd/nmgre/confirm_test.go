@@ -71,3 +71,19 @@ func TestConfirmFlag(t *testing.T) {
 		}
 	}
 }
+
+// The questions line by line ask once more where the session may be cut off, and undo what is not
+// confirmed.
+func TestPlainIsGuarded(t *testing.T) {
+	for answers, stays := range map[string]bool{"down gre1 yes no quit": false, "down gre1 yes yes quit": true, "down gre1 yes": false, "delete gre1 yes no quit": false} {
+		t.Setenv("SSH_CONNECTION", "")
+		w := newWorld(t)
+		w.must(createArgs...)
+		t.Setenv("SSH_CONNECTION", "10.10.2.9 50000 172.16.0.1 22")
+		w.stdin = strings.NewReader(strings.ReplaceAll(answers, " ", "\n") + "\n")
+		o := w.run("--plain", "--confirm", "20s")
+		if all := w.bus.Profiles(); len(all) != 1 || all[0].Active == stays || !strings.Contains(o.stderr, "undone in 20s") {
+			t.Errorf("%s: %d profiles, exit %d\n%s", answers, len(all), o.code, o.stderr)
+		}
+	}
+}

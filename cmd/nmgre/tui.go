@@ -34,7 +34,7 @@ func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err e
 	}
 	if flags.plain || dumb {
 		return true, a.withScreens(ctx, func(wf tui.Workflow) error {
-			return tui.Plain(ctx, wf, a.names(), tui.Terminal{In: a.stdin, Out: a.stdout, Err: a.stderr})
+			return tui.Plain(ctx, wf, a.screenOptions(flags), tui.Terminal{In: a.stdin, Out: a.stdout, Err: a.stderr})
 		})
 	}
 	// ctrl+c is a key on the screen, which stops the running change. It is a signal only while a
@@ -106,7 +106,9 @@ func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) erro
 	debug.SetGCPercent(screensGCPercent)
 	// a program that runs long parses a file of root's again only after it has changed
 	d.files = d.files.Remembering()
-	return do(newScreenHost(d))
+	host := newScreenHost(d)
+	host.session = a.session
+	return do(host)
 }
 
 // screenOptions describe the terminal. NO_COLOR counts with any value (no-color.org). The Linux
@@ -138,6 +140,7 @@ func isUTF8() bool {
 type screenHost struct {
 	*nmgre.Host
 	adapters adapters
+	session  func() nmgre.Session // that the person sits at
 }
 
 func newScreenHost(d adapters) *screenHost {
@@ -176,6 +179,10 @@ func (h *screenHost) Reporting(to tui.Listener) tui.Workflow {
 		d.profiles, d.kernel, d.gateway = nmgre.TellProfiles(d.profiles, to.Step), nmgre.TellKernel(d.kernel, to.Step), nmgre.TellGateway(d.gateway, to.Step)
 	}
 	told := newScreenHost(d)
-	told.Progress, told.Checked, told.Advance, told.Confirm = to.Step, to.Check, to.Advance, to.Confirm
+	told.Progress, told.Checked, told.Advance = to.Step, to.Check, to.Advance
+	told.Confirm, told.ConfirmCut = to.Confirm, to.ConfirmCut
+	if to.ConfirmCut != nil {
+		told.Session = h.session
+	}
 	return told
 }
