@@ -17,7 +17,7 @@ PACKAGES := ./... ./testdata/fake ./testdata/lab/... ./testdata/pictures ./testd
 # polkit up to 122 reads policies from here only.
 POLKIT  ?= /usr/share/polkit-1/actions
 
-.PHONY: help build test vet unit lab-setup lab-test lint bench demo pictures lab man completions policy install clean
+.PHONY: help build test vet unit lab-setup lab-test faults lint bench demo pictures lab man completions policy install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ lab-setup: ## install what the lab needs, and build it (once)
 
 lab-test: lab-setup ## the tests in the lab: a kernel with GRE and real NetworkManagers
 	testdata/lab/test.sh
+
+faults: lab-setup ## every fault of the README's table, with what is left afterwards
+	testdata/faults.sh
 
 lint: ## the linter, with the walls between the packages
 	go run $(LINTER) run --build-tags man $(PACKAGES)

@@ -111,7 +111,8 @@ func (c *routeWork) keep(ctx context.Context, keeps bool) error {
 	}
 	e := Event{What: "set " + c.plan.Kept.Summary(), Commands: c.ipCommands(), Detail: true}
 	err := c.host.step(ctx, e, func() error { return c.host.keep(ctx, c.plan.Kept) })
-	c.kept = err == nil
+	// A step that changed nothing needs no undo, and no second question for root's rights.
+	c.kept = err == nil || errors.Is(err, fault.ErrLeftBehind)
 	return err
 }
 

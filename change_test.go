@@ -218,7 +218,7 @@ func TestChangeRoutesKilled(t *testing.T) {
 				fake.Survives(func() {
 					p, _, _ = faultyChange(t, func(killed *fake.Process, _ func()) {
 						p = killed
-						killed.Fault = func(i int, _ string) fake.Fault { return fake.Fault{Kill: i == n, After: after} }
+						killed.Fault = func(i int, _ string) fake.Fault { return fake.Fault{Kill: i == n, After: after && i == n} }
 					})
 				})
 				next := p.World.Start()

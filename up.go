@@ -8,6 +8,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 )
@@ -131,14 +132,35 @@ func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 	if err != nil { // a file that cannot be read is removed all the same
 		kept = keep.Kept{UUID: p.UUID}
 	}
-	forget := Event{What: "removed the routes and rules that were kept for it", Commands: kept.IPCommands("del"), Detail: true}
-	if err := h.step(ctx, forget, func() error { return h.Keeper.Forget(ctx, p.UUID) }); err != nil {
-		return p, err
+	return p, h.deleteBoth(ctx, p, kept)
+}
+
+// deleteBoth removes a tunnel's profile and what root keeps for it. For root the profile goes
+// first: if nmgre is killed then, the hook or the next command removes what is kept for no profile.
+// A user without root is asked first, and may say no.
+func (h *Host) deleteBoth(ctx context.Context, p nm.Profile, kept keep.Kept) error {
+	forget := func(left keep.Kept) error {
+		e := Event{What: "removed the routes and rules that were kept for it", Commands: left.IPCommands("del"), Detail: true}
+		return h.step(ctx, e, func() error { return h.Keeper.Forget(ctx, p.UUID) })
 	}
-	if err := h.deleteProfile(ctx, p); err != nil {
-		return p, errors.Join(err, h.undoForget(ctx, kept))
+	if h.Kernel.CanChange() {
+		if err := h.deleteProfile(ctx, p); err != nil {
+			return err
+		}
+		left := kept // the others have gone with the link
+		left.Routes = slices.DeleteFunc(slices.Clone(kept.Routes), func(r routes.Route) bool { return r.Type.HasDevice() })
+		return forget(left)
 	}
-	return p, nil
+	err := forget(kept)
+	if err == nil {
+		err = h.deleteProfile(ctx, p)
+	} else if !errors.Is(err, fault.ErrLeftBehind) {
+		return err // nothing has changed, so nobody is asked again
+	}
+	if err != nil {
+		err = errors.Join(err, h.undoForget(ctx, kept))
+	}
+	return err
 }
 
 // agree refuses to delete a tunnel if that may cut the session off, or the person does not confirm
@@ -168,5 +190,6 @@ func (h *Host) undoForget(ctx context.Context, k keep.Kept) error {
 	if _, err := h.Profiles.Get(undoing, k.UUID); errors.Is(err, fault.ErrNotFound) || k.Empty() {
 		return nil
 	}
+	k.Stamp = "" // it is of the file that was removed
 	return h.keep(undoing, k)
 }

@@ -196,8 +196,8 @@ func undoDirs(made []string) {
 	}
 }
 
-// denied puts the name of the attempt before an error, with a hint when it needs root or room on
-// the disk. It returns nil for nil.
+// denied puts the name of the attempt before an error, with a hint when it needs root, room on
+// the disk, or a disk that can be written. It returns nil for nil.
 func denied(attempt string, err error) error {
 	switch {
 	case err == nil:
@@ -206,6 +206,8 @@ func denied(attempt string, err error) error {
 		return &fault.Error{Kind: fault.ErrNotPermitted, What: attempt, Hint: "run it with sudo", Err: err}
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		return &fault.Error{What: attempt, Hint: "make room on the disk; nothing has been changed", Err: err}
+	case errors.Is(err, unix.EROFS):
+		return &fault.Error{What: attempt, Hint: "the disk is mounted read-only; nothing has been changed", Err: err}
 	}
 	return &fault.Error{What: attempt, Err: err}
 }

@@ -238,8 +238,9 @@ func (w *World) BringDown(f *Profile) {
 	f.State, f.Device, f.DeviceState = nm.StateInactive, "", ""
 }
 
-// RemoveLink removes a device with its routes.
+// RemoveLink removes a device with its routes and its settings.
 func (w *World) RemoveLink(name string) {
+	delete(w.forwarding, name)
 	w.links = slices.DeleteFunc(w.links, func(l *Link) bool { return l.Name == name })
 	w.Table = slices.DeleteFunc(w.Table, func(r Route) bool {
 		return r.Dev == name || slices.ContainsFunc(r.Nexthops, func(hop routes.Nexthop) bool { return hop.Dev == name })

@@ -64,7 +64,7 @@ func (p *Process) call(ctx context.Context, method string, do func() error) erro
 		f = p.Fault(n, method)
 	}
 	if f.After {
-		if err := do(); err != nil {
+		if err := do(); err != nil && !f.Kill {
 			return err
 		}
 	}

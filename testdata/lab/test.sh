@@ -22,6 +22,7 @@
 # Environment
 #   NMGRE_LABS         how many labs (see "how_many")
 #   NMGRE_LAB_TIMEOUT  seconds for one test (900), or for a package with ARGs (4200)
+#   NMGRE_LAB_TESTS    a file that names the tests to run, a line each: ./nm/dbus TestLabModes
 #   NMGRE_LAB_COVER    1: build with coverage; the data comes to build/lab-out/cover
 set -u
 
@@ -29,6 +30,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$here/../.." && pwd)
 name=${NMGRE_LAB_NAME:-default}
 suite=${NMGRE_LAB_SUITE:-bookworm}
+named=${NMGRE_LAB_TESTS:-}
 share=$repo/build/lab-share
 tests=$share/tests
 times=$repo/build/lab-times
@@ -36,7 +38,7 @@ logs=$repo/build/lab-logs
 folder=
 chosen=()
 args=()
-readonly here repo name suite share tests times logs
+readonly here repo name suite named share tests times logs
 
 fail() {
 	echo "test.sh: $*" >&2
@@ -112,11 +114,16 @@ write_runner() {
 # tests_of PKG: their names.
 tests_of() { (cd "$tests/$1" && ./lab.test -test.list '^TestLab' | grep '^TestLab'); }
 
-# alone_of PKG: the names of those that must run alone.
-alone_of() {
-	awk 'FNR == 1 { alone = 0 }
-		/^\/\/lab:alone$/ { alone = 1 }
-		/^func / { sub(/\(.*/, "", $2); if (alone) print $2; alone = 0 }' "$repo/$1"/*_test.go
+# marked PKG MARK: the names of those with the line //lab:MARK in the comment above them.
+marked() {
+	awk -v mark="//lab:$2" 'FNR == 1 { found = 0 }
+		$0 == mark { found = 1 }
+		/^func / { sub(/\(.*/, "", $2); if (found) print $2; found = 0 }' "$repo/$1"/*_test.go
+}
+
+# asked_for PKG TEST: NMGRE_LAB_TESTS names it, or all are to run that do not take long.
+asked_for() {
+	if [[ $named ]]; then grep -qxF "$1 $2" "$named"; else ! marked "$1" faults | grep -qx "$2"; fi
 }
 
 # plan: what there is to run. Each line: queue, package, test, seconds. A test that nobody knows may
@@ -129,8 +136,9 @@ plan() {
 			continue
 		fi
 		size=$(cat "$repo/$p"/*lab*_test.go 2>/dev/null | wc -c)
-		alone=" $(alone_of "$p" | tr '\n' ' ') "
+		alone=" $(marked "$p" alone | tr '\n' ' ') "
 		while read -r t; do
+			asked_for "$p" "$t" || continue
 			if [[ $alone == *" $t "* ]]; then echo "alone $p $t"; else echo "queue $p $t"; fi
 		done < <(tests_of "$p") | awk -v suite="$suite" -v size="$size" -v times="$times" '
 			BEGIN {
@@ -294,6 +302,7 @@ parse() {
 	done
 	(($#)) && shift
 	args=("$@")
+	[[ ${#chosen[@]} != 0 || ! $named ]] || mapfile -t chosen < <(cut -d ' ' -f 1 "$named" | LC_ALL=C sort -u)
 	((${#chosen[@]})) || mapfile -t chosen < <(packages)
 	((${#chosen[@]})) || fail "no package has a lab_test.go"
 }

@@ -1,0 +1,156 @@
+package nmgre_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/routes/keep"
+	"nmgre/testdata/fake"
+	"nmgre/testdata/want"
+)
+
+// deadly is a command that is killed at each of its calls, before and after the call's work.
+type deadly struct {
+	name   string
+	before func(t *testing.T, w *fake.World) // makes the host as the command finds it
+	run    func(ctx context.Context, h *nmgre.Host) error
+}
+
+// whole is a tunnel of everything that root keeps: a route over two nexthops, SNAT, forwarding and
+// the clamp. It also has a route of the profile's.
+func whole(t *testing.T) nm.Tunnel {
+	t.Helper()
+	tunnel := fake.Simple(t)
+	tunnel.SNAT, tunnel.Forward, tunnel.ClampMSS = []keep.SNAT{{Dst: want.CIDR("10.10.1.0/24"), Source: want.Addr("10.10.1.1")}}, true, true
+	return tunnel
+}
+
+// haveWhole makes the whole tunnel.
+func haveWhole(t *testing.T, w *fake.World) {
+	t.Helper()
+	fake.MustCreate(t, w, whole(t))
+}
+
+// takenDown makes the whole tunnel, and takes it down as NetworkManager does.
+func takenDown(t *testing.T, w *fake.World) {
+	t.Helper()
+	haveWhole(t, w)
+	if _, err := w.Start().Host().Down(t.Context(), "gre1"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func addRoutes(t *testing.T, words ...string) func(ctx context.Context, h *nmgre.Host) error {
+	change := plan.RouteChange{Op: plan.RouteAdd, Routes: specs(t, words...)}
+	return func(ctx context.Context, h *nmgre.Host) error {
+		_, err := h.ChangeRoutes(ctx, "gre1", change)
+		return err
+	}
+}
+
+// commands are those that change a host.
+func deadlies(t *testing.T) []deadly {
+	hook := func(ctx context.Context, h *nmgre.Host) error { _, err := h.Keeper.Converge(ctx); return err }
+	return []deadly{
+		{"create", func(*testing.T, *fake.World) {}, func(ctx context.Context, h *nmgre.Host) error {
+			_, err := fake.Create(ctx, h, whole(t))
+			return err
+		}},
+		{"up", takenDown, func(ctx context.Context, h *nmgre.Host) error { _, err := h.Up(ctx, "gre1"); return err }},
+		{"down", haveWhole, func(ctx context.Context, h *nmgre.Host) error { _, err := h.Down(ctx, "gre1"); return err }},
+		{"delete", haveWhole, func(ctx context.Context, h *nmgre.Host) error { _, err := h.Delete(ctx, "gre1"); return err }},
+		{"delete of a tunnel that is down", takenDown, func(ctx context.Context, h *nmgre.Host) error { _, err := h.Delete(ctx, "gre1"); return err }},
+		{"route add to the profile", haveWhole, addRoutes(t, "10.30.0.0/16")},
+		{"route add to the kernel", haveWhole, addRoutes(t, "10.40.0.0/16"+multi)},
+		{"hook after up", func(t *testing.T, w *fake.World) {
+			takenDown(t, w)
+			if err := w.BringUp(w.Named("gre1")); err != nil {
+				t.Fatal(err)
+			}
+		}, hook},
+		{"hook after a flush", func(t *testing.T, w *fake.World) {
+			haveWhole(t, w)
+			if _, err := w.Start().SetRules(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			w.RemoveRoutes("10.20.0.0/16")
+		}, hook},
+		{"hook after delete", func(t *testing.T, w *fake.World) {
+			haveWhole(t, w)
+			p := w.Start()
+			if err := p.Delete(t.Context(), w.Named("gre1").UUID); err != nil {
+				t.Fatal(err)
+			}
+			w.Settle()
+		}, hook},
+	}
+}
+
+// afterwards are the next processes on the host: a command of root's and the hook, in both orders.
+// NetworkManager calls the hook for the event that the killed command has caused, or the next one.
+func afterwards() map[string]func(ctx context.Context, w *fake.World) error {
+	hook := func(ctx context.Context, w *fake.World) error {
+		_, err := w.Start().Keeper().Converge(ctx)
+		return err
+	}
+	list := func(ctx context.Context, w *fake.World) error { _, err := w.Start().Host().List(ctx); return err }
+	return map[string]func(ctx context.Context, w *fake.World) error{
+		"list, then the hook": func(ctx context.Context, w *fake.World) error { return errors.Join(list(ctx, w), hook(ctx, w)) },
+		"the hook, then list": func(ctx context.Context, w *fake.World) error { return errors.Join(hook(ctx, w), list(ctx, w)) },
+	}
+}
+
+// kill -9 before and after each call of every command. After the next command and the hook, the
+// host is as it was before, or as it is when the command is not killed.
+func TestKilledAtEveryCall(t *testing.T) {
+	for _, d := range deadlies(t) {
+		t.Run(d.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := fake.NewWorld()
+				d.before(t, w)
+				old := w.String()
+				p := w.Start()
+				if err := d.run(t.Context(), p.Host()); err != nil {
+					t.Fatal(err)
+				}
+				w.Settle()
+				done := w.String()
+				for name, next := range afterwards() {
+					for n := range p.Calls {
+						for _, after := range []bool{false, true} {
+							at := fmt.Sprintf("killed at call %d, %s, done %v, then %s: the host", n, p.Calls[n], after, name)
+							left := killedAt(t, d, n, after, next)
+							if left != old && left != done {
+								t.Errorf("%s is neither as before nor as after:\n%s\nor\n%s", at, want.Diff(old, left), want.Diff(done, left))
+							}
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// killedAt returns the host after a command that was killed at its n-th call, and the next process.
+func killedAt(t *testing.T, d deadly, n int, after bool, next func(ctx context.Context, w *fake.World) error) string {
+	t.Helper()
+	w := fake.NewWorld()
+	d.before(t, w)
+	p := w.Start()
+	p.Fault = func(i int, _ string) fake.Fault { return fake.Fault{Kill: i == n, After: after && i == n} }
+	if fake.Survives(func() { _ = d.run(t.Context(), p.Host()) }) {
+		t.Fatalf("%s lives after call %d %v", d.name, n, p.Calls)
+	}
+	w.Settle()
+	if err := next(t.Context(), w); err != nil {
+		t.Errorf("killed at call %d, %s: the next one: %v", n, p.Calls[n], err)
+	}
+	w.Settle()
+	return w.String()
+}
