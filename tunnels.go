@@ -1,6 +1,7 @@
 package nmgre
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,7 +93,7 @@ func (h *Host) List(ctx context.Context) ([]Status, error) {
 		}
 		status := Status{Profile: p, Kept: byUUID[p.UUID]}
 		if !status.Kept.Empty() {
-			status.KeptErr = hook
+			status.KeptErr = cmp.Or(status.Kept.Bound(p.Running(), nil), hook)
 		}
 		list = append(list, status)
 	}
@@ -207,18 +208,15 @@ func (h *Host) status(ctx context.Context, uuid string) (Status, error) {
 
 // statusOf adds the link, and the routes and rules that root keeps, to a profile.
 func (h *Host) statusOf(ctx context.Context, p nm.Profile) (Status, error) {
-	status := Status{Profile: p}
-	if status.Kept, status.KeptErr = keep.Of(ctx, h.Store, p.UUID); status.KeptErr == nil && !status.Kept.Empty() {
-		status.KeptErr = h.Store.HookMissing(ctx)
-	}
 	links, err := h.Kernel.Links(ctx)
-	if err != nil {
-		return status, err
-	}
+	status := Status{Profile: p}
 	if p.Device != "" {
 		status.Link = kernel.Named(links, p.Device)
 	}
-	return status, nil
+	if status.Kept, status.KeptErr = keep.Of(ctx, h.Store, p.UUID); status.KeptErr == nil && !status.Kept.Empty() {
+		status.KeptErr = cmp.Or(status.Kept.Bound(p.Running(), status.Link), h.Store.HookMissing(ctx))
+	}
+	return status, err
 }
 
 // own finds a tunnel, and refuses one that was made by hand: NetworkManager only mirrors it.

@@ -135,7 +135,8 @@ const (
 
 // Running returns the part of the profile that [keep.LocalKeeper] needs.
 func (p Profile) Running() keep.Running {
-	return keep.Running{UUID: p.UUID, Name: p.Tunnel.Name, Device: p.Device, GRE: p.Tunnel.Mode != 0, Active: p.State == StateActive, Inactive: p.State == StateInactive}
+	t := p.Tunnel
+	return keep.Running{UUID: p.UUID, Name: t.Name, Device: p.Device, GRE: t.Mode != 0, Remote: t.Remote, Active: p.State == StateActive, Inactive: p.State == StateInactive}
 }
 
 // ProfileEvent is an event of [Profiles.Watch]. The zero event says that a profile or its device

@@ -56,16 +56,18 @@ func (a *app) printList(list []nmgre.Status) error {
 	return nil
 }
 
-// warnKept warns once when the hook is missing, so that kept settings will not return by
-// themselves.
+// warnKept warns of each reason, once, why kept settings will not return by themselves, such as a
+// hook that is missing.
 func (a *app) warnKept(list []nmgre.Status) {
+	told := make(map[string]bool)
 	for _, s := range list {
-		if s.KeptErr != nil {
-			fmt.Fprintf(a.stderr, "nmgre: warning: routes, SNAT and forwarding that NetworkManager cannot hold do not return when a tunnel comes up: %s\n", oneLine(s.KeptErr.Error()))
-			for _, hint := range fault.Hints(s.KeptErr) {
-				fmt.Fprintf(a.stderr, "hint: %s\n", oneLine(hint))
-			}
-			return
+		if s.KeptErr == nil || told[s.KeptErr.Error()] {
+			continue
+		}
+		told[s.KeptErr.Error()] = true
+		fmt.Fprintf(a.stderr, "nmgre: warning: routes, SNAT and forwarding that NetworkManager cannot hold do not return when a tunnel comes up: %s\n", oneLine(s.KeptErr.Error()))
+		for _, hint := range fault.Hints(s.KeptErr) {
+			fmt.Fprintf(a.stderr, "hint: %s\n", oneLine(hint))
 		}
 	}
 }

@@ -256,7 +256,21 @@ func (c *ChangePlan) finish(ctx context.Context, sys nm.System) error {
 	c.Kept.UUID, c.Kept.Name, c.Kept.Remote, c.Kept.Inner = c.Profile.UUID, t.Name, t.Remote, t.InnerNetworks()
 	c.Kept.Routes = c.Owned(nm.OwnerKernel, c.Before.Routes)
 	c.Kept.Pin = pre.pin || c.Before.Pin && c.stillCovered()
-	return nil
+	return c.checkBound()
+}
+
+// checkBound refuses to change what root keeps for another far end or interface than the profile's.
+// It would move there unawares.
+func (c *ChangePlan) checkBound() error {
+	err := c.Before.Bound(c.Profile.Running(), nil)
+	if c.Before.Empty() || err == nil {
+		return nil
+	}
+	c.Kept.Name, c.Kept.Remote, c.Kept.Inner, c.Kept.Pin = c.Before.Name, c.Before.Remote, c.Before.Inner, c.Before.Pin
+	if !c.KeptDiffers() {
+		return nil
+	}
+	return &fault.Error{Kind: fault.ErrInvalid, Field: "route", What: "root keeps routes and rules for another tunnel under this profile", Err: err}
 }
 
 // check refuses fresh routes that this host cannot have.

@@ -39,7 +39,7 @@ func Edit(ctx context.Context, sys nm.System, profiles Profiles, p nm.Profile, c
 	}
 	e := newEditor(p, kept)
 	wanted := e.before.Clone()
-	if err := change(&wanted); err != nil {
+	if err := e.change(&wanted, change); err != nil {
 		return EditPlan{}, err
 	}
 	e.follow(&wanted)

@@ -22,12 +22,35 @@ type editor struct {
 	before  nm.Tunnel // the whole tunnel
 	old     list.Set  // the routes of before
 	pre     *preflight
+	// what root keeps is for another far end than the profile's, and the edit moves it to the
+	// profile's
+	moves bool
 }
 
 func newEditor(p nm.Profile, kept keep.Kept) *editor {
 	before := p.Tunnel.WithKept(kept)
 	return &editor{profile: p, kept: kept, before: before, old: list.NewSet(before.Routes)}
 }
+
+// change lets change make its changes. Where root keeps something for another far end than the
+// profile's, it is moved only if change itself gives the far end: nobody may do that unawares.
+func (e *editor) change(t *nm.Tunnel, change func(*nm.Tunnel) error) error {
+	if !e.isElsewhere() {
+		return change(t)
+	}
+	remote := t.Remote
+	t.Remote = netip.Addr{}
+	if err := change(t); err != nil {
+		return err
+	}
+	if e.moves = t.Remote.IsValid(); !e.moves {
+		t.Remote = remote
+	}
+	return nil
+}
+
+// isElsewhere says whether root keeps something for another far end than the profile's.
+func (e *editor) isElsewhere() bool { return !e.kept.Empty() && e.kept.Remote != e.before.Remote }
 
 // plan reads the host, decides the open fields, and puts the plan together.
 func (e *editor) plan(ctx context.Context, sys nm.System, profiles Profiles, wanted nm.Tunnel) (EditPlan, error) {
@@ -246,7 +269,7 @@ func (e *editor) problems(ctx context.Context) error {
 	found.Add(p.innerOverlap(addresses), p.routeIsOwnNetwork(fresh))
 	found.Add(p.snatSources(without(p.t.SNAT, b.SNAT))...)
 	found.Add(p.nexthopDevices(fresh)...)
-	if p.t.Remote != b.Remote { // any route of the tunnel may cover the new far end
+	if p.t.Remote != b.Remote || e.moves { // any route of the tunnel may cover the new far end
 		addresses, fresh = p.t.Addresses, p.t.Routes
 	}
 	return errors.Join(found.Err(), p.loops(ctx, addresses, fresh))
@@ -274,6 +297,9 @@ func (e *editor) finish(ctx context.Context) (EditPlan, error) {
 	}
 	plan.Notes = p.notes
 	plan.decideFlap()
+	if e.moves && p.t.Remote == e.before.Remote { // the profile has it already
+		plan.Changes = append([]nm.FieldChange{{Field: "peer", Old: e.kept.Remote.String(), New: p.t.Remote.String()}}, plan.Changes...)
+	}
 	plan.Steps = plan.steps()
 	return plan, nil
 }
@@ -288,6 +314,9 @@ func (e *editor) keptAfter(ctx context.Context) (keep.Kept, error) {
 	k := e.pre.kept(forward)
 	k.UUID, k.Stamp = e.profile.UUID, e.kept.Stamp
 	k.Pin = e.pre.pin || e.kept.Pin && t.Remote == b.Remote && t.CoversRemote()
+	if e.isElsewhere() && !e.moves {
+		k.Remote, k.Pin = e.kept.Remote, e.kept.Pin
+	}
 	return k, nil
 }
 

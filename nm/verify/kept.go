@@ -24,6 +24,10 @@ func (v *verifier) checkKept(ctx context.Context) error {
 	}
 	v.report.add(v.checkFile())
 	v.report.add(v.checkHook(ctx))
+	if v.kept.Bound(v.profile.Running(), v.link) != nil {
+		v.kept = keep.Kept{UUID: v.kept.UUID} // nothing else of it is expected in the kernel
+		return nil
+	}
 	if v.link == nil || len(v.kept.Routes) == 0 {
 		return nil
 	}
@@ -55,9 +59,14 @@ func firstHint(err error, otherwise string) string {
 	return otherwise
 }
 
-// checkFile checks that all lines of the file could be read.
+// checkFile checks that the file is for the tunnel as it is, and that all lines of it could be
+// read.
 func (v *verifier) checkFile() Check {
 	c := Check{ID: "kept", Status: Pass, Certainty: Proved, Summary: "nmgre keeps for the tunnel: " + v.kept.Summary(), Evidence: v.kept.UUID}
+	if err := v.kept.Bound(v.profile.Running(), v.link); err != nil {
+		c.Status, c.Summary, c.Evidence, c.Hint = Fail, "what root keeps for the tunnel was allowed for another one, so it is not set", err.Error(), firstHint(err, "")
+		return c
+	}
 	if len(v.kept.Bad) == 0 {
 		return c
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
@@ -21,6 +22,12 @@ type LocalKeeper struct {
 	// empty. Keep keeps what Vet returns. It is called under the lock: what it has read cannot
 	// change before the file is written.
 	Vet func(ctx context.Context, k Kept) (Kept, error)
+	// Patience is how long to wait for the lock at most, and how long for NetworkManager's
+	// answers. It is 0 where the context alone bounds them.
+	//
+	// A keeper without the lock asks whoever has it to converge once more, and gives up. A
+	// keeper without NetworkManager's answers takes the kernel's devices for what is up.
+	Patience time.Duration
 }
 
 var _ Keeper = (*LocalKeeper)(nil)
@@ -34,17 +41,24 @@ func (l *LocalKeeper) MayKeep() error {
 }
 
 // Keep writes k and converges, all of it or nothing: if the kernel refuses one of k's routes, or
-// ctx ends, it undoes the change of the file and of the kernel, and the error says so.
-func (l *LocalKeeper) Keep(ctx context.Context, k Kept, progress func(done, total int)) (Converged, error) {
-	unlock, err := l.Store.Lock(ctx)
-	if err != nil {
-		return Converged{}, err
-	}
-	defer unlock()
+// ctx ends, it undoes the change of the file and of the kernel, and the error says so. What cannot
+// be done for other tunnels is no error.
+func (l *LocalKeeper) Keep(ctx context.Context, k Kept, progress func(done, total int)) (c Converged, err error) {
+	err = l.locked(ctx, func() error {
+		c, err = l.keep(ctx, k, progress)
+		return err
+	})
+	return c, err
+}
+
+// keep does the work of [LocalKeeper.Keep] under the lock.
+func (l *LocalKeeper) keep(ctx context.Context, k Kept, progress func(done, total int)) (Converged, error) {
 	if l.Vet != nil {
-		if k, err = l.Vet(ctx, k); err != nil {
+		vetted, err := l.Vet(ctx, k)
+		if err != nil {
 			return Converged{}, err
 		}
+		k = vetted
 	}
 	undo, err := l.Store.Put(ctx, k)
 	if err != nil && undo != nil {
@@ -53,7 +67,7 @@ func (l *LocalKeeper) Keep(ctx context.Context, k Kept, progress func(done, tota
 	if err != nil {
 		return Converged{}, err
 	}
-	c, err := l.converge(ctx, &k, progress)
+	c, err := l.converge(ctx, k.UUID, &k, progress)
 	if err == nil && len(c.Refused) == 0 {
 		return c, nil
 	}
@@ -69,7 +83,7 @@ func (l *LocalKeeper) undo(ctx context.Context, k Kept, undoPut func(context.Con
 	defer cancel()
 	err := undoPut(undoing)
 	if err == nil {
-		_, err = l.converge(undoing, nil, nil)
+		_, err = l.converge(undoing, k.UUID, nil, nil)
 	}
 	if err == nil {
 		return nil
@@ -94,58 +108,4 @@ func refusedError(k Kept, refused []kernel.Refusal) error {
 func (l *LocalKeeper) Forget(ctx context.Context, uuid string) error {
 	_, err := l.Keep(ctx, Kept{UUID: uuid}, nil)
 	return err
-}
-
-// Converge makes the kernel agree with the files, as far as the tunnels are up.
-func (l *LocalKeeper) Converge(ctx context.Context) (Converged, error) {
-	unlock, err := l.Store.Lock(ctx)
-	if err != nil {
-		return Converged{}, err
-	}
-	defer unlock()
-	return l.converge(ctx, nil, nil)
-}
-
-// converge does the work of [LocalKeeper.Converge] under the lock. written, which may be nil, has
-// just been put into the store: its file is not read again, and Refused is about its routes.
-func (l *LocalKeeper) converge(ctx context.Context, written *Kept, progress func(done, total int)) (Converged, error) {
-	s, err := l.readState(ctx, written)
-	if err != nil {
-		return Converged{}, err
-	}
-	w := s.wanted()
-	if err := l.addPins(ctx, s, &w); err != nil {
-		return Converged{}, err
-	}
-	c := Converged{Trouble: w.trouble}
-	if err := l.Store.HookOthers(ctx, w.hookOthers); err != nil {
-		return c, err
-	}
-	forwarding, err := l.setForwarding(ctx, w.forward)
-	if err != nil {
-		return c, err
-	}
-	rules, err := l.Gateway.SetRules(ctx, w.rules)
-	if err != nil && (len(w.rules) > 0 || !errors.Is(err, fault.ErrUnsupported)) {
-		return c, err
-	}
-	if c.Routes, err = l.Kernel.SyncRoutes(ctx, w.routes, kernel.SyncOptions{Progress: progress}); err != nil {
-		return c, err
-	}
-	c.Changed = forwarding || rules || len(c.Routes.Added)+len(c.Routes.Replaced)+c.Routes.Removed > 0
-	c.addRefused(w, written)
-	return c, nil
-}
-
-// addRefused tells of the routes that the kernel did not take: those of written by their indexes,
-// the others in words.
-func (c *Converged) addRefused(w wanted, written *Kept) {
-	for _, refusal := range c.Routes.Refused {
-		from := w.from[refusal.Index]
-		if written != nil && from.index >= 0 && from.kept.UUID == written.UUID {
-			c.Refused = append(c.Refused, kernel.Refusal{Index: from.index, Err: refusal.Err})
-			continue
-		}
-		c.Trouble = append(c.Trouble, fmt.Sprintf("%s: %v", fault.Printable(from.name()), refusal.Err))
-	}
 }

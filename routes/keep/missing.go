@@ -18,7 +18,8 @@ func Missing(ctx context.Context, host kernel.Kernel, p Running, k Kept) (map[in
 		return nil, err
 	}
 	k.SNAT, k.Forward = nil, nil
-	s := &state{kept: []Kept{k}, links: links, running: map[string]Running{p.UUID: p}}
+	s := &state{links: links, running: map[string]Running{p.UUID: p}}
+	s.addBound([]Kept{k})
 	w := s.wanted()
 	result, err := host.SyncRoutes(ctx, w.routes, kernel.SyncOptions{DryRun: true})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 // addPins adds, in front of the other routes, a host route to each far end that a route of its own
 // tunnel covers. It leads the way that packets take at present without nmgre and without tunnels.
-func (l *LocalKeeper) addPins(ctx context.Context, s *state, w *wanted) error {
+func (l *LocalKeeper) addPins(ctx context.Context, s *state, w *wanted) {
 	var pins []kernel.OwnRoute
 	var from []keptRoute
 	pinned := make(map[netip.Addr]bool)
@@ -27,18 +27,17 @@ func (l *LocalKeeper) addPins(ctx context.Context, s *state, w *wanted) error {
 			continue
 		}
 		pinned[k.Remote] = true
-		pin, err := PinFor(ctx, l.Kernel, s.links, k.Remote)
-		if err != nil {
-			return err
-		}
-		if pin == nil {
+		switch pin, err := PinFor(ctx, l.Kernel, s.links, k.Remote); {
+		case err != nil:
+			w.routesStay = true
+			w.problems.add(&fault.Error{What: fault.Printable(k.Name) + ": find the way to the far end " + k.Remote.String(), Err: err})
+		case pin == nil:
 			w.trouble = append(w.trouble, fmt.Sprintf("%s: nothing but a tunnel leads to the far end %s", fault.Printable(k.Name), k.Remote))
-			continue
+		default:
+			pins, from = append(pins, *pin), append(from, keptRoute{k, -1})
 		}
-		pins, from = append(pins, *pin), append(from, keptRoute{k, -1})
 	}
 	w.routes, w.from = slices.Concat(pins, w.routes), slices.Concat(from, w.from)
-	return nil
 }
 
 // PinFor returns the host route that keeps packets to the far end out of tunnels. It is nil if only

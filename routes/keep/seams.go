@@ -2,6 +2,7 @@ package keep
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"nmgre/routes/kernel"
@@ -15,10 +16,12 @@ type Gateway interface {
 	Missing(ctx context.Context, want []Rule) ([]int, error)
 	// SetRules replaces nmgre's rules in one transaction, and reports whether that changed
 	// anything. It touches no other table. Connections that the new rules treat differently are
-	// dropped from the connection tracking table.
+	// dropped from the connection tracking table. It fails with [RefusedRules] if the kernel has
+	// taken all rules but some.
 	SetRules(ctx context.Context, want []Rule) (bool, error)
-	// Forwarding reports whether IPv4 packets that come in by dev are forwarded. It fails with
-	// [fault.ErrNotFound] if there is no such device.
+	// Forwarding reports whether IPv4 packets that come in by dev are forwarded; for "all", whether
+	// somebody has switched it on for all devices. It fails with [fault.ErrNotFound] if there is no
+	// such device.
 	Forwarding(ctx context.Context, dev string) (bool, error)
 	// SetForwarding switches the forwarding of IPv4 packets that come in by dev on or off.
 	SetForwarding(ctx context.Context, dev string, on bool) error
@@ -41,6 +44,10 @@ type Store interface {
 	// Lock keeps other nmgre processes from changing anything until unlock is called. It needs
 	// root.
 	Lock(ctx context.Context) (unlock func(), err error)
+	// SetWaiting notes that a process could not wait for the lock, and Waiting reads the note. It
+	// needs root, and no lock.
+	SetWaiting(ctx context.Context, on bool) error
+	Waiting(ctx context.Context) bool
 	// All returns the kept parts of all tunnels but those excepted, in the order of their UUIDs.
 	// The errors about single files are joined, and come with the list of the others. The list is
 	// nil only when no file could be looked for.
@@ -55,7 +62,7 @@ type Store interface {
 	// Delete removes a tunnel's file. A file that does not exist is no error.
 	Delete(ctx context.Context, uuid string) error
 	// Remembered returns, by device, whether forwarding was on before nmgre changed it. It goes
-	// back to the last boot.
+	// back to the last boot. The name "all" stands for the switch of all devices.
 	Remembered(ctx context.Context) (map[string]bool, error)
 	// Remember replaces the settings that [Store.Remembered] returns.
 	Remember(ctx context.Context, before map[string]bool) error
@@ -92,6 +99,7 @@ type Running struct {
 	UUID, Name string // Name is the interface's
 	Device     string // empty when the profile is not active
 	GRE        bool   // it is the profile of a tunnel
+	Remote     netip.Addr
 	// Neither is set while the profile is on its way up or down.
 	Active, Inactive bool
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -13,11 +14,15 @@ import (
 
 // state is the content of the files, and the host as it is.
 type state struct {
-	kept    []Kept
-	links   []kernel.Link
-	running map[string]Running // of every profile, by UUID; nil when NetworkManager is not there
-	devices map[string]Running // of NetworkManager's tunnels, by device
-	trouble []string
+	kept  []Kept // what may be carried out
+	links []kernel.Link
+	// of every profile, by UUID; nil when NetworkManager is not there, or does not answer
+	running map[string]Running
+	unknown map[string]bool // the UUIDs of profiles that NetworkManager cannot tell of
+	// the devices that profiles are up on, or on their way
+	held     map[string]bool
+	trouble  []string
+	problems problems
 }
 
 // readState reads the files and the host. It removes the file of a profile that has been deleted.
@@ -26,32 +31,44 @@ func (l *LocalKeeper) readState(ctx context.Context, written *Kept) (*state, err
 	if err != nil && kept == nil {
 		return nil, err
 	}
-	s := &state{devices: make(map[string]Running)}
+	s := &state{unknown: make(map[string]bool), held: make(map[string]bool)}
 	if err != nil {
 		s.trouble = append(s.trouble, err.Error())
 	}
 	if s.links, err = l.Kernel.Links(ctx); err != nil {
 		return nil, err
 	}
-	if len(kept) > 0 {
-		if err := l.readProfiles(ctx, s, kept); err != nil {
-			return nil, err
-		}
+	if len(kept) == 0 {
+		return s, nil
 	}
+	if kept, err = l.askProfiles(ctx, s, kept); err != nil {
+		return nil, err
+	}
+	s.addBound(kept)
+	return s, l.waitForDevices(ctx, s)
+}
+
+// addBound adds what may be carried out. It tells of the rest, and of lines that cannot be read.
+func (s *state) addBound(kept []Kept) {
 	for _, k := range kept {
-		deleted, err := l.removeDeleted(ctx, s, k)
-		if err != nil {
-			return nil, err
-		}
-		if deleted {
-			continue
-		}
 		for _, bad := range k.Bad {
 			s.trouble = append(s.trouble, fmt.Sprintf("%s: line %d: %v", fault.Printable(k.Name), bad.Line, bad.Err))
 		}
+		if err := s.bound(k); err != nil {
+			s.trouble = append(s.trouble, strings.Join(append([]string{err.Error()}, fault.Hints(err)...), "; "))
+			continue
+		}
 		s.kept = append(s.kept, k)
 	}
-	return s, nil
+}
+
+// bound is [Kept.Bound] with what is known of the tunnel.
+func (s *state) bound(k Kept) error {
+	link := kernel.Named(s.links, k.Name)
+	if p, known := s.running[k.UUID]; known {
+		return k.Bound(p, link)
+	}
+	return k.boundTo(link)
 }
 
 // readKept returns the kept parts of all tunnels. The file of written, which may be nil, is not
@@ -67,28 +84,31 @@ func (l *LocalKeeper) readKept(ctx context.Context, written *Kept) ([]Kept, erro
 	return kept, err
 }
 
-// readProfiles asks NetworkManager which profiles are up.
-func (l *LocalKeeper) readProfiles(ctx context.Context, s *state, kept []Kept) error {
-	profiles, err := l.profilesOf(ctx, kept)
-	if errors.Is(err, fault.ErrNoNetworkManager) {
-		return nil // it was stopped: tunnels that are up stay up
+// askProfiles asks NetworkManager which profiles are up, and returns the kept parts of those that
+// still exist. Without an answer the devices in the kernel say what is up: tunnels that are up stay
+// up.
+func (l *LocalKeeper) askProfiles(ctx context.Context, s *state, kept []Kept) ([]Kept, error) {
+	asking, cancel := ctx, context.CancelFunc(func() {})
+	if l.Patience > 0 {
+		asking, cancel = context.WithTimeout(ctx, l.Patience)
+	}
+	defer cancel()
+	profiles, err := l.profilesOf(asking, s, kept)
+	if ended := ctx.Err(); err != nil && ended != nil {
+		return nil, err
 	}
 	if err != nil {
-		return err
+		if !errors.Is(err, fault.ErrNoNetworkManager) {
+			s.problems.add(&fault.Error{What: "NetworkManager cannot say which tunnels are up, so their devices say it", Err: err})
+		}
+		return kept, nil
 	}
 	s.running = make(map[string]Running)
 	for _, p := range profiles {
 		s.running[p.UUID] = p
-		if !p.GRE {
-			continue
-		}
-		for _, dev := range []string{p.Device, p.Name} {
-			if !s.devices[dev].Active {
-				s.devices[dev] = p
-			}
-		}
+		s.held[p.Device] = p.Device != ""
 	}
-	return nil
+	return slices.DeleteFunc(kept, func(k Kept) bool { return l.removeDeleted(asking, s, k) }), nil
 }
 
 // few is how many profiles are asked for one by one rather than with all others of the host. Most
@@ -97,7 +117,7 @@ const few = 3
 
 // profilesOf returns the profiles of the tunnels that something is kept for, and those of the
 // devices that their routes name.
-func (l *LocalKeeper) profilesOf(ctx context.Context, kept []Kept) ([]Running, error) {
+func (l *LocalKeeper) profilesOf(ctx context.Context, s *state, kept []Kept) ([]Running, error) {
 	if len(kept) > few || slices.ContainsFunc(kept, Kept.namesDevices) {
 		return l.Tunnels.Running(ctx)
 	}
@@ -107,8 +127,13 @@ func (l *LocalKeeper) profilesOf(ctx context.Context, kept []Kept) ([]Running, e
 		if errors.Is(err, fault.ErrNotFound) {
 			continue
 		}
-		if err != nil {
+		if isAway(ctx, err) {
 			return nil, err
+		}
+		if err != nil {
+			s.unknown[k.UUID] = true
+			s.problems.add(err, k.UUID)
+			continue
 		}
 		profiles = append(profiles, p)
 	}
@@ -126,19 +151,26 @@ func (k Kept) namesDevices() bool {
 	return false
 }
 
-// removeDeleted removes the file of a profile that has been deleted, and reports whether it did.
-func (l *LocalKeeper) removeDeleted(ctx context.Context, s *state, k Kept) (bool, error) {
-	if _, known := s.running[k.UUID]; known || s.running == nil {
-		return false, nil
+// isAway reports whether an error is about NetworkManager as a whole, and not about one profile.
+func isAway(ctx context.Context, err error) bool {
+	return err != nil && (ctx.Err() != nil || errors.Is(err, fault.ErrNoNetworkManager) || errors.Is(err, fault.ErrTimeout))
+}
+
+// removeDeleted removes the file of a profile that has been deleted, and reports whether the
+// profile has been.
+func (l *LocalKeeper) removeDeleted(ctx context.Context, s *state, k Kept) bool {
+	if _, known := s.running[k.UUID]; known || s.unknown[k.UUID] {
+		return false
 	}
 	if _, err := l.Tunnels.One(ctx, k.UUID); !errors.Is(err, fault.ErrNotFound) {
-		return false, nil // it was made just now, or NetworkManager cannot say
+		return false // it was made just now, or NetworkManager cannot say
 	}
-	return true, l.Store.Delete(ctx, k.UUID)
+	s.problems.add(l.Store.Delete(ctx, k.UUID), k.UUID)
+	return true
 }
 
 // isUp reports whether the tunnel carries packets: NetworkManager has its profile up on the device,
-// and the kernel has the link up. When NetworkManager is not there, the link decides.
+// and the kernel has the link up. When NetworkManager cannot say, the link decides.
 func (s *state) isUp(k Kept) bool {
 	link := kernel.Named(s.links, k.Name)
 	if link == nil || link.GRE == nil || !link.Up {
@@ -146,18 +178,7 @@ func (s *state) isUp(k Kept) bool {
 	}
 	p, known := s.running[k.UUID]
 	if !known {
-		return s.running == nil && (!k.Remote.IsValid() || link.GRE.Remote == k.Remote)
+		return s.running == nil || s.unknown[k.UUID]
 	}
 	return p.Device == k.Name && !p.Inactive
-}
-
-// usable reports whether a route may lead into dev: it is up, and it is not a tunnel that
-// NetworkManager is about to remove.
-func (s *state) usable(dev string) bool {
-	link := kernel.Named(s.links, dev)
-	if link == nil || !link.Up {
-		return false
-	}
-	p, tunnel := s.devices[dev]
-	return !tunnel || !p.Inactive
 }

@@ -12,10 +12,13 @@ type wanted struct {
 	routes  []kernel.OwnRoute
 	from    []keptRoute // of each of the routes
 	rules   []Rule
-	forward map[string]bool // the devices whose packets are forwarded
+	// the devices whose packets are forwarded, each with the UUIDs of the tunnels that want it
+	forward map[string][]string
 	// whether events of connections without a file may change any of this
 	hookOthers bool
+	routesStay bool // the routes cannot be decided
 	trouble    []string
+	problems   problems
 }
 
 // keptRoute is the place of a route in a kept file.
@@ -35,7 +38,7 @@ func (r keptRoute) name() string {
 // wanted derives the kernel's state from the files and from the tunnels that are up, but for
 // the pins. It asks nobody.
 func (s *state) wanted() wanted {
-	w := wanted{forward: make(map[string]bool), trouble: s.trouble}
+	w := wanted{forward: make(map[string][]string), trouble: s.trouble, problems: s.problems}
 	for i := range s.kept {
 		k := &s.kept[i]
 		up := s.isUp(*k)
@@ -43,11 +46,13 @@ func (s *state) wanted() wanted {
 		for j := range k.Routes {
 			s.addRoute(&w, keptRoute{k, j}, &k.Routes[j], up)
 		}
+		// a LAN's device can be made anew
+		w.hookOthers = w.hookOthers || slices.ContainsFunc(k.Forward, func(dev string) bool { return dev != k.Name })
 		if !up {
 			continue
 		}
 		for _, dev := range k.Forward {
-			w.forward[dev] = true
+			w.forward[dev] = append(w.forward[dev], k.UUID)
 		}
 		w.rules = append(w.rules, k.Rules()...)
 	}

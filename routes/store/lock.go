@@ -85,3 +85,34 @@ func (s *Store) unlock(file *os.File) {
 	_ = os.Remove(s.path(runDir)) // fails while there are notes in it
 	_ = file.Close()
 }
+
+// SetWaiting notes that a process could not wait for the lock, or removes the note. Others may hold
+// the lock meanwhile, so it makes a file of its own and touches no other.
+func (s *Store) SetWaiting(_ context.Context, on bool) error {
+	path := s.path(runDir, waitingFile)
+	if !on {
+		err := os.Remove(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return denied("remove the note that another nmgre waits", err)
+	}
+	_, err := s.makeDir(runDir)
+	var file *os.File
+	if err == nil {
+		file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the lock has just been given back, and the folder with it
+	}
+	if err != nil {
+		return denied("note that this nmgre waits", err)
+	}
+	return file.Close()
+}
+
+// Waiting reports whether there is a note of [Store.SetWaiting].
+func (s *Store) Waiting(context.Context) bool {
+	_, err := os.Lstat(s.path(runDir, waitingFile))
+	return err == nil
+}

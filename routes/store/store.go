@@ -23,6 +23,7 @@ const (
 	runDir      = "run/nmgre"
 	lockFile    = "lock"
 	beforeFile  = "forwarding"
+	waitingFile = "waiting" // in runDir; see SetWaiting
 	lockTimeout = time.Minute
 )
 

@@ -17,6 +17,7 @@ import (
 type rootFiles struct {
 	Files      map[string]keep.Kept
 	before     map[string]bool // the forwarding of devices before nmgre changed it
+	waiting    bool            // a process could not wait for the lock
 	others     bool            // the hook is called for other connections too
 	Hook       error           // returned by HookMissing
 	rules      []keep.Rule
@@ -142,6 +143,11 @@ func (p *Process) Lock(ctx context.Context) (func(), error) {
 	})
 	return func() { p.locked = false }, err
 }
+
+// SetWaiting and Waiting only read and write a note, and are not counted as calls.
+func (p *Process) SetWaiting(_ context.Context, on bool) error { p.waiting = on; return nil }
+
+func (p *Process) Waiting(context.Context) bool { return p.waiting }
 
 func (p *Process) All(ctx context.Context, except ...string) (list []keep.Kept, err error) {
 	err = p.call(ctx, "All", func() error {
