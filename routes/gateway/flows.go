@@ -8,11 +8,11 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"syscall"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/netlink/wire"
 )
 
 // flow is a connection of the connection tracking table, as its first packet leaves this host.
@@ -67,7 +67,7 @@ func selectFlows(c chain, wanted func(flow) bool) (list []flow, err error) {
 		return true
 	})
 	// The table changed meanwhile. That does no harm: new connections follow the new rules.
-	if errors.Is(err, netlink.ErrDumpInterrupted) {
+	if errors.Is(err, nl.ErrDumpInterrupted) {
 		err = nil
 	}
 	return list, err
@@ -119,76 +119,73 @@ func (w ways) stays(dev string, to netip.Addr) bool {
 	return stays
 }
 
-// staysNow asks the kernel. It returns false for a destination without a route: then dropping the
-// flow loses nothing.
+// staysNow asks the kernel (RTM_GETROUTE). It returns false for a destination without a route: then
+// dropping the flow loses nothing.
 func staysNow(dev string, to netip.Addr) bool {
-	routes, err := netlink.RouteGet(to.AsSlice())
-	if err != nil || len(routes) == 0 {
+	ask := wire.Route{Family: wire.FamilyOf(to), Dst: netip.PrefixFrom(to, to.BitLen())}
+	req := nl.NewNetlinkRequest(unix.RTM_GETROUTE, 0)
+	req.AddRawData(ask.Encode())
+	answers, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE)
+	if err != nil || len(answers) == 0 {
 		return false
 	}
-	if routes[0].Type == unix.RTN_LOCAL {
-		return true
+	route, err := wire.ParseRoute(answers[0])
+	if err != nil {
+		return false
 	}
-	link, err := netlink.LinkByIndex(routes[0].LinkIndex)
-	return err == nil && link.Attrs().Name == dev
+	return route.Type == unix.RTN_LOCAL || route.Device == indexOf(dev) && route.Device != 0
 }
+
+// indexOf returns the index of a device, or 0 if there is none of that name.
+func indexOf(dev string) int { return indexesOf([]string{dev})[dev] }
 
 // conntrackRequest begins a message to the connection tracking table, as in
 // linux/netfilter/nfnetlink_conntrack.h.
 func conntrackRequest(kind, flags int, c chain) *nl.NetlinkRequest {
-	req := nl.NewNetlinkRequest(netlink.ConntrackTable<<8|kind, flags)
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|kind, flags)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: uint8(c.family), Version: nl.NFNETLINK_V0})
 	return req
 }
 
-// readFlow reads a message of the kernel about a flow. It returns false if an address is missing.
+// readFlow reads a message of the kernel about a flow. It returns false if the message is
+// malformed, or if an address is missing.
 func readFlow(message []byte) (f flow, ok bool) {
 	if len(message) < nl.SizeofNfgenmsg {
 		return f, false
 	}
-	attrs, err := nl.ParseRouteAttr(message[nl.SizeofNfgenmsg:])
-	if err != nil {
-		return f, false
-	}
-	for _, a := range attrs {
-		switch a.Attr.Type & nl.NLA_TYPE_MASK {
+	err := wire.EachAttribute(message[nl.SizeofNfgenmsg:], func(kind uint16, value []byte) (err error) {
+		switch kind {
 		case nl.CTA_TUPLE_ORIG:
-			f.from, _ = addresses(a)
+			f.from, _, err = addresses(value)
 		case nl.CTA_TUPLE_REPLY:
-			f.to, f.source = addresses(a)
+			f.to, f.source, err = addresses(value)
 		case nl.CTA_STATUS:
 			const srcNAT = 1 << 4 // IPS_SRC_NAT
-			f.natted = len(a.Value) == 4 && binary.BigEndian.Uint32(a.Value)&srcNAT != 0
+			f.natted = len(value) == 4 && binary.BigEndian.Uint32(value)&srcNAT != 0
 		}
-	}
+		return err
+	})
 	f.raw = message
-	return f, f.from.IsValid() && f.to.IsValid() && f.source.IsValid()
+	return f, err == nil && f.from.IsValid() && f.to.IsValid() && f.source.IsValid()
 }
 
 // addresses returns the addresses in a tuple of the connection tracking table.
-func addresses(tuple syscall.NetlinkRouteAttr) (source, destination netip.Addr) {
-	parts, err := nl.ParseRouteAttr(tuple.Value)
-	if err != nil {
-		return source, destination
-	}
-	for _, part := range parts {
-		if part.Attr.Type&nl.NLA_TYPE_MASK != nl.CTA_TUPLE_IP {
-			continue
+func addresses(tuple []byte) (source, destination netip.Addr, err error) {
+	err = wire.EachAttribute(tuple, func(kind uint16, part []byte) error {
+		if kind != nl.CTA_TUPLE_IP {
+			return nil
 		}
-		ips, err := nl.ParseRouteAttr(part.Value)
-		if err != nil {
-			return source, destination
-		}
-		for _, ip := range ips {
-			switch ip.Attr.Type & nl.NLA_TYPE_MASK {
+		return wire.EachAttribute(part, func(kind uint16, ip []byte) error {
+			switch kind {
 			case nl.CTA_IP_V4_SRC, nl.CTA_IP_V6_SRC:
-				source, _ = netip.AddrFromSlice(ip.Value)
+				source, _ = netip.AddrFromSlice(ip)
 			case nl.CTA_IP_V4_DST, nl.CTA_IP_V6_DST:
-				destination, _ = netip.AddrFromSlice(ip.Value)
+				destination, _ = netip.AddrFromSlice(ip)
 			}
-		}
-	}
-	return source, destination
+			return nil
+		})
+	})
+	return source, destination, err
 }
 
 // drop removes the flow. The message has the flow's number, so it cannot remove a later flow with

@@ -12,11 +12,11 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/routes/netlink/wire"
 )
 
 // Obstacles returns the firewalls that drop connections forwarded between the first of devs, which
@@ -185,22 +185,22 @@ func (s *survey) inSet(table *nftables.Table, name string, key []byte) (*expr.Ve
 // verdictOf reads a verdict of a map, which the library leaves encoded. It returns nil if the value
 // is not a verdict.
 func verdictOf(value []byte) *expr.Verdict {
-	attrs, err := nl.ParseRouteAttr(value)
-	if err != nil {
-		return nil
-	}
 	var v *expr.Verdict
-	for _, a := range attrs {
-		switch a.Attr.Type & nl.NLA_TYPE_MASK {
+	err := wire.EachAttribute(value, func(kind uint16, value []byte) error {
+		switch kind {
 		case unix.NFTA_VERDICT_CODE:
-			if len(a.Value) == 4 {
-				v = &expr.Verdict{Kind: expr.VerdictKind(int32(binary.BigEndian.Uint32(a.Value)))} //nolint:gosec // jumps are negative
+			if len(value) == 4 {
+				v = &expr.Verdict{Kind: expr.VerdictKind(int32(binary.BigEndian.Uint32(value)))} //nolint:gosec // jumps are negative
 			}
 		case unix.NFTA_VERDICT_CHAIN:
 			if v != nil {
-				v.Chain = string(bytes.TrimRight(a.Value, "\x00"))
+				v.Chain = string(bytes.TrimRight(value, "\x00"))
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil
 	}
 	return v
 }

@@ -217,7 +217,7 @@ func answerWords(flags uint16, body []byte, errno unix.Errno) string {
 		at = 4 + wire.Align(int(wire.Native.Uint32(body[4:])))
 	}
 	words := errno.Error()
-	if flags&extended == 0 || at > len(body) {
+	if flags&extended == 0 || at < 0 || at > len(body) { // below 0 where an int has 32 bits
 		return words
 	}
 	// without the words there is still the errno
