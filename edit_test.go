@@ -453,10 +453,13 @@ func TestEditWaitsForIPv6Routes(t *testing.T) {
 		fake.MustCreate(t, w, tunnel)
 		p := w.Start()
 		var late []fake.Route
+		var due time.Time // when the routes come; zero before they are taken away, and after
 		p.Turn = func(_ int, method string) {
-			if method == "Links" && late == nil && slices.Contains(p.Calls, "Reapply") {
-				late = w.RemoveRoutes("fd20::/32")
-				time.AfterFunc(time.Second, func() { w.Table = append(w.Table, late...) })
+			switch {
+			case method == "Links" && late == nil && slices.Contains(p.Calls, "Reapply"):
+				late, due = w.RemoveRoutes("fd20::/32"), time.Now().Add(time.Second)
+			case !due.IsZero() && !time.Now().Before(due):
+				w.Table, due = append(w.Table, late...), time.Time{}
 			}
 		}
 		h := p.Host()

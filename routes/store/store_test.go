@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -267,10 +268,17 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
-// TestPutKilled kills a process that writes one file over and over. At any moment the file is
-// whole. The next write removes the half-written file that the process may leave.
+// TestPutKilled kills a process that writes one file over and over: by turns at any moment, and
+// when a half-written file is there. At any moment the file is whole. The next write removes the
+// half-written file that the process may leave.
 func TestPutKilled(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
+	begin := time.Now()
+	s.put(t, kept(uuidB, 20_000))
+	once := time.Since(begin) // how long a write takes on this machine
+	if err := s.Delete(ctx, uuidB); err != nil {
+		t.Fatal(err)
+	}
 	s.put(t, kept(uuidA, 1))
 	left := 0
 	for i := 0; i < 20 || left == 0; i++ {
@@ -289,7 +297,10 @@ func TestPutKilled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(i*379%1000) * 20 * time.Microsecond)
+		time.Sleep(once * time.Duration(i*379%1000) / 1000)
+		for begin := time.Now(); i%2 == 1 && time.Since(begin) < 10*time.Second && !s.halfWritten(); {
+			runtime.Gosched()
+		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		k, err := s.Get(ctx, uuidA)
@@ -316,6 +327,12 @@ func TestPutKilled(t *testing.T) {
 	if got := tree(t, s.root); got != "drwxr-xr-x etc\n" {
 		t.Errorf("left behind:\n%s", got)
 	}
+}
+
+// halfWritten reports whether a file is being written.
+func (s *Store) halfWritten() bool {
+	names, _ := filepath.Glob(s.path(tunnelsDir, tempMark+"*"))
+	return len(names) > 0
 }
 
 // TestPutKilledHelper is the process that is killed.
