@@ -17,7 +17,7 @@ PACKAGES := ./... ./testdata/fake ./testdata/lab/... ./testdata/pictures ./testd
 # polkit up to 122 reads policies from here only.
 POLKIT  ?= /usr/share/polkit-1/actions
 
-.PHONY: help build test vet unit lab-setup lab-test faults lint bench demo pictures lab man completions policy install clean
+.PHONY: help build test vet unit lab-setup lab-test faults lint bench demo pictures lab man completions policy install clean race fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,17 @@ vet:
 
 unit: vet ## the tests that need no lab; what "go test" vets is a part of "make vet"
 	go test -vet=off -tags man $(PACKAGES)
+
+# The race detector is the one thing that needs C: gcc.
+race: export CGO_ENABLED := 1
+race: ## the tests that need no lab, with the race detector (needs gcc)
+	go test -race -p 1 -vet=off -tags man $(PACKAGES)
+
+FUZZTIME ?= 60s
+FUZZJOBS ?= 2
+
+fuzz: ## every fuzz test for FUZZTIME (60s), FUZZJOBS (2) at a time
+	testdata/fuzz.sh $(FUZZTIME) $(FUZZJOBS)
 
 lab-setup: ## install what the lab needs, and build it (once)
 	$(LAB) setup
