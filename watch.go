@@ -15,21 +15,26 @@ type Notice struct {
 	Profiles, Links, Routes bool
 	Lost                    bool // NetworkManager is away; the kernel is still watched
 	Back                    bool // NetworkManager is there again
+	// Deaf says that the kernel's notifications do not arrive: links and routes may change unseen.
+	// The watch goes on trying to get them.
+	Deaf  bool
+	Hears bool // the kernel's notifications arrive again
 }
 
 // Times of [Host.Watch].
 const (
 	// A notice is sent when no event has come for noticeQuiet: changes come in bursts.
 	noticeQuiet = 150 * time.Millisecond
-	// Two notices are at least noticeEvery apart, except those with Lost or Back. None is delayed
-	// for longer, however many events come.
+	// Two notices are at least noticeEvery apart, except those with Lost, Back, Deaf or Hears. None
+	// is delayed for longer, however many events come.
 	noticeEvery = time.Second
 )
 
 // Watch sends a notice when the host has changed. It listens to NetworkManager's and the kernel's
 // own events, and asks neither of them by itself. Events that come close together make one notice,
-// and there is at most one notice a second. Only the loss and the return of NetworkManager are sent
-// at once. A notice that nobody receives is joined with the next one.
+// and there is at most one notice a second. Only the loss and the return of NetworkManager, or of
+// the kernel's notifications, are sent at once. A notice that nobody receives is joined with the
+// next one.
 //
 // The watch ends when ctx ends: then the channel is closed, and nothing of the watch is left. While
 // NetworkManager is away, the watch goes on and finds it again by itself. After Back,
@@ -62,6 +67,7 @@ type watcher struct {
 	profiles <-chan nm.ProfileEvent
 	kernel   <-chan kernel.Event
 	out      chan Notice
+	deaf     bool // the kernel's notifications do not arrive
 
 	pending Notice
 	since   time.Time // when the first event of the pending notice came
@@ -93,7 +99,7 @@ func (w *watcher) run(ctx context.Context) {
 				w.kernel = nil
 				continue
 			}
-			w.note(Notice{Links: e.Links, Routes: e.Routes})
+			w.noteKernel(e)
 		case <-timer.C:
 		case out <- w.pending:
 			w.pending, w.due, w.sent = Notice{}, time.Time{}, time.Now()
@@ -125,6 +131,21 @@ func (w *watcher) noteProfiles(e nm.ProfileEvent) {
 	}
 	w.note(Notice{Profiles: !e.Lost})
 	if e.Lost || e.Back {
+		w.due = time.Now()
+	}
+}
+
+// noteKernel adds an event of the kernel's to the pending notice.
+func (w *watcher) noteKernel(e kernel.Event) {
+	news := e.Deaf && !w.deaf || e.Hears
+	if e.Deaf || e.Hears {
+		w.deaf = e.Deaf
+	}
+	if news {
+		w.pending.Deaf, w.pending.Hears = e.Deaf, e.Hears
+	}
+	w.note(Notice{Links: e.Links, Routes: e.Routes})
+	if news {
 		w.due = time.Now()
 	}
 }

@@ -115,6 +115,23 @@ func TestWatchLostAndBack(t *testing.T) {
 	})
 }
 
+// When the kernel's notifications do not arrive, a notice says so at once, and another when they
+// do. While they do not, the links and routes are read again now and then.
+func TestWatchDeaf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watchWorld(t)
+		defer w.cancel()
+		w.KernelEvents <- kernel.Event{Links: true, Routes: true, Deaf: true}
+		w.expect(nmgre.Notice{Links: true, Routes: true, Deaf: true}, 0)
+		w.KernelEvents <- kernel.Event{Links: true, Routes: true, Deaf: true}
+		w.expect(nmgre.Notice{Links: true, Routes: true}, time.Second)
+		w.KernelEvents <- kernel.Event{Links: true, Routes: true, Hears: true}
+		w.expect(nmgre.Notice{Links: true, Routes: true, Hears: true}, time.Second)
+		w.KernelEvents <- kernel.Event{Links: true, Routes: true, Deaf: true}
+		w.expect(nmgre.Notice{Links: true, Routes: true, Deaf: true}, time.Second)
+	})
+}
+
 // If nobody receives the notices, nothing piles up. The end of the context ends everything.
 func TestWatchUnread(t *testing.T) {
 	before := runtime.NumGoroutine()

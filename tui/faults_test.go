@@ -39,6 +39,17 @@ func TestNetworkManagerGoesAndComesBack(t *testing.T) {
 	d.must("NetworkManager 1.42.4", "gre2").mustNot("has gone", "paris")
 }
 
+// The screen says when it hears nothing of the kernel any more, and reads the list all the same.
+func TestKernelIsNotHeard(t *testing.T) {
+	f := tuitest.New().WithTunnels()
+	d := openFake(t, f, Options{})
+	f.Tunnels = f.Tunnels[:1]
+	d.take(noticeMsg{Notice: nmgre.Notice{Links: true, Routes: true, Deaf: true}})
+	d.must("the kernel's notices do not arrive", "ctrl+r", "gre1").mustNot("gre2")
+	d.take(noticeMsg{Notice: nmgre.Notice{Links: true, Routes: true, Hears: true}})
+	d.must("the kernel's notices arrive again").mustNot("do not arrive")
+}
+
 // A reading that was under way when NetworkManager went does not hide a later note.
 func TestLateAnswerWhileNetworkManagerIsAway(t *testing.T) {
 	f := tuitest.New().WithTunnels()

@@ -74,6 +74,12 @@ func (m *Model) noticed(msg noticeMsg) tea.Cmd {
 		m.say("NetworkManager is back")
 		cmds = append(cmds, m.readManager())
 	}
+	if msg.Deaf {
+		m.warn("the kernel's notices do not arrive: the screen lags (ctrl+r reads)")
+	}
+	if msg.Hears {
+		m.say("the kernel's notices arrive again")
+	}
 	switch {
 	case m.gone:
 	case msg.Back || msg.Profiles || msg.Links:

@@ -49,7 +49,8 @@ type Kernel interface {
 	// Probe sends ICMP echo requests to p.To, out of p.Dev, and waits for the answers.
 	Probe(ctx context.Context, p Probe) (ProbeResult, error)
 	// Watch returns a channel that tells when devices, addresses or routes may have changed. Events
-	// that nobody receives are joined into one. The channel is closed when ctx ends.
+	// that nobody receives are joined into one. An event says so when changes go unseen. The
+	// channel is closed when ctx ends.
 	Watch(ctx context.Context) (<-chan Event, error)
 }
 
@@ -112,9 +113,18 @@ func OneOf(list []routes.Route) func(netip.Prefix) bool {
 type Event struct {
 	Links  bool // devices or their addresses
 	Routes bool // routes, of any table
+	// Deaf says that the kernel's notifications do not arrive any more: changes go unseen. The
+	// watch goes on trying to get them, with such an event at each try.
+	Deaf bool
+	// Hears says that the notifications arrive again after Deaf.
+	Hears bool
 }
 
-// And returns one event for both.
+// And returns one event for both. Of Deaf and Hears the later one counts.
 func (e Event) And(later Event) Event {
-	return Event{e.Links || later.Links, e.Routes || later.Routes}
+	both := Event{e.Links || later.Links, e.Routes || later.Routes, later.Deaf, later.Hears}
+	if !later.Deaf && !later.Hears {
+		both.Deaf, both.Hears = e.Deaf, e.Hears
+	}
+	return both
 }

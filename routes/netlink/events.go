@@ -24,6 +24,9 @@ const (
 	flood = 1000
 	// floodPause is how long the listener then stops listening.
 	floodPause = 500 * time.Millisecond
+	// deafPause is the longest time between two tries to listen again. Each pause is twice the one
+	// before; the first is floodPause.
+	deafPause = 10 * time.Second
 	// eventGather is the least time between two reads, so that many changes cause one event.
 	eventGather = 50 * time.Millisecond
 )
@@ -39,7 +42,9 @@ var everything = kernel.Event{Links: true, Routes: true}
 // Watch sends an event when devices, addresses or routes may have changed, as the kernel notifies
 // it. It listens in the network namespace of the thread that calls it, on a socket of its own, and
 // needs no privilege. After very many changes at once, or lost notifications, the event says that
-// everything may have changed; so a flood costs little. The channel is closed after the end of ctx.
+// everything may have changed; so a flood costs little. When the kernel's notifications do not
+// arrive any more, the event has Deaf, and Hears when they do again. The channel is closed after
+// the end of ctx.
 func (k *Kernel) Watch(ctx context.Context) (<-chan kernel.Event, error) {
 	l, err := listen()
 	if err != nil {
@@ -61,6 +66,9 @@ type listener struct {
 	raw    syscall.RawConn
 	events chan kernel.Event
 	buffer []byte
+	// members joins or leaves all groups: [membership].
+	members func(fd, option int) error
+	wait    time.Duration // the pause before the next try to listen again
 }
 
 // listen opens the socket and joins the groups.
@@ -69,14 +77,14 @@ func listen() (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{file: os.NewFile(uintptr(fd), "netlink"), events: make(chan kernel.Event, 1), buffer: make([]byte, 64<<10)}
+	l := &listener{file: os.NewFile(uintptr(fd), "netlink"), events: make(chan kernel.Event, 1), buffer: make([]byte, 64<<10), members: membership, wait: floodPause}
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, eventBuffer) != nil {
 		// Without root the host's limit applies.
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, eventBuffer)
 	}
 	err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 	if err == nil {
-		err = membership(fd, unix.NETLINK_ADD_MEMBERSHIP)
+		err = l.members(fd, unix.NETLINK_ADD_MEMBERSHIP)
 	}
 	if err == nil {
 		l.raw, err = l.file.SyscallConn()
@@ -107,16 +115,16 @@ func (l *listener) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		// The socket cannot be read any more, so anything may change unseen.
-		if err != nil {
-			l.tell(everything)
-			pause(ctx, floodPause)
-			continue
-		}
-		if many {
-			l.sitOut(ctx)
+		if err == nil && many {
+			err = l.sitOut(ctx)
 			event = everything
 		}
+		// The socket cannot be read, or is in no group any more.
+		if err != nil {
+			l.listenAgain(ctx)
+			continue
+		}
+		l.wait = floodPause
 		if event != (kernel.Event{}) {
 			l.tell(event)
 		}
@@ -135,12 +143,36 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // sitOut leaves the groups during a flood: notifications to which nobody listens cost the kernel
-// nothing either. The caller then sends the event for all that happened meanwhile.
-func (l *listener) sitOut(ctx context.Context) {
-	_ = l.raw.Control(func(fd uintptr) { _ = membership(int(fd), unix.NETLINK_DROP_MEMBERSHIP) })
+// nothing either. The caller then sends the event for all that happened meanwhile. It fails if the
+// groups cannot be joined again.
+func (l *listener) sitOut(ctx context.Context) error {
+	_ = l.setMembers(unix.NETLINK_DROP_MEMBERSHIP) // otherwise it goes on hearing them
 	l.discard()
 	pause(ctx, floodPause)
-	_ = l.raw.Control(func(fd uintptr) { _ = membership(int(fd), unix.NETLINK_ADD_MEMBERSHIP) })
+	return l.setMembers(unix.NETLINK_ADD_MEMBERSHIP)
+}
+
+// setMembers joins or leaves the groups.
+func (l *listener) setMembers(option int) error {
+	var err error
+	return errors.Join(l.raw.Control(func(fd uintptr) { err = l.members(int(fd), option) }), err)
+}
+
+// listenAgain tells that changes go unseen, and tries to join the groups until it succeeds or ctx
+// ends. At each try everything may have changed. So whoever follows the host sees it late, but sees
+// it.
+func (l *listener) listenAgain(ctx context.Context) {
+	deaf, hears := everything, everything
+	deaf.Deaf, hears.Hears = true, true
+	for ctx.Err() == nil {
+		l.tell(deaf)
+		pause(ctx, l.wait)
+		l.wait = min(2*l.wait, deafPause)
+		if l.setMembers(unix.NETLINK_ADD_MEMBERSHIP) == nil {
+			l.tell(hears)
+			return
+		}
+	}
 }
 
 // read waits for notifications and reads all that have come. It returns many when there were too

@@ -3,9 +3,11 @@ package netlink
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,6 +133,45 @@ func openFiles(t *testing.T) (n int) {
 	return n
 }
 
+// A watch that cannot join the groups again after a flood says so, goes on trying, and says when it
+// hears again.
+func TestWatchDeaf(t *testing.T) {
+	l, err := listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.file.Close()
+	var tries atomic.Int32
+	l.members = func(fd, option int) error {
+		if option == unix.NETLINK_ADD_MEMBERSHIP && tries.Add(1) <= 2 {
+			return unix.ENOMEM
+		}
+		return membership(fd, option)
+	}
+	if err := l.sitOut(t.Context()); !errors.Is(err, unix.ENOMEM) {
+		t.Fatalf("the groups are not joined, and the error is %v", err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.listenAgain(t.Context())
+	}()
+	if e := <-l.events; !e.Deaf || e.Hears || !e.Links || !e.Routes {
+		t.Errorf("while it cannot hear: %+v", e)
+	}
+	<-done
+	if e := <-l.events; e.Deaf || !e.Hears || !e.Links || !e.Routes {
+		t.Errorf("when it hears again: %+v", e)
+	}
+	if tries.Load() != 3 {
+		t.Errorf("%d tries", tries.Load())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	l.members = func(int, int) error { return unix.ENOMEM }
+	time.AfterFunc(10*time.Millisecond, cancel)
+	l.listenAgain(ctx) // it ends with its context
+}
+
 // TestEventsIn reads datagrams as a kernel, or somebody else, may send them.
 func TestEventsIn(t *testing.T) {
 	message := func(kind uint16, length uint32, body int) []byte {
@@ -159,6 +200,16 @@ func TestEventsIn(t *testing.T) {
 			t.Errorf("%d: got %+v, want %+v", i, got, c.want)
 		}
 	}
+}
+
+// FuzzEvents reads datagrams of any bytes.
+func FuzzEvents(f *testing.F) {
+	f.Add([]byte{16, 0, 0, 0, unix.RTM_NEWROUTE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 17, 0, 0, 0, unix.RTM_DELLINK})
+	f.Fuzz(func(t *testing.T, datagram []byte) {
+		if e := eventsIn(datagram); e.Deaf || e.Hears {
+			t.Errorf("%+v", e)
+		}
+	})
 }
 
 // BenchmarkEventsIn is the cost of reading the notification about one route.
