@@ -10,8 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nmgre"
+	"nmgre/nm"
 	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"nmgre/routes/store"
 )
 
@@ -58,37 +59,50 @@ func (a *app) removeHookCommand() *cobra.Command {
 // files returns the store of root's own files.
 func (a *app) files() *store.Store { return store.New(a.root, a.owner) }
 
-// hookCommand makes the command that NetworkManager's dispatcher calls. It does the same for every
-// event: it sets everything that the kept files want and the kernel lacks.
+// hookCommand makes the command that NetworkManager's dispatcher calls, and systemd when a firewall
+// was started anew. It does the same for every event: it sets everything that the kept files want
+// and the kernel lacks.
 func (a *app) hookCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "hook INTERFACE ACTION",
 		Short:  "set what NetworkManager cannot hold (called by its dispatcher)",
 		Hidden: true,
 		Args:   cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), hookTimeout)
 			defer cancel()
-			return a.withHost(ctx, func(host *nmgre.Host) error {
-				// Without root the Keeper would ask a person for a password, and a hook has nobody
-				// to ask.
-				if !host.Kernel.CanChange() {
-					return &fault.Error{Kind: fault.ErrNotPermitted, What: "the hook must run as root", Hint: fault.HintRoot}
-				}
-				c, err := host.Keeper.Converge(ctx)
-				for _, trouble := range c.Trouble {
-					fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(trouble))
-				}
-				if err == nil && len(c.Trouble) > 0 {
-					err = errTrouble
-				}
-				return err
-			})
+			return a.hook(ctx, keep.PatienceAt(append(args, "", "")[1]))
 		},
 	}
 }
 
-// hookTimeout is well below the 600 seconds after which the dispatcher kills a script.
+// hook converges. It waits for the bus, for NetworkManager, and for other nmgre processes, no
+// longer than patience for each.
+func (a *app) hook(ctx context.Context, patience time.Duration) error {
+	opening, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	host, closeHost, err := a.host(opening)
+	if err != nil {
+		return err
+	}
+	defer closeHost()
+	// Without root the Keeper would ask a person for a password, and a hook has nobody to ask.
+	if !host.Kernel.CanChange() {
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: "the hook must run as root", Hint: fault.HintRoot}
+	}
+	keeper := &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store, Patience: patience}
+	c, err := keeper.Converge(ctx)
+	for _, trouble := range c.Trouble {
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(trouble))
+	}
+	if err == nil && len(c.Trouble) > 0 {
+		err = errTrouble
+	}
+	return err
+}
+
+// hookTimeout bounds the work itself, such as very many routes. It is well below the 600 seconds
+// after which the dispatcher kills a script.
 const hookTimeout = 5 * time.Minute
 
 // errTrouble ends the hook when something could not be set.

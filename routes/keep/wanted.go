@@ -9,9 +9,9 @@ import (
 
 // wanted is the state that the kernel is to have.
 type wanted struct {
-	routes  []kernel.OwnRoute
-	from    []keptRoute // of each of the routes
-	rules   []Rule
+	routes []kernel.OwnRoute
+	from   []keptRoute // of each of the routes
+	rules  []Rule
 	// the devices whose packets are forwarded, each with the UUIDs of the tunnels that want it
 	forward map[string][]string
 	// whether events of connections without a file may change any of this

@@ -11,6 +11,7 @@ import (
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 )
 
 // rootFiles has root's files, and the kernel's forwarding and rules.
@@ -23,6 +24,8 @@ type rootFiles struct {
 	rules      []keep.Rule
 	forwarding map[string]bool
 	obstacles  []keep.Obstacle
+	// RefuseRule returns why the kernel refuses a rule, or nil. It may be nil itself.
+	RefuseRule func(keep.Rule) error
 	FileErr    error // returned by reading, with the files that can be read
 }
 
@@ -200,11 +203,39 @@ func (p *Process) Missing(ctx context.Context, want []keep.Rule) (missing []int,
 
 func (p *Process) SetRules(ctx context.Context, want []keep.Rule) (changed bool, err error) {
 	err = p.call(ctx, "SetRules", func() error {
-		changed = !slices.Equal(p.rules, want)
-		p.rules = slices.Clone(want)
+		var taken []keep.Rule
+		var refused keep.RefusedRules
+		for i, r := range want {
+			if p.RefuseRule != nil && p.RefuseRule(r) != nil {
+				refused = append(refused, kernel.Refusal{Index: i, Err: p.RefuseRule(r)})
+				continue
+			}
+			taken = append(taken, r)
+		}
+		changed = !slices.Equal(p.rules, taken)
+		p.rules = taken
+		if refused != nil {
+			return refused
+		}
 		return nil
 	})
 	return changed, err
+}
+
+// LoseAll makes the kernel lose everything that root keeps: the rules, the forwarding, and the
+// routes.
+func (w *World) LoseAll() {
+	w.rules = nil
+	clear(w.forwarding)
+	w.Table = slices.DeleteFunc(w.Table, func(r Route) bool { return r.Protocol == kernel.RouteProtocol })
+}
+
+// SwitchForwarding switches forwarding for all devices, as net.ipv4.ip_forward does.
+func (w *World) SwitchForwarding(on bool) {
+	w.forwarding["all"] = on
+	for _, l := range w.links {
+		w.forwarding[l.Name] = on
+	}
 }
 
 func (p *Process) Forwarding(ctx context.Context, dev string) (on bool, err error) {

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nmgre/nm/dbus"
+)
+
+// A bus that says nothing, and a lock that another process has, hold NetworkManager's pre-up for
+// seconds.
+func TestHookIsSoonDone(t *testing.T) {
+	silent, err := net.Listen("unix", filepath.Join(t.TempDir(), "bus"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		prepare func(a *app)
+		want    string
+	}{
+		"the bus hangs": {func(a *app) {
+			a.open = func(ctx context.Context) (adapters, func(), error) {
+				_, err := dbus.Connect(ctx, dbus.Options{Address: "unix:path=" + silent.Addr().String()})
+				return adapters{}, nil, err
+			}
+		}, "connect to the system bus"},
+		"another nmgre is at work": {func(*app) {
+			if err := os.MkdirAll(filepath.Join(w.root, "run/nmgre"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			file, err := os.Create(filepath.Join(w.root, "run/nmgre/lock"))
+			if err == nil {
+				err = unix.Flock(int(file.Fd()), unix.LOCK_EX)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = file.Close() })
+		}, "another nmgre is at work, and does this one's work"},
+	} {
+		var stderr strings.Builder
+		a := &app{stdin: strings.NewReader(""), stdout: &strings.Builder{}, stderr: &stderr, root: w.root, owner: os.Getuid(), open: w.open}
+		c.prepare(a)
+		begin := time.Now()
+		code := a.run([]string{"hook", "--", "gre1", "pre-up"})
+		if took := time.Since(begin); code == exitDone || took > 20*time.Second || !strings.Contains(stderr.String(), c.want) {
+			t.Errorf("%s: exit %d after %v: %s", name, code, took, stderr.String())
+		}
+	}
+}

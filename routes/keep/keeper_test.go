@@ -1,0 +1,375 @@
+package keep_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+	"nmgre/routes/store"
+	"nmgre/testdata/fake"
+	"nmgre/testdata/want"
+)
+
+// two returns a host with two tunnels that root keeps something of every kind for.
+func two(t *testing.T) *fake.World {
+	t.Helper()
+	w := fake.NewWorld()
+	for _, c := range []struct {
+		name, peer, address, snat, route, gateway string
+		covering                                  string // a route that covers the far end
+	}{
+		{"gre1", "100.0.2.100", "172.16.0.1/30", "10.10.1.0/24=10.10.1.1", "10.20.0.0/16", "172.16.0.2", "100.0.2.0/24"},
+		{"gre2", "100.0.3.100", "172.16.1.1/30", "10.10.1.0/24=masquerade", "10.30.0.0/16", "172.16.1.2", "100.0.3.0/24"},
+	} {
+		tunnel := nm.NewTunnel()
+		tunnel.Name, tunnel.Remote, tunnel.Addresses = c.name, want.Addr(c.peer), want.CIDRs(c.address)
+		tunnel.Routes = []routes.Route{routes.MustParse(c.route + " nexthop via " + c.gateway + " nexthop via 100.0.1.1 dev eth0"),
+			routes.MustParse(c.covering)}
+		rule, err := keep.ParseSNAT(c.snat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tunnel.SNAT, tunnel.Forward, tunnel.ClampMSS = []keep.SNAT{rule}, true, true
+		fake.MustCreate(t, w, tunnel)
+	}
+	return w
+}
+
+// uuid returns the UUID of a tunnel's profile.
+func uuid(w *fake.World, name string) string { return w.Named(name).UUID }
+
+// lacking returns the lines of all that are not in now.
+func lacking(all, now string) (lines []string) {
+	for _, line := range strings.Split(all, "\n") {
+		if !strings.Contains(now, line+"\n") && line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// onceBroken makes the n-th call of a method fail.
+func onceBroken(p *fake.Process, method string, n int) {
+	p.Fault = func(_ int, called string) fake.Fault {
+		if called == method {
+			n--
+		}
+		if called == method && n == 0 {
+			return fake.Fault{Err: fake.ErrBroken}
+		}
+		return fake.Fault{}
+	}
+}
+
+// One thing that cannot be done keeps nothing else from being done, and is told.
+func TestConvergeGoesOn(t *testing.T) {
+	for _, c := range []struct {
+		method string
+		n      int
+		lacks  []string // the beginnings of the lines that may be missing then
+	}{
+		{"HookOthers", 1, nil},
+		{"Get", 1, nil},
+		{"Remembered", 1, []string{"forwarding", "before"}},
+		{"Remember", 1, []string{"forwarding", "before"}},
+		{"Forwarding", 1, []string{"forwarding eth1", "before: eth1"}}, // in the order of the names
+		{"Forwarding", 2, []string{"forwarding gre1", "before: gre1"}},
+		{"SetForwarding", 1, []string{"forwarding eth1"}},
+		{"SetForwarding", 3, []string{"forwarding gre2"}},
+		{"SetRules", 1, []string{"rule"}},
+		{"RoutesTo", 1, []string{"route"}},
+		{"SyncRoutes", 1, []string{"route"}},
+	} {
+		w := two(t)
+		all := w.String()
+		w.LoseAll()
+		p := w.Start()
+		_ = keep.Store(fake.Store{Process: p}).Remember(t.Context(), nil)
+		p.Calls = nil
+		onceBroken(p, c.method, c.n)
+		if c.method == "Get" { // the tunnels are so few that each is asked for
+			for id, k := range w.Files {
+				k.Routes = slices.DeleteFunc(k.Clone().Routes, func(r routes.Route) bool { return len(r.Nexthops) > 0 })
+				w.Files[id] = k
+			}
+		}
+		_, err := p.Keeper().Converge(t.Context())
+		if !errors.Is(err, fake.ErrBroken) {
+			t.Errorf("%s %d: %v", c.method, c.n, err)
+		}
+		for _, line := range lacking(all, w.String()) {
+			may := slices.ContainsFunc(c.lacks, func(begin string) bool { return strings.HasPrefix(line, begin) })
+			if !may && (c.method != "Get" || !strings.Contains(line, "nexthop")) {
+				t.Errorf("%s %d: it lacks %q", c.method, c.n, line)
+			}
+		}
+	}
+}
+
+// A rule that the kernel refuses keeps the others from nothing. A Keep fails by its own tunnel's
+// problems alone, and tells of the others'.
+func TestKeepDespiteAnother(t *testing.T) {
+	masquerade := func(r keep.Rule) error {
+		if !r.ClampMSS && !r.SNAT.Source.IsValid() {
+			return fake.ErrBroken
+		}
+		return nil
+	}
+	w := two(t)
+	w.RefuseRule = masquerade
+	w.LoseAll()
+	_, err := w.Start().Keeper().Converge(t.Context())
+	if now := w.String(); !errors.Is(err, fake.ErrBroken) || strings.Count(now, "rule: ") != 3 || strings.Contains(now, "the device they leave by") {
+		t.Errorf("%v\n%s", err, now)
+	}
+	one := w.Files[uuid(w, "gre1")].Clone()
+	one.ClampMSS = false
+	c, err := w.Start().Keeper().Keep(t.Context(), one, nil)
+	if err != nil || len(c.Trouble) != 1 || !strings.Contains(c.Trouble[0], "gre2: give packets") || strings.Count(w.String(), "rule: ") != 2 {
+		t.Errorf("%v, trouble %q\n%s", err, c.Trouble, w)
+	}
+	before := w.String()
+	other := w.Files[uuid(w, "gre2")].Clone()
+	other.ClampMSS = false
+	if _, err := w.Start().Keeper().Keep(t.Context(), other, nil); !errors.Is(err, fake.ErrBroken) {
+		t.Error(err)
+	}
+	want.Same(t, "after a Keep that failed", w.String(), before)
+}
+
+// Root has allowed everything for one far end. If the profile, or the device, leads elsewhere,
+// nothing of it is carried out, and everybody says so.
+func TestKeptForOneFarEnd(t *testing.T) {
+	elsewhere := want.Addr("100.0.9.9")
+	for _, c := range []struct {
+		name   string
+		change func(w *fake.World)
+		want   string
+	}{
+		{"the profile", func(w *fake.World) { w.Named("gre1").Tunnel.Remote = elsewhere }, "gre1: the far end of the profile is 100.0.9.9 by now"},
+		{"the device", func(w *fake.World) { w.Link("gre1").GRE.Remote = elsewhere }, "gre1: the device leads to 100.0.9.9"},
+		{"the device, and no NetworkManager", func(w *fake.World) {
+			w.Link("gre1").GRE.Remote = elsewhere
+			w.Link("gre1").Dying = 0
+		}, "gre1: the device leads to 100.0.9.9"},
+		{"another kind", func(w *fake.World) { w.Named("gre1").Tunnel.Mode = 0 }, "gre1: the profile is no GRE tunnel any more"},
+		{"another interface", func(w *fake.World) { w.Named("gre1").Tunnel.Name = "office" }, "gre1: the interface of the profile is office by now"},
+	} {
+		w := two(t)
+		c.change(w)
+		p := w.Start()
+		if strings.Contains(c.name, "no NetworkManager") {
+			p.Fault = func(_ int, method string) fake.Fault {
+				if method == "List" {
+					return fake.Fault{Err: &fault.Error{Kind: fault.ErrNoNetworkManager, What: "it is not there"}}
+				}
+				return fake.Fault{}
+			}
+		}
+		result, err := p.Keeper().Converge(t.Context())
+		now := w.String()
+		if err != nil || len(result.Trouble) != 1 || !strings.HasPrefix(result.Trouble[0], c.want) {
+			t.Errorf("%s: %v, trouble %q", c.name, err, result.Trouble)
+		}
+		for _, gone := range []string{"route 10.20.0.0/16", "route 100.0.2.100 ", "rule: give packets from 172.16.0.0/30", "rule: lower the MSS of TCP connections through gre1", "forwarding gre1"} {
+			if strings.Contains(now, "\n"+gone) {
+				t.Errorf("%s: there is still %q\n%s", c.name, gone, now)
+			}
+		}
+		if !strings.Contains(now, "route 10.30.0.0/16") || !strings.Contains(now, "forwarding gre2") {
+			t.Errorf("%s: the other tunnel lost something\n%s", c.name, now)
+		}
+	}
+}
+
+// An edit of the far end moves what root keeps there, with the pin. No other change does.
+func TestMoveTheFarEnd(t *testing.T) {
+	w := two(t)
+	id := uuid(w, "gre1")
+	k := w.Files[id]
+	k.Pin = true
+	w.Files[id] = k
+	w.Named("gre1").Tunnel.Remote = want.Addr("100.0.9.9")
+	w.Named("gre1").Tunnel.Routes = append(w.Named("gre1").Tunnel.Routes, routes.MustParse("100.0.9.0/24"))
+	w.Link("gre1").GRE.Remote = want.Addr("100.0.9.9")
+	h := w.Start().Host()
+	status, err := h.Show(t.Context(), "gre1")
+	if err != nil || status.KeptErr == nil || !strings.Contains(status.KeptErr.Error(), "100.0.9.9 by now") || fault.Hints(status.KeptErr)[0] != "if that is right, move it: sudo nmgre edit gre1 --peer 100.0.9.9" {
+		t.Errorf("show: %v, %v", err, status.KeptErr)
+	}
+	list, err := h.List(t.Context())
+	if err != nil || list[0].KeptErr == nil || list[1].KeptErr != nil {
+		t.Errorf("list: %v, %v, %v", err, list[0].KeptErr, list[1].KeptErr)
+	}
+	change := plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParse("10.77.0.0/16 ssthresh 7")}}
+	if _, err := h.ChangeRoutes(t.Context(), "gre1", change); !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), "100.0.9.9 by now") {
+		t.Errorf("route add: %v", err)
+	}
+	planned, err := h.PlanEdit(t.Context(), "gre1", func(tunnel *nm.Tunnel) error { tunnel.MTU = 1400; return nil })
+	if err != nil || planned.Kept.Remote != want.Addr("100.0.2.100") || planned.After.Remote != want.Addr("100.0.9.9") || !planned.Kept.Pin {
+		t.Errorf("edit of the MTU: %v, keeps for %s", err, planned.Kept.Remote)
+	}
+	planned, err = h.PlanEdit(t.Context(), "gre1", func(tunnel *nm.Tunnel) error { tunnel.Remote = want.Addr("100.0.9.9"); return nil })
+	if err != nil || len(planned.Changes) != 1 || planned.Changes[0].String() != "peer: 100.0.2.100 -> 100.0.9.9" || planned.Flaps {
+		t.Fatalf("edit of the far end: %v, %v", err, planned.Changes)
+	}
+	if _, err := h.Edit(t.Context(), planned, nmgre.EditOptions{NoProbe: true}); err != nil {
+		t.Fatal(err)
+	}
+	now := w.String()
+	for _, there := range []string{"file of gre1: remote 100.0.9.9", "route 100.0.9.9 via 100.0.1.1 dev eth0 proto 213", "forwarding gre1", "the source 10.10.1.1"} {
+		if !strings.Contains(now, there) {
+			t.Errorf("it lacks %q:\n%s", there, now)
+		}
+	}
+}
+
+// A profile is no evidence for a device: anybody's, of any name, changes nothing for root's routes.
+// A device that NetworkManager is about to remove is not used.
+func TestProfileIsNoEvidence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := two(t)
+		id := uuid(w, "gre1")
+		k := w.Files[id].Clone()
+		k.Routes = append(k.Routes, routes.MustParse("10.40.0.0/16 nexthop via 172.16.0.2 nexthop dev gre2 nexthop dev byhand nexthop dev eth0"))
+		w.Files[id] = k
+		w.AddLink(kernel.Link{Name: "byhand", Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Remote: want.Addr("100.0.7.7")}})
+		converge := func(want string) {
+			t.Helper()
+			begin := time.Now()
+			if _, err := w.Start().Keeper().Converge(t.Context()); err != nil || !strings.Contains(w.String(), want) {
+				t.Errorf("%v, it lacks %q\n%s", err, want, w)
+			}
+			if took := time.Since(begin); took > 2*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		}
+		all := "route 10.40.0.0/16 nexthop via 172.16.0.2 nexthop dev gre2 nexthop dev byhand nexthop dev eth0"
+		converge(all)
+		for _, name := range []string{"eth0", "gre2", "byhand", "gre1"} {
+			tunnel := nm.NewTunnel()
+			tunnel.Name, tunnel.Remote = name, want.Addr("100.0.7.7")
+			w.AddProfile(nm.Profile{UUID: "00000000-0000-4000-8000-0000000000" + name[:2], ID: "evil " + name, State: nm.StateInactive, Tunnel: tunnel})
+		}
+		converge(all)
+		w.BringDown(w.Named("gre2"))
+		converge("route 10.40.0.0/16 nexthop via 172.16.0.2 nexthop dev byhand nexthop dev eth0")
+	})
+}
+
+// Forwarding that somebody has switched on for all devices stays on. Otherwise it becomes as it was.
+func TestForwardingOfOthers(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before bool // it is on for all before the tunnels are made
+		since  func(w *fake.World)
+		left   string
+	}{
+		{"nobody", false, func(*fake.World) {}, ""},
+		{"for all since", false, func(w *fake.World) { w.SwitchForwarding(true) }, "forwarding all\nforwarding eth0\nforwarding eth1\nforwarding lo\n"},
+		{"on and off", false, func(w *fake.World) { w.SwitchForwarding(true); w.SwitchForwarding(false) }, ""},
+	} {
+		w := two(t)
+		c.since(w)
+		p := w.Start()
+		for _, name := range []string{"gre1", "gre2"} {
+			if err := p.Keeper().Forget(t.Context(), uuid(w, name)); err != nil {
+				t.Error(err)
+			}
+			w.BringDown(w.Named(name))
+			w.Settle()
+		}
+		var left string
+		for line := range strings.Lines(w.String()) {
+			if strings.HasPrefix(line, "forwarding") && !strings.Contains(line, "gre") || strings.HasPrefix(line, "before") {
+				left += line
+			}
+		}
+		want.Same(t, c.name, left, c.left)
+	}
+	// It is switched on again for a device that was made anew: the hook is called for others' events.
+	w := two(t)
+	if !strings.Contains(w.String(), "the hook is called for other connections") {
+		t.Errorf("the hook is not called for the LAN's:\n%s", w)
+	}
+	w.SwitchForwarding(false)
+	if _, err := w.Start().Keeper().Converge(t.Context()); err != nil || !strings.Contains(w.String(), "forwarding eth1") {
+		t.Errorf("%v\n%s", err, w)
+	}
+}
+
+// A NetworkManager that does not answer holds the hook for its patience, and the devices decide.
+func TestHangingNetworkManager(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := two(t)
+		all := w.String()
+		w.LoseAll()
+		p := w.Start()
+		p.Fault = func(_ int, method string) fake.Fault { return fake.Fault{Hang: method == "List" || method == "Get"} }
+		keeper := p.Keeper()
+		keeper.Patience = 3 * time.Second
+		begin := time.Now()
+		_, err := keeper.Converge(t.Context())
+		if took := time.Since(begin); err == nil || !strings.Contains(err.Error(), "NetworkManager cannot say which tunnels are up") || took > 4*time.Second {
+			t.Errorf("after %v: %v", took, err)
+		}
+		want.Same(t, "what is set", w.String(), all)
+	})
+}
+
+// A keeper that cannot wait for the lock gives up in time, and its work is done by whoever has the
+// lock.
+func TestLockOfAnother(t *testing.T) {
+	w := two(t)
+	files := store.New(t.TempDir(), os.Geteuid())
+	for _, k := range w.Files {
+		if _, err := files.Put(t.Context(), k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	holder, waiter := w.Start().Keeper(), w.Start().Keeper()
+	holder.Store, waiter.Store, waiter.Patience = files, files, 200*time.Millisecond
+	gateway := &slowGateway{Gateway: holder.Gateway}
+	gateway.first = func() { // the holder has read everything when another event comes
+		begin := time.Now()
+		_, err := waiter.Converge(t.Context())
+		if took := time.Since(begin); !errors.Is(err, fault.ErrTimeout) || took > 10*time.Second || !files.Waiting(t.Context()) {
+			t.Errorf("after %v: %v", took, err)
+		}
+	}
+	holder.Gateway = gateway
+	if _, err := holder.Converge(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if gateway.times != 2 || files.Waiting(t.Context()) {
+		t.Errorf("the rules were set %d times; somebody waits: %v", gateway.times, files.Waiting(t.Context()))
+	}
+}
+
+// slowGateway calls first before it sets the rules for the first time.
+type slowGateway struct {
+	keep.Gateway
+	first func()
+	times int
+}
+
+// SetRules implements [keep.Gateway].
+func (g *slowGateway) SetRules(ctx context.Context, rules []keep.Rule) (bool, error) {
+	if g.times++; g.times == 1 {
+		g.first()
+	}
+	return g.Gateway.SetRules(ctx, rules)
+}
