@@ -270,7 +270,8 @@ func TestProfileIsNoEvidence(t *testing.T) {
 	})
 }
 
-// Forwarding that somebody has switched on for all devices stays on. Otherwise it becomes as it was.
+// Forwarding that somebody has switched on for all devices stays on. Otherwise it becomes as it
+// was.
 func TestForwardingOfOthers(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -300,7 +301,8 @@ func TestForwardingOfOthers(t *testing.T) {
 		}
 		want.Same(t, c.name, left, c.left)
 	}
-	// It is switched on again for a device that was made anew: the hook is called for others' events.
+	// It is switched on again for a device that was made anew: the hook is called for others'
+	// events.
 	w := two(t)
 	if !strings.Contains(w.String(), "the hook is called for other connections") {
 		t.Errorf("the hook is not called for the LAN's:\n%s", w)
