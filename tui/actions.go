@@ -1,7 +1,9 @@
 package tui
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,6 +11,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/nm/plan"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -34,44 +37,67 @@ func (m *Model) undoWhy() string {
 	return ""
 }
 
-// perform carries out a change, says how it went, and reads everything again.
-func (m *Model) perform(name, done string, root bool, do func(context.Context, Workflow) error, back *undo) tea.Cmd {
-	return change(m, &operation{name: name, root: root}, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, do(ctx, wf) },
+// task is a change of the host, as the keys of the main view ask for it.
+type task struct {
+	name string // for the person: "bring gre1 up"
+	done string // what is said afterwards
+	root bool   // it changes the files that root keeps
+	do   func(context.Context, Workflow) error
+	back *undo
+	asks *undo // names it if the person has to confirm it; nil for back
+}
+
+// perform carries out a task, says how it went, and reads everything again. A task that may cut the
+// person off is undone unless the person confirms it.
+func (m *Model) perform(t task) tea.Cmd {
+	asks := cmp.Or(t.asks, t.back)
+	return change(m, &operation{name: t.name, root: t.root, asks: asks}, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, t.do(ctx, wf) },
 		func(_ struct{}, err error) tea.Cmd {
-			if err != nil {
+			switch {
+			case err == nil:
+				m.say(t.done)
+				m.undo = t.back
+			case errors.Is(err, errNotConfirmed):
+				m.warn("not confirmed, so undone: nmgre " + asks.what)
+			default:
 				m.fail(err)
-			} else {
-				m.say(done)
-				m.undo = back
 			}
 			return m.refresh()
 		})
 }
 
-func (m *Model) up(s *nmgre.Status) tea.Cmd {
+// upTask and downTask are the undo of each other.
+func upTask(s *nmgre.Status) task {
 	name, uuid := fault.Printable(s.Tunnel.Name), s.UUID
-	back := &undo{"brought " + name + " up", "take " + name + " down", func(ctx context.Context, wf Workflow) error { return second(wf.Down(ctx, uuid)) }, keeps(*s)}
-	return m.perform("bring "+name+" up", name+" is up", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Up(ctx, uuid)) }, back)
+	return task{name: "bring " + name + " up", done: name + " is up", root: keeps(*s), do: func(ctx context.Context, wf Workflow) error { return second(wf.Up(ctx, uuid)) },
+		back: &undo{"brought " + name + " up", "take " + name + " down", func(ctx context.Context, wf Workflow) error { return second(wf.Down(ctx, uuid)) }, keeps(*s)}}
 }
+
+func downTask(s *nmgre.Status) task {
+	name, uuid := fault.Printable(s.Tunnel.Name), s.UUID
+	return task{name: "take " + name + " down", done: name + " is down", root: keeps(*s), do: func(ctx context.Context, wf Workflow) error { return second(wf.Down(ctx, uuid)) },
+		back: &undo{"took " + name + " down", "bring " + name + " up", func(ctx context.Context, wf Workflow) error { return second(wf.Up(ctx, uuid)) }, keeps(*s)}}
+}
+
+func (m *Model) up(s *nmgre.Status) tea.Cmd { return m.perform(upTask(s)) }
 
 func second[T any](_ T, err error) error { return err }
 
 // askDown asks before a tunnel goes down, and names the networks that are no longer reached.
 func (m *Model) askDown(s *nmgre.Status) tea.Cmd {
 	t := *s
-	return m.withDanger(&t, func(danger string) tea.Cmd {
+	return m.withDanger(goes(t.UUID), func(danger string) tea.Cmd {
 		lines := []string{fmt.Sprintf("%s to %s: packets to %s no longer go through it.", fault.Printable(t.Tunnel.Name), gre.OuterText(t.Tunnel.Remote), networks(t))}
 		lines = append(lines, "The profile stays; u brings it up again.")
 		m.push(&question{m: m, title: "Take " + fault.Printable(t.Tunnel.Name) + " down?", lines: warned(lines, danger), yes: "take it down", no: "leave it up",
-			do: func() tea.Cmd { return m.down(&t, danger) }})
+			do: func() tea.Cmd { return m.perform(downTask(&t)) }})
 		return nil
 	})
 }
 
-func (m *Model) down(s *nmgre.Status, danger string) tea.Cmd {
-	name, uuid := fault.Printable(s.Tunnel.Name), s.UUID
-	back := &undo{"took " + name + " down", "bring " + name + " up", func(ctx context.Context, wf Workflow) error { return second(wf.Up(ctx, uuid)) }, keeps(*s)}
-	return m.guarded("take "+name+" down", name+" is down", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Down(ctx, uuid)) }, back, danger)
+// goes returns the effect of a tunnel that goes.
+func goes(uuid string) func(context.Context, Workflow) (plan.Effect, error) {
+	return func(ctx context.Context, wf Workflow) (plan.Effect, error) { return wf.DownEffect(ctx, uuid) }
 }
 
 // askDelete asks before a tunnel is deleted, and names everything that is lost.
@@ -80,9 +106,9 @@ func (m *Model) askDelete(s *nmgre.Status) tea.Cmd {
 	if m.detail.status != nil && m.detail.status.UUID == s.UUID {
 		t = *m.detail.status
 	}
-	return m.withDanger(&t, func(danger string) tea.Cmd {
+	return m.withDanger(goes(t.UUID), func(danger string) tea.Cmd {
 		m.push(&question{m: m, title: "Delete " + fault.Printable(t.Tunnel.Name) + "?", lines: warned(losses(t), danger), yes: "delete it", no: "keep it",
-			do: func() tea.Cmd { return m.remove(&t, danger) }})
+			do: func() tea.Cmd { return m.perform(deleteTask(&t)) }})
 		return nil
 	})
 }
@@ -122,10 +148,10 @@ func networks(s nmgre.Status) string {
 	return strings.Join(names, ", ")
 }
 
-func (m *Model) remove(s *nmgre.Status, danger string) tea.Cmd {
+func deleteTask(s *nmgre.Status) task {
 	name, uuid, want := fault.Printable(s.Tunnel.Name), s.UUID, answers.Whole(*s)
-	back := &undo{"deleted " + name, "make " + name + " again", func(ctx context.Context, wf Workflow) error { return remake(ctx, wf, want) }, keeps(*s)}
-	return m.guarded("delete "+name, name+" is deleted; z makes it again", keeps(*s), func(ctx context.Context, wf Workflow) error { return second(wf.Delete(ctx, uuid)) }, back, danger)
+	return task{name: "delete " + name, done: name + " is deleted; z makes it again", root: keeps(*s), do: func(ctx context.Context, wf Workflow) error { return second(wf.Delete(ctx, uuid)) },
+		back: &undo{"deleted " + name, "make " + name + " again", func(ctx context.Context, wf Workflow) error { return remake(ctx, wf, want) }, keeps(*s)}}
 }
 
 // remake makes a deleted tunnel again.
@@ -143,8 +169,9 @@ func (u *undo) undone() string { return "undone: nmgre " + u.what }
 
 func (m *Model) askUndo() tea.Cmd {
 	u := m.undo
+	again := task{name: u.how, done: u.undone(), root: u.root, do: u.do, asks: &undo{what: "undid the last change", how: "make it again"}}
 	m.push(&question{m: m, title: "Undo the last change?", lines: []string{"nmgre " + u.what + ". Undo will " + u.how + "."}, yes: "undo it", no: "leave it",
-		do: func() tea.Cmd { return m.perform(u.how, u.undone(), u.root, u.do, nil) }})
+		do: func() tea.Cmd { return m.perform(again) }})
 	return nil
 }
 

@@ -33,12 +33,22 @@ func (m *Model) crashed(r any) tea.Cmd {
 	if m.crash != nil {
 		return tea.Quit
 	}
+	return m.endBy(m.reportCrash(r))
+}
+
+// reportCrash writes the report. Any goroutine may call it, in the function that recovers.
+func (m *Model) reportCrash(r any) *crash {
 	c := &crash{what: fault.Printable(fmt.Sprint(r))}
 	folder := m.opts.Reports
 	if folder == "" {
 		folder = os.TempDir()
 	}
 	c.report, c.err = writeReport(folder, fmt.Sprintf("nmgre: %v\n%s\n\n%s", time.Now().Format(time.RFC3339), c.what, debug.Stack()))
+	return c
+}
+
+// endBy ends the program because of a crash.
+func (m *Model) endBy(c *crash) tea.Cmd {
 	m.crash = c
 	return tea.Quit
 }

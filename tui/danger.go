@@ -7,12 +7,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"nmgre"
-	"nmgre/nm"
-	"nmgre/nm/verify"
-	"nmgre/routes"
+	"nmgre/nm/plan"
 	"nmgre/routes/fault"
-	"nmgre/routes/kernel"
 	"nmgre/tui/draw"
 	"nmgre/tui/screen"
 )
@@ -21,110 +17,100 @@ import (
 // confirmed.
 const defaultConfirm = 30 * time.Second
 
-// withDanger finds out whether the person's own connection goes through the tunnel. It calls then
-// with a warning, which is empty if it does not.
-func (m *Model) withDanger(s *nmgre.Status, then func(danger string) tea.Cmd) tea.Cmd {
-	client, name := m.opts.Client, s.Tunnel.Name
-	if !client.IsValid() {
+// withDanger finds out whether a change may cut the person's own connection off. It calls then with
+// a warning, which is empty if it does not.
+func (m *Model) withDanger(effect func(context.Context, Workflow) (plan.Effect, error), then func(danger string) tea.Cmd) tea.Cmd {
+	s := m.opts.Session
+	if !s.Client.IsValid() {
 		return then("")
 	}
-	return read(m, "ask the kernel for the way to you", func(ctx context.Context, wf Workflow) (kernel.Hop, error) {
-		return wf.Lookup(ctx, kernel.Query{To: client})
-	}, func(hop kernel.Hop, err error) tea.Cmd {
-		if err != nil || hop.Dev != name {
-			return then("")
+	return read(m, "ask the kernel for the way to you", func(ctx context.Context, wf Workflow) (bool, error) {
+		e, err := effect(ctx, wf)
+		if err != nil {
+			return false, err
 		}
-		return then(m.dangerText(name))
-	})
-}
-
-func (m *Model) dangerText(name string) string {
-	return fmt.Sprintf("You are connected from %s, and the way there leads through %s: this may cut you off. nmgre undoes it by itself unless you confirm within %s.",
-		m.opts.Client, fault.Printable(name), m.opts.Confirm)
-}
-
-// routeDanger returns a warning if one of the routes would take the person's connection.
-func (m *Model) routeDanger(t nm.Tunnel) string {
-	client := m.opts.Client
-	if !client.IsValid() {
-		return ""
-	}
-	for _, r := range t.Routes {
-		if r.TableOrMain() == routes.MainTable && r.Dst.Contains(client) {
-			return fmt.Sprintf("You are connected from %s, and the route %s would lead there through the tunnel: this may cut you off. nmgre undoes it by itself unless you confirm within %s.",
-				client, r.Dst, m.opts.Confirm)
-		}
-	}
-	return ""
-}
-
-// guarded is perform. Where there is danger, the change is undone unless the person confirms it.
-func (m *Model) guarded(name, done string, root bool, do func(context.Context, Workflow) error, back *undo, danger string) tea.Cmd {
-	if danger == "" {
-		return m.perform(name, done, root, do, back)
-	}
-	return change(m, &operation{name: name, root: root}, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, do(ctx, wf) },
-		func(_ struct{}, err error) tea.Cmd {
-			if err != nil {
-				m.fail(err)
-				return m.refresh()
-			}
-			m.say(done)
-			return tea.Batch(m.refresh(), m.awaitConfirm(back))
-		})
-}
-
-// countdown asks to confirm a change that has been made, and undoes it when nobody does.
-type countdown struct {
-	m     *Model
-	back  *undo
-	until time.Time
-	now   func() time.Time
-	// takes the answer for a workflow that undoes the change itself; nil if the countdown undoes it
-	answer chan<- error
-}
-
-// awaitConfirm puts the countdown on the screen.
-func (m *Model) awaitConfirm(back *undo) tea.Cmd {
-	c := &countdown{m: m, back: back, until: time.Now().Add(m.opts.Confirm), now: time.Now}
-	m.push(c)
-	return m.tickDown(c)
-}
-
-func (m *Model) tickDown(c *countdown) tea.Cmd {
-	return m.after(time.Second, func() tea.Cmd {
-		if !m.isOpen(c) {
+		return wf.CutsOff(ctx, e, s)
+	}, func(cuts bool, err error) tea.Cmd {
+		switch {
+		case err != nil:
+			m.fail(err)
 			return nil
+		case cuts:
+			return then(m.dangerText())
 		}
-		if c.left() <= 0 {
-			return c.revert()
-		}
-		return m.tickDown(c)
+		return then("")
 	})
+}
+
+func (m *Model) dangerText() string {
+	return fmt.Sprintf("You are connected from %s, and the way there leads through what is changed: this may cut you off. nmgre undoes it by itself unless you confirm within %s.",
+		m.opts.Session.Client, m.opts.Confirm)
 }
 
 // errNotConfirmed ends a change that the person has not confirmed.
 var errNotConfirmed = &fault.Error{What: "it was not confirmed"}
 
-// confirming returns a function that asks the person to confirm a change before it is saved. The
-// goroutine of the change calls it, and waits for the answer.
-func (m *Model) confirming(back *undo) func(context.Context, verify.Report) error {
-	return func(ctx context.Context, _ verify.Report) error {
-		answer := make(chan error, 1)
-		m.send(wakeMsg{func() tea.Cmd {
-			c := &countdown{m: m, back: back, until: time.Now().Add(m.opts.Confirm), now: time.Now, answer: answer}
-			m.push(c)
-			return m.tickDown(c)
-		}})
-		select {
-		case err := <-answer:
-			return err
-		case <-time.After(m.opts.Confirm + time.Second): // should the screen be stuck
-			return errNotConfirmed
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// confirm asks the person to confirm a change that has been made, on the screen or on the lent
+// terminal. The goroutine of the change calls it, and waits for the answer: not for the main loop,
+// nor for the terminal, which may be cut off. If it returns an error, the host undoes the change.
+func (m *Model) confirm(ctx context.Context, back *undo) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, m.opts.Confirm, errNotConfirmed)
+	defer cancel()
+	var err error
+	if m.lender != nil && m.lender.lent.Load() {
+		err = m.lender.confirm(ctx, back, m.opts.Confirm.String())
+	} else {
+		err = m.confirmOnScreen(ctx, back)
 	}
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// tooSoon is the time after a question in which a key counts as pressed before it. Nobody reads the
+// question faster.
+const tooSoon = 400 * time.Millisecond
+
+// countdown asks to confirm a change that has been made.
+type countdown struct {
+	m      *Model
+	back   *undo
+	asked  time.Time
+	until  time.Time
+	now    func() time.Time
+	answer chan<- error // has room for one answer
+}
+
+// confirmOnScreen asks by a countdown on the screen.
+func (m *Model) confirmOnScreen(ctx context.Context, back *undo) error {
+	answer := make(chan error, 1)
+	c := &countdown{m: m, back: back, until: time.Now().Add(m.opts.Confirm), now: time.Now, answer: answer}
+	m.send(wakeMsg{func() tea.Cmd {
+		if m.lender != nil {
+			m.lender.forgetKeys()
+		}
+		c.asked = c.now()
+		m.push(c)
+		return m.tickDown(c)
+	}})
+	defer m.send(wakeMsg{func() tea.Cmd { m.drop(c); return nil }})
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// tickDown draws the countdown every second while it is open.
+func (m *Model) tickDown(c *countdown) tea.Cmd {
+	return m.after(time.Second, func() tea.Cmd {
+		if !m.isOpen(c) {
+			return nil
+		}
+		return m.tickDown(c)
+	})
 }
 
 func (m *Model) isOpen(s screen.Screen) bool {
@@ -138,15 +124,11 @@ func (m *Model) isOpen(s screen.Screen) bool {
 
 func (c *countdown) left() time.Duration { return c.until.Sub(c.now()) }
 
-func (c *countdown) revert() tea.Cmd {
-	m := c.m
-	m.drop(c)
-	if c.answer != nil {
-		c.answer <- errNotConfirmed
-		m.warn("undone: it was not confirmed")
-		return nil
-	}
-	return m.perform(c.back.how, c.back.undone(), c.back.root, c.back.do, nil)
+// end hands the answer to the change.
+func (c *countdown) end(answer error) tea.Cmd {
+	c.m.drop(c)
+	c.answer <- answer
+	return nil
 }
 
 // Typing is false: every letter is a key.
@@ -157,18 +139,13 @@ func (c *countdown) Update(tea.Msg) tea.Cmd { return nil }
 
 // Keys are to keep the change or to undo it.
 func (c *countdown) Keys() []screen.Key {
-	m := c.m
+	early := ""
+	if c.now().Sub(c.asked) < tooSoon {
+		early = "pressed before the question was there: read it first"
+	}
 	return []screen.Key{
-		{Keys: []string{"y"}, Hint: "keep it", Help: "keep the change", Do: func() tea.Cmd {
-			m.drop(c)
-			m.undo = c.back
-			if c.answer != nil {
-				c.answer <- nil
-			}
-			m.say("confirmed: nmgre " + c.back.what)
-			return nil
-		}},
-		{Keys: []string{"n", "esc", "ctrl+c"}, Hint: "undo it", Help: "undo the change now", Do: func() tea.Cmd { return c.revert() }},
+		{Keys: []string{"y"}, Hint: "keep it", Help: "keep the change", Why: early, Do: func() tea.Cmd { return c.end(nil) }},
+		{Keys: []string{"n", "esc", "ctrl+c"}, Hint: "undo it", Help: "undo the change now", Do: func() tea.Cmd { return c.end(errNotConfirmed) }},
 	}
 }
 
@@ -183,14 +160,4 @@ func (c *countdown) View(width, height int) screen.Drawing {
 	}
 	lines = append(lines, draw.Text(""), draw.Line{draw.Bold.Of("y"), draw.Plain.Of(" keep it    "), draw.Bold.Of("n"), draw.Plain.Of(" undo it")})
 	return box(c.m.theme, "Keep it?", lines, inner, width, height)
-}
-
-// unconfirmed is the change that nobody has confirmed yet; nil if there is none.
-func (m *Model) unconfirmed() *undo {
-	for _, s := range m.screens {
-		if c, ok := s.(*countdown); ok && c.answer == nil {
-			return c.back
-		}
-	}
-	return nil
 }

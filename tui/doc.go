@@ -6,7 +6,9 @@
 // each state has a word and a glyph. Every key that a screen shows works, or says why it cannot.
 // Texts from outside are escaped before they are drawn. A change that is hard to undo asks first
 // and names everything that is lost. No prompt of another program appears under a drawn screen:
-// such a program gets the terminal to itself.
+// such a program gets the terminal to itself. A change never waits for the main loop, nor the main
+// loop for a change or for the terminal: so a change is undone in time, and every signal ends the
+// program, even if one of them stands still.
 //
 // Its rooms, from the bottom: canvas writes frames on the terminal, draw turns things into lines,
 // screen has keys, form has fields, answers turns fields into a tunnel, and wizard makes it. None

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"context"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -25,23 +24,26 @@ type driver struct {
 	quit  bool
 	ticks bool // waits of a second end at once
 	copy  string
-	exec  int // how often the terminal was given away
+	mail  chan tea.Msg   // of other goroutines
+	later []chan tea.Msg // the answers of changes that wait to be confirmed
 }
 
 // fake is a workflow on a host that lives in memory.
 type fake struct{ *tuitest.Host }
 
 // Reporting returns the same host with a listener.
-func (f fake) Reporting(to Listener) Workflow { return fake{f.Telling(to.Step, to.Check)} }
+func (f fake) Reporting(to Listener) Workflow {
+	return fake{f.Telling(to.Step, to.Check, to.ConfirmCut)}
+}
 
 func drive(t *testing.T, f *tuitest.Host, opts Options, width, height int) *driver {
 	t.Helper()
-	d := &driver{t: t, f: f}
+	d := &driver{t: t, f: f, mail: make(chan tea.Msg, 1000)}
 	opts.Host = "linux1"
 	if opts.Reports == "" {
 		opts.Reports = t.TempDir()
 	}
-	d.m = NewModel(context.Background(), fake{f}, opts, func(msg tea.Msg) { d.take(msg) })
+	d.m = NewModel(context.Background(), fake{f}, opts, func(msg tea.Msg) { d.mail <- msg })
 	d.m.wait = func(rest time.Duration, then func() tea.Cmd) tea.Cmd {
 		if rest >= time.Second && !d.ticks {
 			return nil
@@ -66,7 +68,38 @@ func (d *driver) run(cmd tea.Cmd) {
 	if cmd == nil {
 		return
 	}
-	msg := d.call(cmd)
+	answer := make(chan tea.Msg, 1)
+	go func() { answer <- cmd() }()
+	d.await(answer)
+}
+
+// await takes the answer of a command, and everything that it tells before. A command that does not
+// end, or waits to be confirmed, is left running.
+func (d *driver) await(answer chan tea.Msg) {
+	for limit := time.After(5 * time.Second); ; {
+		select {
+		case msg := <-d.mail:
+			d.take(msg)
+			if n := len(d.m.screens); n > 0 {
+				if c, ok := d.m.screens[n-1].(*countdown); ok {
+					c.asked = c.asked.Add(-tooSoon)
+					d.later = append(d.later, answer)
+					return
+				}
+			}
+		case msg := <-answer:
+			for len(d.mail) > 0 {
+				d.take(<-d.mail)
+			}
+			d.answered(msg)
+			return
+		case <-limit:
+			return
+		}
+	}
+}
+
+func (d *driver) answered(msg tea.Msg) {
 	switch msg := msg.(type) {
 	case nil:
 	case tea.BatchMsg:
@@ -81,28 +114,17 @@ func (d *driver) run(cmd tea.Cmd) {
 			return
 		}
 		d.take(msg)
-	default:
-		d.special(msg)
 	}
 }
 
-// call runs a command. A command that does not end is left running.
-func (d *driver) call(cmd tea.Cmd) tea.Msg {
-	answer := make(chan tea.Msg, 1)
-	go func() { answer <- cmd() }()
-	select {
-	case msg := <-answer:
-		return msg
-	case <-time.After(5 * time.Second):
-		return nil
+// settle waits for the changes that waited to be confirmed.
+func (d *driver) settle() *driver {
+	later := d.later
+	d.later = nil
+	for _, answer := range later {
+		d.await(answer)
 	}
-}
-
-// special takes the messages of Bubble Tea's own that have no exported type.
-func (d *driver) special(msg tea.Msg) {
-	if strings.Contains(reflect.TypeOf(msg).String(), "execMsg") {
-		d.exec++
-	}
+	return d
 }
 
 // keys presses keys, named as Bubble Tea names them. The text after a = is typed.

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"strings"
-	"sync"
 	"time"
 
 	"nmgre"
@@ -13,10 +12,8 @@ import (
 // logMost bounds the log: the oldest steps are forgotten.
 const logMost = 2000
 
-// log lists the steps that nmgre really took. An operation that has the terminal to itself adds to
-// it from its own goroutine.
+// log lists the steps that nmgre really took.
 type log struct {
-	mu      sync.Mutex
 	entries []entry
 	now     func() time.Time // nil for the clock; tests have another
 }
@@ -27,8 +24,6 @@ type entry struct {
 }
 
 func (g *log) add(s nmgre.Event) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	now := time.Now
 	if g.now != nil {
 		now = g.now
@@ -41,8 +36,6 @@ func (g *log) add(s nmgre.Event) {
 
 // lines show the newest step first, each with its time and the commands that do the same.
 func (g *log) lines(th draw.Theme, width int) []draw.Line {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if len(g.entries) == 0 {
 		return draw.Wrapped("Nothing has been done yet. Each step of nmgre is listed here with its time, and with the nmcli or ip line that does the same.", width, "", draw.Dim)
 	}
@@ -86,8 +79,6 @@ func dimCommand(s string, width int) []draw.Line {
 
 // commands are those of the log, the oldest first.
 func (g *log) commands() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	var all []string
 	for _, e := range g.entries {
 		all = append(all, e.Commands...)

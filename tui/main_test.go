@@ -35,13 +35,14 @@ func demo(how string) int {
 	}
 	f.Asks = strings.Contains(how, "prompts")
 	if strings.Contains(how, "client") {
-		f.ClientOn = "gre1"
+		f.ClientOn, f.Guarded.Client = "gre1", tuitest.Addr("192.0.2.99")
 	}
 	if strings.Contains(how, "panic") {
 		f.Tunnels = nil
 		panicking := &panicker{fake: fake{f}}
 		return show(panicking, how)
 	}
+	defer func() { _ = os.WriteFile(os.Getenv("NMGRE_TUI_CALLS"), []byte(strings.Join(f.Calls, "\n")), 0o600) }()
 	return show(fake{f}, how)
 }
 
@@ -51,13 +52,20 @@ type panicker struct{ fake }
 func (p *panicker) Prompts(nm.Manager) (always, forRoot bool) { panic("a fault for the test") }
 
 func show(wf Workflow, how string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	opts := Options{Host: "linux1", Color: os.Getenv("NO_COLOR") == "", ASCII: strings.Contains(how, "ascii"), Reports: os.Getenv("NMGRE_TUI_REPORTS")}
 	if strings.Contains(how, "client") {
-		opts.Client = tuitest.Addr("192.0.2.99")
+		opts.Session.Client = tuitest.Addr("192.0.2.99")
 	}
-	if err := Run(ctx, wf, opts, Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Raw: rawMode, Size: terminalSize}); err != nil {
+	if strings.Contains(how, "soon") {
+		opts.Confirm = time.Second
+	}
+	begin := Run
+	if strings.Contains(how, "plain") {
+		begin = Plain
+	}
+	if err := begin(ctx, wf, opts, Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Raw: rawMode, Size: terminalSize, Forget: forget}); err != nil {
 		fmt.Fprintln(os.Stderr, "nmgre:", err)
 		return 1
 	}
@@ -76,6 +84,8 @@ func rawMode() (func(), error) {
 	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
 	return func() { _ = unix.IoctlSetTermios(0, unix.TCSETS, before) }, unix.IoctlSetTermios(0, unix.TCSETS, &raw)
 }
+
+func forget() error { return unix.IoctlSetInt(0, unix.TCFLSH, unix.TCIFLUSH) }
 
 func terminalSize() (width, height int, err error) {
 	size, err := unix.IoctlGetWinsize(1, unix.TIOCGWINSZ)

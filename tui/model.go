@@ -1,8 +1,8 @@
 package tui
 
 import (
+	"cmp"
 	"context"
-	"net/netip"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -21,8 +21,8 @@ type Options struct {
 	ASCII bool // draw with ASCII characters alone
 	Mouse bool // clicks and the wheel; the terminal's own selection of text then needs shift
 	Host  string
-	// Client is the address from which the person is connected; zero for none.
-	Client netip.Addr
+	// Session is the connection by which the person sits at this host; zero for none.
+	Session nmgre.Session
 	// Confirm is how long a change that may cut the person's own connection waits to be confirmed
 	// before it is undone.
 	Confirm time.Duration
@@ -63,10 +63,10 @@ type Model struct {
 	undo     *undo
 	watch    watch
 	mouse    bool
-	redraw   bool // the next frame writes every row
-	// gives the terminal away, and returns a function that takes it again; nil in tests of the
-	// model
-	lend func() func()
+	redraw   bool    // the next frame writes every row
+	lender   *lender // gives the terminal away; nil in tests of the model
+	// hands the answer of an operation to the main loop, after the steps that it has told
+	reply func(tea.Msg) tea.Msg
 	// copies to the terminal's clipboard; nil if it has none
 	clip func(string)
 	wait func(time.Duration, func() tea.Cmd) tea.Cmd // nil for the clock; tests have another
@@ -83,11 +83,9 @@ type note struct {
 // NewModel returns the model of a program that has not begun. send must be safe for use by several
 // goroutines.
 func NewModel(ctx context.Context, wf Workflow, opts Options, send func(tea.Msg)) *Model {
-	if opts.Confirm <= 0 {
-		opts.Confirm = defaultConfirm
-	}
+	opts.Confirm = cmp.Or(opts.Confirm, defaultConfirm)
 	return &Model{ctx: ctx, wf: wf, opts: opts, theme: draw.NewTheme(opts.Color, opts.ASCII), send: send, width: 80, height: 24,
-		work: work{running: make(map[int]*operation)}, mouse: opts.Mouse}
+		work: work{running: make(map[int]*operation)}, mouse: opts.Mouse, reply: func(msg tea.Msg) tea.Msg { return msg }}
 }
 
 // Init begins to follow the host, and reads it.
@@ -122,14 +120,24 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 		return m.noticed(msg)
 	case wakeMsg:
 		return msg.then()
+	case tea.KeyPressMsg, tea.PasteMsg, tea.MouseMsg:
+		return m.typed(msg)
+	}
+	return nil
+}
+
+// typed takes what the person does at the screen. While that has gone, it was meant for another.
+func (m *Model) typed(msg tea.Msg) tea.Cmd {
+	if m.lender != nil && m.lender.lent.Load() {
+		return nil
+	}
+	switch msg := msg.(type) {
 	case tea.KeyPressMsg:
 		return m.key(msg)
-	case tea.PasteMsg:
-		return m.toScreen(msg)
 	case tea.MouseMsg:
 		return m.clicked(msg)
 	}
-	return nil
+	return m.toScreen(msg)
 }
 
 // toScreen gives a message to the screen on top, or to the filter while that is typed.

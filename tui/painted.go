@@ -53,6 +53,9 @@ func (p *painted) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		p.canvas.Forget()
 	}
 	p.canvas.Draw(p.Model.View())
+	if p.crash != nil { // in View, which has no way to say so
+		return p, tea.Quit
+	}
 	return p, cmd
 }
 

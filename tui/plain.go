@@ -18,6 +18,7 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/tui/answers"
+	"nmgre/tui/canvas"
 	"nmgre/tui/draw"
 	"nmgre/tui/form"
 )
@@ -38,7 +39,13 @@ var errEnded = &fault.Error{What: "the input has ended: nothing more is done", H
 func Plain(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &plainTalk{ctx: ctx, wf: wf, confirm: cmp.Or(opts.Confirm, defaultConfirm), out: term.Out, err: term.Err, lines: readLines(ctx, term.In), theme: draw.NewTheme(false, true)}
+	p := &plainTalk{ctx: ctx, wf: wf, confirm: cmp.Or(opts.Confirm, defaultConfirm), out: term.Out, err: term.Err, forget: term.Forget, theme: draw.NewTheme(false, true)}
+	if term.Forget != nil {
+		// Nothing is read ahead: a program that asks for a password may read meanwhile.
+		p.line = canvas.NewInput(term.In).Line
+	} else {
+		p.line = readLines(ctx, term.In)
+	}
 	manager, err := wf.Manager(ctx)
 	if err != nil {
 		return err
@@ -57,7 +64,8 @@ type plainTalk struct {
 	ctx      context.Context //nolint:containedctx // a conversation is one call
 	wf       Workflow
 	out, err io.Writer
-	lines    <-chan string
+	line     func(context.Context) (string, error) // reads the next line
+	forget   func() error                          // see [Terminal]
 	theme    draw.Theme
 	known    answers.Host
 	confirm  time.Duration // how long a change waits that may cut off the person's session
@@ -66,8 +74,9 @@ type plainTalk struct {
 // host is everything that the answers need of the host, beyond its interfaces.
 func (p *plainTalk) host() answers.Host { return p.known }
 
-// readLines reads the input in a goroutine, so that an interrupt does not wait for it.
-func readLines(ctx context.Context, in io.Reader) <-chan string {
+// readLines returns a function that reads the next line. The input is read in a goroutine, so that
+// an interrupt does not wait for it.
+func readLines(ctx context.Context, in io.Reader) func(context.Context) (string, error) {
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
@@ -81,7 +90,17 @@ func readLines(ctx context.Context, in io.Reader) <-chan string {
 			}
 		}
 	}()
-	return lines
+	return func(ctx context.Context) (string, error) {
+		select {
+		case line, ok := <-lines:
+			if !ok {
+				return "", io.EOF
+			}
+			return line, nil
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
 }
 
 func (p *plainTalk) say(format string, args ...any) { fmt.Fprintf(p.err, format+"\n", args...) }
@@ -92,20 +111,19 @@ func (p *plainTalk) ask(question, byDefault string) (string, error) {
 		question += " [" + fault.Printable(byDefault) + "]"
 	}
 	fmt.Fprint(p.err, question+": ")
-	select {
-	case answer, ok := <-p.lines:
-		if !ok {
-			fmt.Fprintln(p.err)
-			return "", errEnded
-		}
-		if answer = strings.TrimSpace(answer); answer == "" {
-			return byDefault, nil
-		}
-		return answer, nil
-	case <-p.ctx.Done():
+	answer, err := p.line(p.ctx)
+	switch {
+	case p.ctx.Err() != nil:
 		fmt.Fprintln(p.err)
 		return "", &fault.Error{What: "interrupted", Err: p.ctx.Err()}
+	case err != nil:
+		fmt.Fprintln(p.err)
+		return "", errEnded
 	}
+	if answer = strings.TrimSpace(answer); answer == "" {
+		return byDefault, nil
+	}
+	return answer, nil
 }
 
 // sure asks for a yes.
@@ -115,10 +133,10 @@ func (p *plainTalk) sure(question string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		switch strings.ToLower(answer) {
-		case "y", "yes":
+		switch {
+		case isYes(answer):
 			return true, nil
-		case "n", "no":
+		case strings.EqualFold(answer, "n"), strings.EqualFold(answer, "no"):
 			return false, nil
 		}
 		p.say("Type yes or no.")
@@ -268,6 +286,11 @@ func (p *plainTalk) remove(s nmgre.Status) error {
 	return second(p.working().Delete(p.ctx, s.UUID))
 }
 
+func isYes(answer string) bool {
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
+}
+
 // working is the workflow with its steps told.
 func (p *plainTalk) working() Workflow {
 	last := time.Now()
@@ -287,10 +310,14 @@ func (p *plainTalk) working() Workflow {
 	})
 }
 
-// confirmCut asks whether a change stays that may have cut the person off.
+// confirmCut asks whether a change stays that may have cut the person off. On a terminal only what
+// is typed after the question counts.
 func (p *plainTalk) confirmCut(ctx context.Context, _ verify.Report) error {
 	ctx, cancel := context.WithTimeout(ctx, p.confirm)
 	defer cancel()
+	if p.forget != nil {
+		_ = p.forget() // of a terminal that has gone nothing is read
+	}
 	p.say("It is done, but not kept yet. Without an answer it is undone in %s.", p.confirm)
 	asked := *p
 	asked.ctx = ctx

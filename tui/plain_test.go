@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -154,5 +155,39 @@ func TestPlainWithoutNetworkManager(t *testing.T) {
 	f.ListErr = &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is not running"}
 	if _, _, err := talkPlain(t, f, "quit"); !errors.Is(err, fault.ErrNoNetworkManager) {
 		t.Error(err)
+	}
+}
+
+// Every change that may cut off the person's own connection asks whether it stays, and is undone
+// unless the answer is yes.
+func TestPlainIsGuarded(t *testing.T) {
+	create := answersOf("100.0.2.100", "172.16.0.1/30", "192.0.2.0/24")
+	edit := append([]string{"edit", "gre1"}, slices.Repeat([]string{""}, 6)...)
+	for _, tc := range []struct {
+		name  string
+		input []string
+		undo  string
+	}{
+		{"new", append(create, "yes"), "undo create "},
+		{"edit", append(append(edit, "1400"), append(slices.Repeat([]string{""}, 10), "yes")...), "undo edit "},
+		{"up", []string{"up", "paris-backup"}, "undo up "},
+		{"down", []string{"down", "gre1", "yes"}, "undo down "},
+		{"delete", []string{"delete", "gre1", "yes"}, "undo down "},
+	} {
+		for answer, undone := range map[string]bool{"yes": false, "no": true} {
+			f := tuitest.New().WithTunnels()
+			f.Guarded.Client = tuitest.Addr("192.0.2.99")
+			f.Tunnels[2].Tunnel.Routes[0].Dst = tuitest.Prefix("192.0.2.0/24")
+			if tc.name != "up" && tc.name != "new" {
+				f.ClientOn = "gre1"
+			}
+			_, talk, err := talkPlain(t, f, append(tc.input, answer, "quit")...)
+			if err != nil || !strings.Contains(talk, "undone in 30s") {
+				t.Fatalf("%s: %v\n%s", tc.name, err, talk)
+			}
+			if f.Saw(tc.undo) != undone {
+				t.Errorf("%s: the answer %q: it called %q\n%s", tc.name, answer, f.Calls, talk)
+			}
+		}
 	}
 }

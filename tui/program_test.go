@@ -2,6 +2,8 @@ package tui
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/tui/tuitest"
 )
 
 // terminal is a pseudoterminal with the whole program on it, over a host in memory.
@@ -23,16 +27,38 @@ type terminal struct {
 	theirs *os.File
 	cmd    *exec.Cmd
 	before unix.Termios
+	calls  string // the file with the verbs that were called, after the end
 	mu     sync.Mutex
 	out    bytes.Buffer
-	stderr bytes.Buffer
+	stderr safeBuffer
+}
+
+// safeBuffer may be read while the program writes to it.
+type safeBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
 }
 
 func startOnTerminal(t testing.TB, how string, env ...string) *terminal {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(append(os.Environ(), "TERM=xterm-256color", "NMGRE_TUI_DEMO="+how, "NMGRE_TUI_REPORTS="+t.TempDir()), env...)
-	return start(t, cmd)
+	calls := filepath.Join(t.TempDir(), "calls")
+	cmd.Env = append(append(os.Environ(), "TERM=xterm-256color", "NMGRE_TUI_DEMO="+how, "NMGRE_TUI_REPORTS="+t.TempDir(), "NMGRE_TUI_CALLS="+calls), env...)
+	p := start(t, cmd)
+	p.calls = calls
+	return p
 }
 
 // startCat starts cat on a terminal without echo: cat itself answers each line at once.
@@ -49,13 +75,7 @@ func start(t testing.TB, cmd *exec.Cmd) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.IoctlSetPointerInt(int(ours.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(ours.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := number(t, ours)
 	theirs, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +98,23 @@ func start(t testing.TB, cmd *exec.Cmd) *terminal {
 	return p
 }
 
+// number unlocks a pseudoterminal and returns its number. Its file stays in the poller, so that
+// closing it ends a read.
+func number(t testing.TB, ours *os.File) (n int) {
+	t.Helper()
+	raw, err := ours.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) {
+			_ = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0)
+			n, _ = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func (p *terminal) read() {
 	buffer := make([]byte, 4096)
 	for {
@@ -98,14 +135,22 @@ func (p *terminal) written() string {
 }
 
 // wait returns when the program has written the text.
-func (p *terminal) wait(text string) {
+func (p *terminal) wait(text string) { p.t.Helper(); p.waitFor(text, p.written) }
+
+// said is what the program has written to standard error.
+func (p *terminal) said() string { return p.stderr.String() }
+
+// waitErr returns when the program has said the text.
+func (p *terminal) waitErr(text string) { p.t.Helper(); p.waitFor(text, p.said) }
+
+func (p *terminal) waitFor(text string, written func() string) {
 	p.t.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if strings.Contains(p.written(), text) {
+		if strings.Contains(written(), text) {
 			return
 		}
 	}
-	p.t.Fatalf("it has not written %q: %q", text, p.written())
+	p.t.Fatalf("it has not written %q: %q", text, written())
 }
 
 func (p *terminal) write(keys string) {
@@ -131,6 +176,9 @@ func (p *terminal) ended(code int) {
 	}
 	time.Sleep(50 * time.Millisecond)
 	after, err := unix.IoctlGetTermios(int(p.theirs.Fd()), unix.TCGETS)
+	if errors.Is(err, unix.EBADF) { // it has hung up
+		return
+	}
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -214,9 +262,9 @@ func TestProgramLendsTheTerminal(t *testing.T) {
 	p.wait("paris-backup")
 	p.write("u")
 	p.wait("nmgre: bring paris-backup up (a password may be asked for)")
-	p.wait("nmgre: up (12ms)")
+	p.wait("nmgre: brought it up (12ms)")
 	p.wait("paris-backup is up")
-	_, after, _ := strings.Cut(p.written(), "nmgre: up (12ms)")
+	_, after, _ := strings.Cut(p.written(), "nmgre: brought it up (12ms)")
 	if !strings.Contains(after, "\x1b[?1049h") || !strings.Contains(after, "Tunnels") {
 		t.Errorf("the screen has not come back: %q", after)
 	}
@@ -227,19 +275,196 @@ func TestProgramLendsTheTerminal(t *testing.T) {
 	p.ended(0)
 }
 
-// A person who is cut off by a change cannot confirm it, and it is undone.
-func TestProgramTakesBackWhatNobodyConfirms(t *testing.T) {
-	p := startOnTerminal(t, "client")
+// mustHaveCalled checks the last verbs that were called, once the program has ended.
+func (p *terminal) mustHaveCalled(verbs string) {
+	p.t.Helper()
+	got, err := os.ReadFile(p.calls)
+	if err != nil || !strings.HasSuffix(string(got), verbs) {
+		p.t.Errorf("it called %q (%v), want %q at the end", got, err, verbs)
+	}
+}
+
+const (
+	downAndUp = "down 00000000-0000-4000-8000-000000000001\nundo down 00000000-0000-4000-8000-000000000001"
+	downOnly  = "down 00000000-0000-4000-8000-000000000001"
+	lentAsk   = "nmgre took gre1 down; press Enter within "
+)
+
+// takeDown takes down the tunnel that carries the person's own connection, up to the question
+// whether to keep that.
+func (p *terminal) takeDown(question string) {
+	p.t.Helper()
 	p.wait("gre1")
 	p.write("d")
 	p.wait("this may cut you off")
 	p.write("y")
-	p.wait("Keep it?")
-	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	p.ended(0)
-	if said := p.stderr.String(); !strings.Contains(said, "nobody confirmed that nmgre took gre1 down: it will bring gre1 up") {
-		t.Errorf("it said %q", said)
+	p.wait(question)
+}
+
+// A person who is cut off by a change cannot confirm it: whatever ends the program, the change is
+// undone before. The question is on the screen, or on the lent terminal where polkit may ask for a
+// password.
+func TestProgramEndsWithTheChangeUndone(t *testing.T) {
+	for how, question := range map[string]string{"client": "Keep it?", "client prompts": lentAsk} {
+		for name, end := range map[string]func(p *terminal) error{
+			"SIGINT":  func(p *terminal) error { return p.cmd.Process.Signal(syscall.SIGINT) },
+			"SIGTERM": func(p *terminal) error { return p.cmd.Process.Signal(syscall.SIGTERM) },
+			"SIGHUP":  func(p *terminal) error { return p.cmd.Process.Signal(syscall.SIGHUP) },
+			"hang-up": func(p *terminal) error { return errors.Join(p.theirs.Close(), p.ours.Close()) },
+			"ctrl+c":  func(p *terminal) error { _, err := p.ours.WriteString("\x03"); return err },
+		} {
+			if name == "ctrl+c" && how == "client" {
+				continue // it is a key there
+			}
+			t.Run(how+" "+name, func(t *testing.T) {
+				t.Parallel()
+				p := startOnTerminal(t, how)
+				p.takeDown(question)
+				if err := end(p); err != nil {
+					t.Fatal(err)
+				}
+				p.ended(0)
+				p.mustHaveCalled(downAndUp)
+			})
+		}
 	}
 }
+
+// Nobody confirms in time, and the change is undone. The screen is there again.
+func TestProgramUndoesInTime(t *testing.T) {
+	for how, question := range map[string]string{"client soon": "Keep it?", "client prompts soon": lentAsk + "1s"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			p := startOnTerminal(t, how)
+			p.takeDown(question)
+			p.wait("undone: nmgre took gre1 down")
+			p.write("q")
+			p.ended(0)
+			p.mustHaveCalled(downAndUp)
+		})
+	}
+}
+
+// On the lent terminal only what is typed after the question confirms. Ctrl-c is a key again when
+// the screen is back.
+func TestProgramConfirmsOnTheLentTerminal(t *testing.T) {
+	p := startOnTerminal(t, "client prompts")
+	p.wait("gre1")
+	p.write("d")
+	p.wait("this may cut you off")
+	p.write("y")
+	p.wait("(a password may be asked for)")
+	p.write("\n\ny\n") // too early
+	p.wait(lentAsk)
+	time.Sleep(300 * time.Millisecond)
+	if strings.Contains(p.written(), "gre1 is down") {
+		t.Fatal("it took what was typed before the question")
+	}
+	p.write("\n")
+	p.wait("gre1 is down")
+	p.write("\x03")
+	p.ended(0)
+	p.mustHaveCalled(downOnly)
+}
+
+// An edit asks before it is saved, on the lent terminal too.
+func TestProgramEditsOnTheLentTerminal(t *testing.T) {
+	for answer, want := range map[string]string{"\n": "gre1 is changed", "no\n": "it was not confirmed", "": "it was not confirmed"} {
+		t.Run(fmt.Sprintf("%q", answer), func(t *testing.T) {
+			t.Parallel()
+			p := startOnTerminal(t, "client prompts soon")
+			p.wait("gre1")
+			p.write("e")
+			p.wait("Edit gre1")
+			p.write("\x0e\x0e\x1b[B\x1b[B\x1b[B\x1b[B\x151400\x13")
+			p.wait("this may cut you off")
+			p.write("\r")
+			p.wait("press Enter within 1s to keep it, otherwise it will set gre1 back to mtu 1476")
+			p.write(answer)
+			p.wait(want)
+			p.write("qq")
+			p.ended(0)
+		})
+	}
+}
+
+// Line by line it is the same: only what is typed after the question counts, the change is undone
+// in time, and by every signal.
+func TestPlainOnATerminal(t *testing.T) {
+	const question = "Keep it?"
+	for name, tc := range map[string]struct {
+		how, answer, want, calls string
+		code                     int
+	}{
+		"yes":    {"client plain", "yes\nquit\n", "", downOnly, 0},
+		"nobody": {"client plain soon", "", "It failed: it was not confirmed", downAndUp, 0},
+		"ctrl+c": {"client plain", "\x03", "", downAndUp, 1},
+		"ctrl+d": {"client plain", "\x04", "", downAndUp, 1},
+		"no":     {"client plain", "no\n", "It failed: it was not confirmed", downAndUp, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := startOnTerminal(t, tc.how)
+			for _, ask := range [][2]string{{"What now?", "down"}, {"Which tunnel?", "gre1"}, {"Take it down?", "yes\nyes\nyes"}} {
+				p.waitErr(ask[0])
+				p.write(ask[1] + "\n")
+			}
+			p.waitErr(question)
+			time.Sleep(200 * time.Millisecond)
+			if strings.Contains(p.said(), "gre1 is down") || strings.Count(p.said(), "What now?") > 1 {
+				t.Fatalf("it took what was typed before the question: %q", p.said())
+			}
+			p.write(tc.answer)
+			if tc.want != "" {
+				p.waitErr(tc.want)
+				p.write("quit\n")
+			}
+			p.ended(tc.code)
+			p.mustHaveCalled(tc.calls)
+		})
+	}
+}
+
+// A terminal that stands still, such as one whose connection is dead, holds up neither the undo nor
+// the end.
+func TestTerminalStandsStill(t *testing.T) {
+	f := tuitest.New().WithTunnels()
+	f.ClientOn, f.Guarded = "gre1", seat("192.0.2.99")
+	keys, theirs := io.Pipe()
+	still := make(chan struct{})
+	defer close(still)
+	stopped := writerFunc(func(p []byte) (int, error) { <-still; return len(p), nil })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	opts := Options{Session: f.Guarded, Confirm: 300 * time.Millisecond, Reports: t.TempDir()}
+	raw := func() (func(), error) { return func() {}, nil }
+	size := func() (int, int, error) { return 80, 24, nil }
+	go func() {
+		ended <- Run(ctx, fake{f}, opts, Terminal{In: keys, Out: stopped, Err: stopped, Raw: raw, Size: size})
+	}()
+	until := func(call, key string) {
+		for end := time.Now().Add(20 * time.Second); !f.Saw(call); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("no %s: %q", call, f.Calls)
+			}
+			if key != "" {
+				_, _ = io.WriteString(theirs, key)
+			}
+		}
+	}
+	until("down ", "dy")
+	until("undo down ", "")
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it does not end")
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

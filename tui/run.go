@@ -10,9 +10,10 @@ import (
 	"syscall"
 	"time"
 
-	"nmgre/tui/canvas"
-
 	tea "charm.land/bubbletea/v2"
+
+	"nmgre/routes/fault"
+	"nmgre/tui/canvas"
 )
 
 // undoLimit is how long nmgre waits at its end until a change that runs is undone.
@@ -31,45 +32,46 @@ type Terminal struct {
 	// returns the terminal's size in cells. [Plain] needs neither.
 	Raw  func() (restore func(), err error)
 	Size func() (width, height int, err error)
+	// Forget forgets what was typed and is not read yet (TCIFLUSH). It is nil where the input is no
+	// terminal.
+	Forget func() error
 }
 
-// Run shows the screens until the person leaves, or ctx ends. A change that runs is undone before
-// Run returns. The terminal is restored in every case. A crash is an error that names the file with
-// its report.
+// Run shows the screens until the person leaves, or ctx ends. A change that runs, or that waits to
+// be confirmed, is undone before Run returns. The terminal is restored in every case. A crash is an
+// error that names the file with its report; so is a change that could not be undone.
 func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := canvas.New(term.Out, term.Raw)
+	c, input := canvas.New(term.Out, term.Raw), canvas.NewInput(term.In)
 	var program *tea.Program
-	send := func(msg tea.Msg) { program.Send(msg) }
-	m := NewModel(ctx, wf, opts, send)
-	m.lend = func() func() {
-		c.Leave()
-		return func() { _ = c.Enter() } // if it fails the input has ended too
-	}
+	mail := &post{deliver: func(msg tea.Msg) { program.Send(msg) }}
+	m := NewModel(ctx, wf, opts, mail.send)
+	m.lender = &lender{canvas: c, input: input, flush: term.Forget}
+	m.reply = func(msg tea.Msg) tea.Msg { mail.send(msg); return nil }
 	m.clip = c.Clip
-	shown := &painted{Model: m, canvas: c, wake: func(d time.Duration) { time.AfterFunc(d, func() { send(frameMsg{}) }) }}
-	program = tea.NewProgram(shown, tea.WithInput(term.In), tea.WithOutput(term.Out), tea.WithoutRenderer(), tea.WithFPS(idleRate))
+	shown := &painted{Model: m, canvas: c, wake: func(d time.Duration) { time.AfterFunc(d, func() { mail.send(frameMsg{}) }) }}
+	// Signals end ctx. Bubble Tea has no handler of its own, and no terminal to switch.
+	program = tea.NewProgram(shown, tea.WithInput(input), tea.WithOutput(term.Out), tea.WithoutRenderer(), tea.WithFPS(idleRate), tea.WithoutSignalHandler())
 	if err := c.Enter(); err != nil {
 		return err
 	}
-	defer c.Leave()
-	stop := followSize(ctx, term.Size, send)
-	defer stop()
+	defer c.Close()
+	if err := input.Resume(); err != nil {
+		return err
+	}
+	defer input.Close()
+	defer followSize(ctx, term.Size, mail.send)()
 	defer context.AfterFunc(ctx, program.Quit)()
 	_, err := program.Run()
-	c.Leave()
-	back := m.unconfirmed()
-	m.endWork(term.Err)
-	cancel()
-	if m.crash != nil {
+	input.Close()
+	c.Close()
+	undone := m.endWork(canvas.NewWriter(term.Err))
+	switch {
+	case m.crash != nil:
 		return m.crash
-	}
-	if back != nil {
-		return undoUnconfirmed(context.WithoutCancel(ctx), wf, back, term.Err)
-	}
-	if errors.Is(err, tea.ErrInterrupted) || errors.Is(err, context.Canceled) || errors.Is(err, tea.ErrProgramKilled) {
-		return nil
+	case undone != nil || errors.Is(err, tea.ErrProgramKilled): // by the end of the input
+		return undone
 	}
 	return err
 }
@@ -95,10 +97,14 @@ func followSize(ctx context.Context, size func() (int, int, error), send func(te
 	return func() { signal.Stop(changes); cancel() }
 }
 
-// endWork cancels every operation, and waits until changes are undone.
-func (m *Model) endWork(say io.Writer) {
+// endWork cancels every operation, and waits until changes are undone. It returns the reasons why
+// the last one could not be.
+func (m *Model) endWork(say *canvas.Writer) error {
+	defer say.Flush(time.Second)
+	var last *operation
 	for _, op := range m.work.running {
 		if op.change {
+			last = op
 			fmt.Fprintln(say, "nmgre: stopped, and undoing: "+op.name)
 		}
 		op.cancel()
@@ -107,21 +113,16 @@ func (m *Model) endWork(say io.Writer) {
 	go func() { m.work.changes.Wait(); close(ended) }()
 	select {
 	case <-ended:
-		return
 	case <-time.After(time.Second):
 		fmt.Fprintln(say, "nmgre: waiting until everything is undone")
+		select {
+		case <-ended:
+		case <-time.After(undoLimit):
+			return &fault.Error{What: "the undo has not ended in time", Hint: "nmgre list shows the tunnels"}
+		}
 	}
-	select {
-	case <-ended:
-	case <-time.After(undoLimit):
-		fmt.Fprintln(say, "nmgre: the undo has not ended in time; nmgre list shows the tunnels")
+	if last == nil {
+		return nil
 	}
-}
-
-// undoUnconfirmed undoes a change that nobody has confirmed: it may have cut the person off.
-func undoUnconfirmed(ctx context.Context, wf Workflow, back *undo, say io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, undoLimit)
-	defer cancel()
-	fmt.Fprintf(say, "nmgre: nobody confirmed that nmgre %s: it will %s\n", back.what, back.how)
-	return back.do(ctx, wf)
+	return m.work.trouble()
 }

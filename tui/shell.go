@@ -1,15 +1,13 @@
 package tui
 
 import (
-	"cmp"
 	"context"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"nmgre"
-	"nmgre/nm"
-	"nmgre/nm/verify"
+	"nmgre/nm/plan"
 	"nmgre/tui/answers"
 	"nmgre/tui/wizard"
 )
@@ -90,7 +88,7 @@ func (s *wizardShell) Read(name string, do func(context.Context, wizard.Workflow
 
 // Change runs do, which changes the host, and then reads everything again.
 func (s *wizardShell) Change(work wizard.Work, do func(context.Context, wizard.Workflow) error, then func(error) tea.Cmd) tea.Cmd {
-	op := &operation{name: work.Name, root: work.Root, on: Listener{Step: work.Step, Check: work.Check, Advance: work.Advance}}
+	op := &operation{name: work.Name, root: work.Root, asks: undoOf(work.Undo), on: Listener{Step: work.Step, Check: work.Check, Advance: work.Advance}}
 	return change(s.Model, op, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, do(ctx, wf) },
 		func(_ struct{}, err error) tea.Cmd { return tea.Batch(then(err), s.refresh()) })
 }
@@ -106,27 +104,15 @@ func (s *wizardShell) Stop() {
 func (s *wizardShell) ChangeWhy() string { return s.changeWhy() }
 
 // Danger warns where the person's own connection may be cut off.
-func (s *wizardShell) Danger(changed *nmgre.Status, becomes nm.Tunnel, then func(string) tea.Cmd) tea.Cmd {
-	if changed == nil {
-		return then(s.routeDanger(becomes))
-	}
-	return s.withDanger(changed, func(danger string) tea.Cmd { return then(cmp.Or(danger, s.routeDanger(becomes))) })
+func (s *wizardShell) Danger(e plan.Effect, then func(string) tea.Cmd) tea.Cmd {
+	return s.withDanger(func(context.Context, Workflow) (plan.Effect, error) { return e, nil }, then)
 }
 
 // Made shows the tunnel that has been made.
-func (s *wizardShell) Made(uuid string, back wizard.Undo, danger bool) tea.Cmd {
+func (s *wizardShell) Made(uuid string, back wizard.Undo) {
 	s.list.uuid, s.list.filter = uuid, ""
 	s.detail.reset(uuid)
-	if danger {
-		return s.awaitConfirm(undoOf(back))
-	}
 	s.undo = undoOf(back)
-	return nil
-}
-
-// Confirm returns a function that asks the person to confirm a change before it is saved.
-func (s *wizardShell) Confirm(back wizard.Undo) func(context.Context, verify.Report) error {
-	return s.confirming(undoOf(back))
 }
 
 // Changed remembers how to undo a change.

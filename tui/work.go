@@ -2,8 +2,7 @@ package tui
 
 import (
 	"context"
-	"fmt"
-	"io"
+	"errors"
 	"sync"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm/verify"
-	"nmgre/tui/draw"
+	"nmgre/routes/fault"
 )
 
 // How long an operation may take by itself. Reading a host with a thousand tunnels takes seconds on
@@ -26,6 +25,29 @@ type work struct {
 	next    int
 	running map[int]*operation
 	changes sync.WaitGroup // those that must end before the program ends
+
+	mu   sync.Mutex
+	last error // of the last change that has ended
+}
+
+// note keeps the error of a change that has ended, for the end of the program.
+func (w *work) note(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last = err
+}
+
+// trouble is the error of the last change, without the news that it was stopped or not confirmed.
+func (w *work) trouble() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var left []error
+	for _, err := range fault.Split(w.last) {
+		if !errors.Is(err, context.Canceled) && !errors.Is(err, errNotConfirmed) {
+			left = append(left, err)
+		}
+	}
+	return errors.Join(left...)
 }
 
 // operation is one of them. Its answer counts as long as it is in work.running.
@@ -34,6 +56,8 @@ type operation struct {
 	name     string // for the person: "bring gre1 up"
 	change   bool   // it changes the host
 	root     bool   // it changes the files that root keeps
+	asks     *undo  // names the change if the person has to confirm it
+	alone    bool   // it has the terminal to itself
 	begun    time.Time
 	cancel   context.CancelFunc
 	canceled bool
@@ -62,12 +86,9 @@ func read[T any](m *Model, name string, do func(context.Context, Workflow) (T, e
 // change runs do, which changes the host, beside the screen. Where a password may be asked for, it
 // gets the terminal to itself.
 func change[T any](m *Model, op *operation, do func(context.Context, Workflow) (T, error), then func(T, error) tea.Cmd) tea.Cmd {
-	op.change = true
+	op.change, op.alone = true, m.prompts || op.root && m.rootAsks
 	m.begin(op)
-	if m.prompts || op.root && m.rootAsks {
-		return alone(m, op, do, then)
-	}
-	return operate(m, op, m.wf.Reporting(m.listener(op)), changeLimit, do, then)
+	return operate(m, op, m.wf.Reporting(m.listener(op)), changeLimit+m.opts.Confirm, do, then)
 }
 
 // report runs do, which changes nothing, beside the screen, with its steps told.
@@ -80,7 +101,11 @@ func report[T any](m *Model, op *operation, do func(context.Context, Workflow) (
 func (m *Model) listener(op *operation) Listener {
 	id := op.id
 	return Listener{
+		ConfirmCut: func(ctx context.Context, _ verify.Report) error { return m.confirm(ctx, op.asks) },
 		Step: func(e nmgre.Event) {
+			if op.alone && m.lender != nil {
+				m.lender.step(e)
+			}
 			m.send(heardMsg{id, &e, func(on Listener) {
 				if on.Step != nil {
 					on.Step(e)
@@ -118,79 +143,35 @@ func operate[T any](m *Model, op *operation, wf Workflow, limit time.Duration, d
 	if op.change {
 		m.work.changes.Add(1)
 	}
-	return func() (msg tea.Msg) {
-		if op.change {
-			defer m.work.changes.Done()
+	return func() tea.Msg {
+		return m.reply(doneMsg{op.id, run(m, op, ctx, wf, do, then)})
+	}
+}
+
+// run carries out an operation, and returns the function that takes its answer on the main loop.
+//
+//nolint:revive // the operation comes first, as its context is made for it
+func run[T any](m *Model, op *operation, ctx context.Context, wf Workflow, do func(context.Context, Workflow) (T, error), then func(T, error) tea.Cmd) (answer func() tea.Cmd) {
+	defer op.cancel()
+	if op.change {
+		defer m.work.changes.Done()
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			c := m.reportCrash(r)
+			answer = func() tea.Cmd { return m.endBy(c) }
 		}
-		defer cancel()
-		defer func() {
-			if r := recover(); r != nil {
-				msg = doneMsg{op.id, func() tea.Cmd { return m.crashed(r) }}
-			}
-		}()
-		value, err := do(ctx, wf)
-		return doneMsg{op.id, func() tea.Cmd { return then(value, err) }}
+	}()
+	if op.alone && m.lender != nil {
+		defer m.lender.lend()()
+		m.lender.say(op.name + " (a password may be asked for)")
 	}
-}
-
-// alone gives the terminal to the operation: the screen goes, the steps are lines, and the screen
-// comes back when it has ended.
-func alone[T any](m *Model, op *operation, do func(context.Context, Workflow) (T, error), then func(T, error) tea.Cmd) tea.Cmd {
-	ctx, cancel := context.WithTimeout(m.ctx, changeLimit)
-	op.cancel = cancel
-	var value T
-	run := &onTerminal{name: op.name, lend: m.lend, do: func(out io.Writer) error {
-		defer cancel()
-		listener := op.on
-		listener.Step = func(e nmgre.Event) {
-			if !e.Detail {
-				fmt.Fprintln(out, "nmgre: "+draw.StepText(e))
-			}
-			m.log.add(e)
-			if op.on.Step != nil {
-				op.on.Step(e)
-			}
-		}
-		wf := m.wf.Reporting(listener)
-		var err error
-		value, err = do(ctx, wf)
-		return err
-	}}
-	return tea.Exec(run, func(error) tea.Msg {
-		return doneMsg{op.id, func() tea.Cmd { return then(value, run.err) }}
-	})
-}
-
-// onTerminal is an operation that has the terminal. The main loop waits for it.
-type onTerminal struct {
-	name string
-	lend func() func()
-	do   func(out io.Writer) error
-	out  io.Writer
-	err  error
-}
-
-// Run carries the operation out. Its error is kept apart from the terminal's.
-func (o *onTerminal) Run() error {
-	if o.out == nil {
-		o.out = io.Discard
+	value, err := do(ctx, wf)
+	if op.change {
+		m.work.note(err)
 	}
-	if o.lend != nil {
-		defer o.lend()()
-	}
-	fmt.Fprintf(o.out, "nmgre: %s (a password may be asked for)\n", o.name)
-	o.err = o.do(o.out)
-	return nil
+	return func() tea.Cmd { return then(value, err) }
 }
-
-// SetStdin does nothing: a program that asks for a password opens the terminal itself.
-func (o *onTerminal) SetStdin(io.Reader) {}
-
-// SetStdout says where the steps go.
-func (o *onTerminal) SetStdout(w io.Writer) { o.out = w }
-
-// SetStderr does nothing.
-func (o *onTerminal) SetStderr(io.Writer) {}
 
 // finish takes an answer, unless nobody waits for it.
 func (m *Model) finish(msg doneMsg) tea.Cmd {

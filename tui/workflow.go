@@ -29,6 +29,11 @@ type Workflow interface {
 	PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel) error) (plan.EditPlan, error)
 	Edit(ctx context.Context, planned plan.EditPlan, opts nmgre.EditOptions) (nmgre.Edited, error)
 
+	// DownEffect returns the part of Down and Delete that decides about the ways of packets, and
+	// CutsOff says whether such a part of a change may cut a session off.
+	DownEffect(ctx context.Context, name string) (plan.Effect, error)
+	CutsOff(ctx context.Context, e plan.Effect, s nmgre.Session) (bool, error)
+
 	// Manager returns NetworkManager's version, and the caller's permissions.
 	Manager(ctx context.Context) (nm.Manager, error)
 	Links(ctx context.Context) ([]kernel.Link, error)

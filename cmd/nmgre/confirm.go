@@ -20,7 +20,7 @@ import (
 // maxConfirm bounds how long a change may wait to be confirmed.
 const maxConfirm = time.Hour
 
-// confirmFlag adds --confirm to a command that changes something. [app.checkConfirm] reads it.
+// confirmFlag adds --confirm to a command that changes something. [checkConfirm] checks it.
 func (a *app) confirmFlag(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&a.confirm, "confirm", 0, "undo everything unless you press Enter within this time, such as 60s")
 }
@@ -31,12 +31,14 @@ func (a *app) forceFlag(cmd *cobra.Command) {
 }
 
 // checkConfirm refuses a --confirm that is not possible.
-func (a *app) checkConfirm(cmd *cobra.Command) error {
+func checkConfirm(cmd *cobra.Command) error {
 	from := cmd.Flags().Lookup("routes-from")
-	switch flag := cmd.Flags().Lookup("confirm"); {
-	case flag == nil || !flag.Changed || !cmd.HasParent():
-	case a.confirm <= 0 || a.confirm > maxConfirm:
-		return &fault.Error{Kind: fault.ErrInvalid, Field: "confirm", What: a.confirm.String() + " is not possible", Hint: "give a duration such as 60s, at most 1h"}
+	given, err := cmd.Flags().GetDuration("confirm")
+	switch {
+	// the command has no such flag, or it is not given
+	case err != nil || !cmd.Flags().Changed("confirm"):
+	case given <= 0 || given > maxConfirm:
+		return &fault.Error{Kind: fault.ErrInvalid, Field: "confirm", What: given.String() + " is not possible", Hint: "give a duration such as 60s, at most 1h"}
 	case from != nil && from.Value.String() == "-":
 		return &fault.Error{Kind: fault.ErrInvalid, Field: "confirm", What: "standard input cannot both give the routes and confirm them",
 			Hint: "give the routes in a file"}
@@ -65,6 +67,9 @@ func (a *app) confirmWithin(d time.Duration) func(context.Context, verify.Report
 	return func(ctx context.Context, applied verify.Report) error {
 		if len(applied.Checks) > 0 {
 			fmt.Fprintf(a.stderr, "nmgre: it is applied; the verdict is %s\n", applied.Verdict)
+		}
+		if forget := a.forget(); forget != nil {
+			_ = forget() // only what is typed after the question counts
 		}
 		fmt.Fprintf(a.stderr, "nmgre: press Enter within %s to keep it; otherwise everything is undone\n", d)
 		timer := time.NewTimer(d)

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"io"
 	"strings"
 	"testing"
+	"time"
+
+	"nmgre/nm/verify"
 )
 
 // Every command that changes something refuses to cut off the session, and asks with --confirm.
@@ -65,6 +69,8 @@ func TestConfirmFlag(t *testing.T) {
 		{"up gre1 --confirm 0s", "confirm: 0s is not possible"},
 		{"down gre1 --confirm 61m", "confirm: 1h1m0s is not possible"},
 		{"delete gre1 --confirm x", "is not a duration"},
+		{"--plain --confirm 61m", "confirm: 1h1m0s is not possible"},
+		{"--confirm 0s", "confirm: 0s is not possible"},
 	} {
 		if o := w.run(strings.Fields(c.args)...); o.code != exitInvalid || !strings.Contains(o.stderr, c.words) {
 			t.Errorf("%s: exit %d\n%s", c.args, o.code, o.stderr)
@@ -84,6 +90,32 @@ func TestPlainIsGuarded(t *testing.T) {
 		o := w.run("--plain", "--confirm", "20s")
 		if all := w.bus.Profiles(); len(all) != 1 || all[0].Active == stays || !strings.Contains(o.stderr, "undone in 20s") {
 			t.Errorf("%s: %d profiles, exit %d\n%s", answers, len(all), o.code, o.stderr)
+		}
+	}
+}
+
+// Only what is typed after the question confirms: an Enter too many before it does not.
+func TestTypedAheadDoesNotConfirm(t *testing.T) {
+	for _, c := range []struct{ before, after string }{{"\n\ny\n", ""}, {"no\n", "\n"}} {
+		ours, theirs := openPTY(t)
+		defer ours.Close()
+		defer theirs.Close()
+		if _, err := ours.WriteString(c.before); err != nil {
+			t.Fatal(err)
+		}
+		said, stderr := io.Pipe()
+		go func() {
+			lines := bufio.NewScanner(said)
+			for lines.Scan() && !strings.Contains(lines.Text(), "press Enter") {
+			}
+			_, _ = ours.WriteString(c.after)
+			_, _ = io.Copy(io.Discard, said)
+		}()
+		a := &app{stdin: theirs, stderr: stderr}
+		err := a.confirmWithin(time.Second)(t.Context(), verify.Report{})
+		stderr.Close()
+		if confirmed := err == nil; confirmed != (c.after != "") {
+			t.Errorf("typed %q before and %q after the question: %v", c.before, c.after, err)
 		}
 	}
 }

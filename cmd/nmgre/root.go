@@ -32,7 +32,7 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 		Args:              cobra.ArbitraryArgs,
 		SilenceErrors:     true, // printed once, by run
 		SilenceUsage:      true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkConfirm(cmd) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return checkConfirm(cmd) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
@@ -50,7 +50,7 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 	root.Flags().BoolVar(&flags.plain, "plain", false, "ask the same questions line by line, without screens")
 	root.Flags().BoolVar(&flags.ascii, "ascii", false, "draw the screens in ASCII only")
 	root.Flags().BoolVar(&flags.mouse, "mouse", false, "choose rows with the mouse; hold shift to select text")
-	root.Flags().DurationVar(&flags.confirm, "confirm", 30*time.Second, "how long a change that may cut your own connection waits for you to confirm it")
+	root.Flags().DurationVar(&flags.confirm, "confirm", 30*time.Second, "how long a change that may cut you off waits to be confirmed, at most 1h")
 	root.PersistentFlags().BoolVar(&a.verbose, "verbose", false, "show every step and the commands that do the same")
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)

@@ -32,18 +32,32 @@ func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err e
 	if !terminal && !flags.plain {
 		return false, nil
 	}
-	if flags.plain || dumb {
-		return true, a.withScreens(ctx, func(wf tui.Workflow) error {
-			return tui.Plain(ctx, wf, a.screenOptions(flags), tui.Terminal{In: a.stdin, Out: a.stdout, Err: a.stderr})
-		})
+	if a.ignore != nil {
+		// A process that is stopped, or ended for its output, would undo nothing.
+		a.ignore(syscall.SIGTSTP, syscall.SIGPIPE)
 	}
-	// ctrl+c is a key on the screen, which stops the running change. It is a signal only while a
-	// password is asked for.
-	own, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM, syscall.SIGHUP)
+	// ctrl+c is a key on the screen, which stops the running change. It is a signal, as in --plain,
+	// while a password is asked for.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGQUIT)
 	defer stop()
-	return true, a.withScreens(own, func(wf tui.Workflow) error {
-		return tui.Run(own, wf, a.screenOptions(flags), tui.Terminal{In: in, Out: out, Err: a.stderr, Raw: rawMode(in), Size: sizeOf(out)})
-	})
+	term := tui.Terminal{In: a.stdin, Out: a.stdout, Err: a.stderr, Forget: a.forget()}
+	if flags.plain || dumb {
+		return true, a.withScreens(ctx, func(wf tui.Workflow) error { return tui.Plain(ctx, wf, a.screenOptions(flags), term) })
+	}
+	term.Raw, term.Size = rawMode(in), sizeOf(out)
+	return true, a.withScreens(ctx, func(wf tui.Workflow) error { return tui.Run(ctx, wf, a.screenOptions(flags), term) })
+}
+
+// forget returns a function that forgets everything which was typed on standard input and is not
+// read yet. It is nil if that is no terminal.
+func (a *app) forget() func() error {
+	in, ok := a.stdin.(*os.File)
+	if !ok || !isTerminal(in) {
+		return nil
+	}
+	return func() error {
+		return unix.IoctlSetInt(int(in.Fd()), unix.TCFLSH, unix.TCIFLUSH) //nolint:gosec // a file descriptor is small
+	}
 }
 
 // terminal returns the person's terminal; false if the input or the output is not a terminal.
@@ -120,7 +134,7 @@ func (a *app) screenOptions(flags screenFlags) tui.Options {
 	return tui.Options{
 		Color: os.Getenv("NO_COLOR") == "" && term != "vt100" && term != "vt220",
 		ASCII: flags.ascii || term == "linux" || term == "vt100" || term == "vt220" || !isUTF8(),
-		Mouse: flags.mouse, Host: name, Client: a.session().Client.WithZone(""), Confirm: flags.confirm, Reports: os.TempDir(), Names: a.names(),
+		Mouse: flags.mouse, Host: name, Session: a.session(), Confirm: flags.confirm, Reports: os.TempDir(), Names: a.names(),
 	}
 }
 

@@ -16,9 +16,10 @@ import (
 // rows as soon as they change.
 type Canvas struct {
 	mu     sync.Mutex
-	out    io.Writer
+	out    *Writer
 	raw    func() (func(), error)
 	cooked func() // sets the terminal's modes as they were; nil while they are
+	closed bool   // it never enters the terminal again
 	rows   []string
 	cursor string
 	mouse  tea.MouseMode
@@ -28,7 +29,7 @@ type Canvas struct {
 // New returns a canvas on a terminal. raw sets the terminal's modes for the screen, and returns a
 // function that restores them.
 func New(out io.Writer, raw func() (restore func(), err error)) *Canvas {
-	return &Canvas{out: out, raw: raw}
+	return &Canvas{out: NewWriter(out), raw: raw}
 }
 
 // Switched on for the screen, and off after it: the alternate screen, and bracketed paste, which
@@ -40,11 +41,14 @@ const (
 	mouseOff    = "\x1b[?1002l\x1b[?1006l"
 )
 
+// leaveLimit is how long a terminal that stands still may take before it is left as it is.
+const leaveLimit = time.Second
+
 // Enter takes over the terminal.
 func (c *Canvas) Enter() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cooked != nil {
+	if c.cooked != nil || c.closed {
 		return nil
 	}
 	cooked, err := c.raw()
@@ -52,8 +56,32 @@ func (c *Canvas) Enter() error {
 		return err
 	}
 	c.cooked, c.rows, c.cursor, c.mouse = cooked, nil, "", tea.MouseModeNone
-	_, err = io.WriteString(c.out, enterScreen)
-	return err
+	c.write(enterScreen)
+	return nil
+}
+
+// write hands a text to the terminal. A frame that it does not take is drawn whole once it does.
+func (c *Canvas) write(text string) {
+	if _, err := io.WriteString(c.out, text); err != nil {
+		c.rows, c.cursor = nil, ""
+	}
+}
+
+// Print writes a text to the terminal while the screen has left it.
+func (c *Canvas) Print(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cooked == nil {
+		c.write(text)
+	}
+}
+
+// Close leaves the terminal for good.
+func (c *Canvas) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.Leave()
 }
 
 // Leave gives the terminal back as it was. It may be called more than once.
@@ -63,7 +91,8 @@ func (c *Canvas) Leave() {
 	if c.cooked == nil {
 		return
 	}
-	_, _ = io.WriteString(c.out, leaveScreen) // a terminal that has gone needs no cleaning
+	c.write(leaveScreen)
+	c.out.Flush(leaveLimit)
 	c.cooked()
 	c.cooked = nil
 }
@@ -105,7 +134,7 @@ func (c *Canvas) Draw(v tea.View) {
 	c.cursor = cursor
 	b.WriteString(c.modes(v))
 	if b.Len() > 0 {
-		_, _ = io.WriteString(c.out, b.String()) // a terminal that has gone ends the input too
+		c.write(b.String())
 	}
 }
 
@@ -114,8 +143,7 @@ func (c *Canvas) Clip(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cooked != nil {
-		// as with draw
-		_, _ = io.WriteString(c.out, "\x1b]52;c;"+base64.StdEncoding.EncodeToString([]byte(text))+"\a")
+		c.write("\x1b]52;c;" + base64.StdEncoding.EncodeToString([]byte(text)) + "\a")
 	}
 }
 

@@ -12,11 +12,12 @@ import (
 
 // onTerminal returns a canvas that has the terminal, the bytes that it writes from now on, and how
 // often the terminal was restored.
-func onTerminal(t *testing.T) (*Canvas, *bytes.Buffer, *int) {
+func onTerminal(t *testing.T) (*Canvas, *written, *int) {
 	t.Helper()
-	var out bytes.Buffer
+	out := &written{}
 	restored := 0
-	c := New(&out, func() (func(), error) { return func() { restored++ }, nil })
+	c := New(&out.Buffer, func() (func(), error) { return func() { restored++ }, nil })
+	out.c = c
 	if err := c.Enter(); err != nil {
 		t.Fatal(err)
 	}
@@ -24,8 +25,18 @@ func onTerminal(t *testing.T) (*Canvas, *bytes.Buffer, *int) {
 		t.Errorf("the alternate screen is not switched on: %q", out.String())
 	}
 	out.Reset()
-	return c, &out, &restored
+	return c, out, &restored
 }
+
+// written is what a canvas has written.
+type written struct {
+	bytes.Buffer
+	c *Canvas
+}
+
+func (w *written) String() string { w.c.out.Flush(time.Minute); return w.Buffer.String() }
+
+func (w *written) Len() int { w.c.out.Flush(time.Minute); return w.Buffer.Len() }
 
 // A frame writes the rows that have changed, and no others.
 func TestDrawsChangedRows(t *testing.T) {

@@ -3,6 +3,7 @@ package tuitest
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"sync"
@@ -34,16 +35,18 @@ type Host struct {
 	Asks     bool          // every change may ask for a password
 	Watched  bool          // somebody takes the notices
 	ClientOn string        // the device by which the person is connected
+	Guarded  nmgre.Session // the session that the verbs guard; zero for none
 	Calls    []string
 
 	tell   listener
 	parent *Host
 }
 
-// listener is told of the steps and the checks.
+// listener is told of the steps and the checks, and asked to confirm.
 type listener struct {
-	step  func(nmgre.Event)
-	check func(verify.Check)
+	step    func(nmgre.Event)
+	check   func(verify.Check)
+	confirm func(context.Context, verify.Report) error
 }
 
 func key(n uint32) *gre.Key { k := gre.Key(n); return &k }
@@ -274,16 +277,59 @@ func (f *Host) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
 	}
 	return plan.Plan{Tunnel: t, Routes: nm.AssignRoutes(t.Routes, 0, nm.MinVersion), Notes: []string{"MTU 1476: 1500 - 20 (IPv4) - 4 (GRE) = 1476, on the way to " + t.Remote.String() + " by eth0"},
 		Steps: []plan.Step{
-			{ID: plan.StepProfile, What: "add the profile " + t.Name + ", in memory only", Why: "a half-finished tunnel must not survive a reboot: the profile goes to disk when all the rest is done", Commands: []string{t.NmcliAdd()}},
-			{ID: plan.StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes the link", Commands: []string{"nmcli connection up " + t.Name}},
-			{ID: plan.StepCheck, What: "read the kernel's state back, and probe the far end", Why: "a GRE link that is up proves nothing", Commands: []string{"ip -d link show dev " + t.Name}},
-			{ID: plan.StepSave, What: "write the profile to disk", Why: "from here on the tunnel is there, also after a reboot"},
+			{ID: plan.StepProfile, What: "add the profile " + t.Name + ", in memory only", Why: "a half-finished tunnel must not survive a reboot: the profile goes to disk last", Commands: []string{t.NmcliAdd()}},
+			{ID: plan.StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes the link, its addresses and " + routes.CountText(len(t.Routes)), Commands: []string{"nmcli connection up " + t.Name}},
+			{ID: plan.StepCheck, What: "compare the kernel's state with the plan, and probe the far end", Why: "a GRE link is up even if no packet gets through", Commands: []string{"ip -d link show dev " + t.Name}},
+			{ID: plan.StepSave, What: "write the profile to disk", Why: "so that the tunnel survives a reboot"},
 		}}, nil
 }
 
-// do is a change of one step, which is in no plan.
-func (f *Host) do(ctx context.Context, what string, commands ...string) error {
-	return f.step(ctx, "", what, commands...)
+// guard says whether a change may cut the session off. It refuses that if nobody is asked.
+func (f *Host) guard(ctx context.Context, e plan.Effect) (cuts bool, err error) {
+	cuts, err = f.CutsOff(ctx, e, f.root().Guarded)
+	if cuts && f.tell.confirm == nil {
+		err = &fault.Error{Kind: fault.ErrCutsOff, What: "it may cut your session off"}
+	}
+	return cuts, err
+}
+
+// confirmed asks whether a change may stay that cuts the session off, and otherwise undoes it.
+func (f *Host) confirmed(ctx context.Context, cuts bool, undo func()) error {
+	if !cuts {
+		return nil
+	}
+	err := f.tell.confirm(ctx, verify.Report{})
+	if err != nil {
+		undo()
+		if f.tell.step != nil {
+			f.tell.step(nmgre.Event{What: "undid everything", Took: time.Millisecond, Undo: true})
+		}
+	}
+	return err
+}
+
+// CutsOff says whether packets to the session's client would go another way after a change.
+func (f *Host) CutsOff(ctx context.Context, e plan.Effect, s nmgre.Session) (bool, error) {
+	if !s.Client.IsValid() {
+		return false, nil
+	}
+	hop, err := f.Lookup(ctx, kernel.Query{To: s.Client})
+	if err != nil {
+		return false, err
+	}
+	return e.Moves(plan.Way{To: s.Client, Hop: hop, Rank: math.MaxUint32}), nil
+}
+
+// UpEffect is the effect of bringing a tunnel up.
+func (f *Host) UpEffect(ctx context.Context, name string) (plan.Effect, error) {
+	s, err := f.Show(ctx, name)
+	return plan.Effect{Device: s.Device, After: s.Tunnel}, err
+}
+
+// DownEffect is the effect of taking a tunnel down, or of deleting it.
+func (f *Host) DownEffect(ctx context.Context, name string) (plan.Effect, error) {
+	s, err := f.Show(ctx, name)
+	return plan.Effect{Device: s.Device, Gone: true, Before: s.Tunnel}, err
 }
 
 // step is one step of a plan.
@@ -310,6 +356,10 @@ func (f *Host) step(ctx context.Context, id, what string, commands ...string) er
 
 func (f *Host) Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateOptions) (nmgre.Created, error) {
 	t := planned.Tunnel
+	cuts, err := f.guard(ctx, planned.Effect())
+	if err != nil {
+		return nmgre.Created{}, err
+	}
 	f.called("create %s", t.CreateCommand())
 	for _, s := range []plan.Step{{ID: plan.StepProfile, What: "added the profile " + t.Name + ", in memory"}, {What: "made sure that the name is free"},
 		{ID: plan.StepActivate, What: "brought it up"}, {ID: plan.StepCheck, What: "verified it"}, {ID: plan.StepSave, What: "wrote the profile to disk"}} {
@@ -324,6 +374,9 @@ func (f *Host) Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateO
 				f.tell.check(c)
 			}
 		}
+	}
+	if err := f.confirmed(ctx, cuts, func() { f.called("undo create %s", t.Name) }); err != nil {
+		return nmgre.Created{}, err
 	}
 	r := f.root()
 	r.mu.Lock()
@@ -340,36 +393,70 @@ func (f *Host) notify(n nmgre.Notice) {
 	}
 }
 
-func (f *Host) set(ctx context.Context, name, what string, state nm.State) (nm.Profile, error) {
-	f.called("%s %s", what, name)
-	if err := f.do(ctx, what, "nmcli connection "+what+" "+name); err != nil {
+// set brings a tunnel up or takes it down, and asks for the confirmation.
+func (f *Host) set(ctx context.Context, name, verb, did string, state nm.State, effect func(context.Context, string) (plan.Effect, error)) (nm.Profile, error) {
+	e, err := effect(ctx, name)
+	if err != nil {
+		return nm.Profile{}, err
+	}
+	cuts, err := f.guard(ctx, e)
+	if err != nil {
+		return nm.Profile{}, err
+	}
+	f.called("%s %s", verb, name)
+	if err := f.step(ctx, "", did, nm.NmcliConnection(verb, name)...); err != nil {
 		return nm.Profile{}, err
 	}
 	r := f.root()
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	i, err := r.find(name)
 	if err != nil {
+		r.mu.Unlock()
 		return nm.Profile{}, err
 	}
-	r.Tunnels[i].State, r.Tunnels[i].Device = state, ""
+	before := r.Tunnels[i].State
+	p := r.setState(i, state)
+	r.mu.Unlock()
+	return p, f.confirmed(ctx, cuts, func() {
+		f.called("undo %s %s", verb, name)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if i, err := r.find(name); err == nil {
+			r.setState(i, before)
+		}
+	})
+}
+
+func (f *Host) setState(i int, state nm.State) nm.Profile {
+	f.Tunnels[i].State, f.Tunnels[i].Device = state, ""
 	if state == nm.StateActive {
-		r.Tunnels[i].Device = r.Tunnels[i].Tunnel.Name
+		f.Tunnels[i].Device = f.Tunnels[i].Tunnel.Name
 	}
-	return r.Tunnels[i].Profile, nil
+	return f.Tunnels[i].Profile
 }
 
 func (f *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
-	return f.set(ctx, name, "up", nm.StateActive)
+	return f.set(ctx, name, "up", "brought it up", nm.StateActive, f.UpEffect)
 }
 
 func (f *Host) Down(ctx context.Context, name string) (nm.Profile, error) {
-	return f.set(ctx, name, "down", nm.StateInactive)
+	return f.set(ctx, name, "down", "took it down", nm.StateInactive, f.DownEffect)
 }
 
 func (f *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
+	e, err := f.DownEffect(ctx, name)
+	if err != nil {
+		return nm.Profile{}, err
+	}
+	if cuts, err := f.guard(ctx, e); err != nil {
+		return nm.Profile{}, err
+	} else if cuts {
+		if p, err := f.Down(ctx, name); err != nil {
+			return p, err
+		}
+	}
 	f.called("delete %s", name)
-	if err := f.do(ctx, "deleted the profile", "nmcli connection delete "+name); err != nil {
+	if err := f.step(ctx, "", "deleted the profile, and with it the link", nm.NmcliConnection("delete", name)...); err != nil {
 		return nm.Profile{}, err
 	}
 	r := f.root()
@@ -411,20 +498,22 @@ func (f *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 	if e.Flaps {
 		e.Why = "the link itself changes"
 	}
-	e.Steps = []plan.Step{{ID: plan.StepProfile, What: "change the profile, in memory only", Why: "a half-finished change must not survive a reboot"},
-		{ID: plan.StepSave, What: "write the profile to disk", Why: "so that it is there after a reboot"}}
+	e.Steps = []plan.Step{{ID: plan.StepProfile, What: "change the profile " + s.ID + ", in memory only", Why: "a half-finished tunnel must not survive a reboot: the profile goes to disk last"},
+		{ID: plan.StepSave, What: "write the profile to disk", Why: "so that the change survives a reboot"}}
 	return e, nil
 }
 
 func (f *Host) Edit(ctx context.Context, e plan.EditPlan, opts nmgre.EditOptions) (nmgre.Edited, error) {
+	cuts, err := f.guard(ctx, e.Effect())
+	if err != nil {
+		return nmgre.Edited{}, err
+	}
 	f.called("edit %s", e.After.CreateCommand())
 	if err := f.step(ctx, plan.StepProfile, "changed the profile, in memory"); err != nil {
 		return nmgre.Edited{}, err
 	}
-	if opts.Confirm != nil {
-		if err := opts.Confirm(ctx, verify.Report{}); err != nil {
-			return nmgre.Edited{}, err
-		}
+	if err := f.confirmed(ctx, cuts, func() { f.called("undo edit %s", e.After.Name) }); err != nil {
+		return nmgre.Edited{}, err
 	}
 	if err := f.step(ctx, plan.StepSave, "wrote the profile to disk"); err != nil {
 		return nmgre.Edited{}, err
@@ -487,9 +576,10 @@ func (f *Host) Watch(ctx context.Context) (<-chan nmgre.Notice, error) {
 
 func (f *Host) Prompts(nm.Manager) (always, forRoot bool) { return f.root().Asks, false }
 
-// Telling returns the same host with its steps and checks told. Each function may be nil.
-func (f *Host) Telling(step func(nmgre.Event), check func(verify.Check)) *Host {
-	return &Host{parent: f.root(), tell: listener{step, check}}
+// Telling returns the same host with its steps and checks told, and with somebody who is asked to
+// confirm. Each function may be nil.
+func (f *Host) Telling(step func(nmgre.Event), check func(verify.Check), confirm func(context.Context, verify.Report) error) *Host {
+	return &Host{parent: f.root(), tell: listener{step, check, confirm}}
 }
 
 var ErrDenied = &fault.Error{Kind: fault.ErrNotPermitted, What: "NetworkManager does not let you do that", Hint: "run it with sudo"}

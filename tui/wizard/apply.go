@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -21,8 +20,6 @@ import (
 
 // apply is the page that is shown while the plan is carried out, and after it.
 type apply struct {
-	// an operation with the terminal to itself tells of its steps from its own goroutine
-	mu      sync.Mutex
 	running bool
 	failed  error
 	ended   bool
@@ -41,7 +38,6 @@ type apply struct {
 // start carries out the plan of the preview.
 func (w *Wizard) start() tea.Cmd {
 	a := &w.apply
-	a.mu.Lock()
 	a.running, a.failed, a.ended, a.done, a.checks, a.report, a.many = true, nil, false, nil, nil, nil, [2]int{}
 	if w.change != nil {
 		a.steps, a.name, a.changed = w.change.Steps, w.was.Tunnel.Name, true
@@ -49,17 +45,25 @@ func (w *Wizard) start() tea.Cmd {
 		a.steps, a.name = w.plan.Steps, w.plan.Tunnel.Name
 	}
 	a.ticked = make([]bool, len(a.steps))
-	a.mu.Unlock()
 	w.page = pageApply
 	w.windows[pageApply].Top = 0
 	if w.change != nil {
 		return w.startEdit()
 	}
 	planned := *w.plan
-	work := Work{Name: "make " + fault.Printable(a.name), Root: !planned.Kept.Empty(), Step: a.step, Check: a.check, Advance: a.advance}
+	work := Work{Name: "make " + fault.Printable(a.name), Root: !planned.Kept.Empty(), Undo: undoCreate(a.name, ""), Step: a.step, Check: a.check, Advance: a.advance}
 	return carryOut(w.shell, work, func(ctx context.Context, wf Workflow) (nmgre.Created, error) {
 		return wf.Create(ctx, planned, nmgre.CreateOptions{})
 	}, w.created)
+}
+
+// undoCreate undoes the making of a tunnel.
+func undoCreate(name, uuid string) Undo {
+	name = fault.Printable(name)
+	return Undo{Done: "made " + name, How: "delete " + name, Do: func(ctx context.Context, wf Workflow) error {
+		_, err := wf.Delete(ctx, uuid)
+		return err
+	}}
 }
 
 // created ends the making of a tunnel.
@@ -75,12 +79,10 @@ func (w *Wizard) created(c nmgre.Created, err error) tea.Cmd {
 		}
 		return nil
 	}
-	name, uuid := fault.Printable(c.Status.Tunnel.Name), c.Status.UUID
-	back := Undo{Done: "made " + name, How: "delete " + name, Root: !c.Status.Kept.Empty(), Do: func(ctx context.Context, wf Workflow) error {
-		_, err := wf.Delete(ctx, uuid)
-		return err
-	}}
-	return tea.Batch(w.readFar(c.Status.Tunnel), w.shell.Made(uuid, back, w.danger != ""))
+	back := undoCreate(c.Status.Tunnel.Name, c.Status.UUID)
+	back.Root = !c.Status.Kept.Empty()
+	w.shell.Made(c.Status.UUID, back)
+	return w.readFar(c.Status.Tunnel)
 }
 
 // readFar works out the commands for the far end.
@@ -100,11 +102,10 @@ func (w *Wizard) startEdit() tea.Cmd {
 	work := Work{Name: "change " + name, Root: !planned.Kept.Empty() || !w.was.Kept.Empty(), Step: a.step, Check: a.check, Advance: a.advance}
 	back := Undo{Done: "changed " + name + " to " + values(planned.Changes, false), How: "set " + name + " back to " + values(planned.Changes, true), Root: work.Root,
 		Do: func(ctx context.Context, wf Workflow) error { return editTo(ctx, wf, uuid, before) }}
-	var opts nmgre.EditOptions
-	if w.danger != "" {
-		opts.Confirm = w.shell.Confirm(back)
-	}
-	return carryOut(w.shell, work, func(ctx context.Context, wf Workflow) (nmgre.Edited, error) { return wf.Edit(ctx, planned, opts) },
+	work.Undo = back
+	return carryOut(w.shell, work, func(ctx context.Context, wf Workflow) (nmgre.Edited, error) {
+		return wf.Edit(ctx, planned, nmgre.EditOptions{})
+	},
 		func(e nmgre.Edited, err error) tea.Cmd {
 			a.end(err)
 			if e.Report.Checks != nil {
@@ -153,8 +154,6 @@ func editTo(ctx context.Context, wf Workflow, uuid string, want nm.Tunnel) error
 }
 
 func (a *apply) end(err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.running, a.ended, a.failed = false, true, err
 	if err == nil {
 		for i := range a.ticked {
@@ -164,21 +163,15 @@ func (a *apply) end(err error) {
 }
 
 func (a *apply) check(c verify.Check) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.checks = append(a.checks, c)
 }
 
 func (a *apply) advance(done, total int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.many = [2]int{done, total}
 }
 
 // step takes a step that has ended.
 func (a *apply) step(s nmgre.Event) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	if s.Detail {
 		return
 	}
@@ -209,8 +202,6 @@ func kept(id string) bool {
 
 // lines show the steps that have ended with their times, the steps to come, and the checks.
 func (a *apply) lines(th draw.Theme, width int) []draw.Line {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	var lines []draw.Line
 	for _, s := range a.done {
 		glyph, st := th.Pass, draw.Green

@@ -11,8 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nmgre"
-	"nmgre/nm"
-	"nmgre/nm/verify"
+	"nmgre/nm/plan"
 	"nmgre/tui/answers"
 	"nmgre/tui/draw"
 	"nmgre/tui/screen"
@@ -31,7 +30,7 @@ type driver struct {
 	yes     func() tea.Cmd // called for y
 	copied  string
 	undo    *Undo
-	danger  bool // the change has to be confirmed
+	asks    string // names the change if it has to be confirmed
 	closed  bool
 	refused string // why nothing can be changed
 }
@@ -197,7 +196,8 @@ func (d *driver) Read(_ string, do func(context.Context, Workflow) error, then f
 
 func (d *driver) Change(work Work, do func(context.Context, Workflow) error, then func(error) tea.Cmd) tea.Cmd {
 	return func() tea.Msg {
-		err := do(context.Background(), d.host.Telling(work.Step, work.Check))
+		d.asks = work.Undo.Done
+		err := do(context.Background(), d.host.Telling(work.Step, work.Check, nil))
 		return later(func() tea.Cmd { return then(err) })
 	}
 }
@@ -210,20 +210,13 @@ func (d *driver) After(_ time.Duration, then func() tea.Cmd) tea.Cmd {
 	return func() tea.Msg { return later(then) }
 }
 
-func (d *driver) Danger(_ *nmgre.Status, becomes nm.Tunnel, then func(string) tea.Cmd) tea.Cmd {
-	if len(becomes.Routes) > 0 && becomes.Routes[0].Dst == tuitest.Prefix("192.0.2.0/24") {
+func (d *driver) Danger(e plan.Effect, then func(string) tea.Cmd) tea.Cmd {
+	if r := e.After.Routes; len(r) > 0 && r[0].Dst == tuitest.Prefix("192.0.2.0/24") {
 		return then("this may cut you off")
 	}
 	return then("")
 }
 
-func (d *driver) Made(_ string, back Undo, danger bool) tea.Cmd {
-	d.undo, d.danger = &back, danger
-	return nil
-}
-
-func (d *driver) Confirm(Undo) func(context.Context, verify.Report) error {
-	return func(context.Context, verify.Report) error { d.danger = true; return nil }
-}
+func (d *driver) Made(_ string, back Undo) { d.undo = &back }
 
 func (d *driver) Changed(back Undo) { d.undo = &back }

@@ -27,8 +27,7 @@ type Workflow interface {
 	Delete(ctx context.Context, name string) (nm.Profile, error)
 }
 
-// Shell is the program around the wizard. Every method is called on the main loop; the function
-// that Confirm returns is not.
+// Shell is the program around the wizard. Every method is called on the main loop.
 type Shell interface {
 	worker
 	notes
@@ -66,27 +65,22 @@ type notes interface {
 	Fail(err error)
 }
 
-// guard remembers how changes are undone, and undoes those that may have cut the person off.
+// guard remembers how changes are undone, and finds those that may cut the person off.
 type guard interface {
-	// Danger finds out whether the person's own connection goes through the tunnel that is changed
-	// (nil for a new one), or through the routes of the tunnel it becomes. It hands on a warning;
-	// an empty one if there is no danger.
-	Danger(changed *nmgre.Status, becomes nm.Tunnel, then func(warning string) tea.Cmd) tea.Cmd
-	// Made shows the tunnel that has been made, and remembers how to undo it. Where there is
-	// danger the person has to confirm it first.
-	Made(uuid string, back Undo, danger bool) tea.Cmd
-	// Confirm returns a function that asks the person to confirm a change before it is saved. The
-	// goroutine of the change calls it; it waits for the answer.
-	Confirm(back Undo) func(context.Context, verify.Report) error
+	// Danger finds out whether a change may cut the person's own connection off. It hands on a
+	// warning; an empty one if there is no danger.
+	Danger(e plan.Effect, then func(warning string) tea.Cmd) tea.Cmd
+	// Made shows the tunnel that has been made, and remembers how to undo it.
+	Made(uuid string, back Undo)
 	// Changed remembers how to undo a change.
 	Changed(back Undo)
 }
 
-// Work is a change of the host. Its functions are told of its steps; a change that has the terminal
-// to itself calls them from its own goroutine.
+// Work is a change of the host. Its functions are told of its steps, on the main loop.
 type Work struct {
 	Name    string // for the person: "make gre1"
 	Root    bool   // it changes the files that root keeps
+	Undo    Undo   // names it if the person has to confirm it
 	Step    func(nmgre.Event)
 	Check   func(verify.Check)
 	Advance func(done, total int)

@@ -262,7 +262,7 @@ func (w *Wizard) submitAll() tea.Cmd {
 			if w.refused(err) {
 				return nil
 			}
-			return w.shell.Danger(nil, planned.Tunnel, func(danger string) tea.Cmd {
+			return w.shell.Danger(planned.Effect(), func(danger string) tea.Cmd {
 				w.plan, w.danger = &planned, danger
 				return w.toPage(pagePreview)
 			})
@@ -287,7 +287,7 @@ func (w *Wizard) planEdit(t nm.Tunnel) tea.Cmd {
 			w.shell.Say("nothing to change: the tunnel is like this already")
 			return nil
 		}
-		return w.shell.Danger(w.was, edit.After, func(danger string) tea.Cmd {
+		return w.shell.Danger(edit.Effect(), func(danger string) tea.Cmd {
 			w.change, w.danger = &edit, danger
 			return w.toPage(pagePreview)
 		})

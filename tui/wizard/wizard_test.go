@@ -40,8 +40,8 @@ func TestWizardMakesWhatWasTyped(t *testing.T) {
 	if !d.closed {
 		t.Error("the wizard is still on the screen")
 	}
-	if d.undo == nil || d.undo.Done != "made gre1" || d.undo.How != "delete gre1" || d.danger {
-		t.Errorf("undo %+v, danger %v", d.undo, d.danger)
+	if d.undo == nil || d.undo.Done != "made gre1" || d.undo.How != "delete gre1" {
+		t.Errorf("undo %+v", d.undo)
 	}
 }
 
@@ -166,14 +166,14 @@ func TestEditIsUndone(t *testing.T) {
 func TestDangerHasToBeConfirmed(t *testing.T) {
 	d := create(t, tuitest.New())
 	d.keys("=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=192.0.2.0/24", "ctrl+s").must("this may cut you off")
-	if d.keys("enter"); !d.danger {
+	if d.keys("enter"); d.asks != "made gre1" {
 		t.Error("nobody has to confirm the new tunnel")
 	}
 	f := tuitest.New().WithTunnels()
 	f.Tunnels[0].Tunnel.Routes[0].Dst = tuitest.Prefix("192.0.2.0/24")
 	d = edit(t, f, f.Tunnels[0])
 	d.keys("ctrl+n", "ctrl+n", "down", "down", "down", "down", "ctrl+u", "=1400", "ctrl+s").must("this may cut you off")
-	if d.keys("enter"); !d.danger {
+	if d.keys("enter"); d.asks != "changed gre1 to mtu 1400" {
 		t.Error("nobody has to confirm the change")
 	}
 }

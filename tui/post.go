@@ -1,0 +1,44 @@
+package tui
+
+import (
+	"sync"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// post takes messages of all goroutines to the main loop, in their order. Nobody who sends one
+// waits for the main loop: a change goes on, and is undone in time, even if that stood still.
+type post struct {
+	deliver func(tea.Msg) // waits for the main loop
+
+	mu         sync.Mutex
+	waiting    []tea.Msg
+	delivering bool
+}
+
+// send takes a message, and returns at once.
+func (p *post) send(msg tea.Msg) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting = append(p.waiting, msg)
+	if !p.delivering {
+		p.delivering = true
+		go p.run()
+	}
+}
+
+// run delivers until no message waits.
+func (p *post) run() {
+	for {
+		p.mu.Lock()
+		if len(p.waiting) == 0 {
+			p.delivering = false
+			p.mu.Unlock()
+			return
+		}
+		msg := p.waiting[0]
+		p.waiting = p.waiting[1:]
+		p.mu.Unlock()
+		p.deliver(msg)
+	}
+}
