@@ -91,3 +91,25 @@ func TestKernelWithoutNAT(t *testing.T) {
 		}
 	}
 }
+
+// A kernel that refuses one kind of rules, here because of a comment that is too long, has the
+// other kinds all the same. The old rules of the refused kind are gone.
+func TestKernelRefusesAKind(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	snat, clamp := snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1"), keep.Rule{UUID: uuid, Dev: "gre1", ClampMSS: true}
+	bad := clamp
+	bad.UUID = strings.Repeat("x", 248)
+	s.setRules(true, clamp)
+	for _, rules := range [][]keep.Rule{{bad, snat}, {bad}} {
+		var changed bool
+		err := s.gw.do(func() (err error) { changed, err = s.g.SetRules(t.Context(), rules); return err })
+		var refused keep.RefusedRules
+		if !errors.As(err, &refused) || len(refused) != 1 || refused[0].Index != 0 || !changed {
+			t.Errorf("changed %v, %v", changed, err)
+		}
+		if missing := s.missing(snat, clamp); len(missing) != 3-len(rules) {
+			t.Errorf("missing %v", missing)
+		}
+	}
+}

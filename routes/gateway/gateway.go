@@ -162,8 +162,18 @@ func (g *Gateway) Missing(ctx context.Context, want []keep.Rule) ([]int, error) 
 // else are removed from the connection tracking table.
 //
 // It fails with ErrNotPermitted without root, and with ErrUnsupported if the kernel lacks a part of
-// nftables.
+// nftables. If only some kinds of rules need that part, the others are set, and the error is a
+// [keep.RefusedRules].
 func (g *Gateway) SetRules(ctx context.Context, want []keep.Rule) (bool, error) {
+	changed, err := g.setRules(ctx, want)
+	if isRefused(err) {
+		return g.setKinds(ctx, want)
+	}
+	return changed, err
+}
+
+// setRules is SetRules for rules that the kernel takes all or none of.
+func (g *Gateway) setRules(ctx context.Context, want []keep.Rule) (bool, error) {
 	const attempt = "set nmgre's rules"
 	conn, err := dial(ctx)
 	if err != nil {
@@ -190,7 +200,7 @@ func (g *Gateway) SetRules(ctx context.Context, want []keep.Rule) (bool, error) 
 		return false, nil
 	}
 	if err := replace(conn, changed, wanted); err != nil {
-		return false, failed(attempt, err)
+		return false, refusal{failed(attempt, err)}
 	}
 	return true, dropFlows(ctx, snatOf(have), snatOf(map[chain]state{snat4: {rules: wanted[snat4]}, snat6: {rules: wanted[snat6]}}))
 }
