@@ -180,6 +180,37 @@ func TestExitCodes(t *testing.T) {
 }
 
 // verify has a code of its own for a fault, with the report on standard output.
+// Every command ends with a NetworkManager, or a bus, that is stopped, and says who does not answer.
+func TestCommandsEndWhenNetworkManagerHangs(t *testing.T) {
+	for _, stop := range []struct {
+		what string
+		stop func(*dbustest.Bus)
+		who  string
+	}{{"NetworkManager", (*dbustest.Bus).Hang, "NetworkManager does not answer"}, {"bus", (*dbustest.Bus).Stick, "the system bus does not answer"}} {
+		for _, line := range []string{
+			"list", "list --json", "show gre1", "route list gre1", "verify gre1", "verify --no-probe gre1", "up gre1", "down gre1", "delete gre1",
+			"create --peer 100.0.3.100 --address 172.16.9.1/30", "create --dry-run --peer 100.0.3.100 --address 172.16.9.1/30",
+			"edit gre1 --mtu 1400", "route add gre1 10.9.0.0/24", "route delete gre1 10.9.0.0/24",
+		} {
+			t.Run(stop.what+"/"+line, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.must("create", "--peer", "100.0.2.100", "--address", "172.16.100.1/30", "--no-probe")
+				w.patience = 300 * time.Millisecond
+				stop.stop(w.bus)
+				begin := time.Now()
+				o := w.run(strings.Fields(line)...)
+				if took := time.Since(begin); o.code != exitFailed || !strings.Contains(o.stderr, stop.who) || !strings.Contains(o.stderr, "hint: it hangs") || took > 20*time.Second {
+					t.Errorf("exit %d after %s\n%s%s", o.code, took, o.stdout, o.stderr)
+				}
+				if o := w.run("__complete", "show", ""); !strings.Contains(o.stdout, ":1") {
+					t.Errorf("completion: exit %d\n%s%s", o.code, o.stdout, o.stderr)
+				}
+			})
+		}
+	}
+}
+
 func TestVerifyFault(t *testing.T) {
 	w := newWorld(t)
 	w.must(createArgs...)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -354,6 +355,31 @@ func TestLabNetworkManagerAbsent(t *testing.T) {
 			t.Errorf("nmgre %v: %s", args, r.Stderr)
 		}
 	}
+}
+
+// One that is stopped by a signal answers nothing, and the bus keeps all questions for it. No
+// command waits for it for long.
+func TestLabNetworkManagerHangs(t *testing.T) {
+	lab.Need(t)
+	nmgreOn(t, lab.Linux1, exitDone, left.create()...)
+	pid := lab.Linux1.NMPid()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	goOn := sync.OnceFunc(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
+	defer goOn()
+	for _, args := range [][]string{{"list"}, {"show", "gre1"}, {"route", "list", "gre1"}, {"verify", "gre1"}, {"__complete", "show", ""}} {
+		begin := time.Now()
+		r := lab.Linux1.Try("nmgre", args...)
+		if took := time.Since(begin); took > 25*time.Second {
+			t.Errorf("nmgre %v took %s", args, took)
+		}
+		if !strings.Contains(r.Stderr, "NetworkManager does not answer") && args[0] != "__complete" {
+			t.Errorf("nmgre %v: %s", args, r)
+		}
+	}
+	goOn()
+	nmgreOn(t, lab.Linux1, exitDone, "verify", "gre1")
 }
 
 // Two creates of the same name at the same moment: one wins, the other says so, and no half profile

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"nmgre/nm"
 	"nmgre/nm/dbus"
@@ -31,7 +32,9 @@ type world struct {
 	gateway stubGateway
 	root    string
 	stdin   io.Reader // nil for an empty input
-	asked   *tally    // counts the requests to the kernel, if it is not nil
+	// patience is how long NetworkManager may take for an answer; zero for the usual time.
+	patience time.Duration
+	asked    *tally // counts the requests to the kernel, if it is not nil
 }
 
 func newWorld(t *testing.T) *world {
@@ -73,7 +76,7 @@ func (w *world) must(args ...string) outcome {
 }
 
 func (w *world) open(ctx context.Context) (adapters, func(), error) {
-	profiles, err := dbus.Connect(ctx, dbus.Options{Address: w.bus.Address()})
+	profiles, err := dbus.Connect(ctx, dbus.Options{Address: w.bus.Address(), Patience: w.patience})
 	if err != nil {
 		return adapters{}, nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
 
+	"nmgre/nm/dbus/reason"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
 )
@@ -184,15 +185,15 @@ func (a *activation) explain(ctx context.Context, err error) error {
 	device, known := a.deviceNews()
 	switch {
 	case errors.Is(err, errFailed):
-		what := fmt.Sprintf("NetworkManager could not bring %s up: %s", a.name, activeReasonWords(a.reason))
+		what := fmt.Sprintf("NetworkManager could not bring %s up: %s", a.name, reason.Active(a.reason))
 		if known && device.reason > gnm.NmDeviceStateReasonUnknown {
-			what += "; " + deviceReasonWords(device.reason)
+			what += "; " + reason.Device(device.reason)
 		}
 		return &fault.Error{What: what, Hint: a.hint(device)}
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
 		what := fmt.Sprintf("%s did not come up in the time allowed", a.name)
 		if known {
-			what += fmt.Sprintf(": its device is in the state %q", deviceStateWords(device.state))
+			what += fmt.Sprintf(": its device is in the state %q", reason.DeviceState(device.state))
 		}
 		return &fault.Error{Kind: fault.ErrTimeout, What: what, Hint: "allow more time with --wait; " + hintLog, Err: err}
 	}

@@ -1,9 +1,12 @@
 package dbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
@@ -17,6 +20,9 @@ type Options struct {
 	// Address is the D-Bus address of the bus, such as "unix:path=/run/dbus/system_bus_socket".
 	// Empty means the system bus, whose address DBUS_SYSTEM_BUS_ADDRESS can set.
 	Address string
+	// Patience is how long NetworkManager and the bus may be silent while a question waits for its
+	// answer. A change may take five times as long. Zero means 8 s.
+	Patience time.Duration
 }
 
 // Client talks to the NetworkManager on one bus. Any number of goroutines may use it at the same
@@ -35,6 +41,7 @@ var _ nm.Profiles = (*Client)(nil)
 // Connect opens the connection to the bus. It fails with [fault.ErrNoNetworkManager] when there is
 // no bus. It does not look whether NetworkManager is on the bus: [Client.Manager] does.
 func Connect(ctx context.Context, options Options) (*Client, error) {
+	options.Address, options.Patience = cmp.Or(options.Address, systemBus()), cmp.Or(options.Patience, defaultPatience)
 	c := &Client{options: options, turn: make(chan *link, 1), closed: make(chan struct{})}
 	c.turn <- nil
 	if _, err := c.link(ctx); err != nil {
@@ -74,7 +81,7 @@ func (c *Client) link(ctx context.Context) (*link, error) {
 		if l != nil && l.conn.Connected() {
 			return l, nil
 		}
-		fresh, err := dial(ctx, c.options.Address)
+		fresh, err := dial(ctx, c.options)
 		if err != nil {
 			return nil, err
 		}
@@ -86,8 +93,11 @@ func (c *Client) link(ctx context.Context) (*link, error) {
 // link is one connection to a bus.
 type link struct {
 	conn *dbus.Conn
-	addr string // of the bus, for more connections to it; empty for the system bus
+	addr string // of the bus, for more connections to it
 	name string // the unique name that the bus gave this connection
+	// patience is that of the client's [Options].
+	patience time.Duration
+	stuck    atomic.Bool // the bus has not taken a message in time, and the connection is closed
 	// the identity of the bus (org.freedesktop.DBus.GetId), which a restart of it changes
 	bus string
 	// added has the paths of the profiles that this connection has added, by their UUIDs.
@@ -95,47 +105,37 @@ type link struct {
 }
 
 // dial opens a connection. godbus' authentication takes no context, so the connection is closed
-// under it when ctx ends.
-func dial(ctx context.Context, address string) (*link, error) {
-	conn, err := open(address)
+// under it when ctx ends, or when the bus is silent.
+func dial(ctx context.Context, options Options) (*link, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, options.Patience, errBusSilent)
+	defer cancel()
+	l := &link{addr: options.Address, patience: options.Patience}
+	conn, err := l.open(ctx)
 	if err != nil {
-		return nil, err
+		return nil, silent(ctx, err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	l, err := greet(ctx, conn)
+	err = l.greet(ctx, conn)
 	if !stop() {
-		err = ctx.Err()
+		err = context.Cause(ctx)
 	}
 	if err != nil {
 		_ = conn.Close()
-		return nil, err
+		return nil, silent(ctx, err)
 	}
-	l.addr = address
 	return l, nil
 }
 
-// open connects to address and says nothing to the bus yet. Signals are handed on in the order in
-// which they came. godbus' default handler does not keep it: it starts a goroutine for each signal
-// when the channel is full.
-func open(address string) (*dbus.Conn, error) {
-	inOrder := dbus.WithSignalHandler(dbus.NewSequentialSignalHandler())
-	if address == "" {
-		return dbus.SystemBusPrivate(inOrder)
-	}
-	return dbus.Dial(address, inOrder)
-}
-
 // greet authenticates, and asks the bus for its identity.
-func greet(ctx context.Context, conn *dbus.Conn) (*link, error) {
+func (l *link) greet(ctx context.Context, conn *dbus.Conn) error {
 	if err := conn.Auth(nil); err != nil {
-		return nil, err
+		return err
 	}
 	if err := conn.Hello(); err != nil {
-		return nil, err
+		return err
 	}
-	l := &link{conn: conn, name: conn.Names()[0]}
-	err := conn.BusObject().CallWithContext(ctx, busGetID, 0).Store(&l.bus)
-	return l, err
+	l.conn, l.name = conn, conn.Names()[0]
+	return conn.BusObject().CallWithContext(ctx, busGetID, 0).Store(&l.bus)
 }
 
 // Names of the bus itself, which gonetworkmanager lacks.
@@ -167,9 +167,11 @@ const (
 // call calls a method of NetworkManager and stores its results. It never starts NetworkManager:
 // that is up to the administrator.
 func (l *link) call(ctx context.Context, path dbus.ObjectPath, method string, args []any, results ...any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, l.patienceFor(method), errSilent)
+	defer cancel()
 	call := l.conn.Object(service, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
 	if call.Err != nil {
-		return l.answerOf(path, call.Err)
+		return l.answerOf(path, silent(ctx, call.Err))
 	}
 	return call.Store(results...)
 }
@@ -180,6 +182,9 @@ func (l *link) answerOf(path dbus.ObjectPath, err error) error {
 	if errors.Is(err, dbus.ErrClosed) {
 		// Close returns when the connection is closed for all, so that nobody gets this link again.
 		_ = l.conn.Close()
+		if l.stuck.Load() {
+			return errBusSilent
+		}
 	}
 	_, last := splitMember(errorName(err))
 	if (path == manager || path == settings) && (last == "UnknownObject" || last == "UnknownMethod" || last == "UnknownInterface") {

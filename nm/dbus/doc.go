@@ -4,7 +4,10 @@
 // objects that it needs by the profile's UUID, because object paths change when NetworkManager
 // restarts, and dials anew when the connection was lost. Package wire translates between a tunnel
 // and the settings that NetworkManager keeps, package bulk reads the settings of very many
-// profiles, and package dbustest has a bus with a NetworkManager for tests.
+// profiles, package reason has words for its numbers, and package dbustest has a bus with a
+// NetworkManager for tests.
+//
+// No call waits for ever: patience.go bounds how long NetworkManager and the bus may be silent.
 //
 // Names, enumerations and constants are gonetworkmanager's. The calls go through godbus, since
 // those of gonetworkmanager take no context.

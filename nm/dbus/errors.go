@@ -56,6 +56,10 @@ func failed(op string, err error) error {
 		return nil
 	case errors.As(err, &own):
 		return err
+	case errors.Is(err, errSilent):
+		return hangs(op, "NetworkManager", "NetworkManager")
+	case errors.Is(err, errBusSilent):
+		return hangs(op, "the system bus", "dbus")
 	case errors.Is(err, context.DeadlineExceeded):
 		return &fault.Error{Kind: fault.ErrTimeout, What: op + ": NetworkManager did not answer in the time allowed", Hint: hintLog, Err: err}
 	case errors.Is(err, context.Canceled):

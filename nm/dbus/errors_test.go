@@ -79,25 +79,3 @@ func TestErrorsOfTheConnection(t *testing.T) {
 		t.Error("no error is one")
 	}
 }
-
-// TestReasons checks that every known number has words, and that unknown ones do no harm.
-func TestReasons(t *testing.T) {
-	for n := range uint32(15) {
-		if words := activeReasonWords(n); words == "" || strings.HasPrefix(words, "reason") {
-			t.Errorf("reason %d of a connection has no words", n)
-		}
-	}
-	for n := range uint32(80) {
-		if words := deviceReasonWords(n); words == "" || strings.HasPrefix(words, "reason") {
-			t.Errorf("reason %d of a device has no words", n)
-		}
-	}
-	for n := uint32(0); n <= 120; n += 10 {
-		if words := deviceStateWords(n); strings.HasPrefix(words, "state") {
-			t.Errorf("state %d of a device has no words", n)
-		}
-	}
-	if got := activeReasonWords(15) + deviceReasonWords(80) + deviceStateWords(4294967295); got != "reason 15reason 80state 4294967295" {
-		t.Errorf("got %q", got)
-	}
-}

@@ -3,6 +3,7 @@ package dbus
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -18,14 +19,18 @@ type request struct {
 	path        dbus.ObjectPath
 	method      string
 	args        []any
+	slow        bool // it waits for work that NetworkManager has to do
 	done        func(body []any, err error) error
 }
 
 // flight makes all the calls, a window of them at a time. It returns when the last was answered or
-// the first failed.
+// the first failed, or when none was answered for too long.
 func (l *link) flight(ctx context.Context, requests []request) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // abandons the calls that are under way when one has failed
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil) // abandons the calls that are under way when one has failed
+	patience := l.patienceOf(requests)
+	silence := time.AfterFunc(patience, func() { cancel(errSilent) })
+	defer silence.Stop()
 	answers := make(chan *dbus.Call, min(window, max(len(requests), 1)))
 	pending := make(map[*dbus.Call]request, cap(answers))
 	for next := 0; next < len(requests) || len(pending) > 0; {
@@ -33,13 +38,26 @@ func (l *link) flight(ctx context.Context, requests []request) error {
 			pending[l.send(ctx, requests[next], answers)] = requests[next]
 		}
 		call := <-answers
+		silence.Reset(patience)
 		r := pending[call]
 		delete(pending, call)
-		if err := r.done(call.Body, l.answerOf(r.path, call.Err)); err != nil {
+		if err := r.done(call.Body, l.answerOf(r.path, silent(ctx, call.Err))); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// patienceOf returns how long the slowest of the requests may take.
+func (l *link) patienceOf(requests []request) time.Duration {
+	longest := l.patience
+	for _, r := range requests {
+		longest = max(longest, l.patienceFor(r.method))
+		if r.slow {
+			longest = slowFactor * l.patience
+		}
+	}
+	return longest
 }
 
 func (l *link) send(ctx context.Context, r request, answers chan *dbus.Call) *dbus.Call {

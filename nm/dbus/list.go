@@ -3,6 +3,7 @@ package dbus
 import (
 	"cmp"
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/bulk"
+	"nmgre/nm/dbus/reason"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
 )
@@ -139,15 +141,18 @@ const bulkFrom = 50
 func (l *link) bulk(ctx context.Context, paths []dbus.ObjectPath, each func(int, wire.Settings)) ([]request, error) {
 	done := make([]bool, len(paths))
 	if len(paths) >= bulkFrom {
-		// If this fails, everything is asked again below, which then tells the error.
-		_ = bulk.Read(ctx, cmp.Or(l.addr, systemBus()), service, paths, func(i int, a bulk.Answer) {
+		err := bulk.Read(ctx, l.addr, service, l.patience, paths, func(i int, a bulk.Answer) {
 			if done[i] = a.Err == nil || isGone(a.Err) || isDenied(a.Err); a.Err == nil {
 				each(i, a.Settings)
 			}
 		})
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = errSilent
 		}
+		if ctx.Err() != nil || errors.Is(err, errSilent) {
+			return nil, silent(ctx, err)
+		}
+		// After another error everything is asked again below, which then tells the error.
 	}
 	var requests []request
 	for i, path := range paths {
@@ -255,7 +260,7 @@ func (p *found) setActivity(a active) {
 	switch a.state {
 	case gnm.NmActiveConnectionStateActivated:
 		p.State = nm.StateActive
-		p.DeviceState = deviceStateWords(uint32(gnm.NmDeviceStateActivated))
+		p.DeviceState = reason.DeviceState(uint32(gnm.NmDeviceStateActivated))
 	case gnm.NmActiveConnectionStateActivating:
 		p.State = nm.StateActivating
 	default: // on its way down
@@ -320,10 +325,10 @@ func deviceRequest(p *found) request {
 	return propertyRequest(p.device, gnm.DevicePropertyStateReason, func(body []any, err error) error {
 		if pair := variant[[]any](body); len(pair) == 2 {
 			state, _ := pair[0].(uint32)
-			reason, _ := pair[1].(uint32)
-			p.DeviceState = deviceStateWords(state)
-			if reason != gnm.NmDeviceStateReasonNone {
-				p.Reason = deviceReasonWords(reason)
+			why, _ := pair[1].(uint32)
+			p.DeviceState = reason.DeviceState(state)
+			if why != gnm.NmDeviceStateReasonNone {
+				p.Reason = reason.Device(why)
 			}
 		}
 		return unlessGone(err)

@@ -200,8 +200,10 @@ func (l *link) permissions(ctx context.Context) (answers map[string]string, err 
 // (nm_auth_manager_check_authorization), and keeps the order. Its own list of a device's routes is
 // no substitute: from 1.46 on it holds only the first hundred, and comes late.
 func (l *link) untilIdle(ctx context.Context) error {
-	_, err := l.permissions(ctx)
-	return err
+	var answers map[string]string
+	r := permissionsRequest(&answers)
+	r.slow = true
+	return l.flight(ctx, []request{r})
 }
 
 // write writes the profile where it is, on disk or in memory, unless it has changed since it was

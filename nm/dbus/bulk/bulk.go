@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -36,15 +37,16 @@ type Answer struct {
 // Read asks the profiles at paths for their settings. address is the D-Bus address of the bus, and
 // service NetworkManager's name there. It calls each once for every path, with the index of the
 // path, in the order in which the answers come. If the connection fails, or ctx ends, it returns
-// that error and some paths have no answer.
-func Read(ctx context.Context, address, service string, paths []dbus.ObjectPath, each func(int, Answer)) error {
-	conn, err := dial(ctx, address)
+// that error and some paths have no answer. It fails with [os.ErrDeadlineExceeded] when no answer
+// has come for as long as patience.
+func Read(ctx context.Context, address, service string, patience time.Duration, paths []dbus.ObjectPath, each func(int, Answer)) error {
+	conn, err := Dial(ctx, address)
 	if err != nil {
 		return err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer func() { _ = conn.Close() }()
-	r := &reading{conn: conn, in: bufio.NewReaderSize(conn, 1<<16), service: service, paths: paths, each: each}
+	r := &reading{conn: conn, in: bufio.NewReaderSize(conn, 1<<16), patience: patience, service: service, paths: paths, each: each}
 	err = r.run()
 	if !stop() {
 		return ctx.Err()
@@ -52,8 +54,9 @@ func Read(ctx context.Context, address, service string, paths []dbus.ObjectPath,
 	return err
 }
 
-// dial connects to the first Unix socket of a D-Bus address.
-func dial(ctx context.Context, address string) (net.Conn, error) {
+// Dial connects to the first Unix socket of a D-Bus address. It fails with [ErrUnknown] if there is
+// none in the address.
+func Dial(ctx context.Context, address string) (net.Conn, error) {
 	for one := range strings.SplitSeq(address, ";") {
 		kind, keys, _ := strings.Cut(one, ":")
 		if kind != "unix" {
@@ -76,18 +79,23 @@ func dial(ctx context.Context, address string) (net.Conn, error) {
 
 // reading is one call of [Read].
 type reading struct {
-	conn    net.Conn
-	in      *bufio.Reader
-	service string
-	paths   []dbus.ObjectPath
-	each    func(int, Answer)
-	message []byte // memory for a message, used again for the next
+	conn net.Conn
+	in   *bufio.Reader
+	// patience is the longest time from one answer to the next.
+	patience time.Duration
+	service  string
+	paths    []dbus.ObjectPath
+	each     func(int, Answer)
+	message  []byte // memory for a message, used again for the next
 }
 
 // firstSerial is the serial number of the call for the first path. Hello has number 1.
 const firstSerial = 2
 
 func (r *reading) run() error {
+	if err := r.wait(); err != nil {
+		return err
+	}
 	if err := r.authenticate(); err != nil {
 		return err
 	}
@@ -108,12 +116,19 @@ func (r *reading) run() error {
 		if err != nil {
 			return err
 		}
-		if known {
-			answered++
+		if !known { // other messages, which anybody may send, do not prolong the wait
+			continue
+		}
+		answered++
+		if err := r.wait(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
+
+// wait lets the next answer come in time.
+func (r *reading) wait() error { return r.conn.SetDeadline(time.Now().Add(r.patience)) }
 
 // authenticate speaks the handshake of the D-Bus specification. The bus takes the user from the
 // socket.

@@ -144,7 +144,7 @@ func TestRead(t *testing.T) {
 	paths = append(paths, "/nothing/here")
 	got := make([]Answer, len(paths))
 	times := make([]int, len(paths))
-	err := Read(t.Context(), bus.Address(), service, paths, func(i int, a Answer) { got[i] = a; times[i]++ })
+	err := Read(t.Context(), bus.Address(), service, time.Minute, paths, func(i int, a Answer) { got[i] = a; times[i]++ })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestReadFails(t *testing.T) {
 			bus.Break("GetSettings", fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
-			err := Read(ctx, bus.Address(), service, paths, func(int, Answer) { t.Error("there is an answer") })
+			err := Read(ctx, bus.Address(), service, time.Minute, paths, func(int, Answer) { t.Error("there is an answer") })
 			if timeout := errors.Is(err, context.DeadlineExceeded); err == nil || timeout != fault.Silent {
 				t.Errorf("got %v", err)
 			}
@@ -183,7 +183,7 @@ func TestReadAddresses(t *testing.T) {
 		"unix:path=%zz": false, "unix:abstract=nmgre%2fnothing": false,
 	} {
 		answers := 0
-		err := Read(t.Context(), address, service, paths, func(int, Answer) { answers++ })
+		err := Read(t.Context(), address, service, time.Minute, paths, func(int, Answer) { answers++ })
 		if (err == nil) != good || (answers == 1) != good {
 			t.Errorf("%q: %d answers, %v", address, answers, err)
 		}

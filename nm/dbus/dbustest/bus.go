@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,8 +27,10 @@ type Bus struct {
 	names   int
 	calls   []Call
 	faults  map[string]Fault
-	nm      *manager // nil while NetworkManager is not on the bus
-	asleep  *manager // the NetworkManager while it is not on the bus
+	nm      *manager    // nil while NetworkManager is not on the bus
+	asleep  *manager    // the NetworkManager while it is not on the bus
+	hangs   bool        // NetworkManager takes no calls, as when it is stopped
+	stuck   atomic.Bool // the bus reads nothing, not even from new clients
 	// restarts counts how often NetworkManager came back: each time it has another unique name.
 	restarts int
 }
@@ -123,9 +126,20 @@ func (b *Bus) Hangup() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for p := range b.peers {
+		p.closed.Store(true)
 		_ = p.conn.Close()
 	}
 }
+
+// Hang makes NetworkManager answer nothing, as if it had got a SIGSTOP. The bus goes on.
+func (b *Bus) Hang() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hangs = true
+}
+
+// Stick makes the bus read nothing any more. New clients can connect, and are not greeted.
+func (b *Bus) Stick() { b.stuck.Store(true) }
 
 // Vanish takes NetworkManager off the bus. [Bus.Return] brings it back.
 func (b *Bus) Vanish() {
@@ -173,6 +187,7 @@ type peer struct {
 	rules  []string
 	writes sync.Mutex
 	serial uint32
+	closed atomic.Bool
 }
 
 func (b *Bus) accept(listener net.Listener) {
@@ -197,7 +212,7 @@ func (p *peer) serve() {
 		delete(p.bus.peers, p)
 		_ = p.conn.Close()
 	}()
-	in := bufio.NewReader(p.conn)
+	in := bufio.NewReader(reader{p})
 	if !p.authenticate(in) {
 		return
 	}
@@ -210,6 +225,17 @@ func (p *peer) serve() {
 			p.handle(msg)
 		}
 	}
+}
+
+// reader reads from a client until the bus is stuck. Then it waits until the connection is closed.
+type reader struct{ *peer }
+
+func (r reader) Read(b []byte) (int, error) {
+	n, err := r.conn.Read(b)
+	for r.bus.stuck.Load() && !r.closed.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	return n, err
 }
 
 // authenticate speaks the handshake of the D-Bus specification, as far as godbus and libdbus need
@@ -276,7 +302,7 @@ func (p *peer) answer(msg *dbus.Message, call Call, f Fault) {
 	var results []any
 	var err *dbus.Error
 	switch b := p.bus; {
-	case f.Silent:
+	case f.Silent || b.hangs && header[string](msg, dbus.FieldDestination) == service:
 		return
 	case f.Hangup:
 		_ = p.conn.Close()

@@ -1,4 +1,6 @@
-package dbus
+// Package reason has words for the numbers by which NetworkManager tells the states of devices, and
+// the reasons for the states of devices and connections.
+package reason
 
 import (
 	"fmt"
@@ -27,8 +29,8 @@ var deviceStates = map[gnm.NmDeviceState]string{
 	gnm.NmDeviceStateFailed:       "failed",
 }
 
-// deviceStateWords returns the words for any state, also one that is not known here.
-func deviceStateWords(state uint32) string {
+// DeviceState returns the words for any state of a device, also one that is not known here.
+func DeviceState(state uint32) string {
 	if words, ok := deviceStates[gnm.NmDeviceState(state)]; ok {
 		return words
 	}
@@ -55,8 +57,8 @@ var activeReasons = [...]string{
 	gnm.NmActiveConnectionStateReasonDeviceRemoved:       "the device that it depends on disappeared",
 }
 
-// activeReasonWords returns the words for any reason, also one that is not known here.
-func activeReasonWords(reason uint32) string {
+// Active returns the words for any reason of a connection's state, also one that is not known here.
+func Active(reason uint32) string {
 	if int(reason) < len(activeReasons) {
 		return activeReasons[reason]
 	}
@@ -148,8 +150,8 @@ var deviceReasons = [...]string{
 	79:                                                 "modem has no operator code",
 }
 
-// deviceReasonWords returns the words for any reason, also one that is not known here.
-func deviceReasonWords(reason uint32) string {
+// Device returns the words for any reason, also one that is not known here.
+func Device(reason uint32) string {
 	if int(reason) < len(deviceReasons) {
 		return deviceReasons[reason]
 	}

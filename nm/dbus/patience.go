@@ -1,0 +1,109 @@
+package dbus
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	gnm "github.com/Wifx/gonetworkmanager/v2"
+	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm/dbus/bulk"
+	"nmgre/routes/fault"
+)
+
+// NetworkManager answers questions from its memory, one after the other. Without a bound a caller
+// would wait for ever for one that hangs: the bus keeps the call until it is taken.
+const (
+	// defaultPatience is how long NetworkManager and the bus may be silent while a question waits.
+	defaultPatience = 8 * time.Second
+	// slowFactor is how many times longer a change may take.
+	slowFactor = 5
+)
+
+// slowMethods change something. NetworkManager may talk to polkit, the kernel or a disk before it
+// answers.
+var slowMethods = map[string]bool{
+	settingsAddConnection2: true, gnm.ConnectionUpdate2: true, gnm.ConnectionDelete: true, gnm.DeviceDelete: true, gnm.DeviceReapply: true,
+	gnm.NetworkManagerActivateConnection: true, gnm.NetworkManagerDeactivateConnection: true,
+}
+
+// errSilent says that NetworkManager did not answer in time, and errBusSilent that the bus did not.
+var (
+	errSilent    = errors.New("no answer")
+	errBusSilent = errors.New("no answer from the bus")
+)
+
+// patienceFor returns how long an answer to the method may take.
+func (l *link) patienceFor(method string) time.Duration {
+	if slowMethods[method] {
+		return slowFactor * l.patience
+	}
+	return l.patience
+}
+
+// silent returns the reason why ctx has ended, or err if it has not. That the patience has ended is
+// an error of its own.
+func silent(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// hangs is the error for a NetworkManager, or a bus, that is there and does not answer.
+func hangs(op, who, service string) error {
+	return &fault.Error{Kind: fault.ErrTimeout, What: op + ": " + who + " does not answer",
+		Hint: "it hangs, or is very busy: systemctl status " + service}
+}
+
+// open connects to the bus and says nothing to the bus yet. Signals are handed on in the order in
+// which they came. godbus' default handler does not keep it: it starts a goroutine for each signal
+// when the channel is full.
+func (l *link) open(ctx context.Context) (*dbus.Conn, error) {
+	inOrder := dbus.WithSignalHandler(dbus.NewSequentialSignalHandler())
+	socket, err := bulk.Dial(ctx, l.addr)
+	if errors.Is(err, bulk.ErrUnknown) { // such as a bus over TCP
+		return dbus.Dial(l.addr, inOrder)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return dbus.NewConn(&impatient{Conn: socket, in: bufio.NewReader(socket), link: l}, inOrder)
+}
+
+// impatient is a socket whose writes end. godbus writes while it holds a lock that closing the
+// connection needs, so a bus that reads nothing would hold up both for ever.
+type impatient struct {
+	net.Conn
+	in   *bufio.Reader // godbus reads a few bytes at a time
+	link *link
+}
+
+func (s *impatient) Read(b []byte) (int, error) { return s.in.Read(b) }
+
+// Write fails when the bus does not take everything in time. Nothing can be said over the
+// connection after that, so it is closed.
+func (s *impatient) Write(b []byte) (int, error) {
+	n, err := 0, s.SetWriteDeadline(time.Now().Add(s.link.patience))
+	if err == nil {
+		n, err = s.Conn.Write(b)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.link.stuck.Store(true)
+		err = errBusSilent
+	}
+	if err != nil {
+		_ = s.Close()
+	}
+	return n, err
+}
+
+var _ io.ReadWriteCloser = (*impatient)(nil)
