@@ -179,8 +179,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// verify has a code of its own for a fault, with the report on standard output.
-// Every command ends with a NetworkManager, or a bus, that is stopped, and says who does not answer.
+// verify has a code of its own for a fault, with the report on standard output. Every command ends
+// with a NetworkManager, or a bus, that is stopped, and says who does not answer.
 func TestCommandsEndWhenNetworkManagerHangs(t *testing.T) {
 	for _, stop := range []struct {
 		what string
