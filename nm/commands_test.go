@@ -9,6 +9,7 @@ import (
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/gre"
+	"nmgre/routes/keep"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
 )
@@ -30,7 +31,10 @@ func TestCreateCommandIsTheSameTunnel(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 2000 {
 		expected := randomTunnel(random)
-		expected.Autoconnect = random.IntN(2) == 0
+		expected.Autoconnect, expected.Forward, expected.ClampMSS = random.IntN(2) == 0, random.IntN(2) == 0, random.IntN(2) == 0
+		if random.IntN(2) == 0 {
+			expected.SNAT = []keep.SNAT{{Dst: want.CIDR("10.10.2.0/24"), Source: want.Addr("10.10.2.1")}, {Dst: want.CIDR("10.10.3.0/24")}}
+		}
 		switch random.IntN(5) {
 		case 0:
 			expected.Parent = "eth0"
@@ -75,6 +79,20 @@ func parseCreate(t *testing.T, command string) nm.Tunnel {
 			continue
 		case "no-pmtud":
 			tunnel.NoPMTUD = true
+			continue
+		case "forward":
+			tunnel.Forward = true
+			continue
+		case "clamp-mss":
+			tunnel.ClampMSS = true
+			continue
+		case "snat":
+			snat, err := keep.ParseSNAT(words[i+1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			tunnel.SNAT = append(tunnel.SNAT, snat)
+			i++
 			continue
 		}
 		i++

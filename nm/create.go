@@ -10,8 +10,8 @@ import (
 	"nmgre/routes/gre"
 )
 
-// CreateCommand returns the nmgre command that makes the tunnel. Flags with their default values
-// are left out.
+// CreateCommand returns the nmgre command that makes the tunnel, in the words of a shell. Flags
+// with their default values are left out. A tunnel with what root keeps is [Tunnel.WithKept].
 func (t Tunnel) CreateCommand() string {
 	words := []string{"nmgre", "create"}
 	add := func(flag, value string) { words = append(words, "--"+flag, value) }
@@ -43,8 +43,16 @@ func (t Tunnel) CreateCommand() string {
 			add("route", r.String())
 		}
 	}
-	if !t.Autoconnect {
-		words = append(words, "--autoconnect=false")
+	for _, s := range t.SNAT {
+		add("snat", s.String())
+	}
+	for _, option := range []struct {
+		word string
+		on   bool
+	}{{"--forward", t.Forward}, {"--clamp-mss", t.ClampMSS}, {"--autoconnect=false", !t.Autoconnect}} {
+		if option.on {
+			words = append(words, option.word)
+		}
 	}
 	return fault.Shell(words)
 }

@@ -48,7 +48,7 @@ func (m *Model) checkLines(width int) []draw.Line {
 	case d.reportErr != nil:
 		lines = append(lines, draw.Wrapped(draw.ErrorText(d.reportErr), width, "", draw.Red)...)
 		for _, hint := range fault.Hints(d.reportErr) {
-			lines = append(lines, draw.Wrapped(hint, width, "  ", draw.Plain)...)
+			lines = append(lines, draw.Wrapped(fault.Printable(hint), width, "  ", draw.Plain)...)
 		}
 		lines = append(lines, draw.Text(""))
 	case d.report == nil:

@@ -1,7 +1,10 @@
 package tui
 
 import (
+	"strings"
+
 	"nmgre/routes/fault"
+	"nmgre/tui/answers"
 	"nmgre/tui/draw"
 )
 
@@ -16,23 +19,29 @@ func (m *Model) farEndLines(width int) []draw.Line {
 	return draw.FarEndText(*m.detail.far, width)
 }
 
-// copyText copies a text to the terminal's clipboard (OSC 52).
-func (m *Model) copyText(what, s string) {
+// copyText copies commands to the terminal's clipboard (OSC 52), a line each. A shell that they are
+// pasted into reads every byte of them: what is not printable is escaped.
+func (m *Model) copyText(what string, commands ...string) {
 	m.say("copied " + what + ", if the terminal allows it")
-	if m.clip != nil {
-		m.clip(s)
+	if m.clip == nil {
+		return
 	}
+	lines := make([]string, len(commands))
+	for i, c := range commands {
+		lines[i] = fault.Printable(c)
+	}
+	m.clip(strings.Join(lines, "\n"))
 }
 
 // copyTab copies the command of the open tab.
 func (m *Model) copyTab() {
 	s := m.status()
-	name := fault.ShellWord(s.Tunnel.Name)
+	name := s.Tunnel.Name
 	switch m.detail.tab {
 	case tabRoutes:
-		m.copyText("the command that lists the routes", "nmgre route list "+name)
+		m.copyText("the command that lists the routes", draw.NameCommand("route list", name))
 	case tabChecks:
-		m.copyText("the command that verifies the tunnel", "nmgre verify "+name)
+		m.copyText("the command that verifies the tunnel", draw.NameCommand("verify", name))
 	case tabFarEnd:
 		if m.detail.far == nil {
 			m.warn("the far end is not known yet")
@@ -40,8 +49,8 @@ func (m *Model) copyTab() {
 		}
 		m.copyText("the far end's command", m.detail.far.CreateCommand())
 	case tabLog:
-		m.copyText("the commands of the log", m.log.commands())
+		m.copyText("the commands of the log", m.log.commands()...)
 	default:
-		m.copyText("the command that makes this tunnel", s.Tunnel.CreateCommand())
+		m.copyText("the command that makes this tunnel", answers.Whole(*s).CreateCommand())
 	}
 }

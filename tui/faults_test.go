@@ -137,8 +137,11 @@ func TestHostileNames(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {120, 40}, {40, 15}, {20, 6}} {
 		d := drive(t, f, Options{}, size[0], size[1])
 		for range f.Tunnels {
-			for _, key := range []string{"1", "2", "3", "4", "5", "6", "enter", "?", "esc", "x", "n", "esc", "j"} {
+			for _, key := range []string{"1", "y", "2", "3", "y", "4", "y", "5", "y", "6", "y", "enter", "?", "esc", "x", "n", "esc", "j"} {
 				d.keys(key)
+				if strings.ContainsAny(d.copy, "\x1b\t\r\x00\u202e") {
+					t.Fatalf("a name acts on the shell that it is pasted into: %q", d.copy)
+				}
 				screen := d.screen()
 				if strings.ContainsAny(strings.ReplaceAll(screen, "\n", ""), "\x1b\t\r\x00\u202e") {
 					t.Fatalf("a name acts on the screen: %q", screen)
@@ -410,5 +413,22 @@ func TestMouse(t *testing.T) {
 	d.must("gre6")
 	if v := d.m.View(); v.MouseMode != tea.MouseModeCellMotion {
 		t.Error("the mouse is not taken though it was asked for")
+	}
+}
+
+// The command of the overview makes the whole tunnel, with what root keeps for it. Its words are a
+// shell's, and so are those of a name that begins like a flag.
+func TestCopiesTheWholeTunnel(t *testing.T) {
+	f := tuitest.New().WithTunnels()
+	f.KeepSome()
+	f.Tunnels[0].Tunnel.Name = "-it's;x"
+	d := openFake(t, f, Options{})
+	for _, tc := range [][2]string{
+		{"1", `nmgre create --name '-it'\''s;x' --peer 100.0.2.100 --local 100.0.1.100 --address 172.16.100.1/30 --mtu 1476 --route 10.10.100.0/24 --route 10.30.0.0/16 --snat 10.10.100.0/24=masquerade --forward --clamp-mss`},
+		{"3", `nmgre route list -- '-it'\''s;x'`}, {"4", `nmgre verify -- '-it'\''s;x'`},
+	} {
+		if d.keys(tc[0], "y"); d.copy != tc[1] {
+			t.Errorf("%s: copied %s", tc[0], d.copy)
+		}
 	}
 }

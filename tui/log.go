@@ -78,10 +78,10 @@ func dimCommand(s string, width int) []draw.Line {
 }
 
 // commands are those of the log, the oldest first.
-func (g *log) commands() string {
+func (g *log) commands() []string {
 	var all []string
 	for _, e := range g.entries {
 		all = append(all, e.Commands...)
 	}
-	return strings.Join(all, "\n")
+	return all
 }

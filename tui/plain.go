@@ -103,7 +103,15 @@ func readLines(ctx context.Context, in io.Reader) func(context.Context) (string,
 	}
 }
 
-func (p *plainTalk) say(format string, args ...any) { fmt.Fprintf(p.err, format+"\n", args...) }
+// say writes a line of the conversation. Nothing in it acts on the terminal.
+func (p *plainTalk) say(format string, args ...any) {
+	fmt.Fprintln(p.err, fault.Printable(fmt.Sprintf(format, args...)))
+}
+
+// result writes a line of the output in the same way.
+func (p *plainTalk) result(format string, args ...any) {
+	fmt.Fprintln(p.out, fault.Printable(fmt.Sprintf(format, args...)))
+}
 
 // ask returns the answer; an empty one is the default.
 func (p *plainTalk) ask(question, byDefault string) (string, error) {
@@ -152,7 +160,7 @@ func (p *plainTalk) turn() (done bool, err error) {
 	p.known.Tunnels = all
 	for i := range all {
 		s := &all[i]
-		fmt.Fprintf(p.out, "%s %s %s -> %s %s\n", fault.Printable(s.Tunnel.Name), s.State, gre.OuterText(s.Tunnel.Local), gre.OuterText(s.Tunnel.Remote), draw.Prefixes(s.Tunnel.Addresses))
+		p.result("%s %s %s -> %s %s", fault.Printable(s.Tunnel.Name), s.State, gre.OuterText(s.Tunnel.Local), gre.OuterText(s.Tunnel.Remote), draw.Prefixes(s.Tunnel.Addresses))
 	}
 	if len(all) == 0 {
 		p.say("There are no tunnels yet.")
@@ -224,13 +232,13 @@ func (p *plainTalk) show(s nmgre.Status) error {
 			mark = " (differs)"
 		}
 		if f.link == "" {
-			fmt.Fprintf(p.out, "%s: %s%s\n", f.name, f.profile, mark)
+			p.result("%s: %s%s", f.name, f.profile, mark)
 			continue
 		}
-		fmt.Fprintf(p.out, "%s: profile %s, link %s%s\n", f.name, f.profile, f.link, mark)
+		p.result("%s: profile %s, link %s%s", f.name, f.profile, f.link, mark)
 	}
 	for _, r := range append(append([]routes.Route(nil), s.Tunnel.Routes...), s.Kept.Routes...) {
-		fmt.Fprintf(p.out, "route: %s\n", r)
+		p.result("route: %s", r)
 	}
 	return nil
 }
@@ -246,15 +254,15 @@ func (p *plainTalk) verify(s nmgre.Status) error {
 
 func (p *plainTalk) report(r verify.Report) {
 	for _, c := range r.Checks {
-		fmt.Fprintf(p.out, "%s %s: %s (%s)\n", c.Status, fault.Printable(c.ID), fault.Printable(c.Summary), c.Certainty)
+		p.result("%s %s: %s (%s)", c.Status, fault.Printable(c.ID), fault.Printable(c.Summary), c.Certainty)
 		if c.Evidence != "" && c.Status != verify.Skip {
-			fmt.Fprintf(p.out, "  seen: %s\n", fault.Printable(c.Evidence))
+			p.result("  seen: %s", fault.Printable(c.Evidence))
 		}
 		if c.Hint != "" {
-			fmt.Fprintf(p.out, "  hint: %s\n", fault.Printable(c.Hint))
+			p.result("  hint: %s", fault.Printable(c.Hint))
 		}
 	}
-	fmt.Fprintf(p.out, "verdict: %s\n", r.Verdict)
+	p.result("verdict: %s", r.Verdict)
 }
 
 func (p *plainTalk) farEnd(s nmgre.Status) error {
@@ -262,8 +270,8 @@ func (p *plainTalk) farEnd(s nmgre.Status) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.out, "far end: %s\n", fault.Printable(draw.CreateCommand(far)))
-	return err
+	p.result("far end: %s", far.CreateCommand())
+	return nil
 }
 
 func (p *plainTalk) up(s nmgre.Status) error { return second(p.working().Up(p.ctx, s.UUID)) }

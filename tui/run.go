@@ -45,12 +45,12 @@ func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 	defer cancel()
 	c, input := canvas.New(term.Out, term.Raw), canvas.NewInput(term.In)
 	var program *tea.Program
-	mail := &post{deliver: func(msg tea.Msg) { program.Send(msg) }}
-	m := NewModel(ctx, wf, opts, mail.send)
+	mail := &canvas.Post{Deliver: func(msg tea.Msg) { program.Send(msg) }}
+	m := NewModel(ctx, wf, opts, mail.Send)
 	m.lender = &lender{canvas: c, input: input, flush: term.Forget}
-	m.reply = func(msg tea.Msg) tea.Msg { mail.send(msg); return nil }
+	m.reply = func(msg tea.Msg) tea.Msg { mail.Send(msg); return nil }
 	m.clip = c.Clip
-	shown := &painted{Model: m, canvas: c, wake: func(d time.Duration) { time.AfterFunc(d, func() { mail.send(frameMsg{}) }) }}
+	shown := &painted{Model: m, canvas: c, wake: func(d time.Duration) { time.AfterFunc(d, func() { mail.Send(frameMsg{}) }) }}
 	// Signals end ctx. Bubble Tea has no handler of its own, and no terminal to switch.
 	program = tea.NewProgram(shown, tea.WithInput(input), tea.WithOutput(term.Out), tea.WithoutRenderer(), tea.WithFPS(idleRate), tea.WithoutSignalHandler())
 	if err := c.Enter(); err != nil {
@@ -61,7 +61,7 @@ func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 		return err
 	}
 	defer input.Close()
-	defer followSize(ctx, term.Size, mail.send)()
+	defer followSize(ctx, term.Size, mail.Send)()
 	defer context.AfterFunc(ctx, program.Quit)()
 	_, err := program.Run()
 	input.Close()

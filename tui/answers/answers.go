@@ -10,7 +10,6 @@ import (
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/tui/form"
 )
@@ -278,13 +277,4 @@ func Problems(err error) []*fault.Error {
 }
 
 // Whole is the tunnel with everything that root keeps for it, as it would be asked for.
-func Whole(s nmgre.Status) nm.Tunnel {
-	t := s.Tunnel.Clone()
-	t.Routes = append(t.Routes, s.Kept.Clone().Routes...)
-	if len(s.Kept.SNAT) > 0 {
-		t.SNAT = append([]keep.SNAT(nil), s.Kept.SNAT...)
-	}
-	t.Forward = t.Forward || len(s.Kept.Forward) > 0
-	t.ClampMSS = t.ClampMSS || s.Kept.ClampMSS
-	return t
-}
+func Whole(s nmgre.Status) nm.Tunnel { return s.Tunnel.WithKept(s.Kept) }

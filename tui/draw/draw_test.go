@@ -29,3 +29,12 @@ func TestCommandsBreakForAShell(t *testing.T) {
 		}
 	}
 }
+
+// Whatever text comes to be drawn, nothing in it acts on the terminal.
+func TestNothingActsOnTheTerminal(t *testing.T) {
+	th := NewTheme(false, false)
+	row := th.Render(30, Line{Plain.Of("a\x1b[2Jb"), Plain.Of("\u202e\r\x00隧道")})
+	if strings.ContainsAny(row, "\x1b\r\x00\u202e") || Cells(row) != 30 {
+		t.Errorf("%q has %d cells", row, Cells(row))
+	}
+}

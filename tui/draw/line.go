@@ -2,6 +2,8 @@ package draw
 
 import (
 	"strings"
+
+	"nmgre/routes/fault"
 )
 
 // Span is a piece of a line in one style.
@@ -36,14 +38,16 @@ func (th Theme) RenderOn(width int, spans Line, ground Style) string {
 	var b strings.Builder
 	left := width
 	total := 0
-	for _, s := range spans {
-		total += Cells(s.Text)
+	texts := make([]string, len(spans))
+	for i, s := range spans {
+		texts[i] = safe(s.Text)
+		total += Cells(texts[i])
 	}
-	for _, s := range spans {
+	for i, s := range spans {
 		if left <= 0 {
 			break
 		}
-		t := s.Text
+		t := texts[i]
 		if n := Cells(t); n > left || n == left && total > width {
 			t = th.Cut(t, left)
 		}
@@ -54,6 +58,17 @@ func (th Theme) RenderOn(width int, spans Line, ground Style) string {
 		b.WriteString(th.paint(ground, strings.Repeat(" ", left)))
 	}
 	return b.String()
+}
+
+// safe escapes a text that would act on the terminal. Texts from outside are escaped before, where
+// they are put into sentences; this is the last door for one that was forgotten.
+func safe(text string) string {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return fault.Printable(text)
+		}
+	}
+	return text
 }
 
 // join puts a style on a ground. Reverse video stays one bar: colours would make patches in it.

@@ -3,48 +3,48 @@ package draw
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 )
 
-// CreateCommand is [nm.Tunnel.CreateCommand] with SNAT, forwarding and clamping.
-func CreateCommand(t nm.Tunnel) string {
-	words := t.CreateCommand()
-	if !strings.Contains(words, "--snat") {
-		for _, s := range t.SNAT {
-			words += " --snat " + s.String()
-		}
-	}
-	if t.Forward && !strings.Contains(words, "--forward") {
-		words += " --forward"
-	}
-	if t.ClampMSS && !strings.Contains(words, "--clamp-mss") {
-		words += " --clamp-mss"
-	}
-	return words
-}
+// gone has the words that take a value away, by the flag.
+var gone = map[string]string{"local": "auto", "mtu": "auto", "key": "none", "input-key": "none", "output-key": "none", "parent": "none", "route": "none", "snat": "none",
+	"flow-label": "0", "encap-limit": strconv.Itoa(gre.DefaultEncapLimit)}
 
-// EditCommand is the change as a command. A flag of a list has every entry that the list will have.
+// EditCommand is the change as a command, in the words of a shell. A flag of a list has every entry
+// that the list will have.
 func EditCommand(name string, p plan.EditPlan) string {
-	words := "nmgre edit " + fault.ShellWord(name)
+	var words []string
 	lists := map[string][]string{"address": texts(p.After.Addresses), "route": texts(p.After.Routes), "snat": texts(p.After.SNAT)}
 	told := make(map[string]bool)
 	for _, c := range p.Changes {
-		values, isList := lists[c.Field]
-		if !isList {
-			values = []string{c.New}
+		values := lists[c.Field]
+		if len(values) == 0 {
+			values = []string{cmp.Or(c.New, gone[c.Field])}
 		}
 		for _, v := range values {
 			if !told[c.Field] {
-				words += " --" + c.Field + "=" + fault.ShellWord(v)
+				words = append(words, "--"+c.Field+"="+v)
 			}
 		}
-		told[c.Field] = isList
+		told[c.Field] = true
 	}
-	return words
+	return NameCommand("edit", name, words...)
+}
+
+// NameCommand is a command of nmgre's for a tunnel, in the words of a shell. A name may begin like
+// a flag, and then stands last.
+func NameCommand(verb, name string, flags ...string) string {
+	words := append(strings.Fields("nmgre "+verb), name)
+	if strings.HasPrefix(name, "-") {
+		return fault.Shell(append(append(words[:len(words)-1], flags...), "--", name))
+	}
+	return fault.Shell(append(words, flags...))
 }
 
 func texts[T fmt.Stringer](list []T) []string {

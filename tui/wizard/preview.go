@@ -28,7 +28,7 @@ func (w *Wizard) sameCommand() string {
 	if w.change != nil {
 		return draw.EditCommand(w.was.Tunnel.Name, *w.change)
 	}
-	return draw.CreateCommand(w.plan.Tunnel)
+	return w.plan.Tunnel.CreateCommand()
 }
 
 // previewLines show the plan: the path, the notes, each step with its reason and its commands.
@@ -49,5 +49,5 @@ func (w *Wizard) previewLines(th draw.Theme, width int) []draw.Line {
 	lines = append(lines, draw.Text(""))
 	lines = append(lines, draw.PlanLines(th, p, width)...)
 	lines = append(lines, draw.Styled(" The same by one command:", draw.Bold))
-	return append(lines, draw.Command(fault.Printable(draw.CreateCommand(p.Tunnel)), width-1, "   ")...)
+	return append(lines, draw.Command(fault.Printable(p.Tunnel.CreateCommand()), width-1, "   ")...)
 }

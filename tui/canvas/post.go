@@ -1,4 +1,4 @@
-package tui
+package canvas
 
 import (
 	"sync"
@@ -6,18 +6,18 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// post takes messages of all goroutines to the main loop, in their order. Nobody who sends one
+// Post takes messages of all goroutines to the main loop, in their order. Nobody who sends one
 // waits for the main loop: a change goes on, and is undone in time, even if that stood still.
-type post struct {
-	deliver func(tea.Msg) // waits for the main loop
+type Post struct {
+	Deliver func(tea.Msg) // hands one over; it may wait for the main loop
 
 	mu         sync.Mutex
 	waiting    []tea.Msg
 	delivering bool
 }
 
-// send takes a message, and returns at once.
-func (p *post) send(msg tea.Msg) {
+// Send takes a message, and returns at once.
+func (p *Post) Send(msg tea.Msg) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting = append(p.waiting, msg)
@@ -28,7 +28,7 @@ func (p *post) send(msg tea.Msg) {
 }
 
 // run delivers until no message waits.
-func (p *post) run() {
+func (p *Post) run() {
 	for {
 		p.mu.Lock()
 		if len(p.waiting) == 0 {
@@ -39,6 +39,6 @@ func (p *post) run() {
 		msg := p.waiting[0]
 		p.waiting = p.waiting[1:]
 		p.mu.Unlock()
-		p.deliver(msg)
+		p.Deliver(msg)
 	}
 }
