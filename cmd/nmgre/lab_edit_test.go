@@ -45,6 +45,8 @@ func withoutNumbers(state string) string {
 
 // Addresses, routes and the MTU change while the tunnel is up and carries packets. Addresses and
 // routes that others have added to it stay.
+//
+//lab:every
 func TestLabEditStaysUp(t *testing.T) {
 	lab.Need(t)
 	joinEnds(t)
@@ -97,6 +99,8 @@ func TestLabEditStaysUp(t *testing.T) {
 }
 
 // IPv6 addresses and routes of the tunnel's own survive too.
+//
+//lab:every
 func TestLabEditIPv6StaysUp(t *testing.T) {
 	lab.Need(t)
 	for _, e := range []end{left, right} {
@@ -114,6 +118,8 @@ func TestLabEditIPv6StaysUp(t *testing.T) {
 }
 
 // Properties of the link itself need a new link; a new interface name renames the profile too.
+//
+//lab:every
 func TestLabEditFlaps(t *testing.T) {
 	lab.Need(t)
 	joinEnds(t)
@@ -157,6 +163,8 @@ func TestLabEditFlaps(t *testing.T) {
 }
 
 // A profile made by hand keeps the settings that nmgre does not know.
+//
+//lab:every
 func TestLabEditByHand(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux2, exitDone, right.create()...)
@@ -375,6 +383,8 @@ func TestLabEditGuardsTheSession(t *testing.T) {
 
 // Routes and rules that NetworkManager cannot hold change with the rest, and are set again on a new
 // link.
+//
+//lab:every
 func TestLabEditKept(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -400,6 +410,8 @@ func TestLabEditKept(t *testing.T) {
 
 // A process that is killed while the change waits to be confirmed leaves nothing on disk: verify
 // says so, and a reboot brings the old tunnel back.
+//
+//lab:every
 func TestLabEditKilled(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux1, exitDone, left.create()...)

@@ -134,6 +134,8 @@ func survives(t *testing.T, ends []end, tunnels []string, works func(when string
 }
 
 // linux1 alone reaches the LAN behind linux2, whose hosts have no route back.
+//
+//lab:every
 func TestLabReachesALANBySNAT(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux2)
@@ -496,6 +498,8 @@ func TestLabHooksAtOnce(t *testing.T) {
 
 // A default route into the tunnel: the far end stays reachable, also when the gateway changes.
 // Without a gateway the route is refused.
+//
+//lab:every
 func TestLabFarEndStaysReachable(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -549,6 +553,8 @@ func withoutWAN(state string) string {
 }
 
 // Routes change while the tunnel stays up, and routes that others have added to it stay.
+//
+//lab:every
 func TestLabRouteCommands(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -602,6 +608,8 @@ func TestLabRouteCommands(t *testing.T) {
 }
 
 // Two tunnels' profiles hold a multipath route together, where NetworkManager's ECMP expresses it.
+//
+//lab:every
 func TestLabECMPByNetworkManager(t *testing.T) {
 	lab.Need(t)
 	twoTunnels(t)
@@ -700,6 +708,8 @@ func countOwn(t *testing.T) int {
 }
 
 // The hook is installed and removed, and errors say what is missing.
+//
+//lab:every
 func TestLabInstallHook(t *testing.T) {
 	lab.Need(t)
 	before := snapshot(t, lab.Linux1)

@@ -89,6 +89,8 @@ func difference(before, after string) string {
 }
 
 // nmgre alone joins the LANs, and the tunnel survives restarts and reboots.
+//
+//lab:every
 func TestLabJoinsTheLANs(t *testing.T) {
 	lab.Need(t)
 	before1, before2 := lab.Linux1.Snapshot(t), lab.Linux2.Snapshot(t)
@@ -221,6 +223,8 @@ func TestLabNoRouteToTheFarEnd(t *testing.T) {
 }
 
 // A dry run says everything and does nothing.
+//
+//lab:every
 func TestLabDryRun(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)
@@ -258,6 +262,8 @@ func TestLabPlanCanBeTyped(t *testing.T) {
 
 // A process that is killed at any moment leaves the whole tunnel or none of it, at the latest after
 // the next nmgre command.
+//
+//lab:every
 func TestLabKilledAtAnyMoment(t *testing.T) {
 	lab.Need(t)
 	whole, nothing := 0, 0
@@ -329,6 +335,8 @@ func TestLabTooLittleTime(t *testing.T) {
 }
 
 // NetworkManager is restarted while a tunnel is being made.
+//
+//lab:every
 func TestLabNetworkManagerRestartedInTheMiddle(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)
@@ -409,6 +417,7 @@ func TestLabTwoAtOnce(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre2")
 }
 
+//lab:every
 func TestLabNotPermitted(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)
@@ -473,6 +482,8 @@ func TestLabModes(t *testing.T) {
 }
 
 // verify names each change that somebody makes behind NetworkManager's back.
+//
+//lab:every
 func TestLabVerifyFindsFaults(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, left.host, exitDone, left.create("--key", "42")...)
@@ -532,6 +543,8 @@ func checkNamed(t *testing.T, report, id string) checkJSON {
 }
 
 // NetworkManager cannot hold a route over several nexthops, so nmgre sets it in the kernel.
+//
+//lab:every
 func TestLabMultipath(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--key", "1", "--no-probe")

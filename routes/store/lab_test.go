@@ -133,6 +133,8 @@ func (h hookLab) called(when string, want ...string) {
 }
 
 // TestLabHook uses nmcli to have NetworkManager's real dispatcher call the hook.
+//
+//lab:every
 func TestLabHook(t *testing.T) {
 	h := newHookLab(t)
 	before := h.host.Snapshot(t)
@@ -219,6 +221,8 @@ func TestLabHook(t *testing.T) {
 // TestLabHookDHCP checks that the hook is called for the lease of another connection that matters.
 // NetworkManager 1.42 sends an event for the first lease of a connection, but none for its
 // renewals.
+//
+//lab:every
 func TestLabHookDHCP(t *testing.T) {
 	h := newHookLab(t)
 	write(t, filepath.Join(h.host.Root(), standIn), "#!/bin/sh\necho \"$# $1 $2 $3 $4\" >>"+calls+"\n", 0o755)

@@ -27,7 +27,7 @@
 #
 # Environment
 #   NMGRE_LAB_CACHE    where the lab is built (build/lab)
-#   NMGRE_LAB_SUITE    Debian suite inside (bookworm)
+#   NMGRE_LAB_SUITE    Debian suite inside (bookworm); see "suites"
 #   NMGRE_LAB_NAME     which lab serve, exec, shell and stop mean (default)
 #   NMGRE_LAB_MODE     vm: a virtual machine; direct: namespaces of this
 #                      machine's kernel. Without it: direct where the user is
@@ -44,14 +44,18 @@ cache=$(realpath -m "${NMGRE_LAB_CACHE:-$repo/build/lab}")
 base=$cache/$suite
 agent=$cache/agent
 name=${NMGRE_LAB_NAME:-default}
-readonly here repo suite cache base agent name
+# The suites: bookworm has NetworkManager 1.42, trixie 1.52, forky 1.58. All run on the kernel of
+# one, so that what differs between them is NetworkManager's doing, and a suite costs a root only.
+kernel_suite=bookworm
+kernel=$cache/$kernel_suite
+readonly here repo suite cache base agent name kernel_suite kernel
 
 # Raise it when setup must build again.
 readonly recipe=3
 
 readonly machine_packages=(debootstrap debian-archive-keyring qemu-system-x86 kmod
 	e2fsprogs cpio xz-utils iproute2 util-linux)
-readonly lab_packages=(network-manager libpam-systemd dbus polkitd pkexec iproute2 nftables kmod procps
+readonly lab_packages=(network-manager libpam-systemd dbus polkitd pkexec util-linux-extra iproute2 nftables kmod procps
 	iputils-ping tcpdump conntrack strace tmux bash-completion zsh fish man-db less
 	vim-tiny ncurses-term busybox-static)
 # What of the kernel's modules goes into the lab.
@@ -74,12 +78,14 @@ setup() {
 		note "the lab is built already ($base)"
 	else
 		[[ $EUID == 0 ]] || fail "setup needs root"
-		install_packages
 		mkdir -p "$base" || fail "cannot make $base"
 		hide_from_go
 		lock_cache
-		build
+		install_packages
 		flock -u 8
+		lock_suite
+		build
+		flock -u 7
 		note "built in $((SECONDS - began)) s: $base"
 	fi
 	build_agent
@@ -92,16 +98,22 @@ is_built() { [[ -f $base/stamp && $(<"$base/stamp") == "$(stamp_text)" ]]; }
 # Debian. While that is installed, it even fails there. A folder with a go.mod is left out.
 hide_from_go() { [[ -e $cache/go.mod ]] || echo "module lab" >"$cache/go.mod"; }
 
-# Two setups at once on one cache: the second waits.
+# lock_cache: for what concerns the machine, its packages and its kernel's modules.
 lock_cache() {
 	exec 8>"$cache/lock"
 	flock 8
 }
 
+# lock_suite: two setups of one suite at once: the second waits. Other suites are built beside it.
+lock_suite() {
+	exec 7>"$base/lock"
+	flock 7
+}
+
 build() {
 	is_built && return
 	[[ -f $base/tree.stamp && $(<"$base/tree.stamp") == "$(stamp_text)" ]] || build_tree
-	build_kernel
+	if [[ $suite == "$kernel_suite" ]]; then build_kernel; else borrow_kernel; fi
 	build_image
 	stamp_text >"$base/stamp"
 }
@@ -144,11 +156,18 @@ build_tree() {
 	remove_tree "$tree"
 	setpriv --pdeathsig TERM debootstrap --variant=minbase --exclude=e2fsprogs,logsave,tzdata \
 		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-		"$suite" "$tree" ${url:+"$url"} >"$base/debootstrap.log" 2>&1 ||
+		"$suite" "$tree" "${url:-http://deb.debian.org/debian}" "$(bootstrap_script)" >"$base/debootstrap.log" 2>&1 ||
 		fail "debootstrap failed; see $base/debootstrap.log"
 	fill_tree "$tree" >"$base/packages.log" 2>&1 || fail "packages failed; see $base/packages.log"
 	mv "$tree" "$base/tree"
 	stamp_text >"$base/tree.stamp"
+}
+
+# bootstrap_script: a debootstrap that is older than the suite has none of its name. The suites
+# since etch have the same.
+bootstrap_script() {
+	local scripts=/usr/share/debootstrap/scripts
+	if [[ -e $scripts/$suite ]]; then echo "$scripts/$suite"; else echo "$scripts/sid"; fi
 }
 
 # remove_tree FOLDER: debootstrap, when it is killed, leaves mounts in its tree.
@@ -168,11 +187,14 @@ fill_tree() {
 	chmod 755 "$tree/usr/sbin/policy-rc.d"
 	printf 'path-exclude=/usr/share/locale/*\npath-exclude=/usr/share/doc/*\n' >"$tree/etc/dpkg/dpkg.cfg.d/lab"
 	echo 'man-db man-db/auto-update boolean false' | chroot "$tree" debconf-set-selections
-	in_tree "$tree" apt-get -qq update || return 1
+	# A mirror may stand still; that its list is signed is what counts.
+	in_tree "$tree" apt-get -qq -o Acquire::Check-Valid-Until=false update || return 1
 	in_tree "$tree" apt-get -qq -y -o Dpkg::Options::=--force-unsafe-io -o Dpkg::Use-Pty=0 \
 		install --no-install-recommends "${lab_packages[@]}" || return 1
-	fetch_kernel "$tree" || return 1
+	[[ $suite != "$kernel_suite" ]] || fetch_kernel "$tree" || return 1
 	in_tree "$tree" useradd -m -u 1000 -s /bin/bash ann || return 1
+	# From version 127 on systemd starts it as root. Here it has to be root by itself, as before.
+	chmod u+s "$tree/usr/lib/polkit-1/polkit-agent-helper-1" || return 1
 	mkdir -p "$tree"/{share,out,lab,disk}
 	# It only serves the package ifupdown, which is not here.
 	rm -f "$tree/etc/NetworkManager/dispatcher.d/01-ifupdown"
@@ -180,10 +202,11 @@ fill_tree() {
 	echo lab >"$tree/etc/hostname"
 }
 
+# in_tree TREE COMMAND...: with a /proc that nobody else sees and that goes when COMMAND ends.
 in_tree() {
-	local tree=$1
-	shift
-	DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 setpriv --pdeathsig TERM chroot "$tree" "$@"
+	# shellcheck disable=SC2016 # for the inner shell
+	DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 setpriv --pdeathsig TERM unshare -m --propagation private -- \
+		bash -c 'mount -t proc proc "$1/proc" && exec chroot "$@"' bash "$@"
 }
 
 # fetch_kernel TREE: linux-image-amd64 only points to the package that holds
@@ -210,6 +233,13 @@ build_kernel() {
 	build_initramfs "$version" || fail "cannot make the initramfs"
 	unpack_vmlinux "$k/boot/vmlinuz-$version"
 	rm -rf "$k"
+}
+
+# borrow_kernel: of the suite that has it, only the modules need to be in this one's root.
+borrow_kernel() {
+	NMGRE_LAB_SUITE=$kernel_suite "$here/lab.sh" setup 7>&- || exit
+	rm -rf "$base/tree/lib/modules"
+	cp -a "$kernel/tree/lib/modules" "$base/tree/lib/modules" || fail "cannot copy the kernel's modules"
 }
 
 copy_modules() {
@@ -385,9 +415,9 @@ start_vm() {
 		launch "$1"
 	else
 		saved=$base/state-$(state_key)
-		lock_cache
+		lock_suite
 		[[ -f $saved ]] || save_state "$saved"
-		flock -u 8
+		flock -u 7
 		touch "$saved"
 		launch "$1" -incoming "exec:cat $(printf %q "$saved")"
 	fi
@@ -401,7 +431,7 @@ state_key() {
 		stamp_text
 		declare -f launch
 		cat "$instance/files"/*
-		stat -c '%s %Y' "$base/root.img"
+		stat -c '%s %Y' "$base/root.img" "$kernel/initramfs.cpio"
 		qemu-system-x86_64 --version
 		accelerator
 		processors
@@ -448,9 +478,9 @@ accelerator() {
 # norandmaps: an emulated processor translates a program anew wherever else in
 # memory it finds it. A program that is always in one place starts twice as fast.
 launch() {
-	local kernel=$base/vmlinux args=() life=$1 n
+	local image=$kernel/vmlinux args=() life=$1 n
 	shift
-	[[ -f $kernel ]] || kernel=$base/vmlinuz
+	[[ -f $image ]] || image=$kernel/vmlinuz
 	for n in 0 1 2 3 4 5 6 7; do
 		args+=(-chardev "socket,id=c$n,path=port$n,server=on,wait=off" -device "virtserialport,chardev=c$n,name=lab.$n")
 	done
@@ -459,14 +489,14 @@ launch() {
 	# shellcheck disable=SC2046 # leash and accelerator give words
 	TMPDIR=$instance setsid $(leash "$life") qemu-system-x86_64 $(accelerator) -smp "$(processors)" -m 2048 \
 		-nodefaults -no-user-config -display none -no-reboot -serial file:boot.log \
-		-kernel "$kernel" -initrd initrd \
+		-kernel "$image" -initrd initrd \
 		-append "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off nokaslr tsc=reliable clocksource=tsc random.trust_cpu=on norandmaps" \
 		-drive "file=$(escape "$base/root.img"),if=none,id=root,format=raw,readonly=on" \
 		-device virtio-blk-pci,drive=root -device virtio-rng-pci \
 		-device virtio-serial-pci,max_ports=16 "${args[@]}" \
 		-virtfs "local,path=$(escape "$share"),mount_tag=share,security_model=none,readonly=on,multidevs=remap" \
 		-virtfs "local,path=$(escape "$out"),mount_tag=out,security_model=none,multidevs=remap" \
-		"$@" </dev/null >qemu.log 2>&1 8>&- &
+		"$@" </dev/null >qemu.log 2>&1 7>&- 8>&- &
 	pid=$!
 	echo "$pid" >pid
 	cd "$OLDPWD" || cd /
@@ -490,7 +520,7 @@ pack_files() {
 	local p=$instance/pack
 	mkdir "$p"
 	cp -a "$instance/files" "$p/lab"
-	pack_cpio "$p" | cat "$base/initramfs.cpio" - >"$instance/initrd"
+	pack_cpio "$p" | cat "$kernel/initramfs.cpio" - >"$instance/initrd"
 	rm -rf "$p"
 }
 
@@ -503,7 +533,7 @@ start_direct() {
 	# shellcheck disable=SC2046 # leash gives words
 	LAB_TREE=$base/tree LAB_INSTANCE=$instance LAB_SHARE=$share LAB_OUT=$out LAB_FILES=$instance/files \
 		setsid $(leash "$1") unshare -p -f --kill-child=KILL -- unshare -n -m -u -i --propagation private -- \
-		/bin/bash "$instance/files/init.sh" direct </dev/null >boot.log 2>&1 8>&- &
+		/bin/bash "$instance/files/init.sh" direct </dev/null >boot.log 2>&1 7>&- 8>&- &
 	pid=$!
 	disown "$pid"
 	echo "$pid" >pid

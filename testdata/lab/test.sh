@@ -1,12 +1,16 @@
 #!/bin/bash
-# test.sh [PKG...] [-- ARG...]: the tests that need the lab.
+# test.sh [--also SUITE|--all SUITE]... [PKG...] [-- ARG...]: the tests that need the lab.
 #
 # Builds the product and the tests of every package that has a file named lab_test.go (or of the
 # PKGs given, as ./nm), and runs all tests named TestLab... in several labs side by side. A lab that
 # is idle takes the next test from a queue. Tests that took long the last time come first.
 #
+# --also SUITE   run on SUITE, too, the tests that have the line "//lab:every" in the comment above
+#                them. Another suite has another NetworkManager (see lab.sh).
+# --all SUITE    run all tests on SUITE, too
+#
 # ARGs go to every test binary (-test.run ... replaces the default choice of tests). Then one lab
-# runs the whole of a package.
+# runs the whole of a package, on one suite.
 #
 # A lab that "lab.sh serve" keeps running (NMGRE_LAB_NAME) is used as it is, and no other. Else labs
 # are started and ended. Where there is only one, all that the tests say is shown as it comes. Where
@@ -17,10 +21,11 @@
 # have ended, in the only lab.
 #
 # It fails when a test fails or is skipped, when a package runs no test, and when a test that the
-# package has did not run exactly once.
+# package has did not run exactly once on every suite that is to run it.
 #
 # Environment
-#   NMGRE_LABS         how many labs (see "how_many")
+#   NMGRE_LABS         how many labs at a time (see "how_many")
+#   NMGRE_LAB_SUITE    the suite on which all tests run (bookworm)
 #   NMGRE_LAB_TIMEOUT  seconds for one test (900), or for a package with ARGs (4200)
 #   NMGRE_LAB_TESTS    a file that names the tests to run, a line each: ./nm/dbus TestLabModes
 #   NMGRE_LAB_COVER    1: build with coverage; the data comes to build/lab-out/cover
@@ -36,8 +41,10 @@ tests=$share/tests
 times=$repo/build/lab-times
 logs=$repo/build/lab-logs
 folder=
+suites=("$suite")
 chosen=()
 args=()
+declare -A mark=() # of a suite that runs the tests with that mark only
 readonly here repo name suite named share tests times logs
 
 fail() {
@@ -126,40 +133,54 @@ asked_for() {
 	if [[ $named ]]; then grep -qxF "$1 $2" "$named"; else ! marked "$1" faults | grep -qx "$2"; fi
 }
 
-# plan: what there is to run. Each line: queue, package, test, seconds. A test that nobody knows may
-# be long, so it begins early; those of packages with much to test come first.
+# plan: what there is to run. Each line: queue, suite, package, test, seconds. A test that nobody
+# knows may be long, so it begins early; those of packages with much to test come first. What is
+# known of another suite is a good guess.
 plan() {
-	local p t size alone
+	local p s size
 	for p in "${chosen[@]}"; do
 		if ((${#args[@]})); then
-			echo "queue $p - 1"
+			echo "queue $suite $p - 1"
 			continue
 		fi
 		size=$(cat "$repo/$p"/*lab*_test.go 2>/dev/null | wc -c)
-		alone=" $(marked "$p" alone | tr '\n' ' ') "
-		while read -r t; do
-			asked_for "$p" "$t" || continue
-			if [[ $alone == *" $t "* ]]; then echo "alone $p $t"; else echo "queue $p $t"; fi
-		done < <(tests_of "$p") | awk -v suite="$suite" -v size="$size" -v times="$times" '
+		for s in "${suites[@]}"; do plan_suite "$s" "$p"; done | awk -v size="$size" -v times="$times" '
 			BEGIN {
 				while ((getline line <times) > 0) {
 					split(line, w, " ")
-					if (w[1] == suite) known[w[2], w[3]] = w[4]
+					known[w[1], w[2], w[3]] = known[w[2], w[3]] = w[4]
 				}
 			}
-			{ print $0, ($2, $3) in known ? known[$2, $3] : 10000 + size }'
-	done | LC_ALL=C sort -s -k4,4nr
+			{
+				guess = ($3, $4) in known ? known[$3, $4] : 10000 + size
+				print $0, ($2, $3, $4) in known ? known[$2, $3, $4] : guess
+			}'
+	done | LC_ALL=C sort -s -k5,5nr
+}
+
+# plan_suite SUITE PKG: the package's tests that the suite is to run, without seconds.
+plan_suite() {
+	local t alone chosen
+	alone=" $(marked "$2" alone | tr '\n' ' ') "
+	chosen=" $([[ ! ${mark[$1]-} ]] || marked "$2" "${mark[$1]}" | tr '\n' ' ') "
+	while read -r t; do
+		[[ ! ${mark[$1]-} || $chosen == *" $t "* ]] || continue
+		asked_for "$2" "$t" || continue
+		if [[ $alone == *" $t "* ]]; then echo "alone $1 $2 $t"; else echo "queue $1 $2 $t"; fi
+	done < <(tests_of "$2")
 }
 
 fill_queue() {
-	local number=10000 queue p t
+	local number=10000 queue s p t
+	for s in "${suites[@]}"; do mkdir -p "$folder"/{queue,alone}/"$s"; done
 	plan >"$folder/plan"
-	while read -r queue p t _; do
-		echo "$p $t" >"$folder/$queue/$number"
+	while read -r queue s p t _; do
+		echo "$p $t" >"$folder/$queue/$s/$number"
 		((number++))
 	done <"$folder/plan"
 	printf '%s\0' "${args[@]}" >"$folder/args"
 	((${#args[@]})) || : >"$folder/args"
+	printf '%s\n' "${suites[@]}" >"$folder/suites"
 }
 
 # --- labs -----------------------------------------------------------------
@@ -182,10 +203,10 @@ how_many() {
 workers=()
 builder=
 
-# start_worker QUEUE NUMBER: a lab, and who works for it. Both end with this script, even if killed.
+# start_worker QUEUE NUMBER: one lab after the other, and who works for it. All of them end with this
+# script, even if it is killed.
 start_worker() {
-	setpriv --pdeathsig TERM "$here/lab.sh" during -- \
-		"$here/work.sh" "$folder" "$1" "lab$2" </dev/null &
+	setpriv --pdeathsig TERM "$here/labs.sh" work "$folder" "$1" "$2" </dev/null &
 	workers+=($!)
 }
 
@@ -196,6 +217,7 @@ wait_workers() {
 }
 
 # end_all: whatever ends this script. A worker that is told to end ends its lab before it does.
+# shellcheck disable=SC2317 # the trap calls it
 end_all() {
 	local p
 	trap '' INT TERM HUP
@@ -204,19 +226,16 @@ end_all() {
 	[[ -z $folder ]] || { rm -rf "$logs" && mv "$folder" "$logs"; }
 }
 
-# run_queue QUEUE: all that is in it. When all labs were lost, others try the rest once more.
+# run_queue QUEUE: all that is in it. In a lab that is served nothing is tried a second time.
 run_queue() {
 	local n count
-	for _ in 1 2; do
-		count=$(how_many "$1")
-		((count)) || return 0
-		if ((served)); then
-			NMGRE_LAB_NAME=$name "$here/work.sh" "$folder" "$1" "$name"
-			continue
-		fi
-		for ((n = 1; n <= count; n++)); do start_worker "$1" "$n"; done
-		wait_workers
-	done
+	count=$(how_many "$1")
+	if ((served && count)); then
+		NMGRE_LAB_NAME=$name "$here/work.sh" "$folder" "$1/$suite" "$name"
+		return
+	fi
+	for ((n = 1; n <= count; n++)); do start_worker "$1" "$n"; done
+	wait_workers
 }
 
 run_labs() {
@@ -232,7 +251,8 @@ show_failed() {
 	local r n lab p t seconds
 	[[ ! -e $folder/live ]] || return 0
 	for r in "$folder"/results/*; do
-		[[ -e $r ]] && grep -qE ' (FAIL|SKIP) | END .* [1-9][0-9]*$' "$r" || continue
+		[[ -e $r ]] || continue
+		grep -qE ' (FAIL|SKIP) | END .* [1-9][0-9]*$' "$r" || continue
 		n=${r##*/}
 		read -r _ lab p _ t seconds _ < <(tail -n 1 "$r")
 		printf '\n=== FAIL %s %s, in %s after %d s; all that it said:\n' "$p" "$t" "$lab" "$seconds"
@@ -250,42 +270,51 @@ note_times() {
 	mv "$times.new" "$times"
 }
 
-# summary: a line for each package and one for all; false when something is wrong.
+# summary: a line for each suite and package, and one for all; false when something is wrong.
 summary() {
 	{ cat "$folder/plan"; echo "--"; cat "$folder"/results/* 2>/dev/null; } | awk '
 		!results && $1 == "--" { results = 1; next }
-		!results { if (!($2 in seen)) { seen[$2] = 1; order[++n] = $2 }; if ($3 != "-") planned[$2 " " $3] = 1; next }
-		$4 == "END" {
-			seconds[$3] += $6
-			if ($5 == "-") whole[$3] = 1
-			status[$3 " " $5] = $7
+		!results {
+			if (!(($2, $3) in seen)) { seen[$2, $3] = 1; order[++n] = $2 " " $3 }
+			if ($4 != "-") planned[$2 " " $3 " " $4] = 1
 			next
 		}
-		$4 == "SKIP" { skipped[$3]++; trouble($3, $5 " (skipped)") }
-		$4 == "FAIL" { failed[$3]++; has_failed[$3 " " $5] = has_failed[$3 " -"] = 1; trouble($3, $5) }
-		$4 == "PASS" { passed[$3]++ }
-		$5 !~ /\// && $5 ~ /^Test/ { ran[$3 " " $5]++ }
+		{ p = $1 " " $3 }
+		$4 == "END" {
+			seconds[p] += $6
+			if ($5 == "-") whole[p] = 1
+			status[p " " $5] = $7
+			next
+		}
+		$4 == "SKIP" { skipped[p]++; trouble(p, $5 " (skipped)") }
+		$4 == "FAIL" { failed[p]++; has_failed[p " " $5] = has_failed[p " -"] = 1; trouble(p, $5) }
+		$4 == "PASS" { passed[p]++ }
+		$5 !~ /\// && $5 ~ /^Test/ { ran[p " " $5]++ }
 		function trouble(p, text) { bad[p] = bad[p] " " text }
 		END {
 			for (t in planned) if (ran[t] != 1) {
 				split(t, part, " ")
 				if (!ran[t]) unrun++
-				trouble(part[1], part[2] (ran[t] ? " (ran " ran[t] " times)" : status[t] ? " (no verdict, status " status[t] ")" : " (did not run)"))
+				trouble(part[1] " " part[2], part[3] (ran[t] ? " (ran " ran[t] " times)" : status[t] ? " (no verdict, status " status[t] ")" : " (did not run)"))
 			}
 			for (t in status) if (status[t] && !has_failed[t] && (t in ran || !(t in planned))) {
 				split(t, part, " ")
-				trouble(part[1], part[2] " (status " status[t] ")")
+				trouble(part[1] " " part[2], part[3] " (status " status[t] ")")
 			}
-			for (t in ran) { split(t, part, " "); if (!(t in planned) && !whole[part[1]]) trouble(part[1], part[2] " (was not to run)") }
+			for (t in ran) {
+				split(t, part, " ")
+				if (!(t in planned) && !whole[part[1] " " part[2]]) trouble(part[1] " " part[2], part[3] " (was not to run)")
+			}
 			for (i = 1; i <= n; i++) {
 				p = order[i]
 				verdict = bad[p] ? "FAIL" : "ok"
 				if (!passed[p] && !failed[p]) verdict = "FAIL (no test ran)"
 				if (verdict != "ok") wrong = 1
-				printf "lab: %-20s %s: %d passed, %d failed, %d skipped, %d s%s\n", p, verdict, passed[p], failed[p], skipped[p], seconds[p], bad[p] ? " --" bad[p] : ""
+				split(p, part, " ")
+				printf "lab: %-8s %-18s %s: %d passed, %d failed, %d skipped, %d s%s\n", part[1], part[2], verdict, passed[p], failed[p], skipped[p], seconds[p], bad[p] ? " --" bad[p] : ""
 				good += passed[p]; lost += failed[p]; out += skipped[p]
 			}
-			printf "lab: %d tests in %d packages\n", good + lost, n
+			printf "lab: %d tests\n", good + lost
 			printf "lab: %d passed, %d failed, %d skipped\n", good, lost + unrun, out
 			exit wrong || !n
 		}'
@@ -296,33 +325,54 @@ summary() {
 parse() {
 	local p
 	while (($#)) && [[ $1 != -- ]]; do
-		p=./${1#./}
-		chosen+=("${p%/}")
+		case $1 in
+		--also | --all)
+			[[ ${2-} =~ ^[a-z]+$ ]] || fail "$1 needs the name of a suite"
+			[[ " ${suites[*]} " != *" $2 "* ]] || fail "$2 is named twice"
+			suites+=("$2")
+			[[ $1 == --all ]] || mark[$2]=every
+			shift
+			;;
+		*)
+			p=./${1#./}
+			chosen+=("${p%/}")
+			;;
+		esac
 		shift
 	done
 	(($#)) && shift
 	args=("$@")
 	[[ ${#chosen[@]} != 0 || ! $named ]] || mapfile -t chosen < <(cut -d ' ' -f 1 "$named" | LC_ALL=C sort -u)
+	((${#args[@]} == 0 || ${#suites[@]} == 1)) || fail "with arguments for the tests there is one suite only"
 	((${#chosen[@]})) || mapfile -t chosen < <(packages)
 	((${#chosen[@]})) || fail "no package has a lab_test.go"
 }
 
-# prepare: the lab is built, and its first start saved, while the tests are built.
+# prepare: the lab is built, and its first start saved, while the tests are built. Those of other
+# suites follow while tests run.
 prepare() {
 	local p
 	served=0
 	if "$here/lab.sh" exec -- true </dev/null 2>/dev/null; then
+		((${#suites[@]} == 1)) || fail "lab '$name' keeps running, and is of one suite; end it with: lab.sh stop"
 		[[ $("$here/lab.sh" share) == "$share" ]] || fail "lab '$name' shows another folder as /share"
 		served=1
 	else
-		setpriv --pdeathsig TERM "$here/lab.sh" during -- true </dev/null &
-		builder=$!
+		builds "$suite"
 	fi
 	build_product
 	for p in "${chosen[@]}"; do build_tests "$p"; done
 	write_runner
-	[[ -z $builder ]] || wait "$builder" || fail "the lab does not start"
+	[[ -z $builder ]] || wait "$builder"
 	builder=
+	((served)) || [[ -e $folder/ready/$suite ]] || fail "the lab does not start"
+	((${#suites[@]} == 1)) || builds "${suites[@]:1}"
+}
+
+# builds SUITE...: in the background.
+builds() {
+	setpriv --pdeathsig TERM "$here/labs.sh" build "$folder" "$@" </dev/null &
+	builder=$!
 }
 
 main() {
@@ -336,9 +386,9 @@ main() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	trap 'exit 129' HUP
-	prepare
 	folder=$(mktemp -d "$repo/build/lab-test.XXXXXX")
-	mkdir "$folder"/{queue,alone,taken,logs,results}
+	mkdir "$folder"/{queue,alone,taken,logs,results,ready,broken,at}
+	prepare
 	fill_queue
 	run_labs
 	show_failed

@@ -1,6 +1,7 @@
 #!/bin/bash
 # work.sh FOLDER QUEUE LAB: has the lab that NMGRE_LAB_NAME names run tests until the queue is empty.
-# test.sh starts one for each lab, and all take from the same queue. LAB is the name in messages.
+# labs.sh starts one for each lab, and all of one suite take from the same queue. QUEUE is its folder
+# (queue/SUITE, or alone/SUITE). LAB is the name in messages.
 #
 # FOLDER/QUEUE/NUMBER   a test that nobody has taken: its package and its name ("-": all of them)
 # FOLDER/taken/NUMBER   the same, taken
@@ -71,8 +72,8 @@ explain() {
 tell() {
 	[[ ! -e $folder/live ]] || return 0
 	printf '%s\n' "$(awk '{
-		if ($4 != "END") printf "%-5s --- %s: %s (%.2fs) %s\n", $2 ":", $4, $5, $6, $3
-		else if ($7) printf "%-5s *** %s %s ended with status %s after %d s\n", $2 ":", $3, $5, $7, $6
+		if ($4 != "END") printf "%-10s --- %s: %s (%.2fs) %s\n", $2 ":", $4, $5, $6, $3
+		else if ($7) printf "%-10s *** %s %s ended with status %s after %d s\n", $2 ":", $3, $5, $7, $6
 	}' "$1")"
 }
 
