@@ -17,7 +17,8 @@
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts
 //	nm/plan         decides everything about a change, and changes nothing
 //	nm/verify       proves a tunnel: checks, verdicts, the report
-//	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many
+//	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
+//	                quirk tells its versions apart
 //	routes/fault    errors that say what to do; text that is safe to show
 //	routes/gre      the GRE header: key, mode, flags, MTU
 //	routes/list     very many routes: files of them, an index, a set
@@ -39,7 +40,7 @@
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
 //   - a check of verify: nm/verify/link.go, path.go, peer.go and kept.go
-//   - a quirk of a version of NetworkManager: nm/dbus/quirks.go
+//   - a quirk of a version of NetworkManager: nm/dbus/quirk; its workaround: nm/dbus/quirks.go
 //   - a netlink attribute: routes/netlink/wire
 //   - the words of the domain: the package documentation of nm
 //

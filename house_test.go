@@ -23,6 +23,7 @@ var pureRooms = map[string][]string{
 	"routes/kernel": {"routes", "routes/fault", "routes/gre"},
 	"routes/keep":   {"routes", "routes/fault", "routes/gre", "routes/kernel", "routes/list"},
 	"nm":            {"routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
+	"nm/dbus/quirk": {"nm"},
 	"nm/plan":       {"nm", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
 	"nm/verify":     {"nm", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
 	".": {"nm", "nm/plan", "nm/verify", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",

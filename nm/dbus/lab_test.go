@@ -115,6 +115,8 @@ const (
 
 // TestLabLifecycle makes a tunnel, keeps it over a restart of NetworkManager, and deletes it. nmcli
 // and ip are the witnesses.
+//
+//lab:every
 func TestLabLifecycle(t *testing.T) {
 	c := labClient(t)
 	before := lab.Linux1.Snapshot(t)
@@ -197,6 +199,8 @@ func checkSaved(t *testing.T, c *Client) {
 }
 
 // TestLabModes makes a tunnel of each mode.
+//
+//lab:every
 func TestLabModes(t *testing.T) {
 	c := labClient(t)
 	for name, mode := range map[string]nm.Tunnel{
@@ -224,6 +228,8 @@ func TestLabModes(t *testing.T) {
 }
 
 // TestLabRefused has tunnels that NetworkManager or the kernel refuse.
+//
+//lab:every
 func TestLabRefused(t *testing.T) {
 	c := labClient(t)
 	ctx := soon(t, 2*labLimit)
@@ -256,6 +262,8 @@ func TestLabRefused(t *testing.T) {
 }
 
 // TestLabConflicts has two tunnels with the same ends and keys, and two of the same name.
+//
+//lab:every
 func TestLabConflicts(t *testing.T) {
 	c := labClient(t)
 	ctx := soon(t, 2*labLimit)
@@ -295,6 +303,8 @@ func TestLabConflicts(t *testing.T) {
 }
 
 // TestLabForeign has a tunnel made with ip, and one made with nmcli.
+//
+//lab:every
 func TestLabForeign(t *testing.T) {
 	c := labClient(t)
 	lab.Linux1.Run(t, "ip", "link", "add", "hand", "type", "gre", "local", lab.Linux1WAN, "remote", lab.Linux2WAN, "ttl", "64", "key", "9")
@@ -342,6 +352,8 @@ func TestLabForeign(t *testing.T) {
 
 // TestLabRewrite writes a profile that NetworkManager returned, after Decode and Encode, back to
 // it. Nothing is lost on the way.
+//
+//lab:every
 func TestLabRewrite(t *testing.T) {
 	c := labClient(t)
 	lab.Linux1.Run(t, "nmcli", "connection", "add", "type", "ip-tunnel", "ip-tunnel.mode", "gre", "con-name", "gre1", "ifname", "gre1",
@@ -542,6 +554,8 @@ func undisturbed(t *testing.T) func() {
 // TestLabSetRoutes changes the routes of an active tunnel: two hundred, with every attribute that
 // NetworkManager can hold. Routes and addresses that others have set on the device stay, and so
 // does the device.
+//
+//lab:every
 func TestLabSetRoutes(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -602,6 +616,8 @@ func TestLabSetRoutesAtOnce(t *testing.T) {
 
 // TestLabSetRoutesIPv6 has IPv6 in the tunnel, which NetworkManager switches off and on at every
 // change. Its addresses and routes are there again when SetRoutes returns.
+//
+//lab:every
 func TestLabSetRoutesIPv6(t *testing.T) {
 	c := labClient(t)
 	tunnel := labTunnel()
@@ -627,6 +643,8 @@ func TestLabSetRoutesIPv6(t *testing.T) {
 // TestLabSetRoutesWeight has two tunnels with a route of the same destination and metric, each with
 // a weight. NetworkManager makes one multipath route of them. One tunnel leaves it and joins again.
 // NetworkManager before 1.46 leaves the first tunnel's single route beside it whenever one joins.
+//
+//lab:every
 func TestLabSetRoutesWeight(t *testing.T) {
 	c := labClient(t)
 	ctx := soon(t, 2*labLimit)
@@ -634,7 +652,7 @@ func TestLabSetRoutesWeight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	beside := m.Version.Before(nm.Version{Major: 1, Minor: 46})
+	beside := hasQuirk(t, m.Version, "keeps single routes")
 	dst := want.CIDR("10.66.0.0/16")
 	set := func(n int, weight uint16) {
 		t.Helper()
@@ -676,6 +694,8 @@ func TestLabSetRoutesWeight(t *testing.T) {
 
 // TestLabSetRoutesPending has a change in the profile that waits for the tunnel to come up again.
 // The routes do not wait for it.
+//
+//lab:every
 func TestLabSetRoutesPending(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -832,6 +852,8 @@ func TestLabOthers(t *testing.T) {
 }
 
 // TestLabTrialOverRestart restarts NetworkManager during a trial, which can still be saved.
+//
+//lab:every
 func TestLabTrialOverRestart(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))
@@ -847,6 +869,8 @@ func TestLabTrialOverRestart(t *testing.T) {
 }
 
 // TestLabReboot reboots the host during a trial. Nothing is left of the trial.
+//
+//lab:every
 func TestLabReboot(t *testing.T) {
 	c := labClient(t)
 	step(t, "Add", adding(c, labTunnel()))

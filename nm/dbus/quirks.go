@@ -7,28 +7,19 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/dbus/quirk"
 	"nmgre/nm/dbus/wire"
 )
 
-// quirks are the errors of older NetworkManagers when the IP configuration of a device changes
-// while it is up.
+// quirks are the rows of the table in package quirk that matter when the IP configuration of a
+// device changes while it is up.
 type quirks struct {
-	// forgetsIPv6: the device loses its IPv6 addresses and routes. At any change NetworkManager
-	// before 1.56 switches the device's IPv6 off and on again (by the sysctl disable_ipv6). The
-	// kernel then drops everything, also what others have set. Before 1.44 NetworkManager takes the
-	// loss for somebody's wish and does not set again what it has set once.
-	forgetsIPv6 bool
-	// keepsWeighted: a route with a weight stays in the kernel when the profile has lost it, unless
-	// it was merged with those of others. NetworkManager before 1.46 looks for it in the kernel by
-	// its weight, which the kernel does not keep for a single nexthop.
-	keepsWeighted bool
+	forgetsIPv6   bool // the device loses its IPv6 addresses and routes
+	keepsWeighted bool // a route with a weight stays in the kernel when the profile has lost it
 }
 
 func quirksOf(v nm.Version) quirks {
-	return quirks{
-		forgetsIPv6:   v.Before(nm.Version{Major: 1, Minor: 44}),
-		keepsWeighted: v.Before(nm.Version{Major: 1, Minor: 46}),
-	}
+	return quirks{forgetsIPv6: quirk.ForgetsIPv6.In(v), keepsWeighted: quirk.KeepsWeighted.In(v)}
 }
 
 // wanted returns the settings to apply to a device: the applied ones with the profile's routes.
