@@ -110,31 +110,35 @@ func afterwards() map[string]func(ctx context.Context, w *fake.World) error {
 // host is as it was before, or as it is when the command is not killed.
 func TestKilledAtEveryCall(t *testing.T) {
 	for _, d := range deadlies(t) {
-		t.Run(d.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := fake.NewWorld()
-				d.before(t, w)
-				old := w.String()
-				p := w.Start()
-				if err := d.run(t.Context(), p.Host()); err != nil {
-					t.Fatal(err)
-				}
-				w.Settle()
-				done := w.String()
-				for name, next := range afterwards() {
-					for n := range p.Calls {
-						for _, after := range []bool{false, true} {
-							at := fmt.Sprintf("killed at call %d, %s, done %v, then %s: the host", n, p.Calls[n], after, name)
-							left := killedAt(t, d, n, after, next)
-							if left != old && left != done {
-								t.Errorf("%s is neither as before nor as after:\n%s\nor\n%s", at, want.Diff(old, left), want.Diff(done, left))
-							}
-						}
+		t.Run(d.name, func(t *testing.T) { killEverywhere(t, d) })
+	}
+}
+
+// killEverywhere kills a command at each of its calls.
+func killEverywhere(t *testing.T, d deadly) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := fake.NewWorld()
+		d.before(t, w)
+		old := sortedLinks(w.String())
+		p := w.Start()
+		if err := d.run(t.Context(), p.Host()); err != nil {
+			t.Fatal(err)
+		}
+		w.Settle()
+		done := sortedLinks(w.String())
+		for name, next := range afterwards() {
+			for n := range p.Calls {
+				for _, after := range []bool{false, true} {
+					at := fmt.Sprintf("killed at call %d, %s, done %v, then %s: the host", n, p.Calls[n], after, name)
+					left := sortedLinks(killedAt(t, d, n, after, next))
+					if left != old && left != done {
+						t.Errorf("%s is neither as before nor as after:\n%s\nor\n%s", at, want.Diff(old, left), want.Diff(done, left))
 					}
 				}
-			})
-		})
-	}
+			}
+		}
+	})
 }
 
 // killedAt returns the host after a command that was killed at its n-th call, and the next process.

@@ -110,7 +110,11 @@ func fighters(t *testing.T) map[string]func(ctx context.Context, h *nmgre.Host) 
 			return err
 		}
 	}
+	other := whole(t)
+	other.Name, other.Remote, other.Addresses = "gre2", want.Addr("100.0.3.100"), want.CIDRs("172.17.0.1/30")
+	other.Routes = specs(t, "10.10.3.0/24", "10.60.0.0/16 nexthop via 172.17.0.2 nexthop via 100.0.1.1 dev eth0")
 	return map[string]func(ctx context.Context, h *nmgre.Host) error{
+		"create": func(ctx context.Context, h *nmgre.Host) error { _, err := fake.Create(ctx, h, other); return err },
 		"edit":   edit(func(tunnel *nm.Tunnel) { tunnel.MTU = 1400 }),
 		"rekey":  edit(func(tunnel *nm.Tunnel) { k := gre.Key(42); tunnel.InputKey, tunnel.OutputKey = &k, &k }),
 		"up":     func(ctx context.Context, h *nmgre.Host) error { _, err := h.Up(ctx, "gre1"); return err },
@@ -127,6 +131,7 @@ func TestTwoCommandsAtOnce(t *testing.T) {
 	for _, pair := range []string{
 		"edit and edit", "edit and delete", "edit and hook", "delete and delete", "delete and route", "delete and hook", "up and down",
 		"down and delete", "down and hook", "route and hook", "route and down", "hook and hook",
+		"create and down", "create and delete", "create and route", "create and hook",
 	} {
 		t.Run(pair, func(t *testing.T) { fight(t, pair) })
 	}

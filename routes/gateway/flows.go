@@ -15,6 +15,9 @@ import (
 	"nmgre/routes/netlink/wire"
 )
 
+// The library finds the byte order at its first use. Two first uses at once would be a race.
+var _ = nl.NativeEndian()
+
 // flow is a connection of the connection tracking table, as its first packet leaves this host.
 type flow struct {
 	from   netip.Addr // its source before SNAT
