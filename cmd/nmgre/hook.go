@@ -22,7 +22,9 @@ func (a *app) installHookCommand() *cobra.Command {
 		Short: "set what NetworkManager cannot hold whenever a tunnel comes up",
 		Long: `install-hook adds a script to NetworkManager's dispatcher. It lets nmgre set the routes, SNAT and
 forwarding that NetworkManager cannot hold whenever a tunnel comes up, and remove them when it goes
-down. The script runs as root, so nmgre must be installed where only root can write.`,
+down. The script runs as root, so nmgre must be installed where only root can write. Where systemd
+runs, install-hook also adds the unit nmgre-rules.service: it sets the rules again when
+nftables.service or firewalld.service was started anew or reloaded.`,
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			exe, err := os.Executable()
@@ -32,10 +34,14 @@ down. The script runs as root, so nmgre must be installed where only root can wr
 			if err != nil {
 				return fmt.Errorf("find the program file of nmgre: %w", err)
 			}
+			fresh := a.files().UnitMissing() != nil
 			if err := a.files().InstallHook(exe); err != nil {
 				return err
 			}
 			fmt.Fprintln(a.stderr, "nmgre: the hook is installed")
+			if fresh {
+				fmt.Fprintln(a.stderr, "hint: systemd learns of nmgre-rules.service at the next boot, or now: sudo systemctl daemon-reload && sudo systemctl start nmgre-rules.service")
+			}
 			return nil
 		},
 	}
@@ -44,7 +50,7 @@ down. The script runs as root, so nmgre must be installed where only root can wr
 func (a *app) removeHookCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove-hook",
-		Short: "remove the script of install-hook",
+		Short: "remove the files of install-hook",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			if err := a.files().RemoveHook(); err != nil {

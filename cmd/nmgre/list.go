@@ -65,7 +65,7 @@ func (a *app) warnKept(list []nmgre.Status) {
 			continue
 		}
 		told[s.KeptErr.Error()] = true
-		fmt.Fprintf(a.stderr, "nmgre: warning: routes, SNAT and forwarding that NetworkManager cannot hold do not return when a tunnel comes up: %s\n", oneLine(s.KeptErr.Error()))
+		fmt.Fprintf(a.stderr, "nmgre: warning: routes, SNAT and forwarding that NetworkManager cannot hold do not return by themselves: %s\n", oneLine(s.KeptErr.Error()))
 		for _, hint := range fault.Hints(s.KeptErr) {
 			fmt.Fprintf(a.stderr, "hint: %s\n", oneLine(hint))
 		}

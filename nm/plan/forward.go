@@ -136,5 +136,5 @@ func HookNote(ctx context.Context, sys nm.System, k keep.Kept) []string {
 	if err == nil {
 		return nil
 	}
-	return []string{"warning: routes and rules that NetworkManager cannot hold are lost when the tunnel goes down: " + err.Error() + "; " + strings.Join(fault.Hints(err), "; ")}
+	return []string{"warning: routes and rules that NetworkManager cannot hold do not return by themselves: " + err.Error() + "; " + strings.Join(fault.Hints(err), "; ")}
 }

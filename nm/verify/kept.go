@@ -85,7 +85,7 @@ func (v *verifier) checkHook(ctx context.Context) Check {
 	if err == nil {
 		return Check{ID: "hook", Status: Pass, Certainty: Proved, Summary: "the dispatcher's hook sets the kept routes and rules whenever the tunnel comes up"}
 	}
-	return Check{ID: "hook", Status: Warn, Certainty: Proved, Summary: "the routes and rules that NetworkManager cannot hold are lost when the tunnel goes down",
+	return Check{ID: "hook", Status: Warn, Certainty: Proved, Summary: "the routes and rules that NetworkManager cannot hold do not return by themselves",
 		Evidence: err.Error(), Hint: firstHint(err, "install the hook: sudo nmgre install-hook")}
 }
 

@@ -27,7 +27,8 @@ const (
 // InstallHook makes NetworkManager's dispatcher call exe, the path of this program. The dispatcher
 // runs it as root, so InstallHook fails with ErrInvalid if anybody but root can change it. It
 // replaces an older script of nmgre's, and fails with ErrInvalid if somebody else's is in its
-// place.
+// place. Where systemd runs it also installs a unit, which calls exe after a firewall has flushed
+// the rules.
 func (s *Store) InstallHook(exe string) error {
 	if err := s.trustProgram(exe); err != nil {
 		return err
@@ -40,9 +41,21 @@ func (s *Store) InstallHook(exe string) error {
 	if err != nil {
 		return err
 	}
-	made, err := s.makeDir(preUpDir)
+	had, err := s.installedUnit()
+	if err != nil && !s.unitIsMasked() {
+		return err
+	}
+	made, err := s.installUnit(exe)
+	if err == nil {
+		var dirs []string
+		dirs, err = s.makeDir(preUpDir)
+		made = append(made, dirs...)
+	}
 	if err == nil {
 		err = s.writeHook(script{exe: exe, made: append(old.made, s.relative(made)...)}, linked)
+	}
+	if err != nil && had == "" {
+		_ = s.removeUnit() // the first error is the one that counts
 	}
 	if err != nil {
 		undoDirs(made)
@@ -100,6 +113,9 @@ func (s *Store) RemoveHook() error {
 			return denied(attempt, err)
 		}
 	}
+	if err := s.removeUnit(); err != nil {
+		return denied("remove the unit "+unitName, err)
+	}
 	s.sweep(dispatcherDir)
 	for _, dir := range slices.Backward(old.made) {
 		_ = os.Remove(s.path(dir)) // fails if somebody uses it now
@@ -142,8 +158,11 @@ func (s *Store) isLinked() (bool, error) {
 }
 
 // readScript reads the installed script.
-func (s *Store) readScript() (string, error) {
-	file, err := os.OpenFile(s.path(dispatcherDir, hookName), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+func (s *Store) readScript() (string, error) { return s.readOwn(dispatcherDir, hookName) }
+
+// readOwn reads a small file that is no link.
+func (s *Store) readOwn(dir, name string) (string, error) {
+	file, err := os.OpenFile(s.path(dir, name), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", err
 	}

@@ -415,12 +415,10 @@ func TestHookSystemd(t *testing.T) {
 		"not known":             {map[string]string{"-" + busService: ""}, ""},
 	} {
 		h := newHookHost(t)
+		h.startSystemd()
 		h.install()
 		write(t, h.path(busService), service, 0o644)
 		write(t, h.path("usr/lib/systemd/system/"+unit), "[Service]\n", 0o644)
-		if err := os.MkdirAll(h.path("run/systemd/system"), 0o755); err != nil {
-			t.Fatal(err)
-		}
 		for file, text := range test.files {
 			if gone, found := strings.CutPrefix(file, "-"); found {
 				if err := os.RemoveAll(h.path(gone)); err != nil {
@@ -492,6 +490,7 @@ func ExampleStore_InstallHook() {
 	// Output:
 	// #!/bin/sh
 	// # Made by nmgre install-hook. It puts back what NetworkManager cannot hold of a tunnel; nmgre remove-hook removes it.
+	// # systemd's nmgre-rules.service does so after a firewall was started anew.
 	// case $2 in
 	// pre-up | up | down | reapply | dhcp4-change | dhcp6-change | vpn-up | vpn-down) ;;
 	// *) exit 0 ;;

@@ -37,7 +37,10 @@ func (s *Store) HookMissing(context.Context) error {
 	if err := s.scriptMissing(); err != nil {
 		return err
 	}
-	return s.dispatcherMissing()
+	if err := s.dispatcherMissing(); err != nil {
+		return err
+	}
+	return s.UnitMissing()
 }
 
 func (s *Store) scriptMissing() error {
@@ -81,8 +84,7 @@ func (s *Store) dispatcherMissing() error {
 
 // dispatcherOff returns an error if systemd will surely not start the dispatcher.
 func (s *Store) dispatcherOff() error {
-	// sd_booted(3)
-	if _, err := os.Stat(s.path("run/systemd/system")); err != nil || !s.startedBySystemd() {
+	if !s.systemdRuns() || !s.startedBySystemd() {
 		return nil
 	}
 	alias, unit := s.unit(dispatcherAlias), s.unit(dispatcherUnit)

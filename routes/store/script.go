@@ -33,6 +33,7 @@ func (s *Store) text(h script) string {
 		made = madeMark + strings.Join(h.made, " ") + "\n"
 	}
 	return hookMark + `. It puts back what NetworkManager cannot hold of a tunnel; nmgre remove-hook removes it.
+# systemd's ` + unitName + ` does so after a firewall was started anew.
 ` + made + `case $2 in
 pre-up | up | down | reapply | dhcp4-change | dhcp6-change | vpn-up | vpn-down) ;;
 *) exit 0 ;;
@@ -74,7 +75,11 @@ func parseScript(text string) script {
 // which it makes them.
 func madeFolders(named []string) []string {
 	var list []string
-	for _, dir := range []string{"etc", networkManagerDir, dispatcherDir, preUpDir} {
+	dirs := []string{"etc", "etc/systemd", unitDir, networkManagerDir, dispatcherDir, preUpDir}
+	for _, other := range firewallUnits {
+		dirs = append(dirs, unitDir+"/"+other+".wants")
+	}
+	for _, dir := range dirs {
 		if slices.Contains(named, dir) {
 			list = append(list, dir)
 		}
