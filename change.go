@@ -19,6 +19,9 @@ import (
 // the field "route", and the line if the routes come from a list.
 func (h *Host) ChangeRoutes(ctx context.Context, name string, change plan.RouteChange) (plan.RouteResult, error) {
 	p, err := h.own(ctx, name)
+	if err == nil {
+		err = inWork(p)
+	}
 	if err != nil {
 		return plan.RouteResult{}, err
 	}

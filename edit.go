@@ -27,10 +27,22 @@ func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 	if err != nil {
 		return plan.EditPlan{}, fault.Ended(ctx, err)
 	}
-	if p.Trial {
-		return plan.EditPlan{}, fault.Invalid("", "try again in a moment", "another nmgre is making %s right now", fault.Printable(p.Tunnel.Name))
+	if err := inWork(p); err != nil {
+		return plan.EditPlan{}, err
 	}
 	return plan.Edit(ctx, h.System, h.profiles, p, change)
+}
+
+// inWork refuses a tunnel that another nmgre makes or edits.
+func inWork(p nm.Profile) error {
+	const hint = "try again in a moment"
+	switch name := fault.Printable(p.Tunnel.Name); {
+	case p.Trial:
+		return fault.Invalid("", hint, "another nmgre is making %s right now", name)
+	case p.Edit != nil:
+		return fault.Invalid("", hint, "another nmgre is changing %s right now", name)
+	}
+	return nil
 }
 
 // EditOptions are the user's choices for [Host.Edit].
@@ -51,9 +63,9 @@ type Edited struct {
 // undoes everything and then returns the error. A tunnel that was up is then up again. A silent far
 // end is no failure.
 //
-// The profile is changed in memory only, until everything is verified and, with
-// Confirm, confirmed. If the process is killed before, [Host.Verify] shows that the
-// profile is not on disk, and a reboot brings back the old one.
+// The profile is changed in memory only, and root's part is on trial, until everything is verified
+// and, with Confirm, confirmed. If the process is killed before, the next method that lists the
+// profiles undoes the edit, and so does a reboot.
 func (h *Host) Edit(ctx context.Context, planned plan.EditPlan, opts EditOptions) (Edited, error) {
 	if len(planned.Changes) == 0 {
 		status, err := h.status(ctx, planned.Profile.UUID)
@@ -90,8 +102,9 @@ type editWork struct {
 	failed map[string]bool // the IDs of the checks that failed before the edit
 	// undoProfile gives the profile its old settings. It is nil until the profile is changed.
 	undoProfile func(context.Context) error
-	applied     bool // the device may have other settings than before
-	keeping     bool // root may keep other routes and rules than before
+	applied     bool       // the device may have other settings than before
+	trial       keep.Trial // what root keeps after the edit; nil if that stays as it is
+	kept        bool       // the tunnel's kept file may have it
 }
 
 // carryOut takes the steps of the plan one after the other, until one fails.
@@ -113,6 +126,7 @@ func (e *editWork) carryOut(ctx context.Context, opts EditOptions) (report verif
 		{plan.StepCheck, "verified it", func() error { report, err = e.check(ctx, opts); return err }},
 		{"", h.confirmName(), func() error { return h.asked(ctx, report) }},
 		{plan.StepSave, "wrote the profile to disk", func() error { _, err := h.Profiles.Save(ctx, uuid); return err }},
+		{"", "", func() error { return e.endTrial(ctx) }},
 	}
 	for _, s := range steps {
 		if !e.takes(s.id) {
@@ -213,8 +227,25 @@ func (e *editWork) keep(ctx context.Context) error {
 	if !e.plan.KeptDiffers() {
 		return e.host.converge(ctx, e.after())
 	}
-	e.keeping = true
-	return e.host.keep(ctx, e.plan.Kept)
+	var err error
+	e.trial, err = e.host.try(ctx, e.plan.Kept, e.plan.ProfileDiffers())
+	return err
+}
+
+// endTrial ends the trial of a profile that stays in memory, as it was before, and makes what root
+// tries the tunnel's kept file. A process that is killed between the two leaves a trial that the
+// next keeper saves.
+func (e *editWork) endTrial(ctx context.Context) error {
+	if e.undoProfile != nil && !e.takes(plan.StepSave) {
+		if _, err := e.host.Profiles.Save(ctx, e.plan.Profile.UUID); err != nil {
+			return err
+		}
+	}
+	if e.trial == nil {
+		return nil
+	}
+	e.kept = true
+	return e.trial.Save(ctx)
 }
 
 // after returns the profile as it must be when everything is applied.

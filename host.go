@@ -125,6 +125,19 @@ func (h *Host) keep(ctx context.Context, k keep.Kept) error {
 	return err
 }
 
+// try has root keep k on trial. It warns of trouble with other tunnels. The trial is nil if there
+// is nothing to end.
+func (h *Host) try(ctx context.Context, k keep.Kept, byProfile bool) (keep.Trial, error) {
+	c, trial, err := h.Keeper.Try(ctx, k, byProfile, h.Advance)
+	for _, trouble := range c.Trouble {
+		h.warn(trouble)
+	}
+	if err != nil && !errors.Is(err, fault.ErrLeftBehind) {
+		trial = nil // what changed nothing needs no undo
+	}
+	return trial, err
+}
+
 // Verify checks a tunnel layer by layer: the profile, the device, the link, its addresses and
 // routes, the way to the far end, and the MTU. An echo through the tunnel proves that the far end
 // answers. Verify changes nothing.

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/plan"
+	"nmgre/nm/verify"
 	"nmgre/routes/keep"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
@@ -57,7 +60,39 @@ func addRoutes(t *testing.T, words ...string) func(ctx context.Context, h *nmgre
 // commands are those that change a host.
 func deadlies(t *testing.T) []deadly {
 	hook := func(ctx context.Context, h *nmgre.Host) error { _, err := h.Keeper.Converge(ctx); return err }
+	edit := func(change func(*nm.Tunnel)) func(ctx context.Context, h *nmgre.Host) error {
+		return func(ctx context.Context, h *nmgre.Host) error {
+			planned, err := h.PlanEdit(ctx, "gre1", func(tunnel *nm.Tunnel) error { change(tunnel); return nil })
+			if err != nil {
+				return err
+			}
+			_, err = h.Edit(ctx, planned, nmgre.EditOptions{Confirm: func(ctx context.Context, _ verify.Report) error { _, err := h.Kernel.Links(ctx); return err }})
+			return err
+		}
+	}
+	renamed := func(tunnel *nm.Tunnel) {
+		tunnel.Name, tunnel.TTL, tunnel.SNAT[0].Source = "office", 9, want.Addr("100.0.1.100")
+	}
 	return []deadly{
+		{"edit while it is up", haveWhole, edit(func(tunnel *nm.Tunnel) { tunnel.MTU = 1400 })},
+		{"edit of what root keeps", haveWhole, edit(func(tunnel *nm.Tunnel) { tunnel.ClampMSS = false })},
+		{"edit that removes all that root keeps", haveWhole, edit(func(tunnel *nm.Tunnel) {
+			tunnel.SNAT, tunnel.Forward, tunnel.ClampMSS, tunnel.Routes = nil, false, false, tunnel.Routes[:1]
+		})},
+		{"edit that keeps the first", func(t *testing.T, w *fake.World) {
+			tunnel := fake.Simple(t)
+			tunnel.Routes = tunnel.Routes[:1]
+			fake.MustCreate(t, w, tunnel)
+		}, edit(func(tunnel *nm.Tunnel) { tunnel.ClampMSS = true; tunnel.MTU = 1400 })},
+		{"edit with a new link, another name and another SNAT", haveWhole, edit(renamed)},
+		{"edit of a tunnel that is down", takenDown, edit(renamed)},
+		{"edit that nobody confirms", haveWhole, func(ctx context.Context, h *nmgre.Host) error {
+			planned, err := h.PlanEdit(ctx, "gre1", func(tunnel *nm.Tunnel) error { renamed(tunnel); return nil })
+			if err == nil {
+				_, _ = h.Edit(ctx, planned, nmgre.EditOptions{Confirm: func(context.Context, verify.Report) error { return errors.New("no") }})
+			}
+			return err
+		}},
 		{"create", func(*testing.T, *fake.World) {}, func(ctx context.Context, h *nmgre.Host) error {
 			_, err := fake.Create(ctx, h, whole(t))
 			return err
@@ -157,4 +192,69 @@ func killedAt(t *testing.T, d deadly, n int, after bool, next func(ctx context.C
 	}
 	w.Settle()
 	return w.String()
+}
+
+// A reboot after kill -9 at any moment of an edit: what was never saved is gone. The tunnel is as
+// it was, or as it is after the edit.
+func TestRebootAfterAKilledEdit(t *testing.T) {
+	reboot := func(t *testing.T, w *fake.World) string {
+		w.Settle()
+		w.Reboot()
+		w.Settle()
+		for _, f := range w.Profiles {
+			if f.Tunnel.Mode != 0 && f.Tunnel.Autoconnect {
+				if err := w.BringUp(f); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if _, err := w.Start().Keeper().Converge(t.Context()); err != nil {
+			t.Error(err)
+		}
+		return sortedLinks(w.String())
+	}
+	for _, d := range deadlies(t) {
+		if !strings.HasPrefix(d.name, "edit") {
+			continue
+		}
+		synctest.Test(t, func(t *testing.T) {
+			w := fake.NewWorld()
+			d.before(t, w)
+			old := reboot(t, w)
+			w = fake.NewWorld()
+			d.before(t, w)
+			p := w.Start()
+			if err := d.run(t.Context(), p.Host()); err != nil {
+				t.Fatal(err)
+			}
+			done := reboot(t, w)
+			// each call counts twice: before and after its work
+			inFile, inRoots := 2*slices.Index(p.Calls, "Save"), 2*slices.Index(p.Calls, "EndTrial")
+			if inFile < 0 {
+				inFile = inRoots
+			}
+			for n := range p.Calls {
+				for _, after := range []bool{false, true} {
+					w := fake.NewWorld()
+					d.before(t, w)
+					killed := w.Start()
+					killed.Fault = func(i int, _ string) fake.Fault { return fake.Fault{Kill: i == n, After: after && i == n} }
+					if fake.Survives(func() { _ = d.run(t.Context(), killed.Host()) }) {
+						t.Fatalf("%s lives", d.name)
+					}
+					left := reboot(t, w)
+					at := 2 * n
+					if after {
+						at++
+					}
+					// power that fails between the profile's file and root's leaves the new one and
+					// the old one
+					between := at > inFile && at <= inRoots
+					if left != old && (at <= inFile || left != done && !between) {
+						t.Errorf("%s, killed at call %d, %s, done %v, and rebooted:\n%s", d.name, n, p.Calls[n], after, want.Diff(old, left))
+					}
+				}
+			}
+		})
+	}
 }

@@ -81,6 +81,11 @@ func (p *toldProfiles) Update(ctx context.Context, uuid string, t nm.Tunnel) (un
 	return undo, err
 }
 
+// Revert tells of the call.
+func (p *toldProfiles) Revert(ctx context.Context, uuid string) error {
+	return told(p.tell, "D-Bus: Settings.Connection.Update2 back "+uuid, func() error { return p.Profiles.Revert(ctx, uuid) })
+}
+
 // Reapply tells of the call.
 func (p *toldProfiles) Reapply(ctx context.Context, uuid string) error {
 	return told(p.tell, "D-Bus: Device.Reapply "+uuid, func() error { return p.Profiles.Reapply(ctx, uuid) })

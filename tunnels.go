@@ -34,8 +34,12 @@ func (h *Host) profiles(ctx context.Context) ([]nm.Profile, error) {
 	}
 	left := list[:0]
 	for _, p := range list {
-		if !p.Trial || !p.Abandoned {
+		if !p.Abandoned {
 			left = append(left, p)
+			continue
+		}
+		if p.Edit != nil {
+			left = append(left, h.recovered(ctx, p))
 			continue
 		}
 		if err := h.remove(ctx, p.UUID, p.Device); err != nil {
@@ -47,6 +51,20 @@ func (h *Host) profiles(ctx context.Context) ([]nm.Profile, error) {
 	}
 	h.sweep(ctx, left)
 	return left, nil
+}
+
+// recovered undoes the edit of a process that is gone, and returns the profile as it is then.
+func (h *Host) recovered(ctx context.Context, p nm.Profile) nm.Profile {
+	err := h.undoKilled(ctx, p)
+	if err != nil {
+		h.tell(Event{What: "could not undo the change of " + fault.Printable(p.ID) + ", which an interrupted nmgre left behind", Err: err, Undo: true})
+	}
+	now, getErr := h.Profiles.Get(ctx, p.UUID)
+	if err != nil || getErr != nil {
+		return p
+	}
+	h.tell(Event{What: "undid the change of " + fault.Printable(now.ID) + ", which an interrupted nmgre left behind", Undo: true})
+	return now
 }
 
 // sweep removes the kept routes and rules of profiles that are gone, if the caller is root. The

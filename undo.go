@@ -103,7 +103,7 @@ func (c *createWork) remove(ctx context.Context) error {
 // undo undoes the whole edit. It returns cause, with the failures of the undo.
 func (e *editWork) undo(ctx context.Context, cause error) error {
 	cause = fault.Ended(ctx, cause)
-	if e.undoProfile == nil && !e.keeping {
+	if e.undoProfile == nil && e.trial == nil {
 		return cause
 	}
 	err := e.host.undo(ctx, "undid everything", e.undoSteps)
@@ -112,49 +112,115 @@ func (e *editWork) undo(ctx context.Context, cause error) error {
 	}
 	name := fault.ShellWord(e.plan.Before.Name)
 	return errors.Join(cause, &fault.Error{What: "could not undo everything", Err: err,
-		Hint: "see the tunnel: nmgre show " + name + "; a reboot brings back the profile that is on disk"})
+		Hint: "the next nmgre command undoes the rest, or a reboot; see the tunnel: nmgre show " + name})
 }
 
-// undoSteps undoes the changes of the profile, the device and root's files.
+// undoSteps undoes the changes of the device and of root's files, and the profile's as the last: a
+// process that is killed meanwhile leaves an edited profile, by which the next one knows that there
+// is something to undo.
 func (e *editWork) undoSteps(ctx context.Context) error {
+	h, before := e.host, e.plan.Profile
 	var err error
-	if e.undoProfile != nil {
-		err = e.undoProfile(ctx)
+	if e.applied {
+		err = h.undoDevice(ctx, before, !e.plan.Flaps, e.plan.After.Name)
 	}
-	if err == nil && e.applied {
-		err = e.undoDevice(ctx)
+	switch {
+	case e.trial != nil:
+		// a profile that is not edited would prove it
+		if dropErr := e.dropTrial(ctx); dropErr != nil {
+			return errors.Join(err, dropErr)
+		}
+	case err == nil && e.applied:
+		err = h.converge(ctx, before)
 	}
-	if e.keeping {
-		before := e.plan.KeptBefore
-		before.Stamp = "" // the stamp is of the file before this edit
-		return errors.Join(err, e.host.keep(ctx, before))
-	}
-	if err == nil && e.applied {
-		err = e.host.converge(ctx, e.plan.Profile)
+	if !isAway(err) && ctx.Err() == nil && e.undoProfile != nil { // what failed for good is told
+		err = errors.Join(err, e.undoProfile(ctx))
 	}
 	return err
 }
 
-// undoDevice applies the old profile to the device, by a new link if it cannot be done while the
-// tunnel is up.
-func (e *editWork) undoDevice(ctx context.Context) error {
-	h, before := e.host, e.plan.Profile
+// dropTrial has root keep what it kept before.
+func (e *editWork) dropTrial(ctx context.Context) error {
+	err := e.trial.Drop(ctx)
+	if e.kept {
+		before := e.plan.KeptBefore
+		before.Stamp = "" // the stamp is of the file before this edit
+		err = errors.Join(err, e.host.keep(ctx, before))
+	}
+	return err
+}
+
+// undoDevice gives the profile its old settings, in memory, and the device, too: by a new link if
+// it cannot be done while the tunnel is up. before is the profile before its edit, and name the
+// name of its device after it.
+func (h *Host) undoDevice(ctx context.Context, before nm.Profile, up bool, name string) error {
+	if _, err := h.Profiles.Update(ctx, before.UUID, before.Tunnel); err != nil {
+		return err
+	}
 	p, err := h.Profiles.Get(ctx, before.UUID)
 	if err != nil {
 		return err
 	}
-	if !e.plan.Flaps && p.State == nm.StateActive {
-		return h.Profiles.Reapply(ctx, p.UUID)
+	if up && p.State == nm.StateActive {
+		err := h.Profiles.Reapply(ctx, p.UUID)
+		if err == nil || isAway(err) || ctx.Err() != nil {
+			return err
+		}
 	}
 	if err := h.Profiles.Deactivate(ctx, p.UUID); err != nil {
 		return err
 	}
-	for _, dev := range []string{before.Device, e.plan.After.Name} {
+	for _, dev := range []string{before.Tunnel.Name, name} {
 		if err := h.waitGone(ctx, dev); err != nil {
 			return err
 		}
 	}
+	if before.State == nm.StateInactive {
+		return nil
+	}
 	return h.Profiles.Activate(ctx, p.UUID)
+}
+
+// undoKilled undoes the edit of a process that is gone. What root has tried for it is dropped
+// first, so without root such an edit is left to root, and to the hook.
+func (h *Host) undoKilled(ctx context.Context, p nm.Profile) error {
+	err := h.dropDead(ctx, p.UUID)
+	if err != nil {
+		return err
+	}
+	before := p
+	before.Tunnel, before.State = p.Edit.Before, nm.StateInactive
+	if p.Edit.Up {
+		before.State = nm.StateActive
+	}
+	flaps := slices.ContainsFunc(nm.Diff(before.Tunnel, p.Tunnel), func(c nm.FieldChange) bool { return !c.IsReapplied() })
+	err = h.undoDevice(ctx, before, !flaps && p.Edit.Up, p.Tunnel.Name)
+	if isAway(err) || errors.Is(err, fault.ErrNotPermitted) || ctx.Err() != nil {
+		return err
+	}
+	if h.Kernel.CanChange() {
+		err = errors.Join(err, h.converge(ctx, before))
+	}
+	return errors.Join(err, h.Profiles.Revert(ctx, p.UUID)) // what failed for good is told
+}
+
+// dropDead has root drop what a process tried that is gone. A profile that is not edited any more
+// would prove that it is to stay.
+func (h *Host) dropDead(ctx context.Context, uuid string) error {
+	triedFor := func(t keep.Tried) bool { return t.UUID == uuid }
+	tried, err := h.Store.Tried(ctx)
+	if err != nil || !slices.ContainsFunc(tried, triedFor) {
+		return err
+	}
+	if !h.Kernel.CanChange() {
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: "it changes what root keeps", Hint: fault.HintRoot}
+	}
+	_, convergeErr := h.Keeper.Converge(ctx) // another tunnel's trouble does not matter here
+	tried, err = h.Store.Tried(ctx)
+	if err == nil && slices.ContainsFunc(tried, triedFor) {
+		err = errors.Join(&fault.Error{What: "what root tries cannot be dropped"}, convergeErr)
+	}
+	return err
 }
 
 // undo undoes the whole change.

@@ -50,8 +50,9 @@ type Profiles interface {
 	// and is listed so, until [Profiles.Save]. The caller chooses the UUID, so that it can delete
 	// the profile even if the answer to Add is lost.
 	Add(ctx context.Context, uuid string, t Tunnel) error
-	// Save ends the trial: it writes the profile to disk, with the tunnel's own autoconnect.
-	// It returns the profile's file.
+	// Save ends the trial or the edit: it writes the profile to disk, with the tunnel's own
+	// autoconnect. An edited profile that was in memory only before stays there. It returns the
+	// profile's file.
 	Save(ctx context.Context, uuid string) (file string, err error)
 	// Activate brings the profile up and returns when its addresses are set. An error has
 	// NetworkManager's reason if it gives one.
@@ -69,9 +70,14 @@ type Profiles interface {
 	SetRoutes(ctx context.Context, uuid string, from, to []routes.Route) error
 	// Update writes t into the profile, in memory only until [Profiles.Save], and does not touch
 	// the device. Settings that nmgre does not know stay. A profile that is named after its
-	// interface is renamed with it. undo gives the profile exactly its old settings, in memory and
-	// on disk. It is never nil: NetworkManager may have made the change even if there is an error.
+	// interface is renamed with it. Until it is saved, or was undone, the profile is listed with an
+	// Edit, which remembers how it was before the first Update. undo gives the profile exactly its
+	// old settings, in memory and on disk. It is never nil: NetworkManager may have made the change
+	// even if there is an error.
 	Update(ctx context.Context, uuid string, t Tunnel) (undo func(context.Context) error, err error)
+	// Revert ends an edit that was never saved: the profile gets the settings from before the first
+	// Update, in memory and on disk. It does nothing for a profile without an Edit.
+	Revert(ctx context.Context, uuid string) error
 	// Reapply applies the profile's present settings to its device, which stays up. Addresses and
 	// routes that others have set on the device stay. Reapply fails if a setting has changed that
 	// needs a new link.
@@ -115,11 +121,19 @@ type Profile struct {
 	// Serial is higher for profiles that NetworkManager got later.
 	Serial uint64
 	// Trial says that [Profiles.Add] made the profile and nobody has saved it. Abandoned says that
-	// the process which added it is gone.
+	// the process which added or edited it is gone.
 	Trial, Abandoned bool
+	// Edit is set while [Profiles.Update] has changed the profile in memory only.
+	Edit *Edit
 	// DeviceState and Reason are NetworkManager's words for the state of the device, such as
 	// "activated" and "connection removed". They may be empty.
 	DeviceState, Reason string
+}
+
+// Edit is what a profile was before it was edited in memory.
+type Edit struct {
+	Before Tunnel
+	Up     bool // it was up, or on its way up
 }
 
 // State is the state of a profile, as `nmgre list` shows it.
@@ -136,7 +150,8 @@ const (
 // Running returns the part of the profile that [keep.LocalKeeper] needs.
 func (p Profile) Running() keep.Running {
 	t := p.Tunnel
-	return keep.Running{UUID: p.UUID, Name: t.Name, Device: p.Device, GRE: t.Mode != 0, Remote: t.Remote, Active: p.State == StateActive, Inactive: p.State == StateInactive}
+	return keep.Running{UUID: p.UUID, Name: t.Name, Device: p.Device, GRE: t.Mode != 0, Remote: t.Remote, Active: p.State == StateActive, Inactive: p.State == StateInactive,
+		Trial: p.Trial || p.Edit != nil}
 }
 
 // ProfileEvent is an event of [Profiles.Watch]. The zero event says that a profile or its device

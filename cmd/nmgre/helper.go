@@ -38,15 +38,15 @@ func (a *app) helperCommand() *cobra.Command {
 				// twice, or a pipe that nobody reads any more, must not end it in the middle.
 				a.ignore(os.Interrupt, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGPIPE)
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), helperTimeout)
-			defer cancel()
-			return asroot.Serve(ctx, a.stdin, a.stdout, a.carryOut)
+			return asroot.Serve(cmd.Context(), a.stdin, a.stdout, a.carryOut)
 		},
 	}
 }
 
 // carryOut carries out one request on this host.
 func (a *app) carryOut(ctx context.Context, r asroot.Request, progress func(done, total int)) (keep.Converged, error) {
+	ctx, cancel := context.WithTimeout(ctx, helperTimeout)
+	defer cancel()
 	host, closeHost, err := a.host(ctx)
 	if err != nil {
 		return keep.Converged{}, err
@@ -54,7 +54,7 @@ func (a *app) carryOut(ctx context.Context, r asroot.Request, progress func(done
 	defer closeHost()
 	local := &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store}
 	local.Vet = func(ctx context.Context, k keep.Kept) (keep.Kept, error) {
-		if r.Verb == asroot.VerbForget {
+		if k.Empty() && r.Verb != asroot.VerbKeep {
 			return k, known(ctx, host.Store, k.UUID)
 		}
 		return nmgre.Vet(ctx, host.System, k)
@@ -69,6 +69,13 @@ func (a *app) carryOut(ctx context.Context, r asroot.Request, progress func(done
 		return keep.Converged{}, local.Forget(ctx, r.UUID)
 	case asroot.VerbConverge:
 		return local.Converge(ctx)
+	case asroot.VerbTry, asroot.VerbTryByProfile:
+		c, _, err := local.Try(ctx, r.Kept, r.Verb == asroot.VerbTryByProfile, progress)
+		return c, err
+	case asroot.VerbSave:
+		return keep.Converged{}, local.Trial(r.UUID).Save(ctx)
+	case asroot.VerbDrop:
+		return keep.Converged{}, local.Trial(r.UUID).Drop(ctx)
 	}
 	return keep.Converged{}, &fault.Error{Kind: fault.ErrInvalid, What: "the request is unknown"}
 }

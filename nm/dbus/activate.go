@@ -43,18 +43,6 @@ func (c *Client) Activate(ctx context.Context, uuid string) error {
 	return nil
 }
 
-// readyFlags returns the state flag that tells that the tunnel's addresses are set, or 0 for a
-// tunnel without addresses.
-func readyFlags(s wire.Settings) uint32 {
-	switch {
-	case len(s.Entries(wire.IPv4, "address-data")) > 0:
-		return uint32(gnm.NmActivationStateFlagIp4Ready)
-	case len(s.Entries(wire.IPv6, "address-data")) > 0:
-		return uint32(gnm.NmActivationStateFlagIp6Ready)
-	}
-	return 0
-}
-
 // activation is one activation that is waited for.
 type activation struct {
 	watch *watch
@@ -110,7 +98,7 @@ func (a *activation) start(ctx context.Context, profile dbus.ObjectPath) error {
 			return err
 		}},
 	})
-	a.name, a.need = fault.Printable(s.Text(wire.Connection, "interface-name")), readyFlags(s)
+	a.name, a.need = fault.Printable(s.Text(wire.Connection, "interface-name")), s.ReadyFlags()
 	return err
 }
 

@@ -194,6 +194,9 @@ func readProfile(path dbus.ObjectPath, s wire.Settings) found {
 	if t, err := wire.Decode(s); err == nil {
 		p.Tunnel, p.mark = t, s.TrialMark()
 	}
+	if p.mark == "" {
+		p.mark, p.Edit = s.EditOf()
+	}
 	return p
 }
 
@@ -304,8 +307,11 @@ func (l *link) addDetails(ctx context.Context, all []found) error {
 	for i := range all {
 		p := &all[i]
 		// a profile on disk with a mark is a copy that nobody tries
-		p.Trial = p.mark != "" && p.Unsaved
-		p.Abandoned = p.Abandoned && p.Trial
+		p.Trial = p.mark != "" && p.Unsaved && p.Edit == nil
+		if !p.Unsaved {
+			p.Edit = nil
+		}
+		p.Abandoned = p.Abandoned && (p.Trial || p.Edit != nil)
 	}
 	return nil
 }

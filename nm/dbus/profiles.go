@@ -114,8 +114,9 @@ func (c *Client) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
 	return failed(op, err)
 }
 
-// Save writes the profile to disk, without the mark of a trial and with the autoconnect that the
-// tunnel wants, and returns its file. An active connection goes on undisturbed.
+// Save writes the profile to disk, or after an edit to where it was, without the mark of a trial
+// and with the autoconnect that the tunnel wants, and returns its file. An active connection goes
+// on undisturbed.
 func (c *Client) Save(ctx context.Context, uuid string) (file string, err error) {
 	const op = "save the profile"
 	l, err := c.link(ctx)
@@ -127,8 +128,13 @@ func (c *Client) Save(ctx context.Context, uuid string) (file string, err error)
 		return "", failed(op, err)
 	}
 	s.StripLegacy()
+	where := flagToDisk
+	if e, ok := s.Edit(); ok && e.Unsaved {
+		where = flagInMemory
+	}
 	s.EndTrial()
-	if err := l.write(ctx, path, s, flagToDisk, noOptions); err != nil {
+	s.EndEdit()
+	if err := l.write(ctx, path, s, where, noOptions); err != nil {
 		return "", failed(op, err)
 	}
 	p := found{path: path}

@@ -2,6 +2,7 @@ package dbus
 
 import (
 	"context"
+	"slices"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
@@ -12,11 +13,9 @@ import (
 )
 
 // Update writes t into the profile, in memory only: the file keeps the old profile until
-// [Client.Save]. Nothing is applied to the device. A profile that is named after its interface is
-// renamed with it.
-//
-// The function that it returns undoes that: each property becomes what it was, on disk too if the
-// profile was there. It is never nil.
+// [Client.Save]. Nothing is applied to the device. The profile remembers how it was before the
+// first Update, and the connection that makes the edit. undo, which is never nil, makes each
+// property what it was, on disk too if the profile was there.
 func (c *Client) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo func(context.Context) error, err error) {
 	const op = "change the profile"
 	undo = func(context.Context) error { return nil }
@@ -24,28 +23,56 @@ func (c *Client) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo fun
 	if err != nil {
 		return undo, failed(op, err)
 	}
-	path, err := l.lookup(ctx, uuid)
+	path, s, e, err := l.edited(ctx, uuid)
 	if err != nil {
 		return undo, failed(op, err)
 	}
-	var s wire.Settings
-	var unsaved bool
-	err = l.flight(ctx, []request{settingsRequest(path, &s), readProperty(path, gnm.ConnectionPropertyUnsaved, &unsaved)})
-	if err != nil {
-		return undo, failed(op, err)
-	}
-	s.StripLegacy()
-	changed := wire.Encode(t, s)
-	if s.Text(wire.Connection, "id") == s.Text(wire.Connection, "interface-name") {
-		changed.Set(wire.Connection, "id", t.Name)
-	}
-	undo = func(ctx context.Context) error { return c.undoUpdate(ctx, uuid, s, unsaved) }
+	changed := s.Edited(t, e)
+	undo = func(ctx context.Context) error { return c.undoUpdate(ctx, uuid, e) }
 	return undo, failed(op, l.write(ctx, path, changed, flagInMemory, noOptions))
 }
 
-// undoUpdate writes the settings that a profile had before. NetworkManager may have been restarted
-// meanwhile.
-func (c *Client) undoUpdate(ctx context.Context, uuid string, s wire.Settings, unsaved bool) error {
+// edited reads a profile, and how it was before it was edited in memory.
+func (l *link) edited(ctx context.Context, uuid string) (path dbus.ObjectPath, s wire.Settings, e wire.Edit, err error) {
+	var actives []dbus.ObjectPath
+	if path, err = l.lookup(ctx, uuid); err != nil {
+		return path, s, e, err
+	}
+	err = l.flight(ctx, []request{settingsRequest(path, &s), readProperty(path, gnm.ConnectionPropertyUnsaved, &e.Unsaved), activesRequest(&actives)})
+	if err != nil {
+		return path, s, e, err
+	}
+	s.StripLegacy()
+	if known, ok := s.Edit(); ok && e.Unsaved {
+		known.Mark = l.mark()
+		return path, s, known, nil
+	}
+	own, err := l.activesOf(ctx, uuid, actives)
+	e.Up = slices.ContainsFunc(own, func(a active) bool { return a.rank() > 1 })
+	e.Mark, e.Before = l.mark(), s.Clone()
+	e.Before.EndEdit()
+	return path, s, e, err
+}
+
+// Revert undoes an edit that is in memory only. Another profile stays as it is.
+func (c *Client) Revert(ctx context.Context, uuid string) error {
+	const op = "undo the change of the profile"
+	l, err := c.link(ctx)
+	if err != nil {
+		return failed(op, err)
+	}
+	_, s, err := l.settingsOf(ctx, uuid)
+	if err != nil {
+		return failed(op, err)
+	}
+	if e, ok := s.Edit(); ok {
+		return c.undoUpdate(ctx, uuid, e)
+	}
+	return nil
+}
+
+// undoUpdate writes the settings from before. NetworkManager may have been restarted meanwhile.
+func (c *Client) undoUpdate(ctx context.Context, uuid string, e wire.Edit) error {
 	const op = "undo the change of the profile"
 	l, err := c.link(ctx)
 	if err != nil {
@@ -56,10 +83,10 @@ func (c *Client) undoUpdate(ctx context.Context, uuid string, s wire.Settings, u
 		return failed(op, err)
 	}
 	where := flagToDisk
-	if unsaved {
+	if e.Unsaved {
 		where = flagInMemory
 	}
-	return failed(op, l.write(ctx, path, s, where, noOptions))
+	return failed(op, l.write(ctx, path, e.Before, where, noOptions))
 }
 
 // write writes the settings of a profile. Its device goes on with the settings that it has. flags
@@ -102,6 +129,7 @@ func (l *link) reapplyProfile(ctx context.Context, uuid string) error {
 		return err
 	}
 	s.StripLegacy()
+	s.EndEdit()
 	own, err := l.activesOf(ctx, uuid, actives)
 	if err != nil {
 		return err

@@ -122,8 +122,17 @@ type message struct {
 	err      error // the answer is not valid; no message follows
 }
 
-// listen reads an answer to its end, and calls hand with each message. It trusts nothing in it.
-func listen(in io.Reader, hand func(message)) {
+// results returns how many results an answer to the verb has at most.
+func (v Verb) results() int {
+	if v.tries() {
+		return 2
+	}
+	return 1
+}
+
+// listen reads an answer with so many results to its end, and calls hand with each message. It
+// trusts nothing in it.
+func listen(in io.Reader, results int, hand func(message)) {
 	limited := &io.LimitedReader{R: in, N: maxAnswer}
 	lines := bufio.NewScanner(limited)
 	lines.Buffer(make([]byte, 0, 4096), maxAnswer)
@@ -135,18 +144,20 @@ func listen(in io.Reader, hand func(message)) {
 		return
 	}
 	hand(message{hello: true})
-	for ended := false; lines.Scan(); {
+	for lines.Scan() {
 		m := parseMessage(lines.Bytes())
 		switch {
 		case limited.N == 0:
 			m.err = errTooLong
-		case m.err == nil && ended:
+		case m.err == nil && results == 0:
 			m.err = errors.New("something follows the end")
 		}
 		if hand(m); m.err != nil {
 			return
 		}
-		ended = m.result != nil
+		if m.result != nil {
+			results--
+		}
 	}
 	if err := lines.Err(); err != nil {
 		hand(message{err: err})

@@ -17,7 +17,7 @@ import (
 
 // heard returns the messages in an answer.
 func heard(text string) (hello bool, progress []progressJSON, results []resultJSON, err error) {
-	listen(strings.NewReader(text), func(m message) {
+	listen(strings.NewReader(text), 1, func(m message) {
 		hello = hello || m.hello
 		if m.progress != nil {
 			progress = append(progress, *m.progress)

@@ -71,11 +71,21 @@ func (k *Keeper) Converge(ctx context.Context) (keep.Converged, error) {
 
 // run has the helper carry out one request.
 func (k *Keeper) run(ctx context.Context, r Request, progress func(done, total int)) (keep.Converged, error) {
+	c, result, err := k.begin(ctx, r, progress)
+	if c != nil {
+		c.release()
+	}
+	return result, err
+}
+
+// begin has the helper carry out one request. The helper is nil if it was not started; of a request
+// that tries something it goes on.
+func (k *Keeper) begin(ctx context.Context, r Request, progress func(done, total int)) (*child, keep.Converged, error) {
 	if err := k.MayKeep(); err != nil {
-		return keep.Converged{}, err
+		return nil, keep.Converged{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return keep.Converged{}, err
+		return nil, keep.Converged{}, err
 	}
 	t := k.terminal()
 	defer t.close()
@@ -86,11 +96,11 @@ func (k *Keeper) run(ctx context.Context, r Request, progress func(done, total i
 	defer a.stop()
 	c, err := k.start(r, t != nil && a == nil)
 	if err != nil {
-		return keep.Converged{}, err
+		return nil, keep.Converged{}, err
 	}
-	defer c.release()
 	c.follow(ctx, progress)
-	return c.outcome(ctx)
+	result, err := c.outcome(ctx)
+	return c, result, err
 }
 
 // terminal returns the terminal to ask on, or nil.

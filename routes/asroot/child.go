@@ -36,6 +36,7 @@ type child struct {
 	exited   chan struct{}
 	grace    time.Duration
 
+	stays  bool // the helper tries something, and goes on after its result
 	hello  bool // the helper has begun its answer
 	hung   bool // it was given up before its end
 	result *resultJSON
@@ -51,6 +52,7 @@ func (k *Keeper) start(r Request, ask bool) (*child, error) {
 		args = append([]string{"--disable-internal-agent"}, args...)
 	}
 	c := &child{words: &beginning{most: 4096}, messages: make(chan message), quit: make(chan struct{}), exited: make(chan struct{}), grace: k.grace}
+	c.stays = r.Verb.tries()
 	c.cmd = exec.Command(k.Pkexec, args...)
 	c.cmd.Env, c.cmd.Stderr, c.cmd.WaitDelay = environment(), c.words, restLimit
 	theirs, err := c.connect()
@@ -67,7 +69,7 @@ func (k *Keeper) start(r Request, ask bool) (*child, error) {
 	go func() { defer close(c.exited); _ = c.cmd.Wait() }() // outcome reads the process' state
 	go func() {
 		defer close(c.messages)
-		listen(c.output, c.hand)
+		listen(c.output, r.Verb.results(), c.hand)
 	}()
 	go c.say(r)
 	return c, nil
@@ -97,7 +99,7 @@ func (c *child) connect() (theirs []*os.File, err error) {
 
 // say writes the request. If that fails, the helper's answer will tell.
 func (c *child) say(r Request) {
-	if err := r.write(c.line); err != nil {
+	if err := r.write(c.line); err != nil || r.Verb.tries() {
 		return
 	}
 	if half, ok := c.line.(interface{ CloseWrite() error }); ok {
@@ -131,6 +133,8 @@ func (c *child) follow(ctx context.Context, progress func(done, total int)) {
 				limit = time.After(c.cancel())
 			case m.hello && ended == nil: // it has only just started, and undoes its changes
 				limit = time.After(c.grace)
+			case c.stays && m.result != nil && m.result.Error == nil:
+				return
 			}
 		case <-exited:
 			exited, limit = nil, time.After(restLimit)

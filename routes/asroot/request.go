@@ -29,7 +29,17 @@ const (
 	VerbKeep     Verb = "keep"
 	VerbForget   Verb = "forget"
 	VerbConverge Verb = "converge"
+	// a keep on trial, alone or with the tunnel's profile
+	VerbTry          Verb = "try"
+	VerbTryByProfile Verb = "try-by-profile"
+
+	// the verdicts about a trial; they are no requests
+	VerbSave Verb = "save"
+	VerbDrop Verb = "drop"
 )
+
+// tries says whether the verb begins a trial.
+func (v Verb) tries() bool { return v == VerbTry || v == VerbTryByProfile }
 
 // Request is a request to the helper. It is sent as a line with the mark and the verb. For forget
 // the UUID follows on that line. For keep the size of a text in bytes follows, and after the line
@@ -37,8 +47,8 @@ const (
 //
 //	nmgre-request 1 forget 8fc1c7d4-5a0c-4f7e-9d0a-2f0b8a3c1d2e
 //
-// Nothing comes after it. Because the size is known beforehand, a request that is cut short cannot
-// be mistaken for a smaller one.
+// Nothing comes after it, but for a verdict after a try: see trial.go. Because the size is known
+// beforehand, a request that is cut short cannot be mistaken for a smaller one.
 type Request struct {
 	Verb Verb
 	UUID string    // forget: the tunnel
@@ -51,15 +61,15 @@ func (r Request) write(w io.Writer) error {
 	switch r.Verb {
 	case VerbForget:
 		behind = " " + r.UUID
-	case VerbKeep:
+	case VerbKeep, VerbTry, VerbTryByProfile:
 		size, err := r.Kept.WriteTo(io.Discard)
 		if err != nil {
 			return err
 		}
 		behind = " " + strconv.FormatInt(size, 10)
-	case VerbConverge:
+	case VerbConverge, VerbSave, VerbDrop:
 	}
-	if _, err := fmt.Fprintf(w, "%s %s%s\n", requestMark, r.Verb, behind); err != nil || r.Verb != VerbKeep {
+	if _, err := fmt.Fprintf(w, "%s %s%s\n", requestMark, r.Verb, behind); err != nil || r.Verb != VerbKeep && !r.Verb.tries() {
 		return err
 	}
 	_, err := r.Kept.WriteTo(w)
@@ -75,11 +85,18 @@ func ReadRequest(in io.Reader) (Request, error) {
 		return Request{}, err
 	}
 	request, size, err := parseHeader(header)
-	if err == nil && request.Verb == VerbKeep {
+	if err == nil && (request.Verb == VerbKeep || request.Verb.tries()) {
 		request.Kept, err = readKept(r, size)
 	}
 	if err != nil {
 		return Request{}, err
+	}
+	// the verdict follows later, and the caller waits for the result first
+	if request.Verb.tries() {
+		if r.Buffered() > 0 {
+			return Request{}, bad("something follows the request")
+		}
+		return request, nil
 	}
 	switch _, err := r.ReadByte(); {
 	case err == nil:
@@ -124,7 +141,7 @@ func parseHeader(line string) (Request, int64, error) {
 	case r.Verb == VerbForget && keep.IsUUID(behind):
 		r.UUID = behind
 		return r, 0, nil
-	case r.Verb == VerbKeep:
+	case r.Verb == VerbKeep || r.Verb.tries():
 		size, err := strconv.ParseInt(behind, 10, 64)
 		if err != nil || size < 0 || size > maxKept || strconv.FormatInt(size, 10) != behind {
 			return r, 0, bad("\"%.40s\" is not a size from 0 to %d", fault.Printable(behind), maxKept)

@@ -43,6 +43,11 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, carry Carry) error 
 		c, err = carry(ctx, r, progressTo(out))
 	}
 	result := encodeResult(c, err)
+	if err == nil && r.Verb.tries() {
+		err = writeLine(out, messageJSON{Result: &result})
+		c, endErr := verdict(ctx, in, carry, r)
+		err, result = errors.Join(err, endErr), encodeResult(c, endErr)
+	}
 	return errors.Join(err, writeLine(out, messageJSON{Result: &result}))
 }
 

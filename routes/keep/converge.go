@@ -25,12 +25,15 @@ func (l *LocalKeeper) Converge(ctx context.Context) (c Converged, err error) {
 // Refused is about its routes.
 func (l *LocalKeeper) converge(ctx context.Context, about string, written *Kept, progress func(done, total int)) (Converged, error) {
 	waiting := l.Store.SetWaiting(ctx, false) // whoever waits is served by what is read from now on
+	tries, trialErr := l.endTrials(ctx)
 	s, err := l.readState(ctx, written)
 	if err != nil {
 		return Converged{}, err
 	}
 	w := s.wanted()
+	w.hookOthers = w.hookOthers || tries
 	w.problems.add(waiting)
+	w.problems.add(trialErr)
 	l.addPins(ctx, s, &w)
 	var c Converged
 	steps := []func(){

@@ -45,14 +45,18 @@ func (l *LocalKeeper) MayKeep() error {
 // be done for other tunnels is no error.
 func (l *LocalKeeper) Keep(ctx context.Context, k Kept, progress func(done, total int)) (c Converged, err error) {
 	err = l.locked(ctx, func() error {
-		c, err = l.keep(ctx, k, progress)
+		c, err = l.keep(ctx, k, progress, l.Store.Put)
 		return err
 	})
 	return c, err
 }
 
-// keep does the work of [LocalKeeper.Keep] under the lock.
-func (l *LocalKeeper) keep(ctx context.Context, k Kept, progress func(done, total int)) (Converged, error) {
+// keep does the work of [LocalKeeper.Keep] under the lock. put writes k, and returns the undo of
+// that.
+func (l *LocalKeeper) keep(ctx context.Context, k Kept, progress func(done, total int), put func(context.Context, Kept) (func(context.Context) error, error)) (Converged, error) {
+	if _, err := l.endTrials(ctx); err != nil {
+		return Converged{}, err
+	}
 	if l.Vet != nil {
 		vetted, err := l.Vet(ctx, k)
 		if err != nil {
@@ -60,7 +64,7 @@ func (l *LocalKeeper) keep(ctx context.Context, k Kept, progress func(done, tota
 		}
 		k = vetted
 	}
-	undo, err := l.Store.Put(ctx, k)
+	undo, err := put(ctx, k)
 	if err != nil && undo != nil {
 		err = errors.Join(fault.Ended(ctx, err), l.undo(ctx, k, undo))
 	}

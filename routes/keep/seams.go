@@ -59,7 +59,16 @@ type Store interface {
 	// with [fault.ErrChanged] if k.Stamp is not that of the file. undo makes the file as it was; it
 	// is nil where Put has changed nothing.
 	Put(ctx context.Context, k Kept) (undo func(ctx context.Context) error, err error)
-	// Delete removes a tunnel's file. A file that does not exist is no error.
+	// Try writes k as what is tried for its tunnel, as [Tried] says: until the trial ends, reading
+	// returns k in place of what the tunnel's file has. Its errors and undo are those of Put.
+	Try(ctx context.Context, k Kept, byProfile bool) (undo func(ctx context.Context) error, err error)
+	// Tried returns what is tried.
+	Tried(ctx context.Context) ([]Tried, error)
+	// EndTrial ends the trial of a tunnel. With save, what is tried becomes the tunnel's file. It
+	// is no error if nothing is tried.
+	EndTrial(ctx context.Context, uuid string, save bool) error
+	// Delete removes a tunnel's file, and what is tried for it. A file that does not exist is no
+	// error.
 	Delete(ctx context.Context, uuid string) error
 	// Remembered returns, by device, whether forwarding was on before nmgre changed it. It goes
 	// back to the last boot. The name "all" stands for the switch of all devices.
@@ -88,6 +97,9 @@ type Keeper interface {
 	// routes are done. When Keep fails, everything is as it was before, unless the error is a
 	// [fault.ErrLeftBehind].
 	Keep(ctx context.Context, k Kept, progress func(done, total int)) (Converged, error)
+	// Try is Keep for a kept part on trial: it counts until its [Trial] is ended, or this process.
+	// byProfile says that the tunnel's profile is on trial, too, and is saved before the Trial is.
+	Try(ctx context.Context, k Kept, byProfile bool, progress func(done, total int)) (Converged, Trial, error)
 	// Forget removes the kept part of a tunnel, from the files and from the kernel.
 	Forget(ctx context.Context, uuid string) error
 	// Converge makes the kernel agree with the files, as far as the tunnels are up.
@@ -102,6 +114,7 @@ type Running struct {
 	Remote     netip.Addr
 	// Neither is set while the profile is on its way up or down.
 	Active, Inactive bool
+	Trial            bool // the profile is new, or edited, and not saved yet
 }
 
 // Tunnels tells the [LocalKeeper] which profiles there are.

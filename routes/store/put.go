@@ -37,23 +37,28 @@ const lineSize = 32
 // Put replaces the file of k.UUID, or removes it if k is empty. It writes nothing if the file
 // already has the same content. As [keep.Store] says, it fails with ErrChanged if k.Stamp is not
 // the file's, and undo is nil if nothing can have been changed.
-func (s *Store) Put(_ context.Context, k keep.Kept) (undo func(context.Context) error, err error) {
+func (s *Store) Put(ctx context.Context, k keep.Kept) (undo func(context.Context) error, err error) {
 	attempt := "write what nmgre keeps for " + fault.Printable(k.Name)
 	if !keep.IsUUID(k.UUID) {
 		return nil, &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("%s: \"%.80s\" is not a profile's UUID", attempt, fault.Printable(k.UUID))}
+	}
+	if _, tried, err := s.live(k.UUID); err != nil || tried && !k.Empty() {
+		return nil, errors.Join(err, isTried(attempt))
 	}
 	old, stamp, oldErr := s.raw(k.UUID)
 	if k.Stamp != "" && k.Stamp != stamp {
 		return nil, &fault.Error{Kind: fault.ErrChanged, What: attempt + ": somebody else has changed it meanwhile", Hint: "try again"}
 	}
-	var text bytes.Buffer
-	text.Grow(lineSize * len(k.Routes))
-	if !k.Empty() {
-		if _, err := k.WriteTo(&text); err != nil {
-			return nil, denied(attempt, err)
+	text, err := s.textOf(k, false)
+	if err != nil {
+		return nil, denied(attempt, err)
+	}
+	if k.Empty() { // the tunnel goes, or all that is kept for it
+		if err := s.EndTrial(ctx, k.UUID, false); err != nil {
+			return nil, err
 		}
 	}
-	if oldErr == nil && bytes.Equal(old, text.Bytes()) {
+	if oldErr == nil && bytes.Equal(old, text) {
 		return func(context.Context) error { return nil }, nil
 	}
 	undo = func(context.Context) error {
@@ -62,7 +67,7 @@ func (s *Store) Put(_ context.Context, k keep.Kept) (undo func(context.Context) 
 		}
 		return denied("undo the change of the file for "+k.UUID, s.putText(k.UUID, old))
 	}
-	if err := s.putText(k.UUID, text.Bytes()); err != nil {
+	if err := s.putText(k.UUID, text); err != nil {
 		if now, _, nowErr := s.raw(k.UUID); oldErr == nil && nowErr == nil && bytes.Equal(now, old) {
 			undo = nil
 		}

@@ -69,8 +69,15 @@ func (s *Store) UUIDs(context.Context) ([]string, error) {
 			uuids = append(uuids, entry.Name())
 		}
 	}
+	tried, err := s.trials()
+	for _, t := range tried {
+		if !t.Dead && !slices.Contains(uuids, t.UUID) {
+			uuids = append(uuids, t.UUID)
+		}
+	}
+	slices.Sort(uuids)
 	s.last.only(uuids)
-	return uuids, nil
+	return uuids, err
 }
 
 // All returns the kept parts of all tunnels but those excepted. Its error joins those of the files
@@ -106,7 +113,14 @@ func (s *Store) Get(_ context.Context, uuid string) (keep.Kept, error) {
 	if !keep.IsUUID(uuid) {
 		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: fmt.Sprintf("nothing is kept for \"%.80s\"", fault.Printable(uuid))}
 	}
-	file, err := s.open(tunnelsDir, uuid)
+	var file *os.File
+	dir, name, err := s.place(uuid)
+	if err == nil {
+		file, err = s.open(dir, name)
+	}
+	if dir == trialDir && errors.Is(err, fs.ErrNotExist) { // the trial has just ended
+		file, err = s.open(tunnelsDir, uuid)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
 	}
@@ -122,6 +136,9 @@ func (s *Store) Get(_ context.Context, uuid string) (keep.Kept, error) {
 	k.Stamp = stamp
 	if err != nil {
 		return keep.Kept{}, broken(file.Name(), err)
+	}
+	if k.Empty() && len(k.Bad) == 0 && dir == trialDir {
+		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
 	}
 	return s.last.put(k), nil
 }
@@ -150,11 +167,11 @@ func broken(path string, err error) error {
 }
 
 // Delete removes a tunnel's file, and with the last one also the folders.
-func (s *Store) Delete(_ context.Context, uuid string) error {
+func (s *Store) Delete(ctx context.Context, uuid string) error {
 	if !keep.IsUUID(uuid) {
 		return nil // it cannot have one
 	}
-	return denied("remove what nmgre keeps for "+uuid, s.remove(tunnelsDir, uuid))
+	return errors.Join(denied("remove what nmgre keeps for "+uuid, s.remove(tunnelsDir, uuid)), s.EndTrial(ctx, uuid, false))
 }
 
 // HookOthers makes or removes the file that the hook looks for: while it is there, the hook calls

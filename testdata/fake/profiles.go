@@ -7,12 +7,14 @@ import (
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
 )
 
 // Profile is a profile of NetworkManager's.
 type Profile struct {
 	nm.Profile
-	owner *Process // which has it on trial; nil for a saved profile
+	owner *Process    // which has it on trial, or edits it; nil for a saved profile
+	old   *nm.Profile // before an edit that is not saved
 }
 
 // listed returns the profile as NetworkManager lists it.
@@ -20,6 +22,9 @@ func (f *Profile) listed() nm.Profile {
 	profile := f.Profile
 	profile.Tunnel = profile.Tunnel.Clone()
 	profile.Abandoned = profile.Abandoned || f.owner != nil && f.owner.Dead
+	if f.old != nil {
+		profile.Edit = &nm.Edit{Before: f.old.Tunnel.Clone(), Up: f.old.State != nm.StateInactive}
+	}
 	return profile
 }
 
@@ -79,7 +84,8 @@ func (p *Process) Save(ctx context.Context, uuid string) (file string, err error
 		if f == nil {
 			return errVanished
 		}
-		f.Trial, f.Unsaved, f.owner, f.Path = false, false, nil, "/etc/NetworkManager/system-connections/"+f.ID+".nmconnection"
+		f.Unsaved = f.old != nil && f.old.Unsaved
+		f.Trial, f.owner, f.old, f.Path = false, nil, nil, "/etc/NetworkManager/system-connections/"+f.ID+".nmconnection"
 		file = f.Path
 		return nil
 	})
@@ -109,11 +115,10 @@ func (p *Process) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo fu
 	var old *nm.Profile
 	undo = func(ctx context.Context) error {
 		return p.call(ctx, "Back", func() error {
-			f := p.Profile(uuid)
-			if f == nil || old == nil {
-				return nil
+			if f := p.Profile(uuid); f != nil && old != nil {
+				f.old = old
+				f.revert()
 			}
-			f.ID, f.Tunnel, f.Unsaved = old.ID, old.Tunnel.Clone(), old.Unsaved
 			return nil
 		})
 	}
@@ -122,9 +127,12 @@ func (p *Process) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo fu
 		if f == nil {
 			return errVanished
 		}
-		before := f.Profile
-		before.Tunnel = f.Tunnel.Clone()
-		old = &before
+		if f.old == nil {
+			before := f.Profile
+			before.Tunnel = f.Tunnel.Clone()
+			f.old = &before
+		}
+		old, f.owner = f.old, p
 		if f.ID == f.Tunnel.Name {
 			f.ID = t.Name
 		}
@@ -132,6 +140,39 @@ func (p *Process) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo fu
 		return nil
 	})
 	return undo, err
+}
+
+// revert gives the profile its settings from before the edit.
+func (f *Profile) revert() {
+	if f.old != nil {
+		f.ID, f.Tunnel, f.Unsaved = f.old.ID, f.old.Tunnel.Clone(), f.old.Unsaved
+		f.old, f.owner = nil, nil
+	}
+}
+
+// Revert undoes an edit that is not saved.
+func (p *Process) Revert(ctx context.Context, uuid string) error {
+	return p.call(ctx, "Revert", func() error {
+		f := p.Profile(uuid)
+		if f == nil {
+			return errVanished
+		}
+		f.revert()
+		return nil
+	})
+}
+
+// Reboot starts the host anew: everything in memory is gone, and no tunnel is up.
+func (w *World) Reboot() {
+	for _, f := range w.Profiles {
+		w.BringDown(f)
+		f.revert()
+	}
+	w.Profiles = slices.DeleteFunc(w.Profiles, func(f *Profile) bool { return f.Trial })
+	w.Table = slices.DeleteFunc(w.Table, func(r Route) bool { return r.Protocol == kernel.RouteProtocol })
+	w.before, w.rules = nil, nil
+	clear(w.forwarding)
+	clear(w.trials)
 }
 
 func (p *Process) Reapply(ctx context.Context, uuid string) error {

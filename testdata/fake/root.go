@@ -17,6 +17,7 @@ import (
 // rootFiles has root's files, and the kernel's forwarding and rules.
 type rootFiles struct {
 	Files      map[string]keep.Kept
+	trials     map[string]tried
 	before     map[string]bool // the forwarding of devices before nmgre changed it
 	waiting    bool            // a process could not wait for the lock
 	others     bool            // the hook is called for other connections too
@@ -29,8 +30,36 @@ type rootFiles struct {
 	FileErr    error // returned by reading, with the files that can be read
 }
 
+// tried is a kept part on trial, and the process that tries it.
+type tried struct {
+	keep.Kept
+	by        *Process
+	byProfile bool
+}
+
+// current returns what is kept for a tunnel: what is tried, or what is in its file.
+func (k *rootFiles) current(uuid string) (keep.Kept, bool) {
+	if t, ok := k.trials[uuid]; ok && !t.by.Dead {
+		return t.Kept, !t.Empty()
+	}
+	kept, ok := k.Files[uuid]
+	return kept, ok
+}
+
+// uuids returns the tunnels that something is kept or tried for.
+func (k *rootFiles) uuids() []string {
+	list := slices.Collect(maps.Keys(k.Files))
+	for uuid, t := range k.trials {
+		if !t.by.Dead && !slices.Contains(list, uuid) {
+			list = append(list, uuid)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 func newRootFiles() rootFiles {
-	return rootFiles{Files: make(map[string]keep.Kept), forwarding: make(map[string]bool)}
+	return rootFiles{trials: make(map[string]tried), Files: make(map[string]keep.Kept), forwarding: make(map[string]bool)}
 }
 
 // String prints everything that a command may change, except UUIDs, which are random.
@@ -39,6 +68,10 @@ func (k *rootFiles) String() string {
 	for _, f := range k.Files {
 		lines = append(lines, fmt.Sprintf("file of %s: remote %s inner %v routes %v snat %v forward %v clamp %v pin %v\n",
 			f.Name, f.Remote, f.Inner, f.Routes, f.SNAT, f.Forward, f.ClampMSS, f.Pin))
+	}
+	for _, t := range k.trials {
+		lines = append(lines, fmt.Sprintf("tried for %s: remote %s inner %v routes %v snat %v forward %v clamp %v pin %v\n",
+			t.Name, t.Remote, t.Inner, t.Routes, t.SNAT, t.Forward, t.ClampMSS, t.Pin))
 	}
 	for dev, on := range k.before {
 		lines = append(lines, fmt.Sprintf("before: %s forwarded %v\n", dev, on))
@@ -67,7 +100,7 @@ func (s Store) Get(ctx context.Context, uuid string) (k keep.Kept, err error) {
 	if err := cmp.Or(s.call(ctx, "Read", func() error { return nil }), s.FileErr); err != nil {
 		return keep.Kept{}, err
 	}
-	k, ok := s.Files[uuid]
+	k, ok := s.current(uuid)
 	if !ok {
 		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
 	}
@@ -79,6 +112,9 @@ func (s Store) Get(ctx context.Context, uuid string) (k keep.Kept, err error) {
 
 // Put implements [keep.Store].
 func (s Store) Put(ctx context.Context, k keep.Kept) (undo func(context.Context) error, err error) {
+	if t, ok := s.trials[k.UUID]; ok && !t.by.Dead && !k.Empty() {
+		return nil, errTried
+	}
 	old, there := s.Files[k.UUID]
 	stamp := keep.StampNone
 	if there {
@@ -90,6 +126,9 @@ func (s Store) Put(ctx context.Context, k keep.Kept) (undo func(context.Context)
 				return err
 			}
 			delete(s.Files, k.UUID)
+			if k.Empty() {
+				delete(s.trials, k.UUID)
+			}
 			if keepHere {
 				k.Stamp = ""
 				s.Files[k.UUID] = k.Clone()
@@ -107,6 +146,58 @@ func (s Store) Put(ctx context.Context, k keep.Kept) (undo func(context.Context)
 	return undo, s.call(ctx, "Write", write(k, !k.Empty()))
 }
 
+var errTried = &fault.Error{Kind: fault.ErrChanged, What: "another nmgre is changing the tunnel right now"}
+
+// Try implements [keep.Store].
+func (s Store) Try(ctx context.Context, k keep.Kept, byProfile bool) (undo func(context.Context) error, err error) {
+	old, there := s.Files[k.UUID]
+	stamp := keep.StampNone
+	if there {
+		stamp = fmt.Sprint(old)
+	}
+	if t, ok := s.trials[k.UUID]; ok && !t.by.Dead || k.Stamp != "" && k.Stamp != stamp {
+		return nil, errTried
+	}
+	undo = func(ctx context.Context) error { return s.EndTrial(ctx, k.UUID, false) }
+	return undo, s.call(ctx, "Try", func() error {
+		k.Stamp = ""
+		s.trials[k.UUID] = tried{k.Clone(), s.Process, byProfile}
+		return s.root("try")
+	})
+}
+
+// Tried implements [keep.Store]. It is not counted as a call where nothing is tried.
+func (s Store) Tried(ctx context.Context) (list []keep.Tried, err error) {
+	if len(s.trials) == 0 {
+		return nil, nil
+	}
+	err = s.call(ctx, "Tried", func() error {
+		for _, uuid := range slices.Sorted(maps.Keys(s.trials)) {
+			_, there := s.Files[uuid]
+			list = append(list, keep.Tried{UUID: uuid, New: !there, Dead: s.trials[uuid].by.Dead, ByProfile: s.trials[uuid].byProfile})
+		}
+		return nil
+	})
+	return list, err
+}
+
+// EndTrial implements [keep.Store].
+func (s Store) EndTrial(ctx context.Context, uuid string, save bool) error {
+	t, ok := s.trials[uuid]
+	if !ok {
+		return nil
+	}
+	return s.call(ctx, "EndTrial", func() error {
+		if save && t.Empty() {
+			delete(s.Files, uuid)
+		} else if save {
+			s.Files[uuid] = t.Kept.Clone()
+		}
+		delete(s.trials, uuid)
+		return s.root("end the trial")
+	})
+}
+
 // Delete implements [keep.Store].
 func (s Store) Delete(ctx context.Context, uuid string) error {
 	return s.call(ctx, "Erase", func() error {
@@ -114,6 +205,7 @@ func (s Store) Delete(ctx context.Context, uuid string) error {
 			return err
 		}
 		delete(s.Files, uuid)
+		delete(s.trials, uuid)
 		return nil
 	})
 }
@@ -160,9 +252,9 @@ func (p *Process) All(ctx context.Context, except ...string) (list []keep.Kept, 
 		return nil, err
 	}
 	list = []keep.Kept{}
-	for _, uuid := range slices.Sorted(maps.Keys(p.Files)) {
-		if !slices.Contains(except, uuid) {
-			list = append(list, p.Files[uuid].Clone())
+	for _, uuid := range p.uuids() {
+		if k, ok := p.current(uuid); ok && !slices.Contains(except, uuid) {
+			list = append(list, k.Clone())
 		}
 	}
 	return list, p.FileErr
@@ -170,7 +262,7 @@ func (p *Process) All(ctx context.Context, except ...string) (list []keep.Kept, 
 
 func (p *Process) UUIDs(ctx context.Context) (list []string, err error) {
 	err = p.call(ctx, "UUIDs", func() error {
-		list = slices.Sorted(maps.Keys(p.Files))
+		list = p.uuids()
 		return nil
 	})
 	return list, err

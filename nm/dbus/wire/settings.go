@@ -176,3 +176,15 @@ func sendable(v dbus.Variant) (ok bool) {
 
 // Quote returns a text from outside between quotes, escaped with [fault.Printable].
 func Quote(text string) string { return `"` + fault.Printable(text) + `"` }
+
+// ReadyFlags returns the state flag that tells that the tunnel's addresses are set, or 0 for a
+// tunnel without addresses.
+func (s Settings) ReadyFlags() uint32 {
+	switch {
+	case len(s.Entries(IPv4, "address-data")) > 0:
+		return uint32(gnm.NmActivationStateFlagIp4Ready)
+	case len(s.Entries(IPv6, "address-data")) > 0:
+		return uint32(gnm.NmActivationStateFlagIp6Ready)
+	}
+	return 0
+}

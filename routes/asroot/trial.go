@@ -1,0 +1,98 @@
+package asroot
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+)
+
+// A helper that tries something lives until the trial ends. After the result of the request it
+// reads one more line, a verdict, and answers with a second result. The end of the line is a
+// verdict, too: the caller is gone, and the trial is dropped. So nobody is asked for a password
+// twice, and nothing that is tried outlives the process that tries it.
+const (
+	verdictSave = "save"
+	verdictDrop = "drop"
+	maxVerdict  = 16 // bytes
+)
+
+// Try has the helper try kept. In the result, Added and Replaced have the right lengths, but -1 for
+// every index.
+func (k *Keeper) Try(ctx context.Context, kept keep.Kept, byProfile bool, progress func(done, total int)) (keep.Converged, keep.Trial, error) {
+	verb := VerbTry
+	if byProfile {
+		verb = VerbTryByProfile
+	}
+	c, result, err := k.begin(ctx, Request{Verb: verb, Kept: kept}, progress)
+	if err != nil {
+		if c != nil {
+			c.release()
+		}
+		return result, nil, err
+	}
+	return result, &helperTrial{child: c}, nil
+}
+
+// helperTrial is a trial of the helper's.
+type helperTrial struct {
+	child *child
+	ended bool
+	err   error
+}
+
+// Save has the helper save what is tried.
+func (t *helperTrial) Save(ctx context.Context) error { return t.end(ctx, verdictSave) }
+
+// Drop has the helper drop what is tried.
+func (t *helperTrial) Drop(ctx context.Context) error { return t.end(ctx, verdictDrop) }
+
+// end tells the helper the verdict, and waits for the helper's end. The helper drops the trial if
+// it is told nothing, so a helper that is gone is an error.
+func (t *helperTrial) end(ctx context.Context, verdict string) error {
+	if t.ended {
+		return t.err
+	}
+	c := t.child
+	defer c.release()
+	t.ended, c.stays, c.result = true, false, nil
+	if _, err := io.WriteString(c.line, verdict+"\n"); err != nil {
+		t.err = &fault.Error{Kind: fault.ErrLeftBehind, What: "nmgre's helper ended too early", Err: err}
+		return t.err
+	}
+	c.follow(ctx, nil)
+	_, t.err = c.outcome(ctx)
+	return t.err
+}
+
+// verdict waits for the caller's verdict about a trial, and carries it out. A caller that is gone
+// has dropped the trial.
+func verdict(ctx context.Context, in io.Reader, carry Carry, r Request) (keep.Converged, error) {
+	said := make(chan string, 1)
+	go func() { // it is left behind if ctx ends first, and ends with the process
+		line, err := bufio.NewReader(io.LimitReader(in, maxVerdict)).ReadString('\n')
+		if err != nil {
+			line = verdictDrop + "\n"
+		}
+		said <- line
+	}()
+	line := verdictDrop + "\n"
+	select {
+	case line = <-said:
+	case <-ctx.Done():
+	}
+	verb := VerbDrop
+	if line == verdictSave+"\n" {
+		verb = VerbSave
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
+	defer cancel()
+	c, endErr := carry(ending, Request{Verb: verb, UUID: r.Kept.UUID}, nil)
+	if verb == VerbDrop && line != verdictDrop+"\n" {
+		endErr = errors.Join(bad("the verdict is neither save nor drop"), endErr)
+	}
+	return c, endErr
+}

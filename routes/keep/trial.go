@@ -1,0 +1,105 @@
+package keep
+
+import (
+	"context"
+	"errors"
+
+	"nmgre/routes/fault"
+)
+
+// Tried is a kept part on trial: it counts in place of the tunnel's own file as long as the process
+// that tries it lives. It stands where a boot removes it.
+type Tried struct {
+	UUID string
+	Dead bool // the process is gone
+	New  bool // the tunnel has no file of its own yet
+	// ByProfile says that the profile of the tunnel is on trial, too. A profile whose trial has
+	// ended well then proves that the kept part was to stay.
+	ByProfile bool
+}
+
+// Trial is a kept part on trial that this process has begun. One of its methods ends it.
+type Trial interface {
+	// Save makes what is tried the tunnel's file.
+	Save(ctx context.Context) error
+	// Drop forgets what is tried, and makes the kernel agree with the tunnel's old file.
+	Drop(ctx context.Context) error
+}
+
+// Try is Keep for a kept part on trial. After an error there is nothing to end.
+func (l *LocalKeeper) Try(ctx context.Context, k Kept, byProfile bool, progress func(done, total int)) (c Converged, t Trial, err error) {
+	err = l.locked(ctx, func() error {
+		c, err = l.keep(ctx, k, progress, func(ctx context.Context, k Kept) (func(context.Context) error, error) {
+			return l.Store.Try(ctx, k, byProfile)
+		})
+		return err
+	})
+	return c, l.Trial(k.UUID), err
+}
+
+// Trial returns what this process tries for a tunnel.
+func (l *LocalKeeper) Trial(uuid string) Trial { return localTrial{l, uuid} }
+
+// localTrial is a trial of this process.
+type localTrial struct {
+	keeper *LocalKeeper
+	uuid   string
+}
+
+// Save makes what is tried the tunnel's file.
+func (t localTrial) Save(ctx context.Context) error {
+	l := t.keeper
+	return l.locked(ctx, func() error {
+		isNew, err := l.endTrials(ctx)
+		if err != nil {
+			return err
+		}
+		if err := l.Store.EndTrial(ctx, t.uuid, true); err != nil || !isNew {
+			return err
+		}
+		// the hook need not be called for every connection
+		_, err = l.converge(ctx, t.uuid, nil, nil)
+		return err
+	})
+}
+
+// Drop forgets what is tried.
+func (t localTrial) Drop(ctx context.Context) error {
+	return t.keeper.locked(ctx, func() error {
+		if err := t.keeper.Store.EndTrial(ctx, t.uuid, false); err != nil {
+			return err
+		}
+		_, err := t.keeper.converge(ctx, t.uuid, nil, nil)
+		return err
+	})
+}
+
+// endTrials ends the trials of processes that are gone. What was tried stays if the tunnel's
+// profile was saved with it; a process can be killed between the two. Where NetworkManager cannot
+// say that, the trial waits, without an effect. It reports whether something new is tried: the hook
+// must be called for a tunnel that has no file yet.
+func (l *LocalKeeper) endTrials(ctx context.Context) (isNew bool, err error) {
+	tried, err := l.Store.Tried(ctx)
+	if l.Patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, l.Patience)
+		defer cancel()
+	}
+	errs := []error{err}
+	for _, t := range tried {
+		if !t.Dead {
+			isNew = isNew || t.New
+			continue
+		}
+		save := false
+		if t.ByProfile {
+			p, err := l.Tunnels.One(ctx, t.UUID)
+			if err != nil && !errors.Is(err, fault.ErrNotFound) {
+				continue
+			}
+			save = err == nil && !p.Trial
+		}
+		errs = append(errs, l.Store.EndTrial(ctx, t.UUID, save))
+	}
+	return isNew, errors.Join(errs...)
+}
