@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/session"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
 )
@@ -45,6 +46,9 @@ func checkConfirm(cmd *cobra.Command) error {
 	}
 	return nil
 }
+
+// session returns the ssh session that this process belongs to.
+func (a *app) session() nmgre.Session { return session.Find(a.root) }
 
 // guarded makes the host refuse what may cut off the person's session, or ask.
 func (a *app) guarded(host *nmgre.Host) {

@@ -1,4 +1,6 @@
-package main
+// Package session finds the ssh session that a process belongs to. It reads the environment and
+// /proc, and depends on the verbs alone.
+package session
 
 import (
 	"bytes"
@@ -18,16 +20,16 @@ const (
 	maxEnviron   = 1 << 20 // how many bytes are read of a file in /proc
 )
 
-// session returns the ssh session that this process belongs to. It is the zero Session outside one.
-// sshd puts the address into the environment, and sudo takes it out, so session also searches the
-// parent processes, up to the shell of the session.
-func (a *app) session() nmgre.Session {
+// Find returns the ssh session that this process belongs to. It is the zero Session outside one.
+// sshd puts the address into the environment, and sudo takes it out, so Find also searches the
+// parent processes, up to the shell of the session. root is the folder that holds /proc.
+func Find(root string) nmgre.Session {
 	for _, variable := range []string{"SSH_CONNECTION", "SSH_CLIENT"} {
 		if s := sessionOf(os.Getenv(variable)); s.Client.IsValid() {
 			return s
 		}
 	}
-	return ancestorSession(filepath.Join(a.root, "proc"), os.Getppid())
+	return ancestorSession(filepath.Join(root, "proc"), os.Getppid())
 }
 
 // sessionOf reads "CLIENT PORT SERVER PORT", as sshd writes SSH_CONNECTION, or "CLIENT PORT PORT",
