@@ -6,6 +6,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )
 
@@ -39,6 +40,9 @@ const (
 // The watch ends when ctx ends: then the channel is closed, and nothing of the watch is left. While
 // NetworkManager is away, the watch goes on and finds it again by itself. After Back,
 // NetworkManager may still be starting. Another notice with Profiles comes when it is done.
+//
+// Where the process is root, the watch also sets nmgre's rules again when somebody has removed
+// them, such as by a flush of the whole ruleset.
 func (h *Host) Watch(ctx context.Context) (<-chan Notice, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	profiles, err := h.Profiles.Watch(ctx)
@@ -54,12 +58,42 @@ func (h *Host) Watch(ctx context.Context) (<-chan Notice, error) {
 		return nil, err
 	}
 	w := watcher{profiles: profiles, kernel: kernelEvents, out: make(chan Notice)}
+	mended := h.mendRules(ctx)
 	go func() {
 		defer close(w.out)
+		defer func() { <-mended }()
 		defer cancel()
 		w.run(ctx)
 	}()
 	return w.out, nil
+}
+
+// mendEvery is the least time between two repairs of the rules, so that a program which removes
+// them again and again costs little.
+const mendEvery = time.Second
+
+// mendRules sets nmgre's rules again whenever somebody has removed them, until ctx ends. It does so
+// for root only: nobody is asked for a password because of a flush. What cannot be set is for
+// verify to tell. The channel that it returns is closed at its end.
+func (h *Host) mendRules(ctx context.Context) <-chan struct{} {
+	ended := make(chan struct{})
+	var removed <-chan struct{}
+	if h.Kernel.CanChange() {
+		removed, _ = h.Gateway.WatchRules(ctx) // without it the hook's next event sets them
+	}
+	go func() {
+		defer close(ended)
+		if removed == nil {
+			return
+		}
+		for range removed {
+			mending, cancel := context.WithTimeout(ctx, keep.UndoTimeout)
+			_, _ = h.Keeper.Converge(mending)
+			cancel()
+			fault.Pause(ctx, mendEvery)
+		}
+	}()
+	return ended
 }
 
 // watcher makes notices of the events of NetworkManager and the kernel.

@@ -186,3 +186,37 @@ func TestWatchFails(t *testing.T) {
 		}
 	})
 }
+
+// A flush of the ruleset is mended while root watches, at most once a second, and not by others.
+func TestWatchMendsRules(t *testing.T) {
+	for _, root := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := fake.NewWorld()
+			tunnel := fake.Simple(t)
+			tunnel.ClampMSS = true
+			fake.MustCreate(t, w, tunnel)
+			whole := w.String()
+			w.NoRoot = !root
+			p := w.Start()
+			p.RuleEvents = make(chan struct{}, 3)
+			ctx, cancel := context.WithCancel(t.Context())
+			notices, err := p.Host().Watch(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				w.LoseAll()
+				p.RuleEvents <- struct{}{}
+				synctest.Wait()
+				if mended := w.String() == whole; mended != root {
+					t.Errorf("root %v: mended %v\n%s", root, mended, w)
+				}
+				time.Sleep(2 * time.Second)
+			}
+			cancel()
+			for range notices { // until it is closed
+			}
+			synctest.Wait()
+		})
+	}
+}

@@ -103,6 +103,8 @@ func (g *stubGateway) SetRules(_ context.Context, want []keep.Rule) (bool, error
 	return changed, nil
 }
 
+func (g *stubGateway) WatchRules(context.Context) (<-chan struct{}, error) { return nil, nil }
+
 func (g *stubGateway) Forwarding(_ context.Context, dev string) (bool, error) {
 	return g.forwarding[dev], nil
 }

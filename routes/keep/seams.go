@@ -19,6 +19,9 @@ type Gateway interface {
 	// dropped from the connection tracking table. It fails with [RefusedRules] if the kernel has
 	// taken all rules but some.
 	SetRules(ctx context.Context, want []Rule) (bool, error)
+	// WatchRules returns a channel that tells when somebody may have removed rules of nmgre's. The
+	// channel is closed when ctx ends.
+	WatchRules(ctx context.Context) (<-chan struct{}, error)
 	// Forwarding reports whether IPv4 packets that come in by dev are forwarded; for "all", whether
 	// somebody has switched it on for all devices. It fails with [fault.ErrNotFound] if there is no
 	// such device.

@@ -25,6 +25,7 @@ type Process struct {
 	// the events of the watches, and the errors with which the watches fail
 	ProfileEvents            chan nm.ProfileEvent
 	KernelEvents             chan kernel.Event
+	RuleEvents               chan struct{}
 	WatchErr, KernelWatchErr error
 }
 

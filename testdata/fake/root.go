@@ -314,6 +314,11 @@ func (p *Process) SetRules(ctx context.Context, want []keep.Rule) (changed bool,
 	return changed, err
 }
 
+// WatchRules relays the events that a test sends.
+func (p *Process) WatchRules(ctx context.Context) (<-chan struct{}, error) {
+	return relay(ctx, p.RuleEvents), nil
+}
+
 // LoseAll makes the kernel lose everything that root keeps: the rules, the forwarding, and the
 // routes.
 func (w *World) LoseAll() {
