@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -93,11 +94,10 @@ func snapshot(t *testing.T, host lab.Host) string {
 // eventually waits until a condition is true, because the dispatcher takes its time.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for range 100 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if is() {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	t.Fatalf("it did not come to this: %s", what)
 }
@@ -209,7 +209,12 @@ func TestLabRulesetFlushed(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux2)
 	nmgreOn(t, lab.Linux2, exitDone, "create", "--peer", "100.0.1.100", "--address", "172.16.0.2/30", "--snat", "10.10.2.0/24=masquerade", "--no-probe")
-	for _, mend := range [][]string{{"nmgre", "up", "gre1"}, {"sh", "-c", "nmcli connection down gre1 && nmcli connection up gre1"}} {
+	for _, mend := range [][]string{
+		{"nmgre", "up", "gre1"},
+		{"sh", "-c", "nmcli connection down gre1 && nmcli connection up gre1"},
+		// systemd's unit, after nftables.service
+		{"/usr/local/bin/nmgre", "hook", "--", "none", "firewall"},
+	} {
 		settled(t, lab.Linux2)
 		lab.Linux2.Run(t, "nft", "flush", "ruleset")
 		lab.Linux2.Run(t, "nft", "add", "table", "ip", "others")
@@ -226,6 +231,64 @@ func TestLabRulesetFlushed(t *testing.T) {
 			t.Errorf("the table of others is gone: %s", tables)
 		}
 	}
+}
+
+// A NetworkManager that hangs holds the hook for seconds. The devices in the kernel say then what
+// is up, and all is set. What root keeps is for one far end: if the profile leads elsewhere,
+// nothing of it is set, until an edit moves it. A LAN's device that is made anew forwards again.
+func TestLabKeptFollowsTheHost(t *testing.T) {
+	lab.Need(t)
+	h := lab.Linux1
+	needHook(t, h)
+	h.Run(t, "sysctl", "-qw", "net.ipv4.ip_forward=0")
+	h.Run(t, "nmcli", "connection", "add", "type", "dummy", "con-name", "lan9", "ifname", "lan9", "ipv4.method", "manual", "ipv4.addresses", "10.99.0.1/24", "ipv6.method", "disabled")
+	h.Run(t, "nmcli", "connection", "up", "lan9")
+	nmgreOn(t, h, exitDone, "create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--no-probe", "--snat", "10.99.0.0/24=masquerade", "--forward",
+		"--route", "100.0.2.0/24", "--route", "10.77.0.0/16 ssthresh 7")
+	there := func(when, far string) {
+		t.Helper()
+		eventually(t, when+": everything is set", func() bool {
+			own := ownRoutes(t, h)
+			return strings.Contains(own, "10.77.0.0/16") && strings.Contains(own, far+" via 100.0.1.1 dev eth0") && strings.Contains(h.Try("nft", "list", "ruleset").Stdout, "masquerade") &&
+				h.Try("cat", "/proc/sys/net/ipv4/conf/lan9/forwarding").Stdout == "1\n"
+		})
+	}
+	settled(t, h)
+	there("after create", "100.0.2.100")
+
+	h.Run(t, "nft", "flush", "ruleset")
+	hanging := strconv.Itoa(h.NMPid())
+	h.Run(t, "kill", "-STOP", hanging)
+	r := h.Try("/usr/local/bin/nmgre", "hook", "--", "gre1", "pre-up")
+	h.Run(t, "kill", "-CONT", hanging)
+	if r.Code == exitDone || r.Took > 30*time.Second || !strings.Contains(r.Stderr, "NetworkManager cannot say which tunnels are up") {
+		t.Errorf("with a NetworkManager that hangs: %s", r)
+	}
+	there("after the hook without NetworkManager", "100.0.2.100")
+
+	for _, move := range []string{"down", "up"} {
+		h.Run(t, "nmcli", "connection", move, "lan9")
+	}
+	there("after the LAN's device was made anew", "100.0.2.100")
+
+	h.Run(t, "nmcli", "connection", "modify", "gre1", "ip-tunnel.remote", "100.0.2.101")
+	for _, move := range []string{"down", "up"} {
+		h.Run(t, "nmcli", "connection", move, "gre1")
+	}
+	settled(t, h)
+	if left := ownRoutes(t, h) + h.Run(t, "nft", "list", "ruleset") + h.Run(t, "cat", "/proc/sys/net/ipv4/conf/lan9/forwarding"); left != "0\n" {
+		t.Errorf("for another far end there is still:\n%s", left)
+	}
+	c := checkNamed(t, nmgreOn(t, h, exitFault, "verify", "gre1", "--no-probe", "--json").Stdout, "kept")
+	if c.Status != "fail" || !strings.Contains(c.Evidence, "100.0.2.101 by now") || c.Hint != "if that is right, move it: sudo nmgre edit gre1 --peer 100.0.2.101" {
+		t.Errorf("verify says %+v", c)
+	}
+	if list := nmgreOn(t, h, exitDone, "list"); !strings.Contains(list.Stderr, "100.0.2.101 by now") {
+		t.Errorf("list says %s", list.Stderr)
+	}
+	nmgreOn(t, h, exitDone, "edit", "gre1", "--no-probe", "--peer", "100.0.2.101")
+	there("after the edit", "100.0.2.101")
+	nmgreOn(t, h, exitDone, "verify", "gre1", "--no-probe")
 }
 
 // twoTunnels makes both ends of two tunnels between the gateways.
