@@ -258,3 +258,42 @@ func TestRebootAfterAKilledEdit(t *testing.T) {
 		})
 	}
 }
+
+// Routes of both owners are added, and nmgre is killed between the two. The routes of one owner are
+// the old ones then, and those of the other the new ones; none is half set. The same command again
+// completes the change.
+func TestRouteAddToBothKilled(t *testing.T) {
+	add := addRoutes(t, "10.30.0.0/16", "10.40.0.0/16"+multi)
+	synctest.Test(t, func(t *testing.T) {
+		whole, old := fake.NewWorld(), fake.NewWorld()
+		haveWhole(t, whole)
+		haveWhole(t, old)
+		p := whole.Start()
+		if err := add(t.Context(), p.Host()); err != nil {
+			t.Fatal(err)
+		}
+		for n := range p.Calls {
+			for _, after := range []bool{false, true} {
+				at := fmt.Sprintf("killed at call %d, %s, done %v", n, p.Calls[n], after)
+				w := fake.NewWorld()
+				haveWhole(t, w)
+				killed := w.Start()
+				killed.Fault = func(i int, _ string) fake.Fault { return fake.Fault{Kill: i == n, After: after && i == n} }
+				fake.Survives(func() { _ = add(t.Context(), killed.Host()) })
+				left := settled(t, w)
+				for line := range strings.Lines(left) {
+					if !strings.Contains(whole.String()+old.String(), line) {
+						t.Errorf("%s: there is %s", at, line)
+					}
+				}
+				if lines := toldRoutes(t, w.Start().Host()); strings.Count(lines, ", set") != strings.Count(lines, "\n")+1 {
+					t.Errorf("%s: not every route is set:\n%s", at, lines)
+				}
+				if err := add(t.Context(), w.Start().Host()); err != nil {
+					t.Errorf("%s: again: %v", at, err)
+				}
+				want.Same(t, at+", then again: the host", sortedLinks(settled(t, w)), sortedLinks(whole.String()))
+			}
+		}
+	})
+}
