@@ -1,8 +1,11 @@
 package nmgre
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"nmgre/nm"
@@ -53,17 +56,17 @@ func (p *toldProfiles) Save(ctx context.Context, uuid string) (file string, err 
 
 // Activate tells of the call.
 func (p *toldProfiles) Activate(ctx context.Context, uuid string) error {
-	return told(p.tell, "D-Bus: ActivateConnection "+uuid, func() error { return p.Profiles.Activate(ctx, uuid) }, "nmcli connection up "+uuid)
+	return told(p.tell, "D-Bus: ActivateConnection "+uuid, func() error { return p.Profiles.Activate(ctx, uuid) }, nm.NmcliConnection("up", uuid)...)
 }
 
 // Deactivate tells of the call.
 func (p *toldProfiles) Deactivate(ctx context.Context, uuid string) error {
-	return told(p.tell, "D-Bus: DeactivateConnection "+uuid, func() error { return p.Profiles.Deactivate(ctx, uuid) }, "nmcli connection down "+uuid)
+	return told(p.tell, "D-Bus: DeactivateConnection "+uuid, func() error { return p.Profiles.Deactivate(ctx, uuid) }, nm.NmcliConnection("down", uuid)...)
 }
 
 // Delete tells of the call.
 func (p *toldProfiles) Delete(ctx context.Context, uuid string) error {
-	return told(p.tell, "D-Bus: Settings.Connection.Delete "+uuid, func() error { return p.Profiles.Delete(ctx, uuid) }, "nmcli connection delete "+uuid)
+	return told(p.tell, "D-Bus: Settings.Connection.Delete "+uuid, func() error { return p.Profiles.Delete(ctx, uuid) }, nm.NmcliConnection("delete", uuid)...)
 }
 
 // SetRoutes tells of the calls.
@@ -105,14 +108,14 @@ func (k *toldKernel) Links(ctx context.Context) (links []kernel.Link, err error)
 
 // Lookup tells of the question and of the answer.
 func (k *toldKernel) Lookup(ctx context.Context, q kernel.Query) (hop kernel.Hop, err error) {
-	command := "ip route get " + q.To.String()
+	words := []string{"ip", "route", "get", q.To.WithZone("").String()}
 	if q.From.IsValid() {
-		command += " from " + q.From.String()
+		words = append(words, "from", q.From.WithZone("").String())
 	}
-	if q.Dev != "" {
-		command += " oif " + q.Dev
+	if dev := cmp.Or(q.Dev, q.To.Zone()); dev != "" {
+		words = append(words, "oif", dev)
 	}
-	err = told(k.tell, "netlink: RTM_GETROUTE to "+q.To.String(), func() error { hop, err = k.Kernel.Lookup(ctx, q); return err }, command)
+	err = told(k.tell, "netlink: RTM_GETROUTE to "+fault.Printable(q.To.String()), func() error { hop, err = k.Kernel.Lookup(ctx, q); return err }, fault.Shell(words))
 	return hop, err
 }
 
@@ -148,7 +151,7 @@ func (k *toldKernel) Probe(ctx context.Context, p kernel.Probe) (result kernel.P
 	begin := time.Now()
 	result, err = k.Kernel.Probe(ctx, p)
 	k.tell(Event{What: fmt.Sprintf("ICMP: %d sent to %s by %s, %d answered", result.Sent, p.To, fault.Printable(p.Dev), result.Received),
-		Took: time.Since(begin), Err: err, Detail: true, Commands: []string{fmt.Sprintf("ping -c %d -I %s %s", max(result.Sent, 1), fault.Printable(p.Dev), p.To)}})
+		Took: time.Since(begin), Err: err, Detail: true, Commands: []string{fault.Shell([]string{"ping", "-c", strconv.Itoa(max(result.Sent, 1)), "-I", p.Dev, p.To.String()})}})
 	return result, err
 }
 
@@ -171,6 +174,6 @@ func (g *toldGateway) SetForwarding(ctx context.Context, dev string, on bool) er
 	if on {
 		value = 1
 	}
-	key := fmt.Sprintf("net.ipv4.conf.%s.forwarding=%d", fault.Printable(dev), value)
-	return told(g.tell, "sysctl: "+key, func() error { return g.Gateway.SetForwarding(ctx, dev, on) }, "sysctl -w "+key)
+	key := fmt.Sprintf("net.ipv4.conf.%s.forwarding=%d", strings.ReplaceAll(dev, ".", "/"), value)
+	return told(g.tell, "sysctl: "+fault.Printable(key), func() error { return g.Gateway.SetForwarding(ctx, dev, on) }, fault.Shell([]string{"sysctl", "-w", key}))
 }

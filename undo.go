@@ -79,7 +79,7 @@ func (c *createWork) undo(ctx context.Context, cause error) error {
 	}
 	hint := "what is left is in memory only: the next nmgre command or a reboot removes it"
 	if c.saving {
-		hint = "the tunnel may be on disk: see nmgre list, and remove it with: nmgre delete " + fault.ShellWord(c.tunnel.Name)
+		hint = "the tunnel may be on disk: see nmgre list, and remove it with: nmgre delete " + fault.Operand(c.tunnel.Name)
 	}
 	return errors.Join(cause, &fault.Error{What: "could not undo everything", Err: err, Hint: hint})
 }
@@ -110,7 +110,7 @@ func (e *editWork) undo(ctx context.Context, cause error) error {
 	if err == nil {
 		return cause
 	}
-	name := fault.ShellWord(e.plan.Before.Name)
+	name := fault.Operand(e.plan.Before.Name)
 	return errors.Join(cause, &fault.Error{What: "could not undo everything", Err: err,
 		Hint: "the next nmgre command undoes the rest, or a reboot; see the tunnel: nmgre show " + name})
 }
@@ -235,7 +235,7 @@ func (c *routeWork) undo(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	return &fault.Error{What: "could not undo everything", Err: err, Hint: "see the routes: nmgre route list " + fault.ShellWord(c.plan.Profile.Tunnel.Name)}
+	return &fault.Error{What: "could not undo everything", Err: err, Hint: "see the routes: nmgre route list " + fault.Operand(c.plan.Profile.Tunnel.Name)}
 }
 
 // undoKept undoes the change of the kept routes. Changes that others have made since stay.

@@ -96,7 +96,7 @@ func (h *Host) converge(ctx context.Context, p nm.Profile) error {
 	}
 	if !h.Kernel.CanChange() {
 		if slices.Contains(uuids, p.UUID) && h.Store.HookMissing(ctx) != nil {
-			h.tell(Event{What: "warning: the routes and rules that NetworkManager cannot hold are not set: type sudo nmgre install-hook, then sudo nmgre up " + fault.ShellWord(p.Tunnel.Name)})
+			h.tell(Event{What: "warning: the routes and rules that NetworkManager cannot hold are not set: type sudo nmgre install-hook, then sudo nmgre up " + fault.Operand(p.Tunnel.Name)})
 		}
 		return nil
 	}

@@ -2,8 +2,11 @@ package nm
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"nmgre/routes"
+	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 )
 
@@ -146,6 +149,16 @@ const (
 	StateInactive   State = "inactive"
 	StateExternal   State = "external"
 )
+
+// Nmcli returns the word by which nmcli finds the profile: its ID where that is a plain word, and
+// otherwise its UUID. The ID is shown escaped, so it may not be what NetworkManager has.
+func (p Profile) Nmcli() string {
+	special := strings.HasPrefix(p.ID, "-") || slices.Contains([]string{"id", "uuid", "path", "filename", "help"}, p.ID)
+	if p.ID == "" || special || strings.IndexFunc(p.ID, notInName) >= 0 {
+		return fault.ShellWord(p.UUID)
+	}
+	return p.ID
+}
 
 // Running returns the part of the profile that [keep.LocalKeeper] needs.
 func (p Profile) Running() keep.Running {

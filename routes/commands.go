@@ -14,8 +14,8 @@ func (r Route) IPRoute(verb, dev string) string {
 	if r.Dst.Addr().Is6() {
 		words = []string{"ip", "-6", "route", verb}
 	}
-	const placeholder = "\x00" // a name may have spaces
-	for _, word := range strings.Fields(string(r.AppendSpec(nil, placeholder))) {
+	const placeholder = "\x00" // a name may have any character
+	for _, word := range strings.Split(string(r.AppendSpec(nil, placeholder)), " ") {
 		if word == placeholder {
 			word = dev
 		}

@@ -148,7 +148,7 @@ func (a *app) tellEdit(planned plan.EditPlan) {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(line))
 	}
 	if len(planned.Changes) > 0 {
-		fmt.Fprintf(a.stderr, "nmgre: %s\n", flapText(planned))
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(flapText(planned)))
 	}
 	for _, note := range planned.Notes {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(note))
@@ -173,19 +173,19 @@ func (a *app) printEditPlan(p plan.EditPlan, asJSON bool) error {
 	}
 	var b strings.Builder
 	for _, line := range p.Diff() {
-		fmt.Fprintln(&b, oneLine(line))
+		fmt.Fprintln(&b, fault.Escaped(line))
 	}
 	if len(p.Changes) == 0 {
 		fmt.Fprintf(&b, "# %s: nothing to change\n", fault.Printable(p.Before.Name))
 		_, err := fmt.Fprint(a.stdout, b.String())
 		return err
 	}
-	fmt.Fprintf(&b, "# %s\n", flapText(p))
+	fmt.Fprintf(&b, "# %s\n", oneLine(flapText(p)))
 	for _, note := range p.Notes {
 		fmt.Fprintf(&b, "# %s\n", oneLine(note))
 	}
 	for i, step := range p.Steps {
-		fmt.Fprintf(&b, "%d. %s\n   # %s\n", i+1, step.What, step.Why)
+		fmt.Fprintf(&b, "%d. %s\n   # %s\n", i+1, oneLine(step.What), oneLine(step.Why))
 		for _, command := range step.Commands {
 			fmt.Fprintf(&b, "   %s\n", command)
 		}

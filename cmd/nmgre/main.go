@@ -150,7 +150,7 @@ func (a *app) printEvent(e nmgre.Event) {
 	a.printStep(e)
 	if a.verbose {
 		for _, command := range e.Commands {
-			fmt.Fprintf(a.stderr, "  %s\n", oneLine(command))
+			fmt.Fprintf(a.stderr, "  %s\n", command)
 		}
 	}
 }
@@ -158,7 +158,7 @@ func (a *app) printEvent(e nmgre.Event) {
 func (a *app) printStep(e nmgre.Event) {
 	switch {
 	case e.Err != nil && e.What != "" && e.Undo:
-		fmt.Fprintf(a.stderr, "nmgre: %s: %s\n", e.What, oneLine(e.Err.Error()))
+		fmt.Fprintf(a.stderr, "nmgre: %s: %s\n", oneLine(e.What), oneLine(e.Err.Error()))
 	case e.Err != nil: // the error itself is printed at the end
 	case e.Took > 0:
 		fmt.Fprintf(a.stderr, "nmgre: %s (%s)\n", oneLine(e.What), roundTime(e.Took))

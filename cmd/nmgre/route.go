@@ -221,7 +221,7 @@ func (a *app) printRoutes(states []nmgre.RouteState, asJSON bool) error {
 	return a.table(func(w io.Writer) {
 		fmt.Fprintln(w, "ROUTE\tOWNER\tSTATE\tWHY")
 		for _, r := range states {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", fault.Printable(r.Route.String()), r.Owner, r.State, r.Why)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", fault.Escaped(r.Route.String()), r.Owner, r.State, oneLine(r.Why))
 		}
 	})
 }

@@ -45,11 +45,11 @@ func (a *app) printShow(s nmgre.Status, far nm.Tunnel) error {
 	return a.table(func(w io.Writer) {
 		for _, f := range showFields(s) {
 			if f.value != "" {
-				fmt.Fprintf(w, "%s:\t%s\n", f.name, f.value)
+				fmt.Fprintf(w, "%s:\t%s\n", f.name, oneLine(f.value))
 			}
 		}
 		for _, r := range newRoutesJSON(s) {
-			fmt.Fprintf(w, "route:\t%s (%s: %s)\n", r.Route, r.Owner, r.Why)
+			fmt.Fprintf(w, "route:\t%s (%s: %s)\n", fault.Escaped(r.Route), r.Owner, oneLine(r.Why))
 		}
 		if l := s.Link; l != nil {
 			c := l.Counters

@@ -26,13 +26,13 @@ func (a *app) printPlan(p plan.Plan, far nm.Tunnel, asJSON bool) error {
 		fmt.Fprintf(&b, "# %s\n", oneLine(note))
 	}
 	for i, step := range p.Steps {
-		fmt.Fprintf(&b, "%d. %s\n   # %s\n", i+1, step.What, step.Why)
+		fmt.Fprintf(&b, "%d. %s\n   # %s\n", i+1, oneLine(step.What), oneLine(step.Why))
 		for _, command := range step.Commands {
 			fmt.Fprintf(&b, "   %s\n", command)
 		}
 	}
 	for _, r := range newOwnedJSON(p.Routes) {
-		fmt.Fprintf(&b, "# route %s: %s (%s)\n", r.Route, r.Owner, r.Why)
+		fmt.Fprintf(&b, "# route %s: %s (%s)\n", fault.Escaped(r.Route), r.Owner, oneLine(r.Why))
 	}
 	fmt.Fprintf(&b, "# the same link made with ip alone, until the next reboot:\n")
 	for _, command := range p.Tunnel.IPCommands() {
@@ -49,7 +49,7 @@ func (a *app) printCreated(c nmgre.Created, far nm.Tunnel, asJSON bool) error {
 		return a.printJSON(createdJSON{Tunnel: newDetailJSON(c.Status, far), Verify: c.Report})
 	}
 	t := c.Status.Tunnel
-	if _, err := fmt.Fprintf(a.stdout, "%s is up: %s %s -> %s, inner %s, mtu %d\n", t.Name, t.Mode, gre.OuterText(t.Local), t.Remote, joined(t.Addresses), t.MTU); err != nil {
+	if _, err := fmt.Fprintf(a.stdout, "%s is up: %s %s -> %s, inner %s, mtu %d\n", fault.Printable(t.Name), t.Mode, gre.OuterText(t.Local), t.Remote, joined(t.Addresses), t.MTU); err != nil {
 		return err
 	}
 	if err := a.printReport(c.Report); err != nil {

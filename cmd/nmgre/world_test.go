@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net/netip"
@@ -123,6 +124,9 @@ type stubKernel struct {
 	root     bool
 	lacksGRE bool
 	silent   bool // the far end is
+	// wan and lan are the names of the device with the default route and of the one with the LAN;
+	// empty for eth0 and eth1.
+	wan, lan string
 	routes   map[string][]kernel.HeldRoute
 }
 
@@ -139,8 +143,8 @@ func (k *stubKernel) Links(context.Context) ([]kernel.Link, error) {
 	prefix := netip.MustParsePrefix
 	links := []kernel.Link{
 		{Index: 1, Name: "lo", Up: true, MTU: 65536, Addresses: []netip.Prefix{prefix("127.0.0.1/8")}},
-		{Index: 2, Name: "eth0", Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("100.0.1.100/24")}},
-		{Index: 3, Name: "eth1", Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("10.10.1.1/24")}},
+		{Index: 2, Name: cmp.Or(k.wan, "eth0"), Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("100.0.1.100/24")}},
+		{Index: 3, Name: cmp.Or(k.lan, "eth1"), Up: true, MTU: 1500, Addresses: []netip.Prefix{prefix("10.10.1.1/24")}},
 	}
 	for _, t := range k.tunnels() {
 		links = append(links, kernel.Link{Index: len(links) + 1, Name: t.Name, Kind: t.Mode.String(), Up: true, MTU: int(t.MTU), Addresses: t.Addresses,
@@ -176,7 +180,7 @@ func (k *stubKernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, er
 			}
 		}
 	}
-	return kernel.Hop{Dev: "eth0", Via: netip.MustParseAddr("100.0.1.1"), Src: netip.MustParseAddr("100.0.1.100"), MTU: 1500,
+	return kernel.Hop{Dev: cmp.Or(k.wan, "eth0"), Via: netip.MustParseAddr("100.0.1.1"), Src: netip.MustParseAddr("100.0.1.100"), MTU: 1500,
 		Match: netip.MustParsePrefix("0.0.0.0/0")}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -179,7 +180,8 @@ func (l *link) call(ctx context.Context, path dbus.ObjectPath, method string, ar
 // answerOf returns err, or the error that NetworkManager is still starting. It takes its name on
 // the bus before it exports its permanent objects, and until then they seem not to exist.
 func (l *link) answerOf(path dbus.ObjectPath, err error) error {
-	if errors.Is(err, dbus.ErrClosed) {
+	var broken *net.OpError
+	if errors.Is(err, dbus.ErrClosed) || errors.As(err, &broken) {
 		// Close returns when the connection is closed for all, so that nobody gets this link again.
 		_ = l.conn.Close()
 		if l.stuck.Load() {

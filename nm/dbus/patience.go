@@ -98,10 +98,8 @@ func (s *impatient) Write(b []byte) (int, error) {
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		s.link.stuck.Store(true)
-		err = errBusSilent
-	}
-	if err != nil {
 		_ = s.Close()
+		err = errBusSilent
 	}
 	return n, err
 }

@@ -299,7 +299,7 @@ func (c *rerouting) undo(ctx context.Context) error {
 			err = c.link.untilIdle(undoing)
 		}
 		if err != nil {
-			errs = append(errs, &fault.Error{What: "undo the change of the device's routes", Err: failed(opDevice, err), Hint: "take the tunnel down and up: nmcli connection up " + fault.Printable(c.uuid)})
+			errs = append(errs, &fault.Error{What: "undo the change of the device's routes", Err: failed(opDevice, err), Hint: "take the tunnel down and up: nmcli connection up " + fault.ShellWord(c.uuid)})
 		}
 	}
 	return errors.Join(errs...)

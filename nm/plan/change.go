@@ -229,7 +229,7 @@ func (c *ChangePlan) choose(r routes.Route, candidates []int) (int, error) {
 	case len(found) == 0 && len(c.Change.Lines) > 0:
 		return -1, nil
 	case len(found) == 0:
-		return -1, fault.Invalid("route", "nmgre route list "+fault.ShellWord(c.Profile.Tunnel.Name)+" shows its routes", "the tunnel has no route %s", r)
+		return -1, fault.Invalid("route", "nmgre route list "+fault.Operand(c.Profile.Tunnel.Name)+" shows its routes", "the tunnel has no route %s", r)
 	}
 	var matches []string
 	for _, at := range found {

@@ -3,7 +3,6 @@ package plan
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -69,7 +68,7 @@ func (p *preflight) checkLoop(ctx context.Context, field string, r *routes.Route
 	}
 	hint := "give the far end a route of its own first"
 	if err == nil && hop.Via.IsValid() {
-		hint = fmt.Sprintf("give the far end a route of its own first: ip route add %s via %s dev %s", end, hop.Via, fault.Printable(hop.Dev))
+		hint += ": " + fault.Shell([]string{"ip", "route", "add", end.String(), "via", hop.Via.WithZone("").String(), "dev", hop.Dev})
 	}
 	return fault.Invalid(field, hint, "%s covers the far end's outer address %s: the packets that carry the tunnel would go into it", r.Dst, end)
 }

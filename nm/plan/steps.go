@@ -112,14 +112,14 @@ const maxCheckCommands = 20
 
 // checkCommands returns the commands with which a person can check the tunnel.
 func checkCommands(t nm.Tunnel) []string {
-	commands := []string{"ip -d link show dev " + t.Name}
+	commands := []string{"ip -d link show dev " + fault.ShellWord(t.Name)}
 	for i, r := range t.Routes {
 		if r.TableOrMain() == routes.MainTable && i < maxCheckCommands {
 			commands = append(commands, "ip route get "+routes.SampleAddr(r.Dst, t.Remote).String())
 		}
 	}
 	if t.PeerAddress.IsValid() {
-		commands = append(commands, "ping -c 3 -I "+t.Name+" "+t.PeerAddress.String())
+		commands = append(commands, fault.Shell([]string{"ping", "-c", "3", "-I", t.Name, t.PeerAddress.String()}))
 	}
 	return commands
 }

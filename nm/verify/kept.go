@@ -91,7 +91,7 @@ func (v *verifier) checkHook(ctx context.Context) Check {
 
 // setAgainHint says how to set what is missing in the kernel.
 func (v *verifier) setAgainHint() string {
-	return "set it again: sudo nmgre up " + fault.ShellWord(v.profile.Tunnel.Name)
+	return "set it again: sudo nmgre up " + fault.Operand(v.profile.Tunnel.Name)
 }
 
 // missingRoute is the check of a kept route that the kernel does not have.

@@ -18,7 +18,7 @@ func (v *verifier) checkLink() Check {
 	if v.link == nil {
 		if v.profile.State == nm.StateActive || v.profile.State == nm.StateExternal {
 			return Check{ID: id, Status: Fail, Certainty: Proved, Summary: "the tunnel is up for NetworkManager, but the kernel has no such device",
-				Hint: "take it down and up: nmgre down " + fault.ShellWord(v.tunnel.Name) + "; nmgre up " + fault.ShellWord(v.tunnel.Name)}
+				Hint: "take it down and up: nmgre down " + fault.Operand(v.tunnel.Name) + "; nmgre up " + fault.Operand(v.tunnel.Name)}
 		}
 		return skip(id, noLink)
 	}
@@ -29,9 +29,9 @@ func (v *verifier) checkLink() Check {
 	c := Check{ID: id, Status: Pass, Certainty: Proved, Summary: "the kernel's link agrees with the profile", Evidence: DescribeLink(*v.link)}
 	if differences := v.linkDifferences(*v.link.GRE); len(differences) > 0 {
 		c.Status, c.Summary, c.Evidence = Fail, "the kernel's link differs from the profile", strings.Join(differences, "; ")
-		c.Hint = "make a new link: nmgre down " + fault.ShellWord(v.tunnel.Name) + " && nmgre up " + fault.ShellWord(v.tunnel.Name)
+		c.Hint = "make a new link: nmgre down " + fault.Operand(v.tunnel.Name) + " && nmgre up " + fault.Operand(v.tunnel.Name)
 	} else if !v.link.Up {
-		c.Status, c.Summary, c.Hint = Fail, "the link is administratively down", "bring it up: nmgre up "+fault.ShellWord(v.tunnel.Name)
+		c.Status, c.Summary, c.Hint = Fail, "the link is administratively down", "bring it up: nmgre up "+fault.Operand(v.tunnel.Name)
 	}
 	return c
 }

@@ -83,7 +83,7 @@ func (v *verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 	switch {
 	case errors.Is(err, fault.ErrUnreachable):
 		c.Status, c.Summary, c.Evidence = Fail, "the kernel has no route to "+to.String(), err.Error()
-		c.Hint = "the route is missing; set it again: nmcli connection up " + fault.ShellWord(fault.Printable(v.profile.ID))
+		c.Hint = "the route is missing; set it again: nmcli connection up " + v.profile.Nmcli()
 	case err != nil:
 		return c, err
 	case !v.leadsTo(r, hop):
@@ -168,7 +168,7 @@ func (v *verifier) checkHeld(r routes.Route) (Check, error) {
 		c.Summary = fmt.Sprintf("table %d has it, by the nexthop object %d", r.TableOrMain(), r.NexthopID)
 	default:
 		c.Status, c.Summary = Fail, fmt.Sprintf("table %d does not have it", r.TableOrMain())
-		c.Hint = "set it again: nmcli connection up " + fault.ShellWord(fault.Printable(v.profile.ID))
+		c.Hint = "set it again: nmcli connection up " + v.profile.Nmcli()
 	}
 	return c, nil
 }
@@ -318,7 +318,7 @@ func (v *verifier) checkMTU(hop kernel.Hop) Check {
 		Evidence: fmt.Sprintf("%s, the way out by %s", e.Arithmetic(hop.MTU), fault.Printable(hop.Dev))}
 	if v.link.MTU > fits {
 		c.Status, c.Summary = Warn, fmt.Sprintf("the tunnel's MTU %d is too large: %d bytes fit", v.link.MTU, fits)
-		c.Hint = fmt.Sprintf("large transfers would stall while pings work: nmcli connection modify %s ip-tunnel.mtu %d, then up", fault.ShellWord(fault.Printable(v.profile.ID)), fits)
+		c.Hint = fmt.Sprintf("large transfers would stall while pings work: nmcli connection modify %s ip-tunnel.mtu %d, then up", v.profile.Nmcli(), fits)
 	}
 	return c
 }

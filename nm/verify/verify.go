@@ -95,7 +95,7 @@ func checkProfile(p nm.Profile, beforeSave bool) Check {
 		c.Summary = "NetworkManager has the profile, in memory only until all is verified"
 	case p.Unsaved:
 		c.Status, c.Summary = Warn, "the profile, or its latest change, is not on disk: it is lost at the next reboot"
-		c.Hint = "write it to disk: nmcli connection modify " + p.UUID + " connection.autoconnect yes"
+		c.Hint = "write it to disk: nmcli connection modify " + fault.ShellWord(p.UUID) + " connection.autoconnect yes"
 	}
 	return c
 }
@@ -113,7 +113,7 @@ func (v *verifier) checkDevice() Check {
 	if p.Reason != "" {
 		c.Evidence += ": " + fault.Printable(p.Reason)
 	}
-	c.Status, c.Summary, c.Hint = Fail, "the tunnel is not up", "bring it up: nmgre up "+fault.ShellWord(p.Tunnel.Name)
+	c.Status, c.Summary, c.Hint = Fail, "the tunnel is not up", "bring it up: nmgre up "+fault.Operand(p.Tunnel.Name)
 	if p.State == nm.StateActivating {
 		c.Summary, c.Hint = "the tunnel is still coming up", "try again in a moment"
 	}
@@ -135,7 +135,7 @@ func (v *verifier) checkAddresses() Check {
 	}
 	if len(missing) > 0 {
 		c.Status, c.Summary = Fail, "the device does not have "+joinText(missing)
-		c.Hint = "set it again: nmcli connection up " + fault.ShellWord(fault.Printable(v.profile.ID))
+		c.Hint = "set it again: nmcli connection up " + v.profile.Nmcli()
 		return c
 	}
 	var extra []netip.Prefix

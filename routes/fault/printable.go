@@ -20,6 +20,11 @@ func Printable(s string) string {
 	if len(s) > maxPrintable {
 		s = s[:cutAt(s)] + "..."
 	}
+	return Escaped(s)
+}
+
+// Escaped is [Printable] for a text that must not be cut, such as a route.
+func Escaped(s string) string {
 	if IsPrintable(s) {
 		return s
 	}

@@ -34,7 +34,7 @@ type iptables struct{ who, command, chain string }
 func (f iptables) obstacle(ways []blocked) keep.Obstacle {
 	var lines []string
 	for _, b := range ways {
-		lines = append(lines, fmt.Sprintf("sudo %s -I %s -i %s -o %s -j ACCEPT", f.command, f.chain, word(b.from), word(b.to)))
+		lines = append(lines, fmt.Sprintf("sudo %s -I %s -i %s -o %s -j ACCEPT", f.command, f.chain, fault.ShellWord(b.from), fault.ShellWord(b.to)))
 	}
 	return keep.Obstacle{What: drops(f.who, ways), Hint: strings.Join(lines, "; ") + untilReboot}
 }
@@ -45,7 +45,7 @@ type ufw struct{}
 func (ufw) obstacle(ways []blocked) keep.Obstacle {
 	var lines []string
 	for _, b := range ways {
-		lines = append(lines, fmt.Sprintf("sudo ufw route allow in on %s out on %s", word(b.from), word(b.to)))
+		lines = append(lines, fmt.Sprintf("sudo ufw route allow in on %s out on %s", fault.ShellWord(b.from), fault.ShellWord(b.to)))
 	}
 	return keep.Obstacle{What: drops("ufw", ways), Hint: strings.Join(lines, "; ")}
 }
@@ -55,14 +55,28 @@ type plain struct{ chain *nftables.Chain }
 
 func (f plain) obstacle(ways []blocked) keep.Obstacle {
 	family := map[nftables.TableFamily]string{nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6", nftables.TableFamilyINet: "inet"}[f.chain.Table.Family]
-	table, chain := fault.Printable(f.chain.Table.Name), fault.Printable(f.chain.Name)
+	table, chain := f.chain.Table.Name, f.chain.Name
+	what := drops(fmt.Sprintf("the chain %s of the nftables table %s %s", fault.Printable(chain), family, fault.Printable(table)), ways)
 	var lines []string
 	for _, b := range ways {
-		rule := fmt.Sprintf(`insert rule %s %s %s iifname "%s" oifname "%s" accept`, family, table, chain, fault.Printable(b.from), fault.Printable(b.to))
-		lines = append(lines, "sudo nft "+quote(rule))
+		from, fromOK := keep.NFTName(b.from)
+		to, toOK := keep.NFTName(b.to)
+		if !fromOK || !toOK || !isIdentifier(table) || !isIdentifier(chain) {
+			return keep.Obstacle{What: what, Hint: "let its rules accept them; nft cannot write one of the names"}
+		}
+		lines = append(lines, fault.Shell([]string{"sudo", "nft", fmt.Sprintf("insert rule %s %s %s iifname %s oifname %s accept", family, table, chain, from, to)}))
 	}
-	return keep.Obstacle{What: drops(fmt.Sprintf("the chain %s of the nftables table %s %s", chain, family, table), ways),
-		Hint: strings.Join(lines, "; ") + untilReboot}
+	return keep.Obstacle{What: what, Hint: strings.Join(lines, "; ") + untilReboot}
+}
+
+// isIdentifier reports whether nft reads the text as the name of a table or a chain. The kernel
+// takes any.
+func isIdentifier(text string) bool {
+	return text != "" && !strings.ContainsRune("0123456789/-", rune(text[0])) && strings.IndexFunc(text, notPlain) < 0
+}
+
+func notPlain(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("/-_.", r)
 }
 
 // firewalld decides by the zones of the two devices. Within a zone it forwards if the zone does;
@@ -114,39 +128,25 @@ func (f firewalld) commands(others []string) []string {
 	const permanent = "sudo firewall-cmd --permanent "
 	zone := f.zones[others[0]]
 	if !slices.ContainsFunc(others, func(dev string) bool { return f.zones[dev] != zone }) {
-		lines := []string{permanent + "--zone=" + word(zone) + " --add-forward"}
+		lines := []string{permanent + "--zone=" + fault.ShellWord(zone) + " --add-forward"}
 		if f.zones[f.tunnel] != zone {
-			lines = append([]string{permanent + "--zone=" + word(zone) + " --change-interface=" + word(f.tunnel)}, lines...)
+			lines = append([]string{permanent + "--zone=" + fault.ShellWord(zone) + " --change-interface=" + fault.ShellWord(f.tunnel)}, lines...)
 		}
 		return lines
 	}
-	own := word(f.tunnel)
+	own := fault.ShellWord(f.tunnel)
 	lines := []string{permanent + "--new-zone=" + own, permanent + "--zone=" + own + " --change-interface=" + own}
 	var ingress, egress strings.Builder
 	for _, dev := range others {
-		fmt.Fprintf(&ingress, " --add-ingress-zone=%s", word(f.zones[dev]))
-		fmt.Fprintf(&egress, " --add-egress-zone=%s", word(f.zones[dev]))
+		fmt.Fprintf(&ingress, " --add-ingress-zone=%s", fault.ShellWord(f.zones[dev]))
+		fmt.Fprintf(&egress, " --add-egress-zone=%s", fault.ShellWord(f.zones[dev]))
 	}
 	for _, policy := range []struct{ name, ingress, egress string }{
 		{"from-" + f.tunnel, " --add-ingress-zone=" + own, egress.String()}, {"to-" + f.tunnel, ingress.String(), " --add-egress-zone=" + own},
 	} {
-		name := word(policy.name)
+		name := fault.ShellWord(policy.name)
 		lines = append(lines, permanent+"--new-policy="+name, permanent+"--policy="+name+policy.ingress,
 			permanent+"--policy="+name+policy.egress, permanent+"--policy="+name+" --set-target=ACCEPT")
 	}
 	return lines
 }
-
-// word returns text as a word for the shell, quoted if it has special characters.
-func word(text string) string {
-	text = fault.Printable(text)
-	plain := text != "" && strings.IndexFunc(text, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.", r)
-	}) < 0
-	if plain {
-		return text
-	}
-	return quote(text)
-}
-
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

@@ -18,6 +18,7 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/testdata/want"
 )
 
 // load sends the kernel the messages that nft or iptables sent for a file in testdata/firewalls.
@@ -248,39 +249,45 @@ func TestFirewalldZones(t *testing.T) {
 	}
 }
 
-// Names with characters that are special to a shell are quoted, and nothing acts on a terminal.
+// Names with characters that are special to a shell are quoted, and nothing acts on a terminal. A
+// shell reads each name as the word that it is.
 func TestHintsAreWords(t *testing.T) {
 	const odd, control = "a';reboot;'", "\x1b[31m$(id)"
 	ways := []blocked{{odd, control, false}, {control, odd, false}}
-	chain := &nftables.Chain{Name: "forward\x07", Table: &nftables.Table{Name: "fil'ter", Family: nftables.TableFamilyIPv4}}
+	chain := &nftables.Chain{Name: "forward", Table: &nftables.Table{Name: "filter", Family: nftables.TableFamilyIPv4}}
 	for _, f := range []firewall{plain{chain}, ufw{}, iptables{"iptables", "iptables", "FORWARD"}, firewalld{odd, map[string]string{odd: "a", control: "$(id)"}},
 		firewalld{odd, map[string]string{odd: "a", control: ""}}} {
 		o := f.obstacle(ways)
 		if fault.Printable(o.What) != o.What || fault.Printable(o.Hint) != o.Hint {
 			t.Errorf("%q", o)
 		}
-		if words := unquoted(o.Hint); strings.Contains(words, "reboot") || strings.Contains(words, "$") {
-			t.Errorf("%q has %q outside of quotes", o.Hint, words)
+		line, _, _ := strings.Cut(o.Hint, "  #")
+		var all []string
+		for _, command := range strings.Split(line, "; sudo") {
+			words := want.ShellWords(t, command)
+			all = append(all, words...)
+			if slices.ContainsFunc(words, func(w string) bool {
+				return strings.Contains(w, "uid=") || strings.Contains(w, "printf") || w == "reboot"
+			}) {
+				t.Errorf("%s is read as %q", command, words)
+			}
+		}
+		has := func(name string) bool {
+			return slices.ContainsFunc(all, func(w string) bool { return strings.Contains(w, name) })
+		}
+		if _, zones := f.(firewalld); !zones && (!has(odd) || !has(control)) {
+			t.Errorf("%s has not the names", line)
 		}
 	}
-}
-
-// unquoted returns the parts of a shell's line that are neither in single quotes nor behind a
-// backslash.
-func unquoted(line string) string {
-	var b strings.Builder
-	inside := false
-	for i := 0; i < len(line); i++ {
-		switch {
-		case line[i] == '\'':
-			inside = !inside
-		case !inside && line[i] == '\\':
-			i++
-		case !inside:
-			b.WriteByte(line[i])
+	for _, name := range []string{"fil'ter", "a b", "1st", "", "-a", "forward\x07", `a"b`} {
+		c := &nftables.Chain{Name: "forward", Table: &nftables.Table{Name: name, Family: nftables.TableFamilyIPv4}}
+		if o := (plain{c}).obstacle([]blocked{{"gre1", "eth1", false}}); strings.Contains(o.Hint, "sudo") || fault.Printable(o.What) != o.What {
+			t.Errorf("%q", o)
 		}
 	}
-	return b.String()
+	if o := (plain{chain}).obstacle([]blocked{{"gre1", `e"th1`, false}}); strings.Contains(o.Hint, "sudo") {
+		t.Errorf("%q", o)
+	}
 }
 
 // TestWalk sends a packet from gre1 to eth1 through rules in a chain that drops.

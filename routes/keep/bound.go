@@ -23,7 +23,7 @@ func (k Kept) Bound(p Running, link *kernel.Link) error {
 			Hint: "give it its old name: nmcli connection modify " + k.UUID + " connection.interface-name " + fault.ShellWord(k.Name)}
 	case !sameEnd(p.Remote, k.Remote):
 		return &fault.Error{What: fmt.Sprintf("%s: the far end of the profile is %s by now, so nothing is set of what root keeps for the far end %s", name, endText(p.Remote), endText(k.Remote)),
-			Hint: fmt.Sprintf("if that is right, move it: sudo nmgre edit %s --peer %s", fault.ShellWord(k.Name), endText(p.Remote))}
+			Hint: fmt.Sprintf("if that is right, move it: sudo nmgre edit --peer %s %s", endText(p.Remote), fault.Operand(k.Name))}
 	}
 	return k.boundTo(link)
 }
@@ -34,7 +34,7 @@ func (k Kept) boundTo(link *kernel.Link) error {
 		return nil
 	}
 	return &fault.Error{What: fmt.Sprintf("%s: the device leads to %s, so nothing is set of what root keeps for the far end %s", fault.Printable(k.Name), endText(link.GRE.Remote), endText(k.Remote)),
-		Hint: "have it made anew: nmgre down " + fault.ShellWord(k.Name) + " && nmgre up " + fault.ShellWord(k.Name)}
+		Hint: "have it made anew: nmgre down " + fault.Operand(k.Name) + " && nmgre up " + fault.Operand(k.Name)}
 }
 
 // sameEnd reports whether a and b are the same far end. The unspecified address stands for any.

@@ -92,7 +92,7 @@ func (l *LocalKeeper) undo(ctx context.Context, k Kept, undoPut func(context.Con
 	if err == nil {
 		return nil
 	}
-	return &fault.Error{Kind: fault.ErrLeftBehind, What: "could not undo what was done so far", Hint: "see what is there with: nmgre verify " + fault.ShellWord(k.Name), Err: err}
+	return &fault.Error{Kind: fault.ErrLeftBehind, What: "could not undo what was done so far", Hint: "see what is there with: nmgre verify " + fault.Operand(k.Name), Err: err}
 }
 
 // refusedError names the routes that the kernel did not take, the first ten of them.

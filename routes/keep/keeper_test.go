@@ -207,7 +207,7 @@ func TestMoveTheFarEnd(t *testing.T) {
 	w.Link("gre1").GRE.Remote = want.Addr("100.0.9.9")
 	h := w.Start().Host()
 	status, err := h.Show(t.Context(), "gre1")
-	if err != nil || status.KeptErr == nil || !strings.Contains(status.KeptErr.Error(), "100.0.9.9 by now") || fault.Hints(status.KeptErr)[0] != "if that is right, move it: sudo nmgre edit gre1 --peer 100.0.9.9" {
+	if err != nil || status.KeptErr == nil || !strings.Contains(status.KeptErr.Error(), "100.0.9.9 by now") || fault.Hints(status.KeptErr)[0] != "if that is right, move it: sudo nmgre edit --peer 100.0.9.9 gre1" {
 		t.Errorf("show: %v, %v", err, status.KeptErr)
 	}
 	list, err := h.List(t.Context())

@@ -3,6 +3,7 @@ package keep
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"nmgre/routes/fault"
 )
@@ -55,12 +56,17 @@ func (r Rule) Summary() string {
 	return fmt.Sprintf("give packets from %s to %s the source %s", r.Inner, r.SNAT.Dst, r.SNAT.Source)
 }
 
-// NFT returns the nft commands that make the same rule, with its table and chain.
+// NFT returns the nft commands that make the same rule, with its table and chain. There are none
+// for a device whose name nft cannot read.
 func (r Rule) NFT() []string {
+	dev, ok := NFTName(r.Dev)
+	if !ok {
+		return nil
+	}
 	if r.ClampMSS {
 		chain := "'add chain inet nmgre forward { type filter hook forward priority mangle; }'"
 		rule := func(match string) string {
-			return fault.Shell([]string{"nft", "add rule inet nmgre forward " + match + " " + r.Dev + " tcp flags & (syn|rst) == syn tcp option maxseg size set rt mtu"})
+			return fault.Shell([]string{"nft", "add rule inet nmgre forward " + match + " " + dev + " tcp flags & (syn|rst) == syn tcp option maxseg size set rt mtu"})
 		}
 		return []string{"nft add table inet nmgre", "nft " + chain, rule("oifname"), rule("iifname")}
 	}
@@ -74,5 +80,14 @@ func (r Rule) NFT() []string {
 	}
 	return []string{"nft add table " + family + " nmgre",
 		"nft 'add chain " + family + " nmgre postrouting { type nat hook postrouting priority srcnat; }'",
-		fault.Shell([]string{"nft", fmt.Sprintf("add rule %s nmgre postrouting %s saddr %s %s daddr %s oifname != %s %s", family, family, r.Inner, family, r.SNAT.Dst, r.Dev, to)})}
+		fault.Shell([]string{"nft", fmt.Sprintf("add rule %s nmgre postrouting %s saddr %s %s daddr %s oifname != %s %s", family, family, r.Inner, family, r.SNAT.Dst, dev, to)})}
+}
+
+// NFTName returns the name of a device as nft reads it, for a rule. In its quotes nft knows no
+// escape but for an asterisk at the end, so a name with a double quote cannot be written.
+func NFTName(dev string) (name string, ok bool) {
+	if star, found := strings.CutSuffix(dev, "*"); found {
+		dev = star + `\*`
+	}
+	return `"` + dev + `"`, !strings.Contains(dev, `"`)
 }

@@ -87,12 +87,12 @@ func (s *Store) trust(path string, info fs.FileInfo) error {
 func untrusted(path, why string) error {
 	shown := fault.Printable(path)
 	return &fault.Error{What: fmt.Sprintf("%s %s, so nmgre ignores it", shown, why),
-		Hint: fmt.Sprintf("look at it; if its content is right: sudo chown root:root %[1]s; sudo chmod go-w %[1]s", quote(shown))}
+		Hint: fmt.Sprintf("look at it; if its content is right: sudo chown root:root %[1]s; sudo chmod go-w %[1]s", fault.ShellWord(path))}
 }
 
 func notRegular(path, why string) error {
 	shown := fault.Printable(path)
-	return &fault.Error{What: fmt.Sprintf("%s %s, so nmgre ignores it", shown, why), Hint: "look at it; if nobody needs it, remove it: sudo rm -r " + quote(shown)}
+	return &fault.Error{What: fmt.Sprintf("%s %s, so nmgre ignores it", shown, why), Hint: "look at it; if nobody needs it, remove it: sudo rm -r " + fault.ShellWord(path)}
 }
 
 // write replaces a file by a new one. If anything fails, the old file stays, and no other is left.
