@@ -29,6 +29,7 @@
 //	routes/gateway  forwarding, and SNAT rules in nftables
 //	routes/store    root's files below /etc/nmgre, and the dispatcher's hook
 //	routes/asroot   the helper that polkit starts for a caller without root
+//	routes/journal  the line in the system's log about what root did for others
 //
 // # Where do I find ...
 //

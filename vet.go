@@ -25,7 +25,7 @@ import (
 // those of reading the host.
 func Vet(ctx context.Context, sys nm.System, k keep.Kept) (keep.Kept, error) {
 	sys.Kernel = kernel.Once(sys.Kernel)
-	v := vetting{kept: k.Clone()}
+	v := vetting{kept: k} // its lists are shared, and not written to: there may be very many routes
 	if err := v.checkRequest(); err != nil {
 		return keep.Kept{}, err
 	}

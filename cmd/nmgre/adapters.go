@@ -38,7 +38,7 @@ func openAdapters(ctx context.Context) (adapters, func(), error) {
 	}
 	d := adapters{profiles: profiles, kernel: links, gateway: gateway.New(), files: store.New("/", 0)}
 	if !links.CanChange() {
-		d.asRoot = asroot.New()
+		d.asRoot = asroot.New(d.files)
 	}
 	return d, func() {
 		_ = links.Close()

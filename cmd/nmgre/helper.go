@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,24 +20,28 @@ const helperTimeout = 10 * time.Minute
 
 // helperCommand makes the command that pkexec runs as root for other users: see package asroot.
 // Everybody whom polkit lets run it may write anything to its standard input, so it takes nothing
-// else: no argument, no flag, no path, nothing from the environment.
+// else: no flag, no path, nothing from the environment. Its arguments are what polkit has asked
+// about, and it does nothing else.
 func (a *app) helperCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:                asroot.Command,
 		Short:              "carry out one request of nmgre's own as root (called by pkexec)",
 		Hidden:             true,
 		DisableFlagParsing: true,
-		Args:               noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:               cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if os.Geteuid() != a.owner {
 				return &fault.Error{Kind: fault.ErrNotPermitted, What: "the helper must run as root", Hint: "nmgre runs it by itself where it is needed"}
 			}
-			if a.ignore != nil {
-				// The helper stops when the caller closes its standard input. A key that is pressed
-				// twice, or a pipe that nobody reads any more, must not end it in the middle.
-				a.ignore(os.Interrupt, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGPIPE)
+			question, err := asroot.ParseQuestion(args)
+			if err != nil {
+				return err
 			}
-			return asroot.Serve(cmd.Context(), a.stdin, a.stdout, a.carryOut)
+			if a.settle != nil {
+				a.settle()
+			}
+			a.stderr = asroot.Impatient(a.stderr) // it tells the error at the end
+			return a.serveLogged(cmd.Context(), question)
 		},
 	}
 }

@@ -74,27 +74,29 @@ func (a *app) hookCommand() *cobra.Command {
 		Short:  "set what NetworkManager cannot hold (called by its dispatcher)",
 		Hidden: true,
 		Args:   cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, event []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), hookTimeout)
 			defer cancel()
-			return a.hook(ctx, keep.PatienceAt(append(args, "", "")[1]))
+			c, err := a.hook(ctx, keep.PatienceAt(append(event, "", "")[1]))
+			a.logHook(event, c, err)
+			return err
 		},
 	}
 }
 
 // hook converges. It waits for the bus, for NetworkManager, and for other nmgre processes, no
 // longer than patience for each.
-func (a *app) hook(ctx context.Context, patience time.Duration) error {
+func (a *app) hook(ctx context.Context, patience time.Duration) (keep.Converged, error) {
 	opening, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	host, closeHost, err := a.host(opening)
 	if err != nil {
-		return err
+		return keep.Converged{}, err
 	}
 	defer closeHost()
 	// Without root the Keeper would ask a person for a password, and a hook has nobody to ask.
 	if !host.Kernel.CanChange() {
-		return &fault.Error{Kind: fault.ErrNotPermitted, What: "the hook must run as root", Hint: fault.HintRoot}
+		return keep.Converged{}, &fault.Error{Kind: fault.ErrNotPermitted, What: "the hook must run as root", Hint: fault.HintRoot}
 	}
 	keeper := &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store, Patience: patience}
 	c, err := keeper.Converge(ctx)
@@ -104,7 +106,7 @@ func (a *app) hook(ctx context.Context, patience time.Duration) error {
 	if err == nil && len(c.Trouble) > 0 {
 		err = errTrouble
 	}
-	return err
+	return c, err
 }
 
 // hookTimeout bounds the work itself, such as very many routes. It is well below the 600 seconds

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -161,7 +162,14 @@ func TestLabAsRootAllowed(t *testing.T) {
 	h := annsHost(t, annMayTouch, annMayKeep)
 	h.Run(t, installed, "install-hook")
 	before := h.Snapshot(t)
-	asAnn(t, h, exitDone, annsCreate("--route", secondHop, "--route", "10.23.0.0/16", "--snat", "10.10.1.0/24=10.10.1.1", "--forward", "--clamp-mss")...)
+	journal := listenJournal(t, fmt.Sprintf("/proc/%d/root", h.Pid()))
+	// Limits and a umask that she leaves to the helper do not keep it from its work.
+	limited := append([]string{"-c", `ulimit -f 0; ulimit -n 64; umask 077; exec nice -n 5 "$0" "$@"`, installed},
+		annsCreate("--route", secondHop, "--route", "10.23.0.0/16", "--snat", "10.10.1.0/24=10.10.1.1", "--forward", "--clamp-mss")...)
+	if r := h.TryAs(ann, "sh", limited...); r.Code != exitDone {
+		t.Fatalf("ann with limits: %s", r)
+	}
+	mustLog(t, journal, "ann (1000) by pkexec: gre1 routes SNAT forwarding clamp-mss: done")
 	uuid := strings.TrimSpace(h.Run(t, "nmcli", "-g", "connection.uuid", "connection", "show", "gre1"))
 	keptFile := "/etc/nmgre/tunnels/" + uuid
 	witness := func(when string) {
@@ -209,15 +217,30 @@ func TestLabAsRootAllowed(t *testing.T) {
 	}
 	witness("after the changes")
 	asAnn(t, h, exitDone, "delete", "gre1")
+	mustLog(t, journal, "ann (1000) by pkexec: gre1 forget: done")
 	mustBecome(t, h, "after delete", before)
 
 	// A route that the kernel refuses undoes everything, and so does a request that ann may not
 	// make.
 	r := h.TryAs(ann, installed, annsCreate("--route", "10.24.0.0/16 nexthop via 172.16.0.2 nexthop via 100.0.1.1 dev eth0")...)
-	if r.Code != exitNotPermitted || !strings.Contains(r.Stderr, "eth0 is not a tunnel, and only root may lead packets elsewhere") {
+	if r.Code != exitNotPermitted || !strings.Contains(r.Stderr, "eth0 is not a tunnel that is up, and only root may lead packets elsewhere") {
 		t.Errorf("a route elsewhere: %s", r)
 	}
 	mustBecome(t, h, "after a route elsewhere", before)
+}
+
+// mustLog waits until the journal has a line.
+func mustLog(t *testing.T, journal func() string, want string) {
+	t.Helper()
+	var all []string
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+		line := journal()
+		if line == "MESSAGE="+want {
+			return
+		}
+		all = append(all, line)
+	}
+	t.Errorf("the journal lacks %q:\n%s", want, strings.Join(all, "\n"))
 }
 
 // A command that is interrupted or killed while root's process works is undone by that process.
@@ -359,14 +382,14 @@ func TestLabAsRootAsksOnTheTerminal(t *testing.T) {
 	if code := d.answer(t, "not so secret\n"); code != exitDone {
 		t.Fatalf("with the password: exit %d\n%s", code, d.text())
 	}
-	if text := d.text(); strings.Count(text, "Password: ") != 1 || !strings.Contains(text, "Authentication is required to keep routes that NetworkManager cannot hold") {
+	if text := d.text(); strings.Count(text, "Password: ") != 1 || !strings.Contains(text, "Authentication is required to change what root keeps for a tunnel: "+installed+" helper gre1 routes\r\n") {
 		t.Errorf("asked:\n%s", text)
 	}
 	if routes := h.Run(t, "ip", "route", "show", "proto", "213"); !strings.Contains(routes, "10.20.0.0/16") {
 		t.Errorf("routes:\n%s", routes)
 	}
 	d = converse(t, h, "delete", "gre1")
-	if code := d.answer(t, "not so secret\n"); code != exitDone {
+	if code := d.answer(t, "not so secret\n"); code != exitDone || !strings.Contains(d.text(), installed+" helper gre1 forget\r\n") {
 		t.Fatalf("delete: exit %d\n%s", code, d.text())
 	}
 	mustEqual(t, "after delete", before, h.Snapshot(t))
@@ -386,50 +409,60 @@ func TestLabAsRootHostileRequests(t *testing.T) {
 		}
 		return keepText(strings.ReplaceAll(body, old, with))
 	}
-	if r := h.TryInput(keepText(body), installed, "helper"); r.Code != exitDone {
+	if r := h.TryInput(keepText(body), installed, "helper", "gre1", "routes"); r.Code != exitDone {
 		t.Fatalf("the true request: %s", r)
 	}
 	before, made := h.Snapshot(t), rootsState(t, h)
-	for _, c := range []struct{ name, request string }{
-		{"nothing", ""},
-		{"a shell command", "/bin/sh -c 'id >/tmp/owned'\n"},
-		{"a UUID that is nobody's", swap(uuid, "00000000-0000-4000-8000-00000000dead")},
-		{"another connection's UUID", swap(uuid, wan)},
-		{"a path as UUID", swap(uuid, "../../../../../../tmp/owned")},
-		{"a path of a UUID's length", swap(uuid, "../../../../../../../../../tmp/owned1")},
-		{"the UUID in capitals", swap(uuid, strings.ToUpper(uuid))},
-		{"another device", swap("interface gre1", "interface eth0")},
-		{"a device that is a path", swap("interface gre1", "interface ../x")},
-		{"another far end", swap("100.0.2.100", "100.0.1.1")},
-		{"another inner network", swap("172.16.0.0/30", "0.0.0.0/0")},
-		{"a route with a device", swap("route "+secondHop, "route 10.20.0.0/16 dev eth0")},
-		{"a nexthop elsewhere", swap("dev gre1", "via 100.0.1.1 dev eth0")},
-		{"a source that is not here", swap("route ", "snat 10.10.1.0/24 8.8.8.8\nroute ")},
-		{"a device that is not there", swap("route ", "forward gre1 eth9\nroute ")},
-		{"bytes behind", keepText(body) + "more"},
-		{"a second request", keepText(body) + "nmgre-request 1 forget " + uuid + "\n"},
-		{"cut short", keepText(body)[:len(keepText(body))-20]},
-		{"another version", strings.Replace(keepText(body), "nmgre-request 1", "nmgre-request 2", 1)},
-		{"forget a path", "nmgre-request 1 forget ../../../../../../../../../tmp/owned1\n"},
-		{"forget nobody's", "nmgre-request 1 forget 00000000-0000-4000-8000-00000000dead\n"},
+	for _, c := range []struct{ name, request, asked string }{
+		{"nothing", "", ""},
+		{"a shell command", "/bin/sh -c 'id >/tmp/owned'\n", ""},
+		{"a UUID that is nobody's", swap(uuid, "00000000-0000-4000-8000-00000000dead"), ""},
+		{"another connection's UUID", swap(uuid, wan), ""},
+		{"a path as UUID", swap(uuid, "../../../../../../tmp/owned"), ""},
+		{"a path of a UUID's length", swap(uuid, "../../../../../../../../../tmp/owned1"), ""},
+		{"the UUID in capitals", swap(uuid, strings.ToUpper(uuid)), ""},
+		{"another device", swap("interface gre1", "interface eth0"), "eth0 routes"},
+		{"a device that is a path", swap("interface gre1", "interface ../x"), ""},
+		{"another far end", swap("100.0.2.100", "100.0.1.1"), ""},
+		{"another inner network", swap("172.16.0.0/30", "0.0.0.0/0"), ""},
+		{"a route with a device", swap("route "+secondHop, "route 10.20.0.0/16 dev eth0"), ""},
+		{"a nexthop elsewhere", swap("dev gre1", "via 100.0.1.1 dev eth0"), ""},
+		{"a nexthop object", swap("route "+secondHop, "route 10.20.0.0/16 nhid 1"), ""},
+		{"a local route", swap("route "+secondHop, "route local 10.20.0.1 table 100"), ""},
+		{"a black hole for everything", swap("route "+secondHop, "route blackhole default"), ""},
+		{"this host's own network", swap("route "+secondHop, "route 10.10.1.0/24 encap mpls 100"), ""},
+		{"a source that is not here", swap("route ", "snat 10.10.1.0/24 8.8.8.8\nroute "), "gre1 routes SNAT"},
+		{"a device that is not there", swap("route ", "forward gre1 eth9\nroute "), "gre1 routes forwarding"},
+		{"a device of others", swap("route ", "forward gre1 eth0\nroute "), "gre1 routes forwarding"},
+		{"more than polkit was asked about", swap("route ", "forward gre1 eth1\nroute "), "gre1 routes"},
+		{"another tunnel than polkit was asked about", keepText(body), "gre2 routes"},
+		{"a stale file", strings.Replace(keepText(body), " any\n", " none\n", 1), ""},
+		{"bytes behind", keepText(body) + "more", ""},
+		{"a second request", keepText(body) + "nmgre-request 2 forget " + uuid + "\n", ""},
+		{"cut short", keepText(body)[:len(keepText(body))-20], ""},
+		{"another version", strings.Replace(keepText(body), "nmgre-request 2", "nmgre-request 3", 1), ""},
+		{"forget a path", "nmgre-request 2 forget ../../../../../../../../../tmp/owned1\n", "gre1 forget"},
+		{"forget nobody's", "nmgre-request 2 forget 00000000-0000-4000-8000-00000000dead\n", "00000000-0000-4000-8000-00000000dead forget"},
+		{"forget another than polkit was asked about", "nmgre-request 2 forget " + uuid + "\n", "gre2 forget"},
 	} {
-		r := h.TryInput(c.request, installed, "helper")
+		asked := strings.Fields(cmp.Or(c.asked, "gre1 routes"))
+		r := h.TryInput(c.request, installed, append([]string{"helper"}, asked...)...)
 		if r.Code == exitDone || !strings.Contains(r.Stdout, `"error":`) {
 			t.Errorf("%s: %s", c.name, r)
 		}
-		mustEqual(t, "after "+c.name, made, rootsState(t, h))
 	}
-	zero := h.Try("sh", "-c", "head -c 100000000 /dev/zero | "+installed+" helper; test $? = 2 && { echo 'nmgre-request 1 keep 67108864'; head -c 67108864 /dev/zero; } | "+
-		installed+" helper; test $? = 2")
+	mustEqual(t, "after all requests", made, rootsState(t, h))
+	zero := h.Try("sh", "-c", "head -c 100000000 /dev/zero | "+installed+" helper gre1 routes; test $? = 2 && { echo 'nmgre-request 2 keep 8388608 any'; head -c 8388608 /dev/zero; } | "+
+		installed+" helper gre1 routes; test $? = 2")
 	if zero.Code != 0 {
 		t.Errorf("zeros: %s", zero)
 	}
-	for _, args := range [][]string{{"helper", "/etc/passwd"}, {"helper", "--help"}} {
+	for _, args := range [][]string{{"helper"}, {"helper", "/etc/passwd"}, {"helper", "--help"}, {"helper", "gre1", "routes", "/etc/passwd"}} {
 		if r := h.Try(installed, args...); r.Code != exitInvalid {
 			t.Errorf("%v: %s", args, r)
 		}
 	}
-	if r := h.TryAs(ann, installed, "helper"); r.Code != exitNotPermitted {
+	if r := h.TryAs(ann, installed, "helper", "gre1", "routes"); r.Code != exitNotPermitted {
 		t.Errorf("as ann: %s", r)
 	}
 	mustEqual(t, "after all", before, h.Snapshot(t))

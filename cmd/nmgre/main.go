@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"nmgre"
+	"nmgre/routes/asroot"
 	"nmgre/routes/fault"
 )
 
@@ -27,7 +28,7 @@ const (
 )
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: openAdapters, ignore: signal.Ignore, program: os.Args[0]}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: openAdapters, ignore: signal.Ignore, settle: asroot.Settle, program: os.Args[0]}
 	os.Exit(a.run(os.Args[1:]))
 }
 
@@ -49,7 +50,9 @@ type app struct {
 	// both connections.
 	open func(ctx context.Context) (adapters, func(), error)
 	// ignore makes the process ignore signals; nil in tests.
-	ignore  func(...os.Signal)
+	ignore func(...os.Signal)
+	// settle frees the process from its caller's limits and signals; nil in tests.
+	settle  func()
 	program string   // the name that nmgre was called by; empty for "nmgre"
 	typed   []string // the command line with the program's name
 }

@@ -24,38 +24,45 @@ func Vet(ctx context.Context, sys nm.System, p nm.Profile, before, k keep.Kept) 
 		return err
 	}
 	pre := &preflight{t: p.Tunnel.WithKept(keep.Kept{SNAT: k.SNAT, Forward: k.Forward}), sys: sys, links: links}
-	fresh := newRoutes(k.Routes, before.Routes)
 	var found fault.List
-	found.Add(pre.routeIsOwnNetwork(fresh), pre.innerIsOthers(without(k.Inner, before.Inner)))
+	found.Add(pre.innerIsOthers(without(k.Inner, before.Inner)))
 	found.Add(pre.snatSources(without(k.SNAT, before.SNAT))...)
 	strangers, err := pre.strangers(ctx, without(k.Forward, before.Forward))
 	if err != nil {
 		return err
 	}
 	found.Add(strangers...)
-	if before.Remote != k.Remote { // any route of the tunnel may cover the new far end
-		fresh = k.Routes
-	}
-	if err := errors.Join(found.Err(), pre.loops(ctx, nil, fresh)); err != nil {
+	if err := errors.Join(found.Err(), pre.newRoutes(ctx, before, k)); err != nil {
 		return err
 	}
 	return pre.checkPin(before, k)
 }
 
-// newRoutes returns the routes of now that are not in before. It does not copy a list that is all
-// new: there may be very many.
-func newRoutes(now, before []routes.Route) []routes.Route {
-	if len(before) == 0 {
-		return now
-	}
-	old := list.NewSet(before)
-	var added []routes.Route
-	for i := range now {
-		if !old.Has(&now[i]) {
-			added = append(added, now[i])
+// newRoutes refuses the routes of k that this host cannot have. Those of before may stay, unless
+// the far end has changed: any route of the tunnel may cover the new one.
+func (p *preflight) newRoutes(ctx context.Context, before, k keep.Kept) error {
+	const some = 1024 // at a time: a copy of very many routes takes much memory
+	old, fresh := list.NewSet(before.Routes), make([]routes.Route, 0, some)
+	var errs []error
+	for part := range slices.Chunk(k.Routes, some) {
+		fresh = fresh[:0]
+		for i := range part {
+			if !old.Has(&part[i]) {
+				fresh = append(fresh, part[i])
+			}
+		}
+		if problem := p.routeIsOwnNetwork(fresh); problem != nil {
+			errs = append(errs, problem)
+		}
+		if before.Remote != k.Remote {
+			fresh = part
+		}
+		errs = append(errs, p.loops(ctx, nil, fresh))
+		if errors.Join(errs...) != nil {
+			break
 		}
 	}
-	return added
+	return errors.Join(errs...)
 }
 
 // innerIsOthers refuses inner networks that overlap a network of another device. SNAT would change

@@ -124,7 +124,7 @@ func TestLargeResult(t *testing.T) {
 		c.Trouble = append(c.Trouble, "trouble\xff")
 	}
 	var b bytes.Buffer
-	err := Serve(t.Context(), strings.NewReader("nmgre-request 1 converge\n"), &b, func(context.Context, Request, func(done, total int)) (keep.Converged, error) {
+	err := serve(t.Context(), strings.NewReader("nmgre-request 2 converge\n"), &b, func(context.Context, Request, func(done, total int)) (keep.Converged, error) {
 		return c, nil
 	})
 	if err != nil {

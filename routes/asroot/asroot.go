@@ -22,6 +22,7 @@ type Keeper struct {
 	Pkexec string // the path of pkexec
 	Agent  string // the path of polkit's agent for terminals
 	Policy string // the path of nmgre's polkit policy
+	Files  Files  // tell polkit's question the name of a tunnel to forget; nil for none
 	// NoTerminal forbids asking on the terminal, because a screen is drawn there. Only an agent of
 	// the person's session may ask.
 	NoTerminal bool
@@ -34,8 +35,8 @@ type Keeper struct {
 var _ keep.Keeper = (*Keeper)(nil)
 
 // New returns the Keeper for this program, with pkexec and the policy in the places that all
-// distributions use.
-func New() *Keeper {
+// distributions use. files are those of root.
+func New(files Files) *Keeper {
 	exe, err := os.Executable()
 	if err == nil {
 		exe, err = filepath.EvalSymlinks(exe)
@@ -43,7 +44,7 @@ func New() *Keeper {
 	if err != nil {
 		exe = "" // MayKeep reports it
 	}
-	return &Keeper{Exe: exe, Pkexec: pkexecFile, Agent: agentFile, Policy: policyFile, grace: 40 * time.Second}
+	return &Keeper{Exe: exe, Pkexec: pkexecFile, Agent: agentFile, Policy: policyFile, Files: files, grace: 40 * time.Second}
 }
 
 // Keep has the helper keep k, or forget it if it is empty. In the result, Added and Replaced have
@@ -81,8 +82,10 @@ func (k *Keeper) run(ctx context.Context, r Request, progress func(done, total i
 // begin has the helper carry out one request. The helper is nil if it was not started; of a request
 // that tries something it goes on.
 func (k *Keeper) begin(ctx context.Context, r Request, progress func(done, total int)) (*child, keep.Converged, error) {
-	if err := k.MayKeep(); err != nil {
-		return nil, keep.Converged{}, err
+	for _, check := range []func() error{k.MayKeep, r.fits} {
+		if err := check(); err != nil {
+			return nil, keep.Converged{}, err
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, keep.Converged{}, err
@@ -94,7 +97,7 @@ func (k *Keeper) begin(ctx context.Context, r Request, progress func(done, total
 		a = k.startAgent(ctx)
 	}
 	defer a.stop()
-	c, err := k.start(r, t != nil && a == nil)
+	c, err := k.start(r, r.question(ctx, k.Files), t != nil && a == nil)
 	if err != nil {
 		return nil, keep.Converged{}, err
 	}

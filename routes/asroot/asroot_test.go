@@ -44,6 +44,7 @@ func TestKeeperRunsTheHelper(t *testing.T) {
 	k.NoTerminal = true
 	var steps [][2]int
 	want := kept(t, 2)
+	want.Stamp = "1-2-3-4"
 	c, err := k.Keep(t.Context(), want, func(done, total int) { steps = append(steps, [2]int{done, total}) })
 	if err != nil {
 		t.Fatal(err)
@@ -54,14 +55,14 @@ func TestKeeperRunsTheHelper(t *testing.T) {
 	if r := c.Routes; !c.Changed || len(r.Added) != 2 || len(r.Replaced) != 1 || r.Unchanged != 3 || r.Removed != 4 {
 		t.Errorf("%+v", c)
 	}
-	if len(c.Trouble) < 4 || c.Trouble[0] != "--disable-internal-agent" || c.Trouble[1] != "keep" || c.Trouble[3] != fmt.Sprintf("%v", want) {
+	if len(c.Trouble) < 5 || c.Trouble[0] != "--disable-internal-agent" || c.Trouble[1] != "gre1 routes SNAT forwarding" || c.Trouble[2] != "keep" || c.Trouble[4] != fmt.Sprintf("%v", want) {
 		t.Errorf("the helper got %q", c.Trouble)
 	}
-	env := slices.Sorted(slices.Values(c.Trouble[4:]))
+	env := slices.Sorted(slices.Values(c.Trouble[5:]))
 	if !slices.Equal(env, []string{"LANG=de_DE.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}) {
 		t.Errorf("environment %q", env)
 	}
-	if c, err := k.Converge(t.Context()); err != nil || c.Trouble[1] != "converge" {
+	if c, err := k.Converge(t.Context()); err != nil || c.Trouble[1] != "all-tunnels converge" {
 		t.Errorf("converge: %q, %v", c.Trouble, err)
 	}
 	if err := k.Forget(t.Context(), uuid); err != nil {
@@ -69,7 +70,7 @@ func TestKeeperRunsTheHelper(t *testing.T) {
 	}
 }
 
-// At most 64 MiB go to the helper; several of them work.
+// Several megabytes go to the helper.
 func TestKeeperManyRoutes(t *testing.T) {
 	c, err := keeper(t, "tell").Keep(t.Context(), kept(t, 100_000), nil)
 	if err != nil || !c.Changed {
@@ -244,7 +245,7 @@ func TestPolicyFile(t *testing.T) {
 
 // TestNew expects the path of this very program without symbolic links, as the policy has it.
 func TestNew(t *testing.T) {
-	k := New()
+	k := New(nil)
 	if !filepath.IsAbs(k.Exe) || k.Pkexec != "/usr/bin/pkexec" || k.Policy != "/usr/share/polkit-1/actions/org.nmgre.policy" || k.NoTerminal || k.grace == 0 {
 		t.Errorf("%+v", k)
 	}

@@ -46,8 +46,10 @@ type child struct {
 // start starts pkexec; ask permits it to ask on the terminal by itself. It and its agent are the
 // only programs that nmgre runs: only a setuid program can turn a user's rights into root's, and
 // pkexec is polkit's own. They get absolute paths, no shell, and an environment of our own.
-func (k *Keeper) start(r Request, ask bool) (*child, error) {
-	args := []string{k.Exe, Command}
+//
+// What polkit asks about is on the command line.
+func (k *Keeper) start(r Request, q Question, ask bool) (*child, error) {
+	args := append([]string{k.Exe, Command}, q...)
 	if !ask {
 		args = append([]string{"--disable-internal-agent"}, args...)
 	}

@@ -3,7 +3,7 @@
 // Each call runs this program's own helper once, by pkexec. So polkit decides, and asks a person
 // for a password where the administrator wants that. The helper reads one [Request] from its
 // standard input and writes one answer to its standard output. Both are bounded, and neither side
-// trusts the other. The helper's side is [Serve].
+// trusts the other. The helper's side is [Helper].
 //
 // It may import the pure rooms of routes and x/sys/unix; never D-Bus or netlink. Begin at [Keeper].
 package asroot

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,14 +21,18 @@ import (
 // TestMain also makes this program a pkexec. A Keeper's Exe names the role that it plays, since the
 // environment is not passed on.
 func TestMain(m *testing.M) {
-	if n := len(os.Args); n >= 3 && os.Args[n-1] == Command {
-		playPkexec(filepath.Base(os.Args[n-2]))
+	if at := slices.Index(os.Args, Command); at >= 2 {
+		playPkexec(filepath.Base(os.Args[at-1]), os.Args[at+1:])
 	}
 	switch {
 	case len(os.Args) > 2 && os.Args[1] == "--notify-fd":
 		playAgent()
 	case len(os.Args) == 4 && os.Args[1] == "on-terminal":
 		onTerminal(os.Args[2], os.Args[3])
+	case len(os.Args) == 3 && os.Args[1] == "of-a-caller":
+		ofACaller(os.Args[2] == "true")
+	case len(os.Args) == 2 && os.Args[1] == "settled":
+		settled()
 	case len(os.Args) > 2 && os.Args[1] == "in-background":
 		inBackground(os.Args[2:])
 	}
@@ -35,7 +40,7 @@ func TestMain(m *testing.M) {
 }
 
 // playPkexec plays pkexec, and then the helper if the role permits it.
-func playPkexec(role string) {
+func playPkexec(role string, args []string) {
 	say := func(text string) { fmt.Fprintln(os.Stderr, text) }
 	switch role {
 	case "dismiss":
@@ -79,7 +84,12 @@ func playPkexec(role string) {
 	if !known {
 		carry = tell
 	}
-	os.Exit(exitOf(Serve(context.Background(), os.Stdin, os.Stdout, carry)))
+	question, err := ParseQuestion(args)
+	if err != nil {
+		say(err.Error())
+		os.Exit(2)
+	}
+	os.Exit(exitOf(Helper{In: os.Stdin, Out: os.Stdout, Question: question, Carry: carry}.Serve(context.Background())))
 }
 
 func exitOf(err error) int {
@@ -93,7 +103,8 @@ func exitOf(err error) int {
 func tell(_ context.Context, r Request, progress func(done, total int)) (keep.Converged, error) {
 	progress(1, 2)
 	progress(2, 2)
-	trouble := append([]string{strings.Join(os.Args[1:len(os.Args)-2], " "), string(r.Verb), r.UUID, fmt.Sprintf("%v", r.Kept)}, os.Environ()...)
+	at := slices.Index(os.Args, Command)
+	trouble := append([]string{strings.Join(os.Args[1:at-1], " "), strings.Join(os.Args[at+1:], " "), string(r.Verb), r.UUID, fmt.Sprintf("%v", r.Kept)}, os.Environ()...)
 	return keep.Converged{Changed: true, Trouble: trouble,
 		Routes: kernel.SyncResult{Added: []int{7, 8}, Replaced: []int{9}, Unchanged: 3, Removed: 4}}, nil
 }

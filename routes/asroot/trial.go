@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -18,6 +19,8 @@ const (
 	verdictSave = "save"
 	verdictDrop = "drop"
 	maxVerdict  = 16 // bytes
+	// trialTimeout is longer than a person may take to confirm an edit.
+	trialTimeout = 2 * time.Hour
 )
 
 // Try has the helper try kept. In the result, Added and Replaced have the right lengths, but -1 for
@@ -68,9 +71,28 @@ func (t *helperTrial) end(ctx context.Context, verdict string) error {
 	return t.err
 }
 
-// verdict waits for the caller's verdict about a trial, and carries it out. A caller that is gone
-// has dropped the trial.
-func verdict(ctx context.Context, in io.Reader, carry Carry, r Request) (keep.Converged, error) {
+// verdict waits for the caller's verdict about a trial, and carries it out. A caller that is gone,
+// or whom the result did not reach, has dropped the trial.
+func (h Helper) verdict(ctx context.Context, r Request, unheard error) (keep.Converged, error) {
+	line := verdictDrop + "\n"
+	if unheard == nil {
+		line = readVerdict(ctx, h.In)
+	}
+	verb := VerbDrop
+	if line == verdictSave+"\n" {
+		verb = VerbSave
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
+	defer cancel()
+	c, endErr := h.Carry(ending, Request{Verb: verb, UUID: r.Kept.UUID}, nil)
+	if verb == VerbDrop && line != verdictDrop+"\n" {
+		endErr = errors.Join(bad("the verdict is neither save nor drop"), endErr)
+	}
+	return c, endErr
+}
+
+// readVerdict waits for a line, for trialTimeout at most. The end of in and of ctx drop the trial.
+func readVerdict(ctx context.Context, in io.Reader) string {
 	said := make(chan string, 1)
 	go func() { // it is left behind if ctx ends first, and ends with the process
 		line, err := bufio.NewReader(io.LimitReader(in, maxVerdict)).ReadString('\n')
@@ -79,20 +101,13 @@ func verdict(ctx context.Context, in io.Reader, carry Carry, r Request) (keep.Co
 		}
 		said <- line
 	}()
-	line := verdictDrop + "\n"
+	limit := time.NewTimer(trialTimeout)
+	defer limit.Stop()
 	select {
-	case line = <-said:
+	case line := <-said:
+		return line
 	case <-ctx.Done():
+	case <-limit.C: // the caller was stopped, and nobody lets it go on
 	}
-	verb := VerbDrop
-	if line == verdictSave+"\n" {
-		verb = VerbSave
-	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
-	defer cancel()
-	c, endErr := carry(ending, Request{Verb: verb, UUID: r.Kept.UUID}, nil)
-	if verb == VerbDrop && line != verdictDrop+"\n" {
-		endErr = errors.Join(bad("the verdict is neither save nor drop"), endErr)
-	}
-	return c, endErr
+	return verdictDrop + "\n"
 }

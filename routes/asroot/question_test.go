@@ -1,0 +1,76 @@
+package asroot
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+)
+
+// named are files that have a tunnel's name.
+type named string
+
+func (n named) Get(_ context.Context, asked string) (keep.Kept, error) {
+	if n == "" || asked != uuid {
+		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept"}
+	}
+	return keep.Kept{UUID: asked, Name: string(n), ClampMSS: true}, nil
+}
+
+// polkit's question names the tunnel and what is asked for, and the helper does nothing else.
+func TestQuestion(t *testing.T) {
+	all := kept(t, 1)
+	all.Name, all.ClampMSS, all.Pin = "abcdefghijklmno", true, true
+	pin := keep.Kept{UUID: uuid, Name: "gre2", Pin: true}
+	requests := []struct {
+		r     Request
+		files named
+		asked string
+	}{
+		{Request{Verb: VerbKeep, Kept: kept(t, 1)}, "", "gre1 routes SNAT forwarding"},
+		{Request{Verb: VerbKeep, Kept: all}, "", "abcdefghijklmno routes SNAT forwarding clamp-mss"},
+		{Request{Verb: VerbKeep, Kept: pin}, "", "gre2 routes"},
+		{Request{Verb: VerbForget, UUID: uuid}, "gre1", "gre1 forget"},
+		{Request{Verb: VerbForget, UUID: uuid}, "", uuid + " forget"},
+		{Request{Verb: VerbForget, UUID: uuid}, "a b", uuid + " forget"},
+		{Request{Verb: VerbConverge}, "", "all-tunnels converge"},
+	}
+	for _, c := range requests {
+		q := c.r.question(t.Context(), c.files)
+		if q.String() != c.asked {
+			t.Errorf("asked %q, want %q", q, c.asked)
+		}
+		if line := "/usr/local/bin/nmgre helper " + q.String(); len(line) > 80 {
+			t.Errorf("pkexec shortens %q", line)
+		}
+		parsed, err := ParseQuestion(q)
+		if err != nil || !slices.Equal(parsed, q) {
+			t.Errorf("%q is read as %q, %v", q, parsed, err)
+		}
+		for _, o := range requests {
+			err := q.Covers(t.Context(), o.r, o.files)
+			same := c.asked == o.asked || o.r.Verb == VerbForget && c.asked == uuid+" forget"
+			if (err == nil) != same || err != nil && !errors.Is(err, fault.ErrInvalid) {
+				t.Errorf("asked %q for %q: %v", q, o.asked, err)
+			}
+		}
+	}
+}
+
+// Words that no request has are no question.
+func TestQuestionRefused(t *testing.T) {
+	for _, words := range []string{"", "gre1", "--help", "/etc/passwd routes", "gre1 routes /etc/passwd", "gre1 ROUTES", "all routes", "abcdefghijklmnop routes", "gre1 routes routes routes routes routes routes routes"} {
+		if q, err := ParseQuestion(strings.Fields(words)); !errors.Is(err, fault.ErrInvalid) {
+			t.Errorf("%q: %q, %v", words, q, err)
+		}
+	}
+	for _, words := range [][]string{{"gre 1", "routes"}, {"gre1\n", "routes"}, {"gre1\x1b", "routes"}, {"gre1", "routes SNAT"}, {"", ""}} {
+		if q, err := ParseQuestion(words); !errors.Is(err, fault.ErrInvalid) || fault.Printable(err.Error()) != err.Error() {
+			t.Errorf("%q: %q, %v", words, q, err)
+		}
+	}
+}
