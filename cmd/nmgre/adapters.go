@@ -57,9 +57,18 @@ func (d adapters) system() nm.System {
 
 // host opens the host for the verbs. The function that it returns lets go of it.
 func (a *app) host(ctx context.Context) (*nmgre.Host, func(), error) {
-	d, closeAll, err := a.open(ctx)
+	sys, closeAll, err := a.system(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	return &nmgre.Host{System: d.system()}, closeAll, nil
+	return &nmgre.Host{System: sys}, closeAll, nil
+}
+
+// system opens the doors of the host.
+func (a *app) system(ctx context.Context) (nm.System, func(), error) {
+	d, closeAll, err := a.open(ctx)
+	if err != nil {
+		return nm.System{}, nil, err
+	}
+	return d.system(), closeAll, nil
 }

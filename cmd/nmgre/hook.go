@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
+	"nmgre/routes/journal"
 	"nmgre/routes/keep"
 	"nmgre/routes/store"
 )
@@ -107,6 +109,19 @@ func (a *app) hook(ctx context.Context, patience time.Duration) (keep.Converged,
 		err = errTrouble
 	}
 	return c, err
+}
+
+// logHook writes a line about what the hook has changed, or could not change, at an event. It
+// writes none where everything was right already.
+func (a *app) logHook(event []string, c keep.Converged, err error) {
+	if err == nil && !c.Changed {
+		return
+	}
+	if errors.Is(err, errTrouble) {
+		err = nil // the trouble says more
+	}
+	// A host without a log is no reason to fail.
+	_ = journal.Write(a.root, journal.Entry{Who: "the hook at " + strings.Join(event, " "), What: "set what is kept for the tunnels", Err: err, Trouble: c.Trouble})
 }
 
 // hookTimeout bounds the work itself, such as very many routes. It is well below the 600 seconds

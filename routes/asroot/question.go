@@ -31,11 +31,14 @@ const (
 // line says.
 type Question []string
 
-// question returns what polkit asks about r. For forget the tunnel has the name that root's file
-// has. If files cannot tell it, the tunnel is named by its UUID.
+// question returns what polkit asks about r. A tunnel for which nothing is to be kept any more has
+// the name that root's file has. If files cannot tell it, the tunnel is named by its UUID.
 func (r Request) question(ctx context.Context, files Files) Question {
 	switch r.Verb {
 	case VerbKeep, VerbTry, VerbTryByProfile:
+		if r.Kept.Empty() {
+			return Question{nameOf(ctx, files, r.Kept.UUID), wordForget}
+		}
 		return append(Question{r.Kept.Name}, parts(r.Kept)...)
 	case VerbForget:
 		return Question{nameOf(ctx, files, r.UUID), wordForget}
@@ -44,11 +47,8 @@ func (r Request) question(ctx context.Context, files Files) Question {
 	return Question{wordAll, wordConverge}
 }
 
-// parts names what root keeps. A pin is one of the routes, and nothing is to be forgotten.
+// parts names what root keeps. A pin is one of the routes.
 func parts(k keep.Kept) []string {
-	if k.Empty() {
-		return []string{wordForget}
-	}
 	var words []string
 	for _, part := range []struct {
 		word string
@@ -99,7 +99,7 @@ func ParseQuestion(args []string) (Question, error) {
 // the tunnel to forget.
 func (q Question) Covers(ctx context.Context, r Request, files Files) error {
 	asked := r.question(ctx, files)
-	byUUID := r.Verb == VerbForget && slices.Equal(q, Question{r.UUID, wordForget})
+	byUUID := asked[1] == wordForget && slices.Equal(q, Question{r.Tunnel(), wordForget})
 	if slices.Equal(q, asked) || byUUID {
 		return nil
 	}

@@ -35,6 +35,8 @@ func TestQuestion(t *testing.T) {
 		{Request{Verb: VerbKeep, Kept: all}, "", "abcdefghijklmno routes SNAT forwarding clamp-mss"},
 		{Request{Verb: VerbKeep, Kept: pin}, "", "gre2 routes"},
 		{Request{Verb: VerbForget, UUID: uuid}, "gre1", "gre1 forget"},
+		{Request{Verb: VerbTry, Kept: kept(t, 1)}, "", "gre1 routes SNAT forwarding"},
+		{Request{Verb: VerbTryByProfile, Kept: keep.Kept{UUID: uuid, Name: "gre2"}}, "gre1", "gre1 forget"},
 		{Request{Verb: VerbForget, UUID: uuid}, "", uuid + " forget"},
 		{Request{Verb: VerbForget, UUID: uuid}, "a b", uuid + " forget"},
 		{Request{Verb: VerbConverge}, "", "all-tunnels converge"},
@@ -53,7 +55,7 @@ func TestQuestion(t *testing.T) {
 		}
 		for _, o := range requests {
 			err := q.Covers(t.Context(), o.r, o.files)
-			same := c.asked == o.asked || o.r.Verb == VerbForget && c.asked == uuid+" forget"
+			same := c.asked == o.asked || strings.HasSuffix(o.asked, "forget") && c.asked == uuid+" forget"
 			if (err == nil) != same || err != nil && !errors.Is(err, fault.ErrInvalid) {
 				t.Errorf("asked %q for %q: %v", q, o.asked, err)
 			}
