@@ -194,6 +194,7 @@ func (a *answer) say(result resultJSON, limit time.Duration) error {
 // end writes the last result, and waits until all is written, or for limit at most.
 func (a *answer) end(result resultJSON, limit time.Duration) error {
 	if err := a.say(result, limit); err != nil {
+		close(a.lines)
 		return err
 	}
 	return a.close(limit)
