@@ -2,6 +2,7 @@ package nmgre
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -116,7 +117,10 @@ func (e *editWork) carryOut(ctx context.Context, opts EditOptions) (report verif
 	}{
 		{"", "made sure that nobody else has changed it", func() error { return e.unchanged(ctx) }},
 		{plan.StepProfile, "changed the profile, in memory", func() error {
-			e.undoProfile, err = h.Profiles.Update(ctx, uuid, planned.ProfileAfter())
+			undo, err := h.Profiles.Update(ctx, uuid, &planned.Profile.Tunnel, planned.ProfileAfter())
+			if !errors.Is(err, fault.ErrChanged) { // then nothing has changed, and another's change stays
+				e.undoProfile = undo
+			}
 			return err
 		}},
 		{plan.StepApply, "applied it while the tunnel is up", func() error { e.applied = true; return h.Profiles.Reapply(ctx, uuid) }},

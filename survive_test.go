@@ -129,7 +129,7 @@ func fighters(t *testing.T) map[string]func(ctx context.Context, h *nmgre.Host) 
 // other. A command that fails says so and has done nothing.
 func TestTwoCommandsAtOnce(t *testing.T) {
 	for _, pair := range []string{
-		"edit and edit", "edit and delete", "edit and hook", "delete and delete", "delete and route", "delete and hook", "up and down",
+		"edit and edit", "edit and rekey", "edit and route", "edit and delete", "edit and hook", "delete and delete", "delete and route", "delete and hook", "up and down",
 		"down and delete", "down and hook", "route and hook", "route and down", "hook and hook",
 		"create and down", "create and delete", "create and route", "create and hook",
 	} {

@@ -76,9 +76,9 @@ func (p *toldProfiles) SetRoutes(ctx context.Context, uuid string, from, to []ro
 }
 
 // Update tells of the call.
-func (p *toldProfiles) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo func(context.Context) error, err error) {
+func (p *toldProfiles) Update(ctx context.Context, uuid string, from *nm.Tunnel, t nm.Tunnel) (undo func(context.Context) error, err error) {
 	err = told(p.tell, "D-Bus: Settings.Connection.Update2 in memory "+uuid, func() error {
-		undo, err = p.Profiles.Update(ctx, uuid, t)
+		undo, err = p.Profiles.Update(ctx, uuid, from, t)
 		return err
 	})
 	return undo, err

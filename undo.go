@@ -154,7 +154,7 @@ func (e *editWork) dropTrial(ctx context.Context) error {
 // it cannot be done while the tunnel is up. before is the profile before its edit, and name the
 // name of its device after it.
 func (h *Host) undoDevice(ctx context.Context, before nm.Profile, up bool, name string) error {
-	if _, err := h.Profiles.Update(ctx, before.UUID, before.Tunnel); err != nil {
+	if _, err := h.Profiles.Update(ctx, before.UUID, nil, before.Tunnel); err != nil {
 		return err
 	}
 	p, err := h.Profiles.Get(ctx, before.UUID)

@@ -76,8 +76,9 @@ type Profiles interface {
 	// interface is renamed with it. Until it is saved, or was undone, the profile is listed with an
 	// Edit, which remembers how it was before the first Update. undo gives the profile exactly its
 	// old settings, in memory and on disk. It is never nil: NetworkManager may have made the change
-	// even if there is an error.
-	Update(ctx context.Context, uuid string, t Tunnel) (undo func(context.Context) error, err error)
+	// even if there is an error. Update changes nothing, and fails with [fault.ErrChanged], if the
+	// profile is not from, unless from is nil.
+	Update(ctx context.Context, uuid string, from *Tunnel, t Tunnel) (undo func(context.Context) error, err error)
 	// Revert ends an edit that was never saved: the profile gets the settings from before the first
 	// Update, in memory and on disk. It does nothing for a profile without an Edit.
 	Revert(ctx context.Context, uuid string) error

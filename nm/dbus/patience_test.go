@@ -36,7 +36,7 @@ func everyCall(ctx context.Context, c *Client) map[string]func() error {
 		"Activate":   func() error { return c.Activate(ctx, uuid) },
 		"Deactivate": func() error { return c.Deactivate(ctx, uuid) },
 		"Delete":     func() error { return c.Delete(ctx, uuid) },
-		"Update":     func() error { _, err := c.Update(ctx, uuid, tunnel); return err },
+		"Update":     func() error { _, err := c.Update(ctx, uuid, nil, tunnel); return err },
 		"Reapply":    func() error { return c.Reapply(ctx, uuid) },
 		"SetRoutes":  func() error { return c.SetRoutes(ctx, uuid, nil, []routes.Route{routes.MustParse("10.0.0.0/8")}) },
 	}

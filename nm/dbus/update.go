@@ -14,9 +14,10 @@ import (
 
 // Update writes t into the profile, in memory only: the file keeps the old profile until
 // [Client.Save]. Nothing is applied to the device. The profile remembers how it was before the
-// first Update, and the connection that makes the edit. undo, which is never nil, makes each
+// first Update, and the connection that makes the edit. A profile that is not from, unless that is
+// nil, stays as it is. undo, which is never nil, makes each
 // property what it was, on disk too if the profile was there.
-func (c *Client) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo func(context.Context) error, err error) {
+func (c *Client) Update(ctx context.Context, uuid string, from *nm.Tunnel, t nm.Tunnel) (undo func(context.Context) error, err error) {
 	const op = "change the profile"
 	undo = func(context.Context) error { return nil }
 	l, err := c.link(ctx)
@@ -27,9 +28,23 @@ func (c *Client) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo fun
 	if err != nil {
 		return undo, failed(op, err)
 	}
+	if err := stillIs(s, from); err != nil {
+		return undo, failed(op, err)
+	}
 	changed := s.Edited(t, e)
 	undo = func(ctx context.Context) error { return c.undoUpdate(ctx, uuid, e) }
 	return undo, failed(op, l.write(ctx, path, changed, flagInMemory, noOptions))
+}
+
+// stillIs makes sure that nobody else has changed a profile, which was from. A nil from allows any.
+func stillIs(s wire.Settings, from *nm.Tunnel) error {
+	if from == nil {
+		return nil
+	}
+	if now, err := wire.Decode(s); err != nil || !now.SameInProfile(*from) {
+		return &fault.Error{Kind: fault.ErrChanged, What: "somebody else has changed the profile meanwhile", Hint: "see its present state, and try again", Err: err}
+	}
+	return nil
 }
 
 // edited reads a profile, and how it was before it was edited in memory.

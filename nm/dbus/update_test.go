@@ -31,7 +31,7 @@ func TestUpdate(t *testing.T) {
 	old := byHand(t, bus)
 	changed := dbustest.Tunnels["plain"].Clone()
 	changed.MTU, changed.Name = 1300, "gre9"
-	undo, err := c.Update(ctx, dbustest.UUID, changed)
+	undo, err := c.Update(ctx, dbustest.UUID, nil, changed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestUpdate(t *testing.T) {
 	if p := bus.Profiles()[0]; !p.OnDisk || !reflect.DeepEqual(wire.Settings(p.Settings), old) {
 		t.Errorf("undone, on disk %v:\n%v\nwant\n%v", p.OnDisk, p.Settings, old)
 	}
-	if _, err := c.Update(ctx, dbustest.UUID, changed); err != nil {
+	if _, err := c.Update(ctx, dbustest.UUID, nil, changed); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Save(ctx, dbustest.UUID); err != nil {
@@ -70,7 +70,7 @@ func TestUpdateOfAName(t *testing.T) {
 	own.Set(wire.Connection, "id", "the office")
 	changed := dbustest.Tunnels["plain"].Clone()
 	changed.Name = "gre9"
-	undo, err := c.Update(ctx, dbustest.UUID, changed)
+	undo, err := c.Update(ctx, dbustest.UUID, nil, changed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,14 +88,14 @@ func TestUpdateOfAName(t *testing.T) {
 func TestUpdateFails(t *testing.T) {
 	bus, c := start(t)
 	ctx := soon(t, 10*time.Second)
-	undo, err := c.Update(ctx, dbustest.UUID, dbustest.Tunnels["plain"])
+	undo, err := c.Update(ctx, dbustest.UUID, nil, dbustest.Tunnels["plain"])
 	check(t, err, fault.ErrNotFound)
 	if err := undo(ctx); err != nil {
 		t.Error(err)
 	}
 	old := byHand(t, bus)
 	bus.Break("Update2", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Settings.PermissionDenied", Text: "Insufficient privileges"})
-	undo, err = c.Update(ctx, dbustest.UUID, dbustest.Tunnels["plain"])
+	undo, err = c.Update(ctx, dbustest.UUID, nil, dbustest.Tunnels["plain"])
 	check(t, err, fault.ErrNotPermitted, "change the profile")
 	check(t, undo(ctx), fault.ErrNotPermitted, "undo the change of the profile")
 	bus.Break("Update2", dbustest.Fault{})
@@ -127,7 +127,7 @@ func TestReapply(t *testing.T) {
 		}
 		changed := both.Clone()
 		changed.MTU = 1300
-		if _, err := c.Update(ctx, dbustest.UUID, changed); err != nil {
+		if _, err := c.Update(ctx, dbustest.UUID, nil, changed); err != nil {
 			t.Fatal(err)
 		}
 		if err := c.Reapply(ctx, dbustest.UUID); err != nil {
@@ -144,7 +144,7 @@ func TestReapply(t *testing.T) {
 				t.Errorf("%s, call %d: flags %v, IPv6 %s", version, i, call.Args[2], v6)
 			}
 		}
-		if _, err := c.Update(ctx, dbustest.UUID, both); err != nil {
+		if _, err := c.Update(ctx, dbustest.UUID, nil, both); err != nil {
 			t.Fatal(err)
 		}
 		bus.Break("Reapply", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Device.IncompatibleConnection", Text: "Can't reapply changes to 'ip-tunnel' setting"})
@@ -159,4 +159,26 @@ func reapplies(bus *dbustest.Bus) (calls []dbustest.Call) {
 		}
 	}
 	return calls
+}
+
+// TestUpdateOfAnother refuses to write over somebody else's change. Nothing changes then, and the
+// undo does nothing.
+func TestUpdateOfAnother(t *testing.T) {
+	bus, c := start(t)
+	ctx := soon(t, 10*time.Second)
+	old := byHand(t, bus)
+	from, changed := dbustest.Tunnels["plain"].Clone(), dbustest.Tunnels["plain"].Clone()
+	from.MTU, changed.TTL = 1300, 9
+	undo, err := c.Update(ctx, dbustest.UUID, &from, changed)
+	check(t, err, fault.ErrChanged, "try again")
+	if err := undo(ctx); err != nil {
+		t.Error(err)
+	}
+	if p := bus.Profiles()[0]; !p.OnDisk || !reflect.DeepEqual(wire.Settings(p.Settings), old) || bus.Count("Update2") != 0 {
+		t.Errorf("on disk %v, written %d times: %v", p.OnDisk, bus.Count("Update2"), p.Settings)
+	}
+	from.MTU = dbustest.Tunnels["plain"].MTU
+	if _, err := c.Update(ctx, dbustest.UUID, &from, changed); err != nil {
+		t.Error(err)
+	}
 }

@@ -111,7 +111,7 @@ func (p *Process) SetRoutes(ctx context.Context, uuid string, from, to []routes.
 }
 
 // Update changes the profile in memory. Its undo is a call, too, with the name Back.
-func (p *Process) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo func(context.Context) error, err error) {
+func (p *Process) Update(ctx context.Context, uuid string, from *nm.Tunnel, t nm.Tunnel) (undo func(context.Context) error, err error) {
 	var old *nm.Profile
 	undo = func(ctx context.Context) error {
 		return p.call(ctx, "Back", func() error {
@@ -126,6 +126,9 @@ func (p *Process) Update(ctx context.Context, uuid string, t nm.Tunnel) (undo fu
 		f := p.Profile(uuid)
 		if f == nil {
 			return errVanished
+		}
+		if from != nil && !f.Tunnel.SameInProfile(*from) {
+			return &fault.Error{Kind: fault.ErrChanged, What: "the profile is another"}
 		}
 		if f.old == nil {
 			before := f.Profile
