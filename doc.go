@@ -18,7 +18,8 @@
 //	nm/plan         decides everything about a change, and changes nothing
 //	nm/verify       proves a tunnel: checks, verdicts, the report
 //	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
-//	                quirk tells its versions apart
+//	                quirk tells its versions apart, systemd has
+//	                systemd learn of nmgre's unit
 //	routes/fault    errors that say what to do; text that is safe to show
 //	routes/gre      the GRE header: key, mode, flags, MTU
 //	routes/list     very many routes: files of them, an index, a set

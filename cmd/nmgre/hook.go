@@ -28,7 +28,7 @@ down. The script runs as root, so nmgre must be installed where only root can wr
 runs, install-hook also adds the unit nmgre-rules.service: it sets the rules again when
 nftables.service or firewalld.service was started anew or reloaded.`,
 		Args: noArguments,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			exe, err := os.Executable()
 			if err == nil {
 				exe, err = filepath.EvalSymlinks(exe)
@@ -42,7 +42,7 @@ nftables.service or firewalld.service was started anew or reloaded.`,
 			}
 			fmt.Fprintln(a.stderr, "nmgre: the hook is installed")
 			if fresh {
-				fmt.Fprintln(a.stderr, "hint: systemd learns of nmgre-rules.service at the next boot, or now: sudo systemctl daemon-reload && sudo systemctl start nmgre-rules.service")
+				a.tellSystemd(cmd.Context(), store.UnitName, " && sudo systemctl start "+store.UnitName)
 			}
 			return nil
 		},
@@ -54,13 +54,28 @@ func (a *app) removeHookCommand() *cobra.Command {
 		Use:   "remove-hook",
 		Short: "remove the files of install-hook",
 		Args:  noArguments,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			had := a.files().HasUnit()
 			if err := a.files().RemoveHook(); err != nil {
 				return err
 			}
 			fmt.Fprintln(a.stderr, "nmgre: the hook is removed")
+			if had {
+				a.tellSystemd(cmd.Context(), "", "")
+			}
 			return nil
 		},
+	}
+}
+
+// tellSystemd has systemd read its units again, and start one. If that fails, systemd learns of the
+// change at the next boot, or by the command of a hint; more is the end of that command.
+func (a *app) tellSystemd(ctx context.Context, unit, more string) {
+	if a.systemd == nil {
+		return
+	}
+	if err := a.systemd(ctx, "", unit); err != nil {
+		fmt.Fprintf(a.stderr, "nmgre: warning: %s\nhint: type: sudo systemctl daemon-reload%s\n", oneLine(err.Error()), more)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nmgre/nm/dbus"
+	"nmgre/routes/fault"
 )
 
 // A bus that says nothing, and a lock that another process has, hold NetworkManager's pre-up for
@@ -55,5 +57,25 @@ func TestHookIsSoonDone(t *testing.T) {
 		if took := time.Since(begin); code == exitDone || took > 20*time.Second || !strings.Contains(stderr.String(), c.want) {
 			t.Errorf("%s: exit %d after %v: %s", name, code, took, stderr.String())
 		}
+	}
+}
+
+// systemd is told of the unit. Where it does not listen, the command that tells it is shown, and
+// nothing fails.
+func TestSystemdIsTold(t *testing.T) {
+	var stderr strings.Builder
+	var told []string
+	a := &app{stderr: &stderr, systemd: func(_ context.Context, bus, unit string) error {
+		told = append(told, bus+unit)
+		if len(told) > 1 {
+			return &fault.Error{What: "there is no systemd"}
+		}
+		return nil
+	}}
+	for range 2 {
+		a.tellSystemd(t.Context(), "x.service", " && more")
+	}
+	if want := "nmgre: warning: there is no systemd\nhint: type: sudo systemctl daemon-reload && more\n"; stderr.String() != want || !slices.Equal(told, []string{"x.service", "x.service"}) {
+		t.Errorf("told %q\n%s", told, &stderr)
 	}
 }

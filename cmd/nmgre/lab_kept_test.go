@@ -799,7 +799,18 @@ func TestLabInstallHook(t *testing.T) {
 	if link := lab.Linux1.Run(t, "readlink", "-f", "/etc/NetworkManager/dispatcher.d/pre-up.d/50-nmgre"); link != "/etc/NetworkManager/dispatcher.d/50-nmgre\n" {
 		t.Errorf("pre-up.d leads to %s", link)
 	}
+	// Where systemd runs, it gets a unit. Here nobody answers for it, which is said.
+	lab.Linux1.Run(t, "mkdir", "-p", "/run/systemd/system")
+	defer lab.Linux1.Run(t, "rm", "-rf", "/run/systemd/system")
+	r = lab.Linux1.Try("/usr/local/bin/nmgre", "install-hook")
+	unit := lab.Linux1.Run(t, "cat", "/etc/systemd/system/nftables.service.wants/nmgre-rules.service")
+	if r.Code != exitDone || !strings.Contains(r.Stderr, "hint: type: sudo systemctl daemon-reload && sudo systemctl start nmgre-rules.service") || !strings.Contains(unit, "ExecReload=-\"/usr/local/bin/nmgre\" hook -- none firewall\n") {
+		t.Errorf("install-hook with systemd: %s\n%s", r, unit)
+	}
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 	lab.Linux1.Run(t, "/usr/local/bin/nmgre", "remove-hook")
+	if left := lab.Linux1.Try("ls", "/etc/systemd/system/nmgre-rules.service"); left.Code == 0 {
+		t.Error("the unit is still there")
+	}
 	mustEqual(t, "after remove-hook", before, snapshot(t, lab.Linux1))
 }

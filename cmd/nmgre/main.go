@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"nmgre"
+	"nmgre/nm/dbus/systemd"
 	"nmgre/routes/asroot"
 	"nmgre/routes/fault"
 )
@@ -28,7 +29,7 @@ const (
 )
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: openAdapters, ignore: signal.Ignore, settle: asroot.Settle, program: os.Args[0]}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: openAdapters, systemd: systemd.Reload, ignore: signal.Ignore, settle: asroot.Settle, program: os.Args[0]}
 	os.Exit(a.run(os.Args[1:]))
 }
 
@@ -49,6 +50,8 @@ type app struct {
 	// open connects to the host's NetworkManager and kernel. The function that it returns closes
 	// both connections.
 	open func(ctx context.Context) (adapters, func(), error)
+	// systemd has systemd read its units again and start one; nil in tests.
+	systemd func(ctx context.Context, bus, unit string) error
 	// ignore makes the process ignore signals; nil in tests.
 	ignore func(...os.Signal)
 	// settle frees the process from its caller's limits and signals; nil in tests.

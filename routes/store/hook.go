@@ -114,7 +114,7 @@ func (s *Store) RemoveHook() error {
 		}
 	}
 	if err := s.removeUnit(); err != nil {
-		return denied("remove the unit "+unitName, err)
+		return denied("remove the unit "+UnitName, err)
 	}
 	s.sweep(dispatcherDir)
 	for _, dir := range slices.Backward(old.made) {

@@ -33,7 +33,7 @@ func (s *Store) text(h script) string {
 		made = madeMark + strings.Join(h.made, " ") + "\n"
 	}
 	return hookMark + `. It puts back what NetworkManager cannot hold of a tunnel; nmgre remove-hook removes it.
-# systemd's ` + unitName + ` does so after a firewall was started anew.
+# systemd's ` + UnitName + ` does so after a firewall was started anew.
 ` + made + `case $2 in
 pre-up | up | down | reapply | dhcp4-change | dhcp6-change | vpn-up | vpn-down) ;;
 *) exit 0 ;;

@@ -14,9 +14,11 @@ import (
 // flushes the whole ruleset then, and no event of NetworkManager's follows.
 const (
 	unitDir  = "etc/systemd/system"
-	unitName = "nmgre-rules.service"
 	unitMark = "# Made by nmgre install-hook"
 )
+
+// UnitName is the name of the unit that InstallHook adds where systemd runs.
+const UnitName = "nmgre-rules.service"
 
 // firewallUnits are the units that the unit follows. systemd ignores those that are not there.
 var firewallUnits = []string{"nftables.service", "firewalld.service"}
@@ -54,24 +56,24 @@ WantedBy=` + others + `
 // them.
 func unitLinks() (links []string) {
 	for _, other := range firewallUnits {
-		links = append(links, unitDir+"/"+other+".wants/"+unitName)
+		links = append(links, unitDir+"/"+other+".wants/"+UnitName)
 	}
 	return links
 }
 
-const unitTarget = "../" + unitName
+const unitTarget = "../" + UnitName
 
 // unitIsMasked reports whether somebody has masked the unit, and so does not want it.
 func (s *Store) unitIsMasked() bool {
-	target, err := os.Readlink(s.path(unitDir, unitName))
+	target, err := os.Readlink(s.path(unitDir, UnitName))
 	return err == nil && target == "/dev/null"
 }
 
 // installedUnit returns the text of the unit, which is empty if there is none. It fails if another
 // file is in its place.
 func (s *Store) installedUnit() (string, error) {
-	path := s.path(unitDir, unitName)
-	text, err := s.readOwn(unitDir, unitName)
+	path := s.path(unitDir, UnitName)
+	text, err := s.readOwn(unitDir, UnitName)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil
@@ -81,6 +83,12 @@ func (s *Store) installedUnit() (string, error) {
 		return "", &fault.Error{Kind: fault.ErrInvalid, What: path + " is not nmgre's", Hint: "look at it, and move it away or remove it", Err: err}
 	}
 	return text, nil
+}
+
+// HasUnit reports whether the unit is installed, and systemd runs.
+func (s *Store) HasUnit() bool {
+	text, err := s.installedUnit()
+	return err == nil && text != "" && s.systemdRuns()
 }
 
 // installUnit writes the unit and its links, if systemd runs. It returns the folders that it made,
@@ -99,7 +107,7 @@ func (s *Store) installUnit(exe string) (made []string, err error) {
 		}
 	}
 	s.sweep(unitDir)
-	err = s.replace(unitDir, unitName, 0o644, func(file *os.File) error {
+	err = s.replace(unitDir, UnitName, 0o644, func(file *os.File) error {
 		_, err := file.WriteString(unitText(exe))
 		return err
 	})
@@ -134,7 +142,7 @@ func (s *Store) removeUnit() error {
 		return nil
 	}
 	s.sweep(unitDir)
-	return errors.Join(os.Remove(s.path(unitDir, unitName)), s.syncDir(unitDir))
+	return errors.Join(os.Remove(s.path(unitDir, UnitName)), s.syncDir(unitDir))
 }
 
 // UnitMissing returns nil if systemd sets nmgre's rules again after a firewall has flushed them, or
@@ -149,7 +157,7 @@ func (s *Store) UnitMissing() error {
 	if err == nil && scriptErr == nil && text == unitText(h.exe) && s.isUnitLinked() {
 		return nil
 	}
-	return &fault.Error{What: "the rules do not return when a firewall flushes them: " + s.path(unitDir, unitName) + " is missing, or differs from that of this version of nmgre",
+	return &fault.Error{What: "the rules do not return when a firewall flushes them: " + s.path(unitDir, UnitName) + " is missing, or differs from that of this version of nmgre",
 		Hint: "set it up: sudo nmgre install-hook", Err: err}
 }
 

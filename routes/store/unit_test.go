@@ -25,7 +25,7 @@ func TestUnit(t *testing.T) {
 	withUmask(t, 0o077)
 	h := newHookHost(t)
 	h.install()
-	if got := h.tree(); strings.Contains(got, unitName) {
+	if got := h.tree(); strings.Contains(got, UnitName) {
 		t.Errorf("without systemd:\n%s", got)
 	}
 	if err := h.RemoveHook(); err != nil {
@@ -39,7 +39,7 @@ func TestUnit(t *testing.T) {
 	if got := h.missing(); got != "" {
 		t.Error(got)
 	}
-	text, err := os.ReadFile(h.path(unitDir, unitName))
+	text, err := os.ReadFile(h.path(unitDir, UnitName))
 	if err != nil || string(text) != unitText(h.exe) {
 		t.Errorf("%v\n%s", err, text)
 	}
@@ -56,9 +56,9 @@ func TestUnit(t *testing.T) {
 		h.install()
 	}
 	for _, spoil := range []string{"", "# Made by nmgre install-hook. An older one.\n"} {
-		write(t, h.path(unitDir, unitName), spoil, 0o644)
+		write(t, h.path(unitDir, UnitName), spoil, 0o644)
 		if spoil == "" {
-			_ = os.Remove(h.path(unitDir, unitName))
+			_ = os.Remove(h.path(unitDir, UnitName))
 		}
 		if h.missing() == "" {
 			t.Errorf("nothing is missing with %q", spoil)
@@ -80,7 +80,7 @@ func TestUnit(t *testing.T) {
 
 // A unit that is not ours is neither overwritten nor removed. A mask says that nobody wants it.
 func TestUnitOfOthers(t *testing.T) {
-	path := unitDir + "/" + unitName
+	path := unitDir + "/" + UnitName
 	for name, c := range map[string]struct {
 		make func(hookHost)
 		ok   bool
@@ -96,7 +96,7 @@ func TestUnitOfOthers(t *testing.T) {
 		c.make(h)
 		before := h.tree()
 		err := h.InstallHook(h.exe)
-		if (err == nil) != c.ok || !c.ok && (!errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), unitName+" is not nmgre's")) {
+		if (err == nil) != c.ok || !c.ok && (!errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), UnitName+" is not nmgre's")) {
 			t.Errorf("%s: InstallHook: %v", name, err)
 		}
 		if got := h.tree(); !c.ok && got != before {
@@ -140,9 +140,9 @@ func TestUnitText(t *testing.T) {
 	if err != nil {
 		return // where it is there, it has the last word
 	}
-	file := t.TempDir() + "/" + unitName
+	file := t.TempDir() + "/" + UnitName
 	write(t, file, unitText("/usr/bin/true"), 0o644)
-	if out, err := exec.Command(analyze, "verify", "--man=no", file).CombinedOutput(); err != nil || strings.Contains(string(out), unitName) {
+	if out, err := exec.Command(analyze, "verify", "--man=no", file).CombinedOutput(); err != nil || strings.Contains(string(out), UnitName) {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
 }
