@@ -44,6 +44,7 @@
 //   - a check of verify: nm/verify/link.go, path.go, peer.go and kept.go
 //   - a quirk of a version of NetworkManager: nm/dbus/quirk; its workaround: nm/dbus/quirks.go
 //   - a netlink attribute: routes/netlink/wire
+//   - a fault that nmgre survives, and its test: testdata/faults.txt
 //   - the words of the domain: the package documentation of nm
 //
 // # Doors
