@@ -150,6 +150,11 @@ func TestLabReachesALANBySNAT(t *testing.T) {
 	if !strings.Contains(r.Stdout, "verdict: pass") {
 		t.Errorf("create on linux2:\n%s", r.Stdout)
 	}
+	lab.Linux2.Run(t, "nmcli", "device", "reapply", "eth1") // from 1.54 on it stops forwarding then
+	eventually(t, "the hook has run for the reapply", func() bool {
+		text, _ := os.ReadFile(filepath.Join(lab.Linux2.Root(), witnessed))
+		return strings.Contains(string(text), "eth1 reapply")
+	})
 	survives(t, []end{left, right}, []string{"gre1"}, func(when string) {
 		t.Helper()
 		eventually(t, when+": linux1 reaches lan2 by SNAT", func() bool { return lab.Ping(t, lab.Linux1, lab.LAN2Addr) })

@@ -26,6 +26,7 @@ var looks = map[string]func(*testing.T, *Client) bool{
 	"wants an address":       seesAddressWanted,
 	"lists a hundred routes": seesAHundredRoutes,
 	"forwards":               seesForwarding,
+	"resets forwarding":      seesForwardingReset,
 	"locks rto_min":          seesRTOMinLocked,
 }
 
@@ -207,6 +208,12 @@ func seesForwarding(t *testing.T, _ *Client) bool {
 		t.Errorf("gre1, the whole host and eth1 forward: %q", on)
 	}
 	return true
+}
+
+func seesForwardingReset(t *testing.T, _ *Client) bool {
+	lab.Linux1.Run(t, "sysctl", "-q", "-w", "net.ipv4.ip_forward=0", "net.ipv4.conf.eth1.forwarding=1")
+	nmcli(t, "device", "reapply", "eth1")
+	return within(t, moment, func() bool { return show("cat", "/proc/sys/net/ipv4/conf/eth1/forwarding") == "0\n" })
 }
 
 func seesRTOMinLocked(t *testing.T, c *Client) bool {
