@@ -16,20 +16,24 @@ import (
 	"nmgre/routes/list"
 )
 
-// Vet checks k, which a user who is not root asks root to keep, and trusts nothing in it. It
+// Vet checks k, which a user who is not root asks root to keep, and trusts nothing in it. user is
+// that user's name, and empty for root. It
 // returns k for [keep.LocalKeeper], which calls it under the lock. The tunnel must be one of
 // NetworkManager's; its name, far end and inner networks come from the profile. Everything else
 // must belong to that tunnel. Routes and rules that root keeps for the tunnel already may stay,
 // even if the host has changed since. Errors are [fault.ErrInvalid], [fault.ErrChanged] if k's
 // stamp is not that of the file, [fault.ErrNotPermitted] for requests that root alone may make, and
 // those of reading the host.
-func Vet(ctx context.Context, sys nm.System, k keep.Kept) (keep.Kept, error) {
+func Vet(ctx context.Context, sys nm.System, user string, k keep.Kept) (keep.Kept, error) {
 	sys.Kernel = kernel.Once(sys.Kernel)
 	v := vetting{kept: k} // its lists are shared, and not written to: there may be very many routes
 	if err := v.checkRequest(); err != nil {
 		return keep.Kept{}, err
 	}
 	if err := v.readHost(ctx, sys); err != nil {
+		return keep.Kept{}, err
+	}
+	if err := mayTouch(v.profile, user); err != nil {
 		return keep.Kept{}, err
 	}
 	if err := v.checkTunnel().Err(); err != nil {
@@ -43,6 +47,35 @@ func Vet(ctx context.Context, sys nm.System, k keep.Kept) (keep.Kept, error) {
 		return keep.Kept{}, firstFew(err)
 	}
 	return v.kept, nil
+}
+
+// VetForget checks whether a user, whose name is empty for root, may have root forget what it keeps
+// for a tunnel. Its profile may be gone already. Errors are [fault.ErrNotFound] if nothing is kept,
+// [fault.ErrNotPermitted] for another user's tunnel, and those of reading the host.
+func VetForget(ctx context.Context, sys nm.System, user, uuid string) error {
+	uuids, err := sys.Store.UUIDs(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(uuids, uuid) {
+		return &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + fault.Printable(uuid)}
+	}
+	p, err := sys.Profiles.Get(ctx, uuid)
+	if errors.Is(err, fault.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return mayTouch(p, user)
+}
+
+// mayTouch refuses a profile that is for other users.
+func mayTouch(p nm.Profile, user string) error {
+	if user == "" || len(p.Users) == 0 || slices.Contains(p.Users, user) {
+		return nil
+	}
+	return rootOnly("", "the tunnel %s is another user's", fault.Printable(p.Tunnel.Name))
 }
 
 // firstFew returns the first of very many joined errors.

@@ -94,6 +94,10 @@ func TestVet(t *testing.T) {
 		}, nil, ""},
 		{"the LAN's device has gone since", func(w *fake.World, k *keep.Kept) { w.Files[k.UUID] = k.Clone(); w.RemoveLink("eth1") }, nil, ""},
 
+		{"a profile for her and another", func(w *fake.World, _ *keep.Kept) { w.Named("gre1").Users = []string{"bob", "ann"} }, nil, ""},
+		{"another user's profile", func(w *fake.World, _ *keep.Kept) { w.Named("gre1").Users = []string{"bob"} }, fault.ErrNotPermitted, "the tunnel gre1 is another user's"},
+		{"nobody's profile", func(w *fake.World, _ *keep.Kept) { w.Named("gre1").Users = []string{""} }, fault.ErrNotPermitted, "the tunnel gre1 is another user's"},
+
 		{"no UUID", func(_ *fake.World, k *keep.Kept) { k.UUID = "" }, fault.ErrInvalid, "is not a UUID"},
 		{"a path as UUID", func(_ *fake.World, k *keep.Kept) { k.UUID = "../../../../../../etc/passwd\x00aaaaaaa" }, fault.ErrInvalid, "is not a UUID"},
 		{"a UUID that is nobody's", func(_ *fake.World, k *keep.Kept) { k.UUID = nm.NewUUID() }, fault.ErrNotFound, ""},
@@ -211,7 +215,7 @@ func TestVet(t *testing.T) {
 			w, k := vetted(t)
 			test.set(w, &k)
 			before := w.String()
-			got, err := nmgre.Vet(t.Context(), w.Start().Host().System, k)
+			got, err := nmgre.Vet(t.Context(), w.Start().Host().System, "ann", k)
 			want.Same(t, "the host", w.String(), before)
 			if test.kind == nil {
 				if err != nil || len(got.Routes) != len(k.Routes) || got.Name != "gre1" {
@@ -248,14 +252,16 @@ func TestVetUnderTheLock(t *testing.T) {
 		if !locked || len(w.Files) > 0 {
 			t.Error("it vets without the lock, or too late")
 		}
-		return nmgre.Vet(ctx, p.Host().System, k)
+		return nmgre.Vet(ctx, p.Host().System, "ann", k)
 	}
 	k.Stamp = keep.StampNone
 	if _, err := keeper.Keep(t.Context(), k, nil); err != nil || len(w.Files) != 1 {
 		t.Fatal(err)
 	}
 	made := w.String()
-	keeper.Vet = func(ctx context.Context, k keep.Kept) (keep.Kept, error) { return nmgre.Vet(ctx, p.Host().System, k) }
+	keeper.Vet = func(ctx context.Context, k keep.Kept) (keep.Kept, error) {
+		return nmgre.Vet(ctx, p.Host().System, "ann", k)
+	}
 	if _, err := keeper.Keep(t.Context(), k, nil); !errors.Is(err, fault.ErrChanged) {
 		t.Errorf("a stale request: %v", err)
 	}
@@ -267,9 +273,33 @@ func TestVetTakesTheProfilesWord(t *testing.T) {
 	w, k := vetted(t)
 	w.Named("gre1").Tunnel.Addresses = want.CIDRs("172.16.0.1/30", "2001:db8:9::1/64")
 	k.Inner = want.CIDRs("2001:db8:9::/64", "172.16.0.0/30", "2001:db8:9::/64")
-	got, err := nmgre.Vet(t.Context(), w.Start().Host().System, k)
+	got, err := nmgre.Vet(t.Context(), w.Start().Host().System, "ann", k)
 	if err != nil || !slices.Equal(got.Inner, want.CIDRs("172.16.0.0/30", "2001:db8:9::/64")) {
 		t.Errorf("%v, %v", got.Inner, err)
+	}
+}
+
+// What is kept for another user's tunnel cannot be forgotten either.
+func TestVetForget(t *testing.T) {
+	w, k := vetted(t)
+	sys := w.Start().Host().System
+	forget := func(user string) error { return nmgre.VetForget(t.Context(), sys, user, k.UUID) }
+	if err := forget("ann"); !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("nothing is kept: %v", err)
+	}
+	w.Files[k.UUID] = k.Clone()
+	w.Named("gre1").Users = []string{"bob"}
+	if err := forget("ann"); !errors.Is(err, fault.ErrNotPermitted) {
+		t.Errorf("bob's: %v", err)
+	}
+	for _, user := range []string{"", "bob"} {
+		if err := forget(user); err != nil {
+			t.Errorf("by %q: %v", user, err)
+		}
+	}
+	w.Profiles = nil
+	if err := forget("ann"); err != nil {
+		t.Errorf("an orphan: %v", err)
 	}
 }
 

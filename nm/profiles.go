@@ -118,6 +118,8 @@ type Profile struct {
 	State  State
 	// Device is the tunnel's interface. It is empty when the profile is not active.
 	Device string
+	// Users are those whom the profile of a tunnel is for; nil for all.
+	Users []string
 	// Unsaved says that the profile differs from the one on disk, or is in memory only.
 	Unsaved bool
 	// Path is the profile's file, if it has one.

@@ -216,6 +216,7 @@ func TestLabAsRootAllowed(t *testing.T) {
 		t.Errorf("after route delete:\n%s", routes)
 	}
 	witness("after the changes")
+	mustRefuseAnothers(t, h, uuid)
 	asAnn(t, h, exitDone, "delete", "gre1")
 	mustLog(t, journal, "ann (1000) by pkexec: gre1 forget: done")
 	mustBecome(t, h, "after delete", before)
@@ -227,6 +228,22 @@ func TestLabAsRootAllowed(t *testing.T) {
 		t.Errorf("a route elsewhere: %s", r)
 	}
 	mustBecome(t, h, "after a route elsewhere", before)
+}
+
+// mustRefuseAnothers makes the tunnel root's alone for a moment. NetworkManager then hides it from
+// ann's nmgre, and the helper refuses her even if she asks it by hand.
+func mustRefuseAnothers(t *testing.T, h lab.Host, uuid string) {
+	t.Helper()
+	h.Run(t, "nmcli", "connection", "modify", "gre1", "connection.permissions", "user:root")
+	made := rootsState(t, h)
+	cmd := h.CommandAs(ann, "pkexec", installed, "helper", "gre1", "forget")
+	cmd.Stdin = strings.NewReader("nmgre-request 2 forget " + uuid + "\n")
+	said, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(said), "the tunnel gre1 is another user's") {
+		t.Errorf("ann lets root forget root's tunnel: %v\n%s", err, said)
+	}
+	mustEqual(t, "after a request for another's tunnel", made, rootsState(t, h))
+	h.Run(t, "nmcli", "connection", "modify", "gre1", "connection.permissions", "")
 }
 
 // mustLog waits until the journal has a line.
@@ -243,7 +260,8 @@ func mustLog(t *testing.T, journal func() string, want string) {
 	t.Errorf("the journal lacks %q:\n%s", want, strings.Join(all, "\n"))
 }
 
-// A command that is interrupted or killed while root's process works is undone by that process.
+// A command that is interrupted or killed while root's process works is undone by that process. One
+// that is stopped holds up nobody else.
 func TestLabAsRootInterrupted(t *testing.T) {
 	h := annsHost(t, annMayTouch, annMayKeep)
 	h.Run(t, installed, "install-hook")
@@ -255,7 +273,7 @@ func TestLabAsRootInterrupted(t *testing.T) {
 	write(t, h, "/tmp/asroot-routes", list.String())
 	defer h.Run(t, "rm", "/tmp/asroot-routes")
 	before := h.Snapshot(t)
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGSTOP, syscall.SIGKILL} {
 		cmd := h.CommandAs(ann, installed, annsCreate("--routes-from", "/tmp/asroot-routes", "--wait", "5m")...)
 		var said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &said, &said
@@ -270,13 +288,17 @@ func TestLabAsRootInterrupted(t *testing.T) {
 			time.Sleep(50 * time.Millisecond)
 		}
 		_ = cmd.Process.Signal(sig)
+		if sig == syscall.SIGSTOP {
+			h.Run(t, installed, "up", "gre1") // it needs the lock
+			_ = cmd.Process.Kill()
+		}
 		err := cmd.Wait()
 		stop.Stop()
 		if err == nil {
 			t.Errorf("%v came too late:\n%s", sig, &said)
 			h.Run(t, installed, "delete", "gre1")
 		}
-		if sig == syscall.SIGKILL { // the next command removes the rest of the profile
+		if sig != syscall.SIGINT { // the next command removes the rest of the profile
 			asAnn(t, h, exitDone, "list")
 		}
 		mustBecome(t, h, fmt.Sprint("after ", sig), before)

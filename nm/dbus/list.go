@@ -192,7 +192,7 @@ func readProfile(path dbus.ObjectPath, s wire.Settings) found {
 		return p
 	}
 	if t, err := wire.Decode(s); err == nil {
-		p.Tunnel, p.mark = t, s.TrialMark()
+		p.Tunnel, p.mark, p.Users = t, s.TrialMark(), s.Users()
 	}
 	if p.mark == "" {
 		p.mark, p.Edit = s.EditOf()

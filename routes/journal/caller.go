@@ -26,6 +26,21 @@ func Caller(root string, getenv func(string) string) string {
 	return user(root, uint32(os.Getuid())) //nolint:gosec // a user's number
 }
 
+// Asking returns the name of the user whom pkexec let run this process, or the number of one who
+// has no name in /etc/passwd. It is empty if that was not pkexec. The arguments are those of
+// [Caller].
+func Asking(root string, getenv func(string) string) string {
+	uid, err := strconv.ParseUint(getenv("PKEXEC_UID"), 10, 32)
+	if err != nil {
+		return ""
+	}
+	name, _, found := strings.Cut(user(root, uint32(uid)), " (")
+	if !found {
+		return strconv.FormatUint(uid, 10)
+	}
+	return name
+}
+
 // user returns the name and the number of a user, or only the number of one that /etc/passwd does
 // not have.
 func user(root string, uid uint32) string {

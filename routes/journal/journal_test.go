@@ -136,6 +136,11 @@ func TestCaller(t *testing.T) {
 			t.Errorf("%s=%q: %q, want %q", c.variable, c.value, got, c.want)
 		}
 	}
+	for value, want := range map[string]string{"1000": "ann", "77": "77", "": "", "ann": "", "1001": `evil\x1b`} {
+		if got := Asking(root, func(name string) string { return map[string]string{"PKEXEC_UID": value, "SUDO_UID": "0"}[name] }); got != want {
+			t.Errorf("PKEXEC_UID=%q: %q asks, want %q", value, got, want)
+		}
+	}
 	if got := user(t.TempDir(), 1000); got != "user 1000" {
 		t.Errorf("without names: %q", got)
 	}

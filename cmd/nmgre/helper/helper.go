@@ -6,7 +6,6 @@ package helper
 import (
 	"context"
 	"os"
-	"slices"
 	"time"
 
 	"nmgre"
@@ -59,11 +58,12 @@ func (w Work) carryOut(ctx context.Context, r asroot.Request, progress func(done
 	}
 	defer closeAll()
 	local := &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: sys.Profiles}, Kernel: sys.Kernel, Gateway: sys.Gateway, Store: sys.Store}
+	user := journal.Asking(w.Root, os.Getenv)
 	local.Vet = func(ctx context.Context, k keep.Kept) (keep.Kept, error) {
 		if k.Empty() && r.Verb != asroot.VerbKeep {
-			return k, known(ctx, sys.Store, k.UUID)
+			return k, nmgre.VetForget(ctx, sys, user, k.UUID)
 		}
-		return nmgre.Vet(ctx, sys, k)
+		return nmgre.Vet(ctx, sys, user, k)
 	}
 	if err := local.MayKeep(); err != nil {
 		return keep.Converged{}, err
@@ -84,13 +84,4 @@ func (w Work) carryOut(ctx context.Context, r asroot.Request, progress func(done
 		return keep.Converged{}, local.Trial(r.UUID).Drop(ctx)
 	}
 	return keep.Converged{}, &fault.Error{Kind: fault.ErrInvalid, What: "the request is unknown"}
-}
-
-// known fails if nothing is kept for a tunnel, whose profile may be gone already.
-func known(ctx context.Context, files keep.Store, uuid string) error {
-	uuids, err := files.UUIDs(ctx)
-	if err == nil && !slices.Contains(uuids, uuid) {
-		err = &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
-	}
-	return err
 }

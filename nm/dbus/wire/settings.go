@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
@@ -108,6 +109,23 @@ func (s Settings) SetEntries(setting, property string, entries []Entry) {
 	case len(s.Entries(setting, property)) > 0:
 		delete(s[setting], property)
 	}
+}
+
+// Users returns the names of the users whom the profile is for: those of the permissions, such as
+// "user:ann:". It is nil for a profile of all users. A permission of another kind is for nobody,
+// the user without a name.
+func (s Settings) Users() []string {
+	permissions, _ := s[Connection]["permissions"].Value().([]string)
+	var users []string
+	for _, permission := range permissions {
+		rest, _ := strings.CutPrefix(permission, "user:")
+		if rest == permission {
+			rest = ""
+		}
+		name, _, _ := strings.Cut(rest, ":")
+		users = append(users, fault.Printable(name))
+	}
+	return users
 }
 
 // user returns an entry of the profile's user data, or the empty string.

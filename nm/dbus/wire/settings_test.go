@@ -178,3 +178,22 @@ func TestWireRefusesStructures(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A profile is for the users in its permissions. What is not understood there is for nobody.
+func TestUsers(t *testing.T) {
+	for _, c := range []struct {
+		permissions any
+		users       []string
+	}{
+		{nil, nil}, {[]string{}, nil}, {[]string{"user:ann:"}, []string{"ann"}}, {[]string{"user:ann", "user:bob:x"}, []string{"ann", "bob"}},
+		{[]string{"group:staff:"}, []string{""}}, {[]string{"user:"}, []string{""}}, {[]string{"user:a\x1b:"}, []string{`a\x1b`}}, {"user:ann:", nil},
+	} {
+		s := Settings{Connection: {}}
+		if c.permissions != nil {
+			s.Set(Connection, "permissions", c.permissions)
+		}
+		if got := s.Users(); !reflect.DeepEqual(got, c.users) {
+			t.Errorf("%q: %q, want %q", c.permissions, got, c.users)
+		}
+	}
+}
