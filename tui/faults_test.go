@@ -344,6 +344,21 @@ func TestNewTunnelThatMayCutOff(t *testing.T) {
 	}
 }
 
+// Where a password may be asked for, and there alone, the terminal is not drawn on.
+func TestPromptsGetTheTerminal(t *testing.T) {
+	for _, tc := range []struct {
+		asks, rootAsks, root, alone bool
+	}{{true, false, false, true}, {false, true, true, true}, {false, true, false, false}, {false, false, true, false}} {
+		d := openFake(t, tuitest.New(), Options{})
+		d.m.prompts, d.m.rootAsks = tc.asks, tc.rootAsks
+		op := &operation{name: "change it", root: tc.root}
+		d.run(change(d.m, op, func(context.Context, Workflow) (int, error) { return 0, nil }, func(int, error) tea.Cmd { return nil }))
+		if alone := d.m.listener(op).Alone; alone != tc.alone || op.alone != tc.alone {
+			t.Errorf("%+v: the terminal is lent: %v", tc, alone)
+		}
+	}
+}
+
 // A resize at any moment draws rows that fit, on every screen.
 func TestResize(t *testing.T) {
 	f := tuitest.New().WithTunnels()

@@ -67,7 +67,8 @@ func (l *lender) step(e nmgre.Event) {
 // counts.
 func (l *lender) confirm(ctx context.Context, back *undo, within string) error {
 	l.forget()
-	l.say(fmt.Sprintf("nmgre %s; press Enter within %s to keep it, otherwise it will %s", back.what, within, back.how))
+	l.say(back.what)
+	l.say(fmt.Sprintf("press Enter within %s to keep it; otherwise nmgre will %s", within, back.how))
 	line, err := l.input.Line(ctx)
 	if err != nil {
 		return errNotConfirmed

@@ -42,6 +42,9 @@ func demo(how string) int {
 		panicking := &panicker{fake: fake{f}}
 		return show(panicking, how)
 	}
+	if strings.Contains(how, "stuck") {
+		return show(&sticking{fake: fake{f}}, how)
+	}
 	defer func() { _ = os.WriteFile(os.Getenv("NMGRE_TUI_CALLS"), []byte(strings.Join(f.Calls, "\n")), 0o600) }()
 	return show(fake{f}, how)
 }
@@ -50,6 +53,14 @@ func demo(how string) int {
 type panicker struct{ fake }
 
 func (p *panicker) Prompts(nm.Manager) (always, forRoot bool) { panic("a fault for the test") }
+
+// sticking brings the main loop to a standstill.
+type sticking struct{ fake }
+
+func (s *sticking) Prompts(nm.Manager) (always, forRoot bool) {
+	fmt.Fprintln(os.Stderr, "it sticks")
+	select {}
+}
 
 func show(wf Workflow, how string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)

@@ -303,6 +303,7 @@ func isYes(answer string) bool {
 func (p *plainTalk) working() Workflow {
 	last := time.Now()
 	return p.wf.Reporting(Listener{
+		Alone: true,
 		Step: func(e nmgre.Event) {
 			if !e.Detail {
 				p.say("%s", draw.StepText(e))

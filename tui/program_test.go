@@ -212,6 +212,17 @@ func TestProgramIsTerminated(t *testing.T) {
 	}
 }
 
+// A main loop that stands still, as it does here by a fault of a test's, keeps no signal from
+// ending the program.
+func TestProgramIsTerminatedThoughItSticks(t *testing.T) {
+	p := startOnTerminal(t, "stuck")
+	p.waitErr("it sticks")
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.ended(0)
+}
+
 // The terminal is restored after a crash too, and the message names the report.
 func TestProgramPanics(t *testing.T) {
 	p := startOnTerminal(t, "panic")
@@ -287,7 +298,7 @@ func (p *terminal) mustHaveCalled(verbs string) {
 const (
 	downAndUp = "down 00000000-0000-4000-8000-000000000001\nundo down 00000000-0000-4000-8000-000000000001"
 	downOnly  = "down 00000000-0000-4000-8000-000000000001"
-	lentAsk   = "nmgre took gre1 down; press Enter within "
+	lentAsk   = "nmgre: press Enter within "
 )
 
 // takeDown takes down the tunnel that carries the person's own connection, up to the question
@@ -379,7 +390,7 @@ func TestProgramEditsOnTheLentTerminal(t *testing.T) {
 			p.write("\x0e\x0e\x1b[B\x1b[B\x1b[B\x1b[B\x151400\x13")
 			p.wait("this may cut you off")
 			p.write("\r")
-			p.wait("press Enter within 1s to keep it, otherwise it will set gre1 back to mtu 1476")
+			p.wait("press Enter within 1s to keep it; otherwise nmgre will set gre1 back to mtu 1476")
 			p.write(answer)
 			p.wait(want)
 			p.write("qq")

@@ -62,8 +62,7 @@ func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 	}
 	defer input.Close()
 	defer followSize(ctx, term.Size, mail.Send)()
-	defer context.AfterFunc(ctx, program.Quit)()
-	_, err := program.Run()
+	err := runLoop(ctx, program)
 	input.Close()
 	c.Close()
 	undone := m.endWork(canvas.NewWriter(term.Err))
@@ -74,6 +73,28 @@ func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 		return undone
 	}
 	return err
+}
+
+// loopLimit is how long the main loop may take to end.
+const loopLimit = 2 * time.Second
+
+// runLoop runs the main loop until it has ended. A loop that stands still, through a fault of
+// nmgre's own, is left behind once ctx has ended: the changes are undone all the same.
+func runLoop(ctx context.Context, program *tea.Program) error {
+	ended := make(chan error, 1)
+	go func() { _, err := program.Run(); ended <- err }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		go program.Quit()
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(loopLimit):
+		return nil
+	}
 }
 
 // followSize sends the terminal's size, now and whenever it changes, until stop is called.

@@ -101,6 +101,7 @@ func report[T any](m *Model, op *operation, do func(context.Context, Workflow) (
 func (m *Model) listener(op *operation) Listener {
 	id := op.id
 	return Listener{
+		Alone:      op.alone,
 		ConfirmCut: func(ctx context.Context, _ verify.Report) error { return m.confirm(ctx, op.asks) },
 		Step: func(e nmgre.Event) {
 			if op.alone && m.lender != nil {

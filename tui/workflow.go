@@ -59,6 +59,8 @@ type Listener struct {
 	// Confirm asks whether a change that is made may stay, as [nmgre.Host] does. It is undone if
 	// Confirm returns an error.
 	Confirm func(context.Context, verify.Report) error
+	// Alone says that the terminal may be asked on: no screen is drawn there.
+	Alone bool
 	// ConfirmCut takes the place of Confirm for changes that may cut off the person's session.
 	ConfirmCut func(context.Context, verify.Report) error
 }

@@ -22,6 +22,8 @@ type adapters struct {
 	files    *store.Store
 	// asRoot keeps for a process that is not root. It is nil for root, which keeps by itself.
 	asRoot keep.Keeper
+	// quiet is asRoot without a question on the terminal: a screen is drawn there.
+	quiet keep.Keeper
 }
 
 // openAdapters connects to this host's NetworkManager and kernel. The function that it returns
@@ -38,7 +40,9 @@ func openAdapters(ctx context.Context) (adapters, func(), error) {
 	}
 	d := adapters{profiles: profiles, kernel: links, gateway: gateway.New(), files: store.New("/", 0)}
 	if !links.CanChange() {
-		d.asRoot = asroot.New(d.files)
+		quiet := asroot.New(d.files)
+		quiet.NoTerminal = true
+		d.asRoot, d.quiet = asroot.New(d.files), quiet
 	}
 	return d, func() {
 		_ = links.Close()

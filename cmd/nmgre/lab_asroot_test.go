@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nmgre/testdata/lab"
 )
 
@@ -322,12 +324,20 @@ func (d *dialogue) text() string {
 // converse starts nmgre as ann on a terminal.
 func converse(t *testing.T, h lab.Host, args ...string) *dialogue {
 	t.Helper()
+	return onTerminal(t, h.CommandAs(ann, installed, args...))
+}
+
+// onTerminal starts a command on a terminal of ann's.
+func onTerminal(t *testing.T, cmd *exec.Cmd) *dialogue {
+	t.Helper()
 	ours, theirs := openPTY(t)
+	if err := unix.IoctlSetWinsize(int(theirs.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
+		t.Fatal(err)
+	}
 	if err := theirs.Chmod(0o666); err != nil { // login gives the terminal to its user
 		t.Fatal(err)
 	}
 	d := &dialogue{tty: ours, done: make(chan error, 1)}
-	cmd := h.CommandAs(ann, installed, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
 	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
 	if err := cmd.Start(); err != nil {
@@ -351,16 +361,28 @@ func converse(t *testing.T, h lab.Host, args ...string) *dialogue {
 	return d
 }
 
+// wait waits until the text is shown for the nth time.
+func (d *dialogue) wait(t *testing.T, text string, n int) {
+	t.Helper()
+	for end := time.Now().Add(90 * time.Second); strings.Count(d.text(), text) < n; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no %q:\n%s", text, d.text())
+		}
+	}
+}
+
 // answer waits for the question, types keys, and returns the exit code.
 func (d *dialogue) answer(t *testing.T, keys string) int {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !strings.Contains(d.text(), "Password: "); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("nobody asks:\n%s", d.text())
-		}
-	}
+	d.wait(t, "Password: ", 1)
 	time.Sleep(200 * time.Millisecond) // keys typed before echo is off are thrown away
 	_, _ = io.WriteString(d.tty, keys)
+	return d.end(t)
+}
+
+// end returns the exit code.
+func (d *dialogue) end(t *testing.T) int {
+	t.Helper()
 	select {
 	case err := <-d.done:
 		var exit *exec.ExitError

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -290,4 +291,26 @@ func TestLabScreenIsToldToEnd(t *testing.T) {
 		t.Errorf("the terminal has not been restored:\n%s", screen)
 	}
 	mustEqual(t, "after SIGTERM", before, left.host.Snapshot(t))
+}
+
+// A person who is not root, and whom polkit would ask for a password, edits the tunnel that carries
+// their own session. The question comes on the lent terminal, nobody answers, and the edit is
+// undone. The screen is there again.
+func TestLabScreenAsksOnTheLentTerminal(t *testing.T) {
+	h := annsHost(t, annMayTouch)
+	h.Run(t, installed, annsCreate("--route", secondHop, "--route", "10.10.2.0/24")...)
+	before := rootsState(t, h)
+	cmd := h.CommandAs(ann, installed, "--confirm", "3s")
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "LANG=C.UTF-8", "SSH_CONNECTION=10.10.2.100 50000 172.16.0.1 22")
+	d := onTerminal(t, cmd)
+	d.wait(t, "gre1", 1)
+	for _, step := range [][2]string{{"e", "Edit gre1"}, {"\x0e", "inner address"}, {"\x0e", "Path MTU discovery"}, {"\x1b[B\x1b[B\x1b[B\x1b[B\x151400\x13", "cut you off"},
+		{"\r", "press Enter within 3s to keep it"}, {"", "undid everything ("}, {"", "It failed, and everything was undone"}, {"q", "Tunnels"}, {"q", ""}} {
+		_, _ = io.WriteString(d.tty, step[0])
+		d.wait(t, step[1], 1)
+	}
+	if code := d.end(t); code != exitDone {
+		t.Errorf("exit %d\n%s", code, d.text())
+	}
+	mustEqual(t, "afterwards", before, rootsState(t, h))
 }

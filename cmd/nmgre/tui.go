@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -10,9 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"nmgre"
+	"nmgre/cmd/nmgre/term"
 	"nmgre/nm"
 	"nmgre/routes/kernel"
 	"nmgre/tui"
@@ -40,71 +38,28 @@ func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err e
 	// while a password is asked for.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGQUIT)
 	defer stop()
-	term := tui.Terminal{In: a.stdin, Out: a.stdout, Err: a.stderr, Forget: a.forget()}
+	at := tui.Terminal{In: a.stdin, Out: a.stdout, Err: a.stderr, Forget: a.forget()}
 	if flags.plain || dumb {
-		return true, a.withScreens(ctx, func(wf tui.Workflow) error { return tui.Plain(ctx, wf, a.screenOptions(flags), term) })
+		return true, a.withScreens(ctx, func(wf tui.Workflow) error { return tui.Plain(ctx, wf, a.screenOptions(flags), at) })
 	}
-	term.Raw, term.Size = rawMode(in), sizeOf(out)
-	return true, a.withScreens(ctx, func(wf tui.Workflow) error { return tui.Run(ctx, wf, a.screenOptions(flags), term) })
+	at.Raw, at.Size = term.Raw(in), term.Size(out)
+	return true, a.withScreens(ctx, func(wf tui.Workflow) error { return tui.Run(ctx, wf, a.screenOptions(flags), at) })
 }
 
 // forget returns a function that forgets everything which was typed on standard input and is not
 // read yet. It is nil if that is no terminal.
 func (a *app) forget() func() error {
-	in, ok := a.stdin.(*os.File)
-	if !ok || !isTerminal(in) {
-		return nil
+	if in, ok := a.stdin.(*os.File); ok && term.Is(in) {
+		return term.Forget(in)
 	}
-	return func() error {
-		return unix.IoctlSetInt(int(in.Fd()), unix.TCFLSH, unix.TCIFLUSH) //nolint:gosec // a file descriptor is small
-	}
+	return nil
 }
 
 // terminal returns the person's terminal; false if the input or the output is not a terminal.
 func (a *app) terminal() (in, out *os.File, ok bool) {
 	in, inOK := a.stdin.(*os.File)
 	out, outOK := a.stdout.(*os.File)
-	return in, out, inOK && outOK && isTerminal(in) && isTerminal(out)
-}
-
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS) //nolint:gosec // a file descriptor is small
-	return err == nil
-}
-
-// rawMode returns a function that makes the terminal hand on every key at once, without echo, as
-// cfmakeraw(3) does. That returns a function which restores the modes.
-func rawMode(terminal *os.File) func() (func(), error) {
-	fd := int(terminal.Fd()) //nolint:gosec // a file descriptor is small
-	return func() (func(), error) {
-		before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-		if err != nil {
-			return nil, fmt.Errorf("read the terminal's modes: %w", err)
-		}
-		raw := *before
-		raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
-		raw.Oflag &^= unix.OPOST
-		raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
-		raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
-		raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
-		if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
-			return nil, fmt.Errorf("set the terminal's modes: %w", err)
-		}
-		// a terminal that has gone has no modes
-		return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }, nil
-	}
-}
-
-// sizeOf returns a function that asks for the terminal's size, in cells.
-func sizeOf(terminal *os.File) func() (width, height int, err error) {
-	fd := int(terminal.Fd()) //nolint:gosec // a file descriptor is small
-	return func() (int, int, error) {
-		size, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
-		if err != nil {
-			return 0, 0, fmt.Errorf("read the terminal's size: %w", err)
-		}
-		return int(size.Col), int(size.Row), nil
-	}
+	return in, out, inOK && outOK && term.Is(in) && term.Is(out)
 }
 
 // screensGCPercent collects garbage earlier than in a command: the screens may be open for days.
@@ -189,6 +144,9 @@ func (h *screenHost) Prompts(m nm.Manager) (always, forRoot bool) {
 // to the bus and the kernel.
 func (h *screenHost) Reporting(to tui.Listener) tui.Workflow {
 	d := h.adapters
+	if !to.Alone {
+		d.asRoot = d.quiet
+	}
 	if to.Step != nil {
 		d.profiles, d.kernel, d.gateway = nmgre.TellProfiles(d.profiles, to.Step), nmgre.TellKernel(d.kernel, to.Step), nmgre.TellGateway(d.gateway, to.Step)
 	}

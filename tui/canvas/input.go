@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/muesli/cancelreader"
 )
@@ -24,11 +25,16 @@ type Input struct {
 	resumed chan struct{}             // closed when it is no longer paused
 	closed  bool
 
-	reading sync.Mutex // held while the screen reads
+	reading chan struct{} // has room for one: full while the screen reads
 }
 
+// pauseLimit is how long the screen may take to let go of a terminal that does not answer.
+const pauseLimit = time.Second
+
 // NewInput returns the input of a terminal. It is paused at first.
-func NewInput(in io.Reader) *Input { return &Input{in: in, resumed: make(chan struct{})} }
+func NewInput(in io.Reader) *Input {
+	return &Input{in: in, resumed: make(chan struct{}), reading: make(chan struct{}, 1)}
+}
 
 // Read reads for the screen. It waits while the input is paused, and returns io.EOF once it is
 // closed.
@@ -44,9 +50,9 @@ func (i *Input) Read(p []byte) (int, error) {
 			<-resumed
 			continue
 		}
-		i.reading.Lock()
+		i.reading <- struct{}{}
 		n, err := reader.Read(p)
-		i.reading.Unlock()
+		<-i.reading
 		if !errors.Is(err, cancelreader.ErrCanceled) {
 			return n, err
 		}
@@ -80,9 +86,14 @@ func (i *Input) Pause() {
 	if reader == nil || !reader.Cancel() {
 		return
 	}
-	i.reading.Lock()
-	defer i.reading.Unlock()
-	_ = reader.Close() // it has read its last
+	limit := time.NewTimer(pauseLimit)
+	defer limit.Stop()
+	select {
+	case i.reading <- struct{}{}:
+		_ = reader.Close() // it has read its last
+		<-i.reading
+	case <-limit.C:
+	}
 }
 
 // Close ends the input: Read returns io.EOF.
