@@ -39,13 +39,15 @@ var errEnded = &fault.Error{What: "the input has ended: nothing more is done", H
 func Plain(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &plainTalk{ctx: ctx, wf: wf, confirm: cmp.Or(opts.Confirm, defaultConfirm), out: term.Out, err: term.Err, forget: term.Forget, theme: draw.NewTheme(false, true)}
+	p := &plainTalk{ctx: ctx, wf: wf, confirm: cmp.Or(opts.Confirm, defaultConfirm), out: canvas.NewWriter(term.Out), err: canvas.NewWriter(term.Err), forget: term.Forget, theme: draw.NewTheme(false, true)}
 	if term.Forget != nil {
 		// Nothing is read ahead: a program that asks for a password may read meanwhile.
 		p.line = canvas.NewInput(term.In).Line
 	} else {
 		p.line = readLines(ctx, term.In)
 	}
+	defer p.out.Flush(time.Second)
+	defer p.err.Flush(time.Second)
 	manager, err := wf.Manager(ctx)
 	if err != nil {
 		return err
@@ -63,7 +65,7 @@ func Plain(ctx context.Context, wf Workflow, opts Options, term Terminal) error 
 type plainTalk struct {
 	ctx      context.Context //nolint:containedctx // a conversation is one call
 	wf       Workflow
-	out, err io.Writer
+	out, err *canvas.Writer
 	line     func(context.Context) (string, error) // reads the next line
 	forget   func() error                          // see [Terminal]
 	theme    draw.Theme
@@ -103,14 +105,24 @@ func readLines(ctx context.Context, in io.Reader) func(context.Context) (string,
 	}
 }
 
+// orderLimit is how long what was written to one of the outputs may take before the other is
+// written to. Both may be one terminal, which may stand still.
+const orderLimit = 200 * time.Millisecond
+
 // say writes a line of the conversation. Nothing in it acts on the terminal.
 func (p *plainTalk) say(format string, args ...any) {
-	fmt.Fprintln(p.err, fault.Printable(fmt.Sprintf(format, args...)))
+	p.write(p.err, p.out, fault.Printable(fmt.Sprintf(format, args...))+"\n")
 }
 
 // result writes a line of the output in the same way.
 func (p *plainTalk) result(format string, args ...any) {
-	fmt.Fprintln(p.out, fault.Printable(fmt.Sprintf(format, args...)))
+	p.write(p.out, p.err, fault.Printable(fmt.Sprintf(format, args...))+"\n")
+}
+
+// write writes to one of the outputs after what was written to the other.
+func (p *plainTalk) write(to, before *canvas.Writer, text string) {
+	before.Flush(orderLimit)
+	_, _ = to.Write([]byte(text)) // a person who does not read misses it
 }
 
 // ask returns the answer; an empty one is the default.
@@ -118,14 +130,14 @@ func (p *plainTalk) ask(question, byDefault string) (string, error) {
 	if byDefault != "" {
 		question += " [" + fault.Printable(byDefault) + "]"
 	}
-	fmt.Fprint(p.err, question+": ")
+	p.write(p.err, p.out, question+": ")
 	answer, err := p.line(p.ctx)
 	switch {
 	case p.ctx.Err() != nil:
-		fmt.Fprintln(p.err)
+		p.write(p.err, p.out, "\n")
 		return "", &fault.Error{What: "interrupted", Err: p.ctx.Err()}
 	case err != nil:
-		fmt.Fprintln(p.err)
+		p.write(p.err, p.out, "\n")
 		return "", errEnded
 	}
 	if answer = strings.TrimSpace(answer); answer == "" {

@@ -476,6 +476,35 @@ func TestTerminalStandsStill(t *testing.T) {
 	}
 }
 
+// The same line by line.
+func TestPlainOnAStandingTerminal(t *testing.T) {
+	f := tuitest.New().WithTunnels()
+	f.ClientOn, f.Guarded = "gre1", seat("192.0.2.99")
+	still := make(chan struct{})
+	defer close(still)
+	stopped := writerFunc(func(p []byte) (int, error) { <-still; return len(p), nil })
+	keys, theirs := io.Pipe()
+	go func() { _, _ = io.WriteString(theirs, "down\ngre1\nyes\n") }()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Plain(t.Context(), fake{f}, Options{Confirm: 100 * time.Millisecond}, Terminal{In: keys, Out: stopped, Err: stopped})
+	}()
+	for end := time.Now().Add(20 * time.Second); !f.Saw("undo down "); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it is not undone: %q", f.Calls)
+		}
+	}
+	theirs.Close()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, errEnded) {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it does not end")
+	}
+}
+
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
