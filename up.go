@@ -1,8 +1,10 @@
 package nmgre
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"nmgre/nm"
@@ -11,6 +13,7 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 )
 
 // Up brings a tunnel up. It returns when the addresses, and the routes and rules that root keeps,
@@ -24,12 +27,13 @@ func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 		return p, err
 	}
 	if p.State == nm.StateActive {
-		return p, h.converge(ctx, p)
+		return p, h.complete(ctx, p)
 	}
-	if err := h.activate(ctx, p); err != nil {
-		return p, err
+	half := h.activate(ctx, p)
+	if half != nil && !errors.Is(half, fault.ErrHalfDone) {
+		return p, half
 	}
-	return p, h.confirmed(ctx, func(ctx context.Context) error { return h.deactivate(ctx, p) })
+	return p, cmp.Or(h.confirmed(ctx, func(ctx context.Context) error { return h.deactivate(ctx, p) }), half)
 }
 
 // activate brings a tunnel up, or takes it down again.
@@ -44,7 +48,65 @@ func (h *Host) activate(ctx context.Context, p nm.Profile) error {
 		}
 		return err
 	}
-	return h.converge(ctx, p)
+	return h.complete(ctx, p)
+}
+
+// complete sets what root keeps for a tunnel that is up. It fails with [fault.ErrHalfDone] if
+// something of that is not there then.
+func (h *Host) complete(ctx context.Context, p nm.Profile) error {
+	err := h.converge(ctx, p)
+	if err == nil {
+		err = h.lacking(ctx, p)
+	}
+	if err == nil {
+		return nil
+	}
+	return halfDone(p, "is up, but not everything is set that root keeps for it", fault.Ended(ctx, err))
+}
+
+// halfDone is the error about a tunnel that is up or down, without all that belongs to that.
+func halfDone(p nm.Profile, what string, err error) error {
+	name := p.Tunnel.Name
+	return &fault.Error{Kind: fault.ErrHalfDone, What: fault.Printable(name) + " " + what, Err: err, Hint: "see what is there: nmgre verify " + fault.ShellWord(name)}
+}
+
+// lacking returns what is not set of that which root keeps for a tunnel that is up. Without root
+// the hook has set it, if there is one.
+func (h *Host) lacking(ctx context.Context, p nm.Profile) error {
+	k, err := keep.Of(ctx, h.Store, p.UUID)
+	switch {
+	case err != nil:
+		return err
+	case len(k.Bad) > 0:
+		return &fault.Error{What: fmt.Sprintf("line %d of its file cannot be read", k.Bad[0].Line), Err: k.Bad[0].Err}
+	case k.Empty():
+		return nil
+	case !h.Kernel.CanChange():
+		return h.lacksHook(ctx, p)
+	}
+	links, err := h.Kernel.Links(ctx)
+	if err != nil {
+		return err
+	}
+	p.State, p.Device = nm.StateActive, p.Tunnel.Name
+	if err := k.Bound(p.Running(), kernel.Named(links, p.Device)); err != nil {
+		return err
+	}
+	missing, err := keep.Missing(ctx, h.Kernel, p.Running(), k)
+	if err == nil && len(missing) > 0 {
+		err = &fault.Error{What: fmt.Sprintf("%d of its %s cannot be set", len(missing), routes.CountText(len(k.Routes)))}
+	}
+	return err
+}
+
+// lacksHook returns an error if nobody sets what root keeps.
+func (h *Host) lacksHook(ctx context.Context, p nm.Profile) error {
+	missing := h.Store.HookMissing(ctx)
+	if missing == nil {
+		return nil
+	}
+	return &fault.Error{What: "only root can set it, or the hook", Err: missing,
+		Hint: "type sudo nmgre install-hook, then sudo nmgre up " + fault.ShellWord(p.Tunnel.Name)}
 }
 
 // Down takes a tunnel down and returns when its link is gone. Its profile stays, and so do the
@@ -73,18 +135,23 @@ func (h *Host) down(ctx context.Context, p nm.Profile) error {
 	return h.confirmed(ctx, func(ctx context.Context) error { return h.activate(ctx, p) })
 }
 
-// deactivate takes a tunnel down.
+// deactivate takes a tunnel down. It fails with [fault.ErrHalfDone] if something is left of it.
 func (h *Host) deactivate(ctx context.Context, p nm.Profile) error {
+	down := false
 	err := h.step(ctx, Event{What: "took it down", Commands: nm.NmcliConnection("down", p.UUID), Detail: true}, func() error {
 		if err := h.Profiles.Deactivate(ctx, p.UUID); err != nil {
 			return err
 		}
+		down = true
 		return h.waitGone(ctx, p.Tunnel.Name)
 	})
-	if err != nil {
+	if err == nil {
+		err = h.converge(ctx, p)
+	}
+	if err == nil || !down {
 		return err
 	}
-	return h.converge(ctx, p)
+	return halfDone(p, "is down, but not everything is gone that belongs to it", fault.Ended(ctx, err))
 }
 
 // converge makes the kernel have the kept routes and rules, after a tunnel has come up or gone
@@ -95,9 +162,6 @@ func (h *Host) converge(ctx context.Context, p nm.Profile) error {
 		return err
 	}
 	if !h.Kernel.CanChange() {
-		if slices.Contains(uuids, p.UUID) && h.Store.HookMissing(ctx) != nil {
-			h.tell(Event{What: "warning: the routes and rules that NetworkManager cannot hold are not set: type sudo nmgre install-hook, then sudo nmgre up " + fault.Operand(p.Tunnel.Name)})
-		}
 		return nil
 	}
 	c, err := h.Keeper.Converge(ctx)

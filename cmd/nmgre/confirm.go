@@ -76,6 +76,8 @@ func (a *app) confirmWithin(d time.Duration) func(context.Context, verify.Report
 			_ = forget() // only what is typed after the question counts
 		}
 		fmt.Fprintf(a.stderr, "nmgre: press Enter within %s to keep it; otherwise everything is undone\n", d)
+		a.dog.Tell(a.back)
+		defer a.dog.Tell("")
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		answer := make(chan error, 1)

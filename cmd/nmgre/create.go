@@ -378,6 +378,9 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nm.Tunnel, 
 	for _, note := range planned.Notes {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(note))
 	}
+	if a.confirm > 0 {
+		defer a.watch()()
+	}
 	created, err := host.Create(ctx, planned, nmgre.CreateOptions{NoProbe: run.noProbe})
 	if err != nil {
 		return begun(err)

@@ -7,7 +7,7 @@ import (
 )
 
 func (a *app) deleteCommand() *cobra.Command {
-	cmd := a.changeCommand("delete NAME", "delete a tunnel: profile, link, addresses and routes", "is deleted", (*nmgre.Host).Delete)
+	cmd := a.changeCommand("delete NAME", "delete a tunnel: profile, link, addresses and routes", "is deleted", "up", (*nmgre.Host).Delete)
 	cmd.Long = `delete removes a tunnel's profile, and with it its link, addresses and routes, and what nmgre keeps
 for it.
 

@@ -127,6 +127,7 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 		return a.printEditPlan(planned, run.json)
 	}
 	a.tellEdit(planned)
+	defer a.watch()()
 	done, err := host.Edit(ctx, planned, nmgre.EditOptions{NoProbe: run.noProbe})
 	if errors.Is(err, fault.ErrChanged) {
 		return err

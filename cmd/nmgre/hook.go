@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"nmgre/cmd/nmgre/watchdog"
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/journal"
@@ -116,7 +118,12 @@ func (a *app) hook(ctx context.Context, patience time.Duration) (keep.Converged,
 		return keep.Converged{}, &fault.Error{Kind: fault.ErrNotPermitted, What: "the hook must run as root", Hint: fault.HintRoot}
 	}
 	keeper := &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store, Patience: patience}
+	tried, _ := host.Store.Tried(ctx) // converging tells the error
 	c, err := keeper.Converge(ctx)
+	if slices.ContainsFunc(tried, func(t keep.Tried) bool { return t.Dead }) {
+		// The profile of a killed edit cannot be changed here: NetworkManager waits for the hook.
+		watchdog.Start(a.exe).Leave()
+	}
 	for _, trouble := range c.Trouble {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(trouble))
 	}

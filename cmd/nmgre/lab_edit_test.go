@@ -408,29 +408,57 @@ func TestLabEditKept(t *testing.T) {
 	mustEqual(t, "renamed and back", withoutNumbers(before), withoutNumbers(snapshot(t, lab.Linux1)))
 }
 
-// A process that is killed while the change waits to be confirmed leaves nothing on disk: verify
-// says so, and a reboot brings the old tunnel back.
-//
-//lab:every
-func TestLabEditKilled(t *testing.T) {
-	lab.Need(t)
-	nmgreOn(t, lab.Linux1, exitDone, left.create()...)
-	const file = "/etc/NetworkManager/system-connections/gre1.nmconnection"
-	saved := lab.Linux1.Run(t, "cat", file)
-	c := startConfirm(t, "edit", "gre1", "--mtu", "1400", "--key", "7", "--confirm", "60s")
+// kill9 kills an edit that waits to be confirmed. Without its dog, nobody is left to undo it.
+func (c *confirming) kill9(t *testing.T, dog bool) {
+	t.Helper()
+	if dog {
+		pid := lab.Linux1.Run(t, "pgrep", "-f", "^[^ ]*nmgre undo-killed$")
+		lab.Linux1.Run(t, "kill", append([]string{"-9"}, strings.Fields(pid)...)...)
+	}
 	if err := c.Cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = c.Cmd.Wait() // it was killed
-	if now := lab.Linux1.Run(t, "cat", file); now != saved {
-		t.Errorf("the file says\n%s", now)
+}
+
+// An edit with a new link, another name and another SNAT is killed while it waits to be confirmed.
+// Its dog undoes it, or the next command if that was killed, too; a reboot has never heard of it.
+//
+//lab:every
+func TestLabEditKilled(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1)
+	nmgreOn(t, lab.Linux1, exitDone, left.create("--snat", "10.10.1.0/24=masquerade", "--forward")...)
+	before := withoutNumbers(snapshot(t, lab.Linux1))
+	uuid := strings.TrimSpace(lab.Linux1.Run(t, "nmcli", "-g", "connection.uuid", "connection", "show", "gre1"))
+	files := []string{"/etc/NetworkManager/system-connections/gre1.nmconnection", "/etc/nmgre/tunnels/" + uuid}
+	saved := lab.Linux1.Run(t, "cat", files...)
+	kill := func(dog bool) {
+		t.Helper()
+		c := startConfirm(t, "edit", "gre1", "--name", "office", "--key", "7", "--snat", "10.10.1.0/24=10.10.1.1", "--confirm", "60s")
+		if rules := lab.Linux1.Run(t, "nft", "list", "ruleset"); !strings.Contains(rules, "snat to 10.10.1.1") {
+			t.Errorf("it waits, and nft says\n%s", rules)
+		}
+		c.kill9(t, dog)
+		if now := lab.Linux1.Run(t, "cat", files...); now != saved {
+			t.Errorf("the files say\n%s", now)
+		}
 	}
-	if r := lab.Linux1.Try("nmgre", "verify", "gre1", "--no-probe"); !strings.Contains(r.Stdout, "is not on disk") {
-		t.Errorf("verify: %s", r)
+	kill(false)
+	eventually(t, "the edit is undone by itself", func() bool { return withoutNumbers(snapshot(t, lab.Linux1)) == before })
+	kill(true)
+	if r := lab.Linux1.Try("nmgre", "list"); r.Code != exitDone || !strings.Contains(r.Stderr, "undid the change of gre1") || !strings.Contains(r.Stdout, "gre1") {
+		t.Errorf("list: %s", r)
 	}
+	mustEqual(t, "after the next command", before, withoutNumbers(snapshot(t, lab.Linux1)))
+	kill(true)
 	lab.Linux1.Reboot(t)
 	waitActive(t, lab.Linux1, "gre1")
-	if link := lab.Linux1.Run(t, "ip", "-d", "link", "show", "dev", "gre1"); !strings.Contains(link, "mtu 1476") || strings.Contains(link, "key") {
+	if link := lab.Linux1.Run(t, "ip", "-d", "link", "show", "dev", "gre1"); strings.Contains(link, "key") {
 		t.Errorf("after a reboot ip says\n%s", link)
+	}
+	eventually(t, "the old SNAT is there after a reboot", func() bool { return strings.Contains(lab.Linux1.Run(t, "nft", "list", "ruleset"), "masquerade") })
+	if now := lab.Linux1.Run(t, "cat", files...); now != saved {
+		t.Errorf("after a reboot the files say\n%s", now)
 	}
 }

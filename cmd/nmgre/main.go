@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/watchdog"
 	"nmgre/nm/dbus/systemd"
 	"nmgre/routes/asroot"
 	"nmgre/routes/fault"
@@ -26,10 +27,11 @@ const (
 	exitFault            = 3 // verify found a fault
 	exitNotPermitted     = 4
 	exitNoNetworkManager = 5
+	exitHalf             = 6 // up or down, but not with all that belongs to it
 )
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: openAdapters, systemd: systemd.Reload, ignore: signal.Ignore, settle: asroot.Settle, program: os.Args[0]}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: openAdapters, systemd: systemd.Reload, ignore: signal.Ignore, settle: asroot.Settle, program: os.Args[0], exe: watchdog.Exe()}
 	os.Exit(a.run(os.Args[1:]))
 }
 
@@ -47,6 +49,9 @@ type app struct {
 	// the person's session.
 	confirm time.Duration
 	force   bool
+	exe     string        // this program, to run beside a command; empty in tests
+	dog     *watchdog.Dog // the process beside this command; nil if there is none
+	back    string        // what undoes the command, for that process
 	// open connects to the host's NetworkManager and kernel. The function that it returns closes
 	// both connections.
 	open func(ctx context.Context) (adapters, func(), error)
@@ -107,6 +112,8 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.Is(err, errFault):
 		return exitFault
+	case errors.Is(err, fault.ErrHalfDone):
+		return exitHalf
 	case errors.Is(err, fault.ErrNotPermitted):
 		return exitNotPermitted
 	case errors.Is(err, fault.ErrCutsOff):

@@ -61,7 +61,7 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 	root.SetVersionTemplate("nmgre {{.Version}}\n")
 	root.AddCommand(a.createCommand(), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
 		a.deleteCommand(), a.verifyCommand(), a.routeCommand(),
-		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.completionCommand(), a.versionCommand())
+		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.killedCommand(), a.completionCommand(), a.versionCommand())
 	if manCommand != nil {
 		root.AddCommand(manCommand(a))
 	}

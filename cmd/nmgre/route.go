@@ -67,6 +67,9 @@ func (a *app) routeChange(op plan.RouteOp, short string) *cobra.Command {
 			ctx, cancel := context.WithTimeout(cmd.Context(), run.wait+a.confirm)
 			defer cancel()
 			return a.withHost(ctx, func(host *nmgre.Host) error {
+				if a.confirm > 0 {
+					defer a.watch()()
+				}
 				changed, err := host.ChangeRoutes(ctx, args[0], change)
 				if err != nil {
 					return err

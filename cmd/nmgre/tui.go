@@ -11,7 +11,9 @@ import (
 
 	"nmgre"
 	"nmgre/cmd/nmgre/term"
+	"nmgre/cmd/nmgre/watchdog"
 	"nmgre/nm"
+	"nmgre/nm/plan"
 	"nmgre/routes/kernel"
 	"nmgre/tui"
 )
@@ -76,7 +78,7 @@ func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) erro
 	// a program that runs long parses a file of root's again only after it has changed
 	d.files = d.files.Remembering()
 	host := newScreenHost(d)
-	host.session = a.session
+	host.session, host.exe = a.session, a.exe
 	return do(host)
 }
 
@@ -110,6 +112,7 @@ type screenHost struct {
 	*nmgre.Host
 	adapters adapters
 	session  func() nmgre.Session // that the person sits at
+	exe      string               // this program; see [watchdog.Start]
 }
 
 func newScreenHost(d adapters) *screenHost {
@@ -119,6 +122,13 @@ func newScreenHost(d adapters) *screenHost {
 // Manager returns NetworkManager's version, and the caller's permissions.
 func (h *screenHost) Manager(ctx context.Context) (nm.Manager, error) {
 	return h.Profiles.Manager(ctx)
+}
+
+// Edit edits a tunnel, beside a process that undoes the edit if this one is killed.
+func (h *screenHost) Edit(ctx context.Context, planned plan.EditPlan, opts nmgre.EditOptions) (nmgre.Edited, error) {
+	dog := watchdog.Start(h.exe)
+	defer dog.Done()
+	return h.Host.Edit(ctx, planned, opts)
 }
 
 // Links returns the host's devices.
@@ -151,6 +161,7 @@ func (h *screenHost) Reporting(to tui.Listener) tui.Workflow {
 		d.profiles, d.kernel, d.gateway = nmgre.TellProfiles(d.profiles, to.Step), nmgre.TellKernel(d.kernel, to.Step), nmgre.TellGateway(d.gateway, to.Step)
 	}
 	told := newScreenHost(d)
+	told.session, told.exe = h.session, h.exe
 	told.Progress, told.Checked, told.Advance = to.Step, to.Check, to.Advance
 	told.Confirm, told.ConfirmCut = to.Confirm, to.ConfirmCut
 	if to.ConfirmCut != nil {

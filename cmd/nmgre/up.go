@@ -14,12 +14,12 @@ import (
 )
 
 func (a *app) upCommand() *cobra.Command {
-	return a.changeCommand("up NAME", "bring a tunnel up", "is up", (*nmgre.Host).Up)
+	return a.changeCommand("up NAME", "bring a tunnel up", "is up", "down", (*nmgre.Host).Up)
 }
 
 // changeCommand makes a command that calls change for one tunnel and confirms it with the words of
-// done.
-func (a *app) changeCommand(use, short, done string, change func(*nmgre.Host, context.Context, string) (nm.Profile, error)) *cobra.Command {
+// done. A killed command is undone by back, up or down.
+func (a *app) changeCommand(use, short, done, back string, change func(*nmgre.Host, context.Context, string) (nm.Profile, error)) *cobra.Command {
 	var wait time.Duration
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -34,6 +34,10 @@ func (a *app) changeCommand(use, short, done string, change func(*nmgre.Host, co
 			ctx, cancel := context.WithTimeout(cmd.Context(), wait+a.confirm)
 			defer cancel()
 			return a.withHost(ctx, func(host *nmgre.Host) error {
+				if a.confirm > 0 {
+					a.back = back + " " + args[0]
+					defer a.watch()()
+				}
 				profile, err := change(host, ctx, args[0])
 				if errors.Is(err, fault.ErrCutsOff) && cmd.Flags().Lookup("force") != nil {
 					return &fault.Error{Err: err, Hint: "or add --force, if you can reach this host in another way"}

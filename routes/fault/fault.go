@@ -37,6 +37,9 @@ var (
 	// ErrCutsOff means that the change may cut off the session that it was typed in. It is also an
 	// [ErrInvalid]. Nothing was changed.
 	ErrCutsOff = fmt.Errorf("may cut the session off: %w", ErrInvalid)
+	// ErrHalfDone means that the tunnel is up or down, as asked, but that not everything could be
+	// done that belongs to it. The error says what is there and what is not.
+	ErrHalfDone = errors.New("done in part")
 	// ErrUnreachable means that the kernel has no route to a destination.
 	ErrUnreachable = errors.New("no route")
 )

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"os"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"nmgre/cmd/nmgre/watchdog"
+)
+
+// watch starts the process that undoes the command's work if the command is killed. The function
+// that it returns ends the process.
+func (a *app) watch() func() {
+	a.dog = watchdog.Start(a.exe)
+	return a.dog.Done
+}
+
+// killedCommand makes the command of that process. It reads from standard input what to do.
+func (a *app) killedCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    watchdog.Command,
+		Short:  "undo what a killed nmgre has left (called by nmgre itself)",
+		Hidden: true,
+		Args:   noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.ignore != nil { // its last work must not end with the session
+				a.ignore(os.Interrupt, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGPIPE)
+			}
+			what, ended := watchdog.Wait(a.stdin)
+			if ended {
+				return nil
+			}
+			return watchdog.Undo(cmd.Context(), a.host, what)
+		},
+	}
+}

@@ -1,0 +1,93 @@
+// Package watchdog is a second process beside a command that changes the host. It notices when the
+// command is killed, also by kill -9, and then undoes what the command has not finished. It depends
+// on the verbs alone.
+package watchdog
+
+//nolint:forbidigo // the only program that is run is this one itself
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// Command is the name of the hidden command that the process runs.
+const Command = "undo-killed"
+
+// done is the line that ends the watch well.
+const done = "done"
+
+// maxLine bounds a line that the process reads, in bytes.
+const maxLine = 4096
+
+// Dog is the process, as the command sees it. A nil Dog does nothing.
+type Dog struct {
+	line io.WriteCloser
+	cmd  *exec.Cmd
+}
+
+// Start starts the process, which is exe with [Command]. It has a session of its own, so that
+// neither the end of the terminal nor a key reaches it. A process that cannot be started is nil:
+// the next command undoes the same.
+func Start(exe string) *Dog {
+	if exe == "" {
+		return nil
+	}
+	cmd := exec.Command(exe, Command)
+	cmd.Dir, cmd.SysProcAttr = "/", &syscall.SysProcAttr{Setsid: true}
+	line, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return nil
+	}
+	return &Dog{line, cmd}
+}
+
+// Tell says what the process has to do if the command ends now: an empty line for the edit of a
+// killed process, which it finds by itself.
+func (d *Dog) Tell(what string) {
+	if d != nil {
+		_, _ = io.WriteString(d.line, what+"\n") // without it, the next command undoes the same
+	}
+}
+
+// Done ends the process: there is nothing to undo.
+func (d *Dog) Done() {
+	if d != nil {
+		d.Tell(done)
+		d.Leave()
+	}
+}
+
+// Leave lets the process do its work while this one ends.
+func (d *Dog) Leave() {
+	if d != nil {
+		_ = d.line.Close()
+		_ = d.cmd.Process.Release()
+	}
+}
+
+// Wait is the process' side: it returns when the command has ended, with what it told last. ended
+// is true if there is nothing to undo.
+func Wait(in io.Reader) (what string, ended bool) {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 0, maxLine), maxLine)
+	for lines.Scan() {
+		if what = lines.Text(); what == done {
+			return "", true
+		}
+	}
+	return what, false
+}
+
+// Exe returns the path of this program, or the empty string.
+func Exe() string {
+	exe, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	return exe
+}
