@@ -127,7 +127,7 @@ func (c *routeWork) settle(ctx context.Context) error {
 	if !v6 || c.plan.Kept.Empty() || routes.EqualLists(c.staying, c.to) || !c.host.Kernel.CanChange() {
 		return nil // without root, NetworkManager's dispatcher runs the hook, which sets them
 	}
-	return c.host.converge(ctx, c.plan.Profile)
+	return c.host.converge(ctx)
 }
 
 // changeProfile is the step that changes the profile's routes.

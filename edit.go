@@ -229,7 +229,7 @@ func (e *editWork) down(ctx context.Context, uuid string) error {
 // since the link may be a new one.
 func (e *editWork) keep(ctx context.Context) error {
 	if !e.plan.KeptDiffers() {
-		return e.host.converge(ctx, e.after())
+		return e.host.converge(ctx)
 	}
 	var err error
 	e.trial, err = e.host.try(ctx, e.plan.Kept, e.plan.ProfileDiffers())

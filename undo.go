@@ -131,7 +131,7 @@ func (e *editWork) undoSteps(ctx context.Context) error {
 			return errors.Join(err, dropErr)
 		}
 	case err == nil && e.applied:
-		err = h.converge(ctx, before)
+		err = h.converge(ctx)
 	}
 	if !isAway(err) && ctx.Err() == nil && e.undoProfile != nil { // what failed for good is told
 		err = errors.Join(err, e.undoProfile(ctx))
@@ -199,7 +199,7 @@ func (h *Host) undoKilled(ctx context.Context, p nm.Profile) error {
 		return err
 	}
 	if h.Kernel.CanChange() {
-		err = errors.Join(err, h.converge(ctx, before))
+		err = errors.Join(err, h.converge(ctx))
 	}
 	return errors.Join(err, h.Profiles.Revert(ctx, p.UUID)) // what failed for good is told
 }

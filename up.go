@@ -54,7 +54,7 @@ func (h *Host) activate(ctx context.Context, p nm.Profile) error {
 // complete sets what root keeps for a tunnel that is up. It fails with [fault.ErrHalfDone] if
 // something of that is not there then.
 func (h *Host) complete(ctx context.Context, p nm.Profile) error {
-	err := h.converge(ctx, p)
+	err := h.converge(ctx)
 	if err == nil {
 		err = h.lacking(ctx, p)
 	}
@@ -146,7 +146,7 @@ func (h *Host) deactivate(ctx context.Context, p nm.Profile) error {
 		return h.waitGone(ctx, p.Tunnel.Name)
 	})
 	if err == nil {
-		err = h.converge(ctx, p)
+		err = h.converge(ctx)
 	}
 	if err == nil || !down {
 		return err
@@ -156,7 +156,7 @@ func (h *Host) deactivate(ctx context.Context, p nm.Profile) error {
 
 // converge makes the kernel have the kept routes and rules, after a tunnel has come up or gone
 // down. A caller without root leaves that to the hook.
-func (h *Host) converge(ctx context.Context, p nm.Profile) error {
+func (h *Host) converge(ctx context.Context) error {
 	uuids, err := h.Store.UUIDs(ctx)
 	if err != nil || len(uuids) == 0 {
 		return err
