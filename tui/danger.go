@@ -57,7 +57,7 @@ func (m *Model) confirm(ctx context.Context, back *undo) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, m.opts.Confirm, errNotConfirmed)
 	defer cancel()
 	var err error
-	if m.lender != nil && m.lender.lent.Load() {
+	if m.lender != nil && m.lender.Lent() {
 		err = m.lender.confirm(ctx, back, m.opts.Confirm.String())
 	} else {
 		err = m.confirmOnScreen(ctx, back)
@@ -88,7 +88,7 @@ func (m *Model) confirmOnScreen(ctx context.Context, back *undo) error {
 	c := &countdown{m: m, back: back, until: time.Now().Add(m.opts.Confirm), now: time.Now, answer: answer}
 	m.send(wakeMsg{func() tea.Cmd {
 		if m.lender != nil {
-			m.lender.forgetKeys()
+			m.lender.ForgetKeys()
 		}
 		c.asked = c.now()
 		m.push(c)

@@ -128,7 +128,7 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 
 // typed takes what the person does at the screen. While that has gone, it was meant for another.
 func (m *Model) typed(msg tea.Msg) tea.Cmd {
-	if m.lender != nil && m.lender.lent.Load() {
+	if m.lender != nil && m.lender.Lent() {
 		return nil
 	}
 	switch msg := msg.(type) {

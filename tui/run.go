@@ -47,7 +47,7 @@ func Run(ctx context.Context, wf Workflow, opts Options, term Terminal) error {
 	var program *tea.Program
 	mail := &canvas.Post{Deliver: func(msg tea.Msg) { program.Send(msg) }}
 	m := NewModel(ctx, wf, opts, mail.Send)
-	m.lender = &lender{canvas: c, input: input, flush: term.Forget}
+	m.lender = &lender{canvas.Lender{Canvas: c, Input: input, Flush: term.Forget}}
 	m.reply = func(msg tea.Msg) tea.Msg { mail.Send(msg); return nil }
 	m.clip = c.Clip
 	shown := &painted{Model: m, canvas: c, wake: func(d time.Duration) { time.AfterFunc(d, func() { mail.Send(frameMsg{}) }) }}

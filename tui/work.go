@@ -164,7 +164,7 @@ func run[T any](m *Model, op *operation, ctx context.Context, wf Workflow, do fu
 		}
 	}()
 	if op.alone && m.lender != nil {
-		defer m.lender.lend()()
+		defer m.lender.Lend()()
 		m.lender.say(op.name + " (a password may be asked for)")
 	}
 	value, err := do(ctx, wf)

@@ -65,17 +65,19 @@ type app struct {
 	typed   []string // the command line with the program's name
 }
 
-// run carries out one command line and returns the exit code. An interrupt ends the context, so
-// that an unfinished change is undone; a second interrupt ends the process at once.
+// untilTold returns a context that ends when the process is told to end, so that an unfinished
+// change is undone. A second interrupt ends the process at once. All other signals do so only once:
+// a session that ends sends several, of more than one kind, and that must not stop the undo.
+func untilTold() (ctx context.Context, stop func()) {
+	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	again := context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) })
+	return ctx, func() { again(); release() }
+}
+
+// run carries out one command line and returns the exit code.
 func (a *app) run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	again := context.AfterFunc(ctx, func() {
-		// A session that ends may send SIGHUP more than once, and that must not stop the undo.
-		signal.Ignore(syscall.SIGHUP)
-		stop()
-	})
+	ctx, stop := untilTold()
 	defer stop()
-	defer again()
 	a.typed = append([]string{cmp.Or(a.program, "nmgre")}, args...)
 	root := a.rootCommand()
 	root.SetArgs(append([]string{}, args...)) // cobra takes nil for the process's own arguments
