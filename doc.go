@@ -38,6 +38,7 @@
 //   - a flag of create: cmd/nmgre/create.go
 //   - the steps of create, in order: create.go; of edit: edit.go; of a change of routes: change.go
 //   - the undo of all three: undo.go
+//   - what the hook does, and what it does over errors: routes/keep/converge.go
 //   - a word of `ip route`: routes/words.go
 //   - the reason why a route is root's and not the profile's: nm/owner.go
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go

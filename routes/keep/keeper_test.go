@@ -23,10 +23,14 @@ import (
 	"nmgre/testdata/want"
 )
 
-// two returns a host with two tunnels that root keeps something of every kind for.
-func two(t *testing.T) *fake.World {
+// two returns a host with two tunnels that root keeps something of every kind for. prepare is
+// called before they are made.
+func two(t *testing.T, prepare ...func(w *fake.World)) *fake.World {
 	t.Helper()
 	w := fake.NewWorld()
+	for _, p := range prepare {
+		p(w)
+	}
 	for _, c := range []struct {
 		name, peer, address, snat, route, gateway string
 		covering                                  string // a route that covers the far end
@@ -117,6 +121,19 @@ func TestConvergeGoesOn(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Where the way to a far end cannot be found out, the host routes to the far ends stay: without
+// them the tunnels would lead into themselves.
+func TestPinsStay(t *testing.T) {
+	w := two(t)
+	before := w.String()
+	p := w.Start()
+	onceBroken(p, "RoutesTo", 1)
+	if _, err := p.Keeper().Converge(t.Context()); !errors.Is(err, fake.ErrBroken) || !strings.Contains(err.Error(), ": find the way to the far end 100.0.") {
+		t.Error(err)
+	}
+	want.Same(t, "the host", w.String(), before)
 }
 
 // A rule that the kernel refuses keeps the others from nothing. A Keep fails by its own tunnel's
@@ -273,17 +290,24 @@ func TestProfileIsNoEvidence(t *testing.T) {
 // Forwarding that somebody has switched on for all devices stays on. Otherwise it becomes as it
 // was.
 func TestForwardingOfOthers(t *testing.T) {
+	nothing := func(*fake.World) {}
+	on := func(w *fake.World) { w.SwitchForwarding(true) }
 	for _, c := range []struct {
-		name   string
-		before bool // it is on for all before the tunnels are made
-		since  func(w *fake.World)
-		left   string
+		name          string
+		before, since func(w *fake.World)
+		left          string
 	}{
-		{"nobody", false, func(*fake.World) {}, ""},
-		{"for all since", false, func(w *fake.World) { w.SwitchForwarding(true) }, "forwarding all\nforwarding eth0\nforwarding eth1\nforwarding lo\n"},
-		{"on and off", false, func(w *fake.World) { w.SwitchForwarding(true); w.SwitchForwarding(false) }, ""},
+		{"nobody", nothing, nothing, ""},
+		{"for all since", nothing, on, "forwarding all\nforwarding eth0\nforwarding eth1\nforwarding lo\n"},
+		{"on and off", nothing, func(w *fake.World) { w.SwitchForwarding(true); w.SwitchForwarding(false) }, ""},
+		{"for all before, but for the LAN's device", func(w *fake.World) {
+			w.SwitchForwarding(true)
+			if err := w.Start().SetForwarding(t.Context(), "eth1", false); err != nil {
+				t.Fatal(err)
+			}
+		}, nothing, "forwarding all\nforwarding eth0\nforwarding lo\n"},
 	} {
-		w := two(t)
+		w := two(t, c.before)
 		c.since(w)
 		p := w.Start()
 		for _, name := range []string{"gre1", "gre2"} {
@@ -304,8 +328,12 @@ func TestForwardingOfOthers(t *testing.T) {
 	// It is switched on again for a device that was made anew: the hook is called for others'
 	// events.
 	w := two(t)
-	if !strings.Contains(w.String(), "the hook is called for other connections") {
-		t.Errorf("the hook is not called for the LAN's:\n%s", w)
+	for id, k := range w.Files { // neither a pin nor another tunnel asks for these events
+		k.Routes, k.Pin = nil, false
+		w.Files[id] = k
+	}
+	if _, err := w.Start().Keeper().Converge(t.Context()); err != nil || !strings.Contains(w.String(), "the hook is called for other connections") {
+		t.Errorf("the hook is not called for the LAN's: %v\n%s", err, w)
 	}
 	w.SwitchForwarding(false)
 	if _, err := w.Start().Keeper().Converge(t.Context()); err != nil || !strings.Contains(w.String(), "forwarding eth1") {
