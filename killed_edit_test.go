@@ -27,6 +27,6 @@ func TestEditKilledAtEveryCall(t *testing.T) {
 			}
 			settled(t, w)
 		}
-		t.Run(e.name, func(t *testing.T) { killEverywhere(t, deadly{e.name, before, edit}) })
+		t.Run(e.name, func(t *testing.T) { killEverywhere(t, deadly{e.name, before, edit}, afterwards()) })
 	}
 }

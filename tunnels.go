@@ -67,7 +67,8 @@ func (h *Host) recovered(ctx context.Context, p nm.Profile) nm.Profile {
 	return now
 }
 
-// sweep removes the kept routes and rules of profiles that are gone, if the caller is root. The
+// sweep removes the kept routes and rules of profiles that are gone, and finishes the work of a
+// process that was killed while it made the kernel agree with the files, if the caller is root. The
 // request does not fail if that fails.
 func (h *Host) sweep(ctx context.Context, profiles []nm.Profile) {
 	if !h.Kernel.CanChange() {
@@ -77,12 +78,17 @@ func (h *Host) sweep(ctx context.Context, profiles []nm.Profile) {
 	orphan := func(uuid string) bool {
 		return !slices.ContainsFunc(profiles, func(p nm.Profile) bool { return p.UUID == uuid })
 	}
-	if err != nil || !slices.ContainsFunc(uuids, orphan) {
+	orphans := slices.ContainsFunc(uuids, orphan)
+	if err != nil || !orphans && !h.Store.Interrupted(ctx) {
 		return
 	}
 	c, err := h.Keeper.Converge(ctx)
-	if err == nil && c.Changed {
+	switch {
+	case err != nil || !c.Changed:
+	case orphans:
 		h.tell(Event{What: "removed the routes and rules of tunnels that are gone", Undo: true})
+	default:
+		h.tell(Event{What: "set the routes and rules that an interrupted nmgre had not set", Undo: true})
 	}
 }
 

@@ -24,7 +24,7 @@ func TestUpdateAbandoned(t *testing.T) {
 		changed := dbustest.Tunnels["plain"].Clone()
 		for _, mtu := range []uint32{1300, 1200} { // the second is a step of the same edit
 			changed.MTU, changed.Name = mtu, "gre9"
-			if _, err := killed.Update(ctx, dbustest.UUID, changed); err != nil {
+			if _, err := killed.Update(ctx, dbustest.UUID, nil, changed); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -59,14 +59,14 @@ func TestSaveEdited(t *testing.T) {
 		ctx := soon(t, 10*time.Second)
 		byHand(t, bus)
 		if unsaved {
-			if _, err := c.Update(ctx, dbustest.UUID, dbustest.Tunnels["plain"]); err != nil {
+			if _, err := c.Update(ctx, dbustest.UUID, nil, dbustest.Tunnels["plain"]); err != nil {
 				t.Fatal(err)
 			}
 			bus.Change(bus.Profiles()[0].Path, func(s dbustest.Settings) { wire.Settings(s).EndEdit() })
 		}
 		changed := dbustest.Tunnels["plain"].Clone()
 		changed.MTU = 1300
-		if _, err := c.Update(ctx, dbustest.UUID, changed); err != nil {
+		if _, err := c.Update(ctx, dbustest.UUID, nil, changed); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := c.Save(ctx, dbustest.UUID); err != nil {

@@ -51,6 +51,9 @@ type Store interface {
 	// needs root, and no lock.
 	SetWaiting(ctx context.Context, on bool) error
 	Waiting(ctx context.Context) bool
+	// Interrupted reports whether a process was killed while it had the lock, or something on
+	// trial. It needs root. Whoever converges next ends that.
+	Interrupted(ctx context.Context) bool
 	// All returns the kept parts of all tunnels but those excepted, in the order of their UUIDs.
 	// The errors about single files are joined, and come with the list of the others. The list is
 	// nil only when no file could be looked for.

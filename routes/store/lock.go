@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 )
 
 // lockPoll is the time between two tries to take the lock. The kernel's own wait would not end with
@@ -66,6 +68,21 @@ func (s *Store) tryLock() (*os.File, error) {
 		return nil, err
 	}
 	return file, nil
+}
+
+// Interrupted reports whether a process was killed while it tried something, or had the lock: the
+// lock's file is there, and nobody has locked it.
+func (s *Store) Interrupted(ctx context.Context) bool {
+	tried, _ := s.Tried(ctx) // those that can be read
+	if slices.ContainsFunc(tried, func(t keep.Tried) bool { return t.Dead }) {
+		return true
+	}
+	file, err := os.OpenFile(s.path(runDir, lockFile), os.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }() // which gives the lock back
+	return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && s.isLockFile(file)
 }
 
 // isLockFile reports whether file is the one that others will try to lock. It is not if the last

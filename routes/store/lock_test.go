@@ -89,7 +89,7 @@ func TestLockGivesUp(t *testing.T) {
 	}
 }
 
-// The lock of a process that is killed is free.
+// The lock of a process that is killed is free, and the next one sees that it was killed.
 func TestLockKilled(t *testing.T) {
 	s := newStore(t)
 	cmd := exec.Command(os.Args[0], "-test.run", "^TestLockKilledHelper$")
@@ -108,13 +108,25 @@ func TestLockKilled(t *testing.T) {
 	if _, err := s.Lock(context.Background()); !errors.Is(err, fault.ErrTimeout) {
 		t.Error(err)
 	}
+	if s.Interrupted(context.Background()) {
+		t.Error("a process that lives counts as killed")
+	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
+	if !s.Interrupted(context.Background()) {
+		t.Error("nobody sees that it was killed")
+	}
 	unlock, err := s.Lock(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s.Interrupted(context.Background()) {
+		t.Error("the next one counts as killed")
+	}
 	unlock()
+	if s.Interrupted(context.Background()) {
+		t.Error("without a lock somebody counts as killed")
+	}
 	if got := tree(t, s.root); got != "drwxr-xr-x run\n" {
 		t.Errorf("left behind:\n%s", got)
 	}

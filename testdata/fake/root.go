@@ -27,7 +27,8 @@ type rootFiles struct {
 	obstacles  []keep.Obstacle
 	// RefuseRule returns why the kernel refuses a rule, or nil. It may be nil itself.
 	RefuseRule func(keep.Rule) error
-	FileErr    error // returned by reading, with the files that can be read
+	keeping    *Process // which has the lock
+	FileErr    error    // returned by reading, with the files that can be read
 }
 
 // tried is a kept part on trial, and the process that tries it.
@@ -233,10 +234,24 @@ func (p *Process) Lock(ctx context.Context) (func(), error) {
 		if err := p.root("lock"); err != nil {
 			return err
 		}
-		p.locked = true
+		p.locked, p.keeping = true, p
 		return nil
 	})
-	return func() { p.locked = false }, err
+	return func() {
+		if !p.Dead {
+			p.locked, p.keeping = false, nil
+		}
+	}, err
+}
+
+// Interrupted only looks, and is not counted as a call.
+func (p *Process) Interrupted(context.Context) bool {
+	for _, t := range p.trials {
+		if t.by.Dead {
+			return true
+		}
+	}
+	return p.keeping != nil && p.keeping.Dead
 }
 
 // SetWaiting and Waiting only read and write a note, and are not counted as calls.
