@@ -1,26 +1,58 @@
 package main
 
 import (
+	"bufio"
+	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"syscall"
 	"testing"
 	"time"
 )
 
 // A session that ends sends SIGHUP and SIGTERM, and more than once. The first ends the command's
-// context; the others must not end the process, which undoes its change. Here that is the test's.
+// context; the others must not end the process, which undoes its change. That is another process
+// here, which undoes until its input ends.
 func TestSignalsDoNotStopTheUndo(t *testing.T) {
-	ctx, stop := untilTold()
-	defer stop()
-	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM, syscall.SIGTERM, syscall.SIGHUP} {
-		if err := syscall.Kill(os.Getpid(), sig); err != nil {
-			t.Fatal(err)
+	if os.Getenv("NMGRE_TEST_UNDOES") != "" {
+		ctx, _ := untilTold()
+		fmt.Println("ready")
+		<-ctx.Done()
+		fmt.Println("undoing")
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestSignalsDoNotStopTheUndo$")
+	cmd.Env = append(os.Environ(), "NMGRE_TEST_UNDOES=1")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	lines := bufio.NewScanner(stdout)
+	for _, step := range []struct {
+		line string
+		send []syscall.Signal
+	}{{"ready", []syscall.Signal{syscall.SIGHUP}}, {"undoing", []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTERM}}} {
+		for lines.Scan() && lines.Text() != step.line {
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(10 * time.Second):
-			t.Fatal("the context does not end")
+		for _, sig := range step.send {
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(50 * time.Millisecond)
 		}
-		time.Sleep(50 * time.Millisecond) // by default the signal would end the process now
+	}
+	stdin.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the undo was ended: %v", err)
 	}
 }
