@@ -72,9 +72,18 @@ func (k *Keeper) program() (string, error) {
 		return "", err
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	var policy policyXML
-	if err := xml.NewDecoder(io.LimitReader(file, maxPolicy)).Decode(&policy); err != nil {
+	program, err := programIn(file)
+	if err != nil {
 		return "", fmt.Errorf("%s: %w", k.Policy, err)
+	}
+	return program, nil
+}
+
+// programIn is program for the text of a policy.
+func programIn(r io.Reader) (string, error) {
+	var policy policyXML
+	if err := xml.NewDecoder(io.LimitReader(r, maxPolicy)).Decode(&policy); err != nil {
+		return "", err
 	}
 	for _, action := range policy.Actions {
 		about := make(map[string]string)
@@ -85,5 +94,5 @@ func (k *Keeper) program() (string, error) {
 			return about[annotations+"path"], nil
 		}
 	}
-	return "", fmt.Errorf("%s has no action %s", k.Policy, Action)
+	return "", errors.New("it has no action " + Action)
 }

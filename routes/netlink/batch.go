@@ -157,7 +157,6 @@ func (b *batch) read(fd int, indexes []int, first uint32) error {
 	if b.answers == nil {
 		b.answers = make([]byte, maxAnswer)
 	}
-	lastIndex := uint32(len(indexes) - 1) //nolint:gosec // at least one, at most batchSize
 	for range 2 * batchSize {
 		n, from, err := unix.Recvfrom(fd, b.answers, 0)
 		if errors.Is(err, unix.EINTR) {
@@ -169,24 +168,31 @@ func (b *batch) read(fd int, indexes []int, first uint32) error {
 		if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != 0 {
 			continue // only the kernel counts
 		}
-		for rest := b.answers[:n]; len(rest) >= unix.SizeofNlMsghdr; {
-			size := int(wire.Native.Uint32(rest))
-			if size < unix.SizeofNlMsghdr || size > len(rest) {
-				return fmt.Errorf("%w: an answer of %d bytes where %d are left", wire.ErrMalformed, size, len(rest))
-			}
-			at := wire.Native.Uint32(rest[8:]) - first
-			if wire.Native.Uint16(rest[4:]) == unix.NLMSG_ERROR && at <= lastIndex {
-				if err := b.answer(indexes[at], wire.Native.Uint16(rest[6:]), rest[unix.SizeofNlMsghdr:size]); err != nil {
-					return err
-				}
-				if at == lastIndex {
-					return nil
-				}
-			}
-			rest = rest[min(wire.Align(size), len(rest)):]
+		if done, err := b.takeAnswers(b.answers[:n], indexes, first); done || err != nil {
+			return err
 		}
 	}
 	return errors.New("the kernel did not acknowledge the changes of routes")
+}
+
+// takeAnswers takes the answers in one datagram, and reports whether the last message has its own.
+func (b *batch) takeAnswers(rest []byte, indexes []int, first uint32) (done bool, err error) {
+	lastIndex := uint32(len(indexes) - 1) //nolint:gosec // at least one, at most batchSize
+	for len(rest) >= unix.SizeofNlMsghdr {
+		size := int(wire.Native.Uint32(rest))
+		if size < unix.SizeofNlMsghdr || size > len(rest) {
+			return false, fmt.Errorf("%w: an answer of %d bytes where %d are left", wire.ErrMalformed, size, len(rest))
+		}
+		at := wire.Native.Uint32(rest[8:]) - first
+		if wire.Native.Uint16(rest[4:]) == unix.NLMSG_ERROR && at <= lastIndex {
+			err := b.answer(indexes[at], wire.Native.Uint16(rest[6:]), rest[unix.SizeofNlMsghdr:size])
+			if err != nil || at == lastIndex {
+				return true, err
+			}
+		}
+		rest = rest[min(wire.Align(size), len(rest)):]
+	}
+	return false, nil
 }
 
 // answer takes the kernel's answer to one message: struct nlmsgerr (linux/netlink.h), which the

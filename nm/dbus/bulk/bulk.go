@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -216,16 +217,25 @@ func (r *reading) next() (message, error) {
 		return message{}, fmt.Errorf("a message of %d bytes: %w", uint64(bodySize)+uint64(fieldsSize), ErrUnknown)
 	}
 	bodyStart := int(fieldsSize+7) &^ 7
-	if need := bodyStart + int(bodySize); cap(r.message) < need {
-		r.message = make([]byte, need)
-	} else {
-		r.message = r.message[:need]
-	}
-	if err := readFull(r.in, r.message); err != nil {
+	if err := r.read(bodyStart + int(bodySize)); err != nil {
 		return message{}, err
 	}
 	m := message{kind: fixed[1], body: r.message[bodyStart:]}
 	return m, m.readFields(r.message[:fieldsSize])
+}
+
+// read reads a message. Memory is made as its bytes come, so a size alone costs nothing.
+func (r *reading) read(size int) error {
+	const step = 1 << 20
+	r.message = r.message[:0]
+	for len(r.message) < size {
+		from, n := len(r.message), min(size-len(r.message), step)
+		r.message = slices.Grow(r.message, n)[:from+n]
+		if err := readFull(r.in, r.message[from:]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func readFull(in *bufio.Reader, into []byte) error {
