@@ -38,8 +38,9 @@ func ShellWord(word string) string {
 	for i := 0; i < len(word); {
 		r, size := utf8.DecodeRuneInString(word[i:])
 		part := word[i : i+size]
+		option := i == 0 && r == '-' // to printf
 		switch i += size; {
-		case r == '\'' || r == '\\' || !IsPrintable(part):
+		case r == '\'' || r == '\\' || option || !IsPrintable(part):
 			for _, c := range []byte(part) {
 				fmt.Fprintf(&b, `\%03o`, c) // POSIX's printf reads no other form
 			}

@@ -14,7 +14,7 @@ func TestShellQuote(t *testing.T) {
 		"": "''", "gre1": "gre1", "172.16.0.1/30": "172.16.0.1/30", "2001:db8::1": "2001:db8::1", "a b": "'a b'", "it's": `'it'\''s'`,
 		"$(reboot)": "'$(reboot)'", "`x`": "'`x`'", "a;b": "'a;b'", "~": "'~'", "a\nb": `"$(printf 'a\012b')"`, "*": "'*'", "-n": "-n", "ü": "'ü'", `\`: `'\'`,
 		"'": `''\'''`, "!": "'!'", "#": "'#'", "a=b": "a=b", "{a,b}": "'{a,b}'", "=ls": "'=ls'",
-		"a\x1b[1m'%\\": `"$(printf 'a\033[1m\047%%\134')"`, "\xff": `"$(printf '\377')"`, "a\u202eb": `"$(printf 'a\342\200\256b')"`, "\t": `"$(printf '\011')"`,
+		"a\x1b[1m'%\\": `"$(printf 'a\033[1m\047%%\134')"`, "\xff": `"$(printf '\377')"`, "a\u202eb": `"$(printf 'a\342\200\256b')"`, "\t": `"$(printf '\011')"`, "-\xff-": `"$(printf '\055\377-')"`,
 	} {
 		if got := fault.ShellWord(word); got != want {
 			t.Errorf("shellQuote(%q) = %s, want %s", word, got, want)
@@ -28,7 +28,7 @@ func TestShellQuoteIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := []string{"\x1b]0;x\a", "\xff\xfe", "a\u202eb", "\u200b'%s\\n\x7f", "隧道", "-n", "\n\ta", "\x01$(echo x)`echo y`\"", "", "gre1", "a b", "it's", "$(echo x)", "`echo x`", "a;b", "a\nb", "*", `\`, "'", "!", "#", "ü", `"`, "$HOME", "<", "''''"}
+	words := []string{"\x1b]0;x\a", "-\xff", "\xff\xfe", "a\u202eb", "\u200b'%s\\n\x7f", "隧道", "-n", "\n\ta", "\x01$(echo x)`echo y`\"", "", "gre1", "a b", "it's", "$(echo x)", "`echo x`", "a;b", "a\nb", "*", `\`, "'", "!", "#", "ü", `"`, "$HOME", "<", "''''"}
 	out, err := exec.Command(shell, "-c", `for word do printf '%s\0' "$word"; done`, "sh").Output()
 	if err != nil || len(out) != 0 {
 		t.Fatalf("sh: %q, %v", out, err)
