@@ -124,6 +124,10 @@ func (a *app) hook(ctx context.Context, patience time.Duration) (keep.Converged,
 		// The profile of a killed edit cannot be changed here: NetworkManager waits for the hook.
 		watchdog.Start(a.exe).Leave()
 	}
+	if errors.Is(err, keep.ErrLeft) { // it will be done
+		fmt.Fprintf(a.stderr, "nmgre: %v\n", err)
+		return c, nil
+	}
 	for _, trouble := range c.Trouble {
 		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(trouble))
 	}

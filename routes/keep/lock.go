@@ -52,8 +52,12 @@ func under(unlock func(), work func() error) error {
 	return work()
 }
 
+// ErrLeft says that a keeper has run out of [LocalKeeper.Patience], and that its work is left to
+// whoever has the lock.
+var ErrLeft error = &fault.Error{Kind: fault.ErrTimeout, What: "another nmgre is at work, and does this one's work, too, when it is done"}
+
 // lock takes the lock. Where its holder takes longer than Patience, it asks the holder to converge
-// once more, and fails with [fault.ErrTimeout]. It tries once again after it has asked: the holder
+// once more, and fails with [ErrLeft]. It tries once again after it has asked: the holder
 // looks for the question when it has given the lock back.
 func (l *LocalKeeper) lock(ctx context.Context) (unlock func(), err error) {
 	if l.Patience == 0 {
@@ -73,5 +77,5 @@ func (l *LocalKeeper) lock(ctx context.Context) (unlock func(), err error) {
 	if unlock, err = l.Store.Lock(trying); err == nil || trying.Err() == nil {
 		return unlock, err
 	}
-	return nil, &fault.Error{Kind: fault.ErrTimeout, What: "another nmgre is at work, and does this one's work, too, when it is done", Err: err}
+	return nil, ErrLeft
 }
