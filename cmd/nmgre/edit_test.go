@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -196,6 +197,10 @@ func TestEditConfirmHangup(t *testing.T) {
 	w := newWorld(t)
 	w.must(createArgs...)
 	before, _ := w.tunnelNow()
+	// The last signals come when the command has ended. By default they would end the process.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	defer signal.Stop(signals)
 	w.bus.Break("GetPermissions", dbustest.Fault{Delay: 50 * time.Millisecond})
 	w.stdin = hangup{t}
 	o := w.run("edit", "gre1", "--mtu", "1400", "--confirm", "30s")
