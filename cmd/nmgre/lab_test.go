@@ -335,8 +335,6 @@ func TestLabTooLittleTime(t *testing.T) {
 }
 
 // NetworkManager is restarted while a tunnel is being made.
-//
-//lab:every
 func TestLabNetworkManagerRestartedInTheMiddle(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)
