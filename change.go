@@ -79,6 +79,8 @@ type routeWork struct {
 	// The profile's routes: before the change, while the kept routes change, and after the change.
 	from, staying, to []routes.Route
 	kept              bool // the kept routes have changed
+	// what root keeps, for a user without root: the helper drops it without another question
+	trial keep.Trial
 }
 
 // carryOut makes the change. The kept routes change before the profile gets its new ones, since the
@@ -98,6 +100,7 @@ func (c *routeWork) carryOut(ctx context.Context) error {
 		func() error { return c.keep(ctx, keeps) },
 		func() error { return c.changeProfile(ctx, c.staying, c.to) },
 		func() error { return c.settle(ctx) },
+		func() error { return saved(ctx, c.trial) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -113,9 +116,15 @@ func (c *routeWork) keep(ctx context.Context, keeps bool) error {
 		return nil
 	}
 	e := Event{What: "set " + c.plan.Kept.Summary(), Commands: c.ipCommands(), Detail: true}
-	err := c.host.step(ctx, e, func() error { return c.host.keep(ctx, c.plan.Kept) })
-	// A step that changed nothing needs no undo, and no second question for root's rights.
-	c.kept = err == nil || errors.Is(err, fault.ErrLeftBehind)
+	err := c.host.step(ctx, e, func() (err error) {
+		if c.host.Kernel.CanChange() {
+			return c.host.keep(ctx, c.plan.Kept)
+		}
+		c.trial, err = c.host.try(ctx, c.plan.Kept, false)
+		return err
+	})
+	// A step that changed nothing needs no undo.
+	c.kept = c.host.Kernel.CanChange() && (err == nil || errors.Is(err, fault.ErrLeftBehind))
 	return err
 }
 

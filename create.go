@@ -61,9 +61,11 @@ type createWork struct {
 	plan   plan.Plan
 	// the undo waits until it is gone; empty until a device of that name may be the tunnel's
 	device  string
-	keeping bool   // root's files may have something for the tunnel
-	saving  bool   // the profile may be on disk
-	file    string // the profile's file, once it is on disk
+	keeping bool // root's files may have something for the tunnel
+	// what root keeps, for a user without root: the helper drops it without another question
+	trial  keep.Trial
+	saving bool   // the profile may be on disk
+	file   string // the profile's file, once it is on disk
 }
 
 // carryOut takes the steps one after the other, until one fails.
@@ -79,7 +81,7 @@ func (c *createWork) carryOut(ctx context.Context, opts CreateOptions) (report v
 		{plan.StepRoute, c.keepName(), func() error { return c.keep(ctx) }},
 		{plan.StepCheck, "verified it", func() error { report, err = c.check(ctx, opts); return err }},
 		{"", h.confirmName(), func() error { return h.asked(ctx, report) }},
-		{plan.StepSave, "wrote the profile to disk", func() error { c.saving = true; c.file, err = h.Profiles.Save(ctx, c.uuid); return err }},
+		{plan.StepSave, "wrote the profile to disk", func() error { return c.save(ctx) }},
 	}
 	for _, s := range steps {
 		if err := h.step(ctx, Event{Step: s.id, What: s.what, Commands: c.commands(s.id)}, s.do); err != nil {
@@ -87,6 +89,15 @@ func (c *createWork) carryOut(ctx context.Context, opts CreateOptions) (report v
 		}
 	}
 	return report, nil
+}
+
+// save ends the trial of the profile, and then that of what root keeps.
+func (c *createWork) save(ctx context.Context) (err error) {
+	c.saving = true
+	if c.file, err = c.host.Profiles.Save(ctx, c.uuid); err != nil {
+		return err
+	}
+	return saved(ctx, c.trial)
 }
 
 // commands returns the commands of the plan's steps that the step with that ID carries out.
@@ -145,6 +156,11 @@ func (c *createWork) keep(ctx context.Context) error {
 	k := c.kept()
 	if k.Empty() {
 		return nil
+	}
+	if !c.host.Kernel.CanChange() {
+		var err error
+		c.trial, err = c.host.try(ctx, k, true)
+		return err
 	}
 	c.keeping = true
 	err := c.host.keep(ctx, k)

@@ -245,11 +245,8 @@ func (e *editWork) endTrial(ctx context.Context) error {
 			return err
 		}
 	}
-	if e.trial == nil {
-		return nil
-	}
-	e.kept = true
-	return e.trial.Save(ctx)
+	e.kept = e.trial != nil
+	return saved(ctx, e.trial)
 }
 
 // after returns the profile as it must be when everything is applied.

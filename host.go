@@ -138,6 +138,14 @@ func (h *Host) try(ctx context.Context, k keep.Kept, byProfile bool) (keep.Trial
 	return trial, err
 }
 
+// saved makes what root tries the tunnel's kept file, if root tries something.
+func saved(ctx context.Context, trial keep.Trial) error {
+	if trial == nil {
+		return nil
+	}
+	return trial.Save(ctx)
+}
+
 // Verify checks a tunnel layer by layer: the profile, the device, the link, its addresses and
 // routes, the way to the far end, and the MTU. An echo through the tunnel proves that the far end
 // answers. Verify changes nothing.

@@ -39,8 +39,7 @@ func (h *Host) undo(ctx context.Context, name string, steps func(context.Context
 }
 
 // forgetOrphan makes sure that root's files have nothing for a profile that is gone. It waits for
-// the hook to remove the file. If there is no hook, or it does not work, the Keeper removes the
-// file.
+// the hook to remove the file.
 func (h *Host) forgetOrphan(ctx context.Context, uuid string) error {
 	waiting, cancel := context.WithTimeout(ctx, orphanTimeout)
 	defer cancel()
@@ -55,10 +54,7 @@ func (h *Host) forgetOrphan(ctx context.Context, uuid string) error {
 		}
 		fault.Pause(waiting, gonePoll)
 	}
-	if err := h.Keeper.Forget(ctx, uuid); err != nil {
-		return &fault.Error{What: "the tunnel's routes and rules are still in root's files", Hint: "the next nmgre command that root runs removes them: sudo nmgre list", Err: err}
-	}
-	return nil
+	return &fault.Error{What: "the tunnel's routes and rules are still in root's files", Hint: "the next nmgre command that root runs removes them: sudo nmgre list"}
 }
 
 // remove deletes a profile and waits until its link is gone.
@@ -85,16 +81,17 @@ func (c *createWork) undo(ctx context.Context, cause error) error {
 }
 
 // remove deletes the profile, and with it the link, its addresses and its routes. Root removes the
-// kept routes and rules before that. For others the hook removes them when the profile is gone, so
-// that nobody has to be asked for root's rights.
+// kept routes and rules before that. For others the helper drops them, which was permitted to try
+// them, or the hook when the profile is gone: nobody is asked for root's rights, who may not be
+// there any more.
 func (c *createWork) remove(ctx context.Context) error {
 	h := c.host
 	var err error
-	if c.keeping && h.Kernel.CanChange() {
+	if c.keeping {
 		err = h.Keeper.Forget(ctx, c.uuid)
 	}
 	err = errors.Join(err, h.remove(ctx, c.uuid, c.device))
-	if err == nil && c.keeping && !h.Kernel.CanChange() {
+	if c.trial != nil && c.trial.Drop(ctx) != nil && err == nil {
 		err = h.forgetOrphan(ctx, c.uuid)
 	}
 	return err
@@ -227,8 +224,11 @@ func (h *Host) dropDead(ctx context.Context, uuid string) error {
 func (c *routeWork) undo(ctx context.Context) error {
 	err := c.host.undo(ctx, "", func(ctx context.Context) error {
 		var err error
-		if c.kept {
+		switch {
+		case c.kept:
 			err = c.undoKept(ctx)
+		case c.trial != nil:
+			err = c.trial.Drop(ctx)
 		}
 		return errors.Join(err, c.undoProfile(ctx))
 	})

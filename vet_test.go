@@ -309,6 +309,7 @@ type asking struct {
 	*keep.LocalKeeper
 	may, refused error // of MayKeep, and of being asked
 	asked        []string
+	gone         bool // the helper is gone
 }
 
 func (a *asking) MayKeep() error { return a.may }
@@ -319,6 +320,28 @@ func (a *asking) Keep(ctx context.Context, k keep.Kept, progress func(done, tota
 		return keep.Converged{}, a.refused
 	}
 	return a.LocalKeeper.Keep(ctx, k, progress)
+}
+
+func (a *asking) Try(ctx context.Context, k keep.Kept, byProfile bool, progress func(done, total int)) (keep.Converged, keep.Trial, error) {
+	a.asked = append(a.asked, "try")
+	if a.refused != nil {
+		return keep.Converged{}, nil, a.refused
+	}
+	c, trial, err := a.LocalKeeper.Try(ctx, k, byProfile, progress)
+	return c, helped{trial, a}, err
+}
+
+// helped is a trial of the helper's, which may have gone.
+type helped struct {
+	keep.Trial
+	by *asking
+}
+
+func (h helped) Drop(ctx context.Context) error {
+	if h.by.gone {
+		return fake.ErrBroken
+	}
+	return h.Trial.Drop(ctx)
 }
 
 func (a *asking) Forget(ctx context.Context, uuid string) error {
@@ -363,7 +386,7 @@ func TestWithoutRoot(t *testing.T) {
 	if _, err := fake.Create(t.Context(), h, fake.Simple(t)); err != nil {
 		t.Fatal(err)
 	}
-	asked("create", "keep")
+	asked("create", "try")
 	if len(w.Files) != 1 || len(worldRoutesOf(w, "gre1")) == 0 {
 		t.Errorf("after create:\n%s", w)
 	}
@@ -384,7 +407,7 @@ func TestWithoutRoot(t *testing.T) {
 	if _, err := h.ChangeRoutes(t.Context(), "gre1", change); err != nil {
 		t.Error(err)
 	}
-	asked("route add", "keep")
+	asked("route add", "try")
 	change.Routes = []routes.Route{routes.MustParse("10.50.0.0/16")}
 	if _, err := h.ChangeRoutes(t.Context(), "gre1", change); err != nil {
 		t.Error(err)
@@ -418,7 +441,7 @@ func TestWithoutRootAndPolkit(t *testing.T) {
 		t.Error(err)
 	}
 	want.Same(t, "the host", w.String(), made)
-	if !slices.Equal(keeper.asked, []string{"keep"}) {
+	if !slices.Equal(keeper.asked, []string{"try"}) {
 		t.Errorf("asked %q", keeper.asked)
 	}
 }
@@ -432,7 +455,7 @@ func TestWithoutRootDismissed(t *testing.T) {
 	if _, err := fake.Create(t.Context(), h, fake.Simple(t)); !errors.Is(err, fault.ErrNotPermitted) || len(want.Flatten(err)) != 1 {
 		t.Error(err)
 	}
-	if !slices.Equal(keeper.asked, []string{"keep"}) {
+	if !slices.Equal(keeper.asked, []string{"try"}) {
 		t.Errorf("create: asked %q", keeper.asked)
 	}
 	want.Same(t, "the host after create", w.String(), before)
@@ -450,73 +473,81 @@ func TestWithoutRootDismissed(t *testing.T) {
 	if _, err := h.Delete(t.Context(), "gre1"); !errors.Is(err, fault.ErrNotPermitted) {
 		t.Error(err)
 	}
-	if !slices.Equal(keeper.asked, []string{"keep", "forget"}) {
+	if !slices.Equal(keeper.asked, []string{"try", "forget"}) {
 		t.Errorf("asked %q", keeper.asked)
 	}
 	want.Same(t, "the host after all", w.String(), made)
 }
 
-// When a create fails, the hook removes the kept routes and rules with the profile. The user is
-// asked again only if there is no hook or it does not work. If she dismisses that question, a hint
-// says what to do.
+// What fails is undone without another question, whom the person may not be there to answer: the
+// helper drops what it tries. If the helper is gone, what it tried has no effect, and the hook
+// removes the rest.
 func TestWithoutRootUndo(t *testing.T) {
+	add := func(ctx context.Context, h *nmgre.Host) error {
+		change := plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParse("10.40.0.0/16 nexthop via 172.16.0.2 nexthop via 172.16.0.2 weight 2"), routes.MustParse("10.50.0.0/16")}}
+		_, err := h.ChangeRoutes(ctx, "gre1", change)
+		return err
+	}
+	edit := func(ctx context.Context, h *nmgre.Host) error {
+		planned, err := h.PlanEdit(ctx, "gre1", func(tunnel *nm.Tunnel) error { tunnel.MTU, tunnel.ClampMSS = 1400, true; return nil })
+		if err == nil {
+			_, err = h.Edit(ctx, planned, nmgre.EditOptions{})
+		}
+		return err
+	}
+	create := func(ctx context.Context, h *nmgre.Host) error {
+		_, err := fake.Create(ctx, h, fake.Simple(t))
+		return err
+	}
 	for _, test := range []struct {
-		name    string
-		hook    error // the reason why the hook is missing; nil if it is there
-		after   int   // the hook has worked after so many looks at the files; 0 for never
-		dismiss bool
-		asked   []string
-		hint    string
-	}{
-		{"the hook is quick", nil, 5, false, []string{"keep"}, ""},
-		{"the hook does nothing", nil, 0, false, []string{"keep", "forget"}, ""},
-		{"there is no hook", fake.ErrBroken, 0, false, []string{"keep", "forget"}, ""},
-		{"there is no hook, and it is dismissed", fake.ErrBroken, 0, true, []string{"keep", "forget"}, "sudo nmgre list"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := fake.NewWorld()
-				before := w.String()
-				w.Hook = test.hook
-				p, keeper, h := worldAnn(w)
-				root := keeper.LocalKeeper
-				looked, saved := 0, false
-				p.Fault = func(_ int, method string) fake.Fault {
-					switch {
-					case method == "Save":
-						saved = true
-						if test.dismiss {
-							keeper.refused = errDismissed
-						}
-						return fake.Fault{Err: fake.ErrBroken}
-					case method == "UUIDs" && saved:
-						if looked++; looked == test.after {
-							_, _ = root.Converge(t.Context())
-						}
+		name   string
+		there  bool   // the tunnel is there before
+		method string // this call fails, when root tries already
+		do     func(context.Context, *nmgre.Host) error
+	}{{"create", false, "Save", create}, {"edit", true, "Save", edit}, {"route add", true, "SetRoutes", add}} {
+		for _, gone := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, the helper is gone %v", test.name, gone), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := fake.NewWorld()
+					if test.there {
+						fake.MustCreate(t, w, fake.Simple(t))
 					}
-					return fake.Fault{}
-				}
-				_, err := fake.Create(t.Context(), h, fake.Simple(t))
-				if !errors.Is(err, fake.ErrBroken) || errors.Is(err, fault.ErrNotPermitted) != test.dismiss {
-					t.Error(err)
-				}
-				if !slices.Equal(keeper.asked, test.asked) {
-					t.Errorf("asked %q, want %q", keeper.asked, test.asked)
-				}
-				if hints := strings.Join(fault.Hints(err), " "); !strings.Contains(hints, test.hint) {
-					t.Errorf("hints %q", hints)
-				}
-				w.Hook = nil
-				if test.dismiss {
-					w.NoRoot = false
-					// do as the hint says
-					if _, err := w.Start().Host().List(t.Context()); err != nil {
+					before := w.String()
+					p, keeper, h := worldAnn(w)
+					root := w.Start()
+					root.AsRoot = true
+					keeper.LocalKeeper = root.Keeper()
+					failed := false
+					p.Fault = func(_ int, method string) fake.Fault {
+						if method != test.method || len(keeper.asked) == 0 || failed {
+							return fake.Fault{}
+						}
+						failed, root.Dead, keeper.gone = true, gone, gone
+						return fake.Fault{Err: fake.ErrBroken}
+					}
+					if err := test.do(t.Context(), h); !errors.Is(err, fake.ErrBroken) {
 						t.Error(err)
 					}
-				}
-				want.Same(t, "the host", w.String(), before)
+					if !slices.Equal(keeper.asked, []string{"try"}) {
+						t.Errorf("asked %q", keeper.asked)
+					}
+					w.Settle()
+					if gone {
+						hook := w.Start()
+						hook.AsRoot = true
+						if _, err := hook.Keeper().Converge(t.Context()); err != nil {
+							t.Error(err)
+						}
+						p.Dead = true
+						if _, err := w.Start().Host().List(t.Context()); err != nil { // her next command
+							t.Error(err)
+						}
+						w.Settle()
+					}
+					want.Same(t, "the host", sortedLinks(w.String()), sortedLinks(before))
+				})
 			})
-		})
+		}
 	}
 }
 
