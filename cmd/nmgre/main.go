@@ -70,7 +70,10 @@ type app struct {
 // a session that ends sends several, of more than one kind, and that must not stop the undo.
 func untilTold() (ctx context.Context, stop func()) {
 	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	again := context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) })
+	again := context.AfterFunc(ctx, func() {
+		signal.Ignore(syscall.SIGHUP) // also those that come when the command has ended
+		signal.Reset(os.Interrupt)
+	})
 	return ctx, func() { again(); release() }
 }
 
