@@ -7,7 +7,7 @@ const (
 	// done then is done at the event up, which follows.
 	preUpPatience = 2 * time.Second
 	// The dispatcher calls its scripts one after the other: the next pre-up waits for this event.
-	eventPatience = 5 * time.Second
+	eventPatience = 10 * time.Second
 )
 
 // PatienceAt returns the [LocalKeeper.Patience] of the hook at an event of NetworkManager's
