@@ -249,36 +249,61 @@ type mortal struct {
 	w     *fake.World
 	at    int
 	after bool
-	calls []string
-	used  bool
+	first *fake.Process // the helper that is killed
+	tried string        // the UUID of the tunnel that it tries something for
 }
 
 var errNoAnswer = &fault.Error{Kind: fault.ErrLeftBehind, What: "the helper ended without an answer"}
 
-// helper runs one request in a process of root's.
-func (m *mortal) helper(run func(k *keep.LocalKeeper) error) (err error) {
+// start begins a process of root's.
+func (m *mortal) start() *fake.Process {
 	p := m.w.Start()
 	p.AsRoot = true
-	if !m.used {
-		m.used = true
+	if m.first == nil {
+		m.first = p
 		p.Fault = func(i int, _ string) fake.Fault { return fake.Fault{Kill: i == m.at, After: m.after && i == m.at} }
 	}
-	if !fake.Survives(func() { err = run(p.Keeper()) }) {
-		err = errNoAnswer
-	}
-	if m.calls == nil {
-		m.calls = p.Calls
+	return p
+}
+
+// answer is that of a helper which may be killed meanwhile, or before.
+func answer(p *fake.Process, run func() error) (err error) {
+	if p.Dead || !fake.Survives(func() { err = run() }) {
+		return errNoAnswer
 	}
 	return err
 }
 
 func (m *mortal) Keep(ctx context.Context, k keep.Kept, progress func(done, total int)) (c keep.Converged, err error) {
-	err = m.helper(func(l *keep.LocalKeeper) (err error) { c, err = l.Keep(ctx, k, progress); return err })
+	p := m.start()
+	err = answer(p, func() (err error) { c, err = p.Keeper().Keep(ctx, k, progress); return err })
 	return c, err
 }
 
+func (m *mortal) Try(ctx context.Context, k keep.Kept, byProfile bool, progress func(done, total int)) (c keep.Converged, t keep.Trial, err error) {
+	p := m.start()
+	err = answer(p, func() (err error) { c, _, err = p.Keeper().Try(ctx, k, byProfile, progress); return err })
+	m.tried = k.UUID
+	return c, mortalTrial{p, p.Keeper().Trial(k.UUID)}, err
+}
+
 func (m *mortal) Forget(ctx context.Context, uuid string) error {
-	return m.helper(func(l *keep.LocalKeeper) error { return l.Forget(ctx, uuid) })
+	p := m.start()
+	return answer(p, func() error { return p.Keeper().Forget(ctx, uuid) })
+}
+
+// mortalTrial is a trial of a helper that may be killed.
+type mortalTrial struct {
+	by *fake.Process
+	keep.Trial
+}
+
+func (t mortalTrial) Save(ctx context.Context) error {
+	return answer(t.by, func() error { return t.Trial.Save(ctx) })
+}
+
+func (t mortalTrial) Drop(ctx context.Context) error {
+	return answer(t.by, func() error { return t.Trial.Drop(ctx) })
 }
 
 // kill -9 of the helper, before and after each of its calls. The command fails and undoes what it
@@ -288,6 +313,56 @@ func TestHelperKilledAtEveryCall(t *testing.T) {
 		switch d.name {
 		case "create", "delete", "route add to the kernel":
 			t.Run(d.name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { killHelper(t, d) }) })
+		}
+	}
+}
+
+// kill -9 of a command without root, before and after each of its calls. Its helper, which lives,
+// hears of it. After the next command and the hook, the host is as it was before the command, or as
+// after it.
+func TestCallerKilledAtEveryCall(t *testing.T) {
+	for _, d := range deadlies(t) {
+		switch d.name {
+		case "create", "delete", "route add to the kernel", "edit of what root keeps", "edit with a new link, another name and another SNAT":
+			t.Run(d.name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { killCaller(t, d) }) })
+		}
+	}
+}
+
+func killCaller(t *testing.T, d deadly) {
+	t.Helper()
+	run := func(at int, after bool) (state string, calls []string) {
+		w := fake.NewWorld()
+		d.before(t, w)
+		p, keeper, h := worldAnn(w)
+		m := &mortal{asking: keeper, w: w, at: -1}
+		h.Keeper = m
+		p.Fault = func(i int, _ string) fake.Fault { return fake.Fault{Kill: i == at, After: after && i == at} }
+		var err error
+		if alive := fake.Survives(func() { err = d.run(t.Context(), h) }); alive != (at < 0) || err != nil {
+			t.Fatalf("killed at call %d, %s: lives %v, %v", at, p.Calls[at], alive, err)
+		}
+		if at >= 0 && m.tried != "" {
+			if err := m.first.Keeper().Abandon(t.Context(), m.tried); err != nil {
+				t.Error(err)
+			}
+		}
+		w.NoRoot = false
+		w.Settle()
+		if err := listed(t.Context(), w); err != nil {
+			t.Error(err)
+		}
+		return sortedLinks(settled(t, w)), p.Calls
+	}
+	w := fake.NewWorld()
+	d.before(t, w)
+	old := sortedLinks(settled(t, w))
+	done, calls := run(-1, false)
+	for n := range calls {
+		for _, after := range []bool{false, true} {
+			if got, _ := run(n, after); got != old && got != done {
+				t.Errorf("killed at call %d, %s, done %v: the host is neither as before nor as after:\n%s\nor\n%s", n, calls[n], after, want.Diff(old, got), want.Diff(done, got))
+			}
 		}
 	}
 }
@@ -302,14 +377,14 @@ func killHelper(t *testing.T, d deadly) {
 		h.Keeper = m
 		err = d.run(t.Context(), h)
 		w.NoRoot = false
-		return settled(t, w), m.calls, err
+		return settled(t, w), m.first.Calls, err
 	}
 	w := fake.NewWorld()
 	d.before(t, w)
 	old := settled(t, w)
 	done, calls, err := run(-1, false)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(calls) == 0 {
+		t.Fatalf("the helper's calls are %v, %v", calls, err)
 	}
 	for n := range calls {
 		for _, after := range []bool{false, true} {

@@ -199,32 +199,44 @@ func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 	return p, h.deleteBoth(ctx, p, kept)
 }
 
-// deleteBoth removes a tunnel's profile and what root keeps for it. For root the profile goes
-// first: if nmgre is killed then, the hook or the next command removes what is kept for no profile.
-// A user without root is asked first, and may say no.
+// deleteBoth removes a tunnel's profile and what root keeps for it. The profile goes first: if
+// nmgre is killed then, the hook or the next command removes what is kept for no profile. A user
+// without root is asked before that, and may say no.
 func (h *Host) deleteBoth(ctx context.Context, p nm.Profile, kept keep.Kept) error {
-	forget := func(left keep.Kept) error {
-		e := Event{What: "removed the routes and rules that were kept for it", Commands: left.IPCommands("del"), Detail: true}
-		return h.step(ctx, e, func() error { return h.Keeper.Forget(ctx, p.UUID) })
+	if !h.Kernel.CanChange() {
+		return h.deleteByHelper(ctx, p, kept)
 	}
-	if h.Kernel.CanChange() {
-		if err := h.deleteProfile(ctx, p); err != nil {
-			return err
-		}
-		left := kept // the others have gone with the link
-		left.Routes = slices.DeleteFunc(slices.Clone(kept.Routes), func(r routes.Route) bool { return r.Type.HasDevice() })
-		return forget(left)
+	if err := h.deleteProfile(ctx, p); err != nil {
+		return err
 	}
-	err := forget(kept)
+	left := kept // the others have gone with the link
+	left.Routes = slices.DeleteFunc(slices.Clone(kept.Routes), func(r routes.Route) bool { return r.Type.HasDevice() })
+	return h.step(ctx, forgetEvent(left), func() error { return h.Keeper.Forget(ctx, p.UUID) })
+}
+
+// deleteByHelper is deleteBoth without root: the helper removes what is kept on trial, until the
+// profile is gone. If this process is killed before, the helper undoes its part.
+func (h *Host) deleteByHelper(ctx context.Context, p nm.Profile, kept keep.Kept) error {
+	var trial keep.Trial
+	err := h.step(ctx, forgetEvent(kept), func() (err error) {
+		trial, err = h.try(ctx, keep.Kept{UUID: p.UUID}, false)
+		return err
+	})
 	if err == nil {
 		err = h.deleteProfile(ctx, p)
-	} else if !errors.Is(err, fault.ErrLeftBehind) {
-		return err // nothing has changed, so nobody is asked again
 	}
 	if err != nil {
-		err = errors.Join(err, h.undoForget(ctx, kept))
+		return errors.Join(err, h.undoForget(ctx, p.UUID, trial))
 	}
-	return err
+	if saved(ctx, trial) == nil {
+		return nil
+	}
+	return h.forgetOrphan(ctx, p.UUID)
+}
+
+// forgetEvent is the step that removes what is kept.
+func forgetEvent(kept keep.Kept) Event {
+	return Event{What: "removed the routes and rules that were kept for it", Commands: kept.IPCommands("del"), Detail: true}
 }
 
 // agree refuses to delete a tunnel if that may cut the session off, or the person does not confirm
@@ -247,13 +259,16 @@ func (h *Host) deleteProfile(ctx context.Context, p nm.Profile) error {
 	return h.step(ctx, e, func() error { return h.remove(ctx, p.UUID, p.Device) })
 }
 
-// undoForget has root keep k again, if the tunnel still exists.
-func (h *Host) undoForget(ctx context.Context, k keep.Kept) error {
+// undoForget has root keep again what the helper has removed, if the tunnel still exists. Without a
+// helper, the hook or the next command of root's does so.
+func (h *Host) undoForget(ctx context.Context, uuid string, trial keep.Trial) error {
+	if trial == nil {
+		return nil // nothing has changed, so nobody is asked again
+	}
 	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
 	defer cancel()
-	if _, err := h.Profiles.Get(undoing, k.UUID); errors.Is(err, fault.ErrNotFound) || k.Empty() {
-		return nil
+	if _, err := h.Profiles.Get(undoing, uuid); errors.Is(err, fault.ErrNotFound) {
+		return trial.Save(undoing)
 	}
-	k.Stamp = "" // it is of the file that was removed
-	return h.keep(undoing, k)
+	return trial.Drop(undoing)
 }

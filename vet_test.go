@@ -416,7 +416,7 @@ func TestWithoutRoot(t *testing.T) {
 	if _, err := h.Delete(t.Context(), "gre1"); err != nil {
 		t.Error(err)
 	}
-	asked("delete", "forget")
+	asked("delete", "try")
 	want.Same(t, "the host", w.String(), before)
 }
 
@@ -473,7 +473,7 @@ func TestWithoutRootDismissed(t *testing.T) {
 	if _, err := h.Delete(t.Context(), "gre1"); !errors.Is(err, fault.ErrNotPermitted) {
 		t.Error(err)
 	}
-	if !slices.Equal(keeper.asked, []string{"try", "forget"}) {
+	if !slices.Equal(keeper.asked, []string{"try", "try"}) {
 		t.Errorf("asked %q", keeper.asked)
 	}
 	want.Same(t, "the host after all", w.String(), made)
@@ -499,12 +499,13 @@ func TestWithoutRootUndo(t *testing.T) {
 		_, err := fake.Create(ctx, h, fake.Simple(t))
 		return err
 	}
+	remove := func(ctx context.Context, h *nmgre.Host) error { _, err := h.Delete(ctx, "gre1"); return err }
 	for _, test := range []struct {
 		name   string
 		there  bool   // the tunnel is there before
 		method string // this call fails, when root tries already
 		do     func(context.Context, *nmgre.Host) error
-	}{{"create", false, "Save", create}, {"edit", true, "Save", edit}, {"route add", true, "SetRoutes", add}} {
+	}{{"create", false, "Save", create}, {"edit", true, "Save", edit}, {"route add", true, "SetRoutes", add}, {"delete", true, "Delete", remove}} {
 		for _, gone := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, the helper is gone %v", test.name, gone), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

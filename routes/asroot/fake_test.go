@@ -119,7 +119,7 @@ var carries = map[string]Carry{
 	},
 	// It notes what becomes of a trial in the file that LANG names.
 	"try": func(_ context.Context, r Request, _ func(done, total int)) (keep.Converged, error) {
-		if r.Verb == VerbSave || r.Verb == VerbDrop {
+		if r.Verb == VerbSave || r.Verb == VerbDrop || r.Verb == VerbAbandon {
 			return keep.Converged{}, os.WriteFile(filepath.Join(os.TempDir(), os.Getenv("LANG")), []byte(string(r.Verb)+" "+r.UUID), 0o600)
 		}
 		return keep.Converged{Changed: true, Trouble: []string{string(r.Verb)}}, nil

@@ -54,21 +54,21 @@ func TestTrial(t *testing.T) {
 	}
 }
 
-// The caller is killed, or says nonsense: the helper drops what it tries.
+// The caller is killed, or says nonsense: the helper abandons or drops what it tries.
 func TestTrialOfTheDead(t *testing.T) {
-	for name, end := range map[string]func(*child){
-		"killed":   func(c *child) { _ = c.line.Close() },
-		"nonsense": func(c *child) { _, _ = c.line.Write([]byte("save it, please\n")) },
-		"half":     func(c *child) { _, _ = c.line.Write([]byte("save")); _ = c.line.Close() },
+	for name, end := range map[string]func(*child) Verb{
+		"killed":   func(c *child) Verb { _ = c.line.Close(); return VerbAbandon },
+		"nonsense": func(c *child) Verb { _, _ = c.line.Write([]byte("save it, please\n")); return VerbDrop },
+		"half":     func(c *child) Verb { _, _ = c.line.Write([]byte("save")); _ = c.line.Close(); return VerbAbandon },
 	} {
 		trial, note := begunTrial(t, "nmgre-trial-"+name, true)
 		helper, ok := trial.(*helperTrial)
 		if !ok {
 			t.Fatal(trial)
 		}
-		end(helper.child)
+		verb := string(end(helper.child))
 		for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-			if text, err := os.ReadFile(note); err == nil && string(text) == "drop "+uuid {
+			if text, err := os.ReadFile(note); err == nil && string(text) == verb+" "+uuid {
 				break
 			} else if time.Since(begin) > 10*time.Second {
 				t.Fatalf("%s: %q, %v", name, text, err)

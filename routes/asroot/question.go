@@ -42,7 +42,7 @@ func (r Request) question(ctx context.Context, files Files) Question {
 		return append(Question{r.Kept.Name}, parts(r.Kept)...)
 	case VerbForget:
 		return Question{nameOf(ctx, files, r.UUID), wordForget}
-	case VerbConverge, VerbSave, VerbDrop:
+	case VerbConverge, VerbSave, VerbDrop, VerbAbandon:
 	}
 	return Question{wordAll, wordConverge}
 }

@@ -42,9 +42,11 @@ const (
 	VerbTry          Verb = "try"
 	VerbTryByProfile Verb = "try-by-profile"
 
-	// the verdicts about a trial; they are no requests
-	VerbSave Verb = "save"
-	VerbDrop Verb = "drop"
+	// the verdicts about a trial, and the end of one whose caller has gone without a verdict; they
+	// are no requests
+	VerbSave    Verb = "save"
+	VerbDrop    Verb = "drop"
+	VerbAbandon Verb = "abandon"
 )
 
 // tries says whether the verb begins a trial.
@@ -80,7 +82,7 @@ func (r Request) write(w io.Writer) error {
 			return err
 		}
 		behind = " " + strconv.FormatInt(size, 10) + " " + cmp.Or(r.Kept.Stamp, anyStamp)
-	case VerbConverge, VerbSave, VerbDrop:
+	case VerbConverge, VerbSave, VerbDrop, VerbAbandon:
 	}
 	if _, err := fmt.Fprintf(w, "%s %s%s\n", requestMark, r.Verb, behind); err != nil || r.Verb != VerbKeep && !r.Verb.tries() {
 		return err

@@ -12,9 +12,10 @@ import (
 )
 
 // A helper that tries something lives until the trial ends. After the result of the request it
-// reads one more line, a verdict, and answers with a second result. The end of the line is a
-// verdict, too: the caller is gone, and the trial is dropped. So nobody is asked for a password
-// twice, and nothing that is tried outlives the process that tries it.
+// reads one more line, a verdict, and answers with a second result. If the caller is gone, the
+// trial is abandoned: it is dropped, unless the profile that was tried with it has been saved. So
+// nobody is asked for a password twice, and nothing that is tried outlives the process that tries
+// it.
 const (
 	verdictSave = "save"
 	verdictDrop = "drop"
@@ -72,32 +73,31 @@ func (t *helperTrial) end(ctx context.Context, verdict string) error {
 }
 
 // verdict waits for the caller's verdict about a trial, and carries it out. A caller that is gone,
-// or whom the result did not reach, has dropped the trial.
+// or whom the result did not reach, has abandoned the trial.
 func (h Helper) verdict(ctx context.Context, r Request, unheard error) (keep.Converged, error) {
-	line := verdictDrop + "\n"
+	line := ""
 	if unheard == nil {
 		line = readVerdict(ctx, h.In)
 	}
-	verb := VerbDrop
-	if line == verdictSave+"\n" {
-		verb = VerbSave
+	verb, known := map[string]Verb{"": VerbAbandon, verdictSave + "\n": VerbSave, verdictDrop + "\n": VerbDrop}[line]
+	var err error
+	if !known {
+		verb, err = VerbDrop, bad("the verdict is neither save nor drop")
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
 	defer cancel()
 	c, endErr := h.Carry(ending, Request{Verb: verb, UUID: r.Kept.UUID}, nil)
-	if verb == VerbDrop && line != verdictDrop+"\n" {
-		endErr = errors.Join(bad("the verdict is neither save nor drop"), endErr)
-	}
-	return c, endErr
+	return c, errors.Join(err, endErr)
 }
 
-// readVerdict waits for a line, for trialTimeout at most. The end of in and of ctx drop the trial.
+// readVerdict waits for a line, for trialTimeout at most. It returns the empty string when in or
+// ctx ends, or the caller says nothing in that time.
 func readVerdict(ctx context.Context, in io.Reader) string {
 	said := make(chan string, 1)
 	go func() { // it is left behind if ctx ends first, and ends with the process
 		line, err := bufio.NewReader(io.LimitReader(in, maxVerdict)).ReadString('\n')
 		if err != nil {
-			line = verdictDrop + "\n"
+			line = ""
 		}
 		said <- line
 	}()
@@ -109,5 +109,5 @@ func readVerdict(ctx context.Context, in io.Reader) string {
 	case <-ctx.Done():
 	case <-limit.C: // the caller was stopped, and nobody lets it go on
 	}
-	return verdictDrop + "\n"
+	return ""
 }

@@ -29,13 +29,13 @@ func TestTrialEnds(t *testing.T) {
 	}{
 		{"save", "save\n", true, false, VerbSave, 2, nil},
 		{"drop", "drop\n", true, false, VerbDrop, 2, nil},
-		{"the end", "", false, false, VerbDrop, 2, nil},
-		{"half a word", "sav", false, false, VerbDrop, 2, nil},
+		{"the end", "", false, false, VerbAbandon, 2, nil},
+		{"half a word", "sav", false, false, VerbAbandon, 2, nil},
 		{"nonsense", "save it\n", true, false, VerbDrop, 2, fault.ErrInvalid},
-		{"much nonsense", "save everything that there is\n", true, false, VerbDrop, 2, nil},
+		{"much nonsense", "save everything that there is\n", true, false, VerbAbandon, 2, nil},
 		{"another word", "keep\n", true, false, VerbDrop, 2, fault.ErrInvalid},
-		{"silence", "", true, false, VerbDrop, 2, nil},
-		{"a caller who does not read", "", true, true, VerbDrop, 0, fault.ErrTimeout},
+		{"silence", "", true, false, VerbAbandon, 2, nil},
+		{"a caller who does not read", "", true, true, VerbAbandon, 0, fault.ErrTimeout},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -91,15 +91,40 @@ func (l *LocalKeeper) endTrials(ctx context.Context) (isNew bool, err error) {
 			isNew = isNew || t.New
 			continue
 		}
-		save := false
-		if t.ByProfile {
-			p, err := l.Tunnels.One(ctx, t.UUID)
-			if err != nil && !errors.Is(err, fault.ErrNotFound) {
-				continue
-			}
-			save = err == nil && !p.Trial
+		if save, known := l.stays(ctx, t); known {
+			errs = append(errs, l.Store.EndTrial(ctx, t.UUID, save))
 		}
-		errs = append(errs, l.Store.EndTrial(ctx, t.UUID, save))
 	}
 	return isNew, errors.Join(errs...)
+}
+
+// stays says whether what was tried is to stay though nobody has said so. It does if the tunnel's
+// profile, which was on trial with it, has been saved. It is not known where NetworkManager cannot
+// tell of the profile.
+func (l *LocalKeeper) stays(ctx context.Context, t Tried) (save, known bool) {
+	if !t.ByProfile {
+		return false, true
+	}
+	p, err := l.Tunnels.One(ctx, t.UUID)
+	if err != nil {
+		return false, errors.Is(err, fault.ErrNotFound)
+	}
+	return !p.Trial, true
+}
+
+// Abandon ends what this process tries for a tunnel, when the one for whom it does so has gone
+// without a word. It ends as the trial of a process that is gone. Where NetworkManager cannot tell
+// how, it goes on as long as this process lives.
+func (l *LocalKeeper) Abandon(ctx context.Context, uuid string) error {
+	return l.locked(ctx, func() error {
+		tried, err := l.Store.Tried(ctx)
+		errs := []error{err}
+		for _, t := range tried {
+			if save, known := l.stays(ctx, t); t.UUID == uuid && known {
+				errs = append(errs, l.Store.EndTrial(ctx, uuid, save))
+			}
+		}
+		_, err = l.converge(ctx, uuid, nil, nil)
+		return errors.Join(append(errs, err)...)
+	})
 }

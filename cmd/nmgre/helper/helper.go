@@ -46,7 +46,7 @@ func (w Work) Serve(ctx context.Context, h asroot.Helper) error {
 }
 
 // stages say how far a trial is.
-var stages = map[asroot.Verb]string{asroot.VerbTry: ", on trial", asroot.VerbTryByProfile: ", on trial", asroot.VerbSave: ", saved", asroot.VerbDrop: ", dropped"}
+var stages = map[asroot.Verb]string{asroot.VerbTry: ", on trial", asroot.VerbTryByProfile: ", on trial", asroot.VerbSave: ", saved", asroot.VerbDrop: ", dropped", asroot.VerbAbandon: ", abandoned"}
 
 // carryOut carries out one request.
 func (w Work) carryOut(ctx context.Context, r asroot.Request, progress func(done, total int)) (keep.Converged, error) {
@@ -82,6 +82,8 @@ func (w Work) carryOut(ctx context.Context, r asroot.Request, progress func(done
 		return keep.Converged{}, local.Trial(r.UUID).Save(ctx)
 	case asroot.VerbDrop:
 		return keep.Converged{}, local.Trial(r.UUID).Drop(ctx)
+	case asroot.VerbAbandon:
+		return keep.Converged{}, local.Abandon(ctx, r.UUID)
 	}
 	return keep.Converged{}, &fault.Error{Kind: fault.ErrInvalid, What: "the request is unknown"}
 }
