@@ -171,7 +171,7 @@ func TestLabAsRootAllowed(t *testing.T) {
 	if r := h.TryAs(ann, "sh", limited...); r.Code != exitDone {
 		t.Fatalf("ann with limits: %s", r)
 	}
-	mustLog(t, journal, "ann (1000) by pkexec: gre1 routes SNAT forwarding clamp-mss: done")
+	mustLog(t, journal, "ann (1000) by pkexec: gre1 routes SNAT forwarding clamp-mss, saved: done")
 	uuid := strings.TrimSpace(h.Run(t, "nmcli", "-g", "connection.uuid", "connection", "show", "gre1"))
 	keptFile := "/etc/nmgre/tunnels/" + uuid
 	witness := func(when string) {
@@ -220,7 +220,7 @@ func TestLabAsRootAllowed(t *testing.T) {
 	witness("after the changes")
 	mustRefuseAnothers(t, h, uuid)
 	asAnn(t, h, exitDone, "delete", "gre1")
-	mustLog(t, journal, "ann (1000) by pkexec: gre1 forget: done")
+	mustLog(t, journal, "ann (1000) by pkexec: gre1 forget, saved: done")
 	mustBecome(t, h, "after delete", before)
 
 	// A route that the kernel refuses undoes everything, and so does a request that ann may not
