@@ -219,7 +219,8 @@ func (h *Host) deleteBoth(ctx context.Context, p nm.Profile, kept keep.Kept) err
 func (h *Host) deleteByHelper(ctx context.Context, p nm.Profile, kept keep.Kept) error {
 	var trial keep.Trial
 	err := h.step(ctx, forgetEvent(kept), func() (err error) {
-		trial, err = h.try(ctx, keep.Kept{UUID: p.UUID}, false)
+		none := keep.Kept{UUID: p.UUID, Name: cmp.Or(kept.Name, p.Tunnel.Name), Remote: p.Tunnel.Remote}
+		trial, err = h.try(ctx, none, false)
 		return err
 	})
 	if err == nil {

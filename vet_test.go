@@ -327,6 +327,9 @@ func (a *asking) Try(ctx context.Context, k keep.Kept, byProfile bool, progress 
 	if a.refused != nil {
 		return keep.Converged{}, nil, a.refused
 	}
+	if k.Name == "" { // as a request to the helper
+		return keep.Converged{}, nil, &fault.Error{Kind: fault.ErrInvalid, What: "it names no tunnel"}
+	}
 	c, trial, err := a.LocalKeeper.Try(ctx, k, byProfile, progress)
 	return c, helped{trial, a}, err
 }

@@ -283,7 +283,7 @@ func TestLabAsRootInterrupted(t *testing.T) {
 		}
 		stop := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
 		for range 600 {
-			if h.Try("sh", "-c", "test -n \"$(ls /etc/nmgre/tunnels 2>/dev/null)\"").Code == 0 {
+			if h.Try("sh", "-c", "test -n \"$(ls /run/nmgre/trial 2>/dev/null)\"").Code == 0 {
 				break
 			}
 			time.Sleep(50 * time.Millisecond)

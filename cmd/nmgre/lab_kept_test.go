@@ -285,7 +285,7 @@ func TestLabKeptFollowsTheHost(t *testing.T) {
 		t.Errorf("for another far end there is still:\n%s", left)
 	}
 	c := checkNamed(t, nmgreOn(t, h, exitFault, "verify", "gre1", "--no-probe", "--json").Stdout, "kept")
-	if c.Status != "fail" || !strings.Contains(c.Evidence, "100.0.2.101 by now") || c.Hint != "if that is right, move it: sudo nmgre edit gre1 --peer 100.0.2.101" {
+	if c.Status != "fail" || !strings.Contains(c.Evidence, "100.0.2.101 by now") || c.Hint != "if that is right, move it: sudo nmgre edit --peer 100.0.2.101 gre1" {
 		t.Errorf("verify says %+v", c)
 	}
 	if list := nmgreOn(t, h, exitDone, "list"); !strings.Contains(list.Stderr, "100.0.2.101 by now") {
