@@ -3,8 +3,6 @@ package nmgre
 import (
 	"context"
 	"errors"
-	"net/netip"
-	"slices"
 	"time"
 
 	"nmgre/nm"
@@ -118,7 +116,8 @@ func (e *editWork) carryOut(ctx context.Context, opts EditOptions) (report verif
 		{"", "made sure that nobody else has changed it", func() error { return e.unchanged(ctx) }},
 		{plan.StepProfile, "changed the profile, in memory", func() error {
 			undo, err := h.Profiles.Update(ctx, uuid, &planned.Profile.Tunnel, planned.ProfileAfter())
-			if !errors.Is(err, fault.ErrChanged) { // then nothing has changed, and another's change stays
+			// then nothing has changed, and another's change stays
+			if !errors.Is(err, fault.ErrChanged) {
 				e.undoProfile = undo
 			}
 			return err
@@ -260,15 +259,17 @@ func (e *editWork) after() nm.Profile {
 	return p
 }
 
-// settleTimeout is how long a device may take to get all IPv6 routes after Reapply has returned.
+// settleTimeout is how long a device may take to get all addresses and routes after Reapply has
+// returned.
 const settleTimeout = 3 * time.Second
 
-// settle waits for the IPv6 routes of a device that was changed while it is up. NetworkManager sets
-// a route by a gateway once the device's address is usable, and tells nobody when. It was seen with
-// 1.42.4 on a slow machine. A route that is still missing at the end is for check to report.
+// settle waits for the addresses and routes of a device that was changed while it is up.
+// NetworkManager may set them after Reapply has returned, and tells nobody when. It was seen on
+// slow machines: with 1.42.4 for an IPv6 route by a gateway, which waits until the device's address
+// is usable, and with 1.52.1 for an IPv4 address. What is missing at the end is for check to
+// report.
 func (e *editWork) settle(ctx context.Context) error {
-	v6 := slices.ContainsFunc(e.plan.After.Addresses, func(p netip.Prefix) bool { return p.Addr().Is6() })
-	if !v6 || !e.applied || e.plan.Flaps {
+	if !e.applied || e.plan.Flaps {
 		return nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, settleTimeout)

@@ -453,37 +453,61 @@ func TestEditComesUpWrong(t *testing.T) {
 	})
 }
 
-// An IPv6 route that NetworkManager sets a moment after it has applied the profile is waited for.
-func TestEditWaitsForIPv6Routes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := fake.NewWorld()
-		tunnel := fake.Simple(t)
-		tunnel.Addresses = append(tunnel.Addresses, want.CIDR("fd00::1/64"))
-		fake.MustCreate(t, w, tunnel)
-		p := w.Start()
-		var late []fake.Route
-		var due time.Time // when the routes come; zero before they are taken away, and after
-		p.Turn = func(_ int, method string) {
-			switch {
-			case method == "Links" && late == nil && slices.Contains(p.Calls, "Reapply"):
-				late, due = w.RemoveRoutes("fd20::/32"), time.Now().Add(time.Second)
-			case !due.IsZero() && !time.Now().Before(due):
-				w.Table, due = append(w.Table, late...), time.Time{}
-			}
-		}
-		h := p.Host()
-		planned, err := h.PlanEdit(t.Context(), "gre1", func(t *nm.Tunnel) error {
-			t.Routes = append(t.Routes, routes.MustParse("fd20::/32 via fd00::2"))
-			return nil
+// What NetworkManager sets a moment after it has applied the profile is waited for.
+func TestEditWaitsForTheDevice(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		inner  []netip.Prefix // more inner addresses
+		change func(*nm.Tunnel)
+		take   func(w *fake.World) (putBack func()) // what comes late
+	}{
+		{"an IPv6 route", want.CIDRs("fd00::1/64"), func(t *nm.Tunnel) { t.Routes = append(t.Routes, routes.MustParse("fd20::/32 via fd00::2")) },
+			func(w *fake.World) func() {
+				late := w.RemoveRoutes("fd20::/32")
+				return func() { w.Table = append(w.Table, late...) }
+			}},
+		{"an IPv4 address", nil, func(t *nm.Tunnel) { t.Addresses = append(t.Addresses, want.CIDR("172.17.0.1/24")) },
+			func(w *fake.World) func() {
+				link := w.Link("gre1")
+				all := link.Addresses
+				link.Addresses = slices.DeleteFunc(slices.Clone(all), func(p netip.Prefix) bool { return p == want.CIDR("172.17.0.1/24") })
+				return func() { link.Addresses = all }
+			}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { editWaits(t, c.inner, c.change, c.take) })
 		})
-		if err != nil {
-			t.Fatal(err)
+	}
+}
+
+// editWaits has something come a second late, and expects the edit to wait for it.
+func editWaits(t *testing.T, inner []netip.Prefix, change func(*nm.Tunnel), take func(w *fake.World) (putBack func())) {
+	t.Helper()
+	w := fake.NewWorld()
+	tunnel := fake.Simple(t)
+	tunnel.Addresses = append(tunnel.Addresses, inner...)
+	fake.MustCreate(t, w, tunnel)
+	p := w.Start()
+	var putBack func()
+	var due time.Time // when it comes; zero before it is taken away, and after
+	p.Turn = func(_ int, method string) {
+		switch {
+		case method == "Links" && putBack == nil && slices.Contains(p.Calls, "Reapply"):
+			putBack, due = take(w), time.Now().Add(time.Second)
+		case !due.IsZero() && !time.Now().Before(due):
+			putBack()
+			due = time.Time{}
 		}
-		begin := time.Now()
-		if _, err := h.Edit(t.Context(), planned, nmgre.EditOptions{}); err != nil || len(late) == 0 || time.Since(begin) < time.Second {
-			t.Errorf("%v after %s, %d routes came late", err, time.Since(begin), len(late))
-		}
-	})
+	}
+	h := p.Host()
+	planned, err := h.PlanEdit(t.Context(), "gre1", func(t *nm.Tunnel) error { change(t); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	if _, err := h.Edit(t.Context(), planned, nmgre.EditOptions{}); err != nil || putBack == nil || time.Since(begin) < time.Second {
+		t.Errorf("%v after %s", err, time.Since(begin))
+	}
 }
 
 // An edit succeeds with a silent far end, and with checks that failed before.
