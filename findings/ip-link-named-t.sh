@@ -15,10 +15,10 @@ trap 'rm -rf "$temp"' EXIT
 cd "$temp"
 chmod 755 .
 apt-get download -qq iproute2=6.1.0-3 2>/dev/null
-dpkg -x iproute2_*.deb root
+dpkg -x iproute2_*.deb tree
 
 cat >try.sh <<'END'
-ip=$1/root/bin/ip
+ip=$1/tree/bin/ip
 "$ip" link add name t type veth peer name other
 "$ip" link set t up 2>&1 || echo "status $?"
 "$ip" link set dev t up && echo "with dev: up"
@@ -28,4 +28,4 @@ expected='Error: argument "up" is wrong: Invalid "txqueuelen" value
 
 status 255
 with dev: up'
-diff <(echo "$expected") <(echo "$seen") && echo "as described: $(root/bin/ip -V)"
+diff <(echo "$expected") <(echo "$seen") && echo "as described: $(tree/bin/ip -V)"

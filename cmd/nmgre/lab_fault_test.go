@@ -115,14 +115,14 @@ func TestLabHostChanges(t *testing.T) {
 	})
 	t.Run("profile made anew with the same UUID", func(t *testing.T) {
 		file := "/etc/NetworkManager/system-connections/gre1.nmconnection"
-		lab.Linux1.Run(t, "cp", "-p", file, "/root/gre1")
-		defer lab.Linux1.Run(t, "rm", "/root/gre1")
+		lab.Linux1.Run(t, "cp", "-p", file, "/var/tmp/gre1")
+		defer lab.Linux1.Run(t, "rm", "/var/tmp/gre1")
 		nmcli(t, "connection delete gre1")
 		eventually(t, "the hook has removed what was kept", func() bool {
 			files, _ := filepath.Glob(filepath.Join(lab.Linux1.Root(), "etc/nmgre/tunnels/*"))
 			return len(files) == 0
 		})
-		lab.Linux1.Run(t, "cp", "-p", "/root/gre1", file)
+		lab.Linux1.Run(t, "cp", "-p", "/var/tmp/gre1", file)
 		nmcli(t, "connection load "+file)
 		nmcli(t, "connection up uuid "+uuid)
 		withoutKept(t, "the new profile of the old UUID")
