@@ -163,6 +163,8 @@ func (c *createWork) keep(ctx context.Context) error {
 		return err
 	}
 	c.keeping = true
+	up := c.asActivated().Running()
+	k.Up = &up
 	err := c.host.keep(ctx, k)
 	// A step that changed nothing needs no undo, and no second question for root's rights.
 	c.keeping = err == nil || errors.Is(err, fault.ErrLeftBehind)

@@ -107,10 +107,11 @@ func (g countedGateway) Obstacles(ctx context.Context, devs []string) ([]keep.Ob
 	return g.Gateway.Obstacles(ctx, devs)
 }
 
-// requests runs a command line that has to succeed and counts the calls to D-Bus and the requests
-// to the kernel that it makes.
+// requests runs a command line as root, which has to succeed, and counts the calls to D-Bus and the
+// requests to the kernel that it makes.
 func (w *world) requests(args ...string) map[string]int {
 	w.t.Helper()
+	w.bus.SetUser(0)
 	w.asked = &tally{counts: make(map[string]int)}
 	defer func() { w.asked = nil }()
 	before := len(w.bus.Calls())

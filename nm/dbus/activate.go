@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -205,27 +204,7 @@ func (a *activation) deviceNews() (news deviceState, ok bool) {
 	return deviceState{}, false
 }
 
-// reasonHints are hints for the reasons of a connection that the user can do something about.
-var reasonHints = map[uint32]string{
-	gnm.NmActiveConnectionStateReasonDeviceRealizeFailed: "the kernel may lack GRE (modprobe ip_gre), or have a device of that name or a tunnel with the same local, remote and key (ip -d link)",
-	gnm.NmActiveConnectionStateReasonDependencyFailed:    "first bring up the parent device, or the bridge that the tunnel is a port of",
-	gnm.NmActiveConnectionStateReasonDeviceRemoved:       "somebody deleted the device or its parent while it came up; try again",
-	gnm.NmActiveConnectionStateReasonConnectionRemoved:   "somebody deleted the profile while it came up",
-	gnm.NmActiveConnectionStateReasonUserDisconnected:    "somebody took the tunnel down while it came up; try again",
-	gnm.NmActiveConnectionStateReasonIpConfigInvalid:     "check the tunnel's addresses and routes: each gateway must be in the network of one of the addresses",
-}
-
 // hint returns hints for the reasons of the connection and its device.
 func (a *activation) hint(device deviceState) string {
-	hints := []string{reasonHints[a.reason]}
-	switch device.reason {
-	case gnm.NmDeviceStateReasonIpAddressDuplicate:
-		hints = append(hints, "another host has the inner address already")
-	case gnm.NmDeviceStateReasonParentChanged, gnm.NmDeviceStateReasonParentManagedChanged, gnm.NmDeviceStateReasonDependencyFailed:
-		hints = append(hints, "the parent device must stay up: ip link")
-	case gnm.NmDeviceStateReasonIpConfigUnavailable:
-		hints = append(hints, "the addresses or routes could not be set")
-	}
-	hints = slices.DeleteFunc(append(hints, hintLog), func(h string) bool { return h == "" })
-	return strings.Join(slices.Compact(hints), "; ")
+	return strings.Join(append(reason.Hints(a.reason, device.reason), hintLog), "; ")
 }

@@ -101,6 +101,8 @@ type link struct {
 	stuck    atomic.Bool // the bus has not taken a message in time, and the connection is closed
 	// the identity of the bus (org.freedesktop.DBus.GetId), which a restart of it changes
 	bus string
+	// root says that the bus knows the caller as root, whom NetworkManager lets do everything
+	root bool
 	// added has the paths of the profiles that this connection has added, by their UUIDs.
 	added sync.Map
 }
@@ -127,7 +129,8 @@ func dial(ctx context.Context, options Options) (*link, error) {
 	return l, nil
 }
 
-// greet authenticates, and asks the bus for its identity.
+// greet authenticates, and asks the bus for its identity, and for the user that it takes us for. In
+// a user namespace that is not the one that the process sees.
 func (l *link) greet(ctx context.Context, conn *dbus.Conn) error {
 	if err := conn.Auth(nil); err != nil {
 		return err
@@ -136,7 +139,16 @@ func (l *link) greet(ctx context.Context, conn *dbus.Conn) error {
 		return err
 	}
 	l.conn, l.name = conn, conn.Names()[0]
-	return conn.BusObject().CallWithContext(ctx, busGetID, 0).Store(&l.bus)
+	return l.flight(ctx, []request{
+		{destination: busName, path: busPath, method: busGetID, done: func(body []any, err error) error {
+			l.bus = result[string](body)
+			return err
+		}},
+		{destination: busName, path: busPath, method: busGetUnixUser, args: []any{l.name}, done: func(body []any, _ error) error {
+			l.root = len(body) == 1 && body[0] == uint32(0)
+			return nil
+		}},
+	})
 }
 
 // Names of the bus itself, which gonetworkmanager lacks.
@@ -144,6 +156,7 @@ const (
 	busName             = "org.freedesktop.DBus"
 	busGetID            = busName + ".GetId"
 	busNameHasOwner     = busName + ".NameHasOwner"
+	busGetUnixUser      = busName + ".GetConnectionUnixUser"
 	busGetNameOwner     = busName + ".GetNameOwner"
 	busAddMatch         = busName + ".AddMatch"
 	busRemoveMatch      = busName + ".RemoveMatch"

@@ -110,6 +110,24 @@ func TestManager(t *testing.T) {
 	}
 }
 
+// NetworkManager takes its time to say that root may do everything, so it is not asked about a
+// caller whom the bus knows as root.
+func TestManagerOfRoot(t *testing.T) {
+	bus := dbustest.Start(t)
+	bus.SetUser(0)
+	bus.SetPermission("network-control", "")
+	m, err := connect(t, bus).Manager(t.Context())
+	if err != nil || m.Modify != nm.PermissionYes || m.Control != nm.PermissionYes || bus.Count("GetPermissions") != 0 {
+		t.Errorf("%+v, %v, %d questions about permissions", m, err, bus.Count("GetPermissions"))
+	}
+	// Root is a caller whom the bus knows as root, and nobody else.
+	bus.Break("GetConnectionUnixUser", dbustest.Fault{Error: "org.freedesktop.DBus.Error.Failed"})
+	m, err = connect(t, bus).Manager(t.Context())
+	if err != nil || m.Control != nm.PermissionNo {
+		t.Errorf("where the bus does not know the user: %+v, %v", m, err)
+	}
+}
+
 func TestManagerVersions(t *testing.T) {
 	bus, c := start(t)
 	for version, good := range map[string]bool{"1.42.0": true, "1.59.2-dev": true, "2.0": true, "1.41.99": false, "0.9.8.10": false, "": false, "new\x1b": false} {

@@ -46,7 +46,11 @@ func (c *Client) Manager(ctx context.Context) (nm.Manager, error) {
 	}
 	var text string
 	var answers map[string]string
-	if err := l.flight(ctx, []request{versionRequest(&text), permissionsRequest(&answers)}); err != nil {
+	questions := []request{versionRequest(&text), permissionsRequest(&answers)}
+	if l.root { // NetworkManager asks polkit nothing about root, but takes its time to say so
+		questions, answers = questions[:1], map[string]string{permissionModify: "yes", permissionControl: "yes"}
+	}
+	if err := l.flight(ctx, questions); err != nil {
 		return m, failed(op, err)
 	}
 	m.Modify, m.Control = permission(answers[permissionModify]), permission(answers[permissionControl])

@@ -34,6 +34,11 @@ type Kept struct {
 	// somebody else is noticed: [StampNone] where there was no file, empty for any version.
 	Stamp string
 
+	// Up is the tunnel's profile as the caller has just brought it up, or nil. Where it is given,
+	// NetworkManager is not asked for it again: it is busy with the tunnel then. Up is not in the
+	// file.
+	Up *Running
+
 	// Bad are the lines of the file that could not be read. The other lines count all the same.
 	Bad []list.BadLine
 }

@@ -123,6 +123,10 @@ func (l *LocalKeeper) profilesOf(ctx context.Context, s *state, kept []Kept) ([]
 	}
 	var profiles []Running
 	for _, k := range kept {
+		if k.Up != nil {
+			profiles = append(profiles, *k.Up)
+			continue
+		}
 		p, err := l.Tunnels.One(ctx, k.UUID)
 		if errors.Is(err, fault.ErrNotFound) {
 			continue

@@ -131,7 +131,7 @@ func (s Store) Put(ctx context.Context, k keep.Kept) (undo func(context.Context)
 				delete(s.trials, k.UUID)
 			}
 			if keepHere {
-				k.Stamp = ""
+				k.Stamp, k.Up = "", nil
 				s.Files[k.UUID] = k.Clone()
 			}
 			return nil
@@ -161,7 +161,7 @@ func (s Store) Try(ctx context.Context, k keep.Kept, byProfile bool) (undo func(
 	}
 	undo = func(ctx context.Context) error { return s.EndTrial(ctx, k.UUID, false) }
 	return undo, s.call(ctx, "Try", func() error {
-		k.Stamp = ""
+		k.Stamp, k.Up = "", nil
 		s.trials[k.UUID] = tried{k.Clone(), s.Process, byProfile}
 		return s.root("try")
 	})

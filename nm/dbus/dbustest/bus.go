@@ -22,6 +22,7 @@ import (
 type Bus struct {
 	address string
 	id      string
+	user    uint32
 	mu      sync.Mutex
 	peers   map[*peer]bool
 	names   int
@@ -66,7 +67,7 @@ func Start(tb testing.TB) *Bus {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	b := &Bus{id: firstID, address: "unix:path=" + file, peers: make(map[*peer]bool), faults: make(map[string]Fault)}
+	b := &Bus{id: firstID, user: firstUser, address: "unix:path=" + file, peers: make(map[*peer]bool), faults: make(map[string]Fault)}
 	b.nm = newManager(b)
 	go b.accept(listener)
 	tb.Cleanup(func() {
@@ -85,6 +86,14 @@ func (b *Bus) SetID(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.id = id
+}
+
+// SetUser sets the user ID that the bus takes its clients for. [Start] takes them for a user who is
+// not root.
+func (b *Bus) SetUser(uid uint32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.user = uid
 }
 
 // Calls returns all calls to NetworkManager and to the bus so far, in order.
@@ -171,6 +180,9 @@ func (b *Bus) Return() {
 // firstID is the identity of a bus at first. The handshake always tells this one, also after
 // [Bus.SetID]: clients ignore it there.
 const firstID = "6e6d6772652d746573742d6275732d31"
+
+// firstUser is the user of the bus's clients at first.
+const firstUser = 1000
 
 const (
 	busName    = "org.freedesktop.DBus"
@@ -338,6 +350,8 @@ func (p *peer) ask(call Call) ([]any, *dbus.Error) {
 		return []any{p.name}, nil
 	case "GetId":
 		return []any{p.bus.id}, nil
+	case "GetConnectionUnixUser":
+		return []any{p.bus.user}, nil
 	case "AddMatch":
 		p.rules = append(p.rules, text)
 		return nil, nil
