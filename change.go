@@ -136,7 +136,7 @@ func (c *routeWork) settle(ctx context.Context) error {
 	if !v6 || c.plan.Kept.Empty() || routes.EqualLists(c.staying, c.to) || !c.host.Kernel.CanChange() {
 		return nil // without root, NetworkManager's dispatcher runs the hook, which sets them
 	}
-	return c.host.converge(ctx)
+	return c.host.converge(ctx, c.plan.Profile.UUID)
 }
 
 // changeProfile is the step that changes the profile's routes.

@@ -222,7 +222,7 @@ func TestChangeRoutesKilled(t *testing.T) {
 					})
 				})
 				next := p.World.Start()
-				if _, err := next.Keeper().Converge(t.Context()); err != nil {
+				if _, err := next.Keeper().Converge(t.Context(), ""); err != nil {
 					t.Fatal(err)
 				}
 				for _, line := range strings.Split(toldRoutes(t, next.Host()), "\n") {

@@ -856,7 +856,7 @@ func TestKeepAsksForFewProfiles(t *testing.T) {
 				t.Errorf("%s: %q", spec, p.Calls)
 			}
 			p = w.Start()
-			if _, err := p.Keeper().Converge(t.Context()); err != nil {
+			if _, err := p.Keeper().Converge(t.Context(), ""); err != nil {
 				t.Fatal(err)
 			}
 			if slices.Contains(p.Calls, "List") != all || slices.Contains(p.Calls, "Get") == all {

@@ -228,7 +228,7 @@ func (e *editWork) down(ctx context.Context, uuid string) error {
 // since the link may be a new one.
 func (e *editWork) keep(ctx context.Context) error {
 	if !e.plan.KeptDiffers() {
-		return e.host.converge(ctx)
+		return e.host.converge(ctx, e.plan.Profile.UUID)
 	}
 	var err error
 	e.trial, err = e.host.try(ctx, e.plan.Kept, e.plan.ProfileDiffers())

@@ -59,7 +59,7 @@ func addRoutes(t *testing.T, words ...string) func(ctx context.Context, h *nmgre
 
 // commands are those that change a host.
 func deadlies(t *testing.T) []deadly {
-	hook := func(ctx context.Context, h *nmgre.Host) error { _, err := h.Keeper.Converge(ctx); return err }
+	hook := func(ctx context.Context, h *nmgre.Host) error { _, err := h.Keeper.Converge(ctx, ""); return err }
 	edit := func(change func(*nm.Tunnel)) func(ctx context.Context, h *nmgre.Host) error {
 		return func(ctx context.Context, h *nmgre.Host) error {
 			planned, err := h.PlanEdit(ctx, "gre1", func(tunnel *nm.Tunnel) error { change(tunnel); return nil })
@@ -131,7 +131,7 @@ func deadlies(t *testing.T) []deadly {
 // NetworkManager calls the hook for the event that the killed command has caused, or the next one.
 func afterwards() map[string]func(ctx context.Context, w *fake.World) error {
 	hook := func(ctx context.Context, w *fake.World) error {
-		_, err := w.Start().Keeper().Converge(ctx)
+		_, err := w.Start().Keeper().Converge(ctx, "")
 		return err
 	}
 	return map[string]func(ctx context.Context, w *fake.World) error{
@@ -226,7 +226,7 @@ func TestRebootAfterAKilledEdit(t *testing.T) {
 				}
 			}
 		}
-		if _, err := w.Start().Keeper().Converge(t.Context()); err != nil {
+		if _, err := w.Start().Keeper().Converge(t.Context(), ""); err != nil {
 			t.Error(err)
 		}
 		return sortedLinks(w.String())

@@ -38,7 +38,7 @@ func TestNetworkManagerUpgraded(t *testing.T) {
 				if report, err := h.Verify(ctx, "gre1", verify.Options{}); err != nil || report.Verdict == verify.Fail {
 					t.Errorf("%s%v\n%s", at, err, fake.ReportText(report))
 				}
-				if _, err := h.Keeper.Converge(ctx); err != nil {
+				if _, err := h.Keeper.Converge(ctx, ""); err != nil {
 					t.Error(at, err)
 				}
 				want.Same(t, at+"the host after looking", w.String(), made)
@@ -121,7 +121,7 @@ func fighters(t *testing.T) map[string]func(ctx context.Context, h *nmgre.Host) 
 		"down":   func(ctx context.Context, h *nmgre.Host) error { _, err := h.Down(ctx, "gre1"); return err },
 		"delete": func(ctx context.Context, h *nmgre.Host) error { _, err := h.Delete(ctx, "gre1"); return err },
 		"route":  addRoutes(t, "10.30.0.0/16", "10.40.0.0/16"+multi),
-		"hook":   func(ctx context.Context, h *nmgre.Host) error { _, err := h.Keeper.Converge(ctx); return err },
+		"hook":   func(ctx context.Context, h *nmgre.Host) error { _, err := h.Keeper.Converge(ctx, ""); return err },
 	}
 }
 
@@ -199,7 +199,7 @@ func oneOf(got string, allowed []string) bool {
 func settled(t *testing.T, w *fake.World) string {
 	t.Helper()
 	w.Settle()
-	if _, err := w.Start().Keeper().Converge(t.Context()); err != nil {
+	if _, err := w.Start().Keeper().Converge(t.Context(), ""); err != nil {
 		t.Error(err)
 	}
 	return w.String()

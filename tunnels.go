@@ -82,7 +82,7 @@ func (h *Host) sweep(ctx context.Context, profiles []nm.Profile) {
 	if err != nil || !orphans && !h.Store.Interrupted(ctx) {
 		return
 	}
-	c, err := h.Keeper.Converge(ctx)
+	c, err := h.Keeper.Converge(ctx, "")
 	switch {
 	case err != nil || !c.Changed:
 	case orphans:
@@ -107,8 +107,12 @@ func (h *Host) List(ctx context.Context) ([]Status, error) {
 		h.tell(Event{What: "warning: " + keptErr.Error()})
 	}
 	var hook error
+	var links []kernel.Link
 	if len(kept) > 0 {
 		hook = h.Store.HookMissing(ctx)
+		if links, err = h.Kernel.Links(ctx); err != nil {
+			return nil, err
+		}
 	}
 	var list []Status
 	for _, p := range profiles {
@@ -117,7 +121,7 @@ func (h *Host) List(ctx context.Context) ([]Status, error) {
 		}
 		status := Status{Profile: p, Kept: byUUID[p.UUID]}
 		if !status.Kept.Empty() {
-			status.KeptErr = cmp.Or(status.Kept.Bound(p.Running(), nil), hook)
+			status.KeptErr = cmp.Or(status.Kept.Bound(p.Running(), kernel.Named(links, status.Kept.Name)), hook)
 		}
 		list = append(list, status)
 	}

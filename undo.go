@@ -128,7 +128,7 @@ func (e *editWork) undoSteps(ctx context.Context) error {
 			return errors.Join(err, dropErr)
 		}
 	case err == nil && e.applied:
-		err = h.converge(ctx)
+		err = h.converge(ctx, before.UUID)
 	}
 	if !isAway(err) && ctx.Err() == nil && e.undoProfile != nil { // what failed for good is told
 		err = errors.Join(err, e.undoProfile(ctx))
@@ -199,7 +199,7 @@ func (h *Host) undoKilled(ctx context.Context, p nm.Profile) error {
 		return err
 	}
 	if h.Kernel.CanChange() {
-		err = errors.Join(err, h.converge(ctx))
+		err = errors.Join(err, h.converge(ctx, p.UUID))
 	}
 	return errors.Join(err, h.Profiles.Revert(ctx, p.UUID)) // what failed for good is told
 }
@@ -215,7 +215,7 @@ func (h *Host) dropDead(ctx context.Context, uuid string) error {
 	if !h.Kernel.CanChange() {
 		return &fault.Error{Kind: fault.ErrNotPermitted, What: "it changes what root keeps", Hint: fault.HintRoot}
 	}
-	_, convergeErr := h.Keeper.Converge(ctx) // another tunnel's trouble does not matter here
+	_, convergeErr := h.Keeper.Converge(ctx, "") // another tunnel's trouble does not matter here
 	tried, err = h.Store.Tried(ctx)
 	if err == nil && slices.ContainsFunc(tried, triedFor) {
 		err = errors.Join(&fault.Error{What: "what root tries cannot be dropped"}, convergeErr)

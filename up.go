@@ -54,7 +54,7 @@ func (h *Host) activate(ctx context.Context, p nm.Profile) error {
 // complete sets what root keeps for a tunnel that is up. It fails with [fault.ErrHalfDone] if
 // something of that is not there then.
 func (h *Host) complete(ctx context.Context, p nm.Profile) error {
-	err := h.converge(ctx)
+	err := h.converge(ctx, p.UUID)
 	if err == nil {
 		err = h.lacking(ctx, p)
 	}
@@ -81,8 +81,6 @@ func (h *Host) lacking(ctx context.Context, p nm.Profile) error {
 		return &fault.Error{What: fmt.Sprintf("line %d of its file cannot be read", k.Bad[0].Line), Err: k.Bad[0].Err}
 	case k.Empty():
 		return nil
-	case !h.Kernel.CanChange():
-		return h.lacksHook(ctx, p)
 	}
 	links, err := h.Kernel.Links(ctx)
 	if err != nil {
@@ -91,6 +89,9 @@ func (h *Host) lacking(ctx context.Context, p nm.Profile) error {
 	p.State, p.Device = nm.StateActive, p.Tunnel.Name
 	if err := k.Bound(p.Running(), kernel.Named(links, p.Device)); err != nil {
 		return err
+	}
+	if !h.Kernel.CanChange() {
+		return h.lacksHook(ctx, p)
 	}
 	missing, err := keep.Missing(ctx, h.Kernel, p.Running(), k)
 	if err == nil && len(missing) > 0 {
@@ -146,7 +147,7 @@ func (h *Host) deactivate(ctx context.Context, p nm.Profile) error {
 		return h.waitGone(ctx, p.Tunnel.Name)
 	})
 	if err == nil {
-		err = h.converge(ctx)
+		err = h.converge(ctx, p.UUID)
 	}
 	if err == nil || !down {
 		return err
@@ -154,9 +155,10 @@ func (h *Host) deactivate(ctx context.Context, p nm.Profile) error {
 	return halfDone(p, "is down, but not everything is gone that belongs to it", fault.Ended(ctx, err))
 }
 
-// converge makes the kernel have the kept routes and rules, after a tunnel has come up or gone
-// down. A caller without root leaves that to the hook.
-func (h *Host) converge(ctx context.Context) error {
+// converge makes the kernel have the kept routes and rules, after the tunnel with that UUID has
+// come up or gone down. What cannot be done for others is only told. A caller without root leaves
+// all of that to the hook.
+func (h *Host) converge(ctx context.Context, uuid string) error {
 	uuids, err := h.Store.UUIDs(ctx)
 	if err != nil || len(uuids) == 0 {
 		return err
@@ -164,7 +166,7 @@ func (h *Host) converge(ctx context.Context) error {
 	if !h.Kernel.CanChange() {
 		return nil
 	}
-	c, err := h.Keeper.Converge(ctx)
+	c, err := h.Keeper.Converge(ctx, uuid)
 	for _, trouble := range c.Trouble {
 		h.tell(Event{What: "warning: " + trouble})
 	}

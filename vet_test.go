@@ -355,9 +355,9 @@ func (a *asking) Forget(ctx context.Context, uuid string) error {
 	return a.LocalKeeper.Forget(ctx, uuid)
 }
 
-func (a *asking) Converge(ctx context.Context) (keep.Converged, error) {
+func (a *asking) Converge(ctx context.Context, about string) (keep.Converged, error) {
 	a.asked = append(a.asked, "converge")
-	return a.LocalKeeper.Converge(ctx)
+	return a.LocalKeeper.Converge(ctx, about)
 }
 
 // worldAnn returns a process of a user who is not root, with her Keeper.
@@ -539,7 +539,7 @@ func TestWithoutRootUndo(t *testing.T) {
 					if gone {
 						hook := w.Start()
 						hook.AsRoot = true
-						if _, err := hook.Keeper().Converge(t.Context()); err != nil {
+						if _, err := hook.Keeper().Converge(t.Context(), ""); err != nil {
 							t.Error(err)
 						}
 						p.Dead = true

@@ -88,7 +88,7 @@ func (h *Host) mendRules(ctx context.Context) <-chan struct{} {
 		}
 		for range removed {
 			mending, cancel := context.WithTimeout(ctx, keep.UndoTimeout)
-			_, _ = h.Keeper.Converge(mending)
+			_, _ = h.Keeper.Converge(mending, "")
 			cancel()
 			fault.Pause(ctx, mendEvery)
 		}

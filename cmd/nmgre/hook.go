@@ -119,7 +119,7 @@ func (a *app) hook(ctx context.Context, patience time.Duration) (keep.Converged,
 	}
 	keeper := &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store, Patience: patience}
 	tried, _ := host.Store.Tried(ctx) // converging tells the error
-	c, err := keeper.Converge(ctx)
+	c, err := keeper.Converge(ctx, "")
 	if slices.ContainsFunc(tried, func(t keep.Tried) bool { return t.Dead }) {
 		// The profile of a killed edit cannot be changed here: NetworkManager waits for the hook.
 		watchdog.Start(a.exe).Leave()

@@ -65,8 +65,8 @@ func (k *Keeper) Forget(ctx context.Context, uuid string) error {
 	return err
 }
 
-// Converge has the helper bring the kernel in line with root's files.
-func (k *Keeper) Converge(ctx context.Context) (keep.Converged, error) {
+// Converge has the helper bring the kernel in line with root's files. All tunnels matter to it.
+func (k *Keeper) Converge(ctx context.Context, _ string) (keep.Converged, error) {
 	return k.run(ctx, Request{Verb: VerbConverge}, nil)
 }
 

@@ -62,7 +62,7 @@ func TestKeeperRunsTheHelper(t *testing.T) {
 	if !slices.Equal(env, []string{"LANG=de_DE.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}) {
 		t.Errorf("environment %q", env)
 	}
-	if c, err := k.Converge(t.Context()); err != nil || c.Trouble[1] != "all-tunnels converge" {
+	if c, err := k.Converge(t.Context(), ""); err != nil || c.Trouble[1] != "all-tunnels converge" {
 		t.Errorf("converge: %q, %v", c.Trouble, err)
 	}
 	if err := k.Forget(t.Context(), uuid); err != nil {
@@ -84,7 +84,7 @@ func TestKeeperForgets(t *testing.T) {
 	if err != nil || c.Changed {
 		t.Error(c, err)
 	}
-	if _, err := keeper(t, "gone").Converge(t.Context()); !errors.Is(err, fault.ErrNotFound) {
+	if _, err := keeper(t, "gone").Converge(t.Context(), ""); !errors.Is(err, fault.ErrNotFound) {
 		t.Errorf("converge: %v", err)
 	}
 }
@@ -171,7 +171,7 @@ func TestKeeperInterrupted(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := keeper(t, "ask").Converge(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := keeper(t, "ask").Converge(ctx, ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted already: %v", err)
 	}
 }

@@ -44,7 +44,7 @@ func onTerminal(role, policy string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	c, err := k.Converge(ctx)
+	c, err := k.Converge(ctx, "")
 	fmt.Printf("%d interrupted: %v, flags: %q\n", os.Getpid(), errors.Is(err, context.DeadlineExceeded), append(c.Trouble, "")[0])
 	os.Exit(0)
 }

@@ -10,22 +10,21 @@ import (
 )
 
 // Converge makes the kernel agree with the files, as far as the tunnels are up. One thing that
-// cannot be done keeps nothing else from being done: the error has them all.
-func (l *LocalKeeper) Converge(ctx context.Context) (c Converged, err error) {
+// cannot be done keeps nothing else from being done: the error has all of that about the tunnel
+// with the UUID about, or about all tunnels if it is empty, and the trouble has the rest.
+func (l *LocalKeeper) Converge(ctx context.Context, about string) (c Converged, err error) {
 	err = l.locked(ctx, func() error {
-		c, err = l.converge(ctx, "", nil, nil)
+		c, err = l.converge(ctx, about, nil, nil)
 		return err
 	})
 	return c, err
 }
 
-// converge does the work of [LocalKeeper.Converge] under the lock. about is the UUID of the tunnel
-// that matters: other tunnels' problems are trouble and no error. It is empty if all matter.
-// written, which may be nil, has just been put into the store: its file is not read again, and
-// Refused is about its routes.
+// converge does the work of [LocalKeeper.Converge] under the lock. written, which may be nil, has
+// just been put into the store: its file is not read again, and Refused is about its routes.
 func (l *LocalKeeper) converge(ctx context.Context, about string, written *Kept, progress func(done, total int)) (Converged, error) {
 	waiting := l.Store.SetWaiting(ctx, false) // whoever waits is served by what is read from now on
-	tries, trialErr := l.endTrials(ctx)
+	tries, found := l.endTrials(ctx)
 	s, err := l.readState(ctx, written)
 	if err != nil {
 		return Converged{}, err
@@ -33,7 +32,7 @@ func (l *LocalKeeper) converge(ctx context.Context, about string, written *Kept,
 	w := s.wanted()
 	w.hookOthers = w.hookOthers || tries
 	w.problems.add(waiting)
-	w.problems.add(trialErr)
+	w.problems = append(w.problems, found...)
 	l.addPins(ctx, s, &w)
 	var c Converged
 	steps := []func(){

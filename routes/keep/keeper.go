@@ -54,7 +54,8 @@ func (l *LocalKeeper) Keep(ctx context.Context, k Kept, progress func(done, tota
 // keep does the work of [LocalKeeper.Keep] under the lock. put writes k, and returns the undo of
 // that.
 func (l *LocalKeeper) keep(ctx context.Context, k Kept, progress func(done, total int), put func(context.Context, Kept) (func(context.Context) error, error)) (Converged, error) {
-	if _, err := l.endTrials(ctx); err != nil {
+	_, found := l.endTrials(ctx)
+	if _, err := found.split(k.UUID, nil); err != nil {
 		return Converged{}, err
 	}
 	if l.Vet != nil {

@@ -110,7 +110,7 @@ func TestConvergeGoesOn(t *testing.T) {
 				w.Files[id] = k
 			}
 		}
-		_, err := p.Keeper().Converge(t.Context())
+		_, err := p.Keeper().Converge(t.Context(), "")
 		if !errors.Is(err, fake.ErrBroken) {
 			t.Errorf("%s %d: %v", c.method, c.n, err)
 		}
@@ -130,7 +130,7 @@ func TestPinsStay(t *testing.T) {
 	before := w.String()
 	p := w.Start()
 	onceBroken(p, "RoutesTo", 1)
-	if _, err := p.Keeper().Converge(t.Context()); !errors.Is(err, fake.ErrBroken) || !strings.Contains(err.Error(), ": find the way to the far end 100.0.") {
+	if _, err := p.Keeper().Converge(t.Context(), ""); !errors.Is(err, fake.ErrBroken) || !strings.Contains(err.Error(), ": find the way to the far end 100.0.") {
 		t.Error(err)
 	}
 	want.Same(t, "the host", w.String(), before)
@@ -148,13 +148,20 @@ func TestKeepDespiteAnother(t *testing.T) {
 	w := two(t)
 	w.RefuseRule = masquerade
 	w.LoseAll()
-	_, err := w.Start().Keeper().Converge(t.Context())
+	_, err := w.Start().Keeper().Converge(t.Context(), "")
 	if now := w.String(); !errors.Is(err, fake.ErrBroken) || strings.Count(now, "rule: ") != 3 || strings.Contains(now, "the device they leave by") {
 		t.Errorf("%v\n%s", err, now)
 	}
+	c, err := w.Start().Keeper().Converge(t.Context(), uuid(w, "gre1"))
+	if err != nil || len(c.Trouble) != 1 || !strings.Contains(c.Trouble[0], "gre2: give packets") {
+		t.Errorf("%v, trouble %q", err, c.Trouble)
+	}
+	if _, err := w.Start().Keeper().Converge(t.Context(), uuid(w, "gre2")); !errors.Is(err, fake.ErrBroken) {
+		t.Error(err)
+	}
 	one := w.Files[uuid(w, "gre1")].Clone()
 	one.ClampMSS = false
-	c, err := w.Start().Keeper().Keep(t.Context(), one, nil)
+	c, err = w.Start().Keeper().Keep(t.Context(), one, nil)
 	if err != nil || len(c.Trouble) != 1 || !strings.Contains(c.Trouble[0], "gre2: give packets") || strings.Count(w.String(), "rule: ") != 2 {
 		t.Errorf("%v, trouble %q\n%s", err, c.Trouble, w)
 	}
@@ -165,6 +172,73 @@ func TestKeepDespiteAnother(t *testing.T) {
 		t.Error(err)
 	}
 	want.Same(t, "after a Keep that failed", w.String(), before)
+}
+
+// What cannot be done for one tunnel is no reason for the commands about another to fail.
+func TestCommandsDespiteAnother(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(ctx context.Context, h *nmgre.Host) error
+	}{
+		{"up", func(ctx context.Context, h *nmgre.Host) error { _, err := h.Up(ctx, "gre1"); return err }},
+		{"edit", func(ctx context.Context, h *nmgre.Host) error {
+			planned, err := h.PlanEdit(ctx, "gre1", func(tunnel *nm.Tunnel) error { tunnel.MTU = 1400; return nil })
+			if err == nil {
+				_, err = h.Edit(ctx, planned, nmgre.EditOptions{NoProbe: true})
+			}
+			return err
+		}},
+		{"down", func(ctx context.Context, h *nmgre.Host) error { _, err := h.Down(ctx, "gre1"); return err }},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := two(t)
+			w.RefuseRule = func(r keep.Rule) error {
+				if r.Dev == "gre2" && r.ClampMSS {
+					return fake.ErrBroken
+				}
+				return nil
+			}
+			var told []string
+			h := w.Start().Host()
+			h.Progress = func(e nmgre.Event) { told = append(told, e.What) }
+			if err := c.do(t.Context(), h); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			if all := strings.Join(told, "\n"); !strings.Contains(all, "warning: gre2: lower the MSS") {
+				t.Errorf("%s: it told %s", c.name, all)
+			}
+		})
+	}
+}
+
+// What another tunnel's killed process has tried, and cannot be ended, keeps no other from being
+// changed.
+func TestKeepDespiteAnothersTrial(t *testing.T) {
+	w := two(t)
+	killed := w.Start()
+	tried := w.Files[uuid(w, "gre2")].Clone()
+	tried.ClampMSS = false
+	if _, _, err := killed.Keeper().Try(t.Context(), tried, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	killed.Dead = true
+	for _, c := range []struct {
+		name string
+		fail error
+	}{{"gre1", nil}, {"gre2", fake.ErrBroken}} {
+		p := w.Start()
+		p.Fault = func(_ int, method string) fake.Fault {
+			if method == "EndTrial" {
+				return fake.Fault{Err: fake.ErrBroken}
+			}
+			return fake.Fault{}
+		}
+		one := w.Files[uuid(w, c.name)].Clone()
+		one.SNAT = nil
+		if _, err := p.Keeper().Keep(t.Context(), one, nil); !errors.Is(err, c.fail) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
 }
 
 // Root has allowed everything for one far end. If the profile, or the device, leads elsewhere,
@@ -196,7 +270,7 @@ func TestKeptForOneFarEnd(t *testing.T) {
 				return fake.Fault{}
 			}
 		}
-		result, err := p.Keeper().Converge(t.Context())
+		result, err := p.Keeper().Converge(t.Context(), "")
 		now := w.String()
 		if err != nil || len(result.Trouble) != 1 || !strings.HasPrefix(result.Trouble[0], c.want) {
 			t.Errorf("%s: %v, trouble %q", c.name, err, result.Trouble)
@@ -209,6 +283,28 @@ func TestKeptForOneFarEnd(t *testing.T) {
 		if !strings.Contains(now, "route 10.30.0.0/16") || !strings.Contains(now, "forwarding gre2") {
 			t.Errorf("%s: the other tunnel lost something\n%s", c.name, now)
 		}
+		p.Fault = nil
+		if w.Named("gre1").Tunnel.Mode != 0 {
+			mustTellWhere(t, w, c.name, c.want)
+		}
+	}
+}
+
+// mustTellWhere makes sure that list, and up without root, tell why nothing is set for gre1.
+func mustTellWhere(t *testing.T, w *fake.World, name, why string) {
+	t.Helper()
+	list, err := w.Start().Host().List(t.Context())
+	for _, s := range list {
+		if s.UUID == uuid(w, "gre1") && (s.KeptErr == nil || !strings.HasPrefix(s.KeptErr.Error(), why)) {
+			t.Errorf("%s: list says %v", name, s.KeptErr)
+		}
+	}
+	if err != nil || len(list) != 2 {
+		t.Errorf("%s: %d tunnels, %v", name, len(list), err)
+	}
+	w.NoRoot = true
+	if _, err := w.Start().Host().Up(t.Context(), uuid(w, "gre1")); !errors.Is(err, fault.ErrHalfDone) || !strings.Contains(err.Error(), why) {
+		t.Errorf("%s: up without root says %v", name, err)
 	}
 }
 
@@ -267,7 +363,7 @@ func TestProfileIsNoEvidence(t *testing.T) {
 		converge := func(want string) {
 			t.Helper()
 			begin := time.Now()
-			if _, err := w.Start().Keeper().Converge(t.Context()); err != nil || !strings.Contains(w.String(), want) {
+			if _, err := w.Start().Keeper().Converge(t.Context(), ""); err != nil || !strings.Contains(w.String(), want) {
 				t.Errorf("%v, it lacks %q\n%s", err, want, w)
 			}
 			if took := time.Since(begin); took > 2*time.Second {
@@ -332,11 +428,11 @@ func TestForwardingOfOthers(t *testing.T) {
 		k.Routes, k.Pin = nil, false
 		w.Files[id] = k
 	}
-	if _, err := w.Start().Keeper().Converge(t.Context()); err != nil || !strings.Contains(w.String(), "the hook is called for other connections") {
+	if _, err := w.Start().Keeper().Converge(t.Context(), ""); err != nil || !strings.Contains(w.String(), "the hook is called for other connections") {
 		t.Errorf("the hook is not called for the LAN's: %v\n%s", err, w)
 	}
 	w.SwitchForwarding(false)
-	if _, err := w.Start().Keeper().Converge(t.Context()); err != nil || !strings.Contains(w.String(), "forwarding eth1") {
+	if _, err := w.Start().Keeper().Converge(t.Context(), ""); err != nil || !strings.Contains(w.String(), "forwarding eth1") {
 		t.Errorf("%v\n%s", err, w)
 	}
 }
@@ -352,7 +448,7 @@ func TestHangingNetworkManager(t *testing.T) {
 		keeper := p.Keeper()
 		keeper.Patience = 3 * time.Second
 		begin := time.Now()
-		_, err := keeper.Converge(t.Context())
+		_, err := keeper.Converge(t.Context(), "")
 		if took := time.Since(begin); err == nil || !strings.Contains(err.Error(), "NetworkManager cannot say which tunnels are up") || took > 4*time.Second {
 			t.Errorf("after %v: %v", took, err)
 		}
@@ -375,13 +471,13 @@ func TestLockOfAnother(t *testing.T) {
 	gateway := &slowGateway{Gateway: holder.Gateway}
 	gateway.first = func() { // the holder has read everything when another event comes
 		begin := time.Now()
-		_, err := waiter.Converge(t.Context())
+		_, err := waiter.Converge(t.Context(), "")
 		if took := time.Since(begin); !errors.Is(err, fault.ErrTimeout) || took > 10*time.Second || !files.Waiting(t.Context()) {
 			t.Errorf("after %v: %v", took, err)
 		}
 	}
 	holder.Gateway = gateway
-	if _, err := holder.Converge(t.Context()); err != nil {
+	if _, err := holder.Converge(t.Context(), ""); err != nil {
 		t.Error(err)
 	}
 	if gateway.times != 2 || files.Waiting(t.Context()) {

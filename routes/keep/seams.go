@@ -108,8 +108,10 @@ type Keeper interface {
 	Try(ctx context.Context, k Kept, byProfile bool, progress func(done, total int)) (Converged, Trial, error)
 	// Forget removes the kept part of a tunnel, from the files and from the kernel.
 	Forget(ctx context.Context, uuid string) error
-	// Converge makes the kernel agree with the files, as far as the tunnels are up.
-	Converge(ctx context.Context) (Converged, error)
+	// Converge makes the kernel agree with the files, as far as the tunnels are up. about is the
+	// UUID of the tunnel that matters: what cannot be done for other tunnels is trouble, and no
+	// error. It is empty if all matter.
+	Converge(ctx context.Context, about string) (Converged, error)
 }
 
 // Running is the state of a profile, as far as the [LocalKeeper] needs it.

@@ -50,15 +50,15 @@ type localTrial struct {
 func (t localTrial) Save(ctx context.Context) error {
 	l := t.keeper
 	return l.locked(ctx, func() error {
-		isNew, err := l.endTrials(ctx)
-		if err != nil {
+		isNew, found := l.endTrials(ctx)
+		if _, err := found.split(t.uuid, nil); err != nil {
 			return err
 		}
 		if err := l.Store.EndTrial(ctx, t.uuid, true); err != nil || !isNew {
 			return err
 		}
 		// the hook need not be called for every connection
-		_, err = l.converge(ctx, t.uuid, nil, nil)
+		_, err := l.converge(ctx, t.uuid, nil, nil)
 		return err
 	})
 }
@@ -78,24 +78,24 @@ func (t localTrial) Drop(ctx context.Context) error {
 // profile was saved with it; a process can be killed between the two. Where NetworkManager cannot
 // say that, the trial waits, without an effect. It reports whether something new is tried: the hook
 // must be called for a tunnel that has no file yet.
-func (l *LocalKeeper) endTrials(ctx context.Context) (isNew bool, err error) {
+func (l *LocalKeeper) endTrials(ctx context.Context) (isNew bool, found problems) {
 	tried, err := l.Store.Tried(ctx)
+	found.add(err)
 	if l.Patience > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, l.Patience)
 		defer cancel()
 	}
-	errs := []error{err}
 	for _, t := range tried {
 		if !t.Dead {
 			isNew = isNew || t.New
 			continue
 		}
 		if save, known := l.stays(ctx, t); known {
-			errs = append(errs, l.Store.EndTrial(ctx, t.UUID, save))
+			found.add(l.Store.EndTrial(ctx, t.UUID, save), t.UUID)
 		}
 	}
-	return isNew, errors.Join(errs...)
+	return isNew, found
 }
 
 // stays says whether what was tried is to stay though nobody has said so. It does if the tunnel's

@@ -74,7 +74,7 @@ func (w Work) carryOut(ctx context.Context, r asroot.Request, progress func(done
 	case asroot.VerbForget:
 		return keep.Converged{}, local.Forget(ctx, r.UUID)
 	case asroot.VerbConverge:
-		return local.Converge(ctx)
+		return local.Converge(ctx, "")
 	case asroot.VerbTry, asroot.VerbTryByProfile:
 		c, _, err := local.Try(ctx, r.Kept, r.Verb == asroot.VerbTryByProfile, progress)
 		return c, err
