@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"nmgre"
 	"nmgre/nm"
@@ -312,6 +313,42 @@ func TestRouteAddToBothKilled(t *testing.T) {
 				}
 				want.Same(t, at+", then again: the host", sortedLinks(settled(t, w)), sortedLinks(whole.String()))
 			}
+		}
+	})
+}
+
+// A user's own profile may have the note of an edit, and the name of another tunnel. Its edit is
+// undone, and the other tunnel stays up.
+func TestForgedEditOfAnothersName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := fake.NewWorld()
+		haveWhole(t, w)
+		forged := w.Named("gre1").Tunnel.Clone()
+		forged.Remote = want.Addr("100.0.9.9")
+		p := w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "forged", Users: []string{"ann"}, State: nm.StateActive, Tunnel: forged})
+		forger := w.Start()
+		other := forged.Clone()
+		other.TTL = 9
+		if _, err := forger.Update(t.Context(), p.UUID, nil, other); err != nil {
+			t.Fatal(err)
+		}
+		p.State, forger.Dead = nm.StateInactive, true
+		up := w.Named("gre1").State
+		root := w.Start()
+		begin := time.Now()
+		if _, err := root.Host().List(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if p.Tunnel.TTL == 9 || p.State != nm.StateInactive || w.Named("gre1").State != up || w.Link("gre1").GRE.Remote == forged.Remote {
+			t.Errorf("the host is now\n%s", w)
+		}
+		for _, call := range root.Calls {
+			if call == "Activate" || call == "Deactivate" || call == "Reapply" {
+				t.Errorf("root was led to %s", call)
+			}
+		}
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("it took %v", took)
 		}
 	})
 }

@@ -32,14 +32,14 @@ func (h *Host) profiles(ctx context.Context) ([]nm.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	left := list[:0]
+	left := make([]nm.Profile, 0, len(list))
 	for _, p := range list {
 		if !p.Abandoned {
 			left = append(left, p)
 			continue
 		}
 		if p.Edit != nil {
-			left = append(left, h.recovered(ctx, p))
+			left = append(left, h.recovered(ctx, p, list))
 			continue
 		}
 		if err := h.remove(ctx, p.UUID, p.Device); err != nil {
@@ -54,8 +54,8 @@ func (h *Host) profiles(ctx context.Context) ([]nm.Profile, error) {
 }
 
 // recovered undoes the edit of a process that is gone, and returns the profile as it is then.
-func (h *Host) recovered(ctx context.Context, p nm.Profile) nm.Profile {
-	err := h.undoKilled(ctx, p)
+func (h *Host) recovered(ctx context.Context, p nm.Profile, all []nm.Profile) nm.Profile {
+	err := h.undoKilled(ctx, p, all)
 	if err != nil {
 		h.tell(Event{What: "could not undo the change of " + fault.Printable(p.ID) + ", which an interrupted nmgre left behind", Err: err, Undo: true})
 	}

@@ -182,8 +182,9 @@ func (h *Host) undoDevice(ctx context.Context, before nm.Profile, up bool, name 
 }
 
 // undoKilled undoes the edit of a process that is gone. What root has tried for it is dropped
-// first, so without root such an edit is left to root, and to the hook.
-func (h *Host) undoKilled(ctx context.Context, p nm.Profile) error {
+// first, so without root such an edit is left to root, and to the hook. all are the profiles of the
+// host.
+func (h *Host) undoKilled(ctx context.Context, p nm.Profile, all []nm.Profile) error {
 	err := h.dropDead(ctx, p.UUID)
 	if err != nil {
 		return err
@@ -192,6 +193,12 @@ func (h *Host) undoKilled(ctx context.Context, p nm.Profile) error {
 	before.Tunnel, before.State = p.Edit.Before, nm.StateInactive
 	if p.Edit.Up {
 		before.State = nm.StateActive
+	}
+	// any user may have written the note of an edit into a profile with the name of another tunnel
+	if slices.ContainsFunc(all, func(o nm.Profile) bool {
+		return o.UUID != p.UUID && o.Device != "" && (o.Device == p.Tunnel.Name || o.Device == before.Tunnel.Name)
+	}) {
+		return h.Profiles.Revert(ctx, p.UUID)
 	}
 	flaps := slices.ContainsFunc(nm.Diff(before.Tunnel, p.Tunnel), func(c nm.FieldChange) bool { return !c.IsReapplied() })
 	err = h.undoDevice(ctx, before, !flaps && p.Edit.Up, p.Tunnel.Name)

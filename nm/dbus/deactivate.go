@@ -70,27 +70,27 @@ func (c *Client) Delete(ctx context.Context, uuid string) error {
 	return failed(op, l.deleteLink(ctx, tried))
 }
 
-// deleteProfile deletes the profile if it is there. For a profile on trial it returns the name of
-// the interface, whose link must go too; else tried is empty.
+// deleteProfile deletes the profile if it is there. It returns the settings of a profile on trial,
+// whose link must go too.
 //
 // A NetworkManager that is starting has not read all profiles and links yet. A profile that it does
 // not know may still come, and the link of a profile that is deleted at that moment would stay. So
 // it fails with [fault.ErrNoNetworkManager] in these cases.
-func (l *link) deleteProfile(ctx context.Context, uuid string) (tried string, err error) {
+func (l *link) deleteProfile(ctx context.Context, uuid string) (tried wire.Settings, err error) {
 	profile, err := l.lookup(ctx, uuid)
 	if errors.Is(err, fault.ErrNotFound) {
-		return "", l.started(ctx)
+		return nil, l.started(ctx)
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	var s wire.Settings
 	err = l.flight(ctx, []request{settingsRequest(profile, &s)})
 	if err == nil && s.TrialMark() != "" {
 		if err := l.started(ctx); err != nil {
-			return "", err
+			return nil, err
 		}
-		tried = s.Text(wire.Connection, "interface-name")
+		tried = s
 	}
 	if err == nil {
 		err = l.call(ctx, profile, gnm.ConnectionDelete, nil)
@@ -111,10 +111,11 @@ func (l *link) started(ctx context.Context) error {
 	return err
 }
 
-// deleteLink deletes the device of that name if there is one that no profile uses. It is the link
-// of a trial: NetworkManager does not delete it if it was restarted since it made it. A link that
-// is up for another profile of the same name stays.
-func (l *link) deleteLink(ctx context.Context, name string) error {
+// deleteLink deletes the link of a profile that was tried, if no profile uses it: NetworkManager
+// does not delete it if it was restarted since it made it. A link that is up for another profile of
+// the same name stays.
+func (l *link) deleteLink(ctx context.Context, tried wire.Settings) error {
+	name := tried.Text(wire.Connection, "interface-name")
 	if name == "" {
 		return nil
 	}
@@ -124,7 +125,7 @@ func (l *link) deleteLink(ctx context.Context, name string) error {
 	} else if err != nil {
 		return err
 	}
-	if left, err := l.isLeftOver(ctx, device); err != nil || !left {
+	if left, err := l.isLeftOver(ctx, device, tried); err != nil || !left {
 		return err
 	}
 	if err := l.call(ctx, device, gnm.DeviceDelete, nil); !isGone(err) {
@@ -133,11 +134,16 @@ func (l *link) deleteLink(ctx context.Context, name string) error {
 	return nil
 }
 
-// isLeftOver reports whether the device has a link, and no profile but one that NetworkManager
-// generated for it.
-func (l *link) isLeftOver(ctx context.Context, device dbus.ObjectPath) (bool, error) {
+// isLeftOver reports whether the device has the link of a profile that was tried, by more than the
+// name, and no profile but one that NetworkManager generated for it.
+func (l *link) isLeftOver(ctx context.Context, device dbus.ObjectPath, tried wire.Settings) (bool, error) {
 	all, err := l.getAll(ctx, device, gnm.DeviceInterface)
-	if err != nil || !value[bool](all, gnm.DevicePropertyReal) {
+	tunnel := value[uint32](all, gnm.DevicePropertyDeviceType) == uint32(gnm.NmDeviceTypeIpTunnel)
+	if err != nil || !tunnel || !value[bool](all, gnm.DevicePropertyReal) {
+		return false, unlessGone(err)
+	}
+	own, err := l.getAll(ctx, device, gnm.DeviceIpTunnelInterface)
+	if err != nil || !tried.Made(own) {
 		return false, unlessGone(err)
 	}
 	path := value[dbus.ObjectPath](all, gnm.DevicePropertyActiveConnection)

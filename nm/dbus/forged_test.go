@@ -2,6 +2,7 @@ package dbus
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/dbustest"
+	"nmgre/nm/dbus/wire"
+	"nmgre/routes/gre"
 )
 
 // forger is another process on the bus. It sends signals in NetworkManager's words to everybody.
@@ -113,5 +116,42 @@ func TestTrialIgnoresForgedSignals(t *testing.T) {
 	bus.Forge(forger, busPath, busName, "NameOwnerChanged", ":1.2", ":1.2", "")
 	if q := only(t, c); !q.Trial || q.Abandoned || q.UUID != p.UUID {
 		t.Errorf("%+v", q)
+	}
+}
+
+// TestDeleteLeavesOthersLinks has profiles that look like those of a killed process, with the name
+// of a device. Only the link that such a process can have left is deleted.
+func TestDeleteLeavesOthersLinks(t *testing.T) {
+	own := dbustest.Tunnels["plain"]
+	elsewhere, ethernet := own, own
+	elsewhere.Remote, ethernet.Mode = netip.MustParseAddr("198.51.100.3"), gre.ModeGRETAP
+	for _, c := range []struct {
+		name    string
+		kind    uint32
+		link    nm.Tunnel
+		private bool // the profile is for one user
+		deleted bool
+	}{
+		{"its own", dbustest.KindIPTunnel, own, false, true},
+		{"a tunnel to elsewhere", dbustest.KindIPTunnel, elsewhere, false, false},
+		{"a tunnel of another mode", dbustest.KindIPTunnel, ethernet, false, false},
+		{"no tunnel", dbustest.KindBridge, own, false, false},
+		{"of a user's own profile", dbustest.KindIPTunnel, own, true, false},
+	} {
+		bus, client := start(t)
+		add(t, client)
+		if c.private {
+			bus.Change(bus.Profiles()[0].Path, func(s dbustest.Settings) { s["connection"]["permissions"] = dbus.MakeVariant([]string{"user:ann:"}) })
+		}
+		bus.AddLink("gre1", c.kind, dbustest.Settings(wire.Encode(c.link, nil)))
+		if p := only(t, client); p.Trial == c.private {
+			t.Errorf("%s: on trial %v", c.name, p.Trial)
+		}
+		if err := client.Delete(soon(t, 10*time.Second), dbustest.UUID); err != nil {
+			t.Fatal(c.name, err)
+		}
+		if left := bus.HasLink("gre1"); left == c.deleted {
+			t.Errorf("%s: the link is there: %v", c.name, left)
+		}
 	}
 }

@@ -868,6 +868,45 @@ func TestLabTrialOverRestart(t *testing.T) {
 	checkSaved(t, c)
 }
 
+// TestLabDevicesOfOthers has devices that somebody else made, and profiles that look like those of a
+// killed process, with the devices' names. With a profile goes only the link that it can have made.
+//
+//lab:every
+func TestLabDevicesOfOthers(t *testing.T) {
+	c := labClient(t)
+	for _, device := range []struct {
+		link string
+		goes bool
+	}{
+		{"br9 type bridge", false},
+		{"far9 type gre local " + lab.Linux1WAN + " remote 100.0.2.99 ttl 64", false},
+		{"tap9 type gretap local " + lab.Linux1WAN + " remote " + lab.Linux2WAN + " ttl 64", false},
+		{"own9 type gre local " + lab.Linux1WAN + " remote " + lab.Linux2WAN + " ttl 64", true},
+	} {
+		tunnel := labTunnel()
+		tunnel.Name, _, _ = strings.Cut(device.link, " ")
+		lab.Linux1.Run(t, "ip", append([]string{"link", "add"}, strings.Fields(device.link)...)...)
+		lab.Linux1.Run(t, "ip", "link", "set", tunnel.Name, "up")
+		if !within(t, labLimit, func() bool { return strings.Contains(show("nmcli", "-t", "-f", "DEVICE", "device"), tunnel.Name+"\n") }) {
+			t.Fatal("NetworkManager does not see", tunnel.Name)
+		}
+		uuid := nm.NewUUID()
+		if err := c.Add(soon(t, labLimit), uuid, tunnel); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Delete(soon(t, labLimit), uuid); err != nil {
+			t.Error(err)
+		}
+		gone := within(t, moment, func() bool { return !device.goes || !hasLink(tunnel.Name) })
+		if !gone || hasLink(tunnel.Name) == device.goes {
+			t.Errorf("%s: it is there: %v", device.link, hasLink(tunnel.Name))
+		}
+		if !device.goes {
+			lab.Linux1.Run(t, "ip", "link", "del", tunnel.Name)
+		}
+	}
+}
+
 // TestLabReboot reboots the host during a trial. Nothing is left of the trial.
 //
 //lab:every

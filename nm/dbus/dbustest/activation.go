@@ -22,7 +22,7 @@ func (m *manager) activate(profile dbus.ObjectPath) dbus.ObjectPath {
 	name, _ := m.profiles[profile].settings["connection"]["interface-name"].Value().(string)
 	a := &active{path: m.path("ActiveConnection"), profile: profile, device: m.path("Devices"), state: activating}
 	m.actives[a.path] = a
-	m.devices[a.device] = &device{name: name, real: true, state: deviceDisconnected, running: running{applied: held(clone(m.profiles[profile].settings)), version: 1}}
+	m.devices[a.device] = &device{name: name, kind: KindIPTunnel, real: true, state: deviceDisconnected, running: running{applied: held(clone(m.profiles[profile].settings)), version: 1}}
 	script := m.script
 	m.later = append(m.later, func() {
 		if script.Queued > 0 {

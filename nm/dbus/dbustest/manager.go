@@ -65,6 +65,7 @@ type active struct {
 
 type device struct {
 	name                 string
+	kind                 uint32 // NMDeviceType
 	real                 bool
 	state, previous, why uint32
 	running
@@ -132,6 +133,29 @@ func (b *Bus) AddProfile(s Settings) (path dbus.ObjectPath) {
 		m.profiles[path] = &profile{settings: s, onDisk: true}
 	})
 	return path
+}
+
+// Kinds of devices (NMDeviceType).
+const (
+	KindBridge   uint32 = 13
+	KindIPTunnel uint32 = 17
+)
+
+// AddLink adds a device that somebody else made, or that is left of a profile with these settings.
+func (b *Bus) AddLink(name string, kind uint32, s Settings) {
+	b.with(func(m *manager) {
+		m.devices[m.path("Devices")] = &device{name: name, kind: kind, real: true, state: deviceDisconnected, running: running{applied: held(clone(s))}}
+	})
+}
+
+// HasLink reports whether there is a device of that name.
+func (b *Bus) HasLink(name string) (has bool) {
+	b.with(func(m *manager) {
+		for _, d := range m.devices {
+			has = has || d.name == name && d.real
+		}
+	})
+	return has
 }
 
 // Change changes the settings of a profile as another client would.
@@ -336,8 +360,14 @@ func (m *manager) properties(path dbus.ObjectPath) (all map[string]dbus.Variant,
 				carried = a.path
 			}
 		}
-		return map[string]dbus.Variant{"Interface": v(d.name), "Real": v(d.real), "State": v(d.state), "ActiveConnection": v(carried),
-			"StateReason": v(struct{ State, Reason uint32 }{d.state, d.why})}, true
+		all := map[string]dbus.Variant{"Interface": v(d.name), "DeviceType": v(d.kind), "Real": v(d.real), "State": v(d.state), "ActiveConnection": v(carried),
+			"StateReason": v(struct{ State, Reason uint32 }{d.state, d.why})}
+		for name, property := range map[string]string{"Mode": "mode", "Remote": "remote"} { // of Device.IPTunnel
+			if own, ok := d.applied["ip-tunnel"][property]; ok {
+				all[name] = own
+			}
+		}
+		return all, true
 	}
 	return map[string]dbus.Variant{"Version": v(m.version), "Startup": v(m.starting), "ActiveConnections": v(sortedPaths(m.actives))}, path == "/org/freedesktop/NetworkManager"
 }

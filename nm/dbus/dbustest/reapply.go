@@ -29,6 +29,9 @@ func (m *manager) askDevice(d *device, call Call) ([]any, *dbus.Error) {
 			return nil, fail(service+".Device.NotActive", "Device is not activated")
 		}
 		return []any{withLegacy(Settings(d.applied)), d.version}, nil
+	case "Delete":
+		d.real = false
+		return nil, nil
 	case "Reapply":
 		return nil, m.reapply(d, call.Args[0].(Settings), call.Args[1].(uint64), call.Args[2].(uint32))
 	}

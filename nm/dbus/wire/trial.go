@@ -1,5 +1,7 @@
 package wire
 
+import "github.com/godbus/dbus/v5"
+
 // StartTrial makes the settings those of a profile on trial: it does not connect by itself, and
 // mark says who tries it. The autoconnect that s has is noted for [Settings.EndTrial].
 //
@@ -26,12 +28,25 @@ func (s Settings) EndTrial() {
 }
 
 // TrialMark returns the mark of [Settings.StartTrial], or the empty string when the profile is not
-// on trial. Any local user may have written it.
-func (s Settings) TrialMark() string { return s.user(keyTrial) }
+// on trial. Any local user may have written it into a profile for that user alone. There it does
+// not count: nmgre itself tries profiles for all users only, and what looks like one that a killed
+// nmgre has left is deleted with its link.
+func (s Settings) TrialMark() string {
+	if len(s.Users()) > 0 {
+		return ""
+	}
+	return s.user(keyTrial)
+}
+
+// Made reports whether a device can be the link of the profile, by the properties of the device in
+// NetworkManager's interface Device.IPTunnel.
+func (s Settings) Made(device map[string]dbus.Variant) bool {
+	return device["Mode"].Value() == s[IPTunnel]["mode"].Value() && device["Remote"].Value() == s[IPTunnel]["remote"].Value()
+}
 
 // trialAutoconnect returns the autoconnect that the profile gets when its trial ends well; ok is
 // false for a profile that is not on trial.
 func (s Settings) trialAutoconnect() (autoconnect, ok bool) {
 	noted := s.user(keyAutoconnect)
-	return noted == "yes", s.TrialMark() != "" && (noted == "yes" || noted == "no")
+	return noted == "yes", s.user(keyTrial) != "" && (noted == "yes" || noted == "no")
 }
