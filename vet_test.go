@@ -162,6 +162,24 @@ func TestVet(t *testing.T) {
 		{"one in a nexthop", set("10.31.0.0/16 nexthop via 172.16.0.2 nexthop dev gre2 encap ip6 dst 2001:db8::1"), fault.ErrNotPermitted, "encap ip6 gives packets an address of its own"},
 
 		{"this host's own network", set("10.10.1.0/24 encap mpls 100"), fault.ErrInvalid, "10.10.1.0/24 is this host's own network, on eth1"},
+		{"a part of this host's own network", set("10.10.1.128/25 encap mpls 100"), fault.ErrNotPermitted, "only root may hide a part of the network on eth1"},
+		{"the gateway of this host", set("100.0.1.1 encap mpls 100"), fault.ErrNotPermitted, "only root may hide a part of the network on eth0"},
+		{"a part of its own network", set("172.16.0.2 encap mpls 100"), nil, ""},
+		{"a black hole for a part of this host's own network", func(_ *fake.World, k *keep.Kept) {
+			k.Routes = append(all(nm.MaxProfileRoutes, "10.30.%d.%d/32"), routes.MustParse("10.0.0.0/9 encap mpls 100"), routes.MustParse("blackhole 10.10.1.7"))
+		}, fault.ErrNotPermitted, "only root may hide a part of the network on eth1"},
+		{"a black hole for another tunnel's far end", func(w *fake.World, k *keep.Kept) {
+			w.AddRoute("eth0", "100.0.3.0/24 via 100.0.1.1", 3)
+			w.AddRoute("eth0", "100.0.2.0/24 via 100.0.1.1", 3)
+			k.Routes = append(all(nm.MaxProfileRoutes, "10.30.%d.%d/32"), routes.MustParse("100.0.0.0/16 encap mpls 100"), routes.MustParse("unreachable 100.0.3.100"))
+		}, fault.ErrNotPermitted, "only root may hide the far end of gre2"},
+		{"a black hole for its own far end, while it is down", func(w *fake.World, k *keep.Kept) {
+			w.AddRoute("eth0", "100.0.2.0/24 via 100.0.1.1", 3)
+			w.RemoveLink("gre2")
+			w.Start().BringDown(w.Named("gre1"))
+			w.Settle()
+			k.Routes = append(all(nm.MaxProfileRoutes, "10.30.%d.%d/32"), routes.MustParse("100.0.0.0/16 encap mpls 100"), routes.MustParse("prohibit 100.0.2.0/25"))
+		}, fault.ErrNotPermitted, "only root may hide the far end of gre1"},
 		{"the host itself", set("127.0.0.0/9 encap mpls 100"), fault.ErrInvalid, "packets to 127.0.0.0/9 never leave this host"},
 		{"a default route without its pin", func(w *fake.World, k *keep.Kept) {
 			w.RemoveLink("gre2")

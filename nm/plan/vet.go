@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -51,7 +52,7 @@ func (p *preflight) newRoutes(ctx context.Context, before, k keep.Kept) error {
 				fresh = append(fresh, part[i])
 			}
 		}
-		if problem := p.routeIsOwnNetwork(fresh); problem != nil {
+		if problem := cmp.Or(p.routeIsOwnNetwork(fresh), p.hides(fresh)); problem != nil {
 			errs = append(errs, problem)
 		}
 		if before.Remote != k.Remote {
@@ -63,6 +64,36 @@ func (p *preflight) newRoutes(ctx context.Context, before, k keep.Kept) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// hides refuses routes that take a part of another device's network away from it, and those that
+// drop the packets which carry a tunnel. Root itself may want both.
+func (p *preflight) hides(list []routes.Route) *fault.Error {
+	for i := range list {
+		if r := &list[i]; r.TableOrMain() == routes.MainTable {
+			if whose := p.hidden(r); whose != "" {
+				return &fault.Error{Kind: fault.ErrNotPermitted, Field: "route", Hint: fault.HintRoot, What: r.String() + ": only root may hide " + whose}
+			}
+		}
+	}
+	return nil
+}
+
+// hidden names what r hides, or is empty if r hides nothing.
+func (p *preflight) hidden(r *routes.Route) string {
+	for _, link := range p.links {
+		part := func(own netip.Prefix) bool { return own.Bits() <= r.Dst.Bits() && own.Contains(r.Dst.Addr()) }
+		if link.Name != p.t.Name && slices.ContainsFunc(link.Addresses, part) {
+			return "a part of the network on " + fault.Printable(link.Name)
+		}
+		if !r.Type.HasDevice() && link.GRE != nil && r.Dst.Contains(link.GRE.Remote) {
+			return "the far end of " + fault.Printable(link.Name)
+		}
+	}
+	if !r.Type.HasDevice() && r.Dst.Contains(p.t.Remote) {
+		return "the far end of " + fault.Printable(p.t.Name)
+	}
+	return ""
 }
 
 // innerIsOthers refuses inner networks that overlap a network of another device. SNAT would change
