@@ -54,8 +54,9 @@ func (a *app) session() nmgre.Session { return session.Find(a.root) }
 func (a *app) guarded(host *nmgre.Host) {
 	host.Session, host.Insist = a.session, a.force
 	if a.confirm > 0 {
-		// Printing after the session has died must not stop the undo.
-		signal.Ignore(syscall.SIGPIPE)
+		// Neither printing after the session has died nor a key, or a shell, that stops the process
+		// must stop the undo.
+		signal.Ignore(syscall.SIGPIPE, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
 		host.Confirm = a.confirmWithin(a.confirm)
 	}
 }

@@ -3,7 +3,10 @@ package main
 import (
 	"bufio"
 	"io"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -91,6 +94,32 @@ func TestPlainIsGuarded(t *testing.T) {
 		if all := w.bus.Profiles(); len(all) != 1 || all[0].Active == stays || !strings.Contains(o.stderr, "undone in 20s") {
 			t.Errorf("%s: %d profiles, exit %d\n%s", answers, len(all), o.code, o.stderr)
 		}
+	}
+}
+
+// lookingAtSignals is an input that has ended. When it is read, it notes which signals stop the
+// process.
+type lookingAtSignals struct{ stopping []os.Signal }
+
+func (l *lookingAtSignals) Read([]byte) (int, error) {
+	for _, s := range []os.Signal{syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU} {
+		if !signal.Ignored(s) {
+			l.stopping = append(l.stopping, s)
+		}
+	}
+	return 0, io.EOF
+}
+
+// A process that was stopped, by ctrl+z or in the background, would not undo in time.
+func TestNothingStopsTheQuestion(t *testing.T) {
+	w := newWorld(t)
+	w.must(createArgs...)
+	defer signal.Reset(syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
+	signal.Reset(syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
+	in := &lookingAtSignals{}
+	w.stdin = in
+	if o := w.run("edit", "gre1", "--mtu", "1400", "--confirm", "10s"); o.code != exitFailed || len(in.stopping) > 0 {
+		t.Errorf("exit %d; these stop it: %v\n%s", o.code, in.stopping, o.stderr)
 	}
 }
 

@@ -131,6 +131,24 @@ func (h *screenHost) Edit(ctx context.Context, planned plan.EditPlan, opts nmgre
 	return h.Host.Edit(ctx, planned, opts)
 }
 
+// Up, Down, Delete and Create change the host. While the person is asked about that, a process is
+// beside this one, as with Edit.
+func (h *screenHost) Up(ctx context.Context, name string) (nm.Profile, error) {
+	return watchdog.Asking(h.Host, h.exe, "down "+name).Up(ctx, name)
+}
+
+func (h *screenHost) Down(ctx context.Context, name string) (nm.Profile, error) {
+	return watchdog.Asking(h.Host, h.exe, "up "+name).Down(ctx, name)
+}
+
+func (h *screenHost) Delete(ctx context.Context, name string) (nm.Profile, error) {
+	return watchdog.Asking(h.Host, h.exe, "up "+name).Delete(ctx, name)
+}
+
+func (h *screenHost) Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateOptions) (nmgre.Created, error) {
+	return watchdog.Asking(h.Host, h.exe, "").Create(ctx, planned, opts)
+}
+
 // Links returns the host's devices.
 func (h *screenHost) Links(ctx context.Context) ([]kernel.Link, error) { return h.Kernel.Links(ctx) }
 

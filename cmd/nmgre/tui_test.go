@@ -112,6 +112,42 @@ func TestReportingTellsEveryCall(t *testing.T) {
 	}
 }
 
+// While the screens ask about a change that may cut the person off, another process undoes it if
+// this one is killed.
+func TestScreensAskBesideAnotherProcess(t *testing.T) {
+	w := newWorld(t)
+	w.must(createArgs...)
+	d, closeHost, err := w.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeHost()
+	told := filepath.Join(t.TempDir(), "told")
+	h := newScreenHost(d)
+	h.exe = told + ".sh"
+	if err := os.WriteFile(h.exe, []byte("#!/bin/sh\nexec cat >> "+told+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.session = func() nmgre.Session { return nmgre.Session{Client: netip.MustParseAddr("10.10.2.7")} }
+	wf := h.Reporting(tui.Listener{ConfirmCut: func(context.Context, verify.Report) error { return nil }})
+	for _, c := range []struct {
+		do   func(context.Context, string) (nm.Profile, error)
+		want string
+	}{{wf.Down, "up gre1\ndone\n"}, {wf.Up, "down gre1\ndone\n"}, {wf.Delete, "up gre1\ndone\n"}} {
+		_ = os.Remove(told)
+		if _, err := c.do(t.Context(), "gre1"); err != nil {
+			t.Fatal(err)
+		}
+		var text []byte
+		for end := time.Now().Add(10 * time.Second); string(text) != c.want && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			text, _ = os.ReadFile(told)
+		}
+		if string(text) != c.want {
+			t.Errorf("it was told %q, want %q", text, c.want)
+		}
+	}
+}
+
 // On a terminal without NetworkManager the message is the command line's, and nothing is drawn.
 func TestScreensWithoutNetworkManager(t *testing.T) {
 	binary := buildProduct(t)

@@ -3,10 +3,13 @@ package watchdog
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"os"
 	"os/exec"
 	"syscall"
+
+	"nmgre"
 )
 
 // Command is the name of the hidden command that the process runs.
@@ -64,6 +67,27 @@ func (d *Dog) Leave() {
 	if d != nil {
 		_ = d.line.Close()
 		_ = d.cmd.Process.Release()
+	}
+}
+
+// Asking returns the host for a change that may have to be confirmed. While it is asked about, a
+// process is beside this one, which exe and back are for: see [Start] and [Dog.Tell].
+func Asking(h *nmgre.Host, exe, back string) *nmgre.Host {
+	if h.ConfirmCut == nil {
+		return h
+	}
+	host := *h
+	host.ConfirmCut = beside(h.ConfirmCut, exe, back)
+	return &host
+}
+
+// beside returns a function that asks as ask does, with a process beside this one.
+func beside[Applied any](ask func(context.Context, Applied) error, exe, back string) func(context.Context, Applied) error {
+	return func(ctx context.Context, applied Applied) error {
+		dog := Start(exe)
+		defer dog.Done()
+		dog.Tell(back)
+		return ask(ctx, applied)
 	}
 }
 

@@ -1,11 +1,16 @@
 package watchdog
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"nmgre"
+	"nmgre/nm/verify"
 )
 
 // What the process does when the command ends depends on the last line.
@@ -24,26 +29,54 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// The process outlives the command, and hears its end.
-func TestDog(t *testing.T) {
-	dir := t.TempDir()
+// hearing returns a program that writes down what it is told, and a function which makes sure that
+// it was told just that.
+func hearing(t *testing.T, dir string) (exe string, hears func(want string)) {
+	t.Helper()
 	exe, heard := filepath.Join(dir, "dog"), filepath.Join(dir, "heard")
 	if err := os.WriteFile(exe, []byte("#!/bin/sh\ncat > "+heard+".new\nmv "+heard+".new "+heard+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	return exe, func(want string) {
+		t.Helper()
+		for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+			text, err := os.ReadFile(heard)
+			if err == nil && string(text) == want {
+				_ = os.Remove(heard)
+				return
+			}
+			if time.Since(begin) > 10*time.Second {
+				t.Fatalf("it heard %q, %v", text, err)
+			}
+		}
+	}
+}
+
+// While a change is asked about, the process beside it knows what undoes the change.
+func TestAsking(t *testing.T) {
+	exe, hears := hearing(t, t.TempDir())
+	host := &nmgre.Host{}
+	if Asking(host, exe, "up gre1") != host {
+		t.Error("nobody asks, and there is another host")
+	}
+	no := errors.New("no")
+	host.ConfirmCut = func(context.Context, verify.Report) error { return no }
+	if err := Asking(host, exe, "up gre1").ConfirmCut(t.Context(), verify.Report{}); !errors.Is(err, no) {
+		t.Errorf("the answer is %v", err)
+	}
+	hears("up gre1\ndone\n")
+}
+
+// The process outlives the command, and hears its end.
+func TestDog(t *testing.T) {
+	dir := t.TempDir()
+	exe, hears := hearing(t, dir)
 	for want, end := range map[string]func(*Dog){"down gre1\n\ndone\n": (*Dog).Done, "down gre1\n\n": (*Dog).Leave} {
-		_ = os.Remove(heard)
 		d := Start(exe)
 		d.Tell("down gre1")
 		d.Tell("")
 		end(d)
-		for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-			if text, err := os.ReadFile(heard); err == nil && string(text) == want {
-				break
-			} else if time.Since(begin) > 10*time.Second {
-				t.Fatalf("it heard %q, %v", text, err)
-			}
-		}
+		hears(want)
 	}
 	var none *Dog = Start(filepath.Join(dir, "nothing"))
 	none.Tell("x")
