@@ -67,7 +67,7 @@ func (h *Host) complete(ctx context.Context, p nm.Profile) error {
 // halfDone is the error about a tunnel that is up or down, without all that belongs to that.
 func halfDone(p nm.Profile, what string, err error) error {
 	name := p.Tunnel.Name
-	return &fault.Error{Kind: fault.ErrHalfDone, What: fault.Printable(name) + " " + what, Err: err, Hint: "see what is there: nmgre verify " + fault.ShellWord(name)}
+	return &fault.Error{Kind: fault.ErrHalfDone, What: fault.Printable(name) + " " + what, Err: err, Hint: "see what is there: nmgre verify " + fault.Operand(name)}
 }
 
 // lacking returns what is not set of that which root keeps for a tunnel that is up. Without root
@@ -107,7 +107,7 @@ func (h *Host) lacksHook(ctx context.Context, p nm.Profile) error {
 		return nil
 	}
 	return &fault.Error{What: "only root can set it, or the hook", Err: missing,
-		Hint: "type sudo nmgre install-hook, then sudo nmgre up " + fault.ShellWord(p.Tunnel.Name)}
+		Hint: "type sudo nmgre install-hook, then sudo nmgre up " + fault.Operand(p.Tunnel.Name)}
 }
 
 // Down takes a tunnel down and returns when its link is gone. Its profile stays, and so do the

@@ -77,3 +77,26 @@ func TestDoneInPart(t *testing.T) {
 		})
 	}
 }
+
+// A profile made by hand may have a name that begins with a dash. The command in a hint takes it
+// for a name all the same.
+func TestHintForADash(t *testing.T) {
+	w := fake.NewWorld()
+	takenDown(t, w)
+	f := w.Named("gre1")
+	f.Tunnel.Name = "-gre1"
+	kept := w.Files[f.UUID]
+	kept.Name = f.Tunnel.Name
+	w.Files[f.UUID] = kept
+	p := w.Start()
+	p.Fault = func(_ int, called string) fake.Fault {
+		if called == "SetRules" {
+			return fake.Fault{Err: fake.ErrBroken}
+		}
+		return fake.Fault{}
+	}
+	_, err := p.Host().Up(t.Context(), f.UUID)
+	if hints := fault.Hints(err); len(hints) == 0 || hints[0] != "see what is there: nmgre verify -- -gre1" {
+		t.Errorf("%v, %q", err, hints)
+	}
+}

@@ -62,7 +62,7 @@ func (e entry) lines(th draw.Theme, width int) []draw.Line {
 		lines = append(lines, draw.Line{draw.Plain.Of(strings.Repeat(" ", 11)), draw.Plain.Of(part)})
 	}
 	for _, c := range e.Commands {
-		lines = append(lines, dimCommand(fault.Printable(c), width)...)
+		lines = append(lines, dimCommand(fault.Escaped(c), width)...)
 	}
 	return lines
 }

@@ -116,7 +116,7 @@ func (p *plainTalk) say(format string, args ...any) {
 
 // result writes a line of the output in the same way.
 func (p *plainTalk) result(format string, args ...any) {
-	p.write(p.out, p.err, fault.Printable(fmt.Sprintf(format, args...))+"\n")
+	p.write(p.out, p.err, fault.Escaped(fmt.Sprintf(format, args...))+"\n") // a command is not cut
 }
 
 // write writes to one of the outputs after what was written to the other.

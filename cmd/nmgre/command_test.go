@@ -117,6 +117,8 @@ func TestExitCodes(t *testing.T) {
 		want  []string // in standard error
 	}{
 		{"unknown command", nil, []string{"creat"}, exitInvalid, []string{"there is no command creat", "did you mean create"}},
+		{"help for no command", nil, []string{"help", "create2"}, exitInvalid, []string{"there is no command create2", "did you mean create"}},
+		{"help for no command of route's", nil, []string{"help", "route", "ad"}, exitInvalid, []string{"there is no command route ad", "did you mean add"}},
 		{"unknown flag", nil, []string{"list", "--all"}, exitInvalid, []string{"unknown flag: --all"}},
 		{"no name", nil, []string{"verify"}, exitInvalid, []string{"the tunnel's name is missing"}},
 		{"two names", nil, []string{"show", "a", "b"}, exitInvalid, []string{"one tunnel at a time"}},

@@ -80,6 +80,13 @@ func nameHelp(root *cobra.Command) {
 		if cmd.Name() == "help" {
 			cmd.Short = "explain a command"
 			cmd.Long = "help prints the same as the command's --help."
+			cmd.RunE = func(cmd *cobra.Command, words []string) error {
+				if at, rest, _ := root.Find(words); len(rest) > 0 {
+					return unknownCommand(at, rest[0])
+				}
+				cmd.Run(cmd, words)
+				return nil
+			}
 		}
 	}
 }

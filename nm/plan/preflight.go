@@ -214,7 +214,7 @@ func offerText(r routes.Route, dev string, v nm.Version) string {
 	}
 	var lines []string
 	for _, m := range members {
-		lines = append(lines, fault.Shell([]string{"nmgre", "route", "add", m.Dev, m.Route.String()}))
+		lines = append(lines, "nmgre route add "+fault.Operand(m.Dev)+" "+fault.ShellWord(m.Route.String()))
 	}
 	return fmt.Sprintf("NetworkManager could hold the route to %s, as one weighted route in each tunnel's profile: %s", r.Dst, strings.Join(lines, "; "))
 }

@@ -1,8 +1,15 @@
 package draw
 
 import (
+	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
+
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/routes"
+	"nmgre/routes/gre"
 )
 
 func TestSparkline(t *testing.T) {
@@ -27,6 +34,29 @@ func TestCommandsBreakForAShell(t *testing.T) {
 		if Cells(s) > 44 || strings.HasSuffix(s, "--peer \\") || strings.Count(s, "'")%2 == 1 {
 			t.Errorf("%q", s)
 		}
+	}
+}
+
+// A long command is shown whole: a part of it would be another command.
+func TestLongCommandsAreWhole(t *testing.T) {
+	far := nm.NewTunnel()
+	far.Name, far.Mode, far.Remote, far.Addresses = "gre1", gre.ModeGRE, netip.MustParseAddr("100.0.1.100"), []netip.Prefix{netip.MustParsePrefix("172.16.0.2/30")}
+	for i := range 300 {
+		far.Routes = append(far.Routes, routes.MustParse(fmt.Sprintf("10.%d.%d.0/24", 20+(i>>8), i&255)))
+	}
+	shown := func(lines []Line) string {
+		var b strings.Builder
+		for _, ln := range lines {
+			b.WriteString(ln.Plain() + "\n")
+		}
+		return b.String()
+	}
+	if all := shown(FarEndText(far, 76)); strings.Count(all, "10.21.43.0/24") < 4 {
+		t.Errorf("the last route stands there %d times", strings.Count(all, "10.21.43.0/24"))
+	}
+	p := &plan.Plan{Steps: []plan.Step{{What: "x", Commands: []string{far.NmcliAdd()}}}}
+	if all := shown(PlanLines(NewTheme(false, true), p, 76)); !strings.Contains(all, "10.21.43.0/24") {
+		t.Error("the plan lacks the last route")
 	}
 }
 

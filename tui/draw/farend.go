@@ -11,7 +11,7 @@ import (
 func FarEndText(far nm.Tunnel, width int) []Line {
 	lines := Wrapped("On the far host, with nmgre (y copies it):", width, "", Bold)
 	lines = append(lines, Text(""))
-	lines = append(lines, Command(fault.Printable(far.CreateCommand()), width, "  ")...)
+	lines = append(lines, Command(fault.Escaped(far.CreateCommand()), width, "  ")...)
 	lines = append(lines, Text(""))
 	if len(far.Routes) > 0 {
 		var nets []string
@@ -26,11 +26,11 @@ func FarEndText(far nm.Tunnel, width int) []Line {
 		named.Name = "gre1"
 	}
 	lines = append(lines, Wrapped("With NetworkManager alone:", width, "", Bold)...)
-	lines = append(lines, Command(fault.Printable(named.NmcliAdd()), width, "  ")...)
+	lines = append(lines, Command(fault.Escaped(named.NmcliAdd()), width, "  ")...)
 	lines = append(lines, Text(""))
 	lines = append(lines, Wrapped("With ip, until the next reboot:", width, "", Bold)...)
 	for _, c := range named.IPCommands() {
-		lines = append(lines, Command(fault.Printable(c), width, "  ")...)
+		lines = append(lines, Command(fault.Escaped(c), width, "  ")...)
 	}
 	return lines
 }

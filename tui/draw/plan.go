@@ -86,7 +86,7 @@ func stepLines(steps []plan.Step, width int) []Line {
 			lines = append(lines, Wrapped(fault.Printable(s.Why), width-1, "    ", Dim)...)
 		}
 		for _, c := range s.Commands {
-			lines = append(lines, Command(fault.Printable(c), width-1, "    $ ")...)
+			lines = append(lines, Command(fault.Escaped(c), width-1, "    $ ")...)
 		}
 	}
 	return append(lines, Text(""))
@@ -132,7 +132,7 @@ func EditLines(th Theme, name string, e *plan.EditPlan, width int) []Line {
 	lines = append(lines, noteLines(th, e.Notes, width)...)
 	lines = append(lines, stepLines(e.Steps, width)...)
 	lines = append(lines, Styled(" The same by one command:", Bold))
-	return append(lines, Command(fault.Printable(EditCommand(name, *e)), width-1, "   ")...)
+	return append(lines, Command(fault.Escaped(EditCommand(name, *e)), width-1, "   ")...)
 }
 
 // HolderText says who holds a route. It gives a reason where that is not NetworkManager.
