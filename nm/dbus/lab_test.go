@@ -868,8 +868,9 @@ func TestLabTrialOverRestart(t *testing.T) {
 	checkSaved(t, c)
 }
 
-// TestLabDevicesOfOthers has devices that somebody else made, and profiles that look like those of a
-// killed process, with the devices' names. With a profile goes only the link that it can have made.
+// TestLabDevicesOfOthers has devices that somebody else made, and profiles that look like those of
+// a killed process, with the devices' names. With a profile goes only the link that it can have
+// made.
 //
 //lab:every
 func TestLabDevicesOfOthers(t *testing.T) {
