@@ -241,7 +241,8 @@ func (v *vetting) checkType(r *routes.Route) *fault.Error {
 		return rootOnly("route", "%s: only root may use nexthop objects, which may lead anywhere", r)
 	case r.TableOrMain() == routes.LocalTable:
 		return rootOnly("route", "%s: only root may change the table local", r)
-	case r.Type == routes.TypeUnicast || r.Type == routes.TypeMulticast:
+	// packets to other networks are not forwarded by a multicast route: the kernel drops them
+	case r.Type == routes.TypeUnicast || r.Type == routes.TypeMulticast && r.Dst.Addr().IsMulticast():
 		return nil
 	case r.Type.HasDevice():
 		return rootOnly("route", "%s: only root may set a route of the type %s", r, r.Type)

@@ -148,6 +148,8 @@ func TestVet(t *testing.T) {
 		{"a local route elsewhere", set("local 8.8.8.8 table 100"), fault.ErrNotPermitted, "only root may set a route of the type local"},
 		{"an anycast route", set("anycast 8.8.8.8 table 100"), fault.ErrNotPermitted, "only root may set a route of the type anycast"},
 		{"a broadcast route", set("broadcast 10.31.0.255 table 100"), fault.ErrNotPermitted, "only root may set a route of the type broadcast"},
+		{"a multicast route", set("multicast 239.1.0.0/16"), nil, ""},
+		{"a multicast route for other networks", set("multicast 10.31.0.0/16"), fault.ErrNotPermitted, "only root may set a route of the type multicast"},
 		{"an odd type", set("nat 10.31.0.0/16 table 100"), fault.ErrNotPermitted, "only root may set a route of the type nat"},
 		{"a black hole for everything", set("blackhole default"), fault.ErrNotPermitted, "no route of gre1 leads there"},
 		{"a black hole wider than its own route", set("unreachable 10.0.0.0/8"), fault.ErrNotPermitted, "no route of gre1 leads there"},
