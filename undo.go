@@ -256,7 +256,7 @@ func (c *routeWork) undoKept(ctx context.Context) error {
 			return err
 		}
 		before := c.plan.Before
-		before.Stamp, before.Routes = now.Stamp, merged(now.Routes, c.plan.Kept.Routes, c.plan.Before.Routes)
+		before.Stamp, before.Routes = now.Stamp, list.Merged(now.Routes, c.plan.Kept.Routes, c.plan.Before.Routes)
 		if err = c.host.keep(ctx, before); !errors.Is(err, fault.ErrChanged) || try == maxTries {
 			return err
 		}
@@ -272,31 +272,4 @@ func (c *routeWork) undoProfile(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// merged returns the list now after a change from old to wanted. Routes of now that are not in old
-// stay: somebody else has added or changed them.
-func merged(now, old, wanted []routes.Route) []routes.Route {
-	if routes.EqualLists(now, old) {
-		return wanted
-	}
-	inOld, inWanted := list.IndexOf(old), list.IndexOf(wanted)
-	var out []routes.Route
-	for i := range now {
-		r := &now[i]
-		at, known := inOld.Find(r.Slot())
-		if !known || !old[at].Equal(r) { // somebody else's
-			out = append(out, *r)
-		} else if at, stays := inWanted.Find(r.Slot()); stays {
-			out = append(out, wanted[at])
-		}
-	}
-	inNow := list.IndexOf(now)
-	for i := range wanted {
-		_, old := inOld.Find(wanted[i].Slot())
-		if _, present := inNow.Find(wanted[i].Slot()); !old && !present {
-			out = append(out, wanted[i])
-		}
-	}
-	return out
 }

@@ -17,13 +17,12 @@ import (
 )
 
 // Vet checks k, which a user who is not root asks root to keep, and trusts nothing in it. user is
-// that user's name, and empty for root. It
-// returns k for [keep.LocalKeeper], which calls it under the lock. The tunnel must be one of
-// NetworkManager's; its name, far end and inner networks come from the profile. Everything else
-// must belong to that tunnel. Routes and rules that root keeps for the tunnel already may stay,
-// even if the host has changed since. Errors are [fault.ErrInvalid], [fault.ErrChanged] if k's
-// stamp is not that of the file, [fault.ErrNotPermitted] for requests that root alone may make, and
-// those of reading the host.
+// that user's name, and empty for root. It returns k for [keep.LocalKeeper], which calls it under
+// the lock. The tunnel must be one of NetworkManager's; its name, far end and inner networks come
+// from the profile. Everything else must belong to that tunnel. Routes and rules that root keeps
+// for the tunnel and its far end already may stay, even if the host has changed since. Errors are
+// [fault.ErrInvalid], [fault.ErrChanged] if k's stamp is not that of the file,
+// [fault.ErrNotPermitted] for requests that root alone may make, and those of reading the host.
 func Vet(ctx context.Context, sys nm.System, user string, k keep.Kept) (keep.Kept, error) {
 	sys.Kernel = kernel.Once(sys.Kernel)
 	v := vetting{kept: k} // its lists are shared, and not written to: there may be very many routes
@@ -43,7 +42,7 @@ func Vet(ctx context.Context, sys nm.System, user string, k keep.Kept) (keep.Kep
 	if err := problems[:min(len(problems), list.MaxToldErrors)].Err(); err != nil {
 		return keep.Kept{}, err
 	}
-	if err := plan.Vet(ctx, sys, v.profile, v.before, v.kept); err != nil {
+	if err := plan.Vet(ctx, sys, v.profile, v.allowed, v.kept); err != nil {
 		return keep.Kept{}, firstFew(err)
 	}
 	return v.kept, nil
@@ -104,6 +103,7 @@ func rootOnly(field, format string, args ...any) *fault.Error {
 type vetting struct {
 	kept    keep.Kept
 	before  keep.Kept // kept by root now
+	allowed keep.Kept // that, if it is for the same far end
 	profile nm.Profile
 	version nm.Version
 	links   []kernel.Link
@@ -145,6 +145,9 @@ func (v *vetting) readHost(ctx context.Context, sys nm.System) error {
 	}
 	if v.kept.Stamp != "" && v.kept.Stamp != v.before.Stamp {
 		return &fault.Error{Kind: fault.ErrChanged, What: "somebody else has changed what root keeps for " + fault.Printable(v.kept.Name) + " meanwhile", Hint: "try again"}
+	}
+	if v.before.Remote == v.kept.Remote {
+		v.allowed = v.before
 	}
 	v.links, err = sys.Kernel.Links(ctx)
 	return err
@@ -196,7 +199,7 @@ func (v *vetting) checkDevices() fault.List {
 		problems.Add(fault.Invalid("forward", "", "the tunnel %s is not among the devices", k.Name))
 	}
 	for _, dev := range k.Forward {
-		if dev != k.Name && kernel.Named(v.links, dev) == nil && !slices.Contains(v.before.Forward, dev) {
+		if dev != k.Name && kernel.Named(v.links, dev) == nil && !slices.Contains(v.allowed.Forward, dev) {
 			problems.Add(fault.Invalid("forward", "", "there is no device %s", fault.Printable(dev)))
 		}
 	}
@@ -207,7 +210,7 @@ func (v *vetting) checkDevices() fault.List {
 func (v *vetting) checkInner() fault.List {
 	var problems fault.List
 	for _, n := range v.kept.Inner {
-		if n.Bits() < minInner && !slices.Contains(v.before.Inner, n) {
+		if n.Bits() < minInner && !slices.Contains(v.allowed.Inner, n) {
 			problems.Add(rootOnly("address", "the inner network %s is wider than /%d", n, minInner))
 		}
 	}
@@ -222,10 +225,11 @@ func (v *vetting) checkRoutes() fault.List {
 	problems := nm.CheckRoutes(t)
 	kept := list.NewSet(v.before.Routes)
 	for _, o := range nm.AssignRoutes(v.kept.Routes, len(v.profile.Tunnel.Routes), v.version) {
-		if kept.Has(o.Route) {
+		known := kept.Has(o.Route)
+		if known && len(v.allowed.Routes) > 0 {
 			continue
 		}
-		if o.Owner != nm.OwnerKernel {
+		if !known && o.Owner != nm.OwnerKernel {
 			problems.Add(fault.Invalid("route", "add it to the profile", "%s: a NetworkManager profile can hold it", o.Route))
 		}
 		problems.Add(v.checkType(o.Route), v.checkWays(o.Route))

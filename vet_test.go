@@ -199,6 +199,24 @@ func TestVet(t *testing.T) {
 			w.Files[k.UUID] = k.Clone()
 			k.Remote, w.Named("gre1").Tunnel.Remote = want.Addr("100.0.8.1"), want.Addr("100.0.8.1")
 		}, fault.ErrInvalid, "covers the far end's outer address 100.0.8.1"},
+		{"what root allowed for another far end", func(w *fake.World, k *keep.Kept) {
+			k.Routes = append(k.Routes, routes.MustParse("10.31.0.0/16 nhid 7"))
+			w.Files[k.UUID] = k.Clone()
+			k.Remote, w.Named("gre1").Tunnel.Remote = want.Addr("100.0.8.1"), want.Addr("100.0.8.1")
+		}, fault.ErrNotPermitted, "only root may use nexthop objects"},
+		{"devices that root allowed for another far end", func(w *fake.World, k *keep.Kept) {
+			k.Forward = append(k.Forward, "eth0")
+			w.Files[k.UUID] = k.Clone()
+			k.Remote, w.Named("gre1").Tunnel.Remote = want.Addr("100.0.8.1"), want.Addr("100.0.8.1")
+		}, fault.ErrNotPermitted, "eth0 has nothing to do with the tunnel gre1"},
+		{"what anybody may have for another far end", func(w *fake.World, k *keep.Kept) {
+			w.Files[k.UUID] = k.Clone()
+			k.Remote, w.Named("gre1").Tunnel.Remote = want.Addr("100.0.8.1"), want.Addr("100.0.8.1")
+		}, nil, ""},
+		{"what root allowed for this far end", func(w *fake.World, k *keep.Kept) {
+			k.Routes, k.Forward = append(k.Routes, routes.MustParse("10.31.0.0/16 nhid 7")), append(k.Forward, "eth0")
+			w.Files[k.UUID] = k.Clone()
+		}, nil, ""},
 		{"a very wide inner network", func(w *fake.World, k *keep.Kept) {
 			w.Named("gre1").Tunnel.PeerAddress = netip.Addr{}
 			w.Named("gre1").Tunnel.Addresses, k.Inner, k.Routes = want.CIDRs("22.0.0.1/7"), want.CIDRs("22.0.0.0/7"), nil

@@ -16,9 +16,9 @@ import (
 )
 
 // Vet checks k, which a caller who is not root wants root to keep for the tunnel p, with the checks
-// that a plan makes: the caller's own plan proves nothing. before is what root keeps now; its parts
-// may stay, even if the host has changed since. Errors are [fault.ErrInvalid],
-// [fault.ErrNotPermitted], and those of reading the host.
+// that a plan makes: the caller's own plan proves nothing. before is what root keeps now for the
+// same far end; its parts may stay, even if the host has changed since. Errors are
+// [fault.ErrInvalid], [fault.ErrNotPermitted], and those of reading the host.
 func Vet(ctx context.Context, sys nm.System, p nm.Profile, before, k keep.Kept) error {
 	links, err := sys.Kernel.Links(ctx)
 	if err != nil {
@@ -39,8 +39,7 @@ func Vet(ctx context.Context, sys nm.System, p nm.Profile, before, k keep.Kept) 
 	return pre.checkPin(before, k)
 }
 
-// newRoutes refuses the routes of k that this host cannot have. Those of before may stay, unless
-// the far end has changed: any route of the tunnel may cover the new one.
+// newRoutes refuses the routes of k that this host cannot have. Those of before may stay.
 func (p *preflight) newRoutes(ctx context.Context, before, k keep.Kept) error {
 	const some = 1024 // at a time: a copy of very many routes takes much memory
 	old, fresh := list.NewSet(before.Routes), make([]routes.Route, 0, some)
@@ -54,9 +53,6 @@ func (p *preflight) newRoutes(ctx context.Context, before, k keep.Kept) error {
 		}
 		if problem := cmp.Or(p.routeIsOwnNetwork(fresh), p.hides(fresh)); problem != nil {
 			errs = append(errs, problem)
-		}
-		if before.Remote != k.Remote {
-			fresh = part
 		}
 		errs = append(errs, p.loops(ctx, nil, fresh))
 		if errors.Join(errs...) != nil {
@@ -125,7 +121,7 @@ func (p *preflight) strangers(ctx context.Context, devices []string) (fault.List
 // checkPin refuses routes that swallow the far end if no pin keeps it reachable. A pin by itself
 // does no harm: the profile may get the route that needs it in the next moment.
 func (p *preflight) checkPin(before, k keep.Kept) error {
-	lost := before.Pin && before.Remote == k.Remote && slices.ContainsFunc(k.Routes, func(r routes.Route) bool { return nm.Covers(&r, k.Remote) })
+	lost := before.Pin && slices.ContainsFunc(k.Routes, func(r routes.Route) bool { return nm.Covers(&r, k.Remote) })
 	if k.Pin || !p.pin && !lost {
 		return nil
 	}
