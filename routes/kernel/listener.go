@@ -1,0 +1,76 @@
+package kernel
+
+import (
+	"context"
+	"net/netip"
+
+	"nmgre/routes/gre"
+)
+
+// Listener hears what goes on beside a tunnel's own device; package routes/evidence implements it.
+type Listener interface {
+	// Listen begins to listen to the packets of one tunnel. It ends with ctx, or with
+	// [Listening.Stop], which must be called. It does not fail for want of privileges: [Heard.Deaf]
+	// has what could not be listened to.
+	Listen(ctx context.Context, to Ends) (Listening, error)
+}
+
+// Ends says which packets to listen to: IP protocol 47 between the two outer addresses, and from
+// other senders to Local.
+type Ends struct {
+	Mode   gre.Mode
+	Local  netip.Addr // the zero or the unspecified Addr for any address of this host
+	Remote netip.Addr
+	Dev    string // the device by which packets to Remote leave; empty for every device
+}
+
+// Listening is a [Listener] at work.
+type Listening interface {
+	// Refused is closed when an ICMP error about a packet to the far end has come in.
+	Refused() <-chan struct{}
+	// Stop ends the listening, and returns what was heard. Later calls return the same.
+	Stop() Heard
+}
+
+// Heard is what was heard beside a tunnel's device. Everything in it but the counters comes from
+// the network and is hostile.
+type Heard struct {
+	// Sent are GRE packets as they left this host, behind its own firewall and NAT. Arrived are
+	// those that came in, before its firewall. Accepted are those that came through its firewall,
+	// whether a tunnel takes them or not.
+	Sent, Arrived, Accepted []Packet
+	Errors                  []ICMPError
+	// More says that there were more packets than are kept.
+	More     bool
+	Counters HostCounters // while it was listened
+	// Deaf are the things that could not be listened to, with their reasons.
+	Deaf []Deaf
+}
+
+// Deaf is something that could not be listened to.
+type Deaf struct {
+	What string // "GRE packets on the way out"
+	Err  error  // of the kind ErrNotPermitted for want of privileges
+}
+
+// Packet is the headers of a GRE packet.
+type Packet struct {
+	From, To netip.Addr // outer
+	TTL      uint8      // outer; the hop limit of IPv6
+	Bytes    int        // of the whole outer packet, by its own header
+	gre.Header
+}
+
+// ICMPError is an ICMP or ICMPv6 error about a packet to the far end.
+type ICMPError struct {
+	By         netip.Addr // who sent it
+	Type, Code uint8      // of ICMPv6 if By is an IPv6 address
+	MTU        int        // in bytes, of "fragmentation needed" and "packet too big"; else 0
+	Quoted     Packet     // the packet that it is about, as far as it is quoted
+}
+
+// HostCounters are counters of the whole host (/proc/net/netstat and /proc/net/snmp).
+type HostCounters struct {
+	ReversePathFilter uint64 // TcpExt:IPReversePathFilter
+	InAddrErrors      uint64 // Ip:InAddrErrors
+}
