@@ -22,11 +22,15 @@ type Ends struct {
 	Local  netip.Addr // the zero or the unspecified Addr for any address of this host
 	Remote netip.Addr
 	Dev    string // the device by which packets to Remote leave; empty for every device
+	// Key is the key that the tunnel sends; nil for none. It decides about [Listening.Refused] only:
+	// the packets of other tunnels between the two are heard as well.
+	Key *gre.Key
 }
 
 // Listening is a [Listener] at work.
 type Listening interface {
-	// Refused is closed when an ICMP error about a packet to the far end has come in.
+	// Refused is closed when an ICMP error about a packet of this tunnel has come in: from Local to
+	// Remote, with its key as far as the error quotes it.
 	Refused() <-chan struct{}
 	// Stop ends the listening, and returns what was heard. Later calls return the same.
 	Stop() Heard
@@ -40,16 +44,26 @@ type Heard struct {
 	// whether a tunnel takes them or not.
 	Sent, Arrived, Accepted []Packet
 	Errors                  []ICMPError
-	// More says that there were more packets than are kept.
+	// More says that there were more packets or errors than are kept: at most 256 in a list, and 32
+	// that differ only in what the tunnel carries.
 	More     bool
 	Counters HostCounters // while it was listened
 	// Deaf are the things that could not be listened to, with their reasons.
 	Deaf []Deaf
 }
 
+// The things that are listened to. All but the counters take CAP_NET_RAW.
+const (
+	HearsSent     = "GRE packets on the way out"
+	HearsArrived  = "GRE packets on the way in"
+	HearsAccepted = "GRE packets that come through the firewall"
+	HearsErrors   = "ICMP errors about GRE packets"
+	HearsCounters = "the kernel's counters"
+)
+
 // Deaf is something that could not be listened to.
 type Deaf struct {
-	What string // "GRE packets on the way out"
+	What string // one of the constants above
 	Err  error  // of the kind ErrNotPermitted for want of privileges
 }
 

@@ -38,6 +38,9 @@ type World struct {
 
 	// Answer returns the result of a probe, and the growth of the tunnel's counters during it.
 	Answer func(p kernel.Probe) (kernel.ProbeResult, kernel.Counters, error)
+	// Hears returns what a listener hears. It may be nil: then it hears nothing, and is deaf to
+	// nothing.
+	Hears func(to kernel.Ends) kernel.Heard
 }
 
 // Link is a device of the kernel's.
