@@ -17,7 +17,8 @@ import (
 // configuration says the same, and which room stands on which.
 var pureRooms = map[string][]string{
 	"routes/fault":  {},
-	"routes/gre":    {"routes/fault"},
+	"routes/packet": {},
+	"routes/gre":    {"routes/fault", "routes/packet"},
 	"routes":        {"routes/fault", "routes/gre"},
 	"routes/list":   {"routes", "routes/fault"},
 	"routes/kernel": {"routes", "routes/fault", "routes/gre"},

@@ -3,33 +3,23 @@ package echo
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
 
 	"nmgre/routes/kernel"
+	"nmgre/routes/packet"
 )
 
-// Message types of ICMP (RFC 792) and ICMPv6 (RFC 4443).
+// Message types of echoes: ICMP (RFC 792) and ICMPv6 (RFC 4443).
 const (
 	echoReply4, echoRequest4 = 0, 8
-	unreachable4             = 3
-	timeExceeded4            = 11
-	parameterProblem4        = 12
-
 	echoRequest6, echoReply6 = 128, 129
-	unreachable6             = 1
-	packetTooBig6            = 2
-	timeExceeded6            = 3
-	parameterProblem6        = 4
 )
 
 // Lengths in bytes, and IP protocol numbers.
 const (
 	icmpHeader = 8
-	ip4Header  = 20
-	ip6Header  = 40
 	nonceSize  = 16
 
 	protocolICMP   = 1
@@ -104,7 +94,7 @@ func (e *echoes) receive(message []byte, from netip.Addr, now time.Time) {
 	case kind == reply:
 		e.answer(message, from, now)
 	case e.isError(kind) && e.quotes(message[icmpHeader:]):
-		e.refuse(icmpWords(e.v6(), kind, code, errorInfo(e.v6(), message)), from)
+		e.refuse(kernel.ICMPWords(e.v6(), kind, code, errorInfo(e.v6(), message)), from)
 	}
 }
 
@@ -136,28 +126,19 @@ func (e *echoes) sequence(message []byte) (seq int, ours bool) {
 // isError reports whether messages of this type quote the packet that caused them.
 func (e *echoes) isError(kind byte) bool {
 	if e.v6() {
-		return kind >= unreachable6 && kind <= parameterProblem6
+		return kind >= kernel.ICMP6Unreachable && kind <= kernel.ICMP6ParameterProblem
 	}
-	return kind == unreachable4 || kind == timeExceeded4 || kind == parameterProblem4
+	return kind == kernel.ICMPUnreachable || kind == kernel.ICMPTimeExceeded || kind == kernel.ICMPParameterProblem
 }
 
 // quotes reports whether an IP packet, which may be cut, is one of our requests.
-func (e *echoes) quotes(packet []byte) bool {
-	var message []byte
-	var to netip.Addr
+func (e *echoes) quotes(b []byte) bool {
+	protocol := uint8(protocolICMP)
 	if e.v6() {
-		if len(packet) < ip6Header || packet[6] != protocolICMPv6 {
-			return false
-		}
-		to, message = netip.AddrFrom16([16]byte(packet[24:40])), packet[ip6Header:]
-	} else {
-		header, ok := ip4Length(packet)
-		if !ok || packet[9] != protocolICMP {
-			return false
-		}
-		to, message = netip.AddrFrom4([4]byte(packet[16:20])), packet[header:]
+		protocol = protocolICMPv6
 	}
-	return to == e.to.WithZone("") && e.isRequest(message)
+	ip, err := packet.ParseIP(b)
+	return err == nil && ip.Protocol == protocol && ip.To == e.to.WithZone("") && e.isRequest(ip.Payload)
 }
 
 // isRequest reports whether an ICMP message, which may be cut, is one of our requests.
@@ -168,16 +149,6 @@ func (e *echoes) isRequest(message []byte) bool {
 	}
 	_, ours := e.sequence(message)
 	return ours && message[0] == request
-}
-
-// ip4Length returns the length in bytes of the IPv4 header at the beginning of b, and whether all
-// of it is there.
-func ip4Length(b []byte) (int, bool) {
-	if len(b) < ip4Header || b[0]>>4 != 4 {
-		return 0, false
-	}
-	length := int(b[0]&15) * 4
-	return length, length >= ip4Header && length <= len(b)
 }
 
 // refuse notes an ICMP error, and the same words only once.
@@ -197,42 +168,4 @@ func errorInfo(v6 bool, message []byte) uint32 {
 		return binary.BigEndian.Uint32(message[4:])
 	}
 	return uint32(binary.BigEndian.Uint16(message[6:]))
-}
-
-// unreachable4Words are the codes of Destination Unreachable (RFC 792, RFC 1122, RFC 1812).
-var unreachable4Words = map[byte]string{
-	0: "network unreachable", 1: "host unreachable", 2: "protocol unreachable", 3: "port unreachable", 5: "source route failed",
-	6: "network unknown", 7: "host unknown", 9: "network administratively prohibited", 10: "host administratively prohibited",
-	11: "network unreachable for this type of service", 12: "host unreachable for this type of service",
-	13: "administratively prohibited", 14: "host precedence violation", 15: "precedence cutoff",
-}
-
-// unreachable6Words are the codes of Destination Unreachable (RFC 4443, section 3.1).
-var unreachable6Words = map[byte]string{
-	0: "no route", 1: "administratively prohibited", 2: "beyond the scope of the source address", 3: "address unreachable",
-	4: "port unreachable", 5: "source address failed a policy", 6: "route rejected",
-}
-
-// icmpWords puts an ICMP error into words. The info is that of errorInfo.
-func icmpWords(v6 bool, kind, code byte, info uint32) string {
-	words := unreachable4Words
-	if v6 {
-		words = unreachable6Words
-	}
-	switch {
-	case v6 && kind == packetTooBig6:
-		return fmt.Sprintf("packet too big, MTU %d", info)
-	case !v6 && kind == unreachable4 && code == 4:
-		return fmt.Sprintf("fragmentation needed, MTU %d", info)
-	case (v6 && kind == unreachable6 || !v6 && kind == unreachable4) && words[code] != "":
-		return words[code]
-	case v6 && kind == timeExceeded6 || !v6 && kind == timeExceeded4:
-		if code == 0 {
-			return "time to live exceeded"
-		}
-		return "reassembly time exceeded"
-	case v6 && kind == parameterProblem6 || !v6 && kind == parameterProblem4:
-		return "parameter problem"
-	}
-	return fmt.Sprintf("ICMP error of type %d, code %d", kind, code)
 }

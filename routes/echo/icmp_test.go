@@ -36,13 +36,14 @@ func replyTo(request []byte) []byte {
 // inIP puts a message into an IP packet to an address, with an IPv4 option when there is one.
 func inIP(to netip.Addr, message []byte, options ...byte) []byte {
 	if to.Is4() {
-		packet := make([]byte, ip4Header)
+		packet := make([]byte, 20)
 		packet[0], packet[9] = byte(0x45+len(options)/4), protocolICMP
 		copy(packet[16:], to.AsSlice())
 		return append(append(packet, options...), message...)
 	}
-	packet := make([]byte, ip6Header)
+	packet := make([]byte, 40)
 	packet[0], packet[6] = 0x60, protocolICMPv6
+	binary.BigEndian.PutUint16(packet[4:], uint16(len(message)))
 	copy(packet[24:], to.AsSlice())
 	return append(packet, message...)
 }

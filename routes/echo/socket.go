@@ -14,6 +14,7 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
+	"nmgre/routes/packet"
 )
 
 // Sizes of what is read at once, in bytes.
@@ -163,66 +164,30 @@ func (s *socket) receive(e *echoes) error {
 }
 
 // message returns the ICMP message in a packet. Only raw IPv4 sockets give the IP header with it.
-func (s *socket) message(packet []byte) []byte {
+func (s *socket) message(b []byte) []byte {
 	if !s.raw || s.v6 {
-		return packet
+		return b
 	}
-	header, ok := ip4Length(packet)
-	if !ok {
+	ip, err := packet.ParseIP(b)
+	if err != nil || !ip.To.Is4() {
 		return nil
 	}
-	return packet[header:]
+	return ip.Payload
 }
-
-// Offsets and size of struct sock_extended_err (linux/errqueue.h), in bytes. The address of the
-// error's sender follows it.
-const (
-	extendedErrno  = 0
-	extendedOrigin = 4
-	extendedType   = 5
-	extendedCode   = 6
-	extendedInfo   = 8
-	extendedSize   = 16
-)
 
 // receiveError takes a message from a socket's error queue. It consists of the request that failed,
 // without its IP header, and of ancillary data with the error.
 func (e *echoes) receiveError(request, ancillary []byte) {
-	messages, err := unix.ParseSocketControlMessage(ancillary)
-	if err != nil || !e.isRequest(request) {
+	if !e.isRequest(request) {
 		return
 	}
-	for _, m := range messages {
-		ip4 := m.Header.Level == unix.IPPROTO_IP && m.Header.Type == unix.IP_RECVERR
-		ip6 := m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_RECVERR
-		if (ip4 || ip6) && len(m.Data) >= extendedSize {
-			e.takeExtended(m.Data)
+	for _, q := range QueuedErrors(ancillary) {
+		if q.Local {
+			e.refuse("this host: "+q.Errno.Error(), netip.Addr{})
+		} else {
+			e.refuse(kernel.ICMPWords(q.V6, q.Type, q.Code, q.Info), q.By)
 		}
 	}
-}
-
-// takeExtended takes a struct sock_extended_err with the address that follows it.
-func (e *echoes) takeExtended(b []byte) {
-	info := binary.NativeEndian.Uint32(b[extendedInfo:])
-	switch b[extendedOrigin] {
-	case unix.SO_EE_ORIGIN_ICMP:
-		e.refuse(icmpWords(false, b[extendedType], b[extendedCode], info), offender(b[extendedSize:]))
-	case unix.SO_EE_ORIGIN_ICMP6:
-		e.refuse(icmpWords(true, b[extendedType], b[extendedCode], info), offender(b[extendedSize:]))
-	case unix.SO_EE_ORIGIN_LOCAL:
-		e.refuse("this host: "+unix.Errno(binary.NativeEndian.Uint32(b[extendedErrno:])).Error(), netip.Addr{})
-	}
-}
-
-// offender reads the address of an error's sender, a struct sockaddr.
-func offender(b []byte) netip.Addr {
-	if len(b) >= 8 && binary.NativeEndian.Uint16(b) == unix.AF_INET {
-		return netip.AddrFrom4([4]byte(b[4:8]))
-	}
-	if len(b) >= 24 && binary.NativeEndian.Uint16(b) == unix.AF_INET6 {
-		return netip.AddrFrom16([16]byte(b[8:24]))
-	}
-	return netip.Addr{}
 }
 
 // randomID returns an identifier for a series of echo requests.

@@ -22,8 +22,8 @@ type Ends struct {
 	Local  netip.Addr // the zero or the unspecified Addr for any address of this host
 	Remote netip.Addr
 	Dev    string // the device by which packets to Remote leave; empty for every device
-	// Key is the key that the tunnel sends; nil for none. It decides about [Listening.Refused] only:
-	// the packets of other tunnels between the two are heard as well.
+	// Key is the key that the tunnel sends; nil for none. It decides about [Listening.Refused]
+	// only: the packets of other tunnels between the two are heard as well.
 	Key *gre.Key
 }
 
@@ -72,6 +72,9 @@ type Packet struct {
 	From, To netip.Addr // outer
 	TTL      uint8      // outer; the hop limit of IPv6
 	Bytes    int        // of the whole outer packet, by its own header
+	// Cut says that the end of the GRE header is not there, and with it perhaps the key. An ICMP
+	// error may quote no more than 8 bytes of it.
+	Cut bool
 	gre.Header
 }
 
