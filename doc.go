@@ -23,11 +23,13 @@
 //	                systemd learn of nmgre's unit
 //	routes/fault    errors that say what to do; text that is safe to show
 //	routes/gre      the GRE header: key, mode, flags, MTU
+//	routes/packet   the headers of IP packets from the network
 //	routes/list     very many routes: files of them, an index, a set
 //	routes/kernel   the questions to a kernel, and the types of its answers
 //	routes/keep     root's part of a tunnel: its file, and the keeper that carries it out
 //	routes/netlink  the kernel over rtnetlink; wire has the bytes of its messages
 //	routes/echo     ICMP echoes out of one device
+//	routes/evidence listens beside a tunnel: GRE packets out and in, ICMP errors, counters
 //	routes/gateway  forwarding, and SNAT rules in nftables
 //	routes/store    root's files below /etc/nmgre, and the dispatcher's hook
 //	routes/asroot   the helper that polkit starts for a caller without root

@@ -1,0 +1,139 @@
+package evidence
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+
+	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
+)
+
+// Bounds of each list of what was heard.
+const (
+	maxHeard = 256
+	// maxAlike bounds packets that differ only in what is carried: a tunnel with much traffic does
+	// not push out another's packets.
+	maxAlike = 32
+)
+
+// heard collects what the sockets hear. It knows packets but no socket.
+type heard struct {
+	ends    ends
+	refused chan struct{} // closed by the first error about the tunnel's own packets
+
+	mu sync.Mutex
+	kernel.Heard
+	alike map[any]int // how many of each kind were kept
+}
+
+func newHeard(e ends) *heard {
+	return &heard{ends: e, refused: make(chan struct{}), alike: make(map[any]int)}
+}
+
+// kind is what alike packets of a list have in common.
+type kind struct {
+	list     *[]kernel.Packet
+	packet   kernel.Packet // without what is carried, and without pointers
+	key      gre.Key
+	has, seq bool // has a key, has a sequence number
+}
+
+func kindOf(list *[]kernel.Packet, p kernel.Packet) kind {
+	k := kind{list: list, has: p.Key != nil, seq: p.Sequence != nil}
+	if p.Key != nil {
+		k.key = *p.Key
+	}
+	k.packet = kernel.Packet{From: p.From, To: p.To, Header: gre.Header{Version: p.Version, Checksum: p.Checksum, Protocol: p.Protocol}}
+	return k
+}
+
+// deaf notes what cannot be listened to, each thing once.
+func (h *heard) deaf(what []string, err error) {
+	for _, w := range what {
+		if !slices.ContainsFunc(h.Deaf, func(d kernel.Deaf) bool { return d.What == w }) {
+			h.Deaf = append(h.Deaf, kernel.Deaf{What: w, Err: err})
+		}
+	}
+}
+
+// leaves notes a packet on its way out.
+func (h *heard) leaves(p kernel.Packet) {
+	if p.To == h.ends.Remote {
+		h.keep(&h.Sent, p)
+	}
+}
+
+// arrives notes a packet that comes in.
+func (h *heard) arrives(p kernel.Packet) {
+	if p.From == h.ends.Remote || h.ends.has(p.To) {
+		h.keep(&h.Arrived, p)
+	}
+}
+
+// accepted notes a packet that came through the firewall. It is for this host, at any address.
+func (h *heard) accepted(p kernel.Packet) {
+	if p.From == h.ends.Remote || !h.ends.Local.IsValid() || p.To == h.ends.Local {
+		h.keep(&h.Accepted, p)
+	}
+}
+
+// has reports whether an address is the tunnel's own outer address.
+func (e *ends) has(a netip.Addr) bool {
+	if e.Local.IsValid() {
+		return a == e.Local
+	}
+	return slices.Contains(e.own, a)
+}
+
+func (h *heard) keep(list *[]kernel.Packet, p kernel.Packet) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.room(len(*list), kindOf(list, p)) {
+		*list = append(*list, p)
+	}
+}
+
+// room reports whether one more of a kind is kept in a list, and counts it.
+func (h *heard) room(size int, of any) bool {
+	if size >= maxHeard || h.alike[of] >= maxAlike {
+		h.More = true
+		return false
+	}
+	h.alike[of]++
+	return true
+}
+
+// error notes an ICMP error about a packet to the far end.
+func (h *heard) error(e kernel.ICMPError) {
+	if e.Quoted.To != h.ends.Remote {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	alike := e
+	alike.Quoted = kernel.Packet{}
+	if h.room(len(h.Errors), errorKind{alike, kindOf(nil, e.Quoted)}) {
+		h.Errors = append(h.Errors, e)
+	}
+	if h.ours(e.Quoted) {
+		select {
+		case <-h.refused:
+		default:
+			close(h.refused)
+		}
+	}
+}
+
+// errorKind is what alike errors have in common.
+type errorKind struct {
+	error  kernel.ICMPError
+	packet kind
+}
+
+// ours reports whether a packet to the far end, as far as it is quoted, is one of this tunnel's
+// own.
+func (h *heard) ours(p kernel.Packet) bool {
+	local := !h.ends.Local.IsValid() || !p.From.IsValid() || p.From == h.ends.Local
+	return local && (p.Cut && p.Key == nil || gre.SameKey(p.Key, h.ends.Key))
+}

@@ -1,0 +1,103 @@
+package evidence
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
+	"nmgre/testdata/want"
+)
+
+// packetWith is a packet of the far end's.
+func packetWith(key uint32) kernel.Packet {
+	p := kernel.Packet{From: want.Addr("10.9.0.2"), To: want.Addr("10.9.0.1"), TTL: 64}
+	p.Key, p.Sequence, p.InnerTo = want.Ptr(gre.Key(key)), want.Ptr(key), want.Addr("172.16.0.1")
+	return p
+}
+
+// Each list keeps 256 packets, and 32 that are alike: sequence numbers and what is carried make no
+// difference, keys do. More says that there were others.
+func TestHeardIsBounded(t *testing.T) {
+	h := newHeard(ends{Ends: ends4()})
+	for i := range uint32(maxAlike) {
+		p := packetWith(7)
+		p.Sequence, p.TTL = &i, uint8(i)
+		h.arrives(p)
+		h.accepted(p)
+	}
+	if len(h.Arrived) != maxAlike || len(h.Accepted) != maxAlike || h.More {
+		t.Errorf("%d arrived, %d accepted, more is %v", len(h.Arrived), len(h.Accepted), h.More)
+	}
+	h.arrives(packetWith(7))
+	if len(h.Arrived) != maxAlike || !h.More {
+		t.Errorf("%d arrived, more is %v", len(h.Arrived), h.More)
+	}
+	for i := range uint32(1000) {
+		h.arrives(packetWith(1000 + i))
+		e := kernel.ICMPError{By: want.Addr("10.9.0.2"), Type: 3, Code: 3, Quoted: packetWith(i)}
+		e.Quoted.From, e.Quoted.To = e.Quoted.To, e.Quoted.From
+		h.error(e)
+	}
+	if len(h.Arrived) != maxHeard || len(h.Errors) != maxHeard || len(h.alike) > 4*maxHeard {
+		t.Errorf("%d arrived, %d errors, %d kinds", len(h.Arrived), len(h.Errors), len(h.alike))
+	}
+}
+
+// What cannot be heard is named once, with the first reason.
+func TestDeafOnce(t *testing.T) {
+	h := newHeard(ends{Ends: ends4()})
+	h.deaf([]string{kernel.HearsSent, kernel.HearsArrived}, unix.EPERM)
+	h.deaf([]string{kernel.HearsArrived}, unix.EAFNOSUPPORT)
+	want.Same(t, "what it is deaf to", text(h.Heard), lines(
+		"deaf to GRE packets on the way out: operation not permitted", "deaf to GRE packets on the way in: operation not permitted"))
+}
+
+// A filter jumps forward only, to instructions that it has.
+func TestFilterJumps(t *testing.T) {
+	everywhere := ends{Ends: ends4()}
+	everywhere.Local = netip.Addr{}
+	for _, e := range []ends{{Ends: ends4(), index: 3}, {Ends: ends6(), index: 3}, {Ends: ends4()}, {Ends: ends6()}, everywhere} {
+		for i, s := range sources(e) {
+			program := sourceFilter(s)
+			for at, code := range program {
+				if code.Code&7 == unix.BPF_JMP && at+1+int(max(code.Jt, code.Jf)) >= len(program) {
+					t.Errorf("source %d of %s: instruction %d jumps too far: %+v", i, e.Mode, at, code)
+				}
+			}
+		}
+	}
+}
+
+// FuzzTake checks that no packet, and nothing that comes with it, does harm.
+func FuzzTake(f *testing.F) {
+	four, six := outer("10.9.0.2", "10.9.0.1", 64, unix.IPPROTO_GRE, hexBytes(withKey7)), outer("fd00::2", "fd00::1", 64, unix.IPPROTO_GRE, hexBytes(withKey7))
+	hopLimit := make([]byte, unix.CmsgSpace(4))
+	binary.NativeEndian.PutUint64(hopLimit, uint64(unix.CmsgLen(4)))
+	binary.NativeEndian.PutUint32(hopLimit[8:], unix.IPPROTO_IPV6)
+	binary.NativeEndian.PutUint32(hopLimit[12:], unix.IPV6_HOPLIMIT)
+	for _, packet := range [][]byte{four, six, hexBytes(withKey7)} {
+		f.Add(packet, hopLimit)
+	}
+	f.Fuzz(func(t *testing.T, packet, ancillary []byte) {
+		for _, e := range []kernel.Ends{ends4(), ends6()} {
+			tap := &tap{source: source{ends: ends{Ends: e}}, heard: newHeard(ends{Ends: e})}
+			for _, from := range []unix.Sockaddr{&unix.SockaddrLinklayer{}, &unix.SockaddrLinklayer{Pkttype: unix.PACKET_OUTGOING}, &unix.SockaddrInet4{},
+				&unix.SockaddrInet6{Addr: want.Addr("fd00::2").As16()}, nil} {
+				tap.take(packet, len(packet), ancillary, from)
+			}
+			tap.takeError(packet, ancillary)
+			for _, list := range [][]kernel.Packet{tap.heard.Sent, tap.heard.Arrived} {
+				for _, p := range list {
+					if p.From != e.Remote && p.To != e.Remote && p.To != e.Local {
+						t.Errorf("% x: %s", packet, fmt.Sprint(p))
+					}
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,62 @@
+package evidence
+
+import (
+	"context"
+	"sync"
+
+	"nmgre/routes/kernel"
+)
+
+// listening implements [kernel.Listening].
+type listening struct {
+	stop     context.CancelFunc
+	done     chan struct{} // closed when everything is closed, and heard does not change any more
+	taps     []*tap
+	counters *counters // nil if they cannot be read
+	heard    *heard
+}
+
+// open opens the sockets and the files. What cannot be opened is noted as Deaf.
+func (l *listening) open(e ends) {
+	for _, source := range sources(e) {
+		t, err := openTap(source, l.heard)
+		if err != nil {
+			l.heard.deaf(source.hears, err)
+			continue
+		}
+		l.taps = append(l.taps, t)
+	}
+	var err error
+	if l.counters, err = openCounters(); err != nil {
+		l.heard.deaf([]string{kernel.HearsCounters}, err)
+	}
+}
+
+// Refused implements [kernel.Listening].
+func (l *listening) Refused() <-chan struct{} { return l.heard.refused }
+
+// Stop implements [kernel.Listening]. What has come in until now is heard.
+func (l *listening) Stop() kernel.Heard {
+	l.stop()
+	<-l.done
+	return l.heard.Heard
+}
+
+// run reads until ctx ends, and closes everything.
+func (l *listening) run(ctx context.Context) {
+	defer close(l.done)
+	defer l.stop()
+	var reading sync.WaitGroup
+	for _, t := range l.taps {
+		reading.Go(func() { t.listen(ctx) })
+	}
+	<-ctx.Done()
+	for _, t := range l.taps {
+		t.wake()
+	}
+	reading.Wait()
+	if l.counters != nil {
+		l.heard.Counters = l.counters.growth()
+		l.counters.close()
+	}
+}

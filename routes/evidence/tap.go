@@ -1,0 +1,219 @@
+package evidence
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+)
+
+// A flood is sampled: after a burst of packets the reader pauses, and the kernel drops what the
+// socket's buffer cannot hold.
+const (
+	maxBurst = 64
+	pause    = 5 * time.Millisecond
+	// lastBursts is how often a burst is read at the end, when nothing is waited for any more.
+	lastBursts = 8
+)
+
+// ancillarySize is that of the buffer for ancillary data, in bytes: an error with its sender, or
+// the destination address, the hop limit and the extension headers.
+const ancillarySize = 512
+
+// source describes a socket.
+type source struct {
+	hears []string // what cannot be heard without it
+	ends  ends
+	// packet is a packet socket, which hears packets as they pass a device: before the firewall as
+	// they come in, behind it as they leave. The others are raw sockets of protocol 47, which get a
+	// copy of each packet that has come through the firewall, whether a tunnel takes it or not.
+	packet bool
+	// others are packets from others than the far end. They have sockets of their own, so that the
+	// packets of a busy hub do not push out those of this tunnel.
+	others bool
+}
+
+// sources returns the sockets that hear everything about a tunnel.
+//
+// A raw socket counts as somebody who understands the protocol: on a host without GRE the kernel
+// does not answer with "protocol unreachable" while one is open.
+func sources(e ends) []source {
+	return []source{
+		{hears: []string{kernel.HearsSent, kernel.HearsArrived}, ends: e, packet: true},
+		{hears: []string{kernel.HearsArrived}, ends: e, packet: true, others: true},
+		{hears: []string{kernel.HearsAccepted, kernel.HearsErrors}, ends: e},
+		{hears: []string{kernel.HearsAccepted}, ends: e, others: true},
+	}
+}
+
+// etherType returns the protocol of the outer packets, for a packet socket.
+func (s source) etherType() uint16 {
+	if s.ends.Mode.IPv6Outer() {
+		return unix.ETH_P_IPV6
+	}
+	return unix.ETH_P_IP
+}
+
+// tap is a socket that hears packets.
+type tap struct {
+	source
+	heard             *heard
+	file              *os.File
+	conn              syscall.RawConn
+	buffer, ancillary []byte
+}
+
+// openTap opens a socket in the network namespace of the calling thread.
+func openTap(s source, h *heard) (*tap, error) {
+	open := s.openRaw
+	if s.packet {
+		open = s.openPacket
+	}
+	fd, err := open()
+	if err != nil {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
+		return nil, openError(err)
+	}
+	t := &tap{source: s, heard: h, file: os.NewFile(uintptr(fd), "gre"), buffer: make([]byte, snapLength), ancillary: make([]byte, ancillarySize)}
+	if t.conn, err = t.file.SyscallConn(); err != nil {
+		_ = t.file.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// openError explains why there is no socket.
+func openError(err error) error {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: "open a socket that hears packets", Err: err, Hint: "run as root"}
+	}
+	return &fault.Error{What: "open a socket that hears packets", Err: err}
+}
+
+// openPacket opens a packet socket (packet(7)). It gets no packet before its filter is there: only
+// Bind gives it a protocol.
+//
+// The socket for both ends takes every protocol, since only such sockets hear outgoing packets, and
+// those hear incoming ones even if a rule of the netdev family drops them. The socket for others
+// hears a packet once, at the device that the host takes it from, and not at the ports of a bridge
+// or bond below as well.
+func (s source) openPacket() (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err := s.attach(fd); err != nil {
+		return fd, err
+	}
+	to := unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ALL), Ifindex: s.ends.index}
+	if s.others {
+		to = unix.SockaddrLinklayer{Protocol: bigEndian(s.etherType())}
+	}
+	return fd, unix.Bind(fd, &to)
+}
+
+// openRaw opens a raw socket. Its error queue has the ICMP errors about all of this host's GRE
+// packets, those of the kernel's tunnels too. With a header "included" the queue has the quoted IP
+// header as well; that the socket would have to send one does not matter.
+func (s source) openRaw() (fd int, err error) {
+	domain, options := unix.AF_INET, [][2]int{{unix.IPPROTO_IP, unix.IP_HDRINCL}, {unix.IPPROTO_IP, unix.IP_RECVERR}}
+	if s.ends.Mode.IPv6Outer() {
+		domain, options = unix.AF_INET6, [][2]int{
+			{unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO}, {unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT}, {unix.IPPROTO_IPV6, unix.IPV6_RECVDSTOPTS},
+			{unix.IPPROTO_IPV6, unix.IPV6_HDRINCL}, {unix.IPPROTO_IPV6, unix.IPV6_RECVERR},
+		}
+	}
+	if s.others { // the errors are the other socket's
+		options = options[:len(options)-1]
+	}
+	fd, err = unix.Socket(domain, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_GRE)
+	if err != nil {
+		return -1, err
+	}
+	for _, o := range options {
+		if err := unix.SetsockoptInt(fd, o[0], o[1], 1); err != nil {
+			return fd, err
+		}
+	}
+	return fd, s.attach(fd)
+}
+
+// attach gives the socket its filter.
+func (s source) attach(fd int) error {
+	program := sourceFilter(s)
+	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
+}
+
+// bigEndian returns n in the order of bytes of the network.
+func bigEndian(n uint16) uint16 {
+	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n))
+}
+
+// listen reads until ctx ends and wake is called, and closes the socket.
+func (t *tap) listen(ctx context.Context) {
+	defer func() { _ = t.file.Close() }()
+	for ctx.Err() == nil {
+		n := 0
+		// It fails only when wake was called, and then ctx has ended.
+		_ = t.conn.Read(func(fd uintptr) bool {
+			n = t.burst(int(fd))
+			return n > 0
+		})
+		if n == maxBurst {
+			rest(ctx)
+		}
+	}
+	_ = t.conn.Control(func(fd uintptr) {
+		for range lastBursts {
+			if t.burst(int(fd)) < maxBurst {
+				return
+			}
+		}
+	})
+}
+
+// rest waits for a moment.
+func rest(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(pause):
+	}
+}
+
+// wake lets listen look at its context.
+func (t *tap) wake() { _ = t.file.SetReadDeadline(time.Unix(1, 0)) }
+
+// burst reads what is there, and returns how many messages that was; at most maxBurst.
+func (t *tap) burst(fd int) (n int) {
+	for n < maxBurst && t.read(fd) {
+		n++
+	}
+	return n
+}
+
+// read reads one packet or one error, and reports whether there was one.
+func (t *tap) read(fd int) bool {
+	if !t.source.packet && !t.others {
+		if n, oobn, _, _, err := unix.Recvmsg(fd, t.buffer, t.ancillary, unix.MSG_ERRQUEUE); err == nil {
+			t.takeError(t.buffer[:n], t.ancillary[:oobn])
+			return true
+		}
+	}
+	// With MSG_TRUNC, n is the length of the packet even if it is cut.
+	n, oobn, _, from, err := unix.Recvmsg(fd, t.buffer, t.ancillary, unix.MSG_TRUNC)
+	if err != nil {
+		// Any other error was caused by an earlier packet. The queue holds its details.
+		return !errors.Is(err, unix.EAGAIN)
+	}
+	t.take(t.buffer[:min(n, len(t.buffer))], n, t.ancillary[:oobn], from)
+	return true
+}
