@@ -66,11 +66,12 @@ func ping(ns *netns.Namespace) {
 	_, _ = ns.Run("ping", "-c", "2", "-i", "0.3", "-W", "1", "172.16.0.2")
 }
 
-// has reports whether a list has a packet of the sender with that key, carrying IP packets between
-// these inner addresses.
+// has reports whether a list has a packet of the sender with that key and, if inner addresses are
+// given, one that carries a packet between them.
 func has(list []kernel.Packet, sender netip.Addr, key gre.Key, inner ...string) bool {
 	for _, p := range list {
-		if p.From == sender && gre.SameKey(p.Key, &key) && !p.Cut && p.TTL == 64 && p.InnerFrom == want.Addr(inner[0]) && p.InnerTo == want.Addr(inner[1]) {
+		carries := len(inner) == 0 || p.InnerFrom == want.Addr(inner[0]) && p.InnerTo == want.Addr(inner[1])
+		if p.From == sender && gre.SameKey(p.Key, &key) && !p.Cut && p.TTL == 64 && carries {
 			return true
 		}
 	}
@@ -98,7 +99,7 @@ func TestLabTunnel(t *testing.T) {
 
 			addTunnel(p.far, mode, other(ends), "ikey 9 okey 8", "172.16.0.2")
 			heard = refused(t, p, ends, "another key at the far end", func() { _, _ = p.far.Run("ping", "-c", "2", "-i", "0.3", "-W", "1", "172.16.0.1") })
-			if !has(heard.Accepted, ends.Remote, 8, "172.16.0.2", "172.16.0.1") {
+			if !has(heard.Accepted, ends.Remote, 8) { // of gretap, no more than questions for the neighbour
 				t.Errorf("the far end's key:\n%s", text(heard))
 			}
 
