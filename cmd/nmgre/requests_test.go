@@ -107,6 +107,11 @@ func (g countedGateway) Obstacles(ctx context.Context, devs []string) ([]keep.Ob
 	return g.Gateway.Obstacles(ctx, devs)
 }
 
+func (g countedGateway) OuterRules(ctx context.Context, p keep.OuterPackets) (keep.OuterRules, error) {
+	g.add("gateway OuterRules")
+	return g.Gateway.OuterRules(ctx, p)
+}
+
 // requests runs a command line as root, which has to succeed, and counts the calls to D-Bus and the
 // requests to the kernel that it makes.
 func (w *world) requests(args ...string) map[string]int {

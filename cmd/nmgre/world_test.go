@@ -117,6 +117,10 @@ func (g *stubGateway) SetForwarding(_ context.Context, dev string, on bool) erro
 
 func (g *stubGateway) Obstacles(context.Context, []string) ([]keep.Obstacle, error) { return nil, nil }
 
+func (g *stubGateway) OuterRules(context.Context, keep.OuterPackets) (keep.OuterRules, error) {
+	return keep.OuterRules{}, nil
+}
+
 // stubKernel has eth0 with the default route, eth1 with a LAN, and the links of the active
 // profiles.
 type stubKernel struct {

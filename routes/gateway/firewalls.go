@@ -99,8 +99,8 @@ func (s *survey) firewalld(base *nftables.Chain) firewalld {
 
 func zoneOf(chains []string) string {
 	for _, name := range chains {
-		// The prefixes of firewalld 1 and 0.9, each with its backends nftables and iptables.
-		for _, prefix := range []string{"filter_FWD_", "filter_FWDI_", "FWD_", "FWDI_"} {
+		// the prefixes of firewalld 1 and 0.9, each with its backends nftables and iptables
+		for _, prefix := range []string{"filter_FWD_", "filter_FWDI_", "FWD_", "FWDI_", "filter_IN_", "IN_", "nat_POST_", "POST_", "nat_PRE_", "PRE_"} {
 			if zone, found := strings.CutPrefix(name, prefix); found && !strings.HasPrefix(zone, "policy_") {
 				return zone
 			}

@@ -1,73 +1,19 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/xt"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"nmgre/routes/netlink/wire"
 )
-
-// flowMessage makes the kernel's message about a flow. The two addresses of each tuple are equally
-// long.
-func flowMessage(from, to, source netip.Addr, status uint32) []byte {
-	tuple := func(kind uint16, src, dst netip.Addr) []byte {
-		srcKind, dstKind := uint16(nl.CTA_IP_V4_SRC), uint16(nl.CTA_IP_V4_DST)
-		if src.Is6() {
-			srcKind, dstKind = nl.CTA_IP_V6_SRC, nl.CTA_IP_V6_DST
-		}
-		ips := wire.AppendAttribute(wire.AppendAttribute(nil, srcKind, src.AsSlice()), dstKind, dst.AsSlice())
-		return wire.AppendAttribute(nil, kind|unix.NLA_F_NESTED, wire.AppendAttribute(nil, nl.CTA_TUPLE_IP|unix.NLA_F_NESTED, ips))
-	}
-	message := append([]byte{unix.AF_INET, 0, 0, 0}, tuple(nl.CTA_TUPLE_ORIG, from, to)...)
-	message = append(message, tuple(nl.CTA_TUPLE_REPLY, to, source)...)
-	return wire.AppendAttribute(message, nl.CTA_STATUS, binary.BigEndian.AppendUint32(nil, status))
-}
-
-// A flow is read whole or not at all, and no message reads past its own end: the last attribute
-// may lack its padding.
-func TestReadFlow(t *testing.T) {
-	from, to, source := netip.MustParseAddr("192.168.1.2"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("172.16.0.1")
-	message := flowMessage(from, to, source, 1<<4)
-	f, ok := readFlow(message)
-	if !ok || f.from != from || f.to != to || f.source != source || !f.natted {
-		t.Errorf("read as %+v, %v", f, ok)
-	}
-	unpadded := append(message[:len(message):len(message)], 5, 0, 9, 0, 1)
-	if f, ok := readFlow(unpadded); !ok || f.from != from {
-		t.Errorf("without padding it is read as %+v, %v", f, ok)
-	}
-	for n := range message {
-		if f, ok := readFlow(message[:n]); ok && f.natted {
-			t.Errorf("%d of its bytes are read as %+v", n, f)
-		}
-	}
-	tuple := message[4:12] // the heads of the tuple and of its addresses
-	for _, size := range []byte{0, 3, 200} {
-		tuple[4] = size
-		if f, ok := readFlow(message); ok {
-			t.Errorf("with addresses of %d bytes it is read as %+v", size, f)
-		}
-	}
-}
-
-func FuzzFlow(f *testing.F) {
-	f.Add(flowMessage(netip.MustParseAddr("192.168.1.2"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("172.16.0.1"), 1<<4))
-	f.Add(flowMessage(netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("2001:db8::3"), 0))
-	f.Fuzz(func(t *testing.T, message []byte) {
-		flow, ok := readFlow(message)
-		if ok && !(flow.from.IsValid() && flow.to.IsValid() && flow.source.IsValid() && len(flow.raw) >= nl.SizeofNfgenmsg) {
-			t.Errorf("taken: %+v", flow)
-		}
-		_ = isStale(flow, []snat{{inner: netip.MustParsePrefix("0.0.0.0/0"), dst: netip.MustParsePrefix("0.0.0.0/0")}}, nil)
-	})
-}
 
 // A verdict is read from attributes that may be cut off anywhere.
 func TestVerdictOf(t *testing.T) {
@@ -112,7 +58,10 @@ func exprsOf(in []byte) (exprs []expr.Any) {
 		return uint32(b[0] % 32)
 	}
 	data := func() []byte { return take(int(number() % 80)) }
-	var info xt.Unknown
+	info := func() xt.InfoAny {
+		info := xt.Unknown(data())
+		return &info
+	}
 	for len(in) > 0 && len(exprs) < 100 {
 		switch number() {
 		case 0:
@@ -136,9 +85,21 @@ func exprsOf(in []byte) (exprs []expr.Any) {
 		case 9:
 			exprs = append(exprs, &expr.Ct{Register: number(), Key: expr.CtKey(number())})
 		case 10:
-			exprs = append(exprs, &expr.Match{Name: string(data()), Info: &info})
+			names := []string{"mark", "pkttype", "iprange", string(data())}
+			exprs = append(exprs, &expr.Match{Name: names[number()%4], Rev: 1, Info: info()})
 		case 11:
-			exprs = append(exprs, &expr.Target{Name: string(data()), Info: &info})
+			names := []string{"CT", "SNAT", "MARK", string(data())}
+			exprs = append(exprs, &expr.Target{Name: names[number()%4], Info: info()})
+		case 12:
+			exprs = append(exprs, &expr.Range{Op: expr.CmpOp(number() % 2), Register: number(), FromData: data(), ToData: data()})
+		case 13:
+			exprs = append(exprs, &expr.Fib{Register: number(), ResultADDRTYPE: number()%2 == 0, FlagSADDR: number()%2 == 0})
+		case 14:
+			exprs = append(exprs, &expr.Notrack{}, &expr.Queue{}, &expr.Redir{})
+		case 15:
+			exprs = append(exprs, &expr.Match{Info: &xt.AddrTypeV1{Source: uint16(number()), Dest: uint16(number()), Flags: xt.AddrTypeFlags(number())}})
+		case 16:
+			exprs = append(exprs, &expr.NAT{RegAddrMin: number(), RegAddrMax: number(), Family: number()})
 		}
 	}
 	return exprs
@@ -158,9 +119,28 @@ func FuzzRules(f *testing.F) {
 				t.Errorf("read as %+v", r)
 			}
 		}
-		w := &walk{packet: packet{"gre1", "lan0", 3, 4, nftables.TableFamilyIPv4}}
-		w.rulesOf = func(string) []*nftables.Rule { return []*nftables.Rule{{Exprs: exprs}, {Exprs: exprs}} }
-		w.inSet = func(_ string, key []byte) (*expr.Verdict, answer) { return verdictOf(key), answer(len(key) % 3) }
-		w.chain("FORWARD", 0)
+		for _, o := range []*outer{nil, newOuter(netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), true), newOuter(netip.Addr{}, netip.MustParseAddr("2001:db8::2"), false)} {
+			w := &walk{packet: packet{"gre1", "lan0", 3, 4, nftables.TableFamilyIPv4}, outer: o}
+			w.rulesOf = func(string) []*nftables.Rule { return []*nftables.Rule{{Exprs: exprs}, {Exprs: exprs}} }
+			w.inSet = func(_ string, key []byte) (*expr.Verdict, answer) { return verdictOf(key), answer(len(key) % 3) }
+			w.chain("FORWARD", 0)
+		}
+	})
+}
+
+// FuzzSet looks for keys in sets, of intervals and others.
+func FuzzSet(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 0, 1, 192, 0, 2, 0, 0, 192, 0, 2, 8, 1}, []byte{192, 0, 2, 2})
+	f.Add([]byte{10, 0, 0, 0, 0, 10, 0, 0, 1, 1, 10, 0, 0, 1, 0}, []byte{10, 0, 0, 1, 9})
+	f.Fuzz(func(t *testing.T, in, key []byte) {
+		var list []nftables.SetElement
+		for ; len(in) >= 5; in = in[5:] {
+			list = append(list, nftables.SetElement{Key: in[:4-in[4]>>6], IntervalEnd: in[4]&1 != 0})
+		}
+		_, got := elementsOf(list).find(key)
+		exact := slices.ContainsFunc(list, func(e nftables.SetElement) bool { return len(e.Key) == 4 && !e.IntervalEnd && bytes.Equal(e.Key, key) })
+		if exact && got == no {
+			t.Errorf("%v in %+v: %v", key, list, got)
+		}
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nmgre/routes/fault"
+	"nmgre/routes/gateway/conntrack"
 	"nmgre/routes/keep"
 )
 
@@ -165,13 +166,12 @@ func (s site) flows() map[string]string {
 	flows := make(map[string]string)
 	err := s.gw.do(func() error {
 		for _, c := range []chain{snat4, snat6} {
-			all, err := selectFlows(c, func(flow) bool { return true })
+			all, err := conntrack.Flows(uint8(c.family), func(conntrack.Flow) bool { return true })
 			if err != nil {
 				return err
 			}
 			for _, f := range all {
-				// CTA_ID
-				flows[fmt.Sprintf("%s > %s", f.from, f.to)] = fmt.Sprintf("%x", attribute(f.raw, 12))
+				flows[fmt.Sprintf("%s > %s", f.From, f.To)] = fmt.Sprint(f.ID)
 			}
 		}
 		return nil

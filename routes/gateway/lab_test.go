@@ -141,9 +141,9 @@ table ip6 nmgre2 {
 	}
 }
 
-// conntrack returns the tracked connection of a ping from one address to another: its number, and
+// tracked returns the tracked connection of a ping from one address to another: its number, and
 // where answers are sent.
-func conntrack(t *testing.T, from, to string) (id, answered string) {
+func tracked(t *testing.T, from, to string) (id, answered string) {
 	t.Helper()
 	table := lab.Linux2.Run(t, "conntrack", "-L", "-p", "icmp", "-o", "id")
 	found := regexp.MustCompile(`src=` + from + ` dst=` + to + ` .* src=\S+ dst=(\S+) .*id=(\d+)`).FindStringSubmatch(table)
@@ -168,7 +168,7 @@ func TestLabSNAT(t *testing.T) {
 	if strings.Contains(ours.Stdout(), "time=") {
 		t.Fatalf("the LAN answers without SNAT:\n%s", ours.Stdout())
 	}
-	foreignID, _ := conntrack(t, lab.Linux2LAN, lab.LAN2Addr)
+	foreignID, _ := tracked(t, lab.Linux2LAN, lab.LAN2Addr)
 
 	if !labRules(t, rule) {
 		t.Error("nothing was changed")
@@ -193,10 +193,10 @@ func TestLabSNAT(t *testing.T) {
 	// The older ping is answered now. The other connection has not been dropped.
 	for end := time.Now().Add(30 * time.Second); !strings.Contains(ours.Stdout(), "time=") && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 	}
-	if _, answered := conntrack(t, "172.16.0.1", lab.LAN2Addr); answered != lab.Linux2LAN || !strings.Contains(ours.Stdout(), "time=") {
+	if _, answered := tracked(t, "172.16.0.1", lab.LAN2Addr); answered != lab.Linux2LAN || !strings.Contains(ours.Stdout(), "time=") {
 		t.Errorf("answers go to %q, and the first ping says\n%s", answered, ours.Stdout())
 	}
-	if id, _ := conntrack(t, lab.Linux2LAN, lab.LAN2Addr); id != foreignID || id == "" {
+	if id, _ := tracked(t, lab.Linux2LAN, lab.LAN2Addr); id != foreignID || id == "" {
 		t.Errorf("the other connection was %q and is %q", foreignID, id)
 	}
 	if got := labOthers(t); got != others {

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/nftables"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -233,18 +232,4 @@ func (t talk) seenWithin(limit time.Duration) string {
 		}
 	}
 	return ""
-}
-
-// attribute returns the attribute with a number in a message of the connection tracking.
-func attribute(message []byte, number uint16) []byte {
-	attrs, err := nl.ParseRouteAttr(message[nl.SizeofNfgenmsg:])
-	if err != nil {
-		return nil
-	}
-	for _, a := range attrs {
-		if a.Attr.Type&nl.NLA_TYPE_MASK == number {
-			return a.Value
-		}
-	}
-	return nil
 }

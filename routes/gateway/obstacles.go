@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"net"
 	"os"
@@ -12,11 +11,9 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"golang.org/x/sys/unix"
 
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
-	"nmgre/routes/netlink/wire"
 )
 
 // Obstacles returns the firewalls that drop connections forwarded between the first of devs, which
@@ -24,42 +21,21 @@ import (
 // does not see those of iptables-legacy. IPv6 counts if this host forwards it and the tunnel has an
 // IPv6 address. It fails with ErrNotPermitted without root.
 func (g *Gateway) Obstacles(ctx context.Context, devs []string) ([]keep.Obstacle, error) {
-	const attempt = "look for firewalls"
-	conn, err := dial(ctx)
+	s, err := newSurvey(ctx, devs)
 	if err != nil {
-		return nil, failed(attempt, err)
+		return nil, err
 	}
-	tables, err := conn.ListTables()
-	if err != nil {
-		return nil, failed(attempt, err)
-	}
-	all, err := conn.ListChains()
-	if err != nil {
-		return nil, failed(attempt, err)
-	}
-	s := survey{conn: conn, chains: all, devs: devs, indexes: indexesOf(devs), rules: make(map[string][]*nftables.Rule), sets: make(map[string][]nftables.SetElement)}
 	families := g.families(devs)
 	var list []keep.Obstacle
-	for _, base := range all {
+	for _, base := range s.chains {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if isBase(base) && slices.Contains(families, base.Table.Family) && !isDormant(tables, base.Table) {
+		if s.isBase(base) && *base.Hooknum == *nftables.ChainHookForward && slices.Contains(families, base.Table.Family) {
 			list = append(list, s.chain(base)...)
 		}
 	}
 	return list, nil
-}
-
-// isBase reports whether c is another program's chain that forwarded packets pass.
-func isBase(c *nftables.Chain) bool {
-	return c.Table != nil && c.Table.Name != tableName && c.Hooknum != nil && *c.Hooknum == *nftables.ChainHookForward
-}
-
-func isDormant(tables []*nftables.Table, t *nftables.Table) bool {
-	return slices.ContainsFunc(tables, func(o *nftables.Table) bool {
-		return o.Name == t.Name && o.Family == t.Family && o.Flags&dormant != 0
-	})
 }
 
 // families returns the families whose chains count.
@@ -98,11 +74,42 @@ func indexesOf(devs []string) map[string]int {
 // survey reads the host's rules, each chain and set once.
 type survey struct {
 	conn    *nftables.Conn
+	tables  []*nftables.Table
 	chains  []*nftables.Chain
 	devs    []string
 	indexes map[string]int
 	rules   map[string][]*nftables.Rule
-	sets    map[string][]nftables.SetElement
+	sets    map[string]elements
+}
+
+// newSurvey lists the host's chains.
+func newSurvey(ctx context.Context, devs []string) (*survey, error) {
+	const attempt = "look for firewalls"
+	conn, err := dial(ctx)
+	if err != nil {
+		return nil, failed(attempt, err)
+	}
+	tables, err := conn.ListTables()
+	if err != nil {
+		return nil, failed(attempt, err)
+	}
+	chains, err := conn.ListChains()
+	if err != nil {
+		return nil, failed(attempt, err)
+	}
+	return &survey{conn: conn, tables: tables, chains: chains, devs: devs, indexes: indexesOf(devs),
+		rules: make(map[string][]*nftables.Rule), sets: make(map[string]elements)}, nil
+}
+
+// isBase reports whether c is another program's chain that packets pass at a hook.
+func (s *survey) isBase(c *nftables.Chain) bool {
+	return c.Table != nil && c.Table.Name != tableName && c.Hooknum != nil && !s.isDormant(c.Table)
+}
+
+func (s *survey) isDormant(t *nftables.Table) bool {
+	return slices.ContainsFunc(s.tables, func(o *nftables.Table) bool {
+		return o.Name == t.Name && o.Family == t.Family && o.Flags&dormant != 0
+	})
 }
 
 // blocked is the way from one device to another, whose packets a chain drops.
@@ -134,13 +141,18 @@ func (s *survey) walk(base *nftables.Chain, in, out string) (fate, *walk) {
 		family = nftables.TableFamilyIPv4
 	}
 	w := &walk{packet: packet{in, out, s.indexes[in], s.indexes[out], family}}
+	return s.run(base, w), w
+}
+
+// run sends a walk's packet through a chain and its policy.
+func (s *survey) run(base *nftables.Chain, w *walk) fate {
 	w.rulesOf = func(name string) []*nftables.Rule { return s.rulesIn(base.Table, name, w) }
 	w.inSet = func(name string, key []byte) (*expr.Verdict, answer) { return s.inSet(base.Table, name, key) }
 	f := w.chain(base.Name, 0)
 	if f == undecided && base.Policy != nil && *base.Policy == nftables.ChainPolicyDrop {
 		f = dropped
 	}
-	return f, w
+	return f
 }
 
 // rulesIn returns the rules of a chain. A chain that the library cannot read may have any rules.
@@ -157,61 +169,9 @@ func (s *survey) rulesIn(table *nftables.Table, name string, w *walk) []*nftable
 	return rules
 }
 
-// inSet looks for a key in a set; the key may be longer than those of the set. It is unsure about
-// sets of intervals, and about sets that it cannot read.
-func (s *survey) inSet(table *nftables.Table, name string, key []byte) (*expr.Verdict, answer) {
-	id := fmt.Sprintf("%d %s %s", table.Family, table.Name, name)
-	elements, known := s.sets[id]
-	if !known {
-		var err error
-		elements, err = s.conn.GetSetElements(&nftables.Set{Table: table, Name: name})
-		if err != nil || slices.ContainsFunc(elements, func(e nftables.SetElement) bool { return e.IntervalEnd || len(e.Key) == 0 || e.KeyEnd != nil }) {
-			// an element without a key stands for an unknown set
-			elements = []nftables.SetElement{{}}
-		}
-		s.sets[id] = elements
-	}
-	for _, e := range elements {
-		if len(e.Key) == 0 {
-			return nil, unsure
-		}
-		if bytes.HasPrefix(key, e.Key) {
-			return verdictOf(e.Val), yes
-		}
-	}
-	return nil, no
-}
-
-// verdictOf reads a verdict of a map, which the library leaves encoded. It returns nil if the value
-// is not a verdict.
-func verdictOf(value []byte) *expr.Verdict {
-	var v *expr.Verdict
-	err := wire.EachAttribute(value, func(kind uint16, value []byte) error {
-		switch kind {
-		case unix.NFTA_VERDICT_CODE:
-			if len(value) == 4 {
-				v = &expr.Verdict{Kind: expr.VerdictKind(int32(binary.BigEndian.Uint32(value)))} //nolint:gosec // jumps are negative
-			}
-		case unix.NFTA_VERDICT_CHAIN:
-			if v != nil {
-				v.Chain = string(bytes.TrimRight(value, "\x00"))
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil
-	}
-	return v
-}
-
 // firewall returns the program that a chain belongs to.
 func (s *survey) firewall(base *nftables.Chain) firewall {
-	has := func(name string) bool {
-		return slices.ContainsFunc(s.chains, func(c *nftables.Chain) bool {
-			return c.Table != nil && c.Table.Name == base.Table.Name && c.Table.Family == base.Table.Family && c.Name == name
-		})
-	}
+	has := func(name string) bool { return s.has(base.Table, name) }
 	command := "iptables"
 	if base.Table.Family == nftables.TableFamilyIPv6 {
 		command = "ip6tables"
@@ -227,6 +187,13 @@ func (s *survey) firewall(base *nftables.Chain) firewall {
 		return iptables{command, command, base.Name}
 	}
 	return plain{base}
+}
+
+// has reports whether a table has a chain.
+func (s *survey) has(table *nftables.Table, chain string) bool {
+	return slices.ContainsFunc(s.chains, func(c *nftables.Chain) bool {
+		return c.Table != nil && c.Table.Name == table.Name && c.Table.Family == table.Family && c.Name == chain
+	})
 }
 
 // between puts ways into words.

@@ -29,24 +29,38 @@ func (ns *namespace) load(name string) {
 	if err != nil {
 		ns.t.Fatal(err)
 	}
-	// The recorded first message names the generation of the rules that it is for. This one names
-	// none.
+	for len(batch) > 0 {
+		end := endOfBatch(batch)
+		if err := ns.do(func() error { return sendBatch(batch[:end]) }); err != nil {
+			ns.t.Fatalf("%s: %v", name, err)
+		}
+		batch = batch[end:]
+	}
+}
+
+// endOfBatch returns the size of the first of several batches. iptables sends one a table.
+func endOfBatch(messages []byte) int {
+	at := 0
+	for at+20 <= len(messages) && (at == 0 || binary.LittleEndian.Uint16(messages[at+4:]) != unix.NFNL_MSG_BATCH_BEGIN) {
+		at += int(binary.LittleEndian.Uint32(messages[at:])+3) &^ 3
+	}
+	return min(at, len(messages))
+}
+
+// sendBatch sends a recorded batch. Its first message names the generation of the rules that it is
+// for. The one that is sent names none.
+func sendBatch(batch []byte) error {
 	rest := batch[binary.LittleEndian.Uint32(batch):]
 	begin := []byte{20, 0, 0, 0, 0x10, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, unix.NFNL_SUBSYS_NFTABLES}
-	err = ns.do(func() error {
-		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		if err := unix.Sendto(fd, append(begin, rest...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-			return err
-		}
-		return firstError(fd)
-	})
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
-		ns.t.Fatalf("%s: %v", name, err)
+		return err
 	}
+	defer unix.Close(fd)
+	if err := unix.Sendto(fd, append(begin, rest...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	return firstError(fd)
 }
 
 // firstError reads the answers, which have all come by now, and returns the first error.

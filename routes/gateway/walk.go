@@ -1,11 +1,8 @@
 package gateway
 
 import (
-	"bytes"
-
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,9 +36,19 @@ type walk struct {
 	// inSet reports whether a set has a key, and returns the key's verdict in a map of verdicts.
 	inSet   func(set string, key []byte) (*expr.Verdict, answer)
 	packet  packet
+	outer   *outer // more that is known of a tunnel's outer packet; nil of a forwarded one
 	perhaps bool
 	chains  []string // the chains that the packet has passed
 	seen    int      // how many rules it has passed
+	by      place    // the rule that has decided; the zero place where none has
+	nat     *binding // NAT that was decided on
+	guess   *binding // NAT by the first rule that may match
+}
+
+// place is a rule in a chain.
+type place struct {
+	chain  string
+	handle uint64
 }
 
 // chain returns the packet's fate in a chain and in those that the chain leads to. The depth is the
@@ -56,18 +63,22 @@ func (w *walk) chain(name string, depth int) fate {
 			w.perhaps = true
 			return undecided
 		}
+		w.nat = nil
 		verdict, sure := w.rule(r.Exprs)
 		if verdict == nil {
 			continue
 		}
+		here := place{name, r.Handle}
 		if !sure {
-			w.perhaps = w.perhaps || verdict.Kind != expr.VerdictDrop && verdict.Kind != expr.VerdictReturn
+			w.mayDecide(verdict.Kind, here)
 			continue
 		}
 		switch verdict.Kind {
 		case expr.VerdictAccept:
+			w.by = here
 			return accepted
 		case expr.VerdictDrop:
+			w.by = here
 			return dropped
 		case expr.VerdictJump:
 			if f := w.chain(verdict.Chain, depth+1); f != undecided {
@@ -84,47 +95,92 @@ func (w *walk) chain(name string, depth int) fate {
 	return undecided
 }
 
+// mayDecide notes a verdict of a rule that perhaps matches.
+func (w *walk) mayDecide(kind expr.VerdictKind, by place) {
+	switch {
+	case w.nat != nil:
+		if w.guess == nil {
+			w.guess = w.nat
+			w.guess.by = by
+		}
+		w.nat = nil
+	case kind == expr.VerdictReturn: // past a rule that drops
+		w.perhaps = w.perhaps || w.outer != nil
+	case kind != expr.VerdictDrop:
+		w.perhaps = true
+	}
+}
+
 // rule returns a rule's verdict on the packet, or nil, and whether the packet surely matches.
 func (w *walk) rule(exprs []expr.Any) (verdict *expr.Verdict, sure bool) {
 	var regs registers
 	sure = true
 	for _, e := range exprs {
-		var a answer
-		switch e := e.(type) {
-		case *expr.Verdict:
-			return e, sure
-		case *expr.Reject:
-			return &expr.Verdict{Kind: expr.VerdictDrop}, sure
-		case *expr.Target:
-			if e.Name == "REJECT" {
-				return &expr.Verdict{Kind: expr.VerdictDrop}, sure
-			}
-		case *expr.Meta:
-			regs.set(e.Register, w.packet.meta(e.Key), e.SourceRegister)
-		case *expr.Ct:
-			regs.set(e.Register, ctOf(e.Key), e.SourceRegister)
-		case *expr.Payload:
-			regs.set(e.DestRegister, nil, e.OperationType == expr.PayloadWrite)
-		case *expr.Bitwise:
-			regs.bitwise(e)
-		case *expr.Cmp:
-			a = regs.compare(e)
-		case *expr.Lookup:
-			a = w.lookup(&regs, e, &verdict)
-		case *expr.Match:
-			a = match(e)
-		case *expr.Immediate:
-			regs.set(e.Register, e.Data, false)
-		case *expr.Counter, *expr.Log, *expr.Objref:
-		default: // such as a limit, or an expression that nmgre does not know
-			a = unsure
+		if v := w.decision(e, &regs, sure); v != nil {
+			return v, sure
 		}
+		a := w.test(e, &regs, &verdict)
 		if a == no {
 			return nil, false
 		}
 		sure = sure && a != unsure
 	}
 	return verdict, sure && verdict != nil
+}
+
+// decision returns the verdict that an expression is, or nil.
+func (w *walk) decision(e expr.Any, regs *registers, sure bool) *expr.Verdict {
+	switch e := e.(type) {
+	case *expr.Verdict:
+		return e
+	case *expr.Reject:
+		return &expr.Verdict{Kind: expr.VerdictDrop}
+	case *expr.Queue:
+		return &expr.Verdict{Kind: expr.VerdictQueue}
+	case *expr.NAT, *expr.Masq, *expr.Redir:
+		w.nat = bindingOf(e, regs)
+		return &expr.Verdict{Kind: expr.VerdictAccept}
+	case *expr.Target:
+		return w.target(e, sure)
+	case *expr.Notrack:
+		w.outer.exempt(sure)
+	}
+	return nil
+}
+
+// test carries out an expression that is no verdict, and returns whether the packet matches. In a
+// map of verdicts it sets verdict to the packet's.
+func (w *walk) test(e expr.Any, regs *registers, verdict **expr.Verdict) answer {
+	switch e := e.(type) {
+	case *expr.Meta:
+		w.sets(e)
+		regs.set(e.Register, w.meta(e.Key), e.SourceRegister)
+	case *expr.Ct:
+		regs.set(e.Register, w.ct(e), e.Register == 0)
+	case *expr.Payload:
+		regs.set(e.DestRegister, w.outer.payload(e), e.OperationType == expr.PayloadWrite)
+	case *expr.Fib:
+		value := w.outer.fib(e)
+		if regs.set(e.Register, value, false); value == nil {
+			return unsure
+		}
+	case *expr.Bitwise:
+		regs.bitwise(e)
+	case *expr.Immediate:
+		regs.set(e.Register, e.Data, false)
+	case *expr.Cmp:
+		return regs.compare(e)
+	case *expr.Range:
+		return regs.within(e)
+	case *expr.Lookup:
+		return w.lookup(regs, e, verdict)
+	case *expr.Match:
+		return w.match(e)
+	case *expr.Counter, *expr.Log, *expr.Objref, *expr.Target, *expr.Notrack:
+	default: // such as a limit, or an expression that nmgre does not know
+		return unsure
+	}
+	return yes
 }
 
 // answer says whether a packet matches.
@@ -135,6 +191,25 @@ const (
 	no
 	unsure
 )
+
+// not returns the answer to the opposite question.
+func (a answer) not() answer { return [...]answer{yes: no, no: yes, unsure: unsure}[a] }
+
+// answerTo returns the answer to a question that is known.
+func answerTo(matches bool) answer {
+	if matches {
+		return yes
+	}
+	return no
+}
+
+// meta returns the value of a meta key; nil if it is not known.
+func (w *walk) meta(key expr.MetaKey) []byte {
+	if w.outer != nil {
+		return w.outer.meta(w.packet, key)
+	}
+	return w.packet.meta(key)
+}
 
 // meta returns the value of a meta key for the packet; nil if it is not known.
 func (p packet) meta(key expr.MetaKey) []byte {
@@ -154,48 +229,18 @@ func (p packet) meta(key expr.MetaKey) []byte {
 	}
 }
 
-const stateNew = 8 // NF_CT_STATE_BIT(IP_CT_NEW)
-
-// ctOf returns the value of a connection tracking key for a packet that begins a connection; nil if
-// it is not known.
-func ctOf(key expr.CtKey) []byte {
-	switch key {
-	case expr.CtKeySTATE:
-		return nativeUint32(stateNew)
-	case expr.CtKeySTATUS:
-		return nativeUint32(0)
-	default:
-		return nil
-	}
-}
-
-// match evaluates a match of iptables.
-func match(e *expr.Match) answer {
-	var states uint16
-	var flags, inverted uint16
-	switch info := e.Info.(type) {
-	case *xt.ConntrackMtinfo1:
-		states, flags, inverted = uint16(info.StateMask), info.MatchFlags, info.InvertFlags
-	case *xt.ConntrackMtinfo2:
-		states, flags, inverted = info.StateMask, info.MatchFlags, info.InvertFlags
-	case *xt.ConntrackMtinfo3:
-		states, flags, inverted = info.StateMask, info.MatchFlags, info.InvertFlags
-	default:
-		if e.Name == "comment" {
-			return yes
-		}
-		return unsure
-	}
-	const state = 1 // XT_CONNTRACK_STATE
+// ct returns the value of a connection tracking key; nil if it is not known. A forwarded packet
+// begins a connection.
+func (w *walk) ct(e *expr.Ct) []byte {
 	switch {
-	case flags&state == 0:
-		return unsure
-	case states&stateNew != 0 == (inverted&state != 0):
-		return no
-	case flags == state:
-		return yes
+	case w.outer != nil:
+		return w.outer.ct(e)
+	case e.Key == expr.CtKeySTATE:
+		return nativeUint32(stateNew)
+	case e.Key == expr.CtKeySTATUS:
+		return nativeUint32(0)
 	}
-	return unsure
+	return nil
 }
 
 // lookup evaluates a lookup in a set. In a map of verdicts it sets verdict to that of the key.
@@ -210,83 +255,7 @@ func (w *walk) lookup(regs *registers, e *expr.Lookup, verdict **expr.Verdict) a
 		*verdict = stands
 	}
 	if e.Invert {
-		return map[answer]answer{yes: no, no: yes, unsure: unsure}[found]
+		return found.not()
 	}
 	return found
-}
-
-// registers are the 64 bytes of the kernel's registers. Each byte is known or not.
-type registers struct {
-	bytes [64]byte
-	known [64]bool
-}
-
-// at returns the offset of a register in bytes; -1 for others. The bytes are 4 registers of 16
-// bytes, numbered from 1, and also 16 registers of 4 bytes, numbered from 8.
-func at(register uint32) int {
-	switch {
-	case register >= unix.NFT_REG_1 && register <= unix.NFT_REG_4:
-		return int(register-unix.NFT_REG_1) * 16
-	case register >= unix.NFT_REG32_00 && register <= unix.NFT_REG32_15:
-		return int(register-unix.NFT_REG32_00) * 4
-	}
-	return -1
-}
-
-// set loads a value into a register; nil is an unknown value. If the expression only reads the
-// register, set does nothing.
-func (r *registers) set(register uint32, value []byte, reads bool) {
-	begin := at(register)
-	if begin < 0 || reads {
-		return
-	}
-	size := (len(value) + 3) &^ 3 // the rest of the last four bytes are zeros
-	if value == nil {
-		size = 16
-	}
-	for i := begin; i < min(begin+size, len(r.bytes)); i++ {
-		r.bytes[i], r.known[i] = 0, value != nil
-	}
-	copy(r.bytes[begin:], value)
-}
-
-// from returns the known bytes from the beginning of a register on.
-func (r *registers) from(register uint32) ([]byte, bool) {
-	begin := at(register)
-	if begin < 0 || !r.known[begin] {
-		return nil, false
-	}
-	end := begin
-	for end < len(r.bytes) && r.known[end] {
-		end++
-	}
-	return r.bytes[begin:end], true
-}
-
-func (r *registers) bitwise(e *expr.Bitwise) {
-	value, known := r.from(e.SourceRegister)
-	if !known || len(e.Mask) > len(value) || len(e.Xor) != len(e.Mask) || len(e.Mask) == 0 {
-		r.set(e.DestRegister, nil, false)
-		return
-	}
-	result := make([]byte, len(e.Mask))
-	for i := range result {
-		result[i] = value[i]&e.Mask[i] ^ e.Xor[i]
-	}
-	r.set(e.DestRegister, result, false)
-}
-
-// compare evaluates a comparison. Like lookup, it then forgets the register, because an expression
-// that the library cannot read may load another value.
-func (r *registers) compare(e *expr.Cmp) answer {
-	value, known := r.from(e.Register)
-	if !known || len(e.Data) > len(value) || e.Op != expr.CmpOpEq && e.Op != expr.CmpOpNeq {
-		return unsure
-	}
-	same := bytes.Equal(value[:len(e.Data)], e.Data)
-	r.set(e.Register, nil, false)
-	if same == (e.Op == expr.CmpOpEq) {
-		return yes
-	}
-	return no
 }

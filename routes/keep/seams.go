@@ -31,6 +31,9 @@ type Gateway interface {
 	// Obstacles looks for other programs on this host, such as firewalld or Docker, that will drop
 	// packets which are forwarded between devs.
 	Obstacles(ctx context.Context, devs []string) ([]Obstacle, error)
+	// OuterRules looks for rules of other programs on this host that drop a tunnel's own packets,
+	// which carry the forwarded ones, or change their addresses.
+	OuterRules(ctx context.Context, p OuterPackets) (OuterRules, error)
 }
 
 // Obstacle is something on this host that drops forwarded packets.

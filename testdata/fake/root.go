@@ -25,6 +25,7 @@ type rootFiles struct {
 	rules      []keep.Rule
 	forwarding map[string]bool
 	obstacles  []keep.Obstacle
+	Outer      keep.OuterRules // what other programs' rules do to outer packets
 	// RefuseRule returns why the kernel refuses a rule, or nil. It may be nil itself.
 	RefuseRule func(keep.Rule) error
 	keeping    *Process // which has the lock
@@ -377,4 +378,12 @@ func (p *Process) Obstacles(ctx context.Context, _ []string) (list []keep.Obstac
 		return p.root("look for firewalls")
 	})
 	return list, err
+}
+
+func (p *Process) OuterRules(ctx context.Context, _ keep.OuterPackets) (rules keep.OuterRules, err error) {
+	err = p.call(ctx, "OuterRules", func() error {
+		rules = keep.OuterRules{Obstacles: slices.Clone(p.Outer.Obstacles), Rewrites: slices.Clone(p.Outer.Rewrites)}
+		return p.root("look for firewalls")
+	})
+	return rules, err
 }

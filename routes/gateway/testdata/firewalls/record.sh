@@ -1,6 +1,6 @@
 #!/bin/bash
-# record.sh: what nft and iptables-restore send to the kernel for the rules in this folder, so that tests can send the same without
-# them. Needs root, nft, iptables (the nf_tables one), strace and xxd. X.nft and X.iptables become X.batch.
+# record.sh: what nft and iptables-restore send to the kernel for the rules in this folder and in ../outer, so that tests can send the
+# same without them. With arguments it does so for these files only. Needs root, nft, iptables (the nf_tables one), strace and xxd. X.nft and X.iptables become X.batch.
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -19,5 +19,11 @@ record() { # FILE COMMAND...: the netlink batch that COMMAND sends
 	rm "$trace"
 }
 
-for file in *.nft; do record "${file%.nft}.batch" nft -f "$file"; done
-for file in *.iptables; do record "${file%.iptables}.batch" iptables-nft-restore "$file"; done
+[ $# -gt 0 ] || set -- ./*.nft ./*.iptables ../outer/*.nft ../outer/*.iptables
+for file; do
+	case $file in
+	*.nft) record "${file%.nft}.batch" nft -f "$file" ;;
+	*6.iptables) record "${file%.iptables}.batch" ip6tables-nft-restore "$file" ;;
+	*.iptables) record "${file%.iptables}.batch" iptables-nft-restore "$file" ;;
+	esac
+done

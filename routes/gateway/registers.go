@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"bytes"
+
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// registers are the 64 bytes of the kernel's registers. Each byte is known or not.
+type registers struct {
+	bytes [64]byte
+	known [64]bool
+	pair  uint32 // the register of which one end of a range was compared; 0 for none
+}
+
+// at returns the offset of a register in bytes; -1 for others. The bytes are 4 registers of 16
+// bytes, numbered from 1, and also 16 registers of 4 bytes, numbered from 8.
+func at(register uint32) int {
+	switch {
+	case register >= unix.NFT_REG_1 && register <= unix.NFT_REG_4:
+		return int(register-unix.NFT_REG_1) * 16
+	case register >= unix.NFT_REG32_00 && register <= unix.NFT_REG32_15:
+		return int(register-unix.NFT_REG32_00) * 4
+	}
+	return -1
+}
+
+// set loads a value into a register; nil is an unknown value. If the expression only reads the
+// register, set does nothing.
+func (r *registers) set(register uint32, value []byte, reads bool) {
+	begin := at(register)
+	if begin < 0 || reads {
+		return
+	}
+	r.pair = 0
+	size := (len(value) + 3) &^ 3 // the rest of the last four bytes are zeros
+	if value == nil {
+		size = 16
+	}
+	for i := begin; i < min(begin+size, len(r.bytes)); i++ {
+		r.bytes[i], r.known[i] = 0, value != nil
+	}
+	copy(r.bytes[begin:], value)
+}
+
+// from returns the known bytes from the beginning of a register on.
+func (r *registers) from(register uint32) ([]byte, bool) {
+	begin := at(register)
+	if begin < 0 || !r.known[begin] {
+		return nil, false
+	}
+	end := begin
+	for end < len(r.bytes) && r.known[end] {
+		end++
+	}
+	return r.bytes[begin:end], true
+}
+
+func (r *registers) bitwise(e *expr.Bitwise) {
+	value, known := r.from(e.SourceRegister)
+	if !known || len(e.Mask) > len(value) || len(e.Xor) != len(e.Mask) || len(e.Mask) == 0 {
+		r.set(e.DestRegister, nil, false)
+		return
+	}
+	result := make([]byte, len(e.Mask))
+	for i := range result {
+		result[i] = value[i]&e.Mask[i] ^ e.Xor[i]
+	}
+	r.set(e.DestRegister, result, false)
+}
+
+// compare evaluates a comparison of bytes, as the kernel's memcmp does. Like lookup, it then
+// forgets the register, because an expression that the library cannot read may load another value.
+func (r *registers) compare(e *expr.Cmp) answer {
+	value, known := r.from(e.Register)
+	if pair := r.pair; pair != 0 {
+		// only the other end of a range is compared with the same value
+		known = known && (pair != e.Register || e.Op == expr.CmpOpLte)
+	}
+	if !known || len(e.Data) > len(value) {
+		return unsure
+	}
+	order := bytes.Compare(value[:len(e.Data)], e.Data)
+	if e.Op == expr.CmpOpGte { // nft writes a range as two comparisons
+		r.pair = e.Register
+		return answerTo(order >= 0)
+	}
+	r.forget(e.Register)
+	switch e.Op {
+	case expr.CmpOpEq:
+		return answerTo(order == 0)
+	case expr.CmpOpNeq:
+		return answerTo(order != 0)
+	case expr.CmpOpLt:
+		return answerTo(order < 0)
+	case expr.CmpOpLte:
+		return answerTo(order <= 0)
+	case expr.CmpOpGt:
+		return answerTo(order > 0)
+	default:
+		return unsure
+	}
+}
+
+// within evaluates whether a value is in a range.
+func (r *registers) within(e *expr.Range) answer {
+	value, known := r.from(e.Register)
+	if !known || len(e.FromData) != len(e.ToData) || len(e.FromData) == 0 || len(e.FromData) > len(value) {
+		return unsure
+	}
+	value = value[:len(e.FromData)]
+	is := answerTo(bytes.Compare(e.FromData, value) <= 0 && bytes.Compare(value, e.ToData) <= 0)
+	r.forget(e.Register)
+	if e.Op == expr.CmpOpNeq {
+		return is.not()
+	}
+	return is
+}
+
+// forget makes the value of a register unknown.
+func (r *registers) forget(register uint32) {
+	r.set(register, nil, false)
+	r.pair = 0
+}
