@@ -99,7 +99,8 @@ func TestLabTunnel(t *testing.T) {
 
 			addTunnel(p.far, mode, other(ends), "ikey 9 okey 8", "172.16.0.2")
 			heard = refused(t, p, ends, "another key at the far end", func() { _, _ = p.far.Run("ping", "-c", "2", "-i", "0.3", "-W", "1", "172.16.0.1") })
-			if !has(heard.Accepted, ends.Remote, 8) { // of gretap, no more than questions for the neighbour
+			// of gretap, no more than questions for the neighbour
+			if !has(heard.Accepted, ends.Remote, 8) {
 				t.Errorf("the far end's key:\n%s", text(heard))
 			}
 

@@ -10,7 +10,7 @@ import (
 // listening implements [kernel.Listening].
 type listening struct {
 	stop     context.CancelFunc
-	done     chan struct{} // closed when everything is closed, and heard does not change any more
+	done     chan struct{} // closed when heard does not change any more
 	taps     []*tap
 	counters *counters // nil if they cannot be read
 	heard    *heard
@@ -42,13 +42,19 @@ func (l *listening) Stop() kernel.Heard {
 	return l.heard.Heard
 }
 
-// run reads until ctx ends, and closes everything.
+// run reads until ctx ends, and closes everything. The kernel takes some 10 ms to close a packet
+// socket. Stop does not wait for it, but the end of the process does, so each reader closes its own
+// without delay.
 func (l *listening) run(ctx context.Context) {
-	defer close(l.done)
 	defer l.stop()
 	var reading sync.WaitGroup
+	reading.Add(len(l.taps))
 	for _, t := range l.taps {
-		reading.Go(func() { t.listen(ctx) })
+		go func() {
+			t.listen(ctx)
+			reading.Done()
+			t.close()
+		}()
 	}
 	<-ctx.Done()
 	for _, t := range l.taps {
@@ -59,4 +65,5 @@ func (l *listening) run(ctx context.Context) {
 		l.heard.Counters = l.counters.growth()
 		l.counters.close()
 	}
+	close(l.done)
 }

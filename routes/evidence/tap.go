@@ -158,9 +158,8 @@ func bigEndian(n uint16) uint16 {
 	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n))
 }
 
-// listen reads until ctx ends and wake is called, and closes the socket.
+// listen reads until ctx ends and wake is called.
 func (t *tap) listen(ctx context.Context) {
-	defer func() { _ = t.file.Close() }()
 	for ctx.Err() == nil {
 		n := 0
 		// It fails only when wake was called, and then ctx has ended.
@@ -188,6 +187,8 @@ func rest(ctx context.Context) {
 	case <-time.After(pause):
 	}
 }
+
+func (t *tap) close() { _ = t.file.Close() }
 
 // wake lets listen look at its context.
 func (t *tap) wake() { _ = t.file.SetReadDeadline(time.Unix(1, 0)) }
