@@ -1,0 +1,396 @@
+package main
+
+import "slices"
+
+// The far end's own traffic. Faults of the far end show in what it sends.
+const farPings = "ping -n -q -i 0.2 -I gre1 172.16.0.1"
+
+// farOptions are those of a whole tunnel's link. ip leaves alone what it is not told.
+const farOptions = "key 42 nocsum noseq"
+
+// leave is the undo of a script that a hint's command may have done already.
+func leave(script string) string { return script + " 2>/dev/null || true" }
+
+// The link between the router and linux2 carries packets of 1400 bytes. With the key 42, 1372 of
+// them are the tunnel's.
+var (
+	smallPath = []step{between("ip link set eth2 mtu 1400"), there("ip link set eth0 mtu 1400")}
+	largePath = []step{between("ip link set eth2 mtu 1500"), there("ip link set eth0 mtu 1500; ip route flush cache")}
+)
+
+// largePing has the kernel learn of it, and fails if it has not.
+const largePing = "ping -n -q -c 2 -i 0.2 -W 1 -M do -s 1450 100.0.2.100 || true; ip route get 100.0.2.100 | grep 'mtu 1400'"
+
+// causeRows are the rows of the matrix. D01, a kernel without GRE, is not one of them: see
+// TestSupports of routes/netlink.
+var causeRows = []causeRow{
+	{
+		id: "D02", name: "another tunnel has the same addresses and key",
+		refused: []string{"create", "--peer", "100.0.2.100", "--address", "172.16.9.1/30", "--key", "42"}, says: []string{"gre1", "same input key"},
+	},
+	{
+		id: "D03", name: "the local outer address has left this host", core: true,
+		does:  []step{here("ip addr del 100.0.1.100/24 dev eth0")},
+		undo:  []step{here("nmcli connection up wan")},
+		cause: "local-not-here", says: []string{"100.0.1.100"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D04", name: "an unreachable route covers the far end",
+		does:  []step{here("ip route add unreachable 100.0.2.100")},
+		undo:  []step{here(leave("ip route del unreachable 100.0.2.100"))},
+		cause: "no-route", says: []string{"100.0.2.100"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D04b", name: "no default route",
+		does:  []step{here("ip route del default via 100.0.1.1")},
+		undo:  []step{here("ip route add default via 100.0.1.1 dev eth0 proto static metric 100")},
+		cause: "no-route", says: []string{"100.0.2.100"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D05", name: "the device of the way out is down",
+		does:  []step{here("ip link set eth0 down")},
+		undo:  []step{here("ip link set eth0 up; nmcli connection up wan")},
+		cause: "device-down", says: []string{"eth0"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D05b", name: "the cable of the way out is pulled",
+		does:  []step{between("ip link set eth1 down")},
+		undo:  []step{between("ip link set eth1 up"), here("nmcli connection up wan")},
+		cause: "device-down", says: []string{"eth0"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D06", name: "the route to the far end leads into the tunnel", core: true,
+		does:  []step{here("ip route add 100.0.2.100 dev gre1")},
+		undo:  []step{here(leave("ip route del 100.0.2.100 dev gre1"))},
+		cause: "route-into-itself", says: []string{"gre1"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D07", name: "two tunnels lead into each other",
+		does: []step{here(`ip link add gre7 type gre local 100.0.1.100 remote 100.0.2.77 ttl 64
+			ip addr add 172.16.7.1/30 dev gre7; ip link set gre7 up
+			ip route add 100.0.2.100 dev gre7; ip route add 100.0.2.77 dev gre1`)},
+		undo:  []step{here("ip route del 100.0.2.77 dev gre1; ip link del gre7")},
+		cause: "route-into-itself", says: []string{"gre7"}, verdict: "fail",
+	},
+	{
+		id: "D07b", name: "the way leads into two tunnels that lead into each other",
+		does: []step{here(`ip link add gre7 type gre local 100.0.1.100 remote 100.0.2.77 ttl 64
+			ip link add gre8 type gre local 100.0.1.100 remote 100.0.2.78 ttl 64
+			ip link set gre7 up; ip link set gre8 up
+			ip route add 100.0.2.100 dev gre7; ip route add 100.0.2.77 dev gre8; ip route add 100.0.2.78 dev gre7`)},
+		undo:  []step{here("ip link del gre7; ip link del gre8")},
+		cause: "tunnels-in-a-loop", says: []string{"gre7", "gre8"}, verdict: "fail",
+	},
+	{
+		id: "D08", name: "this host's firewall drops GRE on the way out", core: true,
+		does:  []step{here(filterAt("output", "meta l4proto 47 drop"))},
+		undo:  []step{here(leave(noFilter))},
+		cause: "own-firewall-out", says: []string{"fault"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D08b", name: "traffic control drops GRE on the way out",
+		does: []step{here(`tc qdisc add dev eth0 clsact
+			tc filter add dev eth0 egress protocol ip u32 match ip protocol 47 0xff action drop`)},
+		undo:  []step{here("tc qdisc del dev eth0 clsact")},
+		cause: "own-firewall-out", says: []string{"traffic control"}, verdict: "fail",
+	},
+	{
+		id: "D09", name: "the far end has no GRE", core: true,
+		does:  []step{there(filterAt("input", "meta l4proto 47 reject with icmp type prot-unreachable"))},
+		undo:  []step{there(noFilter)},
+		cause: "far-no-gre", says: []string{"100.0.2.100"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D10", name: "the far end has no such tunnel", core: true,
+		does:  []step{there("nmgre down gre1")},
+		undo:  []step{there("nmgre up gre1")},
+		cause: "far-no-tunnel", says: []string{"100.0.2.100", "42"}, verdict: "fail",
+	},
+	{
+		id: "D10b", name: "the far end has another key, and is silent",
+		does:  []step{farLink("key 7")},
+		undo:  []step{farLink(farOptions)},
+		cause: "far-no-tunnel", says: []string{"100.0.2.100", "42"}, verdict: "fail",
+	},
+	{
+		id: "D11", name: "the far end has another key, and sends", core: true,
+		does: []step{farLink("key 7")}, speaks: farPings,
+		undo:  []step{farLink(farOptions)},
+		cause: "key-mismatch", says: []string{"key 7", "key 42"}, verdict: "fail", certainty: "proved",
+		// Its command sets both keys here, so the far end's tunnel answers.
+		mend: "nmgre edit gre1 --(key|input-key) 7",
+	},
+	{
+		id: "D11b", name: "the far end answers with another key",
+		does:  []step{farLink("ikey 42 okey 7")},
+		undo:  []step{farLink(farOptions)},
+		cause: "key-mismatch", says: []string{"key 7", "key 42"}, verdict: "fail", certainty: "proved",
+		mend: "nmgre edit gre1 --input-key 7",
+	},
+	{
+		id: "D11c", name: "the far end answers without a key",
+		does:  []step{farLink("ikey 42 nookey")},
+		undo:  []step{farLink(farOptions)},
+		cause: "key-mismatch", says: []string{"no key", "key 42"}, verdict: "fail", certainty: "proved",
+		mend: "nmgre edit gre1 --input-key none",
+	},
+	{
+		id: "D12", name: "the far end has another outer address, and sends",
+		does: []step{there("ip addr add 100.0.2.101/24 dev eth0"),
+			there("ip link set dev gre1 type gre remote 100.0.1.100 local 100.0.2.101 ttl 64 key 42")}, speaks: farPings,
+		undo:  []step{farLink(farOptions), there("ip addr del 100.0.2.101/24 dev eth0")},
+		cause: "other-source", says: []string{"100.0.2.101"}, verdict: "fail", certainty: "proved",
+		mend: "nmgre edit gre1 --peer 100.0.2.101",
+	},
+	{
+		id: "D12b", name: "the far end's answers leave by another address",
+		does: []step{there(`ip addr add 100.0.2.101/24 dev eth0
+			` + filterAt("postrouting", "meta l4proto 47 ip saddr set 100.0.2.101"))},
+		undo:  []step{there(noFilter + "; ip addr del 100.0.2.101/24 dev eth0")},
+		cause: "other-source", says: []string{"100.0.2.101"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D13", name: "the far end's firewall refuses GRE",
+		does:  []step{there(filterAt("input", "meta l4proto 47 reject with icmp type admin-prohibited"))},
+		undo:  []step{there(noFilter)},
+		cause: "far-firewall", says: []string{"100.0.2.100"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D14", name: "a router on the way refuses GRE", core: true,
+		does:  []step{between(filterAt("forward", "meta l4proto 47 reject with icmp type admin-prohibited"))},
+		undo:  []step{between(noFilter)},
+		cause: "way-refused", says: []string{"100.0.1.1"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D14b", name: "a router on the way has an unreachable route",
+		does:  []step{between("ip route add unreachable 100.0.2.100")},
+		undo:  []step{between("ip route del unreachable 100.0.2.100")},
+		cause: "way-refused", says: []string{"100.0.1.1"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D15", name: "a router on the way has no route",
+		does:  []step{between("ip route del 100.0.2.0/24 dev eth2")},
+		undo:  []step{between("ip route add 100.0.2.0/24 dev eth2 proto kernel scope link src 100.0.2.1")},
+		cause: "way-refused", says: []string{"100.0.1.1"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D16", name: "the outer TTL is too low",
+		does:  []step{here("nmgre edit gre1 --ttl 1 --no-probe")},
+		undo:  []step{here("nmgre edit gre1 --ttl 64 --no-probe")},
+		cause: "ttl-exceeded", says: []string{"100.0.1.1"}, verdict: "fail", certainty: "proved",
+		mend: "nmgre edit gre1 --ttl 64",
+	},
+	{
+		id: "D16b", name: "packets go round in a circle on the way",
+		does: []step{between(`ip link add one type veth peer name two
+			ip link set one address 02:00:00:00:00:01 up; ip link set two address 02:00:00:00:00:02 up
+			ip neigh add 169.254.9.9 lladdr 02:00:00:00:00:02 dev one
+			ip route add 100.0.2.100 via 169.254.9.9 dev one onlink`)},
+		undo:  []step{between("ip link del one")},
+		cause: "ttl-exceeded", says: []string{"100.0.1.1"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D17", name: "a router on the way drops GRE", core: true,
+		does:  []step{between(filterAt("forward", "meta l4proto 47 drop"))},
+		undo:  []step{between(noFilter)},
+		cause: "gre-silent", verdict: "fail", certainty: "likely",
+	},
+	{
+		id: "D18", name: "a router on the way drops everything",
+		does:  []step{between(filterAt("forward", "ip daddr 100.0.2.100 drop"))},
+		undo:  []step{between(noFilter)},
+		cause: "all-silent", verdict: "fail", certainty: "likely",
+	},
+	{
+		id: "D19", name: "this host's firewall drops GRE on input", core: true,
+		does:  []step{here(filterAt("input", "meta l4proto 47 drop"))},
+		undo:  []step{here(leave(noFilter))},
+		cause: "own-firewall-in", says: []string{"fault"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D19b", name: "this host's firewall drops GRE before routing",
+		does:  []step{here(filterAt("prerouting", "meta l4proto 47 drop"))},
+		undo:  []step{here(leave(noFilter))},
+		cause: "own-firewall-in", says: []string{"fault"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D19c", name: "the policy of this host's firewall drops GRE",
+		does:  []step{here(filterAt("input", "policy drop; iifname { lo, gre1, eth1 } accept; ip protocol 1 accept"))},
+		undo:  []step{here(leave(noFilter))},
+		cause: "own-firewall-in", says: []string{"fault"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D20", name: "this host's firewall lets answers in only",
+		does: []step{here(filterAt("input", "ct state established,related accept; meta l4proto 47 drop"))},
+		undo: []step{here(leave(noFilter) + "; conntrack -D -p gre || true")},
+		also: []string{"own-firewall-in"}, later: "the rule with the state of connections is to be read",
+	},
+	{
+		id: "D21", name: "the far end has checksums, and sends",
+		does: []step{farLink("key 42 csum")}, speaks: farPings,
+		undo:  []step{farLink(farOptions)},
+		cause: "checksum-differs", verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D21b", name: "the far end answers with checksums", core: true,
+		does:  []step{farLink("key 42 ocsum")},
+		undo:  []step{farLink(farOptions)},
+		cause: "checksum-differs", verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D21c", name: "the far end wants checksums, and is silent",
+		does: []step{farLink("key 42 icsum ocsum")},
+		undo: []step{farLink(farOptions)},
+		lost: true, cause: "gre-silent", later: "nothing of it can be seen from this end",
+	},
+	{
+		id: "D22", name: "the far end has sequence numbers, and sends",
+		does: []step{farLink("key 42 seq")}, speaks: farPings,
+		undo:  []step{farLink(farOptions)},
+		cause: "sequence-differs", verdict: "fail",
+	},
+	{
+		id: "D22b", name: "this end wants sequence numbers",
+		does:  []step{hereLink("key 42 iseq")},
+		undo:  []step{hereLink(farOptions)},
+		check: "link", says: []string{"sequence numbers: profile off, kernel on"}, verdict: "fail", certainty: "proved",
+		also: []string{"sequence-differs"}, mend: "nmgre down gre1 && nmgre up gre1",
+	},
+	{
+		id: "D23", name: "the far end has an inner address of another network, and sends",
+		does:   []step{there("ip addr del 172.16.0.2/30 dev gre1; ip addr add 172.16.9.2/30 dev gre1")},
+		speaks: farPings,
+		undo:   []step{there("ip addr del 172.16.9.2/30 dev gre1; nmcli connection up gre1")},
+		cause:  "inner-mismatch", says: []string{"172.16.9.2"}, verdict: "fail",
+	},
+	{
+		id: "D24", name: "both ends have one inner address",
+		does:   []step{there("ip addr del 172.16.0.2/30 dev gre1; ip addr add 172.16.0.1/30 dev gre1")},
+		speaks: "ping -n -q -i 0.2 -I gre1 172.16.0.2",
+		undo:   []step{there("ip addr del 172.16.0.1/30 dev gre1; nmcli connection up gre1")},
+		cause:  "same-inner-address", says: []string{"172.16.0.1"}, verdict: "fail",
+	},
+	{
+		id: "D25", name: "the far end does not forward to its LAN",
+		does:  []step{there("sysctl -qw net.ipv4.conf.gre1.forwarding=0")},
+		undo:  []step{there("sysctl -qw net.ipv4.conf.gre1.forwarding=1")},
+		later: "an address behind the far end is to be probed, by --to",
+	},
+	{
+		id: "D26", name: "the far end has no route back to this end's LAN",
+		does:  []step{there("ip route del 10.10.1.0/24 dev gre1")},
+		undo:  []step{there("nmcli connection up gre1")},
+		later: "an address behind the far end is to be probed from this end's LAN address, by --to",
+	},
+	{
+		id: "D27", name: "the strict reverse path filter drops answers", core: true,
+		does:  []step{here("sysctl -qw net.ipv4.conf.gre1.rp_filter=1; ip route add 172.16.0.2 dev eth1")},
+		undo:  []step{here("sysctl -qw net.ipv4.conf.gre1.rp_filter=0; ip route del 172.16.0.2 dev eth1")},
+		cause: "rp-filter", says: []string{"rp_filter", "gre1"}, verdict: "fail", certainty: "proved",
+		mend: `sysctl (-w )?net\.ipv4\.conf\.gre1\.rp_filter=2`,
+	},
+	{
+		id: "D28", name: "the path MTU is smaller, and the kernel knows it", core: true,
+		does:  append(slices.Clone(smallPath), here(largePing)),
+		undo:  append(slices.Clone(largePath), here("ip route flush cache; nmgre edit gre1 --mtu 1472 --no-probe")),
+		cause: "mtu-too-large", check: "mtu", says: []string{"1372", "1400"}, verdict: "warn", certainty: "proved",
+		mend: "nmgre edit gre1 --mtu (auto|1372)",
+	},
+	{
+		id: "D28b", name: "the path MTU is smaller, and a router would say so",
+		does:  smallPath,
+		undo:  append(slices.Clone(largePath), here("ip route flush cache")),
+		cause: "mtu-too-large", unproved: "mtu", later: "large packets are to be probed",
+	},
+	{
+		id: "D29", name: "the path MTU is smaller, and nobody says so",
+		does:  append(slices.Clone(smallPath), between(filterAt("output", "icmp type destination-unreachable drop"))),
+		undo:  append(slices.Clone(largePath), between(noFilter), here("ip route flush cache")),
+		cause: "mtu-too-large", unproved: "mtu", later: "large packets are to be probed, without the help of the way",
+	},
+	{
+		id: "D30", name: "the link has another MTU than the profile",
+		does:  []step{here("ip link set gre1 mtu 1400")},
+		undo:  []step{here("ip link set gre1 mtu 1472")},
+		check: "link", says: []string{"profile 1472", "kernel 1400"}, verdict: "fail", certainty: "proved",
+		mend: "nmgre down gre1 && nmgre up gre1",
+	},
+	{
+		id: "D31", name: "the outer TTL is inherited",
+		does:  []step{here("nmgre edit gre1 --ttl inherit --no-probe")},
+		undo:  []step{here("nmgre edit gre1 --ttl 64 --no-probe")},
+		cause: "ttl-inherit", verdict: "warn", mend: "nmgre edit gre1 --ttl 64",
+	},
+	{
+		id: "D32", name: "a route is gone",
+		does:  []step{here("ip route del 10.10.2.0/24 dev gre1")},
+		undo:  []step{here("nmcli connection up gre1")},
+		check: "route 10.10.2.0/24", verdict: "fail", certainty: "proved", mend: `nmcli connection up [\w-]+`,
+	},
+	{
+		id: "D33", name: "a router's keepalives stay unanswered",
+		sends: keepalive(),
+		later: "keepalives are to be told apart in what comes in",
+	},
+	{
+		id: "D34", name: "the fallback device is up here",
+		does:  []step{here("ip link set gre0 up")},
+		undo:  []step{here("ip link set gre0 down")},
+		cause: "fallback-up", says: []string{"gre0"}, verdict: "warn", certainty: "proved", mend: "ip link set (dev )?gre0 down",
+	},
+	{
+		id: "D35", name: "this host's own NAT changes the outer source",
+		does: []step{here(`ip addr add 100.0.1.101/24 dev eth0; conntrack -D -p gre || true
+			nft 'table ip fault { chain faulty { type nat hook postrouting priority 100; oifname "eth0" snat to 100.0.1.101; }; }'`)},
+		undo:  []step{here(leave(noFilter) + "; ip addr del 100.0.1.101/24 dev eth0; conntrack -D -p gre || true")},
+		cause: "own-nat", says: []string{"100.0.1.101"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D36", name: "another chain takes the packets of an SNAT rule",
+		does: []step{here(`nmgre edit gre1 --snat 10.10.1.0/24=10.10.1.1 --no-probe
+			nft 'table ip fault { chain faulty { type nat hook postrouting priority 50; oifname "eth1" snat to 10.10.1.7; }; }'`)},
+		undo:  []step{here(noFilter + "; nmgre edit gre1 --snat none --no-probe")},
+		later: "the counter of the rule is to be compared with a probe into the LAN", also: []string{"gateway", "hook", "kept"},
+	},
+	{
+		id: "D37", name: "a link made by hand stands for the profile",
+		does: []step{here(`nmgre down gre1
+			ip link add gre1 type gre local 100.0.1.100 remote 100.0.2.100 key 42 ttl 64
+			ip addr add 172.16.0.1/30 dev gre1; ip link set gre1 up`)},
+		undo:  []step{here("ip link del gre1; nmgre up gre1")},
+		later: "two profiles of one name are to be told apart",
+	},
+	{
+		id: "X1", name: "the far end answers no echo, but sends",
+		does: []step{there(filterAt("input", "iifname gre1 icmp type echo-request drop"))}, speaks: farPings,
+		undo:  []step{there(noFilter)},
+		cause: "far-no-echo", verdict: "warn",
+	},
+	{
+		id: "X2", name: "the far end speaks EoIP",
+		does: []step{there(filterAt("input", "meta l4proto 47 drop"))}, sends: []byte(eoip),
+		undo:  []step{there(noFilter)},
+		cause: "gre-version", verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "X3", name: "a sibling takes the tunnel's packets",
+		does: []step{here(`ip link add gre9 type gre local 100.0.1.100 remote 100.0.2.100 key 42 ttl 64 dev eth0
+			ip link set gre9 up`)},
+		undo: []step{here("ip link del gre9")},
+		lost: true, later: "the links are to be compared with one another",
+	},
+	{
+		id: "X4", name: "an IPsec policy covers the tunnel, and has no state",
+		does: []step{here("ip xfrm policy add src 100.0.1.100 dst 100.0.2.100 proto 47 dir out tmpl src 100.0.1.100 dst 100.0.2.100 proto esp mode transport")},
+		undo: []step{here("ip xfrm policy del src 100.0.1.100 dst 100.0.2.100 proto 47 dir out")},
+		lost: true, later: "policies of IPsec are not read",
+	},
+	{
+		id: "X5", name: "the far end is behind NAT, and has not sent yet",
+		does: []step{between(`ip addr add 100.0.1.50/24 dev eth1
+			nft 'table ip fault { chain faulty { type nat hook postrouting priority 100; oifname "eth1" ip saddr 100.0.2.100 snat to 100.0.1.50; }; }'`),
+			here("nmgre edit gre1 --peer 100.0.1.50 --no-probe")},
+		undo: []step{between(noFilter + "; ip addr del 100.0.1.50/24 dev eth1"), here("nmgre edit gre1 --peer 100.0.2.100 --no-probe")},
+		lost: true, cause: "far-no-tunnel", later: "that the far end must send first cannot be told from a far end without a tunnel",
+	},
+}
