@@ -259,6 +259,22 @@ func TestOthers(t *testing.T) {
 		"accepted "+atOther, "accepted "+ofStranger, "accepted "+third)))
 }
 
+// Frames for another host, which a device hears that is promiscuous, have not arrived.
+func TestOthersFrames(t *testing.T) {
+	p := newPair(t)
+	p.near.IP("link set v0 promisc on")
+	elsewhere := func() { // with the link address of nobody
+		p.far.IP("neigh replace 10.9.0.1 lladdr 02:00:00:00:00:99 nud permanent dev v1")
+		send(p.far, "10.9.0.2", "10.9.0.1", withKey42)
+		send(p.far, "10.9.0.3", "10.9.0.1", withKey42)
+		p.far.Neighbour("v1", p.near, "v0", "10.9.0.1")
+	}
+	heard := hear(p.near, ends4(), func() { elsewhere(); send(p.far, "10.9.0.2", "10.9.0.1", withKey7) })
+	if len(heard.Arrived) != 1 || !gre.SameKey(heard.Arrived[0].Key, want.Ptr(gre.Key(7))) {
+		t.Error(text(heard))
+	}
+}
+
 // What comes in by another device than it goes out is heard, and what leaves by another is not.
 func TestOtherDevice(t *testing.T) {
 	for _, ends := range []kernel.Ends{ends4(), ends6()} {

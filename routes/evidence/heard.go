@@ -134,6 +134,6 @@ type errorKind struct {
 // ours reports whether a packet to the far end, as far as it is quoted, is one of this tunnel's
 // own.
 func (h *heard) ours(p kernel.Packet) bool {
-	local := !h.ends.Local.IsValid() || !p.From.IsValid() || p.From == h.ends.Local
+	local := !h.ends.Local.IsValid() || p.From == h.ends.Local
 	return local && (p.Cut && p.Key == nil || gre.SameKey(p.Key, h.ends.Key))
 }
