@@ -300,7 +300,8 @@ func TestCreateFaults(t *testing.T) {
 						t.Errorf("%s: %v, want %v", at, err, test.want)
 					}
 					for i, call := range p.Calls[last+1:] {
-						if !slices.Contains(append([]string{"Delete", "Links"}, keepCalls...), call) {
+						// while a probe waits, another one goes to the far end's outer address
+						if !slices.Contains(append([]string{"Delete", "Links"}, keepCalls...), call) && (calls[n] != "Probe" || call != "Probe") {
 							t.Errorf("%s: %s was called after it (%d)", at, call, last+1+i)
 						}
 					}
@@ -379,7 +380,7 @@ func TestCreateComesUpWrong(t *testing.T) {
 			w.Answer = func(kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
 				return kernel.ProbeResult{Sent: 4}, kernel.Counters{TxErrors: 4, Collisions: 4}, nil
 			}
-		}, "the tunnel came up wrong: packets do not leave this host"},
+		}, "the tunnel came up wrong: the way to the far end leads back into the tunnel itself (4 sent, 0 answered; the kernel counted 4 packets"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -15,6 +15,9 @@ type System struct {
 	Gateway  keep.Gateway
 	Store    keep.Store
 	Keeper   keep.Keeper
+	// Listener hears what goes on beside a tunnel while it is verified. It is nil where nothing can
+	// be listened to: then the verification knows less.
+	Listener kernel.Listener
 }
 
 // Tunnels implements [keep.Tunnels] with NetworkManager's profiles.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	"nmgre/nm/verify"
 	"nmgre/routes/fault"
 )
 
@@ -35,6 +36,9 @@ func (a *app) writeMan() *cobra.Command {
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
+			if verifying, _, err := root.Find([]string{"verify"}); err == nil {
+				verifying.Long += "\n\n" + verify.Manual()
+			}
 			// The date is fixed so that the same source gives the same pages.
 			released := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
 			return doc.GenManTree(root, &doc.GenManHeader{Title: "NMGRE", Section: "8", Source: "nmgre " + version, Manual: "nmgre", Date: &released}, args[0])

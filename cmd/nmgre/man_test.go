@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"nmgre/nm/verify"
 )
 
 // The manual pages are made from the same texts as --help.
@@ -21,5 +23,12 @@ func TestManualPages(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, "nmgre-create.8"))
 	if err != nil || !strings.Contains(string(text), "peer") || !strings.Contains(string(text), "172.16.0.1/30") {
 		t.Errorf("nmgre-create.8: %v\n%s", err, text)
+	}
+	// the causes are told in the one page where a person looks for them
+	text, err = os.ReadFile(filepath.Join(dir, "nmgre-verify.8"))
+	for _, c := range verify.Causes() {
+		if err != nil || !strings.Contains(string(text), "\\fB"+c.ID+"\\fP") {
+			t.Errorf("nmgre-verify.8 does not tell %s: %v", c.ID, err)
+		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )
 
@@ -218,107 +217,4 @@ func hopText(to netip.Addr, hop kernel.Hop) string {
 		text += " src " + hop.Src.String()
 	}
 	return text
-}
-
-// checkUnderlay checks the way to the far end, and compares its MTU with the tunnel's.
-func (v *verifier) checkUnderlay(ctx context.Context) error {
-	from := v.tunnel.Local
-	if !from.IsValid() || from.IsUnspecified() {
-		from = netip.Addr{}
-	} else if kernel.Holding(v.links, from) == nil {
-		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: fmt.Sprintf("the local outer address %s is not on this host", from),
-			Evidence: "no device has it", Hint: "the address has changed, or its network is down: give the tunnel the present address"})
-		v.report.add(skip("mtu", "not checked: the way to the far end is unknown"))
-		return nil
-	}
-	if dev := v.parentDevice(); dev != "" && kernel.Named(v.links, dev) == nil {
-		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: "the device to which the tunnel is bound does not exist",
-			Evidence: "there is no device " + fault.Printable(dev), Hint: "bring the device up, or bind the tunnel to another one"})
-		v.report.add(skip("mtu", "not checked: the way to the far end is unknown"))
-		return nil
-	}
-	hop, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: v.tunnel.Remote, From: from, Dev: v.parentDevice()})
-	if errors.Is(err, fault.ErrUnreachable) {
-		v.report.add(Check{ID: "underlay", Status: Fail, Certainty: Proved, Summary: fmt.Sprintf("there is no route to the far end %s", v.tunnel.Remote),
-			Evidence: err.Error(), Hint: "the network that leads there is down, or its route is missing: ip route get " + v.tunnel.Remote.String()})
-		v.report.add(skip("mtu", "not checked: the way to the far end is unknown"))
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	c, err := v.followUnderlay(ctx, hop)
-	if err != nil {
-		return err
-	}
-	v.report.add(c)
-	if c.Status == Fail { // the MTU of a wrong way proves nothing
-		v.report.add(skip("mtu", "not checked: the way to the far end leads nowhere"))
-		return nil
-	}
-	v.report.add(v.checkMTU(hop))
-	return nil
-}
-
-// parentDevice returns the name of the parent device, or the empty string if it is given by a UUID.
-func (v *verifier) parentDevice() string {
-	if keep.IsUUID(v.tunnel.Parent) {
-		return ""
-	}
-	return v.tunnel.Parent
-}
-
-// maxNesting is the highest number of tunnels inside one another that are followed.
-const maxNesting = 8
-
-// followUnderlay follows the way to the far end, through other tunnels if it leads into any. It
-// must not lead back into this tunnel.
-func (v *verifier) followUnderlay(ctx context.Context, first kernel.Hop) (Check, error) {
-	c := Check{ID: "underlay", Status: Pass, Certainty: Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: hopText(v.tunnel.Remote, first)}
-	hop, path := first, fault.Printable(v.tunnel.Name)
-	seen := make(map[string]bool)
-	for range maxNesting {
-		path += " -> " + fault.Printable(hop.Dev)
-		if hop.Dev == v.tunnel.Name {
-			c.Status, c.Summary, c.Evidence = Fail, "the way to the far end leads back into the tunnel itself", path
-			c.Hint = fmt.Sprintf("a route covers the far end: add a route of its own by the right gateway: ip route add %s via GATEWAY", v.tunnel.Remote)
-			return c, nil
-		}
-		link := kernel.Named(v.links, hop.Dev)
-		if link == nil || link.GRE == nil {
-			return c, nil
-		}
-		if seen[hop.Dev] {
-			c.Status, c.Certainty, c.Summary, c.Evidence = Fail, Likely, "the way to the far end loops through other tunnels", path
-			return c, nil
-		}
-		seen[hop.Dev] = true
-		c.Status, c.Summary, c.Evidence = Warn, "the way to the far end leads into another GRE tunnel", path
-		c.Hint = "if you did not mean that, give the far end a route of its own by the right gateway"
-		next, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: link.GRE.Remote})
-		if errors.Is(err, fault.ErrUnreachable) || link.GRE.Remote.IsUnspecified() {
-			return c, nil
-		}
-		if err != nil {
-			return c, err
-		}
-		hop = next
-	}
-	return c, nil
-}
-
-// checkMTU compares the device's MTU with the largest one that fits through the way to the far end.
-func (v *verifier) checkMTU(hop kernel.Hop) Check {
-	if v.link == nil {
-		return skip("mtu", noLink)
-	}
-	e := v.tunnel.Encapsulation()
-	fits := e.MTU(hop.MTU)
-	c := Check{ID: "mtu", Status: Pass, Certainty: Proved, Summary: fmt.Sprintf("packets of %d bytes fit through the way to the far end", v.link.MTU),
-		Evidence: fmt.Sprintf("%s, the way out by %s", e.Arithmetic(hop.MTU), fault.Printable(hop.Dev))}
-	if v.link.MTU > fits {
-		c.Status, c.Summary = Warn, fmt.Sprintf("the tunnel's MTU %d is too large: %d bytes fit", v.link.MTU, fits)
-		c.Hint = fmt.Sprintf("large transfers would stall while pings work: nmcli connection modify %s ip-tunnel.mtu %d, then up", v.profile.Nmcli(), fits)
-	}
-	return c
 }

@@ -13,41 +13,22 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// checkPeer sends echo requests through the tunnel, and compares the link's counters before and
-// after.
-func (v *verifier) checkPeer(ctx context.Context) error {
+// checkPeer judges the answers to the probe, and what was counted and heard meanwhile.
+func (v *verifier) checkPeer(context.Context) error {
 	if skipped := v.whyNoProbe(); skipped.Summary != "" {
 		v.report.add(skipped)
 		v.report.add(skip("counters", "not checked: nothing was sent"))
 		return nil
 	}
-	own, _ := v.tunnel.AddressTowardsPeer()
-	result, err := v.sys.Kernel.Probe(ctx, kernel.Probe{Dev: v.link.Name, From: own.Addr(), To: v.tunnel.PeerAddress,
-		Count: probeCount, Enough: probeEnough, Interval: probeInterval})
-	if errors.Is(err, fault.ErrNotPermitted) {
-		v.noProof("not proved: probes are not permitted", err.Error(), "run it with sudo")
-		return nil
+	switch {
+	case errors.Is(v.probeErr, fault.ErrNotPermitted):
+		v.noProof("not proved: probes are not permitted", v.probeErr.Error(), "run it with sudo")
+	case v.probeErr != nil: // the other checks say why a probe cannot leave
+		v.noProof("not proved: the probe could not be sent", v.probeErr.Error(), "")
+	default:
+		v.report.add(v.judgeProbe(v.facts))
+		v.report.add(v.judgeCounters(v.facts))
 	}
-	// the other checks say why a probe cannot leave
-	if err != nil && ctx.Err() == nil {
-		v.noProof("not proved: the probe could not be sent", err.Error(), "")
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	after, err := v.now.Links(ctx)
-	if err != nil {
-		return err
-	}
-	var delta kernel.Counters
-	// the counters of a new link begin at 0
-	v.report.Link = kernel.Named(after, v.link.Name)
-	if link := v.report.Link; link != nil && link.Index == v.link.Index {
-		delta = link.Counters.Since(v.link.Counters)
-	}
-	v.report.add(v.judgeProbe(result, delta))
-	v.report.add(v.judgeCounters(result, delta))
 	return nil
 }
 
@@ -77,37 +58,42 @@ func (v *verifier) whyNoProbe() Check {
 	return c
 }
 
-// judgeProbe draws the conclusion from the answers, or from the silence.
-func (v *verifier) judgeProbe(r kernel.ProbeResult, delta kernel.Counters) Check {
-	peer := v.tunnel.PeerAddress
-	c := Check{ID: "probe", Status: Pass, Certainty: Proved, Evidence: probeText(r)}
-	if r.Received > 0 {
-		c.Summary = fmt.Sprintf("the far end answers: %s", peer)
-		if r.Received*2 < r.Sent {
-			c.Status, c.Summary, c.Hint = Warn, "the far end answers, but packets are lost", "the way between the ends loses packets: ping the outer address, too"
-		}
+// judgeProbe draws the conclusion from the answers, or from the silence. What follows from a fault
+// of the underlay is no second finding.
+func (v *verifier) judgeProbe(f facts) Check {
+	c := Check{ID: "probe", Status: Pass, Certainty: Proved, Evidence: probeText(f.probe)}
+	if f.probe.Received == 0 && v.wrongWay {
+		c.Status, c.Summary = Skip, "not judged: the check underlay says why nothing comes back"
 		return c
 	}
-	c.Status, c.Certainty, c.Summary = Fail, Likely, fmt.Sprintf("the far end does not answer: nothing comes back from %s", peer)
-	c.Hint = v.silenceHint()
-	if len(r.Refusals) > 0 {
-		c.Certainty, c.Summary = Proved, fmt.Sprintf("the way to %s is refused: %s", peer, r.Refusals[0])
+	if cause := firstOf(probeCauses, f); cause != nil {
+		c = cause.check("probe", f)
+		c.Evidence = joined(probeText(f.probe), c.Evidence)
+		if f.probe.Received > 0 {
+			c.Summary = "the far end answers, but " + c.Summary
+		}
+	} else {
+		c.Summary = fmt.Sprintf("the far end answers: %s", v.tunnel.PeerAddress)
+		if f.probe.Received*2 < f.probe.Sent {
+			c.Status, c.Summary, c.Hint = Warn, "the far end answers, but packets are lost", "the way between the ends loses packets: ping the outer address, too"
+		}
 	}
-	if cause := sendFault(delta); cause != "" {
-		c.Certainty, c.Summary, c.Hint = Proved, "packets do not leave this host: "+cause, ""
+	if c.Certainty == Likely {
+		c.Evidence = joined(c.Evidence, f.unheard())
+		if f.notPermitted() {
+			c.Hint = joined(c.Hint, "run it with sudo, to hear what comes back beside the tunnel")
+		}
 	}
-	if v.opts.BeforeSave { // the first end of a tunnel is made before the second
-		c.Status = Warn
-	}
+	c.Facts = c.Facts.with(Facts{"sent": f.probe.Sent, "answered": f.probe.Received})
 	return c
 }
 
-// silenceHint says how to make the far end, and where to look if it is there.
-func (v *verifier) silenceHint() string {
-	far := v.tunnel.FarEnd(nil)
-	far.Name = ""
-	return fmt.Sprintf("if the far end does not exist yet, make it: %s; if it does, compare its addresses and keys, and let IP protocol 47 through the firewalls on the way",
-		far.CreateCommand())
+// joined joins two texts, either of which may be empty.
+func joined(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
 }
 
 // probeText describes the result of a probe.
@@ -122,50 +108,25 @@ func probeText(r kernel.ProbeResult) string {
 	return text
 }
 
-// judgeCounters draws the conclusion from d, by which the kernel's counters grew during the probe.
-// Linux's ip_tunnel_xmit and ip_tunnel_rcv show which fault counts where.
-func (v *verifier) judgeCounters(r kernel.ProbeResult, d kernel.Counters) Check {
-	c := Check{ID: "counters", Status: Pass, Certainty: Proved, Summary: "the kernel counted no errors",
-		Evidence: fmt.Sprintf("%d sent, %d received, %d errors", d.TxPackets, d.RxPackets, d.TxErrors+d.RxErrors)}
-	if cause := sendFault(d); cause != "" {
-		c.Status, c.Summary = Fail, "packets do not leave this host: "+cause
-		c.Hint = "see the underlay check: local address, route to the far end, firewall on this host"
-		if r.Received > 0 {
-			c.Status, c.Summary = Warn, "some packets do not leave this host: "+cause
-		}
+// judgeCounters draws the conclusion from what the kernel counted during a probe that was answered.
+// Of one that was not, the counters are part of the evidence. Linux's ip_tunnel_xmit and
+// ip_tunnel_rcv show which fault counts where.
+func (v *verifier) judgeCounters(f facts) Check {
+	d := f.grew
+	text := fmt.Sprintf("%d sent, %d received, %d errors", d.TxPackets, d.RxPackets, d.TxErrors+d.RxErrors)
+	c := Check{ID: "counters", Status: Pass, Certainty: Proved, Summary: "the kernel counted no errors", Evidence: text,
+		Facts: Facts{"tx_packets": d.TxPackets, "rx_packets": d.RxPackets, "tx_errors": d.TxErrors, "rx_errors": d.RxErrors, "tx_dropped": d.TxDropped}}
+	if f.probe.Received == 0 {
+		c.Status, c.Summary = Skip, "not judged by themselves: "+text
 		return c
 	}
-	switch {
-	case d.RxCRCErrors > 0:
-		c.Status, c.Summary, c.Hint = Fail, "the far end's checksum option differs from this end's", "switch checksums off at the far end: NetworkManager's tunnels have none"
-	case d.RxFIFOErrors > 0:
-		c.Status, c.Summary, c.Hint = Fail, "packets come out of sequence", "switch sequence numbers off at the far end: NetworkManager's tunnels have none"
-	case r.Received == 0 && d.TxPackets == 0:
-		c.Status, c.Summary = Warn, "the kernel sent no packets into the tunnel"
-	case r.Received == 0 && d.RxPackets == 0:
-		c.Status, c.Summary = Warn, "packets leave, but nothing comes back"
-	case r.Received == 0:
-		c.Status, c.Certainty, c.Summary = Warn, Likely, "packets come out of the tunnel, but no answers to the probes"
-		c.Hint = "the inner addresses of the two ends may not match, or the far end drops pings"
-	}
-	// a fault of the far end is no reason not to make this end
-	if c.Status == Fail && v.opts.BeforeSave {
-		c.Status = Warn
+	for _, r := range probeCauses {
+		if r.counter != nil && r.counter(d) > 0 {
+			s := r.tell(f)
+			c.Status, c.Cause, c.Summary, c.Hint = Warn, r.ID, "some packets fail: "+s.summary, s.hint()
+			c.Evidence = joined(text, s.evidence)
+			return c
+		}
 	}
 	return c
-}
-
-// sendFault says why packets did not leave, if the counters show a reason. It is empty otherwise.
-func sendFault(d kernel.Counters) string {
-	switch {
-	case d.Collisions > 0:
-		return "the route to the far end leads through the tunnel itself"
-	case d.TxCarrierErrors > 0:
-		return "there is no route to the far end, or the local outer address is not on this host"
-	case d.TxDropped > 0:
-		return "this host itself drops them after encapsulation (firewall, traffic control)"
-	case d.TxErrors > 0 && d.TxPackets == 0:
-		return "the kernel could not encapsulate them, or they are too large for the way out"
-	}
-	return ""
 }

@@ -1,6 +1,10 @@
 package verify
 
 import (
+	"bytes"
+	"encoding/json"
+	"maps"
+
 	"nmgre/nm"
 	"nmgre/routes/kernel"
 )
@@ -46,6 +50,34 @@ type Check struct {
 	Summary   string    `json:"summary"`  // the fact, in a sentence
 	Evidence  string    `json:"evidence"` // the observation behind it
 	Hint      string    `json:"hint"`     // the remedy; empty when none is needed
+	// the ID of one of [Causes]; empty if the check names none
+	Cause string `json:"cause"`
+	Facts Facts  `json:"facts"` // the fields of the evidence
+}
+
+// Facts are fields of evidence: strings and numbers. The fields "mend_here" and "mend_there" are
+// commands that mend a fault, on this host or on the far end, and "make_there" is the one that
+// makes the far end. Fields are added, never renamed.
+type Facts map[string]any
+
+// with returns the facts with some more. It changes neither.
+func (f Facts) with(more Facts) Facts {
+	all := make(Facts, len(f)+len(more))
+	maps.Copy(all, f)
+	maps.Copy(all, more)
+	return all
+}
+
+// MarshalJSON writes an object, also when there are no facts.
+func (f Facts) MarshalJSON() ([]byte, error) {
+	if len(f) == 0 {
+		return []byte("{}"), nil
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false) // whoever writes the whole document decides
+	err := encoder.Encode(map[string]any(f))
+	return b.Bytes(), err
 }
 
 // add appends a check. The verdict becomes as bad as the check, if it was better.

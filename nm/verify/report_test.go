@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"reflect"
 	"testing"
 
 	"nmgre/nm"
@@ -14,7 +15,7 @@ func TestReportSaved(t *testing.T) {
 	r.add(Check{ID: "probe", Status: Warn})
 	p.Unsaved, p.Path = false, "/etc/gre1"
 	r.Saved(p)
-	if c := r.Checks[0]; len(r.Checks) != 2 || c != checkProfile(p, false) || c.Status != Pass || r.Checks[1].Status != Warn || r.Verdict != Warn {
+	if c := r.Checks[0]; len(r.Checks) != 2 || !reflect.DeepEqual(c, checkProfile(p, false)) || c.Status != Pass || r.Checks[1].Status != Warn || r.Verdict != Warn {
 		t.Errorf("%+v", r)
 	}
 }

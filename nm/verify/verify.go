@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
@@ -32,7 +31,8 @@ type Settings struct {
 
 // Run makes all checks of the tunnel p. It skips a check that needs something which an earlier
 // check found missing. It asks the kernel once for the links and for each way, and once more for
-// the counters after the probe. It fails if the host cannot be read, or ctx ends.
+// the counters after the probe, during which it listens to the tunnel's packets if the system can.
+// It fails if the host cannot be read, or ctx ends.
 func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Report, error) {
 	v := verifier{sys: sys, profile: p, tunnel: p.Tunnel, opts: opts, report: Report{Tunnel: p.Tunnel.Name, Verdict: Pass, each: opts.Each}}
 	v.sys.Kernel, v.now = kernel.Once(sys.Kernel), sys.Kernel
@@ -45,11 +45,13 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 	}
 	v.link = kernel.Named(v.links, p.Tunnel.Name)
 	v.report.Link = v.link
+	v.facts = facts{tunnel: v.tunnel, name: p.Tunnel.Name, link: v.link, links: v.links, beforeSave: opts.BeforeSave}
 	v.report.add(checkProfile(p, opts.BeforeSave))
 	v.report.add(v.checkDevice())
 	v.report.add(v.checkLink())
 	v.report.add(v.checkAddresses())
-	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkGateway, v.checkUnderlay, v.checkPeer} {
+	v.checkWarnings()
+	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkGateway, v.checkUnderlay, v.sendProbe, v.checkMTU, v.checkPeer} {
 		if err := check(ctx); err != nil {
 			return v.report, fault.Ended(ctx, err)
 		}
@@ -71,7 +73,22 @@ type verifier struct {
 	// heldRoutes returns the kernel's routes into the link to the destinations of the checked
 	// routes.
 	heldRoutes func() ([]kernel.HeldRoute, error)
+	facts      facts
+	wrongWay   bool  // the check of the underlay failed
+	probeErr   error // why the probe could not be sent
 	report     Report
+}
+
+// checkWarnings adds a check for each fault that the links alone show, and that a tunnel works
+// with.
+func (v *verifier) checkWarnings() {
+	for _, w := range []struct{ id, cause string }{{"ttl", "ttl-inherit"}, {"fallback", "fallback-up"}} {
+		for _, r := range warnings {
+			if r.ID == w.cause && r.when(v.facts) {
+				v.report.add(r.check(w.id, v.facts))
+			}
+		}
+	}
 }
 
 // skip is a check that cannot be made. why is its summary.
@@ -162,11 +179,3 @@ func joinText[T fmt.Stringer](list []T) string {
 	}
 	return text
 }
-
-// The probe of a verification sends at most probeCount echo requests, and stops after probeEnough
-// answers.
-const (
-	probeCount    = 4
-	probeEnough   = 2
-	probeInterval = 300 * time.Millisecond
-)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ import (
 func differingText(r, fine verify.Report) string {
 	text := fmt.Sprintf("%s: %s\n", r.Tunnel, r.Verdict)
 	for _, c := range r.Checks {
-		if !slices.Contains(fine.Checks, c) {
+		if !slices.ContainsFunc(fine.Checks, func(other verify.Check) bool { return reflect.DeepEqual(other, c) }) {
 			text += fake.CheckText(c)
 		}
 	}
@@ -290,7 +291,7 @@ func TestVerify(t *testing.T) {
 			f.p.Tunnel.Local, f.l.GRE.Local = want.Addr("0.0.0.0"), want.Addr("0.0.0.0")
 			f.Answer = silent(kernel.Counters{TxPackets: 4})
 		}, want: verify.Fail},
-		{name: "probe-other-packets", change: func(f facts) { f.Answer = silent(kernel.Counters{TxPackets: 4, RxPackets: 3}) }, want: verify.Fail},
+		{name: "probe-other-packets", change: func(f facts) { f.Answer = silent(kernel.Counters{TxPackets: 4, RxPackets: 3}) }, want: verify.Warn},
 		{name: "probe-refused", change: func(f facts) {
 			f.Answer = func(kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
 				return kernel.ProbeResult{Sent: 4, Refusals: []string{"destination port unreachable from 100.0.2.100", "time exceeded from 100.0.1.1"}}, kernel.Counters{TxPackets: 4}, nil
@@ -439,17 +440,17 @@ func TestVerifyBeforeSave(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		answer func(kernel.Probe) (kernel.ProbeResult, kernel.Counters, error)
-		want   map[string]verify.Verdict
+		want   verify.Verdict
 	}{
-		{"silent", silent(kernel.Counters{TxPackets: 4}), map[string]verify.Verdict{"probe": verify.Warn, "counters": verify.Warn}},
-		{"refused", refused, map[string]verify.Verdict{"probe": verify.Warn, "counters": verify.Warn}},
-		{"something else comes", silent(kernel.Counters{TxPackets: 4, RxPackets: 4}), map[string]verify.Verdict{"probe": verify.Warn, "counters": verify.Warn}},
-		{"checksums", silent(kernel.Counters{TxPackets: 4, RxCRCErrors: 4}), map[string]verify.Verdict{"probe": verify.Warn, "counters": verify.Warn}},
-		{"sequence", silent(kernel.Counters{TxPackets: 4, RxFIFOErrors: 4}), map[string]verify.Verdict{"probe": verify.Warn, "counters": verify.Warn}},
-		{"loop", silent(kernel.Counters{Collisions: 4}), map[string]verify.Verdict{"probe": verify.Warn, "counters": verify.Fail}},
-		{"no route", silent(kernel.Counters{TxCarrierErrors: 4}), map[string]verify.Verdict{"probe": verify.Warn, "counters": verify.Fail}},
-		{"dropped here", silent(kernel.Counters{TxDropped: 4}), map[string]verify.Verdict{"probe": verify.Warn, "counters": verify.Fail}},
-		{"not wrapped", silent(kernel.Counters{TxErrors: 4}), map[string]verify.Verdict{"probe": verify.Warn, "counters": verify.Fail}},
+		{"silent", silent(kernel.Counters{TxPackets: 4}), verify.Warn},
+		{"refused", refused, verify.Warn},
+		{"something else comes", silent(kernel.Counters{TxPackets: 4, RxPackets: 4}), verify.Warn},
+		{"checksums", silent(kernel.Counters{TxPackets: 4, RxCRCErrors: 4}), verify.Warn},
+		{"sequence", silent(kernel.Counters{TxPackets: 4, RxFIFOErrors: 4}), verify.Warn},
+		{"loop", silent(kernel.Counters{Collisions: 4}), verify.Fail},
+		{"no route", silent(kernel.Counters{TxCarrierErrors: 4}), verify.Fail},
+		{"dropped here", silent(kernel.Counters{TxDropped: 4}), verify.Fail},
+		{"not wrapped", silent(kernel.Counters{TxErrors: 4}), verify.Fail},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w, p, _ := verified(t, usual(t))
@@ -459,7 +460,14 @@ func TestVerifyBeforeSave(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, c := range report.Checks {
-				if want, ok := test.want[c.ID]; ok && c.Status != want || !ok && c.Status != verify.Pass {
+				expected := verify.Pass
+				switch c.ID {
+				case "probe":
+					expected = test.want
+				case "counters":
+					expected = verify.Skip
+				}
+				if c.Status != expected {
 					t.Errorf("%s", fake.CheckText(c))
 				}
 			}

@@ -2,6 +2,7 @@ package fake
 
 import (
 	"context"
+	"sync"
 
 	"nmgre"
 	"nmgre/nm"
@@ -12,10 +13,11 @@ import (
 // calls has a number.
 type Process struct {
 	*World
-	Calls  []string // the methods, in the order of the calls
-	locked bool     // it has the lock on root's files
-	Dead   bool     // it was killed: its profiles on trial are abandoned
-	AsRoot bool     // it is root's, even with NoRoot
+	Calls  []string   // the methods, in the order of the calls
+	number sync.Mutex // one call at a time has its number
+	locked bool       // it has the lock on root's files
+	Dead   bool       // it was killed: its profiles on trial are abandoned
+	AsRoot bool       // it is root's, even with NoRoot
 
 	// Fault returns the fault of the n-th call, counted from 0. It may be nil.
 	Fault func(n int, method string) Fault
@@ -45,15 +47,21 @@ type killed struct{ p *Process }
 // Start returns a new process on the world.
 func (w *World) Start() *Process { return &Process{World: w} }
 
-// Host returns nmgre's verbs for the process.
+// Host returns nmgre's verbs for the process. It listens if the world has something to hear.
 func (p *Process) Host() *nmgre.Host {
-	return &nmgre.Host{System: nm.System{Profiles: p, Kernel: Kernel{p}, Gateway: p, Store: Store{p}, Keeper: p.Keeper()}}
+	h := &nmgre.Host{System: nm.System{Profiles: p, Kernel: Kernel{p}, Gateway: p, Store: Store{p}, Keeper: p.Keeper()}}
+	if p.Hears != nil {
+		h.Listener = p.Listener()
+	}
+	return h
 }
 
 // call counts a call, and does its work or lets its fault happen.
 func (p *Process) call(ctx context.Context, method string, do func() error) error {
+	p.number.Lock()
 	n := len(p.Calls)
 	p.Calls = append(p.Calls, method)
+	p.number.Unlock()
 	if p.Turn != nil {
 		p.Turn(n, method)
 	}

@@ -1,0 +1,141 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"nmgre/routes/kernel"
+)
+
+// Cause is one reason why a tunnel does not work, or works less well than it could. The manual page
+// and the README are made from it.
+type Cause struct {
+	ID        string    // stable, such as "key-mismatch"; the JSON form of a check has it
+	Certainty Certainty // how far its evidence proves it
+	Means     string    // what it means, and how it is told, in a sentence or two
+	See       string    // how a person sees it: commands, joined by semicolons
+}
+
+// Causes returns all causes in the order in which they are looked for: those of this host, of the
+// way, and of the far end. The last ones are warnings about tunnels that work.
+func Causes() []Cause {
+	var list []Cause
+	for _, r := range causes() {
+		list = append(list, r.Cause)
+	}
+	return list
+}
+
+// Manual returns the causes as a part of the manual page, in Markdown.
+func Manual() string {
+	var b strings.Builder
+	b.WriteString("# CAUSES\nA check that finds a fault has its cause in the field *cause* of --json. These are all of them, with the commands by which a person\n" +
+		"sees the same. NAME stands for the tunnel, LOCAL and REMOTE for its outer addresses, PEER for the far end's inner address.\n")
+	for _, c := range Causes() {
+		fmt.Fprintf(&b, "\n**%s** (%s)\n: %s.\n: By hand: %s.\n", c.ID, c.Certainty, upperFirst(c.Means), c.Markdown())
+	}
+	return b.String()
+}
+
+// Markdown returns the commands of See as Markdown.
+func (c Cause) Markdown() string {
+	var parts []string
+	for _, part := range strings.Split(c.See, "; ") {
+		command, there := strings.CutPrefix(part, "there: ")
+		command, remark, found := strings.Cut(command, " (")
+		text := "`" + command + "`"
+		if found {
+			text += " (" + remark
+		}
+		if there {
+			text = "on the far end " + text
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// upperFirst returns the text with a capital at its beginning.
+func upperFirst(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
+// causes is the whole table, each row once.
+func causes() (list []row) {
+	seen := make(map[string]bool)
+	for _, r := range slices.Concat(underlayCauses, probeCauses, warnings) {
+		if !seen[r.ID] {
+			list = append(list, r)
+		}
+		seen[r.ID] = true
+	}
+	return list
+}
+
+// row is a line of the table: the evidence that tells a cause, and the words for it. It is pure.
+type row struct {
+	Cause
+	status Verdict // Fail if it is empty
+	// stops says that nothing can leave this host. A new tunnel with such a cause is undone;
+	// anything else about the far end can be mended when the tunnel is there.
+	stops  bool
+	anyway bool // it is told although the far end answers
+	when   func(f facts) bool
+	// counter is the kernel's counter that shows it, also among packets that get through; nil if
+	// there is none.
+	counter func(d kernel.Counters) uint64
+	tell    func(f facts) said
+}
+
+// said is a cause in words, about one tunnel.
+type said struct {
+	summary, evidence string
+	advice            string // what to do that is no command
+	here, there       string // a command that mends it, on this host or on the far end
+	create            string // the command that makes the far end
+	facts             Facts
+}
+
+// firstOf returns the first row of the table whose evidence is there. It returns nil if there is
+// none.
+func firstOf(table []row, f facts) *row {
+	for i, r := range table {
+		if (f.probe.Received == 0 || r.anyway) && r.when(f) {
+			return &table[i]
+		}
+	}
+	return nil
+}
+
+// check returns the row as a check with that ID.
+func (r row) check(id string, f facts) Check {
+	s := r.tell(f)
+	c := Check{ID: id, Status: Fail, Certainty: r.Certainty, Cause: r.ID, Summary: s.summary, Evidence: s.evidence, Hint: s.hint(), Facts: s.facts}
+	if r.status != "" {
+		c.Status = r.status
+	}
+	if c.Status == Fail && (f.probe.Received > 0 || f.beforeSave && !r.stops) {
+		c.Status = Warn
+	}
+	if c.Facts == nil {
+		c.Facts = Facts{}
+	}
+	for name, command := range map[string]string{"mend_here": s.here, "mend_there": s.there, "make_there": s.create} {
+		if command != "" {
+			c.Facts[name] = command
+		}
+	}
+	return c
+}
+
+// hint joins the advice and the commands.
+func (s said) hint() string {
+	var commands []string
+	for _, c := range []struct{ where, command string }{
+		{"on this host: ", s.here}, {"on the far end: ", s.there}, {"if the far end does not exist yet, make it there: ", s.create},
+	} {
+		if c.command != "" {
+			commands = append(commands, c.where+c.command)
+		}
+	}
+	return joined(s.advice, strings.Join(commands, "; or "))
+}

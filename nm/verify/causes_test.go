@@ -1,0 +1,305 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"nmgre/nm"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
+	"nmgre/testdata/want"
+)
+
+// A case is the facts about one tunnel, a line each, and the finding. Below it is the finding of
+// somebody who may not listen.
+func TestCauses(t *testing.T) {
+	told := make(map[string]bool)
+	want.Cases(t, "cause", 60, func(t *testing.T, input string) string {
+		f := readFacts(t, input)
+		heard := reportOf(t, f)
+		f.heard = kernel.Heard{Counters: f.heard.Counters, Deaf: deafToAll()}
+		unheard := reportOf(t, f)
+		for _, c := range heard.Checks {
+			told[c.Cause] = true
+		}
+		mustBeHonest(t, heard, unheard)
+		return reportText(t, heard) + "without privileges:\n" + reportText(t, unheard)
+	})
+	for _, c := range Causes() {
+		if !told[c.ID] {
+			t.Errorf("no case has the cause %s", c.ID)
+		}
+	}
+}
+
+// mustBeHonest fails if somebody who may not listen is told a wrong cause. What is not the same
+// cause as the one that packets prove has to be a likely one, and has to say nothing about whose
+// fault it is.
+func mustBeHonest(t *testing.T, heard, unheard Report) {
+	t.Helper()
+	vague := map[string]bool{"": true, "refused": true, "silent": true, "gre-silent": true, "all-silent": true, "nothing-sent": true, "far-no-echo": true, "inner-mismatch": true}
+	for i, c := range unheard.Checks {
+		same := i < len(heard.Checks) && heard.Checks[i].Cause == c.Cause
+		if !same && (!vague[c.Cause] || c.Cause != "" && c.Certainty != Likely) {
+			t.Errorf("without privileges the check %s says %s (%s)", c.ID, c.Cause, c.Certainty)
+		}
+	}
+}
+
+// Each cause is whole, and there is one of each.
+func TestCausesAreWhole(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, c := range Causes() {
+		if c.ID == "" || c.Means == "" || c.See == "" || c.Certainty != Proved && c.Certainty != Likely {
+			t.Errorf("%+v", c)
+		}
+		if seen[c.ID] {
+			t.Errorf("%s stands there twice", c.ID)
+		}
+		seen[c.ID] = true
+	}
+}
+
+// reportOf makes the checks that the facts decide.
+func reportOf(t *testing.T, f facts) Report {
+	t.Helper()
+	v := verifier{facts: f, tunnel: f.tunnel, link: f.link, links: f.links, opts: Settings{Probe: true}, report: Report{Tunnel: "gre1", Verdict: Pass}}
+	v.checkWarnings()
+	v.facts.probe, v.facts.grew = kernel.ProbeResult{}, kernel.Counters{} // nothing is sent yet
+	if cause := firstOf(underlayCauses, v.facts); cause != nil {
+		v.wrongWay = true
+		v.report.add(cause.check("underlay", v.facts))
+	}
+	v.facts.probe, v.facts.grew = f.probe, f.grew
+	if err := errors.Join(v.checkMTU(t.Context()), v.checkPeer(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return v.report
+}
+
+// reportText prints the checks of a report that say something.
+func reportText(t *testing.T, r Report) string {
+	t.Helper()
+	failures, text := 0, fmt.Sprintf("%s\n", r.Verdict)
+	for _, c := range r.Checks {
+		if c.Status == Fail {
+			failures++
+		}
+		if c.Status == Skip || c.Status == Pass && c.ID != "probe" {
+			continue
+		}
+		text += fmt.Sprintf("%s %s: %s (%s): %s\n  seen: %s\n", c.Status, c.ID, c.Cause, c.Certainty, c.Summary, c.Evidence)
+		if c.Hint != "" {
+			text += "  hint: " + c.Hint + "\n"
+		}
+		fields, err := c.Facts.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += "  facts: " + strings.TrimSpace(string(fields)) + "\n"
+		if all := c.Summary + c.Evidence + c.Hint; fault.Printable(all) != all || strings.Contains(all, "invalid") {
+			t.Errorf("%q would act on a terminal, or shows what is not there", all)
+		}
+	}
+	if failures > 1 {
+		t.Errorf("%d findings of one cause", failures)
+	}
+	return text
+}
+
+func deafToAll() []kernel.Deaf {
+	var list []kernel.Deaf
+	for _, what := range []string{kernel.HearsSent, kernel.HearsArrived, kernel.HearsAccepted, kernel.HearsErrors} {
+		list = append(list, kernel.Deaf{What: what, Err: fault.ErrNotPermitted})
+	}
+	return list
+}
+
+// usualFacts are those of a tunnel without a fault, whose probes nobody has answered yet.
+func usualFacts() facts {
+	tunnel := nm.NewTunnel()
+	tunnel.Name, tunnel.Local, tunnel.Remote, tunnel.MTU = "gre1", want.Addr("100.0.1.100"), want.Addr("100.0.2.100"), 1476
+	tunnel.Addresses, tunnel.PeerAddress = want.CIDRs("172.16.0.1/30"), want.Addr("172.16.0.2")
+	links := []kernel.Link{
+		{Index: 1, Name: "gre1", Up: true, MTU: 1476, Addresses: want.CIDRs("172.16.0.1/30", "fe80::1/64"),
+			GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: tunnel.Local, Remote: tunnel.Remote, TTL: 64, PMTUD: true}},
+		{Index: 2, Name: "eth0", Up: true, MTU: 1500, Addresses: want.CIDRs("100.0.1.100/24")},
+	}
+	return facts{tunnel: tunnel, name: "gre1", link: &links[0], links: links, listened: true, probe: kernel.ProbeResult{Sent: 4},
+		under: underlay{from: tunnel.Local, hop: kernel.Hop{Dev: "eth0", Via: want.Addr("100.0.1.1"), Src: tunnel.Local, MTU: 1500}}}
+}
+
+// readFacts reads the facts of a case.
+func readFacts(t *testing.T, input string) facts {
+	t.Helper()
+	f := usualFacts()
+	for line := range strings.Lines(input) {
+		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		readFact(t, &f, word, strings.Fields(rest), rest)
+	}
+	return f
+}
+
+// readFact reads one line.
+func readFact(t *testing.T, f *facts, word string, args []string, rest string) {
+	t.Helper()
+	switch word {
+	case "#":
+	case "key":
+		k := want.Ptr(gre.Key(number(t, args[0])))
+		f.link.MTU, f.tunnel.MTU = 1472, 1472
+		f.tunnel.InputKey, f.tunnel.OutputKey, f.link.GRE.InputKey, f.link.GRE.OutputKey = k, k, k, k
+	case "input-key":
+		k := want.Ptr(gre.Key(number(t, args[0])))
+		f.tunnel.InputKey, f.link.GRE.InputKey = k, k
+	case "ttl":
+		n := 0
+		if args[0] != "inherit" {
+			n = number(t, args[0])
+		}
+		f.tunnel.TTL, f.link.GRE.TTL = uint8(n), uint8(n)
+	case "wide": // the inner network has more than two hosts
+		f.tunnel.Addresses = want.CIDRs("172.16.0.1/24")
+	case "before-save":
+		f.beforeSave = true
+	case "deaf":
+		f.heard.Deaf = deafToAll()
+	case "sent":
+		f.probe.Sent, f.probe.Received = number(t, args[0]), number(t, args[1])
+	case "outer":
+		f.outer = &kernel.ProbeResult{Sent: number(t, args[0]), Received: number(t, args[1])}
+	case "refusal":
+		f.probe.Refusals = append(f.probe.Refusals, rest)
+	case "grew":
+		for _, arg := range args {
+			name, value, _ := strings.Cut(arg, "=")
+			reflect.ValueOf(&f.grew).Elem().FieldByName(name).SetUint(uint64(number(t, value)))
+		}
+	case "counter":
+		n := uint64(number(t, args[1]))
+		if args[0] == "rp-filter" {
+			f.heard.Counters.ReversePathFilter = n
+		} else {
+			f.heard.Counters.InAddrErrors = n
+		}
+	case "link":
+		readLink(t, f, args)
+	case "under":
+		readUnder(t, f, args[0], strings.TrimSpace(strings.TrimPrefix(rest, args[0])))
+	default:
+		readHeard(t, f, word, args)
+	}
+}
+
+func readLink(t *testing.T, f *facts, args []string) {
+	t.Helper()
+	l := kernel.Link{Index: len(f.links) + 1, Name: args[0], Up: true, MTU: 1476, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("0.0.0.0"), Remote: want.Addr("0.0.0.0")}}
+	if len(args) > 1 {
+		l.GRE.Local, l.GRE.Remote = f.tunnel.Local, want.Addr(args[1])
+		l.GRE.InputKey = want.Ptr(gre.Key(number(t, args[3])))
+	}
+	f.links = append(f.links, l)
+	f.link = kernel.Named(f.links, "gre1")
+}
+
+func readUnder(t *testing.T, f *facts, word, value string) {
+	t.Helper()
+	u := &f.under
+	switch word {
+	case "away":
+		u.away = true
+	case "present":
+		u.present = want.Addr(value)
+	case "parent":
+		u.parent = value
+	case "down":
+		u.down = value
+	case "no-route":
+		u.noRoute = value
+	case "no-hop":
+		u.hop = kernel.Hop{}
+	case "path":
+		u.path = value
+	case "itself":
+		u.itself = true
+	case "loop":
+		u.loop = true
+	case "nested":
+		u.nested = true
+	case "gateway":
+		u.gateway = value
+	case "mtu":
+		u.hop.MTU = number(t, value)
+	default:
+		t.Fatalf("under %s", word)
+	}
+}
+
+func readHeard(t *testing.T, f *facts, word string, args []string) {
+	t.Helper()
+	h := &f.heard
+	switch word {
+	case "leaves":
+		h.Sent = append(h.Sent, readPacket(t, args))
+	case "arrives":
+		h.Arrived = append(h.Arrived, readPacket(t, args))
+	case "enters":
+		h.Arrived, h.Accepted = append(h.Arrived, readPacket(t, args)), append(h.Accepted, readPacket(t, args))
+	case "icmp":
+		kind, code, _ := strings.Cut(args[0], "/")
+		e := kernel.ICMPError{By: want.Addr(args[1]), Type: uint8(number(t, kind)), Code: uint8(number(t, code))}
+		e.Quoted = readPacket(t, []string{"100.0.1.100", "100.0.2.100"})
+		for i := 2; i+1 < len(args); i += 2 {
+			if args[i] == "mtu" {
+				e.MTU = number(t, args[i+1])
+			} else {
+				e.Quoted.Key = want.Ptr(gre.Key(number(t, args[i+1])))
+			}
+		}
+		h.Errors = append(h.Errors, e)
+	default:
+		t.Fatalf("%s is no fact", word)
+	}
+}
+
+// readPacket reads a packet: its outer addresses, its options, and its inner addresses.
+func readPacket(t *testing.T, args []string) kernel.Packet {
+	t.Helper()
+	p := kernel.Packet{From: want.Addr(args[0]), To: want.Addr(args[1]), TTL: 64, Header: gre.Header{Protocol: 0x800}}
+	var inner []netip.Addr
+	for i := 2; i < len(args); i++ {
+		switch args[i] {
+		case "key":
+			i++
+			p.Key = want.Ptr(gre.Key(number(t, args[i])))
+		case "seq":
+			i++
+			p.Sequence = want.Ptr(uint32(number(t, args[i])))
+		case "csum":
+			p.Checksum = true
+		case "v1":
+			p.Version = 1
+		default:
+			inner = append(inner, want.Addr(args[i]))
+		}
+	}
+	if len(inner) == 2 {
+		p.InnerFrom, p.InnerTo = inner[0], inner[1]
+	}
+	return p
+}
+
+func number(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,0 +1,221 @@
+package verify
+
+import (
+	"fmt"
+	"net/netip"
+
+	"nmgre/routes/kernel"
+)
+
+// farCauses are the faults that packets from the far end show.
+var farCauses = []row{
+	{
+		Cause: Cause{"gre-version", Proved, "the far end sends GRE of version 1, which EoIP and PPTP use; the kernel's tunnels are of version 0",
+			"sudo tcpdump -ni any -v ip proto 47 and src REMOTE"},
+		when: func(f facts) bool { return len(f.came(f.otherVersion)) > 0 },
+		tell: func(f facts) said {
+			p := f.came(f.otherVersion)[0]
+			return said{summary: fmt.Sprintf("the far end sends GRE version %d, as EoIP and PPTP do, and this tunnel is GRE version 0", p.Version), evidence: packetText(p),
+				advice: "make a GRE or GRETAP tunnel at the far end, not EoIP or PPTP", facts: Facts{"version": int(p.Version)}}
+		},
+	},
+	{
+		Cause: Cause{"key-mismatch", Proved, "packets come from the far end with another key than this tunnel expects, or with one where it expects none",
+			"sudo tcpdump -ni any -v ip proto 47 and src REMOTE (key=0x...); ip -d link show dev NAME (ikey)"},
+		when: func(f facts) bool { return len(f.strange()) > 0 },
+		tell: func(f facts) said {
+			p := f.strange()[0]
+			in, out := f.keys()
+			here, there := "--input-key ", "--output-key "
+			if in == nil && out == nil || in != nil && out != nil && *in == *out {
+				here, there = "--key ", "--key "
+			}
+			return said{summary: fmt.Sprintf("the far end sends %s, this tunnel expects %s", keyText(p.Key), keyText(in)), evidence: packetText(p),
+				here: f.edit(here + keyWord(p.Key)), there: farEdit(there + keyWord(in)),
+				facts: Facts{"key_seen": keyFact(p.Key), "key_expected": keyFact(in), "from": p.From.String()}}
+		},
+	},
+	{
+		Cause: Cause{"other-source", Proved, "packets for this tunnel come from another outer address than the far end's, as from a host with several addresses, or behind NAT",
+			"sudo tcpdump -ni any ip proto 47"},
+		when: func(f facts) bool { return len(f.came(f.elsewhere)) > 0 },
+		tell: func(f facts) said {
+			p := f.came(f.elsewhere)[0]
+			return said{summary: fmt.Sprintf("the tunnel's packets come from %s, not from the far end %s", p.From, f.tunnel.Remote), evidence: packetText(p),
+				here: f.edit("--peer " + p.From.String()), there: farEdit("--local " + f.tunnel.Remote.String()),
+				facts: Facts{"from": p.From.String(), "remote": f.tunnel.Remote.String()}}
+		},
+	},
+	{
+		Cause: Cause{"other-destination", Proved, "the far end sends its packets to another outer address of this host than the tunnel's",
+			"sudo tcpdump -ni any ip proto 47 and src REMOTE"},
+		when: func(f facts) bool { return len(f.came(f.astray)) > 0 },
+		tell: func(f facts) said {
+			p := f.came(f.astray)[0]
+			return said{summary: fmt.Sprintf("the far end sends the tunnel's packets to %s, not to %s", p.To, f.under.from), evidence: packetText(p),
+				here: f.edit("--local " + p.To.String()), there: farEdit("--peer " + f.under.from.String()),
+				facts: Facts{"to": p.To.String(), "local": f.under.from.String()}}
+		},
+	},
+	{
+		Cause: Cause{"checksum-differs", Proved, "one end's GRE packets have checksums, and the other end's have none: Linux drops such packets",
+			"sudo tcpdump -ni any -v ip proto 47 (the flag C); ip -s -s link show dev NAME (RX crc errors grow)"},
+		when:    func(f facts) bool { return f.grew.RxCRCErrors > 0 || len(f.came(f.otherChecksum)) > 0 },
+		counter: func(d kernel.Counters) uint64 { return d.RxCRCErrors },
+		tell: func(f facts) said {
+			return f.optionSaid("checksum", "the far end's checksum option differs from this end's",
+				"switch checksums off at the far end: NetworkManager's tunnels have none", "csum", f.otherChecksum, f.grew.RxCRCErrors, "rx_crc_errors")
+		},
+	},
+	{
+		Cause: Cause{"sequence-differs", Proved, "one end's GRE packets have sequence numbers, and the other end's have none, or they come out of order",
+			"sudo tcpdump -ni any -v ip proto 47 (the flag S); ip -s -s link show dev NAME (RX fifo errors grow)"},
+		when:    func(f facts) bool { return f.grew.RxFIFOErrors > 0 || len(f.came(f.otherSequence)) > 0 },
+		counter: func(d kernel.Counters) uint64 { return d.RxFIFOErrors },
+		tell: func(f facts) said {
+			return f.optionSaid("sequence", "the far end's sequence number option differs from this end's, or packets come out of sequence",
+				"switch sequence numbers off at the far end: NetworkManager's tunnels have none", "seq", f.otherSequence, f.grew.RxFIFOErrors, "rx_fifo_errors")
+		},
+	},
+}
+
+// innerCauses are the faults of the addresses inside the tunnel.
+var innerCauses = []row{
+	{
+		Cause: Cause{"same-inner-address", Proved, "both ends have one inner address: one of them was copied",
+			"sudo tcpdump -ni any -v ip proto 47 and src REMOTE (the inner source); ip address show dev NAME"},
+		when: func(f facts) bool { return len(f.came(f.mirrored)) > 0 },
+		tell: func(f facts) said {
+			p := f.came(f.mirrored)[0]
+			return said{summary: fmt.Sprintf("both ends have the inner address %s", p.InnerFrom), evidence: packetText(p),
+				there: farEdit("--address " + f.farAddress()), facts: Facts{"address": p.InnerFrom.String()}}
+		},
+	},
+	{
+		Cause: Cause{"inner-mismatch", Likely, "the ends' inner addresses do not fit: one end sends to an address that the other one does not have",
+			"sudo tcpdump -ni any -v ip proto 47 (the inner addresses); ip address show dev NAME; nstat -az IpInAddrErrors"},
+		when: func(f facts) bool {
+			return len(f.came(f.misaddressed)) > 0 || f.heard.Counters.InAddrErrors > 0 && f.grew.RxPackets > 0 || f.refusedInside() != ""
+		},
+		tell: func(f facts) said { return f.innerSaid() },
+	},
+	{
+		Cause: Cause{"far-no-echo", Likely, "the far end sends packets through the tunnel, and answers no echo: it filters them, or drops those of this end",
+			"ping -I NAME PEER; sudo tcpdump -ni NAME"},
+		status: Warn,
+		when:   func(f facts) bool { return f.alive() != "" },
+		tell: func(f facts) said {
+			return said{summary: fmt.Sprintf("the far end sends packets through the tunnel, but does not answer the probes to %s", f.tunnel.PeerAddress), evidence: f.alive(),
+				advice: "let the far end answer echo requests from the tunnel, or try what you need the tunnel for", facts: Facts{"rx_packets": f.grew.RxPackets}}
+		},
+	},
+}
+
+// otherVersion, elsewhere and so on report what is wrong with a packet that came in.
+
+func (f facts) otherVersion(p kernel.Packet) bool { return f.between(p) && p.Version != 0 }
+
+func (f facts) elsewhere(p kernel.Packet) bool {
+	return !f.isFar(p.From) && f.isLocal(p.To) && f.carriesOurs(p) && !f.sibling(p)
+}
+
+func (f facts) astray(p kernel.Packet) bool {
+	return f.isFar(p.From) && !f.isLocal(p.To) && f.carriesOurs(p) && !f.sibling(p)
+}
+
+func (f facts) otherChecksum(p kernel.Packet) bool {
+	return f.ours(p) && f.hasGRE() && p.Checksum != f.link.GRE.Checksum
+}
+
+func (f facts) otherSequence(p kernel.Packet) bool {
+	return f.ours(p) && f.hasGRE() && (p.Sequence != nil) != f.link.GRE.Sequence
+}
+
+func (f facts) hasGRE() bool { return f.link != nil && f.link.GRE != nil }
+
+func (f facts) mirrored(p kernel.Packet) bool {
+	return f.ours(p) && p.InnerFrom.IsValid() && f.hasInner(p.InnerFrom)
+}
+
+// misaddressed says that a packet is for an address in this end's inner network that this end does
+// not have, or from such an address that is not the far end's. Behind an Ethernet tunnel there may
+// be other hosts.
+func (f facts) misaddressed(p kernel.Packet) bool {
+	return f.ours(p) && !f.tunnel.Mode.Ethernet() &&
+		(f.nearInner(p.InnerTo) && p.InnerTo != f.tunnel.PeerAddress || f.nearInner(p.InnerFrom) && p.InnerFrom != f.tunnel.PeerAddress)
+}
+
+// optionSaid tells of an option of the GRE header that differs. A packet shows it, or a counter.
+func (f facts) optionSaid(option, summary, advice, word string, other func(kernel.Packet) bool, counted uint64, counter string) said {
+	s := said{summary: summary, advice: advice, there: "sudo ip link set dev TUNNEL type " + f.tunnel.Mode.String() + " no" + word,
+		facts: Facts{"option": option, counter: counted}}
+	s.evidence = fmt.Sprintf("the kernel counted %d errors of that kind (%s)", counted, counter)
+	if packets := f.came(other); len(packets) > 0 {
+		s.evidence = packetText(packets[0])
+	}
+	return s
+}
+
+// farAddress is the inner address that the far end has to have, with its length.
+func (f facts) farAddress() string {
+	for _, p := range f.tunnel.FarEnd(nil).Addresses {
+		return p.String()
+	}
+	return "ADDRESS"
+}
+
+// innerSaid tells which inner address does not fit.
+func (f facts) innerSaid() said {
+	s := said{summary: "the inner addresses of the two ends do not fit", there: farEdit("--address " + f.farAddress()), facts: Facts{"in_addr_errors": f.heard.Counters.InAddrErrors}}
+	packets := f.came(f.misaddressed)
+	switch {
+	case len(packets) > 0 && f.nearInner(packets[0].InnerTo):
+		p := packets[0]
+		s.summary = fmt.Sprintf("the far end sends to the inner address %s, which this end does not have", p.InnerTo)
+		s.evidence, s.facts = packetText(p), Facts{"to": p.InnerTo.String()}
+	case len(packets) > 0:
+		p := packets[0]
+		s.summary = fmt.Sprintf("the far end has the inner address %s, and this tunnel expects %s", p.InnerFrom, f.tunnel.PeerAddress)
+		s.evidence, s.facts = packetText(p), Facts{"from": p.InnerFrom.String(), "expected": f.tunnel.PeerAddress.String()}
+		s.here = f.edit("--peer-address " + p.InnerFrom.String())
+	case f.refusedInside() != "":
+		s.summary = fmt.Sprintf("the far end does not have the inner address %s", f.tunnel.PeerAddress)
+		s.evidence, s.facts = "an answer from inside the tunnel, from "+f.refusedInside(), Facts{"by": f.refusedInside()}
+	default:
+		s.evidence = fmt.Sprintf("packets came out of the tunnel, and this host counted %d with an address that it does not have (InAddrErrors)", f.heard.Counters.InAddrErrors)
+	}
+	return s
+}
+
+// refusedInside returns the sender of a refusal that came through the tunnel from neither end's
+// known address. It is empty if there is none.
+func (f facts) refusedInside() string {
+	for _, by := range f.refusers() {
+		if by != f.tunnel.PeerAddress && !f.onHost(by) && !f.isFar(by) {
+			return by.String()
+		}
+	}
+	return ""
+}
+
+// onHost reports whether this host has the address.
+func (f facts) onHost(a netip.Addr) bool { return f.hasInner(a) || kernel.Holding(f.links, a) != nil }
+
+// alive returns the evidence that the far end sends something through the tunnel. It is empty if
+// there is none. Packets between link-local addresses do not count: hosts send these unasked.
+func (f facts) alive() string {
+	for _, by := range f.refusers() {
+		if by == f.tunnel.PeerAddress {
+			return "the far end refuses the probes, through the tunnel"
+		}
+	}
+	for _, p := range f.came(f.ours) {
+		if p.InnerFrom.IsGlobalUnicast() {
+			return packetText(p)
+		}
+	}
+	if f.grew.RxPackets > 0 && (!f.hears(kernel.HearsAccepted) || f.tunnel.Mode.Ethernet()) {
+		return fmt.Sprintf("%d packets came out of the tunnel", f.grew.RxPackets)
+	}
+	return ""
+}

@@ -1,0 +1,206 @@
+package verify
+
+import (
+	"fmt"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
+)
+
+// underlayCauses are the faults of this host that its kernel knows before anything is sent.
+var underlayCauses = []row{
+	{
+		Cause: Cause{"device-down", Proved, "the device that leads to the far end, or has the local outer address, is down",
+			"ip -br link; ip route get REMOTE from LOCAL"},
+		stops: true,
+		when:  func(f facts) bool { return f.under.down != "" },
+		tell: func(f facts) said {
+			dev := fault.Printable(f.under.down)
+			return said{summary: fmt.Sprintf("the device %s, by which packets to the far end leave, is down", dev), evidence: dev + " is administratively down",
+				here: "nmcli device connect " + fault.Operand(f.under.down), facts: Facts{"device": dev}}
+		},
+	},
+	{
+		Cause: Cause{"local-not-here", Proved, "no device of this host has the local outer address: it has moved, or its network is down",
+			"ip address show to LOCAL; ip route get REMOTE"},
+		stops: true,
+		when:  func(f facts) bool { return f.under.away },
+		tell: func(f facts) said {
+			s := said{summary: fmt.Sprintf("the local outer address %s is not on this host", f.under.from), evidence: "no device has it",
+				facts: Facts{"local": f.under.from.String()}}
+			s.advice = "the address has changed, or its network is down: bring the network up"
+			if f.under.present.IsValid() {
+				s.evidence += fmt.Sprintf("; packets to %s would leave from %s", f.tunnel.Remote, f.under.present)
+				s.here, s.facts["present"] = f.edit("--local "+f.under.present.String()), f.under.present.String()
+			}
+			return s
+		},
+	},
+	{
+		Cause: Cause{"parent-gone", Proved, "the device that the tunnel is bound to does not exist",
+			"ip link show dev PARENT; ip -d link show dev NAME"},
+		stops: true,
+		when:  func(f facts) bool { return f.under.parent != "" },
+		tell: func(f facts) said {
+			dev := fault.Printable(f.under.parent)
+			return said{summary: "the device to which the tunnel is bound does not exist", evidence: "there is no device " + dev,
+				advice: "bring the device up", here: f.edit("--parent none"), facts: Facts{"device": dev}}
+		},
+	},
+	{
+		Cause: Cause{"no-route", Proved, "this host has no route to the far end's outer address, or one that drops packets (blackhole, unreachable)",
+			"ip route get REMOTE from LOCAL; ip route show match REMOTE"},
+		stops: true,
+		when:  func(f facts) bool { return f.under.noRoute != "" },
+		tell: func(f facts) said {
+			return said{summary: fmt.Sprintf("there is no route to the far end %s", f.tunnel.Remote), evidence: f.under.noRoute,
+				advice: "the network that leads there is down, or its route is missing: ip route get " + f.tunnel.Remote.String(),
+				facts:  Facts{"remote": f.tunnel.Remote.String()}}
+		},
+	},
+	{
+		Cause: Cause{"route-into-itself", Proved, "the route to the far end leads into the tunnel itself, so its packets never leave",
+			"ip route get REMOTE; ip -s -s link show dev NAME (collisions grow)"},
+		stops:   true,
+		when:    func(f facts) bool { return f.under.itself || f.grew.Collisions > 0 },
+		counter: func(d kernel.Counters) uint64 { return d.Collisions },
+		tell: func(f facts) said {
+			s := said{summary: "the way to the far end leads back into the tunnel itself", evidence: f.under.path, facts: Facts{"path": f.under.path}}
+			if !f.under.itself {
+				s.evidence = fmt.Sprintf("the kernel counted %d packets that came back to the tunnel (collisions)", f.grew.Collisions)
+				s.facts = Facts{"collisions": f.grew.Collisions}
+			}
+			s.advice = "a route covers the far end; give the far end one of its own by the right gateway"
+			s.here = fmt.Sprintf("sudo ip route add %s via GATEWAY", f.tunnel.Remote)
+			if f.under.gateway != "" {
+				s.here = "sudo ip route add " + f.under.gateway
+			}
+			return s
+		},
+	},
+	{
+		Cause: Cause{"tunnels-in-a-loop", Likely, "the route to the far end leads into another tunnel, whose packets come back to the first one",
+			"ip route get REMOTE (then the same for each tunnel on the way); dmesg (Dead loop)"},
+		stops: true,
+		when:  func(f facts) bool { return f.under.loop },
+		tell: func(f facts) said {
+			s := said{summary: "the way to the far end loops through other tunnels", evidence: f.under.path, facts: Facts{"path": f.under.path},
+				advice: "give the far ends of these tunnels routes of their own by the right gateway"}
+			if f.under.gateway != "" {
+				s.here = "sudo ip route add " + f.under.gateway
+			}
+			return s
+		},
+	},
+}
+
+// hereCauses are the faults of this host that show when something is sent.
+var hereCauses = []row{
+	{
+		Cause: Cause{"not-encapsulated", Proved, "the kernel has no way out for the tunnel's packets, or no such local address",
+			"ip -s -s link show dev NAME (carrier errors grow); ip route get REMOTE from LOCAL"},
+		stops:   true,
+		when:    func(f facts) bool { return f.grew.TxCarrierErrors > 0 },
+		counter: func(d kernel.Counters) uint64 { return d.TxCarrierErrors },
+		tell: func(f facts) said {
+			return said{summary: "packets do not leave this host: there is no route to the far end, or the local outer address is not on this host",
+				evidence: fmt.Sprintf("the kernel counted %d carrier errors", f.grew.TxCarrierErrors), advice: "see the check underlay",
+				facts: Facts{"tx_carrier_errors": f.grew.TxCarrierErrors}}
+		},
+	},
+	{
+		Cause: Cause{"own-firewall-out", Proved, "this host itself drops the tunnel's packets on their way out: a rule of its firewall, or of its traffic control",
+			"nft list ruleset (hooks output and postrouting); ip -s -s link show dev NAME (TX dropped grows); sudo tcpdump -ni any ip proto 47"},
+		stops:   true,
+		when:    func(f facts) bool { return f.grew.TxDropped > 0 || f.vanishes() },
+		counter: func(d kernel.Counters) uint64 { return d.TxDropped },
+		tell: func(f facts) said {
+			s := said{summary: "packets do not leave this host: its own firewall or traffic control drops them",
+				evidence: fmt.Sprintf("the kernel counted %d packets that were dropped after encapsulation", f.grew.TxDropped),
+				advice:   "let IP protocol 47 out: look for drops in the hooks output and postrouting of `sudo nft list ruleset`",
+				facts:    Facts{"tx_dropped": f.grew.TxDropped, "tx_packets": f.grew.TxPackets, "seen_leaving": len(f.heard.Sent)}}
+			if f.grew.TxDropped == 0 {
+				s.evidence = fmt.Sprintf("the tunnel sent %d packets, and none of them left this host", f.grew.TxPackets)
+			}
+			return s
+		},
+	},
+	{
+		Cause: Cause{"not-sent", Likely, "the kernel counts errors and sends nothing: the packets cannot be wrapped, or are too large for the way out",
+			"ip -s -s link show dev NAME (TX errors grow alone)"},
+		stops: true,
+		when:  func(f facts) bool { return f.grew.TxErrors > 0 && f.grew.TxPackets == 0 },
+		tell: func(f facts) said {
+			return said{summary: "packets do not leave this host: the kernel could not encapsulate them, or they are too large for the way out",
+				evidence: fmt.Sprintf("the kernel counted %d errors", f.grew.TxErrors), advice: "compare the MTU with the way out: ip route get " + f.tunnel.Remote.String(),
+				facts: Facts{"tx_errors": f.grew.TxErrors}}
+		},
+	},
+	{
+		Cause: Cause{"own-nat", Proved, "a NAT rule of this host gives the tunnel's packets another outer source, which the far end does not know",
+			"sudo tcpdump -ni any ip proto 47; nft list ruleset (masquerade or snat in postrouting)"},
+		anyway: true,
+		when:   func(f facts) bool { return f.rewritten() != nil },
+		tell: func(f facts) said {
+			p := f.rewritten()
+			return said{summary: fmt.Sprintf("this host's NAT sends the tunnel's packets from %s instead of %s", p.From, f.under.from), evidence: packetText(*p) + " left this host",
+				advice: "put a rule `meta l4proto gre accept` before the masquerade or snat rule in the postrouting hook", facts: Facts{"from": p.From.String(), "local": f.under.from.String()}}
+		},
+	},
+	{
+		Cause: Cause{"rp-filter", Likely, "this host's reverse path filter drops packets whose source it would reach by another device (rp_filter is 1: strict, or 2: loose)",
+			"nstat -az TcpExtIPReversePathFilter; sysctl -ar rp_filter; ip route get SOURCE"},
+		when: func(f facts) bool {
+			return f.heard.Counters.ReversePathFilter > 0 && (f.grew.RxPackets > 0 || len(f.came(f.ours)) > 0)
+		},
+		tell: func(f facts) said {
+			dev := f.tunnel.Name
+			if f.blocked() {
+				dev = f.under.hop.Dev
+			}
+			n := f.heard.Counters.ReversePathFilter
+			return said{summary: "this host's reverse path filter drops what comes from the far end", evidence: fmt.Sprintf("IPReversePathFilter grew by %d while packets came in", n),
+				advice: "give the source a route by the device that its packets come in by", here: "sudo sysctl net.ipv4.conf." + fault.ShellWord(dev) + ".rp_filter=2",
+				facts: Facts{"reverse_path_filter": n, "device": fault.Printable(dev)}}
+		},
+	},
+	{
+		Cause: Cause{"own-firewall-in", Proved, "packets of the far end reach this host, and its own firewall drops them before the tunnel",
+			"sudo tcpdump -ni any ip proto 47 (they arrive); nft list ruleset (hooks prerouting and input); firewall-cmd --list-all-zones"},
+		when: func(f facts) bool { return f.blocked() },
+		tell: func(f facts) said {
+			return said{summary: "this host's own firewall drops the far end's packets", evidence: packetText(f.came(f.between)[0]) + " arrived, and none came through the firewall",
+				advice: fmt.Sprintf("let IP protocol 47 in from %s", f.tunnel.Remote), here: "sudo firewall-cmd --permanent --add-protocol=gre && sudo firewall-cmd --reload",
+				facts: Facts{"from": f.tunnel.Remote.String(), "arrived": len(f.came(f.between)), "accepted": 0}}
+		},
+	},
+}
+
+// vanishes reports whether the tunnel sends packets that do not leave this host.
+func (f facts) vanishes() bool {
+	return f.hears(kernel.HearsSent) && f.probe.Sent > 0 && f.grew.TxPackets > 0 && f.none(f.heard.Sent, f.sentOurs)
+}
+
+// sentOurs reports whether the packet is one of the tunnel's own, on its way to the far end.
+func (f facts) sentOurs(p kernel.Packet) bool {
+	_, out := f.keys()
+	return f.isFar(p.To) && gre.SameKey(p.Key, out)
+}
+
+// blocked reports whether packets from the far end arrive, and none gets past this host's firewall.
+func (f facts) blocked() bool {
+	return f.hears(kernel.HearsArrived, kernel.HearsAccepted) && len(f.came(f.between)) > 0 &&
+		f.none(f.heard.Accepted, func(p kernel.Packet) bool { return f.isFar(p.From) })
+}
+
+// rewritten returns a packet of the tunnel that left this host with another source address than the
+// tunnel's. It returns nil if there is none.
+func (f facts) rewritten() *kernel.Packet {
+	for _, p := range f.heard.Sent {
+		if f.sentOurs(p) && f.under.from.IsValid() && !f.isLocal(p.From) {
+			return &p
+		}
+	}
+	return nil
+}

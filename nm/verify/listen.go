@@ -1,0 +1,174 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+)
+
+// The probe of a verification sends at most probeCount echo requests, and stops after probeEnough
+// answers.
+const (
+	probeCount    = 4
+	probeEnough   = 2
+	probeInterval = 300 * time.Millisecond
+	// companionWait is how long a refused probe goes on: the first ICMP error is seldom alone.
+	companionWait = 50 * time.Millisecond
+	// outerCount is how many echo requests ask for the far end's outer address.
+	outerCount = 2
+)
+
+// sendProbe sends echo requests through the tunnel, listens meanwhile, and takes the link's
+// counters. A probe that a refusal has cut short, which turns out to be about other packets, is
+// sent again.
+func (v *verifier) sendProbe(ctx context.Context) error {
+	if v.whyNoProbe().Summary != "" {
+		return nil
+	}
+	cut, err := v.probeOnce(ctx, true)
+	if err == nil && cut && v.facts.probe.Received == 0 && !v.facts.refused() {
+		_, err = v.probeOnce(ctx, false)
+	}
+	if err != nil && ctx.Err() == nil {
+		v.probeErr = err
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	after, err := v.now.Links(ctx)
+	if err != nil {
+		return err
+	}
+	// the counters of a new link begin at 0
+	v.report.Link = kernel.Named(after, v.link.Name)
+	if link := v.report.Link; link != nil && link.Index == v.link.Index {
+		v.facts.grew = link.Counters.Since(v.link.Counters)
+	}
+	return nil
+}
+
+// probeOnce sends the probe and listens. If early is set, a refusal ends it before its time, and
+// cut is true. Its error is that of the probe.
+func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err error) {
+	own, _ := v.tunnel.AddressTowardsPeer()
+	probing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	listening := v.listen(ctx)
+	if early {
+		go cancelSoon(probing, listening.Refused(), cancel)
+	}
+	outer := v.startOuter(ctx)
+	result, err := v.sys.Kernel.Probe(probing, kernel.Probe{Dev: v.link.Name, From: own.Addr(), To: v.tunnel.PeerAddress,
+		Count: probeCount, Enough: probeEnough, Interval: probeInterval})
+	cut = ctx.Err() == nil && errors.Is(err, context.Canceled)
+	if cut {
+		err = nil
+	}
+	v.facts.probe = result
+	v.facts.outer = outer(err == nil && !cut && result.Received == 0 && ctx.Err() == nil)
+	v.facts.heard = cleaned(listening.Stop())
+	return cut, err
+}
+
+// cancelSoon calls cancel a moment after the refusal, unless ctx ends before.
+func cancelSoon(ctx context.Context, refused <-chan struct{}, cancel func()) {
+	select {
+	case <-refused:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-time.After(companionWait):
+		cancel()
+	case <-ctx.Done():
+	}
+}
+
+// cleaned returns what was heard without what has no addresses, and without zones: these are this
+// host's own names, and none of the network's business.
+func cleaned(h kernel.Heard) kernel.Heard {
+	clean := func(list []kernel.Packet) (whole []kernel.Packet) {
+		for _, p := range list {
+			for _, a := range []*netip.Addr{&p.From, &p.To, &p.InnerFrom, &p.InnerTo} {
+				*a = a.WithZone("")
+			}
+			if p.From.IsValid() && p.To.IsValid() {
+				whole = append(whole, p)
+			}
+		}
+		return whole
+	}
+	h.Sent, h.Arrived, h.Accepted = clean(h.Sent), clean(h.Arrived), clean(h.Accepted)
+	var errs []kernel.ICMPError
+	for _, e := range h.Errors {
+		if e.By = e.By.WithZone(""); e.By.IsValid() {
+			errs = append(errs, e)
+		}
+	}
+	h.Errors = errs
+	return h
+}
+
+// listen begins to listen to the tunnel's packets on every device: they may come in by another one
+// than they leave by. What cannot be listened to is a part of what is heard.
+func (v *verifier) listen(ctx context.Context) kernel.Listening {
+	if v.sys.Listener == nil {
+		return deafness{}
+	}
+	_, key := v.facts.keys()
+	listening, err := v.sys.Listener.Listen(ctx, kernel.Ends{Mode: v.tunnel.Mode, Local: v.facts.under.from, Remote: v.tunnel.Remote, Key: key})
+	if err != nil {
+		return deafness{kernel.Deaf{What: kernel.HearsAccepted, Err: err}}
+	}
+	v.facts.listened = true
+	return listening
+}
+
+// deafness is a [kernel.Listening] that hears nothing.
+type deafness []kernel.Deaf
+
+func (deafness) Refused() <-chan struct{} { return nil }
+
+func (d deafness) Stop() kernel.Heard { return kernel.Heard{Deaf: d} }
+
+// startOuter probes the far end's outer address, too, if the tunnel has not answered within one
+// interval. The function that it returns ends that: with need it waits for the result, and begins
+// at once if it has to; otherwise it returns nil. A result that cannot be had is nil.
+func (v *verifier) startOuter(ctx context.Context) (end func(need bool) *kernel.ProbeResult) {
+	u, to := v.facts.under, v.tunnel.Remote
+	if v.wrongWay {
+		return func(bool) *kernel.ProbeResult { return nil }
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	probe := sync.OnceValue(func() *kernel.ProbeResult {
+		result, err := v.sys.Kernel.Probe(ctx, kernel.Probe{Dev: u.hop.Dev, From: u.from, To: to, Count: outerCount, Enough: 1, Interval: probeInterval})
+		if err != nil {
+			return nil
+		}
+		return &result
+	})
+	timer := time.AfterFunc(probeInterval, func() { probe() })
+	return func(need bool) *kernel.ProbeResult {
+		defer cancel()
+		if timer.Stop(); need {
+			return probe()
+		}
+		return nil
+	}
+}
+
+// notPermitted reports whether something could not be listened to for want of privileges.
+func (f facts) notPermitted() bool {
+	for _, d := range f.heard.Deaf {
+		if errors.Is(d.Err, fault.ErrNotPermitted) {
+			return true
+		}
+	}
+	return false
+}

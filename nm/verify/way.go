@@ -1,0 +1,237 @@
+package verify
+
+import (
+	"fmt"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+)
+
+// refusalCauses are what the far end, or a host on the way, says about the tunnel's packets.
+var refusalCauses = []row{
+	{
+		Cause: Cause{"far-no-gre", Proved, "the far end's host answers that it has no GRE at all: there is no tunnel yet, and its kernel has not loaded the module",
+			"sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 2' (protocol unreachable from REMOTE)"},
+		when: func(f facts) bool { return f.refusedByFar(noProtocol) != nil },
+		tell: func(f facts) said {
+			e := f.refusedByFar(noProtocol)
+			return said{summary: f.notYet() + fmt.Sprintf("the far end %s has no GRE (protocol unreachable)", f.tunnel.Remote), evidence: icmpText(*e),
+				create: f.farCreate(), facts: icmpFacts(*e)}
+		},
+	},
+	{
+		Cause: Cause{"far-firewall", Proved, "the far end's firewall rejects GRE, and says so",
+			"sudo tcpdump -ni any 'icmp[0] = 3' (administratively prohibited from REMOTE)"},
+		when: func(f facts) bool { return f.refusedByFar(prohibited) != nil },
+		tell: func(f facts) said {
+			e := f.refusedByFar(prohibited)
+			return said{summary: fmt.Sprintf("the far end's firewall rejects GRE: %s says administratively prohibited", f.tunnel.Remote), evidence: icmpText(*e),
+				there: "sudo firewall-cmd --permanent --add-protocol=gre && sudo firewall-cmd --reload", facts: icmpFacts(*e)}
+		},
+	},
+	{
+		Cause: Cause{"far-no-tunnel", Likely, "the far end's host has GRE, and no tunnel for these packets: other addresses, another key, or a tunnel that is down. A firewall there that rejects with port unreachable looks the same",
+			"sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 3' (port unreachable from REMOTE); there: ip -d tunnel show"},
+		when: func(f facts) bool { return f.refusedByFar(noPort) != nil },
+		tell: func(f facts) said {
+			e := f.refusedByFar(noPort)
+			s := said{summary: f.notYet() + fmt.Sprintf("the far end %s has no tunnel for these packets (port unreachable)", f.tunnel.Remote), evidence: icmpText(*e) + "; it needs " + f.farLink(),
+				advice: "compare addresses and keys there, and bring the tunnel up", create: f.farCreate(), facts: icmpFacts(*e)}
+			s.facts["far_end_needs"] = f.farLink()
+			return s
+		},
+	},
+	{
+		Cause: Cause{"ttl-exceeded", Proved, "the tunnel's packets run out of hops: the way loops, or the tunnel's TTL is too small",
+			"traceroute REMOTE; ip -d link show dev NAME (ttl)"},
+		when: func(f facts) bool { return f.anyRefusal(tooFar) != nil },
+		tell: func(f facts) said {
+			e := f.anyRefusal(tooFar)
+			s := said{summary: fmt.Sprintf("packets to the far end run out of hops at %s", e.By), evidence: icmpText(*e), facts: icmpFacts(*e),
+				advice: "look for a loop on the way: traceroute " + f.tunnel.Remote.String()}
+			if f.tunnel.TTL < 64 {
+				s.here = f.edit("--ttl 64")
+			}
+			return s
+		},
+	},
+	{
+		Cause: Cause{"next-hop-silent", Proved, "the gateway to the far end, or the far end on the same network, does not answer this host's ARP or neighbour requests",
+			"ip neighbour show; ip route get REMOTE"},
+		when: func(f facts) bool { e := f.anyRefusal(noWay); return e != nil && f.onHost(e.By) },
+		tell: func(f facts) said {
+			e := f.anyRefusal(noWay)
+			next, dev := f.tunnel.Remote, fault.Printable(f.under.hop.Dev)
+			if f.under.hop.Via.IsValid() {
+				next = f.under.hop.Via
+			}
+			s := said{summary: fmt.Sprintf("the next hop to the far end, %s on %s, is not there", next, dev), evidence: icmpText(*e) + ", which is this host", facts: icmpFacts(*e),
+				advice: "check the cable and the gateway: ip neighbour show " + next.String()}
+			s.facts["next_hop"] = next.String()
+			return s
+		},
+	},
+	{
+		Cause: Cause{"way-refused", Proved, "a router on the way refuses the packets: it has no route, or filters GRE; the check names it",
+			"sudo tcpdump -ni any 'icmp[0] = 3'; traceroute REMOTE"},
+		when: func(f facts) bool { return f.anyRefusal(noWay, prohibited, noPort, noProtocol) != nil },
+		tell: func(f facts) said {
+			e := f.anyRefusal(noWay, prohibited, noPort, noProtocol)
+			why := "it has no route there"
+			if meaningOf(*e) != noWay {
+				why = "it filters them"
+			}
+			return said{summary: fmt.Sprintf("%s on the way to the far end refuses the packets: %s", e.By, why), evidence: icmpText(*e),
+				advice: fmt.Sprintf("mend it on %s: a route to %s, and IP protocol 47 let through", e.By, f.tunnel.Remote), facts: icmpFacts(*e)}
+		},
+	},
+}
+
+// silenceCauses are what is left if nobody says anything.
+var silenceCauses = []row{
+	{
+		Cause: Cause{"refused", Likely, "somebody refuses the packets. Who, and why, only root can hear",
+			"sudo nmgre verify NAME; sudo tcpdump -ni any icmp"},
+		when: func(f facts) bool { return len(f.probe.Refusals) > 0 },
+		tell: func(f facts) said {
+			return said{summary: fmt.Sprintf("the way to %s is refused, on the way or at the far end", f.tunnel.PeerAddress), advice: f.silenceAdvice(), create: f.farCreate()}
+		},
+	},
+	{
+		Cause: Cause{"nothing-sent", Likely, "the kernel counted no packet that went into the tunnel",
+			"ip -s link show dev NAME; ip route get PEER"},
+		when: func(f facts) bool { return f.probe.Sent > 0 && f.grew == (kernel.Counters{}) && len(f.heard.Sent) == 0 },
+		tell: func(f facts) said {
+			return said{summary: "the far end does not answer, and the kernel sent no packets into the tunnel",
+				advice: "this host drops them before the tunnel: look for drops of ICMP in the hook output of `sudo nft list ruleset`"}
+		},
+	},
+	{
+		Cause: Cause{"gre-silent", Likely, "the far end's host answers an echo, and its tunnel says nothing: protocol 47 is filtered silently, or the far end's tunnel has other settings",
+			"ping -I LOCAL REMOTE; there: sudo tcpdump -ni any ip proto 47"},
+		when: func(f facts) bool { return f.outer != nil && f.outer.Received > 0 },
+		tell: func(f facts) said {
+			return said{summary: fmt.Sprintf("the far end does not answer through the tunnel, but its outer address %s does", f.tunnel.Remote),
+				evidence: fmt.Sprintf("%s answered %d of %d", f.tunnel.Remote, f.outer.Received, f.outer.Sent),
+				advice:   "let IP protocol 47 through the firewalls on the way, and compare addresses and keys", create: f.farCreate(),
+				facts: Facts{"outer_sent": f.outer.Sent, "outer_answered": f.outer.Received, "far_end_needs": f.farLink()}}
+		},
+	},
+	{
+		Cause: Cause{"all-silent", Likely, "neither the tunnel nor the far end's outer address answers: the way is broken, the host is off, or echoes are filtered, too",
+			"ping -I LOCAL REMOTE; traceroute REMOTE"},
+		when: func(f facts) bool { return f.outer != nil && f.outer.Sent > 0 },
+		tell: func(f facts) said {
+			return said{summary: fmt.Sprintf("the far end does not answer, neither through the tunnel nor at its outer address %s", f.tunnel.Remote),
+				evidence: fmt.Sprintf("%s answered 0 of %d", f.tunnel.Remote, f.outer.Sent), advice: "see how far the way goes: traceroute " + f.tunnel.Remote.String(), create: f.farCreate(),
+				facts: Facts{"outer_sent": f.outer.Sent, "outer_answered": 0}}
+		},
+	},
+	{
+		Cause: Cause{"silent", Likely, "nothing comes back, and nobody says why",
+			"sudo tcpdump -ni any ip proto 47 or icmp"},
+		when: func(facts) bool { return true },
+		tell: func(f facts) said {
+			return said{summary: fmt.Sprintf("the far end does not answer: nothing comes back from %s", f.tunnel.PeerAddress), advice: f.silenceAdvice(), create: f.farCreate()}
+		},
+	},
+}
+
+// warnings are the faults of a tunnel that works.
+var warnings = []row{
+	{
+		Cause: Cause{"mtu-too-large", Proved, "the tunnel's MTU is larger than what the route to the far end, or an ICMP error, says that fits: large transfers stall while pings work",
+			"ip route get REMOTE (mtu); ping -M do -s SIZE PEER"},
+		status: Warn, anyway: true,
+		when: func(f facts) bool { return f.link != nil && f.link.MTU > f.fits() },
+		tell: func(f facts) said {
+			path, told := f.pathMTU()
+			return said{summary: fmt.Sprintf("the tunnel's MTU %d is too large: %d bytes fit", f.link.MTU, f.fits()),
+				evidence: f.tunnel.Encapsulation().Arithmetic(path) + ", " + told, advice: "large transfers would stall while pings work", here: f.edit(fmt.Sprintf("--mtu %d", f.fits())),
+				facts: Facts{"mtu": f.link.MTU, "fits": f.fits(), "path_mtu": path}}
+		},
+	},
+	{
+		Cause: Cause{"ttl-inherit", Proved, "the tunnel's packets inherit the TTL of what they carry: routing protocols and traceroute do not get through, since they send a TTL of 1",
+			"ip -d link show dev NAME (ttl inherit)"},
+		status: Warn, anyway: true,
+		when: func(f facts) bool { return f.hasGRE() && f.link.GRE.TTL == 0 },
+		tell: func(f facts) said {
+			return said{summary: "the tunnel inherits the TTL: routing protocols, multicast and traceroute die on the first hop", evidence: "ttl inherit",
+				here: f.edit("--ttl 64"), facts: Facts{"ttl": "inherit"}}
+		},
+	},
+	{
+		Cause: Cause{"fallback-up", Proved, "the kernel's fallback tunnel, such as gre0, is up: it takes every GRE packet that no tunnel expects, and hides faults of keys and addresses",
+			"ip -d link show dev gre0"},
+		status: Warn, anyway: true,
+		when: func(f facts) bool { return f.fallback() != nil },
+		tell: func(f facts) said {
+			name := f.fallback().Name
+			return said{summary: fmt.Sprintf("%s is up: it takes every GRE packet that no tunnel expects, and hides faults", fault.Printable(name)), evidence: DescribeLink(*f.fallback()),
+				here: "sudo ip link set dev " + fault.ShellWord(name) + " down", facts: Facts{"device": fault.Printable(name)}}
+		},
+	},
+}
+
+// probeCauses are the causes that the answers to a probe, or their absence, can have.
+var probeCauses = func() (list []row) {
+	// the route into the tunnel may show in a counter only
+	for _, part := range [][]row{underlayCauses[4:5], hereCauses, refusalCauses[:2], farCauses, innerCauses[:2], refusalCauses[2:], innerCauses[2:], silenceCauses} {
+		list = append(list, part...)
+	}
+	return list
+}()
+
+// notYet is the beginning of a summary while the tunnel is being made: its first end is made before
+// its second.
+func (f facts) notYet() string {
+	if f.beforeSave {
+		return "nothing listens there yet: "
+	}
+	return ""
+}
+
+// anyRefusal returns the first error with one of the meanings, whoever sent it.
+func (f facts) anyRefusal(of ...meaning) *kernel.ICMPError {
+	for _, e := range f.errors(of...) {
+		return &e
+	}
+	return nil
+}
+
+// silenceAdvice says where to look if the far end is there.
+func (f facts) silenceAdvice() string {
+	return "if the far end is there, compare its addresses and keys, and let IP protocol 47 through the firewalls on the way"
+}
+
+// pathMTU returns the MTU of the way to the far end, in bytes, and who says so.
+func (f facts) pathMTU() (path int, told string) {
+	path, told = f.under.hop.MTU, "as the route says, the way out by "+fault.Printable(f.under.hop.Dev)
+	for _, e := range f.errors(tooBig) {
+		least := 68
+		if f.tunnel.Mode.IPv6Outer() {
+			least = 1280
+		}
+		if e.MTU >= least && e.MTU < path {
+			path, told = e.MTU, "as "+icmpText(e)+" says"
+		}
+	}
+	return path, told
+}
+
+// fits is how many bytes fit into a packet of the tunnel, as far as this host knows.
+func (f facts) fits() int {
+	path, _ := f.pathMTU()
+	return f.tunnel.Encapsulation().MTU(path)
+}
+
+// fallback returns the kernel's fallback tunnel of this tunnel's mode if it is up, or nil.
+func (f facts) fallback() *kernel.Link {
+	for i, l := range f.links {
+		if l.Up && isFallback(l) && l.GRE.Mode == f.tunnel.Mode && (f.link == nil || l.Index != f.link.Index) {
+			return &f.links[i]
+		}
+	}
+	return nil
+}
