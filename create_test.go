@@ -65,8 +65,9 @@ func TestPlanAndCreate(t *testing.T) {
 				t.Fatal(err)
 			}
 			verdict := verify.Pass
-			// without a peer address nothing can be proved of the far end
-			if !planned.Tunnel.PeerAddress.IsValid() {
+			// without a peer address nothing can be proved of the far end, and an inherited TTL is
+			// worth a warning
+			if !planned.Tunnel.PeerAddress.IsValid() || planned.Tunnel.TTL == 0 {
 				verdict = verify.Warn
 			}
 			if created.Report.Verdict != verdict || created.Status.State != nm.StateActive || created.Status.Link == nil || created.Status.Trial {

@@ -7,6 +7,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/dbus"
 	"nmgre/routes/asroot"
+	"nmgre/routes/evidence"
 	"nmgre/routes/gateway"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -18,6 +19,7 @@ import (
 type adapters struct {
 	profiles nm.Profiles
 	kernel   kernel.Kernel
+	listener kernel.Listener // nil in tests: it would listen on this host
 	gateway  keep.Gateway
 	files    *store.Store
 	// asRoot keeps for a process that is not root. It is nil for root, which keeps by itself.
@@ -38,7 +40,7 @@ func openAdapters(ctx context.Context) (adapters, func(), error) {
 		_ = profiles.Close() // the error about the kernel matters more
 		return adapters{}, nil, err
 	}
-	d := adapters{profiles: profiles, kernel: links, gateway: gateway.New(), files: store.New("/", 0)}
+	d := adapters{profiles: profiles, kernel: links, listener: evidence.New(), gateway: gateway.New(), files: store.New("/", 0)}
 	if !links.CanChange() {
 		quiet := asroot.New(d.files)
 		quiet.NoTerminal = true
@@ -56,7 +58,7 @@ func (d adapters) system() nm.System {
 	if keeper == nil {
 		keeper = &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: d.profiles}, Kernel: d.kernel, Gateway: d.gateway, Store: d.files}
 	}
-	return nm.System{Profiles: d.profiles, Kernel: d.kernel, Gateway: d.gateway, Store: d.files, Keeper: keeper}
+	return nm.System{Profiles: d.profiles, Kernel: d.kernel, Gateway: d.gateway, Store: d.files, Keeper: keeper, Listener: d.listener}
 }
 
 // host opens the host for the verbs. The function that it returns lets go of it.

@@ -73,8 +73,9 @@ func meaning6(e kernel.ICMPError) meaning {
 func (f facts) errors(of ...meaning) (list []kernel.ICMPError) {
 	_, out := f.keys()
 	for _, e := range f.heard.Errors {
-		quoted := e.Quoted.Key != nil || e.Quoted.Protocol != 0
-		if slices.Contains(of, meaningOf(e)) && (!quoted || gre.SameKey(e.Quoted.Key, out)) {
+		unknown := e.Quoted.Cut && e.Quoted.Key == nil
+		ours := !e.Quoted.From.IsValid() || f.isLocal(e.Quoted.From)
+		if slices.Contains(of, meaningOf(e)) && ours && (unknown || gre.SameKey(e.Quoted.Key, out)) {
 			list = append(list, e)
 		}
 	}

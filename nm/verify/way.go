@@ -157,8 +157,12 @@ var warnings = []row{
 		status: Warn, anyway: true,
 		when: func(f facts) bool { return f.hasGRE() && f.link.GRE.TTL == 0 },
 		tell: func(f facts) said {
+			flags := "--ttl 64"
+			if f.tunnel.NoPMTUD { // NetworkManager allows that with an inherited TTL only
+				flags = "--no-pmtud=false " + flags
+			}
 			return said{summary: "the tunnel inherits the TTL: routing protocols, multicast and traceroute die on the first hop", evidence: "ttl inherit",
-				here: f.edit("--ttl 64"), facts: Facts{"ttl": "inherit"}}
+				here: f.edit(flags), facts: Facts{"ttl": "inherit"}}
 		},
 	},
 	{
