@@ -45,8 +45,9 @@ type socket interface {
 }
 
 // dial opens nftables. Every read and write ends by ctx's deadline, or after a minute, because the
-// library waits for answers that the kernel does not always give.
-func dial(ctx context.Context) (*nftables.Conn, error) {
+// library waits for answers that the kernel does not always give. Without other options each
+// request has a socket of its own.
+func dial(ctx context.Context, more ...nftables.ConnOption) (*nftables.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -54,11 +55,11 @@ func dial(ctx context.Context) (*nftables.Conn, error) {
 	if end, ok := ctx.Deadline(); ok && end.Before(deadline) {
 		deadline = end
 	}
-	return nftables.New(eachSocket(nftables.WithSockOptions, func(s socket) error {
+	return nftables.New(append(more, eachSocket(nftables.WithSockOptions, func(s socket) error {
 		// A caller that may not exceed the usual size may not set rules either.
 		_, _ = s.SetReadBuffer(socketBuffer), s.SetWriteBuffer(socketBuffer)
 		return s.SetDeadline(deadline)
-	}))
+	}))...)
 }
 
 // eachSocket returns the option that calls f with every socket. The sockets' type belongs to a

@@ -33,6 +33,8 @@ func TestLabOtherKernel(t *testing.T) {
 		"SetRules": TestSetRules, "SNAT": TestSNAT, "SNATByAnotherWay": TestSNATByAnotherWay, "Flows": TestFlows, "SetRulesAtOnce": TestSetRulesAtOnce,
 		"SetRulesMends": TestSetRulesMends, "ClampMSS": TestClampMSS, "NotPermitted": TestNotPermitted,
 		"Forwarding": TestForwarding, "Obstacles": TestObstacles, "ObstaclesSeveral": TestObstaclesSeveral, "ObstaclesIPv6": TestObstaclesIPv6,
+		"OuterRules": TestOuterRules, "OuterHints": TestOuterHints, "OuterRulesMasquerade": TestOuterRulesMasquerade,
+		"OuterRulesFirewalldNAT": TestOuterRulesFirewalldNAT, "OuterRulesLegacy": TestOuterRulesLegacy,
 	} {
 		t.Run(name, test)
 	}

@@ -25,6 +25,7 @@ func (g *Gateway) Obstacles(ctx context.Context, devs []string) ([]keep.Obstacle
 	if err != nil {
 		return nil, err
 	}
+	defer s.close()
 	families := g.families(devs)
 	var list []keep.Obstacle
 	for _, base := range s.chains {
@@ -82,24 +83,25 @@ type survey struct {
 	sets    map[string]elements
 }
 
-// newSurvey lists the host's chains.
-func newSurvey(ctx context.Context, devs []string) (*survey, error) {
+// newSurvey lists the host's chains. It must be closed.
+func newSurvey(ctx context.Context, devs []string) (s *survey, err error) {
 	const attempt = "look for firewalls"
-	conn, err := dial(ctx)
-	if err != nil {
+	s = &survey{devs: devs, indexes: indexesOf(devs), rules: make(map[string][]*nftables.Rule), sets: make(map[string]elements)}
+	// one socket for all requests, since firewalld has a hundred chains
+	if s.conn, err = dial(ctx, nftables.AsLasting()); err != nil {
 		return nil, failed(attempt, err)
 	}
-	tables, err := conn.ListTables()
+	if s.tables, err = s.conn.ListTables(); err == nil {
+		s.chains, err = s.conn.ListChains()
+	}
 	if err != nil {
+		s.close()
 		return nil, failed(attempt, err)
 	}
-	chains, err := conn.ListChains()
-	if err != nil {
-		return nil, failed(attempt, err)
-	}
-	return &survey{conn: conn, tables: tables, chains: chains, devs: devs, indexes: indexesOf(devs),
-		rules: make(map[string][]*nftables.Rule), sets: make(map[string]elements)}, nil
+	return s, nil
 }
+
+func (s *survey) close() { _ = s.conn.CloseLasting() }
 
 // isBase reports whether c is another program's chain that packets pass at a hook.
 func (s *survey) isBase(c *nftables.Chain) bool {

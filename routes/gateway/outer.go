@@ -27,21 +27,23 @@ func (g *Gateway) OuterRules(ctx context.Context, p keep.OuterPackets) (keep.Out
 		return keep.OuterRules{}, err
 	}
 	var rules keep.OuterRules
-	for _, out := range []bool{false, true} {
-		if err != nil { // no nftables, no rules
-			break
+	if err == nil { // else there is no nftables, and it has no rules
+		defer s.close()
+		for _, out := range []bool{false, true} {
+			w := newPassage(s, p, out)
+			if err := w.run(ctx); err != nil {
+				return keep.OuterRules{}, err
+			}
+			add(&rules, w.rules)
 		}
-		w := newPassage(s, p, out)
-		if err := w.run(ctx); err != nil {
-			return keep.OuterRules{}, err
-		}
-		rules.Obstacles = append(rules.Obstacles, w.rules.Obstacles...)
-		rules.Rewrites = append(rules.Rewrites, w.rules.Rewrites...)
 	}
-	legacy := legacyRules(p)
-	rules.Obstacles = append(rules.Obstacles, legacy.Obstacles...)
-	rules.Rewrites = append(rules.Rewrites, legacy.Rewrites...)
+	add(&rules, legacyRules(p))
 	return rules, nil
+}
+
+func add(to *keep.OuterRules, more keep.OuterRules) {
+	to.Obstacles = append(to.Obstacles, more.Obstacles...)
+	to.Rewrites = append(to.Rewrites, more.Rewrites...)
 }
 
 func hasAddress(a netip.Addr) bool { return a.IsValid() && !a.IsUnspecified() }
@@ -52,11 +54,13 @@ type passage struct {
 	keep.OuterPackets
 	out          bool
 	first, later *outer // the first packet of a connection, and one of a connection in use
-	rules        keep.OuterRules
+	// settled says for the destination and for the source that NAT leaves it as it is.
+	settled map[bool]bool
+	rules   keep.OuterRules
 }
 
 func newPassage(s *survey, p keep.OuterPackets, out bool) *passage {
-	w := &passage{survey: s, OuterPackets: p, out: out}
+	w := &passage{survey: s, OuterPackets: p, out: out, settled: make(map[bool]bool)}
 	packet := func(reply bool) *outer {
 		from, to := p.Remote, p.Local
 		if out {
@@ -212,13 +216,18 @@ func (p *passage) obstacle(at station, w *walk, onlyNew bool) {
 	p.rules.Obstacles = append(p.rules.Obstacles, keep.OuterObstacle{Ruling: r, Out: p.out, OnlyNew: onlyNew})
 }
 
-// rewrite notes a NAT rule, unless the address stays as it is.
+// rewrite notes a NAT rule, unless the address stays as it is: by this rule, or by one before it,
+// since the kernel carries out the first.
 func (p *passage) rewrite(at station, w *walk, b *binding, rule place) {
 	if b.source {
 		b.resolve(p.Dev, p.Remote)
 	}
 	was, known := p.first.address(b.source)
 	if known && b.keeps(was) {
+		p.settled[b.source] = p.settled[b.source] || !w.perhaps
+		return
+	}
+	if p.settled[b.source] {
 		return
 	}
 	r := p.ruling(at, w, rule)
@@ -229,6 +238,9 @@ func (p *passage) rewrite(at station, w *walk, b *binding, rule place) {
 	r.What = p.who(at, r) + by(r) + p.changes(b, was, known, to)
 	if r.Perhaps {
 		r.What += ", unless another rule comes first"
+	}
+	if !known || b.masquerade && !to.IsValid() { // it may be the same address
+		r.Perhaps = true
 	}
 	r.Hint = p.sparing(at, r, b.source)
 	p.rules.Rewrites = append(p.rules.Rewrites, keep.OuterRewrite{Ruling: r, Out: p.out, To: to})

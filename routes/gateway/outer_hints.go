@@ -98,17 +98,20 @@ func (p *passage) drops(onlyNew bool) string {
 
 // changes says what NAT does.
 func (p *passage) changes(b *binding, was netip.Addr, known bool, to netip.Addr) string {
-	packets, side := " changes GRE packets from "+p.Remote.String(), "destination"
+	packets, side, address := " changes GRE packets from "+p.Remote.String(), "destination", "another address"
 	if p.out {
 		packets = " changes GRE packets to " + p.Remote.String()
 	}
 	if b.source {
 		side = "source"
 	}
-	text := packets + ": their " + side + " becomes another address"
-	if to.IsValid() {
-		text = packets + ": their " + side + " becomes " + to.String()
+	switch {
+	case to.IsValid():
+		address = to.String()
+	case b.masquerade:
+		address = "the one that the kernel chooses for masquerading"
 	}
+	text := packets + ": their " + side + " becomes " + address
 	if known {
 		text += " in place of " + was.String()
 	}

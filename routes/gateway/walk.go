@@ -176,7 +176,12 @@ func (w *walk) test(e expr.Any, regs *registers, verdict **expr.Verdict) answer 
 		return w.lookup(regs, e, verdict)
 	case *expr.Match:
 		return w.match(e)
-	case *expr.Counter, *expr.Log, *expr.Objref, *expr.Target, *expr.Notrack:
+	case *expr.Objref:
+		const quota, limit, connlimit = 2, 4, 5 // NFT_OBJECT_...
+		if e.Type == quota || e.Type == limit || e.Type == connlimit {
+			return unsure
+		}
+	case *expr.Counter, *expr.Log, *expr.Target, *expr.Notrack:
 	default: // such as a limit, or an expression that nmgre does not know
 		return unsure
 	}
