@@ -564,6 +564,7 @@ func TestNotPermitted(t *testing.T) {
 		_, errs["Missing"] = s.g.Missing(ctx, rules)
 		_, errs["SetRules"] = s.g.SetRules(ctx, nil)
 		_, errs["Obstacles"] = s.g.Obstacles(ctx, []string{"gre1", "eth1"})
+		_, errs["OuterRules"] = s.g.OuterRules(ctx, outerOf("192.0.2.1"))
 		return nil
 	})
 	for what, err := range errs {
@@ -585,6 +586,7 @@ func TestContext(t *testing.T) {
 		_, errs["Missing"] = s.g.Missing(ctx, rules)
 		_, errs["SetRules"] = s.g.SetRules(ctx, rules)
 		_, errs["Obstacles"] = s.g.Obstacles(ctx, []string{"gre1", "eth1"})
+		_, errs["OuterRules"] = s.g.OuterRules(ctx, outerOf("192.0.2.1"))
 		_, errs["Forwarding"] = s.g.Forwarding(ctx, "eth1")
 		errs["SetForwarding"] = s.g.SetForwarding(ctx, "eth1", false)
 		return nil

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 
+	"nmgre/routes/gateway/registers"
+
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
@@ -96,15 +98,15 @@ func (o *outer) match(name string, revision uint32, info []byte) answer {
 		if value == nil {
 			return unsure
 		}
-		is := answerTo(binary.NativeEndian.Uint32(value)&binary.NativeEndian.Uint32(info[4:]) == binary.NativeEndian.Uint32(info))
+		is := registers.YesIf(binary.NativeEndian.Uint32(value)&binary.NativeEndian.Uint32(info[4:]) == binary.NativeEndian.Uint32(info))
 		if info[8] != 0 {
-			return is.not()
+			return is.Not()
 		}
 		return is
 	case name == "pkttype" && len(info) >= 8 && !o.out: // struct xt_pkttype_info
-		is := answerTo(binary.NativeEndian.Uint32(info) == unix.PACKET_HOST)
+		is := registers.YesIf(binary.NativeEndian.Uint32(info) == unix.PACKET_HOST)
 		if binary.NativeEndian.Uint32(info[4:]) != 0 {
-			return is.not()
+			return is.Not()
 		}
 		return is
 	case name == "iprange" && revision == 1 && len(info) >= 65: // struct xt_iprange_mtinfo

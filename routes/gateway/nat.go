@@ -9,6 +9,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"nmgre/routes/gateway/registers"
 	"nmgre/routes/netlink/wire"
 )
 
@@ -21,7 +22,7 @@ type binding struct {
 }
 
 // bindingOf reads NAT of nftables.
-func bindingOf(e expr.Any, regs *registers) *binding {
+func bindingOf(e expr.Any, regs *registers.File) *binding {
 	switch e := e.(type) {
 	case *expr.Masq:
 		return &binding{source: true, masquerade: true}
@@ -41,8 +42,8 @@ func bindingOf(e expr.Any, regs *registers) *binding {
 }
 
 // addressIn returns the address in a register; the zero Addr if it is not known.
-func addressIn(regs *registers, register uint32, size int) netip.Addr {
-	value, _ := regs.from(register)
+func addressIn(regs *registers.File, register uint32, size int) netip.Addr {
+	value, _ := regs.From(register)
 	if len(value) < size {
 		return netip.Addr{}
 	}

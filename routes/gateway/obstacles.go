@@ -79,14 +79,14 @@ type survey struct {
 	chains  []*nftables.Chain
 	devs    []string
 	indexes map[string]int
-	rules   map[string][]*nftables.Rule
+	rules   map[string]rulesRead
 	sets    map[string]elements
 }
 
 // newSurvey lists the host's chains. It must be closed.
 func newSurvey(ctx context.Context, devs []string) (s *survey, err error) {
 	const attempt = "look for firewalls"
-	s = &survey{devs: devs, indexes: indexesOf(devs), rules: make(map[string][]*nftables.Rule), sets: make(map[string]elements)}
+	s = &survey{devs: devs, indexes: indexesOf(devs), rules: make(map[string]rulesRead), sets: make(map[string]elements)}
 	// one socket for all requests, since firewalld has a hundred chains
 	if s.conn, err = dial(ctx, nftables.AsLasting()); err != nil {
 		return nil, failed(attempt, err)
@@ -160,15 +160,19 @@ func (s *survey) run(base *nftables.Chain, w *walk) fate {
 // rulesIn returns the rules of a chain. A chain that the library cannot read may have any rules.
 func (s *survey) rulesIn(table *nftables.Table, name string, w *walk) []*nftables.Rule {
 	key := fmt.Sprintf("%d %s %s", table.Family, table.Name, name)
-	rules, known := s.rules[key]
+	read, known := s.rules[key]
 	if !known {
-		var err error
-		if rules, err = s.conn.GetRules(table, &nftables.Chain{Name: name, Table: table}); err != nil {
-			w.perhaps = true
-		}
-		s.rules[key] = rules
+		read.list, read.err = s.conn.GetRules(table, &nftables.Chain{Name: name, Table: table})
+		s.rules[key] = read
 	}
-	return rules
+	w.perhaps = w.perhaps || read.err != nil
+	return read.list
+}
+
+// rulesRead are the rules of a chain, or the error of reading them.
+type rulesRead struct {
+	list []*nftables.Rule
+	err  error
 }
 
 // firewall returns the program that a chain belongs to.

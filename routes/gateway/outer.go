@@ -154,7 +154,7 @@ func (p *passage) run(ctx context.Context) error {
 		}
 		p.filter(at)
 	}
-	return nil
+	return ctx.Err() // a socket that has no time left reads no rules
 }
 
 // filter notes the chain if it drops one of the packets.

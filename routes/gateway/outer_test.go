@@ -491,6 +491,18 @@ func askLegacy(table string) error {
 	return nil
 }
 
+// A chain that cannot be read may have any rules, for the second packet as for the first.
+func TestUnreadableChain(t *testing.T) {
+	table := &nftables.Table{Name: "filter", Family: nftables.TableFamilyINet}
+	s := survey{rules: map[string]rulesRead{"1 filter input": {nil, unix.EINVAL}}}
+	for range 2 {
+		w := &walk{}
+		if list := s.rulesIn(table, "input", w); len(list) > 0 || !w.perhaps {
+			t.Errorf("%v, perhaps %v", list, w.perhaps)
+		}
+	}
+}
+
 // The names of tables are read line by line.
 func TestLegacyTables(t *testing.T) {
 	for text, want := range map[string][]string{"": nil, "filter\n": {"filter"}, "nat\nfilter\n": {"nat", "filter"}, "nat": {"nat"}} {

@@ -4,6 +4,8 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"nmgre/routes/gateway/registers"
 )
 
 // packet is the first packet of a forwarded connection, with the values that are known of it.
@@ -113,7 +115,7 @@ func (w *walk) mayDecide(kind expr.VerdictKind, by place) {
 
 // rule returns a rule's verdict on the packet, or nil, and whether the packet surely matches.
 func (w *walk) rule(exprs []expr.Any) (verdict *expr.Verdict, sure bool) {
-	var regs registers
+	var regs registers.File
 	sure = true
 	for _, e := range exprs {
 		if v := w.decision(e, &regs, sure); v != nil {
@@ -129,7 +131,7 @@ func (w *walk) rule(exprs []expr.Any) (verdict *expr.Verdict, sure bool) {
 }
 
 // decision returns the verdict that an expression is, or nil.
-func (w *walk) decision(e expr.Any, regs *registers, sure bool) *expr.Verdict {
+func (w *walk) decision(e expr.Any, regs *registers.File, sure bool) *expr.Verdict {
 	switch e := e.(type) {
 	case *expr.Verdict:
 		return e
@@ -150,28 +152,28 @@ func (w *walk) decision(e expr.Any, regs *registers, sure bool) *expr.Verdict {
 
 // test carries out an expression that is no verdict, and returns whether the packet matches. In a
 // map of verdicts it sets verdict to the packet's.
-func (w *walk) test(e expr.Any, regs *registers, verdict **expr.Verdict) answer {
+func (w *walk) test(e expr.Any, regs *registers.File, verdict **expr.Verdict) answer {
 	switch e := e.(type) {
 	case *expr.Meta:
 		w.sets(e)
-		regs.set(e.Register, w.meta(e.Key), e.SourceRegister)
+		regs.Set(e.Register, w.meta(e.Key), e.SourceRegister)
 	case *expr.Ct:
-		regs.set(e.Register, w.ct(e), e.Register == 0)
+		regs.Set(e.Register, w.ct(e), e.Register == 0)
 	case *expr.Payload:
-		regs.set(e.DestRegister, w.outer.payload(e), e.OperationType == expr.PayloadWrite)
+		regs.Set(e.DestRegister, w.outer.payload(e), e.OperationType == expr.PayloadWrite)
 	case *expr.Fib:
 		value := w.outer.fib(e)
-		if regs.set(e.Register, value, false); value == nil {
+		if regs.Set(e.Register, value, false); value == nil {
 			return unsure
 		}
 	case *expr.Bitwise:
-		regs.bitwise(e)
+		regs.Bitwise(e)
 	case *expr.Immediate:
-		regs.set(e.Register, e.Data, false)
+		regs.Set(e.Register, e.Data, false)
 	case *expr.Cmp:
-		return regs.compare(e)
+		return regs.Compare(e)
 	case *expr.Range:
-		return regs.within(e)
+		return regs.Within(e)
 	case *expr.Lookup:
 		return w.lookup(regs, e, verdict)
 	case *expr.Match:
@@ -189,24 +191,13 @@ func (w *walk) test(e expr.Any, regs *registers, verdict **expr.Verdict) answer 
 }
 
 // answer says whether a packet matches.
-type answer int
+type answer = registers.Answer
 
 const (
-	yes answer = iota
-	no
-	unsure
+	yes    = registers.Yes
+	no     = registers.No
+	unsure = registers.Unsure
 )
-
-// not returns the answer to the opposite question.
-func (a answer) not() answer { return [...]answer{yes: no, no: yes, unsure: unsure}[a] }
-
-// answerTo returns the answer to a question that is known.
-func answerTo(matches bool) answer {
-	if matches {
-		return yes
-	}
-	return no
-}
 
 // meta returns the value of a meta key; nil if it is not known.
 func (w *walk) meta(key expr.MetaKey) []byte {
@@ -249,18 +240,18 @@ func (w *walk) ct(e *expr.Ct) []byte {
 }
 
 // lookup evaluates a lookup in a set. In a map of verdicts it sets verdict to that of the key.
-func (w *walk) lookup(regs *registers, e *expr.Lookup, verdict **expr.Verdict) answer {
-	key, known := regs.from(e.SourceRegister)
+func (w *walk) lookup(regs *registers.File, e *expr.Lookup, verdict **expr.Verdict) answer {
+	key, known := regs.From(e.SourceRegister)
 	if !known || e.IsDestRegSet && e.DestRegister != unix.NFT_REG_VERDICT {
 		return unsure
 	}
 	stands, found := w.inSet(e.SetName, key)
-	regs.set(e.SourceRegister, nil, false)
+	regs.Set(e.SourceRegister, nil, false)
 	if e.IsDestRegSet && found == yes {
 		*verdict = stands
 	}
 	if e.Invert {
-		return found.not()
+		return found.Not()
 	}
 	return found
 }

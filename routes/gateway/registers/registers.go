@@ -1,4 +1,8 @@
-package gateway
+// Package registers has the registers of the kernel's nftables, as the expressions of a rule use
+// them, and comparisons of what is in them. Values that are not known stay unknown.
+//
+// It may import nftables. Begin with [File].
+package registers
 
 import (
 	"bytes"
@@ -7,8 +11,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// registers are the 64 bytes of the kernel's registers. Each byte is known or not.
-type registers struct {
+// Answer says whether a packet matches.
+type Answer int
+
+// The answers.
+const (
+	Yes Answer = iota
+	No
+	Unsure
+)
+
+// Not returns the answer to the opposite question.
+func (a Answer) Not() Answer {
+	switch a {
+	case Yes:
+		return No
+	case No:
+		return Yes
+	default:
+		return Unsure
+	}
+}
+
+// YesIf returns the answer to a question that is known.
+func YesIf(matches bool) Answer {
+	if matches {
+		return Yes
+	}
+	return No
+}
+
+// File is the 64 bytes of the kernel's registers. Each byte is known or not; those of the zero File
+// are not.
+type File struct {
 	bytes [64]byte
 	known [64]bool
 	pair  uint32 // the register of which one end of a range was compared; 0 for none
@@ -26,9 +61,9 @@ func at(register uint32) int {
 	return -1
 }
 
-// set loads a value into a register; nil is an unknown value. If the expression only reads the
-// register, set does nothing.
-func (r *registers) set(register uint32, value []byte, reads bool) {
+// Set loads a value into a register; nil is an unknown value. If the expression only reads the
+// register, Set does nothing.
+func (r *File) Set(register uint32, value []byte, reads bool) {
 	begin := at(register)
 	if begin < 0 || reads {
 		return
@@ -44,8 +79,8 @@ func (r *registers) set(register uint32, value []byte, reads bool) {
 	copy(r.bytes[begin:], value)
 }
 
-// from returns the known bytes from the beginning of a register on.
-func (r *registers) from(register uint32) ([]byte, bool) {
+// From returns the known bytes from the beginning of a register on.
+func (r *File) From(register uint32) ([]byte, bool) {
 	begin := at(register)
 	if begin < 0 || !r.known[begin] {
 		return nil, false
@@ -57,69 +92,70 @@ func (r *registers) from(register uint32) ([]byte, bool) {
 	return r.bytes[begin:end], true
 }
 
-func (r *registers) bitwise(e *expr.Bitwise) {
-	value, known := r.from(e.SourceRegister)
+// Bitwise masks a value, and flips bits of it.
+func (r *File) Bitwise(e *expr.Bitwise) {
+	value, known := r.From(e.SourceRegister)
 	if !known || len(e.Mask) > len(value) || len(e.Xor) != len(e.Mask) || len(e.Mask) == 0 {
-		r.set(e.DestRegister, nil, false)
+		r.Set(e.DestRegister, nil, false)
 		return
 	}
 	result := make([]byte, len(e.Mask))
 	for i := range result {
 		result[i] = value[i]&e.Mask[i] ^ e.Xor[i]
 	}
-	r.set(e.DestRegister, result, false)
+	r.Set(e.DestRegister, result, false)
 }
 
-// compare evaluates a comparison of bytes, as the kernel's memcmp does. Like lookup, it then
+// Compare evaluates a comparison of bytes, as the kernel's memcmp does. Like lookup, it then
 // forgets the register, because an expression that the library cannot read may load another value.
-func (r *registers) compare(e *expr.Cmp) answer {
-	value, known := r.from(e.Register)
+func (r *File) Compare(e *expr.Cmp) Answer {
+	value, known := r.From(e.Register)
 	if pair := r.pair; pair != 0 {
 		// only the other end of a range is compared with the same value
 		known = known && (pair != e.Register || e.Op == expr.CmpOpLte)
 	}
 	if !known || len(e.Data) > len(value) {
-		return unsure
+		return Unsure
 	}
 	order := bytes.Compare(value[:len(e.Data)], e.Data)
 	if e.Op == expr.CmpOpGte { // nft writes a range as two comparisons
 		r.pair = e.Register
-		return answerTo(order >= 0)
+		return YesIf(order >= 0)
 	}
 	r.forget(e.Register)
 	switch e.Op {
 	case expr.CmpOpEq:
-		return answerTo(order == 0)
+		return YesIf(order == 0)
 	case expr.CmpOpNeq:
-		return answerTo(order != 0)
+		return YesIf(order != 0)
 	case expr.CmpOpLt:
-		return answerTo(order < 0)
+		return YesIf(order < 0)
 	case expr.CmpOpLte:
-		return answerTo(order <= 0)
+		return YesIf(order <= 0)
 	case expr.CmpOpGt:
-		return answerTo(order > 0)
+		return YesIf(order > 0)
 	default:
-		return unsure
+		return Unsure
 	}
 }
 
-// within evaluates whether a value is in a range.
-func (r *registers) within(e *expr.Range) answer {
-	value, known := r.from(e.Register)
+// Within evaluates whether a value is in a range.
+func (r *File) Within(e *expr.Range) Answer {
+	value, known := r.From(e.Register)
 	if !known || len(e.FromData) != len(e.ToData) || len(e.FromData) == 0 || len(e.FromData) > len(value) {
-		return unsure
+		return Unsure
 	}
 	value = value[:len(e.FromData)]
-	is := answerTo(bytes.Compare(e.FromData, value) <= 0 && bytes.Compare(value, e.ToData) <= 0)
+	is := YesIf(bytes.Compare(e.FromData, value) <= 0 && bytes.Compare(value, e.ToData) <= 0)
 	r.forget(e.Register)
 	if e.Op == expr.CmpOpNeq {
-		return is.not()
+		return is.Not()
 	}
 	return is
 }
 
 // forget makes the value of a register unknown.
-func (r *registers) forget(register uint32) {
-	r.set(register, nil, false)
+func (r *File) forget(register uint32) {
+	r.Set(register, nil, false)
 	r.pair = 0
 }
