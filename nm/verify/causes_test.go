@@ -12,6 +12,7 @@ import (
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/testdata/want"
 )
@@ -23,6 +24,7 @@ func TestCauses(t *testing.T) {
 	want.Cases(t, "cause", 60, func(t *testing.T, input string) string {
 		f := readFacts(t, input)
 		heard := reportOf(t, f)
+		f.rules = keep.OuterRules{}
 		f.heard = kernel.Heard{Counters: f.heard.Counters, Deaf: deafToAll()}
 		unheard := reportOf(t, f)
 		for _, c := range heard.Checks {
@@ -188,6 +190,15 @@ func readFact(t *testing.T, f *facts, word string, args []string, rest string) {
 		} else {
 			f.heard.Counters.InAddrErrors = n
 		}
+	case "lan":
+		f.lans = append(f.lans, want.CIDR(args[0]))
+	case "drops":
+		ruling := keep.Ruling{Program: "nftables", Family: "ip", Table: "fault", Base: "faulty", Hook: "input", Chain: "faulty", Handle: 3,
+			What: "the chain faulty of the table ip fault drops it", Hint: "sudo nft insert rule ip fault faulty meta l4proto gre accept"}
+		f.rules.Obstacles = append(f.rules.Obstacles, keep.OuterObstacle{Ruling: ruling, Out: args[0] == "out", OnlyNew: args[0] == "new"})
+	case "rewrites":
+		ruling := keep.Ruling{Program: "nftables", Family: "ip", Table: "fault", Chain: "faulty", What: "the chain faulty of the table ip fault changes the source"}
+		f.rules.Rewrites = append(f.rules.Rewrites, keep.OuterRewrite{Ruling: ruling, Out: args[0] == "out"})
 	case "link":
 		readLink(t, f, args)
 	case "under":
@@ -220,6 +231,8 @@ func readUnder(t *testing.T, f *facts, word, value string) {
 		u.parent = value
 	case "down":
 		u.down = value
+	case "unplugged":
+		u.unplugged = true
 	case "no-route":
 		u.noRoute = value
 	case "no-hop":

@@ -9,6 +9,7 @@ import (
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )
 
@@ -26,22 +27,27 @@ type facts struct {
 	listened bool            // there was a listener
 	heard    kernel.Heard
 	outer    *kernel.ProbeResult // of the far end's outer address; nil if it was not probed
+	// of other programs, about the outer packets; empty if not permitted
+	rules keep.OuterRules
+	lans  []netip.Prefix // the networks that routes lead to through the tunnel
 }
 
 // underlay is the way of the tunnel's packets to the far end, as far as the kernel knows it.
 type underlay struct {
-	from    netip.Addr // this end's outer address; the zero Addr if it is not known
-	away    bool       // no device has that address
-	present netip.Addr // the address that the kernel would choose instead
-	parent  string     // the device that the tunnel is bound to, if there is no such device
-	down    string     // a device on the way that is down
-	noRoute string     // the kernel's words, if no route leads there
-	hop     kernel.Hop
-	path    string // "gre1 -> gre2 -> gre1"
-	itself  bool   // the way leads back into the tunnel
-	loop    bool   // the way loops through other tunnels
-	nested  bool   // the way leads into another tunnel
-	gateway string // the words of a route past the tunnel: "100.0.2.100/32 via 100.0.1.1 dev eth0"
+	from      netip.Addr // this end's outer address; the zero Addr if it is not known
+	away      bool       // no device has that address
+	present   netip.Addr // the address that the kernel would choose instead
+	parent    string     // the device that the tunnel is bound to, if there is no such device
+	down      string     // a device on the way that is down
+	unplugged bool       // that device is up, and has no carrier
+	noRoute   string     // the kernel's words, if no route leads there
+	hop       kernel.Hop
+	path      string // "gre1 -> gre2 -> gre1"
+	itself    bool   // the way leads back into the tunnel
+	loop      bool   // the way loops through other tunnels
+	nested    bool   // the way leads into another tunnel
+	// the words of a route past the tunnel: "100.0.2.100/32 via 100.0.1.1 dev eth0"
+	gateway string
 }
 
 // hears reports whether these things could be listened to, so that what was not heard did not

@@ -3,7 +3,9 @@ package verify
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
+	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 )
 
@@ -27,7 +29,8 @@ var farCauses = []row{
 			p := f.strange()[0]
 			in, out := f.keys()
 			here, there := "--input-key ", "--output-key "
-			if in == nil && out == nil || in != nil && out != nil && *in == *out {
+			// a far end that refuses this end's packets has the other key in both directions
+			if gre.SameKey(in, out) && f.refusedByFar(noPort) != nil {
 				here, there = "--key ", "--key "
 			}
 			return said{summary: fmt.Sprintf("the far end sends %s, this tunnel expects %s", keyText(p.Key), keyText(in)), evidence: packetText(p),
@@ -137,12 +140,20 @@ func (f facts) mirrored(p kernel.Packet) bool {
 	return f.ours(p) && p.InnerFrom.IsValid() && f.hasInner(p.InnerFrom)
 }
 
-// misaddressed says that a packet is for an address in this end's inner network that this end does
-// not have, or from such an address that is not the far end's. Behind an Ethernet tunnel there may
-// be other hosts.
+// misaddressed reports whether a packet is for an address in this end's inner network that this end
+// does not have, or from an address that is neither the far end's nor behind it. Behind an Ethernet
+// tunnel there may be other hosts.
 func (f facts) misaddressed(p kernel.Packet) bool {
-	return f.ours(p) && !f.tunnel.Mode.Ethernet() &&
-		(f.nearInner(p.InnerTo) && p.InnerTo != f.tunnel.PeerAddress || f.nearInner(p.InnerFrom) && p.InnerFrom != f.tunnel.PeerAddress)
+	return f.ours(p) && !f.tunnel.Mode.Ethernet() && (f.nearInner(p.InnerTo) && p.InnerTo != f.tunnel.PeerAddress || f.misplaced(p))
+}
+
+// misplaced reports whether a packet for this end's inner address comes from nowhere behind the
+// tunnel.
+func (f facts) misplaced(p kernel.Packet) bool {
+	from := p.InnerFrom
+	behind := func(lan netip.Prefix) bool { return lan.Contains(from) }
+	return from.IsGlobalUnicast() && from != f.tunnel.PeerAddress && !f.hasInner(from) &&
+		(f.nearInner(from) || f.hasInner(p.InnerTo) && !slices.ContainsFunc(f.lans, behind))
 }
 
 // optionSaid tells of an option of the GRE header that differs. A packet shows it, or a counter.
@@ -173,7 +184,7 @@ func (f facts) innerSaid() said {
 		p := packets[0]
 		s.summary = fmt.Sprintf("the far end sends to the inner address %s, which this end does not have", p.InnerTo)
 		s.evidence, s.facts = packetText(p), Facts{"to": p.InnerTo.String()}
-	case len(packets) > 0:
+	case len(packets) > 0 && f.refusedInside() == "":
 		p := packets[0]
 		s.summary = fmt.Sprintf("the far end has the inner address %s, and this tunnel expects %s", p.InnerFrom, f.tunnel.PeerAddress)
 		s.evidence, s.facts = packetText(p), Facts{"from": p.InnerFrom.String(), "expected": f.tunnel.PeerAddress.String()}

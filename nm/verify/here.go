@@ -5,20 +5,25 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )
 
 // underlayCauses are the faults of this host that its kernel knows before anything is sent.
 var underlayCauses = []row{
 	{
-		Cause: Cause{"device-down", Proved, "the device that leads to the far end, or has the local outer address, is down",
+		Cause: Cause{"device-down", Proved, "the device that leads to the far end, or has the local outer address, is down, or has no carrier",
 			"ip -br link; ip route get REMOTE from LOCAL"},
 		stops: true,
 		when:  func(f facts) bool { return f.under.down != "" },
 		tell: func(f facts) said {
 			dev := fault.Printable(f.under.down)
-			return said{summary: fmt.Sprintf("the device %s, by which packets to the far end leave, is down", dev), evidence: dev + " is administratively down",
+			s := said{summary: fmt.Sprintf("the device %s, by which packets to the far end leave, is down", dev), evidence: dev + " is administratively down",
 				here: "nmcli device connect " + fault.Operand(f.under.down), facts: Facts{"device": dev}}
+			if f.under.unplugged {
+				s.evidence, s.advice, s.here = dev+" is up, and has no carrier", "look at its cable, and at the switch or host at its other end", ""
+			}
+			return s
 		},
 	},
 	{
@@ -123,7 +128,7 @@ var hereCauses = []row{
 			if f.grew.TxDropped == 0 {
 				s.evidence = fmt.Sprintf("the tunnel sent %d packets, and none of them left this host", f.grew.TxPackets)
 			}
-			return s
+			return s.ruledBy(f.obstacle(true))
 		},
 	},
 	{
@@ -144,8 +149,14 @@ var hereCauses = []row{
 		when:   func(f facts) bool { return f.rewritten() != nil },
 		tell: func(f facts) said {
 			p := f.rewritten()
-			return said{summary: fmt.Sprintf("this host's NAT sends the tunnel's packets from %s instead of %s", p.From, f.under.from), evidence: packetText(*p) + " left this host",
+			s := said{summary: fmt.Sprintf("this host's NAT sends the tunnel's packets from %s instead of %s", p.From, f.under.from), evidence: packetText(*p) + " left this host",
 				advice: "put a rule `meta l4proto gre accept` before the masquerade or snat rule in the postrouting hook", facts: Facts{"from": p.From.String(), "local": f.under.from.String()}}
+			for _, r := range f.rules.Rewrites {
+				if r.Out {
+					return s.ruledBy(&r.Ruling)
+				}
+			}
+			return s
 		},
 	},
 	{
@@ -168,13 +179,40 @@ var hereCauses = []row{
 	{
 		Cause: Cause{"own-firewall-in", Proved, "packets of the far end reach this host, and its own firewall drops them before the tunnel",
 			"sudo tcpdump -ni any ip proto 47 (they arrive); nft list ruleset (hooks prerouting and input); firewall-cmd --list-all-zones"},
-		when: func(f facts) bool { return f.blocked() },
+		when: func(f facts) bool { return f.blocked() || f.obstacle(false) != nil },
 		tell: func(f facts) said {
-			return said{summary: "this host's own firewall drops the far end's packets", evidence: packetText(f.came(f.between)[0]) + " arrived, and none came through the firewall",
-				advice: fmt.Sprintf("let IP protocol 47 in from %s", f.tunnel.Remote), here: "sudo firewall-cmd --permanent --add-protocol=gre && sudo firewall-cmd --reload",
-				facts: Facts{"from": f.tunnel.Remote.String(), "arrived": len(f.came(f.between)), "accepted": 0}}
+			s := said{summary: "this host's own firewall drops the far end's packets", advice: fmt.Sprintf("let IP protocol 47 in from %s", f.tunnel.Remote),
+				here: "sudo firewall-cmd --permanent --add-protocol=gre && sudo firewall-cmd --reload", facts: Facts{"from": f.tunnel.Remote.String(), "arrived": len(f.came(f.between))}}
+			if f.blocked() {
+				s.evidence = packetText(f.came(f.between)[0]) + " arrived, and none came through the firewall"
+			}
+			return s.ruledBy(f.obstacle(false))
 		},
 	},
+}
+
+// obstacle returns the first rule of this host that surely drops all of the tunnel's outer packets
+// on their way out, or in. It returns nil if none is known.
+func (f facts) obstacle(out bool) *keep.Ruling {
+	for _, o := range f.rules.Obstacles {
+		if o.Out == out && !o.OnlyNew && !o.Perhaps {
+			return &o.Ruling
+		}
+	}
+	return nil
+}
+
+// ruledBy adds the rule that does it, and the command that mends it. The rule may be nil.
+func (s said) ruledBy(r *keep.Ruling) said {
+	if r == nil {
+		return s
+	}
+	s.evidence = joined(s.evidence, r.What)
+	s.facts = s.facts.with(Facts{"program": r.Program, "table": r.Table, "chain": r.Chain, "rule_handle": r.Handle, "zone": r.Zone})
+	if r.Hint != "" {
+		s.advice, s.here = "", r.Hint
+	}
+	return s
 }
 
 // vanishes reports whether the tunnel sends packets that do not leave this host.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )
 
@@ -17,8 +19,10 @@ const (
 	probeCount    = 4
 	probeEnough   = 2
 	probeInterval = 300 * time.Millisecond
-	// companionWait is how long a refused probe goes on: the first ICMP error is seldom alone.
-	companionWait = 50 * time.Millisecond
+	// companionWait is how long a refused probe goes on: what the far end sends by itself may say
+	// more than its refusal. While a tunnel is made, a far end that is not there is no surprise.
+	companionWait      = 250 * time.Millisecond
+	companionWaitEarly = 50 * time.Millisecond
 	// outerCount is how many echo requests ask for the far end's outer address.
 	outerCount = 2
 )
@@ -29,6 +33,9 @@ const (
 func (v *verifier) sendProbe(ctx context.Context) error {
 	if v.whyNoProbe().Summary != "" {
 		return nil
+	}
+	for _, r := range slices.Concat(v.tunnel.Routes, v.kept.Routes) {
+		v.facts.lans = append(v.facts.lans, r.Dst)
 	}
 	cut, err := v.probeOnce(ctx, true)
 	if err == nil && cut && v.facts.probe.Received == 0 && !v.facts.refused() {
@@ -50,7 +57,21 @@ func (v *verifier) sendProbe(ctx context.Context) error {
 	if link := v.report.Link; link != nil && link.Index == v.link.Index {
 		v.facts.grew = link.Counters.Since(v.link.Counters)
 	}
-	return nil
+	return v.readRules(ctx)
+}
+
+// readRules reads what this host's rules do to the outer packets. If they cannot be read, a cause
+// is named without its rule. While a tunnel is made whose far end answers, nobody waits for it.
+func (v *verifier) readRules(ctx context.Context) error {
+	u := v.facts.under
+	if v.wrongWay || v.opts.BeforeSave && v.facts.probe.Received > 0 {
+		return nil
+	}
+	rules, err := v.sys.Gateway.OuterRules(ctx, keep.OuterPackets{Local: u.from, Remote: v.tunnel.Remote, Dev: u.hop.Dev, Tunnel: v.tunnel.Name})
+	if err == nil {
+		v.facts.rules = rules
+	}
+	return ctx.Err()
 }
 
 // probeOnce sends the probe and listens. If early is set, a refusal ends it before its time, and
@@ -61,7 +82,11 @@ func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err err
 	defer cancel()
 	listening := v.listen(ctx)
 	if early {
-		go cancelSoon(probing, listening.Refused(), cancel)
+		wait := companionWait
+		if v.opts.BeforeSave {
+			wait = companionWaitEarly
+		}
+		go cancelSoon(probing, listening.Refused(), wait, cancel)
 	}
 	outer := v.startOuter(ctx)
 	result, err := v.sys.Kernel.Probe(probing, kernel.Probe{Dev: v.link.Name, From: own.Addr(), To: v.tunnel.PeerAddress,
@@ -76,15 +101,15 @@ func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err err
 	return cut, err
 }
 
-// cancelSoon calls cancel a moment after the refusal, unless ctx ends before.
-func cancelSoon(ctx context.Context, refused <-chan struct{}, cancel func()) {
+// cancelSoon calls cancel some time after the refusal, unless ctx ends before.
+func cancelSoon(ctx context.Context, refused <-chan struct{}, wait time.Duration, cancel func()) {
 	select {
 	case <-refused:
 	case <-ctx.Done():
 		return
 	}
 	select {
-	case <-time.After(companionWait):
+	case <-time.After(wait):
 		cancel()
 	case <-ctx.Done():
 	}

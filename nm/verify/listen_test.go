@@ -61,7 +61,7 @@ func TestRefusalEndsTheProbe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c := probeCheck(t, report); c.Cause != "far-no-tunnel" || c.Status != verify.Fail || time.Since(begin) > 100*time.Millisecond {
+		if c := probeCheck(t, report); c.Cause != "far-no-tunnel" || c.Status != verify.Fail || time.Since(begin) > 300*time.Millisecond {
 			t.Errorf("after %s: %s", time.Since(begin), fake.CheckText(c))
 		}
 		checkReport(t, report)

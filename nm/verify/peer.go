@@ -28,6 +28,7 @@ func (v *verifier) checkPeer(context.Context) error {
 	default:
 		v.report.add(v.judgeProbe(v.facts))
 		v.report.add(v.judgeCounters(v.facts))
+		v.addWarning("state", "answers-only")
 	}
 	return nil
 }

@@ -58,7 +58,8 @@ func (v *verifier) lookUnderlay(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	u.hop, u.down = hop, "" // the address may be on another device than the way out
+	// the address may be on another device than the way out
+	u.hop, u.down, u.unplugged = hop, "", false
 	v.noteDown(kernel.Named(v.links, hop.Dev))
 	if !u.from.IsValid() {
 		u.from = hop.Src
@@ -68,8 +69,8 @@ func (v *verifier) lookUnderlay(ctx context.Context) error {
 
 // noteDown notes a device on the way that is down.
 func (v *verifier) noteDown(l *kernel.Link) {
-	if l != nil && !l.Up {
-		v.facts.under.down = l.Name
+	if l != nil && (!l.Up || l.NoCarrier) {
+		v.facts.under.down, v.facts.under.unplugged = l.Name, l.Up
 	}
 }
 
@@ -165,11 +166,8 @@ func (v *verifier) checkMTU(context.Context) error {
 		v.report.add(skip("mtu", noLink))
 		return nil
 	}
-	for _, r := range warnings {
-		if r.ID == "mtu-too-large" && r.when(f) {
-			v.report.add(r.check("mtu", f))
-			return nil
-		}
+	if v.addWarning("mtu", "mtu-too-large") {
+		return nil
 	}
 	path, told := f.pathMTU()
 	v.report.add(Check{ID: "mtu", Status: Pass, Certainty: Likely, Summary: fmt.Sprintf("packets of %d bytes fit through the way to the far end, as far as this host knows", v.link.MTU),

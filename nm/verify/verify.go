@@ -82,13 +82,19 @@ type verifier struct {
 // checkWarnings adds a check for each fault that the links alone show, and that a tunnel works
 // with.
 func (v *verifier) checkWarnings() {
-	for _, w := range []struct{ id, cause string }{{"ttl", "ttl-inherit"}, {"fallback", "fallback-up"}} {
-		for _, r := range warnings {
-			if r.ID == w.cause && r.when(v.facts) {
-				v.report.add(r.check(w.id, v.facts))
-			}
+	v.addWarning("ttl", "ttl-inherit")
+	v.addWarning("fallback", "fallback-up")
+}
+
+// addWarning adds the check with that ID if its cause is there, and reports whether it is.
+func (v *verifier) addWarning(id, cause string) bool {
+	for _, r := range warnings {
+		if r.ID == cause && r.when(v.facts) {
+			v.report.add(r.check(id, v.facts))
+			return true
 		}
 	}
+	return false
 }
 
 // skip is a check that cannot be made. why is its summary.

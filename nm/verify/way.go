@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )
 
@@ -166,6 +167,15 @@ var warnings = []row{
 		},
 	},
 	{
+		Cause: Cause{"answers-only", Proved, "this host's firewall lets the far end's packets in as answers only: after some minutes of silence the far end cannot begin",
+			"nft list ruleset (ct state established in the hook input); conntrack -L -p gre"},
+		status: Warn, anyway: true,
+		when: func(f facts) bool { return f.answersOnly() != nil },
+		tell: func(f facts) said {
+			return said{summary: "this host's firewall lets the far end's packets in as answers only: what the far end begins is dropped after some minutes of silence"}.ruledBy(f.answersOnly())
+		},
+	},
+	{
 		Cause: Cause{"fallback-up", Proved, "the kernel's fallback tunnel, such as gre0, is up: it takes every GRE packet that no tunnel expects, and hides faults of keys and addresses",
 			"ip -d link show dev gre0"},
 		status: Warn, anyway: true,
@@ -228,6 +238,17 @@ func (f facts) pathMTU() (path int, told string) {
 func (f facts) fits() int {
 	path, _ := f.pathMTU()
 	return f.tunnel.Encapsulation().MTU(path)
+}
+
+// answersOnly returns the rule of this host that drops packets of the far end which are no answers,
+// or nil.
+func (f facts) answersOnly() *keep.Ruling {
+	for _, o := range f.rules.Obstacles {
+		if !o.Out && o.OnlyNew && !o.Perhaps {
+			return &o.Ruling
+		}
+	}
+	return nil
 }
 
 // fallback returns the kernel's fallback tunnel of this tunnel's mode if it is up, or nil.

@@ -14,6 +14,8 @@ type Link struct {
 	Kind  string // the kernel's word, such as "gre" or "veth"; empty for hardware
 	Up    bool   // administratively up, whatever the far end does
 	MTU   int    // in bytes
+	// NoCarrier is set for a device that is up, and whose lower layer is not: its cable is out.
+	NoCarrier bool
 
 	// Addresses have the length of their network. Of an address with a peer, it is the address.
 	Addresses []netip.Prefix

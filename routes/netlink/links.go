@@ -117,7 +117,8 @@ func parseLink(body []byte) (kernel.Link, error) {
 		return kernel.Link{}, fmt.Errorf("%w: a link of %d bytes", wire.ErrMalformed, len(body))
 	}
 	var r wire.Reader
-	link := kernel.Link{Index: r.Int(body[4:]), Up: r.Uint32(body[8:])&unix.IFF_UP != 0}
+	flags := r.Uint32(body[8:])
+	link := kernel.Link{Index: r.Int(body[4:]), Up: flags&unix.IFF_UP != 0, NoCarrier: flags&unix.IFF_UP != 0 && flags&unix.IFF_LOWER_UP == 0}
 	var data []byte
 	err := wire.EachAttribute(body[unix.SizeofIfInfomsg:], func(kind uint16, v []byte) (err error) {
 		switch kind {

@@ -24,7 +24,7 @@ import (
 func encodeLink(index uint32, name, kind string, data []byte) []byte {
 	body := make([]byte, unix.SizeofIfInfomsg)
 	wire.Native.PutUint32(body[4:], index)
-	wire.Native.PutUint32(body[8:], unix.IFF_UP|unix.IFF_RUNNING)
+	wire.Native.PutUint32(body[8:], unix.IFF_UP|unix.IFF_RUNNING|unix.IFF_LOWER_UP)
 	body = wire.AppendAttribute(body, unix.IFLA_IFNAME, append([]byte(name), 0))
 	body = wire.AppendUint32(body, unix.IFLA_MTU, 1476)
 	info := wire.AppendAttribute(nil, unix.IFLA_INFO_KIND, append([]byte(kind), 0))
@@ -39,6 +39,19 @@ func TestParseLink(t *testing.T) {
 	want := kernel.Link{Index: 3, Name: "br0", Kind: "bridge", Up: true, MTU: 1476}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// A device that is down has no carrier to lose.
+func TestParseCarrier(t *testing.T) {
+	for flags, expected := range map[uint32]kernel.Link{
+		unix.IFF_UP | unix.IFF_LOWER_UP: {Up: true}, unix.IFF_UP: {Up: true, NoCarrier: true}, unix.IFF_LOWER_UP: {}, 0: {},
+	} {
+		body := encodeLink(3, "a", "", nil)
+		wire.Native.PutUint32(body[8:], flags)
+		if got, err := parseLink(body); err != nil || got.Up != expected.Up || got.NoCarrier != expected.NoCarrier {
+			t.Errorf("flags %#x: %+v, %v", flags, got, err)
+		}
 	}
 }
 
