@@ -62,7 +62,7 @@ func newBenchSync(b *testing.B) *benchSync {
 	} else {
 		lines = append(lines, "link add g0 type veth peer name g1", "link set dev g0 up", "link set dev g1 up")
 	}
-	ns.ip(lines...)
+	ns.IP(lines...)
 	s := &benchSync{namespace: ns, device: ns.deviceIndex("g0"), file: filepath.Join(b.TempDir(), "batch")}
 	all := make([]routes.Route, many)
 	text := make([]byte, 0, many*64)
@@ -139,7 +139,7 @@ func BenchmarkSyncRatios(b *testing.B) {
 		again.measure(b, func() { s.sync(b, s.want, unchanged) })
 		s.sync(b, nil, removed)
 		byIP.measure(b, func() {
-			if out, err := s.runFor(10*time.Minute, "ip", "-batch", s.file); err != nil {
+			if out, err := s.RunFor(10*time.Minute, "ip", "-batch", s.file); err != nil {
 				b.Fatalf("%v: %s", err, out)
 			}
 		})
@@ -204,7 +204,7 @@ func (ns *namespace) manyDevices(n int) {
 	for i := range n - 2 {
 		lines = append(lines, fmt.Sprintf("link add br%d type bridge", i), fmt.Sprintf("addr add 10.8.%d.1/24 dev br%d", i, i))
 	}
-	ns.ip(lines...)
+	ns.IP(lines...)
 }
 
 // manyRoutes adds routes of ours and of others into v0.
@@ -217,7 +217,7 @@ func (ns *namespace) manyRoutes(ours, others int) {
 func (ns *namespace) deviceIndex(name string) int {
 	link, err := ns.kernel.linkByName(context.Background(), name)
 	if err != nil {
-		ns.t.Fatal(err)
+		ns.T.Fatal(err)
 	}
 	return link.Index
 }
@@ -256,22 +256,22 @@ func rawRoutes(from, n, device int, protocol uint8) [][]byte {
 // sendRaw is the smallest possible loop: a send and a receive for each batch.
 func (ns *namespace) sendRaw(batches [][]byte) {
 	var fd int
-	err := ns.do(func() (err error) {
+	err := ns.Do(func() (err error) {
 		fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 		return err
 	})
 	if err != nil {
-		ns.t.Fatal(err)
+		ns.T.Fatal(err)
 	}
 	defer unix.Close(fd)
 	to, answer := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}, make([]byte, 64<<10)
 	for _, b := range batches {
 		if err := unix.Sendto(fd, b, 0, to); err != nil {
-			ns.t.Fatal(err)
+			ns.T.Fatal(err)
 		}
 		n, _, err := unix.Recvfrom(fd, answer, 0)
 		if err != nil || n < 20 || wire.Native.Uint32(answer[16:]) != 0 {
-			ns.t.Fatalf("%x, %v", answer[:n], err)
+			ns.T.Fatalf("%x, %v", answer[:n], err)
 		}
 	}
 }

@@ -20,17 +20,17 @@ import (
 
 // watch starts a watch in the namespace.
 func (ns *namespace) watch() (<-chan kernel.Event, func()) {
-	ns.t.Helper()
+	ns.T.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var events <-chan kernel.Event
-	err := ns.do(func() (err error) {
+	err := ns.Do(func() (err error) {
 		events, err = ns.kernel.Watch(ctx)
 		return err
 	})
 	if err != nil {
-		ns.t.Fatal(err)
+		ns.T.Fatal(err)
 	}
-	ns.t.Cleanup(cancel)
+	ns.T.Cleanup(cancel)
 	return events, cancel
 }
 
@@ -68,7 +68,7 @@ func TestWatch(t *testing.T) {
 		{"link add one type veth peer name two", kernel.Event{Links: true}},
 		{"link del one", kernel.Event{Links: true}},
 	} {
-		ns.ip(c.line)
+		ns.IP(c.line)
 		if got, _ := collect(events, 300*time.Millisecond); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", c.line, got, c.want)
 		}
@@ -86,7 +86,7 @@ func TestWatchBurst(t *testing.T) {
 		want[i] = kernel.OwnRoute{Dev: "lo", Route: &routes.Route{Dst: netip.PrefixFrom(a, 32)}}
 	}
 	begin := time.Now()
-	err := ns.do(func() error {
+	err := ns.Do(func() error {
 		_, err := ns.kernel.SyncRoutes(context.Background(), want, kernel.SyncOptions{})
 		return err
 	})
@@ -97,7 +97,7 @@ func TestWatchBurst(t *testing.T) {
 	if took := time.Since(begin); !all.Routes || n < 1 || n > int(took/floodPause)*2+3 {
 		t.Errorf("%d events in %s: %+v", n, took, all)
 	}
-	ns.ip("link set dev lo mtu 9000")
+	ns.IP("link set dev lo mtu 9000")
 	if after, _ := collect(events, 300*time.Millisecond); after != (kernel.Event{Links: true}) {
 		t.Errorf("after the burst: %+v", after)
 	}

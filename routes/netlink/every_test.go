@@ -297,9 +297,9 @@ func (ns *namespace) ipRoutes(protocol int) string {
 	var all []string
 	for _, family := range []string{"-4", "-6"} {
 		var routes []map[string]any
-		out := ns.ip(fmt.Sprintf("%s -j -d -N route show table all proto %d", family, protocol))
+		out := ns.IP(fmt.Sprintf("%s -j -d -N route show table all proto %d", family, protocol))
 		if err := json.Unmarshal([]byte(cmp.Or(strings.TrimSpace(out), "[]")), &routes); err != nil {
-			ns.t.Fatalf("%v: %s", err, out)
+			ns.T.Fatalf("%v: %s", err, out)
 		}
 		for _, r := range routes {
 			delete(r, "protocol")
@@ -317,14 +317,14 @@ func (ns *namespace) ipRoutes(protocol int) string {
 // testEveryRoute sets each route, compares it with the route that `ip route` makes of its words,
 // reads it back, sets it again and removes it.
 func testEveryRoute(t *testing.T, ns *namespace, mpls bool) {
-	ns.ip(nexthopObjects...)
-	ns.ip("route add 10.64.0.0/16 dev w0 proto static", "route add fd64::/16 dev w0 proto static")
+	ns.IP(nexthopObjects...)
+	ns.IP("route add 10.64.0.0/16 dev w0 proto static", "route add fd64::/16 dev w0 proto static")
 	others := ns.ipRoutes(unix.RTPROT_STATIC)
 	for _, c := range everyCase(mpls) {
 		t.Run(c.words, func(t *testing.T) {
-			ns.ip(c.family() + " route add proto 77 " + c.words)
+			ns.IP(c.family() + " route add proto 77 " + c.words)
 			want := ns.ipRoutes(77)
-			ns.ip(c.family() + " route " + c.removal())
+			ns.IP(c.family() + " route " + c.removal())
 			own := ownOf(c)
 			if got := counts(ns.sync(t, own, kernel.SyncOptions{})); got != "added [0] replaced [] unchanged 0 removed 0 refused 0" {
 				t.Fatal(got, ns.refusals(t, own))
@@ -392,7 +392,7 @@ func TestEveryRoute(t *testing.T) { testEveryRoute(t, twoWires(t), false) }
 
 // testAllRoutes sets all routes at once, then changes each of them and changes it back.
 func testAllRoutes(t *testing.T, ns *namespace, mpls bool) {
-	ns.ip(nexthopObjects...)
+	ns.IP(nexthopObjects...)
 	cases := everyCase(mpls)
 	want := ownOf(cases...)
 	changed := ownOf(cases...)

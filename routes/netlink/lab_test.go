@@ -68,7 +68,7 @@ func TestLabSupports(t *testing.T) {
 		}
 	}
 	// The devices alone, too.
-	ns.ip("link add g4 type gre remote 192.0.2.1", "link add g6 type ip6gretap remote 2001:db8::1")
+	ns.IP("link add g4 type gre remote 192.0.2.1", "link add g6 type ip6gretap remote 2001:db8::1")
 	ns.kernel.files.root = t.TempDir()
 	for _, m := range gre.Modes {
 		if err := ns.kernel.Supports(m); err != nil {
@@ -244,16 +244,16 @@ func dottedKey(t *testing.T, s string) *gre.Key {
 func TestLabLinks(t *testing.T) {
 	needGRE(t)
 	ns := newNamespace(t)
-	ns.ip("link add v0 type veth peer name v1", "link set dev v0 up", "link set dev v1 up", "addr add 192.0.2.1/24 dev v0",
+	ns.IP("link add v0 type veth peer name v1", "link set dev v0 up", "link set dev v1 up", "addr add 192.0.2.1/24 dev v0",
 		"addr add 2001:db8::1/64 dev v0 nodad")
 	cases := greCases()
 	var lines []string
 	for i, c := range cases {
 		lines = append(lines, fmt.Sprintf("link add name tun%d %s", i, c.words))
 	}
-	ns.ip(lines...)
+	ns.IP(lines...)
 	var witness []witnessGRE
-	if err := json.Unmarshal([]byte(ns.ip("-d -j link show")), &witness); err != nil {
+	if err := json.Unmarshal([]byte(ns.IP("-d -j link show")), &witness); err != nil {
 		t.Fatal(err)
 	}
 	witnessed := make(map[string]witnessGRE)
@@ -313,11 +313,11 @@ func newTunnel(t *testing.T, mode gre.Mode, both, nearWords, farWords string) tu
 	tn := tunnel{newNamespace(t), newNamespace(t), newNamespace(t)}
 	cable(tn.near, "v0", tn.middle, "m0", 0) // 10.9.0.1 to .2
 	cable(tn.middle, "m1", tn.far, "v1", 1)  // 10.9.1.1 to .2
-	tn.middle.sysctl("net/ipv4/ip_forward", "1")
-	tn.middle.sysctl("net/ipv6/conf/all/forwarding", "1")
-	tn.middle.sysctl("net/ipv4/icmp_ratemask", "0")
-	tn.near.ip("route add 10.9.0.0/16 via 10.9.0.2", "route add fd00::/16 via fd00::2")
-	tn.far.ip("route add 10.9.0.0/16 via 10.9.1.1", "route add fd00::/16 via fd00:1::1")
+	tn.middle.Sysctl("net/ipv4/ip_forward", "1")
+	tn.middle.Sysctl("net/ipv6/conf/all/forwarding", "1")
+	tn.middle.Sysctl("net/ipv4/icmp_ratemask", "0")
+	tn.near.IP("route add 10.9.0.0/16 via 10.9.0.2", "route add fd00::/16 via fd00::2")
+	tn.far.IP("route add 10.9.0.0/16 via 10.9.1.1", "route add fd00::/16 via fd00:1::1")
 	nearEnd, farEnd := "local 10.9.0.1 remote 10.9.1.2", "local 10.9.1.2 remote 10.9.0.1"
 	if mode.IPv6Outer() {
 		nearEnd, farEnd = "local fd00::1 remote fd00:1::2", "local fd00:1::2 remote fd00::1"
@@ -326,7 +326,7 @@ func newTunnel(t *testing.T, mode gre.Mode, both, nearWords, farWords string) tu
 		ns    *namespace
 		words string
 	}{{tn.near, nearEnd + " " + nearWords}, {tn.far, farEnd + " " + farWords}} {
-		end.ns.ip(
+		end.ns.IP(
 			fmt.Sprintf("link add name tun0 type %s ttl 64 %s %s", mode, both, end.words),
 			"link set dev tun0 up",
 			fmt.Sprintf("addr add 172.16.0.%d/30 dev tun0", i+1),
@@ -360,7 +360,7 @@ func TestLabProbe(t *testing.T) {
 				}
 			}
 			before := tn.counters(t)
-			tn.far.ip("link set dev tun0 down")
+			tn.far.IP("link set dev tun0 down")
 			got, err := tn.near.probe(context.Background(), tn.probe("172.16.0.2", 3))
 			if err != nil || got.Sent != 3 || got.Received != 0 {
 				t.Errorf("the far end is down: got %+v, %v", got, err)
@@ -392,7 +392,7 @@ func TestLabProbeRefused(t *testing.T) {
 		t.Run(privilege, func(t *testing.T) {
 			t.Parallel()
 			tn := newTunnel(t, gre.ModeGRE, "key 42", "", "")
-			tn.middle.ip("route add prohibit 10.9.1.2")
+			tn.middle.IP("route add prohibit 10.9.1.2")
 			prepare(tn.near)
 			got, err := tn.near.probe(context.Background(), tn.probe("172.16.0.2", 4))
 			if err != nil || got.Received != 0 || len(got.Refusals) != 1 || got.Refusals[0] != "host unreachable, from 172.16.0.1" {
@@ -406,9 +406,9 @@ func TestLabProbeRefused(t *testing.T) {
 func TestLabProbeBehind(t *testing.T) {
 	needGRE(t)
 	tn := newTunnel(t, gre.ModeGRE, "key 42", "", "")
-	tn.far.sysctl("net/ipv4/ip_forward", "1")
-	tn.far.ip("route add unreachable 10.70.0.0/16")
-	tn.near.ip("route add 10.70.0.0/16 dev tun0")
+	tn.far.Sysctl("net/ipv4/ip_forward", "1")
+	tn.far.IP("route add unreachable 10.70.0.0/16")
+	tn.near.IP("route add 10.70.0.0/16 dev tun0")
 	got, err := tn.near.probe(context.Background(), tn.probe("10.70.0.1", 2))
 	if err != nil || len(got.Refusals) != 1 || got.Refusals[0] != "host unreachable, from 172.16.0.2" {
 		t.Errorf("got %+v, %v", got, err)
@@ -428,10 +428,10 @@ func TestLabProbeFirewall(t *testing.T) {
 
 // drop has the near end drop outgoing packets that match.
 func (tn tunnel) drop(match string) {
-	tn.near.t.Helper()
-	out, err := tn.near.run("nft", "add table ip t; add chain ip t o { type filter hook output priority 0; }; add rule ip t o "+match+" drop")
+	tn.near.T.Helper()
+	out, err := tn.near.Run("nft", "add table ip t; add chain ip t o { type filter hook output priority 0; }; add rule ip t o "+match+" drop")
 	if err != nil {
-		tn.near.t.Fatalf("%v: %s", err, out)
+		tn.near.T.Fatalf("%v: %s", err, out)
 	}
 }
 
@@ -443,9 +443,9 @@ func TestLabCounters(t *testing.T) {
 		fault     func(tn tunnel)
 		counter   func(c kernel.Counters) uint64
 	}{
-		"no route": {"", "", func(tn tunnel) { tn.near.ip("route add blackhole 10.9.1.2") },
+		"no route": {"", "", func(tn tunnel) { tn.near.IP("route add blackhole 10.9.1.2") },
 			func(c kernel.Counters) uint64 { return min(c.TxCarrierErrors, c.TxErrors) }},
-		"recursive route": {"", "", func(tn tunnel) { tn.near.ip("route add 10.9.1.2 dev tun0") },
+		"recursive route": {"", "", func(tn tunnel) { tn.near.IP("route add 10.9.1.2 dev tun0") },
 			func(c kernel.Counters) uint64 { return min(c.Collisions, c.TxErrors) }},
 		"firewall": {"", "", func(tn tunnel) { tn.drop("ip protocol 47") }, func(c kernel.Counters) uint64 { return c.TxDropped }},
 		"checksum": {"", "csum", func(tunnel) {}, func(c kernel.Counters) uint64 { return min(c.RxCRCErrors, c.RxErrors) }},
@@ -471,13 +471,13 @@ func TestLabCounters(t *testing.T) {
 func TestLabPathMTU(t *testing.T) {
 	needGRE(t)
 	tn := newTunnel(t, gre.ModeGRE, "", "", "")
-	tn.middle.ip("link set dev m1 mtu 1400")
+	tn.middle.IP("link set dev m1 mtu 1400")
 	ask := kernel.Query{To: want.Addr("10.9.1.2")}
 	hop, err := tn.near.kernel.Lookup(context.Background(), ask)
 	if expected := (kernel.Hop{Dev: "v0", Via: want.Addr("10.9.0.2"), Src: want.Addr("10.9.0.1"), Match: want.CIDR("10.9.0.0/16"), MTU: 1500}); err != nil || hop != expected {
 		t.Errorf("before: %+v, %v", hop, err)
 	}
-	_, _ = tn.near.run("ping", "-c", "3", "-i", "0.3", "-W", "1", "-M", "do", "-s", "1440", "172.16.0.2")
+	_, _ = tn.near.Run("ping", "-c", "3", "-i", "0.3", "-W", "1", "-M", "do", "-s", "1440", "172.16.0.2")
 	if hop, err = tn.near.kernel.Lookup(context.Background(), ask); err != nil || hop.MTU != 1400 || hop.Match != want.CIDR("10.9.0.0/16") {
 		t.Errorf("after: %+v, %v", hop, err)
 	}
@@ -511,7 +511,7 @@ func TestLabRoutes(t *testing.T) {
 	if lines := strings.Count(tn.near.ipRoutes(kernel.RouteProtocol), "\n") + 1; lines != len(list) {
 		t.Errorf("the witness has %d routes", lines)
 	}
-	tn.near.ip("link set dev tun0 down")
+	tn.near.IP("link set dev tun0 down")
 	left, err := tn.near.kernel.Routes(ctx, "tun0", nil)
 	t.Logf("left when the tunnel is down: %+v", left)
 	if err != nil || len(left) > 1 { // of a multipath route the other path stays
@@ -528,7 +528,7 @@ func labTunnels(t *testing.T) *namespace {
 	ns, far := newNamespace(t), newNamespace(t)
 	cable(ns, "u0", far, "u1", 8)
 	for i, name := range []string{"v0", "w0"} {
-		ns.ip(
+		ns.IP(
 			fmt.Sprintf("link add %s type gre local 10.9.8.1 remote 10.9.8.2 key %d ttl 64", name, i+1),
 			fmt.Sprintf("link set dev %s up", name),
 			fmt.Sprintf("addr add 10.9.%d.1/24 dev %s", i, name),
@@ -561,15 +561,15 @@ func TestLabShowsTheSame(t *testing.T) {
 	ours, theirs := labTunnels(t), labTunnels(t)
 	cases := everyCase(true)
 	for _, ns := range []*namespace{ours, theirs} {
-		ns.ip(nexthopObjects...)
+		ns.IP(nexthopObjects...)
 	}
 	ours.sync(t, ownOf(cases...), kernel.SyncOptions{})
 	for _, c := range cases {
-		theirs.ip(c.family() + " route add proto 213 " + c.words)
+		theirs.IP(c.family() + " route add proto 213 " + c.words)
 	}
 	for _, family := range []string{"-4", "-6"} {
 		show := family + " -d route show table all proto 213"
-		got, want := lifetimes.ReplaceAllString(ours.ip(show), "expires"), lifetimes.ReplaceAllString(theirs.ip(show), "expires")
+		got, want := lifetimes.ReplaceAllString(ours.IP(show), "expires"), lifetimes.ReplaceAllString(theirs.IP(show), "expires")
 		if got != want || strings.Count(got, "\n") < 30 {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}

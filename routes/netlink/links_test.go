@@ -181,11 +181,11 @@ func (w witnessLink) link() kernel.Link {
 func TestLinks(t *testing.T) {
 	ns, far := newNamespace(t), newNamespace(t)
 	cable(ns, "v0", far, "v1", 0)
-	ns.ip("addr add 172.16.0.1 peer 172.16.0.2/30 dev v0", "addr add fd01::1 peer fd01::2/127 dev v0 nodad", "link set dev v0 mtu 1400",
+	ns.IP("addr add 172.16.0.1 peer 172.16.0.2/30 dev v0", "addr add fd01::1 peer fd01::2/127 dev v0 nodad", "link set dev v0 mtu 1400",
 		"link add br0 type bridge")
 	before := ns.links(t)
 	var witness []witnessLink
-	if err := json.Unmarshal([]byte(ns.ip("-d -j -s address show")), &witness); err != nil {
+	if err := json.Unmarshal([]byte(ns.IP("-d -j -s address show")), &witness); err != nil {
 		t.Fatal(err)
 	}
 	got := ns.links(t)
@@ -229,7 +229,7 @@ func between(earlier, c, later kernel.Counters) bool {
 
 func TestLinkByName(t *testing.T) {
 	ns := newNamespace(t)
-	ns.ip("link add br0 type bridge", "link property add dev br0 altname a-name-of-more-than-fifteen-bytes")
+	ns.IP("link add br0 type bridge", "link property add dev br0 altname a-name-of-more-than-fifteen-bytes")
 	if link, err := ns.kernel.linkByName(context.Background(), "br0"); err != nil || link.Name != "br0" || link.Kind != "bridge" {
 		t.Errorf("got %+v, %v", link, err)
 	}

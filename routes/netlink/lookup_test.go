@@ -13,7 +13,7 @@ import (
 
 func TestLookup(t *testing.T) {
 	ns := twoWires(t)
-	ns.ip(
+	ns.IP(
 		"route add 10.40.0.0/16 via 10.9.0.2 mtu 1300 src 10.9.0.1",
 		"route add fd40::/16 via fd00::2",
 		"route add unreachable 10.41.0.0/16", "route add prohibit 10.42.0.0/16", "route add blackhole 10.43.0.0/16",
@@ -52,7 +52,7 @@ func TestLookup(t *testing.T) {
 
 func TestLookupNowhere(t *testing.T) {
 	ns := twoWires(t)
-	ns.ip(
+	ns.IP(
 		"route add unreachable 10.41.0.0/16", "route add prohibit 10.42.0.0/16", "route add blackhole 10.43.0.0/16",
 		"route add unreachable fd41::/16", "route add prohibit fd42::/16", "route add blackhole fd43::/16",
 		"link set dev w0 down",

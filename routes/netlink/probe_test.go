@@ -17,7 +17,7 @@ const interval = 300 * time.Millisecond
 // probe probes on the namespace's thread, because a probe opens its socket in the thread's
 // namespace.
 func (ns *namespace) probe(ctx context.Context, p kernel.Probe) (result kernel.ProbeResult, err error) {
-	_ = ns.do(func() error {
+	_ = ns.Do(func() error {
 		result, err = ns.kernel.Probe(ctx, p)
 		return nil
 	})
@@ -28,8 +28,8 @@ func (ns *namespace) probe(ctx context.Context, p kernel.Probe) (result kernel.P
 var privileges = map[string]func(ns *namespace){
 	"raw socket": func(*namespace) {},
 	"ping socket": func(ns *namespace) {
-		ns.sysctl("net/ipv4/ping_group_range", "0 2147483647")
-		_ = ns.do(func() error { dropCapabilities(); return nil })
+		ns.Sysctl("net/ipv4/ping_group_range", "0 2147483647")
+		ns.DropCapabilities()
 	},
 }
 
@@ -37,14 +37,14 @@ var privileges = map[string]func(ns *namespace){
 func router(t *testing.T) (near *namespace) {
 	near, far := newNamespace(t), newNamespace(t)
 	cable(near, "v0", far, "v1", 0)
-	far.sysctl("net/ipv4/ip_forward", "1")
-	far.sysctl("net/ipv6/conf/all/forwarding", "1")
+	far.Sysctl("net/ipv4/ip_forward", "1")
+	far.Sysctl("net/ipv6/conf/all/forwarding", "1")
 	// Send errors without a limit. A ratelimit of 0 would not do: it empties the account from which
 	// the kernel pays for unreachable routes.
-	far.sysctl("net/ipv4/icmp_ratemask", "0")
-	far.ip("route add unreachable 10.61.0.0/16", "route add prohibit 10.62.0.0/16", "route add blackhole 10.63.0.0/16",
+	far.Sysctl("net/ipv4/icmp_ratemask", "0")
+	far.IP("route add unreachable 10.61.0.0/16", "route add prohibit 10.62.0.0/16", "route add blackhole 10.63.0.0/16",
 		"route add unreachable fd61::/16", "route add prohibit fd62::/16", "route add blackhole fd63::/16")
-	near.ip("route add 10.60.0.0/14 via 10.9.0.2", "route add fd60::/12 via fd00::2", "link add br0 type bridge")
+	near.IP("route add 10.60.0.0/14 via 10.9.0.2", "route add fd60::/12 via fd00::2", "link add br0 type bridge")
 	for _, to := range []string{"10.9.0.2", "fd00:0::2"} {
 		near.answers(t, kernel.Probe{Dev: "v0", To: want.Addr(to)})
 	}
@@ -113,8 +113,8 @@ func TestProbeNeighbour(t *testing.T) {
 		t.Run(privilege, func(t *testing.T) {
 			t.Parallel()
 			ns := router(t)
-			ns.sysctl("net/ipv4/neigh/v0/retrans_time_ms", "50")
-			ns.sysctl("net/ipv6/neigh/v0/retrans_time_ms", "50")
+			ns.Sysctl("net/ipv4/neigh/v0/retrans_time_ms", "50")
+			ns.Sysctl("net/ipv6/neigh/v0/retrans_time_ms", "50")
 			prepare(ns)
 			for from, c := range map[string]struct{ to, words string }{
 				"10.9.0.1":  {"10.9.0.77", "host unreachable, from 10.9.0.1"},
@@ -132,8 +132,8 @@ func TestProbeNeighbour(t *testing.T) {
 func TestProbeLinkLocal(t *testing.T) {
 	near, far := newNamespace(t), newNamespace(t)
 	cable(near, "v0", far, "v1", 0)
-	near.ip("addr add fe80::a/64 dev v0 nodad")
-	far.ip("addr add fe80::b/64 dev v1 nodad")
+	near.IP("addr add fe80::a/64 dev v0 nodad")
+	far.IP("addr add fe80::b/64 dev v1 nodad")
 	near.answers(t, kernel.Probe{Dev: "v0", From: want.Addr("fe80::a"), To: want.Addr("fe80::b%v0")})
 }
 
@@ -194,8 +194,8 @@ func TestProbeRefused(t *testing.T) {
 
 func TestProbeNotPermitted(t *testing.T) {
 	ns := newNamespace(t)
-	ns.sysctl("net/ipv4/ping_group_range", "1 0")
-	_ = ns.do(func() error { dropCapabilities(); return nil })
+	ns.Sysctl("net/ipv4/ping_group_range", "1 0")
+	ns.DropCapabilities()
 	for _, to := range []string{"127.0.0.1", "::1"} {
 		_, err := ns.probe(context.Background(), kernel.Probe{Dev: "lo", To: want.Addr(to), Count: 1, Interval: interval})
 		if !errors.Is(err, fault.ErrNotPermitted) || len(fault.Hints(err)) == 0 {

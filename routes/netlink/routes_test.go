@@ -55,7 +55,7 @@ func (ns *namespace) expect(t *testing.T, dev string, want ...routes.Route) {
 // TestRoutesOfOthers lists routes as other programs make them.
 func TestRoutesOfOthers(t *testing.T) {
 	ns, ctx := twoWires(t), context.Background()
-	ns.ip(
+	ns.IP(
 		"route add 10.30.0.0/16 via 10.9.0.2 dev v0 proto static metric 20",
 		"route add 10.31.0.0/16 dev v0",
 		"route add 10.32.0.0/16 dev w0",
@@ -106,7 +106,7 @@ func TestMultipathOfBothDevices(t *testing.T) {
 // TestRefusals checks the kernel's own words, the kinds and the hints.
 func TestRefusals(t *testing.T) {
 	ns := twoWires(t)
-	ns.ip("link add br0 type bridge") // a device that is down
+	ns.IP("link add br0 type bridge") // a device that is down
 	to, to6, mpls := want.CIDR("10.20.0.0/16"), want.CIDR("fd20::/32"), routes.EncapMPLS
 	for name, c := range map[string]struct {
 		dev   string
@@ -215,8 +215,8 @@ func TestNotPermitted(t *testing.T) {
 	}
 	var can bool
 	var change, dry error
-	_ = ns.do(func() error {
-		dropCapabilities()
+	ns.DropCapabilities()
+	_ = ns.Do(func() error {
 		can = ns.kernel.CanChange()
 		_, change = ns.kernel.SyncRoutes(context.Background(), into("lo", routes.Route{Dst: want.CIDR("10.0.0.0/8")}), kernel.SyncOptions{})
 		_, dry = ns.kernel.SyncRoutes(context.Background(), into("lo", routes.Route{Dst: want.CIDR("10.0.0.0/8")}), kernel.SyncOptions{DryRun: true})
@@ -230,15 +230,6 @@ func TestNotPermitted(t *testing.T) {
 	}
 	if dry != nil {
 		t.Errorf("a dry run: %v", dry)
-	}
-}
-
-// dropCapabilities takes every capability from the calling thread.
-func dropCapabilities() {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var none [2]unix.CapUserData
-	if err := unix.Capset(&header, &none[0]); err != nil {
-		panic(err)
 	}
 }
 
@@ -277,7 +268,7 @@ func TestWhileChanging(t *testing.T) {
 	ns, ctx := newNamespace(t), context.Background()
 	ns.manyDevices(60) // so that a dump has several parts
 	var other *Kernel
-	err := ns.do(func() (err error) {
+	err := ns.Do(func() (err error) {
 		other, err = New()
 		return err
 	})

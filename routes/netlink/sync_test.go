@@ -59,7 +59,7 @@ func TestSyncRoutes(t *testing.T) {
 	ns := twoWires(t)
 	want := own(t, "v0", "10.1.0.0/16", "10.2.0.0/16 metric 50 table 1000", "10.3.0.0/16 nexthop dev v0 weight 3 nexthop dev w0", "10.4.0.0/16 mtu lock 1400",
 		"2001:db8:1::/48", "2001:db8:2::/48 metric 7 mtu 1300")
-	ns.ip("route add 10.9.0.0/16 dev v0 proto static")
+	ns.IP("route add 10.9.0.0/16 dev v0 proto static")
 	others := ns.ipRoutes(4)
 	for i, step := range []struct {
 		want []kernel.OwnRoute
@@ -96,7 +96,7 @@ func TestSyncRoutes(t *testing.T) {
 // Each refused route has the kernel's reason. The others are set, in any number.
 func TestSyncRefuses(t *testing.T) {
 	ns := twoWires(t)
-	ns.ip("route add 10.9.0.0/16 dev v0 proto static")
+	ns.IP("route add 10.9.0.0/16 dev v0 proto static")
 	want := own(t, "v0")
 	for i := range 1000 {
 		want = append(want, own(t, "v0", fmt.Sprintf("10.%d.%d.0/24", 10+i/256, i%256))...)
@@ -249,9 +249,9 @@ func TestSyncLeavesOthers(t *testing.T) {
 	via.Via, via6.Via = want.Addr("10.9.0.2"), want.Addr("fd00::2")
 	mtu, mtu6 := plain, plain6
 	mtu.MTU, mtu6.MTU = 1400, 1400
-	ns.ip("route add 10.20.0.0/16 dev w0 proto static metric 7", "route add fd20::/32 dev w0 proto static metric 7")
+	ns.IP("route add 10.20.0.0/16 dev w0 proto static metric 7", "route add fd20::/32 dev w0 proto static metric 7")
 	ns.sync(t, into("v0", plain, at50, plain6, at50v6), kernel.SyncOptions{})
-	ns.ip(
+	ns.IP(
 		"route append 10.20.0.0/16 dev w0 proto static", "route prepend 10.20.0.0/16 via 10.9.1.2 dev w0 proto static",
 		"route append 10.20.0.0/16 dev w0 proto static metric 50", "route append fd20::/32 dev w0 proto static",
 		"route append fd20::/32 via fd00:1::2 dev w0 proto static", "route append fd20::/32 via fd00:1::2 dev w0 proto static metric 50",
@@ -290,7 +290,7 @@ func TestSyncLeavesOthersPaths(t *testing.T) {
 			r = routes.Route{Dst: want.CIDR("fd20::/32"), Via: want.Addr("fd00::2")}
 		}
 		ns.sync(t, into("v0", r), kernel.SyncOptions{})
-		ns.ip("route append fd20::/32 via fd00:1::2 dev w0 proto static")
+		ns.IP("route append fd20::/32 via fd00:1::2 dev w0 proto static")
 		ns.sync(t, nil, kernel.SyncOptions{})
 		if left := ns.ipRoutes(kernel.RouteProtocol); left != "" {
 			t.Errorf("left: %s", left)
@@ -308,7 +308,7 @@ func TestSyncWhenDeviceIsGone(t *testing.T) {
 			ns := twoWires(t)
 			r := routes.Route{Dst: want.CIDR(c.network), Nexthops: []routes.Nexthop{{Via: want.Addr(c.one)}, {Via: want.Addr(c.two), Dev: "w0"}}}
 			ns.sync(t, into("v0", r), kernel.SyncOptions{})
-			ns.ip("link del dev " + gone)
+			ns.IP("link del dev " + gone)
 			t.Logf("%s without %s: %s", c.network, gone, ns.ipRoutes(kernel.RouteProtocol))
 			if result := ns.sync(t, into("v0", r), kernel.SyncOptions{}); len(result.Refused) != 1 {
 				t.Errorf("%+v", result)
@@ -328,8 +328,8 @@ func TestSyncWhenDeviceIsDown(t *testing.T) {
 		routes.Route{Dst: want.CIDR("10.21.0.0/16"), Nexthops: []routes.Nexthop{{Via: want.Addr("10.9.0.2")}, {Via: want.Addr("10.9.1.2"), Dev: "w0"}}},
 	)
 	ns.sync(t, wanted, kernel.SyncOptions{})
-	ns.ip("link set dev w0 down")
-	if said := ns.ip("route show proto 213"); !strings.Contains(said, "dead") {
+	ns.IP("link set dev w0 down")
+	if said := ns.IP("route show proto 213"); !strings.Contains(said, "dead") {
 		t.Errorf("no path is dead: %s", said)
 	}
 	if got := counts(ns.sync(t, wanted, kernel.SyncOptions{})); got != "added [] replaced [] unchanged 2 removed 0 refused 0" {
@@ -383,7 +383,7 @@ type routeChange struct {
 // monitor returns a function that returns the changes of routes of ours since its last call.
 func (ns *namespace) monitor(t *testing.T) func() []routeChange {
 	var fd int
-	err := ns.do(func() (err error) {
+	err := ns.Do(func() (err error) {
 		fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 		return err
 	})
@@ -507,9 +507,9 @@ func TestSameRoute(t *testing.T) {
 
 func TestRoutesTo(t *testing.T) {
 	ns := twoWires(t)
-	ns.ip("route add 10.9.0.0/16 dev v0 metric 5")
-	ns.ip("route add 10.0.0.0/8 nexthop dev w0 nexthop dev v0")
-	ns.ip("route add 10.9.0.0/16 dev v0 table 99")
+	ns.IP("route add 10.9.0.0/16 dev v0 metric 5")
+	ns.IP("route add 10.0.0.0/8 nexthop dev w0 nexthop dev v0")
+	ns.IP("route add 10.9.0.0/16 dev v0 table 99")
 	held, err := ns.kernel.RoutesTo(t.Context(), netip.MustParseAddr("10.9.1.1"))
 	if err != nil || len(held) != 2 {
 		t.Fatalf("%v, %v", held, err)
@@ -524,7 +524,7 @@ func TestRoutesTo(t *testing.T) {
 // A route by a nexthop object counts by the object's gateway. Types that lead nowhere do not count.
 func TestRoutesToByObject(t *testing.T) {
 	ns := twoWires(t)
-	ns.ip("nexthop add id 1 via 10.9.0.2 dev v0", "route add 10.40.0.0/16 nhid 1", "route add blackhole 10.0.0.0/8", "route add throw 10.40.1.0/24",
+	ns.IP("nexthop add id 1 via 10.9.0.2 dev v0", "route add 10.40.0.0/16 nhid 1", "route add blackhole 10.0.0.0/8", "route add throw 10.40.1.0/24",
 		"nexthop add id 11 via fd00::2 dev v0", "route add fd40::/16 nhid 11")
 	for to, via := range map[string]string{"10.40.1.1": "10.9.0.2", "fd40::1": "fd00::2"} {
 		set, err := ns.kernel.RoutesTo(t.Context(), want.Addr(to))

@@ -62,9 +62,14 @@ func (ns *Namespace) Do(f func() error) error {
 
 // Run runs a program in the namespace, for at most a minute, and returns its output.
 func (ns *Namespace) Run(name string, args ...string) (string, error) {
+	return ns.RunFor(time.Minute, name, args...)
+}
+
+// RunFor is Run with a limit of its own.
+func (ns *Namespace) RunFor(limit time.Duration, name string, args ...string) (string, error) {
 	var out []byte
 	err := ns.Do(func() (err error) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		out, err = exec.CommandContext(ctx, name, args...).CombinedOutput()
 		return err
