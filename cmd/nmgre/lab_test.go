@@ -506,7 +506,7 @@ func TestLabVerifyFindsFaults(t *testing.T) {
 		{"recursion", run("ip", "route", "add", "100.0.2.100", "dev", "gre1"), run("ip", "route", "del", "100.0.2.100"), "underlay", "back into the tunnel"},
 		{"local moved", run("ip", "address", "del", "100.0.1.100/24", "dev", "eth0"), run("nmcli", "connection", "up", "wan"), "underlay", "is not on this host"},
 		{"down", run("nmcli", "connection", "down", "gre1"), run("nmcli", "connection", "up", "gre1"), "device", "not up"},
-		{"far end gone", func() { lab.Linux2.Run(t, "nmcli", "connection", "down", "gre1") }, func() { lab.Linux2.Run(t, "nmcli", "connection", "up", "gre1") }, "probe", "does not answer"},
+		{"far end gone", func() { lab.Linux2.Run(t, "nmcli", "connection", "down", "gre1") }, func() { lab.Linux2.Run(t, "nmcli", "connection", "up", "gre1") }, "probe", "has no tunnel for these packets"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.do()

@@ -59,7 +59,7 @@ func (c Cause) Markdown() string {
 // upperFirst returns the text with a capital at its beginning.
 func upperFirst(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
-// causes is the whole table, each row once.
+// causes is the whole table, each cause once: with other evidence it may have another row.
 func causes() (list []row) {
 	seen := make(map[string]bool)
 	for _, r := range slices.Concat(underlayCauses, probeCauses, warnings) {

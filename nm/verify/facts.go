@@ -104,14 +104,24 @@ func (f facts) strange() []kernel.Packet {
 	})
 }
 
+// etherTypeEthernet is the EtherType of Ethernet frames in GRE (ETH_P_TEB).
+const etherTypeEthernet = 0x6558
+
 // sibling reports whether another tunnel of this host takes the packet.
-func (f facts) sibling(p kernel.Packet) bool {
+func (f facts) sibling(p kernel.Packet) bool { return f.taker(p) != nil }
+
+// taker returns another tunnel of this host that may take the packet, or nil.
+func (f facts) taker(p kernel.Packet) *kernel.Link {
 	fits := func(a, of netip.Addr) bool { return !of.IsValid() || of.IsUnspecified() || a == of }
-	return slices.ContainsFunc(f.links, func(l kernel.Link) bool {
+	i := slices.IndexFunc(f.links, func(l kernel.Link) bool {
 		g := l.GRE
-		return g != nil && l.Up && (f.link == nil || l.Index != f.link.Index) && !isFallback(l) &&
+		return g != nil && l.Up && (f.link == nil || l.Index != f.link.Index) && !isFallback(l) && g.Mode.Ethernet() == (p.Protocol == etherTypeEthernet) &&
 			fits(p.From, g.Remote) && fits(p.To, g.Local) && (g.External || gre.SameKey(g.InputKey, p.Key))
 	})
+	if i < 0 {
+		return nil
+	}
+	return &f.links[i]
 }
 
 // isFallback reports whether the link is the kernel's own fallback tunnel, such as gre0: it has no

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 )
@@ -103,6 +104,17 @@ var innerCauses = []row{
 		tell: func(f facts) said { return f.innerSaid() },
 	},
 	{
+		Cause: Cause{"sibling-takes", Likely, "another tunnel of this host takes this tunnel's packets: it has the same addresses and key, and is bound to the device that they come in by",
+			"ip -d tunnel show; ip -s link show (whose RX packets grow)"},
+		when: func(f facts) bool { return f.thief() != nil },
+		tell: func(f facts) said {
+			name := fault.Printable(f.thief().Name)
+			return said{summary: fmt.Sprintf("the tunnel %s takes this tunnel's packets: it has the same addresses and key", name),
+				evidence: packetText(f.came(f.ours)[0]) + " came through the firewall, and this tunnel has got nothing", advice: "delete one of them, or give them different keys at both ends",
+				facts: Facts{"tunnel": name}}
+		},
+	},
+	{
 		Cause: Cause{"far-no-echo", Likely, "the far end sends packets through the tunnel, and answers no echo: it filters them, or drops those of this end",
 			"ping -I NAME PEER; sudo tcpdump -ni NAME"},
 		status: Warn,
@@ -198,6 +210,19 @@ func (f facts) innerSaid() said {
 	return s
 }
 
+// thief returns the other tunnel that takes this one's packets, or nil if this tunnel has got some.
+func (f facts) thief() *kernel.Link {
+	if f.grew.RxPackets > 0 {
+		return nil
+	}
+	for _, p := range f.heard.Accepted {
+		if f.ours(p) {
+			return f.taker(p)
+		}
+	}
+	return nil
+}
+
 // refusedInside returns the sender of a refusal that came through the tunnel from neither end's
 // known address. It is empty if there is none.
 func (f facts) refusedInside() string {
@@ -221,7 +246,7 @@ func (f facts) alive() string {
 		}
 	}
 	for _, p := range f.came(f.ours) {
-		if p.InnerFrom.IsGlobalUnicast() {
+		if p.InnerFrom.IsGlobalUnicast() && f.grew.RxPackets > 0 {
 			return packetText(p)
 		}
 	}

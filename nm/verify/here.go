@@ -118,16 +118,22 @@ var hereCauses = []row{
 		Cause: Cause{"own-firewall-out", Proved, "this host itself drops the tunnel's packets on their way out: a rule of its firewall, or of its traffic control",
 			"nft list ruleset (hooks output and postrouting); ip -s -s link show dev NAME (TX dropped grows); sudo tcpdump -ni any ip proto 47"},
 		stops:   true,
-		when:    func(f facts) bool { return f.grew.TxDropped > 0 || f.vanishes() },
+		when:    func(f facts) bool { return f.grew.TxDropped > 0 },
 		counter: func(d kernel.Counters) uint64 { return d.TxDropped },
 		tell: func(f facts) said {
 			s := said{summary: "packets do not leave this host: its own firewall or traffic control drops them",
 				evidence: fmt.Sprintf("the kernel counted %d packets that were dropped after encapsulation", f.grew.TxDropped),
-				advice:   "let IP protocol 47 out: look for drops in the hooks output and postrouting of `sudo nft list ruleset`",
-				facts:    Facts{"tx_dropped": f.grew.TxDropped, "tx_packets": f.grew.TxPackets, "seen_leaving": len(f.heard.Sent)}}
-			if f.grew.TxDropped == 0 {
-				s.evidence = fmt.Sprintf("the tunnel sent %d packets, and none of them left this host", f.grew.TxPackets)
-			}
+				advice:   "let IP protocol 47 out: look for drops in the hooks output and postrouting of `sudo nft list ruleset`", facts: f.leaving()}
+			return s.ruledBy(f.obstacle(true))
+		},
+	},
+	{ // nobody counts these; an IPsec policy without a state may hold them, too
+		Cause: Cause{"own-firewall-out", Likely, "", ""},
+		when:  func(f facts) bool { return f.vanishes() },
+		tell: func(f facts) said {
+			s := said{summary: "packets do not leave this host: its traffic control, its firewall or an IPsec policy drops them",
+				evidence: fmt.Sprintf("the tunnel sent %d packets, and none of them left this host", f.grew.TxPackets),
+				advice:   "look at `tc -s qdisc`, `tc filter show dev DEV egress`, `sudo nft list ruleset` and `sudo ip xfrm policy`", facts: f.leaving()}
 			return s.ruledBy(f.obstacle(true))
 		},
 	},
@@ -160,21 +166,17 @@ var hereCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"rp-filter", Likely, "this host's reverse path filter drops packets whose source it would reach by another device (rp_filter is 1: strict, or 2: loose)",
+		Cause: Cause{"rp-filter", Proved, "this host's reverse path filter drops packets whose source it would reach by another device (rp_filter is 1: strict, or 2: loose)",
 			"nstat -az TcpExtIPReversePathFilter; sysctl -ar rp_filter; ip route get SOURCE"},
+		when: func(f facts) bool { return f.filtered() > 0 && f.heard.Counters.ReversePathFilter >= f.filtered() },
+		tell: func(f facts) said { return f.filterSaid() },
+	},
+	{ // the counter is the whole host's: other packets may have moved it
+		Cause: Cause{"rp-filter", Likely, "", ""},
 		when: func(f facts) bool {
 			return f.heard.Counters.ReversePathFilter > 0 && (f.grew.RxPackets > 0 || len(f.came(f.ours)) > 0)
 		},
-		tell: func(f facts) said {
-			dev := f.tunnel.Name
-			if f.blocked() {
-				dev = f.under.hop.Dev
-			}
-			n := f.heard.Counters.ReversePathFilter
-			return said{summary: "this host's reverse path filter drops what comes from the far end", evidence: fmt.Sprintf("IPReversePathFilter grew by %d while packets came in", n),
-				advice: "give the source a route by the device that its packets come in by", here: "sudo sysctl net.ipv4.conf." + fault.ShellWord(dev) + ".rp_filter=2",
-				facts: Facts{"reverse_path_filter": n, "device": fault.Printable(dev)}}
-		},
+		tell: func(f facts) said { return f.filterSaid() },
 	},
 	{
 		Cause: Cause{"own-firewall-in", Proved, "packets of the far end reach this host, and its own firewall drops them before the tunnel",
@@ -189,6 +191,34 @@ var hereCauses = []row{
 			return s.ruledBy(f.obstacle(false))
 		},
 	},
+}
+
+// leaving are the facts about packets on their way out.
+func (f facts) leaving() Facts {
+	return Facts{"tx_dropped": f.grew.TxDropped, "tx_packets": f.grew.TxPackets, "seen_leaving": len(f.heard.Sent)}
+}
+
+// filtered counts the packets from the far end's inner address that the tunnel has taken, although
+// nobody has got an answer.
+func (f facts) filtered() (n uint64) {
+	for _, p := range f.heard.Accepted {
+		if f.ours(p) && p.InnerFrom == f.tunnel.PeerAddress && f.grew.RxPackets > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// filterSaid tells of the reverse path filter. That of the way out drops packets before the tunnel
+// has them.
+func (f facts) filterSaid() said {
+	dev, n := f.tunnel.Name, f.heard.Counters.ReversePathFilter
+	if f.blocked() {
+		dev = f.under.hop.Dev
+	}
+	return said{summary: "this host's reverse path filter (rp_filter) drops what comes from the far end", evidence: fmt.Sprintf("IPReversePathFilter grew by %d while packets came in by %s", n, fault.Printable(dev)),
+		advice: "give the source a route by the device that its packets come in by", here: "sudo sysctl net.ipv4.conf." + fault.ShellWord(dev) + ".rp_filter=2",
+		facts: Facts{"reverse_path_filter": n, "device": fault.Printable(dev)}}
 }
 
 // obstacle returns the first rule of this host that surely drops all of the tunnel's outer packets

@@ -89,8 +89,12 @@ func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err err
 		go cancelSoon(probing, listening.Refused(), wait, cancel)
 	}
 	outer := v.startOuter(ctx)
+	count := probeCount
+	if v.wrongWay { // an answer would be a surprise
+		count = 1
+	}
 	result, err := v.sys.Kernel.Probe(probing, kernel.Probe{Dev: v.link.Name, From: own.Addr(), To: v.tunnel.PeerAddress,
-		Count: probeCount, Enough: probeEnough, Interval: probeInterval})
+		Count: count, Enough: probeEnough, Interval: probeInterval})
 	cut = ctx.Err() == nil && errors.Is(err, context.Canceled)
 	if cut {
 		err = nil

@@ -88,6 +88,13 @@ func (v *verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 	case !v.leadsTo(r, hop):
 		c.Status, c.Summary = Fail, fmt.Sprintf("packets to %s do not go into the tunnel", to)
 		c.Evidence, c.Hint = hopText(to, hop), v.wrongWayHint(r, hop)
+		held, err := v.held(r)
+		if err != nil {
+			return c, err
+		}
+		if held == nil {
+			c.Hint = "the route is missing; set it again: nmcli connection up " + v.profile.Nmcli()
+		}
 		meant, err := v.meantToYield(ctx, r, hop)
 		if err != nil {
 			return c, err
