@@ -281,7 +281,7 @@ func localOf(name string) string {
 	switch {
 	case strings.Contains(name, "6"):
 		return "2001:db8::1"
-	case strings.HasPrefix(name, "nat-"), slices.Contains([]string{"iptables-masquerade", "iptables-policy", "iptables-identity", "firewalld-external"}, name):
+	case strings.HasPrefix(name, "nat-"), slices.Contains([]string{"kubernetes", "libvirt", "iptables-masquerade", "iptables-policy", "iptables-identity", "firewalld-external"}, name):
 		return "198.51.100.1"
 	}
 	return "192.0.2.1"
@@ -515,13 +515,18 @@ func TestLegacyTables(t *testing.T) {
 	}
 }
 
-// BenchmarkOuterRules measures a host with real firewalls.
+// BenchmarkOuterRules measures hosts with different firewalls.
 func BenchmarkOuterRules(b *testing.B) {
-	c := newCrossing(b)
-	c.gw.load("../outer/firewalld-public")
-	c.gw.load("ufw")
-	p := outerOf("192.0.2.1")
-	for b.Loop() {
-		c.rules(p)
+	for name, files := range map[string][]string{"none": nil, "nft": {"in-state"}, "docker": {"docker-nat", "../firewalls/docker"}, "firewalld": {"firewalld-public"}, "ufw": {"../firewalls/ufw"}} {
+		b.Run(name, func(b *testing.B) {
+			c := newCrossing(b)
+			for _, file := range files {
+				c.gw.load("../outer/" + file)
+			}
+			p := outerOf("192.0.2.1")
+			for b.Loop() {
+				c.rules(p)
+			}
+		})
 	}
 }
