@@ -31,7 +31,7 @@
 //	routes/echo     ICMP echoes out of one device
 //	routes/evidence listens beside a tunnel: GRE packets out and in, ICMP errors, counters
 //	routes/gateway  forwarding, SNAT rules in nftables, and the rules of other programs; conntrack
-//	                has the kernel's connections, registers a rule's values
+//	                has the kernel's connections, ruleset reads rules, registers has their values
 //	routes/store    root's files below /etc/nmgre, and the dispatcher's hook
 //	routes/asroot   the helper that polkit starts for a caller without root
 //	routes/journal  the line in the system's log about what root did for others

@@ -13,6 +13,7 @@ import (
 	"github.com/google/nftables/expr"
 
 	"nmgre/routes/fault"
+	"nmgre/routes/gateway/ruleset"
 	"nmgre/routes/keep"
 )
 
@@ -157,22 +158,39 @@ func (s *survey) run(base *nftables.Chain, w *walk) fate {
 	return f
 }
 
-// rulesIn returns the rules of a chain. A chain that the library cannot read may have any rules.
+// rulesRead are the rules of chains, by the names of the chains, or the error of reading them.
+type rulesRead struct {
+	chains map[string][]*nftables.Rule
+	err    error
+}
+
+// manyChains is the number of chains of a table above which they are read one by one. Firewalld has
+// a hundred, of which a packet passes the most; a host with many containers has thousands.
+const manyChains = 500
+
+// rulesIn returns the rules of a chain. A chain that cannot be read may have any rules.
 func (s *survey) rulesIn(table *nftables.Table, name string, w *walk) []*nftables.Rule {
-	key := fmt.Sprintf("%d %s %s", table.Family, table.Name, name)
+	of := "" // every chain
+	if s.chainsIn(table) > manyChains {
+		of = name
+	}
+	key := fmt.Sprintf("%d %s %s", table.Family, table.Name, of)
 	read, known := s.rules[key]
 	if !known {
-		read.list, read.err = s.conn.GetRules(table, &nftables.Chain{Name: name, Table: table})
+		read.chains, read.err = ruleset.Read(table, of)
 		s.rules[key] = read
 	}
 	w.perhaps = w.perhaps || read.err != nil
-	return read.list
+	return read.chains[name]
 }
 
-// rulesRead are the rules of a chain, or the error of reading them.
-type rulesRead struct {
-	list []*nftables.Rule
-	err  error
+func (s *survey) chainsIn(table *nftables.Table) (n int) {
+	for _, c := range s.chains {
+		if c.Table != nil && c.Table.Name == table.Name && c.Table.Family == table.Family {
+			n++
+		}
+	}
+	return n
 }
 
 // firewall returns the program that a chain belongs to.

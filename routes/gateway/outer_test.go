@@ -494,7 +494,7 @@ func askLegacy(table string) error {
 // A chain that cannot be read may have any rules, for the second packet as for the first.
 func TestUnreadableChain(t *testing.T) {
 	table := &nftables.Table{Name: "filter", Family: nftables.TableFamilyINet}
-	s := survey{rules: map[string]rulesRead{"1 filter input": {nil, unix.EINVAL}}}
+	s := survey{rules: map[string]rulesRead{"1 filter ": {nil, unix.EINVAL}}}
 	for range 2 {
 		w := &walk{}
 		if list := s.rulesIn(table, "input", w); len(list) > 0 || !w.perhaps {

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nmgre/routes/gateway/registers"
+	"nmgre/routes/gateway/ruleset"
 )
 
 // packet is the first packet of a forwarded connection, with the values that are known of it.
@@ -27,7 +28,7 @@ const (
 // Bounds of a walk through other programs' rules.
 const (
 	maxDepth = 16 // the kernel's own, NFT_JUMP_STACK_SIZE
-	maxRules = 100_000
+	maxRules = ruleset.Max
 )
 
 // walk takes a packet through the rules of one table, as the kernel would. A rule that asks for an
@@ -184,7 +185,10 @@ func (w *walk) test(e expr.Any, regs *registers.File, verdict **expr.Verdict) an
 			return unsure
 		}
 	case *expr.Counter, *expr.Log, *expr.Target, *expr.Notrack:
-	default: // such as a limit, or an expression that nmgre does not know
+	case nil: // one that cannot be read, and that may have loaded any register
+		*regs = registers.File{}
+		return unsure
+	default: // such as a limit
 		return unsure
 	}
 	return yes

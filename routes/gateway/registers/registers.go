@@ -106,8 +106,8 @@ func (r *File) Bitwise(e *expr.Bitwise) {
 	r.Set(e.DestRegister, result, false)
 }
 
-// Compare evaluates a comparison of bytes, as the kernel's memcmp does. Like lookup, it then
-// forgets the register, because an expression that the library cannot read may load another value.
+// Compare evaluates a comparison of bytes, as the kernel's memcmp does. It then forgets the value:
+// nft loads one anew for each comparison, but for the two of a range.
 func (r *File) Compare(e *expr.Cmp) Answer {
 	value, known := r.From(e.Register)
 	if pair := r.pair; pair != 0 {
