@@ -9,12 +9,12 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Bounds of each list of what was heard.
+// Bounds of each list of what was heard: a tunnel with much traffic does not push out another's
+// packets, nor one of its flows another.
 const (
 	maxHeard = 256
-	// maxAlike bounds packets that differ only in what is carried: a tunnel with much traffic does
-	// not push out another's packets.
-	maxAlike = 32
+	maxAlike = 64 // but for what they carry
+	maxFlow  = 8  // between the same inner addresses, too
 )
 
 // heard collects what the sockets hear. It knows packets but no socket.
@@ -24,7 +24,7 @@ type heard struct {
 
 	mu sync.Mutex
 	kernel.Heard
-	alike map[any]int // how many of each kind were kept
+	alike map[any]int // how many of each kind and each flow were kept
 }
 
 func newHeard(e ends) *heard {
@@ -37,6 +37,12 @@ type kind struct {
 	packet   kernel.Packet // without what is carried, and without pointers
 	key      gre.Key
 	has, seq bool // has a key, has a sequence number
+}
+
+// flow is what alike packets between the same inner addresses have in common.
+type flow struct {
+	of       any // a kind or an errorKind
+	from, to netip.Addr
 }
 
 func kindOf(list *[]kernel.Packet, p kernel.Packet) kind {
@@ -89,19 +95,31 @@ func (e *ends) has(a netip.Addr) bool {
 func (h *heard) keep(list *[]kernel.Packet, p kernel.Packet) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.room(len(*list), kindOf(list, p)) {
+	k := kindOf(list, p)
+	if h.room(len(*list), k, flow{k, p.InnerFrom, p.InnerTo}) {
 		*list = append(*list, p)
 	}
 }
 
-// room reports whether one more of a kind is kept in a list, and counts it.
-func (h *heard) room(size int, of any) bool {
-	if size >= maxHeard || h.alike[of] >= maxAlike {
+// room reports whether one more is kept in a list, and counts it.
+func (h *heard) room(size int, kind, flow any) bool {
+	switch {
+	case h.alike[kind] >= maxAlike || h.alike[flow] >= maxFlow:
+		return false
+	case size >= maxHeard:
 		h.More = true
 		return false
 	}
-	h.alike[of]++
+	h.alike[kind]++
+	h.alike[flow]++
 	return true
+}
+
+// missing notes that the kernel has dropped packets that were to be heard.
+func (h *heard) missing() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.More = true
 }
 
 // error notes an ICMP error about a packet to the far end.
@@ -113,7 +131,8 @@ func (h *heard) error(e kernel.ICMPError) {
 	defer h.mu.Unlock()
 	alike := e
 	alike.Quoted = kernel.Packet{}
-	if h.room(len(h.Errors), errorKind{alike, kindOf(nil, e.Quoted)}) {
+	k := errorKind{alike, kindOf(nil, e.Quoted)}
+	if h.room(len(h.Errors), k, flow{k, e.Quoted.InnerFrom, e.Quoted.InnerTo}) {
 		h.Errors = append(h.Errors, e)
 	}
 	if h.ours(e.Quoted) {
@@ -127,7 +146,7 @@ func (h *heard) error(e kernel.ICMPError) {
 
 // errorKind is what alike errors have in common.
 type errorKind struct {
-	error  kernel.ICMPError
+	error  kernel.ICMPError // without the quoted packet
 	packet kind
 }
 

@@ -20,31 +20,46 @@ func packetWith(key uint32) kernel.Packet {
 	return p
 }
 
-// Each list keeps 256 packets, and 32 that are alike: sequence numbers and what is carried make no
-// difference, keys do. More says that there were others.
+// Each list keeps 256 packets, 64 that are alike, and 8 of a flow: sequence numbers make no
+// difference, keys do. More says that a list was full.
 func TestHeardIsBounded(t *testing.T) {
 	h := newHeard(ends{Ends: ends4()})
-	for i := range uint32(maxAlike) {
+	for i := range uint32(200) {
 		p := packetWith(7)
 		p.Sequence, p.TTL = &i, uint8(i)
 		h.arrives(p)
+		p.InnerFrom = netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
 		h.accepted(p)
 	}
-	if len(h.Arrived) != maxAlike || len(h.Accepted) != maxAlike || h.More {
+	if len(h.Arrived) != maxFlow || len(h.Accepted) != maxAlike || h.More {
 		t.Errorf("%d arrived, %d accepted, more is %v", len(h.Arrived), len(h.Accepted), h.More)
-	}
-	h.arrives(packetWith(7))
-	if len(h.Arrived) != maxAlike || !h.More {
-		t.Errorf("%d arrived, more is %v", len(h.Arrived), h.More)
 	}
 	for i := range uint32(1000) {
 		h.arrives(packetWith(1000 + i))
 		e := kernel.ICMPError{By: want.Addr("10.9.0.2"), Type: 3, Code: 3, Quoted: packetWith(i)}
 		e.Quoted.From, e.Quoted.To = e.Quoted.To, e.Quoted.From
 		h.error(e)
+		if h.More != (i >= maxHeard-maxFlow) {
+			t.Fatalf("after %d more is %v", i, h.More)
+		}
 	}
-	if len(h.Arrived) != maxHeard || len(h.Errors) != maxHeard || len(h.alike) > 4*maxHeard {
+	if len(h.Arrived) != maxHeard || len(h.Errors) != maxHeard || len(h.alike) > 8*maxHeard {
 		t.Errorf("%d arrived, %d errors, %d kinds", len(h.Arrived), len(h.Errors), len(h.alike))
+	}
+}
+
+// An error that comes again and again is kept a few times.
+func TestErrorsAlike(t *testing.T) {
+	h := newHeard(ends{Ends: ends4()})
+	e := kernel.ICMPError{By: want.Addr("10.9.0.2"), Type: 3, Code: 3, Quoted: packetWith(42)}
+	e.Quoted.From, e.Quoted.To = e.Quoted.To, e.Quoted.From
+	for range 100 {
+		h.error(e)
+	}
+	e.Code = 13
+	h.error(e)
+	if len(h.Errors) != maxFlow+1 || h.More {
+		t.Errorf("%d errors, more is %v", len(h.Errors), h.More)
 	}
 }
 

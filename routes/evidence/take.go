@@ -16,6 +16,10 @@ import (
 
 // take notes a message that a socket has received, whose length may be more than its bytes.
 func (t *tap) take(b []byte, length int, ancillary []byte, from unix.Sockaddr) {
+	extras := parseAncillary(ancillary)
+	if extras.dropped {
+		t.heard.missing()
+	}
 	switch from := from.(type) {
 	case *unix.SockaddrLinklayer:
 		if p, ok := outerPacket(b); ok && from.Pkttype == unix.PACKET_OUTGOING {
@@ -29,8 +33,7 @@ func (t *tap) take(b []byte, length int, ancillary []byte, from unix.Sockaddr) {
 		}
 	case *unix.SockaddrInet6:
 		p := grePacket(b)
-		p.From, p.Bytes = netip.AddrFrom16(from.Addr), ip6Header+length
-		addAncillary(&p, ancillary)
+		p.From, p.To, p.TTL, p.Bytes = netip.AddrFrom16(from.Addr), extras.to, extras.hopLimit, ip6Header+extras.options+length
 		t.heard.accepted(p)
 	}
 }
@@ -53,25 +56,39 @@ func grePacket(b []byte) kernel.Packet {
 	return kernel.Packet{Header: h, Cut: errors.Is(err, gre.ErrCut)}
 }
 
-// addAncillary adds what a raw socket of IPv6 says about a packet's outer header.
-func addAncillary(p *kernel.Packet, ancillary []byte) {
-	messages, err := unix.ParseSocketControlMessage(ancillary)
+// ancillaryData is what a socket says about a packet besides its bytes. Only a raw socket of IPv6
+// tells of the outer header.
+type ancillaryData struct {
+	dropped  bool // packets before this one were dropped, as the socket's buffer was full
+	to       netip.Addr
+	hopLimit uint8
+	options  int // the length of the destination options, in bytes
+}
+
+func parseAncillary(b []byte) (a ancillaryData) {
+	if len(b) == 0 {
+		return a
+	}
+	messages, err := unix.ParseSocketControlMessage(b)
 	if err != nil {
-		return
+		return a
 	}
 	for _, m := range messages {
-		if m.Header.Level != unix.IPPROTO_IPV6 {
-			continue
+		of := func(level, kind int32, size int) bool {
+			return m.Header.Level == level && m.Header.Type == kind && len(m.Data) >= size
 		}
 		switch {
-		case m.Header.Type == unix.IPV6_PKTINFO && len(m.Data) >= 16:
-			p.To = netip.AddrFrom16([16]byte(m.Data))
-		case m.Header.Type == unix.IPV6_HOPLIMIT && len(m.Data) >= 4:
-			p.TTL = uint8(binary.NativeEndian.Uint32(m.Data))
-		case m.Header.Type == unix.IPV6_DSTOPTS:
-			p.Bytes += len(m.Data)
+		case of(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 4):
+			a.dropped = true
+		case of(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, 16):
+			a.to = netip.AddrFrom16([16]byte(m.Data))
+		case of(unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, 4):
+			a.hopLimit = uint8(binary.NativeEndian.Uint32(m.Data))
+		case of(unix.IPPROTO_IPV6, unix.IPV6_DSTOPTS, 0):
+			a.options += len(m.Data)
 		}
 	}
+	return a
 }
 
 // takeError notes a message from the error queue: the quoted packet, and the error about it.

@@ -147,8 +147,11 @@ func (s source) openRaw() (fd int, err error) {
 	return fd, s.attach(fd)
 }
 
-// attach gives the socket its filter.
+// attach gives the socket its filter, and lets it tell of packets that its buffer could not hold.
 func (s source) attach(fd int) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1); err != nil {
+		return err
+	}
 	program := sourceFilter(s)
 	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
 }
@@ -177,6 +180,7 @@ func (t *tap) listen(ctx context.Context) {
 				return
 			}
 		}
+		t.heard.missing()
 	})
 }
 

@@ -21,7 +21,9 @@ type Ends struct {
 	Mode   gre.Mode
 	Local  netip.Addr // the zero or the unspecified Addr for any address of this host
 	Remote netip.Addr
-	Dev    string // the device by which packets to Remote leave; empty for every device
+	// Dev is the device by which packets to Remote leave; empty for every device. Those that come
+	// in are heard at every device.
+	Dev string
 	// Key is the key that the tunnel sends; nil for none. It decides about [Listening.Refused]
 	// only: the packets of other tunnels between the two are heard as well.
 	Key *gre.Key
@@ -44,8 +46,10 @@ type Heard struct {
 	// whether a tunnel takes them or not.
 	Sent, Arrived, Accepted []Packet
 	Errors                  []ICMPError
-	// More says that there were more packets or errors than are kept: at most 256 in a list, and 32
-	// that differ only in what the tunnel carries.
+	// More says that packets or errors may be missing that are unlike all that are kept: a list is
+	// full, with 256, or the kernel dropped some that were not read in time. Of packets with the
+	// same outer addresses, key and flags 64 are kept, 8 of them between the same inner addresses;
+	// that there were others like them is not said.
 	More     bool
 	Counters HostCounters // while it was listened
 	// Deaf are the things that could not be listened to, with their reasons.
