@@ -115,22 +115,21 @@ var causeRows = []causeRow{
 	{
 		id: "D11", name: "the far end has another key, and sends", core: true,
 		does: []step{farLink("key 7")}, speaks: farPings,
-		undo:  []step{farLink(farOptions)},
+		undo:  []step{farLink(farOptions), here("nmgre edit gre1 --key 42 --no-probe")},
 		cause: "key-mismatch", says: []string{"key 7", "key 42"}, verdict: "fail", certainty: "proved",
-		// Its command sets both keys here, so the far end's tunnel answers.
 		mend: "nmgre edit gre1 --(key|input-key) 7",
 	},
 	{
 		id: "D11b", name: "the far end answers with another key",
 		does:  []step{farLink("ikey 42 okey 7")},
-		undo:  []step{farLink(farOptions)},
+		undo:  []step{farLink(farOptions), here("nmgre edit gre1 --key 42 --no-probe")},
 		cause: "key-mismatch", says: []string{"key 7", "key 42"}, verdict: "fail", certainty: "proved",
 		mend: "nmgre edit gre1 --input-key 7",
 	},
 	{
 		id: "D11c", name: "the far end answers without a key",
 		does:  []step{farLink("ikey 42 nookey")},
-		undo:  []step{farLink(farOptions)},
+		undo:  []step{farLink(farOptions), here("nmgre edit gre1 --key 42 --no-probe")},
 		cause: "key-mismatch", says: []string{"no key", "key 42"}, verdict: "fail", certainty: "proved",
 		mend: "nmgre edit gre1 --input-key none",
 	},
@@ -138,7 +137,7 @@ var causeRows = []causeRow{
 		id: "D12", name: "the far end has another outer address, and sends",
 		does: []step{there("ip addr add 100.0.2.101/24 dev eth0"),
 			there("ip link set dev gre1 type gre remote 100.0.1.100 local 100.0.2.101 ttl 64 key 42")}, speaks: farPings,
-		undo:  []step{farLink(farOptions), there("ip addr del 100.0.2.101/24 dev eth0")},
+		undo:  []step{farLink(farOptions), there("ip addr del 100.0.2.101/24 dev eth0"), here("nmgre edit gre1 --peer 100.0.2.100 --no-probe")},
 		cause: "other-source", says: []string{"100.0.2.101"}, verdict: "fail", certainty: "proved",
 		mend: "nmgre edit gre1 --peer 100.0.2.101",
 	},
@@ -286,7 +285,7 @@ var causeRows = []causeRow{
 		id: "D27", name: "the strict reverse path filter drops answers", core: true,
 		does:  []step{here("sysctl -qw net.ipv4.conf.gre1.rp_filter=1; ip route add 172.16.0.2 dev eth1")},
 		undo:  []step{here("sysctl -qw net.ipv4.conf.gre1.rp_filter=0; ip route del 172.16.0.2 dev eth1")},
-		cause: "rp-filter", says: []string{"rp_filter", "gre1"}, verdict: "fail", certainty: "proved",
+		cause: "rp-filter", says: []string{"rp_filter", "gre1"}, verdict: "fail",
 		mend: `sysctl (-w )?net\.ipv4\.conf\.gre1\.rp_filter=2`,
 	},
 	{
@@ -325,7 +324,7 @@ var causeRows = []causeRow{
 		id: "D32", name: "a route is gone",
 		does:  []step{here("ip route del 10.10.2.0/24 dev gre1")},
 		undo:  []step{here("nmcli connection up gre1")},
-		check: "route 10.10.2.0/24", verdict: "fail", certainty: "proved", mend: `nmcli connection up [\w-]+`,
+		check: "route 10.10.2.0/24", verdict: "fail", certainty: "proved", mend: `nmcli connection up [\w-]+|nmgre up gre1`,
 	},
 	{
 		id: "D33", name: "a router's keepalives stay unanswered",

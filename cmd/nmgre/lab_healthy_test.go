@@ -33,7 +33,7 @@ func (v variant) of(left, right string) variant {
 // bridgeWithPort makes a bridge whose port the tunnel gre2 is.
 func bridgeWithPort(address, local, remote string) string {
 	return `nmcli connection add type bridge con-name br9 ifname br9 bridge.stp no ipv4.method manual ipv4.addresses ` + address + ` ipv6.method disabled
-		nmcli connection add type ip-tunnel con-name gre2 ifname gre2 mode gretap local ` + local + ` remote ` + remote + ` ip-tunnel.input-key 9 ip-tunnel.output-key 9 slave-type bridge master br9
+		nmcli connection add type ip-tunnel con-name gre2 ifname gre2 mode gretap ip-tunnel.ttl 64 local ` + local + ` remote ` + remote + ` ip-tunnel.input-key 9 ip-tunnel.output-key 9 slave-type bridge master br9
 		nmcli connection up br9; nmcli connection up gre2`
 }
 
