@@ -48,6 +48,7 @@
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
 //   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go and kept.go
 //   - a cause that verify names, and its words: nm/verify/here.go, way.go and far.go
+//   - which packets verify hears, and how many are kept: routes/evidence/heard.go
 //   - a quirk of a version of NetworkManager: nm/dbus/quirk; its workaround: nm/dbus/quirks.go
 //   - a netlink attribute: routes/netlink/wire
 //   - a fault that nmgre survives, and its test: testdata/faults.txt
