@@ -19,8 +19,10 @@ func (a *app) verifyCommand() *cobra.Command {
 		Use:   "verify NAME",
 		Short: "prove that a tunnel works, or say what is wrong",
 		Long: `verify compares a tunnel's profile with the state of NetworkManager and the kernel, asks the kernel
-where packets for each route would go, and sends a few echo requests through the tunnel. Each check
-passes, warns, fails or is skipped. The exit code is 3 if a check fails.`,
+where packets for each route would go, and sends a few echo requests through the tunnel. Meanwhile it
+listens, as root, to the GRE packets of the two hosts and to the ICMP errors about them. Each check
+passes, warns, fails or is skipped, and one that finds a fault names its cause. The exit code is 3 if
+a check fails.`,
 		Args:              oneName,
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {

@@ -185,8 +185,12 @@ func (v *verifier) startOuter(ctx context.Context) (end func(need bool) *kernel.
 	timer := time.AfterFunc(probeInterval, func() { probe() })
 	return func(need bool) *kernel.ProbeResult {
 		defer cancel()
-		if timer.Stop(); need {
+		begun := !timer.Stop()
+		if need {
 			return probe()
+		}
+		if cancel(); begun {
+			probe() // ends at once
 		}
 		return nil
 	}
