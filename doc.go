@@ -47,7 +47,7 @@
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
 //   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go and kept.go
-//   - a cause that verify names, and its words: nm/verify/here.go, way.go and far.go
+//   - a cause that verify names: nm/verify/here.go, way.go, far.go and warnings.go
 //   - which packets verify hears, and how many are kept: routes/evidence/heard.go
 //   - a quirk of a version of NetworkManager: nm/dbus/quirk; its workaround: nm/dbus/quirks.go
 //   - a netlink attribute: routes/netlink/wire

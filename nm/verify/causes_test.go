@@ -296,6 +296,8 @@ func readPacket(t *testing.T, args []string) kernel.Packet {
 			p.Sequence = want.Ptr(uint32(number(t, args[i])))
 		case "csum":
 			p.Checksum = true
+		case "protocol0":
+			p.Protocol = 0
 		case "v1":
 			p.Version = 1
 		default:

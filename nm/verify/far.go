@@ -156,7 +156,7 @@ func (f facts) mirrored(p kernel.Packet) bool {
 // does not have, or from an address that is neither the far end's nor behind it. Behind an Ethernet
 // tunnel there may be other hosts.
 func (f facts) misaddressed(p kernel.Packet) bool {
-	return f.ours(p) && !f.tunnel.Mode.Ethernet() && (f.nearInner(p.InnerTo) && p.InnerTo != f.tunnel.PeerAddress || f.misplaced(p))
+	return f.ours(p) && !f.keepalive(p) && !f.tunnel.Mode.Ethernet() && (f.nearInner(p.InnerTo) && p.InnerTo != f.tunnel.PeerAddress || f.misplaced(p))
 }
 
 // misplaced reports whether a packet for this end's inner address comes from nowhere behind the
@@ -246,7 +246,7 @@ func (f facts) alive() string {
 		}
 	}
 	for _, p := range f.came(f.ours) {
-		if p.InnerFrom.IsGlobalUnicast() && f.grew.RxPackets > 0 {
+		if p.InnerFrom.IsGlobalUnicast() && !f.keepalive(p) && f.grew.RxPackets > 0 {
 			return packetText(p)
 		}
 	}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"strings"
 
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -217,8 +218,14 @@ func (f facts) filterSaid() said {
 		dev = f.under.hop.Dev
 	}
 	return said{summary: "this host's reverse path filter (rp_filter) drops what comes from the far end", evidence: fmt.Sprintf("IPReversePathFilter grew by %d while packets came in by %s", n, fault.Printable(dev)),
-		advice: "give the source a route by the device that its packets come in by", here: "sudo sysctl net.ipv4.conf." + fault.ShellWord(dev) + ".rp_filter=2",
+		advice: "give the source a route by the device that its packets come in by", here: "sudo sysctl " + confOf(dev) + ".rp_filter=2",
 		facts: Facts{"reverse_path_filter": n, "device": fault.Printable(dev)}}
+}
+
+// confOf is the folder of a device's settings in the words of sysctl, for which a dot in the
+// device's name is a slash.
+func confOf(dev string) string {
+	return "net.ipv4.conf." + fault.ShellWord(strings.ReplaceAll(dev, ".", "/"))
 }
 
 // obstacle returns the first rule of this host that surely drops all of the tunnel's outer packets

@@ -29,6 +29,7 @@ func (v *verifier) checkPeer(context.Context) error {
 		v.report.add(v.judgeProbe(v.facts))
 		v.report.add(v.judgeCounters(v.facts))
 		v.addWarning("state", "answers-only")
+		v.addWarning("keepalive", "keepalive-unanswered")
 	}
 	return nil
 }
