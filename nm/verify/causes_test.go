@@ -190,6 +190,9 @@ func readFact(t *testing.T, f *facts, word string, args []string, rest string) {
 		} else {
 			f.heard.Counters.InAddrErrors = n
 		}
+	case "sends": // another tunnel to the same far end
+		f.links = append(f.links, kernel.Link{Index: 9, Name: args[0], Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr(args[1]), Remote: f.tunnel.Remote}})
+		f.link = kernel.Named(f.links, "gre1")
 	case "lan":
 		f.lans = append(f.lans, want.CIDR(args[0]))
 	case "drops":

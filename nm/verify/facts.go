@@ -97,11 +97,17 @@ func (f facts) ours(p kernel.Packet) bool {
 	return f.between(p) && p.Version == 0 && gre.SameKey(p.Key, in)
 }
 
-// strange returns the packets from the far end whose key no tunnel of this host expects.
+// strange returns the packets from the far end whose key no tunnel of this host expects, and which
+// carry what belongs into this tunnel. Others may be of a tunnel that is down here.
 func (f facts) strange() []kernel.Packet {
 	return f.came(func(p kernel.Packet) bool {
-		return f.between(p) && p.Version == 0 && !f.ours(p) && !f.sibling(p)
+		return f.between(p) && p.Version == 0 && !f.ours(p) && !f.sibling(p) && (f.tunnel.Mode.Ethernet() || f.carriesOurs(p) || f.isBehind(p.InnerFrom))
 	})
+}
+
+// isBehind reports whether a route leads to the address through the tunnel.
+func (f facts) isBehind(a netip.Addr) bool {
+	return slices.ContainsFunc(f.lans, func(lan netip.Prefix) bool { return lan.Contains(a) })
 }
 
 // etherTypeEthernet is the EtherType of Ethernet frames in GRE (ETH_P_TEB).

@@ -3,7 +3,6 @@ package verify
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -99,7 +98,7 @@ var innerCauses = []row{
 		Cause: Cause{"inner-mismatch", Likely, "the ends' inner addresses do not fit: one end sends to an address that the other one does not have",
 			"sudo tcpdump -ni any -v ip proto 47 (the inner addresses); ip address show dev NAME; nstat -az IpInAddrErrors"},
 		when: func(f facts) bool {
-			return len(f.came(f.misaddressed)) > 0 || f.heard.Counters.InAddrErrors > 0 && f.grew.RxPackets > 0 || f.refusedInside() != ""
+			return len(f.came(f.misaddressed)) > 0 || f.misaddressedUnheard() || f.refusedInside() != ""
 		},
 		tell: func(f facts) said { return f.innerSaid() },
 	},
@@ -159,13 +158,19 @@ func (f facts) misaddressed(p kernel.Packet) bool {
 	return f.ours(p) && !f.keepalive(p) && !f.tunnel.Mode.Ethernet() && (f.nearInner(p.InnerTo) && p.InnerTo != f.tunnel.PeerAddress || f.misplaced(p))
 }
 
+// misaddressedUnheard reports whether this host counted as many packets with a wrong address as
+// came out of the tunnel. The counter is the whole host's, so packets tell more if they can be
+// heard.
+func (f facts) misaddressedUnheard() bool {
+	return !f.hears(kernel.HearsAccepted) && f.grew.RxPackets > 0 && f.heard.Counters.InAddrErrors == f.grew.RxPackets
+}
+
 // misplaced reports whether a packet for this end's inner address comes from nowhere behind the
 // tunnel.
 func (f facts) misplaced(p kernel.Packet) bool {
 	from := p.InnerFrom
-	behind := func(lan netip.Prefix) bool { return lan.Contains(from) }
 	return from.IsGlobalUnicast() && from != f.tunnel.PeerAddress && !f.hasInner(from) &&
-		(f.nearInner(from) || f.hasInner(p.InnerTo) && !slices.ContainsFunc(f.lans, behind))
+		(f.nearInner(from) || f.hasInner(p.InnerTo) && !f.isBehind(from))
 }
 
 // optionSaid tells of an option of the GRE header that differs. A packet shows it, or a counter.

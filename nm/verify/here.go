@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"nmgre/routes/fault"
@@ -174,10 +175,8 @@ var hereCauses = []row{
 	},
 	{ // the counter is the whole host's: other packets may have moved it
 		Cause: Cause{"rp-filter", Likely, "", ""},
-		when: func(f facts) bool {
-			return f.heard.Counters.ReversePathFilter > 0 && (f.grew.RxPackets > 0 || len(f.came(f.ours)) > 0)
-		},
-		tell: func(f facts) said { return f.filterSaid() },
+		when:  func(f facts) bool { return f.perhapsFiltered() },
+		tell:  func(f facts) said { return f.filterSaid() },
 	},
 	{
 		Cause: Cause{"own-firewall-in", Proved, "packets of the far end reach this host, and its own firewall drops them before the tunnel",
@@ -208,6 +207,16 @@ func (f facts) filtered() (n uint64) {
 		}
 	}
 	return n
+}
+
+// perhapsFiltered reports whether the reverse path filter dropped as many packets as came
+// in, where the packets that came to the tunnel cannot be heard, or none came so far.
+func (f facts) perhapsFiltered() bool {
+	n := f.heard.Counters.ReversePathFilter
+	if f.blocked() {
+		return f.obstacle(false) == nil && n >= uint64(len(f.came(f.between)))
+	}
+	return !f.hears(kernel.HearsAccepted) && f.grew.RxPackets > 0 && n == f.grew.RxPackets
 }
 
 // filterSaid tells of the reverse path filter. That of the way out drops packets before the tunnel
@@ -269,13 +278,22 @@ func (f facts) blocked() bool {
 		f.none(f.heard.Accepted, func(p kernel.Packet) bool { return f.isFar(p.From) })
 }
 
-// rewritten returns a packet of the tunnel that left this host with another source address than the
+// rewritten returns a packet of the probe that left this host with another source address than the
 // tunnel's. It returns nil if there is none.
 func (f facts) rewritten() *kernel.Packet {
+	own, _ := f.tunnel.AddressTowardsPeer()
 	for _, p := range f.heard.Sent {
-		if f.sentOurs(p) && f.under.from.IsValid() && !f.isLocal(p.From) {
+		probe := f.tunnel.Mode.Ethernet() || p.InnerFrom == own.Addr() && p.InnerTo == f.tunnel.PeerAddress
+		if probe && f.sentOurs(p) && f.under.from.IsValid() && !f.isLocal(p.From) && !f.sentByOther(p) {
 			return &p
 		}
 	}
 	return nil
+}
+
+// sentByOther reports whether another tunnel of this host may have sent the packet.
+func (f facts) sentByOther(p kernel.Packet) bool {
+	return slices.ContainsFunc(f.links, func(l kernel.Link) bool {
+		return l.GRE != nil && (f.link == nil || l.Index != f.link.Index) && l.GRE.Local == p.From && l.GRE.Remote == p.To && gre.SameKey(l.GRE.OutputKey, p.Key)
+	})
 }
