@@ -220,9 +220,9 @@ var causeRows = []causeRow{
 	},
 	{
 		id: "D20", name: "this host's firewall lets answers in only",
-		does: []step{here(filterAt("input", "ct state established,related accept; meta l4proto 47 drop"))},
-		undo: []step{here(leave(noFilter) + "; conntrack -D -p gre || true")},
-		also: []string{"own-firewall-in"}, later: "the rule with the state of connections is to be read",
+		does:  []step{here(filterAt("input", "ct state established,related accept; meta l4proto 47 drop"))},
+		undo:  []step{here(leave(noFilter) + "; conntrack -D -p gre || true")},
+		cause: "answers-only", says: []string{"fault", "100.0.2.100"}, verdict: "warn", certainty: "proved",
 	},
 	{
 		id: "D21", name: "the far end has checksums, and sends",
@@ -329,7 +329,7 @@ var causeRows = []causeRow{
 	{
 		id: "D33", name: "a router's keepalives stay unanswered",
 		sends: keepalive(),
-		later: "keepalives are to be told apart in what comes in",
+		cause: "keepalive-unanswered", says: []string{"accept_local"}, verdict: "warn", certainty: "proved",
 	},
 	{
 		id: "D34", name: "the fallback device is up here",
@@ -375,8 +375,8 @@ var causeRows = []causeRow{
 		id: "X3", name: "a sibling takes the tunnel's packets",
 		does: []step{here(`ip link add gre9 type gre local 100.0.1.100 remote 100.0.2.100 key 42 ttl 64 dev eth0
 			ip link set gre9 up`)},
-		undo: []step{here("ip link del gre9")},
-		lost: true, later: "the links are to be compared with one another",
+		undo:  []step{here("ip link del gre9")},
+		cause: "sibling-takes", says: []string{"gre9"}, verdict: "fail", certainty: "likely",
 	},
 	{
 		id: "X4", name: "an IPsec policy covers the tunnel, and has no state",
