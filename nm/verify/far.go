@@ -102,6 +102,10 @@ var innerCauses = []row{
 		},
 		tell: func(f facts) said { return f.innerSaid() },
 	},
+}
+
+// aliveCauses are told of a far end whose packets come in, with nothing wrong about them.
+var aliveCauses = []row{
 	{
 		Cause: Cause{"sibling-takes", Likely, "another tunnel of this host takes this tunnel's packets: it has the same addresses and key, and is bound to the device that they come in by",
 			"ip -d tunnel show; ip -s link show (whose RX packets grow)"},

@@ -17,15 +17,20 @@ var underlayCauses = []row{
 		Cause: Cause{"device-down", Proved, "the device that leads to the far end, or has the local outer address, is down, or has no carrier",
 			"ip -br link; ip route get REMOTE from LOCAL"},
 		stops: true,
-		when:  func(f facts) bool { return f.under.down != "" },
+		when:  func(f facts) bool { return f.under.down != "" && !f.under.unplugged },
 		tell: func(f facts) said {
 			dev := fault.Printable(f.under.down)
-			s := said{summary: fmt.Sprintf("the device %s, by which packets to the far end leave, is down", dev), evidence: dev + " is administratively down",
+			return said{summary: fmt.Sprintf("the device %s, by which packets to the far end leave, is down", dev), evidence: dev + " is administratively down",
 				here: "nmcli device connect " + fault.Operand(f.under.down), facts: Facts{"device": dev}}
-			if f.under.unplugged {
-				s.evidence, s.advice, s.here = dev+" is up, and has no carrier", "look at its cable, and at the switch or host at its other end", ""
-			}
-			return s
+		},
+	},
+	{ // a tunnel may be made while the cable is out
+		Cause: Cause{"device-down", Proved, "", ""},
+		when:  func(f facts) bool { return f.under.unplugged },
+		tell: func(f facts) said {
+			dev := fault.Printable(f.under.down)
+			return said{summary: fmt.Sprintf("the device %s, by which packets to the far end leave, has no carrier", dev), evidence: dev + " is up, and its lower layer is not",
+				advice: "look at its cable, and at the switch or host at its other end", facts: Facts{"device": dev}}
 		},
 	},
 	{
@@ -66,26 +71,7 @@ var underlayCauses = []row{
 				facts:  Facts{"remote": f.tunnel.Remote.String()}}
 		},
 	},
-	{
-		Cause: Cause{"route-into-itself", Proved, "the route to the far end leads into the tunnel itself, so its packets never leave",
-			"ip route get REMOTE; ip -s -s link show dev NAME (collisions grow)"},
-		stops:   true,
-		when:    func(f facts) bool { return f.under.itself || f.grew.Collisions > 0 },
-		counter: func(d kernel.Counters) uint64 { return d.Collisions },
-		tell: func(f facts) said {
-			s := said{summary: "the way to the far end leads back into the tunnel itself", evidence: f.under.path, facts: Facts{"path": f.under.path}}
-			if !f.under.itself {
-				s.evidence = fmt.Sprintf("the kernel counted %d packets that came back to the tunnel (collisions)", f.grew.Collisions)
-				s.facts = Facts{"collisions": f.grew.Collisions}
-			}
-			s.advice = "a route covers the far end; give the far end one of its own by the right gateway"
-			s.here = fmt.Sprintf("sudo ip route add %s via GATEWAY", f.tunnel.Remote)
-			if f.under.gateway != "" {
-				s.here = "sudo ip route add " + f.under.gateway
-			}
-			return s
-		},
-	},
+	routeIntoItself,
 	{
 		Cause: Cause{"tunnels-in-a-loop", Likely, "the route to the far end leads into another tunnel, whose packets come back to the first one",
 			"ip route get REMOTE (then the same for each tunnel on the way); dmesg (Dead loop)"},
@@ -99,6 +85,28 @@ var underlayCauses = []row{
 			}
 			return s
 		},
+	},
+}
+
+// routeIntoItself may show in a counter only.
+var routeIntoItself = row{
+	Cause: Cause{"route-into-itself", Proved, "the route to the far end leads into the tunnel itself, so its packets never leave",
+		"ip route get REMOTE; ip -s -s link show dev NAME (collisions grow)"},
+	stops:   true,
+	when:    func(f facts) bool { return f.under.itself || f.grew.Collisions > 0 },
+	counter: func(d kernel.Counters) uint64 { return d.Collisions },
+	tell: func(f facts) said {
+		s := said{summary: "the way to the far end leads back into the tunnel itself", evidence: f.under.path, facts: Facts{"path": f.under.path}}
+		if !f.under.itself {
+			s.evidence = fmt.Sprintf("the kernel counted %d packets that came back to the tunnel (collisions)", f.grew.Collisions)
+			s.facts = Facts{"collisions": f.grew.Collisions}
+		}
+		s.advice = "a route covers the far end; give the far end one of its own by the right gateway"
+		s.here = fmt.Sprintf("sudo ip route add %s via GATEWAY", f.tunnel.Remote)
+		if f.under.gateway != "" {
+			s.here = "sudo ip route add " + f.under.gateway
+		}
+		return s
 	},
 }
 

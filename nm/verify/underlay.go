@@ -40,7 +40,9 @@ func (v *verifier) lookUnderlay(ctx context.Context) error {
 			u.away = true
 			return v.lookPresent(ctx)
 		}
-		v.noteDown(holder)
+		if !holder.Up { // its routes went with it; those of one without a carrier stay
+			v.noteDown(holder)
+		}
 	}
 	if dev := v.parentDevice(); dev != "" {
 		parent := kernel.Named(v.links, dev)

@@ -2,13 +2,14 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
 
-// refusalCauses are what the far end, or a host on the way, says about the tunnel's packets.
-var refusalCauses = []row{
+// farRefusals are what the far end says about the tunnel's packets, without a doubt.
+var farRefusals = []row{
 	{
 		Cause: Cause{"far-no-gre", Proved, "the far end's host answers that it has no GRE at all: there is no tunnel yet, and its kernel has not loaded the module",
 			"sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 2' (protocol unreachable from REMOTE)"},
@@ -29,6 +30,10 @@ var refusalCauses = []row{
 				there: "sudo firewall-cmd --permanent --add-protocol=gre && sudo firewall-cmd --reload", facts: icmpFacts(*e)}
 		},
 	},
+}
+
+// refusalCauses are those refusals of which the far end's own packets may know more.
+var refusalCauses = []row{
 	{
 		Cause: Cause{"far-no-tunnel", Likely, "the far end's host has GRE, and no tunnel for these packets: other addresses, another key, or a tunnel that is down. A firewall there that rejects with port unreachable looks the same",
 			"sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 3' (port unreachable from REMOTE); there: ip -d tunnel show"},
@@ -137,14 +142,9 @@ var silenceCauses = []row{
 	},
 }
 
-// probeCauses are the causes that the answers to a probe, or their absence, can have.
-var probeCauses = func() (list []row) {
-	// the route into the tunnel may show in a counter only
-	for _, part := range [][]row{underlayCauses[4:5], hereCauses, refusalCauses[:2], farCauses, innerCauses[:2], refusalCauses[2:], innerCauses[2:], silenceCauses} {
-		list = append(list, part...)
-	}
-	return list
-}()
+// probeCauses are the causes that the answers to a probe, or their absence, can have, in the order in
+// which they are looked for.
+var probeCauses = slices.Concat([]row{routeIntoItself}, hereCauses, farRefusals, farCauses, innerCauses, refusalCauses, aliveCauses, silenceCauses)
 
 // notYet is the beginning of a summary while the tunnel is being made: its first end is made before
 // its second.
