@@ -50,7 +50,7 @@ var causeRows = []causeRow{
 		id: "D05", name: "the device of the way out is down",
 		does:  []step{here("ip link set eth0 down")},
 		undo:  []step{here("ip link set eth0 up; nmcli connection up wan")},
-		cause: "device-down", says: []string{"eth0"}, verdict: "fail", certainty: "proved",
+		cause: "device-down", says: []string{"eth0"}, verdict: "fail", certainty: "proved", mend: "nmcli device connect eth0",
 	},
 	{
 		id: "D05b", name: "the cable of the way out is pulled",
@@ -59,10 +59,18 @@ var causeRows = []causeRow{
 		cause: "device-down", says: []string{"eth0"}, verdict: "fail", certainty: "proved",
 	},
 	{
-		id: "D06", name: "the route to the far end leads into the tunnel", core: true,
-		does:  []step{here("ip route add 100.0.2.100 dev gre1")},
-		undo:  []step{here(leave("ip route del 100.0.2.100 dev gre1"))},
+		id: "D06", name: "the route to the far end's network leads into the tunnel", core: true,
+		does:  []step{here("ip route add 100.0.2.0/24 dev gre1")},
+		undo:  []step{here("ip route del 100.0.2.0/24 dev gre1; " + leave("ip route del 100.0.2.100"))},
 		cause: "route-into-itself", says: []string{"gre1"}, verdict: "fail", certainty: "proved",
+		mend: "ip route (add|replace) 100.0.2.100 via 100.0.1.1 dev eth0",
+	},
+	{
+		id: "D06b", name: "the far end's own route leads into the tunnel",
+		does:  []step{here("ip route add 100.0.2.100 dev gre1")},
+		undo:  []step{here("ip route del 100.0.2.100")},
+		cause: "route-into-itself", says: []string{"gre1"}, verdict: "fail", certainty: "proved",
+		mend: "ip route (add|replace) 100.0.2.100 via 100.0.1.1 dev eth0",
 	},
 	{
 		id: "D07", name: "two tunnels lead into each other",
@@ -86,6 +94,7 @@ var causeRows = []causeRow{
 		does:  []step{here(filterAt("output", "meta l4proto 47 drop"))},
 		undo:  []step{here(leave(noFilter))},
 		cause: "own-firewall-out", says: []string{"fault"}, verdict: "fail", certainty: "proved",
+		mend: `nft insert rule ip fault faulty [^#]+`,
 	},
 	{
 		id: "D08b", name: "traffic control drops GRE on the way out",
@@ -205,24 +214,28 @@ var causeRows = []causeRow{
 		does:  []step{here(filterAt("input", "meta l4proto 47 drop"))},
 		undo:  []step{here(leave(noFilter))},
 		cause: "own-firewall-in", says: []string{"fault"}, verdict: "fail", certainty: "proved",
+		mend: `nft insert rule ip fault faulty [^#]+`,
 	},
 	{
 		id: "D19b", name: "this host's firewall drops GRE before routing",
 		does:  []step{here(filterAt("prerouting", "meta l4proto 47 drop"))},
 		undo:  []step{here(leave(noFilter))},
 		cause: "own-firewall-in", says: []string{"fault"}, verdict: "fail", certainty: "proved",
+		mend: `nft insert rule ip fault faulty [^#]+`,
 	},
 	{
 		id: "D19c", name: "the policy of this host's firewall drops GRE",
 		does:  []step{here(filterAt("input", "policy drop; iifname { lo, gre1, eth1 } accept; ip protocol 1 accept"))},
 		undo:  []step{here(leave(noFilter))},
 		cause: "own-firewall-in", says: []string{"fault"}, verdict: "fail", certainty: "proved",
+		mend: `nft insert rule ip fault faulty [^#]+`,
 	},
 	{
 		id: "D20", name: "this host's firewall lets answers in only",
 		does:  []step{here(filterAt("input", "ct state established,related accept; meta l4proto 47 drop"))},
 		undo:  []step{here(leave(noFilter) + "; conntrack -D -p gre || true")},
 		cause: "answers-only", says: []string{"fault", "100.0.2.100"}, verdict: "warn", certainty: "proved",
+		mend: `nft insert rule ip fault faulty [^#]+`,
 	},
 	{
 		id: "D21", name: "the far end has checksums, and sends",
@@ -330,6 +343,8 @@ var causeRows = []causeRow{
 		id: "D33", name: "a router's keepalives stay unanswered",
 		sends: keepalive(),
 		cause: "keepalive-unanswered", says: []string{"accept_local"}, verdict: "warn", certainty: "proved",
+		mend: `sysctl net\.ipv4\.ip_forward=1 [\w.=]+ [\w.=]+`,
+		undo: []step{here("sysctl -qw net.ipv4.conf.gre1.accept_local=0")},
 	},
 	{
 		id: "D34", name: "the fallback device is up here",
@@ -343,6 +358,7 @@ var causeRows = []causeRow{
 			nft 'table ip fault { chain faulty { type nat hook postrouting priority 100; oifname "eth0" snat to 100.0.1.101; }; }'`)},
 		undo:  []step{here(leave(noFilter) + "; ip addr del 100.0.1.101/24 dev eth0; conntrack -D -p gre || true")},
 		cause: "own-nat", says: []string{"100.0.1.101"}, verdict: "fail", certainty: "proved",
+		mend: `nft insert rule ip fault faulty [^#]+`,
 	},
 	{
 		id: "D36", name: "another chain takes the packets of an SNAT rule",

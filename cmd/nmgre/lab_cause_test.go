@@ -282,18 +282,19 @@ func (row causeRow) try(t *testing.T, unprivileged bool) causeLine {
 	if unprivileged {
 		row.tryAsUser(t)
 	}
-	stop()
 	line := causeLine{row: row, verify: r.Took}
 	if row.later != "" && r.Stdout == "" { // it says that it cannot
 		line.said, line.verdict = toldCheck{Summary: strings.TrimSpace(r.Stderr)}, "error"
 	} else {
 		report := told(t, r)
 		line.said, line.verdict = report.first(row), report.Verdict
+		t.Logf("it says: %s", line.said.text)
 		row.judge(t, report)
 		if row.mend != "" {
 			row.typeHint(t, line.said)
 		}
 	}
+	stop()
 	undo()
 	mustBeHealthy(t, "after it was taken away")
 	line.whole = time.Since(began)
