@@ -81,7 +81,7 @@ var underlayCauses = []row{
 			s := said{summary: "the way to the far end loops through other tunnels", evidence: f.under.path, facts: Facts{"path": f.under.path},
 				advice: "give the far ends of these tunnels routes of their own by the right gateway"}
 			if f.under.gateway != "" {
-				s.here = "sudo ip route add " + f.under.gateway
+				s.here = "sudo ip route replace " + f.under.gateway
 			}
 			return s
 		},
@@ -102,9 +102,9 @@ var routeIntoItself = row{
 			s.facts = Facts{"collisions": f.grew.Collisions}
 		}
 		s.advice = "a route covers the far end; give the far end one of its own by the right gateway"
-		s.here = fmt.Sprintf("sudo ip route add %s via GATEWAY", f.tunnel.Remote)
+		s.here = fmt.Sprintf("sudo ip route replace %s via GATEWAY", f.tunnel.Remote)
 		if f.under.gateway != "" {
-			s.here = "sudo ip route add " + f.under.gateway
+			s.here = "sudo ip route replace " + f.under.gateway
 		}
 		return s
 	},
