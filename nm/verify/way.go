@@ -43,6 +43,9 @@ var refusalCauses = []row{
 			s := said{summary: f.notYet() + fmt.Sprintf("the far end %s has no tunnel for these packets (port unreachable)", f.tunnel.Remote), evidence: icmpText(*e) + "; it needs " + f.farLink(),
 				advice: "compare addresses and keys there, and bring the tunnel up", create: f.farCreate(), facts: icmpFacts(*e)}
 			s.facts["far_end_needs"] = f.farLink()
+			if f.beforeSave { // there is nothing to compare yet
+				s.advice = ""
+			}
 			return s
 		},
 	},
