@@ -189,7 +189,7 @@ var hereCauses = []row{
 	{
 		Cause: Cause{"own-firewall-in", Proved, "packets of the far end reach this host, and its own firewall drops them before the tunnel",
 			"sudo tcpdump -ni any ip proto 47 (they arrive); nft list ruleset (hooks prerouting and input); firewall-cmd --list-all-zones"},
-		when: func(f facts) bool { return f.blocked() || f.obstacle(false) != nil },
+		when: func(f facts) bool { return f.blocked() || f.obstacle(false) != nil && !f.lets() },
 		tell: func(f facts) said {
 			s := said{summary: "this host's own firewall drops the far end's packets", advice: fmt.Sprintf("let IP protocol 47 in from %s", f.tunnel.Remote),
 				here: "sudo firewall-cmd --permanent --add-protocol=gre && sudo firewall-cmd --reload", facts: Facts{"from": f.tunnel.Remote.String(), "arrived": len(f.came(f.between))}}
@@ -282,9 +282,13 @@ func (f facts) sentOurs(p kernel.Packet) bool {
 
 // blocked reports whether packets from the far end arrive, and none gets past this host's firewall.
 func (f facts) blocked() bool {
-	return f.hears(kernel.HearsArrived, kernel.HearsAccepted) && len(f.came(f.between)) > 0 &&
-		f.none(f.heard.Accepted, func(p kernel.Packet) bool { return f.isFar(p.From) })
+	return f.hears(kernel.HearsArrived, kernel.HearsAccepted) && len(f.came(f.between)) > 0 && f.none(f.heard.Accepted, f.fromFar)
 }
+
+// lets reports whether a packet from the far end was heard behind this host's firewall.
+func (f facts) lets() bool { return slices.ContainsFunc(f.heard.Accepted, f.fromFar) }
+
+func (f facts) fromFar(p kernel.Packet) bool { return f.isFar(p.From) }
 
 // rewritten returns a packet of the probe that left this host with another source address than the
 // tunnel's. It returns nil if there is none.
