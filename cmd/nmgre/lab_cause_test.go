@@ -13,12 +13,13 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// The doctor's matrix: faults that are made for real, with ip, nft, tc and sysctl, at either end or
+// Faults of tunnels that are made for real, with ip, nft, tc and sysctl, at either end or
 // between them, and what verify says of each on linux1. causeRows has the rows.
 
 // causeRow is a fault, and what verify must say of it.
 type causeRow struct {
-	id   string // D01 to D37 of the doctor's table, with a letter where there are several; X for more
+	// such as D05b: a number for each kind of fault, with a letter where there are several
+	id   string
 	name string
 	core bool // TestLabCausesCore has it
 
@@ -34,7 +35,8 @@ type causeRow struct {
 	says      []string // what the check must say, in its summary, evidence or hint
 	verdict   string   // fail or warn
 	certainty string   // empty for either
-	mend      string   // a regular expression of the hint's command, to be typed on linux1; may be empty
+	// a regular expression of the hint's command, to be typed on linux1; may be empty
+	mend      string
 	also      []string // ids of further checks that may fail, or causes that may stand beside it
 
 	// later says what verify lacks to tell this fault. Then nothing wrong may be called proved. If
