@@ -63,22 +63,23 @@ var causeRows = []causeRow{
 		does:  []step{here("ip route add 100.0.2.0/24 dev gre1")},
 		undo:  []step{here("ip route del 100.0.2.0/24 dev gre1; " + leave("ip route del 100.0.2.100"))},
 		cause: "route-into-itself", says: []string{"gre1"}, verdict: "fail", certainty: "proved",
-		mend: "ip route (add|replace) 100.0.2.100 via 100.0.1.1 dev eth0",
+		mend: "ip route replace 100.0.2.100 via 100.0.1.1 dev eth0",
 	},
 	{
 		id: "D06b", name: "the far end's own route leads into the tunnel",
 		does:  []step{here("ip route add 100.0.2.100 dev gre1")},
 		undo:  []step{here("ip route del 100.0.2.100")},
 		cause: "route-into-itself", says: []string{"gre1"}, verdict: "fail", certainty: "proved",
-		mend: "ip route (add|replace) 100.0.2.100 via 100.0.1.1 dev eth0",
+		mend: "ip route replace 100.0.2.100 via 100.0.1.1 dev eth0",
 	},
 	{
 		id: "D07", name: "two tunnels lead into each other",
 		does: []step{here(`ip link add gre7 type gre local 100.0.1.100 remote 100.0.2.77 ttl 64
 			ip addr add 172.16.7.1/30 dev gre7; ip link set gre7 up
 			ip route add 100.0.2.100 dev gre7; ip route add 100.0.2.77 dev gre1`)},
-		undo:  []step{here("ip route del 100.0.2.77 dev gre1; ip link del gre7")},
+		undo:  []step{here("ip link del gre7; ip route del 100.0.2.77 dev gre1; " + leave("ip route del 100.0.2.100"))},
 		cause: "route-into-itself", says: []string{"gre7"}, verdict: "fail",
+		mend: "ip route replace 100.0.2.100 via 100.0.1.1 dev eth0",
 	},
 	{
 		id: "D07b", name: "the way leads into two tunnels that lead into each other",
@@ -86,8 +87,9 @@ var causeRows = []causeRow{
 			ip link add gre8 type gre local 100.0.1.100 remote 100.0.2.78 ttl 64
 			ip link set gre7 up; ip link set gre8 up
 			ip route add 100.0.2.100 dev gre7; ip route add 100.0.2.77 dev gre8; ip route add 100.0.2.78 dev gre7`)},
-		undo:  []step{here("ip link del gre7; ip link del gre8")},
+		undo:  []step{here("ip link del gre7; ip link del gre8; " + leave("ip route del 100.0.2.100"))},
 		cause: "tunnels-in-a-loop", says: []string{"gre7", "gre8"}, verdict: "fail",
+		mend: "ip route replace 100.0.2.100 via 100.0.1.1 dev eth0",
 	},
 	{
 		id: "D08", name: "this host's firewall drops GRE on the way out", core: true,
@@ -407,5 +409,11 @@ var causeRows = []causeRow{
 			here("nmgre edit gre1 --peer 100.0.1.50 --no-probe")},
 		undo: []step{between(noFilter + "; ip addr del 100.0.1.50/24 dev eth1"), here("nmgre edit gre1 --peer 100.0.2.100 --no-probe")},
 		lost: true, cause: "far-no-tunnel", later: "that the far end must send first cannot be told from a far end without a tunnel",
+	},
+	{
+		id: "X6", name: "the far end answers no echo, and is silent",
+		does:  []step{there(filterAt("input", "iifname gre1 icmp type echo-request drop"))},
+		undo:  []step{there(noFilter)},
+		cause: "gre-silent", later: "the far end is to be asked by something else than an echo",
 	},
 }

@@ -47,7 +47,8 @@ func sendGRE(t *testing.T, host lab.Host, from, to string, payload []byte) (stop
 		}
 		defer unix.Close(fd)
 		for ticker := time.NewTicker(100 * time.Millisecond); ; {
-			_ = unix.Sendto(fd, payload, 0, &unix.SockaddrInet4{Addr: netip.MustParseAddr(to).As4()}) // the row shows whether it came
+			// the row shows whether it came
+			_ = unix.Sendto(fd, payload, 0, &unix.SockaddrInet4{Addr: netip.MustParseAddr(to).As4()})
 			select {
 			case <-done:
 				ticker.Stop()
