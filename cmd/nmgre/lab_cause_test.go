@@ -36,8 +36,8 @@ type causeRow struct {
 	verdict   string   // fail or warn
 	certainty string   // empty for either
 	// a regular expression of the hint's command, to be typed on linux1; may be empty
-	mend      string
-	also      []string // ids of further checks that may fail, or causes that may stand beside it
+	mend string
+	also []string // ids of further checks that may fail, or causes that may stand beside it
 
 	// later says what verify lacks to tell this fault. Then nothing wrong may be called proved. If
 	// lost is set, verify must not pass.
