@@ -169,8 +169,8 @@ func (h *Host) undoDevice(ctx context.Context, before nm.Profile, up bool, name 
 	}
 	for _, dev := range []string{name, before.Tunnel.Name} {
 		err := h.waitGone(ctx, dev)
-		// A link with the old name may be the profile's already: NetworkManager 1.52 and 1.58 make
-		// it as soon as the profile has that name again.
+		// A link with the old name may be the profile's already: NetworkManager may make it as soon
+		// as the profile has that name again.
 		if err != nil && (dev == name || !errors.Is(err, fault.ErrTimeout) || ctx.Err() != nil) {
 			return err
 		}

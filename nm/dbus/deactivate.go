@@ -138,8 +138,7 @@ func (l *link) deleteLink(ctx context.Context, tried wire.Settings) error {
 // name, and no profile but one that NetworkManager generated for it.
 func (l *link) isLeftOver(ctx context.Context, device dbus.ObjectPath, tried wire.Settings) (bool, error) {
 	all, err := l.getAll(ctx, device, gnm.DeviceInterface)
-	tunnel := value[uint32](all, gnm.DevicePropertyDeviceType) == uint32(gnm.NmDeviceTypeIpTunnel)
-	if err != nil || !tunnel || !value[bool](all, gnm.DevicePropertyReal) {
+	if err != nil || !value[bool](all, gnm.DevicePropertyReal) || value[uint32](all, gnm.DevicePropertyDeviceType) != uint32(gnm.NmDeviceTypeIpTunnel) {
 		return false, unlessGone(err)
 	}
 	own, err := l.getAll(ctx, device, gnm.DeviceIpTunnelInterface)

@@ -14,9 +14,8 @@ import (
 
 // Update writes t into the profile, in memory only: the file keeps the old profile until
 // [Client.Save]. Nothing is applied to the device. The profile remembers how it was before the
-// first Update, and the connection that makes the edit. A profile that is not from, unless that is
-// nil, stays as it is. undo, which is never nil, makes each
-// property what it was, on disk too if the profile was there.
+// first Update, and who edits it. A profile that is not from, unless that is nil, stays as it is.
+// undo, which is never nil, makes each property what it was, on disk too if it was there.
 func (c *Client) Update(ctx context.Context, uuid string, from *nm.Tunnel, t nm.Tunnel) (undo func(context.Context) error, err error) {
 	const op = "change the profile"
 	undo = func(context.Context) error { return nil }
@@ -31,9 +30,12 @@ func (c *Client) Update(ctx context.Context, uuid string, from *nm.Tunnel, t nm.
 	if err := stillIs(s, from); err != nil {
 		return undo, failed(op, err)
 	}
-	changed := s.Edited(t, e)
+	changed, flags := s.Edited(t, e), flagInMemory
+	if s.Text(wire.Connection, "interface-name") != t.Name { // it would make the new link at once
+		flags |= flagBlockAutoconnect
+	}
 	undo = func(ctx context.Context) error { return c.undoUpdate(ctx, uuid, e) }
-	return undo, failed(op, l.write(ctx, path, changed, flagInMemory, noOptions))
+	return undo, failed(op, l.write(ctx, path, changed, flags, noOptions))
 }
 
 // stillIs makes sure that nobody else has changed a profile, which was from. A nil from allows any.

@@ -60,6 +60,25 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// TestUpdateMakesNoLink has a change of the name. NetworkManager would make the new link at once,
+// and leave it when the change is undone. Another change lets the profile connect by itself as
+// before.
+func TestUpdateMakesNoLink(t *testing.T) {
+	for name, blocks := range map[string]bool{"gre1": false, "gre9": true} {
+		bus, c := start(t)
+		byHand(t, bus)
+		changed := dbustest.Tunnels["plain"].Clone()
+		changed.MTU, changed.Name = 1300, name
+		if _, err := c.Update(soon(t, 10*time.Second), dbustest.UUID, nil, changed); err != nil {
+			t.Fatal(err)
+		}
+		calls := bus.Calls()
+		if flags, _ := calls[len(calls)-1].Args[1].(uint32); calls[len(calls)-1].Member != "Update2" || flags&flagInMemory == 0 || flags&flagBlockAutoconnect != 0 != blocks {
+			t.Errorf("%s: the last call is %s with the flags %#x", name, calls[len(calls)-1].Member, flags)
+		}
+	}
+}
+
 // TestUpdateOfAName has a profile with a name of its own, which stays. The profile is in memory
 // only, and is so when the change is undone.
 func TestUpdateOfAName(t *testing.T) {
