@@ -411,9 +411,9 @@ var causeRows = []causeRow{
 		lost: true, cause: "far-no-tunnel", later: "that the far end must send first cannot be told from a far end without a tunnel",
 	},
 	{
-		id: "X6", name: "the far end answers no echo, and is silent",
+		id: "X6", name: "the far end answers no echo, and is silent until it is asked by UDP",
 		does:  []step{there(filterAt("input", "iifname gre1 icmp type echo-request drop"))},
 		undo:  []step{there(noFilter)},
-		cause: "gre-silent", later: "the far end is to be asked by something else than an echo",
+		cause: "far-no-echo", says: []string{"172.16.0.2"}, verdict: "warn",
 	},
 }

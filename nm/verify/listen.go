@@ -94,7 +94,7 @@ func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err err
 		count = 1
 	}
 	result, err := v.sys.Kernel.Probe(probing, kernel.Probe{Dev: v.link.Name, From: own.Addr(), To: v.tunnel.PeerAddress,
-		Count: count, Enough: probeEnough, Interval: probeInterval})
+		Count: count, Enough: probeEnough, Interval: probeInterval, Knock: !v.opts.BeforeSave})
 	cut = ctx.Err() == nil && errors.Is(err, context.Canceled)
 	if cut {
 		err = nil

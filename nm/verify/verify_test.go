@@ -426,7 +426,7 @@ func TestVerifyProbe(t *testing.T) {
 	if _, err := w.Start().Host().Verify(t.Context(), "gre1", verify.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if expected := (kernel.Probe{Dev: "gre1", From: want.Addr("172.16.0.1"), To: want.Addr("172.16.0.2"), Count: 4, Interval: 300 * time.Millisecond, Enough: 2}); sent != expected {
+	if expected := (kernel.Probe{Dev: "gre1", From: want.Addr("172.16.0.1"), To: want.Addr("172.16.0.2"), Count: 4, Interval: 300 * time.Millisecond, Enough: 2, Knock: true}); sent != expected {
 		t.Errorf("sent %+v, want %+v", sent, expected)
 	}
 }

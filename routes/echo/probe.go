@@ -57,7 +57,7 @@ func Run(ctx context.Context, p kernel.Probe, link kernel.Link) (kernel.ProbeRes
 		return kernel.ProbeResult{}, err
 	}
 	defer s.close()
-	r := prober{socket: s, probe: p, echoes: echoes{to: p.To, id: s.id}}
+	r := prober{socket: s, probe: p, link: link, echoes: echoes{to: p.To, id: s.id}}
 	_, _ = rand.Read(r.echoes.nonce[:]) // never fails
 	err = r.run(ctx)
 	return r.echoes.result, err
@@ -67,6 +67,7 @@ func Run(ctx context.Context, p kernel.Probe, link kernel.Link) (kernel.ProbeRes
 type prober struct {
 	socket *socket
 	probe  kernel.Probe
+	link   kernel.Link
 	echoes echoes
 	reads  int
 }
@@ -83,6 +84,9 @@ func (r *prober) run(ctx context.Context) error {
 			}
 			if err := r.send(ctx, now); err != nil {
 				return err
+			}
+			if r.probe.Knock && r.echoes.result.Sent == 2 {
+				_ = knock(r.probe, r.link) // it is one more try, and no more
 			}
 			next = now.Add(r.probe.Interval)
 		}

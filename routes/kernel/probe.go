@@ -33,6 +33,10 @@ type Probe struct {
 	Count    int           // how many to send at most, 1 to 10
 	Interval time.Duration // between two of them, and to wait after the last
 	Enough   int           // stop after this many answers; 0 to wait for all
+	// Knock sends a UDP datagram to a port at which nobody listens, too, with the second request: a
+	// host that filters echo requests may answer that the port is unreachable. The answer is not
+	// part of the result.
+	Knock bool
 }
 
 // ProbeResult is the answers to a [Probe].
