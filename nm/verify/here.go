@@ -128,11 +128,11 @@ var hereCauses = []row{
 		Cause: Cause{"own-firewall-out", Proved, "this host itself drops the tunnel's packets on their way out: a rule of its firewall, or of its traffic control",
 			"nft list ruleset (hooks output and postrouting); ip -s -s link show dev NAME (TX dropped grows); sudo tcpdump -ni any ip proto 47"},
 		stops:   true,
-		when:    func(f facts) bool { return f.grew.TxDropped > 0 },
+		when:    func(f facts) bool { return f.grew.TxDropped > 0 || f.failsByRule() },
 		counter: func(d kernel.Counters) uint64 { return d.TxDropped },
 		tell: func(f facts) said {
 			s := said{summary: "packets do not leave this host: its own firewall or traffic control drops them",
-				evidence: fmt.Sprintf("the kernel counted %d packets that were dropped after encapsulation", f.grew.TxDropped),
+				evidence: fmt.Sprintf("the kernel counted %d packets that were dropped after encapsulation", max(f.grew.TxDropped, f.grew.TxErrors)),
 				advice:   "let IP protocol 47 out: look for drops in the hooks output and postrouting of `sudo nft list ruleset`", facts: f.leaving()}
 			return s.ruledBy(f.obstacle(true))
 		},
@@ -148,13 +148,13 @@ var hereCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"not-sent", Likely, "the kernel counts errors and sends nothing: the packets cannot be wrapped, or are too large for the way out",
+		Cause: Cause{"not-sent", Likely, "the kernel counts errors and sends nothing: the packets cannot be wrapped, are too large for the way out, or a firewall rule of this host drops them (over IPv6)",
 			"ip -s -s link show dev NAME (TX errors grow alone)"},
 		stops: true,
 		when:  func(f facts) bool { return f.grew.TxErrors > 0 && f.grew.TxPackets == 0 },
 		tell: func(f facts) said {
-			return said{summary: "packets do not leave this host: the kernel could not encapsulate them, or they are too large for the way out",
-				evidence: fmt.Sprintf("the kernel counted %d errors", f.grew.TxErrors), advice: "compare the MTU with the way out: ip route get " + f.tunnel.Remote.String(),
+			return said{summary: "packets do not leave this host: the kernel could not encapsulate them, they are too large for the way out, or this host's firewall drops them",
+				evidence: fmt.Sprintf("the kernel counted %d errors", f.grew.TxErrors), advice: "compare the MTU with the way out: ip route get " + f.tunnel.Remote.String() + "; look for drops in the hook output of `sudo nft list ruleset`",
 				facts: Facts{"tx_errors": f.grew.TxErrors}}
 		},
 	},
@@ -267,6 +267,12 @@ func (s said) ruledBy(r *keep.Ruling) said {
 		s.advice, s.here = "", r.Hint
 	}
 	return s
+}
+
+// failsByRule reports whether a rule drops the packets, and the kernel counts them as nothing but
+// errors. It does so over IPv6 (ip6tunnel_xmit).
+func (f facts) failsByRule() bool {
+	return f.grew.TxErrors > 0 && f.grew.TxPackets == 0 && f.obstacle(true) != nil
 }
 
 // vanishes reports whether the tunnel sends packets that do not leave this host.
