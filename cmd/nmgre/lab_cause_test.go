@@ -227,13 +227,23 @@ func makeHealthy(t *testing.T) {
 	mustBeHealthy(t, "to begin with")
 }
 
+// makeHealthy6 makes it over IPv6.
+func makeHealthy6(t *testing.T) {
+	t.Helper()
+	l, r := left, right
+	l.peer, r.peer = lab.Linux2WAN6, lab.Linux1WAN6
+	nmgreOn(t, l.host, exitDone, l.create("--mode", "ip6gre", "--key", "42", "--no-probe")...)
+	nmgreOn(t, r.host, exitDone, r.create("--mode", "ip6gre", "--key", "42")...)
+	mustBeHealthy(t, "to begin with")
+}
+
 // anew brings all hosts back to their first state, and makes the tunnel again.
-func anew(t *testing.T) {
+func anew(t *testing.T, makeAgain func(*testing.T)) {
 	t.Helper()
 	for _, host := range []lab.Host{lab.Linux1, lab.Linux2, lab.Router} {
 		host.Reset(t)
 	}
-	makeHealthy(t)
+	makeAgain(t)
 }
 
 // mustBeHealthy waits a moment for verify to pass.
@@ -342,17 +352,17 @@ func (row causeRow) speak(t *testing.T) (stop func()) {
 }
 
 // tryRows tries rows one after the other with one tunnel, and prints the table of what was told.
-func tryRows(t *testing.T, rows []causeRow, unprivileged bool) {
+func tryRows(t *testing.T, makeTunnel func(*testing.T), rows []causeRow, unprivileged bool) {
 	lab.Need(t)
 	t.Cleanup(func() { lab.Router.Reset(t) })
-	makeHealthy(t)
+	makeTunnel(t)
 	before1, before2 := withoutFallback(lab.Linux1.Snapshot(t)), withoutFallback(lab.Linux2.Snapshot(t))
 	var lines []causeLine
 	for _, row := range rows {
 		t.Run(row.id+" "+row.name, func(t *testing.T) {
 			t.Cleanup(func() {
 				if t.Failed() { // its rest must not disturb the next one
-					anew(t)
+					anew(t, makeTunnel)
 				}
 			})
 			lines = append(lines, row.try(t, unprivileged))
@@ -389,12 +399,19 @@ func TestLabCausesCore(t *testing.T) {
 			core = append(core, row)
 		}
 	}
-	tryRows(t, core, false)
+	tryRows(t, makeHealthy, core, false)
 }
 
 // All faults of the matrix, with and without privileges.
 //
 //lab:faults
 func TestLabCauses(t *testing.T) {
-	tryRows(t, causeRows, true)
+	tryRows(t, makeHealthy, causeRows, true)
+}
+
+// Faults of a tunnel over IPv6, whose evidence has other words: ICMPv6, and tables of IPv6.
+//
+//lab:faults
+func TestLabCausesIPv6(t *testing.T) {
+	tryRows(t, makeHealthy6, causeRows6, true)
 }

@@ -144,7 +144,7 @@ func TestLabHealthyVariants(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			t.Cleanup(func() {
 				if t.Failed() { // its rest must not disturb the next one
-					anew(t)
+					anew(t, makeHealthy)
 					installHook(t, lab.Linux1)
 				}
 			})
