@@ -150,8 +150,12 @@ func routeCommands(want []kernel.OwnRoute, result kernel.SyncResult) []string {
 func (k *toldKernel) Probe(ctx context.Context, p kernel.Probe) (result kernel.ProbeResult, err error) {
 	begin := time.Now()
 	result, err = k.Kernel.Probe(ctx, p)
-	k.tell(Event{What: fmt.Sprintf("ICMP: %d sent to %s by %s, %d answered", result.Sent, p.To, fault.Printable(p.Dev), result.Received),
-		Took: time.Since(begin), Err: err, Detail: true, Commands: []string{fault.Shell([]string{"ping", "-c", strconv.Itoa(max(result.Sent, 1)), "-I", p.Dev, p.To.String()})}})
+	words, what := []string{"ping", "-c", strconv.Itoa(max(result.Sent, 1)), "-I", p.Dev, p.To.String()}, ""
+	if p.Size > 0 {
+		words, what = append(words, "-M", "do", "-s", strconv.Itoa(p.Payload())), fmt.Sprintf(" with %d bytes", p.Size)
+	}
+	k.tell(Event{What: fmt.Sprintf("ICMP: %d sent to %s by %s%s, %d answered", result.Sent, p.To, fault.Printable(p.Dev), what, result.Received),
+		Took: time.Since(begin), Err: err, Detail: true, Commands: []string{fault.Shell(words)}})
 	return result, err
 }
 

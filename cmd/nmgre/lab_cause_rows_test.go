@@ -21,6 +21,9 @@ var (
 // largePing has the kernel learn of it, and fails if it has not.
 const largePing = "ping -n -q -c 2 -i 0.2 -W 1 -M do -s 1450 100.0.2.100 || true; ip route get 100.0.2.100 | grep 'mtu 1400'"
 
+// wholeMTU gives the tunnel its first MTU again.
+const wholeMTU = "ip route flush cache; nmgre edit gre1 --mtu 1472 --no-probe"
+
 // causeRows are the rows of the matrix. D01, a kernel without GRE, is not one of them: see
 // TestSupports of routes/netlink.
 var causeRows = []causeRow{
@@ -306,21 +309,23 @@ var causeRows = []causeRow{
 	{
 		id: "D28", name: "the path MTU is smaller, and the kernel knows it", core: true,
 		does:  append(slices.Clone(smallPath), here(largePing)),
-		undo:  append(slices.Clone(largePath), here("ip route flush cache; nmgre edit gre1 --mtu 1472 --no-probe")),
-		cause: "mtu-too-large", check: "mtu", says: []string{"1372", "1400"}, verdict: "warn", certainty: "proved",
-		mend: "nmgre edit gre1 --mtu (auto|1372)",
+		undo:  append(slices.Clone(largePath), here(wholeMTU)),
+		cause: "path-mtu", check: "mtu", says: []string{"1372", "1400"}, verdict: "warn", certainty: "proved",
+		mend: "nmgre edit gre1 --mtu 1372",
 	},
 	{
-		id: "D28b", name: "the path MTU is smaller, and a router would say so",
+		id: "D28b", name: "the path MTU is smaller, and a router says so when asked",
 		does:  smallPath,
-		undo:  append(slices.Clone(largePath), here("ip route flush cache")),
-		cause: "mtu-too-large", unproved: "mtu", later: "large packets are to be probed",
+		undo:  append(slices.Clone(largePath), here(wholeMTU)),
+		cause: "path-mtu", check: "mtu", says: []string{"1372", "1400", "100.0.1.1"}, verdict: "warn", certainty: "proved",
+		mend: "nmgre edit gre1 --mtu 1372",
 	},
 	{
-		id: "D29", name: "the path MTU is smaller, and nobody says so",
+		id: "D29", name: "the path MTU is smaller, and nobody says so", core: true,
 		does:  append(slices.Clone(smallPath), between(filterAt("output", "icmp type destination-unreachable drop"))),
-		undo:  append(slices.Clone(largePath), between(noFilter), here("ip route flush cache")),
-		cause: "mtu-too-large", unproved: "mtu", later: "large packets are to be probed, without the help of the way",
+		undo:  append(slices.Clone(largePath), between(noFilter), here(wholeMTU)),
+		cause: "path-mtu-black-hole", check: "mtu", says: []string{"1372", "1373"}, verdict: "fail", certainty: "proved",
+		mend: "nmgre edit gre1 --mtu 1372",
 	},
 	{
 		id: "D30", name: "the link has another MTU than the profile",

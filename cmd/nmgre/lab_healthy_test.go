@@ -58,6 +58,8 @@ var healthyVariants = []variant{
 		undo: []step{here("ip route del 100.0.2.100"), between("ip addr del 100.0.1.2/24 dev eth1")}},
 	variant{name: "a path MTU that the kernel knows",
 		does: append(slices.Clone(smallPath), here(largePing)), undo: append(slices.Clone(largePath), here("ip route flush cache"))}.of(same("--key 9 --mtu 1372")),
+	variant{name: "the far end answers no long echo", warns: "path-mtu-black-hole",
+		does: []step{there(filterAt("input", "iifname gre2 icmp type echo-request meta length > 1000 drop"))}, undo: []step{there(noFilter)}}.of(same("--key 9")),
 	{name: "a strict reverse path filter, and a symmetric way",
 		does: []step{here("sysctl -qw net.ipv4.conf.all.rp_filter=1")}, undo: []step{here("sysctl -qw net.ipv4.conf.all.rp_filter=0")}},
 	variant{name: "forwarding"}.of("--peer 100.0.2.100 --address 172.16.2.1/30 --key 9 --forward", "--peer 100.0.1.100 --address 172.16.2.2/30 --key 9"),
@@ -131,7 +133,7 @@ func (v variant) try(t *testing.T) string {
 	return fmt.Sprintf("%s\t%s\t%.1f\t%s", v.name, report.Verdict, r.Took.Seconds(), said)
 }
 
-// Twenty healthy tunnels that look odd: verify passes each, or warns of what is odd. None fails.
+// Healthy tunnels that look odd: verify passes each, or warns of what is odd. None fails.
 //
 //lab:faults
 func TestLabHealthyVariants(t *testing.T) {

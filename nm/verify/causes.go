@@ -62,7 +62,7 @@ func upperFirst(text string) string { return strings.ToUpper(text[:1]) + text[1:
 // causes is the whole table, each cause once: with other evidence it may have another row.
 func causes() (list []row) {
 	seen := make(map[string]bool)
-	for _, r := range slices.Concat(underlayCauses, probeCauses, warnings) {
+	for _, r := range slices.Concat(underlayCauses, probeCauses, mtuCauses, warnings) {
 		if !seen[r.ID] {
 			list = append(list, r)
 		}
@@ -112,8 +112,7 @@ func (r row) check(id string, f facts) Check {
 	c := Check{ID: id, Status: Fail, Certainty: r.Certainty, Cause: r.ID, Summary: s.summary, Evidence: s.evidence, Hint: s.hint(), Facts: s.facts}
 	if r.status != "" {
 		c.Status = r.status
-	}
-	if c.Status == Fail && (f.probe.Received > 0 || f.beforeSave && !r.stops) {
+	} else if f.probe.Received > 0 || f.beforeSave && !r.stops {
 		c.Status = Warn
 	}
 	if c.Facts == nil {

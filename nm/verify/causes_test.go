@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"nmgre/nm"
+	"nmgre/nm/verify/pathmtu"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
@@ -172,6 +173,10 @@ func readFact(t *testing.T, f *facts, word string, args []string, rest string) {
 		f.beforeSave = true
 	case "deaf":
 		f.heard.Deaf = deafToAll()
+	case "mtu":
+		f.tunnel.MTU, f.link.MTU = uint32(number(t, args[0])), number(t, args[0])
+	case "large": // the whole, what fits and what fails
+		f.large = pathmtu.Found{Whole: number(t, args[0]), Fits: number(t, args[1]), Fails: number(t, args[2]), Sure: len(args) > 3}
 	case "sent":
 		f.probe.Sent, f.probe.Received = number(t, args[0]), number(t, args[1])
 	case "outer":

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/nm/verify/pathmtu"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
@@ -26,6 +27,7 @@ type facts struct {
 	grew     kernel.Counters // the link's counters during the probe
 	listened bool            // there was a listener
 	heard    kernel.Heard
+	large    pathmtu.Found
 	outer    *kernel.ProbeResult // of the far end's outer address; nil if it was not probed
 	// of other programs, about the outer packets; empty if not permitted
 	rules keep.OuterRules

@@ -30,7 +30,7 @@ var farCauses = []row{
 			in, out := f.keys()
 			here, there := "--input-key ", "--output-key "
 			// a far end that refuses this end's packets has the other key in both directions
-			if gre.SameKey(in, out) && f.refusedByFar(noPort) != nil {
+			if gre.SameKey(in, out) && f.refusedByFar(kernel.NoPort) != nil {
 				here, there = "--key ", "--key "
 			}
 			return said{summary: fmt.Sprintf("the far end sends %s, this tunnel expects %s", keyText(p.Key), keyText(in)), evidence: packetText(p),
@@ -235,7 +235,7 @@ func (f facts) thief() *kernel.Link {
 // refusedInside returns the sender of a refusal that came through the tunnel from neither end's
 // known address. It is empty if there is none.
 func (f facts) refusedInside() string {
-	for _, by := range f.refusers() {
+	for _, by := range f.probe.Refusers() {
 		if by != f.tunnel.PeerAddress && !f.onHost(by) && !f.isFar(by) {
 			return by.String()
 		}
@@ -249,7 +249,7 @@ func (f facts) onHost(a netip.Addr) bool { return f.hasInner(a) || kernel.Holdin
 // alive returns the evidence that the far end sends something through the tunnel. It is empty if
 // there is none. Packets between link-local addresses do not count: hosts send these unasked.
 func (f facts) alive() string {
-	for _, by := range f.refusers() {
+	for _, by := range f.probe.Refusers() {
 		if by == f.tunnel.PeerAddress {
 			return "the far end refuses the probes, through the tunnel"
 		}

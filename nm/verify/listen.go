@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -93,7 +92,7 @@ func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err err
 	if v.wrongWay { // an answer would be a surprise
 		count = 1
 	}
-	result, err := v.sys.Kernel.Probe(probing, kernel.Probe{Dev: v.link.Name, From: own.Addr(), To: v.tunnel.PeerAddress,
+	result, err := v.probeTunnel(probing, ctx, kernel.Probe{Dev: v.link.Name, From: own.Addr(), To: v.tunnel.PeerAddress,
 		Count: count, Enough: probeEnough, Interval: probeInterval, Knock: !v.opts.BeforeSave})
 	cut = ctx.Err() == nil && errors.Is(err, context.Canceled)
 	if cut {
@@ -101,7 +100,7 @@ func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err err
 	}
 	v.facts.probe = result
 	v.facts.outer = outer(err == nil && !cut && result.Received == 0 && ctx.Err() == nil)
-	v.facts.heard = cleaned(listening.Stop())
+	v.facts.heard = listening.Stop().Clean()
 	return cut, err
 }
 
@@ -117,31 +116,6 @@ func cancelSoon(ctx context.Context, refused <-chan struct{}, wait time.Duration
 		cancel()
 	case <-ctx.Done():
 	}
-}
-
-// cleaned returns what was heard without what has no addresses, and without zones: these are this
-// host's own names, and none of the network's business.
-func cleaned(h kernel.Heard) kernel.Heard {
-	clean := func(list []kernel.Packet) (whole []kernel.Packet) {
-		for _, p := range list {
-			for _, a := range []*netip.Addr{&p.From, &p.To, &p.InnerFrom, &p.InnerTo} {
-				*a = a.WithZone("")
-			}
-			if p.From.IsValid() && p.To.IsValid() {
-				whole = append(whole, p)
-			}
-		}
-		return whole
-	}
-	h.Sent, h.Arrived, h.Accepted = clean(h.Sent), clean(h.Arrived), clean(h.Accepted)
-	var errs []kernel.ICMPError
-	for _, e := range h.Errors {
-		if e.By = e.By.WithZone(""); e.By.IsValid() {
-			errs = append(errs, e)
-		}
-	}
-	h.Errors = errs
-	return h
 }
 
 // listen begins to listen to the tunnel's packets on every device: they may come in by another one

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,12 +37,9 @@ func probeCheck(t *testing.T, r verify.Report) verify.Check {
 
 // hangs makes the n-th probe run until it is cancelled, counted from 1.
 func hangs(p *fake.Process, probe int) {
-	seen := 0
+	var seen atomic.Int32 // probes may be in flight together
 	p.Fault = func(_ int, method string) fake.Fault {
-		if method == "Probe" {
-			seen++
-		}
-		return fake.Fault{Hang: method == "Probe" && seen == probe}
+		return fake.Fault{Hang: method == "Probe" && seen.Add(1) == int32(probe)}
 	}
 }
 

@@ -122,6 +122,9 @@ func (v *verifier) judgeCounters(f facts) Check {
 		c.Status, c.Summary = Skip, "not judged by themselves: "+text
 		return c
 	}
+	if f.large.Missing() && d.TxErrors > 0 {
+		c.Summary = "the kernel counted no errors but those of packets that are too large"
+	}
 	for _, r := range probeCauses {
 		if r.counter != nil && r.counter(d) > 0 {
 			s := r.tell(f)

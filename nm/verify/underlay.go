@@ -157,7 +157,7 @@ func pastText(to netip.Addr, r kernel.DeviceRoute) string {
 }
 
 // checkMTU compares the device's MTU with the largest one that fits through the way to the far end,
-// as far as this host knows it.
+// as far as this host knows it, and as it was measured.
 func (v *verifier) checkMTU(context.Context) error {
 	f := v.facts
 	switch {
@@ -168,11 +168,17 @@ func (v *verifier) checkMTU(context.Context) error {
 		v.report.add(skip("mtu", noLink))
 		return nil
 	}
-	if v.addWarning("mtu", "mtu-too-large") {
+	if cause := firstOf(mtuCauses, f); cause != nil {
+		v.report.add(cause.check("mtu", f))
 		return nil
 	}
 	path, told := f.pathMTU()
-	v.report.add(Check{ID: "mtu", Status: Pass, Certainty: Likely, Summary: fmt.Sprintf("packets of %d bytes fit through the way to the far end, as far as this host knows", v.link.MTU),
-		Evidence: v.tunnel.Encapsulation().Arithmetic(path) + ", " + told, Facts: Facts{"mtu": v.link.MTU, "fits": f.fits(), "path_mtu": path}})
+	c := Check{ID: "mtu", Status: Pass, Certainty: Likely, Summary: fmt.Sprintf("packets of %d bytes fit through the way to the far end, as far as this host knows", v.link.MTU),
+		Evidence: v.tunnel.Encapsulation().Arithmetic(path) + ", " + told, Facts: Facts{"mtu": v.link.MTU, "fits": f.fits(), "path_mtu": path}}
+	if f.large.Through() {
+		c.Certainty, c.Summary = Proved, fmt.Sprintf("packets of %d bytes got through to the far end", f.large.Whole)
+		c.Evidence, c.Facts["answered"] = "an echo of that size, not to be fragmented, was answered; "+c.Evidence, f.large.Fits
+	}
+	v.report.add(c)
 	return nil
 }

@@ -86,15 +86,14 @@ func (v *verifier) checkWarnings() {
 	v.addWarning("fallback", "fallback-up")
 }
 
-// addWarning adds the check with that ID if its cause is there, and reports whether it is.
-func (v *verifier) addWarning(id, cause string) bool {
+// addWarning adds the check with that ID if its cause is there.
+func (v *verifier) addWarning(id, cause string) {
 	for _, r := range warnings {
 		if r.ID == cause && r.when(v.facts) {
 			v.report.add(r.check(id, v.facts))
-			return true
+			return
 		}
 	}
-	return false
 }
 
 // skip is a check that cannot be made. why is its summary.

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -274,7 +275,13 @@ func TestVerify(t *testing.T) {
 		}, want: verify.Warn},
 
 		{name: "mtu-too-large", change: func(f facts) { f.p.Tunnel.MTU, f.l.MTU = 1500, 1500 }, want: verify.Warn},
-		{name: "mtu-path", change: func(f facts) { f.AddRoute("eth0", "100.0.2.100 via 100.0.1.1 mtu 1400", 3) }, want: verify.Warn},
+		{name: "mtu-path", change: func(f facts) {
+			f.PathMTU = 1372
+			f.AddRoute("eth0", "100.0.2.100 via 100.0.1.1 mtu 1400", 3)
+		}, want: verify.Warn},
+		{name: "mtu-path-not-probed", change: func(f facts) { f.AddRoute("eth0", "100.0.2.100 via 100.0.1.1 mtu 1400", 3) }, opts: verify.Options{NoProbe: true}, want: verify.Warn},
+		{name: "mtu-black-hole", change: func(f facts) { f.PathMTU = 1372 }, want: verify.Fail},
+		{name: "mtu-small-path", change: func(f facts) { f.PathMTU = 1000 }, want: verify.Warn},
 		{name: "mtu-smaller", change: func(f facts) { f.p.Tunnel.MTU, f.l.MTU = 1400, 1400 }, want: verify.Pass},
 
 		{name: "probe-not-asked", change: func(facts) {}, opts: verify.Options{NoProbe: true}, want: verify.Pass},
@@ -412,22 +419,59 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-// The probe goes by the tunnel's device, from this end's inner address to the far end's.
+// The probe goes by the tunnel's device, from this end's inner address to the far end's. Beside the
+// second small packet goes one of the whole MTU.
 func TestVerifyProbe(t *testing.T) {
 	w, p, l := verified(t, usual(t))
 	p.Tunnel.Addresses = want.CIDRs("172.20.0.1/24", "172.16.0.1/30")
 	l.Addresses = p.Tunnel.Addresses
-	var sent kernel.Probe
+	var sent []kernel.Probe
 	answer := w.Answer
 	w.Answer = func(probe kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
-		sent = probe
+		sent = append(sent, probe)
 		return answer(probe)
 	}
 	if _, err := w.Start().Host().Verify(t.Context(), "gre1", verify.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if expected := (kernel.Probe{Dev: "gre1", From: want.Addr("172.16.0.1"), To: want.Addr("172.16.0.2"), Count: 4, Interval: 300 * time.Millisecond, Enough: 2, Knock: true}); sent != expected {
+	slices.SortFunc(sent, func(a, b kernel.Probe) int { return cmp.Or(a.Size-b.Size, b.Count-a.Count) })
+	like := kernel.Probe{Dev: "gre1", From: want.Addr("172.16.0.1"), To: want.Addr("172.16.0.2"), Count: 4, Interval: 300 * time.Millisecond, Enough: 1, Knock: true}
+	second, whole := like, like
+	second.Count = 3
+	whole.Count, whole.Size, whole.Interval = 2, 1472, 100*time.Millisecond
+	if expected := []kernel.Probe{like, second, whole}; !slices.Equal(sent, expected) {
 		t.Errorf("sent %+v, want %+v", sent, expected)
+	}
+}
+
+// A packet of the whole MTU that cannot be sent proves nothing, and does no harm.
+func TestVerifyLargeFails(t *testing.T) {
+	w, p, _ := verified(t, usual(t))
+	answer := w.Answer
+	w.Answer = func(probe kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
+		if probe.Size > 0 {
+			return kernel.ProbeResult{}, kernel.Counters{}, fake.ErrBroken
+		}
+		return answer(probe)
+	}
+	report, err := w.Start().Host().Verify(t.Context(), p.UUID, verify.Options{})
+	if err != nil || report.Verdict != verify.Pass {
+		t.Errorf("%v\n%s", err, fake.ReportText(report))
+	}
+	for _, c := range report.Checks {
+		if c.ID == "mtu" && c.Certainty != verify.Likely {
+			t.Errorf("%s", fake.CheckText(c))
+		}
+	}
+}
+
+// While a tunnel is made, large packets are not sent.
+func TestVerifyBeforeSaveSendsSmall(t *testing.T) {
+	w, p, _ := verified(t, usual(t))
+	w.PathMTU = 1372
+	report, err := verify.Run(t.Context(), w.Start().Host().System, p.Profile, verify.Settings{Probe: true, BeforeSave: true, Want: &p.Tunnel})
+	if err != nil || report.Verdict != verify.Pass {
+		t.Errorf("%v\n%s", err, fake.ReportText(report))
 	}
 }
 

@@ -11,18 +11,6 @@ import (
 // warnings are the faults of a tunnel that works.
 var warnings = []row{
 	{
-		Cause: Cause{"mtu-too-large", Proved, "the tunnel's MTU is larger than what the route to the far end, or an ICMP error, says that fits: large transfers stall while pings work",
-			"ip route get REMOTE (mtu); ping -M do -s SIZE PEER"},
-		status: Warn, anyway: true,
-		when: func(f facts) bool { return f.link != nil && f.link.MTU > f.fits() },
-		tell: func(f facts) said {
-			path, told := f.pathMTU()
-			return said{summary: fmt.Sprintf("the tunnel's MTU %d is too large: %d bytes fit", f.link.MTU, f.fits()),
-				evidence: f.tunnel.Encapsulation().Arithmetic(path) + ", " + told, advice: "large transfers would stall while pings work", here: f.edit(fmt.Sprintf("--mtu %d", f.fits())),
-				facts: Facts{"mtu": f.link.MTU, "fits": f.fits(), "path_mtu": path}}
-		},
-	},
-	{
 		Cause: Cause{"ttl-inherit", Proved, "the tunnel's packets inherit the TTL of what they carry: routing protocols and traceroute do not get through, since they send a TTL of 1",
 			"ip -d link show dev NAME (ttl inherit)"},
 		status: Warn, anyway: true,
@@ -70,27 +58,6 @@ var warnings = []row{
 				here: "sudo ip link set dev " + fault.ShellWord(name) + " down", facts: Facts{"device": fault.Printable(name)}}
 		},
 	},
-}
-
-// pathMTU returns the MTU of the way to the far end, in bytes, and who says so.
-func (f facts) pathMTU() (path int, told string) {
-	path, told = f.under.hop.MTU, "as the route says, the way out by "+fault.Printable(f.under.hop.Dev)
-	for _, e := range f.errors(tooBig) {
-		least := 68
-		if f.tunnel.Mode.IPv6Outer() {
-			least = 1280
-		}
-		if e.MTU >= least && e.MTU < path {
-			path, told = e.MTU, "as "+icmpText(e)+" says"
-		}
-	}
-	return path, told
-}
-
-// fits is how many bytes fit into a packet of the tunnel, as far as this host knows.
-func (f facts) fits() int {
-	path, _ := f.pathMTU()
-	return f.tunnel.Encapsulation().MTU(path)
 }
 
 // keepalive reports whether a packet of the far end is a router's keepalive: it carries a packet

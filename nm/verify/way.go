@@ -13,9 +13,9 @@ var farRefusals = []row{
 	{
 		Cause: Cause{"far-no-gre", Proved, "the far end's host answers that it has no GRE at all: there is no tunnel yet, and its kernel has not loaded the module",
 			"sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 2' (protocol unreachable from REMOTE)"},
-		when: func(f facts) bool { return f.refusedByFar(noProtocol) != nil },
+		when: func(f facts) bool { return f.refusedByFar(kernel.NoProtocol) != nil },
 		tell: func(f facts) said {
-			e := f.refusedByFar(noProtocol)
+			e := f.refusedByFar(kernel.NoProtocol)
 			return said{summary: f.notYet() + fmt.Sprintf("the far end %s has no GRE (protocol unreachable)", f.tunnel.Remote), evidence: icmpText(*e),
 				create: f.farCreate(), facts: icmpFacts(*e)}
 		},
@@ -23,9 +23,9 @@ var farRefusals = []row{
 	{
 		Cause: Cause{"far-firewall", Proved, "the far end's firewall rejects GRE, and says so",
 			"sudo tcpdump -ni any 'icmp[0] = 3' (administratively prohibited from REMOTE)"},
-		when: func(f facts) bool { return f.refusedByFar(prohibited) != nil },
+		when: func(f facts) bool { return f.refusedByFar(kernel.Prohibited) != nil },
 		tell: func(f facts) said {
-			e := f.refusedByFar(prohibited)
+			e := f.refusedByFar(kernel.Prohibited)
 			return said{summary: fmt.Sprintf("the far end's firewall rejects GRE: %s says administratively prohibited", f.tunnel.Remote), evidence: icmpText(*e),
 				there: "sudo firewall-cmd --permanent --add-protocol=gre && sudo firewall-cmd --reload", facts: icmpFacts(*e)}
 		},
@@ -37,9 +37,9 @@ var refusalCauses = []row{
 	{
 		Cause: Cause{"far-no-tunnel", Likely, "the far end's host has GRE, and no tunnel for these packets: other addresses, another key, or a tunnel that is down. A firewall there that rejects with port unreachable looks the same",
 			"sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 3' (port unreachable from REMOTE); there: ip -d tunnel show"},
-		when: func(f facts) bool { return f.refusedByFar(noPort) != nil },
+		when: func(f facts) bool { return f.refusedByFar(kernel.NoPort) != nil },
 		tell: func(f facts) said {
-			e := f.refusedByFar(noPort)
+			e := f.refusedByFar(kernel.NoPort)
 			s := said{summary: f.notYet() + fmt.Sprintf("the far end %s has no tunnel for these packets (port unreachable)", f.tunnel.Remote), evidence: icmpText(*e) + "; it needs " + f.farLink(),
 				advice: "compare addresses and keys there, and bring the tunnel up", create: f.farCreate(), facts: icmpFacts(*e)}
 			s.facts["far_end_needs"] = f.farLink()
@@ -52,9 +52,9 @@ var refusalCauses = []row{
 	{
 		Cause: Cause{"ttl-exceeded", Proved, "the tunnel's packets run out of hops: the way loops, or the tunnel's TTL is too small",
 			"traceroute REMOTE; ip -d link show dev NAME (ttl)"},
-		when: func(f facts) bool { return f.anyRefusal(tooFar) != nil },
+		when: func(f facts) bool { return f.anyRefusal(kernel.TooFar) != nil },
 		tell: func(f facts) said {
-			e := f.anyRefusal(tooFar)
+			e := f.anyRefusal(kernel.TooFar)
 			s := said{summary: fmt.Sprintf("packets to the far end run out of hops at %s", e.By), evidence: icmpText(*e), facts: icmpFacts(*e),
 				advice: "look for a loop on the way: traceroute " + f.tunnel.Remote.String()}
 			if f.tunnel.TTL < 64 {
@@ -66,9 +66,9 @@ var refusalCauses = []row{
 	{
 		Cause: Cause{"next-hop-silent", Proved, "the gateway to the far end, or the far end on the same network, does not answer this host's ARP or neighbour requests",
 			"ip neighbour show; ip route get REMOTE"},
-		when: func(f facts) bool { e := f.anyRefusal(noWay); return e != nil && f.onHost(e.By) },
+		when: func(f facts) bool { e := f.anyRefusal(kernel.NoWay); return e != nil && f.onHost(e.By) },
 		tell: func(f facts) said {
-			e := f.anyRefusal(noWay)
+			e := f.anyRefusal(kernel.NoWay)
 			next, dev := f.tunnel.Remote, fault.Printable(f.under.hop.Dev)
 			if f.under.hop.Via.IsValid() {
 				next = f.under.hop.Via
@@ -82,11 +82,13 @@ var refusalCauses = []row{
 	{
 		Cause: Cause{"way-refused", Proved, "a router on the way refuses the packets: it has no route, or filters GRE; the check names it",
 			"sudo tcpdump -ni any 'icmp[0] = 3'; traceroute REMOTE"},
-		when: func(f facts) bool { return f.anyRefusal(noWay, prohibited, noPort, noProtocol) != nil },
+		when: func(f facts) bool {
+			return f.anyRefusal(kernel.NoWay, kernel.Prohibited, kernel.NoPort, kernel.NoProtocol) != nil
+		},
 		tell: func(f facts) said {
-			e := f.anyRefusal(noWay, prohibited, noPort, noProtocol)
+			e := f.anyRefusal(kernel.NoWay, kernel.Prohibited, kernel.NoPort, kernel.NoProtocol)
 			why := "it has no route there"
-			if meaningOf(*e) != noWay {
+			if e.Meaning() != kernel.NoWay {
 				why = "it filters them"
 			}
 			return said{summary: fmt.Sprintf("%s on the way to the far end refuses the packets: %s", e.By, why), evidence: icmpText(*e),
@@ -159,7 +161,7 @@ func (f facts) notYet() string {
 }
 
 // anyRefusal returns the first error with one of the meanings, whoever sent it.
-func (f facts) anyRefusal(of ...meaning) *kernel.ICMPError {
+func (f facts) anyRefusal(of ...kernel.Meaning) *kernel.ICMPError {
 	for _, e := range f.errors(of...) {
 		return &e
 	}

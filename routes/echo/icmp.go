@@ -19,8 +19,10 @@ const (
 
 // Lengths in bytes, and IP protocol numbers.
 const (
-	icmpHeader = 8
-	nonceSize  = 16
+	ipHeader4, ipHeader6 = 20, 40
+	icmpHeader           = 8
+	nonceSize            = 16
+	maxSize              = 65535
 
 	protocolICMP   = 1
 	protocolICMPv6 = 58
@@ -35,6 +37,8 @@ type echoes struct {
 	id uint16 // the identifier of all requests; the kernel chooses a ping socket's
 	// The payload of each request. Nobody else knows it, so an answer with it answers us.
 	nonce [nonceSize]byte
+	// padding is how many bytes of zero follow the nonce.
+	padding int
 
 	sentAt   []time.Time // by sequence number less one
 	answered []bool
@@ -42,6 +46,14 @@ type echoes struct {
 }
 
 func (e *echoes) v6() bool { return e.to.Is6() }
+
+// smallest is the size of an IP packet with a request without padding, in bytes.
+func smallest(to netip.Addr) int {
+	if to.Is6() {
+		return ipHeader6 + icmpHeader + nonceSize
+	}
+	return ipHeader4 + icmpHeader + nonceSize
+}
 
 // next returns the next echo request and counts it as sent at the time now.
 func (e *echoes) next(now time.Time) []byte {
@@ -55,6 +67,7 @@ func (e *echoes) next(now time.Time) []byte {
 	b = binary.BigEndian.AppendUint16(b, e.id)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(e.sentAt)))
 	b = append(b, e.nonce[:]...)
+	b = append(b, make([]byte, e.padding)...)
 	if !e.v6() { // ICMPv6 has the addresses in its checksum: the kernel computes it
 		binary.BigEndian.PutUint16(b[2:], checksum(b))
 	}
@@ -67,11 +80,15 @@ func (e *echoes) unsent() {
 	e.result.Sent--
 }
 
-// checksum is the Internet checksum (RFC 1071) of b, whose length is even.
+// checksum is the Internet checksum (RFC 1071) of b. An odd byte at its end counts as if a zero
+// followed it.
 func checksum(b []byte) uint16 {
 	var sum uint32
 	for ; len(b) >= 2; b = b[2:] {
 		sum += uint32(binary.BigEndian.Uint16(b))
+	}
+	if len(b) == 1 {
+		sum += uint32(b[0]) << 8
 	}
 	for sum>>16 != 0 {
 		sum = sum&0xffff + sum>>16
@@ -102,7 +119,7 @@ func (e *echoes) receive(message []byte, from netip.Addr, now time.Time) {
 // payload, and answers a request that has no answer yet.
 func (e *echoes) answer(message []byte, from netip.Addr, now time.Time) {
 	seq, ours := e.sequence(message)
-	whole := len(message) == icmpHeader+nonceSize
+	whole := len(message) == icmpHeader+nonceSize+e.padding
 	if !ours || !whole || from.WithZone("") != e.to.WithZone("") || e.answered[seq-1] {
 		return
 	}

@@ -64,6 +64,27 @@ func TestRequestChecksum(t *testing.T) {
 	}
 }
 
+// A request with a size has it, with the headers, and only an answer of that size counts.
+func TestRequestOfASize(t *testing.T) {
+	for to, header := range map[string]int{"192.0.2.2": ipHeader4, "2001:db8::2": ipHeader6} {
+		for _, size := range []int{64, 1471, 1472} {
+			e := echoes{to: want.Addr(to), id: 0x1234, nonce: [nonceSize]byte([]byte("sixteen bytes...")), padding: size - smallest(want.Addr(to))}
+			request := e.next(sentAt)
+			if len(request)+header != size || !e.v6() && checksum(request) != 0 {
+				t.Errorf("%s: %d bytes, want %d; checksum %#x", to, len(request)+header, size, checksum(request))
+			}
+			e.receive(replyTo(request)[:icmpHeader+nonceSize-1], e.to, sentAt)
+			e.receive(append(replyTo(request), 0), e.to, sentAt)
+			if e.result.Received != 0 {
+				t.Errorf("%s: an answer of another size counts", to)
+			}
+			if e.receive(replyTo(request), e.to, sentAt); e.result.Received != 1 {
+				t.Errorf("%s: %+v", to, e.result)
+			}
+		}
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	for _, to := range []string{"192.0.2.2", "2001:db8::2", "fe80::2%v0"} {
 		from := want.Addr(to).WithZone("")

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
@@ -24,8 +25,8 @@ const (
 )
 
 // Check returns nil if p can be sent: to a unicast address, from an address of the same family or
-// from any, 1 to 10 requests, at least 10 ms apart. Otherwise it returns an ErrInvalid. It does not
-// look at p.Dev.
+// from any, 1 to 10 requests, at least 10 ms apart, of a size that has room for the headers and 16
+// bytes. Otherwise it returns an ErrInvalid. It does not look at p.Dev.
 func Check(p kernel.Probe) error {
 	switch {
 	case !p.To.IsValid() || p.To.Is4In6() || p.To.IsMulticast() || p.To.IsUnspecified():
@@ -36,6 +37,8 @@ func Check(p kernel.Probe) error {
 		return invalid("a probe has 1 to %d requests, not %d", maxProbes, p.Count)
 	case p.Interval < minInterval:
 		return invalid("%s is too short an interval; the shortest is %s", p.Interval, minInterval)
+	case p.Size != 0 && (p.Size < smallest(p.To) || p.Size > maxSize):
+		return invalid("a packet of a probe has %d to %d bytes, not %d", smallest(p.To), maxSize, p.Size)
 	}
 	return nil
 }
@@ -57,7 +60,7 @@ func Run(ctx context.Context, p kernel.Probe, link kernel.Link) (kernel.ProbeRes
 		return kernel.ProbeResult{}, err
 	}
 	defer s.close()
-	r := prober{socket: s, probe: p, link: link, echoes: echoes{to: p.To, id: s.id}}
+	r := prober{socket: s, probe: p, link: link, echoes: echoes{to: p.To, id: s.id, padding: max(0, p.Size-smallest(p.To))}}
 	_, _ = rand.Read(r.echoes.nonce[:]) // never fails
 	err = r.run(ctx)
 	return r.echoes.result, err
@@ -97,8 +100,11 @@ func (r *prober) run(ctx context.Context) error {
 	return nil
 }
 
-// done reports whether enough answers have come.
+// done reports whether enough answers have come, or a refusal that is the answer.
 func (r *prober) done() bool {
+	if r.probe.Size > 0 && len(r.echoes.result.Refusals) > 0 {
+		return true
+	}
 	enough := r.probe.Count
 	if r.probe.Enough > 0 {
 		enough = min(enough, r.probe.Enough)
@@ -121,6 +127,12 @@ func (r *prober) send(ctx context.Context, now time.Time) error {
 	}
 	if err != nil {
 		r.echoes.unsent()
+	}
+	if r.probe.Size > 0 && errors.Is(err, unix.EMSGSIZE) {
+		r.echoes.refuse(localWords(unix.EMSGSIZE), netip.Addr{})
+		return nil
+	}
+	if err != nil {
 		return sendError(err)
 	}
 	return nil

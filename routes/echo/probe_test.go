@@ -26,6 +26,13 @@ func TestCheck(t *testing.T) {
 		good   bool
 	}{
 		"as it is":              {func(*kernel.Probe) {}, true},
+		"the smallest size":     {func(p *kernel.Probe) { p.Size = 44 }, true},
+		"the largest size":      {func(p *kernel.Probe) { p.Size = 65535 }, true},
+		"too small":             {func(p *kernel.Probe) { p.Size = 43 }, false},
+		"too large":             {func(p *kernel.Probe) { p.Size = 65536 }, false},
+		"negative":              {func(p *kernel.Probe) { p.Size = -1 }, false},
+		"IPv6, too small":       {func(p *kernel.Probe) { p.To, p.Size = want.Addr("2001:db8::2"), 63 }, false},
+		"IPv6, the smallest":    {func(p *kernel.Probe) { p.To, p.Size = want.Addr("2001:db8::2"), 64 }, true},
 		"from an address":       {func(p *kernel.Probe) { p.From = want.Addr("192.0.2.1") }, true},
 		"IPv6, link-local":      {func(p *kernel.Probe) { p.To = want.Addr("fe80::2%v0") }, true},
 		"most requests":         {func(p *kernel.Probe) { p.Count = 10 }, true},
@@ -56,10 +63,18 @@ func TestDone(t *testing.T) {
 		{2, 5, 1, false}, {2, 5, 2, true},
 	} {
 		r := prober{probe: kernel.Probe{Count: c.count, Enough: c.enough}}
+		r.echoes.result.Refusals = []string{"a refusal does not end it"}
 		r.echoes.result.Received = c.received
 		if r.done() != c.done {
 			t.Errorf("%+v", c)
 		}
+	}
+	r := prober{probe: kernel.Probe{Count: 2, Size: 1400}}
+	if r.done() {
+		t.Error("done before an answer")
+	}
+	if r.echoes.refuse("too big", netip.Addr{}); !r.done() {
+		t.Error("a refusal does not end a probe of a size")
 	}
 }
 
@@ -95,6 +110,24 @@ func TestRun(t *testing.T) {
 		p.Enough = 1
 		if got, err = Run(t.Context(), p, lo); err != nil || got.Sent != 1 || got.Received != 1 {
 			t.Errorf("%s, one is enough: %+v, %v", to, got, err)
+		}
+	}
+}
+
+// A packet of a size is answered as a whole, and one that is larger than the device's MTU is
+// refused by this host, which is an answer.
+func TestRunSizes(t *testing.T) {
+	for _, to := range []string{"127.0.0.1", "::1"} {
+		for _, size := range []int{64, 65, 1400, 9001, 65535} {
+			p := probeOf(to)
+			p.From, p.Count, p.Enough, p.Interval, p.Size = p.To, 2, 1, 200*time.Millisecond, size
+			got, err := Run(t.Context(), p, kernel.Link{Name: "lo", Index: 1})
+			if errors.Is(err, fault.ErrNotPermitted) || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT) {
+				t.Skipf("%s: %v", to, err)
+			}
+			if err != nil || got.Received != 1 || len(got.Refusals) != 0 {
+				t.Errorf("%s, %d bytes: %+v, %v", to, size, got, err)
+			}
 		}
 	}
 }

@@ -42,7 +42,7 @@ type socket struct {
 // openSocket opens a socket that is bound to the device and to the source address.
 func openSocket(p kernel.Probe, link kernel.Link) (*socket, error) {
 	s := &socket{
-		v6: p.To.Is6(), to: sockaddr(p.To, link.Index), packet: make([]byte, packetSize), ancillary: make([]byte, ancillarySize),
+		v6: p.To.Is6(), to: sockaddr(p.To, link.Index), packet: make([]byte, packetSize+p.Size), ancillary: make([]byte, ancillarySize),
 	}
 	fd, err := s.open()
 	if err != nil {
@@ -95,7 +95,28 @@ func (s *socket) bind(fd int, p kernel.Probe, link kernel.Link) error {
 	if err := unix.SetsockoptInt(fd, level, option, 1); err != nil {
 		return fmt.Errorf("ask for ICMP errors: %w", err)
 	}
+	if p.Size > 0 {
+		if err := s.keepWhole(fd); err != nil {
+			return err
+		}
+	}
 	return s.bindAddress(fd, p.From, link)
+}
+
+// keepWhole has the kernel send packets unfragmented, whatever path MTU it has cached: such a probe
+// is to find out (ip(7), ipv6(7), RFC 4821).
+func (s *socket) keepWhole(fd int) error {
+	var err error
+	if s.v6 {
+		err = errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE),
+			unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1))
+	} else {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
+	}
+	if err != nil {
+		return fmt.Errorf("ask for packets without fragments: %w", err)
+	}
+	return nil
 }
 
 // bindAddress binds to the source address; without one, to the unspecified address. Binding gives a
@@ -183,12 +204,15 @@ func (e *echoes) receiveError(request, ancillary []byte) {
 	}
 	for _, q := range QueuedErrors(ancillary) {
 		if q.Local {
-			e.refuse("this host: "+q.Errno.Error(), netip.Addr{})
+			e.refuse(localWords(q.Errno), netip.Addr{})
 		} else {
 			e.refuse(kernel.ICMPWords(q.V6, q.Type, q.Code, q.Info), q.By)
 		}
 	}
 }
+
+// localWords are the words for a refusal by this host's own kernel.
+func localWords(errno unix.Errno) string { return "this host: " + errno.Error() }
 
 // randomID returns an identifier for a series of echo requests.
 func randomID() uint16 {

@@ -2,6 +2,8 @@ package kernel
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -37,6 +39,19 @@ type Probe struct {
 	// host that filters echo requests may answer that the port is unreachable. The answer is not
 	// part of the result.
 	Knock bool
+	// Size is the size of each whole IP packet in bytes, with its header, up to 65535. Such packets
+	// are never fragmented (DF), and are sent even if the kernel has a smaller path MTU cached for
+	// To. The first refusal ends the probe: one by this host's own kernel, too, is an answer and no
+	// failure. 0 stands for small packets.
+	Size int
+}
+
+// Payload is how many bytes follow the ICMP header of a packet of p.Size, as `ping -s` has it.
+func (p Probe) Payload() int {
+	if p.To.Is6() {
+		return p.Size - 48
+	}
+	return p.Size - 28
 }
 
 // ProbeResult is the answers to a [Probe].
@@ -45,4 +60,26 @@ type ProbeResult struct {
 	RTT            []time.Duration // of each answer, in the order in which they came
 	// Refusals are the ICMP errors that came back, each once, in words and with the sender.
 	Refusals []string
+}
+
+// And returns the answers to two probes as those to one.
+func (r ProbeResult) And(more ProbeResult) ProbeResult {
+	r.Sent, r.Received, r.RTT = r.Sent+more.Sent, r.Received+more.Received, slices.Concat(r.RTT, more.RTT)
+	for _, words := range more.Refusals {
+		if !slices.Contains(r.Refusals, words) {
+			r.Refusals = append(slices.Clip(r.Refusals), words)
+		}
+	}
+	return r
+}
+
+// Refusers returns the senders of the refusals.
+func (r ProbeResult) Refusers() (list []netip.Addr) {
+	for _, words := range r.Refusals {
+		_, by, _ := strings.Cut(words, ", from ")
+		if a, err := netip.ParseAddr(by); err == nil {
+			list = append(list, a)
+		}
+	}
+	return list
 }

@@ -14,10 +14,10 @@ import (
 //
 // It uses a raw socket, or the kernel's ping socket (see ping_group_range in icmp(7)) where a raw
 // one is not permitted. With neither it fails with ErrNotPermitted. It fails with ErrInvalid if the
-// count is not 1 to 10, the interval is below 10 ms, or the device or p.From is not there, and with
-// ErrUnreachable if this host has no way to send. A far end that is silent or refuses is no error.
-// The end of ctx ends the probe at once. After it, and after a failure, the result holds what was
-// found by then.
+// count is not 1 to 10, the interval is below 10 ms, the size has no room for the headers, or the
+// device or p.From is not there, and with ErrUnreachable if this host has no way to send. A far end
+// that is silent or refuses is no error. The end of ctx ends the probe at once. After it, and after
+// a failure, the result holds what was found by then.
 //
 // Refusals name their sender. That may be this host: its kernel sends one for a tunnel whose
 // packets came back.

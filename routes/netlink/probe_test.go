@@ -129,6 +129,30 @@ func TestProbeNeighbour(t *testing.T) {
 	}
 }
 
+// A packet of the device's whole MTU goes out unfragmented, although the route, like a path MTU
+// that the kernel has cached, says less. A larger one is refused by this host, and that is an
+// answer.
+func TestProbeSize(t *testing.T) {
+	for privilege, prepare := range privileges {
+		t.Run(privilege, func(t *testing.T) {
+			t.Parallel()
+			ns := router(t)
+			ns.IP("link set v0 mtu 1400", "route replace 10.9.0.2 dev v0 mtu 1300", "route replace fd00::2 dev v0 mtu 1300")
+			prepare(ns)
+			for _, to := range []string{"10.9.0.2", "fd00::2"} {
+				p := kernel.Probe{Dev: "v0", To: want.Addr(to), Count: 2, Enough: 1, Interval: interval, Size: 1400}
+				if got, err := ns.probe(context.Background(), p); err != nil || got.Received != 1 || len(got.Refusals) > 0 {
+					t.Errorf("%s, %d bytes: %+v, %v", to, p.Size, got, err)
+				}
+				p.Size = 1401
+				if got, err := ns.probe(context.Background(), p); err != nil || got.Received != 0 || strings.Join(got.Refusals, "; ") != "this host: message too long" {
+					t.Errorf("%s, %d bytes: %+v, %v", to, p.Size, got, err)
+				}
+			}
+		})
+	}
+}
+
 func TestProbeLinkLocal(t *testing.T) {
 	near, far := newNamespace(t), newNamespace(t)
 	cable(near, "v0", far, "v1", 0)

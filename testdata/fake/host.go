@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"nmgre/nm"
@@ -35,9 +36,13 @@ type World struct {
 	Table    []Route
 	serial   uint64
 	index    int
+	probing  sync.Mutex
 
 	// Answer returns the result of a probe, and the growth of the tunnel's counters during it.
 	Answer func(p kernel.Probe) (kernel.ProbeResult, kernel.Counters, error)
+	// PathMTU is the size of the largest packet in bytes, with its inner header, that gets through
+	// tunnels; 0 for any.
+	PathMTU int
 	// Hears returns what a listener hears. It may be nil: then it hears nothing, and is deaf to
 	// nothing.
 	Hears func(to kernel.Ends) kernel.Heard

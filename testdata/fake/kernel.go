@@ -175,8 +175,13 @@ func (p *Process) sync(want []kernel.OwnRoute, opts kernel.SyncOptions) (result 
 func (p *Process) Probe(ctx context.Context, probe kernel.Probe) (result kernel.ProbeResult, err error) {
 	err = p.call(ctx, "Probe", func() error {
 		var delta kernel.Counters
+		p.probing.Lock() // probes may be in flight together
+		defer p.probing.Unlock()
 		if result, delta, err = p.Answer(probe); err != nil {
 			return err
+		}
+		if p.PathMTU > 0 && probe.Size > p.PathMTU {
+			result, delta.RxPackets = kernel.ProbeResult{Sent: probe.Count}, 0
 		}
 		l := p.Link(probe.Dev)
 		if l == nil || probe.From.IsValid() && p.holder(probe.From) != l {

@@ -599,7 +599,7 @@ snapshot() {
 	{
 		printf '%s\n' link addr 'route show table all' rule nexthop | ip -4 -d -batch -
 		printf '%s\n' addr 'route show table all' rule | ip -6 -d -batch -
-	} | sed -E '/valid_lft/d; s/ permaddr [0-9a-f:]+//; s/ expires [0-9]+sec//'
+	} | sed -E '/valid_lft/d; s/ permaddr [0-9a-f:]+//; s/ link-netnsid [0-9]+//; s/ expires [0-9]+sec//'
 	echo "== nft"
 	nft list ruleset
 	echo "== sysctl"
