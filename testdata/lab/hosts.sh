@@ -579,7 +579,8 @@ put_back() {
 # snapshot: on the host; must not change when a request is refused. No
 # counters, no lifetimes, no time stamps; nor what differs after a restart of
 # NetworkManager or the host though nobody changed it: the name of the profile
-# that stands for lo, and addresses that the kernel makes up.
+# that stands for lo, addresses that the kernel makes up, and its numbers of
+# other network namespaces.
 snapshot() {
 	local line uuids=()
 	echo "== profiles: uuid, type, device, state"
