@@ -437,6 +437,7 @@ func TestVerifyProbe(t *testing.T) {
 	slices.SortFunc(sent, func(a, b kernel.Probe) int { return cmp.Or(a.Size-b.Size, b.Count-a.Count) })
 	like := kernel.Probe{Dev: "gre1", From: want.Addr("172.16.0.1"), To: want.Addr("172.16.0.2"), Count: 4, Interval: 300 * time.Millisecond, Enough: 1, Knock: true}
 	second, whole := like, like
+	second.Knock, whole.Knock = false, false
 	second.Count = 3
 	whole.Count, whole.Size, whole.Interval = 2, 1472, 100*time.Millisecond
 	if expected := []kernel.Probe{like, second, whole}; !slices.Equal(sent, expected) {

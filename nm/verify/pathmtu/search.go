@@ -71,6 +71,7 @@ func (s Search) Beside(ctx, measuring context.Context, p kernel.Probe) (result k
 	if result, err = s.Probe(ctx, p); err != nil || result.Received == 0 {
 		return result, found, err
 	}
+	p.Knock = false // somebody answers
 	s.Like = p
 	if len(result.RTT) > 0 {
 		s.RTT = result.RTT[0]
