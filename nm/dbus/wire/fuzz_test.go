@@ -112,7 +112,8 @@ func (s *source) route(family string) routes.Route {
 func (s *source) only4(r *routes.Route) {
 	r.TOS = s.byte()
 	if s.bool() {
-		r.Scope = want.Ptr(routes.Scope(s.byte()))
+		// The scope nowhere is the profile's value for none, so a profile cannot hold it.
+		r.Scope = want.Ptr(min(routes.Scope(s.byte()), routes.ScopeNowhere-1))
 	}
 	if s.bool() && r.Type == routes.TypeUnicast {
 		r.Nexthops = []routes.Nexthop{{Via: r.Via, OnLink: r.OnLink, Weight: uint16(s.byte()) + 1}}
