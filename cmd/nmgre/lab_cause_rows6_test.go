@@ -107,7 +107,7 @@ var causeRows6 = []causeRow{
 		does: append(slices.Clone(smallPath), here(`ping -n -q -c 2 -i 0.2 -W 1 -M do -s 1440 2001:db8:2::100 || true
 			ip route get 2001:db8:2::100 | grep 'mtu 1400'`)),
 		undo:  append(slices.Clone(largePath), here("ip route flush cache; ip -6 route flush cache; nmgre edit gre1 --mtu auto --no-probe")),
-		cause: "mtu-too-large", check: "mtu", says: []string{"1400"}, verdict: "warn", certainty: "proved",
+		cause: "path-mtu", check: "mtu", says: []string{"1400"}, verdict: "warn", certainty: "proved",
 		mend: `nmgre edit gre1 --mtu (auto|\d+)`,
 	},
 }
