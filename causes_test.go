@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"nmgre/nm/verify"
+	"nmgre/nm/verify/cause"
 	"nmgre/testdata/want"
 )
 
@@ -21,7 +21,7 @@ func TestCausesInTheREADME(t *testing.T) {
 	b.WriteString("\n### The causes it names\n\nWhile it probes, `verify` listens, as root, to the GRE packets between the two hosts and to the ICMP errors about them. One cause is named:\n" +
 		"the first of these whose evidence is there. Without root the certainty is *likely* where only packets prove it.\n\n" +
 		"| cause | certainty | what it means | by hand |\n|---|---|---|---|\n")
-	for _, c := range verify.Causes() {
+	for _, c := range cause.Causes() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", c.ID, c.Certainty, c.Means, c.Markdown())
 	}
 	readme, err := os.ReadFile("README.md")

@@ -17,8 +17,8 @@
 //	cmd/nmgre/term  the person's terminal: modes, size, what was typed
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts
 //	nm/plan         decides everything about a change, and changes nothing
-//	nm/verify       proves a tunnel: checks, verdicts, the report; pathmtu measures how large a
-//	                packet gets through
+//	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
+//	                the evidence, pathmtu measures how large a packet gets through
 //	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
 //	                quirk tells its versions apart, systemd has
 //	                systemd learn of nmgre's unit
@@ -48,7 +48,7 @@
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
 //   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go and kept.go
-//   - a cause that verify names: nm/verify/here.go, way.go, far.go, large.go and warnings.go
+//   - a cause that verify names: nm/verify/cause/here.go, way.go, far.go, mtu.go and warnings.go
 //   - which packets verify hears, and how many are kept: routes/evidence/heard.go
 //   - a quirk of a version of NetworkManager: nm/dbus/quirk; its workaround: nm/dbus/quirks.go
 //   - a netlink attribute: routes/netlink/wire

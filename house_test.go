@@ -27,7 +27,8 @@ var pureRooms = map[string][]string{
 	"nm/dbus/quirk":     {"nm"},
 	"nm/plan":           {"nm", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
 	"nm/verify/pathmtu": {"routes/kernel"},
-	"nm/verify":         {"nm", "nm/verify/pathmtu", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
+	"nm/verify/cause":   {"nm", "nm/verify/pathmtu", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
+	"nm/verify":         {"nm", "nm/verify/cause", "nm/verify/pathmtu", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
 	".": {"nm", "nm/plan", "nm/verify", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
 }

@@ -3,9 +3,11 @@ package nm
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
 )
 
 // IPCommands returns the ip commands that make the same tunnel. It lasts until the next reboot.
@@ -71,4 +73,18 @@ func (t Tunnel) IPKeys() []string {
 		words = append(words, "okey", t.OutputKey.String())
 	}
 	return words
+}
+
+// DescribeLink writes a GRE link in the words of `ip -d link`.
+func DescribeLink(l kernel.Link) string {
+	g := l.GRE
+	words := []string{g.Mode.String(), "remote", gre.OuterText(g.Remote), "local", gre.OuterText(g.Local), "ttl", gre.TTLText(g.TTL)}
+	if g.TOS != 0 {
+		words = append(words, "tos", gre.TOSText(g.TOS))
+	}
+	words = append(words, Tunnel{InputKey: g.InputKey, OutputKey: g.OutputKey}.IPKeys()...)
+	if !g.PMTUD && !g.Mode.IPv6Outer() {
+		words = append(words, "nopmtudisc")
+	}
+	return strings.Join(words, " ") + fmt.Sprintf(", mtu %d", l.MTU)
 }

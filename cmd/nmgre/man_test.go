@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"nmgre/nm/verify"
+	"nmgre/nm/verify/cause"
 )
 
 // The manual pages are made from the same texts as --help.
@@ -26,7 +26,7 @@ func TestManualPages(t *testing.T) {
 	}
 	// the causes are told in the one page where a person looks for them
 	text, err = os.ReadFile(filepath.Join(dir, "nmgre-verify.8"))
-	for _, c := range verify.Causes() {
+	for _, c := range cause.Causes() {
 		if err != nil || !strings.Contains(string(text), "\\fB"+c.ID+"\\fP") {
 			t.Errorf("nmgre-verify.8 does not tell %s: %v", c.ID, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"nmgre/nm"
+	"nmgre/nm/verify/cause"
 	"nmgre/nm/verify/pathmtu"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -23,18 +24,18 @@ import (
 func TestCauses(t *testing.T) {
 	told := make(map[string]bool)
 	want.Cases(t, "cause", 60, func(t *testing.T, input string) string {
-		f := readFacts(t, input)
-		heard := reportOf(t, f)
-		f.rules = keep.OuterRules{}
-		f.heard = kernel.Heard{Counters: f.heard.Counters, Deaf: deafToAll()}
-		unheard := reportOf(t, f)
+		ev := readFacts(t, input)
+		heard := reportOf(t, ev)
+		ev.Rules = keep.OuterRules{}
+		ev.Heard = kernel.Heard{Counters: ev.Heard.Counters, Deaf: deafToAll()}
+		unheard := reportOf(t, ev)
 		for _, c := range heard.Checks {
 			told[c.Cause] = true
 		}
 		mustBeHonest(t, heard, unheard)
 		return reportText(t, heard) + "without privileges:\n" + reportText(t, unheard)
 	})
-	for _, c := range Causes() {
+	for _, c := range cause.Causes() {
 		if !told[c.ID] {
 			t.Errorf("no case has the cause %s", c.ID)
 		}
@@ -55,31 +56,17 @@ func mustBeHonest(t *testing.T, heard, unheard Report) {
 	}
 }
 
-// Each cause is whole, and there is one of each.
-func TestCausesAreWhole(t *testing.T) {
-	seen := make(map[string]bool)
-	for _, c := range Causes() {
-		if c.ID == "" || c.Means == "" || c.See == "" || c.Certainty != Proved && c.Certainty != Likely {
-			t.Errorf("%+v", c)
-		}
-		if seen[c.ID] {
-			t.Errorf("%s stands there twice", c.ID)
-		}
-		seen[c.ID] = true
-	}
-}
-
 // reportOf makes the checks that the facts decide.
-func reportOf(t *testing.T, f facts) Report {
+func reportOf(t *testing.T, ev cause.Evidence) Report {
 	t.Helper()
-	v := verifier{facts: f, tunnel: f.tunnel, link: f.link, links: f.links, opts: Settings{Probe: true}, report: Report{Tunnel: "gre1", Verdict: Pass}}
+	v := verifier{ev: ev, tunnel: ev.Tunnel, link: ev.Link, links: ev.Links, opts: Settings{Probe: true}, report: Report{Tunnel: "gre1", Verdict: Pass}}
 	v.checkWarnings()
-	v.facts.probe, v.facts.grew = kernel.ProbeResult{}, kernel.Counters{} // nothing is sent yet
-	if cause := firstOf(underlayCauses, v.facts); cause != nil {
+	v.ev.Probe, v.ev.Grew = kernel.ProbeResult{}, kernel.Counters{} // nothing is sent yet
+	if found := cause.OfUnderlay(v.ev); found != nil {
 		v.wrongWay = true
-		v.report.add(cause.check("underlay", v.facts))
+		v.report.add(checkOf("underlay", found))
 	}
-	v.facts.probe, v.facts.grew = f.probe, f.grew
+	v.ev.Probe, v.ev.Grew = ev.Probe, ev.Grew
 	if err := errors.Join(v.checkMTU(t.Context()), v.checkPeer(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +112,7 @@ func deafToAll() []kernel.Deaf {
 }
 
 // usualFacts are those of a tunnel without a fault, whose probes nobody has answered yet.
-func usualFacts() facts {
+func usualFacts() cause.Evidence {
 	tunnel := nm.NewTunnel()
 	tunnel.Name, tunnel.Local, tunnel.Remote, tunnel.MTU = "gre1", want.Addr("100.0.1.100"), want.Addr("100.0.2.100"), 1476
 	tunnel.Addresses, tunnel.PeerAddress = want.CIDRs("172.16.0.1/30"), want.Addr("172.16.0.2")
@@ -134,137 +121,137 @@ func usualFacts() facts {
 			GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: tunnel.Local, Remote: tunnel.Remote, TTL: 64, PMTUD: true}},
 		{Index: 2, Name: "eth0", Up: true, MTU: 1500, Addresses: want.CIDRs("100.0.1.100/24")},
 	}
-	return facts{tunnel: tunnel, name: "gre1", link: &links[0], links: links, listened: true, probe: kernel.ProbeResult{Sent: 4},
-		under: underlay{from: tunnel.Local, hop: kernel.Hop{Dev: "eth0", Via: want.Addr("100.0.1.1"), Src: tunnel.Local, MTU: 1500}}}
+	return cause.Evidence{Tunnel: tunnel, Name: "gre1", Link: &links[0], Links: links, Listened: true, Probe: kernel.ProbeResult{Sent: 4},
+		Under: cause.Underlay{From: tunnel.Local, Hop: kernel.Hop{Dev: "eth0", Via: want.Addr("100.0.1.1"), Src: tunnel.Local, MTU: 1500}}}
 }
 
 // readFacts reads the facts of a case.
-func readFacts(t *testing.T, input string) facts {
+func readFacts(t *testing.T, input string) cause.Evidence {
 	t.Helper()
-	f := usualFacts()
+	ev := usualFacts()
 	for line := range strings.Lines(input) {
 		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
-		readFact(t, &f, word, strings.Fields(rest), rest)
+		readFact(t, &ev, word, strings.Fields(rest), rest)
 	}
-	return f
+	return ev
 }
 
 // readFact reads one line.
-func readFact(t *testing.T, f *facts, word string, args []string, rest string) {
+func readFact(t *testing.T, ev *cause.Evidence, word string, args []string, rest string) {
 	t.Helper()
 	switch word {
 	case "#":
 	case "key":
 		k := want.Ptr(gre.Key(number(t, args[0])))
-		f.link.MTU, f.tunnel.MTU = 1472, 1472
-		f.tunnel.InputKey, f.tunnel.OutputKey, f.link.GRE.InputKey, f.link.GRE.OutputKey = k, k, k, k
+		ev.Link.MTU, ev.Tunnel.MTU = 1472, 1472
+		ev.Tunnel.InputKey, ev.Tunnel.OutputKey, ev.Link.GRE.InputKey, ev.Link.GRE.OutputKey = k, k, k, k
 	case "input-key":
 		k := want.Ptr(gre.Key(number(t, args[0])))
-		f.tunnel.InputKey, f.link.GRE.InputKey = k, k
+		ev.Tunnel.InputKey, ev.Link.GRE.InputKey = k, k
 	case "ttl":
 		n := 0
 		if args[0] != "inherit" {
 			n = number(t, args[0])
 		}
-		f.tunnel.TTL, f.link.GRE.TTL = uint8(n), uint8(n)
+		ev.Tunnel.TTL, ev.Link.GRE.TTL = uint8(n), uint8(n)
 	case "wide": // the inner network has more than two hosts
-		f.tunnel.Addresses = want.CIDRs("172.16.0.1/24")
+		ev.Tunnel.Addresses = want.CIDRs("172.16.0.1/24")
 	case "before-save":
-		f.beforeSave = true
+		ev.BeforeSave = true
 	case "deaf":
-		f.heard.Deaf = deafToAll()
+		ev.Heard.Deaf = deafToAll()
 	case "mtu":
-		f.tunnel.MTU, f.link.MTU = uint32(number(t, args[0])), number(t, args[0])
+		ev.Tunnel.MTU, ev.Link.MTU = uint32(number(t, args[0])), number(t, args[0])
 	case "large": // the whole, what fits and what fails
-		f.large = pathmtu.Found{Whole: number(t, args[0]), Fits: number(t, args[1]), Fails: number(t, args[2]), Sure: len(args) > 3}
+		ev.Large = pathmtu.Found{Whole: number(t, args[0]), Fits: number(t, args[1]), Fails: number(t, args[2]), Sure: len(args) > 3}
 	case "sent":
-		f.probe.Sent, f.probe.Received = number(t, args[0]), number(t, args[1])
+		ev.Probe.Sent, ev.Probe.Received = number(t, args[0]), number(t, args[1])
 	case "outer":
-		f.outer = &kernel.ProbeResult{Sent: number(t, args[0]), Received: number(t, args[1])}
+		ev.Outer = &kernel.ProbeResult{Sent: number(t, args[0]), Received: number(t, args[1])}
 	case "refusal":
-		f.probe.Refusals = append(f.probe.Refusals, rest)
+		ev.Probe.Refusals = append(ev.Probe.Refusals, rest)
 	case "grew":
 		for _, arg := range args {
 			name, value, _ := strings.Cut(arg, "=")
-			reflect.ValueOf(&f.grew).Elem().FieldByName(name).SetUint(uint64(number(t, value)))
+			reflect.ValueOf(&ev.Grew).Elem().FieldByName(name).SetUint(uint64(number(t, value)))
 		}
 	case "counter":
 		n := uint64(number(t, args[1]))
 		if args[0] == "rp-filter" {
-			f.heard.Counters.ReversePathFilter = n
+			ev.Heard.Counters.ReversePathFilter = n
 		} else {
-			f.heard.Counters.InAddrErrors = n
+			ev.Heard.Counters.InAddrErrors = n
 		}
 	case "sends": // another tunnel to the same far end
-		f.links = append(f.links, kernel.Link{Index: 9, Name: args[0], Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr(args[1]), Remote: f.tunnel.Remote}})
-		f.link = kernel.Named(f.links, "gre1")
+		ev.Links = append(ev.Links, kernel.Link{Index: 9, Name: args[0], Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr(args[1]), Remote: ev.Tunnel.Remote}})
+		ev.Link = kernel.Named(ev.Links, "gre1")
 	case "lan":
-		f.lans = append(f.lans, want.CIDR(args[0]))
+		ev.LANs = append(ev.LANs, want.CIDR(args[0]))
 	case "drops":
 		ruling := keep.Ruling{Program: "nftables", Family: "ip", Table: "fault", Base: "faulty", Hook: "input", Chain: "faulty", Handle: 3,
 			What: "the chain faulty of the table ip fault drops it", Hint: "sudo nft insert rule ip fault faulty meta l4proto gre accept"}
-		f.rules.Obstacles = append(f.rules.Obstacles, keep.OuterObstacle{Ruling: ruling, Out: args[0] == "out", OnlyNew: args[0] == "new"})
+		ev.Rules.Obstacles = append(ev.Rules.Obstacles, keep.OuterObstacle{Ruling: ruling, Out: args[0] == "out", OnlyNew: args[0] == "new"})
 	case "rewrites":
 		ruling := keep.Ruling{Program: "nftables", Family: "ip", Table: "fault", Chain: "faulty", What: "the chain faulty of the table ip fault changes the source"}
-		f.rules.Rewrites = append(f.rules.Rewrites, keep.OuterRewrite{Ruling: ruling, Out: args[0] == "out"})
+		ev.Rules.Rewrites = append(ev.Rules.Rewrites, keep.OuterRewrite{Ruling: ruling, Out: args[0] == "out"})
 	case "link":
-		readLink(t, f, args)
+		readLink(t, ev, args)
 	case "under":
-		readUnder(t, f, args[0], strings.TrimSpace(strings.TrimPrefix(rest, args[0])))
+		readUnder(t, ev, args[0], strings.TrimSpace(strings.TrimPrefix(rest, args[0])))
 	default:
-		readHeard(t, f, word, args)
+		readHeard(t, ev, word, args)
 	}
 }
 
-func readLink(t *testing.T, f *facts, args []string) {
+func readLink(t *testing.T, ev *cause.Evidence, args []string) {
 	t.Helper()
-	l := kernel.Link{Index: len(f.links) + 1, Name: args[0], Up: true, MTU: 1476, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("0.0.0.0"), Remote: want.Addr("0.0.0.0")}}
+	l := kernel.Link{Index: len(ev.Links) + 1, Name: args[0], Up: true, MTU: 1476, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("0.0.0.0"), Remote: want.Addr("0.0.0.0")}}
 	if len(args) > 1 {
-		l.GRE.Local, l.GRE.Remote = f.tunnel.Local, want.Addr(args[1])
+		l.GRE.Local, l.GRE.Remote = ev.Tunnel.Local, want.Addr(args[1])
 		l.GRE.InputKey = want.Ptr(gre.Key(number(t, args[3])))
 	}
-	f.links = append(f.links, l)
-	f.link = kernel.Named(f.links, "gre1")
+	ev.Links = append(ev.Links, l)
+	ev.Link = kernel.Named(ev.Links, "gre1")
 }
 
-func readUnder(t *testing.T, f *facts, word, value string) {
+func readUnder(t *testing.T, ev *cause.Evidence, word, value string) {
 	t.Helper()
-	u := &f.under
+	u := &ev.Under
 	switch word {
 	case "away":
-		u.away = true
+		u.Away = true
 	case "present":
-		u.present = want.Addr(value)
+		u.Present = want.Addr(value)
 	case "parent":
-		u.parent = value
+		u.Parent = value
 	case "down":
-		u.down = value
+		u.Down = value
 	case "unplugged":
-		u.unplugged = true
+		u.Unplugged = true
 	case "no-route":
-		u.noRoute = value
+		u.NoRoute = value
 	case "no-hop":
-		u.hop = kernel.Hop{}
+		u.Hop = kernel.Hop{}
 	case "path":
-		u.path = value
+		u.Path = value
 	case "itself":
-		u.itself = true
+		u.Itself = true
 	case "loop":
-		u.loop = true
+		u.Loop = true
 	case "nested":
-		u.nested = true
+		u.Nested = true
 	case "gateway":
-		u.gateway = value
+		u.Gateway = value
 	case "mtu":
-		u.hop.MTU = number(t, value)
+		u.Hop.MTU = number(t, value)
 	default:
 		t.Fatalf("under %s", word)
 	}
 }
 
-func readHeard(t *testing.T, f *facts, word string, args []string) {
+func readHeard(t *testing.T, ev *cause.Evidence, word string, args []string) {
 	t.Helper()
-	h := &f.heard
+	h := &ev.Heard
 	switch word {
 	case "leaves":
 		h.Sent = append(h.Sent, readPacket(t, args))

@@ -26,7 +26,7 @@ func (v *verifier) checkLink() Check {
 		return Check{ID: id, Status: Fail, Certainty: Proved, Summary: "the device with that name is no GRE tunnel",
 			Evidence: fmt.Sprintf("%s is of the kind \"%s\"", fault.Printable(v.link.Name), fault.Printable(v.link.Kind)), Hint: "give the tunnel another name"}
 	}
-	c := Check{ID: id, Status: Pass, Certainty: Proved, Summary: "the kernel's link agrees with the profile", Evidence: DescribeLink(*v.link)}
+	c := Check{ID: id, Status: Pass, Certainty: Proved, Summary: "the kernel's link agrees with the profile", Evidence: nm.DescribeLink(*v.link)}
 	if differences := v.linkDifferences(*v.link.GRE); len(differences) > 0 {
 		c.Status, c.Summary, c.Evidence = Fail, "the kernel's link differs from the profile", strings.Join(differences, "; ")
 		c.Hint = "make a new link: nmgre down " + fault.Operand(v.tunnel.Name) + " && nmgre up " + fault.Operand(v.tunnel.Name)
@@ -104,18 +104,4 @@ func (v *verifier) linkName(index int) string {
 		}
 	}
 	return ""
-}
-
-// DescribeLink writes a GRE link in the words of `ip -d link`.
-func DescribeLink(l kernel.Link) string {
-	g := l.GRE
-	words := []string{g.Mode.String(), "remote", gre.OuterText(g.Remote), "local", gre.OuterText(g.Local), "ttl", gre.TTLText(g.TTL)}
-	if g.TOS != 0 {
-		words = append(words, "tos", gre.TOSText(g.TOS))
-	}
-	words = append(words, nm.Tunnel{InputKey: g.InputKey, OutputKey: g.OutputKey}.IPKeys()...)
-	if !g.PMTUD && !g.Mode.IPv6Outer() {
-		words = append(words, "nopmtudisc")
-	}
-	return strings.Join(words, " ") + fmt.Sprintf(", mtu %d", l.MTU)
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )
@@ -34,10 +33,10 @@ func (v *verifier) sendProbe(ctx context.Context) error {
 		return nil
 	}
 	for _, r := range slices.Concat(v.tunnel.Routes, v.kept.Routes) {
-		v.facts.lans = append(v.facts.lans, r.Dst)
+		v.ev.LANs = append(v.ev.LANs, r.Dst)
 	}
 	cut, err := v.probeOnce(ctx, true)
-	if err == nil && cut && v.facts.probe.Received == 0 && !v.facts.refused() {
+	if err == nil && cut && v.ev.Probe.Received == 0 && !v.ev.Refused() {
 		_, err = v.probeOnce(ctx, false)
 	}
 	if err != nil && ctx.Err() == nil {
@@ -54,7 +53,7 @@ func (v *verifier) sendProbe(ctx context.Context) error {
 	// the counters of a new link begin at 0
 	v.report.Link = kernel.Named(after, v.link.Name)
 	if link := v.report.Link; link != nil && link.Index == v.link.Index {
-		v.facts.grew = link.Counters.Since(v.link.Counters)
+		v.ev.Grew = link.Counters.Since(v.link.Counters)
 	}
 	return v.readRules(ctx)
 }
@@ -62,13 +61,13 @@ func (v *verifier) sendProbe(ctx context.Context) error {
 // readRules reads what this host's rules do to the outer packets. If they cannot be read, a cause
 // is named without its rule. While a tunnel is made whose far end answers, nobody waits for it.
 func (v *verifier) readRules(ctx context.Context) error {
-	u := v.facts.under
-	if v.wrongWay || v.opts.BeforeSave && v.facts.probe.Received > 0 {
+	u := v.ev.Under
+	if v.wrongWay || v.opts.BeforeSave && v.ev.Probe.Received > 0 {
 		return nil
 	}
-	rules, err := v.sys.Gateway.OuterRules(ctx, keep.OuterPackets{Local: u.from, Remote: v.tunnel.Remote, Dev: u.hop.Dev, Tunnel: v.tunnel.Name})
+	rules, err := v.sys.Gateway.OuterRules(ctx, keep.OuterPackets{Local: u.From, Remote: v.tunnel.Remote, Dev: u.Hop.Dev, Tunnel: v.tunnel.Name})
 	if err == nil {
-		v.facts.rules = rules
+		v.ev.Rules = rules
 	}
 	return ctx.Err()
 }
@@ -98,9 +97,9 @@ func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err err
 	if cut {
 		err = nil
 	}
-	v.facts.probe = result
-	v.facts.outer = outer(err == nil && !cut && result.Received == 0 && ctx.Err() == nil)
-	v.facts.heard = listening.Stop().Clean()
+	v.ev.Probe = result
+	v.ev.Outer = outer(err == nil && !cut && result.Received == 0 && ctx.Err() == nil)
+	v.ev.Heard = listening.Stop().Clean()
 	return cut, err
 }
 
@@ -124,12 +123,12 @@ func (v *verifier) listen(ctx context.Context) kernel.Listening {
 	if v.sys.Listener == nil {
 		return deafness{}
 	}
-	_, key := v.facts.keys()
-	listening, err := v.sys.Listener.Listen(ctx, kernel.Ends{Mode: v.tunnel.Mode, Local: v.facts.under.from, Remote: v.tunnel.Remote, Key: key})
+	_, key := v.ev.Keys()
+	listening, err := v.sys.Listener.Listen(ctx, kernel.Ends{Mode: v.tunnel.Mode, Local: v.ev.Under.From, Remote: v.tunnel.Remote, Key: key})
 	if err != nil {
 		return deafness{kernel.Deaf{What: kernel.HearsAccepted, Err: err}}
 	}
-	v.facts.listened = true
+	v.ev.Listened = true
 	return listening
 }
 
@@ -144,13 +143,13 @@ func (d deafness) Stop() kernel.Heard { return kernel.Heard{Deaf: d} }
 // interval. The function that it returns ends that: with need it waits for the result, and begins
 // at once if it has to; otherwise it returns nil. A result that cannot be had is nil.
 func (v *verifier) startOuter(ctx context.Context) (end func(need bool) *kernel.ProbeResult) {
-	u, to := v.facts.under, v.tunnel.Remote
+	u, to := v.ev.Under, v.tunnel.Remote
 	if v.wrongWay {
 		return func(bool) *kernel.ProbeResult { return nil }
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	probe := sync.OnceValue(func() *kernel.ProbeResult {
-		result, err := v.sys.Kernel.Probe(ctx, kernel.Probe{Dev: u.hop.Dev, From: u.from, To: to, Count: outerCount, Enough: 1, Interval: probeInterval})
+		result, err := v.sys.Kernel.Probe(ctx, kernel.Probe{Dev: u.Hop.Dev, From: u.From, To: to, Count: outerCount, Enough: 1, Interval: probeInterval})
 		if err != nil {
 			return nil
 		}
@@ -168,14 +167,4 @@ func (v *verifier) startOuter(ctx context.Context) (end func(need bool) *kernel.
 		}
 		return nil
 	}
-}
-
-// notPermitted reports whether something could not be listened to for want of privileges.
-func (f facts) notPermitted() bool {
-	for _, d := range f.heard.Deaf {
-		if errors.Is(d.Err, fault.ErrNotPermitted) {
-			return true
-		}
-	}
-	return false
 }

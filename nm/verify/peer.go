@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"nmgre/nm/verify/cause"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -26,8 +27,8 @@ func (v *verifier) checkPeer(context.Context) error {
 	case v.probeErr != nil: // the other checks say why a probe cannot leave
 		v.noProof("not proved: the probe could not be sent", v.probeErr.Error(), "")
 	default:
-		v.report.add(v.judgeProbe(v.facts))
-		v.report.add(v.judgeCounters(v.facts))
+		v.report.add(v.judgeProbe(v.ev))
+		v.report.add(v.judgeCounters(v.ev))
 		v.addWarning("state", "answers-only")
 		v.addWarning("keepalive", "keepalive-unanswered")
 	}
@@ -62,40 +63,32 @@ func (v *verifier) whyNoProbe() Check {
 
 // judgeProbe draws the conclusion from the answers, or from the silence. What follows from a fault
 // of the underlay is no second finding.
-func (v *verifier) judgeProbe(f facts) Check {
-	c := Check{ID: "probe", Status: Pass, Certainty: Proved, Evidence: probeText(f.probe)}
-	if f.probe.Received == 0 && v.wrongWay {
+func (v *verifier) judgeProbe(ev cause.Evidence) Check {
+	c := Check{ID: "probe", Status: Pass, Certainty: Proved, Evidence: probeText(ev.Probe)}
+	if ev.Probe.Received == 0 && v.wrongWay {
 		c.Status, c.Summary = Skip, "not judged: the check underlay says why nothing comes back"
 		return c
 	}
-	if cause := firstOf(probeCauses, f); cause != nil {
-		c = cause.check("probe", f)
-		c.Evidence = joined(probeText(f.probe), c.Evidence)
-		if f.probe.Received > 0 {
+	if found := cause.OfProbe(ev); found != nil {
+		c = checkOf("probe", found)
+		c.Evidence = cause.Joined(probeText(ev.Probe), c.Evidence)
+		if ev.Probe.Received > 0 {
 			c.Summary = "the far end answers, but " + c.Summary
 		}
 	} else {
 		c.Summary = fmt.Sprintf("the far end answers: %s", v.tunnel.PeerAddress)
-		if f.probe.Received*2 < f.probe.Sent {
+		if ev.Probe.Received*2 < ev.Probe.Sent {
 			c.Status, c.Summary, c.Hint = Warn, "the far end answers, but packets are lost", "the way between the ends loses packets: ping the outer address, too"
 		}
 	}
 	if c.Certainty == Likely {
-		c.Evidence = joined(c.Evidence, f.unheard())
-		if f.notPermitted() {
-			c.Hint = joined(c.Hint, "run it with sudo, to hear what comes back beside the tunnel")
+		c.Evidence = cause.Joined(c.Evidence, ev.Unheard())
+		if ev.NotPermitted() {
+			c.Hint = cause.Joined(c.Hint, "run it with sudo, to hear what comes back beside the tunnel")
 		}
 	}
-	c.Facts = c.Facts.with(Facts{"sent": f.probe.Sent, "answered": f.probe.Received})
+	c.Facts = c.Facts.With(Facts{"sent": ev.Probe.Sent, "answered": ev.Probe.Received})
 	return c
-}
-
-// joined joins two texts, either of which may be empty.
-func joined(a, b string) string {
-	if a == "" || b == "" {
-		return a + b
-	}
-	return a + "; " + b
 }
 
 // probeText describes the result of a probe.
@@ -113,25 +106,22 @@ func probeText(r kernel.ProbeResult) string {
 // judgeCounters draws the conclusion from what the kernel counted during a probe that was answered.
 // Of one that was not, the counters are part of the evidence. Linux's ip_tunnel_xmit and
 // ip_tunnel_rcv show which fault counts where.
-func (v *verifier) judgeCounters(f facts) Check {
-	d := f.grew
+func (v *verifier) judgeCounters(ev cause.Evidence) Check {
+	d := ev.Grew
 	text := fmt.Sprintf("%d sent, %d received, %d errors", d.TxPackets, d.RxPackets, d.TxErrors+d.RxErrors)
 	c := Check{ID: "counters", Status: Pass, Certainty: Proved, Summary: "the kernel counted no errors", Evidence: text,
 		Facts: Facts{"tx_packets": d.TxPackets, "rx_packets": d.RxPackets, "tx_errors": d.TxErrors, "rx_errors": d.RxErrors, "tx_dropped": d.TxDropped}}
-	if f.probe.Received == 0 || f.large.Missing() { // some kernels count what is too large as dropped
+	// some kernels count what is too large as dropped
+	if ev.Probe.Received == 0 || ev.Large.Missing() {
 		c.Status, c.Summary = Skip, "not judged by themselves: "+text
 		return c
 	}
-	if f.large.Missing() && d.TxErrors > 0 {
+	if ev.Large.Missing() && d.TxErrors > 0 {
 		c.Summary = "the kernel counted no errors but those of packets that are too large"
 	}
-	for _, r := range probeCauses {
-		if r.counter != nil && r.counter(d) > 0 {
-			s := r.tell(f)
-			c.Status, c.Cause, c.Summary, c.Hint = Warn, r.ID, "some packets fail: "+s.summary, s.hint()
-			c.Evidence = joined(text, s.evidence)
-			return c
-		}
+	if found := cause.OfCounters(ev); found != nil {
+		c.Status, c.Cause, c.Summary, c.Hint = Warn, found.ID, "some packets fail: "+found.Summary, found.Hint
+		c.Evidence = cause.Joined(text, found.Evidence)
 	}
 	return c
 }

@@ -1,11 +1,8 @@
 package verify
 
 import (
-	"bytes"
-	"encoding/json"
-	"maps"
-
 	"nmgre/nm"
+	"nmgre/nm/verify/cause"
 	"nmgre/routes/kernel"
 )
 
@@ -33,13 +30,13 @@ const (
 )
 
 // Certainty says how far an outcome can be trusted.
-type Certainty string
+type Certainty = cause.Certainty
 
 // The evidence of a proved outcome allows no other one. A likely outcome is the usual explanation
 // of the evidence.
 const (
-	Proved Certainty = "proved"
-	Likely Certainty = "likely"
+	Proved = cause.Proved
+	Likely = cause.Likely
 )
 
 // Check is the verification of one fact.
@@ -50,35 +47,13 @@ type Check struct {
 	Summary   string    `json:"summary"`  // the fact, in a sentence
 	Evidence  string    `json:"evidence"` // the observation behind it
 	Hint      string    `json:"hint"`     // the remedy; empty when none is needed
-	// the ID of one of [Causes]; empty if the check names none
+	// the ID of one of [cause.Causes]; empty if the check names none
 	Cause string `json:"cause"`
 	Facts Facts  `json:"facts"` // the fields of the evidence
 }
 
-// Facts are fields of evidence: strings and numbers. The fields "mend_here" and "mend_there" are
-// commands that mend a fault, on this host or on the far end, and "make_there" is the one that
-// makes the far end. Fields are added, never renamed.
-type Facts map[string]any
-
-// with returns the facts with some more. It changes neither.
-func (f Facts) with(more Facts) Facts {
-	all := make(Facts, len(f)+len(more))
-	maps.Copy(all, f)
-	maps.Copy(all, more)
-	return all
-}
-
-// MarshalJSON writes an object, also when there are no facts.
-func (f Facts) MarshalJSON() ([]byte, error) {
-	if len(f) == 0 {
-		return []byte("{}"), nil
-	}
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false) // whoever writes the whole document decides
-	err := encoder.Encode(map[string]any(f))
-	return b.Bytes(), err
-}
+// Facts are fields of evidence.
+type Facts = cause.Facts
 
 // add appends a check. The verdict becomes as bad as the check, if it was better.
 func (r *Report) add(c Check) {

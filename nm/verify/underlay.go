@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"nmgre/nm/verify/cause"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -16,14 +17,14 @@ func (v *verifier) checkUnderlay(ctx context.Context) error {
 	if err := v.lookUnderlay(ctx); err != nil {
 		return err
 	}
-	if cause := firstOf(underlayCauses, v.facts); cause != nil {
+	if found := cause.OfUnderlay(v.ev); found != nil {
 		v.wrongWay = true
-		v.report.add(cause.check("underlay", v.facts))
+		v.report.add(checkOf("underlay", found))
 		return nil
 	}
-	c := Check{ID: "underlay", Status: Pass, Certainty: Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: hopText(v.tunnel.Remote, v.facts.under.hop)}
-	if v.facts.under.nested {
-		c.Status, c.Summary, c.Evidence = Warn, "the way to the far end leads into another GRE tunnel", v.facts.under.path
+	c := Check{ID: "underlay", Status: Pass, Certainty: Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: hopText(v.tunnel.Remote, v.ev.Under.Hop)}
+	if v.ev.Under.Nested {
+		c.Status, c.Summary, c.Evidence = Warn, "the way to the far end leads into another GRE tunnel", v.ev.Under.Path
 		c.Hint = "if you did not mean that, give the far end a route of its own by the right gateway"
 	}
 	v.report.add(c)
@@ -32,12 +33,12 @@ func (v *verifier) checkUnderlay(ctx context.Context) error {
 
 // lookUnderlay asks the kernel for the way to the far end.
 func (v *verifier) lookUnderlay(ctx context.Context) error {
-	u, from := &v.facts.under, netip.Addr{}
+	u, from := &v.ev.Under, netip.Addr{}
 	if local := v.tunnel.Local; local.IsValid() && !local.IsUnspecified() {
-		from, u.from = local, local
+		from, u.From = local, local
 		holder := kernel.Holding(v.links, local)
 		if holder == nil {
-			u.away = true
+			u.Away = true
 			return v.lookPresent(ctx)
 		}
 		if !holder.Up { // its routes went with it; those of one without a carrier stay
@@ -47,24 +48,24 @@ func (v *verifier) lookUnderlay(ctx context.Context) error {
 	if dev := v.parentDevice(); dev != "" {
 		parent := kernel.Named(v.links, dev)
 		if parent == nil {
-			u.parent = dev
+			u.Parent = dev
 			return nil
 		}
 		v.noteDown(parent)
 	}
 	hop, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: v.tunnel.Remote, From: from, Dev: v.parentDevice()})
 	if errors.Is(err, fault.ErrUnreachable) {
-		u.noRoute = err.Error()
+		u.NoRoute = err.Error()
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	// the address may be on another device than the way out
-	u.hop, u.down, u.unplugged = hop, "", false
+	u.Hop, u.Down, u.Unplugged = hop, "", false
 	v.noteDown(kernel.Named(v.links, hop.Dev))
-	if !u.from.IsValid() {
-		u.from = hop.Src
+	if !u.From.IsValid() {
+		u.From = hop.Src
 	}
 	return v.followUnderlay(ctx)
 }
@@ -72,7 +73,7 @@ func (v *verifier) lookUnderlay(ctx context.Context) error {
 // noteDown notes a device on the way that is down.
 func (v *verifier) noteDown(l *kernel.Link) {
 	if l != nil && (!l.Up || l.NoCarrier) {
-		v.facts.under.down, v.facts.under.unplugged = l.Name, l.Up
+		v.ev.Under.Down, v.ev.Under.Unplugged = l.Name, l.Up
 	}
 }
 
@@ -80,7 +81,7 @@ func (v *verifier) noteDown(l *kernel.Link) {
 func (v *verifier) lookPresent(ctx context.Context) error {
 	hop, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: v.tunnel.Remote})
 	if err == nil && hop.Dev != v.tunnel.Name {
-		v.facts.under.present = hop.Src
+		v.ev.Under.Present = hop.Src
 	}
 	if errors.Is(err, fault.ErrUnreachable) {
 		return nil
@@ -102,20 +103,20 @@ const maxNesting = 8
 // followUnderlay follows the way to the far end, through other tunnels if it leads into any. It
 // must not lead back into this tunnel.
 func (v *verifier) followUnderlay(ctx context.Context) error {
-	u := &v.facts.under
-	hop, seen := u.hop, make(map[string]bool)
-	u.path = fault.Printable(v.tunnel.Name)
+	u := &v.ev.Under
+	hop, seen := u.Hop, make(map[string]bool)
+	u.Path = fault.Printable(v.tunnel.Name)
 	for range maxNesting {
-		u.path += " -> " + fault.Printable(hop.Dev)
+		u.Path += " -> " + fault.Printable(hop.Dev)
 		link := kernel.Named(v.links, hop.Dev)
-		u.itself, u.loop = hop.Dev == v.tunnel.Name, seen[hop.Dev]
-		if u.itself || u.loop {
+		u.Itself, u.Loop = hop.Dev == v.tunnel.Name, seen[hop.Dev]
+		if u.Itself || u.Loop {
 			return v.lookPast(ctx)
 		}
 		if link == nil || link.GRE == nil {
 			return nil
 		}
-		seen[hop.Dev], u.nested = true, true
+		seen[hop.Dev], u.Nested = true, true
 		next, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: link.GRE.Remote})
 		if errors.Is(err, fault.ErrUnreachable) || link.GRE.Remote.IsUnspecified() {
 			return nil
@@ -142,7 +143,7 @@ func (v *verifier) lookPast(ctx context.Context) error {
 			continue
 		}
 		best = r.Dst.Bits()
-		v.facts.under.gateway = pastText(v.tunnel.Remote, r)
+		v.ev.Under.Gateway = pastText(v.tunnel.Remote, r)
 	}
 	return nil
 }
@@ -159,7 +160,6 @@ func pastText(to netip.Addr, r kernel.DeviceRoute) string {
 // checkMTU compares the device's MTU with the largest one that fits through the way to the far end,
 // as far as this host knows it, and as it was measured.
 func (v *verifier) checkMTU(context.Context) error {
-	f := v.facts
 	switch {
 	case v.wrongWay:
 		v.report.add(skip("mtu", "not checked: the way to the far end leads nowhere"))
@@ -168,16 +168,16 @@ func (v *verifier) checkMTU(context.Context) error {
 		v.report.add(skip("mtu", noLink))
 		return nil
 	}
-	if cause := firstOf(mtuCauses, f); cause != nil {
-		v.report.add(cause.check("mtu", f))
+	if found := cause.OfMTU(v.ev); found != nil {
+		v.report.add(checkOf("mtu", found))
 		return nil
 	}
-	path, told := f.pathMTU()
+	path, told := v.ev.PathMTU()
 	c := Check{ID: "mtu", Status: Pass, Certainty: Likely, Summary: fmt.Sprintf("packets of %d bytes fit through the way to the far end, as far as this host knows", v.link.MTU),
-		Evidence: v.tunnel.Encapsulation().Arithmetic(path) + ", " + told, Facts: Facts{"mtu": v.link.MTU, "fits": f.fits(), "path_mtu": path}}
-	if f.large.Through() {
-		c.Certainty, c.Summary = Proved, fmt.Sprintf("packets of %d bytes got through to the far end", f.large.Whole)
-		c.Evidence, c.Facts["answered"] = "an echo of that size, not to be fragmented, was answered; "+c.Evidence, f.large.Fits
+		Evidence: v.tunnel.Encapsulation().Arithmetic(path) + ", " + told, Facts: Facts{"mtu": v.link.MTU, "fits": v.ev.Fits(), "path_mtu": path}}
+	if v.ev.Large.Through() {
+		c.Certainty, c.Summary = Proved, fmt.Sprintf("packets of %d bytes got through to the far end", v.ev.Large.Whole)
+		c.Evidence, c.Facts["answered"] = "an echo of that size, not to be fragmented, was answered; "+c.Evidence, v.ev.Large.Fits
 	}
 	v.report.add(c)
 	return nil

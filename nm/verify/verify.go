@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/verify/cause"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -45,7 +46,7 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 	}
 	v.link = kernel.Named(v.links, p.Tunnel.Name)
 	v.report.Link = v.link
-	v.facts = facts{tunnel: v.tunnel, name: p.Tunnel.Name, link: v.link, links: v.links, beforeSave: opts.BeforeSave}
+	v.ev = cause.Evidence{Tunnel: v.tunnel, Name: p.Tunnel.Name, Link: v.link, Links: v.links, BeforeSave: opts.BeforeSave}
 	v.report.add(checkProfile(p, opts.BeforeSave))
 	v.report.add(v.checkDevice())
 	v.report.add(v.checkLink())
@@ -73,7 +74,7 @@ type verifier struct {
 	// heldRoutes returns the kernel's routes into the link to the destinations of the checked
 	// routes.
 	heldRoutes func() ([]kernel.HeldRoute, error)
-	facts      facts
+	ev         cause.Evidence
 	wrongWay   bool  // the check of the underlay failed
 	probeErr   error // why the probe could not be sent
 	report     Report
@@ -86,14 +87,20 @@ func (v *verifier) checkWarnings() {
 	v.addWarning("fallback", "fallback-up")
 }
 
-// addWarning adds the check with that ID if its cause is there.
-func (v *verifier) addWarning(id, cause string) {
-	for _, r := range warnings {
-		if r.ID == cause && r.when(v.facts) {
-			v.report.add(r.check(id, v.facts))
-			return
-		}
+// addWarning adds the check with that ID if the cause is there.
+func (v *verifier) addWarning(id, causeID string) {
+	if found := cause.Warning(causeID, v.ev); found != nil {
+		v.report.add(checkOf(id, found))
 	}
+}
+
+// checkOf is a finding as a check with that ID.
+func checkOf(id string, f *cause.Finding) Check {
+	c := Check{ID: id, Status: Fail, Certainty: f.Certainty, Cause: f.ID, Summary: f.Summary, Evidence: f.Evidence, Hint: f.Hint, Facts: f.Facts}
+	if f.Warns {
+		c.Status = Warn
+	}
+	return c
 }
 
 // skip is a check that cannot be made. why is its summary.

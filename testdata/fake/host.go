@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"nmgre/nm"
-	"nmgre/nm/verify"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -143,7 +142,7 @@ func (w *World) String() string {
 	for _, l := range w.links {
 		fmt.Fprintf(&b, "link %s", l.Name)
 		if l.GRE != nil {
-			fmt.Fprintf(&b, " %s dev %q", verify.DescribeLink(l.Link), w.parentName(l.GRE))
+			fmt.Fprintf(&b, " %s dev %q", nm.DescribeLink(l.Link), w.parentName(l.GRE))
 		} else {
 			fmt.Fprintf(&b, " mtu %d", l.MTU)
 		}

@@ -1,4 +1,4 @@
-package verify
+package cause
 
 import (
 	"fmt"
@@ -13,20 +13,20 @@ var farRefusals = []row{
 	{
 		Cause: Cause{"far-no-gre", Proved, "the far end's host answers that it has no GRE at all: there is no tunnel yet, and its kernel has not loaded the module",
 			"sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 2' (protocol unreachable from REMOTE)"},
-		when: func(f facts) bool { return f.refusedByFar(kernel.NoProtocol) != nil },
-		tell: func(f facts) said {
-			e := f.refusedByFar(kernel.NoProtocol)
-			return said{summary: f.notYet() + fmt.Sprintf("the far end %s has no GRE (protocol unreachable)", f.tunnel.Remote), evidence: icmpText(*e),
-				create: f.farCreate(), facts: icmpFacts(*e)}
+		when: func(ev Evidence) bool { return ev.refusedByFar(kernel.NoProtocol) != nil },
+		tell: func(ev Evidence) said {
+			e := ev.refusedByFar(kernel.NoProtocol)
+			return said{summary: ev.notYet() + fmt.Sprintf("the far end %s has no GRE (protocol unreachable)", ev.Tunnel.Remote), evidence: icmpText(*e),
+				create: ev.farCreate(), facts: icmpFacts(*e)}
 		},
 	},
 	{
 		Cause: Cause{"far-firewall", Proved, "the far end's firewall rejects GRE, and says so",
 			"sudo tcpdump -ni any 'icmp[0] = 3' (administratively prohibited from REMOTE)"},
-		when: func(f facts) bool { return f.refusedByFar(kernel.Prohibited) != nil },
-		tell: func(f facts) said {
-			e := f.refusedByFar(kernel.Prohibited)
-			return said{summary: fmt.Sprintf("the far end's firewall rejects GRE: %s says administratively prohibited", f.tunnel.Remote), evidence: icmpText(*e),
+		when: func(ev Evidence) bool { return ev.refusedByFar(kernel.Prohibited) != nil },
+		tell: func(ev Evidence) said {
+			e := ev.refusedByFar(kernel.Prohibited)
+			return said{summary: fmt.Sprintf("the far end's firewall rejects GRE: %s says administratively prohibited", ev.Tunnel.Remote), evidence: icmpText(*e),
 				there: "sudo firewall-cmd --permanent --add-protocol=gre && sudo firewall-cmd --reload", facts: icmpFacts(*e)}
 		},
 	},
@@ -37,13 +37,13 @@ var refusalCauses = []row{
 	{
 		Cause: Cause{"far-no-tunnel", Likely, "the far end's host has GRE, and no tunnel for these packets: other addresses, another key, or a tunnel that is down. A firewall there that rejects with port unreachable looks the same",
 			"sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 3' (port unreachable from REMOTE); there: ip -d tunnel show"},
-		when: func(f facts) bool { return f.refusedByFar(kernel.NoPort) != nil },
-		tell: func(f facts) said {
-			e := f.refusedByFar(kernel.NoPort)
-			s := said{summary: f.notYet() + fmt.Sprintf("the far end %s has no tunnel for these packets (port unreachable)", f.tunnel.Remote), evidence: icmpText(*e) + "; it needs " + f.farLink(),
-				advice: "compare addresses and keys there, and bring the tunnel up", create: f.farCreate(), facts: icmpFacts(*e)}
-			s.facts["far_end_needs"] = f.farLink()
-			if f.beforeSave { // there is nothing to compare yet
+		when: func(ev Evidence) bool { return ev.refusedByFar(kernel.NoPort) != nil },
+		tell: func(ev Evidence) said {
+			e := ev.refusedByFar(kernel.NoPort)
+			s := said{summary: ev.notYet() + fmt.Sprintf("the far end %s has no tunnel for these packets (port unreachable)", ev.Tunnel.Remote), evidence: icmpText(*e) + "; it needs " + ev.farLink(),
+				advice: "compare addresses and keys there, and bring the tunnel up", create: ev.farCreate(), facts: icmpFacts(*e)}
+			s.facts["far_end_needs"] = ev.farLink()
+			if ev.BeforeSave { // there is nothing to compare yet
 				s.advice = ""
 			}
 			return s
@@ -52,13 +52,13 @@ var refusalCauses = []row{
 	{
 		Cause: Cause{"ttl-exceeded", Proved, "the tunnel's packets run out of hops: the way loops, or the tunnel's TTL is too small",
 			"traceroute REMOTE; ip -d link show dev NAME (ttl)"},
-		when: func(f facts) bool { return f.anyRefusal(kernel.TooFar) != nil },
-		tell: func(f facts) said {
-			e := f.anyRefusal(kernel.TooFar)
+		when: func(ev Evidence) bool { return ev.anyRefusal(kernel.TooFar) != nil },
+		tell: func(ev Evidence) said {
+			e := ev.anyRefusal(kernel.TooFar)
 			s := said{summary: fmt.Sprintf("packets to the far end run out of hops at %s", e.By), evidence: icmpText(*e), facts: icmpFacts(*e),
-				advice: "look for a loop on the way: traceroute " + f.tunnel.Remote.String()}
-			if f.tunnel.TTL < 64 {
-				s.here = f.edit("--ttl 64")
+				advice: "look for a loop on the way: traceroute " + ev.Tunnel.Remote.String()}
+			if ev.Tunnel.TTL < 64 {
+				s.here = ev.edit("--ttl 64")
 			}
 			return s
 		},
@@ -66,12 +66,12 @@ var refusalCauses = []row{
 	{
 		Cause: Cause{"next-hop-silent", Proved, "the gateway to the far end, or the far end on the same network, does not answer this host's ARP or neighbour requests",
 			"ip neighbour show; ip route get REMOTE"},
-		when: func(f facts) bool { e := f.anyRefusal(kernel.NoWay); return e != nil && f.onHost(e.By) },
-		tell: func(f facts) said {
-			e := f.anyRefusal(kernel.NoWay)
-			next, dev := f.tunnel.Remote, fault.Printable(f.under.hop.Dev)
-			if f.under.hop.Via.IsValid() {
-				next = f.under.hop.Via
+		when: func(ev Evidence) bool { e := ev.anyRefusal(kernel.NoWay); return e != nil && ev.onHost(e.By) },
+		tell: func(ev Evidence) said {
+			e := ev.anyRefusal(kernel.NoWay)
+			next, dev := ev.Tunnel.Remote, fault.Printable(ev.Under.Hop.Dev)
+			if ev.Under.Hop.Via.IsValid() {
+				next = ev.Under.Hop.Via
 			}
 			s := said{summary: fmt.Sprintf("the next hop to the far end, %s on %s, is not there", next, dev), evidence: icmpText(*e) + ", which is this host", facts: icmpFacts(*e),
 				advice: "check the cable and the gateway: ip neighbour show " + next.String()}
@@ -82,17 +82,17 @@ var refusalCauses = []row{
 	{
 		Cause: Cause{"way-refused", Proved, "a router on the way refuses the packets: it has no route, or filters GRE; the check names it",
 			"sudo tcpdump -ni any 'icmp[0] = 3'; traceroute REMOTE"},
-		when: func(f facts) bool {
-			return f.anyRefusal(kernel.NoWay, kernel.Prohibited, kernel.NoPort, kernel.NoProtocol) != nil
+		when: func(ev Evidence) bool {
+			return ev.anyRefusal(kernel.NoWay, kernel.Prohibited, kernel.NoPort, kernel.NoProtocol) != nil
 		},
-		tell: func(f facts) said {
-			e := f.anyRefusal(kernel.NoWay, kernel.Prohibited, kernel.NoPort, kernel.NoProtocol)
+		tell: func(ev Evidence) said {
+			e := ev.anyRefusal(kernel.NoWay, kernel.Prohibited, kernel.NoPort, kernel.NoProtocol)
 			why := "it has no route there"
 			if e.Meaning() != kernel.NoWay {
 				why = "it filters them"
 			}
 			return said{summary: fmt.Sprintf("%s on the way to the far end refuses the packets: %s", e.By, why), evidence: icmpText(*e),
-				advice: fmt.Sprintf("mend it on %s: a route to %s, and IP protocol 47 let through", e.By, f.tunnel.Remote), facts: icmpFacts(*e)}
+				advice: fmt.Sprintf("mend it on %s: a route to %s, and IP protocol 47 let through", e.By, ev.Tunnel.Remote), facts: icmpFacts(*e)}
 		},
 	},
 }
@@ -102,16 +102,18 @@ var silenceCauses = []row{
 	{
 		Cause: Cause{"refused", Likely, "somebody refuses the packets. Who, and why, only root can hear",
 			"sudo nmgre verify NAME; sudo tcpdump -ni any icmp"},
-		when: func(f facts) bool { return len(f.probe.Refusals) > 0 },
-		tell: func(f facts) said {
-			return said{summary: fmt.Sprintf("the way to %s is refused, on the way or at the far end", f.tunnel.PeerAddress), advice: f.silenceAdvice(), create: f.farCreate()}
+		when: func(ev Evidence) bool { return len(ev.Probe.Refusals) > 0 },
+		tell: func(ev Evidence) said {
+			return said{summary: fmt.Sprintf("the way to %s is refused, on the way or at the far end", ev.Tunnel.PeerAddress), advice: ev.silenceAdvice(), create: ev.farCreate()}
 		},
 	},
 	{
 		Cause: Cause{"nothing-sent", Likely, "the kernel counted no packet that went into the tunnel",
 			"ip -s link show dev NAME; ip route get PEER"},
-		when: func(f facts) bool { return f.probe.Sent > 0 && f.grew == (kernel.Counters{}) && len(f.heard.Sent) == 0 },
-		tell: func(f facts) said {
+		when: func(ev Evidence) bool {
+			return ev.Probe.Sent > 0 && ev.Grew == (kernel.Counters{}) && len(ev.Heard.Sent) == 0
+		},
+		tell: func(ev Evidence) said {
 			return said{summary: "the far end does not answer, and the kernel sent no packets into the tunnel",
 				advice: "this host drops them before the tunnel: look for drops of ICMP in the hook output of `sudo nft list ruleset`"}
 		},
@@ -119,30 +121,30 @@ var silenceCauses = []row{
 	{
 		Cause: Cause{"gre-silent", Likely, "the far end's host answers an echo, and its tunnel says nothing: protocol 47 is filtered silently, or the far end's tunnel has other settings",
 			"ping -I LOCAL REMOTE; there: sudo tcpdump -ni any ip proto 47"},
-		when: func(f facts) bool { return f.outer != nil && f.outer.Received > 0 },
-		tell: func(f facts) said {
-			return said{summary: fmt.Sprintf("the far end does not answer through the tunnel, but its outer address %s does", f.tunnel.Remote),
-				evidence: fmt.Sprintf("%s answered %d of %d", f.tunnel.Remote, f.outer.Received, f.outer.Sent),
-				advice:   "let IP protocol 47 through the firewalls on the way, and compare addresses and keys", create: f.farCreate(),
-				facts: Facts{"outer_sent": f.outer.Sent, "outer_answered": f.outer.Received, "far_end_needs": f.farLink()}}
+		when: func(ev Evidence) bool { return ev.Outer != nil && ev.Outer.Received > 0 },
+		tell: func(ev Evidence) said {
+			return said{summary: fmt.Sprintf("the far end does not answer through the tunnel, but its outer address %s does", ev.Tunnel.Remote),
+				evidence: fmt.Sprintf("%s answered %d of %d", ev.Tunnel.Remote, ev.Outer.Received, ev.Outer.Sent),
+				advice:   "let IP protocol 47 through the firewalls on the way, and compare addresses and keys", create: ev.farCreate(),
+				facts: Facts{"outer_sent": ev.Outer.Sent, "outer_answered": ev.Outer.Received, "far_end_needs": ev.farLink()}}
 		},
 	},
 	{
 		Cause: Cause{"all-silent", Likely, "neither the tunnel nor the far end's outer address answers: the way is broken, the host is off, or echoes are filtered, too",
 			"ping -I LOCAL REMOTE; traceroute REMOTE"},
-		when: func(f facts) bool { return f.outer != nil && f.outer.Sent > 0 },
-		tell: func(f facts) said {
-			return said{summary: fmt.Sprintf("the far end does not answer, neither through the tunnel nor at its outer address %s", f.tunnel.Remote),
-				evidence: fmt.Sprintf("%s answered 0 of %d", f.tunnel.Remote, f.outer.Sent), advice: "see how far the way goes: traceroute " + f.tunnel.Remote.String(), create: f.farCreate(),
-				facts: Facts{"outer_sent": f.outer.Sent, "outer_answered": 0}}
+		when: func(ev Evidence) bool { return ev.Outer != nil && ev.Outer.Sent > 0 },
+		tell: func(ev Evidence) said {
+			return said{summary: fmt.Sprintf("the far end does not answer, neither through the tunnel nor at its outer address %s", ev.Tunnel.Remote),
+				evidence: fmt.Sprintf("%s answered 0 of %d", ev.Tunnel.Remote, ev.Outer.Sent), advice: "see how far the way goes: traceroute " + ev.Tunnel.Remote.String(), create: ev.farCreate(),
+				facts: Facts{"outer_sent": ev.Outer.Sent, "outer_answered": 0}}
 		},
 	},
 	{
 		Cause: Cause{"silent", Likely, "nothing comes back, and nobody says why",
 			"sudo tcpdump -ni any ip proto 47 or icmp"},
-		when: func(facts) bool { return true },
-		tell: func(f facts) said {
-			return said{summary: fmt.Sprintf("the far end does not answer: nothing comes back from %s", f.tunnel.PeerAddress), advice: f.silenceAdvice(), create: f.farCreate()}
+		when: func(Evidence) bool { return true },
+		tell: func(ev Evidence) said {
+			return said{summary: fmt.Sprintf("the far end does not answer: nothing comes back from %s", ev.Tunnel.PeerAddress), advice: ev.silenceAdvice(), create: ev.farCreate()}
 		},
 	},
 }
@@ -153,22 +155,22 @@ var probeCauses = slices.Concat([]row{routeIntoItself}, hereCauses, farRefusals,
 
 // notYet is the beginning of a summary while the tunnel is being made: its first end is made before
 // its second.
-func (f facts) notYet() string {
-	if f.beforeSave {
+func (ev Evidence) notYet() string {
+	if ev.BeforeSave {
 		return "nothing listens there yet: "
 	}
 	return ""
 }
 
 // anyRefusal returns the first error with one of the meanings, whoever sent it.
-func (f facts) anyRefusal(of ...kernel.Meaning) *kernel.ICMPError {
-	for _, e := range f.errors(of...) {
+func (ev Evidence) anyRefusal(of ...kernel.Meaning) *kernel.ICMPError {
+	for _, e := range ev.errors(of...) {
 		return &e
 	}
 	return nil
 }
 
 // silenceAdvice says where to look if the far end is there.
-func (f facts) silenceAdvice() string {
+func (ev Evidence) silenceAdvice() string {
 	return "if the far end is there, compare its addresses and keys, and let IP protocol 47 through the firewalls on the way"
 }

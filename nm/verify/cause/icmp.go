@@ -1,4 +1,4 @@
-package verify
+package cause
 
 import (
 	"fmt"
@@ -10,11 +10,11 @@ import (
 
 // errors returns the ICMP errors about this tunnel's packets that have one of the meanings. Errors
 // about another tunnel between the same hosts quote another key.
-func (f facts) errors(of ...kernel.Meaning) (list []kernel.ICMPError) {
-	_, out := f.keys()
-	for _, e := range f.heard.Errors {
+func (ev Evidence) errors(of ...kernel.Meaning) (list []kernel.ICMPError) {
+	_, out := ev.Keys()
+	for _, e := range ev.Heard.Errors {
 		unknown := e.Quoted.Cut && e.Quoted.Key == nil
-		ours := !e.Quoted.From.IsValid() || f.isLocal(e.Quoted.From)
+		ours := !e.Quoted.From.IsValid() || ev.isLocal(e.Quoted.From)
 		if slices.Contains(of, e.Meaning()) && ours && (unknown || gre.SameKey(e.Quoted.Key, out)) {
 			list = append(list, e)
 		}
@@ -22,15 +22,15 @@ func (f facts) errors(of ...kernel.Meaning) (list []kernel.ICMPError) {
 	return list
 }
 
-// refused reports whether an ICMP error says that the tunnel's packets do not get through.
-func (f facts) refused() bool {
-	return len(f.errors(kernel.NoProtocol, kernel.NoPort, kernel.Prohibited, kernel.NoWay, kernel.TooFar)) > 0
+// Refused reports whether an ICMP error says that the tunnel's packets do not get through.
+func (ev Evidence) Refused() bool {
+	return len(ev.errors(kernel.NoProtocol, kernel.NoPort, kernel.Prohibited, kernel.NoWay, kernel.TooFar)) > 0
 }
 
 // refusedByFar returns the first error with that meaning by the far end itself, or nil.
-func (f facts) refusedByFar(of kernel.Meaning) *kernel.ICMPError {
-	for _, e := range f.errors(of) {
-		if f.isFar(e.By) {
+func (ev Evidence) refusedByFar(of kernel.Meaning) *kernel.ICMPError {
+	for _, e := range ev.errors(of) {
+		if ev.isFar(e.By) {
 			return &e
 		}
 	}

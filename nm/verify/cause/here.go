@@ -1,4 +1,4 @@
-package verify
+package cause
 
 import (
 	"fmt"
@@ -17,18 +17,18 @@ var underlayCauses = []row{
 		Cause: Cause{"device-down", Proved, "the device that leads to the far end, or has the local outer address, is down, or has no carrier",
 			"ip -br link; ip route get REMOTE from LOCAL"},
 		stops: true,
-		when:  func(f facts) bool { return f.under.down != "" && !f.under.unplugged },
-		tell: func(f facts) said {
-			dev := fault.Printable(f.under.down)
+		when:  func(ev Evidence) bool { return ev.Under.Down != "" && !ev.Under.Unplugged },
+		tell: func(ev Evidence) said {
+			dev := fault.Printable(ev.Under.Down)
 			return said{summary: fmt.Sprintf("the device %s, by which packets to the far end leave, is down", dev), evidence: dev + " is administratively down",
-				here: "nmcli device connect " + fault.Operand(f.under.down), facts: Facts{"device": dev}}
+				here: "nmcli device connect " + fault.Operand(ev.Under.Down), facts: Facts{"device": dev}}
 		},
 	},
 	{ // a tunnel may be made while the cable is out
 		Cause: Cause{"device-down", Proved, "", ""},
-		when:  func(f facts) bool { return f.under.unplugged },
-		tell: func(f facts) said {
-			dev := fault.Printable(f.under.down)
+		when:  func(ev Evidence) bool { return ev.Under.Unplugged },
+		tell: func(ev Evidence) said {
+			dev := fault.Printable(ev.Under.Down)
 			return said{summary: fmt.Sprintf("the device %s, by which packets to the far end leave, has no carrier", dev), evidence: dev + " is up, and its lower layer is not",
 				advice: "look at its cable, and at the switch or host at its other end", facts: Facts{"device": dev}}
 		},
@@ -37,14 +37,14 @@ var underlayCauses = []row{
 		Cause: Cause{"local-not-here", Proved, "no device of this host has the local outer address: it has moved, or its network is down",
 			"ip address show to LOCAL; ip route get REMOTE"},
 		stops: true,
-		when:  func(f facts) bool { return f.under.away },
-		tell: func(f facts) said {
-			s := said{summary: fmt.Sprintf("the local outer address %s is not on this host", f.under.from), evidence: "no device has it",
-				facts: Facts{"local": f.under.from.String()}}
+		when:  func(ev Evidence) bool { return ev.Under.Away },
+		tell: func(ev Evidence) said {
+			s := said{summary: fmt.Sprintf("the local outer address %s is not on this host", ev.Under.From), evidence: "no device has it",
+				facts: Facts{"local": ev.Under.From.String()}}
 			s.advice = "the address has changed, or its network is down: bring the network up"
-			if f.under.present.IsValid() {
-				s.evidence += fmt.Sprintf("; packets to %s would leave from %s", f.tunnel.Remote, f.under.present)
-				s.here, s.facts["present"] = f.edit("--local "+f.under.present.String()), f.under.present.String()
+			if ev.Under.Present.IsValid() {
+				s.evidence += fmt.Sprintf("; packets to %s would leave from %s", ev.Tunnel.Remote, ev.Under.Present)
+				s.here, s.facts["present"] = ev.edit("--local "+ev.Under.Present.String()), ev.Under.Present.String()
 			}
 			return s
 		},
@@ -53,22 +53,22 @@ var underlayCauses = []row{
 		Cause: Cause{"parent-gone", Proved, "the device that the tunnel is bound to does not exist",
 			"ip link show dev PARENT; ip -d link show dev NAME"},
 		stops: true,
-		when:  func(f facts) bool { return f.under.parent != "" },
-		tell: func(f facts) said {
-			dev := fault.Printable(f.under.parent)
+		when:  func(ev Evidence) bool { return ev.Under.Parent != "" },
+		tell: func(ev Evidence) said {
+			dev := fault.Printable(ev.Under.Parent)
 			return said{summary: "the device to which the tunnel is bound does not exist", evidence: "there is no device " + dev,
-				advice: "bring the device up", here: f.edit("--parent none"), facts: Facts{"device": dev}}
+				advice: "bring the device up", here: ev.edit("--parent none"), facts: Facts{"device": dev}}
 		},
 	},
 	{
 		Cause: Cause{"no-route", Proved, "this host has no route to the far end's outer address, or one that drops packets (blackhole, unreachable)",
 			"ip route get REMOTE from LOCAL; ip route show match REMOTE"},
 		stops: true,
-		when:  func(f facts) bool { return f.under.noRoute != "" },
-		tell: func(f facts) said {
-			return said{summary: fmt.Sprintf("there is no route to the far end %s", f.tunnel.Remote), evidence: f.under.noRoute,
-				advice: "the network that leads there is down, or its route is missing: ip route get " + f.tunnel.Remote.String(),
-				facts:  Facts{"remote": f.tunnel.Remote.String()}}
+		when:  func(ev Evidence) bool { return ev.Under.NoRoute != "" },
+		tell: func(ev Evidence) said {
+			return said{summary: fmt.Sprintf("there is no route to the far end %s", ev.Tunnel.Remote), evidence: ev.Under.NoRoute,
+				advice: "the network that leads there is down, or its route is missing: ip route get " + ev.Tunnel.Remote.String(),
+				facts:  Facts{"remote": ev.Tunnel.Remote.String()}}
 		},
 	},
 	routeIntoItself,
@@ -76,12 +76,12 @@ var underlayCauses = []row{
 		Cause: Cause{"tunnels-in-a-loop", Likely, "the route to the far end leads into another tunnel, whose packets come back to the first one",
 			"ip route get REMOTE (then the same for each tunnel on the way); dmesg (Dead loop)"},
 		stops: true,
-		when:  func(f facts) bool { return f.under.loop },
-		tell: func(f facts) said {
-			s := said{summary: "the way to the far end loops through other tunnels", evidence: f.under.path, facts: Facts{"path": f.under.path},
+		when:  func(ev Evidence) bool { return ev.Under.Loop },
+		tell: func(ev Evidence) said {
+			s := said{summary: "the way to the far end loops through other tunnels", evidence: ev.Under.Path, facts: Facts{"path": ev.Under.Path},
 				advice: "give the far ends of these tunnels routes of their own by the right gateway"}
-			if f.under.gateway != "" {
-				s.here = "sudo ip route replace " + f.under.gateway
+			if ev.Under.Gateway != "" {
+				s.here = "sudo ip route replace " + ev.Under.Gateway
 			}
 			return s
 		},
@@ -93,18 +93,18 @@ var routeIntoItself = row{
 	Cause: Cause{"route-into-itself", Proved, "the route to the far end leads into the tunnel itself, so its packets never leave",
 		"ip route get REMOTE; ip -s -s link show dev NAME (collisions grow)"},
 	stops:   true,
-	when:    func(f facts) bool { return f.under.itself || f.grew.Collisions > 0 },
+	when:    func(ev Evidence) bool { return ev.Under.Itself || ev.Grew.Collisions > 0 },
 	counter: func(d kernel.Counters) uint64 { return d.Collisions },
-	tell: func(f facts) said {
-		s := said{summary: "the way to the far end leads back into the tunnel itself", evidence: f.under.path, facts: Facts{"path": f.under.path}}
-		if !f.under.itself {
-			s.evidence = fmt.Sprintf("the kernel counted %d packets that came back to the tunnel (collisions)", f.grew.Collisions)
-			s.facts = Facts{"collisions": f.grew.Collisions}
+	tell: func(ev Evidence) said {
+		s := said{summary: "the way to the far end leads back into the tunnel itself", evidence: ev.Under.Path, facts: Facts{"path": ev.Under.Path}}
+		if !ev.Under.Itself {
+			s.evidence = fmt.Sprintf("the kernel counted %d packets that came back to the tunnel (collisions)", ev.Grew.Collisions)
+			s.facts = Facts{"collisions": ev.Grew.Collisions}
 		}
 		s.advice = "a route covers the far end; give the far end one of its own by the right gateway"
-		s.here = fmt.Sprintf("sudo ip route replace %s via GATEWAY", f.tunnel.Remote)
-		if f.under.gateway != "" {
-			s.here = "sudo ip route replace " + f.under.gateway
+		s.here = fmt.Sprintf("sudo ip route replace %s via GATEWAY", ev.Tunnel.Remote)
+		if ev.Under.Gateway != "" {
+			s.here = "sudo ip route replace " + ev.Under.Gateway
 		}
 		return s
 	},
@@ -116,58 +116,58 @@ var hereCauses = []row{
 		Cause: Cause{"not-encapsulated", Proved, "the kernel has no way out for the tunnel's packets, or no such local address",
 			"ip -s -s link show dev NAME (carrier errors grow); ip route get REMOTE from LOCAL"},
 		stops:   true,
-		when:    func(f facts) bool { return f.grew.TxCarrierErrors > 0 },
+		when:    func(ev Evidence) bool { return ev.Grew.TxCarrierErrors > 0 },
 		counter: func(d kernel.Counters) uint64 { return d.TxCarrierErrors },
-		tell: func(f facts) said {
+		tell: func(ev Evidence) said {
 			return said{summary: "packets do not leave this host: there is no route to the far end, or the local outer address is not on this host",
-				evidence: fmt.Sprintf("the kernel counted %d carrier errors", f.grew.TxCarrierErrors), advice: "see the check underlay",
-				facts: Facts{"tx_carrier_errors": f.grew.TxCarrierErrors}}
+				evidence: fmt.Sprintf("the kernel counted %d carrier errors", ev.Grew.TxCarrierErrors), advice: "see the check underlay",
+				facts: Facts{"tx_carrier_errors": ev.Grew.TxCarrierErrors}}
 		},
 	},
 	{
 		Cause: Cause{"own-firewall-out", Proved, "this host itself drops the tunnel's packets on their way out: a rule of its firewall, or of its traffic control",
 			"nft list ruleset (hooks output and postrouting); ip -s -s link show dev NAME (TX dropped grows); sudo tcpdump -ni any ip proto 47"},
 		stops:   true,
-		when:    func(f facts) bool { return f.grew.TxDropped > 0 || f.failsByRule() },
+		when:    func(ev Evidence) bool { return ev.Grew.TxDropped > 0 || ev.failsByRule() },
 		counter: func(d kernel.Counters) uint64 { return d.TxDropped },
-		tell: func(f facts) said {
+		tell: func(ev Evidence) said {
 			s := said{summary: "packets do not leave this host: its own firewall or traffic control drops them",
-				evidence: fmt.Sprintf("the kernel counted %d packets that were dropped after encapsulation", max(f.grew.TxDropped, f.grew.TxErrors)),
-				advice:   "let IP protocol 47 out: look for drops in the hooks output and postrouting of `sudo nft list ruleset`", facts: f.leaving()}
-			return s.ruledBy(f.obstacle(true))
+				evidence: fmt.Sprintf("the kernel counted %d packets that were dropped after encapsulation", max(ev.Grew.TxDropped, ev.Grew.TxErrors)),
+				advice:   "let IP protocol 47 out: look for drops in the hooks output and postrouting of `sudo nft list ruleset`", facts: ev.leaving()}
+			return s.ruledBy(ev.obstacle(true))
 		},
 	},
 	{ // nobody counts these; an IPsec policy without a state may hold them, too
 		Cause: Cause{"own-firewall-out", Likely, "", ""},
-		when:  func(f facts) bool { return f.vanishes() },
-		tell: func(f facts) said {
+		when:  func(ev Evidence) bool { return ev.vanishes() },
+		tell: func(ev Evidence) said {
 			s := said{summary: "packets do not leave this host: its traffic control, its firewall or an IPsec policy drops them",
-				evidence: fmt.Sprintf("the tunnel sent %d packets, and none of them left this host", f.grew.TxPackets),
-				advice:   "look at `tc -s qdisc`, `tc filter show dev DEV egress`, `sudo nft list ruleset` and `sudo ip xfrm policy`", facts: f.leaving()}
-			return s.ruledBy(f.obstacle(true))
+				evidence: fmt.Sprintf("the tunnel sent %d packets, and none of them left this host", ev.Grew.TxPackets),
+				advice:   "look at `tc -s qdisc`, `tc filter show dev DEV egress`, `sudo nft list ruleset` and `sudo ip xfrm policy`", facts: ev.leaving()}
+			return s.ruledBy(ev.obstacle(true))
 		},
 	},
 	{
 		Cause: Cause{"not-sent", Likely, "the kernel counts errors and sends nothing: the packets cannot be wrapped, are too large for the way out, or a firewall rule of this host drops them (over IPv6)",
 			"ip -s -s link show dev NAME (TX errors grow alone)"},
 		stops: true,
-		when:  func(f facts) bool { return f.grew.TxErrors > 0 && f.grew.TxPackets == 0 },
-		tell: func(f facts) said {
+		when:  func(ev Evidence) bool { return ev.Grew.TxErrors > 0 && ev.Grew.TxPackets == 0 },
+		tell: func(ev Evidence) said {
 			return said{summary: "packets do not leave this host: the kernel could not encapsulate them, they are too large for the way out, or this host's firewall drops them",
-				evidence: fmt.Sprintf("the kernel counted %d errors", f.grew.TxErrors), advice: "compare the MTU with the way out: ip route get " + f.tunnel.Remote.String() + "; look for drops in the hook output of `sudo nft list ruleset`",
-				facts: Facts{"tx_errors": f.grew.TxErrors}}
+				evidence: fmt.Sprintf("the kernel counted %d errors", ev.Grew.TxErrors), advice: "compare the MTU with the way out: ip route get " + ev.Tunnel.Remote.String() + "; look for drops in the hook output of `sudo nft list ruleset`",
+				facts: Facts{"tx_errors": ev.Grew.TxErrors}}
 		},
 	},
 	{
 		Cause: Cause{"own-nat", Proved, "a NAT rule of this host gives the tunnel's packets another outer source, which the far end does not know",
 			"sudo tcpdump -ni any ip proto 47; nft list ruleset (masquerade or snat in postrouting)"},
 		anyway: true,
-		when:   func(f facts) bool { return f.rewritten() != nil },
-		tell: func(f facts) said {
-			p := f.rewritten()
-			s := said{summary: fmt.Sprintf("this host's NAT sends the tunnel's packets from %s instead of %s", p.From, f.under.from), evidence: packetText(*p) + " left this host",
-				advice: "put a rule `meta l4proto gre accept` before the masquerade or snat rule in the postrouting hook", facts: Facts{"from": p.From.String(), "local": f.under.from.String()}}
-			for _, r := range f.rules.Rewrites {
+		when:   func(ev Evidence) bool { return ev.rewritten() != nil },
+		tell: func(ev Evidence) said {
+			p := ev.rewritten()
+			s := said{summary: fmt.Sprintf("this host's NAT sends the tunnel's packets from %s instead of %s", p.From, ev.Under.From), evidence: packetText(*p) + " left this host",
+				advice: "put a rule `meta l4proto gre accept` before the masquerade or snat rule in the postrouting hook", facts: Facts{"from": p.From.String(), "local": ev.Under.From.String()}}
+			for _, r := range ev.Rules.Rewrites {
 				if r.Out {
 					return s.ruledBy(&r.Ruling)
 				}
@@ -178,39 +178,41 @@ var hereCauses = []row{
 	{
 		Cause: Cause{"rp-filter", Proved, "this host's reverse path filter drops packets whose source it would reach by another device (rp_filter is 1: strict, or 2: loose)",
 			"nstat -az TcpExtIPReversePathFilter; sysctl -ar rp_filter; ip route get SOURCE"},
-		when: func(f facts) bool { return f.filtered() > 0 && f.heard.Counters.ReversePathFilter >= f.filtered() },
-		tell: func(f facts) said { return f.filterSaid() },
+		when: func(ev Evidence) bool {
+			return ev.filtered() > 0 && ev.Heard.Counters.ReversePathFilter >= ev.filtered()
+		},
+		tell: func(ev Evidence) said { return ev.filterSaid() },
 	},
 	{ // the counter is the whole host's: other packets may have moved it
 		Cause: Cause{"rp-filter", Likely, "", ""},
-		when:  func(f facts) bool { return f.perhapsFiltered() },
-		tell:  func(f facts) said { return f.filterSaid() },
+		when:  func(ev Evidence) bool { return ev.perhapsFiltered() },
+		tell:  func(ev Evidence) said { return ev.filterSaid() },
 	},
 	{
 		Cause: Cause{"own-firewall-in", Proved, "packets of the far end reach this host, and its own firewall drops them before the tunnel",
 			"sudo tcpdump -ni any ip proto 47 (they arrive); nft list ruleset (hooks prerouting and input); firewall-cmd --list-all-zones"},
-		when: func(f facts) bool { return f.blocked() || f.obstacle(false) != nil && !f.lets() },
-		tell: func(f facts) said {
-			s := said{summary: "this host's own firewall drops the far end's packets", advice: fmt.Sprintf("let IP protocol 47 in from %s", f.tunnel.Remote),
-				here: "sudo firewall-cmd --permanent --add-protocol=gre && sudo firewall-cmd --reload", facts: Facts{"from": f.tunnel.Remote.String(), "arrived": len(f.came(f.between))}}
-			if f.blocked() {
-				s.evidence = packetText(f.came(f.between)[0]) + " arrived, and none came through the firewall"
+		when: func(ev Evidence) bool { return ev.blocked() || ev.obstacle(false) != nil && !ev.lets() },
+		tell: func(ev Evidence) said {
+			s := said{summary: "this host's own firewall drops the far end's packets", advice: fmt.Sprintf("let IP protocol 47 in from %s", ev.Tunnel.Remote),
+				here: "sudo firewall-cmd --permanent --add-protocol=gre && sudo firewall-cmd --reload", facts: Facts{"from": ev.Tunnel.Remote.String(), "arrived": len(ev.came(ev.between))}}
+			if ev.blocked() {
+				s.evidence = packetText(ev.came(ev.between)[0]) + " arrived, and none came through the firewall"
 			}
-			return s.ruledBy(f.obstacle(false))
+			return s.ruledBy(ev.obstacle(false))
 		},
 	},
 }
 
 // leaving are the facts about packets on their way out.
-func (f facts) leaving() Facts {
-	return Facts{"tx_dropped": f.grew.TxDropped, "tx_packets": f.grew.TxPackets, "seen_leaving": len(f.heard.Sent)}
+func (ev Evidence) leaving() Facts {
+	return Facts{"tx_dropped": ev.Grew.TxDropped, "tx_packets": ev.Grew.TxPackets, "seen_leaving": len(ev.Heard.Sent)}
 }
 
 // filtered counts the packets from the far end's inner address that the tunnel has taken, although
 // nobody has got an answer.
-func (f facts) filtered() (n uint64) {
-	for _, p := range f.heard.Accepted {
-		if f.ours(p) && p.InnerFrom == f.tunnel.PeerAddress && f.grew.RxPackets > 0 {
+func (ev Evidence) filtered() (n uint64) {
+	for _, p := range ev.Heard.Accepted {
+		if ev.ours(p) && p.InnerFrom == ev.Tunnel.PeerAddress && ev.Grew.RxPackets > 0 {
 			n++
 		}
 	}
@@ -219,20 +221,20 @@ func (f facts) filtered() (n uint64) {
 
 // perhapsFiltered reports whether the reverse path filter dropped as many packets as came
 // in, where the packets that came to the tunnel cannot be heard, or none came so far.
-func (f facts) perhapsFiltered() bool {
-	n := f.heard.Counters.ReversePathFilter
-	if f.blocked() {
-		return f.obstacle(false) == nil && n >= uint64(len(f.came(f.between)))
+func (ev Evidence) perhapsFiltered() bool {
+	n := ev.Heard.Counters.ReversePathFilter
+	if ev.blocked() {
+		return ev.obstacle(false) == nil && n >= uint64(len(ev.came(ev.between)))
 	}
-	return !f.hears(kernel.HearsAccepted) && f.grew.RxPackets > 0 && n == f.grew.RxPackets
+	return !ev.hears(kernel.HearsAccepted) && ev.Grew.RxPackets > 0 && n == ev.Grew.RxPackets
 }
 
 // filterSaid tells of the reverse path filter. That of the way out drops packets before the tunnel
 // has them.
-func (f facts) filterSaid() said {
-	dev, n := f.tunnel.Name, f.heard.Counters.ReversePathFilter
-	if f.blocked() {
-		dev = f.under.hop.Dev
+func (ev Evidence) filterSaid() said {
+	dev, n := ev.Tunnel.Name, ev.Heard.Counters.ReversePathFilter
+	if ev.blocked() {
+		dev = ev.Under.Hop.Dev
 	}
 	return said{summary: "this host's reverse path filter (rp_filter) drops what comes from the far end", evidence: fmt.Sprintf("IPReversePathFilter grew by %d while packets came in by %s", n, fault.Printable(dev)),
 		advice: "give the source a route by the device that its packets come in by", here: "sudo sysctl " + confOf(dev) + ".rp_filter=2",
@@ -247,8 +249,8 @@ func confOf(dev string) string {
 
 // obstacle returns the first rule of this host that surely drops all of the tunnel's outer packets
 // on their way out, or in. It returns nil if none is known.
-func (f facts) obstacle(out bool) *keep.Ruling {
-	for _, o := range f.rules.Obstacles {
+func (ev Evidence) obstacle(out bool) *keep.Ruling {
+	for _, o := range ev.Rules.Obstacles {
 		if o.Out == out && !o.OnlyNew && !o.Perhaps {
 			return &o.Ruling
 		}
@@ -261,8 +263,8 @@ func (s said) ruledBy(r *keep.Ruling) said {
 	if r == nil {
 		return s
 	}
-	s.evidence = joined(s.evidence, r.What)
-	s.facts = s.facts.with(Facts{"program": r.Program, "table": r.Table, "chain": r.Chain, "rule_handle": r.Handle, "zone": r.Zone})
+	s.evidence = Joined(s.evidence, r.What)
+	s.facts = s.facts.With(Facts{"program": r.Program, "table": r.Table, "chain": r.Chain, "rule_handle": r.Handle, "zone": r.Zone})
 	if r.Hint != "" {
 		s.advice, s.here = "", r.Hint
 	}
@@ -271,38 +273,38 @@ func (s said) ruledBy(r *keep.Ruling) said {
 
 // failsByRule reports whether a rule drops the packets, and the kernel counts them as nothing but
 // errors. It does so over IPv6 (ip6tunnel_xmit).
-func (f facts) failsByRule() bool {
-	return f.grew.TxErrors > 0 && f.grew.TxPackets == 0 && f.obstacle(true) != nil
+func (ev Evidence) failsByRule() bool {
+	return ev.Grew.TxErrors > 0 && ev.Grew.TxPackets == 0 && ev.obstacle(true) != nil
 }
 
 // vanishes reports whether the tunnel sends packets that do not leave this host.
-func (f facts) vanishes() bool {
-	return f.hears(kernel.HearsSent) && f.probe.Sent > 0 && f.grew.TxPackets > 0 && f.none(f.heard.Sent, f.sentOurs)
+func (ev Evidence) vanishes() bool {
+	return ev.hears(kernel.HearsSent) && ev.Probe.Sent > 0 && ev.Grew.TxPackets > 0 && ev.none(ev.Heard.Sent, ev.sentOurs)
 }
 
 // sentOurs reports whether the packet is one of the tunnel's own, on its way to the far end.
-func (f facts) sentOurs(p kernel.Packet) bool {
-	_, out := f.keys()
-	return f.isFar(p.To) && gre.SameKey(p.Key, out)
+func (ev Evidence) sentOurs(p kernel.Packet) bool {
+	_, out := ev.Keys()
+	return ev.isFar(p.To) && gre.SameKey(p.Key, out)
 }
 
 // blocked reports whether packets from the far end arrive, and none gets past this host's firewall.
-func (f facts) blocked() bool {
-	return f.hears(kernel.HearsArrived, kernel.HearsAccepted) && len(f.came(f.between)) > 0 && f.none(f.heard.Accepted, f.fromFar)
+func (ev Evidence) blocked() bool {
+	return ev.hears(kernel.HearsArrived, kernel.HearsAccepted) && len(ev.came(ev.between)) > 0 && ev.none(ev.Heard.Accepted, ev.fromFar)
 }
 
 // lets reports whether a packet from the far end was heard behind this host's firewall.
-func (f facts) lets() bool { return slices.ContainsFunc(f.heard.Accepted, f.fromFar) }
+func (ev Evidence) lets() bool { return slices.ContainsFunc(ev.Heard.Accepted, ev.fromFar) }
 
-func (f facts) fromFar(p kernel.Packet) bool { return f.isFar(p.From) }
+func (ev Evidence) fromFar(p kernel.Packet) bool { return ev.isFar(p.From) }
 
 // rewritten returns a packet of the probe that left this host with another source address than the
 // tunnel's. It returns nil if there is none.
-func (f facts) rewritten() *kernel.Packet {
-	own, _ := f.tunnel.AddressTowardsPeer()
-	for _, p := range f.heard.Sent {
-		probe := f.tunnel.Mode.Ethernet() || p.InnerFrom == own.Addr() && p.InnerTo == f.tunnel.PeerAddress
-		if probe && f.sentOurs(p) && f.under.from.IsValid() && !f.isLocal(p.From) && !f.sentByOther(p) {
+func (ev Evidence) rewritten() *kernel.Packet {
+	own, _ := ev.Tunnel.AddressTowardsPeer()
+	for _, p := range ev.Heard.Sent {
+		probe := ev.Tunnel.Mode.Ethernet() || p.InnerFrom == own.Addr() && p.InnerTo == ev.Tunnel.PeerAddress
+		if probe && ev.sentOurs(p) && ev.Under.From.IsValid() && !ev.isLocal(p.From) && !ev.sentByOther(p) {
 			return &p
 		}
 	}
@@ -310,8 +312,8 @@ func (f facts) rewritten() *kernel.Packet {
 }
 
 // sentByOther reports whether another tunnel of this host may have sent the packet.
-func (f facts) sentByOther(p kernel.Packet) bool {
-	return slices.ContainsFunc(f.links, func(l kernel.Link) bool {
-		return l.GRE != nil && (f.link == nil || l.Index != f.link.Index) && l.GRE.Local == p.From && l.GRE.Remote == p.To && gre.SameKey(l.GRE.OutputKey, p.Key)
+func (ev Evidence) sentByOther(p kernel.Packet) bool {
+	return slices.ContainsFunc(ev.Links, func(l kernel.Link) bool {
+		return l.GRE != nil && (ev.Link == nil || l.Index != ev.Link.Index) && l.GRE.Local == p.From && l.GRE.Remote == p.To && gre.SameKey(l.GRE.OutputKey, p.Key)
 	})
 }

@@ -1,4 +1,4 @@
-package verify
+package cause
 
 import (
 	"fmt"
@@ -74,16 +74,17 @@ func causes() (list []row) {
 // row is a line of the table: the evidence that tells a cause, and the words for it. It is pure.
 type row struct {
 	Cause
-	status Verdict // Fail if it is empty
+	warns bool // the tunnel may be used all the same
+	fails bool // it may not, although the far end answers, or does not exist yet
 	// stops says that nothing can leave this host. A new tunnel with such a cause is undone;
 	// anything else about the far end can be mended when the tunnel is there.
 	stops  bool
 	anyway bool // it is told although the far end answers
-	when   func(f facts) bool
+	when   func(ev Evidence) bool
 	// counter is the kernel's counter that shows it, also among packets that get through; nil if
 	// there is none.
 	counter func(d kernel.Counters) uint64
-	tell    func(f facts) said
+	tell    func(ev Evidence) said
 }
 
 // said is a cause in words, about one tunnel.
@@ -95,35 +96,77 @@ type said struct {
 	facts             Facts
 }
 
-// firstOf returns the first row of the table whose evidence is there. It returns nil if there is
-// none.
-func firstOf(table []row, f facts) *row {
-	for i, r := range table {
-		if (f.probe.Received == 0 || r.anyway) && r.when(f) {
-			return &table[i]
+// Finding is a cause that the evidence tells, in words about one tunnel.
+type Finding struct {
+	Cause
+	Warns bool // the tunnel may be used all the same; otherwise it fails
+
+	Summary  string // the fault, in a sentence
+	Evidence string // the observation behind it
+	Hint     string // the remedy; empty if there is none
+	Facts    Facts  // the fields of the evidence
+}
+
+// OfUnderlay returns what is wrong on the way to the far end, as this host's kernel knows it before
+// anything is sent. It returns nil if nothing is.
+func OfUnderlay(ev Evidence) *Finding { return firstOf(underlayCauses, ev) }
+
+// OfProbe returns what the answers to a probe tell, or their absence. It returns nil if nothing is
+// wrong.
+func OfProbe(ev Evidence) *Finding { return firstOf(probeCauses, ev) }
+
+// OfMTU returns why large packets do not get through, or nil.
+func OfMTU(ev Evidence) *Finding { return firstOf(mtuCauses, ev) }
+
+// Warning returns the fault with that ID of a tunnel that works. It returns nil if the fault is not
+// there.
+func Warning(id string, ev Evidence) *Finding {
+	for _, r := range warnings {
+		if r.ID == id && r.when(ev) {
+			return r.find(ev)
 		}
 	}
 	return nil
 }
 
-// check returns the row as a check with that ID.
-func (r row) check(id string, f facts) Check {
-	s := r.tell(f)
-	c := Check{ID: id, Status: Fail, Certainty: r.Certainty, Cause: r.ID, Summary: s.summary, Evidence: s.evidence, Hint: s.hint(), Facts: s.facts}
-	if r.status != "" {
-		c.Status = r.status
-	} else if f.probe.Received > 0 || f.beforeSave && !r.stops {
-		c.Status = Warn
-	}
-	if c.Facts == nil {
-		c.Facts = Facts{}
-	}
-	for name, command := range map[string]string{"mend_here": s.here, "mend_there": s.there, "make_there": s.create} {
-		if command != "" {
-			c.Facts[name] = command
+// OfCounters returns what the kernel's counters tell of a tunnel whose probes are answered, or nil.
+func OfCounters(ev Evidence) *Finding {
+	for _, r := range probeCauses {
+		if r.counter != nil && r.counter(ev.Grew) > 0 {
+			return r.find(ev)
 		}
 	}
-	return c
+	return nil
+}
+
+// firstOf returns the first finding of the table whose evidence is there. It returns nil if there
+// is none.
+func firstOf(table []row, ev Evidence) *Finding {
+	for _, r := range table {
+		if (ev.Probe.Received == 0 || r.anyway) && r.when(ev) {
+			return r.find(ev)
+		}
+	}
+	return nil
+}
+
+// find tells the cause in words.
+func (r row) find(ev Evidence) *Finding {
+	s := r.tell(ev)
+	f := &Finding{Cause: r.Cause, Summary: s.summary, Evidence: s.evidence, Hint: s.hint(), Facts: s.facts.With(s.commands())}
+	f.Warns = r.warns || !r.fails && (ev.Probe.Received > 0 || ev.BeforeSave && !r.stops)
+	return f
+}
+
+// commands are those that mend it, as fields of the evidence.
+func (s said) commands() Facts {
+	list := make(Facts)
+	for name, command := range map[string]string{"mend_here": s.here, "mend_there": s.there, "make_there": s.create} {
+		if command != "" {
+			list[name] = command
+		}
+	}
+	return list
 }
 
 // hint joins the advice and the commands.
@@ -136,5 +179,5 @@ func (s said) hint() string {
 			commands = append(commands, c.where+c.command)
 		}
 	}
-	return joined(s.advice, strings.Join(commands, "; or "))
+	return Joined(s.advice, strings.Join(commands, "; or "))
 }

@@ -1,0 +1,92 @@
+package cause
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"nmgre/nm"
+	"nmgre/routes/kernel"
+	"nmgre/testdata/want"
+)
+
+// Each cause is whole, and there is one of each.
+func TestCausesAreWhole(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, c := range Causes() {
+		if c.ID == "" || c.Means == "" || c.See == "" || c.Certainty != Proved && c.Certainty != Likely {
+			t.Errorf("%+v", c)
+		}
+		if seen[c.ID] {
+			t.Errorf("%s stands there twice", c.ID)
+		}
+		seen[c.ID] = true
+		if !strings.Contains(Manual(), "**"+c.ID+"** ("+string(c.Certainty)+")") {
+			t.Errorf("the manual page lacks %s", c.ID)
+		}
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	c := Cause{See: "ip -br link; ip -s link show (RX grows); there: ip -d tunnel show"}
+	want.Same(t, "the commands", c.Markdown(), "`ip -br link`; `ip -s link show` (RX grows); on the far end `ip -d tunnel show`")
+}
+
+// tunnelTo is a tunnel whose far end does not answer.
+func tunnelTo(remote string) Evidence {
+	tunnel := nm.NewTunnel()
+	tunnel.Name, tunnel.Remote, tunnel.PeerAddress = "gre1", want.Addr(remote), want.Addr("172.16.0.2")
+	return Evidence{Tunnel: tunnel, Name: "gre1", Probe: kernel.ProbeResult{Sent: 2}, Grew: kernel.Counters{TxPackets: 2}}
+}
+
+// A finding fails, unless the far end answers or does not exist yet. What keeps everything on this
+// host fails all the same.
+func TestWhatWarns(t *testing.T) {
+	silent, down := tunnelTo("100.0.2.100"), tunnelTo("100.0.2.100")
+	down.Under.Down = "eth0"
+	for _, c := range []struct {
+		name        string
+		of          func(Evidence) *Finding
+		ev          Evidence
+		cause       string
+		warns, made bool // made: while the tunnel is being made
+	}{
+		{"silence", OfProbe, silent, "silent", false, true},
+		{"a device that is down", OfUnderlay, down, "device-down", false, false},
+	} {
+		now, early := c.of(c.ev), c.ev
+		early.BeforeSave = true
+		making := c.of(early)
+		if now == nil || making == nil || now.ID != c.cause || now.Warns != c.warns || making.Warns != c.made {
+			t.Errorf("%s: %+v, while it is made %+v", c.name, now, making)
+		}
+	}
+}
+
+// The commands of a hint are fields of the evidence, too.
+func TestHints(t *testing.T) {
+	s := said{advice: "look", here: "nmgre up gre1", there: "nmgre edit TUNNEL --ttl 64", create: "nmgre create"}
+	want.Same(t, "the hint", s.hint(), "look; on this host: nmgre up gre1; or on the far end: nmgre edit TUNNEL --ttl 64; "+
+		"or if the far end does not exist yet, make it there: nmgre create")
+	text, err := json.Marshal(s.commands())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Same(t, "the facts", string(text), `{"make_there":"nmgre create","mend_here":"nmgre up gre1","mend_there":"nmgre edit TUNNEL --ttl 64"}`)
+	if f := Warning("ttl-inherit", tunnelTo("100.0.2.100")); f != nil {
+		t.Errorf("without a link nothing is known of its TTL: %+v", f)
+	}
+}
+
+// A counter that grows is told although probes are answered.
+func TestOfCounters(t *testing.T) {
+	ev := tunnelTo("100.0.2.100")
+	ev.Probe.Received, ev.Grew = 2, kernel.Counters{TxPackets: 2, RxPackets: 2, RxCRCErrors: 1}
+	if f := OfCounters(ev); f == nil || f.ID != "checksum-differs" {
+		t.Errorf("%+v", f)
+	}
+	ev.Grew.RxCRCErrors = 0
+	if f := OfCounters(ev); f != nil {
+		t.Errorf("%+v", f)
+	}
+}

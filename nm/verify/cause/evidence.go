@@ -1,0 +1,254 @@
+package cause
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"nmgre/nm"
+	"nmgre/nm/verify/pathmtu"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+)
+
+// Evidence is everything that the cause of a fault is told from.
+type Evidence struct {
+	Tunnel     nm.Tunnel     // as it should be
+	Name       string        // for nmgre's own commands
+	Link       *kernel.Link  // the tunnel's; nil if there is none
+	Links      []kernel.Link // all
+	BeforeSave bool          // the tunnel is being made or edited
+
+	Under    Underlay
+	Probe    kernel.ProbeResult
+	Grew     kernel.Counters // the link's counters during the probe
+	Listened bool            // there was a listener
+	Heard    kernel.Heard
+	Large    pathmtu.Found
+	Outer    *kernel.ProbeResult // of the far end's outer address; nil if it was not probed
+	// of other programs, about the outer packets; empty if not permitted
+	Rules keep.OuterRules
+	LANs  []netip.Prefix // the networks that routes lead to through the tunnel
+}
+
+// Underlay is the way of the tunnel's packets to the far end, as far as the kernel knows it.
+type Underlay struct {
+	From      netip.Addr // this end's outer address; the zero Addr if it is not known
+	Away      bool       // no device has that address
+	Present   netip.Addr // the address that the kernel would choose instead
+	Parent    string     // the device that the tunnel is bound to, if there is no such device
+	Down      string     // a device on the way that is down
+	Unplugged bool       // that device is up, and has no carrier
+	NoRoute   string     // the kernel's words, if no route leads there
+	Hop       kernel.Hop
+	Path      string // "gre1 -> gre2 -> gre1"
+	Itself    bool   // the way leads back into the tunnel
+	Loop      bool   // the way loops through other tunnels
+	Nested    bool   // the way leads into another tunnel
+	// the words of a route past the tunnel: "100.0.2.100/32 via 100.0.1.1 dev eth0"
+	Gateway string
+}
+
+// hears reports whether these things could be listened to, so that what was not heard did not
+// happen.
+func (ev Evidence) hears(things ...string) bool {
+	return ev.Listened && !slices.ContainsFunc(ev.Heard.Deaf, func(d kernel.Deaf) bool { return slices.Contains(things, d.What) })
+}
+
+// none reports whether no packet of the list is so. Of a list that is not whole that is not known.
+func (ev Evidence) none(list []kernel.Packet, so func(kernel.Packet) bool) bool {
+	return !slices.ContainsFunc(list, so) && (len(list) == 0 || !ev.Heard.More)
+}
+
+// Keys returns the keys that the kernel's link has, or those of the tunnel if there is no link.
+func (ev Evidence) Keys() (in, out *gre.Key) {
+	if ev.Link != nil && ev.Link.GRE != nil {
+		return ev.Link.GRE.InputKey, ev.Link.GRE.OutputKey
+	}
+	return ev.Tunnel.InputKey, ev.Tunnel.OutputKey
+}
+
+// isFar reports whether a is the far end's outer address.
+func (ev Evidence) isFar(a netip.Addr) bool { return a.WithZone("") == ev.Tunnel.Remote.WithZone("") }
+
+// isLocal reports whether a is this end's outer address, or may be it.
+func (ev Evidence) isLocal(a netip.Addr) bool {
+	return !ev.Under.From.IsValid() || a.WithZone("") == ev.Under.From.WithZone("")
+}
+
+// came returns the packets that came in and are so. Some are there twice: before and behind this
+// host's firewall.
+func (ev Evidence) came(so func(kernel.Packet) bool) (list []kernel.Packet) {
+	for _, p := range slices.Concat(ev.Heard.Accepted, ev.Heard.Arrived) {
+		if so(p) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// between reports whether a packet came from the far end to this one.
+func (ev Evidence) between(p kernel.Packet) bool { return ev.isFar(p.From) && ev.isLocal(p.To) }
+
+// ours reports whether the packet came from the far end with this tunnel's key.
+func (ev Evidence) ours(p kernel.Packet) bool {
+	in, _ := ev.Keys()
+	return ev.between(p) && p.Version == 0 && gre.SameKey(p.Key, in)
+}
+
+// strange returns the packets from the far end whose key no tunnel of this host expects, and which
+// carry what belongs into this tunnel. Others may be of a tunnel that is down here.
+func (ev Evidence) strange() []kernel.Packet {
+	return ev.came(func(p kernel.Packet) bool {
+		return ev.between(p) && p.Version == 0 && !ev.ours(p) && !ev.sibling(p) && (ev.Tunnel.Mode.Ethernet() || ev.carriesOurs(p) || ev.isBehind(p.InnerFrom))
+	})
+}
+
+// isBehind reports whether a route leads to the address through the tunnel.
+func (ev Evidence) isBehind(a netip.Addr) bool {
+	return slices.ContainsFunc(ev.LANs, func(lan netip.Prefix) bool { return lan.Contains(a) })
+}
+
+// etherTypeEthernet is the EtherType of Ethernet frames in GRE (ETH_P_TEB).
+const etherTypeEthernet = 0x6558
+
+// sibling reports whether another tunnel of this host takes the packet.
+func (ev Evidence) sibling(p kernel.Packet) bool { return ev.taker(p) != nil }
+
+// taker returns another tunnel of this host that may take the packet, or nil.
+func (ev Evidence) taker(p kernel.Packet) *kernel.Link {
+	fits := func(a, of netip.Addr) bool { return !of.IsValid() || of.IsUnspecified() || a == of }
+	i := slices.IndexFunc(ev.Links, func(l kernel.Link) bool {
+		g := l.GRE
+		return g != nil && l.Up && (ev.Link == nil || l.Index != ev.Link.Index) && !isFallback(l) && g.Mode.Ethernet() == (p.Protocol == etherTypeEthernet) &&
+			fits(p.From, g.Remote) && fits(p.To, g.Local) && (g.External || gre.SameKey(g.InputKey, p.Key))
+	})
+	if i < 0 {
+		return nil
+	}
+	return &ev.Links[i]
+}
+
+// isFallback reports whether the link is the kernel's own fallback tunnel, such as gre0: it has no
+// addresses and no key.
+func isFallback(l kernel.Link) bool {
+	g := l.GRE
+	none := func(a netip.Addr) bool { return !a.IsValid() || a.IsUnspecified() }
+	return g != nil && none(g.Local) && none(g.Remote) && g.InputKey == nil && g.Parent == 0 && !g.External
+}
+
+// carriesOurs reports whether the packet carries one of the probe's answers, or the like: it is for
+// this end's inner address, or from the far end's.
+func (ev Evidence) carriesOurs(p kernel.Packet) bool {
+	own, known := ev.Tunnel.AddressTowardsPeer()
+	return known && p.Version == 0 && (p.InnerFrom == ev.Tunnel.PeerAddress || p.InnerTo == own.Addr())
+}
+
+// hasInner reports whether a is one of this end's inner addresses.
+func (ev Evidence) hasInner(a netip.Addr) bool {
+	has := func(p netip.Prefix) bool { return p.Addr() == a }
+	return slices.ContainsFunc(ev.Tunnel.Addresses, has) || ev.Link != nil && slices.ContainsFunc(ev.Link.Addresses, has)
+}
+
+// nearInner reports whether a is in a network of this end's inner addresses, and is no address of
+// this end, nor one for several hosts.
+func (ev Evidence) nearInner(a netip.Addr) bool {
+	return a.IsValid() && !a.IsMulticast() && !ev.hasInner(a) && slices.ContainsFunc(ev.Tunnel.Addresses, func(p netip.Prefix) bool {
+		return p.Contains(a) && a.IsGlobalUnicast()
+	})
+}
+
+// keyText writes a key, or its absence.
+func keyText(k *gre.Key) string {
+	if k == nil {
+		return "no key"
+	}
+	return "key " + k.String()
+}
+
+// keyWord is the value of --key for a key, or its absence.
+func keyWord(k *gre.Key) string {
+	if k == nil {
+		return "none"
+	}
+	return k.String()
+}
+
+// keyFact is a key as a fact: a number, or "none".
+func keyFact(k *gre.Key) any {
+	if k == nil {
+		return "none"
+	}
+	return uint32(*k)
+}
+
+// packetText describes a packet by its headers.
+func packetText(p kernel.Packet) string {
+	text := fmt.Sprintf("a GRE packet from %s to %s with %s", p.From, p.To, keyText(p.Key))
+	if p.Checksum {
+		text += ", a checksum"
+	}
+	if p.Sequence != nil {
+		text += fmt.Sprintf(", sequence number %d", *p.Sequence)
+	}
+	if p.InnerFrom.IsValid() && p.InnerTo.IsValid() {
+		text += fmt.Sprintf(", which carries %s to %s", p.InnerFrom, p.InnerTo)
+	}
+	return text
+}
+
+// Unheard names what could not be listened to, and is empty if nothing is missing.
+func (ev Evidence) Unheard() string {
+	var names []string
+	for _, d := range ev.Heard.Deaf {
+		names = append(names, fault.Printable(d.What))
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "not listened to: " + strings.Join(names, ", ")
+}
+
+// NotPermitted reports whether something could not be listened to for want of privileges.
+func (ev Evidence) NotPermitted() bool {
+	for _, d := range ev.Heard.Deaf {
+		if errors.Is(d.Err, fault.ErrNotPermitted) {
+			return true
+		}
+	}
+	return false
+}
+
+// edit is nmgre's command that changes the tunnel.
+func (ev Evidence) edit(flags string) string {
+	return "nmgre edit " + fault.Operand(ev.Name) + " " + flags
+}
+
+// farEdit is nmgre's command that changes the far end's tunnel, whose name is not known.
+func farEdit(flags string) string { return "nmgre edit TUNNEL " + flags }
+
+// farCreate is the command that makes the far end.
+func (ev Evidence) farCreate() string {
+	far := ev.Tunnel
+	if !far.Local.IsValid() || far.Local.IsUnspecified() {
+		far.Local = ev.Under.From
+	}
+	far = far.FarEnd(nil)
+	far.Name = ""
+	return far.CreateCommand()
+}
+
+// farLink is the tunnel that the far end has to have, in the words of `ip link`.
+func (ev Evidence) farLink() string {
+	far := ev.Tunnel.FarEnd(nil)
+	remote := gre.OuterText(ev.Under.From)
+	words := append([]string{far.Mode.String(), "local", gre.OuterText(far.Local), "remote", remote}, far.IPKeys()...)
+	if len(far.IPKeys()) == 0 {
+		words = append(words, "without a key")
+	}
+	return strings.Join(words, " ")
+}
