@@ -163,6 +163,38 @@ func BenchmarkLabCreate(b *testing.B) {
 	}
 }
 
+// The first end of a tunnel, whose far end is not there yet, and the second one with its proof,
+// against the usual commands, which prove nothing.
+func BenchmarkLabCreateProved(b *testing.B) {
+	lab.Need(b)
+	const args = " --name bench --peer 100.0.2.100 --address 172.16.0.1/30 --route 10.10.2.0/24"
+	const nmcli = "nmcli connection add type ip-tunnel con-name bench ifname bench mode gre remote 100.0.2.100 local 100.0.1.100" +
+		" ipv4.method manual ipv4.addresses 172.16.0.1/30 ipv6.method disabled &&" +
+		" nmcli connection up bench && ip route add 10.10.2.0/24 dev bench"
+	farEnd := func(what string) {
+		lab.Linux2.Run(b, "sh", "-c", "ip link del bench 2>/dev/null; modprobe ip_gre; "+what)
+	}
+	for b.Loop() {
+		first, second, theirs := &side{name: "nmgre, first end"}, &side{name: "nmgre, second end"}, &side{name: "nmcli and ip"}
+		create := func(s *side, line, far string) func() {
+			return func() {
+				farEnd(far)
+				s.add(measure(b, lab.Linux1, line))
+				lab.Linux1.Run(b, "nmgre", "delete", "bench")
+			}
+		}
+		compare(b, rounds, []bar{
+			{"create of the first end wall time", "ms", first, theirs, wall, 0.4},
+			{"create of the second end wall time", "ms", second, theirs, wall, 0.4},
+		}, create(first, "nmgre create"+args, "true"),
+			create(second, "nmgre create"+args, "ip tunnel add bench mode gre remote 100.0.1.100 local 100.0.2.100 ttl 64; ip addr add 172.16.0.2/30 dev bench; ip link set bench up"),
+			create(theirs, nmcli, "true"))
+		b.Logf("the steps of the first end:\n%s", lab.Linux1.Try("sh", "-c", "nmgre create"+args).Stderr)
+		lab.Linux1.Run(b, "nmgre", "delete", "bench")
+		farEnd("true")
+	}
+}
+
 // All of a thousand tunnels, against nmcli's list of the same.
 func BenchmarkLabList(b *testing.B) {
 	lab.Need(b)

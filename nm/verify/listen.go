@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"nmgre/routes/keep"
@@ -21,8 +20,6 @@ const (
 	// more than its refusal. While a tunnel is made, a far end that is not there is no surprise.
 	companionWait      = 250 * time.Millisecond
 	companionWaitEarly = 50 * time.Millisecond
-	// outerCount is how many echo requests ask for the far end's outer address.
-	outerCount = 2
 )
 
 // sendProbe sends echo requests through the tunnel, listens meanwhile, and takes the link's
@@ -76,8 +73,8 @@ func (v *verifier) readRules(ctx context.Context) error {
 // cut is true. Its error is that of the probe.
 func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err error) {
 	own, _ := v.tunnel.AddressTowardsPeer()
-	probing, cancel := context.WithCancel(ctx)
-	defer cancel()
+	probing, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	listening := v.listen(ctx)
 	if early {
 		wait := companionWait
@@ -87,24 +84,31 @@ func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err err
 		go cancelSoon(probing, listening.Refused(), wait, cancel)
 	}
 	outer := v.startOuter(ctx)
-	count := probeCount
-	if v.wrongWay { // an answer would be a surprise
-		count = 1
+	if v.opts.BeforeSave {
+		go outer.endWait(probing, cancel)
 	}
-	result, err := v.probeTunnel(probing, ctx, kernel.Probe{Dev: v.link.Name, From: own.Addr(), To: v.tunnel.PeerAddress,
-		Count: count, Enough: probeEnough, Interval: probeInterval, Knock: !v.opts.BeforeSave})
+	p := kernel.Probe{Dev: v.link.Name, From: own.Addr(), To: v.tunnel.PeerAddress,
+		Count: probeCount, Enough: probeEnough, Interval: probeInterval, Knock: !v.opts.BeforeSave}
+	if v.wrongWay { // an answer would be a surprise
+		p.Count = 1
+	}
+	result, err := v.probeTunnel(probing, ctx, p)
 	cut = ctx.Err() == nil && errors.Is(err, context.Canceled)
 	if cut {
 		err = nil
 	}
+	if cut && context.Cause(probing) == errOuterAnswered {
+		cut = false
+		result, err = v.askAgain(ctx, p, outer, result)
+	}
 	v.ev.Probe = result
-	v.ev.Outer = outer(err == nil && !cut && result.Received == 0 && ctx.Err() == nil)
+	v.ev.Outer = outer.end(err == nil && !cut && result.Received == 0 && ctx.Err() == nil)
 	v.ev.Heard = listening.Stop().Clean()
 	return cut, err
 }
 
 // cancelSoon calls cancel some time after the refusal, unless ctx ends before.
-func cancelSoon(ctx context.Context, refused <-chan struct{}, wait time.Duration, cancel func()) {
+func cancelSoon(ctx context.Context, refused <-chan struct{}, wait time.Duration, cancel context.CancelCauseFunc) {
 	select {
 	case <-refused:
 	case <-ctx.Done():
@@ -112,7 +116,7 @@ func cancelSoon(ctx context.Context, refused <-chan struct{}, wait time.Duration
 	}
 	select {
 	case <-time.After(wait):
-		cancel()
+		cancel(nil)
 	case <-ctx.Done():
 	}
 }
@@ -138,33 +142,3 @@ type deafness []kernel.Deaf
 func (deafness) Refused() <-chan struct{} { return nil }
 
 func (d deafness) Stop() kernel.Heard { return kernel.Heard{Deaf: d} }
-
-// startOuter probes the far end's outer address, too, if the tunnel has not answered within one
-// interval. The function that it returns ends that: with need it waits for the result, and begins
-// at once if it has to; otherwise it returns nil. A result that cannot be had is nil.
-func (v *verifier) startOuter(ctx context.Context) (end func(need bool) *kernel.ProbeResult) {
-	u, to := v.ev.Under, v.tunnel.Remote
-	if v.wrongWay {
-		return func(bool) *kernel.ProbeResult { return nil }
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	probe := sync.OnceValue(func() *kernel.ProbeResult {
-		result, err := v.sys.Kernel.Probe(ctx, kernel.Probe{Dev: u.Hop.Dev, From: u.From, To: to, Count: outerCount, Enough: 1, Interval: probeInterval})
-		if err != nil {
-			return nil
-		}
-		return &result
-	})
-	timer := time.AfterFunc(probeInterval, func() { probe() })
-	return func(need bool) *kernel.ProbeResult {
-		defer cancel()
-		begun := !timer.Stop()
-		if need {
-			return probe()
-		}
-		if cancel(); begun {
-			probe() // ends at once
-		}
-		return nil
-	}
-}
