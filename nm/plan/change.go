@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,8 +79,13 @@ func Routes(ctx context.Context, sys nm.System, p nm.Profile, change RouteChange
 	if err != nil {
 		return nil, err
 	}
+	change, notes, err := change.withMetrics(ctx, sys, p, before)
+	if err != nil {
+		return nil, err
+	}
 	c := &ChangePlan{Change: change, Profile: p, Before: before, version: m.Version}
 	c.Result.Tunnel = p.Tunnel.Name
+	c.Result.Notes = notes
 	c.Result.Inactive = p.State == nm.StateInactive
 	c.load()
 	if err := errors.Join(c.carryOut()...); err != nil {
@@ -249,13 +255,14 @@ func (c *ChangePlan) finish(ctx context.Context, sys nm.System) error {
 		return err
 	}
 	if c.Change.Op != RouteDelete {
-		c.Result.Notes = slices.Concat(pre.notes, pre.offers())
+		c.Result.Notes = slices.Concat(c.Result.Notes, pre.notes, pre.offers())
 	}
 	t := c.Profile.Tunnel
 	c.Kept = c.Before // the lists are shared, and not written to
 	c.Kept.UUID, c.Kept.Name, c.Kept.Remote, c.Kept.Inner = c.Profile.UUID, t.Name, t.Remote, t.InnerNetworks()
 	c.Kept.Routes = c.Owned(nm.OwnerKernel, c.Before.Routes)
-	c.Kept.Pin = pre.pin || c.Before.Pin && c.stillCovered()
+	// a pin that none of the tunnel's own routes needed stays
+	c.Kept.Pin = pre.pin || c.Before.Pin && (c.stillCovered() || !t.WithKept(c.Before).CoversRemote())
 	return c.checkBound()
 }
 
@@ -288,7 +295,7 @@ func (c *ChangePlan) check(ctx context.Context, sys nm.System, fresh []routes.Ro
 			return nil, err
 		}
 	}
-	if problem := pre.routeIsOwnNetwork(fresh); problem != nil {
+	if problem := cmp.Or(pre.routeIsOwnNetwork(fresh), pre.routeIsPart(fresh)); problem != nil {
 		return nil, problem
 	}
 	return pre, pre.loops(ctx, nil, fresh)

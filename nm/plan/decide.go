@@ -19,6 +19,9 @@ import (
 func (p *preflight) decide(ctx context.Context) error {
 	p.decideInner()
 	p.decideEncapLimit()
+	if err := p.chooseMetrics(ctx, p.t.Routes, nil); err != nil {
+		return err
+	}
 	p.t.Routes = p.decideRoutes(p.t.Routes, p.t.Routes)
 	p.owned = nm.AssignRoutes(p.t.Routes, 0, p.version)
 	hop, err := p.wayOut(ctx, p.sys.Kernel)
@@ -112,13 +115,18 @@ func (p *preflight) wayOut(ctx context.Context, k kernel.Kernel) (kernel.Hop, er
 	return p.underlay(ctx, k)
 }
 
-// underlay asks k how packets to the far end would leave.
+// underlay asks k how packets to the far end would leave. If a route as wide as a default route
+// leads them into another tunnel, they leave by a pin past it.
 func (p *preflight) underlay(ctx context.Context, k kernel.Kernel) (kernel.Hop, error) {
 	from := p.t.Local
 	if from.IsValid() && from.IsUnspecified() {
 		from = netip.Addr{}
 	}
-	hop, err := k.Lookup(ctx, kernel.Query{To: p.t.Remote, From: from, Dev: p.parentDevice()})
+	q := kernel.Query{To: p.t.Remote, From: from, Dev: p.parentDevice()}
+	hop, err := k.Lookup(ctx, q)
+	if err == nil && p.isSwallowed(hop) {
+		return p.pastTunnels(ctx, k, q, hop)
+	}
 	if errors.Is(err, fault.ErrUnreachable) {
 		return hop, &fault.Error{Kind: fault.ErrInvalid, Field: "peer", What: fmt.Sprintf("this host has no route to the far end %s", p.t.Remote),
 			Hint: "check the address, and whether the network that leads there is up: ip route get " + p.t.Remote.String(), Err: err}

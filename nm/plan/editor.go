@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -150,6 +151,9 @@ func (e *editor) decide(ctx context.Context) error {
 		p.decideEncapLimit()
 	}
 	staying, fresh := e.old.Split(p.t.Routes)
+	if err := p.chooseMetrics(ctx, fresh, staying); err != nil {
+		return err
+	}
 	p.t.Routes = append(staying, p.decideRoutes(fresh, p.t.Routes)...)
 	e.assign()
 	return e.decideOuter(ctx)
@@ -216,14 +220,7 @@ func (k kernelWithout) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, 
 	if other == nil {
 		return kernel.Hop{}, &fault.Error{Kind: fault.ErrUnreachable, What: "only the tunnel itself leads to " + q.To.String()}
 	}
-	link := kernel.Named(k.links, other.Dev)
-	hop = kernel.Hop{Dev: other.Dev, Via: other.Route.Via, Src: q.From, Match: other.Route.Dst, MTU: link.MTU}
-	for _, own := range link.Addresses {
-		if !hop.Src.IsValid() && own.Addr().Is4() == q.To.Is4() && !own.Addr().IsLinkLocalUnicast() {
-			hop.Src = own.Addr()
-		}
-	}
-	return hop, nil
+	return hopBy(other, k.links, q), nil
 }
 
 // assign decides the owner of each route. Old routes keep their owner; [nm.AssignRoutes] decides
@@ -266,7 +263,7 @@ func (e *editor) problems(ctx context.Context) error {
 	if e.outerChanged() || !gre.SameKey(p.t.InputKey, b.InputKey) {
 		found.Add(p.duplicate())
 	}
-	found.Add(p.innerOverlap(addresses), p.routeIsOwnNetwork(fresh))
+	found.Add(p.innerOverlap(addresses), cmp.Or(p.routeIsOwnNetwork(fresh), p.routeIsPart(fresh)))
 	found.Add(p.snatSources(without(p.t.SNAT, b.SNAT))...)
 	found.Add(p.nexthopDevices(fresh)...)
 	if p.t.Remote != b.Remote || e.moves { // any route of the tunnel may cover the new far end
@@ -313,7 +310,8 @@ func (e *editor) keptAfter(ctx context.Context) (keep.Kept, error) {
 	}
 	k := e.pre.kept(forward)
 	k.UUID, k.Stamp = e.profile.UUID, e.kept.Stamp
-	k.Pin = e.pre.pin || e.kept.Pin && t.Remote == b.Remote && t.CoversRemote()
+	// a pin that none of the tunnel's own routes needed stays
+	k.Pin = e.pre.pin || e.kept.Pin && t.Remote == b.Remote && (t.CoversRemote() || !b.CoversRemote())
 	if e.isElsewhere() && !e.moves {
 		k.Remote, k.Pin = e.kept.Remote, e.kept.Pin
 	}

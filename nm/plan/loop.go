@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -17,7 +18,7 @@ import (
 func (p *preflight) loops(ctx context.Context, addresses []netip.Prefix, list []routes.Route) error {
 	ends := []netip.Addr{p.t.Remote}
 	for _, link := range p.links {
-		if link.GRE != nil && !link.GRE.Remote.IsUnspecified() {
+		if link.GRE != nil && !link.GRE.Remote.IsUnspecified() && !slices.Contains(ends, link.GRE.Remote) {
 			ends = append(ends, link.GRE.Remote)
 		}
 	}
@@ -40,8 +41,9 @@ func (p *preflight) loops(ctx context.Context, addresses []netip.Prefix, list []
 }
 
 // checkLoop returns an error if r would lead packets to the far end into the tunnel. It would not
-// if the present route to end is more specific. If end is this tunnel's own far end, r is accepted
-// all the same when a host route by the present gateway, the pin, can lead packets there.
+// if the present route to end is more specific. It is accepted all the same when host routes by the
+// present gateway, the pins, can lead packets there: those of this tunnel, and those of others if r
+// covers this tunnel's far end as well.
 func (p *preflight) checkLoop(ctx context.Context, field string, r *routes.Route, end netip.Addr) error {
 	if r.TableOrMain() != routes.MainTable || !r.Dst.Contains(end) || !r.Type.HasDevice() {
 		return nil
@@ -56,13 +58,13 @@ func (p *preflight) checkLoop(ctx context.Context, field string, r *routes.Route
 			return err
 		}
 	}
-	if field == "route" && end == p.t.Remote && !r.Dst.IsSingleIP() {
+	if field == "route" && r.Dst.Contains(p.t.Remote) && !r.Dst.IsSingleIP() {
 		pin, err := keep.PinFor(ctx, p.sys.Kernel, p.links, end)
 		if err != nil {
 			return err
 		}
 		if pin != nil {
-			p.pinned(*r, *pin)
+			p.pinned(r, pin)
 			return nil
 		}
 	}
@@ -82,10 +84,46 @@ func (p *preflight) isOwnPin(ctx context.Context, hop kernel.Hop, end netip.Addr
 	return slices.ContainsFunc(there, func(r kernel.DeviceRoute) bool { return r.Dst == hop.Match && r.Protocol == kernel.RouteProtocol }), err
 }
 
-// pinned decides that the far end gets a host route, and adds a note about it.
-func (p *preflight) pinned(r routes.Route, pin kernel.OwnRoute) {
-	if !p.pin {
-		p.note("%s covers the far end's outer address: a host route keeps the far end reachable, at present: %s dev %s", r.Dst, pin.Route, fault.Printable(pin.Dev))
+// pinned decides that a far end gets a host route, and adds a note about it.
+func (p *preflight) pinned(r *routes.Route, pin *kernel.OwnRoute) {
+	if slices.Contains(p.pins, pin.Route.Dst) {
+		return
 	}
+	p.pins = append(p.pins, pin.Route.Dst)
+	whose := "the far end's outer address"
+	if end := pin.Route.Dst.Addr(); end != p.t.Remote {
+		whose = fmt.Sprintf("the far end of another tunnel, %s,", end)
+	}
+	p.note("%s covers %s: a host route keeps the far end reachable, at present: %s dev %s", r.Dst, whose, pin.Route, fault.Printable(pin.Dev))
 	p.pin = true
+}
+
+// isSwallowed says whether packets that leave so go into another tunnel, by a route that covers
+// that tunnel's own far end too. A narrower route into a tunnel is meant so.
+func (p *preflight) isSwallowed(hop kernel.Hop) bool {
+	link := kernel.Named(p.links, hop.Dev)
+	return link != nil && link.GRE != nil && hop.Match.IsValid() && hop.Match.Contains(link.GRE.Remote)
+}
+
+// pastTunnels returns the way of packets to the far end by a pin past all tunnels, or hop if
+// nothing else leads there.
+func (p *preflight) pastTunnels(ctx context.Context, k kernel.Kernel, q kernel.Query, hop kernel.Hop) (kernel.Hop, error) {
+	pin, err := keep.PinFor(ctx, k, p.links, q.To)
+	if err != nil || pin == nil {
+		return hop, err
+	}
+	p.pinned(&routes.Route{Dst: hop.Match}, pin)
+	return hopBy(pin, p.links, q), nil
+}
+
+// hopBy is the way of a packet that follows a pin.
+func hopBy(pin *kernel.OwnRoute, links []kernel.Link, q kernel.Query) kernel.Hop {
+	link := kernel.Named(links, pin.Dev)
+	hop := kernel.Hop{Dev: pin.Dev, Via: pin.Route.Via, Src: q.From, Match: pin.Route.Dst, MTU: link.MTU}
+	for _, own := range link.Addresses {
+		if !hop.Src.IsValid() && own.Addr().Is4() == q.To.Is4() && !own.Addr().IsLinkLocalUnicast() {
+			hop.Src = own.Addr()
+		}
+	}
+	return hop
 }

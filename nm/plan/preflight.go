@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,8 +26,9 @@ type preflight struct {
 	links    []kernel.Link
 	version  nm.Version // NetworkManager's
 
-	owned []nm.Owned // the routes, each with its owner
-	pin   bool       // the far end gets a host route, since a route of the tunnel covers it
+	owned []nm.Owned     // the routes, each with its owner
+	pin   bool           // the far end gets a host route, since a route covers it
+	pins  []netip.Prefix // the host routes of which a note tells
 	notes []string
 }
 
@@ -38,10 +40,14 @@ func (p *preflight) note(format string, args ...any) {
 // problems returns all reasons why this host cannot have the tunnel.
 func (p *preflight) problems(ctx context.Context) error {
 	var found fault.List
-	found.Add(p.nameTaken(), p.duplicate(), p.innerOverlap(p.t.Addresses), p.routeIsOwnNetwork(p.t.Routes))
+	list, part := p.t.Routes, p.routeIsPart(p.t.Routes)
+	found.Add(p.nameTaken(), p.duplicate(), p.innerOverlap(p.t.Addresses), cmp.Or(p.routeIsOwnNetwork(list), part))
 	found.Add(p.snatSources(p.t.SNAT)...)
-	found.Add(p.nexthopDevices(p.t.Routes)...)
-	return errors.Join(found.Err(), p.loops(ctx, p.t.Addresses, p.t.Routes))
+	found.Add(p.nexthopDevices(list)...)
+	if part != nil { // a far end on the same network would be a second reason for the same
+		list = nil
+	}
+	return errors.Join(found.Err(), p.loops(ctx, p.t.Addresses, list))
 }
 
 // nameTaken refuses a name that a profile or a device has already.
@@ -123,12 +129,19 @@ func (p *preflight) sameTuple(g kernel.GRELink) bool {
 	return g.Mode == p.t.Mode && g.Local == p.t.Local && g.Remote == p.t.Remote && g.Parent == parent && gre.SameKey(g.InputKey, p.t.InputKey)
 }
 
-// innerOverlap refuses inner networks that overlap a network of this host.
+// innerOverlap refuses inner networks that overlap a network of this host. An address for itself
+// (/32, /128) has no network, so it may be on other devices as well: unnumbered tunnels borrow one.
 func (p *preflight) innerOverlap(addresses []netip.Prefix) *fault.Error {
 	for _, own := range addresses {
 		for _, link := range p.links {
 			for _, other := range link.Addresses {
-				if !other.Addr().IsLinkLocalUnicast() && own.Overlaps(other) {
+				switch {
+				case !own.Overlaps(other) || isScoped(own):
+				case own.IsSingleIP() || other.IsSingleIP() && other.Addr() != p.t.PeerAddress:
+					p.note("the inner address %s is in the same network as %s on %s", own, other, fault.Printable(link.Name))
+				case isAutomatic(own, other):
+					p.note("the inner network %s is a part of %s, which is on %s", own.Masked(), other.Masked(), fault.Printable(link.Name))
+				default:
 					return fault.Invalid("address", "choose a network that nothing else uses",
 						"the inner network %s overlaps %s, which is on %s", own.Masked(), other.Masked(), fault.Printable(link.Name))
 				}
@@ -136,6 +149,17 @@ func (p *preflight) innerOverlap(addresses []netip.Prefix) *fault.Error {
 		}
 	}
 	return nil
+}
+
+// isScoped says whether the network is one that each device has for itself: IPv6's link-local
+// addresses are looked up by device (RFC 4007).
+func isScoped(n netip.Prefix) bool { return n.Addr().Is6() && n.Addr().IsLinkLocalUnicast() }
+
+// isAutomatic says whether other is the whole of IPv4's link-local network (RFC 3927), as hosts
+// without DHCP have it, and own a part of it.
+func isAutomatic(own, other netip.Prefix) bool {
+	const bits = 16 // of 169.254.0.0/16
+	return other.Addr().Is4() && other.Addr().IsLinkLocalUnicast() && other.Bits() == bits && own.Bits() > bits
 }
 
 // routeIsOwnNetwork refuses routes to networks of this host, and to the host itself.
@@ -153,6 +177,38 @@ func (p *preflight) routeIsOwnNetwork(list []routes.Route) *fault.Error {
 		}
 		if name, is := own[r.Dst]; is && r.TableOrMain() == routes.MainTable {
 			return fault.Invalid("route", "give the networks behind the far end", "%s is this host's own network, on %s", r.Dst, fault.Printable(name))
+		}
+	}
+	return nil
+}
+
+// routeIsPart refuses routes that lead a part of this host's own network into the tunnel. The
+// networks of other tunnels do not count: parts of them may be behind this one.
+func (p *preflight) routeIsPart(list []routes.Route) *fault.Error {
+	whole := make(map[netip.Prefix]string)
+	var lengths []int
+	for _, link := range p.links {
+		for _, a := range link.Addresses {
+			if link.GRE == nil && link.Name != p.t.Name && !a.Addr().IsLinkLocalUnicast() {
+				whole[a.Masked()], lengths = link.Name, append(lengths, a.Bits())
+			}
+		}
+	}
+	slices.Sort(lengths)
+	lengths = slices.Compact(lengths) // a look-up each, for very many routes
+	for i := range list {
+		r := &list[i]
+		if r.TableOrMain() != routes.MainTable || !r.Type.HasDevice() {
+			continue
+		}
+		for _, bits := range lengths {
+			own, err := r.Dst.Addr().Prefix(bits)
+			if err != nil || bits >= r.Dst.Bits() {
+				break
+			}
+			if dev, is := whole[own]; is {
+				return fault.Invalid("route", "give the networks behind the far end, or put the route into a table of its own", "%s is a part of this host's own network %s, on %s", r.Dst, own, fault.Printable(dev))
+			}
 		}
 	}
 	return nil

@@ -101,6 +101,19 @@ func TestPreflight(t *testing.T) {
 		}, "", "", "", ""},
 		{"a route to a part of the host's own network", func(_ *fake.World, tunnel *nm.Tunnel) {
 			tunnel.Routes = []routes.Route{{Dst: want.CIDR("10.10.1.128/25")}}
+		}, "ErrInvalid", "route", "10.10.1.128/25 is a part of this host's own network 10.10.1.0/24, on eth1", "a table of its own"},
+		{"a route to one host of the host's own network", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("10.10.1.100/32")}}
+		}, "ErrInvalid", "route", "10.10.1.100/32 is a part of this host's own network", "the networks behind the far end"},
+		{"a part of the host's own network in a table of its own", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("10.10.1.128/25"), Table: 100}}
+		}, "", "", "", ""},
+		{"a part of another tunnel's network", func(w *fake.World, tunnel *nm.Tunnel) {
+			w.AddLink(kernel.Link{Name: "gre7", Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Remote: want.Addr("192.0.2.1")}, Addresses: want.CIDRs("10.77.0.1/16")})
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("10.77.9.0/24")}}
+		}, "", "", "", ""},
+		{"a network around the host's own", func(_ *fake.World, tunnel *nm.Tunnel) {
+			tunnel.Routes = []routes.Route{{Dst: want.CIDR("10.0.0.0/8")}}
 		}, "", "", "", ""},
 		{"a route that swallows the far end", func(_ *fake.World, tunnel *nm.Tunnel) {
 			tunnel.Routes = []routes.Route{{Dst: want.CIDR("100.0.0.0/8")}}
@@ -135,7 +148,7 @@ func TestPreflight(t *testing.T) {
 		{"a route that swallows another tunnel's far end, which is on the link", func(w *fake.World, tunnel *nm.Tunnel) {
 			addTunnel(w, kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.1.200")})
 			tunnel.Routes = []routes.Route{{Dst: want.CIDR("100.0.1.192/26")}}
-		}, "ErrInvalid", "route", "100.0.1.192/26 covers the far end's outer address 100.0.1.200", "give the far end a route of its own first"},
+		}, "ErrInvalid", "route", "100.0.1.192/26 is a part of this host's own network 100.0.1.0/24, on eth0", "the networks behind the far end"},
 		{"a tunnel without a far end cannot be swallowed", func(w *fake.World, tunnel *nm.Tunnel) {
 			addTunnel(w, kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("0.0.0.0")})
 			tunnel.Routes = []routes.Route{{Dst: want.CIDR("0.0.0.0/1")}}

@@ -26,8 +26,8 @@ type Kept struct {
 	// forwarding
 	Forward  []string
 	ClampMSS bool // lower the MSS of TCP connections through the tunnel to what fits
-	// One of the tunnel's routes covers Remote: keep the far end reachable by a host route, the
-	// pin.
+	// A tunnel's route covers Remote, this tunnel's own as a rule: keep the far end reachable by a
+	// host route, the pin.
 	Pin bool
 
 	// Stamp identifies the version of the file that this was read from, so that a change by

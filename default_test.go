@@ -1,0 +1,135 @@
+package nmgre_test
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/routes"
+	"nmgre/testdata/fake"
+	"nmgre/testdata/want"
+)
+
+// tunnelTo is the n-th tunnel, to 100.0.n.100, with those routes.
+func tunnelTo(t *testing.T, n byte, list ...string) nm.Tunnel {
+	t.Helper()
+	tunnel := nm.NewTunnel()
+	tunnel.Name, tunnel.Remote = "gre"+string('0'+n), netip.AddrFrom4([4]byte{100, 0, n, 100})
+	tunnel.Addresses = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16, n, 1}), 30)}
+	for _, text := range list {
+		tunnel.Routes = append(tunnel.Routes, routes.MustParse(text))
+	}
+	return tunnel
+}
+
+// pinned returns the far ends that the kernel has a pin to.
+func pinned(w *fake.World) []string {
+	var list []string
+	for _, r := range w.Table {
+		if r.Dst.IsSingleIP() && r.Protocol == 213 && r.Dev == "eth0" {
+			list = append(list, r.Dst.Addr().String())
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// worldWith is a host whose default route by eth0 is another one.
+func worldWith(present string) *fake.World {
+	w := fake.NewWorld()
+	w.Table = slices.DeleteFunc(w.Table, func(r fake.Route) bool { return r.Dst.Bits() == 0 && r.Dst.Addr().Is4() })
+	w.AddRoute("eth0", present, 3)
+	return w
+}
+
+// Tunnels with default routes live side by side, and beside others, in any order: no tunnel's
+// packets go into another tunnel.
+func TestDefaultsSideBySide(t *testing.T) {
+	const a, b = "default metric 50", "default metric 60"
+	for _, c := range []struct {
+		name    string
+		tunnels []nm.Tunnel
+		pins    string
+	}{
+		{"two defaults", []nm.Tunnel{tunnelTo(t, 2, a), tunnelTo(t, 3, b)}, "100.0.2.100 100.0.3.100"},
+		{"the backup first", []nm.Tunnel{tunnelTo(t, 2, b), tunnelTo(t, 3, a)}, "100.0.2.100 100.0.3.100"},
+		{"without a default, then with one", []nm.Tunnel{tunnelTo(t, 2, "10.10.2.0/24"), tunnelTo(t, 3, a)}, "100.0.2.100 100.0.3.100"},
+		{"with a default, then without one", []nm.Tunnel{tunnelTo(t, 2, a), tunnelTo(t, 3, "10.10.3.0/24")}, "100.0.2.100 100.0.3.100"},
+		{"three", []nm.Tunnel{tunnelTo(t, 4), tunnelTo(t, 2, a), tunnelTo(t, 3, b)}, "100.0.2.100 100.0.3.100 100.0.4.100"},
+		{"a network as wide, not the default", []nm.Tunnel{tunnelTo(t, 4), tunnelTo(t, 2, "100.0.0.0/16 metric 50")}, "100.0.2.100 100.0.4.100"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := worldWith("default via 100.0.1.1 metric 100")
+			clean := w.String()
+			for _, tunnel := range c.tunnels {
+				fake.MustCreate(t, w, tunnel)
+			}
+			if got := strings.Join(pinned(w), " "); got != c.pins {
+				t.Errorf("pins to %q, want %q", got, c.pins)
+			}
+			for _, tunnel := range c.tunnels {
+				if _, err := w.Start().Host().Delete(t.Context(), tunnel.Name); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want.Same(t, "after all are deleted", w.String(), clean)
+		})
+	}
+}
+
+// A tunnel is meant to be carried by another one if the route that leads there is a narrow one.
+func TestTunnelOverTunnelIsNotPinned(t *testing.T) {
+	w := worldWith("default via 100.0.1.1 metric 100")
+	fake.MustCreate(t, w, tunnelTo(t, 2, "100.0.3.0/24"))
+	fake.MustCreate(t, w, tunnelTo(t, 3))
+	if got := pinned(w); len(got) > 0 {
+		t.Errorf("pins to %q", got)
+	}
+}
+
+// A default route without a metric gets one that makes it win, or the next one behind another
+// tunnel's. The notes say which.
+func TestMetricOfADefault(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		present string // the host's default route by eth0
+		other   string // the route of another tunnel
+		route   string
+		want    string
+		note    string
+	}{
+		{"before NetworkManager's Ethernet", "default via 100.0.1.1 metric 100", "", "default", "default metric 50", "default gets the metric 50, before that of eth0 with 100"},
+		{"before a low one", "default via 100.0.1.1 metric 20", "", "default", "default metric 19", "before that of eth0 with 20"},
+		{"nothing is before 0", "default via 100.0.1.1", "", "default", "default", "carries nothing as long as there is that of eth0, which has the metric 0"},
+		{"behind another tunnel's", "default via 100.0.1.1 metric 100", "default metric 50", "default", "default metric 60", "behind that of gre3 with 50: it takes over when that tunnel goes down"},
+		{"its own metric", "default via 100.0.1.1 metric 100", "", "default metric 7", "default metric 7", ""},
+		{"in a table of its own", "default via 100.0.1.1 metric 100", "", "default table 100", "default table 100", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := worldWith(c.present)
+			if c.other != "" {
+				fake.MustCreate(t, w, tunnelTo(t, 3, c.other))
+			}
+			planned, err := w.Start().Host().Plan(t.Context(), tunnelTo(t, 2, c.route))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := planned.Tunnel.Routes[0].String(); got != c.want || !strings.Contains(strings.Join(planned.Notes, "\n"), c.note) {
+				t.Errorf("%s, notes %q", got, planned.Notes)
+			}
+			fake.MustCreate(t, w, tunnelTo(t, 2))
+			for range 2 { // the second time nothing changes
+				result, err := w.Start().Host().ChangeRoutes(t.Context(), "gre2", plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParse(c.route)}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := result.Routes[0].Route.String(); got != c.want {
+					t.Errorf("route add: %s", got)
+				}
+			}
+		})
+	}
+}
