@@ -107,6 +107,16 @@ func TestJSONContract(t *testing.T) {
 	}
 }
 
+// The word of iproute2 and NetworkManager does the same as nmgre's.
+func TestRemoteIsPeer(t *testing.T) {
+	w := newWorld(t)
+	w.must("create", "--remote", "100.0.2.100", "--address", "172.16.0.1/30")
+	w.must("edit", "gre1", "--remote", "100.0.3.100")
+	if out := w.must("show", "gre1").stdout; !strings.Contains(out, "100.0.3.100") {
+		t.Error(out)
+	}
+}
+
 // Each error has its exit code and its words, and standard output stays empty.
 func TestExitCodes(t *testing.T) {
 	for _, c := range []struct {
@@ -117,6 +127,9 @@ func TestExitCodes(t *testing.T) {
 		want  []string // in standard error
 	}{
 		{"unknown command", nil, []string{"creat"}, exitInvalid, []string{"there is no command creat", "did you mean create"}},
+		{"an empty value", nil, []string{"create", "--remote", "100.0.2.100", "--address", "172.16.0.1/30", "--name", ""}, exitInvalid,
+			[]string{"name: the value is empty", "leave --name out"}},
+		{"an empty value of edit", nil, []string{"edit", "gre1", "--remote", ""}, exitInvalid, []string{"peer: the value is empty"}},
 		{"help for no command", nil, []string{"help", "create2"}, exitInvalid, []string{"there is no command create2", "did you mean create"}},
 		{"help for no command of route's", nil, []string{"help", "route", "ad"}, exitInvalid, []string{"there is no command route ad", "did you mean add"}},
 		{"unknown flag", nil, []string{"list", "--all"}, exitInvalid, []string{"unknown flag: --all"}},

@@ -56,6 +56,9 @@ Write a ROUTE as for ip route, without dev:
 			if err := checkWait(run.wait); err != nil {
 				return err
 			}
+			if err := refuseEmpty(cmd.Flags()); err != nil {
+				return err
+			}
 			want, err := flags.tunnel(a)
 			if err != nil {
 				return err
@@ -78,7 +81,8 @@ Write a ROUTE as for ip route, without dev:
 func (f *createFlags) register(cmd *cobra.Command) {
 	all := cmd.Flags()
 	all.SortFlags = false
-	all.StringVar(&f.peer, "peer", "", "the far end's outer address (required)")
+	all.SetNormalizeFunc(asPeer)
+	all.StringVar(&f.peer, "peer", "", "the far end's outer address; --remote is the same (required)")
 	all.StringArrayVar(&f.addresses, "address", nil, "this end's inner address with its prefix length, such as 172.16.0.1/30 (required; may be repeated)")
 	all.StringVar(&f.local, "local", "", "this end's outer address, or any (default: the source address that the kernel would use)")
 	all.StringVar(&f.peerAddress, "peer-address", "", "the far end's inner address (default: the other host of a /30 or /31)")

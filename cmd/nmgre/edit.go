@@ -70,7 +70,7 @@ undone when the time is over. An edit that may cut off your own ssh session need
 func (f *createFlags) registerForEdit(cmd *cobra.Command) {
 	f.register(cmd)
 	for flag, usage := range map[string]string{
-		"peer": "the far end's outer address", "address": "this end's inner address with its prefix length; replaces all of them (may be repeated)",
+		"peer": "the far end's outer address; --remote is the same", "address": "this end's inner address with its prefix length; replaces all of them (may be repeated)",
 		"local":        "this end's outer address, any, or auto for the source address that the kernel would use",
 		"peer-address": "the far end's inner address", "name": "the interface's name, 1 to 15 bytes",
 		"key":       "the key of both directions, a 32-bit number, equal at both ends, or none",
@@ -94,7 +94,7 @@ func (f *createFlags) registerForEdit(cmd *cobra.Command) {
 
 // checkEdit refuses flags that are wrong for every tunnel.
 func checkEdit(flags *pflag.FlagSet, run editRun) error {
-	if err := checkWait(run.wait); err != nil {
+	if err := errors.Join(checkWait(run.wait), refuseEmpty(flags)); err != nil {
 		return err
 	}
 	if !changesAnything(flags) {
