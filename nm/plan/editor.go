@@ -261,7 +261,11 @@ func (e *editor) problems(ctx context.Context) error {
 		found.Add(p.nameTaken())
 	}
 	if e.outerChanged() || !gre.SameKey(p.t.InputKey, b.InputKey) {
-		found.Add(p.duplicate())
+		sibling, err := p.siblings(ctx)
+		if err != nil {
+			return err
+		}
+		found.Add(cmp.Or(p.duplicate(), sibling))
 	}
 	found.Add(p.innerOverlap(addresses), cmp.Or(p.routeIsOwnNetwork(fresh), p.routeIsPart(fresh)))
 	found.Add(p.snatSources(without(p.t.SNAT, b.SNAT))...)

@@ -47,6 +47,11 @@ func (p *preflight) problems(ctx context.Context) error {
 	if part != nil { // a far end on the same network would be a second reason for the same
 		list = nil
 	}
+	sibling, err := p.siblings(ctx)
+	if err != nil {
+		return err
+	}
+	found.Add(sibling)
 	return errors.Join(found.Err(), p.loops(ctx, p.t.Addresses, list))
 }
 

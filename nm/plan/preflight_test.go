@@ -247,9 +247,7 @@ func TestPreflightDuplicate(t *testing.T) {
 		{"another key", func(t *nm.Tunnel) { t.InputKey = want.Ptr(gre.Key(7)) }, func(t *nm.Tunnel) { t.InputKey = want.Ptr(gre.Key(8)) }, false},
 		{"another mode", nil, func(t *nm.Tunnel) { t.Mode = gre.ModeGRETAP }, false},
 		{"another far end", nil, func(t *nm.Tunnel) { t.Remote = want.Addr("100.0.3.100") }, false},
-		{"any local address", func(t *nm.Tunnel) { t.Local = want.Addr("0.0.0.0") }, nil, false},
 		{"any local address at both", func(t *nm.Tunnel) { t.Local = want.Addr("0.0.0.0") }, func(t *nm.Tunnel) { t.Local = want.Addr("0.0.0.0") }, true},
-		{"a device", nil, func(t *nm.Tunnel) { t.Parent = "eth0" }, false},
 		{"the same device", func(t *nm.Tunnel) { t.Parent = "eth0" }, func(t *nm.Tunnel) { t.Parent = "eth0" }, true},
 	} {
 		for _, active := range []bool{true, false} {
@@ -283,6 +281,51 @@ func TestPreflightDuplicate(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The kernel prefers one tunnel to another. A new tunnel must not take what a tunnel that is up has
+// got so far; one that will get nothing is made, with a note.
+func TestPreflightSiblings(t *testing.T) {
+	anyLocal := func(t *nm.Tunnel) { t.Local = want.Addr("0.0.0.0") }
+	bound := func(t *nm.Tunnel) { t.Parent = "eth0" }
+	for _, test := range []struct {
+		name     string
+		old, new func(*nm.Tunnel)
+		takes    bool
+		note     string
+	}{
+		{"the new one has a local address", anyLocal, nil, true, ""},
+		{"the new one is bound to the way out", nil, bound, true, ""},
+		{"the old one has a local address", nil, anyLocal, false, "the tunnel will receive nothing"},
+		{"the old one is bound to the way out", bound, nil, false, "the tunnel will receive nothing"},
+		{"two far ends", nil, func(t *nm.Tunnel) { t.Remote = want.Addr("100.0.3.100") }, false, ""},
+		{"two keys", func(t *nm.Tunnel) { t.InputKey = want.Ptr(gre.Key(7)) }, bound, false, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := fake.NewWorld()
+			there, tunnel := fake.Simple(t), fake.Simple(t)
+			there.Name, there.Local, there.Addresses, there.Routes, there.MTU = "tun7", want.Addr("100.0.1.100"), want.CIDRs("172.17.0.1/30"), nil, 1400
+			for change, t := range map[*func(*nm.Tunnel)]*nm.Tunnel{&test.old: &there, &test.new: &tunnel} {
+				if *change != nil {
+					(*change)(t)
+				}
+			}
+			p := w.AddProfile(nm.Profile{UUID: nm.NewUUID(), ID: "seven", State: nm.StateInactive, Tunnel: there})
+			if _, err := w.Start().Host().Plan(t.Context(), tunnel); err != nil {
+				t.Errorf("while the other one is down: %v", err)
+			}
+			if err := w.BringUp(p); err != nil {
+				t.Fatal(err)
+			}
+			planned, err := w.Start().Host().Plan(t.Context(), tunnel)
+			if test.takes != (err != nil && strings.Contains(err.Error(), "it would take the packets of the tunnel tun7") && strings.Contains(fault.Hints(err)[0], "--key")) {
+				t.Errorf("%v", err)
+			}
+			if err == nil && (test.note == "" && strings.Contains(strings.Join(planned.Notes, "\n"), "receive nothing") || !strings.Contains(strings.Join(planned.Notes, "\n"), test.note)) {
+				t.Errorf("notes %q", planned.Notes)
+			}
+		})
 	}
 }
 

@@ -71,7 +71,7 @@ func (p *pinning) fail(k *Kept, remote netip.Addr, err error) {
 // leads there.
 func (p *pinning) pinOthers(ctx context.Context, wide []*Kept) {
 	for i := range p.state.links {
-		remote, has := farEndOf(&p.state.links[i])
+		remote, has := p.state.links[i].FarEnd()
 		if !has || p.done[remote] {
 			continue
 		}
@@ -84,16 +84,6 @@ func (p *pinning) pinOthers(ctx context.Context, wide []*Kept) {
 			p.pin(ctx, k, remote)
 		}
 	}
-}
-
-// farEndOf returns the outer address of a tunnel's far end, if the link is a tunnel that is up and
-// has one.
-func farEndOf(link *kernel.Link) (remote netip.Addr, has bool) {
-	g := link.GRE
-	if g == nil || !link.Up || g.External || !g.Remote.IsValid() || g.Remote.IsUnspecified() || g.Remote.IsMulticast() {
-		return remote, false
-	}
-	return g.Remote.WithZone(""), true
 }
 
 // leading returns the tunnel whose route packets to a far end would follow, if the route covers the

@@ -54,6 +54,16 @@ type Counters struct {
 	RxFIFOErrors uint64 // of a GRE device: the packets were out of sequence
 }
 
+// FarEnd returns the outer address of the far end, without a zone, if the link is a tunnel that is
+// up and has one far end.
+func (l Link) FarEnd() (remote netip.Addr, has bool) {
+	g := l.GRE
+	if g == nil || !l.Up || g.External || isAny(g.Remote) || g.Remote.IsMulticast() {
+		return remote, false
+	}
+	return g.Remote.WithZone(""), true
+}
+
 // Named returns the link with that name, or nil.
 func Named(links []Link, name string) *Link {
 	i := slices.IndexFunc(links, func(l Link) bool { return l.Name == name })
