@@ -145,7 +145,10 @@ func (p *preflight) decideLocal(hop kernel.Hop) {
 func (p *preflight) decideMTU(hop kernel.Hop) {
 	if p.t.MTU == 0 {
 		p.t.MTU = fittingMTU(p.t, hop)
-		p.note("MTU %d: %s, on the way to %s by %s", p.t.MTU, p.t.Encapsulation().Arithmetic(hop.MTU), p.t.Remote, fault.Printable(hop.Dev))
+		p.note("MTU %d: %s, on the way to %s by %s", p.t.MTU, p.t.Encapsulation().Arithmetic(hop.LastingMTU()), p.t.Remote, fault.Printable(hop.Dev))
+		if told := hop.MTU; told < hop.LastingMTU() {
+			p.note("at present the kernel has been told that the way carries %d bytes at most; that expires, so it is not written down: if large packets get lost, give --mtu %d", told, p.t.Encapsulation().MTU(told))
+		}
 	}
 }
 
@@ -153,5 +156,5 @@ func (p *preflight) decideMTU(hop kernel.Hop) {
 // the tunnel's headers around them. It is at least IPv4's minimum, and at most the largest packet.
 func fittingMTU(t nm.Tunnel, hop kernel.Hop) uint32 {
 	e := t.Encapsulation()
-	return uint32(min(max(e.MTU(hop.MTU), gre.MinMTU4), e.MTU(0xffff))) //nolint:gosec // from 68 to 65535
+	return uint32(min(max(e.MTU(hop.LastingMTU()), gre.MinMTU4), e.MTU(0xffff))) //nolint:gosec // from 68 to 65535
 }

@@ -379,6 +379,26 @@ func (k withoutMatch) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, e
 	return hop, err
 }
 
+// A path MTU that the kernel has cached expires, so it is told and not written down.
+func TestCachedPathMTU(t *testing.T) {
+	w, tunnel := fake.NewWorld(), fake.Simple(t)
+	p := w.Start()
+	h := p.Host()
+	h.Kernel = withCachedMTU{fake.Kernel{Process: p}}
+	planned, err := h.Plan(t.Context(), tunnel)
+	if notes := strings.Join(planned.Notes, "\n"); err != nil || planned.Tunnel.MTU != 1476 || !strings.Contains(notes, "the way carries 1400 bytes at most; that expires") || !strings.Contains(notes, "--mtu 1376") {
+		t.Errorf("%v, MTU %d, notes %q", err, planned.Tunnel.MTU, planned.Notes)
+	}
+}
+
+type withCachedMTU struct{ kernel.Kernel }
+
+func (k withCachedMTU) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
+	hop, err := k.Kernel.Lookup(ctx, q)
+	hop.MTU, hop.RouteMTU = 1400, hop.MTU
+	return hop, err
+}
+
 // A plan returns the error of any call that fails, and changes nothing on the host.
 func TestPlanFaults(t *testing.T) {
 	tunnel := fake.Simple(t)

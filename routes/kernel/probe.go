@@ -25,6 +25,17 @@ type Hop struct {
 	// MTU is that of the path, in bytes, as far as the kernel knows it: the route's own or a cached
 	// path MTU, otherwise the device's.
 	MTU int
+	// RouteMTU is the same without a cached path MTU, which expires after some minutes; 0 if it is
+	// not known.
+	RouteMTU int
+}
+
+// LastingMTU is the MTU of the path in bytes, as far as it does not expire.
+func (h Hop) LastingMTU() int {
+	if h.RouteMTU > 0 {
+		return h.RouteMTU
+	}
+	return h.MTU
 }
 
 // Probe is a row of echo requests to send: ICMP or ICMPv6, by the family of To.

@@ -474,11 +474,11 @@ func TestLabPathMTU(t *testing.T) {
 	tn.middle.IP("link set dev m1 mtu 1400")
 	ask := kernel.Query{To: want.Addr("10.9.1.2")}
 	hop, err := tn.near.kernel.Lookup(context.Background(), ask)
-	if expected := (kernel.Hop{Dev: "v0", Via: want.Addr("10.9.0.2"), Src: want.Addr("10.9.0.1"), Match: want.CIDR("10.9.0.0/16"), MTU: 1500}); err != nil || hop != expected {
+	if expected := (kernel.Hop{Dev: "v0", Via: want.Addr("10.9.0.2"), Src: want.Addr("10.9.0.1"), Match: want.CIDR("10.9.0.0/16"), MTU: 1500, RouteMTU: 1500}); err != nil || hop != expected {
 		t.Errorf("before: %+v, %v", hop, err)
 	}
 	_, _ = tn.near.Run("ping", "-c", "3", "-i", "0.3", "-W", "1", "-M", "do", "-s", "1440", "172.16.0.2")
-	if hop, err = tn.near.kernel.Lookup(context.Background(), ask); err != nil || hop.MTU != 1400 || hop.Match != want.CIDR("10.9.0.0/16") {
+	if hop, err = tn.near.kernel.Lookup(context.Background(), ask); err != nil || hop.MTU != 1400 || hop.RouteMTU != 1500 || hop.Match != want.CIDR("10.9.0.0/16") {
 		t.Errorf("after: %+v, %v", hop, err)
 	}
 	if hop, err = tn.near.kernel.Lookup(context.Background(), kernel.Query{To: want.Addr("172.16.0.2")}); err != nil || hop.Dev != "tun0" || hop.MTU != 1376 {

@@ -18,6 +18,8 @@ import (
 // device. Hop.Match is not valid when no route decided, as for a packet that is bound to a device
 // without a route for it. If q.Dev is empty, the zone of an IPv6 link-local q.To names the device.
 //
+// It asks twice: the kernel's answer with RTM_F_FIB_MATCH has the route without a cached path MTU.
+//
 // It fails with ErrUnreachable, and the kernel's word for it, when the packet would go nowhere:
 // there is no route, or its type is unreachable, prohibit, blackhole or throw. It fails with
 // ErrInvalid when q.Dev does not exist or q.From is not on this host.
@@ -34,7 +36,13 @@ func (k *Kernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error)
 	if err != nil {
 		return kernel.Hop{}, wrap(what, err)
 	}
-	hop := kernel.Hop{Dev: link.Name, Via: w.Via, Src: w.PrefSrc, Match: k.match(ctx, q), MTU: int(w.MTU())}
+	hop := kernel.Hop{Dev: link.Name, Via: w.Via, Src: w.PrefSrc, MTU: int(w.MTU()), RouteMTU: link.MTU}
+	if route, err := k.lookup(ctx, q, unix.RTM_F_FIB_MATCH); err == nil {
+		hop.Match = route.Dst
+		if mtu := int(route.MTU()); mtu > 0 {
+			hop.RouteMTU = mtu
+		}
+	}
 	if q.From.IsValid() { // the kernel does not repeat it
 		hop.Src = q.From.WithZone("")
 	}
@@ -42,16 +50,6 @@ func (k *Kernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error)
 		hop.MTU = link.MTU
 	}
 	return hop, nil
-}
-
-// match returns the destination of the route that decides about a packet. The kernel's answer with
-// RTM_F_FIB_MATCH has no cached path MTU, so this is a second request.
-func (k *Kernel) match(ctx context.Context, q kernel.Query) netip.Prefix {
-	w, err := k.lookup(ctx, q, unix.RTM_F_FIB_MATCH)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return w.Dst
 }
 
 // lookup sends the query with flags (RTM_F_...) and returns the kernel's answer as it is.
