@@ -45,6 +45,7 @@
 //   - what the hook does, and what it does over errors: routes/keep/converge.go
 //   - a word of `ip route`: routes/words.go
 //   - the reason why a route is root's and not the profile's: nm/owner.go
+//   - the command for the far end: nm/farend.go, and nm/plan/farend.go for what the host knows
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
 //   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go and kept.go

@@ -3,6 +3,7 @@ package nmgre
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"nmgre/nm"
@@ -155,7 +156,7 @@ func (h *Host) Verify(ctx context.Context, name string, opts verify.Options) (ve
 		return verify.Report{}, err
 	}
 	if opts.PeerAddress.IsValid() {
-		p.Tunnel.PeerAddress = opts.PeerAddress
+		p.Tunnel.SetPeers([]netip.Addr{opts.PeerAddress})
 		if err := nm.CheckPeerAddress(p.Tunnel).Err(); err != nil {
 			return verify.Report{}, err
 		}
@@ -180,7 +181,7 @@ func cameUpWrong(c verify.Check) error {
 
 // FarEnd returns the tunnel that the far end has to make. Its routes lead to the networks of this
 // host's devices. Tunnels, and the device that leads to the far end, do not count.
-func (h *Host) FarEnd(ctx context.Context, t nm.Tunnel) (nm.Tunnel, error) {
+func (h *Host) FarEnd(ctx context.Context, t nm.Tunnel) (nm.FarEnd, error) {
 	return plan.FarEnd(ctx, h.Kernel, t)
 }
 

@@ -34,8 +34,10 @@ func (t Tunnel) CreateCommand() string {
 	for _, p := range t.Addresses {
 		add("address", p.String())
 	}
-	if t.PeerAddress.IsValid() && t.PeerAddress != DerivePeer(t.Addresses) {
-		add("peer-address", t.PeerAddress.String())
+	if peers := t.Peers(); len(peers) > 1 || len(peers) == 1 && peers[0] != t.ChoosePeer() {
+		for _, peer := range peers {
+			add("peer-address", peer.String())
+		}
 	}
 	words = append(words, t.createOptions()...)
 	for _, r := range t.Routes {
@@ -57,10 +59,12 @@ func (t Tunnel) CreateCommand() string {
 	return fault.Shell(words)
 }
 
-// IsRouteToPeer says whether r is the route to the peer address that a plan adds by itself.
+// IsRouteToPeer says whether r is a route to a peer address that a plan adds by itself.
 func (t Tunnel) IsRouteToPeer(r routes.Route) bool {
-	covered := slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(t.PeerAddress) })
-	return !covered && r.Dst == routes.HostPrefix(t.PeerAddress) && r.String() == t.PeerAddress.String()
+	return slices.ContainsFunc(t.Peers(), func(peer netip.Addr) bool {
+		covered := slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(peer) })
+		return !covered && r.Dst == routes.HostPrefix(peer) && r.String() == peer.String()
+	})
 }
 
 // createOptions are the flags for the headers, the MTU and the parent.

@@ -2,9 +2,11 @@ package nm
 
 import (
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -82,11 +84,20 @@ func (t Tunnel) fields() []property {
 		return strconv.FormatUint(uint64(n), 10)
 	}
 	return []property{
-		{"name", t.Name}, {"mode", t.Mode.String()}, {"peer", routes.AddrText(t.Remote)}, {"local", t.localText()}, {"peer-address", routes.AddrText(t.PeerAddress)},
+		{"name", t.Name}, {"mode", t.Mode.String()}, {"peer", routes.AddrText(t.Remote)}, {"local", t.localText()}, {"peer-address", AddrTexts(t.Peers())},
 		{"ttl", gre.TTLText(t.TTL)}, {"tos", gre.TOSText(t.TOS)}, {"mtu", number(t.MTU)}, {"no-pmtud", strconv.FormatBool(t.NoPMTUD)}, {"parent", t.Parent},
 		{"encap-limit", number(uint32(t.EncapLimit))}, {"flow-label", number(t.FlowLabel)}, {"flags", number(uint32(t.Flags))},
 		{"forward", strconv.FormatBool(t.Forward)}, {"clamp-mss", strconv.FormatBool(t.ClampMSS)}, {"autoconnect", strconv.FormatBool(t.Autoconnect)},
 	}
+}
+
+// AddrTexts joins the addresses with commas.
+func AddrTexts(list []netip.Addr) string {
+	texts := make([]string, len(list))
+	for i, a := range list {
+		texts[i] = a.String()
+	}
+	return strings.Join(texts, ", ")
 }
 
 func (t Tunnel) localText() string {

@@ -1,89 +1,191 @@
 package nm
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"nmgre/routes"
+	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 )
 
-// DerivePeer returns the far end's inner address where this end's addresses leave no choice: the
-// other host of the first /30 or /31 (RFC 3021), /126 or /127 (RFC 6164) among them. It returns the
-// zero Addr if there is no such network.
-func DerivePeer(addresses []netip.Prefix) netip.Addr {
-	for _, p := range addresses {
-		if peer := otherHost(p); peer.IsValid() {
-			return peer
-		}
-	}
-	return netip.Addr{}
+// FarEnd is the tunnel that the far end has to make, and what a person has to know about it.
+type FarEnd struct {
+	Tunnel
+	// Missing says why nmgre cannot make the far end, or why it is not known. It is empty if
+	// [FarEnd.CreateCommand] makes it.
+	Missing string
+	Notes   []string // for the person who makes it
+	IPWords []string // more words of `ip link add`, of which NetworkManager has none
 }
 
-// otherHost returns the other host of p's network. It returns the zero Addr unless the network has
-// exactly two hosts.
-func otherHost(p netip.Prefix) netip.Addr {
-	if !p.IsValid() {
-		return netip.Addr{}
+// CreateCommand returns the nmgre command that makes the far end. It is empty if there is none.
+func (f FarEnd) CreateCommand() string {
+	if f.Missing != "" {
+		return ""
 	}
-	first := p.Masked().Addr()
-	switch p.Addr().BitLen() - p.Bits() {
-	case 1: // both addresses are hosts
-		return other(p.Addr(), first, first.Next())
-	// the first address is the network's own (IPv6: the routers' anycast address), the last one is
-	// for broadcast (IPv6: left unused likewise)
-	case 2:
-		return other(p.Addr(), first.Next(), first.Next().Next())
-	}
-	return netip.Addr{}
+	return f.Tunnel.CreateCommand()
 }
 
-// other returns b if own is a, a if own is b, and the zero Addr otherwise.
-func other(own, a, b netip.Addr) netip.Addr {
-	switch own {
-	case a:
-		return b
-	case b:
-		return a
+// Told returns the notes, and why there is no command.
+func (f FarEnd) Told() []string {
+	if f.Missing == "" {
+		return f.Notes
 	}
-	return netip.Addr{}
+	return append(slices.Clone(f.Notes), "there is no command for the far end: "+f.Missing)
 }
+
+// NmcliAdd returns the nmcli command that makes the far end's profile. It is empty if there is
+// none.
+func (f FarEnd) NmcliAdd() string {
+	if f.Missing != "" {
+		return ""
+	}
+	return f.Tunnel.NmcliAdd()
+}
+
+// IPCommands returns the ip commands that make the far end. There are none if its addresses are not
+// known.
+func (f FarEnd) IPCommands() []string {
+	if !known(f.Remote) {
+		return nil
+	}
+	commands := f.Tunnel.IPCommands()
+	commands[0] = strings.Join(append([]string{commands[0]}, f.IPWords...), " ")
+	return commands
+}
+
+// known says whether a is the address of one host.
+func known(a netip.Addr) bool { return a.IsValid() && !a.IsUnspecified() }
 
 // FarEnd returns the tunnel that the far end has to make. Local and remote change places, and so do
 // input and output key, and inner address and peer address. Settings on which both ends must agree
-// stay. The routes lead to lans, the networks behind this end.
+// stay. The routes lead to lans, the networks behind this end, and to addresses that this end alone
+// has.
 //
 // The parent device and the name are left out: they are the far end's own choice.
-func (t Tunnel) FarEnd(lans []netip.Prefix) Tunnel {
-	far := NewTunnel()
+func (t Tunnel) FarEnd(lans []netip.Prefix) FarEnd {
+	far := FarEnd{Tunnel: NewTunnel()}
 	far.Mode, far.TTL, far.TOS, far.NoPMTUD, far.MTU = t.Mode, t.TTL, t.TOS, t.NoPMTUD, t.MTU
 	far.EncapLimit, far.FlowLabel, far.Flags = t.EncapLimit, t.FlowLabel, t.Flags
-	far.Remote, far.Local = t.Local, t.Remote
-	far.InputKey, far.OutputKey = gre.CloneKey(t.OutputKey), gre.CloneKey(t.InputKey)
-	if own, ok := t.AddressTowardsPeer(); ok {
-		far.Addresses = []netip.Prefix{netip.PrefixFrom(t.PeerAddress, own.Bits())}
-		far.PeerAddress = own.Addr()
+	far.Remote = t.Local
+	if known(t.Remote) {
+		far.Local = t.Remote
 	}
+	far.InputKey, far.OutputKey = gre.CloneKey(t.OutputKey), gre.CloneKey(t.InputKey)
+	far.setAddresses(t)
 	for _, lan := range lans {
-		far.Routes = append(far.Routes, routes.Route{Dst: lan.Masked()})
+		far.addRoute(lan.Masked())
+	}
+	switch {
+	case !known(far.Remote):
+		far.Missing = "this end's outer address is not known"
+	case len(far.Addresses) == 0 && !far.Mode.Ethernet():
+		far.Missing = "the far end's inner address is not known"
 	}
 	return far
 }
 
-// AddressTowardsPeer returns the inner address from which this end reaches the peer address: the
-// first one whose network contains it, or else the first one of its family.
-func (t Tunnel) AddressTowardsPeer() (own netip.Prefix, ok bool) {
-	if !t.PeerAddress.IsValid() {
-		return own, false
-	}
-	for _, p := range t.Addresses {
-		if p.Contains(t.PeerAddress) {
-			return p, true
+// setAddresses gives the far end an inner address in each network that it shares with t, and routes
+// to the addresses that t alone has.
+func (f *FarEnd) setAddresses(t Tunnel) {
+	var alone []netip.Prefix
+	for _, own := range t.Addresses {
+		peers, before := t.peersBehind(own), len(f.Addresses)
+		switch {
+		case len(peers) > 0:
+			for _, peer := range peers {
+				f.Addresses = append(f.Addresses, netip.PrefixFrom(peer, own.Bits()))
+			}
+		case t.isAlone(own):
+			alone = append(alone, own.Masked())
+		case slices.ContainsFunc(f.Addresses, func(p netip.Prefix) bool { return p.Masked() == own.Masked() }):
+			// it is there already
+		default:
+			f.propose(t, own)
+		}
+		if len(f.Addresses) > before && !f.PeerAddress.IsValid() || slices.Contains(peers, t.PeerAddress) {
+			f.PeerAddress = own.Addr()
 		}
 	}
-	for _, p := range t.Addresses {
-		if p.Addr().Is4() == t.PeerAddress.Is4() {
-			return p, true
+	for _, p := range alone {
+		f.addRoute(p)
+	}
+}
+
+// propose gives the far end an address in own's network, and notes it where there is a choice.
+func (f *FarEnd) propose(t Tunnel, own netip.Prefix) {
+	if peer := otherHost(own); peer.IsValid() {
+		f.Addresses = append(f.Addresses, netip.PrefixFrom(peer, own.Bits()))
+		return
+	}
+	peer := neighbour(own)
+	tell := "nmgre edit " + fault.Operand(t.Name) + " --peer-address "
+	switch {
+	case !peer.IsValid():
+		f.note("the far end's inner address beside %s is not known: give it with --peer-address", own)
+	case t.Mode.Ethernet(): // any host of the network may have it
+		f.note("the far end needs an inner address only if it takes part in %s itself: give it a free one there with --address", own.Masked())
+	case t.PeerAddress.IsValid():
+		f.Addresses = append(f.Addresses, netip.PrefixFrom(peer, own.Bits()))
+		f.note("the far end may have any other address of %s: its line proposes %s", own.Masked(), peer)
+	default:
+		f.Addresses = append(f.Addresses, netip.PrefixFrom(peer, own.Bits()))
+		f.note("the far end may have any other address of %s: its line proposes %s. Nothing is probed until this end knows the address: %s%s", own.Masked(), peer, tell, peer)
+	}
+}
+
+func (f *FarEnd) note(format string, args ...any) {
+	f.Notes = append(f.Notes, fmt.Sprintf(format, args...))
+}
+
+// addRoute adds a route to dst, unless the far end has no inner address of the family.
+func (f *FarEnd) addRoute(dst netip.Prefix) {
+	sameFamily := func(p netip.Prefix) bool { return p.Addr().Is4() == dst.Addr().Is4() }
+	known := func(r routes.Route) bool { return r.Dst == dst }
+	if slices.ContainsFunc(f.Addresses, sameFamily) && !slices.ContainsFunc(f.Routes, known) {
+		f.Routes = append(f.Routes, routes.Route{Dst: dst})
+	}
+}
+
+// neighbour returns an address beside own that another host of its network can have. It returns the
+// zero Addr if there is none.
+func neighbour(own netip.Prefix) netip.Addr {
+	if !own.IsValid() || own.IsSingleIP() {
+		return netip.Addr{}
+	}
+	first, last := own.Masked().Addr(), routes.LastAddr(own)
+	for _, a := range []netip.Addr{own.Addr().Next(), own.Addr().Prev()} {
+		if a.IsValid() && own.Contains(a) && a != first && a != last {
+			return a
 		}
 	}
-	return own, false
+	return netip.Addr{}
+}
+
+// peersBehind returns the far end's inner addresses that this end reaches from own.
+func (t Tunnel) peersBehind(own netip.Prefix) []netip.Addr {
+	return slices.DeleteFunc(t.Peers(), func(peer netip.Addr) bool {
+		from, ok := t.addressTowards(peer)
+		return !ok || from != own
+	})
+}
+
+// isAlone says whether own is routed to this end rather than shared with the far end: a single
+// address beside a network, or a public network beside a private one.
+func (t Tunnel) isAlone(own netip.Prefix) bool {
+	return slices.ContainsFunc(t.Addresses, func(o netip.Prefix) bool {
+		return o.Addr().Is4() == own.Addr().Is4() && !o.IsSingleIP() && (own.IsSingleIP() || !IsPrivate(own.Addr()) && IsPrivate(o.Addr()))
+	})
+}
+
+// shared is a network of addresses for hosts behind a carrier's NAT (RFC 6598).
+var shared = netip.MustParsePrefix("100.64.0.0/10")
+
+// IsPrivate says whether the Internet does not route a: it is private (RFC 1918, RFC 4193),
+// link-local, or behind a carrier's NAT (RFC 6598).
+func IsPrivate(a netip.Addr) bool {
+	return a.IsPrivate() || a.IsLinkLocalUnicast() || shared.Contains(a)
 }

@@ -1,10 +1,10 @@
 package nm_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
+	"strings"
 	"testing"
 
 	"nmgre/nm"
@@ -49,10 +49,10 @@ func TestFarEnd(t *testing.T) {
 	expected := nm.Tunnel{
 		Mode: gre.ModeIP6GRE, Local: want.Addr("2001:db8:2::100"), Remote: want.Addr("2001:db8:1::100"), InputKey: want.Ptr(gre.Key(2)), OutputKey: want.Ptr(gre.Key(1)),
 		TOS: 16, NoPMTUD: true, EncapLimit: 6, FlowLabel: 7, Flags: gre.FlagUseOrigTClass, MTU: 1400,
-		Addresses: want.CIDRs("172.16.0.2/30"), PeerAddress: want.Addr("172.16.0.1"), Routes: []routes.Route{routes.MustParse("10.10.1.0/24")}, Autoconnect: true,
+		Addresses: want.CIDRs("2001:db8:9::2/64", "172.16.0.2/30"), PeerAddress: want.Addr("172.16.0.1"), Routes: []routes.Route{routes.MustParse("10.10.1.0/24")}, Autoconnect: true,
 	}
 	far := near.FarEnd(want.CIDRs("10.10.1.1/24"))
-	if !reflect.DeepEqual(far, expected) {
+	if !reflect.DeepEqual(far.Tunnel, expected) {
 		t.Errorf("the far end is %+v, want %+v", far, expected)
 	}
 	*far.InputKey = 9
@@ -61,33 +61,113 @@ func TestFarEnd(t *testing.T) {
 	}
 }
 
-// The far end's inner addresses, where this end's inner networks contain them or not, and where no
-// peer address is known.
+// The far end has an inner address in each network that it shares with this end, and routes to the
+// addresses that this end alone has.
 func TestFarEndAddresses(t *testing.T) {
-	for _, test := range []struct{ own, peer, wantOwn, wantPeer string }{
-		{"172.16.0.1/30", "172.16.0.2", "172.16.0.2/30", "172.16.0.1"},
-		{"172.16.0.0/31", "172.16.0.1", "172.16.0.1/31", "172.16.0.0"},
-		{"172.16.0.1/32", "172.16.0.2", "172.16.0.2/32", "172.16.0.1"},
-		{"172.16.0.1/24", "172.16.0.77", "172.16.0.77/24", "172.16.0.1"},
-		{"2001:db8::1/126", "2001:db8::2", "2001:db8::2/126", "2001:db8::1"},
-		{"2001:db8::/127", "2001:db8::1", "2001:db8::1/127", "2001:db8::"},
-		{"2001:db8::1/128", "2001:db8::2", "2001:db8::2/128", "2001:db8::1"},
-		{"172.16.0.1/30", "", "", ""},
-		{"172.16.0.1/30", "2001:db8::2", "", ""},
+	for _, test := range []struct{ own, peer, far string }{
+		{"172.16.0.1/30", "172.16.0.2", "172.16.0.2/30 towards 172.16.0.1"},
+		{"172.16.0.0/31", "172.16.0.1", "172.16.0.1/31 towards 172.16.0.0"},
+		{"172.16.0.1/32", "172.16.0.2", "172.16.0.2/32 towards 172.16.0.1"},
+		{"172.16.0.1/24", "172.16.0.77", "172.16.0.77/24 towards 172.16.0.1"},
+		{"2001:db8::1/126", "2001:db8::2", "2001:db8::2/126 towards 2001:db8::1"},
+		{"2001:db8::/127", "2001:db8::1", "2001:db8::1/127 towards 2001:db8::"},
+		{"2001:db8::1/128", "2001:db8::2", "2001:db8::2/128 towards 2001:db8::1"},
+		{"172.16.0.1/30", "", "172.16.0.2/30 towards 172.16.0.1"},
+		// both families, and more than one network
+		{"172.16.0.1/30 fd00::1/126", "172.16.0.2", "172.16.0.2/30 fd00::2/126 towards 172.16.0.1"},
+		{"172.16.0.1/30 fd00::1/126", "fd00::2", "172.16.0.2/30 fd00::2/126 towards fd00::1"},
+		{"172.16.0.1/30 172.17.0.1/30", "172.17.0.2", "172.16.0.2/30 172.17.0.2/30 towards 172.17.0.1"},
+		{"172.16.0.1/24 172.16.0.9/24", "172.16.0.2", "172.16.0.2/24 towards 172.16.0.1"},
+		{"172.16.0.1/30 fd00::1/64", "172.16.0.2", "172.16.0.2/30 fd00::2/64 towards 172.16.0.1; the far end may have any other address of fd00::/64: its line proposes fd00::2"},
+		// several speakers behind one address
+		{"169.254.10.1/29", "169.254.10.2 169.254.10.3", "169.254.10.2/29 169.254.10.3/29 towards 169.254.10.1"},
+		{"172.16.0.1/32", "172.16.0.2 172.16.0.3", "172.16.0.2/32 172.16.0.3/32 towards 172.16.0.1"},
+		// what nobody knows is proposed, and said
+		{"172.16.4.1/24", "", "172.16.4.2/24 towards 172.16.4.1; the far end may have any other address of 172.16.4.0/24: its line proposes 172.16.4.2. Nothing is probed until this end knows the address: nmgre edit gre1 --peer-address 172.16.4.2"},
+		{"172.16.4.254/24", "", "172.16.4.253/24 towards 172.16.4.254; the far end may have any other address of 172.16.4.0/24: its line proposes 172.16.4.253. Nothing is probed until this end knows the address: nmgre edit gre1 --peer-address 172.16.4.253"},
+		{"172.16.0.1/32", "", "missing: the far end's inner address is not known; the far end's inner address beside 172.16.0.1/32 is not known: give it with --peer-address"},
+		// what this end alone has
+		{"172.16.0.1/30 10.9.9.1/32", "172.16.0.2", "172.16.0.2/30 towards 172.16.0.1, to 10.9.9.1"},
+		{"203.0.113.1/30 172.16.0.1/30", "172.16.0.2", "172.16.0.2/30 towards 172.16.0.1, to 203.0.113.0/30"},
 	} {
 		near := nm.NewTunnel()
-		near.Addresses = want.CIDRs(test.own)
-		if test.peer != "" {
-			near.PeerAddress = want.Addr(test.peer)
+		near.Name, near.Local, near.Addresses = "gre1", want.Addr("100.0.1.100"), want.CIDRs(strings.Fields(test.own)...)
+		var peers []netip.Addr
+		for _, peer := range strings.Fields(test.peer) {
+			peers = append(peers, want.Addr(peer))
 		}
+		near.SetPeers(peers)
+		if got := farText(near.FarEnd(nil)); got != test.far {
+			t.Errorf("%s towards %s: the far end has\n%s, want\n%s", test.own, test.peer, got, test.far)
+		}
+	}
+}
+
+// farText writes what was worked out for a far end.
+func farText(far nm.FarEnd) string {
+	text := "missing: " + far.Missing
+	if far.Missing == "" {
+		texts := make([]string, len(far.Addresses))
+		for i, p := range far.Addresses {
+			texts[i] = p.String()
+		}
+		text = strings.Join(texts, " ") + " towards " + far.PeerAddress.String()
+	}
+	for _, r := range far.Routes {
+		text += ", to " + r.String()
+	}
+	return strings.Join(append([]string{text}, far.Notes...), "; ")
+}
+
+// An Ethernet network may have other hosts, whose addresses nobody must take.
+func TestFarEndOnEthernet(t *testing.T) {
+	near := nm.NewTunnel()
+	near.Mode, near.Local, near.Addresses = gre.ModeGRETAP, want.Addr("100.0.1.100"), want.CIDRs("172.16.4.1/24")
+	far := near.FarEnd(nil)
+	if len(far.Addresses) != 0 || len(far.Notes) != 1 || strings.Contains(far.CreateCommand(), "--address") {
+		t.Errorf("the far end is %s, with the notes %q", far.CreateCommand(), far.Notes)
+	}
+	near.Addresses = want.CIDRs("172.16.4.1/30")
+	want.Same(t, "the far end", near.FarEnd(nil).CreateCommand(), "nmgre create --mode gretap --peer 100.0.1.100 --address 172.16.4.2/30")
+}
+
+// The line is right or not there.
+func TestFarEndWithoutACommand(t *testing.T) {
+	near := nm.NewTunnel()
+	near.Remote, near.Addresses = want.Addr("100.0.2.100"), want.CIDRs("172.16.0.1/30")
+	for _, local := range []netip.Addr{{}, want.Addr("0.0.0.0")} {
+		near.Local = local
 		far := near.FarEnd(nil)
-		got := fmt.Sprint(far.Addresses, far.PeerAddress)
-		expected := fmt.Sprint([]netip.Prefix(nil), netip.Addr{})
-		if test.wantOwn != "" {
-			expected = fmt.Sprint(want.CIDRs(test.wantOwn), want.Addr(test.wantPeer))
+		if far.CreateCommand() != "" || far.NmcliAdd() != "" || len(far.IPCommands()) != 0 || len(far.Told()) != 1 {
+			t.Errorf("from %s: %q, told %q", local, far.CreateCommand(), far.Told())
 		}
-		if got != expected {
-			t.Errorf("%s towards %s: the far end has %s, want %s", test.own, test.peer, got, expected)
+	}
+	// a tunnel to any far end has one that is its own choice
+	near.Local, near.Remote = want.Addr("100.0.1.100"), want.Addr("0.0.0.0")
+	want.Same(t, "the far end", near.FarEnd(nil).CreateCommand(), "nmgre create --peer 100.0.1.100 --address 172.16.0.2/30")
+}
+
+// The inner address to probe follows from the routes' gateway, then from the networks.
+func TestChoosePeer(t *testing.T) {
+	for _, test := range []struct{ own, route, peer, choices string }{
+		{"172.16.0.1/30", "", "172.16.0.2", ""},
+		{"172.16.0.1/30 172.17.0.1/30", "", "172.16.0.2", "172.16.0.2, 172.17.0.2"},
+		{"172.16.0.1/30 172.17.0.1/30", "10.10.2.0/24 via 172.17.0.2", "172.17.0.2", ""},
+		{"172.16.0.1/30 172.17.0.1/24", "10.10.2.0/24 via 172.17.0.77", "172.17.0.77", ""},
+		{"172.16.0.1/30 172.17.0.1/24", "10.10.2.0/24 nexthop via 172.17.0.77 nexthop via 100.0.1.1 dev eth0", "172.17.0.77", ""},
+		{"172.16.0.1/30", "10.10.2.0/24 via 192.0.2.1 onlink", "172.16.0.2", ""},
+		{"172.16.0.1/30 fd00::1/126", "", "172.16.0.2", ""},
+		{"203.0.113.1/30 172.16.0.1/30", "", "172.16.0.2", ""},
+		{"203.0.113.1/30", "", "203.0.113.2", ""},
+		{"172.16.0.1/24", "", "invalid IP", ""},
+	} {
+		tunnel := nm.NewTunnel()
+		tunnel.Name, tunnel.Addresses = "gre1", want.CIDRs(strings.Fields(test.own)...)
+		if test.route != "" {
+			tunnel.Routes = []routes.Route{routes.MustParse(test.route)}
+		}
+		if peer, choices := tunnel.ChoosePeer().String(), nm.AddrTexts(tunnel.PeerChoices()); peer != test.peer || choices != test.choices {
+			t.Errorf("%s, %s: %s of %q, want %s of %q", test.own, test.route, peer, choices, test.peer, test.choices)
 		}
 	}
 }
@@ -97,7 +177,7 @@ func TestFarEndOfFarEnd(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		near := randomTunnel(random)
-		again := near.FarEnd(want.CIDRs("10.10.1.0/24")).FarEnd(nil)
+		again := near.FarEnd(want.CIDRs("10.10.1.0/24")).FarEnd(nil).Tunnel
 		expected := near.Clone()
 		expected.Name, expected.Parent, expected.Routes, expected.Autoconnect = "", "", nil, true
 		if !reflect.DeepEqual(again, expected) {

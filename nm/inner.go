@@ -47,12 +47,28 @@ func checkAddress(p netip.Prefix) *fault.Error {
 	return nil
 }
 
-// CheckPeerAddress returns the problems of the far end's inner address.
+// MaxPeers is the highest number of the far end's inner addresses.
+const MaxPeers = 16
+
+// CheckPeerAddress returns the problems of the far end's inner addresses.
 func CheckPeerAddress(t Tunnel) fault.List {
-	peer := t.PeerAddress
-	if !peer.IsValid() {
-		return nil
+	var problems fault.List
+	peers := t.Peers()
+	if len(peers) > MaxPeers {
+		problems.Add(fault.Invalid("peer-address", "give those that a probe proves something with", "%d addresses are more than the %d allowed", len(peers), MaxPeers))
 	}
+	for i, peer := range peers {
+		if slices.Contains(peers[:i], peer) {
+			problems.Add(fault.Invalid("peer-address", "give each address once", "%s is given twice", fault.Printable(peer.String())))
+			continue
+		}
+		problems.Add(checkPeerAddress(t, peer)...)
+	}
+	return problems
+}
+
+// checkPeerAddress returns the problems of one of the far end's inner addresses.
+func checkPeerAddress(t Tunnel, peer netip.Addr) fault.List {
 	hint := "give the far end's inner address, such as 172.16.0.2"
 	if peer.IsUnspecified() || peer.IsMulticast() || peer.IsLoopback() || peer.Is4In6() || peer.Zone() != "" {
 		return fault.List{fault.Invalid("peer-address", hint, "%s is not an address that a host can have", fault.Printable(peer.String()))}
@@ -148,9 +164,9 @@ func (t *Tunnel) hasAddress(a netip.Addr) bool {
 }
 
 // onLink says whether the tunnel's link leads to a: a is in one of the tunnel's networks, is
-// link-local, or is the peer address, which gets a route.
+// link-local, or is a peer address, which gets a route.
 func (t *Tunnel) onLink(a netip.Addr) bool {
-	return a == t.PeerAddress || a.Is6() && a.IsLinkLocalUnicast() ||
+	return slices.Contains(t.Peers(), a) || a.Is6() && a.IsLinkLocalUnicast() ||
 		slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 

@@ -44,6 +44,9 @@ type Tunnel struct {
 	// PeerAddress is the far end's inner address, to which probes are sent. The zero Addr stands
 	// for an unknown address.
 	PeerAddress netip.Addr
+	// MorePeers are further inner addresses of the far end, each of which is probed as well. There
+	// are none without a PeerAddress.
+	MorePeers []netip.Addr
 
 	// Routes lead into the tunnel. In a tunnel that was read from a profile they are the profile's.
 	Routes      []routes.Route
@@ -63,7 +66,7 @@ func NewTunnel() Tunnel {
 // Clone returns a copy that shares nothing with t.
 func (t Tunnel) Clone() Tunnel {
 	t.InputKey, t.OutputKey = gre.CloneKey(t.InputKey), gre.CloneKey(t.OutputKey)
-	t.Addresses, t.SNAT = slices.Clone(t.Addresses), slices.Clone(t.SNAT)
+	t.Addresses, t.MorePeers, t.SNAT = slices.Clone(t.Addresses), slices.Clone(t.MorePeers), slices.Clone(t.SNAT)
 	t.Routes = slices.Clone(t.Routes)
 	for i := range t.Routes {
 		t.Routes[i] = t.Routes[i].Clone()
@@ -95,7 +98,7 @@ func (t Tunnel) IPv4Addresses() []netip.Prefix {
 }
 
 // InnerNetworks returns the networks whose packets SNAT rewrites: the networks of the inner
-// addresses, and the far end's inner address if it is in none of them.
+// addresses, and the far end's inner addresses that are in none of them.
 func (t Tunnel) InnerNetworks() []netip.Prefix {
 	var networks []netip.Prefix
 	add := func(n netip.Prefix) {
@@ -106,8 +109,10 @@ func (t Tunnel) InnerNetworks() []netip.Prefix {
 	for _, own := range t.Addresses {
 		add(own.Masked())
 	}
-	if peer := t.PeerAddress; peer.IsValid() && !slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(peer) }) {
-		add(routes.HostPrefix(peer))
+	for _, peer := range t.Peers() {
+		if !slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(peer) }) {
+			add(routes.HostPrefix(peer))
+		}
 	}
 	return networks
 }

@@ -121,11 +121,13 @@ func checkOuterAddr(t Tunnel, field string, a netip.Addr) *fault.Error {
 		return fault.Invalid(field, "give the address that the other end sends to", "packets to %s never leave this host", fault.Printable(a.String()))
 	case a.Zone() != "":
 		return fault.Invalid(field, "leave the zone out, and give its device as --parent "+fault.Printable(a.Zone()), "%s has a zone", fault.Printable(a.String()))
-	case a.Is6() && a.IsLinkLocalUnicast() && t.Parent == "":
+	case isLinkLocal6(a) && t.Parent == "" && !isLinkLocal6(t.Local): // a local one has its device
 		return fault.Invalid("parent", "name the device with --parent", "%s is a link-local address: it is ambiguous without a device", a)
 	}
 	return nil
 }
+
+func isLinkLocal6(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
 
 // familyProblem says that mode and address are of different families, and proposes the mode that
 // fits the address. A missing mode is [checkMode]'s problem.

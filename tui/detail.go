@@ -39,7 +39,7 @@ type detail struct {
 
 	status    *nmgre.Status // nil until it has been read
 	statusErr error
-	far       *nm.Tunnel
+	far       *nm.FarEnd
 	farErr    error
 	routes    routesView
 	report    *verify.Report
@@ -115,8 +115,8 @@ func (m *Model) loadFarEnd(s nmgre.Status) tea.Cmd {
 	if m.detail.tab != tabFarEnd {
 		return nil
 	}
-	return read(m, "work out the far end's commands", func(ctx context.Context, wf Workflow) (nm.Tunnel, error) { return wf.FarEnd(ctx, s.Tunnel) },
-		func(far nm.Tunnel, err error) tea.Cmd {
+	return read(m, "work out the far end's commands", func(ctx context.Context, wf Workflow) (nm.FarEnd, error) { return wf.FarEnd(ctx, s.Tunnel) },
+		func(far nm.FarEnd, err error) tea.Cmd {
 			if m.detail.uuid == s.UUID {
 				m.detail.far, m.detail.farErr = &far, err
 			}

@@ -47,6 +47,10 @@ func (m *Model) copyTab() {
 			m.warn("the far end is not known yet")
 			return
 		}
+		if m.detail.far.Missing != "" {
+			m.warn("there is no command for the far end: " + m.detail.far.Missing)
+			return
+		}
 		m.copyText("the far end's command", m.detail.far.CreateCommand())
 	case tabLog:
 		m.copyText("the commands of the log", m.log.commands()...)

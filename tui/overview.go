@@ -116,7 +116,7 @@ func overviewFacts(s *nmgre.Status) []fact {
 		facts = append(facts, fact{name: "parent", profile: fault.Printable(t.Parent), alone: true})
 	}
 	if t.PeerAddress.IsValid() {
-		facts = append(facts, fact{name: "peer", profile: t.PeerAddress.String(), alone: true})
+		facts = append(facts, fact{name: "probed", profile: nm.AddrTexts(t.Peers()), alone: true})
 	}
 	facts = append(facts, fact{name: "at boot", profile: form.YesNo(t.Autoconnect), alone: true})
 	if s.Path != "" {

@@ -282,7 +282,12 @@ func (p *plainTalk) farEnd(s nmgre.Status) error {
 	if err != nil {
 		return err
 	}
-	p.result("far end: %s", far.CreateCommand())
+	if command := far.CreateCommand(); command != "" {
+		p.result("far end: %s", command)
+	}
+	for _, note := range far.Told() {
+		p.say("%s", fault.Printable(note))
+	}
 	return nil
 }
 
@@ -443,6 +448,10 @@ func (p *plainTalk) way(a *answers.Answers) {
 // have been asked for once more.
 func (p *plainTalk) finish(a *answers.Answers, was *nmgre.Status) (again bool, err error) {
 	a.Submit()
+	if _, f := a.Problem(); f != nil { // what an answer to a later question has made wrong
+		p.say("Not valid: %s", withHint(f.Problem, f.Hint))
+		return true, p.field(a, f)
+	}
 	t, _ := a.Tunnel()
 	if was != nil {
 		return p.finishEdit(a, was, t)

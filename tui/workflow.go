@@ -18,7 +18,7 @@ type Workflow interface {
 	Show(ctx context.Context, name string) (nmgre.Status, error)
 	Routes(ctx context.Context, name string) (nm.Profile, []nmgre.RouteState, error)
 	Verify(ctx context.Context, name string, opts verify.Options) (verify.Report, error)
-	FarEnd(ctx context.Context, t nm.Tunnel) (nm.Tunnel, error)
+	FarEnd(ctx context.Context, t nm.Tunnel) (nm.FarEnd, error)
 
 	Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error)
 	Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateOptions) (nmgre.Created, error)

@@ -20,14 +20,14 @@ import (
 
 // createFlags are create's flags as they were typed.
 type createFlags struct {
-	peer, local, peerAddress, name, mode, parent string
-	key, inputKey, outputKey, ttl, tos           string
-	addresses, routes                            []string
-	mtu, encapLimit, flowLabel                   string
-	noPMTUD, autoconnect                         bool
-	snat                                         []string
-	forward, clampMSS                            bool
-	routesFrom                                   string
+	peer, local, name, mode, parent    string
+	key, inputKey, outputKey, ttl, tos string
+	addresses, peerAddresses, routes   []string
+	mtu, encapLimit, flowLabel         string
+	noPMTUD, autoconnect               bool
+	snat                               []string
+	forward, clampMSS                  bool
+	routesFrom                         string
 }
 
 func (a *app) createCommand() *cobra.Command {
@@ -85,7 +85,7 @@ func (f *createFlags) register(cmd *cobra.Command) {
 	all.StringVar(&f.peer, "peer", "", "the far end's outer address; --remote is the same (required)")
 	all.StringArrayVar(&f.addresses, "address", nil, "this end's inner address with its prefix length, such as 172.16.0.1/30 (required; may be repeated)")
 	all.StringVar(&f.local, "local", "", "this end's outer address, or any (default: the source address that the kernel would use)")
-	all.StringVar(&f.peerAddress, "peer-address", "", "the far end's inner address (default: the other host of a /30 or /31)")
+	all.StringArrayVar(&f.peerAddresses, "peer-address", nil, "the far end's inner address (default: the gateway of the routes, or the other host of a /30 or /31; may be repeated, and each is probed)")
 	all.StringVar(&f.name, "name", "", "the interface's name, 1 to 15 bytes (default: the first free name of gre1, gre2, ...)")
 	all.StringVar(&f.mode, "mode", "gre", "gre, gretap, ip6gre or ip6gretap")
 	all.StringVar(&f.key, "key", "", "the key of both directions, a 32-bit number, equal at both ends")
@@ -147,8 +147,10 @@ func (f *createFlags) into(t *nm.Tunnel, given func(flag string) bool, a *app) e
 		return err
 	})
 	read("local", func() error { return f.readLocal(t) })
-	read("peer-address", func() (err error) {
-		t.PeerAddress, err = parseAddr("peer-address", f.peerAddress, "give the far end's inner address, such as 172.16.0.2")
+	read("peer-address", func() error {
+		var peers []netip.Addr
+		err := readList(&peers, f.peerAddresses, parsePeer)
+		t.SetPeers(peers)
 		return err
 	})
 	errs = append(errs, f.readKeys(t, given), f.readNumbers(t, given))
@@ -321,6 +323,15 @@ func parseAddr(field, text, hint string) (netip.Addr, error) {
 		hint = "leave out the prefix length: " + fault.Printable(text[:strings.Index(text, "/")])
 	}
 	return a, &fault.Error{Kind: fault.ErrInvalid, Field: field, What: fmt.Sprintf("\"%s\" is not an IP address", fault.Printable(text)), Hint: hint}
+}
+
+// parsePeer reads an inner address of the far end.
+func parsePeer(text string) (netip.Addr, error) {
+	const hint = "give the far end's inner address, such as 172.16.0.2"
+	if text == "" {
+		return netip.Addr{}, fault.Invalid("peer-address", hint, "the value is empty")
+	}
+	return parseAddr("peer-address", text, hint)
 }
 
 // parseInner reads an inner address with its prefix length.

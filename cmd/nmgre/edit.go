@@ -72,7 +72,7 @@ func (f *createFlags) registerForEdit(cmd *cobra.Command) {
 	for flag, usage := range map[string]string{
 		"peer": "the far end's outer address; --remote is the same", "address": "this end's inner address with its prefix length; replaces all of them (may be repeated)",
 		"local":        "this end's outer address, any, or auto for the source address that the kernel would use",
-		"peer-address": "the far end's inner address", "name": "the interface's name, 1 to 15 bytes",
+		"peer-address": "the far end's inner address; replaces all of them (may be repeated, and each is probed)", "name": "the interface's name, 1 to 15 bytes",
 		"key":       "the key of both directions, a 32-bit number, equal at both ends, or none",
 		"input-key": "the key that received packets must carry, or none", "output-key": "the key that sent packets carry, or none",
 		"mtu":    "the device's MTU in bytes, or auto to compute it from the route to the far end",
@@ -196,7 +196,7 @@ func (a *app) printEditPlan(p plan.EditPlan, asJSON bool) error {
 }
 
 // printEdited writes the tunnel as it is now, and the report.
-func (a *app) printEdited(planned plan.EditPlan, done nmgre.Edited, far nm.Tunnel, asJSON bool) error {
+func (a *app) printEdited(planned plan.EditPlan, done nmgre.Edited, far nm.FarEnd, asJSON bool) error {
 	if asJSON {
 		out := editedJSON{Tunnel: newDetailJSON(done.Status, far), Changes: changesJSON(planned), Flaps: planned.Flaps}
 		if len(done.Report.Checks) > 0 {
@@ -218,8 +218,7 @@ func (a *app) printEdited(planned plan.EditPlan, done nmgre.Edited, far nm.Tunne
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(a.stdout, "far end: %s\n", far.CreateCommand())
-	return err
+	return a.printFarEnd(far)
 }
 
 // fieldChangeJSON is one difference that an edit makes. A value that was not set, or is not any

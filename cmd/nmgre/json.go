@@ -66,22 +66,24 @@ func newKeptJSON(s nmgre.Status) *keptJSON {
 // detailJSON is the output of show --json.
 type detailJSON struct {
 	tunnelJSON
-	Parent      string     `json:"parent,omitempty"`
-	TTL         uint8      `json:"ttl"` // 0 means inherit
-	TOS         uint8      `json:"tos"`
-	PMTUD       bool       `json:"path_mtu_discovery"`
-	MTU         uint32     `json:"mtu"` // 0 means the kernel's default
-	EncapLimit  uint8      `json:"encapsulation_limit,omitempty"`
-	FlowLabel   uint32     `json:"flow_label,omitempty"`
-	Flags       uint32     `json:"flags,omitempty"`
-	PeerAddress string     `json:"peer_address,omitempty"`
-	Autoconnect bool       `json:"autoconnect"`
-	Unsaved     bool       `json:"unsaved"`
-	File        string     `json:"file,omitempty"`
-	DeviceState string     `json:"device_state,omitempty"`
-	Reason      string     `json:"reason,omitempty"`
-	Link        *linkJSON  `json:"link,omitempty"`
-	FarEnd      farEndJSON `json:"far_end"`
+	Parent      string `json:"parent,omitempty"`
+	TTL         uint8  `json:"ttl"` // 0 means inherit
+	TOS         uint8  `json:"tos"`
+	PMTUD       bool   `json:"path_mtu_discovery"`
+	MTU         uint32 `json:"mtu"` // 0 means the kernel's default
+	EncapLimit  uint8  `json:"encapsulation_limit,omitempty"`
+	FlowLabel   uint32 `json:"flow_label,omitempty"`
+	Flags       uint32 `json:"flags,omitempty"`
+	PeerAddress string `json:"peer_address,omitempty"`
+	// PeerAddresses are all of the far end's inner addresses, that one first.
+	PeerAddresses []string   `json:"peer_addresses,omitempty"`
+	Autoconnect   bool       `json:"autoconnect"`
+	Unsaved       bool       `json:"unsaved"`
+	File          string     `json:"file,omitempty"`
+	DeviceState   string     `json:"device_state,omitempty"`
+	Reason        string     `json:"reason,omitempty"`
+	Link          *linkJSON  `json:"link,omitempty"`
+	FarEnd        farEndJSON `json:"far_end"`
 }
 
 // linkJSON is the tunnel's link in the kernel.
@@ -95,9 +97,11 @@ type linkJSON struct {
 
 // farEndJSON holds commands that make the far end, by nmgre, by nmcli and by ip.
 type farEndJSON struct {
-	Command string   `json:"command"`
-	Nmcli   string   `json:"nmcli"`
+	Command string   `json:"command"` // empty if there is none
+	Nmcli   string   `json:"nmcli"`   // empty if there is none
 	IP      []string `json:"ip"`
+	Missing string   `json:"missing,omitempty"` // why there is no command
+	Notes   []string `json:"notes,omitempty"`
 }
 
 func newTunnelsJSON(list []nmgre.Status) []tunnelJSON {
@@ -129,7 +133,7 @@ func newRoutesJSON(s nmgre.Status) []routeJSON {
 	return out
 }
 
-func newDetailJSON(s nmgre.Status, far nm.Tunnel) detailJSON {
+func newDetailJSON(s nmgre.Status, far nm.FarEnd) detailJSON {
 	t := s.Tunnel
 	d := detailJSON{
 		tunnelJSON: newTunnelJSON(s), Parent: t.Parent, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD, MTU: t.MTU, EncapLimit: t.EncapLimit,
@@ -137,7 +141,7 @@ func newDetailJSON(s nmgre.Status, far nm.Tunnel) detailJSON {
 		DeviceState: s.DeviceState, Reason: s.Reason, FarEnd: newFarEndJSON(far),
 	}
 	if t.PeerAddress.IsValid() {
-		d.PeerAddress = t.PeerAddress.String()
+		d.PeerAddress, d.PeerAddresses = t.PeerAddress.String(), texts(t.Peers())
 	}
 	if l := s.Link; l != nil {
 		d.Link = &linkJSON{Index: l.Index, Up: l.Up, MTU: l.MTU, Addresses: texts(l.Addresses), Counters: l.Counters}
@@ -147,10 +151,10 @@ func newDetailJSON(s nmgre.Status, far nm.Tunnel) detailJSON {
 
 // newFarEndJSON writes the far end's commands. Those for nmcli and ip need a name for the
 // interface.
-func newFarEndJSON(far nm.Tunnel) farEndJSON {
+func newFarEndJSON(far nm.FarEnd) farEndJSON {
 	command := far.CreateCommand()
 	far.Name = nm.FreeName(nil)
-	return farEndJSON{Command: command, Nmcli: far.NmcliAdd(), IP: far.IPCommands()}
+	return farEndJSON{Command: command, Nmcli: far.NmcliAdd(), IP: append([]string{}, far.IPCommands()...), Missing: far.Missing, Notes: far.Notes}
 }
 
 // createdJSON is the output of create --json.
@@ -175,7 +179,7 @@ type stepJSON struct {
 	Commands []string `json:"commands"`
 }
 
-func newPlanJSON(p plan.Plan, far nm.Tunnel) planJSON {
+func newPlanJSON(p plan.Plan, far nm.FarEnd) planJSON {
 	status := nmgre.Status{Profile: nm.Profile{ID: p.Tunnel.Name, Tunnel: p.Tunnel, State: nm.StateInactive}}
 	out := planJSON{Tunnel: newDetailJSON(status, far), Notes: append([]string{}, p.Notes...), IP: p.Tunnel.IPCommands(), Routes: newOwnedJSON(p.Routes)}
 	out.Tunnel.Routes = out.Routes

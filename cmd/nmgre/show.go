@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +42,7 @@ func (a *app) showCommand() *cobra.Command {
 }
 
 // printShow writes one field per line, then the routes and the kernel's counters.
-func (a *app) printShow(s nmgre.Status, far nm.Tunnel) error {
+func (a *app) printShow(s nmgre.Status, far nm.FarEnd) error {
 	return a.table(func(w io.Writer) {
 		for _, f := range showFields(s) {
 			if f.value != "" {
@@ -56,11 +57,31 @@ func (a *app) printShow(s nmgre.Status, far nm.Tunnel) error {
 			fmt.Fprintf(w, "sent:\t%d packets, %d bytes, %d errors, %d dropped\n", c.TxPackets, c.TxBytes, c.TxErrors, c.TxDropped)
 			fmt.Fprintf(w, "received:\t%d packets, %d bytes, %d errors, %d dropped\n", c.RxPackets, c.RxBytes, c.RxErrors, c.RxDropped)
 		}
-		fmt.Fprintf(w, "far end:\t%s\n", far.CreateCommand())
+		if command := far.CreateCommand(); command != "" {
+			fmt.Fprintf(w, "far end:\t%s\n", command)
+		}
+		for _, note := range far.Told() {
+			fmt.Fprintf(w, "note:\t%s\n", oneLine(note))
+		}
 	})
 }
 
 type field struct{ name, value string }
+
+// betweenText names the devices between which packets are forwarded.
+func betweenText(devices []string) string {
+	if len(devices) == 0 {
+		return ""
+	}
+	return "between " + fault.Printable(strings.Join(devices, ", "))
+}
+
+func onlyOn(on bool) string {
+	if on {
+		return onOff(on)
+	}
+	return ""
+}
 
 func showFields(s nmgre.Status) []field {
 	t := s.Tunnel
@@ -76,7 +97,10 @@ func showFields(s nmgre.Status) []field {
 		{"mtu", mtuText(s)}, {"addresses", joined(t.Addresses)}, {"autoconnect", onOff(t.Autoconnect)}, {"file", fault.Printable(s.Path)},
 	}
 	if t.PeerAddress.IsValid() {
-		fields = append(fields, field{"peer address", t.PeerAddress.String()})
+		fields = append(fields, field{"peer address", nm.AddrTexts(t.Peers())})
+	}
+	if k := s.Kept; !k.Empty() {
+		fields = append(fields, field{"snat", strings.Join(texts(k.SNAT), ", ")}, field{"forwarding", betweenText(k.Forward)}, field{"clamp mss", onlyOn(k.ClampMSS)})
 	}
 	if t.Mode.IPv6Outer() {
 		fields = append(fields, field{"encapsulation limit", number(uint32(t.EncapLimit))}, field{"flow label", number(t.FlowLabel)}, field{"flags", fmt.Sprintf("%#x", uint32(t.Flags))})

@@ -17,7 +17,7 @@ import (
 )
 
 // printPlan writes every step with its reason and the commands that would do the same.
-func (a *app) printPlan(p plan.Plan, far nm.Tunnel, asJSON bool) error {
+func (a *app) printPlan(p plan.Plan, far nm.FarEnd, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(map[string]planJSON{"plan": newPlanJSON(p, far)})
 	}
@@ -38,13 +38,15 @@ func (a *app) printPlan(p plan.Plan, far nm.Tunnel, asJSON bool) error {
 	for _, command := range p.Tunnel.IPCommands() {
 		fmt.Fprintf(&b, "   %s\n", command)
 	}
-	fmt.Fprintf(&b, "# the far end:\n   %s\n", far.CreateCommand())
+	if command := far.CreateCommand(); command != "" {
+		fmt.Fprintf(&b, "# the far end:\n   %s\n", command)
+	}
 	_, err := fmt.Fprint(a.stdout, b.String())
 	return err
 }
 
 // printCreated writes the new tunnel, the report, and the command for the far end.
-func (a *app) printCreated(c nmgre.Created, far nm.Tunnel, asJSON bool) error {
+func (a *app) printCreated(c nmgre.Created, far nm.FarEnd, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(createdJSON{Tunnel: newDetailJSON(c.Status, far), Verify: c.Report})
 	}
@@ -55,7 +57,16 @@ func (a *app) printCreated(c nmgre.Created, far nm.Tunnel, asJSON bool) error {
 	if err := a.printReport(c.Report); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(a.stdout, "far end: %s\n", far.CreateCommand())
+	return a.printFarEnd(far)
+}
+
+// printFarEnd writes the command that makes the far end, if there is one.
+func (a *app) printFarEnd(far nm.FarEnd) error {
+	command := far.CreateCommand()
+	if command == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(a.stdout, "far end: %s\n", command)
 	return err
 }
 

@@ -163,7 +163,7 @@ var flags = map[string]string{
 	"ipv6.method":                   "address",
 	"ipv6.routes":                   "route",
 	"ipv6.route-data":               "route",
-	"user.data." + wire.KeyPeer:     "peer-address",
+	"user.data." + wire.KeyPeer:     "peer-address", "user.data." + wire.KeyMorePeers: "peer-address",
 }
 
 // property finds "setting.property: reason" in NetworkManager's texts.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"nmgre/nm"
 	"nmgre/routes"
@@ -18,6 +19,7 @@ import (
 // the earlier ones.
 func (p *preflight) decide(ctx context.Context) error {
 	p.decideInner()
+	p.notePeer()
 	p.decideEncapLimit()
 	if err := p.chooseMetrics(ctx, p.t.Routes, nil); err != nil {
 		return err
@@ -28,6 +30,7 @@ func (p *preflight) decide(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.way = hop
 	p.decideLocal(hop)
 	p.decideMTU(hop)
 	return nil
@@ -39,7 +42,14 @@ func (p *preflight) decideInner() {
 		p.t.Name = nm.FreeName(p.takenNames())
 	}
 	if !p.t.PeerAddress.IsValid() {
-		p.t.PeerAddress = nm.DerivePeer(p.t.Addresses)
+		p.t.PeerAddress = p.t.ChoosePeer()
+	}
+}
+
+// notePeer says which of the far end's possible inner addresses is probed, if there are several.
+func (p *preflight) notePeer() {
+	if choices := p.t.PeerChoices(); len(choices) > 0 && slices.Contains(choices, p.t.PeerAddress) && len(p.t.MorePeers) == 0 {
+		p.note("the far end's inner address may be %s: %s is probed; choose by --peer-address, once for each", strings.ReplaceAll(nm.AddrTexts(choices), ", ", " or "), p.t.PeerAddress)
 	}
 }
 
@@ -62,26 +72,25 @@ func (p *preflight) decideEncapLimit() {
 	}
 }
 
-// decideRoutes completes the fresh routes, which are a part of all: with a route to the peer
-// address if it needs one, and with gateways in an Ethernet tunnel.
+// decideRoutes completes the fresh routes, which are a part of all: with a route to each peer
+// address that needs one, and with gateways in an Ethernet tunnel.
 func (p *preflight) decideRoutes(fresh, all []routes.Route) []routes.Route {
-	fresh = slices.Clone(fresh)
-	if r, needed := p.routeToPeer(all); needed {
-		fresh = slices.Insert(fresh, 0, r)
-		p.note("the far end's inner address %s gets a route of its own: it is in none of the tunnel's networks", p.t.PeerAddress)
+	var own []routes.Route
+	for _, peer := range p.t.Peers() {
+		if r, needed := p.routeToPeer(peer, all); needed {
+			own = append(own, r)
+			p.note("the far end's inner address %s gets a route of its own: it is in none of the tunnel's networks", peer)
+		}
 	}
+	fresh = append(own, fresh...)
 	p.viaPeer(fresh)
 	return fresh
 }
 
-// routeToPeer returns a route to the peer address. The route is needed if the address is in no
+// routeToPeer returns a route to a peer address. The route is needed if the address is in no
 // network of the tunnel and no route leads to it alone. That is so if this end's address is a /32,
 // as in ifcfg files and with point-to-point peers.
-func (p *preflight) routeToPeer(all []routes.Route) (r routes.Route, needed bool) {
-	peer := p.t.PeerAddress
-	if !peer.IsValid() {
-		return r, false
-	}
+func (p *preflight) routeToPeer(peer netip.Addr, all []routes.Route) (r routes.Route, needed bool) {
 	r.Dst = routes.HostPrefix(peer)
 	covered := func(own netip.Prefix) bool { return own.Contains(peer) }
 	known := func(o routes.Route) bool { return o.Dst == r.Dst }
@@ -97,16 +106,48 @@ func (p *preflight) viaPeer(list []routes.Route) {
 		return
 	}
 	for i, r := range list {
-		if !r.Via.IsValid() && len(r.Nexthops) == 0 && r.NexthopID == 0 && r.Type.HasDevice() && r.Dst != routes.HostPrefix(peer) && r.Dst.Addr().Is4() == peer.Is4() {
+		if !r.Via.IsValid() && len(r.Nexthops) == 0 && r.NexthopID == 0 && r.Type.HasDevice() && !isRouteTo(p.t.Peers(), r) && r.Dst.Addr().Is4() == peer.Is4() {
 			list[i].Via = peer
 			p.note("the route to %s goes via %s: mode %s carries Ethernet, where a network behind the far end needs a gateway", r.Dst, peer, p.t.Mode)
 		}
 	}
 }
 
+// isRouteTo says whether r leads to one of the addresses alone.
+func isRouteTo(addresses []netip.Addr, r routes.Route) bool {
+	return slices.ContainsFunc(addresses, func(a netip.Addr) bool { return r.Dst == routes.HostPrefix(a) })
+}
+
+// decideParent binds a tunnel between link-local addresses to the device that has this end's: such
+// an address means nothing without its device (RFC 4007).
+func (p *preflight) decideParent() *fault.Error {
+	local := p.t.Local
+	if p.t.Parent != "" || !local.Is6() || !local.IsLinkLocalUnicast() {
+		return nil
+	}
+	var devices []string
+	for _, l := range p.links {
+		if l.GRE == nil && slices.ContainsFunc(l.Addresses, func(own netip.Prefix) bool { return own.Addr() == local }) {
+			devices = append(devices, l.Name)
+		}
+	}
+	switch len(devices) {
+	case 0:
+		return nil // localNotHere says so
+	case 1:
+		p.t.Parent = devices[0]
+		p.note("the tunnel is bound to %s, the device that has %s", fault.Printable(devices[0]), local)
+		return nil
+	}
+	return fault.Invalid("parent", "name the one that leads to the far end with --parent", "several devices have the link-local address %s: %s", local, fault.Printable(strings.Join(devices, ", ")))
+}
+
 // wayOut asks k how packets to the far end would leave, after it has checked the outer addresses
 // and the parent. With wrong ones the kernel's answer would mislead.
 func (p *preflight) wayOut(ctx context.Context, k kernel.Kernel) (kernel.Hop, error) {
+	if err := p.decideParent(); err != nil {
+		return kernel.Hop{}, err
+	}
 	var found fault.List
 	found.Add(p.parentMissing(), p.localNotHere(), p.remoteHere())
 	if err := found.Err(); err != nil {

@@ -91,13 +91,14 @@ func newProblems(before, after nm.Tunnel) error {
 // follow changes the fields that were derived from changed fields.
 func (e *editor) follow(t *nm.Tunnel) {
 	b := e.before
-	derived := b.PeerAddress == nm.DerivePeer(b.Addresses)
-	if t.PeerAddress == b.PeerAddress && derived && !slices.Equal(t.Addresses, b.Addresses) {
-		t.PeerAddress = nm.DerivePeer(t.Addresses)
+	derived := b.PeerAddress == nm.DerivePeer(b.Addresses) || b.PeerAddress == b.ChoosePeer()
+	if slices.Equal(t.Peers(), b.Peers()) && derived && !slices.Equal(t.Addresses, b.Addresses) {
+		t.SetPeers(nil)
+		t.PeerAddress = t.ChoosePeer()
 	}
 	old, now := b.PeerAddress, t.PeerAddress
-	if old.IsValid() && old != now {
-		// the plan adds the new route to the peer if it is needed
+	if old.IsValid() && !slices.Equal(t.Peers(), b.Peers()) {
+		// the plan adds the new routes to the peers that need one
 		t.Routes = slices.DeleteFunc(t.Routes, b.IsRouteToPeer)
 	}
 	if !old.IsValid() || !now.IsValid() || now.Is4() != old.Is4() {

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -12,43 +13,115 @@ import (
 )
 
 // FarEnd returns the tunnel that the far end has to make. Its routes lead to the networks of this
-// host's devices. Tunnels, and the device that leads to the far end, do not count.
-func FarEnd(ctx context.Context, k kernel.Kernel, t nm.Tunnel) (nm.Tunnel, error) {
+// host's devices. Tunnels, and the networks that lead to the far end, do not count.
+func FarEnd(ctx context.Context, k kernel.Kernel, t nm.Tunnel) (nm.FarEnd, error) {
 	links, err := k.Links(ctx)
 	if err != nil {
-		return nm.Tunnel{}, err
+		return nm.FarEnd{}, err
 	}
-	hop, err := k.Lookup(ctx, kernel.Query{To: t.Remote})
-	if err != nil && !errors.Is(err, fault.ErrUnreachable) {
-		return nm.Tunnel{}, err
+	hop, err := wayFrom(ctx, k, links, t)
+	if err != nil {
+		return nm.FarEnd{}, err
 	}
-	if t.Local.IsUnspecified() && hop.Src.IsValid() {
-		t.Local = hop.Src // the far end needs the address from which this end sends
-	}
-	return t.FarEnd(ownNetworks(links, hop.Dev, t.Addresses)), nil
+	return farEndBy(links, hop, t), nil
 }
 
-// ownNetworks returns the networks of links that are neither tunnels nor the underlay. Only the
-// address families of inner count.
-func ownNetworks(links []kernel.Link, underlay string, inner []netip.Prefix) []netip.Prefix {
+// farEndBy is [FarEnd] for packets that leave by hop.
+func farEndBy(links []kernel.Link, hop kernel.Hop, t nm.Tunnel) nm.FarEnd {
+	near := t.Clone()
+	if !isHost(near.Local) {
+		near.Local = hop.Src // the far end needs the address from which this end sends
+	}
+	far := near.FarEnd(ownNetworks(links, hop, near))
+	far.Notes = append(far.Notes, outerNotes(near)...)
+	if link := kernel.Named(links, t.Name); link != nil && link.GRE != nil {
+		askOfLink(&far, *link)
+	}
+	return far
+}
+
+// isHost says whether a is the address of one host.
+func isHost(a netip.Addr) bool { return a.IsValid() && !a.IsUnspecified() }
+
+// wayFrom asks k how packets to the far end leave. The answer is empty if none do.
+func wayFrom(ctx context.Context, k kernel.Kernel, links []kernel.Link, t nm.Tunnel) (kernel.Hop, error) {
+	if !isHost(t.Remote) {
+		return kernel.Hop{}, nil
+	}
+	q := kernel.Query{To: t.Remote}
+	if isHost(t.Local) && kernel.Holding(links, t.Local) != nil {
+		q.From = t.Local
+	}
+	if kernel.Named(links, t.Parent) != nil {
+		q.Dev = t.Parent
+	}
+	hop, err := k.Lookup(ctx, q)
+	if errors.Is(err, fault.ErrUnreachable) {
+		return kernel.Hop{}, nil
+	}
+	return hop, err
+}
+
+// outerNotes tell what the far end's command cannot know about the outer addresses.
+func outerNotes(t nm.Tunnel) []string {
+	var notes []string
+	if isHost(t.Local) && nm.IsPrivate(t.Local) && !nm.IsPrivate(t.Remote) {
+		notes = append(notes, fmt.Sprintf("%s is a private address: behind NAT the far end uses the public one in its place, as --peer", t.Local))
+	}
+	switch {
+	case t.Parent == "":
+	case t.Remote.Is6() && t.Remote.IsLinkLocalUnicast():
+		notes = append(notes, fmt.Sprintf("the far end's tunnel is bound to the device that has %s there; where several have it, choose one with --parent", t.Remote))
+	default:
+		notes = append(notes, fmt.Sprintf("this end is bound to %s; whether the far end is bound to a device of its own is to be chosen there, with --parent", fault.Printable(t.Parent)))
+	}
+	return notes
+}
+
+// askOfLink adds what the present link asks of the far end and NetworkManager cannot do.
+func askOfLink(far *nm.FarEnd, link kernel.Link) {
+	g := link.GRE
+	var lacks string
+	switch {
+	case g.External:
+		far.Missing = "the link takes its far ends from routes or a bridge"
+	case g.Checksum && g.Sequence:
+		lacks, far.IPWords = "checksums and sequence numbers", []string{"csum", "seq"}
+	case g.Checksum:
+		lacks, far.IPWords = "checksums", []string{"csum"}
+	case g.Sequence:
+		lacks, far.IPWords = "sequence numbers", []string{"seq"}
+	}
+	if lacks != "" {
+		far.Missing = "the link has " + lacks + ", which both ends need and NetworkManager cannot hold: make it with ip, or this end without them"
+	}
+	if g.IgnoreDF {
+		far.Notes = append(far.Notes, "the link ignores the DF bit (ignore-df), which NetworkManager cannot hold; the far end works without it")
+	}
+}
+
+// ownNetworks returns the networks behind this end: those of links that are neither tunnels nor
+// lead to the far end.
+func ownNetworks(links []kernel.Link, hop kernel.Hop, t nm.Tunnel) []netip.Prefix {
+	outer := func(n netip.Prefix) bool {
+		return t.Local.IsValid() && n.Contains(t.Local) || t.Remote.IsValid() && n.Contains(t.Remote) || hop.Via.IsValid() && n.Contains(hop.Via)
+	}
 	var networks []netip.Prefix
 	for _, link := range links {
-		if link.GRE != nil || link.Name == underlay || !link.Up {
+		if link.GRE != nil || link.Name == hop.Dev || link.Name == t.Parent || !link.Up {
 			continue
 		}
 		for _, own := range link.Addresses {
-			if isLAN(own, inner) && !slices.Contains(networks, own.Masked()) {
-				networks = append(networks, own.Masked())
+			if n := own.Masked(); isLAN(own) && !outer(n) && !slices.Contains(networks, n) {
+				networks = append(networks, n)
 			}
 		}
 	}
 	return networks
 }
 
-// isLAN says whether own is an address in a network with other hosts, of the family of one of the
-// inner addresses.
-func isLAN(own netip.Prefix, inner []netip.Prefix) bool {
+// isLAN says whether own is an address in a network with other hosts.
+func isLAN(own netip.Prefix) bool {
 	a := own.Addr()
-	sameFamily := func(p netip.Prefix) bool { return p.Addr().Is4() == a.Is4() }
-	return !a.IsLoopback() && !a.IsLinkLocalUnicast() && !own.IsSingleIP() && slices.ContainsFunc(inner, sameFamily)
+	return !a.IsLoopback() && !a.IsLinkLocalUnicast() && !own.IsSingleIP()
 }

@@ -68,7 +68,8 @@ func (p *preflight) ownDevices(ctx context.Context) ([]string, error) {
 	}
 	var devices []string
 	for _, link := range p.links {
-		if len(ownNetworks([]kernel.Link{link}, out.Dev, p.t.IPv4Addresses())) > 0 {
+		own := ownNetworks([]kernel.Link{link}, out, p.t)
+		if slices.ContainsFunc(own, func(n netip.Prefix) bool { return n.Addr().Is4() }) && len(p.t.IPv4Addresses()) > 0 {
 			devices = append(devices, link.Name)
 		}
 	}

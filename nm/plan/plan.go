@@ -17,7 +17,7 @@ type Plan struct {
 	// route to it.
 	Tunnel nm.Tunnel
 	// FarEnd is the tunnel that the far end has to make.
-	FarEnd nm.Tunnel
+	FarEnd nm.FarEnd
 	Routes []nm.Owned // the tunnel's routes, each with its owner
 	// Kept is the part that root keeps, still without a UUID. It is empty if NetworkManager can
 	// hold everything.
@@ -75,11 +75,9 @@ func (p *preflight) finish(ctx context.Context) (Plan, error) {
 	if err := mayKeep(p.sys, k); err != nil {
 		return Plan{}, err
 	}
-	far, err := FarEnd(ctx, p.sys.Kernel, p.t)
-	if err != nil {
-		return Plan{}, fault.Ended(ctx, err)
-	}
+	far := farEndBy(p.links, p.way, p.t)
 	p.notes = slices.Concat(p.notes, p.offers(), forwardNotes(ctx, p.sys, k), HookNote(ctx, p.sys, k))
+	p.notes = append(p.notes, far.Told()...)
 	plan := Plan{Tunnel: p.t, FarEnd: far, Routes: p.owned, Kept: k, Notes: p.notes, version: p.version, Newest: newest(p.profiles)}
 	plan.Steps = plan.steps()
 	return plan, nil

@@ -26,6 +26,7 @@ type preflight struct {
 	links    []kernel.Link
 	version  nm.Version // NetworkManager's
 
+	way   kernel.Hop     // by which the packets to the far end leave
 	owned []nm.Owned     // the routes, each with its owner
 	pin   bool           // the far end gets a host route, since a route covers it
 	pins  []netip.Prefix // the host routes of which a note tells
@@ -142,7 +143,7 @@ func (p *preflight) innerOverlap(addresses []netip.Prefix) *fault.Error {
 			for _, other := range link.Addresses {
 				switch {
 				case !own.Overlaps(other) || isScoped(own):
-				case own.IsSingleIP() || other.IsSingleIP() && other.Addr() != p.t.PeerAddress:
+				case own.IsSingleIP() || other.IsSingleIP() && !slices.Contains(p.t.Peers(), other.Addr()):
 					p.note("the inner address %s is in the same network as %s on %s", own, other, fault.Printable(link.Name))
 				case isAutomatic(own, other):
 					p.note("the inner network %s is a part of %s, which is on %s", own.Masked(), other.Masked(), fault.Printable(link.Name))

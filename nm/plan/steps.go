@@ -118,8 +118,8 @@ func checkCommands(t nm.Tunnel) []string {
 			commands = append(commands, "ip route get "+routes.SampleAddr(r.Dst, t.Remote).String())
 		}
 	}
-	if t.PeerAddress.IsValid() {
-		commands = append(commands, fault.Shell([]string{"ping", "-c", "3", "-I", t.Name, t.PeerAddress.String()}))
+	for _, peer := range t.Peers() {
+		commands = append(commands, fault.Shell([]string{"ping", "-c", "3", "-I", t.Name, peer.String()}))
 	}
 	return commands
 }

@@ -52,7 +52,7 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 	v.report.add(v.checkLink())
 	v.report.add(v.checkAddresses())
 	v.checkWarnings()
-	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkGateway, v.checkUnderlay, v.sendProbe, v.checkMTU, v.checkPeer} {
+	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkGateway, v.checkUnderlay, v.sendProbe, v.checkMTU, v.checkPeer, v.checkMorePeers} {
 		if err := check(ctx); err != nil {
 			return v.report, fault.Ended(ctx, err)
 		}

@@ -35,6 +35,7 @@ type GRELink struct {
 	FlowLabel           uint32    // IPv6 modes
 	Flags               gre.Flags // IPv6 modes; the kernel does not have all of the flags
 	Checksum, Sequence  bool      // in either direction; NetworkManager cannot hold them
+	IgnoreDF            bool      // IPv4 modes: the inner DF bit is not obeyed; NetworkManager cannot hold it
 	// External is set for a device that takes its far end from routes or a bridge ("external"). It
 	// is not a tunnel of two ends.
 	External bool

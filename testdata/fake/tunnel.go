@@ -56,7 +56,7 @@ func SetField(t *nm.Tunnel, field, value string) (err error) {
 	case "address":
 		t.Addresses = append(t.Addresses, want.CIDR(value))
 	case "peer-address":
-		t.PeerAddress = want.Addr(value)
+		t.SetPeers(append(t.Peers(), want.Addr(value)))
 	case "route":
 		var r routes.Route
 		r, err = routes.Parse(value)

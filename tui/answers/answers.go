@@ -216,6 +216,9 @@ func (a *Answers) Refresh() {
 	for _, e := range slices.Concat(t.Problems(), a.refusals) {
 		a.complain(a.FieldOf(e), e)
 	}
+	if e := a.whichPeer(t); e != nil {
+		a.complain(a.get("peer-address"), e)
+	}
 }
 
 // complain shows an error at a field, unless the person has not been there yet.

@@ -99,7 +99,7 @@ func (a *Answers) innerFields(t nm.Tunnel, fresh bool) []*form.Field {
 	}
 	fields := []*form.Field{
 		form.NewText("address", "This end's inner address", first, "such as 172.16.0.1/30", "this end's address inside the tunnel, with its prefix length"),
-		form.NewText("peer-address", "Far end's inner address", routes.AddrText(t.PeerAddress), "", "where probes go; leave it empty for the other host of a /30 or /31"),
+		form.NewText("peer-address", "Far end's inner address", nm.AddrTexts(t.Peers()), "", "where probes go; leave it empty for the other host of a /30 or /31"),
 		form.NewText("more", "More inner addresses", strings.Join(more, " "), "none", "such as an IPv6 one: fd00::1/64; several with spaces between them"),
 	}
 	if fresh {
@@ -283,8 +283,8 @@ func (a *Answers) notes(t nm.Tunnel) {
 	a.get("peer").Note = a.wayText(t)
 	a.get("peer-address").Note = ""
 	a.get("peer-address").SetPlaceholder("")
-	if derived := nm.DerivePeer(t.Addresses); derived.IsValid() && a.value("peer-address") == "" {
-		a.get("peer-address").SetPlaceholder(derived.String() + ", the other host")
+	if a.value("peer-address") == "" {
+		a.offerPeer(t)
 	}
 	a.get("mtu").Note = a.mtuNote(t)
 	a.routeNotes(t)
@@ -295,6 +295,32 @@ func (a *Answers) notes(t nm.Tunnel) {
 			f.Note = fmt.Sprintf("%s in decimal, %s, %s", k, k.Hex(), k.Dotted())
 		}
 	}
+}
+
+// offerPeer shows the far end's inner address that an empty field stands for.
+func (a *Answers) offerPeer(t nm.Tunnel) {
+	t.SetPeers(nil)
+	chosen := t.ChoosePeer()
+	switch {
+	case !chosen.IsValid() || len(t.PeerChoices()) > 0:
+	case chosen == nm.DerivePeer(t.Addresses):
+		a.get("peer-address").SetPlaceholder(chosen.String() + ", the other host")
+	default:
+		a.get("peer-address").SetPlaceholder(chosen.String() + ", the routes' gateway")
+	}
+}
+
+// whichPeer asks for the far end's inner address where several are possible; nil if there is
+// nothing to ask.
+func (a *Answers) whichPeer(t nm.Tunnel) *fault.Error {
+	if a.value("peer-address") != "" || a.Edit {
+		return nil
+	}
+	choices := t.PeerChoices()
+	if len(choices) == 0 {
+		return nil
+	}
+	return fault.Invalid("peer-address", "type one of them, or both with a space between them", "which one is the far end's: %s?", strings.ReplaceAll(nm.AddrTexts(choices), ", ", " or "))
 }
 
 // wayText says how the far end is reached.

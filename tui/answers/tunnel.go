@@ -28,6 +28,9 @@ func (a *Answers) Tunnel() (nm.Tunnel, []badField) {
 	r.keys()
 	r.numbers()
 	r.lines()
+	if !r.t.PeerAddress.IsValid() && a.Edit {
+		r.t.PeerAddress = r.t.ChoosePeer()
+	}
 	r.t.Parent = a.value("parent")
 	r.t.NoPMTUD = a.value("no-pmtud") == form.YesNo(false) && !r.t.Mode.IPv6Outer()
 	r.t.Autoconnect = a.value("autoconnect") == form.YesNo(true)
@@ -74,7 +77,7 @@ func (r *reader) inner() {
 	a, t := r.a, &r.t
 	t.Addresses = nil
 	for _, id := range []string{"address", "more"} {
-		for _, word := range strings.FieldsFunc(a.value(id), func(c rune) bool { return c == ' ' || c == ',' }) {
+		for _, word := range fieldsOf(a.value(id)) {
 			p, err := parseInner(word)
 			r.fail(a.get(id), err)
 			if err == nil {
@@ -82,12 +85,20 @@ func (r *reader) inner() {
 			}
 		}
 	}
-	var err *fault.Error
-	t.PeerAddress, err = parseAddr("peer-address", a.value("peer-address"), "give the far end's inner address, such as 172.16.0.2")
-	r.fail(a.get("peer-address"), err)
-	if a.value("peer-address") == "" && a.Edit {
-		t.PeerAddress = nm.DerivePeer(t.Addresses)
+	var peers []netip.Addr
+	for _, word := range fieldsOf(a.value("peer-address")) {
+		peer, err := parseAddr("peer-address", word, "give the far end's inner address, such as 172.16.0.2")
+		r.fail(a.get("peer-address"), err)
+		if err == nil {
+			peers = append(peers, peer)
+		}
 	}
+	t.SetPeers(peers)
+}
+
+// fieldsOf splits a list with spaces or commas between its entries.
+func fieldsOf(text string) []string {
+	return strings.FieldsFunc(text, func(c rune) bool { return c == ' ' || c == ',' })
 }
 
 func (r *reader) keys() {

@@ -51,7 +51,7 @@ func TestLongCommandsAreWhole(t *testing.T) {
 		}
 		return b.String()
 	}
-	if all := shown(FarEndText(far, 76)); strings.Count(all, "10.21.43.0/24") < 4 {
+	if all := shown(FarEndText(nm.FarEnd{Tunnel: far}, 76)); strings.Count(all, "10.21.43.0/24") < 4 {
 		t.Errorf("the last route stands there %d times", strings.Count(all, "10.21.43.0/24"))
 	}
 	p := &plan.Plan{Steps: []plan.Step{{What: "x", Commands: []string{far.NmcliAdd()}}}}

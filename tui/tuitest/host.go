@@ -246,7 +246,7 @@ func reportOf(t nm.Tunnel) verify.Report {
 	}}
 }
 
-func (f *Host) FarEnd(ctx context.Context, t nm.Tunnel) (nm.Tunnel, error) {
+func (f *Host) FarEnd(ctx context.Context, t nm.Tunnel) (nm.FarEnd, error) {
 	return t.FarEnd([]netip.Prefix{Prefix("10.10.1.0/24")}), nil
 }
 

@@ -29,7 +29,7 @@ type apply struct {
 	checks  []verify.Check
 	report  *verify.Report
 	many    [2]int // of very many routes, how many are set
-	far     *nm.Tunnel
+	far     *nm.FarEnd
 	farErr  error
 	name    string
 	changed bool // it was there before
@@ -87,8 +87,8 @@ func (w *Wizard) created(c nmgre.Created, err error) tea.Cmd {
 
 // readFar works out the commands for the far end.
 func (w *Wizard) readFar(t nm.Tunnel) tea.Cmd {
-	return ask(w.shell, "work out the far end's commands", func(ctx context.Context, wf Workflow) (nm.Tunnel, error) { return wf.FarEnd(ctx, t) },
-		func(far nm.Tunnel, err error) tea.Cmd {
+	return ask(w.shell, "work out the far end's commands", func(ctx context.Context, wf Workflow) (nm.FarEnd, error) { return wf.FarEnd(ctx, t) },
+		func(far nm.FarEnd, err error) tea.Cmd {
 			w.apply.far, w.apply.farErr = &far, err
 			return nil
 		})
@@ -379,8 +379,11 @@ func (w *Wizard) farEndKeys() []screen.Key {
 		w.shell.Copy("the far end's command", w.apply.far.CreateCommand())
 		return nil
 	}}
-	if w.apply.far == nil {
+	switch far := w.apply.far; {
+	case far == nil:
 		copying.Why = "the far end is not known yet"
+	case far.Missing != "":
+		copying.Why = far.Missing
 	}
 	return append([]screen.Key{copying,
 		{Keys: []string{"enter", "esc", "q"}, Hint: "close", Help: "close the wizard", Do: func() tea.Cmd { return w.Leave() }},

@@ -18,7 +18,7 @@ import (
 type Workflow interface {
 	Links(ctx context.Context) ([]kernel.Link, error)
 	Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error)
-	FarEnd(ctx context.Context, t nm.Tunnel) (nm.Tunnel, error)
+	FarEnd(ctx context.Context, t nm.Tunnel) (nm.FarEnd, error)
 
 	Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error)
 	Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateOptions) (nmgre.Created, error)

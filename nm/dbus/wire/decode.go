@@ -28,8 +28,8 @@ const (
 // Defaults that NetworkManager leaves out are filled in: without a local address Local is the
 // unspecified one, without autoconnect Autoconnect is true. For a profile on trial Autoconnect is
 // the one that it gets when it is saved. PeerAddress is zero if it is neither noted in the profile
-// nor follows from the addresses. Routes with a type or an attribute that nmgre does not know are
-// left out; [Encode] keeps them.
+// nor follows from the addresses. MorePeers has no addresses without it. Routes with a type or an
+// attribute that nmgre does not know are left out; [Encode] keeps them.
 func Decode(s Settings) (nm.Tunnel, error) {
 	d := &decoder{s: s}
 	var t nm.Tunnel
@@ -39,7 +39,7 @@ func Decode(s Settings) (nm.Tunnel, error) {
 		t.Addresses = append(t.Addresses, d.addresses(family)...)
 		t.Routes = append(t.Routes, d.routes(family)...)
 	}
-	t.PeerAddress = d.peer(t.Addresses)
+	d.peers(&t)
 	t.Forward = read(d, IPv4, "forwarding", forwardingDefault) == forwardingYes
 	if d.err != nil {
 		return nm.Tunnel{}, d.err
@@ -181,16 +181,32 @@ func (d *decoder) entries(setting, property string, limit int) []map[string]dbus
 	return entries
 }
 
-// peer reads the far end's inner address from the profile's user data, or derives it from this
+// peers reads the far end's inner addresses from the profile's user data, or derives one from this
 // end's addresses.
-func (d *decoder) peer(addresses []netip.Prefix) netip.Addr {
-	text := d.s.user(KeyPeer)
-	if text == "" {
-		return nm.DerivePeer(addresses)
+func (d *decoder) peers(t *nm.Tunnel) {
+	if text := d.s.user(KeyPeer); text != "" {
+		t.PeerAddress = d.peer(KeyPeer, text)
+	} else {
+		t.PeerAddress = nm.DerivePeer(t.Addresses)
 	}
+	more := strings.Fields(d.s.user(KeyMorePeers))
+	if !t.PeerAddress.IsValid() || len(more) == 0 {
+		return
+	}
+	if len(more) >= nm.MaxPeers {
+		d.fail(userData, "data."+KeyMorePeers, "%d addresses are more than the %d allowed", len(more)+1, nm.MaxPeers)
+		return
+	}
+	for _, text := range more {
+		t.MorePeers = append(t.MorePeers, d.peer(KeyMorePeers, text))
+	}
+}
+
+// peer reads an inner address of the far end.
+func (d *decoder) peer(key, text string) netip.Addr {
 	a, err := netip.ParseAddr(text)
 	if err != nil || a.Zone() != "" || a.String() != text {
-		d.fail(userData, "data."+KeyPeer, "%s is not an IP address", Quote(text))
+		d.fail(userData, "data."+key, "%s is not an IP address", Quote(text))
 	}
 	return a
 }

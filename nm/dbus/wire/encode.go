@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/godbus/dbus/v5"
 
@@ -26,7 +27,7 @@ func Encode(t nm.Tunnel, base Settings) Settings {
 	for _, family := range [...]string{IPv4, IPv6} {
 		encodeFamily(s, family, t)
 	}
-	encodePeer(s, t)
+	encodePeers(s, t)
 	return s
 }
 
@@ -138,9 +139,14 @@ func encodeAddresses(s Settings, family string, t nm.Tunnel) int {
 	return len(entries)
 }
 
-// encodePeer notes the far end's inner address in the profile's user data if it cannot be derived
-// from this end's. NetworkManager has no property for it.
-func encodePeer(s Settings, t nm.Tunnel) {
+// encodePeers notes the far end's inner addresses in the profile's user data, unless there is one
+// that can be derived from this end's. NetworkManager has no property for them.
+func encodePeers(s Settings, t nm.Tunnel) {
+	more := make([]string, len(t.MorePeers))
+	for i, a := range t.MorePeers {
+		more[i] = a.String()
+	}
+	s.setUser(KeyMorePeers, strings.Join(more, " "))
 	if t.PeerAddress == nm.DerivePeer(byFamily(t.Addresses)) {
 		s.setUser(KeyPeer, "")
 		return

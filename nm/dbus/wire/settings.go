@@ -31,6 +31,8 @@ const (
 const (
 	// KeyPeer holds the far end's inner address where it cannot be derived.
 	KeyPeer = "nmgre.peer-address"
+	// KeyMorePeers holds its other inner addresses, with spaces between them.
+	KeyMorePeers = "nmgre.more-peer-addresses"
 	// keyTrial holds the mark of a profile on trial.
 	keyTrial = "nmgre.trial"
 	// keyAutoconnect holds connection.autoconnect as it will be when the trial ends well, "yes" or

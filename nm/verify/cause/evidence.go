@@ -233,13 +233,11 @@ func farEdit(flags string) string { return "nmgre edit TUNNEL " + flags }
 
 // farCreate is the command that makes the far end.
 func (ev Evidence) farCreate() string {
-	far := ev.Tunnel
-	if !far.Local.IsValid() || far.Local.IsUnspecified() {
-		far.Local = ev.Under.From
+	near := ev.Tunnel
+	if !near.Local.IsValid() || near.Local.IsUnspecified() {
+		near.Local = ev.Under.From
 	}
-	far = far.FarEnd(nil)
-	far.Name = ""
-	return far.CreateCommand()
+	return near.FarEnd(nil).CreateCommand()
 }
 
 // farLink is the tunnel that the far end has to have, in the words of `ip link`.

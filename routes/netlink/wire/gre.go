@@ -25,6 +25,7 @@ const (
 	greFlowInfo   = 12
 	greFlags      = 13
 	greCollectMD  = 18
+	greIgnoreDF   = 19
 )
 
 // Bits of the GRE header's first word, in greInFlags and greOutFlags (RFC 2890).
@@ -107,6 +108,8 @@ func (g *greData) takeOwn(kind uint16, v []byte) {
 		g.link.TOS = g.uint8(v)
 	case kind == grePMTUDisc && !v6:
 		g.link.PMTUD = g.uint8(v) != 0
+	case kind == greIgnoreDF && !v6:
+		g.link.IgnoreDF = g.uint8(v) != 0
 	case kind == greEncapLimit && v6:
 		g.link.EncapLimit = g.uint8(v)
 	case kind == greFlowInfo && v6:
