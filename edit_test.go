@@ -216,7 +216,7 @@ func TestEditRefused(t *testing.T) {
 			two := fake.Simple(t)
 			two.Name, two.Remote, two.Addresses, two.Routes = "gre2", want.Addr("100.0.3.100"), want.CIDRs("172.17.0.1/30"), nil
 			fake.MustCreate(t, w, two)
-		}, func(tunnel *nm.Tunnel) { tunnel.Remote = want.Addr("100.0.3.100") }, fault.ErrInvalid, "peer: the device gre2 is a tunnel between"},
+		}, func(tunnel *nm.Tunnel) { tunnel.Remote = want.Addr("100.0.3.100") }, fault.ErrInvalid, "joined already by the device gre2, and neither has a key"},
 		{"the LAN's network as its own", nil, func(tunnel *nm.Tunnel) {
 			tunnel.Addresses, tunnel.Routes = want.CIDRs("10.10.1.9/24"), nil
 		}, fault.ErrInvalid, "address: the inner network 10.10.1.0/24 overlaps"},

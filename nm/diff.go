@@ -36,16 +36,16 @@ type FieldChange struct {
 // String returns "mtu: 1476 -> 1400", "route: - 10.10.2.0/24" or "route: + 10.10.2.0/24".
 func (c FieldChange) String() string {
 	switch {
-	case c.New == "" && c.isList():
+	case c.New == "" && c.IsList():
 		return c.Field + ": - " + c.Old
-	case c.Old == "" && c.isList():
+	case c.Old == "" && c.IsList():
 		return c.Field + ": + " + c.New
 	}
 	return fmt.Sprintf("%s: %s -> %s", c.Field, fault.OrNone(c.Old), fault.OrNone(c.New))
 }
 
-// isList says whether the flag may be given more than once.
-func (c FieldChange) isList() bool {
+// IsList says whether the flag may be given more than once.
+func (c FieldChange) IsList() bool {
 	return c.Field == "address" || c.Field == "route" || c.Field == "snat"
 }
 

@@ -76,10 +76,10 @@ func verdictText(v verify.Verdict) string {
 	}
 }
 
-// reportLines are the checks of a report.
+// reportLines are the checks of a report, those that fail first.
 func reportLines(th draw.Theme, r verify.Report, width int) []draw.Line {
 	var lines []draw.Line
-	for _, c := range r.Checks {
+	for _, c := range draw.WorstFirst(r.Checks) {
 		lines = append(lines, draw.CheckText(th, c, width)...)
 	}
 	return lines

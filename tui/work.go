@@ -88,7 +88,10 @@ func read[T any](m *Model, name string, do func(context.Context, Workflow) (T, e
 func change[T any](m *Model, op *operation, do func(context.Context, Workflow) (T, error), then func(T, error) tea.Cmd) tea.Cmd {
 	op.change, op.alone = true, m.prompts || op.root && m.rootAsks
 	m.begin(op)
-	return operate(m, op, m.wf.Reporting(m.listener(op)), changeLimit+m.opts.Confirm, do, then)
+	return operate(m, op, m.wf.Reporting(m.listener(op)), changeLimit+m.opts.Confirm, do, func(got T, err error) tea.Cmd {
+		m.detail.report, m.detail.reportErr = nil, nil // they were about the tunnel as it was
+		return then(got, err)
+	})
 }
 
 // report runs do, which changes nothing, beside the screen, with its steps told.

@@ -140,7 +140,7 @@ func TestExitCodes(t *testing.T) {
 		{"no wait", nil, append(createArgs, "--wait", "0s"), exitInvalid, []string{"wait: 0s is not a positive duration"}},
 		{"wait without a unit", nil, append(createArgs, "--wait", "5"), exitInvalid, []string{`wait: "5" is not a duration`, "hint: give a number with a unit, such as 10s or 1m"}},
 		{"neither true nor false", nil, append(createArgs, "--autoconnect=x\x1b"), exitInvalid, []string{`autoconnect: "x\x1b" is not true or false`}},
-		{"no route command", nil, []string{"route", "gre1"}, exitInvalid, []string{"there is no command route gre1", "hint: nmgre route --help lists the commands"}},
+		{"no route command", nil, []string{"route", "gre1"}, exitInvalid, []string{"there is no command route gre1", "hint: to list a tunnel's routes: nmgre route list gre1"}},
 		{"a name too many", nil, []string{"list", "gre1"}, exitInvalid, []string{"unexpected argument gre1", "hint: nmgre list takes flags only\n"}},
 		{"a route without quotes", nil, append(createArgs, "--route", "10.10.1.0/24", "metric", "50"), exitInvalid, []string{"unexpected argument metric", "quote a route"}},
 		{"word as key", nil, []string{"create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--key", "desistdaydream"}, exitInvalid,

@@ -49,6 +49,9 @@ undone when the time is over. An edit that may cut off your own ssh session need
 			if err := checkEdit(cmd.Flags(), run); err != nil {
 				return err
 			}
+			if !changesAnything(cmd.Flags()) {
+				return a.withHost(cmd.Context(), func(host *nmgre.Host) error { return nothingToChange(cmd.Context(), host, args[0]) })
+			}
 			a.warnOctal(flags)
 			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
 				change := func(t *nm.Tunnel) error { return flags.into(t, cmd.Flags().Changed, a) }
@@ -94,13 +97,15 @@ func (f *createFlags) registerForEdit(cmd *cobra.Command) {
 
 // checkEdit refuses flags that are wrong for every tunnel.
 func checkEdit(flags *pflag.FlagSet, run editRun) error {
-	if err := errors.Join(checkWait(run.wait), refuseEmpty(flags)); err != nil {
+	return errors.Join(checkWait(run.wait), refuseEmpty(flags))
+}
+
+// nothingToChange refuses an edit without a change. That there is no such tunnel comes first.
+func nothingToChange(ctx context.Context, host *nmgre.Host, name string) error {
+	if _, err := host.Find(ctx, name); err != nil {
 		return err
 	}
-	if !changesAnything(flags) {
-		return &fault.Error{Kind: fault.ErrInvalid, What: "there is nothing to change", Hint: "give at least one flag; nmgre edit --help lists them"}
-	}
-	return nil
+	return &fault.Error{Kind: fault.ErrInvalid, What: "there is nothing to change", Hint: "give at least one flag; nmgre edit --help lists them"}
 }
 
 // changesAnything reports whether one of the given flags is about the tunnel itself.

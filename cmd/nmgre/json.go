@@ -13,7 +13,6 @@ import (
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/gre"
-	"nmgre/routes/kernel"
 )
 
 // The JSON forms are a contract: fields are added, never renamed. A GRE key is a number, and absent
@@ -22,7 +21,7 @@ import (
 // tunnelJSON is a tunnel in the output of list --json.
 type tunnelJSON struct {
 	Name      string      `json:"name"`
-	UUID      string      `json:"uuid"`
+	UUID      string      `json:"uuid,omitempty"` // a plan has none
 	Interface string      `json:"interface"`
 	Mode      string      `json:"mode"`
 	Local     string      `json:"local"`
@@ -88,11 +87,11 @@ type detailJSON struct {
 
 // linkJSON is the tunnel's link in the kernel.
 type linkJSON struct {
-	Index     int             `json:"index"`
-	Up        bool            `json:"up"`
-	MTU       int             `json:"mtu"`
-	Addresses []string        `json:"addresses"`
-	Counters  kernel.Counters `json:"counters"`
+	Index     int          `json:"index"`
+	Up        bool         `json:"up"`
+	MTU       int          `json:"mtu"`
+	Addresses []string     `json:"addresses"`
+	Counters  countersJSON `json:"counters"`
 }
 
 // farEndJSON holds commands that make the far end, by nmgre, by nmcli and by ip.
@@ -144,7 +143,7 @@ func newDetailJSON(s nmgre.Status, far nm.FarEnd) detailJSON {
 		d.PeerAddress, d.PeerAddresses = t.PeerAddress.String(), texts(t.Peers())
 	}
 	if l := s.Link; l != nil {
-		d.Link = &linkJSON{Index: l.Index, Up: l.Up, MTU: l.MTU, Addresses: texts(l.Addresses), Counters: l.Counters}
+		d.Link = &linkJSON{Index: l.Index, Up: l.Up, MTU: l.MTU, Addresses: texts(l.Addresses), Counters: newCountersJSON(l.Counters)}
 	}
 	return d
 }

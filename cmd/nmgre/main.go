@@ -149,10 +149,12 @@ func (a *app) printError(err error) {
 	}
 }
 
-// exactHint replaces the hint "run it as root" by the command line to type.
+// exactHint replaces the hint "run it as root" by the command line to type, and nmgre below sudo by
+// the program that runs.
 func (a *app) exactHint(hint string) string {
 	if hint != fault.HintRoot {
-		return hint
+		// sudo may not find a program that is in no folder of its own
+		return strings.ReplaceAll(hint, "sudo nmgre ", fault.SudoLine(a.typed[:min(len(a.typed), 1)])+" ")
 	}
 	return "run it as root: " + fault.SudoLine(a.typed)
 }

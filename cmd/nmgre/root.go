@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -91,23 +91,14 @@ func nameHelp(root *cobra.Command) {
 	}
 }
 
-// unknownCommand refuses a word that is not a command below cmd, and suggests similar ones.
-func unknownCommand(cmd *cobra.Command, word string) error {
-	hint := cmd.CommandPath() + " --help lists the commands"
-	if near := cmd.SuggestionsFor(word); len(near) > 0 {
-		hint = "did you mean " + strings.Join(near, " or ")
-	}
-	command := strings.TrimPrefix(cmd.CommandPath()+" ", cmd.Root().Name()+" ") + fault.Printable(word)
-	return &fault.Error{Kind: fault.ErrInvalid, What: "there is no command " + command, Hint: hint}
-}
-
 // flagError turns cobra's error about a flag into one of nmgre's.
 func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
 		return valueError(invalid)
 	}
-	return &fault.Error{Kind: fault.ErrInvalid, What: fault.Printable(err.Error()), Hint: cmd.CommandPath() + " --help lists the flags"}
+	hint := cmp.Or(flagMeant(cmd, err.Error()), cmd.CommandPath()+" --help lists the flags")
+	return &fault.Error{Kind: fault.ErrInvalid, What: fault.Printable(err.Error()), Hint: hint}
 }
 
 // valueError refuses a value that pflag cannot read. The flags that pflag reads itself are

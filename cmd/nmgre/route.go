@@ -55,6 +55,7 @@ func (a *app) routeChange(op plan.RouteOp, short string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   string(op) + " NAME [ROUTE]",
 		Short: short,
+		Long:  short + routeHelp,
 		Example: "  nmgre route " + string(op) + " gre1 10.10.2.0/24\n" +
 			"  nmgre route " + string(op) + " gre1 --routes-from routes.txt",
 		Args:              nameAndRoute,
@@ -84,6 +85,16 @@ func (a *app) routeChange(op plan.RouteOp, short string) *cobra.Command {
 	a.confirmFlag(cmd)
 	return cmd
 }
+
+// routeHelp describes the words of a route.
+const routeHelp = `.
+
+Write a ROUTE as for ip route, without dev. Its words need no quotes here:
+  10.10.2.0/24
+  10.10.2.0/24 via 172.16.0.2 metric 50 table 100
+  10.10.2.0/24 nexthop dev gre1 weight 1 nexthop dev gre2 weight 2
+
+A route is known by its destination, table, metric and TOS: one with another metric is another route.`
 
 // nameAndRoute wants a tunnel's name. The words after it are one route.
 func nameAndRoute(cmd *cobra.Command, args []string) error {
@@ -154,6 +165,7 @@ type changedJSON struct {
 	Added     int         `json:"added"`
 	Replaced  int         `json:"replaced"`
 	Removed   int         `json:"removed"`
+	Deleted   int         `json:"deleted"` // the same as removed, by the command's word
 	Unchanged int         `json:"unchanged"`
 	Routes    []routeJSON `json:"routes"`
 	Notes     []string    `json:"notes"`
@@ -164,7 +176,7 @@ const maxToldRoutes = 20
 
 func (a *app) printChanged(op plan.RouteOp, c plan.RouteResult, asJSON bool) error {
 	if asJSON {
-		out := changedJSON{Tunnel: c.Tunnel, Added: c.Added, Replaced: c.Replaced, Removed: c.Removed, Unchanged: c.Unchanged,
+		out := changedJSON{Tunnel: c.Tunnel, Added: c.Added, Replaced: c.Replaced, Removed: c.Removed, Deleted: c.Removed, Unchanged: c.Unchanged,
 			Routes: newOwnedJSON(c.Routes), Notes: append([]string{}, c.Notes...)}
 		return a.printJSON(out)
 	}

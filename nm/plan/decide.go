@@ -84,7 +84,27 @@ func (p *preflight) decideRoutes(fresh, all []routes.Route) []routes.Route {
 	}
 	fresh = append(own, fresh...)
 	p.viaPeer(fresh)
+	p.noteHosts(fresh)
 	return fresh
+}
+
+// noteHosts says of routes to a single host that its address looks like a network's.
+func (p *preflight) noteHosts(list []routes.Route) {
+	const most = 5
+	told := 0
+	for i := range list {
+		if told == most || !list[i].Dst.IsSingleIP() {
+			continue
+		}
+		a, bits := list[i].Dst.Addr(), 24
+		if a.Is6() {
+			bits = 64
+		}
+		if network := netip.PrefixFrom(a, bits); network.Masked().Addr() == a && !slices.Contains(p.t.Peers(), a) {
+			told++
+			p.note("the route to %s leads to that one host; for a network write its prefix length, such as %s", a, network)
+		}
+	}
 }
 
 // routeToPeer returns a route to a peer address. The route is needed if the address is in no
@@ -184,12 +204,21 @@ func (p *preflight) decideLocal(hop kernel.Hop) {
 
 // decideMTU chooses the MTU of the way to the far end, less the tunnel's overhead.
 func (p *preflight) decideMTU(hop kernel.Hop) {
-	if p.t.MTU == 0 {
-		p.t.MTU = fittingMTU(p.t, hop)
-		p.note("MTU %d: %s, on the way to %s by %s", p.t.MTU, p.t.Encapsulation().Arithmetic(hop.LastingMTU()), p.t.Remote, fault.Printable(hop.Dev))
-		if told := hop.MTU; told < hop.LastingMTU() {
-			p.note("at present the kernel has been told that the way carries %d bytes at most; that expires, so it is not written down: if large packets get lost, give --mtu %d", told, p.t.Encapsulation().MTU(told))
-		}
+	if p.t.MTU != 0 {
+		p.noteMTU(hop)
+		return
+	}
+	p.t.MTU = fittingMTU(p.t, hop)
+	p.note("MTU %d: %s, on the way to %s by %s", p.t.MTU, p.t.Encapsulation().Arithmetic(hop.LastingMTU()), p.t.Remote, fault.Printable(hop.Dev))
+	if told := hop.MTU; told < hop.LastingMTU() {
+		p.note("at present the kernel has been told that the way carries %d bytes at most; that expires, so it is not written down: if large packets get lost, give --mtu %d", told, p.t.Encapsulation().MTU(told))
+	}
+}
+
+// noteMTU warns of an MTU that was given and does not fit.
+func (p *preflight) noteMTU(hop kernel.Hop) {
+	if fits := fittingMTU(p.t, hop); hop.MTU != 0 && p.t.MTU > fits {
+		p.note("warning: an MTU of %d does not fit: %s, on the way to %s by %s; larger packets are cut into fragments or get lost (--mtu auto computes it)", p.t.MTU, p.t.Encapsulation().Arithmetic(hop.LastingMTU()), p.t.Remote, fault.Printable(hop.Dev))
 	}
 }
 

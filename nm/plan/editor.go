@@ -165,10 +165,17 @@ func (e *editor) decide(ctx context.Context) error {
 func (e *editor) decideOuter(ctx context.Context) error {
 	p := e.pre
 	computed := p.t.MTU == 0 && e.before.MTU != 0
-	if !e.outerChanged() && !computed && p.t.Local.IsValid() {
+	given := p.t.MTU != 0 && p.t.MTU != e.before.MTU
+	if !e.outerChanged() && !computed && p.t.Local.IsValid() && !given {
 		return nil
 	}
 	hop, err := p.wayOut(ctx, kernelWithout{p.sys.Kernel, e.profile.Device, p.links})
+	if given && errors.Is(err, fault.ErrInvalid) && !e.outerChanged() && p.t.Local.IsValid() {
+		return nil // there is no way now that the MTU could be compared with
+	}
+	if given && err == nil {
+		p.noteMTU(hop)
+	}
 	if err != nil {
 		return err
 	}

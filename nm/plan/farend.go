@@ -33,6 +33,9 @@ func farEndBy(links []kernel.Link, hop kernel.Hop, t nm.Tunnel) nm.FarEnd {
 		near.Local = hop.Src // the far end needs the address from which this end sends
 	}
 	far := near.FarEnd(ownNetworks(links, hop, near))
+	if far.MTU != 0 && hop.MTU != 0 && far.MTU > fittingMTU(near, hop) {
+		far.MTU = 0 // too large here: the far end computes one that fits
+	}
 	far.Notes = append(far.Notes, outerNotes(near)...)
 	if link := kernel.Named(links, t.Name); link != nil && link.GRE != nil {
 		askOfLink(&far, *link)

@@ -102,8 +102,13 @@ func (p *preflight) presentDefault(ctx context.Context, a netip.Addr) (best *ker
 // about those that were chosen.
 func (c RouteChange) withMetrics(ctx context.Context, sys nm.System, of nm.Profile, k keep.Kept) (RouteChange, []string, error) {
 	plain := func(r routes.Route) bool { return isPlainDefault(&r) }
-	if c.Op == RouteDelete || !slices.ContainsFunc(c.Routes, plain) {
+	if c.Op == RouteDelete {
 		return c, nil, nil
+	}
+	var hosts preflight
+	hosts.noteHosts(c.Routes)
+	if !slices.ContainsFunc(c.Routes, plain) {
+		return c, hosts.notes, nil
 	}
 	links, err := sys.Kernel.Links(ctx)
 	if err != nil {
@@ -112,5 +117,5 @@ func (c RouteChange) withMetrics(ctx context.Context, sys nm.System, of nm.Profi
 	p := &preflight{sys: sys, t: of.Tunnel.WithKept(k), links: links}
 	c.Routes = slices.Clone(c.Routes)
 	err = p.chooseMetrics(ctx, c.Routes, p.t.Routes)
-	return c, p.notes, err
+	return c, append(hosts.notes, p.notes...), err
 }

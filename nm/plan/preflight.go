@@ -111,19 +111,29 @@ func (p *preflight) remoteHere() *fault.Error {
 // duplicate refuses a tunnel that the kernel could not tell from another one. The kernel tells
 // tunnels apart by mode, parent device, local address, remote address and input key.
 func (p *preflight) duplicate() *fault.Error {
-	const hint = "give the new tunnel a key of its own at both ends, such as --key 1"
 	for _, link := range p.links {
 		if link.GRE != nil && !link.GRE.External && p.sameTuple(*link.GRE) {
-			return fault.Invalid("peer", hint, "the device %s is a tunnel between %s and %s with the same input key", fault.Printable(link.Name), link.GRE.Local, link.GRE.Remote)
+			return p.joinedAlready("the device", link.Name, link.GRE.Local, link.GRE.Remote)
 		}
 	}
 	for _, profile := range p.profiles {
 		o := profile.Tunnel
 		if o.Mode == p.t.Mode && o.Local == p.t.Local && o.Remote == p.t.Remote && o.Parent == p.t.Parent && gre.SameKey(o.InputKey, p.t.InputKey) {
-			return fault.Invalid("peer", hint, "the profile %s is a tunnel between %s and %s with the same input key", fault.Printable(profile.ID), o.Local, o.Remote)
+			return p.joinedAlready("the profile", profile.ID, o.Local, o.Remote)
 		}
 	}
 	return nil
+}
+
+// joinedAlready refuses a second tunnel between two hosts that has the first one's key, or none
+// like the first one.
+func (p *preflight) joinedAlready(kind, name string, local, remote netip.Addr) *fault.Error {
+	const hint = "to change that one: nmgre edit %s; a second one needs a key of its own at both ends, such as --key 1"
+	key := "neither has a key"
+	if p.t.InputKey != nil {
+		key = "both have the same input key"
+	}
+	return fault.Invalid("peer", fmt.Sprintf(hint, fault.Operand(name)), "%s and %s are joined already by %s %s, and %s", gre.OuterText(local), gre.OuterText(remote), kind, fault.Printable(name), key)
 }
 
 // sameTuple says whether g has all the values by which the kernel tells tunnels apart.

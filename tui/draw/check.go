@@ -1,9 +1,19 @@
 package draw
 
 import (
+	"slices"
+
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
 )
+
+// WorstFirst returns the checks in another order: those that fail, those that warn, and the rest.
+func WorstFirst(checks []verify.Check) []verify.Check {
+	rank := map[verify.Verdict]int{verify.Fail: -2, verify.Warn: -1}
+	sorted := slices.Clone(checks)
+	slices.SortStableFunc(sorted, func(a, b verify.Check) int { return rank[a.Status] - rank[b.Status] })
+	return sorted
+}
 
 // CheckText returns the lines of a check, with its evidence and its hint.
 func CheckText(th Theme, c verify.Check, width int) []Line {

@@ -116,8 +116,12 @@ func EditLines(th Theme, name string, e *plan.EditPlan, width int) []Line {
 	var lines []Line
 	for _, c := range e.Changes {
 		lines = append(lines, Line{Bold.Of(" " + c.Field)})
-		lines = append(lines, Wrapped("- "+cmp.Or(fault.Printable(c.Old), "none"), width-1, "   ", Red)...)
-		lines = append(lines, Wrapped("+ "+cmp.Or(fault.Printable(c.New), "none"), width-1, "   ", Green)...)
+		if c.Old != "" || !c.IsList() {
+			lines = append(lines, Wrapped("- "+cmp.Or(fault.Printable(c.Old), "none"), width-1, "   ", Red)...)
+		}
+		if c.New != "" || !c.IsList() {
+			lines = append(lines, Wrapped("+ "+cmp.Or(fault.Printable(c.New), "none"), width-1, "   ", Green)...)
+		}
 	}
 	lines = append(lines, Text(""))
 	say, st := th.Pass+" The tunnel stays up", Green

@@ -219,7 +219,7 @@ func (a *apply) lines(th draw.Theme, width int) []draw.Line {
 	lines = append(lines, a.outcome(th, width)...)
 	checks := a.checks
 	if a.report != nil {
-		checks = a.report.Checks
+		checks = draw.WorstFirst(a.report.Checks)
 	}
 	for i, c := range checks {
 		if i == 0 {

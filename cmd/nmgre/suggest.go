@@ -1,0 +1,84 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nmgre/routes/fault"
+)
+
+// meant has the commands that people mean by words of other programs: of all commands, and of those
+// below route.
+var meant = map[string]string{
+	"add": "create", "new": "create", "make": "create", "setup": "create",
+	"modify": "edit", "mod": "edit", "change": "edit", "set": "edit", "update": "edit",
+	"rm": "delete", "del": "delete", "remove": "delete", "destroy": "delete",
+	"start": "up", "connect": "up", "activate": "up", "enable": "up",
+	"stop": "down", "disconnect": "down", "deactivate": "down", "disable": "down",
+	"ls": "list", "status": "list", "tunnels": "list", "info": "show", "get": "show", "detail": "show",
+	"test": "verify", "check": "verify", "ping": "verify", "diagnose": "verify", "doctor": "verify",
+	"routes": "route", "wizard": "nmgre alone, on a terminal", "tui": "nmgre alone, on a terminal",
+	"route add": "add", "route new": "add", "route create": "add", "route append": "add",
+	"route change": "replace", "route edit": "replace", "route modify": "replace", "route set": "replace",
+	"route rm": "delete", "route del": "delete", "route remove": "delete", "route flush": "delete",
+	"route ls": "list", "route show": "list", "route get": "list",
+}
+
+// suggestions are the commands below cmd that word may stand for: what people mean by it, or else
+// those that are spelled alike.
+func suggestions(cmd *cobra.Command, word string) []string {
+	below := strings.TrimPrefix(cmd.CommandPath()+" ", cmd.Root().Name()+" ")
+	if name, known := meant[below+strings.ToLower(word)]; known {
+		return []string{name}
+	}
+	near := cmd.SuggestionsFor(word)
+	if len(word) < 5 { // of so short a word two other letters make another word
+		near = slices.DeleteFunc(near, func(name string) bool { return !strings.HasPrefix(name, word[:min(len(word), 2)]) })
+	}
+	return near
+}
+
+// unknownCommand refuses a word that is not a command below cmd, and suggests similar ones. Below
+// route it may be a tunnel's name.
+func unknownCommand(cmd *cobra.Command, word string) error {
+	hint := cmd.CommandPath() + " --help lists the commands"
+	switch near := suggestions(cmd, word); {
+	case len(near) > 0:
+		hint = "did you mean " + strings.Join(near, " or ")
+	case cmd.HasParent() && cmd.Name() == "route":
+		hint = "to list a tunnel's routes: " + cmd.CommandPath() + " list " + fault.Operand(word)
+	}
+	command := strings.TrimPrefix(cmd.CommandPath()+" ", cmd.Root().Name()+" ") + fault.Printable(word)
+	return &fault.Error{Kind: fault.ErrInvalid, What: "there is no command " + command, Hint: hint}
+}
+
+// meantFlags has the flags that people mean by words of other programs.
+var meantFlags = map[string]string{
+	"dst": "--peer", "dest": "--peer", "destination": "--peer", "to": "--peer", "remote-address": "--peer", "endpoint": "--peer", "p": "--peer",
+	"src": "--local", "source": "--local", "from": "--local", "l": "--local",
+	"ip": "--address", "addr": "--address", "inner": "--address", "a": "--address", "inner-address": "--address",
+	"gateway": "--route '10.10.2.0/24 via 172.16.0.2'", "via": "--route '10.10.2.0/24 via 172.16.0.2'", "gw": "--route '10.10.2.0/24 via 172.16.0.2'",
+	"dev": "--parent", "interface": "--name", "ifname": "--name", "con-name": "--name", "type": "--mode", "ikey": "--input-key", "okey": "--output-key",
+	"routes": "--route", "nat": "--snat", "masquerade": "--snat DEST=masquerade", "r": "--route", "k": "--key", "n": "--name", "m": "--mode",
+}
+
+// flagMeant is the hint about an unknown flag, in the words of pflag's error; empty if nobody knows
+// what is meant.
+func flagMeant(cmd *cobra.Command, text string) string {
+	name, isLong := strings.CutPrefix(text, "unknown flag: --")
+	if !isLong {
+		rest, isShort := strings.CutPrefix(text, "unknown shorthand flag: '")
+		if !isShort || rest == "" {
+			return ""
+		}
+		name = rest[:1]
+	}
+	flag := meantFlags[name]
+	word, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), " ")
+	if flag == "" || cmd.Flags().Lookup(word) == nil {
+		return ""
+	}
+	return "did you mean " + flag
+}

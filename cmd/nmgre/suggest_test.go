@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"nmgre/routes/kernel"
+)
+
+// A word of another program leads to the command or the flag that is meant, and no word to one that
+// does something else.
+func TestSuggestions(t *testing.T) {
+	w := newWorld(t)
+	for line, hint := range map[string]string{
+		"rm gre1": "did you mean delete", "remove gre1": "did you mean delete", "stop gre1": "did you mean down", "test gre1": "did you mean verify",
+		"status": "did you mean list", "add": "did you mean create", "connect gre1": "did you mean up", "start gre1": "did you mean up",
+		"modify gre1": "did you mean edit", "ping gre1": "did you mean verify", "edti gre1": "did you mean edit", "shwo gre1": "did you mean show",
+		"xyz": "nmgre --help lists the commands",
+		"route show gre1": "did you mean list", "route rm gre1 10.10.2.0/24": "did you mean delete", "route gre1": "nmgre route list gre1",
+		"create --dst 100.0.2.100": "did you mean --peer", "create -p 100.0.2.100": "did you mean --peer", "create --gateway 172.16.0.2": "did you mean --route '10.10.2.0/24 via 172.16.0.2'",
+		"create --dev eth0": "did you mean --parent", "list --dst x": "nmgre list --help lists the flags",
+	} {
+		o := w.run(strings.Fields(line)...)
+		if o.code != exitInvalid || !strings.Contains(o.stderr, "hint: "+hint+"\n") && !strings.Contains(o.stderr, hint+"\n") {
+			t.Errorf("nmgre %s: exit %d, %s", line, o.code, o.stderr)
+		}
+	}
+}
+
+// Each word that has a meaning has one that exists.
+func TestSuggestionsExist(t *testing.T) {
+	a := &app{}
+	root := a.rootCommand()
+	for word, name := range meant {
+		below, _, isBelow := strings.Cut(word, " ")
+		from := root
+		if isBelow {
+			from, _, _ = root.Find([]string{below})
+		}
+		if found, _, err := from.Find([]string{name}); !strings.Contains(name, " ") && (err != nil || found == from) {
+			t.Errorf("%s means %s, which is no command", word, name)
+		}
+	}
+	create, _, _ := root.Find([]string{"create"})
+	for word, flag := range meantFlags {
+		name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), " ")
+		if create.Flags().Lookup(name) == nil || create.Flags().Lookup(word) != nil {
+			t.Errorf("--%s means %s, which is no flag of create, or is one itself", word, flag)
+		}
+	}
+}
+
+// Every counter has the name of the others' style, beside its first one.
+func TestCountersHaveBothNames(t *testing.T) {
+	var counters kernel.Counters
+	v := reflect.ValueOf(&counters).Elem()
+	for i := range v.NumField() {
+		v.Field(i).SetUint(uint64(i) + 1)
+	}
+	text, err := json.Marshal(newCountersJSON(counters))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]uint64
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	values := make(map[uint64]int)
+	for _, value := range got {
+		values[value]++
+	}
+	for i := range v.NumField() {
+		if values[uint64(i)+1] != 2 {
+			t.Errorf("%s stands there %d times: %s", v.Type().Field(i).Name, values[uint64(i)+1], text)
+		}
+	}
+	if got["rx_packets"] != got["RxPackets"] || got["rx_crc_errors"] != got["RxCRCErrors"] {
+		t.Errorf("%s", text)
+	}
+}
+
+// show has everything of a tunnel that the screens have.
+func TestShowIsWhole(t *testing.T) {
+	w := newWorld(t)
+	w.must("create", "--peer", "100.0.2.100", "--address", "169.254.10.1/29", "--peer-address", "169.254.10.2", "--peer-address", "169.254.10.3",
+		"--snat", "10.10.1.0/24=masquerade", "--forward", "--clamp-mss", "--no-probe")
+	out := strings.Join(strings.Fields(w.must("show", "gre1").stdout), " ")
+	for _, want := range []string{"peer address: 169.254.10.2, 169.254.10.3", "snat: 10.10.1.0/24=masquerade", "forwarding: between ", "clamp mss: yes"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("show lacks %q:\n%s", want, out)
+		}
+	}
+	if o := w.run("create", "--peer", "100.0.2.100", "--address", "172.16.9.1/30"); !strings.Contains(o.stderr, "joined already by the device gre1, and neither has a key") {
+		t.Errorf("twice the same: %s", o.stderr)
+	}
+	if o := w.run("edit", "gre9"); !strings.Contains(o.stderr, `no tunnel has the name "gre9"`) {
+		t.Errorf("edit of no tunnel: %s", o.stderr)
+	}
+	if o := w.run("route", "add", "gre1", "10.10.7.0"); o.code != exitDone || !strings.Contains(o.stderr, "the route to 10.10.7.0 leads to that one host; for a network write its prefix length, such as 10.10.7.0/24") {
+		t.Errorf("a network without its length: %+v", o)
+	}
+	if o := w.run("edit", "gre1", "--mtu", "9000", "--dry-run"); !strings.Contains(o.stdout, "an MTU of 9000 does not fit: 1500 - 20 (IPv4) - 4 (GRE) = 1476") {
+		t.Errorf("an MTU that does not fit: %+v", o)
+	}
+}
