@@ -14,8 +14,8 @@ import (
 
 const addressHint = "give this end's inner address with its prefix length, such as 172.16.0.1/30"
 
-// checkAddresses checks this end's inner addresses.
-func checkAddresses(t Tunnel) fault.List {
+// CheckAddresses returns the problems of this end's inner addresses.
+func CheckAddresses(t Tunnel) fault.List {
 	if len(t.Addresses) == 0 && !t.Mode.Ethernet() {
 		return fault.List{fault.Invalid("address", addressHint, "the inner address is missing")}
 	}

@@ -263,7 +263,7 @@ func TestEveryChangeIsGuarded(t *testing.T) {
 		"undo of down":    {[]string{"u", "keep", "d", "y", "keep", "z", "y"}, "undo up "},
 		"undo of deleted": {[]string{"u", "keep", "x", "y", "keep", "z", "y"}, "undo create "},
 		"edit":            {[]string{"u", "keep", "e", "ctrl+n", "ctrl+n", "down", "down", "down", "down", "ctrl+u", "=1400", "ctrl+s", "enter"}, "undo edit "},
-		"new":             {[]string{"n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=192.0.2.0/24", "ctrl+s", "enter"}, "undo create "},
+		"new":             {[]string{"n", "tab", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=192.0.2.0/24", "ctrl+s", "enter"}, "undo create "},
 	} {
 		for _, answer := range []string{"n", "y"} {
 			f := tuitest.New().WithTunnels()
@@ -336,7 +336,7 @@ func TestNewTunnelThatMayCutOff(t *testing.T) {
 	f := tuitest.New()
 	f.Guarded = seat("10.20.0.5")
 	d := openFake(t, f, Options{Session: f.Guarded})
-	d.keys("n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s").must("the way there leads through what is changed")
+	d.keys("n", "tab", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s").must("the way there leads through what is changed")
 	d.keys("enter").must("Keep it?", "nmgre made gre1")
 	d.keys("n").settle().must("it was not confirmed")
 	if len(f.Tunnels) != 0 {
@@ -362,7 +362,7 @@ func TestPromptsGetTheTerminal(t *testing.T) {
 // A resize at any moment draws rows that fit, on every screen.
 func TestResize(t *testing.T) {
 	f := tuitest.New().WithTunnels()
-	for _, keys := range [][]string{{}, {"enter"}, {"3"}, {"v"}, {"?"}, {"x"}, {"n"}, {"n", "=100.0.2.7", "ctrl+n", "ctrl+n"}, {"n", "=100.0.2.7", "ctrl+s"}, {"/", "=gre"}} {
+	for _, keys := range [][]string{{}, {"enter"}, {"3"}, {"v"}, {"?"}, {"x"}, {"n"}, {"n", "tab", "=100.0.2.7", "ctrl+n", "ctrl+n"}, {"n", "tab", "=100.0.2.7", "ctrl+s"}, {"/", "=gre"}} {
 		d := openFake(t, f, Options{})
 		d.keys(keys...)
 		for _, size := range [][2]int{{200, 60}, {63, 20}, {64, 20}, {99, 9}, {40, 15}, {21, 6}, {20, 6}, {80, 24}} {

@@ -28,17 +28,17 @@ func TestScreens(t *testing.T) {
 		{name: "filter", keys: []string{"/", "=paris"}},
 		{name: "help", keys: []string{"?"}},
 		{name: "delete", keys: []string{"x"}},
-		{name: "wizard-endpoints", keys: []string{"n", "=100.0.2.7"}},
-		{name: "wizard-error", keys: []string{"n", "=100.0.2.300", "ctrl+n"}},
-		{name: "wizard-inner", keys: []string{"n", "=100.0.2.7", "ctrl+n"}},
-		{name: "wizard-options", keys: []string{"n", "=100.0.2.7", "ctrl+n", "ctrl+n", "right", "down", "=0x2a"}},
-		{name: "wizard-routes", keys: []string{"n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "enter", "=10.30.0.0/16 nexthop via 172.16.0.2 nexthop dev gre1"}},
-		{name: "wizard-snat", keys: []string{"n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+n", "space", "down", "down", "=10.10.1.0/24=masquerade"}},
-		{name: "preview", keys: []string{"n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s"}},
-		{name: "applied", keys: []string{"n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s", "enter"}},
-		{name: "far-commands", keys: []string{"n", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s", "enter", "enter", "y"}},
+		{name: "wizard-endpoints", keys: []string{"n", "tab", "=100.0.2.7"}},
+		{name: "wizard-error", keys: []string{"n", "tab", "=100.0.2.300", "ctrl+n"}},
+		{name: "wizard-inner", keys: []string{"n", "tab", "=100.0.2.7", "ctrl+n"}},
+		{name: "wizard-options", keys: []string{"n", "tab", "=100.0.2.7", "ctrl+n", "ctrl+n", "right", "down", "=0x2a"}},
+		{name: "wizard-routes", keys: []string{"n", "tab", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "enter", "=10.30.0.0/16 nexthop via 172.16.0.2 nexthop dev gre1"}},
+		{name: "wizard-snat", keys: []string{"n", "tab", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+n", "space", "down", "down", "=10.10.1.0/24=masquerade"}},
+		{name: "preview", keys: []string{"n", "tab", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s"}},
+		{name: "applied", keys: []string{"n", "tab", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s", "enter"}},
+		{name: "far-commands", keys: []string{"n", "tab", "=100.0.2.7", "ctrl+n", "ctrl+n", "ctrl+n", "=10.20.0.0/16", "ctrl+s", "enter", "enter", "y"}},
 		{name: "edit-difference", keys: []string{"e", "ctrl+n", "ctrl+n", "down", "down", "down", "down", "=\b", "backspace", "backspace", "backspace", "backspace", "=1400", "ctrl+s"}},
-		{name: "leave", keys: []string{"n", "=100.0.2.7", "esc"}},
+		{name: "leave", keys: []string{"n", "tab", "=100.0.2.7", "esc"}},
 	} {
 		for _, size := range sizes {
 			name := fmt.Sprintf("%s-%dx%d", tc.name, size.width, size.height)
@@ -62,7 +62,7 @@ func TestScreens(t *testing.T) {
 
 func TestScreensInColor(t *testing.T) {
 	for _, size := range []struct{ width, height int }{{80, 24}, {120, 40}, {40, 15}} {
-		for name, keys := range map[string][]string{"overview": {"j"}, "checks": {"v"}, "wizard": {"n", "=100.0.2.300", "tab"}} {
+		for name, keys := range map[string][]string{"overview": {"j"}, "checks": {"v"}, "wizard": {"n", "tab", "=100.0.2.300", "tab"}} {
 			name := fmt.Sprintf("%s-color-%dx%d", name, size.width, size.height)
 			t.Run(name, func(t *testing.T) {
 				f := tuitest.New().WithTunnels()
@@ -79,7 +79,7 @@ func TestScreensInColor(t *testing.T) {
 func TestScreensInASCII(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := drive(t, f, Options{ASCII: true}, 80, 24)
-	for _, keys := range [][]string{{}, {"j"}, {"3"}, {"v"}, {"5"}, {"6"}, {"?"}, {"esc"}, {"n"}, {"=100.0.2.7"}, {"ctrl+s"}, {"enter"}, {"enter"}, {"esc"}} {
+	for _, keys := range [][]string{{}, {"j"}, {"3"}, {"v"}, {"5"}, {"6"}, {"?"}, {"esc"}, {"n"}, {"tab"}, {"=100.0.2.7"}, {"ctrl+s"}, {"enter"}, {"enter"}, {"esc"}} {
 		d.keys(keys...)
 		for _, r := range d.screen() {
 			if r > 126 {

@@ -36,7 +36,7 @@ func talkWithNames(t *testing.T, f *tuitest.Host, names routes.Names, input ...s
 
 // answersOf are those to every question of a new tunnel, in their order.
 func answersOf(peer, address, route string) []string {
-	return []string{"new", peer, "", "", "", // far end, mode, local, name
+	return []string{"new", "", peer, "", "", "", // the other end, far end, mode, local, name
 		"3", address, "", "", // network of one's own, address, the far end's, more
 		"", "", "", "", "", "", "", // keys, mtu, ttl, tos, path MTU discovery, bound to, at boot
 		route, "", // a route, and no other
@@ -79,7 +79,7 @@ func TestPlainKnowsTheHostsNames(t *testing.T) {
 func TestPlainAsksAgain(t *testing.T) {
 	f := tuitest.New()
 	answers := answersOf("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24")
-	answers = append([]string{answers[0], "100.0.2.300"}, answers[1:]...)
+	answers = append([]string{answers[0], "", "100.0.2.300"}, answers[2:]...)
 	_, talk, err := talkPlain(t, f, append(answers, "maybe", "no", "quit")...)
 	if err != nil || f.Saw("create") {
 		t.Errorf("%v, calls %q", err, f.Calls)

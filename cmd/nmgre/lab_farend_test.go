@@ -235,3 +235,24 @@ func waitShown(t *testing.T, host lab.Host, name string) {
 	}
 	t.Fatalf("%s: NetworkManager does not show %s", host, name)
 }
+
+// The wizard at the second end begins with the line that the first one printed, or with its inner
+// address: with all else as it proposes, the tunnel carries traffic.
+func TestLabWizardAtTheSecondEnd(t *testing.T) {
+	for name, answers := range map[string]func(line string) []string{
+		"the line":    func(line string) []string { return []string{line} },
+		"the address": func(string) []string { return []string{"172.16.0.1/30", "100.0.1.100"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			lab.Need(t)
+			near := nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30")
+			const enough = 40 // empty answers, which take what is proposed; those too many are asked again
+			input := strings.Join(append([]string{"new"}, answers(farEndOf(near))...), "\n") + strings.Repeat("\n", enough) + "yes\nquit\n"
+			r := lab.Linux2.TryInput(input, "nmgre", "--plain")
+			if !strings.Contains(r.Stdout, "verdict: pass") {
+				t.Errorf("the wizard ends with\n%s", r)
+			}
+			mustPing(t, lab.Linux1, "172.16.0.2")
+		})
+	}
+}

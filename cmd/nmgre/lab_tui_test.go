@@ -85,6 +85,7 @@ func typeThrough(s *seat, e end, name string) {
 	t.Helper()
 	s.press("n")
 	s.wait("Far end's address")
+	s.press("Down") // past the question for the other end
 	s.write(e.peer)
 	s.wait("reached by eth0", "the kernel's choice: ") // asked for while it was typed
 	s.picture(name + "-endpoints")
@@ -276,6 +277,7 @@ func TestLabScreenIsToldToEnd(t *testing.T) {
 	s.wait("no tunnels yet")
 	s.press("n")
 	s.wait("Far end's address")
+	s.press("Down") // past the question for the other end
 	s.write(left.peer)
 	s.wait("reached by eth0")
 	s.press("C-n")

@@ -17,7 +17,7 @@ func TestSuggestions(t *testing.T) {
 		"rm gre1": "did you mean delete", "remove gre1": "did you mean delete", "stop gre1": "did you mean down", "test gre1": "did you mean verify",
 		"status": "did you mean list", "add": "did you mean create", "connect gre1": "did you mean up", "start gre1": "did you mean up",
 		"modify gre1": "did you mean edit", "ping gre1": "did you mean verify", "edti gre1": "did you mean edit", "shwo gre1": "did you mean show",
-		"xyz": "nmgre --help lists the commands",
+		"xyz":             "nmgre --help lists the commands",
 		"route show gre1": "did you mean list", "route rm gre1 10.10.2.0/24": "did you mean delete", "route gre1": "nmgre route list gre1",
 		"create --dst 100.0.2.100": "did you mean --peer", "create -p 100.0.2.100": "did you mean --peer", "create --gateway 172.16.0.2": "did you mean --route '10.10.2.0/24 via 172.16.0.2'",
 		"create --dev eth0": "did you mean --parent", "list --dst x": "nmgre list --help lists the flags",

@@ -49,6 +49,7 @@ type Answers struct {
 	hopFor    netip.Addr
 	hopErr    error
 	proposals []netip.Prefix
+	otherErr  *fault.Error // of the answer about the other end
 
 	submitted bool           // everything has been submitted once: every error is shown
 	refusals  []*fault.Error // the host's, against the last submission
@@ -81,6 +82,8 @@ func Edit(t nm.Tunnel, known func() Host) *Answers {
 func (a *Answers) Changed(f *form.Field) (askWay bool) {
 	a.forget(f.ID)
 	switch f.ID {
+	case other:
+		a.otherErr, askWay = a.takeOther(f.Value()), true
 	case "network":
 		a.takeNetwork(f.Value())
 	case "route":
@@ -215,6 +218,9 @@ func (a *Answers) Refresh() {
 	}
 	for _, e := range slices.Concat(t.Problems(), a.refusals) {
 		a.complain(a.FieldOf(e), e)
+	}
+	if a.otherErr != nil {
+		a.complain(a.get(other), a.otherErr)
 	}
 	if e := a.whichPeer(t); e != nil {
 		a.complain(a.get("peer-address"), e)

@@ -36,12 +36,19 @@ func (a *Answers) build(fresh bool) {
 	a.Forms[PageEndpoints] = &form.Form{Fields: a.endpointFields(t)}
 	a.Forms[PageInner] = &form.Form{Fields: a.innerFields(t, fresh)}
 	a.Forms[PageOptions] = &form.Form{Fields: optionFields(t)}
-	a.Forms[PageRoutes] = &form.Form{Fields: lineFields("route", "Route", routeTexts(t.Routes), "such as 10.10.2.0/24",
-		"a network behind the far end, in the words of ip route: 10.10.2.0/24 [via ADDRESS] [metric N] [table N]")}
+	a.Forms[PageRoutes] = &form.Form{Fields: routeFields(routeTexts(t.Routes))}
+	if fresh {
+		a.Forms[PageEndpoints].Fields = append([]*form.Field{otherField()}, a.Forms[PageEndpoints].Fields...)
+	}
 	forward := []*form.Field{form.NewToggle("forward", "Forward packets", t.Forward, "between the tunnel and this host's networks, only on the devices that need it (IPv4)"),
 		form.NewToggle("clamp-mss", "Clamp the MSS", t.ClampMSS, "lowers the segment size of TCP connections to what fits into the tunnel, where path MTU discovery is broken")}
 	a.Forms[PageForward] = &form.Form{Fields: append(forward, lineFields("snat", "SNAT", snatTexts(t.SNAT), "such as 10.10.1.0/24=masquerade",
 		"DEST=SOURCE: packets from the tunnel to DEST get that source address, so that hosts there need no route back; may be empty")...)}
+}
+
+func routeFields(values []string) []*form.Field {
+	return lineFields("route", "Route", values, "such as 10.10.2.0/24",
+		"a network behind the far end, in the words of ip route: 10.10.2.0/24 [via ADDRESS] [metric N] [table N]")
 }
 
 func (a *Answers) endpointFields(t nm.Tunnel) []*form.Field {

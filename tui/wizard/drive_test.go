@@ -54,6 +54,9 @@ func (d *driver) like(s *nmgre.Status) *driver {
 	w, cmd := New(d, draw.NewTheme(false, false), s)
 	d.w = w
 	d.run(cmd)
+	if s == nil {
+		d.keys("tab") // this end is the first
+	}
 	return d
 }
 
