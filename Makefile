@@ -19,7 +19,7 @@ PACKAGES := ./... ./testdata/fake ./testdata/lab/... ./testdata/netns ./testdata
 # polkit up to 122 reads policies from here only.
 POLKIT  ?= /usr/share/polkit-1/actions
 
-.PHONY: help build test test-all vet unit lab-setup lab-test faults lint bench demo pictures lab man completions policy install clean race fuzz
+.PHONY: help build test test-all vet unit lab-setup lab-test faults lint bench demo pictures lab man completions policy install uninstall clean race fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -95,6 +95,11 @@ install: build man completions policy ## install below PREFIX (/usr/local)
 	install -D -m 0644 build/completions/_nmgre $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nmgre
 	install -D -m 0644 -t $(DESTDIR)$(POLKIT) build/org.nmgre.policy
 	install -D -m 0644 build/completions/nmgre.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/nmgre.fish
+
+uninstall: ## remove what install has put below PREFIX; profiles and kept files stay
+	rm -f $(DESTDIR)$(PREFIX)/bin/nmgre $(DESTDIR)$(PREFIX)/share/man/man8/nmgre.8 $(DESTDIR)$(PREFIX)/share/man/man8/nmgre-*.8
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/nmgre $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nmgre
+	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/nmgre.fish $(DESTDIR)$(POLKIT)/org.nmgre.policy
 
 clean: ## remove everything that was built, the lab too
 	$(LAB) clean

@@ -19,6 +19,9 @@ var fallbackDevices = []string{"gre0", "gretap0", "erspan0", "ip6gre0", "ip6tnl0
 // reservedNames have another meaning for the kernel's sysctls or for NetworkManager.
 var reservedNames = []string{"all", "default", "bonding_masters", "lo"}
 
+// IsFallback says whether name is that of a fallback device of the kernel's own.
+func IsFallback(name string) bool { return slices.Contains(fallbackDevices, name) }
+
 const nameHint = "use 1 to 15 letters, digits, '-', '_' or '.', such as gre1"
 
 // checkName refuses a name that a new tunnel's interface cannot or should not have.
@@ -28,7 +31,7 @@ func checkName(name string) *fault.Error {
 		return fault.Invalid("name", nameHint, "the name is empty")
 	case len(name) > routes.MaxDeviceName:
 		return fault.Invalid("name", nameHint, "\"%.80s\" is %d bytes long, and the kernel allows 15", fault.Printable(name), len(name))
-	case slices.Contains(fallbackDevices, name):
+	case IsFallback(name):
 		return fault.Invalid("name", "leave --name out to get the first free one of gre1, gre2, ...",
 			"%s is a fallback device of the kernel's own", name)
 	case slices.Contains(reservedNames, name) || name == "." || name == "..":

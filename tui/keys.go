@@ -87,6 +87,7 @@ func (m *Model) actions() []screen.Key {
 		{Keys: []string{"v"}, Hint: "verify", Help: "prove that it works, layer by layer", Why: cmp.Or(none, m.lostWhy()), Do: m.verify},
 		{Keys: []string{"/"}, Hint: "filter", Help: "show only tunnels with these words", Why: m.emptyWhy(), Do: m.startFilter},
 		{Keys: []string{"x", "delete"}, Hint: "delete", Help: "delete it (asks first)", Why: own, Do: func() tea.Cmd { return m.askDelete(s) }},
+		{Keys: []string{"q"}, Hint: "quit", Help: "leave nmgre", Do: m.quit}, // early, where the bottom line and the help begin
 		{Keys: []string{"D"}, Hint: "duplicate", Help: "make another one like it", Why: cmp.Or(none, m.changeWhy()), Do: func() tea.Cmd { return m.openWizard(s) }},
 		{Keys: []string{"z"}, Hint: "undo", Help: "undo the last change (asks first)", Why: cmp.Or(m.undoWhy(), m.changeWhy()), Do: m.askUndo},
 		{Keys: []string{"y"}, Hint: "copy", Help: "copy the command of this tab", Why: none, Do: func() tea.Cmd { m.copyTab(); return nil }},
@@ -118,8 +119,7 @@ func (m *Model) movement() []screen.Key {
 	}
 	return append(list,
 		screen.Key{Keys: []string{"ctrl+r"}, Help: "read everything again", Do: m.refresh},
-		screen.Key{Keys: []string{"m"}, Help: mouse, Do: func() tea.Cmd { m.mouse = !m.mouse; return nil }},
-		screen.Key{Keys: []string{"q"}, Hint: "quit", Help: "leave nmgre", Do: m.quit})
+		screen.Key{Keys: []string{"m"}, Help: mouse, Do: func() tea.Cmd { m.mouse = !m.mouse; return nil }})
 }
 
 // move goes to another row of the side that has the keys.

@@ -402,7 +402,10 @@ func (p *plainTalk) field(a *answers.Answers, f *form.Field) error {
 		if f.Help != "" {
 			question += " (" + f.Help + ")"
 		}
-		byDefault := f.Value()
+		if empty := f.Placeholder(); f.Kind == form.Text && f.Value() == "" && empty != "" && !strings.HasPrefix(empty, "such as") {
+			question += "; empty: " + empty
+		}
+		byDefault, before := f.Value(), f.Value()
 		if f.Kind == form.Choice {
 			byDefault = strconv.Itoa(f.Chosen + 1)
 		}
@@ -425,6 +428,9 @@ func (p *plainTalk) field(a *answers.Answers, f *form.Field) error {
 			return nil
 		}
 		p.say("Not valid: %s", withHint(f.Problem, f.Hint))
+		if f.Kind == form.Text { // a refused value is no default
+			f.SetText(before)
+		}
 	}
 }
 

@@ -217,7 +217,7 @@ func parentOptions(links []kernel.Link, present string) []form.Option {
 	options := []form.Option{choice(parentNone, "none")}
 	found := present == ""
 	for _, l := range links {
-		if l.GRE == nil && l.Name != "lo" {
+		if l.GRE == nil && l.Name != "lo" && !nm.IsFallback(l.Name) {
 			options = append(options, choice(l.Name, l.Name))
 			found = found || l.Name == present
 		}
@@ -287,7 +287,7 @@ func (a *Answers) enable(t nm.Tunnel) {
 
 // notes sets the notes, which say what follows from the values.
 func (a *Answers) notes(t nm.Tunnel) {
-	a.get("peer").Note = a.wayText(t)
+	a.get("peer").Note = strings.Trim(a.wayText(t)+"; "+a.twinText(t), "; ")
 	a.get("peer-address").Note = ""
 	a.get("peer-address").SetPlaceholder("")
 	if a.value("peer-address") == "" {
@@ -328,6 +328,17 @@ func (a *Answers) whichPeer(t nm.Tunnel) *fault.Error {
 		return nil
 	}
 	return fault.Invalid("peer-address", "type one of them, or both with a space between them", "which one is the far end's: %s?", strings.ReplaceAll(nm.AddrTexts(choices), ", ", " or "))
+}
+
+// twinText names a tunnel that the kernel could not tell from this one.
+func (a *Answers) twinText(t nm.Tunnel) string {
+	for _, s := range a.host().Tunnels {
+		o := s.Tunnel
+		if !a.Edit && t.Remote.IsValid() && o.Remote == t.Remote && o.Mode == t.Mode && o.Parent == t.Parent && gre.SameKey(o.InputKey, t.InputKey) && (!t.Local.IsValid() || o.Local == t.Local) {
+			return fault.Printable(o.Name) + " leads there already: this one needs a key of its own, on the page " + Names[PageOptions]
+		}
+	}
+	return ""
 }
 
 // wayText says how the far end is reached.

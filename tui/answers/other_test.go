@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
@@ -86,5 +87,22 @@ func TestWhichPeer(t *testing.T) {
 	a.Refresh()
 	if got, _ := a.Tunnel(); a.get("peer-address").Problem != "" || nm.AddrTexts(got.Peers()) != "172.17.0.2, 172.16.0.2" {
 		t.Errorf("%q, %s", a.get("peer-address").Problem, nm.AddrTexts(got.Peers()))
+	}
+}
+
+// A tunnel that the kernel could not tell from another one is noted where the far end is typed.
+func TestTwin(t *testing.T) {
+	there := tuitest.Tunnel("gre1", 0)
+	a := New(func() Host { return Host{Tunnels: []nmgre.Status{{Profile: nm.Profile{Tunnel: there}}}} })
+	a.typed("peer", there.Remote.String())
+	a.Refresh()
+	if note := a.get("peer").Note; !strings.Contains(note, "gre1 leads there already: this one needs a key of its own, on the page Options") {
+		t.Errorf("the note is %q", note)
+	}
+	a.get("keys").Choose(keysOne)
+	a.typed("key", "7")
+	a.Refresh()
+	if note := a.get("peer").Note; strings.Contains(note, "gre1") {
+		t.Errorf("with a key the note is %q", note)
 	}
 }

@@ -107,8 +107,8 @@ func (f *Field) SetText(text string) {
 // AddText adds to the text that has been typed.
 func (f *Field) AddText(text string) { f.SetText(f.input.Value() + text) }
 
-// placeholder is shown while the field is empty.
-func (f *Field) placeholder() string { return f.input.Placeholder }
+// Placeholder is shown while the field is empty.
+func (f *Field) Placeholder() string { return f.input.Placeholder }
 
 // SetPlaceholder gives the field another.
 func (f *Field) SetPlaceholder(text string) { f.input.Placeholder = text }

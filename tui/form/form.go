@@ -53,7 +53,7 @@ func (f *Form) Grow(id string) {
 	}
 	if last >= 0 && filled {
 		own := f.Fields[last]
-		next := NewText(id, own.Label, "", own.placeholder(), own.Help)
+		next := NewText(id, own.Label, "", own.Placeholder(), own.Help)
 		f.Fields = append(f.Fields[:last+1], append([]*Field{next}, f.Fields[last+1:]...)...)
 	}
 }
