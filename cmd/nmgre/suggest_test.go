@@ -101,6 +101,10 @@ func TestShowIsWhole(t *testing.T) {
 	if o := w.run("route", "add", "gre1", "10.10.7.0"); o.code != exitDone || !strings.Contains(o.stderr, "the route to 10.10.7.0 leads to that one host; for a network write its prefix length, such as 10.10.7.0/24") {
 		t.Errorf("a network without its length: %+v", o)
 	}
+	w.must("route", "add", "gre1", "10.20.0.0/16", "metric", "50")
+	if o := w.run("route", "replace", "gre1", "10.20.0.0/16", "metric", "60"); !strings.Contains(o.stderr, "10.20.0.0/16 metric 50 stays: a route with another metric is another route; to delete it: nmgre route delete gre1 '10.20.0.0/16 metric 50'") {
+		t.Errorf("a replacement with another metric: %+v", o)
+	}
 	if o := w.run("edit", "gre1", "--mtu", "9000", "--dry-run"); !strings.Contains(o.stdout, "an MTU of 9000 does not fit: 1500 - 20 (IPv4) - 4 (GRE) = 1476") {
 		t.Errorf("an MTU that does not fit: %+v", o)
 	}

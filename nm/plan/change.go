@@ -166,6 +166,7 @@ func (c *ChangePlan) put(i int, o nm.Owned) error {
 	}
 	at, taken := c.at.Find(o.Route.Slot())
 	if !taken {
+		c.noteOthers(o.Route)
 		c.insert(o)
 		c.touched[len(c.all)-1] = true
 		c.Result.Added++
@@ -187,6 +188,19 @@ func (c *ChangePlan) put(i int, o nm.Owned) error {
 		c.Result.Replaced++
 	}
 	return nil
+}
+
+// noteOthers says what a single route that was to replace another one does not replace.
+func (c *ChangePlan) noteOthers(r *routes.Route) {
+	if c.Change.Op != RouteReplace || len(c.Change.Routes) != 1 {
+		return
+	}
+	for _, o := range c.all {
+		if o.Route.Dst == r.Dst && o.Route.TableOrMain() == r.TableOrMain() {
+			c.Result.Notes = append(c.Result.Notes, fmt.Sprintf("%s stays: a route with another metric is another route; to delete it: nmgre route delete %s %s",
+				o.Route, fault.Operand(c.Profile.Tunnel.Name), fault.ShellWord(o.Route.String())))
+		}
+	}
 }
 
 // deleteAll deletes the routes of the request from the list.

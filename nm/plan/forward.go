@@ -106,9 +106,16 @@ func (p *preflight) snatSources(list []keep.SNAT) fault.List {
 	return found
 }
 
-// forwardNotes are notes about obstacles to forwarded packets.
+// forwardNotes are notes about SNAT, and about obstacles to forwarded packets.
 func forwardNotes(ctx context.Context, sys nm.System, k keep.Kept) []string {
 	var notes []string
+	if len(k.SNAT) > 0 && len(k.Inner) > 0 {
+		inner := make([]string, len(k.Inner))
+		for i, n := range k.Inner {
+			inner[i] = n.String()
+		}
+		notes = append(notes, "SNAT is for packets from "+strings.Join(inner, " and ")+" alone: what comes from networks behind the far end keeps its source, and needs a route back")
+	}
 	if len(k.Forward) == 0 {
 		if len(k.SNAT) > 0 {
 			if on, err := sys.Gateway.Forwarding(ctx, "all"); err == nil && !on {
