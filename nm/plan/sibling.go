@@ -59,7 +59,11 @@ func (p *preflight) arrivalFor(ctx context.Context, l kernel.Link) (arrival kern
 	if from.IsUnspecified() {
 		from = netip.Addr{}
 	}
-	hop, err := p.sys.Kernel.Lookup(ctx, kernel.Query{To: remote, From: from})
+	isNew := kernel.Named(p.links, l.Name) == nil
+	hop := p.way // known already for a new tunnel
+	if !isNew || hop.Dev == "" {
+		hop, err = p.sys.Kernel.Lookup(ctx, kernel.Query{To: remote, From: from})
+	}
 	if errors.Is(err, fault.ErrUnreachable) {
 		return arrival, false, nil
 	}
@@ -73,8 +77,8 @@ func (p *preflight) arrivalFor(ctx context.Context, l kernel.Link) (arrival kern
 	if dev := kernel.Named(p.links, hop.Dev); dev != nil {
 		arrival.Dev = dev.Index
 	}
-	if kernel.Named(p.links, l.Name) == nil {
-		return arrival, true, nil // it is the new one
+	if isNew {
+		return arrival, true, nil
 	}
 	taker := kernel.Receiver(p.links, arrival)
 	return arrival, taker != nil && taker.Index == l.Index, nil
