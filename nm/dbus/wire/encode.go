@@ -51,8 +51,8 @@ func encodeTunnel(s Settings, t nm.Tunnel) {
 		}
 	}
 	put(s, IPTunnel, "parent", t.Parent, "")
-	put(s, IPTunnel, "local", outer(t.Local), "")
-	put(s, IPTunnel, "remote", outer(t.Remote), "")
+	putOuter(s, "local", t.Local)
+	putOuter(s, "remote", t.Remote)
 	put(s, IPTunnel, "ttl", uint32(t.TTL), 0)
 	put(s, IPTunnel, "tos", uint32(t.TOS), 0)
 	put(s, IPTunnel, "path-mtu-discovery", !t.NoPMTUD, true)
@@ -65,20 +65,28 @@ func encodeTunnel(s Settings, t nm.Tunnel) {
 	put(s, IPTunnel, "mtu", t.MTU, 0)
 }
 
-// outer returns the text of an outer address, or the empty string for the unspecified one: to
-// NetworkManager an absent property means any address.
-func outer(a netip.Addr) string {
-	if !a.IsValid() || a.IsUnspecified() {
-		return ""
+// putOuter writes an outer address. One that the profile has already stays as somebody wrote it.
+// NetworkManager must have a remote, even an unspecified one; an absent local means any.
+func putOuter(s Settings, property string, a netip.Addr) {
+	if old, err := netip.ParseAddr(s.Text(IPTunnel, property)); err == nil && old == a {
+		return
 	}
-	return a.String()
+	if !a.IsValid() || a.IsUnspecified() && property == "local" {
+		delete(s[IPTunnel], property)
+		return
+	}
+	s.Set(IPTunnel, property, a.String())
 }
 
 // encodeFamily writes the ipv4 or the ipv6 setting.
 func encodeFamily(s Settings, family string, t nm.Tunnel) {
+	had := len(s.Entries(family, "address-data"))
 	addresses := encodeAddresses(s, family, t)
+	if addresses == 0 { // NetworkManager refuses it then
+		delete(s[family], "gateway")
+	}
 	encodeRoutes(s, family, t.Routes) // the others are the kernel half's
-	s.Set(family, "method", method(s.Text(family, "method"), addresses))
+	s.Set(family, "method", method(family, s.Text(family, "method"), had, addresses))
 	if family == IPv4 {
 		encodeForwarding(s, t.Forward)
 	}
@@ -101,12 +109,14 @@ func encodeForwarding(s Settings, forward bool) {
 	}
 }
 
-// method returns the family's method, by the old one and the number of addresses. A method that
-// somebody chose, such as auto, stays where it still fits: manual must have addresses, link-local
-// and disabled must have none.
-func method(old string, addresses int) string {
+// method returns the family's method, by the old one and the numbers of addresses before and now. A
+// method that somebody chose, such as auto, stays where it still fits: manual must have addresses,
+// link-local and disabled must have none. The auto of IPv4 without addresses, which is the default
+// of other programs, fits no address: no DHCP server answers through a tunnel, and NetworkManager
+// would wait for one.
+func method(family, old string, had, addresses int) string {
 	switch {
-	case addresses > 0 && (old == "auto" || old == "shared"):
+	case addresses > 0 && (old == "shared" || old == "auto" && (had > 0 || family == IPv6)):
 		return old
 	case addresses > 0:
 		return "manual"

@@ -112,6 +112,10 @@ func (s Settings) SetRoutes(all []routes.Route) error {
 func (s Settings) CopyRoutes(from Settings) {
 	for _, family := range [...]string{IPv4, IPv6} {
 		s.SetEntries(family, "route-data", from.Entries(family, "route-data"))
+		if len(s.Entries(family, "address-data")) == 0 {
+			continue // NetworkManager takes no gateway then
+		}
+		put(s, family, "gateway", from.Text(family, "gateway"), "")
 	}
 }
 
@@ -143,18 +147,25 @@ func DecodeDst(e Entry, family string) (netip.Prefix, error) {
 }
 
 // encodeRoutes writes route-data and returns the routes of the family that a profile cannot hold;
-// they are left out. A route that s has already keeps its entry. Entries that nmgre cannot read
+// they are left out. A route that s has already keeps its entry, and the one of the gateway stays
+// the gateway. A gateway whose route is not there any more goes. Entries that nmgre cannot read
 // follow the others.
 func encodeRoutes(s Settings, family string, all []routes.Route) (unfit []routes.Route) {
 	table := s.routeTable(family)
 	old, foreign := s.heldRoutes(family)
+	gateway := s.gateway(family)
+	staying := false
 	var own []Entry
 	for _, r := range all {
 		if familyOf(r.Dst.Addr()) != family {
 			continue
 		}
+		is := !staying && gateway != nil && gateway.Equal(&r)
+		staying = staying || is
 		if e := take(old, r); e != nil {
 			own = append(own, e)
+		} else if is { // it is no entry of the list
+			continue
 		} else if owner, _ := nm.RouteOwner(r, newest); owner == nm.OwnerProfile {
 			own = append(own, encodeRoute(r, table))
 		} else {
@@ -162,7 +173,21 @@ func encodeRoutes(s Settings, family string, all []routes.Route) (unfit []routes
 		}
 	}
 	s.SetEntries(family, "route-data", append(own, foreign...))
+	if gateway != nil && !staying {
+		delete(s[family], "gateway")
+	}
 	return unfit
+}
+
+// gateway returns the default route that NetworkManager sets for the family's gateway, or nil if it
+// sets none.
+func (s Settings) gateway(family string) *routes.Route {
+	via, err := parseAddr(s.Text(family, "gateway"), family)
+	if never, _ := s[family]["never-default"].Value().(bool); err != nil || never {
+		return nil
+	}
+	everything := map[string]netip.Prefix{IPv4: netip.PrefixFrom(netip.IPv4Unspecified(), 0), IPv6: netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+	return &routes.Route{Type: routes.TypeUnicast, Dst: everything[family], Via: via, Table: tableOf(routes.TypeUnicast, s.routeTable(family))}
 }
 
 // heldRoutes returns the profile's routes of one family, and the entries that nmgre cannot read.
@@ -251,10 +276,14 @@ func attribute[T comparable](e Entry, name string, value, absent T) {
 	}
 }
 
-// routes reads the routes of one family that nmgre knows.
+// routes reads the routes of one family that nmgre knows. The one of the gateway comes first.
 func (d *decoder) routes(family string) []routes.Route {
 	table := d.s.routeTable(family)
 	var known []routes.Route
+	gateway := d.s.gateway(family)
+	if gateway != nil {
+		known = append(known, *gateway)
+	}
 	for _, e := range d.entries(family, "route-data", maxRoutes) {
 		r, err := decodeRoute(e, family, table)
 		if errors.Is(err, errForeign) {
@@ -264,7 +293,9 @@ func (d *decoder) routes(family string) []routes.Route {
 			d.fail(family, "route-data", "%v", err)
 			return nil
 		}
-		known = append(known, r)
+		if gateway == nil || !gateway.Equal(&r) { // the list may have the same route
+			known = append(known, r)
+		}
 	}
 	return known
 }

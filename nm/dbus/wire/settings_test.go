@@ -99,15 +99,16 @@ func TestRouteTable(t *testing.T) {
 
 func TestMethod(t *testing.T) {
 	for _, c := range []struct {
-		old       string
-		addresses int
-		want      string
+		family, old    string
+		had, addresses int
+		want           string
 	}{
-		{"", 0, "disabled"}, {"manual", 0, "disabled"}, {"auto", 0, "auto"}, {"link-local", 0, "link-local"}, {"disabled", 0, "disabled"},
-		{"", 1, "manual"}, {"disabled", 1, "manual"}, {"link-local", 1, "manual"}, {"auto", 1, "auto"}, {"shared", 2, "shared"}, {"ignore", 1, "manual"},
+		{IPv4, "", 0, 0, "disabled"}, {IPv4, "manual", 1, 0, "disabled"}, {IPv4, "auto", 0, 0, "auto"}, {IPv4, "link-local", 0, 0, "link-local"}, {IPv4, "disabled", 0, 0, "disabled"},
+		{IPv4, "", 0, 1, "manual"}, {IPv4, "disabled", 0, 1, "manual"}, {IPv4, "link-local", 0, 1, "manual"}, {IPv4, "shared", 0, 2, "shared"}, {IPv6, "ignore", 0, 1, "manual"},
+		{IPv4, "auto", 0, 1, "manual"}, {IPv4, "auto", 1, 1, "auto"}, {IPv6, "auto", 0, 1, "auto"},
 	} {
-		if got := method(c.old, c.addresses); got != c.want {
-			t.Errorf("method(%q, %d) = %q, want %q", c.old, c.addresses, got, c.want)
+		if got := method(c.family, c.old, c.had, c.addresses); got != c.want {
+			t.Errorf("method(%q, %q, %d, %d) = %q, want %q", c.family, c.old, c.had, c.addresses, got, c.want)
 		}
 	}
 }
