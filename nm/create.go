@@ -95,10 +95,13 @@ func (t Tunnel) createOptions() []string {
 	for _, option := range []struct {
 		flag  string
 		value uint32
-	}{{"--tos", uint32(t.TOS)}, {"--encap-limit", uint32(limit)}, {"--flow-label", t.FlowLabel}, {"--flags", uint32(t.Flags)}, {"--mtu", t.MTU}} {
+	}{{"--tos", uint32(t.TOS)}, {"--encap-limit", uint32(limit)}, {"--flow-label", t.FlowLabel}, {"--mtu", t.MTU}} {
 		if option.value != 0 {
 			words = append(words, option.flag, strconv.FormatUint(uint64(option.value), 10))
 		}
+	}
+	if t.Flags != 0 {
+		words = append(words, "--flags", t.Flags.String())
 	}
 	if t.Parent != "" {
 		words = append(words, "--parent", t.Parent)

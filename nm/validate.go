@@ -16,6 +16,10 @@ import (
 // module is loaded.
 var fallbackDevices = []string{"gre0", "gretap0", "erspan0", "ip6gre0", "ip6tnl0", "tunl0", "sit0", "ip_vti0", "ip6_vti0"}
 
+// IsFallback says whether a device of that name is the kernel's own, which nobody can make or
+// delete.
+func IsFallback(name string) bool { return slices.Contains(fallbackDevices, name) }
+
 // reservedNames have another meaning for the kernel's sysctls or for NetworkManager.
 var reservedNames = []string{"all", "default", "bonding_masters", "lo"}
 
@@ -166,9 +170,8 @@ func checkHeader(t Tunnel) fault.List {
 		problems.Add(fault.Invalid("ttl", "use --ttl inherit with --no-pmtud, or leave --no-pmtud out",
 			"a fixed TTL (%d) needs path MTU discovery", t.TTL))
 	}
-	if t.Flags != 0 { // libnm's verify of the ip-tunnel setting
-		problems.Add(fault.Invalid("flags", "leave --flags out: NetworkManager takes flags for its modes ipip6 and ip6ip6 only",
-			"NetworkManager refuses %#x for mode %s", uint32(t.Flags), t.Mode))
+	if unknown := t.Flags &^ gre.AllFlags; unknown != 0 { // libnm's verify of the ip-tunnel setting
+		problems.Add(fault.Invalid("flags", "the flags are "+strings.Join(gre.FlagNames(), ", "), "NetworkManager has no flags %s", unknown))
 	}
 	if t.Mode.IPv6Outer() {
 		if t.FlowLabel > 0xfffff {
@@ -176,7 +179,7 @@ func checkHeader(t Tunnel) fault.List {
 		}
 		return problems
 	}
-	for field, set := range map[string]bool{"encap-limit": t.EncapLimit != 0, "flow-label": t.FlowLabel != 0} {
+	for field, set := range map[string]bool{"encap-limit": t.EncapLimit != 0, "flow-label": t.FlowLabel != 0, "flags": t.Flags != 0} {
 		if set {
 			problems.Add(fault.Invalid(field, "leave it out, or use --mode ip6gre or ip6gretap", "only tunnels over IPv6 have it, and mode %s is over IPv4", t.Mode))
 		}

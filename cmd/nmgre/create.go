@@ -20,14 +20,14 @@ import (
 
 // createFlags are create's flags as they were typed.
 type createFlags struct {
-	peer, local, name, mode, parent    string
-	key, inputKey, outputKey, ttl, tos string
-	addresses, peerAddresses, routes   []string
-	mtu, encapLimit, flowLabel         string
-	noPMTUD, autoconnect               bool
-	snat                               []string
-	forward, clampMSS                  bool
-	routesFrom                         string
+	peer, local, name, mode, parent         string
+	key, inputKey, outputKey, ttl, tos      string
+	addresses, peerAddresses, routes        []string
+	mtu, encapLimit, flowLabel, headerFlags string
+	noPMTUD, autoconnect                    bool
+	snat                                    []string
+	forward, clampMSS                       bool
+	routesFrom                              string
 }
 
 func (a *app) createCommand() *cobra.Command {
@@ -98,6 +98,7 @@ func (f *createFlags) register(cmd *cobra.Command) {
 	all.StringVar(&f.parent, "parent", "", "the device that the tunnel is bound to")
 	all.StringVar(&f.encapLimit, "encap-limit", "", "the tunnel encapsulation limit of the IPv6 modes, 1 to 255")
 	all.StringVar(&f.flowLabel, "flow-label", "", "the flow label of the IPv6 modes, 0 to 1048575")
+	all.StringVar(&f.headerFlags, "flags", "", "NetworkManager's ip-tunnel.flags of the IPv6 modes, with commas between them, such as "+gre.FlagIgnEncapLimit.String()+", or none")
 	all.StringArrayVar(&f.routes, "route", nil, "a ROUTE into the tunnel (may be repeated)")
 	all.StringVar(&f.routesFrom, "routes-from", "", "a file with one ROUTE per line, or - for standard input")
 	all.StringArrayVar(&f.snat, "snat", nil, "DEST=SOURCE: give packets from the inner network to DEST the source address SOURCE; masquerade stands for the address of the device that they leave by (may be repeated)")
@@ -105,6 +106,7 @@ func (f *createFlags) register(cmd *cobra.Command) {
 	all.BoolVar(&f.clampMSS, "clamp-mss", false, "lower the MSS of forwarded TCP connections to fit the tunnel")
 	all.BoolVar(&f.autoconnect, "autoconnect", true, "have NetworkManager bring the tunnel up by itself")
 	completeFlag(cmd, "mode", modeNames())
+	completeFlag(cmd, "flags", gre.FlagNames())
 }
 
 func modeNames() []string {
@@ -137,6 +139,9 @@ func (f *createFlags) into(t *nm.Tunnel, given func(flag string) bool, a *app) e
 	}
 	read("name", func() error { t.Name = f.name; return nil })
 	read("parent", func() error { t.Parent = unlessNone(f.parent); return nil })
+	if f.headerFlags != "" {
+		read("flags", func() (err error) { t.Flags, err = gre.ParseFlags(f.headerFlags); return err })
+	}
 	read("no-pmtud", func() error { t.NoPMTUD = f.noPMTUD; return nil })
 	read("autoconnect", func() error { t.Autoconnect = f.autoconnect; return nil })
 	read("forward", func() error { t.Forward = f.forward; return nil })

@@ -77,7 +77,7 @@ func differencesIPv6(t nm.Tunnel, g kernel.GRELink) []string {
 		list = append(list, fmt.Sprintf("flow label: profile %#x, kernel %#x", t.FlowLabel, g.FlowLabel))
 	}
 	if t.Flags != g.Flags {
-		list = append(list, fmt.Sprintf("flags: profile %#x, kernel %#x", uint32(t.Flags), uint32(g.Flags)))
+		list = append(list, fmt.Sprintf("flags: profile %s, kernel %s", fault.OrNone(t.Flags.String()), fault.OrNone(g.Flags.String())))
 	}
 	return list
 }

@@ -1,5 +1,12 @@
 package gre
 
+import (
+	"strconv"
+	"strings"
+
+	"nmgre/routes/fault"
+)
+
 // Flags are NetworkManager's ip-tunnel.flags (NMIPTunnelFlags). Only the IPv6 modes have them.
 type Flags uint32
 
@@ -13,6 +20,58 @@ const (
 	FlagRcvDSCPCopy            // copy the DSCP to the inner packet on receipt
 	FlagUseOrigFwmark          // copy the fwmark from the inner packet
 )
+
+// AllFlags are all flags that NetworkManager knows.
+const AllFlags = FlagUseOrigFwmark<<1 - 1
+
+// flagNames are NetworkManager's words for the flags, as nmcli takes them, in the order of their
+// bits.
+var flagNames = [...]string{"ip6-ign-encap-limit", "ip6-use-orig-tclass", "ip6-use-orig-flowlabel", "ip6-mip6-dev", "ip6-rcv-dscp-copy", "ip6-use-orig-fwmark"}
+
+// FlagNames returns NetworkManager's words for the flags.
+func FlagNames() []string { return flagNames[:] }
+
+// String returns the flags in NetworkManager's words, with commas between them, and bits without a
+// word as a hexadecimal number. It is empty for no flags.
+func (f Flags) String() string {
+	var words []string
+	for i, name := range flagNames {
+		if f&(1<<i) != 0 {
+			words = append(words, name)
+		}
+	}
+	if rest := f &^ AllFlags; rest != 0 {
+		words = append(words, "0x"+strconv.FormatUint(uint64(rest), 16))
+	}
+	return strings.Join(words, ",")
+}
+
+// ParseFlags reads what [Flags.String] writes, a number as nmcli takes it, or none. Words of a list
+// may have spaces around them. It fails with [fault.ErrInvalid].
+func ParseFlags(text string) (Flags, error) {
+	var all Flags
+	if text == "none" {
+		return 0, nil
+	}
+	for _, word := range strings.Split(text, ",") {
+		f, ok := parseFlag(strings.TrimSpace(word))
+		if !ok {
+			return 0, fault.Invalid("flags", "the flags are "+strings.Join(flagNames[:], ", ")+"; put commas between them, or say none", "\"%.80s\" is no flag", fault.Printable(word))
+		}
+		all |= f
+	}
+	return all, nil
+}
+
+func parseFlag(word string) (Flags, bool) {
+	for i, name := range flagNames {
+		if word == name {
+			return 1 << i, true
+		}
+	}
+	n, err := strconv.ParseUint(word, 0, 32)
+	return Flags(n), err == nil
+}
 
 // DefaultTTL is the TTL of the outer packets of a new tunnel. With the inner packet's TTL, routing
 // protocols' hellos (TTL 1) and traceroute's packets would die on the way.
