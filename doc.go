@@ -20,8 +20,8 @@
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
 //	                the evidence, pathmtu measures how large a packet gets through
 //	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
-//	                quirk tells its versions apart, systemd has
-//	                systemd learn of nmgre's unit
+//	                applied compares a profile with its device, quirk tells NetworkManager's
+//	                versions apart, systemd has systemd learn of nmgre's unit
 //	routes/fault    errors that say what to do; text that is safe to show
 //	routes/gre      the GRE header: key, mode, flags, MTU
 //	routes/packet   the headers of IP packets from the network
@@ -51,7 +51,7 @@
 //   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go and kept.go
 //   - a cause that verify names: nm/verify/cause/here.go, way.go, far.go, mtu.go and warnings.go
 //   - which packets verify hears, and how many are kept: routes/evidence/heard.go
-//   - a quirk of a version of NetworkManager: nm/dbus/quirk; its workaround: nm/dbus/quirks.go
+//   - a quirk of a NetworkManager: nm/dbus/quirk; its workaround: nm/dbus/applied/steps.go
 //   - a netlink attribute: routes/netlink/wire
 //   - a fault that nmgre survives, and its test: testdata/faults.txt
 //   - the words of the domain: the package documentation of nm

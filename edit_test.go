@@ -78,6 +78,14 @@ var edits = []edited{
 	{"nothing", nil, func(*testing.T, *nm.Tunnel) {}},
 }
 
+// pendingEdits are edits of a tunnel whose profile somebody has changed meanwhile. What waits in
+// the profile is applied, even by the undo.
+var pendingEdits = []edited{
+	{"pending-link", func(_ *testing.T, w *fake.World) { w.Named("gre1").Tunnel.TTL = 9 }, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.MTU = 1400 }},
+	{"pending-address", func(_ *testing.T, w *fake.World) { w.Named("gre1").Tunnel.Addresses = want.CIDRs("172.16.0.1/29") },
+		func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.MTU = 1400 }},
+}
+
 // tunnelToEdit returns a host with the simple tunnel, and with everything else that the edit needs.
 func tunnelToEdit(t *testing.T, e edited) *fake.World {
 	t.Helper()
@@ -117,7 +125,7 @@ func editText(p plan.EditPlan) string {
 // The plan of each edit, and the difference that it made on the host. A tunnel that stays up keeps
 // its link.
 func TestEdit(t *testing.T) {
-	for _, e := range edits {
+	for _, e := range slices.Concat(edits, pendingEdits) {
 		t.Run(e.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := tunnelToEdit(t, e)
@@ -665,4 +673,30 @@ func TestEditEvents(t *testing.T) {
 		}
 		want.Golden(t, "edit/events.out", uuidPattern.ReplaceAllString(strings.Join(told, "\n"), "UUID")+"\n")
 	})
+}
+
+// An edit that the device does not see leaves alone what waits in the profile, and says so.
+func TestEditLeavesPendingAlone(t *testing.T) {
+	w := fake.NewWorld()
+	fake.MustCreate(t, w, fake.Simple(t))
+	w.Named("gre1").Tunnel.TTL = 9
+	planned, err := w.Start().Host().PlanEdit(t.Context(), "gre1", func(tunnel *nm.Tunnel) error { tunnel.ClampMSS = true; return nil })
+	if notes := strings.Join(planned.Notes, "\n"); err != nil || planned.Flaps || !strings.Contains(notes, "ttl; apply it with: nmgre up gre1") {
+		t.Errorf("%v, flaps %v, notes %s", err, planned.Flaps, notes)
+	}
+}
+
+// A change of the profile that waits counts among those that may cut the session off.
+func TestEditGuardsWhatIsPending(t *testing.T) {
+	w := fake.NewWorld()
+	fake.MustCreate(t, w, fake.Simple(t))
+	w.Named("gre1").Tunnel.Addresses = want.CIDRs("172.16.9.1/30")
+	h := w.Start().Host()
+	planned, err := h.PlanEdit(t.Context(), "gre1", func(tunnel *nm.Tunnel) error { tunnel.Autoconnect = false; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cuts, err := h.CutsOff(t.Context(), planned.Effect(), nmgre.Session{Client: want.Addr("10.10.2.9")}); err != nil || !cuts {
+		t.Errorf("cuts off %v, %v", cuts, err)
+	}
 }

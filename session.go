@@ -50,7 +50,7 @@ func (h *Host) CutsOff(ctx context.Context, e plan.Effect, s Session) (bool, err
 		if e.Moves(way) {
 			return true, nil
 		}
-		if q = underlayOf(links, way.Hop.Dev); !q.To.IsValid() {
+		if q = kernel.UnderlayOf(links, way.Hop.Dev); !q.To.IsValid() {
 			break
 		}
 	}
@@ -71,25 +71,6 @@ func (h *Host) way(ctx context.Context, q kernel.Query) (plan.Way, error) {
 		}
 	}
 	return w, err
-}
-
-// underlayOf returns the question for the way of the packets that carry those of a tunnel's device.
-// Its To is the zero Addr if the device is no tunnel to one far end.
-func underlayOf(links []kernel.Link, dev string) kernel.Query {
-	link := kernel.Named(links, dev)
-	if link == nil || link.GRE == nil || !link.GRE.Remote.IsValid() || link.GRE.Remote.IsUnspecified() {
-		return kernel.Query{}
-	}
-	q := kernel.Query{To: link.GRE.Remote}
-	if link.GRE.Local.IsValid() && !link.GRE.Local.IsUnspecified() {
-		q.From = link.GRE.Local
-	}
-	for _, l := range links {
-		if l.Index == link.GRE.Parent {
-			q.Dev = l.Name
-		}
-	}
-	return q
 }
 
 // guarded returns the host that carries out a change, whose Confirm is the right one for it. It
@@ -127,12 +108,16 @@ func (h *Host) UpEffect(ctx context.Context, name string) (plan.Effect, error) {
 	if err != nil {
 		return plan.Effect{}, err
 	}
-	return h.upEffect(ctx, p), nil
+	waiting, err := h.pending(ctx, p)
+	if errors.Is(err, fault.ErrNotPermitted) {
+		err = nil // Up tells
+	}
+	return h.upEffect(ctx, p, waiting), err
 }
 
 // upEffect returns the effect of bringing p up. A tunnel that is up gets the kept routes that the
-// kernel lacks. A kept file that cannot be read has no effect.
-func (h *Host) upEffect(ctx context.Context, p nm.Profile) plan.Effect {
+// kernel lacks, and what waits in its profile. A kept file that cannot be read has no effect.
+func (h *Host) upEffect(ctx context.Context, p nm.Profile, waiting nm.Pending) plan.Effect {
 	k, err := keep.Of(ctx, h.Store, p.UUID)
 	if err != nil {
 		k = keep.Kept{}
@@ -149,7 +134,8 @@ func (h *Host) upEffect(ctx context.Context, p nm.Profile) plan.Effect {
 			held.Routes = append(held.Routes, r)
 		}
 	}
-	return plan.Effect{Device: p.Device, Before: p.Tunnel.WithKept(held), After: whole}
+	before := waiting.Before(p.Tunnel)
+	return plan.Effect{Device: before.Name, Gone: waiting.NewLink != "", Before: before.WithKept(held), After: whole}
 }
 
 // DownEffect returns the effect of [Host.Down] and [Host.Delete].

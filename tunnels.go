@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"nmgre/nm"
-	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -23,6 +21,8 @@ type Status struct {
 	// KeptErr says why Kept could not be read, or why its routes and rules will not be set when the
 	// tunnel comes up. It is nil if all is well.
 	KeptErr error
+	// Pending is what the profile has and its device has not. [Host.Show] alone looks for it.
+	Pending nm.Pending
 }
 
 // profiles lists all profiles. Before that it removes the remains of killed processes, and files of
@@ -126,7 +126,7 @@ func (h *Host) List(ctx context.Context) ([]Status, error) {
 		list = append(list, status)
 	}
 	slices.SortFunc(list, func(a, b Status) int {
-		if c := compareNames(a.Tunnel.Name, b.Tunnel.Name); c != 0 {
+		if c := nm.CompareNames(a.Tunnel.Name, b.Tunnel.Name); c != 0 {
 			return c
 		}
 		return strings.Compare(a.UUID, b.UUID)
@@ -134,19 +134,16 @@ func (h *Host) List(ctx context.Context) ([]Status, error) {
 	return list, nil
 }
 
-// compareNames sorts names by their numbers, too: gre2 comes before gre10.
-func compareNames(a, b string) int {
-	stemA, stemB := strings.TrimRight(a, "0123456789"), strings.TrimRight(b, "0123456789")
-	if stemA == stemB && len(a) != len(b) {
-		return len(a) - len(b)
-	}
-	return strings.Compare(a, b)
-}
-
 // Find returns the tunnel with that UUID, interface name or profile name; the first kind of name
 // that fits counts. It fails with [fault.ErrNotFound] if there is no such tunnel, and with
-// [fault.ErrInvalid] if several tunnels have the name and not exactly one of them is active.
+// [fault.ErrInvalid] if several tunnels have the name, unless exactly one of them is active, or
+// exactly one has the name as its profile's, too.
 func (h *Host) Find(ctx context.Context, name string) (nm.Profile, error) {
+	return h.find(ctx, name, nm.Find)
+}
+
+// find is Find, with the function that chooses among the profiles that have the name.
+func (h *Host) find(ctx context.Context, name string, choose func([]nm.Profile, string) (nm.Profile, error)) (nm.Profile, error) {
 	if h.Listed && keep.IsUUID(name) {
 		if p, err := h.Profiles.Get(ctx, name); err == nil && p.Tunnel.Mode != 0 || err != nil && !errors.Is(err, fault.ErrNotFound) {
 			return p, err
@@ -156,64 +153,11 @@ func (h *Host) Find(ctx context.Context, name string) (nm.Profile, error) {
 	if err != nil {
 		return nm.Profile{}, err
 	}
-	for _, matches := range []func(nm.Profile) bool{
-		func(p nm.Profile) bool { return p.UUID == name },
-		func(p nm.Profile) bool { return p.Tunnel.Name == name },
-		func(p nm.Profile) bool { return p.ID == name },
-	} {
-		var found []nm.Profile
-		for _, p := range profiles {
-			if p.Tunnel.Mode != 0 && matches(p) {
-				found = append(found, p)
-			}
-		}
-		if len(found) == 0 {
-			continue
-		}
-		one, err := theOne(found, name)
-		if err != nil {
-			return nm.Profile{}, err
-		}
-		return h.Profiles.Get(ctx, one.UUID)
+	one, err := choose(profiles, name)
+	if err != nil {
+		return nm.Profile{}, err
 	}
-	return nm.Profile{}, h.notFound(profiles, name)
-}
-
-// theOne returns the only profile, or the only active one.
-func theOne(found []nm.Profile, name string) (nm.Profile, error) {
-	if len(found) == 1 {
-		return found[0], nil
-	}
-	var active []nm.Profile
-	var uuids []string
-	for _, p := range found {
-		uuids = append(uuids, p.UUID)
-		if p.State == nm.StateActive {
-			active = append(active, p)
-		}
-	}
-	if len(active) == 1 {
-		return active[0], nil
-	}
-	return nm.Profile{}, fault.Invalid("", "give the UUID of one of them: "+strings.Join(uuids, ", "), "%d tunnels have the name %s", len(found), fault.Printable(name))
-}
-
-// notFound says that no tunnel has the name, and which names there are.
-func (h *Host) notFound(profiles []nm.Profile, name string) error {
-	var names []string
-	for _, p := range profiles {
-		if p.Tunnel.Mode != 0 {
-			names = append(names, fault.Printable(p.Tunnel.Name))
-		} else if p.Tunnel.Name == name || p.ID == name {
-			return &fault.Error{Kind: fault.ErrNotFound, What: fault.Printable(name) + " is a connection, but not a GRE tunnel", Hint: "nmgre list shows the tunnels"}
-		}
-	}
-	hint := "there are no tunnels yet: nmgre create makes one"
-	if len(names) > 0 {
-		slices.SortFunc(names, compareNames)
-		hint = "there are: " + strings.Join(fault.FirstFew(names), ", ")
-	}
-	return &fault.Error{Kind: fault.ErrNotFound, What: fmt.Sprintf("no tunnel has the name \"%s\"", fault.Printable(name)), Hint: hint}
+	return h.Profiles.Get(ctx, one.UUID)
 }
 
 // Show returns the present state of one tunnel.
@@ -222,7 +166,15 @@ func (h *Host) Show(ctx context.Context, name string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	return h.statusOf(ctx, p)
+	s, err := h.statusOf(ctx, p)
+	if err != nil {
+		return s, err
+	}
+	m, err := h.Profiles.Manager(ctx)
+	if err == nil && m.Control == nm.PermissionYes { // whoever only looks is not asked for a password
+		s.Pending, err = h.pending(ctx, p)
+	}
+	return s, err
 }
 
 // status is Show for a tunnel whose UUID is known.
@@ -249,90 +201,5 @@ func (h *Host) statusOf(ctx context.Context, p nm.Profile) (Status, error) {
 
 // own finds a tunnel, and refuses one that was made by hand: NetworkManager only mirrors it.
 func (h *Host) own(ctx context.Context, name string) (nm.Profile, error) {
-	p, err := h.Find(ctx, name)
-	if err == nil && p.State == nm.StateExternal {
-		dev := fault.ShellWord(p.Tunnel.Name)
-		return nm.Profile{}, fault.Invalid("", "remove it with `ip link delete dev "+dev+"` and make it again with nmgre create",
-			"%s was made by hand: NetworkManager only mirrors it", fault.Printable(p.Tunnel.Name))
-	}
-	return p, err
-}
-
-// The states of a route.
-const (
-	RouteSet     = "set"
-	RouteMissing = "missing"
-	RouteDown    = "down"
-)
-
-// RouteState is a route of a tunnel with its present state.
-type RouteState struct {
-	nm.Owned
-	State string // RouteSet, RouteMissing, or RouteDown if the tunnel is down
-}
-
-// Routes lists the routes of a tunnel, each with its owner and its state: the profile's routes,
-// then the kept ones.
-func (h *Host) Routes(ctx context.Context, name string) (nm.Profile, []RouteState, error) {
-	p, err := h.Find(ctx, name)
-	if err != nil {
-		return p, nil, err
-	}
-	m, err := h.Profiles.Manager(ctx)
-	if err != nil {
-		return p, nil, err
-	}
-	k, err := keep.Of(ctx, h.Store, p.UUID)
-	if err != nil {
-		return p, nil, err
-	}
-	missing, err := keep.Missing(ctx, h.Kernel, p.Running(), k)
-	if err != nil {
-		return p, nil, err
-	}
-	held, err := h.heldBy(ctx, p)
-	if err != nil {
-		return p, nil, err
-	}
-	list := make([]RouteState, 0, len(p.Tunnel.Routes)+len(k.Routes))
-	state := func(inKernel bool) string {
-		switch {
-		case p.Device == "":
-			return RouteDown
-		case inKernel:
-			return RouteSet
-		}
-		return RouteMissing
-	}
-	for i := range p.Tunnel.Routes {
-		r := &p.Tunnel.Routes[i]
-		_, why := nm.RouteOwner(*r, m.Version)
-		list = append(list, RouteState{nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: why}, state(held[r.Slot()] || !r.Type.HasDevice())})
-	}
-	for i := range k.Routes { // none is copied: there may be very many
-		r := &k.Routes[i]
-		list = append(list, RouteState{nm.Owned{Route: r, Owner: nm.OwnerKernel, Why: nm.WhyKernel(*r, m.Version)}, state(!missing[i])})
-	}
-	return p, list, nil
-}
-
-// heldBy returns the slots of the kernel's routes into the tunnel's device to destinations of the
-// profile's routes: each slot with its metric, and once more with the metric -1.
-func (h *Host) heldBy(ctx context.Context, p nm.Profile) (map[routes.Slot]bool, error) {
-	held := make(map[routes.Slot]bool)
-	if p.Device == "" || len(p.Tunnel.Routes) == 0 {
-		return held, nil
-	}
-	inKernel, err := h.Kernel.Routes(ctx, p.Device, kernel.OneOf(p.Tunnel.Routes))
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range inKernel {
-		s := r.Slot()
-		s.Metric = int64(r.KernelMetric())
-		held[s] = true
-		s.Metric = -1
-		held[s] = true
-	}
-	return held, nil
+	return nm.NotByHand(h.Find(ctx, name))
 }

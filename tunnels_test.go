@@ -82,7 +82,7 @@ func TestFind(t *testing.T) {
 	for _, test := range []struct{ name, kinds, text, hint string }{
 		{"gre9", "ErrInvalid ErrNotFound", `no tunnel has the name "gre9"`, "there are: gre2, gre3, gre10, hand0, twin, twin"},
 		{"br0", "ErrInvalid ErrNotFound", "br0 is a connection, but not a GRE tunnel", "nmgre list"},
-		{"twin", "ErrInvalid", "2 tunnels have the name twin", "00000000-0000-4000-8000-0000000000a5, 00000000-0000-4000-8000-0000000000a6"},
+		{"twin", "ErrInvalid", "2 tunnels have the name twin", "00000000-0000-4000-8000-0000000000a5 (twin one, inactive), 00000000-0000-4000-8000-0000000000a6 (twin two, inactive)"},
 		{"\x1b[31m", "ErrInvalid ErrNotFound", `x1b[31m`, "there are"},
 		{"", "ErrInvalid ErrNotFound", "no tunnel has the name", "there are"},
 	} {
@@ -365,4 +365,55 @@ func TestDetails(t *testing.T) {
 		do(err)
 		want.Golden(t, "details.out", uuidPattern.ReplaceAllString(strings.Join(told, "\n"), "UUID")+"\n")
 	})
+}
+
+// A copy made with nmcli has the interface of its original. The list tells the two apart, a name
+// means the one that is up or has the name itself, and nothing is deleted by a guess.
+func TestClones(t *testing.T) {
+	w := fake.NewWorld()
+	fake.MustCreate(t, w, fake.Simple(t))
+	original := w.Named("gre1")
+	clone := original.Profile
+	clone.UUID, clone.ID, clone.State, clone.Device = "00000000-0000-4000-8000-0000000000c1", "gre1-clone", nm.StateInactive, ""
+	clone.Tunnel = clone.Tunnel.Clone()
+	w.AddProfile(clone)
+	h := w.Start().Host()
+	labels := func() []string {
+		t.Helper()
+		list, err := h.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var profiles []nm.Profile
+		for _, s := range list {
+			profiles = append(profiles, s.Profile)
+		}
+		return nm.Labels(profiles)
+	}
+	if got := labels(); !slices.Contains(got, "gre1 (gre1-clone)") || !slices.Contains(got, "gre1 (gre1)") {
+		t.Errorf("%v", got)
+	}
+	for name, uuid := range map[string]string{"gre1": original.UUID, "gre1-clone": clone.UUID, clone.UUID: clone.UUID} {
+		if p, err := h.Find(t.Context(), name); err != nil || p.UUID != uuid {
+			t.Errorf("%s: %s, %v", name, p.UUID, err)
+		}
+	}
+	w.BringDown(original)
+	w.Settle()
+	if p, err := h.Find(t.Context(), "gre1"); err != nil || p.UUID != original.UUID {
+		t.Errorf("both down: %s, %v", p.UUID, err)
+	}
+	_, err := h.Delete(t.Context(), "gre1")
+	if hints := strings.Join(fault.Hints(err), ""); !errors.Is(err, fault.ErrInvalid) || !strings.Contains(hints, original.UUID+" (gre1, inactive)") || !strings.Contains(hints, clone.UUID+" (gre1-clone, inactive)") {
+		t.Errorf("%v, %s", err, hints)
+	}
+	if _, err := h.Delete(t.Context(), "gre1-clone"); err != nil || w.Profile(clone.UUID) != nil || w.Profile(original.UUID) == nil {
+		t.Errorf("by the profile's name: %v", err)
+	}
+	again := clone
+	again.ID = "gre1"
+	w.AddProfile(again)
+	if got := labels(); !slices.Contains(got, "gre1 ("+clone.UUID+")") || !slices.Contains(got, "gre1 ("+original.UUID+")") {
+		t.Errorf("%v", got)
+	}
 }

@@ -230,6 +230,27 @@ func (h *Host) dropDead(ctx context.Context, uuid string) error {
 	return err
 }
 
+// runAgain makes a tunnel run with the settings of before its pending changes, which wait in the
+// profile again then.
+func (h *Host) runAgain(ctx context.Context, p nm.Profile, waiting nm.Pending) error {
+	undoProfile, err := h.Profiles.Update(ctx, p.UUID, nil, waiting.Before(p.Tunnel))
+	if err == nil && waiting.NewLink == "" {
+		err = h.Profiles.Reapply(ctx, p.UUID)
+	} else if err == nil {
+		if err = h.Profiles.Deactivate(ctx, p.UUID); err == nil {
+			err = h.waitGone(ctx, p.Tunnel.Name)
+		}
+		if err == nil {
+			err = h.Profiles.Activate(ctx, p.UUID)
+		}
+	}
+	err = errors.Join(err, undoProfile(ctx))
+	if err == nil {
+		err = h.converge(ctx, p.UUID)
+	}
+	return err
+}
+
 // undo undoes the whole change.
 func (c *routeWork) undo(ctx context.Context) error {
 	err := c.host.undo(ctx, "", func(ctx context.Context) error {

@@ -17,23 +17,70 @@ import (
 )
 
 // Up brings a tunnel up. It returns when the addresses, and the routes and rules that root keeps,
-// are set. A tunnel that does not come up is taken down again.
+// are set. A tunnel that does not come up is taken down again. One that is up and does not run with
+// the whole of its profile gets the rest: by a new link if there must be one.
 func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
 		return p, err
 	}
-	if h, err = h.guarded(ctx, func() plan.Effect { return h.upEffect(ctx, p) }); err != nil {
+	waiting, err := h.pending(ctx, p)
+	if errors.Is(err, fault.ErrNotPermitted) {
+		h.warn("NetworkManager does not tell you whether " + fault.Printable(p.Tunnel.Name) + " runs with the whole of its profile")
+	} else if err != nil {
 		return p, err
 	}
-	if p.State == nm.StateActive {
-		return p, h.complete(ctx, p)
+	if h, err = h.guarded(ctx, func() plan.Effect { return h.upEffect(ctx, p, waiting) }); err != nil {
+		return p, err
 	}
-	half := h.activate(ctx, p)
+	back := func(ctx context.Context) error { return h.deactivate(ctx, p) }
+	var half error
+	switch {
+	case p.State == nm.StateActive && waiting.None():
+		return p, h.complete(ctx, p)
+	case p.State == nm.StateActive:
+		half = h.applyPending(ctx, p, waiting)
+		back = func(ctx context.Context) error { return h.runAgain(ctx, p, waiting) }
+	default:
+		half = h.activate(ctx, p)
+	}
 	if half != nil && !errors.Is(half, fault.ErrHalfDone) {
 		return p, half
 	}
-	return p, cmp.Or(h.confirmed(ctx, func(ctx context.Context) error { return h.deactivate(ctx, p) }), half)
+	return p, cmp.Or(h.confirmed(ctx, back), half)
+}
+
+// pending returns what the profile of a tunnel that is up has and its device has not.
+func (h *Host) pending(ctx context.Context, p nm.Profile) (nm.Pending, error) {
+	if p.State != nm.StateActive || p.Edit != nil {
+		return nm.Pending{}, nil
+	}
+	waiting, err := h.Profiles.Pending(ctx, p.UUID)
+	return waiting, fault.Ended(ctx, err)
+}
+
+// applyPending makes a tunnel that is up run with its whole profile. If that fails, it runs as
+// before again.
+func (h *Host) applyPending(ctx context.Context, p nm.Profile, waiting nm.Pending) error {
+	what, name := "the profile has changes that the tunnel does not run with: "+waiting.String(), waiting.Before(p.Tunnel).Name
+	if waiting.NewLink == "" {
+		h.tell(Event{What: what + "; it stays up"})
+		e := Event{What: "applied them", Commands: []string{"nmcli device reapply " + fault.ShellWord(name)}, Detail: true}
+		if err := h.step(ctx, e, func() error { return h.Profiles.Reapply(ctx, p.UUID) }); err != nil {
+			return fault.Ended(ctx, err)
+		}
+		return h.complete(ctx, p)
+	}
+	h.tell(Event{What: what + "; it goes down and up, since " + waiting.NewLink + " needs a new link"})
+	old := p
+	old.Tunnel.Name = name
+	err := h.deactivate(ctx, old)
+	if err == nil {
+		if err = h.activate(ctx, p); err == nil || errors.Is(err, fault.ErrHalfDone) {
+			return err
+		}
+	}
+	return errors.Join(err, h.undo(ctx, "brought it up as it was before", func(ctx context.Context) error { return h.runAgain(ctx, p, waiting) }))
 }
 
 // activate brings a tunnel up, or takes it down again.
@@ -46,7 +93,13 @@ func (h *Host) activate(ctx context.Context, p nm.Profile) error {
 		if downErr := h.Profiles.Deactivate(undoing, p.UUID); downErr != nil {
 			h.tell(Event{What: "could not take " + fault.Printable(p.ID) + " down again", Err: downErr, Undo: true})
 		}
+		if name := p.Tunnel.Name; nm.IsFallback(name) { // no other hint helps then
+			err = &fault.Error{What: err.Error(), Hint: name + " is a device of the kernel's own, which nobody can make or delete; give the tunnel another name: nmgre edit " + p.UUID + " --name " + nm.FreeName(nil)}
+		}
 		return err
+	}
+	if t := p.Tunnel; len(t.Addresses) == 0 && !t.Mode.Ethernet() { // a method such as auto finds none in a tunnel
+		h.warn(fault.Printable(t.Name) + " has no inner address of its own; give it one: nmgre edit " + fault.Operand(t.Name) + " --address CIDR")
 	}
 	return h.complete(ctx, p)
 }
@@ -175,9 +228,10 @@ func (h *Host) converge(ctx context.Context, uuid string) error {
 
 // Delete removes a tunnel: the routes and rules that root keeps, and the profile, and with the
 // profile its link, addresses and routes. With a question to confirm, the tunnel is taken down
-// first. It is deleted when that was confirmed, and brought up again otherwise.
+// first. It is deleted when that was confirmed, and brought up again otherwise. It fails with
+// [fault.ErrInvalid] if several tunnels have the name.
 func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
-	p, err := h.own(ctx, name)
+	p, err := nm.NotByHand(h.find(ctx, name, nm.FindOnly))
 	if err != nil {
 		return p, err
 	}

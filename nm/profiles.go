@@ -2,6 +2,7 @@ package nm
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -16,8 +17,15 @@ var MinVersion = Version{1, 42, 0}
 // ForwardingVersion is the first NetworkManager whose profiles have ipv4.forwarding.
 var ForwardingVersion = Version{1, 54, 0}
 
+// FlagsVersion is the first NetworkManager that takes ip-tunnel.flags for the modes ip6gre and
+// ip6gretap.
+var FlagsVersion = Version{1, 44, 0}
+
 // Version is NetworkManager's version.
 type Version struct{ Major, Minor, Micro int }
+
+// String returns a version such as "1.42.4".
+func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Micro) }
 
 // Before says whether v is older than o.
 func (v Version) Before(o Version) bool {
@@ -86,6 +94,10 @@ type Profiles interface {
 	// routes that others have set on the device stay. Reapply fails if a setting has changed that
 	// needs a new link.
 	Reapply(ctx context.Context, uuid string) error
+	// Pending compares the profile with the settings that its device runs with. It is nothing for a
+	// profile that is not active. NetworkManager tells it only to callers who may bring the tunnel
+	// up and down.
+	Pending(ctx context.Context, uuid string) (Pending, error)
 	// Watch sends an event when profiles or their states may have changed. Events that nobody
 	// receives are joined into one. The channel is closed when ctx has ended. The watch survives a
 	// restart of NetworkManager and of the bus.

@@ -16,14 +16,11 @@ import (
 // module is loaded.
 var fallbackDevices = []string{"gre0", "gretap0", "erspan0", "ip6gre0", "ip6tnl0", "tunl0", "sit0", "ip_vti0", "ip6_vti0"}
 
-// IsFallback says whether a device of that name is the kernel's own, which nobody can make or
-// delete.
-func IsFallback(name string) bool { return slices.Contains(fallbackDevices, name) }
-
 // reservedNames have another meaning for the kernel's sysctls or for NetworkManager.
 var reservedNames = []string{"all", "default", "bonding_masters", "lo"}
 
-// IsFallback says whether name is that of a fallback device of the kernel's own.
+// IsFallback says whether name is that of a fallback device of the kernel's own, which nobody can
+// make or delete.
 func IsFallback(name string) bool { return slices.Contains(fallbackDevices, name) }
 
 const nameHint = "use 1 to 15 letters, digits, '-', '_' or '.', such as gre1"

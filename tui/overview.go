@@ -58,6 +58,9 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []draw.Line {
 		lines = append(lines, draw.Text(""))
 		lines = append(lines, draw.Wrapped(m.theme.Differs+" marks where the link differs from the profile; v finds out why", width, "", draw.Yellow)...)
 	}
+	if known := m.detail.status; known != nil && known.UUID == s.UUID && !known.Pending.None() {
+		lines = append(lines, draw.Wrapped("not applied: "+fault.Printable(known.Pending.Advice(s.Tunnel.Name)), width, "", draw.Yellow)...)
+	}
 	lines = append(lines, m.countLines(s)...)
 	return append(lines, m.keptLines(s, width)...)
 }

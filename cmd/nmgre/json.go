@@ -81,6 +81,7 @@ type detailJSON struct {
 	File          string     `json:"file,omitempty"`
 	DeviceState   string     `json:"device_state,omitempty"`
 	Reason        string     `json:"reason,omitempty"`
+	NotApplied    []string   `json:"not_applied,omitempty"` // settings that the device does not run with
 	Link          *linkJSON  `json:"link,omitempty"`
 	FarEnd        farEndJSON `json:"far_end"`
 }
@@ -137,7 +138,7 @@ func newDetailJSON(s nmgre.Status, far nm.FarEnd) detailJSON {
 	d := detailJSON{
 		tunnelJSON: newTunnelJSON(s), Parent: t.Parent, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD, MTU: t.MTU, EncapLimit: t.EncapLimit,
 		FlowLabel: t.FlowLabel, Flags: uint32(t.Flags), Autoconnect: t.Autoconnect, Unsaved: s.Unsaved, File: s.Path,
-		DeviceState: s.DeviceState, Reason: s.Reason, FarEnd: newFarEndJSON(far),
+		DeviceState: s.DeviceState, Reason: s.Reason, NotApplied: s.Pending.Settings, FarEnd: newFarEndJSON(far),
 	}
 	if t.PeerAddress.IsValid() {
 		d.PeerAddress, d.PeerAddresses = t.PeerAddress.String(), texts(t.Peers())

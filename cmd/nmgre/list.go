@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 )
@@ -43,9 +44,14 @@ func (a *app) printList(list []nmgre.Status) error {
 	}
 	err := a.table(func(w io.Writer) {
 		fmt.Fprintln(w, "NAME\tSTATE\tMODE\tLOCAL\tREMOTE\tADDRESSES\tROUTES")
-		for _, s := range list {
+		profiles := make([]nm.Profile, len(list))
+		for i, s := range list {
+			profiles[i] = s.Profile
+		}
+		labels := nm.Labels(profiles)
+		for i, s := range list {
 			t := s.Tunnel
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", fault.Printable(t.Name), s.State, t.Mode, gre.OuterText(t.Local), t.Remote,
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", fault.Printable(labels[i]), s.State, t.Mode, gre.OuterText(t.Local), gre.OuterText(t.Remote),
 				joined(t.Addresses), strconv.Itoa(len(t.Routes)+len(s.Kept.Routes)))
 		}
 	})

@@ -91,7 +91,7 @@ func showFields(s nmgre.Status) []field {
 	}
 	fields := []field{
 		{"name", fault.Printable(s.ID)}, {"interface", fault.Printable(t.Name)}, {"uuid", s.UUID}, {"state", state},
-		{"mode", t.Mode.String()}, {"local", gre.OuterText(t.Local)}, {"remote", t.Remote.String()}, {"parent", fault.Printable(t.Parent)},
+		{"not applied", s.Pending.Advice(t.Name)}, {"mode", t.Mode.String()}, {"local", gre.OuterText(t.Local)}, {"remote", gre.RemoteText(t.Remote)}, {"parent", fault.Printable(t.Parent)},
 		{"input key", keyForms(t.InputKey)}, {"output key", keyForms(t.OutputKey)},
 		{"ttl", gre.TTLText(t.TTL)}, {"tos", gre.TOSText(t.TOS)}, {"path MTU discovery", onOff(!t.NoPMTUD)},
 		{"mtu", mtuText(s)}, {"addresses", joined(t.Addresses)}, {"autoconnect", onOff(t.Autoconnect)}, {"file", fault.Printable(s.Path)},
@@ -103,7 +103,7 @@ func showFields(s nmgre.Status) []field {
 		fields = append(fields, field{"snat", strings.Join(texts(k.SNAT), ", ")}, field{"forwarding", betweenText(k.Forward)}, field{"clamp mss", onlyOn(k.ClampMSS)})
 	}
 	if t.Mode.IPv6Outer() {
-		fields = append(fields, field{"encapsulation limit", number(uint32(t.EncapLimit))}, field{"flow label", number(t.FlowLabel)}, field{"flags", fmt.Sprintf("%#x", uint32(t.Flags))})
+		fields = append(fields, field{"encapsulation limit", number(uint32(t.EncapLimit))}, field{"flow label", number(t.FlowLabel)}, field{"flags", t.Flags.String()})
 	}
 	return fields
 }

@@ -1,6 +1,7 @@
 package dbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
 
+	"nmgre/nm/dbus/reason"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
 )
@@ -91,7 +93,7 @@ func failedRemote(op string, err dbus.Error) error {
 	case last == "Timeout" || last == "TimedOut":
 		return &fault.Error{Kind: fault.ErrTimeout, What: op + ": " + text, Hint: hintLog}
 	}
-	return &fault.Error{What: op + ": " + text, Hint: hintFor(text)}
+	return &fault.Error{What: op + ": " + text, Hint: cmp.Or(reason.HintFor(text), hintLog)}
 }
 
 // notPermitted returns the error of a refusal for lack of rights. It has two hints: the first one
@@ -102,7 +104,7 @@ func notPermitted(op, why string) error {
 
 // kernelRefused is the error of a link that the kernel did not make for NetworkManager.
 func kernelRefused(op, text string) error {
-	e := &fault.Error{What: op + ": " + text, Hint: hintFor(text)}
+	e := &fault.Error{What: op + ": " + text, Hint: cmp.Or(reason.HintFor(text), hintLog)}
 	switch {
 	case strings.Contains(text, "Operation not supported") || strings.Contains(text, "Protocol not supported"):
 		e.Kind = fault.ErrUnsupported
@@ -110,60 +112,6 @@ func kernelRefused(op, text string) error {
 		e.Kind = fault.ErrExists
 	}
 	return e
-}
-
-// textHints are hints for texts of NetworkManager that say little.
-var textHints = []struct{ text, hint string }{
-	{"Operation not supported", "this kernel lacks such tunnels; load the module ip_gre, or ip6_gre for the IPv6 modes: modprobe ip_gre"},
-	{"File exists", "the kernel has a tunnel with the same local, remote and key already, or a device of that name: ip -d link"},
-	{"already exists", "choose another name, or delete the device that has it: ip -d link"},
-	{"Parent device", "the parent device must exist and be up before the tunnel: ip link"},
-	{"parent device", "the parent device must exist and be up before the tunnel: ip link"},
-	{"unmanaged", "NetworkManager was told to leave this device alone: look for unmanaged-devices in its configuration: NetworkManager --print-config"},
-	{"compatible device", "the parent device is not there, or a device of another kind has the tunnel's name: ip -d link; nmcli connection show"},
-	{"not available on device", "another profile, or a device made by hand, has the name: ip -d link; nmcli connection show"},
-}
-
-// hintFor returns the hint for a text of NetworkManager's, or where to find more.
-func hintFor(text string) string {
-	for _, h := range textHints {
-		if strings.Contains(text, h.text) {
-			return h.hint
-		}
-	}
-	return hintLog
-}
-
-// flags are the flags of nmgre, without dashes, for NetworkManager's properties.
-var flags = map[string]string{
-	"connection.id":                 "name",
-	"connection.interface-name":     "name",
-	"connection.autoconnect":        "autoconnect",
-	"ip-tunnel.mode":                "mode",
-	"ip-tunnel.parent":              "parent",
-	"ip-tunnel.local":               "local",
-	"ip-tunnel.remote":              "peer",
-	"ip-tunnel.ttl":                 "ttl",
-	"ip-tunnel.tos":                 "tos",
-	"ip-tunnel.path-mtu-discovery":  "no-pmtud",
-	"ip-tunnel.input-key":           "input-key",
-	"ip-tunnel.output-key":          "output-key",
-	"ip-tunnel.encapsulation-limit": "encap-limit",
-	"ip-tunnel.flow-label":          "flow-label",
-	"ip-tunnel.flags":               "flags",
-	"ip-tunnel.mtu":                 "mtu",
-	"ipv4.addresses":                "address",
-	"ipv4.address-data":             "address",
-	"ipv4.method":                   "address",
-	"ipv4.routes":                   "route",
-	"ipv4.route-data":               "route",
-	"ipv4.forwarding":               "forward",
-	"ipv6.addresses":                "address",
-	"ipv6.address-data":             "address",
-	"ipv6.method":                   "address",
-	"ipv6.routes":                   "route",
-	"ipv6.route-data":               "route",
-	"user.data." + wire.KeyPeer:     "peer-address", "user.data." + wire.KeyMorePeers: "peer-address",
 }
 
 // property finds "setting.property: reason" in NetworkManager's texts.
@@ -174,7 +122,7 @@ const property = `(?:^|: )([a-z0-9-]+\.[a-z0-9-]+): (.+)$`
 func invalidSetting(op, text string) error {
 	e := &fault.Error{Kind: fault.ErrInvalid, What: op + ": " + text}
 	if m := regexp.MustCompile(property).FindStringSubmatch(text); m != nil {
-		e.Field = flags[m[1]]
+		e.Field = reason.Flag(m[1])
 		e.What = fmt.Sprintf("NetworkManager refuses %s: %s", m[1], m[2])
 	}
 	return e

@@ -12,6 +12,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm"
+	"nmgre/nm/dbus/applied"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -90,7 +91,7 @@ type rerouting struct {
 	path     dbus.ObjectPath
 	props    properties // of the profile, read before its settings
 	old, now wire.Settings
-	quirks   quirks
+	quirks   applied.Quirks
 	before   map[dbus.ObjectPath]wire.Settings // the settings that the devices ran with at first
 }
 
@@ -226,14 +227,14 @@ func (c *rerouting) write(ctx context.Context) error {
 func (c *rerouting) apply(ctx context.Context) error {
 	patience := time.Now().Add(turnTime)
 	for {
-		pending, err := c.applyOnce(ctx)
+		waiting, err := c.applyOnce(ctx)
 		switch {
-		case err != nil || len(pending) == 0:
+		case err != nil || len(waiting) == 0:
 			return err
 		case time.Now().After(patience):
 			return &fault.Error{Kind: fault.ErrTimeout, What: opRoutes + ": the tunnel neither came up nor went down", Hint: "try again when it has: nmcli connection show --active; " + hintLog}
 		}
-		if err := c.news(ctx, pending); err != nil {
+		if err := c.news(ctx, waiting); err != nil {
 			return err
 		}
 	}
@@ -241,7 +242,7 @@ func (c *rerouting) apply(ctx context.Context) error {
 
 // applyOnce is one attempt of [rerouting.apply]. It returns the objects of which one has to change
 // before the next attempt.
-func (c *rerouting) applyOnce(ctx context.Context) (pending []dbus.ObjectPath, err error) {
+func (c *rerouting) applyOnce(ctx context.Context) (waiting []dbus.ObjectPath, err error) {
 	var actives []dbus.ObjectPath
 	var text string
 	if err := c.link.flight(ctx, []request{activesRequest(&actives), versionRequest(&text)}); err != nil {
@@ -251,7 +252,7 @@ func (c *rerouting) applyOnce(ctx context.Context) (pending []dbus.ObjectPath, e
 	if err != nil {
 		return nil, err
 	}
-	c.quirks = quirksOf(version)
+	c.quirks = applied.For(version)
 	own, err := c.link.activesOf(ctx, c.uuid, actives)
 	if err != nil {
 		return nil, err
@@ -269,10 +270,10 @@ func (c *rerouting) applyOnce(ctx context.Context) (pending []dbus.ObjectPath, e
 			done = done && ok
 		}
 		if !done {
-			pending = append(append(pending, a.path), a.devices...)
+			waiting = append(append(waiting, a.path), a.devices...)
 		}
 	}
-	return pending, nil
+	return waiting, nil
 }
 
 // applyTo makes one device run with the new routes, and notes its settings from before. It returns
@@ -309,7 +310,7 @@ func (c *rerouting) undo(ctx context.Context) error {
 type reapplying struct {
 	*link
 	device     dbus.ObjectPath
-	quirks     quirks
+	quirks     applied.Quirks
 	unlessSame bool          // do nothing if the device has the settings already
 	whole      bool          // apply all of the settings, not only their routes
 	applied    wire.Settings // the settings that it ran with at first
@@ -333,21 +334,21 @@ func (r *reapplying) run(ctx context.Context, s wire.Settings) (bool, error) {
 }
 
 func (r *reapplying) try(ctx context.Context, s wire.Settings) error {
-	applied, err := r.read(ctx)
+	running, err := r.read(ctx)
 	if err != nil {
 		return err
 	}
 	if r.applied == nil {
-		r.applied = applied
+		r.applied = running
 	}
-	want := s
-	if !r.whole {
-		want = r.quirks.wanted(applied, s)
+	want := r.quirks.Wanted(running, s)
+	if r.whole {
+		want = applied.Acceptable(running, s)
 	}
-	if r.unlessSame && reflect.DeepEqual(want, applied) {
+	if r.unlessSame && reflect.DeepEqual(want, running) {
 		return nil
 	}
-	between := r.quirks.between(applied, want)
+	between := r.quirks.Between(running, want)
 	if between == nil {
 		return r.reapply(ctx, want)
 	}
@@ -366,10 +367,10 @@ func (r *reapplying) try(ctx context.Context, s wire.Settings) error {
 
 // read returns the settings that the device runs with, and notes their version.
 func (r *reapplying) read(ctx context.Context) (wire.Settings, error) {
-	var applied map[string]map[string]dbus.Variant
-	err := r.call(ctx, r.device, gnm.DeviceGetAppliedConnection, []any{uint32(0)}, &applied, &r.version)
-	wire.Settings(applied).StripLegacy()
-	return applied, err
+	var running map[string]map[string]dbus.Variant
+	err := r.call(ctx, r.device, gnm.DeviceGetAppliedConnection, []any{uint32(0)}, &running, &r.version)
+	wire.Settings(running).StripLegacy()
+	return running, err
 }
 
 // reapply makes the device run with s, unless somebody else has changed its settings since they
@@ -389,7 +390,7 @@ func (r *reapplying) reapply(ctx context.Context, s wire.Settings) error {
 func (c *rerouting) nudge(ctx context.Context) error {
 	moved := make(map[netip.Prefix]bool)
 	for _, before := range c.before {
-		for _, e := range slices.Concat(weightless(before, c.now), weightless(c.now, before)) {
+		for _, e := range slices.Concat(applied.Weightless(before, c.now), applied.Weightless(c.now, before)) {
 			if dst, err := wire.DecodeDst(e, wire.IPv4); err == nil {
 				moved[dst] = true
 			}
@@ -404,9 +405,9 @@ func (c *rerouting) nudge(ctx context.Context) error {
 	}
 	for _, device := range devices {
 		r := reapplying{link: c.link, device: device}
-		applied, err := r.read(ctx)
-		if err == nil && hasWeighted(applied, moved) {
-			err = r.reapply(ctx, applied)
+		running, err := r.read(ctx)
+		if err == nil && applied.HasWeighted(running, moved) {
+			err = r.reapply(ctx, running)
 		}
 		if ctx.Err() != nil || isAbsent(err) {
 			return err

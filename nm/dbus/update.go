@@ -8,6 +8,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm"
+	"nmgre/nm/dbus/applied"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
 )
@@ -153,7 +154,7 @@ func (l *link) reapplyProfile(ctx context.Context, uuid string) error {
 	}
 	for _, a := range own {
 		for _, device := range a.devices {
-			if err := l.reapplyTo(ctx, device, s, quirksOf(version)); err != nil {
+			if err := l.reapplyTo(ctx, device, s, applied.For(version)); err != nil {
 				return err
 			}
 		}
@@ -162,7 +163,7 @@ func (l *link) reapplyProfile(ctx context.Context, uuid string) error {
 }
 
 // reapplyTo makes one device run with s.
-func (l *link) reapplyTo(ctx context.Context, device dbus.ObjectPath, s wire.Settings, q quirks) error {
+func (l *link) reapplyTo(ctx context.Context, device dbus.ObjectPath, s wire.Settings, q applied.Quirks) error {
 	r := reapplying{link: l, device: device, quirks: q, unlessSame: true, whole: true}
 	ready, err := r.run(ctx, s)
 	if err == nil && !ready {

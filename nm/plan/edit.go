@@ -18,11 +18,14 @@ type EditPlan struct {
 	Changes []nm.FieldChange
 	// Flaps says that the tunnel goes down and up, since the edit needs a new link. It is false for
 	// a tunnel that is down.
-	Flaps      bool
-	Why        string     // why the tunnel flaps, or why it need not
-	Routes     []nm.Owned // the routes after the edit, each with its owner
-	KeptBefore keep.Kept  // kept by root before the edit
-	Kept       keep.Kept  // kept by root after it
+	Flaps  bool
+	Why    string     // why the tunnel flaps, or why it need not
+	Routes []nm.Owned // the routes after the edit, each with its owner
+	// Pending is what the profile had before the edit and the device had not. Applying the edit
+	// applies that, too.
+	Pending    nm.Pending
+	KeptBefore keep.Kept // kept by root before the edit
+	Kept       keep.Kept // kept by root after it
 	Steps      []Step
 	Notes      []string // for the user to read before anything is done
 
@@ -64,7 +67,24 @@ func (p *EditPlan) decideFlap() {
 			return
 		}
 	}
+	if p.Pending.NewLink != "" && p.ProfileDiffers() {
+		p.Flaps = true
+		p.Why = fmt.Sprintf("the tunnel does not run with a change of its profile (%s) that needs a new link", p.Pending.NewLink)
+		return
+	}
 	p.Why = "NetworkManager applies the changes while the tunnel is up"
+}
+
+// pendingNote tells of changes of the profile that wait. It is empty if there are none.
+func (p *EditPlan) pendingNote() []string {
+	if p.Pending.None() {
+		return nil
+	}
+	note := "somebody has changed the profile, and the tunnel does not run with that yet: " + p.Pending.String() + "; "
+	if p.ProfileDiffers() {
+		return []string{note + "this edit applies it, too"}
+	}
+	return []string{note + "apply it with: nmgre up " + fault.Operand(p.Before.Name)}
 }
 
 // ProfileAfter returns the part of the tunnel that the profile holds after the edit.

@@ -268,6 +268,9 @@ func (e *editor) problems(ctx context.Context) error {
 	if p.t.Name != b.Name {
 		found.Add(p.nameTaken())
 	}
+	if p.t.Flags != b.Flags {
+		found.Add(p.flagsTooNew())
+	}
 	if e.outerChanged() || !gre.SameKey(p.t.InputKey, b.InputKey) {
 		sibling, err := p.siblings(ctx)
 		if err != nil {
@@ -304,13 +307,29 @@ func (e *editor) finish(ctx context.Context) (EditPlan, error) {
 		}
 		p.notes = slices.Concat(p.notes, forwardNotes(ctx, p.sys, kept), HookNote(ctx, p.sys, kept))
 	}
-	plan.Notes = p.notes
+	if plan.Pending, err = e.pending(ctx, plan); err != nil {
+		return EditPlan{}, err
+	}
+	if running := plan.Pending.Running; running != nil && running.Name != "" {
+		plan.Profile.Device = running.Name
+	}
+	plan.Notes = slices.Concat(p.notes, plan.pendingNote())
 	plan.decideFlap()
 	if e.moves && p.t.Remote == e.before.Remote { // the profile has it already
 		plan.Changes = append([]nm.FieldChange{{Field: "peer", Old: e.kept.Remote.String(), New: p.t.Remote.String()}}, plan.Changes...)
 	}
 	plan.Steps = plan.steps()
 	return plan, nil
+}
+
+// pending compares the profile with its device, if there is something to apply. NetworkManager
+// would ask a person for a password before it told one who needs it for other changes, too: nobody
+// is asked while nothing is decided.
+func (e *editor) pending(ctx context.Context, plan EditPlan) (nm.Pending, error) {
+	if len(plan.Changes) == 0 || e.profile.Device == "" || e.pre.control != nm.PermissionYes {
+		return nm.Pending{}, nil
+	}
+	return e.pre.sys.Profiles.Pending(ctx, e.profile.UUID)
 }
 
 // keptAfter returns what root keeps after the edit.

@@ -29,7 +29,11 @@ func (p EditPlan) Effect() Effect {
 	if len(p.Changes) == 0 {
 		return Effect{}
 	}
-	return effectOn(p.Profile, p.Flaps, p.Before, p.After)
+	before := p.Before
+	if !p.Pending.None() {
+		before = p.Pending.Before(p.Profile.Tunnel).WithKept(p.KeptBefore)
+	}
+	return effectOn(p.Profile, p.Flaps, before, p.After)
 }
 
 // Effect returns the effect of the change of routes.

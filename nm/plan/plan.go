@@ -106,7 +106,7 @@ func survey(ctx context.Context, sys nm.System, profiles Profiles, want nm.Tunne
 	if m.Modify == nm.PermissionNo || m.Control == nm.PermissionNo {
 		return nil, &fault.Error{Kind: fault.ErrNotPermitted, What: "NetworkManager does not let you make connections", Hint: fault.HintRoot}
 	}
-	p := &preflight{sys: sys, t: want.Clone(), version: m.Version}
+	p := &preflight{sys: sys, t: want.Clone(), version: m.Version, control: m.Control}
 	if p.profiles, err = profiles(ctx); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type preflight struct {
 	profiles []nm.Profile
 	links    []kernel.Link
 	version  nm.Version // NetworkManager's
+	control  nm.Permission
 
 	way   kernel.Hop     // by which the packets to the far end leave
 	owned []nm.Owned     // the routes, each with its owner
@@ -42,7 +43,7 @@ func (p *preflight) note(format string, args ...any) {
 func (p *preflight) problems(ctx context.Context) error {
 	var found fault.List
 	list, part := p.t.Routes, p.routeIsPart(p.t.Routes)
-	found.Add(p.nameTaken(), p.duplicate(), p.innerOverlap(p.t.Addresses), cmp.Or(p.routeIsOwnNetwork(list), part))
+	found.Add(p.nameTaken(), p.flagsTooNew(), p.duplicate(), p.innerOverlap(p.t.Addresses), cmp.Or(p.routeIsOwnNetwork(list), part))
 	found.Add(p.snatSources(p.t.SNAT)...)
 	found.Add(p.nexthopDevices(list)...)
 	if part != nil { // a far end on the same network would be a second reason for the same
@@ -72,6 +73,15 @@ func (p *preflight) nameTaken() *fault.Error {
 		return fault.Invalid("name", hint, "the device %s exists already", p.t.Name)
 	}
 	return nil
+}
+
+// flagsTooNew refuses flags that the NetworkManager here does not take.
+func (p *preflight) flagsTooNew() *fault.Error {
+	if p.t.Flags == 0 || !p.version.Before(nm.FlagsVersion) {
+		return nil
+	}
+	return fault.Invalid("flags", fmt.Sprintf("leave --flags out, or use NetworkManager %d.%d or later", nm.FlagsVersion.Major, nm.FlagsVersion.Minor),
+		"NetworkManager %s takes no flags for mode %s", p.version, p.t.Mode)
 }
 
 // parentMissing refuses a parent that this host does not have.

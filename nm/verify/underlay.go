@@ -8,12 +8,19 @@ import (
 
 	"nmgre/nm/verify/cause"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )
 
 // checkUnderlay checks the way to the far end. Nothing else is said about a way that leads nowhere.
 func (v *verifier) checkUnderlay(ctx context.Context) error {
+	if v.tunnel.Remote.IsUnspecified() { // the way to 0.0.0.0 is one to this host
+		v.wrongWay = true
+		v.report.add(Check{ID: "underlay", Status: Warn, Certainty: Proved, Summary: "the tunnel has no far end, so nothing about it can be proved", Evidence: "its remote is " + gre.RemoteText(v.tunnel.Remote),
+			Hint: "give it one: nmgre edit " + fault.Operand(v.tunnel.Name) + " --peer ADDR"})
+		return nil
+	}
 	if err := v.lookUnderlay(ctx); err != nil {
 		return err
 	}

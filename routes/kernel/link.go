@@ -96,3 +96,22 @@ func (c Counters) Since(before Counters) Counters {
 		RxCRCErrors: c.RxCRCErrors - before.RxCRCErrors, RxFIFOErrors: c.RxFIFOErrors - before.RxFIFOErrors,
 	}
 }
+
+// UnderlayOf returns the question for the way of the packets that carry those of a tunnel's device.
+// Its To is the zero Addr if the device is no tunnel to one far end.
+func UnderlayOf(links []Link, dev string) Query {
+	link := Named(links, dev)
+	if link == nil || link.GRE == nil || !link.GRE.Remote.IsValid() || link.GRE.Remote.IsUnspecified() {
+		return Query{}
+	}
+	q := Query{To: link.GRE.Remote}
+	if link.GRE.Local.IsValid() && !link.GRE.Local.IsUnspecified() {
+		q.From = link.GRE.Local
+	}
+	for _, l := range links {
+		if l.Index == link.GRE.Parent {
+			q.Dev = l.Name
+		}
+	}
+	return q
+}

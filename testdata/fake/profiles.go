@@ -7,6 +7,7 @@ import (
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 )
 
@@ -186,6 +187,43 @@ func (p *Process) Reapply(ctx context.Context, uuid string) error {
 		}
 		return p.Apply(f)
 	})
+}
+
+// Pending compares the profile with the tunnel's link. Routes are not compared.
+func (p *Process) Pending(ctx context.Context, uuid string) (pending nm.Pending, err error) {
+	err = p.call(ctx, "Pending", func() error {
+		f := p.Profile(uuid)
+		if f == nil {
+			return errVanished
+		}
+		pending = p.pending(f)
+		return nil
+	})
+	return pending, err
+}
+
+// pending names each difference by the flag that makes it, instead of NetworkManager's property.
+func (w *World) pending(f *Profile) (pending nm.Pending) {
+	l := w.Link(f.Device)
+	if f.Device == "" || l == nil || l.GRE == nil {
+		return pending
+	}
+	running := f.Tunnel.Clone()
+	running.Mode, running.Local, running.Remote, running.TTL, running.TOS = l.GRE.Mode, l.GRE.Local, l.GRE.Remote, l.GRE.TTL, l.GRE.TOS
+	running.InputKey, running.OutputKey, running.MTU = gre.CloneKey(l.GRE.InputKey), gre.CloneKey(l.GRE.OutputKey), uint32(l.MTU)
+	running.Name, running.Addresses = l.Name, slices.Clone(l.Addresses)
+	for _, c := range nm.Diff(running, f.Tunnel) {
+		if !slices.Contains(pending.Settings, c.Field) {
+			pending.Settings = append(pending.Settings, c.Field)
+		}
+		if pending.NewLink == "" && !c.IsReapplied() {
+			pending.NewLink = c.Field
+		}
+	}
+	if !pending.None() {
+		pending.Running = &running
+	}
+	return pending
 }
 
 // Watch relays the events that a test sends.

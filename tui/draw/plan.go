@@ -13,11 +13,7 @@ import (
 )
 
 // gone has the words that take a value away, by the flag.
-<<<<<<< HEAD
-var gone = map[string]string{"local": "auto", "mtu": "auto", "key": "none", "input-key": "none", "output-key": "none", "parent": "none", "peer-address": "none", "route": "none", "snat": "none",
-=======
-var gone = map[string]string{"local": "auto", "mtu": "auto", "key": "none", "input-key": "none", "output-key": "none", "parent": "none", "flags": "none", "route": "none", "snat": "none",
->>>>>>> 296c60f (Take and show NetworkManager's tunnel flags in its own words)
+var gone = map[string]string{"local": "auto", "mtu": "auto", "key": "none", "input-key": "none", "output-key": "none", "parent": "none", "flags": "none", "peer-address": "none", "route": "none", "snat": "none",
 	"flow-label": "0", "encap-limit": strconv.Itoa(gre.DefaultEncapLimit)}
 
 // EditCommand is the change as a command, in the words of a shell. A flag of a list has every entry

@@ -1,4 +1,4 @@
-package dbus
+package applied
 
 import (
 	"maps"
@@ -11,21 +11,22 @@ import (
 	"nmgre/nm/dbus/wire"
 )
 
-// quirks are the rows of the table in package quirk that matter when the IP configuration of a
+// Quirks are the rows of the table in package quirk that matter when the IP configuration of a
 // device changes while it is up.
-type quirks struct {
+type Quirks struct {
 	forgetsIPv6   bool // the device loses its IPv6 addresses and routes
 	keepsWeighted bool // a route with a weight stays in the kernel when the profile has lost it
 }
 
-func quirksOf(v nm.Version) quirks {
-	return quirks{forgetsIPv6: quirk.ForgetsIPv6.In(v), keepsWeighted: quirk.KeepsWeighted.In(v)}
+// For returns the quirks of a version.
+func For(v nm.Version) Quirks {
+	return Quirks{forgetsIPv6: quirk.ForgetsIPv6.In(v), keepsWeighted: quirk.KeepsWeighted.In(v)}
 }
 
-// wanted returns the settings to apply to a device: the applied ones with the profile's routes.
+// Wanted returns the settings to apply to a device: the applied ones with the profile's routes.
 // With forgetsIPv6 the whole of IPv6 is the profile's: a change in two steps may have been cut
 // short, and the applied settings lack IPv6 since.
-func (q quirks) wanted(applied, profile wire.Settings) wire.Settings {
+func (q Quirks) Wanted(applied, profile wire.Settings) wire.Settings {
 	want := applied.Clone()
 	want.CopyRoutes(profile)
 	if q.forgetsIPv6 && hasIPv6(profile) {
@@ -34,15 +35,15 @@ func (q quirks) wanted(applied, profile wire.Settings) wire.Settings {
 	return want
 }
 
-// between returns the settings that a device must run with for a moment before the wanted ones, or
+// Between returns the settings that a device must run with for a moment before the wanted ones, or
 // nil if it can have those at once. They lack everything that NetworkManager must set again: it
 // does so only after it was told to remove it.
-func (q quirks) between(applied, want wire.Settings) wire.Settings {
+func (q Quirks) Between(applied, want wire.Settings) wire.Settings {
 	if reflect.DeepEqual(want, applied) {
 		return nil
 	}
 	between := want.Clone()
-	twins := weightless(applied, want)
+	twins := Weightless(applied, want)
 	switch {
 	case q.forgetsIPv6 && hasIPv6(want):
 		dropIPv6(between)
@@ -56,9 +57,9 @@ func (q quirks) between(applied, want wire.Settings) wire.Settings {
 	return between
 }
 
-// weightless returns twins of the routes with a weight that are applied and not wanted: the same
+// Weightless returns twins of the routes with a weight that are applied and not wanted: the same
 // routes without the weight. The kernel has them so, and NetworkManager finds them so when they go.
-func weightless(applied, want wire.Settings) []wire.Entry {
+func Weightless(applied, want wire.Settings) []wire.Entry {
 	wanted := make(map[any][]wire.Entry)
 	for _, e := range want.Entries(wire.IPv4, "route-data") {
 		wanted[e["dest"].Value()] = append(wanted[e["dest"].Value()], e)
@@ -76,8 +77,8 @@ func weightless(applied, want wire.Settings) []wire.Entry {
 	return twins
 }
 
-// hasWeighted reports whether the settings have a route with a weight to one of the networks.
-func hasWeighted(s wire.Settings, networks map[netip.Prefix]bool) bool {
+// HasWeighted reports whether the settings have a route with a weight to one of the networks.
+func HasWeighted(s wire.Settings, networks map[netip.Prefix]bool) bool {
 	return slices.ContainsFunc(s.Entries(wire.IPv4, "route-data"), func(e wire.Entry) bool {
 		dst, err := wire.DecodeDst(e, wire.IPv4)
 		_, weighted := e["weight"]

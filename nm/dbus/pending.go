@@ -1,0 +1,53 @@
+package dbus
+
+import (
+	"context"
+
+	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/applied"
+	"nmgre/nm/dbus/wire"
+)
+
+// Pending compares the profile with the settings that its device runs with. NetworkManager tells
+// those only to callers who may bring tunnels up and down, and asks polkit for that.
+func (c *Client) Pending(ctx context.Context, uuid string) (nm.Pending, error) {
+	const op = "compare the profile with its device"
+	l, err := c.link(ctx)
+	if err != nil {
+		return nm.Pending{}, failed(op, err)
+	}
+	p, err := l.pending(ctx, uuid)
+	return p, failed(op, err)
+}
+
+func (l *link) pending(ctx context.Context, uuid string) (nm.Pending, error) {
+	var s wire.Settings
+	var actives []dbus.ObjectPath
+	path, err := l.lookup(ctx, uuid)
+	if err != nil {
+		return nm.Pending{}, err
+	}
+	if err := l.flight(ctx, []request{settingsRequest(path, &s), activesRequest(&actives)}); err != nil {
+		return nm.Pending{}, err
+	}
+	s.StripLegacy()
+	own, err := l.activesOf(ctx, uuid, actives)
+	if err != nil {
+		return nm.Pending{}, err
+	}
+	for _, a := range own {
+		for _, device := range a.devices {
+			r := reapplying{link: l, device: device}
+			running, err := r.read(ctx)
+			if err != nil && !isNotActive(err) && !isGone(err) {
+				return nm.Pending{}, err
+			}
+			if p := applied.Pending(running, s); err == nil && !p.None() {
+				return p, nil
+			}
+		}
+	}
+	return nm.Pending{}, nil
+}
