@@ -1,9 +1,7 @@
 package nm
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 
 	"nmgre/routes"
 )
@@ -239,47 +237,6 @@ func OwnedBy(list []Owned, owner Owner) []routes.Route {
 		}
 	}
 	return held
-}
-
-// ECMPOffer returns the routes by which NetworkManager itself could hold a multipath route over
-// several tunnels: one route in the profile of each tunnel, with a weight, and with the same
-// metric. It returns nil if NetworkManager's version v cannot express the route, or the route's
-// nexthops cannot be such members. dev is the device of nexthops that name none. The caller makes
-// sure that the devices are tunnels.
-func ECMPOffer(r routes.Route, dev string, v Version) []ECMPMember {
-	if len(r.Nexthops) < 2 || r.Dst.Addr().Is6() {
-		return nil
-	}
-	members := make([]ECMPMember, len(r.Nexthops))
-	for i, hop := range r.Nexthops {
-		m := &members[i]
-		m.Dev = cmp.Or(hop.Dev, dev)
-		if slices.ContainsFunc(members[:i], func(o ECMPMember) bool { return o.Dev == m.Dev }) {
-			return nil // one profile cannot have both
-		}
-		m.Route = r.Clone()
-		// NetworkManager's default metrics differ from device to device, and ECMP needs equal ones
-		if m.Route.Metric == nil {
-			m.Route.Metric = new(uint32)
-			*m.Route.Metric = ecmpMetric
-		}
-		hop.Dev, hop.Weight = "", max(hop.Weight, 1)
-		m.Route.Nexthops = []routes.Nexthop{hop}
-		if owner, _ := RouteOwner(m.Route, v); owner != OwnerProfile {
-			return nil
-		}
-	}
-	return members
-}
-
-// ecmpMetric is the metric for ECMP routes without one. NetworkManager's own defaults for tunnels
-// are higher.
-const ecmpMetric = 50
-
-// ECMPMember is the part of a multipath route that one tunnel's profile holds.
-type ECMPMember struct {
-	Dev   string
-	Route routes.Route
 }
 
 // RoutesOf returns the tunnel's routes that owner holds with NetworkManager's version v, in their

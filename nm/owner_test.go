@@ -106,33 +106,6 @@ func TestRouteOwnerOfPrograms(t *testing.T) {
 	}
 }
 
-// A multipath route over several tunnels can be one route in the profile of each, where
-// NetworkManager can put them together.
-func TestECMPOffer(t *testing.T) {
-	ownerCases(t, "ecmp", func(spec string) string {
-		r := routes.MustParse(spec)
-		before := r.String()
-		if old := ECMPOffer(r, "gre1", Version{1, 40, 12}); old != nil {
-			t.Errorf("%s is offered to NetworkManager 1.40: %v", spec, old)
-		}
-		members := ECMPOffer(r, "gre1", MinVersion)
-		var said []string
-		for _, m := range members {
-			if again := routes.MustParse(m.Route.String()); again.String() != m.Route.String() || m.Route.Problems() != nil {
-				t.Errorf("%s: the member %s is no route: %v", spec, m.Route, m.Route.Problems())
-			}
-			said = append(said, m.Dev+": "+m.Route.String())
-		}
-		if r.String() != before {
-			t.Errorf("%s became %s", before, r)
-		}
-		if members == nil {
-			return "nothing"
-		}
-		return strings.Join(said, "; ")
-	})
-}
-
 // The routes of a tunnel, by owner.
 func TestRoutesOf(t *testing.T) {
 	tunnel := Tunnel{Routes: []routes.Route{routes.MustParse("10.0.0.0/8 nexthop nexthop dev gre2"), routes.MustParse("10.1.0.0/16"), routes.MustParse("10.2.0.0/16")}}
@@ -191,7 +164,6 @@ func FuzzRouteOwner(f *testing.F) {
 			return
 		}
 		RouteOwner(r, MinVersion)
-		ECMPOffer(r, "gre1", MinVersion)
 		if command := nmcliRoute(r); fault.Printable(command) != command {
 			t.Fatalf("%q as a command: %q", spec, command)
 		}

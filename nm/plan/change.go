@@ -269,7 +269,7 @@ func (c *ChangePlan) finish(ctx context.Context, sys nm.System) error {
 		return err
 	}
 	if c.Change.Op != RouteDelete {
-		c.Result.Notes = slices.Concat(c.Result.Notes, pre.notes, pre.offers())
+		c.Result.Notes = slices.Concat(c.Result.Notes, pre.notes)
 	}
 	t := c.Profile.Tunnel
 	c.Kept = c.Before // the lists are shared, and not written to

@@ -76,7 +76,7 @@ func (p *preflight) finish(ctx context.Context) (Plan, error) {
 		return Plan{}, err
 	}
 	far := farEndBy(p.links, p.way, p.t)
-	p.notes = slices.Concat(p.notes, p.offers(), forwardNotes(ctx, p.sys, k), HookNote(ctx, p.sys, k))
+	p.notes = slices.Concat(p.notes, forwardNotes(ctx, p.sys, k), HookNote(ctx, p.sys, k))
 	p.notes = append(p.notes, far.Told()...)
 	plan := Plan{Tunnel: p.t, FarEnd: far, Routes: p.owned, Kept: k, Notes: p.notes, version: p.version, Newest: newest(p.profiles)}
 	plan.Steps = plan.steps()

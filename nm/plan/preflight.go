@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"nmgre/nm"
 	"nmgre/routes"
@@ -265,38 +264,4 @@ func (p *preflight) nexthopDevices(list []routes.Route) fault.List {
 func (p *preflight) knows(dev string) bool {
 	return dev == p.t.Name || kernel.Named(p.links, dev) != nil ||
 		slices.ContainsFunc(p.profiles, func(o nm.Profile) bool { return o.Tunnel.Name == dev })
-}
-
-// offers are notes about multipath routes that NetworkManager itself could hold.
-func (p *preflight) offers() []string {
-	var notes []string
-	for _, o := range p.owned {
-		if text := offerText(*o.Route, p.t.Name, p.version); text != "" && p.leadsIntoTunnels(*o.Route) {
-			notes = append(notes, text)
-		}
-	}
-	return notes
-}
-
-// leadsIntoTunnels says whether all nexthops of the route lead into GRE tunnels. nmgre can change
-// the profiles of these only.
-func (p *preflight) leadsIntoTunnels(r routes.Route) bool {
-	return !slices.ContainsFunc(r.Nexthops, func(hop routes.Nexthop) bool {
-		link := kernel.Named(p.links, hop.Dev)
-		return hop.Dev != "" && hop.Dev != p.t.Name && (link == nil || link.GRE == nil)
-	})
-}
-
-// offerText says how NetworkManager could hold a multipath route. It is empty if NetworkManager
-// cannot.
-func offerText(r routes.Route, dev string, v nm.Version) string {
-	members := nm.ECMPOffer(r, dev, v)
-	if len(members) == 0 {
-		return ""
-	}
-	var lines []string
-	for _, m := range members {
-		lines = append(lines, "nmgre route add "+fault.Operand(m.Dev)+" "+fault.ShellWord(m.Route.String()))
-	}
-	return fmt.Sprintf("NetworkManager could hold the route to %s, as one weighted route in each tunnel's profile: %s", r.Dst, strings.Join(lines, "; "))
 }
