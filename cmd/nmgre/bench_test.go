@@ -195,6 +195,30 @@ func BenchmarkLabCreateProved(b *testing.B) {
 	}
 }
 
+// An edit of one field of a tunnel for which root keeps ten thousand routes, against the earlier
+// nmgre, and one that changes nothing.
+func BenchmarkLabEdit(b *testing.B) {
+	lab.Need(b)
+	needBefore(b)
+	lab.Linux1.Run(b, "nmgre", "create", "--name", "bench", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--no-probe")
+	lab.Linux1.Run(b, "nmgre", "route", "add", "bench", "--routes-from", writeRoutes(b, 10_000))
+	for b.Loop() {
+		ours, nothing, earlier := &side{name: "nmgre"}, &side{name: "nmgre, no change"}, &side{name: before}
+		mtu := 1400
+		edit := func(s *side, program string, step int) func() {
+			return func() {
+				mtu = 1400 + (mtu+step)%50
+				s.add(measure(b, lab.Linux1, fmt.Sprintf("%s edit bench --no-probe --mtu %d", program, mtu)))
+			}
+		}
+		compare(b, rounds, []bar{
+			{"edit wall time of before", "ms", ours, earlier, wall, 0.25},
+			{"edit memory of before", "KB", ours, earlier, memory, 0.5},
+			{"edit of nothing wall time of before", "ms", nothing, earlier, wall, 0.1},
+		}, edit(ours, "nmgre", 1), edit(nothing, "nmgre", 0), edit(earlier, before, 1))
+	}
+}
+
 // All of a thousand tunnels, against nmcli's list of the same.
 func BenchmarkLabList(b *testing.B) {
 	lab.Need(b)
