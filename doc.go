@@ -14,7 +14,8 @@
 // Outside, a room is pure: data, parsing and decisions on the standard library. Code that touches
 // the host is one room further in.
 //
-//	cmd/nmgre/term  the person's terminal: modes, size, what was typed
+//	cmd/nmgre/term  the person's terminal: modes, size, what was typed; output has what the
+//	                commands print
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts
 //	nm/plan         decides everything about a change, and changes nothing
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from

@@ -31,6 +31,7 @@ var pureRooms = map[string][]string{
 	"nm/verify":         {"nm", "nm/verify/cause", "nm/verify/pathmtu", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
 	".": {"nm", "nm/plan", "nm/verify", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
+	"cmd/nmgre/output": {"nmgre", "nm", "nm/plan", "nm/verify", "routes/fault", "routes/gre", "routes/kernel"},
 }
 
 // sources are the Go files of a room, without tests.

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/output"
 	"nmgre/nm/verify"
 )
 
@@ -51,14 +52,11 @@ a check fails.`,
 }
 
 func (a *app) printVerify(report verify.Report, asJSON bool) error {
-	var err error
-	if asJSON {
-		err = a.printJSON(report)
-	} else {
-		err = a.printReport(report)
+	if err := output.Report(a.stdout, report, asJSON); err != nil {
+		return err
 	}
-	if err == nil && report.Verdict == verify.Fail {
+	if report.Verdict == verify.Fail {
 		return errFault
 	}
-	return err
+	return nil
 }

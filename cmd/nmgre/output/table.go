@@ -1,4 +1,4 @@
-package main
+package output
 
 import (
 	"bufio"
@@ -9,8 +9,8 @@ import (
 // table writes the rows of fill with their tab-separated columns aligned. The buffer is there
 // because tabwriter makes a write of every cell and every padding, and a list can have a hundred
 // thousand rows.
-func (a *app) table(fill func(w io.Writer)) error {
-	out := bufio.NewWriterSize(a.stdout, 1<<16)
+func table(to io.Writer, fill func(w io.Writer)) error {
+	out := bufio.NewWriterSize(to, 1<<16)
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fill(w)
 	if err := w.Flush(); err != nil {
