@@ -70,6 +70,7 @@ func reportOf(t *testing.T, ev cause.Evidence) Report {
 	if err := errors.Join(v.checkMTU(t.Context()), v.checkPeer(t.Context())); err != nil {
 		t.Fatal(err)
 	}
+	v.report.setWorks(v.ev.Works())
 	return v.report
 }
 

@@ -225,3 +225,15 @@ func hopText(to netip.Addr, hop kernel.Hop) string {
 	}
 	return text
 }
+
+// hopFacts are the same as fields.
+func hopFacts(hop kernel.Hop) Facts {
+	facts := Facts{"device": fault.Printable(hop.Dev)}
+	if hop.Via.IsValid() {
+		facts["gateway"] = hop.Via.String()
+	}
+	if hop.Src.IsValid() {
+		facts["source"] = hop.Src.String()
+	}
+	return facts
+}

@@ -35,17 +35,20 @@ func (v *verifier) checkPeer(context.Context) error {
 	return nil
 }
 
+// probeID is the check of the far end's answers.
+const probeID = "probe"
+
 // noProof adds the checks of a far end that could not be probed. It is a warning: a tunnel does not
 // pass without evidence.
 func (v *verifier) noProof(summary, evidence, hint string) {
-	v.report.add(Check{ID: "probe", Status: Warn, Certainty: Proved, Summary: summary, Evidence: evidence, Hint: hint})
+	v.report.add(Check{ID: probeID, Status: Warn, Certainty: Proved, Summary: summary, Evidence: evidence, Hint: hint})
 	v.report.add(skip("counters", "not checked: nothing was sent"))
 }
 
 // whyNoProbe returns the check that says why no probe is sent. Its summary is empty if there is no
 // reason not to send one.
 func (v *verifier) whyNoProbe() Check {
-	c := skip("probe", "")
+	c := skip(probeID, "")
 	switch {
 	case !v.opts.Probe:
 		c.Summary = "not checked: no probe was requested"
@@ -64,13 +67,13 @@ func (v *verifier) whyNoProbe() Check {
 // judgeProbe draws the conclusion from the answers, or from the silence. What follows from a fault
 // of the underlay is no second finding.
 func (v *verifier) judgeProbe(ev cause.Evidence) Check {
-	c := Check{ID: "probe", Status: Pass, Certainty: Proved, Evidence: probeText(ev.Probe)}
+	c := Check{ID: probeID, Status: Pass, Certainty: Proved, Evidence: probeText(ev.Probe)}
 	if ev.Probe.Received == 0 && v.wrongWay {
 		c.Status, c.Summary = Skip, "not judged: the check underlay says why nothing comes back"
 		return c
 	}
 	if found := cause.OfProbe(ev); found != nil {
-		c = checkOf("probe", found)
+		c = checkOf(probeID, found)
 		c.Evidence = cause.Joined(probeText(ev.Probe), c.Evidence)
 		if ev.Probe.Received > 0 {
 			c.Summary = "the far end answers, but " + c.Summary
@@ -78,13 +81,14 @@ func (v *verifier) judgeProbe(ev cause.Evidence) Check {
 	} else {
 		c.Summary = fmt.Sprintf("the far end answers: %s", v.tunnel.PeerAddress)
 		if ev.Probe.Received*2 < ev.Probe.Sent {
-			c.Status, c.Summary, c.Hint = Warn, "the far end answers, but packets are lost", "the way between the ends loses packets: ping the outer address, too"
+			c.Status, c.Place, c.Summary, c.Hint = Warn, cause.TheWay, "the far end answers, but packets are lost", "the way between the ends loses packets: ping the outer address, too"
 		}
 	}
 	if c.Certainty == Likely {
 		c.Evidence = cause.Joined(c.Evidence, ev.Unheard())
 		if ev.NotPermitted() {
-			c.Hint = cause.Joined(c.Hint, "run it with sudo, to hear what comes back beside the tunnel")
+			const sudo = "run it with sudo, to hear what comes back beside the tunnel"
+			c.Hint, c.Advice = cause.Joined(c.Hint, sudo), cause.Joined(c.Advice, sudo)
 		}
 	}
 	c.Facts = c.Facts.With(Facts{"sent": ev.Probe.Sent, "answered": ev.Probe.Received})
@@ -120,7 +124,7 @@ func (v *verifier) judgeCounters(ev cause.Evidence) Check {
 		c.Summary = "the kernel counted no errors but those of packets that are too large"
 	}
 	if found := cause.OfCounters(ev); found != nil {
-		c.Status, c.Cause, c.Summary, c.Hint = Warn, found.ID, "some packets fail: "+found.Summary, found.Hint
+		c.Status, c.Cause, c.Place, c.Summary, c.Hint = Warn, found.ID, found.At, "some packets fail: "+found.Summary, found.Hint
 		c.Evidence = cause.Joined(text, found.Evidence)
 	}
 	return c

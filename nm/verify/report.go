@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"slices"
+
 	"nmgre/nm"
 	"nmgre/nm/verify/cause"
 	"nmgre/routes/kernel"
@@ -11,6 +13,9 @@ type Report struct {
 	Tunnel  string  `json:"tunnel"`  // the interface's name
 	Verdict Verdict `json:"verdict"` // the worst of the checks
 	Checks  []Check `json:"checks"`
+	// Works are the places of the way that the evidence shows to work, in its order. Nothing is
+	// known of places that are not among them, and that no check names.
+	Works []cause.Place `json:"works"`
 	// Link is the tunnel's link, with its latest counters. It is nil if there is no link.
 	Link *kernel.Link `json:"-"`
 
@@ -49,14 +54,23 @@ type Check struct {
 	Hint      string    `json:"hint"`     // the remedy; empty when none is needed
 	// the ID of one of [cause.Causes]; empty if the check names none
 	Cause string `json:"cause"`
-	Facts Facts  `json:"facts"` // the fields of the evidence
+	// the place of the way where the fault is, or the first where it may be; empty if the check
+	// found none, or knows nothing of its place
+	Place cause.Place `json:"place"`
+	Facts Facts       `json:"facts"` // the fields of the evidence
+	// the part of the hint that is no command; empty if the check names no cause
+	Advice string `json:"-"`
 }
 
 // Facts are fields of evidence.
 type Facts = cause.Facts
 
-// add appends a check. The verdict becomes as bad as the check, if it was better.
+// add appends a check. The verdict becomes as bad as the check, if it was better. A fault without a
+// cause is this host's: the probe alone looks farther, and knows its place.
 func (r *Report) add(c Check) {
+	if severity(c.Status) > 0 && c.Place == "" && c.ID != probeID {
+		c.Place = cause.ThisHost
+	}
 	r.Checks = append(r.Checks, c)
 	if r.each != nil {
 		r.each(c)
@@ -64,6 +78,13 @@ func (r *Report) add(c Check) {
 	if severity(c.Status) > severity(r.Verdict) {
 		r.Verdict = c.Status
 	}
+}
+
+// setWorks takes the places that work. One where a check has failed is none of them.
+func (r *Report) setWorks(places []cause.Place) {
+	r.Works = slices.DeleteFunc(places, func(p cause.Place) bool {
+		return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Status == Fail && c.Place == p })
+	})
 }
 
 // Saved replaces the check of the profile after the profile has been written to disk. The verdict

@@ -22,7 +22,7 @@ func (v *verifier) checkUnderlay(ctx context.Context) error {
 		v.report.add(checkOf("underlay", found))
 		return nil
 	}
-	c := Check{ID: "underlay", Status: Pass, Certainty: Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: hopText(v.tunnel.Remote, v.ev.Under.Hop)}
+	c := Check{ID: "underlay", Status: Pass, Certainty: Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: hopText(v.tunnel.Remote, v.ev.Under.Hop), Facts: hopFacts(v.ev.Under.Hop)}
 	if v.ev.Under.Nested {
 		c.Status, c.Summary, c.Evidence = Warn, "the way to the far end leads into another GRE tunnel", v.ev.Under.Path
 		c.Hint = "if you did not mean that, give the far end a route of its own by the right gateway"

@@ -57,6 +57,7 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 			return v.report, fault.Ended(ctx, err)
 		}
 	}
+	v.report.setWorks(v.ev.Works())
 	return v.report, nil
 }
 
@@ -96,7 +97,7 @@ func (v *verifier) addWarning(id, causeID string) {
 
 // checkOf is a finding as a check with that ID.
 func checkOf(id string, f *cause.Finding) Check {
-	c := Check{ID: id, Status: Fail, Certainty: f.Certainty, Cause: f.ID, Summary: f.Summary, Evidence: f.Evidence, Hint: f.Hint, Facts: f.Facts}
+	c := Check{ID: id, Status: Fail, Certainty: f.Certainty, Cause: f.ID, Place: f.At, Summary: f.Summary, Evidence: f.Evidence, Hint: f.Hint, Advice: f.Advice, Facts: f.Facts}
 	if f.Warns {
 		c.Status = Warn
 	}

@@ -2,6 +2,7 @@ package cause
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,8 +22,28 @@ func TestCausesAreWhole(t *testing.T) {
 			t.Errorf("%s stands there twice", c.ID)
 		}
 		seen[c.ID] = true
-		if !strings.Contains(Manual(), "**"+c.ID+"** ("+string(c.Certainty)+")") {
+		if !slices.Contains(Places(), c.Place()) {
+			t.Errorf("%s has no place: add it to placeOf in place.go", c.ID)
+		}
+		if !strings.Contains(Manual(), "**"+c.ID+"** ("+string(c.Certainty)+"; "+c.where()+")") {
 			t.Errorf("the manual page lacks %s", c.ID)
+		}
+	}
+}
+
+// Every place has words, and no cause is left in placeOf that the table no longer has.
+func TestPlacesAreWhole(t *testing.T) {
+	for _, p := range Places() {
+		if p.Words() == "" || !strings.Contains(Manual(), "*"+string(p)+"* ("+p.Words()+")") {
+			t.Errorf("%s has no words", p)
+		}
+	}
+	if Place("elsewhere").Words() != "" {
+		t.Error("a place that does not exist has words")
+	}
+	for id := range placeOf {
+		if !slices.ContainsFunc(Causes(), func(c Cause) bool { return c.ID == id }) {
+			t.Errorf("placeOf has %s, which is no cause", id)
 		}
 	}
 }

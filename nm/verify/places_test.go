@@ -1,0 +1,89 @@
+package verify
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"nmgre/nm/verify/cause"
+	"nmgre/routes/kernel"
+	"nmgre/testdata/want"
+)
+
+// For each case of a cause: where the fault is, and which places are seen to work, by somebody who
+// may listen and by somebody who may not. A place is never both.
+func TestPlaces(t *testing.T) {
+	files, err := filepath.Glob("testdata/cause/*.txt")
+	if err != nil || len(files) < 60 {
+		t.Fatalf("%d cases, %v", len(files), err)
+	}
+	text := ""
+	for _, file := range files {
+		input, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		facts, _, _ := strings.Cut(string(input), want.Rule+"\n")
+		ev := readFacts(t, facts)
+		heard := reportOf(t, ev)
+		ev.Heard, ev.Rules.Obstacles, ev.Rules.Rewrites = kernel.Heard{Counters: ev.Heard.Counters, Deaf: deafToAll()}, nil, nil
+		unheard := reportOf(t, ev)
+		text += fmt.Sprintf("%s\n  %s\n  without privileges: %s\n", strings.TrimSuffix(filepath.Base(file), ".txt"), placesText(t, heard), placesText(t, unheard))
+		mustNotWorkMore(t, file, heard, unheard)
+	}
+	want.Golden(t, "places.txt", text)
+}
+
+// placesText says what the report knows of each place.
+func placesText(t *testing.T, r Report) string {
+	t.Helper()
+	var faults []string
+	for _, c := range r.Checks {
+		if c.Status != Fail && c.Status != Warn {
+			continue
+		}
+		faults = append(faults, fmt.Sprintf("%s at %s (%s)", c.Status, c.Place, c.Certainty))
+		if c.Status == Fail && slices.Contains(r.Works, c.Place) {
+			t.Errorf("%s is faulty, and works", c.Place)
+		}
+	}
+	if len(faults) == 0 {
+		faults = []string{"no fault"}
+	}
+	return fmt.Sprintf("%s; works: %s", strings.Join(faults, ", "), joinPlaces(r.Works))
+}
+
+func joinPlaces(list []cause.Place) string {
+	var words []string
+	for _, p := range list {
+		words = append(words, string(p))
+	}
+	return strings.Join(words, " ")
+}
+
+// mustNotWorkMore fails if somebody who may not listen is told that more works.
+func mustNotWorkMore(t *testing.T, file string, heard, unheard Report) {
+	t.Helper()
+	for _, p := range unheard.Works {
+		faulty := slices.ContainsFunc(heard.Checks, func(c Check) bool { return c.Place == p && c.Status == Fail })
+		if !slices.Contains(heard.Works, p) && !faulty {
+			t.Errorf("%s: only without privileges %s works", file, p)
+		}
+	}
+}
+
+// A fault without a cause is this host's, unless it is the probe's: nothing is known of its place.
+func TestPlacesWithoutCause(t *testing.T) {
+	var r Report
+	for _, c := range []Check{{ID: "device", Status: Fail}, {ID: "profile", Status: Pass}, {ID: probeID, Status: Warn}, {ID: "mtu", Status: Warn, Place: cause.TheWay}} {
+		r.add(c)
+	}
+	r.setWorks([]cause.Place{cause.ThisHost, cause.TheWay, cause.FarEnd})
+	places := []cause.Place{r.Checks[0].Place, r.Checks[1].Place, r.Checks[2].Place, r.Checks[3].Place}
+	if !slices.Equal(places, []cause.Place{cause.ThisHost, "", "", cause.TheWay}) || joinPlaces(r.Works) != "way far-end" {
+		t.Errorf("places %q, works %q", places, r.Works)
+	}
+}
