@@ -16,6 +16,7 @@
 //
 //	cmd/nmgre/term  the person's terminal: modes, size, what was typed; output has what the
 //	                commands print
+//	tui/way         the picture of a tunnel's way: what works, where it breaks, what mends it
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts
 //	nm/plan         decides everything about a change, and changes nothing
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
@@ -50,6 +51,7 @@
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
 //   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go and kept.go
 //   - a cause that verify names: nm/verify/cause/here.go, way.go, far.go, mtu.go and warnings.go
+//   - the place of the way where a cause breaks it: nm/verify/cause/place.go
 //   - which packets verify hears, and how many are kept: routes/evidence/heard.go
 //   - a quirk of a version of NetworkManager: nm/dbus/quirk; its workaround: nm/dbus/quirks.go
 //   - a netlink attribute: routes/netlink/wire

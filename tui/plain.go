@@ -21,6 +21,7 @@ import (
 	"nmgre/tui/canvas"
 	"nmgre/tui/draw"
 	"nmgre/tui/form"
+	"nmgre/tui/way"
 )
 
 // maxAnswer is the most bytes of a line that is read.
@@ -261,6 +262,7 @@ func (p *plainTalk) verify(s nmgre.Status) error {
 		return err
 	}
 	p.report(report)
+	p.result("way: %s", way.Sentence(way.View{Tunnel: s.Tunnel, Report: &report}))
 	return nil
 }
 
