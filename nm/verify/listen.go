@@ -17,9 +17,9 @@ const (
 	probeEnough   = 2
 	probeInterval = 300 * time.Millisecond
 	// companionWait is how long a refused probe goes on: what the far end sends by itself may say
-	// more than its refusal. While a tunnel is made, a far end that is not there is no surprise.
-	companionWait      = 250 * time.Millisecond
-	companionWaitEarly = 50 * time.Millisecond
+	// more than its refusal. While a tunnel is made, a far end that is not there is no surprise, and
+	// nobody waits.
+	companionWait = 250 * time.Millisecond
 )
 
 // sendProbe sends echo requests through the tunnel, listens meanwhile, and takes the link's
@@ -56,10 +56,11 @@ func (v *verifier) sendProbe(ctx context.Context) error {
 }
 
 // readRules reads what this host's rules do to the outer packets. If they cannot be read, a cause
-// is named without its rule. While a tunnel is made whose far end answers, nobody waits for it.
+// is named without its rule. While a tunnel is made whose far end answers, or refuses, nobody waits
+// for it: packets get there.
 func (v *verifier) readRules(ctx context.Context) error {
 	u := v.ev.Under
-	if v.wrongWay || v.opts.BeforeSave && v.ev.Probe.Received > 0 {
+	if v.wrongWay || v.opts.BeforeSave && (v.ev.Probe.Received > 0 || v.ev.RefusedByFar()) {
 		return nil
 	}
 	rules, err := v.sys.Gateway.OuterRules(ctx, keep.OuterPackets{Local: u.From, Remote: v.tunnel.Remote, Dev: u.Hop.Dev, Tunnel: v.tunnel.Name})
@@ -79,7 +80,7 @@ func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err err
 	if early {
 		wait := companionWait
 		if v.opts.BeforeSave {
-			wait = companionWaitEarly
+			wait = 0
 		}
 		go cancelSoon(probing, listening.Refused(), wait, cancel)
 	}

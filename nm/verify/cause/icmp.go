@@ -27,6 +27,11 @@ func (ev Evidence) Refused() bool {
 	return len(ev.errors(kernel.NoProtocol, kernel.NoPort, kernel.Prohibited, kernel.NoWay, kernel.TooFar)) > 0
 }
 
+// RefusedByFar reports whether the far end itself refuses the tunnel's packets, which get there then.
+func (ev Evidence) RefusedByFar() bool {
+	return slices.ContainsFunc([]kernel.Meaning{kernel.NoProtocol, kernel.NoPort, kernel.Prohibited}, func(m kernel.Meaning) bool { return ev.refusedByFar(m) != nil })
+}
+
 // refusedByFar returns the first error with that meaning by the far end itself, or nil.
 func (ev Evidence) refusedByFar(of kernel.Meaning) *kernel.ICMPError {
 	for _, e := range ev.errors(of) {
