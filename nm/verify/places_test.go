@@ -87,3 +87,22 @@ func TestPlacesWithoutCause(t *testing.T) {
 		t.Errorf("places %q, works %q", places, r.Works)
 	}
 }
+
+// The hint of a check without a cause has the command that mends it behind a colon. What only shows
+// something mends nothing.
+func TestCommandsOfHints(t *testing.T) {
+	for _, tc := range [][3]string{
+		{"bring it up: nmgre up gre1", "bring it up", "nmgre up gre1"},
+		{"make a new link: nmgre down gre1 && nmgre up gre1", "make a new link", "nmgre down gre1 && nmgre up gre1"},
+		{"set it again: sudo nmgre up gre1", "set it again", "sudo nmgre up gre1"},
+		{"write it to disk: nmcli connection modify 'a: b' connection.autoconnect yes", "write it to disk", "nmcli connection modify 'a: b' connection.autoconnect yes"},
+		{"another route takes them: ip route show 10.0.0.0/8", "", ""}, {"try again in a moment", "", ""}, {"", "", ""},
+	} {
+		var r Report
+		r.add(Check{ID: "device", Status: Fail, Hint: tc[0]})
+		command, _ := r.Checks[0].Facts["mend_here"].(string)
+		if c := r.Checks[0]; c.Hint != tc[0] || c.Advice != tc[1] || command != tc[2] {
+			t.Errorf("%q: advice %q, command %q", tc[0], c.Advice, command)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"slices"
+	"strings"
 
 	"nmgre/nm"
 	"nmgre/nm/verify/cause"
@@ -66,10 +67,12 @@ type Check struct {
 type Facts = cause.Facts
 
 // add appends a check. The verdict becomes as bad as the check, if it was better. A fault without a
-// cause is this host's: the probe alone looks farther, and knows its place.
+// cause is this host's, and so is the command that mends it: the probe alone looks farther, and
+// knows its place.
 func (r *Report) add(c Check) {
 	if severity(c.Status) > 0 && c.Place == "" && c.ID != probeID {
 		c.Place = cause.ThisHost
+		c.readHint()
 	}
 	r.Checks = append(r.Checks, c)
 	if r.each != nil {
@@ -77,6 +80,16 @@ func (r *Report) add(c Check) {
 	}
 	if severity(c.Status) > severity(r.Verdict) {
 		r.Verdict = c.Status
+	}
+}
+
+// readHint makes the command of the hint a field, as a cause's are. The hint of a check without a
+// cause is an advice, and often a colon and a command.
+func (c *Check) readHint() {
+	advice, command, found := strings.Cut(c.Hint, ": ")
+	mends := func(program string) bool { return strings.HasPrefix(command, program) }
+	if found && slices.ContainsFunc([]string{"nmgre ", "sudo nmgre ", "nmcli "}, mends) {
+		c.Advice, c.Facts = advice, c.Facts.With(Facts{"mend_here": command})
 	}
 }
 

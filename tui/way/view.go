@@ -38,7 +38,7 @@ func (v View) report() verify.Report {
 // compactNarrow is that of a narrow one, whose addresses stand below the places.
 const (
 	compactBelow  = 16
-	compactNarrow = 26
+	compactNarrow = 22
 )
 
 // Lines are the verdict, the picture of the way, and below it what is wrong. The height is that of
