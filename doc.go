@@ -20,7 +20,8 @@
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts
 //	nm/plan         decides everything about a change, and changes nothing
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
-//	                the evidence, pathmtu measures how large a packet gets through
+//	                the evidence, pathmtu measures how large a packet gets through, fleet verifies
+//	                many tunnels together
 //	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
 //	                quirk tells its versions apart, systemd has
 //	                systemd learn of nmgre's unit
@@ -34,7 +35,8 @@
 //	routes/echo     ICMP echoes out of one device
 //	routes/evidence listens beside a tunnel: GRE packets out and in, ICMP errors, counters
 //	routes/gateway  forwarding, SNAT rules in nftables, and the rules of other programs; conntrack
-//	                has the kernel's connections, ruleset reads rules, registers has their values
+//	                has the kernel's connections, ruleset reads rules, registers has their values,
+//	                legacy tells of iptables-legacy
 //	routes/store    root's files below /etc/nmgre, and the dispatcher's hook
 //	routes/asroot   the helper that polkit starts for a caller without root
 //	routes/journal  the line in the system's log about what root did for others

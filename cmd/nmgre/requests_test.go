@@ -46,6 +46,11 @@ func (k countedKernel) Links(ctx context.Context) ([]kernel.Link, error) {
 	return k.Kernel.Links(ctx)
 }
 
+func (k countedKernel) Link(ctx context.Context, name string) (kernel.Link, error) {
+	k.add("kernel Link")
+	return k.Kernel.Link(ctx, name)
+}
+
 func (k countedKernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 	k.add("kernel Lookup")
 	return k.Kernel.Lookup(ctx, q)

@@ -117,6 +117,8 @@ func (g *stubGateway) SetForwarding(_ context.Context, dev string, on bool) erro
 
 func (g *stubGateway) Obstacles(context.Context, []string) ([]keep.Obstacle, error) { return nil, nil }
 
+func (g *stubGateway) Together() (keep.Gateway, func()) { return g, func() {} }
+
 func (g *stubGateway) OuterRules(context.Context, keep.OuterPackets) (keep.OuterRules, error) {
 	return keep.OuterRules{}, nil
 }
@@ -155,6 +157,14 @@ func (k *stubKernel) Links(context.Context) ([]kernel.Link, error) {
 			GRE: &kernel.GRELink{Mode: t.Mode, Local: t.Local, Remote: t.Remote, InputKey: t.InputKey, OutputKey: t.OutputKey, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD}})
 	}
 	return links, nil
+}
+
+func (k *stubKernel) Link(ctx context.Context, name string) (kernel.Link, error) {
+	links, err := k.Links(ctx)
+	if link := kernel.Named(links, name); link != nil {
+		return *link, err
+	}
+	return kernel.Link{}, cmp.Or(err, error(&fault.Error{Kind: fault.ErrNotFound, What: "no device " + name}))
 }
 
 // tunnels returns the active profiles.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )
@@ -43,16 +44,28 @@ func (v *verifier) sendProbe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	after, err := v.now.Links(ctx)
+	if err := v.takeCounters(ctx); err != nil {
+		return err
+	}
+	return v.readRules(ctx)
+}
+
+// takeCounters reads the link's counters again. Those of a new link begin at 0.
+func (v *verifier) takeCounters(ctx context.Context) error {
+	v.report.Link = nil
+	link, err := v.now.Link(ctx, v.link.Name)
+	if errors.Is(err, fault.ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	// the counters of a new link begin at 0
-	v.report.Link = kernel.Named(after, v.link.Name)
-	if link := v.report.Link; link != nil && link.Index == v.link.Index {
+	if link.Index == v.link.Index {
 		v.ev.Grew = link.Counters.Since(v.link.Counters)
 	}
-	return v.readRules(ctx)
+	link.Addresses = v.link.Addresses
+	v.report.Link = &link
+	return nil
 }
 
 // readRules reads what this host's rules do to the outer packets. If they cannot be read, a cause
@@ -128,8 +141,8 @@ func (v *verifier) listen(ctx context.Context) kernel.Listening {
 	if v.sys.Listener == nil {
 		return deafness{}
 	}
-	_, key := v.ev.Keys()
-	listening, err := v.sys.Listener.Listen(ctx, kernel.Ends{Mode: v.tunnel.Mode, Local: v.ev.Under.From, Remote: v.tunnel.Remote, Key: key})
+	in, out := v.ev.Keys()
+	listening, err := v.sys.Listener.Listen(ctx, kernel.Ends{Mode: v.tunnel.Mode, Local: v.ev.Under.From, Remote: v.tunnel.Remote, Key: out, InputKey: in})
 	if err != nil {
 		return deafness{kernel.Deaf{What: kernel.HearsAccepted, Err: err}}
 	}

@@ -53,9 +53,14 @@ func (c *counters) growth() kernel.HostCounters {
 	if err != nil {
 		return kernel.HostCounters{}
 	}
+	return growth(c.before, now)
+}
+
+// growth returns how much the counters have grown between two readings.
+func growth(before, now kernel.HostCounters) kernel.HostCounters {
 	return kernel.HostCounters{
-		ReversePathFilter: grown(c.before.ReversePathFilter, now.ReversePathFilter),
-		InAddrErrors:      grown(c.before.InAddrErrors, now.InAddrErrors),
+		ReversePathFilter: grown(before.ReversePathFilter, now.ReversePathFilter),
+		InAddrErrors:      grown(before.InAddrErrors, now.InAddrErrors),
 	}
 }
 

@@ -34,6 +34,10 @@ type Gateway interface {
 	// OuterRules looks for rules of other programs on this host that drop a tunnel's own packets,
 	// which carry the forwarded ones, or change their addresses.
 	OuterRules(ctx context.Context, p OuterPackets) (OuterRules, error)
+	// Together returns a view of the rules for many tunnels, which several goroutines may use at
+	// once: whatever it reads of other programs' rules, and of nmgre's, it reads once. It must not
+	// be used for changes. closeView ends it.
+	Together() (view Gateway, closeView func())
 }
 
 // Obstacle is something on this host that drops forwarded packets.

@@ -26,6 +26,9 @@ type Kernel interface {
 	CanChange() bool
 	// Links returns every network device with its addresses.
 	Links(ctx context.Context) ([]Link, error)
+	// Link returns one network device without its addresses. It fails with [fault.ErrNotFound] if
+	// there is none of that name.
+	Link(ctx context.Context, name string) (Link, error)
 	// Lookup asks the kernel where it would send a packet. It fails with [fault.ErrUnreachable] if
 	// no route leads there.
 	Lookup(ctx context.Context, q Query) (Hop, error)

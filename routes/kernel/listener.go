@@ -13,6 +13,10 @@ type Listener interface {
 	// [Listening.Stop], which must be called. It does not fail for want of privileges: [Heard.Deaf]
 	// has what could not be listened to.
 	Listen(ctx context.Context, to Ends) (Listening, error)
+	// Together returns a listener for these tunnels only, which several goroutines may use at once.
+	// Its listenings share their sockets. A packet that belongs to another one of the tunnels is
+	// not heard. Close ends it, and every listening.
+	Together(all []Ends) (shared Listener, closeAll func())
 }
 
 // Ends says which packets to listen to: IP protocol 47 between the two outer addresses, and from
@@ -27,6 +31,9 @@ type Ends struct {
 	// Key is the key that the tunnel sends; nil for none. It decides about [Listening.Refused]
 	// only: the packets of other tunnels between the two are heard as well.
 	Key *gre.Key
+	// InputKey is the key that the tunnel expects; nil for none. It counts only where many tunnels
+	// are listened to together: there it says whose packets are whose.
+	InputKey *gre.Key
 }
 
 // Listening is a [Listener] at work.

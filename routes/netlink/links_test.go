@@ -241,6 +241,28 @@ func TestLinkByName(t *testing.T) {
 	}
 }
 
+// One device is as it is among all, but for its addresses.
+func TestLink(t *testing.T) {
+	ns := newNamespace(t)
+	ns.IP("link set lo up")
+	links, err := ns.kernel.Links(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := *kernel.Named(links, "lo")
+	if all.Addresses = nil; all.Index == 0 {
+		t.Fatal("there is no lo")
+	}
+	if one, err := ns.kernel.Link(t.Context(), "lo"); err != nil || !reflect.DeepEqual(one, all) {
+		t.Errorf("%+v, %v; want %+v", one, err, all)
+	}
+	for _, name := range []string{"", "none", "a-name-of-sixteen", "\x1b[2J"} {
+		if _, err := ns.kernel.Link(t.Context(), name); !errors.Is(err, fault.ErrNotFound) || strings.ContainsRune(err.Error(), 0x1b) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 func TestContextEnded(t *testing.T) {
 	ns := newNamespace(t)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -80,6 +80,22 @@ func (p *Process) Links(ctx context.Context) (list []kernel.Link, err error) {
 	return list, err
 }
 
+// Link is a method of Kernel alone: that of the world returns the device itself.
+func (k Kernel) Link(ctx context.Context, name string) (link kernel.Link, err error) {
+	err = k.call(ctx, "Link", func() error {
+		l := k.World.Link(name)
+		if l == nil {
+			return &fault.Error{Kind: fault.ErrNotFound, What: "there is no network device " + name}
+		}
+		k.probing.Lock() // the probes of others move its counters
+		defer k.probing.Unlock()
+		link = l.Link
+		link.Addresses = nil
+		return nil
+	})
+	return link, err
+}
+
 func (p *Process) Lookup(ctx context.Context, q kernel.Query) (hop kernel.Hop, err error) {
 	err = p.call(ctx, "Lookup", func() error {
 		hop, err = p.Find(q)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
@@ -386,4 +387,19 @@ func (p *Process) OuterRules(ctx context.Context, _ keep.OuterPackets) (rules ke
 		return p.root("look for firewalls")
 	})
 	return rules, err
+}
+
+// Together implements [keep.Gateway]. The rules for outer packets are asked for once.
+func (p *Process) Together() (keep.Gateway, func()) { return &rulesOnce{Process: p}, func() {} }
+
+type rulesOnce struct {
+	*Process
+	once  sync.Once
+	rules keep.OuterRules
+	err   error
+}
+
+func (r *rulesOnce) OuterRules(ctx context.Context, p keep.OuterPackets) (keep.OuterRules, error) {
+	r.once.Do(func() { r.rules, r.err = r.Process.OuterRules(ctx, p) })
+	return r.rules, r.err
 }
