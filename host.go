@@ -8,6 +8,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
+	"nmgre/nm/verify/fleet"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -161,6 +162,16 @@ func (h *Host) Verify(ctx context.Context, name string, opts verify.Options) (ve
 		}
 	}
 	return h.verifyProfile(ctx, p, verify.Settings{Probe: !opts.NoProbe})
+}
+
+// VerifyAll verifies all tunnels together, or those that opts chooses, and returns their results in
+// the order of [Host.List].
+func (h *Host) VerifyAll(ctx context.Context, opts fleet.Options) ([]fleet.Result, error) {
+	profiles, err := h.profiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return fleet.Run(ctx, h.System, profiles, opts)
 }
 
 // verifyProfile makes all checks, and hands each to Checked.

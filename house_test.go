@@ -29,9 +29,10 @@ var pureRooms = map[string][]string{
 	"nm/verify/pathmtu": {"routes/kernel"},
 	"nm/verify/cause":   {"nm", "nm/verify/pathmtu", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
 	"nm/verify":         {"nm", "nm/verify/cause", "nm/verify/pathmtu", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
-	".": {"nm", "nm/plan", "nm/verify", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
+	"nm/verify/fleet":   {"nm", "nm/verify", "nm/verify/cause", "routes/fault", "routes/keep", "routes/kernel"},
+	".": {"nm", "nm/plan", "nm/verify", "nm/verify/fleet", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
-	"cmd/nmgre/output": {"nmgre", "nm", "nm/plan", "nm/verify", "routes/fault", "routes/gre", "routes/kernel"},
+	"cmd/nmgre/output": {"nmgre", "nm", "nm/plan", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
 }
 
 // sources are the Go files of a room, without tests.

@@ -125,22 +125,8 @@ func (h *Host) List(ctx context.Context) ([]Status, error) {
 		}
 		list = append(list, status)
 	}
-	slices.SortFunc(list, func(a, b Status) int {
-		if c := compareNames(a.Tunnel.Name, b.Tunnel.Name); c != 0 {
-			return c
-		}
-		return strings.Compare(a.UUID, b.UUID)
-	})
+	slices.SortFunc(list, func(a, b Status) int { return nm.ByName(a.Profile, b.Profile) })
 	return list, nil
-}
-
-// compareNames sorts names by their numbers, too: gre2 comes before gre10.
-func compareNames(a, b string) int {
-	stemA, stemB := strings.TrimRight(a, "0123456789"), strings.TrimRight(b, "0123456789")
-	if stemA == stemB && len(a) != len(b) {
-		return len(a) - len(b)
-	}
-	return strings.Compare(a, b)
 }
 
 // Find returns the tunnel with that UUID, interface name or profile name; the first kind of name
@@ -210,7 +196,7 @@ func (h *Host) notFound(profiles []nm.Profile, name string) error {
 	}
 	hint := "there are no tunnels yet: nmgre create makes one"
 	if len(names) > 0 {
-		slices.SortFunc(names, compareNames)
+		slices.SortFunc(names, nm.CompareNames)
 		hint = "there are: " + strings.Join(fault.FirstFew(names), ", ")
 	}
 	return &fault.Error{Kind: fault.ErrNotFound, What: fmt.Sprintf("no tunnel has the name \"%s\"", fault.Printable(name)), Hint: hint}

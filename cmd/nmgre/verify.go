@@ -16,16 +16,27 @@ func (a *app) verifyCommand() *cobra.Command {
 	var asJSON bool
 	var opts verify.Options
 	var wait time.Duration
+	var many allRun
 	cmd := &cobra.Command{
-		Use:   "verify NAME",
+		Use:   "verify NAME | --all | --active",
 		Short: "prove that a tunnel works, or say what is wrong",
 		Long: `verify compares a tunnel's profile with the state of NetworkManager and the kernel, asks the kernel
 where packets for each route would go, and sends a few echo requests through the tunnel. Meanwhile it
 listens, as root, to the GRE packets of the two hosts and to the ICMP errors about them. Each check
 passes, warns, fails or is skipped, and one that finds a fault names its cause. The exit code is 3 if
-a check fails.`,
-		Args:              oneName,
-		ValidArgsFunction: a.completeNames,
+a check fails.
+
+With --all or --active it verifies many tunnels together, hardly slower than one, and prints a line
+for each: its name, its verdict, and what decided on it, with what mends it below. A tunnel that is
+down and not to come up by itself (autoconnect off), or whose device another profile has, is "down",
+which is no fault; one that should be up and is not fails. With --json it prints an object: "verdict"
+is the worst one, "counts" says how many tunnels have each, and "reports" has what verify NAME --json
+prints of each, with its name, uuid, state and autoconnect. The exit code is 3 if a tunnel fails.`,
+		Example: `  nmgre verify gre1
+  nmgre verify --all
+  nmgre verify --active --json`,
+		Args:              func(cmd *cobra.Command, args []string) error { return many.check(cmd, args) },
+		ValidArgsFunction: many.complete(a.completeNames),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if err := checkWait(wait); err != nil {
 				return err
@@ -33,9 +44,15 @@ a check fails.`,
 			if opts.PeerAddress, err = parseAddr("peer-address", peerAddress, "give the far end's inner address, such as 172.16.0.2"); err != nil {
 				return err
 			}
+			if many.many() && !cmd.Flags().Changed("wait") { // the more tunnels, the longer it may take
+				wait = longest
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
 			defer cancel()
 			return a.withHost(ctx, func(host *nmgre.Host) error {
+				if many.many() {
+					return a.verifyAll(ctx, host, many, opts.NoProbe, asJSON)
+				}
 				report, err := host.Verify(ctx, args[0], opts)
 				if err != nil {
 					return err
@@ -47,6 +64,7 @@ a check fails.`,
 	cmd.Flags().StringVar(&peerAddress, "peer-address", "", "the far end's inner address (default: the profile's)")
 	cmd.Flags().BoolVar(&opts.NoProbe, "no-probe", false, "do not probe the far end")
 	waitFlag(cmd, &wait)
+	many.register(cmd)
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }

@@ -111,7 +111,7 @@ func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err err
 	if cut {
 		err = nil
 	}
-	if cut && context.Cause(probing) == errOuterAnswered {
+	if cut && errors.Is(context.Cause(probing), errOuterAnswered) {
 		cut = false
 		result, err = v.askAgain(ctx, p, outer, result)
 	}
