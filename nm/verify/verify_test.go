@@ -99,6 +99,9 @@ func checkReport(t *testing.T, r verify.Report) {
 			t.Errorf("check %+v", c)
 		}
 		seen[c.ID] = true
+		if !isKnown(c.ID) {
+			t.Errorf("the README knows no check %s", c.ID)
+		}
 		if c.Status == verify.Fail && (c.Hint == "" && c.ID != "probe") {
 			t.Errorf("a fault without a hint: %+v", c)
 		}
@@ -117,6 +120,16 @@ func checkReport(t *testing.T, r verify.Report) {
 	if r.Verdict != verdict {
 		t.Errorf("the verdict is %s, the worst check is %s", r.Verdict, verdict)
 	}
+}
+
+// isKnown says whether a check with that ID is of one of the kinds.
+func isKnown(id string) bool {
+	return slices.ContainsFunc(verify.Kinds(), func(k verify.Kind) bool {
+		return slices.ContainsFunc(k.IDs, func(of string) bool {
+			begin, open := strings.CutSuffix(of, "...")
+			return id == of || open && strings.HasPrefix(id, begin)
+		})
+	})
 }
 
 // silent makes a far end that does not answer. The counters grow by c.
