@@ -181,7 +181,7 @@ var helpKeys = []struct {
 	{"2", `round trip|measuring`, nil},
 	{"3", `held by`, nil},
 	{"4", `v verifies|verifying`, nil},
-	{"i", `All checks|there is no report yet`, nil},
+	{"i", `seen: |there is no report yet`, nil},
 	{"Y", `copied|no command`, nil},
 	{"5", `On the far host`, nil},
 	{"6", `D-Bus|done yet|netlink`, nil},

@@ -156,10 +156,10 @@ func (ev Evidence) passesFirewall() bool {
 // everything is what an ICMP error can say.
 var everything = []kernel.Meaning{kernel.NoProtocol, kernel.NoPort, kernel.Prohibited, kernel.NoWay, kernel.TooFar, kernel.TooBig}
 
-// passesWay reports whether something came from the far end's host.
+// passesWay reports whether GRE got to the far end's host, or came from there. An echo of its outer
+// address does not show that: the way may be filtered for GRE alone.
 func (ev Evidence) passesWay() bool {
-	return ev.passesFarFirewall() || ev.Outer != nil && ev.Outer.Received > 0 ||
-		slices.ContainsFunc(ev.errors(everything...), func(e kernel.ICMPError) bool { return ev.isFar(e.By) })
+	return ev.passesFarFirewall() || slices.ContainsFunc(ev.errors(everything...), func(e kernel.ICMPError) bool { return ev.isFar(e.By) })
 }
 
 // passesFarFirewall reports whether GRE got past the far end's firewall. The kernel behind it says
