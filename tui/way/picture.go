@@ -12,7 +12,7 @@ import (
 const (
 	markCells  = 3
 	placeCells = 17
-	wordCells  = 13
+	wordCells  = 14
 	aboutAt    = markCells + placeCells + wordCells
 	// beside this, the addresses and devices stand beside the place
 	roomy = draw.NarrowBelow - 4
