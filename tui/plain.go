@@ -262,7 +262,6 @@ func (p *plainTalk) verify(s nmgre.Status) error {
 		return err
 	}
 	p.report(report)
-	p.result("way: %s", way.Sentence(way.View{Tunnel: s.Tunnel, Report: &report}))
 	return nil
 }
 
@@ -276,6 +275,7 @@ func (p *plainTalk) report(r verify.Report) {
 			p.result("  hint: %s", fault.Printable(c.Hint))
 		}
 	}
+	p.result("way: %s", way.Sentence(way.View{Report: &r}))
 	p.result("verdict: %s", r.Verdict)
 }
 

@@ -58,7 +58,8 @@ func TestPlainMakesATunnel(t *testing.T) {
 			t.Errorf("it did not say %q:\n%s", want, talk)
 		}
 	}
-	for _, want := range []string{"warn probe: the far end does not answer", "verdict: warn", "far end: nmgre create --peer 100.0.1.100"} {
+	for _, want := range []string{"warn probe: the far end does not answer", "verdict: warn", "far end: nmgre create --peer 100.0.1.100",
+		"way: this host: ready, its firewall: passes, the way: here or later (likely), the far firewall: not known"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it did not print %q:\n%s", want, out)
 		}

@@ -91,7 +91,7 @@ func Sentence(v View) string {
 	var parts []string
 	for _, s := range stations(v) {
 		part := s.place.Words() + ": " + s.word
-		if c := Finding(v.report()); s.state == broken && c != nil {
+		if c := Finding(v.report()); c != nil && c.Place == s.place && s.state >= warned {
 			part += " (" + fault.Printable(string(c.Certainty)) + ")"
 		}
 		parts = append(parts, part)

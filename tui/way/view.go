@@ -48,6 +48,7 @@ func Lines(th draw.Theme, v View, width, height int) []draw.Line {
 	if v.Report == nil && !v.Running {
 		return lines
 	}
+	v.Keys = v.Keys && v.Report != nil // they are about the last report
 	compact := height < compactBelow || width < roomy && height < compactNarrow
 	lines = append(lines, Picture(th, v, width, compact)...)
 	if !compact {
