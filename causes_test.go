@@ -32,8 +32,8 @@ func TestChecksInTheREADME(t *testing.T) {
 // The README has the table of causes that verify has. "go test . -update" writes it.
 func TestCausesInTheREADME(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("\n### The causes it names\n\nWhile it probes, `verify` listens, as root, to the GRE packets between the two hosts and to the ICMP errors about them. One cause is named:\n" +
-		"the first of these whose evidence is there. Without root the certainty is *likely* where only packets prove it.\n\n" +
+	b.WriteString("\n### The causes it names\n\nEach check that fails names its cause. While it probes, `verify` listens, as root, to the GRE packets between the two hosts and to the ICMP errors\n" +
+		"about them, and names one cause: the first of these whose evidence is there. BEHIND is an address behind the far end. Without root the certainty is *likely* where only packets prove it.\n\n" +
 		"| cause | certainty | what it means | by hand |\n|---|---|---|---|\n")
 	for _, c := range cause.Causes() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", c.ID, c.Certainty, c.Means, c.Markdown())

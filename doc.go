@@ -20,8 +20,8 @@
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts
 //	nm/plan         decides everything about a change, and changes nothing
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
-//	                the evidence, pathmtu measures how large a packet gets through, fleet verifies
-//	                many tunnels together
+//	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
+//	                a packet gets through, fleet verifies many tunnels together
 //	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
 //	                quirk tells its versions apart, systemd has
 //	                systemd learn of nmgre's unit
@@ -51,8 +51,10 @@
 //   - the reason why a route is root's and not the profile's: nm/owner.go
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
-//   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go and kept.go
-//   - a cause that verify names: nm/verify/cause/here.go, way.go, far.go, mtu.go and warnings.go
+//   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go, to.go and
+//     kept.go
+//   - a cause that verify names: nm/verify/cause/setup.go, here.go, way.go, far.go, mtu.go,
+//     behind.go and warnings.go
 //   - the place of the way where a cause breaks it: nm/verify/cause/place.go
 //   - which packets verify hears, and how many are kept: routes/evidence/heard.go
 //   - a quirk of a version of NetworkManager: nm/dbus/quirk; its workaround: nm/dbus/quirks.go

@@ -161,7 +161,10 @@ func (h *Host) Verify(ctx context.Context, name string, opts verify.Options) (ve
 			return verify.Report{}, err
 		}
 	}
-	return h.verifyProfile(ctx, p, verify.Settings{Probe: !opts.NoProbe})
+	if err := opts.Check(p.Tunnel); err != nil {
+		return verify.Report{}, err
+	}
+	return h.verifyProfile(ctx, p, verify.Settings{Probe: !opts.NoProbe, To: opts.To, Networks: opts.Networks})
 }
 
 // VerifyAll verifies all tunnels together, or those that opts chooses, and returns their results in

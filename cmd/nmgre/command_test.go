@@ -129,6 +129,7 @@ func TestExitCodes(t *testing.T) {
 		{"a name and active", nil, []string{"verify", "gr\x1b", "--active"}, exitInvalid, []string{`both a tunnel, gr\x1b, and --active are given`}},
 		{"all and active", nil, []string{"verify", "--all", "--active"}, exitInvalid, []string{"--all and --active are two different choices"}},
 		{"an address of all", nil, []string{"verify", "--all", "--peer-address", "172.16.0.2"}, exitInvalid, []string{"peer-address: it is the inner address of one far end, and --all verifies many tunnels"}},
+		{"a network behind", nil, []string{"verify", "gre1", "--to", "10.10.2.0/24"}, exitInvalid, []string{`to: "10.10.2.0/24" is not an IP address`, "hint: leave out the prefix length: 10.10.2.0"}},
 		{"two names", nil, []string{"show", "a", "b"}, exitInvalid, []string{"one tunnel at a time"}},
 		{"no such tunnel", nil, []string{"show", "gre9"}, exitInvalid, []string{`no tunnel has the name "gre9"`}},
 		{"hostile name", nil, []string{"show", "a\x1b[2Jb"}, exitInvalid, []string{`a\x1b[2Jb`}},
@@ -235,6 +236,20 @@ func TestVerifyFault(t *testing.T) {
 	w.must("down", "gre1")
 	if o := w.run("verify", "gre1"); o.code != exitFault || !strings.Contains(o.stdout, "nmgre up gre1") {
 		t.Errorf("a tunnel that is down: exit %d\n%s", o.code, o.stdout)
+	}
+}
+
+// The address of --to has a check of its own, and a wrong one is refused by the flag's name.
+func TestVerifyTo(t *testing.T) {
+	w := newWorld(t)
+	w.must(createArgs...)
+	if o := w.must("verify", "gre1", "--to", "10.10.2.100", "--to", "10.10.2.101"); !strings.Contains(o.stdout, "to 10.10.2.100") || !strings.Contains(o.stdout, "to 10.10.2.101") {
+		t.Errorf("%s", o.stdout)
+	}
+	for _, to := range []string{"", "100.0.2.100", "172.16.0.1"} {
+		if o := w.run("verify", "gre1", "--to", to); o.code != exitInvalid || o.stdout != "" || !strings.Contains(o.stderr, "to: ") {
+			t.Errorf("--to %q: exit %d\n%s%s", to, o.code, o.stdout, o.stderr)
+		}
 	}
 }
 

@@ -13,8 +13,9 @@ import (
 
 func (a *app) verifyCommand() *cobra.Command {
 	var peerAddress string
+	var to []string
 	var asJSON bool
-	var opts verify.Options
+	opts := verify.Options{Networks: true}
 	var wait time.Duration
 	var many allRun
 	cmd := &cobra.Command{
@@ -26,6 +27,9 @@ listens, as root, to the GRE packets of the two hosts and to the ICMP errors abo
 passes, warns, fails or is skipped, and one that finds a fault names its cause. The exit code is 3 if
 a check fails.
 
+With --to, packets to that address have to go into the tunnel, and the address has to answer: this
+end's inner address, and its address in each network that is behind it.
+
 With --all or --active it verifies many tunnels together, hardly slower than one, and prints a line
 for each: its name, its verdict, and what decided on it, with what mends it below. A tunnel that is
 down and not to come up by itself (autoconnect off), or whose device another profile has, is "down",
@@ -33,6 +37,7 @@ which is no fault; one that should be up and is not fails. With --json it prints
 is the worst one, "counts" says how many tunnels have each, and "reports" has what verify NAME --json
 prints of each, with its name, uuid, state and autoconnect. The exit code is 3 if a tunnel fails.`,
 		Example: `  nmgre verify gre1
+  nmgre verify gre1 --to 10.10.2.100 --to 10.10.2.101
   nmgre verify --all
   nmgre verify --active --json`,
 		Args:              func(cmd *cobra.Command, args []string) error { return many.check(cmd, args) },
@@ -43,6 +48,13 @@ prints of each, with its name, uuid, state and autoconnect. The exit code is 3 i
 			}
 			if opts.PeerAddress, err = parseAddr("peer-address", peerAddress, "give the far end's inner address, such as 172.16.0.2"); err != nil {
 				return err
+			}
+			for _, text := range to {
+				a, err := parseAddr("to", text, "give the address of a host behind the far end, such as 10.10.2.100")
+				if err != nil {
+					return err
+				}
+				opts.To = append(opts.To, a)
 			}
 			if many.many() && !cmd.Flags().Changed("wait") { // the more tunnels, the longer it may take
 				wait = longest
@@ -63,6 +75,7 @@ prints of each, with its name, uuid, state and autoconnect. The exit code is 3 i
 	}
 	cmd.Flags().StringVar(&peerAddress, "peer-address", "", "the far end's inner address (default: the profile's)")
 	cmd.Flags().BoolVar(&opts.NoProbe, "no-probe", false, "do not probe the far end")
+	cmd.Flags().StringArrayVar(&to, "to", nil, "an address behind the far end that is to be reached through the tunnel (repeatable)")
 	waitFlag(cmd, &wait)
 	many.register(cmd)
 	jsonFlag(cmd, &asJSON)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"slices"
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
@@ -28,27 +27,11 @@ func FarEnd(ctx context.Context, k kernel.Kernel, t nm.Tunnel) (nm.Tunnel, error
 	return t.FarEnd(ownNetworks(links, hop.Dev, t.Addresses)), nil
 }
 
-// ownNetworks returns the networks of links that are neither tunnels nor the underlay. Only the
-// address families of inner count.
+// ownNetworks returns the networks of [nm.LANs].
 func ownNetworks(links []kernel.Link, underlay string, inner []netip.Prefix) []netip.Prefix {
 	var networks []netip.Prefix
-	for _, link := range links {
-		if link.GRE != nil || link.Name == underlay || !link.Up {
-			continue
-		}
-		for _, own := range link.Addresses {
-			if isLAN(own, inner) && !slices.Contains(networks, own.Masked()) {
-				networks = append(networks, own.Masked())
-			}
-		}
+	for _, lan := range nm.LANs(links, underlay, inner) {
+		networks = append(networks, lan.Address.Masked())
 	}
 	return networks
-}
-
-// isLAN says whether own is an address in a network with other hosts, of the family of one of the
-// inner addresses.
-func isLAN(own netip.Prefix, inner []netip.Prefix) bool {
-	a := own.Addr()
-	sameFamily := func(p netip.Prefix) bool { return p.Addr().Is4() == a.Is4() }
-	return !a.IsLoopback() && !a.IsLinkLocalUnicast() && !own.IsSingleIP() && slices.ContainsFunc(inner, sameFamily)
 }

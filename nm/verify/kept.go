@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"nmgre/nm/verify/cause"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -15,7 +16,7 @@ import (
 // hook sets them whenever the tunnel comes up, and the kernel has the routes.
 func (v *verifier) checkKept(ctx context.Context) error {
 	if err := v.readKept(ctx); err != nil {
-		v.report.add(Check{ID: "kept", Status: Fail, Certainty: Proved, Summary: "the file with the tunnel's kept routes and rules cannot be read", Evidence: err.Error(),
+		v.report.add(Check{ID: "kept", Status: Fail, Certainty: Proved, Cause: cause.KeptUnreadable, Summary: "the file with the tunnel's kept routes and rules cannot be read", Evidence: err.Error(),
 			Hint: firstHint(err, "they are not set when the tunnel comes up: correct the file, or delete the tunnel and make it again")})
 		return nil
 	}
@@ -64,14 +65,14 @@ func firstHint(err error, otherwise string) string {
 func (v *verifier) checkFile() Check {
 	c := Check{ID: "kept", Status: Pass, Certainty: Proved, Summary: "nmgre keeps for the tunnel: " + v.kept.Summary(), Evidence: v.kept.UUID}
 	if err := v.kept.Bound(v.profile.Running(), v.link); err != nil {
-		c.Status, c.Summary, c.Evidence, c.Hint = Fail, "what root keeps for the tunnel was allowed for another one, so it is not set", err.Error(), firstHint(err, "")
+		c.Status, c.Cause, c.Summary, c.Evidence, c.Hint = Fail, cause.KeptForAnother, "what root keeps for the tunnel was allowed for another one, so it is not set", err.Error(), firstHint(err, "")
 		return c
 	}
 	if len(v.kept.Bad) == 0 {
 		return c
 	}
 	bad := v.kept.Bad[0]
-	c.Status, c.Summary = Fail, fmt.Sprintf("line %d of the file with the tunnel's kept routes and rules cannot be read", bad.Line)
+	c.Status, c.Cause, c.Summary = Fail, cause.KeptUnreadable, fmt.Sprintf("line %d of the file with the tunnel's kept routes and rules cannot be read", bad.Line)
 	if n := len(v.kept.Bad); n > 1 {
 		c.Summary = fmt.Sprintf("%d lines of the file with the tunnel's kept routes and rules cannot be read, the first is line %d", n, bad.Line)
 	}
@@ -85,7 +86,7 @@ func (v *verifier) checkHook(ctx context.Context) Check {
 	if err == nil {
 		return Check{ID: "hook", Status: Pass, Certainty: Proved, Summary: "the dispatcher's hook sets the kept routes and rules whenever the tunnel comes up"}
 	}
-	return Check{ID: "hook", Status: Warn, Certainty: Proved, Summary: "the routes and rules that NetworkManager cannot hold do not return by themselves",
+	return Check{ID: "hook", Status: Warn, Certainty: Proved, Cause: cause.HookMissing, Summary: "the routes and rules that NetworkManager cannot hold do not return by themselves",
 		Evidence: err.Error(), Hint: firstHint(err, "install the hook: sudo nmgre install-hook")}
 }
 
@@ -96,7 +97,7 @@ func (v *verifier) setAgainHint() string {
 
 // missingRoute is the check of a kept route that the kernel does not have.
 func (v *verifier) missingRoute(r routes.Route) Check {
-	return Check{ID: routeID(r), Status: Fail, Certainty: Proved, Summary: "the kernel does not have the route, or has it with other attributes", Evidence: r.String(), Hint: v.setAgainHint()}
+	return Check{ID: routeID(r), Status: Fail, Certainty: Proved, Cause: cause.RouteMissing, Summary: "the kernel does not have the route, or has it with other attributes", Evidence: r.String(), Hint: v.setAgainHint()}
 }
 
 // checkManyRoutes is one check of a long list of routes.
@@ -106,7 +107,7 @@ func (v *verifier) checkManyRoutes() Check {
 	if gone == 0 {
 		return c
 	}
-	c.Status, c.Summary, c.Hint = Fail, fmt.Sprintf("the kernel lacks %d of %d routes", gone, all), v.setAgainHint()
+	c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.RouteMissing, fmt.Sprintf("the kernel lacks %d of %d routes", gone, all), v.setAgainHint()
 	for i, r := range v.kept.Routes {
 		if v.missing[i] {
 			c.Evidence = "such as " + r.String()
@@ -141,11 +142,11 @@ func (v *verifier) checkForwarding(ctx context.Context, dev string) (Check, erro
 	on, err := v.sys.Gateway.Forwarding(ctx, dev)
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
-		c.Status, c.Summary, c.Hint = Fail, "packets are to be forwarded from "+fault.Printable(dev)+", but there is no such device", "bring up its connection"
+		c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.NotForwarding, "packets are to be forwarded from "+fault.Printable(dev)+", but there is no such device", "bring up its connection"
 	case err != nil:
 		return c, err
 	case !on:
-		c.Status, c.Summary, c.Hint = Fail, "packets that come in by "+fault.Printable(dev)+" are not forwarded", v.setAgainHint()
+		c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.NotForwarding, "packets that come in by "+fault.Printable(dev)+" are not forwarded", v.setAgainHint()
 	}
 	return c, nil
 }
@@ -166,8 +167,9 @@ func (v *verifier) checkRules(ctx context.Context) error {
 		case err != nil:
 			c = skip(c.ID, "not checked: only root can read the rules")
 		case slices.Contains(missing, i):
-			c.Status, c.Summary, c.Hint = Fail, "the rule is missing: "+r.Summary(), v.setAgainHint()
+			c.Status, c.Cause, c.Place, c.Summary, c.Hint = Fail, cause.RuleMissing, cause.OwnFirewall, "the rule is missing: "+r.Summary(), v.setAgainHint()
 			c.Evidence = fmt.Sprintf("nmgre's nftables tables lack %d of %d rules", len(missing), len(want))
+			c.readHint()
 		}
 		v.report.add(c)
 	}
@@ -184,7 +186,7 @@ func (v *verifier) checkObstacles(ctx context.Context) error {
 		return nil
 	}
 	for _, o := range obstacles {
-		v.report.add(Check{ID: "firewall", Status: Warn, Certainty: Likely, Summary: fault.Printable(o.What), Hint: o.Hint})
+		v.report.add(Check{ID: "firewall", Status: Warn, Certainty: Likely, Cause: cause.FirewallDrops, Place: cause.OwnFirewall, Summary: fault.Printable(o.What), Hint: o.Hint})
 	}
 	return err
 }

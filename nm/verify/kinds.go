@@ -23,5 +23,7 @@ func Kinds() []Kind {
 		{[]string{"mtu"}, "the tunnel's MTU fits through the way to the far end: packets of that size, which nobody may fragment, are answered; without an answer at all, as far as this host knows"},
 		{[]string{"probe"}, "the far end answers an echo request sent through the tunnel"},
 		{[]string{"counters"}, "what the kernel counted meanwhile"},
+		{[]string{"behind ..."}, "of `verify NAME` without `--to`, for the first four networks of its routes: the far end forwards there, as its answer to a packet of TTL 1 says; *skip* where it says nothing"},
+		{[]string{"to ..."}, "with `--to ADDRESS`: packets to that address go into the tunnel, and it answers this end's inner address and those of its own networks"},
 	}
 }

@@ -18,14 +18,15 @@ const (
 	probeEnough   = 2
 	probeInterval = 300 * time.Millisecond
 	// companionWait is how long a refused probe goes on: what the far end sends by itself may say
-	// more than its refusal. While a tunnel is made, a far end that is not there is no surprise, and
-	// nobody waits.
+	// more than its refusal. While a tunnel is made, a far end that is not there is no surprise,
+	// and nobody waits.
 	companionWait = 250 * time.Millisecond
 )
 
 // sendProbe sends echo requests through the tunnel, listens meanwhile, and takes the link's
 // counters. A probe that a refusal has cut short, which turns out to be about other packets, is
-// sent again.
+// sent again. What is behind the far end is asked at the same time, and waited for if the far end
+// answers.
 func (v *verifier) sendProbe(ctx context.Context) error {
 	if v.whyNoProbe().Summary != "" {
 		return nil
@@ -33,10 +34,12 @@ func (v *verifier) sendProbe(ctx context.Context) error {
 	for _, r := range slices.Concat(v.tunnel.Routes, v.kept.Routes) {
 		v.ev.LANs = append(v.ev.LANs, r.Dst)
 	}
+	asking := v.askBehind(ctx)
 	cut, err := v.probeOnce(ctx, true)
 	if err == nil && cut && v.ev.Probe.Received == 0 && !v.ev.Refused() {
 		_, err = v.probeOnce(ctx, false)
 	}
+	asking.End(err == nil && v.ev.Probe.Received > 0, v.graceForNetworks())
 	if err != nil && ctx.Err() == nil {
 		v.probeErr = err
 		return nil

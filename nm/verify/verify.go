@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/verify/behind"
 	"nmgre/nm/verify/cause"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -17,6 +18,12 @@ import (
 type Options struct {
 	NoProbe     bool       // no echo requests are sent
 	PeerAddress netip.Addr // the far end's inner address; the zero Addr stands for the profile's
+	// To are addresses behind the far end, at most [MaxTo], that are to be reached through the
+	// tunnel.
+	To []netip.Addr
+	// Networks says that the far end is asked whether it forwards to the networks of the routes,
+	// where To is empty. That takes no time.
+	Networks bool
 }
 
 // Settings tell [Run] how to verify a tunnel.
@@ -26,8 +33,10 @@ type Settings struct {
 	// BeforeSave says that the tunnel is being made or edited. Its profile is not on disk yet, and
 	// the far end may not exist yet.
 	BeforeSave bool
-	Want       *nm.Tunnel  // compared with the kernel instead of the profile; nil for the profile
-	Each       func(Check) // is called with each check; may be nil
+	To         []netip.Addr // behind the far end, as those of [Options]
+	Networks   bool         // as that of [Options]
+	Want       *nm.Tunnel   // compared with the kernel instead of the profile; nil for the profile
+	Each       func(Check)  // is called with each check; may be nil
 }
 
 // Run makes all checks of the tunnel p. It skips a check that needs something which an earlier
@@ -52,12 +61,12 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 	v.report.add(v.checkLink())
 	v.report.add(v.checkAddresses())
 	v.checkWarnings()
-	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkGateway, v.checkUnderlay, v.sendProbe, v.checkMTU, v.checkPeer} {
+	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkGateway, v.checkUnderlay, v.lookBehind, v.sendProbe, v.checkMTU, v.checkPeer, v.checkBehind} {
 		if err := check(ctx); err != nil {
 			return v.report, fault.Ended(ctx, err)
 		}
 	}
-	v.report.setWorks(v.ev.Works())
+	v.report.setWorks(append(v.ev.Works(), v.worksBehind()...))
 	return v.report, nil
 }
 
@@ -76,9 +85,11 @@ type verifier struct {
 	// routes.
 	heldRoutes func() ([]kernel.HeldRoute, error)
 	ev         cause.Evidence
-	wrongWay   bool  // the check of the underlay failed
-	probeErr   error // why the probe could not be sent
-	report     Report
+	// what is known of each address of opts.To, or of networks
+	behind   []behind.Found
+	wrongWay bool  // the check of the underlay failed
+	probeErr error // why the probe could not be sent
+	report   Report
 }
 
 // checkWarnings adds a check for each fault that the links alone show, and that a tunnel works
@@ -143,9 +154,9 @@ func (v *verifier) checkDevice() Check {
 	if p.Reason != "" {
 		c.Evidence += ": " + fault.Printable(p.Reason)
 	}
-	c.Status, c.Summary, c.Hint = Fail, "the tunnel is not up", "bring it up: nmgre up "+fault.Operand(p.Tunnel.Name)
+	c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.NotUp, "the tunnel is not up", "bring it up: nmgre up "+fault.Operand(p.Tunnel.Name)
 	if p.State == nm.StateActivating {
-		c.Summary, c.Hint = "the tunnel is still coming up", "try again in a moment"
+		c.Cause, c.Summary, c.Hint = cause.ComingUp, "the tunnel is still coming up", "try again in a moment"
 	}
 	return c
 }
@@ -164,7 +175,7 @@ func (v *verifier) checkAddresses() Check {
 		}
 	}
 	if len(missing) > 0 {
-		c.Status, c.Summary = Fail, "the device does not have "+joinText(missing)
+		c.Status, c.Cause, c.Summary = Fail, cause.AddressMissing, "the device does not have "+joinText(missing)
 		c.Hint = "set it again: nmcli connection up " + v.profile.Nmcli()
 		return c
 	}
@@ -175,7 +186,7 @@ func (v *verifier) checkAddresses() Check {
 		}
 	}
 	if len(extra) > 0 {
-		c.Status, c.Summary = Warn, "the device has "+joinText(extra)+", which is not in the profile"
+		c.Status, c.Cause, c.Summary = Warn, cause.AddressExtra, "the device has "+joinText(extra)+", which is not in the profile"
 		c.Hint = "it was added by hand, and is lost when the tunnel goes down"
 	}
 	return c

@@ -200,7 +200,7 @@ func (p *Process) Probe(ctx context.Context, probe kernel.Probe) (result kernel.
 			result, delta.RxPackets = kernel.ProbeResult{Sent: probe.Count}, 0
 		}
 		l := p.Link(probe.Dev)
-		if l == nil || probe.From.IsValid() && p.holder(probe.From) != l {
+		if l == nil || probe.From.IsValid() && p.holder(probe.From) == nil {
 			return &fault.Error{What: fmt.Sprintf("probe by %s from %s", probe.Dev, probe.From)}
 		}
 		c := &l.Counters

@@ -33,7 +33,8 @@ func Manual() string {
 	b.WriteString("# CAUSES\nA check that finds a fault has its cause in the field *cause* of --json, and in *place* the part of the way where the fault is: " + placeWords() + ".\n" +
 		"Of a cause that tells no place it is the first that may be it.\n" +
 		"The field *works* of the report has the places that the evidence shows to work; of the others nothing is known. These are all causes, with the\n" +
-		"commands by which a person sees the same. NAME stands for the tunnel, LOCAL and REMOTE for its outer addresses, PEER for the far end's inner address.\n")
+		"commands by which a person sees the same. NAME stands for the tunnel, LOCAL and REMOTE for its outer addresses, INNER for this end's inner address and PEER for the far end's,\n" +
+		"LAN for this end's address in a network of its own, and BEHIND for an address behind the far end.\n")
 	for _, c := range Causes() {
 		fmt.Fprintf(&b, "\n**%s** (%s; %s)\n: %s.\n: By hand: %s.\n", c.ID, c.Certainty, c.where(), upperFirst(c.Means), c.Markdown())
 	}
@@ -81,7 +82,7 @@ func upperFirst(text string) string { return strings.ToUpper(text[:1]) + text[1:
 // causes is the whole table, each cause once: with other evidence it may have another row.
 func causes() (list []row) {
 	seen := make(map[string]bool)
-	for _, r := range slices.Concat(underlayCauses, probeCauses, mtuCauses, warnings) {
+	for _, r := range slices.Concat(setupCauses, underlayCauses, probeCauses, mtuCauses, behindCauses, warnings) {
 		if !seen[r.ID] {
 			list = append(list, r)
 		}
@@ -138,6 +139,13 @@ func OfProbe(ev Evidence) *Finding { return firstOf(probeCauses, ev) }
 
 // OfMTU returns why large packets do not get through, or nil.
 func OfMTU(ev Evidence) *Finding { return firstOf(mtuCauses, ev) }
+
+// OfBehind returns why ev.Behind is not reached from every source, or nil. The far end itself
+// answers.
+func OfBehind(ev Evidence) *Finding { return firstOf(behindCauses, ev) }
+
+// OfNetwork returns why packets to ev.Behind.Network may get nowhere, or nil.
+func OfNetwork(ev Evidence) *Finding { return firstOf(networkCauses, ev) }
 
 // Warning returns the fault with that ID of a tunnel that works. It returns nil if the fault is not
 // there.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/nm/verify/behind"
 	"nmgre/nm/verify/pathmtu"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -33,6 +34,8 @@ type Evidence struct {
 	// of other programs, about the outer packets; empty if not permitted
 	Rules keep.OuterRules
 	LANs  []netip.Prefix // the networks that routes lead to through the tunnel
+	// Behind is what is known of one address behind the far end, for [OfBehind].
+	Behind behind.Found
 }
 
 // Underlay is the way of the tunnel's packets to the far end, as far as the kernel knows it.

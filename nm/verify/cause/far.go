@@ -114,7 +114,7 @@ var aliveCauses = []row{
 			name := fault.Printable(ev.thief().Name)
 			return said{summary: fmt.Sprintf("the tunnel %s takes this tunnel's packets: it has the same addresses and key", name),
 				evidence: packetText(ev.came(ev.ours)[0]) + " came through the firewall, and this tunnel has got nothing", advice: "delete one of them, or give them different keys at both ends",
-				facts: Facts{"tunnel": name}}
+				here: "sudo ip link set dev " + fault.ShellWord(ev.thief().Name) + " down", facts: Facts{"tunnel": name}}
 		},
 	},
 	{

@@ -66,9 +66,15 @@ var underlayCauses = []row{
 		stops: true,
 		when:  func(ev Evidence) bool { return ev.Under.NoRoute != "" },
 		tell: func(ev Evidence) said {
-			return said{summary: fmt.Sprintf("there is no route to the far end %s", ev.Tunnel.Remote), evidence: ev.Under.NoRoute,
+			s := said{summary: fmt.Sprintf("there is no route to the far end %s", ev.Tunnel.Remote), evidence: ev.Under.NoRoute,
 				advice: "the network that leads there is down, or its route is missing: ip route get " + ev.Tunnel.Remote.String(),
 				facts:  Facts{"remote": ev.Tunnel.Remote.String()}}
+			if ev.Under.Gateway != "" {
+				s.advice, s.here = "a route that takes no packets covers the far end; give the far end one of its own", "sudo ip route replace "+ev.Under.Gateway
+			} else if out := kernel.Holding(ev.Links, ev.Under.From); out != nil {
+				s.here = "nmcli device connect " + fault.Operand(out.Name)
+			}
+			return s
 		},
 	},
 	routeIntoItself,

@@ -45,6 +45,23 @@ func (p Place) Words() string {
 // placeOf has the place where each cause breaks the way. A cause of both ends, such as two keys
 // that differ, is at the far end: its packets show it.
 var placeOf = map[string]Place{
+	NotUp:          ThisHost,
+	ComingUp:       ThisHost,
+	NoDevice:       ThisHost,
+	NotGRE:         ThisHost,
+	LinkDiffers:    ThisHost,
+	LinkDown:       ThisHost,
+	AddressMissing: ThisHost,
+	AddressExtra:   ThisHost,
+	KeptUnreadable: ThisHost,
+	KeptForAnother: ThisHost,
+	HookMissing:    ThisHost,
+	RouteMissing:   ThisHost,
+	RouteElsewhere: ThisHost,
+	RouteSource:    ThisHost,
+	NotDropped:     ThisHost,
+	NotForwarding:  ThisHost,
+
 	"device-down":       ThisHost,
 	"local-not-here":    ThisHost,
 	"parent-gone":       ThisHost,
@@ -61,6 +78,8 @@ var placeOf = map[string]Place{
 	// this host does not send them back
 	"keepalive-unanswered": ThisHost,
 
+	RuleMissing:        OwnFirewall,
+	FirewallDrops:      OwnFirewall,
 	"own-firewall-out": OwnFirewall,
 	"own-firewall-in":  OwnFirewall,
 	"own-nat":          OwnFirewall,
@@ -73,7 +92,8 @@ var placeOf = map[string]Place{
 	"path-mtu":            TheWay,
 	"path-mtu-black-hole": TheWay,
 
-	"far-firewall": FarFirewall,
+	"far-firewall":    FarFirewall,
+	"behind-firewall": FarFirewall,
 
 	"far-no-gre":         FarEnd,
 	"far-no-tunnel":      FarEnd,
@@ -86,6 +106,13 @@ var placeOf = map[string]Place{
 	"same-inner-address": FarEnd,
 	"inner-mismatch":     FarEnd,
 	"far-no-echo":        FarEnd,
+	"far-not-forwarding": FarEnd,
+	"no-way-back":        FarEnd,
+	"behind-no-route":    FarEnd,
+
+	"behind-loop":    Behind,
+	"behind-no-host": Behind,
+	"behind-silent":  Behind,
 
 	// somewhere beyond this host; see IsVague
 	"refused":    OwnFirewall,

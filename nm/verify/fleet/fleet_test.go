@@ -170,7 +170,7 @@ func TestDown(t *testing.T) {
 		want string
 	}{
 		{fleet.Options{}, "gre1 pass\ngre2 down: device : the tunnel is down, and is not to come up by itself\n" +
-			"gre3 fail: device : the tunnel is not up\ngre4 pass\ngre4 down: device : the tunnel is down: another one has its device\n"},
+			"gre3 fail: device not-up: the tunnel is not up\ngre4 pass\ngre4 down: device : the tunnel is down: another one has its device\n"},
 		{fleet.Options{Active: true}, "gre1 pass\ngre4 pass\n"},
 	} {
 		results := verified(t, w.Start(), c.opts)
