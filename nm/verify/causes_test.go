@@ -311,9 +311,12 @@ func readHeard(t *testing.T, ev *cause.Evidence, word string, args []string) {
 		e := kernel.ICMPError{By: want.Addr(args[1]), Type: uint8(number(t, kind)), Code: uint8(number(t, code))}
 		e.Quoted = readPacket(t, []string{"100.0.1.100", "100.0.2.100"})
 		for i := 2; i+1 < len(args); i += 2 {
-			if args[i] == "mtu" {
+			switch args[i] {
+			case "mtu":
 				e.MTU = number(t, args[i+1])
-			} else {
+			case "protocol":
+				e.Quoted.Protocol = uint16(number(t, args[i+1]))
+			default:
 				e.Quoted.Key = want.Ptr(gre.Key(number(t, args[i+1])))
 			}
 		}
@@ -340,6 +343,8 @@ func readPacket(t *testing.T, args []string) kernel.Packet {
 			p.Checksum = true
 		case "protocol0":
 			p.Protocol = 0
+		case "ethernet":
+			p.Protocol = gre.ProtocolEthernet
 		case "v1":
 			p.Version = 1
 		default:

@@ -100,20 +100,31 @@ func (ev Evidence) between(p kernel.Packet) bool { return ev.isFar(p.From) && ev
 // ours reports whether the packet came from the far end with this tunnel's key.
 func (ev Evidence) ours(p kernel.Packet) bool {
 	in, _ := ev.Keys()
-	return ev.between(p) && p.Version == 0 && gre.SameKey(p.Key, in)
+	return ev.between(p) && p.Version == 0 && ev.sameKind(p) && gre.SameKey(p.Key, in)
+}
+
+// sameKind reports whether the packet carries what this tunnel's packets do: Ethernet frames, or
+// something else. With the same addresses and key there may be a tunnel of either kind. Of a packet
+// that is cut off before it tells, that is not known.
+func (ev Evidence) sameKind(p kernel.Packet) bool {
+	unknown := p.Cut && p.Protocol == 0
+	return unknown || (p.Protocol == gre.ProtocolEthernet) == ev.Tunnel.Mode.Ethernet()
 }
 
 // strange returns the packets from the far end whose key no tunnel of this host expects, and which
-// carry what belongs into this tunnel. Others may be of a tunnel that is down here.
+// carry what belongs into this tunnel. Others may be of a tunnel that is down here. That a default
+// route leads to their source says nothing: it leads to every one.
 func (ev Evidence) strange() []kernel.Packet {
 	return ev.came(func(p kernel.Packet) bool {
-		return ev.between(p) && p.Version == 0 && !ev.ours(p) && !ev.sibling(p) && (ev.Tunnel.Mode.Ethernet() || ev.carriesOurs(p) || ev.isBehind(p.InnerFrom))
+		belongs := ev.Tunnel.Mode.Ethernet() || ev.carriesOurs(p) || ev.isBehind(p.InnerFrom, 1)
+		return ev.between(p) && p.Version == 0 && ev.sameKind(p) && !ev.ours(p) && !ev.sibling(p) && belongs
 	})
 }
 
-// isBehind reports whether a route leads to the address through the tunnel.
-func (ev Evidence) isBehind(a netip.Addr) bool {
-	return slices.ContainsFunc(ev.LANs, func(lan netip.Prefix) bool { return lan.Contains(a) })
+// isBehind reports whether a route whose destination has at least that length leads to the address
+// through the tunnel.
+func (ev Evidence) isBehind(a netip.Addr, bits int) bool {
+	return slices.ContainsFunc(ev.LANs, func(lan netip.Prefix) bool { return lan.Bits() >= bits && lan.Contains(a) })
 }
 
 // etherTypeEthernet is the EtherType of Ethernet frames in GRE (ETH_P_TEB).

@@ -174,7 +174,7 @@ func (ev Evidence) misaddressedUnheard() bool {
 func (ev Evidence) misplaced(p kernel.Packet) bool {
 	from := p.InnerFrom
 	return from.IsGlobalUnicast() && from != ev.Tunnel.PeerAddress && !ev.hasInner(from) &&
-		(ev.nearInner(from) || ev.hasInner(p.InnerTo) && !ev.isBehind(from))
+		(ev.nearInner(from) || ev.hasInner(p.InnerTo) && !ev.isBehind(from, 0))
 }
 
 // optionSaid tells of an option of the GRE header that differs. A packet shows it, or a counter.

@@ -291,7 +291,7 @@ func (ev Evidence) vanishes() bool {
 // sentOurs reports whether the packet is one of the tunnel's own, on its way to the far end.
 func (ev Evidence) sentOurs(p kernel.Packet) bool {
 	_, out := ev.Keys()
-	return ev.isFar(p.To) && gre.SameKey(p.Key, out)
+	return ev.isFar(p.To) && ev.sameKind(p) && gre.SameKey(p.Key, out)
 }
 
 // blocked reports whether packets from the far end arrive, and none gets past this host's firewall.
