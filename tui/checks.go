@@ -9,7 +9,6 @@ import (
 	"nmgre"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
-	"nmgre/tui/answers"
 	"nmgre/tui/draw"
 	"nmgre/tui/way"
 )
@@ -50,7 +49,7 @@ func (m *Model) verify() tea.Cmd {
 // checkLines are the picture of the way, and below it what is wrong.
 func (m *Model) checkLines(s *nmgre.Status, width, height int) []draw.Line {
 	v := m.detail.checks
-	v.Tunnel, v.Keys = answers.Whole(*s), true
+	v.Tunnel, v.Kept, v.Keys = s.Tunnel, s.Kept.Routes, true
 	return way.Lines(m.theme, v, width, height)
 }
 

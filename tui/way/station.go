@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm/verify"
 	"nmgre/nm/verify/cause"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/tui/draw"
@@ -227,20 +228,21 @@ func (v View) wayFinding() string {
 // mostNetworks is more networks than fit on any screen.
 const mostNetworks = 40
 
-// networks are those behind the far end: the first of them, and how many there are.
+// networks are those behind the far end: the first of them, and how many there are. There may be
+// very many, which are not looked at in each frame.
 func networks(v View) (names []string, total int) {
-	for _, r := range v.Tunnel.Routes {
-		if r.Dst.IsSingleIP() && r.Dst.Addr() == v.Tunnel.PeerAddress {
-			continue
+	total = len(v.Tunnel.Routes) + len(v.Kept)
+	for _, list := range [][]routes.Route{v.Tunnel.Routes, v.Kept} {
+		for _, r := range list[:min(len(list), mostNetworks-len(names))] {
+			switch {
+			case r.Dst.IsSingleIP() && r.Dst.Addr() == v.Tunnel.PeerAddress:
+				total--
+			case r.Dst.Bits() == 0:
+				names = append(names, "everything")
+			default:
+				names = append(names, r.Dst.String())
+			}
 		}
-		if total++; total > mostNetworks {
-			continue
-		}
-		name := r.Dst.String()
-		if r.Dst.Bits() == 0 {
-			name = "everything"
-		}
-		names = append(names, name)
 	}
 	if total == 0 {
 		return []string{"no routes lead there"}, 1

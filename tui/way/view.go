@@ -6,13 +6,15 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/verify"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/tui/draw"
 )
 
 // View is everything that is shown of the way.
 type View struct {
-	Tunnel nm.Tunnel      // with all that root keeps for it
+	Tunnel nm.Tunnel
+	Kept   []routes.Route // those that root keeps for it; there may be very many
 	Report *verify.Report // the last one; nil if there is none
 	At     time.Time      // when it was made
 	Err    error          // why the last verification ended without one

@@ -216,6 +216,23 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// A tunnel with very many routes names the first, and counts the others, in each frame anew.
+func TestVeryManyNetworks(t *testing.T) {
+	v := View{Tunnel: nm.Tunnel{Routes: []routes.Route{routes.MustParse("10.10.2.0/24")}}, Kept: make([]routes.Route, 1_000_000)}
+	for i := range mostNetworks + 1 {
+		v.Kept[i] = routes.MustParse(fmt.Sprintf("10.20.%d.0/24", i))
+	}
+	allocations := testing.AllocsPerRun(5, func() {
+		names, total := networks(v)
+		if got := some(names, total, 60); got != "10.10.2.0/24, 10.20.0.0/24, 10.20.1.0/24 and 999998 more" {
+			t.Errorf("%q", got)
+		}
+	})
+	if allocations > 10*mostNetworks {
+		t.Errorf("%v allocations", allocations)
+	}
+}
+
 // FuzzLines gives every text of a report to an attacker. Nothing in it acts on the terminal, and no
 // line is wider than the screen.
 func FuzzLines(f *testing.F) {
