@@ -290,6 +290,20 @@ var causeRows = []causeRow{
 		cause:  "same-inner-address", says: []string{"172.16.0.1"}, verdict: "fail",
 	},
 	{
+		id: "D24b", name: "this end's device has the far end's inner address, too",
+		does:  []step{here("ip addr add 172.16.0.2/30 dev gre1")},
+		undo:  []step{here(leave("ip addr del 172.16.0.2/30 dev gre1"))},
+		cause: "peer-address-here", says: []string{"172.16.0.2", "gre1"}, verdict: "fail", certainty: "proved",
+		also: []string{"addresses"}, mend: "ip address del 172.16.0.2/30 dev gre1",
+	},
+	{
+		id: "D24c", name: "another device of this host has the far end's inner address",
+		does:  []step{here("ip addr add 172.16.0.2/32 dev lo")},
+		undo:  []step{here(leave("ip addr del 172.16.0.2/32 dev lo"))},
+		cause: "peer-address-here", says: []string{"172.16.0.2", "lo"}, verdict: "fail",
+		mend: "ip address del 172.16.0.2/32 dev lo",
+	},
+	{
 		id: "D25", name: "the far end does not forward", to: []string{"10.10.2.100"},
 		does:  []step{there("sysctl -qw net.ipv4.ip_forward=0")},
 		undo:  []step{there("sysctl -qw net.ipv4.ip_forward=1")},

@@ -166,6 +166,10 @@ func readFact(t *testing.T, ev *cause.Evidence, word string, args []string, rest
 		ev.Tunnel.TTL, ev.Link.GRE.TTL = uint8(n), uint8(n)
 	case "wide": // the inner network has more than two hosts
 		ev.Tunnel.Addresses = want.CIDRs("172.16.0.1/24")
+	case "address": // of a device, which is the far end's
+		l := kernel.Named(ev.Links, args[0])
+		l.Addresses = append(l.Addresses, want.CIDR(args[1]))
+		ev.Link = kernel.Named(ev.Links, "gre1")
 	case "before-save":
 		ev.BeforeSave = true
 	case "deaf":

@@ -60,6 +60,10 @@ func (v *verifier) whyNoProbe() Check {
 		c.Status, c.Summary, c.Hint = Warn, "not proved: the far end's inner address is not known", "give it with --peer-address"
 	case !slices.ContainsFunc(v.link.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() == v.tunnel.PeerAddress.Is4() }):
 		c.Summary = "not checked: the device has no address of the far end's family"
+	default:
+		if found := cause.PeerHere(v.ev); found != nil { // this host would answer
+			return checkOf(probeID, found)
+		}
 	}
 	return c
 }

@@ -72,6 +72,7 @@ var placeOf = map[string]Place{
 	"not-sent":          ThisHost,
 	"rp-filter":         ThisHost,
 	"sibling-takes":     ThisHost,
+	"peer-address-here": ThisHost,
 	"mtu-too-large":     ThisHost,
 	"ttl-inherit":       ThisHost,
 	"fallback-up":       ThisHost,
