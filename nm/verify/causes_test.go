@@ -205,6 +205,9 @@ func readFact(t *testing.T, ev *cause.Evidence, word string, args []string, rest
 		ruling := keep.Ruling{Program: "nftables", Family: "ip", Table: "fault", Base: "faulty", Hook: "input", Chain: "faulty", Handle: 3,
 			What: "the chain faulty of the table ip fault drops it", Hint: "sudo nft insert rule ip fault faulty meta l4proto gre accept"}
 		ev.Rules.Obstacles = append(ev.Rules.Obstacles, keep.OuterObstacle{Ruling: ruling, Out: args[0] == "out", OnlyNew: args[0] == "new"})
+	case "legacy":
+		ruling := keep.Ruling{Program: "iptables-legacy", Family: "ip", Table: "filter", Perhaps: true, What: "iptables-legacy has a table filter, whose rules nmgre cannot read", Hint: "sudo iptables-legacy -t filter -S"}
+		ev.Rules.Obstacles = append(ev.Rules.Obstacles, keep.OuterObstacle{Ruling: ruling})
 	case "rewrites":
 		ruling := keep.Ruling{Program: "nftables", Family: "ip", Table: "fault", Chain: "faulty", What: "the chain faulty of the table ip fault changes the source"}
 		ev.Rules.Rewrites = append(ev.Rules.Rewrites, keep.OuterRewrite{Ruling: ruling, Out: args[0] == "out"})

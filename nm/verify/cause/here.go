@@ -134,12 +134,15 @@ var hereCauses = []row{
 		Cause: Cause{"own-firewall-out", Proved, "this host itself drops the tunnel's packets on their way out: a rule of its firewall, or of its traffic control",
 			"nft list ruleset (hooks output and postrouting); ip -s -s link show dev NAME (TX dropped grows); sudo tcpdump -ni any ip proto 47"},
 		stops:   true,
-		when:    func(ev Evidence) bool { return ev.Grew.TxDropped > 0 || ev.failsByRule() },
+		when:    func(ev Evidence) bool { return ev.dropsOut() || ev.failsByRule() },
 		counter: func(d kernel.Counters) uint64 { return d.TxDropped },
 		tell: func(ev Evidence) said {
 			s := said{summary: "packets do not leave this host: its own firewall or traffic control drops them",
 				evidence: fmt.Sprintf("the kernel counted %d packets that were dropped after encapsulation", max(ev.Grew.TxDropped, ev.Grew.TxErrors)),
 				advice:   "let IP protocol 47 out: look for drops in the hooks output and postrouting of `sudo nft list ruleset`", facts: ev.leaving()}
+			if ev.obstacle(true) == nil {
+				return s.perhapsBy(ev.perhapsObstacles(true))
+			}
 			return s.ruledBy(ev.obstacle(true))
 		},
 	},
@@ -200,9 +203,13 @@ var hereCauses = []row{
 		when: func(ev Evidence) bool { return ev.blocked() || ev.obstacle(false) != nil && !ev.lets() },
 		tell: func(ev Evidence) said {
 			s := said{summary: "this host's own firewall drops the far end's packets", advice: fmt.Sprintf("let IP protocol 47 in from %s", ev.Tunnel.Remote),
-				here: "sudo firewall-cmd --permanent --add-protocol=gre && sudo firewall-cmd --reload", facts: Facts{"from": ev.Tunnel.Remote.String(), "arrived": len(ev.came(ev.between))}}
+				facts: Facts{"from": ev.Tunnel.Remote.String(), "arrived": len(ev.came(ev.between))}}
 			if ev.blocked() {
 				s.evidence = packetText(ev.came(ev.between)[0]) + " arrived, and none came through the firewall"
+			}
+			if ev.obstacle(false) == nil { // no rule that nmgre can read
+				s.advice += fmt.Sprintf(": look at `sudo nft list ruleset`, `tc filter show dev %s ingress` and `sudo ip xfrm policy`", fault.ShellWord(ev.Under.Hop.Dev))
+				return s.perhapsBy(ev.perhapsObstacles(false))
 			}
 			return s.ruledBy(ev.obstacle(false))
 		},
@@ -264,6 +271,32 @@ func (ev Evidence) obstacle(out bool) *keep.Ruling {
 	return nil
 }
 
+// perhapsObstacles returns what may drop the packets on their way out, or in. Rules that nmgre
+// cannot read, such as those of iptables-legacy, have no hook.
+func (ev Evidence) perhapsObstacles(out bool) (list []keep.Ruling) {
+	for _, o := range ev.Rules.Obstacles {
+		if o.Perhaps && (o.Out == out || o.Hook == "") {
+			list = append(list, o.Ruling)
+		}
+	}
+	return list
+}
+
+// perhapsBy adds what may do it, with the commands that show it or mend it.
+func (s said) perhapsBy(list []keep.Ruling) said {
+	var commands []string
+	for _, r := range list {
+		s.evidence = Joined(s.evidence, r.What)
+		if r.Hint != "" {
+			commands = append(commands, "`"+r.Hint+"`")
+		}
+	}
+	if len(commands) > 0 {
+		s.advice = Joined(s.advice, "what may be in the way: "+strings.Join(commands, ", "))
+	}
+	return s
+}
+
 // ruledBy adds the rule that does it, and the command that mends it. The rule may be nil.
 func (s said) ruledBy(r *keep.Ruling) said {
 	if r == nil {
@@ -286,6 +319,19 @@ func (ev Evidence) failsByRule() bool {
 // vanishes reports whether the tunnel sends packets that do not leave this host.
 func (ev Evidence) vanishes() bool {
 	return ev.hears(kernel.HearsSent) && ev.Probe.Sent > 0 && ev.Grew.TxPackets > 0 && ev.none(ev.Heard.Sent, ev.sentOurs)
+}
+
+// dropsOut reports whether this host has dropped the tunnel's packets on their way out, and not
+// only others than the probe's, as of a full queue: none of these was seen leaving. Who cannot see
+// that knows it if the kernel has sent no packet at all.
+func (ev Evidence) dropsOut() bool {
+	own, _ := ev.Tunnel.AddressTowardsPeer()
+	if ev.Grew.TxDropped == 0 || !ev.hears(kernel.HearsSent) {
+		return ev.Grew.TxDropped > 0 && ev.Grew.TxPackets == 0
+	}
+	return !slices.ContainsFunc(ev.Heard.Sent, func(p kernel.Packet) bool {
+		return ev.sentOurs(p) && p.InnerFrom == own.Addr() && p.InnerTo == ev.Tunnel.PeerAddress
+	})
 }
 
 // sentOurs reports whether the packet is one of the tunnel's own, on its way to the far end.
