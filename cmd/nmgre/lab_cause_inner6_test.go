@@ -7,17 +7,18 @@ import (
 )
 
 // lans6 gives the networks behind both ends IPv6 addresses, and noLANs6 takes them away. The
-// resets of linux1 and linux2 do not reach the hosts in these networks.
+// resets of linux1 and linux2 do not reach the hosts in these networks. Without a link-local
+// address, which NetworkManager leaves out, a router does not look for a host.
 var (
 	lans6 = []step{
-		here("sysctl -qw net.ipv6.conf.eth1.disable_ipv6=0; ip addr replace fd00:1::1/64 dev eth1 nodad"),
-		there("sysctl -qw net.ipv6.conf.eth1.disable_ipv6=0 net.ipv6.conf.all.forwarding=1; ip addr replace fd00:2::1/64 dev eth1 nodad"),
+		here("sysctl -qw net.ipv6.conf.eth1.disable_ipv6=0; ip addr replace fe80::1/64 dev eth1 nodad; ip addr replace fd00:1::1/64 dev eth1 nodad"),
+		there("sysctl -qw net.ipv6.conf.eth1.disable_ipv6=0 net.ipv6.conf.all.forwarding=1; ip addr replace fe80::2/64 dev eth1 nodad; ip addr replace fd00:2::1/64 dev eth1 nodad"),
 		{lab.LAN1, "sysctl -qw net.ipv6.conf.eth0.disable_ipv6=0; ip addr replace fd00:1::100/64 dev eth0 nodad; ip -6 route replace default via fd00:1::1"},
 		farLAN("sysctl -qw net.ipv6.conf.eth0.disable_ipv6=0; ip addr replace fd00:2::100/64 dev eth0 nodad; ip -6 route replace default via fd00:2::1"),
 	}
 	noLANs6 = []step{
-		here("ip addr del fd00:1::1/64 dev eth1 || true"),
-		there("sysctl -qw net.ipv6.conf.all.forwarding=0; ip addr del fd00:2::1/64 dev eth1 || true"),
+		here("ip -6 addr flush dev eth1 || true"),
+		there("sysctl -qw net.ipv6.conf.all.forwarding=0; ip -6 addr flush dev eth1 || true"),
 		{lab.LAN1, "ip addr del fd00:1::100/64 dev eth0 || true"},
 		farLAN("ip addr del fd00:2::100/64 dev eth0 || true"),
 	}

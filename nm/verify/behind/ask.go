@@ -97,7 +97,7 @@ func (q Question) ask(ctx context.Context, f *Found) {
 		a := &f.Asked[i]
 		like := q.from(*a, f.To)
 		all.Go(func() {
-			if a.Result, a.Err = q.send(ctx, like); a.Err == nil && f.reaches(a.Result) {
+			if a.Result, a.Err = q.send(ctx, like); a.Err == nil && reaches(like.To, a.Result) {
 				time.AfterFunc(patience, cancel)
 			}
 		})

@@ -44,12 +44,12 @@ type Found struct {
 // Reached returns the sources whose requests came to the address: it has answered, or refused them
 // itself.
 func (f Found) Reached() []Asked {
-	return f.sources(func(a Asked) bool { return a.Err == nil && f.reaches(a.Result) })
+	return f.sources(func(a Asked) bool { return a.Err == nil && reaches(f.To, a.Result) })
 }
 
 // Silent returns the sources whose requests did not, as far as is known.
 func (f Found) Silent() []Asked {
-	return f.sources(func(a Asked) bool { return a.Err == nil && !f.reaches(a.Result) })
+	return f.sources(func(a Asked) bool { return a.Err == nil && !reaches(f.To, a.Result) })
 }
 
 // Itself reports whether the address is the far end's own: it answers although nobody forwards.
@@ -89,8 +89,8 @@ func (f Found) sources(so func(Asked) bool) (list []Asked) {
 }
 
 // reaches reports whether requests have come to the address.
-func (f Found) reaches(r kernel.ProbeResult) bool {
-	return r.Received > 0 || slices.ContainsFunc(r.Errors, func(e kernel.ICMPError) bool { return e.By == f.To })
+func reaches(to netip.Addr, r kernel.ProbeResult) bool {
+	return r.Received > 0 || slices.ContainsFunc(r.Errors, func(e kernel.ICMPError) bool { return e.By == to })
 }
 
 // forwarder returns who said that the time of a packet of TTL 1 is exceeded.
