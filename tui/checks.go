@@ -32,7 +32,7 @@ func (m *Model) verify() tea.Cmd {
 		}
 	}
 	return report(m, op, func(ctx context.Context, wf Workflow) (verify.Report, error) {
-		return wf.Verify(ctx, uuid, verify.Options{})
+		return wf.Verify(ctx, uuid, verify.Options{Networks: true})
 	}, func(got verify.Report, err error) tea.Cmd {
 		if m.detail.uuid != uuid {
 			return nil

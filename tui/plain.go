@@ -257,7 +257,7 @@ func (p *plainTalk) show(s nmgre.Status) error {
 }
 
 func (p *plainTalk) verify(s nmgre.Status) error {
-	report, err := p.wf.Verify(p.ctx, s.UUID, verify.Options{})
+	report, err := p.wf.Verify(p.ctx, s.UUID, verify.Options{Networks: true})
 	if err != nil {
 		return err
 	}

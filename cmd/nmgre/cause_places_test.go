@@ -13,6 +13,7 @@ var placesOf = map[lab.Host][]cause.Place{
 	lab.Linux1: {cause.ThisHost, cause.OwnFirewall},
 	lab.Router: {cause.TheWay},
 	lab.Linux2: {cause.FarFirewall, cause.FarEnd, cause.Behind},
+	lab.LAN2:   {cause.FarEnd, cause.Behind}, // a way back may be missing at either
 }
 
 // seenElsewhere are causes that show at another place than the one where they may be made: the

@@ -75,16 +75,26 @@ func mustNotWorkMore(t *testing.T, file string, heard, unheard Report) {
 	}
 }
 
-// A fault without a cause is this host's, unless it is the probe's: nothing is known of its place.
-func TestPlacesWithoutCause(t *testing.T) {
+// A fault that a check tells in its own words has the place of its cause. Without a cause it is this
+// host's, unless the check looks farther: then nothing is known of its place.
+func TestPlacesWithoutFinding(t *testing.T) {
 	var r Report
-	for _, c := range []Check{{ID: "device", Status: Fail}, {ID: "profile", Status: Pass}, {ID: probeID, Status: Warn}, {ID: "mtu", Status: Warn, Place: cause.TheWay}} {
-		r.add(c)
+	for _, tc := range []struct {
+		check Check
+		place cause.Place
+	}{
+		{Check{ID: "device", Status: Fail, Cause: cause.NotUp}, cause.ThisHost}, {Check{ID: "firewall", Status: Warn, Cause: cause.FirewallDrops}, cause.OwnFirewall},
+		{Check{ID: "profile", Status: Warn}, cause.ThisHost}, {Check{ID: "profile", Status: Pass}, ""}, {Check{ID: probeID, Status: Warn}, ""},
+		{Check{ID: "to 10.10.2.1", Status: Warn}, ""}, {Check{ID: "mtu", Status: Warn, Place: cause.TheWay}, cause.TheWay},
+	} {
+		r.add(tc.check)
+		if got := r.Checks[len(r.Checks)-1].Place; got != tc.place {
+			t.Errorf("%s %s: placed at %q, want %q", tc.check.ID, tc.check.Status, got, tc.place)
+		}
 	}
-	r.setWorks([]cause.Place{cause.ThisHost, cause.TheWay, cause.FarEnd})
-	places := []cause.Place{r.Checks[0].Place, r.Checks[1].Place, r.Checks[2].Place, r.Checks[3].Place}
-	if !slices.Equal(places, []cause.Place{cause.ThisHost, "", "", cause.TheWay}) || joinPlaces(r.Works) != "way far-end" {
-		t.Errorf("places %q, works %q", places, r.Works)
+	r.setWorks([]cause.Place{cause.ThisHost, cause.OwnFirewall, cause.TheWay, cause.FarEnd})
+	if got := joinPlaces(r.Works); got != "own-firewall way far-end" {
+		t.Errorf("%s work", got)
 	}
 }
 

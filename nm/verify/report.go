@@ -66,13 +66,15 @@ type Check struct {
 // Facts are fields of evidence.
 type Facts = cause.Facts
 
-// add appends a check. The verdict becomes as bad as the check, if it was better. A fault without a
-// cause is this host's, and so is the command that mends it: the probe alone looks farther, and
-// knows its place.
+// add appends a check. The verdict becomes as bad as the check, if it was better. A check that says
+// its cause in its own words has the cause's place, and the command of its hint as a field.
 func (r *Report) add(c Check) {
-	if severity(c.Status) > 0 && c.Place == "" && c.ID != probeID {
-		c.Place = cause.ThisHost
+	if severity(c.Status) > 0 && c.Place == "" {
+		c.Place = cause.PlaceOf(c.Cause)
 		c.readHint()
+	}
+	if severity(c.Status) > 0 && c.Place == "" && !c.looksFar() {
+		c.Place = cause.ThisHost
 	}
 	r.Checks = append(r.Checks, c)
 	if r.each != nil {
@@ -83,12 +85,16 @@ func (r *Report) add(c Check) {
 	}
 }
 
-// readHint makes the command of the hint a field, as a cause's are. The hint of a check without a
-// cause is an advice, and often a colon and a command.
+// looksFar reports whether the check looks farther than this host, so that without a cause nothing
+// is known of the place of its fault.
+func (c *Check) looksFar() bool { return c.ID == probeID || strings.HasPrefix(c.ID, "to ") }
+
+// readHint makes the command of the hint a field, as those of most causes are. The hint is an
+// advice, and often a colon and a command.
 func (c *Check) readHint() {
 	advice, command, found := strings.Cut(c.Hint, ": ")
 	mends := func(program string) bool { return strings.HasPrefix(command, program) }
-	if found && slices.ContainsFunc([]string{"nmgre ", "sudo nmgre ", "nmcli "}, mends) {
+	if found && c.Facts["mend_here"] == nil && slices.ContainsFunc([]string{"nmgre ", "sudo nmgre ", "nmcli "}, mends) {
 		c.Advice, c.Facts = advice, c.Facts.With(Facts{"mend_here": command})
 	}
 }

@@ -125,6 +125,10 @@ var placeOf = map[string]Place{
 // Place returns the place where the cause breaks the way, or where it is worse than it could be.
 func (c Cause) Place() Place { return placeOf[c.ID] }
 
+// PlaceOf returns the place of the cause with that ID, and the empty string if there is no such
+// cause.
+func PlaceOf(id string) Place { return placeOf[id] }
+
 // IsVague reports whether the cause with that ID tells no place: its fault is somewhere beyond this
 // host, at the first place that is not seen to work, or behind it.
 func IsVague(id string) bool {
