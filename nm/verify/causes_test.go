@@ -170,6 +170,15 @@ func readFact(t *testing.T, ev *cause.Evidence, word string, args []string, rest
 		l := kernel.Named(ev.Links, args[0])
 		l.Addresses = append(l.Addresses, want.CIDR(args[1]))
 		ev.Link = kernel.Named(ev.Links, "gre1")
+	case "name":
+		ev.Name = args[0]
+	case "no-pmtud":
+		ev.Tunnel.NoPMTUD = true
+	case "option": // of this end's link
+		ev.Link.GRE.Checksum, ev.Link.GRE.Sequence = args[0] == "checksum", args[0] == "sequence"
+	case "capability":
+		ev.Heard.Deaf = deafToAll()
+		ev.Heard.Deaf[0].Err = &fault.Error{Kind: fault.ErrNotPermitted, What: "listen", Hint: "give this container the capability CAP_NET_RAW"}
 	case "before-save":
 		ev.BeforeSave = true
 	case "deaf":

@@ -58,7 +58,9 @@ func (v *verifier) whyNoProbe() Check {
 		c.Summary = "not checked: the link is down"
 	case !v.tunnel.PeerAddress.IsValid():
 		c.Status, c.Summary, c.Hint = Warn, "not proved: the far end's inner address is not known", "give it with --peer-address"
-	case !slices.ContainsFunc(v.link.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() == v.tunnel.PeerAddress.Is4() }):
+	case !v.hasFamily(v.tunnel.Addresses):
+		c.Status, c.Summary, c.Hint = Warn, "not proved: the tunnel has no address of the far end's family", "give another address of the far end with --peer-address"
+	case !v.hasFamily(v.link.Addresses): // the check of the addresses fails
 		c.Summary = "not checked: the device has no address of the far end's family"
 	default:
 		if found := cause.PeerHere(v.ev); found != nil { // this host would answer
@@ -66,6 +68,11 @@ func (v *verifier) whyNoProbe() Check {
 		}
 	}
 	return c
+}
+
+// hasFamily reports whether an address of the list can be the source of packets to the far end.
+func (v *verifier) hasFamily(list []netip.Prefix) bool {
+	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Addr().Is4() == v.tunnel.PeerAddress.Is4() })
 }
 
 // judgeProbe draws the conclusion from the answers, or from the silence. What follows from a fault
@@ -90,9 +97,9 @@ func (v *verifier) judgeProbe(ev cause.Evidence) Check {
 	}
 	if c.Certainty == Likely {
 		c.Evidence = cause.Joined(c.Evidence, ev.Unheard())
-		if ev.NotPermitted() {
-			const sudo = "run it with sudo, to hear what comes back beside the tunnel"
-			c.Hint, c.Advice = cause.Joined(c.Hint, sudo), cause.Joined(c.Advice, sudo)
+		if permit := ev.Permit(); permit != "" {
+			permit += ", to hear what comes back beside the tunnel"
+			c.Hint, c.Advice = cause.Joined(c.Hint, permit), cause.Joined(c.Advice, permit)
 		}
 	}
 	c.Facts = c.Facts.With(Facts{"sent": ev.Probe.Sent, "answered": ev.Probe.Received})

@@ -156,6 +156,7 @@ func TestVerify(t *testing.T) {
 	}{
 		{name: "profile-external", change: func(f facts) { f.p.State = nm.StateExternal }, want: verify.Warn},
 		{name: "profile-unsaved", change: func(f facts) { f.p.Unsaved = true }, want: verify.Warn},
+		{name: "profile-unsaved-no-autoconnect", change: func(f facts) { f.p.Unsaved, f.p.Tunnel.Autoconnect = true, false }, want: verify.Warn},
 		{name: "device-inactive", change: func(f facts) {
 			f.BringDown(f.p)
 			f.Settle()
@@ -305,7 +306,7 @@ func TestVerify(t *testing.T) {
 		{name: "probe-peer-given", change: func(f facts) {
 			f.p.Tunnel.PeerAddress = nm.DerivePeer(nil)
 		}, opts: verify.Options{PeerAddress: want.Addr("172.16.0.2")}, want: verify.Pass},
-		{name: "probe-no-address-of-the-family", change: func(f facts) { f.p.Tunnel.PeerAddress = want.Addr("2001:db8:9::1") }, want: verify.Pass},
+		{name: "probe-no-address-of-the-family", change: func(f facts) { f.p.Tunnel.PeerAddress = want.Addr("2001:db8:9::1") }, want: verify.Warn},
 		{name: "probe-silent", change: func(f facts) { f.Answer = silent(kernel.Counters{TxPackets: 4}) }, want: verify.Fail},
 		{name: "probe-silent-any-local", change: func(f facts) {
 			f.p.Tunnel.Local, f.l.GRE.Local = want.Addr("0.0.0.0"), want.Addr("0.0.0.0")

@@ -110,9 +110,17 @@ func openTap(s source, e ear) (*tap, error) {
 // openError explains why there is no socket.
 func openError(err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return &fault.Error{Kind: fault.ErrNotPermitted, What: "open a socket that hears packets", Err: err, Hint: "run as root"}
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: "open a socket that hears packets", Err: err, Hint: permitHint(os.Geteuid())}
 	}
 	return &fault.Error{What: "open a socket that hears packets", Err: err}
+}
+
+// permitHint says what lets a user open such sockets. In a container root may lack the capability.
+func permitHint(user int) string {
+	if user == 0 {
+		return "give this container or service the capability CAP_NET_RAW"
+	}
+	return "run it with sudo"
 }
 
 // openPacket opens a packet socket (packet(7)). It gets no packet before its filter is there: only

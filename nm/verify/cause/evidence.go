@@ -227,18 +227,26 @@ func (ev Evidence) Unheard() string {
 	return "not listened to: " + strings.Join(names, ", ")
 }
 
-// NotPermitted reports whether something could not be listened to for want of privileges.
-func (ev Evidence) NotPermitted() bool {
+// Permit says what lets this program listen, if something could not be listened to for want of
+// privileges. Else it is empty.
+func (ev Evidence) Permit() string {
 	for _, d := range ev.Heard.Deaf {
-		if errors.Is(d.Err, fault.ErrNotPermitted) {
-			return true
+		if !errors.Is(d.Err, fault.ErrNotPermitted) {
+			continue
 		}
+		for _, hint := range fault.Hints(d.Err) {
+			return hint
+		}
+		return "run it with sudo"
 	}
-	return false
+	return ""
 }
 
-// edit is nmgre's command that changes the tunnel.
+// edit is nmgre's command that changes the tunnel. Flags do not stand behind a name with a dash.
 func (ev Evidence) edit(flags string) string {
+	if strings.HasPrefix(ev.Name, "-") {
+		return "nmgre edit " + flags + " " + fault.Operand(ev.Name)
+	}
 	return "nmgre edit " + fault.Operand(ev.Name) + " " + flags
 }
 

@@ -181,6 +181,11 @@ func (ev Evidence) misplaced(p kernel.Packet) bool {
 func (ev Evidence) optionSaid(option, summary, advice, word string, other func(kernel.Packet) bool, counted uint64, counter string) said {
 	s := said{summary: summary, advice: advice, there: "sudo ip link set dev TUNNEL type " + ev.Tunnel.Mode.String() + " no" + word,
 		facts: Facts{"option": option, counter: counted}}
+	if ev.hasGRE() && (option == "checksum" && ev.Link.GRE.Checksum || option == "sequence" && ev.Link.GRE.Sequence) {
+		s.advice, s.there = "this end's link has the option, which NetworkManager's tunnels have not: make a new link", ""
+		name := fault.Operand(ev.Name)
+		s.here = "nmgre down " + name + " && nmgre up " + name
+	}
 	s.evidence = fmt.Sprintf("the kernel counted %d errors of that kind (%s)", counted, counter)
 	if packets := ev.came(other); len(packets) > 0 {
 		s.evidence = packetText(packets[0])

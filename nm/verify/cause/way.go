@@ -60,7 +60,7 @@ var refusalCauses = []row{
 			s := said{summary: fmt.Sprintf("packets to the far end run out of hops at %s", e.By), evidence: icmpText(*e), facts: icmpFacts(*e),
 				advice: "look for a loop on the way: traceroute " + ev.Tunnel.Remote.String()}
 			if ev.Tunnel.TTL < 64 {
-				s.here = ev.edit("--ttl 64")
+				s.here = ev.edit(ev.ttlFlags())
 			}
 			return s
 		},
