@@ -131,8 +131,8 @@ func endsOf(t nm.Tunnel, link *kernel.Link) kernel.Ends {
 }
 
 // together verifies all tunnels, some of them at the same time.
-func (r *run) together(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+func (r *run) together(whole context.Context) error {
+	ctx, cancel := context.WithCancel(whole)
 	defer cancel()
 	slots := make(chan struct{}, inFlight)
 	var all sync.WaitGroup
@@ -153,8 +153,8 @@ func (r *run) together(ctx context.Context) error {
 		})
 	}
 	all.Wait()
-	if r.err == nil && ctx.Err() != nil {
-		return fault.Interrupted(ctx.Err())
+	if whole.Err() != nil { // which of the tunnels was cut off does not matter
+		return fault.Interrupted(whole.Err())
 	}
 	return r.err
 }

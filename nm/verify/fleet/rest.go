@@ -25,7 +25,8 @@ func resting(p nm.Profile, all []nm.Profile) verify.Check {
 		c.Evidence = fmt.Sprintf("%s is up, of the profile %s %s", fault.Printable(p.Tunnel.Name), fault.Printable(all[twin].ID), all[twin].UUID)
 	case !p.Tunnel.Autoconnect:
 		c.Summary, c.Evidence = "the tunnel is down, and is not to come up by itself", "state inactive, autoconnect no"
-		c.Hint = "bring it up: nmgre up " + fault.Operand(p.Tunnel.Name)
+		command := "nmgre up " + fault.Operand(p.Tunnel.Name)
+		c.Hint, c.Facts = "bring it up: "+command, verify.Facts{"mend_here": command}
 	}
 	return c
 }
