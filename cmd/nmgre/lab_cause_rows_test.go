@@ -474,6 +474,12 @@ var causeRows = []causeRow{
 		cause: "far-no-echo", verdict: "warn",
 	},
 	{
+		id: "X1b", name: "this host's firewall drops what comes out of the tunnel",
+		does:  []step{here(filterAt("input", "iifname gre1 drop"))},
+		undo:  []step{here(noFilter)},
+		cause: "answers-dropped", says: []string{"gre1", "172.16.0.2"}, verdict: "fail", certainty: "likely",
+	},
+	{
 		id: "X2", name: "the far end speaks EoIP",
 		does: []step{there(filterAt("input", "meta l4proto 47 drop"))}, sends: []byte(eoip),
 		undo:  []step{there(noFilter)},

@@ -357,6 +357,8 @@ func readPacket(t *testing.T, args []string) kernel.Packet {
 			p.Sequence = want.Ptr(uint32(number(t, args[i])))
 		case "csum":
 			p.Checksum = true
+		case "reply":
+			p.EchoReply = true
 		case "protocol0":
 			p.Protocol = 0
 		case "ethernet":

@@ -118,7 +118,7 @@ var aliveCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"far-no-echo", Likely, "the far end sends packets through the tunnel, and answers no echo: it filters them, or drops those of this end",
+		Cause: Cause{"far-no-echo", Likely, "the far end sends packets through the tunnel, and answers no echo: it filters them, or drops those of this end. Who cannot hear the answers does not know whether this host drops them",
 			"ping -I NAME PEER; sudo tcpdump -ni NAME"},
 		warns: true,
 		when:  func(ev Evidence) bool { return ev.alive() != "" },

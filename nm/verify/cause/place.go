@@ -85,6 +85,7 @@ var placeOf = map[string]Place{
 	"own-firewall-in":  OwnFirewall,
 	"own-nat":          OwnFirewall,
 	"answers-only":     OwnFirewall,
+	"answers-dropped":  OwnFirewall,
 	"nothing-sent":     OwnFirewall,
 
 	"next-hop-silent":     TheWay,
