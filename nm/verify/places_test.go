@@ -75,8 +75,8 @@ func mustNotWorkMore(t *testing.T, file string, heard, unheard Report) {
 	}
 }
 
-// A fault that a check tells in its own words has the place of its cause. Without a cause it is this
-// host's, unless the check looks farther: then nothing is known of its place.
+// A fault that a check tells in its own words has the place of its cause. Without a cause it is
+// this host's, unless the check looks farther: then nothing is known of its place.
 func TestPlacesWithoutFinding(t *testing.T) {
 	var r Report
 	for _, tc := range []struct {

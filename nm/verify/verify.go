@@ -136,7 +136,8 @@ func checkProfile(p nm.Profile, beforeSave bool) Check {
 		c.Summary = "NetworkManager has the profile, in memory only until all is verified"
 	case p.Unsaved:
 		c.Status, c.Summary = Warn, "the profile, or its latest change, is not on disk: it is lost at the next reboot"
-		autoconnect := map[bool]string{true: "yes", false: "no"}[p.Tunnel.Autoconnect] // as it is: nmcli wants something to write
+		// as it is: nmcli wants something to write
+		autoconnect := map[bool]string{true: "yes", false: "no"}[p.Tunnel.Autoconnect]
 		c.Hint = "write it to disk: nmcli connection modify " + fault.ShellWord(p.UUID) + " connection.autoconnect " + autoconnect
 	}
 	return c

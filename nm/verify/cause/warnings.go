@@ -57,8 +57,8 @@ var warnings = []row{
 	},
 }
 
-// ttlFlags are the flags of edit that give the tunnel a TTL of its own. NetworkManager allows no path
-// MTU discovery with an inherited TTL only.
+// ttlFlags are the flags of edit that give the tunnel a TTL of its own. NetworkManager allows no
+// path MTU discovery with an inherited TTL only.
 func (ev Evidence) ttlFlags() string {
 	if ev.Tunnel.NoPMTUD {
 		return "--no-pmtud=false --ttl 64"
