@@ -1,6 +1,7 @@
 package way
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -51,10 +52,11 @@ func finding(th draw.Theme, v View, c verify.Check, width int, first bool) []dra
 func remedy(v View, c verify.Check, width int, first bool) []draw.Line {
 	here, there := commands(c)
 	if here == "" && there == "" {
-		if c.Hint == "" {
+		hint := cmp.Or(c.Hint, c.Advice)
+		if hint == "" {
 			return nil
 		}
-		return hanging("  hint: ", draw.Yellow, fault.Printable(c.Hint), width, draw.Plain)
+		return hanging("  hint: ", draw.Yellow, fault.Printable(hint), width, draw.Plain)
 	}
 	var out []draw.Line
 	if c.Advice != "" {

@@ -53,9 +53,8 @@ func stations(v View) []station {
 		}
 		list = append(list, s)
 	}
-	whole := !slices.ContainsFunc(list, func(s station) bool { return s.state == broken })
 	for i := range list {
-		list[i].word = list[i].inWords(v, whole)
+		list[i].word = list[i].inWords(v)
 	}
 	return list
 }
@@ -96,8 +95,8 @@ func Finding(r verify.Report) *verify.Check {
 var deeds = map[cause.Place]string{cause.ThisHost: "ready", cause.OwnFirewall: "passes", cause.TheWay: "carries", cause.FarFirewall: "passes", cause.FarEnd: "sends",
 	cause.Behind: "answers"}
 
-// inWords says in a word or two what is known of the place. The way is whole if it breaks nowhere.
-func (s station) inWords(v View, whole bool) string {
+// inWords says in a word or two what is known of the place.
+func (s station) inWords(v View) string {
 	switch {
 	case s.state >= warned && s.vague:
 		return "here or later"
@@ -109,7 +108,7 @@ func (s station) inWords(v View, whole bool) string {
 		return "perhaps here"
 	case s.state == warned:
 		return "warning"
-	case s.state == works && s.place == cause.FarEnd && whole:
+	case s.state == works && s.place == cause.FarEnd && v.answered():
 		return "answers"
 	case s.state == works:
 		return deeds[s.place]
@@ -117,6 +116,14 @@ func (s station) inWords(v View, whole bool) string {
 		return "not yet known"
 	}
 	return "not known"
+}
+
+// answered reports whether the far end has answered a probe.
+func (v View) answered() bool {
+	return slices.ContainsFunc(v.report().Checks, func(c verify.Check) bool {
+		n, _ := c.Facts["answered"].(int)
+		return c.ID == "probe" && (c.Status == verify.Pass || n > 0)
+	})
 }
 
 // mark is the glyph of the place, and its style.
