@@ -34,7 +34,8 @@ func Manual() string {
 		"Of a cause that tells no place it is the first that may be it.\n" +
 		"The field *works* of the report has the places that the evidence shows to work; of the others nothing is known. These are all causes, with the\n" +
 		"commands by which a person sees the same. NAME stands for the tunnel, LOCAL and REMOTE for its outer addresses, INNER for this end's inner address and PEER for the far end's,\n" +
-		"LAN for this end's address in a network of its own, and BEHIND for an address behind the far end.\n")
+		"LAN for this end's address in a network of its own, and BEHIND for an address behind the far end.\n" +
+		"Of a tunnel over IPv6 tcpdump wants *ip6 protochain 47* for *ip proto 47*, and *icmp6* for what is about *icmp*.\n")
 	for _, c := range Causes() {
 		fmt.Fprintf(&b, "\n**%s** (%s; %s)\n: %s.\n: By hand: %s.\n", c.ID, c.Certainty, c.where(), upperFirst(c.Means), c.Markdown())
 	}
