@@ -103,6 +103,9 @@ func reportText(t *testing.T, r Report) string {
 			t.Fatal(err)
 		}
 		text += "  facts: " + strings.TrimSpace(string(fields)) + "\n"
+		if command, told := c.Facts["mend_here"].(string); told && strings.Contains(command, "GATEWAY") {
+			t.Errorf("%q cannot be typed as it is", command)
+		}
 		if all := c.Summary + c.Evidence + c.Hint; fault.Printable(all) != all || strings.Contains(all, "invalid") {
 			t.Errorf("%q would act on a terminal, or shows what is not there", all)
 		}

@@ -108,10 +108,11 @@ var routeIntoItself = row{
 			s.facts = Facts{"collisions": ev.Grew.Collisions}
 		}
 		s.advice = "a route covers the far end; give the far end one of its own by the right gateway"
-		s.here = fmt.Sprintf("sudo ip route replace %s via GATEWAY", ev.Tunnel.Remote)
-		if ev.Under.Gateway != "" {
-			s.here = "sudo ip route replace " + ev.Under.Gateway
+		if ev.Under.Gateway == "" { // whoever types it has to know the gateway
+			s.advice += fmt.Sprintf(": sudo ip route replace %s via GATEWAY", ev.Tunnel.Remote)
+			return s
 		}
+		s.here = "sudo ip route replace " + ev.Under.Gateway
 		return s
 	},
 }
