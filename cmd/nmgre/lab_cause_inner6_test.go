@@ -32,6 +32,8 @@ func makeInner6(t *testing.T) {
 	take(t, lans6)
 	nmgreOn(t, left.host, exitDone, left.create("--key", "42", "--address", "fd00:99::1/64", "--route", "fd00:2::/64", "--no-probe")...)
 	nmgreOn(t, right.host, exitDone, right.create("--key", "42", "--address", "fd00:99::2/64", "--route", "fd00:1::/64")...)
+	// NetworkManager switches the tunnel's own forwarding off, and a row switches everything on
+	take(t, []step{there("sysctl -qw net.ipv6.conf.all.forwarding=0; sysctl -qw net.ipv6.conf.all.forwarding=1")})
 	mustBeHealthy(t, "to begin with", "fd00:2::100", "fd00:2::1", "10.10.2.100")
 }
 

@@ -410,7 +410,7 @@ func causeTable(lines []causeLine) string {
 }
 
 // A dozen faults that cover every kind of evidence: the links, the routes, counters, ICMP errors,
-// packets on the way out and in, rules, and the path MTU.
+// packets on the way out and in, rules, the path MTU, and what is behind the far end.
 func TestLabCausesCore(t *testing.T) {
 	var core []causeRow
 	for _, row := range causeRows {

@@ -80,24 +80,34 @@ const maxNetworks = 4
 // lookNetworks chooses an address in each of the first networks of the tunnel's routes to which
 // packets go into the tunnel.
 func (v *verifier) lookNetworks(ctx context.Context) error {
-	for _, r := range slices.Concat(v.tunnel.Routes, v.kept.Routes) {
-		if len(v.behind) == maxNetworks {
-			break
-		}
+	looked := 0
+	var err error
+	v.anyRoute(func(r *routes.Route) bool {
 		known := func(f behind.Found) bool { return f.Network == r.Dst }
 		if r.Type != routes.TypeUnicast || r.Dst.Bits() == 0 || r.TableOrMain() != routes.MainTable || slices.ContainsFunc(v.behind, known) {
-			continue
+			return false
 		}
-		found, err := v.waysTo(ctx, routes.MiddleAddr(r.Dst), nil)
-		if err != nil {
-			return err
-		}
-		if len(found.Asked) > 0 {
+		looked++
+		var found behind.Found
+		if found, err = v.waysTo(ctx, routes.MiddleAddr(r.Dst), nil); err == nil && len(found.Asked) > 0 {
 			found.Network = r.Dst
 			v.behind = append(v.behind, found)
 		}
+		return err != nil || len(v.behind) == maxNetworks || looked == 2*maxNetworks
+	})
+	return err
+}
+
+// anyRoute reports whether one of the tunnel's routes is so. There may be very many.
+func (v *verifier) anyRoute(so func(r *routes.Route) bool) bool {
+	for _, list := range [][]routes.Route{v.tunnel.Routes, v.kept.Routes} {
+		for i := range list {
+			if so(&list[i]) {
+				return true
+			}
+		}
 	}
-	return nil
+	return false
 }
 
 // lanSources are this end's addresses in its own networks.
@@ -169,9 +179,7 @@ func (v *verifier) innerTowards(to netip.Addr) (own netip.Prefix, ok bool) {
 // leadsIn reports whether packets go into the tunnel, or into another device of a route that has
 // several.
 func (v *verifier) leadsIn(hop kernel.Hop) bool {
-	return hop.Dev == v.link.Name || slices.ContainsFunc(slices.Concat(v.tunnel.Routes, v.kept.Routes), func(r routes.Route) bool {
-		return hop.Match == r.Dst && v.leadsTo(r, hop)
-	})
+	return hop.Dev == v.link.Name || v.anyRoute(func(r *routes.Route) bool { return hop.Match == r.Dst && v.leadsTo(*r, hop) })
 }
 
 // askBehind begins to ask the addresses behind the far end.
@@ -285,9 +293,7 @@ func (v *verifier) whyNotBehind(f behind.Found) string {
 // routeFails reports whether the check of a route to the address has failed.
 func (v *verifier) routeFails(to netip.Addr) bool {
 	return slices.ContainsFunc(v.report.Failures(), func(c Check) bool {
-		return c.ID == "routes" || slices.ContainsFunc(slices.Concat(v.tunnel.Routes, v.kept.Routes), func(r routes.Route) bool {
-			return r.Dst.Contains(to) && c.ID == routeID(r)
-		})
+		return c.ID == "routes" || v.anyRoute(func(r *routes.Route) bool { return r.Dst.Contains(to) && c.ID == routeID(*r) })
 	})
 }
 
