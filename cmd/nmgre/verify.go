@@ -75,7 +75,7 @@ prints of each, with its name, uuid, state and autoconnect. The exit code is 3 i
 	}
 	cmd.Flags().StringVar(&peerAddress, "peer-address", "", "the far end's inner address (default: the profile's)")
 	cmd.Flags().BoolVar(&opts.NoProbe, "no-probe", false, "do not probe the far end")
-	cmd.Flags().StringArrayVar(&to, "to", nil, "an address behind the far end that is to be reached through the tunnel (repeatable)")
+	cmd.Flags().StringArrayVar(&to, "to", nil, "an address behind the far end that is to be reached through the tunnel (may be repeated)")
 	waitFlag(cmd, &wait)
 	many.register(cmd)
 	jsonFlag(cmd, &asJSON)
