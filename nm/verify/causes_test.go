@@ -221,7 +221,10 @@ func readFact(t *testing.T, ev *cause.Evidence, word string, args []string, rest
 		ruling := keep.Ruling{Program: "iptables-legacy", Family: "ip", Table: "filter", Perhaps: true, What: "iptables-legacy has a table filter, whose rules nmgre cannot read", Hint: "sudo iptables-legacy -t filter -S"}
 		ev.Rules.Obstacles = append(ev.Rules.Obstacles, keep.OuterObstacle{Ruling: ruling})
 	case "rewrites":
-		ruling := keep.Ruling{Program: "nftables", Family: "ip", Table: "fault", Chain: "faulty", What: "the chain faulty of the table ip fault changes the source"}
+		ruling := keep.Ruling{Program: "nftables", Family: "ip", Table: "fault", Chain: "faulty", Hook: "postrouting", What: "the chain faulty of the table ip fault changes the source"}
+		if len(args) > 1 {
+			ruling = keep.Ruling{Program: args[1], Family: "ip", Table: "nat", Perhaps: true, What: args[1] + " has a table nat", Hint: "sudo " + args[1] + " -t nat -S"}
+		}
 		ev.Rules.Rewrites = append(ev.Rules.Rewrites, keep.OuterRewrite{Ruling: ruling, Out: args[0] == "out"})
 	case "link":
 		readLink(t, ev, args)

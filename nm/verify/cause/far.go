@@ -134,11 +134,18 @@ var aliveCauses = []row{
 func (ev Evidence) otherVersion(p kernel.Packet) bool { return ev.between(p) && p.Version != 0 }
 
 func (ev Evidence) elsewhere(p kernel.Packet) bool {
-	return !ev.isFar(p.From) && ev.isLocal(p.To) && ev.carriesOurs(p) && !ev.sibling(p)
+	return !ev.isFar(p.From) && ev.isLocal(p.To) && ev.likeOurs(p)
 }
 
 func (ev Evidence) astray(p kernel.Packet) bool {
-	return ev.isFar(p.From) && !ev.isLocal(p.To) && ev.carriesOurs(p) && !ev.sibling(p)
+	return ev.isFar(p.From) && !ev.isLocal(p.To) && ev.likeOurs(p)
+}
+
+// likeOurs reports whether a packet is this tunnel's but for its outer addresses. Anybody may send
+// one with this end's inner address; it has to have the key, too.
+func (ev Evidence) likeOurs(p kernel.Packet) bool {
+	in, _ := ev.Keys()
+	return ev.sameKind(p) && gre.SameKey(p.Key, in) && ev.carriesOurs(p) && !ev.sibling(p)
 }
 
 func (ev Evidence) otherChecksum(p kernel.Packet) bool {

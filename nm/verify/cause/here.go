@@ -176,8 +176,11 @@ var hereCauses = []row{
 		tell: func(ev Evidence) said {
 			p := ev.rewritten()
 			s := said{summary: fmt.Sprintf("this host's NAT sends the tunnel's packets from %s instead of %s", p.From, ev.Under.From), evidence: packetText(*p) + " left this host",
-				advice: "put a rule `meta l4proto gre accept` before the masquerade or snat rule in the postrouting hook", facts: Facts{"from": p.From.String(), "local": ev.Under.From.String()}}
+				advice: "put a rule that accepts IP protocol 47 before the masquerade or snat rule in the postrouting hook", facts: Facts{"from": p.From.String(), "local": ev.Under.From.String()}}
 			for _, r := range ev.Rules.Rewrites {
+				if r.Out && r.Hook == "" { // rules that nmgre cannot read
+					return s.perhapsBy([]keep.Ruling{r.Ruling})
+				}
 				if r.Out {
 					return s.ruledBy(&r.Ruling)
 				}
