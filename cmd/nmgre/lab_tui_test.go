@@ -144,8 +144,11 @@ func TestLabWizardJoinsTheLANs(t *testing.T) {
 	time.Sleep(5 * time.Second) // so that there is something to see
 	first.picture("6-rates")
 	first.press("6")
-	first.wait("D-Bus: Settings.Connection.Update2", "$ ip route get")
+	first.wait("$ ip route get")
 	first.picture("7-log")
+	first.press("Enter", "NPage")
+	first.wait("D-Bus: Settings.Connection.Update2") // below the steps of the verification
+	first.press("Left")
 	first.press("1")
 	first.wait("profile", "link", "172.16.0.1/30")
 	first.picture("8-overview")
