@@ -36,7 +36,7 @@ var farRefusals = []row{
 // refusalCauses are those refusals of which the far end's own packets may know more.
 var refusalCauses = []row{
 	{
-		Cause: Cause{"far-no-tunnel", Likely, "the far end's host has GRE, and no tunnel for these packets: other addresses, another key, or a tunnel that is down. A firewall there that rejects with port unreachable looks the same, and so does NAT in front of a far end that has not sent anything yet",
+		Cause: Cause{"far-no-tunnel", Likely, "the far end's host has GRE, and no tunnel for these packets: other addresses, another key, another mode (gretap for gre), or a tunnel that is down. A firewall there that rejects with port unreachable looks the same, and so does NAT in front of a far end that has not sent anything yet",
 			"sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 3' (port unreachable from REMOTE); there: ip -d tunnel show"},
 		when: func(ev Evidence) bool { return ev.refusedByFar(kernel.NoPort) != nil },
 		tell: func(ev Evidence) said {
