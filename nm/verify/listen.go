@@ -34,12 +34,11 @@ func (v *verifier) sendProbe(ctx context.Context) error {
 	for _, r := range slices.Concat(v.tunnel.Routes, v.kept.Routes) {
 		v.ev.LANs = append(v.ev.LANs, r.Dst)
 	}
-	asking := v.askBehind(ctx)
 	cut, err := v.probeOnce(ctx, true)
 	if err == nil && cut && v.ev.Probe.Received == 0 && !v.ev.Refused() {
 		_, err = v.probeOnce(ctx, false)
 	}
-	asking.End(err == nil && v.ev.Probe.Received > 0, v.graceForNetworks())
+	v.asking.End(err == nil && v.ev.Probe.Received > 0, v.graceForNetworks())
 	if err != nil && ctx.Err() == nil {
 		v.probeErr = err
 		return nil
@@ -93,6 +92,9 @@ func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err err
 	probing, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	listening := v.listen(ctx)
+	if v.asking == nil {
+		v.asking = v.askBehind(ctx)
+	}
 	if early {
 		wait := companionWait
 		if v.opts.BeforeSave {

@@ -87,8 +87,9 @@ type verifier struct {
 	ev         cause.Evidence
 	// what is known of each address of opts.To, or of networks
 	behind   []behind.Found
-	wrongWay bool  // the check of the underlay failed
-	probeErr error // why the probe could not be sent
+	asking   *behind.Asking // asks for them; nil before the probe
+	wrongWay bool           // the check of the underlay failed
+	probeErr error          // why the probe could not be sent
 	report   Report
 }
 

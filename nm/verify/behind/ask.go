@@ -40,13 +40,15 @@ type Asking struct {
 	cancel context.CancelFunc
 	// networks ends what is asked for networks: nobody waits for that
 	networks context.CancelFunc
+	answered chan struct{} // closed when they may be asked for
+	once     sync.Once
 }
 
 // Begin sends requests to all addresses at once, from their sources. [Asking.End] must be called.
 func (q Question) Begin(ctx context.Context, list []Found) *Asking {
 	ctx, cancel := context.WithCancel(ctx)
 	short, networks := context.WithCancel(ctx)
-	a := &Asking{found: list, cancel: cancel, networks: networks}
+	a := &Asking{found: list, cancel: cancel, networks: networks, answered: make(chan struct{})}
 	for i := range a.found {
 		f := &a.found[i]
 		switch {
@@ -54,11 +56,21 @@ func (q Question) Begin(ctx context.Context, list []Found) *Asking {
 		case !f.Network.IsValid():
 			a.all.Go(func() { q.ask(ctx, f) })
 		case !q.CopiesTTL:
-			a.all.Go(func() { f.Near = q.askNear(short, q.from(f.Asked[0], f.To)) })
+			a.all.Go(func() {
+				select {
+				case <-a.answered:
+					f.Near = q.askNear(short, q.from(f.Asked[0], f.To))
+				case <-short.Done():
+				}
+			})
 		}
 	}
 	return a
 }
+
+// Answered says that the far end answers. Before that nothing is asked for networks: what comes
+// back of a tunnel that is silent is to be of the silent probe alone.
+func (a *Asking) Answered() { a.once.Do(func() { close(a.answered) }) }
 
 // from is a row of requests from a source.
 func (q Question) from(a Asked, to netip.Addr) kernel.Probe {

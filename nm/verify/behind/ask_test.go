@@ -189,7 +189,15 @@ func TestAskNetworks(t *testing.T) {
 			one.Network = want.CIDR(network)
 			list = append(list, one)
 		}
-		found := q.Begin(t.Context(), list).End(true, 2*roundTrip)
+		asking := q.Begin(t.Context(), list)
+		time.Sleep(time.Second)
+		if len(f.sent) > 0 {
+			t.Errorf("before the far end has answered: %q", f.sent)
+		}
+		asking.Answered()
+		asking.Answered()
+		begin = time.Now()
+		found := asking.End(true, 2*roundTrip)
 		if took := time.Since(begin); took != 2*roundTrip || len(f.sent) != 3 {
 			t.Errorf("after %s: %q", took, f.sent)
 		}
@@ -197,7 +205,9 @@ func TestAskNetworks(t *testing.T) {
 			t.Errorf("%s; %s; %s", text(found[0]), text(found[1]), text(found[2]))
 		}
 		q.CopiesTTL = true
-		if q.Begin(t.Context(), list).End(true, 0); len(f.sent) != 3 {
+		asking = q.Begin(t.Context(), list)
+		asking.Answered()
+		if asking.End(true, 0); len(f.sent) != 3 {
 			t.Errorf("a packet whose TTL is copied: %q", f.sent)
 		}
 	})
