@@ -21,7 +21,8 @@
 //	nm/plan         decides everything about a change, and changes nothing
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
 //	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
-//	                a packet gets through, fleet verifies many tunnels together
+//	                a packet gets through, snat tries SNAT rules, fleet verifies many tunnels
+//	                together
 //	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
 //	                quirk tells its versions apart, systemd has
 //	                systemd learn of nmgre's unit
@@ -31,11 +32,13 @@
 //	routes/list     very many routes: files of them, an index, a set
 //	routes/kernel   the questions to a kernel, and the types of its answers
 //	routes/keep     root's part of a tunnel: its file, and the keeper that carries it out
-//	routes/netlink  the kernel over rtnetlink; wire has the bytes of its messages
+//	routes/netlink  the kernel over rtnetlink; wire has the bytes of its messages, ipsec reads
+//	                policies of IPsec
 //	routes/echo     ICMP echoes out of one device
 //	routes/evidence listens beside a tunnel: GRE packets out and in, ICMP errors, counters
 //	routes/gateway  forwarding, SNAT rules in nftables, and the rules of other programs; conntrack
-//	                has the kernel's connections, ruleset reads rules, registers has their values,
+//	                has the kernel's connections, ruleset reads rules, registers and sets have
+//	                their values, removals watches rules go, sysctl has the settings of devices,
 //	                legacy tells of iptables-legacy
 //	routes/store    root's files below /etc/nmgre, and the dispatcher's hook
 //	routes/asroot   the helper that polkit starts for a caller without root

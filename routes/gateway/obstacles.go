@@ -14,6 +14,7 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/gateway/ruleset"
+	"nmgre/routes/gateway/sets"
 	"nmgre/routes/keep"
 )
 
@@ -89,13 +90,13 @@ type survey struct {
 	devs    []string
 	indexes map[string]int
 	rules   map[string]rulesRead
-	sets    map[string]elements
+	sets    map[string]sets.Elements
 }
 
 // newSurvey lists the host's chains. It must be closed.
 func newSurvey(ctx context.Context) (s *survey, err error) {
 	const attempt = "look for firewalls"
-	s = &survey{indexes: indexesOf(), rules: make(map[string]rulesRead), sets: make(map[string]elements)}
+	s = &survey{indexes: indexesOf(), rules: make(map[string]rulesRead), sets: make(map[string]sets.Elements)}
 	// one socket for all requests, since firewalld has a hundred chains
 	if s.conn, err = dial(ctx, nftables.AsLasting()); err != nil {
 		return nil, failed(attempt, err)
