@@ -151,7 +151,7 @@ func saved(ctx context.Context, trial keep.Trial) error {
 // routes, the way to the far end, and the MTU. An echo through the tunnel proves that the far end
 // answers. Verify changes nothing.
 func (h *Host) Verify(ctx context.Context, name string, opts verify.Options) (verify.Report, error) {
-	p, err := h.Find(ctx, name)
+	p, all, err := h.find(ctx, name, nm.TheSaved)
 	if err != nil {
 		return verify.Report{}, err
 	}
@@ -164,7 +164,7 @@ func (h *Host) Verify(ctx context.Context, name string, opts verify.Options) (ve
 	if err := opts.Check(p.Tunnel); err != nil {
 		return verify.Report{}, err
 	}
-	return h.verifyProfile(ctx, p, verify.Settings{Probe: !opts.NoProbe, To: opts.To, Networks: opts.Networks})
+	return h.verifyProfile(ctx, p, verify.Settings{Probe: !opts.NoProbe, To: opts.To, Networks: opts.Networks, Others: all})
 }
 
 // VerifyAll verifies all tunnels together, or those that opts chooses, and returns their results in

@@ -133,55 +133,30 @@ func (h *Host) List(ctx context.Context) ([]Status, error) {
 // that fits counts. It fails with [fault.ErrNotFound] if there is no such tunnel, and with
 // [fault.ErrInvalid] if several tunnels have the name and not exactly one of them is active.
 func (h *Host) Find(ctx context.Context, name string) (nm.Profile, error) {
-	if h.Listed && keep.IsUUID(name) {
-		if p, err := h.Profiles.Get(ctx, name); err == nil && p.Tunnel.Mode != 0 || err != nil && !errors.Is(err, fault.ErrNotFound) {
-			return p, err
-		}
-	}
-	profiles, err := h.profiles(ctx)
-	if err != nil {
-		return nm.Profile{}, err
-	}
-	for _, matches := range []func(nm.Profile) bool{
-		func(p nm.Profile) bool { return p.UUID == name },
-		func(p nm.Profile) bool { return p.Tunnel.Name == name },
-		func(p nm.Profile) bool { return p.ID == name },
-	} {
-		var found []nm.Profile
-		for _, p := range profiles {
-			if p.Tunnel.Mode != 0 && matches(p) {
-				found = append(found, p)
-			}
-		}
-		if len(found) == 0 {
-			continue
-		}
-		one, err := theOne(found, name)
-		if err != nil {
-			return nm.Profile{}, err
-		}
-		return h.Profiles.Get(ctx, one.UUID)
-	}
-	return nm.Profile{}, h.notFound(profiles, name)
+	p, _, err := h.find(ctx, name, nm.TheOne)
+	return p, err
 }
 
-// theOne returns the only profile, or the only active one.
-func theOne(found []nm.Profile, name string) (nm.Profile, error) {
-	if len(found) == 1 {
-		return found[0], nil
-	}
-	var active []nm.Profile
-	var uuids []string
-	for _, p := range found {
-		uuids = append(uuids, p.UUID)
-		if p.State == nm.StateActive {
-			active = append(active, p)
+// find is Find with a choice of its own among several tunnels. It returns all profiles, too, if it
+// has listed them.
+func (h *Host) find(ctx context.Context, name string, choose func([]nm.Profile, string) (nm.Profile, error)) (p nm.Profile, all []nm.Profile, err error) {
+	if h.Listed && keep.IsUUID(name) {
+		if p, err = h.Profiles.Get(ctx, name); err == nil && p.Tunnel.Mode != 0 || err != nil && !errors.Is(err, fault.ErrNotFound) {
+			return p, nil, err
 		}
 	}
-	if len(active) == 1 {
-		return active[0], nil
+	if all, err = h.profiles(ctx); err != nil {
+		return nm.Profile{}, nil, err
 	}
-	return nm.Profile{}, fault.Invalid("", "give the UUID of one of them: "+strings.Join(uuids, ", "), "%d tunnels have the name %s", len(found), fault.Printable(name))
+	found := nm.Named(all, name)
+	if len(found) == 0 {
+		return nm.Profile{}, nil, h.notFound(all, name)
+	}
+	if p, err = choose(found, name); err != nil {
+		return nm.Profile{}, nil, err
+	}
+	p, err = h.Profiles.Get(ctx, p.UUID)
+	return p, all, err
 }
 
 // notFound says that no tunnel has the name, and which names there are.

@@ -24,6 +24,21 @@ const largePing = "ping -n -q -c 2 -i 0.2 -W 1 -M do -s 1450 100.0.2.100 || true
 // wholeMTU gives the tunnel its first MTU again.
 const wholeMTU = "ip route flush cache; nmgre edit gre1 --mtu 1472 --no-probe"
 
+// An SNAT rule of linux1 for what the tunnel sends into its LAN, and the check that proves it.
+const (
+	snatOn  = "install -m 755 /tmp/bin/nmgre /usr/local/bin/nmgre; /usr/local/bin/nmgre install-hook; nmgre edit gre1 --snat 10.10.1.0/24=10.10.1.1 --no-probe"
+	noSNAT  = "; nmgre edit gre1 --snat none --no-probe; nmgre remove-hook; rm -f /usr/local/bin/nmgre; conntrack -D -s 172.16.0.1 || true"
+	theSNAT = "snat 10.10.1.0/24 from 172.16.0.0/30"
+)
+
+// A second profile of the name gre1, for the same interface.
+const (
+	twinOn = "nmcli connection clone gre1 twin; nmcli connection modify twin connection.autoconnect no connection.id gre1"
+	noTwin = `for u in $(nmcli -g UUID,DEVICE,NAME connection show | sed -n 's/^\([^:]*\)::gre1$/\1/p'); do nmcli connection delete $u; done`
+)
+
+const noIPsec = "ip xfrm policy flush; ip xfrm state flush"
+
 // causeRows are the rows of the matrix. D01, a kernel without GRE, is not one of them: see
 // TestSupports of routes/netlink.
 var causeRows = []causeRow{
@@ -388,8 +403,33 @@ var causeRows = []causeRow{
 		id: "D27", name: "the strict reverse path filter drops answers", core: true,
 		does:  []step{here("sysctl -qw net.ipv4.conf.gre1.rp_filter=1; ip route add 172.16.0.2 dev eth1")},
 		undo:  []step{here("sysctl -qw net.ipv4.conf.gre1.rp_filter=0; ip route del 172.16.0.2 dev eth1")},
-		cause: "rp-filter", says: []string{"rp_filter", "gre1"}, verdict: "fail",
+		cause: "rp-filter", says: []string{"strict (1)", "net.ipv4.conf.gre1.rp_filter = 1"}, verdict: "fail", certainty: "proved",
 		mend: `sysctl (-w )?net\.ipv4\.conf\.gre1\.rp_filter=2`,
+	},
+	{
+		id: "D27b", name: "the strict filter of all devices drops answers",
+		does:  []step{here("sysctl -qw net.ipv4.conf.all.rp_filter=1; ip route add 172.16.0.2 dev eth1")},
+		undo:  []step{here("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.gre1.rp_filter=0; ip route del 172.16.0.2 dev eth1")},
+		cause: "rp-filter", says: []string{"strict (1)", "net.ipv4.conf.all.rp_filter = 1"}, verdict: "fail", certainty: "proved",
+		mend: `sysctl net\.ipv4\.conf\.gre1\.rp_filter=2`,
+	},
+	{
+		id: "D27c", name: "the loose filter of all devices drops answers whose source has no route",
+		does: []step{here(`sysctl -qw net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.gre1.rp_filter=1
+			ip rule add pref 90 to 172.16.0.2 oif gre1 lookup main; ip rule add pref 91 to 172.16.0.2 unreachable`)},
+		undo: []step{here(`sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.gre1.rp_filter=0
+			ip rule del pref 90; ip rule del pref 91`)},
+		cause: "rp-filter", says: []string{"loose (2)", "net.ipv4.conf.all.rp_filter = 2"}, verdict: "fail", certainty: "proved",
+		mend: `sysctl net\.ipv4\.conf\.all\.rp_filter=0 net\.ipv4\.conf\.gre1\.rp_filter=0`,
+	},
+	{
+		id: "D27d", name: "the strict filter of the way out drops packets that come in by another device than they leave by",
+		does: []step{here(`sysctl -qw net.ipv4.conf.eth0.rp_filter=1; ip route add 100.0.2.100 dev eth1 table 77
+			ip rule add pref 90 iif lo to 100.0.2.100 ipproto 47 lookup main; ip rule add pref 91 iif lo to 100.0.2.100 lookup 77`)},
+		undo: []step{here(`sysctl -qw net.ipv4.conf.eth0.rp_filter=0; ip rule del pref 90; ip rule del pref 91
+			ip route del 100.0.2.100 dev eth1 table 77`)},
+		cause: "rp-filter", says: []string{"strict (1)", "net.ipv4.conf.eth0.rp_filter = 1"}, verdict: "fail", certainty: "likely",
+		mend: `sysctl net\.ipv4\.conf\.eth0\.rp_filter=2`,
 	},
 	{
 		id: "D28", name: "the path MTU is smaller, and the kernel knows it", core: true,
@@ -454,18 +494,42 @@ var causeRows = []causeRow{
 	},
 	{
 		id: "D36", name: "another chain takes the packets of an SNAT rule",
-		does: []step{here(`nmgre edit gre1 --snat 10.10.1.0/24=10.10.1.1 --no-probe
+		does: []step{here(snatOn + `
 			nft 'table ip fault { chain faulty { type nat hook postrouting priority 50; oifname "eth1" snat to 10.10.1.7; }; }'`)},
-		undo:  []step{here(noFilter + "; nmgre edit gre1 --snat none --no-probe")},
-		later: "the counter of the rule is to be compared with a probe into the LAN", also: []string{"gateway", "hook", "kept"},
+		undo:  []step{here(leave(noFilter) + noSNAT)},
+		cause: "snat-taken", check: theSNAT, says: []string{"fault", "10.10.1.7"}, verdict: "fail", certainty: "proved",
+		mend: `nft insert rule ip fault faulty [^#]+`,
+	},
+	{
+		id: "D36b", name: "another chain of the same priority takes them, since it is the later one",
+		does: []step{here(snatOn + `
+			nft 'table ip fault { chain faulty { type nat hook postrouting priority 100; oifname "eth1" snat to 10.10.1.7; }; }'`)},
+		undo:  []step{here(leave(noFilter) + noSNAT)},
+		cause: "snat-taken", check: theSNAT, says: []string{"fault", "10.10.1.7"}, verdict: "fail", certainty: "proved",
+		mend: `nft insert rule ip fault faulty [^#]+`,
+	},
+	{
+		id: "D36c", name: "another chain takes them if they come out of the tunnel",
+		does: []step{here(snatOn + `
+			nft 'table ip fault { chain faulty { type nat hook postrouting priority 50; iifname "gre1" snat to 10.10.1.7; }; }'`)},
+		undo:  []step{here(leave(noFilter) + noSNAT)},
+		cause: "snat-taken", check: theSNAT, says: []string{"fault", "10.10.1.7"}, verdict: "warn", certainty: "likely",
+		mend: `nft insert rule ip fault faulty [^#;]+`,
 	},
 	{
 		id: "D37", name: "a link made by hand stands for the profile",
 		does: []step{here(`nmgre down gre1
 			ip link add gre1 type gre local 100.0.1.100 remote 100.0.2.100 key 42 ttl 64
 			ip addr add 172.16.0.1/30 dev gre1; ip link set gre1 up`)},
-		undo:  []step{here("ip link del gre1; nmgre up gre1")},
-		later: "two profiles of one name are to be told apart",
+		undo:  []step{here(leave("ip link del gre1") + "; nmgre up gre1")},
+		cause: "shadowed", check: "device", says: []string{"made by hand", "gre1.nmconnection"}, verdict: "fail", certainty: "proved",
+		mend: `ip link delete dev gre1 && nmgre up [0-9a-f-]{36}`,
+	},
+	{
+		id: "D37b", name: "two profiles have one name, and the outer TTL is inherited",
+		does:  []step{here("nmgre edit gre1 --ttl inherit --no-probe; " + twinOn)},
+		undo:  []step{here(noTwin + "; nmgre edit gre1 --ttl 64 --no-probe")},
+		cause: "ttl-inherit", verdict: "warn", mend: "nmgre edit [0-9a-f-]{36} --ttl 64",
 	},
 	{
 		id: "X1", name: "the far end answers no echo, but sends",
@@ -495,9 +559,31 @@ var causeRows = []causeRow{
 	},
 	{
 		id: "X4", name: "an IPsec policy covers the tunnel, and has no state",
-		does: []step{here("ip xfrm policy add src 100.0.1.100 dst 100.0.2.100 proto 47 dir out tmpl src 100.0.1.100 dst 100.0.2.100 proto esp mode transport")},
-		undo: []step{here("ip xfrm policy del src 100.0.1.100 dst 100.0.2.100 proto 47 dir out")},
-		lost: true, later: "policies of IPsec are not read",
+		does:  []step{here("ip xfrm policy add src 100.0.1.100 dst 100.0.2.100 proto 47 dir out tmpl src 100.0.1.100 dst 100.0.2.100 proto esp mode transport")},
+		undo:  []step{here(noIPsec)},
+		cause: "ipsec-no-state", says: []string{"src 100.0.1.100/32 dst 100.0.2.100/32 proto 47", "esp mode transport"}, verdict: "fail", certainty: "proved",
+		mend: `ip xfrm policy delete index \d+ dir out`,
+	},
+	{
+		id: "X4b", name: "an IPsec policy blocks the tunnel",
+		does:  []step{here("ip xfrm policy add src 100.0.1.100 dst 100.0.2.0/24 dir out action block")},
+		undo:  []step{here(noIPsec)},
+		cause: "ipsec-blocks", says: []string{"src 100.0.1.100/32 dst 100.0.2.0/24", "action block"}, verdict: "fail", certainty: "proved",
+		mend: `ip xfrm policy delete index \d+ dir out`,
+	},
+	{
+		id: "X4c", name: "an IPsec policy wants protection, and the far end's packets have none",
+		does:  []step{here("ip xfrm policy add src 100.0.2.100 dst 100.0.1.100 proto 47 dir in tmpl src 100.0.2.100 dst 100.0.1.100 proto esp mode transport")},
+		undo:  []step{here(noIPsec)},
+		cause: "ipsec-required", says: []string{"src 100.0.2.100/32 dst 100.0.1.100/32 proto 47", "arrived"}, verdict: "fail", certainty: "proved",
+		mend: `ip xfrm policy delete index \d+ dir in`,
+	},
+	{
+		id: "X4d", name: "an IPsec policy blocks what the far end sends",
+		does:  []step{here("ip xfrm policy add src 100.0.2.100 dst 100.0.1.100 dir in action block")},
+		undo:  []step{here(noIPsec)},
+		cause: "ipsec-blocks", says: []string{"action block", "dir in"}, verdict: "fail", certainty: "proved",
+		mend: `ip xfrm policy delete index \d+ dir in`,
 	},
 	{
 		id: "X5", name: "the far end is behind NAT, and has not sent yet",

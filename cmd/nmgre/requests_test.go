@@ -66,6 +66,11 @@ func (k countedKernel) OwnRoutes(ctx context.Context) (map[string][]kernel.HeldR
 	return k.Kernel.OwnRoutes(ctx)
 }
 
+func (k countedKernel) IPsec(ctx context.Context, between kernel.IPsecEnds) (kernel.IPsecPolicies, error) {
+	k.add("kernel IPsec")
+	return k.Kernel.IPsec(ctx, between)
+}
+
 func (k countedKernel) RoutesTo(ctx context.Context, to netip.Addr) ([]kernel.DeviceRoute, error) {
 	k.add("kernel RoutesTo")
 	return k.Kernel.RoutesTo(ctx, to)
@@ -115,6 +120,21 @@ func (g countedGateway) Obstacles(ctx context.Context, devs []string) ([]keep.Ob
 func (g countedGateway) OuterRules(ctx context.Context, p keep.OuterPackets) (keep.OuterRules, error) {
 	g.add("gateway OuterRules")
 	return g.Gateway.OuterRules(ctx, p)
+}
+
+func (g countedGateway) ReversePathFilter(ctx context.Context, dev string) (keep.ReversePathFilter, error) {
+	g.add("gateway ReversePathFilter")
+	return g.Gateway.ReversePathFilter(ctx, dev)
+}
+
+func (g countedGateway) RuleCounters(ctx context.Context, want []keep.Rule) ([]uint64, error) {
+	g.add("gateway RuleCounters")
+	return g.Gateway.RuleCounters(ctx, want)
+}
+
+func (g countedGateway) Translations(ctx context.Context, p keep.Passing) (keep.Translations, error) {
+	g.add("gateway Translations")
+	return g.Gateway.Translations(ctx, p)
 }
 
 // requests runs a command line as root, which has to succeed, and counts the calls to D-Bus and the

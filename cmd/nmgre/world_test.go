@@ -123,6 +123,18 @@ func (g *stubGateway) OuterRules(context.Context, keep.OuterPackets) (keep.Outer
 	return keep.OuterRules{}, nil
 }
 
+func (g *stubGateway) ReversePathFilter(context.Context, string) (keep.ReversePathFilter, error) {
+	return keep.ReversePathFilter{}, nil
+}
+
+func (g *stubGateway) RuleCounters(_ context.Context, want []keep.Rule) ([]uint64, error) {
+	return make([]uint64, len(want)), nil
+}
+
+func (g *stubGateway) Translations(context.Context, keep.Passing) (keep.Translations, error) {
+	return keep.Translations{}, nil
+}
+
 // stubKernel has eth0 with the default route, eth1 with a LAN, and the links of the active
 // profiles.
 type stubKernel struct {
@@ -212,6 +224,10 @@ func (k *stubKernel) OwnRoutes(context.Context) (map[string][]kernel.HeldRoute, 
 		}
 	}
 	return there, nil
+}
+
+func (k *stubKernel) IPsec(context.Context, kernel.IPsecEnds) (kernel.IPsecPolicies, error) {
+	return kernel.IPsecPolicies{}, nil
 }
 
 func (k *stubKernel) RoutesTo(context.Context, netip.Addr) ([]kernel.DeviceRoute, error) {

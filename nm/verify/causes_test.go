@@ -15,6 +15,7 @@ import (
 	"nmgre/nm/verify/behind"
 	"nmgre/nm/verify/cause"
 	"nmgre/nm/verify/pathmtu"
+	"nmgre/nm/verify/snat"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
@@ -29,9 +30,7 @@ func TestCauses(t *testing.T) {
 	want.Cases(t, "cause", 80, func(t *testing.T, input string) string {
 		ev := readFacts(t, input)
 		heard := reportOf(t, ev)
-		ev.Rules = keep.OuterRules{}
-		ev.Heard = kernel.Heard{Counters: ev.Heard.Counters, Deaf: deafToAll()}
-		unheard := reportOf(t, ev)
+		unheard := reportOf(t, unprivileged(ev))
 		for _, c := range heard.Checks {
 			told[c.Cause] = true
 		}
@@ -53,7 +52,7 @@ func TestCauses(t *testing.T) {
 // fault it is.
 func mustBeHonest(t *testing.T, heard, unheard Report) {
 	t.Helper()
-	vague := map[string]bool{"": true, "refused": true, "silent": true, "gre-silent": true, "all-silent": true, "nothing-sent": true, "not-sent": true, "far-no-echo": true, "inner-mismatch": true}
+	vague := map[string]bool{"": true, "refused": true, "silent": true, "gre-silent": true, "all-silent": true, "nothing-sent": true, "not-sent": true, "not-encapsulated": true, "far-no-echo": true, "inner-mismatch": true}
 	for i, c := range unheard.Checks {
 		same := i < len(heard.Checks) && heard.Checks[i].Cause == c.Cause
 		if !same && (!vague[c.Cause] || c.Cause != "" && c.Certainty != Likely) {
@@ -66,6 +65,10 @@ func mustBeHonest(t *testing.T, heard, unheard Report) {
 func reportOf(t *testing.T, ev cause.Evidence) Report {
 	t.Helper()
 	v := verifier{ev: ev, tunnel: ev.Tunnel, link: ev.Link, links: ev.Links, opts: Settings{Probe: true}, report: Report{Tunnel: "gre1", Verdict: Pass}}
+	if found := cause.OfProfile(ev); found != nil {
+		v.report.add(checkOf("device", found))
+		return v.report
+	}
 	v.checkWarnings()
 	v.ev.Probe, v.ev.Grew = kernel.ProbeResult{}, kernel.Counters{} // nothing is sent yet
 	if found := cause.OfUnderlay(v.ev); found != nil {
@@ -79,6 +82,10 @@ func reportOf(t *testing.T, ev cause.Evidence) Report {
 	if err := errors.Join(v.checkMTU(t.Context()), v.checkPeer(t.Context()), v.checkBehind(t.Context())); err != nil {
 		t.Fatal(err)
 	}
+	if ev.SNAT != nil {
+		r := ev.SNAT.Rule
+		v.report.add(v.judgeSNAT(Check{ID: r.ID(), Status: Pass, Certainty: Proved, Summary: "the rule is there: " + r.Summary()}, *ev.SNAT))
+	}
 	v.report.setWorks(append(v.ev.Works(), v.worksBehind()...))
 	return v.report
 }
@@ -91,7 +98,7 @@ func reportText(t *testing.T, r Report) string {
 		if c.Status == Fail {
 			failures++
 		}
-		if c.Status == Skip || c.Status == Pass && c.ID != "probe" && !strings.HasPrefix(c.ID, "to ") {
+		if c.Status == Skip || c.Status == Pass && c.ID != "probe" && !strings.HasPrefix(c.ID, "to ") && !strings.HasPrefix(c.ID, "snat") {
 			continue
 		}
 		text += fmt.Sprintf("%s %s: %s (%s): %s\n  seen: %s\n", c.Status, c.ID, c.Cause, c.Certainty, c.Summary, c.Evidence)
@@ -114,6 +121,14 @@ func reportText(t *testing.T, r Report) string {
 		t.Errorf("%d findings of one cause", failures)
 	}
 	return text
+}
+
+// unprivileged is the evidence that somebody without privileges has.
+func unprivileged(ev cause.Evidence) cause.Evidence {
+	ev.IPsecUnread = ev.IPsec != (kernel.IPsecPolicies{}) // nobody reads them where there are none
+	ev.Rules, ev.IPsec, ev.SNAT = keep.OuterRules{}, kernel.IPsecPolicies{}, nil
+	ev.Heard = kernel.Heard{Counters: ev.Heard.Counters, Deaf: deafToAll()}
+	return ev
 }
 
 func deafToAll() []kernel.Deaf {
@@ -202,12 +217,26 @@ func readFact(t *testing.T, ev *cause.Evidence, word string, args []string, rest
 			reflect.ValueOf(&ev.Grew).Elem().FieldByName(name).SetUint(uint64(number(t, value)))
 		}
 	case "counter":
-		n := uint64(number(t, args[1]))
-		if args[0] == "rp-filter" {
-			ev.Heard.Counters.ReversePathFilter = n
-		} else {
-			ev.Heard.Counters.InAddrErrors = n
+		h := &ev.Heard.Counters
+		counters := map[string]*uint64{"rp-filter": &h.ReversePathFilter, "in-addr": &h.InAddrErrors, "ipsec-out": &h.IPsecOutNoState, "ipsec-in": &h.IPsecInRefused,
+			"ipsec-out-blocked": &h.IPsecOutBlocked, "ipsec-in-blocked": &h.IPsecInBlocked}
+		*counters[args[0]] = uint64(number(t, args[1]))
+	case "filter": // the device's value, and that of all
+		ev.Filter = &keep.ReversePathFilter{Own: number(t, args[0]), All: number(t, args[1])}
+	// by a link that NetworkManager does not manage, or the state of the link's profile
+	case "shadow":
+		p := nm.Profile{UUID: "00000000-0000-4000-8000-000000000001", ID: "gre1", State: nm.StateInactive, Path: "/etc/NetworkManager/system-connections/gre1.nmconnection"}
+		ev.Shadow = &cause.Shadow{Profile: p, Link: *ev.Link}
+		if len(args) > 0 {
+			ev.Shadow.By = &nm.Profile{UUID: "00000000-0000-4000-8000-000000000002", ID: "twin", State: nm.State(args[0])}
 		}
+	case "ipsec":
+		readIPsec(t, ev, args)
+	case "snat":
+		readSNAT(t, ev, args)
+	case "device":
+		ev.Links = append(ev.Links, kernel.Link{Index: number(t, args[1]), Name: args[0], Up: true})
+		ev.Link = kernel.Named(ev.Links, "gre1")
 	case "sends": // another tunnel to the same far end
 		ev.Links = append(ev.Links, kernel.Link{Index: 9, Name: args[0], Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr(args[1]), Remote: ev.Tunnel.Remote}})
 		ev.Link = kernel.Named(ev.Links, "gre1")
@@ -279,6 +308,51 @@ func readLink(t *testing.T, ev *cause.Evidence, args []string) {
 	}
 	ev.Links = append(ev.Links, l)
 	ev.Link = kernel.Named(ev.Links, "gre1")
+}
+
+// readIPsec reads a policy: its direction, and whether it blocks, or has a state.
+func readIPsec(t *testing.T, ev *cause.Evidence, args []string) {
+	t.Helper()
+	near, far := ev.Tunnel.Local, ev.Tunnel.Remote
+	of := &ev.IPsec.Out
+	if args[0] == "in" {
+		near, far, of = far, near, &ev.IPsec.In
+	}
+	p := kernel.IPsecPolicy{From: netip.PrefixFrom(near, 32), To: netip.PrefixFrom(far, 32), Protocol: 47, Index: 9, Block: args[1] == "block"}
+	if !p.Block {
+		p.Templates = []kernel.IPsecTemplate{{From: near, To: far, Protocol: "esp", Mode: "transport", Optional: args[1] == "optional", State: args[1] == "state"}}
+	}
+	*of = &p
+}
+
+// readSNAT reads a rule that was tried, and what became of its packet.
+func readSNAT(t *testing.T, ev *cause.Evidence, args []string) {
+	t.Helper()
+	if ev.SNAT == nil {
+		ev.SNAT = &snat.Found{Wanted: []netip.Addr{want.Addr("10.10.1.1")}}
+		ev.SNAT.Rule = keep.Rule{Dev: "gre1", Inner: want.CIDR("172.16.0.0/30"), SNAT: keep.SNAT{Dst: want.CIDR("10.10.1.0/24"), Source: want.Addr("10.10.1.1")}}
+		ev.SNAT.From, ev.SNAT.To, ev.SNAT.Out = want.Addr("172.16.0.1"), want.Addr("10.10.1.2"), "eth1"
+	}
+	of := &ev.SNAT.Own
+	switch args[0] {
+	case "sent":
+		ev.SNAT.Sent = true
+	case "grew":
+		ev.SNAT.Grew = uint64(number(t, args[1]))
+	case "source":
+		of.Sources = append(of.Sources, want.Addr(args[1]))
+	case "forwarded":
+		of = &ev.SNAT.Forwarded
+		fallthrough
+	case "taken": // to an address, or to one that is not known
+		ruling := keep.Ruling{Program: "nftables", Family: "ip", Table: "fault", Chain: "faulty", Handle: 3, Perhaps: len(args) > 2,
+			What: "the chain faulty of the nftables table ip fault (the rule with handle 3) gives packets from 172.16.0.0/30 to 10.10.1.0/24 the source " + args[1],
+			Hint: "sudo nft insert rule ip fault faulty ip saddr 172.16.0.0/30 ip daddr 10.10.1.0/24 accept"}
+		to, _ := netip.ParseAddr(args[1])
+		of.Others = append(of.Others, keep.OuterRewrite{Ruling: ruling, Out: true, To: to})
+	default:
+		t.Fatalf("snat %s", args[0])
+	}
 }
 
 func readUnder(t *testing.T, ev *cause.Evidence, word, value string) {
@@ -365,6 +439,9 @@ func readPacket(t *testing.T, args []string) kernel.Packet {
 			p.Checksum = true
 		case "reply":
 			p.EchoReply = true
+		case "by":
+			i++
+			p.Index = number(t, args[i])
 		case "protocol0":
 			p.Protocol = 0
 		case "ethernet":

@@ -7,9 +7,11 @@ import (
 	"slices"
 
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/snat"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 )
 
 // checkKept checks the routes and rules that root keeps for the tunnel: the file can be read, the
@@ -92,7 +94,7 @@ func (v *verifier) checkHook(ctx context.Context) Check {
 
 // setAgainHint says how to set what is missing in the kernel.
 func (v *verifier) setAgainHint() string {
-	return "set it again: sudo nmgre up " + fault.Operand(v.profile.Tunnel.Name)
+	return "set it again: sudo nmgre up " + fault.Operand(v.name)
 }
 
 // missingRoute is the check of a kept route that the kernel does not have.
@@ -161,6 +163,10 @@ func (v *verifier) checkRules(ctx context.Context) error {
 	if err != nil && !errors.Is(err, fault.ErrNotPermitted) {
 		return err
 	}
+	tried, failed := v.trySNAT(ctx, want, missing, err)
+	if failed != nil {
+		return failed
+	}
 	for i, r := range want {
 		c := Check{ID: r.ID(), Status: Pass, Certainty: Proved, Summary: "the rule is there: " + r.Summary()}
 		switch {
@@ -170,10 +176,52 @@ func (v *verifier) checkRules(ctx context.Context) error {
 			c.Status, c.Cause, c.Place, c.Summary, c.Hint = Fail, cause.RuleMissing, cause.OwnFirewall, "the rule is missing: "+r.Summary(), v.setAgainHint()
 			c.Evidence = fmt.Sprintf("nmgre's nftables tables lack %d of %d rules", len(missing), len(want))
 			c.readHint()
+		case tried[r] != nil:
+			c = v.judgeSNAT(c, *tried[r])
 		}
 		v.report.add(c)
 	}
 	return nil
+}
+
+// trySNAT tries the SNAT rules that are there. Where the rules cannot be read, none is. A trial
+// that fails says nothing about the rules.
+func (v *verifier) trySNAT(ctx context.Context, want []keep.Rule, missing []int, unread error) (map[keep.Rule]*snat.Found, error) {
+	var rules []keep.Rule
+	for i, r := range want {
+		if unread == nil && !r.ClampMSS && !slices.Contains(missing, i) {
+			rules = append(rules, r)
+		}
+	}
+	if len(rules) == 0 {
+		return nil, nil
+	}
+	found, _ := snat.Try(ctx, snat.Doors{Kernel: v.sys.Kernel, Gateway: v.sys.Gateway, Links: v.links, Send: v.opts.Probe && v.link.Up}, rules)
+	tried := make(map[keep.Rule]*snat.Found)
+	for i := range found {
+		tried[found[i].Rule] = &found[i]
+	}
+	return tried, ctx.Err()
+}
+
+// judgeSNAT is the check of an SNAT rule that was tried. Whether the far end answers is none of its
+// business.
+func (v *verifier) judgeSNAT(c Check, tried snat.Found) Check {
+	ev := v.ev
+	ev.SNAT, ev.Probe = &tried, kernel.ProbeResult{}
+	if found := cause.OfSNAT(ev); found != nil {
+		return checkOf(c.ID, found)
+	}
+	switch {
+	case !tried.Sent:
+		return c
+	case tried.Grew > 0:
+		c.Evidence = fmt.Sprintf("its counter grew by %d when a packet was sent from %s to %s", tried.Grew, tried.From, tried.To)
+	default:
+		c.Evidence = fmt.Sprintf("its counter stayed when a packet was sent from %s to %s: another rule gives the same source", tried.From, tried.To)
+	}
+	c.Facts = Facts{"from": tried.From.String(), "to": tried.To.String(), "packets": tried.Grew}
+	return c
 }
 
 // checkObstacles looks for firewalls that drop forwarded packets.

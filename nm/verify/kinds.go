@@ -17,7 +17,7 @@ func Kinds() []Kind {
 			"only where something is wrong that the tunnel works with: see `ttl-inherit`, `fallback-up`, `answers-only` and `keepalive-unanswered` below"},
 		{[]string{"kept", "hook"}, "the file with the routes and rules that NetworkManager cannot hold can be read, and the hook sets them whenever the tunnel comes up"},
 		{[]string{"route ...", "routes"}, "for each route: where the kernel would send a packet to it; of a long list: that the kernel has every one"},
-		{[]string{"forwarding ...", "snat ...", "clamp-mss"}, "forwarding is switched on, and the rules for forwarded packets are in the kernel"},
+		{[]string{"forwarding ...", "snat ...", "clamp-mss"}, "forwarding is switched on, and the rules for forwarded packets are in the kernel; an SNAT rule takes the packets that it is for: its counter grows with the echo request that `verify` sends to the next hop from the tunnel's own address"},
 		{[]string{"firewall"}, "nothing else on the host drops them"},
 		{[]string{"underlay"}, "the local address is here, and the way to the far end does not lead into a tunnel"},
 		{[]string{"mtu"}, "the tunnel's MTU fits through the way to the far end: packets of that size, which nobody may fragment, are answered; without an answer at all, as far as this host knows"},

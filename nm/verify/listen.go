@@ -46,10 +46,12 @@ func (v *verifier) sendProbe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := v.takeCounters(ctx); err != nil {
-		return err
+	for _, read := range []func(context.Context) error{v.takeCounters, v.readFilter, v.readIPsec, v.readRules} {
+		if err := read(ctx); err != nil {
+			return err
+		}
 	}
-	return v.readRules(ctx)
+	return nil
 }
 
 // takeCounters reads the link's counters again. Those of a new link begin at 0.
@@ -68,6 +70,39 @@ func (v *verifier) takeCounters(ctx context.Context) error {
 	link.Addresses = v.link.Addresses
 	v.report.Link = &link
 	return nil
+}
+
+// readIPsec reads the IPsec policies for the outer packets if nothing has come back: until then a
+// policy without a state may only have been waiting for a packet.
+func (v *verifier) readIPsec(ctx context.Context) error {
+	from := v.ev.Under.From
+	if v.wrongWay || v.ev.Probe.Received > 0 || !from.IsValid() || v.opts.BeforeSave && v.ev.RefusedByFar() {
+		return nil
+	}
+	ends := kernel.IPsecEnds{Local: from, Remote: v.tunnel.Remote, Protocol: protocolGRE}
+	if out := kernel.Named(v.links, v.ev.Under.Hop.Dev); out != nil {
+		ends.Index = out.Index
+	}
+	var err error
+	v.ev.IPsec, err = v.sys.Kernel.IPsec(ctx, ends)
+	v.ev.IPsecUnread = err != nil
+	return ctx.Err()
+}
+
+// protocolGRE is the IP protocol number of GRE.
+const protocolGRE = 47
+
+// readFilter reads the settings of the reverse path filter if it has dropped something. They are
+// not known where the device is gone meanwhile.
+func (v *verifier) readFilter(ctx context.Context) error {
+	if v.ev.Heard.Counters.ReversePathFilter == 0 || v.ev.Probe.Received > 0 {
+		return nil
+	}
+	filter, err := v.sys.Gateway.ReversePathFilter(ctx, v.ev.FilterDevice())
+	if err == nil {
+		v.ev.Filter = &filter
+	}
+	return ctx.Err()
 }
 
 // readRules reads what this host's rules do to the outer packets. If they cannot be read, a cause

@@ -82,7 +82,7 @@ func (v *verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 	switch {
 	case errors.Is(err, fault.ErrUnreachable):
 		c.Status, c.Cause, c.Summary, c.Evidence = Fail, cause.RouteMissing, "the kernel has no route to "+to.String(), err.Error()
-		c.Hint = "the route is missing; set it again: nmcli connection up " + v.profile.Nmcli()
+		c.Hint = "the route is missing; set it again: nmcli connection up " + v.nmcli()
 	case err != nil:
 		return c, err
 	case !v.leadsTo(r, hop):
@@ -93,7 +93,7 @@ func (v *verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 			return c, err
 		}
 		if held == nil {
-			c.Cause, c.Hint = cause.RouteMissing, "the route is missing; set it again: nmcli connection up "+v.profile.Nmcli()
+			c.Cause, c.Hint = cause.RouteMissing, "the route is missing; set it again: nmcli connection up "+v.nmcli()
 		}
 		meant, err := v.meantToYield(ctx, r, hop)
 		if err != nil {
@@ -174,7 +174,7 @@ func (v *verifier) checkHeld(r routes.Route) (Check, error) {
 		c.Summary = fmt.Sprintf("table %d has it, by the nexthop object %d", r.TableOrMain(), r.NexthopID)
 	default:
 		c.Status, c.Cause, c.Summary = Fail, cause.RouteMissing, fmt.Sprintf("table %d does not have it", r.TableOrMain())
-		c.Hint = "set it again: nmcli connection up " + v.profile.Nmcli()
+		c.Hint = "set it again: nmcli connection up " + v.nmcli()
 	}
 	return c, nil
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"nmgre/nm/verify/cause"
-	"nmgre/routes/kernel"
 	"nmgre/testdata/want"
 )
 
@@ -29,8 +28,7 @@ func TestPlaces(t *testing.T) {
 		facts, _, _ := strings.Cut(string(input), want.Rule+"\n")
 		ev := readFacts(t, facts)
 		heard := reportOf(t, ev)
-		ev.Heard, ev.Rules.Obstacles, ev.Rules.Rewrites = kernel.Heard{Counters: ev.Heard.Counters, Deaf: deafToAll()}, nil, nil
-		unheard := reportOf(t, ev)
+		unheard := reportOf(t, unprivileged(ev))
 		text += fmt.Sprintf("%s\n  %s\n  without privileges: %s\n", strings.TrimSuffix(filepath.Base(file), ".txt"), placesText(t, heard), placesText(t, unheard))
 		mustNotWorkMore(t, file, heard, unheard)
 	}

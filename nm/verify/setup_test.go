@@ -38,7 +38,11 @@ func TestSetupCauses(t *testing.T) {
 		status       verify.Verdict
 		change       func(w *fake.World, p *fake.Profile, l *fake.Link)
 	}{
-		{"device", cause.NotUp, verify.Fail, func(_ *fake.World, p *fake.Profile, _ *fake.Link) { p.State = nm.StateInactive }},
+		{"device", cause.NotUp, verify.Fail, func(w *fake.World, p *fake.Profile, _ *fake.Link) {
+			p.State = nm.StateInactive
+			w.RemoveLink("gre1")
+		}},
+		{"device", "shadowed", verify.Fail, func(_ *fake.World, p *fake.Profile, _ *fake.Link) { p.State = nm.StateInactive }},
 		{"device", cause.ComingUp, verify.Fail, func(_ *fake.World, p *fake.Profile, _ *fake.Link) { p.State = nm.StateActivating }},
 		{"link", cause.NoDevice, verify.Fail, func(w *fake.World, _ *fake.Profile, _ *fake.Link) { w.RemoveLink("gre1") }},
 		{"link", cause.NotGRE, verify.Fail, func(_ *fake.World, _ *fake.Profile, l *fake.Link) { l.GRE = nil }},

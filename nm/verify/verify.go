@@ -37,6 +37,8 @@ type Settings struct {
 	Networks   bool         // as that of [Options]
 	Want       *nm.Tunnel   // compared with the kernel instead of the profile; nil for the profile
 	Each       func(Check)  // is called with each check; may be nil
+	// Others are the profiles of the host, where they are known: some may have the tunnel's names.
+	Others []nm.Profile
 }
 
 // Run makes all checks of the tunnel p. It skips a check that needs something which an earlier
@@ -54,9 +56,13 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 		return v.report, err
 	}
 	v.link = kernel.Named(v.links, p.Tunnel.Name)
+	shadow, err := v.lookBeside(ctx)
+	if err != nil {
+		return v.report, err
+	}
 	v.report.Link = v.link
-	v.ev = cause.Evidence{Tunnel: v.tunnel, Name: p.Tunnel.Name, Link: v.link, Links: v.links, BeforeSave: opts.BeforeSave}
-	v.report.add(checkProfile(p, opts.BeforeSave))
+	v.ev = cause.Evidence{Tunnel: v.tunnel, Name: v.name, Link: v.link, Links: v.links, BeforeSave: opts.BeforeSave, Shadow: shadow}
+	v.report.add(v.besideTwins(checkProfile(p, opts.BeforeSave)))
 	v.report.add(v.checkDevice())
 	v.report.add(v.checkLink())
 	v.report.add(v.checkAddresses())
@@ -77,6 +83,8 @@ type verifier struct {
 	profile nm.Profile
 	tunnel  nm.Tunnel // as it should be
 	opts    Settings
+	name    string       // for nmgre's commands: the UUID if other tunnels have the tunnel's names
+	twins   []nm.Profile // those
 	links   []kernel.Link
 	link    *kernel.Link // the tunnel's; nil if there is no link
 	kept    keep.Kept
@@ -157,7 +165,10 @@ func (v *verifier) checkDevice() Check {
 	if p.Reason != "" {
 		c.Evidence += ": " + fault.Printable(p.Reason)
 	}
-	c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.NotUp, "the tunnel is not up", "bring it up: nmgre up "+fault.Operand(p.Tunnel.Name)
+	if found := cause.OfProfile(v.ev); found != nil {
+		return checkOf(c.ID, found)
+	}
+	c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.NotUp, "the tunnel is not up", "bring it up: nmgre up "+fault.Operand(v.name)
 	if p.State == nm.StateActivating {
 		c.Cause, c.Summary, c.Hint = cause.ComingUp, "the tunnel is still coming up", "try again in a moment"
 	}
@@ -179,7 +190,7 @@ func (v *verifier) checkAddresses() Check {
 	}
 	if len(missing) > 0 {
 		c.Status, c.Cause, c.Summary = Fail, cause.AddressMissing, "the device does not have "+joinText(missing)
-		c.Hint = "set it again: nmcli connection up " + v.profile.Nmcli()
+		c.Hint = "set it again: nmcli connection up " + v.nmcli()
 		return c
 	}
 	var extra []netip.Prefix

@@ -25,6 +25,7 @@ func (t *tap) take(b []byte, length int, ancillary []byte, from unix.Sockaddr) {
 		if p, ok := outerPacket(b); ok && from.Pkttype == unix.PACKET_OUTGOING {
 			t.ear.leaves(p)
 		} else if ok {
+			p.Index = from.Ifindex
 			t.ear.arrives(p)
 		}
 	case *unix.SockaddrInet4:

@@ -19,6 +19,7 @@ const RouteProtocol = 213
 // Reading needs no privilege. Changing routes needs CAP_NET_ADMIN, and fails with
 // [fault.ErrNotPermitted] otherwise.
 type Kernel interface {
+	IPsec
 	// Supports returns nil if the kernel has the mode, or can load its module, and
 	// [fault.ErrUnsupported] otherwise. It loads nothing.
 	Supports(m gre.Mode) error

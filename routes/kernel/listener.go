@@ -82,6 +82,7 @@ type Deaf struct {
 type Packet struct {
 	From, To netip.Addr // outer
 	TTL      uint8      // outer; the hop limit of IPv6
+	Index    int        // of the device by which it came in; 0 where that is not known
 	Bytes    int        // of the whole outer packet, by its own header
 	// Cut says that the end of the GRE header is not there, and with it perhaps the key. An ICMP
 	// error may quote no more than 8 bytes of it.
@@ -97,8 +98,15 @@ type ICMPError struct {
 	Quoted     Packet     // the packet that it is about, as far as it is quoted
 }
 
-// HostCounters are counters of the whole host (/proc/net/netstat and /proc/net/snmp).
+// HostCounters are counters of the whole host (/proc/net/netstat and /proc/net/snmp). Those of
+// IPsec (/proc/net/xfrm_stat) are 0 on kernels that do not have them.
 type HostCounters struct {
 	ReversePathFilter uint64 // TcpExt:IPReversePathFilter
 	InAddrErrors      uint64 // Ip:InAddrErrors
+	IPsecOutNoState   uint64 // XfrmOutNoStates
+	IPsecOutBlocked   uint64 // XfrmOutPolBlock
+	IPsecInBlocked    uint64 // XfrmInPolBlock
+	// XfrmInTmplMismatch and XfrmInNoPols: packets without the protection that a policy demands,
+	// and protected ones without a policy
+	IPsecInRefused uint64
 }

@@ -188,6 +188,17 @@ func (p *Process) sync(want []kernel.OwnRoute, opts kernel.SyncOptions) (result 
 	return result
 }
 
+func (p *Process) IPsec(ctx context.Context, _ kernel.IPsecEnds) (policies kernel.IPsecPolicies, err error) {
+	err = p.call(ctx, "IPsec", func() error {
+		policies = p.Policies
+		if !p.CanChange() {
+			return &fault.Error{Kind: fault.ErrNotPermitted, What: "read the IPsec policies"}
+		}
+		return nil
+	})
+	return policies, err
+}
+
 func (p *Process) Probe(ctx context.Context, probe kernel.Probe) (result kernel.ProbeResult, err error) {
 	err = p.call(ctx, "Probe", func() error {
 		var delta kernel.Counters
@@ -196,6 +207,7 @@ func (p *Process) Probe(ctx context.Context, probe kernel.Probe) (result kernel.
 		if result, delta, err = p.Answer(probe); err != nil {
 			return err
 		}
+		p.probes++
 		if p.PathMTU > 0 && probe.Size > p.PathMTU {
 			result, delta.RxPackets = kernel.ProbeResult{Sent: probe.Count}, 0
 		}

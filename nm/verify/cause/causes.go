@@ -83,7 +83,7 @@ func upperFirst(text string) string { return strings.ToUpper(text[:1]) + text[1:
 // causes is the whole table, each cause once: with other evidence it may have another row.
 func causes() (list []row) {
 	seen := make(map[string]bool)
-	for _, r := range slices.Concat(setupCauses, underlayCauses, probeCauses, mtuCauses, behindCauses, warnings) {
+	for _, r := range slices.Concat(shadowed, setupCauses, underlayCauses, probeCauses, mtuCauses, behindCauses, snatCauses, warnings) {
 		if !seen[r.ID] {
 			list = append(list, r)
 		}

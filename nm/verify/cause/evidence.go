@@ -10,6 +10,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/verify/behind"
 	"nmgre/nm/verify/pathmtu"
+	"nmgre/nm/verify/snat"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
@@ -23,6 +24,7 @@ type Evidence struct {
 	Link       *kernel.Link  // the tunnel's; nil if there is none
 	Links      []kernel.Link // all
 	BeforeSave bool          // the tunnel is being made or edited
+	Shadow     *Shadow       // nil if the link, if there is one, is the profile's
 
 	Under    Underlay
 	Probe    kernel.ProbeResult
@@ -33,7 +35,13 @@ type Evidence struct {
 	Outer    *kernel.ProbeResult // of the far end's outer address; nil if it was not probed
 	// of other programs, about the outer packets; empty if not permitted
 	Rules keep.OuterRules
-	LANs  []netip.Prefix // the networks that routes lead to through the tunnel
+	// Filter is that of [Evidence.FilterDevice]; nil if it was not read.
+	Filter *keep.ReversePathFilter
+	// IPsec are the policies for the outer packets; none if IPsecUnread is set.
+	IPsec       kernel.IPsecPolicies
+	IPsecUnread bool
+	LANs        []netip.Prefix // the networks that routes lead to through the tunnel
+	SNAT        *snat.Found    // of the SNAT rule that is judged; nil if there is none
 	// Behind is what is known of one address behind the far end, for [OfBehind].
 	Behind behind.Found
 }
@@ -221,10 +229,14 @@ func (ev Evidence) Unheard() string {
 	for _, d := range ev.Heard.Deaf {
 		names = append(names, fault.Printable(d.What))
 	}
-	if len(names) == 0 {
-		return ""
+	text := ""
+	if len(names) > 0 {
+		text = "not listened to: " + strings.Join(names, ", ")
 	}
-	return "not listened to: " + strings.Join(names, ", ")
+	if ev.IPsecUnread {
+		text = Joined(text, "not looked at: IPsec policies")
+	}
+	return text
 }
 
 // Permit says what lets this program listen, if something could not be listened to for want of

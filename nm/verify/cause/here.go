@@ -123,13 +123,15 @@ var hereCauses = []row{
 		Cause: Cause{"not-encapsulated", Proved, "the kernel has no way out for the tunnel's packets, or no such local address",
 			"ip -s -s link show dev NAME (carrier errors grow); ip route get REMOTE from LOCAL"},
 		stops:   true,
-		when:    func(ev Evidence) bool { return ev.Grew.TxCarrierErrors > 0 },
+		when:    func(ev Evidence) bool { return ev.Grew.TxCarrierErrors > 0 && !ev.IPsecUnread },
 		counter: func(d kernel.Counters) uint64 { return d.TxCarrierErrors },
-		tell: func(ev Evidence) said {
-			return said{summary: "packets do not leave this host: there is no route to the far end, or the local outer address is not on this host",
-				evidence: fmt.Sprintf("the kernel counted %d carrier errors", ev.Grew.TxCarrierErrors), advice: "see the check underlay",
-				facts: Facts{"tx_carrier_errors": ev.Grew.TxCarrierErrors}}
-		},
+		tell:    func(ev Evidence) said { return ev.wayless("") },
+	},
+	{ // an IPsec policy that blocks looks the same
+		Cause: Cause{"not-encapsulated", Likely, "", ""},
+		stops: true,
+		when:  func(ev Evidence) bool { return ev.Grew.TxCarrierErrors > 0 },
+		tell:  func(ev Evidence) said { return ev.wayless(", or an IPsec policy blocks them") },
 	},
 	{
 		Cause: Cause{"own-firewall-out", Proved, "this host itself drops the tunnel's packets on their way out: a rule of its firewall, or of its traffic control",
@@ -147,13 +149,13 @@ var hereCauses = []row{
 			return s.ruledBy(ev.obstacle(true))
 		},
 	},
-	{ // nobody counts these; an IPsec policy without a state may hold them, too
+	{ // nobody counts these
 		Cause: Cause{"own-firewall-out", Likely, "", ""},
 		when:  func(ev Evidence) bool { return ev.vanishes() },
 		tell: func(ev Evidence) said {
-			s := said{summary: "packets do not leave this host: its traffic control, its firewall or an IPsec policy drops them",
+			s := said{summary: "packets do not leave this host: its traffic control or its firewall drops them",
 				evidence: fmt.Sprintf("the tunnel sent %d packets, and none of them left this host", ev.Grew.TxPackets),
-				advice:   "look at `tc -s qdisc`, `tc filter show dev DEV egress`, `sudo nft list ruleset` and `sudo ip xfrm policy`", facts: ev.leaving()}
+				advice:   "look at `tc -s qdisc`, `tc filter show dev DEV egress` and `sudo nft list ruleset`", facts: ev.leaving()}
 			return s.ruledBy(ev.obstacle(true))
 		},
 	},
@@ -188,19 +190,7 @@ var hereCauses = []row{
 			return s
 		},
 	},
-	{
-		Cause: Cause{"rp-filter", Proved, "this host's reverse path filter drops packets whose source it would reach by another device (rp_filter is 1: strict, or 2: loose)",
-			"nstat -az TcpExtIPReversePathFilter; sysctl -ar rp_filter; ip route get SOURCE"},
-		when: func(ev Evidence) bool {
-			return ev.filtered() > 0 && ev.Heard.Counters.ReversePathFilter >= ev.filtered()
-		},
-		tell: func(ev Evidence) said { return ev.filterSaid() },
-	},
-	{ // the counter is the whole host's: other packets may have moved it
-		Cause: Cause{"rp-filter", Likely, "", ""},
-		when:  func(ev Evidence) bool { return ev.perhapsFiltered() },
-		tell:  func(ev Evidence) said { return ev.filterSaid() },
-	},
+	rpFilter, perhapsRPFilter,
 	{
 		Cause: Cause{"own-firewall-in", Proved, "packets of the far end reach this host, and its own firewall drops them before the tunnel",
 			"sudo tcpdump -ni any ip proto 47 (they arrive); nft list ruleset (hooks prerouting and input); firewall-cmd --list-all-zones"},
@@ -220,48 +210,16 @@ var hereCauses = []row{
 	},
 }
 
+// wayless tells of packets that the kernel cannot send. or names a further reason.
+func (ev Evidence) wayless(or string) said {
+	return said{summary: "packets do not leave this host: there is no route to the far end, or the local outer address is not on this host" + or,
+		evidence: fmt.Sprintf("the kernel counted %d carrier errors", ev.Grew.TxCarrierErrors), advice: "see the check underlay",
+		facts: Facts{"tx_carrier_errors": ev.Grew.TxCarrierErrors}}
+}
+
 // leaving are the facts about packets on their way out.
 func (ev Evidence) leaving() Facts {
 	return Facts{"tx_dropped": ev.Grew.TxDropped, "tx_packets": ev.Grew.TxPackets, "seen_leaving": len(ev.Heard.Sent)}
-}
-
-// filtered counts the packets from the far end's inner address that the tunnel has taken, although
-// nobody has got an answer.
-func (ev Evidence) filtered() (n uint64) {
-	for _, p := range ev.Heard.Accepted {
-		if ev.ours(p) && p.InnerFrom == ev.Tunnel.PeerAddress && ev.Grew.RxPackets > 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// perhapsFiltered reports whether the reverse path filter dropped as many packets as came
-// in, where the packets that came to the tunnel cannot be heard, or none came so far.
-func (ev Evidence) perhapsFiltered() bool {
-	n := ev.Heard.Counters.ReversePathFilter
-	if ev.blocked() {
-		return ev.obstacle(false) == nil && n >= uint64(len(ev.came(ev.between)))
-	}
-	return !ev.hears(kernel.HearsAccepted) && ev.Grew.RxPackets > 0 && n == ev.Grew.RxPackets
-}
-
-// filterSaid tells of the reverse path filter. That of the way out drops packets before the tunnel
-// has them.
-func (ev Evidence) filterSaid() said {
-	dev, n := ev.Tunnel.Name, ev.Heard.Counters.ReversePathFilter
-	if ev.blocked() {
-		dev = ev.Under.Hop.Dev
-	}
-	return said{summary: "this host's reverse path filter (rp_filter) drops what comes from the far end", evidence: fmt.Sprintf("IPReversePathFilter grew by %d while packets came in by %s", n, fault.Printable(dev)),
-		advice: "give the source a route by the device that its packets come in by", here: "sudo sysctl " + confOf(dev) + ".rp_filter=2",
-		facts: Facts{"reverse_path_filter": n, "device": fault.Printable(dev)}}
-}
-
-// confOf is the folder of a device's settings in the words of sysctl, for which a dot in the
-// device's name is a slash.
-func confOf(dev string) string {
-	return "net.ipv4.conf." + fault.ShellWord(strings.ReplaceAll(dev, ".", "/"))
 }
 
 // obstacle returns the first rule of this host that surely drops all of the tunnel's outer packets
@@ -322,7 +280,7 @@ func (ev Evidence) failsByRule() bool {
 
 // vanishes reports whether the tunnel sends packets that do not leave this host.
 func (ev Evidence) vanishes() bool {
-	return ev.hears(kernel.HearsSent) && ev.Probe.Sent > 0 && ev.Grew.TxPackets > 0 && ev.none(ev.Heard.Sent, ev.sentOurs)
+	return ev.hears(kernel.HearsSent) && ev.Probe.Sent > 0 && ev.Grew.TxPackets > 0 && ev.none(ev.Heard.Sent, ev.sentOurs) && !ev.seals()
 }
 
 // dropsOut reports whether this host has dropped the tunnel's packets on their way out, and not

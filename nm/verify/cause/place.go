@@ -76,6 +76,7 @@ var placeOf = map[string]Place{
 	"mtu-too-large":     ThisHost,
 	"ttl-inherit":       ThisHost,
 	"fallback-up":       ThisHost,
+	"shadowed":          ThisHost,
 	// this host does not send them back
 	"keepalive-unanswered": ThisHost,
 
@@ -87,6 +88,10 @@ var placeOf = map[string]Place{
 	"answers-only":     OwnFirewall,
 	"answers-dropped":  OwnFirewall,
 	"nothing-sent":     OwnFirewall,
+	"ipsec-blocks":     OwnFirewall,
+	"ipsec-no-state":   OwnFirewall,
+	"ipsec-required":   OwnFirewall,
+	"snat-taken":       OwnFirewall,
 
 	"next-hop-silent":     TheWay,
 	"way-refused":         TheWay,
