@@ -42,7 +42,7 @@ func makeMix(t *testing.T) []string {
 	eventually(t, "NetworkManager sees the link that was made by hand", func() bool {
 		return strings.Contains(lab.Linux1.Run(t, "nmgre", "list"), "external")
 	})
-	return []string{"byhand warn", "gre1 pass", "gre2 fail key-mismatch", "gre3 fail gre-silent", "gre4 down", "gre5 fail", "gre6 warn ttl-inherit"}
+	return []string{"byhand warn", "gre1 pass", "gre2 fail key-mismatch", "gre3 fail gre-silent", "gre4 down", "gre5 fail not-up", "gre6 warn ttl-inherit"}
 }
 
 // toldAll is what verify --all --json says.

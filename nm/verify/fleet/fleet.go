@@ -17,7 +17,7 @@ import (
 const Down verify.Verdict = "down"
 
 // inFlight is how many tunnels are verified at the same time at most.
-const inFlight = 64
+const inFlight = 48
 
 // Bounds of the time that many tunnels take. One that is broken takes up to three seconds.
 const (
@@ -78,6 +78,9 @@ func Run(ctx context.Context, sys nm.System, profiles []nm.Profile, opts Options
 	if err == nil {
 		err = r.alone(ctx)
 	}
+	if ctx.Err() != nil { // which of the tunnels was cut off does not matter
+		return nil, fault.Interrupted(ctx.Err())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +134,8 @@ func endsOf(t nm.Tunnel, link *kernel.Link) kernel.Ends {
 }
 
 // together verifies all tunnels, some of them at the same time.
-func (r *run) together(whole context.Context) error {
-	ctx, cancel := context.WithCancel(whole)
+func (r *run) together(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	slots := make(chan struct{}, inFlight)
 	var all sync.WaitGroup
@@ -153,9 +156,6 @@ func (r *run) together(whole context.Context) error {
 		})
 	}
 	all.Wait()
-	if whole.Err() != nil { // which of the tunnels was cut off does not matter
-		return fault.Interrupted(whole.Err())
-	}
 	return r.err
 }
 

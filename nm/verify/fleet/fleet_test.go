@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -207,8 +208,8 @@ func TestInFlightTogether(t *testing.T) {
 		}
 		begin := time.Now()
 		verified(t, p, fleet.Options{})
-		// two round trips a tunnel, four times 64 tunnels
-		if took := time.Since(begin); took > 900*time.Millisecond || most.Load() > 2*64 {
+		// two round trips a tunnel, five times 48 tunnels
+		if took := time.Since(begin); took > 1100*time.Millisecond || most.Load() > 2*48 {
 			t.Errorf("it took %s, with %d probes in flight", took, most.Load())
 		}
 	})
@@ -226,6 +227,39 @@ func TestInterrupted(t *testing.T) {
 		results, err := p.Host().VerifyAll(ctx, fleet.Options{})
 		if !errors.Is(err, fault.ErrTimeout) || results != nil || time.Since(begin) > 60*time.Millisecond {
 			t.Errorf("after %s: %v, %d results", time.Since(begin), err, len(results))
+		}
+	})
+}
+
+// So does the end while a tunnel is verified once more, and no probe is blamed.
+func TestInterruptedAlone(t *testing.T) {
+	w := hub(t, 3)
+	silent(w, "gre2")
+	w.Hears = func(to kernel.Ends) kernel.Heard {
+		return kernel.Heard{Sent: sent(to), Counters: kernel.HostCounters{ReversePathFilter: 3}}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		p := w.Start()
+		var listened atomic.Int32
+		p.Turn = func(_ int, method string) {
+			if method == "Probe" {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		p.Fault = func(_ int, method string) (f fake.Fault) {
+			if method != "Listen" {
+				return f
+			}
+			if listened.Add(1) > 3 {
+				f.Cancel, f.After, f.Quiet = cancel, true, true
+			}
+			return f
+		}
+		results, err := p.Host().VerifyAll(ctx, fleet.Options{})
+		if listened.Load() != 4 || !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "probe") || results != nil {
+			t.Errorf("after %d tunnels: %v, %d results", listened.Load(), err, len(results))
 		}
 	})
 }
