@@ -116,23 +116,36 @@ func (t allTable) indent() int { return t.name + 2 + verdictWidth + 2 }
 func (t allTable) row(b *strings.Builder, r fleet.Result) {
 	c := deciding(r.Report)
 	fmt.Fprintf(b, "%-*s  %-*s  ", t.name, fault.Printable(r.Tunnel), verdictWidth, r.Verdict)
-	margin := strings.Repeat(" ", t.indent())
-	lines := []string{fault.Printable(whatText(c))}
-	if t.width > 0 {
-		lines = broken(lines[0], max(leastText, t.width-t.indent()))
-	}
-	for i, line := range lines {
-		if i > 0 {
-			b.WriteString(margin)
-		}
-		b.WriteString(line + "\n")
-	}
+	lines := t.broken(fault.Printable(whatText(c)))
 	if t.names[r.Tunnel] > 1 {
-		fmt.Fprintf(b, "%sprofile %s %s\n", margin, fault.Printable(r.Profile.ID), fault.Printable(r.Profile.UUID))
+		lines = append(lines, fmt.Sprintf("profile %s %s", fault.Printable(r.Profile.ID), fault.Printable(r.Profile.UUID)))
 	}
-	if hint := mending(c); hint != "" {
-		fmt.Fprintf(b, "%shint: %s\n", margin, fault.Printable(hint))
+	lines = append(lines, t.hint(c)...)
+	margin := "\n" + strings.Repeat(" ", t.indent())
+	b.WriteString(strings.Join(lines, margin) + "\n")
+}
+
+// broken breaks a text to lines that fit into the last column.
+func (t allTable) broken(text string) []string {
+	if t.width == 0 {
+		return []string{text}
 	}
+	return broken(text, max(leastText, t.width-t.indent()))
+}
+
+// hint returns the lines that say what to do. A command is never broken: it is there to be copied.
+func (t allTable) hint(c verify.Check) []string {
+	where, command := mending(c)
+	where, command = fault.Printable(where), fault.Printable(command)
+	switch whole := strings.TrimSuffix("hint: "+where+command, " "); {
+	case where == "" && command == "":
+		return nil
+	case command == "":
+		return t.broken(whole)
+	case where == "" || t.width == 0 || utf8.RuneCountInString(whole) <= t.width-t.indent():
+		return []string{whole}
+	}
+	return append(t.broken(strings.TrimSpace("hint: "+where)), command)
 }
 
 // deciding returns the check that has decided on the verdict: the first that is as bad. Of a tunnel
@@ -161,15 +174,15 @@ func whatText(c verify.Check) string {
 	return text
 }
 
-// mending returns the command that mends a fault, or the advice where there is none. A command for
-// this host comes first.
-func mending(c verify.Check) string {
+// mending returns the command that mends a fault, and where to type it, or an advice without a
+// command. A command for this host comes first.
+func mending(c verify.Check) (where, command string) {
 	for _, of := range []struct{ fact, where string }{{"mend_here", ""}, {"mend_there", "on the far end: "}, {"make_there", "if the far end does not exist yet, make it there: "}} {
 		if command, ok := c.Facts[of.fact].(string); ok && command != "" {
-			return of.where + command
+			return of.where, command
 		}
 	}
-	return c.Hint
+	return c.Hint, ""
 }
 
 // broken breaks a text between words into lines of at most that width. A longer word has a line of

@@ -58,7 +58,7 @@ func TestAll(t *testing.T) {
 		want.Golden(t, fmt.Sprintf("all-%d.out", width), b.String())
 		for line := range strings.Lines(b.String()) {
 			text := strings.TrimRight(line, "\n")
-			if fits := max(width, 24+2+verdictWidth+2+leastText); width > 0 && !strings.Contains(line, "hint: ") && !strings.Contains(line, " profile ") && utf8.RuneCountInString(text) > fits {
+			if fits := max(width, 24+2+verdictWidth+2+leastText); width > 0 && !isCommand(text) && utf8.RuneCountInString(text) > fits {
 				t.Errorf("%d columns: the line has %d: %s", width, utf8.RuneCountInString(text), text)
 			}
 			if strings.ContainsAny(text, "\x1b\x07\u202e") {
@@ -66,6 +66,12 @@ func TestAll(t *testing.T) {
 			}
 		}
 	}
+}
+
+// isCommand says whether a line has something to copy, which is not broken.
+func isCommand(line string) bool {
+	line = strings.TrimPrefix(strings.TrimSpace(line), "hint: ")
+	return strings.HasPrefix(line, "nmgre ") || strings.HasPrefix(line, "sudo ") || strings.HasPrefix(line, "profile ")
 }
 
 // A program reads this form.
