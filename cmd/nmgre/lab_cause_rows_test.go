@@ -287,7 +287,7 @@ var causeRows = []causeRow{
 		id: "D22b", name: "this end wants sequence numbers",
 		does:  []step{hereLink("key 42 iseq")},
 		undo:  []step{hereLink(farOptions)},
-		check: "link", says: []string{"sequence numbers: profile off, kernel on"}, verdict: "fail", certainty: "proved",
+		cause: "link-differs", check: "link", says: []string{"sequence numbers: profile off, kernel on"}, verdict: "fail", certainty: "proved",
 		also: []string{"sequence-differs"}, mend: "nmgre down gre1 && nmgre up gre1",
 	},
 	{
@@ -456,7 +456,7 @@ var causeRows = []causeRow{
 		id: "D30", name: "the link has another MTU than the profile",
 		does:  []step{here("ip link set gre1 mtu 1400")},
 		undo:  []step{here("ip link set gre1 mtu 1472")},
-		check: "link", says: []string{"profile 1472", "kernel 1400"}, verdict: "fail", certainty: "proved",
+		cause: "link-differs", check: "link", says: []string{"profile 1472", "kernel 1400"}, verdict: "fail", certainty: "proved",
 		mend: "nmgre down gre1 && nmgre up gre1",
 	},
 	{
@@ -469,7 +469,7 @@ var causeRows = []causeRow{
 		id: "D32", name: "a route is gone",
 		does:  []step{here("ip route del 10.10.2.0/24 dev gre1")},
 		undo:  []step{here("nmcli connection up gre1")},
-		check: "route 10.10.2.0/24", verdict: "fail", certainty: "proved", mend: `nmcli connection up [\w-]+|nmgre up gre1`,
+		cause: "route-missing", check: "route 10.10.2.0/24", verdict: "fail", certainty: "proved", mend: `nmcli connection up [\w-]+|nmgre up gre1`,
 	},
 	{
 		id: "D33", name: "a router's keepalives stay unanswered",
