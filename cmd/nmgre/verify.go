@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,17 +12,7 @@ import (
 	"nmgre/nm/verify"
 )
 
-func (a *app) verifyCommand() *cobra.Command {
-	var peerAddress string
-	var to []string
-	var asJSON bool
-	opts := verify.Options{Networks: true}
-	var wait time.Duration
-	var many allRun
-	cmd := &cobra.Command{
-		Use:   "verify NAME | --all | --active",
-		Short: "prove that a tunnel works, or say what is wrong",
-		Long: `verify compares a tunnel's profile with the state of NetworkManager and the kernel, asks the kernel
+const verifyLong = `verify compares a tunnel's profile with the state of NetworkManager and the kernel, asks the kernel
 where packets for each route would go, and sends a few echo requests through the tunnel. Meanwhile it
 listens, as root, to the GRE packets of the two hosts and to the ICMP errors about them. Each check
 passes, warns, fails or is skipped, and one that finds a fault names its cause. The exit code is 3 if
@@ -35,7 +26,19 @@ for each: its name, its verdict, and what decided on it, with what mends it belo
 down and not to come up by itself (autoconnect off), or whose device another profile has, is "down",
 which is no fault; one that should be up and is not fails. With --json it prints an object: "verdict"
 is the worst one, "counts" says how many tunnels have each, and "reports" has what verify NAME --json
-prints of each, with its name, uuid, state and autoconnect. The exit code is 3 if a tunnel fails.`,
+prints of each, with its name, uuid, state and autoconnect. The exit code is 3 if a tunnel fails.`
+
+func (a *app) verifyCommand() *cobra.Command {
+	var peerAddress string
+	var to []string
+	var asJSON bool
+	opts := verify.Options{Networks: true}
+	var wait time.Duration
+	var many allRun
+	cmd := &cobra.Command{
+		Use:   "verify NAME | --all | --active",
+		Short: "prove that a tunnel works, or say what is wrong",
+		Long:  verifyLong,
 		Example: `  nmgre verify gre1
   nmgre verify gre1 --to 10.10.2.100 --to 10.10.2.101
   nmgre verify --all
@@ -49,12 +52,8 @@ prints of each, with its name, uuid, state and autoconnect. The exit code is 3 i
 			if opts.PeerAddress, err = parseAddr("peer-address", peerAddress, "give the far end's inner address, such as 172.16.0.2"); err != nil {
 				return err
 			}
-			for _, text := range to {
-				a, err := parseAddr("to", text, "give the address of a host behind the far end, such as 10.10.2.100")
-				if err != nil {
-					return err
-				}
-				opts.To = append(opts.To, a)
+			if opts.To, err = parseTo(to); err != nil {
+				return err
 			}
 			if many.many() && !cmd.Flags().Changed("wait") { // the more tunnels, the longer it may take
 				wait = longest
@@ -80,6 +79,18 @@ prints of each, with its name, uuid, state and autoconnect. The exit code is 3 i
 	many.register(cmd)
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// parseTo reads addresses behind the far end.
+func parseTo(texts []string) (list []netip.Addr, err error) {
+	for _, text := range texts {
+		to, err := parseAddr("to", text, "give the address of a host behind the far end, such as 10.10.2.100")
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, to)
+	}
+	return list, nil
 }
 
 func (a *app) printVerify(report verify.Report, asJSON bool) error {

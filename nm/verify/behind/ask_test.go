@@ -182,7 +182,7 @@ func TestAskEnds(t *testing.T) {
 func TestAskNetworks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := far{does: map[string]string{"172.16.0.1 10.10.2.128 hops 1": "11/0 172.16.0.2", "172.16.0.1 10.10.3.128 hops 1": "3/0 172.16.0.2"}}
-		q, begin := Question{Dev: "gre1", Probe: f.probe}, time.Now()
+		q := Question{Dev: "gre1", Probe: f.probe}
 		var list []Found
 		for _, network := range []string{"10.10.2.0/24", "10.10.3.0/24", "10.10.4.0/24"} {
 			one := to(strings.Replace(network, ".0/24", ".128", 1), inner)
@@ -196,7 +196,7 @@ func TestAskNetworks(t *testing.T) {
 		}
 		asking.Answered()
 		asking.Answered()
-		begin = time.Now()
+		begin := time.Now()
 		found := asking.End(true, 2*roundTrip)
 		if took := time.Since(begin); took != 2*roundTrip || len(f.sent) != 3 {
 			t.Errorf("after %s: %q", took, f.sent)
