@@ -68,7 +68,7 @@ func Run(ctx context.Context, sys nm.System, profiles []nm.Profile, opts Options
 	slices.SortFunc(tunnels, nm.ByName)
 	ctx, cancel := context.WithTimeout(ctx, Patience(len(tunnels)))
 	defer cancel()
-	r := run{sys: sys, tunnels: tunnels, opts: opts, results: make([]Result, len(tunnels)), ears: make([]*ear, len(tunnels))}
+	r := run{sys: sys, all: profiles, tunnels: tunnels, opts: opts, results: make([]Result, len(tunnels)), ears: make([]*ear, len(tunnels))}
 	closeAll, err := r.share(ctx)
 	if err != nil {
 		return nil, fault.Ended(ctx, err)
@@ -91,7 +91,8 @@ func Run(ctx context.Context, sys nm.System, profiles []nm.Profile, opts Options
 type run struct {
 	sys     nm.System // for one tunnel alone
 	shared  nm.System // for all of them
-	tunnels []nm.Profile
+	all     []nm.Profile // of the host
+	tunnels []nm.Profile // that are verified
 	opts    Options
 	results []Result
 	crowd   crowd
@@ -182,13 +183,19 @@ func (r *run) one(ctx context.Context, i int) (err error) {
 		r.ears[i] = &ear{Listener: sys.Listener, crowd: &r.crowd, remote: p.Tunnel.Remote}
 		sys.Listener = r.ears[i]
 	}
-	r.results[i].Report, err = verify.Run(ctx, sys, p, verify.Settings{Probe: !r.opts.NoProbe})
+	r.results[i].Report, err = verify.Run(ctx, sys, p, r.settings())
 	r.results[i].Link = nil // the links of many are not kept
 	admit(&r.results[i])
 	if err == nil {
 		r.tell()
 	}
 	return err
+}
+
+// settings are those of a verification by name, but for the far ends' word about the networks of
+// the routes: a host says so to few at a time.
+func (r *run) settings() verify.Settings {
+	return verify.Settings{Probe: !r.opts.NoProbe, Others: r.all}
 }
 
 // tell reports the progress.
@@ -212,7 +219,7 @@ func (r *run) alone(ctx context.Context) error {
 		if time.Now().After(until) {
 			return nil
 		}
-		report, err := verify.Run(ctx, r.sys, r.tunnels[i], verify.Settings{Probe: !r.opts.NoProbe})
+		report, err := verify.Run(ctx, r.sys, r.tunnels[i], r.settings())
 		if err != nil {
 			return err
 		}
