@@ -89,8 +89,8 @@ func Run(ctx context.Context, sys nm.System, profiles []nm.Profile, opts Options
 
 // run is a verification of many tunnels.
 type run struct {
-	sys     nm.System // for one tunnel alone
-	shared  nm.System // for all of them
+	sys     nm.System    // for one tunnel alone
+	shared  nm.System    // for all of them
 	all     []nm.Profile // of the host
 	tunnels []nm.Profile // that are verified
 	opts    Options
