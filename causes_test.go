@@ -8,34 +8,54 @@ import (
 	"strings"
 	"testing"
 
+	"nmgre/nm/verify"
 	"nmgre/nm/verify/cause"
 	"nmgre/testdata/want"
 )
 
-// The causes' place in the README: from the heading to the next section.
-var causeSection = regexp.MustCompile(`(?s)\n### The causes it names\n.*?(\n## )`)
+// The tables' places in the README: from the heading to the next one, or to a sentence behind it.
+var (
+	kindSection  = regexp.MustCompile(`(?s)\n## What verify checks\n.*?(\nA GRE link that is up)`)
+	causeSection = regexp.MustCompile(`(?s)\n### The causes it names\n.*?(\n## )`)
+)
+
+// The README has the table of checks that verify has. "go test . -update" writes it.
+func TestChecksInTheREADME(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("\n## What verify checks\n\n| id | what is proved |\n|---|---|\n")
+	for _, k := range verify.Kinds() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.Join(k.IDs, "`, `"), k.Proves)
+	}
+	inREADME(t, kindSection, b.String())
+}
 
 // The README has the table of causes that verify has. "go test . -update" writes it.
 func TestCausesInTheREADME(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("\n### The causes it names\n\nWhile it probes, `verify` listens, as root, to the GRE packets between the two hosts and to the ICMP errors about them. One cause is named:\n" +
-		"the first of these whose evidence is there. Without root the certainty is *likely* where only packets prove it.\n\n" +
+	b.WriteString("\n### The causes it names\n\nEach check that fails names its cause. While it probes, `verify` listens, as root, to the GRE packets between the two hosts and to the ICMP errors\n" +
+		"about them, and names one cause: the first of these whose evidence is there. BEHIND is an address behind the far end. Without root the certainty is *likely* where only packets prove it.\n\n" +
 		"| cause | certainty | what it means | by hand |\n|---|---|---|---|\n")
 	for _, c := range cause.Causes() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", c.ID, c.Certainty, c.Means, c.Markdown())
 	}
+	inREADME(t, causeSection, b.String())
+}
+
+// inREADME compares a section of the README with what it should be, or writes it.
+func inREADME(t *testing.T, section *regexp.Regexp, table string) {
+	t.Helper()
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !causeSection.Match(readme) {
-		t.Fatal(`the README has no section "The causes it names"`)
+	if !section.Match(readme) {
+		t.Fatalf("the README has no section %s", section)
 	}
-	written := causeSection.ReplaceAllString(string(readme), strings.ReplaceAll(b.String(), "$", "$$")+"$1")
+	written := section.ReplaceAllString(string(readme), strings.ReplaceAll(table, "$", "$$")+"$1")
 	if flag.Lookup("update").Value.String() == "true" {
 		want.Golden(t, "../README.md", written)
 		return
 	}
 	// the whole README would be too much to print
-	want.Same(t, "the README's table", causeSection.FindString(string(readme)), causeSection.FindString(written))
+	want.Same(t, "the README's table", section.FindString(string(readme)), section.FindString(written))
 }

@@ -267,23 +267,15 @@ func (h *Host) Routes(ctx context.Context, name string) (nm.Profile, []RouteStat
 	return p, list, nil
 }
 
-// heldBy returns the slots of the kernel's routes into the tunnel's device to destinations of the
-// profile's routes: each slot with its metric, and once more with the metric -1.
+// heldBy returns the [kernel.HeldSlots] of the kernel's routes into the tunnel's device to
+// destinations of the profile's routes.
 func (h *Host) heldBy(ctx context.Context, p nm.Profile) (map[routes.Slot]bool, error) {
-	held := make(map[routes.Slot]bool)
 	if p.Device == "" || len(p.Tunnel.Routes) == 0 {
-		return held, nil
+		return nil, nil
 	}
 	inKernel, err := h.Kernel.Routes(ctx, p.Device, kernel.OneOf(p.Tunnel.Routes))
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range inKernel {
-		s := r.Slot()
-		s.Metric = int64(r.KernelMetric())
-		held[s] = true
-		s.Metric = -1
-		held[s] = true
-	}
-	return held, nil
+	return kernel.HeldSlots(inKernel), nil
 }

@@ -14,11 +14,15 @@
 // Outside, a room is pure: data, parsing and decisions on the standard library. Code that touches
 // the host is one room further in.
 //
-//	cmd/nmgre/term  the person's terminal: modes, size, what was typed
+//	cmd/nmgre/term  the person's terminal: modes, size, what was typed; output has what the
+//	                commands print
+//	tui/way         the picture of a tunnel's way: what works, where it breaks, what mends it
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts
 //	nm/plan         decides everything about a change, and changes nothing
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
-//	                the evidence, pathmtu measures how large a packet gets through
+//	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
+//	                a packet gets through, snat tries SNAT rules, fleet verifies many tunnels
+//	                together
 //	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
 //	                applied compares a profile with its device, quirk tells NetworkManager's
 //	                versions apart, systemd has systemd learn of nmgre's unit
@@ -28,11 +32,14 @@
 //	routes/list     very many routes: files of them, an index, a set
 //	routes/kernel   the questions to a kernel, and the types of its answers
 //	routes/keep     root's part of a tunnel: its file, and the keeper that carries it out
-//	routes/netlink  the kernel over rtnetlink; wire has the bytes of its messages
+//	routes/netlink  the kernel over rtnetlink; wire has the bytes of its messages, ipsec reads
+//	                policies of IPsec
 //	routes/echo     ICMP echoes out of one device
 //	routes/evidence listens beside a tunnel: GRE packets out and in, ICMP errors, counters
 //	routes/gateway  forwarding, SNAT rules in nftables, and the rules of other programs; conntrack
-//	                has the kernel's connections, ruleset reads rules, registers has their values
+//	                has the kernel's connections, ruleset reads rules, registers and sets have
+//	                their values, removals watches rules go, sysctl has the settings of devices,
+//	                legacy tells of iptables-legacy
 //	routes/store    root's files below /etc/nmgre, and the dispatcher's hook
 //	routes/asroot   the helper that polkit starts for a caller without root
 //	routes/journal  the line in the system's log about what root did for others
@@ -48,8 +55,11 @@
 //   - the command for the far end: nm/farend.go, and nm/plan/farend.go for what the host knows
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
-//   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go and kept.go
-//   - a cause that verify names: nm/verify/cause/here.go, way.go, far.go, mtu.go and warnings.go
+//   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go, to.go and
+//     kept.go
+//   - a cause that verify names: nm/verify/cause/setup.go, here.go, way.go, far.go, mtu.go,
+//     behind.go and warnings.go
+//   - the place of the way where a cause breaks it: nm/verify/cause/place.go
 //   - which packets verify hears, and how many are kept: routes/evidence/heard.go
 //   - a quirk of a NetworkManager: nm/dbus/quirk; its workaround: nm/dbus/applied/steps.go
 //   - a netlink attribute: routes/netlink/wire

@@ -52,7 +52,12 @@ var edits = []edited{
 	}},
 	{"autoconnect", nil, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Autoconnect = false }},
 	{"key", nil, func(_ *testing.T, tunnel *nm.Tunnel) { k := gre.Key(42); tunnel.InputKey, tunnel.OutputKey = &k, &k }},
-	{"key-own-mtu", func(_ *testing.T, w *fake.World) { w.Named("gre1").Tunnel.MTU, w.Link("gre1").MTU = 1300, 1300 },
+	{"key-own-mtu", func(t *testing.T, w *fake.World) {
+		w.Named("gre1").Tunnel.MTU = 1300
+		if err := w.Apply(w.Named("gre1")); err != nil {
+			t.Fatal(err)
+		}
+	},
 		func(_ *testing.T, tunnel *nm.Tunnel) { k := gre.Key(42); tunnel.InputKey = &k }},
 	{"peer", nil, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Remote = want.Addr("100.0.3.100") }},
 	{"name", nil, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.Name = "office" }},

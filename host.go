@@ -9,6 +9,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
+	"nmgre/nm/verify/fleet"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -151,7 +152,7 @@ func saved(ctx context.Context, trial keep.Trial) error {
 // routes, the way to the far end, and the MTU. An echo through the tunnel proves that the far end
 // answers. Verify changes nothing.
 func (h *Host) Verify(ctx context.Context, name string, opts verify.Options) (verify.Report, error) {
-	p, err := h.Find(ctx, name)
+	p, all, err := h.find(ctx, name, nm.FindSaved)
 	if err != nil {
 		return verify.Report{}, err
 	}
@@ -161,7 +162,20 @@ func (h *Host) Verify(ctx context.Context, name string, opts verify.Options) (ve
 			return verify.Report{}, err
 		}
 	}
-	return h.verifyProfile(ctx, p, verify.Settings{Probe: !opts.NoProbe})
+	if err := opts.Check(p.Tunnel); err != nil {
+		return verify.Report{}, err
+	}
+	return h.verifyProfile(ctx, p, verify.Settings{Probe: !opts.NoProbe, To: opts.To, Networks: opts.Networks, Others: all})
+}
+
+// VerifyAll verifies all tunnels together, or those that opts chooses, and returns their results in
+// the order of [Host.List].
+func (h *Host) VerifyAll(ctx context.Context, opts fleet.Options) ([]fleet.Result, error) {
+	profiles, err := h.profiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return fleet.Run(ctx, h.System, profiles, opts)
 }
 
 // verifyProfile makes all checks, and hands each to Checked.

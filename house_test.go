@@ -27,10 +27,14 @@ var pureRooms = map[string][]string{
 	"nm/dbus/quirk":     {"nm"},
 	"nm/plan":           {"nm", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
 	"nm/verify/pathmtu": {"routes/kernel"},
-	"nm/verify/cause":   {"nm", "nm/verify/pathmtu", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
-	"nm/verify":         {"nm", "nm/verify/cause", "nm/verify/pathmtu", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
-	".": {"nm", "nm/plan", "nm/verify", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
+	"nm/verify/behind":  {"routes/kernel"},
+	"nm/verify/snat":    {"routes", "routes/fault", "routes/keep", "routes/kernel"},
+	"nm/verify/cause":   {"nm", "nm/verify/behind", "nm/verify/pathmtu", "nm/verify/snat", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
+	"nm/verify":         {"nm", "nm/verify/behind", "nm/verify/cause", "nm/verify/pathmtu", "nm/verify/snat", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
+	"nm/verify/fleet":   {"nm", "nm/verify", "nm/verify/cause", "routes/fault", "routes/keep", "routes/kernel"},
+	".": {"nm", "nm/plan", "nm/verify", "nm/verify/fleet", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
+	"cmd/nmgre/output": {"nmgre", "nm", "nm/plan", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
 }
 
 // sources are the Go files of a room, without tests.

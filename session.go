@@ -122,30 +122,17 @@ func (h *Host) upEffect(ctx context.Context, p nm.Profile, waiting nm.Pending) p
 	if err != nil {
 		k = keep.Kept{}
 	}
-	whole := p.Tunnel.WithKept(k)
-	if p.State != nm.StateActive {
-		return plan.Effect{Device: p.Device, After: whole}
+	has := func(int) bool { return false }
+	if missing, err := keep.Missing(ctx, h.Kernel, p.Running(), k); err == nil && p.State == nm.StateActive {
+		has = func(i int) bool { return !missing[i] }
 	}
-	missing, err := keep.Missing(ctx, h.Kernel, p.Running(), k)
-	held := k
-	held.Routes = nil
-	for i, r := range k.Routes {
-		if err == nil && !missing[i] {
-			held.Routes = append(held.Routes, r)
-		}
-	}
-	before := waiting.Before(p.Tunnel)
-	return plan.Effect{Device: before.Name, Gone: waiting.NewLink != "", Before: before.WithKept(held), After: whole}
+	return plan.UpEffect(p, waiting, k, has)
 }
 
 // DownEffect returns the effect of [Host.Down] and [Host.Delete].
 func (h *Host) DownEffect(ctx context.Context, name string) (plan.Effect, error) {
 	p, err := h.own(ctx, name)
-	return downEffect(p), err
-}
-
-func downEffect(p nm.Profile) plan.Effect {
-	return plan.Effect{Device: p.Device, Gone: true, Before: p.Tunnel}
+	return plan.DownEffect(p), err
 }
 
 // confirmName names the step that asks for a confirmation, or is empty if nobody is asked.

@@ -106,6 +106,12 @@ func (k *toldKernel) Links(ctx context.Context) (links []kernel.Link, err error)
 	return links, err
 }
 
+// Link tells of the question.
+func (k *toldKernel) Link(ctx context.Context, name string) (link kernel.Link, err error) {
+	err = told(k.tell, "netlink: RTM_GETLINK "+fault.Printable(name), func() error { link, err = k.Kernel.Link(ctx, name); return err }, fault.Shell([]string{"ip", "-d", "-s", "link", "show", "dev", name}))
+	return link, err
+}
+
 // Lookup tells of the question and of the answer.
 func (k *toldKernel) Lookup(ctx context.Context, q kernel.Query) (hop kernel.Hop, err error) {
 	words := []string{"ip", "route", "get", q.To.WithZone("").String()}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
@@ -125,12 +124,7 @@ func (h *Host) List(ctx context.Context) ([]Status, error) {
 		}
 		list = append(list, status)
 	}
-	slices.SortFunc(list, func(a, b Status) int {
-		if c := nm.CompareNames(a.Tunnel.Name, b.Tunnel.Name); c != 0 {
-			return c
-		}
-		return strings.Compare(a.UUID, b.UUID)
-	})
+	slices.SortFunc(list, func(a, b Status) int { return nm.ByName(a.Profile, b.Profile) })
 	return list, nil
 }
 
@@ -139,25 +133,26 @@ func (h *Host) List(ctx context.Context) ([]Status, error) {
 // [fault.ErrInvalid] if several tunnels have the name, unless exactly one of them is active, or
 // exactly one has the name as its profile's, too.
 func (h *Host) Find(ctx context.Context, name string) (nm.Profile, error) {
-	return h.find(ctx, name, nm.Find)
+	p, _, err := h.find(ctx, name, nm.Find)
+	return p, err
 }
 
-// find is Find, with the function that chooses among the profiles that have the name.
-func (h *Host) find(ctx context.Context, name string, choose func([]nm.Profile, string) (nm.Profile, error)) (nm.Profile, error) {
+// find is Find, with the function that finds one among the profiles. It returns all of them, too,
+// if it has listed them.
+func (h *Host) find(ctx context.Context, name string, among func([]nm.Profile, string) (nm.Profile, error)) (p nm.Profile, all []nm.Profile, err error) {
 	if h.Listed && keep.IsUUID(name) {
-		if p, err := h.Profiles.Get(ctx, name); err == nil && p.Tunnel.Mode != 0 || err != nil && !errors.Is(err, fault.ErrNotFound) {
-			return p, err
+		if p, err = h.Profiles.Get(ctx, name); err == nil && p.Tunnel.Mode != 0 || err != nil && !errors.Is(err, fault.ErrNotFound) {
+			return p, nil, err
 		}
 	}
-	profiles, err := h.profiles(ctx)
-	if err != nil {
-		return nm.Profile{}, err
+	if all, err = h.profiles(ctx); err != nil {
+		return nm.Profile{}, nil, err
 	}
-	one, err := choose(profiles, name)
-	if err != nil {
-		return nm.Profile{}, err
+	if p, err = among(all, name); err != nil {
+		return nm.Profile{}, nil, err
 	}
-	return h.Profiles.Get(ctx, one.UUID)
+	p, err = h.Profiles.Get(ctx, p.UUID)
+	return p, all, err
 }
 
 // Show returns the present state of one tunnel.
@@ -171,7 +166,8 @@ func (h *Host) Show(ctx context.Context, name string) (Status, error) {
 		return s, err
 	}
 	m, err := h.Profiles.Manager(ctx)
-	if err == nil && m.Control == nm.PermissionYes { // whoever only looks is not asked for a password
+	// whoever only looks is not asked for a password
+	if err == nil && m.Control == nm.PermissionYes {
 		s.Pending, err = h.pending(ctx, p)
 	}
 	return s, err

@@ -82,7 +82,7 @@ func TestFind(t *testing.T) {
 	for _, test := range []struct{ name, kinds, text, hint string }{
 		{"gre9", "ErrInvalid ErrNotFound", `no tunnel has the name "gre9"`, "there are: gre2, gre3, gre10, hand0, twin, twin"},
 		{"br0", "ErrInvalid ErrNotFound", "br0 is a connection, but not a GRE tunnel", "nmgre list"},
-		{"twin", "ErrInvalid", "2 tunnels have the name twin", "00000000-0000-4000-8000-0000000000a5 (twin one, inactive), 00000000-0000-4000-8000-0000000000a6 (twin two, inactive)"},
+		{"twin", "ErrInvalid", "2 tunnels have the name twin", "twin one 00000000-0000-4000-8000-0000000000a5, inactive; twin two 00000000-0000-4000-8000-0000000000a6, inactive"},
 		{"\x1b[31m", "ErrInvalid ErrNotFound", `x1b[31m`, "there are"},
 		{"", "ErrInvalid ErrNotFound", "no tunnel has the name", "there are"},
 	} {
@@ -404,7 +404,7 @@ func TestClones(t *testing.T) {
 		t.Errorf("both down: %s, %v", p.UUID, err)
 	}
 	_, err := h.Delete(t.Context(), "gre1")
-	if hints := strings.Join(fault.Hints(err), ""); !errors.Is(err, fault.ErrInvalid) || !strings.Contains(hints, original.UUID+" (gre1, inactive)") || !strings.Contains(hints, clone.UUID+" (gre1-clone, inactive)") {
+	if hints := strings.Join(fault.Hints(err), ""); !errors.Is(err, fault.ErrInvalid) || !strings.Contains(hints, "gre1 "+original.UUID+", inactive") || !strings.Contains(hints, "gre1-clone "+clone.UUID+", inactive") {
 		t.Errorf("%v, %s", err, hints)
 	}
 	if _, err := h.Delete(t.Context(), "gre1-clone"); err != nil || w.Profile(clone.UUID) != nil || w.Profile(original.UUID) == nil {

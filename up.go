@@ -179,7 +179,7 @@ func (h *Host) down(ctx context.Context, p nm.Profile) error {
 	if p.State == nm.StateInactive && p.Device == "" {
 		return nil
 	}
-	h, err := h.guarded(ctx, func() plan.Effect { return downEffect(p) })
+	h, err := h.guarded(ctx, func() plan.Effect { return plan.DownEffect(p) })
 	if err != nil {
 		return err
 	}
@@ -231,8 +231,8 @@ func (h *Host) converge(ctx context.Context, uuid string) error {
 // first. It is deleted when that was confirmed, and brought up again otherwise. It fails with
 // [fault.ErrInvalid] if several tunnels have the name.
 func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
-	p, err := nm.NotByHand(h.find(ctx, name, nm.FindOnly))
-	if err != nil {
+	p, _, err := h.find(ctx, name, nm.FindOnly)
+	if p, err = nm.NotByHand(p, err); err != nil {
 		return p, err
 	}
 	if err := h.agree(ctx, p); err != nil {
@@ -300,7 +300,7 @@ func forgetEvent(kept keep.Kept) Event {
 // that it is gone.
 func (h *Host) agree(ctx context.Context, p nm.Profile) error {
 	down := p.State == nm.StateInactive && p.Device == ""
-	h, err := h.guarded(ctx, func() plan.Effect { return downEffect(p) })
+	h, err := h.guarded(ctx, func() plan.Effect { return plan.DownEffect(p) })
 	switch {
 	case err != nil || h.Confirm == nil:
 		return err

@@ -11,7 +11,7 @@ import (
 // Find returns the tunnel with that UUID, interface name or profile name; the first kind of name
 // that fits counts. Of several it returns the only active one, or the only one whose profile has
 // the name, too. It fails with [fault.ErrNotFound] if there is no such tunnel, and with
-// [fault.ErrInvalid] if several remain.
+// [fault.ErrInvalid] if several remain: the hint says which is which.
 func Find(profiles []Profile, name string) (Profile, error) { return find(profiles, name, theOne) }
 
 // FindOnly is Find for what does not come back: it fails if several tunnels have the name.
@@ -19,38 +19,69 @@ func FindOnly(profiles []Profile, name string) (Profile, error) {
 	return find(profiles, name, onlyOne)
 }
 
+// FindSaved is Find for a question about a tunnel: links that were made by hand, and stand in a
+// profile's place, do not count beside it.
+func FindSaved(profiles []Profile, name string) (Profile, error) {
+	return find(profiles, name, theSaved)
+}
+
 func find(profiles []Profile, name string, choose func([]Profile, string) (Profile, error)) (Profile, error) {
+	if found := named(profiles, name); len(found) > 0 {
+		return choose(found, name)
+	}
+	return Profile{}, notFound(profiles, name)
+}
+
+// named returns the tunnels with that UUID, interface name or profile name; the first kind of name
+// that fits counts.
+func named(profiles []Profile, name string) (found []Profile) {
 	for _, matches := range []func(Profile) bool{
 		func(p Profile) bool { return p.UUID == name },
 		func(p Profile) bool { return p.Tunnel.Name == name },
 		func(p Profile) bool { return p.ID == name },
 	} {
-		var found []Profile
 		for _, p := range profiles {
 			if p.Tunnel.Mode != 0 && matches(p) {
 				found = append(found, p)
 			}
 		}
 		if len(found) > 0 {
-			return choose(found, name)
+			return found
 		}
 	}
-	return Profile{}, notFound(profiles, name)
+	return nil
 }
 
-// theOne returns the only profile, or the only active one, or the only one whose profile has the
-// name, too: a copy made with nmcli has the same interface.
 func theOne(found []Profile, name string) (Profile, error) {
-	for _, preferred := range []func(Profile) bool{
+	if p := preferred(found, name); p != nil {
+		return *p, nil
+	}
+	return onlyOne(found, name)
+}
+
+func theSaved(found []Profile, name string) (Profile, error) {
+	saved := slices.DeleteFunc(slices.Clone(found), func(p Profile) bool { return p.State == StateExternal })
+	if p := preferred(saved, name); p != nil {
+		return *p, nil
+	}
+	return theOne(found, name)
+}
+
+// preferred returns the only profile, or the only active one, or the only one whose profile has the
+// name, too: a copy made with nmcli has the same interface. Of a link made by hand that name says
+// nothing.
+func preferred(found []Profile, name string) *Profile {
+	for _, fits := range []func(Profile) bool{
+		func(Profile) bool { return true },
 		func(p Profile) bool { return p.State == StateActive },
 		func(p Profile) bool { return p.ID == name },
 	} {
-		some := slices.DeleteFunc(slices.Clone(found), func(p Profile) bool { return !preferred(p) })
-		if len(some) == 1 {
-			return some[0], nil
+		some := slices.DeleteFunc(slices.Clone(found), func(p Profile) bool { return !fits(p) })
+		if len(some) == 1 && (len(found) == 1 || some[0].State != StateExternal) {
+			return &some[0]
 		}
 	}
-	return onlyOne(found, name)
+	return nil
 }
 
 // onlyOne returns the only profile. It guesses nothing: what is deleted does not come back.
@@ -60,9 +91,32 @@ func onlyOne(found []Profile, name string) (Profile, error) {
 	}
 	var which []string
 	for _, p := range found {
-		which = append(which, p.UUID+" ("+fault.Printable(p.ID)+", "+string(p.State)+")")
+		which = append(which, p.Which())
 	}
-	return Profile{}, fault.Invalid("", "give the UUID of one of them: "+strings.Join(which, ", "), "%d tunnels have the name %s", len(found), fault.Printable(name))
+	return Profile{}, fault.Invalid("", "give the UUID of one of them: "+strings.Join(which, "; "), "%d tunnels have the name %s", len(found), fault.Printable(name))
+}
+
+// Twins returns the other tunnels that have the interface name or the profile name of p.
+func Twins(list []Profile, p Profile) (twins []Profile) {
+	for _, o := range list {
+		if o.Tunnel.Mode != 0 && o.UUID != p.UUID && (o.Tunnel.Name == p.Tunnel.Name || o.ID == p.ID) {
+			twins = append(twins, o)
+		}
+	}
+	return twins
+}
+
+// Which tells the profile from others of its name: its name and UUID, its state, and its file.
+func (p Profile) Which() string {
+	text := fault.Printable(p.ID) + " " + p.UUID + ", "
+	if p.State == StateExternal {
+		return text + "made by hand"
+	}
+	text += string(p.State)
+	if p.Path != "" {
+		text += ", " + fault.Printable(p.Path)
+	}
+	return text
 }
 
 // notFound says that no tunnel has the name, and which names there are.
@@ -114,13 +168,4 @@ func Labels(list []Profile) []string {
 		}
 	}
 	return labels
-}
-
-// CompareNames sorts names by their numbers, too: gre2 comes before gre10.
-func CompareNames(a, b string) int {
-	stemA, stemB := strings.TrimRight(a, "0123456789"), strings.TrimRight(b, "0123456789")
-	if stemA == stemB && len(a) != len(b) {
-		return len(a) - len(b)
-	}
-	return strings.Compare(a, b)
 }

@@ -36,13 +36,30 @@ func checkAddress(p netip.Prefix) *fault.Error {
 		return fault.Invalid("address", addressHint, "an address is missing")
 	case p.Bits() == 0:
 		return fault.Invalid("address", addressHint, "%s would put all addresses into the tunnel's network", p)
-	case a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.Is4In6() || a.Zone() != "":
+	case !a.IsValid() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.Is4In6() || a.Zone() != "":
 		return fault.Invalid("address", addressHint, "%s is not an address that a host can have", fault.Printable(p.String()))
 	case a.Is4() && p.Bits() < 31 && a == p.Masked().Addr():
 		return fault.Invalid("address", fmt.Sprintf("the first host of that network is %s", netip.PrefixFrom(a.Next(), p.Bits())),
 			"%s is the address of the network, not of a host", p)
 	case a.Is4() && p.Bits() < 31 && a == routes.LastAddr(p):
 		return fault.Invalid("address", addressHint, "%s is the broadcast address of the network, not of a host", p)
+	}
+	return nil
+}
+
+// CheckBehind returns the problem of an address that is to be behind the far end: field is the
+// option that it was given by.
+func CheckBehind(t Tunnel, field string, a netip.Addr) error {
+	const hint = "give the address of a host behind the far end, such as 10.10.2.100"
+	switch {
+	case a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.Is4In6() || a.Zone() != "":
+		return fault.Invalid(field, hint, "%s is not an address that a host behind the far end can have", fault.Printable(a.String()))
+	case a == t.Remote || a == t.Local:
+		return fault.Invalid(field, hint, "%s is an outer address of the tunnel", a)
+	case slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Addr() == a }):
+		return fault.Invalid(field, hint, "%s is this end's own inner address", a)
+	case !slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() == a.Is4() }):
+		return fault.Invalid(field, hint, "%s is an address of another family than this end's inner addresses", a)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package nm
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -87,4 +88,17 @@ func DescribeLink(l kernel.Link) string {
 		words = append(words, "nopmtudisc")
 	}
 	return strings.Join(words, " ") + fmt.Sprintf(", mtu %d", l.MTU)
+}
+
+// HopText writes the way to an address in the words of `ip route get`.
+func HopText(to netip.Addr, hop kernel.Hop) string {
+	text := to.String()
+	if hop.Via.IsValid() {
+		text += " via " + hop.Via.String()
+	}
+	text += " dev " + fault.Printable(hop.Dev)
+	if hop.Src.IsValid() {
+		text += " src " + hop.Src.String()
+	}
+	return text
 }

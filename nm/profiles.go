@@ -182,6 +182,23 @@ func (p Profile) Running() keep.Running {
 		Trial: p.Trial || p.Edit != nil}
 }
 
+// ByName sorts tunnels by the names of their interfaces, and by their UUIDs.
+func ByName(a, b Profile) int {
+	if c := CompareNames(a.Tunnel.Name, b.Tunnel.Name); c != 0 {
+		return c
+	}
+	return strings.Compare(a.UUID, b.UUID)
+}
+
+// CompareNames sorts names by their numbers, too: gre2 comes before gre10.
+func CompareNames(a, b string) int {
+	stemA, stemB := strings.TrimRight(a, "0123456789"), strings.TrimRight(b, "0123456789")
+	if stemA == stemB && len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a, b)
+}
+
 // ProfileEvent is an event of [Profiles.Watch]. The zero event says that a profile or its device
 // may have changed.
 type ProfileEvent struct {

@@ -62,6 +62,18 @@ func SampleAddr(dst netip.Prefix, avoid netip.Addr) netip.Addr {
 	return dst.Addr()
 }
 
+// MiddleAddr returns an address in the middle of dst. Gateways and hosts seldom have it.
+func MiddleAddr(dst netip.Prefix) netip.Addr {
+	host := dst.Addr().BitLen() - dst.Bits()
+	if host < 3 {
+		return SampleAddr(dst, netip.Addr{})
+	}
+	raw := dst.Masked().Addr().AsSlice()
+	raw[len(raw)-1-(host-1)/8] |= 1 << ((host - 1) % 8)
+	middle, _ := netip.AddrFromSlice(raw)
+	return middle
+}
+
 // AddrText returns the address, or "" for the zero [netip.Addr], which is not set.
 func AddrText(a netip.Addr) string {
 	if !a.IsValid() {

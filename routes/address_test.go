@@ -18,6 +18,17 @@ func TestLastAddr(t *testing.T) {
 	}
 }
 
+func TestMiddleAddr(t *testing.T) {
+	for prefix, expected := range map[string]string{
+		"10.10.2.0/24": "10.10.2.128", "10.0.0.0/8": "10.128.0.0", "10.10.2.0/29": "10.10.2.4", "10.10.0.0/16": "10.10.128.0", "10.10.2.8/30": "10.10.2.9",
+		"10.10.2.8/31": "10.10.2.9", "10.10.2.8/32": "10.10.2.8", "10.10.2.0/23": "10.10.3.0", "fd00:2::/64": "fd00:2::8000:0:0:0", "fd00::/8": "fd80::",
+	} {
+		if got := MiddleAddr(want.CIDR(prefix)); got != want.Addr(expected) || !want.CIDR(prefix).Contains(got) {
+			t.Errorf("middleAddr(%s) = %s, want %s", prefix, got, expected)
+		}
+	}
+}
+
 func TestCountText(t *testing.T) {
 	for n, want := range []string{"no routes", "1 route", "2 routes"} {
 		if got := CountText(n); got != want {

@@ -6,81 +6,90 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"nmgre"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
 	"nmgre/tui/draw"
+	"nmgre/tui/way"
 )
 
-// verify verifies the chosen tunnel, and shows the report.
+// verify verifies the chosen tunnel, and shows the report. The last one stays until then.
 func (m *Model) verify() tea.Cmd {
 	s := m.current()
-	if s == nil || m.detail.verifying {
+	if s == nil || m.detail.checks.Running {
 		return nil
 	}
 	uuid := s.UUID
 	m.detail.reset(uuid)
-	m.detail.tab, m.detail.verifying = tabChecks, true
+	m.detail.tab, m.detail.checks.Running, m.detail.checks.SoFar = tabChecks, true, nil
 	if m.narrow() {
 		m.inDetail = true
 	}
 	op := &operation{name: "verify " + fault.Printable(s.Tunnel.Name)}
+	op.on.Check = func(c verify.Check) {
+		if m.detail.uuid == uuid {
+			m.detail.checks.SoFar = append(m.detail.checks.SoFar, c)
+		}
+	}
 	return report(m, op, func(ctx context.Context, wf Workflow) (verify.Report, error) {
-		return wf.Verify(ctx, uuid, verify.Options{})
+		return wf.Verify(ctx, uuid, verify.Options{Networks: true})
 	}, func(got verify.Report, err error) tea.Cmd {
 		if m.detail.uuid != uuid {
 			return nil
 		}
-		m.detail.verifying, m.detail.reportErr, m.detail.reportAt = false, err, time.Now()
+		c := &m.detail.checks
+		c.Running, c.Err, c.At = false, err, time.Now()
 		if err == nil {
-			m.detail.report = &got
+			c.Report = &got
 		}
 		return nil
 	})
 }
 
-// checkLines are the report, each check with its evidence and its hint.
-func (m *Model) checkLines(width int) []draw.Line {
-	d := &m.detail
-	var lines []draw.Line
+// checkLines are the picture of the way, and below it what is wrong.
+func (m *Model) checkLines(s *nmgre.Status, width, height int) []draw.Line {
+	v := m.detail.checks
+	v.Tunnel, v.Kept, v.Keys = s.Tunnel, s.Kept.Routes, true
+	return way.Lines(m.theme, v, width, height)
+}
+
+// evidenceWhy says why there is no evidence to be seen now.
+func (m *Model) evidenceWhy() string {
 	switch {
-	case d.verifying:
-		lines = append(lines, draw.Styled("verifying: the far end is probed "+m.theme.Wait, draw.Dim), draw.Text(""))
-	case d.reportErr != nil:
-		lines = append(lines, draw.Wrapped(draw.ErrorText(d.reportErr), width, "", draw.Red)...)
-		for _, hint := range fault.Hints(d.reportErr) {
-			lines = append(lines, draw.Wrapped(fault.Printable(hint), width, "  ", draw.Plain)...)
-		}
-		lines = append(lines, draw.Text(""))
-	case d.report == nil:
-		return []draw.Line{draw.Text("v verifies the tunnel, layer by layer")}
+	case m.detail.tab != tabChecks:
+		return "the evidence is on the tab Checks (4)"
+	case m.detail.checks.Report == nil:
+		return "there is no report yet: v verifies the tunnel"
 	}
-	if d.report == nil {
-		return lines
-	}
-	if !d.verifying {
-		glyph, st := m.theme.Verdict(d.report.Verdict)
-		lines = append(lines, draw.Line{st.Of(glyph + " " + verdictText(d.report.Verdict))}, draw.Line{draw.Dim.Of("  at " + d.reportAt.Format("15:04:05") + "; v verifies again")}, draw.Text(""))
-	}
-	return append(lines, reportLines(m.theme, *d.report, width)...)
+	return ""
 }
 
-// verdictText explains a verdict.
-func verdictText(v verify.Verdict) string {
-	switch v {
-	case verify.Pass:
-		return "pass: the tunnel carries traffic"
-	case verify.Fail:
-		return "fail: the tunnel has a fault"
-	default:
-		return "warn: look at the marked checks"
+// farCommandWhy says why there is no command for the far end to be copied now.
+func (m *Model) farCommandWhy() string {
+	switch _, there := m.mending(); {
+	case m.detail.tab != tabChecks:
+		return "the command that mends the far end is on the tab Checks (4); y on the tab Far end copies the one that makes it"
+	case there == "":
+		return "the report has no command for the far end"
 	}
+	return ""
 }
 
-// reportLines are the checks of a report, those that fail first.
-func reportLines(th draw.Theme, r verify.Report, width int) []draw.Line {
-	var lines []draw.Line
-	for _, c := range draw.WorstFirst(r.Checks) {
-		lines = append(lines, draw.CheckText(th, c, width)...)
+// mending are the commands that mend what the report found, on this host and on the far end.
+func (m *Model) mending() (here, there string) {
+	if m.detail.checks.Report == nil {
+		return "", ""
 	}
-	return lines
+	return way.Commands(*m.detail.checks.Report)
+}
+
+func (m *Model) copyFarCommand() tea.Cmd {
+	_, there := m.mending()
+	m.copyText("the command for the far end", there)
+	return nil
+}
+
+func (m *Model) toggleEvidence() tea.Cmd {
+	m.detail.checks.Evidence = !m.detail.checks.Evidence
+	return nil
 }

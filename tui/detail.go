@@ -9,9 +9,9 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
-	"nmgre/nm/verify"
 	"nmgre/routes/fault"
 	"nmgre/tui/draw"
+	"nmgre/tui/way"
 )
 
 // tab is one of the views of the chosen tunnel.
@@ -42,10 +42,7 @@ type detail struct {
 	far       *nm.FarEnd
 	farErr    error
 	routes    routesView
-	report    *verify.Report
-	reportErr error
-	reportAt  time.Time
-	verifying bool
+	checks    way.View
 	traffic   traffic
 	windows   [tabs]draw.Window
 }
@@ -56,8 +53,6 @@ func (d *detail) reset(uuid string) {
 		*d = detail{uuid: uuid, tab: d.tab}
 	}
 }
-
-func (m *Model) verifying() bool { return m.detail.verifying }
 
 // status is the chosen tunnel, as far as it has been read; nil if there is none.
 func (m *Model) status() *nmgre.Status {
@@ -101,7 +96,7 @@ func (m *Model) loadDetail() tea.Cmd {
 	case tabRoutes:
 		cmds = append(cmds, m.loadRoutes(uuid))
 	case tabChecks:
-		if m.detail.report == nil && !m.detail.verifying {
+		if m.detail.checks.Report == nil && !m.detail.checks.Running {
 			cmds = append(cmds, m.verify())
 		}
 	case tabTraffic:
@@ -155,7 +150,7 @@ func (m *Model) detailBody(width, height int) (rows []string, foot string) {
 	}
 	lines := m.invitation(width)
 	if s != nil || m.detail.tab == tabLog {
-		lines = m.tabLines(s, width)
+		lines = m.tabLines(s, width, height)
 	}
 	from, to := m.detail.windows[m.detail.tab].Clamp(len(lines), height)
 	for _, ln := range lines[from:to] {
@@ -208,12 +203,12 @@ func (m *Model) tabsAs(form, between string) (out draw.Line) {
 }
 
 // tabLines are the lines of the open tab.
-func (m *Model) tabLines(s *nmgre.Status, width int) []draw.Line {
+func (m *Model) tabLines(s *nmgre.Status, width, height int) []draw.Line {
 	switch m.detail.tab {
 	case tabTraffic:
 		return m.trafficLines(s, width)
 	case tabChecks:
-		return m.checkLines(width)
+		return m.checkLines(s, width, height)
 	case tabFarEnd:
 		return m.farEndLines(width)
 	case tabLog:

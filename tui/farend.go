@@ -41,6 +41,10 @@ func (m *Model) copyTab() {
 	case tabRoutes:
 		m.copyText("the command that lists the routes", draw.NameCommand("route list", name))
 	case tabChecks:
+		if here, _ := m.mending(); here != "" {
+			m.copyText("the command that mends it", here)
+			return
+		}
 		m.copyText("the command that verifies the tunnel", draw.NameCommand("verify", name))
 	case tabFarEnd:
 		if m.detail.far == nil {

@@ -121,7 +121,7 @@ func TestLateAnswerForAnotherTunnel(t *testing.T) {
 	for _, msg := range d.held {
 		d.take(msg)
 	}
-	if r := d.m.detail.report; r != nil && r.Tunnel != "gre2" {
+	if r := d.m.detail.checks.Report; r != nil && r.Tunnel != "gre2" {
 		t.Error("gre2 shows gre1's checks")
 	}
 }

@@ -16,6 +16,7 @@ func TestScreens(t *testing.T) {
 		empty bool
 		keys  []string
 		kept  bool
+		fault bool // the far end has another key
 	}{
 		{name: "empty", empty: true},
 		{name: "overview"},
@@ -23,6 +24,8 @@ func TestScreens(t *testing.T) {
 		{name: "kept", keys: []string{"enter", "end"}, kept: true},
 		{name: "routes", keys: []string{"3", "enter"}},
 		{name: "checks", keys: []string{"v", "enter"}},
+		{name: "checks-broken", keys: []string{"v", "enter"}, fault: true},
+		{name: "checks-evidence", keys: []string{"v", "enter", "i", "end"}, fault: true},
 		{name: "far-end", keys: []string{"5", "enter"}},
 		{name: "log", keys: []string{"j", "j", "u", "6", "enter"}},
 		{name: "filter", keys: []string{"/", "=paris"}},
@@ -50,10 +53,13 @@ func TestScreens(t *testing.T) {
 				if tc.kept {
 					f.KeepSome()
 				}
+				if tc.fault {
+					f.Report = keyReport()
+				}
 				d := drive(t, f, Options{}, size.width, size.height)
-				d.m.detail.reportAt = d.m.log.now()
+				d.m.detail.checks.At = d.m.log.now()
 				d.keys(tc.keys...)
-				d.m.detail.reportAt = d.m.log.now()
+				d.m.detail.checks.At = d.m.log.now()
 				d.golden(name)
 			})
 		}
@@ -68,7 +74,7 @@ func TestScreensInColor(t *testing.T) {
 				f := tuitest.New().WithTunnels()
 				d := drive(t, f, Options{Color: true}, size.width, size.height)
 				d.keys(keys...)
-				d.m.detail.reportAt = d.m.log.now()
+				d.m.detail.checks.At = d.m.log.now()
 				d.golden(name)
 			})
 		}

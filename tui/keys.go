@@ -90,7 +90,9 @@ func (m *Model) actions() []screen.Key {
 		{Keys: []string{"q"}, Hint: "quit", Help: "leave nmgre", Do: m.quit}, // early, where the bottom line and the help begin
 		{Keys: []string{"D"}, Hint: "duplicate", Help: "make another one like it", Why: cmp.Or(none, m.changeWhy()), Do: func() tea.Cmd { return m.openWizard(s) }},
 		{Keys: []string{"z"}, Hint: "undo", Help: "undo the last change (asks first)", Why: cmp.Or(m.undoWhy(), m.changeWhy()), Do: m.askUndo},
-		{Keys: []string{"y"}, Hint: "copy", Help: "copy the command of this tab", Why: none, Do: func() tea.Cmd { m.copyTab(); return nil }},
+		{Keys: []string{"y"}, Hint: "copy", Help: "copy the command of this tab; on the tab Checks the one that mends this host", Why: none, Do: func() tea.Cmd { m.copyTab(); return nil }},
+		{Keys: []string{"Y"}, Help: "copy the command that mends the far end", Why: cmp.Or(none, m.farCommandWhy()), Do: m.copyFarCommand},
+		{Keys: []string{"i"}, Help: "show every check with its evidence, or the picture alone", Why: cmp.Or(none, m.evidenceWhy()), Do: m.toggleEvidence},
 	}
 	return list
 }
@@ -150,10 +152,10 @@ func (m *Model) escape() tea.Cmd {
 	switch {
 	case m.changing() != nil:
 		m.cancelOp(m.changing())
-	case m.verifying():
+	case m.detail.checks.Running:
 		m.cancelReads()
 		m.watch.reading = false
-		m.detail.verifying = false
+		m.detail.checks.Running = false
 		m.warn("no longer waiting for the checks")
 	case m.inDetail:
 		return m.leave()

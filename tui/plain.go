@@ -21,6 +21,7 @@ import (
 	"nmgre/tui/canvas"
 	"nmgre/tui/draw"
 	"nmgre/tui/form"
+	"nmgre/tui/way"
 )
 
 // maxAnswer is the most bytes of a line that is read.
@@ -219,17 +220,23 @@ func (p *plainTalk) act(word string) error {
 	if err != nil {
 		return err
 	}
-	for i := range p.known.Tunnels {
-		if s := p.known.Tunnels[i]; s.Tunnel.Name == name || s.ID == name || s.UUID == name {
-			whole, err := p.wf.Show(p.ctx, s.UUID)
-			if err != nil {
-				return err
-			}
-			return act(whole)
-		}
+	profiles := make([]nm.Profile, len(p.known.Tunnels))
+	for i, s := range p.known.Tunnels {
+		profiles[i] = s.Profile
 	}
-	p.say("No tunnel has the name %s.", fault.Printable(name))
-	return nil
+	find := nm.Find
+	if word == "delete" {
+		find = nm.FindOnly
+	}
+	one, err := find(profiles, name)
+	if err != nil {
+		return err
+	}
+	whole, err := p.wf.Show(p.ctx, one.UUID)
+	if err != nil {
+		return err
+	}
+	return act(whole)
 }
 
 func (p *plainTalk) edit(s nmgre.Status) error {
@@ -256,7 +263,7 @@ func (p *plainTalk) show(s nmgre.Status) error {
 }
 
 func (p *plainTalk) verify(s nmgre.Status) error {
-	report, err := p.wf.Verify(p.ctx, s.UUID, verify.Options{})
+	report, err := p.wf.Verify(p.ctx, s.UUID, verify.Options{Networks: true})
 	if err != nil {
 		return err
 	}
@@ -274,6 +281,7 @@ func (p *plainTalk) report(r verify.Report) {
 			p.result("  hint: %s", fault.Printable(c.Hint))
 		}
 	}
+	p.result("way: %s", way.Sentence(way.View{Report: &r}))
 	p.result("verdict: %s", r.Verdict)
 }
 

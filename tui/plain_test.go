@@ -58,7 +58,8 @@ func TestPlainMakesATunnel(t *testing.T) {
 			t.Errorf("it did not say %q:\n%s", want, talk)
 		}
 	}
-	for _, want := range []string{"warn probe: the far end does not answer", "verdict: warn", "far end: nmgre create --peer 100.0.1.100"} {
+	for _, want := range []string{"warn probe: the far end does not answer", "verdict: warn", "far end: nmgre create --peer 100.0.1.100",
+		"way: this host: ready, its firewall: passes, the way: here or later (likely), the far firewall: not known"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it did not print %q:\n%s", want, out)
 		}
@@ -117,7 +118,7 @@ func TestPlainActs(t *testing.T) {
 			t.Errorf("calls: %q lack %q", f.Calls, want)
 		}
 	}
-	for _, want := range []string{"Packets to 10.10.100.0/24 no longer go through gre1.", "There is no dance", "No tunnel has the name nobody", "This is lost:"} {
+	for _, want := range []string{"Packets to 10.10.100.0/24 no longer go through gre1.", "There is no dance", `no tunnel has the name "nobody"`, "This is lost:"} {
 		if !strings.Contains(talk, want) {
 			t.Errorf("it did not say %q:\n%s", want, talk)
 		}

@@ -89,7 +89,7 @@ func change[T any](m *Model, op *operation, do func(context.Context, Workflow) (
 	op.change, op.alone = true, m.prompts || op.root && m.rootAsks
 	m.begin(op)
 	return operate(m, op, m.wf.Reporting(m.listener(op)), changeLimit+m.opts.Confirm, do, func(got T, err error) tea.Cmd {
-		m.detail.report, m.detail.reportErr = nil, nil // they were about the tunnel as it was
+		m.detail.checks.Report, m.detail.checks.Err = nil, nil // they were about the tunnel as it was
 		return then(got, err)
 	})
 }

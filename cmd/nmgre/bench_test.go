@@ -37,10 +37,12 @@ const (
 	mostSizeOfBefore = 1.02
 )
 
-// run is one whole command: its wall time, and the largest memory of its largest process.
+// run is one whole command: its wall time, the largest memory of its largest process, and the
+// processor time of all its processes.
 type run struct {
 	took  time.Duration
 	maxKB int64
+	cpu   time.Duration
 }
 
 // side is one of the compared programs with its runs.
@@ -132,7 +134,8 @@ func measure(b *testing.B, host lab.Host, line string) run {
 	if err != nil {
 		b.Fatalf("%s: %v", line, err)
 	}
-	return run{time.Duration(seconds * float64(time.Second)), cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss}
+	return run{time.Duration(seconds * float64(time.Second)), cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss,
+		cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
 }
 
 // One tunnel with one route in the kernel, against the three commands of the usual instructions.
@@ -237,6 +240,69 @@ func BenchmarkLabList(b *testing.B) {
 			{"list memory", "KB", ours, theirs, memory, 0.5},
 			{"list wall time of before", "ms", ours, earlier, wall, mostOfBefore},
 		}, list(ours, "nmgre list"), list(earlier, before+" list"), list(theirs, "nmcli -t connection show"))
+	}
+}
+
+// many is how many tunnels are verified together.
+const many = 200
+
+// Two hundred healthy tunnels, verified together, against one of them two hundred times.
+func BenchmarkLabVerifyAll(b *testing.B) {
+	lab.Need(b)
+	addTunnels(b, many, true)
+	waitIdle(b)
+	if r := lab.Linux1.Try("nmgre", "verify", "--all"); !strings.Contains(r.Stdout, fmt.Sprintf("verdict: pass (%d pass)", many)) {
+		b.Fatalf("not all of them are healthy: %s", r)
+	}
+	for b.Loop() {
+		all, one := &side{name: "verify --all"}, &side{name: "verify NAME"}
+		times := func(r run) float64 { return wall(r) * many }
+		compare(b, rounds, []bar{
+			{"verify all wall time", "ms", all, one, wall, 0.03 * many},
+			{"verify all memory", "KB", all, one, memory, 1.5},
+		}, func() { all.add(measure(b, lab.Linux1, "nmgre verify --all")) }, func() { one.add(measure(b, lab.Linux1, "nmgre verify many100")) })
+		b.Logf("verify all: %.0f ms, %d times verify NAME: %.0f ms: ratio %.4f (at most 0.03)", all.median(wall), many, one.median(times), all.median(wall)/one.median(times))
+	}
+}
+
+// roundTrip is the mean of a few round trips through a tunnel, as ping measures them.
+func roundTrip(b *testing.B, to string) run {
+	b.Helper()
+	out := lab.Linux1.Run(b, "ping", "-n", "-q", "-c", "3", "-i", "0.2", to)
+	_, numbers, _ := strings.Cut(out, "mdev = ")
+	parts := strings.Split(numbers, "/")
+	ms, err := strconv.ParseFloat(parts[min(1, len(parts)-1)], 64)
+	if err != nil {
+		b.Fatalf("ping: %v\n%s", err, out)
+	}
+	return run{took: time.Duration(ms * float64(time.Millisecond))}
+}
+
+// waited is the time of a command that its own processes did not work.
+func waited(r run) float64 { return max(0, r.took-r.cpu).Seconds() * 1000 }
+
+// A healthy tunnel against nmcli's look at its profile and the round trip of the way, and a broken
+// one. What a healthy one waits for is compared only: on one processor it waits for NetworkManager
+// to work, too.
+func BenchmarkLabVerify(b *testing.B) {
+	lab.Need(b)
+	addTunnels(b, 2, true)
+	waitIdle(b)
+	lab.Linux2.Run(b, "ip", "link", "set", "many2", "down")
+	const most = 3 * time.Second
+	for b.Loop() {
+		ours, theirs, broken, way := &side{name: "nmgre verify"}, &side{name: "nmcli connection show"}, &side{name: "nmgre verify of a broken one"}, &side{name: "round trip"}
+		compare(b, rounds, nil,
+			func() { ours.add(measure(b, lab.Linux1, "nmgre verify many1")) },
+			func() { theirs.add(measure(b, lab.Linux1, "nmcli connection show many1")) },
+			func() { broken.add(measure(b, lab.Linux1, "! nmgre verify many2")) },
+			func() { way.add(roundTrip(b, "172.20.0.6")) })
+		b.Logf("verify: %.1f ms, of which it waits %.1f ms; 1.2 round trips and 0.1 of nmcli connection show are %.1f ms", ours.median(wall), ours.median(waited),
+			1.2*way.median(wall)+0.1*theirs.median(wall))
+		b.Logf("verify of a broken tunnel: %.0f ms (at most %s)", broken.median(wall), most)
+		if took := broken.median(wall); took > float64(most.Milliseconds()) {
+			b.Errorf("verify of a broken tunnel takes %.0f ms", took)
+		}
 	}
 }
 

@@ -49,6 +49,9 @@ func TestOutputs(t *testing.T) {
 		{"create-json", append(createArgs, "--json"), exitDone},
 		{"list-none", []string{"list"}, exitDone},
 		{"list-none-json", []string{"list", "--json"}, exitDone},
+		{"help-verify", []string{"verify", "--help"}, exitDone},
+		{"verify-none", []string{"verify", "--all"}, exitDone},
+		{"verify-none-json", []string{"verify", "--active", "--json"}, exitDone},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := newWorld(t).run(c.args...)
@@ -71,6 +74,7 @@ func TestOutputsOfATunnel(t *testing.T) {
 		{"list", []string{"list"}}, {"list-json", []string{"list", "--json"}},
 		{"show", []string{"show", "gre1"}}, {"show-json", []string{"show", "gre1", "--json"}},
 		{"verify", []string{"verify", "gre1"}}, {"verify-json", []string{"verify", "gre1", "--json"}},
+		{"verify-all", []string{"verify", "--all"}}, {"verify-all-json", []string{"verify", "--all", "--json"}},
 		{"down", []string{"down", "gre1"}}, {"up-json", []string{"up", "gre1", "--json"}}, {"delete", []string{"delete", "gre1"}},
 	} {
 		o := w.must(c.args...)
@@ -134,6 +138,12 @@ func TestExitCodes(t *testing.T) {
 		{"help for no command of route's", nil, []string{"help", "route", "ad"}, exitInvalid, []string{"there is no command route ad", "did you mean add"}},
 		{"unknown flag", nil, []string{"list", "--all"}, exitInvalid, []string{"unknown flag: --all"}},
 		{"no name", nil, []string{"verify"}, exitInvalid, []string{"the tunnel's name is missing"}},
+		{"a name and all", nil, []string{"verify", "gre1", "--all"}, exitInvalid, []string{"both a tunnel, gre1, and --all are given", "hint: give a NAME, or --all\n"}},
+		{"a name and active", nil, []string{"verify", "gr\x1b", "--active"}, exitInvalid, []string{`both a tunnel, gr\x1b, and --active are given`}},
+		{"all and active", nil, []string{"verify", "--all", "--active"}, exitInvalid, []string{"--all and --active are two different choices"}},
+		{"an address of all", nil, []string{"verify", "--all", "--peer-address", "172.16.0.2"}, exitInvalid, []string{"peer-address: it is the inner address of one far end, and --all verifies many tunnels"}},
+		{"a network behind", nil, []string{"verify", "gre1", "--to", "10.10.2.0/24"}, exitInvalid, []string{`to: "10.10.2.0/24" is not an IP address`, "hint: leave out the prefix length: 10.10.2.0"}},
+		{"an address behind all", nil, []string{"verify", "--active", "--to", "10.10.2.100"}, exitInvalid, []string{"to: it is an address behind one far end, and --active verifies many tunnels", "hint: verify that tunnel alone, by its NAME"}},
 		{"two names", nil, []string{"show", "a", "b"}, exitInvalid, []string{"one tunnel at a time"}},
 		{"no such tunnel", nil, []string{"show", "gre9"}, exitInvalid, []string{`no tunnel has the name "gre9"`}},
 		{"hostile name", nil, []string{"show", "a\x1b[2Jb"}, exitInvalid, []string{`a\x1b[2Jb`}},
@@ -230,6 +240,9 @@ func TestVerifyFault(t *testing.T) {
 	w := newWorld(t)
 	w.must(createArgs...)
 	w.kernel.silent = true
+	if o := w.run("verify", "--all"); o.code != exitFault || !strings.Contains(o.stdout, "verdict: fail (1 fail)") {
+		t.Errorf("verify --all: exit %d\n%s", o.code, o.stdout)
+	}
 	o := w.run("verify", "gre1")
 	if o.code != exitFault || !strings.Contains(o.stdout, "verdict: fail") || o.stderr != "" {
 		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
@@ -237,6 +250,20 @@ func TestVerifyFault(t *testing.T) {
 	w.must("down", "gre1")
 	if o := w.run("verify", "gre1"); o.code != exitFault || !strings.Contains(o.stdout, "nmgre up gre1") {
 		t.Errorf("a tunnel that is down: exit %d\n%s", o.code, o.stdout)
+	}
+}
+
+// The address of --to has a check of its own, and a wrong one is refused by the flag's name.
+func TestVerifyTo(t *testing.T) {
+	w := newWorld(t)
+	w.must(createArgs...)
+	if o := w.must("verify", "gre1", "--to", "10.10.2.100", "--to", "10.10.2.101"); !strings.Contains(o.stdout, "to 10.10.2.100") || !strings.Contains(o.stdout, "to 10.10.2.101") {
+		t.Errorf("%s", o.stdout)
+	}
+	for _, to := range []string{"", "100.0.2.100", "172.16.0.1"} {
+		if o := w.run("verify", "gre1", "--to", to); o.code != exitInvalid || o.stdout != "" || !strings.Contains(o.stderr, "to: ") {
+			t.Errorf("--to %q: exit %d\n%s%s", to, o.code, o.stdout, o.stderr)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/output"
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -393,10 +394,10 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nm.Tunnel, 
 		return err
 	}
 	if run.dryRun {
-		return a.printPlan(planned, planned.FarEnd, run.json)
+		return output.Plan(a.stdout, planned, planned.FarEnd, run.json)
 	}
 	for _, note := range planned.Notes {
-		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(note))
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", output.OneLine(note))
 	}
 	if a.confirm > 0 {
 		defer a.watch()()
@@ -405,5 +406,5 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nm.Tunnel, 
 	if err != nil {
 		return begun(err)
 	}
-	return a.printCreated(created, planned.FarEnd, run.json)
+	return output.Created(a.stdout, created, planned.FarEnd, run.json)
 }

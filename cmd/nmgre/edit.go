@@ -4,18 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/output"
 	"nmgre/nm"
 	"nmgre/nm/plan"
-	"nmgre/nm/verify"
 	"nmgre/routes/fault"
-	"nmgre/routes/gre"
 )
 
 // editRun holds the flags of edit that are not about the tunnel itself.
@@ -129,7 +127,7 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 		return err
 	}
 	if run.dryRun {
-		return a.printEditPlan(planned, run.json)
+		return output.EditPlan(a.stdout, planned, run.json)
 	}
 	a.tellEdit(planned)
 	defer a.watch()()
@@ -145,125 +143,22 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 	if err != nil {
 		return begun(err)
 	}
-	return a.printEdited(planned, done, far, run.json)
+	if len(planned.Changes) == 0 && !run.json {
+		fmt.Fprintf(a.stderr, "nmgre: %s: nothing to change\n", fault.Printable(done.Status.Tunnel.Name))
+		return nil
+	}
+	return output.Edited(a.stdout, planned, done, far, run.json)
 }
 
 // tellEdit shows the differences before they are made.
 func (a *app) tellEdit(planned plan.EditPlan) {
 	for _, line := range planned.Diff() {
-		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(line))
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", output.OneLine(line))
 	}
 	if len(planned.Changes) > 0 {
-		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(flapText(planned)))
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", output.OneLine(output.FlapText(planned)))
 	}
 	for _, note := range planned.Notes {
-		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(note))
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", output.OneLine(note))
 	}
-}
-
-func flapText(planned plan.EditPlan) string {
-	switch {
-	case planned.Flaps:
-		return "it goes down and up: " + planned.Why
-	case planned.Profile.State == nm.StateInactive:
-		return planned.Why
-	}
-	return "it stays up: " + planned.Why
-}
-
-// printEditPlan writes the differences, and every step with its reason and the commands that would
-// do the same.
-func (a *app) printEditPlan(p plan.EditPlan, asJSON bool) error {
-	if asJSON {
-		return a.printJSON(map[string]editPlanJSON{"plan": newEditPlanJSON(p)})
-	}
-	var b strings.Builder
-	for _, line := range p.Diff() {
-		fmt.Fprintln(&b, fault.Escaped(line))
-	}
-	if len(p.Changes) == 0 {
-		fmt.Fprintf(&b, "# %s: nothing to change\n", fault.Printable(p.Before.Name))
-		_, err := fmt.Fprint(a.stdout, b.String())
-		return err
-	}
-	fmt.Fprintf(&b, "# %s\n", oneLine(flapText(p)))
-	for _, note := range p.Notes {
-		fmt.Fprintf(&b, "# %s\n", oneLine(note))
-	}
-	for i, step := range p.Steps {
-		fmt.Fprintf(&b, "%d. %s\n   # %s\n", i+1, oneLine(step.What), oneLine(step.Why))
-		for _, command := range step.Commands {
-			fmt.Fprintf(&b, "   %s\n", command)
-		}
-	}
-	_, err := fmt.Fprint(a.stdout, b.String())
-	return err
-}
-
-// printEdited writes the tunnel as it is now, and the report.
-func (a *app) printEdited(planned plan.EditPlan, done nmgre.Edited, far nm.FarEnd, asJSON bool) error {
-	if asJSON {
-		out := editedJSON{Tunnel: newDetailJSON(done.Status, far), Changes: changesJSON(planned), Flaps: planned.Flaps}
-		if len(done.Report.Checks) > 0 {
-			out.Verify = &done.Report
-		}
-		return a.printJSON(out)
-	}
-	t := done.Status.Tunnel
-	name := fault.Printable(t.Name)
-	if len(planned.Changes) == 0 {
-		fmt.Fprintf(a.stderr, "nmgre: %s: nothing to change\n", name)
-		return nil
-	}
-	if _, err := fmt.Fprintf(a.stdout, "%s is changed: %s %s -> %s, inner %s, mtu %d\n", name, t.Mode, gre.OuterText(t.Local), t.Remote, joined(t.Addresses), t.MTU); err != nil {
-		return err
-	}
-	if len(done.Report.Checks) > 0 {
-		if err := a.printReport(done.Report); err != nil {
-			return err
-		}
-	}
-	return a.printFarEnd(far)
-}
-
-// fieldChangeJSON is one difference that an edit makes. A value that was not set, or is not any
-// more, is absent.
-type fieldChangeJSON struct {
-	Field string `json:"field"`
-	Old   string `json:"old,omitempty"`
-	New   string `json:"new,omitempty"`
-}
-
-func changesJSON(p plan.EditPlan) []fieldChangeJSON {
-	out := make([]fieldChangeJSON, len(p.Changes))
-	for i, c := range p.Changes {
-		out[i] = fieldChangeJSON{c.Field, c.Old, c.New}
-	}
-	return out
-}
-
-// editedJSON is the output of edit --json.
-type editedJSON struct {
-	Tunnel  detailJSON        `json:"tunnel"`
-	Changes []fieldChangeJSON `json:"changes"`
-	Flaps   bool              `json:"flaps"`
-	Verify  *verify.Report    `json:"verify,omitempty"` // absent while the tunnel is down
-}
-
-// editPlanJSON is the output of edit --dry-run --json.
-type editPlanJSON struct {
-	Changes []fieldChangeJSON `json:"changes"`
-	Flaps   bool              `json:"flaps"`
-	Why     string            `json:"why"`
-	Steps   []stepJSON        `json:"steps"`
-	Routes  []routeJSON       `json:"routes"`
-	Notes   []string          `json:"notes"`
-}
-
-func newEditPlanJSON(p plan.EditPlan) editPlanJSON {
-	out := editPlanJSON{Changes: changesJSON(p), Flaps: p.Flaps, Why: p.Why, Steps: []stepJSON{}, Routes: newOwnedJSON(p.Routes), Notes: append([]string{}, p.Notes...)}
-	for _, s := range p.Steps {
-		out.Steps = append(out.Steps, stepJSON{s.ID, s.What, s.Why, append([]string{}, s.Commands...)})
-	}
-	return out
 }

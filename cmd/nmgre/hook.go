@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nmgre/cmd/nmgre/output"
 	"nmgre/cmd/nmgre/watchdog"
 	"nmgre/nm"
 	"nmgre/routes/fault"
@@ -77,7 +78,7 @@ func (a *app) tellSystemd(ctx context.Context, unit, more string) {
 		return
 	}
 	if err := a.systemd(ctx, "", unit); err != nil {
-		fmt.Fprintf(a.stderr, "nmgre: warning: %s\nhint: type: sudo systemctl daemon-reload%s\n", oneLine(err.Error()), more)
+		fmt.Fprintf(a.stderr, "nmgre: warning: %s\nhint: type: sudo systemctl daemon-reload%s\n", output.OneLine(err.Error()), more)
 	}
 }
 
@@ -129,7 +130,7 @@ func (a *app) hook(ctx context.Context, patience time.Duration) (keep.Converged,
 		return c, nil
 	}
 	for _, trouble := range c.Trouble {
-		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(trouble))
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", output.OneLine(trouble))
 	}
 	if err == nil && len(c.Trouble) > 0 {
 		err = errTrouble

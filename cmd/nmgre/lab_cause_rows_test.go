@@ -24,6 +24,21 @@ const largePing = "ping -n -q -c 2 -i 0.2 -W 1 -M do -s 1450 100.0.2.100 || true
 // wholeMTU gives the tunnel its first MTU again.
 const wholeMTU = "ip route flush cache; nmgre edit gre1 --mtu 1472 --no-probe"
 
+// An SNAT rule of linux1 for what the tunnel sends into its LAN, and the check that proves it.
+const (
+	snatOn  = "install -m 755 /tmp/bin/nmgre /usr/local/bin/nmgre; /usr/local/bin/nmgre install-hook; nmgre edit gre1 --snat 10.10.1.0/24=10.10.1.1 --no-probe"
+	noSNAT  = "; nmgre edit gre1 --snat none --no-probe; nmgre remove-hook; rm -f /usr/local/bin/nmgre; conntrack -D -s 172.16.0.1 || true"
+	theSNAT = "snat 10.10.1.0/24 from 172.16.0.0/30"
+)
+
+// A second profile of the name gre1, for the same interface.
+const (
+	twinOn = "nmcli connection clone gre1 twin; nmcli connection modify twin connection.autoconnect no connection.id gre1"
+	noTwin = `for u in $(nmcli -g UUID,DEVICE,NAME connection show | sed -n 's/^\([^:]*\)::gre1$/\1/p'); do nmcli connection delete $u; done`
+)
+
+const noIPsec = "ip xfrm policy flush; ip xfrm state flush"
+
 // causeRows are the rows of the matrix. D01, a kernel without GRE, is not one of them: see
 // TestSupports of routes/netlink.
 var causeRows = []causeRow{
@@ -40,14 +55,16 @@ var causeRows = []causeRow{
 	{
 		id: "D04", name: "an unreachable route covers the far end",
 		does:  []step{here("ip route add unreachable 100.0.2.100")},
-		undo:  []step{here(leave("ip route del unreachable 100.0.2.100"))},
+		undo:  []step{here(leave("ip route del 100.0.2.100"))},
 		cause: "no-route", says: []string{"100.0.2.100"}, verdict: "fail", certainty: "proved",
+		mend: "ip route replace 100.0.2.100 via 100.0.1.1 dev eth0",
 	},
 	{
 		id: "D04b", name: "no default route",
 		does:  []step{here("ip route del default via 100.0.1.1")},
-		undo:  []step{here("ip route add default via 100.0.1.1 dev eth0 proto static metric 100")},
+		undo:  []step{here(leave("ip route add default via 100.0.1.1 dev eth0 proto static metric 100"))},
 		cause: "no-route", says: []string{"100.0.2.100"}, verdict: "fail", certainty: "proved",
+		mend: "nmcli device connect eth0",
 	},
 	{
 		id: "D05", name: "the device of the way out is down",
@@ -270,7 +287,7 @@ var causeRows = []causeRow{
 		id: "D22b", name: "this end wants sequence numbers",
 		does:  []step{hereLink("key 42 iseq")},
 		undo:  []step{hereLink(farOptions)},
-		check: "link", says: []string{"sequence numbers: profile off, kernel on"}, verdict: "fail", certainty: "proved",
+		cause: "link-differs", check: "link", says: []string{"sequence numbers: profile off, kernel on"}, verdict: "fail", certainty: "proved",
 		also: []string{"sequence-differs"}, mend: "nmgre down gre1 && nmgre up gre1",
 	},
 	{
@@ -288,23 +305,131 @@ var causeRows = []causeRow{
 		cause:  "same-inner-address", says: []string{"172.16.0.1"}, verdict: "fail",
 	},
 	{
-		id: "D25", name: "the far end does not forward to its LAN",
-		does:  []step{there("sysctl -qw net.ipv4.conf.gre1.forwarding=0")},
-		undo:  []step{there("sysctl -qw net.ipv4.conf.gre1.forwarding=1")},
-		later: "an address behind the far end is to be probed, by --to",
+		id: "D24b", name: "this end's device has the far end's inner address, too",
+		does:  []step{here("ip addr add 172.16.0.2/30 dev gre1")},
+		undo:  []step{here(leave("ip addr del 172.16.0.2/30 dev gre1"))},
+		cause: "peer-address-here", says: []string{"172.16.0.2", "gre1"}, verdict: "fail", certainty: "proved",
+		also: []string{"addresses"}, mend: "ip address del 172.16.0.2/30 dev gre1",
 	},
 	{
-		id: "D26", name: "the far end has no route back to this end's LAN",
+		id: "D24c", name: "another device of this host has the far end's inner address",
+		does:  []step{here("ip addr add 172.16.0.2/32 dev lo")},
+		undo:  []step{here(leave("ip addr del 172.16.0.2/32 dev lo"))},
+		cause: "peer-address-here", says: []string{"172.16.0.2", "lo"}, verdict: "fail",
+		mend: "ip address del 172.16.0.2/32 dev lo",
+	},
+	{
+		id: "D25", name: "the far end does not forward", to: []string{"10.10.2.100"},
+		does:  []step{there("sysctl -qw net.ipv4.ip_forward=0")},
+		undo:  []step{there("sysctl -qw net.ipv4.ip_forward=1")},
+		cause: "far-not-forwarding", check: "to 10.10.2.100", says: []string{"TTL 1", "10.10.1.1"}, verdict: "fail", certainty: "likely",
+		mendThere: `sysctl net\.ipv4\.ip_forward=1`,
+	},
+	{
+		id: "D25b", name: "the far end does not forward what comes in by the tunnel", to: []string{"10.10.2.100"},
+		does:  []step{there("sysctl -qw net.ipv4.conf.gre1.forwarding=0")},
+		undo:  []step{there("sysctl -qw net.ipv4.conf.gre1.forwarding=1")},
+		cause: "far-not-forwarding", check: "to 10.10.2.100", verdict: "fail", certainty: "likely",
+	},
+	{
+		id: "D25c", name: "the far end's firewall drops what it forwards", to: []string{"10.10.2.100"},
+		does:  []step{there(filterAt("forward", "iifname gre1 drop"))},
+		undo:  []step{there(noFilter)},
+		cause: "behind-silent", check: "to 10.10.2.100", says: []string{"172.16.0.2 said", "hook forward"}, verdict: "fail", certainty: "likely",
+	},
+	{
+		id: "D25d", name: "the far end's firewall refuses what it forwards", to: []string{"10.10.2.100"},
+		does:  []step{there(filterAt("forward", "iifname gre1 reject with icmp type admin-prohibited"))},
+		undo:  []step{there(noFilter)},
+		cause: "behind-firewall", check: "to 10.10.2.100", says: []string{"172.16.0.2", "3/13"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D25e", name: "the host behind the far end is off", to: []string{"10.10.2.77"},
+		cause: "behind-no-host", check: "to 10.10.2.77", says: []string{"172.16.0.2", "3/1"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D25f", name: "the far end has no route to it", to: []string{"10.10.77.1"},
+		does:  []step{here("ip route add 10.10.77.0/24 dev gre1"), there("ip route add throw 10.10.77.0/24")},
+		undo:  []step{here("ip route del 10.10.77.0/24 dev gre1"), there("ip route del throw 10.10.77.0/24")},
+		cause: "behind-no-route", check: "to 10.10.77.1", says: []string{"172.16.0.2", "3/0"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D25g", name: "packets go round in a circle behind the far end", to: []string{"10.10.77.1"},
+		does: []step{here("ip route add 10.10.77.0/24 dev gre1"), there("ip route add 10.10.77.0/24 via 10.10.2.100"),
+			farLAN("sysctl -qw net.ipv4.ip_forward=1")},
+		undo: []step{here("ip route del 10.10.77.0/24 dev gre1"), there("ip route del 10.10.77.0/24 via 10.10.2.100"),
+			farLAN("sysctl -qw net.ipv4.ip_forward=0")},
+		cause: "behind-loop", check: "to 10.10.77.1", says: []string{"11/0"}, verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "D25h", name: "the host behind the far end drops echoes", to: []string{"10.10.2.100"},
+		does:  []step{farLAN(filterAt("input", "icmp type echo-request drop"))},
+		undo:  []step{farLAN(noFilter)},
+		cause: "behind-silent", check: "to 10.10.2.100", says: []string{"172.16.0.2 said"}, verdict: "fail", certainty: "likely",
+	},
+	{
+		id: "D25i", name: "the far end has no route to a network of the tunnel's routes",
+		does:  []step{here("nmgre route add gre1 10.10.77.0/24"), there("ip route add throw 10.10.77.0/24")},
+		undo:  []step{here("nmgre route delete gre1 10.10.77.0/24"), there("ip route del throw 10.10.77.0/24")},
+		cause: "behind-no-route", check: "behind 10.10.77.0/24", says: []string{"172.16.0.2", "3/0"}, verdict: "warn", certainty: "proved",
+	},
+	{
+		id: "D26", name: "the far end has no route back to this end's LAN", core: true, to: []string{"10.10.2.100"},
+		does:  []step{there("nmgre route delete gre1 10.10.1.0/24")},
+		undo:  []step{there(leave("nmgre route add gre1 10.10.1.0/24"))},
+		cause: "no-way-back", check: "to 10.10.2.100", says: []string{"10.10.1.1", "the far end has no way back to 10.10.1.0/24"}, verdict: "fail", certainty: "likely",
+		mendThere: `nmgre route add TUNNEL 10\.10\.1\.0/24`,
+	},
+	{
+		id: "D26b", name: "the host behind the far end has no route back to this end's LAN", to: []string{"10.10.2.100", "10.10.2.1"},
+		does:  []step{farLAN("ip route add blackhole 10.10.1.0/24")},
+		undo:  []step{farLAN("ip route del blackhole 10.10.1.0/24")},
+		cause: "no-way-back", check: "to 10.10.2.100", says: []string{"what is behind the far end", "10.10.1.0/24"}, verdict: "fail", certainty: "likely",
+	},
+	{
+		id: "D26c", name: "the far end has no route back, and its own address is asked", to: []string{"10.10.2.1"},
 		does:  []step{there("ip route del 10.10.1.0/24 dev gre1")},
 		undo:  []step{there("nmcli connection up gre1")},
-		later: "an address behind the far end is to be probed from this end's LAN address, by --to",
+		cause: "no-way-back", check: "to 10.10.2.1", says: []string{"the far end has no way back to 10.10.1.0/24"}, verdict: "fail", certainty: "likely",
+	},
+	{
+		id: "D26d", name: "a more specific route takes the packets to a host behind", to: []string{"10.10.2.100"},
+		does:  []step{here("ip route add 10.10.2.64/26 via 10.10.1.100 dev eth1")},
+		undo:  []step{here("ip route del 10.10.2.64/26; " + leave("nmgre route delete gre1 10.10.2.100"))},
+		cause: "route-elsewhere", check: "to 10.10.2.100", says: []string{"10.10.2.64/26", "eth1"}, verdict: "fail", certainty: "proved",
+		mend: `nmgre route add gre1 10\.10\.2\.100`,
 	},
 	{
 		id: "D27", name: "the strict reverse path filter drops answers", core: true,
 		does:  []step{here("sysctl -qw net.ipv4.conf.gre1.rp_filter=1; ip route add 172.16.0.2 dev eth1")},
 		undo:  []step{here("sysctl -qw net.ipv4.conf.gre1.rp_filter=0; ip route del 172.16.0.2 dev eth1")},
-		cause: "rp-filter", says: []string{"rp_filter", "gre1"}, verdict: "fail",
+		cause: "rp-filter", says: []string{"strict (1)", "net.ipv4.conf.gre1.rp_filter = 1"}, verdict: "fail", certainty: "proved",
 		mend: `sysctl (-w )?net\.ipv4\.conf\.gre1\.rp_filter=2`,
+	},
+	{
+		id: "D27b", name: "the strict filter of all devices drops answers",
+		does:  []step{here("sysctl -qw net.ipv4.conf.all.rp_filter=1; ip route add 172.16.0.2 dev eth1")},
+		undo:  []step{here("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.gre1.rp_filter=0; ip route del 172.16.0.2 dev eth1")},
+		cause: "rp-filter", says: []string{"strict (1)", "net.ipv4.conf.all.rp_filter = 1"}, verdict: "fail", certainty: "proved",
+		mend: `sysctl net\.ipv4\.conf\.gre1\.rp_filter=2`,
+	},
+	{
+		id: "D27c", name: "the loose filter of all devices drops answers whose source has no route",
+		does: []step{here(`sysctl -qw net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.gre1.rp_filter=1
+			ip rule add pref 90 to 172.16.0.2 oif gre1 lookup main; ip rule add pref 91 to 172.16.0.2 unreachable`)},
+		undo: []step{here(`sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.gre1.rp_filter=0
+			ip rule del pref 90; ip rule del pref 91`)},
+		cause: "rp-filter", says: []string{"loose (2)", "net.ipv4.conf.all.rp_filter = 2"}, verdict: "fail", certainty: "proved",
+		mend: `sysctl net\.ipv4\.conf\.all\.rp_filter=0 net\.ipv4\.conf\.gre1\.rp_filter=0`,
+	},
+	{
+		id: "D27d", name: "the strict filter of the way out drops packets that come in by another device than they leave by",
+		does: []step{here(`sysctl -qw net.ipv4.conf.eth0.rp_filter=1; ip route add 100.0.2.100 dev eth1 table 77
+			ip rule add pref 90 iif lo to 100.0.2.100 ipproto 47 lookup main; ip rule add pref 91 iif lo to 100.0.2.100 lookup 77`)},
+		undo: []step{here(`sysctl -qw net.ipv4.conf.eth0.rp_filter=0; ip rule del pref 90; ip rule del pref 91
+			ip route del 100.0.2.100 dev eth1 table 77`)},
+		cause: "rp-filter", says: []string{"strict (1)", "net.ipv4.conf.eth0.rp_filter = 1"}, verdict: "fail", certainty: "likely",
+		mend: `sysctl net\.ipv4\.conf\.eth0\.rp_filter=2`,
 	},
 	{
 		id: "D28", name: "the path MTU is smaller, and the kernel knows it", core: true,
@@ -331,7 +456,7 @@ var causeRows = []causeRow{
 		id: "D30", name: "the link has another MTU than the profile",
 		does:  []step{here("ip link set gre1 mtu 1400")},
 		undo:  []step{here("ip link set gre1 mtu 1472")},
-		check: "link", says: []string{"profile 1472", "kernel 1400"}, verdict: "fail", certainty: "proved",
+		cause: "link-differs", check: "link", says: []string{"profile 1472", "kernel 1400"}, verdict: "fail", certainty: "proved",
 		mend: "nmgre down gre1 && nmgre up gre1",
 	},
 	{
@@ -344,7 +469,7 @@ var causeRows = []causeRow{
 		id: "D32", name: "a route is gone",
 		does:  []step{here("ip route del 10.10.2.0/24 dev gre1")},
 		undo:  []step{here("nmcli connection up gre1")},
-		check: "route 10.10.2.0/24", verdict: "fail", certainty: "proved", mend: `nmcli connection up [\w-]+|nmgre up gre1`,
+		cause: "route-missing", check: "route 10.10.2.0/24", verdict: "fail", certainty: "proved", mend: `nmcli connection up [\w-]+|nmgre up gre1`,
 	},
 	{
 		id: "D33", name: "a router's keepalives stay unanswered",
@@ -369,24 +494,54 @@ var causeRows = []causeRow{
 	},
 	{
 		id: "D36", name: "another chain takes the packets of an SNAT rule",
-		does: []step{here(`nmgre edit gre1 --snat 10.10.1.0/24=10.10.1.1 --no-probe
+		does: []step{here(snatOn + `
 			nft 'table ip fault { chain faulty { type nat hook postrouting priority 50; oifname "eth1" snat to 10.10.1.7; }; }'`)},
-		undo:  []step{here(noFilter + "; nmgre edit gre1 --snat none --no-probe")},
-		later: "the counter of the rule is to be compared with a probe into the LAN", also: []string{"gateway", "hook", "kept"},
+		undo:  []step{here(leave(noFilter) + noSNAT)},
+		cause: "snat-taken", check: theSNAT, says: []string{"fault", "10.10.1.7"}, verdict: "fail", certainty: "proved",
+		mend: `nft insert rule ip fault faulty [^#]+`,
+	},
+	{
+		id: "D36b", name: "another chain of the same priority takes them, since it is the later one",
+		does: []step{here(snatOn + `
+			nft 'table ip fault { chain faulty { type nat hook postrouting priority 100; oifname "eth1" snat to 10.10.1.7; }; }'`)},
+		undo:  []step{here(leave(noFilter) + noSNAT)},
+		cause: "snat-taken", check: theSNAT, says: []string{"fault", "10.10.1.7"}, verdict: "fail", certainty: "proved",
+		mend: `nft insert rule ip fault faulty [^#]+`,
+	},
+	{
+		id: "D36c", name: "another chain takes them if they come out of the tunnel",
+		does: []step{here(snatOn + `
+			nft 'table ip fault { chain faulty { type nat hook postrouting priority 50; iifname "gre1" snat to 10.10.1.7; }; }'`)},
+		undo:  []step{here(leave(noFilter) + noSNAT)},
+		cause: "snat-taken", check: theSNAT, says: []string{"fault", "10.10.1.7"}, verdict: "warn", certainty: "likely",
+		mend: `nft insert rule ip fault faulty [^#;]+`,
 	},
 	{
 		id: "D37", name: "a link made by hand stands for the profile",
 		does: []step{here(`nmgre down gre1
 			ip link add gre1 type gre local 100.0.1.100 remote 100.0.2.100 key 42 ttl 64
 			ip addr add 172.16.0.1/30 dev gre1; ip link set gre1 up`)},
-		undo:  []step{here("ip link del gre1; nmgre up gre1")},
-		later: "two profiles of one name are to be told apart",
+		undo:  []step{here(leave("ip link del gre1") + "; nmgre up gre1")},
+		cause: "shadowed", check: "device", says: []string{"made by hand", "gre1.nmconnection"}, verdict: "fail", certainty: "proved",
+		mend: `ip link delete dev gre1 && nmgre up [0-9a-f-]{36}`,
+	},
+	{
+		id: "D37b", name: "two profiles have one name, and the outer TTL is inherited",
+		does:  []step{here("nmgre edit gre1 --ttl inherit --no-probe; " + twinOn)},
+		undo:  []step{here(noTwin + "; nmgre edit gre1 --ttl 64 --no-probe")},
+		cause: "ttl-inherit", verdict: "warn", mend: "nmgre edit [0-9a-f-]{36} --ttl 64",
 	},
 	{
 		id: "X1", name: "the far end answers no echo, but sends",
 		does: []step{there(filterAt("input", "iifname gre1 icmp type echo-request drop"))}, speaks: farPings,
 		undo:  []step{there(noFilter)},
 		cause: "far-no-echo", verdict: "warn",
+	},
+	{
+		id: "X1b", name: "this host's firewall drops what comes out of the tunnel",
+		does:  []step{here(filterAt("input", "iifname gre1 drop"))},
+		undo:  []step{here(noFilter)},
+		cause: "answers-dropped", says: []string{"gre1", "172.16.0.2"}, verdict: "fail", certainty: "likely",
 	},
 	{
 		id: "X2", name: "the far end speaks EoIP",
@@ -400,20 +555,45 @@ var causeRows = []causeRow{
 			ip link set gre9 up`)},
 		undo:  []step{here("ip link del gre9")},
 		cause: "sibling-takes", says: []string{"gre9"}, verdict: "fail", certainty: "likely",
+		mend: "ip link set dev gre9 down",
 	},
 	{
 		id: "X4", name: "an IPsec policy covers the tunnel, and has no state",
-		does: []step{here("ip xfrm policy add src 100.0.1.100 dst 100.0.2.100 proto 47 dir out tmpl src 100.0.1.100 dst 100.0.2.100 proto esp mode transport")},
-		undo: []step{here("ip xfrm policy del src 100.0.1.100 dst 100.0.2.100 proto 47 dir out")},
-		lost: true, later: "policies of IPsec are not read",
+		does:  []step{here("ip xfrm policy add src 100.0.1.100 dst 100.0.2.100 proto 47 dir out tmpl src 100.0.1.100 dst 100.0.2.100 proto esp mode transport")},
+		undo:  []step{here(noIPsec)},
+		cause: "ipsec-no-state", says: []string{"src 100.0.1.100/32 dst 100.0.2.100/32 proto 47", "esp mode transport"}, verdict: "fail", certainty: "proved",
+		mend: `ip xfrm policy delete index \d+ dir out`,
+	},
+	{
+		id: "X4b", name: "an IPsec policy blocks the tunnel",
+		does:  []step{here("ip xfrm policy add src 100.0.1.100 dst 100.0.2.0/24 dir out action block")},
+		undo:  []step{here(noIPsec)},
+		cause: "ipsec-blocks", says: []string{"src 100.0.1.100/32 dst 100.0.2.0/24", "action block"}, verdict: "fail", certainty: "proved",
+		mend: `ip xfrm policy delete index \d+ dir out`,
+	},
+	{
+		id: "X4c", name: "an IPsec policy wants protection, and the far end's packets have none",
+		does:  []step{here("ip xfrm policy add src 100.0.2.100 dst 100.0.1.100 proto 47 dir in tmpl src 100.0.2.100 dst 100.0.1.100 proto esp mode transport")},
+		undo:  []step{here(noIPsec)},
+		cause: "ipsec-required", says: []string{"src 100.0.2.100/32 dst 100.0.1.100/32 proto 47", "arrived"}, verdict: "fail", certainty: "proved",
+		mend: `ip xfrm policy delete index \d+ dir in`,
+	},
+	{
+		id: "X4d", name: "an IPsec policy blocks what the far end sends",
+		does:  []step{here("ip xfrm policy add src 100.0.2.100 dst 100.0.1.100 dir in action block")},
+		undo:  []step{here(noIPsec)},
+		cause: "ipsec-blocks", says: []string{"action block", "dir in"}, verdict: "fail", certainty: "proved",
+		mend: `ip xfrm policy delete index \d+ dir in`,
 	},
 	{
 		id: "X5", name: "the far end is behind NAT, and has not sent yet",
 		does: []step{between(`ip addr add 100.0.1.50/24 dev eth1
 			nft 'table ip fault { chain faulty { type nat hook postrouting priority 100; oifname "eth1" ip saddr 100.0.2.100 snat to 100.0.1.50; }; }'`),
 			here("nmgre edit gre1 --peer 100.0.1.50 --no-probe")},
-		undo: []step{between(noFilter + "; ip addr del 100.0.1.50/24 dev eth1"), here("nmgre edit gre1 --peer 100.0.2.100 --no-probe")},
-		lost: true, cause: "far-no-tunnel", later: "that the far end must send first cannot be told from a far end without a tunnel",
+		undo: []step{between(noFilter + "; ip addr del 100.0.1.50/24 dev eth1; conntrack -D -p gre || true"), here("nmgre edit gre1 --peer 100.0.2.100 --no-probe")},
+		// from here it looks as if there were no tunnel: the hint says what tells the two apart
+		cause: "far-no-tunnel", says: []string{"behind NAT has to send first"}, verdict: "fail", certainty: "likely",
+		mendThere: `ping -c 40 172\.16\.0\.1`,
 	},
 	{
 		id: "X6", name: "the far end answers no echo, and is silent until it is asked by UDP",

@@ -37,7 +37,10 @@ type causeRow struct {
 	certainty string   // empty for either
 	// a regular expression of the hint's command, to be typed on linux1; may be empty
 	mend string
-	also []string // ids of further checks that may fail, or causes that may stand beside it
+	// one of the hint's command for the far end, to be typed on linux2, where TUNNEL is gre1
+	mendThere string
+	to        []string // addresses behind the far end that verify is to look for
+	also      []string // ids of further checks that may fail, or causes that may stand beside it
 
 	// later says what verify lacks to tell this fault. Then nothing wrong may be called proved. If
 	// lost is set, verify must not pass.
@@ -55,6 +58,7 @@ type step struct {
 func here(script string) step    { return step{lab.Linux1, script} }
 func there(script string) step   { return step{lab.Linux2, script} }
 func between(script string) step { return step{lab.Router, script} }
+func farLAN(script string) step  { return step{lab.LAN2, script} }
 
 // take runs steps one after the other. The shell ends at the first command that fails.
 func take(t *testing.T, steps []step) {
@@ -92,7 +96,8 @@ type toldJSON struct {
 type toldCheck struct {
 	ID, Status, Certainty, Cause, Summary, Hint string
 	Facts                                       struct {
-		MendHere string `json:"mend_here"`
+		MendHere  string `json:"mend_here"`
+		MendThere string `json:"mend_there"`
 	}
 	text string
 }
@@ -246,18 +251,27 @@ func anew(t *testing.T, makeAgain func(*testing.T)) {
 	makeAgain(t)
 }
 
-// mustBeHealthy waits a moment for verify to pass.
-func mustBeHealthy(t *testing.T, when string) {
+// mustBeHealthy waits a moment for verify to pass, with the addresses behind the far end.
+func mustBeHealthy(t *testing.T, when string, to ...string) {
 	t.Helper()
 	var r lab.Result
 	for range 4 {
-		r = lab.Linux1.Try("nmgre", "verify", "gre1", "--json")
+		r = lab.Linux1.Try("nmgre", verifyArgs("gre1", to)...)
 		if r.Code == exitDone && told(t, r).Verdict == "pass" {
 			return
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
 	t.Errorf("%s: verify does not pass: %s", when, r)
+}
+
+// verifyArgs are the arguments of verify.
+func verifyArgs(name string, to []string) []string {
+	args := []string{"verify", name, "--json"}
+	for _, a := range to {
+		args = append(args, "--to", a)
+	}
+	return args
 }
 
 // tryRefused runs a command that the fault refuses. Nothing changes.
@@ -290,7 +304,7 @@ func (row causeRow) try(t *testing.T, unprivileged bool) causeLine {
 	defer undo()
 	take(t, row.does)
 	stop := row.speak(t)
-	r := lab.Linux1.Try("nmgre", "verify", "gre1", "--json")
+	r := lab.Linux1.Try("nmgre", verifyArgs("gre1", row.to)...)
 	if unprivileged {
 		row.tryAsUser(t)
 	}
@@ -303,7 +317,10 @@ func (row causeRow) try(t *testing.T, unprivileged bool) causeLine {
 		t.Logf("it says: %s", line.said.text)
 		row.judge(t, report)
 		if row.mend != "" {
-			row.typeHint(t, line.said)
+			row.typeHint(t, line.said, lab.Linux1, row.mend, line.said.Facts.MendHere)
+		}
+		if row.mendThere != "" {
+			row.typeHint(t, line.said, lab.Linux2, row.mendThere, line.said.Facts.MendThere)
 		}
 	}
 	stop()
@@ -316,26 +333,28 @@ func (row causeRow) try(t *testing.T, unprivileged bool) causeLine {
 // tryAsUser checks that verify tells nothing wrong without privileges.
 func (row causeRow) tryAsUser(t *testing.T) {
 	t.Helper()
-	r := lab.Linux1.TryAs(ann, "nmgre", "verify", "gre1", "--json")
+	r := lab.Linux1.TryAs(ann, "nmgre", verifyArgs("gre1", row.to)...)
 	if r.Stdout == "" && (row.later != "" || r.Code == exitNotPermitted) {
 		return
 	}
 	row.mustNotLie(t, "as a user", told(t, r))
 }
 
-// typeHint types the hint's command, after which verify passes.
-func (row causeRow) typeHint(t *testing.T, c toldCheck) {
+// typeHint types the hint's command on a host, after which verify passes. fact is the same command
+// among the fields of the evidence; it may be empty.
+func (row causeRow) typeHint(t *testing.T, c toldCheck, host lab.Host, pattern, fact string) {
 	t.Helper()
 	// root needs no sudo, and the lab has none
-	command := strings.ReplaceAll(regexp.MustCompile(row.mend).FindString(c.Hint), "sudo ", "")
-	if command == "" || c.Facts.MendHere != "" && !strings.Contains(c.Hint, c.Facts.MendHere) {
-		t.Errorf("the hint has no command like %q: %s", row.mend, c.text)
+	command := regexp.MustCompile(pattern).FindString(c.Hint)
+	command = strings.NewReplacer("sudo ", "", "TUNNEL", "gre1").Replace(command)
+	if command == "" || fact != "" && !strings.Contains(c.Hint, fact) {
+		t.Errorf("the hint has no command like %q: %s", pattern, c.text)
 		return
 	}
-	if r := lab.Linux1.Try("sh", "-c", command); r.Code != 0 {
+	if r := host.Try("sh", "-c", command); r.Code != 0 {
 		t.Errorf("the hint's command %q: %s", command, r)
 	}
-	mustBeHealthy(t, "after the hint's command "+command)
+	mustBeHealthy(t, "after the hint's command "+command, row.to...)
 }
 
 // speak has the far end send by itself until stop is called.
@@ -391,7 +410,7 @@ func causeTable(lines []causeLine) string {
 }
 
 // A dozen faults that cover every kind of evidence: the links, the routes, counters, ICMP errors,
-// packets on the way out and in, rules, and the path MTU.
+// packets on the way out and in, rules, the path MTU, and what is behind the far end.
 func TestLabCausesCore(t *testing.T) {
 	var core []causeRow
 	for _, row := range causeRows {

@@ -17,6 +17,7 @@ type variant struct {
 	does, undo  []step
 	speaks      string // what linux2 runs meanwhile
 	tunnel      string // the name for verify, if it is another
+	to          []string
 	warns       string // the cause or the check of the only warning; empty for a pass
 }
 
@@ -63,6 +64,11 @@ var healthyVariants = []variant{
 	{name: "a strict reverse path filter, and a symmetric way",
 		does: []step{here("sysctl -qw net.ipv4.conf.all.rp_filter=1")}, undo: []step{here("sysctl -qw net.ipv4.conf.all.rp_filter=0")}},
 	variant{name: "forwarding"}.of("--peer 100.0.2.100 --address 172.16.2.1/30 --key 9 --forward", "--peer 100.0.1.100 --address 172.16.2.2/30 --key 9"),
+	variant{name: "SNAT"}.of("--peer 100.0.2.100 --address 172.16.2.1/30 --key 9 --snat 10.10.1.0/24=10.10.1.1", "--peer 100.0.1.100 --address 172.16.2.2/30 --key 9"),
+	variant{name: "SNAT behind a masquerade that gives the same source", does: []step{here(`nft 'table ip fault { chain faulty { type nat hook postrouting priority 50; oifname "eth1" masquerade; }; }'`)},
+		undo: []step{here(noFilter)}}.of("--peer 100.0.2.100 --address 172.16.2.1/30 --key 9 --snat 10.10.1.0/24=10.10.1.1", "--peer 100.0.1.100 --address 172.16.2.2/30 --key 9"),
+	{name: "IPsec policies for others", does: []step{here("ip xfrm policy add src 100.0.1.100 dst 100.0.2.77 dir out action block; ip xfrm policy add src 100.0.2.77 dst 100.0.1.100 proto 47 dir in tmpl proto esp mode transport")},
+		undo: []step{here(noIPsec)}},
 	variant{name: "no autoconnect"}.of(same("--key 9 --autoconnect=false")),
 	variant{name: "a profile with another name", tunnel: "office", does: []step{here("nmcli connection modify gre2 connection.id office")},
 		undo: []step{here("nmcli connection modify office connection.id gre2")}}.of(same("--key 9")),
@@ -73,6 +79,16 @@ var healthyVariants = []variant{
 		does: []step{here(bridgeWithPort("172.16.2.1/30", "100.0.1.100", "100.0.2.100")), there(bridgeWithPort("172.16.2.2/30", "100.0.2.100", "100.0.1.100")),
 			here("ping -n -q -c 3 -i 0.2 -W 2 172.16.2.2")},
 		undo: []step{here(noBridge), there(noBridge)}},
+	{name: "hosts behind the far end answer", to: []string{"10.10.2.100", "10.10.2.1"}},
+	{name: "a host behind the far end refuses echoes itself", to: []string{"10.10.2.100"},
+		does: []step{farLAN(filterAt("input", "icmp type echo-request reject with icmp type admin-prohibited"))}, undo: []step{farLAN(noFilter)}},
+	{name: "the far end answers no echo, and a host behind it does", to: []string{"10.10.2.100"}, warns: "far-no-echo",
+		does: []step{there(filterAt("input", "iifname gre1 icmp type echo-request drop"))}, undo: []step{there(noFilter)}},
+	{name: "a network here that the far end does not know, and one that it knows", to: []string{"10.10.2.100"}, warns: "no-way-back",
+		does: []step{here("ip link add lan9 type dummy; ip addr add 10.9.0.1/24 dev lan9; ip link set lan9 up")}, undo: []step{here("ip link del lan9")}},
+	{name: "a network here for which this host does not forward", to: []string{"10.10.2.100"}, warns: "no-way-back",
+		does: []step{here("sysctl -qw net.ipv4.conf.eth1.forwarding=0"), there("ip route del 10.10.1.0/24 dev gre1")},
+		undo: []step{here("sysctl -qw net.ipv4.conf.eth1.forwarding=1"), there("nmcli connection up gre1")}},
 	variant{name: "any local address, and a device"}.of(same("--key 9 --local any --parent eth0")),
 }
 
@@ -116,7 +132,7 @@ func (v variant) try(t *testing.T) string {
 	if name == "" {
 		name = map[bool]string{true: "gre1", false: "gre2"}[v.left == ""]
 	}
-	r := lab.Linux1.Try("nmgre", "verify", name, "--json")
+	r := lab.Linux1.Try("nmgre", verifyArgs(name, v.to)...)
 	stop()
 	report := told(t, r)
 	for _, c := range report.findings() {

@@ -22,8 +22,8 @@ func leads(t *testing.T, to string) string {
 	return ""
 }
 
-// Two tunnels with a default route each, and one without, to far ends by one gateway: each keeps its
-// way past the others, in any order, and the second takes over from the first.
+// Two tunnels with a default route each, and one without, to far ends by one gateway: each keeps
+// its way past the others, in any order, and the second takes over from the first.
 //
 //lab:every
 func TestLabTwoDefaults(t *testing.T) {

@@ -145,8 +145,11 @@ func TestLabWizardJoinsTheLANs(t *testing.T) {
 	time.Sleep(5 * time.Second) // so that there is something to see
 	first.picture("6-rates")
 	first.press("6")
-	first.wait("D-Bus: Settings.Connection.Update2", "$ ip route get")
+	first.wait("$ ip route get")
 	first.picture("7-log")
+	first.press("Enter", "NPage")
+	first.wait("D-Bus: Settings.Connection.Update2") // below the steps of the verification
+	first.press("Left")
 	first.press("1")
 	first.wait("profile", "link", "172.16.0.1/30")
 	first.picture("8-overview")
@@ -182,6 +185,8 @@ var helpKeys = []struct {
 	{"2", `round trip|measuring`, nil},
 	{"3", `held by`, nil},
 	{"4", `v verifies|verifying`, nil},
+	{"i", `seen: |there is no report yet`, nil},
+	{"Y", `copied|no command`, nil},
 	{"5", `On the far host`, nil},
 	{"6", `D-Bus|done yet|netlink`, nil},
 	{"1", `profile .*link`, nil},

@@ -2,15 +2,12 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"nmgre"
-	"nmgre/nm"
+	"nmgre/cmd/nmgre/output"
 	"nmgre/routes/fault"
-	"nmgre/routes/gre"
 )
 
 func (a *app) listCommand() *cobra.Command {
@@ -26,7 +23,7 @@ func (a *app) listCommand() *cobra.Command {
 					return err
 				}
 				if asJSON {
-					return a.printJSON(newTunnelsJSON(list))
+					return output.List(a.stdout, list, true)
 				}
 				return a.printList(list)
 			})
@@ -42,20 +39,7 @@ func (a *app) printList(list []nmgre.Status) error {
 		fmt.Fprintln(a.stderr, "hint: nmgre create --peer ADDR --address CIDR makes one")
 		return nil
 	}
-	err := a.table(func(w io.Writer) {
-		fmt.Fprintln(w, "NAME\tSTATE\tMODE\tLOCAL\tREMOTE\tADDRESSES\tROUTES")
-		profiles := make([]nm.Profile, len(list))
-		for i, s := range list {
-			profiles[i] = s.Profile
-		}
-		labels := nm.Labels(profiles)
-		for i, s := range list {
-			t := s.Tunnel
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", fault.Printable(labels[i]), s.State, t.Mode, gre.OuterText(t.Local), gre.OuterText(t.Remote),
-				joined(t.Addresses), strconv.Itoa(len(t.Routes)+len(s.Kept.Routes)))
-		}
-	})
-	if err != nil {
+	if err := output.List(a.stdout, list, false); err != nil {
 		return err
 	}
 	a.warnKept(list)
@@ -71,9 +55,9 @@ func (a *app) warnKept(list []nmgre.Status) {
 			continue
 		}
 		told[s.KeptErr.Error()] = true
-		fmt.Fprintf(a.stderr, "nmgre: warning: routes, SNAT and forwarding that NetworkManager cannot hold do not return by themselves: %s\n", oneLine(s.KeptErr.Error()))
+		fmt.Fprintf(a.stderr, "nmgre: warning: routes, SNAT and forwarding that NetworkManager cannot hold do not return by themselves: %s\n", output.OneLine(s.KeptErr.Error()))
 		for _, hint := range fault.Hints(s.KeptErr) {
-			fmt.Fprintf(a.stderr, "hint: %s\n", oneLine(hint))
+			fmt.Fprintf(a.stderr, "hint: %s\n", output.OneLine(hint))
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/output"
 	"nmgre/cmd/nmgre/watchdog"
 	"nmgre/nm/dbus/systemd"
 	"nmgre/routes/asroot"
@@ -142,9 +143,9 @@ func (a *app) printError(err error) {
 		err = begun.error
 	}
 	for _, one := range fault.Split(err) {
-		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(one.Error()))
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", output.OneLine(one.Error()))
 		for _, hint := range fault.Hints(one) {
-			fmt.Fprintf(a.stderr, "hint: %s\n", a.exactHint(oneLine(hint)))
+			fmt.Fprintf(a.stderr, "hint: %s\n", a.exactHint(output.OneLine(hint)))
 		}
 	}
 }
@@ -158,9 +159,6 @@ func (a *app) exactHint(hint string) string {
 	}
 	return "run it as root: " + fault.SudoLine(a.typed)
 }
-
-// oneLine makes foreign text safe to show on a single line.
-func oneLine(text string) string { return fault.Printable(strings.TrimSpace(text)) }
 
 // printEvent shows a step that has ended.
 func (a *app) printEvent(e nmgre.Event) {
@@ -178,11 +176,19 @@ func (a *app) printEvent(e nmgre.Event) {
 func (a *app) printStep(e nmgre.Event) {
 	switch {
 	case e.Err != nil && e.What != "" && e.Undo:
-		fmt.Fprintf(a.stderr, "nmgre: %s: %s\n", oneLine(e.What), oneLine(e.Err.Error()))
+		fmt.Fprintf(a.stderr, "nmgre: %s: %s\n", output.OneLine(e.What), output.OneLine(e.Err.Error()))
 	case e.Err != nil: // the error itself is printed at the end
 	case e.Took > 0:
-		fmt.Fprintf(a.stderr, "nmgre: %s (%s)\n", oneLine(e.What), roundTime(e.Took))
+		fmt.Fprintf(a.stderr, "nmgre: %s (%s)\n", output.OneLine(e.What), roundTime(e.Took))
 	default:
-		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(e.What))
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", output.OneLine(e.What))
 	}
+}
+
+// roundTime rounds a duration to at most four or five digits.
+func roundTime(d time.Duration) time.Duration {
+	if d > time.Second {
+		return d.Round(10 * time.Millisecond)
+	}
+	return d.Round(100 * time.Microsecond)
 }

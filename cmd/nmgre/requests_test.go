@@ -46,6 +46,11 @@ func (k countedKernel) Links(ctx context.Context) ([]kernel.Link, error) {
 	return k.Kernel.Links(ctx)
 }
 
+func (k countedKernel) Link(ctx context.Context, name string) (kernel.Link, error) {
+	k.add("kernel Link")
+	return k.Kernel.Link(ctx, name)
+}
+
 func (k countedKernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 	k.add("kernel Lookup")
 	return k.Kernel.Lookup(ctx, q)
@@ -59,6 +64,11 @@ func (k countedKernel) Routes(ctx context.Context, dev string, to func(netip.Pre
 func (k countedKernel) OwnRoutes(ctx context.Context) (map[string][]kernel.HeldRoute, error) {
 	k.add("kernel OwnRoutes")
 	return k.Kernel.OwnRoutes(ctx)
+}
+
+func (k countedKernel) IPsec(ctx context.Context, between kernel.IPsecEnds) (kernel.IPsecPolicies, error) {
+	k.add("kernel IPsec")
+	return k.Kernel.IPsec(ctx, between)
 }
 
 func (k countedKernel) RoutesTo(ctx context.Context, to netip.Addr) ([]kernel.DeviceRoute, error) {
@@ -110,6 +120,21 @@ func (g countedGateway) Obstacles(ctx context.Context, devs []string) ([]keep.Ob
 func (g countedGateway) OuterRules(ctx context.Context, p keep.OuterPackets) (keep.OuterRules, error) {
 	g.add("gateway OuterRules")
 	return g.Gateway.OuterRules(ctx, p)
+}
+
+func (g countedGateway) ReversePathFilter(ctx context.Context, dev string) (keep.ReversePathFilter, error) {
+	g.add("gateway ReversePathFilter")
+	return g.Gateway.ReversePathFilter(ctx, dev)
+}
+
+func (g countedGateway) RuleCounters(ctx context.Context, want []keep.Rule) ([]uint64, error) {
+	g.add("gateway RuleCounters")
+	return g.Gateway.RuleCounters(ctx, want)
+}
+
+func (g countedGateway) Translations(ctx context.Context, p keep.Passing) (keep.Translations, error) {
+	g.add("gateway Translations")
+	return g.Gateway.Translations(ctx, p)
 }
 
 // requests runs a command line as root, which has to succeed, and counts the calls to D-Bus and the

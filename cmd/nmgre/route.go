@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
-	"nmgre/nm"
+	"nmgre/cmd/nmgre/output"
 	"nmgre/nm/plan"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -129,7 +129,7 @@ func (a *app) readChange(op plan.RouteOp, words []string, run routeRun) (plan.Ro
 func (a *app) names() routes.Names {
 	names, err := routes.ReadNames(os.DirFS(a.root))
 	if err != nil {
-		fmt.Fprintf(a.stderr, "nmgre: warning: cannot read iproute2's names: %s\n", oneLine(err.Error()))
+		fmt.Fprintf(a.stderr, "nmgre: warning: cannot read iproute2's names: %s\n", output.OneLine(err.Error()))
 	}
 	return names
 }
@@ -159,33 +159,19 @@ func (a *app) readRoutes(name string) (list.List, error) {
 	return all, err
 }
 
-// changedJSON is the output of a change of routes with --json.
-type changedJSON struct {
-	Tunnel    string      `json:"tunnel"`
-	Added     int         `json:"added"`
-	Replaced  int         `json:"replaced"`
-	Removed   int         `json:"removed"`
-	Deleted   int         `json:"deleted"` // the same as removed, by the command's word
-	Unchanged int         `json:"unchanged"`
-	Routes    []routeJSON `json:"routes"`
-	Notes     []string    `json:"notes"`
-}
-
 // maxToldRoutes is how many routes are shown one by one.
 const maxToldRoutes = 20
 
 func (a *app) printChanged(op plan.RouteOp, c plan.RouteResult, asJSON bool) error {
 	if asJSON {
-		out := changedJSON{Tunnel: c.Tunnel, Added: c.Added, Replaced: c.Replaced, Removed: c.Removed, Deleted: c.Removed, Unchanged: c.Unchanged,
-			Routes: newOwnedJSON(c.Routes), Notes: append([]string{}, c.Notes...)}
-		return a.printJSON(out)
+		return output.Changed(a.stdout, c)
 	}
 	for _, note := range c.Notes {
-		fmt.Fprintf(a.stderr, "nmgre: %s\n", oneLine(note))
+		fmt.Fprintf(a.stderr, "nmgre: %s\n", output.OneLine(note))
 	}
 	if len(c.Routes) <= maxToldRoutes && op != plan.RouteDelete {
 		for _, o := range c.Routes {
-			fmt.Fprintf(a.stderr, "nmgre: %s: %s (%s)\n", oneLine(o.Route.String()), o.Owner, o.Why)
+			fmt.Fprintf(a.stderr, "nmgre: %s: %s (%s)\n", output.OneLine(o.Route.String()), o.Owner, o.Why)
 		}
 	}
 	later := ""
@@ -194,14 +180,6 @@ func (a *app) printChanged(op plan.RouteOp, c plan.RouteResult, asJSON bool) err
 	}
 	fmt.Fprintf(a.stderr, "nmgre: %s: %d added, %d replaced, %d deleted, %d unchanged%s\n", fault.Printable(c.Tunnel), c.Added, c.Replaced, c.Removed, c.Unchanged, later)
 	return nil
-}
-
-func newOwnedJSON(list []nm.Owned) []routeJSON {
-	out := make([]routeJSON, len(list))
-	for i, o := range list {
-		out[i] = routeJSON{Route: o.Route.String(), Owner: string(o.Owner), Why: o.Why}
-	}
-	return out
 }
 
 func (a *app) routeList() *cobra.Command {
@@ -217,26 +195,10 @@ func (a *app) routeList() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.printRoutes(states, asJSON)
+				return output.Routes(a.stdout, states, asJSON)
 			})
 		},
 	}
 	jsonFlag(cmd, &asJSON)
 	return cmd
-}
-
-func (a *app) printRoutes(states []nmgre.RouteState, asJSON bool) error {
-	if asJSON {
-		out := make([]routeJSON, len(states))
-		for i, r := range states {
-			out[i] = routeJSON{Route: r.Route.String(), Owner: string(r.Owner), Why: r.Why, State: r.State}
-		}
-		return a.printJSON(out)
-	}
-	return a.table(func(w io.Writer) {
-		fmt.Fprintln(w, "ROUTE\tOWNER\tSTATE\tWHY")
-		for _, r := range states {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", fault.Escaped(r.Route.String()), r.Owner, r.State, oneLine(r.Why))
-		}
-	})
 }

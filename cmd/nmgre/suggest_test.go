@@ -1,12 +1,8 @@
 package main
 
 import (
-	"encoding/json"
-	"reflect"
 	"strings"
 	"testing"
-
-	"nmgre/routes/kernel"
 )
 
 // A word of another program leads to the command or the flag that is meant, and no word to one that
@@ -49,35 +45,6 @@ func TestSuggestionsExist(t *testing.T) {
 		if create.Flags().Lookup(name) == nil || create.Flags().Lookup(word) != nil {
 			t.Errorf("--%s means %s, which is no flag of create, or is one itself", word, flag)
 		}
-	}
-}
-
-// Every counter has the name of the others' style, beside its first one.
-func TestCountersHaveBothNames(t *testing.T) {
-	var counters kernel.Counters
-	v := reflect.ValueOf(&counters).Elem()
-	for i := range v.NumField() {
-		v.Field(i).SetUint(uint64(i) + 1)
-	}
-	text, err := json.Marshal(newCountersJSON(counters))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got map[string]uint64
-	if err := json.Unmarshal(text, &got); err != nil {
-		t.Fatal(err)
-	}
-	values := make(map[uint64]int)
-	for _, value := range got {
-		values[value]++
-	}
-	for i := range v.NumField() {
-		if values[uint64(i)+1] != 2 {
-			t.Errorf("%s stands there %d times: %s", v.Type().Field(i).Name, values[uint64(i)+1], text)
-		}
-	}
-	if got["rx_packets"] != got["RxPackets"] || got["rx_crc_errors"] != got["RxCRCErrors"] {
-		t.Errorf("%s", text)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/output"
 	"nmgre/nm"
 	"nmgre/routes/fault"
 )
@@ -49,7 +50,7 @@ func (a *app) changeCommand(use, short, done, back string, change func(*nmgre.Ho
 					return err
 				}
 				if asJSON {
-					return a.printJSON(changeJSON{Name: profile.ID, UUID: profile.UUID, Interface: profile.Tunnel.Name, Done: done})
+					return output.JSON(a.stdout, changeJSON{Name: profile.ID, UUID: profile.UUID, Interface: profile.Tunnel.Name, Done: done})
 				}
 				fmt.Fprintf(a.stderr, "nmgre: %s %s\n", fault.Printable(profile.Tunnel.Name), done)
 				return nil

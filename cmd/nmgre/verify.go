@@ -2,29 +2,49 @@ package main
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/output"
 	"nmgre/nm/verify"
 )
 
-func (a *app) verifyCommand() *cobra.Command {
-	var peerAddress string
-	var asJSON bool
-	var opts verify.Options
-	var wait time.Duration
-	cmd := &cobra.Command{
-		Use:   "verify NAME",
-		Short: "prove that a tunnel works, or say what is wrong",
-		Long: `verify compares a tunnel's profile with the state of NetworkManager and the kernel, asks the kernel
+const verifyLong = `verify compares a tunnel's profile with the state of NetworkManager and the kernel, asks the kernel
 where packets for each route would go, and sends a few echo requests through the tunnel. Meanwhile it
 listens, as root, to the GRE packets of the two hosts and to the ICMP errors about them. Each check
 passes, warns, fails or is skipped, and one that finds a fault names its cause. The exit code is 3 if
-a check fails.`,
-		Args:              oneName,
-		ValidArgsFunction: a.completeNames,
+a check fails.
+
+With --to, packets to that address have to go into the tunnel, and the address has to answer: this
+end's inner address, and its address in each network that is behind it.
+
+With --all or --active it verifies many tunnels together, hardly slower than one, and prints a line
+for each: its name, its verdict, and what decided on it, with what mends it below. A tunnel that is
+down and not to come up by itself (autoconnect off), or whose device another profile has, is "down",
+which is no fault; one that should be up and is not fails. With --json it prints an object: "verdict"
+is the worst one, "counts" says how many tunnels have each, and "reports" has what verify NAME --json
+prints of each, with its name, uuid, state and autoconnect. The exit code is 3 if a tunnel fails.`
+
+func (a *app) verifyCommand() *cobra.Command {
+	var peerAddress string
+	var to []string
+	var asJSON bool
+	opts := verify.Options{Networks: true}
+	var wait time.Duration
+	var many allRun
+	cmd := &cobra.Command{
+		Use:   "verify NAME | --all | --active",
+		Short: "prove that a tunnel works, or say what is wrong",
+		Long:  verifyLong,
+		Example: `  nmgre verify gre1
+  nmgre verify gre1 --to 10.10.2.100 --to 10.10.2.101
+  nmgre verify --all
+  nmgre verify --active --json`,
+		Args:              func(cmd *cobra.Command, args []string) error { return many.check(cmd, args) },
+		ValidArgsFunction: many.complete(a.completeNames),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if err := checkWait(wait); err != nil {
 				return err
@@ -32,9 +52,18 @@ a check fails.`,
 			if opts.PeerAddress, err = parseAddr("peer-address", peerAddress, "give the far end's inner address, such as 172.16.0.2"); err != nil {
 				return err
 			}
+			if opts.To, err = parseTo(to); err != nil {
+				return err
+			}
+			if many.many() && !cmd.Flags().Changed("wait") { // the more tunnels, the longer it may take
+				wait = longest
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
 			defer cancel()
 			return a.withHost(ctx, func(host *nmgre.Host) error {
+				if many.many() {
+					return a.verifyAll(ctx, host, many, opts.NoProbe, asJSON)
+				}
 				report, err := host.Verify(ctx, args[0], opts)
 				if err != nil {
 					return err
@@ -45,20 +74,31 @@ a check fails.`,
 	}
 	cmd.Flags().StringVar(&peerAddress, "peer-address", "", "the far end's inner address (default: the profile's)")
 	cmd.Flags().BoolVar(&opts.NoProbe, "no-probe", false, "do not probe the far end")
+	cmd.Flags().StringArrayVar(&to, "to", nil, "an address behind the far end that is to be reached through the tunnel (may be repeated)")
 	waitFlag(cmd, &wait)
+	many.register(cmd)
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-func (a *app) printVerify(report verify.Report, asJSON bool) error {
-	var err error
-	if asJSON {
-		err = a.printJSON(report)
-	} else {
-		err = a.printReport(report)
+// parseTo reads addresses behind the far end.
+func parseTo(texts []string) (list []netip.Addr, err error) {
+	for _, text := range texts {
+		to, err := parseAddr("to", text, "give the address of a host behind the far end, such as 10.10.2.100")
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, to)
 	}
-	if err == nil && report.Verdict == verify.Fail {
+	return list, nil
+}
+
+func (a *app) printVerify(report verify.Report, asJSON bool) error {
+	if err := output.Report(a.stdout, report, asJSON); err != nil {
+		return err
+	}
+	if report.Verdict == verify.Fail {
 		return errFault
 	}
-	return err
+	return nil
 }

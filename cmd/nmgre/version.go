@@ -5,6 +5,8 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
+
+	"nmgre/cmd/nmgre/output"
 )
 
 // version is the release. The linker may replace it.
@@ -18,7 +20,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
-				return a.printJSON(map[string]string{"version": version, "go": runtime.Version()})
+				return output.JSON(a.stdout, map[string]string{"version": version, "go": runtime.Version()})
 			}
 			_, err := fmt.Fprintf(a.stdout, "nmgre %s (%s)\n", version, runtime.Version())
 			return err

@@ -117,8 +117,22 @@ func (g *stubGateway) SetForwarding(_ context.Context, dev string, on bool) erro
 
 func (g *stubGateway) Obstacles(context.Context, []string) ([]keep.Obstacle, error) { return nil, nil }
 
+func (g *stubGateway) Together() (keep.Gateway, func()) { return g, func() {} }
+
 func (g *stubGateway) OuterRules(context.Context, keep.OuterPackets) (keep.OuterRules, error) {
 	return keep.OuterRules{}, nil
+}
+
+func (g *stubGateway) ReversePathFilter(context.Context, string) (keep.ReversePathFilter, error) {
+	return keep.ReversePathFilter{}, nil
+}
+
+func (g *stubGateway) RuleCounters(_ context.Context, want []keep.Rule) ([]uint64, error) {
+	return make([]uint64, len(want)), nil
+}
+
+func (g *stubGateway) Translations(context.Context, keep.Passing) (keep.Translations, error) {
+	return keep.Translations{}, nil
 }
 
 // stubKernel has eth0 with the default route, eth1 with a LAN, and the links of the active
@@ -155,6 +169,14 @@ func (k *stubKernel) Links(context.Context) ([]kernel.Link, error) {
 			GRE: &kernel.GRELink{Mode: t.Mode, Local: t.Local, Remote: t.Remote, InputKey: t.InputKey, OutputKey: t.OutputKey, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD}})
 	}
 	return links, nil
+}
+
+func (k *stubKernel) Link(ctx context.Context, name string) (kernel.Link, error) {
+	links, err := k.Links(ctx)
+	if link := kernel.Named(links, name); link != nil {
+		return *link, err
+	}
+	return kernel.Link{}, cmp.Or(err, error(&fault.Error{Kind: fault.ErrNotFound, What: "no device " + name}))
 }
 
 // tunnels returns the active profiles.
@@ -202,6 +224,10 @@ func (k *stubKernel) OwnRoutes(context.Context) (map[string][]kernel.HeldRoute, 
 		}
 	}
 	return there, nil
+}
+
+func (k *stubKernel) IPsec(context.Context, kernel.IPsecEnds) (kernel.IPsecPolicies, error) {
+	return kernel.IPsecPolicies{}, nil
 }
 
 func (k *stubKernel) RoutesTo(context.Context, netip.Addr) ([]kernel.DeviceRoute, error) {

@@ -7,6 +7,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/routes"
+	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/routes/list"
 )
@@ -42,6 +43,28 @@ func (c *ChangePlan) Effect() Effect {
 	after.Routes = c.Owned(nm.OwnerProfile, after.Routes)
 	return effectOn(c.Profile, false, c.Profile.Tunnel.WithKept(c.Before), after.WithKept(c.Kept))
 }
+
+// UpEffect returns the effect of bringing the tunnel p up, or, if it is up, of giving it what waits
+// in its profile, and those routes of k that the kernel lacks: has reports whether it has the one
+// with that index.
+func UpEffect(p nm.Profile, waiting nm.Pending, k keep.Kept, has func(i int) bool) Effect {
+	whole := p.Tunnel.WithKept(k)
+	if p.State != nm.StateActive {
+		return Effect{Device: p.Device, After: whole}
+	}
+	held := k
+	held.Routes = nil
+	for i, r := range k.Routes {
+		if has(i) {
+			held.Routes = append(held.Routes, r)
+		}
+	}
+	before := waiting.Before(p.Tunnel)
+	return Effect{Device: before.Name, Gone: waiting.NewLink != "", Before: before.WithKept(held), After: whole}
+}
+
+// DownEffect returns the effect of taking the tunnel p down, or of deleting it.
+func DownEffect(p nm.Profile) Effect { return Effect{Device: p.Device, Gone: true, Before: p.Tunnel} }
 
 // effectOn returns the effect of a change of the tunnel p.
 func effectOn(p nm.Profile, gone bool, before, after nm.Tunnel) Effect {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
@@ -103,28 +102,11 @@ func askOfLink(far *nm.FarEnd, link kernel.Link) {
 	}
 }
 
-// ownNetworks returns the networks behind this end: those of links that are neither tunnels nor
-// lead to the far end.
+// ownNetworks returns the networks of [nm.LANs].
 func ownNetworks(links []kernel.Link, hop kernel.Hop, t nm.Tunnel) []netip.Prefix {
-	outer := func(n netip.Prefix) bool {
-		return t.Local.IsValid() && n.Contains(t.Local) || t.Remote.IsValid() && n.Contains(t.Remote) || hop.Via.IsValid() && n.Contains(hop.Via)
-	}
 	var networks []netip.Prefix
-	for _, link := range links {
-		if link.GRE != nil || link.Name == hop.Dev || link.Name == t.Parent || !link.Up {
-			continue
-		}
-		for _, own := range link.Addresses {
-			if n := own.Masked(); isLAN(own) && !outer(n) && !slices.Contains(networks, n) {
-				networks = append(networks, n)
-			}
-		}
+	for _, lan := range nm.LANs(links, hop, t) {
+		networks = append(networks, lan.Address.Masked())
 	}
 	return networks
-}
-
-// isLAN says whether own is an address in a network with other hosts.
-func isLAN(own netip.Prefix) bool {
-	a := own.Addr()
-	return !a.IsLoopback() && !a.IsLinkLocalUnicast() && !own.IsSingleIP()
 }

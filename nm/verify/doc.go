@@ -1,9 +1,9 @@
 // Package verify proves that a tunnel carries traffic, or says why it does not: one [Check] for
 // each fact, and a [Report] with the verdict. It changes nothing on the host.
 //
-// It may import nm, nm/verify/cause, nm/verify/pathmtu and the pure packages of routes. Begin with
-// [Run]. The file path.go has the checks of the routes, underlay.go those of the way to the far
-// end, peer.go those of the far end's answer.
+// It may import nm, nm/verify/behind, nm/verify/cause, nm/verify/pathmtu and the pure packages of
+// routes. Begin with [Run]. The file path.go has the checks of the routes, underlay.go those of the
+// way to the far end, peer.go those of the far end's answer, to.go those of what is behind it.
 //
 // Package cause tells the causes of faults from the evidence. The file listen.go gathers the
 // evidence about what comes back, large.go that about large packets.

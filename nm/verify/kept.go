@@ -6,16 +6,19 @@ import (
 	"fmt"
 	"slices"
 
+	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/snat"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 )
 
 // checkKept checks the routes and rules that root keeps for the tunnel: the file can be read, the
 // hook sets them whenever the tunnel comes up, and the kernel has the routes.
 func (v *verifier) checkKept(ctx context.Context) error {
 	if err := v.readKept(ctx); err != nil {
-		v.report.add(Check{ID: "kept", Status: Fail, Certainty: Proved, Summary: "the file with the tunnel's kept routes and rules cannot be read", Evidence: err.Error(),
+		v.report.add(Check{ID: "kept", Status: Fail, Certainty: Proved, Cause: cause.KeptUnreadable, Summary: "the file with the tunnel's kept routes and rules cannot be read", Evidence: err.Error(),
 			Hint: firstHint(err, "they are not set when the tunnel comes up: correct the file, or delete the tunnel and make it again")})
 		return nil
 	}
@@ -64,14 +67,14 @@ func firstHint(err error, otherwise string) string {
 func (v *verifier) checkFile() Check {
 	c := Check{ID: "kept", Status: Pass, Certainty: Proved, Summary: "nmgre keeps for the tunnel: " + v.kept.Summary(), Evidence: v.kept.UUID}
 	if err := v.kept.Bound(v.profile.Running(), v.link); err != nil {
-		c.Status, c.Summary, c.Evidence, c.Hint = Fail, "what root keeps for the tunnel was allowed for another one, so it is not set", err.Error(), firstHint(err, "")
+		c.Status, c.Cause, c.Summary, c.Evidence, c.Hint = Fail, cause.KeptForAnother, "what root keeps for the tunnel was allowed for another one, so it is not set", err.Error(), firstHint(err, "")
 		return c
 	}
 	if len(v.kept.Bad) == 0 {
 		return c
 	}
 	bad := v.kept.Bad[0]
-	c.Status, c.Summary = Fail, fmt.Sprintf("line %d of the file with the tunnel's kept routes and rules cannot be read", bad.Line)
+	c.Status, c.Cause, c.Summary = Fail, cause.KeptUnreadable, fmt.Sprintf("line %d of the file with the tunnel's kept routes and rules cannot be read", bad.Line)
 	if n := len(v.kept.Bad); n > 1 {
 		c.Summary = fmt.Sprintf("%d lines of the file with the tunnel's kept routes and rules cannot be read, the first is line %d", n, bad.Line)
 	}
@@ -85,18 +88,18 @@ func (v *verifier) checkHook(ctx context.Context) Check {
 	if err == nil {
 		return Check{ID: "hook", Status: Pass, Certainty: Proved, Summary: "the dispatcher's hook sets the kept routes and rules whenever the tunnel comes up"}
 	}
-	return Check{ID: "hook", Status: Warn, Certainty: Proved, Summary: "the routes and rules that NetworkManager cannot hold do not return by themselves",
+	return Check{ID: "hook", Status: Warn, Certainty: Proved, Cause: cause.HookMissing, Summary: "the routes and rules that NetworkManager cannot hold do not return by themselves",
 		Evidence: err.Error(), Hint: firstHint(err, "install the hook: sudo nmgre install-hook")}
 }
 
 // setAgainHint says how to set what is missing in the kernel.
 func (v *verifier) setAgainHint() string {
-	return "set it again: sudo nmgre up " + fault.Operand(v.profile.Tunnel.Name)
+	return "set it again: sudo nmgre up " + fault.Operand(v.name)
 }
 
 // missingRoute is the check of a kept route that the kernel does not have.
 func (v *verifier) missingRoute(r routes.Route) Check {
-	return Check{ID: routeID(r), Status: Fail, Certainty: Proved, Summary: "the kernel does not have the route, or has it with other attributes", Evidence: r.String(), Hint: v.setAgainHint()}
+	return Check{ID: routeID(r), Status: Fail, Certainty: Proved, Cause: cause.RouteMissing, Summary: "the kernel does not have the route, or has it with other attributes", Evidence: r.String(), Hint: v.setAgainHint()}
 }
 
 // checkManyRoutes is one check of a long list of routes.
@@ -106,7 +109,7 @@ func (v *verifier) checkManyRoutes() Check {
 	if gone == 0 {
 		return c
 	}
-	c.Status, c.Summary, c.Hint = Fail, fmt.Sprintf("the kernel lacks %d of %d routes", gone, all), v.setAgainHint()
+	c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.RouteMissing, fmt.Sprintf("the kernel lacks %d of %d routes", gone, all), v.setAgainHint()
 	for i, r := range v.kept.Routes {
 		if v.missing[i] {
 			c.Evidence = "such as " + r.String()
@@ -141,11 +144,11 @@ func (v *verifier) checkForwarding(ctx context.Context, dev string) (Check, erro
 	on, err := v.sys.Gateway.Forwarding(ctx, dev)
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
-		c.Status, c.Summary, c.Hint = Fail, "packets are to be forwarded from "+fault.Printable(dev)+", but there is no such device", "bring up its connection"
+		c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.NotForwarding, "packets are to be forwarded from "+fault.Printable(dev)+", but there is no such device", "bring up its connection"
 	case err != nil:
 		return c, err
 	case !on:
-		c.Status, c.Summary, c.Hint = Fail, "packets that come in by "+fault.Printable(dev)+" are not forwarded", v.setAgainHint()
+		c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.NotForwarding, "packets that come in by "+fault.Printable(dev)+" are not forwarded", v.setAgainHint()
 	}
 	return c, nil
 }
@@ -160,18 +163,65 @@ func (v *verifier) checkRules(ctx context.Context) error {
 	if err != nil && !errors.Is(err, fault.ErrNotPermitted) {
 		return err
 	}
+	tried, failed := v.trySNAT(ctx, want, missing, err)
+	if failed != nil {
+		return failed
+	}
 	for i, r := range want {
 		c := Check{ID: r.ID(), Status: Pass, Certainty: Proved, Summary: "the rule is there: " + r.Summary()}
 		switch {
 		case err != nil:
 			c = skip(c.ID, "not checked: only root can read the rules")
 		case slices.Contains(missing, i):
-			c.Status, c.Summary, c.Hint = Fail, "the rule is missing: "+r.Summary(), v.setAgainHint()
+			c.Status, c.Cause, c.Place, c.Summary, c.Hint = Fail, cause.RuleMissing, cause.OwnFirewall, "the rule is missing: "+r.Summary(), v.setAgainHint()
 			c.Evidence = fmt.Sprintf("nmgre's nftables tables lack %d of %d rules", len(missing), len(want))
+			c.readHint()
+		case tried[r] != nil:
+			c = v.judgeSNAT(c, *tried[r])
 		}
 		v.report.add(c)
 	}
 	return nil
+}
+
+// trySNAT tries the SNAT rules that are there. Where the rules cannot be read, none is. A trial
+// that fails says nothing about the rules.
+func (v *verifier) trySNAT(ctx context.Context, want []keep.Rule, missing []int, unread error) (map[keep.Rule]*snat.Found, error) {
+	var rules []keep.Rule
+	for i, r := range want {
+		if unread == nil && !r.ClampMSS && !slices.Contains(missing, i) {
+			rules = append(rules, r)
+		}
+	}
+	if len(rules) == 0 {
+		return nil, nil
+	}
+	found, _ := snat.Try(ctx, snat.Doors{Kernel: v.sys.Kernel, Gateway: v.sys.Gateway, Links: v.links, Send: v.opts.Probe && v.link.Up}, rules)
+	tried := make(map[keep.Rule]*snat.Found)
+	for i := range found {
+		tried[found[i].Rule] = &found[i]
+	}
+	return tried, ctx.Err()
+}
+
+// judgeSNAT is the check of an SNAT rule that was tried. Whether the far end answers is none of its
+// business.
+func (v *verifier) judgeSNAT(c Check, tried snat.Found) Check {
+	ev := v.ev
+	ev.SNAT, ev.Probe = &tried, kernel.ProbeResult{}
+	if found := cause.OfSNAT(ev); found != nil {
+		return checkOf(c.ID, found)
+	}
+	switch {
+	case !tried.Sent:
+		return c
+	case tried.Grew > 0:
+		c.Evidence = fmt.Sprintf("its counter grew by %d when a packet was sent from %s to %s", tried.Grew, tried.From, tried.To)
+	default:
+		c.Evidence = fmt.Sprintf("its counter stayed when a packet was sent from %s to %s: another rule gives the same source", tried.From, tried.To)
+	}
+	c.Facts = Facts{"from": tried.From.String(), "to": tried.To.String(), "packets": tried.Grew}
+	return c
 }
 
 // checkObstacles looks for firewalls that drop forwarded packets.
@@ -184,7 +234,7 @@ func (v *verifier) checkObstacles(ctx context.Context) error {
 		return nil
 	}
 	for _, o := range obstacles {
-		v.report.add(Check{ID: "firewall", Status: Warn, Certainty: Likely, Summary: fault.Printable(o.What), Hint: o.Hint})
+		v.report.add(Check{ID: "firewall", Status: Warn, Certainty: Likely, Cause: cause.FirewallDrops, Place: cause.OwnFirewall, Summary: fault.Printable(o.What), Hint: o.Hint})
 	}
 	return err
 }

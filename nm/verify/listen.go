@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )
@@ -17,14 +18,15 @@ const (
 	probeEnough   = 2
 	probeInterval = 300 * time.Millisecond
 	// companionWait is how long a refused probe goes on: what the far end sends by itself may say
-	// more than its refusal. While a tunnel is made, a far end that is not there is no surprise.
-	companionWait      = 250 * time.Millisecond
-	companionWaitEarly = 50 * time.Millisecond
+	// more than its refusal. While a tunnel is made, a far end that is not there is no surprise,
+	// and nobody waits.
+	companionWait = 250 * time.Millisecond
 )
 
 // sendProbe sends echo requests through the tunnel, listens meanwhile, and takes the link's
 // counters. A probe that a refusal has cut short, which turns out to be about other packets, is
-// sent again.
+// sent again. What is behind the far end is asked at the same time, and waited for if the far end
+// answers.
 func (v *verifier) sendProbe(ctx context.Context) error {
 	if v.whyNoProbe().Summary != "" {
 		return nil
@@ -36,6 +38,7 @@ func (v *verifier) sendProbe(ctx context.Context) error {
 	if err == nil && cut && v.ev.Probe.Received == 0 && !v.ev.Refused() {
 		_, err = v.probeOnce(ctx, false)
 	}
+	v.asking.End(err == nil && v.ev.Probe.Received > 0, v.graceForNetworks())
 	if err != nil && ctx.Err() == nil {
 		v.probeErr = err
 		return nil
@@ -43,23 +46,71 @@ func (v *verifier) sendProbe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	after, err := v.now.Links(ctx)
+	for _, read := range []func(context.Context) error{v.takeCounters, v.readFilter, v.readIPsec, v.readRules} {
+		if err := read(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeCounters reads the link's counters again. Those of a new link begin at 0.
+func (v *verifier) takeCounters(ctx context.Context) error {
+	v.report.Link = nil
+	link, err := v.now.Link(ctx, v.link.Name)
+	if errors.Is(err, fault.ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	// the counters of a new link begin at 0
-	v.report.Link = kernel.Named(after, v.link.Name)
-	if link := v.report.Link; link != nil && link.Index == v.link.Index {
+	if link.Index == v.link.Index {
 		v.ev.Grew = link.Counters.Since(v.link.Counters)
 	}
-	return v.readRules(ctx)
+	link.Addresses = v.link.Addresses
+	v.report.Link = &link
+	return nil
+}
+
+// readIPsec reads the IPsec policies for the outer packets if nothing has come back: until then a
+// policy without a state may only have been waiting for a packet.
+func (v *verifier) readIPsec(ctx context.Context) error {
+	from := v.ev.Under.From
+	if v.wrongWay || v.ev.Probe.Received > 0 || !from.IsValid() || v.opts.BeforeSave && v.ev.RefusedByFar() {
+		return nil
+	}
+	ends := kernel.IPsecEnds{Local: from, Remote: v.tunnel.Remote, Protocol: protocolGRE}
+	if out := kernel.Named(v.links, v.ev.Under.Hop.Dev); out != nil {
+		ends.Index = out.Index
+	}
+	var err error
+	v.ev.IPsec, err = v.sys.Kernel.IPsec(ctx, ends)
+	v.ev.IPsecUnread = err != nil
+	return ctx.Err()
+}
+
+// protocolGRE is the IP protocol number of GRE.
+const protocolGRE = 47
+
+// readFilter reads the settings of the reverse path filter if it has dropped something. They are
+// not known where the device is gone meanwhile.
+func (v *verifier) readFilter(ctx context.Context) error {
+	if v.ev.Heard.Counters.ReversePathFilter == 0 || v.ev.Probe.Received > 0 {
+		return nil
+	}
+	filter, err := v.sys.Gateway.ReversePathFilter(ctx, v.ev.FilterDevice())
+	if err == nil {
+		v.ev.Filter = &filter
+	}
+	return ctx.Err()
 }
 
 // readRules reads what this host's rules do to the outer packets. If they cannot be read, a cause
-// is named without its rule. While a tunnel is made whose far end answers, nobody waits for it.
+// is named without its rule. While a tunnel is made whose far end answers, or refuses, nobody waits
+// for it: packets get there.
 func (v *verifier) readRules(ctx context.Context) error {
 	u := v.ev.Under
-	if v.wrongWay || v.opts.BeforeSave && v.ev.Probe.Received > 0 {
+	if v.wrongWay || v.opts.BeforeSave && (v.ev.Probe.Received > 0 || v.ev.RefusedByFar()) {
 		return nil
 	}
 	rules, err := v.sys.Gateway.OuterRules(ctx, keep.OuterPackets{Local: u.From, Remote: v.tunnel.Remote, Dev: u.Hop.Dev, Tunnel: v.tunnel.Name})
@@ -76,10 +127,13 @@ func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err err
 	probing, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	listening := v.listen(ctx)
+	if v.asking == nil {
+		v.asking = v.askBehind(ctx)
+	}
 	if early {
 		wait := companionWait
 		if v.opts.BeforeSave {
-			wait = companionWaitEarly
+			wait = 0
 		}
 		go cancelSoon(probing, listening.Refused(), wait, cancel)
 	}
@@ -97,7 +151,7 @@ func (v *verifier) probeOnce(ctx context.Context, early bool) (cut bool, err err
 	if cut {
 		err = nil
 	}
-	if cut && context.Cause(probing) == errOuterAnswered {
+	if cut && errors.Is(context.Cause(probing), errOuterAnswered) {
 		cut = false
 		result, err = v.askAgain(ctx, p, outer, result)
 	}
@@ -127,8 +181,8 @@ func (v *verifier) listen(ctx context.Context) kernel.Listening {
 	if v.sys.Listener == nil {
 		return deafness{}
 	}
-	_, key := v.ev.Keys()
-	listening, err := v.sys.Listener.Listen(ctx, kernel.Ends{Mode: v.tunnel.Mode, Local: v.ev.Under.From, Remote: v.tunnel.Remote, Key: key})
+	in, out := v.ev.Keys()
+	listening, err := v.sys.Listener.Listen(ctx, kernel.Ends{Mode: v.tunnel.Mode, Local: v.ev.Under.From, Remote: v.tunnel.Remote, Key: out, InputKey: in})
 	if err != nil {
 		return deafness{kernel.Deaf{What: kernel.HearsAccepted, Err: err}}
 	}

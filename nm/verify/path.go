@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"sync"
 
 	"nmgre/nm"
+	"nmgre/nm/verify/cause"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
@@ -81,19 +81,19 @@ func (v *verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 	hop, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: to})
 	switch {
 	case errors.Is(err, fault.ErrUnreachable):
-		c.Status, c.Summary, c.Evidence = Fail, "the kernel has no route to "+to.String(), err.Error()
-		c.Hint = "the route is missing; set it again: nmcli connection up " + v.profile.Nmcli()
+		c.Status, c.Cause, c.Summary, c.Evidence = Fail, cause.RouteMissing, "the kernel has no route to "+to.String(), err.Error()
+		c.Hint = "the route is missing; set it again: nmcli connection up " + v.nmcli()
 	case err != nil:
 		return c, err
 	case !v.leadsTo(r, hop):
-		c.Status, c.Summary = Fail, fmt.Sprintf("packets to %s do not go into the tunnel", to)
-		c.Evidence, c.Hint = hopText(to, hop), v.wrongWayHint(r, hop)
+		c.Status, c.Cause, c.Summary = Fail, cause.RouteElsewhere, fmt.Sprintf("packets to %s do not go into the tunnel", to)
+		c.Evidence, c.Hint = nm.HopText(to, hop), v.wrongWayHint(r, hop)
 		held, err := v.held(r)
 		if err != nil {
 			return c, err
 		}
 		if held == nil {
-			c.Hint = "the route is missing; set it again: nmcli connection up " + v.profile.Nmcli()
+			c.Cause, c.Hint = cause.RouteMissing, "the route is missing; set it again: nmcli connection up "+v.nmcli()
 		}
 		meant, err := v.meantToYield(ctx, r, hop)
 		if err != nil {
@@ -103,10 +103,10 @@ func (v *verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 			c.Status, c.Summary = Warn, fmt.Sprintf("the route is set, but packets to %s do not go into the tunnel", to)
 		}
 	case r.Src.IsValid() && hop.Src != r.Src:
-		c.Status, c.Summary, c.Evidence = Fail, fmt.Sprintf("packets to %s have another source address than %s", to, r.Src), hopText(to, hop)
+		c.Status, c.Cause, c.Summary, c.Evidence = Fail, cause.RouteSource, fmt.Sprintf("packets to %s have another source address than %s", to, r.Src), nm.HopText(to, hop)
 		c.Hint = "another route to the same destination takes them: ip route show " + r.Dst.String()
 	default:
-		c.Summary, c.Evidence = "packets to it go into the tunnel", hopText(to, hop)
+		c.Summary, c.Evidence = "packets to it go into the tunnel", nm.HopText(to, hop)
 		if hop.Dev != v.link.Name {
 			c.Summary = "packets to it go into the tunnel, or by the route's other devices"
 		}
@@ -173,8 +173,8 @@ func (v *verifier) checkHeld(r routes.Route) (Check, error) {
 	case r.NexthopID != 0: // its device is not known
 		c.Summary = fmt.Sprintf("table %d has it, by the nexthop object %d", r.TableOrMain(), r.NexthopID)
 	default:
-		c.Status, c.Summary = Fail, fmt.Sprintf("table %d does not have it", r.TableOrMain())
-		c.Hint = "set it again: nmcli connection up " + v.profile.Nmcli()
+		c.Status, c.Cause, c.Summary = Fail, cause.RouteMissing, fmt.Sprintf("table %d does not have it", r.TableOrMain())
+		c.Hint = "set it again: nmcli connection up " + v.nmcli()
 	}
 	return c, nil
 }
@@ -193,7 +193,7 @@ func (v *verifier) checkFate(ctx context.Context, r routes.Route) (Check, error)
 	case err != nil:
 		return c, err
 	default:
-		c.Status, c.Summary, c.Evidence = Warn, "packets to it are not dropped", hopText(to, hop)
+		c.Status, c.Cause, c.Summary, c.Evidence = Warn, cause.NotDropped, "packets to it are not dropped", nm.HopText(to, hop)
 		c.Hint = "another route to the same destination takes them: ip route show " + r.Dst.String()
 	}
 	return c, nil
@@ -213,15 +213,14 @@ func (v *verifier) held(r routes.Route) (*kernel.HeldRoute, error) {
 	return nil, nil
 }
 
-// hopText writes the way to an address in the words of `ip route get`.
-func hopText(to netip.Addr, hop kernel.Hop) string {
-	text := to.String()
+// hopFacts are the same as fields.
+func hopFacts(hop kernel.Hop) Facts {
+	facts := Facts{"device": fault.Printable(hop.Dev)}
 	if hop.Via.IsValid() {
-		text += " via " + hop.Via.String()
+		facts["gateway"] = hop.Via.String()
 	}
-	text += " dev " + fault.Printable(hop.Dev)
 	if hop.Src.IsValid() {
-		text += " src " + hop.Src.String()
+		facts["source"] = hop.Src.String()
 	}
-	return text
+	return facts
 }

@@ -35,17 +35,20 @@ func (v *verifier) checkPeer(context.Context) error {
 	return nil
 }
 
+// probeID is the check of the far end's answers.
+const probeID = "probe"
+
 // noProof adds the checks of a far end that could not be probed. It is a warning: a tunnel does not
 // pass without evidence.
 func (v *verifier) noProof(summary, evidence, hint string) {
-	v.report.add(Check{ID: "probe", Status: Warn, Certainty: Proved, Summary: summary, Evidence: evidence, Hint: hint})
+	v.report.add(Check{ID: probeID, Status: Warn, Certainty: Proved, Summary: summary, Evidence: evidence, Hint: hint})
 	v.report.add(skip("counters", "not checked: nothing was sent"))
 }
 
 // whyNoProbe returns the check that says why no probe is sent. Its summary is empty if there is no
 // reason not to send one.
 func (v *verifier) whyNoProbe() Check {
-	c := skip("probe", "")
+	c := skip(probeID, "")
 	switch {
 	case !v.opts.Probe:
 		c.Summary = "not checked: no probe was requested"
@@ -55,22 +58,33 @@ func (v *verifier) whyNoProbe() Check {
 		c.Summary = "not checked: the link is down"
 	case !v.tunnel.PeerAddress.IsValid():
 		c.Status, c.Summary, c.Hint = Warn, "not proved: the far end's inner address is not known", "give it with --peer-address"
-	case !slices.ContainsFunc(v.link.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() == v.tunnel.PeerAddress.Is4() }):
+	case !v.hasFamily(v.tunnel.Addresses):
+		c.Status, c.Summary, c.Hint = Warn, "not proved: the tunnel has no address of the far end's family", "give another address of the far end with --peer-address"
+	case !v.hasFamily(v.link.Addresses): // the check of the addresses fails
 		c.Summary = "not checked: the device has no address of the far end's family"
+	default:
+		if found := cause.PeerHere(v.ev); found != nil { // this host would answer
+			return checkOf(probeID, found)
+		}
 	}
 	return c
+}
+
+// hasFamily reports whether an address of the list can be the source of packets to the far end.
+func (v *verifier) hasFamily(list []netip.Prefix) bool {
+	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Addr().Is4() == v.tunnel.PeerAddress.Is4() })
 }
 
 // judgeProbe draws the conclusion from the answers, or from the silence. What follows from a fault
 // of the underlay is no second finding.
 func (v *verifier) judgeProbe(ev cause.Evidence) Check {
-	c := Check{ID: "probe", Status: Pass, Certainty: Proved, Evidence: probeText(ev.Probe)}
+	c := Check{ID: probeID, Status: Pass, Certainty: Proved, Evidence: probeText(ev.Probe)}
 	if ev.Probe.Received == 0 && v.wrongWay {
 		c.Status, c.Summary = Skip, "not judged: the check underlay says why nothing comes back"
 		return c
 	}
 	if found := cause.OfProbe(ev); found != nil {
-		c = checkOf("probe", found)
+		c = checkOf(probeID, found)
 		c.Evidence = cause.Joined(probeText(ev.Probe), c.Evidence)
 		if ev.Probe.Received > 0 {
 			c.Summary = "the far end answers, but " + c.Summary
@@ -78,13 +92,14 @@ func (v *verifier) judgeProbe(ev cause.Evidence) Check {
 	} else {
 		c.Summary = fmt.Sprintf("the far end answers: %s", v.tunnel.PeerAddress)
 		if ev.Probe.Received*2 < ev.Probe.Sent {
-			c.Status, c.Summary, c.Hint = Warn, "the far end answers, but packets are lost", "the way between the ends loses packets: ping the outer address, too"
+			c.Status, c.Place, c.Summary, c.Hint = Warn, cause.TheWay, "the far end answers, but packets are lost", "the way between the ends loses packets: ping the outer address, too"
 		}
 	}
 	if c.Certainty == Likely {
 		c.Evidence = cause.Joined(c.Evidence, ev.Unheard())
-		if ev.NotPermitted() {
-			c.Hint = cause.Joined(c.Hint, "run it with sudo, to hear what comes back beside the tunnel")
+		if permit := ev.Permit(); permit != "" {
+			permit += ", to hear what comes back beside the tunnel"
+			c.Hint, c.Advice = cause.Joined(c.Hint, permit), cause.Joined(c.Advice, permit)
 		}
 	}
 	c.Facts = c.Facts.With(Facts{"sent": ev.Probe.Sent, "answered": ev.Probe.Received})
@@ -120,7 +135,7 @@ func (v *verifier) judgeCounters(ev cause.Evidence) Check {
 		c.Summary = "the kernel counted no errors but those of packets that are too large"
 	}
 	if found := cause.OfCounters(ev); found != nil {
-		c.Status, c.Cause, c.Summary, c.Hint = Warn, found.ID, "some packets fail: "+found.Summary, found.Hint
+		c.Status, c.Cause, c.Place, c.Summary, c.Hint = Warn, found.ID, found.At, "some packets fail: "+found.Summary, found.Hint
 		c.Evidence = cause.Joined(text, found.Evidence)
 	}
 	return c

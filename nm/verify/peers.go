@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"nmgre/nm"
+	"nmgre/nm/verify/cause"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -73,7 +74,7 @@ func judgePeers(peers []netip.Addr, results []probed, mild bool) Check {
 	if len(silent) == 0 {
 		return c
 	}
-	c.Status, c.Summary = Fail, "nothing comes back from "+nm.AddrTexts(silent)
+	c.Status, c.Certainty, c.Cause, c.Summary = Fail, Likely, cause.PeersSilent, "nothing comes back from "+nm.AddrTexts(silent)
 	c.Hint = "see whether the far end has each of them; nmgre edit --peer-address replaces the list"
 	if mild {
 		c.Status = Warn

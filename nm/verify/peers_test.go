@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"nmgre/nm/verify"
+	"nmgre/nm/verify/cause"
 	"nmgre/routes/kernel"
 	"nmgre/testdata/want"
 )
@@ -44,8 +45,12 @@ func TestVerifyMorePeers(t *testing.T) {
 			if at < 0 {
 				t.Fatalf("there is no check of them: %+v", report.Checks)
 			}
-			if c := report.Checks[at]; c.Status != tc.status || c.Summary != tc.summary {
+			c := report.Checks[at]
+			if c.Status != tc.status || c.Summary != tc.summary {
 				t.Errorf("%s: %s", c.Status, c.Summary)
+			}
+			if silent := tc.silent != ""; silent != (c.Cause == cause.PeersSilent) || silent != (c.Place == cause.FarEnd) || silent != (c.Certainty == verify.Likely) {
+				t.Errorf("%s at %q (%s)", c.Cause, c.Place, c.Certainty)
 			}
 			report, err = w.Start().Host().Verify(t.Context(), "gre1", verify.Options{NoProbe: true})
 			if err != nil || !slices.ContainsFunc(report.Checks, func(c verify.Check) bool { return c.ID == "peers" && c.Status == verify.Skip }) {

@@ -1,6 +1,9 @@
 package verify
 
 import (
+	"slices"
+	"strings"
+
 	"nmgre/nm"
 	"nmgre/nm/verify/cause"
 	"nmgre/routes/kernel"
@@ -11,6 +14,9 @@ type Report struct {
 	Tunnel  string  `json:"tunnel"`  // the interface's name
 	Verdict Verdict `json:"verdict"` // the worst of the checks
 	Checks  []Check `json:"checks"`
+	// Works are the places of the way that the evidence shows to work, in its order. Nothing is
+	// known of places that are not among them, and that no check names.
+	Works []cause.Place `json:"works"`
 	// Link is the tunnel's link, with its latest counters. It is nil if there is no link.
 	Link *kernel.Link `json:"-"`
 
@@ -49,14 +55,27 @@ type Check struct {
 	Hint      string    `json:"hint"`     // the remedy; empty when none is needed
 	// the ID of one of [cause.Causes]; empty if the check names none
 	Cause string `json:"cause"`
-	Facts Facts  `json:"facts"` // the fields of the evidence
+	// the place of the way where the fault is, or the first where it may be; empty if the check
+	// found none, or knows nothing of its place
+	Place cause.Place `json:"place"`
+	Facts Facts       `json:"facts"` // the fields of the evidence
+	// the part of the hint that is no command; empty if the check names no cause
+	Advice string `json:"-"`
 }
 
 // Facts are fields of evidence.
 type Facts = cause.Facts
 
-// add appends a check. The verdict becomes as bad as the check, if it was better.
+// add appends a check. The verdict becomes as bad as the check, if it was better. A check that says
+// its cause in its own words has the cause's place, and the command of its hint as a field.
 func (r *Report) add(c Check) {
+	if severity(c.Status) > 0 && c.Place == "" {
+		c.Place = cause.PlaceOf(c.Cause)
+		c.readHint()
+	}
+	if severity(c.Status) > 0 && c.Place == "" && !c.looksFar() {
+		c.Place = cause.ThisHost
+	}
 	r.Checks = append(r.Checks, c)
 	if r.each != nil {
 		r.each(c)
@@ -64,6 +83,27 @@ func (r *Report) add(c Check) {
 	if severity(c.Status) > severity(r.Verdict) {
 		r.Verdict = c.Status
 	}
+}
+
+// looksFar reports whether the check looks farther than this host, so that without a cause nothing
+// is known of the place of its fault.
+func (c *Check) looksFar() bool { return c.ID == probeID || strings.HasPrefix(c.ID, "to ") }
+
+// readHint makes the command of the hint a field, as those of most causes are. The hint is an
+// advice, and often a colon and a command.
+func (c *Check) readHint() {
+	advice, command, found := strings.Cut(c.Hint, ": ")
+	mends := func(program string) bool { return strings.HasPrefix(command, program) }
+	if found && c.Facts["mend_here"] == nil && slices.ContainsFunc([]string{"nmgre ", "sudo nmgre ", "nmcli "}, mends) {
+		c.Advice, c.Facts = advice, c.Facts.With(Facts{"mend_here": command})
+	}
+}
+
+// setWorks takes the places that work. One where a check has failed is none of them.
+func (r *Report) setWorks(places []cause.Place) {
+	r.Works = slices.DeleteFunc(places, func(p cause.Place) bool {
+		return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Status == Fail && c.Place == p })
+	})
 }
 
 // Saved replaces the check of the profile after the profile has been written to disk. The verdict

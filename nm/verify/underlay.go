@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"nmgre/nm"
 	"nmgre/nm/verify/cause"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -18,7 +19,7 @@ func (v *verifier) checkUnderlay(ctx context.Context) error {
 	if v.tunnel.Remote.IsUnspecified() { // the way to 0.0.0.0 is one to this host
 		v.wrongWay = true
 		v.report.add(Check{ID: "underlay", Status: Warn, Certainty: Proved, Summary: "the tunnel has no far end, so nothing about it can be proved", Evidence: "its remote is " + gre.RemoteText(v.tunnel.Remote),
-			Hint: "give it one: nmgre edit " + fault.Operand(v.tunnel.Name) + " --peer ADDR"})
+			Hint: "give it one with nmgre edit " + fault.Operand(v.name) + " --peer ADDR"})
 		return nil
 	}
 	if err := v.lookUnderlay(ctx); err != nil {
@@ -29,7 +30,7 @@ func (v *verifier) checkUnderlay(ctx context.Context) error {
 		v.report.add(checkOf("underlay", found))
 		return nil
 	}
-	c := Check{ID: "underlay", Status: Pass, Certainty: Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: hopText(v.tunnel.Remote, v.ev.Under.Hop)}
+	c := Check{ID: "underlay", Status: Pass, Certainty: Proved, Summary: "the way to the far end does not lead into a tunnel", Evidence: nm.HopText(v.tunnel.Remote, v.ev.Under.Hop), Facts: hopFacts(v.ev.Under.Hop)}
 	if v.ev.Under.Nested {
 		c.Status, c.Summary, c.Evidence = Warn, "the way to the far end leads into another GRE tunnel", v.ev.Under.Path
 		c.Hint = "if you did not mean that, give the far end a route of its own by the right gateway"
@@ -63,7 +64,7 @@ func (v *verifier) lookUnderlay(ctx context.Context) error {
 	hop, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: v.tunnel.Remote, From: from, Dev: v.parentDevice()})
 	if errors.Is(err, fault.ErrUnreachable) {
 		u.NoRoute = err.Error()
-		return nil
+		return v.lookPast(ctx)
 	}
 	if err != nil {
 		return err
@@ -136,8 +137,8 @@ func (v *verifier) followUnderlay(ctx context.Context) error {
 	return nil
 }
 
-// lookPast looks for a route that would lead to the far end past all tunnels: the most specific
-// one.
+// lookPast looks for a route that would lead to the far end past all tunnels, and past what takes
+// no packets: the most specific one.
 func (v *verifier) lookPast(ctx context.Context) error {
 	list, err := v.sys.Kernel.RoutesTo(ctx, v.tunnel.Remote)
 	if err != nil {

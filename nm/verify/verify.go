@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/verify/behind"
 	"nmgre/nm/verify/cause"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -17,6 +18,12 @@ import (
 type Options struct {
 	NoProbe     bool       // no echo requests are sent
 	PeerAddress netip.Addr // the far end's inner address; the zero Addr stands for the profile's
+	// To are addresses behind the far end, at most [MaxTo], that are to be reached through the
+	// tunnel.
+	To []netip.Addr
+	// Networks says that the far end is asked whether it forwards to the networks of the routes,
+	// where To is empty. That takes no time.
+	Networks bool
 }
 
 // Settings tell [Run] how to verify a tunnel.
@@ -26,8 +33,12 @@ type Settings struct {
 	// BeforeSave says that the tunnel is being made or edited. Its profile is not on disk yet, and
 	// the far end may not exist yet.
 	BeforeSave bool
-	Want       *nm.Tunnel  // compared with the kernel instead of the profile; nil for the profile
-	Each       func(Check) // is called with each check; may be nil
+	To         []netip.Addr // behind the far end, as those of [Options]
+	Networks   bool         // as that of [Options]
+	Want       *nm.Tunnel   // compared with the kernel instead of the profile; nil for the profile
+	Each       func(Check)  // is called with each check; may be nil
+	// Others are the profiles of the host, where they are known: some may have the tunnel's names.
+	Others []nm.Profile
 }
 
 // Run makes all checks of the tunnel p. It skips a check that needs something which an earlier
@@ -45,18 +56,23 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 		return v.report, err
 	}
 	v.link = kernel.Named(v.links, p.Tunnel.Name)
+	shadow, err := v.lookBeside(ctx)
+	if err != nil {
+		return v.report, err
+	}
 	v.report.Link = v.link
-	v.ev = cause.Evidence{Tunnel: v.tunnel, Name: p.Tunnel.Name, Link: v.link, Links: v.links, BeforeSave: opts.BeforeSave}
-	v.report.add(checkProfile(p, opts.BeforeSave))
+	v.ev = cause.Evidence{Tunnel: v.tunnel, Name: v.name, Link: v.link, Links: v.links, BeforeSave: opts.BeforeSave, Shadow: shadow}
+	v.report.add(v.besideTwins(checkProfile(p, opts.BeforeSave)))
 	v.report.add(v.checkDevice())
 	v.report.add(v.checkLink())
 	v.report.add(v.checkAddresses())
 	v.checkWarnings()
-	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkGateway, v.checkUnderlay, v.sendProbe, v.checkMTU, v.checkPeer, v.checkMorePeers} {
+	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkGateway, v.checkUnderlay, v.lookBehind, v.sendProbe, v.checkMTU, v.checkPeer, v.checkMorePeers, v.checkBehind} {
 		if err := check(ctx); err != nil {
 			return v.report, fault.Ended(ctx, err)
 		}
 	}
+	v.report.setWorks(append(v.ev.Works(), v.worksBehind()...))
 	return v.report, nil
 }
 
@@ -67,6 +83,8 @@ type verifier struct {
 	profile nm.Profile
 	tunnel  nm.Tunnel // as it should be
 	opts    Settings
+	name    string       // for nmgre's commands: the UUID if other tunnels have the tunnel's names
+	twins   []nm.Profile // those
 	links   []kernel.Link
 	link    *kernel.Link // the tunnel's; nil if there is no link
 	kept    keep.Kept
@@ -75,9 +93,12 @@ type verifier struct {
 	// routes.
 	heldRoutes func() ([]kernel.HeldRoute, error)
 	ev         cause.Evidence
-	wrongWay   bool  // the check of the underlay failed
-	probeErr   error // why the probe could not be sent
-	report     Report
+	// what is known of each address of opts.To, or of networks
+	behind   []behind.Found
+	asking   *behind.Asking // asks for them; nil before the probe
+	wrongWay bool           // the check of the underlay failed
+	probeErr error          // why the probe could not be sent
+	report   Report
 }
 
 // checkWarnings adds a check for each fault that the links alone show, and that a tunnel works
@@ -96,7 +117,7 @@ func (v *verifier) addWarning(id, causeID string) {
 
 // checkOf is a finding as a check with that ID.
 func checkOf(id string, f *cause.Finding) Check {
-	c := Check{ID: id, Status: Fail, Certainty: f.Certainty, Cause: f.ID, Summary: f.Summary, Evidence: f.Evidence, Hint: f.Hint, Facts: f.Facts}
+	c := Check{ID: id, Status: Fail, Certainty: f.Certainty, Cause: f.ID, Place: f.At, Summary: f.Summary, Evidence: f.Evidence, Hint: f.Hint, Advice: f.Advice, Facts: f.Facts}
 	if f.Warns {
 		c.Status = Warn
 	}
@@ -124,7 +145,9 @@ func checkProfile(p nm.Profile, beforeSave bool) Check {
 		c.Summary = "NetworkManager has the profile, in memory only until all is verified"
 	case p.Unsaved:
 		c.Status, c.Summary = Warn, "the profile, or its latest change, is not on disk: it is lost at the next reboot"
-		c.Hint = "write it to disk: nmcli connection modify " + fault.ShellWord(p.UUID) + " connection.autoconnect yes"
+		// as it is: nmcli wants something to write
+		autoconnect := map[bool]string{true: "yes", false: "no"}[p.Tunnel.Autoconnect]
+		c.Hint = "write it to disk: nmcli connection modify " + fault.ShellWord(p.UUID) + " connection.autoconnect " + autoconnect
 	}
 	return c
 }
@@ -142,9 +165,12 @@ func (v *verifier) checkDevice() Check {
 	if p.Reason != "" {
 		c.Evidence += ": " + fault.Printable(p.Reason)
 	}
-	c.Status, c.Summary, c.Hint = Fail, "the tunnel is not up", "bring it up: nmgre up "+fault.Operand(p.Tunnel.Name)
+	if found := cause.OfProfile(v.ev); found != nil {
+		return checkOf(c.ID, found)
+	}
+	c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.NotUp, "the tunnel is not up", "bring it up: nmgre up "+fault.Operand(v.name)
 	if p.State == nm.StateActivating {
-		c.Summary, c.Hint = "the tunnel is still coming up", "try again in a moment"
+		c.Cause, c.Summary, c.Hint = cause.ComingUp, "the tunnel is still coming up", "try again in a moment"
 	}
 	return c
 }
@@ -163,8 +189,8 @@ func (v *verifier) checkAddresses() Check {
 		}
 	}
 	if len(missing) > 0 {
-		c.Status, c.Summary = Fail, "the device does not have "+joinText(missing)
-		c.Hint = "set it again: nmcli connection up " + v.profile.Nmcli()
+		c.Status, c.Cause, c.Summary = Fail, cause.AddressMissing, "the device does not have "+joinText(missing)
+		c.Hint = "set it again: nmcli connection up " + v.nmcli()
 		return c
 	}
 	var extra []netip.Prefix
@@ -174,7 +200,7 @@ func (v *verifier) checkAddresses() Check {
 		}
 	}
 	if len(extra) > 0 {
-		c.Status, c.Summary = Warn, "the device has "+joinText(extra)+", which is not in the profile"
+		c.Status, c.Cause, c.Summary = Warn, cause.AddressExtra, "the device has "+joinText(extra)+", which is not in the profile"
 		c.Hint = "it was added by hand, and is lost when the tunnel goes down"
 	}
 	return c

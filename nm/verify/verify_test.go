@@ -99,6 +99,9 @@ func checkReport(t *testing.T, r verify.Report) {
 			t.Errorf("check %+v", c)
 		}
 		seen[c.ID] = true
+		if !isKnown(c.ID) {
+			t.Errorf("the README knows no check %s", c.ID)
+		}
 		if c.Status == verify.Fail && (c.Hint == "" && c.ID != "probe") {
 			t.Errorf("a fault without a hint: %+v", c)
 		}
@@ -117,6 +120,16 @@ func checkReport(t *testing.T, r verify.Report) {
 	if r.Verdict != verdict {
 		t.Errorf("the verdict is %s, the worst check is %s", r.Verdict, verdict)
 	}
+}
+
+// isKnown says whether a check with that ID is of one of the kinds.
+func isKnown(id string) bool {
+	return slices.ContainsFunc(verify.Kinds(), func(k verify.Kind) bool {
+		return slices.ContainsFunc(k.IDs, func(of string) bool {
+			begin, open := strings.CutSuffix(of, "...")
+			return id == of || open && strings.HasPrefix(id, begin)
+		})
+	})
 }
 
 // silent makes a far end that does not answer. The counters grow by c.
@@ -143,6 +156,7 @@ func TestVerify(t *testing.T) {
 	}{
 		{name: "profile-external", change: func(f facts) { f.p.State = nm.StateExternal }, want: verify.Warn},
 		{name: "profile-unsaved", change: func(f facts) { f.p.Unsaved = true }, want: verify.Warn},
+		{name: "profile-unsaved-no-autoconnect", change: func(f facts) { f.p.Unsaved, f.p.Tunnel.Autoconnect = true, false }, want: verify.Warn},
 		{name: "device-inactive", change: func(f facts) {
 			f.BringDown(f.p)
 			f.Settle()
@@ -292,7 +306,7 @@ func TestVerify(t *testing.T) {
 		{name: "probe-peer-given", change: func(f facts) {
 			f.p.Tunnel.PeerAddress = nm.DerivePeer(nil)
 		}, opts: verify.Options{PeerAddress: want.Addr("172.16.0.2")}, want: verify.Pass},
-		{name: "probe-no-address-of-the-family", change: func(f facts) { f.p.Tunnel.PeerAddress = want.Addr("2001:db8:9::1") }, want: verify.Pass},
+		{name: "probe-no-address-of-the-family", change: func(f facts) { f.p.Tunnel.PeerAddress = want.Addr("2001:db8:9::1") }, want: verify.Warn},
 		{name: "probe-silent", change: func(f facts) { f.Answer = silent(kernel.Counters{TxPackets: 4}) }, want: verify.Fail},
 		{name: "probe-silent-any-local", change: func(f facts) {
 			f.p.Tunnel.Local, f.l.GRE.Local = want.Addr("0.0.0.0"), want.Addr("0.0.0.0")

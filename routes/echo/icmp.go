@@ -111,7 +111,7 @@ func (e *echoes) receive(message []byte, from netip.Addr, now time.Time) {
 	case kind == reply:
 		e.answer(message, from, now)
 	case e.isError(kind) && e.quotes(message[icmpHeader:]):
-		e.refuse(kernel.ICMPWords(e.v6(), kind, code, errorInfo(e.v6(), message)), from)
+		e.refused(e.v6(), kind, code, errorInfo(e.v6(), message), from)
 	}
 }
 
@@ -166,6 +166,19 @@ func (e *echoes) isRequest(message []byte) bool {
 	}
 	_, ours := e.sequence(message)
 	return ours && message[0] == request
+}
+
+// refused notes an ICMP error. Its sender may be unknown.
+func (e *echoes) refused(v6 bool, kind, code uint8, info uint32, from netip.Addr) {
+	from = from.WithZone("")
+	e.refuse(kernel.ICMPWords(v6, kind, code, info), from)
+	told := kernel.ICMPError{By: from, Type: kind, Code: code}
+	if told.Meaning() == kernel.TooBig {
+		told.MTU = int(info)
+	}
+	if from.IsValid() && len(e.result.Errors) < maxRefusals && !slices.ContainsFunc(e.result.Errors, told.Like) {
+		e.result.Errors = append(e.result.Errors, told)
+	}
 }
 
 // refuse notes an ICMP error, and the same words only once.

@@ -165,6 +165,10 @@ func TestQuotedErrors(t *testing.T) {
 			if !slices.Equal(e.result.Refusals, expected) || e.result.Received != 0 {
 				t.Errorf("got %q", e.result.Refusals)
 			}
+			told := len(e.result.Errors) == 1 && e.result.Errors[0].By == want.Addr(c.router) && e.result.Errors[0].Type == c.message[0] && e.result.Errors[0].Code == c.message[1]
+			if told != (c.want != "") || len(e.result.Errors) > 1 {
+				t.Errorf("got %+v", e.result.Errors)
+			}
 		})
 	}
 }
@@ -217,8 +221,8 @@ func TestRefusalsBounded(t *testing.T) {
 	for code := range 200 {
 		e.receive(icmpError(3, byte(code), 0, inIP(e.to, request)), want.Addr("192.0.2.254"), sentAt)
 	}
-	if len(e.result.Refusals) != maxRefusals {
-		t.Errorf("%d refusals", len(e.result.Refusals))
+	if len(e.result.Refusals) != maxRefusals || len(e.result.Errors) != maxRefusals {
+		t.Errorf("%d refusals, %d errors", len(e.result.Refusals), len(e.result.Errors))
 	}
 }
 

@@ -102,7 +102,7 @@ func (r *prober) run(ctx context.Context) error {
 
 // done reports whether enough answers have come, or a refusal that is the answer.
 func (r *prober) done() bool {
-	if r.probe.Size > 0 && len(r.echoes.result.Refusals) > 0 {
+	if (r.probe.Size > 0 || r.probe.UntilRefused) && len(r.echoes.result.Refusals) > 0 {
 		return true
 	}
 	enough := r.probe.Count

@@ -76,6 +76,9 @@ func TestDone(t *testing.T) {
 	if r.echoes.refuse("too big", netip.Addr{}); !r.done() {
 		t.Error("a refusal does not end a probe of a size")
 	}
+	if r.probe = (kernel.Probe{Count: 2, UntilRefused: true}); !r.done() {
+		t.Error("a refusal does not end a probe that is to end with it")
+	}
 }
 
 func TestSendError(t *testing.T) {
@@ -128,6 +131,21 @@ func TestRunSizes(t *testing.T) {
 			if err != nil || got.Received != 1 || len(got.Refusals) != 0 {
 				t.Errorf("%s, %d bytes: %+v, %v", to, size, got, err)
 			}
+		}
+	}
+}
+
+// A limit of hops is no matter for this host itself.
+func TestRunHops(t *testing.T) {
+	for _, to := range []string{"127.0.0.1", "::1"} {
+		p := probeOf(to)
+		p.From, p.Interval, p.Hops = p.To, 200*time.Millisecond, 1
+		got, err := Run(t.Context(), p, kernel.Link{Name: "lo", Index: 1})
+		if errors.Is(err, fault.ErrNotPermitted) || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT) {
+			t.Skipf("%s: %v", to, err)
+		}
+		if err != nil || got.Received != 1 {
+			t.Errorf("%s: %+v, %v", to, got, err)
 		}
 	}
 }

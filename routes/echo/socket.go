@@ -100,6 +100,11 @@ func (s *socket) bind(fd int, p kernel.Probe, link kernel.Link) error {
 			return err
 		}
 	}
+	if p.Hops > 0 {
+		if err := s.limitHops(fd, p.Hops); err != nil {
+			return err
+		}
+	}
 	return s.bindAddress(fd, p.From, link)
 }
 
@@ -115,6 +120,18 @@ func (s *socket) keepWhole(fd int) error {
 	}
 	if err != nil {
 		return fmt.Errorf("ask for packets without fragments: %w", err)
+	}
+	return nil
+}
+
+// limitHops sets how far the requests go.
+func (s *socket) limitHops(fd int, hops uint8) error {
+	level, option := unix.IPPROTO_IP, unix.IP_TTL
+	if s.v6 {
+		level, option = unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS
+	}
+	if err := unix.SetsockoptInt(fd, level, option, int(hops)); err != nil {
+		return fmt.Errorf("limit the hops: %w", err)
 	}
 	return nil
 }
@@ -206,7 +223,7 @@ func (e *echoes) receiveError(request, ancillary []byte) {
 		if q.Local {
 			e.refuse(localWords(q.Errno), netip.Addr{})
 		} else {
-			e.refuse(kernel.ICMPWords(q.V6, q.Type, q.Code, q.Info), q.By)
+			e.refused(q.V6, q.Type, q.Code, q.Info, q.By)
 		}
 	}
 }

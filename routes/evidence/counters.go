@@ -19,6 +19,7 @@ const maxCounters = 64 << 10
 // whichever thread reads it.
 type counters struct {
 	netstat, snmp *os.File
+	xfrm          *os.File // nil if the kernel does not count for IPsec
 	before        kernel.HostCounters
 }
 
@@ -35,6 +36,7 @@ func openCounters() (*counters, error) {
 		return nil, &fault.Error{What: "read the kernel's counters", Err: err}
 	}
 	c := &counters{netstat: netstat, snmp: snmp}
+	c.xfrm, _ = os.Open(folder + "xfrm_stat")
 	if c.before, err = c.read(); err != nil {
 		c.close()
 		return nil, &fault.Error{What: "read the kernel's counters", Err: err}
@@ -45,6 +47,7 @@ func openCounters() (*counters, error) {
 func (c *counters) close() {
 	_ = c.netstat.Close()
 	_ = c.snmp.Close()
+	_ = c.xfrm.Close() // an error where there is none
 }
 
 // growth returns how much the counters have grown since the files were opened.
@@ -53,9 +56,18 @@ func (c *counters) growth() kernel.HostCounters {
 	if err != nil {
 		return kernel.HostCounters{}
 	}
+	return growth(c.before, now)
+}
+
+// growth returns how much the counters have grown between two readings.
+func growth(before, now kernel.HostCounters) kernel.HostCounters {
 	return kernel.HostCounters{
-		ReversePathFilter: grown(c.before.ReversePathFilter, now.ReversePathFilter),
-		InAddrErrors:      grown(c.before.InAddrErrors, now.InAddrErrors),
+		ReversePathFilter: grown(before.ReversePathFilter, now.ReversePathFilter),
+		InAddrErrors:      grown(before.InAddrErrors, now.InAddrErrors),
+		IPsecOutNoState:   grown(before.IPsecOutNoState, now.IPsecOutNoState),
+		IPsecOutBlocked:   grown(before.IPsecOutBlocked, now.IPsecOutBlocked),
+		IPsecInBlocked:    grown(before.IPsecInBlocked, now.IPsecInBlocked),
+		IPsecInRefused:    grown(before.IPsecInRefused, now.IPsecInRefused),
 	}
 }
 
@@ -77,7 +89,36 @@ func (c *counters) read() (h kernel.HostCounters, err error) {
 	if !found[0] || !found[1] {
 		return h, errors.New("this kernel does not have them")
 	}
+	c.readIPsec(&h)
 	return h, nil
+}
+
+// readIPsec reads the counters of IPsec, where there are any.
+func (c *counters) readIPsec(h *kernel.HostCounters) {
+	if c.xfrm == nil {
+		return
+	}
+	text, err := whole(c.xfrm)
+	if err != nil {
+		return
+	}
+	h.IPsecOutNoState, h.IPsecOutBlocked = single(text, "XfrmOutNoStates"), single(text, "XfrmOutPolBlock")
+	h.IPsecInBlocked = single(text, "XfrmInPolBlock")
+	h.IPsecInRefused = single(text, "XfrmInTmplMismatch") + single(text, "XfrmInNoPols")
+}
+
+// single finds a counter in the text of a file that has a name and a number in each line. It is 0
+// if it is not there.
+func single(text, name string) uint64 {
+	for line := range strings.Lines(text) {
+		if words := strings.Fields(line); len(words) == 2 && words[0] == name {
+			n, err := strconv.ParseUint(words[1], 10, 64)
+			if err == nil {
+				return n
+			}
+		}
+	}
+	return 0
 }
 
 // whole reads a file from its beginning.

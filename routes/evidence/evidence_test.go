@@ -396,6 +396,16 @@ func TestNotPermitted(t *testing.T) {
 	}
 }
 
+// Root of a container may lack the capability: sudo does not help there.
+func TestPermitHint(t *testing.T) {
+	if hint := permitHint(0); !strings.Contains(hint, "CAP_NET_RAW") {
+		t.Error(hint)
+	}
+	if hint := permitHint(1000); hint != "run it with sudo" {
+		t.Error(hint)
+	}
+}
+
 // The counters grow by what the kernel drops while it is listened, whichever thread stops it.
 func TestCounters(t *testing.T) {
 	p := newPair(t)

@@ -2,7 +2,9 @@ package evidence
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -64,6 +66,80 @@ func sourceFilter(s source) []unix.SockFilter {
 		f.bothEnds(s, from, to)
 	}
 	return f.assemble()
+}
+
+// maxAddresses is how many addresses the filter of many tunnels compares at most: the kernel bounds
+// the memory of a socket's options, and with it the length of a program (optmem_max in socket(7)).
+const maxAddresses = 400
+
+// filter returns the program that chooses the packets of many tunnels. It is a sieve, which looks
+// at the last four bytes of addresses only: the crowd looks at all of them. Of too many addresses
+// it looks at none, and one socket of each kind hears everything.
+func (m *family) filter(s source) []unix.SockFilter {
+	f := filter{labels: make(map[string]int)}
+	if s.packet {
+		f.outline(s)
+	}
+	f.verdict(drop, 0)
+	from, to := uint32(ip4From), uint32(ip4To)
+	if s.ends.Mode.IPv6Outer() {
+		const last = 12
+		from, to = ip6From+last, ip6To+last
+		if !s.packet {
+			from, to = networkHeader+ip6From+last, networkHeader+ip6To+last
+		}
+	}
+	remotes, locals := m.addresses()
+	switch {
+	case len(remotes)+len(locals) > maxAddresses && s.others:
+		f.end(0)
+	case len(remotes)+len(locals) > maxAddresses:
+		f.end(wholePacket)
+	case s.others:
+		f.oneOf(from, remotes, 0)
+		f.oneOf(to, locals, wholePacket)
+		f.end(0)
+	default:
+		f.oneOf(from, remotes, wholePacket)
+		if s.packet {
+			f.oneOf(to, remotes, wholePacket)
+		}
+		f.end(0)
+	}
+	return f.program()
+}
+
+// wholePacket is the verdict of a filter that keeps a packet.
+const wholePacket = 0xffff
+
+// reach is how many comparisons one verdict serves: jumps are short.
+const reach = 100
+
+// oneOf ends with the verdict if the last four bytes of the address at an offset are those of one
+// of the addresses.
+func (f *filter) oneOf(offset uint32, list []netip.Addr, verdict uint32) {
+	f.load(unix.BPF_W, offset)
+	for some := range slices.Chunk(list, reach) {
+		name := fmt.Sprintf("verdict %d", len(f.code))
+		for _, a := range some {
+			bytes := a.AsSlice()
+			f.equal(binary.BigEndian.Uint32(bytes[len(bytes)-4:]), name, "")
+		}
+		f.verdict(name, verdict)
+	}
+}
+
+// verdict puts a verdict between two instructions, which pass over it. Jumps to the label end with
+// it.
+func (f *filter) verdict(label string, verdict uint32) {
+	f.code = append(f.code, instruction{code: unix.BPF_JMP | unix.BPF_JA, k: 1})
+	f.label(label)
+	f.end(verdict)
+}
+
+// end ends with a verdict.
+func (f *filter) end(verdict uint32) {
+	f.code = append(f.code, instruction{code: unix.BPF_RET | unix.BPF_K, k: verdict})
 }
 
 // outline drops all that is no GRE packet of the right family, fragments that begin in the middle
@@ -149,9 +225,14 @@ func (f *filter) label(name string) { f.labels[name] = len(f.code) }
 // assemble ends the program, which keeps a packet that comes to its end.
 func (f *filter) assemble() []unix.SockFilter {
 	f.label(keep)
-	f.code = append(f.code, instruction{code: unix.BPF_RET | unix.BPF_K, k: 0xffff})
+	f.end(wholePacket)
 	f.label(drop)
-	f.code = append(f.code, instruction{code: unix.BPF_RET | unix.BPF_K, k: 0})
+	f.end(0)
+	return f.program()
+}
+
+// program returns the instructions with their jumps.
+func (f *filter) program() []unix.SockFilter {
 	program := make([]unix.SockFilter, len(f.code))
 	for i, c := range f.code {
 		program[i] = unix.SockFilter{Code: c.code, K: c.k, Jt: f.distance(i, c.then), Jf: f.distance(i, c.not)}

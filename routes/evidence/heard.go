@@ -135,12 +135,24 @@ func (h *heard) error(e kernel.ICMPError) {
 	if h.room(len(h.Errors), k, flow{k, e.Quoted.InnerFrom, e.Quoted.InnerTo}) {
 		h.Errors = append(h.Errors, e)
 	}
-	if h.ours(e.Quoted) {
-		select {
-		case <-h.refused:
-		default:
-			close(h.refused)
-		}
+	h.refuseIfOurs(e)
+}
+
+// refuse notes that an error about this tunnel's packets has come, without keeping it.
+func (h *heard) refuse(e kernel.ICMPError) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refuseIfOurs(e)
+}
+
+func (h *heard) refuseIfOurs(e kernel.ICMPError) {
+	if !h.ours(e.Quoted) {
+		return
+	}
+	select {
+	case <-h.refused:
+	default:
+		close(h.refused)
 	}
 }
 

@@ -78,14 +78,45 @@ func TestFilterJumps(t *testing.T) {
 	everywhere.Local = netip.Addr{}
 	for _, e := range []ends{{Ends: ends4(), index: 3}, {Ends: ends6(), index: 3}, {Ends: ends4()}, {Ends: ends6()}, everywhere} {
 		for i, s := range sources(e) {
-			program := sourceFilter(s)
-			for at, code := range program {
-				if code.Code&7 == unix.BPF_JMP && at+1+int(max(code.Jt, code.Jf)) >= len(program) {
-					t.Errorf("source %d of %s: instruction %d jumps too far: %+v", i, e.Mode, at, code)
+			checkJumps(t, fmt.Sprintf("source %d of %s", i, e.Mode), sourceFilter(s))
+		}
+	}
+	for _, n := range []int{1, reach, reach + 1, maxAddresses - 1, maxAddresses, 1000} {
+		for _, one := range []kernel.Ends{ends4(), ends6()} {
+			f := manyEnds(one, n)
+			for i, s := range sources(f.all[0]) {
+				program := f.filter(s)
+				checkJumps(t, fmt.Sprintf("source %d of %d tunnels of %s", i, n, one.Mode), program)
+				if len(program) > 1000 {
+					t.Errorf("%d tunnels of %s: a program of %d instructions", n, one.Mode, len(program))
 				}
 			}
 		}
 	}
+}
+
+func checkJumps(t *testing.T, name string, program []unix.SockFilter) {
+	t.Helper()
+	for at, code := range program {
+		far := int(max(code.Jt, code.Jf))
+		if code.Code == unix.BPF_JMP|unix.BPF_JA {
+			far = int(code.K)
+		}
+		if code.Code&7 == unix.BPF_JMP && at+1+far >= len(program) {
+			t.Errorf("%s: instruction %d jumps too far: %+v", name, at, code)
+		}
+	}
+}
+
+// manyEnds are the ends of n tunnels to different far ends.
+func manyEnds(one kernel.Ends, n int) *family {
+	f := &family{}
+	for range n {
+		f.all = append(f.all, ends{Ends: one})
+		one.Remote = one.Remote.Next()
+	}
+	f.crowd = newCrowd(f.all)
+	return f
 }
 
 // FuzzTake checks that no packet, and nothing that comes with it, does harm.
@@ -100,13 +131,14 @@ func FuzzTake(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, packet, ancillary []byte) {
 		for _, e := range []kernel.Ends{ends4(), ends6()} {
-			tap := &tap{source: source{ends: ends{Ends: e}}, heard: newHeard(ends{Ends: e})}
+			heard := newHeard(ends{Ends: e})
+			tap := &tap{source: source{ends: ends{Ends: e}}, ear: heard}
 			for _, from := range []unix.Sockaddr{&unix.SockaddrLinklayer{}, &unix.SockaddrLinklayer{Pkttype: unix.PACKET_OUTGOING}, &unix.SockaddrInet4{},
 				&unix.SockaddrInet6{Addr: want.Addr("fd00::2").As16()}, nil} {
 				tap.take(packet, len(packet), ancillary, from)
 			}
 			tap.takeError(packet, ancillary)
-			for _, list := range [][]kernel.Packet{tap.heard.Sent, tap.heard.Arrived} {
+			for _, list := range [][]kernel.Packet{heard.Sent, heard.Arrived} {
 				for _, p := range list {
 					if p.From != e.Remote && p.To != e.Remote && p.To != e.Local {
 						t.Errorf("% x: %s", packet, fmt.Sprint(p))

@@ -50,6 +50,16 @@ type ends struct {
 }
 
 func newEnds(to kernel.Ends) (ends, error) {
+	e, err := checkEnds(to, ownAddresses)
+	if err != nil || to.Dev == "" {
+		return e, err
+	}
+	e.index, err = indexOf(to.Dev)
+	return e, err
+}
+
+// checkEnds returns the ends if they are valid, without the number of their device.
+func checkEnds(to kernel.Ends, ownAddresses func() []netip.Addr) (ends, error) {
 	to.Local, to.Remote = to.Local.WithZone(""), to.Remote.WithZone("")
 	if to.Local.IsUnspecified() {
 		to.Local = netip.Addr{}
@@ -66,12 +76,7 @@ func newEnds(to kernel.Ends) (ends, error) {
 	if !to.Local.IsValid() {
 		e.own = ownAddresses()
 	}
-	if to.Dev == "" {
-		return e, nil
-	}
-	var err error
-	e.index, err = indexOf(to.Dev)
-	return e, err
+	return e, nil
 }
 
 // ownAddresses returns the addresses of this host, none if the kernel does not tell.

@@ -18,23 +18,24 @@ import (
 func (t *tap) take(b []byte, length int, ancillary []byte, from unix.Sockaddr) {
 	extras := parseAncillary(ancillary)
 	if extras.dropped {
-		t.heard.missing()
+		t.ear.missing()
 	}
 	switch from := from.(type) {
 	case *unix.SockaddrLinklayer:
 		if p, ok := outerPacket(b); ok && from.Pkttype == unix.PACKET_OUTGOING {
-			t.heard.leaves(p)
+			t.ear.leaves(p)
 		} else if ok {
-			t.heard.arrives(p)
+			p.Index = from.Ifindex
+			t.ear.arrives(p)
 		}
 	case *unix.SockaddrInet4:
 		if p, ok := outerPacket(b); ok {
-			t.heard.accepted(p)
+			t.ear.accepted(p)
 		}
 	case *unix.SockaddrInet6:
 		p := grePacket(b)
 		p.From, p.To, p.TTL, p.Bytes = netip.AddrFrom16(from.Addr), extras.to, extras.hopLimit, ip6Header+extras.options+length
-		t.heard.accepted(p)
+		t.ear.accepted(p)
 	}
 }
 
@@ -105,6 +106,6 @@ func (t *tap) takeError(quoted, ancillary []byte) {
 		if q.V6 && q.Type == kernel.ICMP6PacketTooBig || !q.V6 && q.Type == kernel.ICMPUnreachable && q.Code == kernel.ICMPFragmentationNeeded {
 			e.MTU = int(min(q.Info, math.MaxInt32))
 		}
-		t.heard.error(e)
+		t.ear.error(e)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,6 +24,10 @@ const (
 	lastBursts = 8
 )
 
+// crowdBuffer is the size of a socket's buffer for many tunnels, in bytes: their answers come at
+// the same time.
+const crowdBuffer = 4 << 20
+
 // ancillarySize is that of the buffer for ancillary data, in bytes: an error with its sender, or
 // the destination address, the hop limit and the extension headers.
 const ancillarySize = 512
@@ -38,6 +43,7 @@ type source struct {
 	// others are packets from others than the far end. They have sockets of their own, so that the
 	// packets of a busy hub do not push out those of this tunnel.
 	others bool
+	crowd  *family // the ends of many tunnels, which then count instead of ends; nil for one tunnel
 }
 
 // sources returns the sockets that hear everything about a tunnel.
@@ -61,17 +67,27 @@ func (s source) etherType() uint16 {
 	return unix.ETH_P_IP
 }
 
+// ear takes what sockets hear: [heard] for one tunnel, [crowd] for many.
+type ear interface {
+	leaves(kernel.Packet)
+	arrives(kernel.Packet)
+	accepted(kernel.Packet)
+	error(kernel.ICMPError)
+	missing() // the kernel has dropped packets
+}
+
 // tap is a socket that hears packets.
 type tap struct {
 	source
-	heard             *heard
+	ear               ear
+	mu                sync.Mutex // is held while the buffers are in use
 	file              *os.File
 	conn              syscall.RawConn
 	buffer, ancillary []byte
 }
 
 // openTap opens a socket in the network namespace of the calling thread.
-func openTap(s source, h *heard) (*tap, error) {
+func openTap(s source, e ear) (*tap, error) {
 	open := s.openRaw
 	if s.packet {
 		open = s.openPacket
@@ -83,7 +99,7 @@ func openTap(s source, h *heard) (*tap, error) {
 		}
 		return nil, openError(err)
 	}
-	t := &tap{source: s, heard: h, file: os.NewFile(uintptr(fd), "gre"), buffer: make([]byte, snapLength), ancillary: make([]byte, ancillarySize)}
+	t := &tap{source: s, ear: e, file: os.NewFile(uintptr(fd), "gre"), buffer: make([]byte, snapLength), ancillary: make([]byte, ancillarySize)}
 	if t.conn, err = t.file.SyscallConn(); err != nil {
 		_ = t.file.Close()
 		return nil, err
@@ -94,9 +110,17 @@ func openTap(s source, h *heard) (*tap, error) {
 // openError explains why there is no socket.
 func openError(err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return &fault.Error{Kind: fault.ErrNotPermitted, What: "open a socket that hears packets", Err: err, Hint: "run as root"}
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: "open a socket that hears packets", Err: err, Hint: permitHint(os.Geteuid())}
 	}
 	return &fault.Error{What: "open a socket that hears packets", Err: err}
+}
+
+// permitHint says what lets a user open such sockets. In a container root may lack the capability.
+func permitHint(user int) string {
+	if user == 0 {
+		return "give this container or service the capability CAP_NET_RAW"
+	}
+	return "run it with sudo"
 }
 
 // openPacket opens a packet socket (packet(7)). It gets no packet before its filter is there: only
@@ -153,6 +177,11 @@ func (s source) attach(fd int) error {
 		return err
 	}
 	program := sourceFilter(s)
+	if s.crowd != nil {
+		program = s.crowd.filter(s)
+		// only root may exceed the usual size
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, crowdBuffer)
+	}
 	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
 }
 
@@ -174,13 +203,18 @@ func (t *tap) listen(ctx context.Context) {
 			rest(ctx)
 		}
 	}
+	t.drain()
+}
+
+// drain reads what has come in until now, if that is not too much.
+func (t *tap) drain() {
 	_ = t.conn.Control(func(fd uintptr) {
 		for range lastBursts {
 			if t.burst(int(fd)) < maxBurst {
 				return
 			}
 		}
-		t.heard.missing()
+		t.ear.missing()
 	})
 }
 
@@ -199,6 +233,8 @@ func (t *tap) wake() { _ = t.file.SetReadDeadline(time.Unix(1, 0)) }
 
 // burst reads what is there, and returns how many messages that was; at most maxBurst.
 func (t *tap) burst(fd int) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for n < maxBurst && t.read(fd) {
 		n++
 	}

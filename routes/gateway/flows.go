@@ -94,4 +94,4 @@ func staysNow(dev string, to netip.Addr) bool {
 }
 
 // indexOf returns the index of a device, or 0 if there is none of that name.
-func indexOf(dev string) int { return indexesOf([]string{dev})[dev] }
+func indexOf(dev string) int { return indexesOf()[dev] }

@@ -1,43 +1,15 @@
 package gateway
 
 import (
-	"bytes"
-	"encoding/binary"
 	"net/netip"
-	"slices"
 	"testing"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/xt"
-	"golang.org/x/sys/unix"
 
-	"nmgre/routes/netlink/wire"
+	"nmgre/routes/gateway/sets"
 )
-
-// A verdict is read from attributes that may be cut off anywhere.
-func TestVerdictOf(t *testing.T) {
-	jump := wire.AppendAttribute(nil, unix.NFTA_VERDICT_CODE, binary.BigEndian.AppendUint32(nil, 1<<32-3))
-	jump = append(jump, 7, 0, unix.NFTA_VERDICT_CHAIN, 0, 'a', 'b', 0) // without padding
-	if v := verdictOf(jump); v == nil || v.Kind != expr.VerdictJump || v.Chain != "ab" {
-		t.Errorf("read as %+v", v)
-	}
-	for _, size := range []byte{0, 3, 8} {
-		jump[8] = size
-		if v := verdictOf(jump); v != nil {
-			t.Errorf("with a chain of %d bytes: %+v", size, v)
-		}
-	}
-}
-
-func FuzzVerdict(f *testing.F) {
-	f.Add(wire.AppendAttribute(wire.AppendAttribute(nil, unix.NFTA_VERDICT_CODE, []byte{255, 255, 255, 253}), unix.NFTA_VERDICT_CHAIN, []byte("other\x00")))
-	f.Fuzz(func(t *testing.T, value []byte) {
-		if v := verdictOf(value); v != nil && len(v.Chain) > len(value) {
-			t.Errorf("read as %+v", v)
-		}
-	})
-}
 
 // exprsOf makes expressions of bytes, of every kind that the walk and decode look into.
 func exprsOf(in []byte) (exprs []expr.Any) {
@@ -122,25 +94,8 @@ func FuzzRules(f *testing.F) {
 		for _, o := range []*outer{nil, newOuter(netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), true), newOuter(netip.Addr{}, netip.MustParseAddr("2001:db8::2"), false)} {
 			w := &walk{packet: packet{"gre1", "lan0", 3, 4, nftables.TableFamilyIPv4}, outer: o}
 			w.rulesOf = func(string) []*nftables.Rule { return []*nftables.Rule{{Exprs: exprs}, {Exprs: exprs}} }
-			w.inSet = func(_ string, key []byte) (*expr.Verdict, answer) { return verdictOf(key), answer(len(key) % 3) }
+			w.inSet = func(_ string, key []byte) (*expr.Verdict, answer) { return sets.VerdictOf(key), answer(len(key) % 3) }
 			w.chain("FORWARD", 0)
-		}
-	})
-}
-
-// FuzzSet looks for keys in sets, of intervals and others.
-func FuzzSet(f *testing.F) {
-	f.Add([]byte{0, 0, 0, 0, 1, 192, 0, 2, 0, 0, 192, 0, 2, 8, 1}, []byte{192, 0, 2, 2})
-	f.Add([]byte{10, 0, 0, 0, 0, 10, 0, 0, 1, 1, 10, 0, 0, 1, 0}, []byte{10, 0, 0, 1, 9})
-	f.Fuzz(func(t *testing.T, in, key []byte) {
-		var list []nftables.SetElement
-		for ; len(in) >= 5; in = in[5:] {
-			list = append(list, nftables.SetElement{Key: in[:4-in[4]>>6], IntervalEnd: in[4]&1 != 0})
-		}
-		_, got := elementsOf(list).find(key)
-		exact := slices.ContainsFunc(list, func(e nftables.SetElement) bool { return len(e.Key) == 4 && !e.IntervalEnd && bytes.Equal(e.Key, key) })
-		if exact && got == no {
-			t.Errorf("%v in %+v: %v", key, list, got)
 		}
 	})
 }

@@ -142,19 +142,23 @@ func (g *Gateway) Missing(ctx context.Context, want []keep.Rule) ([]int, error) 
 	if err != nil {
 		return nil, err
 	}
+	return missing(have, want), nil
+}
+
+// missing returns the indexes of the rules that are not in nmgre's tables.
+func missing(have map[chain]state, want []keep.Rule) (list []int) {
 	there := make(map[string]bool)
 	for _, st := range have {
 		for _, t := range st.rules {
 			there[t.key()] = true
 		}
 	}
-	var missing []int
 	for i, r := range want {
 		if slices.ContainsFunc(rulesOf(r), func(t text) bool { return !there[t.key()] }) {
-			missing = append(missing, i)
+			list = append(list, i)
 		}
 	}
-	return missing, nil
+	return list
 }
 
 // SetRules makes nmgre's rules those of want, in one transaction, and reports whether they were

@@ -14,6 +14,7 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/gateway/ruleset"
+	"nmgre/routes/gateway/sets"
 	"nmgre/routes/keep"
 )
 
@@ -22,12 +23,17 @@ import (
 // does not see those of iptables-legacy. IPv6 counts if this host forwards it and the tunnel has an
 // IPv6 address. It fails with ErrNotPermitted without root.
 func (g *Gateway) Obstacles(ctx context.Context, devs []string) ([]keep.Obstacle, error) {
-	s, err := newSurvey(ctx, devs)
+	s, err := newSurvey(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
-	families := g.families(devs)
+	return g.obstacles(ctx, s.between(devs))
+}
+
+// obstacles looks for them in what was surveyed.
+func (g *Gateway) obstacles(ctx context.Context, s *survey) ([]keep.Obstacle, error) {
+	families := g.families(s.devs)
 	var list []keep.Obstacle
 	for _, base := range s.chains {
 		if err := ctx.Err(); err != nil {
@@ -63,12 +69,15 @@ func hasIPv6(dev string) bool {
 	})
 }
 
-func indexesOf(devs []string) map[string]int {
-	indexes := make(map[string]int)
-	for _, dev := range devs {
-		if device, err := net.InterfaceByName(dev); err == nil {
-			indexes[dev] = device.Index
-		}
+// indexesOf returns the indexes of all devices by their names, none if the kernel does not tell.
+func indexesOf() map[string]int {
+	devices, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	indexes := make(map[string]int, len(devices))
+	for _, device := range devices {
+		indexes[device.Name] = device.Index
 	}
 	return indexes
 }
@@ -81,13 +90,13 @@ type survey struct {
 	devs    []string
 	indexes map[string]int
 	rules   map[string]rulesRead
-	sets    map[string]elements
+	sets    map[string]sets.Elements
 }
 
 // newSurvey lists the host's chains. It must be closed.
-func newSurvey(ctx context.Context, devs []string) (s *survey, err error) {
+func newSurvey(ctx context.Context) (s *survey, err error) {
 	const attempt = "look for firewalls"
-	s = &survey{devs: devs, indexes: indexesOf(devs), rules: make(map[string]rulesRead), sets: make(map[string]elements)}
+	s = &survey{indexes: indexesOf(), rules: make(map[string]rulesRead), sets: make(map[string]sets.Elements)}
 	// one socket for all requests, since firewalld has a hundred chains
 	if s.conn, err = dial(ctx, nftables.AsLasting()); err != nil {
 		return nil, failed(attempt, err)
@@ -100,6 +109,13 @@ func newSurvey(ctx context.Context, devs []string) (s *survey, err error) {
 		return nil, failed(attempt, err)
 	}
 	return s, nil
+}
+
+// between returns the same survey for packets between these devices.
+func (s *survey) between(devs []string) *survey {
+	other := *s
+	other.devs = devs
+	return &other
 }
 
 func (s *survey) close() { _ = s.conn.CloseLasting() }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/nftables"
 
 	"nmgre/routes/fault"
+	"nmgre/routes/gateway/legacy"
 	"nmgre/routes/keep"
 )
 
@@ -19,16 +20,31 @@ import (
 // that there are some. It fails with ErrNotPermitted without root, and with ErrInvalid for
 // addresses that are not of one family.
 func (g *Gateway) OuterRules(ctx context.Context, p keep.OuterPackets) (keep.OuterRules, error) {
-	if !p.Remote.IsValid() || hasAddress(p.Local) && p.Local.Is4() != p.Remote.Is4() {
-		return keep.OuterRules{}, fault.Invalid("remote", "", "no outer addresses of one family: %v and %v", p.Local, p.Remote)
+	if err := checkOuter(p); err != nil {
+		return keep.OuterRules{}, err
 	}
-	s, err := newSurvey(ctx, []string{p.Dev, p.Tunnel})
+	s, err := newSurvey(ctx)
+	if err == nil {
+		defer s.close()
+	}
+	return outerRules(ctx, s, err, p)
+}
+
+// checkOuter refuses addresses that are not of one family.
+func checkOuter(p keep.OuterPackets) error {
+	if !p.Remote.IsValid() || hasAddress(p.Local) && p.Local.Is4() != p.Remote.Is4() {
+		return fault.Invalid("remote", "", "no outer addresses of one family: %v and %v", p.Local, p.Remote)
+	}
+	return nil
+}
+
+// outerRules looks for them in what was surveyed, unless that failed with err.
+func outerRules(ctx context.Context, s *survey, err error, p keep.OuterPackets) (keep.OuterRules, error) {
 	if err != nil && !errors.Is(err, fault.ErrUnsupported) {
 		return keep.OuterRules{}, err
 	}
 	var rules keep.OuterRules
 	if err == nil { // else there is no nftables, and it has no rules
-		defer s.close()
 		for _, out := range []bool{false, true} {
 			w := newPassage(s, p, out)
 			if err := w.run(ctx); err != nil {
@@ -37,7 +53,7 @@ func (g *Gateway) OuterRules(ctx context.Context, p keep.OuterPackets) (keep.Out
 			add(&rules, w.rules)
 		}
 	}
-	add(&rules, legacyRules(p))
+	add(&rules, legacy.Rules(p))
 	return rules, nil
 }
 

@@ -20,7 +20,6 @@ const (
 	programNFTables  = "nftables"
 	programIPTables  = "iptables"
 	programIP6Tables = "ip6tables"
-	programLegacy    = "iptables-legacy"
 )
 
 // program returns the program that a base chain belongs to.

@@ -9,14 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// outer is a tunnel's outer packet on its way through one chain after the other. The methods that
-// walks call take nil for a forwarded packet, of which they know nothing.
+// outer is a tunnel's outer packet, or another one whose addresses are known, on its way through
+// one chain after the other. The methods that walks call take nil for a forwarded packet, of which
+// they know nothing.
 type outer struct {
 	header [40]byte // of IP, without options
 	known  [40]bool // which of its bytes are known
 	family nftables.TableFamily
 	out    bool // it leaves this host
-	reply  bool // it belongs to a tracked connection that both ends have used
+	// transit says that neither address is one of this host's.
+	transit  bool
+	protocol byte // the IP protocol number; 0 if it is not known
+	reply    bool // it belongs to a tracked connection that both ends have used
 	// early says that the packet has not come to the connection tracking yet.
 	early bool
 	// untracked says whether rules have exempted it from the connection tracking.
@@ -35,12 +39,21 @@ const (
 
 // newOuter returns a packet of IP protocol 47. Addresses that are not valid are not known.
 func newOuter(from, to netip.Addr, is4 bool) *outer {
+	o := newPacket(from, to, is4)
+	o.protocol = unix.IPPROTO_GRE
+	if is4 {
+		o.put(9, unix.IPPROTO_GRE)
+	}
+	return o
+}
+
+// newPacket returns a packet of an unknown protocol.
+func newPacket(from, to netip.Addr, is4 bool) *outer {
 	o := &outer{family: nftables.TableFamilyIPv6, untracked: no}
 	h := headerOf(snat6)
 	if is4 {
 		o.family, h = nftables.TableFamilyIPv4, headerOf(snat4)
 		o.put(0, 0x45) // version 4, no options
-		o.put(9, unix.IPPROTO_GRE)
 	}
 	// The next header of IPv6 may be that of an option in front of GRE: the encapsulation limit,
 	// which Linux sends by default (RFC 2473).
@@ -91,7 +104,7 @@ func (o *outer) address(source bool) (netip.Addr, bool) {
 func (o *outer) meta(p packet, key expr.MetaKey) []byte {
 	switch key {
 	case expr.MetaKeyL4PROTO:
-		return []byte{unix.IPPROTO_GRE}
+		return o.l4proto()
 	case expr.MetaKeyPROTOCOL:
 		if o.family == nftables.TableFamilyIPv4 {
 			return binary.BigEndian.AppendUint16(nil, unix.ETH_P_IP)
@@ -142,9 +155,16 @@ func (o *outer) ct(e *expr.Ct) []byte {
 	case e.Key == expr.CtKeyMARK:
 		return o.mark()
 	case e.Key == expr.CtKeyPROTOCOL:
-		return []byte{unix.IPPROTO_GRE}
+		return o.l4proto()
 	}
 	return nil
+}
+
+func (o *outer) l4proto() []byte {
+	if o.protocol == 0 {
+		return nil
+	}
+	return []byte{o.protocol}
 }
 
 // state returns what the connection tracking says of the packet; false if that is not known.
@@ -188,7 +208,7 @@ func (o *outer) fib(e *expr.Fib) []byte {
 	if _, known := o.address(source); !known {
 		return nil
 	}
-	if source == o.out {
+	if source == o.out && !o.transit {
 		return nativeUint32(unix.RTN_LOCAL)
 	}
 	return nativeUint32(unix.RTN_UNICAST)

@@ -503,18 +503,6 @@ func TestUnreadableChain(t *testing.T) {
 	}
 }
 
-// The names of tables are read line by line.
-func TestLegacyTables(t *testing.T) {
-	for text, want := range map[string][]string{"": nil, "filter\n": {"filter"}, "nat\nfilter\n": {"nat", "filter"}, "nat": {"nat"}} {
-		if got := legacyTables([]byte(text)); !slices.Equal(got, want) {
-			t.Errorf("%q: %q", text, got)
-		}
-	}
-	if got := legacyTables([]byte(strings.Repeat("x\n", 1000))); len(got) > 100 {
-		t.Errorf("%d names", len(got))
-	}
-}
-
 // BenchmarkOuterRules measures hosts with different firewalls.
 func BenchmarkOuterRules(b *testing.B) {
 	for name, files := range map[string][]string{"none": nil, "nft": {"in-state"}, "docker": {"docker-nat", "../firewalls/docker"}, "firewalld": {"firewalld-public"}, "ufw": {"../firewalls/ufw"}} {

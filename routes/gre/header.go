@@ -20,6 +20,8 @@ type Header struct {
 	// InnerFrom and InnerTo are those of an IPv4 or IPv6 packet that is carried, by itself or in an
 	// Ethernet frame. They are the zero Addr if it is cut off, or something else.
 	InnerFrom, InnerTo netip.Addr
+	// EchoReply says that the packet that is carried answers an echo request (RFC 792, RFC 4443).
+	EchoReply bool
 }
 
 // Numbers in Header.Protocol.
@@ -119,7 +121,16 @@ func (h *Header) parseInner(protocol uint16, b []byte) {
 	if err != nil || protocol != ProtocolIPv4 && protocol != ProtocolIPv6 || ip.To.Is6() != (protocol == ProtocolIPv6) {
 		return
 	}
-	h.InnerFrom, h.InnerTo = ip.From, ip.To
+	h.InnerFrom, h.InnerTo, h.EchoReply = ip.From, ip.To, isEchoReply(ip)
+}
+
+// isEchoReply reports whether a packet is an echo reply of ICMP or of ICMPv6.
+func isEchoReply(ip packet.IP) bool {
+	const icmp, icmp6 = 1, 58
+	if len(ip.Payload) == 0 {
+		return false
+	}
+	return ip.Protocol == icmp && ip.Payload[0] == 0 || ip.Protocol == icmp6 && ip.Payload[0] == 129
 }
 
 // fields reads the fields of 4 bytes that follow the first one.

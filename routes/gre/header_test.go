@@ -33,6 +33,9 @@ func headerText(h Header) string {
 	if h.InnerFrom.IsValid() || h.InnerTo.IsValid() {
 		fmt.Fprintf(&b, " %s > %s", h.InnerFrom, h.InnerTo)
 	}
+	if h.EchoReply {
+		b.WriteString(" echo reply")
+	}
 	return b.String()
 }
 
@@ -63,6 +66,10 @@ func TestParseHeader(t *testing.T) {
 		"IPv6 said to be IPv4":    {"0000 0800" + inner6, "v0 0x0800", ""},
 		"IPv4 said to be IPv6":    {"0000 86dd" + inner4 + inner4, "v0 0x86dd", ""},
 		"MPLS":                    {"0000 8847" + inner4, "v0 0x8847", ""},
+		"an echo reply":           {"0000 0800 4500 001c 0001 0000 4001 0000 ac100002 ac100001 0000 0000 0001 0001", "v0 0x0800 172.16.0.2 > 172.16.0.1 echo reply", ""},
+		"an echo request":         {"0000 0800 4500 001c 0001 0000 4001 0000 ac100002 ac100001 0800 0000 0001 0001", "v0 0x0800 172.16.0.2 > 172.16.0.1", ""},
+		"UDP, as if an answer":    {"0000 0800 4500 001c 0001 0000 4011 0000 ac100002 ac100001 0000 0000 0001 0001", "v0 0x0800 172.16.0.2 > 172.16.0.1", ""},
+		"an echo reply, IPv6":     {"0000 86dd 60000000 0008 3a 40 fd160000000000000000000000000002 fd160000000000000000000000000001 8100 0000 0001 0001", "v0 0x86dd fd16::2 > fd16::1 echo reply", ""},
 		"inner cut":               {"2000 0800 0000002a 4500 0014", "v0 0x0800 key 42", ""},
 		"no inner":                {"2000 0800 0000002a", "v0 0x0800 key 42", ""},
 

@@ -9,8 +9,8 @@ import (
 )
 
 // Gateway is the part of the kernel that changes forwarded packets; package routes/gateway
-// implements it. All of it needs root but Forwarding, and fails with [fault.ErrNotPermitted]
-// otherwise.
+// implements it. All of it needs root but Forwarding and ReversePathFilter, and fails with
+// [fault.ErrNotPermitted] otherwise.
 type Gateway interface {
 	// Missing returns the indexes of those rules of want that nmgre's tables do not have.
 	Missing(ctx context.Context, want []Rule) ([]int, error)
@@ -19,6 +19,11 @@ type Gateway interface {
 	// dropped from the connection tracking table. It fails with [RefusedRules] if the kernel has
 	// taken all rules but some.
 	SetRules(ctx context.Context, want []Rule) (bool, error)
+	// RuleCounters returns how many packets each rule of want has taken: 0 for a rule that nmgre's
+	// tables do not have, or that does not count.
+	RuleCounters(ctx context.Context, want []Rule) ([]uint64, error)
+	// Translations returns which NAT rules take packets that an SNAT rule of nmgre's is for.
+	Translations(ctx context.Context, p Passing) (Translations, error)
 	// WatchRules returns a channel that tells when somebody may have removed rules of nmgre's. The
 	// channel is closed when ctx ends.
 	WatchRules(ctx context.Context) (<-chan struct{}, error)
@@ -28,12 +33,19 @@ type Gateway interface {
 	Forwarding(ctx context.Context, dev string) (bool, error)
 	// SetForwarding switches the forwarding of IPv4 packets that come in by dev on or off.
 	SetForwarding(ctx context.Context, dev string, on bool) error
+	// ReversePathFilter returns the filter for the IPv4 packets that come in by dev. It fails with
+	// [fault.ErrNotFound] if there is no such device.
+	ReversePathFilter(ctx context.Context, dev string) (ReversePathFilter, error)
 	// Obstacles looks for other programs on this host, such as firewalld or Docker, that will drop
 	// packets which are forwarded between devs.
 	Obstacles(ctx context.Context, devs []string) ([]Obstacle, error)
 	// OuterRules looks for rules of other programs on this host that drop a tunnel's own packets,
 	// which carry the forwarded ones, or change their addresses.
 	OuterRules(ctx context.Context, p OuterPackets) (OuterRules, error)
+	// Together returns a view of the rules for many tunnels, which several goroutines may use at
+	// once: whatever it reads of other programs' rules, and of nmgre's, it reads once. It must not
+	// be used for changes. closeView ends it.
+	Together() (view Gateway, closeView func())
 }
 
 // Obstacle is something on this host that drops forwarded packets.

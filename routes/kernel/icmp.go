@@ -56,5 +56,10 @@ func ICMPWords(v6 bool, kind, code uint8, mtu uint32) string {
 	return fmt.Sprintf("ICMP error of type %d, code %d", kind, code)
 }
 
+// Like reports whether both errors say the same, and come from the same sender.
+func (e ICMPError) Like(other ICMPError) bool {
+	return e.By == other.By && e.Type == other.Type && e.Code == other.Code && e.MTU == other.MTU
+}
+
 // Words puts the error into words, as [ICMPWords] does, without its sender.
 func (e ICMPError) Words() string { return ICMPWords(e.By.Is6(), e.Type, e.Code, uint32(e.MTU)) }

@@ -19,6 +19,7 @@ const RouteProtocol = 213
 // Reading needs no privilege. Changing routes needs CAP_NET_ADMIN, and fails with
 // [fault.ErrNotPermitted] otherwise.
 type Kernel interface {
+	IPsec
 	// Supports returns nil if the kernel has the mode, or can load its module, and
 	// [fault.ErrUnsupported] otherwise. It loads nothing.
 	Supports(m gre.Mode) error
@@ -26,6 +27,9 @@ type Kernel interface {
 	CanChange() bool
 	// Links returns every network device with its addresses.
 	Links(ctx context.Context) ([]Link, error)
+	// Link returns one network device without its addresses. It fails with [fault.ErrNotFound] if
+	// there is none of that name.
+	Link(ctx context.Context, name string) (Link, error)
 	// Lookup asks the kernel where it would send a packet. It fails with [fault.ErrUnreachable] if
 	// no route leads there.
 	Lookup(ctx context.Context, q Query) (Hop, error)
@@ -97,6 +101,20 @@ type DeviceRoute struct {
 type HeldRoute struct {
 	routes.Route
 	Protocol int // rtm_protocol: 213 is nmgre's, 4 static (NetworkManager), 3 boot (`ip route`)
+}
+
+// HeldSlots returns the slots of the routes: each with its metric, and once more with the metric
+// -1, for whom the metric does not matter.
+func HeldSlots(list []HeldRoute) map[routes.Slot]bool {
+	held := make(map[routes.Slot]bool, 2*len(list))
+	for _, r := range list {
+		s := r.Slot()
+		s.Metric = int64(r.KernelMetric())
+		held[s] = true
+		s.Metric = -1
+		held[s] = true
+	}
+	return held
 }
 
 // OneOf returns a function that reports whether a destination is that of one of the routes, for

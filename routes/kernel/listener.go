@@ -13,6 +13,10 @@ type Listener interface {
 	// [Listening.Stop], which must be called. It does not fail for want of privileges: [Heard.Deaf]
 	// has what could not be listened to.
 	Listen(ctx context.Context, to Ends) (Listening, error)
+	// Together returns a listener for these tunnels only, which several goroutines may use at once.
+	// Its listenings share their sockets. A packet that belongs to another one of the tunnels is
+	// not heard. Close ends it, and every listening.
+	Together(all []Ends) (shared Listener, closeAll func())
 }
 
 // Ends says which packets to listen to: IP protocol 47 between the two outer addresses, and from
@@ -27,6 +31,9 @@ type Ends struct {
 	// Key is the key that the tunnel sends; nil for none. It decides about [Listening.Refused]
 	// only: the packets of other tunnels between the two are heard as well.
 	Key *gre.Key
+	// InputKey is the key that the tunnel expects; nil for none. It counts only where many tunnels
+	// are listened to together: there it says whose packets are whose.
+	InputKey *gre.Key
 }
 
 // Listening is a [Listener] at work.
@@ -75,6 +82,7 @@ type Deaf struct {
 type Packet struct {
 	From, To netip.Addr // outer
 	TTL      uint8      // outer; the hop limit of IPv6
+	Index    int        // of the device by which it came in; 0 where that is not known
 	Bytes    int        // of the whole outer packet, by its own header
 	// Cut says that the end of the GRE header is not there, and with it perhaps the key. An ICMP
 	// error may quote no more than 8 bytes of it.
@@ -90,8 +98,15 @@ type ICMPError struct {
 	Quoted     Packet     // the packet that it is about, as far as it is quoted
 }
 
-// HostCounters are counters of the whole host (/proc/net/netstat and /proc/net/snmp).
+// HostCounters are counters of the whole host (/proc/net/netstat and /proc/net/snmp). Those of
+// IPsec (/proc/net/xfrm_stat) are 0 on kernels that do not have them.
 type HostCounters struct {
 	ReversePathFilter uint64 // TcpExt:IPReversePathFilter
 	InAddrErrors      uint64 // Ip:InAddrErrors
+	IPsecOutNoState   uint64 // XfrmOutNoStates
+	IPsecOutBlocked   uint64 // XfrmOutPolBlock
+	IPsecInBlocked    uint64 // XfrmInPolBlock
+	// XfrmInTmplMismatch and XfrmInNoPols: packets without the protection that a policy demands,
+	// and protected ones without a policy
+	IPsecInRefused uint64
 }

@@ -57,3 +57,12 @@ func (e ICMPError) meaning6() Meaning {
 	}
 	return NoWay
 }
+
+// NoHost reports whether an error of the meaning [NoWay] is about the host alone, and a route to
+// its network is there.
+func (e ICMPError) NoHost() bool {
+	if e.By.Is6() {
+		return e.Code == 3
+	}
+	return e.Code != 0 && e.Code != 6 && e.Code != 11
+}

@@ -1,45 +1,76 @@
 package kernel
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
 // Once returns a view of the kernel at this moment: it asks for the links, and for the way to each
-// destination, once, and then answers from memory. After a change, take a new one. It may be used
-// by one goroutine at a time. The links that it returns are shared, and must not be changed.
+// destination, once, and then answers from memory. After a change, take a new one. Several
+// goroutines may use it at once. The links that it returns are shared, and must not be changed.
 func Once(k Kernel) Kernel {
-	return &once{Kernel: k, ways: make(map[Query]way)}
+	if t, ok := k.(together); ok {
+		return t.view
+	}
+	return &once{Kernel: k, ways: make(map[Query]*answer[Hop])}
+}
+
+// Together returns the kernel for many tasks that look at the same moment of it: [Once] of it is
+// one view, which they share. Whatever the view does not answer is asked anew by each.
+func Together(k Kernel) Kernel { return together{k, Once(k)} }
+
+type together struct {
+	Kernel
+	view Kernel
 }
 
 type once struct {
 	Kernel
-	links []Link
-	known bool // links were read
-	ways  map[Query]way
+	links answer[[]Link]
+
+	mu   sync.Mutex
+	ways map[Query]*answer[Hop]
 }
 
-// way is the answer to a lookup. That nothing leads there is an answer, too.
-type way struct {
-	hop Hop
-	err error
+// answer is one that is asked for once. Whoever comes meanwhile waits for it.
+type answer[T any] struct {
+	mu    sync.Mutex
+	known bool
+	value T
+	err   error
+}
+
+// get returns the answer. An error is kept only if final says so.
+func (a *answer[T]) get(ask func() (T, error), final func(error) bool) (T, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known {
+		return a.value, a.err
+	}
+	value, err := ask()
+	if err == nil || final(err) {
+		a.value, a.err, a.known = value, err, true
+	}
+	return value, err
 }
 
 // Links reads the links at the first call that succeeds.
 func (o *once) Links(ctx context.Context) ([]Link, error) {
-	if o.known {
-		return o.links, ctx.Err()
+	links, err := o.links.get(func() ([]Link, error) { return o.Kernel.Links(ctx) }, func(error) bool { return false })
+	if err == nil {
+		err = ctx.Err()
 	}
-	links, err := o.Kernel.Links(ctx)
-	o.links, o.known = links, err == nil
 	return links, err
 }
 
-// Lookup asks for each way once.
+// Lookup asks for each way once. That nothing leads there is an answer, too.
 func (o *once) Lookup(ctx context.Context, q Query) (Hop, error) {
-	if known, ok := o.ways[q]; ok {
-		return known.hop, known.err
+	o.mu.Lock()
+	way := o.ways[q]
+	if way == nil {
+		way = new(answer[Hop])
+		o.ways[q] = way
 	}
-	hop, err := o.Kernel.Lookup(ctx, q)
-	if ctx.Err() == nil {
-		o.ways[q] = way{hop, err}
-	}
-	return hop, err
+	o.mu.Unlock()
+	return way.get(func() (Hop, error) { return o.Kernel.Lookup(ctx, q) }, func(error) bool { return ctx.Err() == nil })
 }

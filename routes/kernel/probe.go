@@ -50,11 +50,14 @@ type Probe struct {
 	// host that filters echo requests may answer that the port is unreachable. The answer is not
 	// part of the result.
 	Knock bool
+	Hops  uint8 // the TTL, or hop limit, of the requests; 0 for the kernel's own
 	// Size is the size of each whole IP packet in bytes, with its header, up to 65535. Such packets
 	// are never fragmented (DF), and are sent even if the kernel has a smaller path MTU cached for
 	// To. The first refusal ends the probe: one by this host's own kernel, too, is an answer and no
 	// failure. 0 stands for small packets.
 	Size int
+	// UntilRefused says that the first refusal ends the probe.
+	UntilRefused bool
 }
 
 // Payload is how many bytes follow the ICMP header of a packet of p.Size, as `ping -s` has it.
@@ -71,6 +74,8 @@ type ProbeResult struct {
 	RTT            []time.Duration // of each answer, in the order in which they came
 	// Refusals are the ICMP errors that came back, each once, in words and with the sender.
 	Refusals []string
+	// Errors are those of them whose sender is known, without the packet that they quote.
+	Errors []ICMPError
 }
 
 // And returns the answers to two probes as those to one.
@@ -79,6 +84,11 @@ func (r ProbeResult) And(more ProbeResult) ProbeResult {
 	for _, words := range more.Refusals {
 		if !slices.Contains(r.Refusals, words) {
 			r.Refusals = append(slices.Clip(r.Refusals), words)
+		}
+	}
+	for _, e := range more.Errors {
+		if !slices.ContainsFunc(r.Errors, e.Like) {
+			r.Errors = append(slices.Clip(r.Errors), e)
 		}
 	}
 	return r

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"sync"
 
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
@@ -43,6 +45,11 @@ type Kernel struct {
 	// batchSeq is the sequence number of the next batch's first message, under the socket's lock.
 	// It begins far from the library's numbers.
 	batchSeq uint32
+	// turns takes the exchanges, which one goroutine makes: the library has a buffer of 64 KB on
+	// the stack, which every goroutine that calls it would get for good.
+	turns  chan func()
+	closed chan struct{} // is closed by end
+	end    func()
 }
 
 var _ kernel.Kernel = (*Kernel)(nil)
@@ -58,7 +65,22 @@ func New() (*Kernel, error) {
 		return nil, fmt.Errorf("prepare a netlink socket: %w", err)
 	}
 	sockets := map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: socket}}
-	return &Kernel{sockets: sockets, files: hostFiles{root: "/"}, batchSeq: 1 << 31}, nil
+	k := &Kernel{sockets: sockets, files: hostFiles{root: "/"}, batchSeq: 1 << 31, turns: make(chan func()), closed: make(chan struct{})}
+	k.end = sync.OnceFunc(func() { close(k.closed) })
+	go k.takeTurns()
+	return k, nil
+}
+
+// takeTurns makes the exchanges until the Kernel is closed.
+func (k *Kernel) takeTurns() {
+	for {
+		select {
+		case turn := <-k.turns:
+			turn()
+		case <-k.closed:
+			return
+		}
+	}
 }
 
 func prepare(socket *nl.NetlinkSocket) error {
@@ -77,6 +99,7 @@ func prepare(socket *nl.NetlinkSocket) error {
 
 // Close closes the socket. The Kernel must not be used afterwards. Close returns nil.
 func (k *Kernel) Close() error {
+	k.end()
 	for _, s := range k.sockets {
 		s.Close()
 	}
@@ -112,14 +135,23 @@ func (k *Kernel) exchange(ctx context.Context, r request, take func(body []byte)
 	req.AddRawData(r.body)
 	var stopped error
 	count := 0
-	err := req.ExecuteIter(unix.NETLINK_ROUTE, r.reply, func(body []byte) bool {
-		if count++; count > maxDump {
-			stopped = fmt.Errorf("the kernel's answer has more than %d parts", maxDump)
-		} else if stopped = ctx.Err(); stopped == nil {
-			stopped = take(body)
-		}
-		return stopped == nil
-	})
+	done := make(chan error)
+	turn := func() {
+		done <- req.ExecuteIter(unix.NETLINK_ROUTE, r.reply, func(body []byte) bool {
+			if count++; count > maxDump {
+				stopped = fmt.Errorf("the kernel's answer has more than %d parts", maxDump)
+			} else if stopped = ctx.Err(); stopped == nil {
+				stopped = take(body)
+			}
+			return stopped == nil
+		})
+	}
+	select {
+	case k.turns <- turn:
+	case <-k.closed:
+		return os.ErrClosed
+	}
+	err := <-done
 	if stopped != nil {
 		return stopped
 	}

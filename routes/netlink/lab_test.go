@@ -44,7 +44,7 @@ func TestLabOtherKernel(t *testing.T) {
 		"SyncInterrupted": TestSyncInterrupted, "SyncLeavesOthers": TestSyncLeavesOthers, "SyncLeavesOthersPaths": TestSyncLeavesOthersPaths,
 		"SyncWhenDeviceIsGone": TestSyncWhenDeviceIsGone, "SyncWhenDeviceIsDown": TestSyncWhenDeviceIsDown, "SyncWithoutGap": TestSyncWithoutGap,
 		"KernelsDiffer": TestKernelsDiffer, "RoutesTo": TestRoutesTo, "Refusals": TestRefusals, "NotPermitted": TestNotPermitted, "Concurrent": TestConcurrent,
-		"Probe": TestProbe, "ProbeNeighbour": TestProbeNeighbour, "ProbeLinkLocal": TestProbeLinkLocal, "ProbeRefused": TestProbeRefused,
+		"Probe": TestProbe, "ProbeNeighbour": TestProbeNeighbour, "ProbeLinkLocal": TestProbeLinkLocal, "ProbeRefused": TestProbeRefused, "ProbeHops": TestProbeHops,
 		"ProbeNotPermitted": TestProbeNotPermitted,
 	} {
 		t.Run(name, func(t *testing.T) {

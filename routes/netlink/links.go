@@ -68,18 +68,32 @@ func (k *Kernel) names(ctx context.Context) (map[int]string, error) {
 	return names, nil
 }
 
+// Link returns one device without its addresses, with its counters.
+func (k *Kernel) Link(ctx context.Context, name string) (kernel.Link, error) {
+	link, err := k.named(ctx, name, 0)
+	if errors.Is(err, unix.ENODEV) {
+		return kernel.Link{}, &fault.Error{Kind: fault.ErrNotFound, What: `there is no network device "` + fault.Printable(name) + `"`, Err: err}
+	}
+	return link, err
+}
+
 // linkByName returns one device, without addresses. It fails with an ENODEV if there is none of
 // that name.
 func (k *Kernel) linkByName(ctx context.Context, name string) (kernel.Link, error) {
-	if name == "" || len(name) >= unix.IFNAMSIZ || strings.Contains(name, "\x00") {
-		// The kernel would call it out of range, or read the name up to the zero.
-		return kernel.Link{}, noDevice(name, unix.ENODEV)
-	}
-	link, err := k.oneLink(ctx, linkRequest(0, name, skipStats))
+	link, err := k.named(ctx, name, skipStats)
 	if errors.Is(err, unix.ENODEV) {
 		return kernel.Link{}, noDevice(name, err)
 	}
 	return link, err
+}
+
+// named asks for the device of that name. The filter holds RTEXT_FILTER_... flags.
+func (k *Kernel) named(ctx context.Context, name string, filter uint32) (kernel.Link, error) {
+	if name == "" || len(name) >= unix.IFNAMSIZ || strings.Contains(name, "\x00") {
+		// The kernel would call it out of range, or read the name up to the zero.
+		return kernel.Link{}, unix.ENODEV
+	}
+	return k.oneLink(ctx, linkRequest(0, name, filter))
 }
 
 func (k *Kernel) linkByIndex(ctx context.Context, index int) (kernel.Link, error) {

@@ -241,6 +241,28 @@ func TestLinkByName(t *testing.T) {
 	}
 }
 
+// One device is as it is among all, but for its addresses.
+func TestLink(t *testing.T) {
+	ns := newNamespace(t)
+	ns.IP("link set lo up")
+	links, err := ns.kernel.Links(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := *kernel.Named(links, "lo")
+	if all.Addresses = nil; all.Index == 0 {
+		t.Fatal("there is no lo")
+	}
+	if one, err := ns.kernel.Link(t.Context(), "lo"); err != nil || !reflect.DeepEqual(one, all) {
+		t.Errorf("%+v, %v; want %+v", one, err, all)
+	}
+	for _, name := range []string{"", "none", "a-name-of-sixteen", "\x1b[2J"} {
+		if _, err := ns.kernel.Link(t.Context(), name); !errors.Is(err, fault.ErrNotFound) || strings.ContainsRune(err.Error(), 0x1b) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 func TestContextEnded(t *testing.T) {
 	ns := newNamespace(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -266,7 +288,7 @@ func TestRecordedGRE(t *testing.T) {
 		"tun1": {Mode: gre.ModeGRE, Local: want.Addr("192.0.2.1"), Remote: want.Addr("192.0.2.2"), InputKey: want.Ptr(gre.Key(0)), OutputKey: want.Ptr(gre.Key(7)),
 			TTL: 64, TOS: 0x10},
 		"tun2": {Mode: gre.ModeGRE, Local: any4, Remote: want.Addr("192.0.2.3"), Parent: 8, TOS: 1, PMTUD: true},
-		"tun3": {Mode: gre.ModeGRETAP, Local: any4, Remote: want.Addr("192.0.2.4"), Checksum: true, Sequence: true},
+		"tun3": {Mode: gre.ModeGRETAP, Local: any4, Remote: want.Addr("192.0.2.4"), Checksum: true, Sequence: true, IgnoreDF: true},
 		"tun4": {Mode: gre.ModeIP6GRE, Local: want.Addr("2001:db8::1"), Remote: want.Addr("2001:db8::2"), InputKey: want.Ptr(gre.Key(5)), OutputKey: want.Ptr(gre.Key(5)),
 			TTL: 64, TOS: 0x2a, EncapLimit: 7, FlowLabel: 0xbcdef, PMTUD: true},
 		"tun5": {Mode: gre.ModeIP6GRETAP, Local: any6, Remote: want.Addr("2001:db8::3"), TTL: 64, EncapLimit: 4, PMTUD: true,

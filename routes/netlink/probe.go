@@ -7,6 +7,7 @@ import (
 	"nmgre/routes/echo"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
+	"nmgre/routes/netlink/ipsec"
 )
 
 // Probe sends ICMP or ICMPv6 echo requests out of p.Dev and returns what came back. An answer
@@ -32,4 +33,10 @@ func (k *Kernel) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult,
 	}
 	result, err := echo.Run(ctx, p, link)
 	return result, wrap(what, err)
+}
+
+// IPsec returns the policies of IPsec that count for packets, in the namespace of the thread that
+// calls it.
+func (k *Kernel) IPsec(ctx context.Context, between kernel.IPsecEnds) (kernel.IPsecPolicies, error) {
+	return ipsec.Policies(ctx, between)
 }

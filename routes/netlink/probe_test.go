@@ -43,7 +43,8 @@ func router(t *testing.T) (near *namespace) {
 	// the kernel pays for unreachable routes.
 	far.Sysctl("net/ipv4/icmp_ratemask", "0")
 	far.IP("route add unreachable 10.61.0.0/16", "route add prohibit 10.62.0.0/16", "route add blackhole 10.63.0.0/16",
-		"route add unreachable fd61::/16", "route add prohibit fd62::/16", "route add blackhole fd63::/16")
+		"route add unreachable fd61::/16", "route add prohibit fd62::/16", "route add blackhole fd63::/16",
+		"route add 10.60.0.0/16 via 10.9.0.1", "route add fd60::/16 via fd00::1")
 	near.IP("route add 10.60.0.0/14 via 10.9.0.2", "route add fd60::/12 via fd00::2", "link add br0 type bridge")
 	for _, to := range []string{"10.9.0.2", "fd00:0::2"} {
 		near.answers(t, kernel.Probe{Dev: "v0", To: want.Addr(to)})
@@ -123,6 +124,29 @@ func TestProbeNeighbour(t *testing.T) {
 				got, err := ns.probe(context.Background(), kernel.Probe{Dev: "v0", From: want.Addr(from), To: want.Addr(c.to), Count: 3, Interval: interval})
 				if err != nil || got.Received != 0 || len(got.Refusals) != 1 || got.Refusals[0] != c.words {
 					t.Errorf("%s: got %+v, %v", c.to, got, err)
+				}
+			}
+		})
+	}
+}
+
+// A packet of TTL 1 gets to the router, and no further: it says so, whoever the packet is for. The
+// first refusal ends such a probe.
+func TestProbeHops(t *testing.T) {
+	for privilege, prepare := range privileges {
+		t.Run(privilege, func(t *testing.T) {
+			t.Parallel()
+			ns := router(t)
+			prepare(ns)
+			for to, by := range map[string]string{"10.60.0.1": "10.9.0.2", "fd60::1": "fd00::2"} {
+				p := kernel.Probe{Dev: "v0", To: want.Addr(to), Count: 5, Interval: interval, Hops: 1, UntilRefused: true}
+				got, err := ns.probe(context.Background(), p)
+				if err != nil || got.Sent != 1 || len(got.Errors) != 1 || got.Errors[0].By != want.Addr(by) || got.Errors[0].Meaning() != kernel.TooFar {
+					t.Errorf("%s: got %+v, %v", to, got, err)
+				}
+				p.To = want.Addr(by)
+				if got, err = ns.probe(context.Background(), p); err != nil || got.Received == 0 {
+					t.Errorf("%s, the router itself: got %+v, %v", by, got, err)
 				}
 			}
 		})

@@ -199,6 +199,7 @@ func (w *World) Apply(f *Profile) error {
 	l.MTU, l.Addresses = int(t.MTU), slices.Clone(t.Addresses)
 	w.Table = slices.DeleteFunc(w.Table, func(r Route) bool { return r.Dev == t.Name && r.Protocol == 4 })
 	w.addProfileRoutes(t)
+	f.applied = new(t.Clone())
 	return nil
 }
 
@@ -231,7 +232,7 @@ func (w *World) BringUp(f *Profile) error {
 	}
 	w.AddLink(kernel.Link{Name: t.Name, Kind: t.Mode.String(), Up: true, MTU: int(t.MTU), Addresses: slices.Clone(t.Addresses), GRE: &g})
 	w.addProfileRoutes(t)
-	f.State, f.Device, f.DeviceState = nm.StateActive, t.Name, "activated"
+	f.State, f.Device, f.DeviceState, f.applied = nm.StateActive, t.Name, "activated", new(t.Clone())
 	return nil
 }
 
@@ -242,7 +243,7 @@ func (w *World) BringDown(f *Profile) {
 			l.Dying = 2
 		}
 	}
-	f.State, f.Device, f.DeviceState = nm.StateInactive, "", ""
+	f.State, f.Device, f.DeviceState, f.applied = nm.StateInactive, "", "", nil
 }
 
 // RemoveLink removes a device with its routes and its settings.

@@ -80,6 +80,22 @@ func (p *Process) Links(ctx context.Context) (list []kernel.Link, err error) {
 	return list, err
 }
 
+// Link is a method of Kernel alone: that of the world returns the device itself.
+func (k Kernel) Link(ctx context.Context, name string) (link kernel.Link, err error) {
+	err = k.call(ctx, "Link", func() error {
+		l := k.World.Link(name)
+		if l == nil {
+			return &fault.Error{Kind: fault.ErrNotFound, What: "there is no network device " + name}
+		}
+		k.probing.Lock() // the probes of others move its counters
+		defer k.probing.Unlock()
+		link = l.Link
+		link.Addresses = nil
+		return nil
+	})
+	return link, err
+}
+
 func (p *Process) Lookup(ctx context.Context, q kernel.Query) (hop kernel.Hop, err error) {
 	err = p.call(ctx, "Lookup", func() error {
 		hop, err = p.Find(q)
@@ -172,6 +188,17 @@ func (p *Process) sync(want []kernel.OwnRoute, opts kernel.SyncOptions) (result 
 	return result
 }
 
+func (p *Process) IPsec(ctx context.Context, _ kernel.IPsecEnds) (policies kernel.IPsecPolicies, err error) {
+	err = p.call(ctx, "IPsec", func() error {
+		policies = p.Policies
+		if !p.CanChange() {
+			return &fault.Error{Kind: fault.ErrNotPermitted, What: "read the IPsec policies"}
+		}
+		return nil
+	})
+	return policies, err
+}
+
 func (p *Process) Probe(ctx context.Context, probe kernel.Probe) (result kernel.ProbeResult, err error) {
 	err = p.call(ctx, "Probe", func() error {
 		var delta kernel.Counters
@@ -180,11 +207,12 @@ func (p *Process) Probe(ctx context.Context, probe kernel.Probe) (result kernel.
 		if result, delta, err = p.Answer(probe); err != nil {
 			return err
 		}
+		p.probes++
 		if p.PathMTU > 0 && probe.Size > p.PathMTU {
 			result, delta.RxPackets = kernel.ProbeResult{Sent: probe.Count}, 0
 		}
 		l := p.Link(probe.Dev)
-		if l == nil || probe.From.IsValid() && p.holder(probe.From) != l {
+		if l == nil || probe.From.IsValid() && p.holder(probe.From) == nil {
 			return &fault.Error{What: fmt.Sprintf("probe by %s from %s", probe.Dev, probe.From)}
 		}
 		c := &l.Counters

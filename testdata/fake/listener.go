@@ -30,6 +30,12 @@ func (l Listener) Listen(ctx context.Context, to kernel.Ends) (listening kernel.
 	return listening, err
 }
 
+// Together counts as a call. What is heard is that of each tunnel alone.
+func (l Listener) Together([]kernel.Ends) (kernel.Listener, func()) {
+	_ = l.call(context.Background(), "ListenTogether", func() error { return nil })
+	return l, func() {}
+}
+
 // heardAll is a [kernel.Listening] that has heard everything already.
 type heardAll struct {
 	heard   kernel.Heard

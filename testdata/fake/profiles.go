@@ -14,8 +14,9 @@ import (
 // Profile is a profile of NetworkManager's.
 type Profile struct {
 	nm.Profile
-	owner *Process    // which has it on trial, or edits it; nil for a saved profile
-	old   *nm.Profile // before an edit that is not saved
+	owner   *Process    // which has it on trial, or edits it; nil for a saved profile
+	old     *nm.Profile // before an edit that is not saved
+	applied *nm.Tunnel  // what its device was activated with; nil if it has none
 }
 
 // listed returns the profile as NetworkManager lists it.
@@ -189,29 +190,30 @@ func (p *Process) Reapply(ctx context.Context, uuid string) error {
 	})
 }
 
-// Pending compares the profile with the tunnel's link. Routes are not compared.
+// Pending compares the profile with what its device was activated with. What somebody else has
+// changed of the link is not seen, and routes are not compared.
 func (p *Process) Pending(ctx context.Context, uuid string) (pending nm.Pending, err error) {
 	err = p.call(ctx, "Pending", func() error {
 		f := p.Profile(uuid)
 		if f == nil {
 			return errVanished
 		}
-		pending = p.pending(f)
+		pending = f.pending()
 		return nil
 	})
 	return pending, err
 }
 
 // pending names each difference by the flag that makes it, instead of NetworkManager's property.
-func (w *World) pending(f *Profile) (pending nm.Pending) {
-	l := w.Link(f.Device)
-	if f.Device == "" || l == nil || l.GRE == nil {
+func (f *Profile) pending() (pending nm.Pending) {
+	a := f.applied
+	if f.Device == "" || a == nil {
 		return pending
 	}
 	running := f.Tunnel.Clone()
-	running.Mode, running.Local, running.Remote, running.TTL, running.TOS = l.GRE.Mode, l.GRE.Local, l.GRE.Remote, l.GRE.TTL, l.GRE.TOS
-	running.InputKey, running.OutputKey, running.MTU = gre.CloneKey(l.GRE.InputKey), gre.CloneKey(l.GRE.OutputKey), uint32(l.MTU)
-	running.Name, running.Addresses = l.Name, slices.Clone(l.Addresses)
+	running.Mode, running.Local, running.Remote, running.TTL, running.TOS = a.Mode, a.Local, a.Remote, a.TTL, a.TOS
+	running.InputKey, running.OutputKey, running.MTU = gre.CloneKey(a.InputKey), gre.CloneKey(a.OutputKey), a.MTU
+	running.Name, running.Addresses = a.Name, slices.Clone(a.Addresses)
 	for _, c := range nm.Diff(running, f.Tunnel) {
 		if !slices.Contains(pending.Settings, c.Field) {
 			pending.Settings = append(pending.Settings, c.Field)

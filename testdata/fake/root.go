@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
@@ -25,7 +26,12 @@ type rootFiles struct {
 	rules      []keep.Rule
 	forwarding map[string]bool
 	obstacles  []keep.Obstacle
-	Outer      keep.OuterRules // what other programs' rules do to outer packets
+	Outer      keep.OuterRules        // what other programs' rules do to outer packets
+	Filter     keep.ReversePathFilter // of every device
+	Policies   kernel.IPsecPolicies   // of IPsec
+	// what other rules do to the packets of SNAT rules; nil if those work
+	SNATTaken *keep.Translations
+	probes    uint64 // how many were sent
 	// RefuseRule returns why the kernel refuses a rule, or nil. It may be nil itself.
 	RefuseRule func(keep.Rule) error
 	keeping    *Process // which has the lock
@@ -372,6 +378,41 @@ func (p *Process) SetForwarding(ctx context.Context, dev string, on bool) error 
 	})
 }
 
+// RuleCounters counts each probe for every rule, unless [World.SNATTaken] is set.
+func (p *Process) RuleCounters(ctx context.Context, want []keep.Rule) (counts []uint64, err error) {
+	err = p.call(ctx, "RuleCounters", func() error {
+		counts = make([]uint64, len(want))
+		for i := range counts {
+			if p.SNATTaken == nil {
+				counts[i] = p.probes
+			}
+		}
+		return p.root("read the rules")
+	})
+	return counts, err
+}
+
+func (p *Process) Translations(ctx context.Context, _ keep.Passing) (t keep.Translations, err error) {
+	err = p.call(ctx, "Translations", func() error {
+		if p.SNATTaken != nil {
+			t = *p.SNATTaken
+		}
+		return p.root("look for firewalls")
+	})
+	return t, err
+}
+
+func (p *Process) ReversePathFilter(ctx context.Context, dev string) (f keep.ReversePathFilter, err error) {
+	err = p.call(ctx, "ReversePathFilter", func() error {
+		if p.Link(dev) == nil {
+			return &fault.Error{Kind: fault.ErrNotFound, What: "no device " + dev}
+		}
+		f = p.Filter
+		return nil
+	})
+	return f, err
+}
+
 func (p *Process) Obstacles(ctx context.Context, _ []string) (list []keep.Obstacle, err error) {
 	err = p.call(ctx, "Obstacles", func() error {
 		list = slices.Clone(p.obstacles)
@@ -386,4 +427,19 @@ func (p *Process) OuterRules(ctx context.Context, _ keep.OuterPackets) (rules ke
 		return p.root("look for firewalls")
 	})
 	return rules, err
+}
+
+// Together implements [keep.Gateway]. The rules for outer packets are asked for once.
+func (p *Process) Together() (keep.Gateway, func()) { return &rulesOnce{Process: p}, func() {} }
+
+type rulesOnce struct {
+	*Process
+	once  sync.Once
+	rules keep.OuterRules
+	err   error
+}
+
+func (r *rulesOnce) OuterRules(ctx context.Context, p keep.OuterPackets) (keep.OuterRules, error) {
+	r.once.Do(func() { r.rules, r.err = r.Process.OuterRules(ctx, p) })
+	return r.rules, r.err
 }

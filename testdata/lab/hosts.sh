@@ -602,7 +602,7 @@ snapshot() {
 		printf '%s\n' addr 'route show table all' rule | ip -6 -d -batch -
 	} | sed -E '/valid_lft/d; s/ permaddr [0-9a-f:]+//; s/ link-netnsid [0-9]+//; s/ expires [0-9]+sec//'
 	echo "== nft"
-	nft list ruleset
+	nft -s list ruleset
 	echo "== sysctl"
 	grep -rs --exclude=stable_secret . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf /proc/sys/net/ipv4/ip_forward \
 		/proc/sys/net/ipv4/fib_multipath_hash_policy /proc/sys/net/ipv4/ip_no_pmtu_disc

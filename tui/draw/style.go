@@ -23,17 +23,17 @@ type glyphs struct {
 	Pass, Warn, Fail, Skip, Wait                 string
 	More, Cursor, Differs, arrow, both, Separate string
 	// left top, right top, left bottom, right bottom
-	corner                       [4]string
-	Horizontal, Vertical, Tunnel string
-	bars                         []string // of a sparkline, from nothing to full
-	On, Off                      string
+	corner                               [4]string
+	Horizontal, Vertical, Tunnel, Dotted string
+	bars                                 []string // of a sparkline, from nothing to full
+	On, Off                              string
 }
 
 var unicodeGlyphs = glyphs{
 	Active: "●", activating: "◐", Inactive: "○", external: "◇",
 	Pass: "✓", Warn: "!", Fail: "✗", Skip: "-", Wait: "…",
 	More: "…", Cursor: "▸", Differs: "≠", arrow: "→", both: "↔", Separate: "·",
-	corner: [4]string{"╭", "╮", "╰", "╯"}, Horizontal: "─", Vertical: "│", Tunnel: "║",
+	corner: [4]string{"╭", "╮", "╰", "╯"}, Horizontal: "─", Vertical: "│", Tunnel: "║", Dotted: "┊",
 	bars: []string{" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
 	On:   "[✓]", Off: "[ ]",
 }
@@ -42,7 +42,7 @@ var asciiGlyphs = glyphs{
 	Active: "*", activating: "~", Inactive: "o", external: "#",
 	Pass: "+", Warn: "!", Fail: "x", Skip: "-", Wait: ".",
 	More: "~", Cursor: ">", Differs: "!", arrow: "->", both: "<>", Separate: "|",
-	corner: [4]string{"+", "+", "+", "+"}, Horizontal: "-", Vertical: "|", Tunnel: "H",
+	corner: [4]string{"+", "+", "+", "+"}, Horizontal: "-", Vertical: "|", Tunnel: "H", Dotted: ":",
 	bars: []string{" ", ".", ".", ":", ":", "+", "+", "#", "#"},
 	On:   "[x]", Off: "[ ]",
 }

@@ -58,12 +58,13 @@ func Wrap(s string, width int) []string {
 	return wrapWords(strings.Fields(s), width)
 }
 
-// pairs are the words of a command, each option together with its value.
+// pairs are the words of a command, each option together with its value, and sudo with the program.
 func pairs(s string) []string {
 	words := quoted(s)
 	var out []string
 	for i := 0; i < len(words); i++ {
-		if strings.HasPrefix(words[i], "--") && i+1 < len(words) && !strings.HasPrefix(words[i+1], "-") {
+		option := strings.HasPrefix(words[i], "--") || words[i] == "sudo"
+		if option && i+1 < len(words) && !strings.HasPrefix(words[i+1], "-") && words[i+1] != "&&" {
 			out = append(out, words[i]+" "+words[i+1])
 			i++
 			continue

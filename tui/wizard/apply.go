@@ -16,6 +16,7 @@ import (
 	"nmgre/tui/answers"
 	"nmgre/tui/draw"
 	"nmgre/tui/screen"
+	"nmgre/tui/way"
 )
 
 // apply is the page that is shown while the plan is carried out, and after it.
@@ -32,6 +33,7 @@ type apply struct {
 	far     *nm.FarEnd
 	farErr  error
 	name    string
+	tunnel  nm.Tunnel
 	changed bool // it was there before
 }
 
@@ -40,9 +42,9 @@ func (w *Wizard) start() tea.Cmd {
 	a := &w.apply
 	a.running, a.failed, a.ended, a.done, a.checks, a.report, a.many = true, nil, false, nil, nil, nil, [2]int{}
 	if w.change != nil {
-		a.steps, a.name, a.changed = w.change.Steps, w.was.Tunnel.Name, true
+		a.steps, a.name, a.tunnel, a.changed = w.change.Steps, w.was.Tunnel.Name, w.change.After, true
 	} else {
-		a.steps, a.name = w.plan.Steps, w.plan.Tunnel.Name
+		a.steps, a.name, a.tunnel = w.plan.Steps, w.plan.Tunnel.Name, w.plan.Tunnel
 	}
 	a.ticked = make([]bool, len(a.steps))
 	w.page = pageApply
@@ -217,17 +219,29 @@ func (a *apply) lines(th draw.Theme, width int) []draw.Line {
 		lines = append(lines, a.pending(th, width)...)
 	}
 	lines = append(lines, a.outcome(th, width)...)
-	checks := a.checks
 	if a.report != nil {
-		checks = draw.WorstFirst(a.report.Checks)
+		return append(lines, a.way(th, width)...)
 	}
-	for i, c := range checks {
+	for i, c := range a.checks {
 		if i == 0 {
 			lines = append(lines, draw.Text(""), draw.Styled(" Checks", draw.Bold))
 		}
-		for _, ln := range draw.CheckText(th, c, width-2) {
-			lines = append(lines, append(draw.Line{draw.Plain.Of(" ")}, ln...))
-		}
+		lines = append(lines, indented(draw.CheckText(th, c, width-2))...)
+	}
+	return lines
+}
+
+// way is the picture of the tunnel's way, and below it what is wrong.
+func (a *apply) way(th draw.Theme, width int) []draw.Line {
+	v := way.View{Tunnel: a.tunnel, Report: a.report}
+	lines := append([]draw.Line{draw.Text("")}, way.Picture(th, v, width-1, true)...)
+	return append(append(lines, draw.Text("")), indented(way.Findings(th, v, width-2))...)
+}
+
+// indented keeps the lines off the frame.
+func indented(lines []draw.Line) []draw.Line {
+	for i := range lines {
+		lines[i] = append(draw.Line{draw.Plain.Of(" ")}, lines[i]...)
 	}
 	return lines
 }
@@ -367,11 +381,7 @@ func (w *Wizard) farLines(width int) []draw.Line {
 	case w.apply.far == nil:
 		return []draw.Line{draw.Styled(" working out the far end's commands", draw.Dim)}
 	}
-	lines := draw.FarEndText(*w.apply.far, width-2)
-	for i := range lines {
-		lines[i] = append(draw.Line{draw.Plain.Of(" ")}, lines[i]...)
-	}
-	return lines
+	return indented(draw.FarEndText(*w.apply.far, width-2))
 }
 
 func (w *Wizard) farEndKeys() []screen.Key {

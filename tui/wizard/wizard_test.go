@@ -30,7 +30,7 @@ func TestWizardMakesWhatWasTyped(t *testing.T) {
 	if !f.Saw(want) {
 		t.Errorf("calls: %q, want %q", f.Calls, want)
 	}
-	d.keys("end").must("probe", "the far end does not answer")
+	d.keys("end").must("here or later", "the far end does not answer")
 	d.keys("enter").must("nmgre create --peer 100.0.1.100", "nmcli connection add", "ip link add")
 	d.keys("y")
 	if want := "nmgre create --peer 100.0.1.100 --local 100.0.2.100 --address 172.16.0.1/31 --key 42 --mtu 1476 --route 10.10.1.0/24"; d.copied != want {

@@ -30,12 +30,33 @@ func Causes() []Cause {
 // Manual returns the causes as a part of the manual page, in Markdown.
 func Manual() string {
 	var b strings.Builder
-	b.WriteString("# CAUSES\nA check that finds a fault has its cause in the field *cause* of --json. These are all of them, with the commands by which a person\n" +
-		"sees the same. NAME stands for the tunnel, LOCAL and REMOTE for its outer addresses, PEER for the far end's inner address.\n")
+	b.WriteString("# CAUSES\nA check that finds a fault has its cause in the field *cause* of --json, and in *place* the part of the way where the fault is: " + placeWords() + ".\n" +
+		"Of a cause that tells no place it is the first that may be it.\n" +
+		"The field *works* of the report has the places that the evidence shows to work; of the others nothing is known. These are all causes, with the\n" +
+		"commands by which a person sees the same. NAME stands for the tunnel, LOCAL and REMOTE for its outer addresses, INNER for this end's inner address and PEER for the far end's,\n" +
+		"LAN for this end's address in a network of its own, and BEHIND for an address behind the far end.\n" +
+		"Of a tunnel over IPv6 tcpdump wants *ip6 protochain 47* for *ip proto 47*, and *icmp6* for what is about *icmp*.\n")
 	for _, c := range Causes() {
-		fmt.Fprintf(&b, "\n**%s** (%s)\n: %s.\n: By hand: %s.\n", c.ID, c.Certainty, upperFirst(c.Means), c.Markdown())
+		fmt.Fprintf(&b, "\n**%s** (%s; %s)\n: %s.\n: By hand: %s.\n", c.ID, c.Certainty, c.where(), upperFirst(c.Means), c.Markdown())
 	}
 	return b.String()
+}
+
+// where is the place of the cause for the manual.
+func (c Cause) where() string {
+	if IsVague(c.ID) {
+		return string(c.Place()) + " or beyond"
+	}
+	return string(c.Place())
+}
+
+// placeWords lists the places for the manual.
+func placeWords() string {
+	var words []string
+	for _, p := range Places() {
+		words = append(words, fmt.Sprintf("*%s* (%s)", p, p.Words()))
+	}
+	return strings.Join(words, ", ")
 }
 
 // Markdown returns the commands of See as Markdown.
@@ -62,7 +83,7 @@ func upperFirst(text string) string { return strings.ToUpper(text[:1]) + text[1:
 // causes is the whole table, each cause once: with other evidence it may have another row.
 func causes() (list []row) {
 	seen := make(map[string]bool)
-	for _, r := range slices.Concat(underlayCauses, probeCauses, mtuCauses, warnings) {
+	for _, r := range slices.Concat(shadowed, setupCauses, underlayCauses, probeCauses, mtuCauses, morePeersCauses, behindCauses, snatCauses, warnings) {
 		if !seen[r.ID] {
 			list = append(list, r)
 		}
@@ -99,11 +120,13 @@ type said struct {
 // Finding is a cause that the evidence tells, in words about one tunnel.
 type Finding struct {
 	Cause
-	Warns bool // the tunnel may be used all the same; otherwise it fails
+	Warns bool  // the tunnel may be used all the same; otherwise it fails
+	At    Place // where the fault is, or begins
 
 	Summary  string // the fault, in a sentence
 	Evidence string // the observation behind it
 	Hint     string // the remedy; empty if there is none
+	Advice   string // the part of the hint that is no command
 	Facts    Facts  // the fields of the evidence
 }
 
@@ -117,6 +140,13 @@ func OfProbe(ev Evidence) *Finding { return firstOf(probeCauses, ev) }
 
 // OfMTU returns why large packets do not get through, or nil.
 func OfMTU(ev Evidence) *Finding { return firstOf(mtuCauses, ev) }
+
+// OfBehind returns why ev.Behind is not reached from every source, or nil. The far end itself
+// answers.
+func OfBehind(ev Evidence) *Finding { return firstOf(behindCauses, ev) }
+
+// OfNetwork returns why packets to ev.Behind.Network may get nowhere, or nil.
+func OfNetwork(ev Evidence) *Finding { return firstOf(networkCauses, ev) }
 
 // Warning returns the fault with that ID of a tunnel that works. It returns nil if the fault is not
 // there.
@@ -153,7 +183,7 @@ func firstOf(table []row, ev Evidence) *Finding {
 // find tells the cause in words.
 func (r row) find(ev Evidence) *Finding {
 	s := r.tell(ev)
-	f := &Finding{Cause: r.Cause, Summary: s.summary, Evidence: s.evidence, Hint: s.hint(), Facts: s.facts.With(s.commands())}
+	f := &Finding{Cause: r.Cause, At: r.at(ev), Summary: s.summary, Evidence: s.evidence, Hint: s.hint(), Advice: s.advice, Facts: s.facts.With(s.commands())}
 	f.Warns = r.warns || !r.fails && (ev.Probe.Received > 0 || ev.BeforeSave && !r.stops)
 	return f
 }

@@ -2,10 +2,12 @@ package cause
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
 	"nmgre/nm"
+	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 	"nmgre/testdata/want"
 )
@@ -13,6 +15,9 @@ import (
 // Each cause is whole, and there is one of each.
 func TestCausesAreWhole(t *testing.T) {
 	seen := make(map[string]bool)
+	if !strings.Contains(Manual(), "ip6 protochain 47") { // a header stands before GRE there
+		t.Error("the manual has no words for IPv6")
+	}
 	for _, c := range Causes() {
 		if c.ID == "" || c.Means == "" || c.See == "" || c.Certainty != Proved && c.Certainty != Likely {
 			t.Errorf("%+v", c)
@@ -21,8 +26,28 @@ func TestCausesAreWhole(t *testing.T) {
 			t.Errorf("%s stands there twice", c.ID)
 		}
 		seen[c.ID] = true
-		if !strings.Contains(Manual(), "**"+c.ID+"** ("+string(c.Certainty)+")") {
+		if !slices.Contains(Places(), c.Place()) {
+			t.Errorf("%s has no place: add it to placeOf in place.go", c.ID)
+		}
+		if !strings.Contains(Manual(), "**"+c.ID+"** ("+string(c.Certainty)+"; "+c.where()+")") {
 			t.Errorf("the manual page lacks %s", c.ID)
+		}
+	}
+}
+
+// Every place has words, and no cause is left in placeOf that the table no longer has.
+func TestPlacesAreWhole(t *testing.T) {
+	for _, p := range Places() {
+		if p.Words() == "" || !strings.Contains(Manual(), "*"+string(p)+"* ("+p.Words()+")") {
+			t.Errorf("%s has no words", p)
+		}
+	}
+	if Place("elsewhere").Words() != "" {
+		t.Error("a place that does not exist has words")
+	}
+	for id := range placeOf {
+		if !slices.ContainsFunc(Causes(), func(c Cause) bool { return c.ID == id }) {
+			t.Errorf("placeOf has %s, which is no cause", id)
 		}
 	}
 }
@@ -88,5 +113,41 @@ func TestOfCounters(t *testing.T) {
 	ev.Grew.RxCRCErrors = 0
 	if f := OfCounters(ev); f != nil {
 		t.Errorf("%+v", f)
+	}
+}
+
+// Another tunnel takes a packet only if the kernel prefers it to this one, whose index is 1. The
+// packet comes in by the device 2, which leads to the far end, unless it is known to come by
+// another.
+func TestTaker(t *testing.T) {
+	link := func(index int, name, remote string, parent int) kernel.Link {
+		return kernel.Link{Index: index, Name: name, Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr(remote), Parent: parent}}
+	}
+	own := link(1, "gre1", "100.0.2.100", 0)
+	fallback := kernel.Link{Index: 9, Name: "gre0", Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE}}
+	for _, c := range []struct {
+		name  string
+		links []kernel.Link
+		from  string
+		by    int
+		taker string
+	}{
+		{"none but this one", []kernel.Link{own, fallback}, "100.0.2.100", 0, ""},
+		{"the same, and newer", []kernel.Link{own, link(3, "gre2", "100.0.2.100", 0)}, "100.0.2.100", 0, ""},
+		{"fewer addresses", []kernel.Link{own, link(3, "gre2", "0.0.0.0", 0)}, "100.0.2.100", 0, ""},
+		{"bound to the device", []kernel.Link{own, link(3, "gre2", "100.0.2.100", 2)}, "100.0.2.100", 0, "gre2"},
+		{"bound to another device", []kernel.Link{own, link(3, "gre2", "100.0.2.100", 7)}, "100.0.2.100", 0, ""},
+		{"bound to another device, by which it comes", []kernel.Link{own, link(3, "gre2", "100.0.2.100", 7)}, "100.0.2.100", 7, "gre2"},
+		{"of another host", []kernel.Link{own, link(3, "gre2", "100.0.2.101", 0)}, "100.0.2.101", 0, "gre2"},
+		{"of another host, for none but the fallback", []kernel.Link{own, fallback}, "100.0.2.101", 0, ""},
+	} {
+		ev := tunnelTo("100.0.2.100")
+		ev.Links = append(c.links, kernel.Link{Index: 2, Name: "eth0", Up: true})
+		ev.Link, ev.Under.Hop.Dev = &ev.Links[0], "eth0"
+		name := ""
+		if l := ev.taker(kernel.Packet{From: want.Addr(c.from), To: want.Addr("100.0.1.100"), Index: c.by, Header: gre.Header{Protocol: 0x800}}); l != nil {
+			name = l.Name
+		}
+		want.Same(t, c.name, name, c.taker)
 	}
 }

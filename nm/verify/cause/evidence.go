@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/nm/verify/behind"
 	"nmgre/nm/verify/pathmtu"
+	"nmgre/nm/verify/snat"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
@@ -22,6 +24,7 @@ type Evidence struct {
 	Link       *kernel.Link  // the tunnel's; nil if there is none
 	Links      []kernel.Link // all
 	BeforeSave bool          // the tunnel is being made or edited
+	Shadow     *Shadow       // nil if the link, if there is one, is the profile's
 
 	Under    Underlay
 	Probe    kernel.ProbeResult
@@ -32,7 +35,15 @@ type Evidence struct {
 	Outer    *kernel.ProbeResult // of the far end's outer address; nil if it was not probed
 	// of other programs, about the outer packets; empty if not permitted
 	Rules keep.OuterRules
-	LANs  []netip.Prefix // the networks that routes lead to through the tunnel
+	// Filter is that of [Evidence.FilterDevice]; nil if it was not read.
+	Filter *keep.ReversePathFilter
+	// IPsec are the policies for the outer packets; none if IPsecUnread is set.
+	IPsec       kernel.IPsecPolicies
+	IPsecUnread bool
+	LANs        []netip.Prefix // the networks that routes lead to through the tunnel
+	SNAT        *snat.Found    // of the SNAT rule that is judged; nil if there is none
+	// Behind is what is known of one address behind the far end, for [OfBehind].
+	Behind behind.Found
 }
 
 // Underlay is the way of the tunnel's packets to the far end, as far as the kernel knows it.
@@ -97,40 +108,55 @@ func (ev Evidence) between(p kernel.Packet) bool { return ev.isFar(p.From) && ev
 // ours reports whether the packet came from the far end with this tunnel's key.
 func (ev Evidence) ours(p kernel.Packet) bool {
 	in, _ := ev.Keys()
-	return ev.between(p) && p.Version == 0 && gre.SameKey(p.Key, in)
+	return ev.between(p) && p.Version == 0 && ev.sameKind(p) && gre.SameKey(p.Key, in)
+}
+
+// sameKind reports whether the packet carries what this tunnel's packets do: Ethernet frames, or
+// something else. With the same addresses and key there may be a tunnel of either kind. Of a packet
+// that is cut off before it tells, that is not known.
+func (ev Evidence) sameKind(p kernel.Packet) bool {
+	unknown := p.Cut && p.Protocol == 0
+	return unknown || (p.Protocol == gre.ProtocolEthernet) == ev.Tunnel.Mode.Ethernet()
 }
 
 // strange returns the packets from the far end whose key no tunnel of this host expects, and which
-// carry what belongs into this tunnel. Others may be of a tunnel that is down here.
+// carry what belongs into this tunnel. Others may be of a tunnel that is down here. That a default
+// route leads to their source says nothing: it leads to every one.
 func (ev Evidence) strange() []kernel.Packet {
 	return ev.came(func(p kernel.Packet) bool {
-		return ev.between(p) && p.Version == 0 && !ev.ours(p) && !ev.sibling(p) && (ev.Tunnel.Mode.Ethernet() || ev.carriesOurs(p) || ev.isBehind(p.InnerFrom))
+		belongs := ev.Tunnel.Mode.Ethernet() || ev.carriesOurs(p) || ev.isBehind(p.InnerFrom, 1)
+		return ev.between(p) && p.Version == 0 && ev.sameKind(p) && !ev.ours(p) && !ev.sibling(p) && belongs
 	})
 }
 
-// isBehind reports whether a route leads to the address through the tunnel.
-func (ev Evidence) isBehind(a netip.Addr) bool {
-	return slices.ContainsFunc(ev.LANs, func(lan netip.Prefix) bool { return lan.Contains(a) })
+// isBehind reports whether a route whose destination has at least that length leads to the address
+// through the tunnel.
+func (ev Evidence) isBehind(a netip.Addr, bits int) bool {
+	return slices.ContainsFunc(ev.LANs, func(lan netip.Prefix) bool { return lan.Bits() >= bits && lan.Contains(a) })
 }
-
-// etherTypeEthernet is the EtherType of Ethernet frames in GRE (ETH_P_TEB).
-const etherTypeEthernet = 0x6558
 
 // sibling reports whether another tunnel of this host takes the packet.
 func (ev Evidence) sibling(p kernel.Packet) bool { return ev.taker(p) != nil }
 
-// taker returns another tunnel of this host that may take the packet, or nil.
+// taker returns another tunnel of this host that the kernel gives the packet to, or nil. Its
+// fallback tunnel does not count: it takes what no tunnel expects.
 func (ev Evidence) taker(p kernel.Packet) *kernel.Link {
-	fits := func(a, of netip.Addr) bool { return !of.IsValid() || of.IsUnspecified() || a == of }
-	i := slices.IndexFunc(ev.Links, func(l kernel.Link) bool {
-		g := l.GRE
-		return g != nil && l.Up && (ev.Link == nil || l.Index != ev.Link.Index) && !isFallback(l) && g.Mode.Ethernet() == (p.Protocol == etherTypeEthernet) &&
-			fits(p.From, g.Remote) && fits(p.To, g.Local) && (g.External || gre.SameKey(g.InputKey, p.Key))
-	})
-	if i < 0 {
+	tunnels := slices.DeleteFunc(slices.Clone(ev.Links), isFallback)
+	taker := kernel.Receiver(tunnels, ev.arrival(p))
+	if taker == nil || ev.Link != nil && taker.Index == ev.Link.Index {
 		return nil
 	}
-	return &ev.Links[i]
+	return taker
+}
+
+// arrival is the packet as it came in: by the device that leads to the far end, where no other is
+// known.
+func (ev Evidence) arrival(p kernel.Packet) kernel.Arrival {
+	a := kernel.Arrival{From: p.From.WithZone(""), To: p.To.WithZone(""), Key: p.Key, Dev: p.Index, Ethernet: p.Protocol == gre.ProtocolEthernet}
+	if out := kernel.Named(ev.Links, ev.Under.Hop.Dev); out != nil && a.Dev == 0 {
+		a.Dev = out.Index
+	}
+	return a
 }
 
 // isFallback reports whether the link is the kernel's own fallback tunnel, such as gre0: it has no
@@ -207,24 +233,36 @@ func (ev Evidence) Unheard() string {
 	for _, d := range ev.Heard.Deaf {
 		names = append(names, fault.Printable(d.What))
 	}
-	if len(names) == 0 {
-		return ""
+	text := ""
+	if len(names) > 0 {
+		text = "not listened to: " + strings.Join(names, ", ")
 	}
-	return "not listened to: " + strings.Join(names, ", ")
+	if ev.IPsecUnread {
+		text = Joined(text, "not looked at: IPsec policies")
+	}
+	return text
 }
 
-// NotPermitted reports whether something could not be listened to for want of privileges.
-func (ev Evidence) NotPermitted() bool {
+// Permit says what lets this program listen, if something could not be listened to for want of
+// privileges. Else it is empty.
+func (ev Evidence) Permit() string {
 	for _, d := range ev.Heard.Deaf {
-		if errors.Is(d.Err, fault.ErrNotPermitted) {
-			return true
+		if !errors.Is(d.Err, fault.ErrNotPermitted) {
+			continue
 		}
+		for _, hint := range fault.Hints(d.Err) {
+			return hint
+		}
+		return "run it with sudo"
 	}
-	return false
+	return ""
 }
 
-// edit is nmgre's command that changes the tunnel.
+// edit is nmgre's command that changes the tunnel. Flags do not stand behind a name with a dash.
 func (ev Evidence) edit(flags string) string {
+	if strings.HasPrefix(ev.Name, "-") {
+		return "nmgre edit " + flags + " " + fault.Operand(ev.Name)
+	}
 	return "nmgre edit " + fault.Operand(ev.Name) + " " + flags
 }
 

@@ -114,11 +114,11 @@ var aliveCauses = []row{
 			name := fault.Printable(ev.thief().Name)
 			return said{summary: fmt.Sprintf("the tunnel %s takes this tunnel's packets: it has the same addresses and key", name),
 				evidence: packetText(ev.came(ev.ours)[0]) + " came through the firewall, and this tunnel has got nothing", advice: "delete one of them, or give them different keys at both ends",
-				facts: Facts{"tunnel": name}}
+				here: "sudo ip link set dev " + fault.ShellWord(ev.thief().Name) + " down", facts: Facts{"tunnel": name}}
 		},
 	},
 	{
-		Cause: Cause{"far-no-echo", Likely, "the far end sends packets through the tunnel, and answers no echo: it filters them, or drops those of this end",
+		Cause: Cause{"far-no-echo", Likely, "the far end sends packets through the tunnel, and answers no echo: it filters them, or drops those of this end. Who cannot hear the answers does not know whether this host drops them",
 			"ping -I NAME PEER; sudo tcpdump -ni NAME"},
 		warns: true,
 		when:  func(ev Evidence) bool { return ev.alive() != "" },
@@ -134,11 +134,18 @@ var aliveCauses = []row{
 func (ev Evidence) otherVersion(p kernel.Packet) bool { return ev.between(p) && p.Version != 0 }
 
 func (ev Evidence) elsewhere(p kernel.Packet) bool {
-	return !ev.isFar(p.From) && ev.isLocal(p.To) && ev.carriesOurs(p) && !ev.sibling(p)
+	return !ev.isFar(p.From) && ev.isLocal(p.To) && ev.likeOurs(p)
 }
 
 func (ev Evidence) astray(p kernel.Packet) bool {
-	return ev.isFar(p.From) && !ev.isLocal(p.To) && ev.carriesOurs(p) && !ev.sibling(p)
+	return ev.isFar(p.From) && !ev.isLocal(p.To) && ev.likeOurs(p)
+}
+
+// likeOurs reports whether a packet is this tunnel's but for its outer addresses. Anybody may send
+// one with this end's inner address; it has to have the key, too.
+func (ev Evidence) likeOurs(p kernel.Packet) bool {
+	in, _ := ev.Keys()
+	return ev.sameKind(p) && gre.SameKey(p.Key, in) && ev.carriesOurs(p) && !ev.sibling(p)
 }
 
 func (ev Evidence) otherChecksum(p kernel.Packet) bool {
@@ -174,13 +181,18 @@ func (ev Evidence) misaddressedUnheard() bool {
 func (ev Evidence) misplaced(p kernel.Packet) bool {
 	from := p.InnerFrom
 	return from.IsGlobalUnicast() && from != ev.Tunnel.PeerAddress && !ev.hasInner(from) &&
-		(ev.nearInner(from) || ev.hasInner(p.InnerTo) && !ev.isBehind(from))
+		(ev.nearInner(from) || ev.hasInner(p.InnerTo) && !ev.isBehind(from, 0))
 }
 
 // optionSaid tells of an option of the GRE header that differs. A packet shows it, or a counter.
 func (ev Evidence) optionSaid(option, summary, advice, word string, other func(kernel.Packet) bool, counted uint64, counter string) said {
 	s := said{summary: summary, advice: advice, there: "sudo ip link set dev TUNNEL type " + ev.Tunnel.Mode.String() + " no" + word,
 		facts: Facts{"option": option, counter: counted}}
+	if ev.hasGRE() && (option == "checksum" && ev.Link.GRE.Checksum || option == "sequence" && ev.Link.GRE.Sequence) {
+		s.advice, s.there = "this end's link has the option, which NetworkManager's tunnels have not: make a new link", ""
+		name := fault.Operand(ev.Name)
+		s.here = "nmgre down " + name + " && nmgre up " + name
+	}
 	s.evidence = fmt.Sprintf("the kernel counted %d errors of that kind (%s)", counted, counter)
 	if packets := ev.came(other); len(packets) > 0 {
 		s.evidence = packetText(packets[0])

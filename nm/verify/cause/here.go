@@ -66,9 +66,15 @@ var underlayCauses = []row{
 		stops: true,
 		when:  func(ev Evidence) bool { return ev.Under.NoRoute != "" },
 		tell: func(ev Evidence) said {
-			return said{summary: fmt.Sprintf("there is no route to the far end %s", ev.Tunnel.Remote), evidence: ev.Under.NoRoute,
+			s := said{summary: fmt.Sprintf("there is no route to the far end %s", ev.Tunnel.Remote), evidence: ev.Under.NoRoute,
 				advice: "the network that leads there is down, or its route is missing: ip route get " + ev.Tunnel.Remote.String(),
 				facts:  Facts{"remote": ev.Tunnel.Remote.String()}}
+			if ev.Under.Gateway != "" {
+				s.advice, s.here = "a route that takes no packets covers the far end; give the far end one of its own", "sudo ip route replace "+ev.Under.Gateway
+			} else if out := kernel.Holding(ev.Links, ev.Under.From); out != nil {
+				s.here = "nmcli device connect " + fault.Operand(out.Name)
+			}
+			return s
 		},
 	},
 	routeIntoItself,
@@ -102,10 +108,11 @@ var routeIntoItself = row{
 			s.facts = Facts{"collisions": ev.Grew.Collisions}
 		}
 		s.advice = "a route covers the far end; give the far end one of its own by the right gateway"
-		s.here = fmt.Sprintf("sudo ip route replace %s via GATEWAY", ev.Tunnel.Remote)
-		if ev.Under.Gateway != "" {
-			s.here = "sudo ip route replace " + ev.Under.Gateway
+		if ev.Under.Gateway == "" { // whoever types it has to know the gateway
+			s.advice += fmt.Sprintf(": sudo ip route replace %s via GATEWAY", ev.Tunnel.Remote)
+			return s
 		}
+		s.here = "sudo ip route replace " + ev.Under.Gateway
 		return s
 	},
 }
@@ -116,34 +123,39 @@ var hereCauses = []row{
 		Cause: Cause{"not-encapsulated", Proved, "the kernel has no way out for the tunnel's packets, or no such local address",
 			"ip -s -s link show dev NAME (carrier errors grow); ip route get REMOTE from LOCAL"},
 		stops:   true,
-		when:    func(ev Evidence) bool { return ev.Grew.TxCarrierErrors > 0 },
+		when:    func(ev Evidence) bool { return ev.Grew.TxCarrierErrors > 0 && !ev.IPsecUnread },
 		counter: func(d kernel.Counters) uint64 { return d.TxCarrierErrors },
-		tell: func(ev Evidence) said {
-			return said{summary: "packets do not leave this host: there is no route to the far end, or the local outer address is not on this host",
-				evidence: fmt.Sprintf("the kernel counted %d carrier errors", ev.Grew.TxCarrierErrors), advice: "see the check underlay",
-				facts: Facts{"tx_carrier_errors": ev.Grew.TxCarrierErrors}}
-		},
+		tell:    func(ev Evidence) said { return ev.wayless("") },
+	},
+	{ // an IPsec policy that blocks looks the same
+		Cause: Cause{"not-encapsulated", Likely, "", ""},
+		stops: true,
+		when:  func(ev Evidence) bool { return ev.Grew.TxCarrierErrors > 0 },
+		tell:  func(ev Evidence) said { return ev.wayless(", or an IPsec policy blocks them") },
 	},
 	{
 		Cause: Cause{"own-firewall-out", Proved, "this host itself drops the tunnel's packets on their way out: a rule of its firewall, or of its traffic control",
 			"nft list ruleset (hooks output and postrouting); ip -s -s link show dev NAME (TX dropped grows); sudo tcpdump -ni any ip proto 47"},
 		stops:   true,
-		when:    func(ev Evidence) bool { return ev.Grew.TxDropped > 0 || ev.failsByRule() },
+		when:    func(ev Evidence) bool { return ev.dropsOut() || ev.failsByRule() },
 		counter: func(d kernel.Counters) uint64 { return d.TxDropped },
 		tell: func(ev Evidence) said {
 			s := said{summary: "packets do not leave this host: its own firewall or traffic control drops them",
 				evidence: fmt.Sprintf("the kernel counted %d packets that were dropped after encapsulation", max(ev.Grew.TxDropped, ev.Grew.TxErrors)),
 				advice:   "let IP protocol 47 out: look for drops in the hooks output and postrouting of `sudo nft list ruleset`", facts: ev.leaving()}
+			if ev.obstacle(true) == nil {
+				return s.perhapsBy(ev.perhapsObstacles(true))
+			}
 			return s.ruledBy(ev.obstacle(true))
 		},
 	},
-	{ // nobody counts these; an IPsec policy without a state may hold them, too
+	{ // nobody counts these
 		Cause: Cause{"own-firewall-out", Likely, "", ""},
 		when:  func(ev Evidence) bool { return ev.vanishes() },
 		tell: func(ev Evidence) said {
-			s := said{summary: "packets do not leave this host: its traffic control, its firewall or an IPsec policy drops them",
+			s := said{summary: "packets do not leave this host: its traffic control or its firewall drops them",
 				evidence: fmt.Sprintf("the tunnel sent %d packets, and none of them left this host", ev.Grew.TxPackets),
-				advice:   "look at `tc -s qdisc`, `tc filter show dev DEV egress`, `sudo nft list ruleset` and `sudo ip xfrm policy`", facts: ev.leaving()}
+				advice:   "look at `tc -s qdisc`, `tc filter show dev DEV egress` and `sudo nft list ruleset`", facts: ev.leaving()}
 			return s.ruledBy(ev.obstacle(true))
 		},
 	},
@@ -166,8 +178,11 @@ var hereCauses = []row{
 		tell: func(ev Evidence) said {
 			p := ev.rewritten()
 			s := said{summary: fmt.Sprintf("this host's NAT sends the tunnel's packets from %s instead of %s", p.From, ev.Under.From), evidence: packetText(*p) + " left this host",
-				advice: "put a rule `meta l4proto gre accept` before the masquerade or snat rule in the postrouting hook", facts: Facts{"from": p.From.String(), "local": ev.Under.From.String()}}
+				advice: "put a rule that accepts IP protocol 47 before the masquerade or snat rule in the postrouting hook", facts: Facts{"from": p.From.String(), "local": ev.Under.From.String()}}
 			for _, r := range ev.Rules.Rewrites {
+				if r.Out && r.Hook == "" { // rules that nmgre cannot read
+					return s.perhapsBy([]keep.Ruling{r.Ruling})
+				}
 				if r.Out {
 					return s.ruledBy(&r.Ruling)
 				}
@@ -175,76 +190,36 @@ var hereCauses = []row{
 			return s
 		},
 	},
-	{
-		Cause: Cause{"rp-filter", Proved, "this host's reverse path filter drops packets whose source it would reach by another device (rp_filter is 1: strict, or 2: loose)",
-			"nstat -az TcpExtIPReversePathFilter; sysctl -ar rp_filter; ip route get SOURCE"},
-		when: func(ev Evidence) bool {
-			return ev.filtered() > 0 && ev.Heard.Counters.ReversePathFilter >= ev.filtered()
-		},
-		tell: func(ev Evidence) said { return ev.filterSaid() },
-	},
-	{ // the counter is the whole host's: other packets may have moved it
-		Cause: Cause{"rp-filter", Likely, "", ""},
-		when:  func(ev Evidence) bool { return ev.perhapsFiltered() },
-		tell:  func(ev Evidence) said { return ev.filterSaid() },
-	},
+	rpFilter, perhapsRPFilter,
 	{
 		Cause: Cause{"own-firewall-in", Proved, "packets of the far end reach this host, and its own firewall drops them before the tunnel",
 			"sudo tcpdump -ni any ip proto 47 (they arrive); nft list ruleset (hooks prerouting and input); firewall-cmd --list-all-zones"},
 		when: func(ev Evidence) bool { return ev.blocked() || ev.obstacle(false) != nil && !ev.lets() },
 		tell: func(ev Evidence) said {
 			s := said{summary: "this host's own firewall drops the far end's packets", advice: fmt.Sprintf("let IP protocol 47 in from %s", ev.Tunnel.Remote),
-				here: "sudo firewall-cmd --permanent --add-protocol=gre && sudo firewall-cmd --reload", facts: Facts{"from": ev.Tunnel.Remote.String(), "arrived": len(ev.came(ev.between))}}
+				facts: Facts{"from": ev.Tunnel.Remote.String(), "arrived": len(ev.came(ev.between))}}
 			if ev.blocked() {
 				s.evidence = packetText(ev.came(ev.between)[0]) + " arrived, and none came through the firewall"
+			}
+			if ev.obstacle(false) == nil { // no rule that nmgre can read
+				s.advice += fmt.Sprintf(": look at `sudo nft list ruleset`, `tc filter show dev %s ingress` and `sudo ip xfrm policy`", fault.ShellWord(ev.Under.Hop.Dev))
+				return s.perhapsBy(ev.perhapsObstacles(false))
 			}
 			return s.ruledBy(ev.obstacle(false))
 		},
 	},
 }
 
+// wayless tells of packets that the kernel cannot send. or names a further reason.
+func (ev Evidence) wayless(or string) said {
+	return said{summary: "packets do not leave this host: there is no route to the far end, or the local outer address is not on this host" + or,
+		evidence: fmt.Sprintf("the kernel counted %d carrier errors", ev.Grew.TxCarrierErrors), advice: "see the check underlay",
+		facts: Facts{"tx_carrier_errors": ev.Grew.TxCarrierErrors}}
+}
+
 // leaving are the facts about packets on their way out.
 func (ev Evidence) leaving() Facts {
 	return Facts{"tx_dropped": ev.Grew.TxDropped, "tx_packets": ev.Grew.TxPackets, "seen_leaving": len(ev.Heard.Sent)}
-}
-
-// filtered counts the packets from the far end's inner address that the tunnel has taken, although
-// nobody has got an answer.
-func (ev Evidence) filtered() (n uint64) {
-	for _, p := range ev.Heard.Accepted {
-		if ev.ours(p) && p.InnerFrom == ev.Tunnel.PeerAddress && ev.Grew.RxPackets > 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// perhapsFiltered reports whether the reverse path filter dropped as many packets as came
-// in, where the packets that came to the tunnel cannot be heard, or none came so far.
-func (ev Evidence) perhapsFiltered() bool {
-	n := ev.Heard.Counters.ReversePathFilter
-	if ev.blocked() {
-		return ev.obstacle(false) == nil && n >= uint64(len(ev.came(ev.between)))
-	}
-	return !ev.hears(kernel.HearsAccepted) && ev.Grew.RxPackets > 0 && n == ev.Grew.RxPackets
-}
-
-// filterSaid tells of the reverse path filter. That of the way out drops packets before the tunnel
-// has them.
-func (ev Evidence) filterSaid() said {
-	dev, n := ev.Tunnel.Name, ev.Heard.Counters.ReversePathFilter
-	if ev.blocked() {
-		dev = ev.Under.Hop.Dev
-	}
-	return said{summary: "this host's reverse path filter (rp_filter) drops what comes from the far end", evidence: fmt.Sprintf("IPReversePathFilter grew by %d while packets came in by %s", n, fault.Printable(dev)),
-		advice: "give the source a route by the device that its packets come in by", here: "sudo sysctl " + confOf(dev) + ".rp_filter=2",
-		facts: Facts{"reverse_path_filter": n, "device": fault.Printable(dev)}}
-}
-
-// confOf is the folder of a device's settings in the words of sysctl, for which a dot in the
-// device's name is a slash.
-func confOf(dev string) string {
-	return "net.ipv4.conf." + fault.ShellWord(strings.ReplaceAll(dev, ".", "/"))
 }
 
 // obstacle returns the first rule of this host that surely drops all of the tunnel's outer packets
@@ -256,6 +231,32 @@ func (ev Evidence) obstacle(out bool) *keep.Ruling {
 		}
 	}
 	return nil
+}
+
+// perhapsObstacles returns what may drop the packets on their way out, or in. Rules that nmgre
+// cannot read, such as those of iptables-legacy, have no hook.
+func (ev Evidence) perhapsObstacles(out bool) (list []keep.Ruling) {
+	for _, o := range ev.Rules.Obstacles {
+		if o.Perhaps && (o.Out == out || o.Hook == "") {
+			list = append(list, o.Ruling)
+		}
+	}
+	return list
+}
+
+// perhapsBy adds what may do it, with the commands that show it or mend it.
+func (s said) perhapsBy(list []keep.Ruling) said {
+	var commands []string
+	for _, r := range list {
+		s.evidence = Joined(s.evidence, r.What)
+		if r.Hint != "" {
+			commands = append(commands, "`"+r.Hint+"`")
+		}
+	}
+	if len(commands) > 0 {
+		s.advice = Joined(s.advice, "what may be in the way: "+strings.Join(commands, ", "))
+	}
+	return s
 }
 
 // ruledBy adds the rule that does it, and the command that mends it. The rule may be nil.
@@ -279,13 +280,26 @@ func (ev Evidence) failsByRule() bool {
 
 // vanishes reports whether the tunnel sends packets that do not leave this host.
 func (ev Evidence) vanishes() bool {
-	return ev.hears(kernel.HearsSent) && ev.Probe.Sent > 0 && ev.Grew.TxPackets > 0 && ev.none(ev.Heard.Sent, ev.sentOurs)
+	return ev.hears(kernel.HearsSent) && ev.Probe.Sent > 0 && ev.Grew.TxPackets > 0 && ev.none(ev.Heard.Sent, ev.sentOurs) && !ev.seals()
+}
+
+// dropsOut reports whether this host has dropped the tunnel's packets on their way out, and not
+// only others than the probe's, as of a full queue: none of these was seen leaving. Who cannot see
+// that knows it if the kernel has sent no packet at all.
+func (ev Evidence) dropsOut() bool {
+	own, _ := ev.Tunnel.AddressTowardsPeer()
+	if ev.Grew.TxDropped == 0 || !ev.hears(kernel.HearsSent) {
+		return ev.Grew.TxDropped > 0 && ev.Grew.TxPackets == 0
+	}
+	return !slices.ContainsFunc(ev.Heard.Sent, func(p kernel.Packet) bool {
+		return ev.sentOurs(p) && p.InnerFrom == own.Addr() && p.InnerTo == ev.Tunnel.PeerAddress
+	})
 }
 
 // sentOurs reports whether the packet is one of the tunnel's own, on its way to the far end.
 func (ev Evidence) sentOurs(p kernel.Packet) bool {
 	_, out := ev.Keys()
-	return ev.isFar(p.To) && gre.SameKey(p.Key, out)
+	return ev.isFar(p.To) && ev.sameKind(p) && gre.SameKey(p.Key, out)
 }
 
 // blocked reports whether packets from the far end arrive, and none gets past this host's firewall.

@@ -9,13 +9,13 @@ import (
 )
 
 // errors returns the ICMP errors about this tunnel's packets that have one of the meanings. Errors
-// about another tunnel between the same hosts quote another key.
+// about another tunnel between the same hosts quote another key, or another kind of packets.
 func (ev Evidence) errors(of ...kernel.Meaning) (list []kernel.ICMPError) {
 	_, out := ev.Keys()
 	for _, e := range ev.Heard.Errors {
 		unknown := e.Quoted.Cut && e.Quoted.Key == nil
 		ours := !e.Quoted.From.IsValid() || ev.isLocal(e.Quoted.From)
-		if slices.Contains(of, e.Meaning()) && ours && (unknown || gre.SameKey(e.Quoted.Key, out)) {
+		if slices.Contains(of, e.Meaning()) && ours && ev.sameKind(e.Quoted) && (unknown || gre.SameKey(e.Quoted.Key, out)) {
 			list = append(list, e)
 		}
 	}
@@ -25,6 +25,12 @@ func (ev Evidence) errors(of ...kernel.Meaning) (list []kernel.ICMPError) {
 // Refused reports whether an ICMP error says that the tunnel's packets do not get through.
 func (ev Evidence) Refused() bool {
 	return len(ev.errors(kernel.NoProtocol, kernel.NoPort, kernel.Prohibited, kernel.NoWay, kernel.TooFar)) > 0
+}
+
+// RefusedByFar reports whether the far end itself refuses the tunnel's packets, which get there
+// then.
+func (ev Evidence) RefusedByFar() bool {
+	return slices.ContainsFunc([]kernel.Meaning{kernel.NoProtocol, kernel.NoPort, kernel.Prohibited}, func(m kernel.Meaning) bool { return ev.refusedByFar(m) != nil })
 }
 
 // refusedByFar returns the first error with that meaning by the far end itself, or nil.

@@ -17,12 +17,8 @@ var warnings = []row{
 		warns: true, anyway: true,
 		when: func(ev Evidence) bool { return ev.hasGRE() && ev.Link.GRE.TTL == 0 },
 		tell: func(ev Evidence) said {
-			flags := "--ttl 64"
-			if ev.Tunnel.NoPMTUD { // NetworkManager allows that with an inherited TTL only
-				flags = "--no-pmtud=false " + flags
-			}
 			return said{summary: "the tunnel inherits the TTL: routing protocols, multicast and traceroute die on the first hop", evidence: "ttl inherit",
-				here: ev.edit(flags), facts: Facts{"ttl": "inherit"}}
+				here: ev.edit(ev.ttlFlags()), facts: Facts{"ttl": "inherit"}}
 		},
 	},
 	{
@@ -59,6 +55,15 @@ var warnings = []row{
 				here: "sudo ip link set dev " + fault.ShellWord(name) + " down", facts: Facts{"device": fault.Printable(name)}}
 		},
 	},
+}
+
+// ttlFlags are the flags of edit that give the tunnel a TTL of its own. NetworkManager allows no
+// path MTU discovery with an inherited TTL only.
+func (ev Evidence) ttlFlags() string {
+	if ev.Tunnel.NoPMTUD {
+		return "--no-pmtud=false --ttl 64"
+	}
+	return "--ttl 64"
 }
 
 // keepalive reports whether a packet of the far end is a router's keepalive: it carries a packet

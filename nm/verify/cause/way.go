@@ -2,6 +2,7 @@ package cause
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"nmgre/routes/fault"
@@ -35,7 +36,7 @@ var farRefusals = []row{
 // refusalCauses are those refusals of which the far end's own packets may know more.
 var refusalCauses = []row{
 	{
-		Cause: Cause{"far-no-tunnel", Likely, "the far end's host has GRE, and no tunnel for these packets: other addresses, another key, or a tunnel that is down. A firewall there that rejects with port unreachable looks the same",
+		Cause: Cause{"far-no-tunnel", Likely, "the far end's host has GRE, and no tunnel for these packets: other addresses, another key, another mode (gretap for gre), or a tunnel that is down. A firewall there that rejects with port unreachable looks the same, and so does NAT in front of a far end that has not sent anything yet",
 			"sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 3' (port unreachable from REMOTE); there: ip -d tunnel show"},
 		when: func(ev Evidence) bool { return ev.refusedByFar(kernel.NoPort) != nil },
 		tell: func(ev Evidence) said {
@@ -43,6 +44,7 @@ var refusalCauses = []row{
 			s := said{summary: ev.notYet() + fmt.Sprintf("the far end %s has no tunnel for these packets (port unreachable)", ev.Tunnel.Remote), evidence: icmpText(*e) + "; it needs " + ev.farLink(),
 				advice: "compare addresses and keys there, and bring the tunnel up", create: ev.farCreate(), facts: icmpFacts(*e)}
 			s.facts["far_end_needs"] = ev.farLink()
+			s = ev.orBehindNAT(s)
 			if ev.BeforeSave { // there is nothing to compare yet
 				s.advice = ""
 			}
@@ -58,7 +60,7 @@ var refusalCauses = []row{
 			s := said{summary: fmt.Sprintf("packets to the far end run out of hops at %s", e.By), evidence: icmpText(*e), facts: icmpFacts(*e),
 				advice: "look for a loop on the way: traceroute " + ev.Tunnel.Remote.String()}
 			if ev.Tunnel.TTL < 64 {
-				s.here = ev.edit("--ttl 64")
+				s.here = ev.edit(ev.ttlFlags())
 			}
 			return s
 		},
@@ -119,14 +121,14 @@ var silenceCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"gre-silent", Likely, "the far end's host answers an echo, and its tunnel says nothing: protocol 47 is filtered silently, or the far end's tunnel has other settings",
+		Cause: Cause{"gre-silent", Likely, "the far end's host answers an echo, and its tunnel says nothing: protocol 47 is filtered silently, the far end's tunnel has other settings, or it is behind NAT and has not sent anything yet",
 			"ping -I LOCAL REMOTE; there: sudo tcpdump -ni any ip proto 47"},
 		when: func(ev Evidence) bool { return ev.Outer != nil && ev.Outer.Received > 0 },
 		tell: func(ev Evidence) said {
-			return said{summary: fmt.Sprintf("the far end does not answer through the tunnel, but its outer address %s does", ev.Tunnel.Remote),
+			return ev.orBehindNAT(said{summary: fmt.Sprintf("the far end does not answer through the tunnel, but its outer address %s does", ev.Tunnel.Remote),
 				evidence: fmt.Sprintf("%s answered %d of %d", ev.Tunnel.Remote, ev.Outer.Received, ev.Outer.Sent),
 				advice:   "let IP protocol 47 through the firewalls on the way, and compare addresses and keys", create: ev.farCreate(),
-				facts: Facts{"outer_sent": ev.Outer.Sent, "outer_answered": ev.Outer.Received, "far_end_needs": ev.farLink()}}
+				facts: Facts{"outer_sent": ev.Outer.Sent, "outer_answered": ev.Outer.Received, "far_end_needs": ev.farLink()}})
 		},
 	},
 	{
@@ -151,7 +153,7 @@ var silenceCauses = []row{
 
 // probeCauses are the causes that the answers to a probe, or their absence, can have, in the order
 // in which they are looked for.
-var probeCauses = slices.Concat([]row{routeIntoItself}, hereCauses, farRefusals, farCauses, innerCauses, refusalCauses, aliveCauses, silenceCauses)
+var probeCauses = slices.Concat([]row{routeIntoItself}, ipsecCauses, hereCauses, peerHere, farRefusals, farCauses, innerCauses, []row{answersDropped}, refusalCauses, aliveCauses, silenceCauses)
 
 // notYet is the beginning of a summary while the tunnel is being made: its first end is made before
 // its second.
@@ -174,3 +176,23 @@ func (ev Evidence) anyRefusal(of ...kernel.Meaning) *kernel.ICMPError {
 func (ev Evidence) silenceAdvice() string {
 	return "if the far end is there, compare its addresses and keys, and let IP protocol 47 through the firewalls on the way"
 }
+
+// orBehindNAT adds what tells NAT from a far end without a tunnel. In front of the far end it looks
+// the same from here, until the far end has sent something and NAT lets the answers in. In front of
+// this end it shows in the addresses. NAT holds what this end has sent against the far end, until
+// it forgets it after 30 seconds (nf_conntrack_gre_timeout).
+func (ev Evidence) orBehindNAT(s said) said {
+	if isPrivate(ev.Under.From) && !isPrivate(ev.Tunnel.Remote) {
+		s.advice = Joined(s.advice, fmt.Sprintf("this end's outer address %s is private: NAT gives its packets another source, and that has to be the remote of the far end's tunnel", ev.Under.From))
+	}
+	if own, known := ev.Tunnel.AddressTowardsPeer(); known {
+		s.advice = Joined(s.advice, "a far end behind NAT has to send first, while this end sends nothing for half a minute: ping -c 40 "+own.Addr().String()+" there, and look again")
+	}
+	return s
+}
+
+// carrierNAT is for addresses behind a provider's NAT (RFC 6598).
+var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
+
+// isPrivate reports whether packets from an address get into the Internet only through NAT.
+func isPrivate(a netip.Addr) bool { return a.IsPrivate() || carrierNAT.Contains(a) }

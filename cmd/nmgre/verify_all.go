@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nmgre"
+	"nmgre/cmd/nmgre/output"
+	"nmgre/cmd/nmgre/term"
+	"nmgre/nm/verify"
+	"nmgre/nm/verify/fleet"
+	"nmgre/routes/fault"
+)
+
+// allRun holds the flags of verify that choose many tunnels.
+type allRun struct {
+	all, active bool
+}
+
+func (r allRun) many() bool { return r.all || r.active }
+
+func (r *allRun) register(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&r.all, "all", false, "verify all tunnels together; one that is down and not to come up by itself is no fault")
+	cmd.Flags().BoolVar(&r.active, "active", false, "verify all tunnels that are up, or on their way up")
+}
+
+// longest is a time that nobody waits for: the verification of many tunnels has a bound of its own.
+const longest = 24 * time.Hour
+
+// complete offers names only where one is wanted.
+func (r *allRun) complete(names cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if r.many() {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return names(cmd, args, toComplete)
+	}
+}
+
+// check refuses what does not go together: one tunnel and many, and what is about one tunnel only.
+func (r allRun) check(cmd *cobra.Command, args []string) error {
+	if !r.many() {
+		return oneName(cmd, args)
+	}
+	flag := "--all"
+	if r.active {
+		flag = "--active"
+	}
+	switch {
+	case r.all && r.active:
+		return &fault.Error{Kind: fault.ErrInvalid, What: "--all and --active are two different choices", Hint: "give one of them: --active leaves out the tunnels that are down"}
+	case len(args) > 0:
+		return &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("both a tunnel, %s, and %s are given", fault.Printable(strings.Join(args, " ")), flag), Hint: "give a NAME, or " + flag}
+	}
+	for _, of := range []struct{ flag, what string }{{"peer-address", "the inner address of one far end"}, {"to", "an address behind one far end"}} {
+		if given := cmd.Flags().Lookup(of.flag); given != nil && given.Changed {
+			return &fault.Error{Kind: fault.ErrInvalid, Field: of.flag, What: fmt.Sprintf("it is %s, and %s verifies many tunnels", of.what, flag), Hint: "verify that tunnel alone, by its NAME"}
+		}
+	}
+	return nil
+}
+
+// verifyAll verifies many tunnels and prints a table, or JSON.
+func (a *app) verifyAll(ctx context.Context, host *nmgre.Host, run allRun, noProbe, asJSON bool) error {
+	bar, clearBar := a.tunnelBar()
+	results, err := host.VerifyAll(ctx, fleet.Options{Active: run.active, NoProbe: noProbe, Done: bar})
+	clearBar()
+	if err != nil {
+		return err
+	}
+	switch {
+	case asJSON:
+		err = output.AllJSON(a.stdout, results)
+	case len(results) == 0:
+		fmt.Fprintln(a.stderr, "nmgre: there are no tunnels to verify")
+	default:
+		err = output.All(a.stdout, results, a.width())
+	}
+	if err == nil && fleet.Worst(results) == verify.Fail {
+		return errFault
+	}
+	return err
+}
+
+// width returns how many columns the terminal has that the data goes to; 0 if that is no terminal.
+func (a *app) width() int {
+	file, ok := a.stdout.(*os.File)
+	if !ok || !term.Is(file) {
+		return 0
+	}
+	columns, _, err := term.Size(file)()
+	if err != nil {
+		return 0
+	}
+	return columns
+}

@@ -1,0 +1,9 @@
+// Package fleet verifies many tunnels together. Each gets the report that [verify.Run] makes of it
+// alone, but the host is asked once for all: for its links and the ways, for root's files, for the
+// rules of its firewalls; and one set of sockets listens for all. Their probes are in flight
+// together.
+//
+// It changes nothing on the host. It may import nm, nm/verify and the pure packages of routes.
+// Begin with [Run]; ears.go knows whose evidence the tunnels may have mixed up, which are then
+// verified once more, alone.
+package fleet

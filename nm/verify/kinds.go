@@ -1,0 +1,30 @@
+package verify
+
+// Kind is a kind of checks. The README is made from it.
+type Kind struct {
+	IDs    []string // of the checks; with " ..." at its end, the beginning of each
+	Proves string   // what is proved when the check passes, in a sentence
+}
+
+// Kinds returns all kinds of checks, in the order in which they are made.
+func Kinds() []Kind {
+	return []Kind{
+		{[]string{"profile"}, "NetworkManager has the profile, on disk"},
+		{[]string{"device"}, "NetworkManager has activated the tunnel"},
+		{[]string{"link"}, "the kernel's link agrees with the profile, attribute by attribute, keys included (NetworkManager does not compare them)"},
+		{[]string{"addresses"}, "the inner addresses are on the device"},
+		{[]string{"ttl", "fallback", "state", "keepalive"},
+			"only where something is wrong that the tunnel works with: see `ttl-inherit`, `fallback-up`, `answers-only` and `keepalive-unanswered` below"},
+		{[]string{"kept", "hook"}, "the file with the routes and rules that NetworkManager cannot hold can be read, and the hook sets them whenever the tunnel comes up"},
+		{[]string{"route ...", "routes"}, "for each route: where the kernel would send a packet to it; of a long list: that the kernel has every one"},
+		{[]string{"forwarding ...", "snat ...", "clamp-mss"}, "forwarding is switched on, and the rules for forwarded packets are in the kernel; an SNAT rule takes the packets that it is for: its counter grows with the echo request that `verify` sends to the next hop from the tunnel's own address"},
+		{[]string{"firewall"}, "nothing else on the host drops them"},
+		{[]string{"underlay"}, "the local address is here, and the way to the far end does not lead into a tunnel"},
+		{[]string{"mtu"}, "the tunnel's MTU fits through the way to the far end: packets of that size, which nobody may fragment, are answered; without an answer at all, as far as this host knows"},
+		{[]string{"probe"}, "the far end answers an echo request sent through the tunnel"},
+		{[]string{"counters"}, "what the kernel counted meanwhile"},
+		{[]string{"peers"}, "only where the far end has several inner addresses: the others answer, too"},
+		{[]string{"behind ..."}, "of `verify NAME` without `--to`, for the first four networks of its routes: the far end forwards there, as its answer to a packet of TTL 1 says; *skip* where it says nothing"},
+		{[]string{"to ..."}, "with `--to ADDRESS`: packets to that address go into the tunnel, and it answers this end's inner address and those of its own networks"},
+	}
+}

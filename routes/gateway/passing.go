@@ -1,0 +1,223 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"nmgre/routes/fault"
+	"nmgre/routes/gateway/conntrack"
+	"nmgre/routes/keep"
+)
+
+// RuleCounters returns how many packets each rule of want has taken, as the kernel counts them: 0
+// for a rule that nmgre's tables do not have. It fails with ErrNotPermitted without root.
+func (g *Gateway) RuleCounters(ctx context.Context, want []keep.Rule) ([]uint64, error) {
+	conn, err := dial(ctx)
+	if err != nil {
+		return nil, failed("read nmgre's rules", err)
+	}
+	have, err := read(conn)
+	if err != nil {
+		return nil, err
+	}
+	taken := make(map[string]uint64)
+	for _, st := range have {
+		for _, t := range st.rules {
+			taken[t.key()] = t.packets()
+		}
+	}
+	counts := make([]uint64, len(want))
+	for i, r := range want {
+		for _, t := range rulesOf(r) {
+			counts[i] += taken[t.key()]
+		}
+	}
+	return counts, nil
+}
+
+// packets returns the value of the rule's counter.
+func (t text) packets() (n uint64) {
+	for _, e := range t.exprs {
+		if c, ok := e.(*expr.Counter); ok {
+			n += c.Packets
+		}
+	}
+	return n
+}
+
+// Translations returns the NAT rules of other programs that take packets which an SNAT rule of
+// nmgre's is for, and the sources that such packets have got. It cannot read the rules of
+// iptables-legacy. It fails with ErrNotPermitted without root.
+func (g *Gateway) Translations(ctx context.Context, p keep.Passing) (keep.Translations, error) {
+	s, err := newSurvey(ctx)
+	if errors.Is(err, fault.ErrUnsupported) {
+		return keep.Translations{}, nil
+	}
+	if err != nil {
+		return keep.Translations{}, err
+	}
+	defer s.close()
+	t := translator{&passage{survey: s, out: true}, p}
+	found := keep.Translations{Others: t.others()}
+	if found.Sources, err = sourcesOf(p); err != nil {
+		return keep.Translations{}, err
+	}
+	return found, ctx.Err() // a socket that has no time left reads no rules
+}
+
+// sourcesOf returns the sources that connections between the packet's addresses have got.
+func sourcesOf(p keep.Passing) (list []netip.Addr, err error) {
+	family := uint8(unix.AF_INET)
+	if p.From.Is6() {
+		family = unix.AF_INET6
+	}
+	flows, err := conntrack.Flows(family, func(f conntrack.Flow) bool { return f.From == p.From && f.To == p.To })
+	if conntrack.Untracked(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, failed("read the tracked connections", err)
+	}
+	for _, f := range flows {
+		if !slices.Contains(list, f.Source) {
+			list = append(list, f.Source)
+		}
+	}
+	return list, nil
+}
+
+// translator looks for the NAT rules that take a packet on its way out.
+type translator struct {
+	*passage
+	keep.Passing
+}
+
+// others returns the rules that give the packet another source. It ends with the first rule that
+// surely decides.
+func (t *translator) others() (list []keep.OuterRewrite) {
+	behind := false // nmgre's own chain
+	for _, base := range t.postrouting() {
+		if base.Table.Name == tableName {
+			behind = true
+			continue
+		}
+		if behind && priorityOf(base) > *nftables.ChainPriorityNATSource {
+			return list
+		}
+		other, decides, same := t.takes(base)
+		if other != nil && !same {
+			other.Perhaps = other.Perhaps || behind
+			list = append(list, *other)
+		}
+		if decides && !behind {
+			return list
+		}
+	}
+	return list
+}
+
+// postrouting returns the NAT chains of the hook, nmgre's included, in the order in which packets
+// pass them: of those with one priority the kernel puts the later one in front of the others.
+func (t *translator) postrouting() (list []*nftables.Chain) {
+	families := []nftables.TableFamily{nftables.TableFamilyIPv4, nftables.TableFamilyINet}
+	if t.From.Is6() {
+		families[0] = nftables.TableFamilyIPv6
+	}
+	for _, c := range slices.Backward(t.chains) {
+		if c.Table != nil && c.Hooknum != nil && *c.Hooknum == *nftables.ChainHookPostrouting && c.Type == nftables.ChainTypeNAT &&
+			slices.Contains(families, c.Table.Family) && !t.isDormant(c.Table) {
+			list = append(list, c)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *nftables.Chain) int { return cmp.Compare(priorityOf(a), priorityOf(b)) })
+	return list
+}
+
+// takes returns the NAT rule of a chain that takes the packet, or nil. decides says that it surely
+// does, and same that the packet gets the source that it is to get.
+func (t *translator) takes(base *nftables.Chain) (other *keep.OuterRewrite, decides, same bool) {
+	at, o := station{hook{name: "postrouting", out: true}, base}, newPacket(t.From, t.To, t.From.Is4())
+	o.out, o.transit, o.marked = true, t.In != "", true
+	switch {
+	case t.Echo && t.From.Is6():
+		o.protocol = unix.IPPROTO_ICMPV6
+	case t.Echo:
+		o.protocol = unix.IPPROTO_ICMP
+		o.put(9, unix.IPPROTO_ICMP)
+	}
+	w := &walk{packet: packet{t.In, t.Out, t.indexes[t.In], t.indexes[t.Out], o.family}, outer: o}
+	fate := t.survey.run(base, w)
+	b, rule, sure := w.nat, w.by, fate == accepted && w.nat != nil && w.guess == nil && !w.perhaps
+	if w.guess != nil {
+		b, rule = w.guess, w.guess.by
+	}
+	if b == nil || fate != accepted && w.guess == nil || !b.source {
+		return nil, false, false
+	}
+	b.resolve(t.Out, t.To)
+	r := t.ruling(at, w, rule)
+	r.Perhaps = !sure
+	to := b.min
+	if b.min != b.max {
+		to = netip.Addr{}
+	}
+	r.What, r.Hint = t.who(at, r)+by(r)+t.gives(b, to), t.exempting(at, r)
+	return &keep.OuterRewrite{Ruling: r, Out: true, To: to}, sure, to.IsValid() && to == t.wanted()
+}
+
+// wanted returns the source that nmgre's rule gives; the zero Addr if it is not known.
+func (t *translator) wanted() netip.Addr {
+	own := &binding{source: true, masquerade: true}
+	if source := t.Rule.SNAT.Source; source.IsValid() {
+		return source
+	}
+	own.resolve(t.Out, t.To)
+	return own.min
+}
+
+// gives says what NAT does.
+func (t *translator) gives(b *binding, to netip.Addr) string {
+	text := fmt.Sprintf(" gives packets from %s to %s ", t.Rule.Inner, t.Rule.SNAT.Dst)
+	switch {
+	case to.IsValid():
+		return text + "the source " + to.String()
+	case b.masquerade:
+		return text + "the source that the kernel chooses for masquerading"
+	}
+	return text + "another source"
+}
+
+// exempting returns the commands that keep the rule off the packets, so that nmgre's takes them.
+func (t *translator) exempting(at station, r keep.Ruling) string {
+	from, to := t.Rule.Inner.String(), t.Rule.SNAT.Dst.String()
+	forget := "; sudo conntrack -D -s " + from + " -d " + to
+	switch {
+	case r.Program == programFirewalld: // iptables' chains come before firewalld's
+		target := "MASQUERADE"
+		if t.Rule.SNAT.Source.IsValid() {
+			target = "SNAT --to-source " + t.Rule.SNAT.Source.String()
+		}
+		ipv := "ipv4"
+		if t.From.Is6() {
+			ipv = "ipv6"
+		}
+		return fmt.Sprintf("sudo firewall-cmd --permanent --direct --add-rule %s nat POSTROUTING 0 -s %s -d %s -j %s; sudo firewall-cmd --reload", ipv, from, to, target) + forget
+	case r.Program != programNFTables:
+		return fmt.Sprintf("sudo %s -t %s -I %s -s %s -d %s -j ACCEPT", r.Program, at.base.Table.Name, at.base.Name, from, to) + forget + untilReboot
+	case !isIdentifier(at.base.Table.Name) || !isIdentifier(at.base.Name):
+		return "let its rules accept them; nft cannot write one of the names"
+	}
+	word := "ip"
+	if t.From.Is6() {
+		word = "ip6"
+	}
+	return fmt.Sprintf("sudo nft insert rule %s %s %s %s saddr %s %s daddr %s accept", r.Family, at.base.Table.Name, at.base.Name, word, from, word, to) + forget + untilReboot
+}
