@@ -18,7 +18,8 @@ import (
 const (
 	interval = 2100 * time.Millisecond
 	count    = 2 // with the interval, 4.2 seconds
-	// patience is how long the other sources wait once one is answered: for the second request, too.
+	// patience is how long the other sources wait once one is answered: for the second request,
+	// too.
 	patience = 2400 * time.Millisecond
 	// nearCount and nearInterval are those of the requests of TTL 1.
 	nearCount    = 3
