@@ -274,7 +274,10 @@ func TestLabAsRootInterrupted(t *testing.T) {
 	write(t, h, "/tmp/asroot-routes", list.String())
 	defer h.Run(t, "rm", "/tmp/asroot-routes")
 	before := h.Snapshot(t)
+	trial := func() bool { return h.Try("sh", "-c", "test -n \"$(ls /run/nmgre/trial 2>/dev/null)\"").Code == 0 }
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGSTOP, syscall.SIGKILL} {
+		// the one before is to leave nothing that looks like the beginning of this one
+		eventually(t, fmt.Sprintf("before %v there is no trial", sig), func() bool { return !trial() })
 		cmd := h.CommandAs(ann, installed, annsCreate("--routes-from", "/tmp/asroot-routes", "--wait", "5m")...)
 		var said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &said, &said
@@ -283,7 +286,7 @@ func TestLabAsRootInterrupted(t *testing.T) {
 		}
 		stop := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
 		for range 600 {
-			if h.Try("sh", "-c", "test -n \"$(ls /run/nmgre/trial 2>/dev/null)\"").Code == 0 {
+			if trial() {
 				break
 			}
 			time.Sleep(50 * time.Millisecond)

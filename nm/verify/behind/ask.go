@@ -11,15 +11,21 @@ import (
 )
 
 // How long an address is asked. Who looks for a host on its network gives up after three seconds
-// (RFC 4861, RETRANS_TIMER; mcast_solicit in arp(7)), and then says that there is none.
+// (RFC 4861, RETRANS_TIMER; mcast_solicit in arp(7)), and then says that there is none. A Linux
+// router that has told a host of several errors tells it of no missing route any more, unless it is
+// asked less often than every two seconds: the error passes two limits, and both take from one
+// budget of one a second (ip_error, icmpv4_xrlim_allow).
 const (
-	interval = 400 * time.Millisecond
-	count    = 9 // with the interval, 3.6 seconds
-	// patience is how long the other sources wait once one is answered.
-	patience = 1200 * time.Millisecond
+	interval = 2100 * time.Millisecond
+	count    = 2 // with the interval, 4.2 seconds
+	// patience is how long the other sources wait once one is answered: for the second request,
+	// too.
+	patience = 2400 * time.Millisecond
 	// nearCount and nearInterval are those of the requests of TTL 1.
 	nearCount    = 3
 	nearInterval = 300 * time.Millisecond
+	// peerInterval is that of the requests to the far end itself.
+	peerInterval = 400 * time.Millisecond
 )
 
 // Question says how to ask.
@@ -78,7 +84,7 @@ func (q Question) from(a Asked, to netip.Addr) kernel.Probe {
 }
 
 // End ends the asking, and returns what was found. With wait it waits for what is still under way,
-// up to 3.6 seconds; for networks no longer than grace.
+// up to 4.2 seconds; for networks no longer than grace.
 func (a *Asking) End(wait bool, grace time.Duration) []Found {
 	if !wait {
 		a.cancel()
@@ -125,7 +131,7 @@ func (q Question) ask(ctx context.Context, f *Found) {
 
 // askPeer asks the far end itself. What cannot be sent is not answered.
 func (q Question) askPeer(ctx context.Context, like kernel.Probe) kernel.ProbeResult {
-	like.To, like.Count = q.Peer, nearCount
+	like.To, like.Count, like.Interval = q.Peer, nearCount, peerInterval
 	result, _ := q.send(ctx, like)
 	return result
 }

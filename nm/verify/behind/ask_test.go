@@ -212,3 +212,12 @@ func TestAskNetworks(t *testing.T) {
 		}
 	})
 }
+
+// A Linux router that has told a source of some errors tells it of no others, unless it asks less
+// often than every two seconds. See findings/linux-errors-limited-twice.sh.
+func TestAsksSlowly(t *testing.T) {
+	p := Question{}.from(Asked{Source: Source{Address: want.CIDR("172.16.0.1/30")}}, want.Addr("10.10.2.100"))
+	if p.Interval <= 2*time.Second || p.Count < 2 || time.Duration(p.Count)*p.Interval < 3*time.Second || patience <= p.Interval {
+		t.Errorf("it asks %d times, every %s, and waits %s for other sources", p.Count, p.Interval, patience)
+	}
+}
