@@ -28,12 +28,15 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 		Example: `  nmgre create --peer 203.0.113.2 --address 172.16.0.1/30 --route 10.10.2.0/24
   nmgre verify gre1
   nmgre list`,
-		Version:           version,
 		Args:              cobra.ArbitraryArgs,
 		SilenceErrors:     true, // printed once, by run
 		SilenceUsage:      true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return checkConfirm(cmd) },
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if flags.version {
+				_, err := fmt.Fprintf(a.stdout, "nmgre %s\n", version)
+				return err
+			}
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
 			}
@@ -47,6 +50,9 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 			return errShown
 		},
 	}
+	// Cobra's own --version would be printed by a template: the linker must then keep every method of
+	// every type, and the program becomes a fifth larger.
+	root.Flags().BoolVarP(&flags.version, "version", "v", false, "print nmgre's version")
 	root.Flags().BoolVar(&flags.plain, "plain", false, "ask the same questions line by line, without screens")
 	root.Flags().BoolVar(&flags.ascii, "ascii", false, "draw the screens in ASCII only")
 	root.Flags().BoolVar(&flags.mouse, "mouse", false, "choose rows with the mouse; hold shift to select text")
@@ -58,7 +64,6 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.DisableDefaultCmd = true // nmgre has a completion command of its own
 	root.SuggestionsMinimumDistance = 2
-	root.SetVersionTemplate("nmgre {{.Version}}\n")
 	root.AddCommand(a.createCommand(), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
 		a.deleteCommand(), a.verifyCommand(), a.routeCommand(),
 		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.killedCommand(), a.completionCommand(), a.versionCommand())

@@ -20,6 +20,7 @@ import (
 
 // screenFlags are those of nmgre without a command.
 type screenFlags struct {
+	version             bool // print it, and show no screens
 	plain, ascii, mouse bool
 	confirm             time.Duration
 }
