@@ -49,10 +49,11 @@ done`)
 	if !strings.Contains(second.Stderr, "default gets the metric 60, behind that of gre1") {
 		t.Errorf("the second default:\n%s", second.Stderr)
 	}
-	sideBySide := func(when, by string) {
+	// The far ends of the tunnels that are up are reached outside all tunnels.
+	sideBySide := func(when, by string, fars ...string) {
 		t.Helper()
 		eventually(t, when+": packets go by "+by, func() bool { return leads(t, "203.0.113.9") == by })
-		for _, far := range []string{"100.0.2.100", "100.0.2.101"} {
+		for _, far := range fars {
 			if dev := leads(t, far); dev != outside {
 				t.Errorf("%s: packets to the far end %s go by %s", when, far, dev)
 			}
@@ -60,14 +61,14 @@ done`)
 		mustPing(t, lab.Linux1, "172.16.2.2")
 		mustPing(t, lab.Linux1, "172.16.3.2")
 	}
-	sideBySide("after create", "gre1")
+	sideBySide("after create", "gre1", "100.0.2.100", "100.0.2.101")
 	nmgreOn(t, lab.Linux1, exitDone, "down", "gre1")
-	sideBySide("with gre1 down", "gre2")
+	sideBySide("with gre1 down", "gre2", "100.0.2.101")
 	nmgreOn(t, lab.Linux1, exitDone, "up", "gre1")
-	sideBySide("with gre1 up again", "gre1")
+	sideBySide("with gre1 up again", "gre1", "100.0.2.100", "100.0.2.101")
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre3")
 	nmgreOn(t, lab.Linux1, exitDone, plain...) // the other order
-	sideBySide("with gre3 made last", "gre1")
+	sideBySide("with gre3 made last", "gre1", "100.0.2.100", "100.0.2.101")
 	for _, name := range []string{"gre1", "gre2", "gre3"} {
 		nmgreOn(t, lab.Linux1, exitDone, "delete", name)
 	}

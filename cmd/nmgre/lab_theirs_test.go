@@ -137,7 +137,10 @@ func TestLabTheirs(t *testing.T) {
 		"ipv4.routing-rules", "priority 5 from 10.9.0.0/16 table 7", "connection.zone", "trusted", "connection.multi-connect", "1", "ipv4.routes", "10.10.2.0/24 initcwnd=12, 10.8.0.0/16 type=blackhole")
 	nmgreOn(t, lab.Linux1, exitDone, "up", "gre1")
 	before := keyfile(t, "gre1")
-	has(t, "the file", before, "address1=172.16.0.1/30,172.16.0.2")
+	// The keyfile of 1.52 has a line of its own for the gateway.
+	if !strings.Contains(before, "address1=172.16.0.1/30,172.16.0.2\n") && !strings.Contains(before, "\ngateway=172.16.0.2\n") {
+		t.Errorf("the file lacks the gateway:\n%s", before)
+	}
 	has(t, "ip route", lab.Linux1.Run(t, "ip", "route", "show", "default"), "default via 172.16.0.2 dev gre1 proto static metric 900")
 	has(t, "show", nmgreOn(t, lab.Linux1, exitDone, "show", "gre1").Stdout, "default via 172.16.0.2 (profile")
 	nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--mtu", "1400")
@@ -149,7 +152,7 @@ func TestLabTheirs(t *testing.T) {
 		t.Errorf("the file has changed:\n%s", difference(before, after))
 	}
 	nmgreOn(t, lab.Linux1, exitDone, "route", "delete", "gre1", "default")
-	if text := keyfile(t, "gre1"); strings.Contains(text, "172.16.0.2\n[") || strings.Contains(text, ",172.16.0.2\n") {
+	if text := keyfile(t, "gre1"); strings.Contains(text, "172.16.0.2\n[") || strings.Contains(text, ",172.16.0.2\n") || strings.Contains(text, "gateway=") {
 		t.Errorf("the gateway stays without its route:\n%s", text)
 	}
 	if text := lab.Linux1.Run(t, "ip", "route", "show", "default"); strings.Contains(text, "gre1") {
@@ -164,7 +167,7 @@ func TestLabTheirs(t *testing.T) {
 	nmcliOn1(t, "connection", "clone", "gre1", "gre1-clone")
 	clone := nmcliOn1(t, "-g", "connection.uuid", "connection", "show", "gre1-clone")
 	has(t, "list", nmgreOn(t, lab.Linux1, exitDone, "list").Stdout, "gre1 (gre1)", "gre1 (gre1-clone)")
-	has(t, "delete", nmgreOn(t, lab.Linux1, exitInvalid, "delete", "gre1").Stderr, "2 tunnels have the name gre1", clone+" (gre1-clone, inactive)")
+	has(t, "delete", nmgreOn(t, lab.Linux1, exitInvalid, "delete", "gre1").Stderr, "2 tunnels have the name gre1", "gre1-clone "+clone+", inactive")
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1-clone")
 	has(t, "nmcli", nmcliOn1(t, "-g", "NAME", "connection", "show"), "gre1")
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")

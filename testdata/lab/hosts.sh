@@ -435,6 +435,7 @@ reset_host() {
 	reset_files "$h"
 	nm_start "$h"
 	((reload)) && on_host "$h" reload_profiles
+	on_host "$h" forget_paths
 	is_pristine "$h" && return 0
 	on_host "$h" clean_kernel <"$state/$h/pristine/kernel"
 	wait_until 2 is_pristine "$h" && return 0
@@ -442,6 +443,12 @@ reset_host() {
 	echo "hosts.sh: reset of $h takes a reboot: $(difference "$h" | head -5)" >&2
 	reboot_host "$h"
 	wait_until 3 is_pristine "$h" || fail "$h is not as it was: $(difference "$h")"
+}
+
+# forget_paths: path MTUs and redirects that the kernel was told live for ten minutes.
+forget_paths() {
+	ip route flush cache
+	ip -6 route flush cache
 }
 
 is_pristine() {
