@@ -609,8 +609,8 @@ func TestLabFarEndStaysReachable(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 	mustEqual(t, "after delete", before, withoutWAN(snapshot(t, lab.Linux1)))
 
-	// The far end is on the link, and no gateway leads there: a route to it through the tunnel would
-	// take a part of this host's own network, and has nothing to be pinned to.
+	// The far end is on the link, and no gateway leads there: a route to it through the tunnel
+	// would take a part of this host's own network, and has nothing to be pinned to.
 	r = nmgreOn(t, lab.Linux1, exitInvalid, "create", "--peer", "100.0.1.1", "--address", "172.16.0.1/30", "--route", "100.0.1.1", "--no-probe")
 	if !strings.Contains(r.Stderr, "100.0.1.1/32 is a part of this host's own network 100.0.1.0/24, on eth0") {
 		t.Errorf("stderr: %s", r.Stderr)
