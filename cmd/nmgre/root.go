@@ -50,8 +50,8 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 			return errShown
 		},
 	}
-	// Cobra's own --version would be printed by a template: the linker must then keep every method of
-	// every type, and the program becomes a fifth larger.
+	// Cobra's own --version would be printed by a template: the linker must then keep every method
+	// of every type, and the program becomes a fifth larger.
 	root.Flags().BoolVarP(&flags.version, "version", "v", false, "print nmgre's version")
 	root.Flags().BoolVar(&flags.plain, "plain", false, "ask the same questions line by line, without screens")
 	root.Flags().BoolVar(&flags.ascii, "ascii", false, "draw the screens in ASCII only")

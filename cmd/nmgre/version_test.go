@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// The version is asked for by the command, by the flag, and by its short form, whatever else is said.
+// The version is asked for by the command, by the flag, and by its short form, whatever else is
+// said.
 func TestVersion(t *testing.T) {
 	w := newWorld(t)
 	for line, want := range map[string]string{
@@ -19,8 +20,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// A method that is looked up by a name that only the running program knows makes the linker keep all
-// methods of all types. Templates do so.
+// A method that is looked up by a name that only the running program knows makes the linker keep
+// all methods of all types. Templates do so.
 func TestNoTemplates(t *testing.T) {
 	file, err := elf.Open(buildProduct(t))
 	if err != nil {
