@@ -37,7 +37,8 @@ type causeRow struct {
 	verdict   string   // fail or warn
 	certainty string   // empty for either
 	// a regular expression of the hint's command, to be typed on linux1; may be empty
-	mend string
+	mend     string
+	unmended string // why none is typed here, although others of its cause are mended by one
 	// one of the hint's command for the far end, to be typed on linux2, where TUNNEL is gre1
 	mendThere string
 	to        []string // addresses behind the far end that verify is to look for
@@ -317,6 +318,9 @@ func (row causeRow) try(t *testing.T, unprivileged bool) causeLine {
 		line.said, line.verdict = report.first(row), report.Verdict
 		t.Logf("it says: %s", line.said.text)
 		row.judge(t, report)
+		if mend := line.said.Facts.MendHere; mend != "" && row.mend == "" && row.unmended == "" {
+			t.Errorf("nobody types what mends it: %s", mend)
+		}
 		if row.mend != "" {
 			row.typeHint(t, line.said, lab.Linux1, row.mend, line.said.Facts.MendHere)
 		}

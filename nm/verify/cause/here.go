@@ -44,6 +44,7 @@ var underlayCauses = []row{
 			s.advice = "the address has changed, or its network is down: bring the network up"
 			if ev.Under.Present.IsValid() {
 				s.evidence += fmt.Sprintf("; packets to %s would leave from %s", ev.Tunnel.Remote, ev.Under.Present)
+				s.advice += ", or give both ends the new address (there as --peer)"
 				s.here, s.facts["present"] = ev.edit("--local "+ev.Under.Present.String()), ev.Under.Present.String()
 			}
 			return s

@@ -106,6 +106,7 @@ var placeOf = map[string]Place{
 	"far-no-tunnel":      FarEnd,
 	"gre-version":        FarEnd,
 	"key-mismatch":       FarEnd,
+	"mode-mismatch":      FarEnd,
 	"other-source":       FarEnd,
 	"other-destination":  FarEnd,
 	"checksum-differs":   FarEnd,

@@ -153,7 +153,7 @@ var silenceCauses = []row{
 
 // probeCauses are the causes that the answers to a probe, or their absence, can have, in the order
 // in which they are looked for.
-var probeCauses = slices.Concat([]row{routeIntoItself}, ipsecCauses, hereCauses, peerHere, farRefusals, farCauses, innerCauses, answersCauses, refusalCauses, aliveCauses, silenceCauses)
+var probeCauses = slices.Concat([]row{routeIntoItself}, ipsecCauses, hereCauses, peerHere, farRefusals, farCauses, []row{otherMode}, innerCauses, answersCauses, refusalCauses, aliveCauses, silenceCauses)
 
 // notYet is the beginning of a summary while the tunnel is being made: its first end is made before
 // its second.
