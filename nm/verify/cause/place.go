@@ -46,6 +46,7 @@ func (p Place) Words() string {
 // that differ, is at the far end: its packets show it.
 var placeOf = map[string]Place{
 	NotUp:          ThisHost,
+	NoGREHere:      ThisHost,
 	ComingUp:       ThisHost,
 	NoDevice:       ThisHost,
 	NotGRE:         ThisHost,

@@ -4,6 +4,7 @@ package cause
 // profile and root's file say. The checks themselves tell them, in their own words.
 const (
 	NotUp          = "not-up"
+	NoGREHere      = "no-gre-here"
 	ComingUp       = "coming-up"
 	NoDevice       = "no-device"
 	NotGRE         = "not-gre"
@@ -41,6 +42,8 @@ var routeElsewhere = Cause{RouteElsewhere, Proved, "packets for the tunnel take 
 var setupCauses = []row{
 	{Cause: Cause{NotUp, Proved, "the tunnel is not up: NetworkManager has not activated its profile, or has given up",
 		"nmcli device status; nmcli connection show NAME; journalctl -u NetworkManager"}},
+	{Cause: Cause{NoGREHere, Proved, "this host's kernel has no GRE, and cannot load its module: no tunnel of that mode comes up",
+		"sudo modprobe ip_gre (ip6_gre over IPv6); lsmod; ls /lib/modules"}},
 	{Cause: Cause{ComingUp, Proved, "NetworkManager is still bringing the tunnel up",
 		"nmcli device status"}},
 	{Cause: Cause{NoDevice, Proved, "the tunnel is up for NetworkManager, and the kernel has no such device",
