@@ -10,6 +10,7 @@ import (
 
 	"nmgre/nm/verify"
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/manual"
 	"nmgre/testdata/want"
 )
 
@@ -34,9 +35,9 @@ func TestCausesInTheREADME(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("\n### The causes it names\n\nEach check that fails names its cause. While it probes, `verify` listens, as root, to the GRE packets between the two hosts and to the ICMP errors\n" +
 		"about them, and names one cause: the first of these whose evidence is there. BEHIND is an address behind the far end. Without root the certainty is *likely* where only packets prove it.\n\n" +
-		"| cause | certainty | what it means | by hand |\n|---|---|---|---|\n")
+		"| cause | certainty | place | what it means | by hand |\n|---|---|---|---|---|\n")
 	for _, c := range cause.Causes() {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", c.ID, c.Certainty, c.Means, c.Markdown())
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", c.ID, c.Certainty, manual.Place(c), c.Means, manual.Commands(c))
 	}
 	inREADME(t, causeSection, b.String())
 }

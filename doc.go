@@ -22,7 +22,7 @@
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
 //	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
 //	                a packet gets through, snat tries SNAT rules, fleet verifies many tunnels
-//	                together
+//	                together, manual writes the causes for the manual page
 //	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
 //	                applied compares a profile with its device, quirk tells NetworkManager's
 //	                versions apart, systemd has systemd learn of nmgre's unit

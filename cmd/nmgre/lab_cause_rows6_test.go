@@ -22,8 +22,9 @@ var causeRows6 = []causeRow{
 	{
 		id: "D04", name: "an unreachable route covers the far end",
 		does:  []step{here("ip route add unreachable 2001:db8:2::100")},
-		undo:  []step{here("ip route del unreachable 2001:db8:2::100")},
+		undo:  []step{here(leave("ip -6 route del 2001:db8:2::100"))},
 		cause: "no-route", says: []string{"2001:db8:2::100"}, verdict: "fail", certainty: "proved",
+		mend: "ip route replace 2001:db8:2::100 via 2001:db8:1::1 dev eth0",
 	},
 	{
 		id: "D06", name: "the route to the far end's network leads into the tunnel",
@@ -101,6 +102,7 @@ var causeRows6 = []causeRow{
 		does:  []step{farLink6("key 42 ocsum")},
 		undo:  []step{farLink6("key 42 nocsum")},
 		cause: "checksum-differs", verdict: "fail", certainty: "proved",
+		unmended: "the far end's option is at fault",
 	},
 	{
 		id: "D28", name: "the path MTU is smaller, and the kernel knows it",

@@ -51,6 +51,16 @@ var causeRows = []causeRow{
 		does:  []step{here("ip addr del 100.0.1.100/24 dev eth0")},
 		undo:  []step{here("nmcli connection up wan")},
 		cause: "local-not-here", says: []string{"100.0.1.100"}, verdict: "fail", certainty: "proved",
+		unmended: "this host has no other address: see D03b",
+	},
+	{
+		id: "D03b", name: "the local outer address has changed, and the far end knows the new one",
+		does: []step{here("ip addr del 100.0.1.100/24 dev eth0; ip addr add 100.0.1.101/24 dev eth0; ip route replace default via 100.0.1.1 dev eth0 proto static metric 100"),
+			there("nmgre edit gre1 --peer 100.0.1.101 --no-probe")},
+		undo: []step{there("nmgre edit gre1 --peer 100.0.1.100 --no-probe"),
+			here(leave("ip addr del 100.0.1.101/24 dev eth0") + "; nmcli connection up wan; nmgre edit gre1 --local 100.0.1.100 --no-probe")},
+		cause: "local-not-here", says: []string{"100.0.1.100", "100.0.1.101"}, verdict: "fail", certainty: "proved",
+		mend: `nmgre edit gre1 --local 100\.0\.1\.101`,
 	},
 	{
 		id: "D04", name: "an unreachable route covers the far end",
@@ -77,6 +87,7 @@ var causeRows = []causeRow{
 		does:  []step{between("ip link set eth1 down")},
 		undo:  []step{between("ip link set eth1 up"), here("nmcli connection up wan")},
 		cause: "device-down", says: []string{"eth0"}, verdict: "fail", certainty: "proved",
+		unmended: "a cable is plugged in by hand",
 	},
 	{
 		id: "D06", name: "the route to the far end's network leads into the tunnel", core: true,
@@ -124,6 +135,7 @@ var causeRows = []causeRow{
 			tc filter add dev eth0 egress protocol ip u32 match ip protocol 47 0xff action drop`)},
 		undo:  []step{here("tc qdisc del dev eth0 clsact")},
 		cause: "own-firewall-out", says: []string{"traffic control"}, verdict: "fail",
+		unmended: "the hint names traffic control, and no command",
 	},
 	{
 		id: "D09", name: "the far end has no GRE", core: true,
@@ -178,6 +190,7 @@ var causeRows = []causeRow{
 			` + filterAt("postrouting", "meta l4proto 47 ip saddr set 100.0.2.101"))},
 		undo:  []step{there(noFilter + "; ip addr del 100.0.2.101/24 dev eth0")},
 		cause: "other-source", says: []string{"100.0.2.101"}, verdict: "fail", certainty: "proved",
+		unmended: "the far end's NAT is at fault: pointing this end there would not mend the way out",
 	},
 	{
 		id: "D13", name: "the far end's firewall refuses GRE",
@@ -218,6 +231,7 @@ var causeRows = []causeRow{
 			ip route add 100.0.2.100 via 169.254.9.9 dev one onlink`)},
 		undo:  []step{between("ip link del one")},
 		cause: "ttl-exceeded", says: []string{"100.0.1.1"}, verdict: "fail", certainty: "proved",
+		unmended: "the circle is the router's",
 	},
 	{
 		id: "D17", name: "a router on the way drops GRE", core: true,
@@ -264,12 +278,14 @@ var causeRows = []causeRow{
 		does: []step{farLink("key 42 csum")}, speaks: farPings,
 		undo:  []step{farLink(farOptions)},
 		cause: "checksum-differs", verdict: "fail", certainty: "proved",
+		unmended: "the far end's option is at fault: that of this end's link is D22b",
 	},
 	{
 		id: "D21b", name: "the far end answers with checksums", core: true,
 		does:  []step{farLink("key 42 ocsum")},
 		undo:  []step{farLink(farOptions)},
 		cause: "checksum-differs", verdict: "fail", certainty: "proved",
+		unmended: "the far end's option is at fault: that of this end's link is D22b",
 	},
 	{
 		id: "D21c", name: "the far end wants checksums, and is silent",
@@ -282,6 +298,7 @@ var causeRows = []causeRow{
 		does: []step{farLink("key 42 seq")}, speaks: farPings,
 		undo:  []step{farLink(farOptions)},
 		cause: "sequence-differs", verdict: "fail",
+		unmended: "the far end's option is at fault: that of this end's link is D22b",
 	},
 	{
 		id: "D22b", name: "this end wants sequence numbers",
@@ -296,6 +313,7 @@ var causeRows = []causeRow{
 		speaks: farPings,
 		undo:   []step{there("ip addr del 172.16.9.2/30 dev gre1; nmcli connection up gre1")},
 		cause:  "inner-mismatch", says: []string{"172.16.9.2"}, verdict: "fail",
+		unmended: "the network of the far end's address is another one: this end has none that fits",
 	},
 	{
 		id: "D24", name: "both ends have one inner address",
@@ -548,6 +566,16 @@ var causeRows = []causeRow{
 		does: []step{there(filterAt("input", "meta l4proto 47 drop"))}, sends: []byte(eoip),
 		undo:  []step{there(noFilter)},
 		cause: "gre-version", verdict: "fail", certainty: "proved",
+	},
+	{
+		id: "X2b", name: "the far end's tunnel carries Ethernet frames, and sends",
+		does: []step{there(`nmgre down gre1
+			ip link add gre1 type gretap local 100.0.2.100 remote 100.0.1.100 key 42 ttl 64
+			ip addr add 172.16.0.2/30 dev gre1; ip link set gre1 up
+			sysctl -qw net.ipv4.neigh.gre1.retrans_time_ms=100`)}, speaks: farPings, // it asks more often
+		undo:  []step{there("ip link del gre1; nmgre up gre1"), here("nmgre edit gre1 --mode gre --no-probe")},
+		cause: "mode-mismatch", says: []string{"gretap"}, verdict: "fail", certainty: "likely",
+		mend: "nmgre edit gre1 --mode gretap",
 	},
 	{
 		id: "X3", name: "a sibling takes the tunnel's packets",

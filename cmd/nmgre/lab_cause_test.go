@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"nmgre/nm/verify/cause"
 	"nmgre/testdata/lab"
 )
 
@@ -36,7 +37,8 @@ type causeRow struct {
 	verdict   string   // fail or warn
 	certainty string   // empty for either
 	// a regular expression of the hint's command, to be typed on linux1; may be empty
-	mend string
+	mend     string
+	unmended string // why none is typed here, although others of its cause are mended by one
 	// one of the hint's command for the far end, to be typed on linux2, where TUNNEL is gre1
 	mendThere string
 	to        []string // addresses behind the far end that verify is to look for
@@ -305,10 +307,10 @@ func (row causeRow) try(t *testing.T, unprivileged bool) causeLine {
 	take(t, row.does)
 	stop := row.speak(t)
 	r := lab.Linux1.Try("nmgre", verifyArgs("gre1", row.to)...)
-	if unprivileged {
-		row.tryAsUser(t)
-	}
 	line := causeLine{row: row, verify: r.Took}
+	if unprivileged {
+		row.tryAsUser(t, r)
+	}
 	if row.later != "" && r.Stdout == "" { // it says that it cannot
 		line.said, line.verdict = toldCheck{Summary: strings.TrimSpace(r.Stderr)}, "error"
 	} else {
@@ -316,6 +318,9 @@ func (row causeRow) try(t *testing.T, unprivileged bool) causeLine {
 		line.said, line.verdict = report.first(row), report.Verdict
 		t.Logf("it says: %s", line.said.text)
 		row.judge(t, report)
+		if mend := line.said.Facts.MendHere; mend != "" && row.mend == "" && row.unmended == "" {
+			t.Errorf("nobody types what mends it: %s", mend)
+		}
 		if row.mend != "" {
 			row.typeHint(t, line.said, lab.Linux1, row.mend, line.said.Facts.MendHere)
 		}
@@ -330,15 +335,40 @@ func (row causeRow) try(t *testing.T, unprivileged bool) causeLine {
 	return line
 }
 
-// tryAsUser checks that verify tells nothing wrong without privileges.
-func (row causeRow) tryAsUser(t *testing.T) {
+// tryAsUser checks that verify tells nothing wrong without privileges, beside what root was told.
+func (row causeRow) tryAsUser(t *testing.T, root lab.Result) {
 	t.Helper()
 	r := lab.Linux1.TryAs(ann, "nmgre", verifyArgs("gre1", row.to)...)
 	if r.Stdout == "" && (row.later != "" || r.Code == exitNotPermitted) {
 		return
 	}
-	row.mustNotLie(t, "as a user", told(t, r))
+	report := told(t, r)
+	row.mustNotLie(t, "as a user", report)
+	if root.Stdout != "" {
+		row.mustNotBeMilder(t, report, told(t, root).Verdict)
+	}
 }
+
+// mustNotBeMilder checks that a user is told the row's cause, or one that says nothing about whose
+// fault it is, and that such a verdict is not milder than root's.
+func (row causeRow) mustNotBeMilder(t *testing.T, user toldJSON, root string) {
+	t.Helper()
+	worse := map[string]int{"pass": 0, "warn": 1, "fail": 2}
+	for _, c := range user.findings() {
+		if c.Cause == "" || row.mayStand(c) {
+			continue
+		}
+		if !cause.IsVague(c.Cause) && !slices.Contains(unjudged, c.Cause) {
+			t.Errorf("as a user: a wrong cause: %s\n%s", c, c.text)
+		}
+		if worse[user.Verdict] < worse[root] {
+			t.Errorf("as a user: the verdict is %s, and root's is %s: %s", user.Verdict, root, c.text)
+		}
+	}
+}
+
+// unjudged are causes that say what the kernel counted, and nothing about why.
+var unjudged = []string{"nothing-sent", "not-sent", "not-encapsulated"}
 
 // typeHint types the hint's command on a host, after which verify passes. fact is the same command
 // among the fields of the evidence; it may be empty.

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
-	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/manual"
 	"nmgre/routes/fault"
 )
 
@@ -37,7 +37,7 @@ func (a *app) writeMan() *cobra.Command {
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
 			if verifying, _, err := root.Find([]string{"verify"}); err == nil {
-				verifying.Long += "\n\n" + cause.Manual()
+				verifying.Long += "\n\n" + manual.Page()
 			}
 			// The date is fixed so that the same source gives the same pages.
 			released := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)

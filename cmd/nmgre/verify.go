@@ -26,7 +26,9 @@ for each: its name, its verdict, and what decided on it, with what mends it belo
 down and not to come up by itself (autoconnect off), or whose device another profile has, is "down",
 which is no fault; one that should be up and is not fails. With --json it prints an object: "verdict"
 is the worst one, "counts" says how many tunnels have each, and "reports" has what verify NAME --json
-prints of each, with its name, uuid, state and autoconnect. The exit code is 3 if a tunnel fails.`
+prints of each, with its name, uuid, state and autoconnect. The exit code is 3 if a tunnel fails.
+Only verify NAME asks whether the far end forwards to the networks of the routes. With more than a
+hundred tunnels --all does not ask whether each profile is on disk, and says so.`
 
 func (a *app) verifyCommand() *cobra.Command {
 	var peerAddress string

@@ -27,6 +27,7 @@ func (v *verifier) checkPeer(context.Context) error {
 	case v.probeErr != nil: // the other checks say why a probe cannot leave
 		v.noProof("not proved: the probe could not be sent", v.probeErr.Error(), "")
 	default:
+		v.ev.Reached = len(v.worksBehind()) > 0
 		v.report.add(v.judgeProbe(v.ev))
 		v.report.add(v.judgeCounters(v.ev))
 		v.addWarning("state", "answers-only")

@@ -8,6 +8,7 @@ import (
 	"nmgre/nm/verify"
 	"nmgre/nm/verify/cause"
 	"nmgre/routes"
+	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
@@ -43,6 +44,11 @@ func TestSetupCauses(t *testing.T) {
 			w.RemoveLink("gre1")
 		}},
 		{"device", "shadowed", verify.Fail, func(_ *fake.World, p *fake.Profile, _ *fake.Link) { p.State = nm.StateInactive }},
+		{"device", cause.NoGREHere, verify.Fail, func(w *fake.World, p *fake.Profile, _ *fake.Link) {
+			p.State = nm.StateInactive
+			w.RemoveLink("gre1")
+			w.Unsupported = map[gre.Mode]bool{gre.ModeGRE: true}
+		}},
 		{"device", cause.ComingUp, verify.Fail, func(_ *fake.World, p *fake.Profile, _ *fake.Link) { p.State = nm.StateActivating }},
 		{"link", cause.NoDevice, verify.Fail, func(w *fake.World, _ *fake.Profile, _ *fake.Link) { w.RemoveLink("gre1") }},
 		{"link", cause.NotGRE, verify.Fail, func(_ *fake.World, _ *fake.Profile, l *fake.Link) { l.GRE = nil }},

@@ -2,9 +2,11 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"nmgre/nm"
 	"nmgre/nm/verify/behind"
@@ -171,6 +173,9 @@ func (v *verifier) checkDevice() Check {
 	c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.NotUp, "the tunnel is not up", "bring it up: nmgre up "+fault.Operand(v.name)
 	if p.State == nm.StateActivating {
 		c.Cause, c.Summary, c.Hint = cause.ComingUp, "the tunnel is still coming up", "try again in a moment"
+	} else if err := v.sys.Kernel.Supports(v.tunnel.Mode); errors.Is(err, fault.ErrUnsupported) {
+		c.Cause, c.Summary, c.Hint = cause.NoGREHere, "the tunnel is not up: this kernel has no tunnels of its mode", strings.Join(fault.Hints(err), "; ")
+		c.Evidence += "; " + err.Error()
 	}
 	return c
 }

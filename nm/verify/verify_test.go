@@ -312,7 +312,7 @@ func TestVerify(t *testing.T) {
 			f.p.Tunnel.Local, f.l.GRE.Local = want.Addr("0.0.0.0"), want.Addr("0.0.0.0")
 			f.Answer = silent(kernel.Counters{TxPackets: 4})
 		}, want: verify.Fail},
-		{name: "probe-other-packets", change: func(f facts) { f.Answer = silent(kernel.Counters{TxPackets: 4, RxPackets: 3}) }, want: verify.Warn},
+		{name: "probe-other-packets", change: func(f facts) { f.Answer = silent(kernel.Counters{TxPackets: 4, RxPackets: 3}) }, want: verify.Fail},
 		{name: "probe-refused", change: func(f facts) {
 			f.Answer = func(kernel.Probe) (kernel.ProbeResult, kernel.Counters, error) {
 				return kernel.ProbeResult{Sent: 4, Refusals: []string{"destination port unreachable from 100.0.2.100", "time exceeded from 100.0.1.1"}}, kernel.Counters{TxPackets: 4}, nil

@@ -36,8 +36,8 @@ var behindCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"no-way-back", Likely, "an address behind the far end answers one of this end's networks, and not another: the far end, or a host behind it, has no route back to that network, or filters by the source (rp_filter, a firewall)",
-			"ping -I LAN BEHIND; there: ip route get LAN; there: sysctl -ar rp_filter"},
+		Cause: Cause{"no-way-back", Likely, "an address behind the far end answers one network here, not another: there is no route back, or a filter",
+			"ping -I LAN BEHIND; there: ip route get LAN"},
 		fails: true, anyway: true,
 		when: func(ev Evidence) bool {
 			return ev.noWayBack() && slices.ContainsFunc(ev.Behind.Silent(), wanted) && !slices.ContainsFunc(ev.Behind.Reached(), isLAN)
@@ -51,7 +51,7 @@ var behindCauses = []row{
 		tell: func(ev Evidence) said { return ev.wayBackSaid() },
 	},
 	{
-		Cause: Cause{"behind-loop", Proved, "packets to an address behind the far end run out of hops: the far end, or a router behind it, sends them back or in a circle",
+		Cause: Cause{"behind-loop", Proved, "packets behind the far end run out of hops: it, or a router behind it, sends them back or in a circle",
 			"traceroute -s INNER BEHIND; there: ip route get BEHIND"},
 		fails: true, anyway: true,
 		when: func(ev Evidence) bool { return ev.unreached(kernel.TooFar) != nil },
@@ -63,8 +63,8 @@ var behindCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"behind-firewall", Proved, "the firewall of the far end, or of a router behind it, rejects what is forwarded to the address, and says so",
-			"sudo tcpdump -ni NAME icmp (administratively prohibited); there: sudo nft list ruleset (hook forward); there: firewall-cmd --list-all-policies"},
+		Cause: Cause{"behind-firewall", Proved, "the firewall of the far end, or behind it, rejects what is forwarded, and says so",
+			"sudo tcpdump -ni NAME icmp (prohibited); there: sudo nft list ruleset (forward)"},
 		fails: true, anyway: true,
 		when: func(ev Evidence) bool {
 			return ev.unreached(kernel.Prohibited, kernel.NoPort, kernel.NoProtocol) != nil
@@ -89,7 +89,7 @@ var behindCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"behind-no-host", Proved, "the far end, or a router behind it, says that the host is not there: it does not answer on its network, or a route there is of the type unreachable",
+		Cause: Cause{"behind-no-host", Proved, "the far end, or a router behind it, says that the host is not there",
 			"sudo tcpdump -ni NAME icmp (host unreachable); there: ip neighbour show BEHIND"},
 		fails: true, anyway: true,
 		when: func(ev Evidence) bool { return ev.unreached(kernel.NoWay) != nil },
@@ -101,8 +101,8 @@ var behindCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"far-not-forwarding", Likely, "the far end answers, and nothing behind it does; nor does it say, as whoever forwards does, that the time of a packet of TTL 1 is exceeded: it does not forward",
-			"traceroute -s INNER BEHIND (the first hop is silent); there: sysctl net.ipv4.ip_forward; there: nstat -az IpInAddrErrors"},
+		Cause: Cause{"far-not-forwarding", Likely, "the far end answers, nothing behind it does, and it refuses no packet of TTL 1, as a router would",
+			"traceroute -s INNER BEHIND; there: sysctl net.ipv4.ip_forward"},
 		fails: true, anyway: true,
 		when: func(ev Evidence) bool { return ev.nothingBehind() && !ev.Behind.Forwards.IsValid() && !ev.copiesTTL() },
 		tell: func(ev Evidence) said {
@@ -116,8 +116,8 @@ var behindCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"behind-silent", Likely, "the far end forwards, and the address does not answer: the far end's firewall drops what it forwards, the host is off or filters echoes, or it sends its answers to another gateway",
-			"ping -I INNER BEHIND; there: sudo tcpdump -ni any icmp and host BEHIND (whether it gets there, and is answered)"},
+		Cause: Cause{"behind-silent", Likely, "the far end forwards, the address is silent: a firewall drops it, it is off, or answers by another gateway",
+			"ping -I INNER BEHIND; there: sudo tcpdump -ni any host BEHIND"},
 		fails: true, anyway: true,
 		when: func(ev Evidence) bool { return ev.nothingBehind() },
 		tell: func(ev Evidence) said {

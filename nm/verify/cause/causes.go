@@ -1,7 +1,6 @@
 package cause
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -26,59 +25,6 @@ func Causes() []Cause {
 	}
 	return list
 }
-
-// Manual returns the causes as a part of the manual page, in Markdown.
-func Manual() string {
-	var b strings.Builder
-	b.WriteString("# CAUSES\nA check that finds a fault has its cause in the field *cause* of --json, and in *place* the part of the way where the fault is: " + placeWords() + ".\n" +
-		"Of a cause that tells no place it is the first that may be it.\n" +
-		"The field *works* of the report has the places that the evidence shows to work; of the others nothing is known. These are all causes, with the\n" +
-		"commands by which a person sees the same. NAME stands for the tunnel, LOCAL and REMOTE for its outer addresses, INNER for this end's inner address and PEER for the far end's,\n" +
-		"LAN for this end's address in a network of its own, and BEHIND for an address behind the far end.\n" +
-		"Of a tunnel over IPv6 tcpdump wants *ip6 protochain 47* for *ip proto 47*, and *icmp6* for what is about *icmp*.\n")
-	for _, c := range Causes() {
-		fmt.Fprintf(&b, "\n**%s** (%s; %s)\n: %s.\n: By hand: %s.\n", c.ID, c.Certainty, c.where(), upperFirst(c.Means), c.Markdown())
-	}
-	return b.String()
-}
-
-// where is the place of the cause for the manual.
-func (c Cause) where() string {
-	if IsVague(c.ID) {
-		return string(c.Place()) + " or beyond"
-	}
-	return string(c.Place())
-}
-
-// placeWords lists the places for the manual.
-func placeWords() string {
-	var words []string
-	for _, p := range Places() {
-		words = append(words, fmt.Sprintf("*%s* (%s)", p, p.Words()))
-	}
-	return strings.Join(words, ", ")
-}
-
-// Markdown returns the commands of See as Markdown.
-func (c Cause) Markdown() string {
-	var parts []string
-	for _, part := range strings.Split(c.See, "; ") {
-		command, there := strings.CutPrefix(part, "there: ")
-		command, remark, found := strings.Cut(command, " (")
-		text := "`" + command + "`"
-		if found {
-			text += " (" + remark
-		}
-		if there {
-			text = "on the far end " + text
-		}
-		parts = append(parts, text)
-	}
-	return strings.Join(parts, "; ")
-}
-
-// upperFirst returns the text with a capital at its beginning.
-func upperFirst(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // causes is the whole table, each cause once: with other evidence it may have another row.
 func causes() (list []row) {
@@ -199,11 +145,19 @@ func (s said) commands() Facts {
 	return list
 }
 
+// far is where the command for the far end is typed, and what its placeholder stands for.
+func (s said) far() string {
+	if strings.Contains(s.there, "TUNNEL") {
+		return "on the far end, where TUNNEL is the tunnel's own name: "
+	}
+	return "on the far end: "
+}
+
 // hint joins the advice and the commands.
 func (s said) hint() string {
 	var commands []string
 	for _, c := range []struct{ where, command string }{
-		{"on this host: ", s.here}, {"on the far end: ", s.there}, {"if the far end does not exist yet, make it there: ", s.create},
+		{"on this host: ", s.here}, {s.far(), s.there}, {"if the far end does not exist yet, make it there: ", s.create},
 	} {
 		if c.command != "" {
 			commands = append(commands, c.where+c.command)

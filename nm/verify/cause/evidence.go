@@ -44,6 +44,8 @@ type Evidence struct {
 	SNAT        *snat.Found    // of the SNAT rule that is judged; nil if there is none
 	// Behind is what is known of one address behind the far end, for [OfBehind].
 	Behind behind.Found
+	// Reached says that an address behind the far end has answered through the tunnel.
+	Reached bool
 }
 
 // Underlay is the way of the tunnel's packets to the far end, as far as the kernel knows it.

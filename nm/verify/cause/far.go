@@ -22,8 +22,8 @@ var farCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"key-mismatch", Proved, "packets come from the far end with another key than this tunnel expects, or with one where it expects none",
-			"sudo tcpdump -ni any -v ip proto 47 and src REMOTE (key=0x...); ip -d link show dev NAME (ikey)"},
+		Cause: Cause{"key-mismatch", Proved, "packets come from the far end with another key than this tunnel expects",
+			"sudo tcpdump -ni any -v ip proto 47 and src REMOTE; ip -d link show dev NAME (ikey)"},
 		when: func(ev Evidence) bool { return len(ev.strange()) > 0 },
 		tell: func(ev Evidence) said {
 			p := ev.strange()[0]
@@ -61,23 +61,23 @@ var farCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"checksum-differs", Proved, "one end's GRE packets have checksums, and the other end's have none: Linux drops such packets",
-			"sudo tcpdump -ni any -v ip proto 47 (the flag C); ip -s -s link show dev NAME (RX crc errors grow)"},
+		Cause: Cause{"checksum-differs", Proved, "one end's GRE packets have checksums, the other end's have none: Linux drops them",
+			"sudo tcpdump -ni any -v ip proto 47 (flag C); ip -s -s link show dev NAME (RX crc)"},
 		when:    func(ev Evidence) bool { return ev.Grew.RxCRCErrors > 0 || len(ev.came(ev.otherChecksum)) > 0 },
 		counter: func(d kernel.Counters) uint64 { return d.RxCRCErrors },
 		tell: func(ev Evidence) said {
 			return ev.optionSaid("checksum", "the far end's checksum option differs from this end's",
-				"switch checksums off at the far end: NetworkManager's tunnels have none", "csum", ev.otherChecksum, ev.Grew.RxCRCErrors, "rx_crc_errors")
+				"switch checksums off at the far end: NetworkManager's tunnels have none. The command lasts until its tunnel comes up again: what makes it has to leave them out", "csum", ev.otherChecksum, ev.Grew.RxCRCErrors, "rx_crc_errors")
 		},
 	},
 	{
-		Cause: Cause{"sequence-differs", Proved, "one end's GRE packets have sequence numbers, and the other end's have none, or they come out of order",
-			"sudo tcpdump -ni any -v ip proto 47 (the flag S); ip -s -s link show dev NAME (RX fifo errors grow)"},
+		Cause: Cause{"sequence-differs", Proved, "one end's GRE packets have sequence numbers, the other end's none, or their order is wrong",
+			"sudo tcpdump -ni any -v ip proto 47 (flag S); ip -s -s link show dev NAME (RX fifo)"},
 		when:    func(ev Evidence) bool { return ev.Grew.RxFIFOErrors > 0 || len(ev.came(ev.otherSequence)) > 0 },
 		counter: func(d kernel.Counters) uint64 { return d.RxFIFOErrors },
 		tell: func(ev Evidence) said {
 			return ev.optionSaid("sequence", "the far end's sequence number option differs from this end's, or packets come out of sequence",
-				"switch sequence numbers off at the far end: NetworkManager's tunnels have none", "seq", ev.otherSequence, ev.Grew.RxFIFOErrors, "rx_fifo_errors")
+				"switch sequence numbers off at the far end: NetworkManager's tunnels have none. The command lasts until its tunnel comes up again: what makes it has to leave them out", "seq", ev.otherSequence, ev.Grew.RxFIFOErrors, "rx_fifo_errors")
 		},
 	},
 }
@@ -96,7 +96,7 @@ var innerCauses = []row{
 	},
 	{
 		Cause: Cause{"inner-mismatch", Likely, "the ends' inner addresses do not fit: one end sends to an address that the other one does not have",
-			"sudo tcpdump -ni any -v ip proto 47 (the inner addresses); ip address show dev NAME; nstat -az IpInAddrErrors"},
+			"sudo tcpdump -ni any -v ip proto 47; ip address show dev NAME"},
 		when: func(ev Evidence) bool {
 			return len(ev.came(ev.misaddressed)) > 0 || ev.misaddressedUnheard() || ev.refusedInside() != ""
 		},
@@ -107,7 +107,7 @@ var innerCauses = []row{
 // aliveCauses are told of a far end whose packets come in, with nothing wrong about them.
 var aliveCauses = []row{
 	{
-		Cause: Cause{"sibling-takes", Likely, "another tunnel of this host takes this tunnel's packets: it has the same addresses and key, and is bound to the device that they come in by",
+		Cause: Cause{"sibling-takes", Likely, "another tunnel here takes the packets: it has the same addresses and key, and is bound to the device they come in by",
 			"ip -d tunnel show; ip -s link show (whose RX packets grow)"},
 		when: func(ev Evidence) bool { return ev.thief() != nil },
 		tell: func(ev Evidence) said {
@@ -118,7 +118,7 @@ var aliveCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"far-no-echo", Likely, "the far end sends packets through the tunnel, and answers no echo: it filters them, or drops those of this end. Who cannot hear the answers does not know whether this host drops them",
+		Cause: Cause{"far-no-echo", Likely, "the far end sends packets through the tunnel, and answers no echo: it filters them, or drops those of this end",
 			"ping -I NAME PEER; sudo tcpdump -ni NAME"},
 		warns: true,
 		when:  func(ev Evidence) bool { return ev.alive() != "" },
@@ -258,23 +258,4 @@ func (ev Evidence) refusedInside() string {
 // onHost reports whether this host has the address.
 func (ev Evidence) onHost(a netip.Addr) bool {
 	return ev.hasInner(a) || kernel.Holding(ev.Links, a) != nil
-}
-
-// alive returns the evidence that the far end sends something through the tunnel. It is empty if
-// there is none. Packets between link-local addresses do not count: hosts send these unasked.
-func (ev Evidence) alive() string {
-	for _, by := range ev.Probe.Refusers() {
-		if by == ev.Tunnel.PeerAddress {
-			return "the far end refuses the probes, through the tunnel"
-		}
-	}
-	for _, p := range ev.came(ev.ours) {
-		if p.InnerFrom.IsGlobalUnicast() && !ev.keepalive(p) && ev.Grew.RxPackets > 0 {
-			return packetText(p)
-		}
-	}
-	if ev.Grew.RxPackets > 0 && (!ev.hears(kernel.HearsAccepted) || ev.Tunnel.Mode.Ethernet()) {
-		return fmt.Sprintf("%d packets came out of the tunnel", ev.Grew.RxPackets)
-	}
-	return ""
 }

@@ -10,8 +10,8 @@ import (
 
 // rpFilter is the reverse path filter of this host.
 var rpFilter = row{
-	Cause: Cause{"rp-filter", Proved, "this host's reverse path filter drops packets whose source it would reach by another device (rp_filter is 1: strict), or not at all (2: loose). The greater of the device's value and that of all counts",
-		"nstat -az TcpExtIPReversePathFilter; sysctl -ar rp_filter; ip route get SOURCE"},
+	Cause: Cause{"rp-filter", Proved, "this host drops packets whose source it would reach by another device (rp_filter 1: strict), or not at all (2: loose)",
+		"nstat -az TcpExtIPReversePathFilter; sysctl -ar rp_filter"},
 	when: func(ev Evidence) bool {
 		return !ev.unfiltered() && ev.filtered() > 0 && ev.Heard.Counters.ReversePathFilter >= ev.filtered()
 	},

@@ -44,6 +44,7 @@ var underlayCauses = []row{
 			s.advice = "the address has changed, or its network is down: bring the network up"
 			if ev.Under.Present.IsValid() {
 				s.evidence += fmt.Sprintf("; packets to %s would leave from %s", ev.Tunnel.Remote, ev.Under.Present)
+				s.advice += ", or give both ends the new address (there as --peer)"
 				s.here, s.facts["present"] = ev.edit("--local "+ev.Under.Present.String()), ev.Under.Present.String()
 			}
 			return s
@@ -80,7 +81,7 @@ var underlayCauses = []row{
 	routeIntoItself,
 	{
 		Cause: Cause{"tunnels-in-a-loop", Likely, "the route to the far end leads into another tunnel, whose packets come back to the first one",
-			"ip route get REMOTE (then the same for each tunnel on the way); dmesg (Dead loop)"},
+			"ip route get REMOTE (and so on); sudo dmesg (Dead loop)"},
 		stops: true,
 		when:  func(ev Evidence) bool { return ev.Under.Loop },
 		tell: func(ev Evidence) said {
@@ -134,8 +135,8 @@ var hereCauses = []row{
 		tell:  func(ev Evidence) said { return ev.wayless(", or an IPsec policy blocks them") },
 	},
 	{
-		Cause: Cause{"own-firewall-out", Proved, "this host itself drops the tunnel's packets on their way out: a rule of its firewall, or of its traffic control",
-			"nft list ruleset (hooks output and postrouting); ip -s -s link show dev NAME (TX dropped grows); sudo tcpdump -ni any ip proto 47"},
+		Cause: Cause{"own-firewall-out", Proved, "this host's firewall, or traffic control, drops packets on their way out",
+			"sudo nft list ruleset (output, postrouting); ip -s link show dev NAME (TX dropped grows)"},
 		stops:   true,
 		when:    func(ev Evidence) bool { return ev.dropsOut() || ev.failsByRule() },
 		counter: func(d kernel.Counters) uint64 { return d.TxDropped },
@@ -160,7 +161,7 @@ var hereCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"not-sent", Likely, "the kernel counts errors and sends nothing: the packets cannot be wrapped, are too large for the way out, or a firewall rule of this host drops them (over IPv6)",
+		Cause: Cause{"not-sent", Likely, "the kernel counts errors and sends nothing: packets are too large, or (over IPv6) this host's firewall drops them",
 			"ip -s -s link show dev NAME (TX errors grow alone)"},
 		stops: true,
 		when:  func(ev Evidence) bool { return ev.Grew.TxErrors > 0 && ev.Grew.TxPackets == 0 },
@@ -172,7 +173,7 @@ var hereCauses = []row{
 	},
 	{
 		Cause: Cause{"own-nat", Proved, "a NAT rule of this host gives the tunnel's packets another outer source, which the far end does not know",
-			"sudo tcpdump -ni any ip proto 47; nft list ruleset (masquerade or snat in postrouting)"},
+			"sudo tcpdump -ni any ip proto 47; sudo nft list ruleset (postrouting)"},
 		anyway: true,
 		when:   func(ev Evidence) bool { return ev.rewritten() != nil },
 		tell: func(ev Evidence) said {
@@ -193,7 +194,7 @@ var hereCauses = []row{
 	rpFilter, perhapsRPFilter,
 	{
 		Cause: Cause{"own-firewall-in", Proved, "packets of the far end reach this host, and its own firewall drops them before the tunnel",
-			"sudo tcpdump -ni any ip proto 47 (they arrive); nft list ruleset (hooks prerouting and input); firewall-cmd --list-all-zones"},
+			"sudo tcpdump -ni any ip proto 47; sudo nft list ruleset (prerouting, input)"},
 		when: func(ev Evidence) bool { return ev.blocked() || ev.obstacle(false) != nil && !ev.lets() },
 		tell: func(ev Evidence) said {
 			s := said{summary: "this host's own firewall drops the far end's packets", advice: fmt.Sprintf("let IP protocol 47 in from %s", ev.Tunnel.Remote),

@@ -39,7 +39,7 @@ var ipsecCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"ipsec-no-state", Proved, "an IPsec policy of this host wants the tunnel's packets protected, and the kernel has no state (security association) for that: it drops them", ipsecSee},
+		Cause: Cause{"ipsec-no-state", Proved, "an IPsec policy here wants the tunnel's packets protected, and the kernel has no state (SA) for that: it drops them", ipsecSee},
 		when:  func(ev Evidence) bool { return ev.IPsec.Out.Needs(true) != nil && ev.vanishes() },
 		tell:  func(ev Evidence) said { return ev.stateless() },
 	},
@@ -53,7 +53,7 @@ var ipsecCauses = []row{
 		tell: func(ev Evidence) said { return ev.stateless() },
 	},
 	{
-		Cause: Cause{"ipsec-required", Proved, "an IPsec policy of this host wants the far end's packets protected, and they come in without that: the kernel drops them", ipsecSee},
+		Cause: Cause{"ipsec-required", Proved, "an IPsec policy here wants the far end's packets protected, and they are not: the kernel drops them", ipsecSee},
 		when:  func(ev Evidence) bool { return ev.IPsec.In.Needs(false) != nil && ev.blocked() },
 		tell:  func(ev Evidence) said { return ev.unprotected() },
 	},

@@ -12,7 +12,7 @@ import (
 // do.
 var mtuCauses = []row{
 	{
-		Cause: Cause{"mtu-too-large", Proved, "the tunnel's MTU is larger than what fits into a packet of the device by which it leaves: large packets are cut into fragments, or get lost",
+		Cause: Cause{"mtu-too-large", Proved, "the tunnel's MTU is larger than what fits out of its device: large packets are cut into fragments, or get lost",
 			"ip link show dev NAME (mtu); ip route get REMOTE (its device)"},
 		warns: true, anyway: true,
 		when: func(ev Evidence) bool {
@@ -21,15 +21,15 @@ var mtuCauses = []row{
 		tell: func(ev Evidence) said { return ev.toldSaid() },
 	},
 	{
-		Cause: Cause{"path-mtu", Proved, "the way to the far end carries smaller packets than the tunnel's MTU allows, and somebody has said so: an ICMP error, or the route to the far end. Transfers go on with smaller packets, after a loss at each begin, and stall where such errors are filtered",
-			"ip route get REMOTE (mtu); ping -M do -s SIZE PEER (Frag needed); tracepath REMOTE"},
+		Cause: Cause{"path-mtu", Proved, "the way carries smaller packets than the MTU allows, an ICMP error or the route says: without such errors transfers stall",
+			"ip route get REMOTE (mtu); tracepath REMOTE"},
 		warns: true, anyway: true,
 		when: func(ev Evidence) bool { return ev.Link != nil && ev.Link.MTU > ev.Fits() && !ev.Large.Through() },
 		tell: func(ev Evidence) said { return ev.toldSaid() },
 	},
 	{
 		Cause: Cause{"path-mtu-black-hole", Proved, "packets above some size get lost on the way, and nobody says so: pings work, and large transfers stall",
-			"ping -M do -s SIZE PEER (28 bytes less than the MTU: it is not answered); tracepath REMOTE"},
+			"ping -M do -s SIZE PEER (28 bytes less than the MTU)"},
 		fails: true, anyway: true,
 		when: func(ev Evidence) bool { return ev.Large.BlackHole() },
 		tell: func(ev Evidence) said {

@@ -46,6 +46,7 @@ func (p Place) Words() string {
 // that differ, is at the far end: its packets show it.
 var placeOf = map[string]Place{
 	NotUp:          ThisHost,
+	NoGREHere:      ThisHost,
 	ComingUp:       ThisHost,
 	NoDevice:       ThisHost,
 	NotGRE:         ThisHost,
@@ -106,6 +107,7 @@ var placeOf = map[string]Place{
 	"far-no-tunnel":      FarEnd,
 	"gre-version":        FarEnd,
 	"key-mismatch":       FarEnd,
+	"mode-mismatch":      FarEnd,
 	"other-source":       FarEnd,
 	"other-destination":  FarEnd,
 	"checksum-differs":   FarEnd,
@@ -123,6 +125,7 @@ var placeOf = map[string]Place{
 	"behind-silent":  Behind,
 
 	// somewhere beyond this host; see IsVague
+	NoAnswers:    OwnFirewall,
 	"refused":    OwnFirewall,
 	"gre-silent": OwnFirewall,
 	"all-silent": OwnFirewall,
@@ -136,11 +139,15 @@ func (c Cause) Place() Place { return placeOf[c.ID] }
 // cause.
 func PlaceOf(id string) Place { return placeOf[id] }
 
+// NoAnswers is the cause that is told to those who cannot hear what comes out of the tunnel. What
+// drops the answers may be this host: that packets get in shows only that the outer ones do.
+const NoAnswers = "no-answers"
+
 // IsVague reports whether the cause with that ID tells no place: its fault is somewhere beyond this
 // host, at the first place that is not seen to work, or behind it.
 func IsVague(id string) bool {
 	switch id {
-	case "refused", "gre-silent", "all-silent", "silent":
+	case NoAnswers, "refused", "gre-silent", "all-silent", "silent":
 		return true
 	}
 	return false
@@ -148,7 +155,7 @@ func IsVague(id string) bool {
 
 // at returns the place of the cause's fault. Of a vague cause it is the first place that may be it.
 func (c Cause) at(ev Evidence) Place {
-	if !IsVague(c.ID) {
+	if !IsVague(c.ID) || c.ID == NoAnswers {
 		return c.Place()
 	}
 	works := ev.Works()
@@ -201,11 +208,11 @@ func (ev Evidence) passesWay() bool {
 	return ev.passesFarFirewall() || slices.ContainsFunc(ev.errors(everything...), func(e kernel.ICMPError) bool { return ev.isFar(e.By) })
 }
 
-// passesFarFirewall reports whether GRE got past the far end's firewall. The kernel behind it says
-// so if it has no GRE. A port that is unreachable does not: firewalls say the same.
+// passesFarFirewall reports whether GRE got past the far end's firewall. That a protocol or a port
+// is unreachable does not show it: firewalls say the same.
 func (ev Evidence) passesFarFirewall() bool {
 	sends := func(p kernel.Packet) bool { return ev.between(p) || ev.elsewhere(p) || ev.astray(p) }
-	return ev.tunnelGets() || ev.refusedByFar(kernel.NoProtocol) != nil || len(ev.came(sends)) > 0
+	return ev.tunnelGets() || len(ev.came(sends)) > 0
 }
 
 // tunnelGets reports whether the tunnel has got packets of the far end, be they as they should be

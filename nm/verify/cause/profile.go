@@ -17,8 +17,8 @@ type Shadow struct {
 
 // shadowed is the cause of a tunnel whose place another link has taken.
 var shadowed = []row{{
-	Cause: Cause{"shadowed", Proved, "another link has the tunnel's name, so the tunnel's profile is down: one that was made by hand or by another program, which NetworkManager shows as a connection of its own, or the link of another profile for the same interface",
-		"nmcli -f NAME,UUID,DEVICE,STATE,FILENAME connection show; ip -d link show dev NAME"},
+	Cause: Cause{"shadowed", Proved, "another link has the tunnel's name, so its profile is down: one made by hand, or another profile's",
+		"nmcli -f NAME,UUID,DEVICE connection show; ip -d link show dev NAME"},
 	when: func(ev Evidence) bool { return ev.Shadow != nil },
 	tell: func(ev Evidence) said { return ev.Shadow.tell() },
 }}

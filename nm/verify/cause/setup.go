@@ -4,6 +4,7 @@ package cause
 // profile and root's file say. The checks themselves tell them, in their own words.
 const (
 	NotUp          = "not-up"
+	NoGREHere      = "no-gre-here"
 	ComingUp       = "coming-up"
 	NoDevice       = "no-device"
 	NotGRE         = "not-gre"
@@ -29,25 +30,27 @@ const PeersSilent = "peers-silent"
 
 // morePeersCauses is that cause.
 var morePeersCauses = []row{
-	{Cause: Cause{PeersSilent, Likely, "the far end answers from its first inner address, and not from another one: it does not have that address, or filters what is sent there",
-		"ping -I NAME PEER (of each address); there: ip address show"}},
+	{Cause: Cause{PeersSilent, Likely, "the far end answers from its first inner address, and not from another: it lacks that one, or filters what is sent there",
+		"ping -I NAME PEER; there: ip address show"}},
 }
 
 // routeElsewhere is told of the tunnel's routes, and of an address behind the far end.
-var routeElsewhere = Cause{RouteElsewhere, Proved, "packets that should go into the tunnel take another way: a route that is more specific, or has a lower metric, takes them, or none leads there",
+var routeElsewhere = Cause{RouteElsewhere, Proved, "packets for the tunnel take another way: a more specific route, or one of a lower metric, or none leads there",
 	"ip route get DESTINATION; ip route show match DESTINATION"}
 
 // setupCauses are those causes. Without evidence of their own they are only words.
 var setupCauses = []row{
 	{Cause: Cause{NotUp, Proved, "the tunnel is not up: NetworkManager has not activated its profile, or has given up",
 		"nmcli device status; nmcli connection show NAME; journalctl -u NetworkManager"}},
+	{Cause: Cause{NoGREHere, Proved, "this host's kernel has no GRE, and cannot load its module: no tunnel of that mode comes up",
+		"sudo modprobe ip_gre (ip6_gre over IPv6); lsmod; ls /lib/modules"}},
 	{Cause: Cause{ComingUp, Proved, "NetworkManager is still bringing the tunnel up",
 		"nmcli device status"}},
 	{Cause: Cause{NoDevice, Proved, "the tunnel is up for NetworkManager, and the kernel has no such device",
 		"ip link show dev NAME; nmcli device status"}},
 	{Cause: Cause{NotGRE, Proved, "the device with the tunnel's name is of another kind",
 		"ip -d link show dev NAME"}},
-	{Cause: Cause{LinkDiffers, Proved, "the kernel's link is not as the profile says: another address, key, TTL or MTU, or an option that NetworkManager does not have. Somebody has changed it, or made it by hand",
+	{Cause: Cause{LinkDiffers, Proved, "the kernel's link is not as the profile says: somebody has changed its address, key, TTL or MTU, or made it by hand",
 		"ip -d link show dev NAME; nmcli connection show NAME"}},
 	{Cause: Cause{LinkDown, Proved, "the tunnel's link is administratively down",
 		"ip link show dev NAME"}},
@@ -59,8 +62,8 @@ var setupCauses = []row{
 		"sudo ls -l /etc/nmgre; sudo nmgre show NAME"}},
 	{Cause: Cause{KeptForAnother, Proved, "what root keeps for the tunnel was allowed for another far end or device, so it is not set",
 		"sudo nmgre show NAME; ip -d link show dev NAME"}},
-	{Cause: Cause{HookMissing, Proved, "NetworkManager's dispatcher does not call nmgre: routes and rules that the profile cannot hold do not come back when the tunnel goes down and up",
-		"ls -l /etc/NetworkManager/dispatcher.d; systemctl status NetworkManager-dispatcher"}},
+	{Cause: Cause{HookMissing, Proved, "NetworkManager's dispatcher does not call nmgre: what root keeps for the tunnel does not come back with it",
+		"systemctl status NetworkManager-dispatcher"}},
 	{Cause: Cause{RouteMissing, Proved, "the kernel does not have a route of the tunnel, or has it with other attributes",
 		"ip route show dev NAME table all"}},
 	{Cause: routeElsewhere},
@@ -73,5 +76,5 @@ var setupCauses = []row{
 	{Cause: Cause{RuleMissing, Proved, "a rule of nmgre's for forwarded packets (SNAT, MSS clamping) is not in the kernel",
 		"sudo nft list ruleset"}},
 	{Cause: Cause{FirewallDrops, Likely, "another program on this host, such as firewalld or Docker, drops packets that are to be forwarded",
-		"sudo nft list ruleset (hook forward); firewall-cmd --get-active-zones"}},
+		"sudo nft list ruleset (hook forward); sudo firewall-cmd --get-active-zones"}},
 }

@@ -12,8 +12,8 @@ import (
 // snatCauses are the faults of an SNAT rule that is there.
 var snatCauses = []row{
 	{
-		Cause: Cause{"snat-taken", Proved, "another NAT rule of this host takes the packets that an SNAT rule of the tunnel's is for, so they get another source: the first chain that has NAT for a connection decides. Of two chains of one priority that is the later one",
-			"sudo nft list table ip nmgre (the counter of the rule stays); sudo nft list ruleset (the other chains of the hook postrouting, and their priorities); sudo conntrack -L -d DEST"},
+		Cause: Cause{"snat-taken", Proved, "another NAT rule here takes the packets of the tunnel's SNAT rule: of one priority the later chain does",
+			"sudo nft list ruleset (postrouting); sudo conntrack -L -d DEST"},
 		anyway: true,
 		when: func(ev Evidence) bool {
 			return ev.SNAT != nil && ev.SNAT.Sent && ev.SNAT.Grew == 0 && ev.gotOther().IsValid()

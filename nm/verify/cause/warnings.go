@@ -22,8 +22,8 @@ var warnings = []row{
 		},
 	},
 	{
-		Cause: Cause{"answers-only", Proved, "this host's firewall lets the far end's packets in as answers only: after some minutes of silence the far end cannot begin",
-			"nft list ruleset (ct state established in the hook input); conntrack -L -p gre"},
+		Cause: Cause{"answers-only", Proved, "this host's firewall lets the far end's packets in as answers only: after minutes of silence it cannot begin",
+			"sudo nft list ruleset (ct state, input); sudo conntrack -L -p gre"},
 		warns: true, anyway: true,
 		when: func(ev Evidence) bool { return ev.answersOnly() != nil },
 		tell: func(ev Evidence) said {
@@ -31,8 +31,8 @@ var warnings = []row{
 		},
 	},
 	{
-		Cause: Cause{"keepalive-unanswered", Proved, "the far end, a router, sends keepalives that this host does not send back: the router takes the tunnel for broken. Linux sends them back only with ip_forward, accept_local and no rp_filter",
-			"sudo tcpdump -ni any -v ip proto 47 and src REMOTE (packets that carry LOCAL to REMOTE); sysctl -ar accept_local"},
+		Cause: Cause{"keepalive-unanswered", Proved, "the far end's keepalives do not come back: it takes the tunnel for broken. They need ip_forward, accept_local, no rp_filter",
+			"sudo tcpdump -ni any ip proto 47 and src REMOTE"},
 		warns: true, anyway: true,
 		when: func(ev Evidence) bool {
 			answered := func(p kernel.Packet) bool { return ev.isFar(p.To) && p.Protocol == 0 }

@@ -12,12 +12,12 @@ import (
 // farRefusals are what the far end says about the tunnel's packets, without a doubt.
 var farRefusals = []row{
 	{
-		Cause: Cause{"far-no-gre", Proved, "the far end's host answers that it has no GRE at all: there is no tunnel yet, and its kernel has not loaded the module",
-			"sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 2' (protocol unreachable from REMOTE)"},
+		Cause: Cause{"far-no-gre", Proved, "the far end says that it has no GRE (protocol unreachable): its kernel has not loaded it, or its firewall says so",
+			"sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 2'"},
 		when: func(ev Evidence) bool { return ev.refusedByFar(kernel.NoProtocol) != nil },
 		tell: func(ev Evidence) said {
 			e := ev.refusedByFar(kernel.NoProtocol)
-			return said{summary: ev.notYet() + fmt.Sprintf("the far end %s has no GRE (protocol unreachable)", ev.Tunnel.Remote), evidence: icmpText(*e),
+			return said{summary: ev.notYet() + fmt.Sprintf("the far end %s says that it has no GRE (protocol unreachable)", ev.Tunnel.Remote), evidence: icmpText(*e),
 				create: ev.farCreate(), facts: icmpFacts(*e)}
 		},
 	},
@@ -36,8 +36,8 @@ var farRefusals = []row{
 // refusalCauses are those refusals of which the far end's own packets may know more.
 var refusalCauses = []row{
 	{
-		Cause: Cause{"far-no-tunnel", Likely, "the far end's host has GRE, and no tunnel for these packets: other addresses, another key, another mode (gretap for gre), or a tunnel that is down. A firewall there that rejects with port unreachable looks the same, and so does NAT in front of a far end that has not sent anything yet",
-			"sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 3' (port unreachable from REMOTE); there: ip -d tunnel show"},
+		Cause: Cause{"far-no-tunnel", Likely, "no tunnel of the far end fits (addresses, key, mode) and is up; a firewall, or NAT, may say so",
+			"sudo tcpdump -ni any icmp (port unreachable); there: ip -d tunnel show"},
 		when: func(ev Evidence) bool { return ev.refusedByFar(kernel.NoPort) != nil },
 		tell: func(ev Evidence) said {
 			e := ev.refusedByFar(kernel.NoPort)
@@ -121,13 +121,13 @@ var silenceCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"gre-silent", Likely, "the far end's host answers an echo, and its tunnel says nothing: protocol 47 is filtered silently, the far end's tunnel has other settings, or it is behind NAT and has not sent anything yet",
-			"ping -I LOCAL REMOTE; there: sudo tcpdump -ni any ip proto 47"},
+		Cause: Cause{"gre-silent", Likely, "the far end's host answers, its tunnel not: GRE is filtered, settings differ (key, csum, seq), or NAT is in front",
+			"ping -I LOCAL REMOTE; there: ip -d -s -s link show"},
 		when: func(ev Evidence) bool { return ev.Outer != nil && ev.Outer.Received > 0 },
 		tell: func(ev Evidence) said {
 			return ev.orBehindNAT(said{summary: fmt.Sprintf("the far end does not answer through the tunnel, but its outer address %s does", ev.Tunnel.Remote),
 				evidence: fmt.Sprintf("%s answered %d of %d", ev.Tunnel.Remote, ev.Outer.Received, ev.Outer.Sent),
-				advice:   "let IP protocol 47 through the firewalls on the way, and compare addresses and keys", create: ev.farCreate(),
+				advice:   "let IP protocol 47 through the firewalls on the way, and compare addresses and keys; a tunnel there that wants checksums or sequence numbers drops these packets, too: ip -d -s -s link show dev TUNNEL there, where TUNNEL is its name (csum, seq; RX crc and fifo errors)", create: ev.farCreate(),
 				facts: Facts{"outer_sent": ev.Outer.Sent, "outer_answered": ev.Outer.Received, "far_end_needs": ev.farLink()}})
 		},
 	},
@@ -153,7 +153,7 @@ var silenceCauses = []row{
 
 // probeCauses are the causes that the answers to a probe, or their absence, can have, in the order
 // in which they are looked for.
-var probeCauses = slices.Concat([]row{routeIntoItself}, ipsecCauses, hereCauses, peerHere, farRefusals, farCauses, innerCauses, []row{answersDropped}, refusalCauses, aliveCauses, silenceCauses)
+var probeCauses = slices.Concat([]row{routeIntoItself}, ipsecCauses, hereCauses, peerHere, farRefusals, farCauses, []row{otherMode}, innerCauses, answersCauses, refusalCauses, aliveCauses, silenceCauses)
 
 // notYet is the beginning of a summary while the tunnel is being made: its first end is made before
 // its second.
