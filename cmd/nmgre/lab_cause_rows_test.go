@@ -521,7 +521,7 @@ var causeRows = []causeRow{
 	{
 		id: "D36b", name: "another chain of the same priority takes them, since it is the later one",
 		does: []step{here(snatOn + `
-			nft 'table ip fault { chain faulty { type nat hook postrouting priority 100; oifname "eth1" snat to 10.10.1.7; }; }'`)},
+			nft 'table ip fault { chain faulty { type nat hook postrouting priority 95; oifname "eth1" snat to 10.10.1.7; }; }'`)},
 		undo:  []step{here(leave(noFilter) + noSNAT)},
 		cause: "snat-taken", check: theSNAT, says: []string{"fault", "10.10.1.7"}, verdict: "fail", certainty: "proved",
 		mend: `nft insert rule ip fault faulty [^#]+`,

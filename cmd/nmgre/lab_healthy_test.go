@@ -67,6 +67,8 @@ var healthyVariants = []variant{
 	variant{name: "SNAT"}.of("--peer 100.0.2.100 --address 172.16.2.1/30 --key 9 --snat 10.10.1.0/24=10.10.1.1", "--peer 100.0.1.100 --address 172.16.2.2/30 --key 9"),
 	variant{name: "SNAT behind a masquerade that gives the same source", does: []step{here(`nft 'table ip fault { chain faulty { type nat hook postrouting priority 50; oifname "eth1" masquerade; }; }'`)},
 		undo: []step{here(noFilter)}}.of("--peer 100.0.2.100 --address 172.16.2.1/30 --key 9 --snat 10.10.1.0/24=10.10.1.1", "--peer 100.0.1.100 --address 172.16.2.2/30 --key 9"),
+	variant{name: "SNAT beside the usual NAT of others, which was loaded later", does: []step{here(`nft 'table ip fault { chain faulty { type nat hook postrouting priority 100; oifname "eth1" snat to 10.10.1.7; }; }'`)},
+		undo: []step{here(noFilter)}}.of("--peer 100.0.2.100 --address 172.16.2.1/30 --key 9 --snat 10.10.1.0/24=10.10.1.1", "--peer 100.0.1.100 --address 172.16.2.2/30 --key 9"),
 	{name: "IPsec policies for others", does: []step{here("ip xfrm policy add src 100.0.1.100 dst 100.0.2.77 dir out action block; ip xfrm policy add src 100.0.2.77 dst 100.0.1.100 proto 47 dir in tmpl proto esp mode transport")},
 		undo: []step{here(noIPsec)}},
 	variant{name: "no autoconnect"}.of(same("--key 9 --autoconnect=false")),

@@ -92,7 +92,7 @@ func read(conn *nftables.Conn) (map[chain]state, error) {
 
 // state is the state of one of nmgre's tables.
 type state struct {
-	sound bool   // packets pass its rules
+	sound bool   // packets pass its rules, where nmgre wants them to
 	rules []text // in their order
 }
 
@@ -114,7 +114,7 @@ func readTable(conn *nftables.Conn, c chain, table *nftables.Table) (state, erro
 	if err != nil {
 		return state{}, err
 	}
-	st := state{sound: true}
+	st := state{sound: priorityOf(list[at]) == *want.Priority} // those of an older nmgre's chain are rules all the same
 	for _, r := range rules {
 		comment, _ := userdata.GetString(r.UserData, userdata.TypeComment)
 		st.rules = append(st.rules, text{c, comment, r.Exprs})
@@ -122,10 +122,9 @@ func readTable(conn *nftables.Conn, c chain, table *nftables.Table) (state, erro
 	return st, nil
 }
 
-// sameHook reports whether two chains have the same type, hook and priority. It is false if a has
-// none.
+// sameHook reports whether two chains have the same type and hook. It is false if a has none.
 func sameHook(a, b *nftables.Chain) bool {
-	return a.Type == b.Type && a.Hooknum != nil && *a.Hooknum == *b.Hooknum && a.Priority != nil && *a.Priority == *b.Priority
+	return a.Type == b.Type && a.Hooknum != nil && *a.Hooknum == *b.Hooknum && a.Priority != nil
 }
 
 // Missing returns the indexes of the rules of want that the kernel does not have, in ascending

@@ -355,7 +355,7 @@ func TestSetRulesMends(t *testing.T) {
 			other.Priority = nftables.ChainPriorityFilter
 			c.AddChain(other)
 			c.AddRule(&nftables.Rule{Table: table(snat4), Chain: other, Exprs: rulesOf(rules[0])[0].exprs, UserData: []byte("\x00\x2anmgre:" + uuid + "\x00")})
-		}, []int{0}},
+		}, nil},
 		"without a hook": {func(c *nftables.Conn) {
 			c.FlushChain(in(snat4))
 			c.DelChain(in(snat4))

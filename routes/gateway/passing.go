@@ -65,7 +65,7 @@ func (g *Gateway) Translations(ctx context.Context, p keep.Passing) (keep.Transl
 		return keep.Translations{}, err
 	}
 	defer s.close()
-	t := translator{&passage{survey: s, out: true}, p}
+	t := translator{passage: &passage{survey: s, out: true}, Passing: p}
 	found := keep.Translations{Others: t.others()}
 	if found.Sources, err = sourcesOf(p); err != nil {
 		return keep.Translations{}, err
@@ -98,18 +98,21 @@ func sourcesOf(p keep.Passing) (list []netip.Addr, err error) {
 type translator struct {
 	*passage
 	keep.Passing
+	old bool // nmgre's chain has not its place yet: an older nmgre has made it
 }
 
 // others returns the rules that give the packet another source. It ends with the first rule that
 // surely decides.
 func (t *translator) others() (list []keep.OuterRewrite) {
-	behind := false // nmgre's own chain
-	for _, base := range t.postrouting() {
-		if base.Table.Name == tableName {
-			behind = true
+	chains := t.postrouting()
+	own := slices.IndexFunc(chains, func(c *nftables.Chain) bool { return c.Table.Name == tableName })
+	t.old = own >= 0 && priorityOf(chains[own]) != snatPriority
+	for i, base := range chains {
+		if i == own {
 			continue
 		}
-		if behind && priorityOf(base) > *nftables.ChainPriorityNATSource {
+		behind := own >= 0 && i > own
+		if behind && priorityOf(base) > priorityOf(chains[own]) {
 			return list
 		}
 		other, decides, same := t.takes(base)
@@ -200,6 +203,8 @@ func (t *translator) exempting(at station, r keep.Ruling) string {
 	from, to := t.Rule.Inner.String(), t.Rule.SNAT.Dst.String()
 	forget := "; sudo conntrack -D -s " + from + " -d " + to
 	switch {
+	case t.old && priorityOf(at.base) > snatPriority: // nmgre moves its chain
+		return "sudo nmgre up " + fault.Operand(t.Rule.Dev)
 	case r.Program == programFirewalld: // iptables' chains come before firewalld's
 		target := "MASQUERADE"
 		if t.Rule.SNAT.Source.IsValid() {

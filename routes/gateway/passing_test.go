@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/google/nftables/userdata"
 	"golang.org/x/sys/unix"
 
 	"nmgre/routes/fault"
@@ -78,10 +79,11 @@ func TestTranslations(t *testing.T) {
 	}{
 		{"alone", nil, nil, "", "", "10.10.2.3", "10.10.2.3"},
 		{"before", nil, func(s site) { s.others("a", 50, snatTo("10.10.2.7", out...)...) }, "a post to 10.10.2.7", "a post to 10.10.2.7", "10.10.2.7", "10.10.2.7"},
-		{"behind", nil, func(s site) { s.others("a", 101, snatTo("10.10.2.7", out...)...) }, "", "", "10.10.2.3", "10.10.2.3"},
-		{"later with the same priority", nil, func(s site) { s.others("a", 100, snatTo("10.10.2.7", out...)...) },
+		{"at the usual place, later", nil, func(s site) { s.others("a", 100, snatTo("10.10.2.7", out...)...) }, "", "", "10.10.2.3", "10.10.2.3"},
+		{"at the usual place, earlier", func(s site) { s.others("a", 100, snatTo("10.10.2.7", out...)...) }, nil, "", "", "10.10.2.3", "10.10.2.3"},
+		{"later with the same priority", nil, func(s site) { s.others("a", 95, snatTo("10.10.2.7", out...)...) },
 			"a post to 10.10.2.7", "a post to 10.10.2.7", "10.10.2.7", "10.10.2.7"},
-		{"earlier with the same priority", func(s site) { s.others("a", 100, snatTo("10.10.2.7", out...)...) }, nil,
+		{"earlier with the same priority", func(s site) { s.others("a", 95, snatTo("10.10.2.7", out...)...) }, nil,
 			"a post to 10.10.2.7 perhaps", "a post to 10.10.2.7 perhaps", "10.10.2.3", "10.10.2.3"},
 		{"of packets from the tunnel", nil, func(s site) {
 			s.others("a", 50, snatTo("10.10.2.7", matchDevice(expr.MetaKeyIIFNAME, expr.CmpOpEq, "gre1")...)...)
@@ -121,6 +123,51 @@ func TestTranslations(t *testing.T) {
 				t.Errorf("tracked: %v, want %s", got, test.seen)
 			}
 		})
+	}
+}
+
+// A table that an older nmgre has made, whose chain has the usual priority: its rules are there and
+// are counted, another chain that was loaded later takes the packets, and setting the same rules
+// moves the chain. Connections that the other chain has taken begin again.
+func TestOlderChain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.lan.echo(lanServer)
+	for _, a := range []string{"10.10.2.3", "10.10.2.7"} {
+		s.gw.ip("addr add " + a + "/24 dev eth1")
+	}
+	rule := snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.3")
+	s.gw.nft(func(c *nftables.Conn) {
+		older := snat4.kernel(c.AddTable(&nftables.Table{Name: tableName, Family: nftables.TableFamilyIPv4}))
+		older.Priority = nftables.ChainPriorityNATSource
+		own := rulesOf(rule)[0]
+		c.AddRule(&nftables.Rule{Table: older.Table, Chain: c.AddChain(older), Exprs: own.exprs, UserData: userdata.AppendString(nil, userdata.TypeComment, own.comment)})
+	})
+	if got := s.missing(rule); len(got) > 0 {
+		t.Error("its rule is called missing")
+	}
+	first := s.gw.talk("172.16.0.2:1000", lanServer)
+	want.Same(t, "alone", first.seenWithin(5*time.Second), "10.10.2.3")
+	s.others("a", 100, snatTo("10.10.2.7")...)
+	later := s.gw.talk("172.16.0.2:1001", lanServer)
+	want.Same(t, "beside one that was loaded later", later.seenWithin(5*time.Second), "10.10.2.7")
+	p := keep.Passing{Rule: rule, From: want.Addr("172.16.0.2"), To: want.Addr("10.10.2.100"), Out: "eth1"}
+	found := s.translations(p)
+	want.Same(t, "told", told(found), "a post to 10.10.2.7")
+	if len(found.Others) == 1 {
+		want.Same(t, "hint", found.Others[0].Hint, "sudo nmgre up gre1")
+	}
+	s.setRules(true, rule)
+	s.setRules(false, rule)
+	want.Same(t, "told after the move", told(s.translations(p)), "")
+	for _, c := range []struct {
+		name string
+		talk talk
+	}{{"the older connection", first}, {"the one that the other had", later}, {"a new one", s.gw.talk("172.16.0.2:1002", lanServer)}} {
+		want.Same(t, c.name+" after the move", c.talk.seenWithin(5*time.Second), "10.10.2.3")
+	}
+	if got := s.missing(rule); len(got) > 0 {
+		t.Error("its rule is missing after the move")
 	}
 }
 

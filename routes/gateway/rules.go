@@ -23,6 +23,12 @@ var (
 	clamp = chain{nftables.TableFamilyINet, "forward"}
 )
 
+// snatPriority is the priority of nmgre's NAT chains. It is before that of nearly all others (srcnat,
+// 100), since the first chain that has NAT for a connection decides: a masquerade of everything that
+// leaves a device, loaded earlier or later, leaves alone what a person has asked of nmgre. nmgre's
+// older tables have 100, and get this one when rules are set.
+var snatPriority = *nftables.ChainPriorityNATSource - 5
+
 // chains are all of nmgre's chains, each in a table of its own.
 var chains = []chain{snat4, snat6, clamp}
 
@@ -34,7 +40,7 @@ func (c chain) kernel(table *nftables.Table) *nftables.Chain {
 			Priority: nftables.ChainPriorityMangle, Policy: &accept}
 	}
 	return &nftables.Chain{Name: c.name, Table: table, Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPostrouting,
-		Priority: nftables.ChainPriorityNATSource}
+		Priority: &snatPriority}
 }
 
 // text is a rule in the kernel's form, with the parts that distinguish it from others.
