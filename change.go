@@ -56,7 +56,7 @@ func (h *Host) changeRoutes(ctx context.Context, p nm.Profile, change plan.Route
 	if err := c.carryOut(ctx); err != nil {
 		return planned.Result, fault.Ended(ctx, c.nameLines(err))
 	}
-	planned.Result.Notes = append(planned.Result.Notes, plan.HookNote(ctx, h.System, planned.Kept)...)
+	planned.Result.Notes = append(planned.Result.Notes, planned.HookNote(ctx, h.System)...)
 	return planned.Result, nil
 }
 

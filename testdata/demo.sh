@@ -26,7 +26,7 @@ on linux1 nmgre create --peer 100.0.2.100 --address 172.16.0.1/30 --route 10.10.
 on linux2 nmgre create --peer 100.0.1.100 --address 172.16.0.2/30 --route 10.10.1.0/24
 on lan1 ping -n -c 3 10.10.2.100
 on lan2 ping -n -c 3 10.10.1.100
-on linux1 nmgre verify gre1
+on linux1 nmgre verify gre1 --all-checks
 on linux2 nmgre verify gre1
 on linux1 nmgre list
 on linux1 nmcli connection show

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -74,5 +75,50 @@ func TestShowIsWhole(t *testing.T) {
 	}
 	if o := w.run("edit", "gre1", "--mtu", "9000", "--dry-run"); !strings.Contains(o.stdout, "an MTU of 9000 does not fit: 1500 - 20 (IPv4) - 4 (GRE) = 1476") {
 		t.Errorf("an MTU that does not fit: %+v", o)
+	}
+}
+
+// verify prints what does not pass and the verdict, and everything on request or if a check fails.
+// What is only a warning keeps it short. JSON is always whole.
+func TestVerifyIsShort(t *testing.T) {
+	w := newWorld(t)
+	created := w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.10.2.0/24")
+	const passed = "all of them: nmgre verify gre1 --all-checks\nverdict: pass\n"
+	short := w.must("verify", "gre1").stdout
+	if strings.Contains(short, "profile") || strings.Contains(short, "pass  probe") || !strings.HasSuffix(short, passed) || !strings.Contains(created.stdout, passed) {
+		t.Errorf("it says\n%s\nand create\n%s", short, created.stdout)
+	}
+	whole := w.must("verify", "gre1", "--all-checks").stdout
+	var report struct{ Checks []struct{ ID, Status string } }
+	if err := json.Unmarshal([]byte(w.must("verify", "gre1", "--json").stdout), &report); err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Checks) < 8 {
+		t.Errorf("JSON is not whole: %v", report)
+	}
+	for _, c := range report.Checks {
+		if got := strings.Contains(short, c.Status+"  "+c.ID); got != (c.Status != "pass") || !strings.Contains(whole, c.ID) {
+			t.Errorf("%s %s:\n%s\n%s", c.Status, c.ID, short, whole)
+		}
+	}
+	w.kernel.silent = true
+	if failed := w.run("verify", "gre1").stdout; !strings.Contains(failed, "the kernel's link agrees") || strings.Contains(failed, "--all-checks") {
+		t.Errorf("a fault does not show everything:\n%s", failed)
+	}
+}
+
+// What a new user typed and stumbled over: the names and the warnings.
+func TestNewUsersWords(t *testing.T) {
+	w := newWorld(t)
+	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30")
+	if o := w.run("route", "add", "gre1", "default"); !strings.Contains(o.stderr, "the default route covers the far end's outer address") {
+		t.Errorf("route add default says\n%s", o.stderr)
+	}
+	const warning = "do not return by themselves"
+	if o := w.must("route", "add", "gre1", "10.23.0.0/16 nexthop via 172.16.0.2 nexthop dev gre1 weight 2"); !strings.Contains(o.stderr, warning) {
+		t.Errorf("a kept route comes without the hook's warning:\n%s", o.stderr)
+	}
+	if o := w.must("route", "add", "gre1", "10.22.0.0/16"); strings.Contains(o.stderr, warning) {
+		t.Errorf("a route of the profile's brings the hook's warning again:\n%s", o.stderr)
 	}
 }

@@ -16,7 +16,10 @@ const verifyLong = `verify compares a tunnel's profile with the state of Network
 where packets for each route would go, and sends a few echo requests through the tunnel. Meanwhile it
 listens, as root, to the GRE packets of the two hosts and to the ICMP errors about them. Each check
 passes, warns, fails or is skipped, and one that finds a fault names its cause. The exit code is 3 if
-a check fails.
+a check fails; a warning is no failure.
+
+It prints the checks that do not pass, those of --to, and the verdict. If a check fails, it prints
+all of them. --all-checks and --json always do.
 
 With --to, packets to that address have to go into the tunnel, and the address has to answer: this
 end's inner address, and its address in each network that is behind it.
@@ -33,7 +36,7 @@ hundred tunnels --all does not ask whether each profile is on disk, and says so.
 func (a *app) verifyCommand() *cobra.Command {
 	var peerAddress string
 	var to []string
-	var asJSON bool
+	var allChecks, asJSON bool
 	opts := verify.Options{Networks: true}
 	var wait time.Duration
 	var many allRun
@@ -70,13 +73,14 @@ func (a *app) verifyCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.printVerify(report, asJSON)
+				return a.printVerify(report, allChecks, asJSON)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&peerAddress, "peer-address", "", "the far end's inner address (default: the profile's)")
 	cmd.Flags().BoolVar(&opts.NoProbe, "no-probe", false, "do not probe the far end")
 	cmd.Flags().StringArrayVar(&to, "to", nil, "an address behind the far end that is to be reached through the tunnel (may be repeated)")
+	cmd.Flags().BoolVar(&allChecks, "all-checks", false, "print the checks that pass, too, each with its evidence")
 	waitFlag(cmd, &wait)
 	many.register(cmd)
 	jsonFlag(cmd, &asJSON)
@@ -95,8 +99,8 @@ func parseTo(texts []string) (list []netip.Addr, err error) {
 	return list, nil
 }
 
-func (a *app) printVerify(report verify.Report, asJSON bool) error {
-	if err := output.Report(a.stdout, report, asJSON); err != nil {
+func (a *app) printVerify(report verify.Report, allChecks, asJSON bool) error {
+	if err := output.Report(a.stdout, report, allChecks, asJSON); err != nil {
 		return err
 	}
 	if report.Verdict == verify.Fail {

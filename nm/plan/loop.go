@@ -72,7 +72,15 @@ func (p *preflight) checkLoop(ctx context.Context, field string, r *routes.Route
 	if err == nil && hop.Via.IsValid() {
 		hint += ": " + fault.Shell([]string{"ip", "route", "add", end.String(), "via", hop.Via.WithZone("").String(), "dev", hop.Dev})
 	}
-	return fault.Invalid(field, hint, "%s covers the far end's outer address %s: the packets that carry the tunnel would go into it", r.Dst, end)
+	return fault.Invalid(field, hint, "%s covers the far end's outer address %s: the packets that carry the tunnel would go into it", coverText(r.Dst), end)
+}
+
+// coverText names the network of a route: a default route is called so, as a person writes it.
+func coverText(p netip.Prefix) string {
+	if p.Bits() == 0 {
+		return "the default route"
+	}
+	return p.String()
 }
 
 // isOwnPin says whether the way to end is a pin that nmgre has set before.
@@ -94,7 +102,7 @@ func (p *preflight) pinned(r *routes.Route, pin *kernel.OwnRoute) {
 	if end := pin.Route.Dst.Addr(); end != p.t.Remote {
 		whose = fmt.Sprintf("the far end of another tunnel, %s,", end)
 	}
-	p.note("%s covers %s: a host route keeps the far end reachable, at present: %s dev %s", r.Dst, whose, pin.Route, fault.Printable(pin.Dev))
+	p.note("%s covers %s: a host route keeps the far end reachable, at present: %s dev %s", coverText(r.Dst), whose, pin.Route, fault.Printable(pin.Dev))
 	p.pin = true
 }
 

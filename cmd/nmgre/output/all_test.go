@@ -101,3 +101,14 @@ func TestBroken(t *testing.T) {
 		}
 	}
 }
+
+// A default route is called so in the report for people. A network that only begins like it is not.
+func TestReportNamesDefaultRoutes(t *testing.T) {
+	for id, name := range map[string]string{"route 0.0.0.0/0": "route default", "route ::/0 metric 50": "route default metric 50", "route 10.0.0.0/8": "route 10.0.0.0/8", "mtu": "mtu"} {
+		var b strings.Builder
+		report := verify.Report{Verdict: verify.Pass, Checks: []verify.Check{{ID: id, Status: verify.Pass}}}
+		if err := Report(&b, report, true, false); err != nil || !strings.HasPrefix(b.String(), "pass  "+name+" ") {
+			t.Errorf("%s: %v\n%s", id, err, b.String())
+		}
+	}
+}

@@ -56,7 +56,7 @@ func Edited(w io.Writer, planned plan.EditPlan, done nmgre.Edited, far nm.FarEnd
 		return err
 	}
 	if len(done.Report.Checks) > 0 {
-		if err := Report(w, done.Report, false); err != nil {
+		if err := Report(w, done.Report, false, false); err != nil {
 			return err
 		}
 	}

@@ -52,7 +52,7 @@ func Created(w io.Writer, c nmgre.Created, far nm.FarEnd, asJSON bool) error {
 	if _, err := fmt.Fprintf(w, "%s is up: %s %s -> %s, inner %s, mtu %d\n", fault.Printable(t.Name), t.Mode, gre.OuterText(t.Local), t.Remote, joined(t.Addresses), t.MTU); err != nil {
 		return err
 	}
-	if err := Report(w, c.Report, false); err != nil {
+	if err := Report(w, c.Report, false, false); err != nil {
 		return err
 	}
 	return farEnd(w, far)
@@ -68,24 +68,23 @@ func farEnd(w io.Writer, far nm.FarEnd) error {
 	return err
 }
 
-// Report writes a line for each check, its evidence and hint below it, and the verdict last.
-func Report(w io.Writer, r verify.Report, asJSON bool) error {
+// Report writes the checks that do not pass, and those of addresses that were asked for by --to,
+// with their evidence and hints; then how many others pass, and the verdict. It writes all checks
+// if all is true or one fails: then what passes says where the fault is not. As JSON a report is
+// always whole.
+func Report(w io.Writer, r verify.Report, all, asJSON bool) error {
 	if asJSON {
 		return JSON(w, r)
 	}
+	all = all || r.Verdict == verify.Fail
 	err := table(w, func(w io.Writer) {
 		for _, c := range r.Checks {
-			summary := c.Summary
-			if c.Certainty == verify.Likely {
-				summary += " (likely)"
+			if all || inShort(c) {
+				writeCheck(w, c)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\n", c.Status, fault.Printable(c.ID), fault.Printable(summary))
-			if c.Evidence != "" && c.Status != verify.Skip {
-				fmt.Fprintf(w, "\t\t  %s\n", fault.Printable(c.Evidence))
-			}
-			if c.Hint != "" {
-				fmt.Fprintf(w, "\t\t  hint: %s\n", fault.Printable(c.Hint))
-			}
+		}
+		if passed := passedText(r.Checks); !all && passed != "" {
+			fmt.Fprintf(w, "%s\t%s\tall of them: nmgre verify %s --all-checks\n", verify.Pass, passed, fault.Operand(r.Tunnel))
 		}
 	})
 	if err != nil {
@@ -93,6 +92,60 @@ func Report(w io.Writer, r verify.Report, asJSON bool) error {
 	}
 	_, err = fmt.Fprintf(w, "verdict: %s\n", r.Verdict)
 	return err
+}
+
+// writeCheck writes a row of the table of checks, and its evidence and hint below it.
+func writeCheck(w io.Writer, c verify.Check) {
+	summary := c.Summary
+	if c.Certainty == verify.Likely {
+		summary += " (likely)"
+	}
+	fmt.Fprintf(w, "%s\t%s\t%s\n", c.Status, fault.Printable(checkName(c.ID)), fault.Printable(summary))
+	if c.Evidence != "" && c.Status != verify.Skip {
+		fmt.Fprintf(w, "\t\t  %s\n", fault.Printable(c.Evidence))
+	}
+	if c.Hint != "" {
+		fmt.Fprintf(w, "\t\t  hint: %s\n", fault.Printable(c.Hint))
+	}
+}
+
+// checkName is the name of a check for people: a default route is called so, as in the lists of
+// routes. The ID has its network.
+func checkName(id string) string {
+	for _, all := range []string{"route 0.0.0.0/0", "route ::/0"} {
+		if rest, is := strings.CutPrefix(id, all); is && (rest == "" || rest[0] == ' ') {
+			return "route default" + rest
+		}
+	}
+	return id
+}
+
+// inShort reports whether the check is in the short form of a report.
+func inShort(c verify.Check) bool { return c.Status != verify.Pass || strings.HasPrefix(c.ID, "to ") }
+
+// passedText says how many checks pass that the short form leaves out, and how many of these are
+// likely only. It is empty if none passes.
+func passedText(checks []verify.Check) string {
+	passed, likely := 0, 0
+	for _, c := range checks {
+		if !inShort(c) {
+			passed++
+			if c.Certainty == verify.Likely {
+				likely++
+			}
+		}
+	}
+	text := fmt.Sprintf("%d checks", passed)
+	switch {
+	case passed == 0:
+		return ""
+	case passed == 1:
+		text = "1 check"
+	}
+	if likely > 0 {
+		text += fmt.Sprintf(" (%d likely)", likely)
+	}
+	return text
 }
 
 // OneLine makes foreign text safe to show on a single line.

@@ -277,7 +277,11 @@ func (ev Evidence) farCreate() string {
 	if !near.Local.IsValid() || near.Local.IsUnspecified() {
 		near.Local = ev.Under.From
 	}
-	return near.FarEnd(nil).CreateCommand()
+	far := near.FarEnd(nil)
+	if fits := ev.Fits(); fits >= pathmtu.Modest && int(far.MTU) > fits {
+		far.MTU = 0 // too large here: the far end computes one that fits
+	}
+	return far.CreateCommand()
 }
 
 // farLink is the tunnel that the far end has to have, in the words of `ip link`.
