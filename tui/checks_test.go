@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,14 +70,25 @@ func TestChecksWhileVerifying(t *testing.T) {
 // A change of the tunnel makes the verdict on it an old one, which is not shown any more.
 func TestAChangeForgetsTheVerdict(t *testing.T) {
 	d := drive(t, tuitest.New().WithTunnels(), Options{}, 80, 24)
-	d.keys("v")
-	before := d.m.detail.checks.Report
-	if before == nil {
-		t.Fatal("there is no report")
-	}
-	d.keys("d", "y").settle()
-	if !d.f.Saw("down ") || d.m.detail.checks.Report == before {
-		t.Errorf("the old report is still there; calls %q", d.f.Calls)
+	for _, change := range []struct {
+		call string
+		keys []string
+	}{
+		{"edit ", []string{"e", "ctrl+n", "ctrl+n", "down", "down", "down", "down", "ctrl+u", "=1400", "ctrl+s", "enter", "enter"}},
+		{"edit ", []string{"z", "y"}},
+		{"down ", []string{"d", "y"}},
+		{"up ", []string{"z", "y"}},
+	} {
+		d.keys("v")
+		before, calls := d.m.detail.checks.Report, len(d.f.Calls)
+		if before == nil {
+			t.Fatal("there is no report")
+		}
+		d.keys(change.keys...).settle()
+		made := slices.ContainsFunc(d.f.Calls[calls:], func(call string) bool { return strings.HasPrefix(call, change.call) })
+		if !made || d.m.detail.checks.Report == before {
+			t.Errorf("%sis made: %v, and the old report is still there: %v; calls %q", change.call, made, d.m.detail.checks.Report == before, d.f.Calls[calls:])
+		}
 	}
 }
 

@@ -88,7 +88,7 @@ func TestPlainAsksAgain(t *testing.T) {
 	if strings.Contains(talk, "[100.0.2.300]") {
 		t.Errorf("the refused value is offered as the default:\n%s", talk)
 	}
-	for _, want := range []string{`Not valid: "100.0.2.300" is not an IP address`, "Type yes or no.", "empty: the first free one of gre1, gre2, ..."} {
+	for _, want := range []string{`Not valid: "100.0.2.300" is not an IP address (give the far end's outer address`, "Type yes or no.", "empty: the first free one of gre1, gre2, ..."} {
 		if !strings.Contains(talk, want) {
 			t.Errorf("it did not say %q:\n%s", want, talk)
 		}

@@ -210,6 +210,22 @@ func TestSudoLine(t *testing.T) {
 	}
 }
 
+// So it is with every command that NetworkManager lets nobody but root carry out.
+func TestSudoLineOfEachCommand(t *testing.T) {
+	w := newWorld(t)
+	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.20.0.0/16")
+	w.kernel.root = false
+	for _, action := range []string{"settings.modify.system", "settings.modify.own", "network-control"} {
+		w.bus.SetPermission(action, "no")
+	}
+	for _, line := range []string{"create --peer 100.0.3.100 --address 172.16.1.1/30", "edit gre1 --mtu 1400", "route add gre1 10.21.0.0/16", "route delete gre1 10.20.0.0/16"} {
+		o := w.run(strings.Fields(line)...)
+		if want := "hint: run it as root: " + fault.SudoLine(strings.Fields("nmgre "+line)) + "\n"; o.code != exitNotPermitted || !strings.Contains(o.stderr, want) {
+			t.Errorf("%s: exit %d, want %q\n%s", line, o.code, want, o.stderr)
+		}
+	}
+}
+
 // quickKernel takes any number of routes, and remembers none.
 type quickKernel struct{ kernel.Kernel }
 

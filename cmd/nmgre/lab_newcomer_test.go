@@ -154,13 +154,18 @@ var (
 	}
 )
 
-// README has the commands that TestLabNewcomer types.
+// README has the commands that TestLabNewcomer types, and says what a new user looked for in vain.
 func TestReadmeHasWhatNewcomersType(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range slices.Concat(readmeSNAT, readmeRoutes) {
+	missed := []string{
+		"a second tunnel to one host needs a key, at both ends", "in quotes", "with\n[the hook](#the-hook), `sudo nmgre install-hook`; until then nmgre warns of it",
+		"not for hosts behind it: packets **from the tunnel's inner network**", "also where `verify` warns of something", "sudo make uninstall",
+		"testdata/lab/lab.sh serve", "testdata/lab/lab.sh shell linux2", "Its first question is whether the other end is there already",
+	}
+	for _, line := range slices.Concat(readmeSNAT, readmeRoutes, missed) {
 		if !strings.Contains(string(text), line) {
 			t.Errorf("README does not have: %s", line)
 		}

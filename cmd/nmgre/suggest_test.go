@@ -107,6 +107,31 @@ func TestVerifyIsShort(t *testing.T) {
 	}
 }
 
+// The help of a change of routes says how a route is written, and JSON counts what was deleted by
+// the command's word, beside its first name.
+func TestRouteTellsItsWords(t *testing.T) {
+	w := newWorld(t)
+	for _, op := range []string{"add", "replace", "delete"} {
+		if help := w.must("route", op, "--help").stdout; !strings.Contains(help, "Write a ROUTE as for ip route") || !strings.Contains(help, "one with another metric is another route") {
+			t.Errorf("route %s --help:\n%s", op, help)
+		}
+	}
+	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.20.0.0/16")
+	var got map[string]any
+	if err := json.Unmarshal([]byte(w.must("route", "delete", "gre1", "10.20.0.0/16", "--json").stdout), &got); err != nil || got["deleted"] != 1.0 || got["removed"] != 1.0 {
+		t.Errorf("%v: %v", err, got)
+	}
+	var dry struct {
+		Plan struct{ Tunnel map[string]any }
+	}
+	if err := json.Unmarshal([]byte(w.must("create", "--peer", "100.0.3.100", "--address", "172.16.1.1/30", "--dry-run", "--json").stdout), &dry); err != nil {
+		t.Fatal(err)
+	}
+	if uuid, there := dry.Plan.Tunnel["uuid"]; there {
+		t.Errorf("a tunnel that is only planned has the UUID %q", uuid)
+	}
+}
+
 // What a new user typed and stumbled over: the names and the warnings.
 func TestNewUsersWords(t *testing.T) {
 	w := newWorld(t)

@@ -293,6 +293,7 @@ func (a *Answers) notes(t nm.Tunnel) {
 	if a.value("peer-address") == "" {
 		a.offerPeer(t)
 	}
+	a.get("address").Note = a.takenText(t)
 	a.get("mtu").Note = a.mtuNote(t)
 	a.routeNotes(t)
 	for _, id := range []string{"key", "input-key", "output-key"} {
@@ -336,6 +337,21 @@ func (a *Answers) twinText(t nm.Tunnel) string {
 		o := s.Tunnel
 		if !a.Edit && t.Remote.IsValid() && o.Remote == t.Remote && o.Mode == t.Mode && o.Parent == t.Parent && gre.SameKey(o.InputKey, t.InputKey) && (!t.Local.IsValid() || o.Local == t.Local) {
 			return fault.Printable(o.Name) + " leads there already: this one needs a key of its own, on the page " + Names[PageOptions]
+		}
+	}
+	return ""
+}
+
+// takenText names a tunnel that has an inner network of this one.
+func (a *Answers) takenText(t nm.Tunnel) string {
+	for _, s := range a.host().Tunnels {
+		for _, theirs := range s.Tunnel.Addresses {
+			shared := func(own netip.Prefix) bool {
+				return own.Overlaps(theirs) && !own.IsSingleIP() && !theirs.IsSingleIP() && !own.Addr().IsLinkLocalUnicast()
+			}
+			if !a.Edit && slices.ContainsFunc(t.Addresses, shared) {
+				return fault.Printable(s.Tunnel.Name) + " has " + theirs.Masked().String() + " already: this one needs another network"
+			}
 		}
 	}
 	return ""

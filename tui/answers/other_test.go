@@ -90,6 +90,44 @@ func TestWhichPeer(t *testing.T) {
 	}
 }
 
+// An inner network that another tunnel has is noted where it is typed, unless each device has it
+// for itself, or it is one address.
+func TestTakenNetwork(t *testing.T) {
+	there := tuitest.Tunnel("gre1", 0)
+	there.Addresses = append(there.Addresses, tuitest.Prefix("fe80::1/64"), tuitest.Prefix("10.9.9.9/32"))
+	for _, a := range []*Answers{New(func() Host { return Host{Tunnels: []nmgre.Status{{Profile: nm.Profile{Tunnel: there}}}} }), Edit(there, known)} {
+		for address, want := range map[string]string{
+			"172.16.0.2/24": "gre1 has 172.16.0.0/30 already: this one needs another network", "172.17.0.1/30": "", "fe80::2/64": "", "10.9.9.9/32": "", "": "",
+		} {
+			if a.Edit {
+				want = ""
+			}
+			a.typed("address", address)
+			a.typed("more", "")
+			if a.Refresh(); a.get("address").Note != want {
+				t.Errorf("%s, edit %v: the note is %q, want %q", address, a.Edit, a.get("address").Note, want)
+			}
+		}
+	}
+}
+
+// A tunnel can be bound to a device of the host, not to one of the kernel's own or to a tunnel.
+func TestBoundTo(t *testing.T) {
+	a := New(known)
+	var links []kernel.Link
+	for _, name := range []string{"lo", "eth0", "gre0", "gretap0", "erspan0", "ip6gre0", "ip6tnl0", "tunl0", "sit0", "ip_vti0", "ip6_vti0", "lan0"} {
+		links = append(links, kernel.Link{Name: name})
+	}
+	a.SetLinks(append(links, kernel.Link{Name: "gre7", GRE: &kernel.GRELink{}}))
+	for _, l := range a.Links {
+		a.get("parent").Choose(l.Name)
+		if got := a.value("parent"); (got == l.Name) != (l.Name == "eth0" || l.Name == "lan0") {
+			t.Errorf("%s is offered: %v", l.Name, got == l.Name)
+		}
+		a.get("parent").Choose("")
+	}
+}
+
 // A tunnel that the kernel could not tell from another one is noted where the far end is typed.
 func TestTwin(t *testing.T) {
 	there := tuitest.Tunnel("gre1", 0)

@@ -142,8 +142,9 @@ func TestEditKeepsTheName(t *testing.T) {
 func TestDuplicate(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := newDriver(t, f).like(&f.Tunnels[1])
-	d.must("New tunnel", "100.0.2.2")
-	d.keys("tab", "tab", "tab", "=copy", "ctrl+s", "enter")
+	d.must("New tunnel", "100.0.2.2", "gre2 leads there already: this one needs a key of its own, on the page Options")
+	d.keys("ctrl+n").must("gre2 has 172.16.2.0/30 already: this one needs another network")
+	d.keys("ctrl+p", "tab", "tab", "tab", "=copy", "ctrl+s", "enter")
 	d.saw("create nmgre create --name copy --peer 100.0.2.2 --local 100.0.1.100 --address 172.16.2.1/30 --key 42")
 }
 

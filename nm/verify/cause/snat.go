@@ -12,7 +12,7 @@ import (
 // snatCauses are the faults of an SNAT rule that is there.
 var snatCauses = []row{
 	{
-		Cause: Cause{"snat-taken", Proved, "another NAT rule here takes the packets of the tunnel's SNAT rule: of one priority the later chain does",
+		Cause: Cause{"snat-taken", Proved, "another NAT rule takes the packets of the tunnel's SNAT rule: the chain of lower priority does, of equals the later",
 			"sudo nft list ruleset (postrouting); sudo conntrack -L -d DEST"},
 		anyway: true,
 		when: func(ev Evidence) bool {
