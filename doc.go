@@ -19,6 +19,7 @@
 //	tui/way         the picture of a tunnel's way: what works, where it breaks, what mends it
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts
 //	nm/plan         decides everything about a change, and changes nothing
+//	nm/vet          checks what a user without root asks root to keep
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
 //	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
 //	                a packet gets through, snat tries SNAT rules, fleet verifies many tunnels

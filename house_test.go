@@ -26,6 +26,7 @@ var pureRooms = map[string][]string{
 	"nm":                {"routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
 	"nm/dbus/quirk":     {"nm"},
 	"nm/plan":           {"nm", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
+	"nm/vet":            {"nm", "nm/plan", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
 	"nm/verify/pathmtu": {"routes/kernel"},
 	"nm/verify/behind":  {"routes/kernel"},
 	"nm/verify/snat":    {"routes", "routes/fault", "routes/keep", "routes/kernel"},

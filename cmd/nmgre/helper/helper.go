@@ -8,8 +8,8 @@ import (
 	"os"
 	"time"
 
-	"nmgre"
 	"nmgre/nm"
+	"nmgre/nm/vet"
 	"nmgre/routes/asroot"
 	"nmgre/routes/fault"
 	"nmgre/routes/journal"
@@ -61,9 +61,9 @@ func (w Work) carryOut(ctx context.Context, r asroot.Request, progress func(done
 	user := journal.Asking(w.Root, os.Getenv)
 	local.Vet = func(ctx context.Context, k keep.Kept) (keep.Kept, error) {
 		if k.Empty() && r.Verb != asroot.VerbKeep {
-			return k, nmgre.VetForget(ctx, sys, user, k.UUID)
+			return k, vet.Forget(ctx, sys, user, k.UUID)
 		}
-		return nmgre.Vet(ctx, sys, user, k)
+		return vet.Keep(ctx, sys, user, k)
 	}
 	if err := local.MayKeep(); err != nil {
 		return keep.Converged{}, err

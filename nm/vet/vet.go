@@ -1,4 +1,8 @@
-package nmgre
+// Package vet checks what a user who is not root asks root to keep for a tunnel, and trusts nothing
+// in it. It reads the host and changes nothing on it.
+//
+// It may import nm, nm/plan and the pure packages of routes. Begin with [Keep].
+package vet
 
 import (
 	"context"
@@ -16,14 +20,14 @@ import (
 	"nmgre/routes/list"
 )
 
-// Vet checks k, which a user who is not root asks root to keep, and trusts nothing in it. user is
+// Keep checks k, which a user who is not root asks root to keep, and trusts nothing in it. user is
 // that user's name, and empty for root. It returns k for [keep.LocalKeeper], which calls it under
 // the lock. The tunnel must be one of NetworkManager's; its name, far end and inner networks come
 // from the profile. Everything else must belong to that tunnel. Routes and rules that root keeps
 // for the tunnel and its far end already may stay, even if the host has changed since. Errors are
 // [fault.ErrInvalid], [fault.ErrChanged] if k's stamp is not that of the file,
 // [fault.ErrNotPermitted] for requests that root alone may make, and those of reading the host.
-func Vet(ctx context.Context, sys nm.System, user string, k keep.Kept) (keep.Kept, error) {
+func Keep(ctx context.Context, sys nm.System, user string, k keep.Kept) (keep.Kept, error) {
 	sys.Kernel = kernel.Once(sys.Kernel)
 	v := vetting{kept: k} // its lists are shared, and not written to: there may be very many routes
 	if err := v.checkRequest(); err != nil {
@@ -48,10 +52,10 @@ func Vet(ctx context.Context, sys nm.System, user string, k keep.Kept) (keep.Kep
 	return v.kept, nil
 }
 
-// VetForget checks whether a user, whose name is empty for root, may have root forget what it keeps
+// Forget checks whether a user, whose name is empty for root, may have root forget what it keeps
 // for a tunnel. Its profile may be gone already. Errors are [fault.ErrNotFound] if nothing is kept,
 // [fault.ErrNotPermitted] for another user's tunnel, and those of reading the host.
-func VetForget(ctx context.Context, sys nm.System, user, uuid string) error {
+func Forget(ctx context.Context, sys nm.System, user, uuid string) error {
 	uuids, err := sys.Store.UUIDs(ctx)
 	if err != nil {
 		return err
