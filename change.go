@@ -179,7 +179,7 @@ func (c *routeWork) nmcliCommands(from, to []routes.Route) []string {
 	p := c.plan.Profile
 	before, after := p.Tunnel, p.Tunnel
 	before.Routes, after.Routes = from, to
-	commands := nm.NmcliModify(p.UUID, before, after, false)
+	commands := nm.NmcliModify(p.Nmcli(), before, after, false)
 	if p.Device != "" {
 		commands = append(commands, "nmcli device reapply "+fault.ShellWord(p.Device))
 	}

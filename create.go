@@ -189,7 +189,7 @@ func (c *createWork) keepName() string {
 // asActivated returns the profile as it must be after a successful activation.
 func (c *createWork) asActivated() nm.Profile {
 	t := c.tunnel
-	return nm.Profile{UUID: c.uuid, ID: t.Name, Tunnel: t, State: nm.StateActive, Device: t.Name, DeviceState: "activated", Unsaved: true, Trial: true}
+	return nm.Profile{UUID: c.uuid, ID: t.Name, Alone: true, Tunnel: t, State: nm.StateActive, Device: t.Name, DeviceState: "activated", Unsaved: true, Trial: true}
 }
 
 // asSaved returns the profile as it must be after it has been written to disk.

@@ -15,7 +15,7 @@
 // the host is one room further in.
 //
 //	cmd/nmgre/term  the person's terminal: modes, size, what was typed; output has what the
-//	                commands print
+//	                commands print, calls tells of each call to the host
 //	tui/way         the picture of a tunnel's way: what works, where it breaks, what mends it
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts
 //	nm/plan         decides everything about a change, and changes nothing

@@ -85,7 +85,7 @@ func (h *Host) applyPending(ctx context.Context, p nm.Profile, waiting nm.Pendin
 
 // activate brings a tunnel up, or takes it down again.
 func (h *Host) activate(ctx context.Context, p nm.Profile) error {
-	err := h.step(ctx, Event{What: "brought it up", Commands: nm.NmcliConnection("up", p.UUID), Detail: true}, func() error { return h.Profiles.Activate(ctx, p.UUID) })
+	err := h.step(ctx, Event{What: "brought it up", Commands: nm.NmcliConnection("up", p.Nmcli()), Detail: true}, func() error { return h.Profiles.Activate(ctx, p.UUID) })
 	if err != nil {
 		err = fault.Ended(ctx, err)
 		undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
@@ -94,7 +94,7 @@ func (h *Host) activate(ctx context.Context, p nm.Profile) error {
 			h.tell(Event{What: "could not take " + fault.Printable(p.ID) + " down again", Err: downErr, Undo: true})
 		}
 		if name := p.Tunnel.Name; nm.IsFallback(name) { // no other hint helps then
-			err = &fault.Error{What: err.Error(), Hint: name + " is a device of the kernel's own, which nobody can make or delete; give the tunnel another name: nmgre edit " + p.UUID + " --name " + nm.FreeName(nil)}
+			err = &fault.Error{What: err.Error(), Hint: name + " is a device of the kernel's own, which nobody can make or delete; give the tunnel another name: nmgre edit " + p.Nmcli() + " --name " + nm.FreeName(nil)}
 		}
 		return err
 	}
@@ -192,7 +192,7 @@ func (h *Host) down(ctx context.Context, p nm.Profile) error {
 // deactivate takes a tunnel down. It fails with [fault.ErrHalfDone] if something is left of it.
 func (h *Host) deactivate(ctx context.Context, p nm.Profile) error {
 	down := false
-	err := h.step(ctx, Event{What: "took it down", Commands: nm.NmcliConnection("down", p.UUID), Detail: true}, func() error {
+	err := h.step(ctx, Event{What: "took it down", Commands: nm.NmcliConnection("down", p.Nmcli()), Detail: true}, func() error {
 		if err := h.Profiles.Deactivate(ctx, p.UUID); err != nil {
 			return err
 		}
@@ -312,7 +312,7 @@ func (h *Host) agree(ctx context.Context, p nm.Profile) error {
 
 // deleteProfile removes a tunnel's profile, and with it its link.
 func (h *Host) deleteProfile(ctx context.Context, p nm.Profile) error {
-	e := Event{What: "deleted the profile, and with it the link", Commands: nm.NmcliConnection("delete", p.UUID), Detail: true}
+	e := Event{What: "deleted the profile, and with it the link", Commands: nm.NmcliConnection("delete", p.Nmcli()), Detail: true}
 	return h.step(ctx, e, func() error { return h.remove(ctx, p.UUID, p.Device) })
 }
 

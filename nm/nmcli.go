@@ -131,15 +131,16 @@ func nmcliRoute(r routes.Route) string {
 	return strings.Join(words, " ")
 }
 
-// NmcliModify returns the nmcli command that changes a profile from a to b, in memory only or on
-// disk too. more has further properties, each followed by its value. There is no command if b
-// differs in nothing that nmcli can change, such as in the peer address, which is nmgre's own.
-func NmcliModify(uuid string, a, b Tunnel, inMemory bool, more ...string) []string {
+// NmcliModify returns the nmcli command that changes a profile, named as in [NmcliConnection], from
+// a to b, in memory only or on disk too. more has further properties, each followed by its value.
+// There is no command if b differs in nothing that nmcli can change, such as in the peer address,
+// which is nmgre's own.
+func NmcliModify(profile string, a, b Tunnel, inMemory bool, more ...string) []string {
 	words := []string{"nmcli", "connection", "modify"}
 	if inMemory {
 		words = append(words, "--temporary")
 	}
-	words = append(words, uuid)
+	words = append(words, profile)
 	bare := len(words)
 	old, now := a.modifyProperties(), b.modifyProperties()
 	for i := range old {
@@ -198,8 +199,8 @@ func (t Tunnel) modifyFamily(name string, is func(netip.Addr) bool) []property {
 	return list
 }
 
-// NmcliConnection returns the command `nmcli connection VERB UUID`, for the verbs up, down and
-// delete.
-func NmcliConnection(verb, uuid string) []string {
-	return []string{fault.Shell([]string{"nmcli", "connection", verb, uuid})}
+// NmcliConnection returns the command `nmcli connection VERB PROFILE`, for the verbs up, down and
+// delete. The profile is a UUID, or a word of [Profile.Nmcli].
+func NmcliConnection(verb, profile string) []string {
+	return []string{fault.Shell([]string{"nmcli", "connection", verb, profile})}
 }

@@ -124,8 +124,11 @@ const (
 
 // Profile is a tunnel as NetworkManager holds it.
 type Profile struct {
-	UUID   string
-	ID     string // the profile's name
+	UUID string
+	ID   string // the profile's name
+	// Alone says that no other profile had the ID when they were listed last, be it of a tunnel or
+	// not. It is false where nobody has looked.
+	Alone  bool
 	Tunnel Tunnel
 	State  State
 	// Device is the tunnel's interface. It is empty when the profile is not active.
@@ -165,20 +168,45 @@ const (
 	StateExternal   State = "external"
 )
 
-// Nmcli returns the word by which nmcli finds the profile: its ID where that is a plain word, and
-// otherwise its UUID. The ID is shown escaped, so it may not be what NetworkManager has.
+// Nmcli returns the word by which nmcli finds the profile, and no other: its ID where that is a
+// plain word and the profile is alone with it, and otherwise its UUID. The ID is shown escaped, so
+// it may not be what NetworkManager has.
 func (p Profile) Nmcli() string {
 	special := strings.HasPrefix(p.ID, "-") || slices.Contains([]string{"id", "uuid", "path", "filename", "help"}, p.ID)
-	if p.ID == "" || special || strings.IndexFunc(p.ID, notInName) >= 0 {
+	if !p.Alone || p.ID == "" || special || strings.IndexFunc(p.ID, notInName) >= 0 {
 		return fault.ShellWord(p.UUID)
 	}
 	return p.ID
 }
 
+// Called is the profile's name for a person, with its UUID where another profile may have that
+// name, too.
+func (p Profile) Called() string {
+	switch {
+	case p.ID == "":
+		return fault.Printable(p.UUID)
+	case !p.Alone:
+		return fault.Printable(p.ID) + " (" + fault.Printable(p.UUID) + ")"
+	}
+	return fault.Printable(p.ID)
+}
+
+// TellAlone sets Alone in a list of all profiles, and returns the list.
+func TellAlone(list []Profile) []Profile {
+	have := make(map[string]int, len(list))
+	for i := range list {
+		have[list[i].ID]++
+	}
+	for i := range list {
+		list[i].Alone = have[list[i].ID] == 1
+	}
+	return list
+}
+
 // Running returns the part of the profile that [keep.LocalKeeper] needs.
 func (p Profile) Running() keep.Running {
 	t := p.Tunnel
-	return keep.Running{UUID: p.UUID, Name: t.Name, Device: p.Device, GRE: t.Mode != 0, Remote: t.Remote, Active: p.State == StateActive, Inactive: p.State == StateInactive,
+	return keep.Running{UUID: p.UUID, Name: t.Name, Nmcli: p.Nmcli(), Device: p.Device, GRE: t.Mode != 0, Remote: t.Remote, Active: p.State == StateActive, Inactive: p.State == StateInactive,
 		Trial: p.Trial || p.Edit != nil}
 }
 

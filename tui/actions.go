@@ -116,7 +116,7 @@ func (m *Model) askDelete(s *nmgre.Status) tea.Cmd {
 // losses names everything that goes with a deleted tunnel.
 func losses(s nmgre.Status) []string {
 	t := s.Tunnel
-	lines := []string{fmt.Sprintf("the profile %s (%s), and %s to %s", fault.Printable(s.ID), s.UUID, fault.Printable(t.Name), gre.OuterText(t.Remote))}
+	lines := []string{fmt.Sprintf("the profile %s, and %s to %s", s.Called(), fault.Printable(t.Name), gre.OuterText(t.Remote))}
 	if len(t.Addresses) > 0 {
 		lines = append(lines, "its inner address "+draw.Prefixes(t.Addresses))
 	}

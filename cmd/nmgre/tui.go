@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/calls"
 	"nmgre/cmd/nmgre/term"
 	"nmgre/cmd/nmgre/watchdog"
 	"nmgre/nm"
@@ -177,14 +178,14 @@ func (h *screenHost) Reporting(to tui.Listener) tui.Workflow {
 		d.asRoot = d.quiet
 	}
 	if to.Step != nil {
-		d.profiles, d.kernel, d.gateway = nmgre.TellProfiles(d.profiles, to.Step), nmgre.TellKernel(d.kernel, to.Step), nmgre.TellGateway(d.gateway, to.Step)
+		d.profiles, d.kernel, d.gateway = calls.Profiles(d.profiles, to.Step), calls.Kernel(d.kernel, to.Step), calls.Gateway(d.gateway, to.Step)
 	}
-	told := newScreenHost(d)
-	told.session, told.exe = h.session, h.exe
-	told.Progress, told.Checked, told.Advance = to.Step, to.Check, to.Advance
-	told.Confirm, told.ConfirmCut = to.Confirm, to.ConfirmCut
+	host := newScreenHost(d)
+	host.session, host.exe = h.session, h.exe
+	host.Progress, host.Checked, host.Advance = to.Step, to.Check, to.Advance
+	host.Confirm, host.ConfirmCut = to.Confirm, to.ConfirmCut
 	if to.ConfirmCut != nil {
-		told.Session = h.session
+		host.Session = h.session
 	}
-	return told
+	return host
 }

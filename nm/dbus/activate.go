@@ -30,7 +30,7 @@ func (c *Client) Activate(ctx context.Context, uuid string) error {
 		return failed(op, err)
 	}
 	var profile dbus.ObjectPath
-	w, err := l.watch(ctx, lookupRequest(uuid, &profile))
+	w, err := l.watch(ctx, l.lookupRequest(uuid, &profile))
 	if err != nil {
 		return failed(op, err)
 	}

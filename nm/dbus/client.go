@@ -105,6 +105,8 @@ type link struct {
 	root bool
 	// added has the paths of the profiles that this connection has added, by their UUIDs.
 	added sync.Map
+	// names has the names of the tunnels that were listed, each a titled, by their UUIDs.
+	names sync.Map
 }
 
 // dial opens a connection. godbus' authentication takes no context, so the connection is closed
@@ -228,17 +230,17 @@ func value[T any](p properties, property string) T {
 
 // lookup returns the present object path of the profile.
 func (l *link) lookup(ctx context.Context, uuid string) (path dbus.ObjectPath, err error) {
-	err = l.flight(ctx, []request{lookupRequest(uuid, &path)})
+	err = l.flight(ctx, []request{l.lookupRequest(uuid, &path)})
 	return path, err
 }
 
 // lookupRequest asks for the object path of the profile. It fails with [fault.ErrNotFound] if there
 // is none.
-func lookupRequest(uuid string, path *dbus.ObjectPath) request {
+func (l *link) lookupRequest(uuid string, path *dbus.ObjectPath) request {
 	return request{path: settings, method: gnm.SettingsGetConnectionByUUID, args: []any{uuid}, done: func(body []any, err error) error {
 		*path = result[dbus.ObjectPath](body)
 		if isGone(err) || errorName(err) == nameInvalidConnection {
-			return notFound(uuid)
+			return l.notFound(uuid)
 		}
 		return err
 	}}

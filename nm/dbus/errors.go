@@ -12,6 +12,7 @@ import (
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
 
+	"nmgre/nm"
 	"nmgre/nm/dbus/reason"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
@@ -136,8 +137,36 @@ func stillStarting() error {
 	return noManager("NetworkManager is still starting", "try again in a moment")
 }
 
-func notFound(uuid string) error {
+// notFound says that there is no such profile: by its name, if it was there before.
+func (l *link) notFound(uuid string) error {
+	if p, ok := l.known(uuid); ok {
+		return &fault.Error{Kind: fault.ErrNotFound, What: "NetworkManager has the profile " + nm.Profile{UUID: uuid, ID: p.id, Alone: p.alone}.Called() + " no more"}
+	}
 	return &fault.Error{Kind: fault.ErrNotFound, What: "NetworkManager has no profile with the UUID " + wire.Quote(uuid)}
+}
+
+// remember notes the names of listed tunnels.
+func (l *link) remember(profiles []nm.Profile) {
+	for _, p := range profiles {
+		if p.Tunnel.Mode != 0 {
+			l.names.Store(p.UUID, titled{p.ID, p.Alone})
+		}
+	}
+}
+
+// titled has the names of a tunnel, as [nm.Profile] has them.
+type titled struct {
+	id    string
+	alone bool
+}
+
+// known returns the names of a tunnel as it was listed last.
+func (l *link) known(uuid string) (titled, bool) {
+	p, ok := l.names.Load(uuid)
+	if !ok {
+		return titled{}, false
+	}
+	return p.(titled), true //nolint:errcheck,forcetypeassert // nothing else is put into it
 }
 
 // asRemote finds an error that came over the bus: godbus returns it as a value or as a pointer.

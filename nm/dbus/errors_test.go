@@ -66,7 +66,7 @@ func TestErrors(t *testing.T) {
 func TestErrorsOfTheConnection(t *testing.T) {
 	for _, c := range []struct{ err, kind error }{
 		{io.EOF, fault.ErrNoNetworkManager}, {dbus.ErrClosed, fault.ErrNoNetworkManager}, {errLost, fault.ErrNoNetworkManager},
-		{context.DeadlineExceeded, fault.ErrTimeout}, {context.Canceled, context.Canceled}, {notFound("x"), fault.ErrNotFound},
+		{context.DeadlineExceeded, fault.ErrTimeout}, {context.Canceled, context.Canceled}, {(&link{}).notFound("x"), fault.ErrNotFound},
 	} {
 		if got := failed("do it", c.err); !errors.Is(got, c.kind) {
 			t.Errorf("%v: got %v", c.err, got)

@@ -130,7 +130,7 @@ func FuzzReplies(f *testing.F) {
 		var answers map[string]string
 		var errs []error
 		for _, r := range []request{
-			lookupRequest("u", &path), settingsRequest("/a", &s), activesRequest(&paths), versionRequest(&version), permissionsRequest(&answers), ownerRequest(&owner),
+			(&link{}).lookupRequest("u", &path), settingsRequest("/a", &s), activesRequest(&paths), versionRequest(&version), permissionsRequest(&answers), ownerRequest(&owner),
 			fileRequest(&p), deviceRequest(&p), testerRequest(&p, ":1.2"), activeRequest("/a", func(a active) { p.Tunnel.Mode = 1; p.setActivity(a) }),
 		} {
 			errs = append(errs, failed("ask", r.done(body, err)))

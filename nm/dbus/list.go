@@ -50,6 +50,8 @@ func (c *Client) List(ctx context.Context) ([]nm.Profile, error) {
 		return nil, failed(op, err)
 	}
 	profiles, err := l.profiles(ctx, paths, actives)
+	nm.TellAlone(profiles)
+	l.remember(profiles)
 	return profiles, failed(op, err)
 }
 
@@ -80,17 +82,20 @@ func (c *Client) Get(ctx context.Context, uuid string) (nm.Profile, error) {
 	}
 	var path dbus.ObjectPath
 	var actives []dbus.ObjectPath
-	if err := l.flight(ctx, []request{lookupRequest(uuid, &path), activesRequest(&actives)}); err != nil {
+	if err := l.flight(ctx, []request{l.lookupRequest(uuid, &path), activesRequest(&actives)}); err != nil {
 		return nm.Profile{}, failed(op, err)
 	}
 	profiles, err := l.profiles(ctx, []dbus.ObjectPath{path}, actives)
 	if err == nil && len(profiles) == 0 { // it has vanished meanwhile
-		err = notFound(uuid)
+		err = l.notFound(uuid)
 	}
 	if err != nil {
 		return nm.Profile{}, failed(op, err)
 	}
-	return profiles[0], nil
+	p := profiles[0]
+	was, _ := l.known(uuid)
+	p.Alone = was.alone && was.id == p.ID
+	return p, nil
 }
 
 // found is a profile that is being put together.

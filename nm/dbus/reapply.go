@@ -102,7 +102,7 @@ func (c *rerouting) run(ctx context.Context, to []routes.Route) error {
 	for range maxTries {
 		err = c.try(ctx, to)
 		if isGone(err) {
-			return notFound(c.uuid)
+			return c.link.notFound(c.uuid)
 		}
 		if !isOutdated(err) {
 			return err
@@ -288,6 +288,12 @@ func (c *rerouting) applyTo(ctx context.Context, device dbus.ObjectPath) (bool, 
 	return ok, err
 }
 
+// again is the hint to make the tunnel anew.
+func (c *rerouting) again() string {
+	name := fault.Operand(fault.Printable(c.old.Text(wire.Connection, "interface-name")))
+	return "take the tunnel down and up: nmgre down " + name + " && nmgre up " + name
+}
+
 // undo makes the devices run with their settings from before. It goes on when ctx has ended.
 func (c *rerouting) undo(ctx context.Context) error {
 	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
@@ -300,7 +306,7 @@ func (c *rerouting) undo(ctx context.Context) error {
 			err = c.link.untilIdle(undoing)
 		}
 		if err != nil {
-			errs = append(errs, &fault.Error{What: "undo the change of the device's routes", Err: failed(opDevice, err), Hint: "take the tunnel down and up: nmcli connection up " + fault.ShellWord(c.uuid)})
+			errs = append(errs, &fault.Error{What: "undo the change of the device's routes", Err: failed(opDevice, err), Hint: c.again()})
 		}
 	}
 	return errors.Join(errs...)

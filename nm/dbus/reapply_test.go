@@ -302,7 +302,7 @@ func TestSetRoutesNotUndone(t *testing.T) {
 	bus.Break("Update2", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Failed", Text: "disk full", Meanwhile: func() {
 		bus.Break("Reapply", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Device.Failed", Text: "no"})
 	}})
-	check(t, c.SetRoutes(t.Context(), dbustest.UUID, nil, others()), nil, "disk full", "undo the change of the device's routes", "apply them to its device: no", "nmcli connection up "+dbustest.UUID)
+	check(t, c.SetRoutes(t.Context(), dbustest.UUID, nil, others()), nil, "disk full", "undo the change of the device's routes", "apply them to its device: no", "nmgre down gre1 && nmgre up gre1")
 }
 
 // TestSetRoutesDenied has a user who may change no profile. The device is not changed either.

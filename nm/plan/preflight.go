@@ -66,7 +66,7 @@ func (p *preflight) nameTaken() *fault.Error {
 		if profile.Trial {
 			return fault.Invalid("name", hint, "another nmgre is making %s right now", p.t.Name)
 		}
-		return fault.Invalid("name", hint, "the profile %s (%s) has the name %s already", fault.Printable(profile.ID), profile.UUID, p.t.Name)
+		return fault.Invalid("name", hint, "the profile %s has the name %s already", profile.Called(), p.t.Name)
 	}
 	if kernel.Named(p.links, p.t.Name) != nil {
 		return fault.Invalid("name", hint, "the device %s exists already", p.t.Name)

@@ -47,16 +47,16 @@ func TestPreflight(t *testing.T) {
 		{"the name of a device", func(w *fake.World, _ *nm.Tunnel) { w.AddLink(kernel.Link{Name: "gre1", Kind: "dummy"}) }, "ErrInvalid", "name", "the device gre1 exists already", "--name"},
 		{"the interface of a GRE profile", func(w *fake.World, _ *nm.Tunnel) {
 			w.AddProfile(nm.Profile{UUID: "u1", ID: "to Berlin", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre1", Mode: gre.ModeGRE}})
-		}, "ErrInvalid", "name", "the profile to Berlin (u1) has the name gre1 already", "--name"},
+		}, "ErrInvalid", "name", "the profile to Berlin has the name gre1 already", "--name"},
 		{"the name of a GRE profile", func(w *fake.World, _ *nm.Tunnel) {
 			w.AddProfile(nm.Profile{UUID: "u1", ID: "gre1", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "tun9", Mode: gre.ModeGRE}})
-		}, "ErrInvalid", "name", "the profile gre1 (u1) has the name gre1 already", "--name"},
+		}, "ErrInvalid", "name", "the profile gre1 has the name gre1 already", "--name"},
 		{"the name of another profile", func(w *fake.World, _ *nm.Tunnel) {
 			w.AddProfile(nm.Profile{UUID: "u1", ID: "gre1", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "eth7"}})
-		}, "ErrInvalid", "name", "the profile gre1 (u1) has the name gre1 already", "--name"},
+		}, "ErrInvalid", "name", "the profile gre1 has the name gre1 already", "--name"},
 		{"the interface of another profile", func(w *fake.World, _ *nm.Tunnel) {
 			w.AddProfile(nm.Profile{UUID: "u1", ID: "a bridge\x1b", State: nm.StateInactive, Tunnel: nm.Tunnel{Name: "gre1"}})
-		}, "ErrInvalid", "name", `the profile a bridge\x1b (u1) has the name gre1 already`, "--name"},
+		}, "ErrInvalid", "name", `the profile a bridge\x1b has the name gre1 already`, "--name"},
 		{"the name of a tunnel in the making", func(w *fake.World, _ *nm.Tunnel) {
 			w.AddProfile(nm.Profile{UUID: "u1", ID: "gre1", State: nm.StateInactive, Trial: true, Tunnel: nm.Tunnel{Name: "gre1", Mode: gre.ModeGRE}})
 		}, "ErrInvalid", "name", "another nmgre is making gre1 right now", "--name"},

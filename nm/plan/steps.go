@@ -167,9 +167,9 @@ func (p EditPlan) applySteps() []Step {
 		return []Step{{ID: StepApply, What: "apply the profile while the tunnel is up", Why: p.Why, Commands: []string{"nmcli device reapply " + fault.ShellWord(p.Profile.Device)}}}
 	}
 	return []Step{
-		{ID: StepDown, What: "take the tunnel down", Why: p.Why, Commands: nm.NmcliConnection("down", p.Profile.UUID)},
+		{ID: StepDown, What: "take the tunnel down", Why: p.Why, Commands: nm.NmcliConnection("down", p.nmcli())},
 		{ID: StepActivate, What: "bring it up, and wait until its addresses are set", Why: "NetworkManager makes a new link",
-			Commands: nm.NmcliConnection("up", p.Profile.UUID)},
+			Commands: nm.NmcliConnection("up", p.nmcli())},
 	}
 }
 
@@ -189,10 +189,24 @@ func (p EditPlan) freshKernelRoutes() []nm.Owned {
 // nmcli cannot make it.
 func (p EditPlan) nmcliModify(inMemory bool) []string {
 	var more []string
-	if p.Profile.ID == p.Before.Name && p.After.Name != p.Before.Name {
+	if p.renames() {
 		more = []string{"connection.id", p.After.Name}
 	}
-	return nm.NmcliModify(p.Profile.UUID, p.Profile.Tunnel, p.ProfileAfter(), inMemory, more...)
+	return nm.NmcliModify(p.nmcli(), p.Profile.Tunnel, p.ProfileAfter(), inMemory, more...)
+}
+
+// renames says that the profile is renamed with its interface.
+func (p EditPlan) renames() bool {
+	return p.Profile.ID == p.Before.Name && p.After.Name != p.Before.Name
+}
+
+// nmcli is the word by which nmcli finds the profile in every step: its UUID if the edit renames
+// it.
+func (p EditPlan) nmcli() string {
+	if p.renames() {
+		return fault.ShellWord(p.Profile.UUID)
+	}
+	return p.Profile.Nmcli()
 }
 
 // Diff returns a line for each change of the edit: at most a hundred, and a line with the number of

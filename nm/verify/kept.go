@@ -65,7 +65,7 @@ func firstHint(err error, otherwise string) string {
 // checkFile checks that the file is for the tunnel as it is, and that all lines of it could be
 // read.
 func (v *verifier) checkFile() Check {
-	c := Check{ID: "kept", Status: Pass, Certainty: Proved, Summary: "nmgre keeps for the tunnel: " + v.kept.Summary(), Evidence: v.kept.UUID}
+	c := Check{ID: "kept", Status: Pass, Certainty: Proved, Summary: "nmgre keeps for the tunnel: " + v.kept.Summary(), Evidence: "of " + v.profile.Called()}
 	if err := v.kept.Bound(v.profile.Running(), v.link); err != nil {
 		c.Status, c.Cause, c.Summary, c.Evidence, c.Hint = Fail, cause.KeptForAnother, "what root keeps for the tunnel was allowed for another one, so it is not set", err.Error(), firstHint(err, "")
 		return c

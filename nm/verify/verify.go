@@ -138,7 +138,7 @@ const profileID = "profile"
 // checkProfile checks that the profile is on disk, or in memory only before it is saved.
 func checkProfile(p nm.Profile, beforeSave bool) Check {
 	c := Check{ID: profileID, Status: Pass, Certainty: Proved, Summary: "NetworkManager has the profile, on disk",
-		Evidence: fmt.Sprintf("%s %s %s", fault.Printable(p.ID), p.UUID, fault.Printable(p.Path))}
+		Evidence: strings.TrimSpace(p.Called() + " " + fault.Printable(p.Path))}
 	switch {
 	case p.State == nm.StateExternal:
 		c.Status, c.Summary = Warn, "the link was made by hand: it is lost at the next reboot"
@@ -149,7 +149,7 @@ func checkProfile(p nm.Profile, beforeSave bool) Check {
 		c.Status, c.Summary = Warn, "the profile, or its latest change, is not on disk: it is lost at the next reboot"
 		// as it is: nmcli wants something to write
 		autoconnect := map[bool]string{true: "yes", false: "no"}[p.Tunnel.Autoconnect]
-		c.Hint = "write it to disk: nmcli connection modify " + fault.ShellWord(p.UUID) + " connection.autoconnect " + autoconnect
+		c.Hint = "write it to disk: nmcli connection modify " + p.Nmcli() + " connection.autoconnect " + autoconnect
 	}
 	return c
 }

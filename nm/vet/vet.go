@@ -5,6 +5,7 @@
 package vet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,17 +61,17 @@ func Forget(ctx context.Context, sys nm.System, user, uuid string) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(uuids, uuid) {
-		return &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + fault.Printable(uuid)}
-	}
 	p, err := sys.Profiles.Get(ctx, uuid)
-	if errors.Is(err, fault.ErrNotFound) {
-		return nil
+	if err == nil {
+		err = mayTouch(p, user)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fault.ErrNotFound) {
 		return err
 	}
-	return mayTouch(p, user)
+	if !slices.Contains(uuids, uuid) {
+		return &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + fault.Printable(cmp.Or(p.ID, uuid))}
+	}
+	return nil
 }
 
 // mayTouch refuses a profile that is for other users.
@@ -164,9 +165,9 @@ func (v *vetting) checkTunnel() fault.List {
 	k, p := &v.kept, v.profile
 	switch inner := p.Tunnel.InnerNetworks(); {
 	case p.UUID != k.UUID:
-		return fault.List{fault.Invalid("", "", "the profile's UUID is %s, not %s", fault.Printable(p.UUID), k.UUID)}
+		return fault.List{fault.Invalid("", "", "the UUID of the profile %s is %s, not %s", fault.Printable(p.ID), fault.Printable(p.UUID), k.UUID)}
 	case p.Tunnel.Mode == 0 || p.State == nm.StateExternal:
-		return fault.List{fault.Invalid("", "nmgre list shows the tunnels", "the profile %s is not a GRE tunnel of NetworkManager's", k.UUID)}
+		return fault.List{fault.Invalid("", "nmgre list shows the tunnels", "the profile %s is not a GRE tunnel of NetworkManager's", fault.Printable(cmp.Or(p.ID, k.UUID)))}
 	case !routes.IsDevice(p.Tunnel.Name) || k.Name != p.Tunnel.Name:
 		return fault.List{fault.Invalid("", hint, "the interface of the profile is %s, not %s", fault.Printable(p.Tunnel.Name), fault.Printable(k.Name))}
 	case k.Remote != p.Tunnel.Remote:

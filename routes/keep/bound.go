@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 
@@ -20,7 +21,7 @@ func (k Kept) Bound(p Running, link *kernel.Link) error {
 			Hint: "make it a tunnel again, or remove what root keeps: sudo rm /etc/nmgre/tunnels/" + k.UUID}
 	case p.Name != k.Name:
 		return &fault.Error{What: fmt.Sprintf("%s: the interface of the profile is %s by now, so nothing is set of what root keeps for %[1]s", name, fault.Printable(p.Name)),
-			Hint: "give it its old name: nmcli connection modify " + k.UUID + " connection.interface-name " + fault.ShellWord(k.Name)}
+			Hint: "give it its old name: nmcli connection modify " + cmp.Or(p.Nmcli, k.UUID) + " connection.interface-name " + fault.ShellWord(k.Name)}
 	case !sameEnd(p.Remote, k.Remote):
 		return &fault.Error{What: fmt.Sprintf("%s: the far end of the profile is %s by now, so nothing is set of what root keeps for the far end %s", name, endText(p.Remote), endText(k.Remote)),
 			Hint: fmt.Sprintf("if that is right, move it: sudo nmgre edit --peer %s %s", endText(p.Remote), fault.Operand(k.Name))}

@@ -132,6 +132,7 @@ type Keeper interface {
 // Running is the state of a profile, as far as the [LocalKeeper] needs it.
 type Running struct {
 	UUID, Name string // Name is the interface's
+	Nmcli      string // the word by which nmcli finds the profile; empty for its UUID
 	Device     string // empty when the profile is not active
 	GRE        bool   // it is the profile of a tunnel
 	Remote     netip.Addr

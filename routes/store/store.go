@@ -125,7 +125,7 @@ func (s *Store) Get(_ context.Context, uuid string) (keep.Kept, error) {
 		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
 	}
 	if err != nil {
-		return keep.Kept{}, denied("read what nmgre keeps for "+uuid, err)
+		return keep.Kept{}, denied("read what nmgre keeps for a tunnel", err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	stamp := stampOf(file)
@@ -171,7 +171,7 @@ func (s *Store) Delete(ctx context.Context, uuid string) error {
 	if !keep.IsUUID(uuid) {
 		return nil // it cannot have one
 	}
-	return errors.Join(denied("remove what nmgre keeps for "+uuid, s.remove(tunnelsDir, uuid)), s.EndTrial(ctx, uuid, false))
+	return errors.Join(denied("remove what nmgre keeps for a tunnel", s.remove(tunnelsDir, uuid)), s.EndTrial(ctx, uuid, false))
 }
 
 // HookOthers makes or removes the file that the hook looks for: while it is there, the hook calls

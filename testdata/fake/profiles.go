@@ -46,7 +46,7 @@ func (p *Process) List(ctx context.Context) (list []nm.Profile, err error) {
 		}
 		return nil
 	})
-	return list, err
+	return nm.TellAlone(list), err
 }
 
 func (p *Process) Serials(ctx context.Context) (serials []uint64, err error) {
@@ -64,6 +64,7 @@ func (p *Process) Get(ctx context.Context, uuid string) (profile nm.Profile, err
 		for _, f := range p.Profiles {
 			if f.UUID == uuid {
 				profile = f.listed()
+				profile.Alone = !slices.ContainsFunc(p.Profiles, func(o *Profile) bool { return o.UUID != uuid && o.ID == f.ID })
 				return nil
 			}
 		}

@@ -73,7 +73,7 @@ func Tunnel(name string, n int) nm.Tunnel {
 func UUID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 
 func statusOf(t nm.Tunnel, n int, state nm.State) nmgre.Status {
-	s := nmgre.Status{Profile: nm.Profile{UUID: UUID(n), ID: t.Name, Tunnel: t, State: state,
+	s := nmgre.Status{Profile: nm.Profile{UUID: UUID(n), ID: t.Name, Alone: true, Tunnel: t, State: state,
 		Path: "/etc/NetworkManager/system-connections/" + t.Name + ".nmconnection"}}
 	if state == nm.StateActive {
 		s.Device, s.DeviceState = t.Name, "activated"
@@ -191,6 +191,17 @@ func (f *Host) List(ctx context.Context) ([]nmgre.Status, error) {
 		return nil, r.ListErr
 	}
 	return append([]nmgre.Status(nil), r.Tunnels...), nil
+}
+
+// nmcli is the word by which nmcli finds a tunnel.
+func (f *Host) nmcli(name string) string {
+	r := f.root()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i, err := r.find(name); err == nil {
+		return r.Tunnels[i].Nmcli()
+	}
+	return name
 }
 
 func (f *Host) find(name string) (int, error) {
@@ -421,7 +432,7 @@ func (f *Host) set(ctx context.Context, name, verb, did string, state nm.State, 
 		return nm.Profile{}, err
 	}
 	f.called("%s %s", verb, name)
-	if err := f.step(ctx, "", did, nm.NmcliConnection(verb, name)...); err != nil {
+	if err := f.step(ctx, "", did, nm.NmcliConnection(verb, f.nmcli(name))...); err != nil {
 		return nm.Profile{}, err
 	}
 	r := f.root()
@@ -473,7 +484,7 @@ func (f *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 		}
 	}
 	f.called("delete %s", name)
-	if err := f.step(ctx, "", "deleted the profile, and with it the link", nm.NmcliConnection("delete", name)...); err != nil {
+	if err := f.step(ctx, "", "deleted the profile, and with it the link", nm.NmcliConnection("delete", f.nmcli(name))...); err != nil {
 		return nm.Profile{}, err
 	}
 	r := f.root()

@@ -22,7 +22,7 @@ func resting(p nm.Profile, all []nm.Profile) verify.Check {
 	switch {
 	case twin >= 0:
 		c.Summary = "the tunnel is down: another one has its device"
-		c.Evidence = fmt.Sprintf("%s is up, of the profile %s %s", fault.Printable(p.Tunnel.Name), fault.Printable(all[twin].ID), all[twin].UUID)
+		c.Evidence = fmt.Sprintf("%s is up, of the profile %s", fault.Printable(p.Tunnel.Name), all[twin].Called())
 	case !p.Tunnel.Autoconnect:
 		c.Summary, c.Evidence = "the tunnel is down, and is not to come up by itself", "state inactive, autoconnect no"
 		name := p.Tunnel.Name
@@ -43,5 +43,5 @@ func admit(r *Result) {
 	}
 	c := &r.Checks[0]
 	c.Summary, c.Certainty = "NetworkManager has the profile", verify.Likely
-	c.Evidence = fmt.Sprintf("%s %s; whether it is on disk was not asked, for so many tunnels", fault.Printable(p.ID), p.UUID)
+	c.Evidence = fmt.Sprintf("%s; whether it is on disk was not asked, for so many tunnels", p.Called())
 }

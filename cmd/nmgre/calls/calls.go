@@ -1,4 +1,8 @@
-package nmgre
+// Package calls wraps the doors to a host, so that a person sees every call that goes through them,
+// with the command that does the same.
+//
+// It may import nmgre, nm, routes, and routes/fault, keep and kernel. Begin at [Profiles].
+package calls
 
 import (
 	"cmp"
@@ -6,8 +10,10 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -15,39 +21,73 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// TellProfiles returns p, and calls tell at the end of every call over D-Bus that changes
+// Profiles returns p, and calls tell at the end of every call over D-Bus that changes
 // something.
-func TellProfiles(p nm.Profiles, tell func(Event)) nm.Profiles { return &toldProfiles{p, tell} }
+func Profiles(p nm.Profiles, tell func(nmgre.Event)) nm.Profiles {
+	return &toldProfiles{Profiles: p, tell: tell}
+}
 
-// TellKernel returns k, and calls tell at the end of every question over netlink, every change, and
+// Kernel returns k, and calls tell at the end of every question over netlink, every change, and
 // every probe.
-func TellKernel(k kernel.Kernel, tell func(Event)) kernel.Kernel { return &toldKernel{k, tell} }
+func Kernel(k kernel.Kernel, tell func(nmgre.Event)) kernel.Kernel { return &toldKernel{k, tell} }
 
-// TellGateway returns g, and calls tell at the end of every change of the rules and of forwarding.
-func TellGateway(g keep.Gateway, tell func(Event)) keep.Gateway { return &toldGateway{g, tell} }
+// Gateway returns g, and calls tell at the end of every change of the rules and of forwarding.
+func Gateway(g keep.Gateway, tell func(nmgre.Event)) keep.Gateway { return &toldGateway{g, tell} }
 
 // told makes one call to the bus or the kernel, and tells of it as a detail.
-func told(tell func(Event), what string, do func() error, commands ...string) error {
+func told(tell func(nmgre.Event), what string, do func() error, commands ...string) error {
 	begin := time.Now()
 	err := do()
-	tell(Event{What: what, Took: time.Since(begin), Err: err, Detail: true, Commands: commands})
+	tell(nmgre.Event{What: what, Took: time.Since(begin), Err: err, Detail: true, Commands: commands})
 	return err
 }
 
 // toldProfiles tells of every call that changes something over D-Bus.
 type toldProfiles struct {
 	nm.Profiles
-	tell func(Event)
+	tell  func(nmgre.Event)
+	known sync.Map // how tunnels are named, each a named, by their UUIDs
+}
+
+// named is how a profile is named.
+type named struct{ called, nmcli string }
+
+// List notes the names of the tunnels.
+func (p *toldProfiles) List(ctx context.Context) ([]nm.Profile, error) {
+	list, err := p.Profiles.List(ctx)
+	for _, one := range list {
+		if one.Tunnel.Mode != 0 {
+			p.known.Store(one.UUID, named{one.Called(), one.Nmcli()})
+		}
+	}
+	return list, err
+}
+
+// Get notes the name of a tunnel.
+func (p *toldProfiles) Get(ctx context.Context, uuid string) (nm.Profile, error) {
+	one, err := p.Profiles.Get(ctx, uuid)
+	if err == nil {
+		p.known.Store(uuid, named{one.Called(), one.Nmcli()})
+	}
+	return one, err
+}
+
+// name returns how the profile is named: by its UUID if nothing else is known.
+func (p *toldProfiles) name(uuid string) named {
+	if n, ok := p.known.Load(uuid); ok {
+		return n.(named) //nolint:errcheck,forcetypeassert // nothing else is put into it
+	}
+	return named{uuid, uuid}
 }
 
 // Add tells of the call.
 func (p *toldProfiles) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
-	return told(p.tell, "D-Bus: Settings.AddConnection2 "+uuid, func() error { return p.Profiles.Add(ctx, uuid, t) })
+	return told(p.tell, "D-Bus: Settings.AddConnection2 "+fault.Printable(t.Name), func() error { return p.Profiles.Add(ctx, uuid, t) })
 }
 
 // Save tells of the call.
 func (p *toldProfiles) Save(ctx context.Context, uuid string) (file string, err error) {
-	err = told(p.tell, "D-Bus: Settings.Connection.Update2 to disk "+uuid, func() error {
+	err = told(p.tell, "D-Bus: Settings.Connection.Update2 to disk "+p.name(uuid).called, func() error {
 		file, err = p.Profiles.Save(ctx, uuid)
 		return err
 	})
@@ -56,28 +96,28 @@ func (p *toldProfiles) Save(ctx context.Context, uuid string) (file string, err 
 
 // Activate tells of the call.
 func (p *toldProfiles) Activate(ctx context.Context, uuid string) error {
-	return told(p.tell, "D-Bus: ActivateConnection "+uuid, func() error { return p.Profiles.Activate(ctx, uuid) }, nm.NmcliConnection("up", uuid)...)
+	return told(p.tell, "D-Bus: ActivateConnection "+p.name(uuid).called, func() error { return p.Profiles.Activate(ctx, uuid) }, nm.NmcliConnection("up", p.name(uuid).nmcli)...)
 }
 
 // Deactivate tells of the call.
 func (p *toldProfiles) Deactivate(ctx context.Context, uuid string) error {
-	return told(p.tell, "D-Bus: DeactivateConnection "+uuid, func() error { return p.Profiles.Deactivate(ctx, uuid) }, nm.NmcliConnection("down", uuid)...)
+	return told(p.tell, "D-Bus: DeactivateConnection "+p.name(uuid).called, func() error { return p.Profiles.Deactivate(ctx, uuid) }, nm.NmcliConnection("down", p.name(uuid).nmcli)...)
 }
 
 // Delete tells of the call.
 func (p *toldProfiles) Delete(ctx context.Context, uuid string) error {
-	return told(p.tell, "D-Bus: Settings.Connection.Delete "+uuid, func() error { return p.Profiles.Delete(ctx, uuid) }, nm.NmcliConnection("delete", uuid)...)
+	return told(p.tell, "D-Bus: Settings.Connection.Delete "+p.name(uuid).called, func() error { return p.Profiles.Delete(ctx, uuid) }, nm.NmcliConnection("delete", p.name(uuid).nmcli)...)
 }
 
 // SetRoutes tells of the calls.
 func (p *toldProfiles) SetRoutes(ctx context.Context, uuid string, from, to []routes.Route) error {
-	what := fmt.Sprintf("D-Bus: Settings.Connection.Update2 and Device.Reapply, %d routes, %s", len(to), uuid)
+	what := fmt.Sprintf("D-Bus: Settings.Connection.Update2 and Device.Reapply, %d routes, %s", len(to), p.name(uuid).called)
 	return told(p.tell, what, func() error { return p.Profiles.SetRoutes(ctx, uuid, from, to) })
 }
 
 // Update tells of the call.
 func (p *toldProfiles) Update(ctx context.Context, uuid string, from *nm.Tunnel, t nm.Tunnel) (undo func(context.Context) error, err error) {
-	err = told(p.tell, "D-Bus: Settings.Connection.Update2 in memory "+uuid, func() error {
+	err = told(p.tell, "D-Bus: Settings.Connection.Update2 in memory "+p.name(uuid).called, func() error {
 		undo, err = p.Profiles.Update(ctx, uuid, from, t)
 		return err
 	})
@@ -86,18 +126,18 @@ func (p *toldProfiles) Update(ctx context.Context, uuid string, from *nm.Tunnel,
 
 // Revert tells of the call.
 func (p *toldProfiles) Revert(ctx context.Context, uuid string) error {
-	return told(p.tell, "D-Bus: Settings.Connection.Update2 back "+uuid, func() error { return p.Profiles.Revert(ctx, uuid) })
+	return told(p.tell, "D-Bus: Settings.Connection.Update2 back "+p.name(uuid).called, func() error { return p.Profiles.Revert(ctx, uuid) })
 }
 
 // Reapply tells of the call.
 func (p *toldProfiles) Reapply(ctx context.Context, uuid string) error {
-	return told(p.tell, "D-Bus: Device.Reapply "+uuid, func() error { return p.Profiles.Reapply(ctx, uuid) })
+	return told(p.tell, "D-Bus: Device.Reapply "+p.name(uuid).called, func() error { return p.Profiles.Reapply(ctx, uuid) })
 }
 
 // toldKernel tells of questions to the kernel and changes in it, over netlink.
 type toldKernel struct {
 	kernel.Kernel
-	tell func(Event)
+	tell func(nmgre.Event)
 }
 
 // Links tells of the dump.
@@ -132,7 +172,7 @@ func (k *toldKernel) SyncRoutes(ctx context.Context, want []kernel.OwnRoute, opt
 	}
 	begin := time.Now()
 	result, err = k.Kernel.SyncRoutes(ctx, want, opts)
-	k.tell(Event{What: fmt.Sprintf("netlink: RTM_NEWROUTE %d, RTM_DELROUTE %d", len(result.Added)+len(result.Replaced), result.Removed),
+	k.tell(nmgre.Event{What: fmt.Sprintf("netlink: RTM_NEWROUTE %d, RTM_DELROUTE %d", len(result.Added)+len(result.Replaced), result.Removed),
 		Took: time.Since(begin), Err: err, Detail: true, Commands: routeCommands(want, result)})
 	return result, err
 }
@@ -160,7 +200,7 @@ func (k *toldKernel) Probe(ctx context.Context, p kernel.Probe) (result kernel.P
 	if p.Size > 0 {
 		words, what = append(words, "-M", "do", "-s", strconv.Itoa(p.Payload())), fmt.Sprintf(" with %d bytes", p.Size)
 	}
-	k.tell(Event{What: fmt.Sprintf("ICMP: %d sent to %s by %s%s, %d answered", result.Sent, p.To, fault.Printable(p.Dev), what, result.Received),
+	k.tell(nmgre.Event{What: fmt.Sprintf("ICMP: %d sent to %s by %s%s, %d answered", result.Sent, p.To, fault.Printable(p.Dev), what, result.Received),
 		Took: time.Since(begin), Err: err, Detail: true, Commands: []string{fault.Shell(words)}})
 	return result, err
 }
@@ -168,7 +208,7 @@ func (k *toldKernel) Probe(ctx context.Context, p kernel.Probe) (result kernel.P
 // toldGateway tells of changes for forwarded packets.
 type toldGateway struct {
 	keep.Gateway
-	tell func(Event)
+	tell func(nmgre.Event)
 }
 
 // SetRules tells of the transaction.
