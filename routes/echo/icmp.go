@@ -168,6 +168,15 @@ func (e *echoes) isRequest(message []byte) bool {
 	return ours && message[0] == request
 }
 
+// note notes an error from a socket's queue.
+func (e *echoes) note(q QueuedError) {
+	if q.Local {
+		e.refuse(localWords(q.Errno), netip.Addr{})
+		return
+	}
+	e.refused(q.V6, q.Type, q.Code, q.Info, q.By)
+}
+
 // refused notes an ICMP error. Its sender may be unknown.
 func (e *echoes) refused(v6 bool, kind, code uint8, info uint32, from netip.Addr) {
 	from = from.WithZone("")

@@ -1,39 +1,35 @@
 package echo
 
-import (
-	"fmt"
-
-	"golang.org/x/sys/unix"
-
-	"nmgre/routes/fault"
-	"nmgre/routes/kernel"
-)
+import "golang.org/x/sys/unix"
 
 // knockPort is traceroute's first port. Hardly any host has a service there.
 const knockPort = 33434
 
 // knock sends a UDP datagram to a port at which nobody listens. A host that filters echo requests
-// may still answer that the port is unreachable (RFC 1122, 3.2.2.1). The answer is not read:
-// whoever listens to the tunnel's packets hears it.
-func knock(p kernel.Probe, link kernel.Link) error {
-	domain := unix.AF_INET
-	if p.To.Is6() {
-		domain = unix.AF_INET6
-	}
-	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+// may still answer that the port is unreachable (RFC 1122, 3.2.2.1): see heed. A datagram that
+// cannot be sent is one try less, and no failure.
+func (r *prober) knock() {
+	p := r.probe
+	p.UDP, p.Size = true, 0
+	s, err := openSocket(p, r.link)
 	if err != nil {
-		return fmt.Errorf("open a UDP socket: %w", err)
+		return
 	}
-	defer func() { _ = unix.Close(fd) }()
-	if err := unix.BindToDevice(fd, link.Name); err != nil {
-		return fmt.Errorf("bind to device %s: %w", fault.Printable(link.Name), err)
+	r.knocked = s
+	_ = s.send(nil)
+}
+
+// heed notes who has refused the datagram by now, and closes its socket.
+func (r *prober) heed() {
+	if r.knocked == nil {
+		return
 	}
-	if p.From.IsValid() {
-		if err := unix.Bind(fd, sockaddr(p.From, link.Index)); err != nil {
-			return fmt.Errorf("bind to %s: %w", p.From, err)
+	_ = r.knocked.conn.Control(func(fd uintptr) {
+		for _, q := range r.knocked.queued(int(fd)) {
+			r.echoes.note(q)
 		}
-	}
-	return unix.Sendto(fd, nil, 0, withPort(sockaddr(p.To, link.Index), knockPort))
+	})
+	r.knocked.close()
 }
 
 // withPort returns the address with a port.

@@ -51,3 +51,23 @@ func TestKnock(t *testing.T) {
 		}
 	}
 }
+
+// Who answers the datagram alone is there: it refuses it itself.
+func TestKnockIsAnswered(t *testing.T) {
+	for address, family := range map[string]string{"127.0.0.1": "ipv4/icmp_echo_ignore_all", "::1": "ipv6/icmp/echo_ignore_all"} {
+		ns := netns.New(t)
+		ns.Sysctl("net/"+family, "1")
+		err := ns.Do(func() error {
+			p := probeOf(address)
+			p.From, p.Count, p.Interval, p.Knock = p.To, 3, 50*time.Millisecond, true
+			r, err := Run(context.Background(), p, kernel.Link{Index: 1, Name: "lo"})
+			if err == nil && (r.Received != 0 || len(r.Refusals) != 1 || len(r.Errors) != 1 || r.Errors[0].By != p.To || r.Errors[0].Meaning() != kernel.NoPort) {
+				t.Errorf("%s: %+v", address, r)
+			}
+			return err
+		})
+		if err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}

@@ -55,6 +55,9 @@ func invalid(format string, args ...any) error {
 // no address of this host, and with ErrUnreachable when the host has no way to send. After a
 // failure, and after the end of ctx, the result holds what was found by then.
 func Run(ctx context.Context, p kernel.Probe, link kernel.Link) (kernel.ProbeResult, error) {
+	if p.UDP {
+		return runDatagrams(ctx, p, link)
+	}
 	s, err := openSocket(p, link)
 	if err != nil {
 		return kernel.ProbeResult{}, err
@@ -63,16 +66,18 @@ func Run(ctx context.Context, p kernel.Probe, link kernel.Link) (kernel.ProbeRes
 	r := prober{socket: s, probe: p, link: link, echoes: echoes{to: p.To, id: s.id, padding: max(0, p.Size-smallest(p.To))}}
 	_, _ = rand.Read(r.echoes.nonce[:]) // never fails
 	err = r.run(ctx)
+	r.heed()
 	return r.echoes.result, err
 }
 
 // prober is a probe on its way.
 type prober struct {
-	socket *socket
-	probe  kernel.Probe
-	link   kernel.Link
-	echoes echoes
-	reads  int
+	socket  *socket
+	knocked *socket // that of the UDP datagram; nil before it is sent
+	probe   kernel.Probe
+	link    kernel.Link
+	echoes  echoes
+	reads   int
 }
 
 // run sends the requests, an interval apart. It reads until enough answers have come, or until an
@@ -89,7 +94,7 @@ func (r *prober) run(ctx context.Context) error {
 				return err
 			}
 			if r.probe.Knock && r.echoes.result.Sent == 2 {
-				_ = knock(r.probe, r.link) // it is one more try, and no more
+				r.knock()
 			}
 			next = now.Add(r.probe.Interval)
 		}

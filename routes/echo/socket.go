@@ -33,6 +33,7 @@ type socket struct {
 	conn syscall.RawConn
 	raw  bool // or else a ping socket
 	v6   bool
+	udp  bool   // it sends datagrams, and no echo requests
 	id   uint16 // the identifier of its echo messages
 	to   unix.Sockaddr
 
@@ -42,7 +43,10 @@ type socket struct {
 // openSocket opens a socket that is bound to the device and to the source address.
 func openSocket(p kernel.Probe, link kernel.Link) (*socket, error) {
 	s := &socket{
-		v6: p.To.Is6(), to: sockaddr(p.To, link.Index), packet: make([]byte, packetSize+p.Size), ancillary: make([]byte, ancillarySize),
+		v6: p.To.Is6(), udp: p.UDP, to: sockaddr(p.To, link.Index), packet: make([]byte, packetSize+p.Size), ancillary: make([]byte, ancillarySize),
+	}
+	if s.udp {
+		s.to = withPort(s.to, knockPort)
 	}
 	fd, err := s.open()
 	if err != nil {
@@ -60,11 +64,17 @@ func openSocket(p kernel.Probe, link kernel.Link) (*socket, error) {
 	return s, nil
 }
 
-// open opens a raw socket, or a ping socket where a raw one is not permitted.
+// open opens a raw socket, or a ping socket where a raw one is not permitted; or a UDP socket.
 func (s *socket) open() (fd int, err error) {
 	domain, protocol := unix.AF_INET, unix.IPPROTO_ICMP
 	if s.v6 {
 		domain, protocol = unix.AF_INET6, unix.IPPROTO_ICMPV6
+	}
+	if s.udp {
+		if fd, err = unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
+			return -1, fmt.Errorf("open a UDP socket: %w", err)
+		}
+		return fd, nil
 	}
 	for _, kind := range []int{unix.SOCK_RAW, unix.SOCK_DGRAM} {
 		s.raw = kind == unix.SOCK_RAW
@@ -220,12 +230,21 @@ func (e *echoes) receiveError(request, ancillary []byte) {
 		return
 	}
 	for _, q := range QueuedErrors(ancillary) {
-		if q.Local {
-			e.refuse(localWords(q.Errno), netip.Addr{})
-		} else {
-			e.refused(q.V6, q.Type, q.Code, q.Info, q.By)
-		}
+		e.note(q)
 	}
+}
+
+// queued takes what is in the error queue of a socket, up to a bound. The kernel gives a socket the
+// errors about its own packets alone; that is all there is of those about UDP datagrams.
+func (s *socket) queued(fd int) (list []QueuedError) {
+	for range maxRefusals {
+		_, n, _, _, err := unix.Recvmsg(fd, s.packet, s.ancillary, unix.MSG_ERRQUEUE)
+		if err != nil {
+			break
+		}
+		list = append(list, QueuedErrors(s.ancillary[:n])...)
+	}
+	return list
 }
 
 // localWords are the words for a refusal by this host's own kernel.

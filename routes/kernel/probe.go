@@ -47,8 +47,8 @@ type Probe struct {
 	Interval time.Duration // between two of them, and to wait after the last
 	Enough   int           // stop after this many answers; 0 to wait for all
 	// Knock sends a UDP datagram to a port at which nobody listens, too, with the second request: a
-	// host that filters echo requests may answer that the port is unreachable. The answer is not
-	// part of the result.
+	// host that filters echo requests may answer that the port is unreachable. That is one of the
+	// refusals of the result.
 	Knock bool
 	Hops  uint8 // the TTL, or hop limit, of the requests; 0 for the kernel's own
 	// Size is the size of each whole IP packet in bytes, with its header, up to 65535. Such packets
@@ -56,6 +56,11 @@ type Probe struct {
 	// To. The first refusal ends the probe: one by this host's own kernel, too, is an answer and no
 	// failure. 0 stands for small packets.
 	Size int
+	// UDP has datagrams sent in place of echo requests, to a port at which nobody listens. Their
+	// answers are the errors by which p.To itself refuses them. Behind each one of Size goes a
+	// small one at once. Hosts send few such errors a second: where the small one is answered, the
+	// other one would have been, too, if it had come.
+	UDP bool
 	// UntilRefused says that the first refusal ends the probe.
 	UntilRefused bool
 }
@@ -71,7 +76,9 @@ func (p Probe) Payload() int {
 // ProbeResult is the answers to a [Probe].
 type ProbeResult struct {
 	Sent, Received int
-	RTT            []time.Duration // of each answer, in the order in which they came
+	// Small is how many of the small datagrams were answered that follow those of [Probe.Size].
+	Small int
+	RTT   []time.Duration // of each answer, in the order in which they came
 	// Refusals are the ICMP errors that came back, each once, in words and with the sender.
 	Refusals []string
 	// Errors are those of them whose sender is known, without the packet that they quote.
@@ -81,6 +88,7 @@ type ProbeResult struct {
 // And returns the answers to two probes as those to one.
 func (r ProbeResult) And(more ProbeResult) ProbeResult {
 	r.Sent, r.Received, r.RTT = r.Sent+more.Sent, r.Received+more.Received, slices.Concat(r.RTT, more.RTT)
+	r.Small += more.Small
 	for _, words := range more.Refusals {
 		if !slices.Contains(r.Refusals, words) {
 			r.Refusals = append(slices.Clip(r.Refusals), words)

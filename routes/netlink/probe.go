@@ -20,6 +20,8 @@ import (
 // that is silent or refuses is no error. The end of ctx ends the probe at once. After it, and after
 // a failure, the result holds what was found by then.
 //
+// With p.UDP it sends datagrams, which nobody needs privileges for.
+//
 // Refusals name their sender. That may be this host: its kernel sends one for a tunnel whose
 // packets came back.
 func (k *Kernel) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error) {
