@@ -306,6 +306,28 @@ func BenchmarkLabVerify(b *testing.B) {
 	}
 }
 
+// What a healthy tunnel waits for, in round trips of its way: how much longer verify takes where
+// the way takes a tenth of a second longer. So the time of an emulated processor does not count.
+func BenchmarkLabVerifyFarAway(b *testing.B) {
+	lab.Need(b)
+	const most = 1.2
+	undelay := func() { lab.Router.Try("tc", "qdisc", "del", "dev", "eth1", "root") }
+	b.Cleanup(undelay)
+	addTunnels(b, 1, true)
+	waitIdle(b)
+	for b.Loop() {
+		longer, way := &side{name: "nmgre verify"}, &side{name: "round trip"}
+		compare(b, rounds, []bar{{"verify far away", "ms", longer, way, wall, most}}, func() {
+			undelay()
+			near, nearTrip := measure(b, lab.Linux1, "nmgre verify many1"), roundTrip(b, "172.20.0.6")
+			lab.Router.Run(b, "tc", "qdisc", "add", "dev", "eth1", "root", "netem", "delay", "100ms")
+			far, farTrip := measure(b, lab.Linux1, "nmgre verify many1"), roundTrip(b, "172.20.0.6")
+			longer.add(run{took: far.took - near.took})
+			way.add(run{took: farTrip.took - nearTrip.took})
+		})
+	}
+}
+
 // A hundred thousand routes of one tunnel from a file, against ip -batch with the same; and once
 // more, when there is nothing left to do.
 func BenchmarkLabBulk(b *testing.B) {

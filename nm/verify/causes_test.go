@@ -208,6 +208,11 @@ func readFact(t *testing.T, ev *cause.Evidence, word string, args []string, rest
 		ev.Tunnel.MTU, ev.Link.MTU = uint32(number(t, args[0])), number(t, args[0])
 	case "large": // the whole, what fits and what fails
 		ev.Large = pathmtu.Found{Whole: number(t, args[0]), Fits: number(t, args[1]), Fails: number(t, args[2]), Sure: len(args) > 3}
+	case "datagrams": // of the whole size
+		ev.Large.Datagrams = map[string]pathmtu.Datagrams{"lost": pathmtu.Lost, "carried": pathmtu.Carried}[args[0]]
+	case "says": // the far end, of packets of TTL 1 to what is behind it
+		kind, code, _ := strings.Cut(args[0], "/")
+		ev.Near = append(ev.Near, kernel.ICMPError{By: ev.Tunnel.PeerAddress, Type: uint8(number(t, kind)), Code: uint8(number(t, code))})
 	case "sent":
 		ev.Probe.Sent, ev.Probe.Received = number(t, args[0]), number(t, args[1])
 	case "outer":

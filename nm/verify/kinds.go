@@ -20,7 +20,7 @@ func Kinds() []Kind {
 		{[]string{"forwarding ...", "snat ...", "clamp-mss"}, "forwarding is switched on, and the rules for forwarded packets are in the kernel; an SNAT rule takes the packets that it is for: its counter grows with the echo request that `verify` sends to the next hop from the tunnel's own address"},
 		{[]string{"firewall"}, "nothing else on the host drops them"},
 		{[]string{"underlay"}, "the local address is here, and the way to the far end does not lead into a tunnel"},
-		{[]string{"mtu"}, "the tunnel's MTU fits through the way to the far end: packets of that size, which nobody may fragment, are answered; without an answer at all, as far as this host knows"},
+		{[]string{"mtu"}, "the tunnel's MTU fits through the way to the far end: packets of that size, which nobody may fragment, are answered: echoes, or UDP datagrams where the far end drops long echoes; without an answer at all, as far as this host knows"},
 		{[]string{"probe"}, "the far end answers an echo request sent through the tunnel"},
 		{[]string{"counters"}, "what the kernel counted meanwhile"},
 		{[]string{"peers"}, "only where the far end has several inner addresses: the others answer, too"},

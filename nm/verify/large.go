@@ -7,23 +7,14 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// probeTunnel sends small packets through the tunnel, and beside them, for measuring's time, its
-// whole MTU. While a tunnel is made, nobody waits for that.
+// probeTunnel sends small packets through the tunnel, and at the same time its whole MTU, for
+// measuring's time. While a tunnel is made, nobody waits for that.
 func (v *verifier) probeTunnel(ctx, measuring context.Context, small kernel.Probe) (result kernel.ProbeResult, err error) {
 	if v.opts.BeforeSave || v.wrongWay {
 		return v.sys.Kernel.Probe(ctx, small)
 	}
-	s := pathmtu.Search{Probe: v.probeAndTell, Whole: v.link.MTU, Told: v.toldFits}
+	s := pathmtu.Search{Probe: v.now.Probe, Whole: v.link.MTU, Told: v.toldFits}
 	result, v.ev.Large, err = s.Beside(ctx, measuring, small)
-	return result, err
-}
-
-// probeAndTell sends a probe. Once the far end has answered, it may be asked for networks.
-func (v *verifier) probeAndTell(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error) {
-	result, err := v.now.Probe(ctx, p)
-	if result.Received > 0 {
-		v.asking.Answered()
-	}
 	return result, err
 }
 

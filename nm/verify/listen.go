@@ -11,8 +11,8 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// The probe of a verification sends at most probeCount echo requests, and stops after probeEnough
-// answers.
+// The probe of a verification sends at most probeCount echo requests, and stops after one answer.
+// While a tunnel is made, it stops after probeEnough.
 const (
 	probeCount    = 4
 	probeEnough   = 2
@@ -39,6 +39,7 @@ func (v *verifier) sendProbe(ctx context.Context) error {
 		_, err = v.probeOnce(ctx, false)
 	}
 	v.asking.End(err == nil && v.ev.Probe.Received > 0, v.graceForNetworks())
+	v.ev.Near = v.saidNear()
 	if err != nil && ctx.Err() == nil {
 		v.probeErr = err
 		return nil

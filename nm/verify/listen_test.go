@@ -35,11 +35,12 @@ func probeCheck(t *testing.T, r verify.Report) verify.Check {
 	return verify.Check{}
 }
 
-// hangs makes the n-th probe run until it is cancelled, counted from 1.
-func hangs(p *fake.Process, probe int) {
+// hangs makes the first n probes run until they are cancelled. The small packets and the large one
+// are two.
+func hangs(p *fake.Process, n int32) {
 	var seen atomic.Int32 // probes may be in flight together
 	p.Fault = func(_ int, method string) fake.Fault {
-		return fake.Fault{Hang: method == "Probe" && seen.Add(1) == int32(probe)}
+		return fake.Fault{Hang: method == "Probe" && seen.Add(1) <= n}
 	}
 }
 
@@ -54,7 +55,7 @@ func TestRefusalEndsTheProbe(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		process, begin := w.Start(), time.Now()
-		hangs(process, 1)
+		hangs(process, 2)
 		report, err := process.Host().Verify(t.Context(), p.UUID, verify.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -74,7 +75,7 @@ func TestRefusalOfOtherPackets(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		process := w.Start()
-		hangs(process, 1)
+		hangs(process, 2)
 		report, err := process.Host().Verify(t.Context(), p.UUID, verify.Options{})
 		if c := probeCheck(t, report); err != nil || c.Status != verify.Pass {
 			t.Errorf("%v %s", err, fake.CheckText(c))
@@ -90,7 +91,7 @@ func TestListenInterrupted(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		process := w.Start()
-		hangs(process, 1)
+		hangs(process, 2)
 		if _, err := process.Host().Verify(ctx, p.UUID, verify.Options{}); !errors.Is(err, fault.ErrTimeout) && !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}

@@ -49,7 +49,7 @@ func (v *verifier) probeAll(ctx context.Context, peers []netip.Addr) []probed {
 		own, _ := t.AddressTowardsPeer()
 		running.Go(func() {
 			results[i].result, results[i].err = v.now.Probe(ctx, kernel.Probe{Dev: v.link.Name, From: own.Addr(), To: peer,
-				Count: probeCount, Enough: probeEnough, Interval: probeInterval})
+				Count: probeCount, Enough: 1, Interval: probeInterval})
 		})
 	}
 	running.Wait()

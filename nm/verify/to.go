@@ -199,14 +199,16 @@ func (v *verifier) askBehind(ctx context.Context) *behind.Asking {
 	return behind.Question{Probe: v.now.Probe, Dev: v.link.Name, Peer: v.tunnel.PeerAddress, CopiesTTL: copies}.Begin(ctx, v.behind)
 }
 
-// graceForNetworks is how long to wait for the far end's word about networks: about as long as it
-// took to answer.
+// leastGrace is for an answer that came in together with the far end's own, and is read after it.
+const leastGrace = 10 * time.Millisecond
+
+// graceForNetworks is how long to wait for the far end's word about networks, which it was asked
+// for together with its own answer: it is not worth a second round trip.
 func (v *verifier) graceForNetworks() time.Duration {
-	grace := 30 * time.Millisecond
 	if rtt := v.ev.Probe.RTT; len(rtt) > 0 {
-		grace += min(slices.Max(rtt), 100*time.Millisecond)
+		return max(leastGrace, slices.Min(rtt)/8)
 	}
-	return grace
+	return leastGrace
 }
 
 // checkBehind judges what is known of the addresses behind the far end.
@@ -250,6 +252,18 @@ func (v *verifier) worksBehind() []cause.Place {
 		return []cause.Place{cause.Behind}
 	}
 	return nil
+}
+
+// saidNear is what the far end's inner address itself has said of packets of TTL 1.
+func (v *verifier) saidNear() (list []kernel.ICMPError) {
+	for _, f := range v.behind {
+		for _, e := range f.Near.Errors {
+			if e.By == v.tunnel.PeerAddress.WithZone("") {
+				list = append(list, e)
+			}
+		}
+	}
+	return list
 }
 
 func toID(to netip.Addr) string { return "to " + to.String() }

@@ -185,8 +185,16 @@ func (v *verifier) checkMTU(context.Context) error {
 		Evidence: v.tunnel.Encapsulation().Arithmetic(path) + ", " + told, Facts: Facts{"mtu": v.link.MTU, "fits": v.ev.Fits(), "path_mtu": path}}
 	if v.ev.Large.Through() {
 		c.Certainty, c.Summary = Proved, fmt.Sprintf("packets of %d bytes got through to the far end", v.ev.Large.Whole)
-		c.Evidence, c.Facts["answered"] = "an echo of that size, not to be fragmented, was answered; "+c.Evidence, v.ev.Large.Fits
+		c.Evidence, c.Facts["answered"] = v.throughText()+"; "+c.Evidence, v.ev.Large.Whole
 	}
 	v.report.add(c)
 	return nil
+}
+
+// throughText says what of the whole MTU got through.
+func (v *verifier) throughText() string {
+	if v.ev.Large.Fails == 0 {
+		return "an echo of that size, not to be fragmented, was answered"
+	}
+	return "a UDP datagram of that size, not to be fragmented, was answered; an echo of that size was not"
 }

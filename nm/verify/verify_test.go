@@ -295,7 +295,7 @@ func TestVerify(t *testing.T) {
 		}, want: verify.Warn},
 		{name: "mtu-path-not-probed", change: func(f facts) { f.AddRoute("eth0", "100.0.2.100 via 100.0.1.1 mtu 1400", 3) }, opts: verify.Options{NoProbe: true}, want: verify.Warn},
 		{name: "mtu-black-hole", change: func(f facts) { f.PathMTU = 1372 }, want: verify.Fail},
-		{name: "mtu-small-path", change: func(f facts) { f.PathMTU = 1000 }, want: verify.Warn},
+		{name: "mtu-small-path", change: func(f facts) { f.PathMTU = 1000 }, want: verify.Fail},
 		{name: "mtu-smaller", change: func(f facts) { f.p.Tunnel.MTU, f.l.MTU = 1400, 1400 }, want: verify.Pass},
 
 		{name: "probe-not-asked", change: func(facts) {}, opts: verify.Options{NoProbe: true}, want: verify.Pass},
@@ -434,7 +434,7 @@ func TestVerifyRefuses(t *testing.T) {
 }
 
 // The probe goes by the tunnel's device, from this end's inner address to the far end's. Beside the
-// second small packet goes one of the whole MTU.
+// small packets goes one of the whole MTU.
 func TestVerifyProbe(t *testing.T) {
 	w, p, l := verified(t, usual(t))
 	p.Tunnel.Addresses = want.CIDRs("172.20.0.1/24", "172.16.0.1/30")
@@ -450,11 +450,9 @@ func TestVerifyProbe(t *testing.T) {
 	}
 	slices.SortFunc(sent, func(a, b kernel.Probe) int { return cmp.Or(a.Size-b.Size, b.Count-a.Count) })
 	like := kernel.Probe{Dev: "gre1", From: want.Addr("172.16.0.1"), To: want.Addr("172.16.0.2"), Count: 4, Interval: 300 * time.Millisecond, Enough: 1, Knock: true}
-	second, whole := like, like
-	second.Knock, whole.Knock = false, false
-	second.Count = 3
-	whole.Count, whole.Size, whole.Interval = 2, 1472, 100*time.Millisecond
-	if expected := []kernel.Probe{like, second, whole}; !slices.Equal(sent, expected) {
+	whole := like
+	whole.Count, whole.Size, whole.Interval, whole.Knock = 1, 1472, 1600*time.Millisecond, false
+	if expected := []kernel.Probe{like, whole}; !slices.Equal(sent, expected) {
 		t.Errorf("sent %+v, want %+v", sent, expected)
 	}
 }

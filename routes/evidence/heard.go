@@ -146,7 +146,7 @@ func (h *heard) refuse(e kernel.ICMPError) {
 }
 
 func (h *heard) refuseIfOurs(e kernel.ICMPError) {
-	if !h.ours(e.Quoted) {
+	if !h.ours(e.Quoted) || e.Meaning() == kernel.TooBig {
 		return
 	}
 	select {

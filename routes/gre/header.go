@@ -22,6 +22,8 @@ type Header struct {
 	InnerFrom, InnerTo netip.Addr
 	// EchoReply says that the packet that is carried answers an echo request (RFC 792, RFC 4443).
 	EchoReply bool
+	// ICMPError says that it is an error of ICMP or of ICMPv6 about another packet.
+	ICMPError bool
 }
 
 // Numbers in Header.Protocol.
@@ -121,16 +123,28 @@ func (h *Header) parseInner(protocol uint16, b []byte) {
 	if err != nil || protocol != ProtocolIPv4 && protocol != ProtocolIPv6 || ip.To.Is6() != (protocol == ProtocolIPv6) {
 		return
 	}
-	h.InnerFrom, h.InnerTo, h.EchoReply = ip.From, ip.To, isEchoReply(ip)
+	h.InnerFrom, h.InnerTo, h.EchoReply, h.ICMPError = ip.From, ip.To, isEchoReply(ip), isError(ip)
 }
+
+// The numbers of ICMP and of ICMPv6 in an IP header.
+const icmp, icmp6 = 1, 58
 
 // isEchoReply reports whether a packet is an echo reply of ICMP or of ICMPv6.
 func isEchoReply(ip packet.IP) bool {
-	const icmp, icmp6 = 1, 58
 	if len(ip.Payload) == 0 {
 		return false
 	}
 	return ip.Protocol == icmp && ip.Payload[0] == 0 || ip.Protocol == icmp6 && ip.Payload[0] == 129
+}
+
+// isError reports whether a packet is an ICMP error: destination unreachable, time exceeded or
+// parameter problem, or any error of ICMPv6 (RFC 792; RFC 4443, 2.1).
+func isError(ip packet.IP) bool {
+	if len(ip.Payload) == 0 {
+		return false
+	}
+	kind := ip.Payload[0]
+	return ip.Protocol == icmp && (kind == 3 || kind == 11 || kind == 12) || ip.Protocol == icmp6 && kind < 128
 }
 
 // fields reads the fields of 4 bytes that follow the first one.

@@ -39,7 +39,8 @@ type Ends struct {
 // Listening is a [Listener] at work.
 type Listening interface {
 	// Refused is closed when an ICMP error about a packet of this tunnel has come in: from Local to
-	// Remote, with its key as far as the error quotes it.
+	// Remote, with its key as far as the error quotes it. That one is too big does not count:
+	// others get through.
 	Refused() <-chan struct{}
 	// Stop ends the listening, and returns what was heard. Later calls return the same.
 	Stop() Heard

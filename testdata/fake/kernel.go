@@ -210,6 +210,9 @@ func (p *Process) Probe(ctx context.Context, probe kernel.Probe) (result kernel.
 		p.probes++
 		if p.PathMTU > 0 && probe.Size > p.PathMTU {
 			result, delta.RxPackets = kernel.ProbeResult{Sent: probe.Count}, 0
+			if probe.UDP {
+				result.Small = probe.Count
+			}
 		}
 		l := p.Link(probe.Dev)
 		if l == nil || probe.From.IsValid() && p.holder(probe.From) == nil {

@@ -17,7 +17,9 @@ import (
 // budget of one a second (ip_error, icmpv4_xrlim_allow).
 const (
 	interval = 2100 * time.Millisecond
-	count    = 2 // with the interval, 4.2 seconds
+	count    = 2
+	// longest is for the far end to give up, and for a round trip.
+	longest = 3500 * time.Millisecond
 	// patience is how long the other sources wait once one is answered: for the second request,
 	// too.
 	patience = 2400 * time.Millisecond
@@ -46,15 +48,13 @@ type Asking struct {
 	cancel context.CancelFunc
 	// networks ends what is asked for networks: nobody waits for that
 	networks context.CancelFunc
-	answered chan struct{} // closed when they may be asked for
-	once     sync.Once
 }
 
 // Begin sends requests to all addresses at once, from their sources. [Asking.End] must be called.
 func (q Question) Begin(ctx context.Context, list []Found) *Asking {
 	ctx, cancel := context.WithCancel(ctx)
 	short, networks := context.WithCancel(ctx)
-	a := &Asking{found: list, cancel: cancel, networks: networks, answered: make(chan struct{})}
+	a := &Asking{found: list, cancel: cancel, networks: networks}
 	for i := range a.found {
 		f := &a.found[i]
 		switch {
@@ -62,21 +62,11 @@ func (q Question) Begin(ctx context.Context, list []Found) *Asking {
 		case !f.Network.IsValid():
 			a.all.Go(func() { q.ask(ctx, f) })
 		case !q.CopiesTTL:
-			a.all.Go(func() {
-				select {
-				case <-a.answered:
-					f.Near = q.askNear(short, q.from(f.Asked[0], f.To))
-				case <-short.Done():
-				}
-			})
+			a.all.Go(func() { f.Near = q.askNear(short, q.from(f.Asked[0], f.To)) })
 		}
 	}
 	return a
 }
-
-// Answered says that the far end answers. Before that nothing is asked for networks: what comes
-// back of a tunnel that is silent is to be of the silent probe alone.
-func (a *Asking) Answered() { a.once.Do(func() { close(a.answered) }) }
 
 // from is a row of requests from a source.
 func (q Question) from(a Asked, to netip.Addr) kernel.Probe {
@@ -84,7 +74,7 @@ func (q Question) from(a Asked, to netip.Addr) kernel.Probe {
 }
 
 // End ends the asking, and returns what was found. With wait it waits for what is still under way,
-// up to 4.2 seconds; for networks no longer than grace.
+// up to 3.5 seconds; for networks no longer than grace.
 func (a *Asking) End(wait bool, grace time.Duration) []Found {
 	if !wait {
 		a.cancel()
@@ -110,6 +100,7 @@ func (a *Asking) End(wait bool, grace time.Duration) []Found {
 func (q Question) ask(ctx context.Context, f *Found) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer time.AfterFunc(longest, cancel).Stop()
 	var all sync.WaitGroup
 	for i := range f.Asked {
 		a := &f.Asked[i]

@@ -38,7 +38,9 @@ var noAnswers = row{
 var noReplies = row{
 	Cause: noAnswers.Cause,
 	warns: true,
-	when:  func(ev Evidence) bool { return ev.comesUnheard() && ev.Grew.RxPackets > uint64(len(ev.Probe.Refusals)) },
+	when: func(ev Evidence) bool {
+		return ev.comesUnheard() && ev.Grew.RxPackets > uint64(len(ev.Probe.Refusals)+len(ev.Near))
+	},
 	tell: func(ev Evidence) said {
 		s := ev.noAnswersSaid()
 		s.summary = "the tunnel carries packets both ways, and nobody here gets an answer to an echo: the far end filters echoes, or this host drops the answers"
@@ -92,9 +94,10 @@ const refusedByPeer = "the far end refuses the probes, through the tunnel"
 // the far end's refusal, or one from behind the far end.
 func (ev Evidence) getsThrough() bool { return ev.Reached || ev.peerRefuses() }
 
-// peerRefuses reports whether the far end's inner address has refused a probe.
+// peerRefuses reports whether the far end's inner address has refused a probe, or a packet of
+// one hop.
 func (ev Evidence) peerRefuses() bool {
-	return slices.Contains(ev.Probe.Refusers(), ev.Tunnel.PeerAddress)
+	return len(ev.Near) > 0 || slices.Contains(ev.Probe.Refusers(), ev.Tunnel.PeerAddress)
 }
 
 // alive returns the evidence that the far end sends something through the tunnel. It is empty if

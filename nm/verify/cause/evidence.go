@@ -46,6 +46,8 @@ type Evidence struct {
 	Behind behind.Found
 	// Reached says that an address behind the far end has answered through the tunnel.
 	Reached bool
+	// Near are the far end's words about packets of TTL 1 to what is behind it.
+	Near []kernel.ICMPError
 }
 
 // Underlay is the way of the tunnel's packets to the far end, as far as the kernel knows it.

@@ -177,11 +177,11 @@ func (ev Evidence) misaddressedUnheard() bool {
 }
 
 // misplaced reports whether a packet for this end's inner address comes from nowhere behind the
-// tunnel.
+// tunnel. A far end may send its ICMP errors from an address of its own that nobody routes.
 func (ev Evidence) misplaced(p kernel.Packet) bool {
 	from := p.InnerFrom
 	return from.IsGlobalUnicast() && from != ev.Tunnel.PeerAddress && !ev.hasInner(from) &&
-		(ev.nearInner(from) || ev.hasInner(p.InnerTo) && !ev.isBehind(from, 0))
+		(ev.nearInner(from) || ev.hasInner(p.InnerTo) && !ev.isBehind(from, 0) && !p.ICMPError)
 }
 
 // optionSaid tells of an option of the GRE header that differs. A packet shows it, or a counter.

@@ -288,13 +288,16 @@ func (ev Evidence) vanishes() bool {
 // only others than the probe's, as of a full queue: none of these was seen leaving. Who cannot see
 // that knows it if the kernel has sent no packet at all.
 func (ev Evidence) dropsOut() bool {
-	own, _ := ev.Tunnel.AddressTowardsPeer()
 	if ev.Grew.TxDropped == 0 || !ev.hears(kernel.HearsSent) {
 		return ev.Grew.TxDropped > 0 && ev.Grew.TxPackets == 0
 	}
-	return !slices.ContainsFunc(ev.Heard.Sent, func(p kernel.Packet) bool {
-		return ev.sentOurs(p) && p.InnerFrom == own.Addr() && p.InnerTo == ev.Tunnel.PeerAddress
-	})
+	return !slices.ContainsFunc(ev.Heard.Sent, ev.sentProbe)
+}
+
+// sentProbe reports whether the packet is one of the probe's, on its way to the far end.
+func (ev Evidence) sentProbe(p kernel.Packet) bool {
+	own, _ := ev.Tunnel.AddressTowardsPeer()
+	return ev.sentOurs(p) && p.InnerFrom == own.Addr() && p.InnerTo == ev.Tunnel.PeerAddress
 }
 
 // sentOurs reports whether the packet is one of the tunnel's own, on its way to the far end.

@@ -28,7 +28,7 @@ var mtuCauses = []row{
 		tell: func(ev Evidence) said { return ev.toldSaid() },
 	},
 	{
-		Cause: Cause{"path-mtu-black-hole", Proved, "packets above some size get lost on the way, and nobody says so: pings work, and large transfers stall",
+		Cause: Cause{"path-mtu-black-hole", Proved, "packets above some size get lost, and nobody says so: pings work, large transfers stall. It is proved if UDP gets lost, too",
 			"ping -M do -s SIZE PEER (28 bytes less than the MTU)"},
 		fails: true, anyway: true,
 		when: func(ev Evidence) bool { return ev.Large.BlackHole() },
@@ -36,7 +36,7 @@ var mtuCauses = []row{
 			return ev.lostSaid(fmt.Sprintf("packets of more than %d bytes get lost, and nobody says so: large transfers stall", ev.Large.Fits))
 		},
 	},
-	{ // the far end may filter large echoes, and those alone
+	{ // the far end may filter long echoes, and answer no datagrams
 		Cause: Cause{"path-mtu-black-hole", Likely, "", ""},
 		warns: true, anyway: true,
 		when: func(ev Evidence) bool { return ev.Large.Missing() },
@@ -52,13 +52,13 @@ var mtuCauses = []row{
 func (ev Evidence) toldSaid() said {
 	path, told := ev.PathMTU()
 	fits := ev.Fits()
-	if ev.Large.BlackHole() {
+	if ev.Large.Limited() {
 		fits = min(fits, ev.Large.Fits)
 	}
 	s := said{summary: fmt.Sprintf("the tunnel's MTU %d is too large: %d bytes fit", ev.Link.MTU, fits), evidence: ev.Tunnel.Encapsulation().Arithmetic(path) + ", " + told,
 		advice: "large transfers would stall while pings work: give both ends that MTU", here: ev.edit(fmt.Sprintf("--mtu %d", fits)), facts: Facts{"mtu": ev.Link.MTU, "fits": fits, "path_mtu": path}}
 	if ev.Large.Missing() {
-		s.evidence, s.facts = Joined(s.evidence, ev.sizesText()), s.facts.With(ev.sizes())
+		s.evidence, s.facts = Joined(s.evidence, ev.Large.Text()), s.facts.With(ev.sizes())
 	}
 	return s
 }
@@ -70,8 +70,11 @@ func (ev Evidence) lostSaid(summary string) said {
 	if !ev.hears(kernel.HearsErrors) {
 		nobody = "the kernel has been told of no smaller path MTU"
 	}
-	s := said{summary: summary, evidence: ev.sizesText() + "; " + nobody, facts: Facts{"mtu": ev.Link.MTU, "fits": ev.Large.Fits, "path_mtu": path}.With(ev.sizes()),
+	s := said{summary: summary, evidence: ev.Large.Text() + "; " + nobody, facts: Facts{"mtu": ev.Link.MTU, "fits": ev.Large.Fits, "path_mtu": path}.With(ev.sizes()),
 		advice: "give both ends that MTU, and let ICMP errors through the firewalls on the way"}
+	if ev.Large.Datagrams == pathmtu.Lost {
+		s.evidence += fmt.Sprintf("; UDP datagrams of %d bytes got lost as well, and small ones were answered", ev.Large.Whole)
+	}
 	if ev.Large.Fits >= pathmtu.Modest {
 		s.here = ev.edit(fmt.Sprintf("--mtu %d", ev.Large.Fits))
 	}
@@ -80,14 +83,6 @@ func (ev Evidence) lostSaid(summary string) said {
 
 // sizes are the sizes of the packets that mark the limit.
 func (ev Evidence) sizes() Facts { return Facts{"answered": ev.Large.Fits, "lost": ev.Large.Fails} }
-
-// sizesText says which sizes got through.
-func (ev Evidence) sizesText() string {
-	if ev.Large.Fits == 0 {
-		return fmt.Sprintf("none of %d bytes or more was answered", ev.Large.Fails)
-	}
-	return fmt.Sprintf("%d bytes were answered, %d were not", ev.Large.Fits, ev.Large.Fails)
-}
 
 // deviceMTU is the MTU of the device by which packets to the far end leave, in bytes.
 func (ev Evidence) deviceMTU() int {

@@ -110,13 +110,13 @@ var silenceCauses = []row{
 		},
 	},
 	{
-		Cause: Cause{"nothing-sent", Likely, "the kernel counted no packet that went into the tunnel",
+		Cause: Cause{"nothing-sent", Likely, "the kernel sent none of the probes into the tunnel",
 			"ip -s link show dev NAME; ip route get PEER"},
 		when: func(ev Evidence) bool {
-			return ev.Probe.Sent > 0 && ev.Grew == (kernel.Counters{}) && len(ev.Heard.Sent) == 0
+			return ev.Probe.Sent > 0 && ev.Grew == (kernel.Counters{}) && len(ev.Heard.Sent) == 0 || ev.othersSent()
 		},
 		tell: func(ev Evidence) said {
-			return said{summary: "the far end does not answer, and the kernel sent no packets into the tunnel",
+			return said{summary: "the far end does not answer, and the kernel sent none of the probes into the tunnel",
 				advice: "this host drops them before the tunnel: look for drops of ICMP in the hook output of `sudo nft list ruleset`"}
 		},
 	},
@@ -162,6 +162,15 @@ func (ev Evidence) notYet() string {
 		return "nothing listens there yet: "
 	}
 	return ""
+}
+
+// othersSent reports whether packets went into the tunnel, and none to the far end's inner address.
+// Those of an Ethernet tunnel wait for an answer of ARP.
+func (ev Evidence) othersSent() bool {
+	whole := ev.hears(kernel.HearsSent) && !ev.Heard.More && !ev.Tunnel.Mode.Ethernet()
+	others := func(p kernel.Packet) bool { return p.InnerTo.IsValid() && p.InnerTo != ev.Tunnel.PeerAddress }
+	sent := slices.DeleteFunc(slices.Clone(ev.Heard.Sent), func(p kernel.Packet) bool { return !ev.sentOurs(p) })
+	return whole && len(sent) > 0 && !slices.ContainsFunc(sent, func(p kernel.Packet) bool { return !others(p) })
 }
 
 // anyRefusal returns the first error with one of the meanings, whoever sent it.

@@ -2,6 +2,8 @@ package pathmtu
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -38,6 +40,8 @@ type Search struct {
 	// Told is called when the whole MTU did not get through. It returns how many bytes this host
 	// has been told to fit, or 0.
 	Told func(ctx context.Context) int
+
+	refused bool // somebody has refused a packet of the whole size already
 }
 
 // Found is what was measured. The zero Found says that nothing was.
@@ -49,64 +53,122 @@ type Found struct {
 	Fails int
 	// Sure says that Fails was sent twice more at the end, and that nothing answered it again.
 	Sure bool
+	// Datagrams is what became of UDP datagrams of the whole size, where its echoes were lost.
+	Datagrams Datagrams
 }
 
 // Through reports whether a packet of the whole size got through.
-func (f Found) Through() bool { return f.Whole > 0 && f.Fails == 0 }
+func (f Found) Through() bool { return f.Whole > 0 && (f.Fails == 0 || f.Datagrams == Carried) }
 
 // Missing reports whether the whole size did not get through.
-func (f Found) Missing() bool { return f.Fails > 0 }
+func (f Found) Missing() bool { return f.Fails > 0 && f.Datagrams != Carried }
 
-// BlackHole reports whether it is sure that packets get lost for their size: some above 1280 bytes
-// get through, and larger ones do not. A far end that does not answer long echo requests at all has
-// its limit lower, as a rule.
-func (f Found) BlackHole() bool { return f.Sure && f.Fits > Modest }
+// Limited reports whether it is sure that there is a size above 1280 bytes from which on echoes are
+// not answered. A far end that does not answer long ones at all has its limit lower, as a rule.
+func (f Found) Limited() bool { return f.Sure && f.Fits > Modest && f.Missing() }
 
-// Beside sends small packets as p says, and measures beside them from the first answer on. It
-// returns their answers, and what was measured. The end of measuring ends that alone. p.Enough does
-// not count: two answers are enough.
+// BlackHole reports whether it is sure that packets get lost for their size, and not only echoes.
+func (f Found) BlackHole() bool { return f.Sure && f.Fits > 0 && f.Datagrams == Lost }
+
+// Text says which sizes were answered.
+func (f Found) Text() string {
+	if f.Fits == 0 {
+		return fmt.Sprintf("none of %d bytes or more was answered", f.Fails)
+	}
+	return fmt.Sprintf("%d bytes were answered, %d were not", f.Fits, f.Fails)
+}
+
+// Beside sends small packets as p says until one is answered, and at the same time one of the whole
+// size. If that is not answered, it measures. It returns the small packets' answers, and what was
+// measured. The end of measuring ends that alone. p.Enough does not count: one answer is enough.
 func (s Search) Beside(ctx, measuring context.Context, p kernel.Probe) (result kernel.ProbeResult, found Found, err error) {
-	count := p.Count
 	p.Enough = 1
+	s.Like = p
+	s.Like.Knock = false // the small ones do
+	first := s.first(measuring)
+	defer first.end(0)
 	if result, err = s.Probe(ctx, p); err != nil || result.Received == 0 {
 		return result, found, err
 	}
-	p.Knock = false // somebody answers
-	s.Like = p
 	if len(result.RTT) > 0 {
 		s.RTT = result.RTT[0]
 	}
-	var measured sync.WaitGroup
-	measured.Go(func() { found, _ = s.Run(measuring) }) // what cannot be measured is not known
-	if p.Count = count - result.Sent; p.Count > 0 {
-		var more kernel.ProbeResult
-		more, err = s.Probe(ctx, p)
-		result = result.And(more)
+	switch first.end(s.wait()); {
+	case first.result.Received > 0:
+		found = Found{Whole: s.Whole, Fits: s.Whole}
+	case first.err == nil || errors.Is(first.err, context.Canceled): // else it cannot be sent
+		s.refused = len(first.result.Refusals) > 0
+		found, _ = s.Run(measuring) // what cannot be measured is not known
 	}
-	measured.Wait()
-	return result, found, err
+	return result, found, nil
+}
+
+// first is the first packet of the whole size, which is sent before it is known how long a round
+// trip takes.
+type first struct {
+	cancel context.CancelFunc
+	done   chan struct{} // closed when result and err are there
+	result kernel.ProbeResult
+	err    error
+}
+
+func (s Search) first(ctx context.Context) *first {
+	f := &first{done: make(chan struct{})}
+	ctx, f.cancel = context.WithCancel(ctx)
+	p := s.Like
+	p.Count, p.Size, p.Interval = 1, s.Whole, time.Duration(p.Count)*p.Interval+maxWait
+	go func() {
+		defer close(f.done)
+		f.result, f.err = s.Probe(ctx, p)
+	}()
+	return f
+}
+
+// end waits for the answer, no longer than that.
+func (f *first) end(wait time.Duration) {
+	defer time.AfterFunc(wait, f.cancel).Stop()
+	<-f.done
+	f.cancel()
 }
 
 // Run measures. Whoever has one answer to a small packet already may call it. The whole size costs
-// a round trip; a search takes about two seconds at most, and gives what it has found by then. Run
-// fails if packets cannot be sent, and when ctx ends.
+// a round trip; a search takes about two seconds at most, and gives what it has found by then. A
+// datagram of the whole size that gets through ends it. Run fails if packets cannot be sent, and
+// when ctx ends.
 func (s Search) Run(ctx context.Context) (Found, error) {
 	limited, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
+	asking := s.askByUDP(limited, cancel)
+	found, err := s.search(ctx, limited)
+	got := asking.end(err == nil && found.Missing())
+	switch {
+	case err == nil && !found.Missing(): // the echo was answered
+	case got == Carried: // that has ended the search
+		return Found{Whole: s.Whole, Fits: found.Fits, Fails: s.Whole, Datagrams: Carried}, ctx.Err()
+	case got == Lost && err == nil:
+		found.Datagrams = Lost
+	}
+	return found, err
+}
+
+// search finds the size that gets through.
+func (s Search) search(ctx, limited context.Context) (Found, error) {
 	found := Found{Whole: s.Whole, Fails: s.Whole}
-	answered, err := s.ask(limited, []int{s.Whole})
-	if err != nil {
-		return Found{}, err
+	if !s.refused {
+		answered, err := s.ask(limited, []int{s.Whole})
+		if err != nil {
+			return Found{}, err
+		}
+		if answered[0] {
+			return Found{Whole: s.Whole, Fits: s.Whole}, nil
+		}
 	}
-	if answered[0] {
-		return Found{Whole: s.Whole, Fits: s.Whole}, nil
-	}
-	sizes := found.first(s.Told(ctx))
+	sizes := found.begin(s.Told(ctx))
 	for range maxRounds {
 		if len(sizes) == 0 {
 			break
 		}
-		answered, err = s.ask(limited, sizes)
+		answered, err := s.ask(limited, sizes)
 		found.take(sizes, answered, limited.Err() == nil)
 		if limited.Err() != nil {
 			return found, ctx.Err()
@@ -173,9 +235,9 @@ func (f *Found) take(sizes []int, answered []bool, whole bool) {
 	}
 }
 
-// first returns the sizes of the first round: what this host was told, and one byte more; without
+// begin returns the sizes of the first round: what this host was told, and one byte more; without
 // that, some from 1280 up.
-func (f *Found) first(told int) []int {
+func (f *Found) begin(told int) []int {
 	if told < Least || told >= f.Whole {
 		return f.next()
 	}
