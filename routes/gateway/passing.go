@@ -86,7 +86,7 @@ func sourcesOf(p keep.Passing) (list []netip.Addr, err error) {
 	if err != nil {
 		return nil, failed("read the tracked connections", err)
 	}
-	for _, f := range flows {
+	for _, f := range conntrack.Latest(flows) { // an echo before it went by the rules of then
 		if !slices.Contains(list, f.Source) {
 			list = append(list, f.Source)
 		}

@@ -5,6 +5,7 @@
 package conntrack
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"io/fs"
@@ -28,7 +29,20 @@ type Flow struct {
 	Source netip.Addr // its source after SNAT
 	Natted bool       // it went through SNAT, which may have left the source as it was
 	ID     uint32     // the kernel's number of it; a later flow with the same addresses has another
+	echo   bool       // it is of ICMP's or ICMPv6's
+	left   uint32     // seconds after which the kernel forgets it, if no more packets follow
 	raw    []byte     // the kernel's message, which deletes it
+}
+
+// Latest returns, of flows with the same addresses, those of the echo that was sent last, to the
+// second: the kernel has the longest time left for them. It returns all flows if none is of an echo.
+func Latest(list []Flow) []Flow {
+	echoes := slices.DeleteFunc(slices.Clone(list), func(f Flow) bool { return !f.echo })
+	if len(echoes) == 0 {
+		return list
+	}
+	most := slices.MaxFunc(echoes, func(a, b Flow) int { return cmp.Compare(a.left, b.left) }).left
+	return slices.DeleteFunc(echoes, func(f Flow) bool { return f.left < most })
 }
 
 // Flows reads the table of a family, AF_INET or AF_INET6, which may be large, and returns the
@@ -67,11 +81,16 @@ func read(message []byte) (f Flow, ok bool) {
 		switch kind {
 		case nl.CTA_TUPLE_ORIG:
 			f.From, _, err = addresses(value)
+			f.echo = isEcho(value)
 		case nl.CTA_TUPLE_REPLY:
 			f.To, f.Source, err = addresses(value)
 		case nl.CTA_ID:
 			if len(value) == 4 {
 				f.ID = binary.BigEndian.Uint32(value)
+			}
+		case nl.CTA_TIMEOUT:
+			if len(value) == 4 {
+				f.left = binary.BigEndian.Uint32(value)
 			}
 		case nl.CTA_STATUS:
 			const srcNAT = 1 << 4 // IPS_SRC_NAT
@@ -81,6 +100,21 @@ func read(message []byte) (f Flow, ok bool) {
 	})
 	f.raw = message
 	return f, err == nil && f.From.IsValid() && f.To.IsValid() && f.Source.IsValid()
+}
+
+// isEcho reports whether a tuple of the connection tracking table is of ICMP or ICMPv6, of which the
+// kernel tracks echoes.
+func isEcho(tuple []byte) (echo bool) {
+	_ = wire.EachAttribute(tuple, func(kind uint16, part []byte) error {
+		if kind != nl.CTA_TUPLE_PROTO {
+			return nil
+		}
+		return wire.EachAttribute(part, func(kind uint16, number []byte) error {
+			echo = echo || kind == nl.CTA_PROTO_NUM && len(number) == 1 && (number[0] == unix.IPPROTO_ICMP || number[0] == unix.IPPROTO_ICMPV6)
+			return nil
+		})
+	})
+	return echo
 }
 
 // addresses returns the addresses in a tuple of the connection tracking table.

@@ -54,6 +54,42 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// Of an echo and those before it, the last one counts. A flow of another protocol lives longer and
+// says nothing about it.
+func TestLatest(t *testing.T) {
+	from, to, source := netip.MustParseAddr("192.168.1.2"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("172.16.0.1")
+	of := func(protocol byte, left uint32) Flow {
+		number := wire.AppendAttribute(nil, nl.CTA_PROTO_NUM, []byte{protocol})
+		tuple := wire.AppendAttribute(nil, nl.CTA_TUPLE_PROTO|unix.NLA_F_NESTED, number)
+		message := flowMessage(from, to, source, 0)
+		f, ok := read(wire.AppendAttribute(wire.AppendAttribute(message, nl.CTA_TUPLE_ORIG, append(tuple, ipsOf(message)...)), nl.CTA_TIMEOUT, binary.BigEndian.AppendUint32(nil, left)))
+		if !ok || f.left != left {
+			t.Fatalf("read as %+v, %v", f, ok)
+		}
+		return f
+	}
+	tcp, old, last, six := of(unix.IPPROTO_TCP, 432000), of(unix.IPPROTO_ICMP, 26), of(unix.IPPROTO_ICMP, 29), of(unix.IPPROTO_ICMPV6, 29)
+	for _, c := range []struct{ list, want []Flow }{
+		{nil, nil}, {[]Flow{tcp}, []Flow{tcp}}, {[]Flow{tcp, old, last}, []Flow{last}}, {[]Flow{last, old, six, tcp}, []Flow{last, six}},
+	} {
+		got := Latest(c.list)
+		if len(got) != len(c.want) {
+			t.Fatalf("of %d flows %d are the latest, want %d", len(c.list), len(got), len(c.want))
+		}
+		for i := range got {
+			if got[i].left != c.want[i].left || got[i].echo != c.want[i].echo {
+				t.Errorf("flow %d is %+v", i, got[i])
+			}
+		}
+	}
+}
+
+// ipsOf returns the addresses in the first tuple of a message of flowMessage.
+func ipsOf(message []byte) []byte {
+	const heads = 4 + 4
+	return message[heads : heads+20]
+}
+
 func FuzzFlow(f *testing.F) {
 	f.Add(flowMessage(netip.MustParseAddr("192.168.1.2"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("172.16.0.1"), 1<<4))
 	f.Add(flowMessage(netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("2001:db8::3"), 0))
