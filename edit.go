@@ -143,13 +143,13 @@ func (e *editWork) carryOut(ctx context.Context, opts EditOptions) (report verif
 }
 
 // takes says whether the edit has the step with that ID. The kept routes and rules are also set
-// again when the device has changed.
+// again when the device has changed, unless all of them were there and stay.
 func (e *editWork) takes(id string) bool {
 	if id == "" {
 		return true
 	}
 	if id == plan.StepRoute {
-		return e.applied || e.plan.KeptDiffers()
+		return e.plan.KeptDiffers() || e.applied && (len(e.failed) > 0 || !e.plan.KeptStays())
 	}
 	for _, s := range e.plan.Steps {
 		if s.ID == id {
@@ -275,7 +275,7 @@ func (e *editWork) settle(ctx context.Context) error {
 	waiting, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	for {
-		report, err := verify.Run(ctx, e.host.System, e.after(), verify.Settings{BeforeSave: true, Kept: &e.plan.Kept})
+		report, err := verify.Run(ctx, e.host.System, e.after(), verify.Settings{BeforeSave: true, Kept: e.plan.Settling()})
 		if err != nil || e.newFailure(report) == nil || waiting.Err() != nil {
 			return err
 		}

@@ -71,7 +71,9 @@ func Diff(a, b Tunnel) []FieldChange {
 	}
 	list = append(list, diffKeys(a, b)...)
 	list = append(list, diffList("address", a.Addresses, b.Addresses)...)
-	list = append(list, diffList("route", a.Routes, b.Routes)...)
+	if !routes.EqualLists(a.Routes, b.Routes) { // there may be very many
+		list = append(list, diffList("route", a.Routes, b.Routes)...)
+	}
 	return append(list, diffList("snat", a.SNAT, b.SNAT)...)
 }
 

@@ -74,12 +74,26 @@ func (t Tunnel) Clone() Tunnel {
 	return t
 }
 
-// WithKept returns the whole tunnel: t, which is a profile's, with the routes, SNAT, forwarding and
-// MSS clamping that root keeps for it. The kept routes follow the profile's.
-func (t Tunnel) WithKept(k keep.Kept) Tunnel {
+// Sharing is Clone, but for the routes, of which there may be very many: the copy shares them with
+// t, so whoever changes one makes a new list.
+func (t Tunnel) Sharing() Tunnel {
+	shared := slices.Clip(t.Routes)
+	t.Routes = nil
 	t = t.Clone()
-	for _, r := range k.Routes {
-		t.Routes = append(t.Routes, r.Clone())
+	t.Routes = shared
+	return t
+}
+
+// WithKept returns the whole tunnel: t, which is a profile's, with the routes, SNAT, forwarding and
+// MSS clamping that root keeps for it. The kept routes follow the profile's. It shares the routes
+// with t and k, as [Tunnel.Sharing] does.
+func (t Tunnel) WithKept(k keep.Kept) Tunnel {
+	t = t.Sharing()
+	switch {
+	case len(t.Routes) == 0:
+		t.Routes = slices.Clip(k.Routes)
+	case len(k.Routes) > 0:
+		t.Routes = slices.Concat(t.Routes, k.Routes)
 	}
 	t.SNAT, t.ClampMSS = slices.Clone(k.SNAT), k.ClampMSS
 	t.Forward = t.Forward || len(k.Forward) > 0

@@ -71,8 +71,11 @@ func EqualLists(a, b []Route) bool {
 	if len(a) != len(b) {
 		return false
 	}
+	if len(a) == 0 || &a[0] == &b[0] {
+		return true // very long lists are shared rather than copied
+	}
 	for i := range a {
-		if &a[i] != &b[i] && !a[i].Equal(&b[i]) {
+		if !a[i].Equal(&b[i]) {
 			return false
 		}
 	}

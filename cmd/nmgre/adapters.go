@@ -54,11 +54,12 @@ func openAdapters(ctx context.Context) (adapters, func(), error) {
 
 // system wires the adapters together.
 func (d adapters) system() nm.System {
+	files := d.files.Remembering() // a command looks at the same file several times
 	keeper := d.asRoot
 	if keeper == nil {
-		keeper = &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: d.profiles}, Kernel: d.kernel, Gateway: d.gateway, Store: d.files}
+		keeper = &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: d.profiles}, Kernel: d.kernel, Gateway: d.gateway, Store: files}
 	}
-	return nm.System{Profiles: d.profiles, Kernel: d.kernel, Gateway: d.gateway, Store: d.files, Keeper: keeper, Listener: d.listener}
+	return nm.System{Profiles: d.profiles, Kernel: d.kernel, Gateway: d.gateway, Store: files, Keeper: keeper, Listener: d.listener}
 }
 
 // host opens the host for the verbs. The function that it returns lets go of it.

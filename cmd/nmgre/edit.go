@@ -130,6 +130,10 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 		return output.EditPlan(a.stdout, planned, run.json)
 	}
 	a.tellEdit(planned)
+	if len(planned.Changes) == 0 && !run.json {
+		fmt.Fprintf(a.stderr, "nmgre: %s: nothing to change\n", fault.Printable(planned.Before.Name))
+		return nil
+	}
 	defer a.watch()()
 	done, err := host.Edit(ctx, planned, nmgre.EditOptions{NoProbe: run.noProbe})
 	if errors.Is(err, fault.ErrChanged) {
@@ -142,10 +146,6 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 	far, err := host.FarEnd(context.WithoutCancel(ctx), planned.After)
 	if err != nil {
 		return begun(err)
-	}
-	if len(planned.Changes) == 0 && !run.json {
-		fmt.Fprintf(a.stderr, "nmgre: %s: nothing to change\n", fault.Printable(done.Status.Tunnel.Name))
-		return nil
 	}
 	return output.Edited(a.stdout, planned, done, far, run.json)
 }

@@ -3,8 +3,11 @@ package plan
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"nmgre/nm"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 )
@@ -33,17 +36,20 @@ type EditPlan struct {
 }
 
 // Edit decides everything about an edit of the tunnel p. change gets the whole tunnel and changes
-// it; its error is returned as it is. The other errors are those of [Create]. A problem that the
-// tunnel had before is no error.
+// it, its routes by a new list: it must not write to the old one. Its error is returned as it is.
+// The other errors are those of [Create]. A problem that the tunnel had before is no error.
 func Edit(ctx context.Context, sys nm.System, profiles Profiles, p nm.Profile, change func(*nm.Tunnel) error) (EditPlan, error) {
 	kept, err := keptToChange(ctx, sys, p)
 	if err != nil {
 		return EditPlan{}, fault.Ended(ctx, err)
 	}
 	e := newEditor(p, kept)
-	wanted := e.before.Clone()
+	wanted := e.before.Sharing()
 	if err := e.change(&wanted, change); err != nil {
 		return EditPlan{}, err
+	}
+	if routes.EqualLists(wanted.Routes, e.before.Routes) {
+		wanted.Routes = e.before.Routes // from now on one look tells that they are the same
 	}
 	e.follow(&wanted)
 	if err := newProblems(e.before, wanted); err != nil {
@@ -101,6 +107,23 @@ func (p EditPlan) ProfileDiffers() bool {
 
 // KeptDiffers says whether the edit changes what root keeps.
 func (p EditPlan) KeptDiffers() bool { return !keep.Same(p.KeptBefore, p.Kept) }
+
+// KeptStays says whether the kernel keeps what root keeps for the tunnel while NetworkManager
+// applies the edit: the tunnel keeps its link and its addresses. Some NetworkManagers remove the
+// IPv6 addresses for a moment, and the kernel removes routes with them.
+func (p EditPlan) KeptStays() bool {
+	isIPv6 := func(a netip.Prefix) bool { return a.Addr().Is6() }
+	return !p.Flaps && p.Pending.None() && slices.Equal(p.Before.Addresses, p.After.Addresses) && !slices.ContainsFunc(p.After.Addresses, isIPv6)
+}
+
+// Settling returns the part of Kept to wait for after NetworkManager has applied the edit. What
+// stays is none of it: very many routes need not be compared once more.
+func (p EditPlan) Settling() *keep.Kept {
+	if p.KeptStays() {
+		return &keep.Kept{UUID: p.Kept.UUID}
+	}
+	return &p.Kept
+}
 
 // Up says whether the tunnel was up when the plan was made.
 func (p EditPlan) Up() bool { return p.Profile.State != nm.StateInactive }

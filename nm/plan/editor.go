@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"nmgre/nm"
 	"nmgre/routes"
@@ -20,8 +21,8 @@ import (
 type editor struct {
 	profile nm.Profile
 	kept    keep.Kept
-	before  nm.Tunnel // the whole tunnel
-	old     list.Set  // the routes of before
+	before  nm.Tunnel       // the whole tunnel
+	old     func() list.Set // the routes of before: most edits leave them alone
 	pre     *preflight
 	// what root keeps is for another far end than the profile's, and the edit moves it to the
 	// profile's
@@ -30,7 +31,8 @@ type editor struct {
 
 func newEditor(p nm.Profile, kept keep.Kept) *editor {
 	before := p.Tunnel.WithKept(kept)
-	return &editor{profile: p, kept: kept, before: before, old: list.NewSet(before.Routes)}
+	old := sync.OnceValue(func() list.Set { return list.NewSet(before.Routes) })
+	return &editor{profile: p, kept: kept, before: before, old: old}
 }
 
 // change lets change make its changes. Where root keeps something for another far end than the
@@ -75,6 +77,9 @@ func (e *editor) plan(ctx context.Context, sys nm.System, profiles Profiles, wan
 
 // newProblems returns the problems of after that before did not have.
 func newProblems(before, after nm.Tunnel) error {
+	if sameForRoutes(before, after) {
+		before.Routes, after.Routes = nil, nil
+	}
 	old := make(map[string]bool)
 	for _, problem := range before.Problems() {
 		old[problem.Error()] = true
@@ -88,6 +93,20 @@ func newProblems(before, after nm.Tunnel) error {
 	return found.Err()
 }
 
+// sameForRoutes says whether the two have the same routes, and everything by which
+// [nm.CheckRoutes] judges them.
+func sameForRoutes(a, b nm.Tunnel) bool {
+	return a.Name == b.Name && slices.Equal(a.Addresses, b.Addresses) && slices.Equal(a.Peers(), b.Peers()) && routes.EqualLists(a.Routes, b.Routes)
+}
+
+// split parts the old routes of a list from the new ones.
+func (e *editor) split(all []routes.Route) (staying, fresh []routes.Route) {
+	if routes.EqualLists(all, e.before.Routes) {
+		return e.before.Routes, nil
+	}
+	return e.old().Split(all)
+}
+
 // follow changes the fields that were derived from changed fields.
 func (e *editor) follow(t *nm.Tunnel) {
 	b := e.before
@@ -99,13 +118,18 @@ func (e *editor) follow(t *nm.Tunnel) {
 	old, now := b.PeerAddress, t.PeerAddress
 	if old.IsValid() && !slices.Equal(t.Peers(), b.Peers()) {
 		// the plan adds the new routes to the peers that need one
-		t.Routes = slices.DeleteFunc(t.Routes, b.IsRouteToPeer)
+		t.Routes = slices.DeleteFunc(slices.Clone(t.Routes), b.IsRouteToPeer)
 	}
 	if !old.IsValid() || !now.IsValid() || now.Is4() != old.Is4() {
 		now = old // the new address cannot be the gateway of the old routes
 	}
+	if now == old && t.Name == b.Name {
+		return
+	}
+	t.Routes = slices.Clone(t.Routes)
 	for i := range t.Routes {
-		if e.old.Has(&t.Routes[i]) {
+		if e.old().Has(&t.Routes[i]) {
+			t.Routes[i] = t.Routes[i].Clone()
 			reroute(&t.Routes[i], old, now, b.Name, t.Name)
 		}
 	}
@@ -151,11 +175,11 @@ func (e *editor) decide(ctx context.Context) error {
 	if !b.Mode.IPv6Outer() { // an old tunnel over IPv6 keeps its limit
 		p.decideEncapLimit()
 	}
-	staying, fresh := e.old.Split(p.t.Routes)
+	staying, fresh := e.split(p.t.Routes)
 	if err := p.chooseMetrics(ctx, fresh, staying); err != nil {
 		return err
 	}
-	p.t.Routes = append(staying, p.decideRoutes(fresh, p.t.Routes)...)
+	p.t.Routes = append(slices.Clip(staying), p.decideRoutes(fresh, p.t.Routes)...)
 	e.assign()
 	return e.decideOuter(ctx)
 }
@@ -234,18 +258,18 @@ func (k kernelWithout) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, 
 // assign decides the owner of each route. Old routes keep their owner; [nm.AssignRoutes] decides
 // for new ones.
 func (e *editor) assign() {
-	held, kept := list.NewSet(e.profile.Tunnel.Routes), list.NewSet(e.kept.Routes)
+	inProfile, atRoots := e.owners()
 	p := e.pre
 	var fresh []routes.Route
 	n := 0
 	p.owned = make([]nm.Owned, len(p.t.Routes))
 	for i := range p.t.Routes {
 		switch r := &p.t.Routes[i]; {
-		case held.Has(r):
+		case inProfile(i, r):
 			_, why := nm.RouteOwner(*r, p.version)
 			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: why}
 			n++
-		case kept.Has(r):
+		case atRoots(i, r):
 			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerKernel, Why: nm.WhyKernel(*r, p.version)}
 		default:
 			fresh = append(fresh, *r)
@@ -259,11 +283,21 @@ func (e *editor) assign() {
 	}
 }
 
+// owners tell whether the i-th route after the edit is one of the profile's before it, or of those
+// that root keeps. As long as the list is that of before, its order tells.
+func (e *editor) owners() (inProfile, atRoots func(i int, r *routes.Route) bool) {
+	if own := len(e.profile.Tunnel.Routes); routes.EqualLists(e.pre.t.Routes, e.before.Routes) {
+		return func(i int, _ *routes.Route) bool { return i < own }, func(i int, _ *routes.Route) bool { return i >= own }
+	}
+	held, kept := list.NewSet(e.profile.Tunnel.Routes), list.NewSet(e.kept.Routes)
+	return func(_ int, r *routes.Route) bool { return held.Has(r) }, func(_ int, r *routes.Route) bool { return kept.Has(r) }
+}
+
 // problems returns the reasons why this host cannot have the new parts of the tunnel.
 func (e *editor) problems(ctx context.Context) error {
 	p, b := e.pre, e.before
 	addresses := without(p.t.Addresses, b.Addresses)
-	_, fresh := e.old.Split(p.t.Routes)
+	_, fresh := e.split(p.t.Routes)
 	var found fault.List
 	if p.t.Name != b.Name {
 		found.Add(p.nameTaken())
@@ -339,7 +373,7 @@ func (e *editor) keptAfter(ctx context.Context) (keep.Kept, error) {
 	if err != nil {
 		return keep.Kept{}, err
 	}
-	k := e.pre.kept(forward)
+	k := e.pre.kept(forward, e.keptRoutes())
 	k.UUID, k.Stamp = e.profile.UUID, e.kept.Stamp
 	// a pin that none of the tunnel's own routes needed stays
 	k.Pin = e.pre.pin || e.kept.Pin && t.Remote == b.Remote && (t.CoversRemote() || !b.CoversRemote())
@@ -347,6 +381,19 @@ func (e *editor) keptAfter(ctx context.Context) (keep.Kept, error) {
 		k.Remote, k.Pin = e.kept.Remote, e.kept.Pin
 	}
 	return k, nil
+}
+
+// keptRoutes returns the routes that root keeps after the edit: the list of before, if they are the
+// same.
+func (e *editor) keptRoutes() []routes.Route {
+	if routes.EqualLists(e.pre.t.Routes, e.before.Routes) {
+		return e.kept.Routes
+	}
+	after := nm.OwnedBy(e.pre.owned, nm.OwnerKernel)
+	if routes.EqualLists(after, e.kept.Routes) {
+		return e.kept.Routes
+	}
+	return after
 }
 
 // forwardAfter returns the devices between which packets are forwarded after the edit. They stay

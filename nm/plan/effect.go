@@ -101,6 +101,9 @@ func (e Effect) Moves(w Way) bool {
 			return true
 		}
 	}
+	if routes.EqualLists(e.Before.Routes, e.After.Routes) {
+		return false
+	}
 	_, fresh := list.NewSet(e.Before.Routes).Split(e.After.Routes)
 	return slices.ContainsFunc(fresh, func(r routes.Route) bool {
 		return r.TableOrMain() == routes.MainTable && r.Dst.Contains(to) && w.losesTo(&r)

@@ -14,11 +14,11 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// kept is the part of the tunnel that root keeps, with forwarding between those devices. The UUID
-// is left empty: it is not known yet.
-func (p *preflight) kept(forward []string) keep.Kept {
+// kept is the part of the tunnel that root keeps, with those routes, and forwarding between those
+// devices. The UUID is left empty: it is not known yet.
+func (p *preflight) kept(forward []string, own []routes.Route) keep.Kept {
 	return keep.Kept{Name: p.t.Name, Remote: p.t.Remote, Inner: p.t.InnerNetworks(), SNAT: p.t.SNAT, ClampMSS: p.t.ClampMSS, Pin: p.pin,
-		Forward: forward, Routes: nm.OwnedBy(p.owned, nm.OwnerKernel)}
+		Forward: forward, Routes: own}
 }
 
 // forwardDevices returns the devices between which packets are forwarded, if the tunnel wants

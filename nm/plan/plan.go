@@ -34,6 +34,7 @@ func (p Plan) Profile() nm.Tunnel { return inProfile(p.Tunnel, p.Routes, p.versi
 
 // inProfile returns the part of a tunnel that a profile of that version of NetworkManager holds.
 func inProfile(t nm.Tunnel, owned []nm.Owned, v nm.Version) nm.Tunnel {
+	t.Routes = nil
 	t = t.Clone()
 	t.Routes = nm.OwnedBy(owned, nm.OwnerProfile)
 	t.Forward = t.Forward && !v.Before(nm.ForwardingVersion)
@@ -49,7 +50,7 @@ type Profiles func(context.Context) ([]nm.Profile, error)
 // [fault.ErrUnsupported], [fault.ErrNotPermitted] and [fault.ErrNoNetworkManager] for problems of
 // the host.
 func Create(ctx context.Context, sys nm.System, profiles Profiles, want nm.Tunnel) (Plan, error) {
-	p, err := survey(ctx, sys, profiles, want)
+	p, err := survey(ctx, sys, profiles, want.Clone())
 	if err != nil {
 		return Plan{}, fault.Ended(ctx, err)
 	}
@@ -71,7 +72,7 @@ func (p *preflight) finish(ctx context.Context) (Plan, error) {
 	if err != nil {
 		return Plan{}, fault.Ended(ctx, err)
 	}
-	k := p.kept(forward)
+	k := p.kept(forward, nm.OwnedBy(p.owned, nm.OwnerKernel))
 	if err := mayKeep(p.sys, k); err != nil {
 		return Plan{}, err
 	}
@@ -92,8 +93,8 @@ func newest(profiles []nm.Profile) uint64 {
 	return highest
 }
 
-// survey reads the host's profiles and links, once for the whole plan. It fails if NetworkManager,
-// the kernel or the caller's rights do not suffice for the tunnel.
+// survey reads the host's profiles and links, once for the whole plan of want, which it keeps. It
+// fails if NetworkManager, the kernel or the caller's rights do not suffice for the tunnel.
 func survey(ctx context.Context, sys nm.System, profiles Profiles, want nm.Tunnel) (*preflight, error) {
 	sys.Kernel = kernel.Once(sys.Kernel)
 	m, err := sys.Profiles.Manager(ctx)
@@ -106,7 +107,7 @@ func survey(ctx context.Context, sys nm.System, profiles Profiles, want nm.Tunne
 	if m.Modify == nm.PermissionNo || m.Control == nm.PermissionNo {
 		return nil, &fault.Error{Kind: fault.ErrNotPermitted, What: "NetworkManager does not let you make connections", Hint: fault.HintRoot}
 	}
-	p := &preflight{sys: sys, t: want.Clone(), version: m.Version, control: m.Control}
+	p := &preflight{sys: sys, t: want, version: m.Version, control: m.Control}
 	if p.profiles, err = profiles(ctx); err != nil {
 		return nil, err
 	}

@@ -113,8 +113,8 @@ const maxCheckCommands = 20
 // checkCommands returns the commands with which a person can check the tunnel.
 func checkCommands(t nm.Tunnel) []string {
 	commands := []string{"ip -d link show dev " + fault.ShellWord(t.Name)}
-	for i, r := range t.Routes {
-		if r.TableOrMain() == routes.MainTable && i < maxCheckCommands {
+	for _, r := range t.Routes[:min(len(t.Routes), maxCheckCommands)] {
+		if r.TableOrMain() == routes.MainTable {
 			commands = append(commands, "ip route get "+routes.SampleAddr(r.Dst, t.Remote).String())
 		}
 	}

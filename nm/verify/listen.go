@@ -3,9 +3,9 @@ package verify
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -31,9 +31,10 @@ func (v *verifier) sendProbe(ctx context.Context) error {
 	if v.whyNoProbe().Summary != "" {
 		return nil
 	}
-	for _, r := range slices.Concat(v.tunnel.Routes, v.kept.Routes) {
+	v.anyRoute(func(r *routes.Route) bool {
 		v.ev.LANs = append(v.ev.LANs, r.Dst)
-	}
+		return false
+	})
 	cut, err := v.probeOnce(ctx, true)
 	if err == nil && cut && v.ev.Probe.Received == 0 && !v.ev.Refused() {
 		_, err = v.probeOnce(ctx, false)

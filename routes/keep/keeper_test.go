@@ -182,7 +182,7 @@ func TestCommandsDespiteAnother(t *testing.T) {
 	}{
 		{"up", func(ctx context.Context, h *nmgre.Host) error { _, err := h.Up(ctx, "gre1"); return err }},
 		{"edit", func(ctx context.Context, h *nmgre.Host) error {
-			planned, err := h.PlanEdit(ctx, "gre1", func(tunnel *nm.Tunnel) error { tunnel.MTU = 1400; return nil })
+			planned, err := h.PlanEdit(ctx, "gre1", func(tunnel *nm.Tunnel) error { tunnel.ClampMSS = !tunnel.ClampMSS; return nil })
 			if err == nil {
 				_, err = h.Edit(ctx, planned, nmgre.EditOptions{NoProbe: true})
 			}

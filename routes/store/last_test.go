@@ -20,6 +20,9 @@ func sameList(a, b []routes.Route) bool { return len(a) > 0 && len(b) > 0 && &a[
 func TestRemembering(t *testing.T) {
 	plain, ctx := newStore(t), context.Background()
 	s := plain.Remembering()
+	if s.Remembering() != s {
+		t.Error("a store that remembers has a second memory")
+	}
 	read := func() keep.Kept {
 		t.Helper()
 		k, err := s.Get(ctx, uuidA)

@@ -43,11 +43,13 @@ func New(root string, owner int) *Store {
 	return &Store{root: root, owner: uint32(owner), timeout: lockTimeout} //nolint:gosec // a user's number
 }
 
-// Remembering returns a store of the same files that parses a file again only when it has changed.
-// It is for programs that run long, since a file can have a hundred thousand routes. The lists that
-// it returns must not be changed in place. It still checks every time whether a file can be
-// trusted.
+// Remembering returns a store of the same files that parses a file again only when it has changed:
+// a file can have a hundred thousand routes. The lists that it returns are shared, and must not be
+// changed in place. It still checks every time whether a file can be trusted.
 func (s *Store) Remembering() *Store {
+	if s.last != nil {
+		return s
+	}
 	other := *s
 	other.last = &lastRead{kept: make(map[string]keep.Kept)}
 	return &other

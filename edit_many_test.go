@@ -1,0 +1,142 @@
+package nmgre_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/plan"
+	"nmgre/routes"
+	"nmgre/routes/keep"
+	"nmgre/testdata/fake"
+	"nmgre/testdata/want"
+)
+
+// oneFile is a store that has one file, which is read in no time.
+type oneFile struct {
+	keep.Store
+	kept keep.Kept
+}
+
+func (s oneFile) Get(context.Context, string) (keep.Kept, error) { return s.kept, nil }
+
+// manyRoutes returns n routes to different networks.
+func manyRoutes(n int) []routes.Route {
+	list := make([]routes.Route, n)
+	for i := range list {
+		list[i] = routes.MustParse(fmt.Sprintf("10.%d.%d.0/24", 100+i/256, i%256))
+	}
+	return list
+}
+
+// keepingMany is a host with the tunnel gre1, for which root keeps n routes. Its profile has none.
+func keepingMany(tb testing.TB, n int) (h *nmgre.Host, mtu uint32) {
+	tb.Helper()
+	w := fake.NewWorld()
+	tunnel := fake.Simple(tb)
+	tunnel.Routes = nil
+	fake.MustCreate(tb, w, tunnel)
+	p := w.Named("gre1")
+	h = w.Start().Host()
+	h.Store = oneFile{h.Store, keep.Kept{UUID: p.UUID, Name: "gre1", Remote: p.Tunnel.Remote, Inner: p.Tunnel.InnerNetworks(), Routes: manyRoutes(n)}}
+	return h, p.Tunnel.MTU
+}
+
+// planMTU plans an edit of the MTU.
+func planMTU(tb testing.TB, h *nmgre.Host, mtu uint32) plan.EditPlan {
+	tb.Helper()
+	planned, err := h.PlanEdit(tb.Context(), "gre1", func(t *nm.Tunnel) error { t.MTU = mtu; return nil })
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return planned
+}
+
+// The plan of an edit of something else has the one list of very many routes that root's file has.
+func TestEditSharesRoutes(t *testing.T) {
+	h, _ := keepingMany(t, 1000)
+	planned := planMTU(t, h, 1400)
+	for name, list := range map[string][]routes.Route{
+		"Before": planned.Before.Routes, "After": planned.After.Routes, "Kept": planned.Kept.Routes, "KeptBefore": planned.KeptBefore.Routes,
+	} {
+		if file := h.Store.(oneFile).kept.Routes; len(list) != len(file) || &list[0] != &file[0] {
+			t.Errorf("%s has a copy of the %d routes", name, len(list))
+		}
+	}
+}
+
+// What the plan of an edit takes does not grow by pieces with the number of routes: nothing is done
+// for each of them that needs memory of its own.
+func TestEditOfManyRoutesAllocates(t *testing.T) {
+	taken := func(n int, mtu func(now uint32) uint32) float64 {
+		h, now := keepingMany(t, n)
+		return testing.AllocsPerRun(3, func() { planMTU(t, h, mtu(now)) })
+	}
+	for name, mtu := range map[string]func(uint32) uint32{
+		"one field": func(uint32) uint32 { return 1400 }, "nothing": func(now uint32) uint32 { return now },
+	} {
+		if few, many := taken(60, mtu), taken(6000, mtu); many > few+20 {
+			t.Errorf("%s: %.0f allocations with 6000 routes, %.0f with 60", name, many, few)
+		}
+	}
+}
+
+// An edit of another field compares very many routes with the kernel's before, and for the proof at
+// the end. One that changes an address also sets them again, as they may go with it, and waits for
+// them.
+func TestEditComparesRoutesRarely(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*nm.Tunnel)
+		most   int
+	}{
+		"mtu":     {func(t *nm.Tunnel) { t.MTU = 1400 }, 2},
+		"address": {func(t *nm.Tunnel) { t.Addresses = want.CIDRs("172.16.0.1/29") }, 4},
+		"nothing": {func(*nm.Tunnel) {}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := fake.NewWorld()
+			tunnel := fake.Simple(t)
+			tunnel.Routes = nil
+			fake.MustCreate(t, w, tunnel)
+			if _, err := w.Start().Host().ChangeRoutes(t.Context(), "gre1", plan.RouteChange{Op: plan.RouteAdd, Routes: manyRoutes(nm.MaxProfileRoutes + 1)}); err != nil {
+				t.Fatal(err)
+			}
+			p := w.Start()
+			h := p.Host()
+			planned, err := h.PlanEdit(t.Context(), "gre1", func(t *nm.Tunnel) error { c.change(t); return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := h.Edit(t.Context(), planned, nmgre.EditOptions{NoProbe: true}); err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for _, call := range p.Calls {
+				if call == "SyncRoutes" {
+					n++
+				}
+			}
+			if n != c.most {
+				t.Errorf("the routes are compared %d times, want %d: %v", n, c.most, p.Calls)
+			}
+			if k := w.Files[w.Named("gre1").UUID]; len(k.Routes) != nm.MaxProfileRoutes+1 {
+				t.Errorf("root keeps %d routes", len(k.Routes))
+			}
+		})
+	}
+}
+
+// The plan of an edit of a tunnel with ten thousand kept routes: of one field, and of nothing.
+func BenchmarkPlanEdit(b *testing.B) {
+	h, now := keepingMany(b, 10_000)
+	for name, mtu := range map[string]uint32{"one field": 1400, "nothing": now} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				planMTU(b, h, mtu)
+			}
+		})
+	}
+}
