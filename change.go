@@ -257,8 +257,7 @@ func (h *Host) Routes(ctx context.Context, name string) (nm.Profile, []RouteStat
 	}
 	for i := range p.Tunnel.Routes {
 		r := &p.Tunnel.Routes[i]
-		_, why := nm.RouteOwner(*r, m.Version)
-		list = append(list, RouteState{nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: why}, state(held[r.Slot()] || !r.Type.HasDevice())})
+		list = append(list, RouteState{nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: nm.WhyProfile(*r, p.Tunnel.Name)}, state(held[r.Slot()] || !r.Type.HasDevice())})
 	}
 	for i := range k.Routes { // none is copied: there may be very many
 		r := &k.Routes[i]

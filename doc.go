@@ -20,6 +20,7 @@
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts
 //	nm/plan         decides everything about a change, and changes nothing
 //	nm/vet          checks what a user without root asks root to keep
+//	nm/weights      finds out how routes with a weight leave the profiles
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
 //	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
 //	                a packet gets through, snat tries SNAT rules, fleet verifies many tunnels
@@ -50,6 +51,8 @@
 //   - a flag of create: cmd/nmgre/create.go
 //   - the steps of create, in order: create.go; of edit: edit.go; of a change of routes: change.go
 //   - the undo of all three: undo.go
+//   - how routes with a weight leave the profiles: nm/weights; the edits of several tunnels
+//     as one: together.go
 //   - what the hook does, and what it does over errors: routes/keep/converge.go
 //   - a word of `ip route`: routes/words.go
 //   - the reason why a route is root's and not the profile's: nm/owner.go

@@ -66,31 +66,20 @@ type Edited struct {
 // and, with Confirm, confirmed. If the process is killed before, the next method that lists the
 // profiles undoes the edit, and so does a reboot.
 func (h *Host) Edit(ctx context.Context, planned plan.EditPlan, opts EditOptions) (Edited, error) {
-	if len(planned.Changes) == 0 {
-		status, err := h.status(ctx, planned.Profile.UUID)
-		return Edited{Status: status}, fault.Ended(ctx, err)
-	}
-	if opts.Confirm != nil {
-		confirmed := *h
-		confirmed.Confirm, h = opts.Confirm, &confirmed
-	}
-	h, err := h.guarded(ctx, planned.Effect)
-	if err != nil {
-		return Edited{}, err
-	}
-	e := &editWork{host: h, plan: planned}
-	report, err := e.carryOut(ctx, opts)
-	if err != nil {
-		return Edited{Report: report}, e.undo(ctx, err)
-	}
-	status, err := h.status(ctx, planned.Profile.UUID)
+	done, err := h.EditTogether(ctx, []plan.EditPlan{planned}, opts)
+	return done[0], err
+}
+
+// edited returns the tunnel after its edit.
+func (e *editWork) edited(ctx context.Context) Edited {
+	status, err := e.host.status(ctx, e.plan.Profile.UUID)
 	if err != nil { // the edit is done, though its result cannot be shown
-		p := planned.Profile
-		p.Tunnel = planned.ProfileAfter()
-		status = Status{Profile: p, Kept: planned.Kept}
+		p := e.plan.Profile
+		p.Tunnel = e.plan.ProfileAfter()
+		status = Status{Profile: p, Kept: e.plan.Kept}
 	}
-	report.Saved(status.Profile)
-	return Edited{Status: status, Report: report}, nil
+	e.report.Saved(status.Profile)
+	return Edited{Status: status, Report: e.report}
 }
 
 // editWork is an edit while it is carried out.
@@ -104,16 +93,24 @@ type editWork struct {
 	applied     bool       // the device may have other settings than before
 	trial       keep.Trial // what root keeps after the edit; nil if that stays as it is
 	kept        bool       // the tunnel's kept file may have it
+	report      verify.Report
 }
 
-// carryOut takes the steps of the plan one after the other, until one fails.
-func (e *editWork) carryOut(ctx context.Context, opts EditOptions) (report verify.Report, err error) {
+// editStep is a step of an edit. Its ID is empty if no plan has it.
+type editStep struct {
+	id, what string
+	do       func() error
+}
+
+// begin are the steps before anything is changed.
+func (e *editWork) begin(ctx context.Context) []editStep {
+	return []editStep{{"", "made sure that nobody else has changed it", func() error { return e.unchanged(ctx) }}}
+}
+
+// change are the steps that change the profile in memory, and its device.
+func (e *editWork) change(ctx context.Context) []editStep {
 	h, planned, uuid := e.host, e.plan, e.plan.Profile.UUID
-	steps := []struct {
-		id, what string
-		do       func() error
-	}{
-		{"", "made sure that nobody else has changed it", func() error { return e.unchanged(ctx) }},
+	return []editStep{
 		{plan.StepProfile, "changed the profile, in memory", func() error {
 			undo, err := h.Profiles.Update(ctx, uuid, &planned.Profile.Tunnel, planned.ProfileAfter())
 			// then nothing has changed, and another's change stays
@@ -125,21 +122,36 @@ func (e *editWork) carryOut(ctx context.Context, opts EditOptions) (report verif
 		{plan.StepApply, "applied it while the tunnel is up", func() error { e.applied = true; return h.Profiles.Reapply(ctx, uuid) }},
 		{plan.StepDown, "took it down", func() error { e.applied = true; return e.down(ctx, uuid) }},
 		{plan.StepActivate, "brought it up", func() error { return h.Profiles.Activate(ctx, uuid) }},
+	}
+}
+
+// prove are the steps that change what root keeps, and verify the tunnel.
+func (e *editWork) prove(ctx context.Context, opts EditOptions) []editStep {
+	return []editStep{
 		{plan.StepRoute, e.keepName(), func() error { return e.keep(ctx) }},
-		{plan.StepCheck, "verified it", func() error { report, err = e.check(ctx, opts); return err }},
-		{"", h.confirmName(), func() error { return h.asked(ctx, report) }},
-		{plan.StepSave, "wrote the profile to disk", func() error { _, err := h.Profiles.Save(ctx, uuid); return err }},
+		{plan.StepCheck, "verified it", func() (err error) { e.report, err = e.check(ctx, opts); return err }},
+	}
+}
+
+// save are the steps that make the edit last.
+func (e *editWork) save(ctx context.Context) []editStep {
+	return []editStep{
+		{plan.StepSave, "wrote the profile to disk", func() error { _, err := e.host.Profiles.Save(ctx, e.plan.Profile.UUID); return err }},
 		{"", "", func() error { return e.endTrial(ctx) }},
 	}
+}
+
+// take takes those of the steps that the edit has, until one fails.
+func (e *editWork) take(ctx context.Context, steps []editStep) error {
 	for _, s := range steps {
 		if !e.takes(s.id) {
 			continue
 		}
-		if err := h.step(ctx, Event{Step: s.id, What: s.what, Commands: e.commands(s.id)}, s.do); err != nil {
-			return report, err
+		if err := e.host.step(ctx, Event{Step: s.id, What: s.what, Commands: e.commands(s.id)}, s.do); err != nil {
+			return err
 		}
 	}
-	return report, nil
+	return nil
 }
 
 // takes says whether the edit has the step with that ID. The kept routes and rules are also set

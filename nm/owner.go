@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"nmgre/routes"
+	"nmgre/routes/fault"
 )
 
 // Owner says who holds a route: NetworkManager in the profile, or nmgre itself in the kernel.
@@ -40,8 +41,8 @@ type Owned struct {
 }
 
 // RouteOwner returns who holds a route, with a few words for the user. NetworkManager holds each
-// route that its version v can express in a profile; nmgre holds the others itself. The result
-// depends on r and v only.
+// route that its version v can express in a profile, but for those with a weight; nmgre holds the
+// others itself. The result depends on r and v only.
 //
 // A profile can express the attributes of NetworkManager's ip_route_attribute_spec, which has not
 // changed from 1.42 on. NetworkManager would set a route without its other attributes.
@@ -54,19 +55,56 @@ func RouteOwner(r routes.Route, v Version) (Owner, string) {
 
 const profileWhy = "set whenever the tunnel comes up"
 
-// ownerOf is RouteOwner for routes that are not plain. It is a function of its own since it moves
-// its route to the heap.
+// weightWhy is the reason why no profile gets a route with a weight. It was seen with 1.42.4 and
+// with 1.52.1.
+const weightWhy = "NetworkManager joins routes with a weight over several tunnels, and loses all of them when one tunnel goes down"
+
+// ownerOf is RouteOwner for routes that are not plain. It is a function of its own since unfit
+// moves its route to the heap.
 func ownerOf(r routes.Route, v Version) (Owner, string) {
-	if part := kernelOnly(&r); part != "" {
-		return OwnerKernel, "a NetworkManager profile cannot hold " + part
-	}
-	for _, a := range profileAttributes {
-		if v.Before(a.since) && a.has(&r) {
-			return OwnerKernel, fmt.Sprintf("NetworkManager %d.%d cannot hold %s; %d.%d can", v.Major, v.Minor, a.name, a.since.Major, a.since.Minor)
-		}
+	switch why := unfit(r, v); {
+	case why != "":
+		return OwnerKernel, why
+	case IsWeighted(&r):
+		return OwnerKernel, weightWhy
 	}
 	return OwnerProfile, profileWhy
 }
+
+// Holds says whether a profile of version v can hold the route. Of those that one can, nmgre gives
+// it no route with a weight: see [RouteOwner].
+func Holds(r routes.Route, v Version) bool {
+	return isPlain(&r) && !v.Before(plainVersion) || unfit(r, v) == ""
+}
+
+// unfit says why a profile of version v cannot hold the route. It is empty if one can.
+func unfit(r routes.Route, v Version) string {
+	if part := kernelOnly(&r); part != "" {
+		return "a NetworkManager profile cannot hold " + part
+	}
+	for _, a := range profileAttributes {
+		if v.Before(a.since) && a.has(&r) {
+			return fmt.Sprintf("NetworkManager %d.%d cannot hold %s; %d.%d can", v.Major, v.Minor, a.name, a.since.Major, a.since.Minor)
+		}
+	}
+	return ""
+}
+
+// IsWeighted says whether r has a single nexthop with a weight, as a profile's route may. Of those
+// of several tunnels NetworkManager makes one multipath route.
+func IsWeighted(r *routes.Route) bool { return len(r.Nexthops) == 1 && r.Nexthops[0].Weight > 0 }
+
+// WhyProfile says what NetworkManager does with r, which the profile of the tunnel with that name
+// holds. Of a route that does not belong there it says what moves it.
+func WhyProfile(r routes.Route, name string) string {
+	if IsWeighted(&r) {
+		return weightWhy + "; to move it: " + KeepCommand(name)
+	}
+	return profileWhy
+}
+
+// KeepCommand is the command that moves the routes with a weight out of the tunnel's profile.
+func KeepCommand(name string) string { return "nmgre route keep " + fault.Operand(name) }
 
 // plainVersion is the first NetworkManager that can hold every route for which isPlain is true.
 var plainVersion = Version{1, 18, 0}
@@ -112,7 +150,7 @@ var profileAttributes = [...]profileAttribute{
 	{"advmss, quickack or rto_min", Version{1, 40, 0}, func(r *routes.Route) bool {
 		return r.Metrics != nil && r.Metrics.Set&(1<<routes.MetricAdvMSS|1<<routes.MetricQuickACK|1<<routes.MetricRTOMin) != 0
 	}},
-	{"a weight", Version{1, 42, 0}, func(r *routes.Route) bool { return len(r.Nexthops) > 0 }},
+	{"a weight", Version{1, 42, 0}, IsWeighted},
 }
 
 // routeHop returns the only next hop of a route that has one.

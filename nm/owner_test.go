@@ -64,6 +64,36 @@ func TestRouteOwnerKernel(t *testing.T) {
 	})
 }
 
+// A profile could hold a route with a weight, and nmgre gives it none. Of one that a profile has it
+// says what moves it.
+func TestRouteOwnerOfWeights(t *testing.T) {
+	for spec, nmcli := range map[string]string{
+		"10.0.0.0/8 metric 50 nexthop via 172.16.0.2 weight 2": "10.0.0.0/8 172.16.0.2 50 weight=2",
+		"10.0.0.0/8 nexthop weight 256":                        "10.0.0.0/8 weight=256",
+		"10.0.0.0/8 nexthop via 172.16.0.2 weight 1 onlink":    "10.0.0.0/8 172.16.0.2 onlink=true weight=1",
+	} {
+		r := routes.MustParse(spec)
+		if owner, why := RouteOwner(r, MinVersion); owner != OwnerKernel || why != weightWhy {
+			t.Errorf("%s: %s, %s", spec, owner, why)
+		}
+		if !Holds(r, MinVersion) || Holds(r, Version{1, 40, 0}) || Holds(routes.MustParse(spec+" nexthop dev gre2"), MinVersion) {
+			t.Errorf("%s: who can hold it is wrong", spec)
+		}
+		if why := WhyProfile(r, "gre1"); why != weightWhy+"; to move it: nmgre route keep gre1" {
+			t.Errorf("%s in a profile: %s", spec, why)
+		}
+		if got := nmcliRoute(r); got != nmcli {
+			t.Errorf("%s is %s to nmcli", spec, got)
+		}
+	}
+	if plain := routes.MustParse("10.0.0.0/8"); !Holds(plain, MinVersion) || WhyProfile(plain, "gre1") != profileWhy {
+		t.Error("a plain route")
+	}
+	if why := WhyProfile(routes.MustParse("10.0.0.0/8 nexthop weight 1"), "-x; reboot"); !strings.HasSuffix(why, fault.Operand("-x; reboot")) {
+		t.Error(why)
+	}
+}
+
 func TestRouteOwnerVersions(t *testing.T) {
 	ownerCases(t, "versions", func(line string) string {
 		var v Version

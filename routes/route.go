@@ -232,6 +232,19 @@ func (r Route) Clone() Route {
 	return r
 }
 
+// By returns the route with the nexthop in place of all of its own, as a plain route. The weight of
+// a single nexthop means nothing, nor does the kernel keep it. The nexthop's device is left out.
+func (r Route) By(hop Nexthop) Route {
+	r.Nexthops, r.Via, r.OnLink = nil, hop.Via, hop.OnLink
+	if hop.Realms != 0 {
+		r.Realms = hop.Realms
+	}
+	if hop.Encap != nil {
+		r.Encap = hop.Encap
+	}
+	return r
+}
+
 func (e *Encap) clone() *Encap {
 	if e == nil {
 		return nil

@@ -22,7 +22,7 @@ import (
 func (a *app) routeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "route",
-		Short: "add, replace, delete and list the routes of a tunnel",
+		Short: "add, replace, delete, keep and list the routes of a tunnel",
 		Long: `route changes the routes of a tunnel while it stays up. A route that NetworkManager can hold goes
 into the tunnel's profile; nmgre keeps all others and sets them in the kernel itself. All of a
 change happens or none of it. A change that may cut off your own ssh session needs --confirm: unless
@@ -32,13 +32,14 @@ you press Enter within that time, it is undone.`,
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
 			}
-			return &fault.Error{Kind: fault.ErrInvalid, What: "add, replace, delete or list is missing", Hint: "write it as: nmgre route add|replace|delete|list NAME"}
+			return &fault.Error{Kind: fault.ErrInvalid, What: "add, replace, delete, keep or list is missing", Hint: "write it as: nmgre route add|replace|delete|keep|list NAME"}
 		},
 	}
 	cmd.AddCommand(
 		a.routeChange(plan.RouteAdd, "add routes to a tunnel"),
 		a.routeChange(plan.RouteReplace, "add routes to a tunnel, or change those that are there"),
 		a.routeChange(plan.RouteDelete, "delete routes from a tunnel"),
+		a.routeKeep(),
 		a.routeList())
 	return cmd
 }

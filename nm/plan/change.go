@@ -79,13 +79,14 @@ func Routes(ctx context.Context, sys nm.System, p nm.Profile, change RouteChange
 	if err != nil {
 		return nil, err
 	}
+	change, flat := change.flattened(p.Tunnel.Name)
 	change, notes, err := change.withMetrics(ctx, sys, p, before)
 	if err != nil {
 		return nil, err
 	}
 	c := &ChangePlan{Change: change, Profile: p, Before: before, version: m.Version}
 	c.Result.Tunnel = p.Tunnel.Name
-	c.Result.Notes = notes
+	c.Result.Notes = append(flat, notes...)
 	c.Result.Inactive = p.State == nm.StateInactive
 	c.load()
 	if err := errors.Join(c.carryOut()...); err != nil {

@@ -21,6 +21,7 @@ func (p *preflight) decide(ctx context.Context) error {
 	p.decideInner()
 	p.notePeer()
 	p.decideEncapLimit()
+	p.flatten(p.t.Routes)
 	if err := p.chooseMetrics(ctx, p.t.Routes, nil); err != nil {
 		return err
 	}

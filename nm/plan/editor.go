@@ -176,6 +176,7 @@ func (e *editor) decide(ctx context.Context) error {
 		p.decideEncapLimit()
 	}
 	staying, fresh := e.split(p.t.Routes)
+	p.flatten(fresh)
 	if err := p.chooseMetrics(ctx, fresh, staying); err != nil {
 		return err
 	}
@@ -266,8 +267,7 @@ func (e *editor) assign() {
 	for i := range p.t.Routes {
 		switch r := &p.t.Routes[i]; {
 		case inProfile(i, r):
-			_, why := nm.RouteOwner(*r, p.version)
-			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: why}
+			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: nm.WhyProfile(*r, e.before.Name)}
 			n++
 		case atRoots(i, r):
 			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerKernel, Why: nm.WhyKernel(*r, p.version)}

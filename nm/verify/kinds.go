@@ -15,6 +15,7 @@ func Kinds() []Kind {
 		{[]string{"addresses"}, "the inner addresses are on the device"},
 		{[]string{"ttl", "fallback", "state", "keepalive"},
 			"only where something is wrong that the tunnel works with: see `ttl-inherit`, `fallback-up`, `answers-only` and `keepalive-unanswered` below"},
+		{[]string{"weights"}, "only where the profile has routes with a weight: NetworkManager joins those of several tunnels, and loses all of them when one tunnel goes down; `nmgre route keep NAME` moves them"},
 		{[]string{"kept", "hook"}, "the file with the routes and rules that NetworkManager cannot hold can be read, and the hook sets them whenever the tunnel comes up"},
 		{[]string{"route ...", "routes"}, "for each route: where the kernel would send a packet to it; of a long list: that the kernel has every one"},
 		{[]string{"forwarding ...", "snat ...", "clamp-mss"}, "forwarding is switched on, and the rules for forwarded packets are in the kernel; an SNAT rule takes the packets that it is for: its counter grows with the echo request that `verify` sends to the next hop from the tunnel's own address"},

@@ -103,11 +103,12 @@ type verifier struct {
 	report   Report
 }
 
-// checkWarnings adds a check for each fault that the links alone show, and that a tunnel works
-// with.
+// checkWarnings adds a check for each fault that the links and the profile alone show, and that a
+// tunnel works with.
 func (v *verifier) checkWarnings() {
 	v.addWarning("ttl", "ttl-inherit")
 	v.addWarning("fallback", "fallback-up")
+	v.checkWeights()
 }
 
 // addWarning adds the check with that ID if the cause is there.

@@ -105,13 +105,7 @@ func (s *state) usablePart(w *wanted, r routes.Route, dev string, up bool) *kern
 		if only.Dev != "" {
 			dev = only.Dev
 		}
-		r.Nexthops, r.Via, r.OnLink = nil, only.Via, only.OnLink
-		if only.Realms != 0 {
-			r.Realms = only.Realms
-		}
-		if only.Encap != nil {
-			r.Encap = only.Encap
-		}
+		r = r.By(only)
 		return &kernel.OwnRoute{Dev: dev, Route: &r}
 	}
 	r.Nexthops = left

@@ -205,7 +205,10 @@ func (w *World) Apply(f *Profile) error {
 
 // addProfileRoutes sets the profile's routes.
 func (w *World) addProfileRoutes(t nm.Tunnel) {
-	for _, r := range t.RoutesOf(nm.OwnerProfile, nm.MinVersion) {
+	for _, r := range t.Routes {
+		if !nm.Holds(r, nm.MinVersion) {
+			continue
+		}
 		r = r.Clone()
 		if r.Metric == nil {
 			r.Metric = want.Ptr(uint32(networkManagerMetric))

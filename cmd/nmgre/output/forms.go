@@ -120,8 +120,7 @@ func newTunnel(s nmgre.Status) tunnelForm {
 func newRoutes(s nmgre.Status) []routeForm {
 	out := make([]routeForm, 0, len(s.Tunnel.Routes)+len(s.Kept.Routes))
 	for _, r := range s.Tunnel.Routes {
-		_, why := nm.RouteOwner(r, nm.MinVersion)
-		out = append(out, routeForm{Route: r.String(), Owner: string(nm.OwnerProfile), Why: why})
+		out = append(out, routeForm{Route: r.String(), Owner: string(nm.OwnerProfile), Why: nm.WhyProfile(r, s.Tunnel.Name)})
 	}
 	for _, r := range s.Kept.Routes {
 		out = append(out, routeForm{Route: r.String(), Owner: string(nm.OwnerKernel), Why: nm.WhyKernel(r, nm.MinVersion)})

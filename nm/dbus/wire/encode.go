@@ -16,7 +16,7 @@ import (
 // know stays as it is, down to the attributes of single addresses and routes. So do its name and
 // its UUID. base is not changed.
 //
-// Routes are written only if the profile owns them ([nm.RouteOwner]) or base has them already. The
+// Routes are written only if a profile can hold them ([nm.Holds]) or base has them already. The
 // order of t's addresses and routes is kept within each family. A route of a family in which the
 // tunnel has no address is written all the same, though NetworkManager before 1.46 needs one.
 func Encode(t nm.Tunnel, base Settings) Settings {

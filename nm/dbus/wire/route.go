@@ -166,7 +166,7 @@ func encodeRoutes(s Settings, family string, all []routes.Route) (unfit []routes
 			own = append(own, e)
 		} else if is { // it is no entry of the list
 			continue
-		} else if owner, _ := nm.RouteOwner(r, newest); owner == nm.OwnerProfile {
+		} else if nm.Holds(r, newest) {
 			own = append(own, encodeRoute(r, table))
 		} else {
 			unfit = append(unfit, r)
@@ -245,8 +245,8 @@ func encodeRoute(r routes.Route, table uint32) Entry {
 	return e
 }
 
-// encodeHop writes the gateway and its attributes. Of routes with a single nexthop and a weight in
-// several profiles NetworkManager makes one multipath route (ECMP).
+// encodeHop writes the gateway and its attributes. A weight is written only where an undo puts it
+// back: no plan gives one to a profile.
 func encodeHop(r routes.Route, e Entry) {
 	hop := routes.Nexthop{Via: r.Via, OnLink: r.OnLink}
 	if len(r.Nexthops) == 1 {
