@@ -35,7 +35,8 @@ type Flow struct {
 }
 
 // Latest returns, of flows with the same addresses, those of the echo that was sent last, to the
-// second: the kernel has the longest time left for them. It returns all flows if none is of an echo.
+// second: the kernel has the longest time left for them. It returns all flows if none is of an
+// echo.
 func Latest(list []Flow) []Flow {
 	echoes := slices.DeleteFunc(slices.Clone(list), func(f Flow) bool { return !f.echo })
 	if len(echoes) == 0 {
@@ -102,8 +103,8 @@ func read(message []byte) (f Flow, ok bool) {
 	return f, err == nil && f.From.IsValid() && f.To.IsValid() && f.Source.IsValid()
 }
 
-// isEcho reports whether a tuple of the connection tracking table is of ICMP or ICMPv6, of which the
-// kernel tracks echoes.
+// isEcho reports whether a tuple of the connection tracking table is of ICMP or ICMPv6, of which
+// the kernel tracks echoes.
 func isEcho(tuple []byte) (echo bool) {
 	_ = wire.EachAttribute(tuple, func(kind uint16, part []byte) error {
 		if kind != nl.CTA_TUPLE_PROTO {
