@@ -22,14 +22,18 @@ import (
 // the far end. The errors are those of [Host.Plan]. A problem that the tunnel had before is no
 // error.
 func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel) error) (plan.EditPlan, error) {
-	p, err := h.own(ctx, name)
-	if err != nil {
+	p, all, err := h.find(ctx, name, nm.Find)
+	if p, err = nm.NotByHand(p, err); err != nil {
 		return plan.EditPlan{}, fault.Ended(ctx, err)
 	}
 	if err := inWork(p); err != nil {
 		return plan.EditPlan{}, err
 	}
-	return plan.Edit(ctx, h.System, h.profiles, p, change)
+	profiles := h.profiles
+	if all != nil { // they have just been listed
+		profiles = func(context.Context) ([]nm.Profile, error) { return all, nil }
+	}
+	return plan.Edit(ctx, h.System, profiles, p, change)
 }
 
 // inWork refuses a tunnel that another nmgre makes or edits.
