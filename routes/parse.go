@@ -204,7 +204,7 @@ func (p *Parser) word() string {
 		start++
 	}
 	end := start
-	for end < len(spec) && !IsSpace(spec[end]) {
+	for end < len(spec) && (spec[end] > ' ' || !IsSpace(spec[end])) { // nearly all are above
 		end++
 	}
 	p.rest = end

@@ -6,16 +6,36 @@ import (
 )
 
 // Slot is the part of a route by which the kernel tells routes apart: it holds one route in each.
+// It has no pointer, so that very many are compared fast.
 type Slot struct {
-	dst, from netip.Prefix
-	table     uint32
-	TOS       uint8
 	Metric    int64 // -1 for the default of NetworkManager or the kernel
+	table     uint32
+	dst, from PrefixKey
+	TOS       uint8
+}
+
+// PrefixKey is a [netip.Prefix] without a zone, as a key that is plain bytes.
+type PrefixKey struct {
+	addr   [16]byte
+	family uint8 // 4, 6, or 0 for no prefix
+	bits   uint8
+}
+
+// KeyOf returns the key of a prefix. Prefixes have the same key if they are the same.
+func KeyOf(p netip.Prefix) PrefixKey {
+	if !p.IsValid() {
+		return PrefixKey{}
+	}
+	k := PrefixKey{p.Addr().As16(), 6, uint8(p.Bits())} //nolint:gosec // at most 128
+	if p.Addr().Is4() {
+		k.family = 4
+	}
+	return k
 }
 
 // Slot returns the route's slot.
 func (r *Route) Slot() Slot {
-	s := Slot{r.Dst, r.From, r.TableOrMain(), r.TOS, -1}
+	s := Slot{-1, r.TableOrMain(), KeyOf(r.Dst), KeyOf(r.From), r.TOS}
 	if r.Metric != nil {
 		s.Metric = int64(*r.Metric)
 	}

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"net/netip"
 	"testing"
 
 	"nmgre/testdata/want"
@@ -49,5 +50,20 @@ func TestNumbersAreWords(t *testing.T) {
 	}
 	if !TypeUnicast.Known() || !TypeNAT.Known() || (TypeNAT + 1).Known() {
 		t.Error("the types end with nat")
+	}
+}
+
+// Only the same prefix has the same key.
+func TestKeyOf(t *testing.T) {
+	prefixes := []netip.Prefix{
+		{}, netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/9"),
+		netip.MustParsePrefix("::ffff:10.0.0.0/104"), netip.MustParsePrefix("10.0.0.0/32"), netip.MustParsePrefix("::ffff:10.0.0.0/128"), netip.MustParsePrefix("2001:db8::/32"),
+	}
+	for i, p := range prefixes {
+		for j, q := range prefixes {
+			if same := KeyOf(p) == KeyOf(q); same != (i == j) {
+				t.Errorf("%s and %s have the same key: %t", p, q, same)
+			}
+		}
 	}
 }

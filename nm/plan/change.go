@@ -174,11 +174,10 @@ func (c *ChangePlan) put(i int, o nm.Owned) error {
 	if problems.Add(nm.CheckGateways(t, o.Route), nm.CheckRouteFamily(t, o.Route)); len(problems) > 0 {
 		return problems[0]
 	}
-	at, taken := c.at.Find(o.Route.Slot())
+	at, taken := c.at.Add(o.Route.Slot(), len(c.all))
 	if !taken {
 		c.noteOthers(o.Route)
-		c.insert(o)
-		c.touched[len(c.all)-1] = true
+		c.all, c.touched = append(c.all, o), append(c.touched, true)
 		c.Result.Added++
 		return nil
 	}

@@ -221,17 +221,23 @@ func (p *preflight) routeIsPart(list []routes.Route) *fault.Error {
 	}
 	slices.Sort(lengths)
 	lengths = slices.Compact(lengths) // a look-up each, for very many routes
+	// the last network of each length that is not this host's
+	others := make([]netip.Prefix, len(lengths))
 	for i := range list {
 		r := &list[i]
 		if r.TableOrMain() != routes.MainTable || !r.Type.HasDevice() {
 			continue
 		}
-		for _, bits := range lengths {
-			own, err := r.Dst.Addr().Prefix(bits)
-			if err != nil || bits >= r.Dst.Bits() {
+		for j, bits := range lengths {
+			if bits >= r.Dst.Bits() {
 				break
 			}
-			if dev, is := whole[own]; is {
+			if others[j].Contains(r.Dst.Addr()) { // routes beside each other are in one network
+				continue
+			}
+			others[j], _ = r.Dst.Addr().Prefix(bits) // bits are fewer than its own
+			if dev, is := whole[others[j]]; is {
+				own := others[j]
 				return fault.Invalid("route", "give the networks behind the far end, or put the route into a table of its own", "%s is a part of this host's own network %s, on %s", r.Dst, own, fault.Printable(dev))
 			}
 		}

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -93,12 +95,12 @@ func newComparison(want []kernel.OwnRoute, devices map[string]int) *comparison {
 		index:    list.NewIndex(len(want), func(i int) wire.Slot { return slotOf(want[i].Route) }),
 		siblings: make(map[int]*wire.Route), refusals: make(map[int]error),
 	}
-	var w wire.Route
+	slots := s.encodeAll()
 	for i := range want {
-		err := s.encode(i, &w)
-		if err != nil {
-			err = wrap(s.words(i), err)
-		} else if _, taken := s.index.Add(w.Slot(), i); taken {
+		var err error
+		if s.states[i] == stateInvalid {
+			err = wrap(s.words(i), s.encode(i, new(wire.Route)))
+		} else if _, taken := s.index.Add(slots[i], i); taken {
 			err = refused(s.words(i), unix.EEXIST)
 		}
 		if err != nil {
@@ -106,6 +108,28 @@ func newComparison(want []kernel.OwnRoute, devices map[string]int) *comparison {
 		}
 	}
 	return s
+}
+
+// encodeAll returns the slots of the wanted routes, and marks those that no message can express. All
+// processors take part: nothing else can be done meanwhile.
+func (s *comparison) encodeAll() []wire.Slot {
+	slots := make([]wire.Slot, len(s.want))
+	part := max(1024, (len(slots)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	var parts sync.WaitGroup
+	for from := 0; from < len(slots); from += part {
+		parts.Go(func() {
+			var w wire.Route
+			for i := from; i < min(from+part, len(slots)); i++ {
+				if s.encode(i, &w) != nil {
+					s.states[i] = stateInvalid
+				} else {
+					slots[i] = w.Slot()
+				}
+			}
+		})
+	}
+	parts.Wait()
+	return slots
 }
 
 // words names the change that sets a wanted route.

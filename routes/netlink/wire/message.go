@@ -26,14 +26,14 @@ func (w *Route) OthersUnicast() bool {
 // Slot is the key by which the kernel tells routes apart: for IPv4 destination, TOS, metric and
 // table; for IPv6 destination, source, metric and table. It can be compared.
 type Slot struct {
-	dst, from       netip.Prefix
 	table, priority uint32
+	dst, from       routes.PrefixKey
 	tos             uint8
 }
 
 // Slot returns the route's slot. An absent metric counts as the kernel's default.
 func (w *Route) Slot() Slot {
-	s := Slot{w.Dst, w.From, w.Table, w.Priority, w.TOS}
+	s := Slot{w.Table, w.Priority, routes.KeyOf(w.Dst), routes.KeyOf(w.From), w.TOS}
 	if s.priority == 0 {
 		s.priority = w.defaultMetric()
 	}
