@@ -33,6 +33,9 @@ func (p *preflight) decide(ctx context.Context) error {
 	}
 	p.way = hop
 	p.decideLocal(hop)
+	if err := p.readIPsec(ctx, hop); err != nil {
+		return err
+	}
 	p.decideMTU(hop)
 	return nil
 }
@@ -201,31 +204,4 @@ func (p *preflight) decideLocal(hop kernel.Hop) {
 	if !p.t.Local.IsValid() {
 		p.t.Local = hop.Src
 	}
-}
-
-// decideMTU chooses the MTU of the way to the far end, less the tunnel's overhead.
-func (p *preflight) decideMTU(hop kernel.Hop) {
-	if p.t.MTU != 0 {
-		p.noteMTU(hop)
-		return
-	}
-	p.t.MTU = fittingMTU(p.t, hop)
-	p.note("MTU %d: %s, on the way to %s by %s", p.t.MTU, p.t.Encapsulation().Arithmetic(hop.LastingMTU()), p.t.Remote, fault.Printable(hop.Dev))
-	if told := hop.MTU; told < hop.LastingMTU() {
-		p.note("at present the kernel has been told that the way carries %d bytes at most; that expires, so it is not written down: if large packets get lost, give --mtu %d", told, p.t.Encapsulation().MTU(told))
-	}
-}
-
-// noteMTU warns of an MTU that was given and does not fit.
-func (p *preflight) noteMTU(hop kernel.Hop) {
-	if fits := fittingMTU(p.t, hop); hop.MTU != 0 && p.t.MTU > fits {
-		p.note("warning: an MTU of %d does not fit: %s, on the way to %s by %s; larger packets are cut into fragments or get lost (--mtu auto computes it)", p.t.MTU, p.t.Encapsulation().Arithmetic(hop.LastingMTU()), p.t.Remote, fault.Printable(hop.Dev))
-	}
-}
-
-// fittingMTU is the largest MTU, in bytes, whose packets fit through the way to the far end with
-// the tunnel's headers around them. It is at least IPv4's minimum, and at most the largest packet.
-func fittingMTU(t nm.Tunnel, hop kernel.Hop) uint32 {
-	e := t.Encapsulation()
-	return uint32(min(max(e.MTU(hop.LastingMTU()), gre.MinMTU4), e.MTU(0xffff))) //nolint:gosec // from 68 to 65535
 }

@@ -198,13 +198,18 @@ func (e *editor) decideOuter(ctx context.Context) error {
 	if given && errors.Is(err, fault.ErrInvalid) && !e.outerChanged() && p.t.Local.IsValid() {
 		return nil // there is no way now that the MTU could be compared with
 	}
-	if given && err == nil {
-		p.noteMTU(hop)
-	}
 	if err != nil {
 		return err
 	}
 	p.decideLocal(hop)
+	if given || computed {
+		if err := p.readIPsec(ctx, hop); err != nil {
+			return err
+		}
+	}
+	if given {
+		p.noteMTU(hop)
+	}
 	if computed {
 		p.decideMTU(hop)
 	}
@@ -229,7 +234,13 @@ func (e *editor) mtuFits(ctx context.Context) (bool, error) {
 	if errors.Is(err, fault.ErrInvalid) {
 		return false, nil // there is no way to the far end now
 	}
-	return err == nil && fittingMTU(b, hop) == b.MTU, err
+	if err != nil {
+		return false, err
+	}
+	old.sys, old.links = e.pre.sys, e.pre.links
+	// an MTU that was computed before there was IPsec was the fitting one, too
+	err = old.readIPsec(ctx, hop)
+	return fittingMTU(b, hop, nil) == b.MTU || fittingMTU(b, hop, old.ipsec) == b.MTU, err
 }
 
 // kernelWithout is a kernel that looks up ways as if the device dev had no routes: packets that

@@ -32,7 +32,7 @@ func farEndBy(links []kernel.Link, hop kernel.Hop, t nm.Tunnel) nm.FarEnd {
 		near.Local = hop.Src // the far end needs the address from which this end sends
 	}
 	far := near.FarEnd(ownNetworks(links, hop, near))
-	if far.MTU != 0 && hop.MTU != 0 && far.MTU > fittingMTU(near, hop) {
+	if far.MTU != 0 && hop.MTU != 0 && far.MTU > fittingMTU(near, hop, nil) {
 		far.MTU = 0 // too large here: the far end computes one that fits
 	}
 	far.Notes = append(far.Notes, outerNotes(near)...)

@@ -26,11 +26,15 @@ type preflight struct {
 	version  nm.Version // NetworkManager's
 	control  nm.Permission
 
-	way   kernel.Hop     // by which the packets to the far end leave
-	owned []nm.Owned     // the routes, each with its owner
-	pin   bool           // the far end gets a host route, since a route covers it
-	pins  []netip.Prefix // the host routes of which a note tells
-	notes []string
+	way kernel.Hop // by which the packets to the far end leave
+	// ipsec is the policy for the packets to the far end; nil if there is none, or it could not be
+	// read.
+	ipsec    *kernel.IPsecPolicy
+	ipsecErr error
+	owned    []nm.Owned     // the routes, each with its owner
+	pin      bool           // the far end gets a host route, since a route covers it
+	pins     []netip.Prefix // the host routes of which a note tells
+	notes    []string
 }
 
 // note adds a note about a decision.

@@ -74,11 +74,12 @@ func (v *verifier) takeCounters(ctx context.Context) error {
 	return nil
 }
 
-// readIPsec reads the IPsec policies for the outer packets if nothing has come back: until then a
-// policy without a state may only have been waiting for a packet.
+// readIPsec reads the IPsec policies for the outer packets, after the probe: until then a policy
+// without a state may only have been waiting for a packet. Where packets of the whole MTU get
+// through, nobody needs them.
 func (v *verifier) readIPsec(ctx context.Context) error {
 	from := v.ev.Under.From
-	if v.wrongWay || v.ev.Probe.Received > 0 || !from.IsValid() || v.opts.BeforeSave && v.ev.RefusedByFar() {
+	if v.wrongWay || v.ev.Probe.Received > 0 && (v.opts.BeforeSave || v.ev.Large.Through()) || !from.IsValid() || v.opts.BeforeSave && v.ev.RefusedByFar() {
 		return nil
 	}
 	ends := kernel.IPsecEnds{Local: from, Remote: v.tunnel.Remote, Protocol: protocolGRE}

@@ -182,7 +182,10 @@ func (v *verifier) checkMTU(context.Context) error {
 	}
 	path, told := v.ev.PathMTU()
 	c := Check{ID: "mtu", Status: Pass, Certainty: Likely, Summary: fmt.Sprintf("packets of %d bytes fit through the way to the far end, as far as this host knows", v.link.MTU),
-		Evidence: v.tunnel.Encapsulation().Arithmetic(path) + ", " + told, Facts: Facts{"mtu": v.link.MTU, "fits": v.ev.Fits(), "path_mtu": path}}
+		Evidence: v.ev.Encapsulation(path).Arithmetic(path) + ", " + told, Facts: Facts{"mtu": v.link.MTU, "fits": v.ev.Fits(), "path_mtu": path}}
+	if _, why := v.ev.IPsec.Out.Carries(path); why != "" {
+		c.Evidence += "; IPsec is not counted: " + why
+	}
 	if v.ev.Large.Through() {
 		c.Certainty, c.Summary = Proved, fmt.Sprintf("packets of %d bytes got through to the far end", v.ev.Large.Whole)
 		c.Evidence, c.Facts["answered"] = v.throughText()+"; "+c.Evidence, v.ev.Large.Whole

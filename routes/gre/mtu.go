@@ -21,6 +21,9 @@ type Encapsulation struct {
 	// IPv6 modes: the tunnel encapsulation limit option (RFC 2473), which takes 8 bytes, is not
 	// sent.
 	NoEncapLimit bool
+	// IPsec is the bytes that IPsec takes of a packet on the way to the far end; 0 if there is
+	// none.
+	IPsec int
 }
 
 // OverheadPart is one header of an encapsulation, with its length.
@@ -31,12 +34,14 @@ type OverheadPart struct {
 
 // Parts returns the headers in the order in which they are sent, the outermost first.
 func (e Encapsulation) Parts() []OverheadPart {
-	parts := []OverheadPart{{"IPv4", 20}}
-	if e.Mode.IPv6Outer() {
-		parts = []OverheadPart{{"IPv6", 40}}
-		if !e.NoEncapLimit {
-			parts = append(parts, OverheadPart{"encapsulation limit", 8})
-		}
+	var parts []OverheadPart
+	if e.IPsec > 0 {
+		parts = append(parts, OverheadPart{"IPsec", e.IPsec})
+	}
+	if !e.Mode.IPv6Outer() {
+		parts = append(parts, OverheadPart{"IPv4", 20})
+	} else if parts = append(parts, OverheadPart{"IPv6", 40}); !e.NoEncapLimit {
+		parts = append(parts, OverheadPart{"encapsulation limit", 8})
 	}
 	parts = append(parts, OverheadPart{"GRE", 4})
 	for _, option := range []struct {

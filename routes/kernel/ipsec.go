@@ -36,6 +36,9 @@ type IPsecPolicy struct {
 	Index     uint32 // the kernel's number of it
 	Block     bool   // it drops the packets
 	Templates []IPsecTemplate
+	// WayMTU is how many bytes fit on the way to [IPsecPolicy.TunnelEnd]. It is 0 where that is the
+	// way to the packets' own destination.
+	WayMTU int
 }
 
 // IPsecTemplate is a protection that a policy wants.
@@ -45,7 +48,12 @@ type IPsecTemplate struct {
 	Mode     string     // such as "transport" or "tunnel"
 	Optional bool
 	State    bool // the kernel has a state for it
+	// States are the different ones, at most [MaxIPsecStates] of them.
+	States []IPsecState
 }
+
+// MaxIPsecStates bounds the different states of a template.
+const MaxIPsecStates = 16
 
 // String writes the selector in the words of `ip xfrm policy`.
 func (p IPsecPolicy) String() string {

@@ -2,6 +2,7 @@ package netlink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"nmgre/routes/echo"
@@ -40,5 +41,15 @@ func (k *Kernel) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult,
 // IPsec returns the policies of IPsec that count for packets, in the namespace of the thread that
 // calls it.
 func (k *Kernel) IPsec(ctx context.Context, between kernel.IPsecEnds) (kernel.IPsecPolicies, error) {
-	return ipsec.Policies(ctx, between)
+	policies, err := ipsec.Policies(ctx, between)
+	end := policies.Out.TunnelEnd()
+	if err != nil || !end.IsValid() || end == between.Remote {
+		return policies, err
+	}
+	hop, err := k.Lookup(ctx, kernel.Query{To: end})
+	if errors.Is(err, fault.ErrUnreachable) {
+		return policies, nil // nothing gets through, however long it is
+	}
+	policies.Out.WayMTU = hop.MTU
+	return policies, err
 }

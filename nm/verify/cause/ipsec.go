@@ -3,6 +3,7 @@ package cause
 import (
 	"fmt"
 
+	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 )
 
@@ -123,6 +124,12 @@ func (s said) byPolicy(p *kernel.IPsecPolicy, dir string) said {
 	s.here = fmt.Sprintf("sudo ip xfrm policy delete index %d dir %s", p.Index, dir)
 	s.facts = s.facts.With(Facts{"policy": p.String(), "direction": dir, "policy_index": p.Index})
 	return s
+}
+
+// Encapsulation is what stands around the tunnel's packets where path bytes fit on the way, with
+// what IPsec takes, as far as that is known.
+func (ev Evidence) Encapsulation(path int) gre.Encapsulation {
+	return ev.IPsec.Out.Around(ev.Tunnel.Encapsulation(), path)
 }
 
 // seals reports whether IPsec protects the packets that leave, so that nobody hears them as GRE.

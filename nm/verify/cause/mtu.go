@@ -16,7 +16,7 @@ var mtuCauses = []row{
 			"ip link show dev NAME (mtu); ip route get REMOTE (its device)"},
 		warns: true, anyway: true,
 		when: func(ev Evidence) bool {
-			return ev.Link != nil && ev.Link.MTU > ev.Tunnel.Encapsulation().MTU(ev.deviceMTU())
+			return ev.Link != nil && ev.Link.MTU > ev.Encapsulation(ev.deviceMTU()).MTU(ev.deviceMTU())
 		},
 		tell: func(ev Evidence) said { return ev.toldSaid() },
 	},
@@ -55,7 +55,7 @@ func (ev Evidence) toldSaid() said {
 	if ev.Large.Limited() {
 		fits = min(fits, ev.Large.Fits)
 	}
-	s := said{summary: fmt.Sprintf("the tunnel's MTU %d is too large: %d bytes fit", ev.Link.MTU, fits), evidence: ev.Tunnel.Encapsulation().Arithmetic(path) + ", " + told,
+	s := said{summary: fmt.Sprintf("the tunnel's MTU %d is too large: %d bytes fit", ev.Link.MTU, fits), evidence: ev.Encapsulation(path).Arithmetic(path) + ", " + told,
 		advice: "large transfers would stall while pings work: give both ends that MTU", here: ev.edit(fmt.Sprintf("--mtu %d", fits)), facts: Facts{"mtu": ev.Link.MTU, "fits": fits, "path_mtu": path}}
 	if ev.Large.Missing() {
 		s.evidence, s.facts = Joined(s.evidence, ev.Large.Text()), s.facts.With(ev.sizes())
@@ -114,5 +114,5 @@ func (ev Evidence) PathMTU() (path int, told string) {
 // Fits is how many bytes fit into a packet of the tunnel, as far as this host knows.
 func (ev Evidence) Fits() int {
 	path, _ := ev.PathMTU()
-	return ev.Tunnel.Encapsulation().MTU(path)
+	return ev.Encapsulation(path).MTU(path)
 }

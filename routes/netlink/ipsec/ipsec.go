@@ -1,5 +1,5 @@
 // Package ipsec reads the kernel's IPsec policies and states over netlink (NETLINK_XFRM). Of a
-// state it reads whose packets it is for, and never its keys.
+// state it reads whose packets it is for and how long they get, and never its keys.
 //
 // It may import routes/kernel, fault, routes/netlink/wire and netlink. Begin at [Policies].
 package ipsec
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -84,7 +85,11 @@ func (c *chosen) offer(p policy) {
 func (c *chosen) found(s state) {
 	for i, want := range c.wants {
 		if s.fits(want) {
-			c.policy.Templates[i].State = true
+			t := &c.policy.Templates[i]
+			t.State = true
+			if len(t.States) < kernel.MaxIPsecStates && !slices.Contains(t.States, s.sizes) {
+				t.States = append(t.States, s.sizes)
+			}
 		}
 	}
 }

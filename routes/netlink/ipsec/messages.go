@@ -89,10 +89,11 @@ type state struct {
 	reqid, spi uint32
 	protocol   netlink.Proto
 	mode       netlink.Mode
+	sizes      kernel.IPsecState
 }
 
-// readState reads a message (struct xfrm_usersa_info). It returns false for a malformed one, and
-// for a state that is only asked for: it has no SPI.
+// readState reads a message (struct xfrm_usersa_info, and attributes). It returns false for a
+// malformed one, and for a state that is only asked for: it has no SPI.
 func readState(message []byte) (s state, ok bool) {
 	if len(message) < nl.SizeofXfrmUsersaInfo {
 		return s, false
@@ -100,6 +101,10 @@ func readState(message []byte) (s state, ok bool) {
 	m := nl.DeserializeXfrmUsersaInfo(message)
 	s = state{from: addressOf(m.Saddr, m.Family), to: addressOf(m.Id.Daddr, m.Family), reqid: m.Reqid, spi: m.Id.Spi,
 		protocol: netlink.Proto(m.Id.Proto), mode: netlink.Mode(m.Mode)}
+	s.sizes = kernel.IPsecState{Protocol: s.protocol.String(), Mode: s.mode.String(), IPv6: m.Family == unix.AF_INET6, Align4: m.Flags&stateAlign4 != 0}
+	if err := readSizes(&s.sizes, message[nl.SizeofXfrmUsersaInfo:]); err != nil {
+		return s, false
+	}
 	return s, s.spi != 0 && s.to.IsValid()
 }
 
