@@ -27,7 +27,8 @@
 //	                together, manual writes the causes for the manual page
 //	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
 //	                applied compares a profile with its device, quirk tells NetworkManager's
-//	                versions apart, systemd has systemd learn of nmgre's unit
+//	                versions apart, systemd has systemd learn of nmgre's unit, firewalld asks for the
+//	                zone of a device
 //	routes/fault    errors that say what to do; text that is safe to show
 //	routes/gre      the GRE header: key, mode, flags, MTU
 //	routes/packet   the headers of IP packets from the network
@@ -59,8 +60,8 @@
 //   - the command for the far end: nm/farend.go, and nm/plan/farend.go for what the host knows
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
-//   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go, to.go and
-//     kept.go
+//   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go, to.go and kept.go;
+//     firewalld's zone: zone.go, and nm/dbus/firewalld
 //   - a cause that verify names: nm/verify/cause/setup.go, here.go, way.go, far.go, mtu.go,
 //     behind.go and warnings.go
 //   - the place of the way where a cause breaks it: nm/verify/cause/place.go

@@ -18,6 +18,8 @@ type System struct {
 	// Listener hears what goes on beside a tunnel while it is verified. It is nil where nothing can
 	// be listened to: then the verification knows less.
 	Listener kernel.Listener
+	// Zones knows firewalld's zones. It is nil where nobody can be asked.
+	Zones Zones
 }
 
 // Tunnels implements [keep.Tunnels] with NetworkManager's profiles.

@@ -59,7 +59,8 @@ func (d adapters) system() nm.System {
 	if keeper == nil {
 		keeper = &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: d.profiles}, Kernel: d.kernel, Gateway: d.gateway, Store: files}
 	}
-	return nm.System{Profiles: d.profiles, Kernel: d.kernel, Gateway: d.gateway, Store: files, Keeper: keeper, Listener: d.listener}
+	zones, _ := d.profiles.(nm.Zones) // on the same bus
+	return nm.System{Profiles: d.profiles, Kernel: d.kernel, Gateway: d.gateway, Store: files, Keeper: keeper, Listener: d.listener, Zones: zones}
 }
 
 // host opens the host for the verbs. The function that it returns lets go of it.

@@ -95,6 +95,10 @@ var healthyVariants = []variant{
 	{name: "a network here for which this host does not forward", to: []string{"10.10.2.100"}, warns: "no-way-back",
 		does: []step{here("sysctl -qw net.ipv4.conf.eth1.forwarding=0"), there("ip route del 10.10.1.0/24 dev gre1")},
 		undo: []step{here("sysctl -qw net.ipv4.conf.eth1.forwarding=1"), there("nmcli connection up gre1")}},
+	variant{name: "any local address, and a way out for GRE from another address of this host",
+		does: []step{here("ip addr add 100.0.1.7/24 dev eth0; ip route add 100.0.2.100 via 100.0.1.1 dev eth0 src 100.0.1.7 table 47; ip rule add ipproto 47 lookup 47")},
+		undo: []step{here("ip rule del ipproto 47 lookup 47; ip route del 100.0.2.100 table 47; ip addr del 100.0.1.7/24 dev eth0")}}.
+		of("--peer 100.0.2.100 --address 172.16.2.1/30 --key 9 --local any", "--peer 100.0.1.7 --address 172.16.2.2/30 --key 9"),
 	variant{name: "any local address, and a device"}.of(same("--key 9 --local any --parent eth0")),
 }
 

@@ -200,6 +200,8 @@ func readFact(t *testing.T, ev *cause.Evidence, word string, args []string, rest
 	case "capability":
 		ev.Heard.Deaf = deafToAll()
 		ev.Heard.Deaf[0].Err = &fault.Error{Kind: fault.ErrNotPermitted, What: "listen", Hint: "give this container the capability CAP_NET_RAW"}
+	case "any-local":
+		ev.Tunnel.Local, ev.Link.GRE.Local = netip.IPv4Unspecified(), netip.IPv4Unspecified()
 	case "before-save":
 		ev.BeforeSave = true
 	case "deaf":
@@ -254,6 +256,8 @@ func readFact(t *testing.T, ev *cause.Evidence, word string, args []string, rest
 		ruling := keep.Ruling{Program: "nftables", Family: "ip", Table: "fault", Base: "faulty", Hook: "input", Chain: "faulty", Handle: 3,
 			What: "the chain faulty of the table ip fault drops it", Hint: "sudo nft insert rule ip fault faulty meta l4proto gre accept"}
 		ev.Rules.Obstacles = append(ev.Rules.Obstacles, keep.OuterObstacle{Ruling: ruling, Out: args[0] == "out", OnlyNew: args[0] == "new"})
+	case "zone":
+		ev.Rules = mayDrop(ev.Rules, nm.Zone{Name: args[0], LetsGRE: len(args) > 1}, "eth0")
 	case "legacy":
 		ruling := keep.Ruling{Program: "iptables-legacy", Family: "ip", Table: "filter", Perhaps: true, What: "iptables-legacy has a table filter, whose rules nmgre cannot read", Hint: "sudo iptables-legacy -t filter -S"}
 		ev.Rules.Obstacles = append(ev.Rules.Obstacles, keep.OuterObstacle{Ruling: ruling})

@@ -95,10 +95,11 @@ func (v *verifier) readIPsec(ctx context.Context) error {
 // protocolGRE is the IP protocol number of GRE.
 const protocolGRE = 47
 
-// readFilter reads the settings of the reverse path filter if it has dropped something. They are
-// not known where the device is gone meanwhile.
+// readFilter reads the settings of the reverse path filter if it has dropped something, or may drop
+// keepalives. They are not known where the device is gone meanwhile.
 func (v *verifier) readFilter(ctx context.Context) error {
-	if v.ev.Heard.Counters.ReversePathFilter == 0 || v.ev.Probe.Received > 0 {
+	drops := v.ev.Heard.Counters.ReversePathFilter > 0 && v.ev.Probe.Received == 0
+	if !drops && !v.ev.HearsKeepalive() {
 		return nil
 	}
 	filter, err := v.sys.Gateway.ReversePathFilter(ctx, v.ev.FilterDevice())
@@ -120,6 +121,7 @@ func (v *verifier) readRules(ctx context.Context) error {
 	if err == nil {
 		v.ev.Rules = rules
 	}
+	v.ev.Rules = mayDrop(v.ev.Rules, v.zone(ctx), u.Hop.Dev)
 	return ctx.Err()
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -170,5 +172,25 @@ func TestHostileHeard(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkReport(t, report)
+	}
+}
+
+// The filter of all devices drops keepalives, too, whatever the tunnel's own is. It is read where
+// the far end sends some.
+func TestKeepalivesAndTheFilterOfAll(t *testing.T) {
+	w, p, _ := verified(t, usual(t))
+	w.Filter.All = 1
+	keepalive := kernel.Packet{From: want.Addr("100.0.2.100"), To: want.Addr("100.0.1.100"), Header: gre.Header{Key: want.Ptr(gre.Key(42)), Protocol: gre.ProtocolIPv4,
+		InnerFrom: want.Addr("100.0.1.100"), InnerTo: want.Addr("100.0.2.100")}}
+	w.Hears = func(kernel.Ends) kernel.Heard { return kernel.Heard{Accepted: []kernel.Packet{keepalive}} }
+	report, err := w.Start().Host().Verify(t.Context(), p.UUID, verify.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustName(t, report, "keepalive", "keepalive-unanswered", verify.Warn)
+	i := slices.IndexFunc(report.Checks, func(c verify.Check) bool { return c.ID == "keepalive" })
+	mend, _ := report.Checks[i].Facts["mend_here"].(string)
+	if !strings.HasSuffix(mend, " net.ipv4.conf.all.rp_filter=0") || !strings.Contains(report.Checks[i].Evidence, "net.ipv4.conf.all.rp_filter = 1") {
+		t.Error(fake.CheckText(report.Checks[i]))
 	}
 }

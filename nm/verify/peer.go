@@ -99,6 +99,7 @@ func (v *verifier) judgeProbe(ev cause.Evidence) Check {
 	if c.Certainty == Likely {
 		c.Evidence = cause.Joined(c.Evidence, ev.Unheard())
 		if permit := ev.Permit(); permit != "" {
+			v.nameZone(&c)
 			permit += ", to hear what comes back beside the tunnel"
 			c.Hint, c.Advice = cause.Joined(c.Hint, permit), cause.Joined(c.Advice, permit)
 		}
@@ -131,9 +132,6 @@ func (v *verifier) judgeCounters(ev cause.Evidence) Check {
 	if ev.Probe.Received == 0 || ev.Large.Missing() {
 		c.Status, c.Summary = Skip, "not judged by themselves: "+text
 		return c
-	}
-	if ev.Large.Missing() && d.TxErrors > 0 {
-		c.Summary = "the kernel counted no errors but those of packets that are too large"
 	}
 	if found := cause.OfCounters(ev); found != nil {
 		c.Status, c.Cause, c.Place, c.Summary, c.Hint = Warn, found.ID, found.At, "some packets fail: "+found.Summary, found.Hint

@@ -65,6 +65,13 @@ func (l Link) FarEnd() (remote netip.Addr, has bool) {
 	return g.Remote.WithZone(""), true
 }
 
+// IsFallback reports whether the link is the kernel's own fallback tunnel, such as gre0: it has no
+// addresses and no key.
+func (l Link) IsFallback() bool {
+	g := l.GRE
+	return g != nil && isAny(g.Local) && isAny(g.Remote) && g.InputKey == nil && g.Parent == 0 && !g.External
+}
+
 // Named returns the link with that name, or nil.
 func Named(links []Link, name string) *Link {
 	i := slices.IndexFunc(links, func(l Link) bool { return l.Name == name })

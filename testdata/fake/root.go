@@ -28,6 +28,7 @@ type rootFiles struct {
 	obstacles  []keep.Obstacle
 	Outer      keep.OuterRules        // what other programs' rules do to outer packets
 	Filter     keep.ReversePathFilter // of every device
+	Zone       nm.Zone                // firewalld's, of every device
 	Policies   kernel.IPsecPolicies   // of IPsec
 	// what other rules do to the packets of SNAT rules; nil if those work
 	SNATTaken *keep.Translations
@@ -411,6 +412,15 @@ func (p *Process) ReversePathFilter(ctx context.Context, dev string) (f keep.Rev
 		return nil
 	})
 	return f, err
+}
+
+// ZoneOf implements [nm.Zones].
+func (p *Process) ZoneOf(ctx context.Context, _ string) (zone nm.Zone, err error) {
+	err = p.call(ctx, "ZoneOf", func() error {
+		zone = p.Zone
+		return nil
+	})
+	return zone, err
 }
 
 func (p *Process) Obstacles(ctx context.Context, _ []string) (list []keep.Obstacle, err error) {

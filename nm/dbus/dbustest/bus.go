@@ -28,10 +28,11 @@ type Bus struct {
 	names   int
 	calls   []Call
 	faults  map[string]Fault
-	nm      *manager    // nil while NetworkManager is not on the bus
-	asleep  *manager    // the NetworkManager while it is not on the bus
-	hangs   bool        // NetworkManager takes no calls, as when it is stopped
-	stuck   atomic.Bool // the bus reads nothing, not even from new clients
+	nm      *manager         // nil while NetworkManager is not on the bus
+	asleep  *manager         // the NetworkManager while it is not on the bus
+	hangs   bool             // NetworkManager takes no calls, as when it is stopped
+	zones   map[string][]any // firewalld's answers by the methods' names; nil while it is not on the bus
+	stuck   atomic.Bool      // the bus reads nothing, not even from new clients
 	// restarts counts how often NetworkManager came back: each time it has another unique name.
 	restarts int
 }
@@ -328,6 +329,10 @@ func (p *peer) answer(msg *dbus.Message, call Call, f Fault) {
 		results, err = p.ask(call)
 	case header[string](msg, dbus.FieldDestination) == systemd:
 		results = map[string][]any{"StartUnit": {dbus.ObjectPath("/org/freedesktop/systemd1/job/1")}}[call.Member]
+	case header[string](msg, dbus.FieldDestination) == firewalld && b.zones == nil:
+		err = fail(busName+".Error.ServiceUnknown", "The name "+firewalld+" was not provided by any .service files")
+	case header[string](msg, dbus.FieldDestination) == firewalld:
+		results = b.zones[call.Member]
 	case b.nm == nil:
 		err = fail(busName+".Error.ServiceUnknown", "The name "+service+" was not provided by any .service files")
 	default:
@@ -384,6 +389,16 @@ func (b *Bus) owned(name string) bool {
 
 // systemd is the name of the host's first process, which says yes to everything.
 const systemd = "org.freedesktop.systemd1"
+
+// firewalld is the name of a host's firewall, which a test scripts.
+const firewalld = "org.fedoraproject.FirewallD1"
+
+// SetFirewalld puts firewalld on the bus, with its answers by the names of its methods.
+func (b *Bus) SetFirewalld(answers map[string][]any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.zones = answers
+}
 
 func fail(name, text string) *dbus.Error { return &dbus.Error{Name: name, Body: []any{text}} }
 

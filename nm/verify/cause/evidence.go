@@ -90,9 +90,11 @@ func (ev Evidence) Keys() (in, out *gre.Key) {
 // isFar reports whether a is the far end's outer address.
 func (ev Evidence) isFar(a netip.Addr) bool { return a.WithZone("") == ev.Tunnel.Remote.WithZone("") }
 
-// isLocal reports whether a is this end's outer address, or may be it.
+// isLocal reports whether a is this end's outer address, or may be it: a tunnel without one sends
+// from the one that the kernel chooses for each packet, and takes packets to every one of the host.
 func (ev Evidence) isLocal(a netip.Addr) bool {
-	return !ev.Under.From.IsValid() || a.WithZone("") == ev.Under.From.WithZone("")
+	anyLocal := !ev.Tunnel.Local.IsValid() || ev.Tunnel.Local.IsUnspecified()
+	return !ev.Under.From.IsValid() || a.WithZone("") == ev.Under.From.WithZone("") || anyLocal && kernel.Holding(ev.Links, a.WithZone("")) != nil
 }
 
 // came returns the packets that came in and are so. Some are there twice: before and behind this
@@ -145,7 +147,7 @@ func (ev Evidence) sibling(p kernel.Packet) bool { return ev.taker(p) != nil }
 // taker returns another tunnel of this host that the kernel gives the packet to, or nil. Its
 // fallback tunnel does not count: it takes what no tunnel expects.
 func (ev Evidence) taker(p kernel.Packet) *kernel.Link {
-	tunnels := slices.DeleteFunc(slices.Clone(ev.Links), isFallback)
+	tunnels := slices.DeleteFunc(slices.Clone(ev.Links), kernel.Link.IsFallback)
 	taker := kernel.Receiver(tunnels, ev.arrival(p))
 	if taker == nil || ev.Link != nil && taker.Index == ev.Link.Index {
 		return nil
@@ -161,14 +163,6 @@ func (ev Evidence) arrival(p kernel.Packet) kernel.Arrival {
 		a.Dev = out.Index
 	}
 	return a
-}
-
-// isFallback reports whether the link is the kernel's own fallback tunnel, such as gre0: it has no
-// addresses and no key.
-func isFallback(l kernel.Link) bool {
-	g := l.GRE
-	none := func(a netip.Addr) bool { return !a.IsValid() || a.IsUnspecified() }
-	return g != nil && none(g.Local) && none(g.Remote) && g.InputKey == nil && g.Parent == 0 && !g.External
 }
 
 // carriesOurs reports whether the packet carries one of the probe's answers, or the like: it is for

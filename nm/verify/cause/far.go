@@ -45,8 +45,9 @@ var farCauses = []row{
 		tell: func(ev Evidence) said {
 			p := ev.came(ev.elsewhere)[0]
 			return said{summary: fmt.Sprintf("the tunnel's packets come from %s, not from the far end %s", p.From, ev.Tunnel.Remote), evidence: packetText(p),
-				here: ev.edit("--peer " + p.From.String()), there: farEdit("--local " + ev.Tunnel.Remote.String()),
-				facts: Facts{"from": p.From.String(), "remote": ev.Tunnel.Remote.String()}}
+				advice: fmt.Sprintf("if you know %s as your far end's address, point this tunnel there: %s", p.From, ev.edit("--peer "+p.From.String())),
+				there:  farEdit("--local " + ev.Tunnel.Remote.String()),
+				facts:  Facts{"from": p.From.String(), "remote": ev.Tunnel.Remote.String()}}
 		},
 	},
 	{

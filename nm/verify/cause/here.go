@@ -2,6 +2,7 @@ package cause
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -203,6 +204,11 @@ var hereCauses = []row{
 				s.evidence = packetText(ev.came(ev.between)[0]) + " arrived, and none came through the firewall"
 			}
 			if ev.obstacle(false) == nil { // no rule that nmgre can read
+				for _, r := range ev.perhapsObstacles(false) {
+					if r.Zone != "" {
+						return s.ruledBy(&r)
+					}
+				}
 				s.advice += fmt.Sprintf(": look at `sudo nft list ruleset`, `tc filter show dev %s ingress` and `sudo ip xfrm policy`", fault.ShellWord(ev.Under.Hop.Dev))
 				return s.perhapsBy(ev.perhapsObstacles(false))
 			}
@@ -322,11 +328,19 @@ func (ev Evidence) rewritten() *kernel.Packet {
 	own, _ := ev.Tunnel.AddressTowardsPeer()
 	for _, p := range ev.Heard.Sent {
 		probe := ev.Tunnel.Mode.Ethernet() || p.InnerFrom == own.Addr() && p.InnerTo == ev.Tunnel.PeerAddress
-		if probe && ev.sentOurs(p) && ev.Under.From.IsValid() && !ev.isLocal(p.From) && !ev.sentByOther(p) {
+		other := p.From != ev.Under.From.WithZone("") && (!ev.isLocal(p.From) || ev.rewritesTo(p.From))
+		if probe && ev.sentOurs(p) && ev.Under.From.IsValid() && other && !ev.sentByOther(p) {
 			return &p
 		}
 	}
 	return nil
+}
+
+// rewritesTo reports whether a rule of this host gives packets that source.
+func (ev Evidence) rewritesTo(a netip.Addr) bool {
+	return slices.ContainsFunc(ev.Rules.Rewrites, func(r keep.OuterRewrite) bool {
+		return r.Out && r.Hook != "" && (r.To == a || !r.To.IsValid())
+	})
 }
 
 // sentByOther reports whether another tunnel of this host may have sent the packet.

@@ -36,12 +36,17 @@ var warnings = []row{
 		warns: true, anyway: true,
 		when: func(ev Evidence) bool {
 			answered := func(p kernel.Packet) bool { return ev.isFar(p.To) && p.Protocol == 0 }
-			return ev.hears(kernel.HearsSent) && len(ev.came(ev.keepalive)) > 0 && ev.none(ev.Heard.Sent, answered)
+			return ev.hears(kernel.HearsSent) && ev.HearsKeepalive() && ev.none(ev.Heard.Sent, answered)
 		},
 		tell: func(ev Evidence) said {
 			dev := confOf(ev.Tunnel.Name)
-			return said{summary: "the far end sends keepalives, which nobody here sends back: it takes the tunnel for broken", evidence: packetText(ev.came(ev.keepalive)[0]),
+			s := said{summary: "the far end sends keepalives, which nobody here sends back: it takes the tunnel for broken", evidence: packetText(ev.came(ev.keepalive)[0]),
 				advice: "switch the keepalives off at the far end", here: fmt.Sprintf("sudo sysctl net.ipv4.ip_forward=1 %s.accept_local=1 %s.rp_filter=0", dev, dev)}
+			if f := ev.Filter; f != nil && f.All > 0 && ev.FilterDevice() == ev.Tunnel.Name {
+				s.evidence += fmt.Sprintf("; net.ipv4.conf.all.rp_filter = %d, and the greater one of it and the device's counts", f.All)
+				s.here, s.facts = s.here+" net.ipv4.conf.all.rp_filter=0", Facts{"rp_filter_all": f.All}
+			}
+			return s
 		},
 	},
 	{
@@ -66,6 +71,9 @@ func (ev Evidence) ttlFlags() string {
 	return "--ttl 64"
 }
 
+// HearsKeepalive reports whether the far end has sent a keepalive.
+func (ev Evidence) HearsKeepalive() bool { return len(ev.came(ev.keepalive)) > 0 }
+
 // keepalive reports whether a packet of the far end is a router's keepalive: it carries a packet
 // that this end is to send back to the far end.
 func (ev Evidence) keepalive(p kernel.Packet) bool {
@@ -86,7 +94,7 @@ func (ev Evidence) answersOnly() *keep.Ruling {
 // fallback returns the kernel's fallback tunnel of this tunnel's mode if it is up, or nil.
 func (ev Evidence) fallback() *kernel.Link {
 	for i, l := range ev.Links {
-		if l.Up && isFallback(l) && l.GRE.Mode == ev.Tunnel.Mode && (ev.Link == nil || l.Index != ev.Link.Index) {
+		if l.Up && l.IsFallback() && l.GRE.Mode == ev.Tunnel.Mode && (ev.Link == nil || l.Index != ev.Link.Index) {
 			return &ev.Links[i]
 		}
 	}

@@ -2,9 +2,9 @@ package cause
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 
+	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -191,7 +191,7 @@ func (ev Evidence) silenceAdvice() string {
 // this end it shows in the addresses. NAT holds what this end has sent against the far end, until
 // it forgets it after 30 seconds (nf_conntrack_gre_timeout).
 func (ev Evidence) orBehindNAT(s said) said {
-	if isPrivate(ev.Under.From) && !isPrivate(ev.Tunnel.Remote) {
+	if nm.IsPrivate(ev.Under.From) && !nm.IsPrivate(ev.Tunnel.Remote) {
 		s.advice = Joined(s.advice, fmt.Sprintf("this end's outer address %s is private: NAT gives its packets another source, and that has to be the remote of the far end's tunnel", ev.Under.From))
 	}
 	if own, known := ev.Tunnel.AddressTowardsPeer(); known {
@@ -199,9 +199,3 @@ func (ev Evidence) orBehindNAT(s said) said {
 	}
 	return s
 }
-
-// carrierNAT is for addresses behind a provider's NAT (RFC 6598).
-var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
-
-// isPrivate reports whether packets from an address get into the Internet only through NAT.
-func isPrivate(a netip.Addr) bool { return a.IsPrivate() || carrierNAT.Contains(a) }

@@ -1,0 +1,72 @@
+// Package firewalld asks firewalld over D-Bus for the zone of a device.
+//
+// It changes nothing, listens to no signals and never starts firewalld. It may import nm only.
+// Begin with [ZoneOf].
+package firewalld
+
+import (
+	"context"
+	"regexp"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+)
+
+// firewalld's names on the bus (firewalld.dbus(5)).
+const (
+	service = "org.fedoraproject.FirewallD1"
+	// Path is that of firewalld's object.
+	Path             = dbus.ObjectPath("/org/fedoraproject/FirewallD1")
+	getDefaultZone   = service + ".getDefaultZone"
+	getZoneOfDevice  = service + ".zone.getZoneOfInterface"
+	getZoneSettings2 = service + ".zone.getZoneSettings2"
+)
+
+// Patience is how long firewalld may take for all questions. Nobody waits longer for a part of a
+// hint.
+const Patience = 300 * time.Millisecond
+
+// zoneName is what a name of a zone may be.
+var zoneName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_/-]{0,63}$`)
+
+// ZoneOf returns the zone of a device. A device that is in no zone is in the default one. It is the
+// zero Zone if firewalld is not there, refuses, does not answer in time, or answers what is no name
+// of a zone.
+func ZoneOf(ctx context.Context, conn *dbus.Conn, dev string) nm.Zone {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	name, err := ask[string](ctx, conn, getZoneOfDevice, dev)
+	if err == nil && name == "" {
+		name, err = ask[string](ctx, conn, getDefaultZone)
+	}
+	if err != nil || !zoneName.MatchString(name) {
+		return nm.Zone{}
+	}
+	settings, err := ask[map[string]dbus.Variant](ctx, conn, getZoneSettings2, name)
+	if err != nil {
+		return nm.Zone{}
+	}
+	return nm.Zone{Name: name, LetsGRE: letsGRE(settings)}
+}
+
+// letsGRE reports whether a zone with these settings lets GRE in, as its target, a protocol or a
+// service says.
+func letsGRE(settings map[string]dbus.Variant) bool {
+	protocols, _ := settings["protocols"].Value().([]string)
+	services, _ := settings["services"].Value().([]string)
+	for _, word := range append(protocols, services...) {
+		if word == "gre" || word == "47" {
+			return true
+		}
+	}
+	target, _ := settings["target"].Value().(string)
+	return target == "ACCEPT"
+}
+
+// ask asks one question. An answer of another type is an error.
+func ask[T any](ctx context.Context, conn *dbus.Conn, method string, args ...any) (answer T, err error) {
+	err = conn.Object(service, Path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...).Store(&answer)
+	return answer, err
+}

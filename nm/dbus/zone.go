@@ -1,0 +1,19 @@
+package dbus
+
+import (
+	"context"
+
+	"nmgre/nm"
+	"nmgre/nm/dbus/firewalld"
+)
+
+var _ nm.Zones = (*Client)(nil)
+
+// ZoneOf implements [nm.Zones].
+func (c *Client) ZoneOf(ctx context.Context, dev string) (nm.Zone, error) {
+	l, err := c.link(ctx)
+	if err != nil {
+		return nm.Zone{}, failed("ask for the firewall's zone", err)
+	}
+	return firewalld.ZoneOf(ctx, l.conn, dev), ctx.Err()
+}
