@@ -34,7 +34,7 @@ var pureRooms = map[string][]string{
 	"nm/verify/cause":   {"nm", "nm/verify/behind", "nm/verify/pathmtu", "nm/verify/snat", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
 	"nm/verify":         {"nm", "nm/verify/behind", "nm/verify/cause", "nm/verify/pathmtu", "nm/verify/snat", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
 	"nm/verify/manual":  {"nm/verify/cause"},
-	"nm/verify/fleet":   {"nm", "nm/verify", "nm/verify/cause", "routes/fault", "routes/keep", "routes/kernel"},
+	"nm/verify/fleet":   {"nm", "nm/verify", "nm/verify/cause", "routes", "routes/fault", "routes/keep", "routes/kernel"},
 	".": {"nm", "nm/plan", "nm/verify", "nm/verify/fleet", "nm/weights", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
 	"cmd/nmgre/calls":  {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel"},

@@ -143,7 +143,7 @@ func TestExitCodes(t *testing.T) {
 		{"all and active", nil, []string{"verify", "--all", "--active"}, exitInvalid, []string{"--all and --active are two different choices"}},
 		{"an address of all", nil, []string{"verify", "--all", "--peer-address", "172.16.0.2"}, exitInvalid, []string{"peer-address: it is the inner address of one far end, and --all verifies many tunnels"}},
 		{"a network behind", nil, []string{"verify", "gre1", "--to", "10.10.2.0/24"}, exitInvalid, []string{`to: "10.10.2.0/24" is not an IP address`, "hint: leave out the prefix length: 10.10.2.0"}},
-		{"an address behind all", nil, []string{"verify", "--active", "--to", "10.10.2.100"}, exitInvalid, []string{"to: it is an address behind one far end, and --active verifies many tunnels", "hint: verify that tunnel alone, by its NAME"}},
+		{"an address behind all", nil, []string{"verify", "--active", "--to", "10.10.2.100"}, exitInvalid, []string{"to: no tunnel that is verified leads to 10.10.2.100", "hint: see where packets to it go: ip route get 10.10.2.100"}},
 		{"two names", nil, []string{"show", "a", "b"}, exitInvalid, []string{"one tunnel at a time"}},
 		{"no such tunnel", nil, []string{"show", "gre9"}, exitInvalid, []string{`no tunnel has the name "gre9"`}},
 		{"hostile name", nil, []string{"show", "a\x1b[2Jb"}, exitInvalid, []string{`a\x1b[2Jb`}},
@@ -258,6 +258,9 @@ func TestVerifyTo(t *testing.T) {
 	w := newWorld(t)
 	w.must(createArgs...)
 	if o := w.must("verify", "gre1", "--to", "10.10.2.100", "--to", "10.10.2.101"); !strings.Contains(o.stdout, "to 10.10.2.100") || !strings.Contains(o.stdout, "to 10.10.2.101") {
+		t.Errorf("%s", o.stdout)
+	}
+	if o := w.must("verify", "--all", "--to", "10.10.2.100"); !strings.Contains(o.stdout, "to 10.10.2.100: pass: 10.10.2.100, the far end itself, answers through the tunnel") {
 		t.Errorf("%s", o.stdout)
 	}
 	for _, to := range []string{"", "100.0.2.100", "172.16.0.1"} {

@@ -30,8 +30,9 @@ down and not to come up by itself (autoconnect off), or whose device another pro
 which is no fault; one that should be up and is not fails. With --json it prints an object: "verdict"
 is the worst one, "counts" says how many tunnels have each, and "reports" has what verify NAME --json
 prints of each, with its name, uuid, state and autoconnect. The exit code is 3 if a tunnel fails.
-Only verify NAME asks whether the far end forwards to the networks of the routes. With more than a
-hundred tunnels --all does not ask whether each profile is on disk, and says so.`
+Each address of --to is asked through the tunnel that leads there; one to which none leads is
+refused. With more than a hundred tunnels --all does not ask whether each profile is on disk, and
+says so.`
 
 func (a *app) verifyCommand() *cobra.Command {
 	var peerAddress string
@@ -47,6 +48,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		Example: `  nmgre verify gre1
   nmgre verify gre1 --to 10.10.2.100 --to 10.10.2.101
   nmgre verify --all
+  nmgre verify --all --to 10.10.2.100
   nmgre verify --active --json`,
 		Args:              func(cmd *cobra.Command, args []string) error { return many.check(cmd, args) },
 		ValidArgsFunction: many.complete(a.completeNames),
@@ -67,7 +69,7 @@ func (a *app) verifyCommand() *cobra.Command {
 			defer cancel()
 			return a.withHost(ctx, func(host *nmgre.Host) error {
 				if many.many() {
-					return a.verifyAll(ctx, host, many, opts.NoProbe, asJSON)
+					return a.verifyAll(ctx, host, many, opts, asJSON)
 				}
 				report, err := host.Verify(ctx, args[0], opts)
 				if err != nil {

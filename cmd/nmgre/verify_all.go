@@ -57,18 +57,16 @@ func (r allRun) check(cmd *cobra.Command, args []string) error {
 	case len(args) > 0:
 		return &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("both a tunnel, %s, and %s are given", fault.Printable(strings.Join(args, " ")), flag), Hint: "give a NAME, or " + flag}
 	}
-	for _, of := range []struct{ flag, what string }{{"peer-address", "the inner address of one far end"}, {"to", "an address behind one far end"}} {
-		if given := cmd.Flags().Lookup(of.flag); given != nil && given.Changed {
-			return &fault.Error{Kind: fault.ErrInvalid, Field: of.flag, What: fmt.Sprintf("it is %s, and %s verifies many tunnels", of.what, flag), Hint: "verify that tunnel alone, by its NAME"}
-		}
+	if cmd.Flags().Changed("peer-address") {
+		return &fault.Error{Kind: fault.ErrInvalid, Field: "peer-address", What: "it is the inner address of one far end, and " + flag + " verifies many tunnels", Hint: "verify that tunnel alone, by its NAME"}
 	}
 	return nil
 }
 
 // verifyAll verifies many tunnels and prints a table, or JSON.
-func (a *app) verifyAll(ctx context.Context, host *nmgre.Host, run allRun, noProbe, asJSON bool) error {
+func (a *app) verifyAll(ctx context.Context, host *nmgre.Host, run allRun, opts verify.Options, asJSON bool) error {
 	bar, clearBar := a.tunnelBar()
-	results, err := host.VerifyAll(ctx, fleet.Options{Active: run.active, NoProbe: noProbe, Done: bar})
+	results, err := host.VerifyAll(ctx, fleet.Options{Active: run.active, NoProbe: opts.NoProbe, To: opts.To, Done: bar})
 	clearBar()
 	if err != nil {
 		return err

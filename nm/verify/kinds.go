@@ -17,7 +17,8 @@ func Kinds() []Kind {
 			"only where something is wrong that the tunnel works with: see `ttl-inherit`, `fallback-up`, `answers-only` and `keepalive-unanswered` below"},
 		{[]string{"weights"}, "only where the profile has routes with a weight: NetworkManager joins those of several tunnels, and loses all of them when one tunnel goes down; `nmgre route keep NAME` moves them"},
 		{[]string{"kept", "hook"}, "the file with the routes and rules that NetworkManager cannot hold can be read, and the hook sets them whenever the tunnel comes up"},
-		{[]string{"route ...", "routes"}, "for each route: where the kernel would send a packet to it; of a long list: that the kernel has every one"},
+		{[]string{"route ...", "routes"}, "for each route: where the kernel would send a packet to it; of a long list that root keeps: that the kernel has every one"},
+		{[]string{"more routes", "more faulty routes"}, "only of a profile with very many routes: those beyond the first 50 that pass, and the first 200 that do not"},
 		{[]string{"forwarding ...", "snat ...", "clamp-mss"}, "forwarding is switched on, and the rules for forwarded packets are in the kernel; an SNAT rule takes the packets that it is for: its counter grows with the echo request that `verify` sends to the next hop from the tunnel's own address"},
 		{[]string{"firewall"}, "nothing else on the host drops them"},
 		{[]string{"underlay"}, "the local address is here, and the way to the far end does not lead into a tunnel"},
@@ -25,7 +26,7 @@ func Kinds() []Kind {
 		{[]string{"probe"}, "the far end answers an echo request sent through the tunnel"},
 		{[]string{"counters"}, "what the kernel counted meanwhile"},
 		{[]string{"peers"}, "only where the far end has several inner addresses: the others answer, too"},
-		{[]string{"behind ..."}, "of `verify NAME` without `--to`, for the first four networks of its routes: the far end forwards there, as its answer to a packet of TTL 1 says; *skip* where it says nothing"},
+		{[]string{"behind ..."}, "without `--to`, for the first four networks of its routes: the far end forwards there, as its answer to a packet of TTL 1 says; *skip* where it says nothing"},
 		{[]string{"to ..."}, "with `--to ADDRESS`: packets to that address go into the tunnel, and it answers this end's inner address and those of its own networks"},
 	}
 }

@@ -29,22 +29,32 @@ func (v *verifier) checkRoutes(ctx context.Context) error {
 	v.heldRoutes = sync.OnceValues(func() ([]kernel.HeldRoute, error) {
 		return v.sys.Kernel.Routes(ctx, v.link.Name, kernel.OneOf(list))
 	})
+	var rest moreRoutes
 	for i, r := range list {
-		if v.link == nil {
-			v.report.add(skip(routeID(r), noLink))
-			continue
-		}
-		if i >= inProfile && v.missing[i-inProfile] {
-			v.report.add(v.missingRoute(r))
-			continue
-		}
-		c, err := v.checkRoute(ctx, r)
+		c, err := v.checkOneRoute(ctx, r, i >= inProfile && v.missing[i-inProfile])
 		if err != nil {
 			return err
 		}
+		if rest.has(c) {
+			continue
+		}
+		v.report.add(c)
+	}
+	for _, c := range rest.checks() {
 		v.report.add(c)
 	}
 	return nil
+}
+
+// checkOneRoute checks one route, of which it may be known that the kernel misses it.
+func (v *verifier) checkOneRoute(ctx context.Context, r routes.Route, missing bool) (Check, error) {
+	switch {
+	case v.link == nil:
+		return skip(routeID(r), noLink), nil
+	case missing:
+		return v.missingRoute(r), nil
+	}
+	return v.checkRoute(ctx, r)
 }
 
 // routeID returns the ID of a route's check. It does not change as long as the route does not, and

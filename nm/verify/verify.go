@@ -37,6 +37,7 @@ type Settings struct {
 	BeforeSave bool
 	To         []netip.Addr // behind the far end, as those of [Options]
 	Networks   bool         // as that of [Options]
+	InCrowd    bool         // other tunnels are verified at the same time
 	Want       *nm.Tunnel   // compared with the kernel instead of the profile; nil for the profile
 	Each       func(Check)  // is called with each check; may be nil
 	// Others are the profiles of the host, where they are known: some may have the tunnel's names.

@@ -121,6 +121,11 @@ func (t allTable) row(b *strings.Builder, r fleet.Result) {
 		lines = append(lines, fmt.Sprintf("profile %s %s", fault.Printable(r.Profile.ID), fault.Printable(r.Profile.UUID)))
 	}
 	lines = append(lines, t.hint(c)...)
+	for _, other := range r.Checks {
+		if strings.HasPrefix(other.ID, "to ") && other.ID != c.ID { // somebody has asked for it
+			lines = append(lines, t.broken(fault.Printable(fmt.Sprintf("%s: %s: %s", other.ID, other.Status, whatText(other))))...)
+		}
+	}
 	margin := "\n" + strings.Repeat(" ", t.indent())
 	b.WriteString(strings.Join(lines, margin) + "\n")
 }

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -34,9 +35,12 @@ func Patience(n int) time.Duration {
 
 // Options are the choices for a verification of many tunnels.
 type Options struct {
-	Active  bool                  // only tunnels that are up, or on their way up
-	NoProbe bool                  // no echo requests are sent
-	Done    func(done, total int) // is called after each tunnel, one call at a time; may be nil
+	Active  bool // only tunnels that are up, or on their way up
+	NoProbe bool // no echo requests are sent
+	// behind the far ends, as those of [verify.Options]; each is asked through the tunnel that
+	// leads there
+	To   []netip.Addr
+	Done func(done, total int) // is called after each tunnel, one call at a time; may be nil
 }
 
 // Result is the report on one of the tunnels. Its verdict may be [Down].
@@ -68,12 +72,17 @@ func Run(ctx context.Context, sys nm.System, profiles []nm.Profile, opts Options
 	slices.SortFunc(tunnels, nm.ByName)
 	ctx, cancel := context.WithTimeout(ctx, Patience(len(tunnels)))
 	defer cancel()
-	r := run{sys: sys, all: profiles, tunnels: tunnels, opts: opts, results: make([]Result, len(tunnels)), ears: make([]*ear, len(tunnels))}
+	r := run{sys: sys, all: profiles, tunnels: tunnels, opts: opts, to: make([][]netip.Addr, len(tunnels)), results: make([]Result, len(tunnels)), ears: make([]*ear, len(tunnels))}
+	if err := (verify.Options{To: opts.To, NoProbe: opts.NoProbe}).CheckTo(); err != nil {
+		return nil, err
+	}
 	closeAll, err := r.share(ctx)
 	if err != nil {
 		return nil, fault.Ended(ctx, err)
 	}
-	err = r.together(ctx)
+	if err = r.shareTo(ctx); err == nil {
+		err = r.together(ctx)
+	}
 	closeAll()
 	if err == nil {
 		err = r.alone(ctx)
@@ -94,6 +103,7 @@ type run struct {
 	all     []nm.Profile // of the host
 	tunnels []nm.Profile // that are verified
 	opts    Options
+	to      [][]netip.Addr // of each of the tunnels
 	results []Result
 	crowd   crowd
 	ears    []*ear // of the tunnels; nil for those that need none
@@ -114,6 +124,9 @@ func (r *run) share(ctx context.Context) (closeAll func(), err error) {
 	var closeRules, closeEars func()
 	r.shared.Gateway, closeRules = r.sys.Gateway.Together()
 	r.shared.Store = filesOnce(ctx, r.sys.Store)
+	if r.sys.Zones != nil {
+		r.shared.Zones = &zones{Zones: r.sys.Zones, known: make(map[string]nm.Zone)}
+	}
 	if r.sys.Listener == nil {
 		return closeRules, nil
 	}
@@ -183,7 +196,7 @@ func (r *run) one(ctx context.Context, i int) (err error) {
 		r.ears[i] = &ear{Listener: sys.Listener, crowd: &r.crowd, remote: p.Tunnel.Remote}
 		sys.Listener = r.ears[i]
 	}
-	r.results[i].Report, err = verify.Run(ctx, sys, p, r.settings())
+	r.results[i].Report, err = verify.Run(ctx, sys, p, r.settings(i, true))
 	r.results[i].Link = nil // the links of many are not kept
 	admit(&r.results[i])
 	if err == nil {
@@ -192,10 +205,9 @@ func (r *run) one(ctx context.Context, i int) (err error) {
 	return err
 }
 
-// settings are those of a verification by name, but for the far ends' word about the networks of
-// the routes: a host says so to few at a time.
-func (r *run) settings() verify.Settings {
-	return verify.Settings{Probe: !r.opts.NoProbe, Others: r.all}
+// settings are those of a verification by name.
+func (r *run) settings(i int, inCrowd bool) verify.Settings {
+	return verify.Settings{Probe: !r.opts.NoProbe, To: r.to[i], Networks: true, InCrowd: inCrowd, Others: r.all}
 }
 
 // tell reports the progress.
@@ -219,7 +231,7 @@ func (r *run) alone(ctx context.Context) error {
 		if time.Now().After(until) {
 			return nil
 		}
-		report, err := verify.Run(ctx, r.sys, r.tunnels[i], r.settings())
+		report, err := verify.Run(ctx, r.sys, r.tunnels[i], r.settings(i, false))
 		if err != nil {
 			return err
 		}
