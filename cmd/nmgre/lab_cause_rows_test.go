@@ -39,8 +39,12 @@ const (
 
 const noIPsec = "ip xfrm policy flush; ip xfrm state flush"
 
+// noGREThere has linux2 say what a host whose kernel has no GRE says. TestLabCauseNoGRE compares
+// the two.
+var noGREThere = filterAt("input", "meta l4proto 47 reject with icmp type prot-unreachable")
+
 // causeRows are the rows of the matrix. D01, a kernel without GRE, is not one of them: see
-// TestSupports of routes/netlink.
+// TestLabCauseNoGRE.
 var causeRows = []causeRow{
 	{
 		id: "D02", name: "another tunnel has the same addresses and key",
@@ -139,7 +143,7 @@ var causeRows = []causeRow{
 	},
 	{
 		id: "D09", name: "the far end has no GRE", core: true,
-		does:  []step{there(filterAt("input", "meta l4proto 47 reject with icmp type prot-unreachable"))},
+		does:  []step{there(noGREThere)},
 		undo:  []step{there(noFilter)},
 		cause: "far-no-gre", says: []string{"100.0.2.100"}, verdict: "fail", certainty: "proved",
 	},
@@ -190,7 +194,6 @@ var causeRows = []causeRow{
 			` + filterAt("postrouting", "meta l4proto 47 ip saddr set 100.0.2.101"))},
 		undo:  []step{there(noFilter + "; ip addr del 100.0.2.101/24 dev eth0")},
 		cause: "other-source", says: []string{"100.0.2.101"}, verdict: "fail", certainty: "proved",
-		unmended: "the far end's NAT is at fault: pointing this end there would not mend the way out",
 	},
 	{
 		id: "D13", name: "the far end's firewall refuses GRE",
@@ -495,6 +498,13 @@ var causeRows = []causeRow{
 		cause: "keepalive-unanswered", says: []string{"accept_local"}, verdict: "warn", certainty: "proved",
 		mend: `sysctl net\.ipv4\.ip_forward=1 [\w.=]+ [\w.=]+`,
 		undo: []step{here("sysctl -qw net.ipv4.conf.gre1.accept_local=0")},
+	},
+	{
+		id: "D33b", name: "a router's keepalives stay unanswered, and the filter of all devices is strict", sends: keepalive(),
+		does:  []step{here("sysctl -qw net.ipv4.conf.all.rp_filter=1")},
+		cause: "keepalive-unanswered", says: []string{"net.ipv4.conf.all.rp_filter = 1"}, verdict: "warn", certainty: "proved",
+		mend: `sysctl net\.ipv4\.ip_forward=1 [\w.=]+ [\w.=]+ net\.ipv4\.conf\.all\.rp_filter=0`,
+		undo: []step{here("sysctl -qw net.ipv4.conf.gre1.accept_local=0 net.ipv4.conf.all.rp_filter=0")},
 	},
 	{
 		id: "D34", name: "the fallback device is up here",
