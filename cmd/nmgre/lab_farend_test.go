@@ -37,31 +37,6 @@ func makeFarEnd(t *testing.T, far lab.Host, printed lab.Result) lab.Result {
 	return r
 }
 
-// otherEnd is the lab's other host with NetworkManager.
-func otherEnd(host lab.Host) lab.Host {
-	if host == lab.Linux1 {
-		return lab.Linux2
-	}
-	return lab.Linux1
-}
-
-// checkFarEnd says whether the far host would take the command that nmgre has printed for it. It
-// need not if it has a tunnel already, or does not have the address that it is called by.
-func checkFarEnd(t *testing.T, host lab.Host, printed lab.Result) {
-	t.Helper()
-	line, far := farEndOf(printed), otherEnd(host)
-	local := regexp.MustCompile(` --local (\S+)`).FindStringSubmatch(line)
-	if local == nil || far.NMPid() == 0 || !strings.Contains(far.Try("ip", "-o", "address").Stdout, " "+local[1]+"/") {
-		return
-	}
-	if list := far.Try("nmgre", "list", "--json"); list.Code != exitDone || strings.TrimSpace(list.Stdout) != "[]" {
-		return
-	}
-	if r := far.Try("sh", "-c", line+" --dry-run"); r.Code != exitDone {
-		t.Errorf("the line for the far end cannot be typed there: %s\n%s", line, r)
-	}
-}
-
 // Each printed line for the far end, typed there as it stands, makes a tunnel that carries traffic.
 func TestLabFarEnd(t *testing.T) {
 	for _, c := range []struct {

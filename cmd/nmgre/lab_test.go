@@ -30,16 +30,12 @@ func (e end) create(more ...string) []string {
 	return append([]string{"create", "--peer", e.peer, "--address", e.address, "--route", e.farLAN}, more...)
 }
 
-// nmgreOn runs nmgre on a host and checks its exit code. It also checks that the far host could
-// type the line that is printed for it.
+// nmgreOn runs nmgre on a host and checks its exit code.
 func nmgreOn(t *testing.T, host lab.Host, code int, args ...string) lab.Result {
 	t.Helper()
 	r := host.Try("nmgre", args...)
 	if r.Code != code {
 		t.Fatalf("%s: nmgre %s: exit %d, want %d\n%s%s", host, strings.Join(args, " "), r.Code, code, r.Stdout, r.Stderr)
-	}
-	if code == exitDone && (args[0] == "create" || args[0] == "edit") {
-		checkFarEnd(t, host, r)
 	}
 	return r
 }

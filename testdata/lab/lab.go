@@ -58,6 +58,14 @@ const (
 	LAN2Net    = "10.10.2.0/24"
 )
 
+// Ran is told of every command that has ended on a host, and Ended is called at
+// the end of each test that has called Need, when the test needs its hosts no
+// more. A package of tests may set both before its first test.
+var (
+	Ran   = func(Host, []string, Result) {}
+	Ended = func(*testing.T) {}
+)
+
 // Need skips the test outside the lab. Inside, it brings Linux1 and Linux2 back
 // to their first state and, should the test fail, logs the state it ended in.
 func Need(t testing.TB) {
@@ -66,6 +74,9 @@ func Need(t testing.TB) {
 		t.Skip("needs the lab: run make test")
 	}
 	resetAll(t, Linux1, Linux2)
+	if test, ok := t.(*testing.T); ok { // a benchmark has its own loop
+		t.Cleanup(func() { Ended(test) })
+	}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("%s\n%s", Linux1.diagnose(), Linux2.diagnose())
@@ -141,19 +152,25 @@ func (h Host) Run(t testing.TB, name string, args ...string) string {
 
 // Try runs a command on the host.
 func (h Host) Try(name string, args ...string) Result {
-	return run(h.Command(name, args...))
+	return h.told(run(h.Command(name, args...)), name, args)
+}
+
+// told tells of a command that has ended.
+func (h Host) told(r Result, name string, args []string) Result {
+	Ran(h, append([]string{name}, args...), r)
+	return r
 }
 
 // TryAs runs a command on the host as an unprivileged user; see CommandAs.
 func (h Host) TryAs(uid int, name string, args ...string) Result {
-	return run(h.CommandAs(uid, name, args...))
+	return h.told(run(h.CommandAs(uid, name, args...)), name, args)
 }
 
 // TryInput runs a command on the host with input as its standard input.
 func (h Host) TryInput(input, name string, args ...string) Result {
 	cmd := h.Command(name, args...)
 	cmd.Stdin = strings.NewReader(input)
-	return run(cmd)
+	return h.told(run(cmd), name, args)
 }
 
 func run(cmd *exec.Cmd) Result {
@@ -203,6 +220,7 @@ func (h Host) Start(t testing.TB, name string, args ...string) *Process {
 	go func() {
 		err := p.Cmd.Wait()
 		p.result = Result{Stdout: p.out.String(), Stderr: p.errs.String(), Code: code(p.Cmd, err), Took: time.Since(began)}
+		h.told(p.result, name, args)
 		close(p.done)
 	}()
 	t.Cleanup(func() {
