@@ -35,7 +35,7 @@ type farLines struct {
 
 // printedLines are the forms in which nmgre prints a command that makes the far end: in text, in
 // what verify advises, and in JSON.
-var printedLines = regexp.MustCompile(`(?m)(?:^far end: +|^# the far end:\n +|make it there: )(nmgre create [^;\n]*)|"(?:command|make_there)": ("nmgre create (?:[^"\\]|\\.)*")`)
+var printedLines = regexp.MustCompile(`(?m)(?:^far end: +|^# the far end:\n +|make it there: )(nmgre create [^;"\n]*)|"(?:command|make_there)": ("nmgre create (?:[^"\\]|\\.)*")`)
 
 // linesIn returns the commands for the far end in a text.
 func linesIn(text string) (list []string) {
@@ -133,8 +133,9 @@ func TestLinesForTheFarEnd(t *testing.T) {
 		}
 	}
 	const advice = `hint: if the far end does not exist yet, make it there: nmgre create --peer 1; run it with sudo
+"hint": "make it there: nmgre create --peer 2",
 "facts": {"make_there": "nmgre create --route '10.0.0.0/8 \"x\"'", "mend_here": "nmgre up gre1"}`
-	if got := linesIn(advice); len(got) != 2 || got[0] != "nmgre create --peer 1" || got[1] != `nmgre create --route '10.0.0.0/8 "x"'` {
+	if got := linesIn(advice); len(got) != 3 || got[0] != "nmgre create --peer 1" || got[1] != "nmgre create --peer 2" || got[2] != `nmgre create --route '10.0.0.0/8 "x"'` {
 		t.Errorf("of advice: %q", got)
 	}
 }
