@@ -232,6 +232,12 @@ func (r Route) Clone() Route {
 	return r
 }
 
+// IsLone says whether r has a single nexthop, by the tunnel with that name: it is a plain route in
+// other words.
+func (r *Route) IsLone(name string) bool {
+	return len(r.Nexthops) == 1 && (r.Nexthops[0].Dev == "" || r.Nexthops[0].Dev == name)
+}
+
 // By returns the route with the nexthop in place of all of its own, as a plain route. The weight of
 // a single nexthop means nothing, nor does the kernel keep it. The nexthop's device is left out.
 func (r Route) By(hop Nexthop) Route {

@@ -192,7 +192,7 @@ func TestExternalTunnel(t *testing.T) {
 func TestDeleteAndUndo(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := openFake(t, f, Options{})
-	d.keys("x").must("Delete gre1?", tuitest.UUID(1), "172.16.100.1/30", "1 route: 10.10.100.0/24", "Its traffic stops at once")
+	d.keys("x").must("Delete gre1?", "the profile gre1, and gre1 to 100.0.2.100", "172.16.100.1/30", "1 route: 10.10.100.0/24", "Its traffic stops at once")
 	d.keys("n").must("gre1")
 	d.keys("x", "y").must("gre1 is deleted; z makes it again").mustNot("▸● gre1 ")
 	d.keys("z", "y").must("undone: nmgre deleted gre1")

@@ -7,17 +7,11 @@ import (
 	"nmgre/routes"
 )
 
-// isLone says whether r has a single nexthop, by the tunnel with that name: it is a plain route in
-// other words.
-func isLone(r routes.Route, name string) bool {
-	return len(r.Nexthops) == 1 && (r.Nexthops[0].Dev == "" || r.Nexthops[0].Dev == name)
-}
-
 // flatten makes those of the list plain routes that have a single nexthop. It notes the weights
 // that are left out.
 func (p *preflight) flatten(list []routes.Route) {
 	for i := range list {
-		if !isLone(list[i], p.t.Name) {
+		if !list[i].IsLone(p.t.Name) {
 			continue
 		}
 		only := list[i].Nexthops[0]
@@ -30,7 +24,7 @@ func (p *preflight) flatten(list []routes.Route) {
 // flattened returns the change with plain routes instead of those with a single nexthop by the
 // tunnel with that name, and notes about their weights.
 func (c RouteChange) flattened(name string) (RouteChange, []string) {
-	lone := func(r routes.Route) bool { return isLone(r, name) }
+	lone := func(r routes.Route) bool { return r.IsLone(name) }
 	if c.Op == RouteDelete || !slices.ContainsFunc(c.Routes, lone) {
 		return c, nil
 	}

@@ -86,7 +86,7 @@ func (v *verifier) judgeProbe(ev cause.Evidence) Check {
 	}
 	if found := cause.OfProbe(ev); found != nil {
 		c = checkOf(probeID, found)
-		c.Evidence = cause.Joined(probeText(ev.Probe), c.Evidence)
+		c.Evidence = fault.Joined(probeText(ev.Probe), c.Evidence)
 		if ev.Probe.Received > 0 {
 			c.Summary = "the far end answers, but " + c.Summary
 		}
@@ -97,11 +97,11 @@ func (v *verifier) judgeProbe(ev cause.Evidence) Check {
 		}
 	}
 	if c.Certainty == Likely {
-		c.Evidence = cause.Joined(c.Evidence, ev.Unheard())
+		c.Evidence = fault.Joined(c.Evidence, ev.Unheard())
 		if permit := ev.Permit(); permit != "" {
 			v.nameZone(&c)
 			permit += ", to hear what comes back beside the tunnel"
-			c.Hint, c.Advice = cause.Joined(c.Hint, permit), cause.Joined(c.Advice, permit)
+			c.Hint, c.Advice = fault.Joined(c.Hint, permit), fault.Joined(c.Advice, permit)
 		}
 	}
 	c.Facts = c.Facts.With(Facts{"sent": ev.Probe.Sent, "answered": ev.Probe.Received})
@@ -135,7 +135,7 @@ func (v *verifier) judgeCounters(ev cause.Evidence) Check {
 	}
 	if found := cause.OfCounters(ev); found != nil {
 		c.Status, c.Cause, c.Place, c.Summary, c.Hint = Warn, found.ID, found.At, "some packets fail: "+found.Summary, found.Hint
-		c.Evidence = cause.Joined(text, found.Evidence)
+		c.Evidence = fault.Joined(text, found.Evidence)
 	}
 	return c
 }

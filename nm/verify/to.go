@@ -295,11 +295,11 @@ func (v *verifier) judgeBehind(f behind.Found) Check {
 	ev.Behind = f
 	if found := cause.OfBehind(ev); found != nil {
 		c := checkOf(toID(f.To), found)
-		c.Evidence = cause.Joined(c.Evidence, notAsked(f))
+		c.Evidence = fault.Joined(c.Evidence, notAsked(f))
 		return c
 	}
 	c := Check{ID: toID(f.To), Status: Pass, Certainty: Proved, Summary: fmt.Sprintf("%s answers through the tunnel", f.To),
-		Evidence: cause.Joined(reachedText(f), notAsked(f)), Facts: Facts{"to": f.To.String()}}
+		Evidence: fault.Joined(reachedText(f), notAsked(f)), Facts: Facts{"to": f.To.String()}}
 	switch {
 	case len(f.Reached()) == 0:
 		c.Status, c.Summary = Warn, "not proved: the requests could not be sent"

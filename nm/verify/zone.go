@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"nmgre/nm"
-	"nmgre/nm/verify/cause"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 )
@@ -47,7 +46,7 @@ func (v *verifier) nameZone(c *Check) {
 	for _, o := range v.ev.Rules.Obstacles {
 		if o.Program == firewalld && o.Perhaps && o.Zone != "" && !o.Out {
 			advice := fmt.Sprintf("if the zone %s is to let GRE in: %s", o.Zone, o.Hint)
-			c.Evidence, c.Hint, c.Advice = cause.Joined(c.Evidence, o.What), cause.Joined(c.Hint, advice), cause.Joined(c.Advice, advice)
+			c.Evidence, c.Hint, c.Advice = fault.Joined(c.Evidence, o.What), fault.Joined(c.Hint, advice), fault.Joined(c.Advice, advice)
 			c.Facts = c.Facts.With(Facts{"zone": o.Zone})
 		}
 	}

@@ -110,8 +110,8 @@ func newComparison(want []kernel.OwnRoute, devices map[string]int) *comparison {
 	return s
 }
 
-// encodeAll returns the slots of the wanted routes, and marks those that no message can express. All
-// processors take part: nothing else can be done meanwhile.
+// encodeAll returns the slots of the wanted routes, and marks those that no message can express.
+// All processors take part: nothing else can be done meanwhile.
 func (s *comparison) encodeAll() []wire.Slot {
 	slots := make([]wire.Slot, len(s.want))
 	part := max(1024, (len(slots)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))

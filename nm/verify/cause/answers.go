@@ -64,7 +64,7 @@ func (ev Evidence) noAnswersSaid() said {
 		evidence: ev.cameOut(), facts: Facts{"rx_packets": ev.Grew.RxPackets},
 		advice: fmt.Sprintf("see what comes: sudo tcpdump -ni %s (echo replies: this host's firewall drops them; none: the far end filters echoes, or has another inner address)", fault.ShellWord(ev.Tunnel.Name))}
 	if ev.peerRefuses() {
-		s.evidence = Joined(refusedByPeer, s.evidence)
+		s.evidence = fault.Joined(refusedByPeer, s.evidence)
 	}
 	return s
 }

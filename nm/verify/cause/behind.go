@@ -107,7 +107,7 @@ var behindCauses = []row{
 		when: func(ev Evidence) bool { return ev.nothingBehind() && !ev.Behind.Forwards.IsValid() && !ev.copiesTTL() },
 		tell: func(ev Evidence) said {
 			s := ev.silenceSaid(fmt.Sprintf("the far end answers, and %s behind it does not: it does not seem to forward", ev.Behind.To))
-			s.evidence = Joined(s.evidence, "the far end did not say of a packet of TTL 1 that its time is exceeded")
+			s.evidence = fault.Joined(s.evidence, "the far end did not say of a packet of TTL 1 that its time is exceeded")
 			s.there, s.advice = "sudo sysctl net.ipv4.ip_forward=1", "switch forwarding on there (nmgre edit TUNNEL --forward keeps it on, where nmgre has made the far end)"
 			if ev.Behind.To.Is6() {
 				s.there, s.advice = "sudo sysctl net.ipv6.conf.all.forwarding=1", "switch forwarding on there"
@@ -125,7 +125,7 @@ var behindCauses = []row{
 			s := ev.silenceSaid(fmt.Sprintf("the far end answers, and %s behind it does not", b.To))
 			if b.Forwards.IsValid() {
 				s.summary = fmt.Sprintf("the far end forwards packets, and %s behind it does not answer", b.To)
-				s.evidence, s.facts["forwards"] = Joined(s.evidence, fmt.Sprintf("%s said of a packet of TTL 1 that its time is exceeded", b.Forwards)), b.Forwards.String()
+				s.evidence, s.facts["forwards"] = fault.Joined(s.evidence, fmt.Sprintf("%s said of a packet of TTL 1 that its time is exceeded", b.Forwards)), b.Forwards.String()
 			}
 			s.advice = fmt.Sprintf("look there whether it gets to the host, and is answered: sudo tcpdump -ni any icmp and host %s; "+
 				"if it does not, look at the firewall's hook forward (Docker drops there: DOCKER-USER); if it is not answered, at the host's firewall and default gateway", b.To)
@@ -208,7 +208,7 @@ func (ev Evidence) silenceSaid(summary string) said {
 	b := ev.Behind
 	s := said{summary: summary, facts: Facts{"to": b.To.String()}}
 	for _, a := range b.Silent() {
-		s.evidence = Joined(s.evidence, fmt.Sprintf("%d sent from %s, none answered", a.Result.Sent, a.Address.Addr()))
+		s.evidence = fault.Joined(s.evidence, fmt.Sprintf("%d sent from %s, none answered", a.Result.Sent, a.Address.Addr()))
 	}
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
 
@@ -163,5 +164,5 @@ func (s said) hint() string {
 			commands = append(commands, c.where+c.command)
 		}
 	}
-	return Joined(s.advice, strings.Join(commands, "; or "))
+	return fault.Joined(s.advice, strings.Join(commands, "; or "))
 }

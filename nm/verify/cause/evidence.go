@@ -236,7 +236,7 @@ func (ev Evidence) Unheard() string {
 		text = "not listened to: " + strings.Join(names, ", ")
 	}
 	if ev.IPsecUnread {
-		text = Joined(text, "not looked at: IPsec policies")
+		text = fault.Joined(text, "not looked at: IPsec policies")
 	}
 	return text
 }

@@ -255,13 +255,13 @@ func (ev Evidence) perhapsObstacles(out bool) (list []keep.Ruling) {
 func (s said) perhapsBy(list []keep.Ruling) said {
 	var commands []string
 	for _, r := range list {
-		s.evidence = Joined(s.evidence, r.What)
+		s.evidence = fault.Joined(s.evidence, r.What)
 		if r.Hint != "" {
 			commands = append(commands, "`"+r.Hint+"`")
 		}
 	}
 	if len(commands) > 0 {
-		s.advice = Joined(s.advice, "what may be in the way: "+strings.Join(commands, ", "))
+		s.advice = fault.Joined(s.advice, "what may be in the way: "+strings.Join(commands, ", "))
 	}
 	return s
 }
@@ -271,7 +271,7 @@ func (s said) ruledBy(r *keep.Ruling) said {
 	if r == nil {
 		return s
 	}
-	s.evidence = Joined(s.evidence, r.What)
+	s.evidence = fault.Joined(s.evidence, r.What)
 	s.facts = s.facts.With(Facts{"program": r.Program, "table": r.Table, "chain": r.Chain, "rule_handle": r.Handle, "zone": r.Zone})
 	if r.Hint != "" {
 		s.advice, s.here = "", r.Hint

@@ -13,8 +13,7 @@ import (
 func (ev Evidence) errors(of ...kernel.Meaning) (list []kernel.ICMPError) {
 	_, out := ev.Keys()
 	for _, e := range ev.Heard.Errors {
-		unknown := e.Quoted.Cut && e.Quoted.Key == nil
-		ours := !e.Quoted.From.IsValid() || ev.isLocal(e.Quoted.From)
+		unknown, ours := e.Quoted.Cut && e.Quoted.Key == nil, !e.Quoted.From.IsValid() || ev.isLocal(e.Quoted.From)
 		if slices.Contains(of, e.Meaning()) && ours && ev.sameKind(e.Quoted) && (unknown || gre.SameKey(e.Quoted.Key, out)) {
 			list = append(list, e)
 		}

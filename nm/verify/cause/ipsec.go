@@ -3,6 +3,7 @@ package cause
 import (
 	"fmt"
 
+	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 )
@@ -94,7 +95,7 @@ func (ev Evidence) stateless() said {
 		s = s.byPolicy(ev.IPsec.Out, "out")
 	}
 	if n > 0 {
-		s.evidence = Joined(s.evidence, fmt.Sprintf("XfrmOutNoStates grew by %d", n))
+		s.evidence = fault.Joined(s.evidence, fmt.Sprintf("XfrmOutNoStates grew by %d", n))
 	}
 	return s
 }
@@ -114,7 +115,7 @@ func (ev Evidence) unprotected() said {
 		s = s.byPolicy(ev.IPsec.In, "in")
 	}
 	if n > 0 {
-		s.evidence = Joined(s.evidence, fmt.Sprintf("XfrmInTmplMismatch and XfrmInNoPols grew by %d", n))
+		s.evidence = fault.Joined(s.evidence, fmt.Sprintf("XfrmInTmplMismatch and XfrmInNoPols grew by %d", n))
 	}
 	return s
 }

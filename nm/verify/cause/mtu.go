@@ -58,7 +58,7 @@ func (ev Evidence) toldSaid() said {
 	s := said{summary: fmt.Sprintf("the tunnel's MTU %d is too large: %d bytes fit", ev.Link.MTU, fits), evidence: ev.Encapsulation(path).Arithmetic(path) + ", " + told,
 		advice: "large transfers would stall while pings work: give both ends that MTU", here: ev.edit(fmt.Sprintf("--mtu %d", fits)), facts: Facts{"mtu": ev.Link.MTU, "fits": fits, "path_mtu": path}}
 	if ev.Large.Missing() {
-		s.evidence, s.facts = Joined(s.evidence, ev.Large.Text()), s.facts.With(ev.sizes())
+		s.evidence, s.facts = fault.Joined(s.evidence, ev.Large.Text()), s.facts.With(ev.sizes())
 	}
 	return s
 }

@@ -192,10 +192,10 @@ func (ev Evidence) silenceAdvice() string {
 // it forgets it after 30 seconds (nf_conntrack_gre_timeout).
 func (ev Evidence) orBehindNAT(s said) said {
 	if nm.IsPrivate(ev.Under.From) && !nm.IsPrivate(ev.Tunnel.Remote) {
-		s.advice = Joined(s.advice, fmt.Sprintf("this end's outer address %s is private: NAT gives its packets another source, and that has to be the remote of the far end's tunnel", ev.Under.From))
+		s.advice = fault.Joined(s.advice, fmt.Sprintf("this end's outer address %s is private: NAT gives its packets another source, and that has to be the remote of the far end's tunnel", ev.Under.From))
 	}
 	if own, known := ev.Tunnel.AddressTowardsPeer(); known {
-		s.advice = Joined(s.advice, "a far end behind NAT has to send first, while this end sends nothing for half a minute: ping -c 40 "+own.Addr().String()+" there, and look again")
+		s.advice = fault.Joined(s.advice, "a far end behind NAT has to send first, while this end sends nothing for half a minute: ping -c 40 "+own.Addr().String()+" there, and look again")
 	}
 	return s
 }

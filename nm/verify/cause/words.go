@@ -40,11 +40,3 @@ func (f Facts) MarshalJSON() ([]byte, error) {
 	err := encoder.Encode(map[string]any(f))
 	return b.Bytes(), err
 }
-
-// Joined joins two texts, either of which may be empty.
-func Joined(a, b string) string {
-	if a == "" || b == "" {
-		return a + b
-	}
-	return a + "; " + b
-}
