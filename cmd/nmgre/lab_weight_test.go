@@ -15,6 +15,7 @@ import (
 // and after a reboot.
 //
 //lab:every
+//lab:alone
 func TestLabWeightsAreMoved(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1, lab.Linux2)
