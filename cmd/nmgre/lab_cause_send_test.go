@@ -66,13 +66,22 @@ func sendGRE(t *testing.T, host lab.Host, from, to string, payload []byte) (stop
 	return stop
 }
 
-// openGRE moves the thread to the host, and opens a socket there.
+// openGRE opens a socket on the host. The thread goes there and comes back: if it is the process'
+// first one, which does not end with its goroutine, a reboot of the host would kill the process.
 func openGRE(host lab.Host, from string) (int, error) {
 	namespace, err := os.Open(host.NetNSPath())
 	if err != nil {
 		return 0, err
 	}
 	defer namespace.Close()
+	own, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		_ = unix.Setns(int(own.Fd()), unix.CLONE_NEWNET) // if it fails, the thread ends soon
+		_ = own.Close()
+	}()
 	if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
 		return 0, err
 	}

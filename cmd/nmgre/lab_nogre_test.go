@@ -14,9 +14,10 @@ import (
 // hosts of the lab have one kernel, so both ends are without GRE then.
 
 // modulesAway unloads GRE, and lays an empty folder over the modules. modulesBack undoes that. Both
-// run where the kernel looks for modules, outside of the hosts.
+// run where the kernel looks for modules, outside of the hosts. GRE over IPv6 brings ip6_tunnel,
+// whose fallback device has to stand in its place among the others again.
 const (
-	modulesAway = `mount -t tmpfs none "/lib/modules/$(uname -r)"; rmmod ip6_gre ip_gre gre`
+	modulesAway = `mount -t tmpfs none "/lib/modules/$(uname -r)"; rmmod ip6_gre ip6_tunnel ip_gre gre`
 	modulesBack = `umount "/lib/modules/$(uname -r)"; modprobe -a ip_gre ip6_gre`
 	folderAway  = `mount -t tmpfs none "/lib/modules/$(uname -r)"`
 	folderBack  = `umount "/lib/modules/$(uname -r)"`
