@@ -185,13 +185,20 @@ func (p *terminal) ended(code int) {
 	if *after != p.before {
 		p.t.Errorf("the terminal's modes are not what they were: %+v, want %+v", *after, p.before)
 	}
+	// what it wrote last may still be under way
+	until := time.Now().Add(5 * time.Second)
+	for !p.isOff("\x1b[?1049h", "\x1b[?1049l") || !p.isOff("\x1b[?25l", "\x1b[?25h") {
+		if time.Now().After(until) {
+			p.t.Fatalf("the alternate screen is left on, or the cursor hidden:\n%q", p.written())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// isOff reports whether the program has written off after it last wrote on.
+func (p *terminal) isOff(on, off string) bool {
 	out := p.written()
-	if strings.LastIndex(out, "\x1b[?1049l") < strings.LastIndex(out, "\x1b[?1049h") {
-		p.t.Error("the alternate screen is left on")
-	}
-	if strings.LastIndex(out, "\x1b[?25h") < strings.LastIndex(out, "\x1b[?25l") {
-		p.t.Error("the cursor is left hidden")
-	}
+	return strings.LastIndex(out, off) >= strings.LastIndex(out, on)
 }
 
 func TestProgramQuits(t *testing.T) {
