@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -125,17 +124,17 @@ func needBefore(b *testing.B) {
 // fails the benchmark if the command fails.
 func measure(b *testing.B, host lab.Host, line string) run {
 	b.Helper()
-	cmd := host.Command("bash", "-c", "TIMEFORMAT=%R; time { { "+line+"; } >/dev/null 2>&1; }")
+	cmd := host.Command("/lab/agent", "measure", "bash", "-c", "TIMEFORMAT=%R; time { { "+line+"; } >/dev/null 2>&1; }")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		b.Fatalf("%s: %v\n%s", line, err, out)
 	}
-	seconds, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
-	if err != nil {
-		b.Fatalf("%s: %v", line, err)
+	var seconds float64
+	var kilobytes int64
+	if _, err := fmt.Sscan(string(out), &seconds, &kilobytes); err != nil {
+		b.Fatalf("%s: %v\n%s", line, err, out)
 	}
-	return run{time.Duration(seconds * float64(time.Second)), cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss,
-		cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
+	return run{time.Duration(seconds * float64(time.Second)), kilobytes, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
 }
 
 // One tunnel with one route in the kernel, against the three commands of the usual instructions.

@@ -10,6 +10,10 @@
 //
 //	agent exec -dir DIR [-tty] [-env NAME=VALUE]... [-timeout SECONDS] -- COMMAND [ARG...]
 //
+// It also measures the memory of a command, for tests in the lab:
+//
+//	agent measure COMMAND [ARG...]
+//
 // DIR holds either the socket agent.sock or the sockets port0, port1, ... of
 // the virtual machine. One port serves one command at a time; a lock on
 // portN.lock says that it is taken.
@@ -29,12 +33,14 @@ func main() {
 		os.Exit(serveMain(os.Args[2:]))
 	case "exec":
 		os.Exit(execMain(os.Args[2:]))
+	case "measure":
+		os.Exit(measureMain(os.Args[2:]))
 	default:
 		usage()
 	}
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: agent serve -virtio|-unix PATH\n       agent exec -dir DIR [-tty] [-env NAME=VALUE]... [-timeout SECONDS] -- COMMAND [ARG...]")
+	fmt.Fprintln(os.Stderr, "usage: agent serve -virtio|-unix PATH\n       agent exec -dir DIR [-tty] [-env NAME=VALUE]... [-timeout SECONDS] -- COMMAND [ARG...]\n       agent measure COMMAND [ARG...]")
 	os.Exit(2)
 }
