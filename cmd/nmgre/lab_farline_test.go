@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,7 +16,7 @@ import (
 // stands: by the test itself, or when the test has ended.
 
 func TestMain(m *testing.M) {
-	lines := &farLines{ran: make(map[farLine]bool)}
+	lines := &farLines{ran: ranBefore()}
 	lab.Ran, lab.Ended = lines.heard, lines.runAll
 	m.Run()
 }
@@ -36,6 +38,40 @@ type farLines struct {
 // printedLines are the forms in which nmgre prints a command that makes the far end: in text, in
 // what verify advises, and in JSON.
 var printedLines = regexp.MustCompile(`(?m)(?:^far end: +|^# the far end:\n +|make it there: )(nmgre create [^;"\n]*)|"(?:command|make_there)": ("nmgre create (?:[^"\\]|\\.)*")`)
+
+// ranFile is where the lab remembers the lines that this program's tests have run in it: the tests
+// of a package are processes of their own. It is empty if that cannot be known.
+func ranFile() string {
+	self, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("/run/lab/lines-%d", self.ModTime().UnixNano())
+}
+
+// ranBefore returns the lines that have run in this lab.
+func ranBefore() map[farLine]bool {
+	ran := make(map[farLine]bool)
+	text, _ := os.ReadFile(ranFile()) // there is none before the first
+	for line := range strings.Lines(string(text)) {
+		if far, line, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t"); ok {
+			ran[farLine{lab.Host(far), line}] = true
+		}
+	}
+	return ran
+}
+
+// remember has the lab remember a line that has run.
+func (l farLine) remember(t *testing.T) {
+	file, err := os.OpenFile(ranFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = fmt.Fprintf(file, "%s\t%s\n", l.far, l.line)
+		_ = file.Close()
+	}
+	if err != nil {
+		t.Log(err) // it is run once more
+	}
+}
 
 // linesIn returns the commands for the far end in a text.
 func linesIn(text string) (list []string) {
@@ -97,7 +133,9 @@ func (f *farLines) runAll(t *testing.T) {
 		}
 		if r := l.far.Try("sh", "-c", l.line); r.Code != exitDone {
 			t.Errorf("the printed line does not run on %s: %s\n%s", l.far, l.line, r)
+			continue
 		}
+		l.remember(t)
 	}
 }
 

@@ -147,8 +147,15 @@ func TestLabWizardJoinsTheLANs(t *testing.T) {
 	first.press("6")
 	first.wait("$ ip route get")
 	first.picture("7-log")
-	first.press("Enter", "NPage")
-	first.wait("D-Bus: Settings.Connection.Update2") // below the steps of the verification
+	first.press("Enter")
+	for range 8 { // it is below the steps of the verification
+		if strings.Contains(first.screen(), "D-Bus: Settings.Connection.Update2") {
+			break
+		}
+		first.press("NPage")
+		time.Sleep(300 * time.Millisecond)
+	}
+	first.wait("D-Bus: Settings.Connection.Update2")
 	first.press("Left")
 	first.press("1")
 	first.wait("profile", "link", "172.16.0.1/30")

@@ -177,7 +177,7 @@ func TestLabSNAT(t *testing.T) {
 	}
 	const want = `table ip nmgre {
 	chain postrouting {
-		type nat hook postrouting priority srcnat; policy accept;
+		type nat hook postrouting priority srcnat - 5; policy accept;
 		ip saddr 172.16.0.0/30 ip daddr 10.10.2.0/24 oifname != "gre1" oifname != "lo" counter snat to 10.10.2.1 comment "nmgre:00000000-0000-4000-8000-00000000000a"
 	}
 }

@@ -80,8 +80,9 @@ func (p *toldProfiles) name(uuid string) named {
 	return named{uuid, uuid}
 }
 
-// Add tells of the call.
+// Add tells of the call, and notes the name.
 func (p *toldProfiles) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
+	p.known.Store(uuid, named{fault.Printable(t.Name), uuid})
 	return told(p.tell, "D-Bus: Settings.AddConnection2 "+fault.Printable(t.Name), func() error { return p.Profiles.Add(ctx, uuid, t) })
 }
 
@@ -196,12 +197,16 @@ func routeCommands(want []kernel.OwnRoute, result kernel.SyncResult) []string {
 func (k *toldKernel) Probe(ctx context.Context, p kernel.Probe) (result kernel.ProbeResult, err error) {
 	begin := time.Now()
 	result, err = k.Kernel.Probe(ctx, p)
+	failed, end := err, ""
+	if err != nil && ctx.Err() != nil { // nobody waits for it any more
+		failed, end = nil, ", ended early"
+	}
 	words, what := []string{"ping", "-c", strconv.Itoa(max(result.Sent, 1)), "-I", p.Dev, p.To.String()}, ""
 	if p.Size > 0 {
 		words, what = append(words, "-M", "do", "-s", strconv.Itoa(p.Payload())), fmt.Sprintf(" with %d bytes", p.Size)
 	}
-	k.tell(nmgre.Event{What: fmt.Sprintf("ICMP: %d sent to %s by %s%s, %d answered", result.Sent, p.To, fault.Printable(p.Dev), what, result.Received),
-		Took: time.Since(begin), Err: err, Detail: true, Commands: []string{fault.Shell(words)}})
+	k.tell(nmgre.Event{What: fmt.Sprintf("ICMP: %d sent to %s by %s%s, %d answered%s", result.Sent, p.To, fault.Printable(p.Dev), what, result.Received, end),
+		Took: time.Since(begin), Err: failed, Detail: true, Commands: []string{fault.Shell(words)}})
 	return result, err
 }
 
