@@ -29,6 +29,7 @@ build: ## build/nmgre
 
 test: unit lab-test ## everything: vet, unit tests, and the tests in the lab, with three NetworkManagers
 
+test-all: export NMGRE_LAB_LINES := 1
 test-all: unit lab-setup ## the same, and every test in the lab with each of the three (an hour)
 	testdata/lab/test.sh $(OTHERS:%=--all %)
 

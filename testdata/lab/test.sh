@@ -28,6 +28,7 @@
 #   NMGRE_LAB_SUITE    the suite on which all tests run (bookworm)
 #   NMGRE_LAB_TIMEOUT  seconds for one test (900), or for a package with ARGs (4200)
 #   NMGRE_LAB_TESTS    a file that names the tests to run, a line each: ./nm/dbus TestLabModes
+#   NMGRE_LAB_LINES    1: run every line for the far end that nmgre prints on the far host, too
 #   NMGRE_LAB_COVER    1: build with coverage; the data comes to build/lab-out/cover
 set -u
 

@@ -37,7 +37,7 @@ take() {
 run_test() {
 	local choice=(-test.run "^$2\$")
 	[[ $2 != - ]] || choice=()
-	inside --timeout $((limit + 60)) --env "LIMIT=$limit" --env "RUN=${folder##*/}" -- \
+	inside --timeout $((limit + 60)) --env "LIMIT=$limit" --env "RUN=${folder##*/}" --env "NMGRE_LAB_LINES=${NMGRE_LAB_LINES:-}" -- \
 		/share/run-test "$1" "${choice[@]}" "${args[@]}" 2>&1
 }
 
