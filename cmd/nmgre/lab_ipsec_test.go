@@ -24,7 +24,7 @@ func protect(t *testing.T, mode, algorithms string) {
 				dir = "out"
 			}
 			ends := "src " + way[0] + " dst " + way[1]
-			host.Run(t, "sh", "-e", "-c", fmt.Sprintf("ip xfrm state add %s proto esp spi 0x%x mode %s %s; ip xfrm policy add %s proto gre dir %s tmpl %s proto esp mode %s",
+			host.Run(t, "sh", "-e", "-c", fmt.Sprintf("ip xfrm state add %s proto esp spi 0x%x mode %s %s; ip xfrm policy add %s proto 47 dir %s tmpl %s proto esp mode %s",
 				ends, 0x1001+spi, mode, algorithms, ends, dir, ends, mode))
 		}
 	}
