@@ -284,6 +284,10 @@ func TestLabScreenFollows(t *testing.T) {
 // SIGTERM while a tunnel is being made: the tunnel is undone, and the terminal is as it was.
 func TestLabScreenIsToldToEnd(t *testing.T) {
 	lab.Need(t)
+	// The signal comes while NetworkManager brings the tunnel up, which takes a while here.
+	const slow = "/etc/NetworkManager/dispatcher.d/pre-up.d/90-slow"
+	left.host.Run(t, "sh", "-e", "-c", `mkdir -p "${1%/*}"; printf '#!/bin/sh\nsleep 5\n' >"$1"; chmod 755 "$1"`, "sh", slow)
+	defer left.host.Run(t, "rm", slow)
 	before := left.host.Snapshot(t)
 	s := sit(t, left.host, 80, 24, "nmgre")
 	s.wait("no tunnels yet")
