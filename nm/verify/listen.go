@@ -12,10 +12,9 @@ import (
 )
 
 // The probe of a verification sends at most probeCount echo requests, and stops after one answer.
-// While a tunnel is made, it stops after probeEnough.
 const (
 	probeCount    = 4
-	probeEnough   = 2
+	probeEnough   = 1
 	probeInterval = 300 * time.Millisecond
 	// companionWait is how long a refused probe goes on: what the far end sends by itself may say
 	// more than its refusal. While a tunnel is made, a far end that is not there is no surprise,
