@@ -47,6 +47,15 @@ type Route struct {
 	MTULock   bool  // the MTU is not lowered by path MTU discovery ("mtu lock N")
 }
 
+// Bare reports whether the route is a unicast route with no more words than a destination and a
+// metric. Such a route is possible wherever its destination is, which makes long lists fast.
+func (r *Route) Bare() bool {
+	addresses := r.From.IsValid() || r.Via.IsValid() || r.Src.IsValid()
+	pointers := r.Scope != nil || r.Metrics != nil || r.Encap != nil || r.TTLPropagate != nil || r.Nexthops != nil
+	numbers := r.Table | r.MTU | uint32(r.Realms) | r.Expires | r.NexthopID | uint32(r.Type) | uint32(r.TOS) | uint32(r.Pref)
+	return !addresses && !pointers && numbers == 0 && !r.OnLink && !r.MTULock
+}
+
 // Nexthop is one of the paths of a multipath route.
 type Nexthop struct {
 	Via    netip.Addr // zero for a path straight to the device

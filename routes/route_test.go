@@ -279,3 +279,45 @@ func fill(v reflect.Value, n uint64) {
 		v.SetUint(n)
 	}
 }
+
+// A route is bare without any word but its destination and its metric: every other field counts,
+// whichever are added.
+func TestBare(t *testing.T) {
+	metric := uint32(50)
+	bare := Route{Dst: netip.MustParsePrefix("10.10.2.0/24"), Metric: &metric}
+	if !bare.Bare() {
+		t.Errorf("%s is not", bare)
+	}
+	for i := range reflect.TypeFor[Route]().NumField() {
+		field := reflect.TypeFor[Route]().Field(i)
+		if field.Name == "Dst" || field.Name == "Metric" {
+			continue
+		}
+		r := bare
+		set(reflect.ValueOf(&r).Elem().Field(i))
+		if r.Bare() {
+			t.Errorf("it does not look at %s", field.Name)
+		}
+	}
+}
+
+// set gives a field a value other than its zero.
+func set(field reflect.Value) {
+	switch value := field.Addr().Interface().(type) {
+	case *netip.Prefix:
+		*value = netip.MustParsePrefix("10.0.0.0/8")
+	case *netip.Addr:
+		*value = netip.MustParseAddr("10.0.0.1")
+	default:
+		switch field.Kind() {
+		case reflect.Pointer:
+			field.Set(reflect.New(field.Type().Elem()))
+		case reflect.Slice:
+			field.Set(reflect.MakeSlice(field.Type(), 1, 1))
+		case reflect.Bool:
+			field.SetBool(true)
+		default:
+			field.SetUint(1)
+		}
+	}
+}

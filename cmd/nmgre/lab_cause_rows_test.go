@@ -209,13 +209,13 @@ var causeRows = []causeRow{
 	},
 	{
 		id: "D14b", name: "a router on the way has an unreachable route",
-		does:  []step{between("ip route add unreachable 100.0.2.100")},
+		does:  []step{between("ip route add unreachable 100.0.2.100; " + limitsFill)},
 		undo:  []step{between("ip route del unreachable 100.0.2.100")},
 		cause: "way-refused", says: []string{"100.0.1.1"}, verdict: "fail", certainty: "proved",
 	},
 	{
 		id: "D15", name: "a router on the way has no route",
-		does:  []step{between("ip route del 100.0.2.0/24 dev eth2")},
+		does:  []step{between("ip route del 100.0.2.0/24 dev eth2; " + limitsFill)},
 		undo:  []step{between("ip route add 100.0.2.0/24 dev eth2 proto kernel scope link src 100.0.2.1")},
 		cause: "way-refused", says: []string{"100.0.1.1"}, verdict: "fail", certainty: "proved",
 	},
@@ -468,7 +468,7 @@ var causeRows = []causeRow{
 	},
 	{
 		id: "D29", name: "the path MTU is smaller, and nobody says so", core: true,
-		does:  append(slices.Clone(smallPath), between(filterAt("output", "icmp type destination-unreachable drop"))),
+		does:  append(slices.Clone(smallPath), between(filterAt("output", "icmp type destination-unreachable drop")), there(limitsFill)),
 		undo:  append(slices.Clone(largePath), between(noFilter), here(wholeMTU)),
 		cause: "path-mtu-black-hole", check: "mtu", says: []string{"1372", "1373"}, verdict: "fail", certainty: "proved",
 		mend: "nmgre edit gre1 --mtu 1372",

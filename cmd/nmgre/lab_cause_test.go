@@ -77,6 +77,10 @@ func filterAt(hook, rule string) string {
 
 const noFilter = "nft delete table ip fault"
 
+// limitsFill waits until Linux may send errors to a host again that got many in the row before:
+// icmp_ratelimit and ip_error take from one bucket, which is full after five seconds at most.
+const limitsFill = "sleep 5"
+
 // farLink changes options of linux2's link, behind NetworkManager's back.
 func farLink(options string) step {
 	return there("ip link set dev gre1 type gre remote 100.0.1.100 local 100.0.2.100 ttl 64 " + options)

@@ -19,6 +19,11 @@ func (w *Route) Set(r *routes.Route) error {
 	if !r.Dst.IsValid() {
 		return invalid("the route has no destination")
 	}
+	if r.Bare() { // nothing else of it is to be encoded or checked
+		*w = Route{Family: FamilyOf(r.Dst.Addr()), Dst: r.Dst.Masked(), Table: routes.MainTable, Protocol: kernel.RouteProtocol, Scope: uint8(r.ScopeOrDefault()), Type: unix.RTN_UNICAST}
+		w.setMetric(r)
+		return nil
+	}
 	*w = Route{
 		Family: FamilyOf(r.Dst.Addr()), TOS: r.TOS, Dst: r.Dst.Masked(), Table: r.TableOrMain(), Protocol: kernel.RouteProtocol,
 		Scope: uint8(r.ScopeOrDefault()), Type: uint8(r.Type) + unix.RTN_UNICAST, Via: r.Via, PrefSrc: r.Src, NexthopID: r.NexthopID,
@@ -27,9 +32,7 @@ func (w *Route) Set(r *routes.Route) error {
 	if r.From.IsValid() && r.From.Bits() > 0 {
 		w.From = r.From.Masked()
 	}
-	if r.Metric != nil {
-		w.Priority = *r.Metric
-	}
+	w.setMetric(r)
 	if r.OnLink {
 		w.Flags = unix.RTNH_F_ONLINK
 	}
@@ -40,6 +43,12 @@ func (w *Route) Set(r *routes.Route) error {
 		}
 	}
 	return w.check(r)
+}
+
+func (w *Route) setMetric(r *routes.Route) {
+	if r.Metric != nil {
+		w.Priority = *r.Metric
+	}
 }
 
 // check returns the error for the route that w was made from.
