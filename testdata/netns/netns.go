@@ -3,6 +3,7 @@
 package netns
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
@@ -60,21 +61,26 @@ func (ns *Namespace) Do(f func() error) error {
 	return <-result
 }
 
-// Run runs a program in the namespace, for at most a minute, and returns its output.
+// Run runs a program in the namespace, for at most a minute, and returns its output, with what it
+// said about errors if it failed.
 func (ns *Namespace) Run(name string, args ...string) (string, error) {
 	return ns.RunFor(time.Minute, name, args...)
 }
 
 // RunFor is Run with a limit of its own.
 func (ns *Namespace) RunFor(limit time.Duration, name string, args ...string) (string, error) {
-	var out []byte
-	err := ns.Do(func() (err error) {
+	var out, errors bytes.Buffer
+	err := ns.Do(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
-		out, err = exec.CommandContext(ctx, name, args...).CombinedOutput()
-		return err
+		cmd := exec.CommandContext(ctx, name, args...)
+		cmd.Stdout, cmd.Stderr = &out, &errors
+		return cmd.Run()
 	})
-	return string(out), err
+	if err != nil {
+		out.Write(errors.Bytes())
+	}
+	return out.String(), err
 }
 
 // IP runs `ip` with the words of each line, which must succeed, and returns its output. Several

@@ -93,17 +93,28 @@ func readExpr(family byte, element []byte) expr.Any {
 		return nil
 	})
 	e := newExpr(name)
-	if err != nil || e == nil || expr.Unmarshal(family, data, e) != nil {
+	if err != nil || e == nil || !unmarshal(family, data, e) {
 		return nil
 	}
 	if immediate, ok := e.(*expr.Immediate); ok && immediate.Register == unix.NFT_REG_VERDICT && len(immediate.Data) == 0 {
 		verdict := &expr.Verdict{}
-		if expr.Unmarshal(family, data, verdict) != nil {
+		if !unmarshal(family, data, verdict) {
 			return nil
 		}
 		return verdict
 	}
 	return e
+}
+
+// unmarshal has the library read an expression, and reports whether it could. The library (0.3.0)
+// takes the lengths of some values for granted, and panics where they are others.
+func unmarshal(family byte, data []byte, e expr.Any) (could bool) {
+	defer func() {
+		if recover() != nil {
+			could = false
+		}
+	}()
+	return expr.Unmarshal(family, data, e) == nil
 }
 
 // newExpr returns an expression of a kind that walks know; nil for others.

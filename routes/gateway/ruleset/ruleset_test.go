@@ -60,6 +60,17 @@ func TestReadRuleCut(t *testing.T) {
 	}
 }
 
+// An expression about which the library panics cannot be read.
+func TestReadPanics(t *testing.T) {
+	register := wire.AppendAttribute(nil, unix.NFTA_IMMEDIATE_DREG, make([]byte, 4))
+	if !unmarshal(unix.NFPROTO_IPV4, register, &expr.Immediate{}) {
+		t.Error("a whole one cannot be read")
+	}
+	if unmarshal(unix.NFPROTO_IPV4, register, (*expr.Immediate)(nil)) {
+		t.Error("it was read into nothing")
+	}
+}
+
 func FuzzReadRule(f *testing.F) {
 	f.Add(message())
 	f.Fuzz(func(t *testing.T, in []byte) {
