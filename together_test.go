@@ -211,9 +211,9 @@ func TestKeepRoutesAlone(t *testing.T) {
 	} {
 		w := fake.NewWorld()
 		haveWeighted(t, w)
-		for name, spec := range map[string]string{"gre1": c.one, "gre2": c.two} {
-			w.Named(name).Tunnel.Routes = specs(t, spec)
-			if err := w.Apply(w.Named(name)); err != nil {
+		for _, tunnel := range []struct{ name, spec string }{{"gre1", c.one}, {"gre2", c.two}} {
+			w.Named(tunnel.name).Tunnel.Routes = specs(t, tunnel.spec)
+			if err := w.Apply(w.Named(tunnel.name)); err != nil {
 				t.Fatal(err)
 			}
 		}
