@@ -1,6 +1,7 @@
 #!/bin/bash
 # faults.sh: every test of faults.txt, the ones of the lab too. It fails when one fails or is
 # skipped. A name is a regular expression for "go test", and a test of the lab is a line for test.sh.
+# At the end stand the tables of what verify told about each fault.
 set -eu
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,6 +17,13 @@ rows() {
 	}' "$table" | LC_ALL=C sort -u
 }
 
+# tables: those that the tests of the lab have logged, one after the other.
+tables() {
+	awk '/: what verify told:$/ { told = 1; print ""; next }
+		told && /^        / { print substr($0, 9); next }
+		{ told = 0 }' build/lab-logs/logs/*
+}
+
 status=0
 while read -r package tests; do
 	go test -count 1 -v -run "^($tests)\$" "$package" >build/faults.log 2>&1 || status=1
@@ -29,4 +37,5 @@ done < <(rows unit | awk '{ tests[$1] = tests[$1] (($1 in tests) && tests[$1] ? 
 
 { rows lab; rows faults; } | LC_ALL=C sort -u >build/faults
 NMGRE_LAB_TESTS=$PWD/build/faults testdata/lab/test.sh || status=1
+tables
 exit "$status"
