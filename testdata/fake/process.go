@@ -2,6 +2,7 @@ package fake
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"nmgre"
@@ -56,12 +57,27 @@ func (p *Process) Host() *nmgre.Host {
 	return h
 }
 
+// errDead is the answer to what a dead process asks: its goroutines cannot be ended.
+var errDead = errors.New("the process is dead")
+
+// count gives a call its number. A dead process makes none: it may have a goroutine that lives, such
+// as a probe that begins later.
+func (p *Process) count(method string) (n int, err error) {
+	p.number.Lock()
+	defer p.number.Unlock()
+	if p.Dead {
+		return 0, errDead
+	}
+	p.Calls = append(p.Calls, method)
+	return len(p.Calls) - 1, nil
+}
+
 // call counts a call, and does its work or lets its fault happen.
 func (p *Process) call(ctx context.Context, method string, do func() error) error {
-	p.number.Lock()
-	n := len(p.Calls)
-	p.Calls = append(p.Calls, method)
-	p.number.Unlock()
+	n, err := p.count(method)
+	if err != nil {
+		return err
+	}
 	if p.Turn != nil {
 		p.Turn(n, method)
 	}
@@ -83,7 +99,9 @@ func (p *Process) call(ctx context.Context, method string, do func() error) erro
 	}
 	switch {
 	case f.Kill:
+		p.number.Lock()
 		p.Dead = true
+		p.number.Unlock()
 		panic(killed{p})
 	case f.Cancel != nil:
 		f.Cancel()
