@@ -60,8 +60,8 @@ func (p *Process) Host() *nmgre.Host {
 // errDead is the answer to what a dead process asks: its goroutines cannot be ended.
 var errDead = errors.New("the process is dead")
 
-// count gives a call its number. A dead process makes none: it may have a goroutine that lives, such
-// as a probe that begins later.
+// count gives a call its number. A dead process makes none: it may have a goroutine that lives,
+// such as a probe that begins later.
 func (p *Process) count(method string) (n int, err error) {
 	p.number.Lock()
 	defer p.number.Unlock()
