@@ -1,6 +1,7 @@
 package main
 
 import (
+	"nmgre/nm/dbus/dbustest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,24 @@ func TestUpInPart(t *testing.T) {
 		w.must("down", "gre1")
 		if o := w.run("up", "gre1"); o.code != exitHalf || !strings.Contains(o.stderr, "gre1 is up, but not everything is set") {
 			t.Errorf("%q: exit %d\n%s", change, o.code, o.stderr)
+		}
+	}
+}
+
+// Where NetworkManager refuses, the hint is the whole line to type.
+func TestRefusedSaysTheLine(t *testing.T) {
+	for _, args := range [][]string{{"down", "gre1"}, {"delete", "gre1"}, {"up", "gre1"}} {
+		w := newWorld(t)
+		w.must(createArgs...)
+		if args[0] == "up" {
+			w.must("down", "gre1")
+		}
+		for _, method := range []string{"DeactivateConnection", "ActivateConnection", "Delete"} {
+			w.bus.Break(method, dbustest.Fault{Error: "org.freedesktop.NetworkManager.PermissionDenied", Text: "Not authorized"})
+		}
+		o := w.run(args...)
+		if line := "hint: run it as root: sudo "; o.code != exitNotPermitted || !strings.Contains(o.stderr, line) || !strings.Contains(o.stderr, strings.Join(args, " ")+"\n") {
+			t.Errorf("%v: exit %d\n%s", args, o.code, o.stderr)
 		}
 	}
 }
