@@ -31,7 +31,10 @@ func TestMessagesNameProfiles(t *testing.T) {
 	uuid, field := regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}|\bUUID\b`), regexp.MustCompile(`"[a-z_]*uuid"`)
 	texts, found := 0, make(map[string]bool)
 	err := fs.WalkDir(os.DirFS("."), ".", func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.Contains(file, "testdata/") || strings.HasPrefix(file, "build/") || !slices.Contains([]string{".txt", ".out"}, path.Ext(file)) {
+		if file == "build" {
+			return fs.SkipDir // the labs' file systems, while they are built
+		}
+		if err != nil || entry.IsDir() || !strings.Contains(file, "testdata/") || !slices.Contains([]string{".txt", ".out"}, path.Ext(file)) {
 			return err
 		}
 		texts++

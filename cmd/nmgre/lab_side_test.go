@@ -80,7 +80,7 @@ done`)
 func TestLabReceiver(t *testing.T) {
 	lab.Need(t)
 	const ends = " remote 100.0.2.100 local 100.0.1.100"
-	lab.Linux2.Run(t, "sh", "-ec", "ip tunnel add far mode gre remote 100.0.1.100 local 100.0.2.100 ttl 64; ip addr add 172.16.0.2/30 dev far; ip link set far up")
+	lab.Linux2.Run(t, "sh", "-ec", "ip tunnel add far mode gre remote 100.0.1.100 local 100.0.2.100 ttl 64; ip addr add 172.16.0.2/30 dev far")
 	for _, c := range []struct {
 		name    string
 		tunnels []string
@@ -102,7 +102,10 @@ func TestLabReceiver(t *testing.T) {
 			lab.Linux1.Run(t, "ip", "link", "set", "t"+name, "up")
 			names = append(names, name)
 		}
+		// IPv6 sends of itself. Nothing may come before all the tunnels are up.
+		lab.Linux2.Run(t, "ip", "link", "set", "far", "up")
 		lab.Linux2.Try("ping", "-n", "-c", "2", "-i", "0.2", "-W", "1", "172.16.0.1")
+		lab.Linux2.Run(t, "ip", "link", "set", "far", "down")
 		for _, name := range names {
 			text := strings.TrimSpace(lab.Linux1.Run(t, "cat", "/sys/class/net/t"+name+"/statistics/rx_packets"))
 			if n, err := strconv.Atoi(text); err != nil || (n > 0) != (name == c.takes) {

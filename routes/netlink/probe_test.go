@@ -206,7 +206,7 @@ func TestProbeTime(t *testing.T) {
 	defer cancel()
 	began = time.Now()
 	got, err = ns.probe(ctx, probe)
-	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || got.Sent != 1 || took > 5*time.Second {
+	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || got.Sent > 1 || took > 5*time.Second {
 		t.Errorf("context: %+v, %v after %s", got, err, took)
 	}
 }
