@@ -15,7 +15,9 @@
 // the host is one room further in.
 //
 //	cmd/nmgre/term  the person's terminal: modes, size, what was typed; output has what the
-//	                commands print, calls tells of each call to the host
+//	                commands print, calls tells of each call to the host, progress of long work;
+//	                suggest knows what people mean by words of other programs
+//	cmd/nmgre/adapters   wires the doors of a host together; screens is the host for the screens
 //	tui/way         the picture of a tunnel's way: what works, where it breaks, what mends it
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts
 //	nm/plan         decides everything about a change, and changes nothing

@@ -37,8 +37,9 @@ var pureRooms = map[string][]string{
 	"nm/verify/fleet":   {"nm", "nm/verify", "nm/verify/cause", "routes", "routes/fault", "routes/keep", "routes/kernel"},
 	".": {"nm", "nm/plan", "nm/verify", "nm/verify/fleet", "nm/weights", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
-	"cmd/nmgre/calls":  {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel"},
-	"cmd/nmgre/output": {"nmgre", "nm", "nm/plan", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
+	"cmd/nmgre/calls":    {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel"},
+	"cmd/nmgre/progress": {},
+	"cmd/nmgre/output":   {"nmgre", "nm", "nm/plan", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
 }
 
 // sources are the Go files of a room, without tests.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"nmgre/cmd/nmgre/adapters"
 	"nmgre/routes/asroot"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -282,9 +283,9 @@ func keepVeryMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	a := &app{stdin: file, stdout: &stdout, stderr: &stderr, root: w.root, owner: os.Getuid(), open: func(ctx context.Context) (adapters, func(), error) {
+	a := &app{stdin: file, stdout: &stdout, stderr: &stderr, root: w.root, owner: os.Getuid(), open: func(ctx context.Context) (adapters.Doors, func(), error) {
 		d, closeAll, err := w.open(ctx)
-		d.kernel = quickKernel{d.kernel}
+		d.Kernel = quickKernel{d.Kernel}
 		return d, closeAll, err
 	}}
 	if code := a.run([]string{"helper", "gre1", "routes"}); code != exitDone {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nmgre/cmd/nmgre/adapters"
 	"nmgre/nm/dbus"
 	"nmgre/routes/fault"
 )
@@ -31,9 +32,9 @@ func TestHookIsSoonDone(t *testing.T) {
 		want    string
 	}{
 		"the bus hangs": {func(a *app) {
-			a.open = func(ctx context.Context) (adapters, func(), error) {
+			a.open = func(ctx context.Context) (adapters.Doors, func(), error) {
 				_, err := dbus.Connect(ctx, dbus.Options{Address: "unix:path=" + silent.Addr().String()})
-				return adapters{}, nil, err
+				return adapters.Doors{}, nil, err
 			}
 		}, exitFailed, "connect to the system bus"},
 		"another nmgre is at work": {func(*app) {

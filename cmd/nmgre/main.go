@@ -13,8 +13,11 @@ import (
 	"time"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/adapters"
 	"nmgre/cmd/nmgre/output"
+	"nmgre/cmd/nmgre/progress"
 	"nmgre/cmd/nmgre/watchdog"
+	"nmgre/nm"
 	"nmgre/nm/dbus/systemd"
 	"nmgre/routes/asroot"
 	"nmgre/routes/fault"
@@ -32,7 +35,7 @@ const (
 )
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: openAdapters, systemd: systemd.Reload, ignore: signal.Ignore, settle: asroot.Settle, program: os.Args[0], exe: watchdog.Exe()}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: adapters.Open, systemd: systemd.Reload, ignore: signal.Ignore, settle: asroot.Settle, program: os.Args[0], exe: watchdog.Exe()}
 	os.Exit(a.run(os.Args[1:]))
 }
 
@@ -55,7 +58,7 @@ type app struct {
 	back    string        // what undoes the command, for that process
 	// open connects to the host's NetworkManager and kernel. The function that it returns closes
 	// both connections.
-	open func(ctx context.Context) (adapters, func(), error)
+	open func(ctx context.Context) (adapters.Doors, func(), error)
 	// systemd has systemd read its units again and start one; nil in tests.
 	systemd func(ctx context.Context, bus, unit string) error
 	// ignore makes the process ignore signals; nil in tests.
@@ -97,9 +100,27 @@ func (a *app) withHost(ctx context.Context, do func(*nmgre.Host) error) error {
 		return err
 	}
 	defer closeHost()
-	host.Progress, host.Advance = a.printEvent, a.advance()
+	host.Progress, host.Advance = a.printEvent, progress.Routes(a.stderr)
 	a.guarded(host)
 	return do(host)
+}
+
+// host opens the host for the verbs. The function that it returns lets go of it.
+func (a *app) host(ctx context.Context) (*nmgre.Host, func(), error) {
+	sys, closeAll, err := a.system(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &nmgre.Host{System: sys}, closeAll, nil
+}
+
+// system opens the doors of the host.
+func (a *app) system(ctx context.Context) (nm.System, func(), error) {
+	d, closeAll, err := a.open(ctx)
+	if err != nil {
+		return nm.System{}, nil, err
+	}
+	return d.System(), closeAll, nil
 }
 
 // failed is an error of a change that had already begun. Its kind does not matter to the exit code:

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"nmgre/cmd/nmgre/suggest"
 	"nmgre/routes/fault"
 )
 
@@ -38,7 +39,7 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 				return err
 			}
 			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
+				return suggest.UnknownCommand(cmd, args[0])
 			}
 			if shown, err := a.screens(cmd.Context(), flags); shown {
 				return err
@@ -87,7 +88,7 @@ func nameHelp(root *cobra.Command) {
 			cmd.Long = "help prints the same as the command's --help."
 			cmd.RunE = func(cmd *cobra.Command, words []string) error {
 				if at, rest, _ := root.Find(words); len(rest) > 0 {
-					return unknownCommand(at, rest[0])
+					return suggest.UnknownCommand(at, rest[0])
 				}
 				cmd.Run(cmd, words)
 				return nil
@@ -102,7 +103,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	if errors.As(err, &invalid) {
 		return valueError(invalid)
 	}
-	hint := cmp.Or(flagMeant(cmd, err.Error()), cmd.CommandPath()+" --help lists the flags")
+	hint := cmp.Or(suggest.Flag(cmd, err.Error()), cmd.CommandPath()+" --help lists the flags")
 	return &fault.Error{Kind: fault.ErrInvalid, What: fault.Printable(err.Error()), Hint: hint}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"nmgre"
 	"nmgre/cmd/nmgre/output"
+	"nmgre/cmd/nmgre/suggest"
 	"nmgre/nm/plan"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -30,7 +31,7 @@ you press Enter within that time, it is undone.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
+				return suggest.UnknownCommand(cmd, args[0])
 			}
 			return &fault.Error{Kind: fault.ErrInvalid, What: "add, replace, delete, keep or list is missing", Hint: "write it as: nmgre route add|replace|delete|keep|list NAME"}
 		},

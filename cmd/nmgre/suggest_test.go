@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"nmgre/cmd/nmgre/suggest"
 )
 
 // A word of another program leads to the command or the flag that is meant, and no word to one that
@@ -30,7 +32,7 @@ func TestSuggestions(t *testing.T) {
 func TestSuggestionsExist(t *testing.T) {
 	a := &app{}
 	root := a.rootCommand()
-	for word, name := range meant {
+	for word, name := range suggest.Meant {
 		below, _, isBelow := strings.Cut(word, " ")
 		from := root
 		if isBelow {
@@ -41,7 +43,7 @@ func TestSuggestionsExist(t *testing.T) {
 		}
 	}
 	create, _, _ := root.Find([]string{"create"})
-	for word, flag := range meantFlags {
+	for word, flag := range suggest.MeantFlags {
 		name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), " ")
 		if create.Flags().Lookup(name) == nil || create.Flags().Lookup(word) != nil {
 			t.Errorf("--%s means %s, which is no flag of create, or is one itself", word, flag)

@@ -9,13 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"nmgre"
-	"nmgre/cmd/nmgre/calls"
+	"nmgre/cmd/nmgre/screens"
 	"nmgre/cmd/nmgre/term"
-	"nmgre/cmd/nmgre/watchdog"
-	"nmgre/nm"
-	"nmgre/nm/plan"
-	"nmgre/routes/kernel"
 	"nmgre/tui"
 )
 
@@ -78,10 +73,8 @@ func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) erro
 	defer closeAll()
 	debug.SetGCPercent(screensGCPercent)
 	// a program that runs long parses a file of root's again only after it has changed
-	d.files = d.files.Remembering()
-	host := newScreenHost(d)
-	host.session, host.exe = a.session, a.exe
-	return do(host)
+	d.Files = d.Files.Remembering()
+	return do(screens.New(d, a.session, a.exe))
 }
 
 // screenOptions describe the terminal. NO_COLOR counts with any value (no-color.org). The Linux
@@ -107,85 +100,4 @@ func isUTF8() bool {
 		}
 	}
 	return true
-}
-
-// screenHost is a [tui.Workflow].
-type screenHost struct {
-	*nmgre.Host
-	adapters adapters
-	session  func() nmgre.Session // that the person sits at
-	exe      string               // this program; see [watchdog.Start]
-}
-
-func newScreenHost(d adapters) *screenHost {
-	return &screenHost{Host: &nmgre.Host{System: d.system(), Listed: true}, adapters: d}
-}
-
-// Manager returns NetworkManager's version, and the caller's permissions.
-func (h *screenHost) Manager(ctx context.Context) (nm.Manager, error) {
-	return h.Profiles.Manager(ctx)
-}
-
-// Edit edits a tunnel, beside a process that undoes the edit if this one is killed.
-func (h *screenHost) Edit(ctx context.Context, planned plan.EditPlan, opts nmgre.EditOptions) (nmgre.Edited, error) {
-	dog := watchdog.Start(h.exe)
-	defer dog.Done()
-	return h.Host.Edit(ctx, planned, opts)
-}
-
-// Up, Down, Delete and Create change the host. While the person is asked about that, a process is
-// beside this one, as with Edit.
-func (h *screenHost) Up(ctx context.Context, name string) (nm.Profile, error) {
-	return watchdog.Asking(h.Host, h.exe, "down "+name).Up(ctx, name)
-}
-
-func (h *screenHost) Down(ctx context.Context, name string) (nm.Profile, error) {
-	return watchdog.Asking(h.Host, h.exe, "up "+name).Down(ctx, name)
-}
-
-func (h *screenHost) Delete(ctx context.Context, name string) (nm.Profile, error) {
-	return watchdog.Asking(h.Host, h.exe, "up "+name).Delete(ctx, name)
-}
-
-func (h *screenHost) Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateOptions) (nmgre.Created, error) {
-	return watchdog.Asking(h.Host, h.exe, "").Create(ctx, planned, opts)
-}
-
-// Links returns the host's devices.
-func (h *screenHost) Links(ctx context.Context) ([]kernel.Link, error) { return h.Kernel.Links(ctx) }
-
-// Lookup asks the kernel for a way.
-func (h *screenHost) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
-	return h.Kernel.Lookup(ctx, q)
-}
-
-// Probe sends echo requests.
-func (h *screenHost) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error) {
-	return h.Kernel.Probe(ctx, p)
-}
-
-// Prompts says whether polkit asks for a password before every change, and whether it asks before a
-// change of the files that root keeps.
-func (h *screenHost) Prompts(m nm.Manager) (always, forRoot bool) {
-	return m.Modify == nm.PermissionAuth || m.Control == nm.PermissionAuth, os.Geteuid() != 0
-}
-
-// Reporting returns the same host with a listener, which is told of every step, and of every call
-// to the bus and the kernel.
-func (h *screenHost) Reporting(to tui.Listener) tui.Workflow {
-	d := h.adapters
-	if !to.Alone {
-		d.asRoot = d.quiet
-	}
-	if to.Step != nil {
-		d.profiles, d.kernel, d.gateway = calls.Profiles(d.profiles, to.Step), calls.Kernel(d.kernel, to.Step), calls.Gateway(d.gateway, to.Step)
-	}
-	host := newScreenHost(d)
-	host.session, host.exe = h.session, h.exe
-	host.Progress, host.Checked, host.Advance = to.Step, to.Check, to.Advance
-	host.Confirm, host.ConfirmCut = to.Confirm, to.ConfirmCut
-	if to.ConfirmCut != nil {
-		host.Session = h.session
-	}
-	return host
 }

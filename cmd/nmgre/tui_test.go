@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/screens"
 	"nmgre/nm"
 	"nmgre/nm/verify"
 	"nmgre/tui"
@@ -78,7 +79,7 @@ func TestReportingTellsEveryCall(t *testing.T) {
 	defer closeHost()
 	var said, commands []string
 	var checks int
-	wf := newScreenHost(d).Reporting(tui.Listener{
+	wf := screens.New(d, nil, "").Reporting(tui.Listener{
 		Step:  func(e nmgre.Event) { said = append(said, e.What); commands = append(commands, e.Commands...) },
 		Check: func(verify.Check) { checks++ },
 	})
@@ -123,13 +124,12 @@ func TestScreensAskBesideAnotherProcess(t *testing.T) {
 	}
 	defer closeHost()
 	told := filepath.Join(t.TempDir(), "told")
-	h := newScreenHost(d)
-	h.exe = told + ".sh"
-	if err := os.WriteFile(h.exe, []byte("#!/bin/sh\nexec cat >> "+told+"\n"), 0o700); err != nil {
+	exe := told + ".sh"
+	if err := os.WriteFile(exe, []byte("#!/bin/sh\nexec cat >> "+told+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	h.session = func() nmgre.Session { return nmgre.Session{Client: netip.MustParseAddr("10.10.2.7")} }
-	wf := h.Reporting(tui.Listener{ConfirmCut: func(context.Context, verify.Report) error { return nil }})
+	session := func() nmgre.Session { return nmgre.Session{Client: netip.MustParseAddr("10.10.2.7")} }
+	wf := screens.New(d, session, exe).Reporting(tui.Listener{ConfirmCut: func(context.Context, verify.Report) error { return nil }})
 	for _, c := range []struct {
 		do   func(context.Context, string) (nm.Profile, error)
 		want string

@@ -11,6 +11,7 @@ import (
 
 	"nmgre"
 	"nmgre/cmd/nmgre/output"
+	"nmgre/cmd/nmgre/progress"
 	"nmgre/cmd/nmgre/term"
 	"nmgre/nm/verify"
 	"nmgre/nm/verify/fleet"
@@ -65,7 +66,7 @@ func (r allRun) check(cmd *cobra.Command, args []string) error {
 
 // verifyAll verifies many tunnels and prints a table, or JSON.
 func (a *app) verifyAll(ctx context.Context, host *nmgre.Host, run allRun, opts verify.Options, asJSON bool) error {
-	bar, clearBar := a.tunnelBar()
+	bar, clearBar := progress.Tunnels(a.stderr)
 	results, err := host.VerifyAll(ctx, fleet.Options{Active: run.active, NoProbe: opts.NoProbe, To: opts.To, Done: bar})
 	clearBar()
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"nmgre/cmd/nmgre/adapters"
 	"nmgre/nm"
 	"nmgre/nm/dbus"
 	"nmgre/nm/dbus/dbustest"
@@ -76,10 +77,10 @@ func (w *world) must(args ...string) outcome {
 	return o
 }
 
-func (w *world) open(ctx context.Context) (adapters, func(), error) {
+func (w *world) open(ctx context.Context) (adapters.Doors, func(), error) {
 	profiles, err := dbus.Connect(ctx, dbus.Options{Address: w.bus.Address(), Patience: w.patience})
 	if err != nil {
-		return adapters{}, nil, err
+		return adapters.Doors{}, nil, err
 	}
 	files := store.New(w.root, os.Getuid())
 	var links kernel.Kernel = &w.kernel
@@ -87,7 +88,7 @@ func (w *world) open(ctx context.Context) (adapters, func(), error) {
 	if w.asked != nil {
 		links, forwarding = countedKernel{links, w.asked}, countedGateway{forwarding, w.asked}
 	}
-	return adapters{profiles: profiles, kernel: links, gateway: forwarding, files: files}, func() { _ = profiles.Close() }, nil
+	return adapters.Doors{Profiles: profiles, Kernel: links, Gateway: forwarding, Files: files}, func() { _ = profiles.Close() }, nil
 }
 
 // stubGateway remembers the rules and the forwarding that are set.

@@ -1,4 +1,6 @@
-package main
+// Package suggest knows what people mean by words of other programs, and what they may have
+// mistyped. Begin at [UnknownCommand].
+package suggest
 
 import (
 	"slices"
@@ -9,9 +11,9 @@ import (
 	"nmgre/routes/fault"
 )
 
-// meant has the commands that people mean by words of other programs: of all commands, and of those
+// Meant has the commands that people mean by words of other programs: of all commands, and of those
 // below route.
-var meant = map[string]string{
+var Meant = map[string]string{
 	"add": "create", "new": "create", "make": "create", "setup": "create",
 	"modify": "edit", "mod": "edit", "change": "edit", "set": "edit", "update": "edit",
 	"rm": "delete", "del": "delete", "remove": "delete", "destroy": "delete",
@@ -30,7 +32,7 @@ var meant = map[string]string{
 // those that are spelled alike.
 func suggestions(cmd *cobra.Command, word string) []string {
 	below := strings.TrimPrefix(cmd.CommandPath()+" ", cmd.Root().Name()+" ")
-	if name, known := meant[below+strings.ToLower(word)]; known {
+	if name, known := Meant[below+strings.ToLower(word)]; known {
 		return []string{name}
 	}
 	near := cmd.SuggestionsFor(word)
@@ -40,9 +42,9 @@ func suggestions(cmd *cobra.Command, word string) []string {
 	return near
 }
 
-// unknownCommand refuses a word that is not a command below cmd, and suggests similar ones. Below
+// UnknownCommand refuses a word that is not a command below cmd, and suggests similar ones. Below
 // route it may be a tunnel's name.
-func unknownCommand(cmd *cobra.Command, word string) error {
+func UnknownCommand(cmd *cobra.Command, word string) error {
 	hint := cmd.CommandPath() + " --help lists the commands"
 	switch near := suggestions(cmd, word); {
 	case len(near) > 0:
@@ -54,8 +56,8 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	return &fault.Error{Kind: fault.ErrInvalid, What: "there is no command " + command, Hint: hint}
 }
 
-// meantFlags has the flags that people mean by words of other programs.
-var meantFlags = map[string]string{
+// MeantFlags has the flags that people mean by words of other programs.
+var MeantFlags = map[string]string{
 	"dst": "--peer", "dest": "--peer", "destination": "--peer", "to": "--peer", "remote-address": "--peer", "endpoint": "--peer", "p": "--peer",
 	"src": "--local", "source": "--local", "from": "--local", "l": "--local",
 	"ip": "--address", "addr": "--address", "inner": "--address", "a": "--address", "inner-address": "--address",
@@ -64,9 +66,9 @@ var meantFlags = map[string]string{
 	"routes": "--route", "nat": "--snat", "masquerade": "--snat DEST=masquerade", "r": "--route", "k": "--key", "n": "--name", "m": "--mode",
 }
 
-// flagMeant is the hint about an unknown flag, in the words of pflag's error; empty if nobody knows
+// Flag is the hint about an unknown flag, in the words of pflag's error; empty if nobody knows
 // what is meant.
-func flagMeant(cmd *cobra.Command, text string) string {
+func Flag(cmd *cobra.Command, text string) string {
 	name, isLong := strings.CutPrefix(text, "unknown flag: --")
 	if !isLong {
 		rest, isShort := strings.CutPrefix(text, "unknown shorthand flag: '")
@@ -75,7 +77,7 @@ func flagMeant(cmd *cobra.Command, text string) string {
 		}
 		name = rest[:1]
 	}
-	flag := meantFlags[name]
+	flag := MeantFlags[name]
 	word, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), " ")
 	if flag == "" || cmd.Flags().Lookup(word) == nil {
 		return ""

@@ -1,4 +1,4 @@
-package main
+package adapters
 
 import (
 	"os"
@@ -12,7 +12,7 @@ import (
 // thousand routes.
 func TestCommandsRemember(t *testing.T) {
 	plain := store.New(t.TempDir(), os.Getuid())
-	sys := adapters{files: plain}.system()
+	sys := Doors{Files: plain}.System()
 	keeper := sys.Keeper.(*keep.LocalKeeper)
 	for name, files := range map[string]keep.Store{"the verbs": sys.Store, "the keeper": keeper.Store} {
 		s, ok := files.(*store.Store)
