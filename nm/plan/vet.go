@@ -39,7 +39,8 @@ func Vet(ctx context.Context, sys nm.System, p nm.Profile, before keep.Kept, sta
 	return pre.checkPin(before, k)
 }
 
-// newRoutes refuses the routes of all that this host cannot have. Those that stay are not looked at.
+// newRoutes refuses the routes of all that this host cannot have. It does not look at those that
+// stay.
 func (p *preflight) newRoutes(ctx context.Context, stay []bool, all []routes.Route) error {
 	const some = 1024 // at a time: a copy of very many routes takes much memory
 	fresh := make([]routes.Route, 0, some)
