@@ -12,14 +12,14 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
-	"nmgre/routes/list"
 )
 
 // Vet checks k, which a caller who is not root wants root to keep for the tunnel p, with the checks
 // that a plan makes: the caller's own plan proves nothing. before is what root keeps now for the
-// same far end; its parts may stay, even if the host has changed since. Errors are
-// [fault.ErrInvalid], [fault.ErrNotPermitted], and those of reading the host.
-func Vet(ctx context.Context, sys nm.System, p nm.Profile, before, k keep.Kept) error {
+// same far end, and stay tells which of k's routes are among that; both may be empty. What is kept
+// may stay, even if the host has changed since. Errors are [fault.ErrInvalid],
+// [fault.ErrNotPermitted], and those of reading the host.
+func Vet(ctx context.Context, sys nm.System, p nm.Profile, before keep.Kept, stay []bool, k keep.Kept) error {
 	links, err := sys.Kernel.Links(ctx)
 	if err != nil {
 		return err
@@ -33,22 +33,23 @@ func Vet(ctx context.Context, sys nm.System, p nm.Profile, before, k keep.Kept) 
 		return err
 	}
 	found.Add(strangers...)
-	if err := errors.Join(found.Err(), pre.newRoutes(ctx, before, k)); err != nil {
+	if err := errors.Join(found.Err(), pre.newRoutes(ctx, stay, k.Routes)); err != nil {
 		return err
 	}
 	return pre.checkPin(before, k)
 }
 
-// newRoutes refuses the routes of k that this host cannot have. Those of before may stay.
-func (p *preflight) newRoutes(ctx context.Context, before, k keep.Kept) error {
+// newRoutes refuses the routes of all that this host cannot have. It does not look at those that
+// stay.
+func (p *preflight) newRoutes(ctx context.Context, stay []bool, all []routes.Route) error {
 	const some = 1024 // at a time: a copy of very many routes takes much memory
-	old, fresh := list.NewSet(before.Routes), make([]routes.Route, 0, some)
+	fresh := make([]routes.Route, 0, some)
 	var errs []error
-	for part := range slices.Chunk(k.Routes, some) {
+	for from := 0; from < len(all); from += some {
 		fresh = fresh[:0]
-		for i := range part {
-			if !old.Has(&part[i]) {
-				fresh = append(fresh, part[i])
+		for i := from; i < min(from+some, len(all)); i++ {
+			if i >= len(stay) || !stay[i] {
+				fresh = append(fresh, all[i])
 			}
 		}
 		if problem := cmp.Or(p.routeIsOwnNetwork(fresh), p.hides(fresh)); problem != nil {

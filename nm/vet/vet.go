@@ -47,7 +47,7 @@ func Keep(ctx context.Context, sys nm.System, user string, k keep.Kept) (keep.Ke
 	if err := problems[:min(len(problems), list.MaxToldErrors)].Err(); err != nil {
 		return keep.Kept{}, err
 	}
-	if err := plan.Vet(ctx, sys, v.profile, v.allowed, v.kept); err != nil {
+	if err := plan.Vet(ctx, sys, v.profile, v.allowed, v.stay, v.kept); err != nil {
 		return keep.Kept{}, firstFew(err)
 	}
 	return v.kept, nil
@@ -107,8 +107,10 @@ func rootOnly(field, format string, args ...any) *fault.Error {
 // vetting is a request while it is checked.
 type vetting struct {
 	kept    keep.Kept
-	before  keep.Kept // kept by root now
-	allowed keep.Kept // that, if it is for the same far end
+	before  keep.Kept // kept by root now, without its routes
+	known   []bool    // which routes of kept are among these
+	allowed keep.Kept // before, if it is for the same far end
+	stay    []bool    // known, if it is for the same far end
 	profile nm.Profile
 	version nm.Version
 	links   []kernel.Link
@@ -145,14 +147,14 @@ func (v *vetting) readHost(ctx context.Context, sys nm.System) error {
 	if v.profile, err = sys.Profiles.Get(ctx, v.kept.UUID); err != nil {
 		return err
 	}
-	if v.before, err = keep.Of(ctx, sys.Store, v.kept.UUID); err != nil {
+	if v.before, v.known, err = keep.KnownOf(ctx, sys.Store, v.kept.UUID, v.kept.Routes); err != nil {
 		return err
 	}
 	if v.kept.Stamp != "" && v.kept.Stamp != v.before.Stamp {
 		return &fault.Error{Kind: fault.ErrChanged, What: "somebody else has changed what root keeps for " + fault.Printable(v.kept.Name) + " meanwhile", Hint: "try again"}
 	}
 	if v.before.Remote == v.kept.Remote {
-		v.allowed = v.before
+		v.allowed, v.stay = v.before, v.known
 	}
 	v.links, err = sys.Kernel.Links(ctx)
 	return err
@@ -228,13 +230,11 @@ func (v *vetting) checkRoutes() fault.List {
 	t := v.profile.Tunnel.Clone()
 	t.Routes = v.kept.Routes
 	problems := nm.CheckRoutes(t)
-	kept := list.NewSet(v.before.Routes)
-	for _, o := range nm.AssignRoutes(v.kept.Routes, len(v.profile.Tunnel.Routes), v.version) {
-		known := kept.Has(o.Route)
-		if known && len(v.allowed.Routes) > 0 {
+	for i, o := range nm.AssignRoutes(v.kept.Routes, len(v.profile.Tunnel.Routes), v.version) {
+		if len(v.stay) > 0 && v.stay[i] {
 			continue
 		}
-		if !known && o.Owner != nm.OwnerKernel {
+		if !v.known[i] && o.Owner != nm.OwnerKernel {
 			problems.Add(fault.Invalid("route", "add it to the profile", "%s: a NetworkManager profile can hold it", o.Route))
 		}
 		problems.Add(v.checkType(o.Route), v.checkWays(o.Route))

@@ -66,13 +66,15 @@ func (h Helper) Serve(ctx context.Context) error {
 	if err == nil {
 		err = h.Question.Covers(ctx, r, h.Files)
 	}
+	// r itself is not needed once it is carried out: its very many routes make room for others.
+	tries, tunnel := r.Verb.tries(), r.Tunnel()
 	if err == nil {
 		c, err = h.Carry(ctx, r, progressTo(out))
 	}
 	result := encodeResult(c, err)
-	if err == nil && r.Verb.tries() {
+	if err == nil && tries {
 		err = out.say(result, timeout)
-		c, endErr := h.verdict(ctx, r, err)
+		c, endErr := h.verdict(ctx, tunnel, err)
 		err, result = errors.Join(err, endErr), encodeResult(c, endErr)
 	}
 	return errors.Join(err, out.end(result, timeout))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"nmgre/routes/fault"
@@ -72,9 +73,10 @@ func (t *helperTrial) end(ctx context.Context, verdict string) error {
 	return t.err
 }
 
-// verdict waits for the caller's verdict about a trial, and carries it out. A caller that is gone,
-// or whom the result did not reach, has abandoned the trial.
-func (h Helper) verdict(ctx context.Context, r Request, unheard error) (keep.Converged, error) {
+// verdict waits for the caller's verdict about a trial of a tunnel, and carries it out. A caller that
+// is gone, or whom the result did not reach, has abandoned the trial.
+func (h Helper) verdict(ctx context.Context, tunnel string, unheard error) (keep.Converged, error) {
+	debug.FreeOSMemory() // of the request: the caller may think about it for an hour
 	line := ""
 	if unheard == nil {
 		line = readVerdict(ctx, h.In)
@@ -86,7 +88,7 @@ func (h Helper) verdict(ctx context.Context, r Request, unheard error) (keep.Con
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
 	defer cancel()
-	c, endErr := h.Carry(ending, Request{Verb: verb, UUID: r.Kept.UUID}, nil)
+	c, endErr := h.Carry(ending, Request{Verb: verb, UUID: tunnel}, nil)
 	return c, errors.Join(err, endErr)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"nmgre/routes/fault"
@@ -45,45 +46,47 @@ func (l *LocalKeeper) MayKeep() error {
 // be done for other tunnels is no error.
 func (l *LocalKeeper) Keep(ctx context.Context, k Kept, progress func(done, total int)) (c Converged, err error) {
 	err = l.locked(ctx, func() error {
-		c, err = l.keep(ctx, k, progress, l.Store.Put)
+		c, err = l.keep(ctx, &k, progress, l.Store.Put)
 		return err
 	})
 	return c, err
 }
 
 // keep does the work of [LocalKeeper.Keep] under the lock. put writes k, and returns the undo of
-// that.
-func (l *LocalKeeper) keep(ctx context.Context, k Kept, progress func(done, total int), put func(context.Context, Kept) (func(context.Context) error, error)) (Converged, error) {
+// that. Where it undoes, it forgets k's routes first: the old ones may be very many as well.
+func (l *LocalKeeper) keep(ctx context.Context, k *Kept, progress func(done, total int), put func(context.Context, Kept) (func(context.Context) error, error)) (Converged, error) {
 	_, found := l.endTrials(ctx)
 	if _, err := found.split(k.UUID, nil); err != nil {
 		return Converged{}, err
 	}
 	if l.Vet != nil {
-		vetted, err := l.Vet(ctx, k)
+		vetted, err := l.Vet(ctx, *k)
 		if err != nil {
 			return Converged{}, err
 		}
-		k = vetted
+		*k = vetted
 	}
-	undo, err := put(ctx, k)
+	undo, err := put(ctx, *k)
 	if err != nil && undo != nil {
 		err = errors.Join(fault.Ended(ctx, err), l.undo(ctx, k, undo))
 	}
 	if err != nil {
 		return Converged{}, err
 	}
-	c, err := l.converge(ctx, k.UUID, &k, progress)
+	c, err := l.converge(ctx, k.UUID, k, progress)
 	if err == nil && len(c.Refused) == 0 {
 		return c, nil
 	}
 	if err == nil {
-		err = refusedError(k, c.Refused)
+		err = refusedError(*k, c.Refused)
 	}
 	return c, errors.Join(fault.Ended(ctx, err), l.undo(ctx, k, undo))
 }
 
 // undo makes the file and the kernel as they were before a Keep that failed.
-func (l *LocalKeeper) undo(ctx context.Context, k Kept, undoPut func(context.Context) error) error {
+func (l *LocalKeeper) undo(ctx context.Context, k *Kept, undoPut func(context.Context) error) error {
+	k.Routes = nil
+	debug.FreeOSMemory()
 	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), UndoTimeout)
 	defer cancel()
 	err := undoPut(undoing)

@@ -41,6 +41,8 @@ type Kept struct {
 
 	// Bad are the lines of the file that could not be read. The other lines count all the same.
 	Bad []list.BadLine
+
+	omits bool // the file has routes that are not in Routes, see [ParseKnown]
 }
 
 // StampNone is the stamp of a file that does not exist.
@@ -50,6 +52,21 @@ const StampNone = "none"
 // UUID and [StampNone].
 func Of(ctx context.Context, store Store, uuid string) (Kept, error) {
 	k, err := store.Get(ctx, uuid)
+	return orNone(uuid, k, err)
+}
+
+// KnownOf returns the kept part of a tunnel without its routes, and which of a list it has, as
+// [Store] says. Where nothing is kept, the result is that of [Of].
+func KnownOf(ctx context.Context, store Store, uuid string, of []routes.Route) (Kept, []bool, error) {
+	k, has, err := store.Known(ctx, uuid, of)
+	if err != nil {
+		has = make([]bool, len(of))
+	}
+	k, err = orNone(uuid, k, err)
+	return k, has, err
+}
+
+func orNone(uuid string, k Kept, err error) (Kept, error) {
 	if errors.Is(err, fault.ErrNotFound) {
 		return Kept{UUID: uuid, Stamp: StampNone}, nil
 	}
@@ -58,7 +75,7 @@ func Of(ctx context.Context, store Store, uuid string) (Kept, error) {
 
 // Empty reports whether there is nothing to keep.
 func (k Kept) Empty() bool {
-	return len(k.Routes) == 0 && len(k.SNAT) == 0 && len(k.Forward) == 0 && !k.ClampMSS && !k.Pin
+	return len(k.Routes) == 0 && !k.omits && len(k.SNAT) == 0 && len(k.Forward) == 0 && !k.ClampMSS && !k.Pin
 }
 
 // Same reports whether a and b keep the same for the same tunnel. Their stamps do not count.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"nmgre/routes"
 	"nmgre/routes/kernel"
 )
 
@@ -76,6 +77,10 @@ type Store interface {
 	// Get returns the kept part of one tunnel, with the stamp of its file. It fails with
 	// [fault.ErrNotFound] if there is no file.
 	Get(ctx context.Context, uuid string) (Kept, error)
+	// Known returns the same but for the routes. has tells which routes of the list of are among
+	// these; no two of that list are in one slot. So two lists of very many routes are never in
+	// memory together.
+	Known(ctx context.Context, uuid string, of []routes.Route) (k Kept, has []bool, err error)
 	// Put writes the file of k.UUID, or removes it if k is empty: all of it or nothing. It fails
 	// with [fault.ErrChanged] if k.Stamp is not that of the file. undo makes the file as it was; it
 	// is nil where Put has changed nothing.

@@ -29,16 +29,34 @@ var errManyBadLines = errors.New("more than 1000 lines of it cannot be read")
 // that it cannot read goes into Bad. It fails with [fault.ErrInvalid] for another kind of file, and
 // for one of a later version.
 func ParseKept(r io.Reader) (Kept, error) {
-	p := keptParser{seen: make(map[string]bool)}
-	defer p.routes.Close()
-	lines := bufio.NewReaderSize(r, routes.MaxSpec+64)
+	reader := new(list.Reader)
+	defer reader.Close()
+	p := keptParser{seen: make(map[string]bool), routes: reader}
+	lines := newLines(r)
 	if file, ok := r.(io.ReadSeeker); ok {
 		n, err := countRouteLines(file, lines)
 		if err != nil {
 			return p.end(err)
 		}
-		p.routes.Expect(n)
+		reader.Expect(n)
 	}
+	return p.parse(lines)
+}
+
+// ParseKnown reads the text as [ParseKept] does, but returns no routes. has tells which of the
+// routes of the list of have a line. No two of that list may be in one slot.
+func ParseKnown(r io.Reader, of []routes.Route) (k Kept, has []bool, err error) {
+	marker := list.NewMarker(of)
+	p := keptParser{seen: make(map[string]bool), routes: marker}
+	k, err = p.parse(newLines(r))
+	k.omits = marker.Lines() > 0
+	return k, marker.Marks(), err
+}
+
+func newLines(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, routes.MaxSpec+64) }
+
+// parse reads all lines.
+func (p *keptParser) parse(lines *bufio.Reader) (Kept, error) {
 	for n := 1; ; n++ {
 		line, err := lines.ReadSlice('\n')
 		tooLong := errors.Is(err, bufio.ErrBufferFull)
@@ -111,7 +129,10 @@ func (p *keptParser) end(err error) (Kept, error) {
 type keptParser struct {
 	kept   Kept
 	seen   map[string]bool // first words of lines that may stand once only
-	routes list.Reader
+	routes interface {
+		Add(n int, text string)
+		Finish() (list.List, []list.BadLine)
+	}
 }
 
 // line reads the line with the number n. Its error is about the whole file; one about the line

@@ -252,6 +252,9 @@ func FuzzParseKept(f *testing.F) {
 				t.Fatalf("%q", message)
 			}
 		}
+		if rest, has, knownErr := ParseKnown(strings.NewReader(text), nil); (knownErr == nil) != (err == nil) || len(has) > 0 || len(rest.Bad) != len(k.Bad) || rest.Empty() != k.Empty() {
+			t.Errorf("without routes: %+v, %v, %v", rest, has, knownErr)
+		}
 		if err != nil || k.UUID == "" || k.Name == "" {
 			return
 		}

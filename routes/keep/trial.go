@@ -29,7 +29,7 @@ type Trial interface {
 // Try is Keep for a kept part on trial. After an error there is nothing to end.
 func (l *LocalKeeper) Try(ctx context.Context, k Kept, byProfile bool, progress func(done, total int)) (c Converged, t Trial, err error) {
 	err = l.locked(ctx, func() error {
-		c, err = l.keep(ctx, k, progress, func(ctx context.Context, k Kept) (func(context.Context) error, error) {
+		c, err = l.keep(ctx, &k, progress, func(ctx context.Context, k Kept) (func(context.Context) error, error) {
 			return l.Store.Try(ctx, k, byProfile)
 		})
 		return err

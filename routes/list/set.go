@@ -34,6 +34,15 @@ func (s Set) Has(r *routes.Route) bool {
 	return false
 }
 
+// Marks tells which routes of another list the list has.
+func (s Set) Marks(of []routes.Route) []bool {
+	marks := make([]bool, len(of))
+	for i := range of {
+		marks[i] = s.Has(&of[i])
+	}
+	return marks
+}
+
 // Split parts the routes that the list has from those that it has not. Both keep their order.
 func (s Set) Split(list []routes.Route) (known, fresh []routes.Route) {
 	for i := range list {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 
 	"nmgre/routes/fault"
@@ -31,9 +33,6 @@ func stampOf(file *os.File) string {
 	return fmt.Sprintf("%d-%d-%d-%d", stat.Ino, info.ModTime().UnixNano(), stat.Ctim.Nano(), info.Size())
 }
 
-// lineSize is about the size of a route's line, in bytes.
-const lineSize = 32
-
 // Put replaces the file of k.UUID, or removes it if k is empty. It writes nothing if the file
 // already has the same content. As [keep.Store] says, it fails with ErrChanged if k.Stamp is not
 // the file's, and undo is nil if nothing can have been changed.
@@ -45,11 +44,11 @@ func (s *Store) Put(ctx context.Context, k keep.Kept) (undo func(context.Context
 	if _, tried, err := s.live(k.UUID); err != nil || tried && !k.Empty() {
 		return nil, errors.Join(err, isTried(attempt))
 	}
-	old, stamp, oldErr := s.raw(k.UUID)
+	old, stamp, oldErr := s.openOld(k.UUID)
 	if k.Stamp != "" && k.Stamp != stamp {
 		return nil, &fault.Error{Kind: fault.ErrChanged, What: attempt + ": somebody else has changed it meanwhile", Hint: "try again"}
 	}
-	text, err := s.textOf(k, false)
+	same, err := hasText(old, k)
 	if err != nil {
 		return nil, denied(attempt, err)
 	}
@@ -58,17 +57,19 @@ func (s *Store) Put(ctx context.Context, k keep.Kept) (undo func(context.Context
 			return nil, err
 		}
 	}
-	if oldErr == nil && bytes.Equal(old, text) {
+	if oldErr == nil && same {
+		_ = old.Close() // it was only read; there may be none
 		return func(context.Context) error { return nil }, nil
 	}
+	uuid := k.UUID // undo shall not hold all of k
 	undo = func(context.Context) error {
 		if oldErr != nil {
-			return denied("undo the change of the file for "+k.UUID, oldErr)
+			return denied("undo the change of the file for "+uuid, oldErr)
 		}
-		return denied("undo the change of the file for "+k.UUID, s.putText(k.UUID, old))
+		return denied("undo the change of the file for "+uuid, s.copyTo(uuid, old))
 	}
-	if err := s.putText(k.UUID, text); err != nil {
-		if now, _, nowErr := s.raw(k.UUID); oldErr == nil && nowErr == nil && bytes.Equal(now, old) {
+	if err := s.putKept(k); err != nil {
+		if now := s.stampNow(k.UUID); now == stamp && now != unknownStamp {
 			undo = nil
 		}
 		return undo, denied(attempt, err)
@@ -76,28 +77,84 @@ func (s *Store) Put(ctx context.Context, k keep.Kept) (undo func(context.Context
 	return undo, nil
 }
 
-// raw returns the text of a tunnel's file, which is empty if there is none, and the file's stamp.
-// It does not read a file that cannot be trusted.
-func (s *Store) raw(uuid string) (text []byte, stamp string, err error) {
-	file, err := s.open(tunnelsDir, uuid)
-	if errors.Is(err, fs.ErrNotExist) {
+// openOld opens a tunnel's file, and returns its stamp; the file is nil if there is none. It does
+// not open one that cannot be trusted. The file is closed when nobody holds it any more: an undo
+// does as long as it may be called. So the old text of very many routes need not be in memory, and
+// [Store.replace] leaves it where it is.
+func (s *Store) openOld(uuid string) (file *os.File, stamp string, err error) {
+	file, err = s.open(tunnelsDir, uuid)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, keep.StampNone, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, unknownStamp, err
 	}
-	defer func() { _ = file.Close() }() // it was only read
-	text, err = io.ReadAll(io.LimitReader(file, maxFile))
-	return text, stampOf(file), err
+	return file, stampOf(file), nil
 }
 
-// putText writes a tunnel's file, or removes it if the text is empty.
-func (s *Store) putText(uuid string, text []byte) error {
-	if len(text) == 0 {
+// stampNow returns the stamp of a tunnel's file.
+func (s *Store) stampNow(uuid string) string {
+	file, stamp, _ := s.openOld(uuid) // the stamp says whether there is one
+	_ = file.Close()                  // it was only looked at; there may be none
+	return stamp
+}
+
+// hasText reports whether a file, which may be nil, is what [Store.putKept] makes of k. It fails if
+// k cannot be written.
+func hasText(file *os.File, k keep.Kept) (bool, error) {
+	if k.Empty() {
+		return file == nil, nil
+	}
+	other := comparer{differs: file == nil}
+	if file != nil {
+		other.in = bufio.NewReader(file)
+	}
+	if _, err := k.WriteTo(&other); err != nil {
+		return false, err
+	}
+	return !other.differs && other.atEnd(), nil
+}
+
+// comparer is a writer that compares what is written with a file.
+type comparer struct {
+	in      *bufio.Reader
+	buffer  []byte
+	differs bool
+}
+
+func (c *comparer) Write(p []byte) (int, error) {
+	if c.differs {
+		return len(p), nil
+	}
+	c.buffer = slices.Grow(c.buffer[:0], len(p))[:len(p)]
+	_, err := io.ReadFull(c.in, c.buffer)
+	c.differs = err != nil || !bytes.Equal(c.buffer, p)
+	return len(p), nil
+}
+
+func (c *comparer) atEnd() bool {
+	_, err := c.in.ReadByte()
+	return errors.Is(err, io.EOF)
+}
+
+// putKept writes a tunnel's file, or removes it if k is empty.
+func (s *Store) putKept(k keep.Kept) error {
+	if k.Empty() {
+		return s.remove(tunnelsDir, k.UUID)
+	}
+	return s.write(tunnelsDir, k.UUID, func(file *os.File) error {
+		_, err := k.WriteTo(file)
+		return err
+	})
+}
+
+// copyTo makes a tunnel's file a copy of old, or removes it if old is nil.
+func (s *Store) copyTo(uuid string, old *os.File) error {
+	if old == nil {
 		return s.remove(tunnelsDir, uuid)
 	}
 	return s.write(tunnelsDir, uuid, func(file *os.File) error {
-		_, err := file.Write(text)
+		_, err := io.Copy(file, io.NewSectionReader(old, 0, maxFile))
 		return err
 	})
 }

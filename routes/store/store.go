@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 )
@@ -112,50 +113,77 @@ func (s *Store) All(ctx context.Context, except ...string) ([]keep.Kept, error) 
 
 // Get returns the kept part of one tunnel. It fails with ErrNotFound if there is no file.
 func (s *Store) Get(_ context.Context, uuid string) (keep.Kept, error) {
-	if !keep.IsUUID(uuid) {
-		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: fmt.Sprintf("nothing is kept for \"%.80s\"", fault.Printable(uuid))}
-	}
-	var file *os.File
-	dir, name, err := s.place(uuid)
-	if err == nil {
-		file, err = s.open(dir, name)
-	}
-	if dir == trialDir && errors.Is(err, fs.ErrNotExist) { // the trial has just ended
-		file, err = s.open(tunnelsDir, uuid)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
-	}
+	file, tried, err := s.openFor(uuid)
 	if err != nil {
-		return keep.Kept{}, denied("read what nmgre keeps for a tunnel", err)
+		return keep.Kept{}, err
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	stamp := stampOf(file)
 	if k, ok := s.last.get(uuid, stamp); ok {
 		return k, nil
 	}
-	k, err := s.parse(file, uuid)
+	k, err := keep.ParseKept(file)
 	k.Stamp = stamp
-	if err != nil {
-		return keep.Kept{}, broken(file.Name(), err)
-	}
-	if k.Empty() && len(k.Bad) == 0 && dir == trialDir {
-		return keep.Kept{}, &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
+	if err := checkParsed(file, uuid, tried, k, err); err != nil {
+		return keep.Kept{}, err
 	}
 	return s.last.put(k), nil
 }
 
-// parse reads the file of a tunnel.
-func (s *Store) parse(file *os.File, uuid string) (keep.Kept, error) {
-	k, err := keep.ParseKept(file)
+// Known returns the kept part of one tunnel without its routes, and which routes of a list it has,
+// as [keep.Store] says.
+func (s *Store) Known(_ context.Context, uuid string, of []routes.Route) (k keep.Kept, has []bool, err error) {
+	file, tried, err := s.openFor(uuid)
+	if err != nil {
+		return keep.Kept{}, nil, err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	k, has, err = keep.ParseKnown(file, of)
+	k.Stamp = stampOf(file)
+	return k, has, checkParsed(file, uuid, tried, k, err)
+}
+
+// openFor opens the file that counts for a tunnel, and says whether it is on trial.
+func (s *Store) openFor(uuid string) (file *os.File, tried bool, err error) {
+	if !keep.IsUUID(uuid) {
+		return nil, false, notKept(fmt.Sprintf("\"%.80s\"", fault.Printable(uuid)))
+	}
+	dir, name, err := s.place(uuid)
+	if err == nil {
+		file, err = s.open(dir, name)
+	}
+	if dir == trialDir && errors.Is(err, fs.ErrNotExist) { // the trial has just ended
+		dir = tunnelsDir
+		file, err = s.open(dir, uuid)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, false, notKept(uuid)
+	case err != nil:
+		return nil, false, denied("read what nmgre keeps for a tunnel", err)
+	}
+	return file, dir == trialDir, nil
+}
+
+func notKept(uuid string) error {
+	return &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
+}
+
+// checkParsed returns the error about a tunnel's file that was read as k, with err.
+// What is tried may be nothing.
+func checkParsed(file *os.File, uuid string, tried bool, k keep.Kept, err error) error {
 	switch {
 	case err != nil:
 	case k.UUID != uuid:
 		err = fmt.Errorf("it is for the profile \"%s\", and named by another's UUID", k.UUID)
 	case k.Name == "":
 		err = errors.New("it names no interface")
+	case tried && k.Empty() && len(k.Bad) == 0:
+		return notKept(uuid)
+	default:
+		return nil
 	}
-	return k, err
+	return broken(file.Name(), err)
 }
 
 // broken makes the error for a file that cannot be parsed. It is not an ErrInvalid, as the parser's

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 )
@@ -49,6 +51,40 @@ drwxr-xr-x etc/nmgre/tunnels
 `
 	if got := tree(t, s.root); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// Known returns what Get does, without the routes, and marks those that a list has.
+func TestKnown(t *testing.T) {
+	s, ctx := newStore(t), context.Background()
+	all := kept(uuidA, 3)
+	s.put(t, all)
+	of := slices.Concat(all.Routes[2:], []routes.Route{routes.MustParse("10.99.0.0/16")}, all.Routes[:1])
+	k, has, err := s.Known(ctx, uuidA, of)
+	if err != nil || !slices.Equal(has, []bool{true, false, true}) || len(k.Routes) > 0 || k.Empty() {
+		t.Errorf("%+v, %v, %v", k, has, err)
+	}
+	got, err := s.Get(ctx, uuidA)
+	if k.Routes = got.Routes; err != nil || !keep.Same(k, got) || k.Stamp != got.Stamp {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, _, err := s.Known(ctx, uuidB, of); !errors.Is(err, fault.ErrNotFound) {
+		t.Error(err)
+	}
+	// what is tried counts, and may be nothing
+	undo, err := s.Try(ctx, kept(uuidA, 1), false)
+	if _, has, knownErr := s.Known(ctx, uuidA, of); err != nil || knownErr != nil || !slices.Equal(has, []bool{false, false, true}) {
+		t.Errorf("%v, %v, %v", has, knownErr, err)
+	}
+	if err := undo(ctx); err != nil {
+		t.Fatal(err)
+	}
+	none := keep.Kept{UUID: uuidA, Name: all.Name}
+	if _, err := s.Try(ctx, none, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Known(ctx, uuidA, of); !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("nothing is tried, and it says %v", err)
 	}
 }
 

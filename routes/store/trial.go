@@ -120,14 +120,13 @@ func (s *Store) place(uuid string) (dir, name string, err error) {
 // is not that of the tunnel's file, and while somebody else tries another one.
 func (s *Store) Try(_ context.Context, k keep.Kept, byProfile bool) (undo func(context.Context) error, err error) {
 	attempt := "write what nmgre tries for " + fault.Printable(k.Name)
-	text, err := s.textOf(k, true)
-	if err != nil {
+	if _, err := k.WriteTo(io.Discard); err != nil {
 		return nil, denied(attempt, err)
 	}
 	if _, tried, err := s.live(k.UUID); tried || err != nil {
 		return nil, errors.Join(err, isTried(attempt))
 	}
-	if _, stamp, _ := s.raw(k.UUID); k.Stamp != "" && k.Stamp != stamp {
+	if k.Stamp != "" && k.Stamp != s.stampNow(k.UUID) {
 		return nil, &fault.Error{Kind: fault.ErrChanged, What: attempt + ": somebody else has changed it meanwhile", Hint: "try again"}
 	}
 	start, alive := startOf("self")
@@ -139,9 +138,10 @@ func (s *Store) Try(_ context.Context, k keep.Kept, byProfile bool) (undo func(c
 		kind = kindByProfile
 	}
 	name := fmt.Sprintf("%s.%d.%s.%s", k.UUID, os.Getpid(), start, kind)
-	undo = func(ctx context.Context) error { return s.EndTrial(ctx, k.UUID, false) }
+	uuid := k.UUID // undo shall not hold all of k
+	undo = func(ctx context.Context) error { return s.EndTrial(ctx, uuid, false) }
 	return undo, denied(attempt, s.write(trialDir, name, func(file *os.File) error {
-		_, err := file.Write(text)
+		_, err := k.WriteTo(file)
 		return err
 	}))
 }
@@ -176,37 +176,17 @@ func (s *Store) EndTrial(_ context.Context, uuid string, save bool) error {
 
 // saveTrial writes what is tried to the tunnel's file.
 func (s *Store) saveTrial(t trial) error {
-	text, err := s.read(trialDir, t.name)
+	file, err := s.open(trialDir, t.name)
 	if err != nil {
 		return err
 	}
-	k, err := keep.ParseKept(bytes.NewReader(text))
+	defer func() { _ = file.Close() }() // it was only read
+	k, _, err := keep.ParseKnown(file, nil)
 	switch {
 	case err != nil:
 		return err
 	case k.Empty():
-		text = nil
+		return s.copyTo(t.UUID, nil)
 	}
-	return s.putText(t.UUID, text)
-}
-
-// read returns the text of a file that can be trusted.
-func (s *Store) read(dir, name string) ([]byte, error) {
-	file, err := s.open(dir, name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	return io.ReadAll(io.LimitReader(file, maxFile))
-}
-
-// textOf returns the text of a file. A file that keeps nothing has none, unless the rest is wanted.
-func (s *Store) textOf(k keep.Kept, rest bool) ([]byte, error) {
-	var text bytes.Buffer
-	text.Grow(lineSize * len(k.Routes))
-	if k.Empty() && !rest {
-		return nil, nil
-	}
-	_, err := k.WriteTo(&text)
-	return text.Bytes(), err
+	return s.copyTo(t.UUID, file)
 }

@@ -10,9 +10,11 @@ import (
 	"sync"
 
 	"nmgre/nm"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
+	"nmgre/routes/list"
 )
 
 // rootFiles has root's files, and the kernel's forwarding and rules.
@@ -117,6 +119,16 @@ func (s Store) Get(ctx context.Context, uuid string) (k keep.Kept, err error) {
 	k = k.Clone()
 	k.Stamp = stamp
 	return k, nil
+}
+
+// Known implements [keep.Store].
+func (s Store) Known(ctx context.Context, uuid string, of []routes.Route) (k keep.Kept, has []bool, err error) {
+	if k, err = s.Get(ctx, uuid); err != nil {
+		return k, nil, err
+	}
+	has = list.NewSet(k.Routes).Marks(of)
+	k.Routes = nil
+	return k, has, nil
 }
 
 // Put implements [keep.Store].

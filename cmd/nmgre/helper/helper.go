@@ -32,8 +32,9 @@ func (w Work) Serve(ctx context.Context, h asroot.Helper) error {
 	entry := journal.Entry{Who: journal.Caller(w.Root, os.Getenv)}
 	carried := false
 	h.Carry = func(ctx context.Context, r asroot.Request, progress func(done, total int)) (keep.Converged, error) {
+		carried, entry.What, entry.Tunnel = true, h.Question.String()+stages[r.Verb], r.Tunnel()
 		c, err := w.carryOut(ctx, r, progress)
-		carried, entry.What, entry.Tunnel, entry.Trouble, entry.Err = true, h.Question.String()+stages[r.Verb], r.Tunnel(), c.Trouble, err
+		entry.Trouble, entry.Err = c.Trouble, err
 		_ = journal.Write(w.Root, entry) // a host without a log is no reason to fail
 		return c, err
 	}
@@ -58,9 +59,9 @@ func (w Work) carryOut(ctx context.Context, r asroot.Request, progress func(done
 	}
 	defer closeAll()
 	local := &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: sys.Profiles}, Kernel: sys.Kernel, Gateway: sys.Gateway, Store: sys.Store}
-	user := journal.Asking(w.Root, os.Getenv)
+	user, verb := journal.Asking(w.Root, os.Getenv), r.Verb
 	local.Vet = func(ctx context.Context, k keep.Kept) (keep.Kept, error) {
-		if k.Empty() && r.Verb != asroot.VerbKeep {
+		if k.Empty() && verb != asroot.VerbKeep {
 			return k, vet.Forget(ctx, sys, user, k.UUID)
 		}
 		return vet.Keep(ctx, sys, user, k)
@@ -68,7 +69,7 @@ func (w Work) carryOut(ctx context.Context, r asroot.Request, progress func(done
 	if err := local.MayKeep(); err != nil {
 		return keep.Converged{}, err
 	}
-	switch r.Verb {
+	switch verb {
 	case asroot.VerbKeep:
 		return local.Keep(ctx, r.Kept, progress)
 	case asroot.VerbForget:
@@ -76,7 +77,7 @@ func (w Work) carryOut(ctx context.Context, r asroot.Request, progress func(done
 	case asroot.VerbConverge:
 		return local.Converge(ctx, "")
 	case asroot.VerbTry, asroot.VerbTryByProfile:
-		c, _, err := local.Try(ctx, r.Kept, r.Verb == asroot.VerbTryByProfile, progress)
+		c, _, err := local.Try(ctx, r.Kept, verb == asroot.VerbTryByProfile, progress)
 		return c, err
 	case asroot.VerbSave:
 		return keep.Converged{}, local.Trial(r.UUID).Save(ctx)
