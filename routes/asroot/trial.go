@@ -73,8 +73,8 @@ func (t *helperTrial) end(ctx context.Context, verdict string) error {
 	return t.err
 }
 
-// verdict waits for the caller's verdict about a trial of a tunnel, and carries it out. A caller that
-// is gone, or whom the result did not reach, has abandoned the trial.
+// verdict waits for the caller's verdict about a trial of a tunnel, and carries it out. A caller
+// that is gone, or whom the result did not reach, has abandoned the trial.
 func (h Helper) verdict(ctx context.Context, tunnel string, unheard error) (keep.Converged, error) {
 	debug.FreeOSMemory() // of the request: the caller may think about it for an hour
 	line := ""
