@@ -205,7 +205,7 @@ func createCalls(t *testing.T) []string {
 
 func TestCreateCalls(t *testing.T) {
 	got := strings.Join(slices.Compact(createCalls(t)), " ")
-	if want := "Add Serials Activate Lock Write All Links List HookOthers Remembered SetRules SyncRoutes Links HookMissing SyncRoutes Lookup Probe Link Save HookMissing"; got != want {
+	if want := "Add Serials Activate Lock Write All Links List HookOthers Remembered SetRules SyncRoutes SyncRules Links HookMissing SyncRoutes Lookup Probe Link Save HookMissing"; got != want {
 		t.Errorf("create calls %s, want %s", got, want)
 	}
 }
@@ -328,7 +328,7 @@ func tolerated(call string, err error) bool {
 }
 
 // keepCalls are the calls that undo kept routes and rules.
-var keepCalls = []string{"Lock", "Read", "Write", "Erase", "All", "List", "Get", "HookOthers", "Remembered", "Remember", "Forwarding", "SetForwarding", "SetRules", "SyncRoutes"}
+var keepCalls = []string{"Lock", "Read", "Write", "Erase", "All", "List", "Get", "HookOthers", "Remembered", "Remember", "Forwarding", "SetForwarding", "SetRules", "SyncRoutes", "SyncRules"}
 
 // checkEvents checks the events: a name for every step, an error for the failed one, and the undo
 // at the end.

@@ -20,6 +20,8 @@
 //	cmd/nmgre/adapters   wires the doors of a host together; screens is the host for the screens
 //	tui/way         the picture of a tunnel's way: what works, where it breaks, what mends it
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts
+//	nm/policy       rules of the routing policy: their places, their owners, loops; metric chooses
+//	                the metrics of default routes
 //	nm/plan         decides everything about a change, and changes nothing
 //	nm/vet          checks what a user without root asks root to keep
 //	nm/weights      finds out how routes with a weight leave the profiles
@@ -34,11 +36,12 @@
 //	routes/fault    errors that say what to do; text that is safe to show
 //	routes/gre      the GRE header: key, mode, flags, MTU
 //	routes/packet   the headers of IP packets from the network
+//	routes/rule     the language of `ip rule`
 //	routes/list     very many routes: files of them, an index, a set
 //	routes/kernel   the questions to a kernel, and the types of its answers
 //	routes/keep     root's part of a tunnel: its file, and the keeper that carries it out
-//	routes/netlink  the kernel over rtnetlink; wire has the bytes of its messages, ipsec reads
-//	                policies of IPsec
+//	routes/netlink  the kernel over rtnetlink; wire and policy have the bytes of its messages, ipsec
+//	                reads policies of IPsec
 //	routes/echo     ICMP echoes out of one device
 //	routes/evidence listens beside a tunnel: GRE packets out and in, ICMP errors, counters
 //	routes/gateway  forwarding, SNAT rules in nftables, and the rules of other programs; conntrack
@@ -57,7 +60,7 @@
 //   - how routes with a weight leave the profiles: nm/weights; the edits of several tunnels
 //     as one: together.go
 //   - what the hook does, and what it does over errors: routes/keep/converge.go
-//   - a word of `ip route`: routes/words.go
+//   - a word of `ip route`: routes/words.go; of `ip rule`: routes/rule/words.go
 //   - the reason why a route is root's and not the profile's: nm/owner.go
 //   - the command for the far end: nm/farend.go, and nm/plan/farend.go for what the host knows
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go

@@ -45,6 +45,9 @@ func (t Tunnel) CreateCommand() string {
 			add("route", r.String())
 		}
 	}
+	for _, r := range t.Rules {
+		add("rule", r.String())
+	}
 	for _, s := range t.SNAT {
 		add("snat", s.String())
 	}

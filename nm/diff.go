@@ -16,11 +16,11 @@ import (
 // SameInProfile says whether the profiles of t and o are the same. SNAT is not compared: no profile
 // holds it.
 func (t Tunnel) SameInProfile(o Tunnel) bool {
-	if !routes.EqualLists(t.Routes, o.Routes) || !slices.Equal(t.Addresses, o.Addresses) {
+	if !routes.EqualLists(t.Routes, o.Routes) || !slices.Equal(t.Rules, o.Rules) || !slices.Equal(t.Addresses, o.Addresses) {
 		return false
 	}
 	for _, rest := range []*Tunnel{&t, &o} {
-		rest.Routes, rest.Addresses, rest.SNAT = nil, nil, nil
+		rest.Routes, rest.Rules, rest.Addresses, rest.SNAT = nil, nil, nil, nil
 	}
 	return reflect.DeepEqual(t, o)
 }
@@ -46,7 +46,7 @@ func (c FieldChange) String() string {
 
 // IsList says whether the flag may be given more than once.
 func (c FieldChange) IsList() bool {
-	return c.Field == "address" || c.Field == "route" || c.Field == "snat"
+	return c.Field == "address" || c.Field == "route" || c.Field == "rule" || c.Field == "snat"
 }
 
 // IsReapplied says whether NetworkManager can apply the change while the tunnel is up. Of the
@@ -54,7 +54,7 @@ func (c FieldChange) IsList() bool {
 // nm-device-ip-tunnel.c).
 func (c FieldChange) IsReapplied() bool {
 	switch c.Field {
-	case "address", "peer-address", "mtu", "autoconnect", "route", "snat", "forward", "clamp-mss":
+	case "address", "peer-address", "mtu", "autoconnect", "route", "rule", "snat", "forward", "clamp-mss":
 		return true
 	}
 	return false
@@ -74,6 +74,7 @@ func Diff(a, b Tunnel) []FieldChange {
 	if !routes.EqualLists(a.Routes, b.Routes) { // there may be very many
 		list = append(list, diffList("route", a.Routes, b.Routes)...)
 	}
+	list = append(list, diffList("rule", a.Rules, b.Rules)...)
 	return append(list, diffList("snat", a.SNAT, b.SNAT)...)
 }
 

@@ -39,6 +39,9 @@ func (t Tunnel) IPCommands() []string {
 	for _, r := range t.Routes {
 		commands = append(commands, r.IPRoute("add", t.Name))
 	}
+	for _, r := range t.Rules {
+		commands = append(commands, r.IPRule("add"))
+	}
 	return commands
 }
 

@@ -80,12 +80,15 @@ func (t Tunnel) nmcliFamily(name string, is func(netip.Addr) bool) []string {
 			held = append(held, nmcliRoute(r))
 		}
 	}
-	if len(addresses) == 0 {
-		return []string{name + ".method", "disabled"}
+	words := []string{name + ".method", "disabled"}
+	if len(addresses) > 0 {
+		words = []string{name + ".method", "manual", name + ".addresses", strings.Join(addresses, ",")}
 	}
-	words := []string{name + ".method", "manual", name + ".addresses", strings.Join(addresses, ",")}
-	if len(held) > 0 {
+	if len(held) > 0 && len(addresses) > 0 {
 		words = append(words, name+".routes", strings.Join(held, ", "))
+	}
+	if rules := nmcliRules(OwnedRules(AssignRules(t.Rules, 0), OwnerProfile), name == "ipv6"); rules != "" {
+		words = append(words, name+".routing-rules", rules)
 	}
 	return words
 }
@@ -180,7 +183,8 @@ func (t Tunnel) modifyProperties() []property {
 
 // modifyFamily are the properties of one address family.
 func (t Tunnel) modifyFamily(name string, is func(netip.Addr) bool) []property {
-	list := []property{{name + ".method", "disabled"}, {name + ".addresses", ""}, {name + ".routes", ""}}
+	list := []property{{name + ".method", "disabled"}, {name + ".addresses", ""}, {name + ".routes", ""},
+		{name + ".routing-rules", nmcliRules(t.Rules, name == "ipv6")}}
 	var addresses, held []string
 	for _, a := range t.Addresses {
 		if is(a.Addr()) {

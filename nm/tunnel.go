@@ -7,6 +7,7 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
+	"nmgre/routes/rule"
 )
 
 // Tunnel is one end of a GRE tunnel as the user wants it: everything that NetworkManager's
@@ -52,6 +53,10 @@ type Tunnel struct {
 	Routes      []routes.Route
 	Autoconnect bool // NetworkManager brings the tunnel up by itself
 
+	// Rules choose the table of routes for packets. In a tunnel that was read from a profile they
+	// are the profile's.
+	Rules []rule.Rule
+
 	SNAT     []keep.SNAT // source addresses for packets from the inner networks
 	Forward  bool        // packets are forwarded between the tunnel and this host's networks
 	ClampMSS bool        // the MSS of TCP connections through the tunnel is clamped to its MTU
@@ -67,6 +72,7 @@ func NewTunnel() Tunnel {
 func (t Tunnel) Clone() Tunnel {
 	t.InputKey, t.OutputKey = gre.CloneKey(t.InputKey), gre.CloneKey(t.OutputKey)
 	t.Addresses, t.MorePeers, t.SNAT = slices.Clone(t.Addresses), slices.Clone(t.MorePeers), slices.Clone(t.SNAT)
+	t.Rules = slices.Clone(t.Rules)
 	t.Routes = slices.Clone(t.Routes)
 	for i := range t.Routes {
 		t.Routes[i] = t.Routes[i].Clone()
@@ -84,9 +90,9 @@ func (t Tunnel) Sharing() Tunnel {
 	return t
 }
 
-// WithKept returns the whole tunnel: t, which is a profile's, with the routes, SNAT, forwarding and
-// MSS clamping that root keeps for it. The kept routes follow the profile's. It shares the routes
-// with t and k, as [Tunnel.Sharing] does.
+// WithKept returns the whole tunnel: t, which is a profile's, with the routes, rules, SNAT,
+// forwarding and MSS clamping that root keeps for it. What is kept follows the profile's. It shares
+// the routes with t and k, as [Tunnel.Sharing] does.
 func (t Tunnel) WithKept(k keep.Kept) Tunnel {
 	t = t.Sharing()
 	switch {
@@ -96,6 +102,7 @@ func (t Tunnel) WithKept(k keep.Kept) Tunnel {
 		t.Routes = slices.Concat(t.Routes, k.Routes)
 	}
 	t.SNAT, t.ClampMSS = slices.Clone(k.SNAT), k.ClampMSS
+	t.Rules = append(t.Rules, k.Policy...)
 	t.Forward = t.Forward || len(k.Forward) > 0
 	return t
 }

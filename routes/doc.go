@@ -3,6 +3,6 @@
 // fault and gre besides the standard library. Begin with [Route] and [Parse]; the words themselves
 // are in words.go.
 //
-// The inner packages are pure as well (list, kernel, keep), or they touch the host (netlink, echo,
-// gateway, store, asroot).
+// The inner packages are pure as well (list, rule, kernel, keep), or they touch the host (netlink,
+// echo, gateway, store, asroot).
 package routes

@@ -21,6 +21,7 @@ import (
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
+	"nmgre/routes/rule"
 	"nmgre/routes/store"
 )
 
@@ -139,6 +140,7 @@ func (g *stubGateway) Translations(context.Context, keep.Passing) (keep.Translat
 // stubKernel has eth0 with the default route, eth1 with a LAN, and the links of the active
 // profiles.
 type stubKernel struct {
+	rules    []rule.Rule // of the routing policy
 	bus      *dbustest.Bus
 	root     bool
 	lacksGRE bool
@@ -154,6 +156,27 @@ func (k *stubKernel) Supports(m gre.Mode) error {
 		return &fault.Error{Kind: fault.ErrUnsupported, What: "this kernel has no " + m.String(), Hint: "load ip_gre"}
 	}
 	return nil
+}
+
+func (k *stubKernel) Rules(context.Context) ([]kernel.HeldRule, error) {
+	var held []kernel.HeldRule
+	for _, r := range k.rules {
+		held = append(held, kernel.HeldRule{Rule: r, Protocol: kernel.RouteProtocol})
+	}
+	return held, nil
+}
+
+func (k *stubKernel) SyncRules(_ context.Context, want []rule.Rule, dryRun bool) (result kernel.RulesResult, err error) {
+	for i, r := range want {
+		if !slices.Contains(k.rules, r) {
+			result.Added = append(result.Added, i)
+		}
+	}
+	result.Removed = len(k.rules) + len(result.Added) - len(want)
+	if !dryRun {
+		k.rules = slices.Clone(want)
+	}
+	return result, nil
 }
 
 func (k *stubKernel) CanChange() bool { return k.root }

@@ -309,7 +309,7 @@ func (c *ChangePlan) check(ctx context.Context, sys nm.System, fresh []routes.Ro
 	if err != nil {
 		return nil, err
 	}
-	pre := &preflight{t: c.Profile.Tunnel, sys: sys, links: links, version: c.version, owned: c.Result.Routes}
+	pre := &preflight{t: c.Profile.Tunnel.WithKept(keep.Kept{Policy: c.Before.Policy}), sys: sys, links: links, version: c.version, owned: c.Result.Routes}
 	if slices.ContainsFunc(fresh, namesDevice) { // only these routes need the list of profiles
 		if pre.profiles, err = sys.Profiles.List(ctx); err != nil {
 			return nil, err

@@ -27,6 +27,9 @@ func (p *preflight) decide(ctx context.Context) error {
 	}
 	p.t.Routes = p.decideRoutes(p.t.Routes, p.t.Routes)
 	p.owned = nm.AssignRoutes(p.t.Routes, 0, p.version)
+	if err := p.decideRules(ctx, nil, nil, nil); err != nil {
+		return err
+	}
 	hop, err := p.wayOut(ctx, p.sys.Kernel)
 	if err != nil {
 		return err

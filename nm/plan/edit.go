@@ -24,6 +24,7 @@ type EditPlan struct {
 	Flaps  bool
 	Why    string     // why the tunnel flaps, or why it need not
 	Routes []nm.Owned // the routes after the edit, each with its owner
+	Rules  []nm.OwnedRule
 	// Pending is what the profile had before the edit and the device had not. Applying the edit
 	// applies that, too.
 	Pending    nm.Pending
@@ -95,7 +96,7 @@ func (p *EditPlan) pendingNote() []string {
 
 // ProfileAfter returns the part of the tunnel that the profile holds after the edit.
 func (p EditPlan) ProfileAfter() nm.Tunnel {
-	t := inProfile(p.After, p.Routes, p.version)
+	t := inProfile(p.After, p.Routes, p.Rules, p.version)
 	t.SNAT, t.ClampMSS = nil, false
 	return t
 }

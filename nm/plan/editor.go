@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"nmgre/nm"
+	"nmgre/nm/policy"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -182,6 +183,9 @@ func (e *editor) decide(ctx context.Context) error {
 	}
 	p.t.Routes = append(slices.Clip(staying), p.decideRoutes(fresh, p.t.Routes)...)
 	e.assign()
+	if err := p.decideRules(ctx, b.Rules, e.profile.Tunnel.Rules, e.kept.Policy); err != nil {
+		return err
+	}
 	return e.decideOuter(ctx)
 }
 
@@ -329,6 +333,11 @@ func (e *editor) problems(ctx context.Context) error {
 	if p.t.Remote != b.Remote || e.moves { // any route of the tunnel may cover the new far end
 		addresses, fresh = p.t.Addresses, p.t.Routes
 	}
+	if !slices.Equal(p.t.Rules, b.Rules) { // they may lead to any route of the tunnel
+		if err := policy.Loops(ctx, p.sys.Kernel, p.t, p.links); err != nil {
+			return errors.Join(found.Err(), err)
+		}
+	}
 	return errors.Join(found.Err(), p.loops(ctx, addresses, fresh))
 }
 
@@ -344,8 +353,13 @@ func (e *editor) finish(ctx context.Context) (EditPlan, error) {
 	if err != nil {
 		return EditPlan{}, err
 	}
-	plan := EditPlan{Profile: e.profile, Before: e.before, After: p.t, Changes: nm.Diff(e.before, p.t), Routes: p.owned, Kept: kept,
+	plan := EditPlan{Profile: e.profile, Before: e.before, After: p.t, Changes: nm.Diff(e.before, p.t), Routes: p.owned, Rules: p.rules, Kept: kept,
 		KeptBefore: e.kept, version: p.version}
+	if !slices.Equal(p.t.Rules, e.before.Rules) || !routes.EqualLists(p.t.Routes, e.before.Routes) {
+		if err := p.warnPolicy(ctx); err != nil {
+			return EditPlan{}, err
+		}
+	}
 	if plan.KeptDiffers() {
 		if err := errors.Join(mayKeep(p.sys, kept), mayKeep(p.sys, e.kept)); err != nil {
 			return EditPlan{}, err

@@ -18,7 +18,7 @@ import (
 // devices. The UUID is left empty: it is not known yet.
 func (p *preflight) kept(forward []string, own []routes.Route) keep.Kept {
 	return keep.Kept{Name: p.t.Name, Remote: p.t.Remote, Inner: p.t.InnerNetworks(), SNAT: p.t.SNAT, ClampMSS: p.t.ClampMSS, Pin: p.pin,
-		Forward: forward, Routes: own}
+		Forward: forward, Routes: own, Policy: nm.OwnedRules(p.rules, nm.OwnerKernel)}
 }
 
 // forwardDevices returns the devices between which packets are forwarded, if the tunnel wants

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"nmgre/nm/policy"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -37,7 +38,12 @@ func (p *preflight) loops(ctx context.Context, addresses []netip.Prefix, list []
 	for i := range list {
 		check("route", &list[i])
 	}
-	return errors.Join(errs...)
+	if len(addresses)+len(list) == 0 {
+		return nil
+	}
+	t := p.t
+	t.Routes = list
+	return errors.Join(append(errs, policy.Loops(ctx, p.sys.Kernel, t, p.links))...)
 }
 
 // checkLoop returns an error if r would lead packets to the far end into the tunnel. It would not

@@ -2,106 +2,26 @@ package plan
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/metric"
 	"nmgre/routes"
-	"nmgre/routes/fault"
 	"nmgre/routes/keep"
-	"nmgre/routes/kernel"
 )
 
-// Metrics of default routes into tunnels. NetworkManager's own choice for a tunnel, 675, loses to
-// every other default route that it sets, so a default route without a metric would carry nothing.
-const (
-	tunnelMetric = 50 // before Ethernet's 100
-	backupStep   = 10 // behind the tunnel that carries the packets at present
-)
-
-// chooseMetrics gives those default routes of the main table a metric that have none, and adds a
-// note about each. Among the tunnel's routes held, one default route of the same family has the
-// metric already.
+// chooseMetrics gives default routes without a metric one, as [metric.Chooser] does.
 func (p *preflight) chooseMetrics(ctx context.Context, fresh, held []routes.Route) error {
-	for i := range fresh {
-		r := &fresh[i]
-		if !isPlainDefault(r) {
-			continue
-		}
-		if same := onlyDefault(held, r); same != nil {
-			r.Metric = same.Metric
-			continue
-		}
-		if err := p.chooseMetric(ctx, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// isPlainDefault says whether r is a default route without a metric.
-func isPlainDefault(r *routes.Route) bool {
-	return r.Dst.Bits() == 0 && r.Metric == nil && r.TableOrMain() == routes.MainTable && r.Type == routes.TypeUnicast && !r.From.IsValid() && r.TOS == 0
-}
-
-// onlyDefault returns the only default route of r's family and table among those, or nil.
-func onlyDefault(held []routes.Route, r *routes.Route) (only *routes.Route) {
-	for i := range held {
-		h := &held[i]
-		if h.Dst != r.Dst || h.TableOrMain() != routes.MainTable {
-			continue
-		}
-		if only != nil {
-			return nil
-		}
-		only = h
-	}
-	return only
-}
-
-// chooseMetric gives the default route r a metric: one before the default route that packets take
-// at present, or right behind it if that leads into another tunnel. Then r is its backup.
-func (p *preflight) chooseMetric(ctx context.Context, r *routes.Route) error {
-	best, err := p.presentDefault(ctx, r.Dst.Addr())
-	if best == nil || err != nil {
-		return err
-	}
-	dev, present := fault.Printable(best.Dev), best.KernelMetric()
-	link := kernel.Named(p.links, best.Dev)
-	var chosen uint32
-	switch {
-	case link != nil && link.GRE != nil:
-		chosen = present + backupStep
-		p.note("%s gets the metric %d, behind that of %s with %d: it takes over when that tunnel goes down; choose another one by: default metric N", r, chosen, dev, present)
-	case present > 1:
-		chosen = min(tunnelMetric, present-1)
-		p.note("%s gets the metric %d, before that of %s with %d: all packets without a narrower route take the tunnel; choose another one by: default metric N", r, chosen, dev, present)
-	default:
-		p.note("%s carries nothing as long as there is that of %s, which has the metric %d: give that one a higher metric", r, dev, present)
-		return nil
-	}
-	r.Metric = &chosen
-	return nil
-}
-
-// presentDefault returns the default route that the kernel prefers, of a's family and without this
-// tunnel's own. It returns nil if there is none.
-func (p *preflight) presentDefault(ctx context.Context, a netip.Addr) (best *kernel.DeviceRoute, err error) {
-	// the unspecified address itself is no destination
-	list, err := p.sys.Kernel.RoutesTo(ctx, a.Next())
-	for i := range list {
-		c := &list[i]
-		if c.Dst.Bits() == 0 && c.Dev != p.t.Name && (best == nil || c.KernelMetric() < best.KernelMetric()) {
-			best = c
-		}
-	}
-	return best, err
+	chooser := metric.Chooser{Kernel: p.sys.Kernel, Links: p.links, Name: p.t.Name}
+	err := chooser.Choose(ctx, fresh, held)
+	p.notes = append(p.notes, chooser.Notes...)
+	return err
 }
 
 // withMetrics returns the change with a metric for each default route that has none, and notes
 // about those that were chosen.
 func (c RouteChange) withMetrics(ctx context.Context, sys nm.System, of nm.Profile, k keep.Kept) (RouteChange, []string, error) {
-	plain := func(r routes.Route) bool { return isPlainDefault(&r) }
+	plain := func(r routes.Route) bool { return metric.IsPlainDefault(&r) }
 	if c.Op == RouteDelete {
 		return c, nil, nil
 	}
@@ -114,8 +34,8 @@ func (c RouteChange) withMetrics(ctx context.Context, sys nm.System, of nm.Profi
 	if err != nil {
 		return c, nil, err
 	}
-	p := &preflight{sys: sys, t: of.Tunnel.WithKept(k), links: links}
+	chooser := metric.Chooser{Kernel: sys.Kernel, Links: links, Name: of.Tunnel.Name}
 	c.Routes = slices.Clone(c.Routes)
-	err = p.chooseMetrics(ctx, c.Routes, p.t.Routes)
-	return c, append(hosts.notes, p.notes...), err
+	err = chooser.Choose(ctx, c.Routes, of.Tunnel.WithKept(k).Routes)
+	return c, append(hosts.notes, chooser.Notes...), err
 }

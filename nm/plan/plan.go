@@ -19,6 +19,7 @@ type Plan struct {
 	// FarEnd is the tunnel that the far end has to make.
 	FarEnd nm.FarEnd
 	Routes []nm.Owned // the tunnel's routes, each with its owner
+	Rules  []nm.OwnedRule
 	// Kept is the part that root keeps, still without a UUID. It is empty if NetworkManager can
 	// hold everything.
 	Kept  keep.Kept
@@ -30,13 +31,13 @@ type Plan struct {
 }
 
 // Profile returns the part of the tunnel that the profile holds.
-func (p Plan) Profile() nm.Tunnel { return inProfile(p.Tunnel, p.Routes, p.version) }
+func (p Plan) Profile() nm.Tunnel { return inProfile(p.Tunnel, p.Routes, p.Rules, p.version) }
 
 // inProfile returns the part of a tunnel that a profile of that version of NetworkManager holds.
-func inProfile(t nm.Tunnel, owned []nm.Owned, v nm.Version) nm.Tunnel {
+func inProfile(t nm.Tunnel, owned []nm.Owned, rules []nm.OwnedRule, v nm.Version) nm.Tunnel {
 	t.Routes = nil
 	t = t.Clone()
-	t.Routes = nm.OwnedBy(owned, nm.OwnerProfile)
+	t.Routes, t.Rules = nm.OwnedBy(owned, nm.OwnerProfile), nm.OwnedRules(rules, nm.OwnerProfile)
 	t.Forward = t.Forward && !v.Before(nm.ForwardingVersion)
 	return t
 }
@@ -76,10 +77,13 @@ func (p *preflight) finish(ctx context.Context) (Plan, error) {
 	if err := mayKeep(p.sys, k); err != nil {
 		return Plan{}, err
 	}
+	if err := p.warnPolicy(ctx); err != nil {
+		return Plan{}, fault.Ended(ctx, err)
+	}
 	far := farEndBy(p.links, p.way, p.t)
 	p.notes = slices.Concat(p.notes, forwardNotes(ctx, p.sys, k), HookNote(ctx, p.sys, k))
 	p.notes = append(p.notes, far.Told()...)
-	plan := Plan{Tunnel: p.t, FarEnd: far, Routes: p.owned, Kept: k, Notes: p.notes, version: p.version, Newest: newest(p.profiles)}
+	plan := Plan{Tunnel: p.t, FarEnd: far, Routes: p.owned, Rules: p.rules, Kept: k, Notes: p.notes, version: p.version, Newest: newest(p.profiles)}
 	plan.Steps = plan.steps()
 	return plan, nil
 }

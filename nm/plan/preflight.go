@@ -31,6 +31,7 @@ type preflight struct {
 	// read.
 	ipsec    *kernel.IPsecPolicy
 	ipsecErr error
+	rules    []nm.OwnedRule // of the routing policy, each with its owner
 	owned    []nm.Owned     // the routes, each with its owner
 	pin      bool           // the far end gets a host route, since a route covers it
 	pins     []netip.Prefix // the host routes of which a note tells

@@ -42,10 +42,10 @@ func (p Plan) steps() []Step {
 			Why:      whyInMemory,
 			Commands: []string{t.NmcliAdd()}},
 		{ID: StepActivate, What: "bring it up, and wait until its addresses are set",
-			Why:      "NetworkManager makes the link, its addresses and " + routes.CountText(len(t.Routes)),
+			Why:      "NetworkManager makes the link, its addresses and " + routes.CountText(len(t.Routes)) + t.RulesText(),
 			Commands: []string{"nmcli connection up " + fault.ShellWord(t.Name)}},
 	}
-	steps = append(steps, keptSteps(p.Kept, p.Routes)...)
+	steps = slices.Concat(steps, keptSteps(p.Kept, p.Routes), ruleSteps(p.Kept, p.Rules))
 	return append(steps, checkStep(p.Tunnel), Step{ID: StepSave, What: "write the profile to disk",
 		Why: "so that the tunnel survives a reboot"})
 }
@@ -146,7 +146,7 @@ func (p EditPlan) steps() []Step {
 		if p.Kept.Empty() {
 			steps = append(steps, Step{ID: StepRoute, What: "remove from nmgre's files: " + p.KeptBefore.Summary(), Why: "the tunnel does not need them any more"})
 		}
-		steps = append(steps, keptSteps(p.Kept, p.freshKernelRoutes())...)
+		steps = slices.Concat(steps, keptSteps(p.Kept, p.freshKernelRoutes()), ruleSteps(p.Kept, p.freshRules()))
 	}
 	if up {
 		steps = append(steps, checkStep(p.After))
@@ -221,7 +221,7 @@ func Covers(done, id string) bool {
 
 // KeptStep says whether the step with that ID sets something that root keeps.
 func KeptStep(id string) bool {
-	return slices.Contains([]string{StepPin, StepRoute, StepForward, StepSNAT, StepClamp}, id)
+	return slices.Contains([]string{StepPin, StepRoute, StepRule, StepForward, StepSNAT, StepClamp}, id)
 }
 
 // CommandsOf returns the commands of the steps whose ID chosen accepts.

@@ -43,12 +43,15 @@ func Keep(ctx context.Context, sys nm.System, user string, k keep.Kept) (keep.Ke
 	if err := v.checkTunnel().Err(); err != nil {
 		return keep.Kept{}, err
 	}
-	problems := slices.Concat(v.checkForwarding(), v.checkDevices(), v.checkInner(), v.checkRoutes())
+	problems := slices.Concat(v.checkForwarding(), v.checkDevices(), v.checkInner(), v.checkRoutes(), v.checkPolicy())
 	if err := problems[:min(len(problems), list.MaxToldErrors)].Err(); err != nil {
 		return keep.Kept{}, err
 	}
 	if err := plan.Vet(ctx, sys, v.profile, v.allowed, v.stay, v.kept); err != nil {
 		return keep.Kept{}, firstFew(err)
+	}
+	if err := v.checkPolicyLoops(ctx, sys); err != nil {
+		return keep.Kept{}, err
 	}
 	return v.kept, nil
 }
@@ -130,6 +133,8 @@ func (v *vetting) checkRequest() error {
 		return fault.Invalid("", fault.HintRoot, "more than %d SNAT rules or inner networks", maxVetted)
 	case len(k.SNAT)*len(k.Inner) > maxRules:
 		return rootOnly("snat", "more than %d rules: each of %d SNAT rules is for each of %d inner networks", maxRules, len(k.SNAT), len(k.Inner))
+	case len(k.Policy) > nm.MaxRules:
+		return rootOnly("rule", "more than %d rules of the routing policy", nm.MaxRules)
 	case len(k.Routes) > maxRoutes:
 		return rootOnly("route", "more than %d routes", maxRoutes)
 	}

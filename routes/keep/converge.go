@@ -40,6 +40,7 @@ func (l *LocalKeeper) converge(ctx context.Context, about string, written *Kept,
 		func() { c.Changed = l.setForwarding(ctx, &w) },
 		func() { c.Changed = l.setRules(ctx, &w) || c.Changed },
 		func() { l.setRoutes(ctx, &w, &c, progress) },
+		func() { l.setPolicy(ctx, &w, &c) },
 	}
 	for _, step := range steps {
 		if ctx.Err() != nil {
@@ -92,6 +93,20 @@ func (l *LocalKeeper) setRoutes(ctx context.Context, w *wanted, c *Converged, pr
 	c.Routes, err = l.Kernel.SyncRoutes(ctx, w.routes, kernel.SyncOptions{Progress: progress})
 	w.problems.add(err)
 	c.Changed = c.Changed || len(c.Routes.Added)+len(c.Routes.Replaced)+c.Routes.Removed > 0
+}
+
+// setPolicy makes nmgre's rules of the routing policy those that are wanted. They stay as they are
+// where the routes do.
+func (l *LocalKeeper) setPolicy(ctx context.Context, w *wanted, c *Converged) {
+	if w.routesStay {
+		return
+	}
+	result, err := l.Kernel.SyncRules(ctx, w.policy, false)
+	w.problems.add(err)
+	for _, refusal := range result.Refused {
+		w.problems.add(refusal.Err, w.placed[refusal.Index].UUID)
+	}
+	c.Changed = c.Changed || result.Changed()
 }
 
 // addRefused tells of the routes that the kernel did not take: those of written by their indexes,

@@ -10,6 +10,7 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/list"
+	"nmgre/routes/rule"
 )
 
 // Kept is the part of one tunnel that NetworkManager cannot hold. It lives in a file
@@ -21,6 +22,8 @@ type Kept struct {
 	Remote netip.Addr     // the far end's outer address
 	Inner  []netip.Prefix // the tunnel's inner networks, masked: SNAT is for packets from them
 	Routes []routes.Route // the routes that the kernel half owns
+	// Policy are the rules of the routing policy that the kernel half owns, each with a priority.
+	Policy []rule.Rule
 	SNAT   []SNAT
 	// the devices between which packets are forwarded, among them the tunnel's; empty for no
 	// forwarding
@@ -75,7 +78,7 @@ func orNone(uuid string, k Kept, err error) (Kept, error) {
 
 // Empty reports whether there is nothing to keep.
 func (k Kept) Empty() bool {
-	return len(k.Routes) == 0 && !k.omits && len(k.SNAT) == 0 && len(k.Forward) == 0 && !k.ClampMSS && !k.Pin
+	return len(k.Routes) == 0 && len(k.Policy) == 0 && !k.omits && len(k.SNAT) == 0 && len(k.Forward) == 0 && !k.ClampMSS && !k.Pin
 }
 
 // Same reports whether a and b keep the same for the same tunnel. Their stamps do not count.
@@ -84,13 +87,13 @@ func Same(a, b Kept) bool {
 		return a.Empty() && b.Empty()
 	}
 	return a.Name == b.Name && a.Remote == b.Remote && a.ClampMSS == b.ClampMSS && a.Pin == b.Pin && slices.Equal(a.Inner, b.Inner) &&
-		slices.Equal(a.SNAT, b.SNAT) && slices.Equal(a.Forward, b.Forward) && routes.EqualLists(a.Routes, b.Routes)
+		slices.Equal(a.SNAT, b.SNAT) && slices.Equal(a.Forward, b.Forward) && slices.Equal(a.Policy, b.Policy) && routes.EqualLists(a.Routes, b.Routes)
 }
 
 // Clone returns a copy whose lists can be changed. The routes in it still share their nexthops.
 func (k Kept) Clone() Kept {
 	k.Inner, k.Routes, k.SNAT = slices.Clone(k.Inner), slices.Clone(k.Routes), slices.Clone(k.SNAT)
-	k.Forward, k.Bad = slices.Clone(k.Forward), slices.Clone(k.Bad)
+	k.Forward, k.Bad, k.Policy = slices.Clone(k.Forward), slices.Clone(k.Bad), slices.Clone(k.Policy)
 	return k
 }
 
@@ -99,6 +102,9 @@ func (k Kept) Summary() string {
 	var parts []string
 	if n := len(k.Routes); n > 0 {
 		parts = append(parts, routes.CountText(n))
+	}
+	if n := len(k.Policy); n > 0 {
+		parts = append(parts, rule.CountText(n)+" of the routing policy")
 	}
 	if k.Pin {
 		parts = append(parts, "the route to the far end")
@@ -118,15 +124,20 @@ func (k Kept) Summary() string {
 // MaxRouteSteps is up to how many routes of the kernel half are shown one by one.
 const MaxRouteSteps = 20
 
-// IPCommands returns the `ip route` commands for the routes, a command each. The verb is add,
-// replace or del. For more than [MaxRouteSteps] routes it returns nil.
+// IPCommands returns the `ip route` and `ip rule` commands for the routes and rules, a command
+// each. The verb is add, replace or del. It leaves out more than [MaxRouteSteps] routes, and as
+// many rules.
 func (k Kept) IPCommands(verb string) []string {
-	if len(k.Routes) > MaxRouteSteps {
-		return nil
-	}
 	var commands []string
-	for _, r := range k.Routes {
-		commands = append(commands, r.IPRoute(verb, k.Name))
+	if len(k.Routes) <= MaxRouteSteps {
+		for _, r := range k.Routes {
+			commands = append(commands, r.IPRoute(verb, k.Name))
+		}
+	}
+	if len(k.Policy) <= MaxRouteSteps {
+		for _, r := range k.Policy {
+			commands = append(commands, r.IPRule(verb))
+		}
 	}
 	return commands
 }

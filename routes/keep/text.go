@@ -14,10 +14,14 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/list"
+	"nmgre/routes/rule"
 )
 
 // maxKeptLines bounds a file. No list of routes comes near it.
 const maxKeptLines = 2_000_000
+
+// maxPolicy bounds the rules of a file. Their priorities are in the way of each other long before.
+const maxPolicy = 20_000
 
 // keptVersion is the version of the format, the first line of a file.
 const keptVersion = "1"
@@ -129,6 +133,7 @@ func (p *keptParser) end(err error) (Kept, error) {
 type keptParser struct {
 	kept   Kept
 	seen   map[string]bool // first words of lines that may stand once only
+	policy map[rule.Rule]bool
 	routes interface {
 		Add(n int, text string)
 		Finish() (list.List, []list.BadLine)
@@ -173,6 +178,8 @@ func (p *keptParser) line(n int, text string, tooLong bool) error {
 // subject reads the rest of a line whose first word is not route.
 func (p *keptParser) subject(word, rest string) error {
 	switch word {
+	case "rule":
+		return p.rule(rest)
 	case "snat":
 		return p.snat(rest)
 	case "inner":
@@ -217,8 +224,29 @@ func (p *keptParser) single(word, rest string) error {
 		}
 		k.ClampMSS, k.Pin = k.ClampMSS || word == "clamp-mss", k.Pin || word == "pin"
 	default:
-		return fault.Invalid("", "there are: version, uuid, interface, remote, inner, snat, forward, clamp-mss, pin, route", "\"%.40s\" is not known", fault.Printable(word))
+		return fault.Invalid("", "there are: version, uuid, interface, remote, inner, snat, forward, clamp-mss, pin, rule, route", "\"%.40s\" is not known", fault.Printable(word))
 	}
+	return nil
+}
+
+// rule reads a rule of the routing policy. Its priority must be there: it is the rule's place.
+func (p *keptParser) rule(rest string) error {
+	r, err := rule.Parse(rest)
+	switch {
+	case err != nil:
+		return err
+	case !r.HasPriority:
+		return fault.Invalid("rule", "write its place: priority 20000", "the rule %s has no priority", r)
+	case p.policy[r]:
+		return fault.Invalid("rule", "remove one of them", "a second line for %s", r)
+	case len(p.policy) == maxPolicy:
+		return fault.Invalid("rule", "", "more than %d rules", maxPolicy)
+	}
+	if p.policy == nil {
+		p.policy = make(map[rule.Rule]bool)
+	}
+	p.policy[r] = true
+	p.kept.Policy = append(p.kept.Policy, r)
 	return nil
 }
 
@@ -301,6 +329,9 @@ func (k Kept) writable() error {
 	if !IsUUID(k.UUID) {
 		return fault.Invalid("", "", "\"%.80s\" is no profile's UUID", fault.Printable(k.UUID))
 	}
+	if i := slices.IndexFunc(k.Policy, func(r rule.Rule) bool { return !r.HasPriority }); i >= 0 {
+		return fault.Invalid("rule", "", "the rule %s has no priority", k.Policy[i])
+	}
 	for _, name := range append([]string{k.Name}, k.Forward...) {
 		if !routes.IsDevice(name) {
 			return badDevice(name)
@@ -326,6 +357,9 @@ func (k Kept) writeLines(line func(words ...string)) {
 	}
 	if len(k.Forward) > 0 {
 		line(append([]string{"forward"}, k.Forward...)...)
+	}
+	for _, r := range k.Policy {
+		line("rule", r.String())
 	}
 	if k.ClampMSS {
 		line("clamp-mss")

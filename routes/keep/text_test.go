@@ -14,6 +14,7 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/list"
+	"nmgre/routes/rule"
 	"nmgre/testdata/want"
 )
 
@@ -50,6 +51,8 @@ inner 2001:db8:10::/64
 snat 10.10.2.0/24 10.10.2.1
 snat 2001:db8:2::/48 masquerade
 forward gre2 eth1
+rule from 172.16.0.1 table 100 suppress_ifgroup 3 priority 20000
+rule from ::/0 iif gre2 blackhole priority 0
 clamp-mss
 pin
 route 10.20.0.0/16 nexthop dev gre1 weight 1 nexthop weight 2
@@ -64,6 +67,7 @@ func TestKeptText(t *testing.T) {
 	expected := Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre2", Remote: want.Addr("100.0.2.100"), Inner: want.CIDRs("172.16.0.0/30", "2001:db8:10::/64"),
 		SNAT:    []SNAT{{want.CIDR("10.10.2.0/24"), want.Addr("10.10.2.1")}, {Dst: want.CIDR("2001:db8:2::/48")}},
 		Forward: []string{"gre2", "eth1"}, ClampMSS: true, Pin: true,
+		Policy: []rule.Rule{rule.MustParse("from 172.16.0.1 table 100 suppress_ifgroup 3 priority 20000"), rule.MustParse("from ::/0 iif gre2 blackhole priority 0")},
 		Routes: []routes.Route{routes.MustParse("10.20.0.0/16 nexthop dev gre1 weight 1 nexthop weight 2"), routes.MustParse("10.30.0.0/16")}}
 	if !reflect.DeepEqual(k, expected) {
 		t.Errorf("got  %+v\nwant %+v", k, expected)
@@ -89,6 +93,9 @@ func TestKeptBadLines(t *testing.T) {
 		"inner 172.16.0.1/30":               `"172.16.0.1/30" is no network`,
 		"remote nowhere":                    `"nowhere" is no address`,
 		"pin 1.2.3.4":                       `"1.2.3.4" after pin`,
+		"rule from 10.0.0.2 table 100":      "rule: the rule from 10.0.0.2 table 100 has no priority",
+		"rule from nobody priority 1":       `rule: word 2: "nobody" after from is no network`,
+		"rule goto 5 priority \x1b[31m":     `rule: word 1: "goto" does not belong here`,
 		"exec rm":                           `"exec" is not known`,
 		"route 10.0.0.0/8 dev \x1b[31mgre1": `route: word 2: "dev" does not belong here`,
 		"\x1b]0;title\x07":                  `"\x1b]0;title\a" is not known`,

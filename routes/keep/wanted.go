@@ -5,6 +5,7 @@ import (
 
 	"nmgre/routes"
 	"nmgre/routes/kernel"
+	"nmgre/routes/rule"
 )
 
 // wanted is the state that the kernel is to have.
@@ -12,6 +13,8 @@ type wanted struct {
 	routes []kernel.OwnRoute
 	from   []keptRoute // of each of the routes
 	rules  []Rule
+	policy []rule.Rule // of the routing policy
+	placed []*Kept     // the file of each of the policy's rules
 	// the devices whose packets are forwarded, each with the UUIDs of the tunnels that want it
 	forward map[string][]string
 	// whether events of connections without a file may change any of this
@@ -55,6 +58,9 @@ func (s *state) wanted() wanted {
 			w.forward[dev] = append(w.forward[dev], k.UUID)
 		}
 		w.rules = append(w.rules, k.Rules()...)
+		for _, r := range k.Policy {
+			w.policy, w.placed = append(w.policy, r), append(w.placed, k)
+		}
 	}
 	return w
 }

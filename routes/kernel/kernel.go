@@ -20,6 +20,7 @@ const RouteProtocol = 213
 // [fault.ErrNotPermitted] otherwise.
 type Kernel interface {
 	IPsec
+	Policy
 	// Supports returns nil if the kernel has the mode, or can load its module, and
 	// [fault.ErrUnsupported] otherwise. It loads nothing.
 	Supports(m gre.Mode) error

@@ -33,6 +33,7 @@ type World struct {
 	Profiles []*Profile
 	links    []*Link
 	Table    []Route
+	Policy   []kernel.HeldRule // the rules of the routing policy, but for the kernel's own
 	serial   uint64
 	index    int
 	probing  sync.Mutex
@@ -160,6 +161,9 @@ func (w *World) String() string {
 	}
 	slices.Sort(routes)
 	b.WriteString(strings.Join(routes, ""))
+	for _, r := range w.Policy {
+		fmt.Fprintf(&b, "rule %s proto %d\n", r.Rule, r.Protocol)
+	}
 	for _, p := range w.Profiles {
 		fmt.Fprintf(&b, "profile %s %s", p.ID, p.State)
 		if p.Trial {
@@ -198,13 +202,27 @@ func (w *World) Apply(f *Profile) error {
 	}
 	l.MTU, l.Addresses = int(t.MTU), slices.Clone(t.Addresses)
 	w.Table = slices.DeleteFunc(w.Table, func(r Route) bool { return r.Dev == t.Name && r.Protocol == 4 })
+	w.removeRules(f)
 	w.addProfileRoutes(t)
 	f.applied = new(t.Clone())
 	return nil
 }
 
-// addProfileRoutes sets the profile's routes.
+// removeRules removes the rules with which the profile runs.
+func (w *World) removeRules(f *Profile) {
+	if f.applied == nil {
+		return
+	}
+	for _, r := range f.applied.Rules {
+		w.Policy = slices.DeleteFunc(w.Policy, func(h kernel.HeldRule) bool { return h.Protocol == 4 && h.Rule == r })
+	}
+}
+
+// addProfileRoutes sets the profile's routes and rules.
 func (w *World) addProfileRoutes(t nm.Tunnel) {
+	for _, r := range t.Rules {
+		w.Policy = append(w.Policy, kernel.HeldRule{Rule: r, Protocol: 4})
+	}
 	for _, r := range t.Routes {
 		if !nm.Holds(r, nm.MinVersion) {
 			continue
@@ -246,6 +264,7 @@ func (w *World) BringDown(f *Profile) {
 			l.Dying = 2
 		}
 	}
+	w.removeRules(f)
 	f.State, f.Device, f.DeviceState, f.applied = nm.StateInactive, "", "", nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
+	"nmgre/routes/rule"
 )
 
 // Kernel is a process as a [kernel.Kernel]. It is a type of its own since its Watch is not that of
@@ -229,6 +230,37 @@ func (p *Process) Probe(ctx context.Context, probe kernel.Probe) (result kernel.
 			{&c.RxCRCErrors, &delta.RxCRCErrors}, {&c.RxFIFOErrors, &delta.RxFIFOErrors},
 		} {
 			*part.to += *part.by
+		}
+		return nil
+	})
+	return result, err
+}
+
+func (p *Process) Rules(ctx context.Context) (list []kernel.HeldRule, err error) {
+	err = p.call(ctx, "Rules", func() error {
+		list = slices.Clone(p.Policy)
+		return nil
+	})
+	return list, err
+}
+
+func (p *Process) SyncRules(ctx context.Context, want []rule.Rule, dryRun bool) (result kernel.RulesResult, err error) {
+	err = p.call(ctx, "SyncRules", func() error {
+		if !p.CanChange() && !dryRun {
+			return &fault.Error{Kind: fault.ErrNotPermitted, What: "set rules"}
+		}
+		kept := slices.DeleteFunc(slices.Clone(p.Policy), func(h kernel.HeldRule) bool {
+			return h.Protocol == kernel.RouteProtocol && !slices.Contains(want, h.Rule)
+		})
+		result.Removed = len(p.Policy) - len(kept)
+		for i, r := range want {
+			if !slices.Contains(kept, kernel.HeldRule{Rule: r, Protocol: kernel.RouteProtocol}) {
+				kept = append(kept, kernel.HeldRule{Rule: r, Protocol: kernel.RouteProtocol})
+				result.Added = append(result.Added, i)
+			}
+		}
+		if !dryRun {
+			p.Policy = kept
 		}
 		return nil
 	})

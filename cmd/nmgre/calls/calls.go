@@ -19,6 +19,7 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
+	"nmgre/routes/rule"
 )
 
 // Profiles returns p, and calls tell at the end of every call over D-Bus that changes
@@ -175,6 +176,21 @@ func (k *toldKernel) SyncRoutes(ctx context.Context, want []kernel.OwnRoute, opt
 	result, err = k.Kernel.SyncRoutes(ctx, want, opts)
 	k.tell(nmgre.Event{What: fmt.Sprintf("netlink: RTM_NEWROUTE %d, RTM_DELROUTE %d", len(result.Added)+len(result.Replaced), result.Removed),
 		Took: time.Since(begin), Err: err, Detail: true, Commands: routeCommands(want, result)})
+	return result, err
+}
+
+// SyncRules tells how many rules of the routing policy are changed.
+func (k *toldKernel) SyncRules(ctx context.Context, want []rule.Rule, dryRun bool) (result kernel.RulesResult, err error) {
+	begin := time.Now()
+	result, err = k.Kernel.SyncRules(ctx, want, dryRun)
+	if dryRun || err == nil && !result.Changed() && len(result.Refused) == 0 {
+		return result, err
+	}
+	var commands []string
+	for _, i := range result.Added[:min(len(result.Added), maxListedRoutes)] {
+		commands = append(commands, want[i].IPRule("add"))
+	}
+	k.tell(nmgre.Event{What: fmt.Sprintf("netlink: RTM_NEWRULE %d, RTM_DELRULE %d", len(result.Added), result.Removed), Took: time.Since(begin), Err: err, Detail: true, Commands: commands})
 	return result, err
 }
 

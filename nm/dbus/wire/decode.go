@@ -38,6 +38,7 @@ func Decode(s Settings) (nm.Tunnel, error) {
 	for _, family := range [...]string{IPv4, IPv6} {
 		t.Addresses = append(t.Addresses, d.addresses(family)...)
 		t.Routes = append(t.Routes, d.routes(family)...)
+		t.Rules = append(t.Rules, d.rules(family)...)
 	}
 	d.peers(&t)
 	t.Forward = read(d, IPv4, "forwarding", forwardingDefault) == forwardingYes

@@ -86,6 +86,7 @@ func encodeFamily(s Settings, family string, t nm.Tunnel) {
 		delete(s[family], "gateway")
 	}
 	encodeRoutes(s, family, t.Routes) // the others are the kernel half's
+	encodeRules(s, family, t.Rules)
 	s.Set(family, "method", method(family, s.Text(family, "method"), had, addresses))
 	if family == IPv4 {
 		encodeForwarding(s, t.Forward)

@@ -1,0 +1,112 @@
+// Package metric chooses the metrics of default routes into tunnels. It changes nothing on the
+// host.
+package metric
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+)
+
+// Metrics of default routes into tunnels. NetworkManager's own choice for a tunnel, 675, loses to
+// every other default route that it sets, so a default route without a metric would carry nothing.
+const (
+	tunnelMetric = 50 // before Ethernet's 100
+	backupStep   = 10 // behind the tunnel that carries the packets at present
+)
+
+// Chooser chooses metrics on a host.
+type Chooser struct {
+	Kernel kernel.Kernel
+	Links  []kernel.Link
+	Name   string   // the tunnel's, whose own routes do not count
+	Notes  []string // about what was chosen
+}
+
+// note adds a note about a choice.
+func (p *Chooser) note(format string, args ...any) {
+	p.Notes = append(p.Notes, fmt.Sprintf(format, args...))
+}
+
+// Choose gives those default routes of the main table a metric that have none, and adds a
+// note about each. Among the tunnel's routes held, one default route of the same family has the
+// metric already.
+func (p *Chooser) Choose(ctx context.Context, fresh, held []routes.Route) error {
+	for i := range fresh {
+		r := &fresh[i]
+		if !IsPlainDefault(r) {
+			continue
+		}
+		if same := onlyDefault(held, r); same != nil {
+			r.Metric = same.Metric
+			continue
+		}
+		if err := p.chooseMetric(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// IsPlainDefault says whether r is a default route without a metric.
+func IsPlainDefault(r *routes.Route) bool {
+	return r.Dst.Bits() == 0 && r.Metric == nil && r.TableOrMain() == routes.MainTable && r.Type == routes.TypeUnicast && !r.From.IsValid() && r.TOS == 0
+}
+
+// onlyDefault returns the only default route of r's family and table among those, or nil.
+func onlyDefault(held []routes.Route, r *routes.Route) (only *routes.Route) {
+	for i := range held {
+		h := &held[i]
+		if h.Dst != r.Dst || h.TableOrMain() != routes.MainTable {
+			continue
+		}
+		if only != nil {
+			return nil
+		}
+		only = h
+	}
+	return only
+}
+
+// chooseMetric gives the default route r a metric: one before the default route that packets take
+// at present, or right behind it if that leads into another tunnel. Then r is its backup.
+func (p *Chooser) chooseMetric(ctx context.Context, r *routes.Route) error {
+	best, err := p.presentDefault(ctx, r.Dst.Addr())
+	if best == nil || err != nil {
+		return err
+	}
+	dev, present := fault.Printable(best.Dev), best.KernelMetric()
+	link := kernel.Named(p.Links, best.Dev)
+	var chosen uint32
+	switch {
+	case link != nil && link.GRE != nil:
+		chosen = present + backupStep
+		p.note("%s gets the metric %d, behind that of %s with %d: it takes over when that tunnel goes down; choose another one by: default metric N", r, chosen, dev, present)
+	case present > 1:
+		chosen = min(tunnelMetric, present-1)
+		p.note("%s gets the metric %d, before that of %s with %d: all packets without a narrower route take the tunnel; choose another one by: default metric N", r, chosen, dev, present)
+	default:
+		p.note("%s carries nothing as long as there is that of %s, which has the metric %d: give that one a higher metric", r, dev, present)
+		return nil
+	}
+	r.Metric = &chosen
+	return nil
+}
+
+// presentDefault returns the default route that the kernel prefers, of a's family and without this
+// tunnel's own. It returns nil if there is none.
+func (p *Chooser) presentDefault(ctx context.Context, a netip.Addr) (best *kernel.DeviceRoute, err error) {
+	// the unspecified address itself is no destination
+	list, err := p.Kernel.RoutesTo(ctx, a.Next())
+	for i := range list {
+		c := &list[i]
+		if c.Dst.Bits() == 0 && c.Dev != p.Name && (best == nil || c.KernelMetric() < best.KernelMetric()) {
+			best = c
+		}
+	}
+	return best, err
+}

@@ -1,0 +1,194 @@
+// Package policy decides about the rules of the routing policy that a tunnel wants on a host: their
+// priorities, their owners, and whether they do what they are meant to. It is pure, and changes
+// nothing. Begin with [Place].
+package policy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"nmgre/nm"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+	"nmgre/routes/rule"
+)
+
+// maxNotes bounds the notes of one kind.
+const maxNotes = 5
+
+// Place gives each wanted rule without a priority its place: that of the same rule before, or else
+// the first one from [rule.FirstChosen] on that no rule of this host has. It returns a new list,
+// and notes about what it chose. It fails with [fault.ErrInvalid] if there is no place left.
+func Place(ctx context.Context, k kernel.Policy, wanted, before []rule.Rule) (placed []rule.Rule, notes []string, err error) {
+	if !slices.ContainsFunc(wanted, func(r rule.Rule) bool { return !r.HasPriority }) {
+		return wanted, nil, nil
+	}
+	held, err := k.Rules(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	taken := make(map[uint32]bool, len(held))
+	for _, h := range held {
+		taken[h.Priority] = true
+	}
+	list := asBefore(wanted, before)
+	placed, ok := rule.Place(list, taken)
+	if !ok {
+		return nil, nil, fault.Invalid("rule", "write priority N behind each rule", "there are not enough free priorities for %s from %d on", rule.CountText(len(list)), rule.FirstChosen)
+	}
+	for i := range list {
+		switch chosen := !list[i].HasPriority; {
+		case chosen && len(notes) < maxNotes:
+			notes = append(notes, fmt.Sprintf("the rule %s gets the priority %d, the first free one: rules with lower numbers decide before it; choose another one by: priority N", fault.Printable(list[i].String()), placed[i].Priority))
+		case chosen && len(notes) == maxNotes:
+			notes = append(notes, "and so on for the other rules without a priority")
+		}
+	}
+	return placed, notes, nil
+}
+
+// asBefore gives the wanted rules without a priority that of the same rule before.
+func asBefore(wanted, before []rule.Rule) []rule.Rule {
+	list, free := slices.Clone(wanted), make(map[rule.Rule][]rule.Rule, len(before))
+	for _, r := range before {
+		free[r.Unplaced()] = append(free[r.Unplaced()], r)
+	}
+	for i, r := range list {
+		if same := free[r]; !r.HasPriority && len(same) > 0 {
+			list[i], free[r] = same[0], same[1:]
+		}
+	}
+	return list
+}
+
+// Assign decides the owners of a tunnel's rules after a change. Those that the profile held before,
+// or root, stay where they are.
+func Assign(after, inProfile, atRoots []rule.Rule) []nm.OwnedRule {
+	held, kept := set(inProfile), set(atRoots)
+	list := make([]nm.OwnedRule, len(after))
+	var fresh []rule.Rule
+	n := 0
+	for i, r := range after {
+		switch {
+		case held[r]:
+			_, why := nm.RuleOwner(r)
+			list[i] = nm.OwnedRule{Rule: r, Owner: nm.OwnerProfile, Why: why}
+			n++
+		case kept[r]:
+			list[i] = nm.OwnedRule{Rule: r, Owner: nm.OwnerKernel, Why: nm.WhyRuleKernel(r)}
+		default:
+			fresh = append(fresh, r)
+		}
+	}
+	assigned := nm.AssignRules(fresh, n)
+	for i := range list {
+		if list[i].Owner == "" {
+			list[i], assigned = assigned[0], assigned[1:]
+		}
+	}
+	return list
+}
+
+func set(list []rule.Rule) map[rule.Rule]bool {
+	is := make(map[rule.Rule]bool, len(list))
+	for _, r := range list {
+		is[r] = true
+	}
+	return is
+}
+
+// Warnings tells what keeps the rules of a tunnel, and its routes in tables, from doing what they
+// are meant to.
+func Warnings(ctx context.Context, k kernel.Policy, t nm.Tunnel) ([]string, error) {
+	if len(t.Rules) == 0 && !slices.ContainsFunc(t.Routes, func(r routes.Route) bool { return apart(r.TableOrMain()) }) {
+		return nil, nil
+	}
+	held, err := k.Rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var notes []string
+	for _, table := range Unled(t, held) {
+		notes = append(notes, table.String())
+	}
+	for _, r := range t.Rules {
+		if before := Before(r, t.Rules, held); before != nil && len(notes) < maxNotes {
+			notes = append(notes, fmt.Sprintf("the rule %d: %s decides before the rule %s; give that one a lower priority: priority %d", before.Priority,
+				fault.Printable(before.Unplaced().String()), fault.Printable(r.String()), below(before.Priority)))
+		}
+	}
+	return notes, nil
+}
+
+// below returns the number before n.
+func below(n uint32) uint32 {
+	if n == 0 {
+		return 0
+	}
+	return n - 1
+}
+
+// apart says whether only rules that somebody makes lead to a table.
+func apart(table uint32) bool {
+	const defaultTable = 253 // every host has a rule for it, but IPv6
+	return table != routes.MainTable && table != routes.LocalTable && table != defaultTable
+}
+
+// Table is a table of one family that no rule leads to.
+type Table struct {
+	Number uint32
+	IPv6   bool
+}
+
+// String returns the warning about the table.
+func (t Table) String() string {
+	family := ""
+	if t.IPv6 {
+		family = " for IPv6"
+	}
+	return fmt.Sprintf("no rule leads to table %d%s: its routes carry nothing; add one, such as: --rule 'from ADDRESS table %[1]d'", t.Number, family)
+}
+
+// Unled returns the tables of the tunnel's routes that neither a rule of the tunnel nor one of this
+// host leads to.
+func Unled(t nm.Tunnel, held []kernel.HeldRule) []Table {
+	led := make(map[Table]bool)
+	for _, r := range t.Rules {
+		led[Table{r.Table, r.IPv6}] = true
+	}
+	ofVRF := make(map[bool]bool) // the rule for the tables of VRFs names none
+	for _, h := range held {
+		led[Table{h.Table, h.IPv6}] = true
+		ofVRF[h.IPv6] = ofVRF[h.IPv6] || h.Partly && h.Action == rule.Lookup && h.Table == 0
+	}
+	var unled []Table
+	for i := range t.Routes {
+		table := Table{t.Routes[i].TableOrMain(), t.Routes[i].Dst.Addr().Is6()}
+		if apart(table.Number) && !led[table] && !ofVRF[table.IPv6] {
+			led[table] = true // it is told once
+			unled = append(unled, table)
+		}
+	}
+	return unled
+}
+
+// Before returns the first rule of somebody else that is for the packets of the rule r as well, and
+// decides before it; nil if there is none. Rules for all packets do not count, nor do those that
+// look up the table of r.
+func Before(r rule.Rule, own []rule.Rule, held []kernel.HeldRule) *kernel.HeldRule {
+	if r.Not {
+		return nil
+	}
+	ours, packet := set(own), r.Sample()
+	for i := range held {
+		h := &held[i]
+		earlier := h.IPv6 == r.IPv6 && h.Priority < r.Priority && !h.Partly
+		narrow := h.Conditions() && !h.Not && h.SuppressLength == 0 && (h.Action != rule.Lookup || h.Table != r.Table && h.Table != routes.LocalTable)
+		if earlier && narrow && !ours[h.Rule] && h.Fits(packet) {
+			return h
+		}
+	}
+	return nil
+}
