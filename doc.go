@@ -19,10 +19,13 @@
 //	                suggest knows what people mean by words of other programs
 //	cmd/nmgre/adapters   wires the doors of a host together; screens is the host for the screens
 //	tui/way         the picture of a tunnel's way: what works, where it breaks, what mends it
-//	tui/wizard      the wizard; answers are its fields, form and draw its parts
+//	tui/wizard      the wizard; answers are its fields, form and draw its parts;
+//	                facts compare a profile with its link
 //	nm/policy       rules of the routing policy: their places, their owners, loops; metric chooses
 //	                the metrics of default routes
 //	nm/plan         decides everything about a change, and changes nothing
+//	nm/ends         checks the ends against the host: the firewall's zone, a leased address
+//	nm/resolve      chooses the far end's address among those that its name stands for
 //	nm/vet          checks what a user without root asks root to keep
 //	nm/weights      finds out how routes with a weight leave the profiles
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
@@ -64,6 +67,7 @@
 //   - the reason why a route is root's and not the profile's: nm/owner.go
 //   - the command for the far end: nm/farend.go, and nm/plan/farend.go for what the host knows
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
+//   - what a profile's user data remembers of the ends: nm/ends.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
 //   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go, to.go and kept.go;
 //     firewalld's zone: zone.go, and nm/dbus/firewalld

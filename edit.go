@@ -3,9 +3,11 @@ package nmgre
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"nmgre/nm"
+	"nmgre/nm/ends"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
@@ -33,7 +35,21 @@ func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 	if all != nil { // they have just been listed
 		profiles = func(context.Context) ([]nm.Profile, error) { return all, nil }
 	}
-	return plan.Edit(ctx, h.System, profiles, p, change)
+	sys := h.System
+	sys.Kernel = kernel.Once(sys.Kernel)
+	planned, err := plan.Edit(ctx, sys, profiles, p, change)
+	if err != nil {
+		return plan.EditPlan{}, err
+	}
+	if err := ends.Check(ctx, h.System, planned.Before, planned.After); err != nil {
+		return plan.EditPlan{}, fault.Ended(ctx, err)
+	}
+	notes, err := ends.Notes(ctx, sys, planned.Before, planned.After)
+	if err != nil {
+		return plan.EditPlan{}, fault.Ended(ctx, err)
+	}
+	planned.Notes = slices.Concat(planned.Notes, notes)
+	return planned, nil
 }
 
 // inWork refuses a tunnel that another nmgre makes or edits.

@@ -29,7 +29,7 @@ func TestFarEndsCommand(t *testing.T) {
 		told   string // one of the notes
 	}{
 		{"as it is", func(*fake.World, *nm.Tunnel) {}, plain, ""},
-		{"the local address of a rule", func(_ *fake.World, near *nm.Tunnel) { near.Local = want.Addr("0.0.0.0") }, plain, ""},
+		{"the local address of a rule", func(_ *fake.World, near *nm.Tunnel) { near.Local = want.Addr("0.0.0.0") }, plain, "this end has no address of its own (--local any): the far end's line names the present one, 100.0.1.100;"},
 		{"two networks of the underlay", func(w *fake.World, near *nm.Tunnel) {
 			w.AddLink(kernel.Link{Name: "eth7", Up: true, Addresses: want.CIDRs("192.0.2.7/24", "198.51.100.7/24")})
 			near.Local = want.Addr("192.0.2.7")

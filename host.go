@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nmgre/nm"
+	"nmgre/nm/ends"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/nm/verify/fleet"
@@ -196,7 +197,9 @@ func cameUpWrong(c verify.Check) error {
 // FarEnd returns the tunnel that the far end has to make. Its routes lead to the networks of this
 // host's devices. Tunnels, and the device that leads to the far end, do not count.
 func (h *Host) FarEnd(ctx context.Context, t nm.Tunnel) (nm.FarEnd, error) {
-	return plan.FarEnd(ctx, h.Kernel, t)
+	far, err := plan.FarEnd(ctx, h.Kernel, t)
+	far.Notes = append(far.Notes, ends.FarEndNotes(t, far)...)
+	return far, err
 }
 
 // isAway says whether an error shows that NetworkManager or the bus is being restarted, or is slow.

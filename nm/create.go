@@ -22,7 +22,7 @@ func (t Tunnel) CreateCommand() string {
 		add("mode", t.Mode.String())
 	}
 	if t.Remote.IsValid() && !t.Remote.IsUnspecified() {
-		add("peer", t.Remote.String())
+		add("peer", t.PeerFlag())
 	} else { // the other end has any local address: a person has to fill it in
 		add("peer", "ADDRESS")
 	}
@@ -51,10 +51,13 @@ func (t Tunnel) CreateCommand() string {
 	for _, s := range t.SNAT {
 		add("snat", s.String())
 	}
+	if t.Zone != "" {
+		add("zone", t.Zone)
+	}
 	for _, option := range []struct {
 		word string
 		on   bool
-	}{{"--forward", t.Forward}, {"--clamp-mss", t.ClampMSS}, {"--autoconnect=false", !t.Autoconnect}} {
+	}{{"--forward", t.Forward}, {"--clamp-mss", t.ClampMSS}, {"--follow", t.Follow}, {"--no-probe=" + Always, t.NoProbe}, {"--autoconnect=false", !t.Autoconnect}} {
 		if option.on {
 			words = append(words, option.word)
 		}

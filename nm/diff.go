@@ -27,7 +27,8 @@ func (t Tunnel) SameInProfile(o Tunnel) bool {
 
 // FieldChange is one difference that an edit makes.
 type FieldChange struct {
-	Field string // the flag of `nmgre create`, without dashes
+	// Field is the flag of `nmgre create`, without dashes; "peer-name" is the name in --peer.
+	Field string
 	// Old and New are values in the flag's notation, or empty. Each entry that leaves a list, such
 	// as the routes, or joins it is a FieldChange of its own.
 	Old, New string
@@ -54,7 +55,7 @@ func (c FieldChange) IsList() bool {
 // nm-device-ip-tunnel.c).
 func (c FieldChange) IsReapplied() bool {
 	switch c.Field {
-	case "address", "peer-address", "mtu", "autoconnect", "route", "rule", "snat", "forward", "clamp-mss":
+	case "address", "peer-address", "mtu", "autoconnect", "route", "rule", "snat", "forward", "clamp-mss", "zone", "peer-name", "follow", "no-probe":
 		return true
 	}
 	return false
@@ -87,9 +88,10 @@ func (t Tunnel) fields() []property {
 		return strconv.FormatUint(uint64(n), 10)
 	}
 	return []property{
-		{"name", t.Name}, {"mode", t.Mode.String()}, {"peer", routes.AddrText(t.Remote)}, {"local", t.localText()}, {"peer-address", AddrTexts(t.Peers())},
+		{"name", t.Name}, {"mode", t.Mode.String()}, {"peer", routes.AddrText(t.Remote)}, {"peer-name", t.PeerName}, {"follow", strconv.FormatBool(t.Follow)}, {"local", t.localText()}, {"peer-address", AddrTexts(t.Peers())},
 		{"ttl", gre.TTLText(t.TTL)}, {"tos", gre.TOSText(t.TOS)}, {"mtu", number(t.MTU)}, {"no-pmtud", strconv.FormatBool(t.NoPMTUD)}, {"parent", t.Parent},
 		{"encap-limit", number(uint32(t.EncapLimit))}, {"flow-label", number(t.FlowLabel)}, {"flags", t.Flags.String()},
+		{"zone", t.Zone}, {"no-probe", ProbeWord(t.NoProbe)},
 		{"forward", strconv.FormatBool(t.Forward)}, {"clamp-mss", strconv.FormatBool(t.ClampMSS)}, {"autoconnect", strconv.FormatBool(t.Autoconnect)},
 	}
 }

@@ -28,6 +28,12 @@ func (t Tunnel) NmcliAdd() string {
 	if !t.Autoconnect {
 		add("connection.autoconnect", "no")
 	}
+	if t.Zone != "" {
+		add("connection.zone", t.Zone)
+	}
+	if data := t.userData(); data != "" {
+		add("user.data", data)
+	}
 	for _, family := range []struct {
 		name string
 		is   func(netip.Addr) bool
@@ -151,6 +157,7 @@ func NmcliModify(profile string, a, b Tunnel, inMemory bool, more ...string) []s
 			words = append(words, old[i].name, now[i].value)
 		}
 	}
+	words = append(words, modifyNotes(a, b)...)
 	if words = append(words, more...); len(words) == bare {
 		return nil
 	}
@@ -160,10 +167,10 @@ func NmcliModify(profile string, a, b Tunnel, inMemory bool, more ...string) []s
 // modifyProperties are the properties that an edit may change, each with its value or the empty
 // string. The order is the same for all tunnels.
 func (t Tunnel) modifyProperties() []property {
-	list := []property{{"connection.interface-name", t.Name}, {"connection.autoconnect", strconv.FormatBool(t.Autoconnect)},
+	list := []property{{"connection.interface-name", t.Name}, {"connection.autoconnect", strconv.FormatBool(t.Autoconnect)}, {"connection.zone", t.Zone},
 		{"ip-tunnel.mode", t.Mode.String()}, {"ip-tunnel.remote", routes.AddrText(t.Remote)}, {"ip-tunnel.local", ""}, {"ip-tunnel.parent", t.Parent}}
 	if t.Local.IsValid() && !t.Local.IsUnspecified() {
-		list[4].value = t.Local.String()
+		list[5].value = t.Local.String()
 	}
 	values := make(map[string]string)
 	for _, p := range t.tunnelProperties() {

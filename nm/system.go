@@ -20,6 +20,8 @@ type System struct {
 	Listener kernel.Listener
 	// Zones knows firewalld's zones. It is nil where nobody can be asked.
 	Zones Zones
+	// Resolver looks up the names of far ends. It is nil where nobody can be asked.
+	Resolver Resolver
 }
 
 // Tunnels implements [keep.Tunnels] with NetworkManager's profiles.

@@ -25,6 +25,17 @@ type Tunnel struct {
 	// Parent is the device that the tunnel is bound to, by its name or the UUID of its profile. It
 	// is empty for a tunnel that is not bound.
 	Parent string
+	// PeerName is the DNS name that Remote was found by. It is empty for a far end that was given
+	// by its address. NetworkManager holds the address only.
+	PeerName string
+	// Follow says that `nmgre follow` looks PeerName up again, and moves the tunnel to its address.
+	Follow bool
+	// Zone is firewalld's zone for the tunnel's device (connection.zone). It is empty for the
+	// default zone.
+	Zone string
+	// NoProbe says that the far end is never probed: it does not answer, as with a tunnel that
+	// packets go through in one direction only.
+	NoProbe bool
 
 	InputKey  *gre.Key // the key of packets that come in; nil for packets without a key
 	OutputKey *gre.Key // the key of packets that go out; nil for packets without a key

@@ -66,7 +66,7 @@ func FreeName(taken map[string]bool) string {
 func (t Tunnel) Problems() fault.List {
 	var problems fault.List
 	for _, check := range []func(Tunnel) fault.List{
-		checkMode, checkOuter, checkParent, checkHeader, checkMTU, CheckAddresses, CheckPeerAddress, checkInnerAgainstOuter, CheckRoutes, CheckRules, CheckForwarding,
+		checkMode, checkOuter, checkEnds, checkParent, checkHeader, checkMTU, CheckAddresses, CheckPeerAddress, checkInnerAgainstOuter, CheckRoutes, CheckRules, CheckForwarding,
 	} {
 		problems.Add(check(t)...)
 	}

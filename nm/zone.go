@@ -1,6 +1,9 @@
 package nm
 
-import "context"
+import (
+	"context"
+	"net/netip"
+)
 
 // Zone is a zone of firewalld, which decides on the packets of its devices.
 type Zone struct {
@@ -15,4 +18,14 @@ type Zones interface {
 	// ZoneOf returns the zone of a device. It is the zero Zone where firewalld does not run, or
 	// does not answer at once. It never starts firewalld.
 	ZoneOf(ctx context.Context, dev string) (Zone, error)
+	// ZoneNames returns the names of firewalld's zones, sorted. There are none where firewalld does
+	// not run, or does not answer at once. It never starts firewalld.
+	ZoneNames(ctx context.Context) ([]string, error)
+}
+
+// Resolver looks up the names of hosts. Package adapters of cmd/nmgre implements it.
+type Resolver interface {
+	// Resolve returns the addresses of a host of that name: its IPv6 addresses (AAAA) if v6 is set,
+	// and its IPv4 addresses (A) if not. They are as the answer has them, and trusted by nobody.
+	Resolve(ctx context.Context, name string, v6 bool) ([]netip.Addr, error)
 }

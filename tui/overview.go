@@ -2,27 +2,15 @@ package tui
 
 import (
 	"fmt"
-	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes/fault"
-	"nmgre/routes/gre"
-	"nmgre/routes/kernel"
 	"nmgre/tui/draw"
-	"nmgre/tui/form"
+	"nmgre/tui/facts"
 )
-
-// fact is a property of a tunnel: its value in the profile, and that of the link.
-type fact struct {
-	name          string
-	profile, link string
-	differs       bool
-	alone         bool // a link has no such property
-}
 
 // overviewLines put the profile and the link side by side.
 func (m *Model) overviewLines(s *nmgre.Status, width int) []draw.Line {
@@ -35,10 +23,10 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []draw.Line {
 		head = append(head, draw.Plain.Of(": "+fault.Printable(s.Reason)))
 	}
 	lines := []draw.Line{head}
-	facts := overviewFacts(s)
+	list := facts.Of(s)
 	label := 0
-	for _, f := range facts {
-		label = max(label, len(f.name))
+	for _, f := range list {
+		label = max(label, len(f.Name))
 	}
 	column := max((width-label-3)/2, 8)
 	link := "link"
@@ -50,9 +38,9 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []draw.Line {
 	}
 	lines = append(lines, draw.Line{draw.Plain.Of(strings.Repeat(" ", label+2)), draw.Underlined.Of(m.theme.Fit("profile", column)), draw.Plain.Of(" "), draw.Underlined.Of(link)})
 	differs := false
-	for _, f := range facts {
+	for _, f := range list {
 		lines = append(lines, m.factLines(f, label, column)...)
-		differs = differs || f.differs
+		differs = differs || f.Differs
 	}
 	if differs {
 		lines = append(lines, draw.Text(""))
@@ -66,28 +54,28 @@ func (m *Model) overviewLines(s *nmgre.Status, width int) []draw.Line {
 }
 
 // factLines are a fact's row, and more rows where a value is longer than its column.
-func (m *Model) factLines(f fact, label, column int) []draw.Line {
+func (m *Model) factLines(f facts.Fact, label, column int) []draw.Line {
 	mark, st := " ", draw.Plain
-	if f.differs {
+	if f.Differs {
 		mark, st = m.theme.Differs, draw.Yellow
 	}
-	if f.alone {
+	if f.Alone {
 		var lines []draw.Line
-		for i, part := range draw.Wrap(f.profile, column*2+1) {
+		for i, part := range draw.Wrap(f.Profile, column*2+1) {
 			name := ""
 			if i == 0 {
-				name = f.name
+				name = f.Name
 			}
 			lines = append(lines, draw.Line{st.Of(m.theme.Fit(mark, 1)), draw.Dim.Of(m.theme.Fit(name, label) + " "), draw.Plain.Of(part)})
 		}
 		return lines
 	}
-	left, right := draw.Wrap(f.profile, column), draw.Wrap(f.link, column)
+	left, right := draw.Wrap(f.Profile, column), draw.Wrap(f.Link, column)
 	var lines []draw.Line
 	for i := range max(len(left), len(right)) {
 		name := ""
 		if i == 0 {
-			name = f.name
+			name = f.Name
 		} else {
 			mark = " "
 		}
@@ -102,57 +90,6 @@ func at(list []string, i int) string {
 		return list[i]
 	}
 	return ""
-}
-
-// overviewFacts compares profile and link, attribute by attribute.
-func overviewFacts(s *nmgre.Status) []fact {
-	t := s.Tunnel
-	facts := []fact{
-		{name: "mode", profile: t.Mode.String()}, {name: "local", profile: gre.OuterText(t.Local)}, {name: "remote", profile: gre.OuterText(t.Remote)},
-		{name: "inner", profile: draw.Prefixes(t.Addresses)}, {name: "key in", profile: fault.OrNone(gre.KeyText(t.InputKey))}, {name: "key out", profile: fault.OrNone(gre.KeyText(t.OutputKey))},
-		{name: "ttl", profile: gre.TTLText(t.TTL)}, {name: "tos", profile: gre.TOSText(t.TOS)}, {name: "mtu", profile: draw.MTUText(t.MTU)}, {name: "pmtud", profile: form.YesNo(!t.NoPMTUD)},
-	}
-	if l := s.Link; l != nil {
-		compareLink(facts, t, l)
-	}
-	if t.Parent != "" {
-		facts = append(facts, fact{name: "parent", profile: fault.Printable(t.Parent), alone: true})
-	}
-	if t.PeerAddress.IsValid() {
-		facts = append(facts, fact{name: "probed", profile: nm.AddrTexts(t.Peers()), alone: true})
-	}
-	facts = append(facts, fact{name: "at boot", profile: form.YesNo(t.Autoconnect), alone: true})
-	if s.Path != "" {
-		facts = append(facts, fact{name: "file", profile: fault.Printable(s.Path), alone: true})
-	}
-	if s.Unsaved {
-		facts = append(facts, fact{name: "on disk", profile: "no, lost at reboot", differs: true, alone: true})
-	}
-	return facts
-}
-
-// compareLink fills in the link's side.
-func compareLink(facts []fact, t nm.Tunnel, l *kernel.Link) {
-	set := func(name, value string, differs bool) {
-		i := slices.IndexFunc(facts, func(f fact) bool { return f.name == name })
-		facts[i].link, facts[i].differs = value, differs
-	}
-	if g := l.GRE; g != nil {
-		set("mode", g.Mode.String(), g.Mode != t.Mode)
-		set("local", gre.OuterText(g.Local), t.Local.IsValid() && gre.OuterText(g.Local) != gre.OuterText(t.Local))
-		set("remote", gre.OuterText(g.Remote), gre.OuterText(g.Remote) != gre.OuterText(t.Remote))
-		set("key in", fault.OrNone(gre.KeyText(g.InputKey)), fault.OrNone(gre.KeyText(g.InputKey)) != fault.OrNone(gre.KeyText(t.InputKey)))
-		set("key out", fault.OrNone(gre.KeyText(g.OutputKey)), fault.OrNone(gre.KeyText(g.OutputKey)) != fault.OrNone(gre.KeyText(t.OutputKey)))
-		set("ttl", gre.TTLText(g.TTL), g.TTL != t.TTL)
-		set("tos", gre.TOSText(g.TOS), g.TOS != t.TOS)
-		if !g.Mode.IPv6Outer() {
-			set("pmtud", form.YesNo(g.PMTUD), g.PMTUD == t.NoPMTUD)
-		}
-	}
-	set("mtu", strconv.Itoa(l.MTU), t.MTU != 0 && l.MTU != int(t.MTU))
-	own := slices.DeleteFunc(slices.Clone(l.Addresses), func(p netip.Prefix) bool { return p.Addr().IsLinkLocalUnicast() })
-	missing := slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return !slices.Contains(own, p) })
-	set("inner", draw.Prefixes(own), missing || len(own) > len(t.Addresses))
 }
 
 // countLines are the link's counters, as of its last reading.

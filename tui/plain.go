@@ -20,6 +20,7 @@ import (
 	"nmgre/tui/answers"
 	"nmgre/tui/canvas"
 	"nmgre/tui/draw"
+	"nmgre/tui/facts"
 	"nmgre/tui/form"
 	"nmgre/tui/way"
 )
@@ -245,16 +246,16 @@ func (p *plainTalk) edit(s nmgre.Status) error {
 
 // show prints the lines of the overview.
 func (p *plainTalk) show(s nmgre.Status) error {
-	for _, f := range overviewFacts(&s) {
+	for _, f := range facts.Of(&s) {
 		mark := ""
-		if f.differs {
+		if f.Differs {
 			mark = " (differs)"
 		}
-		if f.link == "" {
-			p.result("%s: %s%s", f.name, f.profile, mark)
+		if f.Link == "" {
+			p.result("%s: %s%s", f.Name, f.Profile, mark)
 			continue
 		}
-		p.result("%s: profile %s, link %s%s", f.name, f.profile, f.link, mark)
+		p.result("%s: profile %s, link %s%s", f.Name, f.Profile, f.Link, mark)
 	}
 	for _, r := range append(append([]routes.Route(nil), s.Tunnel.Routes...), s.Kept.Routes...) {
 		p.result("route: %s", r)
@@ -369,6 +370,9 @@ func (p *plainTalk) wizard(a *answers.Answers, was *nmgre.Status) error {
 		return err
 	}
 	a.SetLinks(links)
+	if names, err := p.wf.ZoneNames(p.ctx); err == nil {
+		a.SetZones(names)
+	}
 	p.say("An empty line takes the value in brackets; a single - clears it.")
 	for i := range answers.Pages {
 		if err := p.page(a, i); err != nil {
@@ -452,6 +456,10 @@ func withHint(problem, hint string) string {
 
 // way asks the kernel for the way to the far end.
 func (p *plainTalk) way(a *answers.Answers) {
+	if name, v6, ok := a.NameQuery(); ok {
+		list, err := p.wf.Resolve(p.ctx, name, v6)
+		a.SetName(name, v6, list, err)
+	}
 	if q, ok := a.WayQuery(); ok {
 		hop, err := p.wf.Lookup(p.ctx, q)
 		a.SetWay(q, hop, err)

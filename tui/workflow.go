@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"net/netip"
 
 	"nmgre"
 	"nmgre/nm"
@@ -38,6 +39,8 @@ type Workflow interface {
 	Manager(ctx context.Context) (nm.Manager, error)
 	Links(ctx context.Context) ([]kernel.Link, error)
 	Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error)
+	Resolve(ctx context.Context, name string, v6 bool) ([]netip.Addr, error)
+	ZoneNames(ctx context.Context) ([]string, error)
 	Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error)
 
 	// Watch sends a notice when tunnels change. It closes the channel when ctx ends. Several

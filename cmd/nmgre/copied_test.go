@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"net/netip"
 	"os/exec"
 	"reflect"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
+	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
 	"nmgre/tui/draw"
 )
@@ -26,6 +29,7 @@ func everything() nm.Tunnel {
 	t.Routes = []routes.Route{{Dst: want.CIDR("10.10.2.0/24"), Metric: want.Ptr(uint32(50))}}
 	t.SNAT = []keep.SNAT{{Dst: want.CIDR("10.10.2.0/24")}}
 	t.Forward, t.ClampMSS, t.Autoconnect = true, true, false
+	t.PeerName, t.Follow, t.Zone, t.NoProbe = "gw.example.org", true, "work", true
 	return t
 }
 
@@ -49,18 +53,21 @@ func shellWords(t *testing.T, line string) []string {
 // The commands that nmgre prints, shows and copies are those that its own flags read: create makes
 // the same tunnel, and edit the same change, also where a value goes.
 func TestCopiedCommands(t *testing.T) {
-	read := func(line string, named int, register func(*createFlags, *cobra.Command), from, expected nm.Tunnel) {
+	read := func(line string, named int, register func(*createFlags, *cobra.Command, *app), from, expected nm.Tunnel) {
 		t.Helper()
 		var flags createFlags
 		cmd := &cobra.Command{}
-		register(&flags, cmd)
+		names := fake.NewWorld()
+		names.Names = map[string][]netip.Addr{"gw.example.org": {want.Addr("100.0.2.99"), want.Addr("100.0.2.100")}}
+		a := &app{root: t.TempDir(), stderr: io.Discard, resolver: names.Start()}
+		register(&flags, cmd, a)
 		if err := cmd.ParseFlags(shellWords(t, line)[1:]); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
 		if args := cmd.Flags().Args(); len(args) != named || named == 1 && args[0] != from.Name {
 			t.Errorf("%s: the arguments are %q", line, args)
 		}
-		if err := flags.into(&from, cmd.Flags().Changed, &app{root: t.TempDir()}); err != nil {
+		if err := flags.into(&from, cmd.Flags().Changed, a); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
 		if !from.PeerAddress.IsValid() {

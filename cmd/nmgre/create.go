@@ -29,6 +29,8 @@ type createFlags struct {
 	snat                                    []string
 	forward, clampMSS                       bool
 	routesFrom                              string
+	zone, noProbe                           string // noProbe is a word that lasts
+	follow, probeOnce                       bool   // probeOnce is --no-probe for this command
 }
 
 func (a *app) createCommand() *cobra.Command {
@@ -64,26 +66,25 @@ Write a ROUTE as for ip route, without dev:
 			if err != nil {
 				return err
 			}
-			run.autoName = want.Name == ""
+			run.autoName, run.noProbe = want.Name == "", flags.probeOnce
 			a.warnOctal(flags)
 			return a.withHost(cmd.Context(), func(host *nmgre.Host) error { return a.create(cmd.Context(), host, want, run) })
 		},
 	}
-	flags.register(cmd)
+	flags.register(cmd, a)
 	waitFlag(cmd, &run.wait)
 	jsonFlag(cmd, &run.json)
 	cmd.Flags().BoolVar(&run.dryRun, "dry-run", false, "print every step and change nothing")
-	cmd.Flags().BoolVar(&run.noProbe, "no-probe", false, "do not probe the far end")
 	a.confirmFlag(cmd)
 	return cmd
 }
 
 // register adds the flags that describe a tunnel.
-func (f *createFlags) register(cmd *cobra.Command) {
+func (f *createFlags) register(cmd *cobra.Command, a *app) {
 	all := cmd.Flags()
 	all.SortFlags = false
 	all.SetNormalizeFunc(asPeer)
-	all.StringVar(&f.peer, "peer", "", "the far end's outer address; --remote is the same (required)")
+	all.StringVar(&f.peer, "peer", "", "the far end's outer address, or its name, or NAME=ADDRESS to choose one of its addresses; --remote is the same (required)")
 	all.StringArrayVar(&f.addresses, "address", nil, "this end's inner address with its prefix length, such as 172.16.0.1/30 (required; may be repeated)")
 	all.StringVar(&f.local, "local", "", "this end's outer address, or any (default: the source address that the kernel would use)")
 	all.StringArrayVar(&f.peerAddresses, "peer-address", nil, "the far end's inner address (default: the gateway of the routes, or the other host of a /30 or /31; may be repeated, and each is probed)")
@@ -105,6 +106,7 @@ func (f *createFlags) register(cmd *cobra.Command) {
 	all.StringArrayVar(&f.snat, "snat", nil, "DEST=SOURCE: give packets from the inner network to DEST the source address SOURCE; masquerade stands for the address of the device that they leave by (may be repeated)")
 	all.BoolVar(&f.forward, "forward", false, "forward IPv4 packets between the tunnel and this host's networks, on the devices involved only")
 	all.BoolVar(&f.clampMSS, "clamp-mss", false, "lower the MSS of forwarded TCP connections to fit the tunnel")
+	f.registerEnds(cmd, a)
 	all.BoolVar(&f.autoconnect, "autoconnect", true, "have NetworkManager bring the tunnel up by itself")
 	completeFlag(cmd, "mode", modeNames())
 	completeFlag(cmd, "flags", gre.FlagNames())
@@ -148,10 +150,14 @@ func (f *createFlags) into(t *nm.Tunnel, given func(flag string) bool, a *app) e
 	read("forward", func() error { t.Forward = f.forward; return nil })
 	read("clamp-mss", func() error { t.ClampMSS = f.clampMSS; return nil })
 	read("mode", func() (err error) { t.Mode, err = gre.ParseMode(f.mode); return err })
-	read("peer", func() (err error) {
-		t.Remote, err = parseAddr("peer", f.peer, "give the far end's outer address, such as --peer 203.0.113.2")
-		return err
+	read("peer", func() error {
+		if f.peer == "" {
+			t.Remote = netip.Addr{}
+			return nil
+		}
+		return f.readPeer(t, a)
 	})
+	f.readEnds(t, given)
 	read("local", func() error { return f.readLocal(t) })
 	read("peer-address", func() error {
 		var peers []netip.Addr

@@ -50,6 +50,7 @@ undone when the time is over. An edit that may cut off your own ssh session need
 			if !changesAnything(cmd.Flags()) {
 				return a.withHost(cmd.Context(), func(host *nmgre.Host) error { return nothingToChange(cmd.Context(), host, args[0]) })
 			}
+			run.noProbe = flags.probeOnce
 			a.warnOctal(flags)
 			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
 				change := func(t *nm.Tunnel) error { return flags.into(t, cmd.Flags().Changed, a) }
@@ -57,21 +58,20 @@ undone when the time is over. An edit that may cut off your own ssh session need
 			})
 		},
 	}
-	flags.registerForEdit(cmd)
+	flags.registerForEdit(cmd, a)
 	waitFlag(cmd, &run.wait)
 	jsonFlag(cmd, &run.json)
 	cmd.Flags().BoolVar(&run.dryRun, "dry-run", false, "print the differences and every step, and change nothing")
-	cmd.Flags().BoolVar(&run.noProbe, "no-probe", false, "do not probe the far end")
 	a.confirmFlag(cmd)
 	return cmd
 }
 
 // registerForEdit adds create's flags without their defaults: a flag that is not given changes
 // nothing.
-func (f *createFlags) registerForEdit(cmd *cobra.Command) {
-	f.register(cmd)
+func (f *createFlags) registerForEdit(cmd *cobra.Command, a *app) {
+	f.register(cmd, a)
 	for flag, usage := range map[string]string{
-		"peer": "the far end's outer address; --remote is the same", "address": "this end's inner address with its prefix length; replaces all of them (may be repeated)",
+		"peer": "the far end's outer address, or its name, or auto to look that name up again; --remote is the same", "zone": "firewalld's zone for the tunnel, or none for the default one", "address": "this end's inner address with its prefix length; replaces all of them (may be repeated)",
 		"local":        "this end's outer address, any, or auto for the source address that the kernel would use",
 		"peer-address": "the far end's inner address; replaces all of them (may be repeated, and each is probed)", "name": "the interface's name, 1 to 15 bytes",
 		"key":       "the key of both directions, a 32-bit number, equal at both ends, or none",
@@ -111,7 +111,9 @@ func changesAnything(flags *pflag.FlagSet) bool {
 	changes := false
 	flags.Visit(func(flag *pflag.Flag) {
 		switch flag.Name {
-		case "wait", "json", "dry-run", "no-probe", "confirm", "verbose":
+		case "wait", "json", "dry-run", "confirm", "verbose":
+		case "no-probe":
+			changes = changes || changesProbe(flag)
 		default:
 			changes = true
 		}

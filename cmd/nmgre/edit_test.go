@@ -101,7 +101,7 @@ func TestEditExitCodes(t *testing.T) {
 		{"nothing about the tunnel given", nil, "gre1 --json --wait 5s", exitInvalid, []string{"there is nothing to change"}},
 		{"no name", nil, "--mtu 1400", exitInvalid, []string{"the tunnel's name is missing"}},
 		{"no such tunnel", nil, "gre9 --mtu 1400", exitInvalid, []string{`no tunnel has the name "gre9"`}},
-		{"two things wrong", nil, "gre1 --mtu 12 --peer x", exitInvalid, []string{`mtu: "12" is not possible`, "hint: use 68 to 65535, or auto", `peer: "x" is not an IP address`}},
+		{"two things wrong", nil, "gre1 --mtu 12 --peer 100.0.2.300", exitInvalid, []string{`mtu: "12" is not possible`, "hint: use 68 to 65535, or auto", `peer: "100.0.2.300" is not an IP address`}},
 		{"no time to confirm", nil, "gre1 --mtu 1400 --confirm 0s", exitInvalid, []string{"confirm: 0s is not possible"}},
 		{"too much time to confirm", nil, "gre1 --mtu 1400 --confirm 2h", exitInvalid, []string{"confirm: 2h0m0s is not possible"}},
 		{"the input for two things", nil, "gre1 --routes-from - --confirm 60s", exitInvalid, []string{"standard input cannot both"}},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
@@ -35,7 +36,7 @@ const (
 )
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: adapters.Open, systemd: systemd.Reload, ignore: signal.Ignore, settle: asroot.Settle, program: os.Args[0], exe: watchdog.Exe()}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: adapters.Open, systemd: systemd.Reload, ignore: signal.Ignore, settle: asroot.Settle, resolver: adapters.Resolver{}, own: adapters.Own, program: os.Args[0], exe: watchdog.Exe()}
 	os.Exit(a.run(os.Args[1:]))
 }
 
@@ -64,9 +65,12 @@ type app struct {
 	// ignore makes the process ignore signals; nil in tests.
 	ignore func(...os.Signal)
 	// settle frees the process from its caller's limits and signals; nil in tests.
-	settle  func()
-	program string   // the name that nmgre was called by; empty for "nmgre"
-	typed   []string // the command line with the program's name
+	settle   func()
+	resolver nm.Resolver         // looks up the names of far ends; nil in tests that have none
+	own      func() []netip.Addr // this host's addresses; nil in tests
+	ctx      context.Context     //nolint:containedctx // the one of the command that runs
+	program  string              // the name that nmgre was called by; empty for "nmgre"
+	typed    []string            // the command line with the program's name
 }
 
 // untilTold returns a context that ends when the process is told to end, so that an unfinished
@@ -85,6 +89,7 @@ func untilTold() (ctx context.Context, stop func()) {
 func (a *app) run(args []string) int {
 	ctx, stop := untilTold()
 	defer stop()
+	a.ctx = ctx
 	a.typed = append([]string{cmp.Or(a.program, "nmgre")}, args...)
 	root := a.rootCommand()
 	root.SetArgs(append([]string{}, args...)) // cobra takes nil for the process's own arguments

@@ -30,7 +30,7 @@ func TestUpdate(t *testing.T) {
 	ctx := soon(t, 10*time.Second)
 	old := byHand(t, bus)
 	changed := dbustest.Tunnels["plain"].Clone()
-	changed.MTU, changed.Name = 1300, "gre9"
+	changed.MTU, changed.Name, changed.Zone = 1300, "gre9", "work"
 	undo, err := c.Update(ctx, dbustest.UUID, nil, changed)
 	if err != nil {
 		t.Fatal(err)

@@ -17,3 +17,12 @@ func (c *Client) ZoneOf(ctx context.Context, dev string) (nm.Zone, error) {
 	}
 	return firewalld.ZoneOf(ctx, l.conn, dev), ctx.Err()
 }
+
+// ZoneNames implements [nm.Zones].
+func (c *Client) ZoneNames(ctx context.Context) ([]string, error) {
+	l, err := c.link(ctx)
+	if err != nil {
+		return nil, failed("ask for the firewall's zones", err)
+	}
+	return firewalld.Names(ctx, l.conn), ctx.Err()
+}

@@ -282,7 +282,7 @@ func (c *ChangePlan) finish(ctx context.Context, sys nm.System) error {
 	}
 	t := c.Profile.Tunnel
 	c.Kept = c.Before // the lists are shared, and not written to
-	c.Kept.UUID, c.Kept.Name, c.Kept.Remote, c.Kept.Inner = c.Profile.UUID, t.Name, t.Remote, t.InnerNetworks()
+	c.Kept.UUID, c.Kept.Name, c.Kept.Remote, c.Kept.Inner, c.Kept.PeerName = c.Profile.UUID, t.Name, t.Remote, t.InnerNetworks(), nm.FollowedAfter(c.Before, t, t)
 	c.Kept.Routes = c.Owned(nm.OwnerKernel, c.Before.Routes)
 	// a pin that none of the tunnel's own routes needed stays
 	c.Kept.Pin = pre.pin || c.Before.Pin && (c.stillCovered() || !t.WithKept(c.Before).CoversRemote())

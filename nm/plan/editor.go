@@ -399,7 +399,7 @@ func (e *editor) keptAfter(ctx context.Context) (keep.Kept, error) {
 		return keep.Kept{}, err
 	}
 	k := e.pre.kept(forward, e.keptRoutes())
-	k.UUID, k.Stamp = e.profile.UUID, e.kept.Stamp
+	k.UUID, k.Stamp, k.PeerName = e.profile.UUID, e.kept.Stamp, nm.FollowedAfter(e.kept, b, t)
 	// a pin that none of the tunnel's own routes needed stays
 	k.Pin = e.pre.pin || e.kept.Pin && t.Remote == b.Remote && (t.CoversRemote() || !b.CoversRemote())
 	if e.isElsewhere() && !e.moves {

@@ -17,7 +17,7 @@ import (
 // kept is the part of the tunnel that root keeps, with those routes, and forwarding between those
 // devices. The UUID is left empty: it is not known yet.
 func (p *preflight) kept(forward []string, own []routes.Route) keep.Kept {
-	return keep.Kept{Name: p.t.Name, Remote: p.t.Remote, Inner: p.t.InnerNetworks(), SNAT: p.t.SNAT, ClampMSS: p.t.ClampMSS, Pin: p.pin,
+	return keep.Kept{Name: p.t.Name, Remote: p.t.Remote, PeerName: p.t.Followed(), Inner: p.t.InnerNetworks(), SNAT: p.t.SNAT, ClampMSS: p.t.ClampMSS, Pin: p.pin,
 		Forward: forward, Routes: own, Policy: nm.OwnedRules(p.rules, nm.OwnerKernel)}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"nmgre/nm"
 	"nmgre/nm/verify/cause"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
@@ -18,6 +19,10 @@ import (
 func (v *verifier) checkPeer(context.Context) error {
 	if skipped := v.whyNoProbe(); skipped.Summary != "" {
 		v.report.add(skipped)
+		if v.isOneWay() && v.link != nil && v.link.Up && !v.opts.BeforeSave {
+			v.report.add(v.judgeOneWay())
+			return nil
+		}
 		v.report.add(skip("counters", "not checked: nothing was sent"))
 		return nil
 	}
@@ -53,6 +58,8 @@ func (v *verifier) whyNoProbe() Check {
 	switch {
 	case !v.opts.Probe:
 		c.Summary = "not checked: no probe was requested"
+	case v.tunnel.NoProbe:
+		c.Summary = "not probed: the profile says that the far end is never probed (--no-probe=" + nm.Always + "); the counters tell"
 	case v.link == nil:
 		c.Summary = noLink
 	case !v.link.Up:

@@ -229,17 +229,21 @@ func (v *verifier) graceForNetworks() time.Duration {
 }
 
 // checkBehind judges what is known of the addresses behind the far end.
-func (v *verifier) checkBehind(context.Context) error {
+func (v *verifier) checkBehind(ctx context.Context) error {
 	for i, to := range v.opts.To {
 		if v.link == nil {
 			v.report.add(skip(toID(to), noLink))
 			continue
 		}
-		v.report.add(v.judgeBehind(v.behind[i]))
+		c := v.judgeBehind(v.behind[i])
+		v.nameOwnZone(ctx, &c)
+		v.report.add(c)
 	}
 	for _, f := range v.behind {
 		if f.Network.IsValid() && v.ev.Probe.Received > 0 {
-			v.report.add(v.judgeNetwork(f))
+			c := v.judgeNetwork(f)
+			v.nameOwnZone(ctx, &c)
+			v.report.add(c)
 		}
 	}
 	return nil

@@ -70,7 +70,7 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 	v.report.add(v.checkLink())
 	v.report.add(v.checkAddresses())
 	v.checkWarnings()
-	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkGateway, v.checkUnderlay, v.lookBehind, v.sendProbe, v.checkMTU, v.checkPeer, v.checkMorePeers, v.checkBehind} {
+	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkGateway, v.checkUnderlay, v.checkName, v.checkZone, v.lookBehind, v.sendProbe, v.watchCounters, v.checkMTU, v.checkPeer, v.checkMorePeers, v.checkBehind} {
 		if err := check(ctx); err != nil {
 			return v.report, fault.Ended(ctx, err)
 		}
@@ -98,9 +98,12 @@ type verifier struct {
 	ev         cause.Evidence
 	// what is known of each address of opts.To, or of networks
 	behind   []behind.Found
-	asking   *behind.Asking // asks for them; nil before the probe
-	wrongWay bool           // the check of the underlay failed
-	probeErr error          // why the probe could not be sent
+	asking   *behind.Asking   // asks for them; nil before the probe
+	wrongWay bool             // the check of the underlay failed
+	probeErr error            // why the probe could not be sent
+	watched  *kernel.Counters // of a tunnel that is never probed; nil for others
+	inZone   string           // firewalld's zone of the tunnel; empty until asked, and where there is none
+	asked    bool
 	report   Report
 }
 

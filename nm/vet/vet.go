@@ -179,6 +179,8 @@ func (v *vetting) checkTunnel() fault.List {
 		return fault.List{fault.Invalid("", hint, "the interface of the profile is %s, not %s", fault.Printable(p.Tunnel.Name), fault.Printable(k.Name))}
 	case k.Remote != p.Tunnel.Remote:
 		return fault.List{fault.Invalid("", hint, "the far end of %s is %s, not %s", k.Name, p.Tunnel.Remote, k.Remote)}
+	case k.PeerName != "" && k.PeerName != v.allowed.PeerName:
+		return fault.List{rootOnly("follow", "only root may have the far end followed by a name, %s, where root keeps something for it", fault.Printable(k.PeerName))}
 	case !sameNetworks(k.Inner, inner):
 		return fault.List{fault.Invalid("", hint, "the inner networks of %s are %v, and the request has others", k.Name, inner)}
 	default:

@@ -17,11 +17,14 @@ import (
 // of root's, named by the UUID of the profile. Root acts by that file alone and not by the profile,
 // which any local user may own.
 type Kept struct {
-	UUID   string         // of the profile
-	Name   string         // the tunnel's interface
-	Remote netip.Addr     // the far end's outer address
-	Inner  []netip.Prefix // the tunnel's inner networks, masked: SNAT is for packets from them
-	Routes []routes.Route // the routes that the kernel half owns
+	UUID   string     // of the profile
+	Name   string     // the tunnel's interface
+	Remote netip.Addr // the far end's outer address
+	// PeerName is the DNS name by which root may follow the far end: then Remote changes. It is
+	// empty for a far end that stays.
+	PeerName string
+	Inner    []netip.Prefix // the tunnel's inner networks, masked: SNAT is for packets from them
+	Routes   []routes.Route // the routes that the kernel half owns
 	// Policy are the rules of the routing policy that the kernel half owns, each with a priority.
 	Policy []rule.Rule
 	SNAT   []SNAT
@@ -86,7 +89,7 @@ func Same(a, b Kept) bool {
 	if a.Empty() || b.Empty() {
 		return a.Empty() && b.Empty()
 	}
-	return a.Name == b.Name && a.Remote == b.Remote && a.ClampMSS == b.ClampMSS && a.Pin == b.Pin && slices.Equal(a.Inner, b.Inner) &&
+	return a.Name == b.Name && a.Remote == b.Remote && a.PeerName == b.PeerName && a.ClampMSS == b.ClampMSS && a.Pin == b.Pin && slices.Equal(a.Inner, b.Inner) &&
 		slices.Equal(a.SNAT, b.SNAT) && slices.Equal(a.Forward, b.Forward) && slices.Equal(a.Policy, b.Policy) && routes.EqualLists(a.Routes, b.Routes)
 }
 

@@ -216,6 +216,11 @@ func (p *keptParser) single(word, rest string) error {
 			return fault.Invalid("", "it is the far end's outer address", "\"%.80s\" is no address", fault.Printable(rest))
 		}
 		k.Remote = a
+	case "follow":
+		if !IsHostName(rest) {
+			return fault.Invalid("", "it is the name of the far end, such as gw.example.org", "\"%.80s\" is not the name of a host", fault.Printable(rest))
+		}
+		k.PeerName = rest
 	case "forward":
 		return p.forward(strings.Fields(rest))
 	case "clamp-mss", "pin":
@@ -224,7 +229,7 @@ func (p *keptParser) single(word, rest string) error {
 		}
 		k.ClampMSS, k.Pin = k.ClampMSS || word == "clamp-mss", k.Pin || word == "pin"
 	default:
-		return fault.Invalid("", "there are: version, uuid, interface, remote, inner, snat, forward, clamp-mss, pin, rule, route", "\"%.40s\" is not known", fault.Printable(word))
+		return fault.Invalid("", "there are: version, uuid, interface, remote, follow, inner, snat, forward, clamp-mss, pin, rule, route", "\"%.40s\" is not known", fault.Printable(word))
 	}
 	return nil
 }
@@ -332,6 +337,9 @@ func (k Kept) writable() error {
 	if i := slices.IndexFunc(k.Policy, func(r rule.Rule) bool { return !r.HasPriority }); i >= 0 {
 		return fault.Invalid("rule", "", "the rule %s has no priority", k.Policy[i])
 	}
+	if k.PeerName != "" && !IsHostName(k.PeerName) {
+		return fault.Invalid("follow", "", "\"%.80s\" is not the name of a host", fault.Printable(k.PeerName))
+	}
 	for _, name := range append([]string{k.Name}, k.Forward...) {
 		if !routes.IsDevice(name) {
 			return badDevice(name)
@@ -348,6 +356,9 @@ func (k Kept) writeLines(line func(words ...string)) {
 	line("interface", k.Name)
 	if k.Remote.IsValid() {
 		line("remote", k.Remote.String())
+	}
+	if k.PeerName != "" {
+		line("follow", k.PeerName)
 	}
 	for _, n := range k.Inner {
 		line("inner", n.String())

@@ -19,9 +19,15 @@ type Link struct {
 
 	// Addresses have the length of their network. Of an address with a peer, it is the address.
 	Addresses []netip.Prefix
-	GRE       *GRELink // set for the GRE modes only
-	Counters  Counters
+	// Leased are those of the addresses that may go by themselves: their life time has an end, as
+	// with DHCP and IPv6's router advertisements, or the far end of PPP has given them.
+	Leased   []netip.Addr
+	GRE      *GRELink // set for the GRE modes only
+	Counters Counters
 }
+
+// PointToPoint says whether the link is one of PPP.
+func (l Link) PointToPoint() bool { return l.Kind == "ppp" }
 
 // GRELink is the kernel's settings of a GRE device.
 type GRELink struct {

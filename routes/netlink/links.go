@@ -38,6 +38,9 @@ func (k *Kernel) Links(ctx context.Context) ([]kernel.Link, error) {
 	for _, a := range addresses {
 		if link := byIndex[a.index]; link != nil {
 			link.Addresses = append(link.Addresses, a.prefix)
+			if a.leased || link.PointToPoint() {
+				link.Leased = append(link.Leased, a.prefix.Addr())
+			}
 		}
 	}
 	return links, nil
@@ -195,7 +198,11 @@ func parseCounters(r *wire.Reader, v []byte) kernel.Counters {
 type deviceAddress struct {
 	index  int
 	prefix netip.Prefix
+	leased bool // its life time has an end
 }
+
+// forever is the life time of an address that stays (INFINITY_LIFE_TIME).
+const forever = 0xffffffff
 
 // parseAddress reads the body of an RTM_NEWADDR message (struct ifaddrmsg). If the address has a
 // peer, IFA_LOCAL is the address and IFA_ADDRESS the peer. IPv6 addresses without a peer have no
@@ -217,6 +224,8 @@ func parseAddress(body []byte) (found deviceAddress, wanted bool, err error) {
 			address = r.Addr(family, v)
 		case unix.IFA_LOCAL:
 			local = r.Addr(family, v)
+		case unix.IFA_CACHEINFO: // struct ifa_cacheinfo: preferred, valid, and when
+			found.leased = r.Uint32(r.Bytes(v, 8)[4:]) != forever
 		}
 		return r.Err
 	})

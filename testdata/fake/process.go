@@ -50,7 +50,7 @@ func (w *World) Start() *Process { return &Process{World: w} }
 
 // Host returns nmgre's verbs for the process. It listens if the world has something to hear.
 func (p *Process) Host() *nmgre.Host {
-	h := &nmgre.Host{System: nm.System{Profiles: p, Kernel: Kernel{p}, Gateway: p, Store: Store{p}, Keeper: p.Keeper(), Zones: p}}
+	h := &nmgre.Host{System: nm.System{Profiles: p, Kernel: Kernel{p}, Gateway: p, Store: Store{p}, Keeper: p.Keeper(), Zones: p, Resolver: p}}
 	if p.Hears != nil {
 		h.Listener = p.Listener()
 	}

@@ -3,8 +3,10 @@ package fake
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -28,10 +30,12 @@ type rootFiles struct {
 	rules      []keep.Rule
 	forwarding map[string]bool
 	obstacles  []keep.Obstacle
-	Outer      keep.OuterRules        // what other programs' rules do to outer packets
-	Filter     keep.ReversePathFilter // of every device
-	Zone       nm.Zone                // firewalld's, of every device
-	Policies   kernel.IPsecPolicies   // of IPsec
+	Outer      keep.OuterRules         // what other programs' rules do to outer packets
+	Filter     keep.ReversePathFilter  // of every device
+	Zone       nm.Zone                 // firewalld's, of every device
+	Zones      []string                // the names of firewalld's zones
+	Names      map[string][]netip.Addr // the DNS, without its kinds of records
+	Policies   kernel.IPsecPolicies    // of IPsec
 	// what other rules do to the packets of SNAT rules; nil if those work
 	SNATTaken *keep.Translations
 	probes    uint64 // how many were sent
@@ -433,6 +437,31 @@ func (p *Process) ZoneOf(ctx context.Context, _ string) (zone nm.Zone, err error
 		return nil
 	})
 	return zone, err
+}
+
+// ZoneNames implements [nm.Zones].
+func (p *Process) ZoneNames(ctx context.Context) (names []string, err error) {
+	err = p.call(ctx, "ZoneNames", func() error {
+		names = slices.Clone(p.Zones)
+		return nil
+	})
+	return names, err
+}
+
+// Resolve implements [nm.Resolver].
+func (p *Process) Resolve(ctx context.Context, name string, v6 bool) (list []netip.Addr, err error) {
+	err = p.call(ctx, "Resolve", func() error {
+		for _, a := range p.Names[name] {
+			if a.Is6() == v6 {
+				list = append(list, a)
+			}
+		}
+		if len(list) == 0 {
+			return errors.New("no such host")
+		}
+		return nil
+	})
+	return list, err
 }
 
 func (p *Process) Obstacles(ctx context.Context, _ []string) (list []keep.Obstacle, err error) {

@@ -67,6 +67,14 @@ func SetField(t *nm.Tunnel, field, value string) (err error) {
 		t.NoPMTUD = true
 	case "no-autoconnect":
 		t.Autoconnect = false
+	case "zone":
+		t.Zone = value
+	case "peer-name":
+		t.PeerName = value
+	case "follow":
+		t.Follow = true
+	case "no-probe":
+		t.NoProbe = true
 	default:
 		err = setNumber(t, field, value)
 	}

@@ -10,6 +10,7 @@ import (
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
+	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/tui/form"
 )
@@ -50,6 +51,7 @@ type Answers struct {
 	hopErr    error
 	proposals []netip.Prefix
 	otherErr  *fault.Error // of the answer about the other end
+	found     named        // the far end's name, once it is looked up
 
 	submitted bool           // everything has been submitted once: every error is shown
 	refusals  []*fault.Error // the host's, against the last submission
@@ -90,7 +92,7 @@ func (a *Answers) Changed(f *form.Field) (askWay bool) {
 		a.Forms[PageRoutes].Grow(f.ID)
 	case "snat":
 		a.Forms[PageForward].Grow(f.ID)
-	case "peer", "local", "mode":
+	case "peer", "local", "mode", "answer", "parent":
 		askWay = true
 	}
 	a.Refresh()
@@ -126,6 +128,9 @@ func (a *Answers) WayQuery() (q kernel.Query, ok bool) {
 	q.To = t.Remote
 	if t.Local.IsValid() && !t.Local.IsUnspecified() && t.Local.Is4() == t.Remote.Is4() {
 		q.From = t.Local
+	}
+	if !keep.IsUUID(t.Parent) {
+		q.Dev = t.Parent
 	}
 	return q, true
 }

@@ -68,11 +68,12 @@ func (a *Answers) endpointFields(t nm.Tunnel) []*form.Field {
 	if a.Edit {
 		mode.Why = "a tunnel keeps its mode (D makes another one like it)"
 	}
+	which := nameFields(t)
 	return []*form.Field{
-		form.NewText("peer", "Far end's address", routes.AddrText(t.Remote), "such as 203.0.113.2", "the address by which this host reaches the other one, outside the tunnel"),
+		form.NewText("peer", "Far end's address", peerValue(t, routes.AddrText(t.Remote)), "such as 203.0.113.2", "the address, or the name, by which this host reaches the other one, outside the tunnel"),
 		mode,
 		form.NewChoice("local", "Local address", localOptions(nil, nil, t.Local, t.Mode), local, "what the far end sends to; the kernel's choice is right unless you know better"),
-		name,
+		name, which[0], which[1],
 	}
 }
 
@@ -137,7 +138,7 @@ func optionFields(t nm.Tunnel) []*form.Field {
 	if t.EncapLimit != 0 {
 		limit = strconv.Itoa(int(t.EncapLimit))
 	}
-	return []*form.Field{
+	return append([]*form.Field{
 		form.NewChoice("keys", "Key", []form.Option{choice(keysNone, "none"), choice(keysOne, "one for both directions"), choice(keysTwo, "one for each direction")}, kind,
 			"a number that tells tunnels between the same two hosts apart, the same at both ends; it is no secret"),
 		form.NewText("key", "Its number", key, "such as 42", "decimal, 0x hexadecimal, leading-zero octal, or a dotted quad"),
@@ -151,7 +152,7 @@ func optionFields(t nm.Tunnel) []*form.Field {
 		form.NewText("flow-label", "Flow label", flowText(t.FlowLabel), "0", "of the outer packets, 0 to 1048575"),
 		form.NewChoice("parent", "Bound to", parentOptions(nil, t.Parent), t.Parent, "the device that the packets must leave through; none lets the routes decide"),
 		form.NewToggle("autoconnect", "Comes up at boot", t.Autoconnect, "NetworkManager brings the tunnel up by itself"),
-	}
+	}, endFields(t)...)
 }
 
 func flowText(n uint32) string {
@@ -283,11 +284,12 @@ func (a *Answers) enable(t nm.Tunnel) {
 		two = "there is no key for each direction: choose that above"
 	}
 	a.get("key").Why, a.get("input-key").Why, a.get("output-key").Why = one, two, two
+	a.enableEnds(t)
 }
 
 // notes sets the notes, which say what follows from the values.
 func (a *Answers) notes(t nm.Tunnel) {
-	a.get("peer").Note = strings.Trim(a.wayText(t)+"; "+a.twinText(t), "; ")
+	a.get("peer").Note = strings.Trim(strings.Trim(a.nameText(t)+"; "+a.wayText(t), "; ")+"; "+a.twinText(t), "; ")
 	a.get("peer-address").Note = ""
 	a.get("peer-address").SetPlaceholder("")
 	if a.value("peer-address") == "" {

@@ -58,9 +58,9 @@ func (r *reader) endpoints() {
 	if mode, err := gre.ParseMode(a.value("mode")); err == nil {
 		t.Mode = mode
 	}
+	r.peer()
+	r.ends()
 	var err *fault.Error
-	t.Remote, err = parseAddr("peer", a.value("peer"), "give the far end's outer address, such as 203.0.113.2")
-	r.fail(a.get("peer"), err)
 	t.Name = a.value("name")
 	switch local := a.value("local"); local {
 	case localAuto:

@@ -13,7 +13,7 @@ import (
 )
 
 // gone has the words that take a value away, by the flag.
-var gone = map[string]string{"local": "auto", "mtu": "auto", "key": "none", "input-key": "none", "output-key": "none", "parent": "none", "flags": "none", "peer-address": "none", "route": "none", "snat": "none",
+var gone = map[string]string{"local": "auto", "mtu": "auto", "key": "none", "input-key": "none", "output-key": "none", "parent": "none", "flags": "none", "peer-address": "none", "route": "none", "snat": "none", "zone": "none",
 	"flow-label": "0", "encap-limit": strconv.Itoa(gre.DefaultEncapLimit)}
 
 // EditCommand is the change as a command, in the words of a shell. A flag of a list has every entry
@@ -23,6 +23,9 @@ func EditCommand(name string, p plan.EditPlan) string {
 	lists := map[string][]string{"address": texts(p.After.Addresses), "route": texts(p.After.Routes), "snat": texts(p.After.SNAT), "peer-address": texts(p.After.Peers())}
 	told := make(map[string]bool)
 	for _, c := range p.Changes {
+		if c.Field == "peer" || c.Field == "peer-name" { // one flag has both
+			c.Field, c.New = "peer", p.After.PeerFlag()
+		}
 		values := lists[c.Field]
 		if len(values) == 0 {
 			values = []string{cmp.Or(c.New, gone[c.Field])}

@@ -25,6 +25,8 @@ import (
 type Host struct {
 	mu       sync.Mutex
 	Tunnels  []nmgre.Status
+	Names    map[string][]netip.Addr // the DNS
+	Zones    []string                // firewalld's
 	Devices  []kernel.Link
 	Held     map[string][]nmgre.RouteState
 	notices  chan nmgre.Notice
@@ -589,6 +591,23 @@ func (f *Host) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 		return kernel.Hop{Dev: "eth0", Via: Addr("2001:db8:1::1"), Src: Addr("2001:db8:1::100"), MTU: 1500}, nil
 	}
 	return kernel.Hop{Dev: "eth0", Via: Addr("100.0.1.1"), Src: Addr("100.0.1.100"), MTU: 1500}, nil
+}
+
+func (f *Host) Resolve(ctx context.Context, name string, v6 bool) ([]netip.Addr, error) {
+	r := f.root()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if list := r.Names[name]; len(list) > 0 {
+		return list, nil
+	}
+	return nil, &fault.Error{Kind: fault.ErrInvalid, Field: "peer", What: name + " has no IPv4 address (A)", Hint: "check the name"}
+}
+
+func (f *Host) ZoneNames(ctx context.Context) ([]string, error) {
+	r := f.root()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Zones, nil
 }
 
 func (f *Host) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error) {

@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -18,6 +19,8 @@ import (
 type Workflow interface {
 	Links(ctx context.Context) ([]kernel.Link, error)
 	Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error)
+	Resolve(ctx context.Context, name string, v6 bool) ([]netip.Addr, error)
+	ZoneNames(ctx context.Context) ([]string, error)
 	FarEnd(ctx context.Context, t nm.Tunnel) (nm.FarEnd, error)
 
 	Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error)

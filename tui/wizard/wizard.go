@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -82,6 +83,12 @@ func (w *Wizard) open() tea.Cmd {
 			}
 			w.answers.SetLinks(links)
 			return nil
+		}), ask(w.shell, "read firewalld's zones", func(ctx context.Context, wf Workflow) ([]string, error) { return wf.ZoneNames(ctx) },
+		func(names []string, err error) tea.Cmd {
+			if err == nil { // without a list, no zone is offered
+				w.answers.SetZones(names)
+			}
+			return nil
 		}))
 }
 
@@ -123,6 +130,9 @@ func (w *Wizard) askWay(rest time.Duration) tea.Cmd {
 	w.asking++
 	turn := w.asking
 	return w.shell.After(rest, func() tea.Cmd {
+		if name, v6, ok := w.answers.NameQuery(); ok && turn == w.asking && !w.closed {
+			return w.askName(turn, name, v6)
+		}
 		q, ok := w.answers.WayQuery()
 		if turn != w.asking || w.closed || !ok {
 			return nil
@@ -135,6 +145,18 @@ func (w *Wizard) askWay(rest time.Duration) tea.Cmd {
 				return nil
 			})
 	})
+}
+
+// askName looks the far end's name up, and then asks for the way to it.
+func (w *Wizard) askName(turn int, name string, v6 bool) tea.Cmd {
+	return ask(w.shell, "look up "+name, func(ctx context.Context, wf Workflow) ([]netip.Addr, error) { return wf.Resolve(ctx, name, v6) },
+		func(list []netip.Addr, err error) tea.Cmd {
+			if turn != w.asking {
+				return nil
+			}
+			w.answers.SetName(name, v6, list, err)
+			return w.askWay(0)
+		})
 }
 
 // Keys are those of the page that is open.

@@ -21,6 +21,7 @@ type Doors struct {
 	Profiles nm.Profiles
 	Kernel   kernel.Kernel
 	Listener kernel.Listener // nil in tests: it would listen on this host
+	Resolver nm.Resolver     // nil in tests that look up no names
 	Gateway  keep.Gateway
 	Files    *store.Store
 	// AsRoot keeps for a process that is not root. It is nil for root, which keeps by itself.
@@ -41,7 +42,7 @@ func Open(ctx context.Context) (Doors, func(), error) {
 		_ = profiles.Close() // the error about the kernel matters more
 		return Doors{}, nil, err
 	}
-	d := Doors{Profiles: profiles, Kernel: links, Listener: evidence.New(), Gateway: gateway.New(), Files: store.New("/", 0)}
+	d := Doors{Profiles: profiles, Kernel: links, Listener: evidence.New(), Resolver: Resolver{}, Gateway: gateway.New(), Files: store.New("/", 0)}
 	if !links.CanChange() {
 		quiet := asroot.New(d.Files)
 		quiet.NoTerminal = true
@@ -61,5 +62,5 @@ func (d Doors) System() nm.System {
 		keeper = &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: d.Profiles}, Kernel: d.Kernel, Gateway: d.Gateway, Store: files}
 	}
 	zones, _ := d.Profiles.(nm.Zones) // on the same bus
-	return nm.System{Profiles: d.Profiles, Kernel: d.Kernel, Gateway: d.Gateway, Store: files, Keeper: keeper, Listener: d.Listener, Zones: zones}
+	return nm.System{Profiles: d.Profiles, Kernel: d.Kernel, Gateway: d.Gateway, Store: files, Keeper: keeper, Listener: d.Listener, Zones: zones, Resolver: d.Resolver}
 }

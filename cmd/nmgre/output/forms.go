@@ -27,6 +27,10 @@ type tunnelForm struct {
 	State     string      `json:"state"`
 	Routes    []routeForm `json:"routes"`
 	Kept      *keptForm   `json:"kept,omitempty"`
+	PeerName  string      `json:"peer_name,omitempty"` // the name that the remote was found by
+	Follow    bool        `json:"follow,omitempty"`    // nmgre follow looks it up again
+	Zone      string      `json:"zone,omitempty"`      // of firewalld
+	NoProbe   bool        `json:"no_probe,omitempty"`  // the far end is never probed
 }
 
 type routeForm struct {
@@ -113,6 +117,7 @@ func newTunnel(s nmgre.Status) tunnelForm {
 	return tunnelForm{
 		Name: s.ID, UUID: s.UUID, Interface: t.Name, Mode: t.Mode.String(), Local: gre.OuterText(t.Local), Remote: t.Remote.String(),
 		InputKey: t.InputKey, OutputKey: t.OutputKey, Addresses: texts(t.Addresses), State: string(s.State), Routes: newRoutes(s), Kept: newKept(s),
+		PeerName: t.PeerName, Follow: t.Follow, Zone: t.Zone, NoProbe: t.NoProbe,
 	}
 }
 

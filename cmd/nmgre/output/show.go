@@ -65,10 +65,13 @@ func showFields(s nmgre.Status) []field {
 	}
 	fields := []field{
 		{"name", fault.Printable(s.ID)}, {"interface", fault.Printable(t.Name)}, {"uuid", s.UUID}, {"state", state},
-		{"not applied", s.Pending.Advice(t.Name)}, {"mode", t.Mode.String()}, {"local", gre.OuterText(t.Local)}, {"remote", gre.RemoteText(t.Remote)}, {"parent", fault.Printable(t.Parent)},
+		{"not applied", s.Pending.Advice(t.Name)}, {"mode", t.Mode.String()}, {"local", gre.OuterText(t.Local)}, {"remote", gre.RemoteText(t.Remote)}, {"far end's name", nameText(t)}, {"zone", fault.Printable(t.Zone)}, {"parent", fault.Printable(t.Parent)},
 		{"input key", keyForms(t.InputKey)}, {"output key", keyForms(t.OutputKey)},
 		{"ttl", gre.TTLText(t.TTL)}, {"tos", gre.TOSText(t.TOS)}, {"path MTU discovery", onOff(!t.NoPMTUD)},
 		{"mtu", mtuText(s)}, {"addresses", joined(t.Addresses)}, {"autoconnect", onOff(t.Autoconnect)}, {"file", fault.Printable(s.Path)},
+	}
+	if t.NoProbe {
+		fields = append(fields, field{"probes", "never: verify judges by the counters (--no-probe=" + nm.Always + ")"})
 	}
 	if t.PeerAddress.IsValid() {
 		fields = append(fields, field{"peer address", nm.AddrTexts(t.Peers())})
@@ -80,6 +83,14 @@ func showFields(s nmgre.Status) []field {
 		fields = append(fields, field{"encapsulation limit", number(uint32(t.EncapLimit))}, field{"flow label", number(t.FlowLabel)}, field{"flags", t.Flags.String()})
 	}
 	return fields
+}
+
+// nameText writes the name that the far end was found by, and whether it is followed.
+func nameText(t nm.Tunnel) string {
+	if t.Follow {
+		return fault.Printable(t.PeerName) + ", followed"
+	}
+	return fault.Printable(t.PeerName)
 }
 
 // keyForms writes a key in each form that tools at the far end may show.

@@ -20,6 +20,10 @@ var Tunnels = map[string]nm.Tunnel{
 		Addresses: want.CIDRs("172.16.0.1/30"), PeerAddress: want.Addr("172.16.0.2"), Autoconnect: true,
 		Routes: []routes.Route{{Dst: want.CIDR("10.10.2.0/24")}},
 	},
+	"ends": {
+		Name: "gre1", Mode: gre.ModeGRE, Local: want.Addr("0.0.0.0"), Remote: want.Addr("198.51.100.2"), Autoconnect: true,
+		PeerName: "gw.example.org", Follow: true, Zone: "work", NoProbe: true,
+	},
 	"any-local": {
 		Name: "gre1", Mode: gre.ModeGRE, Local: want.Addr("0.0.0.0"), Remote: want.Addr("198.51.100.2"), Autoconnect: true,
 	},

@@ -1,4 +1,4 @@
-// Package firewalld asks firewalld over D-Bus for the zone of a device.
+// Package firewalld asks firewalld over D-Bus for the zone of a device, and for all zones.
 //
 // It changes nothing, listens to no signals and never starts firewalld. It may import nm only.
 // Begin with [ZoneOf].
@@ -7,6 +7,7 @@ package firewalld
 import (
 	"context"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -22,6 +23,7 @@ const (
 	getDefaultZone   = service + ".getDefaultZone"
 	getZoneOfDevice  = service + ".zone.getZoneOfInterface"
 	getZoneSettings2 = service + ".zone.getZoneSettings2"
+	getZones         = service + ".zone.getZones"
 )
 
 // Patience is how long firewalld may take for all questions. Nobody waits longer for a part of a
@@ -49,6 +51,23 @@ func ZoneOf(ctx context.Context, conn *dbus.Conn, dev string) nm.Zone {
 		return nm.Zone{}
 	}
 	return nm.Zone{Name: name, LetsGRE: letsGRE(settings)}
+}
+
+// maxZones bounds how many zones are read.
+const maxZones = 500
+
+// Names returns the names of the zones, sorted, without those that are no names of zones. There are
+// none where [ZoneOf] would return the zero Zone.
+func Names(ctx context.Context, conn *dbus.Conn) []string {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	names, err := ask[[]string](ctx, conn, getZones)
+	if err != nil || len(names) > maxZones {
+		return nil
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !zoneName.MatchString(name) })
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // letsGRE reports whether a zone with these settings lets GRE in, as its target, a protocol or a

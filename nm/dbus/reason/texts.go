@@ -3,6 +3,7 @@ package reason
 import (
 	"strings"
 
+	"nmgre/nm"
 	"nmgre/nm/dbus/wire"
 )
 
@@ -33,6 +34,10 @@ var flags = map[string]string{
 	"connection.id":                  "name",
 	"connection.interface-name":      "name",
 	"connection.autoconnect":         "autoconnect",
+	"connection.zone":                "zone",
+	"user.data." + nm.KeyPeerName:    "peer",
+	"user.data." + nm.KeyFollow:      "follow",
+	"user.data." + nm.KeyNoProbe:     "no-probe",
 	"ip-tunnel.mode":                 "mode",
 	"ip-tunnel.parent":               "parent",
 	"ip-tunnel.local":                "local",

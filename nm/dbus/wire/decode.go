@@ -41,6 +41,7 @@ func Decode(s Settings) (nm.Tunnel, error) {
 		t.Rules = append(t.Rules, d.rules(family)...)
 	}
 	d.peers(&t)
+	d.ends(&t)
 	t.Forward = read(d, IPv4, "forwarding", forwardingDefault) == forwardingYes
 	if d.err != nil {
 		return nm.Tunnel{}, d.err
@@ -102,9 +103,22 @@ func (d *decoder) tunnel(t *nm.Tunnel) {
 func (d *decoder) connection(t *nm.Tunnel) {
 	t.Name = d.name(Connection, "interface-name", maxName)
 	t.Autoconnect = read(d, Connection, "autoconnect", true)
+	t.Zone = d.zone()
 	if wanted, ok := d.s.trialAutoconnect(); ok {
 		t.Autoconnect = wanted
 	}
+}
+
+// maxForeignZone bounds the name of a zone that somebody else has written.
+const maxForeignZone = 64
+
+// zone reads the zone of the firewall. One that firewalld could not have stays in the profile.
+func (d *decoder) zone() string {
+	zone := read(d, Connection, "zone", "")
+	if len(zone) > maxForeignZone || fault.Printable(zone) != zone {
+		d.fail(Connection, "zone", "%s is not the name of a zone", Quote(zone))
+	}
+	return zone
 }
 
 // name reads the name of a device. It may hold no spaces, no slashes and nothing that a terminal
@@ -201,6 +215,15 @@ func (d *decoder) peers(t *nm.Tunnel) {
 	for _, text := range more {
 		t.MorePeers = append(t.MorePeers, d.peer(KeyMorePeers, text))
 	}
+}
+
+// ends reads what the user data says about the ends. Any local user may have written it.
+func (d *decoder) ends(t *nm.Tunnel) {
+	if t.PeerName = d.s.user(nm.KeyPeerName); t.PeerName != "" && !nm.IsHostName(t.PeerName) {
+		d.fail(userData, "data."+nm.KeyPeerName, "%s is not the name of a host", Quote(t.PeerName))
+	}
+	t.Follow = d.s.user(nm.KeyFollow) == nm.Yes && t.PeerName != ""
+	t.NoProbe = d.s.user(nm.KeyNoProbe) == nm.Yes
 }
 
 // peer reads an inner address of the far end.

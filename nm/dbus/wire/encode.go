@@ -28,6 +28,9 @@ func Encode(t nm.Tunnel, base Settings) Settings {
 		encodeFamily(s, family, t)
 	}
 	encodePeers(s, t)
+	for _, n := range t.Notes() {
+		s.setUser(n.Key, n.Value)
+	}
 	return s
 }
 
@@ -41,6 +44,7 @@ func encodeConnection(s Settings, t nm.Tunnel) {
 	s.Set(Connection, "type", typeTunnel)
 	put(s, Connection, "interface-name", t.Name, "")
 	put(s, Connection, "autoconnect", t.Autoconnect, true)
+	put(s, Connection, "zone", t.Zone, "")
 }
 
 // encodeTunnel writes the ip-tunnel setting. All its integers are D-Bus "u", whatever their range.

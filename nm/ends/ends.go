@@ -1,0 +1,126 @@
+// Package ends checks the ends of a tunnel against the host: the zone of its firewall, and an
+// address that is leased. It changes nothing.
+//
+// It imports nm, and fault and kernel of routes. Begin at [Check] and [Notes].
+package ends
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"nmgre/nm"
+	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+)
+
+// Check refuses a zone that firewalld does not have. It says nothing of the one that the tunnel had
+// before, and nothing where firewalld does not answer: [nm.CheckZone] has looked at the name.
+func Check(ctx context.Context, sys nm.System, before, after nm.Tunnel) error {
+	if after.Zone == "" || after.Zone == before.Zone || sys.Zones == nil {
+		return nil
+	}
+	names, err := sys.Zones.ZoneNames(ctx)
+	if err != nil || len(names) == 0 || slices.Contains(names, after.Zone) {
+		return ctx.Err()
+	}
+	hint := "the zones are " + strings.Join(names[:min(len(names), maxTold)], ", ")
+	if near := Nearest(after.Zone, names); near != "" {
+		hint = "did you mean " + near + "; " + hint
+	}
+	return fault.Invalid("zone", hint, "firewalld has no zone %s", fault.Printable(after.Zone))
+}
+
+// maxTold is how many zones a hint lists.
+const maxTold = 20
+
+// Nearest returns the name that is spelled most like word, or the empty string if none is.
+func Nearest(word string, names []string) string {
+	best, least := "", len(word)/2+1
+	for _, name := range names {
+		if d := distance(strings.ToLower(word), strings.ToLower(name)); d < least {
+			best, least = name, d
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to insert, delete or replace (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		corner := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			corner, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, corner+cost)
+		}
+	}
+	return row[len(b)]
+}
+
+// Notes tell the user what a new or edited tunnel has to expect of its ends. before is the zero
+// Tunnel for a new one.
+func Notes(ctx context.Context, sys nm.System, before, after nm.Tunnel) ([]string, error) {
+	var notes []string
+	if after.Local != before.Local {
+		links, err := sys.Kernel.Links(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if note := leased(links, after); note != "" {
+			notes = append(notes, note)
+		}
+	}
+	if after.Zone != before.Zone && after.Zone != "" && sys.Zones != nil {
+		if names, err := sys.Zones.ZoneNames(ctx); err == nil && len(names) == 0 {
+			notes = append(notes, fmt.Sprintf("firewalld does not run: NetworkManager puts the tunnel into the zone %s once it does", after.Zone))
+		}
+	}
+	if after.NoProbe && !before.NoProbe {
+		notes = append(notes, "the far end is never probed: verify judges the tunnel by what its device counts, until --no-probe="+nm.Never)
+	}
+	return notes, nil
+}
+
+// leased says that the local address may change, and what follows it. It is empty for one that
+// stays.
+func leased(links []kernel.Link, t nm.Tunnel) string {
+	link := kernel.Holding(links, t.Local)
+	if !t.Local.IsValid() || t.Local.IsUnspecified() || link == nil || !slices.Contains(link.Leased, t.Local) {
+		return ""
+	}
+	text := fmt.Sprintf("warning: the local address %s is leased (%s): when it changes, the tunnel sends from an address that this host has no more; ", t.Local, leaseText(*link, t.Local))
+	if t.Mode.IPv6Outer() { // NetworkManager loses the far end then
+		return text + "then type: nmgre edit " + fault.Operand(t.Name) + " --local auto"
+	}
+	return text + "with --local any it follows the lease"
+}
+
+// leaseText says who has given the address to the host.
+func leaseText(link kernel.Link, a netip.Addr) string {
+	switch {
+	case link.PointToPoint():
+		return "PPP, on " + fault.Printable(link.Name)
+	case a.Is6():
+		return "DHCP or a router's prefix, on " + fault.Printable(link.Name)
+	}
+	return "DHCP, on " + fault.Printable(link.Name)
+}
+
+// FarEndNotes tell who makes the far end that this end's address may change, where the tunnel has
+// any local address: far names the present one.
+func FarEndNotes(near nm.Tunnel, far nm.FarEnd) []string {
+	if !near.Local.IsValid() || !near.Local.IsUnspecified() || !far.Remote.IsValid() || far.Remote.IsUnspecified() {
+		return nil
+	}
+	return []string{fmt.Sprintf("this end has no address of its own (--local any): the far end's line names the present one, %s; when that changes, the far end needs it, too: nmgre edit NAME --peer ADDRESS", far.Remote)}
+}

@@ -1,0 +1,159 @@
+// Package resolve chooses the far end's address among those that its name stands for. An answer of
+// the DNS is hostile: it is bounded, and nothing in it becomes an address that no far end can have.
+//
+// It imports nm and routes/fault only. Begin at [Peer].
+package resolve
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"nmgre/nm"
+	"nmgre/routes/fault"
+)
+
+// Patience is how long the DNS may take for one name.
+const Patience = 5 * time.Second
+
+// maxAnswers is how many addresses of one name are looked at. A packet of the DNS has hardly more.
+const maxAnswers = 64
+
+// maxShown is how many addresses are offered. More are no choice for a person.
+const maxShown = 16
+
+// Asked is a far end that was given by its name.
+type Asked struct {
+	Name string
+	V6   bool // its IPv6 addresses (AAAA) count, and else its IPv4 ones (A)
+	// Chosen is the address that a person has chosen among several; the zero Addr for none.
+	Chosen netip.Addr
+	// Present is the address that the tunnel has. It stays as long as it is among the answers.
+	Present netip.Addr
+	Own     []netip.Addr // this host's addresses, of which none is a far end
+}
+
+// Parse reads the value of --peer: an address, NAME, or NAME=ADDRESS. It returns false for what is
+// no name, which may be an address.
+func Parse(text string) (asked Asked, isName bool, err error) {
+	name, chosen, both := strings.Cut(text, "=")
+	if !nm.IsHostName(name) {
+		return Asked{}, false, nil
+	}
+	asked.Name = name
+	if !both {
+		return asked, true, nil
+	}
+	if asked.Chosen, err = netip.ParseAddr(chosen); err != nil || asked.Chosen.Zone() != "" {
+		return asked, true, fault.Invalid("peer", "write it as "+name+"=203.0.113.2, with one of its addresses", "\"%.80s\" is not an IP address", fault.Printable(chosen))
+	}
+	return asked, true, nil
+}
+
+// Peer looks the name up, and returns the address of the far end.
+func Peer(ctx context.Context, r nm.Resolver, asked Asked) (netip.Addr, error) {
+	answers, err := Lookup(ctx, r, asked)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return Choose(asked, answers)
+}
+
+// Lookup returns the addresses that the name stands for and that a far end can have, sorted, each
+// once. It fails if there is none.
+func Lookup(ctx context.Context, r nm.Resolver, asked Asked) ([]netip.Addr, error) {
+	const hint = "check the name, and the name servers of this host, or give the far end's address"
+	if r == nil {
+		return nil, fault.Invalid("peer", "give the far end's address", "names cannot be looked up here")
+	}
+	looking, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	answers, err := r.Resolve(looking, asked.Name, asked.V6)
+	if ctx.Err() != nil {
+		return nil, fault.Interrupted(ctx.Err())
+	}
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.ErrInvalid, Field: "peer", What: fmt.Sprintf("%s has no %s", asked.Name, asked.records()), Hint: hint, Err: plain(err)}
+	}
+	usable, why := asked.usable(answers)
+	if len(usable) == 0 {
+		return nil, fault.Invalid("peer", hint, "%s has no %s that a far end can have%s", asked.Name, asked.records(), why)
+	}
+	return usable, nil
+}
+
+// plain makes the text of a resolver's error safe to show.
+func plain(err error) error { return fmt.Errorf("%s", fault.Printable(err.Error())) }
+
+// records names what is asked for.
+func (a Asked) records() string {
+	if a.V6 {
+		return "IPv6 address (AAAA)"
+	}
+	return "IPv4 address (A)"
+}
+
+// usable returns the answers that can be a far end's address, and says of the last of the others
+// why it cannot.
+func (a Asked) usable(answers []netip.Addr) (usable []netip.Addr, why string) {
+	for _, answer := range answers[:min(len(answers), maxAnswers)] {
+		answer = answer.Unmap()
+		switch text := fault.Printable(answer.String()); {
+		case !answer.IsValid() || answer.Is6() != a.V6 || answer.Zone() != "":
+		case answer.IsUnspecified() || answer.IsMulticast() || answer == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+			why = ": " + text + " is not the address of one host"
+		case answer.IsLoopback():
+			why = ": packets to " + text + " never leave this host"
+		case answer.Is6() && answer.IsLinkLocalUnicast():
+			why = ": " + text + " means nothing without its device"
+		case slices.Contains(a.Own, answer):
+			why = ": " + text + " is this host's own address"
+		default:
+			usable = append(usable, answer)
+		}
+	}
+	slices.SortFunc(usable, netip.Addr.Compare)
+	return slices.Compact(usable), why
+}
+
+// Choose returns the one address that is chosen, or present, or the only one. Of several it fails,
+// and the hint has what to type for each.
+func Choose(asked Asked, answers []netip.Addr) (netip.Addr, error) {
+	switch {
+	case asked.Chosen.IsValid() && !slices.Contains(answers, asked.Chosen):
+		return netip.Addr{}, fault.Invalid("peer", "choose one of them: "+strings.Join(Choices(asked.Name, answers), ", or ")+"; or give the address alone, without the name",
+			"%s is not among the addresses of %s: %s", asked.Chosen, asked.Name, addrTexts(answers))
+	case asked.Chosen.IsValid():
+		return asked.Chosen, nil
+	case asked.Present.IsValid() && slices.Contains(answers, asked.Present):
+		return asked.Present, nil
+	case len(answers) == 1:
+		return answers[0], nil
+	}
+	return netip.Addr{}, fault.Invalid("peer", "choose one of them: "+strings.Join(Choices(asked.Name, answers), ", or "), "%s has %d addresses, and a tunnel has one far end: %s", asked.Name, len(answers), addrTexts(answers))
+}
+
+// Choices are what a person types to choose each of the addresses.
+func Choices(name string, answers []netip.Addr) []string {
+	var choices []string
+	for _, a := range answers[:min(len(answers), maxShown)] {
+		choices = append(choices, "--peer "+name+"="+a.String())
+	}
+	return choices
+}
+
+// addrTexts lists the addresses, but not very many of them.
+func addrTexts(answers []netip.Addr) string {
+	if len(answers) <= maxShown {
+		return nm.AddrTexts(answers)
+	}
+	return fmt.Sprintf("%s and %d more", nm.AddrTexts(answers[:maxShown]), len(answers)-maxShown)
+}
+
+// Told says what the name was resolved to, and what that means.
+func Told(asked Asked, found netip.Addr) string {
+	return fmt.Sprintf("%s is %s: NetworkManager holds the address only, and does not look the name up again; nmgre verify says when it leads elsewhere", asked.Name, found)
+}
