@@ -8,11 +8,13 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/plan"
+	"nmgre/nm/policy"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/routes/list"
+	"nmgre/routes/rule"
 )
 
 // ChangeRoutes adds, replaces or deletes routes of a tunnel, which stays up meanwhile. It makes the
@@ -277,4 +279,54 @@ func (h *Host) heldBy(ctx context.Context, p nm.Profile) (map[routes.Slot]bool, 
 		return nil, err
 	}
 	return kernel.HeldSlots(inKernel), nil
+}
+
+// ChangeRules changes the rules of a tunnel by an edit, which checks the tunnel only where it has
+// to be confirmed, and does not undo the change for what was wrong before.
+func (h *Host) ChangeRules(ctx context.Context, name string, change func([]rule.Rule) ([]rule.Rule, error)) (plan.EditPlan, error) {
+	planned, err := h.PlanEdit(ctx, name, func(t *nm.Tunnel) (err error) {
+		t.Rules, err = change(t.Rules)
+		return err
+	})
+	if err != nil || len(planned.Changes) == 0 {
+		return planned, err
+	}
+	_, err = h.Edit(ctx, planned, EditOptions{NoProbe: true, faulty: true})
+	return planned, err
+}
+
+// RuleState is a rule of a tunnel with its present state.
+type RuleState struct {
+	nm.OwnedRule
+	State string // RouteSet, RouteMissing, or RouteDown if the tunnel is down
+}
+
+// Rules lists the rules of a tunnel, each with its owner and its state: the profile's rules, then
+// the kept ones.
+func (h *Host) Rules(ctx context.Context, name string) ([]RuleState, error) {
+	p, err := h.Find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	k, err := keep.Of(ctx, h.Store, p.UUID)
+	if err != nil {
+		return nil, err
+	}
+	held, err := h.Kernel.Rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := policy.Assign(p.Tunnel.WithKept(k).Rules, p.Tunnel.Rules, k.Policy)
+	list := make([]RuleState, len(all))
+	there := kernel.RulesOf(held)
+	for i, o := range all {
+		list[i] = RuleState{o, RouteMissing}
+		switch {
+		case p.Device == "":
+			list[i].State = RouteDown
+		case there[o.Rule]:
+			list[i].State = RouteSet
+		}
+	}
+	return list, nil
 }

@@ -20,7 +20,7 @@ var pureRooms = map[string][]string{
 	"routes/packet":     {},
 	"routes/gre":        {"routes/fault", "routes/packet"},
 	"routes":            {"routes/fault", "routes/gre"},
-	"routes/list":       {"routes", "routes/fault"},
+	"routes/list":       {"routes", "routes/fault", "routes/rule"},
 	"routes/rule":       {"routes", "routes/fault"},
 	"routes/kernel":     {"routes", "routes/fault", "routes/gre", "routes/rule"},
 	"routes/keep":       {"routes", "routes/fault", "routes/gre", "routes/kernel", "routes/list", "routes/rule"},
@@ -37,14 +37,14 @@ var pureRooms = map[string][]string{
 	"nm/verify/behind":  {"routes/kernel"},
 	"nm/verify/snat":    {"routes", "routes/fault", "routes/keep", "routes/kernel"},
 	"nm/verify/cause":   {"nm", "nm/verify/behind", "nm/verify/pathmtu", "nm/verify/snat", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
-	"nm/verify":         {"nm", "nm/resolve", "nm/verify/behind", "nm/verify/cause", "nm/verify/pathmtu", "nm/verify/snat", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
+	"nm/verify":         {"nm", "nm/policy", "routes/rule", "nm/resolve", "nm/verify/behind", "nm/verify/cause", "nm/verify/pathmtu", "nm/verify/snat", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
 	"nm/verify/manual":  {"nm/verify/cause"},
 	"nm/verify/fleet":   {"nm", "nm/verify", "nm/verify/cause", "routes", "routes/fault", "routes/keep", "routes/kernel"},
-	".": {"nm", "nm/ends", "nm/plan", "nm/resolve", "nm/verify", "nm/verify/fleet", "nm/weights", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
+	".": {"nm", "nm/policy", "routes/rule", "nm/ends", "nm/plan", "nm/resolve", "nm/verify", "nm/verify/fleet", "nm/weights", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
 	"cmd/nmgre/calls":    {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel", "routes/rule"},
 	"cmd/nmgre/progress": {},
-	"cmd/nmgre/output":   {"nmgre", "nm", "nm/plan", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
+	"cmd/nmgre/output":   {"nmgre", "nm", "nm/plan", "nm/policy", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
 }
 
 // sources are the Go files of a room, without tests.

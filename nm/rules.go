@@ -40,15 +40,12 @@ func RuleOwner(r rule.Rule) (Owner, string) {
 // nm-setting-ip-config.c). It is empty if one can. A rule with the priority 0 is no problem to the
 // setting, but NetworkManager removes such a rule by words that fit others, too.
 func UnfitRule(r rule.Rule) string {
-	const lastPort = 1<<16 - 1
 	odd := func(name string) bool { return strings.ContainsAny(name, "\\,") }
 	switch {
 	case r.SuppressGroup != 0:
 		return "suppress_ifgroup"
 	case r.HasPriority && r.Priority == 0:
 		return "the priority 0"
-	case r.SPort.Last == lastPort || r.DPort.Last == lastPort:
-		return "the port 65535"
 	case odd(r.IIF) || odd(r.OIF):
 		return "the name of that device"
 	}

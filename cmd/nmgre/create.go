@@ -17,6 +17,7 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
+	"nmgre/routes/rule"
 )
 
 // createFlags are create's flags as they were typed.
@@ -31,6 +32,8 @@ type createFlags struct {
 	routesFrom                              string
 	zone, noProbe                           string // noProbe is a word that lasts
 	follow, probeOnce                       bool   // probeOnce is --no-probe for this command
+	rules                                   []string
+	rulesFrom                               string
 }
 
 func (a *app) createCommand() *cobra.Command {
@@ -50,7 +53,9 @@ when the time is over. A tunnel that may cut off your own ssh session needs --co
 Write a ROUTE as for ip route, without dev:
   10.10.2.0/24
   10.10.2.0/24 via 172.16.0.2 metric 50 table 100
-  10.10.2.0/24 nexthop dev gre1 weight 1 nexthop dev gre2 weight 2`,
+  10.10.2.0/24 nexthop dev gre1 weight 1 nexthop dev gre2 weight 2
+and a RULE as for ip rule:
+  from 10.0.0.2 table 100`,
 		Example: `  nmgre create --peer 100.0.2.100 --address 172.16.0.1/30 --route 10.10.2.0/24
   nmgre create --peer 2001:db8:2::100 --mode ip6gre --address 172.16.0.1/30 --key 42
   nmgre create --peer 100.0.2.100 --address 172.16.0.1/30 --dry-run`,
@@ -103,6 +108,8 @@ func (f *createFlags) register(cmd *cobra.Command, a *app) {
 	all.StringVar(&f.headerFlags, "flags", "", "NetworkManager's ip-tunnel.flags of the IPv6 modes, with commas between them, such as "+gre.FlagIgnEncapLimit.String()+", or none")
 	all.StringArrayVar(&f.routes, "route", nil, "a ROUTE into the tunnel (may be repeated)")
 	all.StringVar(&f.routesFrom, "routes-from", "", "a file with one ROUTE per line, or - for standard input")
+	all.StringArrayVar(&f.rules, "rule", nil, "a RULE as for ip rule, such as 'from 10.0.0.2 table 100', that comes and goes with the tunnel (may be repeated)")
+	all.StringVar(&f.rulesFrom, "rules-from", "", "a file with one RULE per line, or - for standard input")
 	all.StringArrayVar(&f.snat, "snat", nil, "DEST=SOURCE: give packets from the inner network to DEST the source address SOURCE; masquerade stands for the address of the device that they leave by (may be repeated)")
 	all.BoolVar(&f.forward, "forward", false, "forward IPv4 packets between the tunnel and this host's networks, on the devices involved only")
 	all.BoolVar(&f.clampMSS, "clamp-mss", false, "lower the MSS of forwarded TCP connections to fit the tunnel")
@@ -170,6 +177,9 @@ func (f *createFlags) into(t *nm.Tunnel, given func(flag string) bool, a *app) e
 	if given("route") || given("routes-from") {
 		errs = append(errs, f.readRoutes(t, a))
 	}
+	if given("rule") || given("rules-from") {
+		errs = append(errs, f.readRules(t, a))
+	}
 	read("snat", func() error { return readList(&t.SNAT, f.snat, keep.ParseSNAT) })
 	return errors.Join(errs...)
 }
@@ -207,6 +217,18 @@ func (f *createFlags) readRoutes(t *nm.Tunnel, a *app) error {
 	}
 	all, listErr := a.readRoutes(f.routesFrom)
 	t.Routes = append(t.Routes, all.Routes...)
+	return errors.Join(err, listErr)
+}
+
+// readRules reads the rules of the command line, then those of the file.
+func (f *createFlags) readRules(t *nm.Tunnel, a *app) error {
+	names := a.names()
+	err := readList(&t.Rules, f.rules, func(spec string) (rule.Rule, error) { return rule.ParseWith(names, spec) })
+	if f.rulesFrom == "" {
+		return err
+	}
+	all, listErr := a.readRules(f.rulesFrom)
+	t.Rules = append(t.Rules, all...)
 	return errors.Join(err, listErr)
 }
 

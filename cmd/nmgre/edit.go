@@ -79,6 +79,7 @@ func (f *createFlags) registerForEdit(cmd *cobra.Command, a *app) {
 		"mtu":    "the device's MTU in bytes, or auto to compute it from the route to the far end",
 		"parent": "the device that the tunnel is bound to, or none",
 		"route":  "a ROUTE into the tunnel; replaces all of them (may be repeated), or none",
+		"rule":   "a RULE as for ip rule, such as 'from 10.0.0.2 table 100'; replaces all of them (may be repeated), or none",
 		"snat":   "DEST=SOURCE: give packets from the inner network to DEST the source address SOURCE, or masquerade; replaces all of them (may be repeated), or none",
 	} {
 		cmd.Flags().Lookup(flag).Usage = usage

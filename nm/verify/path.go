@@ -83,6 +83,9 @@ func (v *verifier) checkRoute(ctx context.Context, r routes.Route) (Check, error
 	if !r.Type.HasDevice() {
 		return v.checkFate(ctx, r)
 	}
+	if c, ours, err := v.checkByRule(ctx, r); ours || err != nil {
+		return c, err
+	}
 	if r.TableOrMain() != routes.MainTable || r.From.IsValid() || r.TOS != 0 || r.NexthopID != 0 || r.Type != routes.TypeUnicast {
 		return v.checkHeld(r)
 	}

@@ -14,6 +14,7 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
+	"nmgre/routes/rule"
 )
 
 // Options are the user's choices for a verification.
@@ -70,7 +71,7 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 	v.report.add(v.checkLink())
 	v.report.add(v.checkAddresses())
 	v.checkWarnings()
-	for _, check := range []func(context.Context) error{v.checkKept, v.checkRoutes, v.checkGateway, v.checkUnderlay, v.checkName, v.checkZone, v.lookBehind, v.sendProbe, v.watchCounters, v.checkMTU, v.checkPeer, v.checkMorePeers, v.checkBehind} {
+	for _, check := range []func(context.Context) error{v.checkKept, v.checkPolicy, v.checkRoutes, v.checkLANs, v.checkGateway, v.checkUnderlay, v.checkName, v.checkZone, v.lookBehind, v.sendProbe, v.watchCounters, v.checkMTU, v.checkPeer, v.checkMorePeers, v.checkBehind} {
 		if err := check(ctx); err != nil {
 			return v.report, fault.Ended(ctx, err)
 		}
@@ -81,17 +82,19 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 
 // verifier makes the report on one tunnel.
 type verifier struct {
-	sys     nm.System     // asks its kernel each question once
-	now     kernel.Kernel // asks the kernel each time
-	profile nm.Profile
-	tunnel  nm.Tunnel // as it should be
-	opts    Settings
-	name    string       // for nmgre's commands: the UUID if other tunnels have the tunnel's names
-	twins   []nm.Profile // those
-	links   []kernel.Link
-	link    *kernel.Link // the tunnel's; nil if there is no link
-	kept    keep.Kept
-	missing map[int]bool // the indexes of kept.Routes that the kernel does not have
+	sys       nm.System     // asks its kernel each question once
+	now       kernel.Kernel // asks the kernel each time
+	profile   nm.Profile
+	tunnel    nm.Tunnel // as it should be
+	opts      Settings
+	name      string       // for nmgre's commands: the UUID if other tunnels have the tunnel's names
+	twins     []nm.Profile // those
+	links     []kernel.Link
+	link      *kernel.Link // the tunnel's; nil if there is no link
+	kept      keep.Kept
+	missing   map[int]bool      // the indexes of kept.Routes that the kernel does not have
+	rules     []rule.Rule       // the tunnel's
+	heldRules []kernel.HeldRule // the kernel's
 	// heldRoutes returns the kernel's routes into the link to the destinations of the checked
 	// routes.
 	heldRoutes func() ([]kernel.HeldRoute, error)

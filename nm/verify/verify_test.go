@@ -17,6 +17,7 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
+	"nmgre/routes/rule"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
 )
@@ -37,6 +38,8 @@ func differingText(r, fine verify.Report) string {
 func verified(t *testing.T, want nm.Tunnel) (*fake.World, *fake.Profile, *fake.Link) {
 	t.Helper()
 	w := fake.NewWorld()
+	// a rule leads to the table of one of the routes
+	w.Policy = append(w.Policy, kernel.HeldRule{Rule: rule.MustParse("from all table 100 priority 32800"), Protocol: 3})
 	fake.MustCreate(t, w, want)
 	p := w.Named(want.Name)
 	old := p.UUID

@@ -5,9 +5,10 @@ import (
 	"sync"
 )
 
-// Once returns a view of the kernel at this moment: it asks for the links, and for the way to each
-// destination, once, and then answers from memory. After a change, take a new one. Several
-// goroutines may use it at once. The links that it returns are shared, and must not be changed.
+// Once returns a view of the kernel at this moment: it asks for the links, the rules, and the
+// way to each destination, once, and then answers from memory. After a change, take a new one.
+// Several goroutines may use it at once. The links and rules that it returns are shared, and must
+// not be changed.
 func Once(k Kernel) Kernel {
 	if t, ok := k.(together); ok {
 		return t.view
@@ -27,6 +28,7 @@ type together struct {
 type once struct {
 	Kernel
 	links answer[[]Link]
+	rules answer[[]HeldRule]
 
 	mu   sync.Mutex
 	ways map[Query]*answer[Hop]
@@ -61,6 +63,11 @@ func (o *once) Links(ctx context.Context) ([]Link, error) {
 		err = ctx.Err()
 	}
 	return links, err
+}
+
+// Rules reads the rules at the first call that succeeds.
+func (o *once) Rules(ctx context.Context) ([]HeldRule, error) {
+	return o.rules.get(func() ([]HeldRule, error) { return o.Kernel.Rules(ctx) }, func(error) bool { return false })
 }
 
 // Lookup asks for each way once. That nothing leads there is an answer, too.

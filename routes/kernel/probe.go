@@ -13,6 +13,9 @@ type Query struct {
 	From netip.Addr // the source address; zero to let the kernel choose one
 	// the device that the packet leaves by, as for a socket bound to it; empty for any
 	Dev string
+	// In is the device that a forwarded packet comes in by; empty for one that this host sends. The
+	// source is then another host's.
+	In string
 }
 
 // Hop is the kernel's answer to a [Query].

@@ -35,3 +35,14 @@ type RulesResult struct {
 
 // Changed reports whether the kernel was changed.
 func (r RulesResult) Changed() bool { return len(r.Added)+r.Removed > 0 }
+
+// RulesOf returns the rules that nmgre can read in full, for a look whether one is there.
+func RulesOf(held []HeldRule) map[rule.Rule]bool {
+	there := make(map[rule.Rule]bool, len(held))
+	for _, h := range held {
+		if !h.Partly {
+			there[h.Rule] = true
+		}
+	}
+	return there
+}

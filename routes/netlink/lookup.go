@@ -62,6 +62,14 @@ func (k *Kernel) lookup(ctx context.Context, q kernel.Query, flags uint32) (wire
 	if from := q.From.WithZone(""); from.IsValid() {
 		ask.From = netip.PrefixFrom(from, from.BitLen())
 	}
+	body := ask.Encode
+	if q.In != "" {
+		link, err := k.linkByName(ctx, q.In)
+		if err != nil {
+			return wire.Route{}, err
+		}
+		body = func() []byte { return wire.AppendUint32(ask.Encode(), unix.RTA_IIF, uint32(link.Index)) } //nolint:gosec // the kernel's index
+	}
 	if dev := deviceOf(q); dev != "" {
 		link, err := k.linkByName(ctx, dev)
 		if err != nil {
@@ -70,7 +78,7 @@ func (k *Kernel) lookup(ctx context.Context, q kernel.Query, flags uint32) (wire
 		ask.Device = link.Index
 	}
 	var answer wire.Route
-	r := request{kind: unix.RTM_GETROUTE, reply: unix.RTM_NEWROUTE, body: ask.Encode()}
+	r := request{kind: unix.RTM_GETROUTE, reply: unix.RTM_NEWROUTE, body: body()}
 	err := k.exchange(ctx, r, func(body []byte) (err error) {
 		answer, err = wire.ParseRoute(body)
 		return err
@@ -126,7 +134,7 @@ func (k *Kernel) explainLookup(ctx context.Context, what string, q kernel.Query,
 	if !ok {
 		return wrap(what, answer)
 	}
-	if q.From.IsValid() && !k.isLocal(ctx, q.From) {
+	if q.In == "" && q.From.IsValid() && !k.isLocal(ctx, q.From) {
 		// For a source that is not this host's, IPv4 answers as if there were no route, or with
 		// EINVAL.
 		from := fault.Printable(q.From.String())

@@ -139,5 +139,11 @@ func (r Rule) IPRule(verb string) string {
 	if r.IPv6 {
 		words = []string{"ip", "-6", "rule", verb}
 	}
-	return fault.Shell(append(words, wordsOf(r.String())...))
+	for _, word := range wordsOf(r.String()) {
+		if words[len(words)-1] == "ipproto" { // ip has its names from /etc/protocols, which may be absent
+			word = strconv.Itoa(int(r.IPProto))
+		}
+		words = append(words, word)
+	}
+	return fault.Shell(words)
 }

@@ -45,7 +45,7 @@ type UIDs struct {
 	Set         bool
 }
 
-// Ports is a range of ports, 1 to 65535; 0 for any port.
+// Ports is a range of ports, 1 to 65534; 0 for any port.
 type Ports struct{ First, Last uint16 }
 
 // Action is what becomes of the packets (FR_ACT_...).

@@ -75,6 +75,7 @@ func TestIPRule(t *testing.T) {
 	for spec, command := range map[string]string{
 		"from 10.0.0.2 table 100 priority 5":        "ip rule add from 10.0.0.2 table 100 priority 5",
 		"from 2001:db8::1 table 100":                "ip -6 rule add from 2001:db8::1 table 100",
+		"ipproto tcp table 100":                     "ip rule add ipproto 6 table 100",
 		"iif eth$1 table 100":                       "ip rule add iif 'eth$1' table 100",
 		"from ::/0 table main suppress_prefixlen 0": "ip -6 rule add from ::/0 table main suppress_prefixlength 0",
 	} {

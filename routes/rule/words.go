@@ -188,6 +188,9 @@ func (p *parser) readProto(after string) error {
 	return nil
 }
 
+// maxPort is the highest port that the kernel takes in a rule (fib_rule_port_range_valid).
+const maxPort = 65534
+
 func (p *parser) ports(after string, to *Ports) error {
 	word, err := p.value(after, "a port")
 	if err != nil {
@@ -199,8 +202,8 @@ func (p *parser) ports(after string, to *Ports) error {
 	}
 	a, ok1 := routes.Number(first, 16)
 	b, ok2 := routes.Number(last, 16)
-	if !ok1 || !ok2 || a == 0 || a > b {
-		return p.impossible(word, after, "write a port from 1 to 65535, or a range such as 8000-8099")
+	if !ok1 || !ok2 || a == 0 || a > b || b > maxPort {
+		return p.impossible(word, after, "write a port from 1 to 65534, or a range such as 8000-8099")
 	}
 	*to = Ports{uint16(a), uint16(b)} //nolint:gosec // 16 bits each
 	return nil

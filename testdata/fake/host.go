@@ -18,6 +18,7 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
+	"nmgre/routes/rule"
 	"nmgre/testdata/want"
 )
 
@@ -292,14 +293,14 @@ func (w *World) Find(q kernel.Query) (kernel.Hop, error) {
 	if q.Dev != "" && w.Link(q.Dev) == nil {
 		return kernel.Hop{}, &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("there is no network device %q", q.Dev)}
 	}
-	if q.From.IsValid() && w.holder(q.From) == nil {
+	if q.In == "" && q.From.IsValid() && w.holder(q.From) == nil {
 		return kernel.Hop{}, &fault.Error{Kind: fault.ErrInvalid, What: "look up the route to " + q.To.String(), Err: fmt.Errorf("the source address %s is not on this host", q.From)}
 	}
 	if w.holder(q.To) != nil {
 		return kernel.Hop{Dev: "lo", Src: q.To, Match: routes.HostPrefix(q.To), MTU: w.Link("lo").MTU}, nil
 	}
 	best, found := Route{}, false
-	for _, r := range w.mainTable() {
+	for _, r := range w.tableFor(q) {
 		better := !found || r.Dst.Bits() > best.Dst.Bits() || r.Dst.Bits() == best.Dst.Bits() && metricOf(r) < metricOf(best)
 		if r.Dst.Contains(q.To) && (q.Dev == "" || q.Dev == r.Dev) && better {
 			best, found = r, true
@@ -313,6 +314,29 @@ func (w *World) Find(q kernel.Query) (kernel.Hop, error) {
 		hop.Src = w.source(best, q.To)
 	}
 	return hop, nil
+}
+
+// tableFor lists the routes of the table that the rules choose for a packet: the first one with a
+// route to it.
+func (w *World) tableFor(q kernel.Query) []Route {
+	packet := rule.Packet{From: q.From, To: q.To, IIF: cmp.Or(q.In, "lo"), OIF: q.Dev}
+	sorted := slices.Clone(w.Policy)
+	slices.SortStableFunc(sorted, func(a, b kernel.HeldRule) int { return rule.Compare(a.Rule, b.Rule) })
+	for _, h := range sorted {
+		if !h.Fits(packet) || h.Table == routes.MainTable {
+			continue
+		}
+		var list []Route
+		for _, r := range w.Table {
+			if l := w.Link(r.Dev); r.TableOrMain() == h.Table && l != nil && l.Up && r.Dst.Contains(q.To) {
+				list = append(list, r)
+			}
+		}
+		if len(list) > 0 {
+			return list
+		}
+	}
+	return w.mainTable()
 }
 
 // metricOf returns a route's metric in the kernel.

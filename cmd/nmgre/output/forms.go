@@ -26,6 +26,7 @@ type tunnelForm struct {
 	Addresses []string    `json:"addresses"`
 	State     string      `json:"state"`
 	Routes    []routeForm `json:"routes"`
+	Rules     []ruleForm  `json:"rules"`
 	Kept      *keptForm   `json:"kept,omitempty"`
 	PeerName  string      `json:"peer_name,omitempty"` // the name that the remote was found by
 	Follow    bool        `json:"follow,omitempty"`    // nmgre follow looks it up again
@@ -116,7 +117,7 @@ func newTunnel(s nmgre.Status) tunnelForm {
 	t := s.Tunnel
 	return tunnelForm{
 		Name: s.ID, UUID: s.UUID, Interface: t.Name, Mode: t.Mode.String(), Local: gre.OuterText(t.Local), Remote: t.Remote.String(),
-		InputKey: t.InputKey, OutputKey: t.OutputKey, Addresses: texts(t.Addresses), State: string(s.State), Routes: newRoutes(s), Kept: newKept(s),
+		InputKey: t.InputKey, OutputKey: t.OutputKey, Addresses: texts(t.Addresses), State: string(s.State), Routes: newRoutes(s), Rules: newRules(s), Kept: newKept(s),
 		PeerName: t.PeerName, Follow: t.Follow, Zone: t.Zone, NoProbe: t.NoProbe,
 	}
 }
@@ -168,6 +169,7 @@ type planForm struct {
 	Tunnel detailForm  `json:"tunnel"`
 	Steps  []stepForm  `json:"steps"`
 	Routes []routeForm `json:"routes"`
+	Rules  []ruleForm  `json:"rules"`
 	Notes  []string    `json:"notes"`
 	IP     []string    `json:"ip"`
 }
@@ -181,8 +183,8 @@ type stepForm struct {
 
 func newPlan(p plan.Plan, far nm.FarEnd) planForm {
 	status := nmgre.Status{Profile: nm.Profile{ID: p.Tunnel.Name, Tunnel: p.Tunnel, State: nm.StateInactive}}
-	out := planForm{Tunnel: newDetail(status, far), Notes: append([]string{}, p.Notes...), IP: p.Tunnel.IPCommands(), Routes: newOwned(p.Routes)}
-	out.Tunnel.Routes = out.Routes
+	out := planForm{Tunnel: newDetail(status, far), Notes: append([]string{}, p.Notes...), IP: p.Tunnel.IPCommands(), Routes: newOwned(p.Routes), Rules: newOwnedRules(p.Rules)}
+	out.Tunnel.Routes, out.Tunnel.Rules = out.Routes, out.Rules
 	for _, s := range p.Steps {
 		out.Steps = append(out.Steps, stepForm{s.ID, s.What, s.Why, append([]string{}, s.Commands...)})
 	}

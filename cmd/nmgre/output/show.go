@@ -26,6 +26,9 @@ func Show(w io.Writer, s nmgre.Status, far nm.FarEnd, asJSON bool) error {
 		for _, r := range newRoutes(s) {
 			fmt.Fprintf(w, "route:\t%s (%s: %s)\n", fault.Escaped(r.Route), r.Owner, OneLine(r.Why))
 		}
+		for _, r := range newRules(s) {
+			fmt.Fprintf(w, "rule:\t%s (%s: %s)\n", fault.Escaped(r.Rule), r.Owner, OneLine(r.Why))
+		}
 		if l := s.Link; l != nil {
 			c := l.Counters
 			fmt.Fprintf(w, "sent:\t%d packets, %d bytes, %d errors, %d dropped\n", c.TxPackets, c.TxBytes, c.TxErrors, c.TxDropped)

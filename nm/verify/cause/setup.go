@@ -35,8 +35,8 @@ var morePeersCauses = []row{
 }
 
 // routeElsewhere is told of the tunnel's routes, and of an address behind the far end.
-var routeElsewhere = Cause{RouteElsewhere, Proved, "packets for the tunnel take another way: a more specific route, or one of a lower metric, or none leads there",
-	"ip route get DESTINATION; ip route show match DESTINATION"}
+var routeElsewhere = Cause{RouteElsewhere, Proved, "packets for the tunnel take another way: a more specific route, a lower metric or a rule decides, or none leads there",
+	"ip route get DESTINATION; ip rule"}
 
 // setupCauses are those causes. Without evidence of their own they are only words.
 var setupCauses = []row{
@@ -73,7 +73,7 @@ var setupCauses = []row{
 		"ip route get DESTINATION"}},
 	{Cause: Cause{NotForwarding, Proved, "packets are to be forwarded between the tunnel and a device, and that is switched off there, or the device does not exist",
 		"sysctl -ar forwarding"}},
-	{Cause: Cause{RuleMissing, Proved, "a rule of nmgre's for forwarded packets (SNAT, MSS clamping) is not in the kernel",
+	{Cause: Cause{RuleMissing, Proved, "a rule of nmgre's for forwarded packets (SNAT, MSS clamping), or of the routing policy, is not in the kernel",
 		"sudo nft list ruleset"}},
 	{Cause: Cause{FirewallDrops, Likely, "another program on this host, such as firewalld or Docker, drops packets that are to be forwarded",
 		"sudo nft list ruleset (hook forward); sudo firewall-cmd --get-active-zones"}},

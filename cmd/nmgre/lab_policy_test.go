@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"nmgre/testdata/lab"
+)
+
+// Rules of the routing policy, with ip, nmcli and ping as the witnesses.
+
+// policyRules returns the rules of both families as ip shows them.
+func policyRules(t *testing.T, host lab.Host) string {
+	t.Helper()
+	return host.Run(t, "ip", "-4", "rule", "list") + host.Run(t, "ip", "-6", "rule", "list")
+}
+
+// wayFrom returns ip's answer where packets to an address would go; from may be empty.
+func wayFrom(t *testing.T, host lab.Host, to, from string) string {
+	t.Helper()
+	args := []string{"route", "get", to}
+	if from != "" {
+		args = append(args, "from", from)
+	}
+	return host.Run(t, "ip", args...)
+}
+
+// A protected address: what has the inner source goes out by the tunnel, everything else by eth0.
+//
+//lab:every
+func TestLabPolicySource(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1)
+	rules, before := policyRules(t, lab.Linux1), snapshot(t, lab.Linux1)
+	nmgreOn(t, lab.Linux2, exitDone, "create", "--peer", "100.0.1.100", "--address", "10.0.0.1/30")
+	created := nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--address", "10.0.0.2/30", "--route", "default via 10.0.0.1 table 100",
+		"--rule", "from 10.0.0.2 table 100", "--rule", "from 10.0.0.2 table main suppress_prefixlength 0 suppress_ifgroup 7 priority 19000", "--rule", "from ::/0 iif gre1 prohibit")
+	if !strings.Contains(created.Stdout, "verdict: pass") || !strings.Contains(created.Stderr, "gets the priority 20000") {
+		t.Errorf("create says\n%s%s", created.Stdout, created.Stderr)
+	}
+	survives(t, []end{{host: lab.Linux1}}, []string{"gre1"}, func(when string) {
+		t.Helper()
+		settled(t, lab.Linux1)
+		var now string
+		eventually(t, when+": all rules are there", func() bool {
+			now = policyRules(t, lab.Linux1)
+			return strings.Contains(now, "20000:\tfrom 10.0.0.2 lookup 100 proto static\n") && strings.Contains(now, "19000:\tfrom 10.0.0.2 lookup main suppress_prefixlength 0 suppress_ifgroup 7 proto 213\n") &&
+				strings.Contains(now, "from all iif gre1 prohibit proto static\n")
+		})
+		if n := strings.Count(now, "\n") - strings.Count(rules, "\n"); n != 3 {
+			t.Errorf("%s: there are %d more rules than before\n%s", when, n, now)
+		}
+		if way := wayFrom(t, lab.Linux1, "10.10.2.100", "10.0.0.2"); !strings.Contains(way, "via 10.0.0.1 dev gre1 table 100") {
+			t.Errorf("%s: with the inner source: %s", when, way)
+		}
+		if way := wayFrom(t, lab.Linux1, "10.10.2.100", ""); !strings.Contains(way, "dev eth0") {
+			t.Errorf("%s: with another source: %s", when, way)
+		}
+		eventually(t, when+": LAN2 answers to the inner source", func() bool {
+			return lab.Linux1.Try("ping", "-c1", "-W1", "-I", "10.0.0.2", lab.LAN2Addr).Code == 0
+		})
+		if lab.Linux1.Try("ping", "-c1", "-W1", lab.LAN2Addr).Code == 0 {
+			t.Errorf("%s: LAN2 answers without the tunnel", when)
+		}
+	})
+	checkRuleList(t)
+	nmgreOn(t, lab.Linux1, exitDone, "down", "gre1")
+	if now := policyRules(t, lab.Linux1); now != rules {
+		t.Errorf("after down the rules are\n%s\nbefore they were\n%s", now, rules)
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+	mustEqual(t, "after delete", before, snapshot(t, lab.Linux1))
+	mustEqual(t, "the rules after delete", rules, policyRules(t, lab.Linux1))
+}
+
+// checkRuleList looks at what nmgre tells of the rules.
+func checkRuleList(t *testing.T) {
+	t.Helper()
+	var list []struct{ Rule, Owner, State, Why string }
+	if err := json.Unmarshal([]byte(nmgreOn(t, lab.Linux1, exitDone, "rule", "list", "gre1", "--json").Stdout), &list); err != nil || len(list) != 3 {
+		t.Fatalf("rule list: %v, %v", list, err)
+	}
+	for _, r := range list {
+		owner := "profile"
+		if strings.Contains(r.Rule, "suppress_ifgroup") {
+			owner = "kernel"
+		}
+		if r.Owner != owner || r.State != "set" || r.Why == "" {
+			t.Errorf("rule list says %+v", r)
+		}
+	}
+}
+
+// Rules are changed while the tunnel stays up, and those that nmcli wrote stay as they are.
+//
+//lab:every
+func TestLabPolicyChange(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1)
+	rules := policyRules(t, lab.Linux1)
+	nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--address", "10.0.0.2/30")
+	lab.Linux1.Run(t, "nmcli", "connection", "modify", "gre1", "ipv4.routing-rules", "priority 5 from 10.9.0.2/30 table 9, priority 6 from 0.0.0.0/0 fwmark 9 table 9")
+	lab.Linux1.Run(t, "nmcli", "connection", "up", "gre1")
+	index := lab.Linux1.Run(t, "cat", "/sys/class/net/gre1/ifindex")
+	theirs := lab.Linux1.Run(t, "nmcli", "-g", "ipv4.routing-rules", "connection", "show", "gre1")
+	nmgreOn(t, lab.Linux1, exitDone, "rule", "add", "gre1", "from", "10.0.0.2", "table", "100")
+	nmgreOn(t, lab.Linux1, exitDone, "rule", "add", "gre1", "from", "10.0.0.2", "table", "100") // it is there
+	nmgreOn(t, lab.Linux1, exitDone, "rule", "add", "gre1", "to", "10.77.0.0/16", "table", "100", "suppress_ifgroup", "3")
+	if r := lab.Linux1.TryInput("dport 443 ipproto tcp table 5 suppress_ifgroup 2\n# a remark\n\nfrom 2001:db8::7 blackhole priority 77\n", "nmgre", "rule", "add", "gre1", "--rules-from", "-"); r.Code != exitDone {
+		t.Errorf("%v", r)
+	}
+	for _, want := range []string{"5:\tfrom 10.9.0.2/30 lookup 9 proto static", "6:\tfrom all fwmark 0x9 lookup 9 proto static", "20000:\tfrom 10.0.0.2 lookup 100 proto static",
+		"20001:\tfrom all to 10.77.0.0/16 lookup 100 suppress_ifgroup 3 proto 213", " dport 443 lookup 5 suppress_ifgroup 2 proto 213", "77:\tfrom 2001:db8::7 blackhole proto static"} {
+		if now := policyRules(t, lab.Linux1); !strings.Contains(now, want+"\n") {
+			t.Errorf("there is no %q:\n%s", want, now)
+		}
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--mtu", "1400")
+	for _, r := range []string{"from 10.0.0.2 table 100", "to 10.77.0.0/16 table 100 suppress_ifgroup 3 priority 20001", "dport 443 ipproto tcp table 5 suppress_ifgroup 2", "from 2001:db8::7 blackhole"} {
+		nmgreOn(t, lab.Linux1, exitDone, append([]string{"rule", "delete", "gre1"}, strings.Fields(r)...)...)
+	}
+	if now := lab.Linux1.Run(t, "nmcli", "-g", "ipv4.routing-rules", "connection", "show", "gre1"); now != theirs {
+		t.Errorf("nmcli's own rules were\n%s\nand are\n%s", theirs, now)
+	}
+	if r := nmgreOn(t, lab.Linux1, exitInvalid, "rule", "delete", "gre1", "from", "10.0.0.2", "table", "100"); !strings.Contains(r.Stderr, "the tunnel has no rule from 10.0.0.2 table 100") {
+		t.Errorf("%v", r)
+	}
+	if now := lab.Linux1.Run(t, "cat", "/sys/class/net/gre1/ifindex"); now != index {
+		t.Error("the tunnel went down")
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+	mustEqual(t, "the rules after delete", rules, policyRules(t, lab.Linux1))
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nmgre"
+	"nmgre/cmd/nmgre/output"
+	"nmgre/cmd/nmgre/suggest"
+	"nmgre/routes/fault"
+	"nmgre/routes/list"
+	"nmgre/routes/rule"
+)
+
+func (a *app) ruleCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rule",
+		Short: "add, delete and list the rules that choose the table of routes",
+		Long: `rule changes the rules of the routing policy that come and go with a tunnel, while it stays up. A
+rule that NetworkManager can hold goes into the tunnel's profile; nmgre keeps all others and sets
+them in the kernel itself. All of a change happens or none of it. A change that may cut off your own
+ssh session needs --confirm: unless you press Enter within that time, it is undone.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return suggest.UnknownCommand(cmd, args[0])
+			}
+			return &fault.Error{Kind: fault.ErrInvalid, What: "add, delete or list is missing", Hint: "write it as: nmgre rule add|delete|list NAME"}
+		},
+	}
+	cmd.AddCommand(a.ruleChange("add", "add rules to a tunnel", addRules), a.ruleChange("delete", "delete rules from a tunnel", deleteRules), a.ruleList())
+	return cmd
+}
+
+// ruleHelp describes the words of a rule.
+const ruleHelp = `.
+
+Write a RULE as for ip rule. Its words need no quotes here:
+  from 10.0.0.2 table 100
+  fwmark 0x1/0xff iif eth1 table 100 priority 500
+  table main suppress_prefixlength 0
+
+A rule without a priority gets the first free one from 20000 on. To delete a rule, its priority may
+be left out.`
+
+func (a *app) ruleChange(verb, short string, change func(old, words []rule.Rule) ([]rule.Rule, error)) *cobra.Command {
+	var run routeRun
+	cmd := &cobra.Command{
+		Use:   verb + " NAME [RULE]",
+		Short: short,
+		Long:  short + ruleHelp,
+		Example: "  nmgre rule " + verb + " gre1 from 10.0.0.2 table 100\n" +
+			"  nmgre rule " + verb + " gre1 --rules-from rules.txt",
+		Args:              nameAndRoute,
+		ValidArgsFunction: a.completeNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			wanted, err := a.readRuleChange(verb, args[1:], run)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), run.wait+a.confirm)
+			defer cancel()
+			return a.withHost(ctx, func(host *nmgre.Host) error {
+				if a.confirm > 0 {
+					defer a.watch()()
+				}
+				planned, err := host.ChangeRules(ctx, args[0], func(old []rule.Rule) ([]rule.Rule, error) { return change(old, wanted) })
+				if err != nil {
+					return err
+				}
+				return output.ChangedRules(a.stdout, a.stderr, planned, run.json)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&run.from, "rules-from", "", "a file with one RULE per line, or - for standard input")
+	waitFlag(cmd, &run.wait)
+	jsonFlag(cmd, &run.json)
+	a.confirmFlag(cmd)
+	return cmd
+}
+
+// readRuleChange reads the rule of the command line, or the rules of the file.
+func (a *app) readRuleChange(verb string, words []string, run routeRun) ([]rule.Rule, error) {
+	if err := checkWait(run.wait); err != nil {
+		return nil, err
+	}
+	if (len(words) > 0) == (run.from != "") {
+		return nil, fault.Invalid("rule", "write it as: nmgre rule "+verb+" NAME from 10.0.0.2 table 100", "give one rule, or --rules-from FILE")
+	}
+	if run.from != "" {
+		return a.readRules(run.from)
+	}
+	r, err := rule.ParseWith(a.names(), strings.Join(words, " "))
+	return []rule.Rule{r}, err
+}
+
+// readRules reads a file of rules, or standard input.
+func (a *app) readRules(name string) ([]rule.Rule, error) {
+	const hint = "give a file with one rule per line, or - for standard input"
+	var in io.Reader = a.stdin
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, fault.Invalid("rules-from", hint, "%s", fault.Printable(err.Error()))
+		}
+		defer func() { _ = file.Close() }() // it was only read
+		in = file
+	}
+	all, err := list.ParseRules(a.names(), in)
+	if err == nil && len(all) == 0 {
+		err = fault.Invalid("rules-from", "write one rule per line", "%s has no rules", fault.Printable(name))
+	}
+	return all, err
+}
+
+// addRules adds the rules that are not there.
+func addRules(old, wanted []rule.Rule) ([]rule.Rule, error) {
+	all := slices.Clone(old)
+	for _, r := range wanted {
+		if !slices.ContainsFunc(all, func(o rule.Rule) bool { return rule.Same(o, r) }) {
+			all = append(all, r)
+		}
+	}
+	return all, nil
+}
+
+// deleteRules deletes the rules, each of which must be there.
+func deleteRules(old, unwanted []rule.Rule) ([]rule.Rule, error) {
+	left := slices.Clone(old)
+	var errs []error
+	for _, r := range unwanted {
+		fits := func(o rule.Rule) bool { return rule.Same(o, r) }
+		i := slices.IndexFunc(left, fits)
+		switch {
+		case i < 0:
+			errs = append(errs, fault.Invalid("rule", "nmgre rule list NAME lists them", "the tunnel has no rule %s", fault.Printable(r.String())))
+		case slices.ContainsFunc(left[i+1:], fits):
+			errs = append(errs, fault.Invalid("rule", "name one of them by its priority", "the tunnel has several rules %s", fault.Printable(r.String())))
+		default:
+			left = slices.Delete(left, i, i+1)
+		}
+	}
+	return left, errors.Join(errs...)
+}
+
+func (a *app) ruleList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:               "list NAME",
+		Short:             "list the rules of a tunnel, with the owner and the state of each",
+		Args:              oneName,
+		ValidArgsFunction: a.completeNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
+				states, err := host.Rules(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return output.Rules(a.stdout, states, asJSON)
+			})
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
