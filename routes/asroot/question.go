@@ -14,6 +14,7 @@ import (
 // a rule of polkit's can read it: so it says which tunnel is meant, and what is asked for.
 const (
 	wordRoutes   = "routes"
+	wordRules    = "rules"
 	wordSNAT     = "SNAT"
 	wordForward  = "forwarding"
 	wordClamp    = "clamp-mss"
@@ -53,7 +54,7 @@ func parts(k keep.Kept) []string {
 	for _, part := range []struct {
 		word string
 		has  bool
-	}{{wordRoutes, len(k.Routes) > 0 || k.Pin}, {wordSNAT, len(k.SNAT) > 0}, {wordForward, len(k.Forward) > 0}, {wordClamp, k.ClampMSS}} {
+	}{{wordRoutes, len(k.Routes) > 0 || k.Pin}, {wordRules, len(k.Policy) > 0}, {wordSNAT, len(k.SNAT) > 0}, {wordForward, len(k.Forward) > 0}, {wordClamp, k.ClampMSS}} {
 		if part.has {
 			words = append(words, part.word)
 		}
@@ -79,7 +80,7 @@ func (q Question) String() string { return strings.Join(q, " ") }
 // ParseQuestion reads the words after the helper's name. It fails with [fault.ErrInvalid] for words
 // that no request has.
 func ParseQuestion(args []string) (Question, error) {
-	known := []string{wordRoutes, wordSNAT, wordForward, wordClamp, wordForget, wordConverge}
+	known := []string{wordRoutes, wordRules, wordSNAT, wordForward, wordClamp, wordForget, wordConverge}
 	if len(args) < 2 || len(args) > 1+len(known) {
 		return nil, bad("its command line names no tunnel and nothing to do for it")
 	}
