@@ -19,7 +19,7 @@ PACKAGES := ./... ./testdata/fake ./testdata/lab/... ./testdata/netns ./testdata
 # polkit up to 122 reads policies from here only.
 POLKIT  ?= /usr/share/polkit-1/actions
 
-.PHONY: help build test test-all vet unit lab-setup lab-test faults lint bench demo pictures lab man completions policy install uninstall clean race fuzz
+.PHONY: help build test test-all vet unit lab-setup lab-test faults recipes lint bench demo pictures lab man completions policy install uninstall clean race fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,9 @@ lab-test: lab-setup ## the tests in the lab: a kernel with GRE and real NetworkM
 
 faults: lab-setup ## every fault of the README's table, with what is left afterwards
 	testdata/faults.sh
+
+recipes: lab-setup ## every recipe of README, typed in the lab
+	testdata/recipes.sh
 
 lint: ## the linter, with the walls between the packages
 	go run $(LINTER) run --build-tags man $(PACKAGES)

@@ -39,7 +39,7 @@ func answersOf(peer, address, route string) []string {
 	return []string{"new", "", peer, "", "", "", // the other end, far end, mode, local, name
 		"3", address, "", "", // network of one's own, address, the far end's, more
 		"", "", "", "", "", "", "", "", // keys, mtu, ttl, tos, path MTU discovery, bound to, at boot, probed
-		route, "", // a route, and no other
+		route, "", "", // a route, no other, and no rule
 		"", "", ""} // forward, clamp, snat
 }
 
@@ -135,7 +135,7 @@ func TestPlainEdits(t *testing.T) {
 	_, talk, err := talkPlain(t, f, "edit", "gre1", "", "", // far end, local
 		"", "", "", // addresses
 		"", "1400", "", "", "", "", "", "", // options
-		"", "", "", "", "", "yes", "quit")
+		"", "", "", "", "", "", "yes", "quit")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, talk)
 	}
@@ -173,7 +173,7 @@ func TestPlainIsGuarded(t *testing.T) {
 		undo  string
 	}{
 		{"new", append(create, "yes"), "undo create "},
-		{"edit", append(append(edit, "1400"), append(slices.Repeat([]string{""}, 11), "yes")...), "undo edit "},
+		{"edit", append(append(edit, "1400"), append(slices.Repeat([]string{""}, 12), "yes")...), "undo edit "},
 		{"up", []string{"up", "paris-backup"}, "undo up "},
 		{"down", []string{"down", "gre1", "yes"}, "undo down "},
 		{"delete", []string{"delete", "gre1", "yes"}, "undo down "},

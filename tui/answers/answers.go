@@ -88,7 +88,7 @@ func (a *Answers) Changed(f *form.Field) (askWay bool) {
 		a.otherErr, askWay = a.takeOther(f.Value()), true
 	case "network":
 		a.takeNetwork(f.Value())
-	case "route":
+	case "route", "rule":
 		a.Forms[PageRoutes].Grow(f.ID)
 	case "snat":
 		a.Forms[PageForward].Grow(f.ID)
@@ -116,7 +116,7 @@ func (a *Answers) Paste(open Page, id, content string) {
 }
 
 // TakesLines says whether the field is one of several lines.
-func TakesLines(f *form.Field) bool { return f.ID == "route" || f.ID == "snat" }
+func TakesLines(f *form.Field) bool { return f.ID == "route" || f.ID == "rule" || f.ID == "snat" }
 
 // WayQuery is the question to the kernel for the way to the far end. It is false while the far
 // end's address is missing.

@@ -12,8 +12,8 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
-	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
+	"nmgre/routes/rule"
 	"nmgre/tui/draw"
 	"nmgre/tui/form"
 )
@@ -36,19 +36,24 @@ func (a *Answers) build(fresh bool) {
 	a.Forms[PageEndpoints] = &form.Form{Fields: a.endpointFields(t)}
 	a.Forms[PageInner] = &form.Form{Fields: a.innerFields(t, fresh)}
 	a.Forms[PageOptions] = &form.Form{Fields: optionFields(t)}
-	a.Forms[PageRoutes] = &form.Form{Fields: routeFields(routeTexts(t.Routes))}
+	a.Forms[PageRoutes] = &form.Form{Fields: append(routeFields(lineTexts(t.Routes)), ruleFields(lineTexts(t.Rules))...)}
 	if fresh {
 		a.Forms[PageEndpoints].Fields = append([]*form.Field{otherField()}, a.Forms[PageEndpoints].Fields...)
 	}
 	forward := []*form.Field{form.NewToggle("forward", "Forward packets", t.Forward, "between the tunnel and this host's networks, only on the devices that need it (IPv4)"),
 		form.NewToggle("clamp-mss", "Clamp the MSS", t.ClampMSS, "lowers the segment size of TCP connections to what fits into the tunnel, where path MTU discovery is broken")}
-	a.Forms[PageForward] = &form.Form{Fields: append(forward, lineFields("snat", "SNAT", snatTexts(t.SNAT), "such as 10.10.1.0/24=masquerade",
+	a.Forms[PageForward] = &form.Form{Fields: append(forward, lineFields("snat", "SNAT", lineTexts(t.SNAT), "such as 10.10.1.0/24=masquerade",
 		"DEST=SOURCE: packets from the tunnel to DEST get that source address, so that hosts there need no route back; may be empty")...)}
 }
 
 func routeFields(values []string) []*form.Field {
 	return lineFields("route", "Route", values, "such as 10.10.2.0/24",
 		"a network behind the far end, in the words of ip route: 10.10.2.0/24 [via ADDRESS] [metric N] [table N]")
+}
+
+func ruleFields(values []string) []*form.Field {
+	return lineFields("rule", "Rule", values, "such as from 10.0.0.2 table 100",
+		"which packets look their way up in another table, in the words of ip rule: from 10.0.0.2 table 100; empty unless a route has a table of its own")
 }
 
 func (a *Answers) endpointFields(t nm.Tunnel) []*form.Field {
@@ -174,18 +179,11 @@ func lineFields(id, label string, values []string, placeholder, help string) []*
 	return fields
 }
 
-func routeTexts(list []routes.Route) []string {
+// lineTexts are the entries of a list, a line each.
+func lineTexts[T fmt.Stringer](list []T) []string {
 	var texts []string
-	for _, r := range list {
-		texts = append(texts, r.String())
-	}
-	return texts
-}
-
-func snatTexts(list []keep.SNAT) []string {
-	var texts []string
-	for _, s := range list {
-		texts = append(texts, s.String())
+	for _, one := range list {
+		texts = append(texts, one.String())
 	}
 	return texts
 }
@@ -399,6 +397,11 @@ func (a *Answers) routeNotes(t nm.Tunnel) {
 	next := 0
 	for _, f := range a.Forms[PageRoutes].Fields {
 		f.Note = ""
+		if one, err := rule.ParseWith(known.Names, f.Value()); f.ID == "rule" && err == nil {
+			owner, why := nm.RuleOwner(one)
+			f.Note = "held by " + draw.HolderText(nm.Owned{Owner: owner, Why: why})
+			continue
+		}
 		r, err := known.Names.Parse(f.Value())
 		if f.Value() == "" || err != nil {
 			continue

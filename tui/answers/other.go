@@ -100,7 +100,7 @@ func (a *Answers) fill(values map[string][]string) {
 		a.get("more").SetText(strings.Join(addresses[1:], " "))
 		a.get("peer-address").SetText(strings.Join(values["peer-address"], " "))
 	}
-	a.Forms[PageRoutes].Fields = routeFields(values["route"])
+	a.Forms[PageRoutes].Fields = append(routeFields(values["route"]), ruleFields(values["rule"])...)
 }
 
 // shellWords splits a line that nmgre has printed for a shell. It is not whole if a quote is open.

@@ -10,6 +10,7 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
+	"nmgre/routes/rule"
 	"nmgre/tui/form"
 )
 
@@ -169,10 +170,24 @@ func (r *reader) number(id, byDefault string, low, high uint32, inherit int) uin
 	return n
 }
 
+// rule reads a rule.
+func (r *reader) rule(f *form.Field) {
+	one, err := rule.ParseWith(r.names, f.Value())
+	if err != nil {
+		r.failWith(f, err)
+		return
+	}
+	r.t.Rules = append(r.t.Rules, one)
+}
+
 func (r *reader) lines() {
-	r.t.Routes, r.t.SNAT = nil, nil
+	r.t.Routes, r.t.Rules, r.t.SNAT = nil, nil, nil
 	for _, f := range r.a.Forms[PageRoutes].Fields {
 		if f.Value() == "" {
+			continue
+		}
+		if f.ID == "rule" {
+			r.rule(f)
 			continue
 		}
 		route, err := r.names.Parse(f.Value())

@@ -13,14 +13,14 @@ import (
 )
 
 // gone has the words that take a value away, by the flag.
-var gone = map[string]string{"local": "auto", "mtu": "auto", "key": "none", "input-key": "none", "output-key": "none", "parent": "none", "flags": "none", "peer-address": "none", "route": "none", "snat": "none", "zone": "none",
+var gone = map[string]string{"local": "auto", "mtu": "auto", "key": "none", "input-key": "none", "output-key": "none", "parent": "none", "flags": "none", "peer-address": "none", "route": "none", "rule": "none", "snat": "none", "zone": "none",
 	"flow-label": "0", "encap-limit": strconv.Itoa(gre.DefaultEncapLimit)}
 
 // EditCommand is the change as a command, in the words of a shell. A flag of a list has every entry
 // that the list will have.
 func EditCommand(name string, p plan.EditPlan) string {
 	var words []string
-	lists := map[string][]string{"address": texts(p.After.Addresses), "route": texts(p.After.Routes), "snat": texts(p.After.SNAT), "peer-address": texts(p.After.Peers())}
+	lists := map[string][]string{"address": texts(p.After.Addresses), "route": texts(p.After.Routes), "rule": texts(p.After.Rules), "snat": texts(p.After.SNAT), "peer-address": texts(p.After.Peers())}
 	told := make(map[string]bool)
 	for _, c := range p.Changes {
 		if c.Field == "peer" || c.Field == "peer-name" { // one flag has both

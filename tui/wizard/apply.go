@@ -196,7 +196,7 @@ func (a *apply) tick(id string) {
 // kept says whether a step is about the files that root keeps.
 func kept(id string) bool {
 	switch id {
-	case plan.StepPin, plan.StepRoute, plan.StepForward, plan.StepSNAT, plan.StepClamp:
+	case plan.StepPin, plan.StepRoute, plan.StepRule, plan.StepForward, plan.StepSNAT, plan.StepClamp:
 		return true
 	}
 	return false
