@@ -19,7 +19,10 @@ PACKAGES := ./... ./testdata/fake ./testdata/lab/... ./testdata/netns ./testdata
 # polkit up to 122 reads policies from here only.
 POLKIT  ?= /usr/share/polkit-1/actions
 
-.PHONY: help build test test-all vet unit lab-setup lab-test faults recipes lint bench demo pictures lab man completions policy install uninstall clean race fuzz
+# systemd reads units from here, too, for PREFIX /usr and /usr/local.
+UNITS   ?= $(PREFIX)/lib/systemd/system
+
+.PHONY: help build test test-all vet unit lab-setup lab-test faults recipes lint bench demo pictures lab man completions policy units install uninstall clean race fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -92,18 +95,24 @@ policy: ## build/org.nmgre.policy: what polkit knows of nmgre
 	mkdir -p build
 	sed 's,@nmgre@,$(PREFIX)/bin/nmgre,' cmd/nmgre/polkit/org.nmgre.policy.in > build/org.nmgre.policy
 
-install: build man completions policy ## install below PREFIX (/usr/local)
+units: ## build/nmgre-follow.service: what its timer starts
+	mkdir -p build
+	sed 's,@nmgre@,$(PREFIX)/bin/nmgre,' cmd/nmgre/systemd/nmgre-follow.service.in > build/nmgre-follow.service
+
+install: build man completions policy units ## install below PREFIX (/usr/local)
 	install -D -m 0755 build/nmgre $(DESTDIR)$(PREFIX)/bin/nmgre
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 build/man/*.8
 	install -D -m 0644 build/completions/nmgre $(DESTDIR)$(PREFIX)/share/bash-completion/completions/nmgre
 	install -D -m 0644 build/completions/_nmgre $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nmgre
 	install -D -m 0644 -t $(DESTDIR)$(POLKIT) build/org.nmgre.policy
+	install -D -m 0644 -t $(DESTDIR)$(UNITS) build/nmgre-follow.service cmd/nmgre/systemd/nmgre-follow.timer
 	install -D -m 0644 build/completions/nmgre.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/nmgre.fish
 
 uninstall: ## remove what install has put below PREFIX; profiles and kept files stay
 	rm -f $(DESTDIR)$(PREFIX)/bin/nmgre $(DESTDIR)$(PREFIX)/share/man/man8/nmgre.8 $(DESTDIR)$(PREFIX)/share/man/man8/nmgre-*.8
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/nmgre $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nmgre
 	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/nmgre.fish $(DESTDIR)$(POLKIT)/org.nmgre.policy
+	rm -f $(DESTDIR)$(UNITS)/nmgre-follow.service $(DESTDIR)$(UNITS)/nmgre-follow.timer
 
 clean: ## remove everything that was built, the lab too
 	$(LAB) clean

@@ -1,8 +1,10 @@
 package nmgre_test
 
 import (
+	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,5 +55,39 @@ func TestUninstall(t *testing.T) {
 	slices.Sort(removed)
 	if len(made) == 0 || !slices.Equal(made, removed) {
 		t.Errorf("installed: %v\nremoved: %v", made, removed)
+	}
+}
+
+// systemd accepts the units that are shipped, and the timer starts the command that there is.
+func TestUnits(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	for _, name := range []string{"nmgre-follow.service.in", "nmgre-follow.timer"} {
+		text, err := os.ReadFile(filepath.Join("cmd/nmgre/systemd", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		unit := strings.ReplaceAll(string(text), "@nmgre@", self)
+		if strings.HasSuffix(name, ".in") && !strings.Contains(unit, "\nExecStart="+self+" follow --all\n") || strings.HasSuffix(name, ".timer") && !strings.Contains(unit, "\nOnUnitInactiveSec=") {
+			t.Errorf("%s:\n%s", name, unit)
+		}
+		if err := os.WriteFile(filepath.Join(folder, strings.TrimSuffix(name, ".in")), []byte(unit), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Log("there is no systemd-analyze: the units were only read")
+		return
+	}
+	for _, unit := range []string{"nmgre-follow.service", "nmgre-follow.timer"} {
+		cmd := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", "--recursive-errors=no", filepath.Join(folder, unit))
+		cmd.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+folder+":")
+		if said, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(said), folder) {
+			t.Errorf("%s: %v\n%s", unit, err, said)
+		}
 	}
 }

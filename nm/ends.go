@@ -45,35 +45,6 @@ func (t Tunnel) Notes() []Note {
 	return []Note{{KeyPeerName, t.PeerName}, {KeyFollow, yes(t.Follow)}, {KeyNoProbe, yes(t.NoProbe)}}
 }
 
-// userData is the value of nmcli's user.data, which libnm has from 1.8 on: KEY=VALUE with commas
-// between them.
-func (t Tunnel) userData() string {
-	var list []string
-	for _, n := range t.Notes() {
-		if n.Value != "" {
-			list = append(list, n.Key+"="+n.Value)
-		}
-	}
-	return strings.Join(list, ",")
-}
-
-// modifyNotes are the words of `nmcli connection modify` that change the user data from a's to b's,
-// and leave that of others alone.
-func modifyNotes(a, b Tunnel) []string {
-	var words []string
-	old := a.Notes()
-	for i, now := range b.Notes() {
-		switch {
-		case now == old[i]:
-		case now.Value == "":
-			words = append(words, "-user.data", now.Key)
-		default:
-			words = append(words, "+user.data", now.Key+"="+now.Value)
-		}
-	}
-	return words
-}
-
 // MaxZone is the highest number of bytes of the name of a zone: firewalld makes chains of iptables
 // from it, whose names are that short.
 const MaxZone = 17

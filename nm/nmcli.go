@@ -31,9 +31,6 @@ func (t Tunnel) NmcliAdd() string {
 	if t.Zone != "" {
 		add("connection.zone", t.Zone)
 	}
-	if data := t.userData(); data != "" {
-		add("user.data", data)
-	}
 	for _, family := range []struct {
 		name string
 		is   func(netip.Addr) bool
@@ -142,8 +139,8 @@ func nmcliRoute(r routes.Route) string {
 
 // NmcliModify returns the nmcli command that changes a profile, named as in [NmcliConnection], from
 // a to b, in memory only or on disk too. more has further properties, each followed by its value.
-// There is no command if b differs in nothing that nmcli can change, such as in the peer address,
-// which is nmgre's own.
+// There is no command if b differs in nothing that nmcli can change, such as in the peer address or
+// the far end's name: nmcli knows no user data.
 func NmcliModify(profile string, a, b Tunnel, inMemory bool, more ...string) []string {
 	words := []string{"nmcli", "connection", "modify"}
 	if inMemory {
@@ -157,7 +154,6 @@ func NmcliModify(profile string, a, b Tunnel, inMemory bool, more ...string) []s
 			words = append(words, old[i].name, now[i].value)
 		}
 	}
-	words = append(words, modifyNotes(a, b)...)
 	if words = append(words, more...); len(words) == bare {
 		return nil
 	}

@@ -196,6 +196,9 @@ func (a *app) follow(ctx context.Context, host *nmgre.Host, name string, dryRun 
 	if len(list) == 0 {
 		fmt.Fprintln(a.stderr, "nmgre: no tunnel is to follow its far end's name; nmgre edit NAME --follow has one do so")
 	}
+	if len(list) > 0 && !dryRun {
+		defer a.watch()() // undoes an edit of a follow that is killed
+	}
 	var errs []error
 	for _, p := range slices.SortedFunc(slices.Values(list), nm.ByName) {
 		called := fault.Printable(p.Tunnel.Name)

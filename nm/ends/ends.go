@@ -1,7 +1,7 @@
 // Package ends checks the ends of a tunnel against the host: the zone of its firewall, and an
 // address that is leased. It changes nothing.
 //
-// It imports nm, and fault and kernel of routes. Begin at [Check] and [Notes].
+// It imports nm, routes, and its rooms fault and kernel. Begin at [Check] and [Notes].
 package ends
 
 import (
@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -123,4 +124,38 @@ func FarEndNotes(near nm.Tunnel, far nm.FarEnd) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("this end has no address of its own (--local any): the far end's line names the present one, %s; when that changes, the far end needs it, too: nmgre edit NAME --peer ADDRESS", far.Remote)}
+}
+
+// Way returns the question for the way of the packets that carry t: from its local address, by the
+// device that it is bound to, as far as this host has them. A rule, or a VRF, may choose another
+// table by them than the main one.
+func Way(links []kernel.Link, t nm.Tunnel) kernel.Query {
+	q := kernel.Query{To: t.Remote}
+	if t.Local.IsValid() && !t.Local.IsUnspecified() && kernel.Holding(links, t.Local) != nil {
+		q.From = t.Local
+	}
+	if kernel.Named(links, t.Parent) != nil {
+		q.Dev = t.Parent
+	}
+	return q
+}
+
+// WayTo is [Way] for an end of t's, or for that of another tunnel among the links.
+func WayTo(links []kernel.Link, t nm.Tunnel, end netip.Addr) kernel.Query {
+	if end == t.Remote {
+		return Way(links, t)
+	}
+	for _, l := range links {
+		if q := kernel.UnderlayOf(links, l.Name); q.To == end {
+			return q
+		}
+	}
+	return kernel.Query{To: end}
+}
+
+// Apart says whether the packet that takes hop follows a table of its own, before the main one: a
+// route of the main table does not change its way.
+func Apart(hop kernel.Hop) bool {
+	const byDefault = 253 // the table that comes after the main one
+	return hop.Table != 0 && hop.Table != routes.MainTable && hop.Table != byDefault
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"nmgre/nm"
+	"nmgre/nm/ends"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -50,14 +51,7 @@ func wayFrom(ctx context.Context, k kernel.Kernel, links []kernel.Link, t nm.Tun
 	if !isHost(t.Remote) {
 		return kernel.Hop{}, nil
 	}
-	q := kernel.Query{To: t.Remote}
-	if isHost(t.Local) && kernel.Holding(links, t.Local) != nil {
-		q.From = t.Local
-	}
-	if kernel.Named(links, t.Parent) != nil {
-		q.Dev = t.Parent
-	}
-	hop, err := k.Lookup(ctx, q)
+	hop, err := k.Lookup(ctx, ends.Way(links, t))
 	if errors.Is(err, fault.ErrUnreachable) {
 		return kernel.Hop{}, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/nm/ends"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -62,7 +63,7 @@ func (p *preflight) devicesToSNAT(ctx context.Context) ([]string, error) {
 
 // ownDevices returns the devices of this host's own networks.
 func (p *preflight) ownDevices(ctx context.Context) ([]string, error) {
-	out, err := p.sys.Kernel.Lookup(ctx, kernel.Query{To: p.t.Remote})
+	out, err := p.sys.Kernel.Lookup(ctx, ends.Way(p.links, p.t))
 	if err != nil && !errors.Is(err, fault.ErrUnreachable) {
 		return nil, err
 	}

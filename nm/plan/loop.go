@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"nmgre/nm/ends"
 	"nmgre/nm/policy"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -17,15 +18,15 @@ import (
 // loops refuses inner networks and routes that would make a routing loop: packets that carry this
 // tunnel, or another one, would go into this tunnel.
 func (p *preflight) loops(ctx context.Context, addresses []netip.Prefix, list []routes.Route) error {
-	ends := []netip.Addr{p.t.Remote}
+	far := []netip.Addr{p.t.Remote}
 	for _, link := range p.links {
-		if link.GRE != nil && !link.GRE.Remote.IsUnspecified() && !slices.Contains(ends, link.GRE.Remote) {
-			ends = append(ends, link.GRE.Remote)
+		if link.GRE != nil && !link.GRE.Remote.IsUnspecified() && !slices.Contains(far, link.GRE.Remote) {
+			far = append(far, link.GRE.Remote)
 		}
 	}
 	var errs []error
 	check := func(field string, r *routes.Route) {
-		for _, end := range ends {
+		for _, end := range far {
 			if err := p.checkLoop(ctx, field, r, end); err != nil {
 				errs = append(errs, err)
 				return
@@ -54,9 +55,12 @@ func (p *preflight) checkLoop(ctx context.Context, field string, r *routes.Route
 	if r.TableOrMain() != routes.MainTable || !r.Dst.Contains(end) || !r.Type.HasDevice() {
 		return nil
 	}
-	hop, err := p.sys.Kernel.Lookup(ctx, kernel.Query{To: end})
+	hop, err := p.sys.Kernel.Lookup(ctx, ends.WayTo(p.links, p.t, end))
 	if err != nil && !errors.Is(err, fault.ErrUnreachable) {
 		return err
+	}
+	if err == nil && ends.Apart(hop) {
+		return nil
 	}
 	if err == nil && hop.Match.IsValid() && hop.Match.Bits() > r.Dst.Bits() {
 		own, err := p.isOwnPin(ctx, hop, end)

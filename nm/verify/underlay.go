@@ -87,7 +87,7 @@ func (v *verifier) noteDown(l *kernel.Link) {
 
 // lookPresent asks the kernel for the address that packets to the far end would leave from.
 func (v *verifier) lookPresent(ctx context.Context) error {
-	hop, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: v.tunnel.Remote})
+	hop, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: v.tunnel.Remote, Dev: v.parentDevice()})
 	if err == nil && hop.Dev != v.tunnel.Name {
 		v.ev.Under.Present = hop.Src
 	}
@@ -125,8 +125,11 @@ func (v *verifier) followUnderlay(ctx context.Context) error {
 			return nil
 		}
 		seen[hop.Dev], u.Nested = true, true
-		next, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: link.GRE.Remote})
-		if errors.Is(err, fault.ErrUnreachable) || link.GRE.Remote.IsUnspecified() {
+		if link.GRE.Remote.IsUnspecified() {
+			return nil
+		}
+		next, err := v.sys.Kernel.Lookup(ctx, kernel.UnderlayOf(v.links, hop.Dev))
+		if errors.Is(err, fault.ErrUnreachable) {
 			return nil
 		}
 		if err != nil {

@@ -25,6 +25,8 @@ type Hop struct {
 	Src netip.Addr // the source address that the packet gets
 	// Match is the destination of the route that decided. A route with a longer one overrules it.
 	Match netip.Prefix
+	// Table is that of the route; 0 if it is not known.
+	Table uint32
 	// MTU is that of the path, in bytes, as far as the kernel knows it: the route's own or a cached
 	// path MTU, otherwise the device's.
 	MTU int

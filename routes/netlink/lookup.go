@@ -37,8 +37,8 @@ func (k *Kernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error)
 		return kernel.Hop{}, wrap(what, err)
 	}
 	hop := kernel.Hop{Dev: link.Name, Via: w.Via, Src: w.PrefSrc, MTU: int(w.MTU()), RouteMTU: link.MTU}
-	if route, err := k.lookup(ctx, q, unix.RTM_F_FIB_MATCH); err == nil {
-		hop.Match = route.Dst
+	if route, err := k.lookup(ctx, q, matchFlags(q)); err == nil {
+		hop.Match, hop.Table = route.Dst, route.Table
 		if mtu := int(route.MTU()); mtu > 0 {
 			hop.RouteMTU = mtu
 		}
@@ -50,6 +50,15 @@ func (k *Kernel) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error)
 		hop.MTU = link.MTU
 	}
 	return hop, nil
+}
+
+// matchFlags ask for the route that decides, with its table. IPv6 always names the table, and takes
+// no flag for it.
+func matchFlags(q kernel.Query) uint32 {
+	if q.To.Is6() {
+		return unix.RTM_F_FIB_MATCH
+	}
+	return unix.RTM_F_FIB_MATCH | unix.RTM_F_LOOKUP_TABLE
 }
 
 // lookup sends the query with flags (RTM_F_...) and returns the kernel's answer as it is.

@@ -26,16 +26,16 @@ func TestLookup(t *testing.T) {
 		query kernel.Query
 		want  kernel.Hop
 	}{
-		"on the link":     {kernel.Query{To: want.Addr("10.9.0.77")}, kernel.Hop{Dev: "v0", Src: want.Addr("10.9.0.1"), Match: want.CIDR("10.9.0.0/24"), MTU: 1500}},
-		"by a gateway":    {kernel.Query{To: want.Addr("10.40.0.1")}, kernel.Hop{Dev: "v0", Via: want.Addr("10.9.0.2"), Src: want.Addr("10.9.0.1"), Match: want.CIDR("10.40.0.0/16"), MTU: 1300}},
+		"on the link":     {kernel.Query{To: want.Addr("10.9.0.77")}, kernel.Hop{Dev: "v0", Src: want.Addr("10.9.0.1"), Match: want.CIDR("10.9.0.0/24"), Table: 254, MTU: 1500}},
+		"by a gateway":    {kernel.Query{To: want.Addr("10.40.0.1")}, kernel.Hop{Dev: "v0", Via: want.Addr("10.9.0.2"), Src: want.Addr("10.9.0.1"), Match: want.CIDR("10.40.0.0/16"), Table: 254, MTU: 1300}},
 		"out of a device": {kernel.Query{To: want.Addr("10.9.0.77"), Dev: "w0"}, kernel.Hop{Dev: "w0", Src: want.Addr("10.9.1.1"), MTU: 1400}},
 		"from an address with a rule": {kernel.Query{To: want.Addr("10.9.0.77"), From: want.Addr("10.9.1.1")},
-			kernel.Hop{Dev: "w0", Via: want.Addr("10.9.1.2"), Src: want.Addr("10.9.1.1"), Match: want.CIDR("0.0.0.0/0"), MTU: 1400}},
-		"of this host": {kernel.Query{To: want.Addr("10.9.0.1")}, kernel.Hop{Dev: "lo", Src: want.Addr("10.9.0.1"), Match: want.CIDR("10.9.0.1/32"), MTU: 65536}},
-		"IPv6":         {kernel.Query{To: want.Addr("fd40::1")}, kernel.Hop{Dev: "v0", Via: want.Addr("fd00:0::2"), Src: want.Addr("fd00:0::1"), Match: want.CIDR("fd40::/16"), MTU: 1500}},
+			kernel.Hop{Dev: "w0", Via: want.Addr("10.9.1.2"), Src: want.Addr("10.9.1.1"), Match: want.CIDR("0.0.0.0/0"), Table: 100, MTU: 1400}},
+		"of this host": {kernel.Query{To: want.Addr("10.9.0.1")}, kernel.Hop{Dev: "lo", Src: want.Addr("10.9.0.1"), Match: want.CIDR("10.9.0.1/32"), Table: 255, MTU: 65536}},
+		"IPv6":         {kernel.Query{To: want.Addr("fd40::1")}, kernel.Hop{Dev: "v0", Via: want.Addr("fd00:0::2"), Src: want.Addr("fd00:0::1"), Match: want.CIDR("fd40::/16"), Table: 254, MTU: 1500}},
 		"IPv6 from": {kernel.Query{To: want.Addr("fd40::1"), From: want.Addr("fd00:1::1")},
-			kernel.Hop{Dev: "v0", Via: want.Addr("fd00:0::2"), Src: want.Addr("fd00:1::1"), Match: want.CIDR("fd40::/16"), MTU: 1500}},
-		"IPv6 of this host": {kernel.Query{To: want.Addr("fd00:0::1")}, kernel.Hop{Dev: "lo", Src: want.Addr("fd00:0::1"), Match: want.CIDR("fd00:0::1/128"), MTU: 65536}},
+			kernel.Hop{Dev: "v0", Via: want.Addr("fd00:0::2"), Src: want.Addr("fd00:1::1"), Match: want.CIDR("fd40::/16"), Table: 254, MTU: 1500}},
+		"IPv6 of this host": {kernel.Query{To: want.Addr("fd00:0::1")}, kernel.Hop{Dev: "lo", Src: want.Addr("fd00:0::1"), Match: want.CIDR("fd00:0::1/128"), Table: 255, MTU: 65536}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := ns.kernel.Lookup(context.Background(), c.query)

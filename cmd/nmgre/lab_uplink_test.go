@@ -1,0 +1,88 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"nmgre/testdata/lab"
+)
+
+// A second uplink of linux1, to which only a rule or a VRF leads.
+
+// secondUplink gives linux1 the device eth9, a wire to the router, with the address 100.0.9.100 and
+// packets of 1400 bytes. Its profile has these words more.
+func secondUplink(t *testing.T, more string) {
+	t.Helper()
+	lab.Router.Run(t, "ip", "link", "add", "up9", "mtu", "1400", "type", "veth", "peer", "name", "eth9", "netns", strconv.Itoa(lab.Linux1.Pid()))
+	t.Cleanup(func() { lab.Router.Try("ip", "link", "del", "up9") })
+	lab.Router.Run(t, "sh", "-c", "ip address add 100.0.9.1/24 dev up9; ip link set up9 up; sysctl -qw net.ipv4.conf.up9.forwarding=1 net.ipv4.conf.up9.rp_filter=0")
+	lab.Linux1.Run(t, "sh", "-c", "ip link set eth9 mtu 1400; nmcli connection add type ethernet con-name uplink ifname eth9 ethernet.mtu 1400 ipv4.method manual ipv4.addresses 100.0.9.100/24 ipv6.method disabled "+more+" && nmcli connection up uplink")
+	t.Cleanup(func() { lab.Linux1.Try("nmcli", "connection", "delete", "uplink") })
+}
+
+// mustLeaveByUplink checks that the packets of gre1 go by eth9, with its MTU, both as nmgre says
+// and as they really do.
+func mustLeaveByUplink(t *testing.T, r lab.Result) {
+	t.Helper()
+	if !strings.Contains(r.Stderr, "MTU 1376: 1400 - 20 (IPv4) - 4 (GRE) = 1376, on the way to 100.0.2.100 by eth9") || !strings.Contains(r.Stdout, "100.0.9.100 -> 100.0.2.100") {
+		t.Errorf("create goes another way: %s", r)
+	}
+	if !strings.Contains(r.Stdout, "nmgre create --peer 100.0.9.100 ") {
+		t.Errorf("the far end's line: %s", r)
+	}
+	far := makeFarEnd(t, lab.Linux2, r)
+	if !strings.Contains(far.Stdout, "verdict: pass") {
+		t.Errorf("at the far end: %s", far)
+	}
+	sent := func() string { return lab.Linux1.Run(t, "sh", "-c", "cat /sys/class/net/eth9/statistics/tx_packets") }
+	before := sent()
+	mustPing(t, lab.Linux1, "172.16.0.2")
+	if sent() == before {
+		t.Error("nothing goes by eth9")
+	}
+	if r := nmgreOn(t, lab.Linux1, exitDone, "verify", "gre1", "--all-checks"); !strings.Contains(r.Stdout, "dev eth9") || !strings.Contains(r.Stdout, "verdict: pass") {
+		t.Errorf("verify: %s", r)
+	}
+}
+
+// The local address is on an uplink that only a rule leads to: MTU, way and far end's line are
+// those of the rule's table, and a default route into the tunnel takes nothing from it.
+//
+//lab:every
+func TestLabSecondUplink(t *testing.T) {
+	lab.Need(t)
+	secondUplink(t, "ipv4.routes '0.0.0.0/0 100.0.9.1 table=100' ipv4.routing-rules 'priority 100 from 100.0.9.100 table 100'")
+	r := nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--local", "100.0.9.100", "--address", "172.16.0.1/30", "--route", "default metric 50", "--no-probe")
+	mustLeaveByUplink(t, r)
+	if strings.Contains(r.Stderr, "host route") || ownRoutes(t, lab.Linux1) != "" {
+		t.Errorf("the far end has a host route, though a rule leads to it: %s\n%s", r, ownRoutes(t, lab.Linux1))
+	}
+	if r := nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--mtu", "auto", "--no-probe"); strings.Contains(r.Stderr, "mtu: 1376 ->") {
+		t.Errorf("the MTU is computed by another way: %s", r)
+	}
+	nmcli(t, "connection down gre1")
+	nmcli(t, "connection up gre1")
+	mustPing(t, lab.Linux1, "172.16.0.2")
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+}
+
+// The device that the tunnel is bound to is in a VRF: the local address, the MTU and the way are
+// those of the VRF's table.
+//
+//lab:every
+func TestLabParentInVRF(t *testing.T) {
+	lab.Need(t)
+	lab.Linux1.Run(t, "sh", "-c", "nmcli connection add type vrf con-name red ifname red vrf.table 100 ipv4.method disabled ipv6.method disabled && nmcli connection up red")
+	t.Cleanup(func() { lab.Linux1.Try("nmcli", "connection", "delete", "red") })
+	secondUplink(t, "ipv4.gateway 100.0.9.1 connection.master red connection.slave-type vrf")
+	r := nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--parent", "eth9", "--address", "172.16.0.1/30", "--route", "default metric 50", "--no-probe")
+	mustLeaveByUplink(t, r)
+	if strings.Contains(r.Stderr, "host route") || ownRoutes(t, lab.Linux1) != "" {
+		t.Errorf("the far end has a host route, though the VRF has a table of its own: %s\n%s", r, ownRoutes(t, lab.Linux1))
+	}
+	nmcli(t, "connection down gre1")
+	nmcli(t, "connection up gre1")
+	mustPing(t, lab.Linux1, "172.16.0.2")
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+}
