@@ -132,3 +132,103 @@ func TestLabPolicyChange(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 	mustEqual(t, "the rules after delete", rules, policyRules(t, lab.Linux1))
 }
+
+// What keeps rules from doing what they are meant to is told: by create before, and by verify.
+func TestLabPolicyTold(t *testing.T) {
+	lab.Need(t)
+	const made = "create --peer 100.0.2.100 --address 10.0.0.2/30 --no-probe --route 'default via 10.0.0.1 table 100'"
+	rules, before := policyRules(t, lab.Linux1), lab.Linux1.Snapshot(t)
+	remove := func() {
+		t.Helper()
+		nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+		mustEqual(t, "after delete", before, lab.Linux1.Snapshot(t))
+	}
+	t.Run("a table that no rule leads to", func(t *testing.T) {
+		typeLine(t, typed{made, exitDone, []string{"no rule leads to table 100", "verdict: warn"}, nil})
+		typeLine(t, typed{"verify gre1 --no-probe", exitDone, []string{"warn  table 100", "no rule leads to table 100", "nmgre rule add gre1 from ADDRESS table 100"}, nil})
+		remove()
+	})
+	t.Run("the tunnel's own packets", func(t *testing.T) {
+		typeLine(t, typed{made + " --rule 'from all table 100'", exitInvalid, []string{"the packets that carry the tunnel, to 100.0.2.100, would go into it", "--rule 'to 100.0.2.100 table main priority 19999'"}, nil})
+		typeLine(t, typed{made + " --rule 'to 100.0.0.0/8 prohibit'", exitInvalid, []string{"would be dropped"}, nil})
+		mustEqual(t, "what is refused", before, lab.Linux1.Snapshot(t))
+		typeLine(t, typed{made + " --rule 'from all table 100' --rule 'to 100.0.2.100 table main priority 19999'", exitDone, nil, nil})
+		if way := wayFrom(t, lab.Linux1, "100.0.2.100", ""); !strings.Contains(way, "dev eth0") {
+			t.Errorf("the tunnel's own packets: %s", way)
+		}
+		if way := wayFrom(t, lab.Linux1, "10.10.2.100", ""); !strings.Contains(way, "dev gre1 table 100") {
+			t.Errorf("all others: %s", way)
+		}
+		remove()
+	})
+	t.Run("somebody else's rule", func(t *testing.T) {
+		lab.Linux1.Run(t, "sh", "-c", "ip rule add from 10.0.0.2 lookup 101 priority 100 && ip route add default via 100.0.1.1 table 101")
+		const names = "the rule 100: from 10.0.0.2 table 101 decides before"
+		typeLine(t, typed{made + " --rule 'from 10.0.0.2 table 100'", exitFailed, []string{names}, nil})
+		lab.Linux1.Run(t, "ip", "rule", "del", "priority", "100")
+		typeLine(t, typed{made + " --rule 'from 10.0.0.2 table 100'", exitDone, nil, []string{names}})
+		lab.Linux1.Run(t, "ip", "rule", "add", "from", "10.0.0.2", "lookup", "101", "priority", "100")
+		typeLine(t, typed{"verify gre1 --no-probe", exitFault, []string{"fail  route 0.0.0.0/0 table 100", names}, nil})
+		lab.Linux1.Run(t, "sh", "-c", "ip rule del priority 100 && ip route flush table 101")
+		typeLine(t, typed{"verify gre1 --no-probe --all-checks", exitDone, []string{"pass  route 0.0.0.0/0 table 100", "from 10.0.0.2 go into the tunnel, by the rule of the priority 20000"}, nil})
+		lab.Linux1.Run(t, "ip", "rule", "del", "priority", "20000")
+		typeLine(t, typed{"verify gre1 --no-probe", exitFault, []string{"the kernel does not have the rule"}, nil})
+		lab.Linux1.Run(t, "nmcli", "connection", "up", "gre1")
+		remove()
+	})
+	mustEqual(t, "the rules", rules, policyRules(t, lab.Linux1))
+}
+
+// IPv6 has rules of its own: a source of the tunnel leaves by it, others do not.
+//
+//lab:every
+func TestLabPolicyIPv6(t *testing.T) {
+	lab.Need(t)
+	rules := policyRules(t, lab.Linux1)
+	typeLine(t, typed{"create --peer 100.0.2.100 --address 2001:db8:9::1/64 --peer-address 2001:db8:9::2 --no-probe --route '::/0 table 100' --rule 'from 2001:db8:9::1 table 100' --rule 'from ::/0 fwmark 7 blackhole suppress'", exitInvalid, nil, nil})
+	typeLine(t, typed{"create --peer 100.0.2.100 --address 2001:db8:9::1/64 --peer-address 2001:db8:9::2 --no-probe --route '::/0 table 100' --rule 'from 2001:db8:9::1 table 100' --rule 'from ::/0 fwmark 7 blackhole'", exitDone, nil, nil})
+	if way := wayFrom(t, lab.Linux1, "2001:db8:77::1", "2001:db8:9::1"); !strings.Contains(way, "dev gre1 table 100") {
+		t.Errorf("with the inner source: %s", way)
+	}
+	if r := lab.Linux1.Try("ip", "route", "get", "2001:db8:77::1"); strings.Contains(r.Stdout, "gre1") {
+		t.Errorf("with another source: %v", r)
+	}
+	typeLine(t, typed{"verify gre1 --no-probe --all-checks", exitDone, []string{"from 2001:db8:9::1 go into the tunnel, by the rule of the priority 20000"}, nil})
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+	mustEqual(t, "the rules after delete", rules, policyRules(t, lab.Linux1))
+}
+
+// The lines of a dry run can be typed: they make the same rules.
+func TestLabPolicyCanBeTyped(t *testing.T) {
+	lab.Need(t)
+	rules := policyRules(t, lab.Linux1)
+	args := []string{"create", "--name", "gre1", "--peer", "100.0.2.100", "--address", "10.0.0.2/30", "--no-probe", "--route", "default via 10.0.0.1 table 100"}
+	for _, r := range []string{"from 10.0.0.2 table 100", "to 10.77.0.0/16 iif eth1 fwmark 1/3 tos 0x10 ipproto tcp sport 1-5 dport 80 table main suppress_prefixlength 0", "not from 10.0.0.0/8 uidrange 5-6 oif gre1 prohibit",
+		"from all fwmark 77 blackhole", "from 10.0.0.2 table 5 suppress_ifgroup 9", "from 2001:db8::/32 to fd00::/8 unreachable", "from ::/0 iif eth1 table 7"} {
+		args = append(args, "--rule", r)
+	}
+	var dry struct {
+		Plan struct {
+			Steps []struct {
+				ID       string
+				Commands []string
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(nmgreOn(t, lab.Linux1, exitDone, append(args, "--dry-run", "--json")...).Stdout), &dry); err != nil {
+		t.Fatal(err)
+	}
+	nmgreOn(t, lab.Linux1, exitDone, args...)
+	ours := strings.ReplaceAll(policyRules(t, lab.Linux1), " proto 213", "")
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+	for _, s := range dry.Plan.Steps {
+		for _, line := range s.Commands {
+			if s.ID != "check" {
+				lab.Linux1.Run(t, "sh", "-c", line)
+			}
+		}
+	}
+	mustEqual(t, "the rules of the typed lines", ours, policyRules(t, lab.Linux1))
+	lab.Linux1.Run(t, "sh", "-c", "nmcli connection delete gre1 && ip rule del priority 20004")
+	mustEqual(t, "the rules after delete", rules, policyRules(t, lab.Linux1))
+}

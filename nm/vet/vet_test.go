@@ -17,6 +17,7 @@ import (
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/routes/list"
+	"nmgre/routes/rule"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
 )
@@ -50,6 +51,13 @@ func TestVet(t *testing.T) {
 		return func(_ *fake.World, k *keep.Kept) {
 			for _, spec := range specs {
 				k.Routes = append(k.Routes, routes.MustParse(spec))
+			}
+		}
+	}
+	rulesOf := func(specs ...string) func(*fake.World, *keep.Kept) {
+		return func(_ *fake.World, k *keep.Kept) {
+			for _, spec := range specs {
+				k.Policy = append(k.Policy, rule.MustParse(spec))
 			}
 		}
 	}
@@ -90,6 +98,19 @@ func TestVet(t *testing.T) {
 			w.AddLink(kernel.Link{Name: "eth8", Up: true, Addresses: want.CIDRs("172.16.0.9/24", "10.20.0.1/16")})
 		}, nil, ""},
 		{"the LAN's device has gone since", func(w *fake.World, k *keep.Kept) { w.Files[k.UUID] = k.Clone(); w.RemoveLink("eth1") }, nil, ""},
+
+		{"a rule for its own packets", rulesOf("from 172.16.0.1 table 100 suppress_ifgroup 3 priority 9", "iif gre1 prohibit priority 0", "oif gre1 table 100 priority 0"), nil, ""},
+		{"a rule that root has kept before", func(w *fake.World, k *keep.Kept) {
+			rulesOf("fwmark 1 table 100 suppress_ifgroup 3 priority 9")(w, k)
+			w.Files[k.UUID] = k.Clone()
+		}, nil, ""},
+		{"a rule that a profile can hold", rulesOf("from 172.16.0.1 table 100 priority 9"), fault.ErrInvalid, "a NetworkManager profile can hold it"},
+		{"a rule for everybody", rulesOf("from all table 100 priority 0"), fault.ErrNotPermitted, "it is for other packets than those of gre1"},
+		{"a rule for others", rulesOf("from 172.16.0.0/16 table 100 priority 0"), fault.ErrNotPermitted, "it is for other packets than those of gre1"},
+		{"a rule for all others", rulesOf("not from 172.16.0.1 table 100 priority 0"), fault.ErrNotPermitted, "it is for other packets than those of gre1"},
+		{"a rule for what comes in elsewhere", rulesOf("iif eth1 blackhole priority 0"), fault.ErrNotPermitted, "it is for other packets than those of gre1"},
+		{"a rule that leads to the table local", rulesOf("from 172.16.0.1 table local priority 0"), fault.ErrNotPermitted, "only root may lead packets to the table local"},
+		{"a rule without a place", func(_ *fake.World, k *keep.Kept) { k.Policy = []rule.Rule{rule.MustParse("from 172.16.0.1 table 100 suppress_ifgroup 3")} }, fault.ErrInvalid, "has no priority"},
 
 		{"a profile for her and another", func(w *fake.World, _ *keep.Kept) { w.Named("gre1").Users = []string{"bob", "ann"} }, nil, ""},
 		{"another user's profile", func(w *fake.World, _ *keep.Kept) { w.Named("gre1").Users = []string{"bob"} }, fault.ErrNotPermitted, "the tunnel gre1 is another user's"},
