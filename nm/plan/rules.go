@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"slices"
 
 	"nmgre/nm"
 	"nmgre/nm/policy"
@@ -46,5 +45,5 @@ func ruleSteps(k keep.Kept, fresh []nm.OwnedRule) []Step {
 
 // freshRules returns the rules that were not kept before the edit.
 func (p EditPlan) freshRules() []nm.OwnedRule {
-	return slices.DeleteFunc(slices.Clone(p.Rules), func(o nm.OwnedRule) bool { return slices.Contains(p.KeptBefore.Policy, o.Rule) })
+	return policy.Fresh(p.Rules, p.KeptBefore.Policy)
 }

@@ -113,8 +113,9 @@ func Warnings(ctx context.Context, k kernel.Policy, t nm.Tunnel) ([]string, erro
 	for _, table := range Unled(t, held) {
 		notes = append(notes, table.String())
 	}
+	others := foreign(t.Rules, held)
 	for _, r := range t.Rules {
-		if before := Before(r, t.Rules, held); before != nil && len(notes) < maxNotes {
+		if before := first(r, others); before != nil && len(notes) < maxNotes {
 			notes = append(notes, fmt.Sprintf("the rule %d: %s decides before the rule %s; give that one a lower priority: priority %d", before.Priority,
 				fault.Printable(before.Unplaced().String()), fault.Printable(r.String()), below(before.Priority)))
 		}
@@ -178,17 +179,32 @@ func Unled(t nm.Tunnel, held []kernel.HeldRule) []Table {
 // decides before it; nil if there is none. Rules for all packets do not count, nor do those that
 // look up the table of r.
 func Before(r rule.Rule, own []rule.Rule, held []kernel.HeldRule) *kernel.HeldRule {
-	if r.Not {
-		return nil
-	}
-	ours, packet := set(own), r.Sample()
-	for i := range held {
-		h := &held[i]
-		earlier := h.IPv6 == r.IPv6 && h.Priority < r.Priority && !h.Partly
-		narrow := h.Conditions() && !h.Not && h.SuppressLength == 0 && (h.Action != rule.Lookup || h.Table != r.Table && h.Table != routes.LocalTable)
-		if earlier && narrow && !ours[h.Rule] && h.Fits(packet) {
+	return first(r, foreign(own, held))
+}
+
+// foreign returns the rules of others that are for some packets only.
+func foreign(own []rule.Rule, held []kernel.HeldRule) []kernel.HeldRule {
+	ours := set(own)
+	return slices.DeleteFunc(slices.Clone(held), func(h kernel.HeldRule) bool {
+		return ours[h.Rule] || h.Partly || !h.Conditions() || h.Not || h.SuppressLength != 0 || h.Action == rule.Lookup && h.Table == routes.LocalTable
+	})
+}
+
+// first returns the first of the others that decides before r.
+func first(r rule.Rule, others []kernel.HeldRule) *kernel.HeldRule {
+	packet := r.Sample()
+	for i := range others {
+		h := &others[i]
+		earlier := h.IPv6 == r.IPv6 && h.Priority < r.Priority && (h.Action != rule.Lookup || h.Table != r.Table)
+		if earlier && !r.Not && h.Fits(packet) {
 			return h
 		}
 	}
 	return nil
+}
+
+// Fresh returns the rules of the list that are not in old.
+func Fresh(list []nm.OwnedRule, old []rule.Rule) []nm.OwnedRule {
+	known := set(old)
+	return slices.DeleteFunc(slices.Clone(list), func(o nm.OwnedRule) bool { return known[o.Rule] })
 }
