@@ -112,6 +112,13 @@ func TestVet(t *testing.T) {
 		{"a rule that leads to the table local", rulesOf("from 172.16.0.1 table local priority 0"), fault.ErrNotPermitted, "only root may lead packets to the table local"},
 		{"a rule without a place", func(_ *fake.World, k *keep.Kept) { k.Policy = []rule.Rule{rule.MustParse("from 172.16.0.1 table 100 suppress_ifgroup 3")} }, fault.ErrInvalid, "has no priority"},
 
+		{"a name to follow", func(_ *fake.World, k *keep.Kept) { k.PeerName = "gw.example.org" }, fault.ErrNotPermitted, "only root may have the far end followed by a name, gw.example.org"},
+		{"a name to follow, which root has written", func(w *fake.World, k *keep.Kept) { k.PeerName = "gw.example.org"; w.Files[k.UUID] = k.Clone() }, nil, ""},
+		{"another name than root's", func(w *fake.World, k *keep.Kept) {
+			k.PeerName = "gw.example.org"
+			w.Files[k.UUID] = k.Clone()
+			k.PeerName = "evil.example.org"
+		}, fault.ErrNotPermitted, "evil.example.org"},
 		{"a profile for her and another", func(w *fake.World, _ *keep.Kept) { w.Named("gre1").Users = []string{"bob", "ann"} }, nil, ""},
 		{"another user's profile", func(w *fake.World, _ *keep.Kept) { w.Named("gre1").Users = []string{"bob"} }, fault.ErrNotPermitted, "the tunnel gre1 is another user's"},
 		{"nobody's profile", func(w *fake.World, _ *keep.Kept) { w.Named("gre1").Users = []string{""} }, fault.ErrNotPermitted, "the tunnel gre1 is another user's"},

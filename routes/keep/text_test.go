@@ -46,6 +46,7 @@ version 1
 uuid 00000000-0000-4000-8000-00000000000a
 interface gre2
 remote 100.0.2.100
+follow gw.example.org
 inner 172.16.0.0/30
 inner 2001:db8:10::/64
 snat 10.10.2.0/24 10.10.2.1
@@ -64,7 +65,7 @@ func TestKeptText(t *testing.T) {
 	if err != nil || len(k.Bad) > 0 {
 		t.Fatalf("%v, %+v", err, k.Bad)
 	}
-	expected := Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre2", Remote: want.Addr("100.0.2.100"), Inner: want.CIDRs("172.16.0.0/30", "2001:db8:10::/64"),
+	expected := Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre2", Remote: want.Addr("100.0.2.100"), PeerName: "gw.example.org", Inner: want.CIDRs("172.16.0.0/30", "2001:db8:10::/64"),
 		SNAT:    []SNAT{{want.CIDR("10.10.2.0/24"), want.Addr("10.10.2.1")}, {Dst: want.CIDR("2001:db8:2::/48")}},
 		Forward: []string{"gre2", "eth1"}, ClampMSS: true, Pin: true,
 		Policy: []rule.Rule{rule.MustParse("from 172.16.0.1 table 100 suppress_ifgroup 3 priority 20000"), rule.MustParse("from ::/0 iif gre2 blackhole priority 0")},
@@ -92,6 +93,9 @@ func TestKeptBadLines(t *testing.T) {
 		"forward":                           "forward: it has 0 devices",
 		"inner 172.16.0.1/30":               `"172.16.0.1/30" is no network`,
 		"remote nowhere":                    `"nowhere" is no address`,
+		"follow 100.0.2.100":                `"100.0.2.100" is not the name of a host`,
+		"follow a b":                        `"a b" is not the name of a host`,
+		"follow":                            `"" is not the name of a host`,
 		"pin 1.2.3.4":                       `"1.2.3.4" after pin`,
 		"rule from 10.0.0.2 table 100":      "rule: the rule from 10.0.0.2 table 100 has no priority",
 		"rule from nobody priority 1":       `rule: word 2: "nobody" after from is no network`,
