@@ -115,6 +115,9 @@ func valueError(invalid *pflag.InvalidValueError) error {
 	if flag.Value.Type() == "duration" {
 		kind, hint = "a duration", "give a number with a unit, such as 10s or 1m"
 	}
+	if flag.Value.Type() == (probeFlag{}).Type() {
+		kind, hint = "always or never", "write it as --"+flag.Name+"=always, or --"+flag.Name+" alone for this command"
+	}
 	what := fmt.Sprintf("\"%s\" is not %s", fault.Printable(invalid.GetValue()), kind)
 	return &fault.Error{Kind: fault.ErrInvalid, Field: flag.Name, What: what, Hint: hint}
 }

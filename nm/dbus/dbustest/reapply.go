@@ -72,7 +72,7 @@ func (m *manager) reapply(d *device, s Settings, version uint64, flags uint32) *
 func fixed(setting map[string]dbus.Variant) map[string]dbus.Variant {
 	rest := make(map[string]dbus.Variant)
 	for name, v := range setting {
-		if name != "mtu" && name != "autoconnect" && name != "id" && name != "timestamp" {
+		if name != "mtu" && name != "autoconnect" && name != "id" && name != "timestamp" && name != "zone" {
 			rest[name] = v
 		}
 	}
