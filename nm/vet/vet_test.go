@@ -110,7 +110,9 @@ func TestVet(t *testing.T) {
 		{"a rule for all others", rulesOf("not from 172.16.0.1 table 100 priority 0"), fault.ErrNotPermitted, "it is for other packets than those of gre1"},
 		{"a rule for what comes in elsewhere", rulesOf("iif eth1 blackhole priority 0"), fault.ErrNotPermitted, "it is for other packets than those of gre1"},
 		{"a rule that leads to the table local", rulesOf("from 172.16.0.1 table local priority 0"), fault.ErrNotPermitted, "only root may lead packets to the table local"},
-		{"a rule without a place", func(_ *fake.World, k *keep.Kept) { k.Policy = []rule.Rule{rule.MustParse("from 172.16.0.1 table 100 suppress_ifgroup 3")} }, fault.ErrInvalid, "has no priority"},
+		{"a rule without a place", func(_ *fake.World, k *keep.Kept) {
+			k.Policy = []rule.Rule{rule.MustParse("from 172.16.0.1 table 100 suppress_ifgroup 3")}
+		}, fault.ErrInvalid, "has no priority"},
 
 		{"a name to follow", func(_ *fake.World, k *keep.Kept) { k.PeerName = "gw.example.org" }, fault.ErrNotPermitted, "only root may have the far end followed by a name, gw.example.org"},
 		{"a name to follow, which root has written", func(w *fake.World, k *keep.Kept) { k.PeerName = "gw.example.org"; w.Files[k.UUID] = k.Clone() }, nil, ""},
