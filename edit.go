@@ -10,6 +10,7 @@ import (
 	"nmgre/nm/ends"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -315,19 +316,34 @@ func (e *editWork) settle(ctx context.Context) error {
 	}
 }
 
-// check verifies the tunnel. A check that failed before the edit may fail again.
+// check verifies the tunnel. A check that failed before the edit may fail again. Where addresses
+// and routes stay as they are, nothing is waited for unless a check fails.
 func (e *editWork) check(ctx context.Context, opts EditOptions) (verify.Report, error) {
+	if e.addressesStay() {
+		report, err := e.verify(ctx, opts)
+		if err != nil || e.newFailure(report) == nil {
+			return report, err
+		}
+	}
 	if err := e.settle(ctx); err != nil {
 		return verify.Report{}, err
 	}
-	report, err := e.host.verifyProfile(ctx, e.after(), verify.Settings{Probe: !opts.NoProbe, BeforeSave: true, Kept: &e.plan.Kept})
-	if err != nil {
+	report, err := e.verify(ctx, opts)
+	if err != nil || opts.faulty {
 		return report, err
 	}
-	if opts.faulty {
-		return report, nil
-	}
 	return report, e.newFailure(report)
+}
+
+// addressesStay says whether NetworkManager has no address and no route to set while it applies the
+// edit.
+func (e *editWork) addressesStay() bool {
+	return e.plan.KeptStays() && routes.EqualLists(e.plan.ProfileAfter().Routes, e.plan.Profile.Tunnel.Routes)
+}
+
+// verify verifies the tunnel as the edit leaves it.
+func (e *editWork) verify(ctx context.Context, opts EditOptions) (verify.Report, error) {
+	return e.host.verifyProfile(ctx, e.after(), verify.Settings{Probe: !opts.NoProbe, BeforeSave: true, Kept: &e.plan.Kept})
 }
 
 // newFailure returns the first check that failed now and had not failed before the edit, as an

@@ -151,7 +151,9 @@ func (h *Host) find(ctx context.Context, name string, among func([]nm.Profile, s
 	if p, err = among(all, name); err != nil {
 		return nm.Profile{}, nil, err
 	}
-	p, err = h.Profiles.Get(ctx, p.UUID)
+	if p.Path == "" { // on hosts with very many tunnels the list has no details
+		p, err = h.Profiles.Get(ctx, p.UUID)
+	}
 	return p, all, err
 }
 

@@ -169,13 +169,13 @@ func callName(c dbustest.Call) string {
 	return name
 }
 
-// create and list wait for answers most of their time, so the number of requests is their speed.
-// "kept" is a create with a route that NetworkManager cannot hold. The list is of three tunnels,
-// two of them up.
+// Commands wait for answers most of their time, so the number of requests is their speed. "kept" is
+// a create with a route that NetworkManager cannot hold. The list is of three tunnels, two of them
+// up. "same" is an edit that changes nothing.
 func TestRequests(t *testing.T) {
 	const peer, key = "100.0.2.100", "--key"
 	create := []string{"create", "--peer", peer, "--address", "172.16.0.1/30", "--route", "10.10.2.0/24"}
-	commands := []string{"create", "kept", "list"}
+	commands := []string{"create", "kept", "list", "edit", "same"}
 	counts := map[string]map[string]int{
 		"create": newWorld(t).requests(create...),
 		"kept":   newWorld(t).requests(createArgs...),
@@ -186,6 +186,8 @@ func TestRequests(t *testing.T) {
 	w.must("create", "--peer", peer, key, "3", "--address", "172.16.0.9/30")
 	w.must("down", "gre3")
 	counts["list"] = w.requests("list")
+	counts["edit"] = w.requests("edit", "gre1", "--mtu", "1400")
+	counts["same"] = w.requests("edit", "gre1", "--mtu", "1400")
 	golden(t, "requests.out", requestTable(commands, counts))
 }
 
