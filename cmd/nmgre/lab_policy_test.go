@@ -168,9 +168,9 @@ func TestLabPolicyTold(t *testing.T) {
 		lab.Linux1.Run(t, "ip", "rule", "del", "priority", "100")
 		typeLine(t, typed{made + " --rule 'from 10.0.0.2 table 100'", exitDone, nil, []string{names}})
 		lab.Linux1.Run(t, "ip", "rule", "add", "from", "10.0.0.2", "lookup", "101", "priority", "100")
-		typeLine(t, typed{"verify gre1 --no-probe", exitFault, []string{"fail  route 0.0.0.0/0 table 100", names}, nil})
+		typeLine(t, typed{"verify gre1 --no-probe", exitFault, []string{"fail  route default table 100", names}, nil})
 		lab.Linux1.Run(t, "sh", "-c", "ip rule del priority 100 && ip route flush table 101")
-		typeLine(t, typed{"verify gre1 --no-probe --all-checks", exitDone, []string{"pass  route 0.0.0.0/0 table 100", "from 10.0.0.2 go into the tunnel, by the rule of the priority 20000"}, nil})
+		typeLine(t, typed{"verify gre1 --no-probe --all-checks", exitDone, []string{"pass  route default table 100", "from 10.0.0.2 go into the tunnel, by the rule of the priority 20000"}, nil})
 		lab.Linux1.Run(t, "ip", "rule", "del", "priority", "20000")
 		typeLine(t, typed{"verify gre1 --no-probe", exitFault, []string{"the kernel does not have the rule"}, nil})
 		lab.Linux1.Run(t, "nmcli", "connection", "up", "gre1")
@@ -203,7 +203,7 @@ func TestLabPolicyCanBeTyped(t *testing.T) {
 	lab.Need(t)
 	rules := policyRules(t, lab.Linux1)
 	args := []string{"create", "--name", "gre1", "--peer", "100.0.2.100", "--address", "10.0.0.2/30", "--no-probe", "--route", "default via 10.0.0.1 table 100"}
-	for _, r := range []string{"from 10.0.0.2 table 100", "to 10.77.0.0/16 iif eth1 fwmark 1/3 tos 0x10 ipproto tcp sport 1-5 dport 80 table main suppress_prefixlength 0", "not from 10.0.0.0/8 uidrange 5-6 oif gre1 prohibit",
+	for _, r := range []string{"from 10.0.0.2 table 100", "to 10.77.0.0/16 iif eth1 fwmark 1/3 tos 0x10 ipproto tcp sport 1-5 dport 80 table main suppress_prefixlength 0", "not to 100.0.0.0/8 prohibit", "from 10.0.0.0/8 uidrange 5-6 oif gre1 prohibit",
 		"from all fwmark 77 blackhole", "from 10.0.0.2 table 5 suppress_ifgroup 9", "from 2001:db8::/32 to fd00::/8 unreachable", "from ::/0 iif eth1 table 7"} {
 		args = append(args, "--rule", r)
 	}
@@ -229,6 +229,6 @@ func TestLabPolicyCanBeTyped(t *testing.T) {
 		}
 	}
 	mustEqual(t, "the rules of the typed lines", ours, policyRules(t, lab.Linux1))
-	lab.Linux1.Run(t, "sh", "-c", "nmcli connection delete gre1 && ip rule del priority 20004")
+	lab.Linux1.Run(t, "sh", "-c", "nmcli connection delete gre1 && ip rule del priority 20005")
 	mustEqual(t, "the rules after delete", rules, policyRules(t, lab.Linux1))
 }

@@ -47,8 +47,8 @@ func (b *batch) add(ctx context.Context, kind, flags, index int, w *wire.Route) 
 }
 
 // addBody appends a removal whose body is already encoded.
-func (b *batch) addBody(ctx context.Context, kind, flags int, body []byte) error {
-	start := b.begin(kind, flags)
+func (b *batch) addBody(ctx context.Context, kind int, body []byte) error {
+	start := b.begin(kind, 0)
 	b.buf = append(b.buf, body...)
 	return b.end(ctx, start, removal)
 }

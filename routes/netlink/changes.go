@@ -93,7 +93,7 @@ func (c *changes) replace(ctx context.Context, i int, rivals []rival) error {
 		return c.put(ctx, i, unix.NLM_F_REPLACE)
 	}
 	for j := range rivals {
-		if err := c.batch.addBody(ctx, unix.RTM_DELROUTE, 0, c.old.at(int(rivals[j].old))); err != nil {
+		if err := c.batch.addBody(ctx, unix.RTM_DELROUTE, c.old.at(int(rivals[j].old))); err != nil {
 			return err
 		}
 		rivals[j].old = -1
@@ -111,7 +111,7 @@ func (c *changes) clearOld(ctx context.Context) error {
 		if gone := !c.isIPv4(i) && c.refusals[i] == nil; gone || r.old < 0 || c.there[i] {
 			continue
 		}
-		if err := c.batch.addBody(ctx, unix.RTM_DELROUTE, 0, c.old.at(int(r.old))); err != nil {
+		if err := c.batch.addBody(ctx, unix.RTM_DELROUTE, c.old.at(int(r.old))); err != nil {
 			return err
 		}
 	}
@@ -121,7 +121,7 @@ func (c *changes) clearOld(ctx context.Context) error {
 // remove deletes the routes that are not wanted.
 func (c *changes) remove(ctx context.Context) error {
 	for i := range c.removals.count() {
-		if err := c.step(c.batch.addBody(ctx, unix.RTM_DELROUTE, 0, c.removals.at(i))); err != nil {
+		if err := c.step(c.batch.addBody(ctx, unix.RTM_DELROUTE, c.removals.at(i))); err != nil {
 			return err
 		}
 	}

@@ -107,7 +107,7 @@ func (s *rulesDiff) send(ctx context.Context, k *Kernel) error {
 	refusals := make(map[int]error)
 	b := batch{kernel: k, refuse: func(index int, _ uint16, err error) { refusals[index] = err }}
 	for i := range s.removed {
-		if err := b.addBody(ctx, unix.RTM_DELRULE, 0, policy.Removal(&s.removed[i])); err != nil {
+		if err := b.addBody(ctx, unix.RTM_DELRULE, policy.Removal(&s.removed[i])); err != nil {
 			return err
 		}
 	}
