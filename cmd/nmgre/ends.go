@@ -28,7 +28,7 @@ func (f *createFlags) readPeer(t *nm.Tunnel, a *app) error {
 	case f.peer == "auto" && t.PeerName == "":
 		return fault.Invalid("peer", "give the far end's name or address: --peer gw.example.org", "auto looks the far end's name up again, and this one was given by its address")
 	case f.peer == "auto":
-		asked, isName = resolve.Asked{Name: t.PeerName, Present: t.Remote}, true
+		asked = resolve.Asked{Name: t.PeerName, Present: t.Remote}
 	case !isName:
 		t.PeerName, t.Follow = "", false
 		t.Remote, err = parseAddr("peer", f.peer, hint)

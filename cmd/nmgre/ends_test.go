@@ -113,7 +113,7 @@ func TestZoneFlag(t *testing.T) {
 	w := newWorld(t)
 	w.bus.SetFirewalld(map[string][]any{"getZones": {[]string{"work", "public", "a; b"}}, "getZoneOfInterface": {""}, "getDefaultZone": {"public"}})
 	create := []string{"create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--no-probe", "--zone"}
-	if o := w.run(append(create, "wrok")...); o.code != exitInvalid || !strings.Contains(o.stderr, "nmgre: zone: firewalld has no zone wrok\nhint: did you mean work; the zones are public, work\n") {
+	if o := w.run(append(create, "wirk")...); o.code != exitInvalid || !strings.Contains(o.stderr, "nmgre: zone: firewalld has no zone wirk\nhint: did you mean work; the zones are public, work\n") {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)
 	}
 	if o := w.run("__complete", "create", "--zone", ""); !strings.Contains(o.stdout, "public\nwork\n") {

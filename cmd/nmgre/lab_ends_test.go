@@ -146,8 +146,8 @@ func TestLabZone(t *testing.T) {
 	}
 
 	firewall := startFirewalld(t, "public", "work", "trusted")
-	r = nmgreOn(t, lab.Linux1, exitInvalid, append(create, "wrok")...)
-	if !strings.Contains(r.Stderr, "zone: firewalld has no zone wrok\nhint: did you mean work; the zones are public, trusted, work") {
+	r = nmgreOn(t, lab.Linux1, exitInvalid, append(create, "wirk")...)
+	if !strings.Contains(r.Stderr, "zone: firewalld has no zone wirk\nhint: did you mean work; the zones are public, trusted, work") {
 		t.Errorf("a zone that is not there: %s", r)
 	}
 	mustEqual(t, "after the refusals", before, lab.Linux1.Snapshot(t))

@@ -24,7 +24,7 @@ func TestCheck(t *testing.T) {
 		want         string
 	}{
 		{nil, "", "office", ""}, {[]string{"public", "work"}, "", "work", ""}, {[]string{"public", "work"}, "", "", ""}, {[]string{"public", "work"}, "old", "old", ""},
-		{[]string{"public", "work"}, "", "wrok", "did you mean work; the zones are public, work"}, {[]string{"public", "work"}, "", "x", "the zones are public, work"},
+		{[]string{"public", "work"}, "", "wirk", "did you mean work; the zones are public, work"}, {[]string{"public", "work"}, "", "x", "the zones are public, work"},
 	} {
 		w.Zones = c.zones
 		err := ends.Check(t.Context(), sys, nm.Tunnel{Zone: c.before}, nm.Tunnel{Zone: c.zone})

@@ -42,20 +42,23 @@ func (h *Host) Edit(ctx context.Context, planned plan.EditPlan, opts nmgre.EditO
 	return h.Host.Edit(ctx, planned, opts)
 }
 
-// Up, Down, Delete and Create change the host. While the person is asked about that, a process is
-// beside this one, as with Edit.
+// Up brings a tunnel up. While the person is asked about that, a process is beside this one, as
+// with Edit; so it is with the other changes.
 func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	return watchdog.Asking(h.Host, h.exe, "down "+name).Up(ctx, name)
 }
 
+// Down takes a tunnel down.
 func (h *Host) Down(ctx context.Context, name string) (nm.Profile, error) {
 	return watchdog.Asking(h.Host, h.exe, "up "+name).Down(ctx, name)
 }
 
+// Delete deletes a tunnel.
 func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 	return watchdog.Asking(h.Host, h.exe, "up "+name).Delete(ctx, name)
 }
 
+// Create makes a tunnel.
 func (h *Host) Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateOptions) (nmgre.Created, error) {
 	return watchdog.Asking(h.Host, h.exe, "").Create(ctx, planned, opts)
 }
