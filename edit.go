@@ -3,11 +3,9 @@ package nmgre
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"nmgre/nm"
-	"nmgre/nm/ends"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes"
@@ -42,15 +40,7 @@ func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 	if err != nil {
 		return plan.EditPlan{}, err
 	}
-	if err := ends.Check(ctx, h.System, planned.Before, planned.After); err != nil {
-		return plan.EditPlan{}, fault.Ended(ctx, err)
-	}
-	notes, err := ends.Notes(ctx, sys, planned.Before, planned.After)
-	if err != nil {
-		return plan.EditPlan{}, fault.Ended(ctx, err)
-	}
-	planned.Notes = slices.Concat(planned.Notes, notes)
-	return planned, nil
+	return withEnds(ctx, sys, planned)
 }
 
 // inWork refuses a tunnel that another nmgre makes or edits.
