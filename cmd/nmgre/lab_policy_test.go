@@ -203,7 +203,7 @@ func TestLabPolicyCanBeTyped(t *testing.T) {
 	lab.Need(t)
 	rules := policyRules(t, lab.Linux1)
 	args := []string{"create", "--name", "gre1", "--peer", "100.0.2.100", "--address", "10.0.0.2/30", "--no-probe", "--route", "default via 10.0.0.1 table 100"}
-	for _, r := range []string{"from 10.0.0.2 table 100", "to 10.77.0.0/16 iif eth1 fwmark 1/3 tos 0x10 ipproto tcp sport 1-5 dport 80 table main suppress_prefixlength 0", "not to 100.0.0.0/8 prohibit", "from 10.0.0.0/8 uidrange 5-6 oif gre1 prohibit",
+	for _, r := range []string{"from 10.0.0.2 table 100", "to 10.77.0.0/16 iif eth1 fwmark 1/3 tos 0x10 ipproto tcp sport 1-5 dport 80 table main suppress_prefixlength 0", "not to 100.0.0.0/8 table 7", "from 10.0.0.0/8 uidrange 5-6 oif gre1 prohibit",
 		"from all fwmark 77 blackhole", "from 10.0.0.2 table 5 suppress_ifgroup 9", "from 2001:db8::/32 to fd00::/8 unreachable", "from ::/0 iif eth1 table 7"} {
 		args = append(args, "--rule", r)
 	}
