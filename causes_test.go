@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"nmgre/nm/verify"
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/kinds"
 	"nmgre/nm/verify/manual"
 	"nmgre/testdata/want"
 )
@@ -24,7 +24,7 @@ var (
 func TestChecksInTheREADME(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("\n## What verify checks\n\n| id | what is proved |\n|---|---|\n")
-	for _, k := range verify.Kinds() {
+	for _, k := range kinds.All() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.Join(k.IDs, "`, `"), k.Proves)
 	}
 	inREADME(t, kindSection, b.String())

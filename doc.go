@@ -16,7 +16,8 @@
 //
 //	cmd/nmgre/term  the person's terminal: modes, size, what was typed; output has what the
 //	                commands print, calls tells of each call to the host, progress of long work;
-//	                suggest knows what people mean by words of other programs
+//	                suggest knows what people mean by words of other programs; values reads
+//	                the values of flags
 //	cmd/nmgre/adapters   wires the doors of a host together; screens is the host for the screens
 //	tui/way         the picture of a tunnel's way: what works, where it breaks, what mends it
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts;
@@ -27,11 +28,15 @@
 //	nm/ends         checks the ends against the host: the firewall's zone, a leased address
 //	nm/resolve      chooses the far end's address among those that its name stands for
 //	nm/vet          checks what a user without root asks root to keep
+//	nm/advice       the notes that a plan gives about what it decides
+//	nm/find         finds a tunnel among the profiles by what a person calls it
+//	nm/port         finds the bridge whose port a tunnel is to be, and judges what it does
 //	nm/weights      finds out how routes with a weight leave the profiles
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
 //	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
 //	                a packet gets through, snat tries SNAT rules, fleet verifies many tunnels
-//	                together, manual writes the causes for the manual page
+//	                together, manual writes the causes for the manual page, kinds has the
+//	                kinds of checks, differ compares a tunnel with its link
 //	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
 //	                applied compares a profile with its device, quirk tells NetworkManager's
 //	                versions apart, systemd has systemd learn of nmgre's unit, firewalld asks for the
@@ -69,8 +74,10 @@
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
 //   - what a profile's user data remembers of the ends: nm/ends.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
-//   - a check of verify: nm/verify/link.go, path.go, underlay.go, peer.go, to.go and kept.go;
-//     firewalld's zone: zone.go, and nm/dbus/firewalld
+//   - an option of the link that NetworkManager cannot hold: routes/gre/options.go; who sets it:
+//     routes/keep/links.go
+//   - a check of verify: nm/verify/link.go, device.go, path.go, underlay.go, peer.go, to.go and
+//     kept.go; firewalld's zone: zone.go, and nm/dbus/firewalld
 //   - a cause that verify names: nm/verify/cause/setup.go, here.go, way.go, far.go, mtu.go,
 //     behind.go and warnings.go
 //   - the place of the way where a cause breaks it: nm/verify/cause/place.go

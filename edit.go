@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nmgre/nm"
+	"nmgre/nm/find"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes"
@@ -23,8 +24,8 @@ import (
 // the far end. The errors are those of [Host.Plan]. A problem that the tunnel had before is no
 // error.
 func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel) error) (plan.EditPlan, error) {
-	p, all, err := h.find(ctx, name, nm.Find)
-	if p, err = nm.NotByHand(p, err); err != nil {
+	p, all, err := h.find(ctx, name, find.ByName)
+	if p, err = find.NotByHand(p, err); err != nil {
 		return plan.EditPlan{}, fault.Ended(ctx, err)
 	}
 	if err := inWork(p); err != nil {

@@ -22,6 +22,7 @@ func TestFarEndsCommand(t *testing.T) {
 		}
 	}
 	const plain = "nmgre create --peer 100.0.1.100 --local 100.0.2.100 --address 172.16.0.2/30 --route 10.10.1.0/24"
+	withOption := func(name string) string { return strings.Replace(plain, " --route", " --"+name+" --route", 1) }
 	for _, test := range []struct {
 		name   string
 		change func(w *fake.World, near *nm.Tunnel)
@@ -47,9 +48,10 @@ func TestFarEndsCommand(t *testing.T) {
 		{"from any to any", func(_ *fake.World, near *nm.Tunnel) {
 			near.Local, near.Remote = want.Addr("0.0.0.0"), want.Addr("0.0.0.0")
 		}, "", "there is no command for the far end: this end's outer address is not known"},
-		{"checksums", handMade(func(g *kernel.GRELink) { g.Checksum = true }), "", "the link has checksums, which both ends need and NetworkManager cannot hold"},
-		{"sequence numbers", handMade(func(g *kernel.GRELink) { g.Sequence = true }), "", "the link has sequence numbers, which"},
-		{"both", handMade(func(g *kernel.GRELink) { g.Checksum, g.Sequence = true, true }), "", "the link has checksums and sequence numbers, which"},
+		{"checksums", handMade(func(g *kernel.GRELink) { g.Checksum = true }), withOption("checksum"), ""},
+		{"sequence numbers", handMade(func(g *kernel.GRELink) { g.Sequence = true }), withOption("sequence"), ""},
+		{"both", handMade(func(g *kernel.GRELink) { g.Checksum, g.Sequence = true, true }), withOption("checksum --sequence"), ""},
+		{"one direction", handMade(func(g *kernel.GRELink) { g.Checksum, g.OneWay = true, true }), "", "in one direction only, which nmgre cannot make"},
 		{"ignore-df", handMade(func(g *kernel.GRELink) { g.IgnoreDF = true }), plain, "ignore-df"},
 		{"external", handMade(func(g *kernel.GRELink) { g.External = true }), "", "from routes or a bridge"},
 		{"several inner addresses", func(_ *fake.World, near *nm.Tunnel) {

@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/ends"
+	"nmgre/nm/find"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/nm/verify/fleet"
@@ -153,7 +154,7 @@ func saved(ctx context.Context, trial keep.Trial) error {
 // routes, the way to the far end, and the MTU. An echo through the tunnel proves that the far end
 // answers. Verify changes nothing.
 func (h *Host) Verify(ctx context.Context, name string, opts verify.Options) (verify.Report, error) {
-	p, all, err := h.find(ctx, name, nm.FindSaved)
+	p, all, err := h.find(ctx, name, find.Saved)
 	if err != nil {
 		return verify.Report{}, err
 	}

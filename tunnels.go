@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/find"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -133,7 +134,7 @@ func (h *Host) List(ctx context.Context) ([]Status, error) {
 // [fault.ErrInvalid] if several tunnels have the name, unless exactly one of them is active, or
 // exactly one has the name as its profile's, too.
 func (h *Host) Find(ctx context.Context, name string) (nm.Profile, error) {
-	p, _, err := h.find(ctx, name, nm.Find)
+	p, _, err := h.find(ctx, name, find.ByName)
 	return p, err
 }
 
@@ -199,5 +200,5 @@ func (h *Host) statusOf(ctx context.Context, p nm.Profile) (Status, error) {
 
 // own finds a tunnel, and refuses one that was made by hand: NetworkManager only mirrors it.
 func (h *Host) own(ctx context.Context, name string) (nm.Profile, error) {
-	return nm.NotByHand(h.Find(ctx, name))
+	return find.NotByHand(h.Find(ctx, name))
 }

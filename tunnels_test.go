@@ -11,6 +11,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/nm/find"
 	"nmgre/nm/plan"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -388,7 +389,7 @@ func TestClones(t *testing.T) {
 		for _, s := range list {
 			profiles = append(profiles, s.Profile)
 		}
-		return nm.Labels(profiles)
+		return find.Labels(profiles)
 	}
 	if got := labels(); !slices.Contains(got, "gre1 (gre1-clone)") || !slices.Contains(got, "gre1 (gre1)") {
 		t.Errorf("%v", got)

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/find"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes"
@@ -231,8 +232,8 @@ func (h *Host) converge(ctx context.Context, uuid string) error {
 // first. It is deleted when that was confirmed, and brought up again otherwise. It fails with
 // [fault.ErrInvalid] if several tunnels have the name.
 func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
-	p, _, err := h.find(ctx, name, nm.FindOnly)
-	if p, err = nm.NotByHand(p, err); err != nil {
+	p, _, err := h.find(ctx, name, find.Only)
+	if p, err = find.NotByHand(p, err); err != nil {
 		return p, err
 	}
 	if err := h.agree(ctx, p); err != nil {

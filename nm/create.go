@@ -106,11 +106,19 @@ func (t Tunnel) createOptions() []string {
 			words = append(words, option.flag, strconv.FormatUint(uint64(option.value), 10))
 		}
 	}
-	if t.Flags != 0 {
-		words = append(words, "--flags", t.Flags.String())
+	if t.HasNoEncapLimit() {
+		words = append(words, "--encap-limit", "none")
 	}
-	if t.Parent != "" {
-		words = append(words, "--parent", t.Parent)
+	if flags := t.otherFlags(); flags != 0 {
+		words = append(words, "--flags", flags.String())
+	}
+	for _, option := range []struct{ flag, value string }{{"--parent", t.Parent}, {"--controller", t.Controller}, {"--mac", t.MAC}} {
+		if option.value != "" {
+			words = append(words, option.flag, option.value)
+		}
+	}
+	for _, name := range t.Link.Names() {
+		words = append(words, "--"+name)
 	}
 	return words
 }

@@ -55,7 +55,7 @@ func (c FieldChange) IsList() bool {
 // nm-device-ip-tunnel.c).
 func (c FieldChange) IsReapplied() bool {
 	switch c.Field {
-	case "address", "peer-address", "mtu", "autoconnect", "route", "rule", "snat", "forward", "clamp-mss", "zone", "peer-name", "follow", "no-probe":
+	case "address", "peer-address", "mtu", "autoconnect", "route", "rule", "snat", "forward", "clamp-mss", "zone", "peer-name", "follow", "no-probe", "multicast", "ignore-df", "checksum", "sequence":
 		return true
 	}
 	return false
@@ -90,10 +90,32 @@ func (t Tunnel) fields() []property {
 	return []property{
 		{"name", t.Name}, {"mode", t.Mode.String()}, {"peer", routes.AddrText(t.Remote)}, {"peer-name", t.PeerName}, {"follow", strconv.FormatBool(t.Follow)}, {"local", t.localText()}, {"peer-address", AddrTexts(t.Peers())},
 		{"ttl", gre.TTLText(t.TTL)}, {"tos", gre.TOSText(t.TOS)}, {"mtu", number(t.MTU)}, {"no-pmtud", strconv.FormatBool(t.NoPMTUD)}, {"parent", t.Parent},
-		{"encap-limit", number(uint32(t.EncapLimit))}, {"flow-label", number(t.FlowLabel)}, {"flags", t.Flags.String()},
+		{"encap-limit", t.encapLimitText()}, {"flow-label", number(t.FlowLabel)}, {"flags", t.otherFlags().String()},
+		{"controller", t.Controller}, {"mac", t.MAC},
+		{"multicast", strconv.FormatBool(t.Link.Multicast)}, {"ignore-df", strconv.FormatBool(t.Link.IgnoreDF)},
+		{"checksum", strconv.FormatBool(t.Link.Checksum)}, {"sequence", strconv.FormatBool(t.Link.Sequence)},
 		{"zone", t.Zone}, {"no-probe", ProbeWord(t.NoProbe)},
 		{"forward", strconv.FormatBool(t.Forward)}, {"clamp-mss", strconv.FormatBool(t.ClampMSS)}, {"autoconnect", strconv.FormatBool(t.Autoconnect)},
 	}
+}
+
+// encapLimitText returns the value of --encap-limit. It is empty for NetworkManager's own limit.
+func (t Tunnel) encapLimitText() string {
+	switch {
+	case t.HasNoEncapLimit():
+		return "none"
+	case t.EncapLimit == 0:
+		return ""
+	}
+	return strconv.Itoa(int(t.EncapLimit))
+}
+
+// otherFlags returns the flags but for what --encap-limit none stands for.
+func (t Tunnel) otherFlags() gre.Flags {
+	if t.HasNoEncapLimit() {
+		return t.Flags &^ gre.FlagIgnEncapLimit
+	}
+	return t.Flags
 }
 
 // AddrTexts joins the addresses with commas.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -18,7 +17,6 @@ type FarEnd struct {
 	// [FarEnd.CreateCommand] makes it.
 	Missing string
 	Notes   []string // for the person who makes it
-	IPWords []string // more words of `ip link add`, of which NetworkManager has none
 }
 
 // CreateCommand returns the nmgre command that makes the far end. It is empty if there is none.
@@ -38,9 +36,9 @@ func (f FarEnd) Told() []string {
 }
 
 // NmcliAdd returns the nmcli command that makes the far end's profile. It is empty if there is
-// none.
+// none, or if packets pass only with something that no profile can hold.
 func (f FarEnd) NmcliAdd() string {
-	if f.Missing != "" {
+	if f.Missing != "" || f.Link.Checksum || f.Link.Sequence {
 		return ""
 	}
 	return f.Tunnel.NmcliAdd()
@@ -52,9 +50,7 @@ func (f FarEnd) IPCommands() []string {
 	if !known(f.Remote) {
 		return nil
 	}
-	commands := f.Tunnel.IPCommands()
-	commands[0] = strings.Join(append([]string{commands[0]}, f.IPWords...), " ")
-	return commands
+	return f.Tunnel.IPCommands()
 }
 
 // known says whether a is the address of one host.
@@ -69,12 +65,15 @@ func known(a netip.Addr) bool { return a.IsValid() && !a.IsUnspecified() }
 func (t Tunnel) FarEnd(lans []netip.Prefix) FarEnd {
 	far := FarEnd{Tunnel: NewTunnel()}
 	far.Mode, far.TTL, far.TOS, far.NoPMTUD, far.MTU = t.Mode, t.TTL, t.TOS, t.NoPMTUD, t.MTU
-	far.EncapLimit, far.FlowLabel, far.Flags = t.EncapLimit, t.FlowLabel, t.Flags
+	far.EncapLimit, far.FlowLabel, far.Flags, far.Link = t.EncapLimit, t.FlowLabel, t.Flags, t.Link
 	far.Remote = t.Local
 	if known(t.Remote) {
 		far.Local = t.Remote
 	}
 	far.InputKey, far.OutputKey = gre.CloneKey(t.OutputKey), gre.CloneKey(t.InputKey)
+	if far.Controller = t.Controller; far.Controller != "" {
+		far.note("the far end's bridge may have another name than %s: give it there with --controller", fault.Printable(far.Controller))
+	}
 	far.setAddresses(t)
 	for _, lan := range lans {
 		far.addRoute(lan.Masked())

@@ -3,6 +3,7 @@ package nm
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,10 @@ func (t Tunnel) IPCommands() []string {
 	if t.Parent != "" {
 		add("dev", t.Parent)
 	}
+	add(t.optionWords()...)
+	if t.MAC != "" {
+		link = slices.Insert(link, 5, "address", t.MAC) // of the device, before its type
+	}
 	commands := []string{fault.Shell(link)}
 	for _, p := range t.Addresses {
 		commands = append(commands, fault.Shell([]string{"ip", "address", "add", p.String(), "dev", t.Name}))
@@ -35,12 +40,49 @@ func (t Tunnel) IPCommands() []string {
 	if t.MTU != 0 {
 		up = append(up, "mtu", strconv.FormatUint(uint64(t.MTU), 10))
 	}
+	if t.Link.Multicast {
+		up = append(up, "multicast", "on")
+	}
+	if t.Controller != "" {
+		up = append(up, "master", t.Controller)
+	}
 	commands = append(commands, fault.Shell(up))
 	for _, r := range t.Routes {
 		commands = append(commands, r.IPRoute("add", t.Name))
 	}
 	for _, r := range t.Rules {
 		commands = append(commands, r.IPRule("add"))
+	}
+	return commands
+}
+
+// optionWords are the words of the options that NetworkManager cannot hold.
+func (t Tunnel) optionWords() []string {
+	var words []string
+	for _, option := range []struct {
+		on   bool
+		word string
+	}{{t.Link.IgnoreDF, "ignore-df"}, {t.Link.Checksum, "csum"}, {t.Link.Sequence, "seq"}} {
+		if option.on {
+			words = append(words, option.word)
+		}
+	}
+	return words
+}
+
+// IPLinkOptions returns the ip commands that switch options of the tunnel's link on and off.
+func (t Tunnel) IPLinkOptions(on, off gre.LinkOptions) []string {
+	var commands []string
+	link := func(words ...string) []string { return append([]string{"ip", "link", "set", "dev", t.Name}, words...) }
+	words := Tunnel{Link: on}.optionWords()
+	for _, word := range (Tunnel{Link: off}).optionWords() {
+		words = append(words, "no"+word)
+	}
+	if len(words) > 0 {
+		commands = append(commands, fault.Shell(append(link("type", t.Mode.String()), words...)))
+	}
+	if on.Multicast || off.Multicast {
+		commands = append(commands, fault.Shell(link("multicast", map[bool]string{true: "on", false: "off"}[on.Multicast])))
 	}
 	return commands
 }
@@ -54,7 +96,9 @@ func (t Tunnel) ipFamilyWords() []string {
 		return nil
 	}
 	var words []string
-	if t.EncapLimit != 0 {
+	if t.Flags&gre.FlagIgnEncapLimit != 0 {
+		words = append(words, "encaplimit", "none")
+	} else if t.EncapLimit != 0 {
 		words = append(words, "encaplimit", strconv.Itoa(int(t.EncapLimit)))
 	}
 	if t.FlowLabel != 0 {
@@ -89,6 +133,10 @@ func DescribeLink(l kernel.Link) string {
 	words = append(words, Tunnel{InputKey: g.InputKey, OutputKey: g.OutputKey}.IPKeys()...)
 	if !g.PMTUD && !g.Mode.IPv6Outer() {
 		words = append(words, "nopmtudisc")
+	}
+	words = append(words, Tunnel{Link: l.Options()}.optionWords()...)
+	if l.Options().Multicast {
+		words = append(words, "multicast")
 	}
 	return strings.Join(words, " ") + fmt.Sprintf(", mtu %d", l.MTU)
 }

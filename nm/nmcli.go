@@ -25,11 +25,17 @@ func (t Tunnel) NmcliAdd() string {
 	for _, p := range t.tunnelProperties() {
 		add("ip-tunnel."+p.name, p.value)
 	}
+	if t.MAC != "" {
+		add(macProperty, t.MAC)
+	}
 	if !t.Autoconnect {
 		add("connection.autoconnect", "no")
 	}
 	if t.Zone != "" {
 		add("connection.zone", t.Zone)
+	}
+	if t.Controller != "" { // a port has no settings of IP
+		return fault.Shell(append(words, "connection.slave-type", "bridge", "connection.master", t.Controller))
 	}
 	for _, family := range []struct {
 		name string
@@ -39,6 +45,9 @@ func (t Tunnel) NmcliAdd() string {
 	}
 	return fault.Shell(words)
 }
+
+// macProperty is nmcli's name for the Ethernet address of a device.
+const macProperty = "802-3-ethernet.cloned-mac-address"
 
 // property is a property of a profile, or a flag, with its value.
 type property struct{ name, value string }
@@ -175,6 +184,8 @@ func (t Tunnel) modifyProperties() []property {
 	for _, name := range []string{"input-key", "output-key", "ttl", "tos", "path-mtu-discovery", "encapsulation-limit", "flow-label", "flags", "mtu"} {
 		list = append(list, property{"ip-tunnel." + name, values[name]})
 	}
+	slave := map[bool]string{true: "bridge"}[t.Controller != ""]
+	list = append(list, property{macProperty, t.MAC}, property{"connection.slave-type", slave}, property{"connection.master", t.Controller})
 	for _, family := range []struct {
 		name string
 		is   func(netip.Addr) bool

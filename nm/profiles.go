@@ -48,7 +48,7 @@ type Profiles interface {
 	// Manager returns NetworkManager's version and the rights of the caller.
 	Manager(ctx context.Context) (Manager, error)
 	// List returns every profile that the caller may see, with its state. A profile whose
-	// Tunnel.Mode is 0 is no GRE tunnel: only its UUID, ID, Serial and interface name are set,
+	// Tunnel.Mode is 0 is no GRE tunnel: only UUID, ID, Serial, Bridge and interface name are set,
 	// enough to know which names are taken. On a host with very many tunnels, List may leave out
 	// Unsaved and Path.
 	List(ctx context.Context) ([]Profile, error)
@@ -124,8 +124,9 @@ const (
 
 // Profile is a tunnel as NetworkManager holds it.
 type Profile struct {
-	UUID string
-	ID   string // the profile's name
+	UUID   string
+	ID     string // the profile's name
+	Bridge bool   // it is the profile of a bridge
 	// Alone says that no other profile had the ID when they were listed last, be it of a tunnel or
 	// not. It is false where nobody has looked.
 	Alone  bool
@@ -240,4 +241,17 @@ func (e ProfileEvent) And(later ProfileEvent) ProfileEvent {
 		return later
 	}
 	return e
+}
+
+// Which tells the profile from others of its name: its name and UUID, its state, and its file.
+func (p Profile) Which() string {
+	text := fault.Printable(p.ID) + " " + p.UUID + ", "
+	if p.State == StateExternal {
+		return text + "made by hand"
+	}
+	text += string(p.State)
+	if p.Path != "" {
+		text += ", " + fault.Printable(p.Path)
+	}
+	return text
 }

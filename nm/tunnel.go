@@ -37,6 +37,11 @@ type Tunnel struct {
 	// packets go through in one direction only.
 	NoProbe bool
 
+	// Controller is the bridge whose port the tunnel is, by its interface's name or the UUID of its
+	// profile. It is empty for a tunnel that is no port. Only the Ethernet modes have it and MAC.
+	Controller string
+	MAC        string // the device's Ethernet address, such as 02:00:5e:10:00:01; empty for the kernel's
+
 	InputKey  *gre.Key // the key of packets that come in; nil for packets without a key
 	OutputKey *gre.Key // the key of packets that go out; nil for packets without a key
 
@@ -51,6 +56,8 @@ type Tunnel struct {
 	Flags      gre.Flags // of the IPv6 modes
 
 	MTU uint32 // of the tunnel device, in bytes
+
+	Link gre.LinkOptions // of the tunnel's link; no profile holds them, and root sets them
 
 	Addresses []netip.Prefix // this end's inner addresses, with the prefix length of their network
 	// PeerAddress is the far end's inner address, to which probes are sent. The zero Addr stands
@@ -102,8 +109,8 @@ func (t Tunnel) Sharing() Tunnel {
 }
 
 // WithKept returns the whole tunnel: t, which is a profile's, with the routes, rules, SNAT,
-// forwarding and MSS clamping that root keeps for it. What is kept follows the profile's. It shares
-// the routes with t and k, as [Tunnel.Sharing] does.
+// forwarding, MSS clamping and options of the link that root keeps for it. What is kept follows the
+// profile's. It shares the routes with t and k, as [Tunnel.Sharing] does.
 func (t Tunnel) WithKept(k keep.Kept) Tunnel {
 	t = t.Sharing()
 	switch {
@@ -112,16 +119,45 @@ func (t Tunnel) WithKept(k keep.Kept) Tunnel {
 	case len(k.Routes) > 0:
 		t.Routes = slices.Concat(t.Routes, k.Routes)
 	}
-	t.SNAT, t.ClampMSS = slices.Clone(k.SNAT), k.ClampMSS
+	t.SNAT, t.ClampMSS, t.Link = slices.Clone(k.SNAT), k.ClampMSS, k.Link
 	t.Rules = append(t.Rules, k.Policy...)
 	t.Forward = t.Forward || len(k.Forward) > 0
 	return t
 }
 
-// Encapsulation returns the headers that the tunnel puts around a packet. NetworkManager's tunnels
-// have neither checksums nor sequence numbers.
+// WithoutKept returns the profile's part of the tunnel, but for the routes that root keeps.
+func (t Tunnel) WithoutKept() Tunnel {
+	t.SNAT, t.ClampMSS, t.Link = nil, false, gre.LinkOptions{}
+	return t
+}
+
+// HasNoEncapLimit reports whether the tunnel sends no encapsulation limit, as --encap-limit none
+// has it.
+func (t Tunnel) HasNoEncapLimit() bool {
+	return t.Flags&gre.FlagIgnEncapLimit != 0 && t.EncapLimit == 0
+}
+
+// SetEncapLimit sets the encapsulation limit, 1 to 255, or 0 to send none.
+func (t *Tunnel) SetEncapLimit(limit uint8) {
+	t.EncapLimit, t.Flags = limit, t.Flags&^gre.FlagIgnEncapLimit
+	if limit == 0 {
+		t.Flags |= gre.FlagIgnEncapLimit
+	}
+}
+
+// SetIgnoreDF has the tunnel ignore the DF bit of inner packets, or not. The kernel and
+// NetworkManager need path MTU discovery off for it, and then the TTL must be the inner packet's.
+func (t *Tunnel) SetIgnoreDF(on bool) {
+	t.Link.IgnoreDF, t.NoPMTUD, t.TTL = on, on, gre.DefaultTTL
+	if on {
+		t.TTL = 0
+	}
+}
+
+// Encapsulation returns the headers that the tunnel puts around a packet.
 func (t Tunnel) Encapsulation() gre.Encapsulation {
-	return gre.Encapsulation{Mode: t.Mode, Key: t.OutputKey != nil, NoEncapLimit: t.Flags&gre.FlagIgnEncapLimit != 0}
+	return gre.Encapsulation{Mode: t.Mode, Key: t.OutputKey != nil, Checksum: t.Link.Checksum, Sequence: t.Link.Sequence,
+		NoEncapLimit: t.Flags&gre.FlagIgnEncapLimit != 0}
 }
 
 // IPv4Addresses returns the inner addresses that are IPv4.

@@ -66,7 +66,7 @@ func FreeName(taken map[string]bool) string {
 func (t Tunnel) Problems() fault.List {
 	var problems fault.List
 	for _, check := range []func(Tunnel) fault.List{
-		checkMode, checkOuter, checkEnds, checkParent, checkHeader, checkMTU, CheckAddresses, CheckPeerAddress, checkInnerAgainstOuter, CheckRoutes, CheckRules, CheckForwarding,
+		checkMode, checkOuter, checkEnds, checkParent, checkHeader, checkLink, checkPort, checkMTU, CheckAddresses, CheckPeerAddress, checkInnerAgainstOuter, CheckRoutes, CheckRules, CheckForwarding,
 	} {
 		problems.Add(check(t)...)
 	}
@@ -163,7 +163,10 @@ func checkParent(t Tunnel) fault.List {
 // checkHeader checks the fields of the outer headers.
 func checkHeader(t Tunnel) fault.List {
 	var problems fault.List
-	if t.TTL != 0 && t.NoPMTUD {
+	if t.TTL != 0 && t.NoPMTUD && t.Link.IgnoreDF {
+		problems.Add(fault.Invalid("ttl", "use --ttl inherit with --ignore-df, or leave --ttl out",
+			"to ignore the DF bit, path MTU discovery must be off, and NetworkManager has no fixed TTL (%d) then", t.TTL))
+	} else if t.TTL != 0 && t.NoPMTUD {
 		problems.Add(fault.Invalid("ttl", "use --ttl inherit with --no-pmtud, or leave --no-pmtud out",
 			"a fixed TTL (%d) needs path MTU discovery", t.TTL))
 	}
@@ -176,7 +179,7 @@ func checkHeader(t Tunnel) fault.List {
 		}
 		return problems
 	}
-	for field, set := range map[string]bool{"encap-limit": t.EncapLimit != 0, "flow-label": t.FlowLabel != 0, "flags": t.Flags != 0} {
+	for field, set := range map[string]bool{"encap-limit": t.encapLimitText() != "", "flow-label": t.FlowLabel != 0, "flags": t.otherFlags() != 0} {
 		if set {
 			problems.Add(fault.Invalid(field, "leave it out, or use --mode ip6gre or ip6gretap", "only tunnels over IPv6 have it, and mode %s is over IPv4", t.Mode))
 		}

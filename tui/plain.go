@@ -13,6 +13,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/nm/find"
 	"nmgre/nm/verify"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -225,11 +226,11 @@ func (p *plainTalk) act(word string) error {
 	for i, s := range p.known.Tunnels {
 		profiles[i] = s.Profile
 	}
-	find := nm.Find
+	choose := find.ByName
 	if word == "delete" {
-		find = nm.FindOnly
+		choose = find.Only
 	}
-	one, err := find(profiles, name)
+	one, err := choose(profiles, name)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,8 @@ func talkWithNames(t *testing.T, f *tuitest.Host, names routes.Names, input ...s
 func answersOf(peer, address, route string) []string {
 	return []string{"new", "", peer, "", "", "", // the other end, far end, mode, local, name
 		"3", address, "", "", // network of one's own, address, the far end's, more
-		"", "", "", "", "", "", "", "", // keys, mtu, ttl, tos, path MTU discovery, bound to, at boot, probed
+		"", "", "", "", "", "", // keys, mtu, ttl, tos, path MTU discovery, bound to
+		"", "", "", "", "", "", // multicast, DF bit, checksums, sequence numbers, at boot, probed
 		route, "", "", // a route, no other, and no rule
 		"", "", ""} // forward, clamp, snat
 }
@@ -134,7 +135,7 @@ func TestPlainEdits(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	_, talk, err := talkPlain(t, f, "edit", "gre1", "", "", // far end, local
 		"", "", "", // addresses
-		"", "1400", "", "", "", "", "", "", // options
+		"", "1400", "", "", "", "", "", "", "", "", "", "", // options
 		"", "", "", "", "", "", "yes", "quit")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, talk)
@@ -173,7 +174,7 @@ func TestPlainIsGuarded(t *testing.T) {
 		undo  string
 	}{
 		{"new", append(create, "yes"), "undo create "},
-		{"edit", append(append(edit, "1400"), append(slices.Repeat([]string{""}, 12), "yes")...), "undo edit "},
+		{"edit", append(append(edit, "1400"), append(slices.Repeat([]string{""}, 16), "yes")...), "undo edit "},
 		{"up", []string{"up", "paris-backup"}, "undo up "},
 		{"down", []string{"down", "gre1", "yes"}, "undo down "},
 		{"delete", []string{"delete", "gre1", "yes"}, "undo down "},

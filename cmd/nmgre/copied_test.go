@@ -30,6 +30,17 @@ func everything() nm.Tunnel {
 	t.SNAT = []keep.SNAT{{Dst: want.CIDR("10.10.2.0/24")}}
 	t.Forward, t.ClampMSS, t.Autoconnect = true, true, false
 	t.PeerName, t.Follow, t.Zone, t.NoProbe = "gw.example.org", true, "work", true
+	t.SetIgnoreDF(true)
+	t.Link.Multicast, t.Link.Checksum, t.Link.Sequence = true, true, true
+	return t
+}
+
+// everyPort is a port of a bridge with a value for each flag that it can have.
+func everyPort() nm.Tunnel {
+	t := nm.NewTunnel()
+	t.Name, t.Mode, t.Remote, t.Controller, t.MAC = "-it's; $me", gre.ModeIP6GRETAP, want.Addr("2001:db8:2::100"), "br 0", "02:00:5e:10:00:01"
+	t.Flags = gre.FlagUseOrigTClass
+	t.SetEncapLimit(0)
 	return t
 }
 
@@ -83,9 +94,9 @@ func TestCopiedCommands(t *testing.T) {
 			t.Errorf("%s\nmakes  %+v\nwanted %+v", line, from, expected)
 		}
 	}
-	for _, tunnel := range []nm.Tunnel{everything(), least()} {
+	for _, tunnel := range []nm.Tunnel{everything(), everyPort(), least()} {
 		read(tunnel.CreateCommand(), 0, (*createFlags).register, nm.NewTunnel(), tunnel)
-		for _, before := range []nm.Tunnel{everything(), least()} {
+		for _, before := range []nm.Tunnel{everything(), everyPort(), least()} {
 			line := draw.EditCommand(before.Name, plan.EditPlan{Before: before, After: tunnel, Changes: nm.Diff(before, tunnel)})
 			read(line, 1, (*createFlags).registerForEdit, before.Clone(), tunnel)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"nmgre"
 	"nmgre/cmd/nmgre/output"
+	"nmgre/cmd/nmgre/values"
 	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -27,6 +28,8 @@ type createFlags struct {
 	addresses, peerAddresses, routes        []string
 	mtu, encapLimit, flowLabel, headerFlags string
 	noPMTUD, autoconnect                    bool
+	controller, mac                         string
+	link                                    gre.LinkOptions
 	snat                                    []string
 	forward, clampMSS                       bool
 	routesFrom                              string
@@ -67,7 +70,7 @@ and a RULE as for ip rule:
 			if err := refuseEmpty(cmd.Flags()); err != nil {
 				return err
 			}
-			want, err := flags.tunnel(a)
+			want, err := flags.tunnel(a, cmd.Flags().Changed)
 			if err != nil {
 				return err
 			}
@@ -103,7 +106,9 @@ func (f *createFlags) register(cmd *cobra.Command, a *app) {
 	all.StringVar(&f.mtu, "mtu", "", "the device's MTU in bytes, or auto (default: computed from the route to the far end)")
 	all.BoolVar(&f.noPMTUD, "no-pmtud", false, "turn path MTU discovery off; needs --ttl inherit")
 	all.StringVar(&f.parent, "parent", "", "the device that the tunnel is bound to")
-	all.StringVar(&f.encapLimit, "encap-limit", "", "the tunnel encapsulation limit of the IPv6 modes, 1 to 255")
+	all.StringVar(&f.controller, "controller", "", "the bridge whose port the tunnel is, for gretap and ip6gretap: its interface, or the name of its profile")
+	all.StringVar(&f.mac, "mac", "", "the device's Ethernet address, for gretap and ip6gretap (default: the kernel's choice)")
+	all.StringVar(&f.encapLimit, "encap-limit", "", "the tunnel encapsulation limit of the IPv6 modes, 1 to 255, or none to send none (NetworkManager 1.44 and later)")
 	all.StringVar(&f.flowLabel, "flow-label", "", "the flow label of the IPv6 modes, 0 to 1048575")
 	all.StringVar(&f.headerFlags, "flags", "", "NetworkManager's ip-tunnel.flags of the IPv6 modes, with commas between them, such as "+gre.FlagIgnEncapLimit.String()+", or none")
 	all.StringArrayVar(&f.routes, "route", nil, "a ROUTE into the tunnel (may be repeated)")
@@ -114,6 +119,9 @@ func (f *createFlags) register(cmd *cobra.Command, a *app) {
 	all.BoolVar(&f.forward, "forward", false, "forward IPv4 packets between the tunnel and this host's networks, on the devices involved only")
 	all.BoolVar(&f.clampMSS, "clamp-mss", false, "lower the MSS of forwarded TCP connections to fit the tunnel")
 	f.registerEnds(cmd, a)
+	for _, name := range gre.LinkOptionNames() {
+		all.BoolVar(f.link.Option(name), name, false, values.LinkUsage[name])
+	}
 	all.BoolVar(&f.autoconnect, "autoconnect", true, "have NetworkManager bring the tunnel up by itself")
 	completeFlag(cmd, "mode", modeNames())
 	completeFlag(cmd, "flags", gre.FlagNames())
@@ -128,9 +136,10 @@ func modeNames() []string {
 }
 
 // tunnel reads the flags into a new tunnel. Its error joins those of all flags.
-func (f *createFlags) tunnel(a *app) (nm.Tunnel, error) {
+func (f *createFlags) tunnel(a *app, given func(flag string) bool) (nm.Tunnel, error) {
 	t := nm.NewTunnel()
-	if err := f.into(&t, func(string) bool { return true }, a); err != nil {
+	implied := func(flag string) bool { return f.link.IgnoreDF && (flag == "ttl" || flag == "no-pmtud") }
+	if err := f.into(&t, func(flag string) bool { return given(flag) || !implied(flag) }, a); err != nil {
 		return t, err
 	}
 	return t, t.Validate()
@@ -149,14 +158,19 @@ func (f *createFlags) into(t *nm.Tunnel, given func(flag string) bool, a *app) e
 	}
 	read("name", func() error { t.Name = f.name; return nil })
 	read("parent", func() error { t.Parent = unlessNone(f.parent); return nil })
-	if f.headerFlags != "" {
-		read("flags", func() (err error) { t.Flags, err = gre.ParseFlags(f.headerFlags); return err })
+	for _, name := range gre.LinkOptionNames() {
+		read(name, func() error { f.readOption(t, name); return nil })
 	}
+	read("controller", func() error { t.Controller = unlessNone(f.controller); return nil })
+	read("mac", func() error { return f.readMAC(t) })
 	read("no-pmtud", func() error { t.NoPMTUD = f.noPMTUD; return nil })
 	read("autoconnect", func() error { t.Autoconnect = f.autoconnect; return nil })
 	read("forward", func() error { t.Forward = f.forward; return nil })
 	read("clamp-mss", func() error { t.ClampMSS = f.clampMSS; return nil })
-	read("mode", func() (err error) { t.Mode, err = gre.ParseMode(f.mode); return err })
+	read("mode", func() error { return f.readMode(t) })
+	if f.headerFlags != "" {
+		read("flags", func() error { return f.readHeaderFlags(t) })
+	}
 	read("peer", func() error {
 		if f.peer == "" {
 			t.Remote = netip.Addr{}
@@ -168,12 +182,12 @@ func (f *createFlags) into(t *nm.Tunnel, given func(flag string) bool, a *app) e
 	read("local", func() error { return f.readLocal(t) })
 	read("peer-address", func() error {
 		var peers []netip.Addr
-		err := readList(&peers, f.peerAddresses, parsePeer)
+		err := readList(&peers, f.peerAddresses, values.Peer)
 		t.SetPeers(peers)
 		return err
 	})
 	errs = append(errs, f.readKeys(t, given), f.readNumbers(t, given))
-	read("address", func() error { return readList(&t.Addresses, f.addresses, parseInner) })
+	read("address", func() error { return readList(&t.Addresses, f.addresses, values.Inner) })
 	if given("route") || given("routes-from") {
 		errs = append(errs, f.readRoutes(t, a))
 	}
@@ -182,6 +196,50 @@ func (f *createFlags) into(t *nm.Tunnel, given func(flag string) bool, a *app) e
 	}
 	read("snat", func() error { return readList(&t.SNAT, f.snat, keep.ParseSNAT) })
 	return errors.Join(errs...)
+}
+
+// readOption reads a flag for an option of the link.
+func (f *createFlags) readOption(t *nm.Tunnel, name string) {
+	switch on := *f.link.Option(name); {
+	case on == *t.Link.Option(name):
+	case name == "ignore-df":
+		t.SetIgnoreDF(on)
+	default:
+		*t.Link.Option(name) = on
+	}
+}
+
+// readHeaderFlags reads --flags. A tunnel that sent no encapsulation limit gets the default one
+// when the flag for that goes.
+func (f *createFlags) readHeaderFlags(t *nm.Tunnel) (err error) {
+	before := *t
+	if t.Flags, err = gre.ParseFlags(f.headerFlags); before.HasNoEncapLimit() && !t.HasNoEncapLimit() {
+		t.EncapLimit = gre.DefaultEncapLimit
+	}
+	return err
+}
+
+// readMode reads --mode. A tunnel that was over IPv6, and is to be over IPv4, loses what only IPv6
+// has.
+func (f *createFlags) readMode(t *nm.Tunnel) (err error) {
+	was := t.Mode
+	if t.Mode, err = gre.ParseMode(f.mode); was.IPv6Outer() && !t.Mode.IPv6Outer() {
+		t.EncapLimit, t.FlowLabel, t.Flags = 0, 0, 0
+	}
+	return err
+}
+
+// readMAC reads --mac.
+func (f *createFlags) readMAC(t *nm.Tunnel) error {
+	if t.MAC = unlessNone(f.mac); t.MAC == "" {
+		return nil
+	}
+	mac, err := nm.ParseMAC(f.mac)
+	if err != nil {
+		return err
+	}
+	t.MAC = mac
+	return nil
 }
 
 // none is the word that removes a value in an edit.
@@ -246,7 +304,7 @@ func (f *createFlags) readLocal(t *nm.Tunnel) (err error) {
 		t.Local = netip.Addr{}
 		return nil
 	}
-	t.Local, err = parseAddr("local", f.local, "give one of this host's addresses, or any")
+	t.Local, err = values.Addr("local", f.local, "give one of this host's addresses, or any")
 	return err
 }
 
@@ -309,7 +367,7 @@ func (f *createFlags) readNumbers(t *nm.Tunnel, given func(flag string) bool) er
 		{"ttl", f.ttl, 1, 255, "inherit", 0, &ttl},
 		{"tos", f.tos, 0, 255, "inherit", 1, &tos},
 		{"mtu", f.mtu, 68, 65535, "auto", 0, &t.MTU},
-		{"encap-limit", f.encapLimit, 1, 255, "", 0, &encapLimit},
+		{"encap-limit", f.encapLimit, 1, 255, none, 0, &encapLimit},
 		{"flow-label", f.flowLabel, 0, 0xfffff, "", 0, &t.FlowLabel},
 	} {
 		if n.text == "" || !given(n.field) {
@@ -319,66 +377,17 @@ func (f *createFlags) readNumbers(t *nm.Tunnel, given func(flag string) bool) er
 			*n.into = n.stands
 			continue
 		}
-		value, err := parseNumber(n.field, n.text, n.low, n.high, n.word)
+		value, err := values.Number(n.field, n.text, n.low, n.high, n.word)
 		if err != nil {
 			errs = append(errs, err)
 		}
 		*n.into = value
 	}
-	t.TTL, t.TOS, t.EncapLimit = uint8(ttl), uint8(tos), uint8(encapLimit) //nolint:gosec // at most 255 each
+	t.TTL, t.TOS = uint8(ttl), uint8(tos) //nolint:gosec // at most 255 each
+	if given("encap-limit") && f.encapLimit != "" && len(errs) == 0 {
+		t.SetEncapLimit(uint8(encapLimit)) //nolint:gosec // at most 255
+	}
 	return errors.Join(errs...)
-}
-
-func parseNumber(field, text string, low, high uint32, word string) (uint32, error) {
-	value, err := strconv.ParseUint(text, 10, 32)
-	if hex, found := strings.CutPrefix(text, "0x"); found {
-		value, err = strconv.ParseUint(hex, 16, 32)
-	}
-	if err == nil && value >= uint64(low) && value <= uint64(high) {
-		return uint32(value), nil
-	}
-	hint := fmt.Sprintf("use %d to %d", low, high)
-	if word != "" {
-		hint += ", or " + word
-	}
-	return 0, &fault.Error{Kind: fault.ErrInvalid, Field: field, What: fmt.Sprintf("\"%s\" is not possible", fault.Printable(text)), Hint: hint}
-}
-
-// parseAddr reads an address; an empty text is the zero Addr.
-func parseAddr(field, text, hint string) (netip.Addr, error) {
-	if text == "" {
-		return netip.Addr{}, nil
-	}
-	a, err := netip.ParseAddr(text)
-	if err == nil {
-		return a, nil
-	}
-	if strings.Contains(text, "/") {
-		hint = "leave out the prefix length: " + fault.Printable(text[:strings.Index(text, "/")])
-	}
-	return a, &fault.Error{Kind: fault.ErrInvalid, Field: field, What: fmt.Sprintf("\"%s\" is not an IP address", fault.Printable(text)), Hint: hint}
-}
-
-// parsePeer reads an inner address of the far end.
-func parsePeer(text string) (netip.Addr, error) {
-	const hint = "give the far end's inner address, such as 172.16.0.2"
-	if text == "" {
-		return netip.Addr{}, fault.Invalid("peer-address", hint, "the value is empty")
-	}
-	return parseAddr("peer-address", text, hint)
-}
-
-// parseInner reads an inner address with its prefix length.
-func parseInner(text string) (netip.Prefix, error) {
-	p, err := netip.ParsePrefix(text)
-	if err == nil {
-		return p, nil
-	}
-	hint := "write it as 172.16.0.1/30"
-	if a, err := netip.ParseAddr(text); err == nil {
-		hint = fmt.Sprintf("add the prefix length: %s/30, or /%d for a single address", a, a.BitLen())
-	}
-	return p, &fault.Error{Kind: fault.ErrInvalid, Field: "address", What: fmt.Sprintf("\"%s\" is not an address with a prefix length", fault.Printable(text)), Hint: hint}
 }
 
 // warnOctal warns of keys with a leading zero, which are octal.

@@ -76,11 +76,12 @@ func (f *createFlags) registerForEdit(cmd *cobra.Command, a *app) {
 		"peer-address": "the far end's inner address; replaces all of them (may be repeated, and each is probed)", "name": "the interface's name, 1 to 15 bytes",
 		"key":       "the key of both directions, a 32-bit number, equal at both ends, or none",
 		"input-key": "the key that received packets must carry, or none", "output-key": "the key that sent packets carry, or none",
-		"mtu":    "the device's MTU in bytes, or auto to compute it from the route to the far end",
-		"parent": "the device that the tunnel is bound to, or none",
-		"route":  "a ROUTE into the tunnel; replaces all of them (may be repeated), or none",
-		"rule":   "a RULE as for ip rule, such as 'from 10.0.0.2 table 100'; replaces all of them (may be repeated), or none",
-		"snat":   "DEST=SOURCE: give packets from the inner network to DEST the source address SOURCE, or masquerade; replaces all of them (may be repeated), or none",
+		"mtu":        "the device's MTU in bytes, or auto to compute it from the route to the far end",
+		"parent":     "the device that the tunnel is bound to, or none",
+		"controller": "the bridge whose port the tunnel is: its interface, the name of its profile, or none", "mac": "the device's Ethernet address, or none for the kernel's choice",
+		"route": "a ROUTE into the tunnel; replaces all of them (may be repeated), or none",
+		"rule":  "a RULE as for ip rule, such as 'from 10.0.0.2 table 100'; replaces all of them (may be repeated), or none",
+		"snat":  "DEST=SOURCE: give packets from the inner network to DEST the source address SOURCE, or masquerade; replaces all of them (may be repeated), or none",
 	} {
 		cmd.Flags().Lookup(flag).Usage = usage
 	}

@@ -12,6 +12,7 @@ import (
 
 	"nmgre"
 	"nmgre/cmd/nmgre/adapters"
+	"nmgre/cmd/nmgre/values"
 	"nmgre/nm"
 	"nmgre/nm/resolve"
 	"nmgre/routes/fault"
@@ -31,7 +32,7 @@ func (f *createFlags) readPeer(t *nm.Tunnel, a *app) error {
 		asked = resolve.Asked{Name: t.PeerName, Present: t.Remote}
 	case !isName:
 		t.PeerName, t.Follow = "", false
-		t.Remote, err = parseAddr("peer", f.peer, hint)
+		t.Remote, err = values.Addr("peer", f.peer, hint)
 		return err
 	}
 	asked.V6, asked.Own = t.Mode.IPv6Outer(), a.ownAddresses()

@@ -81,7 +81,7 @@ var healthyVariants = []variant{
 	variant{name: "an inactive twin", does: []step{here("nmcli connection clone gre2 twin; nmcli connection modify twin connection.autoconnect no")},
 		undo: []step{here("nmcli connection delete twin")}}.of(same("--key 9")),
 	variant{name: "a tunnel over a tunnel", warns: "underlay"}.of("--peer 172.16.0.2 --address 172.16.2.1/30", "--peer 172.16.0.1 --address 172.16.2.2/30"),
-	{name: "a port of a bridge", tunnel: "gre2", warns: "probe",
+	{name: "a port of a bridge", tunnel: "gre2",
 		does: []step{here(bridgeWithPort("172.16.2.1/30", "100.0.1.100", "100.0.2.100")), there(bridgeWithPort("172.16.2.2/30", "100.0.2.100", "100.0.1.100")),
 			here("ping -n -q -c 3 -i 0.2 -W 2 172.16.2.2")},
 		undo: []step{here(noBridge), there(noBridge)}},

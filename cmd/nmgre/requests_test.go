@@ -81,6 +81,11 @@ func (k countedKernel) SyncRoutes(ctx context.Context, want []kernel.OwnRoute, o
 	return k.Kernel.SyncRoutes(ctx, want, opts)
 }
 
+func (k countedKernel) SetLink(ctx context.Context, c kernel.LinkChange) error {
+	k.add("kernel SetLink")
+	return k.Kernel.SetLink(ctx, c)
+}
+
 func (k countedKernel) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error) {
 	k.add("kernel Probe")
 	return k.Kernel.Probe(ctx, p)

@@ -31,7 +31,7 @@ func (w *world) talk(answers ...string) outcome {
 // input is an error.
 func TestPlainAgainstTheBus(t *testing.T) {
 	w := newWorld(t)
-	o := w.talk("new", "", "100.0.2.100", "", "", "", "3", "172.16.0.1/30", "", "", "", "", "", "", "", "", "", "", "10.10.2.0/24", "", "", "", "", "", "yes", "quit")
+	o := w.talk("new", "", "100.0.2.100", "", "", "", "3", "172.16.0.1/30", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "10.10.2.0/24", "", "", "", "", "", "yes", "quit")
 	if o.code != exitDone || !strings.Contains(o.stdout, "far end: nmgre create --peer") {
 		t.Fatalf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
@@ -53,7 +53,7 @@ func TestPlainKnowsTheHostsNames(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "rt_tables"), []byte("100 vpn\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	o := w.talk("new", "", "100.0.2.100", "", "", "", "3", "172.16.0.1/30", "", "", "", "", "", "", "", "", "", "", "10.10.2.0/24 table vpn", "", "", "", "", "", "no", "quit")
+	o := w.talk("new", "", "100.0.2.100", "", "", "", "3", "172.16.0.1/30", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "10.10.2.0/24 table vpn", "", "", "", "", "", "no", "quit")
 	if want := "ipv4.routes '10.10.2.0/24 table=100'"; o.code != exitDone || !strings.Contains(o.stderr, want) {
 		t.Errorf("exit %d, the plan lacks %s\n%s%s", o.code, want, o.stdout, o.stderr)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"nmgre"
 	"nmgre/cmd/nmgre/output"
+	"nmgre/cmd/nmgre/values"
 	"nmgre/nm/verify"
 )
 
@@ -56,7 +57,7 @@ func (a *app) verifyCommand() *cobra.Command {
 			if err := checkWait(wait); err != nil {
 				return err
 			}
-			if opts.PeerAddress, err = parseAddr("peer-address", peerAddress, "give the far end's inner address, such as 172.16.0.2"); err != nil {
+			if opts.PeerAddress, err = values.Addr("peer-address", peerAddress, "give the far end's inner address, such as 172.16.0.2"); err != nil {
 				return err
 			}
 			if opts.To, err = parseTo(to); err != nil {
@@ -92,7 +93,7 @@ func (a *app) verifyCommand() *cobra.Command {
 // parseTo reads addresses behind the far end.
 func parseTo(texts []string) (list []netip.Addr, err error) {
 	for _, text := range texts {
-		to, err := parseAddr("to", text, "give the address of a host behind the far end, such as 10.10.2.100")
+		to, err := values.Addr("to", text, "give the address of a host behind the far end, such as 10.10.2.100")
 		if err != nil {
 			return nil, err
 		}

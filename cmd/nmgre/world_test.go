@@ -266,6 +266,8 @@ func (k *stubKernel) SyncRoutes(_ context.Context, want []kernel.OwnRoute, _ ker
 	return kernel.SyncResult{}, nil
 }
 
+func (k *stubKernel) SetLink(context.Context, kernel.LinkChange) error { return nil }
+
 func (k *stubKernel) Watch(context.Context) (<-chan kernel.Event, error) {
 	return make(chan kernel.Event), nil
 }

@@ -29,7 +29,7 @@ const stateFlagExternal uint32 = 0x80
 
 // List returns every profile that the caller may see, in the order in which NetworkManager got
 // them. For profiles that are not GRE tunnels, and for those that [wire.Decode] refuses, only UUID,
-// ID, Serial, State and Tunnel.Name are set.
+// ID, Serial, State, Bridge and Tunnel.Name are set.
 //
 // On hosts with more than a hundred tunnels, Unsaved and Path are set for profiles on trial only.
 func (c *Client) List(ctx context.Context) ([]nm.Profile, error) {
@@ -194,6 +194,7 @@ func readProfile(path dbus.ObjectPath, s wire.Settings) found {
 	p.State = nm.StateInactive
 	p.Tunnel.Name = fault.Printable(s.Text(wire.Connection, "interface-name"))
 	if s.Mode() == 0 {
+		p.Bridge = s.IsBridge()
 		return p
 	}
 	if t, err := wire.Decode(s); err == nil {

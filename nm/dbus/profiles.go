@@ -8,6 +8,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm"
+	"nmgre/nm/dbus/quirk"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
 )
@@ -104,6 +105,9 @@ func (c *Client) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
 		return failed(op, err)
 	}
 	s := wire.Encode(t, wire.Settings{wire.Connection: {"uuid": dbus.MakeVariant(uuid)}})
+	if err := l.setAddrGenMode(ctx, s); err != nil {
+		return failed(op, err)
+	}
 	s.StartTrial(l.mark())
 	values, err := s.Values()
 	if err != nil {
@@ -116,6 +120,19 @@ func (c *Client) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
 		l.added.Store(uuid, path)
 	}
 	return failed(op, err)
+}
+
+// setAddrGenMode is [quirk.NoEUI64]'s workaround.
+func (l *link) setAddrGenMode(ctx context.Context, s wire.Settings) error {
+	if !s.WantsAddrGenMode() {
+		return nil
+	}
+	var text string
+	err := l.flight(ctx, []request{versionRequest(&text)})
+	if v, bad := parseVersion(text); err == nil && bad == nil && quirk.NoEUI64.In(v) {
+		s.SetAddrGenMode()
+	}
+	return err
 }
 
 // Save writes the profile to disk, or after an edit to where it was, without the mark of a trial

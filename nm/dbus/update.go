@@ -35,6 +35,9 @@ func (c *Client) Update(ctx context.Context, uuid string, from *nm.Tunnel, t nm.
 	if s.Text(wire.Connection, "interface-name") != t.Name { // it would make the new link at once
 		flags |= flagBlockAutoconnect
 	}
+	if err := l.setAddrGenMode(ctx, changed); err != nil {
+		return undo, failed(op, err)
+	}
 	undo = func(ctx context.Context) error { return c.undoUpdate(ctx, uuid, e) }
 	return undo, failed(op, l.write(ctx, path, changed, flags, noOptions))
 }

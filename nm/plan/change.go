@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/nm/advice"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -106,13 +107,13 @@ func (c *ChangePlan) KeptDiffers() bool {
 	return c.Kept.Pin != c.Before.Pin || !routes.EqualLists(c.Kept.Routes, c.Before.Routes)
 }
 
-// HookNote is [HookNote] for a change that gives root something else to keep. About what root kept
-// before, verify and list say it.
+// HookNote is [advice.Hook] for a change that gives root something else to keep. About what root
+// kept before, verify and list say it.
 func (c *ChangePlan) HookNote(ctx context.Context, sys nm.System) []string {
 	if !c.KeptDiffers() {
 		return nil
 	}
-	return HookNote(ctx, sys, c.Kept)
+	return advice.Hook(ctx, sys, c.Kept)
 }
 
 // load fills the list with the present routes.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/nm/port"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -18,6 +19,9 @@ import (
 // decide fills in the fields that the request leaves open. The order matters: each decision uses
 // the earlier ones.
 func (p *preflight) decide(ctx context.Context) error {
+	if err := p.decidePort(""); err != nil {
+		return err
+	}
 	p.decideInner()
 	p.notePeer()
 	p.decideEncapLimit()
@@ -72,9 +76,23 @@ func (p *preflight) takenNames() map[string]bool {
 	return taken
 }
 
+// decidePort finds the bridge whose port the tunnel is to be. That of before, which may be empty,
+// stays as it is.
+func (p *preflight) decidePort(before string) error {
+	if p.t.Controller == before {
+		return nil
+	}
+	controller, err := port.Resolve(p.t.Controller, p.profiles, p.links)
+	if err != nil {
+		return err
+	}
+	p.t.Controller = controller
+	return nil
+}
+
 // decideEncapLimit sets the kernel's default: NetworkManager's is a different one.
 func (p *preflight) decideEncapLimit() {
-	if p.t.EncapLimit == 0 && p.t.Mode.IPv6Outer() {
+	if p.t.EncapLimit == 0 && p.t.Mode.IPv6Outer() && p.t.Flags&gre.FlagIgnEncapLimit == 0 {
 		p.t.EncapLimit = gre.DefaultEncapLimit
 	}
 }

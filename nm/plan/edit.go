@@ -96,9 +96,7 @@ func (p *EditPlan) pendingNote() []string {
 
 // ProfileAfter returns the part of the tunnel that the profile holds after the edit.
 func (p EditPlan) ProfileAfter() nm.Tunnel {
-	t := inProfile(p.After, p.Routes, p.Rules, p.version)
-	t.SNAT, t.ClampMSS = nil, false
-	return t
+	return inProfile(p.After, p.Routes, p.Rules, p.version).WithoutKept()
 }
 
 // ProfileDiffers says whether the edit changes the profile.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"nmgre/nm"
+	"nmgre/nm/advice"
 	"nmgre/nm/policy"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -172,6 +173,9 @@ func (e *editor) decide(ctx context.Context) error {
 	if fits && p.t.MTU == b.MTU {
 		p.t.MTU = 0
 	}
+	if err := p.decidePort(b.Controller); err != nil {
+		return err
+	}
 	p.decideInner()
 	if !b.Mode.IPv6Outer() { // an old tunnel over IPv6 keeps its limit
 		p.decideEncapLimit()
@@ -205,6 +209,7 @@ func (e *editor) decideOuter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.way = hop
 	p.decideLocal(hop)
 	if given || computed {
 		if err := p.readIPsec(ctx, hop); err != nil {
@@ -230,7 +235,7 @@ func (e *editor) outerChanged() bool {
 // the far end, and the edit changes that way or the size of the headers.
 func (e *editor) mtuFits(ctx context.Context) (bool, error) {
 	a, b := e.pre.t, e.before
-	if b.MTU == 0 || !e.outerChanged() && a.Encapsulation() == b.Encapsulation() {
+	if b.MTU == 0 || !e.outerChanged() && a.Encapsulation() == b.Encapsulation() && a.Link == b.Link {
 		return false, nil
 	}
 	old := preflight{t: b}
@@ -364,7 +369,7 @@ func (e *editor) finish(ctx context.Context) (EditPlan, error) {
 		if err := errors.Join(mayKeep(p.sys, kept), mayKeep(p.sys, e.kept)); err != nil {
 			return EditPlan{}, err
 		}
-		p.notes = slices.Concat(p.notes, forwardNotes(ctx, p.sys, kept), HookNote(ctx, p.sys, kept))
+		p.notes = slices.Concat(p.notes, advice.Forward(ctx, p.sys, kept), advice.Hook(ctx, p.sys, kept))
 	}
 	if plan.Pending, err = e.pending(ctx, plan); err != nil {
 		return EditPlan{}, err
@@ -372,7 +377,7 @@ func (e *editor) finish(ctx context.Context) (EditPlan, error) {
 	if running := plan.Pending.Running; running != nil && running.Name != "" {
 		plan.Profile.Device = running.Name
 	}
-	plan.Notes = slices.Concat(p.notes, plan.pendingNote())
+	plan.Notes = slices.Concat(p.notes, advice.Device(p.t, e.before, p.way.LastingMTU()), plan.pendingNote())
 	plan.decideFlap()
 	if e.moves && p.t.Remote == e.before.Remote { // the profile has it already
 		plan.Changes = append([]nm.FieldChange{{Field: "peer", Old: e.kept.Remote.String(), New: p.t.Remote.String()}}, plan.Changes...)

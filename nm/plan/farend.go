@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/ends"
+	"nmgre/nm/port"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -32,6 +33,7 @@ func farEndBy(links []kernel.Link, hop kernel.Hop, t nm.Tunnel) nm.FarEnd {
 	if !isHost(near.Local) {
 		near.Local = hop.Src // the far end needs the address from which this end sends
 	}
+	near.Controller = port.Name(near, links)
 	far := near.FarEnd(ownNetworks(links, hop, near))
 	if far.MTU != 0 && hop.MTU != 0 && far.MTU > fittingMTU(near, hop, nil) {
 		far.MTU = 0 // too large here: the far end computes one that fits
@@ -74,25 +76,20 @@ func outerNotes(t nm.Tunnel) []string {
 	return notes
 }
 
-// askOfLink adds what the present link asks of the far end and NetworkManager cannot do.
+// askOfLink adds what the present link asks of the far end. A link that somebody made by hand may
+// have more than its profile says.
 func askOfLink(far *nm.FarEnd, link kernel.Link) {
-	g := link.GRE
-	var lacks string
+	g, has := link.GRE, link.Options()
 	switch {
 	case g.External:
 		far.Missing = "the link takes its far ends from routes or a bridge"
-	case g.Checksum && g.Sequence:
-		lacks, far.IPWords = "checksums and sequence numbers", []string{"csum", "seq"}
-	case g.Checksum:
-		lacks, far.IPWords = "checksums", []string{"csum"}
-	case g.Sequence:
-		lacks, far.IPWords = "sequence numbers", []string{"seq"}
+	case g.OneWay:
+		far.Missing = "the link has checksums or sequence numbers in one direction only, which nmgre cannot make: make it with ip, or this end without them"
+	default:
+		far.Link.Checksum, far.Link.Sequence = has.Checksum, has.Sequence
 	}
-	if lacks != "" {
-		far.Missing = "the link has " + lacks + ", which both ends need and NetworkManager cannot hold: make it with ip, or this end without them"
-	}
-	if g.IgnoreDF {
-		far.Notes = append(far.Notes, "the link ignores the DF bit (ignore-df), which NetworkManager cannot hold; the far end works without it")
+	if g.IgnoreDF && !far.Link.IgnoreDF {
+		far.Notes = append(far.Notes, "the link ignores the DF bit (ignore-df); the far end works without it")
 	}
 }
 

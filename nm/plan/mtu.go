@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"nmgre/nm"
+	"nmgre/nm/advice"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
@@ -38,7 +39,7 @@ func (p *preflight) decideMTU(hop kernel.Hop) {
 	}
 	path := hop.LastingMTU()
 	p.t.MTU = fittingMTU(p.t, hop, p.ipsec)
-	p.note("MTU %d: %s, on the way to %s by %s", p.t.MTU, p.encapsulation(path).Arithmetic(path), p.t.Remote, fault.Printable(hop.Dev))
+	p.notes = append(p.notes, advice.MTU(p.t, p.encapsulation(path), hop))
 	p.noteIPsec(hop)
 	if told := hop.MTU; told < path {
 		p.note("at present the kernel has been told that the way carries %d bytes at most; that expires, so it is not written down: if large packets get lost, give --mtu %d", told, p.encapsulation(told).MTU(told))
@@ -72,6 +73,9 @@ func (p *preflight) encapsulation(path int) gre.Encapsulation {
 // the tunnel's headers around them, and IPsec's if the policy is not nil. It is at least IPv4's
 // minimum, and at most the largest packet.
 func fittingMTU(t nm.Tunnel, hop kernel.Hop, ipsec *kernel.IPsecPolicy) uint32 {
+	if t.Link.IgnoreDF && t.Mode.Ethernet() { // what does not fit goes out in fragments
+		return uint32(min(max(hop.LastingMTU(), gre.MinMTU4), t.Encapsulation().MTU(0xffff))) //nolint:gosec // from 68 to 65535
+	}
 	e := ipsec.Around(t.Encapsulation(), hop.LastingMTU())
 	return uint32(min(max(e.MTU(hop.LastingMTU()), gre.MinMTU4), e.MTU(0xffff))) //nolint:gosec // from 68 to 65535
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/advice"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -81,7 +82,7 @@ func (p *preflight) finish(ctx context.Context) (Plan, error) {
 		return Plan{}, fault.Ended(ctx, err)
 	}
 	far := farEndBy(p.links, p.way, p.t)
-	p.notes = slices.Concat(p.notes, forwardNotes(ctx, p.sys, k), HookNote(ctx, p.sys, k))
+	p.notes = slices.Concat(p.notes, advice.Forward(ctx, p.sys, k), advice.Hook(ctx, p.sys, k), advice.Device(p.t, nm.Tunnel{}, p.way.LastingMTU()))
 	p.notes = append(p.notes, far.Told()...)
 	plan := Plan{Tunnel: p.t, FarEnd: far, Routes: p.owned, Rules: p.rules, Kept: k, Notes: p.notes, version: p.version, Newest: newest(p.profiles)}
 	plan.Steps = plan.steps()

@@ -84,6 +84,10 @@ func (p *preflight) flagsTooNew() *fault.Error {
 	if p.t.Flags == 0 || !p.version.Before(nm.FlagsVersion) {
 		return nil
 	}
+	if p.t.Flags == gre.FlagIgnEncapLimit {
+		return fault.Invalid("encap-limit", fmt.Sprintf("give a number, or use NetworkManager %d.%d or later", nm.FlagsVersion.Major, nm.FlagsVersion.Minor),
+			"NetworkManager %s cannot leave the encapsulation limit out (none) in mode %s", p.version, p.t.Mode)
+	}
 	return fault.Invalid("flags", fmt.Sprintf("leave --flags out, or use NetworkManager %d.%d or later", nm.FlagsVersion.Major, nm.FlagsVersion.Minor),
 		"NetworkManager %s takes no flags for mode %s", p.version, p.t.Mode)
 }

@@ -30,6 +30,7 @@ const (
 	StepForward  = "forward"
 	StepSNAT     = "snat"
 	StepClamp    = "clamp-mss"
+	StepLink     = "link"
 	StepCheck    = "check"
 	StepSave     = "save"
 )
@@ -45,7 +46,7 @@ func (p Plan) steps() []Step {
 			Why:      "NetworkManager makes the link, its addresses and " + routes.CountText(len(t.Routes)) + t.RulesText(),
 			Commands: []string{"nmcli connection up " + fault.ShellWord(t.Name)}},
 	}
-	steps = slices.Concat(steps, keptSteps(p.Kept, p.Routes), ruleSteps(p.Kept, p.Rules))
+	steps = slices.Concat(steps, keptSteps(p.Kept, p.Routes), ruleSteps(p.Kept, p.Rules), linkSteps(p.Tunnel, nm.Tunnel{}))
 	return append(steps, checkStep(p.Tunnel), Step{ID: StepSave, What: "write the profile to disk",
 		Why: "so that the tunnel survives a reboot"})
 }
@@ -107,6 +108,18 @@ func keptForwardSteps(k keep.Kept) []Step {
 	return steps
 }
 
+// linkSteps is the step for the options of the link, if some are switched on or off.
+func linkSteps(t, before nm.Tunnel) []Step {
+	on, off := t.Link.Without(before.Link), before.Link.Without(t.Link)
+	switch {
+	case on.Any():
+		return []Step{{ID: StepLink, What: "set on the link: " + on.String(), Why: "NetworkManager cannot hold it; root does, each time the tunnel comes up", Commands: t.IPLinkOptions(on, off)}}
+	case off.Any():
+		return []Step{{ID: StepLink, What: "switch off on the link: " + off.String(), Why: "the tunnel does not want it any more", Commands: t.IPLinkOptions(on, off)}}
+	}
+	return nil
+}
+
 // maxCheckCommands is the highest number of routes with a command that looks them up.
 const maxCheckCommands = 20
 
@@ -146,7 +159,7 @@ func (p EditPlan) steps() []Step {
 		if p.Kept.Empty() {
 			steps = append(steps, Step{ID: StepRoute, What: "remove from nmgre's files: " + p.KeptBefore.Summary(), Why: "the tunnel does not need them any more"})
 		}
-		steps = slices.Concat(steps, keptSteps(p.Kept, p.freshKernelRoutes()), ruleSteps(p.Kept, p.freshRules()))
+		steps = slices.Concat(steps, keptSteps(p.Kept, p.freshKernelRoutes()), ruleSteps(p.Kept, p.freshRules()), linkSteps(p.After, p.Before))
 	}
 	if up {
 		steps = append(steps, checkStep(p.After))
@@ -221,7 +234,7 @@ func Covers(done, id string) bool {
 
 // KeptStep says whether the step with that ID sets something that root keeps.
 func KeptStep(id string) bool {
-	return slices.Contains([]string{StepPin, StepRoute, StepRule, StepForward, StepSNAT, StepClamp}, id)
+	return slices.Contains([]string{StepPin, StepRoute, StepRule, StepForward, StepSNAT, StepClamp, StepLink}, id)
 }
 
 // CommandsOf returns the commands of the steps whose ID chosen accepts.

@@ -15,9 +15,10 @@ import (
 )
 
 // checkKept checks the routes and rules that root keeps for the tunnel: the file can be read, the
-// hook sets them whenever the tunnel comes up, and the kernel has the routes.
-func (v *verifier) checkKept(ctx context.Context) error {
-	if err := v.readKept(ctx); err != nil {
+// hook sets them whenever the tunnel comes up, and the kernel has the routes. err is why the file
+// could not be read, or nil.
+func (v *verifier) checkKept(ctx context.Context, err error) error {
+	if err != nil {
 		v.report.add(Check{ID: "kept", Status: Fail, Certainty: Proved, Cause: cause.KeptUnreadable, Summary: "the file with the tunnel's kept routes and rules cannot be read", Evidence: err.Error(),
 			Hint: firstHint(err, "they are not set when the tunnel comes up: correct the file, or delete the tunnel and make it again")})
 		return nil
@@ -34,7 +35,6 @@ func (v *verifier) checkKept(ctx context.Context) error {
 	if v.link == nil || len(v.kept.Routes) == 0 {
 		return nil
 	}
-	var err error
 	if v.missing, err = keep.Missing(ctx, v.sys.Kernel, v.profile.Running(), v.kept); err != nil {
 		return err
 	}

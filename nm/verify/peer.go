@@ -64,6 +64,8 @@ func (v *verifier) whyNoProbe() Check {
 		c.Summary = noLink
 	case !v.link.Up:
 		c.Summary = "not checked: the link is down"
+	case v.tunnel.Controller != "":
+		c.Summary = "not checked: the port of a bridge has no address to probe from; ping a host of the bridge's network on the far side"
 	case !v.tunnel.PeerAddress.IsValid():
 		c.Status, c.Summary, c.Hint = Warn, "not proved: the far end's inner address is not known", "give it with --peer-address"
 	case !v.hasFamily(v.tunnel.Addresses):

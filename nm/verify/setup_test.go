@@ -26,7 +26,7 @@ func whole(t *testing.T) nm.Tunnel {
 	t.Helper()
 	tunnel := usual(t)
 	tunnel.SNAT = []keep.SNAT{{Dst: want.CIDR("10.10.1.0/24"), Source: want.Addr("10.10.1.1")}}
-	tunnel.Forward, tunnel.ClampMSS = true, true
+	tunnel.Forward, tunnel.ClampMSS, tunnel.Link = true, true, gre.LinkOptions{Checksum: true, Multicast: true}
 	tunnel.Routes = append(tunnel.Routes, routes.MustParse("unreachable 10.50.0.0/16"))
 	return tunnel
 }
@@ -53,6 +53,9 @@ func TestSetupCauses(t *testing.T) {
 		{"link", cause.NoDevice, verify.Fail, func(w *fake.World, _ *fake.Profile, _ *fake.Link) { w.RemoveLink("gre1") }},
 		{"link", cause.NotGRE, verify.Fail, func(_ *fake.World, _ *fake.Profile, l *fake.Link) { l.GRE = nil }},
 		{"link", cause.LinkDiffers, verify.Fail, func(_ *fake.World, _ *fake.Profile, l *fake.Link) { l.GRE.InputKey = nil }},
+		{"link", cause.LinkDiffers, verify.Fail, func(_ *fake.World, _ *fake.Profile, l *fake.Link) { l.GRE.Sequence = true }},
+		{"options", cause.LinkDiffers, verify.Fail, func(_ *fake.World, _ *fake.Profile, l *fake.Link) { l.GRE.Checksum = false }},
+		{"options", cause.LinkDiffers, verify.Fail, func(_ *fake.World, _ *fake.Profile, l *fake.Link) { l.Multicast = false }},
 		{"link", cause.LinkDown, verify.Fail, func(_ *fake.World, _ *fake.Profile, l *fake.Link) { l.Up = false }},
 		{"addresses", cause.AddressMissing, verify.Fail, func(_ *fake.World, _ *fake.Profile, l *fake.Link) { l.Addresses = nil }},
 		{"addresses", cause.AddressExtra, verify.Warn, func(_ *fake.World, _ *fake.Profile, l *fake.Link) {

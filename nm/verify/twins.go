@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nmgre/nm"
+	"nmgre/nm/find"
 	"nmgre/nm/verify/cause"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
@@ -28,7 +29,7 @@ func (v *verifier) lookBeside(ctx context.Context) (*cause.Shadow, error) {
 			return nil, err
 		}
 	}
-	v.twins, v.name = nm.Twins(others, p), p.Tunnel.Name
+	v.twins, v.name = find.Twins(others, p), p.Tunnel.Name
 	if len(v.twins) > 0 {
 		v.name = p.UUID
 	}

@@ -179,7 +179,7 @@ func (v *verifier) checkMTU(context.Context) error {
 		v.report.add(skip("mtu", noLink))
 		return nil
 	}
-	if found := cause.OfMTU(v.ev); found != nil {
+	if found := cause.OfMTU(v.ev); found != nil && !v.tunnel.Link.IgnoreDF { // else it goes out in fragments
 		v.report.add(checkOf("mtu", found))
 		return nil
 	}
@@ -188,6 +188,9 @@ func (v *verifier) checkMTU(context.Context) error {
 		Evidence: v.ev.Encapsulation(path).Arithmetic(path) + ", " + told, Facts: Facts{"mtu": v.link.MTU, "fits": v.ev.Fits(), "path_mtu": path}}
 	if _, why := v.ev.IPsec.Out.Carries(path); why != "" {
 		c.Evidence += "; IPsec is not counted: " + why
+	}
+	if v.tunnel.Link.IgnoreDF && v.link.MTU > v.ev.Fits() {
+		c.Summary = fmt.Sprintf("packets of more than %d bytes go out in fragments, since the DF bit is ignored", v.ev.Fits())
 	}
 	if v.ev.Large.Through() {
 		c.Certainty, c.Summary = Proved, fmt.Sprintf("packets of %d bytes got through to the far end", v.ev.Large.Whole)

@@ -65,13 +65,20 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 		return v.report, err
 	}
 	v.report.Link = v.link
+	unread := v.readKept(ctx)
+	v.tunnel.Link = v.kept.Link
 	v.ev = cause.Evidence{Tunnel: v.tunnel, Name: v.name, Link: v.link, Links: v.links, BeforeSave: opts.BeforeSave, Shadow: shadow}
 	v.report.add(v.besideTwins(checkProfile(p, opts.BeforeSave)))
 	v.report.add(v.checkDevice())
 	v.report.add(v.checkLink())
 	v.report.add(v.checkAddresses())
+	for _, c := range []Check{v.checkOptions(), v.checkPort()} {
+		if c.ID != "" {
+			v.report.add(c)
+		}
+	}
 	v.checkWarnings()
-	for _, check := range []func(context.Context) error{v.checkKept, v.checkPolicy, v.checkRoutes, v.checkLANs, v.checkGateway, v.checkUnderlay, v.checkName, v.checkZone, v.lookBehind, v.sendProbe, v.watchCounters, v.checkMTU, v.checkPeer, v.checkMorePeers, v.checkBehind} {
+	for _, check := range []func(context.Context) error{func(ctx context.Context) error { return v.checkKept(ctx, unread) }, v.checkPolicy, v.checkRoutes, v.checkLANs, v.checkGateway, v.checkUnderlay, v.checkName, v.checkZone, v.lookBehind, v.sendProbe, v.watchCounters, v.checkMTU, v.checkPeer, v.checkMorePeers, v.checkBehind} {
 		if err := check(ctx); err != nil {
 			return v.report, fault.Ended(ctx, err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/verify"
+	"nmgre/nm/verify/kinds"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -127,7 +128,7 @@ func checkReport(t *testing.T, r verify.Report) {
 
 // isKnown says whether a check with that ID is of one of the kinds.
 func isKnown(id string) bool {
-	return slices.ContainsFunc(verify.Kinds(), func(k verify.Kind) bool {
+	return slices.ContainsFunc(kinds.All(), func(k kinds.Kind) bool {
 		return slices.ContainsFunc(k.IDs, func(of string) bool {
 			begin, open := strings.CutSuffix(of, "...")
 			return id == of || open && strings.HasPrefix(id, begin)

@@ -198,11 +198,11 @@ func sameNetworks[T comparable](a, b []T) bool {
 	return subset(a, b) && subset(b, a)
 }
 
-// checkForwarding refuses SNAT and forwarding that no valid tunnel can have.
+// checkForwarding refuses SNAT, forwarding and options of the link that no valid tunnel can have.
 func (v *vetting) checkForwarding() fault.List {
 	t := v.profile.Tunnel.Clone()
 	t.SNAT, t.Forward, t.ClampMSS = v.kept.SNAT, len(v.kept.Forward) > 0, v.kept.ClampMSS
-	return nm.CheckForwarding(t)
+	return append(nm.CheckForwarding(t), v.kept.Link.Problems(t.Mode, !t.NoPMTUD)...)
 }
 
 // checkDevices refuses forwarding between devices that this host does not have.

@@ -79,6 +79,10 @@ func TestVet(t *testing.T) {
 			w.Files[k.UUID] = keep.Kept{UUID: k.UUID, Name: "gre1", Routes: all(nm.MaxProfileRoutes+1, "10.30.%d.%d/32")}
 			k.Routes = w.Files[k.UUID].Routes[:2]
 		}, nil, ""},
+		{"options of the link", func(_ *fake.World, k *keep.Kept) {
+			k.Link = gre.LinkOptions{Multicast: true, Checksum: true, Sequence: true}
+		}, nil, ""},
+		{"an option that the link cannot have", func(_ *fake.World, k *keep.Kept) { k.Link.IgnoreDF = true }, fault.ErrInvalid, "only without path MTU discovery"},
 		{"labels of MPLS", set("10.31.0.0/16 encap mpls 100 via 172.16.0.2"), nil, ""},
 		{"a default route, with its pin", func(w *fake.World, k *keep.Kept) {
 			w.RemoveLink("gre2")

@@ -18,6 +18,7 @@ const (
 	wordSNAT     = "SNAT"
 	wordForward  = "forwarding"
 	wordClamp    = "clamp-mss"
+	wordLink     = "link"
 	wordForget   = "forget"
 	wordAll      = "all-tunnels"
 	wordConverge = "converge"
@@ -54,7 +55,7 @@ func parts(k keep.Kept) []string {
 	for _, part := range []struct {
 		word string
 		has  bool
-	}{{wordRoutes, len(k.Routes) > 0 || k.Pin}, {wordRules, len(k.Policy) > 0}, {wordSNAT, len(k.SNAT) > 0}, {wordForward, len(k.Forward) > 0}, {wordClamp, k.ClampMSS}} {
+	}{{wordRoutes, len(k.Routes) > 0 || k.Pin}, {wordRules, len(k.Policy) > 0}, {wordSNAT, len(k.SNAT) > 0}, {wordForward, len(k.Forward) > 0}, {wordClamp, k.ClampMSS}, {wordLink, k.Link.Any()}} {
 		if part.has {
 			words = append(words, part.word)
 		}
@@ -80,7 +81,7 @@ func (q Question) String() string { return strings.Join(q, " ") }
 // ParseQuestion reads the words after the helper's name. It fails with [fault.ErrInvalid] for words
 // that no request has.
 func ParseQuestion(args []string) (Question, error) {
-	known := []string{wordRoutes, wordRules, wordSNAT, wordForward, wordClamp, wordForget, wordConverge}
+	known := []string{wordRoutes, wordRules, wordSNAT, wordForward, wordClamp, wordLink, wordForget, wordConverge}
 	if len(args) < 2 || len(args) > 1+len(known) {
 		return nil, bad("its command line names no tunnel and nothing to do for it")
 	}

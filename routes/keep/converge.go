@@ -39,6 +39,7 @@ func (l *LocalKeeper) converge(ctx context.Context, about string, written *Kept,
 		func() { w.problems.add(l.Store.HookOthers(ctx, w.hookOthers)) },
 		func() { c.Changed = l.setForwarding(ctx, &w) },
 		func() { c.Changed = l.setRules(ctx, &w) || c.Changed },
+		func() { c.Changed = l.setLinks(ctx, s, &w) || c.Changed },
 		func() { l.setRoutes(ctx, &w, &c, progress) },
 		func() { l.setPolicy(ctx, &w, &c) },
 	}

@@ -9,6 +9,7 @@ import (
 
 	"nmgre/routes"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/routes/list"
 	"nmgre/routes/rule"
 )
@@ -35,6 +36,8 @@ type Kept struct {
 	// A tunnel's route covers Remote, this tunnel's own as a rule: keep the far end reachable by a
 	// host route, the pin.
 	Pin bool
+	// Link are the options of the tunnel's link that NetworkManager cannot hold.
+	Link gre.LinkOptions
 
 	// Stamp identifies the version of the file that this was read from, so that a change by
 	// somebody else is noticed: [StampNone] where there was no file, empty for any version.
@@ -81,7 +84,7 @@ func orNone(uuid string, k Kept, err error) (Kept, error) {
 
 // Empty reports whether there is nothing to keep.
 func (k Kept) Empty() bool {
-	return len(k.Routes) == 0 && len(k.Policy) == 0 && !k.omits && len(k.SNAT) == 0 && len(k.Forward) == 0 && !k.ClampMSS && !k.Pin
+	return len(k.Routes) == 0 && len(k.Policy) == 0 && !k.omits && len(k.SNAT) == 0 && len(k.Forward) == 0 && !k.ClampMSS && !k.Pin && !k.Link.Any()
 }
 
 // Same reports whether a and b keep the same for the same tunnel. Their stamps do not count.
@@ -89,7 +92,7 @@ func Same(a, b Kept) bool {
 	if a.Empty() || b.Empty() {
 		return a.Empty() && b.Empty()
 	}
-	return a.Name == b.Name && a.Remote == b.Remote && a.PeerName == b.PeerName && a.ClampMSS == b.ClampMSS && a.Pin == b.Pin && slices.Equal(a.Inner, b.Inner) &&
+	return a.Name == b.Name && a.Remote == b.Remote && a.PeerName == b.PeerName && a.ClampMSS == b.ClampMSS && a.Pin == b.Pin && a.Link == b.Link && slices.Equal(a.Inner, b.Inner) &&
 		slices.Equal(a.SNAT, b.SNAT) && slices.Equal(a.Forward, b.Forward) && slices.Equal(a.Policy, b.Policy) && routes.EqualLists(a.Routes, b.Routes)
 }
 
@@ -121,6 +124,7 @@ func (k Kept) Summary() string {
 	if k.ClampMSS {
 		parts = append(parts, "the MSS clamp")
 	}
+	parts = append(parts, k.Link.Names()...)
 	return strings.Join(parts, ", ")
 }
 

@@ -101,6 +101,11 @@ type Store interface {
 	Remembered(ctx context.Context) (map[string]bool, error)
 	// Remember replaces the settings that [Store.Remembered] returns.
 	Remember(ctx context.Context, before map[string]bool) error
+	// SetLinks returns, by device, the options of links that nmgre has switched on. It goes back to
+	// the last boot.
+	SetLinks(ctx context.Context) (map[string]SetOptions, error)
+	// RememberLinks replaces what [Store.SetLinks] returns.
+	RememberLinks(ctx context.Context, set map[string]SetOptions) error
 	// UUIDs returns the tunnels that have a file, without reading the files.
 	UUIDs(ctx context.Context) ([]string, error)
 	// HookOthers sets whether the dispatcher's hook calls nmgre also for the events of connections

@@ -13,6 +13,7 @@ import (
 
 	"nmgre/routes"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/routes/list"
 	"nmgre/routes/rule"
 )
@@ -228,8 +229,14 @@ func (p *keptParser) single(word, rest string) error {
 			return fault.Invalid("", "the word stands alone", "\"%.80s\" after %s", fault.Printable(rest), word)
 		}
 		k.ClampMSS, k.Pin = k.ClampMSS || word == "clamp-mss", k.Pin || word == "pin"
+	case "link":
+		options, err := gre.ParseLinkOptions(rest)
+		if err != nil {
+			return err
+		}
+		k.Link = options
 	default:
-		return fault.Invalid("", "there are: version, uuid, interface, remote, follow, inner, snat, forward, clamp-mss, pin, rule, route", "\"%.40s\" is not known", fault.Printable(word))
+		return fault.Invalid("", "there are: version, uuid, interface, remote, follow, inner, snat, forward, clamp-mss, pin, link, rule, route", "\"%.40s\" is not known", fault.Printable(word))
 	}
 	return nil
 }
@@ -377,6 +384,9 @@ func (k Kept) writeLines(line func(words ...string)) {
 	}
 	if k.Pin {
 		line("pin")
+	}
+	if k.Link.Any() {
+		line("link", k.Link.String())
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"nmgre/routes"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/routes/list"
 	"nmgre/routes/rule"
 	"nmgre/testdata/want"
@@ -56,6 +57,7 @@ rule from 172.16.0.1 table 100 suppress_ifgroup 3 priority 20000
 rule from ::/0 iif gre2 blackhole priority 0
 clamp-mss
 pin
+link multicast checksum
 route 10.20.0.0/16 nexthop dev gre1 weight 1 nexthop weight 2
 route 10.30.0.0/16
 `
@@ -67,7 +69,7 @@ func TestKeptText(t *testing.T) {
 	}
 	expected := Kept{UUID: "00000000-0000-4000-8000-00000000000a", Name: "gre2", Remote: want.Addr("100.0.2.100"), PeerName: "gw.example.org", Inner: want.CIDRs("172.16.0.0/30", "2001:db8:10::/64"),
 		SNAT:    []SNAT{{want.CIDR("10.10.2.0/24"), want.Addr("10.10.2.1")}, {Dst: want.CIDR("2001:db8:2::/48")}},
-		Forward: []string{"gre2", "eth1"}, ClampMSS: true, Pin: true,
+		Forward: []string{"gre2", "eth1"}, ClampMSS: true, Pin: true, Link: gre.LinkOptions{Multicast: true, Checksum: true},
 		Policy: []rule.Rule{rule.MustParse("from 172.16.0.1 table 100 suppress_ifgroup 3 priority 20000"), rule.MustParse("from ::/0 iif gre2 blackhole priority 0")},
 		Routes: []routes.Route{routes.MustParse("10.20.0.0/16 nexthop dev gre1 weight 1 nexthop weight 2"), routes.MustParse("10.30.0.0/16")}}
 	if !reflect.DeepEqual(k, expected) {

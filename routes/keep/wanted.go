@@ -17,6 +17,7 @@ type wanted struct {
 	placed []*Kept     // the file of each of the policy's rules
 	// the devices whose packets are forwarded, each with the UUIDs of the tunnels that want it
 	forward map[string][]string
+	links   map[string]*Kept // the tunnels whose links have options, by their devices
 	// whether events of connections without a file may change any of this
 	hookOthers bool
 	routesStay bool // the routes cannot be decided
@@ -41,7 +42,7 @@ func (r keptRoute) name() string {
 // wanted derives the kernel's state from the files and from the tunnels that are up, but for
 // the pins. It asks nobody.
 func (s *state) wanted() wanted {
-	w := wanted{forward: make(map[string][]string), trouble: s.trouble, problems: s.problems}
+	w := wanted{forward: make(map[string][]string), links: make(map[string]*Kept), trouble: s.trouble, problems: s.problems}
 	for i := range s.kept {
 		k := &s.kept[i]
 		up := s.isUp(*k)
@@ -60,6 +61,9 @@ func (s *state) wanted() wanted {
 		w.rules = append(w.rules, k.Rules()...)
 		for _, r := range k.Policy {
 			w.policy, w.placed = append(w.policy, r), append(w.placed, k)
+		}
+		if k.Link.Any() {
+			w.links[k.Name] = k
 		}
 	}
 	return w

@@ -51,6 +51,9 @@ type Kernel interface {
 	// refused route the others are still set. When ctx ends in the middle, some routes are set and
 	// some are not.
 	SyncRoutes(ctx context.Context, want []OwnRoute, opts SyncOptions) (SyncResult, error)
+	// SetLink switches options of a GRE link on and off. It fails with [fault.ErrNotFound] if there
+	// is no such link.
+	SetLink(ctx context.Context, c LinkChange) error
 	// Probe sends ICMP echo requests to p.To, out of p.Dev, and waits for the answers.
 	Probe(ctx context.Context, p Probe) (ProbeResult, error)
 	// Watch returns a channel that tells when devices, addresses or routes may have changed. Events

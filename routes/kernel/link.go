@@ -16,6 +16,10 @@ type Link struct {
 	MTU   int    // in bytes
 	// NoCarrier is set for a device that is up, and whose lower layer is not: its cable is out.
 	NoCarrier bool
+	Multicast bool // the flag MULTICAST
+
+	Controller int       // index of the device whose port this one is, such as a bridge; 0 for none
+	Port       PortState // what a bridge does with the packets of this port; PortNone for no bridge
 
 	// Addresses have the length of their network. Of an address with a peer, it is the address.
 	Addresses []netip.Prefix
@@ -41,6 +45,7 @@ type GRELink struct {
 	FlowLabel           uint32    // IPv6 modes
 	Flags               gre.Flags // IPv6 modes; the kernel does not have all of the flags
 	Checksum, Sequence  bool      // in either direction; NetworkManager cannot hold them
+	OneWay              bool      // one of the two is in one direction only
 	IgnoreDF            bool      // IPv4 modes: the inner DF bit is not obeyed; NetworkManager cannot hold it
 	// External is set for a device that takes its far end from routes or a bridge ("external"). It
 	// is not a tunnel of two ends.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 
@@ -135,7 +136,7 @@ func parseLink(body []byte) (kernel.Link, error) {
 	}
 	var r wire.Reader
 	flags := r.Uint32(body[8:])
-	link := kernel.Link{Index: r.Int(body[4:]), Up: flags&unix.IFF_UP != 0, NoCarrier: flags&unix.IFF_UP != 0 && flags&unix.IFF_LOWER_UP == 0}
+	link := kernel.Link{Index: r.Int(body[4:]), Up: flags&unix.IFF_UP != 0, NoCarrier: flags&unix.IFF_UP != 0 && flags&unix.IFF_LOWER_UP == 0, Multicast: flags&unix.IFF_MULTICAST != 0}
 	var data []byte
 	err := wire.EachAttribute(body[unix.SizeofIfInfomsg:], func(kind uint16, v []byte) (err error) {
 		switch kind {
@@ -145,8 +146,13 @@ func parseLink(body []byte) (kernel.Link, error) {
 			link.MTU = r.Int(v)
 		case unix.IFLA_STATS64:
 			link.Counters = parseCounters(&r, v)
+		case unix.IFLA_MASTER:
+			link.Controller = r.Int(v)
 		case unix.IFLA_LINKINFO:
 			link.Kind, data, err = parseLinkInfo(v)
+			if err == nil {
+				link.Port, err = parsePort(v)
+			}
 		}
 		return err
 	})
@@ -181,6 +187,35 @@ func parseLinkInfo(info []byte) (kind string, data []byte, err error) {
 		return nil
 	})
 	return kind, data, err
+}
+
+// parsePort reads from IFLA_LINKINFO what a bridge does with the packets of its port: the attribute
+// IFLA_BRPORT_STATE (linux/if_link.h) in the data of the kind "bridge".
+func parsePort(info []byte) (kernel.PortState, error) {
+	const brportState = 1
+	var r wire.Reader
+	var kind string
+	var data []byte
+	state := kernel.PortNone
+	err := wire.EachAttribute(info, func(k uint16, v []byte) error {
+		switch k {
+		case unix.IFLA_INFO_SLAVE_KIND:
+			kind = unix.ByteSliceToString(v)
+		case unix.IFLA_INFO_SLAVE_DATA:
+			data = v
+		}
+		return nil
+	})
+	if err != nil || kind != "bridge" {
+		return state, err
+	}
+	err = wire.EachAttribute(data, func(k uint16, v []byte) error {
+		if k == brportState {
+			state = kernel.PortState(min(r.Bytes(v, 1)[0], math.MaxUint8-1)) + kernel.PortDisabled
+		}
+		return r.Err
+	})
+	return state, err
 }
 
 // parseCounters reads struct rtnl_link_stats64 (linux/if_link.h): numbers of eight bytes, of which

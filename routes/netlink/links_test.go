@@ -42,6 +42,29 @@ func TestParseLink(t *testing.T) {
 	}
 }
 
+// A port of a bridge tells its bridge, and what that does with its packets.
+func TestParsePort(t *testing.T) {
+	port := func(kind string, data []byte) []byte {
+		body := wire.AppendUint32(make([]byte, unix.SizeofIfInfomsg), unix.IFLA_MASTER, 9)
+		wire.Native.PutUint32(body[4:], 3)
+		body = wire.AppendAttribute(body, unix.IFLA_IFNAME, []byte("a\x00"))
+		info := wire.AppendAttribute(nil, unix.IFLA_INFO_SLAVE_KIND, append([]byte(kind), 0))
+		return wire.AppendAttribute(body, unix.IFLA_LINKINFO, wire.AppendAttribute(info, unix.IFLA_INFO_SLAVE_DATA, data))
+	}
+	for state, expected := range map[byte]kernel.PortState{0: kernel.PortDisabled, 1: kernel.PortListening, 2: kernel.PortLearning, 3: kernel.PortForwarding, 4: kernel.PortBlocking, 255: 255} {
+		link, err := parseLink(port("bridge", wire.AppendAttribute(nil, 1, []byte{state})))
+		if err != nil || link.Controller != 9 || link.Port != expected {
+			t.Errorf("state %d: %+v, %v", state, link, err)
+		}
+	}
+	if link, err := parseLink(port("bond", wire.AppendAttribute(nil, 1, []byte{3}))); err != nil || link.Controller != 9 || link.Port != kernel.PortNone {
+		t.Errorf("of a bond: %+v, %v", link, err)
+	}
+	if _, err := parseLink(port("bridge", wire.AppendAttribute(nil, 1, nil))); !errors.Is(err, wire.ErrMalformed) {
+		t.Errorf("a state of no byte: %v", err)
+	}
+}
+
 // A device that is down has no carrier to lose.
 func TestParseCarrier(t *testing.T) {
 	for flags, expected := range map[uint32]kernel.Link{
@@ -166,6 +189,7 @@ func (w witnessLink) link() kernel.Link {
 	link := kernel.Link{Index: w.Index, Name: w.Name, Kind: w.LinkInfo.Kind, MTU: w.MTU}
 	for _, flag := range w.Flags {
 		link.Up = link.Up || flag == "UP"
+		link.Multicast = link.Multicast || flag == "MULTICAST"
 	}
 	for _, a := range w.Addresses {
 		link.Addresses = append(link.Addresses, netip.PrefixFrom(a.Local, a.Length))

@@ -24,6 +24,24 @@ func FuzzReadBefore(f *testing.F) {
 	})
 }
 
+// The file with the options that were set on links is refused, or written as lines that are read as
+// the same.
+func FuzzReadLinks(f *testing.F) {
+	for _, text := range []string{"", "gre1 12 checksum\ngre2 7 multicast ignore-df\n", "gre1 checksum", "gre1 0 checksum", "gre1 7 csum", "\x1b 1 checksum\n", "gre1 7\n"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		set, err := readLinks(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		again, err := readLinks(strings.NewReader(strings.Join(linkLines(set), "")))
+		if err != nil || !maps.Equal(again, set) {
+			t.Errorf("%q is %v, and that is %v, %v", text, set, again, err)
+		}
+	})
+}
+
 // A hook's script may be of any version, or changed by hand. What is read of it makes a script that
 // is read as the same.
 func FuzzParseScript(f *testing.F) {

@@ -24,6 +24,7 @@ const (
 	runDir      = "run/nmgre"
 	lockFile    = "lock"
 	beforeFile  = "forwarding"
+	linksFile   = "links"   // in runDir; see SetLinks
 	waitingFile = "waiting" // in runDir; see SetWaiting
 	lockTimeout = time.Minute
 )

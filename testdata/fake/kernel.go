@@ -153,6 +153,27 @@ func (p *Process) SyncRoutes(ctx context.Context, want []kernel.OwnRoute, opts k
 	return result, err
 }
 
+// SetLink implements [kernel.Kernel].
+func (p *Process) SetLink(ctx context.Context, c kernel.LinkChange) error {
+	return p.call(ctx, "SetLink", func() error {
+		if err := p.root("set a link"); err != nil {
+			return err
+		}
+		l := p.Link(c.Name)
+		if l == nil || l.GRE == nil {
+			return &fault.Error{Kind: fault.ErrNotFound, What: "no link " + c.Name}
+		}
+		has := l.Options().With(c.On).Without(c.Off)
+		if has.IgnoreDF && l.GRE.PMTUD {
+			return &fault.Error{Kind: fault.ErrInvalid, What: "set the link " + c.Name}
+		}
+		g := *l.GRE
+		g.IgnoreDF, g.Checksum, g.Sequence = has.IgnoreDF, has.Checksum, has.Sequence
+		l.Multicast, l.GRE = has.Multicast, &g
+		return nil
+	})
+}
+
 // sync sets the routes as the kernel does for SyncRoutes.
 func (p *Process) sync(want []kernel.OwnRoute, opts kernel.SyncOptions) (result kernel.SyncResult) {
 	kept := slices.DeleteFunc(slices.Clone(p.Table), func(r Route) bool { return r.Protocol == kernel.RouteProtocol })

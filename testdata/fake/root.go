@@ -14,6 +14,7 @@ import (
 	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/routes/list"
@@ -24,9 +25,10 @@ type rootFiles struct {
 	Files      map[string]keep.Kept
 	trials     map[string]tried
 	before     map[string]bool // the forwarding of devices before nmgre changed it
-	waiting    bool            // a process could not wait for the lock
-	others     bool            // the hook is called for other connections too
-	Hook       error           // returned by HookMissing
+	setLinks   map[string]keep.SetOptions
+	waiting    bool  // a process could not wait for the lock
+	others     bool  // the hook is called for other connections too
+	Hook       error // returned by HookMissing
 	rules      []keep.Rule
 	forwarding map[string]bool
 	obstacles  []keep.Obstacle
@@ -81,15 +83,18 @@ func newRootFiles() rootFiles {
 func (k *rootFiles) String() string {
 	var lines []string
 	for _, f := range k.Files {
-		lines = append(lines, fmt.Sprintf("file of %s: remote %s inner %v routes %v snat %v forward %v clamp %v pin %v\n",
-			f.Name, f.Remote, f.Inner, f.Routes, f.SNAT, f.Forward, f.ClampMSS, f.Pin))
+		lines = append(lines, fmt.Sprintf("file of %s: remote %s inner %v routes %v snat %v forward %v clamp %v pin %v%s\n",
+			f.Name, f.Remote, f.Inner, f.Routes, f.SNAT, f.Forward, f.ClampMSS, f.Pin, linkText(f.Link)))
 	}
 	for _, t := range k.trials {
-		lines = append(lines, fmt.Sprintf("tried for %s: remote %s inner %v routes %v snat %v forward %v clamp %v pin %v\n",
-			t.Name, t.Remote, t.Inner, t.Routes, t.SNAT, t.Forward, t.ClampMSS, t.Pin))
+		lines = append(lines, fmt.Sprintf("tried for %s: remote %s inner %v routes %v snat %v forward %v clamp %v pin %v%s\n",
+			t.Name, t.Remote, t.Inner, t.Routes, t.SNAT, t.Forward, t.ClampMSS, t.Pin, linkText(t.Link)))
 	}
 	for dev, on := range k.before {
 		lines = append(lines, fmt.Sprintf("before: %s forwarded %v\n", dev, on))
+	}
+	for dev, set := range k.setLinks {
+		lines = append(lines, fmt.Sprintf("set: %s%s\n", dev, linkText(set.Options)))
 	}
 	for dev, on := range k.forwarding {
 		if on {
@@ -104,6 +109,14 @@ func (k *rootFiles) String() string {
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "")
+}
+
+// linkText is empty for a link without options.
+func linkText(o gre.LinkOptions) string {
+	if !o.Any() {
+		return ""
+	}
+	return " link " + o.String()
 }
 
 // Store is a process as a [keep.Store]. It is a type of its own since its Get and Delete are not
@@ -314,6 +327,19 @@ func (p *Process) Remembered(ctx context.Context) (before map[string]bool, err e
 
 func (p *Process) Remember(ctx context.Context, before map[string]bool) error {
 	return p.call(ctx, "Remember", func() error { p.before = maps.Clone(before); return nil })
+}
+
+// SetLinks and RememberLinks are not counted as calls where nothing is remembered.
+func (p *Process) SetLinks(ctx context.Context) (set map[string]keep.SetOptions, err error) {
+	if len(p.setLinks) == 0 {
+		return nil, nil
+	}
+	err = p.call(ctx, "SetLinks", func() error { set = maps.Clone(p.setLinks); return nil })
+	return set, err
+}
+
+func (p *Process) RememberLinks(ctx context.Context, set map[string]keep.SetOptions) error {
+	return p.call(ctx, "RememberLinks", func() error { p.setLinks = maps.Clone(set); return nil })
 }
 
 func (p *Process) HookMissing(ctx context.Context) error {

@@ -293,12 +293,13 @@ both_active() { is_active "$1" eth0 $wan_uuid && is_active "$1" eth1 $lan_uuid; 
 is_active() { on_host "$1" device_active "$2" "$3"; }
 
 # device_active DEVICE UUID: on the host; NetworkManager's own note of what
-# runs on DEVICE (under its interface index), and an address is there.
+# runs on DEVICE (under its interface index), and an address is there, which
+# the port of a bridge has not.
 device_active() {
 	local index
 	index=$(<"/sys/class/net/$1/ifindex") &&
 		grep -qs "^connection-uuid=$2" "/run/NetworkManager/devices/$index" &&
-		[[ $(ip -4 -br addr show dev "$1") == *.* ]]
+		[[ -e /sys/class/net/$1/master || $(ip -4 -br addr show dev "$1") == *.* ]]
 }
 
 nm_stop() {

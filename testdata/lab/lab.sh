@@ -15,6 +15,9 @@
 #   lab.sh stop                      end the lab that serve started
 #   lab.sh log                       what that lab's console said, and qemu
 #   lab.sh share                     which folder that lab shows as /share
+#   lab.sh package NAME [OPTION...]  fetch a Debian package of the suite, with what it depends on
+#                                    and the lab has not; unpack it below packages/SUITE/NAME in
+#                                    the folder that the lab sees as /share
 #   lab.sh clean                     remove everything that setup built
 #
 # Options
@@ -207,6 +210,39 @@ in_tree() {
 	# shellcheck disable=SC2016 # for the inner shell
 	DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 setpriv --pdeathsig TERM unshare -m --propagation private -- \
 		bash -c 'mount -t proc proc "$1/proc" && exec chroot "$@"' bash "$@"
+}
+
+# package NAME: nothing is installed, neither on this machine nor in the lab. What was fetched once
+# stays with the lab.
+package() {
+	local wanted=$1 to=$base/packages/$1
+	is_built || setup
+	lock_suite
+	[[ -e $to/root ]] || fetch_package "$wanted" "$to"
+	flock -u 7
+	rm -rf "$share/packages/$suite/$wanted"
+	mkdir -p "$share/packages/$suite"
+	cp -a "$to/root" "$share/packages/$suite/$wanted" || fail "cannot copy $wanted to $share"
+}
+
+# fetch_package NAME FOLDER: apt resolves what NAME needs by the state of the lab's own tree.
+fetch_package() {
+	local url work=$2.new deb
+	url=$(mirror)
+	rm -rf "$work"
+	mkdir -p "$work"/{lists/partial,archives/partial,root}
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${url:-http://deb.debian.org/debian} $suite main" >"$work/sources.list"
+	local options=(-qq -y -o Dir::Etc::SourceList="$work/sources.list" -o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
+		-o Dir::State::Lists="$work/lists" -o Dir::State::status="$base/tree/var/lib/dpkg/status" -o Dir::Cache::Archives="$work/archives"
+		-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1 -o APT::Sandbox::User=root -o Acquire::Check-Valid-Until=false)
+	apt-get "${options[@]}" update >"$base/package.log" 2>&1 &&
+		apt-get "${options[@]}" --no-install-recommends --download-only install "$1" >>"$base/package.log" 2>&1 ||
+		fail "$1 could not be fetched; see $base/package.log"
+	for deb in "$work"/archives/*.deb; do
+		dpkg-deb -x "$deb" "$work/root" || fail "$deb cannot be unpacked"
+	done
+	rm -rf "$work/lists" "$work/archives" "$2"
+	mv "$work" "$2"
 }
 
 # fetch_kernel TREE: linux-image-amd64 only points to the package that holds
@@ -828,6 +864,11 @@ main() {
 	stop) stop ;;
 	log) cat "$instance/boot.log" "$instance/qemu.log" 2>/dev/null ;;
 	share) cat "$instance/share" ;;
+	package)
+		(($#)) || fail "package needs the name of one package"
+		options "${@:2}"
+		package "$1"
+		;;
 	clean) clean ;;
 	*)
 		sed -n '2,/^set -u/s/^# \{0,1\}//p' "$0"

@@ -17,6 +17,9 @@
 # there are more, a line is shown for each test, and at the end all that the failed ones said.
 # Everything is kept in build/lab-logs until the next run.
 #
+# A test with the line "//lab:package NAME" in the comment above it finds Debian's package NAME, of
+# the suite that it runs on, unpacked below /share/packages/SUITE/NAME.
+#
 # A test with the line "//lab:alone" in the comment above it measures time. It runs when all others
 # have ended, in the only lab.
 #
@@ -182,6 +185,24 @@ fill_queue() {
 	printf '%s\0' "${args[@]}" >"$folder/args"
 	((${#args[@]})) || : >"$folder/args"
 	printf '%s\n' "${suites[@]}" >"$folder/suites"
+}
+
+# packages_of PKG TEST: the Debian packages that a test needs.
+packages_of() {
+	awk -v test="$2" 'FNR == 1 { wanted = "" }
+		$1 == "//lab:package" { wanted = wanted " " $2 }
+		/^func / { sub(/\(.*/, "", $2); if ($2 == test) print wanted; wanted = "" }' "$repo/$1"/*_test.go
+}
+
+# fetch_packages: for all tests that are planned, each package of each suite once.
+fetch_packages() {
+	local s p t n
+	while read -r _ s p t _; do
+		for n in $(packages_of "$p" "$t"); do echo "$s $n"; done
+	done <"$folder/plan" | LC_ALL=C sort -u >"$folder/packages"
+	while read -r s n; do
+		NMGRE_LAB_SUITE=$s "$here/lab.sh" package "$n" --share "$share" </dev/null || fail "no package $n of $s"
+	done <"$folder/packages"
 }
 
 # --- labs -----------------------------------------------------------------
@@ -391,6 +412,7 @@ main() {
 	mkdir "$folder"/{queue,alone,taken,logs,results,ready,broken,at}
 	prepare
 	fill_queue
+	fetch_packages
 	run_labs
 	show_failed
 	note_times

@@ -27,6 +27,7 @@ const (
 	keysOne    = "one"
 	keysTwo    = "two"
 	ownNetwork = "own"
+	noLimit    = "none"
 )
 
 // build makes the forms, filled with the tunnel that they begin from. A fresh one gets a proposal
@@ -142,6 +143,8 @@ func optionFields(t nm.Tunnel) []*form.Field {
 	}
 	if t.EncapLimit != 0 {
 		limit = strconv.Itoa(int(t.EncapLimit))
+	} else if t.HasNoEncapLimit() {
+		limit = noLimit
 	}
 	return append([]*form.Field{
 		form.NewChoice("keys", "Key", []form.Option{choice(keysNone, "none"), choice(keysOne, "one for both directions"), choice(keysTwo, "one for each direction")}, kind,
@@ -153,9 +156,15 @@ func optionFields(t nm.Tunnel) []*form.Field {
 		form.NewText("ttl", "TTL", gre.TTLText(t.TTL), "64", "of the outer packets, 1 to 255, or inherit: then traceroute and routing hellos (TTL 1) do not get through"),
 		form.NewText("tos", "TOS", gre.TOSText(t.TOS), "0", "of the outer packets, 0 to 255, or inherit"),
 		form.NewToggle("no-pmtud", "Path MTU discovery", !t.NoPMTUD, "without it the inner packet's DF bit is copied, and TTL must be inherit"),
-		form.NewText("encap-limit", "Encapsulation limit", limit, strconv.Itoa(gre.DefaultEncapLimit)+", the usual one", "how many more tunnels the packets may go through, 1 to 255"),
+		form.NewText("encap-limit", "Encapsulation limit", limit, strconv.Itoa(gre.DefaultEncapLimit)+", the usual one", "how many more tunnels the packets may go through, 1 to 255, or none to send no limit"),
 		form.NewText("flow-label", "Flow label", flowText(t.FlowLabel), "0", "of the outer packets, 0 to 1048575"),
 		form.NewChoice("parent", "Bound to", parentOptions(nil, t.Parent), t.Parent, "the device that the packets must leave through; none lets the routes decide"),
+		form.NewChoice("controller", "Port of a bridge", controllerOptions(nil, t.Controller), t.Controller, "joins the networks at both ends into one: the bridge has the addresses then, and the tunnel has none"),
+		form.NewText("mac", "Ethernet address", t.MAC, "the kernel's choice", "of the tunnel's device, such as 02:00:5e:10:00:01"),
+		form.NewToggle("multicast", "Multicast flag", t.Link.Multicast, "some routing daemons (babeld, pimd) use only devices that have it; root keeps it on"),
+		form.NewToggle("ignore-df", "Ignore the DF bit", t.Link.IgnoreDF, "large packets go out in fragments; path MTU discovery is off then, and the TTL inherited; root keeps it"),
+		form.NewToggle("checksum", "Checksums", t.Link.Checksum, "where the far end insists on them; the same at both ends; root keeps them"),
+		form.NewToggle("sequence", "Sequence numbers", t.Link.Sequence, "where the far end insists on them; the same at both ends; root keeps them"),
 		form.NewToggle("autoconnect", "Comes up at boot", t.Autoconnect, "NetworkManager brings the tunnel up by itself"),
 	}, endFields(t)...)
 }
@@ -227,12 +236,29 @@ func parentOptions(links []kernel.Link, present string) []form.Option {
 	return options
 }
 
+// controllerOptions are the bridges of this host.
+func controllerOptions(links []kernel.Link, present string) []form.Option {
+	options := []form.Option{choice(parentNone, "none")}
+	found := present == ""
+	for _, l := range links {
+		if l.Kind == "bridge" {
+			options = append(options, choice(l.Name, l.Name))
+			found = found || l.Name == present
+		}
+	}
+	if !found {
+		options = append(options, choice(present, present))
+	}
+	return options
+}
+
 // offer fills the choices with the host's addresses, devices and free networks, once they are
 // known.
 func (a *Answers) offer() {
 	mode, _ := gre.ParseMode(a.value("mode"))
 	a.get("local").SetOptions(localOptions(a.Links, a.Hop, a.base.Local, mode))
 	a.get("parent").SetOptions(parentOptions(a.Links, a.base.Parent))
+	a.get("controller").SetOptions(controllerOptions(a.Links, a.base.Controller))
 	network := a.get("network")
 	if network == nil || a.Links == nil || a.proposals != nil {
 		return
@@ -273,6 +299,16 @@ func (a *Answers) enable(t nm.Tunnel) {
 		pmtud = "IPv6 packets are never fragmented on their way"
 	}
 	a.get("no-pmtud").Why = pmtud
+	ethernet, flag, by4 := "", "", ""
+	if !t.Mode.Ethernet() {
+		ethernet = "only tunnels that carry Ethernet frames have it, and mode " + t.Mode.String() + " carries IP packets"
+	} else {
+		flag = "a device that carries Ethernet frames has the flag by itself"
+	}
+	if t.Mode.IPv6Outer() {
+		by4 = "only tunnels over IPv4 have it, and mode " + t.Mode.String() + " is over IPv6"
+	}
+	a.get("controller").Why, a.get("mac").Why, a.get("multicast").Why, a.get("ignore-df").Why = ethernet, ethernet, flag, by4
 	kind := a.value("keys")
 	one, two := "", ""
 	if kind != keysOne {

@@ -2,10 +2,12 @@ package answers
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/tui/form"
 )
 
@@ -59,7 +61,7 @@ func (a *Answers) takeLine(words []string) *fault.Error {
 	values := make(map[string][]string)
 	for i := 0; i < len(words); i++ {
 		flag, value, joined := strings.Cut(strings.TrimPrefix(words[i], "--"), "=")
-		switch isSwitch := flag == "no-pmtud" || flag == "forward" || flag == "clamp-mss"; {
+		switch isSwitch := flag == "no-pmtud" || flag == "forward" || flag == "clamp-mss" || slices.Contains(gre.LinkOptionNames(), flag); {
 		case !strings.HasPrefix(words[i], "--"):
 			return fault.Invalid(other, "copy it once more, from nmgre create to its end", "the line has \"%s\" where a flag is expected", fault.Printable(words[i]))
 		case isSwitch && !joined:
@@ -79,7 +81,7 @@ func (a *Answers) takeLine(words []string) *fault.Error {
 // fill puts the values of create's flags into the fields.
 func (a *Answers) fill(values map[string][]string) {
 	first := func(flag string) string { return strings.Join(values[flag][:min(len(values[flag]), 1)], "") }
-	for _, flag := range []string{"peer", "name", "key", "input-key", "output-key", "ttl", "tos", "mtu", "encap-limit", "flow-label"} {
+	for _, flag := range []string{"peer", "name", "key", "input-key", "output-key", "ttl", "tos", "mtu", "encap-limit", "flow-label", "mac"} {
 		if len(values[flag]) > 0 {
 			a.get(flag).SetText(first(flag))
 		}
@@ -94,6 +96,12 @@ func (a *Answers) fill(values map[string][]string) {
 	a.get("mode").Choose(first("mode"))
 	a.get("local").Choose(first("local"))
 	a.get("no-pmtud").Answer(form.YesNo(len(values["no-pmtud"]) == 0))
+	for _, name := range gre.LinkOptionNames() {
+		a.get(name).Answer(form.YesNo(len(values[name]) > 0))
+	}
+	if len(values["controller"]) > 0 { // a bridge of that name may be here
+		a.get("controller").Choose(first("controller"))
+	}
 	if addresses := values["address"]; len(addresses) > 0 {
 		a.get("network").Choose(ownNetwork)
 		a.get("address").SetText(addresses[0])

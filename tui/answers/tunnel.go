@@ -34,6 +34,7 @@ func (a *Answers) Tunnel() (nm.Tunnel, []badField) {
 	}
 	r.t.Parent = a.value("parent")
 	r.t.NoPMTUD = a.value("no-pmtud") == form.YesNo(false) && !r.t.Mode.IPv6Outer()
+	r.device()
 	r.t.Autoconnect = a.value("autoconnect") == form.YesNo(true)
 	r.t.Forward = a.value("forward") == form.YesNo(true)
 	r.t.ClampMSS = a.value("clamp-mss") == form.YesNo(true)
@@ -150,8 +151,45 @@ func (r *reader) numbers() {
 	t.MTU = r.number("mtu", "", 68, 65535, -1)
 	t.EncapLimit, t.FlowLabel = 0, 0
 	if t.Mode.IPv6Outer() {
-		t.EncapLimit = uint8(r.number("encap-limit", "", 1, 255, -1)) //nolint:gosec // at most 255
+		r.encapLimit()
 		t.FlowLabel = r.number("flow-label", "", 0, 0xfffff, -1)
+	}
+}
+
+// encapLimit reads the encapsulation limit, or the word for none. An empty field is the default.
+func (r *reader) encapLimit() {
+	t := &r.t
+	switch f := r.a.get("encap-limit"); {
+	case f.Value() == noLimit:
+		t.SetEncapLimit(0)
+	case f.Value() != "":
+		t.SetEncapLimit(uint8(r.number("encap-limit", "", 1, 255, -1))) //nolint:gosec // at most 255
+	case r.a.base.HasNoEncapLimit():
+		t.SetEncapLimit(gre.DefaultEncapLimit)
+	}
+}
+
+// device reads what the device is and does. What the mode does not have is left out.
+func (r *reader) device() {
+	a, t := r.a, &r.t
+	yes := func(id string) bool { return a.value(id) == form.YesNo(true) }
+	t.Link = gre.LinkOptions{Checksum: yes("checksum"), Sequence: yes("sequence"), Multicast: yes("multicast") && !t.Mode.Ethernet()}
+	if yes("ignore-df") && !t.Mode.IPv6Outer() {
+		given := t.TTL
+		t.SetIgnoreDF(true)
+		if given != gre.DefaultTTL { // somebody has chosen it
+			t.TTL = given
+		}
+	}
+	t.Controller, t.MAC = "", ""
+	if !t.Mode.Ethernet() {
+		return
+	}
+	t.Controller = a.value("controller")
+	if text := a.value("mac"); text != "" {
+		mac, err := nm.ParseMAC(text)
+		r.fail(a.get("mac"), err)
+		t.MAC = mac
 	}
 }
 

@@ -3,6 +3,7 @@ package draw
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // gone has the words that take a value away, by the flag.
-var gone = map[string]string{"local": "auto", "mtu": "auto", "key": "none", "input-key": "none", "output-key": "none", "parent": "none", "flags": "none", "peer-address": "none", "route": "none", "rule": "none", "snat": "none", "zone": "none",
+var gone = map[string]string{"address": "none", "local": "auto", "mtu": "auto", "key": "none", "input-key": "none", "output-key": "none", "parent": "none", "controller": "none", "mac": "none", "flags": "none", "peer-address": "none", "route": "none", "rule": "none", "snat": "none", "zone": "none",
 	"flow-label": "0", "encap-limit": strconv.Itoa(gre.DefaultEncapLimit)}
 
 // EditCommand is the change as a command, in the words of a shell. A flag of a list has every entry
@@ -23,6 +24,9 @@ func EditCommand(name string, p plan.EditPlan) string {
 	lists := map[string][]string{"address": texts(p.After.Addresses), "route": texts(p.After.Routes), "rule": texts(p.After.Rules), "snat": texts(p.After.SNAT), "peer-address": texts(p.After.Peers())}
 	told := make(map[string]bool)
 	for _, c := range p.Changes {
+		if !p.After.Mode.IPv6Outer() && slices.Contains([]string{"encap-limit", "flow-label", "flags"}, c.Field) {
+			continue // the mode takes them away
+		}
 		if c.Field == "peer" || c.Field == "peer-name" { // one flag has both
 			c.Field, c.New = "peer", p.After.PeerFlag()
 		}

@@ -194,6 +194,12 @@ func (k *toldKernel) SyncRules(ctx context.Context, want []rule.Rule, dryRun boo
 	return result, err
 }
 
+// SetLink tells which options of the link are switched on and off.
+func (k *toldKernel) SetLink(ctx context.Context, c kernel.LinkChange) error {
+	what := "netlink: RTM_NEWLINK of " + fault.Printable(c.Name)
+	return told(k.tell, what, func() error { return k.Kernel.SetLink(ctx, c) })
+}
+
 // maxListedRoutes is the highest number of routes with a command in an event.
 const maxListedRoutes = 20
 

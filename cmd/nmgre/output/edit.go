@@ -52,7 +52,7 @@ func Edited(w io.Writer, planned plan.EditPlan, done nmgre.Edited, far nm.FarEnd
 		return JSON(w, out)
 	}
 	t := done.Status.Tunnel
-	if _, err := fmt.Fprintf(w, "%s is changed: %s %s -> %s, inner %s, mtu %d\n", fault.Printable(t.Name), t.Mode, gre.OuterText(t.Local), t.Remote, joined(t.Addresses), t.MTU); err != nil {
+	if _, err := fmt.Fprintf(w, "%s is changed: %s %s -> %s, %s, mtu %d\n", fault.Printable(t.Name), t.Mode, gre.OuterText(t.Local), t.Remote, insideText(t), t.MTU); err != nil {
 		return err
 	}
 	if len(done.Report.Checks) > 0 {

@@ -8,6 +8,7 @@ import (
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
 )
 
 // The JSON forms are a contract: fields are added, never renamed. A GRE key is a number, and absent
@@ -32,6 +33,8 @@ type tunnelForm struct {
 	Follow    bool        `json:"follow,omitempty"`    // nmgre follow looks it up again
 	Zone      string      `json:"zone,omitempty"`      // of firewalld
 	NoProbe   bool        `json:"no_probe,omitempty"`  // the far end is never probed
+
+	Controller string `json:"controller,omitempty"` // the bridge whose port the tunnel is
 }
 
 type routeForm struct {
@@ -47,6 +50,7 @@ type keptForm struct {
 	Forward  []string `json:"forward"`
 	ClampMSS bool     `json:"clamp_mss"`
 	Pin      bool     `json:"pin"`
+	Link     []string `json:"link,omitempty"` // options of the link, named as their flags
 	Warning  string   `json:"warning,omitempty"`
 }
 
@@ -55,7 +59,7 @@ func newKept(s nmgre.Status) *keptForm {
 	if k.Empty() && s.KeptErr == nil {
 		return nil
 	}
-	out := &keptForm{SNAT: texts(k.SNAT), Forward: append([]string{}, k.Forward...), ClampMSS: k.ClampMSS, Pin: k.Pin}
+	out := &keptForm{SNAT: texts(k.SNAT), Forward: append([]string{}, k.Forward...), ClampMSS: k.ClampMSS, Pin: k.Pin, Link: k.Link.Names()}
 	if s.KeptErr != nil {
 		out.Warning = s.KeptErr.Error()
 	}
@@ -70,6 +74,7 @@ type detailForm struct {
 	TOS         uint8  `json:"tos"`
 	PMTUD       bool   `json:"path_mtu_discovery"`
 	MTU         uint32 `json:"mtu"` // 0 means the kernel's default
+	MAC         string `json:"mac,omitempty"`
 	EncapLimit  uint8  `json:"encapsulation_limit,omitempty"`
 	FlowLabel   uint32 `json:"flow_label,omitempty"`
 	Flags       uint32 `json:"flags,omitempty"`
@@ -92,6 +97,8 @@ type linkForm struct {
 	Index     int         `json:"index"`
 	Up        bool        `json:"up"`
 	MTU       int         `json:"mtu"`
+	Port      string      `json:"port,omitempty"`    // what the bridge does with its packets
+	Options   []string    `json:"options,omitempty"` // those that NetworkManager cannot hold
 	Addresses []string    `json:"addresses"`
 	Counters  counterForm `json:"counters"`
 }
@@ -118,7 +125,7 @@ func newTunnel(s nmgre.Status) tunnelForm {
 	return tunnelForm{
 		Name: s.ID, UUID: s.UUID, Interface: t.Name, Mode: t.Mode.String(), Local: gre.OuterText(t.Local), Remote: t.Remote.String(),
 		InputKey: t.InputKey, OutputKey: t.OutputKey, Addresses: texts(t.Addresses), State: string(s.State), Routes: newRoutes(s), Rules: newRules(s), Kept: newKept(s),
-		PeerName: t.PeerName, Follow: t.Follow, Zone: t.Zone, NoProbe: t.NoProbe,
+		PeerName: t.PeerName, Follow: t.Follow, Zone: t.Zone, NoProbe: t.NoProbe, Controller: t.Controller,
 	}
 }
 
@@ -137,7 +144,7 @@ func newRoutes(s nmgre.Status) []routeForm {
 func newDetail(s nmgre.Status, far nm.FarEnd) detailForm {
 	t := s.Tunnel
 	d := detailForm{
-		tunnelForm: newTunnel(s), Parent: t.Parent, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD, MTU: t.MTU, EncapLimit: t.EncapLimit,
+		tunnelForm: newTunnel(s), Parent: t.Parent, TTL: t.TTL, TOS: t.TOS, PMTUD: !t.NoPMTUD, MTU: t.MTU, MAC: t.MAC, EncapLimit: t.EncapLimit,
 		FlowLabel: t.FlowLabel, Flags: uint32(t.Flags), Autoconnect: t.Autoconnect, Unsaved: s.Unsaved, File: s.Path,
 		DeviceState: s.DeviceState, Reason: s.Reason, NotApplied: s.Pending.Settings, FarEnd: newFarEnd(far),
 	}
@@ -145,7 +152,10 @@ func newDetail(s nmgre.Status, far nm.FarEnd) detailForm {
 		d.PeerAddress, d.PeerAddresses = t.PeerAddress.String(), texts(t.Peers())
 	}
 	if l := s.Link; l != nil {
-		d.Link = &linkForm{Index: l.Index, Up: l.Up, MTU: l.MTU, Addresses: texts(l.Addresses), Counters: newCounters(l.Counters)}
+		d.Link = &linkForm{Index: l.Index, Up: l.Up, MTU: l.MTU, Options: l.Options().Names(), Addresses: texts(l.Addresses), Counters: newCounters(l.Counters)}
+		if l.Port != kernel.PortNone {
+			d.Link.Port = l.Port.String()
+		}
 	}
 	return d
 }

@@ -7,6 +7,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/nm/find"
 	"nmgre/nm/plan"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -51,7 +52,7 @@ func labels(list []nmgre.Status) []string {
 	for i, s := range list {
 		profiles[i] = s.Profile
 	}
-	return nm.Labels(profiles)
+	return find.Labels(profiles)
 }
 
 // Changed writes the outcome of a change of routes as JSON.

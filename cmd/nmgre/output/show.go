@@ -79,11 +79,12 @@ func showFields(s nmgre.Status) []field {
 	if t.PeerAddress.IsValid() {
 		fields = append(fields, field{"peer address", nm.AddrTexts(t.Peers())})
 	}
+	fields = append(fields, field{"controller", controllerText(s)}, field{"mac", t.MAC}, field{"link options", strings.Join(s.Kept.Link.Names(), ", ")})
 	if k := s.Kept; !k.Empty() {
 		fields = append(fields, field{"snat", strings.Join(texts(k.SNAT), ", ")}, field{"forwarding", betweenText(k.Forward)}, field{"clamp mss", onlyOn(k.ClampMSS)})
 	}
 	if t.Mode.IPv6Outer() {
-		fields = append(fields, field{"encapsulation limit", number(uint32(t.EncapLimit))}, field{"flow label", number(t.FlowLabel)}, field{"flags", t.Flags.String()})
+		fields = append(fields, field{"encapsulation limit", limitText(t)}, field{"flow label", number(t.FlowLabel)}, field{"flags", t.Flags.String()})
 	}
 	return fields
 }
@@ -94,6 +95,34 @@ func nameText(t nm.Tunnel) string {
 		return fault.Printable(t.PeerName) + ", followed"
 	}
 	return fault.Printable(t.PeerName)
+}
+
+// controllerText names the bridge whose port the tunnel is, and what the bridge does with it.
+func controllerText(s nmgre.Status) string {
+	text := fault.Printable(s.Tunnel.Controller)
+	if text != "" && s.Link != nil {
+		text += ", state " + s.Link.Port.String()
+	}
+	return text
+}
+
+func limitText(t nm.Tunnel) string {
+	if t.HasNoEncapLimit() {
+		return "none"
+	}
+	return number(uint32(t.EncapLimit))
+}
+
+// insideText says what is inside the tunnel: this end's inner addresses, or the bridge whose port
+// it is.
+func insideText(t nm.Tunnel) string {
+	switch {
+	case t.Controller != "":
+		return "port of " + fault.Printable(t.Controller)
+	case len(t.Addresses) == 0:
+		return "no inner address"
+	}
+	return "inner " + joined(t.Addresses)
 }
 
 // keyForms writes a key in each form that tools at the far end may show.

@@ -49,7 +49,7 @@ func Created(w io.Writer, c nmgre.Created, far nm.FarEnd, asJSON bool) error {
 		return JSON(w, createdForm{Tunnel: newDetail(c.Status, far), Verify: c.Report})
 	}
 	t := c.Status.Tunnel
-	if _, err := fmt.Fprintf(w, "%s is up: %s %s -> %s, inner %s, mtu %d\n", fault.Printable(t.Name), t.Mode, gre.OuterText(t.Local), t.Remote, joined(t.Addresses), t.MTU); err != nil {
+	if _, err := fmt.Fprintf(w, "%s is up: %s %s -> %s, %s, mtu %d\n", fault.Printable(t.Name), t.Mode, gre.OuterText(t.Local), t.Remote, insideText(t), t.MTU); err != nil {
 		return err
 	}
 	if err := Report(w, c.Report, false, false); err != nil {

@@ -39,6 +39,10 @@ var Tunnels = map[string]nm.Tunnel{
 		Name: "tap1", Mode: gre.ModeGRETAP, Local: want.Addr("192.0.2.1"), Remote: want.Addr("198.51.100.2"), TTL: 255,
 		Addresses: want.CIDRs("172.16.0.1/24", "172.17.0.1/24"), PeerAddress: want.Addr("172.16.0.9"), Autoconnect: true,
 	},
+	"port": {
+		Name: "tap1", Mode: gre.ModeGRETAP, Local: want.Addr("192.0.2.1"), Remote: want.Addr("198.51.100.2"), TTL: 64, MTU: 1462,
+		Controller: "br0", MAC: "02:00:5e:10:00:01", Autoconnect: true,
+	},
 	"ip6gre": {
 		Name: "gre6", Mode: gre.ModeIP6GRE, Local: want.Addr("2001:db8::1"), Remote: want.Addr("2001:db8::2"), TTL: 64,
 		EncapLimit: 4, FlowLabel: 0xfffff, Flags: gre.FlagIgnEncapLimit | gre.FlagUseOrigFwmark,

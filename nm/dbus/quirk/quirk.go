@@ -48,6 +48,11 @@ var (
 		Does: "takes the loss of IPv6 that it causes itself (see: switches IPv6 off) for somebody's wish, and does not set again what it has set once",
 		Seen: "after Reapply with one more IPv4 route the device has no IPv6 address",
 		Here: "applies the settings without IPv6 first, then those with it; an edit waits for IPv6 routes by a gateway"}
+	// NoEUI64 makes the address generation mode a part of a new profile.
+	NoEUI64 = Quirk{Name: "finds no EUI-64", Until: minor(52),
+		Does: "finds no interface identifier for a device of the mode ip6gre where the address generation mode is eui64, as a host's NetworkManager.conf may have it for all",
+		Seen: "such a device with IPv6 addresses has no link-local address",
+		Here: "gives such a profile the mode stable-privacy, unless it has one of its own"}
 	// KeepsWeighted makes the removal of a route with a weight a change in two steps.
 	KeepsWeighted = Quirk{Name: "keeps weighted routes", Until: minor(46),
 		Does: "looks in the kernel for a route that is to go by its weight, which the kernel does not keep for a single nexthop",
@@ -63,6 +68,7 @@ var Table = []Quirk{
 		Here: "sets the kept routes again after each change of a profile"},
 	ForgetsIPv6,
 	KeepsWeighted,
+	NoEUI64,
 	{Name: "keeps single routes", Until: minor(46),
 		Does: "leaves the first tunnel's single route beside the multipath route that it merges when a second tunnel joins",
 		Seen: "two tunnels have the same weighted route, and the kernel has a single route and a multipath route",

@@ -9,8 +9,10 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/routes/keep"
 )
 
 // Bounds for reading a profile, which any local user may have written. They are far above any need.
@@ -98,6 +100,13 @@ func (d *decoder) tunnel(t *nm.Tunnel) {
 	}
 	t.Flags = gre.Flags(read(d, IPTunnel, "flags", uint32(0)))
 	t.MTU = read(d, IPTunnel, "mtu", uint32(0))
+	if t.MAC = d.s.mac(); !t.Mode.Ethernet() {
+		t.MAC = "" // NetworkManager refuses it
+		return
+	}
+	if t.Controller = d.s.portOf(); t.Controller != "" && !keep.IsUUID(t.Controller) && !routes.IsDevice(t.Controller) {
+		d.fail(Connection, controllerNames[0], "%s is neither a device's name nor a UUID", Quote(t.Controller))
+	}
 }
 
 func (d *decoder) connection(t *nm.Tunnel) {

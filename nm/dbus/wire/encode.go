@@ -23,6 +23,7 @@ func Encode(t nm.Tunnel, base Settings) Settings {
 	s := base.Clone()
 	s.StripLegacy()
 	encodeConnection(s, t)
+	encodeMAC(s, t)
 	encodeTunnel(s, t)
 	for _, family := range [...]string{IPv4, IPv6} {
 		encodeFamily(s, family, t)
@@ -31,6 +32,7 @@ func Encode(t nm.Tunnel, base Settings) Settings {
 	for _, n := range t.Notes() {
 		s.setUser(n.Key, n.Value)
 	}
+	encodePort(s, t)
 	return s
 }
 

@@ -50,7 +50,7 @@ var setupCauses = []row{
 		"ip link show dev NAME; nmcli device status"}},
 	{Cause: Cause{NotGRE, Proved, "the device with the tunnel's name is of another kind",
 		"ip -d link show dev NAME"}},
-	{Cause: Cause{LinkDiffers, Proved, "the kernel's link is not as the profile says: somebody has changed its address, key, TTL or MTU, or made it by hand",
+	{Cause: Cause{LinkDiffers, Proved, "the kernel's link is not as it is to be: somebody has changed its address, key, MTU, options or bridge, or made it by hand",
 		"ip -d link show dev NAME; nmcli connection show NAME"}},
 	{Cause: Cause{LinkDown, Proved, "the tunnel's link is administratively down",
 		"ip link show dev NAME"}},

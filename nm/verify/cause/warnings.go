@@ -15,7 +15,7 @@ var warnings = []row{
 		Cause: Cause{"ttl-inherit", Proved, "the tunnel's packets inherit the TTL of what they carry: routing protocols and traceroute do not get through, since they send a TTL of 1",
 			"ip -d link show dev NAME (ttl inherit)"},
 		warns: true, anyway: true,
-		when: func(ev Evidence) bool { return ev.hasGRE() && ev.Link.GRE.TTL == 0 },
+		when: func(ev Evidence) bool { return ev.hasGRE() && ev.Link.GRE.TTL == 0 && !ev.Tunnel.Link.IgnoreDF }, // which needs it
 		tell: func(ev Evidence) said {
 			return said{summary: "the tunnel inherits the TTL: routing protocols, multicast and traceroute die on the first hop", evidence: "ttl inherit",
 				here: ev.edit(ev.ttlFlags()), facts: Facts{"ttl": "inherit"}}

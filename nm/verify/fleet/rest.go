@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/find"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
 )
@@ -26,7 +27,7 @@ func resting(p nm.Profile, all []nm.Profile) verify.Check {
 	case !p.Tunnel.Autoconnect:
 		c.Summary, c.Evidence = "the tunnel is down, and is not to come up by itself", "state inactive, autoconnect no"
 		name := p.Tunnel.Name
-		if len(nm.Twins(all, p)) > 0 {
+		if len(find.Twins(all, p)) > 0 {
 			name = p.UUID
 		}
 		command := "nmgre up " + fault.Operand(name)

@@ -131,6 +131,7 @@ func (g *greData) finish() (*kernel.GRELink, error) {
 	}
 	link.Checksum = (g.inFlags|g.outFlags)&bitChecksum != 0
 	link.Sequence = (g.inFlags|g.outFlags)&bitSequence != 0
+	link.OneWay = (g.inFlags^g.outFlags)&(bitChecksum|bitSequence) != 0
 	if g.family == unix.AF_INET6 {
 		link.FlowLabel = g.flowInfo & flowLabelMask
 		link.TOS = uint8(g.flowInfo >> trafficClassAt)

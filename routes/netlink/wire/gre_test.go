@@ -64,7 +64,7 @@ func TestParseGRE(t *testing.T) {
 				a.u8(greEncapLimit, 4) // has no meaning for this mode
 			},
 			kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("192.0.2.1"), Remote: want.Addr("192.0.2.2"), Parent: 3, TTL: 64, TOS: 0x10,
-				PMTUD: true, Checksum: true, Sequence: true},
+				PMTUD: true, Checksum: true, Sequence: true, OneWay: true},
 		},
 		"IPv6": {
 			func(a *greAttributes) {

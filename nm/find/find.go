@@ -1,44 +1,50 @@
-package nm
+// Package find finds a tunnel among the profiles by what a person calls it.
+//
+// It may import nm and routes/fault. Begin with [ByName].
+package find
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"nmgre/nm"
 	"nmgre/routes/fault"
 )
 
-// Find returns the tunnel with that UUID, interface name or profile name; the first kind of name
+// ByName returns the tunnel with that UUID, interface name or profile name; the first kind of name
 // that fits counts. Of several it returns the only active one, or the only one whose profile has
 // the name, too. It fails with [fault.ErrNotFound] if there is no such tunnel, and with
 // [fault.ErrInvalid] if several remain: the hint says which is which.
-func Find(profiles []Profile, name string) (Profile, error) { return find(profiles, name, theOne) }
+func ByName(profiles []nm.Profile, name string) (nm.Profile, error) {
+	return find(profiles, name, theOne)
+}
 
-// FindOnly is Find for what does not come back: it fails if several tunnels have the name.
-func FindOnly(profiles []Profile, name string) (Profile, error) {
+// Only is [ByName] for what does not come back: it fails if several tunnels have the name.
+func Only(profiles []nm.Profile, name string) (nm.Profile, error) {
 	return find(profiles, name, onlyOne)
 }
 
-// FindSaved is Find for a question about a tunnel: links that were made by hand, and stand in a
+// Saved is [ByName] for a question about a tunnel: links that were made by hand, and stand in a
 // profile's place, do not count beside it.
-func FindSaved(profiles []Profile, name string) (Profile, error) {
+func Saved(profiles []nm.Profile, name string) (nm.Profile, error) {
 	return find(profiles, name, theSaved)
 }
 
-func find(profiles []Profile, name string, choose func([]Profile, string) (Profile, error)) (Profile, error) {
+func find(profiles []nm.Profile, name string, choose func([]nm.Profile, string) (nm.Profile, error)) (nm.Profile, error) {
 	if found := named(profiles, name); len(found) > 0 {
 		return choose(found, name)
 	}
-	return Profile{}, notFound(profiles, name)
+	return nm.Profile{}, notFound(profiles, name)
 }
 
 // named returns the tunnels with that UUID, interface name or profile name; the first kind of name
 // that fits counts.
-func named(profiles []Profile, name string) (found []Profile) {
-	for _, matches := range []func(Profile) bool{
-		func(p Profile) bool { return p.UUID == name },
-		func(p Profile) bool { return p.Tunnel.Name == name },
-		func(p Profile) bool { return p.ID == name },
+func named(profiles []nm.Profile, name string) (found []nm.Profile) {
+	for _, matches := range []func(nm.Profile) bool{
+		func(p nm.Profile) bool { return p.UUID == name },
+		func(p nm.Profile) bool { return p.Tunnel.Name == name },
+		func(p nm.Profile) bool { return p.ID == name },
 	} {
 		for _, p := range profiles {
 			if p.Tunnel.Mode != 0 && matches(p) {
@@ -52,15 +58,15 @@ func named(profiles []Profile, name string) (found []Profile) {
 	return nil
 }
 
-func theOne(found []Profile, name string) (Profile, error) {
+func theOne(found []nm.Profile, name string) (nm.Profile, error) {
 	if p := preferred(found, name); p != nil {
 		return *p, nil
 	}
 	return onlyOne(found, name)
 }
 
-func theSaved(found []Profile, name string) (Profile, error) {
-	saved := slices.DeleteFunc(slices.Clone(found), func(p Profile) bool { return p.State == StateExternal })
+func theSaved(found []nm.Profile, name string) (nm.Profile, error) {
+	saved := slices.DeleteFunc(slices.Clone(found), func(p nm.Profile) bool { return p.State == nm.StateExternal })
 	if p := preferred(saved, name); p != nil {
 		return *p, nil
 	}
@@ -70,14 +76,14 @@ func theSaved(found []Profile, name string) (Profile, error) {
 // preferred returns the only profile, or the only active one, or the only one whose profile has the
 // name, too: a copy made with nmcli has the same interface. Of a link made by hand that name says
 // nothing.
-func preferred(found []Profile, name string) *Profile {
-	for _, fits := range []func(Profile) bool{
-		func(Profile) bool { return true },
-		func(p Profile) bool { return p.State == StateActive },
-		func(p Profile) bool { return p.ID == name },
+func preferred(found []nm.Profile, name string) *nm.Profile {
+	for _, fits := range []func(nm.Profile) bool{
+		func(nm.Profile) bool { return true },
+		func(p nm.Profile) bool { return p.State == nm.StateActive },
+		func(p nm.Profile) bool { return p.ID == name },
 	} {
-		some := slices.DeleteFunc(slices.Clone(found), func(p Profile) bool { return !fits(p) })
-		if len(some) == 1 && (len(found) == 1 || some[0].State != StateExternal) {
+		some := slices.DeleteFunc(slices.Clone(found), func(p nm.Profile) bool { return !fits(p) })
+		if len(some) == 1 && (len(found) == 1 || some[0].State != nm.StateExternal) {
 			return &some[0]
 		}
 	}
@@ -85,7 +91,7 @@ func preferred(found []Profile, name string) *Profile {
 }
 
 // onlyOne returns the only profile. It guesses nothing: what is deleted does not come back.
-func onlyOne(found []Profile, name string) (Profile, error) {
+func onlyOne(found []nm.Profile, name string) (nm.Profile, error) {
 	if len(found) == 1 {
 		return found[0], nil
 	}
@@ -93,11 +99,11 @@ func onlyOne(found []Profile, name string) (Profile, error) {
 	for _, p := range found {
 		which = append(which, p.Which())
 	}
-	return Profile{}, fault.Invalid("", "give the UUID of one of them: "+strings.Join(which, "; "), "%d tunnels have the name %s", len(found), fault.Printable(name))
+	return nm.Profile{}, fault.Invalid("", "give the UUID of one of them: "+strings.Join(which, "; "), "%d tunnels have the name %s", len(found), fault.Printable(name))
 }
 
 // Twins returns the other tunnels that have the interface name or the profile name of p.
-func Twins(list []Profile, p Profile) (twins []Profile) {
+func Twins(list []nm.Profile, p nm.Profile) (twins []nm.Profile) {
 	for _, o := range list {
 		if o.Tunnel.Mode != 0 && o.UUID != p.UUID && (o.Tunnel.Name == p.Tunnel.Name || o.ID == p.ID) {
 			twins = append(twins, o)
@@ -106,21 +112,8 @@ func Twins(list []Profile, p Profile) (twins []Profile) {
 	return twins
 }
 
-// Which tells the profile from others of its name: its name and UUID, its state, and its file.
-func (p Profile) Which() string {
-	text := fault.Printable(p.ID) + " " + p.UUID + ", "
-	if p.State == StateExternal {
-		return text + "made by hand"
-	}
-	text += string(p.State)
-	if p.Path != "" {
-		text += ", " + fault.Printable(p.Path)
-	}
-	return text
-}
-
 // notFound says that no tunnel has the name, and which names there are.
-func notFound(profiles []Profile, name string) error {
+func notFound(profiles []nm.Profile, name string) error {
 	var names []string
 	for _, p := range profiles {
 		if p.Tunnel.Mode != 0 {
@@ -131,17 +124,17 @@ func notFound(profiles []Profile, name string) error {
 	}
 	hint := "there are no tunnels yet: nmgre create makes one"
 	if len(names) > 0 {
-		slices.SortFunc(names, CompareNames)
+		slices.SortFunc(names, nm.CompareNames)
 		hint = "there are: " + strings.Join(fault.FirstFew(names), ", ")
 	}
 	return &fault.Error{Kind: fault.ErrNotFound, What: fmt.Sprintf("no tunnel has the name \"%s\"", fault.Printable(name)), Hint: hint}
 }
 
 // NotByHand refuses a tunnel that was found and was made by hand: NetworkManager only mirrors it.
-func NotByHand(p Profile, err error) (Profile, error) {
-	if err == nil && p.State == StateExternal {
+func NotByHand(p nm.Profile, err error) (nm.Profile, error) {
+	if err == nil && p.State == nm.StateExternal {
 		dev := fault.ShellWord(p.Tunnel.Name)
-		return Profile{}, fault.Invalid("", "remove it with `ip link delete dev "+dev+"` and make it again with nmgre create",
+		return nm.Profile{}, fault.Invalid("", "remove it with `ip link delete dev "+dev+"` and make it again with nmgre create",
 			"%s was made by hand: NetworkManager only mirrors it", fault.Printable(p.Tunnel.Name))
 	}
 	return p, err
@@ -150,7 +143,7 @@ func NotByHand(p Profile, err error) (Profile, error) {
 // Labels returns a name for each profile of a list by which a person tells it apart: the
 // interface's name, and the profile's name beside it where another profile has the same interface,
 // or the UUID where that does not do.
-func Labels(list []Profile) []string {
+func Labels(list []nm.Profile) []string {
 	devices, both := make(map[string]int), make(map[[2]string]int)
 	for _, p := range list {
 		devices[p.Tunnel.Name]++

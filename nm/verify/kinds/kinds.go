@@ -1,18 +1,21 @@
-package verify
+// Package kinds has the kinds of checks that verify makes, in words. The README is made from it.
+package kinds
 
-// Kind is a kind of checks. The README is made from it.
+// Kind is a kind of checks.
 type Kind struct {
 	IDs    []string // of the checks; with " ..." at its end, the beginning of each
 	Proves string   // what is proved when the check passes, in a sentence
 }
 
-// Kinds returns all kinds of checks, in the order in which they are made.
-func Kinds() []Kind {
+// All returns all kinds of checks, in the order in which they are made.
+func All() []Kind {
 	return []Kind{
 		{[]string{"profile"}, "NetworkManager has the profile, on disk"},
 		{[]string{"device"}, "NetworkManager has activated the tunnel"},
 		{[]string{"link"}, "the kernel's link agrees with the profile, attribute by attribute, keys included (NetworkManager does not compare them)"},
 		{[]string{"addresses"}, "the inner addresses are on the device"},
+		{[]string{"options"}, "only where root keeps options of the link (`--multicast`, `--ignore-df`, `--checksum`, `--sequence`): the kernel's link has them"},
+		{[]string{"port"}, "only of a port of a bridge: the tunnel is the bridge's port, and the bridge forwards to it"},
 		{[]string{"ttl", "fallback", "state", "keepalive"},
 			"only where something is wrong that the tunnel works with: see `ttl-inherit`, `fallback-up`, `answers-only` and `keepalive-unanswered` below"},
 		{[]string{"weights"}, "only where the profile has routes with a weight: NetworkManager joins those of several tunnels, and loses all of them when one tunnel goes down; `nmgre route keep NAME` moves them"},

@@ -1,17 +1,18 @@
-package nm
+package find
 
 import (
 	"errors"
 	"strings"
 	"testing"
 
+	"nmgre/nm"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/testdata/want"
 )
 
-func profile(id, uuid string, state State) Profile {
-	p := Profile{ID: id, UUID: uuid, State: state, Tunnel: NewTunnel()}
+func profile(id, uuid string, state nm.State) nm.Profile {
+	p := nm.Profile{ID: id, UUID: uuid, State: state, Tunnel: nm.NewTunnel()}
 	p.Tunnel.Name, p.Tunnel.Mode = "gre1", gre.ModeGRE
 	return p
 }
@@ -20,36 +21,36 @@ func profile(id, uuid string, state State) Profile {
 // itself; a question is about a saved one; what does not come back is never guessed. Otherwise the
 // hint says which is which.
 func TestFind(t *testing.T) {
-	off, on, twin, hand := profile("gre1", "a", StateInactive), profile("gre1", "b", StateActive), profile("\x1b[31m", "c", StateInactive), profile("gre1", "d", StateExternal)
-	same := profile("gre1", "e", StateInactive)
+	off, on, twin, hand := profile("gre1", "a", nm.StateInactive), profile("gre1", "b", nm.StateActive), profile("\x1b[31m", "c", nm.StateInactive), profile("gre1", "d", nm.StateExternal)
+	same := profile("gre1", "e", nm.StateInactive)
 	twin.Path = "/etc/NetworkManager/system-connections/twin.nmconnection"
 	for _, c := range []struct {
 		name             string
-		list             []Profile
+		list             []nm.Profile
 		one, saved, only string // the UUIDs
 		hint             string // without the one
 	}{
-		{"one", []Profile{off}, "a", "a", "a", ""},
-		{"one made by hand", []Profile{hand}, "d", "d", "d", ""},
-		{"an inactive twin", []Profile{on, twin}, "b", "b", "", ""},
-		{"made by hand in its place", []Profile{off, hand}, "", "a", "", "gre1 a, inactive; gre1 d, made by hand"},
-		{"made by hand in the place of another name", []Profile{twin, hand}, "", "c", "", `\x1b[31m c, inactive, /etc/NetworkManager/system-connections/twin.nmconnection; gre1 d, made by hand`},
-		{"two that are down", []Profile{off, twin}, "a", "a", "", ""},
-		{"two that are down, and one made by hand", []Profile{off, twin, hand}, "", "a", "", `gre1 a, inactive; \x1b[31m c, inactive, /etc/NetworkManager/system-connections/twin.nmconnection; gre1 d, made by hand`},
-		{"two of one name", []Profile{off, same}, "", "", "", "gre1 a, inactive; gre1 e, inactive"},
+		{"one", []nm.Profile{off}, "a", "a", "a", ""},
+		{"one made by hand", []nm.Profile{hand}, "d", "d", "d", ""},
+		{"an inactive twin", []nm.Profile{on, twin}, "b", "b", "", ""},
+		{"made by hand in its place", []nm.Profile{off, hand}, "", "a", "", "gre1 a, inactive; gre1 d, made by hand"},
+		{"made by hand in the place of another name", []nm.Profile{twin, hand}, "", "c", "", `\x1b[31m c, inactive, /etc/NetworkManager/system-connections/twin.nmconnection; gre1 d, made by hand`},
+		{"two that are down", []nm.Profile{off, twin}, "a", "a", "", ""},
+		{"two that are down, and one made by hand", []nm.Profile{off, twin, hand}, "", "a", "", `gre1 a, inactive; \x1b[31m c, inactive, /etc/NetworkManager/system-connections/twin.nmconnection; gre1 d, made by hand`},
+		{"two of one name", []nm.Profile{off, same}, "", "", "", "gre1 a, inactive; gre1 e, inactive"},
 	} {
-		one, err := Find(c.list, "gre1")
+		one, err := ByName(c.list, "gre1")
 		if one.UUID != c.one || (err == nil) != (c.one != "") {
 			t.Errorf("%s: %q, %v", c.name, one.UUID, err)
 		}
 		if err != nil {
 			want.Same(t, c.name, strings.Join(fault.Hints(err), ""), "give the UUID of one of them: "+c.hint)
 		}
-		saved, err := FindSaved(c.list, "gre1")
+		saved, err := Saved(c.list, "gre1")
 		if saved.UUID != c.saved || (err == nil) != (c.saved != "") || err != nil && !errors.Is(err, fault.ErrInvalid) {
 			t.Errorf("%s, for a question: %q, %v", c.name, saved.UUID, err)
 		}
-		only, err := FindOnly(c.list, "gre1")
+		only, err := Only(c.list, "gre1")
 		if only.UUID != c.only || (err == nil) != (c.only != "") || err != nil && !errors.Is(err, fault.ErrInvalid) {
 			t.Errorf("%s, to delete it: %q, %v", c.name, only.UUID, err)
 		}
@@ -59,10 +60,10 @@ func TestFind(t *testing.T) {
 // A tunnel is found by its UUID, its interface or its name, in this order. Twins have one of the
 // names.
 func TestNamed(t *testing.T) {
-	a, b, c := profile("gre1", "gre9", StateInactive), profile("office", "b", StateActive), profile("gre9", "c", StateActive)
+	a, b, c := profile("gre1", "gre9", nm.StateInactive), profile("office", "b", nm.StateActive), profile("gre9", "c", nm.StateActive)
 	c.Tunnel.Name = "gre2"
-	other := Profile{ID: "gre1", UUID: "d", Tunnel: Tunnel{Name: "gre1"}} // no tunnel
-	list := []Profile{a, b, c, other}
+	other := nm.Profile{ID: "gre1", UUID: "d", Tunnel: nm.Tunnel{Name: "gre1"}} // no tunnel
+	list := []nm.Profile{a, b, c, other}
 	for name, found := range map[string]string{"gre9": "gre9", "gre1": "gre9 b", "office": "b", "gre2": "c", "b": "b", "none": ""} {
 		want.Same(t, name, uuids(named(list, name)), found)
 	}
@@ -71,7 +72,7 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-func uuids(list []Profile) string {
+func uuids(list []nm.Profile) string {
 	var words []string
 	for _, p := range list {
 		words = append(words, p.UUID)

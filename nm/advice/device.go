@@ -1,0 +1,54 @@
+package advice
+
+import (
+	"fmt"
+
+	"nmgre/nm"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
+)
+
+// Device returns the notes about what the tunnel's device is and does. before is the tunnel that is
+// edited, of which nothing is said again; the zero Tunnel for a new one. path is how many bytes fit
+// on the way to the far end, 0 where that is not known.
+func Device(t, before nm.Tunnel, path int) []string {
+	var notes []string
+	if t.TTL == 0 && (before.TTL != 0 || before.Mode == 0) {
+		notes = append(notes, ttlNote(t))
+	}
+	if t.Controller != "" && (t.Controller != before.Controller || t.MTU != before.MTU || t.Link.IgnoreDF != before.Link.IgnoreDF) {
+		notes = append(notes, portNote(t, path)...)
+	}
+	return notes
+}
+
+// ttlNote says what a TTL that is copied from the inner packet costs.
+func ttlNote(t nm.Tunnel) string {
+	note := "the outer TTL is the inner packet's (ttl inherit): what protocols send with TTL 1, such as the hellos of OSPF and RIP, does not pass the first router on the way"
+	if t.Link.IgnoreDF {
+		note += "; --ignore-df needs it: NetworkManager has a fixed TTL only with path MTU discovery"
+	}
+	return note
+}
+
+// portNote says which frames the port of a bridge carries. A bridge drops what is larger than a
+// port's MTU, and tells the sender nothing.
+func portNote(t nm.Tunnel, path int) []string {
+	bridge := fault.Printable(t.Controller)
+	if path == 0 || int(t.MTU) >= path || t.MTU == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the bridge %s gets the smallest MTU of its ports, %d: hosts of its network that send packets of %d bytes lose them. Give these hosts an MTU of %[2]d,"+
+		" or add --ignore-df, which NetworkManager cannot set and nmgre keeps: then larger frames go out in fragments", bridge, t.MTU, path)}
+}
+
+// MTU says how the MTU was computed. fits is the largest packet that goes out whole.
+func MTU(t nm.Tunnel, e gre.Encapsulation, hop kernel.Hop) string {
+	path := hop.LastingMTU()
+	way := fmt.Sprintf("on the way to %s by %s", t.Remote, fault.Printable(hop.Dev))
+	if fits := e.MTU(path); int(t.MTU) > fits {
+		return fmt.Sprintf("MTU %d: as %s, since the DF bit is ignored (ignore-df); frames with packets above %s go out in fragments", t.MTU, way, e.Arithmetic(path))
+	}
+	return fmt.Sprintf("MTU %d: %s, %s", t.MTU, e.Arithmetic(path), way)
+}
