@@ -114,7 +114,7 @@ func withoutTimers(state string) string {
 // ends. Large frames need ignore-df, which NetworkManager cannot set.
 //
 //lab:every
-func TestLabRecipeEthernetBridge(t *testing.T) {
+func TestLabBridgePort(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
 	installHook(t, lab.Linux2)
@@ -218,7 +218,7 @@ func survivesAs(t *testing.T, ends []end, name map[lab.Host]string, works func(w
 // 1.44 cannot leave it out, and nothing is changed then.
 //
 //lab:every
-func TestLabRecipeIslands(t *testing.T) {
+func TestLabEncapLimit(t *testing.T) {
 	lab.Need(t)
 	older := strings.Contains(lab.Linux1.Run(t, "nmcli", "--version"), "version 1.42")
 	words := func(peer, address string) []string {
