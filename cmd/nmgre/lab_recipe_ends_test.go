@@ -46,7 +46,7 @@ func TestLabRecipeUnnumberedBackbone(t *testing.T) {
 func TestLabRecipeBehindNAT(t *testing.T) {
 	lab.Need(t)
 	lab.Router.Run(t, "nft", `add table ip home; add chain ip home out { type nat hook postrouting priority 100; }; add chain ip home in { type nat hook prerouting priority -100; }
-add rule ip home out ip saddr 100.0.1.100 ip daddr 100.0.2.100 snat to 100.0.2.1; add rule ip home in ip saddr 100.0.2.100 ip daddr 100.0.2.1 ip protocol gre dnat to 100.0.1.100`)
+add rule ip home out ip saddr 100.0.1.100 ip daddr 100.0.2.100 snat to 100.0.2.1; add rule ip home in ip saddr 100.0.2.100 ip daddr 100.0.2.1 ip protocol 47 dnat to 100.0.1.100`)
 	defer lab.Router.Try("nft", "delete", "table", "ip", "home")
 	r := readRecipe(t, "behind-nat")
 	r.proved(t, r.typed(t))
