@@ -65,7 +65,7 @@ func TestQuestion(t *testing.T) {
 
 // Words that no request has are no question.
 func TestQuestionRefused(t *testing.T) {
-	for _, words := range []string{"", "gre1", "--help", "/etc/passwd routes", "gre1 routes /etc/passwd", "gre1 ROUTES", "all routes", "abcdefghijklmnop routes", "gre1 routes routes routes routes routes routes routes routes"} {
+	for _, words := range []string{"", "gre1", "--help", "/etc/passwd routes", "gre1 routes /etc/passwd", "gre1 ROUTES", "all routes", "abcdefghijklmnop routes", "gre1 routes routes routes routes routes routes routes routes routes"} {
 		if q, err := ParseQuestion(strings.Fields(words)); !errors.Is(err, fault.ErrInvalid) {
 			t.Errorf("%q: %q, %v", words, q, err)
 		}
