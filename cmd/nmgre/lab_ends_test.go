@@ -304,6 +304,10 @@ func moveFarEnd(t *testing.T) {
 	t.Helper()
 	lab.Linux2.Run(t, "nmcli", "connection", "modify", "wan", "+ipv4.addresses", "100.0.2.101/24")
 	lab.Linux2.Run(t, "nmcli", "device", "reapply", "eth0")
+	// NetworkManager 1.52 answers before the address is there
+	eventually(t, "the address is there", func() bool {
+		return strings.Contains(lab.Linux2.Run(t, "ip", "-o", "address", "show", "dev", "eth0"), "100.0.2.101/24")
+	})
 	nmgreOn(t, lab.Linux2, exitDone, "edit", "gre1", "--local", "100.0.2.101", "--no-probe")
 	names(t, "100.0.2.101 gw.test")
 }
