@@ -100,7 +100,7 @@ router ospf
 //
 //lab:recipes
 //lab:package frr
-func TestLabRoutingOSPF(t *testing.T) {
+func TestLabRecipeOSPF(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
 	installHook(t, lab.Linux2)
