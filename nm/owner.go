@@ -238,23 +238,26 @@ func kernelOnlyMetric(m *routes.Metrics) string {
 // the whole list if the profile would have more than [MaxProfileRoutes].
 func AssignRoutes(added []routes.Route, held int, v Version) []Owned {
 	list := make([]Owned, len(added))
-	profile := 0
+	full := ProfileOverflows(added, held, v)
 	for i := range added {
 		owner, why := RouteOwner(added[i], v)
+		if owner == OwnerProfile && full {
+			owner, why = OwnerKernel, longListWhy
+		}
 		list[i] = Owned{&added[i], owner, why}
-		if owner == OwnerProfile {
-			profile++
-		}
-	}
-	if held+profile <= MaxProfileRoutes {
-		return list
-	}
-	for i := range list {
-		if list[i].Owner == OwnerProfile {
-			list[i].Owner, list[i].Why = OwnerKernel, longListWhy
-		}
 	}
 	return list
+}
+
+// ProfileOverflows says whether a profile with held routes would have more than [MaxProfileRoutes]
+// with those of added that it can hold.
+func ProfileOverflows(added []routes.Route, held int, v Version) bool {
+	for i := range added {
+		if owner, _ := RouteOwner(added[i], v); owner == OwnerProfile {
+			held++
+		}
+	}
+	return held > MaxProfileRoutes
 }
 
 // OwnedBy returns the routes of the list that owner holds, in their order.

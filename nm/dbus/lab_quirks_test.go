@@ -78,12 +78,15 @@ func TestLabQuirks(t *testing.T) {
 	}
 }
 
-// seesNoEUI64 has another device, whose profile asks for the mode itself.
+// seesNoEUI64 has another device, whose profile asks for the mode itself. NetworkManager gives it
+// no link-local address, and may then not bring it up at all.
 func seesNoEUI64(t *testing.T, _ *Client) bool {
 	nmcli(t, "connection", "add", "type", "ip-tunnel", "con-name", "gre6", "ifname", "gre6", "mode", "ip6gre", "local", lab.Linux1WAN6, "remote", lab.Linux2WAN6,
 		"ipv4.method", "disabled", "ipv6.method", "manual", "ipv6.addresses", "fd00:6::1/64", "ipv6.addr-gen-mode", "eui64")
-	nmcli(t, "connection", "up", "gre6")
 	defer nmcli(t, "connection", "delete", "gre6")
+	if lab.Linux1.Try("nmcli", "connection", "up", "gre6").Code != 0 {
+		return true
+	}
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if strings.Contains(lab.Linux1.Run(t, "ip", "-6", "address", "show", "dev", "gre6"), "fe80:") {
 			return false

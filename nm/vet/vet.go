@@ -237,14 +237,16 @@ func (v *vetting) checkRoutes() fault.List {
 	t := v.profile.Tunnel.Clone()
 	t.Routes = v.kept.Routes
 	problems := nm.CheckRoutes(t)
-	for i, o := range nm.AssignRoutes(v.kept.Routes, len(v.profile.Tunnel.Routes), v.version) {
+	overflows := nm.ProfileOverflows(t.Routes, len(v.profile.Tunnel.Routes), v.version)
+	for i := range t.Routes {
 		if len(v.stay) > 0 && v.stay[i] {
 			continue
 		}
-		if !v.known[i] && o.Owner != nm.OwnerKernel {
-			problems.Add(fault.Invalid("route", "add it to the profile", "%s: a NetworkManager profile can hold it", o.Route))
+		r := &t.Routes[i]
+		if owner, _ := nm.RouteOwner(*r, v.version); !v.known[i] && owner != nm.OwnerKernel && !overflows {
+			problems.Add(fault.Invalid("route", "add it to the profile", "%s: a NetworkManager profile can hold it", r))
 		}
-		problems.Add(v.checkType(o.Route), v.checkWays(o.Route))
+		problems.Add(v.checkType(r), v.checkWays(r))
 	}
 	return problems
 }

@@ -31,7 +31,7 @@ func Settle() {
 
 // maxHeap is how much memory the helper takes, in bytes, before it rather takes time: it looks for
 // unused memory more often. The largest request needs less.
-const maxHeap = 7 * maxKept
+const maxHeap = 6 * maxKept
 
 // enoughFiles is how many descriptors the helper needs at most, by far.
 const enoughFiles = 1024

@@ -107,8 +107,8 @@ var options4 = []option{
 	{"ttl 255 tos 0x10", func(g *kernel.GRELink) { g.TTL, g.TOS = 255, 0x10 }},
 	{"ttl 64 nopmtudisc", func(g *kernel.GRELink) { g.TTL, g.PMTUD = 64, false }},
 	{"nopmtudisc tos 0xff", func(g *kernel.GRELink) { g.TOS, g.PMTUD = 255, false }},
-	{"icsum", func(g *kernel.GRELink) { g.Checksum = true }},
-	{"oseq", func(g *kernel.GRELink) { g.Sequence = true }},
+	{"icsum", func(g *kernel.GRELink) { g.Checksum, g.OneWay = true, true }},
+	{"oseq", func(g *kernel.GRELink) { g.Sequence, g.OneWay = true, true }},
 	{"csum seq dev v0", func(g *kernel.GRELink) { g.Checksum, g.Sequence, g.Parent = true, true, parentIndex }},
 }
 
@@ -121,7 +121,7 @@ var options6 = []option{
 	{"encaplimit 255 flowlabel 0xfffff tclass 0xff", func(g *kernel.GRELink) { g.EncapLimit, g.FlowLabel, g.TOS = 255, 0xfffff, 0xff }},
 	{"flowlabel inherit", func(g *kernel.GRELink) { g.Flags = gre.FlagUseOrigFlowLabel }},
 	{"dscp inherit fwmark inherit", func(g *kernel.GRELink) { g.Flags = gre.FlagRcvDSCPCopy | gre.FlagUseOrigFwmark }},
-	{"allow-localremote icsum", func(g *kernel.GRELink) { g.Checksum = true }},
+	{"allow-localremote icsum", func(g *kernel.GRELink) { g.Checksum, g.OneWay = true, true }},
 	{"seq dev v0", func(g *kernel.GRELink) { g.Sequence, g.Parent = true, parentIndex }},
 }
 
@@ -194,7 +194,7 @@ func (w witnessGRE) gre(t *testing.T, v0 int) kernel.GRELink {
 	g := kernel.GRELink{
 		Mode: mode, Local: anyOr(d.Local, mode), Remote: anyOr(d.Remote, mode), TTL: d.TTL, TOS: uint8(hexOf(t, cmp.Or(d.TOS, d.TClass, "0"))),
 		PMTUD: d.PMTUDisc || mode.IPv6Outer(), EncapLimit: d.EncapLimit, FlowLabel: uint32(hexOf(t, cmp.Or(d.FlowLabel, "0"))),
-		Checksum: d.ICSum || d.OCSum, Sequence: d.ISeq || d.OSeq, External: d.External,
+		Checksum: d.ICSum || d.OCSum, Sequence: d.ISeq || d.OSeq, OneWay: d.ICSum != d.OCSum || d.ISeq != d.OSeq, External: d.External,
 		InputKey: dottedKey(t, d.IKey), OutputKey: dottedKey(t, d.OKey),
 	}
 	if w.Parent == "v0" {
@@ -474,7 +474,7 @@ func TestLabPathMTU(t *testing.T) {
 	tn.middle.IP("link set dev m1 mtu 1400")
 	ask := kernel.Query{To: want.Addr("10.9.1.2")}
 	hop, err := tn.near.kernel.Lookup(context.Background(), ask)
-	if expected := (kernel.Hop{Dev: "v0", Via: want.Addr("10.9.0.2"), Src: want.Addr("10.9.0.1"), Match: want.CIDR("10.9.0.0/16"), MTU: 1500, RouteMTU: 1500}); err != nil || hop != expected {
+	if expected := (kernel.Hop{Dev: "v0", Via: want.Addr("10.9.0.2"), Src: want.Addr("10.9.0.1"), Match: want.CIDR("10.9.0.0/16"), Table: routes.MainTable, MTU: 1500, RouteMTU: 1500}); err != nil || hop != expected {
 		t.Errorf("before: %+v, %v", hop, err)
 	}
 	_, _ = tn.near.Run("ping", "-c", "3", "-i", "0.3", "-W", "1", "-M", "do", "-s", "1440", "172.16.0.2")
