@@ -218,11 +218,11 @@ func TestLabFlags(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, create...)
 	has(t, "nmcli", nmcliOn1(t, "-g", "ip-tunnel.flags", "connection", "show", "gre1"), "0x3")
 	has(t, "ip", linkOf(t, "gre1"), "encaplimit none", "tclass inherit")
-	has(t, "show", nmgreOn(t, lab.Linux1, exitDone, "show", "gre1").Stdout, words, "--flags "+words)
+	has(t, "show", nmgreOn(t, lab.Linux1, exitDone, "show", "gre1").Stdout, words, "--encap-limit none --flags ip6-use-orig-tclass")
 	nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--mtu", "1400", "--no-probe")
 	has(t, "nmcli", nmcliOn1(t, "-g", "ip-tunnel.flags", "connection", "show", "gre1"), "0x3")
 	r := nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--flags", "none", "--no-probe")
-	has(t, "edit", r.Stderr, "flags: "+words+" -> none")
+	has(t, "edit", r.Stderr, "encap-limit: none -> 4", "flags: ip6-use-orig-tclass -> none")
 	if link := linkOf(t, "gre1"); strings.Contains(link, "tclass inherit") {
 		t.Errorf("ip says\n%s", link)
 	}
