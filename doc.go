@@ -27,6 +27,9 @@
 //	nm/ends         checks the ends against the host: the firewall's zone, a leased address
 //	nm/resolve      chooses the far end's address among those that its name stands for
 //	nm/vet          checks what a user without root asks root to keep
+//	nm/notation     one model of both ends, and what each notation can hold; linux, netplan and router have the
+//	                notations, one file each, every lists them; shell splits scripts, iproute reads
+//	                the commands in them, importer decides what an input becomes
 //	nm/weights      finds out how routes with a weight leave the profiles
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
 //	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
@@ -66,6 +69,8 @@
 //   - a word of `ip route`: routes/words.go; of `ip rule`: routes/rule/words.go
 //   - the reason why a route is root's and not the profile's: nm/owner.go
 //   - the command for the far end: nm/farend.go, and nm/plan/farend.go for what the host knows
+//   - a notation: nm/notation/linux and router; what it cannot hold: its Holds; how a line of an
+//     input is read: the same file, or nm/notation/iproute
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
 //   - what a profile's user data remembers of the ends: nm/ends.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go

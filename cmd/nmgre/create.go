@@ -67,6 +67,9 @@ and a RULE as for ip rule:
 			if err := refuseEmpty(cmd.Flags()); err != nil {
 				return err
 			}
+			if err := run.as.checkDry(cmd, run.dryRun); err != nil {
+				return err
+			}
 			want, err := flags.tunnel(a)
 			if err != nil {
 				return err
@@ -80,6 +83,7 @@ and a RULE as for ip rule:
 	waitFlag(cmd, &run.wait)
 	jsonFlag(cmd, &run.json)
 	cmd.Flags().BoolVar(&run.dryRun, "dry-run", false, "print every step and change nothing")
+	run.as.register(cmd, ", with --dry-run")
 	a.confirmFlag(cmd)
 	return cmd
 }
@@ -396,6 +400,7 @@ func (a *app) warnOctal(f createFlags) {
 type createRun struct {
 	dryRun, noProbe, json, autoName bool
 	wait                            time.Duration
+	as                              asFlags
 }
 
 // maxLost bounds how often create tries another name when several nmgre processes run at once.
@@ -420,6 +425,9 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nm.Tunnel, 
 	planned, err := host.Plan(ctx, want)
 	if err != nil {
 		return err
+	}
+	if run.as.as != "" {
+		return run.as.print(a, planned.Tunnel, planned.FarEnd)
 	}
 	if run.dryRun {
 		return output.Plan(a.stdout, planned, planned.FarEnd, run.json)

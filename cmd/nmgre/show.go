@@ -9,12 +9,16 @@ import (
 
 func (a *app) showCommand() *cobra.Command {
 	var asJSON bool
+	var as asFlags
 	cmd := &cobra.Command{
 		Use:               "show NAME",
 		Short:             "show everything about a tunnel",
 		Args:              oneName,
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := as.check(cmd); err != nil {
+				return err
+			}
 			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
 				status, err := host.Show(cmd.Context(), args[0])
 				if err != nil {
@@ -24,10 +28,14 @@ func (a *app) showCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if as.as != "" {
+					return as.print(a, status.Tunnel.WithKept(status.Kept), far)
+				}
 				return output.Show(a.stdout, status, far, asJSON)
 			})
 		},
 	}
 	jsonFlag(cmd, &asJSON)
+	as.register(cmd, "")
 	return cmd
 }

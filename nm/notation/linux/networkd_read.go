@@ -1,0 +1,294 @@
+package linux
+
+import (
+	"net/netip"
+	"strings"
+
+	"nmgre/nm/notation"
+	"nmgre/nm/notation/iproute"
+	"nmgre/routes"
+	"nmgre/routes/gre"
+)
+
+// networkdInput is files of systemd-networkd while they are read.
+type networkdInput struct {
+	r      *notation.Reading
+	netdev []iniEntry // of the .netdev file that is read
+	match  string     // the interface of the .network file that is read
+	at     int
+	parts  [][]iniEntry // the sections of .network files, each with the interface in front
+}
+
+// readNetworkd reads .netdev and .network files, in any order.
+func readNetworkd(r *notation.Reading) {
+	in := &networkdInput{r: r}
+	eachIni(r, func(e iniEntry) {
+		switch {
+		case e.opens && (e.section == "NetDev" || e.section == "Match"):
+			in.end()
+			in.match, in.at = "", e.i
+		}
+		switch e.section {
+		case "NetDev", "Tunnel":
+			in.netdev = append(in.netdev, e)
+		default:
+			in.network(e)
+		}
+	})
+	in.end()
+	for _, part := range in.parts {
+		in.part(part)
+	}
+}
+
+// network keeps an entry of a .network file for later, when its netdev is known.
+func (in *networkdInput) network(e iniEntry) {
+	if e.section == "Match" {
+		in.parts = append(in.parts, []iniEntry{{name: in.match}, e})
+		if e.name == "Name" {
+			in.match = e.value
+			in.parts[len(in.parts)-1][0].name = e.value
+		}
+		return
+	}
+	if e.opens {
+		in.parts = append(in.parts, []iniEntry{{name: in.match}, e})
+		return
+	}
+	if len(in.parts) == 0 {
+		in.r.Refuse(e.i, "[%s] has no [Match] before it", e.section)
+		return
+	}
+	last := len(in.parts) - 1
+	in.parts[last] = append(in.parts[last], e)
+}
+
+// end makes the tunnel of a .netdev file.
+func (in *networkdInput) end() {
+	entries := in.netdev
+	in.netdev = nil
+	if len(entries) == 0 {
+		return
+	}
+	get := func(name string) string {
+		for _, e := range entries {
+			if e.name == name {
+				return e.value
+			}
+		}
+		return ""
+	}
+	r, name := in.r, get("Name")
+	mode, err := gre.ParseMode(get("Kind"))
+	switch {
+	case err != nil:
+		for _, e := range entries {
+			r.Skip(e.i, "a netdev of kind %s is no GRE tunnel", notation.Word(get("Kind")))
+		}
+		return
+	case !routes.IsDevice(name) || name == "gre0":
+		r.Refuse(entries[0].i, "Name %s cannot be a tunnel's name", notation.Word(name))
+		return
+	}
+	f, fresh := r.Add(name, entries[0].i)
+	if !fresh && f.Remote.String() == get("Local") && f.Local.String() == get("Remote") {
+		f, fresh = r.Again(name, entries[0].i), true
+	}
+	if !fresh {
+		r.Refuse(entries[0].i, "%s is in line %d already", notation.Word(name), r.Lines[f.At].N)
+		return
+	}
+	f.Mode, f.Up = mode, true
+	for _, e := range entries {
+		r.Take(e.i)
+		if !e.opens {
+			in.tunnel(f, e)
+		}
+	}
+	if !f.Remote.IsValid() {
+		f.Refuse = "remote: NetworkManager needs the far end's address"
+		r.Refuse(entries[0].i, "%s", f.Refuse)
+	}
+}
+
+// networkdTunnel are networkd's names of NetworkManager's properties.
+var networkdTunnel = map[string]string{"Remote": "remote", "TTL": "ttl", "InputKey": "input-key", "OutputKey": "output-key", "IPv6FlowLabel": "flow-label"}
+
+// tunnel reads a line of a .netdev file.
+func (in *networkdInput) tunnel(f *notation.Found, e iniEntry) {
+	r := in.r
+	switch e.name {
+	case "Name", "Kind", "Independent", "Description":
+	case "MTUBytes":
+		profileTunnel(r, e.i, f, "mtu", e.value)
+	case "Local":
+		if e.value == "any" || strings.HasSuffix(e.value, "_dynamic") || strings.HasPrefix(e.value, "dhcp") {
+			f.Local = f.Mode.AnyAddr()
+			return
+		}
+		profileTunnel(r, e.i, f, "local", e.value)
+	case "Key":
+		f.InputKey = keyOf(r, e.i, e.name, e.value)
+		f.OutputKey = gre.CloneKey(f.InputKey)
+	case "TOS":
+		profileTunnel(r, e.i, f, "tos", e.value)
+	case "DiscoverPathMTU":
+		f.NoPMTUD = !isYes(e.value)
+	case "EncapsulationLimit":
+		if e.value == "none" {
+			f.Flags |= gre.FlagIgnEncapLimit
+			return
+		}
+		profileTunnel(r, e.i, f, "encapsulation-limit", e.value)
+	case "IgnoreDontFragment", "SerializeTunneledPackets", "External", "FooOverUDP":
+		if isYes(e.value) {
+			f.Refuse = e.name + ": NetworkManager's tunnels have no such setting"
+			r.Refuse(e.i, "%s", f.Refuse)
+		}
+	default:
+		if property := networkdTunnel[e.name]; property != "" {
+			profileTunnel(r, e.i, f, property, e.value)
+			return
+		}
+		r.Refuse(e.i, "%s is not read", notation.Word(e.name))
+	}
+}
+
+func isYes(value string) bool {
+	return value == "yes" || value == "true" || value == "1" || value == "on"
+}
+
+// part reads a section of a .network file.
+func (in *networkdInput) part(part []iniEntry) {
+	r, name := in.r, part[0].name
+	part = part[1:]
+	f := r.Tunnel(name)
+	if f == nil {
+		in.foreign(name, part)
+		return
+	}
+	for _, e := range part {
+		r.Take(e.i)
+	}
+	switch part[0].section {
+	case "Match":
+	case "Link":
+		in.link(f, part)
+	case "Network":
+		in.addresses(f, part)
+	case "Address":
+		in.address(f, part)
+	case "Route":
+		in.route(f, part)
+	default:
+		for _, e := range part {
+			r.Refuse(e.i, "[%s] is not read", e.section)
+		}
+	}
+}
+
+// foreign reads a section about another interface: its networks are behind this host, and it may be
+// a tunnel's parent.
+func (in *networkdInput) foreign(name string, part []iniEntry) {
+	for _, e := range part {
+		switch f := in.r.Tunnel(e.value); {
+		case e.name == "Tunnel" && f != nil:
+			f.Parent = name
+			in.r.Take(e.i)
+			continue
+		case e.name == "Address":
+			if p, err := netip.ParsePrefix(e.value); err == nil {
+				in.r.Networks = append(in.r.Networks, p)
+			}
+		}
+		in.r.Skip(e.i, "it is about %s, which is no tunnel of this input", notation.Word(name))
+	}
+}
+
+func (in *networkdInput) link(f *notation.Found, part []iniEntry) {
+	for _, e := range part[1:] {
+		switch e.name {
+		case "ActivationPolicy":
+			f.Autoconnect = e.value != "manual" && e.value != "always-down" && e.value != "down"
+		case "MTUBytes":
+			profileTunnel(in.r, e.i, f, "mtu", e.value)
+		default:
+			in.r.Skip(e.i, "NetworkManager has its own way with %s", notation.Word(e.name))
+		}
+	}
+}
+
+func (in *networkdInput) addresses(f *notation.Found, part []iniEntry) {
+	for _, e := range part[1:] {
+		switch e.name {
+		case "Address":
+			iproute.Inner(in.r, e.i, f, e.value, "")
+		case "Gateway":
+			section := "ipv4"
+			if strings.Contains(e.value, ":") {
+				section = "ipv6"
+			}
+			profileRoute(in.r, e.i, f, []string{defaultOf(section), e.value})
+		case "IPForward", "IPv4Forwarding", "IPForwarding":
+			f.Forward = e.value == "ipv4" || isYes(e.value)
+		case "IPMasquerade":
+			in.r.Refuse(e.i, "nmgre's SNAT is for one destination: give it with --snat")
+		default:
+			in.r.Skip(e.i, "NetworkManager has its own way with %s", notation.Word(e.name))
+		}
+	}
+}
+
+func (in *networkdInput) address(f *notation.Found, part []iniEntry) {
+	own, peer, at := "", "", part[0].i
+	for _, e := range part[1:] {
+		switch e.name {
+		case "Address":
+			own, at = e.value, e.i
+		case "Peer":
+			peer = e.value
+		default:
+			in.r.Skip(e.i, "NetworkManager has its own way with %s", notation.Word(e.name))
+		}
+	}
+	iproute.Inner(in.r, at, f, own, peer)
+}
+
+func (in *networkdInput) route(f *notation.Found, part []iniEntry) {
+	at, values := part[0].i, map[string]string{}
+	words := map[string]string{"Gateway": "via", "Metric": "metric", "Table": "table", "PreferredSource": "src", "MTUBytes": "mtu", "Scope": "scope", "Source": "from",
+		"InitialCongestionWindow": "initcwnd", "InitialAdvertisedReceiveWindow": "initrwnd", "TCPAdvertisedMaximumSegmentSize": "advmss"}
+	spec := []string{""}
+	for _, e := range part[1:] {
+		values[e.name] = e.value
+		switch word := words[e.name]; {
+		case e.name == "Destination":
+			at = e.i
+		case e.name == "GatewayOnLink" || e.name == "GatewayOnlink":
+			if isYes(e.value) {
+				spec = append(spec, "onlink")
+			}
+		case e.name == "Type" && e.value != "unicast":
+			spec[0] = e.value + " "
+		case e.name == "Type":
+		case word == "" || strings.HasPrefix(e.value, "_"):
+			in.r.Refuse(e.i, "%s is not read", notation.Word(e.name+"="+e.value))
+		default:
+			spec = append(spec, word, e.value)
+		}
+	}
+	destination := values["Destination"]
+	if destination == "" {
+		destination = "0.0.0.0/0"
+		if strings.Contains(values["Gateway"], ":") {
+			destination = "::/0"
+		}
+	}
+	spec[0] += destination
+	route, err := routes.Parse(strings.Join(spec, " "))
+	if err != nil {
+		in.r.RefuseErr(at, err)
+		return
+	}
+	f.Routes = append(f.Routes, route)
+}

@@ -1,0 +1,37 @@
+package linux
+
+import (
+	"strings"
+
+	"nmgre/nm/notation"
+)
+
+// Nmcli is a line of nmcli, of NetworkManager 1.42 and later: nmcli(1) and nm-settings-nmcli(5).
+var Nmcli = notation.Kind{
+	Name: "nmcli", Title: "nmcli",
+	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys,
+		Can: everything&^notation.CanAnyRoute | profileRoutes | notation.CanFlags | notation.CanManual,
+		Why: map[string]string{"route": whyProfileRoute, "snat": whyProfile, "forward": "NetworkManager has it since 1.54 only", "clamp-mss": whyProfile}},
+	Write: writeNmcli,
+	Read:  readNmcli,
+	Looks: func(text string) int {
+		return 3 * notation.CountLines(text, "nmcli ", "sudo nmcli ", "/usr/bin/nmcli ")
+	},
+}
+
+const (
+	whyProfile      = "a profile has no words for it, and nmgre has root keep it"
+	whyProfileRoute = "a profile has no words for them, and nmgre has root keep such a route"
+)
+
+func writeNmcli(l notation.Link) string {
+	p := notation.NewPage("#", "nmcli", l.Near)
+	t := l.Near.Tunnel
+	line := t.NmcliAdd()
+	if t.TTL == 0 { // the default, which a reader should not have to know
+		line = strings.Replace(line, " ipv4.method", " ip-tunnel.ttl 0 ipv4.method", 1)
+	}
+	p.Line("%s", line)
+	p.MSS(t)
+	return p.String()
+}

@@ -1,0 +1,18 @@
+package linux
+
+import "nmgre/nm/notation"
+
+// NMGRE is nmgre's own command line.
+var NMGRE = notation.Kind{
+	Name: "nmgre", Title: "nmgre",
+	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys,
+		Can: everything | notation.CanFlags | notation.CanRule | notation.CanSNAT | notation.CanForward | notation.CanClamp | notation.CanManual},
+	Write: writeNMGRE,
+}
+
+func writeNMGRE(l notation.Link) string {
+	p := notation.NewPage("#", "nmgre", l.Near)
+	p.Line("%s", l.Near.CreateCommand())
+	p.MSS(l.Near.Tunnel)
+	return p.String()
+}

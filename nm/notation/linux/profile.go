@@ -1,0 +1,115 @@
+package linux
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"nmgre/nm/notation"
+	"nmgre/routes"
+	"nmgre/routes/gre"
+)
+
+// profileTunnel sets a property of NetworkManager's ip-tunnel setting.
+func profileTunnel(r *notation.Reading, i int, f *notation.Found, name, value string) {
+	number := func(most uint64) uint64 {
+		n, err := strconv.ParseUint(value, 0, 32)
+		if err != nil || n > most {
+			r.Refuse(i, "%s %s is not a number from 0 to %d", name, notation.Word(value), most)
+			return 0
+		}
+		return n
+	}
+	switch name {
+	case "remote":
+		f.Remote = outerOf(r, i, name, value)
+	case "local":
+		if value != "" {
+			f.Local = outerOf(r, i, name, value)
+		}
+	case "parent":
+		f.Parent = value
+	case "input-key":
+		f.InputKey = keyOf(r, i, name, value)
+	case "output-key":
+		f.OutputKey = keyOf(r, i, name, value)
+	case "ttl":
+		f.TTL, f.TTLSet = uint8(number(255)), true //nolint:gosec // at most 255
+	case "tos":
+		f.TOS = uint8(number(255)) //nolint:gosec // at most 255
+	case "mtu":
+		f.MTU = uint32(number(65535)) //nolint:gosec // at most 65535
+	case "path-mtu-discovery":
+		f.NoPMTUD = value == "no" || value == "false" || value == "0"
+	case "encapsulation-limit":
+		f.EncapLimit = uint8(number(255)) //nolint:gosec // at most 255
+	case "flow-label":
+		f.FlowLabel = uint32(number(0xfffff)) //nolint:gosec // 20 bits
+	case "flags":
+		flags, err := gre.ParseFlags(value)
+		if err != nil {
+			r.RefuseErr(i, err)
+		}
+		f.Flags = flags
+	default:
+		r.Refuse(i, "ip-tunnel has no property %s", notation.Word(name))
+	}
+}
+
+// outerOf reads an outer address.
+func outerOf(r *notation.Reading, i int, name, value string) netip.Addr {
+	a, err := netip.ParseAddr(value)
+	if err != nil {
+		r.Refuse(i, "%s %s is not an IP address", name, notation.Word(value))
+	}
+	return a
+}
+
+// keyOf reads a key. A word is no key.
+func keyOf(r *notation.Reading, i int, name, value string) *gre.Key {
+	if value == "" {
+		return nil
+	}
+	key, err := gre.ParseKey(value)
+	if err != nil {
+		r.Refuse(i, "%s %s is not a number of 32 bits, which a GRE key is", name, notation.Word(value))
+		return nil
+	}
+	return &key
+}
+
+// profileRoute reads DEST [GATEWAY] [METRIC] [NAME=VALUE]... of a profile.
+func profileRoute(r *notation.Reading, i int, f *notation.Found, words []string) {
+	if len(words) == 0 {
+		return
+	}
+	spec := []string{words[0]}
+	for at, word := range words[1:] {
+		name, value, attribute := strings.Cut(word, "=")
+		switch {
+		case attribute && (name == "onlink" || strings.HasPrefix(name, "lock-")):
+			if on := value == "true" || value == "1"; on && name == "onlink" {
+				spec = append(spec, "onlink")
+			} else if on {
+				r.Refuse(i, "%s is not read: give the route with nmgre route add", notation.Word(name))
+			}
+		case attribute && name == "type":
+			spec = append([]string{value}, spec...)
+		case attribute:
+			spec = append(spec, name, value)
+		case at == 0 && (strings.Contains(word, ".") || strings.Contains(word, ":")):
+			if a, err := netip.ParseAddr(word); err == nil && a.IsUnspecified() {
+				continue
+			}
+			spec = append(spec, "via", word)
+		default:
+			spec = append(spec, "metric", word)
+		}
+	}
+	route, err := routes.Parse(strings.Join(spec, " "))
+	if err != nil {
+		r.RefuseErr(i, err)
+		return
+	}
+	f.Routes = append(f.Routes, route)
+}
