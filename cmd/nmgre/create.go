@@ -427,7 +427,7 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nm.Tunnel, 
 		return err
 	}
 	if run.as.as != "" {
-		return run.as.print(a, planned.Tunnel, planned.FarEnd)
+		return run.as.write(a, planned.Tunnel, planned.FarEnd)
 	}
 	if run.dryRun {
 		return output.Plan(a.stdout, planned, planned.FarEnd, run.json)

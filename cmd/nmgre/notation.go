@@ -38,8 +38,8 @@ func (f *asFlags) check(cmd *cobra.Command) error {
 	return err
 }
 
-// print prints one end of the tunnel.
-func (f *asFlags) print(a *app, near nm.Tunnel, far nm.FarEnd) error {
+// write prints one end of the tunnel.
+func (f *asFlags) write(a *app, near nm.Tunnel, far nm.FarEnd) error {
 	text, err := every.Write(notation.NewLink(near, far), f.as, f.end)
 	if err != nil {
 		return err

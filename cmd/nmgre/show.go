@@ -29,7 +29,7 @@ func (a *app) showCommand() *cobra.Command {
 					return err
 				}
 				if as.as != "" {
-					return as.print(a, status.Tunnel.WithKept(status.Kept), far)
+					return as.write(a, status.Tunnel.WithKept(status.Kept), far)
 				}
 				return output.Show(a.stdout, status, far, asJSON)
 			})

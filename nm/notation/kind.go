@@ -38,6 +38,10 @@ func (k *Kind) Text(l Link) (string, error) {
 	return k.Write(l), nil
 }
 
+// Sure is how much a line counts that no other notation has. Scripts of ip commands have words that
+// others have as well, such as Cisco's ip route.
+const Sure = 100000
+
 // CountLines counts the lines of a text that begin with one of the words, behind blanks.
 func CountLines(text string, words ...string) int {
 	n := 0

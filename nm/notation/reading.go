@@ -103,7 +103,7 @@ func (r *Reading) Refuse(i int, format string, args ...any) {
 func (r *Reading) RefuseErr(i int, err error) { r.mark(i, NotPossible, err.Error()) }
 
 func (r *Reading) mark(i int, fate Fate, why string) {
-	l := &r.Lines[i]
+	l, why := &r.Lines[i], fault.Printable(why)
 	if fate < l.Fate {
 		return
 	}

@@ -195,6 +195,10 @@ func same(t *testing.T, k *notation.Kind, l notation.Link) bool {
 		t.Errorf("%v\n%s", err, text)
 		return false
 	}
+	if kind, err := Recognise(text); err != nil || kind != k && !strings.HasPrefix(k.Name, "ifupdown") {
+		t.Errorf("%s is recognised as %v, %v\n%s", k.Name, kind, err, text)
+		return false
+	}
 	got, want := command(im.Tunnels[0]), command(notation.Ready(l.Near.Tunnel))
 	if got != want {
 		t.Errorf("- %s\n+ %s\n%s", want, got, text)

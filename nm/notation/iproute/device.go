@@ -11,7 +11,7 @@ import (
 )
 
 // current returns the tunnel that a line about a device is for, or nil if there is none.
-func (s *Script) current(i int, dev string) *notation.Found {
+func (s *Script) current(dev string) *notation.Found {
 	f := s.Tunnel(dev)
 	if _, refused := s.refused[dev]; f == nil || refused {
 		return nil
@@ -32,7 +32,7 @@ func (s *Script) linkSet(i int, words []string) {
 			rest = append(rest, words[at])
 		}
 	}
-	f := s.current(i, name)
+	f := s.current(name)
 	if f == nil {
 		s.about(i, name)
 		return
@@ -150,7 +150,7 @@ func (s *Script) addressAdd(i int, words []string) {
 		s.Refuse(i, "it names no device (dev)")
 		return
 	}
-	f := s.current(i, values["dev"])
+	f := s.current(values["dev"])
 	if f == nil {
 		s.twice(i, values["local"])
 		s.foreign(values["dev"], values["local"])

@@ -17,7 +17,7 @@ type sourceRule struct {
 }
 
 // iptables reads a rule of iptables.
-func (s *Script) iptables(i int, words []string, six bool) {
+func (s *Script) iptables(i int, words []string) {
 	table, chain, target := "filter", "", ""
 	var r sourceRule
 	for at := 0; at < len(words); at++ {

@@ -61,7 +61,7 @@ func (s *Script) Route(i int, words []string, dev string, six bool) {
 
 // routeOf adds a route to the tunnel with that name.
 func (s *Script) routeOf(i int, text, dev string) {
-	f := s.current(i, dev)
+	f := s.current(dev)
 	if f == nil {
 		s.about(i, dev)
 		return

@@ -41,6 +41,8 @@ func (s *Script) Command(c *shell.Command) {
 		s.mark(c, func(i int) {
 			s.Refuse(i, "it runs only if the command before it fails, and nothing of the input is run")
 		})
+	case c.Frame:
+		s.mark(c, func(i int) { s.Skip(i, "it frames a block") })
 	case c.Words == nil:
 		s.mark(c, s.Take) // a variable
 	case s.Own != nil && s.Own(c):
@@ -75,7 +77,7 @@ func (s *Script) read(c *shell.Command) {
 	case "iptunnel":
 		s.tunnel(i, words[1:], false)
 	case "iptables", "ip6tables", "iptables-nft", "iptables-legacy":
-		s.iptables(i, words[1:], program == "ip6tables")
+		s.iptables(i, words[1:])
 	case "nft":
 		s.nft(i, words[1:])
 	case "sysctl":
@@ -100,10 +102,12 @@ func (s *Script) other(i int, c *shell.Command) {
 	case isNothing(c.Words):
 		s.Skip(i, "it makes no tunnel")
 	case strings.HasPrefix(first, "*"), first == "COMMIT", strings.HasPrefix(first, ":"): // iptables-save
-		s.nat = first == "*nat"
+		if first[0] != ':' {
+			s.nat = first == "*nat"
+		}
 		s.Skip(i, "it frames the rules")
 	case (first == "-A" || first == "-I") && s.nat:
-		s.iptables(i, append([]string{"-t", "nat"}, c.Words...), false)
+		s.iptables(i, append([]string{"-t", "nat"}, c.Words...))
 	case first == "-A" || first == "-I":
 		s.Skip(i, "it is a rule of the firewall, which nmgre leaves alone")
 	default:

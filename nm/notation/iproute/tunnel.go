@@ -21,6 +21,7 @@ type made struct {
 	name    string
 	refuse  string // why NetworkManager cannot have it
 	problem string // a word of the command that is wrong: the command fails
+	lacks   string // a value of the command that is wrong, and that is left out
 	mtu     string
 	up      bool
 }
@@ -219,7 +220,7 @@ func (m *made) outer(word, value string) netip.Addr {
 func (m *made) key(word, value string) *gre.Key {
 	key, err := gre.ParseKey(value)
 	if err != nil {
-		m.wrong("%s %s is not a number of 32 bits, which a GRE key is", word, notation.Word(value))
+		m.lacks = fmt.Sprintf("%s %s is not a number of 32 bits, which a GRE key is: the tunnel is taken without it", word, notation.Word(value))
 		return nil
 	}
 	return &key
@@ -258,6 +259,9 @@ func (s *Script) linkAdd(i int, words []string) {
 			var kind string
 			kind, words = m.value(words)
 			m.mode = kind
+			if _, err := gre.ParseMode(kind); err != nil {
+				words = nil // the options are those of another kind
+			}
 			for len(words) > 0 {
 				full := short(words[0], linkWords...)
 				if full == "" {
@@ -331,6 +335,9 @@ func (s *Script) keep(i int, m *made, change, six bool) {
 	}
 	f.Up = f.Up || m.up
 	s.Take(i)
+	if m.lacks != "" {
+		s.Refuse(i, "%s", m.lacks)
+	}
 	if m.refuse != "" {
 		f.Refuse = m.refuse
 		s.Refuse(i, "%s", m.refuse)

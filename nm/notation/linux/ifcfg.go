@@ -18,7 +18,7 @@ var Ifcfg = notation.Kind{
 	Write: writeIfcfg,
 	Read:  readIfcfg,
 	Looks: func(text string) int {
-		return 2 * notation.CountLines(text, "TYPE=GRE", "TYPE=\"GRE", "PEER_OUTER_IPADDR=", "MY_OUTER_IPADDR=", "MY_INNER_IPADDR=", "PEER_INNER_IPADDR=")
+		return notation.Sure * notation.CountLines(text, "TYPE=GRE", "TYPE=\"GRE", "PEER_OUTER_IPADDR=", "MY_OUTER_IPADDR=", "MY_INNER_IPADDR=", "PEER_INNER_IPADDR=")
 	},
 }
 

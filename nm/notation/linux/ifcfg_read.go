@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"path"
@@ -81,8 +82,8 @@ func (in *ifcfgInput) assignments(from, to int, b *ifcfgBlock) {
 		for n := command.First + 1; n <= command.Last; n++ {
 			in.r.Take(from + n)
 		}
-		if command.Bad != "" {
-			in.r.Refuse(i, "%s", command.Bad)
+		if command.Bad != "" || command.Frame {
+			in.r.Refuse(i, "%s", cmp.Or(command.Bad, "it is a word of a shell, and nothing of the input is run"))
 			return
 		}
 		if command.Assigned == nil {
@@ -132,13 +133,15 @@ func (in *ifcfgInput) tunnel(b *ifcfgBlock) {
 	r := in.r
 	kind, at := b.get("TYPE")
 	mode := map[string]gre.Mode{"GRE": gre.ModeGRE, "GRE6": gre.ModeIP6GRE}[strings.ToUpper(kind)]
-	name, nameAt := b.get("DEVICE")
+	name, _ := b.get("DEVICE")
 	if mode == 0 {
 		in.foreign(b, kind)
 		return
 	}
 	if !routes.IsDevice(name) || name == "gre0" || name == "ip6gre0" {
-		r.Refuse(nameAt, "DEVICE %s cannot be a tunnel's name", notation.Word(name))
+		for _, i := range b.at {
+			r.Refuse(i, "DEVICE %s cannot be a tunnel's name", notation.Word(name))
+		}
 		return
 	}
 	f := in.place(b, name)
@@ -209,8 +212,9 @@ func (in *ifcfgInput) variable(f *notation.Found, name, value string, i int) {
 		f.InputKey = keyOf(r, i, name, value)
 		f.OutputKey = gre.CloneKey(f.InputKey)
 	case "TTL":
-		f.TTLSet = true
-		if f.TTL = 0; value != "inherit" {
+		if value == "inherit" {
+			f.TTL, f.TTLSet = 0, true
+		} else {
 			profileTunnel(r, i, f, "ttl", value)
 		}
 	case "MTU":
@@ -224,13 +228,13 @@ func (in *ifcfgInput) variable(f *notation.Found, name, value string, i int) {
 	case "ZONE":
 		r.Skip(i, "the zone of firewalld is not the tunnel's: nmcli connection modify %s connection.zone %s", f.Name, notation.Word(value))
 	case "IPADDR", "PREFIX", "NETMASK", "GATEWAY":
-		r.Refuse(i, "ifup-tunnel does not read %s: an inner address is MY_INNER_IPADDR", name)
+		r.Skip(i, "ifup-tunnel does not read %s: an inner address is MY_INNER_IPADDR", name)
 	default:
 		if why := ifcfgGeneric[name]; why != "" {
 			r.Skip(i, "%s", why)
 			return
 		}
-		r.Refuse(i, "ifup-tunnel does not read %s", notation.Word(name))
+		r.Skip(i, "ifup-tunnel does not read %s", notation.Word(name))
 	}
 }
 
@@ -263,8 +267,8 @@ func (in *ifcfgInput) routes(file string, from, to int) {
 	shell.Split(lines, nil, func(c *shell.Command) {
 		i := from + c.First
 		switch {
-		case c.Bad != "":
-			in.r.Refuse(i, "%s", c.Bad)
+		case c.Bad != "" || c.Frame:
+			in.r.Refuse(i, "%s", cmp.Or(c.Bad, "it is a word of a shell, and nothing of the input is run"))
 		case c.Assigned != nil:
 			for _, pair := range c.Assigned {
 				values[pair[0]] = pair[1]

@@ -15,18 +15,19 @@ var ifupdownHolds = notation.Holds{Modes: allModes, Keys: notation.TwoKeys, Can:
 // Ifupdown is a stanza of Debian's classic ifupdown: interfaces(5) of ifupdown 0.8. Its own method
 // "tunnel" has no key, so the link is made by ip.
 var Ifupdown = notation.Kind{Name: "ifupdown", Title: "ifupdown", Holds: ifupdownHolds,
-	Write: func(l notation.Link) string { return writeIfupdown(l, "ifupdown", false) },
-	Read:  readIfupdown, Looks: func(text string) int { return 3 * notation.CountLines(text, "iface ") }}
+	Write: func(l notation.Link) string { return writeIfupdown(l, "ifupdown", ifupdownStyle{}) },
+	Read:  readIfupdown, Looks: func(text string) int { return notation.Sure * notation.CountLines(text, "iface ") }}
 
 // Ifupdown2 is a stanza of ifupdown2: ifupdown-addons-interfaces(5) of ifupdown2 3.0. Its
-// tunnel-key has no effect, so the link is made by ip.
+// tunnel-key has no effect, so the link is made by ip. It sets addresses before it runs pre-up, so
+// ip sets them as well.
 var Ifupdown2 = notation.Kind{Name: "ifupdown2", Title: "ifupdown2", Holds: ifupdownHolds,
-	Write: func(l notation.Link) string { return writeIfupdown(l, "ifupdown2", false) },
+	Write: func(l notation.Link) string { return writeIfupdown(l, "ifupdown2", ifupdownStyle{bare: true}) },
 	Read:  readIfupdown, Looks: func(text string) int { return looksLike(text, "tunnel-endpoint ", "vlan-aware", "bridge-vlan-aware") }}
 
 // IfupdownNG is a stanza of ifupdown-ng: interfaces-tunnel(5) of ifupdown-ng 0.12.
 var IfupdownNG = notation.Kind{Name: "ifupdown-ng", Title: "ifupdown-ng", Holds: ifupdownHolds,
-	Write: func(l notation.Link) string { return writeIfupdown(l, "ifupdown-ng", true) },
+	Write: func(l notation.Link) string { return writeIfupdown(l, "ifupdown-ng", ifupdownStyle{own: true}) },
 	Read:  readIfupdown, Looks: func(text string) int { return looksLike(text, "tunnel-remote ", "tunnel-local-dev ") }}
 
 // looksLike counts the stanzas of a text that has one of the words, and one more.
@@ -34,17 +35,26 @@ func looksLike(text string, words ...string) int {
 	if notation.CountLines(text, words...) == 0 {
 		return 0
 	}
-	return 3*notation.CountLines(text, "iface ") + 1
+	return notation.Sure*notation.CountLines(text, "iface ") + 1
 }
 
-// writeIfupdown writes a stanza. With own words, a plain tunnel is made by the program itself.
-func writeIfupdown(l notation.Link, title string, own bool) string {
+// ifupdownStyle is how a stanza is written.
+type ifupdownStyle struct {
+	own  bool // a plain tunnel is made by the words of the program itself
+	bare bool // the stanza has no address
+}
+
+// writeIfupdown writes a stanza.
+func writeIfupdown(l notation.Link, title string, style ifupdownStyle) string {
 	t := l.Near.Tunnel
 	p := notation.NewPage("#", title, l.Near)
 	p.Comment("in /etc/network/interfaces or a file below interfaces.d; then: ifup %s", t.Name)
 	p.MSS(t)
 	p.When(t.Autoconnect, "auto %s", t.Name)
 	first, rest := ifupdownFirst(t)
+	if style.bare && first != "" {
+		first, rest = "", append([]string{first}, rest...)
+	}
 	family, method := "inet", "manual"
 	if first != "" {
 		method = "static"
@@ -56,7 +66,8 @@ func writeIfupdown(l notation.Link, title string, own bool) string {
 	p.When(first != "", "    address %s", first)
 	p.When(first != "", "    mtu %d", t.MTU)
 	add, up := ifupdownCommands(l)
-	if own = own && ifupdownOwn(t); own {
+	own := style.own && ifupdownOwn(t)
+	if own {
 		ifupdownWords(p, t)
 	} else {
 		p.Line("    pre-up %s", add)

@@ -21,7 +21,7 @@ var Keyfile = notation.Kind{
 	Write: writeKeyfile,
 	Read:  readKeyfile,
 	Looks: func(text string) int {
-		return 3 * notation.CountLines(text, "[connection]", "[ip-tunnel]", "[ipv4]", "[ipv6]")
+		return notation.Sure * notation.CountLines(text, "[connection]", "[ip-tunnel]", "[ipv4]", "[ipv6]")
 	},
 }
 

@@ -18,7 +18,7 @@ var Networkd = notation.Kind{
 	Write: writeNetworkd,
 	Read:  readNetworkd,
 	Looks: func(text string) int {
-		return 3 * notation.CountLines(text, "[NetDev]", "[Match]", "[Network]", "[Tunnel]", "[Route]")
+		return notation.Sure * notation.CountLines(text, "[NetDev]", "[Match]", "[Network]", "[Tunnel]", "[Route]")
 	},
 }
 

@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 
@@ -87,7 +88,7 @@ func (in *networkdInput) end() {
 		}
 		return
 	case !routes.IsDevice(name) || name == "gre0":
-		r.Refuse(entries[0].i, "Name %s cannot be a tunnel's name", notation.Word(name))
+		refuseAll(r, entries, "Name "+notation.Word(name)+" cannot be a tunnel's name")
 		return
 	}
 	f, fresh := r.Add(name, entries[0].i)
@@ -95,7 +96,7 @@ func (in *networkdInput) end() {
 		f, fresh = r.Again(name, entries[0].i), true
 	}
 	if !fresh {
-		r.Refuse(entries[0].i, "%s is in line %d already", notation.Word(name), r.Lines[f.At].N)
+		refuseAll(r, entries, fmt.Sprintf("%s is in line %d already", notation.Word(name), r.Lines[f.At].N))
 		return
 	}
 	f.Mode, f.Up = mode, true
@@ -108,6 +109,13 @@ func (in *networkdInput) end() {
 	if !f.Remote.IsValid() {
 		f.Refuse = "remote: NetworkManager needs the far end's address"
 		r.Refuse(entries[0].i, "%s", f.Refuse)
+	}
+}
+
+// refuseAll refuses all lines of a file.
+func refuseAll(r *notation.Reading, entries []iniEntry, why string) {
+	for _, e := range entries {
+		r.Refuse(e.i, "%s", why)
 	}
 }
 
@@ -182,7 +190,7 @@ func (in *networkdInput) part(part []iniEntry) {
 		in.route(f, part)
 	default:
 		for _, e := range part {
-			r.Refuse(e.i, "[%s] is not read", e.section)
+			r.Refuse(e.i, "[%s] is not read: give a rule with --rule", e.section)
 		}
 	}
 }
@@ -254,16 +262,18 @@ func (in *networkdInput) address(f *notation.Found, part []iniEntry) {
 	iproute.Inner(in.r, at, f, own, peer)
 }
 
+// networkdRoutes are networkd's names of the words of a route.
+var networkdRoutes = map[string]string{"Gateway": "via", "Metric": "metric", "Table": "table", "PreferredSource": "src", "MTUBytes": "mtu", "Scope": "scope", "Source": "from",
+	"InitialCongestionWindow": "initcwnd", "InitialAdvertisedReceiveWindow": "initrwnd", "TCPAdvertisedMaximumSegmentSize": "advmss"}
+
 func (in *networkdInput) route(f *notation.Found, part []iniEntry) {
-	at, values := part[0].i, map[string]string{}
-	words := map[string]string{"Gateway": "via", "Metric": "metric", "Table": "table", "PreferredSource": "src", "MTUBytes": "mtu", "Scope": "scope", "Source": "from",
-		"InitialCongestionWindow": "initcwnd", "InitialAdvertisedReceiveWindow": "initrwnd", "TCPAdvertisedMaximumSegmentSize": "advmss"}
+	at, destination, six := part[0].i, "", false
 	spec := []string{""}
 	for _, e := range part[1:] {
-		values[e.name] = e.value
-		switch word := words[e.name]; {
+		six = six || e.name == "Gateway" && strings.Contains(e.value, ":")
+		switch word := networkdRoutes[e.name]; {
 		case e.name == "Destination":
-			at = e.i
+			at, destination = e.i, e.value
 		case e.name == "GatewayOnLink" || e.name == "GatewayOnlink":
 			if isYes(e.value) {
 				spec = append(spec, "onlink")
@@ -277,12 +287,12 @@ func (in *networkdInput) route(f *notation.Found, part []iniEntry) {
 			spec = append(spec, word, e.value)
 		}
 	}
-	destination := values["Destination"]
-	if destination == "" {
+	switch {
+	case destination != "":
+	case six:
+		destination = "::/0"
+	default:
 		destination = "0.0.0.0/0"
-		if strings.Contains(values["Gateway"], ":") {
-			destination = "::/0"
-		}
 	}
 	spec[0] += destination
 	route, err := routes.Parse(strings.Join(spec, " "))

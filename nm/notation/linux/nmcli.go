@@ -15,7 +15,7 @@ var Nmcli = notation.Kind{
 	Write: writeNmcli,
 	Read:  readNmcli,
 	Looks: func(text string) int {
-		return 3 * notation.CountLines(text, "nmcli ", "sudo nmcli ", "/usr/bin/nmcli ")
+		return notation.Sure * notation.CountLines(text, "nmcli ", "sudo nmcli ", "/usr/bin/nmcli ")
 	},
 }
 

@@ -10,6 +10,7 @@ import (
 	"nmgre/nm/notation/iproute"
 	"nmgre/nm/notation/shell"
 	"nmgre/routes"
+	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 )
 
@@ -202,7 +203,7 @@ func nmcliSet(r *notation.Reading, i int, f *notation.Found, property, value str
 			profileTunnel(r, i, f, name, value)
 			return
 		}
-		r.Lines[i].Why = join(r.Lines[i].Why, "without "+property+", which is no part of a tunnel")
+		r.Lines[i].Why = join(r.Lines[i].Why, "without "+fault.Printable(property)+", which is no part of a tunnel")
 	}
 }
 

@@ -12,9 +12,10 @@ import (
 
 // profileTunnel sets a property of NetworkManager's ip-tunnel setting.
 func profileTunnel(r *notation.Reading, i int, f *notation.Found, name, value string) {
+	wrong := false
 	number := func(most uint64) uint64 {
 		n, err := strconv.ParseUint(value, 0, 32)
-		if err != nil || n > most {
+		if wrong = err != nil || n > most; wrong {
 			r.Refuse(i, "%s %s is not a number from 0 to %d", name, notation.Word(value), most)
 			return 0
 		}
@@ -34,7 +35,9 @@ func profileTunnel(r *notation.Reading, i int, f *notation.Found, name, value st
 	case "output-key":
 		f.OutputKey = keyOf(r, i, name, value)
 	case "ttl":
-		f.TTL, f.TTLSet = uint8(number(255)), true //nolint:gosec // at most 255
+		if n := number(255); !wrong {
+			f.TTL, f.TTLSet = uint8(n), true //nolint:gosec // at most 255
+		}
 	case "tos":
 		f.TOS = uint8(number(255)) //nolint:gosec // at most 255
 	case "mtu":
@@ -72,7 +75,7 @@ func keyOf(r *notation.Reading, i int, name, value string) *gre.Key {
 	}
 	key, err := gre.ParseKey(value)
 	if err != nil {
-		r.Refuse(i, "%s %s is not a number of 32 bits, which a GRE key is", name, notation.Word(value))
+		r.Refuse(i, "%s %s is not a number of 32 bits, which a GRE key is: the tunnel is taken without it", name, notation.Word(value))
 		return nil
 	}
 	return &key

@@ -18,7 +18,9 @@ var Wicked = notation.Kind{
 		Why: map[string]string{"mode": "its tunnels are gre, ipip and sit", "local": "TUNNEL_LOCAL_IPADDR is not optional"}},
 	Write: writeWicked,
 	Read:  readWicked,
-	Looks: func(text string) int { return 3 * notation.CountLines(text, "TUNNEL=", "TUNNEL_", "STARTMODE=") },
+	Looks: func(text string) int {
+		return notation.Sure * notation.CountLines(text, "TUNNEL=", "TUNNEL_", "STARTMODE=")
+	},
 }
 
 func writeWicked(l notation.Link) string {

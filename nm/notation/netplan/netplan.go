@@ -23,7 +23,7 @@ var Kind = notation.Kind{
 	Write: writeNetplan,
 	Read:  read,
 	Looks: func(text string) int {
-		return 4 * notation.CountLines(text, "network:", "tunnels:", "ethernets:", "renderer:")
+		return notation.Sure * notation.CountLines(text, "network:", "tunnels:", "ethernets:", "renderer:")
 	},
 }
 

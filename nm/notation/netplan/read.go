@@ -228,7 +228,9 @@ func (d *document) setting(f *notation.Found, s pair) {
 	case "remote":
 		f.Remote = d.address(s)
 	case "ttl":
-		f.TTL, f.TTLSet = uint8(d.number(s, 255)), true //nolint:gosec // at most 255
+		if n := d.number(s, 255); n != 0 {
+			f.TTL, f.TTLSet = uint8(n), true //nolint:gosec // at most 255
+		}
 	case "mtu":
 		f.MTU = d.number(s, 65535)
 	case "key", "keys":
@@ -248,7 +250,7 @@ func (d *document) setting(f *notation.Found, s pair) {
 	case "networkmanager":
 		d.passthrough(f, s)
 	case "routing-policy":
-		d.refuse(s.node, "a tunnel of nmgre has no rule of ip rule")
+		d.refuse(s.node, "rules are not read here: give them with --rule")
 	default:
 		d.skip(s.at, s.node, "%s is no part of a tunnel", s.key)
 	}
@@ -293,7 +295,7 @@ func (d *document) keys(f *notation.Found, s pair) {
 func (d *document) key(s pair) *gre.Key {
 	key, err := gre.ParseKey(s.node.Value)
 	if err != nil {
-		d.refuse(s.node, "%s %s is not a number of 32 bits, which a GRE key is", s.key, notation.Word(s.node.Value))
+		d.refuse(s.node, "%s %s is not a number of 32 bits, which a GRE key is: the tunnel is taken without it", s.key, notation.Word(s.node.Value))
 		return nil
 	}
 	return &key

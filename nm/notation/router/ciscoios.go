@@ -18,7 +18,7 @@ var CiscoIOS = notation.Kind{
 	Write: writeCiscoIOS,
 	Read:  readCiscoIOS,
 	Looks: func(text string) int {
-		return 3 * notation.CountLines(text, "interface Tunnel", "tunnel destination ", "tunnel source ", "ip route ")
+		return notation.Sure * notation.CountLines(text, "interface Tunnel", "tunnel destination ", "tunnel source ")
 	},
 }
 

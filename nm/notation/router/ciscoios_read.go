@@ -165,8 +165,8 @@ func (in *iosInput) tunnel(i int, words []string) {
 		r.Lines[i].Why = "as --clamp-mss: to the MTU"
 	case strings.HasPrefix(line, "keepalive"):
 		r.Refuse(i, "Linux answers no keepalives: take it out at the router, or the tunnel goes down there")
-	case words[0] == "tunnel" && len(words) >= 3:
-		in.tunnelWord(i, f, words[1], words[2:])
+	case words[0] == "tunnel" && len(words) >= 2:
+		in.tunnelWord(i, f, words[1], append(words[2:], "")[:max(1, len(words)-2)])
 	default:
 		r.Refuse(i, "%s is not read", notation.Word(line))
 	}
@@ -190,13 +190,15 @@ func (in *iosInput) tunnelWord(i int, f *notation.Found, word string, values []s
 	case "key":
 		key, err := strconv.ParseUint(value, 10, 32)
 		if err != nil {
-			r.Refuse(i, "tunnel key %s is not a number of 32 bits, which a GRE key is", notation.Word(value))
+			r.Refuse(i, "tunnel key %s is not a number of 32 bits, which a GRE key is: the tunnel is taken without it", notation.Word(value))
 			return
 		}
 		k := gre.Key(key)
 		f.InputKey, f.OutputKey = &k, gre.CloneKey(&k)
 	case "ttl":
-		f.TTL, f.TTLSet = uint8(in.number(i, "ttl", value, 1, 255)), true //nolint:gosec // at most 255
+		if n := in.number(i, "ttl", value, 1, 255); n != 0 {
+			f.TTL, f.TTLSet = uint8(n), true //nolint:gosec // at most 255
+		}
 	case "checksum", "sequence-datagrams", "protection":
 		f.Refuse = "tunnel " + word + ": NetworkManager's tunnels have no such setting"
 		r.Refuse(i, "%s", f.Refuse)
@@ -309,7 +311,7 @@ func (in *iosInput) route(i int, dst netip.Prefix, words []string) {
 		f.Routes = append(f.Routes, routes.Route{Dst: dst.Masked(), Via: gateway})
 		in.r.Take(i)
 		if len(rest) > 0 {
-			in.r.Lines[i].Why = "without " + strings.Join(rest, " ")
+			in.r.Lines[i].Why = "without " + notation.Word(strings.Join(rest, " "))
 		}
 	})
 }

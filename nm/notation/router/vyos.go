@@ -16,7 +16,7 @@ var VyOS = notation.Kind{
 	Write: writeVyOS,
 	Read:  readVyOS,
 	Looks: func(text string) int {
-		return 3 * notation.CountLines(text, "set interfaces ", "set protocols static ")
+		return notation.Sure * notation.CountLines(text, "set interfaces ", "set protocols static ")
 	},
 }
 

@@ -32,7 +32,7 @@ func readVyOS(r *notation.Reading) {
 			in.tunnel(c.First, words[3], slices.Clone(words[4:]))
 		case words[1] == "interfaces":
 			in.other(c.First, words[2:])
-		case words[1] == "protocols" && words[2] == "static" && len(words) > 5:
+		case words[1] == "protocols" && words[2] == "static" && len(words) > 6:
 			in.static(c.First, slices.Clone(words[3:]))
 		case words[1] == "nat":
 			r.Refuse(c.First, "address translation is not read: give it with --snat")
@@ -130,7 +130,7 @@ func (in *vyosInput) parameter(i int, f *notation.Found, line, value string) {
 	case "parameters ip key":
 		key, err := strconv.ParseUint(value, 10, 32)
 		if err != nil {
-			r.Refuse(i, "key %s is not a number of 32 bits, which a GRE key is", notation.Word(value))
+			r.Refuse(i, "key %s is not a number of 32 bits, which a GRE key is: the tunnel is taken without it", notation.Word(value))
 			return
 		}
 		k := gre.Key(key)

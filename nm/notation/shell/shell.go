@@ -20,13 +20,16 @@ type Command struct {
 	// Assigned are the variables that a command without a word assigns, in their order.
 	Assigned [][2]string
 	// Else says that the command runs only if the one before it fails.
-	Else  bool
+	Else bool
+	// Frame says that it is no command, but a word that ends a block, such as fi.
+	Frame bool
 	Piped bool // it reads what the command before it writes
 }
 
 const (
 	maxValue = 1024 // bytes of a variable's value
 	maxWords = 4096 // of a command
+	maxDepth = 1000 // blocks in blocks
 )
 
 // Split splits lines into commands, and hands each to use, which may keep its words and nothing
@@ -53,12 +56,15 @@ type splitter struct {
 	values   map[string]string
 	use      func(*Command)
 	now      Command
+	done     Command // the command that is handed over
 	word     strings.Builder
 	inWord   bool
 	quoted   bool // part of the word stood in quotes
 	redirect byte // the next word is the file of a redirection
 	until    []string
 	depth    []string // the words that opened blocks: if, for, ...
+	lost     bool     // more blocks are open than are remembered
+	framed   bool     // the command begins with a word that opens or closes a block
 	budget   int      // how many bytes the values of variables may still add
 }
 
@@ -198,7 +204,7 @@ func (s *splitter) variable() {
 		s.substitution("$(")
 		return
 	}
-	name, length := rest, 0
+	name, length := "", 0
 	if strings.HasPrefix(rest, "{") {
 		end := strings.IndexByte(rest, '}')
 		if end < 0 {
@@ -316,7 +322,7 @@ func (s *splitter) bracket(c byte) {
 	s.at++
 	s.begin()
 	if c == '(' {
-		s.depth = append(s.depth, "(")
+		s.enter("(")
 	} else {
 		s.leave("(")
 	}
@@ -352,7 +358,7 @@ func (s *splitter) endWord() {
 func (s *splitter) keyword(word string) bool {
 	switch word {
 	case "if", "for", "while", "until", "case", "select", "{":
-		s.depth = append(s.depth, word)
+		s.enter(word)
 		s.now.Words = append(s.now.Words, word)
 		if word == "{" {
 			s.now.Words = nil
@@ -371,7 +377,17 @@ func (s *splitter) keyword(word string) bool {
 	default:
 		return false
 	}
+	s.framed = true
 	return true
+}
+
+// enter opens a block. In a script that opens more than maxDepth, nothing counts any more.
+func (s *splitter) enter(word string) {
+	if len(s.depth) < maxDepth {
+		s.depth = append(s.depth, word)
+		return
+	}
+	s.lost = true
 }
 
 // leave closes the innermost block that one of the words has opened.
@@ -390,22 +406,29 @@ func (s *splitter) leave(words ...string) {
 func (s *splitter) end() {
 	s.endWord()
 	s.redirect = 0
-	c := s.now
+	s.done = s.now
+	c := &s.done
 	c.Last = s.line
 	s.begin()
+	framed := s.framed || len(c.Words) == 1 && c.Words[0] == "function"
+	s.framed = false
+	if framed && c.Bad == "" && len(c.Words) < 2 && (len(c.Words) == 0 || c.Words[0] == "function") {
+		s.use(&Command{First: c.First, Last: c.Last, Frame: true})
+		return
+	}
 	if len(c.Words) == 0 && c.Bad == "" {
 		return
 	}
-	if len(c.Words) == 1 && c.Words[0] == "function" {
-		return
+	if s.lost && c.Bad == "" {
+		c.Bad = "the script opens too many blocks"
 	}
 	if len(s.depth) > 0 && c.Bad == "" {
 		c.Bad = s.inside()
 	}
 	if c.Bad == "" {
-		s.assign(&c)
+		s.assign(c)
 	}
-	s.use(&c)
+	s.use(c)
 }
 
 // inside says that a command is in a block, so that nobody knows whether it runs.
