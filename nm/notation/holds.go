@@ -38,6 +38,8 @@ const (
 	CanNoInner                    // address: none at all
 	CanPeer                       // peer-address: one that is in no network of this end
 	CanRule                       // rule
+	CanZone                       // zone
+	CanFollow                     // follow
 	CanSNAT                       // snat
 	CanForward                    // forward
 	CanClamp                      // clamp-mss
@@ -94,6 +96,8 @@ var needs = []need{
 		return slices.ContainsFunc(t.Peers(), func(a addr) bool { return t.IsRouteToPeer(routes.Route{Dst: routes.HostPrefix(a)}) })
 	}},
 	{"rule", "rule of ip rule", CanRule, func(t *nm.Tunnel) bool { return len(t.Rules) > 0 }},
+	{"zone", "zone of firewalld", CanZone, func(t *nm.Tunnel) bool { return t.Zone != "" }},
+	{"follow", "name of the far end to follow", CanFollow, func(t *nm.Tunnel) bool { return t.Follow }},
 	{"snat", "SNAT", CanSNAT, func(t *nm.Tunnel) bool { return len(t.SNAT) > 0 }},
 	{"forward", "forwarding", CanForward, func(t *nm.Tunnel) bool { return t.Forward }},
 	{"clamp-mss", "the MSS clamp", CanClamp, func(t *nm.Tunnel) bool { return t.ClampMSS }},

@@ -75,6 +75,9 @@ func generated(r *rand.Rand) nm.Tunnel {
 	for i := range r.IntN(4) {
 		t.Routes = append(t.Routes, generatedRoute(r, t, i))
 	}
+	if chance(20) {
+		t.Zone = "trusted"
+	}
 	if chance(20) && len(t.Routes) > 0 {
 		t.Routes[0].Table = 77
 		t.Rules = append(t.Rules, rule.MustParse(fmt.Sprintf("from 10.%d.0.0/16 table 77 priority %d", r.IntN(200), 100+r.IntN(99))))
@@ -122,6 +125,7 @@ func fitted(k *notation.Kind, t nm.Tunnel) nm.Tunnel {
 	}
 	drop(notation.CanMany, func() { t.Addresses = t.Addresses[:1] })
 	drop(notation.CanRule, func() { t.Rules = nil })
+	drop(notation.CanZone, func() { t.Zone = "" })
 	drop(notation.CanSNAT, func() { t.SNAT = nil })
 	drop(notation.CanForward, func() { t.Forward = false })
 	drop(notation.CanClamp, func() { t.ClampMSS = false })

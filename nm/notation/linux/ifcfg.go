@@ -3,6 +3,7 @@ package linux
 import (
 	"nmgre/nm/notation"
 	"nmgre/routes"
+	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/rule"
 )
@@ -12,7 +13,7 @@ import (
 var Ifcfg = notation.Kind{
 	Name: "ifcfg", Title: "RHEL's ifcfg",
 	Holds: notation.Holds{Modes: []gre.Mode{gre.ModeGRE, gre.ModeIP6GRE}, Keys: notation.OneKey,
-		Can: notation.CanAnyLocal | notation.CanInheritTTL | notation.CanInner6 | notation.CanPeer | notation.CanManual | notation.CanAnyRoute | notation.CanRule,
+		Can: notation.CanAnyLocal | notation.CanInheritTTL | notation.CanInner6 | notation.CanPeer | notation.CanManual | notation.CanAnyRoute | notation.CanRule | notation.CanZone,
 		Why: map[string]string{"mode": "TYPE is GRE or GRE6", "tos": "ifup-tunnel reads no variable for it", "parent": "ifup-tunnel reads no variable for it",
 			"no-pmtud": "ifup-tunnel reads no variable for it", "key": "KEY is for both directions", "snat": "put it into /etc/sysconfig/iptables"}},
 	Write: writeIfcfg,
@@ -36,6 +37,7 @@ func writeIfcfg(l notation.Link) string {
 	}
 	p.Line("BOOTPROTO=none")
 	p.Line("ONBOOT=%s", yesNo(t.Autoconnect))
+	p.When(t.Zone != "", "ZONE=%s", fault.ShellWord(t.Zone))
 	p.When(t.Local.IsValid() && !t.Local.IsUnspecified(), "MY_OUTER_IPADDR=%s", t.Local)
 	p.Line("PEER_OUTER_IPADDR=%s", t.Remote)
 	for _, a := range notation.Inner4(t) {

@@ -226,7 +226,7 @@ func (in *ifcfgInput) variable(f *notation.Found, name, value string, i int) {
 			iproute.Inner(r, i, f, text, "")
 		}
 	case "ZONE":
-		r.Skip(i, "the zone of firewalld is not the tunnel's: nmcli connection modify %s connection.zone %s", f.Name, notation.Word(value))
+		f.Zone = value
 	case "IPADDR", "PREFIX", "NETMASK", "GATEWAY":
 		r.Skip(i, "ifup-tunnel does not read %s: an inner address is MY_INNER_IPADDR", name)
 	default:

@@ -16,7 +16,7 @@ import (
 var Keyfile = notation.Kind{
 	Name: "keyfile", Title: "NetworkManager's keyfile",
 	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys,
-		Can: everything&^notation.CanAnyRoute | profileRoutes | notation.CanFlags | notation.CanManual,
+		Can: everything&^notation.CanAnyRoute | profileRoutes | notation.CanFlags | notation.CanZone | notation.CanManual,
 		Why: map[string]string{"route": whyProfileRoute, "snat": whyProfile, "forward": "NetworkManager has it since 1.54 only", "clamp-mss": whyProfile}},
 	Write: writeKeyfile,
 	Read:  readKeyfile,
@@ -39,6 +39,7 @@ func writeKeyfile(l notation.Link) string {
 	p.Line("type=ip-tunnel")
 	p.Line("interface-name=%s", t.Name)
 	p.When(!t.Autoconnect, "autoconnect=false")
+	p.When(t.Zone != "", "zone=%s", t.Zone)
 	p.Line("")
 	p.Line("[ip-tunnel]")
 	p.When(t.EncapLimit != 0, "encapsulation-limit=%d", t.EncapLimit)

@@ -107,6 +107,8 @@ func (in *keyfileInput) connection(f *notation.Found, e iniEntry) {
 	case "id", "type", "interface-name":
 	case "uuid":
 		in.r.Skip(e.i, "a new profile has a new UUID")
+	case "zone":
+		f.Zone = e.value
 	case "autoconnect":
 		f.Autoconnect = e.value != "false" && e.value != "0" && e.value != "no"
 	default:

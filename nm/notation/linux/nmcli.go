@@ -10,7 +10,7 @@ import (
 var Nmcli = notation.Kind{
 	Name: "nmcli", Title: "nmcli",
 	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys,
-		Can: everything&^notation.CanAnyRoute | profileRoutes | notation.CanFlags | notation.CanManual,
+		Can: everything&^notation.CanAnyRoute | profileRoutes | notation.CanFlags | notation.CanZone | notation.CanManual,
 		Why: map[string]string{"route": whyProfileRoute, "snat": whyProfile, "forward": "NetworkManager has it since 1.54 only", "clamp-mss": whyProfile}},
 	Write: writeNmcli,
 	Read:  readNmcli,

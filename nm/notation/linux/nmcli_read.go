@@ -183,6 +183,8 @@ func nmcliSet(r *notation.Reading, i int, f *notation.Found, property, value str
 		if property == "ip-tunnel.mode" {
 			f.Mode, _ = gre.ParseMode(nmcliMode(value))
 		}
+	case "connection.zone":
+		f.Zone = value
 	case "connection.autoconnect":
 		f.Autoconnect = value != "no" && value != "false" && value != "off" && value != "0"
 	case "ipv4.addresses", "ipv6.addresses":

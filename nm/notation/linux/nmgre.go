@@ -6,7 +6,7 @@ import "nmgre/nm/notation"
 var NMGRE = notation.Kind{
 	Name: "nmgre", Title: "nmgre",
 	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys,
-		Can: everything | notation.CanFlags | notation.CanRule | notation.CanSNAT | notation.CanForward | notation.CanClamp | notation.CanManual},
+		Can: everything | notation.CanFlags | notation.CanZone | notation.CanFollow | notation.CanRule | notation.CanSNAT | notation.CanForward | notation.CanClamp | notation.CanManual},
 	Write: writeNMGRE,
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"nmgre/nm/notation"
 	"nmgre/routes"
+	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 )
 
@@ -13,7 +14,7 @@ import (
 var Wicked = notation.Kind{
 	Name: "wicked", Title: "SUSE's wicked",
 	Holds: notation.Holds{Modes: []gre.Mode{gre.ModeGRE}, Keys: notation.TwoKeys,
-		Can: notation.CanInheritTTL | notation.CanTOS | notation.CanNoPMTUD | notation.CanParent | notation.CanMany | notation.CanInner6 | notation.CanPeer | notation.CanManual |
+		Can: notation.CanInheritTTL | notation.CanTOS | notation.CanNoPMTUD | notation.CanParent | notation.CanMany | notation.CanInner6 | notation.CanPeer | notation.CanManual | notation.CanZone |
 			notation.CanVia | notation.CanMetric | notation.CanTable | notation.CanSrc | notation.CanRouteMTU,
 		Why: map[string]string{"mode": "its tunnels are gre, ipip and sit", "local": "TUNNEL_LOCAL_IPADDR is not optional"}},
 	Write: writeWicked,
@@ -36,6 +37,7 @@ func writeWicked(l notation.Link) string {
 	p.Line("STARTMODE='%s'", start)
 	p.Line("BOOTPROTO='static'")
 	p.Line("TUNNEL='gre'")
+	p.When(t.Zone != "", "ZONE=%s", fault.ShellWord(t.Zone))
 	p.Line("TUNNEL_LOCAL_IPADDR='%s'", t.Local)
 	p.Line("TUNNEL_REMOTE_IPADDR='%s'", t.Remote)
 	p.When(t.Parent != "", "TUNNEL_DEVICE='%s'", t.Parent)

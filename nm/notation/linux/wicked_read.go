@@ -127,7 +127,9 @@ func wickedVariable(r *notation.Reading, f *notation.Found, name string, values 
 			own = withMask(own, mask)
 		}
 		iproute.Inner(r, i, f, own, values["REMOTE_IPADDR"+suffix])
-	case name == "ZONE" || name == "NAME" || name == "USERCONTROL" || name == "FIREWALL" || name == "ETHTOOL_OPTIONS" || strings.HasPrefix(name, "LABEL") || strings.HasPrefix(name, "SCOPE") || strings.HasPrefix(name, "BROADCAST"):
+	case name == "ZONE":
+		f.Zone = value
+	case name == "NAME" || name == "USERCONTROL" || name == "FIREWALL" || name == "ETHTOOL_OPTIONS" || strings.HasPrefix(name, "LABEL") || strings.HasPrefix(name, "SCOPE") || strings.HasPrefix(name, "BROADCAST"):
 		r.Skip(i, "%s is no part of a tunnel", name)
 	default:
 		r.Refuse(i, "%s is not read", notation.Word(name))
