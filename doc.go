@@ -14,7 +14,8 @@
 // Outside, a room is pure: data, parsing and decisions on the standard library. Code that touches
 // the host is one room further in.
 //
-//	cmd/nmgre/term  the person's terminal: modes, size, what was typed; output has what the
+//	cmd/nmgre/term  the person's terminal: modes, size, what was typed; foreign has import and
+//	                --as, shells the completion; output has what the
 //	                commands print, calls tells of each call to the host, progress of long work;
 //	                suggest knows what people mean by words of other programs
 //	cmd/nmgre/adapters   wires the doors of a host together; screens is the host for the screens

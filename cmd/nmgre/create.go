@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/foreign"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/nm"
 	"nmgre/routes/fault"
@@ -67,7 +68,7 @@ and a RULE as for ip rule:
 			if err := refuseEmpty(cmd.Flags()); err != nil {
 				return err
 			}
-			if err := run.as.checkDry(cmd, run.dryRun); err != nil {
+			if err := run.as.CheckDry(cmd, run.dryRun); err != nil {
 				return err
 			}
 			want, err := flags.tunnel(a)
@@ -83,7 +84,7 @@ and a RULE as for ip rule:
 	waitFlag(cmd, &run.wait)
 	jsonFlag(cmd, &run.json)
 	cmd.Flags().BoolVar(&run.dryRun, "dry-run", false, "print every step and change nothing")
-	run.as.register(cmd, ", with --dry-run")
+	run.as.Register(cmd, ", with --dry-run")
 	a.confirmFlag(cmd)
 	return cmd
 }
@@ -400,7 +401,7 @@ func (a *app) warnOctal(f createFlags) {
 type createRun struct {
 	dryRun, noProbe, json, autoName bool
 	wait                            time.Duration
-	as                              asFlags
+	as                              foreign.As
 }
 
 // maxLost bounds how often create tries another name when several nmgre processes run at once.
@@ -426,8 +427,8 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nm.Tunnel, 
 	if err != nil {
 		return err
 	}
-	if run.as.as != "" {
-		return run.as.write(a, planned.Tunnel, planned.FarEnd)
+	if run.as.Kind != "" {
+		return run.as.Write(a.stdout, planned.Tunnel, planned.FarEnd)
 	}
 	if run.dryRun {
 		return output.Plan(a.stdout, planned, planned.FarEnd, run.json)

@@ -4,19 +4,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/foreign"
 	"nmgre/cmd/nmgre/output"
 )
 
 func (a *app) showCommand() *cobra.Command {
 	var asJSON bool
-	var as asFlags
+	var as foreign.As
 	cmd := &cobra.Command{
 		Use:               "show NAME",
 		Short:             "show everything about a tunnel",
 		Args:              oneName,
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := as.check(cmd); err != nil {
+			if err := as.Check(cmd); err != nil {
 				return err
 			}
 			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
@@ -28,14 +29,14 @@ func (a *app) showCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if as.as != "" {
-					return as.write(a, status.Tunnel.WithKept(status.Kept), far)
+				if as.Kind != "" {
+					return as.Write(a.stdout, status.Tunnel.WithKept(status.Kept), far)
 				}
 				return output.Show(a.stdout, status, far, asJSON)
 			})
 		},
 	}
 	jsonFlag(cmd, &asJSON)
-	as.register(cmd, "")
+	as.Register(cmd, "")
 	return cmd
 }
