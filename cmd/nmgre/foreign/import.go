@@ -1,5 +1,5 @@
-// Package foreign is the part of the command line that is about other notations: the command import,
-// and the flags --as and --end. The commands of package main hang it in.
+// Package foreign is the part of the command line that is about other notations: the command
+// import, and the flags --as and --end. The commands of package main hang it in.
 package foreign
 
 import (

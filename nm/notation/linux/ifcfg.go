@@ -75,13 +75,6 @@ func writeIfcfg(l notation.Link) string {
 	return p.String()
 }
 
-func yesNo(on bool) string {
-	if on {
-		return "yes"
-	}
-	return "no"
-}
-
 // ifcfgRoutes are the lines of a route file: the words after `ip route add`.
 func ifcfgRoutes(list []routes.Route, dev string) (v4, v6 []string) {
 	for _, r := range list {

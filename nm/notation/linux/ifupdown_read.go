@@ -227,25 +227,6 @@ func (in *ifupdownInput) address(f *notation.Found, w ifupdownWord) {
 	iproute.Inner(in.r, w.i, f, own, peer)
 }
 
-func addrOf(text string) netip.Addr {
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return a
-}
-
-// withMask joins an address and its netmask, which is a length or has four numbers.
-func withMask(own, mask string) string {
-	if isNumber(mask) {
-		return own + "/" + mask
-	}
-	if p, ok := notation.ByMask(addrOf(own), addrOf(mask)); ok {
-		return p.String()
-	}
-	return own + "/" + mask
-}
-
 // foreign keeps the network of an interface that is no tunnel.
 func (in *ifupdownInput) foreign() {
 	own, _ := in.get("address")

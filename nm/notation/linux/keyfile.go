@@ -8,7 +8,6 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/notation"
 	"nmgre/routes"
-	"nmgre/routes/gre"
 )
 
 // Keyfile is a file of NetworkManager's keyfile plugin: nm-settings-keyfile(5), NetworkManager
@@ -24,9 +23,6 @@ var Keyfile = notation.Kind{
 		return notation.Sure * notation.CountLines(text, "[connection]", "[ip-tunnel]", "[ipv4]", "[ipv6]")
 	},
 }
-
-// keyfileModes are the numbers of NMIPTunnelMode.
-var keyfileModes = map[gre.Mode]int{gre.ModeGRE: 2, gre.ModeIP6GRE: 8, gre.ModeGRETAP: 10, gre.ModeIP6GRETAP: 11}
 
 func writeKeyfile(l notation.Link) string {
 	t := l.Near.Tunnel
@@ -49,7 +45,7 @@ func writeKeyfile(l notation.Link) string {
 		p.Line("input-key=%s", t.InputKey)
 	}
 	p.When(t.Local.IsValid() && !t.Local.IsUnspecified(), "local=%s", t.Local)
-	p.Line("mode=%d", keyfileModes[t.Mode])
+	p.Line("mode=%d", profileModes[t.Mode])
 	p.Line("mtu=%d", t.MTU)
 	if t.OutputKey != nil {
 		p.Line("output-key=%s", t.OutputKey)

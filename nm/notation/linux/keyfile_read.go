@@ -48,7 +48,7 @@ func (in *keyfileInput) profile() {
 	if name == "" {
 		name = in.get("connection", "id")
 	}
-	mode, err := gre.ParseMode(nmcliMode(in.get("ip-tunnel", "mode")))
+	mode, err := gre.ParseMode(profileMode(in.get("ip-tunnel", "mode")))
 	if t := in.get("connection", "type"); t != "ip-tunnel" || err != nil {
 		for _, e := range entries {
 			r.Skip(e.i, "the profile is no GRE tunnel")
@@ -144,14 +144,4 @@ func (in *keyfileInput) family(f *notation.Found, e iniEntry) {
 	default:
 		r.Refuse(e.i, "%s is not read", notation.Word(e.section+"."+e.name))
 	}
-}
-
-func isNumber(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
-
-// defaultOf is the destination of a default route.
-func defaultOf(section string) string {
-	if section == "ipv6" {
-		return "::/0"
-	}
-	return "0.0.0.0/0"
 }

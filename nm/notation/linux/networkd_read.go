@@ -162,10 +162,6 @@ func (in *networkdInput) tunnel(f *notation.Found, e iniEntry) {
 	}
 }
 
-func isYes(value string) bool {
-	return value == "yes" || value == "true" || value == "1" || value == "on"
-}
-
 // part reads a section of a .network file.
 func (in *networkdInput) part(part []iniEntry) {
 	r, name := in.r, part[0].name

@@ -19,11 +19,6 @@ var Nmcli = notation.Kind{
 	},
 }
 
-const (
-	whyProfile      = "a profile has no words for it, and nmgre has root keep it"
-	whyProfileRoute = "a profile has no words for them, and nmgre has root keep such a route"
-)
-
 func writeNmcli(l notation.Link) string {
 	p := notation.NewPage("#", "nmcli", l.Near)
 	t := l.Near.Tunnel

@@ -3,7 +3,6 @@ package linux
 import (
 	"net/netip"
 	"path"
-	"strconv"
 	"strings"
 
 	"nmgre/nm/notation"
@@ -89,7 +88,7 @@ func nmcliAdd(r *notation.Reading, i int, words []string) {
 		r.Skip(i, "a profile of type %s is no tunnel", notation.Word(t))
 		return
 	}
-	if _, err := gre.ParseMode(nmcliMode(values["ip-tunnel.mode"])); err != nil {
+	if _, err := gre.ParseMode(profileMode(values["ip-tunnel.mode"])); err != nil {
 		r.Skip(i, "the mode %s is no GRE tunnel", notation.Word(values["ip-tunnel.mode"]))
 		return
 	}
@@ -141,15 +140,6 @@ func nmcliProperty(word string) string {
 	return word
 }
 
-func nmcliMode(value string) string {
-	for mode, number := range keyfileModes {
-		if value == strconv.Itoa(number) {
-			return mode.String()
-		}
-	}
-	return value
-}
-
 func nmcliModify(r *notation.Reading, i int, words []string) {
 	for len(words) > 0 && (strings.HasPrefix(words[0], "--") || words[0] == "id") {
 		words = words[1:]
@@ -181,7 +171,7 @@ func nmcliSet(r *notation.Reading, i int, f *notation.Found, property, value str
 	switch property {
 	case "connection.type", "connection.id", "connection.interface-name", "ipv4.method", "ipv6.method", "ip-tunnel.mode":
 		if property == "ip-tunnel.mode" {
-			f.Mode, _ = gre.ParseMode(nmcliMode(value))
+			f.Mode, _ = gre.ParseMode(profileMode(value))
 		}
 	case "connection.zone":
 		f.Zone = value
@@ -224,9 +214,4 @@ func dropFamily(list []netip.Prefix, four bool) []netip.Prefix {
 		}
 	}
 	return rest
-}
-
-// splitList splits a list at commas and blanks.
-func splitList(value string) []string {
-	return strings.FieldsFunc(value, func(c rune) bool { return c == ',' || c == ' ' || c == '\t' || c == ';' })
 }

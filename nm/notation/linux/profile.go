@@ -116,3 +116,28 @@ func profileRoute(r *notation.Reading, i int, f *notation.Found, words []string)
 	}
 	f.Routes = append(f.Routes, route)
 }
+
+func profileMode(value string) string {
+	for mode, number := range profileModes {
+		if value == strconv.Itoa(number) {
+			return mode.String()
+		}
+	}
+	return value
+}
+
+// defaultOf is the destination of a default route.
+func defaultOf(section string) string {
+	if section == "ipv6" {
+		return "::/0"
+	}
+	return "0.0.0.0/0"
+}
+
+// profileModes are the numbers of NMIPTunnelMode.
+var profileModes = map[gre.Mode]int{gre.ModeGRE: 2, gre.ModeIP6GRE: 8, gre.ModeGRETAP: 10, gre.ModeIP6GRETAP: 11}
+
+const (
+	whyProfile      = "a profile has no words for it, and nmgre has root keep it"
+	whyProfileRoute = "a profile has no words for them, and nmgre has root keep such a route"
+)

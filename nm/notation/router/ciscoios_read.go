@@ -131,14 +131,6 @@ func (in *iosInput) other(words []string) {
 	}
 }
 
-func parseAddr(text string) netip.Addr {
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return a
-}
-
 // tunnel reads a line of a tunnel's section.
 func (in *iosInput) tunnel(i int, words []string) {
 	f, r := in.f, in.r

@@ -87,3 +87,11 @@ func isDigits(s string) bool {
 	}
 	return s != ""
 }
+
+func parseAddr(text string) netip.Addr {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a
+}

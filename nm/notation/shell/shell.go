@@ -30,6 +30,8 @@ const (
 	maxValue = 1024 // bytes of a variable's value
 	maxWords = 4096 // of a command
 	maxDepth = 1000 // blocks in blocks
+
+	usualWords = 8 // of a command: room for them is made at once
 )
 
 // Split splits lines into commands, and hands each to use, which may keep its words and nothing
@@ -58,6 +60,7 @@ type splitter struct {
 	now      Command
 	done     Command // the command that is handed over
 	word     strings.Builder
+	whole    string // the word, where all of it is plain
 	inWord   bool
 	quoted   bool // part of the word stood in quotes
 	redirect byte // the next word is the file of a redirection
@@ -99,11 +102,27 @@ func (s *splitter) statement() {
 		case c == '(' || c == ')':
 			s.bracket(c)
 		default:
-			s.add(c)
+			s.plain()
 		}
 	}
 	s.end()
 	s.hereDocuments()
+}
+
+// plain reads what has no meaning to a shell. A whole word of it shares the memory of its line.
+func (s *splitter) plain() {
+	end := s.at + 1
+	for end < len(s.text) && strings.IndexByte("\\'\"$`#;|&<>() \t", s.text[end]) < 0 {
+		end++
+	}
+	run := s.text[s.at:end]
+	s.at = end
+	if !s.inWord && (end == len(s.text) || s.text[end] == ' ' || s.text[end] == '\t') {
+		s.whole, s.inWord = run, true
+		return
+	}
+	s.inWord = true
+	s.word.WriteString(run)
 }
 
 func (s *splitter) begin() { s.now = Command{First: s.line} }
@@ -333,9 +352,13 @@ func (s *splitter) endWord() {
 	if !s.inWord {
 		return
 	}
-	word := s.word.String()
+	word := s.whole
+	if word == "" {
+		word = s.word.String()
+	}
 	quoted := s.quoted
 	s.word.Reset()
+	s.whole = ""
 	s.inWord, s.quoted = false, false
 	switch redirect := s.redirect; {
 	case redirect == 'h':
@@ -349,6 +372,9 @@ func (s *splitter) endWord() {
 	case len(s.now.Words) >= maxWords:
 		s.bad("it has too many words")
 	default:
+		if s.now.Words == nil {
+			s.now.Words = make([]string, 0, usualWords)
+		}
 		s.now.Words = append(s.now.Words, word)
 	}
 	s.redirect = 0
