@@ -53,6 +53,7 @@ func printable(text string) bool {
 	return strings.IndexFunc(text, func(c rune) bool { return c < ' ' && c != '\n' || c == 0x7f }) < 0
 }
 
+func FuzzNMGRE(f *testing.F)      { fuzzReader(f, "nmgre") }
 func FuzzNmcli(f *testing.F)      { fuzzReader(f, "nmcli") }
 func FuzzKeyfile(f *testing.F)    { fuzzReader(f, "keyfile") }
 func FuzzIP(f *testing.F)         { fuzzReader(f, "ip") }

@@ -8,6 +8,10 @@ var NMGRE = notation.Kind{
 	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys,
 		Can: everything | notation.CanFlags | notation.CanZone | notation.CanFollow | notation.CanRule | notation.CanSNAT | notation.CanForward | notation.CanClamp | notation.CanManual},
 	Write: writeNMGRE,
+	Read:  readNMGRE,
+	Looks: func(text string) int {
+		return notation.Sure * notation.CountLines(text, "nmgre create ", "sudo nmgre create ")
+	},
 }
 
 func writeNMGRE(l notation.Link) string {
