@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,5 +78,23 @@ func TestImportBeside(t *testing.T) {
 	}
 	if o := w.run("import", filepath.Join(folder, "ifcfg-none")); o.code != exitInvalid || !strings.Contains(o.stderr, "no such file") {
 		t.Errorf("%d %s", o.code, o.stderr)
+	}
+}
+
+// Of very many tunnels the far ends are not probed one after another, and the time allowed grows
+// with them.
+func TestImportMany(t *testing.T) {
+	var script strings.Builder
+	for i := range 25 {
+		fmt.Fprintf(&script, "ip tunnel add tun%d mode gre remote 100.0.%d.100 local 100.0.1.100 ttl 64\nip addr add 172.16.%d.1/30 dev tun%d\n", i, i+2, i, i)
+	}
+	w := newWorld(t)
+	w.stdin = strings.NewReader(script.String())
+	o := w.must("import", "-")
+	if !strings.Contains(o.stderr, "not probed one after another") || !strings.Contains(o.stderr, "brought up 20 of 25 tunnels") || !strings.Contains(o.stdout, "25 tunnels are up") {
+		t.Errorf("%s%s", o.stdout, o.stderr)
+	}
+	if n := strings.Count(w.must("list").stdout, "tun"); n < 25 {
+		t.Errorf("%d tunnels", n)
 	}
 }

@@ -86,6 +86,7 @@ The notations, for --from, and for --as of show and create:
 	cmd.Flags().BoolVar(&run.noProbe, "no-probe", false, "do not probe the far ends")
 	complete(cmd, "from", every.Names(true))
 	a.Flags(cmd, &run.wait, &run.json)
+	cmd.Flags().Lookup("wait").Usage = "how long each tunnel may take, such as 10s or 1m"
 	return cmd
 }
 
@@ -93,6 +94,9 @@ The notations, for --from, and for --as of show and create:
 func complete(cmd *cobra.Command, flag string, words []string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // it fails for flags that are not there
 }
+
+// maxProbed is up to how many far ends are probed, each in its turn.
+const maxProbed = 20
 
 // readInput reads a file with those beside it, or standard input.
 func (a App) readInput(name string) (string, error) {
@@ -136,8 +140,6 @@ func readText(in io.Reader, name string) (string, error) {
 // importAll makes the tunnels of an input.
 func (a App) importAll(ctx context.Context, host *nmgre.Host, text string, run importRun) error {
 	confirm, watch := a.Confirm()
-	ctx, cancel := context.WithTimeout(ctx, run.wait+confirm)
-	defer cancel()
 	links, err := host.Kernel.Links(ctx)
 	if err != nil {
 		return err
@@ -148,6 +150,9 @@ func (a App) importAll(ctx context.Context, host *nmgre.Host, text string, run i
 		output.ImportLines(a.Err, im, false)
 		return err
 	}
+	// What one tunnel may take, each of several may take.
+	ctx, cancel := context.WithTimeout(ctx, run.wait*time.Duration(len(im.Tunnels))+confirm)
+	defer cancel()
 	plans, err := host.PlanAll(ctx, im.Tunnels)
 	if err != nil {
 		output.ImportLines(a.Err, im, false)
@@ -164,6 +169,10 @@ func (a App) importAll(ctx context.Context, host *nmgre.Host, text string, run i
 	output.ImportLines(a.Err, im, false)
 	if confirm > 0 {
 		defer watch()()
+	}
+	if len(plans) > maxProbed && !run.noProbe {
+		run.noProbe = true
+		fmt.Fprintf(a.Err, "nmgre: so many far ends are not probed one after another: nmgre verify --all asks them together\n")
 	}
 	made, err := host.CreateAll(ctx, plans, nmgre.CreateOptions{NoProbe: run.noProbe})
 	if err != nil {

@@ -25,6 +25,7 @@ func writeFortiOS(l notation.Link) string {
 	if t.InputKey != nil || t.OutputKey != nil {
 		p.Comment("key-inbound and key-outbound are in 6.2.12 and 7.0, and not in 6.2.8 or 6.4.4")
 	}
+	p.Comment("a release without mtu-override for tunnels takes the MTU from the interface below")
 	parent := t.Parent
 	if parent == "" {
 		parent = "wan1"
