@@ -184,9 +184,11 @@ func (in *networkdInput) part(part []iniEntry) {
 		in.address(f, part)
 	case "Route":
 		in.route(f, part)
+	case "RoutingPolicyRule":
+		in.rule(f, part)
 	default:
 		for _, e := range part {
-			r.Refuse(e.i, "[%s] is not read: give a rule with --rule", e.section)
+			r.Refuse(e.i, "[%s] is not read", e.section)
 		}
 	}
 }
@@ -256,6 +258,22 @@ func (in *networkdInput) address(f *notation.Found, part []iniEntry) {
 		}
 	}
 	iproute.Inner(in.r, at, f, own, peer)
+}
+
+// networkdRules are networkd's names of the words of `ip rule`.
+var networkdRules = map[string]string{"From": "from", "To": "to", "Table": "table", "Priority": "priority", "FirewallMark": "fwmark", "IncomingInterface": "iif",
+	"OutgoingInterface": "oif", "TypeOfService": "tos", "IPProtocol": "ipproto", "SourcePort": "sport", "DestinationPort": "dport"}
+
+func (in *networkdInput) rule(f *notation.Found, part []iniEntry) {
+	var words []string
+	for _, e := range part[1:] {
+		if word := networkdRules[e.name]; word != "" {
+			words = append(words, word, e.value)
+			continue
+		}
+		in.r.Refuse(e.i, "%s is not read", notation.Word(e.name))
+	}
+	iproute.New(in.r).Rule(part[0].i, words, f.Name, false)
 }
 
 // networkdRoutes are networkd's names of the words of a route.

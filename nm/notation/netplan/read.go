@@ -250,7 +250,9 @@ func (d *document) setting(f *notation.Found, s pair) {
 	case "networkmanager":
 		d.passthrough(f, s)
 	case "routing-policy":
-		d.refuse(s.node, "rules are not read here: give them with --rule")
+		for _, r := range s.node.Content {
+			d.rule(f, r)
+		}
 	default:
 		d.skip(s.at, s.node, "%s is no part of a tunnel", s.key)
 	}
@@ -355,6 +357,22 @@ func (d *document) route(f *notation.Found, n *yaml.Node) {
 		to = "::/0"
 	}
 	d.add(f, n, strings.TrimSpace(kind+to+" "+strings.Join(spec, " ")))
+}
+
+// ruleWords are netplan's names of the words of `ip rule`.
+var ruleWords = map[string]string{"from": "from", "to": "to", "table": "table", "priority": "priority", "mark": "fwmark", "type-of-service": "tos"}
+
+// rule reads an entry of routing-policy.
+func (d *document) rule(f *notation.Found, n *yaml.Node) {
+	var words []string
+	for _, p := range d.pairs(n) {
+		if word := ruleWords[p.key]; word != "" {
+			words = append(words, word, p.node.Value)
+			continue
+		}
+		d.refuse(p.node, "%s is not read", notation.Word(p.key))
+	}
+	iproute.New(d.r).Rule(d.line(n), words, f.Name, false)
 }
 
 func (d *document) add(f *notation.Found, n *yaml.Node, spec string) {
