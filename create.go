@@ -84,6 +84,7 @@ type createWork struct {
 	// what root keeps, for a user without root: the helper drops it without another question
 	trial  keep.Trial
 	saving bool   // the profile may be on disk
+	beside int    // how many other tunnels are made together with it
 	file   string // the profile's file, once it is on disk
 }
 
@@ -158,7 +159,7 @@ func (c *createWork) isEarlier(p, own nm.Profile) bool {
 	return p.UUID != c.uuid && named && p.State != nm.StateExternal && !p.Abandoned && (!p.Trial || p.Serial < own.Serial)
 }
 
-// alone says whether this process alone has added a profile since the plan was made.
+// alone says whether this process alone has added profiles since the plan was made.
 func (c *createWork) alone(ctx context.Context) (bool, error) {
 	serials, err := c.host.Profiles.Serials(ctx)
 	since := 0
@@ -167,7 +168,7 @@ func (c *createWork) alone(ctx context.Context) (bool, error) {
 			since++
 		}
 	}
-	return since == 1, err
+	return since == 1+c.beside, err
 }
 
 // keep has root keep the routes and rules that NetworkManager cannot hold, if there are any.

@@ -14,7 +14,8 @@
 // Outside, a room is pure: data, parsing and decisions on the standard library. Code that touches
 // the host is one room further in.
 //
-//	cmd/nmgre/term  the person's terminal: modes, size, what was typed; output has what the
+//	cmd/nmgre/term  the person's terminal: modes, size, what was typed; foreign has import and
+//	                --as, shells the completion; output has what the
 //	                commands print, calls tells of each call to the host, progress of long work;
 //	                suggest knows what people mean by words of other programs; values reads
 //	                the values of flags
@@ -31,6 +32,10 @@
 //	nm/advice       the notes that a plan gives about what it decides
 //	nm/find         finds a tunnel among the profiles by what a person calls it
 //	nm/port         finds the bridge whose port a tunnel is to be, and judges what it does
+//	nm/notation     one model of both ends, and what each notation can hold; linux, netplan and
+//	                router have the notations, one file each, every lists them; shell splits
+//	                scripts, iproute reads the commands in them, importer decides what an
+//	                input becomes
 //	nm/weights      finds out how routes with a weight leave the profiles
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
 //	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
@@ -71,6 +76,8 @@
 //   - a word of `ip route`: routes/words.go; of `ip rule`: routes/rule/words.go
 //   - the reason why a route is root's and not the profile's: nm/owner.go
 //   - the command for the far end: nm/farend.go, and nm/plan/farend.go for what the host knows
+//   - a notation: nm/notation/linux and router; what it cannot hold: its Holds; how a line of an
+//     input is read: the same file, or nm/notation/iproute
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
 //   - what a profile's user data remembers of the ends: nm/ends.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go

@@ -45,12 +45,23 @@ var pureRooms = map[string][]string{
 	"nm/verify":         {"nm", "nm/find", "nm/policy", "nm/port", "nm/resolve", "routes/rule", "nm/verify/behind", "nm/verify/cause", "nm/verify/differ", "nm/verify/pathmtu", "nm/verify/snat", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
 	"nm/verify/manual":  {"nm/verify/cause"},
 	"nm/verify/fleet":   {"nm", "nm/find", "nm/verify", "nm/verify/cause", "routes", "routes/fault", "routes/keep", "routes/kernel"},
+
+	// the notations
+	"nm/notation":          {"nm", "routes", "routes/fault", "routes/gre"},
+	"nm/notation/shell":    {"nm/notation"},
+	"nm/notation/iproute":  {"nm", "nm/notation", "nm/notation/shell", "routes", "routes/gre", "routes/keep", "routes/rule"},
+	"nm/notation/linux":    {"nm", "nm/notation", "nm/notation/iproute", "nm/notation/shell", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"},
+	"nm/notation/netplan":  {"go.yaml.in/yaml/v3", "nm", "nm/notation", "nm/notation/iproute", "routes", "routes/gre"}, // the one library: for YAML
+	"nm/notation/router":   {"nm", "nm/notation", "nm/notation/iproute", "nm/notation/shell", "routes", "routes/gre"},
+	"nm/notation/every":    {"nm/notation", "nm/notation/linux", "nm/notation/netplan", "nm/notation/router", "routes/fault"},
+	"nm/notation/importer": {"nm", "nm/notation", "nm/notation/every", "routes/fault", "routes/gre"},
+
 	".": {"nm", "nm/ends", "nm/find", "nm/plan", "nm/policy", "nm/resolve", "routes/rule", "nm/verify", "nm/verify/fleet", "nm/weights", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
 	"cmd/nmgre/calls":    {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel", "routes/rule"},
 	"cmd/nmgre/progress": {},
 	"cmd/nmgre/values":   {"routes/fault"},
-	"cmd/nmgre/output":   {"nmgre", "nm", "nm/find", "nm/plan", "nm/policy", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
+	"cmd/nmgre/output":   {"nmgre", "nm", "nm/find", "nm/notation", "nm/notation/importer", "nm/plan", "nm/policy", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
 }
 
 // sources are the Go files of a room, without tests.

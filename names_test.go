@@ -24,6 +24,8 @@ var uuidFiles = map[string]string{
 	"testdata/faults.txt":                  "a fault is about UUIDs",
 	"tui/testdata/screens/delete-*.txt":    "the tunnel is made again with another UUID",
 	"nm/testdata/validate/*.txt":           "a parent may be given by its UUID",
+	"nm/notation/importer/testdata/read/*": "the inputs themselves, and what becomes of them",
+	"cmd/nmgre/testdata/import-help.out":   "a notation may not know a bridge by its UUID",
 }
 
 // Messages, evidence and commands name a profile by its name wherever it has one of its own.

@@ -2,7 +2,10 @@ package nmgre
 
 import (
 	"context"
+	"errors"
+	"strconv"
 
+	"nmgre/nm"
 	"nmgre/nm/plan"
 	"nmgre/nm/weights"
 	"nmgre/routes/fault"
@@ -133,6 +136,133 @@ func (t together) named(i int, steps []editStep) []editStep {
 func (t together) undo(ctx context.Context, cause error) error {
 	for _, e := range t {
 		cause = e.undo(ctx, cause)
+	}
+	return cause
+}
+
+// PlanAll is [Host.Plan] for several new tunnels, which are made together. The errors of all of
+// them are joined.
+func (h *Host) PlanAll(ctx context.Context, wants []nm.Tunnel) ([]plan.Plan, error) {
+	var listed []nm.Profile
+	once := func(ctx context.Context) (_ []nm.Profile, err error) {
+		if listed == nil {
+			listed, err = h.profiles(ctx)
+		}
+		return listed, err
+	}
+	plans := make([]plan.Plan, len(wants))
+	var errs []error
+	for i, want := range wants {
+		planned, err := plan.Create(ctx, h.System, once, want)
+		if err != nil {
+			errs = append(errs, &fault.Error{What: fault.Printable(want.Name), Err: err})
+		}
+		if ctx.Err() != nil {
+			return nil, fault.Ended(ctx, err)
+		}
+		plans[i] = planned
+	}
+	return plans, errors.Join(errs...)
+}
+
+// CreateAll is [Host.Create] for several tunnels: all of them are made, or none. Each step is taken
+// for all tunnels before the next one.
+func (h *Host) CreateAll(ctx context.Context, plans []plan.Plan, opts CreateOptions) ([]Created, error) {
+	guarded := h
+	for _, planned := range plans {
+		safe, err := h.guarded(ctx, planned.Effect)
+		if err != nil {
+			return nil, err
+		}
+		if guarded == h || safe.Confirm != nil {
+			guarded = safe
+		}
+	}
+	works := make([]*createWork, len(plans))
+	for i, planned := range plans {
+		works[i] = &createWork{host: guarded, uuid: nm.NewUUID(), tunnel: planned.Tunnel, plan: planned, beside: len(plans) - 1}
+	}
+	done, err := createAll(ctx, guarded, works, opts)
+	if err != nil {
+		return nil, undoAll(ctx, works, err)
+	}
+	return done, nil
+}
+
+// createAll takes each step for all tunnels.
+func createAll(ctx context.Context, h *Host, works []*createWork, opts CreateOptions) ([]Created, error) {
+	done := make([]Created, len(works))
+	phases := []struct {
+		id, what string
+		do       func(i int, c *createWork) error
+	}{
+		{plan.StepProfile, "added the profile, in memory", func(_ int, c *createWork) error { return h.Profiles.Add(ctx, c.uuid, c.plan.Profile()) }},
+		{"", "made sure that the name is free", func(i int, c *createWork) error {
+			if i > 0 {
+				return nil // the first one has looked for all, or the profiles of others are there
+			}
+			return claimAll(ctx, works)
+		}},
+		{plan.StepActivate, "brought it up", func(_ int, c *createWork) error {
+			c.device = c.tunnel.Name
+			return h.Profiles.Activate(ctx, c.uuid)
+		}},
+		{plan.StepRoute, "set what root keeps", func(_ int, c *createWork) error { return c.keep(ctx) }},
+		{plan.StepCheck, "verified it", func(i int, c *createWork) (err error) { done[i].Report, err = c.check(ctx, opts); return err }},
+		{"", "", func(i int, c *createWork) error {
+			if i > 0 {
+				return nil
+			}
+			return h.asked(ctx, done[0].Report)
+		}},
+		{plan.StepSave, "wrote the profile to disk", func(_ int, c *createWork) error { return c.save(ctx) }},
+	}
+	for _, phase := range phases {
+		for i, c := range works {
+			e := Event{Step: phase.id, What: phase.what, Commands: c.commands(phase.id), Detail: len(works) > 1 && phase.id != plan.StepSave}
+			if e.What != "" {
+				e.What += ": " + fault.Printable(c.tunnel.Name)
+			}
+			if err := h.step(ctx, e, func() error { return phase.do(i, c) }); err != nil {
+				return nil, errors.Join(err, &fault.Error{What: "the tunnel " + fault.Printable(c.tunnel.Name) + " failed, so none of the " + strconv.Itoa(len(works)) + " was made"})
+			}
+			h.advanced(phase.id, i+1, len(works))
+		}
+	}
+	for i, c := range works {
+		done[i].Status = Status{Profile: c.asSaved(), Kept: c.kept()}
+		done[i].Report.Saved(done[i].Status.Profile)
+	}
+	return done, nil
+}
+
+// manyTunnels is from how many tunnels on the progress is told in numbers.
+const manyTunnels = 20
+
+// advanced tells the progress of the step that takes longest.
+func (h *Host) advanced(id string, done, total int) {
+	if id == plan.StepActivate && total >= manyTunnels && (done%manyTunnels == 0 || done == total) {
+		h.tell(Event{What: "brought up " + strconv.Itoa(done) + " of " + strconv.Itoa(total) + " tunnels"})
+	}
+}
+
+// claimAll is claim for several tunnels.
+func claimAll(ctx context.Context, works []*createWork) error {
+	if alone, err := works[0].alone(ctx); alone || err != nil {
+		return err
+	}
+	for _, c := range works {
+		if err := c.claim(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undoAll undoes everything that the works may have made, the last one first.
+func undoAll(ctx context.Context, works []*createWork, cause error) error {
+	for i := len(works) - 1; i >= 0; i-- {
+		cause = works[i].undo(ctx, cause)
 	}
 	return cause
 }

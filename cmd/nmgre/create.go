@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/foreign"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/cmd/nmgre/values"
 	"nmgre/nm"
@@ -70,6 +71,9 @@ and a RULE as for ip rule:
 			if err := refuseEmpty(cmd.Flags()); err != nil {
 				return err
 			}
+			if err := run.as.CheckDry(cmd, run.dryRun); err != nil {
+				return err
+			}
 			want, err := flags.tunnel(a, cmd.Flags().Changed)
 			if err != nil {
 				return err
@@ -83,6 +87,7 @@ and a RULE as for ip rule:
 	waitFlag(cmd, &run.wait)
 	jsonFlag(cmd, &run.json)
 	cmd.Flags().BoolVar(&run.dryRun, "dry-run", false, "print every step and change nothing")
+	run.as.Register(cmd, ", with --dry-run")
 	a.confirmFlag(cmd)
 	return cmd
 }
@@ -405,6 +410,7 @@ func (a *app) warnOctal(f createFlags) {
 type createRun struct {
 	dryRun, noProbe, json, autoName bool
 	wait                            time.Duration
+	as                              foreign.As
 }
 
 // maxLost bounds how often create tries another name when several nmgre processes run at once.
@@ -429,6 +435,9 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nm.Tunnel, 
 	planned, err := host.Plan(ctx, want)
 	if err != nil {
 		return err
+	}
+	if run.as.Kind != "" {
+		return run.as.Write(a.stdout, planned.Tunnel, planned.FarEnd)
 	}
 	if run.dryRun {
 		return output.Plan(a.stdout, planned, planned.FarEnd, run.json)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"nmgre/cmd/nmgre/shells"
 	"nmgre/cmd/nmgre/suggest"
 	"nmgre/routes/fault"
 )
@@ -65,9 +66,9 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.DisableDefaultCmd = true // nmgre has a completion command of its own
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(a.createCommand(), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
+	root.AddCommand(a.createCommand(), a.importCommand(), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
 		a.deleteCommand(), a.verifyCommand(), a.followCommand(), a.routeCommand(), a.ruleCommand(),
-		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.killedCommand(), a.completionCommand(), a.versionCommand())
+		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.killedCommand(), shells.Command(a.stdout), a.versionCommand())
 	if manCommand != nil {
 		root.AddCommand(manCommand(a))
 	}

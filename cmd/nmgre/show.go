@@ -4,30 +4,43 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/foreign"
 	"nmgre/cmd/nmgre/output"
 )
 
 func (a *app) showCommand() *cobra.Command {
 	var asJSON bool
+	var as foreign.As
 	cmd := &cobra.Command{
 		Use:               "show NAME",
 		Short:             "show everything about a tunnel",
 		Args:              oneName,
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := as.Check(cmd); err != nil {
+				return err
+			}
 			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
 				status, err := host.Show(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
-				far, err := host.FarEnd(cmd.Context(), status.Tunnel)
+				t := status.Tunnel
+				if as.Kind != "" {
+					t = t.WithKept(status.Kept)
+				}
+				far, err := host.FarEnd(cmd.Context(), t)
 				if err != nil {
 					return err
+				}
+				if as.Kind != "" {
+					return as.Write(a.stdout, t, far)
 				}
 				return output.Show(a.stdout, status, far, asJSON)
 			})
 		},
 	}
 	jsonFlag(cmd, &asJSON)
+	as.Register(cmd, "")
 	return cmd
 }

@@ -54,13 +54,16 @@ kernel=$cache/$kernel_suite
 readonly here repo suite cache base agent name kernel_suite kernel
 
 # Raise it when setup must build again.
-readonly recipe=3
+readonly recipe=4
 
 readonly machine_packages=(debootstrap debian-archive-keyring qemu-system-x86 kmod
 	e2fsprogs cpio xz-utils iproute2 util-linux)
 readonly lab_packages=(network-manager libpam-systemd dbus polkitd pkexec util-linux-extra iproute2 nftables kmod procps
 	iputils-ping tcpdump conntrack strace tmux bash-completion zsh fish man-db less
-	vim-tiny ncurses-term busybox-static)
+	vim-tiny ncurses-term busybox-static iptables netplan.io python3)
+# Programs that also bring tunnels up. They exclude each other as packages, so each is unpacked
+# into a folder of its own, /opt/NAME, from which a test copies it into a host.
+readonly apart_packages=(ifupdown ifupdown2 ifupdown-ng)
 # What of the kernel's modules goes into the lab.
 readonly module_folders=(arch crypto lib net fs/9p fs/ext4 fs/fscache fs/jbd2 fs/netfs
 	fs/overlayfs drivers/block drivers/char/hw_random drivers/net drivers/virtio)
@@ -194,6 +197,7 @@ fill_tree() {
 	in_tree "$tree" apt-get -qq -o Acquire::Check-Valid-Until=false update || return 1
 	in_tree "$tree" apt-get -qq -y -o Dpkg::Options::=--force-unsafe-io -o Dpkg::Use-Pty=0 \
 		install --no-install-recommends "${lab_packages[@]}" || return 1
+	unpack_apart "$tree" || return 1
 	[[ $suite != "$kernel_suite" ]] || fetch_kernel "$tree" || return 1
 	in_tree "$tree" useradd -m -u 1000 -s /bin/bash ann || return 1
 	# From version 127 on systemd starts it as root. Here it has to be root by itself, as before.
@@ -243,6 +247,14 @@ fetch_package() {
 	done
 	rm -rf "$work/lists" "$work/archives" "$2"
 	mv "$work" "$2"
+}
+
+# unpack_apart TREE: packages that cannot be installed beside each other, each into /opt.
+unpack_apart() {
+	local tree=$1 package
+	for package in "${apart_packages[@]}"; do
+		in_tree "$tree" sh -c "cd /root && apt-get -qq download $package && dpkg -x ${package}_*.deb /opt/$package && rm ${package}_*.deb" || return 1
+	done
 }
 
 # fetch_kernel TREE: linux-image-amd64 only points to the package that holds

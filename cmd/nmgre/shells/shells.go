@@ -1,6 +1,8 @@
-package main
+// Package shells has the command that prints scripts for the completion of shells.
+package shells
 
 import (
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -8,10 +10,11 @@ import (
 	"nmgre/routes/fault"
 )
 
-// shells are the shells that completion writes scripts for.
-var shells = []string{"bash", "zsh", "fish"}
+// names are the shells that completion writes scripts for.
+var names = []string{"bash", "zsh", "fish"}
 
-func (a *app) completionCommand() *cobra.Command {
+// Command returns the command completion, which prints to out.
+func Command(out io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
 		Short: "print a script that completes commands, flags and tunnels' names in bash, zsh or fish",
@@ -20,24 +23,24 @@ func (a *app) completionCommand() *cobra.Command {
   bash  nmgre completion bash > /usr/share/bash-completion/completions/nmgre
   zsh   nmgre completion zsh > /usr/share/zsh/site-functions/_nmgre
   fish  nmgre completion fish > /usr/share/fish/vendor_completions.d/nmgre.fish`,
-		ValidArgs: shells,
+		ValidArgs: names,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return nil
 			}
-			return &fault.Error{Kind: fault.ErrInvalid, What: "the shell is missing", Hint: "write it as: nmgre completion " + strings.Join(shells, "|")}
+			return &fault.Error{Kind: fault.ErrInvalid, What: "the shell is missing", Hint: "write it as: nmgre completion " + strings.Join(names, "|")}
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()
 			switch args[0] {
 			case "bash":
-				return root.GenBashCompletionV2(a.stdout, true)
+				return root.GenBashCompletionV2(out, true)
 			case "zsh":
-				return root.GenZshCompletion(a.stdout)
+				return root.GenZshCompletion(out)
 			case "fish":
-				return root.GenFishCompletion(a.stdout, true)
+				return root.GenFishCompletion(out, true)
 			}
-			return &fault.Error{Kind: fault.ErrInvalid, What: "there is no completion for " + fault.Printable(args[0]), Hint: "use one of " + strings.Join(shells, ", ")}
+			return &fault.Error{Kind: fault.ErrInvalid, What: "there is no completion for " + fault.Printable(args[0]), Hint: "use one of " + strings.Join(names, ", ")}
 		},
 	}
 }

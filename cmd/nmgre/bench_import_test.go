@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"nmgre/nm/notation/importer"
+	"nmgre/testdata/lab"
+)
+
+// bigScript returns a script with tunnels, and routes into each.
+func bigScript(tunnels, routesEach int) string {
+	var b strings.Builder
+	for i := range tunnels {
+		fmt.Fprintf(&b, "ip tunnel add big%d mode gre remote 203.%d.%d.1 local 100.0.1.100 key %d ttl 64\nip addr add 172.%d.%d.1/30 dev big%d\nip link set dev big%d up\n",
+			i, i/250+1, i%250, i, 16+i/250, i%250, i, i)
+		for j := range routesEach {
+			fmt.Fprintf(&b, "ip route add 10.%d.%d.%d/32 dev big%d\n", i/250+j*5, i%250, j, i)
+		}
+	}
+	return b.String()
+}
+
+// putScript writes a text to a file on linux1, and its lines without the word ip beside it, as
+// `ip -batch` reads them.
+func putScript(b *testing.B, text string) {
+	b.Helper()
+	for name, content := range map[string]string{"big.sh": text, "big.batch": strings.ReplaceAll("\n"+text, "\nip ", "\n")} {
+		if err := os.WriteFile(filepath.Join(lab.Linux1.Root(), "root", name), []byte(content), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Reading a script with 1,000 tunnels and 20,000 routes, against bash that only looks at its syntax
+// and ip that carries the same lines out.
+func BenchmarkLabImportParse(b *testing.B) {
+	lab.Need(b)
+	text := bigScript(1000, 20)
+	putScript(b, text)
+	for b.Loop() {
+		ours, theirs := &side{name: "nmgre"}, &side{name: "bash -n and ip -batch"}
+		compare(b, profileRounds, []bar{{"parse of a script wall time", "ms", ours, theirs, wall, 0.1}},
+			func() {
+				begin := time.Now()
+				im, err := importer.Read(text, importer.Options{From: "ip"})
+				if err != nil || len(im.Tunnels) != 1000 {
+					b.Fatal(err)
+				}
+				ours.add(run{took: time.Since(begin)})
+			},
+			func() {
+				theirs.add(measure(b, lab.Linux1, "bash -n big.sh; ip -force -batch big.batch || true"))
+				lab.Linux1.Run(b, "sh", "-c", "for i in $(seq 0 999); do echo link del big$i; done | ip -force -batch -")
+			})
+	}
+}
+
+// The whole import of a script with 40 tunnels and 800 routes, against the script itself and then
+// nmcli for each tunnel, which makes the profiles that nmgre makes.
+func BenchmarkLabImport(b *testing.B) {
+	lab.Need(b)
+	const tunnels = 40
+	putScript(b, bigScript(tunnels, 20))
+	var nmcli strings.Builder
+	for i := range tunnels {
+		fmt.Fprintf(&nmcli, "nmcli connection add type ip-tunnel con-name big%d ifname big%d mode gre remote 203.1.%d.1 local 100.0.1.100 ip-tunnel.input-key %d ip-tunnel.output-key %d"+
+			" ipv4.method manual ipv4.addresses 172.16.%d.1/30 ipv6.method disabled\nnmcli connection up big%d\n", i, i, i, i, i, i, i)
+	}
+	if err := os.WriteFile(filepath.Join(lab.Linux1.Root(), "root", "big.nmcli"), []byte(nmcli.String()), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	remove := func() {
+		lab.Linux1.Run(b, "sh", "-c", fmt.Sprintf("for i in $(seq 0 %d); do nmcli connection delete big$i; ip link del big$i; done >/dev/null 2>&1; true", tunnels-1))
+	}
+	for b.Loop() {
+		ours, theirs := &side{name: "nmgre"}, &side{name: "the script and nmcli"}
+		compare(b, 3, []bar{{"import of a script wall time", "ms", ours, theirs, wall, 0.5}},
+			func() { ours.add(measure(b, lab.Linux1, "nmgre import big.sh --no-probe --wait 10m")); remove() },
+			func() { theirs.add(measure(b, lab.Linux1, "sh big.sh; sh big.nmcli")); remove() })
+	}
+}

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nmgre/cmd/nmgre/foreign"
+)
+
+func (a *app) importCommand() *cobra.Command {
+	return foreign.Command(foreign.App{In: a.stdin, Out: a.stdout, Err: a.stderr, WithHost: a.withHost, Check: checkWait, Begun: begun,
+		Flags: func(cmd *cobra.Command, wait *time.Duration, asJSON *bool) {
+			waitFlag(cmd, wait)
+			jsonFlag(cmd, asJSON)
+			a.confirmFlag(cmd)
+		},
+		Confirm: func() (time.Duration, func() func()) { return a.confirm, a.watch },
+	})
+}

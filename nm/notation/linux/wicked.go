@@ -1,0 +1,95 @@
+package linux
+
+import (
+	"strconv"
+	"strings"
+
+	"nmgre/nm/notation"
+	"nmgre/routes"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+)
+
+// Wicked is the files of SUSE's wicked: ifcfg-tunnel(5), ifcfg(5) and ifroute(5) of wicked 0.6.
+var Wicked = notation.Kind{
+	Name: "wicked", Title: "SUSE's wicked",
+	Holds: notation.Holds{Modes: []gre.Mode{gre.ModeGRE}, Keys: notation.TwoKeys,
+		Can: notation.CanInheritTTL | notation.CanTOS | notation.CanNoPMTUD | notation.CanParent | notation.CanMany | notation.CanInner6 | notation.CanPeer | notation.CanManual | notation.CanZone |
+			notation.CanVia | notation.CanMetric | notation.CanTable | notation.CanSrc | notation.CanRouteMTU,
+		Why: map[string]string{"mode": "its tunnels are gre, ipip and sit", "local": "TUNNEL_LOCAL_IPADDR is not optional"}},
+	Write: writeWicked,
+	Read:  readWicked,
+	Looks: func(text string) int {
+		return notation.Sure * notation.CountLines(text, "TUNNEL=", "TUNNEL_", "STARTMODE=")
+	},
+}
+
+func writeWicked(l notation.Link) string {
+	t := l.Near.Tunnel
+	p := notation.NewPage("#", "wicked", l.Near)
+	p.Comment("then: wicked ifup %s", t.Name)
+	p.MSS(t)
+	p.File("/etc/sysconfig/network/ifcfg-" + t.Name)
+	start := "auto"
+	if !t.Autoconnect {
+		start = "manual"
+	}
+	p.Line("STARTMODE='%s'", start)
+	p.Line("BOOTPROTO='static'")
+	p.Line("TUNNEL='gre'")
+	p.When(t.Zone != "", "ZONE=%s", fault.ShellWord(t.Zone))
+	p.Line("TUNNEL_LOCAL_IPADDR='%s'", t.Local)
+	p.Line("TUNNEL_REMOTE_IPADDR='%s'", t.Remote)
+	p.When(t.Parent != "", "TUNNEL_DEVICE='%s'", t.Parent)
+	p.When(t.TTL != 0, "TUNNEL_TTL='%d'", t.TTL)
+	p.When(t.TTL == 0, "TUNNEL_TTL='inherit'")
+	p.When(t.TOS != 0, "TUNNEL_TOS='%s'", gre.TOSText(t.TOS))
+	p.Line("TUNNEL_PMTUDISC='%s'", yesNo(!t.NoPMTUD))
+	if t.InputKey != nil {
+		p.Line("TUNNEL_GRE_IKEY='%s'", t.InputKey)
+	}
+	if t.OutputKey != nil {
+		p.Line("TUNNEL_GRE_OKEY='%s'", t.OutputKey)
+	}
+	p.Line("MTU='%d'", t.MTU)
+	for i, a := range t.Addresses {
+		suffix := ""
+		if i > 0 {
+			suffix = "_" + strconv.Itoa(i)
+		}
+		p.Line("IPADDR%s='%s'", suffix, a)
+	}
+	if len(t.Routes) > 0 {
+		p.File("/etc/sysconfig/network/ifroute-" + t.Name)
+	}
+	for _, r := range t.Routes {
+		p.Line("%s", wickedRoute(r, t.Name))
+	}
+	return p.String()
+}
+
+// wickedRoute writes DESTINATION GATEWAY NETMASK INTERFACE [TYPE] [OPTIONS].
+func wickedRoute(r routes.Route, dev string) string {
+	gateway := "-"
+	if r.Via.IsValid() {
+		gateway = r.Via.String()
+	}
+	words := []string{r.Dst.String(), gateway, "-", dev}
+	var options []string
+	if r.Metric != nil {
+		options = append(options, "metric", strconv.FormatUint(uint64(*r.Metric), 10))
+	}
+	if r.Table != 0 {
+		options = append(options, "table", strconv.FormatUint(uint64(r.Table), 10))
+	}
+	if r.Src.IsValid() {
+		options = append(options, "src", r.Src.String())
+	}
+	if r.MTU != 0 {
+		options = append(options, "mtu", strconv.FormatUint(uint64(r.MTU), 10))
+	}
+	if len(options) > 0 {
+		words = append(words, "unicast")
+	}
+	return strings.Join(append(words, options...), " ")
+}
