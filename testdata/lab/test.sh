@@ -21,7 +21,7 @@
 # the suite that it runs on, unpacked below /share/packages/SUITE/NAME.
 #
 # A test with the line "//lab:alone" in the comment above it measures time. It runs when all others
-# have ended, in the only lab.
+# have ended, beside none but those of its kind: each lab has a processor of its own then.
 #
 # It fails when a test fails or is skipped, when a package runs no test, and when a test that the
 # package has did not run exactly once on every suite that is to run it.
@@ -218,7 +218,6 @@ how_many() {
 		((n <= memory)) || n=$memory
 		((n >= 1)) || n=1
 	fi
-	[[ $1 == queue ]] || n=1
 	echo $((n < count ? n : count))
 }
 
