@@ -41,8 +41,6 @@ func TestLabRecipeUnnumberedBackbone(t *testing.T) {
 }
 
 // One end behind NAT: the router translates linux1's address.
-//
-//lab:recipes
 func TestLabRecipeBehindNAT(t *testing.T) {
 	lab.Need(t)
 	lab.Router.Run(t, "nft", `add table ip home; add chain ip home out { type nat hook postrouting priority 100; }; add chain ip home in { type nat hook prerouting priority -100; }
@@ -56,8 +54,6 @@ add rule ip home out ip saddr 100.0.1.100 ip daddr 100.0.2.100 snat to 100.0.2.1
 }
 
 // A tunnel in a VRF: the default route is in the VRF's table alone.
-//
-//lab:recipes
 func TestLabRecipeTunnelInAVRF(t *testing.T) {
 	lab.Need(t)
 	r := readRecipe(t, "tunnel-in-a-vrf")

@@ -17,11 +17,10 @@ const routingDir = "/run/nmgre-frr"
 
 // startRouting starts FRR's daemons on a host, from Debian's package as it lies in /share. They
 // live in a mount namespace of their own, with the files that the package would have installed.
-func startRouting(t *testing.T, host lab.Host, config string) {
+func startRouting(t *testing.T, host lab.Host) {
 	t.Helper()
 	host.Run(t, "mkdir", "-p", routingDir)
 	t.Cleanup(func() { host.Run(t, "rm", "-rf", routingDir) })
-	write(t, host, routingDir+"/ospfd.conf", config)
 	write(t, host, routingDir+"/empty.conf", "log file "+routingDir+"/log\n")
 	write(t, host, routingDir+"/start", `#!/bin/bash
 		. /etc/os-release
@@ -36,7 +35,7 @@ func startRouting(t *testing.T, host lab.Host, config string) {
 		shift
 		exec $frr/usr/lib/frr/$program -u root -g root --vty_socket . -z ./zserv.api -i ./$program.pid "$@"
 		`)
-	for _, daemon := range [][]string{{"mgmtd"}, {"zebra", "-f", "empty.conf"}, {"bfdd", "-f", "empty.conf", "--bfdctl", "./bfdd.sock"}, {"ospfd", "-f", "ospfd.conf"}} {
+	for _, daemon := range [][]string{{"mgmtd"}, {"zebra", "-f", "empty.conf"}, {"bfdd", "-f", "empty.conf", "--bfdctl", "./bfdd.sock"}, {"ospfd", "-f", "/etc/frr/ospfd.conf"}} {
 		if daemon[0] == "mgmtd" && host.Try("sh", "-c", ". /etc/os-release; test -e /share/packages/$VERSION_CODENAME/frr/usr/lib/frr/mgmtd").Code != 0 {
 			continue // FRR before 9 has none
 		}
@@ -53,8 +52,8 @@ func startRouting(t *testing.T, host lab.Host, config string) {
 	}
 }
 
-// ask asks one of the daemons, as vtysh does: the command with a zero behind it, and an answer that
-// ends with three zeros and the outcome.
+// ask asks one of the daemons, as vtysh does: after "enable", before which some commands are not
+// known.
 func ask(host lab.Host, daemon, command string) string {
 	socket := filepath.Join("/proc", fmt.Sprint(host.Pid()), "root", routingDir, daemon+".vty")
 	c, err := net.DialTimeout("unix", socket, time.Second)
@@ -63,8 +62,18 @@ func ask(host lab.Host, daemon, command string) string {
 	}
 	defer func() { _ = c.Close() }() // it was only asked
 	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	if answer, err := exchange(c, "enable"); err != nil {
+		return answer + err.Error()
+	}
+	answer, _ := exchange(c, command) // what came before an error is what counts
+	return answer
+}
+
+// exchange sends a command with a zero behind it, and reads the answer, which ends with three zeros
+// and the outcome.
+func exchange(c net.Conn, command string) (string, error) {
 	if _, err := c.Write(append([]byte(command), 0)); err != nil {
-		return err.Error()
+		return "", err
 	}
 	var answer bytes.Buffer
 	part := make([]byte, 4096)
@@ -72,45 +81,59 @@ func ask(host lab.Host, daemon, command string) string {
 		n, err := c.Read(part)
 		answer.Write(part[:n])
 		if b := answer.Bytes(); err != nil || len(b) >= 4 && bytes.Equal(b[len(b)-4:len(b)-1], []byte{0, 0, 0}) {
-			return string(bytes.Trim(b, "\x00"))
+			return string(bytes.Trim(b[:max(len(b)-1, 0)], "\x00")), err
 		}
 	}
 }
 
-// ospfConfig has a host's daemon announce its LAN over the tunnel.
-func ospfConfig(router string) string {
-	return `log file ` + routingDir + `/ospfd.log
-interface gre2
- ip ospf network point-to-point
- ip ospf area 0
- ip ospf hello-interval 1
- ip ospf dead-interval 4
-!
-interface eth1
- ip ospf area 0
- ip ospf passive
-!
-router ospf
- ospf router-id ` + router + `
-!
-`
-}
-
-// OSPF runs over a tunnel as over any link: the neighbour is full.
+// OSPF with BFD runs over a tunnel as over any link: the neighbour is full, BFD is up, the far LAN
+// is learnt, and all of it comes back with the tunnel.
 //
+//lab:every
 //lab:recipes
 //lab:package frr
 func TestLabRecipeOSPF(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
 	installHook(t, lab.Linux2)
-	onBoth(t, "create --name gre2 --peer {peer} --address {near}/30 --multicast")
-	startRouting(t, lab.Linux1, ospfConfig("10.0.0.1"))
-	startRouting(t, lab.Linux2, ospfConfig("10.0.0.2"))
 	for _, host := range []lab.Host{lab.Linux1, lab.Linux2} {
-		mustHaveLink(t, "with OSPF", host, "gre2", []string{"MULTICAST"}, nil)
+		host.Run(t, "mkdir", "-p", "/etc/frr") // the package would have made it
 	}
-	eventually(t, "the neighbour is full on linux1", func() bool {
-		return strings.Contains(ask(lab.Linux1, "ospfd", "show ip ospf neighbor"), "Full/")
+	readRecipe(t, "ospf-with-bfd").typed(t)
+	startRouting(t, lab.Linux1)
+	startRouting(t, lab.Linux2)
+	t.Cleanup(func() {
+		for _, host := range []lab.Host{lab.Linux1, lab.Linux2} {
+			if t.Failed() {
+				t.Logf("%s: %s\n%s\n%s", host, ask(host, "ospfd", "show ip ospf neighbor"), ask(host, "bfdd", "show bfd peers"), host.Try("sh", "-c", "tail -n 20 "+routingDir+"/*log").Stdout)
+			}
+		}
 	})
+	works := func(when string) {
+		t.Helper()
+		for _, host := range []lab.Host{lab.Linux1, lab.Linux2} {
+			eventually(t, when+": the neighbour is full on "+string(host), func() bool {
+				return strings.Contains(ask(host, "ospfd", "show ip ospf neighbor"), "Full/")
+			})
+			eventually(t, when+": BFD is up on "+string(host), func() bool {
+				return strings.Contains(ask(host, "bfdd", "show bfd peers"), "Status: up")
+			})
+			mustHaveLink(t, when, host, "gre1", []string{"MULTICAST"}, nil)
+		}
+		eventually(t, when+": the far LAN is learnt", func() bool {
+			return strings.Contains(lab.Linux1.Run(t, "ip", "route", "show", "proto", "ospf"), "10.10.2.0/24")
+		})
+		eventually(t, when+": a host of one LAN reaches one of the other", func() bool { return lab.Ping(t, lab.LAN1, lab.LAN2Addr) })
+	}
+	works("after create")
+	for _, host := range []lab.Host{lab.Linux1, lab.Linux2} {
+		host.Run(t, "nmcli", "connection", "down", "gre1")
+		host.Run(t, "nmcli", "connection", "up", "gre1")
+	}
+	works("after down and up by nmcli")
+	// a TTL of the inner packets would not carry the hellos, which is said
+	r := nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--ttl", "inherit", "--dry-run")
+	if !strings.Contains(r.Stdout+r.Stderr, "what protocols send with TTL 1") {
+		t.Errorf("nothing is said of hellos with TTL 1:\n%s", r)
+	}
 }
