@@ -40,6 +40,7 @@ func checkPort(t Tunnel) fault.List {
 		{"address", "an inner address", "leave --address out, and give the address to the bridge", len(t.Addresses) > 0},
 		{"peer-address", "an inner address of the far end to probe", "leave --peer-address out: the bridge has the addresses", t.PeerAddress.IsValid()},
 		{"route", "routes", "leave --route out, and give the routes to the bridge", len(t.Routes) > 0},
+		{"rule", "rules of the routing policy", "leave --rule out: the packets of a port are the bridge's", len(t.Rules) > 0},
 		{"snat", "SNAT rules", "leave --snat out: the packets of a port are the bridge's", len(t.SNAT) > 0},
 		{"forward", "forwarding", "leave --forward out: the bridge passes the frames on", t.Forward},
 		{"clamp-mss", "an MSS clamp", "leave --clamp-mss out: the bridge passes the frames on as they are", t.ClampMSS},
