@@ -87,7 +87,11 @@ func (v *verifier) noteDown(l *kernel.Link) {
 
 // lookPresent asks the kernel for the address that packets to the far end would leave from.
 func (v *verifier) lookPresent(ctx context.Context) error {
-	hop, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: v.tunnel.Remote, Dev: v.parentDevice()})
+	q := kernel.Query{To: v.tunnel.Remote}
+	if dev := v.parentDevice(); kernel.Named(v.links, dev) != nil { // it may have gone with its address
+		q.Dev = dev
+	}
+	hop, err := v.sys.Kernel.Lookup(ctx, q)
 	if err == nil && hop.Dev != v.tunnel.Name {
 		v.ev.Under.Present = hop.Src
 	}

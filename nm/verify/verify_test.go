@@ -259,6 +259,10 @@ func TestVerify(t *testing.T) {
 			f.p.Tunnel.Local, f.l.GRE.Local = want.Addr("0.0.0.0"), want.Addr("0.0.0.0")
 		}, want: verify.Pass},
 		{name: "underlay-parent-gone", change: func(f facts) { f.p.Tunnel.Parent = "eth7" }, want: verify.Fail},
+		{name: "underlay-parent-gone-with-local", change: func(f facts) {
+			f.p.Tunnel.Parent = "eth7"
+			f.Link("eth0").Addresses = want.CIDRs("100.0.1.101/24")
+		}, want: verify.Fail},
 		{name: "underlay-itself", change: func(f facts) { f.AddRoute("gre1", "100.0.2.0/24", 3) }, want: verify.Fail},
 		{name: "underlay-another-tunnel", change: func(f facts) {
 			f.AddLink(kernel.Link{Name: "gre2", Up: true, MTU: 1476, GRE: &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.3.100")}})
