@@ -248,12 +248,25 @@ var raceEnabled bool
 const memoryVariable = "NMGRE_TEST_MEMORY"
 
 // The helper's memory stays below ten times the largest request: root's processes are not a way to
-// take the host's memory. Another process measures it.
+// take the host's memory. Another process measures it, up to three times: on a busy machine the
+// collector comes late.
 func TestHelperMemory(t *testing.T) {
 	if os.Getenv(memoryVariable) != "" {
 		keepVeryMany(t)
 		return
 	}
+	var problem string
+	for range 3 {
+		if problem = measureHelper(t); problem == "" {
+			return
+		}
+	}
+	t.Error(problem)
+}
+
+// measureHelper returns which requests took too much memory; it is empty if none did.
+func measureHelper(t *testing.T) string {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -268,19 +281,20 @@ func TestHelperMemory(t *testing.T) {
 	if raceEnabled { // the detector has a shadow of all memory
 		times *= 10
 	}
-	requests := 0
+	problem, requests := "", 0
 	for line := range strings.Lines(string(said)) {
 		var size, peak int64
 		if _, err := fmt.Sscanf(line, "a request of %d bytes took %d bytes", &size, &peak); err != nil {
 			continue
 		}
 		if requests++; size < 8_000_000 || peak > times*size {
-			t.Errorf("request %d of %d bytes took %d bytes of memory", requests, size, peak)
+			problem += fmt.Sprintf("request %d of %d bytes took %d bytes of memory\n", requests, size, peak)
 		}
 	}
 	if requests != 4 {
-		t.Errorf("%d requests\n%s", requests, said)
+		t.Fatalf("%d requests\n%s", requests, said)
 	}
+	return problem
 }
 
 // keepVeryMany has the helper keep as many routes as it may, and tells the most memory that this
@@ -294,7 +308,6 @@ func keepVeryMany(t *testing.T) {
 	w.keepLarge(exitDone, 20)
 	w.keepLarge(exitDone, 60)
 	w.keepLarge(exitFailed, refusedOctet)
-
 }
 
 // refusedOctet is the second one of routes that the kernel refuses.

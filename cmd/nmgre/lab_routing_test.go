@@ -33,9 +33,11 @@ func startRouting(t *testing.T, host lab.Host) {
 		export LD_LIBRARY_PATH=$lib:$lib/frr:$(echo $frr/lib/*-linux-gnu)
 		program=$1
 		shift
+		# FRR before 10 has a socket of its own for what controls BFD
+		[[ $program != bfdd ]] || ! $frr/usr/lib/frr/bfdd --help | grep -q bfdctl || set -- "$@" --bfdctl ./bfdd.sock
 		exec $frr/usr/lib/frr/$program -u root -g root --vty_socket . -z ./zserv.api -i ./$program.pid "$@"
 		`)
-	for _, daemon := range [][]string{{"mgmtd"}, {"zebra", "-f", "empty.conf"}, {"bfdd", "-f", "empty.conf", "--bfdctl", "./bfdd.sock"}, {"ospfd", "-f", "/etc/frr/ospfd.conf"}} {
+	for _, daemon := range [][]string{{"mgmtd"}, {"zebra", "-f", "empty.conf"}, {"bfdd", "-f", "empty.conf"}, {"ospfd", "-f", "/etc/frr/ospfd.conf"}} {
 		if daemon[0] == "mgmtd" && host.Try("sh", "-c", ". /etc/os-release; test -e /share/packages/$VERSION_CODENAME/frr/usr/lib/frr/mgmtd").Code != 0 {
 			continue // FRR before 9 has none
 		}
