@@ -54,13 +54,14 @@ kernel=$cache/$kernel_suite
 readonly here repo suite cache base agent name kernel_suite kernel
 
 # Raise it when setup must build again.
-readonly recipe=4
+readonly recipe=5
 
 readonly machine_packages=(debootstrap debian-archive-keyring qemu-system-x86 kmod
 	e2fsprogs cpio xz-utils iproute2 util-linux)
 readonly lab_packages=(network-manager libpam-systemd dbus polkitd pkexec util-linux-extra iproute2 nftables kmod procps
 	iputils-ping tcpdump conntrack strace tmux bash-completion zsh fish man-db less
-	vim-tiny ncurses-term busybox-static iptables netplan.io python3)
+	vim-tiny ncurses-term busybox-static iptables netplan.io python3
+	openssh-client openssh-server sudo ansible-core)
 # Programs that also bring tunnels up. They exclude each other as packages, so each is unpacked
 # into a folder of its own, /opt/NAME, from which a test copies it into a host.
 readonly apart_packages=(ifupdown ifupdown2 ifupdown-ng)
