@@ -52,6 +52,11 @@ func Edit(ctx context.Context, sys nm.System, profiles Profiles, p nm.Profile, c
 	if routes.EqualLists(wanted.Routes, e.before.Routes) {
 		wanted.Routes = e.before.Routes // from now on one look tells that they are the same
 	}
+	if !e.isElsewhere() && len(nm.Diff(e.before, wanted)) == 0 { // then the host need not be asked
+		plan := EditPlan{Profile: p, Before: e.before, After: e.before, KeptBefore: kept, Kept: kept}
+		plan.decideFlap()
+		return plan, nil
+	}
 	e.follow(&wanted)
 	if err := newProblems(e.before, wanted); err != nil {
 		return EditPlan{}, err
@@ -96,6 +101,9 @@ func (p *EditPlan) pendingNote() []string {
 
 // ProfileAfter returns the part of the tunnel that the profile holds after the edit.
 func (p EditPlan) ProfileAfter() nm.Tunnel {
+	if len(p.Changes) == 0 {
+		return p.Profile.Tunnel
+	}
 	return inProfile(p.After, p.Routes, p.Rules, p.version).WithoutKept()
 }
 
