@@ -20,6 +20,8 @@
 //	                suggest knows what people mean by words of other programs; values reads
 //	                the values of flags
 //	cmd/nmgre/adapters   wires the doors of a host together; screens is the host for the screens
+//	                screens/remember has the choices of the person at the screens
+//	tui/far         the far end in a notation that the person chooses; steps is the log of steps
 //	tui/way         the picture of a tunnel's way: what works, where it breaks, what mends it
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts;
 //	                facts compare a profile with its link

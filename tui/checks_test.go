@@ -51,10 +51,10 @@ func TestChecksTab(t *testing.T) {
 func TestChecksWhileVerifying(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	d := drive(t, f, Options{}, 80, 24)
-	d.m.detail.checks.At = d.m.log.now()
+	d.m.detail.checks.At = d.m.log.Now()
 	d.hold = true
 	d.keys("v", "enter").must("verifying: the far end is probed … 4 checks made", "not yet known")
-	d.m.detail.checks.At = d.m.log.now()
+	d.m.detail.checks.At = d.m.log.Now()
 	d.golden("verifying-80x24")
 	late := d.held
 	d.held = nil

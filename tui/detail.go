@@ -8,9 +8,10 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nmgre"
-	"nmgre/nm"
 	"nmgre/routes/fault"
+	"nmgre/tui/answers"
 	"nmgre/tui/draw"
+	"nmgre/tui/far"
 	"nmgre/tui/way"
 )
 
@@ -39,8 +40,7 @@ type detail struct {
 
 	status    *nmgre.Status // nil until it has been read
 	statusErr error
-	far       *nm.FarEnd
-	farErr    error
+	far       far.View
 	routes    routesView
 	checks    way.View
 	traffic   traffic
@@ -110,13 +110,16 @@ func (m *Model) loadFarEnd(s nmgre.Status) tea.Cmd {
 	if m.detail.tab != tabFarEnd {
 		return nil
 	}
-	return read(m, "work out the far end's commands", func(ctx context.Context, wf Workflow) (nm.FarEnd, error) { return wf.FarEnd(ctx, s.Tunnel) },
-		func(far nm.FarEnd, err error) tea.Cmd {
-			if m.detail.uuid == s.UUID {
-				m.detail.far, m.detail.farErr = &far, err
-			}
-			return nil
-		})
+	t := answers.Whole(s)
+	return read(m, "work out the far end's commands", func(ctx context.Context, wf Workflow) (far.View, error) {
+		end, err := wf.FarEnd(ctx, t)
+		return far.View{Tunnel: t, End: &end, Err: err, Kind: wf.Notation(s.UUID)}, nil
+	}, func(v far.View, err error) tea.Cmd {
+		if m.detail.uuid == s.UUID {
+			m.detail.far = v
+		}
+		return nil
+	})
 }
 
 // viewDetail draws the right side.
@@ -210,9 +213,9 @@ func (m *Model) tabLines(s *nmgre.Status, width, height int) []draw.Line {
 	case tabChecks:
 		return m.checkLines(s, width, height)
 	case tabFarEnd:
-		return m.farEndLines(width)
+		return m.detail.far.Lines(width, m.theme.Wait)
 	case tabLog:
-		return m.log.lines(m.theme, width)
+		return m.log.Lines(m.theme, width)
 	default:
 		return m.overviewLines(s, width)
 	}

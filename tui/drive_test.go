@@ -51,7 +51,7 @@ func drive(t *testing.T, f *tuitest.Host, opts Options, width, height int) *driv
 		return func() tea.Msg { return wakeMsg{then} }
 	}
 	d.m.clip = func(text string) { d.copy = text }
-	d.m.log.now = func() time.Time { return time.Date(2026, 11, 25, 12, 30, 0, 0, time.UTC) }
+	d.m.log.Now = func() time.Time { return time.Date(2026, 11, 25, 12, 30, 0, 0, time.UTC) }
 	d.take(tea.WindowSizeMsg{Width: width, Height: height})
 	d.run(d.m.Init())
 	return d

@@ -1,22 +1,70 @@
 package tui
 
 import (
+	"context"
+	"slices"
 	"strings"
+
+	tea "charm.land/bubbletea/v2"
 
 	"nmgre/routes/fault"
 	"nmgre/tui/answers"
 	"nmgre/tui/draw"
+	"nmgre/tui/far"
+	"nmgre/tui/screen"
 )
 
-// farEndLines are the commands for the far end.
-func (m *Model) farEndLines(width int) []draw.Line {
-	switch {
-	case m.detail.farErr != nil:
-		return draw.Wrapped(draw.ErrorText(m.detail.farErr), width, "", draw.Red)
-	case m.detail.far == nil:
-		return []draw.Line{draw.Styled("working out the far end's commands "+m.theme.Wait, draw.Dim)}
+// chooseNotation lists the notations for the far end.
+func (m *Model) chooseNotation() tea.Cmd {
+	m.push(far.Choose(farProgram{m, m.detail.uuid}, m.theme, m.detail.far))
+	return nil
+}
+
+// notationWhy says why no notation can be chosen now.
+func (m *Model) notationWhy() string {
+	if m.detail.tab != tabFarEnd {
+		return "5 opens the far end's tab"
 	}
-	return draw.FarEndText(*m.detail.far, width)
+	return ""
+}
+
+// farFirst moves the keys of the far end's tab to the front, while it is open.
+func (m *Model) farFirst(list []screen.Key) []screen.Key {
+	if m.current() == nil || m.detail.tab != tabFarEnd || m.alone() && !m.inDetail {
+		return list
+	}
+	rest := slices.Clone(list)
+	var first []screen.Key
+	for _, key := range []string{"o", "y"} {
+		i := slices.IndexFunc(rest, func(k screen.Key) bool { return k.Keys[0] == key })
+		first, rest = append(first, rest[i]), slices.Delete(rest, i, i+1)
+	}
+	first[0].Hint = "notation" // it does nothing on other tabs
+	return append(first, rest...)
+}
+
+// farProgram is the program around the list of notations, for the tunnel for which it was opened.
+type farProgram struct {
+	m    *Model
+	uuid string
+}
+
+// Close closes the list.
+func (p farProgram) Close(s screen.Screen) { p.m.drop(s) }
+
+// Chosen shows the far end in a notation, and remembers it for the tunnel.
+func (p farProgram) Chosen(kind string) tea.Cmd {
+	m := p.m
+	if m.detail.uuid == p.uuid {
+		m.detail.far.Kind, m.detail.windows[tabFarEnd].Top = kind, 0
+	}
+	return read(m, "remember the notation", func(_ context.Context, wf Workflow) (struct{}, error) { return struct{}{}, wf.Remember(p.uuid, kind) },
+		func(_ struct{}, err error) tea.Cmd {
+			if err != nil {
+				m.warn("nmgre does not remember the notation: " + err.Error())
+			}
+			return nil
+		})
 }
 
 // copyText copies commands to the terminal's clipboard (OSC 52), a line each. A shell that they are
@@ -28,7 +76,7 @@ func (m *Model) copyText(what string, commands ...string) {
 	}
 	lines := make([]string, len(commands))
 	for i, c := range commands {
-		lines[i] = fault.Printable(c)
+		lines[i] = fault.Escaped(c)
 	}
 	m.clip(strings.Join(lines, "\n"))
 }
@@ -47,17 +95,14 @@ func (m *Model) copyTab() {
 		}
 		m.copyText("the command that verifies the tunnel", draw.NameCommand("verify", name))
 	case tabFarEnd:
-		if m.detail.far == nil {
-			m.warn("the far end is not known yet")
+		what, text, err := m.detail.far.Copy()
+		if err != nil {
+			m.fail(err)
 			return
 		}
-		if m.detail.far.Missing != "" {
-			m.warn("there is no command for the far end: " + m.detail.far.Missing)
-			return
-		}
-		m.copyText("the far end's command", m.detail.far.CreateCommand())
+		m.copyText(what, strings.Split(text, "\n")...)
 	case tabLog:
-		m.copyText("the commands of the log", m.log.commands()...)
+		m.copyText("the commands of the log", m.log.Commands()...)
 	default:
 		m.copyText("the command that makes this tunnel", answers.Whole(*s).CreateCommand())
 	}

@@ -17,6 +17,7 @@ func TestScreens(t *testing.T) {
 		keys  []string
 		kept  bool
 		fault bool // the far end has another key
+		as    string
 	}{
 		{name: "empty", empty: true},
 		{name: "overview"},
@@ -27,6 +28,9 @@ func TestScreens(t *testing.T) {
 		{name: "checks-broken", keys: []string{"v", "enter"}, fault: true},
 		{name: "checks-evidence", keys: []string{"v", "enter", "i", "end"}, fault: true},
 		{name: "far-end", keys: []string{"5", "enter"}},
+		{name: "far-end-as", keys: []string{"5", "enter"}, as: "cisco-ios"},
+		{name: "far-end-refused", keys: []string{"j", "5", "enter"}, as: "routeros"},
+		{name: "far-end-list", keys: []string{"j", "5", "enter", "o"}, as: "networkd"},
 		{name: "log", keys: []string{"j", "j", "u", "6", "enter"}},
 		{name: "filter", keys: []string{"/", "=paris"}},
 		{name: "help", keys: []string{"?"}},
@@ -56,10 +60,13 @@ func TestScreens(t *testing.T) {
 				if tc.fault {
 					f.Report = keyReport()
 				}
+				if tc.as != "" {
+					f.Chosen = map[string]string{tuitest.UUID(1): tc.as, tuitest.UUID(2): tc.as}
+				}
 				d := drive(t, f, Options{}, size.width, size.height)
-				d.m.detail.checks.At = d.m.log.now()
+				d.m.detail.checks.At = d.m.log.Now()
 				d.keys(tc.keys...)
-				d.m.detail.checks.At = d.m.log.now()
+				d.m.detail.checks.At = d.m.log.Now()
 				d.golden(name)
 			})
 		}
@@ -74,7 +81,7 @@ func TestScreensInColor(t *testing.T) {
 				f := tuitest.New().WithTunnels()
 				d := drive(t, f, Options{Color: true}, size.width, size.height)
 				d.keys(keys...)
-				d.m.detail.checks.At = d.m.log.now()
+				d.m.detail.checks.At = d.m.log.Now()
 				d.golden(name)
 			})
 		}

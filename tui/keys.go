@@ -39,7 +39,7 @@ func (m *Model) bindings() []screen.Key {
 		}, m.always(true)...)
 	}
 	list := append(append(m.actions(), m.movement()...), m.always(false)...)
-	return m.wayFirst(list)
+	return m.wayFirst(m.farFirst(list))
 }
 
 // wayFirst moves the key between the two sides to the front, where only one of them is seen.
@@ -91,6 +91,7 @@ func (m *Model) actions() []screen.Key {
 		{Keys: []string{"D"}, Hint: "duplicate", Help: "make another one like it", Why: cmp.Or(none, m.changeWhy()), Do: func() tea.Cmd { return m.openWizard(s) }},
 		{Keys: []string{"z"}, Hint: "undo", Help: "undo the last change (asks first)", Why: cmp.Or(m.undoWhy(), m.changeWhy()), Do: m.askUndo},
 		{Keys: []string{"y"}, Hint: "copy", Help: "copy the command of this tab; on the tab Checks the one that mends this host", Why: none, Do: func() tea.Cmd { m.copyTab(); return nil }},
+		{Keys: []string{"o"}, Help: "choose the notation of the far end's tab: Cisco IOS, networkd, ...", Why: cmp.Or(none, m.notationWhy()), Do: m.chooseNotation},
 		{Keys: []string{"Y"}, Help: "copy the command that mends the far end", Why: cmp.Or(none, m.farCommandWhy()), Do: m.copyFarCommand},
 		{Keys: []string{"i"}, Help: "show every check with its evidence, or the picture alone", Why: cmp.Or(none, m.evidenceWhy()), Do: m.toggleEvidence},
 	}

@@ -13,6 +13,7 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/tui/draw"
 	"nmgre/tui/screen"
+	"nmgre/tui/steps"
 )
 
 // Options describe the terminal and the person at it.
@@ -57,7 +58,7 @@ type Model struct {
 	detail   detail
 	inDetail bool // the keys go to the right side
 	screens  []screen.Screen
-	log      log
+	log      steps.Log
 	note     note
 	work     work
 	undo     *undo

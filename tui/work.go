@@ -189,7 +189,7 @@ func (m *Model) finish(msg doneMsg) tea.Cmd {
 // heard takes a step or a check. The log has it even if nobody waits for the operation any more.
 func (m *Model) heard(msg heardMsg) {
 	if msg.step != nil {
-		m.log.add(*msg.step)
+		m.log.Add(*msg.step)
 	}
 	if op := m.work.running[msg.id]; op != nil {
 		msg.tell(op.on)

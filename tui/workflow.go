@@ -20,6 +20,10 @@ type Workflow interface {
 	Routes(ctx context.Context, name string) (nm.Profile, []nmgre.RouteState, error)
 	Verify(ctx context.Context, name string, opts verify.Options) (verify.Report, error)
 	FarEnd(ctx context.Context, t nm.Tunnel) (nm.FarEnd, error)
+	// Notation returns the notation that Remember was last given for the far end of a tunnel, or
+	// the empty string.
+	Notation(uuid string) string
+	Remember(uuid, notation string) error
 
 	Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error)
 	Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateOptions) (nmgre.Created, error)

@@ -195,6 +195,9 @@ var helpKeys = []struct {
 	{"i", `seen: |there is no report yet`, nil},
 	{"Y", `copied|no command`, nil},
 	{"5", `On the far host`, nil},
+	{"o", `The far end's notation`, nil},
+	{"End", `▸openbsd`, nil},
+	{"Enter", `The far end for OpenBSD`, nil},
 	{"6", `D-Bus|done yet|netlink`, nil},
 	{"1", `profile .*link`, nil},
 	{"Down", `▸. gre2`, nil},
@@ -246,6 +249,9 @@ func TestLabEveryKey(t *testing.T) {
 	}
 	if out := left.host.Run(t, "nmcli", "-g", "NAME", "connection", "show"); strings.Contains(out, "gre1") {
 		t.Errorf("gre1 is still there:\n%s", out)
+	}
+	if out := left.host.Run(t, "sh", "-c", "cat ~/.local/state/nmgre/notations"); !strings.HasSuffix(out, " openbsd\n") {
+		t.Errorf("the notation is not remembered: %q", out)
 	}
 }
 

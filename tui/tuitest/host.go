@@ -2,6 +2,7 @@ package tuitest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -29,6 +30,7 @@ type Host struct {
 	Zones    []string                // firewalld's
 	Devices  []kernel.Link
 	Held     map[string][]nmgre.RouteState
+	Chosen   map[string]string // the notations of far ends; nil if none can be remembered
 	notices  chan nmgre.Notice
 	Pace     time.Duration // how long a step takes
 	Err      error         // every change fails with it
@@ -91,7 +93,7 @@ func linkOf(t nm.Tunnel) kernel.Link {
 
 // New is a host with two networks, and no tunnels yet.
 func New() *Host {
-	f := &Host{notices: make(chan nmgre.Notice, 8), Held: make(map[string][]nmgre.RouteState)}
+	f := &Host{notices: make(chan nmgre.Notice, 8), Held: make(map[string][]nmgre.RouteState), Chosen: make(map[string]string)}
 	f.Devices = []kernel.Link{
 		{Index: 1, Name: "lo", Up: true, MTU: 65536, Addresses: []netip.Prefix{Prefix("127.0.0.1/8")}},
 		{Index: 2, Name: "eth0", Up: true, MTU: 1500, Addresses: []netip.Prefix{Prefix("100.0.1.100/24"), Prefix("2001:db8:1::100/64")}},
@@ -278,6 +280,18 @@ func reportOf(t nm.Tunnel) verify.Report {
 
 func (f *Host) FarEnd(ctx context.Context, t nm.Tunnel) (nm.FarEnd, error) {
 	return t.FarEnd([]netip.Prefix{Prefix("10.10.1.0/24")}), nil
+}
+
+// Notation returns the notation that was chosen for the far end of a tunnel.
+func (f *Host) Notation(uuid string) string { return f.root().Chosen[uuid] }
+
+// Remember remembers it.
+func (f *Host) Remember(uuid, notation string) error {
+	if f.root().Chosen == nil {
+		return errors.New("there is no folder of your own for it")
+	}
+	f.root().Chosen[uuid] = notation
+	return nil
 }
 
 func (f *Host) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {

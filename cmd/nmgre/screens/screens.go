@@ -5,10 +5,13 @@ package screens
 import (
 	"context"
 	"os"
+	"slices"
+	"time"
 
 	"nmgre"
 	"nmgre/cmd/nmgre/adapters"
 	"nmgre/cmd/nmgre/calls"
+	"nmgre/cmd/nmgre/screens/remember"
 	"nmgre/cmd/nmgre/watchdog"
 	"nmgre/nm"
 	"nmgre/nm/plan"
@@ -75,6 +78,22 @@ func (h *Host) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, error) {
 func (h *Host) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error) {
 	return h.Kernel.Probe(ctx, p)
 }
+
+// Notation returns the notation that the person chose for the far end of a tunnel.
+func (h *Host) Notation(uuid string) string { return remember.Ours().Of(uuid) }
+
+// Remember remembers it. Tunnels that are not there any more are forgotten.
+func (h *Host) Remember(uuid, notation string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), listLimit)
+	defer cancel()
+	profiles, err := h.Profiles.List(ctx)
+	return remember.Ours().Set(uuid, notation, func(other string) bool {
+		return err == nil && !slices.ContainsFunc(profiles, func(p nm.Profile) bool { return p.UUID == other })
+	})
+}
+
+// listLimit is how long NetworkManager may take to tell which tunnels there are.
+const listLimit = 5 * time.Second
 
 // Prompts says whether polkit asks for a password before every change, and whether it asks before a
 // change of the files that root keeps.

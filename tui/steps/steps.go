@@ -1,4 +1,5 @@
-package tui
+// Package steps is the log of the steps that nmgre really took.
+package steps
 
 import (
 	"strings"
@@ -12,10 +13,10 @@ import (
 // logMost bounds the log: the oldest steps are forgotten.
 const logMost = 2000
 
-// log lists the steps that nmgre really took.
-type log struct {
+// Log lists the steps that nmgre really took.
+type Log struct {
 	entries []entry
-	now     func() time.Time // nil for the clock; tests have another
+	Now     func() time.Time // nil for the clock; tests have another
 }
 
 type entry struct {
@@ -23,10 +24,11 @@ type entry struct {
 	at time.Time
 }
 
-func (g *log) add(s nmgre.Event) {
+// Add adds a step that was taken now.
+func (g *Log) Add(s nmgre.Event) {
 	now := time.Now
-	if g.now != nil {
-		now = g.now
+	if g.Now != nil {
+		now = g.Now
 	}
 	g.entries = append(g.entries, entry{s, now()})
 	if len(g.entries) > logMost {
@@ -34,8 +36,8 @@ func (g *log) add(s nmgre.Event) {
 	}
 }
 
-// lines show the newest step first, each with its time and the commands that do the same.
-func (g *log) lines(th draw.Theme, width int) []draw.Line {
+// Lines show the newest step first, each with its time and the commands that do the same.
+func (g *Log) Lines(th draw.Theme, width int) []draw.Line {
 	if len(g.entries) == 0 {
 		return draw.Wrapped("Nothing has been done yet. Each step of nmgre is listed here with its time, and with the nmcli or ip line that does the same.", width, "", draw.Dim)
 	}
@@ -77,8 +79,8 @@ func dimCommand(s string, width int) []draw.Line {
 	return lines
 }
 
-// commands are those of the log, the oldest first.
-func (g *log) commands() []string {
+// Commands are those of the log, the oldest first.
+func (g *Log) Commands() []string {
 	var all []string
 	for _, e := range g.entries {
 		all = append(all, e.Commands...)
