@@ -12,7 +12,8 @@
 //
 // Its rooms, from the bottom: canvas writes frames on the terminal, draw turns things into lines,
 // way draws the way of a tunnel's packets, steps is the log, screen has keys, far has the far end's
-// tab, form has fields, answers turns fields into a tunnel, and wizard makes it. None of them imports tui, and no adapter is imported
-// anywhere. Begin with model.go, and with shell.go for the wizard; plain.go asks the same questions
-// line by line. Package tuitest is a host in memory for the tests.
+// tab, form has fields, answers turns fields into a tunnel, and wizard makes it. None of them
+// imports tui, and no adapter is imported anywhere. Begin with model.go, and with shell.go for the
+// wizard; plain.go asks the same questions line by line. Package tuitest is a host in memory for
+// the tests.
 package tui

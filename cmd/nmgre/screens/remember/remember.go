@@ -26,8 +26,8 @@ const (
 type Notations struct{ file string }
 
 // Ours returns those of the person who runs the process: below $XDG_STATE_HOME, or ~/.local/state
-// (XDG Base Directory Specification 0.8). Nothing is remembered where the folder belongs to somebody
-// else, as it may under sudo: root would write where another person leads it.
+// (XDG Base Directory Specification 0.8). Nothing is remembered where the folder belongs to
+// somebody else, as it may under sudo: root would write where another person leads it.
 func Ours() Notations {
 	home, err := os.UserHomeDir()
 	if err != nil {
