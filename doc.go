@@ -15,10 +15,10 @@
 // the host is one room further in.
 //
 //	cmd/nmgre/term  the person's terminal: modes, size, what was typed; foreign has import and
-//	                --as, shells the completion; output has what the
-//	                commands print, calls tells of each call to the host, progress of long work;
-//	                suggest knows what people mean by words of other programs; values reads
-//	                the values of flags
+//	                --as, apply the commands about documents, shells the completion; output has
+//	                what the commands print, calls tells of each call to the host, progress of
+//	                long work; suggest knows what people mean by words of other programs; values
+//	                reads the values of flags
 //	cmd/nmgre/adapters   wires the doors of a host together; screens is the host for the screens
 //	                screens/remember has the choices of the person at the screens
 //	tui/far         the far end in a notation that the person chooses; steps is the log of steps
@@ -38,6 +38,8 @@
 //	                router have the notations, one file each, every lists them; shell splits
 //	                scripts, iproute reads the commands in them, importer decides what an
 //	                input becomes
+//	nm/document     the one document: YAML with tunnels, or links between hosts; its JSON Schema
+//	nm/mesh         who is linked with whom in a star or a full mesh, and what is allotted to each
 //	nm/weights      finds out how routes with a weight leave the profiles
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
 //	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
@@ -80,6 +82,7 @@
 //   - the command for the far end: nm/farend.go, and nm/plan/farend.go for what the host knows
 //   - a notation: nm/notation/linux and router; what it cannot hold: its Holds; how a line of an
 //     input is read: the same file, or nm/notation/iproute
+//   - a field of a document: nm/document/fields.go
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
 //   - what a profile's user data remembers of the ends: nm/ends.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go

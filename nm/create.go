@@ -21,7 +21,7 @@ func (t Tunnel) CreateCommand() string {
 	if t.Mode != gre.ModeGRE {
 		add("mode", t.Mode.String())
 	}
-	if t.Remote.IsValid() && !t.Remote.IsUnspecified() {
+	if t.Remote.IsValid() && !t.Remote.IsUnspecified() || !t.Remote.IsValid() && t.PeerName != "" {
 		add("peer", t.PeerFlag())
 	} else { // the other end has any local address: a person has to fill it in
 		add("peer", "ADDRESS")

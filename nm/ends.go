@@ -102,8 +102,11 @@ func FollowedAfter(k keep.Kept, before, after Tunnel) string {
 
 // PeerFlag is the value of --peer for the tunnel.
 func (t Tunnel) PeerFlag() string {
-	if t.PeerName == "" {
+	switch {
+	case t.PeerName == "":
 		return t.Remote.String()
+	case !t.Remote.IsValid(): // nobody has looked it up yet
+		return t.PeerName
 	}
 	return t.PeerName + "=" + t.Remote.String()
 }

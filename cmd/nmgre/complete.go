@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"nmgre/nm"
-	"nmgre/routes/fault"
+	"nmgre/cmd/nmgre/shells"
 )
 
 // completeTimeout bounds how long a shell waits for names.
@@ -35,21 +33,7 @@ func (a *app) completeNames(cmd *cobra.Command, args []string, toComplete string
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	return namesFor(profiles, toComplete), cobra.ShellCompDirectiveNoFileComp
-}
-
-// namesFor returns the interface names that begin with prefix, each with its state and far end.
-// Names that a shell or a terminal could misread are left out.
-func namesFor(profiles []nm.Profile, prefix string) []string {
-	var names []string
-	for _, p := range profiles {
-		name := p.Tunnel.Name
-		if p.Tunnel.Mode == 0 || !strings.HasPrefix(name, prefix) || strings.ContainsAny(name, " \t\n\"'`$\\&|;<>()*?[]{}!#~") || fault.Printable(name) != name {
-			continue
-		}
-		names = append(names, name+"\t"+string(p.State)+", to "+p.Tunnel.Remote.String())
-	}
-	return names
+	return shells.Tunnels(profiles, toComplete), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeFlag offers a flag's fixed values.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nmgre/cmd/nmgre/apply"
 	"nmgre/cmd/nmgre/foreign"
 )
 
@@ -16,5 +17,17 @@ func (a *app) importCommand() *cobra.Command {
 			a.confirmFlag(cmd)
 		},
 		Confirm: func() (time.Duration, func() func()) { return a.confirm, a.watch },
+	})
+}
+
+func (a *app) documentCommands() []*cobra.Command {
+	return apply.Commands(apply.App{In: a.stdin, Out: a.stdout, Err: a.stderr, WithHost: a.withHost, Check: checkWait, Begun: begun,
+		Flags: func(cmd *cobra.Command, wait *time.Duration, asJSON *bool) {
+			waitFlag(cmd, wait)
+			jsonFlag(cmd, asJSON)
+			a.confirmFlag(cmd)
+		},
+		Confirm: func() (time.Duration, func() func()) { return a.confirm, a.watch },
+		Names:   a.names, Own: a.ownAddresses, Resolver: a.resolver,
 	})
 }

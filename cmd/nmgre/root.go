@@ -69,6 +69,7 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 	root.AddCommand(a.createCommand(), a.importCommand(), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
 		a.deleteCommand(), a.verifyCommand(), a.followCommand(), a.routeCommand(), a.ruleCommand(),
 		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.killedCommand(), shells.Command(a.stdout), a.versionCommand())
+	root.AddCommand(a.documentCommands()...)
 	if manCommand != nil {
 		root.AddCommand(manCommand(a))
 	}

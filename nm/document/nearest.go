@@ -1,0 +1,61 @@
+package document
+
+import (
+	"slices"
+	"strings"
+)
+
+// meant has the fields that people mean by other words: the flags, and the words of other programs.
+var meant = map[string]string{
+	"address": "addresses", "route": "routes", "rule": "rules", "peer-address": "peer-addresses", "remote": "peer", "far": "peer", "interface": "name", "ifname": "name",
+	"dev": "parent", "ikey": "input-key", "okey": "output-key", "bridge": "controller", "nat": "snat", "type": "mode", "network": "networks", "ip": "addresses", "tunnel": "tunnels",
+	"host": "hosts", "link": "links", "mesh": "full", "hub": "star", "ensure": "state", "pmtud": "no-pmtud", "df": "ignore-df", "src": "local", "dst": "peer", "keys": "key-pool", "pools": "pool",
+}
+
+// Nearest is the hint about an unknown word: the one of known that is meant, or that is spelled
+// most alike, or all of them where none is near. kind names them, such as "fields".
+func Nearest(word, kind string, known []string) string {
+	plain := strings.ReplaceAll(strings.ToLower(word), "_", "-")
+	if name := meant[plain]; slices.Contains(known, name) {
+		return "did you mean " + name
+	}
+	best, least := "", 1+len(plain)/3
+	for _, name := range known {
+		if d := distance(plain, name); d <= least && (best == "" || d < distance(plain, best)) {
+			best = name
+		}
+	}
+	if best != "" {
+		return "did you mean " + best
+	}
+	const most = 50
+	if len(known) > most {
+		return "the " + kind + " are " + strings.Join(known[:most], ", ") + ", ..."
+	}
+	return "the " + kind + " are " + strings.Join(known, ", ")
+}
+
+// distance is Levenshtein's: the least number of letters to change, add or leave out. A long text
+// is far from every word.
+func distance(a, b string) int {
+	if len(a) > 40 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := before
+			if a[i] != b[j] {
+				cost++
+			}
+			before = row[j+1]
+			row[j+1] = min(cost, row[j]+1, before+1)
+		}
+	}
+	return row[len(b)]
+}
