@@ -41,7 +41,7 @@ func mustHaveLink(t *testing.T, when string, host lab.Host, dev string, has, lac
 // What NetworkManager cannot hold is set on the link each time it comes up, by an edit too, and
 // leaves nothing.
 //
-//lab:every
+//lab:trixie
 func TestLabLinkOptions(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -113,7 +113,7 @@ func withoutTimers(state string) string {
 // Red Hat's documented procedure: two LANs are one network, through a gretap in a bridge at both
 // ends. Large frames need ignore-df, which NetworkManager cannot set.
 //
-//lab:every
+//lab:forky
 func TestLabBridgePort(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)

@@ -119,7 +119,7 @@ func TestLabEditIPv6StaysUp(t *testing.T) {
 
 // Properties of the link itself need a new link; a new interface name renames the profile too.
 //
-//lab:every
+//lab:forky
 func TestLabEditFlaps(t *testing.T) {
 	lab.Need(t)
 	joinEnds(t)
@@ -164,7 +164,7 @@ func TestLabEditFlaps(t *testing.T) {
 
 // A profile made by hand keeps the settings that nmgre does not know.
 //
-//lab:every
+//lab:trixie
 func TestLabEditByHand(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux2, exitDone, right.create()...)
@@ -424,7 +424,7 @@ func (c *confirming) kill9(t *testing.T, dog bool) {
 // An edit with a new link, another name and another SNAT is killed while it waits to be confirmed.
 // Its dog undoes it, or the next command if that was killed, too; a reboot has never heard of it.
 //
-//lab:every
+//lab:trixie
 func TestLabEditKilled(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)

@@ -131,7 +131,7 @@ func outlives(t *testing.T, check func(when string)) {
 // A zone is chosen among firewalld's own, stands in the profile, and stays there; verify compares
 // it, and names it where the far end answers and the LAN behind it does not.
 //
-//lab:every
+//lab:forky
 func TestLabZone(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)
@@ -240,7 +240,7 @@ func remembered(t *testing.T) string {
 // refused. The name stands in the profile, verify says when it leads elsewhere, and edit follows
 // it.
 //
-//lab:every
+//lab:forky
 func TestLabPeerName(t *testing.T) {
 	lab.Need(t)
 	names(t, "100.0.2.100 gw.test\n2001:db8:2::100 gw.test\n100.0.2.100 two.test\n100.0.2.101 two.test\n127.0.0.1 self.test\n100.0.1.100 own.test\n224.0.0.5 many.test\n0.0.0.0 none.test")
@@ -315,7 +315,7 @@ func moveFarEnd(t *testing.T) {
 // nmgre follow moves the tunnels that ask for it to where their names lead, with all that root
 // keeps for them. A name that a user has put into the profile does not move that.
 //
-//lab:every
+//lab:trixie
 func TestLabFollow(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -365,7 +365,7 @@ func TestLabFollow(t *testing.T) {
 
 // A tunnel that is never probed remembers that, and verify judges by what is counted.
 //
-//lab:every
+//lab:trixie
 func TestLabNoProbeLasts(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux2, exitDone, right.create("--no-probe")...)
@@ -415,7 +415,7 @@ func TestLabNoProbeLasts(t *testing.T) {
 // An address that is leased is told, with what follows it; the tunnel, and the far end's host
 // route, follow the next lease.
 //
-//lab:every
+//lab:forky
 func TestLabLeasedLocal(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)

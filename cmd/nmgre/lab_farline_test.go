@@ -17,7 +17,7 @@ import (
 // again, so "make test-all" alone does it.
 
 func TestMain(m *testing.M) {
-	if os.Getenv("NMGRE_LAB_LINES") == "1" {
+	if isSweep() {
 		lines := &farLines{ran: ranBefore()}
 		lab.Ran, lab.Ended = lines.heard, lines.runAll
 	}
@@ -180,3 +180,6 @@ func TestLinesForTheFarEnd(t *testing.T) {
 		t.Errorf("of advice: %q", got)
 	}
 }
+
+// isSweep says whether make test-all runs, which may take an hour.
+func isSweep() bool { return os.Getenv("NMGRE_LAB_LINES") == "1" }

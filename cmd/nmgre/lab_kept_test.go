@@ -135,7 +135,7 @@ func survives(t *testing.T, ends []end, tunnels []string, works func(when string
 
 // linux1 alone reaches the LAN behind linux2, whose hosts have no route back.
 //
-//lab:every
+//lab:trixie
 func TestLabReachesALANBySNAT(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux2)
@@ -579,7 +579,7 @@ func TestLabHooksAtOnce(t *testing.T) {
 // A default route into the tunnel: the far end stays reachable, also when the gateway changes.
 // Without a gateway the route is refused.
 //
-//lab:every
+//lab:forky
 func TestLabFarEndStaysReachable(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -708,12 +708,16 @@ func TestLabMultipathIsTheKernels(t *testing.T) {
 	}
 }
 
-// A hundred thousand routes from a file; one of the commands is interrupted.
+// Forty thousand routes from a file, a hundred thousand in make test-all; one of the commands is
+// interrupted.
 func TestLabInBulk(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
 	nmgreOn(t, lab.Linux1, exitDone, left.create("--no-probe")...)
-	const n = 100_000
+	n := 40_000
+	if isSweep() {
+		n = 100_000
+	}
 	file := writeRoutes(t, n)
 	before := snapshot(t, lab.Linux1)
 	p := lab.Linux1.Start(t, "nmgre", "route", "add", "gre1", "--routes-from", file)

@@ -94,7 +94,7 @@ func checkRuleList(t *testing.T) {
 
 // Rules are changed while the tunnel stays up, and those that nmcli wrote stay as they are.
 //
-//lab:every
+//lab:trixie
 func TestLabPolicyChange(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -181,7 +181,7 @@ func TestLabPolicyTold(t *testing.T) {
 
 // IPv6 has rules of its own: a source of the tunnel leaves by it, others do not.
 //
-//lab:every
+//lab:forky
 func TestLabPolicyIPv6(t *testing.T) {
 	lab.Need(t)
 	rules := policyRules(t, lab.Linux1)

@@ -25,7 +25,7 @@ func leads(t *testing.T, to string) string {
 // Two tunnels with a default route each, and one without, to far ends by one gateway: each keeps
 // its way past the others, in any order, and the second takes over from the first.
 //
-//lab:every
+//lab:trixie
 func TestLabTwoDefaults(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)

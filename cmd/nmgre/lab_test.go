@@ -225,7 +225,7 @@ func TestLabNoRouteToTheFarEnd(t *testing.T) {
 
 // A dry run says everything and does nothing.
 //
-//lab:every
+//lab:forky
 func TestLabDryRun(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)
@@ -264,7 +264,7 @@ func TestLabPlanCanBeTyped(t *testing.T) {
 // A process that is killed at any moment leaves the whole tunnel or none of it, at the latest after
 // the next nmgre command.
 //
-//lab:every
+//lab:forky
 func TestLabKilledAtAnyMoment(t *testing.T) {
 	lab.Need(t)
 	whole, nothing := 0, 0
@@ -416,7 +416,7 @@ func TestLabTwoAtOnce(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre2")
 }
 
-//lab:every
+//lab:trixie
 func TestLabNotPermitted(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)

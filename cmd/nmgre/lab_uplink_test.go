@@ -49,7 +49,7 @@ func mustLeaveByUplink(t *testing.T, r lab.Result) {
 // The local address is on an uplink that only a rule leads to: MTU, way and far end's line are
 // those of the rule's table, and a default route into the tunnel takes nothing from it.
 //
-//lab:every
+//lab:trixie
 func TestLabSecondUplink(t *testing.T) {
 	lab.Need(t)
 	secondUplink(t, "ipv4.routes '0.0.0.0/0 100.0.9.1 table=100' ipv4.routing-rules 'priority 100 from 100.0.9.100 table 100'")
@@ -70,7 +70,7 @@ func TestLabSecondUplink(t *testing.T) {
 // The device that the tunnel is bound to is in a VRF: the local address, the MTU and the way are
 // those of the VRF's table.
 //
-//lab:every
+//lab:forky
 func TestLabParentInVRF(t *testing.T) {
 	lab.Need(t)
 	lab.Linux1.Run(t, "sh", "-c", "nmcli connection add type vrf con-name red ifname red vrf.table 100 ipv4.method disabled ipv6.method disabled && nmcli connection up red")

@@ -14,7 +14,7 @@ import (
 // Then traffic goes by the other tunnel within a second, also after a restart of NetworkManager
 // and after a reboot.
 //
-//lab:every
+//lab:forky
 //lab:alone
 func TestLabWeightsAreMoved(t *testing.T) {
 	lab.Need(t)

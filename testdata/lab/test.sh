@@ -5,8 +5,8 @@
 # PKGs given, as ./nm), and runs all tests named TestLab... in several labs side by side. A lab that
 # is idle takes the next test from a queue. Tests that took long the last time come first.
 #
-# --also SUITE   run on SUITE, too, the tests that have the line "//lab:every" in the comment above
-#                them. Another suite has another NetworkManager (see lab.sh).
+# --also SUITE   run on SUITE, too, the tests that have the line "//lab:every" or "//lab:SUITE" in the
+#                comment above them. Another suite has another NetworkManager (see lab.sh).
 # --all SUITE    run all tests on SUITE, too
 #
 # ARGs go to every test binary (-test.run ... replaces the default choice of tests). Then one lab
@@ -31,7 +31,8 @@
 #   NMGRE_LAB_SUITE    the suite on which all tests run (bookworm)
 #   NMGRE_LAB_TIMEOUT  seconds for one test (900), or for a package with ARGs (4200)
 #   NMGRE_LAB_TESTS    a file that names the tests to run, a line each: ./nm/dbus TestLabModes
-#   NMGRE_LAB_LINES    1: run every line for the far end that nmgre prints on the far host, too
+#   NMGRE_LAB_LINES    1: take the time of a sweep: run every line for the far end that nmgre prints on
+#                      the far host, too, and set a hundred thousand routes
 #   NMGRE_LAB_COVER    1: build with coverage; the data comes to build/lab-out/cover
 set -u
 
@@ -48,7 +49,7 @@ folder=
 suites=("$suite")
 chosen=()
 args=()
-declare -A mark=() # of a suite that runs the tests with that mark only
+declare -A mark=() # is set for a suite that runs the tests with its marks only
 readonly here repo name suite named share tests times logs
 
 fail() {
@@ -166,7 +167,7 @@ plan() {
 plan_suite() {
 	local t alone chosen
 	alone=" $(marked "$2" alone | tr '\n' ' ') "
-	chosen=" $([[ ! ${mark[$1]-} ]] || marked "$2" "${mark[$1]}" | tr '\n' ' ') "
+	chosen=" $([[ ! ${mark[$1]-} ]] || { marked "$2" every; marked "$2" "$1"; } | tr '\n' ' ') "
 	while read -r t; do
 		[[ ! ${mark[$1]-} || $chosen == *" $t "* ]] || continue
 		asked_for "$2" "$t" || continue
@@ -351,7 +352,7 @@ parse() {
 			[[ ${2-} =~ ^[a-z]+$ ]] || fail "$1 needs the name of a suite"
 			[[ " ${suites[*]} " != *" $2 "* ]] || fail "$2 is named twice"
 			suites+=("$2")
-			[[ $1 == --all ]] || mark[$2]=every
+			[[ $1 == --all ]] || mark[$2]=some
 			shift
 			;;
 		*)
