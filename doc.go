@@ -18,7 +18,7 @@
 //	                --as, apply the commands about documents, shells the completion; output has
 //	                what the commands print, calls tells of each call to the host, progress of
 //	                long work; suggest knows what people mean by words of other programs; values
-//	                reads the values of flags
+//	                reads the values of flags; checkup reads a whole host for nm/doctor
 //	cmd/nmgre/adapters   wires the doors of a host together; screens is the host for the screens
 //	                screens/remember has the choices of the person at the screens
 //	tui/far         the far end in a notation that the person chooses; steps is the log of steps
@@ -31,7 +31,7 @@
 //	nm/ends         checks the ends against the host: the firewall's zone, a leased address
 //	nm/resolve      chooses the far end's address among those that its name stands for
 //	nm/vet          checks what a user without root asks root to keep
-//	nm/advice       the notes that a plan gives about what it decides
+//	nm/advice       the notes that a plan gives about what it decides; doctor judges a host
 //	nm/find         finds a tunnel among the profiles by what a person calls it
 //	nm/port         finds the bridge whose port a tunnel is to be, and judges what it does
 //	nm/notation     one model of both ends, and what each notation can hold; linux, netplan and
@@ -49,7 +49,7 @@
 //	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
 //	                applied compares a profile with its device, quirk tells NetworkManager's
 //	                versions apart, systemd has systemd learn of nmgre's unit, firewalld asks for the
-//	                zone of a device
+//	                zone of a device, census asks who is on the bus
 //	routes/fault    errors that say what to do; text that is safe to show
 //	routes/gre      the GRE header: key, mode, flags, MTU
 //	routes/packet   the headers of IP packets from the network
@@ -64,8 +64,8 @@
 //	routes/gateway  forwarding, SNAT rules in nftables, and the rules of other programs; conntrack
 //	                has the kernel's connections, ruleset reads rules, registers and sets have
 //	                their values, removals watches rules go, sysctl has the settings of devices,
-//	                legacy tells of iptables-legacy
-//	routes/store    root's files below /etc/nmgre, and the dispatcher's hook
+//	                legacy tells of iptables-legacy, owners whose the tables are
+//	routes/store    root's files below /etc/nmgre, and the hook; modules, host read the host's files
 //	routes/asroot   the helper that polkit starts for a caller without root
 //	routes/journal  the line in the system's log about what root did for others
 //

@@ -31,6 +31,7 @@ var pureRooms = map[string][]string{
 	"nm/ends":           {"nm", "routes", "routes/fault", "routes/kernel"},
 	"nm/dbus/quirk":     {"nm"},
 	"nm/find":           {"nm", "routes/fault"},
+	"nm/doctor":         {"routes/fault"},
 	"nm/advice":         {"nm", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
 	"nm/port":           {"nm", "routes/fault", "routes/keep", "routes/kernel"},
 	"nm/plan":           {"nm", "nm/advice", "nm/ends", "nm/metric", "nm/policy", "nm/port", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list", "routes/rule"},

@@ -370,10 +370,32 @@ func TestResize(t *testing.T) {
 			d.screen()
 		}
 		d.take(tea.WindowSizeMsg{Width: 10, Height: 3})
-		if rows, _ := d.m.draw(); len(rows) != 1 {
+		if rows, _ := d.m.draw(); len(rows) != 3 {
 			t.Errorf("%d rows", len(rows))
 		}
 	}
+}
+
+// A window that is too small says so whole, in words that are not cut, and what to do.
+func TestSmallWindow(t *testing.T) {
+	for _, size := range [][2]int{{20, 24}, {20, 12}, {39, 15}, {80, 5}} {
+		d := drive(t, tuitest.New().WithTunnels(), Options{}, size[0], size[1])
+		text := strings.Join(strings.Fields(d.screen()), " ")
+		for _, want := range []string{fmt.Sprintf("this window is %d by %d, too small", size[0], size[1]), "40 by 15", "nmgre --plain"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%v: it does not say %q: %q", size, want, text)
+			}
+		}
+		d.take(tea.WindowSizeMsg{Width: 80, Height: 24})
+		d.must("gre1")
+	}
+}
+
+// Who may change nothing is told so at once, with what to do.
+func TestWithoutRights(t *testing.T) {
+	f := tuitest.New().WithTunnels()
+	f.Modify = nm.PermissionNo
+	drive(t, f, Options{}, 100, 30).must("NetworkManager does not let you change connections: run nmgre with sudo")
 }
 
 // A crash ends the program in good order, and its report is in a file that only its owner can read.

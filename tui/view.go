@@ -16,7 +16,7 @@ import (
 // [draw.NarrowBelow] columns one side is seen at a time.
 const (
 	wideFrom    = 100 // columns: both sides are always seen
-	leastWidth  = 20
+	leastWidth  = 40
 	leastHeight = 6
 )
 
@@ -49,7 +49,7 @@ func (m *Model) alone() bool { return m.width < wideFrom }
 // draw returns exactly height rows of exactly width cells, and where the cursor is.
 func (m *Model) draw() ([]string, *tea.Position) {
 	if m.width < leastWidth || m.height < leastHeight {
-		return []string{m.theme.Cut("the terminal is too small for nmgre", max(m.width, 1))}, nil
+		return m.tooSmall(), nil
 	}
 	height := m.height - 3
 	var body []string
@@ -75,6 +75,16 @@ func (m *Model) draw() ([]string, *tea.Position) {
 		cursor = &tea.Position{X: min(cursor.X, m.width-1), Y: cursor.Y + 1}
 	}
 	return append(rows, m.theme.Render(m.width, draw.Line{draw.Plain.Of(" "), m.note.style.Of(m.note.text)}), m.hints()), cursor
+}
+
+// tooSmall fills the window with what is so, and what to do.
+func (m *Model) tooSmall() []string {
+	width, height := max(m.width, 1), max(m.height, 1)
+	var rows []string
+	for _, row := range draw.Wrap(fmt.Sprintf("nmgre: this window is %d by %d, too small for the screens. Make it larger: 40 by 15 will do. Or leave with ctrl+c and type: nmgre --plain", m.width, m.height), width) {
+		rows = append(rows, m.theme.Fit(row, width))
+	}
+	return pad(rows, height, width)
 }
 
 // pad makes body exactly height rows.

@@ -147,6 +147,9 @@ func (m *Model) readManager() tea.Cmd {
 				m.manager = manager
 				m.prompts, m.rootAsks = m.wf.Prompts(manager)
 			}
+			if why := m.changeWhy(); err == nil && manager.Modify == nm.PermissionNo && why != "" && m.note.text == "" {
+				m.warn(why)
+			}
 			return nil
 		})
 }

@@ -42,6 +42,8 @@ func TestOutputs(t *testing.T) {
 		code int
 	}{
 		{"help", nil, exitInvalid},
+		{"help-all", []string{"--help"}, exitDone},
+		{"help-doctor", []string{"doctor", "--help"}, exitDone},
 		{"help-create", []string{"create", "--help"}, exitDone},
 		{"dry-run", append(createArgs, "--dry-run"), exitDone},
 		{"dry-run-json", append(createArgs, "--dry-run", "--json"), exitDone},

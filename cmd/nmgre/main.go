@@ -22,6 +22,7 @@ import (
 	"nmgre/nm/dbus/systemd"
 	"nmgre/routes/asroot"
 	"nmgre/routes/fault"
+	"nmgre/routes/gateway/owners"
 )
 
 // The exit codes of the contract.
@@ -29,14 +30,14 @@ const (
 	exitDone             = 0
 	exitFailed           = 1 // nothing is left behind
 	exitInvalid          = 2 // the request is not valid; nothing was changed
-	exitFault            = 3 // verify found a fault
+	exitFault            = 3 // verify found a fault, or doctor a problem
 	exitNotPermitted     = 4
 	exitNoNetworkManager = 5
 	exitHalf             = 6 // up or down, but not with all that belongs to it
 )
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: adapters.Open, systemd: systemd.Reload, ignore: signal.Ignore, settle: asroot.Settle, resolver: adapters.Resolver{}, own: adapters.Own, program: os.Args[0], exe: watchdog.Exe()}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: adapters.Open, local: adapters.Local, tables: owners.Read, systemd: systemd.Reload, ignore: signal.Ignore, settle: asroot.Settle, resolver: adapters.Resolver{}, own: adapters.Own, program: os.Args[0], exe: watchdog.Exe()}
 	os.Exit(a.run(os.Args[1:]))
 }
 
@@ -60,6 +61,11 @@ type app struct {
 	// open connects to the host's NetworkManager and kernel. The function that it returns closes
 	// both connections.
 	open func(ctx context.Context) (adapters.Doors, func(), error)
+	// local opens the doors that need no NetworkManager, and tables reads whose the tables of
+	// nftables are; nil in tests.
+	local  func() (adapters.Doors, func(), error)
+	tables func(context.Context) (owners.Tables, error)
+	bus    string // the address of the system bus; empty for the usual one
 	// systemd has systemd read its units again and start one; nil in tests.
 	systemd func(ctx context.Context, bus, unit string) error
 	// ignore makes the process ignore signals; nil in tests.

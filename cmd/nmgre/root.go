@@ -1,14 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
+	"nmgre/cmd/nmgre/checkup"
 	"nmgre/cmd/nmgre/shells"
 	"nmgre/cmd/nmgre/suggest"
 	"nmgre/routes/fault"
@@ -45,10 +44,7 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 			if shown, err := a.screens(cmd.Context(), flags); shown {
 				return err
 			}
-			cmd.SetOut(a.stderr) // nobody has asked for this help, so it is not data
-			if err := cmd.Help(); err != nil {
-				return err
-			}
+			fmt.Fprint(a.stderr, checkup.NoTerminal) // nobody has asked for this help, so it is not data
 			return errShown
 		},
 	}
@@ -63,11 +59,11 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(suggest.Refused)
 	root.CompletionOptions.DisableDefaultCmd = true // nmgre has a completion command of its own
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(a.createCommand(), a.importCommand(), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
-		a.deleteCommand(), a.verifyCommand(), a.followCommand(), a.routeCommand(), a.ruleCommand(),
+		a.deleteCommand(), a.verifyCommand(), a.doctorCommand(), a.followCommand(), a.routeCommand(), a.ruleCommand(),
 		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.killedCommand(), shells.Command(a.stdout), a.versionCommand())
 	root.AddCommand(a.documentCommands()...)
 	if manCommand != nil {
@@ -97,31 +93,6 @@ func nameHelp(root *cobra.Command) {
 			}
 		}
 	}
-}
-
-// flagError turns cobra's error about a flag into one of nmgre's.
-func flagError(cmd *cobra.Command, err error) error {
-	var invalid *pflag.InvalidValueError
-	if errors.As(err, &invalid) {
-		return valueError(invalid)
-	}
-	hint := cmp.Or(suggest.Flag(cmd, err.Error()), cmd.CommandPath()+" --help lists the flags")
-	return &fault.Error{Kind: fault.ErrInvalid, What: fault.Printable(err.Error()), Hint: hint}
-}
-
-// valueError refuses a value that pflag cannot read. The flags that pflag reads itself are
-// durations and booleans; nmgre reads all others from strings.
-func valueError(invalid *pflag.InvalidValueError) error {
-	flag := invalid.GetFlag()
-	kind, hint := "true or false", "write it as --"+flag.Name+"=false"
-	if flag.Value.Type() == "duration" {
-		kind, hint = "a duration", "give a number with a unit, such as 10s or 1m"
-	}
-	if flag.Value.Type() == (probeFlag{}).Type() {
-		kind, hint = "always or never", "write it as --"+flag.Name+"=always, or --"+flag.Name+" alone for this command"
-	}
-	what := fmt.Sprintf("\"%s\" is not %s", fault.Printable(invalid.GetValue()), kind)
-	return &fault.Error{Kind: fault.ErrInvalid, Field: flag.Name, What: what, Hint: hint}
 }
 
 // oneName wants exactly one argument, a tunnel's name.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -9,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"nmgre/cmd/nmgre/checkup"
 	"nmgre/cmd/nmgre/screens"
 	"nmgre/cmd/nmgre/term"
 	"nmgre/tui"
@@ -39,6 +41,9 @@ func (a *app) screens(ctx context.Context, flags screenFlags) (shown bool, err e
 	defer stop()
 	at := tui.Terminal{In: a.stdin, Out: a.stdout, Err: a.stderr, Forget: a.forget()}
 	if flags.plain || dumb {
+		if !flags.plain {
+			fmt.Fprintln(a.stderr, checkup.Dumb)
+		}
 		return true, a.withScreens(ctx, func(wf tui.Workflow) error { return tui.Plain(ctx, wf, a.screenOptions(flags), at) })
 	}
 	at.Raw, at.Size = term.Raw(in), term.Size(out)
@@ -67,10 +72,12 @@ const screensGCPercent = 50
 // withScreens calls do with this host.
 func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) error {
 	d, closeAll, err := a.open(ctx)
-	if err != nil {
+	if err == nil {
+		defer closeAll()
+	}
+	if err := a.checkup().First(ctx, d, err); err != nil {
 		return err
 	}
-	defer closeAll()
 	debug.SetGCPercent(screensGCPercent)
 	// a program that runs long parses a file of root's again only after it has changed
 	d.Files = d.Files.Remembering()
@@ -82,22 +89,10 @@ func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) erro
 func (a *app) screenOptions(flags screenFlags) tui.Options {
 	name, _ := os.Hostname()
 	name, _, _ = strings.Cut(name, ".")
-	term := os.Getenv("TERM")
+	kind := os.Getenv("TERM")
 	return tui.Options{
-		Color: os.Getenv("NO_COLOR") == "" && term != "vt100" && term != "vt220",
-		ASCII: flags.ascii || term == "linux" || term == "vt100" || term == "vt220" || !isUTF8(),
+		Color: os.Getenv("NO_COLOR") == "" && kind != "vt100" && kind != "vt220",
+		ASCII: flags.ascii || kind == "linux" || kind == "vt100" || kind == "vt220" || !term.IsUTF8(),
 		Mouse: flags.mouse, Host: name, Session: a.session(), Confirm: flags.confirm, Reports: os.TempDir(), Names: a.names(),
 	}
-}
-
-// isUTF8 says whether the locale's characters are UTF-8. Without a locale they are, as nearly
-// everywhere.
-func isUTF8() bool {
-	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if value := os.Getenv(name); value != "" {
-			upper := strings.ToUpper(value)
-			return strings.Contains(upper, "UTF-8") || strings.Contains(upper, "UTF8") || value == "C" || value == "POSIX"
-		}
-	}
-	return true
 }

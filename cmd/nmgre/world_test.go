@@ -63,7 +63,7 @@ func (w *world) run(args ...string) outcome {
 	if w.stdin != nil {
 		stdin = w.stdin
 	}
-	a := &app{stdin: stdin, stdout: &stdout, stderr: &stderr, root: w.root, owner: os.Getuid(), open: w.open}
+	a := &app{stdin: stdin, stdout: &stdout, stderr: &stderr, root: w.root, owner: os.Getuid(), open: w.open, bus: w.bus.Address()}
 	code := a.run(args)
 	return outcome{code, stdout.String(), stderr.String()}
 }

@@ -52,7 +52,7 @@ func (k *Keeper) MayKeep() error {
 	if err := unix.Access(k.Pkexec, unix.X_OK); err != nil {
 		return missing(nil, "%s is not installed, and nmgre needs it to ask for permission", k.Pkexec)
 	}
-	program, err := k.program()
+	program, err := k.Program()
 	if errors.Is(err, os.ErrNotExist) {
 		return missing(nil, "polkit does not know nmgre: %s is not installed", k.Policy)
 	}
@@ -65,8 +65,9 @@ func (k *Keeper) MayKeep() error {
 	return nil
 }
 
-// program returns the path of the program that the policy is for.
-func (k *Keeper) program() (string, error) {
+// Program returns the path of the program that polkit's policy is for. It fails with os.ErrNotExist
+// if there is no policy.
+func (k *Keeper) Program() (string, error) {
 	file, err := os.Open(k.Policy)
 	if err != nil {
 		return "", err
@@ -79,7 +80,7 @@ func (k *Keeper) program() (string, error) {
 	return program, nil
 }
 
-// programIn is program for the text of a policy.
+// programIn is Program for the text of a policy.
 func programIn(r io.Reader) (string, error) {
 	var policy policyXML
 	if err := xml.NewDecoder(io.LimitReader(r, maxPolicy)).Decode(&policy); err != nil {

@@ -45,15 +45,3 @@ func FuzzAnswers(f *testing.F) {
 		}
 	})
 }
-
-// FuzzModuleName reads lines of modules.dep.
-func FuzzModuleName(f *testing.F) {
-	for _, line := range []string{"kernel/net/ipv4/ip_gre.ko.xz", "ip-gre.ko", ".ko", "a.ko.ko", "/", "", "\xff.ko.zst"} {
-		f.Add(line)
-	}
-	f.Fuzz(func(t *testing.T, line string) {
-		if name := moduleName(line); len(name) > len(line) {
-			t.Errorf("%q", name)
-		}
-	})
-}

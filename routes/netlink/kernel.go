@@ -13,6 +13,7 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
+	"nmgre/routes/modules"
 )
 
 // Limits on one exchange with the kernel.
@@ -41,7 +42,7 @@ const (
 // holds the lock on its tables.
 type Kernel struct {
 	sockets map[int]*nl.SocketHandle
-	files   hostFiles
+	files   modules.Files
 	// batchSeq is the sequence number of the next batch's first message, under the socket's lock.
 	// It begins far from the library's numbers.
 	batchSeq uint32
@@ -65,7 +66,7 @@ func New() (*Kernel, error) {
 		return nil, fmt.Errorf("prepare a netlink socket: %w", err)
 	}
 	sockets := map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: socket}}
-	k := &Kernel{sockets: sockets, files: hostFiles{root: "/"}, batchSeq: 1 << 31, turns: make(chan func()), closed: make(chan struct{})}
+	k := &Kernel{sockets: sockets, files: modules.Files{Root: "/"}, batchSeq: 1 << 31, turns: make(chan func()), closed: make(chan struct{})}
 	k.end = sync.OnceFunc(func() { close(k.closed) })
 	go k.takeTurns()
 	return k, nil

@@ -22,6 +22,7 @@ import (
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
+	"nmgre/routes/modules"
 	"nmgre/testdata/want"
 )
 
@@ -63,13 +64,13 @@ func TestLabSupports(t *testing.T) {
 			t.Error(err)
 		}
 		// The lists of modules alone give the same answer.
-		if err := (hostFiles{root: "/"}).loadable(m, moduleOf(m)); err != nil {
+		if err := supports(modules.Files{Root: "/"}, m); err != nil {
 			t.Error(err)
 		}
 	}
 	// The devices alone, too.
 	ns.IP("link add g4 type gre remote 192.0.2.1", "link add g6 type ip6gretap remote 2001:db8::1")
-	ns.kernel.files.root = t.TempDir()
+	ns.kernel.files.Root = t.TempDir()
 	for _, m := range gre.Modes {
 		if err := ns.kernel.Supports(m); err != nil {
 			t.Error(err)

@@ -9,6 +9,7 @@ import (
 
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/routes/modules"
 )
 
 const (
@@ -36,7 +37,7 @@ func tree(t *testing.T, files map[string]string) string {
 }
 
 func TestSupports(t *testing.T) {
-	const modules = "lib/modules/" + testRelease + "/"
+	const folder = "lib/modules/" + testRelease + "/"
 	for name, c := range map[string]struct {
 		mode  gre.Mode
 		files map[string]string
@@ -45,37 +46,29 @@ func TestSupports(t *testing.T) {
 		"loaded":          {gre.ModeGRE, map[string]string{"sys/module/ip_gre/": ""}, ""},
 		"loaded for IPv6": {gre.ModeIP6GRETAP, map[string]string{"sys/module/ip6_gre/": ""}, ""},
 		"other loaded":    {gre.ModeIP6GRE, map[string]string{"sys/module/ip_gre/": ""}, "there is no /lib/modules/" + testRelease},
-		"can be loaded":   {gre.ModeGRETAP, map[string]string{modules + "modules.dep": "a.ko:\n" + depOfGRE}, ""},
-		"xz":              {gre.ModeGRE, map[string]string{modules + "modules.dep": "kernel/net/ipv4/ip_gre.ko.xz: gre.ko.xz\n"}, ""},
-		"zst":             {gre.ModeGRE, map[string]string{modules + "modules.dep": "kernel/net/ipv4/ip_gre.ko.zst:\n"}, ""},
-		"gz":              {gre.ModeIP6GRE, map[string]string{modules + "modules.dep": "updates/ip6-gre.ko.gz:\n"}, ""},
-		"merged /usr":     {gre.ModeGRE, map[string]string{"usr/" + modules + "modules.dep": depOfGRE}, ""},
-		"built in":        {gre.ModeGRE, map[string]string{modules + "modules.builtin": "kernel/net/ipv4/ip_gre.ko"}, ""},
+		"can be loaded":   {gre.ModeGRETAP, map[string]string{folder + "modules.dep": "a.ko:\n" + depOfGRE}, ""},
+		"xz":              {gre.ModeGRE, map[string]string{folder + "modules.dep": "kernel/net/ipv4/ip_gre.ko.xz: gre.ko.xz\n"}, ""},
+		"zst":             {gre.ModeGRE, map[string]string{folder + "modules.dep": "kernel/net/ipv4/ip_gre.ko.zst:\n"}, ""},
+		"gz":              {gre.ModeIP6GRE, map[string]string{folder + "modules.dep": "updates/ip6-gre.ko.gz:\n"}, ""},
+		"merged /usr":     {gre.ModeGRE, map[string]string{"usr/" + folder + "modules.dep": depOfGRE}, ""},
+		"built in":        {gre.ModeGRE, map[string]string{folder + "modules.builtin": "kernel/net/ipv4/ip_gre.ko"}, ""},
 		"other files": {gre.ModeGRE, map[string]string{
-			modules + "modules.dep": "kernel/net/ip6_gre.ko: ip_gre.ko\nx/ip_gre.ko.sig:\nx/my_ip_gre.ko:\nx/ip_gre:\n\n:\n",
+			folder + "modules.dep": "kernel/net/ip6_gre.ko: ip_gre.ko\nx/ip_gre.ko.sig:\nx/my_ip_gre.ko:\nx/ip_gre:\n\n:\n",
 		}, "kernel " + testRelease + " has no module ip_gre"},
-		"no list":             {gre.ModeIP6GRE, map[string]string{modules: ""}, "has no module ip6_gre"},
-		"list is a directory": {gre.ModeGRE, map[string]string{modules + "modules.dep/": ""}, "has no module ip_gre"},
-		"endless line":        {gre.ModeGRE, map[string]string{modules + "modules.dep": strings.Repeat("x", 2*maxModuleLine) + "\n" + depOfGRE}, "has no module"},
+		"no list":             {gre.ModeIP6GRE, map[string]string{folder: ""}, "has no module ip6_gre"},
+		"list is a directory": {gre.ModeGRE, map[string]string{folder + "modules.dep/": ""}, "has no module ip_gre"},
+		"endless line":        {gre.ModeGRE, map[string]string{folder + "modules.dep": strings.Repeat("x", 2<<20) + "\n" + depOfGRE}, "has no module"},
 		"nothing":             {gre.ModeGRE, nil, "there is no /lib/modules/" + testRelease},
 		"loading is off": {gre.ModeGRE, map[string]string{
-			modules + "modules.dep": depOfGRE, "proc/sys/kernel/modules_disabled": "1\n",
+			folder + "modules.dep": depOfGRE, "proc/sys/kernel/modules_disabled": "1\n",
 		}, "forbids loading modules"},
-		"loading is on": {gre.ModeGRE, map[string]string{modules + "modules.dep": depOfGRE, "proc/sys/kernel/modules_disabled": "0\n"}, ""},
+		"loading is on": {gre.ModeGRE, map[string]string{folder + "modules.dep": depOfGRE, "proc/sys/kernel/modules_disabled": "0\n"}, ""},
 		"built in, loading is off": {gre.ModeGRE, map[string]string{
-			modules + "modules.builtin": "ip_gre.ko\n", "proc/sys/kernel/modules_disabled": "1\n",
+			folder + "modules.builtin": "ip_gre.ko\n", "proc/sys/kernel/modules_disabled": "1\n",
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			files := hostFiles{root: tree(t, c.files), release: testRelease}
-			module := moduleOf(c.mode)
-			if files.loaded(module) {
-				if c.lacks != "" {
-					t.Error("loaded")
-				}
-				return
-			}
-			err := files.loadable(c.mode, module)
+			err := supports(modules.Files{Root: tree(t, c.files), Release: testRelease}, c.mode)
 			if c.lacks == "" {
 				if err != nil {
 					t.Error(err)

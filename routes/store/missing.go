@@ -34,16 +34,24 @@ var unitDirs = []string{
 // HookMissing returns nil if NetworkManager's dispatcher calls nmgre. Otherwise its error says what
 // is missing, with a hint. It is an ErrNotPermitted if the caller may not look.
 func (s *Store) HookMissing(context.Context) error {
-	if err := s.scriptMissing(); err != nil {
+	if err := s.ScriptMissing(); err != nil {
 		return err
 	}
-	if err := s.dispatcherMissing(); err != nil {
+	if err := s.DispatcherMissing(); err != nil {
 		return err
 	}
 	return s.UnitMissing()
 }
 
-func (s *Store) scriptMissing() error {
+// HasHook reports whether there is a file in the hook's place, whatever its content.
+func (s *Store) HasHook() bool {
+	_, err := os.Lstat(s.path(dispatcherDir, hookName))
+	return err == nil
+}
+
+// ScriptMissing is the part of [Store.HookMissing] about the script: it is there, of this version
+// of nmgre, and the dispatcher runs it.
+func (s *Store) ScriptMissing() error {
 	path := s.path(dispatcherDir, hookName)
 	missing := func(format string, args ...any) error {
 		return &fault.Error{What: fmt.Sprintf(format, args...), Hint: "set it up: sudo nmgre install-hook"}
@@ -73,7 +81,9 @@ func (s *Store) scriptMissing() error {
 	return nil
 }
 
-func (s *Store) dispatcherMissing() error {
+// DispatcherMissing is the part of [Store.HookMissing] about NetworkManager's dispatcher: it is
+// installed, and not switched off.
+func (s *Store) DispatcherMissing() error {
 	for _, dispatcher := range dispatchers {
 		if _, err := os.Stat(s.path(dispatcher)); err == nil {
 			return s.dispatcherOff()

@@ -1,6 +1,7 @@
 package tuitest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type Host struct {
 	notices  chan nmgre.Notice
 	Pace     time.Duration // how long a step takes
 	Err      error         // every change fails with it
+	Modify   nm.Permission // polkit's answer about changes; empty for yes
 	ListErr  error
 	PlanErr  error
 	hang     chan struct{} // if set, changes wait for it and do not look at their context
@@ -574,7 +576,7 @@ func (f *Host) Edit(ctx context.Context, e plan.EditPlan, opts nmgre.EditOptions
 }
 
 func (f *Host) Manager(ctx context.Context) (nm.Manager, error) {
-	return nm.Manager{Version: nm.Version{Major: 1, Minor: 42, Micro: 4}, Modify: nm.PermissionYes, Control: nm.PermissionYes}, nil
+	return nm.Manager{Version: nm.Version{Major: 1, Minor: 42, Micro: 4}, Modify: cmp.Or(f.Modify, nm.PermissionYes), Control: nm.PermissionYes}, nil
 }
 
 func (f *Host) Links(ctx context.Context) ([]kernel.Link, error) {

@@ -37,21 +37,31 @@ func Open(ctx context.Context) (Doors, func(), error) {
 	if err != nil {
 		return Doors{}, nil, err
 	}
-	links, err := netlink.New()
+	d, closeLocal, err := Local()
 	if err != nil {
 		_ = profiles.Close() // the error about the kernel matters more
 		return Doors{}, nil, err
 	}
-	d := Doors{Profiles: profiles, Kernel: links, Listener: evidence.New(), Resolver: Resolver{}, Gateway: gateway.New(), Files: store.New("/", 0)}
+	d.Profiles = profiles
+	return d, func() {
+		closeLocal()
+		_ = profiles.Close()
+	}, nil
+}
+
+// Local is Open for a host whose NetworkManager does not matter: there are no Profiles.
+func Local() (Doors, func(), error) {
+	links, err := netlink.New()
+	if err != nil {
+		return Doors{}, nil, err
+	}
+	d := Doors{Kernel: links, Listener: evidence.New(), Resolver: Resolver{}, Gateway: gateway.New(), Files: store.New("/", 0)}
 	if !links.CanChange() {
 		quiet := asroot.New(d.Files)
 		quiet.NoTerminal = true
 		d.AsRoot, d.Quiet = asroot.New(d.Files), quiet
 	}
-	return d, func() {
-		_ = links.Close()
-		_ = profiles.Close()
-	}, nil
+	return d, func() { _ = links.Close() }, nil
 }
 
 // System wires the adapters together.

@@ -20,7 +20,7 @@ var Meant = map[string]string{
 	"start": "up", "connect": "up", "activate": "up", "enable": "up",
 	"stop": "down", "disconnect": "down", "deactivate": "down", "disable": "down",
 	"ls": "list", "status": "list", "tunnels": "list", "info": "show", "get": "show", "detail": "show",
-	"test": "verify", "check": "verify", "ping": "verify", "diagnose": "verify", "doctor": "verify",
+	"test": "verify", "check": "verify", "ping": "verify", "diagnose": "doctor", "health": "doctor", "checkup": "doctor",
 	"routes": "route", "wizard": "nmgre alone, on a terminal", "tui": "nmgre alone, on a terminal",
 	"route add": "add", "route new": "add", "route create": "add", "route append": "add",
 	"route change": "replace", "route edit": "replace", "route modify": "replace", "route set": "replace",

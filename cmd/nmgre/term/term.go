@@ -4,6 +4,7 @@ package term
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,4 +56,16 @@ func Size(terminal *os.File) func() (width, height int, err error) {
 func Forget(terminal *os.File) func() error {
 	fd := descriptor(terminal)
 	return func() error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) }
+}
+
+// IsUTF8 says whether the locale's characters are UTF-8. Without a locale they are, as nearly
+// everywhere.
+func IsUTF8() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if value := os.Getenv(name); value != "" {
+			upper := strings.ToUpper(value)
+			return strings.Contains(upper, "UTF-8") || strings.Contains(upper, "UTF8") || value == "C" || value == "POSIX"
+		}
+	}
+	return true
 }

@@ -32,6 +32,7 @@ type Bus struct {
 	asleep  *manager         // the NetworkManager while it is not on the bus
 	hangs   bool             // NetworkManager takes no calls, as when it is stopped
 	zones   map[string][]any // firewalld's answers by the methods' names; nil while it is not on the bus
+	census  census           // who else is on the bus
 	stuck   atomic.Bool      // the bus reads nothing, not even from new clients
 	// restarts counts how often NetworkManager came back: each time it has another unique name.
 	restarts int
@@ -328,7 +329,7 @@ func (p *peer) answer(msg *dbus.Message, call Call, f Fault) {
 	case header[string](msg, dbus.FieldDestination) == busName:
 		results, err = p.ask(call)
 	case header[string](msg, dbus.FieldDestination) == systemd:
-		results = map[string][]any{"StartUnit": {dbus.ObjectPath("/org/freedesktop/systemd1/job/1")}}[call.Member]
+		results, err = b.askSystemd(call)
 	case header[string](msg, dbus.FieldDestination) == firewalld && b.zones == nil:
 		err = fail(busName+".Error.ServiceUnknown", "The name "+firewalld+" was not provided by any .service files")
 	case header[string](msg, dbus.FieldDestination) == firewalld:
@@ -367,6 +368,8 @@ func (p *peer) ask(call Call) ([]any, *dbus.Error) {
 		}
 		p.rules = slices.Delete(p.rules, i, i+1)
 		return nil, nil
+	case "ListNames", "ListActivatableNames":
+		return p.bus.list(call.Member != "ListNames"), nil
 	case "NameHasOwner":
 		return []any{p.bus.owned(text)}, nil
 	case "GetNameOwner":

@@ -1,0 +1,85 @@
+package checkup
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"nmgre/cmd/nmgre/adapters"
+	"nmgre/nm/doctor"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/host"
+)
+
+// NoTerminal is what nmgre alone says where there is no terminal. It fits on one screen.
+const NoTerminal = `nmgre: nmgre alone shows screens; its input or its output is no terminal, which
+       they need. Without one:
+Usage:
+  nmgre --plain                            ask line by line, also through a pipe
+  nmgre create --peer ADDR --address CIDR  make a tunnel, and prove that it works
+  nmgre list | show NAME | verify NAME     look at tunnels (--json for programs)
+  nmgre doctor                             look at this host: what is missing
+  nmgre --help                             all commands
+`
+
+// Dumb is what nmgre alone says on a terminal that cannot draw.
+const Dumb = "nmgre: this terminal cannot draw screens (TERM is dumb, or not set), so nmgre asks line by line; quit ends it"
+
+// more is the end of each hint.
+const more = "; all about this host: nmgre doctor"
+
+// firstPatience is how long nmgre alone waits for NetworkManager before it says so.
+const firstPatience = 4 * time.Second
+
+// First returns nil if screens are of use on this host, whose doors were opened with err. Otherwise
+// its error says what is so, and what to do. Nothing is drawn then.
+func (h Host) First(ctx context.Context, d adapters.Doors, err error) error {
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, firstPatience)
+		defer cancel()
+		_, err = d.Profiles.Serials(ctx)
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, fault.ErrNoNetworkManager), errors.Is(err, fault.ErrTimeout):
+		return h.noManager(err)
+	case err != nil:
+		return &fault.Error{Err: err, Hint: strings.TrimPrefix(more, "; ")}
+	}
+	return h.noGRE(d)
+}
+
+// noManager teaches about a host whose NetworkManager does not answer.
+func (h Host) noManager(err error) error {
+	v := &visit{Host: h, files: host.Files(h.Root)}
+	state := stateOf(err, doctor.Absent)
+	if strings.Contains(err.Error(), "no connection to the system bus") {
+		state = doctor.NoBus
+	}
+	f := doctor.Facts{Manager: doctor.Manager{State: state}, System: doctor.System{Container: v.files.Container()}}
+	f.Manager.Installed = v.installed()
+	what, hint := doctor.NoManager(f)
+	if hint == "" { // the error knows more, such as that NetworkManager is still starting
+		return err
+	}
+	return &fault.Error{Kind: fault.ErrNoNetworkManager, What: what, Hint: hint + more}
+}
+
+// noGRE teaches about a kernel that makes no GRE tunnel at all.
+func (h Host) noGRE(d adapters.Doors) error {
+	err := d.Kernel.Supports(gre.ModeGRE)
+	if err == nil || d.Kernel.Supports(gre.ModeIP6GRE) == nil {
+		return nil
+	}
+	hint := more
+	if hints := fault.Hints(err); len(hints) > 0 {
+		hint = hints[0] + more
+	}
+	if kind := host.Files(h.Root).Container(); kind != "" && kind != "unknown" {
+		hint = "this is a container (" + kind + "): load the module on its host, or run nmgre there" + more
+	}
+	return &fault.Error{Kind: fault.ErrUnsupported, What: err.Error(), Hint: strings.TrimPrefix(hint, "; ")}
+}
