@@ -1,6 +1,7 @@
 package nmgre
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -96,10 +97,10 @@ func (c *createWork) carryOut(ctx context.Context, opts CreateOptions) (report v
 		do       func() error
 	}{
 		{plan.StepProfile, "added the profile " + name + ", in memory", func() error { return h.Profiles.Add(ctx, c.uuid, c.plan.Profile()) }},
-		{"", "made sure that the name is free", func() error { return c.claim(ctx) }},
+		{"", "made sure that the name is free", func() error { return claim(ctx, c) }},
 		{plan.StepActivate, "brought it up", func() error { c.device = name; return h.Profiles.Activate(ctx, c.uuid) }},
 		{plan.StepRoute, c.keepName(), func() error { return c.keep(ctx) }},
-		{plan.StepCheck, "verified it", func() error { report, err = c.check(ctx, opts); return err }},
+		{plan.StepCheck, "verified it", func() error { report, err = c.check(ctx, h, opts); return err }},
 		{"", h.confirmName(), func() error { return h.asked(ctx, report) }},
 		{plan.StepSave, "wrote the profile to disk", func() error { return c.save(ctx) }},
 	}
@@ -126,18 +127,23 @@ func (c *createWork) commands(id string) []string {
 }
 
 // claim makes sure that only one of two processes goes on that make tunnels of the same name at the
-// same moment: the one whose profile NetworkManager got first. Each adds its own profile before it
-// looks, so the later process always sees the earlier one's profile.
-func (c *createWork) claim(ctx context.Context) error {
-	alone, err := c.alone(ctx)
+// same moment: the one whose profile NetworkManager got first. Each adds its own profiles before it
+// looks, so the later process always sees the earlier one's.
+func claim(ctx context.Context, works ...*createWork) error {
+	alone, err := works[0].alone(ctx)
 	if alone || err != nil {
 		return err
 	}
 	// Listing also removes the profiles of killed processes, whose links would be in the way.
-	profiles, err := c.host.profiles(ctx)
-	if err != nil {
-		return err
+	profiles, err := works[0].host.profiles(ctx)
+	for _, c := range works {
+		err = cmp.Or(err, c.claim(profiles))
 	}
+	return err
+}
+
+// claim looks for the tunnel's name among the profiles.
+func (c *createWork) claim(profiles []nm.Profile) error {
 	var own nm.Profile
 	for _, p := range profiles {
 		if p.UUID == c.uuid {
@@ -221,9 +227,9 @@ func (c *createWork) asSaved() nm.Profile {
 
 // check verifies the tunnel before its profile is saved. A silent far end is a warning only: the
 // first end of a tunnel is made before the second.
-func (c *createWork) check(ctx context.Context, opts CreateOptions) (verify.Report, error) {
+func (c *createWork) check(ctx context.Context, h *Host, opts CreateOptions) (verify.Report, error) {
 	k := c.kept()
-	report, err := c.host.verifyProfile(ctx, c.asActivated(), verify.Settings{Probe: !opts.NoProbe, BeforeSave: true, Want: &c.tunnel, Kept: &k})
+	report, err := h.verifyProfile(ctx, c.asActivated(), verify.Settings{Probe: !opts.NoProbe, BeforeSave: true, Want: &c.tunnel, Kept: &k, InCrowd: c.beside > 0})
 	if err != nil {
 		return report, err
 	}

@@ -33,6 +33,8 @@
 //	nm/vet          checks what a user without root asks root to keep
 //	nm/advice       the notes that a plan gives about what it decides; doctor judges a host
 //	nm/find         finds a tunnel among the profiles by what a person calls it
+//	nm/crowd        takes the steps of very many tunnels together; cut knows whether a change cuts
+//	                off the person's own connection
 //	nm/port         finds the bridge whose port a tunnel is to be, and judges what it does
 //	nm/notation     one model of both ends, and what each notation can hold; linux, netplan and
 //	                router have the notations, one file each, every lists them; shell splits

@@ -2,7 +2,6 @@ package nmgre
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -47,26 +46,11 @@ func (h *Host) Follow(ctx context.Context, p nm.Profile, own []netip.Addr, dryRu
 	if err != nil {
 		return found, err
 	}
-	if err := mayFollow(planned); err != nil || dryRun {
+	if err := ends.MayFollow(planned.Before, planned.KeptBefore, planned.Kept); err != nil || dryRun {
 		return found, err
 	}
 	_, err = h.Edit(ctx, planned, EditOptions{})
 	return found, err
-}
-
-// mayFollow refuses to move what root keeps to where a name leads that root has not written down.
-func mayFollow(planned plan.EditPlan) error {
-	name, kept := planned.Before.PeerName, planned.KeptBefore
-	if kept.Empty() && planned.Kept.Empty() || kept.PeerName == name {
-		return nil
-	}
-	what := planned.Kept.Summary()
-	if !kept.Empty() {
-		what = kept.Summary()
-	}
-	return &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("root keeps %s for the far end %s, and root's file does not say that it may follow %s", what, planned.Before.Remote, fault.Printable(name)),
-		Hint: "have root say so: sudo nmgre edit " + fault.Operand(planned.Before.Name) + " --follow=false; sudo nmgre edit " + fault.Operand(planned.Before.Name) + " --follow; or follow once: sudo nmgre edit " +
-			fault.Operand(planned.Before.Name) + " --peer auto"}
 }
 
 // ZoneNames returns the names of firewalld's zones; none where it does not run.

@@ -28,7 +28,9 @@ var pureRooms = map[string][]string{
 	"nm/metric":         {"routes", "routes/fault", "routes/kernel"},
 	"nm/policy":         {"nm", "routes", "routes/fault", "routes/kernel", "routes/rule"},
 	"nm/resolve":        {"nm", "routes/fault"},
-	"nm/ends":           {"nm", "routes", "routes/fault", "routes/kernel"},
+	"nm/ends":           {"nm", "routes", "routes/fault", "routes/keep", "routes/kernel"},
+	"nm/crowd":          {"nm", "routes/fault", "routes/keep", "routes/kernel"},
+	"nm/cut":            {"nm/plan", "routes/fault", "routes/kernel"},
 	"nm/dbus/quirk":     {"nm"},
 	"nm/find":           {"nm", "routes/fault"},
 	"nm/doctor":         {"routes/fault"},
@@ -60,7 +62,7 @@ var pureRooms = map[string][]string{
 	"nm/mesh":     {"routes/fault"},
 	"nm/document": {"go.yaml.in/yaml/v3", "nm", "nm/mesh", "nm/resolve", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"}, // and here, too
 
-	".": {"nm", "nm/ends", "nm/find", "nm/plan", "nm/policy", "nm/resolve", "routes/rule", "nm/verify", "nm/verify/fleet", "nm/weights", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
+	".": {"nm", "nm/crowd", "nm/cut", "nm/ends", "nm/find", "nm/plan", "nm/policy", "nm/resolve", "routes/rule", "nm/verify", "nm/verify/fleet", "nm/weights", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
 	"cmd/nmgre/calls":    {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel", "routes/rule"},
 	"cmd/nmgre/progress": {},

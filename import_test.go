@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -46,6 +48,58 @@ func TestCreateAll(t *testing.T) {
 			fake.MustCreate(t, alone, one)
 		}
 		want.Same(t, "the host", together.String(), alone.String())
+	})
+}
+
+// Very many have their requests in flight together, and tell how far they are, step by step. If one
+// of them cannot come up, none is there.
+func TestCreateVeryMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := fake.NewWorld()
+		h, told := w.Start().Host(), ""
+		h.Progress = func(e nmgre.Event) {
+			if !e.Detail {
+				told += e.What + "\n"
+			}
+		}
+		none := w.String()
+		made, err := createAll(t.Context(), h, newTunnels(50))
+		if err != nil || len(made) != 50 {
+			t.Fatal(len(made), err)
+		}
+		for i, c := range made {
+			if name := fmt.Sprint("tun", i); c.Status.Tunnel.Name != name || c.Report.Tunnel != name || w.Named(name).Trial || w.Named(name).With != "" || w.Named(name).State != nm.StateActive {
+				t.Errorf("%s: %+v", name, c.Status)
+			}
+		}
+		for _, line := range []string{"planned: 20 of 50 tunnels", "brought it up: 40 of 50 tunnels", "verified it: 50 of 50 tunnels", "wrote the profile to disk: 50 of 50 tunnels"} {
+			if !strings.Contains(told, line+"\n") {
+				t.Errorf("it does not tell %q:\n%s", line, told)
+			}
+		}
+		for _, method := range []string{"Activate", "SaveWith", "Save", "Delete"} {
+			w := fake.NewWorld()
+			p := w.Start()
+			var mu sync.Mutex
+			count := 0
+			p.Fault = func(_ int, called string) fake.Fault {
+				mu.Lock()
+				defer mu.Unlock()
+				if called == method {
+					count++
+				}
+				if called == method && count == 30 || method == "Delete" && called == "Activate" {
+					return fake.Fault{Err: fake.ErrBroken}
+				}
+				return fake.Fault{}
+			}
+			if _, err := createAll(t.Context(), p.Host(), newTunnels(50)); !errors.Is(err, fake.ErrBroken) {
+				t.Errorf("%s: %v", method, err)
+			}
+			if method != "Delete" { // that one cannot be undone, and the next command does it
+				want.Same(t, method, w.String(), none)
+			}
+		}
 	})
 }
 

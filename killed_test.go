@@ -98,6 +98,16 @@ func deadlies(t *testing.T) []deadly {
 			_, err := fake.Create(ctx, h, whole(t))
 			return err
 		}},
+		{"import", func(*testing.T, *fake.World) {}, func(ctx context.Context, h *nmgre.Host) error {
+			wants := newTunnels(3)
+			wants[0].Forward, wants[1].SNAT, wants[1].Forward = true, []keep.SNAT{{Dst: want.CIDR("10.10.1.0/24"), Source: want.Addr("10.10.1.1")}}, true
+			_, err := createAll(ctx, h, wants)
+			return err
+		}},
+		{"import of what the profiles hold", func(*testing.T, *fake.World) {}, func(ctx context.Context, h *nmgre.Host) error {
+			_, err := createAll(ctx, h, newTunnels(3))
+			return err
+		}},
 		{"up", takenDown, func(ctx context.Context, h *nmgre.Host) error { _, err := h.Up(ctx, "gre1"); return err }},
 		{"down", haveWhole, func(ctx context.Context, h *nmgre.Host) error { _, err := h.Down(ctx, "gre1"); return err }},
 		{"delete", haveWhole, func(ctx context.Context, h *nmgre.Host) error { _, err := h.Delete(ctx, "gre1"); return err }},

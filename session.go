@@ -3,15 +3,14 @@ package nmgre
 import (
 	"context"
 	"errors"
-	"math"
 	"net/netip"
 
 	"nmgre/nm"
+	"nmgre/nm/cut"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
-	"nmgre/routes/kernel"
 )
 
 // Session is the connection by which a person sits at this host, such as one of ssh.
@@ -20,57 +19,12 @@ type Session struct {
 	Server netip.Addr // the address of this host that the client connected to; may be the zero Addr
 }
 
-// maxNested bounds how many tunnels a session may go through, one in the other.
-const maxNested = 8
-
 // CutsOff says whether a change may cut a session off: whether packets to the session's client, or
 // to the far ends of the tunnels that carry them, would go another way than now. The zero session
 // cannot be cut off, nor can one from this host itself.
 func (h *Host) CutsOff(ctx context.Context, e plan.Effect, s Session) (bool, error) {
-	client := s.Client.Unmap()
-	if !client.IsValid() || client.IsLoopback() {
-		return false, nil
-	}
-	links, err := h.Kernel.Links(ctx)
-	if err != nil {
-		return false, fault.Ended(ctx, err)
-	}
-	q := kernel.Query{To: client, From: s.Server.Unmap()}
-	if q.From.IsValid() && kernel.Holding(links, q.From.WithZone("")) == nil {
-		q.From = netip.Addr{}
-	}
-	for range maxNested {
-		way, err := h.way(ctx, q)
-		if errors.Is(err, fault.ErrUnreachable) {
-			return false, nil
-		}
-		if err != nil {
-			return false, fault.Ended(ctx, err)
-		}
-		if e.Moves(way) {
-			return true, nil
-		}
-		if q = kernel.UnderlayOf(links, way.Hop.Dev); !q.To.IsValid() {
-			break
-		}
-	}
-	return false, nil
-}
-
-// way asks the kernel for the way of packets, and for the metric of the route that decides.
-func (h *Host) way(ctx context.Context, q kernel.Query) (plan.Way, error) {
-	w := plan.Way{To: q.To.WithZone(""), Rank: math.MaxUint32}
-	var err error
-	if w.Hop, err = h.Kernel.Lookup(ctx, q); err != nil {
-		return w, err
-	}
-	there, err := h.Kernel.RoutesTo(ctx, w.To)
-	for _, r := range there {
-		if r.Dev == w.Hop.Dev && r.Dst == w.Hop.Match {
-			w.Rank = min(w.Rank, r.KernelMetric())
-		}
-	}
-	return w, err
+	cuts, err := cut.Off(ctx, h.Kernel, e, s.Client.Unmap(), s.Server.Unmap())
+	return cuts, fault.Ended(ctx, err)
 }
 
 // guarded returns the host that carries out a change, whose Confirm is the right one for it. It

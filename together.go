@@ -3,10 +3,14 @@ package nmgre
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
+	"sync"
 
 	"nmgre/nm"
+	"nmgre/nm/crowd"
 	"nmgre/nm/plan"
+	"nmgre/nm/verify"
 	"nmgre/nm/weights"
 	"nmgre/routes/fault"
 )
@@ -150,10 +154,10 @@ func (h *Host) PlanAll(ctx context.Context, wants []nm.Tunnel) ([]plan.Plan, err
 		}
 		return listed, err
 	}
-	plans := make([]plan.Plan, len(wants))
+	plans, sys := make([]plan.Plan, len(wants)), crowd.View(h.System, len(wants))
 	var errs []error
 	for i, want := range wants {
-		planned, err := plan.Create(ctx, h.System, once, want)
+		planned, err := plan.Create(ctx, sys, once, want)
 		if err != nil {
 			errs = append(errs, &fault.Error{What: fault.Printable(want.Name), Err: err})
 		}
@@ -161,72 +165,103 @@ func (h *Host) PlanAll(ctx context.Context, wants []nm.Tunnel) ([]plan.Plan, err
 			return nil, fault.Ended(ctx, err)
 		}
 		plans[i] = planned
+		h.advanced("planned", i+1, len(wants))
 	}
 	return plans, errors.Join(errs...)
 }
 
 // CreateAll is [Host.Create] for several tunnels: all of them are made, or none. Each step is taken
-// for all tunnels before the next one.
+// for all tunnels before the next one, and for many of them together.
 func (h *Host) CreateAll(ctx context.Context, plans []plan.Plan, opts CreateOptions) ([]Created, error) {
-	guarded := h
+	guarded := *h
 	for _, planned := range plans {
 		safe, err := h.guarded(ctx, planned.Effect)
 		if err != nil {
 			return nil, err
 		}
-		if guarded == h || safe.Confirm != nil {
-			guarded = safe
+		if safe.Confirm != nil {
+			guarded.Confirm = safe.Confirm
 		}
+	}
+	var mu sync.Mutex // steps of several tunnels end at the same time
+	if tell := h.Progress; tell != nil {
+		guarded.Progress = func(e Event) { mu.Lock(); defer mu.Unlock(); tell(e) }
+	}
+	if tell := h.Checked; tell != nil {
+		guarded.Checked = func(c verify.Check) { mu.Lock(); defer mu.Unlock(); tell(c) }
 	}
 	works := make([]*createWork, len(plans))
 	for i, planned := range plans {
-		works[i] = &createWork{host: guarded, uuid: nm.NewUUID(), tunnel: planned.Tunnel, plan: planned, beside: len(plans) - 1}
+		works[i] = &createWork{host: &guarded, uuid: nm.NewUUID(), tunnel: planned.Tunnel, plan: planned, beside: len(plans) - 1}
 	}
-	done, err := createAll(ctx, guarded, works, opts)
+	done, err := createAll(ctx, &guarded, works, opts)
 	if err != nil {
 		return nil, undoAll(ctx, works, err)
 	}
 	return done, nil
 }
 
-// createAll takes each step for all tunnels.
+// createAll takes each step for all tunnels. The last ones make it all or nothing even if the
+// process is killed: every profile but the first is written with the mark that it belongs to the
+// first one, then the first one is written, and that decides for all. The marks are taken off then,
+// by this process or by the next command.
 func createAll(ctx context.Context, h *Host, works []*createWork, opts CreateOptions) ([]Created, error) {
-	done := make([]Created, len(works))
+	done, view := make([]Created, len(works)), h
+	first := func(do func() error) func(int, *createWork) error {
+		return func(i int, _ *createWork) error {
+			if i > 0 {
+				return nil
+			}
+			return do()
+		}
+	}
 	phases := []struct {
 		id, what string
 		do       func(i int, c *createWork) error
 	}{
 		{plan.StepProfile, "added the profile, in memory", func(_ int, c *createWork) error { return h.Profiles.Add(ctx, c.uuid, c.plan.Profile()) }},
-		{"", "made sure that the name is free", func(i int, c *createWork) error {
-			if i > 0 {
-				return nil // the first one has looked for all, or the profiles of others are there
-			}
-			return claimAll(ctx, works)
-		}},
+		{"", "made sure that the names are free", first(func() error { return claim(ctx, works...) })},
 		{plan.StepActivate, "brought it up", func(_ int, c *createWork) error {
 			c.device = c.tunnel.Name
 			return h.Profiles.Activate(ctx, c.uuid)
 		}},
-		{plan.StepRoute, "set what root keeps", func(_ int, c *createWork) error { return c.keep(ctx) }},
-		{plan.StepCheck, "verified it", func(i int, c *createWork) (err error) { done[i].Report, err = c.check(ctx, opts); return err }},
+		{plan.StepRoute, "set what root keeps", first(func() error { return keepAll(ctx, works) })},
+		{"", "", first(func() error {
+			looking := *h
+			looking.System, view = crowd.View(h.System, len(works)), &looking
+			return nil
+		})},
+		{plan.StepCheck, "verified it", func(i int, c *createWork) (err error) { done[i].Report, err = c.check(ctx, view, opts); return err }},
+		{"", h.confirmName(), first(func() error { return h.asked(ctx, done[0].Report) })},
 		{"", "", func(i int, c *createWork) error {
-			if i > 0 {
+			if i == 0 {
 				return nil
 			}
-			return h.asked(ctx, done[0].Report)
+			c.saving = true
+			return h.Profiles.SaveWith(ctx, c.uuid, works[0].uuid)
 		}},
-		{plan.StepSave, "wrote the profile to disk", func(_ int, c *createWork) error { return c.save(ctx) }},
+		{plan.StepSave, "wrote the profile to disk", first(func() error { return works[0].save(ctx) })},
+		{plan.StepSave, "wrote the profile to disk", func(i int, c *createWork) error {
+			if i == 0 {
+				return nil
+			}
+			return c.save(ctx)
+		}},
 	}
 	for _, phase := range phases {
-		for i, c := range works {
+		err := crowd.Take(len(works), func(i int) error {
+			c := works[i]
 			e := Event{Step: phase.id, What: phase.what, Commands: c.commands(phase.id), Detail: len(works) > 1 && phase.id != plan.StepSave}
 			if e.What != "" {
 				e.What += ": " + fault.Printable(c.tunnel.Name)
 			}
 			if err := h.step(ctx, e, func() error { return phase.do(i, c) }); err != nil {
-				return nil, errors.Join(err, &fault.Error{What: "the tunnel " + fault.Printable(c.tunnel.Name) + " failed, so none of the " + strconv.Itoa(len(works)) + " was made"})
+				return errors.Join(err, &fault.Error{What: "the tunnel " + fault.Printable(c.tunnel.Name) + " failed, so none of the " + strconv.Itoa(len(works)) + " was made"})
 			}
-			h.advanced(phase.id, i+1, len(works))
+			return nil
+		}, func(n int) { h.advanced(phase.what, n, len(works)) })
+		if err != nil {
+			return nil, err
 		}
 	}
 	for i, c := range works {
@@ -236,33 +271,34 @@ func createAll(ctx context.Context, h *Host, works []*createWork, opts CreateOpt
 	return done, nil
 }
 
-// manyTunnels is from how many tunnels on the progress is told in numbers.
-const manyTunnels = 20
-
-// advanced tells the progress of the step that takes longest.
-func (h *Host) advanced(id string, done, total int) {
-	if id == plan.StepActivate && total >= manyTunnels && (done%manyTunnels == 0 || done == total) {
-		h.tell(Event{What: "brought up " + strconv.Itoa(done) + " of " + strconv.Itoa(total) + " tunnels"})
+// advanced tells the progress of a step for many tunnels.
+func (h *Host) advanced(what string, done, total int) {
+	if line := crowd.Progress(what, done, total); line != "" {
+		h.tell(Event{What: line})
 	}
 }
 
-// claimAll is claim for several tunnels.
-func claimAll(ctx context.Context, works []*createWork) error {
-	if alone, err := works[0].alone(ctx); alone || err != nil {
-		return err
-	}
+// keepAll is keep for several tunnels, one after the other: root's files have one lock.
+func keepAll(ctx context.Context, works []*createWork) error {
 	for _, c := range works {
-		if err := c.claim(ctx); err != nil {
+		if err := c.keep(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// undoAll undoes everything that the works may have made, the last one first.
+// undoAll undoes everything that the works may have made. The first one decides for all: if the
+// process is killed meanwhile, the next command undoes the others.
 func undoAll(ctx context.Context, works []*createWork, cause error) error {
-	for i := len(works) - 1; i >= 0; i-- {
-		cause = works[i].undo(ctx, cause)
+	cause = works[0].undo(ctx, cause)
+	rest, errs := works[1:], make([]error, len(works))
+	if slices.ContainsFunc(rest, func(c *createWork) bool { return c.keeping || c.trial != nil }) {
+		for _, c := range rest {
+			cause = c.undo(ctx, cause)
+		}
+		return cause
 	}
-	return cause
+	_ = crowd.Take(len(rest), func(i int) error { errs[i] = rest[i].undo(ctx, nil); return nil }, func(int) {}) // they do not fail
+	return errors.Join(append([]error{cause}, errs...)...)
 }

@@ -38,8 +38,12 @@ func (h *Host) profiles(ctx context.Context) ([]nm.Profile, error) {
 			left = append(left, p)
 			continue
 		}
-		if p.Edit != nil {
+		switch {
+		case p.Edit != nil:
 			left = append(left, h.recovered(ctx, p, list))
+			continue
+		case !p.Trial: // it was made with others, and that has been decided
+			left = append(left, h.finished(ctx, p))
 			continue
 		}
 		if err := h.remove(ctx, p.UUID, p.Device); err != nil {
@@ -51,6 +55,18 @@ func (h *Host) profiles(ctx context.Context) ([]nm.Profile, error) {
 	}
 	h.sweep(ctx, left)
 	return left, nil
+}
+
+// finished ends what a process has left of its last step: a profile whose tunnel was made with
+// others has the mark of that yet.
+func (h *Host) finished(ctx context.Context, p nm.Profile) nm.Profile {
+	if _, err := h.Profiles.Save(ctx, p.UUID); err != nil {
+		h.tell(Event{What: "could not finish " + fault.Printable(p.ID) + ", which an interrupted nmgre made", Err: err})
+		return p
+	}
+	h.tell(Event{What: "finished " + fault.Printable(p.ID) + ", which an interrupted nmgre made"})
+	p.With, p.Abandoned = "", false
+	return p
 }
 
 // recovered undoes the edit of a process that is gone, and returns the profile as it is then.

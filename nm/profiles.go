@@ -65,6 +65,10 @@ type Profiles interface {
 	// autoconnect. An edited profile that was in memory only before stays there. It returns the
 	// profile's file.
 	Save(ctx context.Context, uuid string) (file string, err error)
+	// SaveWith writes a profile on trial to disk, with the tunnel's own autoconnect. It stays on
+	// trial until the profile first, which is on trial too, is saved: then it counts as saved as
+	// well, and Save takes the mark off. It is gone for good if first is deleted before.
+	SaveWith(ctx context.Context, uuid, first string) error
 	// Activate brings the profile up and returns when its addresses are set. An error has
 	// NetworkManager's reason if it gives one.
 	Activate(ctx context.Context, uuid string) error
@@ -145,6 +149,9 @@ type Profile struct {
 	// Trial says that [Profiles.Add] made the profile and nobody has saved it. Abandoned says that
 	// the process which added or edited it is gone.
 	Trial, Abandoned bool
+	// With is the UUID of [Profiles.SaveWith], until [Profiles.Save]. The profile is on trial as
+	// long as that one is not saved.
+	With string
 	// Edit is set while [Profiles.Update] has changed the profile in memory only.
 	Edit *Edit
 	// DeviceState and Reason are NetworkManager's words for the state of the device, such as

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -86,9 +85,9 @@ func failedRemote(op string, err dbus.Error) error {
 	case slices.Contains(denied, last):
 		return notPermitted(op, text)
 	case strings.Contains(text, "Failed to create ") || strings.Contains(text, "failed to create resources"):
-		return kernelRefused(op, text)
+		return reason.KernelRefused(op, text, hintLog)
 	case slices.Contains(refused, last):
-		return invalidSetting(op, text)
+		return reason.InvalidSetting(op, text)
 	case last == "UuidExists":
 		return &fault.Error{Kind: fault.ErrExists, What: op + ": " + text}
 	case last == "Timeout" || last == "TimedOut":
@@ -101,32 +100,6 @@ func failedRemote(op string, err dbus.Error) error {
 // is replaced by the very line to type, and must stand alone for that.
 func notPermitted(op, why string) error {
 	return &fault.Error{Kind: fault.ErrNotPermitted, What: op, Hint: fault.HintRoot, Err: &fault.Error{What: why, Hint: hintRights}}
-}
-
-// kernelRefused is the error of a link that the kernel did not make for NetworkManager.
-func kernelRefused(op, text string) error {
-	e := &fault.Error{What: op + ": " + text, Hint: cmp.Or(reason.HintFor(text), hintLog)}
-	switch {
-	case strings.Contains(text, "Operation not supported") || strings.Contains(text, "Protocol not supported"):
-		e.Kind = fault.ErrUnsupported
-	case strings.Contains(text, "File exists"):
-		e.Kind = fault.ErrExists
-	}
-	return e
-}
-
-// property finds "setting.property: reason" in NetworkManager's texts.
-const property = `(?:^|: )([a-z0-9-]+\.[a-z0-9-]+): (.+)$`
-
-// invalidSetting is the error of a refused property. Its Field is the flag that the property comes
-// from.
-func invalidSetting(op, text string) error {
-	e := &fault.Error{Kind: fault.ErrInvalid, What: op + ": " + text}
-	if m := regexp.MustCompile(property).FindStringSubmatch(text); m != nil {
-		e.Field = reason.Flag(m[1])
-		e.What = fmt.Sprintf("NetworkManager refuses %s: %s", m[1], m[2])
-	}
-	return e
 }
 
 func noManager(what, hint string) error {

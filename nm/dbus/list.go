@@ -198,7 +198,7 @@ func readProfile(path dbus.ObjectPath, s wire.Settings) found {
 		return p
 	}
 	if t, err := wire.Decode(s); err == nil {
-		p.Tunnel, p.mark, p.Users = t, s.TrialMark(), s.Users()
+		p.Tunnel, p.mark, p.Users, p.With = t, s.TrialMark(), s.Users(), s.With()
 	}
 	if p.mark == "" {
 		p.mark, p.Edit = s.EditOf()
@@ -312,14 +312,26 @@ func (l *link) addDetails(ctx context.Context, all []found) error {
 	}
 	for i := range all {
 		p := &all[i]
-		// a profile on disk with a mark is a copy that nobody tries
-		p.Trial = p.mark != "" && p.Unsaved && p.Edit == nil
+		// a profile on disk with a mark is a copy that nobody tries, or belongs to another one
+		p.Trial = p.mark != "" && p.Edit == nil && (p.Unsaved || p.With != "" && !l.decided(ctx, p.With, all))
 		if !p.Unsaved {
 			p.Edit = nil
 		}
-		p.Abandoned = p.Abandoned && (p.Trial || p.Edit != nil)
+		p.Abandoned = p.Abandoned && (p.Trial || p.Edit != nil || p.With != "")
 	}
 	return nil
+}
+
+// decided reports whether a profile is there and not on trial. It is asked for if it is not among
+// those that are read.
+func (l *link) decided(ctx context.Context, uuid string, all []found) bool {
+	for _, p := range all {
+		if p.UUID == uuid {
+			return p.mark == ""
+		}
+	}
+	_, s, err := l.settingsOf(ctx, uuid)
+	return err == nil && s.Mode() != 0 && s.TrialMark() == ""
 }
 
 // fileRequest asks for a profile's file, and whether it is saved there.

@@ -163,6 +163,22 @@ func (c *Client) Save(ctx context.Context, uuid string) (file string, err error)
 	return p.Path, failed(op, err)
 }
 
+// SaveWith writes a profile on trial to disk, whose trial ends when first is saved.
+func (c *Client) SaveWith(ctx context.Context, uuid, first string) error {
+	const op = "save the profile"
+	l, err := c.link(ctx)
+	if err != nil {
+		return failed(op, err)
+	}
+	path, s, err := l.settingsOf(ctx, uuid)
+	if err == nil {
+		s.StripLegacy()
+		s.ShareTrial(first)
+		err = l.write(ctx, path, s, flagToDisk, noOptions)
+	}
+	return failed(op, err)
+}
+
 // settingsOf returns a profile's path and settings. The path of a profile that this connection has
 // added is known. It counts if the profile there is still that one: a NetworkManager that was
 // restarted numbers all of them anew.

@@ -25,6 +25,7 @@ import (
 // World is a host in memory: the profiles of its NetworkManager, and the devices, addresses and
 // routes of its kernel. It prints as plain lines, so that two states can be compared.
 type World struct {
+	atWork      sync.Mutex // one call does its work
 	NM          nm.Manager
 	NMErr       error
 	Unsupported map[gre.Mode]bool // modes that the kernel does not have
@@ -104,7 +105,7 @@ func (w *World) AddRoute(dev, spec string, protocol int) {
 func (w *World) AddProfile(p nm.Profile) *Profile {
 	w.serial++
 	p.Serial = w.serial
-	w.Profiles = append(w.Profiles, &Profile{Profile: p})
+	w.Profiles = append(w.Profiles, &Profile{Profile: p, world: w})
 	return w.Profiles[len(w.Profiles)-1]
 }
 

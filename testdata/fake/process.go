@@ -73,7 +73,12 @@ func (p *Process) count(method string) (n int, err error) {
 }
 
 // call counts a call, and does its work or lets its fault happen.
-func (p *Process) call(ctx context.Context, method string, do func() error) error {
+func (p *Process) call(ctx context.Context, method string, work func() error) error {
+	do := func() error { // calls of several goroutines do their work in turn
+		p.atWork.Lock()
+		defer p.atWork.Unlock()
+		return work()
+	}
 	n, err := p.count(method)
 	if err != nil {
 		return err

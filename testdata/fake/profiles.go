@@ -16,7 +16,8 @@ type Profile struct {
 	nm.Profile
 	owner   *Process    // which has it on trial, or edits it; nil for a saved profile
 	old     *nm.Profile // before an edit that is not saved
-	applied *nm.Tunnel  // what its device was activated with; nil if it has none
+	world   *World
+	applied *nm.Tunnel // what its device was activated with; nil if it has none
 }
 
 // listed returns the profile as NetworkManager lists it.
@@ -24,6 +25,10 @@ func (f *Profile) listed() nm.Profile {
 	profile := f.Profile
 	profile.Tunnel = profile.Tunnel.Clone()
 	profile.Abandoned = profile.Abandoned || f.owner != nil && f.owner.Dead
+	if f.With != "" {
+		first := f.world.Profile(f.With)
+		profile.Trial = first == nil || first.Trial
+	}
 	if f.old != nil {
 		profile.Edit = &nm.Edit{Before: f.old.Tunnel.Clone(), Up: f.old.State != nm.StateInactive}
 	}
@@ -88,11 +93,23 @@ func (p *Process) Save(ctx context.Context, uuid string) (file string, err error
 			return errVanished
 		}
 		f.Unsaved = f.old != nil && f.old.Unsaved
+		f.With = ""
 		f.Trial, f.owner, f.old, f.Path = false, nil, nil, "/etc/NetworkManager/system-connections/"+f.ID+".nmconnection"
 		file = f.Path
 		return nil
 	})
 	return file, err
+}
+
+func (p *Process) SaveWith(ctx context.Context, uuid, first string) error {
+	return p.call(ctx, "SaveWith", func() error {
+		f := p.Profile(uuid)
+		if f == nil {
+			return errVanished
+		}
+		f.With, f.Unsaved, f.Path = first, false, "/etc/NetworkManager/system-connections/"+f.ID+".nmconnection"
+		return nil
+	})
 }
 
 func (p *Process) SetRoutes(ctx context.Context, uuid string, from, to []routes.Route) error {
@@ -174,7 +191,7 @@ func (w *World) Reboot() {
 		w.BringDown(f)
 		f.revert()
 	}
-	w.Profiles = slices.DeleteFunc(w.Profiles, func(f *Profile) bool { return f.Trial })
+	w.Profiles = slices.DeleteFunc(w.Profiles, func(f *Profile) bool { return f.Trial && f.Unsaved })
 	w.Table = slices.DeleteFunc(w.Table, func(r Route) bool { return r.Protocol == kernel.RouteProtocol })
 	w.before, w.rules = nil, nil
 	clear(w.forwarding)

@@ -96,6 +96,11 @@ func (p *toldProfiles) Save(ctx context.Context, uuid string) (file string, err 
 	return file, err
 }
 
+// SaveWith tells of the call.
+func (p *toldProfiles) SaveWith(ctx context.Context, uuid, first string) error {
+	return told(p.tell, "D-Bus: Settings.Connection.Update2 to disk "+p.name(uuid).called, func() error { return p.Profiles.SaveWith(ctx, uuid, first) })
+}
+
 // Activate tells of the call.
 func (p *toldProfiles) Activate(ctx context.Context, uuid string) error {
 	return told(p.tell, "D-Bus: ActivateConnection "+p.name(uuid).called, func() error { return p.Profiles.Activate(ctx, uuid) }, nm.NmcliConnection("up", p.name(uuid).nmcli)...)

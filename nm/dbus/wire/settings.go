@@ -38,6 +38,8 @@ const (
 	// keyAutoconnect holds connection.autoconnect as it will be when the trial ends well, "yes" or
 	// "no".
 	keyAutoconnect = "nmgre.autoconnect"
+	// keyWith holds the UUID of the profile that decides whether the trial ends well.
+	keyWith = "nmgre.with"
 )
 
 // tunnelModes are the numbers of ip-tunnel.mode (NMIPTunnelMode). NetworkManager got modes 10 and

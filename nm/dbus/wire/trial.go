@@ -25,6 +25,25 @@ func (s Settings) EndTrial() {
 	}
 	s.setUser(keyTrial, "")
 	s.setUser(keyAutoconnect, "")
+	s.setUser(keyWith, "")
+}
+
+// ShareTrial makes the settings those of a profile on disk whose trial ends well when the one with
+// the UUID first is saved. They have the autoconnect that they are to have then: what is noted of
+// it may be lost with the user data, as on Ubuntu.
+func (s Settings) ShareTrial(first string) {
+	mark := s.user(keyTrial)
+	s.EndTrial()
+	s.setUser(keyTrial, mark)
+	s.setUser(keyWith, first)
+}
+
+// With returns the UUID of [Settings.ShareTrial], or the empty string.
+func (s Settings) With() string {
+	if s.TrialMark() == "" {
+		return ""
+	}
+	return s.user(keyWith)
 }
 
 // TrialMark returns the mark of [Settings.StartTrial], or the empty string when the profile is not
