@@ -79,6 +79,7 @@ type createWork struct {
 	uuid   string
 	tunnel nm.Tunnel
 	plan   plan.Plan
+	report verify.Report // of a tunnel that is made together with others
 	// the undo waits until it is gone; empty until a device of that name may be the tunnel's
 	device  string
 	keeping bool // root's files may have something for the tunnel

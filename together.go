@@ -206,69 +206,59 @@ func (h *Host) CreateAll(ctx context.Context, plans []plan.Plan, opts CreateOpti
 // first one, then the first one is written, and that decides for all. The marks are taken off then,
 // by this process or by the next command.
 func createAll(ctx context.Context, h *Host, works []*createWork, opts CreateOptions) ([]Created, error) {
-	done, view := make([]Created, len(works)), h
-	first := func(do func() error) func(int, *createWork) error {
-		return func(i int, _ *createWork) error {
-			if i > 0 {
-				return nil
-			}
-			return do()
-		}
-	}
-	phases := []struct {
+	var turn sync.Mutex // root's files have one lock
+	looking := *h
+	one, rest := works[:1], works[1:]
+	for _, phase := range []struct {
 		id, what string
-		do       func(i int, c *createWork) error
+		of       []*createWork
+		do       func(c *createWork) error
 	}{
-		{plan.StepProfile, "added the profile, in memory", func(_ int, c *createWork) error { return h.Profiles.Add(ctx, c.uuid, c.plan.Profile()) }},
-		{"", "made sure that the names are free", first(func() error { return claim(ctx, works...) })},
-		{plan.StepActivate, "brought it up", func(_ int, c *createWork) error {
+		{plan.StepProfile, "added the profile, in memory", works, func(c *createWork) error { return h.Profiles.Add(ctx, c.uuid, c.plan.Profile()) }},
+		{"", "made sure that the names are free", one, func(*createWork) error { return claim(ctx, works...) }},
+		{plan.StepActivate, "brought it up", works, func(c *createWork) error {
 			c.device = c.tunnel.Name
 			return h.Profiles.Activate(ctx, c.uuid)
 		}},
-		{plan.StepRoute, "set what root keeps", first(func() error { return keepAll(ctx, works) })},
-		{"", "", first(func() error {
-			looking := *h
-			looking.System, view = crowd.View(h.System, len(works)), &looking
-			return nil
-		})},
-		{plan.StepCheck, "verified it", func(i int, c *createWork) (err error) { done[i].Report, err = c.check(ctx, view, opts); return err }},
-		{"", h.confirmName(), first(func() error { return h.asked(ctx, done[0].Report) })},
-		{"", "", func(i int, c *createWork) error {
-			if i == 0 {
-				return nil
-			}
-			c.saving = true
-			return h.Profiles.SaveWith(ctx, c.uuid, works[0].uuid)
-		}},
-		{plan.StepSave, "wrote the profile to disk", first(func() error { return works[0].save(ctx) })},
-		{plan.StepSave, "wrote the profile to disk", func(i int, c *createWork) error {
-			if i == 0 {
-				return nil
-			}
-			return c.save(ctx)
-		}},
-	}
-	for _, phase := range phases {
-		err := crowd.Take(len(works), func(i int) error {
-			c := works[i]
-			e := Event{Step: phase.id, What: phase.what, Commands: c.commands(phase.id), Detail: len(works) > 1 && phase.id != plan.StepSave}
+		{plan.StepRoute, "set what root keeps", keeping(works), func(c *createWork) error { turn.Lock(); defer turn.Unlock(); return c.keep(ctx) }},
+		{"", "", one, func(*createWork) error { looking.System = crowd.View(h.System, len(works)); return nil }},
+		{plan.StepCheck, "verified it", works, func(c *createWork) (err error) { c.report, err = c.check(ctx, &looking, opts); return err }},
+		{"", h.confirmName(), one, func(c *createWork) error { return h.asked(ctx, c.report) }},
+		{"", "", rest, func(c *createWork) error { c.saving = true; return h.Profiles.SaveWith(ctx, c.uuid, one[0].uuid) }},
+		{plan.StepSave, "wrote the profile to disk", one, func(c *createWork) error { return c.save(ctx) }},
+		{plan.StepSave, "wrote the profile to disk", rest, func(c *createWork) error { return c.save(ctx) }},
+	} {
+		err := crowd.Take(len(phase.of), func(i int) error {
+			c := phase.of[i]
+			e := Event{Step: phase.id, What: phase.what, Commands: c.commands(phase.id), Detail: len(works) > 1 && (phase.id != plan.StepSave || len(works) >= crowd.Told)}
 			if e.What != "" {
 				e.What += ": " + fault.Printable(c.tunnel.Name)
 			}
-			if err := h.step(ctx, e, func() error { return phase.do(i, c) }); err != nil {
-				return errors.Join(err, &fault.Error{What: "the tunnel " + fault.Printable(c.tunnel.Name) + " failed, so none of the " + strconv.Itoa(len(works)) + " was made"})
-			}
-			return nil
-		}, func(n int) { h.advanced(phase.what, n, len(works)) })
+			return c.failed(h.step(ctx, e, func() error { return phase.do(c) }))
+		}, func(n int) { h.advanced(phase.what, n, len(phase.of)) })
 		if err != nil {
 			return nil, err
 		}
 	}
+	done := make([]Created, len(works))
 	for i, c := range works {
-		done[i].Status = Status{Profile: c.asSaved(), Kept: c.kept()}
+		done[i] = Created{Status{Profile: c.asSaved(), Kept: c.kept()}, c.report}
 		done[i].Report.Saved(done[i].Status.Profile)
 	}
 	return done, nil
+}
+
+// failed adds which tunnel failed to an error, if there are others that fail with it.
+func (c *createWork) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, &fault.Error{What: "the tunnel " + fault.Printable(c.tunnel.Name) + " failed, so none of the " + strconv.Itoa(c.beside+1) + " was made"})
+}
+
+// keeping returns those of the works for which root is to keep something.
+func keeping(works []*createWork) []*createWork {
+	return slices.DeleteFunc(slices.Clone(works), func(c *createWork) bool { return c.plan.Kept.Empty() })
 }
 
 // advanced tells the progress of a step for many tunnels.
@@ -276,16 +266,6 @@ func (h *Host) advanced(what string, done, total int) {
 	if line := crowd.Progress(what, done, total); line != "" {
 		h.tell(Event{What: line})
 	}
-}
-
-// keepAll is keep for several tunnels, one after the other: root's files have one lock.
-func keepAll(ctx context.Context, works []*createWork) error {
-	for _, c := range works {
-		if err := c.keep(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // undoAll undoes everything that the works may have made. The first one decides for all: if the

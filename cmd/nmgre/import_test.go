@@ -92,7 +92,7 @@ func TestImportMany(t *testing.T) {
 	w := newWorld(t)
 	w.stdin = strings.NewReader(script.String())
 	o := w.must("import", "-")
-	if !strings.Contains(o.stderr, "not probed one after another") || !strings.Contains(o.stderr, "brought up 20 of 25 tunnels") || !strings.Contains(o.stdout, "25 tunnels are up") {
+	if !strings.Contains(o.stderr, "not probed one after another") || !strings.Contains(o.stderr, "brought it up: 20 of 25 tunnels") || strings.Contains(o.stderr, ": tun7") || !strings.Contains(o.stdout, "25 tunnels are up") {
 		t.Errorf("%s%s", o.stdout, o.stderr)
 	}
 	if n := strings.Count(w.must("list").stdout, "tun"); n < 25 {

@@ -21,8 +21,9 @@ const (
 	Least = 8
 	// InFlight is how many tunnels have a request under way at the same time at most.
 	InFlight = 16
-	// told is how many tunnels are done from one line of progress to the next.
-	told = 20
+	// Told is how many tunnels are done from one line of progress to the next. From that many on
+	// there are such lines.
+	Told = 20
 )
 
 // Take calls do for each number below n: one after the other for few, and for [Least] and more many
@@ -77,7 +78,7 @@ func takeMany(n int, do func(i int) error, done func(int)) error {
 // Progress returns the line that tells how far a step is: for many tunnels after every twentieth,
 // and after the last one. Otherwise it is empty.
 func Progress(what string, done, total int) string {
-	if total < told || what == "" || done%told != 0 && done != total {
+	if total < Told || what == "" || done%Told != 0 && done != total {
 		return ""
 	}
 	return what + ": " + strconv.Itoa(done) + " of " + strconv.Itoa(total) + " tunnels"
