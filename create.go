@@ -41,7 +41,8 @@ func (h *Host) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
 
 // CreateOptions are the user's choices for [Host.Create].
 type CreateOptions struct {
-	NoProbe bool // the far end is not probed
+	NoProbe bool                        // the far end is not probed
+	Up      func(context.Context) error // if set, is called before a tunnel that is up is verified
 }
 
 // Created is a new tunnel with the report that proves it.
@@ -93,14 +94,15 @@ type createWork struct {
 // carryOut takes the steps one after the other, until one fails.
 func (c *createWork) carryOut(ctx context.Context, opts CreateOptions) (report verify.Report, err error) {
 	h, name := c.host, c.tunnel.Name
-	steps := []struct {
-		id, what string
-		do       func() error
-	}{
+	if opts.Up == nil {
+		opts.Up = func(context.Context) error { return nil }
+	}
+	steps := []editStep{
 		{plan.StepProfile, "added the profile " + name + ", in memory", func() error { return h.Profiles.Add(ctx, c.uuid, c.plan.Profile()) }},
 		{"", "made sure that the name is free", func() error { return claim(ctx, c) }},
 		{plan.StepActivate, "brought it up", func() error { c.device = name; return h.Profiles.Activate(ctx, c.uuid) }},
 		{plan.StepRoute, c.keepName(), func() error { return c.keep(ctx) }},
+		{"", "", func() error { return opts.Up(ctx) }},
 		{plan.StepCheck, "verified it", func() error { report, err = c.check(ctx, h, opts); return err }},
 		{"", h.confirmName(), func() error { return h.asked(ctx, report) }},
 		{plan.StepSave, "wrote the profile to disk", func() error { return c.save(ctx) }},
@@ -146,10 +148,8 @@ func claim(ctx context.Context, works ...*createWork) error {
 // claim looks for the tunnel's name among the profiles.
 func (c *createWork) claim(profiles []nm.Profile) error {
 	var own nm.Profile
-	for _, p := range profiles {
-		if p.UUID == c.uuid {
-			own = p
-		}
+	if i := slices.IndexFunc(profiles, func(p nm.Profile) bool { return p.UUID == c.uuid }); i >= 0 {
+		own = profiles[i]
 	}
 	for _, p := range profiles {
 		if c.isEarlier(p, own) {
@@ -169,13 +169,8 @@ func (c *createWork) isEarlier(p, own nm.Profile) bool {
 // alone says whether this process alone has added profiles since the plan was made.
 func (c *createWork) alone(ctx context.Context) (bool, error) {
 	serials, err := c.host.Profiles.Serials(ctx)
-	since := 0
-	for _, serial := range serials {
-		if serial > c.plan.Newest {
-			since++
-		}
-	}
-	return since == 1+c.beside, err
+	older := func(serial uint64) bool { return serial <= c.plan.Newest }
+	return len(slices.DeleteFunc(serials, older)) == 1+c.beside, err
 }
 
 // keep has root keep the routes and rules that NetworkManager cannot hold, if there are any.

@@ -19,6 +19,7 @@
 //	                what the commands print, calls tells of each call to the host, progress of
 //	                long work; suggest knows what people mean by words of other programs; values
 //	                reads the values of flags; checkup reads a whole host for nm/doctor
+//	cmd/nmgre/far   both ends of a tunnel at once; ssh runs OpenSSH, follow moves tunnels after names
 //	cmd/nmgre/adapters   wires the doors of a host together; screens is the host for the screens
 //	                screens/remember has the choices of the person at the screens
 //	tui/far         the far end in a notation that the person chooses; steps is the log of steps
@@ -35,6 +36,7 @@
 //	nm/find         finds a tunnel among the profiles by what a person calls it
 //	nm/crowd        takes the steps of very many tunnels together; cut knows whether a change cuts
 //	                off the person's own connection
+//	nm/pair         what two hosts say to each other about both ends, and what is made of it
 //	nm/port         finds the bridge whose port a tunnel is to be, and judges what it does
 //	nm/notation     one model of both ends, and what each notation can hold; linux, netplan and
 //	                router have the notations, one file each, every lists them; shell splits

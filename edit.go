@@ -108,7 +108,7 @@ type editWork struct {
 	report      verify.Report
 }
 
-// editStep is a step of an edit. Its ID is empty if no plan has it.
+// editStep is a step of an edit, or of a new tunnel. Its ID is empty if no plan has it.
 type editStep struct {
 	id, what string
 	do       func() error

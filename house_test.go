@@ -49,6 +49,8 @@ var pureRooms = map[string][]string{
 	"nm/verify/manual":  {"nm/verify/cause"},
 	"nm/verify/fleet":   {"nm", "nm/find", "nm/verify", "nm/verify/cause", "routes", "routes/fault", "routes/keep", "routes/kernel"},
 
+	"nm/pair": {"nm", "nm/notation/importer", "routes", "routes/fault", "routes/gre", "routes/kernel"},
+
 	// the notations
 	"nm/notation":          {"nm", "routes", "routes/fault", "routes/gre"},
 	"nm/notation/shell":    {"nm/notation"},

@@ -143,11 +143,17 @@ func modeNames() []string {
 // tunnel reads the flags into a new tunnel. Its error joins those of all flags.
 func (f *createFlags) tunnel(a *app, given func(flag string) bool) (nm.Tunnel, error) {
 	t := nm.NewTunnel()
-	implied := func(flag string) bool { return f.link.IgnoreDF && (flag == "ttl" || flag == "no-pmtud") }
-	if err := f.into(&t, func(flag string) bool { return given(flag) || !implied(flag) }, a); err != nil {
+	if err := f.into(&t, f.forNew(given), a); err != nil {
 		return t, err
 	}
 	return t, t.Validate()
+}
+
+// forNew says which flags count for a new tunnel: all, but for those that another one implies.
+func (f *createFlags) forNew(given func(flag string) bool) func(string) bool {
+	return func(flag string) bool {
+		return given(flag) || !(f.link.IgnoreDF && (flag == "ttl" || flag == "no-pmtud"))
+	}
 }
 
 // into writes the flags that were given into t. A list that was given replaces the whole list of t.

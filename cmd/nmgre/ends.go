@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"nmgre"
 	"nmgre/cmd/nmgre/adapters"
+	"nmgre/cmd/nmgre/follow"
 	"nmgre/cmd/nmgre/values"
 	"nmgre/nm"
 	"nmgre/nm/resolve"
@@ -143,81 +143,7 @@ func (f *createFlags) readEnds(t *nm.Tunnel, given func(flag string) bool) {
 
 // followCommand makes the command that moves tunnels to where the names of their far ends lead now.
 func (a *app) followCommand() *cobra.Command {
-	var all, dryRun bool
-	cmd := &cobra.Command{
-		Use:   "follow NAME | --all",
-		Short: "move a tunnel to where its far end's name leads now",
-		Long: `follow looks the name of a far end up again, and moves the tunnel to its address, as
-nmgre edit NAME --peer auto does. With --all it does so for every tunnel that was made, or edited,
-with --follow. A tunnel whose name still leads to its far end stays as it is, and up.
-
-The timer nmgre-follow.timer, which comes with nmgre, calls it every five minutes:
-systemctl enable --now nmgre-follow.timer`,
-		Example: `  nmgre create --peer gw.example.org --follow --address 172.16.0.1/30
-  nmgre follow gre1
-  nmgre follow --all`,
-		Args:              func(cmd *cobra.Command, args []string) error { return oneOrAll(cmd, args, all) },
-		ValidArgsFunction: a.completeNames,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
-				if dryRun {
-					host.Progress = nil
-				}
-				name := ""
-				if !all {
-					name = args[0]
-				}
-				return a.follow(cmd.Context(), host, name, dryRun)
-			})
-		},
-	}
-	cmd.Flags().BoolVar(&all, "all", false, "follow the names of all tunnels that were made with --follow")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be changed, and change nothing")
-	return cmd
-}
-
-// oneOrAll wants a tunnel's name, or --all.
-func oneOrAll(cmd *cobra.Command, args []string, all bool) error {
-	if all && len(args) > 0 {
-		return fault.Invalid("", "give a NAME, or --all", "both a tunnel, %s, and --all are given", fault.Printable(args[0]))
-	}
-	if all {
-		return nil
-	}
-	return oneName(cmd, args)
-}
-
-// follow follows the name of one far end, or with an empty name those of all tunnels that ask for
-// it. One that fails does not stop the others.
-func (a *app) follow(ctx context.Context, host *nmgre.Host, name string, dryRun bool) error {
-	list, err := host.Followed(ctx, name)
-	if err != nil {
-		return err
-	}
-	if len(list) == 0 {
-		fmt.Fprintln(a.stderr, "nmgre: no tunnel is to follow its far end's name; nmgre edit NAME --follow has one do so")
-	}
-	if len(list) > 0 && !dryRun {
-		defer a.watch()() // undoes an edit of a follow that is killed
-	}
-	var errs []error
-	for _, p := range slices.SortedFunc(slices.Values(list), nm.ByName) {
-		called := fault.Printable(p.Tunnel.Name)
-		moved, err := host.Follow(ctx, p, a.ownAddresses(), dryRun)
-		switch {
-		case err != nil:
-			errs = append(errs, fmt.Errorf("%s: %w", called, err))
-		case moved == p.Tunnel.Remote:
-			fmt.Fprintf(a.stderr, "nmgre: %s: %s still leads to %s\n", called, fault.Printable(p.Tunnel.PeerName), moved)
-		default:
-			done := "moved from %s to %s"
-			if dryRun {
-				done = "would move from %s to %s"
-			}
-			fmt.Fprintf(a.stderr, "nmgre: %s: "+done+", where %s leads now\n", called, p.Tunnel.Remote, moved, fault.Printable(p.Tunnel.PeerName))
-		}
-	}
-	return errors.Join(errs...)
+	return follow.Command(follow.App{Err: a.stderr, WithHost: a.withHost, Watch: a.watch, Own: a.ownAddresses, OneName: oneName, Complete: a.completeNames})
 }
 
 // changesProbe says whether --no-probe changes the profile.

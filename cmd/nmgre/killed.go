@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nmgre/cmd/nmgre/far"
 	"nmgre/cmd/nmgre/watchdog"
 )
 
@@ -31,7 +32,9 @@ func (a *app) killedCommand() *cobra.Command {
 			if ended {
 				return nil
 			}
-			return watchdog.Undo(cmd.Context(), a.host, what)
+			err := watchdog.Undo(cmd.Context(), a.host, what)
+			far.DoubtsOf(a.root).Await(cmd.Context(), a.host)
+			return err
 		},
 	}
 }

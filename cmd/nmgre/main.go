@@ -15,6 +15,7 @@ import (
 
 	"nmgre"
 	"nmgre/cmd/nmgre/adapters"
+	"nmgre/cmd/nmgre/far"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/cmd/nmgre/progress"
 	"nmgre/cmd/nmgre/watchdog"
@@ -113,8 +114,12 @@ func (a *app) withHost(ctx context.Context, do func(*nmgre.Host) error) error {
 	defer closeHost()
 	host.Progress, host.Advance = a.printEvent, progress.Routes(a.stderr)
 	a.guarded(host)
+	far.DoubtsOf(a.root).Settle(ctx, host, false, a.say)
 	return do(host)
 }
+
+// say tells the person something that was not asked for.
+func (a *app) say(line string) { fmt.Fprintf(a.stderr, "nmgre: %s\n", output.OneLine(line)) }
 
 // host opens the host for the verbs. The function that it returns lets go of it.
 func (a *app) host(ctx context.Context) (*nmgre.Host, func(), error) {

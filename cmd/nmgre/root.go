@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre/cmd/nmgre/checkup"
+	"nmgre/cmd/nmgre/far"
 	"nmgre/cmd/nmgre/shells"
 	"nmgre/cmd/nmgre/suggest"
 	"nmgre/routes/fault"
@@ -62,7 +63,7 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 	root.SetFlagErrorFunc(suggest.Refused)
 	root.CompletionOptions.DisableDefaultCmd = true // nmgre has a completion command of its own
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(a.createCommand(), a.importCommand(), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
+	root.AddCommand(a.createCommand(), far.Command(a.farApp()), far.EndCommand(a.farApp()), a.importCommand(), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
 		a.deleteCommand(), a.verifyCommand(), a.doctorCommand(), a.followCommand(), a.routeCommand(), a.ruleCommand(),
 		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.killedCommand(), shells.Command(a.stdout), a.versionCommand())
 	root.AddCommand(a.documentCommands()...)

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"net/netip"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/far"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/cmd/nmgre/values"
 	"nmgre/nm/verify"
@@ -24,6 +24,10 @@ all of them. --all-checks and --json always do.
 
 With --to, packets to that address have to go into the tunnel, and the address has to answer: this
 end's inner address, and its address in each network that is behind it.
+
+With --far HOST it asks the other end, too, by your own ssh (ssh HOST nmgre ...): both ends listen while
+each sends, and the report says for each direction whether packets were sent, left, came, were let in
+and answered, and so which firewall, network, key or address is at fault. HOST needs nmgre and root.
 
 With --all or --active it verifies many tunnels together, hardly slower than one, and prints a line
 for each: its name, its verdict, and what decided on it, with what mends it below. A tunnel that is
@@ -42,12 +46,14 @@ func (a *app) verifyCommand() *cobra.Command {
 	opts := verify.Options{Networks: true}
 	var wait time.Duration
 	var many allRun
+	var both far.Verifying
 	cmd := &cobra.Command{
 		Use:   "verify NAME | --all | --active",
 		Short: "prove that a tunnel works, or say what is wrong",
 		Long:  verifyLong,
 		Example: `  nmgre verify gre1
   nmgre verify gre1 --to 10.10.2.100 --to 10.10.2.101
+  nmgre verify gre1 --far linux2
   nmgre verify --all
   nmgre verify --all --to 10.10.2.100
   nmgre verify --active --json`,
@@ -60,7 +66,11 @@ func (a *app) verifyCommand() *cobra.Command {
 			if opts.PeerAddress, err = values.Addr("peer-address", peerAddress, "give the far end's inner address, such as 172.16.0.2"); err != nil {
 				return err
 			}
-			if opts.To, err = parseTo(to); err != nil {
+			if opts.To, err = values.Addrs("to", to, "give the address of a host behind the far end, such as 10.10.2.100"); err != nil {
+				return err
+			}
+			fromBoth, err := both.Wanted()
+			if err != nil {
 				return err
 			}
 			if many.many() && !cmd.Flags().Changed("wait") { // the more tunnels, the longer it may take
@@ -72,7 +82,12 @@ func (a *app) verifyCommand() *cobra.Command {
 				if many.many() {
 					return a.verifyAll(ctx, host, many, opts, asJSON)
 				}
-				report, err := host.Verify(ctx, args[0], opts)
+				var report verify.Report
+				if fromBoth {
+					report, err = both.Run(ctx, a.farApp(), host, args[0])
+				} else {
+					report, err = host.Verify(ctx, args[0], opts)
+				}
 				if err != nil {
 					return err
 				}
@@ -84,22 +99,11 @@ func (a *app) verifyCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&opts.NoProbe, "no-probe", false, "do not probe the far end")
 	cmd.Flags().StringArrayVar(&to, "to", nil, "an address behind the far end that is to be reached through the tunnel (may be repeated)")
 	cmd.Flags().BoolVar(&allChecks, "all-checks", false, "print the checks that pass, too, each with its evidence")
+	both.Register(cmd)
 	waitFlag(cmd, &wait)
 	many.register(cmd)
 	jsonFlag(cmd, &asJSON)
 	return cmd
-}
-
-// parseTo reads addresses behind the far end.
-func parseTo(texts []string) (list []netip.Addr, err error) {
-	for _, text := range texts {
-		to, err := values.Addr("to", text, "give the address of a host behind the far end, such as 10.10.2.100")
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, to)
-	}
-	return list, nil
 }
 
 func (a *app) printVerify(report verify.Report, allChecks, asJSON bool) error {

@@ -16,6 +16,7 @@
 #   hosts.sh up                                  make all hosts
 #   hosts.sh in HOST COMMAND [ARG...]            run a command on a host
 #   hosts.sh nm HOST start|stop|restart|kill9    NetworkManager of a host
+#   hosts.sh sshd HOST CLIENT                    root and ann of CLIENT may log in to HOST
 #   hosts.sh reboot HOST                         play a reboot
 #   hosts.sh reset HOST                          back to the state after "up"
 #   hosts.sh snapshot HOST                       the host's state as text
@@ -339,6 +340,51 @@ nm_command() {
 	kill9) nm_kill9 "$1" ;;
 	*) fail "nm HOST start|stop|restart|kill9" ;;
 	esac
+}
+
+# --- ssh --------------------------------------------------------------------
+
+# sshd_command HOST CLIENT: a real sshd on HOST, with keys that are made here, and for this only. Root
+# and ann of CLIENT log in as root and as ann by a key, know the host's key, and call it by its
+# name. ann may run everything as root by sudo. The reset of both hosts takes all of it away.
+sshd_command() {
+	local h=$1 client=${2:-} r=$state/$1/root c=$state/${2:-}/root
+	is_host "$client" || fail "sshd HOST CLIENT"
+	[[ ! -e $r/run/lab-sshd.pid ]] || end_process "$(<"$r/run/lab-sshd.pid")"
+	mkdir -p "$r/run/sshd" "$r/etc/ssh" "$r/etc/sudoers.d"
+	ssh_keys "$h" "$client" || fail "no keys for $h"
+	cat >"$r/etc/ssh/lab_config" <<-END
+		HostKey /etc/ssh/lab_host_key
+		PidFile /run/lab-sshd.pid
+		UsePAM no
+		StrictModes no
+		PermitRootLogin prohibit-password
+		PasswordAuthentication no
+		KbdInteractiveAuthentication no
+		AuthorizedKeysFile /etc/ssh/lab_authorized
+		SetEnv PATH=/share/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+	END
+	printf 'Defaults secure_path="%s"\nann ALL=(root) NOPASSWD: ALL\n' /share/bin:/usr/sbin:/usr/bin:/sbin:/bin >"$r/etc/sudoers.d/lab"
+	chmod 440 "$r/etc/sudoers.d/lab"
+	start_daemon "$h" sshd /usr/sbin/sshd -D -e -f /etc/ssh/lab_config
+	wait_until 20 test -s "$r/run/lab-sshd.pid" || fail "no sshd on $h: $(tail -5 "$state/$h/sshd.log")"
+}
+
+# ssh_keys HOST CLIENT: those of sshd, and one for root and ann of the client.
+ssh_keys() {
+	local r=$state/$1/root c=$state/$2/root n=${1#linux} home
+	[[ -e $r/etc/ssh/lab_host_key ]] || ssh-keygen -q -t ed25519 -N '' -f "$r/etc/ssh/lab_host_key" || return 1
+	mkdir -p "$c/root/.ssh" "$c/home/ann/.ssh"
+	[[ -e $c/root/.ssh/id_ed25519 ]] || ssh-keygen -q -t ed25519 -N '' -f "$c/root/.ssh/id_ed25519" || return 1
+	cat "$c/root/.ssh/id_ed25519.pub" >>"$r/etc/ssh/lab_authorized"
+	chmod 644 "$r/etc/ssh/lab_authorized" # sshd reads it as ann
+	sed -i 's/^ann:!/ann:*/' "$r/etc/shadow" # sshd lets nobody in whose account is locked
+	echo "127.0.1.1 $1" >>"$r/etc/hosts"
+	echo "100.0.$n.100 $1" >>"$c/etc/hosts"
+	echo "$1,100.0.$n.100 $(<"$r/etc/ssh/lab_host_key.pub")" >>"$c/root/.ssh/known_hosts"
+	cp -a "$c/root/.ssh/." "$c/home/ann/.ssh/"
+	for home in root home/ann; do chmod 700 "$c/$home/.ssh"; done
+	chown -R 1000:1000 "$c/home/ann/.ssh"
 }
 
 # --- reboot ---------------------------------------------------------------
@@ -675,7 +721,7 @@ main() {
 	up) up ;;
 	hold) hold "$@" ;;
 	inside) "$@" ;;
-	in | nm | reboot | reset | snapshot | diagnose)
+	in | nm | sshd | reboot | reset | snapshot | diagnose)
 		is_host "${1:-}" || fail "no host named '${1:-}'; there are: ${all_hosts[*]}"
 		;;&
 	in)
@@ -684,6 +730,7 @@ main() {
 		exec nsenter -t "$pid" -n -m -u -w -- "$@"
 		;;
 	nm) nm_command "$@" ;;
+	sshd) sshd_command "$@" ;;
 	reboot) reboot_host "$1" ;;
 	reset) reset_host "$1" ;;
 	snapshot) on_host "$1" snapshot ;;

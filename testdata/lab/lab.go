@@ -102,6 +102,16 @@ func resetAll(t testing.TB, hosts ...Host) {
 	}
 }
 
+// SSH starts an sshd on the host, to which root and ann of client log in, until the test ends. ann
+// may become root there by sudo.
+func (h Host) SSH(t testing.TB, client Host) {
+	t.Helper()
+	if r := run(exec.Command(hostsScript, "sshd", string(h), string(client))); r.Code != 0 {
+		t.Fatalf("sshd on %s: %s", h, r)
+	}
+	t.Cleanup(func() { h.Try("pkill", "-F", "/run/lab-sshd.pid") })
+}
+
 // Result is what a command said and how it ended.
 type Result struct {
 	Stdout string

@@ -65,3 +65,15 @@ func Inner(text string) (netip.Prefix, error) {
 	}
 	return p, &fault.Error{Kind: fault.ErrInvalid, Field: "address", What: fmt.Sprintf("\"%s\" is not an address with a prefix length", fault.Printable(text)), Hint: hint}
 }
+
+// Addrs reads addresses as [Addr] does.
+func Addrs(field string, texts []string, hint string) (list []netip.Addr, err error) {
+	for _, text := range texts {
+		a, err := Addr(field, text, hint)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	return list, nil
+}

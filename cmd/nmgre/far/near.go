@@ -1,0 +1,413 @@
+package far
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"nmgre"
+	"nmgre/nm/pair"
+	"nmgre/nm/plan"
+	"nmgre/nm/verify"
+	"nmgre/routes/fault"
+)
+
+// Line is a connection to nmgre on the other host. Close ends it, and says why the other side has
+// failed, if it has.
+type Line interface {
+	io.Reader
+	io.Writer
+	Close() error
+}
+
+// Near is the end that a person sits at.
+type Near struct {
+	Name  string // of the other host, as the person has typed it
+	Host  *nmgre.Host
+	Dial  func(context.Context) (Line, error)
+	Tell  func(string) // a line for the person, which is printable
+	Doubt Doubts
+	// Ask asks the person whether both ends stay; nil if nobody is asked.
+	Ask func(context.Context, verify.Report) error
+	// Careful refuses a plan that may cut off the person's session.
+	Careful func(context.Context, plan.Effect) error
+	Watch   func() func()
+	NoProbe bool
+}
+
+// Both is the plan of both ends.
+type Both struct {
+	Near  plan.Plan
+	Far   pair.Message // planned
+	Notes []string     // about the choices for both
+	// There is the near end that is there already; nil for a new one.
+	There *nmgre.Status
+
+	hello *pair.Hello
+	line  *line
+	wish  pair.Wish
+	mtu   uint32
+}
+
+// Result is what was made.
+type Result struct {
+	Near    nmgre.Created
+	FarName string
+	Far     pair.Report
+	Host    string
+}
+
+// line is the conversation with the other host, and what ends it.
+type line struct {
+	*talk
+	conn Line
+	once sync.Once
+	err  error
+}
+
+// dial starts the other side and waits for its greeting.
+func (n *Near) dial(ctx context.Context) (*line, *pair.Hello, error) {
+	conn, err := n.Dial(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	l := &line{talk: begin(conn, conn, true), conn: conn}
+	m, err := l.next(ctx)
+	switch {
+	case err != nil:
+		closed := l.close()
+		return nil, nil, n.endedBecause(err, closed)
+	case m.Type == pair.Failed:
+		l.close()
+		return nil, nil, m.Failure.Error(n.Name)
+	case m.Type != pair.Greeting:
+		l.close()
+		return nil, nil, &fault.Error{Kind: fault.ErrInvalid, What: fault.Printable(n.Name) + " does not greet: it is no nmgre"}
+	}
+	return l, m.Hello, nil
+}
+
+// endedBecause prefers the reason of ssh to that of the conversation.
+func (n *Near) endedBecause(err, closed error) error {
+	if closed != nil && (errors.Is(err, errEnded) || errors.Is(err, errSilent)) {
+		return closed
+	}
+	return err
+}
+
+// close ends the conversation and the connection.
+func (l *line) close() error {
+	l.once.Do(func() {
+		l.end()
+		l.err = l.conn.Close()
+	})
+	return l.err
+}
+
+// hear waits for a message of that type. Another one, and the end of the connection, are errors.
+func (n *Near) hear(ctx context.Context, l *line, want pair.Type) (pair.Message, error) {
+	m, err := l.next(ctx)
+	switch {
+	case err != nil:
+		if errors.Is(err, errEnded) {
+			return m, n.endedBecause(err, l.close())
+		}
+		return m, err
+	case m.Type == pair.Failed:
+		return m, m.Failure.Error(n.Name)
+	case m.Type != want:
+		return m, &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf("%s says %s out of turn", fault.Printable(n.Name), m.Type)}
+	}
+	return m, nil
+}
+
+// Plan plans both ends, and changes nothing. The plan holds the connection: [Near.Make] or
+// [Both.Leave] ends it. With a name, the far end of that tunnel is planned.
+func (n *Near) Plan(ctx context.Context, wish pair.Wish, name string) (*Both, error) {
+	own := make(chan error, 1)
+	var near *pair.Hello
+	go func() { // while ssh connects
+		var err error
+		near, err = greeting(ctx, n.Host)
+		own <- err
+	}()
+	l, hello, err := n.dial(ctx)
+	if ownErr := <-own; ownErr != nil {
+		if l != nil {
+			_ = l.close()
+		}
+		return nil, ownErr
+	}
+	if err != nil {
+		return nil, err
+	}
+	b := &Both{line: l, wish: wish, hello: hello}
+	if err := n.plan(ctx, b, near, name); err != nil {
+		b.Leave()
+		return nil, err
+	}
+	return b, nil
+}
+
+// plan plans the far end of a tunnel that is there, or both ends of a new one.
+func (n *Near) plan(ctx context.Context, b *Both, near *pair.Hello, name string) error {
+	remote := b.wish.Near.Remote
+	if !remote.IsValid() && b.wish.Near.Name == "" && len(b.wish.Near.Addresses) == 0 {
+		remote, _ = b.hello.Peer(n.Name, b.wish.Near.Mode) // Complete tells the error
+	}
+	if len(b.wish.Near.Addresses) > 0 || b.wish.Near.InputKey != nil || b.wish.Near.OutputKey != nil {
+		remote = netip.Addr{} // a new one beside others
+	}
+	there, err := n.Existing(ctx, cmp.Or(name, b.wish.Near.Name), remote)
+	switch {
+	case err != nil:
+		return err
+	case there != nil:
+		b.There = there
+		return n.PlanMend(ctx, b, *there)
+	case name != "":
+		return &fault.Error{Kind: fault.ErrNotFound, What: "there is no tunnel " + fault.Printable(name) + " here", Hint: "leave the name out to make a new one, or give it with --name"}
+	}
+	return n.planBoth(ctx, b, near)
+}
+
+// Leave ends a plan that is not carried out.
+func (b *Both) Leave() { _ = b.line.close() }
+
+// planBoth plans the near end, then the far one, and agrees on the MTU.
+func (n *Near) planBoth(ctx context.Context, b *Both, near *pair.Hello) (err error) {
+	if b.Notes, err = b.wish.Complete(n.Name, near, b.hello); err != nil {
+		return err
+	}
+	if err := b.wish.Near.Validate(); err != nil {
+		return err
+	}
+	if b.Near, err = n.Host.Plan(ctx, b.wish.Near); err != nil {
+		return err
+	}
+	ask, notes, err := b.wish.Far(b.Near.FarEnd, b.Near.Tunnel, b.hello)
+	if err != nil {
+		return err
+	}
+	b.Notes = append(b.Notes, notes...)
+	if err := b.line.say(ask); err != nil {
+		return err
+	}
+	if b.Far, err = n.hear(ctx, b.line, pair.Planned); err != nil {
+		return err
+	}
+	return n.agree(ctx, b)
+}
+
+// agree takes the smaller MTU of both ends.
+func (n *Near) agree(ctx context.Context, b *Both) (err error) {
+	here, there := b.Near.Tunnel.MTU, b.Far.MTU
+	b.mtu = min(here, cmp.Or(there, here))
+	if b.mtu == here {
+		if there > here {
+			b.Notes = append(b.Notes, fmt.Sprintf("MTU %d at both ends: more does not fit here, though %d would there", here, there))
+		}
+		return nil
+	}
+	b.Notes = append(b.Notes, fmt.Sprintf("MTU %d at both ends: more does not fit at %s, though %d would here", there, fault.Printable(n.Name), here))
+	want := b.wish.Near
+	want.MTU = there
+	b.Near, err = n.Host.Plan(ctx, want)
+	return err
+}
+
+// Make makes both ends, or none.
+func (n *Near) Make(ctx context.Context, b *Both) (Result, error) {
+	defer b.Leave()
+	if err := n.Careful(ctx, b.Near.Effect()); err != nil {
+		return Result{}, err
+	}
+	defer n.Watch()()
+	w := &making{Near: n, both: b, Result: Result{FarName: b.Far.Name, Host: n.Name}}
+	if err := b.line.say(pair.Message{Type: pair.Make, MTU: b.mtu}); err != nil {
+		return w.Result, n.endedBecause(errEnded, b.line.close())
+	}
+	guarded, free := b.line.guard(ctx)
+	defer free()
+	w.free = free
+	host := *n.Host
+	host.Session, host.Confirm = nil, w.proved
+	var err error
+	w.Near2, err = host.Create(guarded, b.Near, nmgre.CreateOptions{NoProbe: n.NoProbe, Up: w.up})
+	w.Result.Near = w.Near2
+	if err != nil {
+		return w.Result, w.failed(ctx, err)
+	}
+	return w.Result, w.settle(context.WithoutCancel(ctx), &host)
+}
+
+// making is both ends while they are made.
+type making struct {
+	*Near
+	Result
+	both  *Both
+	Near2 nmgre.Created
+	free  func()
+	note  string // the file of the note that the far end is in doubt
+}
+
+// up waits until the other end is up, too, and lets both prove the tunnel.
+func (w *making) up(ctx context.Context) error {
+	if _, err := w.hear(ctx, w.both.line, pair.Up); err != nil {
+		return err
+	}
+	w.Tell(fmt.Sprintf("%s is up at %s, too", fault.Printable(w.FarName), fault.Printable(w.Name)))
+	return w.both.line.say(pair.Message{Type: pair.Prove})
+}
+
+// proved decides whether both ends are saved.
+func (w *making) proved(ctx context.Context, here verify.Report) error {
+	m, err := w.hear(ctx, w.both.line, pair.Proved)
+	if err != nil {
+		return err
+	}
+	if m.Report != nil {
+		w.Far = *m.Report
+	}
+	if err := w.judge(here); err != nil {
+		return err
+	}
+	if w.Ask != nil {
+		if err := w.Ask(ctx, here); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil { // the connection was lost meanwhile
+		return errEnded
+	}
+	if w.note, err = w.Doubt.Write(w.both.Near.Tunnel, w.Name); err != nil {
+		return err
+	}
+	w.free() // from now on the note counts
+	return nil
+}
+
+// judge refuses a tunnel that is not proved from both directions.
+func (w *making) judge(here verify.Report) error {
+	host := fault.Printable(w.Name)
+	for _, c := range here.Checks {
+		if c.ID == "probe" && c.Status != verify.Pass && c.Status != verify.Skip {
+			return &fault.Error{What: fmt.Sprintf("both ends are up, and %s does not answer: %s (%s)", host, c.Summary, c.Evidence), Hint: c.Hint}
+		}
+	}
+	for _, c := range w.Far.Checks {
+		if c.ID == "probe" && c.Status != string(verify.Skip) {
+			return &fault.Error{What: fmt.Sprintf("both ends are up, and %s gets no answer from here: %s (%s)", host, fault.Printable(c.Summary), fault.Printable(c.Evidence)), Hint: hintThere(host, c.Hint)}
+		}
+		if c.Status == string(verify.Fail) {
+			return &fault.Error{What: fmt.Sprintf("it came up wrong at %s: %s (%s)", host, fault.Printable(c.Summary), fault.Printable(c.Evidence)), Hint: hintThere(host, c.Hint)}
+		}
+	}
+	if answered(here) && w.Far.Answered {
+		w.Tell("proved it from both directions")
+		return nil
+	}
+	w.Tell("warning: it is not proved from both directions, since one end does not probe")
+	return nil
+}
+
+func hintThere(host, hint string) string {
+	if hint == "" {
+		return ""
+	}
+	return "on " + host + ": " + fault.Printable(hint)
+}
+
+// undone is how long the other end may take to undo its work.
+const undone = 20 * time.Second
+
+// failed has the other end undo its work, and waits for that.
+func (w *making) failed(ctx context.Context, cause error) error {
+	if w.note != "" {
+		_ = forget(w.note) // this end is gone
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undone)
+	defer cancel()
+	l := w.both.line
+	_ = l.say(pair.Message{Type: pair.Undo})
+	for {
+		m, err := l.next(ctx)
+		if err == nil && m.Type != pair.Failed {
+			continue
+		}
+		if err == nil {
+			w.Tell(fault.Printable(w.Name) + " has undone its end")
+			return cause
+		}
+		w.Tell(fmt.Sprintf("warning: %s undoes its end by itself: the connection to it is gone", fault.Printable(w.Name)))
+		closed := l.close()
+		if errors.Is(cause, context.Canceled) || errors.Is(cause, errEnded) {
+			return cmp.Or(closed, cause)
+		}
+		return cause
+	}
+}
+
+// settle has the far end saved, once the near one is. If its answer is lost, it is asked again.
+func (w *making) settle(ctx context.Context, host *nmgre.Host) error {
+	err := w.both.line.say(pair.Message{Type: pair.Save})
+	if err == nil {
+		waiting, cancel := context.WithTimeout(ctx, undone)
+		defer cancel()
+		_, err = w.hear(waiting, w.both.line, pair.Saved)
+	}
+	if err == nil {
+		return forget(w.note)
+	}
+	w.Tell("the answer of " + fault.Printable(w.Name) + " is lost: asking it again")
+	_ = w.both.line.close()
+	there, askErr := w.askAgain(ctx)
+	name := fault.Operand(w.Near2.Status.Tunnel.Name)
+	switch {
+	case askErr != nil:
+		return errors.Join(err, &fault.Error{What: fmt.Sprintf("it is not known whether %s has its end: this end, %s, stays until that is known", fault.Printable(w.Name), name), Err: askErr,
+			Hint: "the next nmgre command finds it out when the other end can be reached; or type: nmgre pair " + fault.ShellWord(w.Name) + " " + name})
+	case there:
+		w.Tell(fault.Printable(w.Name) + " has saved its end")
+		return forget(w.note)
+	}
+	host.Confirm = nil
+	if _, undoErr := host.Delete(ctx, w.Near2.Status.UUID); undoErr != nil {
+		return errors.Join(err, undoErr)
+	}
+	w.Tell("undid everything: " + fault.Printable(w.Name) + " has not saved its end")
+	return errors.Join(err, forget(w.note))
+}
+
+// Times of asking again.
+const (
+	askFor   = 40 * time.Second // longer than an end on trial lives without a word
+	askPause = 2 * time.Second
+)
+
+// askAgain asks by a new connection whether the far end is there and saved.
+func (w *making) askAgain(ctx context.Context) (there bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	for {
+		l, hello, dialErr := w.dial(ctx)
+		if dialErr == nil {
+			_ = l.close()
+			at := slices.IndexFunc(hello.Ends, func(e pair.Ends) bool { return e.Mirrors(w.both.Near.Tunnel) })
+			if at < 0 || !hello.Ends[at].Trial {
+				return at >= 0, nil
+			}
+			dialErr = &fault.Error{Kind: fault.ErrTimeout, What: "it is still at work there"}
+		}
+		if err = dialErr; ctx.Err() != nil {
+			return false, err
+		}
+		fault.Pause(ctx, askPause)
+	}
+}

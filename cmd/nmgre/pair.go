@@ -1,0 +1,46 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nmgre/cmd/nmgre/far"
+	"nmgre/nm"
+	"nmgre/nm/verify"
+	"nmgre/routes"
+)
+
+// farApp is this program for the commands that call another host.
+func (a *app) farApp() far.App {
+	return far.App{In: a.stdin, Out: a.stdout, Err: a.stderr, Version: version, Exe: a.exe, Open: a.host, WithHost: a.withHost, Session: a.session,
+		Doubts: far.DoubtsOf(a.root), Route: func(spec string) (routes.Route, error) { return a.names().Parse(spec) }, Begun: begun, Watch: a.watch,
+		Tunnel: a.pairTunnel,
+		Flags: func(cmd *cobra.Command, wait *time.Duration, asJSON *bool) {
+			waitFlag(cmd, wait)
+			jsonFlag(cmd, asJSON)
+			a.confirmFlag(cmd)
+		},
+		Check: func(cmd *cobra.Command, wait time.Duration) error {
+			return cmp.Or(checkWait(wait), refuseEmpty(cmd.Flags()))
+		},
+		Confirm: func() (time.Duration, func(context.Context, verify.Report) error) {
+			return a.confirm, a.confirmWithin(a.confirm)
+		},
+	}
+}
+
+// pairTunnel adds create's flags, none of which is required: what is not given is found.
+func (a *app) pairTunnel(cmd *cobra.Command) func() (nm.Tunnel, error) {
+	var flags createFlags
+	flags.register(cmd, a)
+	cmd.Flags().Lookup("peer").Usage = "the far end's outer address (default: the one that ssh reaches)"
+	cmd.Flags().Lookup("address").Usage = "this end's inner address with its prefix length (default: a network that is free at both ends; may be repeated)"
+	return func() (nm.Tunnel, error) {
+		a.warnOctal(flags)
+		t := nm.NewTunnel()
+		return t, flags.into(&t, flags.forNew(cmd.Flags().Changed), a)
+	}
+}

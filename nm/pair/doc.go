@@ -1,0 +1,22 @@
+// Package pair has what two hosts say to each other when one of them makes or verifies both ends of
+// a tunnel: the messages with their bounds, the choice of the two ends from what both hosts say of
+// themselves, and the judgement on what both ends have seen. It is pure. Begin with [Message].
+//
+// # The conversation
+//
+// The near end starts the far one, and they write one JSON object a line to each other. The far end
+// says [Hello] first. For a new tunnel, or an end that is mended, it goes on:
+//
+//	near              far
+//	plan          ->            the far end plans, and changes nothing
+//	              <-  planned
+//	make          ->            both ends are made on trial, at the same time
+//	              <-  up
+//	prove         ->            both ends probe each other
+//	              <-  proved
+//	save          ->            the near end has saved its own before it says so
+//	              <-  saved
+//
+// Whoever says failed undoes its end. Both say alive every [Beat] while they work. One that has
+// heard nothing for [Silence], or the end of its input, takes that for no.
+package pair
