@@ -284,7 +284,7 @@ func (f *createFlags) readRoutes(t *nm.Tunnel, a *app) error {
 	if f.routesFrom == "" {
 		return err
 	}
-	all, listErr := a.readRoutes(f.routesFrom)
+	all, listErr := a.lists().Routes(f.routesFrom)
 	t.Routes = append(t.Routes, all.Routes...)
 	return errors.Join(err, listErr)
 }
@@ -296,7 +296,7 @@ func (f *createFlags) readRules(t *nm.Tunnel, a *app) error {
 	if f.rulesFrom == "" {
 		return err
 	}
-	all, listErr := a.readRules(f.rulesFrom)
+	all, listErr := a.lists().Rules(f.rulesFrom)
 	t.Rules = append(t.Rules, all...)
 	return errors.Join(err, listErr)
 }

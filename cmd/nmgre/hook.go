@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nmgre/cmd/nmgre/lists"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/cmd/nmgre/watchdog"
 	"nmgre/nm"
@@ -97,6 +98,7 @@ func (a *app) hookCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, event []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), hookTimeout)
 			defer cancel()
+			lists.Expect()
 			c, err := a.hook(ctx, keep.PatienceAt(append(event, "", "")[1]))
 			a.logHook(event, c, err)
 			return err

@@ -16,6 +16,7 @@ import (
 	"nmgre"
 	"nmgre/cmd/nmgre/adapters"
 	"nmgre/cmd/nmgre/far"
+	"nmgre/cmd/nmgre/lists"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/cmd/nmgre/progress"
 	"nmgre/cmd/nmgre/watchdog"
@@ -77,6 +78,7 @@ type app struct {
 	own      func() []netip.Addr // this host's addresses; nil in tests
 	ctx      context.Context     //nolint:containedctx // the one of the command that runs
 	program  string              // the name that nmgre was called by; empty for "nmgre"
+	reader   *lists.Reader       // of the files that the command line names; nil until it is needed
 	typed    []string            // the command line with the program's name
 }
 

@@ -1,23 +1,20 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/lists"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/cmd/nmgre/suggest"
 	"nmgre/nm/plan"
 	"nmgre/routes"
 	"nmgre/routes/fault"
-	"nmgre/routes/list"
 )
 
 func (a *app) routeCommand() *cobra.Command {
@@ -117,7 +114,7 @@ func (a *app) readChange(op plan.RouteOp, words []string, run routeRun) (plan.Ro
 			Hint: "write it as: nmgre route " + string(op) + " NAME 10.10.2.0/24"}
 	}
 	if run.from != "" {
-		all, err := a.readRoutes(run.from)
+		all, err := a.lists().Routes(run.from)
 		change.Routes, change.Lines = all.Routes, all.Lines
 		return change, err
 	}
@@ -126,40 +123,16 @@ func (a *app) readChange(op plan.RouteOp, words []string, run routeRun) (plan.Ro
 	return change, err
 }
 
-// names returns the names for tables and the like in iproute2's files on this host. It warns of
-// files that cannot be read, and leaves their names out.
-func (a *app) names() routes.Names {
-	names, err := routes.ReadNames(os.DirFS(a.root))
-	if err != nil {
-		fmt.Fprintf(a.stderr, "nmgre: warning: cannot read iproute2's names: %s\n", output.OneLine(err.Error()))
+// lists reads the files that the command line names, with this host's names for tables.
+func (a *app) lists() *lists.Reader {
+	if a.reader == nil {
+		a.reader = &lists.Reader{Root: a.root, Stdin: a.stdin, Warn: func(what string) { fmt.Fprintf(a.stderr, "nmgre: warning: %s\n", output.OneLine(what)) }}
 	}
-	return names
+	return a.reader
 }
 
-// maxRouteBytes bounds how much is read from a file of routes.
-const maxRouteBytes = 256 << 20
-
-// readRoutes reads a file of routes, or standard input.
-func (a *app) readRoutes(name string) (list.List, error) {
-	var in io.Reader = a.stdin
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return list.List{}, &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(err.Error()), Hint: "give a file with one route per line, or - for standard input"}
-		}
-		defer func() { _ = file.Close() }() // it was only read
-		in = file
-	}
-	text, err := io.ReadAll(io.LimitReader(in, maxRouteBytes))
-	if err != nil {
-		return list.List{}, &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(err.Error()), Hint: "give a file with one route per line, or - for standard input"}
-	}
-	all, err := list.ParseWith(a.names(), bytes.NewReader(text))
-	if err == nil && len(all.Routes) == 0 {
-		err = &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fault.Printable(name) + " has no routes", Hint: "write one route per line"}
-	}
-	return all, err
-}
+// names returns the names for tables and the like in iproute2's files on this host.
+func (a *app) names() routes.Names { return a.lists().Names() }
 
 // maxToldRoutes is how many routes are shown one by one.
 const maxToldRoutes = 20

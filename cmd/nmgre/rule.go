@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -14,7 +12,6 @@ import (
 	"nmgre/cmd/nmgre/output"
 	"nmgre/cmd/nmgre/suggest"
 	"nmgre/routes/fault"
-	"nmgre/routes/list"
 	"nmgre/routes/rule"
 )
 
@@ -94,29 +91,10 @@ func (a *app) readRuleChange(verb string, words []string, run routeRun) ([]rule.
 		return nil, fault.Invalid("rule", "write it as: nmgre rule "+verb+" NAME from 10.0.0.2 table 100", "give one rule, or --rules-from FILE")
 	}
 	if run.from != "" {
-		return a.readRules(run.from)
+		return a.lists().Rules(run.from)
 	}
 	r, err := rule.ParseWith(a.names(), strings.Join(words, " "))
 	return []rule.Rule{r}, err
-}
-
-// readRules reads a file of rules, or standard input.
-func (a *app) readRules(name string) ([]rule.Rule, error) {
-	const hint = "give a file with one rule per line, or - for standard input"
-	var in io.Reader = a.stdin
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return nil, fault.Invalid("rules-from", hint, "%s", fault.Printable(err.Error()))
-		}
-		defer func() { _ = file.Close() }() // it was only read
-		in = file
-	}
-	all, err := list.ParseRules(a.names(), in)
-	if err == nil && len(all) == 0 {
-		err = fault.Invalid("rules-from", "write one rule per line", "%s has no rules", fault.Printable(name))
-	}
-	return all, err
 }
 
 // addRules adds the rules that are not there.

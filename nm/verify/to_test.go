@@ -35,6 +35,9 @@ func beyond(w *fake.World, does map[string]string) {
 		case "exceeded":
 			e := kernel.ICMPError{By: want.Addr("172.16.0.2"), Type: 11}
 			return kernel.ProbeResult{Sent: 1, Errors: []kernel.ICMPError{e}}, kernel.Counters{TxPackets: 1, RxPackets: 1}, nil
+		case "prohibited":
+			e := kernel.ICMPError{By: want.Addr("172.16.0.2"), Type: 3, Code: 13}
+			return kernel.ProbeResult{Sent: 1, Errors: []kernel.ICMPError{e}}, kernel.Counters{TxPackets: 1, RxPackets: 1}, nil
 		case "forbidden":
 			return kernel.ProbeResult{}, kernel.Counters{}, &fault.Error{Kind: fault.ErrNotPermitted, What: "open a socket for pings"}
 		}
@@ -79,6 +82,8 @@ func TestVerifyTo(t *testing.T) {
 		{"no-lan", but("10.10.1.1 10.10.2.100 0="), func(w *fake.World, _ *fake.Profile) { w.Link("eth1").Addresses = nil }, verify.Pass},
 		{"far-end-silent", map[string]string{"172.16.0.1 172.16.0.2 0": "silent"}, nil, verify.Fail},
 		{"not-permitted", but("172.16.0.1 10.10.2.100 0=forbidden", "10.10.1.1 10.10.2.100 0=forbidden"), nil, verify.Warn},
+		{"in-a-zone", map[string]string{}, func(w *fake.World, _ *fake.Profile) { w.Zone = nm.Zone{Name: "work"} }, verify.Fail},
+		{"in-a-zone-and-refused-there", map[string]string{"172.16.0.1 10.10.2.100 0": "prohibited", "10.10.1.1 10.10.2.100 0": "prohibited"}, func(w *fake.World, _ *fake.Profile) { w.Zone = nm.Zone{Name: "work"} }, verify.Fail},
 		{"from-the-lan-alone", but("172.16.0.1 10.10.2.100 0=forbidden"), nil, verify.Pass},
 		{"route-missing", all, func(w *fake.World, _ *fake.Profile) { w.RemoveRoutes("10.10.2.0/24") }, verify.Fail},
 		{"route-more-specific", all, func(w *fake.World, _ *fake.Profile) { w.AddRoute("eth1", "10.10.2.96/28 via 10.10.1.9", 3) }, verify.Fail},

@@ -3,6 +3,7 @@ package rule
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"nmgre/routes"
@@ -31,7 +32,7 @@ func ParseWith(names routes.Names, spec string) (Rule, error) {
 	if len(spec) > MaxSpec {
 		return Rule{}, fault.Invalid("rule", "write one rule at a time", "the rule is longer than %d bytes", MaxSpec)
 	}
-	p := parser{names: names, words: wordsOf(spec), seen: make(map[string]bool)}
+	p := parser{names: names, words: wordsOf(spec), seen: make([]string, 0, 8)}
 	for p.at < len(p.words) {
 		if err := p.attribute(p.next()); err != nil {
 			return Rule{}, err
@@ -66,8 +67,8 @@ func wordsOf(spec string) []string {
 type parser struct {
 	names routes.Names
 	words []string
-	at    int // how many words are read
-	seen  map[string]bool
+	at    int      // how many words are read
+	seen  []string // what is set already
 	rule  Rule
 	// family is that of the addresses so far, in bits; 0 while there are none
 	family int
@@ -121,10 +122,10 @@ func (p *parser) attribute(word string) error {
 	if read == nil {
 		return p.strange(word)
 	}
-	if p.seen[name] {
+	if slices.Contains(p.seen, name) {
 		return p.bad("give it once", "%s is there twice", fault.Printable(word))
 	}
-	p.seen[name] = true
+	p.seen = append(p.seen, name)
 	return read(p, word)
 }
 
@@ -140,7 +141,7 @@ func (p *parser) strange(word string) error {
 func (p *parser) settle() error {
 	r := &p.rule
 	r.IPv6 = p.family == 128
-	lookup := !p.seen["action"]
+	lookup := !slices.Contains(p.seen, "action")
 	if lookup && r.Table == 0 {
 		r.Table = routes.MainTable
 	}
