@@ -35,7 +35,7 @@ type field struct {
 	form  form
 	about string   // for the schema
 	words []string // the only values, or those that a number may be besides
-	// own says that a field is of one end of one tunnel: defaults have none, nor has a link for both.
+	// own says that a field is of one end of one tunnel: defaults have none, nor have links.
 	own bool
 	// read writes the value into t. The values of a list are several; none of them is empty.
 	read func(p *parser, t *nm.Tunnel, values []string) error
