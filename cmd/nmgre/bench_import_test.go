@@ -19,7 +19,7 @@ func bigScript(tunnels, routesEach int) string {
 		fmt.Fprintf(&b, "ip tunnel add big%d mode gre remote 203.%d.%d.1 local 100.0.1.100 key %d ttl 64\nip addr add 172.%d.%d.1/30 dev big%d\nip link set dev big%d up\n",
 			i, i/250+1, i%250, i, 16+i/250, i%250, i, i)
 		for j := range routesEach {
-			fmt.Fprintf(&b, "ip route add 10.%d.%d.%d/32 dev big%d\n", i/250+j*5, i%250, j, i)
+			fmt.Fprintf(&b, "ip route add 10.%d.%d.%d/32 dev big%d\n", 100+i/250+j*5, i%250, j, i) // none is the lab's own
 		}
 	}
 	return b.String()

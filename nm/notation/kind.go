@@ -2,6 +2,7 @@ package notation
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"nmgre/routes/fault"
@@ -13,6 +14,9 @@ type addr = netip.Addr
 type Kind struct {
 	Name  string // the word for --as and --from
 	Title string // for a person, such as "Cisco IOS"
+	// Words are the notation's own words for nmgre's flags, such as master for --controller: the
+	// notes for the person who makes the end have them in the flags' place.
+	Words map[string]string
 	Holds Holds
 	// Write writes the near end of a link that the notation can hold and that is [Ready].
 	Write func(Link) string
@@ -35,7 +39,19 @@ func (k *Kind) Text(l Link) (string, error) {
 	if err := k.Holds.Problems(k.Title, l.Near.Tunnel).Err(); err != nil {
 		return "", err
 	}
+	l.Near.Notes = k.notes(l.Near.Notes)
 	return k.Write(l), nil
+}
+
+// notes puts the notation's words into the notes of an end.
+func (k *Kind) notes(list []string) []string {
+	list = slices.Clone(list)
+	for i := range list {
+		for flag, word := range k.Words {
+			list[i] = strings.ReplaceAll(list[i], flag, word)
+		}
+	}
+	return list
 }
 
 // Sure is how much a line counts that no other notation has. Scripts of ip commands have words that

@@ -20,6 +20,7 @@ type Script struct {
 	refused map[string]string // the tunnels that could not be had, with the reason
 	nat     bool              // the lines are those of iptables-save for the table nat
 	parser  routes.Parser
+	fed     *ruleset // the rules that the script feeds to nft; nil if the input is another command's
 }
 
 // New returns a script that reads into r.
@@ -29,12 +30,22 @@ func New(r *notation.Reading) *Script {
 
 // Read reads all lines of the reading as a shell script.
 func (s *Script) Read() {
-	shell.Split(s.Lines, nil, s.Command)
+	shell.Split(s.rulesets(s.Lines), nil, s.Command)
 }
 
 // Command reads one command.
 func (s *Script) Command(c *shell.Command) {
+	if !c.Input {
+		s.fed = nil
+	}
 	switch {
+	case c.Here && takesRules(c.Words):
+		s.fed = &ruleset{s: s}
+		s.mark(c, func(i int) { s.Skip(i, "it frames the rules") })
+	case c.Input && s.fed != nil && c.Frame:
+		s.Skip(c.First, "it frames the rules")
+	case c.Input && s.fed != nil:
+		s.fed.line(c.First)
 	case c.Bad != "":
 		s.mark(c, func(i int) { s.Refuse(i, "%s", c.Bad) })
 	case c.Else && (len(c.Words) != 1 || !isNothing(c.Words)):

@@ -12,21 +12,24 @@ import (
 var ifupdownHolds = notation.Holds{Modes: allModes, Keys: notation.TwoKeys, Can: everything | ipOptions | notation.CanManual | notation.CanRule,
 	Why: map[string]string{"flags": "ip link has other words for some of them", "controller": whyInterface}}
 
+// stanzaWords are those of the commands in the stanzas.
+var stanzaWords = map[string]string{"--controller": "master", "--parent": "dev", "--peer-address": "pointopoint", "--address": "address"}
+
 // Ifupdown is a stanza of Debian's classic ifupdown: interfaces(5) of ifupdown 0.8. Its own method
 // "tunnel" has no key, so the link is made by ip.
-var Ifupdown = notation.Kind{Name: "ifupdown", Title: "ifupdown", Holds: ifupdownHolds,
+var Ifupdown = notation.Kind{Name: "ifupdown", Title: "ifupdown", Holds: ifupdownHolds, Words: stanzaWords,
 	Write: func(l notation.Link) string { return writeIfupdown(l, "ifupdown", ifupdownStyle{}) },
 	Read:  readIfupdown, Looks: func(text string) int { return notation.Sure * notation.CountLines(text, "iface ") }}
 
 // Ifupdown2 is a stanza of ifupdown2: ifupdown-addons-interfaces(5) of ifupdown2 3.0. Its
 // tunnel-key has no effect, so the link is made by ip. It sets addresses before it runs pre-up, so
 // ip sets them as well.
-var Ifupdown2 = notation.Kind{Name: "ifupdown2", Title: "ifupdown2", Holds: ifupdownHolds,
+var Ifupdown2 = notation.Kind{Name: "ifupdown2", Title: "ifupdown2", Holds: ifupdownHolds, Words: stanzaWords,
 	Write: func(l notation.Link) string { return writeIfupdown(l, "ifupdown2", ifupdownStyle{bare: true}) },
 	Read:  readIfupdown, Looks: func(text string) int { return looksLike(text, "tunnel-endpoint ", "vlan-aware", "bridge-vlan-aware") }}
 
 // IfupdownNG is a stanza of ifupdown-ng: interfaces-tunnel(5) of ifupdown-ng 0.12.
-var IfupdownNG = notation.Kind{Name: "ifupdown-ng", Title: "ifupdown-ng", Holds: ifupdownHolds,
+var IfupdownNG = notation.Kind{Name: "ifupdown-ng", Title: "ifupdown-ng", Holds: ifupdownHolds, Words: stanzaWords,
 	Write: func(l notation.Link) string { return writeIfupdown(l, "ifupdown-ng", ifupdownStyle{own: true}) },
 	Read:  readIfupdown, Looks: func(text string) int { return looksLike(text, "tunnel-remote ", "tunnel-local-dev ") }}
 

@@ -11,6 +11,7 @@ import (
 // systemd 252.
 var Networkd = notation.Kind{
 	Name: "networkd", Title: "systemd-networkd",
+	Words: map[string]string{"--controller": "Bridge=", "--parent": "Tunnel= in the .network file of the device below", "--peer-address": "Peer=", "--address": "Address="},
 	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys,
 		Can: notation.CanAnyLocal | notation.CanInheritTTL | notation.CanTOS | notation.CanNoPMTUD | notation.CanIPv6Header | notation.CanMany | notation.CanInner6 |
 			notation.CanNoInner | notation.CanPeer | notation.CanManual | profileRoutes |

@@ -13,6 +13,7 @@ import (
 // Wicked is the files of SUSE's wicked: ifcfg-tunnel(5), ifcfg(5) and ifroute(5) of wicked 0.6.
 var Wicked = notation.Kind{
 	Name: "wicked", Title: "SUSE's wicked",
+	Words: map[string]string{"--parent": "TUNNEL_DEVICE", "--peer-address": "REMOTE_IPADDR", "--address": "IPADDR"},
 	Holds: notation.Holds{Modes: []gre.Mode{gre.ModeGRE}, Keys: notation.TwoKeys,
 		Can: notation.CanInheritTTL | notation.CanTOS | notation.CanNoPMTUD | notation.CanParent | notation.CanMany | notation.CanInner6 | notation.CanPeer | notation.CanManual | notation.CanZone |
 			notation.CanVia | notation.CanMetric | notation.CanTable | notation.CanSrc | notation.CanRouteMTU,

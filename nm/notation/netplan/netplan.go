@@ -16,6 +16,7 @@ import (
 // takes no dotted ones.
 var Kind = notation.Kind{
 	Name: "netplan", Title: "netplan",
+	Words: map[string]string{"--peer-address": "routes", "--address": "addresses"},
 	Holds: notation.Holds{Modes: gre.Modes[:], Keys: notation.TwoKeys,
 		Can: notation.CanMany | notation.CanInner6 | notation.CanNoInner | notation.CanPeer |
 			notation.CanVia | notation.CanMetric | notation.CanTable | notation.CanSrc | notation.CanOnLink | notation.CanRouteMTU,

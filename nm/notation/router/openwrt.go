@@ -6,14 +6,16 @@ import (
 	"nmgre/routes/gre"
 )
 
-// OpenWrt is a part of /etc/config/network: gre.sh of OpenWrt's package gre, version 23.05, and
-// "OpenWrt User Guide, Tunneling interface protocols".
+// OpenWrt is a part of /etc/config/network: package/network/config/gre/files/gre.sh of OpenWrt
+// 23.05 and of its main branch, which have the same options (ttl, ikey and okey are numbers, df is
+// a boolean and 1 unless it is set, mtu is 1280), and "OpenWrt User Guide, Tunneling interface
+// protocols".
 var OpenWrt = notation.Kind{
 	Name: "openwrt", Title: "OpenWrt",
 	Holds: notation.Holds{Modes: gre.Modes[:], Keys: notation.TwoKeys,
 		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanNoInner | notation.CanVia | notation.CanMetric | notation.CanTable | notation.CanSrc | notation.CanOnLink |
 			notation.CanTOS | notation.CanNoPMTUD | notation.CanInheritTTL | notation.CanAnyLocal | notation.CanManual,
-		Why: reasons(map[string]string{"encap-limit": "its encaplimit is a matter of proto grev6's own defaults"})},
+		Why: reasons(map[string]string{"encap-limit": "its option encaplimit is not written here"})},
 	Write: writeOpenWrt,
 }
 
@@ -45,7 +47,7 @@ func writeOpenWrt(l notation.Link) string {
 	if t.TTL != 0 {
 		option("ttl", t.TTL)
 	} else {
-		option("ttl", "inherit")
+		option("ttl", 0) // which inherits: the option is a number
 	}
 	if t.TOS != 0 {
 		option("tos", gre.TOSText(t.TOS))

@@ -9,6 +9,7 @@ import (
 // VyOS is a list of set commands of VyOS: "VyOS User Guide, Tunnel" and "Static", version 1.5.
 var VyOS = notation.Kind{
 	Name: "vyos", Title: "VyOS",
+	Words: map[string]string{"--parent": "source-interface", "--address": "address"},
 	Holds: notation.Holds{Modes: gre.Modes[:], Keys: notation.OneKey,
 		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanTOS | notation.CanNoPMTUD | notation.CanIPv6Header | notation.CanInheritTTL |
 			notation.CanParent | notation.CanManual,

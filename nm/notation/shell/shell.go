@@ -24,6 +24,10 @@ type Command struct {
 	// Frame says that it is no command, but a word that ends a block, such as fi.
 	Frame bool
 	Piped bool // it reads what the command before it writes
+	// Here says that the command's input stands in the script below it, outside of any block. It is
+	// Bad for whoever does not know what to do with the input.
+	Here  bool
+	Input bool // it is a line of such an input, or of that of a command in a block
 }
 
 const (
@@ -363,6 +367,7 @@ func (s *splitter) endWord() {
 	switch redirect := s.redirect; {
 	case redirect == 'h':
 		s.until = append(s.until, word)
+		s.now.Here = s.now.Bad == ""
 		s.bad("its input is in the script")
 	case redirect == '>':
 		s.now.To = word
@@ -448,6 +453,7 @@ func (s *splitter) end() {
 	if s.lost && c.Bad == "" {
 		c.Bad = "the script opens too many blocks"
 	}
+	c.Here = c.Here && len(s.depth) == 0 && !s.lost && !c.Else
 	if len(s.depth) > 0 && c.Bad == "" {
 		c.Bad = s.inside()
 	}
@@ -500,15 +506,17 @@ func IsName(name string) bool {
 	return name != ""
 }
 
+const inputOf = "it is the input of another command"
+
 // hereDocuments skips the lines that are the input of commands.
 func (s *splitter) hereDocuments() {
 	for _, word := range s.until {
 		for s.nextLine() {
 			if strings.TrimLeft(s.text, "\t") == word {
-				s.use(&Command{First: s.line, Last: s.line, Bad: "it is the input of another command"})
+				s.use(&Command{First: s.line, Last: s.line, Bad: inputOf, Input: true, Frame: true})
 				break
 			}
-			s.use(&Command{First: s.line, Last: s.line, Bad: "it is the input of another command"})
+			s.use(&Command{First: s.line, Last: s.line, Bad: inputOf, Input: true})
 		}
 	}
 	s.until = nil
