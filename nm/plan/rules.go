@@ -42,8 +42,3 @@ func ruleSteps(k keep.Kept, fresh []nm.OwnedRule) []Step {
 	}
 	return steps
 }
-
-// freshRules returns the rules that were not kept before the edit.
-func (p EditPlan) freshRules() []nm.OwnedRule {
-	return policy.Fresh(p.Rules, p.KeptBefore.Policy)
-}

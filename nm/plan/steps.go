@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/nm/policy"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -159,7 +160,7 @@ func (p EditPlan) steps() []Step {
 		if p.Kept.Empty() {
 			steps = append(steps, Step{ID: StepRoute, What: "remove from nmgre's files: " + p.KeptBefore.Summary(), Why: "the tunnel does not need them any more"})
 		}
-		steps = slices.Concat(steps, keptSteps(p.Kept, p.freshKernelRoutes()), ruleSteps(p.Kept, p.freshRules()), linkSteps(p.After, p.Before))
+		steps = slices.Concat(steps, keptSteps(p.Kept, p.freshKernelRoutes()), ruleSteps(p.Kept, policy.Fresh(p.Rules, p.KeptBefore.Policy)), linkSteps(p.After, p.Before))
 	}
 	if up {
 		steps = append(steps, checkStep(p.After))
