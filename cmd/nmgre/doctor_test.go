@@ -175,7 +175,7 @@ func TestDoctorWithoutNetworkManager(t *testing.T) {
 
 // private are texts that nobody may find in a report.
 var private = []string{"198.51.100.77", "198.51.100.78", "100.0.1.100", "2001:db8:cafe::77", "172.29.77.1", "172.29.77", "02:00:5e:aa:bb:cc", "02005eaabbcc", "Galadriel", "acme-corp", "SecretWLAN", "toacme", "customerchain", "customertable",
-	"customerzone", "/home/ann", "88be346d-79a9-42ae-86f8-4f90c1346a18", "hunter2", "mirkwood"}
+	"customerzone", "/home/ann", "/opt", "88be346d-79a9-42ae-86f8-4f90c1346a18", "hunter2", "mirkwood"}
 
 // leakyGateway names things in its rules as people do.
 type leakyGateway struct{ *stubGateway }
@@ -204,7 +204,7 @@ func TestDoctorKeepsSecrets(t *testing.T) {
 		"etc/cloud/cloud.cfg.d/acme-corp.cfg":   "hostname: Galadriel\n",
 		"etc/ufw/ufw.conf":                      "ENABLED=yes # for acme-corp\n",
 		"etc/nmgre/tunnels/88be346d-79a9-42ae-86f8-4f90c1346a18":        "tunnel toacme\nnonsense 2001:db8:cafe::77\n",
-		"etc/NetworkManager/dispatcher.d/50-nmgre":                      "#!/bin/sh\n# Made by nmgre install-hook\nexec '/home/ann/acme-corp/nmgre' hook -- \"$1\" \"$2\"\n",
+		"etc/NetworkManager/dispatcher.d/50-nmgre":                      "#!/bin/sh\n# Made by nmgre install-hook\nexec '/opt/our acme-corp/nmgre' hook -- \"$1\" \"$2\"\n",
 		"usr/share/polkit-1/actions/org.nmgre.policy":                   "<policyconfig><action id=\"org.nmgre.keep\"><annotate key=\"org.freedesktop.policykit.exec.path\">/home/ann/nmgre</annotate><annotate key=\"org.freedesktop.policykit.exec.argv1\">helper</annotate></action></policyconfig>",
 		"etc/NetworkManager/system-connections/SecretWLAN.nmconnection": "[wifi]\nssid=SecretWLAN\n",
 	} {

@@ -211,7 +211,8 @@ func TestNames(t *testing.T) {
 		"/etc/nmgre/tunnels/88be346d-79a9-42ae-86f8-4f90c1346a18: no": "/etc/nmgre/tunnels/UUID: no",
 		"from 203.0.113.7, to 2001:db8::1: lost":                      "from 203.x#1, to 2001:x#3: lost",
 		"by 02:00:5e:10:00:ff and 02-00-5E-10-00-FF":                  "by MAC and MAC",
-		"calls /home/ann/bin/nmgre, which":                            "calls /home/..., which",
+		"calls /home/ann/bin/nmgre, which":                            "calls /..., which",
+		"'/opt/acme corp' (/srv/x) and /usr/bin/nmgre":                "'/... corp' (/...) and /usr/bin/nmgre",
 		"NetworkManager 1.42.4 at 10:20 in /etc/NetworkManager":       "NetworkManager 1.42.4 at 10:20 in /etc/NetworkManager",
 	} {
 		if got := n.Text(text); got != want {

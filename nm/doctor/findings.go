@@ -126,8 +126,16 @@ func (f *Facts) has(module string) bool {
 	return slices.Contains([]string{"loaded", "built in", "loadable", InUse}, f.Modules[module])
 }
 
+// module names a module with its state.
+func (f *Facts) module(name string) string {
+	if state := f.Modules[name]; state != "no folder" {
+		return name + " " + state
+	}
+	return name + " not found"
+}
+
 func ofGRE(f *Facts) []Finding {
-	states := fmt.Sprintf("ip_gre %s, ip6_gre %s", f.Modules["ip_gre"], f.Modules["ip6_gre"])
+	states := f.module("ip_gre") + ", " + f.module("ip6_gre")
 	switch v4, v6 := f.has("ip_gre"), f.has("ip6_gre"); {
 	case v4 && v6:
 		return one(ok("%s", states))
@@ -156,7 +164,7 @@ func ofNAT(f *Facts) []Finding {
 	var lacks, have []string
 	unknown := 0
 	for _, module := range []string{"nf_tables", "nf_nat", "nft_chain_nat"} {
-		if have = append(have, module+" "+f.Modules[module]); !f.has(module) {
+		if have = append(have, f.module(module)); !f.has(module) {
 			lacks = append(lacks, module)
 		}
 		if f.Modules[module] == "no folder" {

@@ -47,14 +47,29 @@ func (n *Names) Prefix(p netip.Prefix) string {
 var (
 	uuid  = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
 	mac   = regexp.MustCompile(`(?i)\b[0-9a-f]{2}([:-][0-9a-f]{2}){5,}\b`)
-	home  = regexp.MustCompile(`/(home|Users|var/home|media|mnt|srv|tmp|root)/[^\s,;:'"]*`)
+	path  = regexp.MustCompile(`(^|[\s"'(=])(/[^\s,;:'")]*)`)
 	maybe = regexp.MustCompile(`[0-9A-Fa-f:.]*[.:][0-9A-Fa-f:.]*[0-9A-Fa-f:]`)
 )
 
+// known are the folders whose paths say nothing about a host or its people.
+var known = []string{"/etc/NetworkManager/", "/etc/nmgre", "/etc/systemd/system", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", "/usr/share/polkit-1/",
+	"/run/nmgre", "/proc/", "/sys/", "/lib/modules"}
+
+// shortPath shortens a path, with the character before it, unless it is below one of these folders.
+func shortPath(found string) string {
+	at := strings.IndexByte(found, '/')
+	for _, folder := range known {
+		if strings.HasPrefix(found[at:]+"/", folder) {
+			return found
+		}
+	}
+	return found[:at] + "/..."
+}
+
 // Text shortens what is private in a text of nmgre's own, such as a path in an error: UUIDs, MAC
-// addresses, IP addresses, and paths below people's folders.
+// addresses, IP addresses, and paths of people's own.
 func (n *Names) Text(text string) string {
-	text = home.ReplaceAllString(text, "/$1/...")
+	text = path.ReplaceAllStringFunc(text, shortPath)
 	text = uuid.ReplaceAllString(text, "UUID")
 	text = mac.ReplaceAllString(text, "MAC")
 	return maybe.ReplaceAllStringFunc(text, func(word string) string {

@@ -44,6 +44,7 @@ func (k *Kernel) hasKind(m gre.Mode) bool {
 func supports(files modules.Files, m gre.Mode) error {
 	module, release := moduleOf(m), files.KernelRelease()
 	switch files.State(module) {
+	case modules.Loaded, modules.BuiltIn, modules.Loadable:
 	case modules.NoFolder:
 		return unsupported(m, fmt.Sprintf("module %s is not loaded, and there is no /lib/modules/%s to load it from", module, release),
 			"if the kernel was updated since the last boot, boot again; in a container, load "+module+" on the host")

@@ -25,7 +25,8 @@ Usage:
 `
 
 // Dumb is what nmgre alone says on a terminal that cannot draw.
-const Dumb = "nmgre: this terminal cannot draw screens (TERM is dumb, or not set), so nmgre asks line by line; quit ends it"
+const Dumb = `nmgre: this terminal cannot draw screens (TERM is dumb, or not set).
+       nmgre asks line by line; quit ends it.`
 
 // more is the end of each hint.
 const more = "; all about this host: nmgre doctor"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"nmgre/nm"
 	"nmgre/nm/doctor"
@@ -96,7 +97,10 @@ func (v *visit) hook(context.Context) func(*doctor.Facts) {
 func (v *visit) trouble(err error) *doctor.Trouble {
 	t := doctor.TroubleOf(err)
 	if t != nil {
-		var names doctor.Names // numbers of its own: parts run side by side
+		var names doctor.Names                                         // numbers of its own: parts run side by side
+		if before, _, calls := strings.Cut(t.What, " calls "); calls { // the rest is a path of somebody's own
+			t.What = before + " calls a program that is not there, or that others than root can change"
+		}
 		t.What, t.Hint = names.Text(t.What), names.Text(t.Hint)
 	}
 	return t
