@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -10,7 +11,9 @@ import (
 	"nmgre/routes/gre"
 )
 
-// Wicked is the files of SUSE's wicked: ifcfg-tunnel(5), ifcfg(5) and ifroute(5) of wicked 0.6.
+// Wicked is the files of SUSE's wicked: ifcfg-tunnel(5), ifcfg(5) and ifroute(5) of wicked 0.6, and
+// for what these do not say, client/suse/compat-suse.c of version 0.6.80: the TTL and the TOS are
+// decimal numbers, and the keys have the variables TUNNEL_GRE_IKEY and TUNNEL_GRE_OKEY.
 var Wicked = notation.Kind{
 	Name: "wicked", Title: "SUSE's wicked",
 	Words: map[string]string{"--parent": "TUNNEL_DEVICE", "--peer-address": "REMOTE_IPADDR", "--address": "IPADDR"},
@@ -42,15 +45,14 @@ func writeWicked(l notation.Link) string {
 	p.Line("TUNNEL_LOCAL_IPADDR='%s'", t.Local)
 	p.Line("TUNNEL_REMOTE_IPADDR='%s'", t.Remote)
 	p.When(t.Parent != "", "TUNNEL_DEVICE='%s'", t.Parent)
-	p.When(t.TTL != 0, "TUNNEL_TTL='%d'", t.TTL)
-	p.When(t.TTL == 0, "TUNNEL_TTL='inherit'")
-	p.When(t.TOS != 0, "TUNNEL_TOS='%s'", gre.TOSText(t.TOS))
+	p.Line("TUNNEL_TTL='%d'", t.TTL) // 0 inherits, and a word is refused
+	p.When(t.TOS != 0, "TUNNEL_TOS='%d'", t.TOS)
 	p.Line("TUNNEL_PMTUDISC='%s'", yesNo(!t.NoPMTUD))
 	if t.InputKey != nil {
-		p.Line("TUNNEL_GRE_IKEY='%s'", t.InputKey)
+		p.Line("TUNNEL_GRE_IKEY='%s'", dotted(*t.InputKey))
 	}
 	if t.OutputKey != nil {
-		p.Line("TUNNEL_GRE_OKEY='%s'", t.OutputKey)
+		p.Line("TUNNEL_GRE_OKEY='%s'", dotted(*t.OutputKey))
 	}
 	p.Line("MTU='%d'", t.MTU)
 	for i, a := range t.Addresses {
@@ -67,6 +69,12 @@ func writeWicked(l notation.Link) string {
 		p.Line("%s", wickedRoute(r, t.Name))
 	}
 	return p.String()
+}
+
+// dotted writes a key as an address. A plain number is put through htons by wicked 0.6.80, and
+// another key comes out.
+func dotted(k gre.Key) netip.Addr {
+	return netip.AddrFrom4([4]byte{byte(k >> 24), byte(k >> 16), byte(k >> 8), byte(k)})
 }
 
 // wickedRoute writes DESTINATION GATEWAY NETMASK INTERFACE [TYPE] [OPTIONS].

@@ -100,13 +100,16 @@ func wickedVariable(r *notation.Reading, f *notation.Found, name string, values 
 		f.TTL, f.TTLSet = 0, true
 	case property != "" && value != "":
 		profileTunnel(r, i, f, property, value)
+		if strings.HasSuffix(property, "-key") && !strings.Contains(value, ".") && r.Lines[i].Fate == notation.Taken {
+			r.Lines[i].Why = "as it is written: wicked 0.6 puts a plain number into other bytes of the key, which ip -d link shows there"
+		}
 	case property != "":
 	case name == "TUNNEL_TOS":
 		if value == "inherit" {
 			f.TOS = 1
 			return
 		}
-		profileTunnel(r, i, f, "tos", "0x"+strings.TrimPrefix(value, "0x"))
+		profileTunnel(r, i, f, "tos", value)
 	case name == "TUNNEL_PMTUDISC":
 		f.NoPMTUD = !isYes(value)
 	case name == "TUNNEL_GRE_FLAGS":
