@@ -22,7 +22,7 @@ POLKIT  ?= /usr/share/polkit-1/actions
 # systemd reads units from here, too, for PREFIX /usr and /usr/local.
 UNITS   ?= $(PREFIX)/lib/systemd/system
 
-.PHONY: help build test test-all vet unit lab-setup lab-test faults recipes lint bench demo pictures lab man completions policy units install uninstall clean race fuzz
+.PHONY: help build test test-all vet unit lab-setup lab-test faults recipes lint bench demo pictures lab man completions policy units packages test-packages release deps size install uninstall clean race fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -98,6 +98,26 @@ policy: ## build/org.nmgre.policy: what polkit knows of nmgre
 units: ## build/nmgre-follow.service: what its timer starts
 	mkdir -p build
 	sed 's,@nmgre@,$(PREFIX)/bin/nmgre,' cmd/nmgre/systemd/nmgre-follow.service.in > build/nmgre-follow.service
+
+# Who answers for the packages, and the processors that they are for.
+MAINTAINER ?= the nmgre authors <nmgre@localhost>
+ARCHS      ?= amd64,arm64,armv7,ppc64le,s390x,riscv64
+
+packages: ## build/packages: deb, rpm and apk, for six kinds of processors
+	go run ./cmd/nmgre/packaging packages -arch $(ARCHS) -maintainer "$(MAINTAINER)" build/packages
+
+release: ## build/release: the same, tar archives, checksums, and the list of what is inside (CycloneDX)
+	go run ./cmd/nmgre/packaging release -arch $(ARCHS) -maintainer "$(MAINTAINER)" build/release
+
+# SUITES=bookworm tries them on that release of Debian alone.
+test-packages: lab-setup ## the packages: checkers, and their life in the lab, on three releases of Debian
+	testdata/packages.sh $(SUITES)
+
+deps: ## newer dependencies, and known faults of those in use
+	go run ./cmd/nmgre/packaging dependencies -check
+
+size: ## what is linked into nmgre, and how large it is
+	go run ./cmd/nmgre/packaging size
 
 install: build man completions policy units ## install below PREFIX (/usr/local)
 	install -D -m 0755 build/nmgre $(DESTDIR)$(PREFIX)/bin/nmgre

@@ -24,6 +24,8 @@
 //	cmd/nmgre/adapters   wires the doors of a host together; screens is the host for the screens
 //	                screens/remember has the choices of the person at the screens
 //	tui/far         the far end in a notation that the person chooses; steps is the log of steps
+//	cmd/nmgre/release    the version, and the commit that it was built from; packaging is the tool that
+//	                makes packages, their licences and changelogs, and says what is linked
 //	tui/way         the picture of a tunnel's way: what works, where it breaks, what mends it
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts;
 //	                facts compare a profile with its link

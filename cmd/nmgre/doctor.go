@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre/cmd/nmgre/checkup"
+	"nmgre/cmd/nmgre/release"
 	"nmgre/cmd/nmgre/term"
 	"nmgre/nm/doctor"
 )
@@ -21,5 +22,5 @@ func (a *app) checkup() checkup.Host {
 	if is {
 		t.Columns, t.Rows, _ = term.Size(out)() // else the size is not known
 	}
-	return checkup.Host{Root: a.root, Version: version, Terminal: t, Bus: a.bus, Open: a.open, Local: a.local, Tables: a.tables}
+	return checkup.Host{Root: a.root, Version: release.Version, Terminal: t, Bus: a.bus, Open: a.open, Local: a.local, Tables: a.tables}
 }

@@ -16,6 +16,7 @@ import (
 
 	"nmgre/cmd/nmgre/adapters"
 	"nmgre/cmd/nmgre/checkup"
+	"nmgre/cmd/nmgre/release"
 	"nmgre/nm/dbus/dbustest"
 	"nmgre/nm/doctor"
 	"nmgre/routes/fault"
@@ -71,7 +72,7 @@ func TestDoctor(t *testing.T) {
 	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--no-probe")
 	r, of := w.diagnosed(exitDone)
 	for about, says := range map[doctor.Subject]string{
-		doctor.OfNmgre: version + " (go", doctor.OfSystem: "debian 12, Linux ", doctor.OfGRE: "ip_gre loaded", doctor.OfManager: "1.42", doctor.OfTunnels: "1: 1 active",
+		doctor.OfNmgre: release.Version + " (go", doctor.OfSystem: "debian 12, Linux ", doctor.OfGRE: "ip_gre loaded", doctor.OfManager: "1.42", doctor.OfTunnels: "1: 1 active",
 		doctor.OfForwarding: "IPv4 on", doctor.OfFilter: "loose (2)", doctor.OfHook: "not installed", doctor.OfKept: "nothing", doctor.OfOuter: "1 pair of ends", doctor.OfTerminal: "none",
 	} {
 		if got := of(about); got.Status == doctor.Problem || !strings.Contains(got.Summary, says) {
@@ -149,7 +150,7 @@ func TestDoctorWithoutNetworkManager(t *testing.T) {
 			w := newWorld(t)
 			w.wellFiles()
 			c.spoil(w)
-			h := checkup.Host{Root: w.root, Version: version, Bus: w.bus.Address(), Open: w.open, Limit: 300 * time.Millisecond}
+			h := checkup.Host{Root: w.root, Version: release.Version, Bus: w.bus.Address(), Open: w.open, Limit: 300 * time.Millisecond}
 			begin := time.Now()
 			r := doctor.Diagnose(h.Facts(t.Context()))
 			text := r.Text(80)
@@ -217,7 +218,7 @@ func TestDoctorKeepsSecrets(t *testing.T) {
 		return d, closeAll, err
 	}
 	for _, failing := range []bool{false, true} {
-		h := checkup.Host{Root: w.root, Version: version, Bus: w.bus.Address(), Release: "6.9.1-Galadriel", Open: open, Terminal: doctor.Terminal{Is: true, Name: "acme-corp of ann\x1b"},
+		h := checkup.Host{Root: w.root, Version: release.Version, Bus: w.bus.Address(), Release: "6.9.1-Galadriel", Open: open, Terminal: doctor.Terminal{Is: true, Name: "acme-corp of ann\x1b"},
 			Tables: func(context.Context) (owners.Tables, error) { return owners.Tables{Others: 1}, nil }}
 		if failing {
 			h.Open = func(context.Context) (adapters.Doors, func(), error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	"nmgre/cmd/nmgre/release"
 	"nmgre/nm/verify/manual"
 	"nmgre/routes/fault"
 )
@@ -41,7 +42,7 @@ func (a *app) writeMan() *cobra.Command {
 			}
 			// The date is fixed so that the same source gives the same pages.
 			released := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
-			return doc.GenManTree(root, &doc.GenManHeader{Title: "NMGRE", Section: "8", Source: "nmgre " + version, Manual: "nmgre", Date: &released}, args[0])
+			return doc.GenManTree(root, &doc.GenManHeader{Title: "NMGRE", Section: "8", Source: "nmgre " + release.Version, Manual: "nmgre", Date: &released}, args[0])
 		},
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"nmgre/cmd/nmgre/checkup"
 	"nmgre/cmd/nmgre/far"
+	"nmgre/cmd/nmgre/release"
 	"nmgre/cmd/nmgre/shells"
 	"nmgre/cmd/nmgre/suggest"
 	"nmgre/routes/fault"
@@ -36,7 +37,7 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return checkConfirm(cmd) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if flags.version {
-				_, err := fmt.Fprintf(a.stdout, "nmgre %s\n", version)
+				_, err := fmt.Fprintf(a.stdout, "nmgre %s\n", release.Version)
 				return err
 			}
 			if len(args) > 0 {
@@ -65,7 +66,7 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(a.createCommand(), far.Command(a.farApp()), far.EndCommand(a.farApp()), a.importCommand(), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
 		a.deleteCommand(), a.verifyCommand(), a.doctorCommand(), a.followCommand(), a.routeCommand(), a.ruleCommand(),
-		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.killedCommand(), shells.Command(a.stdout), a.versionCommand())
+		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.killedCommand(), shells.Command(a.stdout), release.Command(a.stdout))
 	root.AddCommand(a.documentCommands()...)
 	if manCommand != nil {
 		root.AddCommand(manCommand(a))

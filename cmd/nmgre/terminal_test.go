@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nmgre/cmd/nmgre/release"
 )
 
 // buildProduct builds nmgre and returns its path.
@@ -34,7 +36,7 @@ func openPTY(t testing.TB) (ours, theirs *os.File) {
 	if err := unix.IoctlSetPointerInt(int(ours.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}
-	n, err := unix.IoctlGetInt(int(ours.Fd()), unix.TIOCGPTN)
+	n, err := unix.IoctlGetUint32(int(ours.Fd()), unix.TIOCGPTN)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +65,7 @@ func TestPlainCommandAsksTheTerminalNothing(t *testing.T) {
 	theirs.Close()
 	var out bytes.Buffer
 	_, _ = out.ReadFrom(ours) // ends with EIO when the other side is closed
-	if bytes.ContainsRune(out.Bytes(), '\x1b') || !bytes.Contains(out.Bytes(), []byte("nmgre "+version)) {
+	if bytes.ContainsRune(out.Bytes(), '\x1b') || !bytes.Contains(out.Bytes(), []byte("nmgre "+release.Version)) {
 		t.Errorf("it wrote %q", out.Bytes())
 	}
 }

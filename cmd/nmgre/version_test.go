@@ -4,6 +4,8 @@ import (
 	"debug/elf"
 	"strings"
 	"testing"
+
+	"nmgre/cmd/nmgre/release"
 )
 
 // The version is asked for by the command, by the flag, and by its short form, whatever else is
@@ -11,8 +13,8 @@ import (
 func TestVersion(t *testing.T) {
 	w := newWorld(t)
 	for line, want := range map[string]string{
-		"version": "nmgre " + version + " (go", "version --json": `"version": "` + version + `"`,
-		"--version": "nmgre " + version + "\n", "-v": "nmgre " + version + "\n", "--version --plain": "nmgre " + version + "\n",
+		"version": "nmgre " + release.Version + " (go", "version --json": `"version": "` + release.Version + `"`,
+		"--version": "nmgre " + release.Version + "\n", "-v": "nmgre " + release.Version + "\n", "--version --plain": "nmgre " + release.Version + "\n",
 	} {
 		if o := w.must(strings.Fields(line)...); !strings.Contains(o.stdout, want) || o.stderr != "" {
 			t.Errorf("nmgre %s printed %q and %q, want %q", line, o.stdout, o.stderr, want)

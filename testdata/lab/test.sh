@@ -135,7 +135,7 @@ marked() {
 
 # asked_for PKG TEST: NMGRE_LAB_TESTS names it, or all are to run that do not take long.
 asked_for() {
-	if [[ $named ]]; then grep -qxF "$1 $2" "$named"; else ! { marked "$1" faults; marked "$1" recipes; } | grep -qx "$2"; fi
+	if [[ $named ]]; then grep -qxF "$1 $2" "$named"; else ! { marked "$1" faults; marked "$1" recipes; marked "$1" packages; } | grep -qx "$2"; fi
 }
 
 # plan: what there is to run. Each line: queue, suite, package, test, seconds. A test that nobody

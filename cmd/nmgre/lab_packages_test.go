@@ -1,0 +1,170 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"nmgre/testdata/lab"
+)
+
+// apt runs apt-get on a host, without a question.
+func apt(t *testing.T, host lab.Host, args ...string) lab.Result {
+	t.Helper()
+	r := host.Try("env", append([]string{"DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-o", "Dpkg::Use-Pty=0"}, args...)...)
+	if r.Code != 0 {
+		t.Fatalf("%s: apt-get %s: %s", host, strings.Join(args, " "), r)
+	}
+	return r
+}
+
+// rootHas reports whether a host has a file, or a link, at a path.
+func rootHas(host lab.Host, path string) bool {
+	_, err := os.Lstat(filepath.Join(host.Root(), path))
+	return err == nil
+}
+
+// lostPings returns how many of the packets that ping has sent were not answered.
+func lostPings(t *testing.T, said string) (sent, lost int) {
+	t.Helper()
+	found := regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`).FindStringSubmatch(said)
+	if found == nil {
+		t.Fatalf("ping said %q", said)
+	}
+	sent, _ = strconv.Atoi(found[1])
+	received, _ := strconv.Atoi(found[2])
+	return sent, sent - received
+}
+
+// The life of Debian's package: over an nmgre that somebody has installed by hand, with a tunnel
+// whose routes, rule, SNAT and forwarding root keeps; the upgrade while packets flow; the removal,
+// after which the tunnel works as NetworkManager's own; again; and the purge, which leaves
+// NetworkManager's profile alone.
+//
+//lab:packages
+func TestLabPackages(t *testing.T) {
+	lab.Need(t)
+	h := lab.Linux1
+	before := h.Snapshot(t)
+	leftFiles := h.Run(t, "find", "/", "-xdev", "-name", "*nmgre*", "-not", "-path", "/proc/*")
+	installHook(t, h) // /usr/local/bin/nmgre
+
+	apt(t, h, "install", "/share/deb/older.deb")
+	if version := h.Run(t, "/usr/bin/nmgre", "version"); !strings.HasPrefix(version, "nmgre 0.0.9 (") || !strings.Contains(version, ", commit ") {
+		t.Errorf("the older package has %s", version)
+	}
+	script := string(readRoot(t, h, "etc/NetworkManager/dispatcher.d/50-nmgre"))
+	if !strings.Contains(script, "exec '/usr/bin/nmgre' hook") {
+		t.Errorf("the hook calls another nmgre than the package's:\n%s", script)
+	}
+	if r := h.Try("/usr/bin/nmgre", "list"); r.Code != exitDone || strings.Contains(r.Stderr, "hook") { // it would say so
+		t.Errorf("the package's hook is not the one that nmgre installs: %s", r)
+	}
+	if err := os.Remove(filepath.Join(h.Root(), "usr/local/bin/nmgre")); err != nil {
+		t.Fatal(err)
+	}
+
+	makeKeptTunnel(t)
+	kernel := func() string { return keptInKernel(t, h) }
+	whole := kernel()
+	for _, part := range []string{"10.20.0.0/16", "10.10.2.0/24", "snat to 10.10.1.1", "172.16.0.0/30 lookup 77 suppress_ifgroup 7"} {
+		if !strings.Contains(whole, part) {
+			t.Fatalf("%s is not in the kernel:\n%s", part, whole)
+		}
+	}
+
+	upgradeUnderTraffic(t, h)
+	mustEqual(t, "after the upgrade", whole, kernel())
+	if version := h.Run(t, "/usr/bin/nmgre", "version"); strings.Contains(version, "0.0.9") {
+		t.Errorf("after the upgrade there is %s", version)
+	}
+	nmcliDownUp(t, h)
+	eventually(t, "the package's hook sets what is kept", func() bool { return kernel() == whole })
+
+	said := apt(t, h, "remove", "nmgre")
+	for _, part := range []string{"the tunnels stay", "for 1 of them /etc/nmgre keeps", "until the tunnel goes down", "Purging"} {
+		if !strings.Contains(said.Stdout+said.Stderr, part) {
+			t.Errorf("the removal does not say %q: %s", part, said)
+		}
+	}
+	if rootHas(h, "etc/NetworkManager/dispatcher.d/50-nmgre") || rootHas(h, "etc/NetworkManager/dispatcher.d/pre-up.d/50-nmgre") || rootHas(h, "usr/bin/nmgre") {
+		t.Error("the hook or the program stays after the removal")
+	}
+	mustEqual(t, "after the removal", whole, kernel())
+	mustPing(t, h, "172.16.0.2")
+	nmcliDownUp(t, h)
+	mustPing(t, h, "172.16.0.2") // as NetworkManager's own
+	if strings.Contains(kernel(), "10.20.0.0/16") {
+		t.Error("a kept route comes back without a hook")
+	}
+
+	apt(t, h, "install", "/share/deb/nmgre.deb")
+	eventually(t, "what is kept is set again by the installation", func() bool { return kernel() == whole })
+
+	apt(t, h, "remove", "nmgre")
+	apt(t, h, "purge", "nmgre")
+	if left := keptInKernel(t, h); left != "" {
+		t.Errorf("after the purge the kernel has\n%s", left)
+	}
+	if now := h.Run(t, "find", "/", "-xdev", "-name", "*nmgre*", "-not", "-path", "/proc/*"); now != leftFiles {
+		t.Errorf("after the purge there are files:\n%s", difference(leftFiles, now))
+	}
+	mustPing(t, h, "172.16.0.2")
+	h.Run(t, "nmcli", "connection", "delete", "gre1")
+	mustEqual(t, "after the purge, without the profile", before, h.Snapshot(t))
+}
+
+func readRoot(t *testing.T, host lab.Host, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(host.Root(), path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// makeKeptTunnel makes both ends; root keeps something of each kind for linux1's.
+func makeKeptTunnel(t *testing.T) {
+	t.Helper()
+	nmgreOn(t, lab.Linux2, exitDone, right.create("--no-probe")...)
+	r := lab.Linux1.Try("/usr/bin/nmgre", left.create("--no-probe", "--route", "10.20.0.0/16 ssthresh 7",
+		"--rule", "from 172.16.0.0/30 table 77 suppress_ifgroup 7", "--snat", "10.10.2.0/24=10.10.1.1", "--forward")...)
+	if r.Code != exitDone {
+		t.Fatalf("create: %s", r)
+	}
+}
+
+// keptInKernel returns all that nmgre itself has set in the kernel, and the forwarding of its
+// devices.
+func keptInKernel(t *testing.T, host lab.Host) string {
+	t.Helper()
+	return host.Run(t, "sh", "-c", `ip route show table all proto 213; ip -6 route show table all proto 213; ip rule show | grep "proto 213"
+nft list tables | grep nmgre && nft list table ip nmgre | sed 's/ # handle .*//' ; true`)
+}
+
+func nmcliDownUp(t *testing.T, host lab.Host) {
+	t.Helper()
+	host.Run(t, "nmcli", "connection", "down", "gre1")
+	host.Run(t, "nmcli", "connection", "up", "gre1")
+}
+
+// upgradeUnderTraffic upgrades the package while the far end is asked twenty times a second. No
+// packet may be lost: the upgrade replaces files, and the hook finds everything in place.
+func upgradeUnderTraffic(t *testing.T, h lab.Host) {
+	t.Helper()
+	ping := h.Start(t, "ping", "-n", "-i", "0.05", "172.16.0.2")
+	eventually(t, "packets flow", func() bool { return strings.Count(ping.Stdout(), "bytes from") > 5 })
+	apt(t, h, "install", "/share/deb/nmgre.deb")
+	if err := ping.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	sent, lost := lostPings(t, ping.Wait(t).Stdout)
+	t.Logf("the upgrade: %d packets sent, %d lost", sent, lost)
+	if lost > 1 { // the last one may be under way when ping ends
+		t.Errorf("%d of %d packets are lost during the upgrade", lost, sent)
+	}
+}
