@@ -197,6 +197,9 @@ func (m *Model) lostWhy() string {
 	return ""
 }
 
+// withoutRights is said to a person whom polkit lets change nothing.
+const withoutRights = "NetworkManager does not let you change connections: run nmgre with sudo"
+
 // changeWhy says why nothing can be changed now.
 func (m *Model) changeWhy() string {
 	if why := m.lostWhy(); why != "" {
@@ -206,7 +209,7 @@ func (m *Model) changeWhy() string {
 		return "wait until nmgre has done this: " + op.name + " (esc stops it)"
 	}
 	if m.manager.Modify == nm.PermissionNo {
-		return "NetworkManager does not let you change connections: run nmgre with sudo"
+		return withoutRights
 	}
 	return ""
 }

@@ -56,6 +56,9 @@ func Plain(ctx context.Context, wf Workflow, opts Options, term Terminal) error 
 		return err
 	}
 	p.known.Version, p.known.Names = manager.Version, opts.Names
+	if manager.Modify == nm.PermissionNo {
+		p.say("%s", withoutRights)
+	}
 	for {
 		done, err := p.turn()
 		if done || err != nil {

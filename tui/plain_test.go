@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"nmgre/nm"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/tui/tuitest"
@@ -151,6 +152,15 @@ func TestPlainFailure(t *testing.T) {
 	f.Err = tuitest.ErrDenied
 	_, talk, err := talkPlain(t, f, "up", "paris-backup", "quit")
 	if err != nil || !strings.Contains(talk, "It failed: NetworkManager does not let you do that") || !strings.Contains(talk, "hint: run it with sudo") {
+		t.Errorf("%v\n%s", err, talk)
+	}
+}
+
+// Who may change nothing is told so before the first question.
+func TestPlainWithoutRights(t *testing.T) {
+	f := tuitest.New().WithTunnels()
+	f.Modify = nm.PermissionNo
+	if _, talk, err := talkPlain(t, f, "quit"); err != nil || !strings.HasPrefix(talk, withoutRights+"\n") {
 		t.Errorf("%v\n%s", err, talk)
 	}
 }

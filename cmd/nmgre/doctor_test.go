@@ -174,6 +174,36 @@ func TestDoctorWithoutNetworkManager(t *testing.T) {
 	}
 }
 
+// strictGateway filters by the way back on every device.
+type strictGateway struct{ *stubGateway }
+
+func (strictGateway) ReversePathFilter(context.Context, string) (keep.ReversePathFilter, error) {
+	return keep.ReversePathFilter{Own: 1}, nil
+}
+
+// The devices of tunnels that are up are looked at: rp_filter, and who else manages them.
+func TestDoctorDevices(t *testing.T) {
+	w := newWorld(t)
+	w.wellFiles()
+	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--no-probe")
+	w.plant("etc/systemd/network/1.network", "")
+	w.plant("proc/7/comm", "systemd-network\n")
+	w.plant("run/systemd/netif/links/4", "ADMIN_STATE=configured\n") // gre1's, behind lo, eth0 and eth1
+	h := checkup.Host{Root: w.root, Bus: w.bus.Address(), Open: func(ctx context.Context) (adapters.Doors, func(), error) {
+		d, closeAll, err := w.open(ctx)
+		d.Gateway = strictGateway{&w.gateway}
+		return d, closeAll, err
+	}}
+	f := h.Facts(t.Context())
+	if len(f.Others) != 1 || f.Others[0].Takes != 1 || !f.Others[0].Running || f.Settings.Strict != 1 || !f.Caller.Admin {
+		t.Errorf("%+v %+v %+v", f.Others, f.Settings, f.Caller)
+	}
+	w.must("down", "gre1")
+	if f := h.Facts(t.Context()); f.Others[0].Takes != 0 || f.Settings.Strict != 0 {
+		t.Errorf("down: %+v %+v", f.Others, f.Settings)
+	}
+}
+
 // private are texts that nobody may find in a report.
 var private = []string{"198.51.100.77", "198.51.100.78", "100.0.1.100", "2001:db8:cafe::77", "172.29.77.1", "172.29.77", "02:00:5e:aa:bb:cc", "02005eaabbcc", "Galadriel", "acme-corp", "SecretWLAN", "toacme", "customerchain", "customertable",
 	"customerzone", "/home/ann", "/opt", "88be346d-79a9-42ae-86f8-4f90c1346a18", "hunter2", "mirkwood"}

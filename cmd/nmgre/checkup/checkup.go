@@ -150,6 +150,7 @@ func (v *visit) open(ctx context.Context, f *doctor.Facts) (closeAll func()) {
 		}
 	}
 	v.doors = o.doors
+	f.Caller.Admin = o.doors.Kernel != nil && o.doors.Kernel.CanChange()
 	if o.closeAll == nil {
 		return func() {}
 	}

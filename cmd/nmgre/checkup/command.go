@@ -36,6 +36,7 @@ sudo nmgre doctor. The exit code is 3 if there is a problem.`,
 			return &fault.Error{Kind: fault.ErrInvalid, What: "unexpected argument " + fault.Printable(args[0]),
 				Hint: "doctor looks at the whole host; to prove one tunnel: nmgre verify " + fault.Operand(args[0])}
 		},
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := doctor.Diagnose(host().Facts(cmd.Context()))
 			var err error

@@ -146,6 +146,9 @@ func (v *visit) kept(ctx context.Context) func(*doctor.Facts) {
 	}
 	counts := make(map[string]int)
 	for _, uuid := range uuids {
+		if ctx.Err() != nil {
+			break // a file can have a hundred thousand routes
+		}
 		one, err := files.Get(ctx, uuid)
 		name, has := names[uuid]
 		k.Files++

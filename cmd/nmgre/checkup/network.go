@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm/doctor"
 	"nmgre/routes/fault"
+	"nmgre/routes/host"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/routes/modules"
@@ -151,7 +152,7 @@ func (v *visit) others(context.Context) func(*doctor.Facts) {
 func (v *visit) devices(ctx context.Context) func(*doctor.Facts) {
 	strict, takes := 0, 0
 	if v.doors.Kernel == nil || v.doors.Gateway == nil || len(v.profiles) == 0 {
-		return v.admin(0, 0)
+		return func(*doctor.Facts) {}
 	}
 	links, err := v.doors.Kernel.Links(ctx)
 	if err != nil {
@@ -169,16 +170,10 @@ func (v *visit) devices(ctx context.Context) func(*doctor.Facts) {
 			strict++
 		}
 	}
-	return v.admin(strict, takes)
-}
-
-// admin notes what devices has found, and whether the caller may change networks.
-func (v *visit) admin(strict, takes int) func(*doctor.Facts) {
-	admin := v.doors.Kernel != nil && v.doors.Kernel.CanChange()
 	return func(f *doctor.Facts) {
-		f.Caller.Admin, f.Settings.Strict = admin, strict
+		f.Settings.Strict = strict
 		for i := range f.Others {
-			if f.Others[i].Name == "systemd-networkd" {
+			if f.Others[i].Name == host.Networkd {
 				f.Others[i].Takes = takes
 			}
 		}
