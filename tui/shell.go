@@ -88,7 +88,7 @@ func (s *wizardShell) Read(name string, do func(context.Context, wizard.Workflow
 
 // Change runs do, which changes the host, and then reads everything again.
 func (s *wizardShell) Change(work wizard.Work, do func(context.Context, wizard.Workflow) error, then func(error) tea.Cmd) tea.Cmd {
-	op := &operation{name: work.Name, root: work.Root, asks: undoOf(work.Undo), on: Listener{Step: work.Step, Check: work.Check, Advance: work.Advance}}
+	op := &operation{name: work.Name, root: work.Root, alone: work.Alone, asks: undoOf(work.Undo), on: Listener{Step: work.Step, Check: work.Check, Advance: work.Advance}}
 	return change(s.Model, op, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, do(ctx, wf) },
 		func(_ struct{}, err error) tea.Cmd { return tea.Batch(then(err), s.refresh()) })
 }

@@ -86,7 +86,7 @@ func read[T any](m *Model, name string, do func(context.Context, Workflow) (T, e
 // change runs do, which changes the host, beside the screen. Where a password may be asked for, it
 // gets the terminal to itself.
 func change[T any](m *Model, op *operation, do func(context.Context, Workflow) (T, error), then func(T, error) tea.Cmd) tea.Cmd {
-	op.change, op.alone = true, m.prompts || op.root && m.rootAsks
+	op.change, op.alone = true, op.alone || m.prompts || op.root && m.rootAsks
 	m.begin(op)
 	return operate(m, op, m.wf.Reporting(m.listener(op)), changeLimit+m.opts.Confirm, do, func(got T, err error) tea.Cmd {
 		m.detail.checks.Report, m.detail.checks.Err = nil, nil // they were about the tunnel as it was

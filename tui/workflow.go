@@ -34,6 +34,9 @@ type Workflow interface {
 	PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel) error) (plan.EditPlan, error)
 	Edit(ctx context.Context, planned plan.EditPlan, opts nmgre.EditOptions) (nmgre.Edited, error)
 
+	// Pair makes the far end of a tunnel on another host, by ssh, which may ask on the terminal.
+	Pair(ctx context.Context, host, name string) error
+
 	// DownEffect returns the part of Down and Delete that decides about the ways of packets, and
 	// CutsOff says whether such a part of a change may cut a session off.
 	DownEffect(ctx context.Context, name string) (plan.Effect, error)

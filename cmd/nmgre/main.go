@@ -175,7 +175,7 @@ func exitCode(err error) int {
 
 // printError writes one line for each of the joined errors, with its hints below it.
 func (a *app) printError(err error) {
-	if err == nil || errors.Is(err, errFault) || errors.Is(err, errShown) {
+	if err == nil || errors.Is(err, errFault) || errors.Is(err, errShown) || errors.Is(err, far.ErrTold) {
 		return
 	}
 	if begun, ok := err.(failed); ok { //nolint:errorlint // the outermost error itself

@@ -81,7 +81,7 @@ func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) erro
 	debug.SetGCPercent(screensGCPercent)
 	// a program that runs long parses a file of root's again only after it has changed
 	d.Files = d.Files.Remembering()
-	return do(screens.New(d, a.session, a.exe))
+	return do(screens.New(d, a.session, a.exe).WithPair(a.farApp().MakeFar))
 }
 
 // screenOptions describe the terminal. NO_COLOR counts with any value (no-color.org). The Linux

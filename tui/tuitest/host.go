@@ -31,6 +31,8 @@ type Host struct {
 	Zones    []string                // firewalld's
 	Devices  []kernel.Link
 	Held     map[string][]nmgre.RouteState
+	PairedAt string            // the host at which a far end was made last
+	PairErr  error             // why that fails
 	Chosen   map[string]string // the notations of far ends; nil if none can be remembered
 	notices  chan nmgre.Notice
 	Pace     time.Duration // how long a step takes
@@ -286,6 +288,12 @@ func (f *Host) FarEnd(ctx context.Context, t nm.Tunnel) (nm.FarEnd, error) {
 
 // Notation returns the notation that was chosen for the far end of a tunnel.
 func (f *Host) Notation(uuid string) string { return f.root().Chosen[uuid] }
+
+// Pair counts as one call, and remembers the host.
+func (f *Host) Pair(_ context.Context, host, _ string) error {
+	f.root().PairedAt = host
+	return f.root().PairErr
+}
 
 // Remember remembers it.
 func (f *Host) Remember(uuid, notation string) error {

@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ type apply struct {
 	name    string
 	tunnel  nm.Tunnel
 	changed bool // it was there before
+	uuid    string
+	farHost string // the far end for ssh: its name, or its outer address
+	paired  bool   // the far end is made, too
 }
 
 // start carries out the plan of the preview.
@@ -84,6 +88,8 @@ func (w *Wizard) created(c nmgre.Created, err error) tea.Cmd {
 	back := undoCreate(c.Status.Tunnel.Name, c.Status.UUID)
 	back.Root = !c.Status.Kept.Empty()
 	w.shell.Made(c.Status.UUID, back)
+	t := c.Status.Tunnel
+	w.apply.uuid, w.apply.farHost = c.Status.UUID, cmp.Or(t.PeerName, t.Remote.String())
 	return w.readFar(c.Status.Tunnel)
 }
 
@@ -395,8 +401,48 @@ func (w *Wizard) farEndKeys() []screen.Key {
 	case far.Missing != "":
 		copying.Why = far.Missing
 	}
-	return append([]screen.Key{copying,
+	return append([]screen.Key{copying, w.pairKey(),
 		{Keys: []string{"enter", "esc", "q"}, Hint: "close", Help: "close the wizard", Do: func() tea.Cmd { return w.Leave() }},
 		{Keys: []string{"ctrl+p", "b", "left", "h"}, Hint: "back", Help: "back to the checks", Do: func() tea.Cmd { w.page = pageApply; return nil }},
 	}, screen.Scroll(&w.windows[pageFarEnd])...)
+}
+
+// pairKey makes the other end too.
+func (w *Wizard) pairKey() screen.Key {
+	key := screen.Key{Keys: []string{"p"}, Hint: "make it", Help: "make the other end too, over ssh", Do: w.askPair}
+	switch far := w.apply.far; {
+	case w.apply.paired:
+		key.Why = "both ends are made"
+	case far == nil:
+		key.Why = "the far end is not known yet"
+	case far.Missing != "":
+		key.Why = far.Missing
+	default:
+		key.Why = w.shell.ChangeWhy()
+	}
+	return key
+}
+
+// askPair asks before it logs in to the other host.
+func (w *Wizard) askPair() tea.Cmd {
+	host := w.apply.farHost
+	text := "nmgre logs in to " + fault.Printable(host) + " by your own ssh, makes its end, and saves it when both ends have proved the tunnel. ssh may ask you something on the terminal. For another name of that host type: nmgre pair HOST " + fault.Operand(w.apply.name)
+	w.shell.Ask("Make the other end too?", text, "make it", "not now", func() tea.Cmd { return w.pair(host) })
+	return nil
+}
+
+// pair makes the other end.
+func (w *Wizard) pair(host string) tea.Cmd {
+	called := "the far end at " + fault.Printable(host)
+	work := Work{Name: "make " + called + ", over ssh", Alone: true, Step: w.apply.step}
+	uuid := w.apply.uuid
+	return carryOut(w.shell, work, func(ctx context.Context, wf Workflow) (struct{}, error) { return struct{}{}, wf.Pair(ctx, host, uuid) },
+		func(_ struct{}, err error) tea.Cmd {
+			if w.apply.paired = err == nil; err != nil {
+				w.shell.Fail(err)
+				return nil
+			}
+			w.shell.Say("made " + called + ", and proved it from both ends")
+			return nil
+		})
 }

@@ -28,6 +28,8 @@ type Workflow interface {
 	PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel) error) (plan.EditPlan, error)
 	Edit(ctx context.Context, planned plan.EditPlan, opts nmgre.EditOptions) (nmgre.Edited, error)
 	Delete(ctx context.Context, name string) (nm.Profile, error)
+	// Pair makes the far end of a tunnel on another host, by ssh, which may ask on the terminal.
+	Pair(ctx context.Context, host, name string) error
 }
 
 // Shell is the program around the wizard. Every method is called on the main loop.
@@ -83,6 +85,7 @@ type guard interface {
 type Work struct {
 	Name    string // for the person: "make gre1"
 	Root    bool   // it changes the files that root keeps
+	Alone   bool   // it may ask on the terminal, whoever the person is
 	Undo    Undo   // names it if the person has to confirm it
 	Step    func(nmgre.Event)
 	Check   func(verify.Check)

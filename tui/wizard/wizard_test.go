@@ -205,3 +205,34 @@ func TestPageKeysSkipNoRow(t *testing.T) {
 		t.Errorf("the row %q was skipped:\n%s", last, d.screen())
 	}
 }
+
+// Where the far end is named, the wizard makes it, too: it says at which host, asks first, and
+// tells what came of it.
+func TestWizardMakesTheFarEnd(t *testing.T) {
+	f := tuitest.New()
+	d := create(t, f)
+	d.keys("=100.0.2.100", "ctrl+n", "ctrl+n", "ctrl+n", "=10.10.2.0/24", "ctrl+n", "ctrl+n", "enter", "enter")
+	d.must("nmgre create --peer 100.0.1.100", "make it")
+	d.keys("p")
+	if !strings.Contains(d.asked, "logs in to 100.0.2.100") || !strings.Contains(d.asked, "nmgre pair HOST gre1") {
+		t.Fatalf("it asks %q", d.asked)
+	}
+	if f.PairedAt != "" {
+		t.Fatal("it has not waited for the answer")
+	}
+	f.PairErr = errors.New("sudo asks")
+	d.keys("y")
+	if f.PairedAt != "100.0.2.100" || !strings.Contains(d.note, "sudo asks") {
+		t.Errorf("at %q: %s", f.PairedAt, d.note)
+	}
+	f.PairErr = nil
+	d.keys("p")
+	d.keys("y")
+	if !strings.Contains(d.note, "made the far end at 100.0.2.100") {
+		t.Errorf("it says %s", d.note)
+	}
+	d.asked = ""
+	if d.keys("p"); d.asked != "" {
+		t.Errorf("it asks again: %q", d.asked)
+	}
+}

@@ -112,6 +112,7 @@ func Command(a App) *cobra.Command {
 				return err
 			}
 			run.host, run.changed = args[0], cmd.Flags().Changed
+			run.noProbe = cmd.Flags().Lookup("no-probe").Value.String() == "true"
 			if len(args) > 1 {
 				run.existing = args[1]
 			}
@@ -277,7 +278,11 @@ func (b *Both) Told(host string) []string {
 
 // printPlan shows the plan of both ends.
 func (a App) printPlan(b *Both, run pairRun) error {
-	return output.PairPlan(a.Out, b.Near, output.PairPlanned{Host: run.host, Tunnel: b.Far.Name, Command: b.Far.Command, Steps: b.Far.Steps, Changes: b.Far.Changes, Notes: b.Far.Notes}, b.Notes, run.json)
+	far := output.PairPlanned{Host: run.host, Tunnel: b.Far.Name, Command: b.Far.Command, Steps: b.Far.Steps, Changes: b.Far.Changes, Notes: b.Far.Notes}
+	if b.There != nil {
+		return output.MendPlan(a.Out, far, b.Notes, run.json)
+	}
+	return output.PairPlan(a.Out, b.Near, far, b.Notes, run.json)
 }
 
 // EndCommand returns the hidden command that pair and verify --far start on the other host.
@@ -291,12 +296,12 @@ func EndCommand(a App) *cobra.Command {
 			signal.Ignore(syscall.SIGPIPE) // the undo must not end with the connection
 			s := Server{In: a.In, Out: a.Out, Open: a.Open, Session: a.Session(), Version: a.Version, Watch: a.Watch}
 			if err := s.Serve(cmd.Context()); err != nil {
-				return errTold
+				return ErrTold
 			}
 			return nil
 		},
 	}
 }
 
-// errTold ends far-end: the other end has been told why.
-var errTold = &fault.Error{What: "it failed, as the other end was told"}
+// ErrTold ends far-end: the other end has been told why.
+var ErrTold = &fault.Error{What: "it failed, as the other end was told"}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/ssh"
 	"nmgre/nm"
 	"nmgre/nm/pair"
 	"nmgre/nm/verify"
@@ -47,10 +48,7 @@ type Mended struct {
 	Report  verify.Report // of the near end
 	Far     pair.Report
 	FarName string
-	Command string   // of an end that was made
-	Changes []string // to an end that was there; none if it matched
-	Notes   []string
-	Made    bool
+	Changes []string // to an end that was there; none if it matched, or was made
 }
 
 // PlanMend plans the far end of a tunnel that is there, and changes nothing.
@@ -84,64 +82,116 @@ func (n *Near) PlanMend(ctx context.Context, b *Both, near nmgre.Status) error {
 // is smaller.
 func (n *Near) Mend(ctx context.Context, b *Both, near nmgre.Status) (Mended, error) {
 	defer b.Leave()
-	m := Mended{FarName: b.Far.Name, Command: b.Far.Command, Changes: b.Far.Changes, Made: !b.Far.Mend}
-	host, l := *n.Host, b.line
-	if near.State != nm.StateActive {
-		if _, err := host.Up(ctx, near.UUID); err != nil {
-			return m, err
-		}
-	}
-	w := &making{Near: n, both: b, Result: Result{FarName: b.Far.Name, Host: n.Name}}
-	err := l.say(pair.Message{Type: pair.Make, MTU: b.mtu})
-	if err == nil {
-		_, err = n.hear(ctx, l, pair.Up)
-	}
-	if err == nil {
-		err = n.smaller(ctx, b, near)
-	}
-	if err == nil {
-		err = l.say(pair.Message{Type: pair.Prove})
-	}
-	if err == nil {
-		m.Report, err = n.Host.Verify(ctx, near.UUID, verify.Options{NoProbe: n.NoProbe})
-	}
-	var proved pair.Message
-	if err == nil {
-		proved, err = n.hear(ctx, l, pair.Proved)
-	}
-	if err == nil && proved.Report != nil {
-		w.Far = *proved.Report
-		err = w.judge(m.Report)
-	}
-	if err == nil && n.Ask != nil {
-		err = n.Ask(ctx, m.Report)
-	}
-	if err == nil {
-		err = l.say(pair.Message{Type: pair.Save})
-	}
-	if err == nil {
-		_, err = n.hear(context.WithoutCancel(ctx), l, pair.Saved)
-	}
+	defer n.Watch()()
+	w := &mending{making: making{Near: n, both: b, Result: Result{FarName: b.Far.Name, Host: n.Name}}, near: near}
+	err := w.carryOut(ctx)
 	if err != nil {
-		return m, w.failed(ctx, err)
+		err = errors.Join(w.failed(ctx, err), w.undoMTU(context.WithoutCancel(ctx)))
+		return Mended{}, err
 	}
-	m.Far = w.Far
+	m := Mended{Report: w.report, Far: w.Far, FarName: b.Far.Name, Changes: b.Far.Changes}
 	m.Near, err = n.Host.Show(ctx, near.UUID)
 	return m, err
 }
 
+// mending is a far end while it is made to match.
+type mending struct {
+	making
+	near   nmgre.Status
+	report verify.Report
+	mtu    bool // the near end has got the far one's MTU
+}
+
+// carryOut takes the steps, until one fails.
+func (w *mending) carryOut(ctx context.Context) error {
+	l := w.both.line
+	hear := func(ctx context.Context, word pair.Type) (m pair.Message, err error) { return w.hear(ctx, l, word) }
+	for _, step := range []func() error{
+		func() error {
+			if w.near.State == nm.StateActive {
+				return nil
+			}
+			_, err := w.quiet().Up(ctx, w.near.UUID)
+			return err
+		},
+		func() error { return l.say(pair.Message{Type: pair.Make, MTU: w.both.mtu}) },
+		func() error { _, err := hear(ctx, pair.Up); return err },
+		func() error { return w.smaller(ctx) },
+		func() error { return l.say(pair.Message{Type: pair.Prove}) },
+		func() error {
+			m, err := hear(ctx, pair.Proved)
+			if err == nil && m.Report != nil {
+				w.Far = *m.Report
+			}
+			return err
+		},
+		func() (err error) { // only now the far end is as it is to be
+			w.report, err = w.making.Near.Host.Verify(ctx, w.near.UUID, verify.Options{NoProbe: w.NoProbe})
+			return err
+		},
+		func() error { return w.judge(w.report) },
+		func() error {
+			if w.Ask == nil {
+				return nil
+			}
+			return w.Ask(ctx, w.report)
+		},
+		func() error { return l.say(pair.Message{Type: pair.Save}) },
+		func() error { _, err := hear(context.WithoutCancel(ctx), pair.Saved); return err },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quiet is the near host without a question of its own.
+func (w *mending) quiet() *nmgre.Host {
+	host := *w.making.Near.Host
+	host.Confirm = nil
+	return &host
+}
+
 // smaller gives the near end the MTU of both.
-func (n *Near) smaller(ctx context.Context, b *Both, near nmgre.Status) error {
-	if near.Tunnel.MTU == 0 || b.mtu >= near.Tunnel.MTU {
+func (w *mending) smaller(ctx context.Context) error {
+	mtu := w.both.mtu
+	if w.near.Tunnel.MTU == 0 || mtu >= w.near.Tunnel.MTU {
 		return nil
 	}
-	n.Tell(fmt.Sprintf("MTU %d here, too: more does not fit at %s", b.mtu, fault.Printable(n.Name)))
-	planned, err := n.Host.PlanEdit(ctx, near.UUID, func(t *nm.Tunnel) error { t.MTU = b.mtu; return nil })
-	if err != nil {
+	w.Tell(fmt.Sprintf("MTU %d here, too: more does not fit at %s", mtu, fault.Printable(w.Name)))
+	w.mtu = true
+	return w.setMTU(ctx, mtu)
+}
+
+// undoMTU gives the near end its own MTU again.
+func (w *mending) undoMTU(ctx context.Context) error {
+	if !w.mtu {
+		return nil
+	}
+	return w.setMTU(ctx, w.near.Tunnel.MTU)
+}
+
+func (w *mending) setMTU(ctx context.Context, mtu uint32) error {
+	host := w.quiet()
+	planned, err := host.PlanEdit(ctx, w.near.UUID, func(t *nm.Tunnel) error { t.MTU = mtu; return nil })
+	if err == nil && len(planned.Changes) > 0 {
+		_, err = host.Edit(ctx, planned, nmgre.EditOptions{NoProbe: true})
+	}
+	return err
+}
+
+// MakeFar makes the far end of the tunnel with that UUID, or changes it to match.
+func (a App) MakeFar(ctx context.Context, host *nmgre.Host, name, uuid string, tell func(string)) error {
+	opts := ssh.Options{Host: name, Told: func(line string) { tell(fault.Printable(name) + ": " + line) }}
+	if err := ssh.CheckHost(name); err != nil {
 		return err
 	}
-	host := *n.Host
-	host.Confirm = nil
-	_, err = host.Edit(ctx, planned, nmgre.EditOptions{NoProbe: true})
-	return errors.Join(err)
+	n := a.near(host, opts)
+	n.Tell = tell
+	both, err := n.Plan(ctx, pair.Wish{Near: nm.NewTunnel()}, uuid)
+	if err == nil {
+		_, err = n.Mend(ctx, both, *both.There)
+	}
+	return err
 }

@@ -239,8 +239,8 @@ func (n *Near) Make(ctx context.Context, b *Both) (Result, error) {
 	host := *n.Host
 	host.Session, host.Confirm = nil, w.proved
 	var err error
-	w.Near2, err = host.Create(guarded, b.Near, nmgre.CreateOptions{NoProbe: n.NoProbe, Up: w.up})
-	w.Result.Near = w.Near2
+	w.made, err = host.Create(guarded, b.Near, nmgre.CreateOptions{NoProbe: n.NoProbe, Up: w.up})
+	w.Result.Near = w.made
 	if err != nil {
 		return w.Result, w.failed(ctx, err)
 	}
@@ -251,10 +251,10 @@ func (n *Near) Make(ctx context.Context, b *Both) (Result, error) {
 type making struct {
 	*Near
 	Result
-	both  *Both
-	Near2 nmgre.Created
-	free  func()
-	note  string // the file of the note that the far end is in doubt
+	both *Both
+	made nmgre.Created
+	free func()
+	note string // the file of the note that the far end is in doubt
 }
 
 // up waits until the other end is up, too, and lets both prove the tunnel.
@@ -368,7 +368,7 @@ func (w *making) settle(ctx context.Context, host *nmgre.Host) error {
 	w.Tell("the answer of " + fault.Printable(w.Name) + " is lost: asking it again")
 	_ = w.both.line.close()
 	there, askErr := w.askAgain(ctx)
-	name := fault.Operand(w.Near2.Status.Tunnel.Name)
+	name := fault.Operand(w.made.Status.Tunnel.Name)
 	switch {
 	case askErr != nil:
 		return errors.Join(err, &fault.Error{What: fmt.Sprintf("it is not known whether %s has its end: this end, %s, stays until that is known", fault.Printable(w.Name), name), Err: askErr,
@@ -378,7 +378,7 @@ func (w *making) settle(ctx context.Context, host *nmgre.Host) error {
 		return forget(w.note)
 	}
 	host.Confirm = nil
-	if _, undoErr := host.Delete(ctx, w.Near2.Status.UUID); undoErr != nil {
+	if _, undoErr := host.Delete(ctx, w.made.Status.UUID); undoErr != nil {
 		return errors.Join(err, undoErr)
 	}
 	w.Tell("undid everything: " + fault.Printable(w.Name) + " has not saved its end")

@@ -301,3 +301,92 @@ func cutAt(t *testing.T, c cut) {
 		}
 	})
 }
+
+// pairUp makes both ends.
+func (n *wired) pairUp(t *testing.T) {
+	t.Helper()
+	var told []string
+	near := n.nearOf(t, n.near.Start().Host(), n.dial(t, cut{at: -1}, nil, nil), &told)
+	both, err := near.Plan(t.Context(), pair.Wish{Near: nm.NewTunnel()}, "")
+	if err == nil {
+		_, err = near.Make(t.Context(), both)
+	}
+	if err != nil {
+		t.Fatal(err, told)
+	}
+}
+
+// failing returns the first check of both ends that fails.
+func (n *wired) failing(t *testing.T) (id string, verdict verify.Verdict) {
+	t.Helper()
+	var told []string
+	near := n.nearOf(t, n.near.Start().Host(), n.dial(t, cut{at: -1}, nil, nil), &told)
+	report, err := near.Verify(t.Context(), "gre1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range report.Checks {
+		if c.Status == verify.Fail {
+			return c.ID, report.Verdict
+		}
+	}
+	return "", report.Verdict
+}
+
+// What differs at the far end is named, and mended by the next pair; so is a far end that is gone.
+func TestVerifyAndMend(t *testing.T) {
+	for name, c := range map[string]struct {
+		break2 func(ctx context.Context, h *nmgre.Host) error
+		id     string
+		way    string // how it is mended
+	}{
+		"nothing": {func(context.Context, *nmgre.Host) error { return nil }, "", "matches"},
+		"the key": {func(ctx context.Context, h *nmgre.Host) error {
+			planned, err := h.PlanEdit(ctx, "gre1", func(t *nm.Tunnel) error {
+				k := gre.Key(7)
+				t.InputKey, t.OutputKey = &k, &k
+				return nil
+			})
+			if err == nil {
+				_, err = h.Edit(ctx, planned, nmgre.EditOptions{NoProbe: true})
+			}
+			return err
+		}, "both: key", "key"},
+		"it is gone": {func(ctx context.Context, h *nmgre.Host) error { _, err := h.Delete(ctx, "gre1"); return err }, "both: there", "made"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newWired()
+				n.pairUp(t)
+				n.serving.Wait()
+				whole := n.far.String()
+				if err := c.break2(t.Context(), n.far.Start().Host()); err != nil {
+					t.Fatal(err)
+				}
+				if id, verdict := n.failing(t); id != c.id || (verdict == verify.Pass) != (c.id == "") {
+					t.Errorf("verify names %q, and says %s", id, verdict)
+				}
+				n.serving.Wait()
+				var told []string
+				near := n.nearOf(t, n.near.Start().Host(), n.dial(t, cut{at: -1}, nil, nil), &told)
+				both, err := near.Plan(t.Context(), pair.Wish{Near: nm.NewTunnel()}, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if both.There == nil || both.Far.Mend == (c.way == "made") || (len(both.Far.Changes) == 0) != (c.way != "key") {
+					t.Fatalf("the plan is %+v", both.Far)
+				}
+				if _, err := near.Mend(t.Context(), both, *both.There); err != nil {
+					t.Fatal(err)
+				}
+				n.serving.Wait()
+				n.far.Settle()
+				want.Same(t, "the far end", n.far.String(), whole)
+				if id, verdict := n.failing(t); id != "" || verdict != verify.Pass {
+					t.Errorf("mended, verify names %q, and says %s", id, verdict)
+				}
+				n.serving.Wait()
+			})
+		})
+	}
+}

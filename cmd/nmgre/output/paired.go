@@ -102,6 +102,21 @@ func PairPlan(w io.Writer, near plan.Plan, far PairPlanned, notes []string, asJS
 	return err
 }
 
+// MendPlan writes the plan of a far end whose near end stays as it is.
+func MendPlan(w io.Writer, far PairPlanned, notes []string, asJSON bool) error {
+	far.Steps, far.Changes, far.Notes = append([]string{}, far.Steps...), append([]string{}, far.Changes...), append([]string{}, far.Notes...)
+	if asJSON {
+		return JSON(w, map[string]any{"plan": map[string]any{"far": far, "notes": append([]string{}, notes...)}})
+	}
+	if len(far.Steps) == 0 && len(far.Changes) == 0 {
+		_, err := fmt.Fprintf(w, "%s at %s matches: there is nothing to change\n", fault.Printable(far.Tunnel), fault.Printable(far.Host))
+		return err
+	}
+	far.Notes = append(append([]string{}, notes...), far.Notes...)
+	_, err := io.WriteString(w, far.text())
+	return err
+}
+
 // text is the far end's part of a plan.
 func (p PairPlanned) text() string {
 	var b strings.Builder

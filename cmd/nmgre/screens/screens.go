@@ -25,6 +25,25 @@ type Host struct {
 	doors   adapters.Doors
 	session func() nmgre.Session // that the person sits at
 	exe     string               // this program; see [watchdog.Start]
+	pair    Pair
+}
+
+// Pair makes the far end of a tunnel on another host, and tells of its steps.
+type Pair func(ctx context.Context, h *nmgre.Host, host, uuid string, tell func(string)) error
+
+// WithPair returns the host with a function that makes far ends.
+func (h *Host) WithPair(pair Pair) *Host {
+	h.pair = pair
+	return h
+}
+
+// Pair makes the far end of a tunnel.
+func (h *Host) Pair(ctx context.Context, host, uuid string) error {
+	return h.pair(ctx, h.Host, host, uuid, func(line string) {
+		if h.Progress != nil {
+			h.Progress(nmgre.Event{What: line})
+		}
+	})
 }
 
 // New returns the host behind the doors. session finds the session that the person sits at, and exe
@@ -111,7 +130,7 @@ func (h *Host) Reporting(to tui.Listener) tui.Workflow {
 	if to.Step != nil {
 		d.Profiles, d.Kernel, d.Gateway = calls.Profiles(d.Profiles, to.Step), calls.Kernel(d.Kernel, to.Step), calls.Gateway(d.Gateway, to.Step)
 	}
-	host := New(d, h.session, h.exe)
+	host := New(d, h.session, h.exe).WithPair(h.pair)
 	host.Progress, host.Checked, host.Advance = to.Step, to.Check, to.Advance
 	host.Confirm, host.ConfirmCut = to.Confirm, to.ConfirmCut
 	if to.ConfirmCut != nil {
