@@ -22,5 +22,7 @@ func (a *app) checkup() checkup.Host {
 	if is {
 		t.Columns, t.Rows, _ = term.Size(out)() // else the size is not known
 	}
-	return checkup.Host{Root: a.root, Version: release.Version, Terminal: t, Bus: a.bus, Open: a.open, Local: a.local, Tables: a.tables}
+	b := release.This()
+	p := doctor.Program{Version: b.Version, Go: b.Go, Commit: b.Commit, Modified: b.Modified}
+	return checkup.Host{Root: a.root, Program: p, Terminal: t, Bus: a.bus, Open: a.open, Local: a.local, Tables: a.tables}
 }

@@ -150,7 +150,7 @@ func TestDoctorWithoutNetworkManager(t *testing.T) {
 			w := newWorld(t)
 			w.wellFiles()
 			c.spoil(w)
-			h := checkup.Host{Root: w.root, Version: release.Version, Bus: w.bus.Address(), Open: w.open, Limit: 300 * time.Millisecond}
+			h := checkup.Host{Root: w.root, Bus: w.bus.Address(), Open: w.open, Limit: 300 * time.Millisecond}
 			begin := time.Now()
 			r := doctor.Diagnose(h.Facts(t.Context()))
 			text := r.Text(80)
@@ -248,7 +248,7 @@ func TestDoctorKeepsSecrets(t *testing.T) {
 		return d, closeAll, err
 	}
 	for _, failing := range []bool{false, true} {
-		h := checkup.Host{Root: w.root, Version: release.Version, Bus: w.bus.Address(), Release: "6.9.1-Galadriel", Open: open, Terminal: doctor.Terminal{Is: true, Name: "acme-corp of ann\x1b"},
+		h := checkup.Host{Root: w.root, Bus: w.bus.Address(), Release: "6.9.1-Galadriel", Open: open, Terminal: doctor.Terminal{Is: true, Name: "acme-corp of ann\x1b"},
 			Tables: func(context.Context) (owners.Tables, error) { return owners.Tables{Others: 1}, nil }}
 		if failing {
 			h.Open = func(context.Context) (adapters.Doors, func(), error) {

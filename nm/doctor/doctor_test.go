@@ -16,7 +16,7 @@ func number(n int) *int { return &n }
 // healthy returns the facts of a host on which nothing is to be said.
 func healthy() Facts {
 	return Facts{
-		Nmgre: Program{"0.1.0", "go1.26"}, System: System{ID: "debian", Version: "12", Kernel: "6.1.0-18-amd64", Arch: "amd64"},
+		Nmgre: Program{Version: "0.1.0", Go: "go1.26", Commit: "85abec0c1f2d4e5f", Modified: true}, System: System{ID: "debian", Version: "12", Kernel: "6.1.0-18-amd64", Arch: "amd64"},
 		Caller: Caller{Root: true, Admin: true, Modify: "yes", Control: "yes"}, Terminal: Terminal{Is: true, Name: "xterm-256color", Columns: 80, Rows: 24, UTF8: true},
 		Modules: map[string]string{"ip_gre": "loaded", "ip6_gre": "loadable", "nf_tables": "loaded", "nf_nat": "loadable", "nft_chain_nat": "built in"},
 		Manager: Manager{State: Runs, Version: "1.42.4", Installed: true}, Hook: Hook{Installed: true, Systemd: true},

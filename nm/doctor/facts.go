@@ -59,6 +59,9 @@ const (
 type Program struct {
 	Version string `json:"version"`
 	Go      string `json:"go"`
+	// Commit is what it was built from; Modified says that files had changed since.
+	Commit   string `json:"commit,omitempty"`
+	Modified bool   `json:"modified,omitempty"`
 }
 
 // System is the host.

@@ -96,7 +96,17 @@ func problem(summary, hint string) Finding {
 
 func one(f Finding) []Finding { return []Finding{f} }
 
-func ofNmgre(f *Facts) []Finding { return one(ok("%s (%s)", f.Nmgre.Version, f.Nmgre.Go)) }
+func ofNmgre(f *Facts) []Finding {
+	p := f.Nmgre
+	text := p.Version + " (" + p.Go
+	if p.Commit != "" {
+		text += ", commit " + p.Commit[:min(len(p.Commit), 12)]
+	}
+	if p.Modified {
+		text += " with changes"
+	}
+	return one(ok("%s)", text))
+}
 
 func ofSystem(f *Facts) []Finding {
 	name := strings.TrimSpace(f.System.ID + " " + f.System.Version)

@@ -26,7 +26,7 @@ const limit = 5 * time.Second
 // Host is a host to look at.
 type Host struct {
 	Root     string // "/"
-	Version  string // nmgre's
+	Program  doctor.Program
 	Terminal doctor.Terminal
 	Bus      string        // the address of the system bus; empty for the usual one
 	Limit    time.Duration // how long each part may take; 0 for the usual time
@@ -56,7 +56,7 @@ type visit struct {
 
 // Facts reads the host. It takes a few times the limit at most.
 func (h Host) Facts(ctx context.Context) doctor.Facts {
-	f := doctor.Facts{Nmgre: doctor.Program{Version: h.Version, Go: runtime.Version()}, Terminal: h.Terminal, Unread: make(map[doctor.Subject]string),
+	f := doctor.Facts{Nmgre: h.Program, Terminal: h.Terminal, Unread: make(map[doctor.Subject]string),
 		Others: []doctor.Other{}, Tunnels: []doctor.Tunnel{}}
 	f.Terminal.Name = termName(f.Terminal.Name)
 	f.Firewall.Programs = []string{}
