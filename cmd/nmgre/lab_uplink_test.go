@@ -14,11 +14,32 @@ import (
 // packets of 1400 bytes. Its profile has these words more.
 func secondUplink(t *testing.T, more string) {
 	t.Helper()
-	lab.Router.Run(t, "ip", "link", "add", "up9", "mtu", "1400", "type", "veth", "peer", "name", "eth9", "netns", strconv.Itoa(lab.Linux1.Pid()))
+	wireUplink(t)
 	t.Cleanup(func() { lab.Router.Try("ip", "link", "del", "up9") })
-	lab.Router.Run(t, "sh", "-c", "ip address add 100.0.9.1/24 dev up9; ip link set up9 up; sysctl -qw net.ipv4.conf.up9.forwarding=1 net.ipv4.conf.up9.rp_filter=0")
-	lab.Linux1.Run(t, "sh", "-c", "ip link set eth9 mtu 1400; nmcli connection add type ethernet con-name uplink ifname eth9 ethernet.mtu 1400 ipv4.method manual ipv4.addresses 100.0.9.100/24 ipv6.method disabled "+more+" && nmcli connection up uplink")
+	lab.Linux1.Run(t, "sh", "-c", "nmcli connection add type ethernet con-name uplink ifname eth9 ethernet.mtu 1400 ipv4.method manual ipv4.addresses 100.0.9.100/24 ipv6.method disabled "+more+" && nmcli connection up uplink")
 	t.Cleanup(func() { lab.Linux1.Try("nmcli", "connection", "delete", "uplink") })
+}
+
+// wireUplink puts the wire between eth9 and the router.
+func wireUplink(t *testing.T) {
+	t.Helper()
+	lab.Router.Run(t, "ip", "link", "add", "up9", "mtu", "1400", "type", "veth", "peer", "name", "eth9", "mtu", "1400", "netns", strconv.Itoa(lab.Linux1.Pid()))
+	lab.Router.Run(t, "sh", "-c", "ip address add 100.0.9.1/24 dev up9; ip link set up9 up; sysctl -qw net.ipv4.conf.up9.forwarding=1 net.ipv4.conf.up9.rp_filter=0")
+}
+
+// mustLeaveAfterReboot plays a reboot, in which eth9 appears late, and checks that the tunnel goes
+// by it again.
+func mustLeaveAfterReboot(t *testing.T) {
+	t.Helper()
+	lab.Linux1.Reboot(t)
+	wireUplink(t)
+	waitActive(t, lab.Linux1, "uplink")
+	waitActive(t, lab.Linux1, "gre1")
+	eventually(t, "after a reboot the far end answers", func() bool { return lab.Ping(t, lab.Linux1, "172.16.0.2") })
+	mustGoByUplink(t)
+	if own := ownRoutes(t, lab.Linux1); own != "" {
+		t.Errorf("after a reboot there are routes of nmgre's: %s", own)
+	}
 }
 
 // mustLeaveByUplink checks that the packets of gre1 go by eth9, with its MTU, both as nmgre says
@@ -35,6 +56,12 @@ func mustLeaveByUplink(t *testing.T, r lab.Result) {
 	if !strings.Contains(far.Stdout, "verdict: pass") {
 		t.Errorf("at the far end: %s", far)
 	}
+	mustGoByUplink(t)
+}
+
+// mustGoByUplink checks that the packets of gre1 go by eth9.
+func mustGoByUplink(t *testing.T) {
+	t.Helper()
 	sent := func() string { return lab.Linux1.Run(t, "sh", "-c", "cat /sys/class/net/eth9/statistics/tx_packets") }
 	before := sent()
 	mustPing(t, lab.Linux1, "172.16.0.2")
@@ -64,6 +91,7 @@ func TestLabSecondUplink(t *testing.T) {
 	nmcli(t, "connection down gre1")
 	nmcli(t, "connection up gre1")
 	mustPing(t, lab.Linux1, "172.16.0.2")
+	mustLeaveAfterReboot(t)
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 }
 
@@ -84,5 +112,6 @@ func TestLabParentInVRF(t *testing.T) {
 	nmcli(t, "connection down gre1")
 	nmcli(t, "connection up gre1")
 	mustPing(t, lab.Linux1, "172.16.0.2")
+	mustLeaveAfterReboot(t)
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 }
