@@ -7,12 +7,13 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/find"
 	"nmgre/nm/plan"
-	"nmgre/nm/policy"
+	"nmgre/nm/states"
+	"nmgre/nm/weights"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
-	"nmgre/routes/kernel"
 	"nmgre/routes/list"
 	"nmgre/routes/rule"
 )
@@ -23,7 +24,7 @@ import (
 func (h *Host) ChangeRoutes(ctx context.Context, name string, change plan.RouteChange) (plan.RouteResult, error) {
 	p, err := h.own(ctx, name)
 	if err == nil {
-		err = inWork(p)
+		err = find.InWork(p)
 	}
 	if err != nil {
 		return plan.RouteResult{}, err
@@ -211,74 +212,32 @@ func (c *routeWork) nameLines(err error) error {
 	return err
 }
 
-// The states of a route.
-const (
-	RouteSet     = "set"
-	RouteMissing = "missing"
-	RouteDown    = "down"
+// The states of a route or a rule.
+const RouteSet, RouteMissing, RouteDown = states.Set, states.Missing, states.Down
+
+// RouteState and RuleState are a route and a rule of a tunnel with their present states.
+type (
+	RouteState = states.Route
+	RuleState  = states.Rule
 )
 
-// RouteState is a route of a tunnel with its present state.
-type RouteState struct {
-	nm.Owned
-	State string // RouteSet, RouteMissing, or RouteDown if the tunnel is down
-}
-
-// Routes lists the routes of a tunnel, each with its owner and its state: the profile's routes,
-// then the kept ones.
+// Routes lists the routes of a tunnel, as [states.Routes] does.
 func (h *Host) Routes(ctx context.Context, name string) (nm.Profile, []RouteState, error) {
 	p, err := h.Find(ctx, name)
 	if err != nil {
 		return p, nil, err
 	}
-	m, err := h.Profiles.Manager(ctx)
-	if err != nil {
-		return p, nil, err
-	}
-	k, err := keep.Of(ctx, h.Store, p.UUID)
-	if err != nil {
-		return p, nil, err
-	}
-	missing, err := keep.Missing(ctx, h.Kernel, p.Running(), k)
-	if err != nil {
-		return p, nil, err
-	}
-	held, err := h.heldBy(ctx, p)
-	if err != nil {
-		return p, nil, err
-	}
-	list := make([]RouteState, 0, len(p.Tunnel.Routes)+len(k.Routes))
-	state := func(inKernel bool) string {
-		switch {
-		case p.Device == "":
-			return RouteDown
-		case inKernel:
-			return RouteSet
-		}
-		return RouteMissing
-	}
-	for i := range p.Tunnel.Routes {
-		r := &p.Tunnel.Routes[i]
-		list = append(list, RouteState{nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: nm.WhyProfile(*r, p.Tunnel.Name)}, state(held[r.Slot()] || !r.Type.HasDevice())})
-	}
-	for i := range k.Routes { // none is copied: there may be very many
-		r := &k.Routes[i]
-		list = append(list, RouteState{nm.Owned{Route: r, Owner: nm.OwnerKernel, Why: nm.WhyKernel(*r, m.Version)}, state(!missing[i])})
-	}
-	return p, list, nil
+	list, err := states.Routes(ctx, h.System, p)
+	return p, list, err
 }
 
-// heldBy returns the [kernel.HeldSlots] of the kernel's routes into the tunnel's device to
-// destinations of the profile's routes.
-func (h *Host) heldBy(ctx context.Context, p nm.Profile) (map[routes.Slot]bool, error) {
-	if p.Device == "" || len(p.Tunnel.Routes) == 0 {
-		return nil, nil
-	}
-	inKernel, err := h.Kernel.Routes(ctx, p.Device, kernel.OneOf(p.Tunnel.Routes))
+// Rules lists the rules of a tunnel, as [states.Rules] does.
+func (h *Host) Rules(ctx context.Context, name string) ([]RuleState, error) {
+	p, err := h.Find(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return kernel.HeldSlots(inKernel), nil
+	return states.Rules(ctx, h.System, p)
 }
 
 // ChangeRules changes the rules of a tunnel by an edit, which checks the tunnel only where it has
@@ -295,38 +254,27 @@ func (h *Host) ChangeRules(ctx context.Context, name string, change func([]rule.
 	return planned, err
 }
 
-// RuleState is a rule of a tunnel with its present state.
-type RuleState struct {
-	nm.OwnedRule
-	State string // RouteSet, RouteMissing, or RouteDown if the tunnel is down
-}
-
-// Rules lists the rules of a tunnel, each with its owner and its state: the profile's rules, then
-// the kept ones.
-func (h *Host) Rules(ctx context.Context, name string) ([]RuleState, error) {
-	p, err := h.Find(ctx, name)
+// PlanKeepRoutes decides how the routes with a weight leave the tunnel's profile, and those of
+// other tunnels that NetworkManager joins with them. It returns the edits of all these tunnels, for
+// [Host.EditTogether]; there are none if there is nothing to move. It changes nothing on the host.
+// The errors are those of [Host.PlanEdit].
+func (h *Host) PlanKeepRoutes(ctx context.Context, name string) ([]plan.EditPlan, error) {
+	p, err := h.own(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, fault.Ended(ctx, err)
 	}
-	k, err := keep.Of(ctx, h.Store, p.UUID)
-	if err != nil {
-		return nil, err
+	all, err := h.Profiles.List(ctx)
+	kept, keptErr := h.Store.All(ctx)
+	if err := errors.Join(err, keptErr); err != nil {
+		return nil, fault.Ended(ctx, err)
 	}
-	held, err := h.Kernel.Rules(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all := policy.Assign(p.Tunnel.WithKept(k).Rules, p.Tunnel.Rules, k.Policy)
-	list := make([]RuleState, len(all))
-	there := kernel.RulesOf(held)
-	for i, o := range all {
-		list[i] = RuleState{o, RouteMissing}
-		switch {
-		case p.Device == "":
-			list[i].State = RouteDown
-		case there[o.Rule]:
-			list[i].State = RouteSet
+	var plans []plan.EditPlan
+	for _, c := range weights.Changes(p, all, kept) {
+		planned, err := h.PlanEdit(ctx, c.UUID, c.Make)
+		if err != nil {
+			return nil, err
 		}
+		plans = append(plans, planned)
 	}
-	return list, nil
+	return plans, nil
 }

@@ -56,22 +56,18 @@ type Created struct {
 // in the middle leaves a profile in memory, which is marked as on trial. The next method that lists
 // the profiles removes it.
 func (h *Host) Create(ctx context.Context, planned plan.Plan, opts CreateOptions) (Created, error) {
-	h, err := h.guarded(ctx, planned.Effect)
+	b, err := h.newBatch(ctx, Changes{Create: []plan.Plan{planned}}, opts)
 	if err != nil {
 		return Created{}, err
 	}
-	c := &createWork{host: h, uuid: nm.NewUUID(), tunnel: planned.Tunnel, plan: planned}
-	report, err := c.carryOut(ctx, opts)
-	if err != nil {
-		return Created{Report: report}, c.undo(ctx, err)
+	if err := b.carryOut(ctx); err != nil {
+		return Created{Report: b.creates[0].report}, b.undo(ctx, err)
 	}
-	p := c.asSaved()
-	status := Status{Profile: p, Link: report.Link, Kept: c.kept()}
-	if !status.Kept.Empty() {
-		status.KeptErr = h.Store.HookMissing(ctx)
+	done := b.created()[0]
+	if done.Status.Link = done.Report.Link; !done.Status.Kept.Empty() {
+		done.Status.KeptErr = h.Store.HookMissing(ctx)
 	}
-	report.Saved(p)
-	return Created{Status: status, Report: report}, nil
+	return done, nil
 }
 
 // createWork is a new tunnel while it is made.
@@ -81,6 +77,7 @@ type createWork struct {
 	tunnel nm.Tunnel
 	plan   plan.Plan
 	report verify.Report // of a tunnel that is made together with others
+	batch  *batch
 	// the undo waits until it is gone; empty until a device of that name may be the tunnel's
 	device  string
 	keeping bool // root's files may have something for the tunnel
@@ -91,28 +88,40 @@ type createWork struct {
 	file   string // the profile's file, once it is on disk
 }
 
-// carryOut takes the steps one after the other, until one fails.
-func (c *createWork) carryOut(ctx context.Context, opts CreateOptions) (report verify.Report, err error) {
-	h, name := c.host, c.tunnel.Name
-	if opts.Up == nil {
-		opts.Up = func(context.Context) error { return nil }
+func (c *createWork) named() string     { return c.tunnel.Name }
+func (c *createWork) takes(string) bool { return true }
+
+// steps are the steps of a phase. Those of several tunnels are told with the names behind them.
+func (c *createWork) steps(ctx context.Context, p phase, first bool) []editStep {
+	h, b := c.host, c.batch
+	added, free, kept := "added the profile "+c.tunnel.Name+", in memory", "made sure that the name is free", c.keepName()
+	if len(b.works) > 1 {
+		added, free, kept = "added the profile, in memory", "made sure that the names are free", "set what root keeps"
 	}
-	steps := []editStep{
-		{plan.StepProfile, "added the profile " + name + ", in memory", func() error { return h.Profiles.Add(ctx, c.uuid, c.plan.Profile()) }},
-		{"", "made sure that the name is free", func() error { return claim(ctx, c) }},
-		{plan.StepActivate, "brought it up", func() error { c.device = name; return h.Profiles.Activate(ctx, c.uuid) }},
-		{plan.StepRoute, c.keepName(), func() error { return c.keep(ctx) }},
-		{"", "", func() error { return opts.Up(ctx) }},
-		{plan.StepCheck, "verified it", func() error { report, err = c.check(ctx, h, opts); return err }},
-		{"", h.confirmName(), func() error { return h.asked(ctx, report) }},
-		{plan.StepSave, "wrote the profile to disk", func() error { return c.save(ctx) }},
+	switch {
+	case p == phaseAdd:
+		return []editStep{{plan.StepProfile, added, func() error { return h.Profiles.Add(ctx, c.uuid, c.plan.Profile()) }}}
+	case p == phaseClaim && c == b.creates[0]: // it looks for all
+		return []editStep{{"", free, func() error { return claim(ctx, b.creates...) }}}
+	case p == phaseChange:
+		return []editStep{{plan.StepActivate, "brought it up", func() error { c.device = c.tunnel.Name; return h.Profiles.Activate(ctx, c.uuid) }}}
+	case p == phaseKeep && !c.plan.Kept.Empty():
+		return []editStep{{plan.StepRoute, kept, func() error { return c.keep(ctx) }}}
+	case p == phaseUp && b.opts.Up != nil:
+		return []editStep{{"", "", func() error { return b.opts.Up(ctx) }}}
+	case p == phaseCheck:
+		return []editStep{{plan.StepCheck, "verified it", func() (err error) {
+			c.report, err = c.check(ctx, b.looking, b.opts)
+			return err
+		}}}
+	case p == phaseAsk && first:
+		return []editStep{{"", h.confirmName(), func() error { return h.asked(ctx, c.report) }}}
+	case p == phaseMark && !first:
+		return []editStep{{"", "", func() error { c.saving = true; return h.Profiles.SaveWith(ctx, c.uuid, b.creates[0].uuid) }}}
+	case p == phaseSave:
+		return []editStep{{plan.StepSave, "wrote the profile to disk", func() error { return c.save(ctx) }}}
 	}
-	for _, s := range steps {
-		if err := h.step(ctx, Event{Step: s.id, What: s.what, Commands: c.commands(s.id)}, s.do); err != nil {
-			return report, err
-		}
-	}
-	return report, nil
+	return nil
 }
 
 // save ends the trial of the profile, and then that of what root keeps.

@@ -47,6 +47,9 @@
 //	                input becomes
 //	nm/document     the one document: YAML with tunnels, or links between hosts; its JSON Schema
 //	nm/mesh         who is linked with whom in a star or a full mesh, and what is allotted to each
+//	nm/reconcile    what to make, change and delete so that a host has what a document wants
+//	nm/states       tells which routes and rules are set
+//	nm/notice       makes few notices of many events
 //	nm/weights      finds out how routes with a weight leave the profiles
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
 //	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
@@ -80,9 +83,9 @@
 //
 //   - a flag of create: cmd/nmgre/create.go
 //   - the steps of create, in order: create.go; of edit: edit.go; of a change of routes: change.go
-//   - the undo of all three: undo.go
-//   - how routes with a weight leave the profiles: nm/weights; the edits of several tunnels
-//     as one: together.go
+//   - the undo of all three: undo.go; of a document: apply.go
+//   - how routes with a weight leave the profiles: nm/weights; changes of several tunnels as
+//     one, with a leader who decides for all: together.go
 //   - what the hook does, and what it does over errors: routes/keep/converge.go
 //   - a word of `ip route`: routes/words.go; of `ip rule`: routes/rule/words.go
 //   - the reason why a route is root's and not the profile's: nm/owner.go

@@ -8,6 +8,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/find"
 	"nmgre/nm/plan"
+	"nmgre/nm/reconcile"
 	"nmgre/nm/verify"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -28,7 +29,7 @@ func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 	if p, err = find.NotByHand(p, err); err != nil {
 		return plan.EditPlan{}, fault.Ended(ctx, err)
 	}
-	if err := inWork(p); err != nil {
+	if err := find.InWork(p); err != nil {
 		return plan.EditPlan{}, err
 	}
 	profiles := h.profiles
@@ -41,19 +42,7 @@ func (h *Host) PlanEdit(ctx context.Context, name string, change func(*nm.Tunnel
 	if err != nil {
 		return plan.EditPlan{}, err
 	}
-	return withEnds(ctx, sys, planned)
-}
-
-// inWork refuses a tunnel that another nmgre makes or edits.
-func inWork(p nm.Profile) error {
-	const hint = "try again in a moment"
-	switch name := fault.Printable(p.Tunnel.Name); {
-	case p.Trial:
-		return fault.Invalid("", hint, "another nmgre is making %s right now", name)
-	case p.Edit != nil:
-		return fault.Invalid("", hint, "another nmgre is changing %s right now", name)
-	}
-	return nil
+	return reconcile.WithEnds(ctx, sys, planned)
 }
 
 // EditOptions are the user's choices for [Host.Edit].
@@ -106,6 +95,34 @@ type editWork struct {
 	trial       keep.Trial // what root keeps after the edit; nil if that stays as it is
 	kept        bool       // the tunnel's kept file may have it
 	report      verify.Report
+
+	joins   bool   // it is one of several, and its profile is marked even if it stays as it is
+	leader  string // of them; empty for the leader itself
+	noProbe bool
+	faulty  bool // a check that fails does not undo the edit
+}
+
+func (e *editWork) named() string { return e.plan.Before.Name }
+
+// steps are the steps of a phase.
+func (e *editWork) steps(ctx context.Context, p phase, first bool) []editStep {
+	switch p {
+	case phaseBegin:
+		return []editStep{{"", "made sure that nobody else has changed it", func() error { return e.unchanged(ctx) }}}
+	case phaseChange:
+		return e.change(ctx)
+	case phaseKeep:
+		return []editStep{{plan.StepRoute, e.keepName(), func() error { return e.keep(ctx) }}}
+	case phaseCheck:
+		return []editStep{{plan.StepCheck, "verified it", func() (err error) { e.report, err = e.check(ctx); return err }}}
+	case phaseAsk:
+		if first {
+			return []editStep{{"", e.host.confirmName(), func() error { return e.host.asked(ctx, e.report) }}}
+		}
+	case phaseSave:
+		return e.save(ctx)
+	}
+	return nil
 }
 
 // editStep is a step of an edit, or of a new tunnel. Its ID is empty if no plan has it.
@@ -114,17 +131,14 @@ type editStep struct {
 	do       func() error
 }
 
-// begin are the steps before anything is changed.
-func (e *editWork) begin(ctx context.Context) []editStep {
-	return []editStep{{"", "made sure that nobody else has changed it", func() error { return e.unchanged(ctx) }}}
-}
-
 // change are the steps that change the profile in memory, and its device.
 func (e *editWork) change(ctx context.Context) []editStep {
 	h, planned, uuid := e.host, e.plan, e.plan.Profile.UUID
 	return []editStep{
 		{plan.StepProfile, "changed the profile, in memory", func() error {
-			undo, err := h.Profiles.Update(ctx, uuid, &planned.Profile.Tunnel, planned.ProfileAfter())
+			after := planned.ProfileAfter()
+			after.Leader = e.leader
+			undo, err := h.Profiles.Update(ctx, uuid, &planned.Profile.Tunnel, after)
 			// then nothing has changed, and another's change stays
 			if !errors.Is(err, fault.ErrChanged) {
 				e.undoProfile = undo
@@ -137,14 +151,6 @@ func (e *editWork) change(ctx context.Context) []editStep {
 	}
 }
 
-// prove are the steps that change what root keeps, and verify the tunnel.
-func (e *editWork) prove(ctx context.Context, opts EditOptions) []editStep {
-	return []editStep{
-		{plan.StepRoute, e.keepName(), func() error { return e.keep(ctx) }},
-		{plan.StepCheck, "verified it", func() (err error) { e.report, err = e.check(ctx, opts); return err }},
-	}
-}
-
 // save are the steps that make the edit last.
 func (e *editWork) save(ctx context.Context) []editStep {
 	return []editStep{
@@ -153,23 +159,10 @@ func (e *editWork) save(ctx context.Context) []editStep {
 	}
 }
 
-// take takes those of the steps that the edit has, until one fails.
-func (e *editWork) take(ctx context.Context, steps []editStep) error {
-	for _, s := range steps {
-		if !e.takes(s.id) {
-			continue
-		}
-		if err := e.host.step(ctx, Event{Step: s.id, What: s.what, Commands: e.commands(s.id)}, s.do); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // takes says whether the edit has the step with that ID. The kept routes and rules are also set
 // again when the device has changed, unless all of them were there and stay.
 func (e *editWork) takes(id string) bool {
-	if id == "" {
+	if id == "" || e.joins && (id == plan.StepProfile || id == plan.StepSave) {
 		return true
 	}
 	if id == plan.StepRoute {
@@ -255,7 +248,7 @@ func (e *editWork) keep(ctx context.Context) error {
 		return e.host.converge(ctx, e.plan.Profile.UUID)
 	}
 	var err error
-	e.trial, err = e.host.try(ctx, e.plan.Kept, e.plan.ProfileDiffers())
+	e.trial, err = e.host.try(ctx, e.plan.Kept, e.joins || e.plan.ProfileDiffers())
 	return err
 }
 
@@ -309,9 +302,9 @@ func (e *editWork) settle(ctx context.Context) error {
 
 // check verifies the tunnel. A check that failed before the edit may fail again. Where addresses
 // and routes stay as they are, nothing is waited for unless a check fails.
-func (e *editWork) check(ctx context.Context, opts EditOptions) (verify.Report, error) {
+func (e *editWork) check(ctx context.Context) (verify.Report, error) {
 	if e.addressesStay() {
-		report, err := e.verify(ctx, opts)
+		report, err := e.verify(ctx)
 		if err != nil || e.newFailure(report) == nil {
 			return report, err
 		}
@@ -319,8 +312,8 @@ func (e *editWork) check(ctx context.Context, opts EditOptions) (verify.Report, 
 	if err := e.settle(ctx); err != nil {
 		return verify.Report{}, err
 	}
-	report, err := e.verify(ctx, opts)
-	if err != nil || opts.faulty {
+	report, err := e.verify(ctx)
+	if err != nil || e.faulty {
 		return report, err
 	}
 	return report, e.newFailure(report)
@@ -333,8 +326,8 @@ func (e *editWork) addressesStay() bool {
 }
 
 // verify verifies the tunnel as the edit leaves it.
-func (e *editWork) verify(ctx context.Context, opts EditOptions) (verify.Report, error) {
-	return e.host.verifyProfile(ctx, e.after(), verify.Settings{Probe: !opts.NoProbe, BeforeSave: true, Kept: &e.plan.Kept})
+func (e *editWork) verify(ctx context.Context) (verify.Report, error) {
+	return e.host.verifyProfile(ctx, e.after(), verify.Settings{Probe: !e.noProbe, BeforeSave: true, Kept: &e.plan.Kept})
 }
 
 // newFailure returns the first check that failed now and had not failed before the edit, as an

@@ -7,7 +7,6 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/ends"
-	"nmgre/nm/plan"
 	"nmgre/nm/resolve"
 	"nmgre/routes/fault"
 )
@@ -65,17 +64,4 @@ func (h *Host) ZoneNames(ctx context.Context) ([]string, error) {
 // [resolve.Lookup] does.
 func (h *Host) Resolve(ctx context.Context, name string, v6 bool) ([]netip.Addr, error) {
 	return resolve.Lookup(ctx, h.Resolver, resolve.Asked{Name: name, V6: v6})
-}
-
-// withEnds checks the ends of an edited tunnel, and adds what there is to say of them.
-func withEnds(ctx context.Context, sys nm.System, planned plan.EditPlan) (plan.EditPlan, error) {
-	if err := ends.Check(ctx, sys, planned.Before, planned.After); err != nil {
-		return plan.EditPlan{}, fault.Ended(ctx, err)
-	}
-	notes, err := ends.Notes(ctx, sys, planned.Before, planned.After)
-	if err != nil {
-		return plan.EditPlan{}, fault.Ended(ctx, err)
-	}
-	planned.Notes = slices.Concat(planned.Notes, notes)
-	return planned, nil
 }

@@ -9,6 +9,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/ends"
 	"nmgre/nm/find"
+	"nmgre/nm/notice"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/nm/verify/fleet"
@@ -43,8 +44,9 @@ type Host struct {
 	Progress func(Event)
 	// Checked, if it is set, is called with each check of a verification.
 	Checked func(verify.Check)
-	// Advance, if it is set, is called now and then while very many routes are set.
-	Advance func(done, total int)
+	// Advance, if it is set, is called now and then while very many routes are set, and
+	// AdvanceTunnels while many tunnels are changed together.
+	Advance, AdvanceTunnels func(done, total int)
 }
 
 // Event is the end of a step, or something else that the user should know.
@@ -72,7 +74,11 @@ func (h *Host) tell(e Event) {
 }
 
 // warn tells of trouble that does not make the request fail.
-func (h *Host) warn(text string) { h.tell(Event{What: "warning: " + text}) }
+func (h *Host) warn(texts ...string) {
+	for _, text := range texts {
+		h.tell(Event{What: "warning: " + text})
+	}
+}
 
 // step takes one step, unless ctx has ended, and tells its event. An event with an empty What is
 // not told.
@@ -123,9 +129,7 @@ func (h *Host) waitGone(ctx context.Context, dev string) error {
 // keep has root keep k. It warns of trouble with other tunnels.
 func (h *Host) keep(ctx context.Context, k keep.Kept) error {
 	c, err := h.Keeper.Keep(ctx, k, h.Advance)
-	for _, trouble := range c.Trouble {
-		h.warn(trouble)
-	}
+	h.warn(c.Trouble...)
 	return err
 }
 
@@ -133,9 +137,7 @@ func (h *Host) keep(ctx context.Context, k keep.Kept) error {
 // is nothing to end.
 func (h *Host) try(ctx context.Context, k keep.Kept, byProfile bool) (keep.Trial, error) {
 	c, trial, err := h.Keeper.Try(ctx, k, byProfile, h.Advance)
-	for _, trouble := range c.Trouble {
-		h.warn(trouble)
-	}
+	h.warn(c.Trouble...)
 	if err != nil && !errors.Is(err, fault.ErrLeftBehind) {
 		trial = nil // what changed nothing needs no undo
 	}
@@ -206,4 +208,71 @@ func (h *Host) FarEnd(ctx context.Context, t nm.Tunnel) (nm.FarEnd, error) {
 // isAway says whether an error shows that NetworkManager or the bus is being restarted, or is slow.
 func isAway(err error) bool {
 	return errors.Is(err, fault.ErrNoNetworkManager) || errors.Is(err, fault.ErrTimeout)
+}
+
+// Notice says which parts of the host may have changed.
+type Notice = notice.Notice
+
+// Watch sends a notice when the host has changed. It listens to NetworkManager's and the kernel's
+// own events, and asks neither of them by itself. Events that come close together make one notice,
+// and there is at most one notice a second. Only the loss and the return of NetworkManager, or of
+// the kernel's notifications, are sent at once. A notice that nobody receives is joined with the
+// next one.
+//
+// The watch ends when ctx ends: then the channel is closed, and nothing of the watch is left. While
+// NetworkManager is away, the watch goes on and finds it again by itself. After Back,
+// NetworkManager may still be starting. Another notice with Profiles comes when it is done.
+//
+// Where the process is root, the watch also sets nmgre's rules again when somebody has removed
+// them, such as by a flush of the whole ruleset.
+func (h *Host) Watch(ctx context.Context) (<-chan Notice, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	profiles, err := h.Profiles.Watch(ctx)
+	if err != nil {
+		cancel()
+		return nil, fault.Ended(ctx, err)
+	}
+	kernelEvents, err := h.Kernel.Watch(ctx)
+	if err != nil {
+		cancel()
+		for range profiles { // until it is closed
+		}
+		return nil, err
+	}
+	out, mended := make(chan Notice), h.mendRules(ctx)
+	go func() {
+		defer close(out)
+		defer func() { <-mended }()
+		defer cancel()
+		notice.Relay(ctx, profiles, kernelEvents, out)
+	}()
+	return out, nil
+}
+
+// mendEvery is the least time between two repairs of the rules, so that a program which removes
+// them again and again costs little.
+const mendEvery = time.Second
+
+// mendRules sets nmgre's rules again whenever somebody has removed them, until ctx ends. It does so
+// for root only: nobody is asked for a password because of a flush. What cannot be set is for
+// verify to tell. The channel that it returns is closed at its end.
+func (h *Host) mendRules(ctx context.Context) <-chan struct{} {
+	ended := make(chan struct{})
+	var removed <-chan struct{}
+	if h.Kernel.CanChange() {
+		removed, _ = h.Gateway.WatchRules(ctx) // without it the hook's next event sets them
+	}
+	go func() {
+		defer close(ended)
+		if removed == nil {
+			return
+		}
+		for range removed {
+			mending, cancel := context.WithTimeout(ctx, keep.UndoTimeout)
+			_, _ = h.Keeper.Converge(mending, "")
+			cancel()
+			fault.Pause(ctx, mendEvery)
+		}
+	}()
+	return ended
 }

@@ -61,10 +61,13 @@ var pureRooms = map[string][]string{
 	"nm/notation/every":    {"nm/notation", "nm/notation/linux", "nm/notation/netplan", "nm/notation/router", "routes/fault"},
 	"nm/notation/importer": {"nm", "nm/notation", "nm/notation/every", "routes/fault", "routes/gre"},
 
-	"nm/mesh":     {"routes/fault"},
-	"nm/document": {"go.yaml.in/yaml/v3", "nm", "nm/mesh", "nm/resolve", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"}, // and here, too
+	"nm/notice":    {"nm", "routes/kernel"},
+	"nm/mesh":      {"routes/fault"},
+	"nm/reconcile": {"nm", "nm/crowd", "nm/ends", "nm/find", "nm/plan", "nm/resolve", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/kernel", "routes/rule"},
+	"nm/states":    {"nm", "nm/policy", "routes", "routes/keep", "routes/kernel"},
+	"nm/document":  {"go.yaml.in/yaml/v3", "nm", "nm/mesh", "nm/resolve", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"}, // and here, too
 
-	".": {"nm", "nm/crowd", "nm/cut", "nm/ends", "nm/find", "nm/plan", "nm/policy", "nm/resolve", "routes/rule", "nm/verify", "nm/verify/fleet", "nm/weights", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
+	".": {"nm", "nm/crowd", "nm/cut", "nm/ends", "nm/find", "nm/notice", "nm/plan", "nm/reconcile", "nm/resolve", "nm/states", "nm/verify", "nm/verify/fleet", "nm/weights", "routes/rule", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
 	"cmd/nmgre/calls":    {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel", "routes/rule"},
 	"cmd/nmgre/progress": {},

@@ -10,38 +10,10 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/crowd"
 	"nmgre/nm/plan"
+	"nmgre/nm/reconcile"
 	"nmgre/nm/verify"
-	"nmgre/nm/weights"
 	"nmgre/routes/fault"
 )
-
-// PlanKeepRoutes decides how the routes with a weight leave the tunnel's profile, and those of
-// other tunnels that NetworkManager joins with them. It returns the edits of all these tunnels, for
-// [Host.EditTogether]; there are none if there is nothing to move. It changes nothing on the host.
-// The errors are those of [Host.PlanEdit].
-func (h *Host) PlanKeepRoutes(ctx context.Context, name string) ([]plan.EditPlan, error) {
-	p, err := h.own(ctx, name)
-	if err != nil {
-		return nil, fault.Ended(ctx, err)
-	}
-	all, err := h.Profiles.List(ctx)
-	if err != nil {
-		return nil, fault.Ended(ctx, err)
-	}
-	kept, err := h.Store.All(ctx)
-	if err != nil {
-		return nil, fault.Ended(ctx, err)
-	}
-	var plans []plan.EditPlan
-	for _, c := range weights.Changes(p, all, kept) {
-		planned, err := h.PlanEdit(ctx, c.UUID, c.Make)
-		if err != nil {
-			return nil, err
-		}
-		plans = append(plans, planned)
-	}
-	return plans, nil
-}
 
 // EditTogether is [Host.Edit] for several tunnels: all of the edits are carried out, or none. There
 // must be at least one. The first one's far end is probed, if it has one, and with Confirm its
@@ -57,91 +29,21 @@ func (h *Host) EditTogether(ctx context.Context, plans []plan.EditPlan, opts Edi
 		confirmed := *h
 		confirmed.Confirm, h = opts.Confirm, &confirmed
 	}
-	h, err := h.guardedAll(ctx, plans)
+	b, err := h.newBatch(ctx, Changes{Edit: plans}, CreateOptions{NoProbe: opts.NoProbe})
 	if err != nil {
 		return done, err
 	}
-	var work together
-	for _, planned := range plans {
-		work = append(work, &editWork{host: h, plan: planned})
+	for i, e := range b.edits {
+		e.faulty, e.noProbe = opts.faulty, opts.NoProbe || i > 0
 	}
-	if err := work.carryOut(ctx, opts); err != nil {
-		done[0].Report = work[0].report
-		return done, work.undo(ctx, err)
+	if err := b.carryOut(ctx); err != nil {
+		done[0].Report = b.edits[0].report
+		return done, b.undo(ctx, err)
 	}
-	for i, e := range work {
+	for i, e := range b.edits {
 		done[i] = e.edited(ctx)
 	}
 	return done, nil
-}
-
-// guardedAll is guarded for several edits. A confirmation that one of them needs is for all.
-func (h *Host) guardedAll(ctx context.Context, plans []plan.EditPlan) (*Host, error) {
-	guarded := h
-	for i := range plans {
-		safe, err := h.guarded(ctx, plans[i].Effect)
-		if err != nil {
-			return nil, err
-		}
-		if guarded == h || safe.Confirm != nil {
-			guarded = safe
-		}
-	}
-	return guarded, nil
-}
-
-// together are edits that are carried out as one. The first one's tunnel gets what the others lose.
-type together []*editWork
-
-// carryOut takes each step for all tunnels before it takes the next one. The first tunnel is saved
-// first: if the process is killed then, nothing is lost that another tunnel had.
-func (t together) carryOut(ctx context.Context, opts EditOptions) error {
-	rest := opts
-	rest.NoProbe = true
-	phases := []func(i int) []editStep{
-		func(i int) []editStep { return t[i].begin(ctx) },
-		func(i int) []editStep { return t[i].change(ctx) },
-		func(i int) []editStep {
-			if i > 0 {
-				return t[i].prove(ctx, rest)
-			}
-			return t[i].prove(ctx, opts)
-		},
-		func(i int) []editStep {
-			if i > 0 {
-				return nil
-			}
-			return []editStep{{"", t[0].host.confirmName(), func() error { return t[0].host.asked(ctx, t[0].report) }}}
-		},
-		func(i int) []editStep { return t[i].save(ctx) },
-	}
-	for _, steps := range phases {
-		for i, e := range t {
-			if err := e.take(ctx, t.named(i, steps(i))); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// named adds to each step of the i-th tunnel which one it is about, if there are several.
-func (t together) named(i int, steps []editStep) []editStep {
-	for j := range steps {
-		if len(t) > 1 && steps[j].what != "" {
-			steps[j].what += ": " + fault.Printable(t[i].plan.Before.Name)
-		}
-	}
-	return steps
-}
-
-// undo undoes all edits, the first one before the others. It returns cause, with the failures of
-// the undo.
-func (t together) undo(ctx context.Context, cause error) error {
-	for _, e := range t {
-		cause = e.undo(ctx, cause)
-	}
-	return cause
 }
 
 // PlanAll is [Host.Plan] for several new tunnels, which are made together. The errors of all of
@@ -165,112 +67,236 @@ func (h *Host) PlanAll(ctx context.Context, wants []nm.Tunnel) ([]plan.Plan, err
 			return nil, fault.Ended(ctx, err)
 		}
 		plans[i] = planned
-		h.advanced("planned", i+1, len(wants))
+		if line := crowd.Progress("planned", i+1, len(wants)); line != "" {
+			h.tell(Event{What: line})
+		}
 	}
 	return plans, errors.Join(errs...)
 }
 
 // CreateAll is [Host.Create] for several tunnels: all of them are made, or none. Each step is taken
-// for all tunnels before the next one, and for many of them together.
+// for all tunnels before the next one.
 func (h *Host) CreateAll(ctx context.Context, plans []plan.Plan, opts CreateOptions) ([]Created, error) {
-	guarded := *h
-	for _, planned := range plans {
-		safe, err := h.guarded(ctx, planned.Effect)
-		if err != nil {
-			return nil, err
-		}
-		if safe.Confirm != nil {
-			guarded.Confirm = safe.Confirm
-		}
-	}
-	var mu sync.Mutex // steps of several tunnels end at the same time
-	if tell := h.Progress; tell != nil {
-		guarded.Progress = func(e Event) { mu.Lock(); defer mu.Unlock(); tell(e) }
-	}
-	if tell := h.Checked; tell != nil {
-		guarded.Checked = func(c verify.Check) { mu.Lock(); defer mu.Unlock(); tell(c) }
-	}
-	works := make([]*createWork, len(plans))
-	for i, planned := range plans {
-		works[i] = &createWork{host: &guarded, uuid: nm.NewUUID(), tunnel: planned.Tunnel, plan: planned, beside: len(plans) - 1}
-	}
-	done, err := createAll(ctx, &guarded, works, opts)
-	if err != nil {
-		return nil, undoAll(ctx, works, err)
-	}
-	return done, nil
-}
-
-// createAll takes each step for all tunnels. The last ones make it all or nothing even if the
-// process is killed: every profile but the first is written with the mark that it belongs to the
-// first one, then the first one is written, and that decides for all. The marks are taken off then,
-// by this process or by the next command.
-func createAll(ctx context.Context, h *Host, works []*createWork, opts CreateOptions) ([]Created, error) {
-	var turn sync.Mutex // root's files have one lock
-	looking := *h
-	one, rest := works[:1], works[1:]
-	for _, phase := range []struct {
-		id, what string
-		of       []*createWork
-		do       func(c *createWork) error
-	}{
-		{plan.StepProfile, "added the profile, in memory", works, func(c *createWork) error { return h.Profiles.Add(ctx, c.uuid, c.plan.Profile()) }},
-		{"", "made sure that the names are free", one, func(*createWork) error { return claim(ctx, works...) }},
-		{plan.StepActivate, "brought it up", works, func(c *createWork) error {
-			c.device = c.tunnel.Name
-			return h.Profiles.Activate(ctx, c.uuid)
-		}},
-		{plan.StepRoute, "set what root keeps", keeping(works), func(c *createWork) error { turn.Lock(); defer turn.Unlock(); return c.keep(ctx) }},
-		{"", "", one, func(*createWork) error { looking.System = crowd.View(h.System, len(works)); return nil }},
-		{plan.StepCheck, "verified it", works, func(c *createWork) (err error) { c.report, err = c.check(ctx, &looking, opts); return err }},
-		{"", h.confirmName(), one, func(c *createWork) error { return h.asked(ctx, c.report) }},
-		{"", "", rest, func(c *createWork) error { c.saving = true; return h.Profiles.SaveWith(ctx, c.uuid, one[0].uuid) }},
-		{plan.StepSave, "wrote the profile to disk", one, func(c *createWork) error { return c.save(ctx) }},
-		{plan.StepSave, "wrote the profile to disk", rest, func(c *createWork) error { return c.save(ctx) }},
-	} {
-		err := crowd.Take(len(phase.of), func(i int) error {
-			c := phase.of[i]
-			e := Event{Step: phase.id, What: phase.what, Commands: c.commands(phase.id), Detail: len(works) > 1 && (phase.id != plan.StepSave || len(works) >= crowd.Told)}
-			if e.What != "" {
-				e.What += ": " + fault.Printable(c.tunnel.Name)
-			}
-			return c.failed(h.step(ctx, e, func() error { return phase.do(c) }))
-		}, func(n int) { h.advanced(phase.what, n, len(phase.of)) })
-		if err != nil {
-			return nil, err
-		}
-	}
-	done := make([]Created, len(works))
-	for i, c := range works {
-		done[i] = Created{Status{Profile: c.asSaved(), Kept: c.kept()}, c.report}
-		done[i].Report.Saved(done[i].Status.Profile)
-	}
-	return done, nil
-}
-
-// failed adds which tunnel failed to an error, if there are others that fail with it.
-func (c *createWork) failed(err error) error {
+	b, err := h.newBatch(ctx, Changes{Create: plans}, opts)
 	if err == nil {
-		return nil
+		if err = b.carryOut(ctx); err != nil {
+			err = b.undo(ctx, err)
+		}
 	}
-	return errors.Join(err, &fault.Error{What: "the tunnel " + fault.Printable(c.tunnel.Name) + " failed, so none of the " + strconv.Itoa(c.beside+1) + " was made"})
+	if err != nil {
+		return nil, err
+	}
+	return b.created(), nil
 }
 
-// keeping returns those of the works for which root is to keep something.
-func keeping(works []*createWork) []*createWork {
-	return slices.DeleteFunc(slices.Clone(works), func(c *createWork) bool { return c.plan.Kept.Empty() })
+// Changes are tunnels to make, to change and to delete together.
+type Changes = reconcile.Changes
+
+// batch is the work on several tunnels, of which all is done, or nothing. The first tunnel is the
+// leader: when it is saved, or where all are deleted, when it is gone, everything is decided. If
+// the process is killed before, the next command undoes everything. If it is killed later, the next
+// command does the rest. The others' profiles say who the leader is.
+type batch struct {
+	host    *Host
+	creates []*createWork
+	edits   []*editWork
+	drops   []*dropWork
+	works   []work // all of them
+	opts    CreateOptions
+	looking *Host      // one look at the host for the checks of all
+	saying  sync.Mutex // steps of several tunnels end at the same time
 }
 
-// advanced tells the progress of a step for many tunnels.
-func (h *Host) advanced(what string, done, total int) {
-	if line := crowd.Progress(what, done, total); line != "" {
-		h.tell(Event{What: line})
+// work is the work on one tunnel.
+type work interface {
+	named() string
+	// steps are the steps of a phase.
+	steps(ctx context.Context, p phase, first bool) []editStep
+	takes(id string) bool
+	commands(id string) []string
+	undo(ctx context.Context, cause error) error
+}
+
+// phase is a part of the work, which is done for all tunnels before the next one.
+type phase int
+
+const (
+	phaseBegin phase = iota // what is to be deleted or changed is as it was, and is marked
+	phaseDown               // what is to be deleted goes down
+	phaseAdd
+	phaseClaim
+	phaseChange
+	phaseKeep
+	phaseUp
+	phaseCheck
+	phaseAsk
+	phaseMark // new tunnels are on disk, and still on trial
+	phaseLead // the leader is saved
+	phaseSave
+	phaseDrop
+)
+
+// alone says whether a phase is done for one tunnel after the other: root's files have one lock.
+func (p phase) alone() bool { return p == phaseClaim || p == phaseKeep || p == phaseAsk }
+
+// newBatch returns the work on several tunnels. It refuses what may cut off the person's session.
+func (h *Host) newBatch(ctx context.Context, c Changes, opts CreateOptions) (*batch, error) {
+	guarded := h
+	for _, effect := range c.Effects() {
+		safe, err := h.guarded(ctx, effect)
+		if err != nil {
+			return nil, err
+		}
+		if guarded == h || safe.Confirm != nil {
+			guarded = safe
+		}
 	}
+	b := &batch{opts: opts}
+	b.host = b.orderly(guarded)
+	for _, planned := range c.Create {
+		one := &createWork{host: b.host, uuid: nm.NewUUID(), tunnel: planned.Tunnel, plan: planned, beside: len(c.Create) - 1, batch: b}
+		b.creates, b.works = append(b.creates, one), append(b.works, one)
+	}
+	for _, planned := range c.Edit {
+		one := &editWork{host: b.host, plan: planned, noProbe: opts.NoProbe}
+		b.edits, b.works = append(b.edits, one), append(b.works, one)
+	}
+	for _, p := range c.Delete {
+		one := &dropWork{host: b.host, profile: p}
+		b.drops, b.works = append(b.drops, one), append(b.works, one)
+	}
+	b.lead()
+	return b, nil
+}
+
+// orderly returns the host whose steps may end at the same time: the caller's functions are called
+// one after the other.
+func (b *batch) orderly(h *Host) *Host {
+	own := *h
+	own.Progress = func(e Event) { b.saying.Lock(); defer b.saying.Unlock(); h.tell(e) }
+	if h.Checked != nil {
+		own.Checked = func(c verify.Check) { b.saying.Lock(); defer b.saying.Unlock(); h.Checked(c) }
+	}
+	return &own
+}
+
+// lead has all profiles name their leader, if there are several.
+func (b *batch) lead() {
+	if len(b.works) == 1 && len(b.drops) == 0 {
+		return
+	}
+	var leader string
+	switch {
+	case len(b.creates) > 0:
+		leader = b.creates[0].uuid
+	case len(b.edits) > 0:
+		leader = b.edits[0].plan.Profile.UUID
+	default:
+		leader = "-" + b.drops[0].profile.UUID
+	}
+	for i, e := range b.edits {
+		e.joins, e.leader = true, leader
+		if i == 0 && len(b.creates) == 0 {
+			e.leader = ""
+		}
+	}
+	for _, d := range b.drops {
+		d.leader = leader
+	}
+}
+
+// carryOut takes each phase for all tunnels before it takes the next one.
+func (b *batch) carryOut(ctx context.Context) error {
+	var turn sync.Mutex
+	for p := phaseBegin; p <= phaseDrop; p++ {
+		works, at := b.works, 0
+		switch p {
+		case phaseCheck:
+			looking := *b.host
+			looking.System, b.looking = crowd.View(b.host.System, len(b.works)), &looking
+		case phaseLead, phaseAsk:
+			works = works[:1]
+		case phaseSave:
+			works, at = works[1:], 1
+		}
+		err := crowd.Take(len(works), func(i int) error {
+			if p.alone() {
+				turn.Lock()
+				defer turn.Unlock()
+			}
+			return b.take(ctx, p, works[i], i+at == 0)
+		}, func(done int) { b.advanced(p, done, len(works)) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take takes those steps of a phase that one tunnel has, until one fails.
+func (b *batch) take(ctx context.Context, p phase, w work, first bool) error {
+	if p == phaseLead {
+		p = phaseSave
+	}
+	several := len(b.works) > 1
+	for _, s := range w.steps(ctx, p, first) {
+		if !w.takes(s.id) {
+			continue
+		}
+		e := Event{Step: s.id, What: s.what, Commands: w.commands(s.id), Detail: several && len(b.edits) < len(b.works) && (s.id != plan.StepSave || len(b.works) >= crowd.Told)}
+		if several && e.What != "" {
+			e.What += ": " + fault.Printable(w.named())
+		}
+		if err := b.host.step(ctx, e, s.do); err != nil {
+			if several && len(b.edits) < len(b.works) {
+				what := map[bool]string{true: " was made", false: " was done"}[len(b.creates) == len(b.works)]
+				err = errors.Join(err, &fault.Error{What: "the tunnel " + fault.Printable(w.named()) + " failed, so none of the " + strconv.Itoa(len(b.works)) + what})
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// phaseNames are the phases that take long.
+var phaseNames = map[phase]string{phaseAdd: "added the profile", phaseChange: "brought it up", phaseCheck: "verified it", phaseSave: "wrote the profile to disk", phaseDrop: "deleted it"}
+
+// advanced tells the progress of a phase.
+func (b *batch) advanced(p phase, done, total int) {
+	if b.host.AdvanceTunnels != nil {
+		b.saying.Lock()
+		defer b.saying.Unlock()
+		b.host.AdvanceTunnels(int(p)*total+done, int(phaseDrop+1)*total)
+		return
+	}
+	if line := crowd.Progress(phaseNames[p], done, total); line != "" {
+		b.host.tell(Event{What: line})
+	}
+}
+
+// undo undoes everything. New tunnels go first: without their first one nothing is decided. An edit
+// that leads is undone as the last, since a profile without a mark would have everything decided.
+// Where a tunnel is deleted already, the others are, too.
+func (b *batch) undo(ctx context.Context, cause error) error {
+	if slices.ContainsFunc(b.drops, func(d *dropWork) bool { return d.gone }) {
+		return b.finish(ctx, cause)
+	}
+	cause = undoAll(ctx, b.creates, cause)
+	for _, d := range b.drops {
+		cause = d.undo(ctx, cause)
+	}
+	for i := len(b.edits) - 1; i >= 0; i-- {
+		cause = b.edits[i].undo(ctx, cause)
+	}
+	return cause
 }
 
 // undoAll undoes everything that the works may have made. The first one decides for all: if the
 // process is killed meanwhile, the next command undoes the others.
 func undoAll(ctx context.Context, works []*createWork, cause error) error {
+	if len(works) == 0 {
+		return cause
+	}
 	cause = works[0].undo(ctx, cause)
 	rest, errs := works[1:], make([]error, len(works))
 	if slices.ContainsFunc(rest, func(c *createWork) bool { return c.keeping || c.trial != nil }) {
@@ -281,4 +307,27 @@ func undoAll(ctx context.Context, works []*createWork, cause error) error {
 	}
 	_ = crowd.Take(len(rest), func(i int) error { errs[i] = rest[i].undo(ctx, nil); return nil }, func(int) {}) // they do not fail
 	return errors.Join(append([]error{cause}, errs...)...)
+}
+
+// finish does the rest of the deletions: all else is done. It fails only if they do.
+func (b *batch) finish(ctx context.Context, cause error) (err error) {
+	for _, d := range b.drops {
+		if dropErr := b.host.undo(ctx, "", d.drop); dropErr != nil {
+			err = errors.Join(err, &fault.Error{What: "could not delete " + fault.Printable(d.named()), Err: dropErr, Hint: "the next nmgre command deletes it"})
+		}
+	}
+	if err != nil {
+		err = errors.Join(fault.Ended(ctx, cause), err)
+	}
+	return err
+}
+
+// created returns the new tunnels.
+func (b *batch) created() []Created {
+	done := make([]Created, len(b.creates))
+	for i, c := range b.creates {
+		done[i] = Created{Status: Status{Profile: c.asSaved(), Kept: c.kept()}, Report: c.report}
+		done[i].Report.Saved(done[i].Status.Profile)
+	}
+	return done
 }

@@ -32,45 +32,56 @@ func (h *Host) profiles(ctx context.Context) ([]nm.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	left := make([]nm.Profile, 0, len(list))
-	for _, p := range list {
-		if !p.Abandoned {
-			left = append(left, p)
-			continue
+	gone, now := make(map[string]bool), slices.Clone(list)
+	// those who have a leader first: once the leader is undone, nothing tells of it
+	for _, leads := range []bool{false, true} {
+		for i, p := range list {
+			if p.Abandoned && leads == (p.Tunnel.Leader == "") {
+				now[i], gone[p.UUID] = h.recovered(ctx, p, list)
+			}
 		}
-		switch {
-		case p.Edit != nil:
-			left = append(left, h.recovered(ctx, p, list))
-			continue
-		case !p.Trial: // it was made with others, and that has been decided
-			left = append(left, h.finished(ctx, p))
-			continue
-		}
-		if err := h.remove(ctx, p.UUID, p.Device); err != nil {
-			h.tell(Event{What: "could not remove " + fault.Printable(p.ID) + ", which an interrupted nmgre left behind", Err: err, Undo: true})
-			left = append(left, p)
-			continue
-		}
-		h.tell(Event{What: "removed " + fault.Printable(p.ID) + ", which an interrupted nmgre left behind", Undo: true})
 	}
+	left := slices.DeleteFunc(now, func(p nm.Profile) bool { return gone[p.UUID] })
 	h.sweep(ctx, left)
 	return left, nil
+}
+
+// recovered undoes what a process did that is gone, or does the rest of it, where everything was
+// decided. It returns the profile as it is then, or true if it is gone.
+func (h *Host) recovered(ctx context.Context, p nm.Profile, all []nm.Profile) (now nm.Profile, gone bool) {
+	called, committed := fault.Printable(p.ID), p.Committed(all)
+	switch {
+	case p.Edit != nil && !committed:
+		return h.undone(ctx, p, all), false
+	case !p.Trial && !p.Tunnel.Doomed: // it was made or changed with others, and that has been decided
+		return h.finished(ctx, p), false
+	}
+	if err := h.remove(ctx, p.UUID, p.Device); err != nil {
+		h.tell(Event{What: "could not remove " + called + ", which an interrupted nmgre left behind", Err: err, Undo: true})
+		return p, false
+	}
+	h.tell(Event{What: "removed " + called + ", which an interrupted nmgre left behind", Undo: true})
+	return nm.Profile{UUID: p.UUID}, true
 }
 
 // finished ends what a process has left of its last step: a profile whose tunnel was made with
 // others has the mark of that yet.
 func (h *Host) finished(ctx context.Context, p nm.Profile) nm.Profile {
-	if _, err := h.Profiles.Save(ctx, p.UUID); err != nil {
+	_, err := h.Profiles.Save(ctx, p.UUID)
+	if err == nil && p.Edit != nil {
+		err = h.converge(ctx, p.UUID)
+	}
+	if err != nil {
 		h.tell(Event{What: "could not finish " + fault.Printable(p.ID) + ", which an interrupted nmgre made", Err: err})
 		return p
 	}
 	h.tell(Event{What: "finished " + fault.Printable(p.ID) + ", which an interrupted nmgre made"})
-	p.With, p.Abandoned = "", false
+	p.With, p.Abandoned, p.Edit, p.Tunnel.Leader = "", false, nil, ""
 	return p
 }
 
-// recovered undoes the edit of a process that is gone, and returns the profile as it is then.
-func (h *Host) recovered(ctx context.Context, p nm.Profile, all []nm.Profile) nm.Profile {
+// undone undoes the edit of a process that is gone, and returns the profile as it is then.
+func (h *Host) undone(ctx context.Context, p nm.Profile, all []nm.Profile) nm.Profile {
 	err := h.undoKilled(ctx, p, all)
 	if err != nil {
 		h.tell(Event{What: "could not undo the change of " + fault.Printable(p.ID) + ", which an interrupted nmgre left behind", Err: err, Undo: true})

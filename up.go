@@ -221,9 +221,7 @@ func (h *Host) converge(ctx context.Context, uuid string) error {
 		return nil
 	}
 	c, err := h.Keeper.Converge(ctx, uuid)
-	for _, trouble := range c.Trouble {
-		h.tell(Event{What: "warning: " + trouble})
-	}
+	h.warn(c.Trouble...)
 	return err
 }
 
@@ -239,21 +237,26 @@ func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 	if err := h.agree(ctx, p); err != nil {
 		return p, err
 	}
+	return p, h.deleteWhole(ctx, p)
+}
+
+// deleteWhole removes a tunnel's profile, and what root keeps for it, if there is something.
+func (h *Host) deleteWhole(ctx context.Context, p nm.Profile) error {
 	uuids, err := h.Store.UUIDs(ctx)
 	if err != nil {
-		return p, err
+		return err
 	}
 	if !slices.Contains(uuids, p.UUID) {
-		return p, h.deleteProfile(ctx, p)
+		return h.deleteProfile(ctx, p)
 	}
 	if err := h.Keeper.MayKeep(); err != nil {
-		return p, &fault.Error{Kind: fault.ErrNotPermitted, What: "only root can remove the routes and rules that nmgre keeps for " + fault.Printable(p.Tunnel.Name), Err: err}
+		return &fault.Error{Kind: fault.ErrNotPermitted, What: "only root can remove the routes and rules that nmgre keeps for " + fault.Printable(p.Tunnel.Name), Err: err}
 	}
 	kept, err := h.Store.Get(ctx, p.UUID)
 	if err != nil { // a file that cannot be read is removed all the same
 		kept = keep.Kept{UUID: p.UUID}
 	}
-	return p, h.deleteBoth(ctx, p, kept)
+	return h.deleteBoth(ctx, p, kept)
 }
 
 // deleteBoth removes a tunnel's profile and what root keeps for it. The profile goes first: if

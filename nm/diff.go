@@ -20,7 +20,7 @@ func (t Tunnel) SameInProfile(o Tunnel) bool {
 		return false
 	}
 	for _, rest := range []*Tunnel{&t, &o} {
-		rest.Routes, rest.Rules, rest.Addresses, rest.SNAT = nil, nil, nil, nil
+		rest.Routes, rest.Rules, rest.Addresses, rest.SNAT, rest.Leader, rest.Doomed = nil, nil, nil, nil, "", false
 	}
 	return reflect.DeepEqual(t, o)
 }

@@ -12,6 +12,9 @@ const (
 	KeyPeerName = "nmgre.peer-name" // the name that the far end was found by
 	KeyFollow   = "nmgre.follow"    // Yes where `nmgre follow` looks the name up again
 	KeyNoProbe  = "nmgre.no-probe"  // Yes where the far end is never probed
+	KeyDocument = "nmgre.document"  // the document that it was made from
+	KeyLeader   = "nmgre.leader"    // of an edit, as [Tunnel] has it
+	KeyDoomed   = "nmgre.doomed"    // Yes where the tunnel is deleted when the trial ends
 
 	Yes = "yes" // the value of a key that is set
 )
@@ -42,7 +45,7 @@ func (t Tunnel) Notes() []Note {
 		}
 		return ""
 	}
-	return []Note{{KeyPeerName, t.PeerName}, {KeyFollow, yes(t.Follow)}, {KeyNoProbe, yes(t.NoProbe)}}
+	return []Note{{KeyPeerName, t.PeerName}, {KeyFollow, yes(t.Follow)}, {KeyNoProbe, yes(t.NoProbe)}, {KeyDocument, t.Document}, {KeyLeader, t.Leader}, {KeyDoomed, yes(t.Doomed)}}
 }
 
 // MaxZone is the highest number of bytes of the name of a zone: firewalld makes chains of iptables

@@ -2,6 +2,8 @@ package nm
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -33,6 +35,7 @@ func (t Tunnels) Running(ctx context.Context) ([]keep.Running, error) {
 	list := make([]keep.Running, len(profiles))
 	for i, p := range profiles {
 		list[i] = p.Running()
+		list[i].Trial = list[i].Trial && !p.Committed(profiles)
 	}
 	return list, err
 }
@@ -40,5 +43,17 @@ func (t Tunnels) Running(ctx context.Context) ([]keep.Running, error) {
 // One returns one profile. It fails with [fault.ErrNotFound] when there is no such profile.
 func (t Tunnels) One(ctx context.Context, uuid string) (keep.Running, error) {
 	p, err := t.Profiles.Get(ctx, uuid)
-	return p.Running(), err
+	r, all := p.Running(), []Profile(nil)
+	if r.Trial && p.Tunnel.Leader != "" {
+		all, err = t.Profiles.List(ctx)
+	}
+	r.Trial = r.Trial && !p.Committed(all)
+	return r, err
+}
+
+// Committed says whether the trial has ended well that p is in together with others of all.
+func (p Profile) Committed(all []Profile) bool {
+	uuid, gone := strings.CutPrefix(p.Tunnel.Leader, "-")
+	i := slices.IndexFunc(all, func(o Profile) bool { return o.UUID == uuid })
+	return uuid != "" && (i < 0) == gone && (gone || !all[i].Trial && all[i].Edit == nil)
 }

@@ -37,6 +37,12 @@ type Tunnel struct {
 	// packets go through in one direction only.
 	NoProbe bool
 
+	Document string // the name of the document that the tunnel was made from; empty for none
+	// Leader and Doomed are of an edit of several tunnels: the UUID of the profile whose save, or
+	// with a '-' whose removal, decides for all; and whether this tunnel is deleted then.
+	Leader string
+	Doomed bool
+
 	// Controller is the bridge whose port the tunnel is, by its interface's name or the UUID of its
 	// profile. It is empty for a tunnel that is no port. Only the Ethernet modes have it and MAC.
 	Controller string

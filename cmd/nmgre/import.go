@@ -28,6 +28,6 @@ func (a *app) documentCommands() []*cobra.Command {
 			a.confirmFlag(cmd)
 		},
 		Confirm: func() (time.Duration, func() func()) { return a.confirm, a.watch },
-		Names:   a.names, Own: a.ownAddresses, Resolver: a.resolver,
+		Names:   a.names, Own: a.ownAddresses, Verbose: func() bool { return a.verbose },
 	})
 }

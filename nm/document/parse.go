@@ -3,7 +3,6 @@ package document
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -153,22 +152,15 @@ func (p *parser) document(d *Document, root *yaml.Node, top map[string]pair) {
 	}
 }
 
-// MaxName bounds the name of a document.
+// MaxName bounds the name of a document, in bytes.
 const MaxName = 64
 
 func (p *parser) documentName(one pair) string {
 	name, ok := p.value(one.node, "name")
-	if ok && !IsName(name) {
+	if ok && !IsHost(name) || len(name) > MaxName {
 		p.refuse(one.line, "name", "use up to 64 letters, digits, '-', '_' and '.'", "%s is not possible", quoted(name))
 	}
 	return name
-}
-
-// IsName says whether a text can be the name of a document.
-func IsName(name string) bool {
-	return len(name) > 0 && len(name) <= MaxName && strings.IndexFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.", r)
-	}) < 0
 }
 
 // settings reads the fields of a tunnel. Other fields are left out: they are somebody else's.

@@ -56,7 +56,7 @@ func Write(tunnels []nm.Tunnel) string {
 	var b strings.Builder
 	b.WriteString("tunnels:\n")
 	for _, t := range tunnels {
-		for i, line := range lines(t) {
+		for i, line := range Lines(t) {
 			lead := "    "
 			if i == 0 {
 				lead = "  - "
@@ -67,8 +67,8 @@ func Write(tunnels []nm.Tunnel) string {
 	return b.String()
 }
 
-// lines are the fields of one tunnel.
-func lines(t nm.Tunnel) []string {
+// Lines returns the fields of one tunnel that are not the defaults, as [Write] writes them.
+func Lines(t nm.Tunnel) []string {
 	var out []string
 	for i := range fields {
 		f := &fields[i]

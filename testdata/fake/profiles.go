@@ -93,7 +93,7 @@ func (p *Process) Save(ctx context.Context, uuid string) (file string, err error
 			return errVanished
 		}
 		f.Unsaved = f.old != nil && f.old.Unsaved
-		f.With = ""
+		f.With, f.Tunnel.Leader, f.Tunnel.Doomed = "", "", false
 		f.Trial, f.owner, f.old, f.Path = false, nil, nil, "/etc/NetworkManager/system-connections/"+f.ID+".nmconnection"
 		file = f.Path
 		return nil

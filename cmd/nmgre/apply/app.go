@@ -16,7 +16,6 @@ import (
 
 	"nmgre"
 	"nmgre/cmd/nmgre/output"
-	"nmgre/nm"
 	"nmgre/nm/document"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -37,7 +36,7 @@ type App struct {
 	Begun    func(error) error      // marks the error of a change that had begun
 	Names    func() routes.Names    // iproute2's names on this host
 	Own      func() []netip.Addr    // this host's addresses
-	Resolver nm.Resolver            // nil where there is none
+	Verbose  func() bool            // every step is shown
 	Hostname func() (string, error) // nil for [os.Hostname]
 }
 
@@ -46,7 +45,7 @@ func Commands(a App) []*cobra.Command {
 	if a.Hostname == nil {
 		a.Hostname = os.Hostname
 	}
-	return []*cobra.Command{a.planCommand()}
+	return []*cobra.Command{a.applyCommand(), a.exportCommand(), a.planCommand()}
 }
 
 // Example is the document that the help shows.
@@ -123,6 +122,14 @@ func (a App) hostOf(d *document.Document, given string) (string, error) {
 // fileFlag adds -f.
 func fileFlag(cmd *cobra.Command, file *string) {
 	cmd.Flags().StringVarP(file, "file", "f", "", "the document, or - for standard input (required)")
+}
+
+// ownAddresses are this host's addresses, none of which is a far end.
+func (a App) ownAddresses() []netip.Addr {
+	if a.Own == nil {
+		return nil
+	}
+	return a.Own()
 }
 
 // tell writes a line for the person.

@@ -26,11 +26,17 @@ func Routes(to io.Writer) func(done, total int) {
 	}
 }
 
+// Steps returns a function that shows how many of many steps are done, and one that removes the
+// bar, as [Tunnels] does.
+func Steps(to io.Writer) (show func(done, total int), clearBar func()) { return shown(to, "steps") }
+
 // Tunnels returns a function that shows how many of many tunnels are verified, in the same way,
 // and one that removes the bar.
-func Tunnels(to io.Writer) (show func(done, total int), clearBar func()) {
+func Tunnels(to io.Writer) (show func(done, total int), clearBar func()) { return shown(to, "tunnels") }
+
+func shown(to io.Writer, things string) (show func(done, total int), clearBar func()) {
 	bar, shown := onTerminal(to), false
-	progress := progressOf(to, "tunnels")
+	progress := progressOf(to, things)
 	show = func(done, total int) {
 		shown = true
 		progress(done, total)

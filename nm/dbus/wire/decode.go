@@ -233,6 +233,11 @@ func (d *decoder) ends(t *nm.Tunnel) {
 	}
 	t.Follow = d.s.user(nm.KeyFollow) == nm.Yes && t.PeerName != ""
 	t.NoProbe = d.s.user(nm.KeyNoProbe) == nm.Yes
+	t.Document = fault.Printable(d.s.user(nm.KeyDocument))
+	if leader := d.s.user(nm.KeyLeader); keep.IsUUID(strings.TrimPrefix(leader, "-")) {
+		t.Leader = leader
+	}
+	t.Doomed = d.s.user(nm.KeyDoomed) == nm.Yes
 }
 
 // peer reads an inner address of the far end.

@@ -1,6 +1,10 @@
 package wire
 
-import "github.com/godbus/dbus/v5"
+import (
+	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm"
+)
 
 // StartTrial makes the settings those of a profile on trial: it does not connect by itself, and
 // mark says who tries it. The autoconnect that s has is noted for [Settings.EndTrial].
@@ -23,9 +27,9 @@ func (s Settings) EndTrial() {
 	if autoconnect, ok := s.trialAutoconnect(); ok {
 		put(s, Connection, "autoconnect", autoconnect, true)
 	}
-	s.setUser(keyTrial, "")
-	s.setUser(keyAutoconnect, "")
-	s.setUser(keyWith, "")
+	for _, key := range [...]string{keyTrial, keyAutoconnect, keyWith, nm.KeyLeader, nm.KeyDoomed} {
+		s.setUser(key, "")
+	}
 }
 
 // ShareTrial makes the settings those of a profile on disk whose trial ends well when the one with

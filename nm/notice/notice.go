@@ -1,12 +1,12 @@
-package nmgre
+// Package notice makes few notices of the many events of NetworkManager and the kernel. It is pure.
+// Begin at [Relay].
+package notice
 
 import (
 	"context"
 	"time"
 
 	"nmgre/nm"
-	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )
 
@@ -22,7 +22,7 @@ type Notice struct {
 	Hears bool // the kernel's notifications arrive again
 }
 
-// Times of [Host.Watch].
+// Times of a watch.
 const (
 	// A notice is sent when no event has come for noticeQuiet: changes come in bursts.
 	noticeQuiet = 150 * time.Millisecond
@@ -31,76 +31,21 @@ const (
 	noticeEvery = time.Second
 )
 
-// Watch sends a notice when the host has changed. It listens to NetworkManager's and the kernel's
-// own events, and asks neither of them by itself. Events that come close together make one notice,
-// and there is at most one notice a second. Only the loss and the return of NetworkManager, or of
-// the kernel's notifications, are sent at once. A notice that nobody receives is joined with the
-// next one.
-//
-// The watch ends when ctx ends: then the channel is closed, and nothing of the watch is left. While
-// NetworkManager is away, the watch goes on and finds it again by itself. After Back,
-// NetworkManager may still be starting. Another notice with Profiles comes when it is done.
-//
-// Where the process is root, the watch also sets nmgre's rules again when somebody has removed
-// them, such as by a flush of the whole ruleset.
-func (h *Host) Watch(ctx context.Context) (<-chan Notice, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	profiles, err := h.Profiles.Watch(ctx)
-	if err != nil {
-		cancel()
-		return nil, fault.Ended(ctx, err)
-	}
-	kernelEvents, err := h.Kernel.Watch(ctx)
-	if err != nil {
-		cancel()
-		for range profiles { // until it is closed
-		}
-		return nil, err
-	}
-	w := watcher{profiles: profiles, kernel: kernelEvents, out: make(chan Notice)}
-	mended := h.mendRules(ctx)
-	go func() {
-		defer close(w.out)
-		defer func() { <-mended }()
-		defer cancel()
-		w.run(ctx)
-	}()
-	return w.out, nil
-}
-
-// mendEvery is the least time between two repairs of the rules, so that a program which removes
-// them again and again costs little.
-const mendEvery = time.Second
-
-// mendRules sets nmgre's rules again whenever somebody has removed them, until ctx ends. It does so
-// for root only: nobody is asked for a password because of a flush. What cannot be set is for
-// verify to tell. The channel that it returns is closed at its end.
-func (h *Host) mendRules(ctx context.Context) <-chan struct{} {
-	ended := make(chan struct{})
-	var removed <-chan struct{}
-	if h.Kernel.CanChange() {
-		removed, _ = h.Gateway.WatchRules(ctx) // without it the hook's next event sets them
-	}
-	go func() {
-		defer close(ended)
-		if removed == nil {
-			return
-		}
-		for range removed {
-			mending, cancel := context.WithTimeout(ctx, keep.UndoTimeout)
-			_, _ = h.Keeper.Converge(mending, "")
-			cancel()
-			fault.Pause(ctx, mendEvery)
-		}
-	}()
-	return ended
+// Relay sends notices of the events to out, until both channels of events are closed. They are
+// closed when ctx has ended, or when there will be no more events. Events that come close together
+// make one notice, and there is at most one notice a second. Only the loss and the return of
+// NetworkManager, or of the kernel's notifications, are sent at once. A notice that nobody receives
+// is joined with the next one.
+func Relay(ctx context.Context, profiles <-chan nm.ProfileEvent, events <-chan kernel.Event, out chan<- Notice) {
+	w := watcher{profiles: profiles, kernel: events, out: out}
+	w.run(ctx)
 }
 
 // watcher makes notices of the events of NetworkManager and the kernel.
 type watcher struct {
 	profiles <-chan nm.ProfileEvent
 	kernel   <-chan kernel.Event
-	out      chan Notice
+	out      chan<- Notice
 	deaf     bool // the kernel's notifications do not arrive
 
 	pending Notice
@@ -115,7 +60,7 @@ func (w *watcher) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for w.profiles != nil || w.kernel != nil {
-		var out chan Notice
+		var out chan<- Notice
 		if wait := time.Until(w.due); !w.due.IsZero() && wait <= 0 {
 			out = w.out
 		} else if !w.due.IsZero() {

@@ -1,0 +1,189 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nmgre"
+	"nmgre/cmd/nmgre/progress"
+	"nmgre/nm/document"
+	"nmgre/nm/reconcile"
+	"nmgre/routes/fault"
+)
+
+// applyRun holds the flags of apply.
+type applyRun struct {
+	file, host                  string
+	prune, check, diff, noProbe bool
+	json, schema                bool
+	wait                        time.Duration
+}
+
+func (a App) applyCommand() *cobra.Command {
+	var run applyRun
+	cmd := &cobra.Command{
+		Use:   "apply -f FILE|-",
+		Short: "make, change and remove tunnels as a document wants them",
+		Long: `apply reads a YAML document with the tunnels that this host shall have, and makes it so: it makes
+those that are not there, changes those that differ, and removes those with state: absent, and with
+--prune those that it made from the document before and that are no longer in it. A second time it
+changes nothing. All of it happens or none of it, over all tunnels: a change that does not come up
+right is undone, and with it every other one. Other tunnels stay as they are, and so does a tunnel
+that is down: a change of it counts when it comes up.
+
+A document is for this host alone, or for many hosts and the links between them:
+
+` + Example + `
+
+A field of a tunnel has the name of the flag of nmgre create; what is left out has create's default.
+defaults: {...} gives other ones. A name: tells several documents for one host apart, for --prune.
+nmgre apply --schema prints the JSON Schema, from which editors complete. Of a document with hosts,
+apply takes the part of this host, by its name or --host. nmgre plan shows what a document means.
+
+With --json: {"changed": true or false, "diff": [{"tunnel", "action": "create", "change", "delete" or
+"none", "before", "after", "fields"}], "verify": [the reports of verify --json]}. before and after are
+the fields of a document, or null. An error is {"error": {"message", "hints", "errors"}, "changed":
+false}. It is on standard error, too.`,
+		Example: `  nmgre apply -f tunnels.yaml --check --diff
+  nmgre apply -f mesh.yaml --host paris --prune
+  nmgre export | nmgre apply -f - --json`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run.schema {
+				_, err := fmt.Fprint(a.Out, document.Schema)
+				return err
+			}
+			err := a.apply(cmd.Context(), run)
+			if err != nil && run.json {
+				err = errors.Join(err, a.printError(err))
+			}
+			return err
+		},
+	}
+	fileFlag(cmd, &run.file)
+	cmd.Flags().StringVar(&run.host, "host", "", "which host of the document this one is (default: the host's name)")
+	cmd.Flags().BoolVar(&run.prune, "prune", false, "delete the tunnels that were made from the document and are no longer in it")
+	cmd.Flags().BoolVar(&run.check, "check", false, "change nothing, and say what would be changed")
+	cmd.Flags().BoolVar(&run.diff, "diff", false, "print each difference")
+	cmd.Flags().BoolVar(&run.noProbe, "no-probe", false, "do not probe the far ends")
+	cmd.Flags().BoolVar(&run.schema, "schema", false, "print the JSON Schema of documents")
+	a.Flags(cmd, &run.wait, &run.json)
+	cmd.Flags().Lookup("wait").Usage = "how long each tunnel may take, such as 10s or 1m"
+	return cmd
+}
+
+// wanted returns the tunnels that a document wants for this host.
+func (a App) wanted(run applyRun) (*document.Document, []reconcile.Wanted, error) {
+	confirm, _ := a.Confirm()
+	if run.file == "-" && confirm > 0 {
+		return nil, nil, fault.Invalid("confirm", "give the document in a file", "standard input cannot both give the document and confirm it")
+	}
+	d, err := a.read(run.file)
+	if err != nil {
+		return nil, nil, err
+	}
+	if run.host != "" && len(d.Hosts()) == 0 {
+		return nil, nil, fault.Invalid("host", "leave it out, or give hosts and links", "the document names no hosts")
+	}
+	host, err := a.hostOf(d, run.host)
+	if err != nil {
+		return nil, nil, err
+	}
+	tunnels, err := d.Tunnels(host)
+	if err != nil {
+		return nil, nil, err
+	}
+	wants := make([]reconcile.Wanted, len(tunnels))
+	for i, t := range tunnels {
+		wants[i] = reconcile.Wanted{Tunnel: t.Tunnel, Absent: t.Absent, Line: t.Line}
+	}
+	return d, wants, nil
+}
+
+func (a App) apply(ctx context.Context, run applyRun) error {
+	if err := a.Check(run.wait); err != nil {
+		return err
+	}
+	d, wants, err := a.wanted(run)
+	if err != nil {
+		return err
+	}
+	confirm, watch := a.Confirm()
+	ctx, cancel := context.WithTimeout(ctx, run.wait*time.Duration(max(len(wants), 1))+confirm)
+	defer cancel()
+	return a.WithHost(ctx, func(host *nmgre.Host) error {
+		planned, err := host.PlanApply(ctx, wants, reconcile.Options{Document: d.Name, Prune: run.prune, Own: a.ownAddresses()})
+		if err != nil {
+			return err
+		}
+		if !run.json {
+			a.tellPlan(planned, run)
+		}
+		if run.check || !planned.Changed() {
+			return a.printApplied(planned, nil, run)
+		}
+		if confirm > 0 {
+			defer watch()()
+		}
+		done, err := a.carryOut(ctx, host, planned, run)
+		if err != nil {
+			return a.Begun(err)
+		}
+		return a.printApplied(planned, done, run)
+	})
+}
+
+// maxProbed is up to how many far ends are probed.
+const maxProbed = 20
+
+// manyTunnels is from how many tunnels on the progress is shown instead of each step.
+const manyTunnels = 4
+
+// carryOut changes the host, and shows how far it is.
+func (a App) carryOut(ctx context.Context, host *nmgre.Host, planned reconcile.Plan, run applyRun) ([]nmgre.Applied, error) {
+	c := planned.Changes
+	n := len(c.Create) + len(c.Edit) + len(c.Delete)
+	if n > maxProbed && !run.noProbe {
+		run.noProbe = true
+		a.tell("so many far ends are not probed: nmgre verify --all asks them together")
+	}
+	if n >= manyTunnels {
+		show, clearBar := progress.Steps(a.Err)
+		defer clearBar()
+		tell := host.Progress
+		host.AdvanceTunnels = show
+		host.Progress = func(e nmgre.Event) {
+			if e.Step == "" || e.Undo || e.Err != nil || a.Verbose != nil && a.Verbose() {
+				tell(e)
+			}
+		}
+	}
+	return host.Apply(ctx, planned, run.noProbe)
+}
+
+// tellPlan tells a person what is going to be done.
+func (a App) tellPlan(planned reconcile.Plan, run applyRun) {
+	for _, note := range planned.Notes {
+		a.tell("%s", note)
+	}
+	if run.diff {
+		return // it is part of the output
+	}
+	for _, s := range planned.Steps {
+		if s.Action != reconcile.None {
+			a.tell("%s: %s", fault.Printable(s.Name), doing(s.Action, run.check))
+		}
+	}
+}
+
+// doing says what is done about a tunnel, or would be.
+func doing(action reconcile.Action, check bool) string {
+	if check {
+		return "would be " + map[reconcile.Action]string{reconcile.Create: "made", reconcile.Change: "changed", reconcile.Delete: "deleted"}[action]
+	}
+	return map[reconcile.Action]string{reconcile.Create: "is made", reconcile.Change: "is changed", reconcile.Delete: "is deleted"}[action]
+}

@@ -1,0 +1,261 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+
+	"nmgre/nm"
+	"nmgre/nm/crowd"
+	"nmgre/nm/ends"
+	"nmgre/nm/find"
+	"nmgre/nm/plan"
+	"nmgre/nm/resolve"
+	"nmgre/routes/fault"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+)
+
+// Plan is what is to be done so that a host has the tunnels of a document. It is data only.
+type Plan struct {
+	// Steps has a step for each tunnel: those of the document in its order, then the pruned ones.
+	// Want is the whole tunnel as it will be.
+	Steps   []Step
+	Changes Changes
+	Notes   []string // for the user to read before anything is done
+}
+
+// Changed says whether the host is changed.
+func (p Plan) Changed() bool {
+	return len(p.Changes.Create)+len(p.Changes.Edit)+len(p.Changes.Delete) > 0
+}
+
+// Options are the user's choices for [Make].
+type Options struct {
+	Document string       // the document's name, which new tunnels remember
+	Prune    bool         // tunnels that were made from the document, and are no longer in it, are deleted
+	Own      []netip.Addr // this host's addresses, none of which is a far end
+}
+
+// Changes are tunnels to make, to change and to delete together.
+type Changes struct {
+	Create []plan.Plan
+	Edit   []plan.EditPlan
+	Delete []nm.Profile
+}
+
+// Effects are the effects of all changes on the ways of packets.
+func (c Changes) Effects() []func() plan.Effect {
+	var list []func() plan.Effect
+	for _, planned := range c.Create {
+		list = append(list, planned.Effect)
+	}
+	for _, planned := range c.Edit {
+		list = append(list, planned.Effect)
+	}
+	for _, p := range c.Delete {
+		list = append(list, func() plan.Effect { return plan.DownEffect(p) })
+	}
+	return list
+}
+
+// Make decides what is to be done so that the host has the wanted tunnels, and checks that it
+// can have them. It changes nothing. Its errors are those of [plan.Create] and
+// [plan.Edit], joined.
+func Make(ctx context.Context, sys nm.System, profiles []nm.Profile, wants []Wanted, opts Options) (Plan, error) {
+	a := applier{host: sys, profiles: profiles, opts: opts}
+	if err := a.look(ctx); err != nil {
+		return Plan{}, fault.Ended(ctx, err)
+	}
+	wants, err := a.resolved(ctx, wants)
+	if err != nil {
+		return Plan{}, fault.Ended(ctx, err)
+	}
+	prune := ""
+	if opts.Prune {
+		prune = opts.Document
+	}
+	if a.plan.Steps, err = Decide(wants, a.have, a.links, prune); err != nil {
+		return Plan{}, err
+	}
+	err = a.decide(ctx)
+	return a.plan, fault.Ended(ctx, err)
+}
+
+// applier makes the plan for a document.
+type applier struct {
+	host     nm.System
+	opts     Options
+	sys      nm.System // one look at the kernel, without what is deleted
+	links    []kernel.Link
+	profiles []nm.Profile
+	have     []Have
+	plan     Plan
+}
+
+// look reads the tunnels of the host.
+func (a *applier) look(ctx context.Context) (err error) {
+	kept, err := a.host.Store.All(ctx)
+	if err != nil {
+		return err
+	}
+	a.sys = crowd.View(a.host, crowd.Least)
+	if a.links, err = kernel.Once(a.sys.Kernel).Links(ctx); err != nil {
+		return err
+	}
+	for _, p := range a.profiles {
+		if p.Tunnel.Mode == 0 {
+			continue
+		}
+		one := Have{Profile: p}
+		if i := slices.IndexFunc(kept, func(k keep.Kept) bool { return k.UUID == p.UUID }); i >= 0 {
+			one.Kept = kept[i]
+		}
+		a.have = append(a.have, one)
+	}
+	return nil
+}
+
+// resolved looks up the far ends that are given by their names, unless the tunnel is there with
+// that name: to move it is follow's work.
+func (a *applier) resolved(ctx context.Context, wants []Wanted) ([]Wanted, error) {
+	wants = slices.Clone(wants)
+	var errs []error
+	for i := range wants {
+		t := &wants[i].Tunnel
+		if wants[i].Absent || t.Remote.IsValid() {
+			continue
+		}
+		known := slices.IndexFunc(a.have, func(h Have) bool {
+			return h.Profile.Tunnel.Name == t.Name && h.Profile.Tunnel.PeerName == t.PeerName && t.Mode.Fits(h.Profile.Tunnel.Remote)
+		})
+		if known >= 0 {
+			t.Remote = a.have[known].Profile.Tunnel.Remote
+			continue
+		}
+		found, err := resolve.Peer(ctx, a.host.Resolver, resolve.Asked{Name: t.PeerName, V6: t.Mode.IPv6Outer(), Own: a.opts.Own})
+		if err != nil {
+			errs = append(errs, named(t.Name, err))
+		}
+		t.Remote = found
+	}
+	return wants, errors.Join(errs...)
+}
+
+// named says which tunnel an error is about.
+func named(name string, err error) error {
+	return &fault.Error{What: fault.Printable(name), Err: err}
+}
+
+// decide plans each step.
+func (a *applier) decide(ctx context.Context) error {
+	a.hide()
+	var errs []error
+	var after []nm.Tunnel
+	for i := range a.plan.Steps {
+		s := &a.plan.Steps[i]
+		if err := a.step(ctx, s); err != nil {
+			errs = append(errs, named(s.Name, err))
+		}
+		if s.Action != Delete && s.Want.Remote.IsValid() {
+			after = append(after, s.Want)
+		}
+		if ctx.Err() != nil {
+			return fault.Interrupted(ctx.Err())
+		}
+	}
+	if len(errs) == 0 {
+		errs = append(errs, Twins(after))
+	}
+	return errors.Join(errs...)
+}
+
+// hide takes what is deleted away from what the plans see.
+func (a *applier) hide() {
+	gone := func(name string) bool {
+		return slices.ContainsFunc(a.plan.Steps, func(s Step) bool { return s.Action == Delete && s.Name == name })
+	}
+	a.profiles = slices.DeleteFunc(slices.Clone(a.profiles), func(p nm.Profile) bool { return p.Tunnel.Mode != 0 && gone(p.Tunnel.Name) })
+	left := slices.DeleteFunc(slices.Clone(a.links), func(l kernel.Link) bool { return gone(l.Name) })
+	if len(left) < len(a.links) {
+		a.sys.Kernel = withLinks{a.sys.Kernel, left}
+	}
+}
+
+// withLinks is a kernel without some of its devices.
+type withLinks struct {
+	kernel.Kernel
+	left []kernel.Link
+}
+
+// Links implements [kernel.Kernel].
+func (k withLinks) Links(context.Context) ([]kernel.Link, error) { return k.left, nil }
+
+// step plans one step, and writes the decisions into it.
+func (a *applier) step(ctx context.Context, s *Step) error {
+	profiles := func(context.Context) ([]nm.Profile, error) { return a.profiles, nil }
+	before := s.Have.Whole()
+	if s.Have.Profile.UUID != "" {
+		if err := find.InWork(s.Have.Profile); err != nil {
+			return err
+		}
+	}
+	switch s.Action {
+	case Create:
+		s.Want.Document = a.opts.Document
+		if err := ends.Check(ctx, a.sys, nm.Tunnel{}, s.Want); err != nil {
+			return err
+		}
+		planned, err := plan.Create(ctx, a.sys, profiles, s.Want)
+		if err != nil {
+			return err
+		}
+		s.Want = planned.Tunnel
+		a.plan.Changes.Create, a.plan.Notes = append(a.plan.Changes.Create, planned), append(a.plan.Notes, notesOf(s.Name, planned.Notes)...)
+	case Change:
+		planned, err := plan.Edit(ctx, a.sys, profiles, s.Have.Profile, func(t *nm.Tunnel) error { *t = s.Want; return nil })
+		if err != nil {
+			return err
+		}
+		if planned, err = WithEnds(ctx, a.sys, planned); err != nil {
+			return err
+		}
+		if s.Want = planned.After; len(planned.Changes) == 0 {
+			s.Action = None
+			return nil
+		}
+		a.plan.Changes.Edit, a.plan.Notes = append(a.plan.Changes.Edit, planned), append(a.plan.Notes, notesOf(s.Name, planned.Notes)...)
+	case Delete:
+		s.Want = before
+		if !s.Have.Kept.Empty() {
+			if err := a.host.Keeper.MayKeep(); err != nil {
+				return &fault.Error{Kind: fault.ErrNotPermitted, What: "only root can remove the routes and rules that nmgre keeps for " + fault.Printable(s.Name), Err: err}
+			}
+		}
+		a.plan.Changes.Delete = append(a.plan.Changes.Delete, s.Have.Profile)
+	case None:
+	}
+	return nil
+}
+
+func notesOf(name string, notes []string) []string {
+	out := make([]string, len(notes))
+	for i, note := range notes {
+		out[i] = fault.Printable(name) + ": " + note
+	}
+	return out
+}
+
+// WithEnds checks the ends of an edited tunnel, and adds what there is to say of them.
+func WithEnds(ctx context.Context, sys nm.System, planned plan.EditPlan) (plan.EditPlan, error) {
+	if err := ends.Check(ctx, sys, planned.Before, planned.After); err != nil {
+		return plan.EditPlan{}, fault.Ended(ctx, err)
+	}
+	notes, err := ends.Notes(ctx, sys, planned.Before, planned.After)
+	if err != nil {
+		return plan.EditPlan{}, fault.Ended(ctx, err)
+	}
+	planned.Notes = slices.Concat(planned.Notes, notes)
+	return planned, nil
+}

@@ -1,0 +1,111 @@
+// Package states tells whether the routes and the rules of a tunnel are set. It is pure. Begin at
+// [Routes].
+package states
+
+import (
+	"context"
+
+	"nmgre/nm"
+	"nmgre/nm/policy"
+	"nmgre/routes"
+	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
+)
+
+// The states of a route.
+const (
+	Set     = "set"
+	Missing = "missing"
+	Down    = "down"
+)
+
+// Route is a route of a tunnel with its present state.
+type Route struct {
+	nm.Owned
+	State string // Set, Missing, or Down if the tunnel is down
+}
+
+// Routes lists the routes of a tunnel, each with its owner and its state: the profile's routes,
+// then the kept ones.
+func Routes(ctx context.Context, h nm.System, p nm.Profile) ([]Route, error) {
+	m, err := h.Profiles.Manager(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k, err := keep.Of(ctx, h.Store, p.UUID)
+	if err != nil {
+		return nil, err
+	}
+	missing, err := keep.Missing(ctx, h.Kernel, p.Running(), k)
+	if err != nil {
+		return nil, err
+	}
+	held, err := heldBy(ctx, h.Kernel, p)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Route, 0, len(p.Tunnel.Routes)+len(k.Routes))
+	state := func(inKernel bool) string {
+		switch {
+		case p.Device == "":
+			return Down
+		case inKernel:
+			return Set
+		}
+		return Missing
+	}
+	for i := range p.Tunnel.Routes {
+		r := &p.Tunnel.Routes[i]
+		list = append(list, Route{nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: nm.WhyProfile(*r, p.Tunnel.Name)}, state(held[r.Slot()] || !r.Type.HasDevice())})
+	}
+	for i := range k.Routes { // none is copied: there may be very many
+		r := &k.Routes[i]
+		list = append(list, Route{nm.Owned{Route: r, Owner: nm.OwnerKernel, Why: nm.WhyKernel(*r, m.Version)}, state(!missing[i])})
+	}
+	return list, nil
+}
+
+// heldBy returns the [kernel.HeldSlots] of the kernel's routes into the tunnel's device to
+// destinations of the profile's routes.
+func heldBy(ctx context.Context, k kernel.Kernel, p nm.Profile) (map[routes.Slot]bool, error) {
+	if p.Device == "" || len(p.Tunnel.Routes) == 0 {
+		return nil, nil
+	}
+	inKernel, err := k.Routes(ctx, p.Device, kernel.OneOf(p.Tunnel.Routes))
+	if err != nil {
+		return nil, err
+	}
+	return kernel.HeldSlots(inKernel), nil
+}
+
+// Rule is a rule of a tunnel with its present state.
+type Rule struct {
+	nm.OwnedRule
+	State string // Set, Missing, or Down if the tunnel is down
+}
+
+// Rules lists the rules of a tunnel, each with its owner and its state: the profile's rules, then
+// the kept ones.
+func Rules(ctx context.Context, h nm.System, p nm.Profile) ([]Rule, error) {
+	k, err := keep.Of(ctx, h.Store, p.UUID)
+	if err != nil {
+		return nil, err
+	}
+	held, err := h.Kernel.Rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := policy.Assign(p.Tunnel.WithKept(k).Rules, p.Tunnel.Rules, k.Policy)
+	list := make([]Rule, len(all))
+	there := kernel.RulesOf(held)
+	for i, o := range all {
+		list[i] = Rule{o, Missing}
+		switch {
+		case p.Device == "":
+			list[i].State = Down
+		case there[o.Rule]:
+			list[i].State = Set
+		}
+	}
+	return list, nil
+}
