@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -125,4 +126,48 @@ func TestLabImportAllOrNothing(t *testing.T) {
 		nmgreOn(t, lab.Linux1, exitDone, "delete", name)
 	}
 	mustEqual(t, "after all were deleted", before, lab.Linux1.Snapshot(t))
+}
+
+// An import of several tunnels that is killed while it writes the profiles to disk leaves none of
+// them after the next command, if the first one was not written, and otherwise all of them, without
+// the marks by which that is known.
+func TestLabImportKilled(t *testing.T) {
+	lab.Need(t)
+	const tunnels = 6
+	var script strings.Builder
+	for i := range tunnels {
+		fmt.Fprintf(&script, "ip tunnel add tun%d mode gre remote 100.0.2.100 local 100.0.1.100 key %d ttl 64\nip addr add 172.16.%d.1/30 dev tun%d\n", i, i+1, i, i)
+	}
+	put(t, lab.Linux1, "/root/six.sh", script.String())
+	before, all := lab.Linux1.Snapshot(t), 0
+	for _, last := range []int{1, tunnels - 1, 0, 1, 0} { // the first one is written after all others
+		lab.Linux1.Run(t, "bash", "-c", fmt.Sprintf(`nmgre import /root/six.sh --no-probe >/dev/null 2>&1 & p=$!
+for ((i = 0; i < 20000; i++)); do [[ -e /etc/NetworkManager/system-connections/tun%d.nmconnection ]] && break; kill -0 $p || exit 1; done
+kill -9 $p; wait $p; true`, last))
+		list := nmgreOn(t, lab.Linux1, exitDone, "list")
+		files := strings.Fields(lab.Linux1.Run(t, "bash", "-c", "cd /etc/NetworkManager/system-connections && ls | grep ^tun; true"))
+		switch len(files) {
+		case 0:
+			mustEqual(t, fmt.Sprintf("killed when tun%d was there: %s", last, list.Stderr), before, lab.Linux1.Snapshot(t))
+		case tunnels:
+			all++
+			for i := range tunnels {
+				if got := verdict(t, lab.Linux1, exitFault, fmt.Sprint("tun", i)); got != "fail" { // there is no far end
+					t.Errorf("tun%d: %s", i, got)
+				}
+			}
+			if marks := lab.Linux1.Run(t, "bash", "-c", "grep -E 'nmgre.(with|trial)|autoconnect=false' /etc/NetworkManager/system-connections/tun*; true"); marks != "" {
+				t.Errorf("killed when tun%d was there: marks are left:\n%s", last, marks)
+			}
+			for i := range tunnels {
+				nmgreOn(t, lab.Linux1, exitDone, "delete", fmt.Sprint("tun", i))
+			}
+			mustEqual(t, "after all were deleted", before, lab.Linux1.Snapshot(t))
+		default:
+			t.Errorf("killed when tun%d was there: %q are left: %s", last, files, list.Stderr)
+		}
+	}
+	if all == 0 {
+		t.Error("it was never killed after the first one was written")
+	}
 }

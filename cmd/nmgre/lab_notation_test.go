@@ -85,71 +85,145 @@ func ifup(program string) func(t *testing.T, host lab.Host, text string) {
 	}
 }
 
-// Every notation of the Linux family, written for the far end and applied there by its own program,
-// makes the same link as nmgre does there, and carries traffic from LAN to LAN.
-func TestLabNotations(t *testing.T) {
-	for _, c := range []struct {
-		name, kind string
-		apply      func(t *testing.T, host lab.Host, text string)
-	}{
-		{"nmgre", "nmgre", func(t *testing.T, host lab.Host, text string) { host.Run(t, "sh", "-c", text) }},
-		{"ip", "ip", func(t *testing.T, host lab.Host, text string) { host.Run(t, "sh", "-e", "-c", text) }},
-		{"nmcli", "nmcli", func(t *testing.T, host lab.Host, text string) {
-			host.Run(t, "sh", "-e", "-c", text)
-			host.Run(t, "nmcli", "connection", "up", "gre1")
-		}},
-		{"keyfile", "keyfile", func(t *testing.T, host lab.Host, text string) {
-			writeFiles(t, host, text)
-			host.Run(t, "nmcli", "connection", "reload")
-			host.Run(t, "nmcli", "connection", "up", "gre1")
-		}},
-		{"networkd", "networkd", func(t *testing.T, host lab.Host, text string) {
-			writeFiles(t, host, text)
-			host.Run(t, "chmod", "-R", "go+rX", "/etc/systemd/network")
-			networkd(t, host)
-		}},
-		{"netplan by networkd", "netplan", func(t *testing.T, host lab.Host, text string) {
-			writeFiles(t, host, text)
-			host.Run(t, "netplan", "generate")
-			networkd(t, host)
-		}},
-		{"netplan by NetworkManager", "netplan", func(t *testing.T, host lab.Host, text string) {
-			writeFiles(t, host, strings.Replace(text, "  version: 2\n", "  version: 2\n  renderer: NetworkManager\n", 1))
-			host.Run(t, "netplan", "generate")
-			host.Run(t, "nmcli", "connection", "reload")
-			host.Run(t, "nmcli", "connection", "up", "netplan-gre1")
-		}},
-		{"ifupdown", "ifupdown", ifup("ifupdown")},
-		{"ifupdown2", "ifupdown2", ifup("ifupdown2")},
-		{"ifupdown-ng", "ifupdown-ng", ifup("ifupdown-ng")},
-	} {
-		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
-			lab.Need(t)
-			t.Cleanup(func() {
-				lab.Linux2.Try("sh", "-c", "ip link delete dev gre1; rm -rf /etc/netplan /etc/systemd/network/50-gre1.* /run/systemd/network /etc/network/interfaces")
-				lab.Linux2.StartNM(t)
-			})
-			nmgreOn(t, lab.Linux1, exitDone, "create", "--name", "gre1", "--peer", lab.Linux2WAN, "--address", "172.16.0.1/30", "--key", "42", "--route", lab.LAN2Net)
-			wanted := nmgresLink(t)
-			text := nmgreOn(t, lab.Linux1, exitDone, "show", "gre1", "--as", c.kind).Stdout
-			c.apply(t, lab.Linux2, text)
-			var got string
-			for range 50 {
-				if got = madeLink(t, lab.Linux2, "gre1"); got == wanted {
-					break
+// program is a program that applies a notation.
+type program struct {
+	name, kind string
+	apply      func(t *testing.T, host lab.Host, text string)
+}
+
+// programs are those that make the links themselves.
+var programs = []program{
+	{"nmgre", "nmgre", func(t *testing.T, host lab.Host, text string) { host.Run(t, "sh", "-c", text) }},
+	{"ip", "ip", func(t *testing.T, host lab.Host, text string) { host.Run(t, "sh", "-e", "-c", text) }},
+	{"networkd", "networkd", func(t *testing.T, host lab.Host, text string) {
+		writeFiles(t, host, text)
+		host.Run(t, "chmod", "-R", "go+rX", "/etc/systemd/network")
+		networkd(t, host)
+	}},
+	{"netplan by networkd", "netplan", func(t *testing.T, host lab.Host, text string) {
+		writeFiles(t, host, text)
+		host.Run(t, "netplan", "generate")
+		networkd(t, host)
+	}},
+	{"ifupdown", "ifupdown", ifup("ifupdown")},
+	{"ifupdown2", "ifupdown2", ifup("ifupdown2")},
+	{"ifupdown-ng", "ifupdown-ng", ifup("ifupdown-ng")},
+}
+
+// managed are the notations that NetworkManager carries out.
+var managed = []program{
+	{"nmcli", "nmcli", func(t *testing.T, host lab.Host, text string) {
+		host.Run(t, "sh", "-e", "-c", text)
+		host.Run(t, "nmcli", "connection", "up", "gre1")
+	}},
+	{"keyfile", "keyfile", func(t *testing.T, host lab.Host, text string) {
+		writeFiles(t, host, text)
+		host.Run(t, "nmcli", "connection", "reload")
+		host.Run(t, "nmcli", "connection", "up", "gre1")
+	}},
+	{"netplan by NetworkManager", "netplan", func(t *testing.T, host lab.Host, text string) {
+		writeFiles(t, host, strings.Replace(text, "  version: 2\n", "  version: 2\n  renderer: NetworkManager\n", 1))
+		host.Run(t, "netplan", "generate")
+		host.Run(t, "nmcli", "connection", "reload")
+		host.Run(t, "nmcli", "connection", "up", "netplan-gre1")
+	}},
+}
+
+// shape is a tunnel, as the near end makes it.
+type shape struct {
+	name  string
+	flags []string
+	ends  [2]string // the inner addresses of both
+}
+
+// keyed is a tunnel that every notation of the Linux family holds.
+var keyed = shape{"gre", []string{"--peer", lab.Linux2WAN, "--address", "172.16.0.1/30", "--key", "42", "--route", lab.LAN2Net}, [2]string{"172.16.0.1", "172.16.0.2"}}
+
+// shapes are others. Each notation holds some of them.
+var shapes = []shape{
+	{"two keys, two routes, both families", []string{"--peer", lab.Linux2WAN, "--address", "172.16.0.1/30", "--address", "fd00:16::1/126", "--input-key", "1", "--output-key", "2", "--tos", "0x10",
+		"--route", lab.LAN2Net, "--route", "10.77.0.0/16"}, [2]string{"172.16.0.1", "172.16.0.2"}},
+	{"SNAT and no path MTU discovery", []string{"--peer", lab.Linux2WAN, "--address", "172.16.0.1/30", "--key", "42", "--ttl", "inherit", "--no-pmtud", "--snat", lab.LAN1Net + "=10.10.1.1", "--forward",
+		"--route", lab.LAN2Net}, [2]string{"172.16.0.1", "172.16.0.2"}},
+	{"ip6gre", []string{"--mode", "ip6gre", "--peer", lab.Linux2WAN6, "--address", "172.16.0.1/30", "--key", "42", "--route", lab.LAN2Net}, [2]string{"172.16.0.1", "172.16.0.2"}},
+	{"gretap", []string{"--mode", "gretap", "--peer", lab.Linux2WAN, "--address", "172.16.0.1/30", "--key", "42", "--route", lab.LAN2Net}, [2]string{"172.16.0.1", "172.16.0.2"}},
+}
+
+// carry makes a tunnel with nmgre at the near end, and applies what nmgre writes for the far end
+// there. The link must be the one that nmgre makes there, and carry traffic from LAN to LAN. It
+// returns false for a notation that cannot hold the tunnel, and says so.
+func carry(t *testing.T, p program, s shape) bool {
+	t.Helper()
+	t.Cleanup(func() {
+		lab.Linux2.Try("sh", "-c", "ip link delete dev gre1; rm -rf /etc/netplan /etc/systemd/network/50-gre1.* /run/systemd/network /etc/network/interfaces")
+		lab.Linux2.StartNM(t)
+	})
+	nmgreOn(t, lab.Linux1, exitDone, append([]string{"create", "--name", "gre1", "--no-probe"}, s.flags...)...)
+	wanted := nmgresLink(t)
+	shown := lab.Linux1.Try("nmgre", "show", "gre1", "--as", p.kind)
+	if shown.Code == exitInvalid && strings.Contains(shown.Stderr, "hint:") {
+		t.Logf("%s", shown.Stderr)
+		return false
+	}
+	if shown.Code != exitDone {
+		t.Fatalf("%s", shown)
+	}
+	p.apply(t, lab.Linux2, shown.Stdout)
+	var got string
+	for range 50 {
+		if got = madeLink(t, lab.Linux2, "gre1"); got == wanted {
+			break
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	if got != wanted {
+		t.Errorf("the link is\n%s, want\n%s\n%s", got, wanted, shown.Stdout)
+	}
+	mustPing(t, lab.Linux1, s.ends[1])
+	mustPing(t, lab.LAN1, lab.LAN2Addr)
+	if got := verdict(t, lab.Linux1, exitDone, "gre1"); got != "pass" {
+		t.Errorf("the near end's verdict is %s", got)
+	}
+	return true
+}
+
+// carryAll has each of the programs carry each of the shapes that its notation holds.
+func carryAll(t *testing.T, programs []program, shapes ...shape) {
+	t.Helper()
+	for _, p := range programs {
+		held := 0
+		for _, s := range shapes {
+			t.Run(strings.NewReplacer(" ", "-", ",", "").Replace(p.name+" "+s.name), func(t *testing.T) {
+				lab.Need(t)
+				if carry(t, p, s) {
+					held++
 				}
-				time.Sleep(200 * time.Millisecond)
-			}
-			if got != wanted {
-				t.Errorf("the link is\n%s, want\n%s\n%s", got, wanted, text)
-			}
-			mustPing(t, lab.LAN1, lab.LAN2Addr)
-			if got := verdict(t, lab.Linux1, exitDone, "gre1"); got != "pass" {
-				t.Errorf("the near end's verdict is %s", got)
-			}
-		})
+			})
+		}
+		if held == 0 {
+			t.Errorf("%s holds none of the shapes", p.name)
+		}
 	}
 }
+
+// Every notation of the Linux family, written for the far end and applied there by its own program,
+// makes the same link as nmgre does there, and carries traffic from LAN to LAN.
+func TestLabNotations(t *testing.T) { carryAll(t, programs, keyed) }
+
+// So do those that NetworkManager carries out, with each of its versions.
+//
+//lab:every
+func TestLabNotationsManaged(t *testing.T) { carryAll(t, managed, keyed) }
+
+// Other shapes of tunnels, as far as a notation holds them.
+//
+//lab:faults
+func TestLabNotationsShapes(t *testing.T) { carryAll(t, programs, shapes...) }
+
+// The same by NetworkManager.
+//
+//lab:faults
+func TestLabNotationsManagedShapes(t *testing.T) { carryAll(t, managed, shapes...) }
 
 // nmgresLink returns the link that nmgre makes at the far end, which is removed again.
 func nmgresLink(t *testing.T) string {
