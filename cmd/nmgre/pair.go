@@ -17,7 +17,7 @@ import (
 // farApp is this program for the commands that call another host.
 func (a *app) farApp() far.App {
 	return far.App{In: a.stdin, Out: a.stdout, Err: a.stderr, Version: release.Version, Exe: a.exe, Open: a.host, WithHost: a.withHost, Session: a.session,
-		Doubts: far.DoubtsOf(a.root), Route: func(spec string) (routes.Route, error) { return a.names().Parse(spec) }, Begun: begun, Watch: a.watch,
+		Doubts: far.DoubtsOf(a.root), Route: func(spec string) (routes.Route, error) { return a.names().Parse(spec) }, Begun: begun, Watch: a.watch, Names: a.completeNames,
 		Tunnel: a.pairTunnel,
 		Flags: func(cmd *cobra.Command, wait *time.Duration, asJSON *bool) {
 			waitFlag(cmd, wait)

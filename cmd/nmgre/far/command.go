@@ -42,8 +42,9 @@ type App struct {
 	Check func(cmd *cobra.Command, wait time.Duration) error // refuses wrong ones
 	// Confirm returns how long a change waits to be confirmed, and the question.
 	Confirm func() (time.Duration, func(context.Context, verify.Report) error)
-	Watch   func() func()     // starts the process that undoes what a killed one leaves
-	Begun   func(error) error // marks the error of a change that had begun
+	Watch   func() func()        // starts the process that undoes what a killed one leaves
+	Begun   func(error) error    // marks the error of a change that had begun
+	Names   cobra.CompletionFunc // completes a tunnel's name
 }
 
 // sshFlags are those of every command that calls another host.
@@ -107,6 +108,12 @@ func Command(a App) *cobra.Command {
   nmgre pair ann@203.0.113.2 --become --key 42 --dry-run
   nmgre pair linux2 --address 172.16.0.1/30 --route 10.10.2.0/24 --far-route 10.10.1.0/24`,
 		Args: oneHost,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			if len(args) != 1 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return a.Names(cmd, nil, word)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.Check(cmd, run.wait); err != nil {
 				return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 
 	"nmgre"
@@ -89,6 +90,7 @@ func (n *Near) Mend(ctx context.Context, b *Both, near nmgre.Status) (Mended, er
 		err = errors.Join(w.failed(ctx, err), w.undoMTU(context.WithoutCancel(ctx)))
 		return Mended{}, err
 	}
+	_ = forget(filepath.Join(string(n.Doubt), near.Tunnel.Name)) // there may be none
 	m := Mended{Report: w.report, Far: w.Far, FarName: b.Far.Name, Changes: b.Far.Changes}
 	m.Near, err = n.Host.Show(ctx, near.UUID)
 	return m, err

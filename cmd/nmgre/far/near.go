@@ -84,10 +84,10 @@ func (n *Near) dial(ctx context.Context) (*line, *pair.Hello, error) {
 		closed := l.close()
 		return nil, nil, n.endedBecause(err, closed)
 	case m.Type == pair.Failed:
-		l.close()
+		_ = l.close()
 		return nil, nil, m.Failure.Error(n.Name)
 	case m.Type != pair.Greeting:
-		l.close()
+		_ = l.close()
 		return nil, nil, &fault.Error{Kind: fault.ErrInvalid, What: fault.Printable(n.Name) + " does not greet: it is no nmgre"}
 	}
 	return l, m.Hello, nil
@@ -332,6 +332,7 @@ func (w *making) failed(ctx context.Context, cause error) error {
 	if w.note != "" {
 		_ = forget(w.note) // this end is gone
 	}
+	told := ctx.Err() != nil // by the person, who knows why ssh has ended, too
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undone)
 	defer cancel()
 	l := w.both.line
@@ -347,8 +348,8 @@ func (w *making) failed(ctx context.Context, cause error) error {
 		}
 		w.Tell(fmt.Sprintf("warning: %s undoes its end by itself: the connection to it is gone", fault.Printable(w.Name)))
 		closed := l.close()
-		if errors.Is(cause, context.Canceled) || errors.Is(cause, errEnded) {
-			return cmp.Or(closed, cause)
+		if !told && (errors.Is(cause, context.Canceled) || errors.Is(cause, errEnded)) {
+			return cmp.Or(closed, error(errEnded))
 		}
 		return cause
 	}

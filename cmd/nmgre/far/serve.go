@@ -109,14 +109,14 @@ func greeting(ctx context.Context, host *nmgre.Host) (*pair.Hello, error) {
 
 // answer does what a message asks for.
 func (v *serving) answer(ctx context.Context, m pair.Message) error {
-	switch m.Type {
-	case pair.Plan:
+	switch is := func(types ...pair.Type) bool { return slices.Contains(types, m.Type) }; {
+	case is(pair.Plan):
 		return v.plan(ctx, m)
-	case pair.Make:
+	case is(pair.Make):
 		return v.carryOut(ctx, m)
-	case pair.Look, pair.Shoot, pair.Stop:
+	case is(pair.Look, pair.Shoot, pair.Stop):
 		return v.watch(ctx, m)
-	case pair.Undo: // nothing is made
+	case is(pair.Undo): // nothing is made
 		return &fault.Error{What: "the other end has given up"}
 	}
 	return &fault.Error{Kind: fault.ErrInvalid, What: "the other end says " + string(m.Type) + " out of turn"}
