@@ -5,7 +5,8 @@ import (
 	"nmgre/routes/gre"
 )
 
-// OpenBSD is a hostname.if(5) file: gre(4), ifconfig(8) and hostname.if(5) of OpenBSD 7.4.
+// OpenBSD is a hostname.if(5) file: gre(4), ifconfig(8) and hostname.if(5) of OpenBSD 7.6, whose
+// packed line is "inet addr netmask broadcast_addr", with "dest dest_addr" below it.
 var OpenBSD = notation.Kind{
 	Name: "openbsd", Title: "OpenBSD",
 	Holds: notation.Holds{Modes: ipModes, Keys: notation.OneKey,
@@ -32,11 +33,10 @@ func writeOpenBSD(l notation.Link) string {
 	p.When(t.NoPMTUD, "-tunneldf")
 	p.Line("mtu %d", t.MTU)
 	for _, a := range notation.Inner4(t) {
-		peer := notation.PeerOf(t, a)
-		if !peer.IsValid() {
-			peer = a.Addr()
+		p.Line("inet %s %s NONE", a.Addr(), notation.Mask(a)) // NONE is the broadcast address
+		if peer := notation.PeerOf(t, a); peer.IsValid() {
+			p.Line("dest %s", peer)
 		}
-		p.Line("inet %s %s %s", a.Addr(), notation.Mask(a), peer)
 	}
 	for _, a := range notation.Inner6(t) {
 		p.Line("inet6 %s %d", a.Addr(), a.Bits())
