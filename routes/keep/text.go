@@ -133,8 +133,9 @@ func (p *keptParser) end(err error) (Kept, error) {
 // keptParser reads a file line by line.
 type keptParser struct {
 	kept   Kept
-	seen   map[string]bool // first words of lines that may stand once only
-	policy map[rule.Rule]bool
+	seen   map[string]bool    // first words of lines that may stand once only
+	places map[place]bool     // of the rules of the routing policy
+	policy map[rule.Rule]bool // those rules, once two have one place
 	routes interface {
 		Add(n int, text string)
 		Finish() (list.List, []list.BadLine)
@@ -249,17 +250,41 @@ func (p *keptParser) rule(rest string) error {
 		return err
 	case !r.HasPriority:
 		return fault.Invalid("rule", "write its place: priority 20000", "the rule %s has no priority", r)
-	case p.policy[r]:
+	case p.hasRule(r):
 		return fault.Invalid("rule", "remove one of them", "a second line for %s", r)
-	case len(p.policy) == maxPolicy:
+	case len(p.kept.Policy) == maxPolicy:
 		return fault.Invalid("rule", "", "more than %d rules", maxPolicy)
+	}
+	if p.places == nil {
+		p.places = make(map[place]bool)
+	}
+	p.places[place{r.IPv6, r.Priority}] = true
+	if p.policy != nil {
+		p.policy[r] = true
+	}
+	p.kept.Policy = append(p.kept.Policy, r)
+	return nil
+}
+
+// place is where a rule stands among those of its family.
+type place struct {
+	ipv6     bool
+	priority uint32
+}
+
+// hasRule reports whether the rule was read already. Whole rules are compared only from the first
+// place on that two have: they are large, and each has a place of its own nearly always.
+func (p *keptParser) hasRule(r rule.Rule) bool {
+	if !p.places[place{r.IPv6, r.Priority}] {
+		return false
 	}
 	if p.policy == nil {
 		p.policy = make(map[rule.Rule]bool)
+		for _, before := range p.kept.Policy {
+			p.policy[before] = true
+		}
 	}
-	p.policy[r] = true
-	p.kept.Policy = append(p.kept.Policy, r)
-	return nil
+	return p.policy[r]
 }
 
 func (p *keptParser) snat(rest string) error {

@@ -120,6 +120,22 @@ func TestKeptBadLines(t *testing.T) {
 	}
 }
 
+// Rules may have one priority, but none is there twice.
+func TestKeptRulesOnce(t *testing.T) {
+	const head = "version 1\nuuid 00000000-0000-4000-8000-00000000000a\ninterface gre1\n"
+	rules := []string{"from 10.0.0.2 table 100 priority 5", "from 10.0.0.3 table 100 priority 6", "from 10.0.0.4 table 100 priority 5", "from 2001:db8::1 table 100 priority 5",
+		"from 10.0.0.2 table 100 priority 5", "from 10.0.0.4 table 100 priority 5", "from 10.0.0.3 table 100 priority 6"}
+	k, err := ParseKept(strings.NewReader(head + "rule " + strings.Join(rules, "\nrule ")))
+	if err != nil || len(k.Policy) != 4 || len(k.Bad) != 3 {
+		t.Fatalf("%v, %v, %v", k.Policy, k.Bad, err)
+	}
+	for i, bad := range k.Bad {
+		if want := "rule: a second line for " + rules[4+i]; bad.Line != 8+i || bad.Err.Error() != want {
+			t.Errorf("line %d: %v; want line %d: %s", bad.Line, bad.Err, 8+i, want)
+		}
+	}
+}
+
 // A person may write with tabs, more spaces, empty lines, remarks, and without an end of the last
 // line.
 func TestKeptByHand(t *testing.T) {

@@ -66,6 +66,9 @@ type place struct {
 // same priority goes, all of them are removed, and those that stay are added again.
 func compareRules(want []rule.Rule, held []kernel.HeldRule) rulesDiff {
 	s := rulesDiff{want: want}
+	if allHeld(want, held) {
+		return s
+	}
 	wanted := make(map[rule.Rule]bool, len(want))
 	for _, r := range want {
 		wanted[r] = true
@@ -99,6 +102,29 @@ func compareRules(want []rule.Rule, held []kernel.HeldRule) rulesDiff {
 	}
 	s.result.Removed = len(s.removed)
 	return s
+}
+
+// allHeld reports whether ours in the kernel are the wanted rules, each with a place of its own. It
+// is quick, as it hashes no whole rules. It may say no where they are all the same.
+func allHeld(want []rule.Rule, held []kernel.HeldRule) bool {
+	at := make(map[place]*rule.Rule, len(want))
+	for i := range want {
+		at[place{want[i].IPv6, want[i].Priority}] = &want[i]
+	}
+	n := 0
+	for i := range held {
+		h := &held[i]
+		if h.Protocol != kernel.RouteProtocol {
+			continue
+		}
+		here := place{h.IPv6, h.Priority}
+		if r := at[here]; r == nil || h.Partly || *r != h.Rule {
+			return false
+		}
+		delete(at, here)
+		n++
+	}
+	return n == len(want)
 }
 
 // send removes and adds, many in one send. Rules are removed first: of two rules with one priority

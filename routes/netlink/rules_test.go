@@ -117,6 +117,11 @@ func TestSyncManyRules(t *testing.T) {
 		list = append(list, rule.MustParse(fmt.Sprintf("from 10.1.%d.%d table %d", i/250, i%250, 100+i)).At(uint32(1000+i))) //nolint:gosec // a few
 	}
 	ns.syncRules(list, 1000, 0)
+	ns.syncRules(list, 0, 0)
+	other := slices.Clone(list)
+	other[7].Table++ // in the same place
+	ns.syncRules(other, 1, 1)
+	ns.syncRules(list, 1, 1)
 	ns.syncRules(list[:990], 0, 10)
 	ns.syncRules(nil, 0, 990)
 	bad := list[0]
