@@ -265,7 +265,6 @@ func TestApplyConfirmed(t *testing.T) {
 func TestApplyRefused(t *testing.T) {
 	w := fake.NewWorld()
 	threeThere(t, w)
-	before := w.String()
 	twin := simple(4)
 	twin.Name, twin.Addresses = "twin", want.CIDRs("172.16.99.1/30")
 	foreign := simple(5)
@@ -276,7 +275,7 @@ func TestApplyRefused(t *testing.T) {
 	for i := range 2 {
 		w.AddProfile(nm.Profile{UUID: fmt.Sprintf("00000000-0000-4000-8000-00000000001%d", i), ID: "gre7", State: nm.StateInactive, Tunnel: twice})
 	}
-	before = w.String()
+	before := w.String()
 	for name, c := range map[string]struct {
 		wants []reconcile.Wanted
 		words []string

@@ -213,13 +213,17 @@ func (c *routeWork) nameLines(err error) error {
 }
 
 // The states of a route or a rule.
-const RouteSet, RouteMissing, RouteDown = states.Set, states.Missing, states.Down
-
-// RouteState and RuleState are a route and a rule of a tunnel with their present states.
-type (
-	RouteState = states.Route
-	RuleState  = states.Rule
+const (
+	RouteSet     = states.Set
+	RouteMissing = states.Missing
+	RouteDown    = states.Down
 )
+
+// RouteState is a route of a tunnel with its present state.
+type RouteState = states.Route
+
+// RuleState is a rule of a tunnel with its present state.
+type RuleState = states.Rule
 
 // Routes lists the routes of a tunnel, as [states.Routes] does.
 func (h *Host) Routes(ctx context.Context, name string) (nm.Profile, []RouteState, error) {

@@ -106,20 +106,18 @@ func (e *editWork) named() string { return e.plan.Before.Name }
 
 // steps are the steps of a phase.
 func (e *editWork) steps(ctx context.Context, p phase, first bool) []editStep {
-	switch p {
-	case phaseBegin:
+	switch {
+	case p == phaseBegin:
 		return []editStep{{"", "made sure that nobody else has changed it", func() error { return e.unchanged(ctx) }}}
-	case phaseChange:
+	case p == phaseChange:
 		return e.change(ctx)
-	case phaseKeep:
+	case p == phaseKeep:
 		return []editStep{{plan.StepRoute, e.keepName(), func() error { return e.keep(ctx) }}}
-	case phaseCheck:
+	case p == phaseCheck:
 		return []editStep{{plan.StepCheck, "verified it", func() (err error) { e.report, err = e.check(ctx); return err }}}
-	case phaseAsk:
-		if first {
-			return []editStep{{"", e.host.confirmName(), func() error { return e.host.asked(ctx, e.report) }}}
-		}
-	case phaseSave:
+	case p == phaseAsk && first:
+		return []editStep{{"", e.host.confirmName(), func() error { return e.host.asked(ctx, e.report) }}}
+	case p == phaseSave:
 		return e.save(ctx)
 	}
 	return nil

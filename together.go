@@ -210,13 +210,13 @@ func (b *batch) carryOut(ctx context.Context) error {
 	var turn sync.Mutex
 	for p := phaseBegin; p <= phaseDrop; p++ {
 		works, at := b.works, 0
-		switch p {
-		case phaseCheck:
+		switch {
+		case p == phaseCheck:
 			looking := *b.host
 			looking.System, b.looking = crowd.View(b.host.System, len(b.works)), &looking
-		case phaseLead, phaseAsk:
+		case p == phaseLead || p == phaseAsk:
 			works = works[:1]
-		case phaseSave:
+		case p == phaseSave:
 			works, at = works[1:], 1
 		}
 		err := crowd.Take(len(works), func(i int) error {

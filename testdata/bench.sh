@@ -39,6 +39,7 @@ export NMGRE_BENCH=$PWD/$bench
 measure go test -timeout 30m -run '^$' -bench '^Benchmark(Version|BinarySize|ParseOfBefore)$' -benchtime 1x ./cmd/nmgre
 measure go test -timeout 30m -run '^$' -bench '^BenchmarkSync(Ratios|Memory)$' -benchtime 5x ./routes/netlink
 measure go test -timeout 30m -run '^$' -bench '^BenchmarkHookOfOthers$' ./routes/store
+measure go test -timeout 30m -run '^$' -bench '^BenchmarkFullMesh$' -benchtime 3x ./nm/document
 measure go test -timeout 30m -run '^$' -bench '^BenchmarkScreen' -benchtime 1x ./tui
 # Three hours are enough for every round that a noisy machine may need.
 export NMGRE_LAB_TIMEOUT=${NMGRE_LAB_TIMEOUT:-10800}

@@ -227,7 +227,7 @@ func TestNames(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	known := names(false)
-	for word, want := range map[string]string{"adress": "did you mean addresses", "adresses": "did you mean addresses", "route": "did you mean routes", "remote": "did you mean peer", "tll": "did you mean ttl",
+	for word, want := range map[string]string{"addrs": "did you mean addresses", "addressen": "did you mean addresses", "route": "did you mean routes", "remote": "did you mean peer", "tll": "did you mean ttl",
 		"input_key": "did you mean input-key", "mut": "did you mean mtu", "zoen": "did you mean zone", "Peer": "did you mean peer"} {
 		if got := Nearest(word, "fields", known); got != want {
 			t.Errorf("%s: %s", word, got)

@@ -9,7 +9,7 @@ import (
 var meant = map[string]string{
 	"address": "addresses", "route": "routes", "rule": "rules", "peer-address": "peer-addresses", "remote": "peer", "far": "peer", "interface": "name", "ifname": "name",
 	"dev": "parent", "ikey": "input-key", "okey": "output-key", "bridge": "controller", "nat": "snat", "type": "mode", "network": "networks", "ip": "addresses", "tunnel": "tunnels",
-	"host": "hosts", "link": "links", "mesh": "full", "hub": "star", "ensure": "state", "pmtud": "no-pmtud", "df": "ignore-df", "src": "local", "dst": "peer", "keys": "key-pool", "pools": "pool",
+	"addrs": "addresses", "addr": "addresses", "host": "hosts", "link": "links", "mesh": "full", "hub": "star", "ensure": "state", "pmtud": "no-pmtud", "df": "ignore-df", "src": "local", "dst": "peer", "keys": "key-pool", "pools": "pool",
 }
 
 // Nearest is the hint about an unknown word: the one of known that is meant, or that is spelled

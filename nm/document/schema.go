@@ -99,6 +99,7 @@ func fieldSchema(f field) object {
 			anyOf = append(anyOf, object{"enum": f.words})
 		}
 		return object{"description": f.about, "anyOf": anyOf}
+	default:
 	}
 	if len(f.words) > 0 {
 		return object{"description": f.about, "enum": f.words}

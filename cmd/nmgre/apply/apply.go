@@ -57,11 +57,7 @@ false}. It is on standard error, too.`,
 				_, err := fmt.Fprint(a.Out, document.Schema)
 				return err
 			}
-			err := a.apply(cmd.Context(), run)
-			if err != nil && run.json {
-				err = errors.Join(err, a.printError(err))
-			}
-			return err
+			return a.ended(a.apply(cmd.Context(), run), run.json)
 		},
 	}
 	fileFlag(cmd, &run.file)
@@ -131,10 +127,31 @@ func (a App) apply(ctx context.Context, run applyRun) error {
 		}
 		done, err := a.carryOut(ctx, host, planned, run)
 		if err != nil {
-			return a.Begun(err)
+			return changing{err}
 		}
 		return a.printApplied(planned, done, run)
 	})
+}
+
+// changing is the error of a change that had begun.
+type changing struct{ error }
+
+// ended returns the error of the command, which is printed as JSON, too, where that is asked for.
+func (a App) ended(err error, asJSON bool) error {
+	var begun changing
+	began := errors.As(err, &begun)
+	if began {
+		err = begun.error
+	}
+	if err != nil && asJSON {
+		if printErr := a.printError(err); printErr != nil {
+			return printErr
+		}
+	}
+	if began {
+		return a.Begun(err)
+	}
+	return err
 }
 
 // maxProbed is up to how many far ends are probed.
