@@ -23,7 +23,6 @@ type View struct {
 	End    *nm.FarEnd // nil until it has been worked out
 	Err    error      // why it could not be
 	Kind   string     // the chosen notation; empty for the commands of nmgre, nmcli and ip together
-	link   notation.Link
 }
 
 // plain is the name in the list of the commands that are shown where nothing has been chosen.

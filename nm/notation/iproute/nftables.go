@@ -180,23 +180,47 @@ func nftWords(text string) []string {
 // rulesets reads the rules that stand in the input as in a file of nft's, and returns the lines
 // without them. The input of other commands is left as it is.
 func (s *Script) rulesets(lines []notation.Line) []notation.Line {
-	rest := slices.Clone(lines)
-	n, until, any := &ruleset{s: s}, "", false
+	n, until, mine := &ruleset{s: s}, "", []int(nil)
 	for i := range lines {
 		text := strings.TrimSpace(lines[i].Text)
-		switch words := nftWords(text); {
+		switch {
 		case until != "":
 			if text == until {
 				until = ""
 			}
-		case len(n.open) > 0, n.set > 0, isTable(words), any && len(words) > 1 && words[0] == "add" && words[1] == "rule", len(words) > 1 && (words[0] == "define" || words[0] == "include"), len(words) > 1 && (words[0] == "flush" || words[0] == "delete") && (words[1] == "ruleset" || words[1] == "table"):
-			rest[i].Text, any = "", true
+		case len(n.open) > 0, n.set > 0, isOfNFT(text, len(mine) > 0):
+			mine = append(mine, i)
 			n.line(i)
 		default:
 			until = delimiter(text)
 		}
 	}
+	if len(mine) == 0 {
+		return lines
+	}
+	rest := slices.Clone(lines)
+	for _, i := range mine {
+		rest[i].Text = ""
+	}
 	return rest
+}
+
+// isOfNFT says whether a line is one of nft's language, and of no shell's. Rules that are added
+// count only behind others.
+func isOfNFT(text string, behind bool) bool {
+	first, _, _ := strings.Cut(text, " ")
+	switch first {
+	case "table", "define", "include":
+	case "add", "flush", "delete":
+		words := strings.Fields(text)
+		if len(words) > 1 && (words[1] == "ruleset" || words[1] == "table" && first != "add" || words[1] == "rule" && behind && first == "add") {
+			return true
+		}
+	default:
+		return false
+	}
+	words := nftWords(text)
+	return isTable(words) || len(words) > 1 && (words[0] == "define" || words[0] == "include")
 }
 
 // isTable says whether words open a table: table [FAMILY] NAME {.
