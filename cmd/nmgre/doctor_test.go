@@ -164,6 +164,11 @@ func TestDoctorWithoutNetworkManager(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.wellFiles()
+	w.bus.Break("GetPermissions", dbustest.Fault{Silent: true})
+	polkit := checkup.Host{Root: w.root, Bus: w.bus.Address(), Open: w.open, Limit: 300 * time.Millisecond}
+	if r := doctor.Diagnose(polkit.Facts(t.Context())); r.Facts.Manager.State != doctor.Runs || r.Facts.Unread[doctor.OfRights] != doctor.Slow || r.Facts.Unread[doctor.OfTunnels] != "" {
+		t.Errorf("polkit hangs: %+v", r.Facts)
+	}
 	absent := &fault.Error{Kind: fault.ErrNoNetworkManager, What: "no connection to the system bus"}
 	h := checkup.Host{Root: w.root, Bus: "unix:path=" + t.TempDir() + "/none", Open: func(context.Context) (adapters.Doors, func(), error) { return adapters.Doors{}, nil, absent },
 		Local: func() (adapters.Doors, func(), error) {

@@ -108,6 +108,8 @@ func TestFindings(t *testing.T) {
 		"starting":             {func(f *Facts) { f.Manager.State = Starting }, OfManager, Problem, "still starting", "try again"},
 		"hanging":              {func(f *Facts) { f.Manager.State = Silent }, OfManager, Problem, "does not answer", "restart NetworkManager"},
 		"hanging, by the time": {func(f *Facts) { f.Unread[OfManager] = Slow }, OfManager, Problem, "does not answer", "restart NetworkManager"},
+		"polkit hangs":         {func(f *Facts) { f.Unread[OfRights] = Slow }, OfRights, Note, "polkit did not answer", "restart polkit"},
+		"no version":           {func(f *Facts) { f.Manager.Version = "" }, OfManager, OK, "it runs", ""},
 		"too old":              {func(f *Facts) { f.Manager.Version, f.Manager.Old = "1.30.0", true }, OfManager, Problem, "1.30.0 is too old", "update"},
 		"not at boot":          {func(f *Facts) { f.Units["NetworkManager.service"] = Unit{Load: "loaded", File: "disabled"} }, OfManager, OK, "does not start at boot", ""},
 		"user":                 {func(f *Facts) { f.Caller = Caller{Modify: "yes", Control: "yes"} }, OfRights, OK, "may change connections", ""},

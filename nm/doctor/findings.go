@@ -75,6 +75,8 @@ func unread(about Subject, why string, root bool) Finding {
 	switch {
 	case why == Slow && about == OfManager:
 		return problem("NetworkManager does not answer", "look what it does: journalctl -u NetworkManager -n 50; if it hangs: sudo systemctl restart NetworkManager")
+	case why == Slow && about == OfRights:
+		return note("polkit did not answer in time: what this user may do is not known", "if changes hang as well: sudo systemctl restart polkit")
 	case why == Slow:
 		return problem("it could not be found out in time", "run nmgre doctor again; if it stays so, say so in the bug report")
 	case why == Refused && !root:

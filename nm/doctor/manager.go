@@ -10,6 +10,8 @@ func ofManager(f *Facts) []Finding {
 	switch {
 	case m.State == Runs && m.Old:
 		return one(problem("NetworkManager "+m.Version+" is too old: nmgre needs 1.42 or later", "update the distribution, or take NetworkManager from its backports"))
+	case m.State == Runs && m.Version == "":
+		return one(ok("it runs; its version did not come in time"))
 	case m.State == Runs:
 		return one(ok("%s%s", m.Version, unitText(f, "NetworkManager.service")))
 	case m.State == Silent:

@@ -20,8 +20,8 @@ import (
 	"nmgre/routes/modules"
 )
 
-// limit is how long a part may take. A slow host with a thousand tunnels needs a second.
-const limit = 5 * time.Second
+// limit is how long a part may take. NetworkManager itself may be silent for 8 s, see package dbus.
+const limit = 10 * time.Second
 
 // Host is a host to look at.
 type Host struct {

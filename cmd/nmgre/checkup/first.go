@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"nmgre/cmd/nmgre/adapters"
 	"nmgre/nm/doctor"
@@ -31,15 +30,10 @@ const Dumb = `nmgre: this terminal cannot draw screens (TERM is dumb, or not set
 // more is the end of each hint.
 const more = "; all about this host: nmgre doctor"
 
-// firstPatience is how long nmgre alone waits for NetworkManager before it says so.
-const firstPatience = 4 * time.Second
-
 // First returns nil if screens are of use on this host, whose doors were opened with err. Otherwise
 // its error says what is so, and what to do. Nothing is drawn then.
 func (h Host) First(ctx context.Context, d adapters.Doors, err error) error {
 	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, firstPatience)
-		defer cancel()
 		_, err = d.Profiles.Serials(ctx)
 	}
 	switch {

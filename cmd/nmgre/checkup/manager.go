@@ -41,23 +41,30 @@ func (v *visit) manager(ctx context.Context) func(*doctor.Facts) {
 			f.Unread[doctor.OfTunnels] = doctor.Failed
 		}
 	}
-	m, err := v.doors.Profiles.Manager(ctx)
-	old := m.Version != (nm.Version{}) && m.Version.Before(nm.MinVersion)
-	var all []nm.Profile
-	var listErr error
-	if err == nil || old {
-		all, listErr = v.doors.Profiles.List(ctx)
+	// Rights are polkit's to tell, which may hang while NetworkManager does not: they come last.
+	all, listErr := v.doors.Profiles.List(ctx)
+	err := listErr
+	var m nm.Manager
+	if !errors.Is(err, fault.ErrNoNetworkManager) && stateOf(err, doctor.Absent) != doctor.Silent {
+		m, err = v.doors.Profiles.Manager(ctx)
 	}
+	old := m.Version != (nm.Version{}) && m.Version.Before(nm.MinVersion)
 	return func(f *doctor.Facts) {
-		f.Manager.Installed = installed || err == nil
-		if f.Manager.State = stateOf(err, doctor.Absent); old {
-			f.Manager.State, f.Manager.Old = doctor.Runs, true
+		state := stateOf(err, doctor.Absent)
+		switch {
+		case old:
+			state, f.Manager.Old = doctor.Runs, true
+		case state == doctor.Silent && listErr == nil:
+			state, f.Unread[doctor.OfRights] = doctor.Runs, doctor.Slow
 		}
-		if f.Manager.State != doctor.Runs || listErr != nil {
+		f.Manager.State, f.Manager.Installed = state, installed || state == doctor.Runs
+		if state != doctor.Runs || listErr != nil {
 			f.Unread[doctor.OfTunnels] = doctor.Failed
 			return
 		}
-		f.Manager.Version = m.Version.String()
+		if m.Version != (nm.Version{}) {
+			f.Manager.Version = m.Version.String()
+		}
 		f.Caller.Modify, f.Caller.Control = string(m.Modify), string(m.Control)
 		v.listed = true
 		for _, p := range all {
