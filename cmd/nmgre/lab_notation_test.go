@@ -190,6 +190,7 @@ func carry(t *testing.T, p program, s shape) bool {
 // carryAll has each of the programs carry each of the shapes that its notation holds.
 func carryAll(t *testing.T, programs []program, shapes ...shape) {
 	t.Helper()
+	lab.Need(t)
 	for _, p := range programs {
 		held := 0
 		for _, s := range shapes {
@@ -217,12 +218,12 @@ func TestLabNotationsManaged(t *testing.T) { carryAll(t, managed, keyed) }
 
 // Other shapes of tunnels, as far as a notation holds them.
 //
-//lab:faults
+//lab:sweep
 func TestLabNotationsShapes(t *testing.T) { carryAll(t, programs, shapes...) }
 
 // The same by NetworkManager.
 //
-//lab:faults
+//lab:sweep
 func TestLabNotationsManagedShapes(t *testing.T) { carryAll(t, managed, shapes...) }
 
 // nmgresLink returns the link that nmgre makes at the far end, which is removed again.

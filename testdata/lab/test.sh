@@ -20,6 +20,9 @@
 # A test with the line "//lab:package NAME" in the comment above it finds Debian's package NAME, of
 # the suite that it runs on, unpacked below /share/packages/SUITE/NAME.
 #
+# A test with the line "//lab:sweep" in the comment above it runs in "make test-all" only, with the
+# core of it in another test.
+#
 # A test with the line "//lab:alone" in the comment above it measures time. It runs when all others
 # have ended, beside none but those of its kind: each lab has a processor of its own then.
 #
@@ -133,9 +136,16 @@ marked() {
 		/^func / { sub(/\(.*/, "", $2); if (found) print $2; found = 0 }' "$repo/$1"/*_test.go
 }
 
+# left_out PKG: the tests that take long, and have targets of their own in the Makefile.
+left_out() {
+	local m
+	for m in faults recipes packages; do marked "$1" "$m"; done
+	[[ ${NMGRE_LAB_LINES:-} == 1 ]] || marked "$1" sweep
+}
+
 # asked_for PKG TEST: NMGRE_LAB_TESTS names it, or all are to run that do not take long.
 asked_for() {
-	if [[ $named ]]; then grep -qxF "$1 $2" "$named"; else ! { marked "$1" faults; marked "$1" recipes; marked "$1" packages; } | grep -qx "$2"; fi
+	if [[ $named ]]; then grep -qxF "$1 $2" "$named"; else ! left_out "$1" | grep -qx "$2"; fi
 }
 
 # plan: what there is to run. Each line: queue, suite, package, test, seconds. A test that nobody
