@@ -7,6 +7,10 @@ import (
 	"nmgre/nm/dbus/wire"
 )
 
+// foreignBridge tells what a port of a bridge needs.
+const foreignBridge = "NetworkManager brings up ports only of a bridge that it runs itself; give the bridge a profile: " +
+	"nmcli connection add type bridge con-name BRIDGE ifname BRIDGE && nmcli connection up BRIDGE"
+
 // textHints are hints for texts of NetworkManager that say little.
 var textHints = []struct{ text, hint string }{
 	{"Operation not supported", "this kernel lacks such tunnels; load the module ip_gre, or ip6_gre for the IPv6 modes: modprobe ip_gre"},
@@ -14,6 +18,8 @@ var textHints = []struct{ text, hint string }{
 	{"already exists", "choose another name, or delete the device that has it: ip -d link"},
 	{"Parent device", "the parent device must exist and be up before the tunnel: ip link"},
 	{"parent device", "the parent device must exist and be up before the tunnel: ip link"},
+	{"Master device", foreignBridge},     // before 1.52
+	{"Controller device", foreignBridge}, // of whatever kind, but nmgre makes ports of bridges only
 	{"unmanaged", "NetworkManager was told to leave this device alone: look for unmanaged-devices in its configuration: NetworkManager --print-config"},
 	{"compatible device", "the parent device is not there, or a device of another kind has the tunnel's name: ip -d link; nmcli connection show"},
 	{"not available on device", "another profile, or a device made by hand, has the name: ip -d link; nmcli connection show"},
