@@ -266,12 +266,9 @@ func Mend(t *nm.Tunnel, want nm.Tunnel) {
 	if want.MTU != 0 && (t.MTU == 0 || want.MTU < t.MTU) {
 		t.MTU = want.MTU
 	}
-	for _, a := range want.Addresses {
-		if slices.Contains(t.Addresses, a) {
-			continue
-		}
-		t.Addresses = slices.DeleteFunc(t.Addresses, func(p netip.Prefix) bool { return p.Masked() == a.Masked() || p.Addr() == want.PeerAddress })
-		t.Addresses = append(t.Addresses, a)
+	missing := func(a netip.Prefix) bool { return !slices.Contains(t.Addresses, a) }
+	if slices.ContainsFunc(want.Addresses, missing) { // those that are there lead nowhere
+		t.Addresses = slices.Clone(want.Addresses)
 	}
 	t.SetPeers(want.Peers())
 	for _, r := range want.Routes {

@@ -157,7 +157,7 @@ func TestMend(t *testing.T) {
 	mirror := tunnel(t, "--name gre1 --peer 100.0.1.100 --local 100.0.2.100 --address 172.16.0.2/30 --key 6 --route 10.10.1.0/24")
 	Mend(&has, mirror)
 	if text := has.CreateCommand(); !strings.Contains(text, "--name wan") || !strings.Contains(text, "--key 6") || !strings.Contains(text, "--zone work") ||
-		!strings.Contains(text, "--route 10.77.0.0/16 --route 10.10.1.0/24") || !strings.Contains(text, "172.16.0.2/30") {
+		!strings.Contains(text, "--route 10.77.0.0/16 --route 10.10.1.0/24") || !strings.Contains(text, "172.16.0.2/30") || strings.Contains(text, "172.16.9.2") {
 		t.Errorf("%s", text)
 	}
 	again := has.Clone()
