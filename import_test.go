@@ -77,6 +77,9 @@ func TestCreateVeryMany(t *testing.T) {
 				t.Errorf("it does not tell %q:\n%s", line, told)
 			}
 		}
+		if strings.Contains(told, "deleted") {
+			t.Errorf("it tells of what it does not do:\n%s", told)
+		}
 		for _, method := range []string{"Activate", "SaveWith", "Save", "Delete"} {
 			w := fake.NewWorld()
 			p := w.Start()

@@ -269,7 +269,7 @@ func (b *batch) advanced(p phase, done, total int) {
 		b.host.AdvanceTunnels(int(p)*total+done, int(phaseDrop+1)*total)
 		return
 	}
-	if line := crowd.Progress(phaseNames[p], done, total); line != "" {
+	if line := crowd.Progress(phaseNames[p], done, total); line != "" && (p != phaseDrop || len(b.drops) > 0) {
 		b.host.tell(Event{What: line})
 	}
 }
