@@ -66,7 +66,7 @@ func BenchmarkLabImportParse(b *testing.B) {
 //
 // A thousand tunnels are too many for NetworkManager in the emulated lab. Measured once, on a busy
 // machine, with 20 tunnels and 400 routes: nmgre took 53 s, nearly all of it NetworkManager's own
-// work; the script 112 s (460 processes of ip), and nmcli 100 s for 10 of them (20 processes), which
+// work; the script 112 s (460 processes of ip), and nmcli 100 s for 10 of them (20 processes). That
 // makes 0.17. A round with a thousand would take nmgre three quarters of an hour, and the other
 // side more than four hours. So the other side is measured with fewer tunnels, and counted as many
 // times as there are more of them for nmgre. That favours it: a tunnel among many is more work for
