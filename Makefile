@@ -22,7 +22,7 @@ POLKIT  ?= /usr/share/polkit-1/actions
 # systemd reads units from here, too, for PREFIX /usr and /usr/local.
 UNITS   ?= $(PREFIX)/lib/systemd/system
 
-.PHONY: help build test test-all vet unit lab-setup lab-test faults recipes lint bench demo pictures lab man completions policy units packages test-packages release deps size install uninstall clean race fuzz
+.PHONY: help build test test-all vet unit lab-setup lab-test faults recipes lint bench demo pictures lab man completions policy units packages test-packages test-arch release deps size install uninstall clean race fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -112,6 +112,9 @@ release: ## build/release: the same, tar archives, checksums, and the list of wh
 # SUITES=bookworm tries them on that release of Debian alone.
 test-packages: lab-setup ## the packages: checkers, and their life in the lab, on three releases of Debian
 	testdata/packages.sh $(SUITES)
+
+test-arch: ## the unit tests on other kinds of processors: the other order of bytes, 32 bits
+	testdata/arch.sh
 
 deps: ## newer dependencies, and known faults of those in use
 	go run ./cmd/nmgre/packaging dependencies -check

@@ -106,7 +106,8 @@ func number(t testing.TB, ours *os.File) (n int) {
 	if err == nil {
 		err = raw.Control(func(fd uintptr) {
 			_ = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0)
-			n, _ = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+			number, _ := unix.IoctlGetUint32(int(fd), unix.TIOCGPTN)
+			n = int(number)
 		})
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Names shortens what is private. Equal addresses stay equal: each gets a number, in the order in
@@ -45,10 +46,12 @@ func (n *Names) Prefix(p netip.Prefix) string {
 }
 
 var (
-	uuid  = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
-	mac   = regexp.MustCompile(`(?i)\b[0-9a-f]{2}([:-][0-9a-f]{2}){5,}\b`)
-	path  = regexp.MustCompile(`(^|[\s"'(=])(/[^\s,;:'")]*)`)
-	maybe = regexp.MustCompile(`[0-9A-Fa-f:.]*[.:][0-9A-Fa-f:.]*[0-9A-Fa-f:]`)
+	uuid = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+	})
+	mac   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)\b[0-9a-f]{2}([:-][0-9a-f]{2}){5,}\b`) })
+	path  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(^|[\s"'(=])(/[^\s,;:'")]*)`) })
+	maybe = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[0-9A-Fa-f:.]*[.:][0-9A-Fa-f:.]*[0-9A-Fa-f:]`) })
 )
 
 // known are the folders whose paths say nothing about a host or its people.
@@ -69,10 +72,10 @@ func shortPath(found string) string {
 // Text shortens what is private in a text of nmgre's own, such as a path in an error: UUIDs, MAC
 // addresses, IP addresses, and paths of people's own.
 func (n *Names) Text(text string) string {
-	text = path.ReplaceAllStringFunc(text, shortPath)
-	text = uuid.ReplaceAllString(text, "UUID")
-	text = mac.ReplaceAllString(text, "MAC")
-	return maybe.ReplaceAllStringFunc(text, func(word string) string {
+	text = path().ReplaceAllStringFunc(text, shortPath)
+	text = uuid().ReplaceAllString(text, "UUID")
+	text = mac().ReplaceAllString(text, "MAC")
+	return maybe().ReplaceAllStringFunc(text, func(word string) string {
 		bare := strings.TrimSuffix(word, ":")
 		if a, err := netip.ParseAddr(bare); err == nil {
 			return n.Address(a) + word[len(bare):]
@@ -82,12 +85,12 @@ func (n *Names) Text(text string) string {
 }
 
 // release finds the number at the beginning of a kernel's release, and then the rest.
-var release = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*`)
+var release = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]+(\.[0-9]+)*`) })
 
 // Release returns the release of a kernel, and only its number if the rest has one of the host's
 // own names: people name kernels of their own after their hosts.
 func Release(text string, names ...string) string {
-	number := release.FindString(text)
+	number := release().FindString(text)
 	lower := strings.ToLower(text)
 	for _, name := range names {
 		if len(name) > 1 && strings.Contains(lower, strings.ToLower(name)) {

@@ -5,22 +5,25 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"nmgre/nm"
 )
 
 // plainWord is a text that YAML takes for a text, or for the number that it is.
-var plainWord = regexp.MustCompile(`^[a-zA-Z0-9/][a-zA-Z0-9./_ =-]*$`)
+var plainWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9/][a-zA-Z0-9./_ =-]*$`) })
 
 // numberLike is a text that YAML would take for something else than a text.
-var numberLike = regexp.MustCompile(`(?i)^([0-9][0-9_.]*(e[+-]?[0-9]+)?|0x[0-9a-f_]+|0o[0-7_]+|0b[01_]+|y|n|yes|no|on|off|true|false|null|~|[0-9]+-[0-9]+-[0-9]+.*)$`)
+var numberLike = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^([0-9][0-9_.]*(e[+-]?[0-9]+)?|0x[0-9a-f_]+|0o[0-7_]+|0b[01_]+|y|n|yes|no|on|off|true|false|null|~|[0-9]+-[0-9]+-[0-9]+.*)$`)
+})
 
 // scalar writes a value as YAML. A text is quoted if YAML could take it for something else.
 func scalar(f *field, value string) string {
 	if f.form == number || f.form == boolean {
 		return value
 	}
-	if plainWord.MatchString(value) && !numberLike.MatchString(value) && value[len(value)-1] != ' ' {
+	if plainWord().MatchString(value) && !numberLike().MatchString(value) && value[len(value)-1] != ' ' {
 		return value
 	}
 	return quote(value)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -102,13 +103,13 @@ func decode(d *yaml.Decoder, into *yaml.Node) (err error) {
 	return d.Decode(into)
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?line ([0-9]+): `)
+var yamlLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:yaml: )?line ([0-9]+): `) })
 
 // notYAML returns the library's error with its line.
 func notYAML(err error) error {
 	what := strings.TrimPrefix(err.Error(), "yaml: ")
 	e := &fault.Error{Kind: fault.ErrInvalid, Hint: hintYAML}
-	if m := yamlLine.FindStringSubmatch(what); m != nil {
+	if m := yamlLine().FindStringSubmatch(what); m != nil {
 		e.Line, _ = strconv.Atoi(m[1]) // digits alone
 		what = what[len(m[0]):]
 	}
@@ -147,10 +148,10 @@ func (p *parser) add(line int, field string, err error) {
 	}
 }
 
-var dashes = regexp.MustCompile(`(^|[ (])--([a-z])`)
+var dashes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(^|[ (])--([a-z])`) })
 
 // withoutDashes makes the flags in a text fields.
-func withoutDashes(text string) string { return dashes.ReplaceAllString(text, "$1$2") }
+func withoutDashes(text string) string { return dashes().ReplaceAllString(text, "$1$2") }
 
 // err returns all errors, joined.
 func (p *parser) err() error { return errors.Join(p.errs...) }

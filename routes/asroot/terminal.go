@@ -29,8 +29,9 @@ func openTerminal() *terminal {
 }
 
 func (t *terminal) foreground() bool {
-	group, err := unix.IoctlGetInt(int(t.file.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
+	// The kernel writes 32 bits, of which unix.IoctlGetInt makes another number on s390x.
+	group, err := unix.IoctlGetUint32(int(t.file.Fd()), unix.TIOCGPGRP)
+	return err == nil && int(group) == unix.Getpgrp()
 }
 
 // close gives the terminal its settings of before again, and closes it; t may be nil. A program

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -91,11 +92,11 @@ func (f Files) Number(name string) (n int, ok bool) {
 }
 
 // word is a name of a distribution, a version or a kind of container.
-var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]{0,39}$`)
+var word = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]{0,39}$`) })
 
 // plain returns text if it is such a name, and otherwise "".
 func plain(text string) string {
-	if text = strings.Trim(strings.TrimSpace(text), `"'`); word.MatchString(text) {
+	if text = strings.Trim(strings.TrimSpace(text), `"'`); word().MatchString(text) {
 		return text
 	}
 	return ""

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Tool is a program that manages networks beside NetworkManager.
@@ -93,7 +94,9 @@ func (f Files) ifupdown() Tool {
 }
 
 // renderer finds the renderer in a file of netplan's.
-var renderer = regexp.MustCompile(`(?m)^\s*renderer:\s*["']?(NetworkManager|networkd|sriov)["']?\s*(?:#.*)?$`)
+var renderer = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^\s*renderer:\s*["']?(NetworkManager|networkd|sriov)["']?\s*(?:#.*)?$`)
+})
 
 // netplan counts its files, without those that NetworkManager itself has written there.
 func (f Files) netplan() Tool {
@@ -109,7 +112,7 @@ func (f Files) netplan() Tool {
 			t.Count++
 			text, err := f.read(folder + "/" + name)
 			t.Unread = t.Unread || err != nil
-			for _, m := range renderer.FindAllStringSubmatch(text, maxEntries) {
+			for _, m := range renderer().FindAllStringSubmatch(text, maxEntries) {
 				words[m[1]] = true
 			}
 		}
@@ -126,7 +129,9 @@ func (f Files) netplan() Tool {
 }
 
 // disabled finds the setting by which cloud-init leaves networks alone.
-var disabled = regexp.MustCompile(`(?m)^\s*network:\s*(?:\{\s*config:\s*disabled\s*\}|\n\s+config:\s*disabled)`)
+var disabled = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^\s*network:\s*(?:\{\s*config:\s*disabled\s*\}|\n\s+config:\s*disabled)`)
+})
 
 func (f Files) cloudInit() Tool {
 	t := Tool{Name: CloudInit}
@@ -141,7 +146,7 @@ func (f Files) cloudInit() Tool {
 		files = append(files, "etc/cloud/cloud.cfg.d/"+name)
 	}
 	for _, file := range files {
-		if text, err := f.read(file); err == nil && disabled.MatchString(text) {
+		if text, err := f.read(file); err == nil && disabled().MatchString(text) {
 			t.Word = "disabled"
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"sync"
 	"time"
 
 	"nmgre/cmd/nmgre/adapters"
@@ -158,10 +159,10 @@ func (v *visit) open(ctx context.Context, f *doctor.Facts) (closeAll func()) {
 }
 
 // term is what a name of a terminal looks like.
-var term = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]{0,39}$`)
+var term = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]{0,39}$`) })
 
 func termName(name string) string {
-	if name == "" || term.MatchString(name) {
+	if name == "" || term().MatchString(name) {
 		return name
 	}
 	return "unknown"

@@ -176,12 +176,12 @@ func (r *reading) receive(sent int) (bool, error) {
 	var a Answer
 	switch {
 	case m.kind == byte(dbus.TypeError):
-		text, _ := (&decoder{data: m.body}).text()
+		text, _ := (&decoder{data: m.body, big: m.big}).text()
 		a.Err = dbus.Error{Name: m.errorName, Body: []any{text}}
 	case m.signature != "a{sa{sv}}":
 		a.Err = ErrUnknown
 	default:
-		a.Settings, a.Err = decodeSettings(m.body)
+		a.Settings, a.Err = decodeSettings(m.body, m.big)
 	}
 	r.each(int(i), a)
 	return true, nil
@@ -193,6 +193,7 @@ type message struct {
 	replyTo   uint32
 	errorName string
 	signature string
+	big       bool   // the most significant byte comes first
 	body      []byte // valid until the next message is read
 }
 
@@ -203,16 +204,20 @@ const (
 	fieldSignature   = byte(dbus.FieldSignature)
 )
 
+// orders are the two orders of bytes, by the letter that begins a message.
+var orders = map[byte]binary.ByteOrder{'l': binary.LittleEndian, 'B': binary.BigEndian}
+
 // next reads a message.
 func (r *reading) next() (message, error) {
 	var fixed [16]byte
 	if err := readFull(r.in, fixed[:]); err != nil {
 		return message{}, err
 	}
-	if fixed[0] != 'l' { // the byte order is the sender's, and that is the one of its machine
+	order, known := orders[fixed[0]] // the sender's, which is that of its machine
+	if !known {
 		return message{}, fmt.Errorf("byte order %q: %w", fixed[0], ErrUnknown)
 	}
-	bodySize, fieldsSize := binary.LittleEndian.Uint32(fixed[4:]), binary.LittleEndian.Uint32(fixed[12:])
+	bodySize, fieldsSize := order.Uint32(fixed[4:]), order.Uint32(fixed[12:])
 	if bodySize > maxMessage || fieldsSize > maxMessage {
 		return message{}, fmt.Errorf("a message of %d bytes: %w", uint64(bodySize)+uint64(fieldsSize), ErrUnknown)
 	}
@@ -220,7 +225,7 @@ func (r *reading) next() (message, error) {
 	if err := r.read(bodyStart + int(bodySize)); err != nil {
 		return message{}, err
 	}
-	m := message{kind: fixed[1], body: r.message[bodyStart:]}
+	m := message{kind: fixed[1], big: fixed[0] == 'B', body: r.message[bodyStart:]}
 	return m, m.readFields(r.message[:fieldsSize])
 }
 
@@ -251,7 +256,7 @@ func readFull(in *bufio.Reader, into []byte) error {
 
 // readFields reads the header fields, an array of (yv).
 func (m *message) readFields(fields []byte) error {
-	d := &decoder{data: fields}
+	d := &decoder{data: fields, big: m.big}
 	for d.at < len(d.data) {
 		d.align(8)
 		code := d.byte()

@@ -1,12 +1,16 @@
 package bulk
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,10 +54,57 @@ func marshal(t testing.TB, s Settings) []byte {
 }
 
 func TestDecode(t *testing.T) {
-	got, err := decodeSettings(marshal(t, every()))
+	got, err := decodeSettings(marshal(t, every()), false)
 	if err != nil || !reflect.DeepEqual(got, every()) {
 		t.Errorf("got  %v, %v\nwant %v", got, err, every())
 	}
+}
+
+// The sender's order of bytes does not matter, in a body and in the head of a message.
+func TestByteOrders(t *testing.T) {
+	for name, order := range map[string]binary.ByteOrder{"little": binary.LittleEndian, "big": binary.BigEndian} {
+		in := replyTo(t, firstSerial, order, "", every())
+		in = append(in, replyTo(t, firstSerial+1, order, "org.x.Error", "no")...)
+		got := make([]Answer, 2)
+		r := &reading{in: bufio.NewReader(bytes.NewReader(in)), paths: make([]dbus.ObjectPath, 2), each: func(i int, a Answer) { got[i] = a }}
+		for range got {
+			if _, err := r.receive(2); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		var failed dbus.Error
+		if got[0].Err != nil || !reflect.DeepEqual(got[0].Settings, every()) || !errors.As(got[1].Err, &failed) || failed.Name != "org.x.Error" || failed.Body[0] != "no" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// Answers in both orders of bytes, as files with their bytes.
+func TestGoldenBytes(t *testing.T) {
+	settings := Settings{"ip-tunnel": {"key": dbus.MakeVariant([]map[string]dbus.Variant{{"n": dbus.MakeVariant(uint32(0x01020304))}, {"s": dbus.MakeVariant("a")}, {"x": dbus.MakeVariant(int64(-2))}})}}
+	for name, order := range map[string]binary.ByteOrder{"little": binary.LittleEndian, "big": binary.BigEndian} {
+		golden, err := os.ReadFile("testdata/answer." + name + ".hex")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := hex.DecodeString(strings.Join(strings.Fields(string(golden)), ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Answer
+		r := &reading{in: bufio.NewReader(bytes.NewReader(want)), paths: make([]dbus.ObjectPath, 1), each: func(_ int, a Answer) { got = a }}
+		if _, err := r.receive(1); err != nil || got.Err != nil || !reflect.DeepEqual(got.Settings, settings) {
+			t.Errorf("%s: %v, %+v", name, err, got)
+		}
+		if wire := body(order, replyTo(t, firstSerial, order, "", settings)); !bytes.Equal(wire, body(order, want)) {
+			t.Errorf("%s: got\n%x\nwant\n%x", name, wire, body(order, want))
+		}
+	}
+}
+
+// body returns the body of a message, as its head may have its fields in any order.
+func body(order binary.ByteOrder, message []byte) []byte {
+	return message[len(message)-int(order.Uint32(message[4:])):]
 }
 
 func TestDecodeSkipsLegacy(t *testing.T) {
@@ -67,7 +118,7 @@ func TestDecodeSkipsLegacy(t *testing.T) {
 	}
 	s["ipv6"]["addresses"] = dbus.MakeVariant([]six{{[]byte{1}, 64, []byte{2, 3}}})
 	s["ipv6"]["routes"] = dbus.MakeVariant([]six{})
-	got, err := decodeSettings(marshal(t, s))
+	got, err := decodeSettings(marshal(t, s), false)
 	if err != nil || !reflect.DeepEqual(got, every()) {
 		t.Errorf("got  %v, %v\nwant %v", got, err, every())
 	}
@@ -75,13 +126,13 @@ func TestDecodeSkipsLegacy(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	for _, value := range []any{struct{ A, B uint32 }{1, 2}, []map[string]string{}, [][]uint32{}} {
-		if _, err := decodeSettings(marshal(t, Settings{"a": {"b": dbus.MakeVariant(value)}})); !errors.Is(err, ErrUnknown) {
+		if _, err := decodeSettings(marshal(t, Settings{"a": {"b": dbus.MakeVariant(value)}}), false); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%T: got %v", value, err)
 		}
 	}
 	whole := marshal(t, every())
 	for n := 4; n < len(whole); n++ {
-		if _, err := decodeSettings(whole[:n]); !errors.Is(err, ErrUnknown) {
+		if _, err := decodeSettings(whole[:n], false); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%d of %d bytes: got %v", n, len(whole), err)
 		}
 	}
@@ -91,7 +142,7 @@ func TestDecodeRefuses(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(marshal(f, every()))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		got, err := decodeSettings(body)
+		got, err := decodeSettings(body, false)
 		if err != nil {
 			return
 		}

@@ -16,6 +16,7 @@ type decoder struct {
 	at    int
 	depth int
 	err   error
+	big   bool // the most significant byte comes first
 }
 
 // maxDepth bounds the depth of values within values, as the specification does.
@@ -30,9 +31,9 @@ var signatures = func() map[string]dbus.Signature {
 	return known
 }()
 
-// decodeSettings reads a body of the type a{sa{sv}}.
-func decodeSettings(body []byte) (Settings, error) {
-	d := &decoder{data: body}
+// decodeSettings reads a body of the type a{sa{sv}}, in either order of bytes.
+func decodeSettings(body []byte, big bool) (Settings, error) {
+	d := &decoder{data: body, big: big}
 	all := make(Settings)
 	for end := d.array(8); d.at < end; {
 		d.align(8)
@@ -92,6 +93,12 @@ func (d *decoder) number(n int) uint64 {
 	switch {
 	case b == nil:
 		return 0
+	case d.big:
+		var v uint64
+		for _, digit := range b {
+			v = v<<8 | uint64(digit)
+		}
+		return v
 	case n == 2:
 		return uint64(binary.LittleEndian.Uint16(b))
 	case n == 4:

@@ -8,6 +8,7 @@ import (
 	"context"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -31,7 +32,7 @@ const (
 const Patience = 300 * time.Millisecond
 
 // zoneName is what a name of a zone may be.
-var zoneName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_/-]{0,63}$`)
+var zoneName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_/-]{0,63}$`) })
 
 // ZoneOf returns the zone of a device. A device that is in no zone is in the default one. It is the
 // zero Zone if firewalld is not there, refuses, does not answer in time, or answers what is no name
@@ -43,7 +44,7 @@ func ZoneOf(ctx context.Context, conn *dbus.Conn, dev string) nm.Zone {
 	if err == nil && name == "" {
 		name, err = ask[string](ctx, conn, getDefaultZone)
 	}
-	if err != nil || !zoneName.MatchString(name) {
+	if err != nil || !zoneName().MatchString(name) {
 		return nm.Zone{}
 	}
 	settings, err := ask[map[string]dbus.Variant](ctx, conn, getZoneSettings2, name)
@@ -65,7 +66,7 @@ func Names(ctx context.Context, conn *dbus.Conn) []string {
 	if err != nil || len(names) > maxZones {
 		return nil
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !zoneName.MatchString(name) })
+	names = slices.DeleteFunc(names, func(name string) bool { return !zoneName().MatchString(name) })
 	slices.Sort(names)
 	return slices.Compact(names)
 }

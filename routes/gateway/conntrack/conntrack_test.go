@@ -36,7 +36,7 @@ func TestRead(t *testing.T) {
 	if !ok || f.From != from || f.To != to || f.Source != source || !f.Natted {
 		t.Errorf("read as %+v, %v", f, ok)
 	}
-	unpadded := append(message[:len(message):len(message)], 5, 0, 9, 0, 1)
+	unpadded := append(binary.NativeEndian.AppendUint16(binary.NativeEndian.AppendUint16(message[:len(message):len(message)], 5), 9), 1)
 	if f, ok := read(unpadded); !ok || f.From != from {
 		t.Errorf("without padding it is read as %+v, %v", f, ok)
 	}
@@ -46,8 +46,8 @@ func TestRead(t *testing.T) {
 		}
 	}
 	tuple := message[4:12] // the heads of the tuple and of its addresses
-	for _, size := range []byte{0, 3, 200} {
-		tuple[4] = size
+	for _, size := range []uint16{0, 3, 200} {
+		binary.NativeEndian.PutUint16(tuple[4:], size)
 		if f, ok := read(message); ok {
 			t.Errorf("with addresses of %d bytes it is read as %+v", size, f)
 		}

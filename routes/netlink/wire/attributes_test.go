@@ -5,6 +5,11 @@ import (
 	"testing"
 )
 
+// raw is the head of an attribute with any length, in the machine's order of bytes, and its value.
+func raw(size, kind uint16, value ...byte) []byte {
+	return append(Native.AppendUint16(Native.AppendUint16(nil, size), kind), value...)
+}
+
 func TestEachAttribute(t *testing.T) {
 	two := AppendAttribute(AppendAttribute(nil, 1, []byte("a")), 2, []byte("four"))
 	for name, c := range map[string]struct {
@@ -16,10 +21,10 @@ func TestEachAttribute(t *testing.T) {
 		"two, the first padded":   {two, "1=a 2=four ", false},
 		"flags are no part of it": {AppendAttribute(nil, 1|0x8000|0x4000, []byte("a")), "1=a ", false},
 		"cut":                     {two[:4], "", true},
-		"last without padding":    {[]byte{5, 0, 1, 0, 'a'}, "1=a ", false},
-		"shorter than its header": {[]byte{3, 0, 1, 0}, "", true},
-		"of no length":            {[]byte{0, 0, 1, 0}, "", true},
-		"longer than the message": {[]byte{9, 0, 1, 0, 0, 0, 0, 0}, "", true},
+		"last without padding":    {raw(5, 1, 'a'), "1=a ", false},
+		"shorter than its header": {raw(3, 1), "", true},
+		"of no length":            {raw(0, 1), "", true},
+		"longer than the message": {raw(9, 1, 0, 0, 0, 0), "", true},
 		"rest is no attribute":    {append(two[:len(two):len(two)], 9, 9, 9), "1=a 2=four ", false},
 	} {
 		t.Run(name, func(t *testing.T) {

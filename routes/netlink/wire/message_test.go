@@ -59,13 +59,13 @@ func TestRouteMalformed(t *testing.T) {
 		"33 bits":              tooLong,
 		"short address":        with(unix.RTA_DST, 10, 0),
 		"short number":         with(unix.RTA_OIF, 1),
-		"short metric":         with(unix.RTA_METRICS, 5, 0, 2, 0, 1),
-		"short metrics":        with(unix.RTA_METRICS, 9, 0, 2, 0, 1),
+		"short metric":         with(unix.RTA_METRICS, raw(5, 2, 1)...),
+		"short metrics":        with(unix.RTA_METRICS, raw(9, 2, 1)...),
 		"nexthop of no length": with(unix.RTA_MULTIPATH, 0, 0, 0, 0, 0, 0, 0, 0),
-		"nexthop too long":     with(unix.RTA_MULTIPATH, 9, 0, 0, 0, 0, 0, 0, 0),
-		"nexthop's gateway":    with(unix.RTA_MULTIPATH, 14, 0, 0, 0, 1, 0, 0, 0, 6, 0, unix.RTA_GATEWAY, 0, 1, 2),
+		"nexthop too long":     with(unix.RTA_MULTIPATH, raw(9, 0, 0, 0, 0, 0)...),
+		"nexthop's gateway":    with(unix.RTA_MULTIPATH, append(raw(14, 0, 0, 0, 0, 0), raw(6, unix.RTA_GATEWAY, 1, 2)...)...),
 		"via of no family":     with(unix.RTA_VIA),
-		"via too short":        with(unix.RTA_VIA, unix.AF_INET6, 0, 1),
+		"via too short":        with(unix.RTA_VIA, append(Native.AppendUint16(nil, unix.AF_INET6), 1)...),
 	} {
 		if _, err := ParseRoute(in); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)

@@ -1,0 +1,54 @@
+package nmgre_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each test that does not run on other kinds of processors is there, stands in the list once, and
+// has a reason.
+func TestArch(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, line := range lines(t, "testdata/arch.txt") {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		parts := strings.Split(line, " | ")
+		if len(parts) != 4 || len(parts[3]) < 30 {
+			t.Errorf("not kinds | package | tests | reason: %q", line)
+			continue
+		}
+		for _, kind := range strings.Fields(parts[0]) {
+			if !slices.Contains([]string{"all", "s390x", "arm", "arm64"}, kind) {
+				t.Errorf("%q is no kind of processor: %q", kind, line)
+			}
+		}
+		there := testsIn(t, parts[1])
+		for _, name := range strings.Fields(parts[2]) {
+			if !slices.Contains(there, name) || seen[parts[1]+" "+name] {
+				t.Errorf("%s has no test %s, or it is listed twice", parts[1], name)
+			}
+			seen[parts[1]+" "+name] = true
+		}
+	}
+	if len(seen) == 0 {
+		t.Error("the list is empty")
+	}
+}
+
+var testName = regexp.MustCompile(`(?m)^func (Test[A-Za-z0-9]+)\(t `)
+
+// testsIn returns the names of a package's tests.
+func testsIn(t *testing.T, folder string) (names []string) {
+	t.Helper()
+	walkGo(t, func(file string) {
+		if strings.HasPrefix(file, folder+"/") && !strings.Contains(file[len(folder)+1:], "/") && strings.HasSuffix(file, "_test.go") {
+			for _, found := range testName.FindAllStringSubmatch(strings.Join(lines(t, file), "\n"), -1) {
+				names = append(names, found[1])
+			}
+		}
+	})
+	return names
+}
