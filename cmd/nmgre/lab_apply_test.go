@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -114,28 +116,33 @@ func TestLabApply(t *testing.T) {
 	}
 
 	// an error in the middle takes everything back: ap9 has an address that the kernel refuses
-	before := witnesses(t, host)
+	before := host.Snapshot(t)
 	wrong := strings.Replace(labDocument, "addresses: [172.20.1.1/30]", "addresses: [172.20.1.1/30]\n    mtu: 1300", 1) +
 		"  - {name: ap8, peer: 100.0.2.100, key: 8, addresses: 172.20.8.1/30}\n  - {name: ap9, peer: 100.0.2.100, key: 9, addresses: 172.20.9.1/30, snat: 10.30.3.0/24=masquerade, parent: nosuchdev}\n"
 	form, r = applyOn(t, host, wrong)
 	if r.Code == 0 || form.Error == nil || form.Error.Message == "" {
 		t.Errorf("an impossible parent: exit %d, %v", r.Code, form.Error)
 	}
-	if after := witnesses(t, host); after != before {
-		t.Errorf("after an error in the middle the host has\n%s\nand had\n%s", after, before)
-	}
+	mustEqual(t, "after an impossible parent", before, host.Snapshot(t))
 
-	// a link in the way makes the activation of the last one fail, after the others are up
-	host.Run(t, "sh", "-c", "ip link add other type gre remote 100.0.2.100 local 100.0.1.100 key 9")
+	// when everything is up, nobody confirms it: everything goes back
 	wrong = strings.Replace(wrong, ", parent: nosuchdev", "", 1)
-	before = witnesses(t, host)
+	if err := os.WriteFile(filepath.Join(host.Root(), "root", "apply.yaml"), []byte(wrong), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := host.TryInput("no\n", "nmgre", "apply", "-f", "/root/apply.yaml", "--confirm", "60s"); r.Code != exitFailed || !strings.Contains(r.Stderr, "not confirmed") {
+		t.Errorf("an apply that nobody confirms: %s", r)
+	}
+	mustEqual(t, "after a no", before, host.Snapshot(t))
+
+	// a link in the way of the last one
+	host.Run(t, "sh", "-c", "ip link add other type gre remote 100.0.2.100 local 100.0.1.100 key 9")
+	before = host.Snapshot(t)
 	form, r = applyOn(t, host, wrong)
 	if r.Code == 0 || form.Error == nil {
 		t.Errorf("a link in the way: exit %d", r.Code)
 	}
-	if after := witnesses(t, host); after != before {
-		t.Errorf("after a link in the way the host has\n%s\nand had\n%s", after, before)
-	}
+	mustEqual(t, "after a link in the way", before, host.Snapshot(t))
 	host.Run(t, "ip", "link", "del", "other")
 	form, r = applyOn(t, host, wrong)
 	expect("the link is gone", form, r, true, "ap1 change, ap2 none, ap8 create, ap9 create")
@@ -148,21 +155,13 @@ func TestLabApply(t *testing.T) {
 		t.Errorf("NetworkManager has %s", got)
 	}
 	left := host.Run(t, "sh", "-c", "ip link; ip rule; ip route show table all; nft list ruleset; ls /etc/nmgre 2>/dev/null")
-	for _, word := range []string{"ap1", "ap2", "ap8", "ap9", "10.30.", "lookup 100", "masquerade"} {
+	for _, word := range []string{"ap1", "ap2", "ap8", "ap9", "10.30.", "lookup 100"} {
 		if strings.Contains(left, word) {
 			t.Errorf("%s is left: %s", word, left)
 		}
 	}
 	host.Run(t, "nmgre", "delete", "byhand")
 	mustEqual(t, "after all was deleted", snapshot, host.Snapshot(t))
-}
-
-// witnesses is what nmcli, ip and nft see of a host's tunnels.
-func witnesses(t *testing.T, host lab.Host) string {
-	t.Helper()
-	return host.Run(t, "sh", "-c", `nmcli -g NAME,UUID,STATE connection show | sort
-for c in $(nmcli -g NAME,TYPE connection show | sed -n 's/:ip-tunnel$//p' | sort); do nmcli connection show "$c" | grep -E '^(connection.id|ip-tunnel|ipv4\.(addresses|routes)|connection.autoconnect|user)'; done
-ip -o -d link show type gre | sed 's/^[0-9]*: //'; ip route show table all | grep -v 'table local' | sort; ip rule; nft list ruleset | grep -v handle; ls /etc/nmgre 2>/dev/null`)
 }
 
 // A mesh of two hosts is one document for both, and its inner addresses ping.
