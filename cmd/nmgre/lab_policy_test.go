@@ -116,7 +116,13 @@ func TestLabPolicyChange(t *testing.T) {
 			t.Errorf("there is no %q:\n%s", want, now)
 		}
 	}
-	nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--mtu", "1400")
+	// whatever else changes, in the profile or in root's file
+	for _, words := range []string{"edit gre1 --mtu 1400", "route add gre1 10.78.0.0/16 table 100", "route add gre1 10.79.0.0/16 ssthresh 7", "route delete gre1 10.79.0.0/16 ssthresh 7", "edit gre1 --snat 10.77.0.0/16=masquerade"} {
+		nmgreOn(t, lab.Linux1, exitDone, strings.Fields(words)...)
+		if now := lab.Linux1.Run(t, "nmcli", "-g", "ipv4.routing-rules", "connection", "show", "gre1"); !strings.Contains(now, strings.TrimSpace(theirs)) {
+			t.Errorf("nmcli's own rules were\n%s\nand after %s are\n%s", theirs, words, now)
+		}
+	}
 	for _, r := range []string{"from 10.0.0.2 table 100", "to 10.77.0.0/16 table 100 suppress_ifgroup 3 priority 20001", "dport 443 ipproto tcp table 5 suppress_ifgroup 2", "from 2001:db8::7 blackhole"} {
 		nmgreOn(t, lab.Linux1, exitDone, append([]string{"rule", "delete", "gre1"}, strings.Fields(r)...)...)
 	}
@@ -134,6 +140,8 @@ func TestLabPolicyChange(t *testing.T) {
 }
 
 // What keeps rules from doing what they are meant to is told: by create before, and by verify.
+//
+//lab:forky
 func TestLabPolicyTold(t *testing.T) {
 	lab.Need(t)
 	const made = "create --peer 100.0.2.100 --address 10.0.0.2/30 --no-probe --route 'default via 10.0.0.1 table 100'"
@@ -199,6 +207,8 @@ func TestLabPolicyIPv6(t *testing.T) {
 }
 
 // The lines of a dry run can be typed: they make the same rules.
+//
+//lab:every
 func TestLabPolicyCanBeTyped(t *testing.T) {
 	lab.Need(t)
 	rules := policyRules(t, lab.Linux1)
