@@ -36,7 +36,7 @@ status=0
 measure() { "$@" || status=1; } # everything is measured, whatever fails
 
 export NMGRE_BENCH=$PWD/$bench
-measure go test -timeout 30m -run '^$' -bench '^Benchmark(Version|BinarySize|ParseOfBefore)$' -benchtime 1x ./cmd/nmgre
+measure go test -timeout 30m -run '^$' -bench '^Benchmark(Version|Start|BinarySize|ParseOfBefore)$' -benchtime 1x ./cmd/nmgre
 measure go test -timeout 30m -run '^$' -bench '^BenchmarkSync(Ratios|Memory)$' -benchtime 5x ./routes/netlink
 measure go test -timeout 30m -run '^$' -bench '^BenchmarkHookOfOthers$' ./routes/store
 measure go test -timeout 30m -run '^$' -bench '^BenchmarkFullMesh$' -benchtime 3x ./nm/document

@@ -495,6 +495,36 @@ func BenchmarkVersion(b *testing.B) {
 	}
 }
 
+// mostOfHello is the most that the start of nmgre may take of that of a program that prints a line.
+const mostOfHello = 1.2
+
+// The start of nmgre against that of the smallest program in Go, on this machine itself.
+func BenchmarkStart(b *testing.B) {
+	folder := b.TempDir()
+	const source = "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"hello\") }\n"
+	if err := os.WriteFile(filepath.Join(folder, "hello.go"), []byte(source), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	hello := filepath.Join(folder, "hello")
+	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", hello, filepath.Join(folder, "hello.go")).CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	ours, smallest := &side{name: "nmgre version"}, &side{name: "a line of Go"}
+	turn := func(s *side, name string, args ...string) func() {
+		return func() {
+			begin := time.Now()
+			if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+				b.Fatalf("%v\n%s", err, out)
+			}
+			s.add(run{took: time.Since(begin)})
+		}
+	}
+	binary := buildProduct(b)
+	for b.Loop() {
+		compare(b, 5*rounds, []bar{{"start", "ms", ours, smallest, wall, mostOfHello}}, turn(ours, binary, "version"), turn(smallest, hello))
+	}
+}
+
 // built returns the path of a program that bench.sh has built, and of the same program at the
 // earlier commit. It skips the benchmark where bench.sh does not run.
 func built(b *testing.B, name string) (ours, earlier string) {
