@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -98,9 +99,9 @@ func (r *shipment) writeManual(ctx context.Context) error {
 	if _, err := program(ctx, "man", folder); err != nil {
 		return err
 	}
-	pages, err := filepath.Glob(filepath.Join(folder, "*.[1-9]"))
-	if err != nil || len(pages) == 0 {
-		return fmt.Errorf("there are no manual pages: %v", err)
+	pages, _ := filepath.Glob(filepath.Join(folder, "*.[1-9]")) // the pattern is valid
+	if len(pages) == 0 {
+		return errors.New("there are no manual pages")
 	}
 	for _, page := range pages {
 		text, err := os.ReadFile(page)
