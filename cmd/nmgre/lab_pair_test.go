@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -42,5 +44,55 @@ func TestLabPair(t *testing.T) {
 		}
 		mustEqual(t, "after delete, linux1", before1, lab.Linux1.Snapshot(t))
 		mustEqual(t, "after delete, linux2", before2, lab.Linux2.Snapshot(t))
+	}
+}
+
+// What is not permitted, not known or not there is said, with what to do, and nothing is left; a
+// host without nmgre gets a copy for the time of the call; and --confirm is for both ends.
+func TestLabPairSafe(t *testing.T) {
+	lab.Need(t)
+	lab.Linux2.SSH(t, lab.Linux1)
+	before1, before2 := lab.Linux1.Snapshot(t), lab.Linux2.Snapshot(t)
+	refused := func(code int, says string, args ...string) {
+		t.Helper()
+		r := nmgreOn(t, lab.Linux1, code, args...)
+		if !strings.Contains(r.Stderr, says) {
+			t.Errorf("nmgre %q: %s", args, r)
+		}
+		mustEqual(t, "after "+strings.Join(args, " ")+", linux1", before1, lab.Linux1.Snapshot(t))
+		mustEqual(t, "after "+strings.Join(args, " ")+", linux2", before2, lab.Linux2.Snapshot(t))
+	}
+	refused(exitFailed, "add --copy", "pair", "linux2", "--far-nmgre", "/nowhere/nmgre")
+	refused(exitNotPermitted, "ann@linux2", "pair", "ann@linux2")
+	sudoers := lab.Linux2.Root() + "/etc/sudoers.d/lab"
+	text, err := os.ReadFile(sudoers) //nolint:gosec // the lab's own
+	if err != nil {
+		t.Fatal(err)
+	}
+	setSudoers := func(text string) {
+		if err := os.WriteFile(sudoers, []byte(text), 0o440); err != nil { //nolint:gosec // sudo's mode
+			t.Fatal(err)
+		}
+	}
+	setSudoers(strings.ReplaceAll(string(text), "NOPASSWD: ", ""))
+	refused(exitNotPermitted, "sudo on ann@linux2 asks for a password", "pair", "ann@linux2", "--become")
+	setSudoers(string(text))
+	lab.Linux1.Run(t, "mv", "/root/.ssh/known_hosts", "/root/.ssh/unknown_hosts")
+	refused(exitFailed, "Host key verification failed", "pair", "linux2")
+	lab.Linux1.Run(t, "mv", "/root/.ssh/unknown_hosts", "/root/.ssh/known_hosts")
+	refused(exitFailed, "not confirmed", "pair", "linux2", "--confirm", "20s") // the input ends
+
+	nmgreOn(t, lab.Linux1, exitDone, "pair", "linux2", "--copy", "--name", "gre5", "--wait", "100s")
+	mustPing(t, lab.LAN1, lab.LAN2Addr)
+	if left, _ := filepath.Glob("/tmp/nmgre.????????"); len(left) > 0 {
+		t.Errorf("the copy is left: %q", left)
+	}
+	if r := lab.Linux1.TryInput("\n", "nmgre", "pair", "linux2", "--key", "7", "--route", "none", "--far-route", "none", "--confirm", "60s"); r.Code != exitDone {
+		t.Errorf("confirmed: %s", r)
+	}
+	for _, host := range []lab.Host{lab.Linux1, lab.Linux2} {
+		if got := verdict(t, host, exitDone, "gre1"); got != "pass" {
+			t.Errorf("%s: %s", host, got)
+		}
 	}
 }
