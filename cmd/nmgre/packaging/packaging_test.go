@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -314,6 +315,10 @@ func TestTableOfDependencies(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile("README.md")
+	if slices.ContainsFunc(list, func(d dependency) bool { return d.Time == "" }) { // no proxy that knows the days
+		day := regexp.MustCompile(`, [0-9-]* \|\n`)
+		want, text = day.ReplaceAllString(want, " |\n"), day.ReplaceAll(text, []byte(" |\n"))
+	}
 	if err != nil || !strings.Contains(string(text), "\n"+want) {
 		t.Errorf("README has another table than\n%s", want)
 	}
