@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/adopt"
 	"nmgre/nm/ends"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
@@ -37,6 +38,12 @@ func (h *Host) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
 	planned.FarEnd.Notes = append(planned.FarEnd.Notes, far...)
 	planned.Notes = slices.Concat(planned.Notes, notes, far)
 	return planned, nil
+}
+
+// PlanAdopt is [adopt.Plan] on this host, for [Host.Create].
+func (h *Host) PlanAdopt(ctx context.Context, dev string, opts adopt.Options) (adopt.Adoption, error) {
+	planned, err := adopt.Plan(ctx, h.System, h.profiles, dev, opts)
+	return planned, fault.Ended(ctx, err)
 }
 
 // CreateOptions are the user's choices for [Host.Create].
@@ -104,9 +111,12 @@ func (c *createWork) steps(ctx context.Context, p phase, first bool) []editStep 
 	case p == phaseClaim && c == b.creates[0]: // it looks for all
 		return []editStep{{"", free, func() error { return claim(ctx, b.creates...) }}}
 	case p == phaseChange:
-		return []editStep{{plan.StepActivate, "brought it up", func() error { c.device = c.tunnel.Name; return h.Profiles.Activate(ctx, c.uuid) }}}
-	case p == phaseKeep && !c.plan.Kept.Empty():
-		return []editStep{{plan.StepRoute, kept, func() error { return c.keep(ctx) }}}
+		return []editStep{{plan.StepActivate, "brought it up", func() error {
+			c.device = c.tunnel.Name
+			return adopt.Activate(ctx, c.plan.Over, c.kept(), func() error { return h.Profiles.Activate(ctx, c.uuid) })
+		}}}
+	case p == phaseKeep && (!c.plan.Kept.Empty() || c.plan.Over != nil):
+		return []editStep{{plan.StepRoute, kept, func() error { return adopt.After(ctx, c.plan.Over, c.keep(ctx)) }}}
 	case p == phaseUp && b.opts.Up != nil:
 		return []editStep{{"", "", func() error { return b.opts.Up(ctx) }}}
 	case p == phaseCheck:
@@ -130,6 +140,7 @@ func (c *createWork) save(ctx context.Context) (err error) {
 	if c.file, err = c.host.Profiles.Save(ctx, c.uuid); err != nil {
 		return err
 	}
+	adopt.Done(ctx, c.plan.Over, c.host.warn)
 	return saved(ctx, c.trial)
 }
 
@@ -220,7 +231,7 @@ func (c *createWork) keepName() string {
 // asActivated returns the profile as it must be after a successful activation.
 func (c *createWork) asActivated() nm.Profile {
 	t := c.tunnel
-	return nm.Profile{UUID: c.uuid, ID: t.Name, Alone: true, Tunnel: t, State: nm.StateActive, Device: t.Name, DeviceState: "activated", Unsaved: true, Trial: true}
+	return nm.Profile{UUID: c.uuid, ID: t.ProfileName(), Alone: true, Tunnel: t, Adopts: t.Adopts, State: nm.StateActive, Device: t.Name, DeviceState: "activated", Unsaved: true, Trial: true}
 }
 
 // asSaved returns the profile as it must be after it has been written to disk.

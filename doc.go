@@ -14,8 +14,8 @@
 // Outside, a room is pure: data, parsing and decisions on the standard library. Code that touches
 // the host is one room further in.
 //
-//	cmd/nmgre/term  the person's terminal: modes, size, what was typed; foreign has import and
-//	                --as, apply the commands about documents, shells the completion; output has
+//	cmd/nmgre/term  the person's terminal: modes, size, what was typed; foreign has import,
+//	                adopt and --as, apply the commands about documents, shells the completion; output has
 //	                what the commands print, calls tells of each call to the host, progress of
 //	                long work; suggest knows what people mean by words of other programs; values
 //	                reads the values of flags, lists files of routes and rules; checkup reads a
@@ -33,6 +33,7 @@
 //	                the metrics of default routes
 //	nm/plan         decides everything about a change, and changes nothing
 //	nm/ends         checks the ends against the host: the firewall's zone, a leased address
+//	nm/adopt        decides how a tunnel made by hand becomes a profile, and takes it over
 //	nm/resolve      chooses the far end's address among those that its name stands for
 //	nm/vet          checks what a user without root asks root to keep
 //	nm/advice       the notes that a plan gives about what it decides; doctor judges a host
@@ -68,13 +69,14 @@
 //	routes/kernel   the questions to a kernel, and the types of its answers
 //	routes/keep     root's part of a tunnel: its file, and the keeper that carries it out
 //	routes/netlink  the kernel over rtnetlink; wire and policy have the bytes of its messages, ipsec
-//	                reads policies of IPsec
+//	                reads policies of IPsec, byhand reads and restores a link made by hand
 //	routes/echo     ICMP echoes out of one device
 //	routes/evidence listens beside a tunnel: GRE packets out and in, ICMP errors, counters
 //	routes/gateway  forwarding, SNAT rules in nftables, and the rules of other programs; conntrack
 //	                has the kernel's connections, ruleset reads rules, registers and sets have
 //	                their values, removals watches rules go, sysctl has the settings of devices,
-//	                legacy tells of iptables-legacy, owners whose the tables are
+//	                legacy tells of iptables-legacy, owners whose the tables are, byhand reads
+//	                SNAT made by hand
 //	routes/store    root's files below /etc/nmgre, and the hook; modules, host read the host's files
 //	routes/asroot   the helper that polkit starts for a caller without root
 //	routes/journal  the line in the system's log about what root did for others

@@ -294,7 +294,7 @@ func (e *editWork) settle(ctx context.Context) error {
 		if err != nil || e.newFailure(report) == nil || waiting.Err() != nil {
 			return err
 		}
-		fault.Pause(waiting, gonePoll)
+		fault.Pause(waiting, kernel.GonePoll)
 	}
 }
 

@@ -95,35 +95,9 @@ func (h *Host) step(ctx context.Context, e Event, do func() error) error {
 	return e.Err
 }
 
-// Waits for a link to go.
-const (
-	goneTimeout = 5 * time.Second       // until a link must be gone that has lost its profile
-	gonePoll    = 20 * time.Millisecond // from one look for it to the next
-)
-
-// waitGone returns when no device has that name any more. It returns at once for the empty name.
+// waitGone is [kernel.WaitGone] on this host.
 func (h *Host) waitGone(ctx context.Context, dev string) error {
-	if dev == "" {
-		return nil
-	}
-	waiting, cancel := context.WithTimeout(ctx, goneTimeout)
-	defer cancel()
-	for {
-		links, err := h.Kernel.Links(ctx)
-		if err != nil {
-			return fault.Ended(ctx, err)
-		}
-		if kernel.Named(links, dev) == nil {
-			return nil
-		}
-		if err := ctx.Err(); err != nil {
-			return fault.Interrupted(err)
-		}
-		if waiting.Err() != nil {
-			return &fault.Error{Kind: fault.ErrTimeout, What: "the device " + fault.Printable(dev) + " is still there", Hint: "remove it: ip link delete dev " + fault.ShellWord(dev)}
-		}
-		fault.Pause(waiting, gonePoll)
-	}
+	return kernel.WaitGone(ctx, h.Kernel, dev)
 }
 
 // keep has root keep k. It warns of trouble with other tunnels.

@@ -34,6 +34,7 @@ var pureRooms = map[string][]string{
 	"nm/dbus/quirk":     {"nm"},
 	"nm/find":           {"nm", "routes/fault"},
 	"nm/doctor":         {"routes/fault"},
+	"nm/adopt":          {"nm", "nm/plan", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/rule"},
 	"nm/advice":         {"nm", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
 	"nm/port":           {"nm", "routes/fault", "routes/keep", "routes/kernel"},
 	"nm/plan":           {"nm", "nm/advice", "nm/ends", "nm/metric", "nm/policy", "nm/port", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list", "routes/rule"},
@@ -67,12 +68,12 @@ var pureRooms = map[string][]string{
 	"nm/states":    {"nm", "nm/policy", "routes", "routes/keep", "routes/kernel"},
 	"nm/document":  {"go.yaml.in/yaml/v3", "nm", "nm/mesh", "nm/resolve", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"}, // and here, too
 
-	".": {"nm", "nm/crowd", "nm/cut", "nm/ends", "nm/find", "nm/notice", "nm/plan", "nm/reconcile", "nm/resolve", "nm/states", "nm/verify", "nm/verify/fleet", "nm/weights", "routes/rule", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
+	".": {"nm", "nm/adopt", "nm/crowd", "nm/cut", "nm/ends", "nm/find", "nm/notice", "nm/plan", "nm/reconcile", "nm/resolve", "nm/states", "nm/verify", "nm/verify/fleet", "nm/weights", "routes/rule", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
 	"cmd/nmgre/calls":    {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel", "routes/rule"},
 	"cmd/nmgre/progress": {},
 	"cmd/nmgre/values":   {"routes/fault"},
-	"cmd/nmgre/output":   {"nmgre", "nm", "nm/find", "nm/notation", "nm/notation/importer", "nm/plan", "nm/policy", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
+	"cmd/nmgre/output":   {"nmgre", "nm", "nm/adopt", "nm/find", "nm/notation", "nm/notation/importer", "nm/plan", "nm/policy", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
 }
 
 // sources are the Go files of a room, without tests.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/adopt"
 	"nmgre/nm/find"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -51,6 +52,8 @@ func (h *Host) profiles(ctx context.Context) ([]nm.Profile, error) {
 func (h *Host) recovered(ctx context.Context, p nm.Profile, all []nm.Profile) (now nm.Profile, gone bool) {
 	called, committed := fault.Printable(p.ID), p.Committed(all)
 	switch {
+	case p.Trial && p.Adopts && adopt.Recover(ctx, h.System, p, h.warn):
+		return p, false
 	case p.Edit != nil && !committed:
 		return h.undone(ctx, p, all), false
 	case !p.Trial && !p.Tunnel.Doomed: // it was made or changed with others, and that has been decided

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"nmgre/nm"
+	"nmgre/nm/adopt"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 	"nmgre/routes/list"
 )
 
@@ -52,7 +54,7 @@ func (h *Host) forgetOrphan(ctx context.Context, uuid string) error {
 		if !hook || waiting.Err() != nil {
 			break
 		}
-		fault.Pause(waiting, gonePoll)
+		fault.Pause(waiting, kernel.GonePoll)
 	}
 	return &fault.Error{What: "the tunnel's routes and rules are still in root's files", Hint: "the next nmgre command that root runs removes them: sudo nmgre list"}
 }
@@ -89,6 +91,9 @@ func (c *createWork) remove(ctx context.Context) error {
 	var err error
 	if c.keeping {
 		err = h.Keeper.Forget(ctx, c.uuid)
+	}
+	if c.plan.Over != nil {
+		return adopt.Undo(ctx, c.plan.Over, func() error { return h.remove(ctx, c.uuid, "") })
 	}
 	err = errors.Join(err, h.remove(ctx, c.uuid, c.device))
 	if c.trial != nil && c.trial.Drop(ctx) != nil && err == nil {

@@ -15,6 +15,7 @@ const (
 	KeyDocument = "nmgre.document"  // the document that it was made from
 	KeyLeader   = "nmgre.leader"    // of an edit, as [Tunnel] has it
 	KeyDoomed   = "nmgre.doomed"    // Yes where the tunnel is deleted when the trial ends
+	KeyAdopts   = "nmgre.adopted"   // Yes where the link was made by hand: NetworkManager never deletes it
 
 	Yes = "yes" // the value of a key that is set
 )

@@ -94,6 +94,8 @@ func (f *FarEnd) setAddresses(t Tunnel) {
 	for _, own := range t.Addresses {
 		peers, before := t.peersBehind(own), len(f.Addresses)
 		switch {
+		case len(peers) == 0 && own.Addr().IsLinkLocalUnicast() && slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Addr().Is6() && !p.Addr().IsLinkLocalUnicast() }):
+			// each end has its own, and nobody needs it to be known
 		case len(peers) > 0:
 			for _, peer := range peers {
 				f.Addresses = append(f.Addresses, netip.PrefixFrom(peer, own.Bits()))
@@ -120,7 +122,7 @@ func (f *FarEnd) propose(t Tunnel, own netip.Prefix) {
 		f.Addresses = append(f.Addresses, netip.PrefixFrom(peer, own.Bits()))
 		return
 	}
-	peer := neighbour(own)
+	peer := routes.Neighbour(own)
 	tell := "nmgre edit " + fault.Operand(t.Name) + " --peer-address "
 	switch {
 	case !peer.IsValid():
@@ -147,21 +149,6 @@ func (f *FarEnd) addRoute(dst netip.Prefix) {
 	if slices.ContainsFunc(f.Addresses, sameFamily) && !slices.ContainsFunc(f.Routes, known) {
 		f.Routes = append(f.Routes, routes.Route{Dst: dst})
 	}
-}
-
-// neighbour returns an address beside own that another host of its network can have. It returns the
-// zero Addr if there is none.
-func neighbour(own netip.Prefix) netip.Addr {
-	if !own.IsValid() || own.IsSingleIP() {
-		return netip.Addr{}
-	}
-	first, last := own.Masked().Addr(), routes.LastAddr(own)
-	for _, a := range []netip.Addr{own.Addr().Next(), own.Addr().Prev()} {
-		if a.IsValid() && own.Contains(a) && a != first && a != last {
-			return a
-		}
-	}
-	return netip.Addr{}
 }
 
 // peersBehind returns the far end's inner addresses that this end reaches from own.

@@ -13,7 +13,7 @@ import (
 // NmcliAdd returns the nmcli command that makes the tunnel's profile, with the routes that a
 // profile of [MinVersion] can hold.
 func (t Tunnel) NmcliAdd() string {
-	words := []string{"nmcli", "connection", "add", "type", "ip-tunnel", "con-name", t.Name, "ifname", t.Name,
+	words := []string{"nmcli", "connection", "add", "type", "ip-tunnel", "con-name", t.ProfileName(), "ifname", t.Name,
 		"mode", t.Mode.String(), "remote", t.Remote.String()}
 	add := func(property, value string) { words = append(words, property, value) }
 	if t.Local.IsValid() && !t.Local.IsUnspecified() {

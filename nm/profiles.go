@@ -152,6 +152,8 @@ type Profile struct {
 	// With is the UUID of [Profiles.SaveWith], until [Profiles.Save]. The profile is on trial as
 	// long as that one is not saved.
 	With string
+	// Adopts says that the profile has taken over a link that was made by hand.
+	Adopts bool
 	// Edit is set while [Profiles.Update] has changed the profile in memory only.
 	Edit *Edit
 	// DeviceState and Reason are NetworkManager's words for the state of the device, such as

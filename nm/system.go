@@ -24,6 +24,8 @@ type System struct {
 	Zones Zones
 	// Resolver looks up the names of far ends. It is nil where nobody can be asked.
 	Resolver Resolver
+	// Hands knows links that were made by hand. It is nil where nobody can be asked.
+	Hands kernel.Hands
 }
 
 // Tunnels implements [keep.Tunnels] with NetworkManager's profiles.

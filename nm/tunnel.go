@@ -1,6 +1,7 @@
 package nm
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -36,6 +37,10 @@ type Tunnel struct {
 	// NoProbe says that the far end is never probed: it does not answer, as with a tunnel that
 	// packets go through in one direction only.
 	NoProbe bool
+	// Of a new profile: its name, empty for the tunnel's, and whether it takes over a link that was
+	// made by hand. A tunnel that was read from a profile has neither.
+	Profile string
+	Adopts  bool
 
 	Document string // the name of the document that the tunnel was made from; empty for none
 	// Leader and Doomed are of an edit of several tunnels: the UUID of the profile whose save, or
@@ -91,6 +96,9 @@ type Tunnel struct {
 func NewTunnel() Tunnel {
 	return Tunnel{Mode: gre.ModeGRE, TTL: gre.DefaultTTL, Autoconnect: true}
 }
+
+// ProfileName is the name of the profile that a plan makes.
+func (t Tunnel) ProfileName() string { return cmp.Or(t.Profile, t.Name) }
 
 // Clone returns a copy that shares nothing with t.
 func (t Tunnel) Clone() Tunnel {

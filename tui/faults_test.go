@@ -184,7 +184,7 @@ func TestTunnelVanishes(t *testing.T) {
 func TestExternalTunnel(t *testing.T) {
 	d := openFake(t, tuitest.New().WithTunnels(), Options{})
 	for _, key := range []string{"e", "u", "d", "x"} {
-		d.keys("home", "j", "j", "j", key).must(key + ": byhand was made by hand: NetworkManager only mirrors it; D makes one like it")
+		d.keys("home", "j", "j", "j", key).must(key + ": byhand was made by hand: a makes a profile of it (adopt)")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/routes/fault"
+	"nmgre/tui/draw"
 	"nmgre/tui/screen"
 )
 
@@ -80,6 +81,7 @@ func (m *Model) actions() []screen.Key {
 	}
 	own := m.ownWhy(s)
 	list := []screen.Key{
+		{Keys: []string{"a"}, Hint: draw.AdoptHint(s), Help: "make a profile of a tunnel that was made by hand (shows the plan first)", Why: cmp.Or(none, m.adoptWhy(s)), Do: func() tea.Cmd { return m.askAdopt(s) }},
 		{Keys: []string{"n"}, Hint: "new", Help: "make a new tunnel", Why: m.changeWhy(), Do: func() tea.Cmd { return m.openWizard(nil) }},
 		{Keys: []string{"e"}, Hint: "edit", Help: "change the chosen tunnel", Why: own, Do: func() tea.Cmd { return m.openEdit(s) }},
 		{Keys: []string{"u"}, Hint: "up", Help: "bring it up", Why: cmp.Or(own, m.stateWhy(s, true)), Do: func() tea.Cmd { return m.up(s) }},
@@ -220,7 +222,7 @@ func (m *Model) ownWhy(s *nmgre.Status) string {
 	case s == nil:
 		return "no tunnel is chosen"
 	case s.State == nm.StateExternal:
-		return fault.Printable(s.Tunnel.Name) + " was made by hand: NetworkManager only mirrors it; D makes one like it"
+		return fault.Printable(s.Tunnel.Name) + " was made by hand: a makes a profile of it (adopt)"
 	}
 	return m.changeWhy()
 }

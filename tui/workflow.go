@@ -6,6 +6,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/nm/adopt"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/kernel"
@@ -27,6 +28,8 @@ type Workflow interface {
 
 	Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error)
 	Create(ctx context.Context, planned plan.Plan, opts nmgre.CreateOptions) (nmgre.Created, error)
+	// PlanAdopt plans a profile for a tunnel that was made by hand; Create carries it out.
+	PlanAdopt(ctx context.Context, dev string, opts adopt.Options) (adopt.Adoption, error)
 	Up(ctx context.Context, name string) (nm.Profile, error)
 	Down(ctx context.Context, name string) (nm.Profile, error)
 	Delete(ctx context.Context, name string) (nm.Profile, error)

@@ -9,15 +9,16 @@ import (
 	"nmgre/cmd/nmgre/foreign"
 )
 
-func (a *app) importCommand() *cobra.Command {
-	return foreign.Command(foreign.App{In: a.stdin, Out: a.stdout, Err: a.stderr, WithHost: a.withHost, Check: checkWait, Begun: begun,
+// foreign is what the commands import and adopt need.
+func (a *app) foreign() foreign.App {
+	return foreign.App{In: a.stdin, Out: a.stdout, Err: a.stderr, WithHost: a.withHost, Check: checkWait, Begun: begun, Complete: a.completeNames,
 		Flags: func(cmd *cobra.Command, wait *time.Duration, asJSON *bool) {
 			waitFlag(cmd, wait)
 			jsonFlag(cmd, asJSON)
 			a.confirmFlag(cmd)
 		},
 		Confirm: func() (time.Duration, func() func()) { return a.confirm, a.watch },
-	})
+	}
 }
 
 func (a *app) documentCommands() []*cobra.Command {

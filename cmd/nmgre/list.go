@@ -43,6 +43,7 @@ func (a *app) printList(list []nmgre.Status) error {
 		return err
 	}
 	a.warnKept(list)
+	output.ByHand(a.stderr, list)
 	return nil
 }
 

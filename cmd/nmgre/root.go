@@ -9,6 +9,7 @@ import (
 
 	"nmgre/cmd/nmgre/checkup"
 	"nmgre/cmd/nmgre/far"
+	"nmgre/cmd/nmgre/foreign"
 	"nmgre/cmd/nmgre/release"
 	"nmgre/cmd/nmgre/shells"
 	"nmgre/cmd/nmgre/suggest"
@@ -64,7 +65,7 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 	root.SetFlagErrorFunc(suggest.Refused)
 	root.CompletionOptions.DisableDefaultCmd = true // nmgre has a completion command of its own
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(a.createCommand(), far.Command(a.farApp()), far.EndCommand(a.farApp()), a.importCommand(), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
+	root.AddCommand(a.createCommand(), far.Command(a.farApp()), far.EndCommand(a.farApp()), foreign.Command(a.foreign()), foreign.Adopt(a.foreign()), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
 		a.deleteCommand(), a.verifyCommand(), a.doctorCommand(), a.followCommand(), a.routeCommand(), a.ruleCommand(),
 		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.killedCommand(), shells.Command(a.stdout), release.Command(a.stdout))
 	root.AddCommand(a.documentCommands()...)

@@ -35,7 +35,23 @@ func (c *Client) Deactivate(ctx context.Context, uuid string) error {
 		return failed(op, err)
 	}
 	defer w.close()
-	return failed(op, w.down(ctx, uuid, actives))
+	if err = w.down(ctx, uuid, actives); err == nil {
+		err = l.deleteAdopted(ctx, uuid)
+	}
+	return failed(op, err)
+}
+
+// deleteAdopted deletes the link that was made by hand and that the profile has taken over. The
+// next one is NetworkManager's own.
+func (l *link) deleteAdopted(ctx context.Context, uuid string) error {
+	_, s, err := l.settingsOf(ctx, uuid)
+	if errors.Is(err, fault.ErrNotFound) || err == nil && !s.Adopts() {
+		return nil
+	}
+	if err != nil {
+		return unlessGone(err)
+	}
+	return l.deleteLink(ctx, s)
 }
 
 // Delete removes the profile, from the disk too, and returns when its link is gone as well.
@@ -86,7 +102,7 @@ func (l *link) deleteProfile(ctx context.Context, uuid string) (tried wire.Setti
 	}
 	var s wire.Settings
 	err = l.flight(ctx, []request{settingsRequest(profile, &s)})
-	if err == nil && s.TrialMark() != "" {
+	if err == nil && s.Leaves() {
 		if err := l.started(ctx); err != nil {
 			return nil, err
 		}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
@@ -68,7 +66,7 @@ func (c *Client) Serials(ctx context.Context) ([]uint64, error) {
 	}
 	serials := make([]uint64, len(paths))
 	for i, path := range paths {
-		serials[i] = serial(path)
+		serials[i] = wire.Serial(path)
 	}
 	return serials, nil
 }
@@ -190,7 +188,7 @@ func readProfile(path dbus.ObjectPath, s wire.Settings) found {
 	p := found{path: path}
 	p.UUID = fault.Printable(s.Text(wire.Connection, "uuid"))
 	p.ID = fault.Printable(s.Text(wire.Connection, "id"))
-	p.Serial = serial(path)
+	p.Serial = wire.Serial(path)
 	p.State = nm.StateInactive
 	p.Tunnel.Name = fault.Printable(s.Text(wire.Connection, "interface-name"))
 	if s.Mode() == 0 {
@@ -198,19 +196,12 @@ func readProfile(path dbus.ObjectPath, s wire.Settings) found {
 		return p
 	}
 	if t, err := wire.Decode(s); err == nil {
-		p.Tunnel, p.mark, p.Users, p.With = t, s.TrialMark(), s.Users(), s.With()
+		p.Tunnel, p.mark, p.Users, p.With, p.Adopts = t, s.TrialMark(), s.Users(), s.With(), s.Adopts()
 	}
 	if p.mark == "" {
 		p.mark, p.Edit = s.EditOf()
 	}
 	return p
-}
-
-// serial returns the number at the end of a profile's object path. NetworkManager gives them in
-// ascending order.
-func serial(path dbus.ObjectPath) uint64 {
-	n, _ := strconv.ParseUint(string(path[strings.LastIndexByte(string(path), '/')+1:]), 10, 64)
-	return n
 }
 
 // active is an active connection, as NetworkManager tells of it.
@@ -244,20 +235,8 @@ func activeRequest(path dbus.ObjectPath, each func(active)) request {
 	}}
 }
 
-// rank orders the active connections of one profile. There can be two, while one replaces the
-// other.
-func (a active) rank() int {
-	switch a.state {
-	case gnm.NmActiveConnectionStateActivated:
-		return 3
-	case gnm.NmActiveConnectionStateActivating:
-		return 2
-	case gnm.NmActiveConnectionStateDeactivating:
-		return 1
-	default:
-		return 0
-	}
-}
+// rank orders the active connections of one profile, as [reason.Rank] does.
+func (a active) rank() int { return reason.Rank(a.state) }
 
 // setActivity sets the state of a tunnel and its device. In the active state it is not necessary to
 // ask for the device, which has the name in the profile.

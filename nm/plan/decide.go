@@ -34,16 +34,15 @@ func (p *preflight) decide(ctx context.Context) error {
 	if err := p.decideRules(ctx, nil, nil, nil); err != nil {
 		return err
 	}
-	hop, err := p.wayOut(ctx, p.sys.Kernel)
-	if err != nil {
+	var err error
+	if p.way, err = p.wayOut(ctx, p.sys.Kernel); err != nil {
 		return err
 	}
-	p.way = hop
-	p.decideLocal(hop)
-	if err := p.readIPsec(ctx, hop); err != nil {
+	p.decideLocal(p.way)
+	if err := p.readIPsec(ctx, p.way); err != nil {
 		return err
 	}
-	p.decideMTU(hop)
+	p.decideMTU(p.way)
 	return nil
 }
 
@@ -147,7 +146,7 @@ func (p *preflight) routeToPeer(peer netip.Addr, all []routes.Route) (r routes.R
 // own address.
 func (p *preflight) viaPeer(list []routes.Route) {
 	peer := p.t.PeerAddress
-	if !p.t.Mode.Ethernet() || !peer.IsValid() {
+	if !p.t.Mode.Ethernet() || !peer.IsValid() || p.t.Adopts {
 		return
 	}
 	for i, r := range list {

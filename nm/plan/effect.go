@@ -23,7 +23,12 @@ type Effect struct {
 }
 
 // Effect returns the effect of a new tunnel.
-func (p Plan) Effect() Effect { return Effect{After: p.Tunnel} }
+func (p Plan) Effect() Effect {
+	if p.Over != nil {
+		return Effect{Device: p.Tunnel.Name, Gone: true, Before: p.Tunnel, After: p.Tunnel}
+	}
+	return Effect{After: p.Tunnel}
+}
 
 // Effect returns the effect of the edit.
 func (p EditPlan) Effect() Effect {

@@ -27,8 +27,9 @@ type Plan struct {
 	Steps []Step
 	Notes []string // for the user to read before anything is done, such as a choice and its reason
 
-	version nm.Version // NetworkManager's
-	Newest  uint64     // the highest Serial of all profiles at the time of the plan
+	Over    keep.Takeover // of the link made by hand that the tunnel takes over; nil for a new link
+	version nm.Version    // NetworkManager's
+	Newest  uint64        // the highest Serial of all profiles at the time of the plan
 }
 
 // Profile returns the part of the tunnel that the profile holds.

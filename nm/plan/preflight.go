@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/advice"
+	"nmgre/nm/ends"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -73,8 +75,8 @@ func (p *preflight) nameTaken() *fault.Error {
 		}
 		return fault.Invalid("name", hint, "the profile %s has the name %s already", profile.Called(), p.t.Name)
 	}
-	if kernel.Named(p.links, p.t.Name) != nil {
-		return fault.Invalid("name", hint, "the device %s exists already", p.t.Name)
+	if link := kernel.Named(p.links, p.t.Name); link != nil {
+		return fault.Invalid("name", hint+advice.ByHand(link, p.profiles), "the device %s exists already", p.t.Name)
 	}
 	return nil
 }
@@ -131,13 +133,13 @@ func (p *preflight) remoteHere() *fault.Error {
 func (p *preflight) duplicate() *fault.Error {
 	for _, link := range p.links {
 		if link.GRE != nil && !link.GRE.External && p.sameTuple(*link.GRE) {
-			return p.joinedAlready("the device", link.Name, link.GRE.Local, link.GRE.Remote)
+			return p.joinedAlready("the device", link.Name, advice.ByHand(&link, p.profiles), link.GRE.Local, link.GRE.Remote)
 		}
 	}
 	for _, profile := range p.profiles {
 		o := profile.Tunnel
 		if o.Mode == p.t.Mode && o.Local == p.t.Local && o.Remote == p.t.Remote && o.Parent == p.t.Parent && gre.SameKey(o.InputKey, p.t.InputKey) {
-			return p.joinedAlready("the profile", profile.ID, o.Local, o.Remote)
+			return p.joinedAlready("the profile", profile.ID, "", o.Local, o.Remote)
 		}
 	}
 	return nil
@@ -145,13 +147,12 @@ func (p *preflight) duplicate() *fault.Error {
 
 // joinedAlready refuses a second tunnel between two hosts that has the first one's key, or none
 // like the first one.
-func (p *preflight) joinedAlready(kind, name string, local, remote netip.Addr) *fault.Error {
-	const hint = "to change that one: nmgre edit %s; a second one needs a key of its own at both ends, such as --key 1"
+func (p *preflight) joinedAlready(kind, name, byHand string, local, remote netip.Addr) *fault.Error {
 	key := "neither has a key"
 	if p.t.InputKey != nil {
 		key = "both have the same input key"
 	}
-	return fault.Invalid("peer", fmt.Sprintf(hint, fault.Operand(name)), "%s and %s are joined already by %s %s, and %s", gre.OuterText(local), gre.OuterText(remote), kind, fault.Printable(name), key)
+	return fault.Invalid("peer", "to change that one: nmgre edit "+fault.Operand(name)+"; a second one needs a key of its own at both ends, such as --key 1"+byHand, "%s and %s are joined already by %s %s, and %s", gre.OuterText(local), gre.OuterText(remote), kind, fault.Printable(name), key)
 }
 
 // sameTuple says whether g has all the values by which the kernel tells tunnels apart.
@@ -173,7 +174,7 @@ func (p *preflight) innerOverlap(addresses []netip.Prefix) *fault.Error {
 				case !own.Overlaps(other) || isScoped(own):
 				case own.IsSingleIP() || other.IsSingleIP() && !slices.Contains(p.t.Peers(), other.Addr()):
 					p.note("the inner address %s is in the same network as %s on %s", own, other, fault.Printable(link.Name))
-				case isAutomatic(own, other):
+				case ends.IsAutomatic(own, other):
 					p.note("the inner network %s is a part of %s, which is on %s", own.Masked(), other.Masked(), fault.Printable(link.Name))
 				default:
 					return fault.Invalid("address", "choose a network that nothing else uses",
@@ -189,13 +190,6 @@ func (p *preflight) innerOverlap(addresses []netip.Prefix) *fault.Error {
 // addresses are looked up by device (RFC 4007).
 func isScoped(n netip.Prefix) bool { return n.Addr().Is6() && n.Addr().IsLinkLocalUnicast() }
 
-// isAutomatic says whether other is the whole of IPv4's link-local network (RFC 3927), as hosts
-// without DHCP have it, and own a part of it.
-func isAutomatic(own, other netip.Prefix) bool {
-	const bits = 16 // of 169.254.0.0/16
-	return other.Addr().Is4() && other.Addr().IsLinkLocalUnicast() && other.Bits() == bits && own.Bits() > bits
-}
-
 // routeIsOwnNetwork refuses routes to networks of this host, and to the host itself.
 func (p *preflight) routeIsOwnNetwork(list []routes.Route) *fault.Error {
 	own := make(map[netip.Prefix]string)
@@ -206,7 +200,7 @@ func (p *preflight) routeIsOwnNetwork(list []routes.Route) *fault.Error {
 	}
 	for i := range list {
 		r := &list[i]
-		if leadsToItself(r.Dst) {
+		if ends.LeadsToItself(r.Dst) {
 			return fault.Invalid("route", "give the networks behind the far end", "packets to %s never leave this host", r.Dst)
 		}
 		if name, is := own[r.Dst]; is && r.TableOrMain() == routes.MainTable {
@@ -252,12 +246,6 @@ func (p *preflight) routeIsPart(list []routes.Route) *fault.Error {
 		}
 	}
 	return nil
-}
-
-// leadsToItself says whether all addresses of dst are loopback addresses (RFC 1122, RFC 4291).
-func leadsToItself(dst netip.Prefix) bool {
-	const loopback = 8 // bits of 127.0.0.0/8
-	return dst.Addr().IsLoopback() && dst.Bits() >= loopback
 }
 
 // nexthopDevices refuses nexthops by devices that do not exist. Tunnels that are down do exist:

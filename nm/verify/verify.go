@@ -157,7 +157,7 @@ func checkProfile(p nm.Profile, beforeSave bool) Check {
 	switch {
 	case p.State == nm.StateExternal:
 		c.Status, c.Summary = Warn, "the link was made by hand: it is lost at the next reboot"
-		c.Hint = "make the tunnel again with nmgre create, so that NetworkManager holds it"
+		c.Hint = "make a profile of it, while it is up: sudo nmgre adopt " + fault.Operand(p.Tunnel.Name)
 	case beforeSave:
 		c.Summary = "NetworkManager has the profile, in memory only until all is verified"
 	case p.Unsaved:

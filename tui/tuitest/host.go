@@ -13,6 +13,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/nm/adopt"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/nm/verify/cause"
@@ -302,6 +303,12 @@ func (f *Host) Remember(uuid, notation string) error {
 	}
 	f.root().Chosen[uuid] = notation
 	return nil
+}
+
+// PlanAdopt plans a profile for a tunnel that was made by hand.
+func (f *Host) PlanAdopt(_ context.Context, dev string, _ adopt.Options) (adopt.Adoption, error) {
+	return adopt.Adoption{Plan: plan.Plan{Tunnel: Tunnel(dev, 4)}, Parts: []adopt.Part{{What: "address 172.16.4.1/30", Fate: adopt.Taken},
+		{What: "SNAT ip nat POSTROUTING: oifname byhand masquerade", Fate: adopt.Stays, Why: "it is for packets into the tunnel"}}}, nil
 }
 
 func (f *Host) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {

@@ -10,9 +10,11 @@ import (
 	"nmgre/routes/asroot"
 	"nmgre/routes/evidence"
 	"nmgre/routes/gateway"
+	natbyhand "nmgre/routes/gateway/byhand"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/routes/netlink"
+	"nmgre/routes/netlink/byhand"
 	"nmgre/routes/store"
 )
 
@@ -24,6 +26,7 @@ type Doors struct {
 	Resolver nm.Resolver     // nil in tests that look up no names
 	Gateway  keep.Gateway
 	Files    *store.Store
+	Hands    kernel.Hands // nil in tests without links made by hand
 	// AsRoot keeps for a process that is not root. It is nil for root, which keeps by itself.
 	AsRoot keep.Keeper
 	// Quiet is AsRoot without a question on the terminal: a screen is drawn there.
@@ -55,7 +58,8 @@ func Local() (Doors, func(), error) {
 	if err != nil {
 		return Doors{}, nil, err
 	}
-	d := Doors{Kernel: links, Listener: evidence.New(), Resolver: Resolver{}, Gateway: gateway.New(), Files: store.New("/", 0)}
+	d := Doors{Kernel: links, Listener: evidence.New(), Resolver: Resolver{}, Gateway: gateway.New(), Files: store.New("/", 0),
+		Hands: byhand.Hands{Kernel: links, NAT: natbyhand.Rules{}}}
 	if !links.CanChange() {
 		quiet := asroot.New(d.Files)
 		quiet.NoTerminal = true
@@ -72,5 +76,5 @@ func (d Doors) System() nm.System {
 		keeper = &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: d.Profiles}, Kernel: d.Kernel, Gateway: d.Gateway, Store: files}
 	}
 	zones, _ := d.Profiles.(nm.Zones) // on the same bus
-	return nm.System{Profiles: d.Profiles, Kernel: d.Kernel, Gateway: d.Gateway, Store: files, Keeper: keeper, Listener: d.Listener, Zones: zones, Resolver: d.Resolver}
+	return nm.System{Profiles: d.Profiles, Kernel: d.Kernel, Gateway: d.Gateway, Store: files, Keeper: keeper, Listener: d.Listener, Zones: zones, Resolver: d.Resolver, Hands: d.Hands}
 }

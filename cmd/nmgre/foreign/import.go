@@ -1,5 +1,5 @@
-// Package foreign is the part of the command line that is about other notations: the command
-// import, and the flags --as and --end. The commands of package main hang it in.
+// Package foreign is the part of the command line that is about what others made: the commands
+// import and adopt, and the flags --as and --end. The commands of package main hang it in.
 package foreign
 
 import (
@@ -35,6 +35,8 @@ type App struct {
 	// process beside the command, if there is one.
 	Confirm func() (wait time.Duration, watch func() func())
 	Begun   func(error) error // marks the error of a change that had begun
+	// Complete offers the interfaces of tunnels, each with its state behind a tab.
+	Complete cobra.CompletionFunc
 }
 
 // importRun holds the flags of import.

@@ -32,6 +32,9 @@ func Encode(t nm.Tunnel, base Settings) Settings {
 	for _, n := range t.Notes() {
 		s.setUser(n.Key, n.Value)
 	}
+	if t.Adopts {
+		s.setUser(nm.KeyAdopts, nm.Yes)
+	}
 	encodePort(s, t)
 	return s
 }
@@ -41,7 +44,7 @@ func encodeConnection(s Settings, t nm.Tunnel) {
 		s.Set(Connection, "uuid", nm.NewUUID())
 	}
 	if s.Text(Connection, "id") == "" {
-		s.Set(Connection, "id", t.Name)
+		s.Set(Connection, "id", t.ProfileName())
 	}
 	s.Set(Connection, "type", typeTunnel)
 	put(s, Connection, "interface-name", t.Name, "")

@@ -61,6 +61,14 @@ func (s Settings) TrialMark() string {
 	return s.user(keyTrial)
 }
 
+// Adopts reports whether the profile has taken over a link that somebody made by hand.
+func (s Settings) Adopts() bool { return s.user(nm.KeyAdopts) == nm.Yes }
+
+// Leaves reports whether the link that the profile leaves behind when it is deleted is to be
+// deleted, too: that of a profile on trial, or one that was made by hand and taken over. What is
+// taken over on trial is given back.
+func (s Settings) Leaves() bool { return (s.TrialMark() != "") != s.Adopts() }
+
 // Made reports whether a device can be the link of the profile, by the properties of the device in
 // NetworkManager's interface Device.IPTunnel.
 func (s Settings) Made(device map[string]dbus.Variant) bool {
