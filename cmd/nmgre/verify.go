@@ -39,6 +39,13 @@ Each address of --to is asked through the tunnel that leads there; one to which 
 refused. With more than a hundred tunnels --all does not ask whether each profile is on disk, and
 says so.`
 
+const verifyExample = `  nmgre verify gre1
+  nmgre verify gre1 --to 10.10.2.100 --to 10.10.2.101
+  nmgre verify gre1 --far linux2
+  nmgre verify --all
+  nmgre verify --all --to 10.10.2.100
+  nmgre verify --active --json`
+
 func (a *app) verifyCommand() *cobra.Command {
 	var peerAddress string
 	var to []string
@@ -48,15 +55,10 @@ func (a *app) verifyCommand() *cobra.Command {
 	var many allRun
 	var both far.Verifying
 	cmd := &cobra.Command{
-		Use:   "verify NAME | --all | --active",
-		Short: "prove that a tunnel works, or say what is wrong",
-		Long:  verifyLong,
-		Example: `  nmgre verify gre1
-  nmgre verify gre1 --to 10.10.2.100 --to 10.10.2.101
-  nmgre verify gre1 --far linux2
-  nmgre verify --all
-  nmgre verify --all --to 10.10.2.100
-  nmgre verify --active --json`,
+		Use:               "verify NAME | --all | --active",
+		Short:             "prove that a tunnel works, or say what is wrong",
+		Long:              verifyLong,
+		Example:           verifyExample,
 		Args:              func(cmd *cobra.Command, args []string) error { return many.check(cmd, args) },
 		ValidArgsFunction: many.complete(a.completeNames),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
