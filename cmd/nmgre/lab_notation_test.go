@@ -201,9 +201,9 @@ func carryAll(t *testing.T, programs []program, shapes ...shape) {
 // makes the same link as nmgre does there, and carries traffic from LAN to LAN.
 func TestLabNotations(t *testing.T) { carryAll(t, programs, keyed) }
 
-// So do those that NetworkManager carries out, with a later version, too.
+// So do those that NetworkManager carries out, with each of its versions.
 //
-//lab:trixie
+//lab:every
 func TestLabNotationsManaged(t *testing.T) { carryAll(t, managed, keyed) }
 
 // nmgresLink returns the link that nmgre makes at the far end, which is removed again.
