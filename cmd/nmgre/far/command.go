@@ -253,7 +253,11 @@ func (a App) mend(ctx context.Context, n *Near, both *Both, run pairRun) error {
 
 // agrees refuses flags of create that say something else than the tunnel that is there.
 func (r *pairRun) agrees(there nmgre.Status) error {
-	for _, flag := range []string{"mode", "local", "ttl", "tos", "mtu", "no-pmtud", "parent", "controller", "mac", "encap-limit", "flow-label", "flags", "route", "routes-from", "rule", "rules-from", "snat", "forward", "clamp-mss", "zone", "autoconnect", "follow", "multicast", "ignore-df", "checksum", "sequence"} {
+	flags := []string{"mode", "local", "ttl", "tos", "mtu", "no-pmtud", "parent", "controller", "mac", "encap-limit", "flow-label", "flags", "route", "routes-from", "rule", "rules-from", "snat", "forward", "clamp-mss", "zone", "autoconnect", "follow", "multicast", "ignore-df", "checksum", "sequence"}
+	if r.existing != "" { // it is found by its name, and not by these
+		flags = append(flags, "peer", "address", "peer-address", "key", "input-key", "output-key", "name")
+	}
+	for _, flag := range flags {
 		if r.changed(flag) {
 			name := fault.Operand(there.Tunnel.Name)
 			return fault.Invalid(flag, "change it first: nmgre edit "+name+" --"+flag+" ...; and then: nmgre pair "+fault.ShellWord(r.host)+" "+name, "%s is there already, and pair makes its far end as it is", name)

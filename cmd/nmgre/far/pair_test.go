@@ -18,13 +18,14 @@ import (
 	"nmgre/nm/pair"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
+	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
 )
 
-// net is two hosts in memory with a wire between them: linux1 is the one of the fake, linux2 its
+// wired is two hosts in memory with a wire between them: linux1 is the one of the fake, linux2 its
 // mirror. A probe is answered when the other host has a link that mirrors the prober's.
 type wired struct {
 	near, far *fake.World
@@ -427,5 +428,20 @@ func TestVerifyAndMend(t *testing.T) {
 				n.serving.Wait()
 			})
 		})
+	}
+}
+
+// Where a tunnel is given by its name, no flag may say something else about it, and none is ignored.
+func TestAgreesWithWhatIsThere(t *testing.T) {
+	there := nmgre.Status{Profile: nm.Profile{Tunnel: nm.Tunnel{Name: "gre1"}}}
+	for _, flag := range []string{"key", "input-key", "output-key", "address", "peer-address", "peer", "name", "mtu"} {
+		run := pairRun{host: "linux2", existing: "gre1", changed: func(name string) bool { return name == flag }}
+		if err := run.agrees(there); !errors.Is(err, fault.ErrInvalid) {
+			t.Errorf("--%s: %v", flag, err)
+		}
+	}
+	run := pairRun{host: "linux2", changed: func(name string) bool { return name == "key" }}
+	if err := run.agrees(there); err != nil { // the key has found the tunnel
+		t.Errorf("a tunnel that was found by its key: %v", err)
 	}
 }
