@@ -134,7 +134,7 @@ func notFound(profiles []nm.Profile, name string) error {
 func NotByHand(p nm.Profile, err error) (nm.Profile, error) {
 	if err == nil && p.State == nm.StateExternal {
 		dev := fault.ShellWord(p.Tunnel.Name)
-		return nm.Profile{}, fault.Invalid("", "make a profile of it, while it is up: nmgre adopt "+dev,
+		return nm.Profile{}, fault.Invalid("", "make a profile of it, while it is up: nmgre adopt "+dev+"; or remove it: ip link delete dev "+dev,
 			"%s was made by hand: NetworkManager only mirrors it", fault.Printable(p.Tunnel.Name))
 	}
 	return p, err

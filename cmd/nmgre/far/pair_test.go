@@ -431,7 +431,8 @@ func TestVerifyAndMend(t *testing.T) {
 	}
 }
 
-// Where a tunnel is given by its name, no flag may say something else about it, and none is ignored.
+// Where a tunnel is given by its name, no flag may say something else about it, and none is
+// ignored.
 func TestAgreesWithWhatIsThere(t *testing.T) {
 	there := nmgre.Status{Profile: nm.Profile{Tunnel: nm.Tunnel{Name: "gre1"}}}
 	for _, flag := range []string{"key", "input-key", "output-key", "address", "peer-address", "peer", "name", "mtu"} {
