@@ -49,6 +49,14 @@ func linkHint(errno unix.Errno) string {
 	return ""
 }
 
+// resetsMTU says whether the kernel chooses an MTU of its own for the change where none is given
+// (ipgre_link_update, ip6gre_tnl_link_config). Else none is given: NetworkManager may set the MTU
+// between the look at the link and its change.
+func resetsMTU(link kernel.Link, c kernel.LinkChange) bool {
+	header := gre.LinkOptions{Checksum: true, Sequence: true}
+	return link.GRE.Mode.IPv6Outer() || c.On.With(c.Off) != c.On.With(c.Off).Without(header)
+}
+
 // linkChange returns the body of the RTM_NEWLINK that makes the change of the link in answer, which
 // is the body of an RTM_NEWLINK, too. It returns nil for nothing to change.
 func linkChange(answer []byte, c kernel.LinkChange) ([]byte, error) {
@@ -88,6 +96,8 @@ func linkChange(answer []byte, c kernel.LinkChange) ([]byte, error) {
 	}
 	nested := wire.AppendAttribute(nil, unix.IFLA_INFO_KIND, append([]byte(kind), 0))
 	nested = wire.AppendAttribute(nested, unix.IFLA_INFO_DATA, data)
-	body = wire.AppendUint32(body, unix.IFLA_MTU, uint32(link.MTU)) //nolint:gosec // parseLink has checked it
+	if resetsMTU(link, c) {
+		body = wire.AppendUint32(body, unix.IFLA_MTU, uint32(link.MTU)) //nolint:gosec // parseLink has checked it
+	}
 	return wire.AppendAttribute(body, unix.IFLA_LINKINFO, nested), nil
 }
