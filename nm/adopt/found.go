@@ -9,7 +9,6 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
-	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 	"nmgre/routes/rule"
 )
@@ -319,68 +318,4 @@ func (r *reader) rule(i int, h kernel.HeldRule) {
 func isEverybodys(table uint32) bool {
 	const tableDefault, tableLocal = 253, 255
 	return table == 0 || table >= tableDefault && table <= tableLocal
-}
-
-// nat reads the rules that give packets of the tunnel another source.
-func (r *reader) nat() {
-	if r.b.NATErr != nil {
-		r.part(Stays, "the rules could not be read: "+fault.Printable(r.b.NATErr.Error()), "SNAT")
-	}
-	inner := r.f.Tunnel.InnerNetworks()
-	for i, n := range r.b.NAT {
-		if n.Unread {
-			r.part(Stays, n.Odd, "SNAT of %s", fault.Printable(n.Where))
-			continue
-		}
-		about := n.Out == r.b.Link.Name || n.In == r.b.Link.Name
-		from := slices.ContainsFunc(inner, func(p netip.Prefix) bool { return n.From.IsValid() && n.From.Overlaps(p) })
-		if !about && !from {
-			continue
-		}
-		s, why := r.snat(n, inner)
-		switch known := slices.ContainsFunc(r.f.Tunnel.SNAT, func(o keep.SNAT) bool { return o.Dst == s.Dst && o != s }); {
-		case why == "" && !known:
-			if !slices.Contains(r.f.Tunnel.SNAT, s) {
-				r.f.Tunnel.SNAT = append(r.f.Tunnel.SNAT, s)
-			}
-			r.f.NAT = append(r.f.NAT, i)
-			r.part(Taken, "as --snat "+s.String(), "SNAT %s: %s", fault.Printable(n.Where), fault.Printable(n.Text))
-		default:
-			if why == "" {
-				why = "a rule before it is for the same destination"
-			}
-			r.part(Stays, why, "SNAT %s: %s", fault.Printable(n.Where), fault.Printable(n.Text))
-		}
-	}
-}
-
-// snat returns nmgre's SNAT that does the same as a rule, or why there is none.
-func (r *reader) snat(n kernel.NATRule, inner []netip.Prefix) (s keep.SNAT, why string) {
-	dev := r.b.Link.Name
-	within := slices.ContainsFunc(inner, func(p netip.Prefix) bool {
-		return n.From.IsValid() && p.Contains(n.From.Addr()) && n.From.Bits() >= p.Bits()
-	})
-	switch {
-	case n.Odd != "":
-		return s, "it has " + fault.Printable(n.Odd) + ", which nmgre's SNAT has not"
-	case n.Out == dev && !n.NotOut:
-		return s, "it is for packets into the tunnel, and nmgre's SNAT is for packets out of it"
-	case !n.From.IsValid():
-		return s, "it is for packets from everywhere, and nmgre's SNAT is for packets from the tunnel's inner networks"
-	case !within:
-		return s, "it is for packets from " + n.From.String() + ", which is more than an inner network of the tunnel"
-	case !n.To.IsValid() && n.Out != "" && n.Out != dev:
-		return s, "it is for packets to everywhere out of " + fault.Printable(n.Out) + ", and nmgre's SNAT is for a destination"
-	}
-	s = keep.SNAT{Dst: n.To, Source: n.Source}
-	if !n.To.IsValid() {
-		s.Dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-		if n.From.Addr().Is6() {
-			s.Dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-		}
-	}
-	if _, err := keep.ParseSNAT(s.String()); err != nil {
-		return s, fault.Printable(err.Error())
-	}
-	return s, ""
 }

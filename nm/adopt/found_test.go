@@ -93,6 +93,18 @@ func TestRead(t *testing.T) {
 				{Where: "ip nat POSTROUTING", Text: "f", From: want.CIDR("172.16.0.0/12"), To: want.CIDR("10.8.0.0/16"), Masquerade: true},
 			}
 		}, []string{"POSTROUTING: a: taken", "POSTROUTING: b: taken", "POSTROUTING: c: stays", "POSTROUTING: d: stays", "POSTROUTING: f: stays"}, []string{"--snat 10.10.1.0/24=10.10.1.1", "--snat 0.0.0.0/0=masquerade"}},
+		"SNAT for some networks of the tunnel, or after others": {func(b *kernel.ByHand) {
+			b.Addresses = append(b.Addresses, kernel.HandAddress{Prefix: want.CIDR("172.16.5.1/24")})
+			nat := func(text, from, to, odd string) kernel.NATRule {
+				return kernel.NATRule{Where: "nat", Text: text, From: want.CIDR(from), To: want.CIDR(to), Masquerade: true, Odd: odd}
+			}
+			b.NAT = []kernel.NATRule{
+				nat("a", "172.16.0.0/30", "10.1.0.0/16", ""), nat("b", "172.16.5.0/24", "10.1.0.0/16", ""), // both networks
+				nat("c", "172.16.5.0/24", "10.2.0.0/16", ""),                                               // one of them
+				nat("d", "172.16.0.2/32", "10.3.0.0/16", ""), nat("e", "172.16.5.7/32", "10.3.0.0/16", ""), // one host of 254
+				nat("f", "172.16.5.0/24", "10.4.4.0/24", "a protocol"), nat("g", "172.16.0.0/30", "10.4.0.0/16", ""), nat("h", "172.16.5.0/24", "10.4.0.0/16", ""), // after one that stays
+			}
+		}, []string{"nat: a: taken", "nat: b: taken", "nat: c: stays", "nat: d: stays", "nat: e: stays", "nat: f: stays", "nat: g: stays", "nat: h: stays"}, []string{"--snat 10.1.0.0/16=masquerade"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := hand()

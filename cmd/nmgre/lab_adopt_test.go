@@ -1,0 +1,199 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"nmgre/testdata/lab"
+)
+
+// byHand makes a tunnel between the gateways as people do with ip, on both hosts, with addresses,
+// routes and rules of many kinds on linux1.
+func byHand(t *testing.T) {
+	t.Helper()
+	lab.Linux2.Run(t, "sh", "-ec", `
+		ip tunnel add tun0 mode gre remote 100.0.1.100 local 100.0.2.100 ttl 64 key 7
+		ip addr add 172.16.0.2/30 dev tun0; ip addr add 172.16.5.2/24 dev tun0; ip addr add fd00:16::2/64 dev tun0
+		ip link set tun0 up mtu 1400
+		ip route add 10.10.1.0/24 dev tun0; ip addr add 10.77.0.2/32 dev lo; ip addr add 10.77.1.2/32 dev lo; ip addr add fd00:77::2/128 dev lo`)
+	lab.Linux1.Run(t, "sh", "-ec", `
+		ip tunnel add tun0 mode gre remote 100.0.2.100 local 100.0.1.100 ttl 64 key 7
+		ip addr add 172.16.0.1/30 dev tun0; ip addr add 172.16.5.1/24 dev tun0; ip addr add fd00:16::1/64 dev tun0
+		ip link set tun0 up mtu 1400
+		ip route add 10.10.2.0/24 dev tun0
+		ip route add 10.77.0.0/24 via 172.16.0.2 metric 50
+		ip route add 10.77.1.0/24 dev tun0 metric 70 realm 7
+		ip route add 10.88.0.0/16 via 172.16.0.2 table 100
+		ip route add 10.89.0.0/16 table 100 metric 5 nexthop via 172.16.0.2 dev tun0 weight 2 nexthop via 10.10.1.9 dev eth1 weight 1
+		ip -6 route add fd00:77::/64 via fd00:16::2 metric 77
+		ip rule add from 10.10.1.7 lookup 100 pref 1000
+		ip rule add iif tun0 to 10.99.0.0/16 lookup 101 pref 1001
+		ip -6 rule add iif tun0 lookup 102 pref 1002`)
+}
+
+// pinging sends 20 packets a second from linux1, for as long as the test goes on.
+type pinging struct {
+	to string
+	p  *lab.Process
+}
+
+func startPings(t *testing.T, targets ...string) (all []pinging) {
+	t.Helper()
+	for _, to := range targets {
+		all = append(all, pinging{to, lab.Linux1.Start(t, "ping", "-n", "-q", "-i", "0.05", to)})
+	}
+	time.Sleep(time.Second)
+	return all
+}
+
+// lost waits for the pings, and returns what they say of packets that were lost.
+func lost(t *testing.T, all []pinging) map[string]string {
+	t.Helper()
+	said := make(map[string]string)
+	for _, one := range all {
+		_ = one.p.Signal(syscall.SIGINT) // it says then how many were lost
+		r := one.p.Wait(t)
+		for _, line := range strings.Split(r.Stdout, "\n") {
+			if strings.Contains(line, "packet loss") {
+				said[one.to] = line
+			}
+		}
+	}
+	return said
+}
+
+// forwarding is what decides about packets through tun0 on linux1: the link, its addresses, its
+// routes in all tables, and the ways of packets, as ip shows them.
+//
+// Left out is what NetworkManager sets in its own way, and what decides nothing: who made a route,
+// the broadcast address beside an address, who makes the link-local address, the metric of the
+// network of an address, and the limits of the MTU, which are different for a link made by ioctl.
+// The ways show that packets have the same source address, which some routes do not name at first.
+func forwarding(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString(lab.Linux1.Run(t, "sh", "-c", `
+		ip -d -o link show tun0 | sed 's/^[0-9]*: //; s/ addrgenmode [a-z0-9]*//; s/ minmtu [0-9]*//; s/ maxmtu [0-9]*//; s/ qlen [0-9]*//; s/state [A-Z]*//'
+		ip -o addr show tun0 | sed 's/^[0-9]*: //; s/ brd [0-9.]*//; s/ valid_lft.*//; s/ noprefixroute//; s/\\//; s/ *$//' | grep -v fe80 | sort
+		for f in -4 -6; do ip $f -o route show table all | grep 'dev tun0' | grep -v 'table local\|multicast\|fe80:' |
+			sed '/proto kernel/s/ metric [0-9]*//; s/ metric 0//; s/ proto [a-z0-9]*//; s/ scope link//; s/ src [^ ]*//; s/ pref [a-z]*//; s/\\//; s/[\t ][\t ]*/ /g; s/ *$//' | sort; done`))
+	for _, to := range []string{"10.10.2.1", "10.77.0.2", "10.77.1.2", "172.16.5.2", "fd00:77::2", "10.88.0.1 from 10.10.1.7 iif eth1", "10.99.0.1 from 172.16.0.2 iif tun0"} {
+		r := lab.Linux1.Try("sh", "-c", "ip route get "+to+" 2>&1 | head -1 | sed 's/ cache.*//; s/ metric [0-9]*//; s/ proto [a-z0-9]*//; s/ uid.*//; s/ pref.*//; s/ *$//'")
+		fmt.Fprintf(&b, "%s: %s\n", to, r.Stdout)
+	}
+	return b.String()
+}
+
+// handRules are SNAT made by hand: for both networks of the tunnel, for one of them, and for
+// packets into it.
+const handRules = `
+	nft add table ip hand; nft 'add chain ip hand post { type nat hook postrouting priority srcnat; }'
+	nft add rule ip hand post ip saddr 172.16.0.0/30 ip daddr 10.10.1.0/24 counter snat to 10.10.1.1
+	nft add rule ip hand post ip saddr 172.16.5.0/24 ip daddr 10.10.1.0/24 counter snat to 10.10.1.1
+	nft add rule ip hand post ip saddr 172.16.5.0/24 ip daddr 10.10.9.0/24 counter snat to 10.10.1.1
+	nft add rule ip hand post oifname tun0 ip saddr 192.0.2.0/24 masquerade`
+
+// A tunnel that was made by hand becomes a profile under traffic, and loses nothing: no packet, no
+// address, no route, no rule. It comes up again by itself after a reboot.
+//
+//lab:every
+func TestLabAdopt(t *testing.T) {
+	lab.Need(t)
+	installHook(t, lab.Linux1)
+	clean := lab.Linux1.Snapshot(t)
+	byHand(t)
+	lab.Linux1.Run(t, "sh", "-ec", handRules)
+	if list := nmgreOn(t, lab.Linux1, exitDone, "list").Stderr; !strings.Contains(list, "nmgre adopt tun0") {
+		t.Errorf("the list does not point to adopt:\n%s", list)
+	}
+	before, was, number := forwarding(t), lab.Linux1.Snapshot(t), handIndex(t)
+	dry := nmgreOn(t, lab.Linux1, exitDone, "adopt", "tun0", "--dry-run").Stdout
+	for _, want := range []string{"address 172.16.5.1/24: taken", "SNAT ip hand post: saddr 172.16.0.0/30 daddr 10.10.1.0/24 snat to 10.10.1.1: taken", "masquerade: stays", "priority 1000: taken"} {
+		if !strings.Contains(dry, want) {
+			t.Errorf("the plan lacks %q:\n%s", want, dry)
+		}
+	}
+	mustEqual(t, "after a dry run", was, lab.Linux1.Snapshot(t))
+
+	targets := []string{"10.10.2.1", "172.16.5.2", "10.77.1.2", "fd00:77::2"}
+	pings := startPings(t, targets...)
+	r := nmgreOn(t, lab.Linux1, exitDone, "adopt", "tun0", "--json", "--wait", "150s")
+	time.Sleep(time.Second)
+	said := lost(t, pings)
+	for _, to := range targets {
+		t.Logf("%s: %s", to, said[to])
+		if !strings.Contains(said[to], " 0% packet loss") {
+			t.Errorf("adopt loses packets to %s: %q", to, said[to])
+		}
+	}
+	var out struct {
+		Adopt struct {
+			Parts  []struct{ Part, Fate string }
+			Tunnel struct{ Name, State string }
+			Verify struct{ Verdict string }
+		}
+	}
+	if err := json.Unmarshal([]byte(r.Stdout), &out); err != nil || out.Adopt.Tunnel.State != "active" || out.Adopt.Verify.Verdict != "pass" || len(out.Adopt.Parts) < 10 {
+		t.Errorf("%v\n%s%s", err, r.Stdout, r.Stderr)
+	}
+	mustEqual(t, "after adopt", before, forwarding(t))
+	if now := handIndex(t); now != number {
+		t.Errorf("it is another link: its index was %s and is %s", number, now)
+	}
+	mustTakeSNAT(t)
+	mustHaveRules(t)
+	nmgreOn(t, lab.Linux1, exitDone, "down", "tun0")
+	nmgreOn(t, lab.Linux1, exitDone, "up", "tun0")
+	mustEqual(t, "after down and up", before, forwarding(t))
+	mustTakeSNAT(t)
+	lab.Linux1.Reboot(t)
+	waitActive(t, lab.Linux1, "tun0")
+	eventually(t, "the way is there after a reboot", func() bool { return lab.Ping(t, lab.Linux1, "10.77.1.2") })
+	mustEqual(t, "after a reboot", before, forwarding(t))
+	mustHaveRules(t)
+	if rules := lab.Linux1.Run(t, "nft", "list", "ruleset"); strings.Count(rules, "snat to 10.10.1.1") != 2 {
+		t.Errorf("the SNAT is not back after a reboot:\n%s", rules)
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "tun0")
+	mustEqual(t, "after delete", clean, lab.Linux1.Snapshot(t)) // SNAT made by hand went with the reboot
+}
+
+// mustTakeSNAT fails unless the rules for both networks of the tunnel are its own now, and the
+// others are where they were.
+func mustTakeSNAT(t *testing.T) {
+	t.Helper()
+	rules := lab.Linux1.Run(t, "nft", "list", "ruleset")
+	_, own, _ := strings.Cut(rules, "table ip nmgre ")
+	_, hand, _ := strings.Cut(rules, "table ip hand ")
+	own, _, _ = strings.Cut(own, "\n}")
+	hand, _, _ = strings.Cut(hand, "\n}")
+	for _, from := range []string{"172.16.0.0/30", "172.16.5.0/24"} {
+		if strings.Count(own, "ip saddr "+from+" ip daddr 10.10.1.0/24") != 1 || strings.Count(own, "snat to 10.10.1.1") != 2 {
+			t.Errorf("the tunnel has not the SNAT for %s to 10.10.1.0/24 alone:\n%s", from, rules)
+		}
+	}
+	if strings.Contains(hand, "10.10.1.0/24") || !strings.Contains(hand, "ip saddr 172.16.5.0/24 ip daddr 10.10.9.0/24") || !strings.Contains(hand, "masquerade") {
+		t.Errorf("of the rules made by hand, more or less has gone:\n%s", rules)
+	}
+}
+
+// mustHaveRules fails unless each of the three rules is there once.
+func mustHaveRules(t *testing.T) {
+	t.Helper()
+	rules := lab.Linux1.Run(t, "sh", "-c", "ip rule; ip -6 rule")
+	for _, rule := range []string{"1000:\tfrom 10.10.1.7 lookup 100", "1001:\tfrom all to 10.99.0.0/16 iif tun0 lookup 101", "1002:\tfrom all iif tun0 lookup 102"} {
+		if priority, _, _ := strings.Cut(rule, "\t"); strings.Count(rules, rule) != 1 || strings.Count(rules, priority) != 1 {
+			t.Errorf("the rule %q is not there once:\n%s", rule, rules)
+		}
+	}
+}
+
+// handIndex returns the number of tun0 on linux1: a new link has another.
+func handIndex(t *testing.T) string {
+	t.Helper()
+	return strings.TrimSpace(lab.Linux1.Run(t, "cat", "/sys/class/net/tun0/ifindex"))
+}
