@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +22,12 @@ func byHand(t *testing.T) {
 		ip addr add 172.16.0.2/30 dev tun0; ip addr add 172.16.5.2/24 dev tun0; ip addr add fd00:16::2/64 dev tun0
 		ip link set tun0 up mtu 1400
 		ip route add 10.10.1.0/24 dev tun0; ip addr add 10.77.0.2/32 dev lo; ip addr add 10.77.1.2/32 dev lo; ip addr add fd00:77::2/128 dev lo`)
+	byHandHere(t)
+}
+
+// byHandHere makes the part on linux1.
+func byHandHere(t *testing.T) {
+	t.Helper()
 	lab.Linux1.Run(t, "sh", "-ec", `
 		ip tunnel add tun0 mode gre remote 100.0.2.100 local 100.0.1.100 ttl 64 key 7
 		ip addr add 172.16.0.1/30 dev tun0; ip addr add 172.16.5.1/24 dev tun0; ip addr add fd00:16::1/64 dev tun0
@@ -196,4 +204,135 @@ func mustHaveRules(t *testing.T) {
 func handIndex(t *testing.T) string {
 	t.Helper()
 	return strings.TrimSpace(lab.Linux1.Run(t, "cat", "/sys/class/net/tun0/ifindex"))
+}
+
+// handState is everything about tun0 on linux1, as the programs show it, and what stands in the
+// folders of NetworkManager and nmgre.
+func handState(t *testing.T) string {
+	t.Helper()
+	return lab.Linux1.Run(t, "sh", "-c", `ip -d -o link show tun0; ip -o -d addr show tun0
+		for f in -4 -6; do ip $f route show table all | grep tun0 | sort; ip $f rule; done; ip route show table 100
+		nft -a list ruleset; ls /etc/nmgre/tunnels /etc/NetworkManager/system-connections 2>/dev/null; ip -o link | grep nmgre-by; true`)
+}
+
+// What fails in the middle, or is not confirmed, is undone: the link made by hand is as it was,
+// with its index, and so are its addresses, routes and rules, and the SNAT.
+//
+//lab:every
+func TestLabAdoptUndone(t *testing.T) {
+	lab.Need(t)
+	installHook(t, lab.Linux1)
+	byHand(t)
+	lab.Linux1.Run(t, "sh", "-ec", handRules)
+	handState(t) // the LAN's neighbours are there
+	before := handState(t)
+	mustUndo := func(what string, r lab.Result) {
+		t.Helper()
+		if r.Code != exitFailed || !strings.Contains(r.Stderr, "undid everything") {
+			t.Errorf("%s: %s", what, r)
+		}
+		mustEqual(t, what, before, handState(t))
+		for _, to := range []string{"10.10.2.1", "10.77.1.2"} {
+			mustPing(t, lab.Linux1, to)
+		}
+	}
+	mustUndo("not confirmed", lab.Linux1.Try("nmgre", "adopt", "tun0", "--confirm", "1s", "--wait", "150s"))
+	lab.Linux1.Run(t, "sh", "-ec", `cd /etc/NetworkManager; cp -a system-connections /run/was; mount -t tmpfs -o mode=700 none system-connections; cp -a /run/was/. system-connections; mount -o remount,ro none system-connections`)
+	full := lab.Linux1.Try("nmgre", "adopt", "tun0", "--no-probe", "--wait", "150s")
+	lab.Linux1.Run(t, "umount", "/etc/NetworkManager/system-connections")
+	mustUndo("the profile cannot be saved", full)
+	for _, c := range []struct{ args, want string }{
+		{"gre0", "gre0 is a fallback device"}, {"eth0", "eth0 is no GRE tunnel"}, {"nosuch", "there is no network device"},
+	} {
+		r := lab.Linux1.Try("nmgre", "adopt", c.args)
+		if r.Code == exitDone || !strings.Contains(r.Stderr, c.want) || !strings.Contains(r.Stderr, "hint: ") {
+			t.Errorf("%s: %s", c.args, r)
+		}
+	}
+}
+
+// A process that is killed at any moment leaves a tunnel through which packets go. The next nmgre
+// command ends the work: the tunnel is wholly adopted, with its rules and SNAT once, or wholly as
+// it was.
+//
+//lab:every
+func TestLabAdoptKilled(t *testing.T) {
+	lab.Need(t)
+	installHook(t, lab.Linux1)
+	byHand(t)
+	lab.Linux1.Run(t, "sh", "-ec", handRules)
+	before, rules := forwarding(t), numberedRules(t)
+	targets := []string{"10.10.2.1", "10.77.1.2", "fd00:77::2"}
+	// The second moment is before or while NetworkManager takes over the link, the last one while
+	// the process waits to be confirmed.
+	for _, moment := range []string{"added the profile", "nmgre-by", "brought it up", "press Enter"} {
+		killAdopt(t, moment)
+		for _, to := range targets {
+			eventually(t, "killed after "+moment+": "+to+" answers", func() bool { return lab.Ping(t, lab.Linux1, to) })
+		}
+		list := nmgreOn(t, lab.Linux1, exitDone, "list").Stdout
+		for _, to := range targets {
+			mustPing(t, lab.Linux1, to)
+		}
+		if left := lab.Linux1.Run(t, "sh", "-c", "ip -o link | grep nmgre-by; for f in -4 -6; do ip $f -d rule | grep 'proto 2[01]'; ip $f route show table all proto 212; done; true"); left != "" {
+			t.Errorf("killed after %q: something that stood in is still there:\n%s", moment, left)
+		}
+		mustEqual(t, "killed after "+moment, before, forwarding(t))
+		mustHaveRules(t)
+		if strings.Contains(list, "external") {
+			if now := numberedRules(t); now != rules || strings.Count(lab.Linux1.Run(t, "nft", "list", "table", "ip", "hand"), "10.10.1.0/24") != 2 {
+				t.Errorf("killed after %q: rules were %s and are %s", moment, rules, now)
+			}
+			continue
+		}
+		t.Logf("killed after %q: adopted", moment)
+		mustTakeSNAT(t)
+		lab.Linux1.Run(t, "test", "-s", "/etc/NetworkManager/system-connections/tun0.nmconnection")
+		nmgreOn(t, lab.Linux1, exitDone, "delete", "tun0")
+		if left := numberedRules(t); strings.Contains(left, "100") {
+			t.Errorf("killed after %q: delete leaves rules: %s", moment, left)
+		}
+		lab.Linux1.Run(t, "nft", "delete", "table", "ip", "hand")
+		byHandHere(t)
+		lab.Linux1.Run(t, "sh", "-ec", handRules)
+	}
+}
+
+// numberedRules are the rules of the routing policy on linux1, with the numbers of their protocols.
+func numberedRules(t *testing.T) string {
+	t.Helper()
+	return lab.Linux1.Run(t, "sh", "-c", "ip -d rule; ip -6 -d rule")
+}
+
+// killAdopt kills an adoption as soon as it has said that, or a device has that name. It waits to
+// be confirmed then at the latest.
+func killAdopt(t *testing.T, moment string) {
+	t.Helper()
+	theirs, ours, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ours.Close() }()
+	said, err := os.CreateTemp(t.TempDir(), "stderr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := lab.Linux1.Command("nmgre", "adopt", "tun0", "--verbose", "--no-probe", "--confirm", "100s", "--wait", "150s")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, said, said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = theirs.Close()
+	is := func() bool {
+		devices, _ := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/net/dev")
+		return strings.Contains(read(t, said)+string(devices), moment)
+	}
+	for end := time.Now().Add(2 * time.Minute); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Errorf("there was no moment %q:\n%s", moment, read(t, said))
+			break
+		}
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait() // it was killed
 }

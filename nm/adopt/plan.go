@@ -34,14 +34,17 @@ func Plan(ctx context.Context, sys nm.System, profiles plan.Profiles, dev string
 	if err != nil {
 		return Adoption{}, err
 	}
-	if err := taken(all, dev, opts.Profile); err != nil {
-		return Adoption{}, err
-	}
 	if sys.Hands == nil {
 		return Adoption{}, &fault.Error{Kind: fault.ErrUnsupported, What: "nobody can read what was made by hand"}
 	}
 	b, err := sys.Hands.Read(ctx, dev)
 	if err != nil {
+		return Adoption{}, err
+	}
+	if err := isTunnel(b); err != nil {
+		return Adoption{}, err
+	}
+	if err := taken(all, dev, opts.Profile); err != nil {
 		return Adoption{}, err
 	}
 	f, err := Read(b)

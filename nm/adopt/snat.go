@@ -23,7 +23,13 @@ func (r *reader) nat() {
 	if r.b.NATErr != nil {
 		r.part(Stays, "the rules could not be read: "+fault.Printable(r.b.NATErr.Error()), "SNAT")
 	}
-	inner := r.f.Tunnel.InnerNetworks()
+	for _, c := range r.decided(r.f.Tunnel.InnerNetworks()) {
+		r.natPart(c)
+	}
+}
+
+// decided returns the rules about packets from the inner networks, with a reason where one stays.
+func (r *reader) decided(inner []netip.Prefix) []candidate {
 	list := r.candidates(inner)
 	for range list { // what stays may let others stay
 		for i := range list {
@@ -32,9 +38,7 @@ func (r *reader) nat() {
 			}
 		}
 	}
-	for _, c := range list {
-		r.natPart(c)
-	}
+	return list
 }
 
 // candidates returns the rules about packets of the tunnel.

@@ -8,7 +8,6 @@ import (
 
 	"nmgre/nm"
 	"nmgre/routes"
-	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
 )
@@ -51,7 +50,26 @@ func (t *takeover) before(ctx context.Context, k keep.Kept) error {
 			return err
 		}
 	}
-	_, err := t.sys.Hands.StandIn(ctx, t.b, t.device, t.places())
+	if len(k.Routes) < len(t.kept.Routes) {
+		if err := t.write(ctx); err != nil {
+			return err
+		}
+	}
+	if err := t.sys.Hands.Hold(ctx, t.b, t.f.Rules); err != nil {
+		return err
+	}
+	_, err := t.sys.Hands.StandIn(ctx, t.b, t.device, places(t.b, t.kept))
+	return err
+}
+
+// write writes the whole of what root keeps to its file, and sets nothing yet.
+func (t *takeover) write(ctx context.Context) error {
+	unlock, err := t.sys.Store.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, err = t.sys.Store.Put(ctx, t.kept)
 	return err
 }
 
@@ -63,17 +81,17 @@ func (t *takeover) between(ctx context.Context) error {
 			rules = append(rules, i)
 		}
 	}
-	return errors.Join(t.sys.Hands.RemoveRoutes(ctx, t.b, t.places()), t.sys.Hands.RemoveRules(ctx, t.b, rules, nil))
+	return errors.Join(t.sys.Hands.RemoveRoutes(ctx, t.b, places(t.b, t.kept)), t.sys.Hands.RemoveRules(ctx, t.b, rules, nil))
 }
 
 // places returns the indexes of the routes made by hand whose places root's routes take.
-func (t *takeover) places() (list []int) {
-	slots := make(map[slot]bool, len(t.kept.Routes))
-	for i := range t.kept.Routes {
-		slots[slotOf(&t.kept.Routes[i])] = true
+func places(b kernel.ByHand, k keep.Kept) (list []int) {
+	slots := make(map[slot]bool, len(k.Routes))
+	for i := range k.Routes {
+		slots[slotOf(&k.Routes[i])] = true
 	}
-	for i := range t.b.Routes {
-		if h := &t.b.Routes[i]; h.Protocol != kernel.RouteProtocol && h.Protocol != protoKernel && slots[slotOf(&h.Route)] {
+	for i := range b.Routes {
+		if h := &b.Routes[i]; h.Protocol != kernel.RouteProtocol && h.Protocol != protoKernel && slots[slotOf(&h.Route)] {
 			list = append(list, i)
 		}
 	}
@@ -112,26 +130,6 @@ func (t *takeover) Undo(ctx context.Context) error {
 		}
 	}
 	return errors.Join(t.sys.Hands.Restore(ctx, t.b, t.f.Rules), t.sys.Hands.Unstand(ctx))
-}
-
-// Recover ends the work of a process that is gone, which was adopting p: it removes what stood in,
-// and saves p if NetworkManager has taken over the link for it. The tunnel works then, and to undo
-// it would leave none. The result says whether it is saved.
-func Recover(ctx context.Context, sys nm.System, p nm.Profile, warn func(...string)) bool {
-	var errs [3]error
-	if sys.Hands != nil && sys.Kernel.CanChange() {
-		errs[0] = sys.Hands.Unstand(ctx)
-	}
-	if p.Device != "" {
-		if _, errs[1] = sys.Profiles.Save(ctx, p.UUID); sys.Kernel.CanChange() {
-			_, errs[2] = sys.Keeper.Converge(ctx, p.UUID)
-		}
-		warn("saved " + fault.Printable(p.ID) + ", which an interrupted nmgre was adopting")
-	}
-	if err := errors.Join(errs[:]...); err != nil {
-		warn("could not end the adoption of " + fault.Printable(p.ID) + ": " + err.Error())
-	}
-	return p.Device != ""
 }
 
 // Activate activates a profile with the help of over, which is nil for a new link.

@@ -19,13 +19,19 @@ type Hands interface {
 	// Without a device it makes one for a link that is bound to a device itself. The places of the
 	// routes with the indexes of aside stay free: those that stand in have one more as metric.
 	StandIn(ctx context.Context, b ByHand, device int, aside []int) (bool, error)
-	// Unstand removes the stand-ins of all links, with all that StandIn has added.
+	// Hold gives the rules with these indexes another protocol, as [HeldProtocol] says. They decide
+	// as before, and whoever ends the work of a killed process knows that they belong to a tunnel.
+	// Rules of daemons cannot be held.
+	Hold(ctx context.Context, b ByHand, rules []int) error
+	// Release gives the rules back that Hold has made: those of an adoption that has not begun.
+	Release(ctx context.Context) error
+	// Unstand removes the stand-ins of all links, with all that StandIn and Hold have added.
 	Unstand(ctx context.Context) error
 	// RemoveRoutes removes the routes with these indexes, and no others. What is gone already is no
 	// error.
 	RemoveRoutes(ctx context.Context, b ByHand, routes []int) error
-	// RemoveRules removes the rules and the NAT rules with these indexes, and no others. What is
-	// gone already is no error.
+	// RemoveRules removes the rules, held or not, and the NAT rules with these indexes, and no
+	// others. What is gone already is no error.
 	RemoveRules(ctx context.Context, b ByHand, rules, nat []int) error
 	// Restore makes the link, its addresses, its routes and the rules of the policy as Read found
 	// them. Rules of other programs that Read found are added only where they are among rules.
@@ -33,7 +39,12 @@ type Hands interface {
 }
 
 // StandInProtocol is the protocol number of the routes and rules that [Hands.StandIn] adds.
-const StandInProtocol = 212
+// HeldProtocol is that of a rule of the protocol 0 that [Hands.Hold] holds; those of the protocols
+// 1 to 3 have the next numbers. Nobody but root can make such rules, as no profile has them.
+const (
+	StandInProtocol = 212
+	HeldProtocol    = 208
+)
 
 // StandInPrefix is how the names of stand-ins begin. The index of the other link follows.
 const StandInPrefix = "nmgre-by"

@@ -64,7 +64,7 @@ func (h Hands) RemoveRoutes(ctx context.Context, b kernel.ByHand, list []int) er
 // RemoveRules removes rules of the policy and NAT rules.
 func (h Hands) RemoveRules(ctx context.Context, b kernel.ByHand, rules, nat []int) error {
 	for _, i := range rules {
-		if err := send(ctx, unix.RTM_DELRULE, 0, b.Raw.Rules[i], unix.ENOENT); err != nil {
+		if err := removeRule(ctx, b.Raw.Rules[i], b.Rules[i]); err != nil {
 			return fmt.Errorf("remove the rule %s: %w", b.Rules[i].Rule, err)
 		}
 	}
@@ -76,6 +76,20 @@ func (h Hands) RemoveRules(ctx context.Context, b kernel.ByHand, rules, nat []in
 		return nil
 	}
 	return h.NAT.Remove(ctx, list)
+}
+
+// removeRule removes a rule, and the same one if it is held.
+func removeRule(ctx context.Context, m []byte, r kernel.HeldRule) error {
+	err := send(ctx, unix.RTM_DELRULE, 0, m, unix.ENOENT)
+	protocol, ok := heldAs(r)
+	if err != nil || !ok {
+		return err
+	}
+	held, err := ruleBy(m, protocol)
+	if err != nil {
+		return err
+	}
+	return send(ctx, unix.RTM_DELRULE, 0, held, unix.ENOENT)
 }
 
 // Restore makes everything as Read found it. It goes on after a failure, and joins the errors.

@@ -181,8 +181,7 @@ func (h Hands) standInRules(ctx context.Context, b kernel.ByHand, name string) e
 		if held := b.Rules[i]; held.IIF != b.Link.Name && held.OIF != b.Link.Name {
 			continue
 		}
-		const headerSize = 12
-		body, err := without(m, headerSize, unix.FRA_IIFNAME, unix.FRA_OIFNAME, fraProtocol)
+		body, err := without(m, ruleHeaderSize, unix.FRA_IIFNAME, unix.FRA_OIFNAME, fraProtocol)
 		if err != nil {
 			return err
 		}
@@ -213,6 +212,7 @@ func (h Hands) Unstand(ctx context.Context) error {
 		if l.GRE == nil || !strings.HasPrefix(l.Name, kernel.StandInPrefix) {
 			continue
 		}
+		errs = append(errs, h.leave(ctx, links, l))
 		body := make([]byte, unix.SizeofIfInfomsg)
 		wire.Native.PutUint32(body[4:], uint32(l.Index)) //nolint:gosec // the kernel's own index
 		errs = append(errs, send(ctx, unix.RTM_DELLINK, 0, body, unix.ENODEV))
@@ -222,7 +222,7 @@ func (h Hands) Unstand(ctx context.Context) error {
 		return errors.Join(append(errs, err)...)
 	}
 	for i, held := range r.b.Rules {
-		if held.Protocol == kernel.StandInProtocol {
+		if held.Protocol == kernel.StandInProtocol || isHeld(held) {
 			errs = append(errs, send(ctx, unix.RTM_DELRULE, 0, r.b.Raw.Rules[i], unix.ENOENT))
 		}
 	}
