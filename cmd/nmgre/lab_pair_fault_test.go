@@ -69,13 +69,13 @@ func endsThere(t *testing.T) (there int, state string) {
 // bothOrNone waits up to a minute until both ends are there and carry packets, or none is.
 func bothOrNone(t *testing.T, what string, before1, before2 string) {
 	t.Helper()
-	there, state := 1, ""
 	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(500 * time.Millisecond) {
-		if there, state = endsThere(t); there != 1 && len(processes(lab.Linux1, "undo-killed")) == 0 && len(processes(lab.Linux2, "far-end")) == 0 && len(processes(lab.Linux2, "undo-killed")) == 0 {
+		if there, _ := endsThere(t); there != 1 && len(processes(lab.Linux1, "undo-killed")) == 0 && len(processes(lab.Linux2, "far-end")) == 0 && len(processes(lab.Linux2, "undo-killed")) == 0 {
 			break
 		}
 	}
-	switch there, state = endsThere(t); there {
+	there, state := endsThere(t)
+	switch there {
 	case 0:
 		mustEqual(t, what+", linux1", before1, lab.Linux1.Snapshot(t))
 		mustEqual(t, what+", linux2", before2, lab.Linux2.Snapshot(t))
