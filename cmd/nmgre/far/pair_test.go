@@ -314,7 +314,7 @@ func cutAt(t *testing.T, c cut) (both bool) {
 			made = errKilled
 		}
 		time.Sleep(2 * time.Minute) // whatever waits has ended
-		synctest.Wait() // for the race detector: what they have written is seen from now on
+		synctest.Wait()             // for the race detector: what they have written is seen from now on
 		for w, d := range map[*fake.World]Doubts{n.near: near.Doubt, n.far: Doubts(t.TempDir())} {
 			h := n.start(w).Host()
 			if _, err := h.List(t.Context()); err != nil {
