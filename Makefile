@@ -60,10 +60,10 @@ lab-setup: ## install what the lab needs, and build it (once)
 lab-test: lab-setup ## the tests in the lab: a kernel with GRE and real NetworkManagers
 	testdata/lab/test.sh $(OTHERS:%=--also %)
 
-faults: lab-setup ## every fault of the README's table, with what is left afterwards
+faults: lab-setup ## every fault of the table in cmd/nmgre/manual/survives.md, with what is left afterwards
 	testdata/faults.sh
 
-recipes: lab-setup ## every recipe of README, typed in the lab
+recipes: lab-setup ## every recipe of the manual, typed in the lab
 	testdata/recipes.sh
 
 lint: ## the linter, with the walls between the packages
@@ -75,7 +75,7 @@ bench: lab-setup ## speed, as ratios
 demo: lab-setup ## two hosts, one tunnel, made by nmgre at both ends
 	testdata/demo.sh
 
-pictures: lab-setup ## the README's pictures, from a run in the lab
+pictures: lab-setup ## the pictures of README and the manual, from a run in the lab
 	testdata/pictures.sh
 
 lab: lab-setup ## a shell on linux1, a host of the lab

@@ -72,6 +72,7 @@ var pureRooms = map[string][]string{
 		"routes/list"},
 	"cmd/nmgre/calls":    {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel", "routes/rule"},
 	"cmd/nmgre/progress": {},
+	"cmd/nmgre/manual":   {},
 	"cmd/nmgre/values":   {"routes/fault"},
 	"cmd/nmgre/output":   {"nmgre", "nm", "nm/adopt", "nm/find", "nm/notation", "nm/notation/importer", "nm/plan", "nm/policy", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# pictures.sh: draws the pictures of the README.
+# pictures.sh: draws the pictures of README and the manual.
 #
 # In the lab a test types its way through the wizard on both hosts, and keeps the screens. They
 # become SVG files in testdata/pictures.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# recipes.sh: every recipe of README, typed in the lab as it stands there. Four of them run in
+# recipes.sh: every recipe of the manual, typed in the lab as it stands there. Four of them run in
 # "make test" as well; the others have the line "//lab:recipes" above their test.
 set -eu
 

@@ -11,9 +11,9 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// The recipes of README, a file each: the title, what it is for, and the lines to type, each with
-// the host before it. A test types them as they stand. README has them in the order of the files'
-// names; "go test ./cmd/nmgre -run RecipesInREADME -update" writes them there.
+// The recipes of the manual, a file each: the title, what it is for, and the lines to type, each
+// with the host before it. A test types them as they stand. The manual has them in the order of the
+// files' names; "go test ./cmd/nmgre -run RecipesInTheManual -update" writes them there.
 //
 // A test of a recipe is named TestLabRecipe... and runs in "make recipes". One with the line
 // "//lab:recipes" above it runs there alone, and not in "make test".
@@ -71,9 +71,9 @@ func (r recipe) typed(t *testing.T) []string {
 	return said
 }
 
-// README has the recipes, as they are typed in the lab.
-func TestRecipesInREADME(t *testing.T) {
-	const name, begin, end = "../../README.md", "<!-- recipes -->\n", "<!-- end of the recipes -->\n"
+// The manual has the recipes, as they are typed in the lab.
+func TestRecipesInTheManual(t *testing.T) {
+	const name, begin, end = "manual/recipes.md", "<!-- recipes -->\n", "<!-- end of the recipes -->\n"
 	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestRecipesInREADME(t *testing.T) {
 	before, rest, found := strings.Cut(string(data), begin)
 	old, after, ended := strings.Cut(rest, end)
 	if !found || !ended {
-		t.Fatal("README has no place for the recipes")
+		t.Fatal("the manual has no place for the recipes")
 	}
 	files, err := recipeFiles.ReadDir("testdata/recipes")
 	if err != nil {
@@ -90,7 +90,7 @@ func TestRecipesInREADME(t *testing.T) {
 	var now strings.Builder
 	for _, file := range files {
 		r := readRecipe(t, file.Name())
-		now.WriteString("### " + r.title + "\n\n" + r.text + "\n\n```console\n" + strings.Join(r.lines, "\n") + "\n```\n\n")
+		now.WriteString("## " + r.title + "\n\n" + r.text + "\n\n```console\n" + strings.Join(r.lines, "\n") + "\n```\n\n")
 	}
 	if old == now.String() {
 		return
@@ -101,7 +101,7 @@ func TestRecipesInREADME(t *testing.T) {
 		}
 		return
 	}
-	t.Errorf("README has other recipes than testdata/recipes; write them there: go test ./cmd/nmgre -run RecipesInREADME -update")
+	t.Errorf("the manual has other recipes than testdata/recipes; write them there: go test ./cmd/nmgre -run RecipesInTheManual -update")
 }
 
 // A protected address: what has it as its source leaves by the tunnel.

@@ -104,7 +104,7 @@ func checkReport(t *testing.T, r verify.Report) {
 		}
 		seen[c.ID] = true
 		if !isKnown(c.ID) {
-			t.Errorf("the README knows no check %s", c.ID)
+			t.Errorf("the manual knows no check %s", c.ID)
 		}
 		if c.Status == verify.Fail && (c.Hint == "" && c.ID != "probe") {
 			t.Errorf("a fault without a hint: %+v", c)

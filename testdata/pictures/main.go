@@ -1,5 +1,5 @@
 // Command pictures turns screens that tmux has captured with their colours into SVG, for the
-// README.
+// README and the manual.
 //
 //	go run ./testdata/pictures FOLDER-OF-ANSI-FILES FOLDER-OF-SVG-FILES
 package main

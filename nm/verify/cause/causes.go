@@ -8,8 +8,8 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Cause is one reason why a tunnel does not work, or works less well than it could. The manual page
-// and the README are made from it.
+// Cause is one reason why a tunnel does not work, or works less well than it could. The pages of
+// the manual are made from it.
 type Cause struct {
 	ID        string    // stable, such as "key-mismatch"; the JSON form of a check has it
 	Certainty Certainty // how far its evidence proves it

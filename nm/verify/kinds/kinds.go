@@ -1,4 +1,5 @@
-// Package kinds has the kinds of checks that verify makes, in words. The README is made from it.
+// Package kinds has the kinds of checks that verify makes, in words. A table of the manual is
+// made from it.
 package kinds
 
 // Kind is a kind of checks.

@@ -1,4 +1,4 @@
-// Package manual writes the causes that verify names, for the manual page and the README.
+// Package manual writes the causes that verify names, for nmgre-verify(7) and nmgre-verify(8).
 package manual
 
 import (
