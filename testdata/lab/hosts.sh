@@ -362,9 +362,9 @@ sshd_command() {
 		PasswordAuthentication no
 		KbdInteractiveAuthentication no
 		AuthorizedKeysFile /etc/ssh/lab_authorized
-		SetEnv PATH=/share/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+		SetEnv PATH=/tmp/bin:/share/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 	END
-	printf 'Defaults secure_path="%s"\nann ALL=(root) NOPASSWD: ALL\n' /share/bin:/usr/sbin:/usr/bin:/sbin:/bin >"$r/etc/sudoers.d/lab"
+	printf 'Defaults secure_path="%s"\nann ALL=(root) NOPASSWD: ALL\n' /tmp/bin:/share/bin:/usr/sbin:/usr/bin:/sbin:/bin >"$r/etc/sudoers.d/lab"
 	chmod 440 "$r/etc/sudoers.d/lab"
 	start_daemon "$h" sshd /usr/sbin/sshd -D -e -f /etc/ssh/lab_config
 	wait_until 20 test -s "$r/run/lab-sshd.pid" || fail "no sshd on $h: $(tail -5 "$state/$h/sshd.log")"
