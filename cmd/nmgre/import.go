@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,14 +22,15 @@ func (a *app) foreign() foreign.App {
 	}
 }
 
-func (a *app) documentCommands() []*cobra.Command {
-	return apply.Commands(apply.App{In: a.stdin, Out: a.stdout, Err: a.stderr, WithHost: a.withHost, Check: checkWait, Begun: begun,
+// documents is what the commands about documents need.
+func (a *app) documents() apply.App {
+	return apply.App{In: a.stdin, Out: a.stdout, Err: a.stderr, WithHost: a.withHost, Check: checkWait, Begun: begun,
 		Flags: func(cmd *cobra.Command, wait *time.Duration, asJSON *bool) {
 			waitFlag(cmd, wait)
 			jsonFlag(cmd, asJSON)
 			a.confirmFlag(cmd)
 		},
 		Confirm: func() (time.Duration, func() func()) { return a.confirm, a.watch },
-		Names:   a.names, Own: a.ownAddresses, Verbose: func() bool { return a.verbose },
-	})
+		Names:   a.names, Own: a.ownAddresses, Verbose: func() bool { return a.verbose }, Hostname: os.Hostname,
+	}
 }

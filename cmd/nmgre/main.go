@@ -100,7 +100,7 @@ func (a *app) run(args []string) int {
 	defer stop()
 	a.ctx = ctx
 	a.typed = append([]string{cmp.Or(a.program, "nmgre")}, args...)
-	root := a.rootCommand()
+	root := a.rootCommand(args)
 	root.SetArgs(append([]string{}, args...)) // cobra takes nil for the process's own arguments
 	err := root.ExecuteContext(ctx)
 	a.printError(err)

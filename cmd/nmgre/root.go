@@ -8,10 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre/cmd/nmgre/checkup"
-	"nmgre/cmd/nmgre/far"
-	"nmgre/cmd/nmgre/foreign"
 	"nmgre/cmd/nmgre/release"
-	"nmgre/cmd/nmgre/shells"
 	"nmgre/cmd/nmgre/suggest"
 	"nmgre/routes/fault"
 )
@@ -19,7 +16,8 @@ import (
 // errShown ends a command whose message has been shown already.
 var errShown = &fault.Error{Kind: fault.ErrInvalid, What: "no command"}
 
-func (a *app) rootCommand() *cobra.Command {
+// rootCommand makes what a command line needs of the commands.
+func (a *app) rootCommand(line []string) *cobra.Command {
 	var flags screenFlags
 	root := &cobra.Command{
 		Use:   "nmgre",
@@ -65,20 +63,10 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 	root.SetFlagErrorFunc(suggest.Refused)
 	root.CompletionOptions.DisableDefaultCmd = true // nmgre has a completion command of its own
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(a.createCommand(), far.Command(a.farApp()), far.EndCommand(a.farApp()), foreign.Command(a.foreign()), foreign.Adopt(a.foreign()), a.editCommand(), a.listCommand(), a.showCommand(), a.upCommand(), a.downCommand(),
-		a.deleteCommand(), a.verifyCommand(), a.doctorCommand(), a.followCommand(), a.routeCommand(), a.ruleCommand(),
-		a.installHookCommand(), a.removeHookCommand(), a.hookCommand(), a.helperCommand(), a.killedCommand(), shells.Command(a.stdout), release.Command(a.stdout))
-	root.AddCommand(a.documentCommands()...)
-	if manCommand != nil {
-		root.AddCommand(manCommand(a))
-	}
+	a.addCommands(root, line)
 	nameHelp(root)
 	return root
 }
-
-// manCommand makes the command that writes the manual pages. It is nil in the program that is
-// installed, which has no use for it.
-var manCommand func(*app) *cobra.Command
 
 // nameHelp describes cobra's own help command in the style of the others.
 func nameHelp(root *cobra.Command) {

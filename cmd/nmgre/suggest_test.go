@@ -31,7 +31,7 @@ func TestSuggestions(t *testing.T) {
 // Each word that has a meaning has one that exists.
 func TestSuggestionsExist(t *testing.T) {
 	a := &app{}
-	root := a.rootCommand()
+	root := a.rootCommand(nil)
 	for word, name := range suggest.Meant {
 		below, _, isBelow := strings.Cut(word, " ")
 		from := root

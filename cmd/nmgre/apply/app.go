@@ -1,6 +1,6 @@
 // Package apply is the part of the command line that is about documents: the commands apply, export
 // and plan. Package main hangs them in. What a document may say is decided in nm/document, and what
-// is to be done about it in nm/reconcile. Begin at [Commands].
+// is to be done about it in nm/reconcile. Begin at [App].
 package apply
 
 import (
@@ -37,15 +37,7 @@ type App struct {
 	Names    func() routes.Names    // iproute2's names on this host
 	Own      func() []netip.Addr    // this host's addresses
 	Verbose  func() bool            // every step is shown
-	Hostname func() (string, error) // nil for [os.Hostname]
-}
-
-// Commands returns the commands that are about documents.
-func Commands(a App) []*cobra.Command {
-	if a.Hostname == nil {
-		a.Hostname = os.Hostname
-	}
-	return []*cobra.Command{a.applyCommand(), a.exportCommand(), a.planCommand()}
+	Hostname func() (string, error) // [os.Hostname]
 }
 
 // Example is the document that the help shows.

@@ -23,7 +23,8 @@ type applyRun struct {
 	wait                        time.Duration
 }
 
-func (a App) applyCommand() *cobra.Command {
+// Apply returns the command apply.
+func (a App) Apply() *cobra.Command {
 	var run applyRun
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE|-",

@@ -13,7 +13,8 @@ import (
 	"nmgre/routes/fault"
 )
 
-func (a App) exportCommand() *cobra.Command {
+// Export returns the command export.
+func (a App) Export() *cobra.Command {
 	return &cobra.Command{
 		Use:   "export [NAME]...",
 		Short: "write the document of the tunnels that are there",

@@ -21,7 +21,8 @@ type planRun struct {
 	json      bool
 }
 
-func (a App) planCommand() *cobra.Command {
+// Plan returns the command plan.
+func (a App) Plan() *cobra.Command {
 	var run planRun
 	cmd := &cobra.Command{
 		Use:   "plan -f FILE|-",

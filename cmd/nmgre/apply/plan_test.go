@@ -45,7 +45,7 @@ func run(host *nmgre.Host, in string, args ...string) (out, errs string, err err
 		Hostname: func() (string, error) { return "Rome", nil },
 	}
 	root := &cobra.Command{Use: "nmgre", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(Commands(a)...)
+	root.AddCommand(a.Apply(), a.Export(), a.Plan())
 	root.SetArgs(args)
 	err = root.Execute()
 	return stdout.String(), stderr.String(), err
