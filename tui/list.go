@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 
 	"nmgre"
@@ -23,7 +22,7 @@ type list struct {
 	window    draw.Window
 	filter    string
 	filtering bool // it is being typed
-	input     textinput.Model
+	input     form.Line
 	last      filtered
 }
 
@@ -162,7 +161,7 @@ func (m *Model) viewList(width, height int) []string {
 
 func (m *Model) filterText() string {
 	if m.list.filtering {
-		return m.list.input.Value()
+		return m.list.input.Text()
 	}
 	return m.list.filter
 }
@@ -219,9 +218,9 @@ func (m *Model) emptyList(width int) []string {
 
 // startFilter lets the filter be typed.
 func (m *Model) startFilter() tea.Cmd {
-	m.list.input = form.NewInput(m.list.filter, "")
+	m.list.input = form.NewLine(m.list.filter, "")
 	m.list.filtering, m.inDetail = true, false
-	return m.list.input.Focus()
+	return nil
 }
 
 // typed takes a key for the filter, which filters at once.
@@ -240,13 +239,12 @@ func (l *list) typed(m *Model, msg tea.Msg) tea.Cmd {
 			return m.key(key)
 		}
 	}
-	var cmd tea.Cmd
-	l.input, cmd = l.input.Update(msg)
-	l.filter = l.input.Value()
+	l.input.Update(msg)
+	l.filter = l.input.Text()
 	before := l.uuid
 	l.settle(m)
 	if l.uuid != before {
-		return tea.Batch(cmd, m.chosen())
+		return m.chosen()
 	}
-	return cmd
+	return nil
 }

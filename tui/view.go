@@ -155,7 +155,7 @@ func (m *Model) viewMain(width, height int) []string {
 
 // filterCursor is the place of the cursor in the filter, in the list's upper edge.
 func (m *Model) filterCursor() *tea.Position {
-	return &tea.Position{X: 2 + len("Tunnels /") + draw.Cells(string([]rune(m.list.input.Value())[:m.list.input.Position()])), Y: 0}
+	return &tea.Position{X: 2 + len("Tunnels /") + draw.Cells(string([]rune(m.list.input.Text())[:m.list.input.Position()])), Y: 0}
 }
 
 // hints are the keys of the bottom line. Those that do not fit are left out, but never that of the

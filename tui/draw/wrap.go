@@ -3,17 +3,25 @@ package draw
 import (
 	"strings"
 
-	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 )
 
-// Cells returns how many cells of a terminal the text takes.
+// Cells returns how many cells of a terminal the text takes: of several lines, the widest one.
 func Cells(s string) int {
 	for i := range len(s) {
 		if s[i] >= 0x80 || s[i] < 0x20 {
-			return lipgloss.Width(s)
+			return widest(s)
 		}
 	}
 	return len(s)
+}
+
+func widest(s string) int {
+	width := 0
+	for line := range strings.SplitSeq(s, "\n") {
+		width = max(width, ansi.StringWidth(line))
+	}
+	return width
 }
 
 // Cut shortens the text to at most width cells. They include the sign that something is missing.

@@ -122,7 +122,7 @@ func (f *Field) drawText(th draw.Theme, room int, focused bool) (draw.Line, int)
 		return draw.Line{draw.Dim.Of("-")}, -1
 	}
 	box := min(room, 48)
-	runes := []rune(f.input.Value())
+	runes := []rune(f.input.Text())
 	if len(runes) == 0 && !focused || len(runes) == 0 && f.input.Placeholder != "" {
 		shown := th.Fit(th.Shorten(fault.Printable(f.input.Placeholder), box), box)
 		if focused {

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 )
 
@@ -35,7 +34,7 @@ type Field struct {
 	Hint      string // how to correct it
 	Touched   bool   // the person has been here: errors may be shown
 
-	input   textinput.Model
+	input   Line
 	Options []Option
 	Chosen  int
 	on      bool
@@ -44,7 +43,7 @@ type Field struct {
 
 // NewText returns a field to type in. The placeholder is shown while it is empty.
 func NewText(id, label, value, placeholder, help string) *Field {
-	return &Field{ID: id, Label: label, Help: help, input: NewInput(value, placeholder), first: value}
+	return &Field{ID: id, Label: label, Help: help, input: NewLine(value, placeholder), first: value}
 }
 
 // NewToggle returns a field that is yes or no.
@@ -62,19 +61,6 @@ func NewChoice(id, label string, options []Option, value, help string) *Field {
 	return f
 }
 
-// NewInput returns a line to type in.
-func NewInput(value, placeholder string) textinput.Model {
-	input := textinput.New()
-	input.Prompt, input.Placeholder, input.CharLimit = "", placeholder, 4096
-	// it would run a program; a paste of the terminal comes as a message
-	input.KeyMap.Paste.SetEnabled(false)
-	input.SetVirtualCursor(false)
-	input.SetStyles(textinput.Styles{})
-	input.SetValue(value)
-	input.CursorEnd()
-	return input
-}
-
 // Value is the field's value; a toggle's is yes or no.
 func (f *Field) Value() string {
 	switch f.Kind {
@@ -86,7 +72,7 @@ func (f *Field) Value() string {
 	case Toggle:
 		return YesNo(f.on)
 	default:
-		return strings.TrimSpace(f.input.Value())
+		return strings.TrimSpace(f.input.Text())
 	}
 }
 
@@ -99,13 +85,10 @@ func YesNo(on bool) string {
 }
 
 // SetText puts a text into a field to type in, as if it had been typed.
-func (f *Field) SetText(text string) {
-	f.input.SetValue(text)
-	f.input.CursorEnd()
-}
+func (f *Field) SetText(text string) { f.input.Set(text) }
 
 // AddText adds to the text that has been typed.
-func (f *Field) AddText(text string) { f.SetText(f.input.Value() + text) }
+func (f *Field) AddText(text string) { f.SetText(f.input.Text() + text) }
 
 // Placeholder is shown while the field is empty.
 func (f *Field) Placeholder() string { return f.input.Placeholder }
@@ -154,7 +137,7 @@ func (f *Field) Answer(text string) bool {
 		if text == "-" {
 			text = ""
 		}
-		f.input.SetValue(text)
+		f.input.Set(text)
 		return true
 	}
 }
@@ -186,14 +169,12 @@ func (f *Field) answerChoice(text string) bool {
 }
 
 // Key takes a key that changes the value, and says whether it has.
-func (f *Field) Key(msg tea.Msg) (tea.Cmd, bool) {
+func (f *Field) Key(msg tea.Msg) bool {
 	before := f.Value()
-	var cmd tea.Cmd
 	key, isKey := msg.(tea.KeyPressMsg)
 	switch {
 	case f.Kind == Text:
-		f.input.Focus()
-		f.input, cmd = f.input.Update(msg)
+		f.input.Update(msg)
 	case !isKey:
 	case f.Kind == Toggle && (key.String() == "space" || key.String() == "left" || key.String() == "right"):
 		f.on = !f.on
@@ -204,5 +185,5 @@ func (f *Field) Key(msg tea.Msg) (tea.Cmd, bool) {
 	}
 	changed := f.Value() != before
 	f.Touched = f.Touched || changed && f.Kind != Text
-	return cmd, changed
+	return changed
 }

@@ -114,15 +114,14 @@ func (w *Wizard) Update(msg tea.Msg) tea.Cmd {
 		w.answers.Paste(w.page, f.ID, paste.Content)
 		return nil
 	}
-	cmd, changed := f.Key(msg)
-	if !changed {
-		return cmd
+	if !f.Key(msg) {
+		return nil
 	}
 	w.plan, w.change = nil, nil
 	if w.answers.Changed(f) {
-		return tea.Batch(cmd, w.askWay(restOnField))
+		return w.askWay(restOnField)
 	}
-	return cmd
+	return nil
 }
 
 // askWay asks the kernel for the way to the far end that is typed.

@@ -16,10 +16,9 @@ const govulncheck = "golang.org/x/vuln/cmd/govulncheck@v1.1.4"
 
 // purposes says what nmgre has each direct dependency for.
 var purposes = map[string]string{
-	"charm.land/bubbles/v2":               "the field of text in the screens",
 	"charm.land/bubbletea/v2":             "the loop of the screens: keys, mouse, drawing",
-	"charm.land/lipgloss/v2":              "colours and widths of the screens",
 	"github.com/Wifx/gonetworkmanager/v2": "NetworkManager's names, numbers and simple calls",
+	"github.com/charmbracelet/x/ansi":     "how many cells of a terminal a text takes",
 	"github.com/godbus/dbus/v5":           "D-Bus",
 	"github.com/google/nftables":          "SNAT rules, and reading those of others",
 	"github.com/muesli/cancelreader":      "keys that a screen has not read yet go to the next program",
