@@ -18,7 +18,7 @@ func TestForwardingReadOnly(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	before := s.sysctls("nothing")
-	err := s.gw.do(func() error {
+	err := s.gw.Do(func() error {
 		return errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
 			unix.Mount("/proc/sys", "/proc/sys", "", unix.MS_BIND, ""), unix.Mount("", "/proc/sys", "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	})
@@ -103,7 +103,7 @@ func TestKernelRefusesAKind(t *testing.T) {
 	s.setRules(true, clamp)
 	for _, rules := range [][]keep.Rule{{bad, snat}, {bad}} {
 		var changed bool
-		err := s.gw.do(func() (err error) { changed, err = s.g.SetRules(t.Context(), rules); return err })
+		err := s.gw.Do(func() (err error) { changed, err = s.g.SetRules(t.Context(), rules); return err })
 		var refused keep.RefusedRules
 		if !errors.As(err, &refused) || len(refused) != 1 || refused[0].Index != 0 || !changed {
 			t.Errorf("changed %v, %v", changed, err)

@@ -14,12 +14,12 @@ import (
 )
 
 func (s site) forwarding(dev string) (on bool, err error) {
-	err = s.gw.do(func() (err error) { on, err = s.g.Forwarding(context.Background(), dev); return err })
+	err = s.gw.Do(func() (err error) { on, err = s.g.Forwarding(context.Background(), dev); return err })
 	return on, err
 }
 
 func (s site) setForwarding(dev string, on bool) error {
-	return s.gw.do(func() error { return s.g.SetForwarding(context.Background(), dev, on) })
+	return s.gw.Do(func() error { return s.g.SetForwarding(context.Background(), dev, on) })
 }
 
 // TestForwarding switches the forwarding of packets that come in by one device, and checks packets
@@ -27,8 +27,8 @@ func (s site) setForwarding(dev string, on bool) error {
 func TestForwarding(t *testing.T) {
 	t.Parallel()
 	s := newRoutedSite(t)
-	s.gw.sysctl("net/ipv4/ip_forward", "0")
-	s.gw.ip("link add eth0.100 type veth peer name far", "link add ÄÖ$(id)' type veth peer name other")
+	s.gw.Sysctl("net/ipv4/ip_forward", "0")
+	s.gw.IP("link add eth0.100 type veth peer name far", "link add ÄÖ$(id)' type veth peer name other")
 	others := s.sysctls("gre1")
 	for _, on := range []bool{true, true, false, false, true} {
 		if err := s.setForwarding("gre1", on); err != nil {
@@ -54,7 +54,7 @@ func TestForwarding(t *testing.T) {
 	if on, err := s.forwarding("all"); err != nil || on {
 		t.Errorf("all: %v, %v", on, err)
 	}
-	s.gw.sysctl("net/ipv4/ip_forward", "1")
+	s.gw.Sysctl("net/ipv4/ip_forward", "1")
 	if on, err := s.forwarding("all"); err != nil || !on {
 		t.Errorf("all: %v, %v", on, err)
 	}
@@ -68,10 +68,10 @@ func TestForwarding(t *testing.T) {
 
 // sysctls returns the settings of all devices, without the forwarding of one.
 func (s site) sysctls(but string) string {
-	s.gw.t.Helper()
-	out, err := s.gw.run("sh", "-c", "grep -rs --exclude=stable_secret . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf /proc/sys/net/ipv4/ip_forward | grep -v /ipv4/conf/"+but+"/forwarding: | sort")
+	s.gw.T.Helper()
+	out, err := s.gw.Run("sh", "-c", "grep -rs --exclude=stable_secret . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf /proc/sys/net/ipv4/ip_forward | grep -v /ipv4/conf/"+but+"/forwarding: | sort")
 	if err != nil {
-		s.gw.t.Fatal(err)
+		s.gw.T.Fatal(err)
 	}
 	return out
 }
@@ -130,7 +130,7 @@ func TestForwardingLink(t *testing.T) {
 func TestForwardingNotPermitted(t *testing.T) {
 	t.Parallel()
 	s, ctx := newSite(t), context.Background()
-	_ = s.gw.do(func() error {
+	_ = s.gw.Do(func() error {
 		const nobody = 65534
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, nobody, nobody, nobody); errno != 0 {
 			t.Error(errno)

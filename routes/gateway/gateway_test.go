@@ -35,19 +35,19 @@ func snatRule(t testing.TB, inner, text string) keep.Rule {
 
 // setRules must succeed, and report the expected change.
 func (s site) setRules(want bool, rules ...keep.Rule) {
-	s.gw.t.Helper()
+	s.gw.T.Helper()
 	var changed bool
-	err := s.gw.do(func() (err error) { changed, err = s.g.SetRules(context.Background(), rules); return err })
+	err := s.gw.Do(func() (err error) { changed, err = s.g.SetRules(context.Background(), rules); return err })
 	if err != nil || changed != want {
-		s.gw.t.Errorf("SetRules: changed %v, %v", changed, err)
+		s.gw.T.Errorf("SetRules: changed %v, %v", changed, err)
 	}
 }
 
 func (s site) missing(rules ...keep.Rule) []int {
-	s.gw.t.Helper()
+	s.gw.T.Helper()
 	var missing []int
-	if err := s.gw.do(func() (err error) { missing, err = s.g.Missing(context.Background(), rules); return err }); err != nil {
-		s.gw.t.Error(err)
+	if err := s.gw.Do(func() (err error) { missing, err = s.g.Missing(context.Background(), rules); return err }); err != nil {
+		s.gw.T.Error(err)
 	}
 	return missing
 }
@@ -101,9 +101,9 @@ func TestSNAT(t *testing.T) {
 	s.lan.echo(lanServer6)
 	s.far.echo("172.16.0.1:7")
 	s.gw.echo("10.10.2.1:7")
-	s.far.ip("addr add 192.0.2.1/32 dev gre1", "route add 192.0.2.9 via 172.16.0.2")
-	s.gw.ip("addr add 10.10.2.3/24 dev eth1", "route add 192.0.2.1 dev gre1")
-	s.lan.ip("route add 192.0.2.1 via 10.10.2.1", "route add 172.16.0.2 via 10.10.2.1")
+	s.far.IP("addr add 192.0.2.1/32 dev gre1", "route add 192.0.2.9 via 172.16.0.2")
+	s.gw.IP("addr add 10.10.2.3/24 dev eth1", "route add 192.0.2.1 dev gre1")
+	s.lan.IP("route add 192.0.2.1 via 10.10.2.1", "route add 172.16.0.2 via 10.10.2.1")
 	const inner, inner6 = "172.16.0.0/30", "fd00:16::/64"
 	everything := snatRule(t, inner, "0.0.0.0/0=10.10.2.3")
 	for _, test := range []struct {
@@ -150,9 +150,9 @@ func TestSNATByAnotherWay(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.lan.echo(lanServer)
-	s.gw.ip("link add gre2 type veth peer name gre2 netns "+fmt.Sprint(s.far.thread), "link set dev gre2 up", "addr add 172.16.1.2/30 dev gre2")
-	s.far.ip("link set dev gre2 up", "addr add 172.16.1.1/30 dev gre2", "route replace 10.10.2.0/24 via 172.16.1.2")
-	s.gw.carries("gre2")
+	s.gw.IP("link add gre2 type veth peer name gre2 netns "+fmt.Sprint(s.far.Thread), "link set dev gre2 up", "addr add 172.16.1.2/30 dev gre2")
+	s.far.IP("link set dev gre2 up", "addr add 172.16.1.1/30 dev gre2", "route replace 10.10.2.0/24 via 172.16.1.2")
+	s.gw.Carries("gre2")
 	s.setRules(true, snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1"))
 	if got := s.far.talk("172.16.0.1:0", lanServer).seenWithin(5 * time.Second); got != "10.10.2.1" {
 		t.Errorf("the LAN saw %q", got)
@@ -162,9 +162,9 @@ func TestSNATByAnotherWay(t *testing.T) {
 // flows returns the connections that the gateway tracks, with the kernel's number for each. A
 // connection that was dropped and begins again has another number.
 func (s site) flows() map[string]string {
-	s.gw.t.Helper()
+	s.gw.T.Helper()
 	flows := make(map[string]string)
-	err := s.gw.do(func() error {
+	err := s.gw.Do(func() error {
 		for _, c := range []chain{snat4, snat6} {
 			all, err := conntrack.Flows(uint8(c.family), func(conntrack.Flow) bool { return true })
 			if err != nil {
@@ -177,7 +177,7 @@ func (s site) flows() map[string]string {
 		return nil
 	})
 	if err != nil {
-		s.gw.t.Fatal(err)
+		s.gw.T.Fatal(err)
 	}
 	return flows
 }
@@ -190,9 +190,9 @@ func TestFlows(t *testing.T) {
 	s.lan.echo(lanServer6)
 	s.far.echo("172.16.0.1:7")
 	s.gw.echo("10.10.2.1:7")
-	s.far.ip("addr add 192.0.2.1/32 dev gre1", "addr add 192.0.2.2/32 dev gre1")
-	s.gw.ip("addr add 10.10.2.3/24 dev eth1", "route add 192.0.2.0/24 dev gre1")
-	s.lan.ip("route add 192.0.2.0/24 via 10.10.2.1", "route add 172.16.0.0/30 via 10.10.2.1", "route add fd00:16::/64 via fd00:2::1")
+	s.far.IP("addr add 192.0.2.1/32 dev gre1", "addr add 192.0.2.2/32 dev gre1")
+	s.gw.IP("addr add 10.10.2.3/24 dev eth1", "route add 192.0.2.0/24 dev gre1")
+	s.lan.IP("route add 192.0.2.0/24 via 10.10.2.1", "route add 172.16.0.0/30 via 10.10.2.1", "route add fd00:16::/64 via fd00:2::1")
 	s.gw.nft(func(c *nftables.Conn) { // somebody else's SNAT, and DNAT
 		table := c.AddTable(&nftables.Table{Name: "other", Family: nftables.TableFamilyIPv4})
 		post := c.AddChain(&nftables.Chain{Name: "post", Table: table, Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPostrouting, Priority: nftables.ChainPriorityNATSource})
@@ -277,8 +277,8 @@ func TestSetRulesAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.lan.echo(lanServer)
-	s.gw.ip("addr add 10.10.2.3/24 dev eth1")
-	s.lan.ip("route add 172.16.0.0/30 via 10.10.2.1")
+	s.gw.IP("addr add 10.10.2.3/24 dev eth1")
+	s.lan.IP("route add 172.16.0.0/30 via 10.10.2.1")
 	rules := []keep.Rule{snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1"), snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.3")}
 	s.setRules(true, rules[0])
 	done := make(chan struct{})
@@ -408,9 +408,9 @@ func TestSetRulesMends(t *testing.T) {
 // handles returns the tables, chains and rules of the gateway with the kernel's numbers. One that
 // is made again has another number.
 func (s site) handles(which func(*nftables.Table) bool) string {
-	s.gw.t.Helper()
+	s.gw.T.Helper()
 	var b strings.Builder
-	err := s.gw.do(func() error {
+	err := s.gw.Do(func() error {
 		c, err := nftables.New()
 		if err != nil {
 			return err
@@ -445,7 +445,7 @@ func (s site) handles(which func(*nftables.Table) bool) string {
 		return nil
 	})
 	if err != nil {
-		s.gw.t.Fatal(err)
+		s.gw.T.Fatal(err)
 	}
 	return b.String()
 }
@@ -481,8 +481,8 @@ func TestSetRulesMany(t *testing.T) {
 func TestClampMSS(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.lan.ip("route add 172.16.0.0/30 via 10.10.2.1", "route add fd00:16::/64 via fd00:2::1")
-	s.gw.ip("link set dev gre1 mtu 1400")
+	s.lan.IP("route add 172.16.0.0/30 via 10.10.2.1", "route add fd00:16::/64 via fd00:2::1")
+	s.gw.IP("link set dev gre1 mtu 1400")
 	const headers4, headers6, timestamps = 40, 60, 12
 	far := func(network, address string) (int, int) { return s.segments(s.far, network, address) }
 	for network, address := range map[string]string{"tcp4": "10.10.2.100:0", "tcp6": "[fd00:2::100]:0"} {
@@ -502,7 +502,7 @@ func TestClampMSS(t *testing.T) {
 		t.Errorf("another device's rule: %d and %d bytes", client, server)
 	}
 	s.setRules(true, keep.Rule{UUID: uuid, Dev: "gre1", ClampMSS: true})
-	s.far.ip("link set dev gre1 mtu 1000")
+	s.far.IP("link set dev gre1 mtu 1000")
 	if client, server := far("tcp4", "10.10.2.100:0"); client != 1000-headers4-timestamps || server != client {
 		t.Errorf("a smaller size: %d and %d bytes", client, server)
 	}
@@ -510,13 +510,13 @@ func TestClampMSS(t *testing.T) {
 
 // segments connects to an address of lan, and returns the largest segment that each end sends.
 func (s site) segments(from *namespace, network, address string) (client, server int) {
-	s.gw.t.Helper()
+	s.gw.T.Helper()
 	var listener net.Listener
 	var dialed, taken net.Conn
-	err := s.lan.do(func() (err error) { listener, err = net.Listen(network, address); return err })
+	err := s.lan.Do(func() (err error) { listener, err = net.Listen(network, address); return err })
 	if err == nil {
 		defer listener.Close()
-		err = from.do(func() (err error) {
+		err = from.Do(func() (err error) {
 			dialed, err = net.DialTimeout(network, listener.Addr().String(), 5*time.Second)
 			// While the devices' own IPv6 addresses are new, neighbours may not be found.
 			for range 3 {
@@ -532,7 +532,7 @@ func (s site) segments(from *namespace, network, address string) (client, server
 		taken, err = listener.Accept()
 	}
 	if err != nil {
-		s.gw.t.Fatal(err)
+		s.gw.T.Fatal(err)
 	}
 	defer taken.Close()
 	size := func(c net.Conn) (n int) {
@@ -541,7 +541,7 @@ func (s site) segments(from *namespace, network, address string) (client, server
 			err = raw.Control(func(fd uintptr) { n, _ = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG) })
 		}
 		if err != nil {
-			s.gw.t.Fatal(err)
+			s.gw.T.Fatal(err)
 		}
 		return n
 	}
@@ -555,7 +555,7 @@ func TestNotPermitted(t *testing.T) {
 	rules := []keep.Rule{snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1")}
 	s.setRules(true, rules...)
 	errs := make(map[string]error)
-	_ = s.gw.do(func() error {
+	_ = s.gw.Do(func() error {
 		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 		var none [2]unix.CapUserData
 		if err := unix.Capset(&header, &none[0]); err != nil {
@@ -582,7 +582,7 @@ func TestContext(t *testing.T) {
 	cancel()
 	rules := []keep.Rule{snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1")}
 	errs := make(map[string]error)
-	_ = s.gw.do(func() error {
+	_ = s.gw.Do(func() error {
 		_, errs["Missing"] = s.g.Missing(ctx, rules)
 		_, errs["SetRules"] = s.g.SetRules(ctx, rules)
 		_, errs["Obstacles"] = s.g.Obstacles(ctx, []string{"gre1", "eth1"})

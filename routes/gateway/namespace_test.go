@@ -4,101 +4,28 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/nftables"
-	"golang.org/x/sys/unix"
+
+	"nmgre/testdata/netns"
 )
 
-// namespace is a network namespace of a test's own, with a thread that lives in it.
-type namespace struct {
-	t      testing.TB
-	work   chan func()
-	thread int
-}
+// namespace is a network namespace of a test's own, for others' rules and for talks by UDP.
+type namespace struct{ *netns.Namespace }
 
-// newNamespace makes a namespace with nothing but its loopback device, which is up. The test is
-// skipped without root.
 func newNamespace(t testing.TB) *namespace {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("not root: only root can make a network namespace")
-	}
-	ns := &namespace{t: t, work: make(chan func())}
-	started := make(chan error)
-	go func() {
-		// for good: the thread ends with the goroutine, and the namespace with the thread
-		runtime.LockOSThread()
-		ns.thread = unix.Gettid()
-		started <- unix.Unshare(unix.CLONE_NEWNET)
-		for f := range ns.work {
-			f()
-		}
-	}()
-	t.Cleanup(func() { close(ns.work) })
-	if err := <-started; err != nil {
-		t.Fatalf("make a network namespace: %v", err)
-	}
-	ns.ip("link set dev lo up")
-	return ns
-}
-
-// do runs f on the namespace's thread. f must not end the test.
-func (ns *namespace) do(f func() error) error {
-	result := make(chan error, 1)
-	ns.work <- func() { result <- f() }
-	return <-result
-}
-
-// run runs a program in the namespace and returns its output.
-func (ns *namespace) run(name string, args ...string) (string, error) {
-	var out []byte
-	err := ns.do(func() (err error) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		out, err = exec.CommandContext(ctx, name, args...).CombinedOutput()
-		return err
-	})
-	return string(out), err
-}
-
-// ip runs `ip` with the words of each line, which must succeed. Several lines are one batch.
-func (ns *namespace) ip(lines ...string) string {
-	ns.t.Helper()
-	words := strings.Fields(lines[0])
-	if len(lines) > 1 {
-		file := filepath.Join(ns.t.TempDir(), "batch")
-		if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
-			ns.t.Fatal(err)
-		}
-		words = []string{"-batch", file}
-	}
-	out, err := ns.run("ip", words...)
-	if err != nil {
-		ns.t.Fatalf("ip: %v: %s%s", err, strings.Join(lines, "\n"), out)
-	}
-	return out
-}
-
-// sysctl writes a setting of the namespace, such as net/ipv4/ip_forward.
-func (ns *namespace) sysctl(name, value string) {
-	ns.t.Helper()
-	if err := ns.do(func() error { return os.WriteFile("/proc/sys/"+name, []byte(value), 0) }); err != nil {
-		ns.t.Fatal(err)
-	}
+	return &namespace{netns.New(t)}
 }
 
 // nft makes others' rules, with the library, on the namespace's thread.
 func (ns *namespace) nft(change func(c *nftables.Conn)) {
-	ns.t.Helper()
-	err := ns.do(func() error {
+	ns.T.Helper()
+	err := ns.Do(func() error {
 		c, err := dial(context.Background())
 		if err != nil {
 			return err
@@ -107,7 +34,7 @@ func (ns *namespace) nft(change func(c *nftables.Conn)) {
 		return c.Flush()
 	})
 	if err != nil {
-		ns.t.Fatal(err)
+		ns.T.Fatal(err)
 	}
 }
 
@@ -126,47 +53,35 @@ type site struct {
 func newSite(t testing.TB) site {
 	t.Helper()
 	s := site{newNamespace(t), newNamespace(t), newNamespace(t), New()}
-	s.gw.ip("link add gre1 type veth peer name gre1 netns "+strconv.Itoa(s.far.thread), "link add eth1 type veth peer name eth0 netns "+strconv.Itoa(s.lan.thread))
+	s.gw.IP("link add gre1 type veth peer name gre1 netns "+strconv.Itoa(s.far.Thread), "link add eth1 type veth peer name eth0 netns "+strconv.Itoa(s.lan.Thread))
 	up := func(ns *namespace, dev, address4, address6 string) {
-		ns.ip("link set dev "+dev+" up", "addr add "+address4+" dev "+dev, "addr add "+address6+" dev "+dev+" nodad")
+		ns.IP("link set dev "+dev+" up", "addr add "+address4+" dev "+dev, "addr add "+address6+" dev "+dev+" nodad")
 	}
 	up(s.far, "gre1", "172.16.0.1/30", "fd00:16::1/64")
 	up(s.gw, "gre1", "172.16.0.2/30", "fd00:16::2/64")
 	up(s.gw, "eth1", "10.10.2.1/24", "fd00:2::1/64")
 	up(s.lan, "eth0", "10.10.2.100/24", "fd00:2::100/64")
-	s.far.ip("route add 10.10.2.0/24 via 172.16.0.2", "route add fd00:2::/64 via fd00:16::2")
-	s.gw.sysctl("net/ipv4/ip_forward", "1")
-	s.gw.sysctl("net/ipv6/conf/all/forwarding", "1")
+	s.far.IP("route add 10.10.2.0/24 via 172.16.0.2", "route add fd00:2::/64 via fd00:16::2")
+	s.gw.Sysctl("net/ipv4/ip_forward", "1")
+	s.gw.Sysctl("net/ipv6/conf/all/forwarding", "1")
 	for _, end := range []struct {
 		ns  *namespace
 		dev string
 	}{{s.far, "gre1"}, {s.gw, "gre1"}, {s.gw, "eth1"}, {s.lan, "eth0"}} {
-		end.ns.carries(end.dev)
+		end.ns.Carries(end.dev)
 	}
 	return s
-}
-
-// carries waits until a device sends: the kernel drops everything until it has noted the carrier.
-func (ns *namespace) carries(device string) {
-	ns.t.Helper()
-	for range 100 {
-		if strings.Contains(ns.ip("link show dev "+device), "state UP") {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	ns.t.Fatalf("%s does not come up", device)
 }
 
 // echo answers datagrams on a host with their text and the address that they came from, until the
 // test ends.
 func (ns *namespace) echo(address string) {
-	ns.t.Helper()
+	ns.T.Helper()
 	var server net.PacketConn
-	if err := ns.do(func() (err error) { server, err = net.ListenPacket("udp", address); return err }); err != nil {
-		ns.t.Fatal(err)
+	if err := ns.Do(func() (err error) { server, err = net.ListenPacket("udp", address); return err }); err != nil {
+		ns.T.Fatal(err)
 	}
-	ns.t.Cleanup(func() { server.Close() })
+	ns.T.Cleanup(func() { server.Close() })
 	go func() {
 		for buffer := make([]byte, 100); ; {
 			n, from, err := server.ReadFrom(buffer)
@@ -194,9 +109,9 @@ type talk struct {
 
 // talk opens a socket from one address to another.
 func (ns *namespace) talk(from, to string) talk {
-	ns.t.Helper()
+	ns.T.Helper()
 	t := talk{ns: ns}
-	err := ns.do(func() (err error) {
+	err := ns.Do(func() (err error) {
 		local, err := net.ResolveUDPAddr("udp", from)
 		if err != nil {
 			return err
@@ -209,9 +124,9 @@ func (ns *namespace) talk(from, to string) talk {
 		return err
 	})
 	if err != nil {
-		ns.t.Fatal(err)
+		ns.T.Fatal(err)
 	}
-	ns.t.Cleanup(func() { t.conn.Close() })
+	ns.T.Cleanup(func() { t.conn.Close() })
 	return t
 }
 

@@ -24,15 +24,15 @@ import (
 // load sends the kernel the messages that nft or iptables sent for a file in testdata/firewalls.
 // record.sh there has recorded them.
 func (ns *namespace) load(name string) {
-	ns.t.Helper()
+	ns.T.Helper()
 	batch, err := os.ReadFile(filepath.Join("testdata/firewalls", name+".batch"))
 	if err != nil {
-		ns.t.Fatal(err)
+		ns.T.Fatal(err)
 	}
 	for len(batch) > 0 {
 		end := endOfBatch(batch)
-		if err := ns.do(func() error { return sendBatch(batch[:end]) }); err != nil {
-			ns.t.Fatalf("%s: %v", name, err)
+		if err := ns.Do(func() error { return sendBatch(batch[:end]) }); err != nil {
+			ns.T.Fatalf("%s: %v", name, err)
 		}
 		batch = batch[end:]
 	}
@@ -81,10 +81,10 @@ func firstError(fd int) error {
 // arrives reports whether a datagram that begins a connection gets from one host to another. It
 // does not wait for an answer. If the datagram is expected, it may take some time.
 func arrives(from, to *namespace, source, destination string, expected bool) bool {
-	to.t.Helper()
+	to.T.Helper()
 	var server net.PacketConn
-	if err := to.do(func() (err error) { server, err = net.ListenPacket("udp", destination+":0"); return err }); err != nil {
-		to.t.Fatal(err)
+	if err := to.Do(func() (err error) { server, err = net.ListenPacket("udp", destination+":0"); return err }); err != nil {
+		to.T.Fatal(err)
 	}
 	defer server.Close()
 	t := from.talk(source+":0", server.LocalAddr().String())
@@ -107,28 +107,28 @@ func arrives(from, to *namespace, source, destination string, expected bool) boo
 func newRoutedSite(t testing.TB) site {
 	t.Helper()
 	s := newSite(t)
-	s.lan.ip("route add 172.16.0.0/30 via 10.10.2.1")
+	s.lan.IP("route add 172.16.0.0/30 via 10.10.2.1")
 	s.passes(true, true)
 	return s
 }
 
 // passes checks whether connections to and from the LAN get through.
 func (s site) passes(in, out bool) {
-	s.gw.t.Helper()
+	s.gw.T.Helper()
 	if got := arrives(s.far, s.lan, "172.16.0.1", "10.10.2.100", in); got != in {
-		s.gw.t.Errorf("to the LAN packets get through: %v", got)
+		s.gw.T.Errorf("to the LAN packets get through: %v", got)
 	}
 	if got := arrives(s.lan, s.far, "10.10.2.100", "172.16.0.1", out); got != out {
-		s.gw.t.Errorf("from the LAN packets get through: %v", got)
+		s.gw.T.Errorf("from the LAN packets get through: %v", got)
 	}
 }
 
 func (s site) obstacles(devs ...string) []keep.Obstacle {
-	s.gw.t.Helper()
+	s.gw.T.Helper()
 	var list []keep.Obstacle
-	err := s.gw.do(func() (err error) { list, err = s.g.Obstacles(context.Background(), devs); return err })
+	err := s.gw.Do(func() (err error) { list, err = s.g.Obstacles(context.Background(), devs); return err })
 	if err != nil {
-		s.gw.t.Error(err)
+		s.gw.T.Error(err)
 	}
 	return list
 }
@@ -236,12 +236,12 @@ func TestObstaclesIPv6(t *testing.T) {
 	if got := s.obstacles("gre1", "eth1"); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	s.gw.ip("addr del fd00:16::2/64 dev gre1") // a tunnel for IPv4
+	s.gw.IP("addr del fd00:16::2/64 dev gre1") // a tunnel for IPv4
 	if got := s.obstacles("gre1", "eth1"); len(got) > 0 {
 		t.Errorf("%q", got)
 	}
-	s.gw.ip("addr add fd00:16::2/64 dev gre1 nodad")
-	s.gw.sysctl("net/ipv6/conf/all/forwarding", "0")
+	s.gw.IP("addr add fd00:16::2/64 dev gre1 nodad")
+	s.gw.Sysctl("net/ipv6/conf/all/forwarding", "0")
 	if got := s.obstacles("gre1", "eth1"); len(got) > 0 {
 		t.Errorf("%q", got)
 	}

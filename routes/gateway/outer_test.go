@@ -40,11 +40,11 @@ type crossing struct {
 func newCrossing(t testing.TB) crossing {
 	t.Helper()
 	c := crossing{newNamespace(t), newNamespace(t), New()}
-	c.gw.ip("link add wan0 type veth peer name wan0 netns " + strconv.Itoa(c.far.thread))
-	c.gw.ip("link set dev wan0 up", "addr add 192.0.2.1/24 dev wan0", "addr add 192.0.2.11/24 dev wan0", "addr add 192.0.2.7/24 dev wan0", "addr add 192.0.2.8/24 dev wan0", "addr add 2001:db8::1/64 dev wan0 nodad", "addr add 2001:db8::7/64 dev wan0 nodad", "addr add 198.51.100.1/32 dev lo")
-	c.far.ip("link set dev wan0 up", "addr add 192.0.2.2/24 dev wan0", "addr add 2001:db8::2/64 dev wan0 nodad", "route add 198.51.100.1 via 192.0.2.1")
-	c.gw.carries("wan0")
-	c.far.carries("wan0")
+	c.gw.IP("link add wan0 type veth peer name wan0 netns " + strconv.Itoa(c.far.Thread))
+	c.gw.IP("link set dev wan0 up", "addr add 192.0.2.1/24 dev wan0", "addr add 192.0.2.11/24 dev wan0", "addr add 192.0.2.7/24 dev wan0", "addr add 192.0.2.8/24 dev wan0", "addr add 2001:db8::1/64 dev wan0 nodad", "addr add 2001:db8::7/64 dev wan0 nodad", "addr add 198.51.100.1/32 dev lo")
+	c.far.IP("link set dev wan0 up", "addr add 192.0.2.2/24 dev wan0", "addr add 2001:db8::2/64 dev wan0 nodad", "route add 198.51.100.1 via 192.0.2.1")
+	c.gw.Carries("wan0")
+	c.far.Carries("wan0")
 	return c
 }
 
@@ -58,18 +58,18 @@ func outerOf(local string) keep.OuterPackets {
 }
 
 func (c crossing) rules(p keep.OuterPackets) keep.OuterRules {
-	c.gw.t.Helper()
+	c.gw.T.Helper()
 	var r keep.OuterRules
-	if err := c.gw.do(func() (err error) { r, err = c.g.OuterRules(context.Background(), p); return err }); err != nil {
-		c.gw.t.Error(err)
+	if err := c.gw.Do(func() (err error) { r, err = c.g.OuterRules(context.Background(), p); return err }); err != nil {
+		c.gw.T.Error(err)
 	}
 	return r
 }
 
 // greSocket opens a socket that receives GRE behind the firewall, and sends it.
 func (ns *namespace) greSocket(address netip.Addr) (fd int) {
-	ns.t.Helper()
-	err := ns.do(func() (err error) {
+	ns.T.Helper()
+	err := ns.Do(func() (err error) {
 		fd, err = unix.Socket(familyOf(address), unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_GRE)
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ func (ns *namespace) greSocket(address netip.Addr) (fd int) {
 		return unix.Bind(fd, socketAddress(address))
 	})
 	if err != nil {
-		ns.t.Fatal(err)
+		ns.T.Fatal(err)
 	}
 	return fd
 }
@@ -99,7 +99,7 @@ func socketAddress(a netip.Addr) unix.Sockaddr {
 // crosses sends a GRE packet up to so many times, and returns the address that it arrives from; the
 // zero Addr if it does not arrive.
 func crosses(from, to *namespace, source, destination netip.Addr, tries int) netip.Addr {
-	to.t.Helper()
+	to.T.Helper()
 	any4 := netip.IPv4Unspecified()
 	if source.Is6() {
 		any4 = netip.IPv6Unspecified()
@@ -139,8 +139,8 @@ func receives(fd int, packet []byte) netip.Addr {
 
 // forget empties the connection tracking table of gw.
 func (c crossing) forget() {
-	c.gw.t.Helper()
-	err := c.gw.do(func() error {
+	c.gw.T.Helper()
+	err := c.gw.Do(func() error {
 		for _, family := range []chain{snat4, snat6} {
 			list, err := conntrack.Flows(uint8(family.family), func(conntrack.Flow) bool { return true })
 			if err != nil && !conntrack.Untracked(err) {
@@ -155,7 +155,7 @@ func (c crossing) forget() {
 		return nil
 	})
 	if err != nil {
-		c.gw.t.Fatal(err)
+		c.gw.T.Fatal(err)
 	}
 }
 
@@ -206,7 +206,7 @@ func triesFor(want, other bool) int {
 
 // send finds which packets get through. It does not wait for those that do not by want or by other.
 func (c crossing) send(p keep.OuterPackets, want, other passing) passing {
-	c.gw.t.Helper()
+	c.gw.T.Helper()
 	got := want
 	c.forget()
 	got.in = crosses(c.far, c.gw, p.Remote, p.Local, triesFor(want.in, other.in)).IsValid()
@@ -324,9 +324,9 @@ func TestOuterHints(t *testing.T) {
 
 // carryOut inserts the rule of a hint, which names the chain and the far end.
 func (c crossing) carryOut(p keep.OuterPackets, r keep.Ruling, out bool) {
-	c.gw.t.Helper()
+	c.gw.T.Helper()
 	if !strings.Contains(r.Hint, r.Base) || !strings.Contains(r.Hint, p.Remote.String()) || !strings.Contains(r.Hint, "47") {
-		c.gw.t.Errorf("hint: %s", r.Hint)
+		c.gw.T.Errorf("hint: %s", r.Hint)
 	}
 	c.gw.nft(func(conn *nftables.Conn) {
 		h, family, nfproto := headerOf(snat4), nftables.TableFamilyIPv4, byte(unix.NFPROTO_IPV4)
@@ -463,7 +463,7 @@ func TestOuterRulesLegacy(t *testing.T) {
 	}
 	asked := map[string]bool{}
 	for _, table := range []string{"filter", "nat"} {
-		asked[table] = c.gw.do(func() error { return askLegacy(table) }) == nil
+		asked[table] = c.gw.Do(func() error { return askLegacy(table) }) == nil
 	}
 	want := keep.OuterRules{}
 	if asked["filter"] {

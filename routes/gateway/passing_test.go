@@ -22,7 +22,7 @@ import (
 
 // others gives the gateway a chain of another program's, in a table of that name, with one rule.
 func (s site) others(name string, priority int, exprs ...expr.Any) {
-	s.gw.t.Helper()
+	s.gw.T.Helper()
 	s.gw.nft(func(c *nftables.Conn) {
 		table := c.AddTable(&nftables.Table{Name: name, Family: nftables.TableFamilyIPv4})
 		at := nftables.ChainPriority(priority)
@@ -43,9 +43,9 @@ func protocol(p byte) []expr.Any {
 }
 
 func (s site) translations(p keep.Passing) (t keep.Translations) {
-	s.gw.t.Helper()
-	if err := s.gw.do(func() (err error) { t, err = s.g.Translations(context.Background(), p); return err }); err != nil {
-		s.gw.t.Error(err)
+	s.gw.T.Helper()
+	if err := s.gw.Do(func() (err error) { t, err = s.g.Translations(context.Background(), p); return err }); err != nil {
+		s.gw.T.Error(err)
 	}
 	return t
 }
@@ -102,7 +102,7 @@ func TestTranslations(t *testing.T) {
 			s := newSite(t)
 			s.lan.echo(lanServer)
 			for _, a := range []string{"10.10.2.3", "10.10.2.7"} {
-				s.gw.ip("addr add " + a + "/24 dev eth1")
+				s.gw.IP("addr add " + a + "/24 dev eth1")
 			}
 			rule := snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.3")
 			if test.before != nil {
@@ -134,7 +134,7 @@ func TestOlderChain(t *testing.T) {
 	s := newSite(t)
 	s.lan.echo(lanServer)
 	for _, a := range []string{"10.10.2.3", "10.10.2.7"} {
-		s.gw.ip("addr add " + a + "/24 dev eth1")
+		s.gw.IP("addr add " + a + "/24 dev eth1")
 	}
 	rule := snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.3")
 	s.gw.nft(func(c *nftables.Conn) {
@@ -178,7 +178,7 @@ func TestRuleCounters(t *testing.T) {
 	s.lan.echo(lanServer)
 	rules := []keep.Rule{snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1"), snatRule(t, "172.16.0.0/30", "10.10.3.0/24=10.10.2.1"), {UUID: uuid, Dev: "gre1", ClampMSS: true}}
 	counters := func() (list []uint64) {
-		if err := s.gw.do(func() (err error) { list, err = s.g.RuleCounters(context.Background(), rules); return err }); err != nil {
+		if err := s.gw.Do(func() (err error) { list, err = s.g.RuleCounters(context.Background(), rules); return err }); err != nil {
 			t.Error(err)
 		}
 		return list
@@ -203,7 +203,7 @@ func TestTranslationsNotPermitted(t *testing.T) {
 	t.Parallel()
 	s, ctx := newSite(t), context.Background()
 	rule := snatRule(t, "172.16.0.0/30", "10.10.2.0/24=10.10.2.1")
-	_ = s.gw.do(func() error {
+	_ = s.gw.Do(func() error {
 		const nobody = 65534
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, nobody, nobody, nobody); errno != 0 {
 			t.Error(errno)

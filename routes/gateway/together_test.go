@@ -23,19 +23,19 @@ func TestTogether(t *testing.T) {
 	outer, closeOuter := c.g.Together()
 	defer closeOuter()
 	obstacles := func(g keep.Gateway, devs ...string) (list []keep.Obstacle) {
-		if err := s.gw.do(func() (err error) { list, err = g.Obstacles(context.Background(), devs); return err }); err != nil {
+		if err := s.gw.Do(func() (err error) { list, err = g.Obstacles(context.Background(), devs); return err }); err != nil {
 			t.Error(err)
 		}
 		return list
 	}
 	rules := func(g keep.Gateway, p keep.OuterPackets) (r keep.OuterRules) {
-		if err := c.gw.do(func() (err error) { r, err = g.OuterRules(context.Background(), p); return err }); err != nil {
+		if err := c.gw.Do(func() (err error) { r, err = g.OuterRules(context.Background(), p); return err }); err != nil {
 			t.Error(err)
 		}
 		return r
 	}
 	missing := func(g keep.Gateway, want []keep.Rule) (list []int) {
-		if err := s.gw.do(func() (err error) { list, err = g.Missing(context.Background(), want); return err }); err != nil {
+		if err := s.gw.Do(func() (err error) { list, err = g.Missing(context.Background(), want); return err }); err != nil {
 			t.Error(err)
 		}
 		return list
@@ -69,7 +69,7 @@ func TestTogether(t *testing.T) {
 	}
 	closeForwarding()
 	closeForwarding()
-	if err := c.gw.do(func() error { _, err := outer.OuterRules(context.Background(), keep.OuterPackets{}); return err }); err == nil {
+	if err := c.gw.Do(func() error { _, err := outer.OuterRules(context.Background(), keep.OuterPackets{}); return err }); err == nil {
 		t.Error("packets without addresses have rules")
 	}
 }

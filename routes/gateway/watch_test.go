@@ -20,7 +20,7 @@ func TestWatchRules(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var removed <-chan struct{}
-	if err := s.gw.do(func() (err error) { removed, err = s.g.WatchRules(ctx); return err }); err != nil {
+	if err := s.gw.Do(func() (err error) { removed, err = s.g.WatchRules(ctx); return err }); err != nil {
 		t.Fatal(err)
 	}
 	others := &nftables.Table{Name: "others", Family: nftables.TableFamilyIPv4}

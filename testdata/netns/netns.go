@@ -160,8 +160,8 @@ func Cable(a *Namespace, deviceA string, b *Namespace, deviceB string, n int) {
 			fmt.Sprintf("addr add fd00:%d::%d/64 dev %s nodad", n, i+1, end.device),
 		)
 	}
-	a.carries(deviceA)
-	b.carries(deviceB)
+	a.Carries(deviceA)
+	b.Carries(deviceB)
 	a.has(deviceA, fmt.Sprintf("fd00:%d::1", n))
 	b.has(deviceB, fmt.Sprintf("fd00:%d::2", n))
 }
@@ -192,9 +192,9 @@ func (ns *Namespace) has(device, address string) {
 	})
 }
 
-// carries waits until a device sends: the kernel drops everything until it has noted the carrier,
+// Carries waits until a device sends: the kernel drops everything until it has noted the carrier,
 // which it does once a second.
-func (ns *Namespace) carries(device string) {
+func (ns *Namespace) Carries(device string) {
 	ns.T.Helper()
 	ns.until(device+" comes up", func() bool { return strings.Contains(ns.IP("link show dev "+device), "state UP") })
 }
