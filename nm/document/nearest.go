@@ -3,6 +3,8 @@ package document
 import (
 	"slices"
 	"strings"
+
+	"nmgre/routes/fault"
 )
 
 // meant has the fields that people mean by other words: the flags, and the words of other programs.
@@ -19,13 +21,7 @@ func Nearest(word, kind string, known []string) string {
 	if name := meant[plain]; slices.Contains(known, name) {
 		return "did you mean " + name
 	}
-	best, least := "", 1+len(plain)/3
-	for _, name := range known {
-		if d := distance(plain, name); d <= least && (best == "" || d < distance(plain, best)) {
-			best = name
-		}
-	}
-	if best != "" {
+	if best := fault.Nearest(plain, known); best != "" {
 		return "did you mean " + best
 	}
 	const most = 50
@@ -33,29 +29,4 @@ func Nearest(word, kind string, known []string) string {
 		return "the " + kind + " are " + strings.Join(known[:most], ", ") + ", ..."
 	}
 	return "the " + kind + " are " + strings.Join(known, ", ")
-}
-
-// distance is Levenshtein's: the least number of letters to change, add or leave out. A long text
-// is far from every word.
-func distance(a, b string) int {
-	if len(a) > 40 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := before
-			if a[i] != b[j] {
-				cost++
-			}
-			before = row[j+1]
-			row[j+1] = min(cost, row[j]+1, before+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -28,7 +28,7 @@ func Check(ctx context.Context, sys nm.System, before, after nm.Tunnel) error {
 		return ctx.Err()
 	}
 	hint := "the zones are " + strings.Join(names[:min(len(names), maxTold)], ", ")
-	if near := Nearest(after.Zone, names); near != "" {
+	if near := fault.Nearest(after.Zone, names); near != "" {
 		hint = "did you mean " + near + "; " + hint
 	}
 	return fault.Invalid("zone", hint, "firewalld has no zone %s", fault.Printable(after.Zone))
@@ -36,37 +36,6 @@ func Check(ctx context.Context, sys nm.System, before, after nm.Tunnel) error {
 
 // maxTold is how many zones a hint lists.
 const maxTold = 20
-
-// Nearest returns the name that is spelled most like word, or the empty string if none is.
-func Nearest(word string, names []string) string {
-	best, least := "", len(word)/2+1
-	for _, name := range names {
-		if d := distance(strings.ToLower(word), strings.ToLower(name)); d < least {
-			best, least = name, d
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to insert, delete or replace (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			corner, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, corner+cost)
-		}
-	}
-	return row[len(b)]
-}
 
 // Notes tell the user what a new or edited tunnel has to expect of its ends. before is the zero
 // Tunnel for a new one.
