@@ -23,7 +23,7 @@ POLKIT  ?= /usr/share/polkit-1/actions
 # systemd reads units from here, too, for PREFIX /usr and /usr/local.
 UNITS   ?= $(PREFIX)/lib/systemd/system
 
-.PHONY: help build test test-all vet unit lab-setup lab-test faults recipes lint bench demo pictures lab man completions policy units packages test-packages test-arch release deps size install uninstall clean race fuzz
+.PHONY: help build test test-all vet unit lab-setup lab-test faults recipes lint bench demo pictures lab man docs completions policy units packages test-packages test-arch release deps size install uninstall clean race fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -86,6 +86,9 @@ lab: lab-setup ## a shell on linux1, a host of the lab
 man: ## build/man: the manual pages
 	go run -tags man ./cmd/nmgre man build/man
 
+docs: ## build/docs: the manual for a browser; begin at index.html
+	go run -tags man ./cmd/nmgre docs build/docs
+
 completions: build ## build/completions: for bash, zsh and fish
 	mkdir -p build/completions
 	build/nmgre completion bash > build/completions/nmgre
@@ -126,6 +129,7 @@ size: ## what is linked into nmgre, and how large it is
 install: build man completions policy units ## install below PREFIX (/usr/local)
 	install -D -m 0755 build/nmgre $(DESTDIR)$(PREFIX)/bin/nmgre
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 build/man/*.8
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man7 build/man/*.7
 	install -D -m 0644 build/completions/nmgre $(DESTDIR)$(PREFIX)/share/bash-completion/completions/nmgre
 	install -D -m 0644 build/completions/_nmgre $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nmgre
 	install -D -m 0644 -t $(DESTDIR)$(POLKIT) build/org.nmgre.policy
@@ -134,6 +138,7 @@ install: build man completions policy units ## install below PREFIX (/usr/local)
 
 uninstall: ## remove what install has put below PREFIX; profiles and kept files stay
 	rm -f $(DESTDIR)$(PREFIX)/bin/nmgre $(DESTDIR)$(PREFIX)/share/man/man8/nmgre.8 $(DESTDIR)$(PREFIX)/share/man/man8/nmgre-*.8
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man7/nmgre-*.7
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/nmgre $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nmgre
 	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/nmgre.fish $(DESTDIR)$(POLKIT)/org.nmgre.policy
 	rm -f $(DESTDIR)$(UNITS)/nmgre-follow.service $(DESTDIR)$(UNITS)/nmgre-follow.timer

@@ -20,7 +20,8 @@
 //	                long work; suggest knows what people mean by words of other programs; values
 //	                reads the values of flags, lists files of routes and rules; checkup reads a
 //	                whole host for nm/doctor
-//	cmd/nmgre/manual     the pages of the manual that are about a subject
+//	cmd/nmgre/manual     the pages of the manual that are about a subject, and help; printed
+//	                writes the manual for man and for browsers
 //	cmd/nmgre/far   both ends of a tunnel at once; ssh runs OpenSSH, follow moves tunnels after names
 //	cmd/nmgre/adapters   wires the doors of a host together; screens is the host for the screens
 //	                screens/remember has the choices of the person at the screens

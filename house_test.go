@@ -47,7 +47,7 @@ var pureRooms = map[string][]string{
 	"nm/verify/kinds":   {},
 	"nm/verify/differ":  {"nm", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
 	"nm/verify":         {"nm", "nm/find", "nm/policy", "nm/port", "nm/resolve", "routes/rule", "nm/verify/behind", "nm/verify/cause", "nm/verify/differ", "nm/verify/pathmtu", "nm/verify/snat", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list"},
-	"nm/verify/manual":  {"nm/verify/cause"},
+	"nm/verify/manual":  {"nm/verify/cause", "nm/verify/kinds"},
 	"nm/verify/fleet":   {"nm", "nm/find", "nm/verify", "nm/verify/cause", "routes", "routes/fault", "routes/keep", "routes/kernel"},
 
 	"nm/pair": {"nm", "nm/notation/importer", "routes", "routes/fault", "routes/gre", "routes/kernel"},
@@ -72,7 +72,6 @@ var pureRooms = map[string][]string{
 		"routes/list"},
 	"cmd/nmgre/calls":    {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel", "routes/rule"},
 	"cmd/nmgre/progress": {},
-	"cmd/nmgre/manual":   {},
 	"cmd/nmgre/values":   {"routes/fault"},
 	"cmd/nmgre/output":   {"nmgre", "nm", "nm/adopt", "nm/find", "nm/notation", "nm/notation/importer", "nm/plan", "nm/policy", "nm/verify", "nm/verify/fleet", "routes/fault", "routes/gre", "routes/kernel"},
 }

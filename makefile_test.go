@@ -33,9 +33,12 @@ func installed(words []string) (files []string) {
 		return words[len(words)-1:]
 	}
 	for _, file := range words[at+2:] {
-		if name := path.Base(file); name == "*.8" { // the manual pages
+		switch name := path.Base(file); name {
+		case "*.8": // the manual pages
 			files = append(files, path.Join(words[at+1], "nmgre.8"), path.Join(words[at+1], "nmgre-*.8"))
-		} else {
+		case "*.7":
+			files = append(files, path.Join(words[at+1], "nmgre-*.7"))
+		default:
 			files = append(files, path.Join(words[at+1], name))
 		}
 	}

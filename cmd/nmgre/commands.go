@@ -50,9 +50,9 @@ var makers = [...]maker{
 	{"plan", func(a *app) *cobra.Command { return a.documents().Plan() }},
 }
 
-// manCommand makes the command that writes the manual pages. It is nil in the program that is
-// installed, which has no use for it.
-var manCommand func(*app) *cobra.Command
+// manCommands makes the commands that write the manual. It is nil in the program that is installed,
+// which has no use for them.
+var manCommands func() []*cobra.Command
 
 // addCommands adds the command that a command line names by its first word. Where it names none,
 // it adds all of them, for the help and for suggestions: to make all takes longer than what many
@@ -66,8 +66,8 @@ func (a *app) addCommands(root *cobra.Command, line []string) {
 	for _, m := range wanted {
 		root.AddCommand(m.make(a))
 	}
-	if manCommand != nil {
-		root.AddCommand(manCommand(a))
+	if manCommands != nil {
+		root.AddCommand(manCommands()...)
 	}
 }
 

@@ -8,12 +8,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// commandNames are those of the commands below one, but for cobra's own help, and the command that
+// commandNames are those of the commands below one, but for cobra's own help, and the commands that
 // only the builders of nmgre have.
 func commandNames(root *cobra.Command) []string {
 	var names []string
 	for _, cmd := range root.Commands() {
-		if cmd.Name() != "help" && cmd.Name() != "man" {
+		if !slices.Contains([]string{"help", "man", "docs"}, cmd.Name()) {
 			names = append(names, cmd.Name())
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre/cmd/nmgre/checkup"
+	"nmgre/cmd/nmgre/manual"
 	"nmgre/cmd/nmgre/release"
 	"nmgre/cmd/nmgre/suggest"
 	"nmgre/routes/fault"
@@ -26,7 +27,9 @@ func (a *app) rootCommand(line []string) *cobra.Command {
 NetworkManager profile, adds to the kernel what NetworkManager cannot express, and proves that
 the tunnel carries traffic, or says why not.
 
-Without a command, on a terminal, it shows all tunnels, and a wizard that makes new ones.`,
+Without a command, on a terminal, it shows all tunnels, and a wizard that makes new ones.
+
+nmgre help TOPIC explains a subject, such as routes, verify or recipes; nmgre help lists them.`,
 		Example: `  nmgre create --peer 203.0.113.2 --address 172.16.0.1/30 --route 10.10.2.0/24
   nmgre verify gre1
   nmgre list`,
@@ -64,26 +67,8 @@ Without a command, on a terminal, it shows all tunnels, and a wizard that makes 
 	root.CompletionOptions.DisableDefaultCmd = true // nmgre has a completion command of its own
 	root.SuggestionsMinimumDistance = 2
 	a.addCommands(root, line)
-	nameHelp(root)
+	manual.Help(root, a.paper)
 	return root
-}
-
-// nameHelp describes cobra's own help command in the style of the others.
-func nameHelp(root *cobra.Command) {
-	root.InitDefaultHelpCmd()
-	for _, cmd := range root.Commands() {
-		if cmd.Name() == "help" {
-			cmd.Short = "explain a command"
-			cmd.Long = "help prints the same as the command's --help."
-			cmd.RunE = func(cmd *cobra.Command, words []string) error {
-				if at, rest, _ := root.Find(words); len(rest) > 0 {
-					return suggest.UnknownCommand(at, rest[0])
-				}
-				cmd.Run(cmd, words)
-				return nil
-			}
-		}
-	}
 }
 
 // oneName wants exactly one argument, a tunnel's name.

@@ -16,7 +16,9 @@ func TestSuggestions(t *testing.T) {
 		"rm gre1": "did you mean delete", "remove gre1": "did you mean delete", "stop gre1": "did you mean down", "test gre1": "did you mean verify",
 		"status": "did you mean list", "add": "did you mean create", "connect gre1": "did you mean up", "start gre1": "did you mean up",
 		"modify gre1": "did you mean edit", "ping gre1": "did you mean verify", "edti gre1": "did you mean edit", "shwo gre1": "did you mean show",
-		"xyz":             "nmgre --help lists the commands",
+		"xyz":        "nmgre --help lists the commands",
+		"help verfy": "did you mean verify", "help documnt": "did you mean document", "help rm": "did you mean delete", "help Recipe": "did you mean recipes",
+		"help xyz": "nmgre help lists the commands and the topics", "help roots": "did you mean root or route or routes",
 		"route show gre1": "did you mean list", "route rm gre1 10.10.2.0/24": "did you mean delete", "route gre1": "nmgre route list gre1",
 		"create --dst 100.0.2.100": "did you mean --peer", "create -p 100.0.2.100": "did you mean --peer", "create --gateway 172.16.0.2": "did you mean --route '10.10.2.0/24 via 172.16.0.2'",
 		"create --dev eth0": "did you mean --parent", "list --dst x": "nmgre list --help lists the flags",
@@ -147,5 +149,34 @@ func TestNewUsersWords(t *testing.T) {
 	}
 	if o := w.must("route", "add", "gre1", "10.22.0.0/16"); strings.Contains(o.stderr, warning) {
 		t.Errorf("a route of the profile's brings the hook's warning again:\n%s", o.stderr)
+	}
+}
+
+// help knows commands and topics. What is both is explained as both, and a hidden command is none.
+func TestHelp(t *testing.T) {
+	w := newWorld(t)
+	for line, says := range map[string][]string{
+		"help":                {"Available Commands:", "Topics, for nmgre help TOPIC:", "\n  routes "},
+		"help routes":         {"nmgre-routes(7): "},
+		"help verify":         {"Usage:\n  nmgre verify", "\nnmgre-verify(7): ", "key-mismatch"},
+		"help hook":           {"nmgre-hook(7): "},
+		"help create":         {"Usage:\n  nmgre create"},
+		"help route add":      {"Usage:\n  nmgre route add"},
+		"help help":           {"nmgre help [COMMAND|TOPIC]"},
+		"__complete help r":   {"\nroutes\troutes and rules", "route\tadd, replace", "\nroot\t"},
+		"__complete help ver": {"verify\tprove that"},
+	} {
+		out := w.must(strings.Fields(line)...).stdout
+		for _, one := range says {
+			if !strings.Contains(out, one) {
+				t.Errorf("nmgre %s does not say %q", line, one)
+			}
+		}
+	}
+	if o := w.run("__complete", "help", "verify"); strings.Count(o.stdout, "verify") != 1 {
+		t.Errorf("verify is offered twice: %s", o.stdout)
+	}
+	if o := w.run("help", "a\x1b"); o.code != exitInvalid || !strings.Contains(o.stderr, `there is no command a\x1b, and no such topic`) {
+		t.Errorf("exit %d, %s", o.code, o.stderr)
 	}
 }

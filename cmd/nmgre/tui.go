@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nmgre/cmd/nmgre/checkup"
+	"nmgre/cmd/nmgre/manual"
 	"nmgre/cmd/nmgre/screens"
 	"nmgre/cmd/nmgre/term"
 	"nmgre/tui"
@@ -68,6 +69,20 @@ func (a *app) terminal() (in, out *os.File, ok bool) {
 
 // screensGCPercent collects garbage earlier than in a command: the screens may be open for days.
 const screensGCPercent = 50
+
+// paper is what a page of the manual is written on: standard output.
+func (a *app) paper() manual.Paper {
+	const width, widest = 80, 100
+	out, ok := a.stdout.(*os.File)
+	if !ok || !term.Is(out) {
+		return manual.Paper{Width: width}
+	}
+	columns, _, err := term.Size(out)()
+	if err != nil || columns <= 0 {
+		columns = width
+	}
+	return manual.Paper{Width: min(columns, widest), Bold: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""}
+}
 
 // withScreens calls do with this host.
 func (a *app) withScreens(ctx context.Context, do func(tui.Workflow) error) error {

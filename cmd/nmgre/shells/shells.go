@@ -18,11 +18,12 @@ func Command(out io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
 		Short: "print a script that completes commands, flags and tunnels' names in bash, zsh or fish",
-		Long: `completion prints a script for your shell. To use it in every new shell:
+		Long: `completion prints a script for your shell. To use it in every new shell, unless nmgre's package
+or make install has brought it along:
 
-  bash  nmgre completion bash > /usr/share/bash-completion/completions/nmgre
-  zsh   nmgre completion zsh > /usr/share/zsh/site-functions/_nmgre
-  fish  nmgre completion fish > /usr/share/fish/vendor_completions.d/nmgre.fish`,
+  bash  nmgre completion bash > /usr/local/share/bash-completion/completions/nmgre
+  zsh   nmgre completion zsh > /usr/local/share/zsh/site-functions/_nmgre
+  fish  nmgre completion fish > /usr/local/share/fish/vendor_completions.d/nmgre.fish`,
 		ValidArgs: names,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {

@@ -28,32 +28,39 @@ var Meant = map[string]string{
 	"route ls": "list", "route show": "list", "route get": "list",
 }
 
-// suggestions are the commands below cmd that word may stand for: what people mean by it, or else
-// those that are spelled alike.
-func suggestions(cmd *cobra.Command, word string) []string {
+// suggestions are the commands below cmd, and the topics, that word may stand for: what people mean
+// by it, or else those that are spelled alike.
+func suggestions(cmd *cobra.Command, word string, topics []string) []string {
 	below := strings.TrimPrefix(cmd.CommandPath()+" ", cmd.Root().Name()+" ")
 	if name, known := Meant[below+strings.ToLower(word)]; known {
 		return []string{name}
 	}
-	near := cmd.SuggestionsFor(word)
+	list := &cobra.Command{SuggestionsMinimumDistance: cmd.SuggestionsMinimumDistance}
+	for _, name := range topics {
+		list.AddCommand(&cobra.Command{Use: name, Run: func(*cobra.Command, []string) {}})
+	}
+	near := slices.Compact(slices.Sorted(slices.Values(append(cmd.SuggestionsFor(word), list.SuggestionsFor(word)...))))
 	if len(word) < 5 { // of so short a word two other letters make another word
 		near = slices.DeleteFunc(near, func(name string) bool { return !strings.HasPrefix(name, word[:min(len(word), 2)]) })
 	}
 	return near
 }
 
-// UnknownCommand refuses a word that is not a command below cmd, and suggests similar ones. Below
-// route it may be a tunnel's name.
-func UnknownCommand(cmd *cobra.Command, word string) error {
-	hint := cmd.CommandPath() + " --help lists the commands"
-	switch near := suggestions(cmd, word); {
+// UnknownCommand refuses a word that is not a command below cmd, nor one of the topics of help, and
+// suggests similar ones. Below route it may be a tunnel's name.
+func UnknownCommand(cmd *cobra.Command, word string, topics ...string) error {
+	hint, neither := cmd.CommandPath()+" --help lists the commands", ""
+	if len(topics) > 0 {
+		hint, neither = cmd.CommandPath()+" help lists the commands and the topics", ", and no such topic"
+	}
+	switch near := suggestions(cmd, word, topics); {
 	case len(near) > 0:
 		hint = "did you mean " + strings.Join(near, " or ")
 	case cmd.HasParent() && cmd.Name() == "route":
 		hint = "to list a tunnel's routes: " + cmd.CommandPath() + " list " + fault.Operand(word)
 	}
 	command := strings.TrimPrefix(cmd.CommandPath()+" ", cmd.Root().Name()+" ") + fault.Printable(word)
-	return &fault.Error{Kind: fault.ErrInvalid, What: "there is no command " + command, Hint: hint}
+	return &fault.Error{Kind: fault.ErrInvalid, What: "there is no command " + command + neither, Hint: hint}
 }
 
 // MeantFlags has the flags that people mean by words of other programs.

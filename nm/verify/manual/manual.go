@@ -1,4 +1,4 @@
-// Package manual writes the causes that verify names, for nmgre-verify(7) and nmgre-verify(8).
+// Package manual writes the tables of nmgre-verify(7) from the checks and the causes themselves.
 package manual
 
 import (
@@ -6,26 +6,58 @@ import (
 	"strings"
 
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/kinds"
 )
 
-// Page returns the causes as a part of the manual page, in Markdown.
-func Page() string {
+// Checks returns the table of all kinds of checks, in Markdown.
+func Checks() string {
 	var b strings.Builder
-	b.WriteString("# CAUSES\nA check that finds a fault has its cause in the field *cause* of --json, and in *place* the part of the way where the fault is: " + places() + ".\n" +
-		"Of a cause that tells no place it is the first that may be it.\n" +
-		"The field *works* of the report has the places that the evidence shows to work; of the others nothing is known. These are all causes, with the\n" +
-		"commands by which a person sees the same. NAME stands for the tunnel, LOCAL and REMOTE for its outer addresses, INNER for this end's inner address and PEER for the far end's,\n" +
-		"LAN for this end's address in a network of its own, and BEHIND for an address behind the far end.\n" +
-		"Of a tunnel over IPv6 tcpdump wants *ip6 protochain 47* for *ip proto 47*, and *icmp6* for what is about *icmp*.\n")
-	for _, c := range cause.Causes() {
-		fmt.Fprintf(&b, "\n**%s** (%s; %s)\n: %s\n", c.ID, c.Certainty, Place(c), Explanation(c))
+	b.WriteString("| id | what is proved |\n|---|---|\n")
+	for _, k := range kinds.All() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.Join(k.IDs, "`, `"), k.Proves)
 	}
 	return b.String()
 }
 
-// Explanation is what the page says of a cause: three lines at most.
-func Explanation(c cause.Cause) string {
-	return upperFirst(c.Means) + ". By hand: " + Commands(c) + "."
+// Causes returns the causes with what is to know of all of them, in Markdown. The hints are what
+// verify says in one case of each cause.
+func Causes(hints map[string]string) string {
+	var b strings.Builder
+	b.WriteString("Each check that fails names its cause. While it probes, `verify` listens, as root, to the GRE packets between the two hosts and to the ICMP errors\n" +
+		"about them, and names one cause: the first of these whose evidence is there. Without root the certainty is *likely* where only packets prove it.\n\n" +
+		"With `--json` a check that finds a fault has its cause in the field `cause`, and in `place` the part of the way where the fault is: " + places() + ".\n" +
+		"Of a cause that tells no place it is the first that may be it. The field `works` of the report has the places that the evidence shows to work; of the others nothing is known.\n\n" +
+		"These are all causes, each with a hint as `verify` gives it in one case, and with the commands by which a person sees the same. NAME stands for the tunnel, LOCAL and REMOTE for its\n" +
+		"outer addresses, INNER for this end's inner address and PEER for the far end's, LAN for this end's address in a network of its own, and BEHIND for an address behind the far end.\n" +
+		"Of a tunnel over IPv6 tcpdump wants `ip6 protochain 47` for `ip proto 47`, and `icmp6` for what is about `icmp`.\n\n" +
+		"| cause | what it means | where | hint | by hand |\n|---|---|---|---|---|\n")
+	for _, c := range cause.Causes() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s, %s | %s | %s |\n", c.ID, c.Means, Place(c), c.Certainty, hints[c.ID], Commands(c))
+	}
+	return b.String()
+}
+
+// Plain are the hints about causes that the checks tell in their own words.
+var Plain = map[string]string{
+	cause.NotUp:          "bring it up: nmgre up NAME",
+	cause.NoGREHere:      "install the rest of the kernel's modules",
+	cause.ComingUp:       "try again in a moment",
+	cause.NoDevice:       "take it down and up: nmgre down NAME; nmgre up NAME",
+	cause.NotGRE:         "give the tunnel another name",
+	cause.LinkDiffers:    "make a new link: nmgre down NAME && nmgre up NAME",
+	cause.LinkDown:       "bring it up: nmgre up NAME",
+	cause.AddressMissing: "set it again: nmcli connection up NAME",
+	cause.AddressExtra:   "it was added by hand, and is lost when the tunnel goes down",
+	cause.KeptUnreadable: "correct or remove the line; the other lines are used",
+	cause.KeptForAnother: "if that is right, move it: sudo nmgre edit --peer REMOTE NAME",
+	cause.HookMissing:    "install the hook: sudo nmgre install-hook",
+	cause.RouteMissing:   "the route is missing; set it again: nmcli connection up NAME",
+	cause.RouteSource:    "another route to the same destination takes them: ip route show DESTINATION",
+	cause.NotDropped:     "another route to the same destination takes them: ip route show DESTINATION",
+	cause.NotForwarding:  "set it again: sudo nmgre up NAME",
+	cause.RuleMissing:    "set it again: sudo nmgre up NAME",
+	cause.FirewallDrops:  "let its rules accept them",
+	cause.PeersSilent:    "see whether the far end has each of them; nmgre edit --peer-address replaces the list",
 }
 
 // Place is the place of the cause in a table.
@@ -40,7 +72,7 @@ func Place(c cause.Cause) string {
 func places() string {
 	var words []string
 	for _, p := range cause.Places() {
-		words = append(words, fmt.Sprintf("*%s* (%s)", p, p.Words()))
+		words = append(words, fmt.Sprintf("`%s` (%s)", p, p.Words()))
 	}
 	return strings.Join(words, ", ")
 }
@@ -62,6 +94,3 @@ func Commands(c cause.Cause) string {
 	}
 	return strings.Join(parts, "; ")
 }
-
-// upperFirst returns the text with a capital at its beginning.
-func upperFirst(text string) string { return strings.ToUpper(text[:1]) + text[1:] }

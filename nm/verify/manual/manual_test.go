@@ -2,6 +2,8 @@ package manual
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,19 +16,43 @@ import (
 // The page has every cause and every place, and the words for IPv6, where a header stands before
 // GRE.
 func TestPageIsWhole(t *testing.T) {
-	page := Page()
+	page := Causes(Plain)
 	for _, c := range cause.Causes() {
-		if !strings.Contains(page, fmt.Sprintf("**%s** (%s; %s)", c.ID, c.Certainty, Place(c))) {
+		if !strings.Contains(page, fmt.Sprintf("\n| `%s` | %s | %s, %s | %s |", c.ID, c.Means, Place(c), c.Certainty, Plain[c.ID])) {
 			t.Errorf("the page lacks %s", c.ID)
 		}
 	}
 	for _, p := range cause.Places() {
-		if !strings.Contains(page, "*"+string(p)+"* ("+p.Words()+")") {
+		if !strings.Contains(page, "`"+string(p)+"` ("+p.Words()+")") {
 			t.Errorf("the page lacks %s", p)
 		}
 	}
 	if !strings.Contains(page, "ip6 protochain 47") {
 		t.Error("the page has no words for IPv6")
+	}
+}
+
+// The hints that are written down here are those of the checks, as far as they are the same for all
+// tunnels.
+func TestPlainHints(t *testing.T) {
+	var source strings.Builder
+	files, err := filepath.Glob("../*.go")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	for _, file := range append(files, "../../../routes/keep/bound.go", "../../../routes/netlink/supports.go", "../../../routes/gateway/firewalls.go") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source.Write(text)
+	}
+	for id, hint := range Plain {
+		for _, part := range regexp.MustCompile(` ?(NAME|DESTINATION|REMOTE)( NAME)?;? ?`).Split(hint, -1) {
+			if !strings.Contains(source.String(), part) {
+				t.Errorf("%s: no check says %q", id, part)
+			}
+		}
 	}
 }
 
@@ -41,7 +67,7 @@ const explained = 78 - 14
 // Below its name each cause is explained in three lines, with how a person sees it.
 func TestThreeLinesEach(t *testing.T) {
 	for _, c := range cause.Causes() {
-		text := strings.NewReplacer("`", "", "*", "").Replace(Explanation(c))
+		text := strings.NewReplacer("`", "", "*", "").Replace(c.Means + ". By hand: " + Commands(c) + ".")
 		if n := linesOf(text, explained); n > 3 {
 			t.Errorf("%s takes %d lines, %d characters:\n%s", c.ID, n, len(text), text)
 		}
