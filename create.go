@@ -8,8 +8,8 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/adopt"
-	"nmgre/nm/ends"
 	"nmgre/nm/plan"
+	"nmgre/nm/reconcile"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -21,23 +21,9 @@ import (
 // request, joined if there are several, and [fault.ErrUnsupported], [fault.ErrNotPermitted] and
 // [fault.ErrNoNetworkManager] for problems of the host.
 func (h *Host) Plan(ctx context.Context, want nm.Tunnel) (plan.Plan, error) {
-	if err := ends.Check(ctx, h.System, nm.Tunnel{}, want); err != nil {
-		return plan.Plan{}, fault.Ended(ctx, err)
-	}
 	sys := h.System
 	sys.Kernel = kernel.Once(sys.Kernel) // the notes look at the links once more
-	planned, err := plan.Create(ctx, sys, h.profiles, want)
-	if err != nil {
-		return planned, err
-	}
-	notes, err := ends.Notes(ctx, sys, nm.Tunnel{}, planned.Tunnel)
-	if err != nil {
-		return plan.Plan{}, fault.Ended(ctx, err)
-	}
-	far := ends.FarEndNotes(planned.Tunnel, planned.FarEnd)
-	planned.FarEnd.Notes = append(planned.FarEnd.Notes, far...)
-	planned.Notes = slices.Concat(planned.Notes, notes, far)
-	return planned, nil
+	return reconcile.PlanNew(ctx, sys, h.profiles, want)
 }
 
 // PlanAdopt is [adopt.Plan] on this host, for [Host.Create].

@@ -44,8 +44,8 @@
 //	                off the person's own connection
 //	nm/pair         what two hosts say to each other about both ends, and what is made of it
 //	nm/port         finds the bridge whose port a tunnel is to be, and judges what it does
-//	nm/notation     one model of both ends, and what each notation can hold; linux, netplan and
-//	                router have the notations, one file each, every lists them; shell splits
+//	nm/notation     one model of both ends, and what each notation can hold; own, linux, netplan
+//	                and router have the notations, one file each, every lists them; shell splits
 //	                scripts, iproute reads the commands in them, importer decides what an
 //	                input becomes
 //	nm/document     the one document: YAML with tunnels, or links between hosts; its JSON Schema

@@ -53,14 +53,15 @@ var pureRooms = map[string][]string{
 	"nm/pair": {"nm", "nm/notation/importer", "routes", "routes/fault", "routes/gre", "routes/kernel"},
 
 	// the notations
-	"nm/notation":          {"nm", "routes", "routes/fault", "routes/gre"},
+	"nm/notation":          {"nm", "routes", "routes/fault", "routes/gre", "routes/rule"},
 	"nm/notation/shell":    {"nm/notation"},
 	"nm/notation/iproute":  {"nm", "nm/notation", "nm/notation/shell", "routes", "routes/gre", "routes/keep", "routes/rule"},
 	"nm/notation/linux":    {"nm", "nm/notation", "nm/notation/iproute", "nm/notation/shell", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"},
 	"nm/notation/netplan":  {"go.yaml.in/yaml/v3", "nm", "nm/notation", "nm/notation/iproute", "routes", "routes/gre"}, // the one library: for YAML
 	"nm/notation/router":   {"nm", "nm/notation", "nm/notation/iproute", "nm/notation/shell", "routes", "routes/gre"},
-	"nm/notation/every":    {"nm/notation", "nm/notation/linux", "nm/notation/netplan", "nm/notation/router", "routes/fault"},
-	"nm/notation/importer": {"nm", "nm/notation", "nm/notation/every", "routes/fault", "routes/gre"},
+	"nm/notation/own":      {"nm", "nm/notation", "nm/notation/iproute", "nm/notation/shell", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"},
+	"nm/notation/every":    {"nm/notation", "nm/notation/linux", "nm/notation/netplan", "nm/notation/own", "nm/notation/router", "routes/fault"},
+	"nm/notation/importer": {"nm", "nm/notation", "nm/notation/every", "routes", "routes/fault", "routes/gre"},
 
 	"nm/notice":    {"nm", "routes/kernel"},
 	"nm/mesh":      {"routes/fault"},

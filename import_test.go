@@ -29,7 +29,8 @@ func newTunnels(n int) []nm.Tunnel {
 
 // createAll plans and makes several tunnels.
 func createAll(ctx context.Context, h *nmgre.Host, wants []nm.Tunnel) ([]nmgre.Created, error) {
-	plans, err := h.PlanAll(ctx, wants)
+	plans, errs, err := h.PlanAll(ctx, wants)
+	err = errors.Join(append(errs, err)...)
 	if err != nil {
 		return nil, err
 	}

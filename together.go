@@ -46,9 +46,9 @@ func (h *Host) EditTogether(ctx context.Context, plans []plan.EditPlan, opts Edi
 	return done, nil
 }
 
-// PlanAll is [Host.Plan] for several new tunnels, which are made together. The errors of all of
-// them are joined.
-func (h *Host) PlanAll(ctx context.Context, wants []nm.Tunnel) ([]plan.Plan, error) {
+// PlanAll is [Host.Plan] for several new tunnels, which are made together. errs has the error of
+// each, or nil; err is for all of them.
+func (h *Host) PlanAll(ctx context.Context, wants []nm.Tunnel) (plans []plan.Plan, errs []error, err error) {
 	var listed []nm.Profile
 	once := func(ctx context.Context) (_ []nm.Profile, err error) {
 		if listed == nil {
@@ -56,22 +56,17 @@ func (h *Host) PlanAll(ctx context.Context, wants []nm.Tunnel) ([]plan.Plan, err
 		}
 		return listed, err
 	}
-	plans, sys := make([]plan.Plan, len(wants)), crowd.View(h.System, len(wants))
-	var errs []error
+	plans, errs, sys := make([]plan.Plan, len(wants)), make([]error, len(wants)), crowd.View(h.System, len(wants))
 	for i, want := range wants {
-		planned, err := plan.Create(ctx, sys, once, want)
-		if err != nil {
-			errs = append(errs, &fault.Error{What: fault.Printable(want.Name), Err: err})
-		}
+		plans[i], errs[i] = reconcile.PlanNew(ctx, sys, once, want)
 		if ctx.Err() != nil {
-			return nil, fault.Ended(ctx, err)
+			return nil, nil, fault.Ended(ctx, errs[i])
 		}
-		plans[i] = planned
 		if line := crowd.Progress("planned", i+1, len(wants)); line != "" {
 			h.tell(Event{What: line})
 		}
 	}
-	return plans, errors.Join(errs...)
+	return plans, errs, nil
 }
 
 // CreateAll is [Host.Create] for several tunnels: all of them are made, or none. Each step is taken

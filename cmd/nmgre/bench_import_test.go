@@ -73,7 +73,7 @@ func BenchmarkLabImportParse(b *testing.B) {
 // NetworkManager than one among a few.
 func BenchmarkLabImport(b *testing.B) {
 	lab.Need(b)
-	const tunnels, sample = 100, 10
+	const tunnels, sample = 50, 10
 	var nmcli strings.Builder
 	for i := range sample {
 		fmt.Fprintf(&nmcli, "nmcli connection add type ip-tunnel con-name big%d ifname big%d mode gre remote 203.1.%d.1 local 100.0.1.100 ip-tunnel.input-key %d ip-tunnel.output-key %d"+

@@ -12,7 +12,7 @@ import (
 
 // foreign is what the commands import and adopt need.
 func (a *app) foreign() foreign.App {
-	return foreign.App{In: a.stdin, Out: a.stdout, Err: a.stderr, WithHost: a.withHost, Check: checkWait, Begun: begun, Complete: a.completeNames,
+	return foreign.App{In: a.stdin, Out: a.stdout, Err: a.stderr, WithHost: a.withHost, Check: checkWait, Begun: begun, Complete: a.completeNames, Names: a.names,
 		Flags: func(cmd *cobra.Command, wait *time.Duration, asJSON *bool) {
 			waitFlag(cmd, wait)
 			jsonFlag(cmd, asJSON)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,6 +57,54 @@ func TestImportOutputs(t *testing.T) {
 	}
 }
 
+// What this host does not have is refused before anything is made, with its line and field.
+func TestImportChecks(t *testing.T) {
+	const first = "ip tunnel add tun9 mode gre remote 100.0.9.100 local 100.0.1.100 ttl 64\nip addr add 172.16.9.1/30 dev tun9\n"
+	const ifcfg = "DEVICE=tun0\nTYPE=GRE\nMY_OUTER_IPADDR=100.0.1.100\nPEER_OUTER_IPADDR=100.0.2.100\nMY_INNER_IPADDR=172.16.0.1/30\n"
+	for _, c := range []struct{ name, input, want string }{
+		{"zone", ifcfg + "ZONE=wirk\n", "nmgre: line 6: tun0: zone: firewalld has no zone wirk\nhint: did you mean work; the zones are public, work\n"},
+		{"parent", first + "ip link add tun0 type gre remote 100.0.2.100 local 100.0.1.100 \\\n  dev eth77\nip addr add 172.16.0.1/30 dev tun0\n", "nmgre: line 4: tun0: parent: there is no device eth77\n"},
+		{"bridge", first + "ip link add tap0 type gretap remote 100.0.2.100 local 100.0.1.100\nip link set tap0 up\nip link set dev tap0 master br77\n", "nmgre: line 5: tap0: controller: there is no bridge br77, and no profile of one\n"},
+		{"local", first + "ip link add tun0 type gre remote 100.0.2.100 local 100.0.1.77\nip addr add 172.16.0.1/30 dev tun0\n", "nmgre: line 3: tun0: local: 100.0.1.77 is not an address of this host\n"},
+		{"table of a route", first + "ip route add 10.1.0.0/16 dev tun9 table office\nip route add 10.2.0.0/16 dev tun9 table nowhere\nip rule add from 10.3.0.0/16 lookup nowhere\nip route add default via 192.0.2.1 table elsewhere\n",
+			"nmgre: route: line 4: tun9: this host has no table \"nowhere\"\nhint: write its number, or give it a name in /etc/iproute2/rt_tables\nnmgre: rule: line 5: tun9: this host has no table \"nowhere\"\nhint: write its number, or give it a name in /etc/iproute2/rt_tables\n"},
+		{"table of networkd", "# file: a.netdev\n[NetDev]\nName=tun0\nKind=gre\n[Tunnel]\nLocal=100.0.1.100\nRemote=100.0.2.100\n# file: a.network\n[Match]\nName=tun0\n[Network]\nAddress=172.16.0.1/30\n[Route]\nDestination=10.1.0.0/16\nTable=nowhere\n",
+			"nmgre: route: line 6: a.network: tun0: this host has no table \"nowhere\"\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.bus.SetFirewalld(map[string][]any{"getZones": {[]string{"work", "public"}}})
+			tables := filepath.Join(w.root, "etc/iproute2/rt_tables")
+			if err := errors.Join(os.MkdirAll(filepath.Dir(tables), 0o700), os.WriteFile(tables, []byte("77 office\n"), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			for _, more := range [][]string{nil, {"--dry-run"}} {
+				w.stdin = strings.NewReader(c.input)
+				o := w.run(append([]string{"import", "-"}, more...)...)
+				if o.code != exitInvalid || !strings.Contains(o.stderr, c.want) || strings.Count(o.stderr, "nmgre: ") != strings.Count(c.want, "nmgre: ") {
+					t.Errorf("exit %d, want %s\n%s", o.code, c.want, o.stderr)
+				}
+			}
+			if list := w.must("list").stdout; strings.Contains(list, "tun") {
+				t.Errorf("the tunnels are: %s", list)
+			}
+		})
+	}
+}
+
+// The tables' names are those of this host.
+func TestImportTables(t *testing.T) {
+	w := newWorld(t)
+	tables := filepath.Join(w.root, "etc/iproute2/rt_tables")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(tables), 0o700), os.WriteFile(tables, []byte("77 office\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	w.stdin = strings.NewReader("ip tunnel add tun0 mode gre remote 100.0.2.100 local 100.0.1.100 ttl 64\nip addr add 172.16.0.1/30 dev tun0\nip route add 10.1.0.0/16 dev tun0 table office\nip rule add from 10.3.0.0/16 lookup office\n")
+	if shown := w.must("import", "-", "--dry-run").stdout; !strings.Contains(shown, "10.1.0.0/16 table 77") || !strings.Contains(shown, "from 10.3.0.0/16 table 77") {
+		t.Errorf("%s", shown)
+	}
+}
+
 // Files that stand beside the given one are read with it.
 func TestImportBeside(t *testing.T) {
 	folder := t.TempDir()
@@ -75,6 +124,13 @@ func TestImportBeside(t *testing.T) {
 		t.Errorf("%s", o.stderr)
 	}
 	if shown := w.must("show", "tun0").stdout; !strings.Contains(shown, "10.10.2.0/24") || !strings.Contains(shown, "42 (0x2a") {
+		t.Errorf("%s", shown)
+	}
+	alone := filepath.Join(t.TempDir(), "ifcfg-tun1") // wicked has the device in the file's name only
+	if err := os.WriteFile(alone, []byte("TUNNEL='gre'\nTUNNEL_LOCAL_IPADDR='100.0.1.100'\nTUNNEL_REMOTE_IPADDR='100.0.3.100'\nIPADDR='172.16.1.1/30'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if shown := w.must("import", alone, "--dry-run").stdout; !strings.Contains(shown, "172.16.1.1/30") {
 		t.Errorf("%s", shown)
 	}
 	if o := w.run("import", filepath.Join(folder, "ifcfg-none")); o.code != exitInvalid || !strings.Contains(o.stderr, "no such file") {

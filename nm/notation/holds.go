@@ -9,6 +9,7 @@ import (
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/routes/rule"
 )
 
 // Keys is how a notation writes GRE keys.
@@ -31,13 +32,13 @@ const (
 	CanInheritTTL                   // ttl: inherit
 	CanTOS                          // tos
 	CanNoPMTUD                      // no-pmtud
-	CanIPv6Header                   // encap-limit other than 4, and flow-label
+	CanEncapLimit                   // encap-limit other than 4
 	CanFlags                        // flags
 	CanMany                         // address: more than one of a family
 	CanInner6                       // address: IPv6
 	CanNoInner                      // address: none at all
 	CanPeer                         // peer-address: one that is in no network of this end
-	CanRule                         // rule
+	CanRule                         // rule: from, to, iif, oif, fwmark, tos, not and priority
 	CanZone                         // zone
 	CanFollow                       // follow
 	CanSNAT                         // snat
@@ -60,6 +61,18 @@ const (
 	CanIgnoreDF                     // ignore-df
 	CanChecksum                     // checksum
 	CanSequence                     // sequence
+	CanAnyRule                      // rule: every word of ip rule
+	CanFlowLabel                    // flow-label
+	CanTOS6                         // tos, in an outer header of IPv6
+)
+
+// CanAllOfLinux is what Linux itself can hold. CanPort is what only an Ethernet device has.
+// CanLinkOptions are the options of a link that no profile has.
+const (
+	CanAllOfLinux = CanAnyLocal | CanParent | CanInheritTTL | CanTOS | CanTOS6 | CanNoPMTUD | CanEncapLimit | CanFlowLabel | CanMany | CanInner6 | CanNoInner | CanPeer | CanAnyRoute |
+		CanNoEncapLimit | CanPort
+	CanPort        = CanController | CanMAC
+	CanLinkOptions = CanMulticast | CanIgnoreDF | CanChecksum | CanSequence
 )
 
 // Holds says what a notation can hold. Why gives reasons by the names of fields; a field without
@@ -93,10 +106,11 @@ var needs = []need{
 	{"parent", "a parent device", CanParent, func(t *nm.Tunnel) bool { return t.Parent != "" }},
 	{"ttl", "ttl inherit", CanInheritTTL, func(t *nm.Tunnel) bool { return t.TTL == 0 }},
 	{"tos", "a TOS", CanTOS, func(t *nm.Tunnel) bool { return t.TOS != 0 }},
+	{"tos", "a TOS in outer headers of IPv6", CanTOS6, func(t *nm.Tunnel) bool { return t.TOS != 0 && t.Mode.IPv6Outer() }},
 	{"no-pmtud", "no-pmtud", CanNoPMTUD, func(t *nm.Tunnel) bool { return t.NoPMTUD }},
-	{"encap-limit", "an encapsulation limit other than 4", CanIPv6Header, func(t *nm.Tunnel) bool { return t.EncapLimit != 0 && t.EncapLimit != gre.DefaultEncapLimit }},
+	{"encap-limit", "an encapsulation limit other than 4", CanEncapLimit, func(t *nm.Tunnel) bool { return t.EncapLimit != 0 && t.EncapLimit != gre.DefaultEncapLimit }},
 	{"encap-limit", noLimit, CanNoEncapLimit | CanFlags, func(t *nm.Tunnel) bool { return t.HasNoEncapLimit() }},
-	{"flow-label", "a flow label", CanIPv6Header, func(t *nm.Tunnel) bool { return t.FlowLabel != 0 }},
+	{"flow-label", "a flow label", CanFlowLabel, func(t *nm.Tunnel) bool { return t.FlowLabel != 0 }},
 	{"flags", "NetworkManager's flags", CanFlags, hasFlags},
 	{"address", "several inner addresses of one family", CanMany, func(t *nm.Tunnel) bool { return len(Inner4(*t)) > 1 || len(Inner6(*t)) > 1 }},
 	{"address", "IPv6 inner addresses", CanInner6, func(t *nm.Tunnel) bool { return len(Inner6(*t)) > 0 }},
@@ -112,6 +126,7 @@ var needs = []need{
 	{"checksum", "GRE checksums", CanChecksum, func(t *nm.Tunnel) bool { return t.Link.Checksum }},
 	{"sequence", "GRE sequence numbers", CanSequence, func(t *nm.Tunnel) bool { return t.Link.Sequence }},
 	{"rule", "rule of ip rule", CanRule, func(t *nm.Tunnel) bool { return len(t.Rules) > 0 }},
+	{"rule", "rule with uidrange, ipproto, sport or dport", CanAnyRule, func(t *nm.Tunnel) bool { return slices.ContainsFunc(t.Rules, bySender) }},
 	{"zone", "zone of firewalld", CanZone, func(t *nm.Tunnel) bool { return t.Zone != "" }},
 	{"follow", "name of the far end to follow", CanFollow, func(t *nm.Tunnel) bool { return t.Follow }},
 	{"snat", "SNAT", CanSNAT, func(t *nm.Tunnel) bool { return len(t.SNAT) > 0 }},
@@ -126,6 +141,11 @@ var needs = []need{
 	routeNeed("mtu", CanRouteMTU, func(r *routes.Route) bool { return r.MTU != 0 && !r.MTULock }),
 	routeNeed("types without a device", CanType, func(r *routes.Route) bool { return !r.Type.HasDevice() }),
 	routeNeed("other words of ip route", 0, func(r *routes.Route) bool { return moreThan(r) }),
+}
+
+// bySender says whether a rule looks at the sender or at what is behind the IP header.
+func bySender(r rule.Rule) bool {
+	return r.UIDs.Set || r.IPProto != 0 || r.SPort.First != 0 || r.DPort.First != 0
 }
 
 // hasFlags says whether a tunnel has flags besides the one for no encapsulation limit.
@@ -168,7 +188,7 @@ func (h Holds) Problems(title string, t nm.Tunnel) fault.List {
 		refuse("key", "key 0")
 	}
 	for _, n := range needs {
-		if h.Can&n.can == 0 && n.of(&t) {
+		if h.Can&n.can == 0 && !h.implied(n) && n.of(&t) {
 			refuse(n.field, n.what)
 		}
 	}
@@ -223,8 +243,8 @@ func (h Holds) Lacks() []string {
 	for _, n := range needs {
 		switch {
 		case h.Can&n.can != 0:
-		case n.can == CanBridgeUUID && h.Can&CanController == 0: // controller says it
-		case n.can&CanNoEncapLimit != 0 && h.Can&CanIPv6Header == 0: // encap-limit other than 4 says it
+		case h.implied(n):
+		case n.can&CanNoEncapLimit != 0 && h.Can&CanEncapLimit == 0: // encap-limit other than 4 says it
 		case n.field == "route":
 			words = append(words, n.what)
 		default:
@@ -235,6 +255,20 @@ func (h Holds) Lacks() []string {
 		list = append(list, "route ("+strings.Join(words, ", ")+")")
 	}
 	return list
+}
+
+// implied says whether a need for more than n covers it.
+func (h Holds) implied(n need) bool {
+	six := slices.ContainsFunc(h.Modes, gre.Mode.IPv6Outer)
+	switch n.can {
+	case CanBridgeUUID:
+		return h.Can&CanController == 0
+	case CanAnyRule:
+		return h.Can&CanRule == 0
+	case CanTOS6:
+		return h.Can&CanTOS == 0 || !six
+	}
+	return false
 }
 
 // lackText names what a notation cannot hold in as few words as possible.
@@ -255,6 +289,14 @@ func lackText(n need) string {
 		}
 	case "address":
 		return "address (" + strings.Replace(n.what, "no inner address", "none", 1) + ")"
+	case "rule":
+		if n.can == CanAnyRule {
+			return "rule (uidrange, ipproto, sport, dport)"
+		}
+	case "tos":
+		if n.can == CanTOS6 {
+			return "tos (of modes ip6gre and ip6gretap)"
+		}
 	case "peer-address":
 		return "peer-address (outside of the inner networks)"
 	}

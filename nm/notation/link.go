@@ -33,7 +33,27 @@ func NewLink(near nm.Tunnel, far nm.FarEnd) Link {
 	case !routes.IsDevice(near.Controller):
 		near.Controller = far.Controller
 	}
+	viaPeer(&far.Tunnel)
 	return Link{Near: End{Tunnel: near}, Far: End{Tunnel: far.Tunnel, Missing: far.Missing, Notes: notes}}
+}
+
+// viaPeer gives the routes of a far end that carries Ethernet this end as their gateway, as nmgre
+// does by itself. On Ethernet a route without a gateway means that every host of the network is on
+// the link.
+func viaPeer(far *nm.Tunnel) {
+	if !far.Mode.Ethernet() {
+		return
+	}
+	far.Routes = slices.Clone(far.Routes)
+	for i := range far.Routes {
+		r := &far.Routes[i]
+		for _, peer := range far.Peers() {
+			if r.Bare() && !r.Via.IsValid() && r.Type.HasDevice() && r.Dst != routes.HostPrefix(peer) && r.Dst.Addr().Is4() == peer.Is4() {
+				r.Via = peer
+				break
+			}
+		}
+	}
 }
 
 // Swap returns the link as the far end sees it. It is its own inverse.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 )
 
@@ -43,6 +44,8 @@ type Found struct {
 	Gone   bool   // the input removes it again
 	Up     bool   // the input brings it up, or does not have to
 	Refuse string // why nmgre cannot have it; empty if it can
+	// NoTables are its routes and rules in tables that this host does not know.
+	NoTables []NoTable
 }
 
 // Reading is an input while it is read.
@@ -52,8 +55,10 @@ type Reading struct {
 	// Networks are those of the other interfaces that the input configures: they are behind its
 	// host.
 	Networks []netip.Prefix
+	Names    routes.Names // this host's names for tables and the like
 	byName   map[string]*Found
 	later    []func()
+	strange  map[string]uint16 // the tables that this host does not know
 }
 
 // NewReading splits a text into its lines that are not empty. A line that begins with [FileMark]

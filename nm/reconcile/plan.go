@@ -204,10 +204,7 @@ func (a *applier) step(ctx context.Context, s *Step) error {
 	switch s.Action {
 	case Create:
 		s.Want.Document = a.opts.Document
-		if err := ends.Check(ctx, a.sys, nm.Tunnel{}, s.Want); err != nil {
-			return err
-		}
-		planned, err := plan.Create(ctx, a.sys, profiles, s.Want)
+		planned, err := PlanNew(ctx, a.sys, profiles, s.Want)
 		if err != nil {
 			return err
 		}
@@ -245,6 +242,26 @@ func notesOf(name string, notes []string) []string {
 		out[i] = fault.Printable(name) + ": " + note
 	}
 	return out
+}
+
+// PlanNew decides everything about a new tunnel, and checks that this host can have it, with its
+// ends. It is [plan.Create] otherwise.
+func PlanNew(ctx context.Context, sys nm.System, profiles plan.Profiles, want nm.Tunnel) (plan.Plan, error) {
+	if err := ends.Check(ctx, sys, nm.Tunnel{}, want); err != nil {
+		return plan.Plan{}, fault.Ended(ctx, err)
+	}
+	planned, err := plan.Create(ctx, sys, profiles, want)
+	if err != nil {
+		return planned, err
+	}
+	notes, err := ends.Notes(ctx, sys, nm.Tunnel{}, planned.Tunnel)
+	if err != nil {
+		return plan.Plan{}, fault.Ended(ctx, err)
+	}
+	far := ends.FarEndNotes(planned.Tunnel, planned.FarEnd)
+	planned.FarEnd.Notes = append(planned.FarEnd.Notes, far...)
+	planned.Notes = slices.Concat(planned.Notes, notes, far)
+	return planned, nil
 }
 
 // WithEnds checks the ends of an edited tunnel, and adds what there is to say of them.

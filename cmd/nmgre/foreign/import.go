@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"nmgre/cmd/nmgre/output"
 	"nmgre/nm/notation/every"
 	"nmgre/nm/notation/importer"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -34,7 +36,8 @@ type App struct {
 	// Confirm returns how long a change waits to be confirmed, and the function that ends the
 	// process beside the command, if there is one.
 	Confirm func() (wait time.Duration, watch func() func())
-	Begun   func(error) error // marks the error of a change that had begun
+	Names   func() routes.Names // this host's names for tables and the like
+	Begun   func(error) error   // marks the error of a change that had begun
 	// Complete offers the interfaces of tunnels, each with its state behind a tab.
 	Complete cobra.CompletionFunc
 }
@@ -105,36 +108,46 @@ func (a App) readInput(name string) (string, error) {
 	if name == "-" {
 		return readText(a.In, "standard input")
 	}
-	names, texts := append([]string{name}, importer.Beside(name)...), []string(nil)
-	for i, one := range names {
-		if i > 0 {
-			one = filepath.Join(filepath.Dir(name), one)
-		}
+	file, err := os.Open(name)
+	if err != nil {
+		return "", notRead(err.Error())
+	}
+	text, err := readText(file, name)
+	_ = file.Close() // it was only read
+	if err != nil {
+		return "", err
+	}
+	names, texts := []string{name}, []string{text}
+	for _, one := range importer.Beside(name, text) {
+		one = filepath.Join(filepath.Dir(name), one)
 		file, err := os.Open(one)
-		if errors.Is(err, os.ErrNotExist) && i > 0 {
-			names[i] = ""
+		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return "", &fault.Error{Kind: fault.ErrInvalid, What: fault.Printable(err.Error()), Hint: "give a file, or - for standard input"}
+			return "", notRead(err.Error())
 		}
 		text, err := readText(file, one)
 		_ = file.Close() // it was only read
 		if err != nil {
 			return "", err
 		}
-		texts, names[len(texts)] = append(texts, text), one
+		names, texts = append(names, one), append(texts, text)
 	}
-	if len(names) == 1 {
-		return texts[0], nil
+	if len(names) == 1 && !strings.HasPrefix(filepath.Base(name), "ifcfg-") { // the name says which device it is for
+		return text, nil
 	}
 	return importer.Join(names, texts), nil
+}
+
+func notRead(why string) error {
+	return &fault.Error{Kind: fault.ErrInvalid, What: fault.Printable(why), Hint: "give a file, or - for standard input"}
 }
 
 func readText(in io.Reader, name string) (string, error) {
 	text, err := io.ReadAll(io.LimitReader(in, importer.MaxInput+1))
 	if err != nil {
-		return "", &fault.Error{Kind: fault.ErrInvalid, What: fault.Printable(name + ": " + err.Error()), Hint: "give a file, or - for standard input"}
+		return "", notRead(name + ": " + err.Error())
 	}
 	return string(text), nil
 }
@@ -146,6 +159,7 @@ func (a App) importAll(ctx context.Context, host *nmgre.Host, text string, run i
 	if err != nil {
 		return err
 	}
+	run.opts.Names = a.Names()
 	run.opts.Held = func(addr netip.Addr) bool { return kernel.Holding(links, addr) != nil }
 	im, err := importer.Read(text, run.opts)
 	if err != nil {
@@ -155,7 +169,10 @@ func (a App) importAll(ctx context.Context, host *nmgre.Host, text string, run i
 	// What one tunnel may take, each of several may take.
 	ctx, cancel := context.WithTimeout(ctx, run.wait*time.Duration(len(im.Tunnels))+confirm)
 	defer cancel()
-	plans, err := host.PlanAll(ctx, im.Tunnels)
+	plans, errs, err := host.PlanAll(ctx, im.Tunnels)
+	if err == nil {
+		err = im.Place(errs)
+	}
 	if err != nil {
 		output.ImportLines(a.Err, im, false)
 		return err

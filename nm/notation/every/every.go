@@ -8,13 +8,14 @@ import (
 	"nmgre/nm/notation"
 	"nmgre/nm/notation/linux"
 	"nmgre/nm/notation/netplan"
+	"nmgre/nm/notation/own"
 	"nmgre/nm/notation/router"
 	"nmgre/routes/fault"
 )
 
 // Kinds returns all notations: those of Linux first, then those of routers and other systems.
 func Kinds() []*notation.Kind {
-	return slices.Concat(linux.Kinds[:5], []*notation.Kind{&netplan.Kind}, linux.Kinds[5:], router.Kinds)
+	return slices.Concat([]*notation.Kind{&own.NMGRE}, linux.Kinds[:4], []*notation.Kind{&netplan.Kind}, linux.Kinds[4:], router.Kinds)
 }
 
 // Names returns the words for --as, or those for --from if read is set.

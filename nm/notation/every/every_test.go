@@ -156,7 +156,7 @@ func TestRefuses(t *testing.T) {
 // holds looks for the value that a case of TestRefuses has set.
 func holds(field, text string) bool {
 	for _, word := range map[string][]string{
-		"mode": {"gretap", "gre4t", "mode=10"}, "key": {"2"}, "tos": {"tos", "TOS", "tunnel tos 16"}, "parent": {"eth7"}, "controller": {"br7"}, "mac": {"02:00:5e:10:00:01"}, "multicast": {"multicast", "Multicast=yes"}, "ignore-df": {"ignore-df"}, "checksum": {"--checksum", " csum"}, "sequence": {"--sequence", " seq"},
+		"mode": {"gretap", "gre4t", "mode=10"}, "key": {"2"}, "tos": {"tos", "TOS", "tunnel tos 16"}, "parent": {"eth7"}, "controller": {"br7"}, "mac": {"02:00:5e:10:00:01"}, "multicast": {"multicast", "Multicast=yes"}, "ignore-df": {"ignore-df"}, "checksum": {"--checksum", " csum", "icsum ocsum"}, "sequence": {"--sequence", " seq", "iseq oseq"},
 		"encap-limit": {"encap-limit none", "encaplimit none", "ip-tunnel.flags", "flags="}, "snat": {"10.10.7.0"}, "route": {"advmss", "10.10.7.0"},
 		"address": {"172.17.0.1"}, "ttl": {"inherit", "TTL=0", "ttl 0", "copy", "cannot", ""}, "no-pmtud": {""}, "local": {""}, "autoconnect": {"false", "no", "manual", "disable", "shutdown", "'0'", "iface"},
 	}[field] {

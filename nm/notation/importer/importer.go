@@ -13,6 +13,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/notation"
 	"nmgre/nm/notation/every"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 )
@@ -33,6 +34,7 @@ type Options struct {
 	Far  bool   // the input is of the far end: this end is its mirror
 	// Strict refuses an input with a line that is not possible.
 	Strict bool
+	Names  routes.Names // this host's names for tables and the like
 	// Held says whether this host has an address. It is nil where nobody knows.
 	Held func(netip.Addr) bool
 }
@@ -43,13 +45,14 @@ type Import struct {
 	Lines   []notation.Line // those that are not empty and no comment
 	Tunnels []nm.Tunnel     // each passes [nm.Tunnel.Validate]
 	Notes   []string
+	begins  []int // for each tunnel, the index of the line that begins it
 }
 
-// Beside returns the names of the files that belong to one with that name, in its folder.
-func Beside(name string) []string {
+// Beside returns the names of the files that belong to one with that name and text, in its folder.
+func Beside(name, text string) []string {
 	base := path.Base(name)
 	if dev, found := strings.CutPrefix(base, "ifcfg-"); found {
-		return []string{"keys-" + dev, "route-" + dev, "route6-" + dev, "rule-" + dev, "rule6-" + dev, "ifroute-" + dev}
+		return besideIfcfg(dev, text)
 	}
 	if stem, found := strings.CutSuffix(base, ".netdev"); found {
 		return []string{stem + ".network"}
@@ -58,6 +61,24 @@ func Beside(name string) []string {
 		return []string{stem + ".netdev"}
 	}
 	return nil
+}
+
+// besideIfcfg are the files that belong to ifcfg-NAME. RHEL's may be named after the file, and
+// after the device that its text has.
+func besideIfcfg(name, text string) []string {
+	names := []string{"keys-" + name, "ifroute-" + name, "ifrule-" + name, name + ".route"}
+	devices := []string{name}
+	for line := range strings.Lines(text) {
+		dev, found := strings.CutPrefix(strings.TrimSpace(line), "DEVICE=")
+		if dev = strings.Trim(dev, "\"'"); found && routes.IsDevice(dev) && dev != name {
+			devices = append(devices, dev)
+			break
+		}
+	}
+	for _, dev := range devices {
+		names = append(names, "route-"+dev, "route6-"+dev, "rule-"+dev, "rule6-"+dev)
+	}
+	return names
 }
 
 // Join makes one input of a file and those beside it.
@@ -114,11 +135,12 @@ func Read(text string, opts Options) (Import, error) {
 		return Import{}, err
 	}
 	r := notation.NewReading(text)
+	r.Names = opts.Names
 	kind.Read(r)
 	r.Settle()
 	d := &decision{Import: Import{Kind: kind}, r: r, opts: opts}
 	err = d.decide()
-	d.Lines = slices.DeleteFunc(r.Lines, func(line notation.Line) bool { return line.Fate == notation.Unread })
+	d.keepRead()
 	return d.Import, err
 }
 
@@ -258,6 +280,10 @@ func (d *decision) check(f *notation.Found, seen map[string]int) {
 		d.problem(line, field, "take the tunnel out of the input, or make it without", "%s: %s", fault.Printable(f.Name), what)
 		return
 	}
+	for _, miss := range f.NoTables {
+		at := d.r.Lines[miss.At]
+		d.problem(at.N, miss.Field, "write its number, or give it a name in /etc/iproute2/rt_tables", "%s%s: this host has no table %s", d.file(at), fault.Printable(f.Name), notation.Word(miss.Name))
+	}
 	for _, one := range fault.Split(f.Validate()) {
 		e := &fault.Error{Kind: fault.ErrInvalid, Line: line, What: fault.Printable(f.Name), Err: one}
 		d.problems.Add(e)
@@ -270,7 +296,7 @@ func (d *decision) check(f *notation.Found, seen map[string]int) {
 		seen[same.what+same.text] = line
 	}
 	d.advise(f)
-	d.Tunnels = append(d.Tunnels, f.Tunnel)
+	d.Tunnels, d.begins = append(d.Tunnels, f.Tunnel), append(d.begins, f.At)
 }
 
 func keyText(k *gre.Key) string {

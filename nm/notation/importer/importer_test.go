@@ -79,13 +79,18 @@ func TestSeed(t *testing.T) {
 }
 
 func TestBeside(t *testing.T) {
-	if list := Beside("/etc/sysconfig/network-scripts/ifcfg-tun0"); !slices.Contains(list, "route-tun0") || !slices.Contains(list, "keys-tun0") {
+	if list := Beside("/etc/sysconfig/network-scripts/ifcfg-office", "ONBOOT=yes\nDEVICE=\"tun0\"\n"); !hasAll(list, "keys-office", "office.route", "route-office", "rule-office", "rule6-office", "ifrule-office", "route-tun0", "rule6-tun0") {
 		t.Errorf("%q", list)
 	}
-	if list := Beside("50-gre1.netdev"); !slices.Equal(list, []string{"50-gre1.network"}) {
+	if list := Beside("50-gre1.netdev", ""); !slices.Equal(list, []string{"50-gre1.network"}) {
 		t.Errorf("%q", list)
 	}
-	if list := Beside("script.sh"); list != nil {
+	if list := Beside("script.sh", ""); list != nil {
 		t.Errorf("%q", list)
 	}
+}
+
+// hasAll says whether a list has all of these.
+func hasAll(list []string, wanted ...string) bool {
+	return !slices.ContainsFunc(wanted, func(one string) bool { return !slices.Contains(list, one) })
 }

@@ -135,6 +135,13 @@ func fitted(k *notation.Kind, t nm.Tunnel) nm.Tunnel {
 	if h.Keys == notation.OneKey {
 		t.OutputKey = gre.CloneKey(t.InputKey)
 	}
+	if h.NoZero {
+		for _, key := range []**gre.Key{&t.InputKey, &t.OutputKey} {
+			if *key != nil && **key == 0 {
+				*key = nil
+			}
+		}
+	}
 	drop := func(can notation.Can, how func()) {
 		if h.Can&can == 0 {
 			how()
@@ -144,8 +151,11 @@ func fitted(k *notation.Kind, t nm.Tunnel) nm.Tunnel {
 	drop(notation.CanInheritTTL, func() { t.TTL, t.NoPMTUD = max(t.TTL, 1), false })
 	drop(notation.CanTOS, func() { t.TOS = 0 })
 	drop(notation.CanNoPMTUD, func() { t.NoPMTUD = false })
-	drop(notation.CanIPv6Header, func() { t.EncapLimit, t.FlowLabel = min(t.EncapLimit, 4), 0 })
-	if t.EncapLimit != 0 && h.Can&notation.CanIPv6Header == 0 {
+	if t.Mode.IPv6Outer() {
+		drop(notation.CanTOS6, func() { t.TOS = 0 })
+	}
+	drop(notation.CanFlowLabel, func() { t.FlowLabel = 0 })
+	if t.EncapLimit != 0 && h.Can&notation.CanEncapLimit == 0 {
 		t.EncapLimit = gre.DefaultEncapLimit
 	}
 	drop(notation.CanNoEncapLimit|notation.CanFlags, func() {

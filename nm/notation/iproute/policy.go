@@ -27,7 +27,8 @@ func (s *Script) Rule(i int, words []string, dev string, six bool) {
 			break
 		}
 	}
-	r, err := rule.Parse(strings.Join(words, " "))
+	words, table := s.Numbered(words)
+	r, err := rule.ParseWith(s.Names, strings.Join(words, " "))
 	if err != nil {
 		s.RefuseErr(i, err)
 		return
@@ -41,6 +42,7 @@ func (s *Script) Rule(i int, words []string, dev string, six bool) {
 		}
 		f.Rules = append(f.Rules, r)
 		s.Take(i)
+		s.Miss(f, i, "rule", table)
 	})
 }
 

@@ -44,6 +44,7 @@ func (s *Script) Route(i int, words []string, dev string, six bool) {
 			spec = append(spec, word)
 		}
 	}
+	spec, table := s.Numbered(spec)
 	text := strings.Join(spec, " ")
 	if kernels {
 		s.kernelRoute(i, spec, dev)
@@ -53,14 +54,14 @@ func (s *Script) Route(i int, words []string, dev string, six bool) {
 		text = "::/0" + strings.TrimPrefix(text, "default")
 	}
 	if dev != "" && !hops {
-		s.routeOf(i, text, dev)
+		s.routeOf(i, text, dev, table)
 		return
 	}
-	s.Later(func() { s.pending(i, text, hops) })
+	s.Later(func() { s.pending(i, text, table, hops) })
 }
 
 // routeOf adds a route to the tunnel with that name.
-func (s *Script) routeOf(i int, text, dev string) {
+func (s *Script) routeOf(i int, text, dev, table string) {
 	f := s.current(dev)
 	if f == nil {
 		s.about(i, dev)
@@ -70,10 +71,10 @@ func (s *Script) routeOf(i int, text, dev string) {
 		s.RefuseErr(i, err)
 		return
 	}
-	s.add(i, f, s.parser.Route)
+	s.add(i, f, s.parser.Route, table)
 }
 
-func (s *Script) add(i int, f *notation.Found, r routes.Route) {
+func (s *Script) add(i int, f *notation.Found, r routes.Route, table string) {
 	if slices.ContainsFunc(f.Addresses, func(p netip.Prefix) bool {
 		return r.Dst == p.Masked() && !r.Dst.IsSingleIP() && r.Bare() && r.Metric == nil
 	}) {
@@ -82,10 +83,11 @@ func (s *Script) add(i int, f *notation.Found, r routes.Route) {
 	}
 	f.Routes = append(f.Routes, r)
 	s.Take(i)
+	s.Miss(f, i, "route", table)
 }
 
 // pending adds a route without a device, when all tunnels are known.
-func (s *Script) pending(i int, text string, hops bool) {
+func (s *Script) pending(i int, text, table string, hops bool) {
 	if err := s.parser.Read(text); err != nil {
 		s.RefuseErr(i, err)
 		return
@@ -94,17 +96,17 @@ func (s *Script) pending(i int, text string, hops bool) {
 	if hops {
 		for _, hop := range r.Nexthops {
 			if f := s.Tunnel(hop.Dev); f != nil {
-				s.add(i, f, r)
+				s.add(i, f, r, table)
 				return
 			}
 			if f := s.Toward(hop.Via); f != nil && hop.Dev == "" {
-				s.add(i, f, r)
+				s.add(i, f, r, table)
 				return
 			}
 		}
 	}
 	if f := s.Toward(r.Via); r.Via.IsValid() && f != nil {
-		s.add(i, f, r)
+		s.add(i, f, r, table)
 		return
 	}
 	s.Skip(i, "it leads into no tunnel of this input")

@@ -25,7 +25,7 @@ type Script struct {
 
 // New returns a script that reads into r.
 func New(r *notation.Reading) *Script {
-	return &Script{Reading: r, refused: map[string]string{}}
+	return &Script{Reading: r, refused: map[string]string{}, parser: routes.Parser{Names: r.Names}}
 }
 
 // Read reads all lines of the reading as a shell script.

@@ -8,19 +8,15 @@ import (
 )
 
 // Kinds are the notations of this room, in the order in which they are listed.
-var Kinds = []*notation.Kind{&NMGRE, &Nmcli, &Keyfile, &IP, &Ifcfg, &Networkd, &Ifupdown, &Ifupdown2, &IfupdownNG, &Wicked}
+var Kinds = []*notation.Kind{&Nmcli, &Keyfile, &IP, &Ifcfg, &Networkd, &Ifupdown, &Ifupdown2, &IfupdownNG, &Wicked}
 
 var allModes = gre.Modes[:]
 
-// everything is what Linux itself can hold.
-const everything = notation.CanAnyLocal | notation.CanParent | notation.CanInheritTTL | notation.CanTOS | notation.CanNoPMTUD | notation.CanIPv6Header |
-	notation.CanMany | notation.CanInner6 | notation.CanNoInner | notation.CanPeer | notation.CanAnyRoute | notation.CanNoEncapLimit | port
-
-// port is what only an Ethernet device has. ipOptions are the options of a link that no profile
-// has.
+// What Linux itself can hold.
 const (
-	port      = notation.CanController | notation.CanMAC
-	ipOptions = notation.CanMulticast | notation.CanIgnoreDF | notation.CanChecksum | notation.CanSequence
+	everything = notation.CanAllOfLinux
+	port       = notation.CanPort
+	ipOptions  = notation.CanLinkOptions
 )
 
 // profileRoutes are the words of a route that NetworkManager's files have.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"nmgre/nm/notation"
@@ -20,6 +21,7 @@ type ifcfgInput struct {
 	r      *notation.Reading
 	script *iproute.Script
 	blocks []*ifcfgBlock
+	nicks  map[string]string // the devices of ifcfg files that are not named after them
 }
 
 // ifcfgBlock is the variables of one ifcfg file.
@@ -31,10 +33,10 @@ type ifcfgBlock struct {
 
 func (b *ifcfgBlock) get(name string) (string, int) { return b.values[name], b.at[name] }
 
-// readIfcfg reads ifcfg-, keys-, route-, route6- and rule- files, and ifcfg files that stand one
-// behind another. Nothing of them is run.
+// readIfcfg reads ifcfg-, keys-, route-, route6-, rule- and rule6- files, and ifcfg files that
+// stand one behind another. Nothing of them is run.
 func readIfcfg(r *notation.Reading) {
-	in := &ifcfgInput{r: r, script: iproute.New(r)}
+	in := &ifcfgInput{r: r, script: iproute.New(r), nicks: map[string]string{}}
 	for i := 0; i < len(r.Lines); {
 		file, end := r.Lines[i].File, i
 		for end < len(r.Lines) && r.Lines[end].File == file {
@@ -59,13 +61,22 @@ func readIfcfg(r *notation.Reading) {
 // file reads a file of variables.
 func (in *ifcfgInput) file(name string, from, to int) {
 	switch {
-	case strings.HasPrefix(name, "route"), strings.HasPrefix(name, "rule"):
+	case isRouteFile(name):
 		return
 	case strings.HasPrefix(name, "keys-"):
 		in.assignments(from, to, in.last())
 	default:
 		in.assignments(from, to, nil)
+		if nick, named := strings.CutPrefix(name, "ifcfg-"); named && in.last() != nil {
+			in.nicks[nick] = in.last().values["DEVICE"]
+		}
 	}
+}
+
+// isRouteFile says whether a file has routes or rules, by its name.
+func isRouteFile(name string) bool {
+	kind, _, found := strings.Cut(name, "-")
+	return found && (kind == "route" || kind == "route6" || kind == "rule" || kind == "rule6") || strings.HasSuffix(name, ".route")
 }
 
 func (in *ifcfgInput) last() *ifcfgBlock {
@@ -258,10 +269,14 @@ func (in *ifcfgInput) inner(f *notation.Found, b *ifcfgBlock) {
 
 // routes reads a route file: variables with numbers, or the words behind `ip route add`.
 func (in *ifcfgInput) routes(file string, from, to int) {
-	kind, dev, found := strings.Cut(file, "-")
-	if !found || kind != "route" && kind != "route6" && kind != "rule" && kind != "rule6" {
+	if !isRouteFile(file) {
 		return
 	}
+	kind, dev, _ := strings.Cut(file, "-")
+	if name, old := strings.CutSuffix(file, ".route"); old {
+		kind, dev = "route", name
+	}
+	dev = cmp.Or(in.nicks[dev], dev)
 	lines := in.r.Lines[from:to]
 	values := map[string]string{}
 	shell.Split(lines, nil, func(c *shell.Command) {
@@ -297,6 +312,14 @@ func (in *ifcfgInput) numbered(i int, dev string, values map[string]string, vari
 		return
 	}
 	in.r.Later(func() {
+		for n := range 1000 {
+			if text := strconv.Itoa(n); text == number {
+				break
+			} else if values["ADDRESS"+text] == "" {
+				in.r.Refuse(i, "network-scripts stop at ADDRESS%d, which is missing, and leave this route out", n)
+				return
+			}
+		}
 		own, err := netip.ParseAddr(values["ADDRESS"+number])
 		mask, maskErr := netip.ParseAddr(values["NETMASK"+number])
 		p, ok := notation.ByMask(own, mask)

@@ -9,7 +9,7 @@ import (
 	"nmgre/routes/gre"
 )
 
-var ifupdownHolds = notation.Holds{Modes: allModes, Keys: notation.TwoKeys, Can: everything | ipOptions | notation.CanManual | notation.CanRule,
+var ifupdownHolds = notation.Holds{Modes: allModes, Keys: notation.TwoKeys, Can: everything | ipOptions | notation.CanManual | notation.CanRule | notation.CanAnyRule,
 	Why: map[string]string{"flags": "ip link has other words for some of them", "controller": whyInterface}}
 
 // stanzaWords are those of the commands in the stanzas.

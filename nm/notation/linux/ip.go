@@ -13,7 +13,7 @@ import (
 var IP = notation.Kind{
 	Name: "ip", Title: "a script of ip commands",
 	Words: map[string]string{"--controller": "master", "--parent": "dev", "--peer-address": "peer", "--address": "ip address add"},
-	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys, Can: everything | ipOptions | notation.CanRule | notation.CanSNAT | notation.CanForward | notation.CanClamp,
+	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys, Can: everything | ipOptions | notation.CanRule | notation.CanAnyRule | notation.CanSNAT | notation.CanForward | notation.CanClamp,
 		Why: map[string]string{"autoconnect": "the commands take effect when they are run, and last until the next boot", "flags": "ip link has other words for some of them", "controller": whyInterface}},
 	Write: writeIP,
 	Read:  func(r *notation.Reading) { iproute.New(r).Read() },

@@ -8,16 +8,18 @@ import (
 )
 
 // Networkd is a pair of files of systemd-networkd: systemd.netdev(5) and systemd.network(5) of
-// systemd 252.
+// systemd 252. They do not say, but its tunnel.c does, that the kernel is told no key for 0, and
+// for ip6gre and ip6gretap neither a TOS nor an encapsulation limit.
 var Networkd = notation.Kind{
 	Name: "networkd", Title: "systemd-networkd",
 	Words: map[string]string{"--controller": "Bridge=", "--parent": "Tunnel= in the .network file of the device below", "--peer-address": "Peer=", "--address": "Address="},
-	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys,
-		Can: notation.CanAnyLocal | notation.CanInheritTTL | notation.CanTOS | notation.CanNoPMTUD | notation.CanIPv6Header | notation.CanMany | notation.CanInner6 |
+	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys, NoZero: true,
+		Can: notation.CanAnyLocal | notation.CanInheritTTL | notation.CanTOS | notation.CanNoPMTUD | notation.CanFlowLabel | notation.CanMany | notation.CanInner6 |
 			notation.CanNoInner | notation.CanPeer | notation.CanManual | profileRoutes |
 			notation.CanMulticast | port,
-		Why: map[string]string{"parent": "the .network file of the parent names the tunnel there (Tunnel=)", "forward": "IPForward= changed its meaning in version 256", "controller": whyInterface,
-			"ignore-df": "version 252 has no such setting", "sequence": "SerializeTunneledPackets= has no effect on ip6gre and ip6gretap"}},
+		Why: map[string]string{"parent": "the .network file of the parent names the tunnel there (Tunnel=)", "forward": "IPForward= changed its meaning in version 256", "controller": whyInterface, "key": "it takes 0 for no key", "tos": "it has no effect on ip6gre and ip6gretap",
+			"encap-limit": "EncapsulationLimit= has no effect on ip6gre and ip6gretap",
+			"ignore-df":   "version 252 has no such setting", "sequence": "SerializeTunneledPackets= has no effect on ip6gre and ip6gretap"}},
 	Write: writeNetworkd,
 	Read:  readNetworkd,
 	Looks: func(text string) int {
@@ -30,6 +32,9 @@ func writeNetworkd(l notation.Link) string {
 	p := notation.NewPage("#", "systemd-networkd", l.Near)
 	p.Comment("then: networkctl reload")
 	p.MSS(t)
+	if t.Mode.IPv6Outer() {
+		p.Comment("its packets have an encapsulation limit of 0: they can enter no further tunnel of IPv6 on their way")
+	}
 	p.File("/etc/systemd/network/50-" + t.Name + ".netdev")
 	p.Line("[NetDev]")
 	p.Line("Name=%s", t.Name)
@@ -46,7 +51,6 @@ func writeNetworkd(l notation.Link) string {
 	p.When(t.TOS != 0, "TOS=%d", t.TOS)
 	p.When(t.NoPMTUD, "DiscoverPathMTU=no")
 	if t.Mode.IPv6Outer() {
-		p.When(t.EncapLimit != 0, "EncapsulationLimit=%d", t.EncapLimit)
 		p.When(t.FlowLabel != 0, "IPv6FlowLabel=%d", t.FlowLabel)
 	}
 	p.File("/etc/systemd/network/50-" + t.Name + ".network")

@@ -120,7 +120,17 @@ func refuseAll(r *notation.Reading, entries []iniEntry, why string) {
 }
 
 // networkdTunnel are networkd's names of NetworkManager's properties.
-var networkdTunnel = map[string]string{"Remote": "remote", "TTL": "ttl", "InputKey": "input-key", "OutputKey": "output-key", "IPv6FlowLabel": "flow-label"}
+var networkdTunnel = map[string]string{"Remote": "remote", "TTL": "ttl", "IPv6FlowLabel": "flow-label"}
+
+// key reads a key. Networkd takes 0 for no key.
+func (in *networkdInput) key(e iniEntry) *gre.Key {
+	key := keyOf(in.r, e.i, e.name, e.value)
+	if key != nil && *key == 0 {
+		in.r.Skip(e.i, "systemd-networkd takes 0 for no key")
+		return nil
+	}
+	return key
+}
 
 // tunnel reads a line of a .netdev file.
 func (in *networkdInput) tunnel(f *notation.Found, e iniEntry) {
@@ -136,18 +146,22 @@ func (in *networkdInput) tunnel(f *notation.Found, e iniEntry) {
 		}
 		profileTunnel(r, e.i, f, "local", e.value)
 	case "Key":
-		f.InputKey = keyOf(r, e.i, e.name, e.value)
+		f.InputKey = in.key(e)
 		f.OutputKey = gre.CloneKey(f.InputKey)
+	case "InputKey":
+		f.InputKey = in.key(e)
+	case "OutputKey":
+		f.OutputKey = in.key(e)
 	case "TOS":
+		if f.Mode.IPv6Outer() {
+			r.Skip(e.i, "it has no effect on a tunnel over IPv6")
+			return
+		}
 		profileTunnel(r, e.i, f, "tos", e.value)
 	case "DiscoverPathMTU":
 		f.NoPMTUD = !isYes(e.value)
 	case "EncapsulationLimit":
-		if e.value == "none" {
-			f.SetEncapLimit(0)
-			return
-		}
-		profileTunnel(r, e.i, f, "encapsulation-limit", e.value)
+		r.Skip(e.i, "it has no effect on tunnels of GRE")
 	case "IgnoreDontFragment":
 		f.Link.IgnoreDF = isYes(e.value)
 	case "SerializeTunneledPackets":
@@ -335,10 +349,12 @@ func (in *networkdInput) route(f *notation.Found, part []iniEntry) {
 		destination = "0.0.0.0/0"
 	}
 	spec[0] += destination
-	route, err := routes.Parse(strings.Join(spec, " "))
+	spec, table := in.r.Numbered(spec)
+	route, err := in.r.Names.Parse(strings.Join(spec, " "))
 	if err != nil {
 		in.r.RefuseErr(at, err)
 		return
 	}
 	f.Routes = append(f.Routes, route)
+	in.r.Miss(f, at, "route", table)
 }

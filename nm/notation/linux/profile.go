@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"nmgre/nm/notation"
-	"nmgre/routes"
 	"nmgre/routes/gre"
 )
 
@@ -118,7 +117,7 @@ func profileRoute(r *notation.Reading, i int, f *notation.Found, words []string)
 			spec = append(spec, "metric", word)
 		}
 	}
-	route, err := routes.Parse(strings.Join(spec, " "))
+	route, err := r.Names.Parse(strings.Join(spec, " "))
 	if err != nil {
 		r.RefuseErr(i, err)
 		return

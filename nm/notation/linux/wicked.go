@@ -1,26 +1,31 @@
 package linux
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
+	"nmgre/nm"
 	"nmgre/nm/notation"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
+	"nmgre/routes/rule"
 )
 
-// Wicked is the files of SUSE's wicked: ifcfg-tunnel(5), ifcfg(5) and ifroute(5) of wicked 0.6, and
-// for what these do not say, client/suse/compat-suse.c of version 0.6.80: the TTL and the TOS are
-// decimal numbers, and the keys have the variables TUNNEL_GRE_IKEY and TUNNEL_GRE_OKEY.
+// Wicked is the files of SUSE's wicked: ifcfg-tunnel(5), ifcfg(5), ifroute(5) and ifrule(5) of
+// wicked 0.6, and for what these do not say, client/suse/compat-suse.c of version 0.6.80: the TTL
+// and the TOS are decimal numbers, and the keys have the variables TUNNEL_GRE_IKEY and
+// TUNNEL_GRE_OKEY.
 var Wicked = notation.Kind{
 	Name: "wicked", Title: "SUSE's wicked",
 	Words: map[string]string{"--parent": "TUNNEL_DEVICE", "--peer-address": "REMOTE_IPADDR", "--address": "IPADDR"},
 	Holds: notation.Holds{Modes: []gre.Mode{gre.ModeGRE}, Keys: notation.TwoKeys,
-		Can: notation.CanInheritTTL | notation.CanTOS | notation.CanNoPMTUD | notation.CanParent | notation.CanMany | notation.CanInner6 | notation.CanPeer | notation.CanManual | notation.CanZone |
+		Can: notation.CanInheritTTL | notation.CanTOS | notation.CanNoPMTUD | notation.CanParent | notation.CanMany | notation.CanInner6 | notation.CanPeer | notation.CanManual | notation.CanZone | notation.CanRule | notation.CanChecksum | notation.CanSequence |
 			notation.CanVia | notation.CanMetric | notation.CanTable | notation.CanSrc | notation.CanRouteMTU,
-		Why: map[string]string{"mode": "its tunnels are gre, ipip and sit", "local": "TUNNEL_LOCAL_IPADDR is not optional"}},
+		Why: map[string]string{"mode": "its tunnels are gre, ipip and sit", "local": "TUNNEL_LOCAL_IPADDR is not optional", "rule": "ifrule(5) has no words for them"}},
 	Write: writeWicked,
 	Read:  readWicked,
 	Looks: func(text string) int {
@@ -54,6 +59,7 @@ func writeWicked(l notation.Link) string {
 	if t.OutputKey != nil {
 		p.Line("TUNNEL_GRE_OKEY='%s'", dotted(*t.OutputKey))
 	}
+	p.When(t.Link.Checksum || t.Link.Sequence, "TUNNEL_GRE_FLAGS='%s'", wickedOptions(t))
 	p.Line("MTU='%d'", t.MTU)
 	for i, a := range t.Addresses {
 		suffix := ""
@@ -68,7 +74,25 @@ func writeWicked(l notation.Link) string {
 	for _, r := range t.Routes {
 		p.Line("%s", wickedRoute(r, t.Name))
 	}
+	if len(t.Rules) > 0 {
+		p.File("/etc/sysconfig/network/ifrule-" + t.Name)
+	}
+	for _, r := range t.Rules {
+		p.Line("%s", wickedRule(r))
+	}
 	return p.String()
+}
+
+// wickedOptions are the words for checksums and sequence numbers, in both directions.
+func wickedOptions(t nm.Tunnel) string {
+	var words []string
+	if t.Link.Checksum {
+		words = append(words, "icsum", "ocsum")
+	}
+	if t.Link.Sequence {
+		words = append(words, "iseq", "oseq")
+	}
+	return strings.Join(words, " ")
 }
 
 // dotted writes a key as an address. A plain number is put through htons by wicked 0.6.80, and
@@ -101,4 +125,18 @@ func wickedRoute(r routes.Route, dev string) string {
 		words = append(words, "unicast")
 	}
 	return strings.Join(append(words, options...), " ")
+}
+
+// wickedRule writes a rule as ifrule(5) has it: the family, and the words of `ip rule`. A mark has
+// its mask in any case: wicked 0.6.80 takes the mark for the mask where none is given.
+func wickedRule(r rule.Rule) string {
+	family := "ipv4"
+	if r.IPv6 {
+		family = "ipv6"
+	}
+	words := strings.Fields(r.String())
+	if at := slices.Index(words, "fwmark"); at >= 0 {
+		words[at+1] = fmt.Sprintf("0x%x/0x%x", r.Mark, r.Mask)
+	}
+	return family + " " + strings.Join(words, " ")
 }

@@ -12,7 +12,8 @@ import (
 	"nmgre/routes"
 )
 
-// readWicked reads ifcfg- and ifroute- files of SUSE. A file's name has that of the interface.
+// readWicked reads ifcfg-, ifroute- and ifrule- files of SUSE. A file's name has that of the
+// interface.
 func readWicked(r *notation.Reading) {
 	for i := 0; i < len(r.Lines); {
 		file, end := r.Lines[i].File, i
@@ -23,6 +24,8 @@ func readWicked(r *notation.Reading) {
 		switch dev, found := strings.CutPrefix(base, "ifroute-"); {
 		case found:
 			wickedRoutes(r, dev, i, end)
+		case strings.HasPrefix(base, "ifrule-"):
+			wickedRules(r, strings.TrimPrefix(base, "ifrule-"), i, end)
 		case strings.HasPrefix(base, "ifcfg-"):
 			wickedFile(r, strings.TrimPrefix(base, "ifcfg-"), i, end)
 		default:
@@ -185,4 +188,50 @@ func wickedRoutes(r *notation.Reading, dev string, from, to int) {
 		}
 		script.Route(i, spec, name, strings.Contains(destination, ":"))
 	}
+}
+
+// wickedRuleWords are wicked's own spellings of the words of `ip rule`.
+var wickedRuleWords = map[string]string{"src": "from", "dst": "to", "suppress-prefixlength": "suppress_prefixlength", "suppress-ifgroup": "suppress_ifgroup"}
+
+// wickedRules reads the rules of an interface. A line that ends with \\ is continued on the next.
+func wickedRules(r *notation.Reading, dev string, from, to int) {
+	script, begin, words := iproute.New(r), from, []string(nil)
+	for i := from; i < to; i++ {
+		text := strings.TrimSpace(r.Lines[i].Text)
+		if strings.HasPrefix(text, "#") {
+			continue
+		}
+		if len(words) == 0 {
+			begin = i
+		}
+		more, continued := strings.CutSuffix(text, "\\")
+		words = append(words, strings.Fields(more)...)
+		if continued && i+1 < to {
+			r.Take(i)
+			continue
+		}
+		wickedRuleLine(script, begin, words, dev)
+		for at := begin + 1; at <= i; at++ {
+			r.Lines[at].Fate, r.Lines[at].Why = r.Lines[begin].Fate, r.Lines[begin].Why
+		}
+		words = nil
+	}
+}
+
+// wickedRuleLine reads one rule.
+func wickedRuleLine(script *iproute.Script, i int, words []string, dev string) {
+	six, rest := false, make([]string, 0, len(words))
+	for at, word := range words {
+		switch {
+		case word == "ipv4":
+		case word == "ipv6":
+			six = true
+		case word == "type" && at+1 < len(words):
+		case wickedRuleWords[word] != "":
+			rest = append(rest, wickedRuleWords[word])
+		default:
+			rest = append(rest, word)
+		}
+	}
+	script.Rule(i, rest, dev, six)
 }

@@ -17,10 +17,10 @@ import (
 var Kind = notation.Kind{
 	Name: "netplan", Title: "netplan",
 	Words: map[string]string{"--peer-address": "routes", "--address": "addresses"},
-	Holds: notation.Holds{Modes: gre.Modes[:], Keys: notation.TwoKeys,
+	Holds: notation.Holds{Modes: gre.Modes[:], Keys: notation.TwoKeys, NoZero: true,
 		Can: notation.CanMany | notation.CanInner6 | notation.CanNoInner | notation.CanPeer |
 			notation.CanVia | notation.CanMetric | notation.CanTable | notation.CanSrc | notation.CanOnLink | notation.CanRouteMTU,
-		Why: map[string]string{"ttl": "its ttl is 1 to 255, and without one it is the renderer's choice", "local": "its networkd renderer needs one"}},
+		Why: map[string]string{"ttl": "its ttl is 1 to 255, and without one it is the renderer's choice", "local": "its networkd renderer needs one", "key": "its networkd renderer takes 0 for no key"}},
 	Write: writeNetplan,
 	Read:  read,
 	Looks: func(text string) int {
@@ -33,6 +33,12 @@ func writeNetplan(l notation.Link) string {
 	p := notation.NewPage("#", "netplan", l.Near)
 	p.Comment("root's, with the mode 0600; then: netplan apply")
 	p.MSS(t)
+	if t.Mode.Ethernet() {
+		p.Comment("for the renderer networkd alone: netplan has NetworkManager make no tunnel of mode %s", t.Mode)
+	}
+	if t.Mode.IPv6Outer() {
+		p.Comment("with networkd, its packets have an encapsulation limit of 0: they can enter no further tunnel of IPv6 on their way")
+	}
 	p.File("/etc/netplan/90-" + t.Name + ".yaml")
 	p.Line("network:")
 	p.Line("  version: 2")
@@ -56,9 +62,12 @@ func writeNetplan(l notation.Link) string {
 	for _, r := range t.Routes {
 		netplanRoute(p, r)
 	}
-	p.Line("      networkmanager: # counts with that renderer alone, which does not use the mtu above")
-	p.Line("        passthrough:")
-	p.Line("          ip-tunnel.mtu: \"%d\"", t.MTU)
+	if !t.Mode.Ethernet() {
+		p.Line("      networkmanager: # counts with that renderer alone, which does not use the mtu above")
+		p.Line("        passthrough:")
+		p.Line("          ip-tunnel.mtu: \"%d\"", t.MTU)
+		p.When(t.Mode.IPv6Outer(), "          ip-tunnel.encapsulation-limit: \"%d\"", t.EncapLimit)
+	}
 	return p.String()
 }
 

@@ -333,11 +333,14 @@ func (d *document) passthrough(f *notation.Found, s pair) {
 			continue
 		}
 		for _, property := range d.pairs(p.node) {
-			if property.key == "ip-tunnel.mtu" {
+			switch property.key {
+			case "ip-tunnel.mtu":
 				f.MTU = d.number(property, 65535)
-				continue
+			case "ip-tunnel.encapsulation-limit":
+				f.EncapLimit = uint8(d.number(property, 255)) //nolint:gosec // at most 255
+			default:
+				d.refuse(property.node, "%s is not read", notation.Word(property.key))
 			}
-			d.refuse(property.node, "%s is not read", notation.Word(property.key))
 		}
 	}
 }
@@ -388,7 +391,7 @@ func (d *document) rule(f *notation.Found, n *yaml.Node) {
 }
 
 func (d *document) add(f *notation.Found, n *yaml.Node, spec string) {
-	r, err := routes.Parse(spec)
+	r, err := d.r.Names.Parse(spec)
 	if err != nil {
 		d.r.RefuseErr(d.line(n), err)
 		return

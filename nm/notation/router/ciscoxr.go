@@ -8,7 +8,7 @@ import "nmgre/nm/notation"
 var CiscoXR = notation.Kind{
 	Name: "cisco-iosxr", Title: "Cisco IOS XR",
 	Holds: notation.Holds{Modes: ipModes, Keys: notation.NoKey,
-		Can: forwards | notation.CanInner6 | notation.CanVia | notation.CanTOS | notation.CanNoPMTUD | notation.CanManual,
+		Can: forwards | notation.CanInner6 | notation.CanVia | notation.CanTOS | notation.CanTOS6 | notation.CanNoPMTUD | notation.CanManual,
 		Why: reasons(map[string]string{"mode": "its tunnel-ip interfaces carry IP packets", "key": "its tunnel-ip interfaces have no GRE key", "local": "a tunnel source is an address or an interface"})},
 	Write: writeCiscoXR,
 }

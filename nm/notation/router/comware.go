@@ -10,7 +10,7 @@ import (
 var Comware = notation.Kind{
 	Name: "comware", Title: "Comware",
 	Holds: notation.Holds{Modes: ipModes, Keys: notation.OneKey,
-		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanTOS | notation.CanNoPMTUD | notation.CanManual,
+		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanTOS | notation.CanTOS6 | notation.CanNoPMTUD | notation.CanManual,
 		Why: reasons(map[string]string{"mode": "its tunnels of mode gre carry IP packets", "key": whyTwo, "local": "a source is an address or an interface"})},
 	Write: writeComware,
 }

@@ -11,7 +11,7 @@ var VyOS = notation.Kind{
 	Name: "vyos", Title: "VyOS",
 	Words: map[string]string{"--parent": "source-interface", "--address": "address"},
 	Holds: notation.Holds{Modes: gre.Modes[:], Keys: notation.OneKey,
-		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanTOS | notation.CanNoPMTUD | notation.CanIPv6Header | notation.CanInheritTTL |
+		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanTOS | notation.CanTOS6 | notation.CanNoPMTUD | notation.CanEncapLimit | notation.CanFlowLabel | notation.CanInheritTTL |
 			notation.CanParent | notation.CanManual,
 		Why: reasons(map[string]string{"key": whyTwo, "local": "its tunnels need a source-address"})},
 	Write: writeVyOS,

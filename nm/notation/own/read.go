@@ -1,4 +1,4 @@
-package linux
+package own
 
 import (
 	"net/netip"
@@ -157,9 +157,11 @@ func (in *nmgreInput) flag(name, value string) {
 	case "peer-address":
 		in.err(func() error { return appended(&in.peers, value, netip.ParseAddr) })
 	case "route":
-		in.err(func() error { return appended(&t.Routes, value, routes.Parse) })
+		in.err(func() error { return appended(&t.Routes, value, in.r.Names.Parse) })
 	case "rule":
-		in.err(func() error { return appended(&t.Rules, value, rule.Parse) })
+		in.err(func() error {
+			return appended(&t.Rules, value, func(s string) (rule.Rule, error) { return rule.ParseWith(in.r.Names, s) })
+		})
 	case "snat":
 		in.err(func() error { return appended(&t.SNAT, value, keep.ParseSNAT) })
 	case "key", "input-key", "output-key":
