@@ -101,7 +101,7 @@ same_files() {
 	rm -rf "$work/tree.rpm/rpmdb"
 	tar -xzf "$work"/here/*.apk -C "$work/tree.apk" 2>/dev/null
 	list "$work/tree.deb" >"$work/list.deb"
-	[[ $(wc -l <"$work/list.deb") -ge 30 ]] || fail "the deb has few files: $(<"$work/list.deb")"
+	[[ $(wc -l <"$work/list.deb") -ge 50 ]] || fail "the deb has few files: $(<"$work/list.deb")"
 	for kind in rpm apk; do
 		list "$work/tree.$kind" | diff "$work/list.deb" - || fail "the $kind has other files than the deb"
 		cmp "$work"/tree.deb/usr/share/doc/nmgre/copyright "$work"/tree.$kind/usr/share/licenses/nmgre/copyright
