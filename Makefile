@@ -63,7 +63,7 @@ lab-test: lab-setup ## the tests in the lab: a kernel with GRE and real NetworkM
 faults: lab-setup ## every fault of the table in cmd/nmgre/manual/survives.md, with what is left afterwards
 	testdata/faults.sh
 
-recipes: lab-setup ## every recipe of the manual, typed in the lab
+recipes: lab-setup ## every recipe and command line of the manual, typed in the lab
 	testdata/recipes.sh
 
 lint: ## the linter, with the walls between the packages

@@ -60,9 +60,9 @@ Write a ROUTE as for ip route, without dev:
   10.10.2.0/24 nexthop dev gre1 weight 1 nexthop dev gre2 weight 2
 and a RULE as for ip rule:
   from 10.0.0.2 table 100`,
-		Example: `  nmgre create --peer 100.0.2.100 --address 172.16.0.1/30 --route 10.10.2.0/24
-  nmgre create --peer 2001:db8:2::100 --mode ip6gre --address 172.16.0.1/30 --key 42
-  nmgre create --peer 100.0.2.100 --address 172.16.0.1/30 --dry-run`,
+		Example: `  nmgre create --peer 100.0.2.100 --address 172.16.0.1/30 --dry-run
+  nmgre create --peer 100.0.2.100 --address 172.16.0.1/30 --route 10.10.2.0/24
+  nmgre create --peer 2001:db8:2::100 --mode ip6gre --address 172.16.1.1/30 --key 42`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkWait(run.wait); err != nil {

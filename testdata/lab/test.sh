@@ -87,6 +87,9 @@ build_tests() {
 	mkdir -p "$to"
 	go_build test -c -o "$to/lab.test" "$1" || fail "the tests of $1 do not build"
 	[[ -x $to/lab.test ]] || fail "$1 has no tests"
+	# What README and the manual tell their readers to type is typed by a test.
+	cp "$repo/README.md" "$tests/"
+	[[ ! -d $repo/$1/manual ]] || (mkdir "$to/manual" && cp "$repo/$1"/manual/*.md "$to/manual/") || fail "no manual of $1"
 	# The root package's testdata holds the lab itself, and that may be large.
 	[[ -d $repo/$1/testdata ]] || return 0
 	(cd "$repo/$1" && tar -c --exclude=testdata/lab testdata) | tar -x -C "$to"
