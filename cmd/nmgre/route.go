@@ -24,7 +24,9 @@ func (a *app) routeCommand() *cobra.Command {
 		Long: `route changes the routes of a tunnel while it stays up. A route that NetworkManager can hold goes
 into the tunnel's profile; nmgre keeps all others and sets them in the kernel itself. All of a
 change happens or none of it. A change that may cut off your own ssh session needs --confirm: unless
-you press Enter within that time, it is undone.`,
+you press Enter within that time, it is undone.
+
+nmgre help routes has the words of a route, and says who holds it.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {

@@ -22,7 +22,9 @@ func (a *app) ruleCommand() *cobra.Command {
 		Long: `rule changes the rules of the routing policy that come and go with a tunnel, while it stays up. A
 rule that NetworkManager can hold goes into the tunnel's profile; nmgre keeps all others and sets
 them in the kernel itself. All of a change happens or none of it. A change that may cut off your own
-ssh session needs --confirm: unless you press Enter within that time, it is undone.`,
+ssh session needs --confirm: unless you press Enter within that time, it is undone.
+
+nmgre help routes has the words of a rule, too.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {

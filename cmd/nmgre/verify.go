@@ -37,7 +37,9 @@ is the worst one, "counts" says how many tunnels have each, and "reports" has wh
 prints of each, with its name, uuid, state and autoconnect. The exit code is 3 if a tunnel fails.
 Each address of --to is asked through the tunnel that leads there; one to which none leads is
 refused. With more than a hundred tunnels --all does not ask whether each profile is on disk, and
-says so.`
+says so.
+
+nmgre help verify has every check, and every cause with a hint.`
 
 const verifyExample = `  nmgre verify gre1
   nmgre verify gre1 --to 10.10.2.100 --to 10.10.2.101

@@ -45,7 +45,11 @@ func (p Paper) Text(page string) string {
 func (p Paper) block(b *strings.Builder, block Block) {
 	switch block.Kind {
 	case Heading:
-		b.WriteString(p.folded(p.strong(block.Text), 0, 0))
+		text := block.Text
+		if !p.Bold && block.Level > 1 { // as in manual pages, so that it is seen
+			text = strings.ToUpper(text)
+		}
+		b.WriteString(p.folded(p.strong(text), 0, 0))
 	case Code:
 		for line := range strings.Lines(block.Text + "\n") {
 			b.WriteString(strings.TrimRight("    "+line, " \n") + "\n")

@@ -16,7 +16,7 @@ func TestText(t *testing.T) {
 	want.Same(t, "in a pipe", Paper{Width: 40}.Text(sample), "nmgre-x(7): a `b`\n\n"+
 		"One two three four five six seven `eight\nnine` ten (nmgre help routes) here\neleven (develop.md in the source).\n\n"+
 		"    nmgre list   # <1>\n\n      ````\n\n"+
-		"More\n\n  - one\n  - two goes on and on and on and on\n    - deep\n  1. first\n\n    an indented\n      block\n\n"+
+		"MORE\n\n  - one\n  - two goes on and on and on and on\n    - deep\n  1. first\n\n    an indented\n      block\n\n"+
 		"  `x`, `y`\n      one two three four five six seven\n\n  x\n      b: one\n      c: *two\n")
 	bold := Paper{Width: 40, Bold: true}.Text(sample)
 	for _, one := range []string{"\x1b[1mnmgre-x(7): a b\x1b[0m\n", "\x1b[1msix seven\x1b[0m", "\x1b[1meight\nnine\x1b[0m ten (\x1b[1mnmgre help routes\x1b[0m)", "\n\x1b[1mMore\x1b[0m\n"} {

@@ -22,7 +22,7 @@ var purposes = map[string]string{
 	"github.com/godbus/dbus/v5":           "D-Bus",
 	"github.com/google/nftables":          "SNAT rules, and reading those of others",
 	"github.com/muesli/cancelreader":      "keys that a screen has not read yet go to the next program",
-	"github.com/spf13/cobra":              "the command line, its completion, and the manual pages",
+	"github.com/spf13/cobra":              "the command line, its help and its completion",
 	"github.com/spf13/pflag":              "flags; cobra's own",
 	"github.com/vishvananda/netlink":      "links, addresses and routes of the kernel",
 	"github.com/vishvananda/netns":        "network namespaces: netlink's own, and the tests",

@@ -17,7 +17,7 @@ const style = `body{max-width:52rem;margin:0 auto;padding:1rem;font:1rem/1.5 sys
 h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #ccc}h3{font-size:1rem}
 code,pre{font:.9rem/1.4 ui-monospace,monospace;background:#f3f3f3}code{padding:0 .2em}pre{padding:.6rem;overflow-x:auto}
 table{border-collapse:collapse;display:block;overflow-x:auto}th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #ddd}
-td:first-child{white-space:nowrap}img{max-width:100%}a{color:#0b57a4}nav{font-size:.9rem}
+td:first-child code{white-space:nowrap}img{max-width:100%}a{color:#0b57a4}nav{font-size:.9rem}
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}code,pre{background:#272727}a{color:#8ab8ee}h2,th,td{border-color:#444}}`
 
 // html returns the page for a browser.

@@ -22,7 +22,10 @@ type page struct {
 
 // title is how others name the page.
 func (p page) title() string {
-	if p.section == "" {
+	switch {
+	case p.name == index:
+		return "nmgre"
+	case p.section == "":
 		return p.name
 	}
 	return p.name + "(" + p.section + ")"
