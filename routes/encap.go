@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 
 	"nmgre/routes/fault"
 )
@@ -50,7 +51,7 @@ func (p *Parser) encap() (*Encap, error) {
 func (p *Parser) encapIP(e *Encap, kind string) error {
 	var seen [maxEncapWords]bool
 	for word := p.peek(); ; word = p.peek() {
-		i, known := encapWords[e.Type][word]
+		i, known := encapWords()[e.Type][word]
 		if !known && strings.HasSuffix(word, "_opts") {
 			p.word()
 			return p.bad("leave it out", "nmgre does not have %s", fault.Printable(word))
@@ -74,10 +75,12 @@ func (p *Parser) encapIP(e *Encap, kind string) error {
 }
 
 // encapWords number the words of ip and ip6.
-var encapWords = map[EncapType]map[string]int{
-	EncapIP:  {"id": 0, "dst": 1, "src": 2, "tos": 3, "ttl": 4, "key": 5, "csum": 6, "seq": 7},
-	EncapIP6: {"id": 0, "dst": 1, "src": 2, "tc": 3, "hoplimit": 4, "key": 5, "csum": 6, "seq": 7},
-}
+var encapWords = sync.OnceValue(func() map[EncapType]map[string]int {
+	return map[EncapType]map[string]int{
+		EncapIP:  {"id": 0, "dst": 1, "src": 2, "tos": 3, "ttl": 4, "key": 5, "csum": 6, "seq": 7},
+		EncapIP6: {"id": 0, "dst": 1, "src": 2, "tc": 3, "hoplimit": 4, "key": 5, "csum": 6, "seq": 7},
+	}
+})
 
 const maxEncapWords = 8
 

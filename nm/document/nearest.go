@@ -3,22 +3,25 @@ package document
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"nmgre/routes/fault"
 )
 
 // meant has the fields that people mean by other words: the flags, and the words of other programs.
-var meant = map[string]string{
-	"address": "addresses", "route": "routes", "rule": "rules", "peer-address": "peer-addresses", "remote": "peer", "far": "peer", "interface": "name", "ifname": "name",
-	"dev": "parent", "ikey": "input-key", "okey": "output-key", "bridge": "controller", "nat": "snat", "type": "mode", "network": "networks", "ip": "addresses", "tunnel": "tunnels",
-	"addrs": "addresses", "addr": "addresses", "host": "hosts", "link": "links", "mesh": "full", "hub": "star", "ensure": "state", "pmtud": "no-pmtud", "df": "ignore-df", "src": "local", "dst": "peer", "keys": "key-pool", "pools": "pool",
-}
+var meant = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"address": "addresses", "route": "routes", "rule": "rules", "peer-address": "peer-addresses", "remote": "peer", "far": "peer", "interface": "name", "ifname": "name",
+		"dev": "parent", "ikey": "input-key", "okey": "output-key", "bridge": "controller", "nat": "snat", "type": "mode", "network": "networks", "ip": "addresses", "tunnel": "tunnels",
+		"addrs": "addresses", "addr": "addresses", "host": "hosts", "link": "links", "mesh": "full", "hub": "star", "ensure": "state", "pmtud": "no-pmtud", "df": "ignore-df", "src": "local", "dst": "peer", "keys": "key-pool", "pools": "pool",
+	}
+})
 
 // Nearest is the hint about an unknown word: the one of known that is meant, or that is spelled
 // most alike, or all of them where none is near. kind names them, such as "fields".
 func Nearest(word, kind string, known []string) string {
 	plain := strings.ReplaceAll(strings.ToLower(word), "_", "-")
-	if name := meant[plain]; slices.Contains(known, name) {
+	if name := meant()[plain]; slices.Contains(known, name) {
 		return "did you mean " + name
 	}
 	if best := fault.Nearest(plain, known); best != "" {

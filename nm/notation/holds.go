@@ -75,15 +75,15 @@ const (
 	CanLinkOptions = CanMulticast | CanIgnoreDF | CanChecksum | CanSequence
 )
 
-// Holds says what a notation can hold. Why gives reasons by the names of fields; a field without
-// one has no word in the notation.
+// Holds says what a notation can hold. Why returns reasons by the names of fields, and is nil where
+// there are none; a field without one has no word in the notation.
 type Holds struct {
 	Modes []gre.Mode
 	Keys  Keys
 	Can   Can
 	// NoZero says that the notation takes the key 0 for no key.
 	NoZero bool
-	Why    map[string]string
+	Why    func() map[string]string
 }
 
 // need is something that not every notation can hold.
@@ -197,6 +197,13 @@ func (h Holds) Problems(title string, t nm.Tunnel) fault.List {
 
 func isZero(k *gre.Key) bool { return k != nil && *k == 0 }
 
+func (h Holds) why(field string) string {
+	if h.Why == nil {
+		return ""
+	}
+	return h.Why()[field]
+}
+
 // text says that the notation cannot hold something, and why.
 func (h Holds) text(title, field, what string) string {
 	text := fmt.Sprintf("%s has no %s", title, strings.TrimPrefix(what, "a "))
@@ -206,8 +213,7 @@ func (h Holds) text(title, field, what string) string {
 	if field == "address" && what == "no inner address" {
 		text = title + " needs an inner address"
 	}
-	why := h.Why[field]
-	if why != "" {
+	if why := h.why(field); why != "" {
 		text += ": " + why
 	} else if slices.Contains(unwritten, field) || what == noLimit {
 		text = fmt.Sprintf("nmgre writes no %s in the notation of %s", what, title)

@@ -14,9 +14,10 @@ type addr = netip.Addr
 type Kind struct {
 	Name  string // the word for --as and --from
 	Title string // for a person, such as "Cisco IOS"
-	// Words are the notation's own words for nmgre's flags, such as master for --controller: the
-	// notes for the person who makes the end have them in the flags' place.
-	Words map[string]string
+	// Words returns the notation's own words for nmgre's flags, such as master for --controller:
+	// the notes for the person who makes the end have them in the flags' place. It is nil for none,
+	// and a function because a start of nmgre makes no tables of notations that it does not use.
+	Words func() map[string]string
 	Holds Holds
 	// Write writes the near end of a link that the notation can hold and that is [Ready].
 	Write func(Link) string
@@ -43,11 +44,18 @@ func (k *Kind) Text(l Link) (string, error) {
 	return k.Write(l), nil
 }
 
+func (k *Kind) words() map[string]string {
+	if k.Words == nil {
+		return nil
+	}
+	return k.Words()
+}
+
 // notes puts the notation's words into the notes of an end.
 func (k *Kind) notes(list []string) []string {
 	list = slices.Clone(list)
 	for i := range list {
-		for flag, word := range k.Words {
+		for flag, word := range k.words() {
 			list[i] = strings.ReplaceAll(list[i], flag, word)
 		}
 	}

@@ -1,6 +1,9 @@
 package asroot
 
-import "bytes"
+import (
+	"bytes"
+	"sync"
+)
 
 // maxMemory bounds what the text of a request may become, in bytes. Ordinary texts of maxKept bytes
 // stay below it.
@@ -14,10 +17,12 @@ type plainWord struct {
 
 // plainWords are the words of nearly all texts. Others may be metrics, which become perMetrics
 // bytes for a line, however many there are.
-var plainWords = map[string]plainWord{
-	"route": {208, true}, "nexthop": {75, false}, "encap": {176, true}, "metric": {16, true},
-	"via": {0, true}, "inet": {0, true}, "inet6": {0, true}, "dev": {0, true}, "weight": {0, true}, "onlink": {}, "table": {0, true}, "mtu": {0, true}, "src": {0, true},
-}
+var plainWords = sync.OnceValue(func() map[string]plainWord {
+	return map[string]plainWord{
+		"route": {208, true}, "nexthop": {75, false}, "encap": {176, true}, "metric": {16, true},
+		"via": {0, true}, "inet": {0, true}, "inet6": {0, true}, "dev": {0, true}, "weight": {0, true}, "onlink": {}, "table": {0, true}, "mtu": {0, true}, "src": {0, true},
+	}
+})
 
 const perMetrics = 96
 
@@ -38,7 +43,7 @@ func weigh(text []byte) error {
 func weighLine(line []byte) int {
 	memory, metrics, isValue := 0, false, false
 	for word := range bytes.FieldsSeq(line) {
-		plain, known := plainWords[string(word)]
+		plain, known := plainWords()[string(word)]
 		if memory += plain.memory; !known && !isValue {
 			metrics = true
 		}

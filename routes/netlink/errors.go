@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -52,11 +53,13 @@ func kernelAnswer(err error) (kernelError, bool) {
 
 // kinds says which kind of error an errno is, as the answer to a change of routes. Other errnos
 // have no kind.
-var kinds = map[unix.Errno]error{
-	unix.EEXIST: fault.ErrExists, unix.EPERM: fault.ErrNotPermitted,
-	unix.EINVAL: fault.ErrInvalid, unix.ENETUNREACH: fault.ErrInvalid, unix.EHOSTUNREACH: fault.ErrInvalid, unix.ENODEV: fault.ErrInvalid,
-	unix.EAFNOSUPPORT: fault.ErrUnsupported, unix.EOPNOTSUPP: fault.ErrUnsupported,
-}
+var kinds = sync.OnceValue(func() map[unix.Errno]error {
+	return map[unix.Errno]error{
+		unix.EEXIST: fault.ErrExists, unix.EPERM: fault.ErrNotPermitted,
+		unix.EINVAL: fault.ErrInvalid, unix.ENETUNREACH: fault.ErrInvalid, unix.EHOSTUNREACH: fault.ErrInvalid, unix.ENODEV: fault.ErrInvalid,
+		unix.EAFNOSUPPORT: fault.ErrUnsupported, unix.EOPNOTSUPP: fault.ErrUnsupported,
+	}
+})
 
 const gatewayHint = "the gateway must be on a network of the device (see `ip address`); with `onlink` the kernel takes it for reachable all the same"
 
@@ -97,5 +100,5 @@ func refused(attempt string, err error) error {
 	if !ok {
 		return wrap(attempt, err)
 	}
-	return &fault.Error{Kind: kinds[answer.errno], What: attempt, Hint: answer.hint(), Err: answer}
+	return &fault.Error{Kind: kinds()[answer.errno], What: attempt, Hint: answer.hint(), Err: answer}
 }

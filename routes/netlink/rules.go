@@ -160,5 +160,5 @@ func ruleRefused(r rule.Rule, err error) error {
 	if !ok {
 		return wrap("add rule "+r.String(), err)
 	}
-	return &fault.Error{Kind: kinds[answer.errno], What: "add rule " + fault.Printable(r.String()), Hint: "`ip rule add` asks the kernel the same", Err: answer}
+	return &fault.Error{Kind: kinds()[answer.errno], What: "add rule " + fault.Printable(r.String()), Hint: "`ip rule add` asks the kernel the same", Err: answer}
 }

@@ -33,7 +33,7 @@ func (k *Kernel) SetLink(ctx context.Context, c kernel.LinkChange) error {
 	var refusal kernelError
 	if answer, ok := kernelAnswer(err); ok {
 		refusal = answer
-		return &fault.Error{Kind: kinds[refusal.errno], What: attempt, Hint: linkHint(refusal.errno), Err: refusal}
+		return &fault.Error{Kind: kinds()[refusal.errno], What: attempt, Hint: linkHint(refusal.errno), Err: refusal}
 	}
 	return wrap(attempt, err)
 }

@@ -115,7 +115,7 @@ func (p *parser) attribute(word string) error {
 		}
 		word = action
 	}
-	if why := refusedWords[name]; why != "" {
+	if why := refusedWords()[name]; why != "" {
 		return p.bad(why, "\"%s\" does not belong here", fault.Printable(word))
 	}
 	read := readers[name]

@@ -124,7 +124,7 @@ func prefixText(p netip.Prefix) string {
 
 // protoText returns the name of a protocol, or its number.
 func protoText(number uint8) string {
-	for name, n := range protocols {
+	for name, n := range protocols() {
 		if n == number {
 			return name
 		}

@@ -4,19 +4,22 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 
 	"nmgre/routes"
 	"nmgre/routes/fault"
 )
 
 // synonyms are the words of `ip rule` by the name of what they set.
-var synonyms = map[string]string{
-	"not": "not", "from": "from", "to": "to", "tos": "tos", "fwmark": "fwmark", "iif": "iif", "dev": "iif", "oif": "oif", "uidrange": "uidrange",
-	"ipproto": "ipproto", "sport": "sport", "dport": "dport", "lookup": "table", "sup_pl": "suppress_prefixlength", "sup_group": "suppress_ifgroup",
-	"blackhole": "action", "unreachable": "action", "prohibit": "action", "unicast": "unicast",
-	"goto": "goto", "nop": "nop", "nat": "nat", "map-to": "nat", "l3mdev": "l3mdev", "tun_id": "tun_id", "dscp": "dscp", "flowlabel": "flowlabel",
-	"add": "command", "del": "command", "delete": "command", "ip": "command", "rule": "command", "sudo": "command",
-}
+var synonyms = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"not": "not", "from": "from", "to": "to", "tos": "tos", "fwmark": "fwmark", "iif": "iif", "dev": "iif", "oif": "oif", "uidrange": "uidrange",
+		"ipproto": "ipproto", "sport": "sport", "dport": "dport", "lookup": "table", "sup_pl": "suppress_prefixlength", "sup_group": "suppress_ifgroup",
+		"blackhole": "action", "unreachable": "action", "prohibit": "action", "unicast": "unicast",
+		"goto": "goto", "nop": "nop", "nat": "nat", "map-to": "nat", "l3mdev": "l3mdev", "tun_id": "tun_id", "dscp": "dscp", "flowlabel": "flowlabel",
+		"add": "command", "del": "command", "delete": "command", "ip": "command", "rule": "command", "sudo": "command",
+	}
+})
 
 // shortened are words that iproute2 takes shortened, each with the fewest letters that are clear.
 var shortened = []struct {
@@ -29,7 +32,7 @@ var shortened = []struct {
 
 // nameOf returns the name of what a word sets, or "" for a word that is not known.
 func nameOf(word string) string {
-	if name := synonyms[word]; name != "" {
+	if name := synonyms()[word]; name != "" {
 		return name
 	}
 	for _, s := range shortened {
@@ -41,18 +44,20 @@ func nameOf(word string) string {
 }
 
 // refusedWords are words of `ip rule` that nmgre does not take, with the reason.
-var refusedWords = map[string]string{
-	"goto":      "nmgre has no jumps between rules: give the rules priorities in the order that they are to decide in",
-	"nop":       "a rule that does nothing is for goto only, which nmgre does not have: leave it out",
-	"nat":       "the kernel has no NAT by rules since 2.6: use --snat",
-	"l3mdev":    "every host with a VRF has that rule already: leave it out",
-	"tun_id":    "a GRE tunnel of NetworkManager has no tunnel ID: use fwmark",
-	"realms":    "nmgre has no realms in rules: leave it out",
-	"protocol":  "nmgre sets the protocol itself, to know its own rules: leave it out, or write ipproto for the packets' protocol",
-	"dscp":      "write it as tos, which is the dscp times 4",
-	"flowlabel": "nmgre has no flow labels in rules: use fwmark",
-	"command":   "write only the words that come after ip rule add",
-}
+var refusedWords = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"goto":      "nmgre has no jumps between rules: give the rules priorities in the order that they are to decide in",
+		"nop":       "a rule that does nothing is for goto only, which nmgre does not have: leave it out",
+		"nat":       "the kernel has no NAT by rules since 2.6: use --snat",
+		"l3mdev":    "every host with a VRF has that rule already: leave it out",
+		"tun_id":    "a GRE tunnel of NetworkManager has no tunnel ID: use fwmark",
+		"realms":    "nmgre has no realms in rules: leave it out",
+		"protocol":  "nmgre sets the protocol itself, to know its own rules: leave it out, or write ipproto for the packets' protocol",
+		"dscp":      "write it as tos, which is the dscp times 4",
+		"flowlabel": "nmgre has no flow labels in rules: use fwmark",
+		"command":   "write only the words that come after ip rule add",
+	}
+})
 
 // readers read the rest of each attribute.
 var readers = map[string]func(p *parser, word string) error{
@@ -169,7 +174,9 @@ func (p *parser) readUIDs(after string) error {
 }
 
 // protocols are the protocols that have names here (IANA's protocol numbers).
-var protocols = map[string]uint8{"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "ospf": 89, "sctp": 132, "udplite": 136}
+var protocols = sync.OnceValue(func() map[string]uint8 {
+	return map[string]uint8{"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "ospf": 89, "sctp": 132, "udplite": 136}
+})
 
 func (p *parser) readProto(after string) error {
 	word, err := p.value(after, "a protocol")
@@ -179,7 +186,7 @@ func (p *parser) readProto(after string) error {
 	n, ok := routes.Number(word, 8)
 	number := uint8(n) //nolint:gosec // 8 bits
 	if !ok {
-		number, ok = protocols[word]
+		number, ok = protocols()[word]
 	}
 	if !ok || number == 0 {
 		return p.impossible(word, after, "write tcp, udp, icmp, gre, or a number from 1 to 255")

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"nmgre/nm"
 	"nmgre/nm/plan"
@@ -14,8 +15,10 @@ import (
 )
 
 // gone has the words that take a value away, by the flag.
-var gone = map[string]string{"address": "none", "local": "auto", "mtu": "auto", "key": "none", "input-key": "none", "output-key": "none", "parent": "none", "controller": "none", "mac": "none", "flags": "none", "peer-address": "none", "route": "none", "rule": "none", "snat": "none", "zone": "none",
-	"flow-label": "0", "encap-limit": strconv.Itoa(gre.DefaultEncapLimit)}
+var gone = sync.OnceValue(func() map[string]string {
+	return map[string]string{"address": "none", "local": "auto", "mtu": "auto", "key": "none", "input-key": "none", "output-key": "none", "parent": "none", "controller": "none", "mac": "none", "flags": "none", "peer-address": "none", "route": "none", "rule": "none", "snat": "none", "zone": "none",
+		"flow-label": "0", "encap-limit": strconv.Itoa(gre.DefaultEncapLimit)}
+})
 
 // EditCommand is the change as a command, in the words of a shell. A flag of a list has every entry
 // that the list will have.
@@ -32,7 +35,7 @@ func EditCommand(name string, p plan.EditPlan) string {
 		}
 		values := lists[c.Field]
 		if len(values) == 0 {
-			values = []string{cmp.Or(c.New, gone[c.Field])}
+			values = []string{cmp.Or(c.New, gone()[c.Field])}
 		}
 		for _, v := range values {
 			if !told[c.Field] {

@@ -4,6 +4,7 @@ package reason
 
 import (
 	"fmt"
+	"sync"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 )
@@ -13,25 +14,27 @@ import (
 // of 1.58). gonetworkmanager has no texts for the reasons, and its numbers end with those of 1.22.
 
 // deviceStates are nmcli's words for the states of a device.
-var deviceStates = map[gnm.NmDeviceState]string{
-	gnm.NmDeviceStateUnknown:      "unknown",
-	gnm.NmDeviceStateUnmanaged:    "unmanaged",
-	gnm.NmDeviceStateUnavailable:  "unavailable",
-	gnm.NmDeviceStateDisconnected: "disconnected",
-	gnm.NmDeviceStatePrepare:      "prepare",
-	gnm.NmDeviceStateConfig:       "config",
-	gnm.NmDeviceStateNeedAuth:     "need-auth",
-	gnm.NmDeviceStateIpConfig:     "ip-config",
-	gnm.NmDeviceStateIpCheck:      "ip-check",
-	gnm.NmDeviceStateSecondaries:  "secondaries",
-	gnm.NmDeviceStateActivated:    "activated",
-	gnm.NmDeviceStateDeactivating: "deactivating",
-	gnm.NmDeviceStateFailed:       "failed",
-}
+var deviceStates = sync.OnceValue(func() map[gnm.NmDeviceState]string {
+	return map[gnm.NmDeviceState]string{
+		gnm.NmDeviceStateUnknown:      "unknown",
+		gnm.NmDeviceStateUnmanaged:    "unmanaged",
+		gnm.NmDeviceStateUnavailable:  "unavailable",
+		gnm.NmDeviceStateDisconnected: "disconnected",
+		gnm.NmDeviceStatePrepare:      "prepare",
+		gnm.NmDeviceStateConfig:       "config",
+		gnm.NmDeviceStateNeedAuth:     "need-auth",
+		gnm.NmDeviceStateIpConfig:     "ip-config",
+		gnm.NmDeviceStateIpCheck:      "ip-check",
+		gnm.NmDeviceStateSecondaries:  "secondaries",
+		gnm.NmDeviceStateActivated:    "activated",
+		gnm.NmDeviceStateDeactivating: "deactivating",
+		gnm.NmDeviceStateFailed:       "failed",
+	}
+})
 
 // DeviceState returns the words for any state of a device, also one that is not known here.
 func DeviceState(state uint32) string {
-	if words, ok := deviceStates[gnm.NmDeviceState(state)]; ok {
+	if words, ok := deviceStates()[gnm.NmDeviceState(state)]; ok {
 		return words
 	}
 	return fmt.Sprintf("state %d", state)

@@ -2,6 +2,7 @@ package reason
 
 import (
 	"strings"
+	"sync"
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/wire"
@@ -36,42 +37,44 @@ func HintFor(text string) string {
 }
 
 // flags are the flags of nmgre, without dashes, for NetworkManager's properties.
-var flags = map[string]string{
-	"connection.id":                  "name",
-	"connection.interface-name":      "name",
-	"connection.autoconnect":         "autoconnect",
-	"connection.zone":                "zone",
-	"user.data." + nm.KeyPeerName:    "peer",
-	"user.data." + nm.KeyFollow:      "follow",
-	"user.data." + nm.KeyNoProbe:     "no-probe",
-	"ip-tunnel.mode":                 "mode",
-	"ip-tunnel.parent":               "parent",
-	"ip-tunnel.local":                "local",
-	"ip-tunnel.remote":               "peer",
-	"ip-tunnel.ttl":                  "ttl",
-	"ip-tunnel.tos":                  "tos",
-	"ip-tunnel.path-mtu-discovery":   "no-pmtud",
-	"ip-tunnel.input-key":            "input-key",
-	"ip-tunnel.output-key":           "output-key",
-	"ip-tunnel.encapsulation-limit":  "encap-limit",
-	"ip-tunnel.flow-label":           "flow-label",
-	"ip-tunnel.flags":                "flags",
-	"ip-tunnel.mtu":                  "mtu",
-	"ipv4.addresses":                 "address",
-	"ipv4.address-data":              "address",
-	"ipv4.method":                    "address",
-	"ipv4.routes":                    "route",
-	"ipv4.route-data":                "route",
-	"ipv4.forwarding":                "forward",
-	"ipv6.addresses":                 "address",
-	"ipv6.address-data":              "address",
-	"ipv6.method":                    "address",
-	"ipv6.routes":                    "route",
-	"ipv6.route-data":                "route",
-	"user.data." + wire.KeyPeer:      "peer-address",
-	"user.data." + wire.KeyMorePeers: "peer-address",
-}
+var flags = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"connection.id":                  "name",
+		"connection.interface-name":      "name",
+		"connection.autoconnect":         "autoconnect",
+		"connection.zone":                "zone",
+		"user.data." + nm.KeyPeerName:    "peer",
+		"user.data." + nm.KeyFollow:      "follow",
+		"user.data." + nm.KeyNoProbe:     "no-probe",
+		"ip-tunnel.mode":                 "mode",
+		"ip-tunnel.parent":               "parent",
+		"ip-tunnel.local":                "local",
+		"ip-tunnel.remote":               "peer",
+		"ip-tunnel.ttl":                  "ttl",
+		"ip-tunnel.tos":                  "tos",
+		"ip-tunnel.path-mtu-discovery":   "no-pmtud",
+		"ip-tunnel.input-key":            "input-key",
+		"ip-tunnel.output-key":           "output-key",
+		"ip-tunnel.encapsulation-limit":  "encap-limit",
+		"ip-tunnel.flow-label":           "flow-label",
+		"ip-tunnel.flags":                "flags",
+		"ip-tunnel.mtu":                  "mtu",
+		"ipv4.addresses":                 "address",
+		"ipv4.address-data":              "address",
+		"ipv4.method":                    "address",
+		"ipv4.routes":                    "route",
+		"ipv4.route-data":                "route",
+		"ipv4.forwarding":                "forward",
+		"ipv6.addresses":                 "address",
+		"ipv6.address-data":              "address",
+		"ipv6.method":                    "address",
+		"ipv6.routes":                    "route",
+		"ipv6.route-data":                "route",
+		"user.data." + wire.KeyPeer:      "peer-address",
+		"user.data." + wire.KeyMorePeers: "peer-address",
+	}
+})
 
 // Flag returns the flag of nmgre, without dashes, for a property such as "ip-tunnel.remote". It is
 // empty for a property that no flag sets.
-func Flag(property string) string { return flags[property] }
+func Flag(property string) string { return flags()[property] }

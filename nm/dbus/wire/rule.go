@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"net/netip"
+	"sync"
 
 	"github.com/godbus/dbus/v5"
 
@@ -28,9 +29,11 @@ var ruleActions = map[byte]rule.Action{1: rule.Lookup, 6: rule.Blackhole, 7: rul
 
 // ruleAttributes are the attributes that an entry of routing-rules can have (rr_dbus_data in
 // nm-setting-ip-config.c).
-var ruleAttributes = map[string]bool{"action": true, "dport-end": true, "dport-start": true, "family": true, "from": true, "from-len": true, "fwmark": true, "fwmask": true,
-	"iifname": true, "invert": true, "ipproto": true, "oifname": true, "priority": true, "sport-end": true, "sport-start": true, "suppress-prefixlength": true, "table": true,
-	"to": true, "to-len": true, "tos": true, "uid-range-end": true, "uid-range-start": true}
+var ruleAttributes = sync.OnceValue(func() map[string]bool {
+	return map[string]bool{"action": true, "dport-end": true, "dport-start": true, "family": true, "from": true, "from-len": true, "fwmark": true, "fwmask": true,
+		"iifname": true, "invert": true, "ipproto": true, "oifname": true, "priority": true, "sport-end": true, "sport-start": true, "suppress-prefixlength": true, "table": true,
+		"to": true, "to-len": true, "tos": true, "uid-range-end": true, "uid-range-start": true}
+})
 
 // encodeRules writes routing-rules. A rule that s has already keeps its entry. Entries that nmgre
 // cannot read follow the others. A rule that no profile can hold is left out.
@@ -118,7 +121,7 @@ var errForeignRule = errors.New("is not known")
 func decodeRule(e Entry, family string) (rule.Rule, error) {
 	a := attributes{entry: e, family: family}
 	for name := range e {
-		if !ruleAttributes[name] {
+		if !ruleAttributes()[name] {
 			return rule.Rule{}, errForeignRule
 		}
 	}

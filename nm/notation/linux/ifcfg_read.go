@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"nmgre/nm/notation"
 	"nmgre/nm/notation/iproute"
@@ -131,13 +132,15 @@ func parsePrefix(text string) (netip.Prefix, bool) {
 }
 
 // ifcfgGeneric are the variables that NetworkManager's defaults, or nmgre, make needless.
-var ifcfgGeneric = map[string]string{
-	"BOOTPROTO": "the inner addresses are static anyway", "NM_CONTROLLED": "NetworkManager has the tunnel now", "USERCTL": "polkit decides who may bring a tunnel up and down",
-	"HOTPLUG": "a tunnel is not plugged in", "NAME": "the profile is named after the interface", "IPV6INIT": "NetworkManager does IPv6 where there is an address", "NOZEROCONF": "NetworkManager has no zeroconf",
-	"LINKSTATUS": "a tunnel has no link to watch", "NOROUTESET": "nmgre sets the routes that are given", "DEFROUTE": "nmgre sets the routes that are given", "UUID": "a new profile has a new UUID",
-	"PEERDNS": "a tunnel brings no DNS", "IPV6_AUTOCONF": "a tunnel has no router advertisements", "IPV6_DEFROUTE": "nmgre sets the routes that are given", "IPV6_FAILURE_FATAL": "the addresses are static",
-	"IPV4_FAILURE_FATAL": "the addresses are static", "PROXY_METHOD": "a tunnel has no proxy", "BROWSER_ONLY": "a tunnel has no proxy", "IPV6_PRIVACY": "the addresses are static",
-}
+var ifcfgGeneric = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"BOOTPROTO": "the inner addresses are static anyway", "NM_CONTROLLED": "NetworkManager has the tunnel now", "USERCTL": "polkit decides who may bring a tunnel up and down",
+		"HOTPLUG": "a tunnel is not plugged in", "NAME": "the profile is named after the interface", "IPV6INIT": "NetworkManager does IPv6 where there is an address", "NOZEROCONF": "NetworkManager has no zeroconf",
+		"LINKSTATUS": "a tunnel has no link to watch", "NOROUTESET": "nmgre sets the routes that are given", "DEFROUTE": "nmgre sets the routes that are given", "UUID": "a new profile has a new UUID",
+		"PEERDNS": "a tunnel brings no DNS", "IPV6_AUTOCONF": "a tunnel has no router advertisements", "IPV6_DEFROUTE": "nmgre sets the routes that are given", "IPV6_FAILURE_FATAL": "the addresses are static",
+		"IPV4_FAILURE_FATAL": "the addresses are static", "PROXY_METHOD": "a tunnel has no proxy", "BROWSER_ONLY": "a tunnel has no proxy", "IPV6_PRIVACY": "the addresses are static",
+	}
+})
 
 // tunnel makes the tunnel of a block.
 func (in *ifcfgInput) tunnel(b *ifcfgBlock) {
@@ -241,7 +244,7 @@ func (in *ifcfgInput) variable(f *notation.Found, name, value string, i int) {
 	case "IPADDR", "PREFIX", "NETMASK", "GATEWAY":
 		r.Skip(i, "ifup-tunnel does not read %s: an inner address is MY_INNER_IPADDR", name)
 	default:
-		if why := ifcfgGeneric[name]; why != "" {
+		if why := ifcfgGeneric()[name]; why != "" {
 			r.Skip(i, "%s", why)
 			return
 		}

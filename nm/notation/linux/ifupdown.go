@@ -10,10 +10,14 @@ import (
 )
 
 var ifupdownHolds = notation.Holds{Modes: allModes, Keys: notation.TwoKeys, Can: everything | ipOptions | notation.CanManual | notation.CanRule | notation.CanAnyRule,
-	Why: map[string]string{"flags": "ip link has other words for some of them", "controller": whyInterface}}
+	Why: func() map[string]string {
+		return map[string]string{"flags": "ip link has other words for some of them", "controller": whyInterface}
+	}}
 
 // stanzaWords are those of the commands in the stanzas.
-var stanzaWords = map[string]string{"--controller": "master", "--parent": "dev", "--peer-address": "pointopoint", "--address": "address"}
+func stanzaWords() map[string]string {
+	return map[string]string{"--controller": "master", "--parent": "dev", "--peer-address": "pointopoint", "--address": "address"}
+}
 
 // Ifupdown is a stanza of Debian's classic ifupdown: interfaces(5) of ifupdown 0.8. Its own method
 // "tunnel" has no key, so the link is made by ip.

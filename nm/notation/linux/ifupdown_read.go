@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"nmgre/nm/notation"
 	"nmgre/nm/notation/iproute"
@@ -162,8 +163,10 @@ func (in *ifupdownInput) tunnel(at int, word string) {
 }
 
 // ifupdownTunnel are the words of a stanza for the properties of NetworkManager.
-var ifupdownTunnel = map[string]string{"local": "local", "endpoint": "remote", "ttl": "ttl", "tunnel-local": "local", "tunnel-remote": "remote", "tunnel-endpoint": "remote",
-	"tunnel-ttl": "ttl", "tunnel-hoplimit": "ttl", "tunnel-physdev": "parent", "tunnel-ikey": "input-key", "tunnel-okey": "output-key", "mtu": "mtu"}
+var ifupdownTunnel = sync.OnceValue(func() map[string]string {
+	return map[string]string{"local": "local", "endpoint": "remote", "ttl": "ttl", "tunnel-local": "local", "tunnel-remote": "remote", "tunnel-endpoint": "remote",
+		"tunnel-ttl": "ttl", "tunnel-hoplimit": "ttl", "tunnel-physdev": "parent", "tunnel-ikey": "input-key", "tunnel-okey": "output-key", "mtu": "mtu"}
+})
 
 // options reads the words of a tunnel's stanza.
 func (in *ifupdownInput) options(f *notation.Found) {
@@ -202,7 +205,7 @@ func (in *ifupdownInput) option(f *notation.Found, w ifupdownWord) {
 	case "dad-attempts", "accept_ra", "autoconf", "privext", "requires", "use", "inherit", "dns-nameservers", "dns-search", "scope", "metric", "alias":
 		r.Skip(w.i, "%s is no part of a tunnel", w.name)
 	default:
-		property := ifupdownTunnel[w.name]
+		property := ifupdownTunnel()[w.name]
 		switch {
 		case property == "ttl" && (w.value == "inherit" || w.value == "0"):
 			f.TTL, f.TTLSet = 0, true

@@ -12,9 +12,13 @@ import (
 // ip-tunnel(8) of iproute2 6.1; the rules are those of iptables(8) and iptables-extensions(8) 1.8.
 var IP = notation.Kind{
 	Name: "ip", Title: "a script of ip commands",
-	Words: map[string]string{"--controller": "master", "--parent": "dev", "--peer-address": "peer", "--address": "ip address add"},
+	Words: func() map[string]string {
+		return map[string]string{"--controller": "master", "--parent": "dev", "--peer-address": "peer", "--address": "ip address add"}
+	},
 	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys, Can: everything | ipOptions | notation.CanRule | notation.CanAnyRule | notation.CanSNAT | notation.CanForward | notation.CanClamp,
-		Why: map[string]string{"autoconnect": "the commands take effect when they are run, and last until the next boot", "flags": "ip link has other words for some of them", "controller": whyInterface}},
+		Why: func() map[string]string {
+			return map[string]string{"autoconnect": "the commands take effect when they are run, and last until the next boot", "flags": "ip link has other words for some of them", "controller": whyInterface}
+		}},
 	Write: writeIP,
 	Read:  func(r *notation.Reading) { iproute.New(r).Read() },
 	Looks: func(text string) int {

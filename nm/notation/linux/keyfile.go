@@ -14,10 +14,12 @@ import (
 // 1.42. It has no uuid, so that NetworkManager makes one of the file's name.
 var Keyfile = notation.Kind{
 	Name: "keyfile", Title: "NetworkManager's keyfile",
-	Words: map[string]string{"--controller": "master=", "--parent": "parent=", "--peer-address": "routes", "--address": "address1="},
+	Words: func() map[string]string {
+		return map[string]string{"--controller": "master=", "--parent": "parent=", "--peer-address": "routes", "--address": "address1="}
+	},
 	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys,
 		Can: everything&^notation.CanAnyRoute | profileRoutes | notation.CanFlags | notation.CanBridgeUUID | notation.CanZone | notation.CanManual,
-		Why: profileReasons()},
+		Why: profileReasons},
 	Write: writeKeyfile,
 	Read:  readKeyfile,
 	Looks: func(text string) int {

@@ -12,14 +12,18 @@ import (
 // for ip6gre and ip6gretap neither a TOS nor an encapsulation limit.
 var Networkd = notation.Kind{
 	Name: "networkd", Title: "systemd-networkd",
-	Words: map[string]string{"--controller": "Bridge=", "--parent": "Tunnel= in the .network file of the device below", "--peer-address": "Peer=", "--address": "Address="},
+	Words: func() map[string]string {
+		return map[string]string{"--controller": "Bridge=", "--parent": "Tunnel= in the .network file of the device below", "--peer-address": "Peer=", "--address": "Address="}
+	},
 	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys, NoZero: true,
 		Can: notation.CanAnyLocal | notation.CanInheritTTL | notation.CanTOS | notation.CanNoPMTUD | notation.CanFlowLabel | notation.CanMany | notation.CanInner6 |
 			notation.CanNoInner | notation.CanPeer | notation.CanManual | profileRoutes |
 			notation.CanMulticast | port,
-		Why: map[string]string{"parent": "the .network file of the parent names the tunnel there (Tunnel=)", "forward": "IPForward= changed its meaning in version 256", "controller": whyInterface, "key": "it takes 0 for no key", "tos": "it has no effect on ip6gre and ip6gretap",
-			"encap-limit": "EncapsulationLimit= has no effect on ip6gre and ip6gretap",
-			"ignore-df":   "version 252 has no such setting", "sequence": "SerializeTunneledPackets= has no effect on ip6gre and ip6gretap"}},
+		Why: func() map[string]string {
+			return map[string]string{"parent": "the .network file of the parent names the tunnel there (Tunnel=)", "forward": "IPForward= changed its meaning in version 256", "controller": whyInterface, "key": "it takes 0 for no key", "tos": "it has no effect on ip6gre and ip6gretap",
+				"encap-limit": "EncapsulationLimit= has no effect on ip6gre and ip6gretap",
+				"ignore-df":   "version 252 has no such setting", "sequence": "SerializeTunneledPackets= has no effect on ip6gre and ip6gretap"}
+		}},
 	Write: writeNetworkd,
 	Read:  readNetworkd,
 	Looks: func(text string) int {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 
 	"nmgre/nm/notation"
 	"nmgre/nm/notation/iproute"
@@ -120,7 +121,9 @@ func refuseAll(r *notation.Reading, entries []iniEntry, why string) {
 }
 
 // networkdTunnel are networkd's names of NetworkManager's properties.
-var networkdTunnel = map[string]string{"Remote": "remote", "TTL": "ttl", "IPv6FlowLabel": "flow-label"}
+var networkdTunnel = sync.OnceValue(func() map[string]string {
+	return map[string]string{"Remote": "remote", "TTL": "ttl", "IPv6FlowLabel": "flow-label"}
+})
 
 // key reads a key. Networkd takes 0 for no key.
 func (in *networkdInput) key(e iniEntry) *gre.Key {
@@ -176,7 +179,7 @@ func (in *networkdInput) tunnel(f *notation.Found, e iniEntry) {
 			r.Refuse(e.i, "%s", f.Refuse)
 		}
 	default:
-		if property := networkdTunnel[e.name]; property != "" {
+		if property := networkdTunnel()[e.name]; property != "" {
 			profileTunnel(r, e.i, f, property, e.value)
 			return
 		}
@@ -301,13 +304,15 @@ func (in *networkdInput) address(f *notation.Found, part []iniEntry) {
 }
 
 // networkdRules are networkd's names of the words of `ip rule`.
-var networkdRules = map[string]string{"From": "from", "To": "to", "Table": "table", "Priority": "priority", "FirewallMark": "fwmark", "IncomingInterface": "iif",
-	"OutgoingInterface": "oif", "TypeOfService": "tos", "IPProtocol": "ipproto", "SourcePort": "sport", "DestinationPort": "dport"}
+var networkdRules = sync.OnceValue(func() map[string]string {
+	return map[string]string{"From": "from", "To": "to", "Table": "table", "Priority": "priority", "FirewallMark": "fwmark", "IncomingInterface": "iif",
+		"OutgoingInterface": "oif", "TypeOfService": "tos", "IPProtocol": "ipproto", "SourcePort": "sport", "DestinationPort": "dport"}
+})
 
 func (in *networkdInput) rule(f *notation.Found, part []iniEntry) {
 	var words []string
 	for _, e := range part[1:] {
-		if word := networkdRules[e.name]; word != "" {
+		if word := networkdRules()[e.name]; word != "" {
 			words = append(words, word, e.value)
 			continue
 		}
@@ -317,15 +322,17 @@ func (in *networkdInput) rule(f *notation.Found, part []iniEntry) {
 }
 
 // networkdRoutes are networkd's names of the words of a route.
-var networkdRoutes = map[string]string{"Gateway": "via", "Metric": "metric", "Table": "table", "PreferredSource": "src", "MTUBytes": "mtu", "Scope": "scope", "Source": "from",
-	"InitialCongestionWindow": "initcwnd", "InitialAdvertisedReceiveWindow": "initrwnd", "TCPAdvertisedMaximumSegmentSize": "advmss"}
+var networkdRoutes = sync.OnceValue(func() map[string]string {
+	return map[string]string{"Gateway": "via", "Metric": "metric", "Table": "table", "PreferredSource": "src", "MTUBytes": "mtu", "Scope": "scope", "Source": "from",
+		"InitialCongestionWindow": "initcwnd", "InitialAdvertisedReceiveWindow": "initrwnd", "TCPAdvertisedMaximumSegmentSize": "advmss"}
+})
 
 func (in *networkdInput) route(f *notation.Found, part []iniEntry) {
 	at, destination, six := part[0].i, "", false
 	spec := []string{""}
 	for _, e := range part[1:] {
 		six = six || e.name == "Gateway" && strings.Contains(e.value, ":")
-		switch word := networkdRoutes[e.name]; {
+		switch word := networkdRoutes()[e.name]; {
 		case e.name == "Destination":
 			at, destination = e.i, e.value
 		case e.name == "GatewayOnLink" || e.name == "GatewayOnlink":

@@ -9,10 +9,12 @@ import (
 // Nmcli is a line of nmcli, of NetworkManager 1.42 and later: nmcli(1) and nm-settings-nmcli(5).
 var Nmcli = notation.Kind{
 	Name: "nmcli", Title: "nmcli",
-	Words: map[string]string{"--controller": "connection.master", "--parent": "ip-tunnel.parent", "--peer-address": "ipv4.routes", "--address": "ipv4.addresses or ipv6.addresses"},
+	Words: func() map[string]string {
+		return map[string]string{"--controller": "connection.master", "--parent": "ip-tunnel.parent", "--peer-address": "ipv4.routes", "--address": "ipv4.addresses or ipv6.addresses"}
+	},
 	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys,
 		Can: everything&^notation.CanAnyRoute | profileRoutes | notation.CanFlags | notation.CanBridgeUUID | notation.CanZone | notation.CanManual,
-		Why: profileReasons()},
+		Why: profileReasons},
 	Write: writeNmcli,
 	Read:  readNmcli,
 	Looks: func(text string) int {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"path"
 	"strings"
+	"sync"
 
 	"nmgre/nm/notation"
 	"nmgre/nm/notation/iproute"
@@ -70,9 +71,11 @@ func nmcliPairs(words []string) (pairs [][2]string, odd string) {
 }
 
 // nmcliAliases are the words of `nmcli connection add` that stand for properties.
-var nmcliAliases = map[string]string{"type": "connection.type", "con-name": "connection.id", "ifname": "connection.interface-name", "autoconnect": "connection.autoconnect",
-	"mode": "ip-tunnel.mode", "remote": "ip-tunnel.remote", "local": "ip-tunnel.local", "dev": "ip-tunnel.parent", "ip4": "+ipv4.addresses", "ip6": "+ipv6.addresses", "mtu": "ip-tunnel.mtu", "master": "connection.master", "controller": "connection.controller",
-	"slave-type": "connection.slave-type", "port-type": "connection.port-type"}
+var nmcliAliases = sync.OnceValue(func() map[string]string {
+	return map[string]string{"type": "connection.type", "con-name": "connection.id", "ifname": "connection.interface-name", "autoconnect": "connection.autoconnect",
+		"mode": "ip-tunnel.mode", "remote": "ip-tunnel.remote", "local": "ip-tunnel.local", "dev": "ip-tunnel.parent", "ip4": "+ipv4.addresses", "ip6": "+ipv6.addresses", "mtu": "ip-tunnel.mtu", "master": "connection.master", "controller": "connection.controller",
+		"slave-type": "connection.slave-type", "port-type": "connection.port-type"}
+})
 
 func nmcliAdd(r *notation.Reading, i int, words []string) {
 	pairs, odd := nmcliPairs(words)
@@ -135,7 +138,7 @@ func nmcliPlace(r *notation.Reading, i int, name string, values map[string]strin
 }
 
 func nmcliProperty(word string) string {
-	if full := nmcliAliases[word]; full != "" {
+	if full := nmcliAliases()[word]; full != "" {
 		return full
 	}
 	return word

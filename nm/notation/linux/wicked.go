@@ -21,11 +21,15 @@ import (
 // TUNNEL_GRE_OKEY.
 var Wicked = notation.Kind{
 	Name: "wicked", Title: "SUSE's wicked",
-	Words: map[string]string{"--parent": "TUNNEL_DEVICE", "--peer-address": "REMOTE_IPADDR", "--address": "IPADDR"},
+	Words: func() map[string]string {
+		return map[string]string{"--parent": "TUNNEL_DEVICE", "--peer-address": "REMOTE_IPADDR", "--address": "IPADDR"}
+	},
 	Holds: notation.Holds{Modes: []gre.Mode{gre.ModeGRE}, Keys: notation.TwoKeys,
 		Can: notation.CanInheritTTL | notation.CanTOS | notation.CanNoPMTUD | notation.CanParent | notation.CanMany | notation.CanInner6 | notation.CanPeer | notation.CanManual | notation.CanZone | notation.CanRule | notation.CanChecksum | notation.CanSequence |
 			notation.CanVia | notation.CanMetric | notation.CanTable | notation.CanSrc | notation.CanRouteMTU,
-		Why: map[string]string{"mode": "its tunnels are gre, ipip and sit", "local": "TUNNEL_LOCAL_IPADDR is not optional", "rule": "ifrule(5) has no words for them"}},
+		Why: func() map[string]string {
+			return map[string]string{"mode": "its tunnels are gre, ipip and sit", "local": "TUNNEL_LOCAL_IPADDR is not optional", "rule": "ifrule(5) has no words for them"}
+		}},
 	Write: writeWicked,
 	Read:  readWicked,
 	Looks: func(text string) int {

@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"nmgre/nm/notation"
 	"nmgre/nm/notation/iproute"
@@ -92,12 +93,14 @@ func wickedForeign(r *notation.Reading, values map[string]string, at map[string]
 }
 
 // wickedTunnel are the variables for the properties of NetworkManager.
-var wickedTunnel = map[string]string{"TUNNEL_LOCAL_IPADDR": "local", "TUNNEL_REMOTE_IPADDR": "remote", "TUNNEL_DEVICE": "parent", "TUNNEL_GRE_IKEY": "input-key",
-	"TUNNEL_GRE_OKEY": "output-key", "MTU": "mtu", "TUNNEL_TTL": "ttl"}
+var wickedTunnel = sync.OnceValue(func() map[string]string {
+	return map[string]string{"TUNNEL_LOCAL_IPADDR": "local", "TUNNEL_REMOTE_IPADDR": "remote", "TUNNEL_DEVICE": "parent", "TUNNEL_GRE_IKEY": "input-key",
+		"TUNNEL_GRE_OKEY": "output-key", "MTU": "mtu", "TUNNEL_TTL": "ttl"}
+})
 
 func wickedVariable(r *notation.Reading, f *notation.Found, name string, values map[string]string, i int) {
 	value := values[name]
-	switch property := wickedTunnel[name]; {
+	switch property := wickedTunnel()[name]; {
 	case name == "TUNNEL" || name == "BOOTPROTO" || strings.HasPrefix(name, "PREFIXLEN") || strings.HasPrefix(name, "NETMASK") || strings.HasPrefix(name, "REMOTE_IPADDR"):
 	case property == "ttl" && value == "inherit":
 		f.TTL, f.TTLSet = 0, true

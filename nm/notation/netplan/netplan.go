@@ -16,11 +16,15 @@ import (
 // takes no dotted ones.
 var Kind = notation.Kind{
 	Name: "netplan", Title: "netplan",
-	Words: map[string]string{"--peer-address": "routes", "--address": "addresses"},
+	Words: func() map[string]string {
+		return map[string]string{"--peer-address": "routes", "--address": "addresses"}
+	},
 	Holds: notation.Holds{Modes: gre.Modes[:], Keys: notation.TwoKeys, NoZero: true,
 		Can: notation.CanMany | notation.CanInner6 | notation.CanNoInner | notation.CanPeer |
 			notation.CanVia | notation.CanMetric | notation.CanTable | notation.CanSrc | notation.CanOnLink | notation.CanRouteMTU,
-		Why: map[string]string{"ttl": "its ttl is 1 to 255, and without one it is the renderer's choice", "local": "its networkd renderer needs one", "key": "its networkd renderer takes 0 for no key"}},
+		Why: func() map[string]string {
+			return map[string]string{"ttl": "its ttl is 1 to 255, and without one it is the renderer's choice", "local": "its networkd renderer needs one", "key": "its networkd renderer takes 0 for no key"}
+		}},
 	Write: writeNetplan,
 	Read:  read,
 	Looks: func(text string) int {

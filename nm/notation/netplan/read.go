@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -375,13 +376,15 @@ func (d *document) route(f *notation.Found, n *yaml.Node) {
 }
 
 // ruleWords are netplan's names of the words of `ip rule`.
-var ruleWords = map[string]string{"from": "from", "to": "to", "table": "table", "priority": "priority", "mark": "fwmark", "type-of-service": "tos"}
+var ruleWords = sync.OnceValue(func() map[string]string {
+	return map[string]string{"from": "from", "to": "to", "table": "table", "priority": "priority", "mark": "fwmark", "type-of-service": "tos"}
+})
 
 // rule reads an entry of routing-policy.
 func (d *document) rule(f *notation.Found, n *yaml.Node) {
 	var words []string
 	for _, p := range d.pairs(n) {
-		if word := ruleWords[p.key]; word != "" {
+		if word := ruleWords()[p.key]; word != "" {
 			words = append(words, word, p.node.Value)
 			continue
 		}

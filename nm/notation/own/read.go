@@ -5,6 +5,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 
 	"nmgre/nm"
 	"nmgre/nm/notation"
@@ -50,8 +51,10 @@ type nmgreInput struct {
 }
 
 // nmgreBooleans are the flags that need no value.
-var nmgreBooleans = map[string]bool{"no-pmtud": true, "forward": true, "clamp-mss": true, "autoconnect": true, "dry-run": true, "json": true, "verbose": true, "no-probe": true, "force": true, "follow": true,
-	"multicast": true, "ignore-df": true, "checksum": true, "sequence": true}
+var nmgreBooleans = sync.OnceValue(func() map[string]bool {
+	return map[string]bool{"no-pmtud": true, "forward": true, "clamp-mss": true, "autoconnect": true, "dry-run": true, "json": true, "verbose": true, "no-probe": true, "force": true, "follow": true,
+		"multicast": true, "ignore-df": true, "checksum": true, "sequence": true}
+})
 
 // create reads the flags of a line.
 func (in *nmgreInput) create(words []string) {
@@ -64,7 +67,7 @@ func (in *nmgreInput) create(words []string) {
 			in.refuse("%s is no flag of create", notation.Word(flag))
 			return
 		case joined:
-		case nmgreBooleans[name]:
+		case nmgreBooleans()[name]:
 			value = "true"
 		case len(words) == 0:
 			in.refuse("it ends after --%s", notation.Word(name))

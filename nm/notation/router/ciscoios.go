@@ -12,10 +12,12 @@ import (
 // keepalive) and "Cisco IOS IP Addressing Services Command Reference", releases 15M&T and XE 17.
 var CiscoIOS = notation.Kind{
 	Name: "cisco-ios", Title: "Cisco IOS",
-	Words: map[string]string{"--address": "ip address"},
+	Words: func() map[string]string { return map[string]string{"--address": "ip address"} },
 	Holds: notation.Holds{Modes: ipModes, Keys: notation.OneKey,
 		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanNoPMTUD | notation.CanManual,
-		Why: reasons(map[string]string{"mode": "its tunnels carry no Ethernet frames by gre", "key": whyTwo, "local": "a tunnel source is an address or an interface", "tos": "it copies the inner one"})},
+		Why: func() map[string]string {
+			return reasons(map[string]string{"mode": "its tunnels carry no Ethernet frames by gre", "key": whyTwo, "local": "a tunnel source is an address or an interface", "tos": "it copies the inner one"})
+		}},
 	Write: writeCiscoIOS,
 	Read:  readCiscoIOS,
 	Looks: func(text string) int {

@@ -9,7 +9,9 @@ var CiscoXR = notation.Kind{
 	Name: "cisco-iosxr", Title: "Cisco IOS XR",
 	Holds: notation.Holds{Modes: ipModes, Keys: notation.NoKey,
 		Can: forwards | notation.CanInner6 | notation.CanVia | notation.CanTOS | notation.CanTOS6 | notation.CanNoPMTUD | notation.CanManual,
-		Why: reasons(map[string]string{"mode": "its tunnel-ip interfaces carry IP packets", "key": "its tunnel-ip interfaces have no GRE key", "local": "a tunnel source is an address or an interface"})},
+		Why: func() map[string]string {
+			return reasons(map[string]string{"mode": "its tunnel-ip interfaces carry IP packets", "key": "its tunnel-ip interfaces have no GRE key", "local": "a tunnel source is an address or an interface"})
+		}},
 	Write: writeCiscoXR,
 }
 

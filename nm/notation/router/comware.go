@@ -11,7 +11,9 @@ var Comware = notation.Kind{
 	Name: "comware", Title: "Comware",
 	Holds: notation.Holds{Modes: ipModes, Keys: notation.OneKey,
 		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanTOS | notation.CanTOS6 | notation.CanNoPMTUD | notation.CanManual,
-		Why: reasons(map[string]string{"mode": "its tunnels of mode gre carry IP packets", "key": whyTwo, "local": "a source is an address or an interface"})},
+		Why: func() map[string]string {
+			return reasons(map[string]string{"mode": "its tunnels of mode gre carry IP packets", "key": whyTwo, "local": "a source is an address or an interface"})
+		}},
 	Write: writeComware,
 }
 

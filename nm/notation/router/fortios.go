@@ -10,10 +10,14 @@ import (
 // gre-tunnel, config system interface, config router static.
 var FortiOS = notation.Kind{
 	Name: "fortios", Title: "FortiOS",
-	Words: map[string]string{"--parent": "set interface", "--peer-address": "set remote-ip", "--address": "set ip"},
+	Words: func() map[string]string {
+		return map[string]string{"--parent": "set interface", "--peer-address": "set remote-ip", "--address": "set ip"}
+	},
 	Holds: notation.Holds{Modes: ipModes, Keys: notation.TwoKeys, NoZero: true,
 		Can: forwards | notation.CanVia | notation.CanInheritTTL | notation.CanParent | notation.CanInner6,
-		Why: reasons(map[string]string{"mode": "its GRE tunnels carry IP packets", "key": "0 stands for no key", "local": "local-gw is the address from which it sends"})},
+		Why: func() map[string]string {
+			return reasons(map[string]string{"mode": "its GRE tunnels carry IP packets", "key": "0 stands for no key", "local": "local-gw is the address from which it sends"})
+		}},
 	Write: writeFortiOS,
 }
 

@@ -14,7 +14,9 @@ var FreeBSD = notation.Kind{
 	Name: "freebsd", Title: "FreeBSD",
 	Holds: notation.Holds{Modes: ipModes, Keys: notation.OneKey, NoZero: true,
 		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanInheritTTL,
-		Why: reasons(map[string]string{"mode": "gre(4) carries IP packets", "key": "grekey is for both directions, and 0 stands for no key", "local": "ifconfig's tunnel takes two addresses"})},
+		Why: func() map[string]string {
+			return reasons(map[string]string{"mode": "gre(4) carries IP packets", "key": "grekey is for both directions, and 0 stands for no key", "local": "ifconfig's tunnel takes two addresses"})
+		}},
 	Write: writeFreeBSD,
 }
 

@@ -9,7 +9,9 @@ var Junos = notation.Kind{
 	Name: "junos", Title: "Junos",
 	Holds: notation.Holds{Modes: ipModes[:1], Keys: notation.OneKey,
 		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanNoPMTUD | notation.CanManual,
-		Why: reasons(map[string]string{"mode": "its gr- interfaces are IP over GRE over IPv4", "key": whyTwo, "local": "a tunnel source is an address"})},
+		Why: func() map[string]string {
+			return reasons(map[string]string{"mode": "its gr- interfaces are IP over GRE over IPv4", "key": whyTwo, "local": "a tunnel source is an address"})
+		}},
 	Write: writeJunos,
 }
 

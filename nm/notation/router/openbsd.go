@@ -11,7 +11,9 @@ var OpenBSD = notation.Kind{
 	Name: "openbsd", Title: "OpenBSD",
 	Holds: notation.Holds{Modes: ipModes, Keys: notation.OneKey,
 		Can: forwards | notation.CanInner6 | notation.CanVia | notation.CanNoPMTUD | notation.CanInheritTTL,
-		Why: reasons(map[string]string{"mode": "gre(4) carries IP packets, and egre(4) is not written here", "key": "vnetid is for both directions", "local": "ifconfig's tunnel takes two addresses"})},
+		Why: func() map[string]string {
+			return reasons(map[string]string{"mode": "gre(4) carries IP packets, and egre(4) is not written here", "key": "vnetid is for both directions", "local": "ifconfig's tunnel takes two addresses"})
+		}},
 	Write: writeOpenBSD,
 }
 

@@ -11,7 +11,9 @@ var RouterOS = notation.Kind{
 	Name: "routeros", Title: "RouterOS",
 	Holds: notation.Holds{Modes: ipModes, Keys: notation.NoKey,
 		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanInheritTTL | notation.CanAnyLocal | notation.CanManual | notation.CanNoPMTUD,
-		Why: reasons(map[string]string{"mode": "its GRE carries IP packets, and EoIP is another protocol", "key": "/interface/gre has no property for it", "tos": "its dscp is not written here"})},
+		Why: func() map[string]string {
+			return reasons(map[string]string{"mode": "its GRE carries IP packets, and EoIP is another protocol", "key": "/interface/gre has no property for it", "tos": "its dscp is not written here"})
+		}},
 	Write: writeRouterOS,
 }
 

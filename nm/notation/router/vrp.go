@@ -13,7 +13,9 @@ var VRP = notation.Kind{
 	Name: "vrp", Title: "Huawei VRP",
 	Holds: notation.Holds{Modes: ipModes[:1], Keys: notation.OneKey,
 		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanInheritTTL | notation.CanManual,
-		Why: reasons(map[string]string{"mode": "tunnel-protocol gre is over IPv4", "key": whyTwo, "local": "a source is an address or an interface"})},
+		Why: func() map[string]string {
+			return reasons(map[string]string{"mode": "tunnel-protocol gre is over IPv4", "key": whyTwo, "local": "a source is an address or an interface"})
+		}},
 	Write: writeVRP,
 }
 

@@ -9,11 +9,15 @@ import (
 // VyOS is a list of set commands of VyOS: "VyOS User Guide, Tunnel" and "Static", version 1.5.
 var VyOS = notation.Kind{
 	Name: "vyos", Title: "VyOS",
-	Words: map[string]string{"--parent": "source-interface", "--address": "address"},
+	Words: func() map[string]string {
+		return map[string]string{"--parent": "source-interface", "--address": "address"}
+	},
 	Holds: notation.Holds{Modes: gre.Modes[:], Keys: notation.OneKey,
 		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanTOS | notation.CanTOS6 | notation.CanNoPMTUD | notation.CanEncapLimit | notation.CanFlowLabel | notation.CanInheritTTL |
 			notation.CanParent | notation.CanManual,
-		Why: reasons(map[string]string{"key": whyTwo, "local": "its tunnels need a source-address"})},
+		Why: func() map[string]string {
+			return reasons(map[string]string{"key": whyTwo, "local": "its tunnels need a source-address"})
+		}},
 	Write: writeVyOS,
 	Read:  readVyOS,
 	Looks: func(text string) int {
