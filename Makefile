@@ -23,7 +23,7 @@ POLKIT  ?= /usr/share/polkit-1/actions
 # systemd reads units from here, too, for PREFIX /usr and /usr/local.
 UNITS   ?= $(PREFIX)/lib/systemd/system
 
-.PHONY: help build test test-all vet unit lab-setup lab-test faults recipes lint bench demo pictures lab man docs completions policy units packages test-packages test-arch release deps size install uninstall clean race fuzz
+.PHONY: help build test test-all vet unit lab-setup lab-test faults recipes lint ansible collection bench demo pictures lab man docs completions policy units packages test-packages test-arch release deps size install uninstall clean race fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,12 @@ recipes: lab-setup ## every recipe and command line of the manual, typed in the 
 
 lint: ## the linter, with the walls between the packages
 	go run $(LINTER) run --build-tags man $(PACKAGES)
+
+ansible: ## the Ansible collection: Ansible's own checkers, and its modules, without the lab
+	testdata/ansible.sh
+
+collection: ## build/nmgre-gre-VERSION.tar.gz: the Ansible collection, for ansible-galaxy
+	ansible-galaxy collection build --force --output-path build cmd/ansible
 
 bench: lab-setup ## speed, as ratios
 	testdata/bench.sh

@@ -20,6 +20,7 @@
 //	                long work; suggest knows what people mean by words of other programs; values
 //	                reads the values of flags, lists files of routes and rules; checkup reads a
 //	                whole host for nm/doctor
+//	cmd/ansible     the Ansible collection: modules that call nmgre, and the role for a mesh
 //	cmd/nmgre/manual     the pages of the manual that are about a subject, and help; printed
 //	                writes the manual for man and for browsers
 //	cmd/nmgre/far   both ends of a tunnel at once; ssh runs OpenSSH, follow moves tunnels after names
@@ -96,7 +97,8 @@
 //   - the command for the far end: nm/farend.go, and nm/plan/farend.go for what the host knows
 //   - a notation: nm/notation/linux and router; what it cannot hold: its Holds; how a line of an
 //     input is read: the same file, or nm/notation/iproute
-//   - a field of a document: nm/document/fields.go
+//   - a field of a document: nm/document/fields.go; of Ansible's module:
+//     cmd/ansible/plugins/modules/tunnel.py
 //   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
 //   - what a profile's user data remembers of the ends: nm/ends.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go

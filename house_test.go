@@ -71,6 +71,7 @@ var pureRooms = map[string][]string{
 
 	".": {"nm", "nm/adopt", "nm/crowd", "nm/cut", "nm/ends", "nm/find", "nm/notice", "nm/plan", "nm/reconcile", "nm/resolve", "nm/states", "nm/verify", "nm/verify/fleet", "nm/weights", "routes/rule", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
+	"cmd/ansible":        {},
 	"cmd/nmgre/calls":    {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel", "routes/rule"},
 	"cmd/nmgre/progress": {},
 	"cmd/nmgre/values":   {"routes/fault"},

@@ -1,7 +1,9 @@
 #!/bin/bash
-# hosts.sh: the five hosts of the lab; runs inside it.
+# hosts.sh: the five hosts of the lab, and more where they are asked for; runs inside it.
 #
 #   lan1 --- linux1 --- router --- linux2 --- lan2
+#                         |
+#                       linux3 ... linux9, each with its lan ("more")
 #
 #   lan1    eth0 10.10.1.100/24, default gateway 10.10.1.1
 #   linux1  eth0 100.0.1.100/24, 2001:db8:1::100/64 (wan); eth1 10.10.1.1/24 (lan)
@@ -9,11 +11,15 @@
 #   linux2  eth0 100.0.2.100/24, 2001:db8:2::100/64 (wan); eth1 10.10.2.1/24 (lan)
 #   lan2    eth0 10.10.2.100/24, default gateway 10.10.2.1
 #
+# linux3 and lan3 are to the router's eth3 what linux2 and lan2 are to its eth2, and so on.
+#
 # A host is a network, a mount and a UTS namespace with a root of its own (an
-# overlay), held by one sleeping process. linux1 and linux2 each run a D-Bus
-# system bus and NetworkManager. All share /tmp, /share and /out.
+# overlay), held by one sleeping process. Each linux runs a D-Bus system bus and
+# NetworkManager. All share /tmp, /share and /out.
 #
 #   hosts.sh up                                  make all hosts
+#   hosts.sh more N                              linux3 to linuxN, with their lans, are there, too
+#   hosts.sh less                                and no more
 #   hosts.sh in HOST COMMAND [ARG...]            run a command on a host
 #   hosts.sh nm HOST start|stop|restart|kill9    NetworkManager of a host
 #   hosts.sh sshd HOST CLIENT                    root and ann of CLIENT may log in to HOST
@@ -29,6 +35,7 @@ readonly state=/run/lab
 readonly lower=${LAB_LOWER:-/}
 readonly all_hosts=(router linux1 linux2 lan1 lan2)
 readonly nm_hosts=(linux1 linux2)
+readonly most=9 # an address has its host's number as one digit
 readonly wan_uuid=00000000-0000-4000-8000-000000000001
 readonly lan_uuid=00000000-0000-4000-8000-000000000002
 
@@ -40,10 +47,18 @@ fail() {
 is_host() {
 	local h
 	for h in "${all_hosts[@]}"; do [[ $h == "$1" ]] && return 0; done
-	return 1
+	[[ $1 =~ ^(linux|lan)[3-9]$ && -d $state/$1 ]]
 }
 
-has_nm() { [[ $1 == linux1 || $1 == linux2 ]]; }
+has_nm() { [[ $1 == linux[1-9] ]]; }
+
+# sites: the numbers of the linux hosts that are there.
+sites() {
+	local n
+	for ((n = 1; n <= most; n++)); do
+		((n > 2)) && [[ ! -d $state/linux$n ]] || echo "$n"
+	done
+}
 
 pid_of() { [[ -s $state/$1/$2 ]] && echo "$(<"$state/$1/$2")"; }
 
@@ -148,21 +163,21 @@ cable() {
 # configure HOST: addresses of a host without NetworkManager.
 configure() {
 	case $1 in
-	router) router_addresses ;;
-	lan1) lan_addresses 10.10.1 ;;
-	lan2) lan_addresses 10.10.2 ;;
+	router) router_addresses $(sites) ;;
+	lan*) lan_addresses "10.10.${1#lan}" ;;
 	esac | enter "$1" ip -batch -
 }
 
+# router_addresses NUMBER...: of the links to the linux hosts with these numbers.
 router_addresses() {
-	cat <<-END
-		addr replace 100.0.1.1/24 dev eth1
-		addr replace 2001:db8:1::1/64 dev eth1 nodad
-		addr replace 100.0.2.1/24 dev eth2
-		addr replace 2001:db8:2::1/64 dev eth2 nodad
-		link set eth1 up
-		link set eth2 up
-	END
+	local n
+	for n; do
+		cat <<-END
+			addr replace 100.0.$n.1/24 dev eth$n
+			addr replace 2001:db8:$n::1/64 dev eth$n nodad
+			link set eth$n up
+		END
+	done
 }
 
 lan_addresses() {
@@ -240,14 +255,63 @@ up() {
 	cable linux1 eth1 lan1 eth0
 	cable linux2 eth1 lan2 eth0
 	for h in router lan1 lan2; do configure "$h" || fail "no addresses on $h"; done
-	each_nm_host start_services || exit 1
-	each_nm_host save_pristine || exit 1
+	each_of "${nm_hosts[*]}" start_services || exit 1
+	each_of "${nm_hosts[*]}" save_pristine || exit 1
 }
 
-# each_nm_host COMMAND: COMMAND linux1 and COMMAND linux2 at the same time.
-each_nm_host() {
-	local h pids=() p status=0
-	for h in "${nm_hosts[@]}"; do
+# more N: the hosts with the numbers 3 to N that are not there yet. They stay until "less", and cost
+# other tests nothing: nobody resets them, and their NetworkManagers sleep.
+more() {
+	local n new=()
+	[[ ${1:-} =~ ^[3-$most]$ ]] || fail "more N: 3 to $most"
+	for ((n = 3; n <= $1; n++)); do
+		[[ -s $state/linux$n/pid ]] || new+=("$n")
+	done
+	((${#new[@]})) || return 0
+	for n in "${new[@]}"; do start_site "$n"; done
+	for n in "${new[@]}"; do cable_site "$n"; done
+	router_addresses "${new[@]}" | enter router ip -batch - || fail "no addresses on router"
+	each_of "${new[*]/#/linux}" start_services || fail "not all are up"
+	each_of "${new[*]/#/linux}" save_pristine || fail "not all are up"
+}
+
+# start_site NUMBER: a linux and its lan.
+start_site() {
+	local h
+	for h in "linux$1" "lan$1"; do
+		make_root "$h" || fail "no root for $h"
+		start_holder "$h"
+	done
+	profiles "linux$1"
+}
+
+cable_site() {
+	wait_holder "linux$1"
+	wait_holder "lan$1"
+	cable "linux$1" eth0 router "eth$1"
+	cable "linux$1" eth1 "lan$1" eth0
+	configure "lan$1" || fail "no addresses on lan$1"
+}
+
+# less: all that "more" has made ends, with all that runs there. The cables go with their hosts.
+less() {
+	local h d
+	for d in "$state"/{linux,lan}[3-9]; do
+		h=${d##*/}
+		[[ -d $d ]] || continue
+		kill_inhabitants "$(pid_of "$h" pid)"
+		end_process "$(pid_of "$h" pid)"
+		umount -R -l "$d/root" || fail "the root of $h stays"
+		rm -rf "$d"
+	done
+}
+
+# each_of "HOST..." COMMAND: COMMAND HOST for all of them at the same time.
+each_of() {
+	local h pids=() p status=0 hosts
+	read -ra hosts <<<"$1"
+	shift
+	for h in "${hosts[@]}"; do
 		"$@" "$h" &
 		pids+=($!)
 	done
@@ -422,7 +486,7 @@ kill_inhabitants() {
 
 move_cables() {
 	local link
-	for link in eth0 eth1 eth2; do
+	for link in eth0 $(printf 'eth%s ' $(sites)); do
 		[[ $(nsenter -t "$1" -n -- ip -br link show dev $link type veth 2>/dev/null) ]] || continue
 		nsenter -t "$1" -n -- ip link set dev $link down mtu 1500 netns "$2"
 	done
@@ -725,6 +789,8 @@ main() {
 	shift
 	case $command in
 	up) up ;;
+	more) more "$@" ;;
+	less) less ;;
 	hold) hold "$@" ;;
 	inside) "$@" ;;
 	in | nm | sshd | reboot | reset | snapshot | diagnose)

@@ -1,6 +1,7 @@
 // Package lab lets tests use the hosts of the test lab: lan1, linux1, router,
 // linux2 and lan2, each a network namespace of its own, two of them with their
-// own D-Bus daemon and NetworkManager. hosts.sh draws the picture.
+// own D-Bus daemon and NetworkManager. hosts.sh draws the picture. A test that
+// wants more hosts asks for them: see More.
 //
 // Tests that use it live in files named lab_test.go, have names that begin with
 // TestLab, call Need first, and run inside the lab:
@@ -82,6 +83,38 @@ func Need(t testing.TB) {
 			t.Logf("%s\n%s", Linux1.diagnose(), Linux2.diagnose())
 		}
 	})
+}
+
+// Linux is the host with NetworkManager of a number, 1 to 9, and LAN the one behind it. From 3 on
+// More makes them.
+func Linux(number int) Host { return Host("linux" + strconv.Itoa(number)) }
+
+// LAN is the host behind Linux of the same number.
+func LAN(number int) Host { return Host("lan" + strconv.Itoa(number)) }
+
+// WAN is the outer address of Linux of a number, and LANAddr that of the host behind it.
+func WAN(number int) string { return fmt.Sprintf("100.0.%d.100", number) }
+
+// LANAddr is the address of LAN of a number.
+func LANAddr(number int) string { return fmt.Sprintf("10.10.%d.100", number) }
+
+// More has Linux(3) to Linux(most), 9 at the most, with their LANs, until the test ends. They are
+// new, so they need no reset. A test that does not ask for them pays nothing for them.
+func More(t testing.TB, most int) {
+	t.Helper()
+	t.Cleanup(func() {
+		if t.Failed() {
+			for n := 3; n <= most; n++ {
+				t.Log(Linux(n).diagnose())
+			}
+		}
+		if r := run(exec.Command(hostsScript, "less")); r.Code != 0 {
+			t.Errorf("the hosts beyond the second do not end: %s", r)
+		}
+	})
+	if r := run(exec.Command(hostsScript, "more", strconv.Itoa(most))); r.Code != 0 {
+		t.Fatalf("no more hosts: %s", r)
+	}
 }
 
 func resetAll(t testing.TB, hosts ...Host) {
@@ -250,14 +283,17 @@ func (p *Process) Stdout() string { return p.out.String() }
 func (p *Process) Stderr() string { return p.errs.String() }
 
 // Wait waits for the end of the process, at most Limit.
-func (p *Process) Wait(t testing.TB) Result {
+func (p *Process) Wait(t testing.TB) Result { t.Helper(); return p.WaitFor(t, Limit) }
+
+// WaitFor waits for the end of the process, at most for a time.
+func (p *Process) WaitFor(t testing.TB, limit time.Duration) Result {
 	t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(Limit):
+	case <-time.After(limit):
 		_ = p.Cmd.Process.Kill()
 		<-p.done
-		t.Fatalf("no end after %v: %s", Limit, p.result)
+		t.Fatalf("no end after %v: %s", limit, p.result)
 	}
 	return p.result
 }

@@ -15,7 +15,7 @@ import (
 
 // pages are the pages that are in the program.
 //
-//go:embed document.md ends.md files.md hook.md json.md notations.md pair.md recipes.md root.md routes.md screens.md start.md survives.md verify.md
+//go:embed ansible.md document.md ends.md files.md hook.md json.md notations.md pair.md recipes.md root.md routes.md screens.md start.md survives.md verify.md
 var pages embed.FS
 
 // Topic is a page of the manual.
@@ -25,7 +25,7 @@ type Topic struct {
 }
 
 // names are the topics, in the order in which a reader may want them.
-var names = []string{"start", "verify", "recipes", "routes", "ends", "pair", "document", "notations", "screens", "hook", "root", "survives", "files", "json"}
+var names = []string{"start", "verify", "recipes", "routes", "ends", "pair", "document", "ansible", "notations", "screens", "hook", "root", "survives", "files", "json"}
 
 // Topics returns all topics, those for beginners first.
 func Topics() []Topic {

@@ -6,10 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"nmgre/cmd/ansible"
+	"nmgre/cmd/nmgre/release"
 )
 
 // own are the files of this folder and of others that are shipped as they are, but for the words
@@ -45,6 +49,9 @@ func (r *shipment) fill(ctx context.Context) error {
 		return err
 	}
 	if err := r.writeCompletions(ctx); err != nil {
+		return err
+	}
+	if err := r.writeCollection(); err != nil {
 		return err
 	}
 	text, err := copyright(ctx)
@@ -126,6 +133,23 @@ func (r *shipment) writeCompletions(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// writeCollection writes the Ansible collection, with the version of this shipment.
+func (r *shipment) writeCollection() error {
+	return fs.WalkDir(ansible.Files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := ansible.Files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if name == "galaxy.yml" {
+			text = bytes.Replace(text, []byte("version: "+release.Version), []byte("version: "+r.version), 1)
+		}
+		return r.write("collection/"+name, text)
+	})
 }
 
 // zipped packs like `gzip -9n`: without a time and a name.
