@@ -69,10 +69,11 @@ func (p Paper) table(b *strings.Builder, rows [][]string) {
 	for _, row := range rows[1:] {
 		b.WriteString(p.folded(p.strong(row[0]), 2, 4))
 		for i, cell := range row[1:] {
-			if len(row) > 2 {
-				cell = rows[0][i+1] + ": " + cell
+			rest := 6
+			if len(row) > 2 { // the words of several columns are told apart
+				cell, rest = rows[0][i+1]+": "+cell, 8
 			}
-			b.WriteString(p.folded(p.line(cell), 6, 8))
+			b.WriteString(p.folded(p.line(cell), 6, rest))
 		}
 	}
 }

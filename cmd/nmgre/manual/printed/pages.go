@@ -80,6 +80,7 @@ func ofCommand(cmd *cobra.Command) page {
 		long = strings.ToUpper(cmd.Short[:1]) + cmd.Short[1:] + "."
 	}
 	p.add("Description", literal(long)...)
+	p.add("Commands", below(cmd)...)
 	p.add("Options", options(cmd.NonInheritedFlags())...)
 	p.add("Options of all commands", options(cmd.InheritedFlags())...)
 	if cmd.Example != "" {
@@ -95,6 +96,20 @@ func ofCommand(cmd *cobra.Command) page {
 	return p
 }
 
+// below is a table of the commands below one; nothing if there are none.
+func below(cmd *cobra.Command) []manual.Block {
+	rows := [][]string{{"command", "what it does"}}
+	for _, one := range cmd.Commands() {
+		if one.IsAvailableCommand() {
+			rows = append(rows, []string{"[" + dashed(one) + "(8)](" + dashed(one) + ".8)", manual.Literal(one.Short)})
+		}
+	}
+	if len(rows) == 1 {
+		return nil
+	}
+	return []manual.Block{{Kind: manual.Table, Rows: rows}}
+}
+
 // add adds a section, unless it is empty.
 func (p *page) add(title string, blocks ...manual.Block) {
 	if len(blocks) > 0 {
@@ -108,11 +123,6 @@ func dashed(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPa
 func related(cmd *cobra.Command) (titles []string) {
 	if cmd.HasParent() {
 		titles = append(titles, dashed(cmd.Parent())+"(8)")
-	}
-	for _, below := range cmd.Commands() {
-		if below.IsAvailableCommand() {
-			titles = append(titles, dashed(below)+"(8)")
-		}
 	}
 	topics := about[cmd.Name()]
 	if cmd.Name() == "nmgre" {
