@@ -61,16 +61,14 @@ func BenchmarkLabImportParse(b *testing.B) {
 	}
 }
 
-// The whole import of a script with 100 tunnels and 2,000 routes, against the script itself and
-// then nmcli for each tunnel, which makes the profiles that nmgre makes.
+// The whole import of a script with 50 tunnels and 1,000 routes, against the script itself and then
+// nmcli for each tunnel, which makes the profiles that nmgre makes.
 //
-// A thousand tunnels are too many for NetworkManager in the emulated lab. Measured once, on a busy
-// machine, with 20 tunnels and 400 routes: nmgre took 53 s, nearly all of it NetworkManager's own
-// work; the script 112 s (460 processes of ip), and nmcli 100 s for 10 of them (20 processes). That
-// makes 0.17. A round with a thousand would take nmgre three quarters of an hour, and the other
-// side more than four hours. So the other side is measured with fewer tunnels, and counted as many
-// times as there are more of them for nmgre. That favours it: a tunnel among many is more work for
-// NetworkManager than one among a few.
+// A thousand tunnels are too many for NetworkManager in the emulated lab: nmgre would take three
+// quarters of an hour for them, nearly all of it NetworkManager's own work, and the other side more
+// than four hours. With 50 the bench takes seven minutes on a busy machine (115 s for nmgre, a
+// ratio of 0.11). The other side is measured with 10 tunnels, and counted five times. That favours
+// it: a tunnel among many is more work for NetworkManager than one among a few.
 func BenchmarkLabImport(b *testing.B) {
 	lab.Need(b)
 	const tunnels, sample = 50, 10

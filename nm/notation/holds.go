@@ -64,12 +64,13 @@ const (
 	CanAnyRule                      // rule: every word of ip rule
 	CanFlowLabel                    // flow-label
 	CanTOS6                         // tos, in an outer header of IPv6
+	CanHexTOS                       // tos, in an outer header of IPv4, with a hexadecimal digit above 9
 )
 
 // CanAllOfLinux is what Linux itself can hold. CanPort is what only an Ethernet device has.
 // CanLinkOptions are the options of a link that no profile has.
 const (
-	CanAllOfLinux = CanAnyLocal | CanParent | CanInheritTTL | CanTOS | CanTOS6 | CanNoPMTUD | CanEncapLimit | CanFlowLabel | CanMany | CanInner6 | CanNoInner | CanPeer | CanAnyRoute |
+	CanAllOfLinux = CanAnyLocal | CanParent | CanInheritTTL | CanTOS | CanTOS6 | CanHexTOS | CanNoPMTUD | CanEncapLimit | CanFlowLabel | CanMany | CanInner6 | CanNoInner | CanPeer | CanAnyRoute |
 		CanNoEncapLimit | CanPort
 	CanPort        = CanController | CanMAC
 	CanLinkOptions = CanMulticast | CanIgnoreDF | CanChecksum | CanSequence
@@ -107,6 +108,7 @@ var needs = []need{
 	{"ttl", "ttl inherit", CanInheritTTL, func(t *nm.Tunnel) bool { return t.TTL == 0 }},
 	{"tos", "a TOS", CanTOS, func(t *nm.Tunnel) bool { return t.TOS != 0 }},
 	{"tos", "a TOS in outer headers of IPv6", CanTOS6, func(t *nm.Tunnel) bool { return t.TOS != 0 && t.Mode.IPv6Outer() }},
+	{"tos", "a TOS with a hexadecimal digit above 9", CanHexTOS, func(t *nm.Tunnel) bool { return !t.Mode.IPv6Outer() && (t.TOS&0xf > 9 || t.TOS>>4 > 9) }},
 	{"no-pmtud", "no-pmtud", CanNoPMTUD, func(t *nm.Tunnel) bool { return t.NoPMTUD }},
 	{"encap-limit", "an encapsulation limit other than 4", CanEncapLimit, func(t *nm.Tunnel) bool { return t.EncapLimit != 0 && t.EncapLimit != gre.DefaultEncapLimit }},
 	{"encap-limit", noLimit, CanNoEncapLimit | CanFlags, func(t *nm.Tunnel) bool { return t.HasNoEncapLimit() }},
@@ -273,6 +275,8 @@ func (h Holds) implied(n need) bool {
 		return h.Can&CanRule == 0
 	case CanTOS6:
 		return h.Can&CanTOS == 0 || !six
+	case CanHexTOS:
+		return h.Can&CanTOS == 0
 	}
 	return false
 }
@@ -300,8 +304,11 @@ func lackText(n need) string {
 			return "rule (uidrange, ipproto, sport, dport)"
 		}
 	case "tos":
-		if n.can == CanTOS6 {
+		switch n.can {
+		case CanTOS6:
 			return "tos (of modes ip6gre and ip6gretap)"
+		case CanHexTOS:
+			return "tos (with a hexadecimal digit above 9, over IPv4)"
 		}
 	case "peer-address":
 		return "peer-address (outside of the inner networks)"

@@ -154,6 +154,12 @@ func fitted(k *notation.Kind, t nm.Tunnel) nm.Tunnel {
 	if t.Mode.IPv6Outer() {
 		drop(notation.CanTOS6, func() { t.TOS = 0 })
 	}
+	if !t.Mode.IPv6Outer() {
+		drop(notation.CanHexTOS, func() { t.TOS = t.TOS>>4%10<<4 | t.TOS&0xf%10 })
+	}
+	if t.Link.Multicast && t.Mode.Ethernet() {
+		t.Link.Multicast = false
+	}
 	drop(notation.CanFlowLabel, func() { t.FlowLabel = 0 })
 	if t.EncapLimit != 0 && h.Can&notation.CanEncapLimit == 0 {
 		t.EncapLimit = gre.DefaultEncapLimit

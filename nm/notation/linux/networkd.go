@@ -16,7 +16,7 @@ var Networkd = notation.Kind{
 		return map[string]string{"--controller": "Bridge=", "--parent": "Tunnel= in the .network file of the device below", "--peer-address": "Peer=", "--address": "Address="}
 	},
 	Holds: notation.Holds{Modes: allModes, Keys: notation.TwoKeys, NoZero: true,
-		Can: notation.CanAnyLocal | notation.CanInheritTTL | notation.CanTOS | notation.CanNoPMTUD | notation.CanFlowLabel | notation.CanMany | notation.CanInner6 |
+		Can: notation.CanAnyLocal | notation.CanInheritTTL | notation.CanTOS | notation.CanHexTOS | notation.CanNoPMTUD | notation.CanFlowLabel | notation.CanMany | notation.CanInner6 |
 			notation.CanNoInner | notation.CanPeer | notation.CanManual | profileRoutes |
 			notation.CanMulticast | port,
 		Why: func() map[string]string {

@@ -8,15 +8,16 @@ import (
 )
 
 // CiscoIOS is the configuration of Cisco IOS and IOS XE: "Cisco IOS Interface and Hardware
-// Component Command Reference" (tunnel source, destination, mode, key, ttl, path-mtu-discovery,
-// keepalive) and "Cisco IOS IP Addressing Services Command Reference", releases 15M&T and XE 17.
+// Component Command Reference", release 12.2T (tunnel source, destination, mode, key,
+// path-mtu-discovery), "Tunnel ToS", release 12.2(8)T (tunnel tos and ttl), and "Implementing
+// Tunnels" in the configuration guides of 15S and XE 3S (ip mtu, ip tcp adjust-mss, keepalive).
 var CiscoIOS = notation.Kind{
 	Name: "cisco-ios", Title: "Cisco IOS",
 	Words: func() map[string]string { return map[string]string{"--address": "ip address"} },
 	Holds: notation.Holds{Modes: ipModes, Keys: notation.OneKey,
-		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanNoPMTUD | notation.CanManual,
+		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanNoPMTUD | notation.CanTOS | notation.CanHexTOS | notation.CanManual,
 		Why: func() map[string]string {
-			return reasons(map[string]string{"mode": "its tunnels carry no Ethernet frames by gre", "key": whyTwo, "local": "a tunnel source is an address or an interface", "tos": "it copies the inner one"})
+			return reasons(map[string]string{"mode": "its tunnels carry no Ethernet frames by gre", "key": whyTwo, "local": "a tunnel source is an address or an interface", "tos": "tunnel tos is for IPv4 there"})
 		}},
 	Write: writeCiscoIOS,
 	Read:  readCiscoIOS,
@@ -61,6 +62,7 @@ func writeCiscoIOS(l notation.Link) string {
 		p.Line(" tunnel key %s", t.InputKey)
 	}
 	p.When(t.TTL != 0, " tunnel ttl %d", t.TTL)
+	p.When(t.TOS > 1, " tunnel tos %d", t.TOS) // it copies the inner one without
 	p.When(!t.NoPMTUD && t.Mode == gre.ModeGRE, " tunnel path-mtu-discovery")
 	p.When(!t.Autoconnect, " shutdown")
 	p.When(t.Autoconnect, " no shutdown")

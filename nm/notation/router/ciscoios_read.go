@@ -191,6 +191,8 @@ func (in *iosInput) tunnelWord(i int, f *notation.Found, word string, values []s
 		if n := in.number(i, "ttl", value, 1, 255); n != 0 {
 			f.TTL, f.TTLSet = uint8(n), true //nolint:gosec // at most 255
 		}
+	case "tos":
+		f.TOS = uint8(in.number(i, "tos", value, 0, 255)) //nolint:gosec // at most 255
 	case "checksum":
 		f.Link.Checksum = true
 	case "sequence-datagrams":

@@ -2,13 +2,14 @@ package router
 
 import "nmgre/nm/notation"
 
-// CiscoXR is the configuration of Cisco IOS XR: "Interface and Hardware Component Command Reference
-// for Cisco ASR 9000 Series Routers", IOS XR release 7 (interface tunnel-ip), and the data model of
-// tunnel-ip for IOS XR at netascode.cisco.com.
+// CiscoXR is the configuration of Cisco IOS XR: "Cisco ASR 9000 Series Aggregation Services Router
+// VPN and Ethernet Services Command Reference", release 6.1.x, Generic Routing Encapsulation
+// Commands (tunnel dfbit, tunnel tos, which copies the inner one by default), and the data model of
+// tunnel-ip for IOS XR at netascode.cisco.com (ipv4, ipv6, mtu, keepalive, tunnel).
 var CiscoXR = notation.Kind{
 	Name: "cisco-iosxr", Title: "Cisco IOS XR",
 	Holds: notation.Holds{Modes: ipModes, Keys: notation.NoKey,
-		Can: forwards | notation.CanInner6 | notation.CanVia | notation.CanTOS | notation.CanTOS6 | notation.CanNoPMTUD | notation.CanManual,
+		Can: forwards | notation.CanInner6 | notation.CanVia | notation.CanTOS | notation.CanHexTOS | notation.CanTOS6 | notation.CanNoPMTUD | notation.CanManual,
 		Why: func() map[string]string {
 			return reasons(map[string]string{"mode": "its tunnel-ip interfaces carry IP packets", "key": "its tunnel-ip interfaces have no GRE key", "local": "a tunnel source is an address or an interface"})
 		}},
@@ -41,8 +42,8 @@ func writeCiscoXR(l notation.Link) string {
 	p.Line(" tunnel source %s", t.Local)
 	p.Line(" tunnel destination %s", t.Remote)
 	p.When(t.TTL != 0, " tunnel ttl %d", t.TTL)
-	p.When(t.TOS != 0, " tunnel tos %d", t.TOS)
-	p.When(t.NoPMTUD, " tunnel df disable")
+	p.When(t.TOS > 1, " tunnel tos %d", t.TOS)
+	p.When(t.NoPMTUD && !t.Mode.IPv6Outer(), " tunnel dfbit disable")
 	p.When(!t.Autoconnect, " shutdown")
 	p.Line("!")
 	for _, family := range []struct {

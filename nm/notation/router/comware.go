@@ -10,7 +10,7 @@ import (
 var Comware = notation.Kind{
 	Name: "comware", Title: "Comware",
 	Holds: notation.Holds{Modes: ipModes, Keys: notation.OneKey,
-		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanTOS | notation.CanTOS6 | notation.CanNoPMTUD | notation.CanManual,
+		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanTOS | notation.CanHexTOS | notation.CanTOS6 | notation.CanNoPMTUD | notation.CanManual,
 		Why: func() map[string]string {
 			return reasons(map[string]string{"mode": "its tunnels of mode gre carry IP packets", "key": whyTwo, "local": "a source is an address or an interface"})
 		}},
@@ -45,7 +45,7 @@ func writeComware(l notation.Link) string {
 	}
 	p.Line(" undo keepalive")
 	p.When(t.TTL != 0, " tunnel ttl %d", t.TTL)
-	p.When(t.TOS != 0, " tunnel tos %d", t.TOS)
+	p.When(t.TOS > 1, " tunnel tos %d", t.TOS)
 	p.When(!t.NoPMTUD && t.Mode == gre.ModeGRE, " tunnel dfbit enable")
 	p.When(!t.Autoconnect, " shutdown")
 	p.Line("#")

@@ -28,7 +28,7 @@ func writeFortiOS(l notation.Link) string {
 		p.Comment("ttl: FortiOS has no setting for it; it does not have to be the same at both ends")
 	}
 	if t.InputKey != nil || t.OutputKey != nil {
-		p.Comment("key-inbound and key-outbound are in 6.2.12 and 7.0, and not in 6.2.8 or 6.4.4")
+		p.Comment("key-inbound and key-outbound are in 6.2.12 and 7.0.2, and not in 6.2.8, 6.4.4 or 7.0.0")
 	}
 	p.Comment("a release without mtu-override for tunnels takes the MTU from the interface below")
 	parent := t.Parent

@@ -14,7 +14,7 @@ var OpenWrt = notation.Kind{
 	Name: "openwrt", Title: "OpenWrt",
 	Holds: notation.Holds{Modes: gre.Modes[:], Keys: notation.TwoKeys,
 		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanNoInner | notation.CanVia | notation.CanMetric | notation.CanTable | notation.CanSrc | notation.CanOnLink |
-			notation.CanTOS | notation.CanTOS6 | notation.CanNoPMTUD | notation.CanInheritTTL | notation.CanAnyLocal | notation.CanManual,
+			notation.CanTOS | notation.CanHexTOS | notation.CanTOS6 | notation.CanNoPMTUD | notation.CanInheritTTL | notation.CanAnyLocal | notation.CanManual,
 		Why: func() map[string]string {
 			return reasons(map[string]string{"encap-limit": "its option encaplimit is not written here"})
 		}},

@@ -6,9 +6,11 @@ import (
 	"nmgre/nm/notation"
 )
 
-// VRP is the configuration of Huawei's VRP: "AR Series Access Routers Command Reference", V300R021,
-// GRE configuration commands (tunnel-protocol, source, destination, gre key, keepalive) and IP
-// configuration commands (mtu, tcp adjust-mss).
+// VRP is the configuration of Huawei's VRP. Its lines were compared with "NetEngine 8000 F1A
+// Command Reference" (undo keepalive), with the examples of Huawei's configuration guides for
+// CloudEngine and NetEngine (interface Tunnel, tunnel-protocol gre, source, destination), and with
+// configurations of AR routers (gre key, mtu, tcp adjust-mss), whose own command reference was not
+// at hand.
 var VRP = notation.Kind{
 	Name: "vrp", Title: "Huawei VRP",
 	Holds: notation.Holds{Modes: ipModes[:1], Keys: notation.OneKey,

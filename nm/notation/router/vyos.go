@@ -1,12 +1,15 @@
 package router
 
 import (
+	"strconv"
+
 	"nmgre/nm"
 	"nmgre/nm/notation"
 	"nmgre/routes/gre"
 )
 
-// VyOS is a list of set commands of VyOS: "VyOS User Guide, Tunnel" and "Static", version 1.5.
+// VyOS is a list of set commands of VyOS: "VyOS User Guide, Tunnel" and "Static", version 1.5, and
+// interface-definitions/interfaces_tunnel.xml.in of vyos-1x with what it includes, for the values.
 var VyOS = notation.Kind{
 	Name: "vyos", Title: "VyOS",
 	Words: func() map[string]string {
@@ -14,9 +17,10 @@ var VyOS = notation.Kind{
 	},
 	Holds: notation.Holds{Modes: gre.Modes[:], Keys: notation.OneKey,
 		Can: forwards | notation.CanInner6 | notation.CanMany | notation.CanVia | notation.CanTOS | notation.CanTOS6 | notation.CanNoPMTUD | notation.CanEncapLimit | notation.CanFlowLabel | notation.CanInheritTTL |
+			notation.CanNoEncapLimit | notation.CanMulticast | notation.CanIgnoreDF |
 			notation.CanParent | notation.CanManual,
 		Why: func() map[string]string {
-			return reasons(map[string]string{"key": whyTwo, "local": "its tunnels need a source-address"})
+			return reasons(map[string]string{"key": whyTwo, "local": "its tunnels need a source-address", "tos": "its tos is 0 to 99, which ip takes for hexadecimal digits"})
 		}},
 	Write: writeVyOS,
 	Read:  readVyOS,
@@ -49,6 +53,9 @@ func writeVyOS(l notation.Link) string {
 	if len(notation.Inner6(t)) > 0 {
 		set("ipv6 adjust-mss %d", notation.MSS6(t))
 	}
+	if t.Link.Multicast {
+		set("enable-multicast")
+	}
 	vyosParameters(t, set)
 	if !t.Autoconnect {
 		set("disable")
@@ -79,10 +86,17 @@ func vyosParameters(t nm.Tunnel, set func(format string, args ...any)) {
 		if t.NoPMTUD {
 			set("parameters ip no-pmtu-discovery")
 		}
+		if t.Link.IgnoreDF {
+			set("parameters ip ignore-df")
+		}
 		return
 	}
 	set("parameters ipv6 hoplimit %d", t.TTL)
-	set("parameters ipv6 encaplimit %d", t.EncapLimit)
+	if t.HasNoEncapLimit() {
+		set("parameters ipv6 encaplimit none")
+	} else {
+		set("parameters ipv6 encaplimit %d", t.EncapLimit)
+	}
 	if t.TOS != 0 {
 		set("parameters ipv6 tclass %#x", t.TOS)
 	}
@@ -91,10 +105,11 @@ func vyosParameters(t nm.Tunnel, set func(format string, args ...any)) {
 	}
 }
 
-// vyosTOS is the word for a TOS: a number, or inherit for the one of the packet inside.
+// vyosTOS is the word for a TOS: two hexadecimal digits, which are those of a number up to 99, or
+// inherit for the one of the packet inside.
 func vyosTOS(tos uint8) string {
 	if tos == 1 {
 		return "inherit"
 	}
-	return gre.TOSText(tos)
+	return strconv.FormatUint(uint64(tos), 16)
 }

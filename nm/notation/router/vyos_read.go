@@ -119,8 +119,12 @@ func (in *vyosInput) tunnel(i int, name string, words []string) {
 }
 
 func (in *vyosInput) flag(i int, f *notation.Found, word string) {
-	if word == "disable" {
+	switch word {
+	case "disable":
 		f.Autoconnect = false
+		return
+	case "enable-multicast":
+		f.Link.Multicast = true
 		return
 	}
 	in.r.Refuse(i, "%s is not read", notation.Word(word))
@@ -140,12 +144,12 @@ func (in *vyosInput) parameter(i int, f *notation.Found, line, value string) {
 		f.InputKey, f.OutputKey = &k, gre.CloneKey(&k)
 	case "parameters ip ttl", "parameters ipv6 hoplimit":
 		f.TTL, f.TTLSet = uint8(in.number(i, "ttl", value, 255)), true //nolint:gosec // at most 255
-	case "parameters ip tos", "parameters ipv6 tclass":
+	case "parameters ip tos", "parameters ipv6 tclass": // ip takes both for hexadecimal
 		if value == "inherit" {
 			f.TOS = 1
 			return
 		}
-		f.TOS = uint8(in.number(i, "tos", value, 255)) //nolint:gosec // at most 255
+		f.TOS = uint8(in.number(i, "tos", "0x"+strings.TrimPrefix(value, "0x"), 255)) //nolint:gosec // at most 255
 	case "parameters ipv6 encaplimit":
 		if value == "none" {
 			f.SetEncapLimit(0)
