@@ -46,7 +46,7 @@ var examples = map[string]example{
 
 // typedPrograms are those that a text may tell its reader to type.
 var typedPrograms = setOf("nmgre nmcli ip nft ping sysctl bridge tcpdump conntrack nstat dmesg modprobe lsmod ls cat printf " +
-	"ansible ansible-playbook ansible-doc systemctl journalctl firewall-cmd apt dpkg rpm apk make go git ssh scp man less " +
+	"ansible ansible-playbook ansible-doc ansible-galaxy systemctl journalctl firewall-cmd apt dpkg rpm apk make go git ssh scp man less " +
 	"testdata/lab/lab.sh testdata/lab/test.sh testdata/faults.sh")
 
 func setOf(words string) map[string]bool {
@@ -64,6 +64,8 @@ var elsewhere = map[string]string{
 	"make ": "for the source; its target is there", "go ": "for the source; its packages are there", "testdata/": "for the source; the script is there",
 	"systemctl ":  "the lab's hosts have no systemd; TestLabPackages has systemd check the units",
 	"journalctl ": "the lab's hosts have no systemd", "apt ": "TestLabPackages types it", "firewall-cmd ": "the lab's hosts have no firewalld",
+	"ansible-playbook ": "TestLabAnsibleStar has Ansible do so, from the collection", "ansible-galaxy ": "as ansible-playbook",
+	"ansible-doc ":            "testdata/ansible.sh types it, with the collection in place",
 	"nmcli connection modify": "a command's name", "ip tunnel add": "a command's name", "ip link add": "a command's name",
 	"nmgre helper gre1 routes SNAT forwarding": "what polkit's question shows; pkexec alone may call it",
 }
@@ -223,6 +225,9 @@ func isName(line string) bool {
 	words := strings.Fields(strings.TrimPrefix(line, "sudo "))
 	if words[0] != "nmgre" || strings.Contains(line, " -") {
 		return false
+	}
+	if len(words) == 2 && setOf("create apply plan")[words[1]] { // they have flags that must be given
+		return true
 	}
 	cmd, rest, err := (&app{}).rootCommand(words[1:]).Find(words[1:])
 	return err == nil && len(rest) == 0 && (cmd.ValidateArgs(nil) != nil || !cmd.Runnable())

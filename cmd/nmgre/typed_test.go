@@ -58,6 +58,9 @@ type typedPage struct {
 	problems []string
 }
 
+// isCommand reports whether the page is a command's.
+func (p typedPage) isCommand() bool { return !strings.HasSuffix(p.name, ".md") }
+
 const (
 	emptyHosts  = "empty hosts"
 	labRemark   = "<!-- lab: "
