@@ -267,15 +267,14 @@ func (h Holds) Lacks() []string {
 
 // implied says whether a need for more than n covers it.
 func (h Holds) implied(n need) bool {
-	six := slices.ContainsFunc(h.Modes, gre.Mode.IPv6Outer)
-	switch n.can {
-	case CanBridgeUUID:
+	switch {
+	case n.can == CanBridgeUUID:
 		return h.Can&CanController == 0
-	case CanAnyRule:
+	case n.can == CanAnyRule:
 		return h.Can&CanRule == 0
-	case CanTOS6:
-		return h.Can&CanTOS == 0 || !six
-	case CanHexTOS:
+	case n.can == CanTOS6:
+		return h.Can&CanTOS == 0 || !slices.ContainsFunc(h.Modes, gre.Mode.IPv6Outer)
+	case n.can == CanHexTOS:
 		return h.Can&CanTOS == 0
 	}
 	return false
@@ -304,10 +303,10 @@ func lackText(n need) string {
 			return "rule (uidrange, ipproto, sport, dport)"
 		}
 	case "tos":
-		switch n.can {
-		case CanTOS6:
+		switch {
+		case n.can == CanTOS6:
 			return "tos (of modes ip6gre and ip6gretap)"
-		case CanHexTOS:
+		case n.can == CanHexTOS:
 			return "tos (with a hexadecimal digit above 9, over IPv4)"
 		}
 	case "peer-address":
