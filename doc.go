@@ -59,7 +59,8 @@
 //	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
 //	                a packet gets through, snat tries SNAT rules, fleet verifies many tunnels
 //	                together, manual writes the causes for the manual page, kinds has the
-//	                kinds of checks, differ compares a tunnel with its link
+//	                kinds of checks, differ compares a tunnel with its link, apart looks for
+//	                firewalls between a LAN and a tunnel
 //	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
 //	                applied compares a profile with its device, quirk tells NetworkManager's
 //	                versions apart, systemd has systemd learn of nmgre's unit, firewalld asks for the
@@ -79,7 +80,7 @@
 //	                has the kernel's connections, ruleset reads rules, registers and sets have
 //	                their values, removals watches rules go, sysctl has the settings of devices,
 //	                legacy tells of iptables-legacy, owners whose the tables are, byhand reads
-//	                SNAT made by hand
+//	                SNAT made by hand, blocked words the ways that a firewall drops
 //	routes/store    root's files below /etc/nmgre, and the hook; modules, host read the host's files
 //	routes/asroot   the helper that polkit starts for a caller without root
 //	routes/journal  the line in the system's log about what root did for others

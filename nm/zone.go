@@ -19,7 +19,7 @@ type Zones interface {
 	// does not answer at once. It never starts firewalld.
 	ZoneOf(ctx context.Context, dev string) (Zone, error)
 	// ZoneNames returns the names of firewalld's zones, sorted. There are none where firewalld does
-	// not run, or does not answer at once. It never starts firewalld.
+	// not run. It fails if firewalld runs and does not answer. It never starts firewalld.
 	ZoneNames(ctx context.Context) ([]string, error)
 }
 

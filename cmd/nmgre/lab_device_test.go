@@ -265,3 +265,24 @@ func TestLabAddrGenMode(t *testing.T) {
 		return strings.Contains(lab.Linux1.Run(t, "ip", "-6", "address", "show", "dev", "gre6"), "inet6 fe80:")
 	})
 }
+
+// NetworkManager does not run a bridge that somebody made by hand: nothing is left of the tunnel,
+// and the hint makes it possible.
+//
+//lab:every
+func TestLabBridgeByHand(t *testing.T) {
+	lab.Need(t)
+	lab.Linux1.Run(t, "sh", "-c", "ip link add br9 type bridge && ip link set br9 up")
+	t.Cleanup(func() { lab.Linux1.Try("sh", "-c", "nmcli connection delete br9; ip link del br9") })
+	before := withoutTimers(snapshot(t, lab.Linux1))
+	words := []string{"create", "--name", "gretap1", "--mode", "gretap", "--peer", lab.Linux2WAN, "--controller", "br9"}
+	r := nmgreOn(t, lab.Linux1, exitFailed, words...)
+	if !strings.Contains(r.Stderr, "hint: NetworkManager brings up ports only of a bridge that it runs itself; give the bridge a profile: nmcli connection add type bridge con-name BRIDGE") {
+		t.Errorf("create says\n%s", r)
+	}
+	mustEqual(t, "after what failed", before, withoutTimers(snapshot(t, lab.Linux1)))
+	lab.Linux1.Run(t, "sh", "-c", "nmcli connection add type bridge con-name br9 ifname br9 ipv4.method disabled ipv6.method disabled && nmcli connection up br9")
+	nmgreOn(t, lab.Linux1, exitDone, words...)
+	mustHaveLink(t, "with a profile", lab.Linux1, "gretap1", []string{"master br9"}, nil)
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "gretap1")
+}

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"os/exec"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"nmgre/testdata/lab"
@@ -96,3 +98,106 @@ func provider(t *testing.T, address string) (stop func()) {
 		lab.Router.Try("bash", "-c", "for p in /proc/[0-9]*; do [[ $(readlink $p/exe) != */pppd || ! $p/ns/net -ef /proc/self/ns/net ]] || kill ${p#/proc/}; done")
 	}
 }
+
+// startRealFirewalld has Debian's firewalld on linux1, until the test ends. Its own client starts
+// slowly on an emulated machine, so the bus is asked instead.
+func startRealFirewalld(t *testing.T) (restart func()) {
+	t.Helper()
+	unpacked(t, lab.Linux1, "firewalld")
+	// it reads all of them when it starts: the zones name, and the services include, a few
+	lab.Linux1.Run(t, "bash", "-c", `cd /usr/lib/firewalld/services && shopt -s extglob && rm -f !(ssh|mdns|dhcp|dns|dhcpv6-client|ipp-client|samba-client|netbios-ns).xml`)
+	// what the package's script does: polkit is to know the actions
+	lab.Linux1.Run(t, "sh", "-c", `cp "/share/packages/$(. /etc/os-release; echo $VERSION_CODENAME)/firewalld/usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.server.policy.choice" /usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.policy`)
+	lab.Linux1.Run(t, "dbus-send", "--system", "--print-reply", "--dest=org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.ReloadConfig")
+	var firewall *lab.Process
+	begin := func() {
+		firewall = lab.Linux1.Start(t, "python3", "/usr/sbin/firewalld", "--nofork", "--nopid")
+		lab.Linux1.Run(t, "sh", "-c", "for i in $(seq 60); do busctl call "+firewalldObject+" org.fedoraproject.FirewallD1 getDefaultZone && exit; sleep 1; done; exit 1")
+	}
+	t.Cleanup(func() {
+		firewall.Kill()
+		lab.Linux1.Try("sh", "-c", "nft flush ruleset; rm -f /usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.policy; rm -rf /run/firewalld /etc/firewalld")
+		if t.Failed() {
+			t.Logf("firewalld says: %s%s", firewall.Stdout(), firewall.Stderr())
+		}
+	})
+	begin()
+	return func() {
+		if err := firewall.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		firewall.Wait(t)
+		begin()
+	}
+}
+
+const firewalldObject = "org.fedoraproject.FirewallD1 /org/fedoraproject/FirewallD1"
+
+// firewalld itself offers its zones; the tunnel is in the chosen one; where the zones keep the LANs
+// apart, verify names them on this end, and the tunnel's on the far end. What nmgre keeps in
+// nftables survives its reload and its restart.
+//
+//lab:package firewalld
+func TestLabFirewalld(t *testing.T) {
+	lab.Need(t)
+	needHook(t, lab.Linux1)
+	restart := startRealFirewalld(t)
+	create := left.create("--snat", lab.LAN1Net+"="+lab.Linux1LAN, "--zone")
+	r := nmgreOn(t, lab.Linux1, exitInvalid, append(create, "wrok")...)
+	if !strings.Contains(r.Stderr, "zone: firewalld has no zone wrok\nhint: did you mean work; the zones are block, dmz, drop, external, home, internal, nm-shared, public, trusted, work") {
+		t.Errorf("a zone that is not there: %s", r)
+	}
+	nmgreOn(t, lab.Linux2, exitDone, right.create("--no-probe")...)
+	nmgreOn(t, lab.Linux1, exitDone, append(create, "work")...)
+	inZone := func(dev, zone string) {
+		t.Helper()
+		eventually(t, "firewalld has "+dev+" in its zone "+zone, func() bool {
+			return strings.Contains(lab.Linux1.Try("sh", "-c", "busctl call "+firewalldObject+" org.fedoraproject.FirewallD1.zone getZoneOfInterface s "+dev).Stdout, `"`+zone+`"`)
+		})
+	}
+	inZone("gre1", "work")
+	nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--mtu", "1400")
+	if got := property(t, "connection.zone"); got != "work" {
+		t.Errorf("an edit of the MTU leaves the zone %q", got)
+	}
+	inZone("gre1", "work")
+	r = nmgreOn(t, lab.Linux1, exitDone, "verify", "gre1", "--all-checks")
+	for _, part := range []string{"firewalld has the tunnel in its zone work", "firewalld drops packets forwarded between gre1 and eth1: gre1 is in its zone work, eth1 is in its zone public",
+		"its rules drop a packet that begins a connection, in either direction", "verdict: warn"} {
+		if !strings.Contains(r.Stdout, part) {
+			t.Errorf("verify lacks %q: %s", part, r)
+		}
+	}
+	if lab.Ping(t, lab.LAN2, lab.LAN1Addr) {
+		t.Error("the LANs reach each other")
+	}
+	if r := nmgreOn(t, lab.Linux2, exitFault, "verify", "gre1", "--to", lab.LAN1Addr); !strings.Contains(r.Stdout, "rejects packets to "+lab.LAN1Addr) || !strings.Contains(r.Stdout, "or its zones") {
+		t.Errorf("verify on the far end: %s", r)
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--zone", "public")
+	inZone("gre1", "public")
+	lansMeet := func(when string) {
+		t.Helper()
+		eventually(t, when+": the LANs reach each other", func() bool { return lab.Ping(t, lab.LAN2, lab.LAN1Addr) })
+		r := nmgreOn(t, lab.Linux1, exitDone, "verify", "gre1", "--all-checks")
+		if strings.Contains(r.Stdout, "firewalld drops") || strings.Contains(r.Stdout, "missing") {
+			t.Errorf("%s: %s", when, r)
+		}
+		nmgreOn(t, lab.Linux2, exitDone, "verify", "gre1", "--to", lab.LAN1Addr)
+	}
+	lansMeet("one zone")
+	ours := lab.Linux1.Run(t, "nft", "list", "table", "ip", "nmgre")
+	lab.Linux1.Run(t, "sh", "-c", "busctl call "+firewalldObject+" org.fedoraproject.FirewallD1 reload")
+	inZone("gre1", "public")
+	lansMeet("after a reload")
+	restart()
+	inZone("gre1", "public")
+	lansMeet("after a restart")
+	if got := lab.Linux1.Run(t, "nft", "list", "table", "ip", "nmgre"); counters.ReplaceAllString(got, "") != counters.ReplaceAllString(ours, "") {
+		t.Errorf("nmgre's rules were\n%s\nand are\n%s", ours, got)
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+	inZone("gre1", "")
+}
+
+var counters = regexp.MustCompile(`packets \d+ bytes \d+`)

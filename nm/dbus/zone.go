@@ -24,5 +24,5 @@ func (c *Client) ZoneNames(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, failed("ask for the firewall's zones", err)
 	}
-	return firewalld.Names(ctx, l.conn), ctx.Err()
+	return firewalld.Names(ctx, l.conn)
 }

@@ -71,6 +71,40 @@ func TestZoneOf(t *testing.T) {
 	}
 }
 
+// There are no zones where firewalld does not run. One that refuses, or says nothing, is an error.
+func TestZoneNames(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		answers map[string][]any
+		fault   dbustest.Fault
+		want    string
+		fails   bool
+	}{
+		{name: "all", answers: map[string][]any{"getZones": {[]string{"work", "public", "--x", "work"}}}, want: "public work"},
+		{name: "not there"},
+		{name: "another type", answers: map[string][]any{"getZones": {uint32(7)}}, fails: true},
+		{name: "too many", answers: map[string][]any{"getZones": {strings.Fields(strings.Repeat("work ", 501))}}, fails: true},
+		{name: "refuses", answers: map[string][]any{"getZones": {[]string{"work"}}}, fault: dbustest.Fault{Error: "org.fedoraproject.FirewallD1.NotAuthorizedException", Text: "no"}, fails: true},
+		{name: "says nothing", answers: map[string][]any{"getZones": {[]string{"work"}}}, fault: dbustest.Fault{Silent: true}, fails: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			bus := dbustest.Start(t)
+			bus.SetFirewalld(c.answers)
+			bus.Break("getZones", c.fault)
+			client, err := Connect(t.Context(), Options{Address: bus.Address()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			names, err := client.ZoneNames(t.Context())
+			if got := strings.Join(names, " "); got != c.want || (err != nil) != c.fails {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
+}
+
 // The end of the caller's own context is an error.
 func TestZoneOfInterrupted(t *testing.T) {
 	bus := dbustest.Start(t)

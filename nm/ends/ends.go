@@ -51,7 +51,10 @@ func Notes(ctx context.Context, sys nm.System, before, after nm.Tunnel) ([]strin
 		}
 	}
 	if after.Zone != before.Zone && after.Zone != "" && sys.Zones != nil {
-		if names, err := sys.Zones.ZoneNames(ctx); err == nil && len(names) == 0 {
+		switch names, err := sys.Zones.ZoneNames(ctx); {
+		case err != nil:
+			notes = append(notes, fmt.Sprintf("firewalld does not answer: whether it has a zone %s is not known", after.Zone))
+		case len(names) == 0:
 			notes = append(notes, fmt.Sprintf("firewalld does not run: NetworkManager puts the tunnel into the zone %s once it does", after.Zone))
 		}
 	}

@@ -1,6 +1,8 @@
 package ends_test
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -25,6 +27,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{nil, "", "office", ""}, {[]string{"public", "work"}, "", "work", ""}, {[]string{"public", "work"}, "", "", ""}, {[]string{"public", "work"}, "old", "old", ""},
 		{[]string{"public", "work"}, "", "wirk", "did you mean work; the zones are public, work"}, {[]string{"public", "work"}, "", "x", "the zones are public, work"},
+		{[]string{"drop", "public", "work"}, "", "wrok", "did you mean work; the zones are drop, public, work"},
 	} {
 		w.Zones = c.zones
 		err := ends.Check(t.Context(), sys, nm.Tunnel{Zone: c.before}, nm.Tunnel{Zone: c.zone})
@@ -33,6 +36,38 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// A zone that cannot be compared is taken, and the note says why.
+func TestZoneNotes(t *testing.T) {
+	w := fake.NewWorld()
+	sys := w.Start().Host().System
+	note := func() string {
+		notes, err := ends.Notes(t.Context(), sys, nm.Tunnel{}, nm.Tunnel{Zone: "work"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(notes, "\n")
+	}
+	if got := note(); got != "firewalld does not run: NetworkManager puts the tunnel into the zone work once it does" {
+		t.Error(got)
+	}
+	w.Zones = []string{"work"}
+	if got := note(); got != "" {
+		t.Error(got)
+	}
+	sys.Zones = mute{}
+	if got := note(); got != "firewalld does not answer: whether it has a zone work is not known" {
+		t.Error(got)
+	}
+	if err := ends.Check(t.Context(), sys, nm.Tunnel{}, nm.Tunnel{Zone: "work"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// mute is a firewalld that does not answer.
+type mute struct{ nm.Zones }
+
+func (mute) ZoneNames(context.Context) ([]string, error) { return nil, errors.New("no answer") }
 
 // A leased address is told; one that stays, and any address, are not.
 func TestLeased(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"nmgre/nm/verify/apart"
 	"nmgre/nm/verify/cause"
 	"nmgre/nm/verify/snat"
 	"nmgre/routes"
@@ -132,10 +133,7 @@ func (v *verifier) checkGateway(ctx context.Context) error {
 		}
 		v.report.add(c)
 	}
-	if err := v.checkRules(ctx); err != nil {
-		return err
-	}
-	return v.checkObstacles(ctx)
+	return v.checkRules(ctx)
 }
 
 // checkForwarding checks that packets which come in by dev are forwarded.
@@ -226,15 +224,19 @@ func (v *verifier) judgeSNAT(c Check, tried snat.Found) Check {
 
 // checkObstacles looks for firewalls that drop forwarded packets.
 func (v *verifier) checkObstacles(ctx context.Context) error {
-	if len(v.kept.Forward) == 0 {
+	if v.link == nil {
 		return nil
 	}
-	obstacles, err := v.sys.Gateway.Obstacles(ctx, v.kept.Forward)
-	if errors.Is(err, fault.ErrNotPermitted) {
-		return nil
-	}
+	routed := v.anyRoute(func(r *routes.Route) bool {
+		return r.Type == routes.TypeUnicast && r.Dst.Addr().Is4() && !r.Dst.IsSingleIP()
+	})
+	obstacles, err := apart.Look(ctx, v.sys.Gateway, apart.Between{Link: v.link.Name, Kept: v.kept.Forward, LANs: v.lans(), Routed: routed})
 	for _, o := range obstacles {
-		v.report.add(Check{ID: "firewall", Status: Warn, Certainty: Likely, Cause: cause.FirewallDrops, Place: cause.OwnFirewall, Summary: fault.Printable(o.What), Hint: o.Hint})
+		c := Check{ID: "firewall", Status: Warn, Certainty: Likely, Cause: cause.FirewallDrops, Place: cause.OwnFirewall, Summary: fault.Printable(o.What), Hint: o.Hint}
+		if o.Apart {
+			c.Certainty, c.Evidence = Proved, "its rules drop a packet that begins a connection, in either direction"
+		}
+		v.report.add(c)
 	}
 	return err
 }

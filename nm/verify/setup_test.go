@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"nmgre/nm"
@@ -19,6 +20,33 @@ type obstructed struct{ keep.Gateway }
 
 func (obstructed) Obstacles(context.Context, []string) ([]keep.Obstacle, error) {
 	return []keep.Obstacle{{What: "firewalld forwards nothing between gre1 and eth1", Hint: "firewall-cmd"}}, nil
+}
+
+// apart is one that keeps the LAN and the tunnel apart, on a host that forwards.
+type apart struct{ keep.Gateway }
+
+func (apart) Obstacles(_ context.Context, devs []string) ([]keep.Obstacle, error) {
+	return []keep.Obstacle{{What: "firewalld keeps apart " + strings.Join(devs, " and "), Hint: "firewall-cmd", Apart: true}}, nil
+}
+
+func (apart) Forwarding(context.Context, string) (bool, error) { return true, nil }
+
+// mustKeepApart wants a firewall named where nmgre keeps nothing, and the host forwards by itself.
+func mustKeepApart(t *testing.T) {
+	t.Helper()
+	w, p, _ := verified(t, usual(t))
+	sys := w.Start().Host().System
+	sys.Gateway = apart{sys.Gateway}
+	report, err := verify.Run(t.Context(), sys, p.Profile, verify.Settings{Probe: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustName(t, report, "firewall", cause.FirewallDrops, verify.Warn)
+	for _, c := range report.Checks {
+		if c.ID == "firewall" && (c.Summary != "firewalld keeps apart gre1 and eth1" || c.Certainty != verify.Proved || c.Evidence == "") {
+			t.Errorf("%+v", c)
+		}
+	}
 }
 
 // whole is a tunnel with everything that root keeps.
@@ -103,6 +131,7 @@ func TestSetupCauses(t *testing.T) {
 	}
 	mustName(t, report, "firewall", cause.FirewallDrops, verify.Warn)
 	told[cause.FirewallDrops] = true
+	mustKeepApart(t)
 	for _, c := range cause.Causes() {
 		if c.ID == "device-down" { // those that follow are told by evidence: see TestCauses
 			return

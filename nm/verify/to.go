@@ -123,11 +123,7 @@ func (v *verifier) anyRoute(so func(r *routes.Route) bool) bool {
 // lanSources are this end's addresses in its own networks, of the families of the addresses that
 // were given.
 func (v *verifier) lanSources(ctx context.Context) (list []behind.Source, err error) {
-	near := v.tunnel
-	if v.ev.Under.From.IsValid() {
-		near.Local = v.ev.Under.From
-	}
-	for _, lan := range nm.LANs(v.links, v.ev.Under.Hop, near) {
+	for _, lan := range v.lans() {
 		if !slices.ContainsFunc(v.opts.To, func(to netip.Addr) bool { return to.Is4() == lan.Address.Addr().Is4() }) {
 			continue
 		}
@@ -143,6 +139,15 @@ func (v *verifier) lanSources(ctx context.Context) (list []behind.Source, err er
 	// those for which this host forwards come first
 	slices.SortStableFunc(list, func(a, b behind.Source) int { return precedence(a) - precedence(b) })
 	return list, nil
+}
+
+// lans are this end's own networks.
+func (v *verifier) lans() []nm.LAN {
+	near := v.tunnel
+	if v.ev.Under.From.IsValid() {
+		near.Local = v.ev.Under.From
+	}
+	return nm.LANs(v.links, v.ev.Under.Hop, near)
 }
 
 func precedence(s behind.Source) int {

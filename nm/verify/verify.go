@@ -78,7 +78,7 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 		}
 	}
 	v.checkWarnings()
-	for _, check := range []func(context.Context) error{func(ctx context.Context) error { return v.checkKept(ctx, unread) }, v.checkPolicy, v.checkRoutes, v.checkLANs, v.checkGateway, v.checkUnderlay, v.checkName, v.checkZone, v.lookBehind, v.sendProbe, v.watchCounters, v.checkMTU, v.checkPeer, v.checkMorePeers, v.checkBehind} {
+	for _, check := range []func(context.Context) error{func(ctx context.Context) error { return v.checkKept(ctx, unread) }, v.checkPolicy, v.checkRoutes, v.checkLANs, v.checkGateway, v.checkUnderlay, v.checkObstacles, v.checkName, v.checkZone, v.lookBehind, v.sendProbe, v.watchCounters, v.checkMTU, v.checkPeer, v.checkMorePeers, v.checkBehind} {
 		if err := check(ctx); err != nil {
 			return v.report, fault.Ended(ctx, err)
 		}

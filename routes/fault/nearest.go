@@ -21,22 +21,27 @@ func Nearest(word string, names []string) string {
 // maxWord bounds the work, which grows with the length of both words.
 const maxWord = 40
 
-// distance is Levenshtein's: the least number of letters to replace, insert or delete.
+// distance is the least number of letters to replace, insert or delete, or of neighbours to swap.
 func distance(a, b string) int {
+	var last []int // the row before row
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
 		for j := range len(b) {
-			cost := corner
+			cost := row[j]
 			if a[i] != b[j] {
 				cost++
 			}
-			corner, row[j+1] = row[j+1], min(cost, row[j]+1, row[j+1]+1)
+			next[j+1] = min(cost, next[j]+1, row[j+1]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], last[j-1]+1)
+			}
 		}
+		last, row = row, next
 	}
 	return row[len(b)]
 }

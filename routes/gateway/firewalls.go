@@ -8,59 +8,51 @@ import (
 	"github.com/google/nftables"
 
 	"nmgre/routes/fault"
+	"nmgre/routes/gateway/blocked"
 	"nmgre/routes/keep"
 )
 
 // firewall knows the commands that make a firewall program accept packets.
 type firewall interface {
-	obstacle(ways []blocked) keep.Obstacle
+	obstacle(list []blocked.Way) keep.Obstacle
 }
 
 // untilReboot is a comment for the shell, behind commands whose effect a reboot ends.
 const untilReboot = "  # until the next boot"
 
-// drops says which packets a program drops.
-func drops(who string, ways []blocked) string {
-	text := who + " drops packets forwarded " + between(ways)
-	if slices.ContainsFunc(ways, func(b blocked) bool { return b.perhaps }) {
-		text += ", unless one of its more specific rules accepts them"
-	}
-	return text
-}
-
 // iptables is a table of iptables-nft, with a chain that comes before the rule that drops.
 type iptables struct{ who, command, chain string }
 
-func (f iptables) obstacle(ways []blocked) keep.Obstacle {
+func (f iptables) obstacle(list []blocked.Way) keep.Obstacle {
 	var lines []string
-	for _, b := range ways {
-		lines = append(lines, fmt.Sprintf("sudo %s -I %s -i %s -o %s -j ACCEPT", f.command, f.chain, fault.ShellWord(b.from), fault.ShellWord(b.to)))
+	for _, b := range list {
+		lines = append(lines, fmt.Sprintf("sudo %s -I %s -i %s -o %s -j ACCEPT", f.command, f.chain, fault.ShellWord(b.From), fault.ShellWord(b.To)))
 	}
-	return keep.Obstacle{What: drops(f.who, ways), Hint: strings.Join(lines, "; ") + untilReboot}
+	return keep.Obstacle{What: blocked.Drops(f.who, list), Hint: strings.Join(lines, "; ") + untilReboot}
 }
 
 // ufw keeps its rules in iptables and in files.
 type ufw struct{}
 
-func (ufw) obstacle(ways []blocked) keep.Obstacle {
+func (ufw) obstacle(list []blocked.Way) keep.Obstacle {
 	var lines []string
-	for _, b := range ways {
-		lines = append(lines, fmt.Sprintf("sudo ufw route allow in on %s out on %s", fault.ShellWord(b.from), fault.ShellWord(b.to)))
+	for _, b := range list {
+		lines = append(lines, fmt.Sprintf("sudo ufw route allow in on %s out on %s", fault.ShellWord(b.From), fault.ShellWord(b.To)))
 	}
-	return keep.Obstacle{What: drops("ufw", ways), Hint: strings.Join(lines, "; ")}
+	return keep.Obstacle{What: blocked.Drops("ufw", list), Hint: strings.Join(lines, "; ")}
 }
 
 // plain is an nftables chain that was written by hand, or by a program that nmgre does not know.
 type plain struct{ chain *nftables.Chain }
 
-func (f plain) obstacle(ways []blocked) keep.Obstacle {
+func (f plain) obstacle(list []blocked.Way) keep.Obstacle {
 	family := map[nftables.TableFamily]string{nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6", nftables.TableFamilyINet: "inet"}[f.chain.Table.Family]
 	table, chain := f.chain.Table.Name, f.chain.Name
-	what := drops(fmt.Sprintf("the chain %s of the nftables table %s %s", fault.Printable(chain), family, fault.Printable(table)), ways)
+	what := blocked.Drops(fmt.Sprintf("the chain %s of the nftables table %s %s", fault.Printable(chain), family, fault.Printable(table)), list)
 	var lines []string
-	for _, b := range ways {
-		from, fromOK := keep.NFTName(b.from)
-		to, toOK := keep.NFTName(b.to)
+	for _, b := range list {
+		from, fromOK := keep.NFTName(b.From)
+		to, toOK := keep.NFTName(b.To)
 		if !fromOK || !toOK || !isIdentifier(table) || !isIdentifier(chain) {
 			return keep.Obstacle{What: what, Hint: "let its rules accept them; nft cannot write one of the names"}
 		}
@@ -109,16 +101,20 @@ func zoneOf(chains []string) string {
 	return ""
 }
 
-func (f firewalld) obstacle(ways []blocked) keep.Obstacle {
+func (f firewalld) obstacle(list []blocked.Way) keep.Obstacle {
 	var others []string
-	for _, b := range ways {
-		for _, dev := range []string{b.from, b.to} {
+	for _, b := range list {
+		for _, dev := range []string{b.From, b.To} {
 			if dev != f.tunnel && !slices.Contains(others, dev) {
 				others = append(others, dev)
 			}
 		}
 	}
-	return keep.Obstacle{What: drops("firewalld", ways), Hint: strings.Join(append(f.commands(others), "sudo firewall-cmd --reload"), "; ")}
+	what := blocked.Drops("firewalld", list)
+	if zones := blocked.Zones(append([]string{f.tunnel}, others...), f.zones); zones != "" {
+		what += ": " + zones
+	}
+	return keep.Obstacle{What: what, Hint: strings.Join(append(f.commands(others), "sudo firewall-cmd --reload"), "; ")}
 }
 
 // commands returns the commands that put the tunnel into the zone of the device that it forwards

@@ -269,7 +269,7 @@ func TestLabHints(t *testing.T) {
 	labTunnel(t)
 	labRules(t, snatRule(t, "172.16.0.0/30", lab.LAN2Net+"="+lab.Linux2LAN))
 	if got := labObstacles(t); len(got) > 0 || !lab.Ping(t, lab.Linux1, lab.LAN2Addr) {
-		t.Fatalf("nothing is in the way yet: %q", got)
+		t.Fatalf("nothing is in the way yet: %+v", got)
 	}
 	for _, file := range []string{"nftables-drop", "nftables-two"} {
 		rules, err := os.ReadFile("testdata/firewalls/" + file + ".nft")
@@ -281,7 +281,7 @@ func TestLabHints(t *testing.T) {
 		}
 		list := labObstacles(t)
 		if len(list) == 0 || lab.Ping(t, lab.Linux1, lab.LAN2Addr) {
-			t.Errorf("%s: it drops nothing: %q", file, list)
+			t.Errorf("%s: it drops nothing: %+v", file, list)
 		}
 		for _, o := range list {
 			lab.Linux2.Run(t, "sh", "-c", "sudo() { \"$@\"; }\n"+o.Hint)
@@ -290,7 +290,7 @@ func TestLabHints(t *testing.T) {
 			lab.Linux2.Run(t, "nft", "insert rule ip filter forward ct state established accept")
 		}
 		if got := labObstacles(t); len(got) > 0 {
-			t.Errorf("%s: afterwards: %q", file, got)
+			t.Errorf("%s: afterwards: %+v", file, got)
 		}
 		if !lab.Ping(t, lab.Linux1, lab.LAN2Addr) {
 			t.Errorf("%s: the LAN does not answer\n%s", file, lab.Linux2.Run(t, "nft", "list", "ruleset"))
@@ -311,7 +311,7 @@ func TestLabHints(t *testing.T) {
 		list := labObstacles(t)
 		into := !slices.ContainsFunc(list, func(o keep.Obstacle) bool { return strings.Contains(o.What, "between gre1 and eth1") })
 		if got := lab.Ping(t, lab.Linux1, lab.LAN2Addr); got != into {
-			t.Errorf("%s: %q, and the LAN answers: %v", file, list, got)
+			t.Errorf("%s: %+v, and the LAN answers: %v", file, list, got)
 		}
 		lab.Linux2.Run(t, "nft", "delete", "table", "inet", "firewalld")
 	}

@@ -7,12 +7,11 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 
-	"nmgre/routes/fault"
+	"nmgre/routes/gateway/blocked"
 	"nmgre/routes/gateway/ruleset"
 	"nmgre/routes/gateway/sets"
 	"nmgre/routes/keep"
@@ -131,26 +130,22 @@ func (s *survey) isDormant(t *nftables.Table) bool {
 	})
 }
 
-// blocked is the way from one device to another, whose packets a chain drops.
-type blocked struct {
-	from, to string
-	perhaps  bool // unless a rule that nmgre does not understand accepts them
-}
-
 // chain returns the obstacle that a chain is, or nil if it drops no packets between the devices.
 func (s *survey) chain(base *nftables.Chain) []keep.Obstacle {
-	var ways []blocked
+	var list []blocked.Way
 	for _, dev := range s.devs[min(1, len(s.devs)):] {
 		for _, way := range [][2]string{{s.devs[0], dev}, {dev, s.devs[0]}} {
 			if f, w := s.walk(base, way[0], way[1]); f == dropped {
-				ways = append(ways, blocked{way[0], way[1], w.perhaps})
+				list = append(list, blocked.Way{From: way[0], To: way[1], Perhaps: w.perhaps})
 			}
 		}
 	}
-	if len(ways) == 0 {
+	if len(list) == 0 {
 		return nil
 	}
-	return []keep.Obstacle{s.firewall(base).obstacle(ways)}
+	o := s.firewall(base).obstacle(list)
+	o.Apart = blocked.Apart(list)
+	return []keep.Obstacle{o}
 }
 
 // walk sends a packet through a chain.
@@ -234,19 +229,4 @@ func (s *survey) has(table *nftables.Table, chain string) bool {
 	return slices.ContainsFunc(s.chains, func(c *nftables.Chain) bool {
 		return c.Table != nil && c.Table.Name == table.Name && c.Table.Family == table.Family && c.Name == chain
 	})
-}
-
-// between puts ways into words.
-func between(ways []blocked) string {
-	var parts []string
-	for i := 0; i < len(ways); i++ {
-		from, to := fault.Printable(ways[i].from), fault.Printable(ways[i].to)
-		if i+1 < len(ways) && ways[i+1].from == ways[i].to && ways[i+1].to == ways[i].from {
-			parts = append(parts, "between "+from+" and "+to)
-			i++
-			continue
-		}
-		parts = append(parts, "from "+from+" to "+to)
-	}
-	return strings.Join(parts, " and ")
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nmgre/routes/fault"
+	"nmgre/routes/gateway/blocked"
 	"nmgre/routes/keep"
 	"nmgre/testdata/want"
 )
@@ -144,11 +145,11 @@ func TestObstacles(t *testing.T) {
 		in, out    bool   // which direction still gets through
 		mend       func(c *nftables.Conn)
 	}{
-		"firewalld-zones": {"firewalld drops" + both,
+		"firewalld-zones": {"firewalld drops" + both + ": gre1 is in its zone public, eth1 is in its zone internal",
 			"sudo firewall-cmd --permanent --zone=internal --change-interface=gre1; sudo firewall-cmd --permanent --zone=internal --add-forward; sudo firewall-cmd --reload", false, false, nil},
-		"firewalld-one-zone-closed": {"firewalld drops" + both, "sudo firewall-cmd --permanent --zone=internal --add-forward; sudo firewall-cmd --reload", false, false, nil},
+		"firewalld-one-zone-closed": {"firewalld drops" + both + ": gre1 is in its zone internal, eth1 is in its zone internal", "sudo firewall-cmd --permanent --zone=internal --add-forward; sudo firewall-cmd --reload", false, false, nil},
 		"firewalld-one-zone":        {"", "", true, true, nil},
-		"firewalld-policy": {"firewalld drops packets forwarded from eth1 to gre1",
+		"firewalld-policy": {"firewalld drops packets forwarded from eth1 to gre1: gre1 is in its zone public, eth1 is in its zone internal",
 			"sudo firewall-cmd --permanent --zone=internal --change-interface=gre1; sudo firewall-cmd --permanent --zone=internal --add-forward; sudo firewall-cmd --reload", true, false, nil},
 		"docker": {"Docker drops" + both,
 			"sudo iptables -I DOCKER-USER -i gre1 -o eth1 -j ACCEPT; sudo iptables -I DOCKER-USER -i eth1 -o gre1 -j ACCEPT  # until the next boot", false, false,
@@ -173,10 +174,10 @@ func TestObstacles(t *testing.T) {
 			s.gw.load(name)
 			var want []keep.Obstacle
 			if test.what != "" {
-				want = []keep.Obstacle{{What: test.what, Hint: test.hint}}
+				want = []keep.Obstacle{{What: test.what, Hint: test.hint, Apart: strings.Contains(test.what, both) && !strings.Contains(test.what, "unless")}}
 			}
 			if got := s.obstacles("gre1", "eth1"); !slices.Equal(got, want) {
-				t.Errorf("got  %q\nwant %q", got, want)
+				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
 			s.passes(test.in, test.out)
 			if test.mend == nil {
@@ -184,7 +185,7 @@ func TestObstacles(t *testing.T) {
 			}
 			s.gw.nft(test.mend)
 			if got := s.obstacles("gre1", "eth1"); len(got) > 0 {
-				t.Errorf("afterwards: %q", got)
+				t.Errorf("afterwards: %+v", got)
 			}
 			s.passes(true, true)
 		})
@@ -214,11 +215,11 @@ func TestObstaclesSeveral(t *testing.T) {
 			Hint: `sudo nft 'insert rule inet late forward iifname "gre1" oifname "eth1" accept'  # until the next boot`},
 	}
 	if got := s.obstacles("gre1", "eth1", "eth2"); !slices.Equal(got, want) {
-		t.Errorf("got  %q\nwant %q", got, want)
+		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	for _, devs := range [][]string{nil, {"gre1"}} { // nothing is forwarded
 		if got := s.obstacles(devs...); len(got) > 0 {
-			t.Errorf("%q: %q", devs, got)
+			t.Errorf("%+v: %+v", devs, got)
 		}
 	}
 }
@@ -232,18 +233,18 @@ func TestObstaclesIPv6(t *testing.T) {
 		table := c.AddTable(&nftables.Table{Name: "filter", Family: nftables.TableFamilyIPv6})
 		c.AddChain(&nftables.Chain{Name: "FORWARD", Table: table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter, Policy: &drop})
 	})
-	want := []keep.Obstacle{{What: "ip6tables drops" + both, Hint: "sudo ip6tables -I FORWARD -i gre1 -o eth1 -j ACCEPT; sudo ip6tables -I FORWARD -i eth1 -o gre1 -j ACCEPT  # until the next boot"}}
+	want := []keep.Obstacle{{What: "ip6tables drops" + both, Hint: "sudo ip6tables -I FORWARD -i gre1 -o eth1 -j ACCEPT; sudo ip6tables -I FORWARD -i eth1 -o gre1 -j ACCEPT  # until the next boot", Apart: true}}
 	if got := s.obstacles("gre1", "eth1"); !slices.Equal(got, want) {
-		t.Errorf("got  %q\nwant %q", got, want)
+		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	s.gw.IP("addr del fd00:16::2/64 dev gre1") // a tunnel for IPv4
 	if got := s.obstacles("gre1", "eth1"); len(got) > 0 {
-		t.Errorf("%q", got)
+		t.Errorf("%+v", got)
 	}
 	s.gw.IP("addr add fd00:16::2/64 dev gre1 nodad")
 	s.gw.Sysctl("net/ipv6/conf/all/forwarding", "0")
 	if got := s.obstacles("gre1", "eth1"); len(got) > 0 {
-		t.Errorf("%q", got)
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -251,15 +252,15 @@ func TestObstaclesIPv6(t *testing.T) {
 // it, and nowhere else.
 func TestFirewalldZones(t *testing.T) {
 	f := firewalld{"gre1", map[string]string{"gre1": "public", "eth1": "internal", "eth2": "dmz"}}
-	got := f.obstacle([]blocked{{"gre1", "eth1", false}, {"eth1", "gre1", false}, {"gre1", "eth2", false}, {"eth2", "gre1", false}})
+	got := f.obstacle([]blocked.Way{{From: "gre1", To: "eth1"}, {From: "eth1", To: "gre1"}, {From: "gre1", To: "eth2"}, {From: "eth2", To: "gre1"}})
 	const p = "sudo firewall-cmd --permanent "
-	want := keep.Obstacle{What: "firewalld drops packets forwarded between gre1 and eth1 and between gre1 and eth2", Hint: strings.Join([]string{
+	want := keep.Obstacle{What: "firewalld drops packets forwarded between gre1 and eth1 and between gre1 and eth2: gre1 is in its zone public, eth1 is in its zone internal, eth2 is in its zone dmz", Hint: strings.Join([]string{
 		p + "--new-zone=gre1", p + "--zone=gre1 --change-interface=gre1",
 		p + "--new-policy=from-gre1", p + "--policy=from-gre1 --add-ingress-zone=gre1", p + "--policy=from-gre1 --add-egress-zone=internal --add-egress-zone=dmz", p + "--policy=from-gre1 --set-target=ACCEPT",
 		p + "--new-policy=to-gre1", p + "--policy=to-gre1 --add-ingress-zone=internal --add-ingress-zone=dmz", p + "--policy=to-gre1 --add-egress-zone=gre1", p + "--policy=to-gre1 --set-target=ACCEPT",
 		"sudo firewall-cmd --reload"}, "; ")}
 	if got != want {
-		t.Errorf("got  %q\nwant %q", got, want)
+		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }
 
@@ -267,13 +268,13 @@ func TestFirewalldZones(t *testing.T) {
 // shell reads each name as the word that it is.
 func TestHintsAreWords(t *testing.T) {
 	const odd, control = "a';reboot;'", "\x1b[31m$(id)"
-	ways := []blocked{{odd, control, false}, {control, odd, false}}
+	ways := []blocked.Way{{From: odd, To: control}, {From: control, To: odd}}
 	chain := &nftables.Chain{Name: "forward", Table: &nftables.Table{Name: "filter", Family: nftables.TableFamilyIPv4}}
 	for _, f := range []firewall{plain{chain}, ufw{}, iptables{"iptables", "iptables", "FORWARD"}, firewalld{odd, map[string]string{odd: "a", control: "$(id)"}},
 		firewalld{odd, map[string]string{odd: "a", control: ""}}} {
 		o := f.obstacle(ways)
 		if fault.Printable(o.What) != o.What || fault.Printable(o.Hint) != o.Hint {
-			t.Errorf("%q", o)
+			t.Errorf("%+v", o)
 		}
 		line, _, _ := strings.Cut(o.Hint, "  #")
 		var all []string
@@ -295,12 +296,12 @@ func TestHintsAreWords(t *testing.T) {
 	}
 	for _, name := range []string{"fil'ter", "a b", "1st", "", "-a", "forward\x07", `a"b`} {
 		c := &nftables.Chain{Name: "forward", Table: &nftables.Table{Name: name, Family: nftables.TableFamilyIPv4}}
-		if o := (plain{c}).obstacle([]blocked{{"gre1", "eth1", false}}); strings.Contains(o.Hint, "sudo") || fault.Printable(o.What) != o.What {
-			t.Errorf("%q", o)
+		if o := (plain{c}).obstacle([]blocked.Way{{From: "gre1", To: "eth1"}}); strings.Contains(o.Hint, "sudo") || fault.Printable(o.What) != o.What {
+			t.Errorf("%+v", o)
 		}
 	}
-	if o := (plain{chain}).obstacle([]blocked{{"gre1", `e"th1`, false}}); strings.Contains(o.Hint, "sudo") {
-		t.Errorf("%q", o)
+	if o := (plain{chain}).obstacle([]blocked.Way{{From: "gre1", To: `e"th1`}}); strings.Contains(o.Hint, "sudo") {
+		t.Errorf("%+v", o)
 	}
 }
 

@@ -53,6 +53,9 @@ type Gateway interface {
 type Obstacle struct {
 	What string // "firewalld forwards nothing between gre1 and eth1"
 	Hint string // what to type
+	// Apart says that surely no connection passes between the tunnel and one of the devices, in
+	// either direction.
+	Apart bool
 }
 
 // Store is root's files, one a tunnel, by the UUID of its profile; package routes/store implements

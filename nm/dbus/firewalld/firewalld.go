@@ -1,11 +1,13 @@
 // Package firewalld asks firewalld over D-Bus for the zone of a device, and for all zones.
 //
-// It changes nothing, listens to no signals and never starts firewalld. It may import nm only.
-// Begin with [ZoneOf].
+// It changes nothing, listens to no signals and never starts firewalld. It may import nm and
+// routes/fault only. Begin with [ZoneOf].
 package firewalld
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"sync"
@@ -14,6 +16,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm"
+	"nmgre/routes/fault"
 )
 
 // firewalld's names on the bus (firewalld.dbus(5)).
@@ -27,9 +30,9 @@ const (
 	getZones         = service + ".zone.getZones"
 )
 
-// Patience is how long firewalld may take for all questions. Nobody waits longer for a part of a
-// hint.
-const Patience = 300 * time.Millisecond
+// Patience is how long firewalld may take for all questions. It is a program of Python's: on a slow
+// host, or while it sets its rules, it takes a good part of that.
+const Patience = 2 * time.Second
 
 // zoneName is what a name of a zone may be.
 var zoneName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_/-]{0,63}$`) })
@@ -58,18 +61,30 @@ func ZoneOf(ctx context.Context, conn *dbus.Conn, dev string) nm.Zone {
 const maxZones = 500
 
 // Names returns the names of the zones, sorted, without those that are no names of zones. There are
-// none where [ZoneOf] would return the zero Zone.
-func Names(ctx context.Context, conn *dbus.Conn) []string {
-	ctx, cancel := context.WithTimeout(ctx, Patience)
+// none where firewalld does not run. It fails if firewalld refuses, does not answer in time, or
+// answers something else.
+func Names(ctx context.Context, conn *dbus.Conn) ([]string, error) {
+	short, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
-	names, err := ask[[]string](ctx, conn, getZones)
-	if err != nil || len(names) > maxZones {
-		return nil
+	names, err := ask[[]string](short, conn, getZones)
+	var told dbus.Error
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.As(err, &told) && slices.Contains(notThere, told.Name):
+		return nil, nil
+	case err != nil:
+		return nil, &fault.Error{What: "firewalld does not answer", Err: err}
+	case len(names) > maxZones:
+		return nil, &fault.Error{What: fmt.Sprintf("firewalld names %d zones, and %d is the most that are read", len(names), maxZones)}
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return !zoneName().MatchString(name) })
 	slices.Sort(names)
-	return slices.Compact(names)
+	return slices.Compact(names), nil
 }
+
+// notThere are the bus's errors about a name that nobody has.
+var notThere = []string{"org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner"}
 
 // letsGRE reports whether a zone with these settings lets GRE in, as its target, a protocol or a
 // service says.

@@ -102,7 +102,7 @@ func TestAsksOnce(t *testing.T) {
 	for call, most := range map[string]int{
 		"List": 1, "Links": 1, "Rules": 1, "UUIDs": 2, "ListenTogether": 1, "OuterRules": 1, // for all
 		"Get": 0, "Read": 0, "All": 0, "HookMissing": 0, "Routes": 0, "SyncRoutes": 0,
-		"Listen": n, "Link": n, "Probe": 4 * n, // for each
+		"Listen": n, "Link": n, "Probe": 4 * n, "Forwarding": n, // for each
 		"Lookup": 2*n + 1, // the way to each route and into its network, and the one to the far end
 	} {
 		if got[call] > most {
