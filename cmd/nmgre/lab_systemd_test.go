@@ -2,6 +2,7 @@ package main
 
 import (
 	_ "embed"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -33,16 +34,22 @@ exec env -i PATH=$PATH container=lab SYSTEMD_UNIT_PATH=/run/units:/etc/systemd/s
 END
 chmod +x /run/begin-systemd`
 
-// systemctl runs it on linux1. From outside of the PID namespace it takes itself to be in a chroot.
-func systemctl(t *testing.T, words ...string) lab.Result {
-	t.Helper()
-	return lab.Linux1.Try("env", append([]string{"SYSTEMD_IGNORE_CHROOT=1", "SYSTEMD_PAGER=", "systemctl"}, words...)...)
+// running is a systemd on linux1. Its commands run in its PID namespace: others it does not answer.
+type running struct{ first *lab.Process }
+
+func (s running) command(words ...string) lab.Result {
+	enter := fmt.Sprintf(`exec nsenter -t "$(pgrep -P %d)" -m -p -C -- "$@"`, s.first.Pid())
+	return lab.Linux1.Try("sh", append([]string{"-c", enter, "enter"}, words...)...)
 }
 
-// mustSystemctl fails the test where systemctl fails.
-func mustSystemctl(t *testing.T, words ...string) string {
+func (s running) systemctl(words ...string) lab.Result {
+	return s.command(append([]string{"systemctl", "--no-pager"}, words...)...)
+}
+
+// must fails the test where systemctl fails.
+func (s running) must(t *testing.T, words ...string) string {
 	t.Helper()
-	r := systemctl(t, words...)
+	r := s.systemctl(words...)
 	if r.Code != 0 {
 		t.Fatalf("systemctl %s: %s", strings.Join(words, " "), r)
 	}
@@ -50,21 +57,23 @@ func mustSystemctl(t *testing.T, words ...string) string {
 }
 
 // startSystemd has a systemd on linux1, and on its bus, until the test ends.
-func startSystemd(t *testing.T) {
+func startSystemd(t *testing.T) running {
 	t.Helper()
 	lab.Linux1.Run(t, "sh", "-c", beginSystemd)
 	first := lab.Linux1.Start(t, "unshare", "--pid", "--fork", "--kill-child", "--mount", "--propagation", "private", "--mount-proc", "--cgroup", "/run/begin-systemd")
+	s := running{first}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("systemd says: %s%s%s", first.Stdout(), first.Stderr(), systemctl(t, "--no-pager", "list-units", "--all"))
+			t.Logf("systemd says: %s%s%s", first.Stdout(), first.Stderr(), s.systemctl("list-units", "--all"))
 		}
 		first.Kill()
 		lab.Linux1.Try("sh", "-c", "rm -rf /run/units /run/systemd /run/begin-systemd /run/dbus/of-systemd; find /etc/systemd/system -name 'nmgre*' -delete")
 	})
-	eventually(t, "systemd has started", func() bool { return strings.Contains(systemctl(t, "is-system-running").Stdout, "running") })
+	eventually(t, "systemd has started", func() bool { return strings.Contains(s.systemctl("is-system-running").Stdout, "running") })
 	eventually(t, "systemd is on the bus", func() bool {
 		return lab.Linux1.Try("busctl", "--no-pager", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "GetNameOwner", "s", "org.freedesktop.systemd1").Code == 0
 	})
+	return s
 }
 
 // The rules return whenever nftables.service flushes them, and the timer moves a tunnel to where
@@ -73,11 +82,12 @@ func startSystemd(t *testing.T) {
 //lab:sweep
 func TestLabSystemd(t *testing.T) {
 	lab.Need(t)
-	startSystemd(t)
+	systemd := startSystemd(t)
 	needHook(t, lab.Linux1)
-	if got := strings.TrimSpace(mustSystemctl(t, "is-active", "nmgre-rules.service")); got != "active" {
-		t.Errorf("after install-hook nmgre-rules.service is %s", got)
-	}
+	// it answers nobody while it reads its units
+	eventually(t, "nmgre-rules.service is active after install-hook", func() bool {
+		return strings.TrimSpace(systemd.systemctl("is-active", "nmgre-rules.service").Stdout) == "active"
+	})
 	names(t, "100.0.2.100 gw.test")
 	nmgreOn(t, lab.Linux2, exitDone, right.create("--no-probe")...)
 	nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "gw.test", "--follow", "--address", "172.16.0.1/30", "--route", lab.LAN2Net, "--snat", lab.LAN1Net+"="+lab.Linux1LAN, "--forward")
@@ -89,40 +99,40 @@ func TestLabSystemd(t *testing.T) {
 		t.Fatalf("nmgre's rules are\n%s", want)
 	}
 	for _, verb := range []string{"start", "reload", "restart", "reload"} {
-		mustSystemctl(t, verb, "nftables.service")
+		systemd.must(t, verb, "nftables.service")
 		eventually(t, "nmgre's rules are there after nftables.service's "+verb, func() bool { return ours() == want })
 	}
-	mustSystemctl(t, "stop", "nftables.service")
-	mustSystemctl(t, "start", "nftables.service")
+	systemd.must(t, "stop", "nftables.service")
+	systemd.must(t, "start", "nftables.service")
 	eventually(t, "nmgre's rules are there after a stop and a start", func() bool { return ours() == want })
 
 	const dir = "/etc/systemd/system/"
 	write(t, lab.Linux1, dir+"nmgre-follow.service", strings.ReplaceAll(followService, "@nmgre@", "/usr/local/bin/nmgre"))
 	write(t, lab.Linux1, dir+"nmgre-follow.timer", followTimer)
 	for _, unit := range []string{"nmgre-follow.timer", "nmgre-follow.service", "nmgre-rules.service"} {
-		r := lab.Linux1.Try("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", dir+unit)
+		r := systemd.command("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", dir+unit)
 		if said := strings.TrimSpace(r.Stdout + r.Stderr); r.Code != 0 || said != "" {
 			t.Errorf("systemd-analyze verify %s: %s", unit, r)
 		}
 	}
 	lab.Linux1.Run(t, "mkdir", "-p", dir+"nmgre-follow.timer.d")
 	write(t, lab.Linux1, dir+"nmgre-follow.timer.d/soon.conf", "[Timer]\nOnBootSec=\nOnActiveSec=1\nOnUnitInactiveSec=3\nRandomizedDelaySec=0\nAccuracySec=1\n")
-	mustSystemctl(t, "daemon-reload")
-	if got := strings.TrimSpace(systemctl(t, "is-enabled", "nmgre-follow.timer").Stdout); got != "disabled" {
+	systemd.must(t, "daemon-reload")
+	if got := strings.TrimSpace(systemd.systemctl("is-enabled", "nmgre-follow.timer").Stdout); got != "disabled" {
 		t.Errorf("as it is shipped, the timer is %s", got)
 	}
-	mustSystemctl(t, "enable", "--now", "nmgre-follow.timer")
+	systemd.must(t, "enable", "--now", "nmgre-follow.timer")
 	moveFarEnd(t)
 	eventually(t, "the timer moves the tunnel", func() bool { return property(t, "ip-tunnel.remote") == "100.0.2.101" })
 	eventually(t, "and ends well", func() bool {
-		return strings.Contains(mustSystemctl(t, "show", "-p", "Result,ExecMainStatus,ActiveState", "nmgre-follow.service"), "Result=success\nExecMainStatus=0")
+		return strings.Contains(systemd.must(t, "show", "-p", "Result,ExecMainStatus,ActiveState", "nmgre-follow.service"), "Result=success\nExecMainStatus=0")
 	})
 	mustPing(t, lab.Linux1, "172.16.0.2")
-	mustSystemctl(t, "disable", "--now", "nmgre-follow.timer")
+	systemd.must(t, "disable", "--now", "nmgre-follow.timer")
 
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 	lab.Linux1.Run(t, "/usr/local/bin/nmgre", "remove-hook")
-	if r := systemctl(t, "show", "-p", "LoadState,ActiveState", "nmgre-rules.service"); !strings.Contains(r.Stdout, "LoadState=not-found") {
+	if r := systemd.systemctl("show", "-p", "LoadState,ActiveState", "nmgre-rules.service"); !strings.Contains(r.Stdout, "LoadState=not-found") {
 		t.Errorf("after remove-hook nmgre-rules.service is there: %s", r)
 	}
 	if left := strings.TrimSpace(lab.Linux1.Run(t, "find", dir, "-name", "nmgre-rules*")); left != "" {
