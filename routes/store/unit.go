@@ -32,6 +32,8 @@ func (s *Store) systemdRuns() bool {
 // unitText returns the unit's text. systemd starts it whenever it starts or restarts one of the
 // others (WantedBy=, by links; PartOf= because it stays active), and reloads it after them. After=
 // has it come last. A hook that fails does not end it, or the next reload would not reach it.
+// Where none of the others is active it does not become so either (ExecCondition=): it would stay
+// as it is when one of them starts.
 func unitText(exe string) string {
 	others := strings.Join(firewallUnits, " ")
 	run := `-"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `%`, `%%`, `$`, `$$`).Replace(exe) + `" hook -- none firewall` + "\n"
@@ -46,6 +48,7 @@ ReloadPropagatedFrom=` + others + `
 [Service]
 Type=oneshot
 RemainAfterExit=yes
+ExecCondition=systemctl --quiet is-active ` + others + `
 ExecStart=` + run + `ExecReload=` + run + `
 [Install]
 WantedBy=` + others + `
