@@ -12,30 +12,33 @@ import (
 
 // Recover ends the work of a process that is gone, which was adopting p: it removes what stood in,
 // and saves p if NetworkManager has taken over the link for it. The tunnel works then, and to undo
-// it would leave none. The result says whether it is saved.
+// it would leave none. A profile that is its own leader is on disk already, and only root can do
+// what is left then. The result says whether it is saved.
 func Recover(ctx context.Context, sys nm.System, p nm.Profile, warn func(...string)) bool {
 	root := sys.Hands != nil && sys.Kernel.CanChange()
+	decided := p.Device != "" || p.With == p.UUID
+	if !root && p.With == p.UUID {
+		return true
+	}
 	var errs []error
-	if root && p.Device == "" {
+	if root && !decided {
 		errs = append(errs, sys.Hands.Release(ctx))
 	}
 	if root {
 		errs = append(errs, sys.Hands.Unstand(ctx))
 	}
-	if p.Device != "" {
-		_, err := sys.Profiles.Save(ctx, p.UUID)
-		errs = append(errs, err)
-	}
-	if root && p.Device != "" {
+	if root && decided {
 		errs = append(errs, settle(ctx, sys, p))
 	}
-	if p.Device != "" {
+	if decided {
+		_, err := sys.Profiles.Save(ctx, p.UUID)
+		errs = append(errs, err)
 		warn("saved " + fault.Printable(p.ID) + ", which an interrupted nmgre was adopting")
 	}
 	if err := errors.Join(errs...); err != nil {
 		warn("could not end the adoption of " + fault.Printable(p.ID) + ": " + err.Error())
 	}
-	return p.Device != ""
+	return decided
 }
 
 // settle sets what root keeps for the tunnel, and removes what was made by hand in its places:

@@ -56,6 +56,7 @@ type Reading struct {
 	// host.
 	Networks []netip.Prefix
 	Names    routes.Names // this host's names for tables and the like
+	Far      bool         // the input is the far end's, and so are the tables
 	byName   map[string]*Found
 	later    []func()
 	strange  map[string]uint16 // the tables that this host does not know

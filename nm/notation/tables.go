@@ -45,7 +45,7 @@ func (r *Reading) Numbered(words []string) ([]string, string) {
 // Miss notes that the route or rule of a line is in a table that this host does not know. Without
 // it the tunnel is not that of the input, and so none is made.
 func (r *Reading) Miss(f *Found, i int, field, table string) {
-	if table != "" {
+	if table != "" && !r.Far {
 		r.Refuse(i, "this host has no table %s", Word(table))
 		f.NoTables = append(f.NoTables, NoTable{i, field, table})
 	}

@@ -135,7 +135,7 @@ func Read(text string, opts Options) (Import, error) {
 		return Import{}, err
 	}
 	r := notation.NewReading(text)
-	r.Names = opts.Names
+	r.Names, r.Far = opts.Names, opts.Far
 	kind.Read(r)
 	r.Settle()
 	d := &decision{Import: Import{Kind: kind}, r: r, opts: opts}

@@ -49,7 +49,12 @@ func (in *networkdInput) network(e iniEntry) {
 		in.parts = append(in.parts, []iniEntry{{name: in.match}, e})
 		if e.name == "Name" {
 			in.match = e.value
-			in.parts[len(in.parts)-1][0].name = e.value
+			for i := len(in.parts) - 1; i >= 0 && in.parts[i][1].section == e.section; i-- { // back to [Match]
+				in.parts[i][0].name = e.value
+				if in.parts[i][1].opens {
+					break
+				}
+			}
 		}
 		return
 	}
