@@ -103,8 +103,10 @@ def joined(names, gone, star, full, pairs, links):
     elif listed(full):
         result.append(dict(full=[name for name in listed(full) if name not in gone]))
     for pair in pairs or []:
-        if not set(listed(pair)) & set(gone):
-            result.append(dict(between=listed(pair)))
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise AnsibleFilterError('mesh: mesh_pairs has %r; write it as [[paris, rome], [rome, oslo]]' % (pair,))
+        if not set(pair) & set(gone):
+            result.append(dict(between=list(pair)))
     return result + [link for link in links or [] if not set(listed(link.get('between'))) & set(gone)]
 
 

@@ -16,6 +16,10 @@ options:
       - What does not pass is in C(failed_tunnels), and is a warning.
     type: bool
     default: false
+  strict:
+    description: Fail if a tunnel does not carry traffic. It needs I(verify).
+    type: bool
+    default: false
 extends_documentation_fragment:
   - nmgre.gre.call
 attributes:
@@ -52,8 +56,7 @@ EXAMPLES = r'''
 - name: Each tunnel is to carry traffic
   nmgre.gre.tunnel_facts:
     verify: true
-  register: proved
-  failed_when: proved.failed_tunnels | length > 0
+    strict: true
   become: true
 '''
 
@@ -117,9 +120,22 @@ def reports(program):
     return program.json(['verify', '--all'], good=(0, FOUND_FAULT))['reports']
 
 
+def reason(report):
+    """Says why a tunnel does not carry traffic: its first check that fails."""
+    for check in report['checks']:
+        if check['status'] == 'fail':
+            hint = '; hint: ' + check['hint'] if check['hint'] else ''
+            return '%s: %s%s' % (report['tunnel'], check['summary'], hint)
+    return report['tunnel'] + ' does not carry traffic'
+
+
 def main():
     module = AnsibleModule(
-        argument_spec=dict(CALL, verify=dict(type='bool', default=False)),
+        argument_spec=dict(
+            CALL,
+            verify=dict(type='bool', default=False),
+            strict=dict(type='bool', default=False),
+        ),
         supports_check_mode=True,
     )
     verify = module.params['verify']
@@ -127,7 +143,10 @@ def main():
     result = dict(ansible_facts=dict(nmgre=found))
     if verify:
         warn(module, found['verify'])
-        result['failed_tunnels'] = [one['tunnel'] for one in found['verify'] if one['verdict'] == 'fail']
+        failed = [one for one in found['verify'] if one['verdict'] == 'fail']
+        result['failed_tunnels'] = [one['tunnel'] for one in failed]
+        if failed and module.params['strict']:
+            module.fail_json(msg='. '.join(reason(one) for one in failed), **result)
     module.exit_json(**result)
 
 
