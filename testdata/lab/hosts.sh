@@ -161,6 +161,7 @@ cable() {
 }
 
 # configure HOST: addresses of a host without NetworkManager.
+# shellcheck disable=SC2046 # numbers
 configure() {
 	case $1 in
 	router) router_addresses $(sites) ;;
@@ -484,6 +485,7 @@ kill_inhabitants() {
 	done
 }
 
+# shellcheck disable=SC2046 # numbers
 move_cables() {
 	local link
 	for link in eth0 $(printf 'eth%s ' $(sites)); do

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -43,6 +44,38 @@ func TestLabTunnel(t *testing.T) {
 	Linux1.Reboot(t)
 	if !Ping(t, LAN1, LAN2Addr) {
 		t.Fatal("the tunnel did not outlive a reboot")
+	}
+}
+
+// More hosts come and go: they reach each other, and are reset like the first two.
+func TestLabMore(t *testing.T) {
+	Need(t)
+	t.Run("there", func(t *testing.T) {
+		More(t, 4)
+		for _, to := range []string{WAN(1), WAN(3), WAN(4), "2001:db8:3::100"} {
+			if !Ping(t, Linux(4), to) {
+				t.Errorf("linux4 does not reach %s", to)
+			}
+		}
+		if !Ping(t, Linux(3), LANAddr(3)) {
+			t.Error("linux3 does not reach lan3")
+		}
+		before := Linux(3).Snapshot(t)
+		Linux(3).Run(t, "nmcli", "connection", "add", "type", "dummy", "con-name", "extra", "ifname", "extra")
+		Linux(3).Reset(t)
+		if after := Linux(3).Snapshot(t); after != before {
+			t.Errorf("the reset leaves\n%s", diff(before, after))
+		}
+		Router.Reboot(t)
+		if !Ping(t, Linux(4), WAN(1)) {
+			t.Error("the router does not know linux4 any more")
+		}
+	})
+	if r := run(exec.Command(hostsScript, "in", "linux4", "true")); r.Code == 0 {
+		t.Error("linux4 is still there")
+	}
+	if links := Router.Run(t, "ip", "-br", "link", "show"); strings.Contains(links, "eth3") {
+		t.Errorf("the router still has its links:\n%s", links)
 	}
 }
 
