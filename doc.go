@@ -23,6 +23,7 @@
 //	cmd/ansible     the Ansible collection: modules that call nmgre, and the role for a mesh
 //	cmd/nmgre/manual     the pages of the manual that are about a subject, and help; printed
 //	                writes the manual for man and for browsers
+//	cmd/nmgre/around  the program around the commands in rooms of their own
 //	cmd/nmgre/far   both ends of a tunnel at once; ssh runs OpenSSH, follow moves tunnels after names
 //	cmd/nmgre/adapters   wires the doors of a host together; screens is the host for the screens
 //	                screens/remember has the choices of the person at the screens

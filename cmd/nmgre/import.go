@@ -7,30 +7,26 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre/cmd/nmgre/apply"
+	"nmgre/cmd/nmgre/around"
 	"nmgre/cmd/nmgre/foreign"
 )
 
-// foreign is what the commands import and adopt need.
-func (a *app) foreign() foreign.App {
-	return foreign.App{In: a.stdin, Out: a.stdout, Err: a.stderr, WithHost: a.withHost, Check: checkWait, Begun: begun, Complete: a.completeNames, Names: a.names,
+// around is this program for the commands in rooms of their own.
+func (a *app) around() around.Program {
+	return around.Program{In: a.stdin, Out: a.stdout, Err: a.stderr, WithHost: a.withHost, Check: checkWait, Begun: begun, Complete: a.completeNames, Watch: a.watch, Names: a.names,
 		Flags: func(cmd *cobra.Command, wait *time.Duration, asJSON *bool) {
 			waitFlag(cmd, wait)
 			jsonFlag(cmd, asJSON)
 			a.confirmFlag(cmd)
 		},
-		Confirm: func() (time.Duration, func() func()) { return a.confirm, a.watch },
+		Confirm: func() time.Duration { return a.confirm },
 	}
 }
 
+// foreign is what the commands import and adopt need.
+func (a *app) foreign() foreign.App { return foreign.App{Program: a.around()} }
+
 // documents is what the commands about documents need.
 func (a *app) documents() apply.App {
-	return apply.App{In: a.stdin, Out: a.stdout, Err: a.stderr, WithHost: a.withHost, Check: checkWait, Begun: begun,
-		Flags: func(cmd *cobra.Command, wait *time.Duration, asJSON *bool) {
-			waitFlag(cmd, wait)
-			jsonFlag(cmd, asJSON)
-			a.confirmFlag(cmd)
-		},
-		Confirm: func() (time.Duration, func() func()) { return a.confirm, a.watch },
-		Names:   a.names, Own: a.ownAddresses, Verbose: func() bool { return a.verbose }, Hostname: os.Hostname,
-	}
+	return apply.App{Program: a.around(), Own: a.ownAddresses, Verbose: func() bool { return a.verbose }, Hostname: os.Hostname}
 }

@@ -1,35 +1,21 @@
 package main
 
 import (
-	"cmp"
-	"context"
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"nmgre/cmd/nmgre/far"
 	"nmgre/cmd/nmgre/release"
 	"nmgre/nm"
-	"nmgre/nm/verify"
 	"nmgre/routes"
 )
 
 // farApp is this program for the commands that call another host.
 func (a *app) farApp() far.App {
-	return far.App{In: a.stdin, Out: a.stdout, Err: a.stderr, Version: release.Version, Exe: a.exe, Open: a.host, WithHost: a.withHost, Session: a.session,
-		Doubts: far.DoubtsOf(a.root), Route: func(spec string) (routes.Route, error) { return a.names().Parse(spec) }, Begun: begun, Watch: a.watch, Names: a.completeNames,
+	return far.App{Program: a.around(), Version: release.Version, Exe: a.exe, Open: a.host, Session: a.session,
+		Doubts: far.DoubtsOf(a.root), Route: func(spec string) (routes.Route, error) { return a.names().Parse(spec) },
 		Tunnel: a.pairTunnel,
-		Flags: func(cmd *cobra.Command, wait *time.Duration, asJSON *bool) {
-			waitFlag(cmd, wait)
-			jsonFlag(cmd, asJSON)
-			a.confirmFlag(cmd)
-		},
-		Check: func(cmd *cobra.Command, wait time.Duration) error {
-			return cmp.Or(checkWait(wait), refuseEmpty(cmd.Flags()))
-		},
-		Confirm: func() (time.Duration, func(context.Context, verify.Report) error) {
-			return a.confirm, a.confirmWithin(a.confirm)
-		},
+		Filled: func(cmd *cobra.Command) error { return refuseEmpty(cmd.Flags()) },
+		Ask:    a.confirmWithin,
 	}
 }
 

@@ -120,6 +120,14 @@ func (p *Process) call(ctx context.Context, method string, work func() error) er
 	return do()
 }
 
+// Look runs f while no call of any process does its work, for a test that reads the world then.
+// f must make no call.
+func (w *World) Look(f func()) {
+	w.atWork.Lock()
+	defer w.atWork.Unlock()
+	f()
+}
+
 // Survives runs f and says whether the process is still alive.
 func Survives(f func()) (alive bool) {
 	defer func() {

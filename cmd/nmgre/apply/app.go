@@ -4,37 +4,23 @@
 package apply
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"nmgre"
+	"nmgre/cmd/nmgre/around"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/nm/document"
-	"nmgre/routes"
 	"nmgre/routes/fault"
 )
 
 // App is what the commands need of the program around them.
 type App struct {
-	In       io.Reader
-	Out, Err io.Writer
-	WithHost func(context.Context, func(*nmgre.Host) error) error
-	// Flags adds the flags that other commands have as well: --wait, --json and --confirm.
-	Flags func(cmd *cobra.Command, wait *time.Duration, asJSON *bool)
-	// Check refuses a wrong --wait.
-	Check func(wait time.Duration) error
-	// Confirm returns how long a change waits to be confirmed, and the function that ends the
-	// process beside the command, if there is one.
-	Confirm  func() (wait time.Duration, watch func() func())
-	Begun    func(error) error      // marks the error of a change that had begun
-	Names    func() routes.Names    // iproute2's names on this host
+	around.Program
 	Own      func() []netip.Addr    // this host's addresses
 	Verbose  func() bool            // every step is shown
 	Hostname func() (string, error) // [os.Hostname]

@@ -75,8 +75,7 @@ false}. It is on standard error, too.`,
 
 // wanted returns the tunnels that a document wants for this host.
 func (a App) wanted(run applyRun) (*document.Document, []reconcile.Wanted, error) {
-	confirm, _ := a.Confirm()
-	if run.file == "-" && confirm > 0 {
+	if run.file == "-" && a.Confirm() > 0 {
 		return nil, nil, fault.Invalid("confirm", "give the document in a file", "standard input cannot both give the document and confirm it")
 	}
 	d, err := a.read(run.file)
@@ -109,7 +108,7 @@ func (a App) apply(ctx context.Context, run applyRun) error {
 	if err != nil {
 		return err
 	}
-	confirm, watch := a.Confirm()
+	confirm := a.Confirm()
 	ctx, cancel := context.WithTimeout(ctx, run.wait*time.Duration(max(len(wants), 1))+confirm)
 	defer cancel()
 	return a.WithHost(ctx, func(host *nmgre.Host) error {
@@ -124,7 +123,7 @@ func (a App) apply(ctx context.Context, run applyRun) error {
 			return a.printApplied(planned, nil, run)
 		}
 		if confirm > 0 {
-			defer watch()()
+			defer a.Watch()()
 		}
 		done, err := a.carryOut(ctx, host, planned, run)
 		if err != nil {

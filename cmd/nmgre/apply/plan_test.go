@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/around"
 	"nmgre/nm/document"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -32,16 +33,18 @@ links:
 // run runs a command on a host, and returns its outputs.
 func run(host *nmgre.Host, in string, args ...string) (out, errs string, err error) {
 	var stdout, stderr bytes.Buffer
-	a := App{In: strings.NewReader(in), Out: &stdout, Err: &stderr,
-		WithHost: func(_ context.Context, do func(*nmgre.Host) error) error { return do(host) },
-		Flags: func(cmd *cobra.Command, wait *time.Duration, asJSON *bool) {
-			cmd.Flags().DurationVar(wait, "wait", time.Minute, "")
-			cmd.Flags().BoolVar(asJSON, "json", false, "")
+	a := App{
+		Program: around.Program{In: strings.NewReader(in), Out: &stdout, Err: &stderr,
+			WithHost: func(_ context.Context, do func(*nmgre.Host) error) error { return do(host) },
+			Flags: func(cmd *cobra.Command, wait *time.Duration, asJSON *bool) {
+				cmd.Flags().DurationVar(wait, "wait", time.Minute, "")
+				cmd.Flags().BoolVar(asJSON, "json", false, "")
+			},
+			Check:   func(time.Duration) error { return nil },
+			Confirm: func() time.Duration { return 0 },
+			Begun:   func(err error) error { return err },
+			Names:   func() routes.Names { return routes.Names{} },
 		},
-		Check:    func(time.Duration) error { return nil },
-		Confirm:  func() (time.Duration, func() func()) { return 0, nil },
-		Begun:    func(err error) error { return err },
-		Names:    func() routes.Names { return routes.Names{} },
 		Hostname: func() (string, error) { return "Rome", nil },
 	}
 	root := &cobra.Command{Use: "nmgre", SilenceErrors: true, SilenceUsage: true}

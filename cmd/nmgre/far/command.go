@@ -1,10 +1,10 @@
 package far
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os/signal"
 	"syscall"
 	"time"
@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/around"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/cmd/nmgre/ssh"
 	"nmgre/cmd/nmgre/values"
@@ -25,26 +26,19 @@ import (
 
 // App is what the commands need of the program around them.
 type App struct {
-	In       io.Reader
-	Out, Err io.Writer
-	Version  string
-	Exe      string // this program's file
-	Open     func(context.Context) (*nmgre.Host, func(), error)
-	WithHost func(context.Context, func(*nmgre.Host) error) error
-	Session  func() nmgre.Session
-	Doubts   Doubts
+	around.Program
+	Version string
+	Exe     string // this program's file
+	Open    func(context.Context) (*nmgre.Host, func(), error)
+	Session func() nmgre.Session
+	Doubts  Doubts
 	// Tunnel adds create's flags to a command, and returns the function that reads them. It returns
 	// whether a flag was given, too.
 	Tunnel func(cmd *cobra.Command) func() (nm.Tunnel, error)
 	Route  func(spec string) (routes.Route, error)
-	// Flags adds the flags that other commands have as well: --wait, --json and --confirm.
-	Flags func(cmd *cobra.Command, wait *time.Duration, asJSON *bool)
-	Check func(cmd *cobra.Command, wait time.Duration) error // refuses wrong ones
-	// Confirm returns how long a change waits to be confirmed, and the question.
-	Confirm func() (time.Duration, func(context.Context, verify.Report) error)
-	Watch   func() func()        // starts the process that undoes what a killed one leaves
-	Begun   func(error) error    // marks the error of a change that had begun
-	Names   cobra.CompletionFunc // completes a tunnel's name
+	Filled func(cmd *cobra.Command) error // refuses flags without a value
+	// Ask is the question whether a change stays, for that long.
+	Ask func(time.Duration) func(context.Context, verify.Report) error
 }
 
 // sshFlags are those of every command that calls another host.
@@ -112,10 +106,10 @@ func Command(a App) *cobra.Command {
 			if len(args) != 1 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return a.Names(cmd, nil, word)
+			return a.Complete(cmd, nil, word)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.Check(cmd, run.wait); err != nil {
+			if err := cmp.Or(a.Check(run.wait), a.Filled(cmd)); err != nil {
 				return err
 			}
 			run.host, run.changed = args[0], cmd.Flags().Changed
@@ -191,9 +185,8 @@ func (a App) near(host *nmgre.Host, opts ssh.Options) *Near {
 
 // careful refuses what may cut off the person's session, unless it is confirmed.
 func (a App) careful(ctx context.Context, host *nmgre.Host, effect plan.Effect) error {
-	wait, _ := a.Confirm()
 	cuts, err := host.CutsOff(ctx, effect, a.Session())
-	if err != nil || !cuts || wait > 0 {
+	if err != nil || !cuts || a.Confirm() > 0 {
 		return err
 	}
 	return &fault.Error{Kind: fault.ErrCutsOff, Field: "confirm", What: "the route to your ssh client leads through what is changed: it may cut your session off",
@@ -206,9 +199,9 @@ func (a App) pair(ctx context.Context, host *nmgre.Host, opts ssh.Options, wish 
 	signal.Ignore(syscall.SIGPIPE)
 	n := a.near(host, opts)
 	n.NoProbe = run.noProbe
-	wait, ask := a.Confirm()
+	wait := a.Confirm()
 	if wait > 0 {
-		n.Ask = ask
+		n.Ask = a.Ask(wait)
 	}
 	ctx, cancel := context.WithTimeout(ctx, run.wait+wait)
 	defer cancel()

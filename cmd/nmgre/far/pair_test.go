@@ -55,18 +55,20 @@ func newWired() *wired {
 	return n
 }
 
-// show shows the tunnel of a host. The host's own process calls it.
+// show shows the tunnel of a host. A process of that host calls it; another one may be at work.
 func (n *wired) show(w *fake.World) {
 	shown := &n.links[0]
 	if w == n.far {
 		shown = &n.links[1]
 	}
-	if l := greLink(w); l != nil {
-		g := *l.GRE
-		shown.Store(&g)
-		return
-	}
-	shown.Store(nil)
+	w.Look(func() {
+		if l := greLink(w); l != nil {
+			g := *l.GRE
+			shown.Store(&g)
+			return
+		}
+		shown.Store(nil)
+	})
 }
 
 // start starts a process on one of the hosts.

@@ -79,7 +79,7 @@ func (a App) byHand(cmd *cobra.Command, args []string, toComplete string) ([]cob
 
 // adopt carries the command out.
 func (a App) adopt(ctx context.Context, host *nmgre.Host, dev string, r adoptRun) error {
-	confirm, watch := a.Confirm()
+	confirm := a.Confirm()
 	ctx, cancel := context.WithTimeout(ctx, r.wait+confirm)
 	defer cancel()
 	planned, err := host.PlanAdopt(ctx, dev, r.opts)
@@ -98,7 +98,7 @@ func (a App) adopt(ctx context.Context, host *nmgre.Host, dev string, r adoptRun
 		fmt.Fprintf(a.Err, "nmgre: %s\n", output.OneLine(note))
 	}
 	if confirm > 0 {
-		defer watch()()
+		defer a.Watch()()
 	}
 	made, err := host.Create(ctx, planned.Plan, nmgre.CreateOptions{NoProbe: r.noProbe})
 	if err != nil {

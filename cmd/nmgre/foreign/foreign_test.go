@@ -7,13 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nmgre/cmd/nmgre/around"
 	"nmgre/nm/notation/every"
 )
 
 // The help, from which the manual page is made, lists each notation with all that it cannot hold,
 // as the notation's own table has it, and says which of them are written only.
 func TestHelpListsTheNotations(t *testing.T) {
-	cmd := Command(App{Flags: func(cmd *cobra.Command, wait *time.Duration, _ *bool) { cmd.Flags().DurationVar(wait, "wait", 0, "") }})
+	cmd := Command(App{around.Program{Flags: func(cmd *cobra.Command, wait *time.Duration, _ *bool) { cmd.Flags().DurationVar(wait, "wait", 0, "") }}})
 	if !strings.HasSuffix(cmd.Long, every.Table()) {
 		t.Errorf("the help does not end with the table:\n%s", cmd.Long)
 	}

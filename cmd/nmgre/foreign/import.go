@@ -16,31 +16,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/around"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/nm/notation/every"
 	"nmgre/nm/notation/importer"
-	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
 
-// App is what the command needs of the program around it.
-type App struct {
-	In       io.Reader
-	Out, Err io.Writer
-	WithHost func(context.Context, func(*nmgre.Host) error) error
-	// Flags adds the flags that other commands have as well: --wait, --json and --confirm.
-	Flags func(cmd *cobra.Command, wait *time.Duration, asJSON *bool)
-	// Check refuses a wrong --wait.
-	Check func(wait time.Duration) error
-	// Confirm returns how long a change waits to be confirmed, and the function that ends the
-	// process beside the command, if there is one.
-	Confirm func() (wait time.Duration, watch func() func())
-	Names   func() routes.Names // this host's names for tables and the like
-	Begun   func(error) error   // marks the error of a change that had begun
-	// Complete offers the interfaces of tunnels, each with its state behind a tab.
-	Complete cobra.CompletionFunc
-}
+// App is the program around the commands.
+type App struct{ around.Program }
 
 // importRun holds the flags of import.
 type importRun struct {
@@ -154,7 +139,7 @@ func readText(in io.Reader, name string) (string, error) {
 
 // importAll makes the tunnels of an input.
 func (a App) importAll(ctx context.Context, host *nmgre.Host, text string, run importRun) error {
-	confirm, watch := a.Confirm()
+	confirm := a.Confirm()
 	links, err := host.Kernel.Links(ctx)
 	if err != nil {
 		return err
@@ -187,7 +172,7 @@ func (a App) importAll(ctx context.Context, host *nmgre.Host, text string, run i
 	}
 	output.ImportLines(a.Err, im, false)
 	if confirm > 0 {
-		defer watch()()
+		defer a.Watch()()
 	}
 	if len(plans) > maxProbed && !run.noProbe {
 		run.noProbe = true
