@@ -1,12 +1,10 @@
 package tui
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -26,9 +24,6 @@ import (
 	"nmgre/tui/way"
 )
 
-// maxAnswer is the most bytes of a line that is read.
-const maxAnswer = 64 << 10
-
 // plainWidth is where longer lines are broken, in characters.
 const plainWidth = 78
 
@@ -47,7 +42,7 @@ func Plain(ctx context.Context, wf Workflow, opts Options, term Terminal) error 
 		// Nothing is read ahead: a program that asks for a password may read meanwhile.
 		p.line = canvas.NewInput(term.In).Line
 	} else {
-		p.line = readLines(ctx, term.In)
+		p.line = canvas.Lines(ctx, term.In)
 	}
 	defer p.out.Flush(time.Second)
 	defer p.err.Flush(time.Second)
@@ -81,35 +76,6 @@ type plainTalk struct {
 
 // host is everything that the answers need of the host, beyond its interfaces.
 func (p *plainTalk) host() answers.Host { return p.known }
-
-// readLines returns a function that reads the next line. The input is read in a goroutine, so that
-// an interrupt does not wait for it.
-func readLines(ctx context.Context, in io.Reader) func(context.Context) (string, error) {
-	lines := make(chan string)
-	go func() {
-		defer close(lines)
-		scanner := bufio.NewScanner(in)
-		scanner.Buffer(make([]byte, 4096), maxAnswer)
-		for scanner.Scan() {
-			select {
-			case lines <- scanner.Text():
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return func(ctx context.Context) (string, error) {
-		select {
-		case line, ok := <-lines:
-			if !ok {
-				return "", io.EOF
-			}
-			return line, nil
-		case <-ctx.Done():
-			return "", ctx.Err()
-		}
-	}
-}
 
 // orderLimit is how long what was written to one of the outputs may take before the other is
 // written to. Both may be one terminal, which may stand still.
@@ -183,7 +149,7 @@ func (p *plainTalk) turn() (done bool, err error) {
 	if len(all) == 0 {
 		p.say("There are no tunnels yet.")
 	}
-	word, err := p.ask("What now? new, edit, show, verify, far, up, down, delete, or quit", "quit")
+	word, err := p.ask("What now? new, edit, show, verify, far, pair, up, down, delete, or quit", "quit")
 	if err != nil {
 		return false, err
 	}
@@ -211,7 +177,7 @@ func (p *plainTalk) act(word string) error {
 	if word == "new" || word == "n" {
 		return p.wizard(answers.New(p.host), nil)
 	}
-	acts := map[string]func(nmgre.Status) error{"edit": p.edit, "show": p.show, "verify": p.verify, "far": p.farEnd, "up": p.up, "down": p.down, "delete": p.remove}
+	acts := map[string]func(nmgre.Status) error{"edit": p.edit, "show": p.show, "verify": p.verify, "far": p.farEnd, "pair": p.pair, "up": p.up, "down": p.down, "delete": p.remove}
 	act, known := acts[word]
 	if !known {
 		p.say("There is no %s. Type one of the words, or quit.", fault.Printable(word))
@@ -297,11 +263,21 @@ func (p *plainTalk) farEnd(s nmgre.Status) error {
 	}
 	if command := far.CreateCommand(); command != "" {
 		p.result("far end: %s", command)
+		p.say("Type pair to have that end made over ssh.")
 	}
 	for _, note := range far.Told() {
 		p.say("%s", fault.Printable(note))
 	}
 	return nil
+}
+
+// pair makes the other end too, or changes it to match.
+func (p *plainTalk) pair(s nmgre.Status) error {
+	host, err := p.ask("The other host for ssh, such as ann@203.0.113.2?", cmp.Or(s.Tunnel.PeerName, s.Tunnel.Remote.String()))
+	if err != nil {
+		return err
+	}
+	return p.working().Pair(p.ctx, host, s.UUID)
 }
 
 func (p *plainTalk) up(s nmgre.Status) error { return second(p.working().Up(p.ctx, s.UUID)) }

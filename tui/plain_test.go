@@ -97,6 +97,22 @@ func TestPlainAsksAgain(t *testing.T) {
 	}
 }
 
+// The other end is made over ssh, too: at the address that this end has, or at another name.
+func TestPlainPairs(t *testing.T) {
+	for answer, at := range map[string]string{"": "100.0.2.100", "ann@linux2": "ann@linux2"} {
+		f := tuitest.New().WithTunnels()
+		_, talk, err := talkPlain(t, f, "far", "gre1", "pair", "gre1", answer, "quit")
+		if err != nil || f.PairedAt != at || !strings.Contains(talk, "Type pair to have that end made over ssh.") {
+			t.Errorf("at %q: %v\n%s", f.PairedAt, err, talk)
+		}
+	}
+	f := tuitest.New().WithTunnels()
+	f.PairErr = &fault.Error{What: "sudo asks for a password", Hint: "log in as root"}
+	if _, talk, err := talkPlain(t, f, "pair", "gre1", "", "quit"); err != nil || !strings.Contains(talk, "It failed: sudo asks") || !strings.Contains(talk, "hint: log in as root") {
+		t.Errorf("%v\n%s", err, talk)
+	}
+}
+
 // The end of the input aborts wherever it comes, and nothing is made.
 func TestPlainEndOfInputAborts(t *testing.T) {
 	answers := append(answersOf("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24"), "yes")

@@ -39,6 +39,16 @@ func TestLabPair(t *testing.T) {
 		if !strings.Contains(both.Stdout, "each end answers the other one") || !strings.Contains(both.Stdout, "verdict: pass") {
 			t.Errorf("verify --far %s:\n%s", host, both)
 		}
+		if more == nil { // this end is made from the far one, which stays as it is
+			far := lab.Linux2.Snapshot(t)
+			nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+			again := nmgreOn(t, lab.Linux1, exitDone, "pair", host)
+			if !strings.Contains(again.Stderr, "gre1 is there at linux2 already") {
+				t.Errorf("the far end alone is there: %s", again)
+			}
+			mustPing(t, lab.LAN1, lab.LAN2Addr)
+			mustEqual(t, "linux2, whose tunnel was there", far, lab.Linux2.Snapshot(t))
+		}
 		for _, e := range []end{left, right} {
 			nmgreOn(t, e.host, exitDone, "delete", "gre1")
 		}

@@ -8,6 +8,8 @@
 // says [Hello] first. For a new tunnel, or an end that is mended, it goes on:
 //
 //	near              far
+//	show          ->            only where the far end has the tunnel already, and this one not
+//	              <-  shown
 //	plan          ->            the far end plans, and changes nothing
 //	              <-  planned
 //	make          ->            both ends are made on trial, at the same time

@@ -39,6 +39,7 @@ type Type string
 
 // The messages of the near end.
 const (
+	Show  Type = "show" // tells what the other end of its tunnel is to be
 	Plan  Type = "plan"
 	Make  Type = "make"
 	Prove Type = "prove"
@@ -52,6 +53,7 @@ const (
 // The messages of the far end.
 const (
 	Greeting Type = "hello"
+	Shown    Type = "shown"
 	Planned  Type = "planned"
 	Up       Type = "up"
 	Proved   Type = "proved"
@@ -66,7 +68,7 @@ const (
 const Alive Type = "alive"
 
 // types are all of them.
-var types = []Type{Plan, Make, Prove, Save, Look, Shoot, Stop, Undo, Greeting, Planned, Up, Proved, Saved, Failed, Looked, Shot, Seen, Alive}
+var types = []Type{Show, Shown, Plan, Make, Prove, Save, Look, Shoot, Stop, Undo, Greeting, Planned, Up, Proved, Saved, Failed, Looked, Shot, Seen, Alive}
 
 // Message is one line of the conversation. Only the fields of its type are set. Fields are added,
 // never renamed.
@@ -74,7 +76,8 @@ type Message struct {
 	Type Type `json:"type"`
 
 	Hello *Hello `json:"hello,omitempty"`
-	// Command is the tunnel of a plan as the line of `nmgre create` that makes it.
+	// Command is the tunnel of a plan, or the other end of the one that is shown, as the line of
+	// `nmgre create` that makes it.
 	Command string `json:"command,omitempty"`
 	// AnyName lets the far end choose another name than the command's.
 	AnyName bool `json:"any_name,omitempty"`

@@ -87,8 +87,9 @@ network of two inner addresses that is free at both ends, the MTU that fits at b
 to the networks behind either end. --route and --far-route, or the word none, take the place of the
 latter.
 
-Where this end is there already, pair makes the other one, or changes it to match. HOST needs nmgre,
-and root's rights: log in as root, or add --become.`
+Where this end is there already, pair makes the other one, or changes it to match. Where only the
+other one is, pair makes this one from it. HOST needs nmgre, and root's rights: log in as root, or add
+--become.`
 
 // Command returns the command pair.
 func Command(a App) *cobra.Command {

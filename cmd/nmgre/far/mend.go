@@ -87,7 +87,7 @@ func (n *Near) Mend(ctx context.Context, b *Both, near nmgre.Status) (Mended, er
 	w := &mending{making: making{Near: n, both: b, Result: Result{FarName: b.Far.Name, Host: n.Name}}, near: near}
 	err := w.carryOut(ctx)
 	if err != nil {
-		err = errors.Join(w.failed(ctx, err), w.undoMTU(context.WithoutCancel(ctx)))
+		err = errors.Join(w.failed(ctx, err), w.undo(context.WithoutCancel(ctx)))
 		return Mended{}, err
 	}
 	_ = forget(filepath.Join(string(n.Doubt), near.Tunnel.Name)) // there may be none
@@ -102,6 +102,7 @@ type mending struct {
 	near   nmgre.Status
 	report verify.Report
 	mtu    bool // the near end has got the far one's MTU
+	raised bool // the near end was down
 }
 
 // carryOut takes the steps, until one fails.
@@ -113,8 +114,8 @@ func (w *mending) carryOut(ctx context.Context) error {
 			if w.near.State == nm.StateActive {
 				return nil
 			}
-			_, err := w.quiet().Up(ctx, w.near.UUID)
-			return err
+			w.raised = true
+			return second(w.quiet().Up(ctx, w.near.UUID))
 		},
 		func() error { return l.say(pair.Message{Type: pair.Make, MTU: w.both.mtu}) },
 		func() error { _, err := hear(ctx, pair.Up); return err },
@@ -166,12 +167,15 @@ func (w *mending) smaller(ctx context.Context) error {
 	return w.setMTU(ctx, mtu)
 }
 
-// undoMTU gives the near end its own MTU again.
-func (w *mending) undoMTU(ctx context.Context) error {
-	if !w.mtu {
-		return nil
+// undo gives the near end its own MTU again, and takes it down if it was.
+func (w *mending) undo(ctx context.Context) (err error) {
+	if w.mtu {
+		err = w.setMTU(ctx, w.near.Tunnel.MTU)
 	}
-	return w.setMTU(ctx, w.near.Tunnel.MTU)
+	if w.raised {
+		err = errors.Join(err, second(w.quiet().Down(ctx, w.near.UUID)))
+	}
+	return err
 }
 
 func (w *mending) setMTU(ctx context.Context, mtu uint32) error {

@@ -171,6 +171,13 @@ func (n *Near) plan(ctx context.Context, b *Both, near *pair.Hello, name string)
 	case there != nil:
 		b.There = there
 		return n.PlanMend(ctx, b, *there)
+	}
+	theirs, err := n.theirs(b, near, name)
+	switch {
+	case err != nil:
+		return err
+	case theirs != nil:
+		return n.planTheirs(ctx, b, near, *theirs)
 	case name != "":
 		return &fault.Error{Kind: fault.ErrNotFound, What: "there is no tunnel " + fault.Printable(name) + " here", Hint: "leave the name out to make a new one, or give it with --name"}
 	}
@@ -191,10 +198,17 @@ func (n *Near) planBoth(ctx context.Context, b *Both, near *pair.Hello) (err err
 	if b.Near, err = n.Host.Plan(ctx, b.wish.Near); err != nil {
 		return err
 	}
-	ask, notes, err := b.wish.Far(b.Near.FarEnd, b.Near.Tunnel, b.hello)
+	return n.agreeWith(ctx, b, b.wish, false)
+}
+
+// agreeWith has the far end plan its end, and agrees with it on the MTU. With mend it changes the
+// tunnel that it has.
+func (n *Near) agreeWith(ctx context.Context, b *Both, want pair.Wish, mend bool) error {
+	ask, notes, err := want.Far(b.Near.FarEnd, b.Near.Tunnel, b.hello)
 	if err != nil {
 		return err
 	}
+	ask.Mend = mend
 	b.Notes = append(b.Notes, notes...)
 	if err := b.line.say(ask); err != nil {
 		return err
@@ -215,7 +229,11 @@ func (n *Near) agree(ctx context.Context, b *Both) (err error) {
 		}
 		return nil
 	}
-	b.Notes = append(b.Notes, fmt.Sprintf("MTU %d at both ends: more does not fit at %s, though %d would here", there, fault.Printable(n.Name), here))
+	because := "more does not fit at " + fault.Printable(n.Name)
+	if b.Far.Mend {
+		because = fault.Printable(n.Name) + " has it"
+	}
+	b.Notes = append(b.Notes, fmt.Sprintf("MTU %d at both ends: %s, though %d would fit here", there, because, here))
 	want := b.wish.Near
 	want.MTU = there
 	b.Near, err = n.Host.Plan(ctx, want)

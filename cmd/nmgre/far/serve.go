@@ -35,7 +35,9 @@ type serving struct {
 	want nm.Tunnel // of the plan
 	make *plan.Plan
 	edit *plan.EditPlan
-	look *looking
+	// shown is the UUID of the tunnel that the near end has asked about.
+	shown string
+	look  *looking
 }
 
 // Serve talks with the near end until it has nothing more to say. Errors are told to the near end
@@ -110,6 +112,8 @@ func greeting(ctx context.Context, host *nmgre.Host) (*pair.Hello, error) {
 // answer does what a message asks for.
 func (v *serving) answer(ctx context.Context, m pair.Message) error {
 	switch is := func(types ...pair.Type) bool { return slices.Contains(types, m.Type) }; {
+	case is(pair.Show):
+		return v.show(ctx, m.Name)
 	case is(pair.Plan):
 		return v.plan(ctx, m)
 	case is(pair.Make):
@@ -129,8 +133,8 @@ func (v *serving) plan(ctx context.Context, m pair.Message) (err error) {
 	}
 	v.make, v.edit = nil, nil
 	if m.Mend {
-		if name, err := v.mended(ctx); err != nil || name != "" {
-			return errors.Join(err, v.planEdit(ctx, name))
+		if uuid, err := v.mended(ctx); err != nil || uuid != "" {
+			return errors.Join(err, v.planEdit(ctx, uuid))
 		}
 	}
 	return v.planNew(ctx)
@@ -157,8 +161,11 @@ const mostTold = 200
 func some(lines []string) []string { return slices.Clip(lines[:min(len(lines), mostTold)]) }
 
 // mended returns the UUID of the tunnel that is to be mended: the one between the outer addresses
-// of the plan. It is empty if there is none.
+// of the plan, or the one that was shown. It is empty if there is none.
 func (v *serving) mended(ctx context.Context) (string, error) {
+	if v.shown != "" {
+		return v.shown, nil
+	}
 	all, err := v.host.List(ctx)
 	if err != nil {
 		return "", err
@@ -256,14 +263,25 @@ func (v *serving) create(ctx context.Context, host *nmgre.Host, mtu uint32) (str
 }
 
 // mend changes the end that is there. One that needs no change is asked for its evidence alone.
-func (v *serving) mend(ctx context.Context, host *nmgre.Host) (string, error) {
+func (v *serving) mend(ctx context.Context, host *nmgre.Host) (name string, err error) {
+	lower, err := v.raised(ctx, host)
+	if lower != nil {
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, lower(context.WithoutCancel(ctx)))
+			}
+		}()
+	}
+	if err != nil {
+		return "", err
+	}
 	if err := v.say(pair.Message{Type: pair.Up}); err != nil {
 		return "", err
 	}
 	if err := v.wait(ctx, pair.Prove); err != nil {
 		return "", err
 	}
-	name := v.edit.After.Name
+	name = v.edit.After.Name
 	if len(v.edit.Changes) > 0 {
 		_, err := host.Edit(ctx, *v.edit, nmgre.EditOptions{})
 		return name, err

@@ -130,6 +130,9 @@ func (p PairPlanned) text() string {
 	for _, change := range p.Changes {
 		fmt.Fprintf(&b, "~ %s\n", OneLine(change))
 	}
+	if p.Command == "" && len(p.Steps) == 0 && len(p.Changes) == 0 {
+		fmt.Fprintf(&b, "%s is there, and stays as it is\n", fault.Printable(p.Tunnel))
+	}
 	if p.Command != "" {
 		fmt.Fprintf(&b, "   %s\n", fault.Escaped(p.Command))
 	}
