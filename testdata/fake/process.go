@@ -120,7 +120,7 @@ func (p *Process) call(ctx context.Context, method string, work func() error) er
 	return do()
 }
 
-// Look runs f while no call of any process does its work, for a test that reads the world then.
+// Look runs f while no call of any process does its work, for a test that reads or changes it.
 // f must make no call.
 func (w *World) Look(f func()) {
 	w.atWork.Lock()

@@ -19,7 +19,7 @@ import (
 // Existing returns the near end that is there already: the tunnel of that name, or without a name
 // the only one to that far end. It is nil if there is none.
 func (n *Near) Existing(ctx context.Context, name string, remote netip.Addr) (*nmgre.Status, error) {
-	all, err := n.Host.List(ctx)
+	all, err := n.at().List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ type Mended struct {
 func (n *Near) PlanMend(ctx context.Context, b *Both, near nmgre.Status) error {
 	t := near.Tunnel.WithKept(near.Kept)
 	b.wish.Near = t
-	mirror, err := n.Host.FarEnd(ctx, t)
+	mirror, err := n.at().FarEnd(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -90,6 +90,7 @@ func (n *Near) Mend(ctx context.Context, b *Both, near nmgre.Status) (Mended, er
 		err = errors.Join(w.failed(ctx, err), w.undo(context.WithoutCancel(ctx)))
 		return Mended{}, err
 	}
+	b.line.over()
 	_ = forget(filepath.Join(string(n.Doubt), near.Tunnel.Name)) // there may be none
 	m := Mended{Report: w.report, Far: w.Far, FarName: b.Far.Name, Changes: b.Far.Changes}
 	m.Near, err = n.Host.Show(ctx, near.UUID)

@@ -39,6 +39,14 @@ type Near struct {
 	Careful func(context.Context, plan.Effect) error
 	Watch   func() func()
 	NoProbe bool
+
+	look moment
+}
+
+// at returns this host for plans.
+func (n *Near) at() *nmgre.Host {
+	n.look.host = n.Host
+	return n.look.now()
 }
 
 // Both is the plan of both ends.
@@ -67,6 +75,7 @@ type Result struct {
 type line struct {
 	*talk
 	conn Line
+	left bool // nobody waits for its end
 	once sync.Once
 	err  error
 }
@@ -132,13 +141,18 @@ func (n *Near) hear(ctx context.Context, l *line, want pair.Type) (pair.Message,
 func (n *Near) Plan(ctx context.Context, wish pair.Wish, name string) (*Both, error) {
 	own := make(chan error, 1)
 	var near *pair.Hello
+	view := n.at()
 	go func() { // while ssh connects
 		var err error
-		near, err = greeting(ctx, n.Host)
+		near, err = greeting(ctx, view)
 		own <- err
 	}()
 	l, hello, err := n.dial(ctx)
-	if ownErr := <-own; ownErr != nil {
+	ownErr := <-own
+	if now := n.at(); now != view && ownErr == nil { // a person has answered ssh
+		near, ownErr = greeting(ctx, now)
+	}
+	if ownErr != nil {
 		if l != nil {
 			_ = l.close()
 		}
@@ -184,8 +198,12 @@ func (n *Near) plan(ctx context.Context, b *Both, near *pair.Hello, name string)
 	return n.planBoth(ctx, b, near)
 }
 
-// Leave ends a plan that is not carried out.
-func (b *Both) Leave() { _ = b.line.close() }
+// Leave ends a plan that is not carried out, and does nothing after one that was.
+func (b *Both) Leave() {
+	if !b.line.left {
+		_ = b.line.close()
+	}
+}
 
 // planBoth plans the near end, then the far one, and agrees on the MTU.
 func (n *Near) planBoth(ctx context.Context, b *Both, near *pair.Hello) (err error) {
@@ -195,7 +213,7 @@ func (n *Near) planBoth(ctx context.Context, b *Both, near *pair.Hello) (err err
 	if err := b.wish.Near.Validate(); err != nil {
 		return err
 	}
-	if b.Near, err = n.Host.Plan(ctx, b.wish.Near); err != nil {
+	if b.Near, err = n.at().Plan(ctx, b.wish.Near); err != nil {
 		return err
 	}
 	return n.agreeWith(ctx, b, b.wish, false)
@@ -236,7 +254,7 @@ func (n *Near) agree(ctx context.Context, b *Both) (err error) {
 	b.Notes = append(b.Notes, fmt.Sprintf("MTU %d at both ends: %s, though %d would fit here", there, because, here))
 	want := b.wish.Near
 	want.MTU = there
-	b.Near, err = n.Host.Plan(ctx, want)
+	b.Near, err = n.at().Plan(ctx, want)
 	return err
 }
 
@@ -246,11 +264,11 @@ func (n *Near) Make(ctx context.Context, b *Both) (Result, error) {
 	if err := n.Careful(ctx, b.Near.Effect()); err != nil {
 		return Result{}, err
 	}
-	defer n.Watch()()
 	w := &making{Near: n, both: b, Result: Result{FarName: b.Far.Name, Host: n.Name}}
 	if err := b.line.say(pair.Message{Type: pair.Make, MTU: b.mtu}); err != nil {
 		return w.Result, n.endedBecause(errEnded, b.line.close())
 	}
+	defer n.Watch()()
 	guarded, free := b.line.guard(ctx)
 	defer free()
 	w.free = free
@@ -263,6 +281,13 @@ func (n *Near) Make(ctx context.Context, b *Both) (Result, error) {
 		return w.Result, w.failed(ctx, err)
 	}
 	return w.Result, w.settle(context.WithoutCancel(ctx), &host)
+}
+
+// over ends the conversation when all is saved. The far side has nothing more to say, and nobody
+// waits until its shell and ssh have ended.
+func (l *line) over() {
+	l.left = true
+	go func() { _ = l.close() }()
 }
 
 // making is both ends while they are made.
@@ -382,6 +407,7 @@ func (w *making) settle(ctx context.Context, host *nmgre.Host) error {
 		_, err = w.hear(waiting, w.both.line, pair.Saved)
 	}
 	if err == nil {
+		w.both.line.over()
 		return forget(w.note)
 	}
 	w.Tell("the answer of " + fault.Printable(w.Name) + " is lost: asking it again")

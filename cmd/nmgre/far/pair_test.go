@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,7 @@ type wired struct {
 	// links are the tunnels of both hosts as the other one's packets find them: each process shows
 	// its host's before each call and message, so that no host reads the other one's state itself.
 	links   [2]atomic.Pointer[kernel.GRELink]
+	served  []*fake.Process // by which the far end was served
 	serving sync.WaitGroup
 }
 
@@ -155,6 +157,7 @@ func (n *wired) dial(t *testing.T, c cut, killNear, killFar func()) func(context
 			})
 		}
 		p := n.start(n.far)
+		n.served = append(n.served, p)
 		die := func() {
 			if c.fromFar {
 				killFar()
@@ -245,10 +248,18 @@ func tunnels(w *fake.World) string {
 func TestPair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, told := newWired(), []string(nil)
-		near := n.nearOf(t, n.start(n.near).Host(), n.dial(t, cut{at: -1}, nil, nil), &told)
+		p := n.start(n.near)
+		near := n.nearOf(t, p.Host(), n.dial(t, cut{at: -1}, nil, nil), &told)
 		both, err := near.Plan(t.Context(), pair.Wish{Near: nm.NewTunnel()}, "")
 		if err != nil {
 			t.Fatal(err)
+		}
+		for name, calls := range map[string][]string{"this host": p.Calls, "the far one": n.served[0].Calls} {
+			for _, method := range []string{"List", "Manager", "Links"} {
+				if times := len(slices.DeleteFunc(slices.Clone(calls), func(call string) bool { return call != method })); times != 1 {
+					t.Errorf("%s is asked %d times for %s: %q", name, times, method, calls)
+				}
+			}
 		}
 		done, err := near.Make(t.Context(), both)
 		if err != nil {
@@ -270,6 +281,29 @@ func TestPair(t *testing.T) {
 		}
 		if left := near.Doubt.any(); len(left) != 0 {
 			t.Errorf("notes are left: %q", left)
+		}
+	})
+}
+
+// What has changed on this host while a person answered ssh counts.
+func TestPairLooksAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, told := newWired(), []string(nil)
+		dial := n.dial(t, cut{at: -1}, nil, nil)
+		near := n.nearOf(t, n.start(n.near).Host(), func(ctx context.Context) (Line, error) {
+			time.Sleep(2 * fresh)
+			n.near.Look(func() {
+				n.near.AddLink(kernel.Link{Name: "eth2", Kind: "veth", Up: true, MTU: 1500, Addresses: want.CIDRs("172.16.0.1/30")})
+			})
+			return dial(ctx)
+		}, &told)
+		both, err := near.Plan(t.Context(), pair.Wish{Near: nm.NewTunnel()}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		both.Leave()
+		if got := both.Near.Tunnel.Addresses; len(got) != 1 || got[0] != want.CIDR("172.16.0.5/30") {
+			t.Errorf("its inner address is %v", got)
 		}
 	})
 }

@@ -32,6 +32,7 @@ type serving struct {
 	Server
 	*talk
 	host *nmgre.Host
+	at   moment    // for plans
 	want nm.Tunnel // of the plan
 	make *plan.Plan
 	edit *plan.EditPlan
@@ -55,7 +56,7 @@ func (s Server) Serve(ctx context.Context) error {
 		return v.fail(err)
 	}
 	defer closeHost()
-	v.host = host
+	v.host, v.at.host = host, host
 	if err := v.greet(ctx); err != nil {
 		return v.fail(err)
 	}
@@ -81,7 +82,7 @@ func (v *serving) fail(err error) error {
 
 // greet says who this host is.
 func (v *serving) greet(ctx context.Context) error {
-	hello, err := greeting(ctx, v.host)
+	hello, err := greeting(ctx, v.at.now())
 	if err != nil {
 		return err
 	}
@@ -142,7 +143,7 @@ func (v *serving) plan(ctx context.Context, m pair.Message) (err error) {
 
 // planNew plans a new tunnel.
 func (v *serving) planNew(ctx context.Context) error {
-	planned, err := v.host.Plan(ctx, v.want)
+	planned, err := v.at.now().Plan(ctx, v.want)
 	if err != nil {
 		return err
 	}
@@ -166,7 +167,7 @@ func (v *serving) mended(ctx context.Context) (string, error) {
 	if v.shown != "" {
 		return v.shown, nil
 	}
-	all, err := v.host.List(ctx)
+	all, err := v.at.now().List(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -199,7 +200,7 @@ func (v *serving) planEdit(ctx context.Context, uuid string) error {
 	if uuid == "" {
 		return nil
 	}
-	planned, err := v.host.PlanEdit(ctx, uuid, func(t *nm.Tunnel) error { pair.Mend(t, v.want); return nil })
+	planned, err := v.at.now().PlanEdit(ctx, uuid, func(t *nm.Tunnel) error { pair.Mend(t, v.want); return nil })
 	if err != nil {
 		return err
 	}
@@ -247,7 +248,7 @@ func (v *serving) create(ctx context.Context, host *nmgre.Host, mtu uint32) (str
 	if mtu != 0 && mtu != planned.Tunnel.MTU {
 		want := v.want
 		want.Name, want.MTU = planned.Tunnel.Name, mtu
-		again, err := host.Plan(ctx, want)
+		again, err := v.at.now().Plan(ctx, want)
 		if err != nil {
 			return "", err
 		}

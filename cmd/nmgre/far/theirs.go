@@ -49,7 +49,7 @@ func (n *Near) planTheirs(ctx context.Context, b *Both, near *pair.Hello, theirs
 		err = b.wish.Near.Validate()
 	}
 	if err == nil {
-		b.Near, err = n.Host.Plan(ctx, b.wish.Near)
+		b.Near, err = n.at().Plan(ctx, b.wish.Near)
 	}
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (n *Near) planTheirs(ctx context.Context, b *Both, near *pair.Hello, theirs
 // show is the far end's part: it tells what the other end of one of its tunnels is to be. The plan
 // that follows is about that tunnel.
 func (v *serving) show(ctx context.Context, name string) error {
-	all, err := v.host.List(ctx)
+	all, err := v.at.now().List(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (v *serving) show(ctx context.Context, name string) error {
 	case all[at].State == nm.StateExternal:
 		return &fault.Error{Kind: fault.ErrUnsupported, What: fault.Printable(name) + " was made by hand", Hint: "make a profile of it first: nmgre adopt " + fault.Operand(name)}
 	}
-	mirror, err := v.host.FarEnd(ctx, all[at].Tunnel.WithKept(all[at].Kept))
+	mirror, err := v.at.now().FarEnd(ctx, all[at].Tunnel.WithKept(all[at].Kept))
 	switch {
 	case err != nil:
 		return err
