@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -302,4 +303,48 @@ func TestApplyRefused(t *testing.T) {
 		}
 		want.Same(t, name, w.String(), before)
 	}
+}
+
+// What many tunnels all need to know is asked for once, and where nothing is to be done, nothing is
+// asked about single tunnels.
+func TestApplyAsksOnce(t *testing.T) {
+	const n = 40
+	w := fake.NewWorld()
+	p := w.Start()
+	h := p.Host()
+	var wants []reconcile.Wanted
+	for i := range n {
+		tunnel := simple(i + 1)
+		tunnel.Name = fmt.Sprint("ap", i)
+		wants = append(wants, reconcile.Wanted{Tunnel: tunnel})
+	}
+	expect := func(what string, most map[string]int) {
+		t.Helper()
+		times := make(map[string]int)
+		for _, call := range p.Calls {
+			times[call]++
+		}
+		p.Calls = nil
+		for call, count := range times {
+			if count > most[call] {
+				t.Errorf("%s of %d tunnels makes the call %s %d times", what, n, call, count)
+			}
+		}
+	}
+	planned, err := h.PlanApply(t.Context(), wants, reconcile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := map[string]int{"List": 1, "Manager": 1, "Links": 1, "All": 1, "UUIDs": 1}
+	many := maps.Clone(look)
+	many["Lookup"], many["IPsec"], many["Supports"] = n, n, n
+	expect("the plan", many)
+	if _, err := h.Apply(t.Context(), planned, true); err != nil {
+		t.Fatal(err)
+	}
+	expect("the change", map[string]int{"Add": n, "Activate": n, "SaveWith": n, "Save": n, "Lookup": n, "Links": 1, "Rules": 1, "Serials": 1})
+	if _, err := h.PlanApply(t.Context(), wants, reconcile.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	expect("the plan of no change", look)
 }

@@ -42,7 +42,7 @@ const maxTold = 20
 func Notes(ctx context.Context, sys nm.System, before, after nm.Tunnel) ([]string, error) {
 	var notes []string
 	if after.Local != before.Local {
-		links, err := sys.Kernel.Links(ctx)
+		links, err := kernel.Once(sys.Kernel).Links(ctx)
 		if err != nil {
 			return nil, err
 		}
