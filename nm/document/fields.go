@@ -35,6 +35,8 @@ type field struct {
 	form  form
 	about string   // for the schema
 	words []string // the only values, or those that a number may be besides
+	least uint32   // of a number
+	most  uint32
 	// own says that a field is of one end of one tunnel: defaults have none, nor have links.
 	own bool
 	// read writes the value into t. The values of a list are several; none of them is empty.
@@ -68,19 +70,19 @@ var fields = []field{
 	option("ignore-df", "fragment what is too large, whatever its DF bit says"),
 	option("checksum", "GRE checksums in both directions"),
 	option("sequence", "GRE sequence numbers in both directions"),
-	{name: "key", form: number, words: []string{none}, about: "the key of both directions, a 32-bit number", read: readKey("key"),
+	{name: "key", form: number, most: 4294967295, words: []string{none}, about: "the key of both directions, a 32-bit number", read: readKey("key"),
 		write: func(t nm.Tunnel) []string {
 			if !gre.SameKey(t.InputKey, t.OutputKey) {
 				return nil
 			}
 			return one(gre.KeyText(t.InputKey))
 		}},
-	{name: "input-key", form: number, own: true, words: []string{none}, about: "the key that received packets must carry", read: readKey("input-key"),
+	{name: "input-key", form: number, most: 4294967295, own: true, words: []string{none}, about: "the key that received packets must carry", read: readKey("input-key"),
 		write: func(t nm.Tunnel) []string { return unlessSame(t, t.InputKey) }},
-	{name: "output-key", form: number, own: true, words: []string{none}, about: "the key that sent packets carry", read: readKey("output-key"),
+	{name: "output-key", form: number, most: 4294967295, own: true, words: []string{none}, about: "the key that sent packets carry", read: readKey("output-key"),
 		write: func(t nm.Tunnel) []string { return unlessSame(t, t.OutputKey) }},
 	switched("no-pmtud", "turn path MTU discovery off; needs ttl: inherit", func(t *nm.Tunnel) *bool { return &t.NoPMTUD }),
-	{name: "ttl", form: number, words: []string{inherit}, about: "the outer TTL, 1 to 255, or inherit",
+	{name: "ttl", form: number, least: 1, most: 255, words: []string{inherit}, about: "the outer TTL, 1 to 255, or inherit",
 		read: func(_ *parser, t *nm.Tunnel, v []string) error {
 			return readNumber("ttl", v[0], 1, 255, inherit, 0, func(n uint32) { t.TTL = uint8(n) }) //nolint:gosec // at most 255
 		},
@@ -90,12 +92,12 @@ var fields = []field{
 			}
 			return unless(gre.TTLText(t.TTL), gre.TTLText(gre.DefaultTTL))
 		}},
-	{name: "tos", form: number, words: []string{inherit}, about: "the outer TOS, 0 to 255, or inherit",
+	{name: "tos", form: number, most: 255, words: []string{inherit}, about: "the outer TOS, 0 to 255, or inherit",
 		read: func(_ *parser, t *nm.Tunnel, v []string) error {
 			return readNumber("tos", v[0], 0, 255, inherit, 1, func(n uint32) { t.TOS = uint8(n) }) //nolint:gosec // at most 255
 		},
 		write: func(t nm.Tunnel) []string { return unless(gre.TOSText(t.TOS), "0") }},
-	{name: "mtu", form: number, words: []string{"auto"}, about: "the device's MTU in bytes, or auto to compute it from the route to the far end",
+	{name: "mtu", form: number, least: 68, most: 65535, words: []string{"auto"}, about: "the device's MTU in bytes, or auto to compute it from the route to the far end",
 		read: func(_ *parser, t *nm.Tunnel, v []string) error {
 			return readNumber("mtu", v[0], gre.MinMTU4, 65535, "auto", 0, func(n uint32) { t.MTU = n })
 		},
@@ -117,7 +119,7 @@ var fields = []field{
 			}
 			return one(flags.String())
 		}},
-	{name: "encap-limit", form: number, words: []string{none}, about: "the tunnel encapsulation limit of the IPv6 modes, 1 to 255, or none to send none",
+	{name: "encap-limit", form: number, least: 1, most: 255, words: []string{none}, about: "the tunnel encapsulation limit of the IPv6 modes, 1 to 255, or none to send none",
 		read: func(_ *parser, t *nm.Tunnel, v []string) error {
 			return readNumber("encap-limit", v[0], 1, 255, none, 0, func(n uint32) { t.SetEncapLimit(uint8(n)) }) //nolint:gosec // at most 255
 		},
@@ -127,7 +129,7 @@ var fields = []field{
 			}
 			return unless(unless0(decimal(uint32(t.EncapLimit))), decimal(gre.DefaultEncapLimit))
 		}},
-	{name: "flow-label", form: number, about: "the flow label of the IPv6 modes, 0 to 1048575",
+	{name: "flow-label", form: number, most: 1048575, about: "the flow label of the IPv6 modes, 0 to 1048575",
 		read: func(_ *parser, t *nm.Tunnel, v []string) error {
 			return readNumber("flow-label", v[0], 0, 0xfffff, "", 0, func(n uint32) { t.FlowLabel = n })
 		},

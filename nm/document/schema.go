@@ -94,7 +94,7 @@ func fieldSchema(f field) object {
 		return oneOrMore(f.about)
 	case number:
 		// a number may be written in any way that iproute2 reads, such as 0x2a or 0.0.0.42
-		anyOf := []object{{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9a-fA-Fx.]+$"}}
+		anyOf := []object{{"type": "integer", "minimum": f.least, "maximum": f.most}, {"type": "string", "pattern": "^[0-9a-fA-Fx.]+$"}}
 		if len(f.words) > 0 {
 			anyOf = append(anyOf, object{"enum": f.words})
 		}

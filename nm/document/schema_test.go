@@ -69,6 +69,8 @@ func (v validator) keyword(schema map[string]any, keyword string, arg, value any
 		return failed(!isText || float64(utf8.RuneCountInString(text)) >= arg.(float64))
 	case "minimum":
 		return failed(!isNumber || float64(number) >= arg.(float64))
+	case "maximum":
+		return failed(!isNumber || float64(number) <= arg.(float64))
 	case "minItems":
 		return failed(!isArray || float64(len(array)) >= arg.(float64))
 	case "maxItems":
@@ -168,7 +170,7 @@ func TestSchemaTakesTheRight(t *testing.T) {
 // beyondSchema are the wrong documents that only the parser can refuse: what is wrong about them is
 // no matter of form.
 var beyondSchema = []string{
-	"no peer", "no address", "two of one name", "a name that is too long", "a peer that is no address", "an inner address without a length", "a key that is too large", "a key and an input key", "a TTL that is too large",
+	"no peer", "no address", "two of one name", "a name that is too long", "a peer that is no address", "an inner address without a length", "a key and an input key",
 	"an MTU that is too small", "the mode of the other family", "a wrong route", "a wrong rule", "a wrong SNAT", "an anchor and an alias", "a tag", "a second document", "a control character in a name",
 	"a wrong outer address", "a network with host bits", "a host that nobody can name", "an unknown host", "a link to itself", "two links between two hosts", "ends of a star", "the end of another host", "addresses of two networks",
 	"no pool", "a pool that is too small", "a pool with host bits", "a pool without hosts", "hosts of the same address",

@@ -113,6 +113,9 @@ func notYAML(err error) error {
 		e.Line, _ = strconv.Atoi(m[1]) // digits alone
 		what = what[len(m[0]):]
 	}
+	if strings.Contains(what, "cannot start any token") { // the library's words for it
+		e.Hint = "indent with spaces, not tabs, and quote a value that begins with @, % or `"
+	}
 	e.What = "it is no YAML: " + fault.Printable(what)
 	return e
 }
