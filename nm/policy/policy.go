@@ -152,9 +152,9 @@ func (t Table) String() string {
 	return fmt.Sprintf("no rule leads to table %d%s: its routes carry nothing; add one, such as: --rule 'from ADDRESS table %[1]d'", t.Number, family)
 }
 
-// Unled returns the tables of the tunnel's routes that neither a rule of the tunnel nor one of this
-// host leads to.
-func Unled(t nm.Tunnel, held []kernel.HeldRule) []Table {
+// Unled returns the tables of the tunnel's routes, and of more of them, that neither a rule of the
+// tunnel nor one of this host leads to.
+func Unled(t nm.Tunnel, held []kernel.HeldRule, more ...routes.Route) []Table {
 	led := make(map[Table]bool)
 	for _, r := range t.Rules {
 		led[Table{r.Table, r.IPv6}] = true
@@ -165,8 +165,12 @@ func Unled(t nm.Tunnel, held []kernel.HeldRule) []Table {
 		ofVRF[h.IPv6] = ofVRF[h.IPv6] || h.Partly && h.Action == rule.Lookup && h.Table == 0
 	}
 	var unled []Table
-	for i := range t.Routes {
-		table := Table{t.Routes[i].TableOrMain(), t.Routes[i].Dst.Addr().Is6()}
+	for i := range len(t.Routes) + len(more) { // they may be very many, and are not copied
+		list := t.Routes
+		if i >= len(list) {
+			i, list = i-len(list), more
+		}
+		table := Table{list[i].TableOrMain(), list[i].Dst.Addr().Is6()}
 		if apart(table.Number) && !led[table] && !ofVRF[table.IPv6] {
 			led[table] = true // it is told once
 			unled = append(unled, table)

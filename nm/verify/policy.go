@@ -31,14 +31,11 @@ func (v *verifier) checkPolicy(ctx context.Context) (err error) {
 	}
 	all := v.tunnel
 	all.Rules = v.rules
-	if len(v.kept.Routes) > 0 {
-		all.Routes = slices.Concat(all.Routes, v.kept.Routes)
-	}
 	if v.heldRules, err = v.sys.Kernel.Rules(ctx); err != nil {
 		return err
 	}
 	v.checkRulesThere()
-	for _, table := range policy.Unled(all, v.heldRules) {
+	for _, table := range policy.Unled(all, v.heldRules, v.kept.Routes...) {
 		family := ""
 		if table.IPv6 {
 			family = " for IPv6"

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"maps"
 	"reflect"
@@ -142,20 +143,38 @@ func pack(s Settings) (string, error) {
 		dbus.FieldPath: dbus.MakeVariant(dbus.ObjectPath("/nmgre")), dbus.FieldInterface: dbus.MakeVariant("nmgre.Edit"), dbus.FieldMember: dbus.MakeVariant("Before"),
 		dbus.FieldSignature: dbus.MakeVariant(dbus.ParseSignatureMust("a{sa{sv}}")),
 	}}
-	var raw, packed bytes.Buffer
+	var raw bytes.Buffer
 	if err := msg.EncodeTo(&raw, binary.LittleEndian); err != nil {
 		return "", fmt.Errorf("encode the profile: %w", err)
 	}
-	w := gzip.NewWriter(&packed)
-	_, err := w.Write(raw.Bytes())
-	if err = errors.Join(err, w.Close()); err != nil {
+	packed, err := compressed(raw.Bytes())
+	if err != nil {
 		return "", err
 	}
-	text := base64.StdEncoding.EncodeToString(packed.Bytes())
+	text := base64.StdEncoding.EncodeToString(packed)
 	if len(text) > beforePart*maxBeforeParts || raw.Len() > maxBefore {
 		return "", errLargeEdit
 	}
 	return text, nil
+}
+
+// compressed returns a gzip file (RFC 1952). A short one has its bytes as they are, since a
+// compressor takes 800 KB of memory.
+func compressed(raw []byte) ([]byte, error) {
+	const short = 4 << 10
+	if len(raw) < short {
+		n := uint16(len(raw))                                   //nolint:gosec // short; of one stored block (RFC 1951)
+		file := []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1} // no name, no time, any system; the last block
+		file = binary.LittleEndian.AppendUint16(file, n)
+		file = append(binary.LittleEndian.AppendUint16(file, ^n), raw...)
+		file = binary.LittleEndian.AppendUint32(file, crc32.ChecksumIEEE(raw))
+		return binary.LittleEndian.AppendUint32(file, uint32(n)), nil
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err := w.Write(raw)
+	err = errors.Join(err, w.Close())
+	return packed.Bytes(), err
 }
 
 // unpack decodes the text of pack. It trusts nothing in it.

@@ -1,7 +1,10 @@
 package wire
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -69,6 +72,34 @@ func TestEditLarge(t *testing.T) {
 		}
 	} else if dbustest.Print(s) != dbustest.Print(rich()) {
 		t.Error("it does not fit, and something is noted")
+	}
+}
+
+// Short and long texts are read back by the reader of gzip files. A short one needs no compressor.
+func TestCompressed(t *testing.T) {
+	for _, n := range []int{0, 1, 4<<10 - 1, 4 << 10, 100_000} {
+		raw := bytes.Repeat([]byte{byte(n), 7, 8}, n/3+1)[:n]
+		file, err := compressed(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := gzip.NewReader(bytes.NewReader(file))
+		if err != nil {
+			t.Fatalf("%d bytes: %v", n, err)
+		}
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, raw) {
+			t.Errorf("%d bytes: %v, %d bytes", n, err, len(got))
+		}
+	}
+	short := testing.Benchmark(func(b *testing.B) {
+		for b.Loop() {
+			if _, err := compressed([]byte("short")); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	if short.AllocedBytesPerOp() > 1000 {
+		t.Errorf("a short text takes %d bytes of memory", short.AllocedBytesPerOp())
 	}
 }
 
