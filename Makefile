@@ -15,7 +15,7 @@ PREFIX  ?= /usr/local
 export CGO_ENABLED := 0
 
 # testdata/ is left out of ./... by Go itself, but the lab's own Go code is code like any other.
-PACKAGES := ./... ./testdata/fake ./testdata/lab/... ./testdata/netns ./testdata/pictures ./testdata/want
+PACKAGES := ./... ./testdata/fake ./testdata/onecall ./testdata/lab/... ./testdata/netns ./testdata/pictures ./testdata/want
 
 # polkit up to 122 reads policies from here only.
 POLKIT  ?= /usr/share/polkit-1/actions

@@ -27,6 +27,8 @@ build() { # FOLDER PROGRAM: with the paths and the commit left out, two builds d
 build . nmgre
 build "$tree" nmgre.before
 cp "$bench/nmgre.before" "$share/"
+# Stripped, as the program is that is shipped.
+CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w' -o "$share/onecall" ./testdata/onecall
 
 # The lists were read by the root package once.
 CGO_ENABLED=0 go test -c -o "$bench/parse.test" ./routes/list
