@@ -21,11 +21,13 @@ git rev-parse --quiet --verify "$before^{commit}" >/dev/null || {
 rm -rf "$tree" "$bench"
 mkdir -p "$tree" "$bench" "$share"
 git archive "$before" | tar -x -C "$tree"
-build() { # FOLDER PROGRAM: with the paths and the commit left out, two builds differ by their source alone
-	CGO_ENABLED=0 go build -C "$1" -trimpath -buildvcs=false -o "$PWD/$bench/$2" ./cmd/nmgre
+build() { # FOLDER PROGRAM FLAG...: with the paths and the commit left out, two builds differ by their source alone
+	CGO_ENABLED=0 go build -C "$1" -trimpath -buildvcs=false "${@:3}" -o "$PWD/$bench/$2" ./cmd/nmgre
 }
 build . nmgre
 build "$tree" nmgre.before
+# Its size is compared as make builds it: without symbols now, and with them then.
+build . nmgre.shipped -ldflags='-s -w'
 cp "$bench/nmgre.before" "$share/"
 # Stripped, as the program is that is shipped.
 CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w' -o "$share/onecall" ./testdata/onecall
