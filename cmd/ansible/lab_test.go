@@ -165,7 +165,7 @@ func TestLabAnsible(t *testing.T) {
 	mustHaveTunnels(t, lab.Linux1, "gre-linux2", "gre-linux3")
 	mustHaveTunnels(t, lab.Linux(3), "gre-linux1")
 	mustPingAll(t, 3)
-	mustPlay(t, "three.ini", 3, nil)
+	mustPlay(t, "three.ini", 3, nil, "-e", `{"mesh_verify": "{{ inventory_hostname == 'linux2' }}"}`)
 }
 
 // drift changes the key of a tunnel behind nmgre's back.
