@@ -123,10 +123,18 @@ func (c *createWork) steps(ctx context.Context, p phase, first bool) []editStep 
 // save ends the trial of the profile, and then that of what root keeps.
 func (c *createWork) save(ctx context.Context) (err error) {
 	c.saving = true
-	if c.file, err = c.host.Profiles.Save(ctx, c.uuid); err != nil {
+	if c.plan.Over != nil { // with the mark, from here on the next command ends what is left
+		if err = c.host.Profiles.SaveWith(ctx, c.uuid, c.uuid); err != nil {
+			return err
+		}
+		adopt.Done(ctx, c.plan.Over, c.host.warn)
+	}
+	switch c.file, err = c.host.Profiles.Save(ctx, c.uuid); {
+	case err != nil && c.plan.Over != nil: // nothing could give the SNAT back that was made by hand
+		c.host.warn("the profile is on disk, but the mark of its trial could not be removed: " + err.Error())
+	case err != nil:
 		return err
 	}
-	adopt.Done(ctx, c.plan.Over, c.host.warn)
 	return saved(ctx, c.trial)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -118,13 +119,16 @@ const handRules = `
 	nft add rule ip hand post oifname tun0 ip saddr 192.0.2.0/24 masquerade`
 
 // A tunnel that was made by hand becomes a profile under traffic, and loses nothing: no packet, no
-// address, no route, no rule. It comes up again by itself after a reboot.
+// address, no route, no rule, though the host's reverse path filter is strict. It comes up again by
+// itself after a reboot.
 //
 //lab:every
 func TestLabAdopt(t *testing.T) {
 	lab.Need(t)
 	installHook(t, lab.Linux1)
 	clean := lab.Linux1.Snapshot(t)
+	lab.Linux1.Run(t, "sysctl", "-w", "net.ipv4.conf.all.rp_filter=1") // until the reboot
+	t.Cleanup(func() { lab.Linux1.Try("sysctl", "-w", "net.ipv4.conf.all.rp_filter=0") })
 	byHand(t)
 	lab.Linux1.Run(t, "sh", "-ec", handRules)
 	if list := nmgreOn(t, lab.Linux1, exitDone, "list").Stderr; !strings.Contains(list, "nmgre adopt tun0") {
@@ -277,9 +281,10 @@ func TestLabAdoptKilled(t *testing.T) {
 	lab.Linux1.Run(t, "sh", "-ec", handRules)
 	before, rules := forwarding(t), numberedRules(t)
 	targets := []string{"10.10.2.1", "10.77.1.2", "fd00:77::2"}
-	// The second moment is before or while NetworkManager takes over the link, the last one while
-	// the process waits to be confirmed.
-	for _, moment := range []string{"added the profile", "nmgre-by", "brought it up", "press Enter"} {
+	// The second moment is before or while NetworkManager takes over the link, the fourth one while
+	// the process waits to be confirmed, and the last one when the profile is on disk: the SNAT
+	// made by hand is still there, perhaps.
+	for _, moment := range []string{"added the profile", "nmgre-by", "brought it up", "press Enter", inFile} {
 		killAdopt(t, moment)
 		for _, to := range targets {
 			eventually(t, "killed after "+moment+": "+to+" answers", func() bool { return lab.Ping(t, lab.Linux1, to) })
@@ -318,8 +323,12 @@ func numberedRules(t *testing.T) string {
 	return lab.Linux1.Run(t, "sh", "-c", "ip -d rule; ip -6 -d rule")
 }
 
-// killAdopt kills an adoption as soon as it has said that, or a device has that name. It waits to
-// be confirmed then at the latest.
+// inFile is the file of the profile, below the root of its host.
+const inFile = "etc/NetworkManager/system-connections/tun0.nmconnection"
+
+// killAdopt kills an adoption as soon as it has said that, or a device has that name, or the
+// profile's file is there. Unless the file is waited for, it waits to be confirmed then at the
+// latest.
 func killAdopt(t *testing.T, moment string) {
 	t.Helper()
 	theirs, ours, err := os.Pipe()
@@ -338,10 +347,17 @@ func killAdopt(t *testing.T, moment string) {
 	}
 	_ = theirs.Close()
 	is := func() bool {
+		if moment == inFile {
+			if strings.Contains(read(t, said), "press Enter") {
+				_, _ = ours.WriteString("\n") // it may have been read already
+			}
+			_, err := os.Stat(filepath.Join(lab.Linux1.Root(), inFile))
+			return err == nil
+		}
 		devices, _ := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/net/dev")
 		return strings.Contains(read(t, said)+string(devices), moment)
 	}
-	for end := time.Now().Add(2 * time.Minute); !is(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Errorf("there was no moment %q:\n%s", moment, read(t, said))
 			break

@@ -92,17 +92,24 @@ func TestLabImportSeed(t *testing.T) {
 				nmgreOn(t, lab.Linux2, exitDone, "edit", "tun0", "--snat", "10.10.2.0/24=10.10.2.1")
 			}
 			mustPing(t, lab.Linux1, lab.LAN2Addr)
+			mustPassBoth(t, "the first scenario")
 			for _, network := range way.route2 {
 				nmgreOn(t, lab.Linux2, exitDone, "route", "add", "tun0", network)
 			}
-			for _, host := range []lab.Host{lab.Linux1, lab.Linux2} {
-				if got := verdict(t, host, exitDone, "tun0"); got != "pass" {
-					t.Errorf("%s: the verdict is %s", host, got)
-				}
-			}
+			mustPassBoth(t, "the second scenario")
 			mustPing(t, lab.LAN1, lab.LAN2Addr)
 			mustPing(t, lab.LAN2, lab.LAN1Addr)
 		})
+	}
+}
+
+// mustPassBoth verifies tun0 on both hosts.
+func mustPassBoth(t *testing.T, scenario string) {
+	t.Helper()
+	for _, host := range []lab.Host{lab.Linux1, lab.Linux2} {
+		if got := verdict(t, host, exitDone, "tun0"); got != "pass" {
+			t.Errorf("%s, %s: the verdict is %s", scenario, host, got)
+		}
 	}
 }
 

@@ -235,3 +235,14 @@ func sentAgain(t *testing.T, body []byte) {
 		t.Errorf("%v, %v\n%x\n%x", err, err2, rule, again)
 	}
 }
+
+// The link that stands in gets the loose reverse path filter by its index.
+func TestLooseFilter(t *testing.T) {
+	conf := attributes(0, attribute{rpFilter, number(2)})
+	family := attributes(0, attribute{unix.AF_INET, attributes(0, attribute{inetConf, conf})})
+	wanted := attributes(unix.SizeofIfInfomsg, attribute{unix.IFLA_AF_SPEC, family})
+	wire.Native.PutUint32(wanted[4:], 9)
+	if got := looseFilter(9); !bytes.Equal(got, wanted) {
+		t.Errorf("%x, want %x", got, wanted)
+	}
+}

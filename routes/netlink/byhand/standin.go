@@ -70,6 +70,9 @@ func (h Hands) standIn(ctx context.Context, b kernel.ByHand, device uint32, asid
 	if err := h.standInRules(ctx, b, name); err != nil {
 		return err
 	}
+	if err := h.loosen(ctx, b, index); err != nil {
+		return err
+	}
 	if err := send(ctx, unix.RTM_NEWLINK, 0, body); err != nil { // up
 		return err
 	}
