@@ -18,7 +18,7 @@ const (
 const ICMPFragmentationNeeded = 4
 
 // unreachable4Words are the codes of Destination Unreachable (RFC 792, RFC 1122, RFC 1812).
-var unreachable4Words = map[uint8]string{
+var unreachable4Words = [256]string{
 	0: "network unreachable", 1: "host unreachable", 2: "protocol unreachable", 3: "port unreachable", 5: "source route failed",
 	6: "network unknown", 7: "host unknown", 9: "network administratively prohibited", 10: "host administratively prohibited",
 	11: "network unreachable for this type of service", 12: "host unreachable for this type of service",
@@ -26,7 +26,7 @@ var unreachable4Words = map[uint8]string{
 }
 
 // unreachable6Words are the codes of Destination Unreachable (RFC 4443, section 3.1).
-var unreachable6Words = map[uint8]string{
+var unreachable6Words = [256]string{
 	0: "no route", 1: "administratively prohibited", 2: "beyond the scope of the source address", 3: "address unreachable",
 	4: "port unreachable", 5: "source address failed a policy", 6: "route rejected",
 }
@@ -34,9 +34,9 @@ var unreachable6Words = map[uint8]string{
 // ICMPWords puts an ICMP error, or with v6 an ICMPv6 error, into words, such as "host unreachable".
 // The MTU is shown for errors that have one.
 func ICMPWords(v6 bool, kind, code uint8, mtu uint32) string {
-	words := unreachable4Words
+	words := &unreachable4Words
 	if v6 {
-		words = unreachable6Words
+		words = &unreachable6Words
 	}
 	switch {
 	case v6 && kind == ICMP6PacketTooBig:

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"strings"
+	"sync"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -23,13 +24,13 @@ type decoder struct {
 const maxDepth = 64
 
 // signatures are the signatures of the values that profiles have, parsed once.
-var signatures = func() map[string]dbus.Signature {
+var signatures = sync.OnceValue(func() map[string]dbus.Signature {
 	known := make(map[string]dbus.Signature)
 	for _, s := range []string{"y", "b", "n", "q", "i", "u", "x", "t", "d", "s", "o", "g", "v", "as", "ay", "au", "aay", "a{ss}", "a{sv}", "aa{sv}"} {
 		known[s] = dbus.ParseSignatureMust(s)
 	}
 	return known
-}()
+})
 
 // decodeSettings reads a body of the type a{sa{sv}}, in either order of bytes.
 func decodeSettings(body []byte, big bool) (Settings, error) {
@@ -118,7 +119,7 @@ func (d *decoder) text() (string, error) {
 
 // names are names that most profiles have, of settings, properties and attributes. All decoded
 // profiles share these strings.
-var names = func() map[string]string {
+var names = sync.OnceValue(func() map[string]string {
 	known := make(map[string]string)
 	for name := range strings.FieldsSeq("connection ip-tunnel ipv4 ipv6 proxy user id uuid type interface-name autoconnect timestamp " +
 		"permissions mode parent local remote ttl tos mtu input-key output-key method address-data route-data dns dns-search address prefix dest " +
@@ -127,7 +128,7 @@ var names = func() map[string]string {
 		known[name] = name
 	}
 	return known
-}()
+})
 
 // name reads a string that is often one of names.
 func (d *decoder) name() string {
@@ -135,7 +136,7 @@ func (d *decoder) name() string {
 	if d.byte() != 0 {
 		d.fail()
 	}
-	if known, ok := names[string(b)]; ok { // the compiler allocates no string for this
+	if known, ok := names()[string(b)]; ok { // the compiler allocates no string for this
 		return known
 	}
 	return string(b)
@@ -178,7 +179,7 @@ func (d *decoder) skipArray(signature string) {
 // variant reads a variant: a signature and a value.
 func (d *decoder) variant() dbus.Variant {
 	text := d.signature()
-	signature, ok := signatures[text]
+	signature, ok := signatures()[text]
 	if !ok || d.depth >= maxDepth {
 		d.fail()
 		return dbus.Variant{}
@@ -225,7 +226,7 @@ func (d *decoder) value(signature string) any {
 
 func (d *decoder) signatureValue() any {
 	text := d.signature()
-	signature, ok := signatures[text]
+	signature, ok := signatures()[text]
 	if !ok {
 		parsed, err := dbus.ParseSignature(text)
 		if err != nil {

@@ -212,14 +212,14 @@ func (s *source) valueOf(name string) dbus.Variant {
 		return dbus.MakeVariant(s.prefix(IPv6).String())
 	case strings.HasPrefix(name, "lock-") || name == "onlink" || name == "quickack":
 		return dbus.MakeVariant(s.bool())
-	case routeAttributes[name] == "" && name != "src" && name != "next-hop":
+	case routeAttributes()[name] == "" && name != "src" && name != "next-hop":
 		return dbus.MakeVariant(s.u32())
 	}
 	return s.value()
 }
 
 // words are names of attributes, some of them unknown.
-var words = append(slices.Sorted(maps.Keys(routeAttributes)), "address", "label", "later")
+var words = append(slices.Sorted(maps.Keys(routeAttributes())), "address", "label", "later")
 
 var places = [][2]string{
 	{Connection, "interface-name"}, {Connection, "autoconnect"}, {Connection, "id"}, {Connection, "type"},

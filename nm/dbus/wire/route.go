@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"sync"
 
 	"github.com/godbus/dbus/v5"
 
@@ -33,7 +34,7 @@ var metricAttributes = [...]struct {
 // routeAttributes are the attributes that an entry of route-data can have: those that every route
 // has, and those of NetworkManager's ip_route_attribute_spec, which has not changed from 1.42 on.
 // The value is the family that may have the attribute, or "" for both.
-var routeAttributes = func() map[string]string {
+var routeAttributes = sync.OnceValue(func() map[string]string {
 	known := map[string]string{"dest": "", "prefix": "", "next-hop": "", "metric": "", "type": "", "table": "", "src": "", "from": IPv6,
 		"tos": IPv4, "scope": IPv4, "weight": IPv4, "onlink": "", "mtu": "", "lock-mtu": "", "quickack": ""}
 	for _, a := range metricAttributes {
@@ -43,7 +44,7 @@ var routeAttributes = func() map[string]string {
 		}
 	}
 	return known
-}()
+})
 
 // profileTypes are the types of routes that a profile can hold.
 var profileTypes = [...]routes.Type{routes.TypeUnicast, routes.TypeLocal, routes.TypeBlackhole, routes.TypeUnreachable, routes.TypeProhibit, routes.TypeThrow}
@@ -345,7 +346,7 @@ func (a *attributes) fail(format string, args ...any) {
 // kind reads the route's type, after a look at the names of all attributes.
 func (a *attributes) kind() (routes.Type, error) {
 	for name := range a.entry {
-		family, ok := routeAttributes[name]
+		family, ok := routeAttributes()[name]
 		if !ok {
 			return 0, errForeign
 		}

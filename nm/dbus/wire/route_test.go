@@ -38,7 +38,7 @@ func TestRouteAttributes(t *testing.T) {
 			used[name] = true
 		}
 	}
-	if got, expected := slices.Sorted(maps.Keys(used)), slices.Sorted(maps.Keys(routeAttributes)); !slices.Equal(got, expected) {
+	if got, expected := slices.Sorted(maps.Keys(used)), slices.Sorted(maps.Keys(routeAttributes())); !slices.Equal(got, expected) {
 		t.Errorf("tested are %v\nof       %v", got, expected)
 	}
 }
