@@ -8,6 +8,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/rule"
 	"nmgre/testdata/fake"
@@ -105,4 +106,23 @@ func TestChangeRules(t *testing.T) {
 		t.Error(err)
 	}
 	want.Same(t, "after delete", w.String(), before)
+}
+
+// An exception that keeps the tunnel's own packets out of it cannot go with the edit that makes it
+// needed, although the kernel has it until then.
+func TestRemoveException(t *testing.T) {
+	w := fake.NewWorld()
+	tunnel := fake.Simple(t)
+	tunnel.Routes = append(tunnel.Routes, routes.MustParse("default via 172.16.0.2 table 100"))
+	exception, all := rule.MustParse("to 100.0.2.100 table main priority 19000"), rule.MustParse("from all table 100 priority 19001")
+	tunnel.Rules = []rule.Rule{exception}
+	fake.MustCreate(t, w, tunnel)
+	before, h := w.String(), w.Start().Host()
+	leave := func(left ...rule.Rule) func([]rule.Rule) ([]rule.Rule, error) {
+		return func([]rule.Rule) ([]rule.Rule, error) { return left, nil }
+	}
+	if _, err := h.ChangeRules(t.Context(), "gre1", leave(all)); !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), "would go into it") {
+		t.Errorf("the exception goes: %v", err)
+	}
+	want.Same(t, "after what was refused", w.String(), before)
 }

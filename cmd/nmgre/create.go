@@ -16,6 +16,7 @@ import (
 	"nmgre/cmd/nmgre/output"
 	"nmgre/cmd/nmgre/values"
 	"nmgre/nm"
+	"nmgre/nm/plan"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
@@ -444,6 +445,9 @@ func (a *app) createOnce(ctx context.Context, host *nmgre.Host, want nm.Tunnel, 
 	}
 	if run.as.Kind != "" {
 		return run.as.Write(a.stdout, planned.Tunnel, planned.FarEnd)
+	}
+	if run.noProbe {
+		planned.Steps = plan.Unprobed(planned.Steps)
 	}
 	if run.dryRun {
 		return output.Plan(a.stdout, planned, planned.FarEnd, run.json)

@@ -130,6 +130,9 @@ func (a *app) edit(ctx context.Context, host *nmgre.Host, name string, change fu
 	if err != nil {
 		return err
 	}
+	if run.noProbe {
+		planned.Steps = plan.Unprobed(planned.Steps)
+	}
 	if run.dryRun {
 		return output.EditPlan(a.stdout, planned, run.json)
 	}

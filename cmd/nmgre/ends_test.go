@@ -90,8 +90,14 @@ func TestNoProbeLasts(t *testing.T) {
 	if o := w.run("edit", "gre1", "--no-probe=sometimes"); o.code != exitInvalid || !strings.Contains(o.stderr, "no-probe: ") || !strings.Contains(o.stderr, "always") {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)
 	}
-	if o := w.must("edit", "gre1", "--no-probe=always", "--dry-run"); !strings.Contains(o.stdout, "no-probe: never -> always") || !strings.Contains(o.stdout, "change the profile gre1, in memory only") {
+	if o := w.must("edit", "gre1", "--no-probe=always", "--dry-run"); !strings.Contains(o.stdout, "no-probe: never -> always") || !strings.Contains(o.stdout, "change the profile gre1, in memory only") || strings.Contains(o.stdout, "probe the far end") || strings.Contains(o.stdout, "ping") {
 		t.Errorf("the plan: %s", o.stdout)
+	}
+	for flag, probes := range map[string]bool{"--no-probe": false, "--no-probe=always": false, "--ttl=64": true} {
+		o := w.must("create", "--name", "gre9", "--peer", "100.0.2.100", "--key", "9", "--address", "172.16.9.1/30", "--dry-run", flag)
+		if strings.Contains(o.stdout, "and probe the far end") != probes || strings.Contains(o.stdout, "ping -c") != probes || !strings.Contains(o.stdout, "ip -d link show dev gre9") {
+			t.Errorf("%s: %s", flag, o.stdout)
+		}
 	}
 	w.must("edit", "gre1", "--no-probe=always")
 	for _, args := range [][]string{{"list", "--json"}, {"edit", "gre1", "--mtu", "1400"}, {"list", "--json"}} {

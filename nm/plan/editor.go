@@ -339,7 +339,7 @@ func (e *editor) problems(ctx context.Context) error {
 		addresses, fresh = p.t.Addresses, p.t.Routes
 	}
 	if !slices.Equal(p.t.Rules, b.Rules) { // they may lead to any route of the tunnel
-		if err := policy.Loops(ctx, p.sys.Kernel, p.t, p.links); err != nil {
+		if err := policy.Loops(ctx, policy.Without(p.sys.Kernel, b.Rules), p.t, p.links); err != nil {
 			return errors.Join(found.Err(), err)
 		}
 	}
@@ -361,7 +361,7 @@ func (e *editor) finish(ctx context.Context) (EditPlan, error) {
 	plan := EditPlan{Profile: e.profile, Before: e.before, After: p.t, Changes: nm.Diff(e.before, p.t), Routes: p.owned, Rules: p.rules, Kept: kept,
 		KeptBefore: e.kept, version: p.version}
 	if !slices.Equal(p.t.Rules, e.before.Rules) || !routes.EqualLists(p.t.Routes, e.before.Routes) {
-		if err := p.warnPolicy(ctx); err != nil {
+		if err := p.warnPolicy(ctx, e.before.Rules); err != nil {
 			return EditPlan{}, err
 		}
 	}

@@ -79,7 +79,7 @@ func (p *preflight) finish(ctx context.Context) (Plan, error) {
 	if err := mayKeep(p.sys, k); err != nil {
 		return Plan{}, err
 	}
-	if err := p.warnPolicy(ctx); err != nil {
+	if err := p.warnPolicy(ctx, nil); err != nil {
 		return Plan{}, fault.Ended(ctx, err)
 	}
 	far := farEndBy(p.links, p.way, p.t)

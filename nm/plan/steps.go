@@ -40,16 +40,13 @@ const (
 func (p Plan) steps() []Step {
 	t := p.Profile()
 	steps := []Step{
-		{ID: StepProfile, What: "add the profile " + t.Name + ", in memory only",
-			Why:      whyInMemory,
+		{ID: StepProfile, What: "add the profile " + t.Name + ", in memory only", Why: whyInMemory,
 			Commands: []string{t.NmcliAdd()}},
 		{ID: StepActivate, What: "bring it up, and wait until its addresses are set",
-			Why:      "NetworkManager makes the link, its addresses and " + routes.CountText(len(t.Routes)) + t.RulesText(),
-			Commands: []string{"nmcli connection up " + fault.ShellWord(t.Name)}},
+			Why: "NetworkManager makes the link, its addresses and " + routes.CountText(len(t.Routes)) + t.RulesText(), Commands: []string{"nmcli connection up " + fault.ShellWord(t.Name)}},
 	}
 	steps = slices.Concat(steps, keptSteps(p.Kept, p.Routes), ruleSteps(p.Kept, p.Rules), linkSteps(p.Tunnel, nm.Tunnel{}))
-	return append(steps, checkStep(p.Tunnel), Step{ID: StepSave, What: "write the profile to disk",
-		Why: "so that the tunnel survives a reboot"})
+	return append(steps, checkStep(p.Tunnel), Step{ID: StepSave, What: "write the profile to disk", Why: "so that the tunnel survives a reboot"})
 }
 
 // whyInMemory is the reason why a profile is not written to disk at once.
@@ -57,24 +54,36 @@ const whyInMemory = "a half-finished tunnel must not survive a reboot: the profi
 
 // checkStep is the step that verifies the tunnel.
 func checkStep(t nm.Tunnel) Step {
-	return Step{ID: StepCheck, What: "compare the kernel's state with the plan, and probe the far end",
-		Why: "a GRE link is up even if no packet gets through", Commands: checkCommands(t)}
+	s := Step{ID: StepCheck, What: "compare the kernel's state with the plan, and probe the far end", Why: "a GRE link is up even if no packet gets through", Commands: checkCommands(t)}
+	if t.NoProbe {
+		return Unprobed([]Step{s})[0]
+	}
+	return s
+}
+
+// Unprobed makes the steps those of a command that does not probe the far end.
+func Unprobed(steps []Step) []Step {
+	for i := range steps {
+		if s := &steps[i]; s.ID == StepCheck {
+			s.What = "compare the kernel's state with the plan"
+			s.Commands = slices.DeleteFunc(s.Commands, func(line string) bool { return strings.HasPrefix(line, "ping ") })
+		}
+	}
+	return steps
 }
 
 // keptSteps are the steps for what root keeps. fresh are the tunnel's new routes, of both owners.
 func keptSteps(k keep.Kept, fresh []nm.Owned) []Step {
 	var steps []Step
 	if k.Pin {
-		steps = append(steps, Step{ID: StepPin, What: fmt.Sprintf("add a host route to the far end %s by its present gateway", k.Remote),
-			Why: "a route of the tunnel covers the far end: the packets that carry the tunnel would go into it"})
+		steps = append(steps, Step{ID: StepPin, What: fmt.Sprintf("add a host route to the far end %s by its present gateway", k.Remote), Why: "a route of the tunnel covers the far end: the packets that carry the tunnel would go into it"})
 	}
 	if len(k.Routes) > keep.MaxRouteSteps {
 		steps = append(steps, Step{ID: StepRoute, What: fmt.Sprintf("add %s to the kernel", routes.CountText(len(k.Routes))), Why: firstKernelWhy(fresh)})
 	} else {
 		for _, o := range fresh {
 			if o.Owner == nm.OwnerKernel {
-				steps = append(steps, Step{ID: StepRoute, What: "add the route " + o.Route.String() + " to the kernel", Why: o.Why,
-					Commands: []string{o.Route.IPRoute("add", k.Name)}})
+				steps = append(steps, Step{ID: StepRoute, What: "add the route " + o.Route.String() + " to the kernel", Why: o.Why, Commands: []string{o.Route.IPRoute("add", k.Name)}})
 			}
 		}
 	}
@@ -152,8 +161,7 @@ func (p EditPlan) steps() []Step {
 	var steps []Step
 	up := p.Up()
 	if p.ProfileDiffers() {
-		steps = append(steps, Step{ID: StepProfile, What: "change the profile " + fault.Printable(p.Profile.ID) + ", in memory only",
-			Why: whyInMemory, Commands: p.nmcliModify(true)})
+		steps = append(steps, Step{ID: StepProfile, What: "change the profile " + fault.Printable(p.Profile.ID) + ", in memory only", Why: whyInMemory, Commands: p.nmcliModify(true)})
 		steps = append(steps, p.applySteps()...)
 	}
 	if p.KeptDiffers() {
@@ -166,8 +174,7 @@ func (p EditPlan) steps() []Step {
 		steps = append(steps, checkStep(p.After))
 	}
 	if p.ProfileDiffers() && !p.Profile.Unsaved {
-		steps = append(steps, Step{ID: StepSave, What: "write the profile to disk",
-			Why: "so that the change survives a reboot", Commands: p.nmcliModify(false)})
+		steps = append(steps, Step{ID: StepSave, What: "write the profile to disk", Why: "so that the change survives a reboot", Commands: p.nmcliModify(false)})
 	}
 	return steps
 }

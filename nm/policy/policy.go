@@ -99,9 +99,25 @@ func set(list []rule.Rule) map[rule.Rule]bool {
 	return is
 }
 
+// Without is the policy as it is when the rules in gone are no more: those that a tunnel had before
+// an edit, which the kernel has until the edit is applied. They are no rules of somebody else.
+func Without(k kernel.Policy, gone []rule.Rule) kernel.Policy { return without{k, set(gone)} }
+
+type without struct {
+	kernel.Policy
+	gone map[rule.Rule]bool
+}
+
+// Rules implements [kernel.Policy].
+func (w without) Rules(ctx context.Context) ([]kernel.HeldRule, error) {
+	held, err := w.Policy.Rules(ctx)
+	gone := func(h kernel.HeldRule) bool { return !h.Partly && w.gone[h.Rule] }
+	return slices.DeleteFunc(slices.Clone(held), gone), err
+}
+
 // Warnings tells what keeps the rules of a tunnel, and its routes in tables, from doing what they
 // are meant to.
-func Warnings(ctx context.Context, k kernel.Policy, t nm.Tunnel) ([]string, error) {
+func Warnings(ctx context.Context, k kernel.Policy, links []kernel.Link, t nm.Tunnel) ([]string, error) {
 	if len(t.Rules) == 0 && !slices.ContainsFunc(t.Routes, func(r routes.Route) bool { return apart(r.TableOrMain()) }) {
 		return nil, nil
 	}
@@ -113,6 +129,7 @@ func Warnings(ctx context.Context, k kernel.Policy, t nm.Tunnel) ([]string, erro
 	for _, table := range Unled(t, held) {
 		notes = append(notes, table.String())
 	}
+	notes = append(notes, absent(t, links)...)
 	others := foreign(t.Rules, held)
 	for _, r := range t.Rules {
 		if before := first(r, others); before != nil && len(notes) < maxNotes {
@@ -121,6 +138,18 @@ func Warnings(ctx context.Context, k kernel.Policy, t nm.Tunnel) ([]string, erro
 		}
 	}
 	return notes, nil
+}
+
+// absent tells of devices that rules name and that are not there. The kernel takes such rules.
+func absent(t nm.Tunnel, links []kernel.Link) (notes []string) {
+	for _, r := range t.Rules {
+		for _, dev := range []string{r.IIF, r.OIF} {
+			if dev != "" && dev != t.Name && kernel.Named(links, dev) == nil && len(notes) < maxNotes {
+				notes = append(notes, fmt.Sprintf("this host has no device %s: the rule %s fits no packet until there is one", fault.Printable(dev), fault.Printable(r.String())))
+			}
+		}
+	}
+	return notes
 }
 
 // below returns the number before n.

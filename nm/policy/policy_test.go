@@ -87,9 +87,11 @@ func TestWarnings(t *testing.T) {
 		"decided before":         {tunnel("default via 10.0.0.1 table 100", "from 10.0.0.2 table 100 priority 20000"), []string{"from 10.0.0.0/30 table 101 priority 100"}, "the rule 100: from 10.0.0.0/30 table 101 decides before the rule from 10.0.0.2 table 100 priority 20000; give that one a lower priority: priority 99"},
 		"of another source":      {tunnel("default via 10.0.0.1 table 100", "from 10.0.0.2 table 100 priority 20000"), []string{"from 10.0.0.1 table 101 priority 100"}, ""},
 		"decided later":          {tunnel("default via 10.0.0.1 table 100", "from 10.0.0.2 table 100 priority 20"), []string{"from 10.0.0.0/30 table 101 priority 100"}, ""},
+		"a device that is there": {tunnel("10.7.0.0/16 table 100", "iif eth1 table 100 priority 9", "iif lo table 100 priority 10", "oif gre1 table 100 priority 11"), nil, ""},
+		"no such device":         {tunnel("10.7.0.0/16 table 100", "iif eth7 table 100 priority 9"), nil, "this host has no device eth7: the rule iif eth7 table 100 priority 9 fits no packet until there is one"},
 		"suppressed, for others": {tunnel("default via 10.0.0.1 table 100", "from 10.0.0.2 table 100 priority 20000"), []string{"from 10.0.0.2 table main suppress_prefixlength 0 priority 100"}, ""},
 	} {
-		got, err := policy.Warnings(t.Context(), host(test.held...), test.t)
+		got, err := policy.Warnings(t.Context(), host(test.held...), []kernel.Link{{Name: "lo"}, {Name: "eth1"}}, test.t)
 		if text := strings.Join(got, "\n"); err != nil || (test.want == "") != (text == "") || !strings.Contains(text, test.want) {
 			t.Errorf("%s: %q, %v; want %q", name, got, err, test.want)
 		}
@@ -126,5 +128,27 @@ func TestLoops(t *testing.T) {
 		if err != nil && !errors.Is(err, fault.ErrInvalid) {
 			t.Errorf("%s: %v has another kind", name, err)
 		}
+	}
+}
+
+// A tunnel's rules that an edit removes are nobody's: no exception among them counts, and they
+// neither decide before others nor lead to a table.
+func TestWithout(t *testing.T) {
+	exception, before := "to 100.0.2.100 table main priority 8", "from 10.0.0.0/30 table 101 priority 7"
+	k := host(exception, before)
+	whole := tunnel("default via 10.0.0.1 table 100", "from all table 100 priority 9")
+	if err := policy.Loops(t.Context(), k, whole, nil); err != nil {
+		t.Errorf("behind an exception: %v", err)
+	}
+	if err := policy.Loops(t.Context(), policy.Without(k, rules(exception)), whole, nil); err == nil {
+		t.Error("the exception counts that goes")
+	}
+	routed := tunnel("default via 10.0.0.1 table 101", "from 10.0.0.2 table 102 priority 20")
+	if notes, err := policy.Warnings(t.Context(), k, nil, routed); err != nil || len(notes) != 1 || !strings.Contains(notes[0], "decides before") {
+		t.Errorf("%q, %v", notes, err)
+	}
+	notes, err := policy.Warnings(t.Context(), policy.Without(k, rules(before)), nil, routed)
+	if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "no rule leads to table 101") {
+		t.Errorf("%q, %v", notes, err)
 	}
 }
