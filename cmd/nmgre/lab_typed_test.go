@@ -113,11 +113,17 @@ func firewall(t *testing.T) {
 	lab.Linux1.Run(t, "nft", "add table inet filter; add chain inet filter input { type filter hook input priority 0; }")
 }
 
-// furnish gives empty hosts what the texts take for granted: nmgre in its place, the addresses of
-// the documentation, the far end's name, a second host behind it, and the files.
-func furnish(t *testing.T, files map[string]string) {
+// furnish gives empty hosts what the texts take for granted: the addresses of the documentation,
+// the far end's name, a second host behind it, the files, and nmgre where sudo and the hook look
+// for it, if the lines need them.
+func furnish(t *testing.T, lines []typedLine, files map[string]string) {
 	t.Helper()
-	const nmgre = "install -m 755 /tmp/bin/nmgre /usr/local/bin/nmgre; "
+	nmgre := ""
+	if slices.ContainsFunc(lines, func(line typedLine) bool {
+		return strings.Contains(line.text, "sudo ") || strings.Contains(line.text, "-hook")
+	}) {
+		nmgre = "install -m 755 /tmp/bin/nmgre /usr/local/bin/nmgre; "
+	}
 	names(t, "100.0.2.100 gw.example.org")
 	lab.Linux1.Run(t, "sh", "-ec", nmgre+"ip addr add 192.0.2.1/32 dev eth0")
 	lab.Linux2.Run(t, "sh", "-ec", nmgre+"ip addr add 192.0.2.2/32 dev eth0; ip addr add 203.0.113.2/32 dev eth0")
@@ -148,7 +154,7 @@ func typeSitting(t *testing.T, name string, s sitting, files map[string]string) 
 	}
 	t.Run(name, func(t *testing.T) {
 		lab.Need(t)
-		furnish(t, files)
+		furnish(t, s.lines, files)
 		startStates[s.begin](t)
 		for _, line := range s.lines {
 			if line.skip == "" {
@@ -169,14 +175,15 @@ func typeLineOf(t *testing.T, line typedLine) {
 	}
 }
 
-// typedPath is where a person's shell looks for programs.
-const typedPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+// typedPath is where a person's shell looks for programs, and at last the lab's nmgre.
+const typedPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/tmp/bin"
 
 func typeIt(t *testing.T, line typedLine) lab.Result {
 	t.Helper()
 	switch {
 	case line.text == "nmgre --plain":
-		return abort(t, line.host, line.text)
+		abort(t, line.host, line.text)
+		return lab.Result{}
 	case strings.Contains(line.text, "--confirm"):
 		return pressEnter(t, line.host, line.text)
 	}
@@ -192,12 +199,11 @@ func endsByItself(text string) string {
 }
 
 // abort starts nmgre's questions on a terminal, and ends the input, which aborts.
-func abort(t *testing.T, host lab.Host, text string) lab.Result {
+func abort(t *testing.T, host lab.Host, text string) {
 	t.Helper()
 	s := sit(t, host, 100, 30, typedPath+" "+text)
 	s.press("C-d")
 	s.wait("ended 1")
-	return lab.Result{}
 }
 
 // filesOf returns the files that lines name.
