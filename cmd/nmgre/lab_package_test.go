@@ -143,8 +143,8 @@ func TestLabFirewalld(t *testing.T) {
 	needHook(t, lab.Linux1)
 	restart := startRealFirewalld(t)
 	create := left.create("--snat", lab.LAN1Net+"="+lab.Linux1LAN, "--zone")
-	r := nmgreOn(t, lab.Linux1, exitInvalid, append(create, "wrok")...)
-	if !strings.Contains(r.Stderr, "zone: firewalld has no zone wrok\nhint: did you mean work; the zones are block, dmz, drop, external, home, internal, nm-shared, public, trusted, work") {
+	r := nmgreOn(t, lab.Linux1, exitInvalid, append(create, "wrok")...)                                                                                                                       //nolint:misspell // on purpose
+	if !strings.Contains(r.Stderr, "zone: firewalld has no zone wrok\nhint: did you mean work; the zones are block, dmz, drop, external, home, internal, nm-shared, public, trusted, work") { //nolint:misspell // as above
 		t.Errorf("a zone that is not there: %s", r)
 	}
 	nmgreOn(t, lab.Linux2, exitDone, right.create("--no-probe")...)
