@@ -257,7 +257,7 @@ func (p *plainTalk) report(r verify.Report) {
 }
 
 func (p *plainTalk) farEnd(s nmgre.Status) error {
-	far, err := p.wf.FarEnd(p.ctx, s.Tunnel)
+	far, err := p.wf.FarEnd(p.ctx, s.Tunnel.WithKept(s.Kept))
 	if err != nil {
 		return err
 	}

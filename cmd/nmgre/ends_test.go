@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -111,6 +112,26 @@ func TestNoProbeLasts(t *testing.T) {
 	w.must("edit", "gre1", "--no-probe=never")
 	if o := w.must("list", "--json"); strings.Contains(o.stdout, "no_probe") {
 		t.Errorf("--no-probe=never leaves it: %s", o.stdout)
+	}
+}
+
+// show gives the far end what root keeps for the link, as create does.
+func TestFarEndOfShow(t *testing.T) {
+	w := newWorld(t)
+	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.77.0.0/16 ssthresh 7", "--no-probe")
+	files, err := filepath.Glob(filepath.Join(w.root, "etc/nmgre/tunnels/*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	text, err := os.ReadFile(files[0])
+	if err == nil {
+		err = os.WriteFile(files[0], append(text, "link multicast\n"...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := w.must("show", "gre1"); !strings.Contains(o.stdout, "nmgre create --peer 100.0.1.100 ") || !strings.Contains(o.stdout, " --multicast") {
+		t.Errorf("show: %s", o.stdout)
 	}
 }
 

@@ -25,10 +25,7 @@ func (a *app) showCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				t := status.Tunnel
-				if as.Kind != "" {
-					t = t.WithKept(status.Kept)
-				}
+				t := status.Tunnel.WithKept(status.Kept)
 				far, err := host.FarEnd(cmd.Context(), t)
 				if err != nil {
 					return err
