@@ -66,6 +66,8 @@ var elsewhere = map[string]string{
 	"journalctl ": "the lab's hosts have no systemd", "apt ": "TestLabPackages types it", "firewall-cmd ": "the lab's hosts have no firewalld",
 	"ansible-playbook ": "TestLabAnsibleStar has Ansible do so, from the collection", "ansible-galaxy ": "as ansible-playbook",
 	"ansible-doc ":            "testdata/ansible.sh types it, with the collection in place",
+	"man ":                    "the lab's hosts have no packages, which install the pages; nmgre help shows the same",
+	"ip proto 47":             "a filter of tcpdump's, and no program",
 	"nmcli connection modify": "a command's name", "ip tunnel add": "a command's name", "ip link add": "a command's name",
 	"nmgre helper gre1 routes SNAT forwarding": "what polkit's question shows; pkexec alone may call it",
 }
