@@ -27,7 +27,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{nil, "", "office", ""}, {[]string{"public", "work"}, "", "work", ""}, {[]string{"public", "work"}, "", "", ""}, {[]string{"public", "work"}, "old", "old", ""},
 		{[]string{"public", "work"}, "", "wirk", "did you mean work; the zones are public, work"}, {[]string{"public", "work"}, "", "x", "the zones are public, work"},
-		{[]string{"drop", "public", "work"}, "", "wrok", "did you mean work; the zones are drop, public, work"},
+		{[]string{"drop", "public", "home"}, "", "hoem", "did you mean home; the zones are drop, public, home"},
 	} {
 		w.Zones = c.zones
 		err := ends.Check(t.Context(), sys, nm.Tunnel{Zone: c.before}, nm.Tunnel{Zone: c.zone})
