@@ -134,6 +134,13 @@ func TestLabApply(t *testing.T) {
 		t.Errorf("an apply that nobody confirms: %s", r)
 	}
 	mustEqual(t, "after a no", before, host.Snapshot(t))
+	same := alike(t)
+	startConfirm(t, "apply", "-f", "/root/apply.yaml", "--no-probe", "--confirm", "60s").kill9(t, false)
+	eventually(t, "an apply that was killed while it waited is undone by itself", func() bool { return len(processes(host, "undo-killed")) == 0 })
+	mustEqual(t, "after a kill while it waited", same, alike(t))
+	startApply(t, "brought it up").Kill()
+	nmgreOn(t, host, exitDone, "list")
+	mustEqual(t, "after a kill in the middle and the next command", same, alike(t))
 
 	// a link in the way of the last one
 	host.Run(t, "sh", "-c", "ip link add other type gre remote 100.0.2.100 local 100.0.1.100 key 9")
