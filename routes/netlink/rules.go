@@ -1,7 +1,6 @@
 package netlink
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -138,7 +137,7 @@ func (s *rulesDiff) send(ctx context.Context, k *Kernel) error {
 			return err
 		}
 	}
-	for _, i := range s.order() {
+	for _, i := range s.result.Added {
 		start := b.begin(unix.RTM_NEWRULE, unix.NLM_F_CREATE)
 		b.buf = policy.Append(b.buf, &s.want[i])
 		if err := b.end(ctx, start, i); err != nil {
@@ -153,21 +152,6 @@ func (s *rulesDiff) send(ctx context.Context, k *Kernel) error {
 		}
 	}
 	return err
-}
-
-// manyRules is the number of rules to add from which the time counts that the kernel takes to find
-// their places.
-const manyRules = 100
-
-// order is the one in which rules are added. The kernel goes through all rules with a lower number
-// to find the place of a new one: many are added with the highest number first. Those with the same
-// number stay in their order, which counts.
-func (s *rulesDiff) order() []int {
-	order := slices.Clone(s.result.Added)
-	if len(order) >= manyRules {
-		slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(s.want[j].Priority, s.want[i].Priority) })
-	}
-	return order
 }
 
 // ruleRefused gives the kernel's answer to a rule its words.

@@ -134,19 +134,3 @@ func TestSyncManyRules(t *testing.T) {
 	}
 	ns.syncRules(nil, 0, 2)
 }
-
-// Of many rules, those with the same number stay in their order, and all come before those of the
-// next number.
-func TestManyRulesKeepTheirOrder(t *testing.T) {
-	ns := newNamespace(t)
-	var list []rule.Rule
-	for i := range 2 * manyRules {
-		list = append(list, rule.MustParse(fmt.Sprintf("from 10.%d.%d.0/24 table 100 priority %d", i/3, i%3, 1000+i/3)))
-	}
-	ns.syncRules(list, len(list), 0)
-	if got := ns.own(); !slices.Equal(got, list) {
-		t.Errorf("the kernel has\n%v", got)
-	}
-	ns.syncRules(list, 0, 0)
-	ns.syncRules(nil, 0, len(list))
-}
