@@ -246,3 +246,11 @@ func TestLooseFilter(t *testing.T) {
 		t.Errorf("%x, want %x", got, wanted)
 	}
 }
+
+func TestMetricBeside(t *testing.T) {
+	for metric, want := range map[uint32]uint32{0: 1, 1: 2, 2: 1, 70: 69, 1024: 1023, 1<<32 - 1: 1<<32 - 2} {
+		if got := metricBeside(metric); got != want {
+			t.Errorf("beside %d: %d, want %d", metric, got, want)
+		}
+	}
+}

@@ -140,7 +140,7 @@ func (h Hands) standInRoutes(ctx context.Context, b kernel.ByHand, index uint32,
 				if body, err = without(body, unix.SizeofRtMsg, unix.RTA_PRIORITY); err != nil {
 					return err
 				}
-				body = wire.AppendUint32(body, unix.RTA_PRIORITY, r.KernelMetric()+1)
+				body = wire.AppendUint32(body, unix.RTA_PRIORITY, metricBeside(r.KernelMetric()))
 			}
 			const protocolAt = 5
 			body[protocolAt] = kernel.StandInProtocol
@@ -150,6 +150,17 @@ func (h Hands) standInRoutes(ctx context.Context, b kernel.ByHand, index uint32,
 		}
 	}
 	return ctx.Err()
+}
+
+// metricBeside returns the metric of a route that stands in for one with a metric, and leaves its
+// place free. It comes before the other where it can: when the last address of a device is removed,
+// the kernel still routes by it for a moment, with an address of another device. 0 is no metric of
+// IPv6.
+func metricBeside(metric uint32) uint32 {
+	if metric <= 1 {
+		return metric + 1
+	}
+	return metric - 1
 }
 
 // bodyBy returns a route with one device in the place of another.
