@@ -236,7 +236,7 @@ func handState(t *testing.T) string {
 // What fails in the middle, or is not confirmed, is undone: the link made by hand is as it was,
 // with its index, and so are its addresses, routes and rules, and the SNAT.
 //
-//lab:every
+//lab:forky
 func TestLabAdoptUndone(t *testing.T) {
 	lab.Need(t)
 	installHook(t, lab.Linux1)
@@ -272,8 +272,6 @@ func TestLabAdoptUndone(t *testing.T) {
 // A process that is killed at any moment leaves a tunnel through which packets go. The next nmgre
 // command ends the work: the tunnel is wholly adopted, with its rules and SNAT once, or wholly as
 // it was.
-//
-//lab:every
 func TestLabAdoptKilled(t *testing.T) {
 	lab.Need(t)
 	installHook(t, lab.Linux1)

@@ -61,7 +61,7 @@ func actionsOf(form appliedJSON) string {
 // A document is applied, changed, and applied again, with nmcli and ip as witnesses: it makes,
 // changes and removes, all of it or nothing, and a second time it changes nothing.
 //
-//lab:every
+//lab:forky
 func TestLabApply(t *testing.T) {
 	lab.Need(t)
 	host := lab.Linux1

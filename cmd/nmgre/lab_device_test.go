@@ -40,8 +40,6 @@ func mustHaveLink(t *testing.T, when string, host lab.Host, dev string, has, lac
 
 // What NetworkManager cannot hold is set on the link each time it comes up, by an edit too, and
 // leaves nothing.
-//
-//lab:trixie
 func TestLabLinkOptions(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -269,7 +267,7 @@ func TestLabAddrGenMode(t *testing.T) {
 // NetworkManager does not run a bridge that somebody made by hand: nothing is left of the tunnel,
 // and the hint makes it possible.
 //
-//lab:every
+//lab:forky
 func TestLabBridgeByHand(t *testing.T) {
 	lab.Need(t)
 	lab.Linux1.Run(t, "sh", "-c", "ip link add br9 type bridge && ip link set br9 up")

@@ -51,8 +51,6 @@ func mustFind(t *testing.T, when string, r doctor.Report, about doctor.Subject, 
 
 // What doctor says of a real host: all is well, as root and as ann; then one thing after the other
 // is not. And what nmgre alone says where it can show no screens.
-//
-//lab:forky
 func TestLabDoctor(t *testing.T) {
 	h := annsHost(t)
 	h.Run(t, installed, "install-hook")

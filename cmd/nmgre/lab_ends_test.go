@@ -130,8 +130,6 @@ func outlives(t *testing.T, check func(when string)) {
 
 // A zone is chosen among firewalld's own, stands in the profile, and stays there; verify compares
 // it, and names it where the far end answers and the LAN behind it does not.
-//
-//lab:forky
 func TestLabZone(t *testing.T) {
 	lab.Need(t)
 	before := lab.Linux1.Snapshot(t)
@@ -239,8 +237,6 @@ func remembered(t *testing.T) string {
 // The far end is found by its name; of several addresses one is chosen; what no far end can have is
 // refused. The name stands in the profile, verify says when it leads elsewhere, and edit follows
 // it.
-//
-//lab:forky
 func TestLabPeerName(t *testing.T) {
 	lab.Need(t)
 	names(t, "100.0.2.100 gw.test\n2001:db8:2::100 gw.test\n100.0.2.100 two.test\n100.0.2.101 two.test\n127.0.0.1 self.test\n100.0.1.100 own.test\n224.0.0.5 many.test\n0.0.0.0 none.test")
@@ -314,8 +310,6 @@ func moveFarEnd(t *testing.T) {
 
 // nmgre follow moves the tunnels that ask for it to where their names lead, with all that root
 // keeps for them. A name that a user has put into the profile does not move that.
-//
-//lab:trixie
 func TestLabFollow(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
@@ -364,8 +358,6 @@ func TestLabFollow(t *testing.T) {
 }
 
 // A tunnel that is never probed remembers that, and verify judges by what is counted.
-//
-//lab:trixie
 func TestLabNoProbeLasts(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux2, exitDone, right.create("--no-probe")...)

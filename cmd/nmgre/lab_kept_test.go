@@ -134,8 +134,6 @@ func survives(t *testing.T, ends []end, tunnels []string, works func(when string
 }
 
 // linux1 alone reaches the LAN behind linux2, whose hosts have no route back.
-//
-//lab:trixie
 func TestLabReachesALANBySNAT(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux2)

@@ -245,9 +245,9 @@ func carryAll(t *testing.T, programs []program, shapes ...shape) {
 // makes the same link as nmgre does there, and carries traffic from LAN to LAN.
 func TestLabNotations(t *testing.T) { carryAll(t, programs, keyed) }
 
-// So do those that NetworkManager carries out, with each of its versions.
+// So do those that NetworkManager carries out, in make test-all with each of its versions.
 //
-//lab:every
+//lab:trixie
 func TestLabNotationsManaged(t *testing.T) { carryAll(t, managed, keyed) }
 
 // Tunnels of other shapes, as far as a notation holds them.

@@ -12,7 +12,7 @@ import (
 // From two hosts without a tunnel, one command joins the LANs: as root, and as ann by sudo. The
 // other host is as before after delete, and a second pair is refused or mends.
 //
-//lab:every
+//lab:trixie
 func TestLabPair(t *testing.T) {
 	lab.Need(t)
 	lab.Linux2.SSH(t, lab.Linux1)

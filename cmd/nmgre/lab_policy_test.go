@@ -28,7 +28,7 @@ func wayFrom(t *testing.T, host lab.Host, to, from string) string {
 
 // A protected address: what has the inner source goes out by the tunnel, everything else by eth0.
 //
-//lab:every
+//lab:forky
 func TestLabPolicySource(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)
