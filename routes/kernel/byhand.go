@@ -17,8 +17,8 @@ type Hands interface {
 	// for it, with the addresses and the routes of b: packets go through it while b's own link has
 	// none. It makes none, and returns false, for a port of a bridge, and for a link that is down.
 	// Without a device it makes one for a link that is bound to a device itself. The places of the
-	// routes with the indexes of aside stay free: those that stand in have one less as metric, or one
-	// more than 0 and 1.
+	// routes with the indexes of aside stay free: those that stand in have one less as metric, or
+	// one more than 0 and 1.
 	StandIn(ctx context.Context, b ByHand, device int, aside []int) (bool, error)
 	// Hold gives the rules with these indexes another protocol, as [HeldProtocol] says. They decide
 	// as before, and whoever ends the work of a killed process knows that they belong to a tunnel.

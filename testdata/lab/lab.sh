@@ -526,6 +526,8 @@ accelerator() {
 # launch LIFE ARG...: starts the virtual machine with more arguments for qemu.
 # norandmaps: an emulated processor translates a program anew wherever else in
 # memory it finds it. A program that is always in one place starts twice as fast.
+# no_timer_check: the kernel counts ticks of the timer as it boots, and panics where a busy machine
+# gives it none in time.
 launch() {
 	local image=$kernel/vmlinux args=() life=$1 n
 	shift
@@ -539,7 +541,7 @@ launch() {
 	TMPDIR=$instance setsid $(leash "$life") qemu-system-x86_64 $(accelerator) -smp "$(processors)" -m 2048 \
 		-nodefaults -no-user-config -display none -no-reboot -serial file:boot.log \
 		-kernel "$image" -initrd initrd \
-		-append "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off nokaslr tsc=reliable clocksource=tsc random.trust_cpu=on norandmaps" \
+		-append "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off nokaslr tsc=reliable clocksource=tsc random.trust_cpu=on norandmaps no_timer_check" \
 		-drive "file=$(escape "$base/root.img"),if=none,id=root,format=raw,readonly=on" \
 		-device virtio-blk-pci,drive=root -device virtio-rng-pci \
 		-device virtio-serial-pci,max_ports=16 "${args[@]}" \
