@@ -134,6 +134,7 @@ func (f *farLines) runAll(t *testing.T) {
 			t.Logf("no host of the lab can be the far end of: %s", l.line)
 			continue
 		}
+		l.hasBridge(t)
 		if r := l.far.Try("sh", "-c", l.line); r.Code != exitDone {
 			t.Errorf("the printed line does not run on %s: %s\n%s", l.far, l.line, r)
 			continue
@@ -156,6 +157,15 @@ func (l farLine) hasLocal() bool {
 		}
 	}
 	return false
+}
+
+// hasBridge gives the far host the bridge that the line makes a port of: a note beside the line says
+// that it is the far end's own.
+func (l farLine) hasBridge(t *testing.T) {
+	if bridge := regexp.MustCompile(` --controller (\S+)`).FindStringSubmatch(l.line); bridge != nil {
+		l.far.Run(t, "nmcli", "connection", "add", "type", "bridge", "con-name", bridge[1], "ifname", bridge[1],
+			"ipv4.method", "disabled", "ipv6.method", "disabled")
+	}
 }
 
 // The lines are found in all forms in which nmgre prints them, and only those of the far end.
