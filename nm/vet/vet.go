@@ -220,17 +220,6 @@ func (v *vetting) checkDevices() fault.List {
 	return problems
 }
 
-// checkInner refuses very wide inner networks: SNAT would change packets that are not the tunnel's.
-func (v *vetting) checkInner() fault.List {
-	var problems fault.List
-	for _, n := range v.kept.Inner {
-		if n.Bits() < minInner && !slices.Contains(v.allowed.Inner, n) {
-			problems.Add(rootOnly("address", "the inner network %s is wider than /%d", n, minInner))
-		}
-	}
-	return problems
-}
-
 // checkRoutes refuses routes that are not valid, that belong into the profile, or that do not lead
 // into the tunnel.
 func (v *vetting) checkRoutes() fault.List {

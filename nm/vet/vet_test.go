@@ -256,6 +256,41 @@ func TestVet(t *testing.T) {
 			w.Named("gre1").Tunnel.PeerAddress = netip.Addr{}
 			w.Named("gre1").Tunnel.Addresses, k.Inner, k.Routes = want.CIDRs("10.10.0.1/16"), want.CIDRs("10.10.0.0/16"), nil
 		}, fault.ErrInvalid, "the inner network 10.10.0.0/16 overlaps 10.10.1.0/24, which is on eth1"},
+		{"a host of the LAN as inner address", func(w *fake.World, k *keep.Kept) {
+			w.Named("gre1").Tunnel.PeerAddress = netip.Addr{}
+			w.Named("gre1").Tunnel.Addresses, k.Inner, k.Routes = want.CIDRs("10.10.1.7/32"), want.CIDRs("10.10.1.7/32"), nil
+		}, fault.ErrNotPermitted, "10.10.1.7 is in the network 10.10.1.0/24 on eth1 as well"},
+		{"a host of the LAN as the far end's inner address", func(w *fake.World, k *keep.Kept) {
+			w.Named("gre1").Tunnel.PeerAddress = want.Addr("10.10.1.7")
+			k.Inner = append(k.Inner, want.CIDR("10.10.1.7/32"))
+		}, fault.ErrNotPermitted, "10.10.1.7 is in the network 10.10.1.0/24 on eth1 as well"},
+		{"a host of the LAN, over IPv6", func(w *fake.World, k *keep.Kept) {
+			w.Link("eth1").Addresses = append(w.Link("eth1").Addresses, want.CIDR("2001:db8:77::1/64"))
+			w.Named("gre1").Tunnel.Addresses = append(w.Named("gre1").Tunnel.Addresses, want.CIDR("2001:db8:77::7/128"))
+			k.Inner = append(k.Inner, want.CIDR("2001:db8:77::7/128"))
+		}, fault.ErrNotPermitted, "2001:db8:77::7 is in the network 2001:db8:77::/64 on eth1 as well"},
+		{"a rule for a host of the LAN", func(w *fake.World, k *keep.Kept) {
+			w.Named("gre1").Tunnel.PeerAddress = netip.Addr{}
+			w.Named("gre1").Tunnel.Addresses, k.Inner, k.Routes, k.SNAT = want.CIDRs("10.10.1.7/32"), want.CIDRs("10.10.1.7/32"), nil, nil
+			rulesOf("from 10.10.1.7 table 100 suppress_ifgroup 3 priority 9")(w, k)
+		}, fault.ErrNotPermitted, "10.10.1.7 is in the network 10.10.1.0/24 on eth1 as well"},
+		{"SNAT for a host of the LAN, after its routes", func(w *fake.World, k *keep.Kept) {
+			w.Named("gre1").Tunnel.PeerAddress = want.Addr("10.10.1.7")
+			k.Inner = append(k.Inner, want.CIDR("10.10.1.7/32"))
+			before := k.Clone()
+			before.SNAT = nil
+			w.Files[k.UUID] = before
+		}, fault.ErrNotPermitted, "10.10.1.7 is in the network 10.10.1.0/24 on eth1 as well"},
+		{"a host of the LAN that root has allowed", func(w *fake.World, k *keep.Kept) {
+			w.Named("gre1").Tunnel.PeerAddress = want.Addr("10.10.1.7")
+			k.Inner = append(k.Inner, want.CIDR("10.10.1.7/32"))
+			w.Files[k.UUID] = k.Clone()
+		}, nil, ""},
+		{"an address that tunnels share", func(w *fake.World, k *keep.Kept) {
+			w.Named("gre1").Tunnel.PeerAddress = netip.Addr{}
+			w.Link("gre2").Addresses = want.CIDRs("10.0.0.1/32")
+			w.Named("gre1").Tunnel.Addresses, k.Inner, k.Routes = want.CIDRs("10.0.0.1/32"), want.CIDRs("10.0.0.1/32"), nil
+		}, nil, ""},
 		{"forwarding of the way out", func(_ *fake.World, k *keep.Kept) { k.Forward = []string{"gre1", "eth1", "eth0"} }, fault.ErrNotPermitted, "eth0 has nothing to do with the tunnel gre1"},
 		{"forwarding of the loopback", func(_ *fake.World, k *keep.Kept) { k.SNAT, k.Forward = nil, []string{"gre1", "lo"} }, fault.ErrNotPermitted, "lo has nothing to do with the tunnel gre1"},
 		{"very many rules", func(w *fake.World, k *keep.Kept) {

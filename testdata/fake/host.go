@@ -163,7 +163,7 @@ func (w *World) String() string {
 	}
 	slices.Sort(routes)
 	b.WriteString(strings.Join(routes, ""))
-	for _, r := range w.Policy {
+	for _, r := range w.inOrder() {
 		fmt.Fprintf(&b, "rule %s proto %d\n", r.Rule, r.Protocol)
 	}
 	for _, p := range w.Profiles {
@@ -321,9 +321,7 @@ func (w *World) Find(q kernel.Query) (kernel.Hop, error) {
 // route to it.
 func (w *World) tableFor(q kernel.Query) []Route {
 	packet := rule.Packet{From: q.From, To: q.To, IIF: cmp.Or(q.In, "lo"), OIF: q.Dev}
-	sorted := slices.Clone(w.Policy)
-	slices.SortStableFunc(sorted, func(a, b kernel.HeldRule) int { return rule.Compare(a.Rule, b.Rule) })
-	for _, h := range sorted {
+	for _, h := range w.inOrder() {
 		if !h.Fits(packet) || h.Table == routes.MainTable {
 			continue
 		}
@@ -338,6 +336,13 @@ func (w *World) tableFor(q kernel.Query) []Route {
 		}
 	}
 	return w.mainTable()
+}
+
+// inOrder returns the rules of the routing policy as the kernel lists them, and asks them.
+func (w *World) inOrder() []kernel.HeldRule {
+	sorted := slices.Clone(w.Policy)
+	slices.SortStableFunc(sorted, func(a, b kernel.HeldRule) int { return rule.Compare(a.Rule, b.Rule) })
+	return sorted
 }
 
 // metricOf returns a route's metric in the kernel.

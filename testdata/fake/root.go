@@ -390,6 +390,14 @@ func (w *World) LoseAll() {
 	w.rules = nil
 	clear(w.forwarding)
 	w.Table = slices.DeleteFunc(w.Table, func(r Route) bool { return r.Protocol == kernel.RouteProtocol })
+	w.Policy = slices.DeleteFunc(w.Policy, func(r kernel.HeldRule) bool { return r.Protocol == kernel.RouteProtocol })
+	for _, l := range w.links {
+		if l.GRE != nil {
+			g := *l.GRE
+			g.IgnoreDF, g.Checksum, g.Sequence = false, false, false
+			l.Multicast, l.GRE = false, &g
+		}
+	}
 }
 
 // SwitchForwarding switches forwarding for all devices, as net.ipv4.ip_forward does.
