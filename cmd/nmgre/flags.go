@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -21,7 +22,11 @@ func refuseEmpty(flags *pflag.FlagSet) error {
 	var errs []error
 	flags.Visit(func(flag *pflag.Flag) {
 		if flag.Value.Type() == "string" && flag.Value.String() == "" {
-			errs = append(errs, fault.Invalid(flag.Name, "give a value, or leave --"+flag.Name+" out", "the value is empty"))
+			hint := "give a value, or leave --" + flag.Name + " out"
+			if strings.Contains(flag.Usage, "or none") {
+				hint = "give a value or the word none, or leave --" + flag.Name + " out"
+			}
+			errs = append(errs, fault.Invalid(flag.Name, hint, "the value is empty"))
 		}
 	})
 	return errors.Join(errs...)

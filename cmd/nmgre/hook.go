@@ -60,8 +60,13 @@ func (a *app) removeHookCommand() *cobra.Command {
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			had := a.files().HasUnit()
+			there := had || a.files().HasHook()
 			if err := a.files().RemoveHook(); err != nil {
 				return err
+			}
+			if !there {
+				fmt.Fprintln(a.stderr, "nmgre: there is no hook to remove")
+				return nil
 			}
 			fmt.Fprintln(a.stderr, "nmgre: the hook is removed")
 			if had {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,7 +81,24 @@ func oneName(cmd *cobra.Command, args []string) error {
 	if len(args) > 1 {
 		what = "one tunnel at a time"
 	}
-	return &fault.Error{Kind: fault.ErrInvalid, What: what, Hint: "write it as: " + cmd.CommandPath() + " NAME, where NAME is a profile's name, interface or UUID"}
+	return &fault.Error{Kind: fault.ErrInvalid, What: what, Hint: form(cmd) + ", where NAME is a profile's name, interface or UUID" + forAll(cmd)}
+}
+
+// form says how a command with a tunnel's name is written.
+func form(cmd *cobra.Command) string {
+	_, more, _ := strings.Cut(cmd.Use, " NAME ")
+	if !strings.HasPrefix(more, "[") { // other ways to write it
+		more = ""
+	}
+	return strings.TrimSpace("write it as: " + cmd.CommandPath() + " NAME " + strings.Trim(more, "[]"))
+}
+
+// forAll names the flag that takes the place of a tunnel's name, where there is one.
+func forAll(cmd *cobra.Command) string {
+	if cmd.Flags().Lookup("all") == nil {
+		return ""
+	}
+	return "; or for every tunnel: " + cmd.CommandPath() + " --all"
 }
 
 // noArguments refuses every argument. The words of a route that was not quoted are arguments too.

@@ -62,7 +62,7 @@ func (a *app) routeChange(op plan.RouteOp, short string) *cobra.Command {
 		Args:              nameAndRoute,
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			change, err := a.readChange(op, args[1:], run)
+			change, err := a.readChange(op, args[0], args[1:], run)
 			if err != nil {
 				return err
 			}
@@ -106,14 +106,14 @@ func nameAndRoute(cmd *cobra.Command, args []string) error {
 }
 
 // readChange reads the route of the command line, or the routes of the file.
-func (a *app) readChange(op plan.RouteOp, words []string, run routeRun) (plan.RouteChange, error) {
+func (a *app) readChange(op plan.RouteOp, name string, words []string, run routeRun) (plan.RouteChange, error) {
 	change := plan.RouteChange{Op: op}
 	if err := checkWait(run.wait); err != nil {
 		return change, err
 	}
 	if (len(words) > 0) == (run.from != "") {
 		return change, &fault.Error{Kind: fault.ErrInvalid, Field: "route", What: "give one route, or --routes-from FILE",
-			Hint: "write it as: nmgre route " + string(op) + " NAME 10.10.2.0/24"}
+			Hint: "write it as: nmgre route " + string(op) + " " + fault.Operand(name) + " 10.10.2.0/24"}
 	}
 	if run.from != "" {
 		all, err := a.lists().Routes(run.from)

@@ -48,7 +48,7 @@ Write a RULE as for ip rule. Its words need no quotes here:
 A rule without a priority gets the first free one from 20000 on. To delete a rule, its priority may
 be left out.`
 
-func (a *app) ruleChange(verb, short string, change func(old, words []rule.Rule) ([]rule.Rule, error)) *cobra.Command {
+func (a *app) ruleChange(verb, short string, change func(name string, old, words []rule.Rule) ([]rule.Rule, error)) *cobra.Command {
 	var run routeRun
 	cmd := &cobra.Command{
 		Use:   verb + " NAME [RULE]",
@@ -59,7 +59,7 @@ func (a *app) ruleChange(verb, short string, change func(old, words []rule.Rule)
 		Args:              nameAndRoute,
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			wanted, err := a.readRuleChange(verb, args[1:], run)
+			wanted, err := a.readRuleChange(verb, args[0], args[1:], run)
 			if err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ func (a *app) ruleChange(verb, short string, change func(old, words []rule.Rule)
 				if a.confirm > 0 {
 					defer a.watch()()
 				}
-				planned, err := host.ChangeRules(ctx, args[0], func(old []rule.Rule) ([]rule.Rule, error) { return change(old, wanted) })
+				planned, err := host.ChangeRules(ctx, args[0], func(old []rule.Rule) ([]rule.Rule, error) { return change(fault.Operand(args[0]), old, wanted) })
 				if err != nil {
 					return err
 				}
@@ -85,12 +85,12 @@ func (a *app) ruleChange(verb, short string, change func(old, words []rule.Rule)
 }
 
 // readRuleChange reads the rule of the command line, or the rules of the file.
-func (a *app) readRuleChange(verb string, words []string, run routeRun) ([]rule.Rule, error) {
+func (a *app) readRuleChange(verb, name string, words []string, run routeRun) ([]rule.Rule, error) {
 	if err := checkWait(run.wait); err != nil {
 		return nil, err
 	}
 	if (len(words) > 0) == (run.from != "") {
-		return nil, fault.Invalid("rule", "write it as: nmgre rule "+verb+" NAME from 10.0.0.2 table 100", "give one rule, or --rules-from FILE")
+		return nil, fault.Invalid("rule", "write it as: nmgre rule "+verb+" "+fault.Operand(name)+" from 10.0.0.2 table 100", "give one rule, or --rules-from FILE")
 	}
 	if run.from != "" {
 		return a.lists().Rules(run.from)
@@ -100,7 +100,7 @@ func (a *app) readRuleChange(verb string, words []string, run routeRun) ([]rule.
 }
 
 // addRules adds the rules that are not there.
-func addRules(old, wanted []rule.Rule) ([]rule.Rule, error) {
+func addRules(_ string, old, wanted []rule.Rule) ([]rule.Rule, error) {
 	all := slices.Clone(old)
 	for _, r := range wanted {
 		if !slices.ContainsFunc(all, func(o rule.Rule) bool { return rule.Same(o, r) }) {
@@ -111,7 +111,7 @@ func addRules(old, wanted []rule.Rule) ([]rule.Rule, error) {
 }
 
 // deleteRules deletes the rules, each of which must be there.
-func deleteRules(old, unwanted []rule.Rule) ([]rule.Rule, error) {
+func deleteRules(name string, old, unwanted []rule.Rule) ([]rule.Rule, error) {
 	left := slices.Clone(old)
 	var errs []error
 	for _, r := range unwanted {
@@ -119,7 +119,7 @@ func deleteRules(old, unwanted []rule.Rule) ([]rule.Rule, error) {
 		i := slices.IndexFunc(left, fits)
 		switch {
 		case i < 0:
-			errs = append(errs, fault.Invalid("rule", "nmgre rule list NAME lists them", "the tunnel has no rule %s", fault.Printable(r.String())))
+			errs = append(errs, fault.Invalid("rule", "nmgre rule list "+name+" lists them", "the tunnel has no rule %s", fault.Printable(r.String())))
 		case slices.ContainsFunc(left[i+1:], fits):
 			errs = append(errs, fault.Invalid("rule", "name one of them by its priority", "the tunnel has several rules %s", fault.Printable(r.String())))
 		default:
