@@ -8,14 +8,17 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/reconcile"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
@@ -347,4 +350,54 @@ func TestApplyAsksOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("the plan of no change", look)
+}
+
+// A NetworkManager that is so busy that it takes seconds to take back each tunnel is waited for, as
+// long as many tunnels may take together; one that does nothing at all is given up after that time.
+func TestApplyUndoneByBusyManager(t *testing.T) {
+	const many = 40
+	for _, hangs := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := fake.NewWorld()
+			before := w.String()
+			var wants []reconcile.Wanted
+			for i := range many {
+				one := simple(1)
+				one.Name, one.InputKey, one.OutputKey = fmt.Sprint("gre", i+1), new(gre.Key(i)), new(gre.Key(i))
+				one.Addresses = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16, byte(i), 1}), 30)}
+				wants = append(wants, reconcile.Wanted{Tunnel: one})
+			}
+			p := w.Start()
+			turn := make(chan struct{}, 1) // it does one after the other
+			p.Turn = func(_ int, method string) {
+				if method == "Delete" && !hangs {
+					turn <- struct{}{}
+					time.Sleep(2500 * time.Millisecond)
+					<-turn
+				}
+			}
+			var failed atomic.Bool
+			p.Fault = func(_ int, method string) fake.Fault {
+				if method == "Activate" && failed.CompareAndSwap(false, true) {
+					return fake.Fault{Err: fake.ErrBroken}
+				}
+				return fake.Fault{Hang: hangs && method == "Delete"}
+			}
+			begin := time.Now()
+			_, err := applied(t.Context(), p.Host(), wants)
+			took := time.Since(begin)
+			if !errors.Is(err, fake.ErrBroken) || errors.Is(err, fault.ErrNotPermitted) {
+				t.Errorf("%v", err)
+			}
+			if told := strings.Contains(fmt.Sprint(err), "could not undo everything"); told != hangs {
+				t.Errorf("hangs %v, after %v: %v", hangs, took, err)
+			}
+			if hangs && (took < time.Minute || took > 3*time.Minute) {
+				t.Errorf("it is given up after %v", took)
+			}
+			if !hangs {
+				want.Same(t, "the host", w.String(), before)
+			}
+		})
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"nmgre/nm"
 	"nmgre/nm/crowd"
@@ -273,6 +274,7 @@ func (b *batch) advanced(p phase, done, total int) {
 // that leads is undone as the last, since a profile without a mark would have everything decided.
 // Where a tunnel is deleted already, the others are, too.
 func (b *batch) undo(ctx context.Context, cause error) error {
+	b.host.undoUntil = crowd.UndoUntil(time.Now(), len(b.works))
 	if slices.ContainsFunc(b.drops, func(d *dropWork) bool { return d.gone }) {
 		return b.finish(ctx, cause)
 	}

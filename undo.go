@@ -23,12 +23,15 @@ const (
 )
 
 // undo calls steps, which undoes work, even if ctx has ended. While NetworkManager or the bus is
-// away, because it was restarted, undo tries again, for [keep.UndoTimeout] at most. It tells an
-// event with that name, unless the name is empty.
+// away, because it was restarted, undo tries again, for [keep.UndoTimeout] at most, or until the
+// time that several tunnels have together. It tells an event with that name, unless that is empty.
 func (h *Host) undo(ctx context.Context, name string, steps func(context.Context) error) error {
-	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
+	begin, until := time.Now(), h.undoUntil
+	if until.IsZero() {
+		until = begin.Add(keep.UndoTimeout)
+	}
+	undoing, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
 	defer cancel()
-	begin := time.Now()
 	err := steps(undoing)
 	for isAway(err) && undoing.Err() == nil {
 		fault.Pause(undoing, undoRetry)

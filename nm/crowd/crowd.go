@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
@@ -73,6 +74,16 @@ func takeMany(n int, do func(i int) error, done func(int)) error {
 		return errs[i]
 	}
 	return nil
+}
+
+// undoEach is how much longer an undo may take for each further tunnel. NetworkManager takes back
+// one after the other, and on a busy machine each can take it a second and more.
+const undoEach = 2 * time.Second
+
+// UndoUntil returns until when the undo of n tunnels, which begins now, goes on while
+// NetworkManager does not do it, or is away: n tunnels have one time together.
+func UndoUntil(now time.Time, n int) time.Time {
+	return now.Add(keep.UndoTimeout + time.Duration(n-1)*undoEach)
 }
 
 // Progress returns the line that tells how far a step is: for many tunnels after every twentieth,

@@ -13,6 +13,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm"
+	"nmgre/nm/dbus/again"
 	"nmgre/nm/dbus/wire"
 )
 
@@ -185,7 +186,9 @@ const (
 func (l *link) call(ctx context.Context, path dbus.ObjectPath, method string, args []any, results ...any) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, l.patienceFor(method), errSilent)
 	defer cancel()
-	call := l.conn.Object(service, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
+	call := again.Call(ctx, func() *dbus.Call {
+		return l.conn.Object(service, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
+	})
 	if call.Err != nil {
 		return l.answerOf(path, silent(ctx, call.Err))
 	}

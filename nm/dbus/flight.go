@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"nmgre/nm/dbus/again"
 )
 
-// window is the greatest number of calls under way at once. They are enough to keep NetworkManager
-// busy, which answers one after the other, while answers are read. They are few enough that the
-// settings of a thousand profiles need not be in memory at the same time.
+// window is the greatest number of calls under way at once: enough to keep NetworkManager busy,
+// which answers one after the other, and few enough for the settings of a thousand profiles.
 const window = 64
 
 // request is a call of a flight. done gets its answer, and an error from done ends the flight.
@@ -38,9 +39,13 @@ func (l *link) flight(ctx context.Context, requests []request) error {
 			pending[l.send(ctx, requests[next], answers)] = requests[next]
 		}
 		call := <-answers
-		silence.Reset(patience)
 		r := pending[call]
 		delete(pending, call)
+		if again.Wanted(ctx, call.Err) {
+			pending[l.send(ctx, r, answers)] = r
+			continue
+		}
+		silence.Reset(patience)
 		if err := r.done(call.Body, l.answerOf(r.path, silent(ctx, call.Err))); err != nil {
 			return err
 		}
@@ -90,8 +95,7 @@ func propertyRequest(path dbus.ObjectPath, name string, done func(body []any, er
 	return request{path: path, method: propertiesGet, args: []any{iface, member}, done: done}
 }
 
-// readProperty asks for a property and stores its value, or T's zero value where it is of another
-// type.
+// readProperty asks for a property and stores its value, or T's zero value if it is not of type T.
 func readProperty[T any](path dbus.ObjectPath, name string, into *T) request {
 	return propertyRequest(path, name, func(body []any, err error) error {
 		*into = variant[T](body)
