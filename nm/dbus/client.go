@@ -186,9 +186,8 @@ const (
 func (l *link) call(ctx context.Context, path dbus.ObjectPath, method string, args []any, results ...any) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, l.patienceFor(method), errSilent)
 	defer cancel()
-	call := again.Call(ctx, func() *dbus.Call {
-		return l.conn.Object(service, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
-	})
+	object := l.conn.Object(service, path)
+	call := again.Call(ctx, func() *dbus.Call { return object.CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...) })
 	if call.Err != nil {
 		return l.answerOf(path, silent(ctx, call.Err))
 	}

@@ -161,8 +161,7 @@ func errorName(err error) string {
 	return remote.Name
 }
 
-// isGone reports whether err means that the object asked has vanished, while NetworkManager is
-// there.
+// isGone reports whether the object that was asked has vanished, while NetworkManager is there.
 func isGone(err error) bool {
 	_, last := splitMember(errorName(err))
 	return slices.Contains(gone, last)

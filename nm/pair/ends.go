@@ -41,12 +41,14 @@ func HelloOf(links []kernel.Link, profiles []nm.Profile) *Hello {
 		for _, a := range p.Tunnel.Addresses { // of tunnels that are down, too
 			h.Nets = append(h.Nets, Net{Dev: p.Tunnel.Name, Address: a, Tunnel: true})
 		}
-		h.Ends = append(h.Ends, EndsOf(p))
+		h.Ends, h.Routed = append(h.Ends, EndsOf(p)), append(h.Routed, routedBy(p.Tunnel)...)
 	}
 	h.Nets = slices.DeleteFunc(h.Nets, func(n Net) bool { return !routes.IsDevice(n.Dev) })
 	h.Ends = slices.DeleteFunc(h.Ends, func(e Ends) bool { return !routes.IsDevice(e.Name) })
 	h.Names = slices.DeleteFunc(h.Names, func(name string) bool { return name == "" || len(name) > 255 })
+	h.Routed = slices.DeleteFunc(h.Routed, func(r Routed) bool { return !routes.IsDevice(r.Tunnel) })
 	h.Nets, h.Names, h.Ends = h.Nets[:min(len(h.Nets), maxList)], h.Names[:min(len(h.Names), maxList)], h.Ends[:min(len(h.Ends), maxList)]
+	h.Routed = h.Routed[:min(len(h.Routed), maxList)]
 	return h
 }
 
@@ -173,6 +175,7 @@ func FreeInner(near, far *Hello) netip.Prefix {
 // Wish is what a person wants of both ends.
 type Wish struct {
 	Near      nm.Tunnel
+	There     bool           // Near is there already
 	Routed    bool           // Near has the routes that are wanted, maybe none
 	FarRouted bool           // so have FarRoutes
 	FarRoutes []routes.Route // into the far end of the tunnel
@@ -202,15 +205,18 @@ func (w *Wish) Complete(host string, near, far *Hello) (notes []string, err erro
 	return notes, nil
 }
 
-// propose adds a route to each network behind the far end that this end does not have itself.
+// propose adds a route to each network behind the far end that this end does not have itself, and
+// that none of its tunnels carries already.
 func (w *Wish) propose(host string, near, far *Hello) (notes []string) {
-	t := &w.Near
+	t, toFar := &w.Near, leadsToAny(far, w.Near.Remote)
 	for _, lan := range far.LANs(t.Remote, t.Local) {
 		has4 := slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() == lan.Addr().Is4() })
 		switch {
 		case !has4:
 		case own(near, lan):
 			notes = append(notes, fmt.Sprintf("no route to %s at %s: this host has that network, or a part of it, itself", lan, fault.Printable(host)))
+		case near.carrier(lan, toFar) != "":
+			notes = append(notes, notTwice(lan, "here", near.carrier(lan, toFar), "route"))
 		default:
 			t.Routes = append(t.Routes, routes.Route{Dst: lan})
 			notes = append(notes, fmt.Sprintf("route %s here: %s has that network", lan, fault.Printable(host)))
@@ -239,12 +245,16 @@ func (w *Wish) Far(mirror nm.FarEnd, near nm.Tunnel, far *Hello) (Message, []str
 	case w.FarRouted:
 		t.Routes = slices.Clone(w.FarRoutes)
 	default:
+		mine := far.partners(near, w.There)
 		t.Routes = slices.DeleteFunc(t.Routes, func(r routes.Route) bool {
-			has := own(far, r.Dst) && !r.Dst.IsSingleIP()
-			if has {
+			has, carrier := own(far, r.Dst) && !r.Dst.IsSingleIP(), far.carrier(r.Dst, leadsToAny(&Hello{}, t.Remote), mine...)
+			switch {
+			case has:
 				notes = append(notes, fmt.Sprintf("no route to %s there: %s has that network, or a part of it, itself", r.Dst, fault.Printable(far.Host)))
+			case carrier != "":
+				notes = append(notes, notTwice(r.Dst, "there", carrier, "far-route"))
 			}
-			return has
+			return has || carrier != ""
 		})
 	}
 	if err := t.Validate(); err != nil {

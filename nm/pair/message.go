@@ -83,6 +83,8 @@ type Message struct {
 	AnyName bool `json:"any_name,omitempty"`
 	// Mend changes the far end's tunnel between the same outer addresses, if there is one.
 	Mend bool `json:"mend,omitempty"`
+	// Taken are the far end's tunnels that belong to other ones of the near end: they stay.
+	Taken []string `json:"taken,omitempty"`
 	// MTU of the tunnel, in bytes: of planned the one that fits there, of make the one to take.
 	MTU     uint32   `json:"mtu,omitempty"`
 	Name    string   `json:"name,omitempty"`    // of the far end's tunnel
@@ -110,6 +112,7 @@ type Hello struct {
 	Nets    []Net      `json:"nets"`
 	Names   []string   `json:"names"` // of its devices and profiles
 	Ends    []Ends     `json:"ends"`  // of its tunnels
+	Routed  []Routed   `json:"routed,omitempty"`
 }
 
 // Net is a network of a host: an address of its own with the length of the network.
@@ -264,7 +267,7 @@ func bad(format string, args ...any) error {
 
 // check refuses what no nmgre says.
 func (m *Message) check() error {
-	texts := slices.Concat([]string{m.Command, m.Name}, m.Changes, m.Steps, m.Notes)
+	texts := slices.Concat([]string{m.Command, m.Name}, m.Changes, m.Steps, m.Notes, m.Taken)
 	if m.Failure != nil {
 		texts = append(append(texts, m.Failure.Kind, m.Failure.What), m.Failure.Hints...)
 	}
@@ -307,7 +310,7 @@ func (h *Hello) check() error {
 	case h.Protocol != Protocol:
 		return &fault.Error{Kind: fault.ErrUnsupported, What: fmt.Sprintf("the other end is nmgre %s, which speaks another language (%d, and this one %d)", fault.Printable(h.Version), h.Protocol, Protocol),
 			Hint: "install the same version of nmgre at both ends"}
-	case len(h.Nets) > maxList || len(h.Names) > maxList || len(h.Ends) > maxList:
+	case len(h.Nets) > maxList || len(h.Names) > maxList || len(h.Ends) > maxList || len(h.Routed) > maxList:
 		return bad("a list has more than %d entries", maxList)
 	case len(h.Host) > 255 || len(h.Version) > 255:
 		return bad("its name is too long")
@@ -320,6 +323,11 @@ func (h *Hello) check() error {
 	for _, e := range h.Ends {
 		if !routes.IsDevice(e.Name) || len(e.Input) > 15 || len(e.Output) > 15 {
 			return bad("%s is no tunnel", fault.Printable(e.Name))
+		}
+	}
+	for _, r := range h.Routed {
+		if !routes.IsDevice(r.Tunnel) || !r.Dst.IsValid() {
+			return bad("%s is no network of a tunnel", r.Dst)
 		}
 	}
 	for _, name := range h.Names {

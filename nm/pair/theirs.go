@@ -83,16 +83,21 @@ func (w *Wish) Match(host string, theirs Ends, mirror nm.Tunnel, near, far *Hell
 		t.Name = theirs.Name
 	}
 	if !w.Routed && t.Controller == "" {
-		notes = w.routesTo(host, mirror.Routes, near)
+		notes = w.routesTo(host, mirror.Routes, near, far)
 	}
 	return notes, nil
 }
 
 // routesTo gives the near end the routes to what is behind the far one.
-func (w *Wish) routesTo(host string, list []routes.Route, near *Hello) (notes []string) {
+func (w *Wish) routesTo(host string, list []routes.Route, near, far *Hello) (notes []string) {
+	toFar := leadsToAny(far, w.Near.Remote)
 	for _, r := range list {
 		if own(near, r.Dst) && !r.Dst.IsSingleIP() {
 			notes = append(notes, fmt.Sprintf("no route to %s here: this host has that network, or a part of it, itself", r.Dst))
+			continue
+		}
+		if carrier := near.carrier(r.Dst, toFar); carrier != "" {
+			notes = append(notes, notTwice(r.Dst, "here", carrier, "route"))
 			continue
 		}
 		w.Near.Routes = append(w.Near.Routes, r)

@@ -179,12 +179,18 @@ func (n *Near) Verify(ctx context.Context, name string) (verify.Report, error) {
 		return verify.Report{}, err
 	}
 	p := status.Profile
-	line, _, err := n.dial(ctx)
+	line, hello, err := n.dial(ctx)
 	if err != nil {
 		return verify.Report{}, err
 	}
 	defer func() { _ = line.close() }()
 	ends := pair.EndsOf(p)
+	same := func(e pair.Ends) bool {
+		return e.Name == ends.Name && e.Local == ends.Local && e.Remote == ends.Remote && ends.Local.IsValid()
+	}
+	if slices.ContainsFunc(hello.Ends, same) {
+		return verify.Report{}, n.itself()
+	}
 	if !p.Tunnel.Local.IsValid() || p.Tunnel.Local.IsUnspecified() {
 		if hop, err := n.Host.Kernel.Lookup(ctx, kernel.Query{To: p.Tunnel.Remote}); err == nil {
 			ends.Local = hop.Src

@@ -53,9 +53,9 @@ type Mended struct {
 }
 
 // PlanMend plans the far end of a tunnel that is there, and changes nothing.
-func (n *Near) PlanMend(ctx context.Context, b *Both, near nmgre.Status) error {
+func (n *Near) PlanMend(ctx context.Context, b *Both, own *pair.Hello, near nmgre.Status) error {
 	t := near.Tunnel.WithKept(near.Kept)
-	b.wish.Near = t
+	b.wish.Near, b.wish.There = t, true
 	mirror, err := n.at().FarEnd(ctx, t)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (n *Near) PlanMend(ctx context.Context, b *Both, near nmgre.Status) error {
 	if err != nil {
 		return err
 	}
-	ask.Mend = true
+	ask.Mend, ask.Taken = true, pair.Taken(own, b.hello, near.Tunnel.Name)
 	b.Notes = append(b.Notes, notes...)
 	if err := b.line.say(ask); err != nil {
 		return err

@@ -152,21 +152,26 @@ func (n *Near) Plan(ctx context.Context, wish pair.Wish, name string) (*Both, er
 	if now := n.at(); now != view && ownErr == nil { // a person has answered ssh
 		near, ownErr = greeting(ctx, now)
 	}
-	if ownErr != nil {
+	if err == nil && ownErr == nil && pair.Same(near, hello) {
+		err = n.itself()
+	}
+	if err := cmp.Or(ownErr, err); err != nil {
 		if l != nil {
 			_ = l.close()
 		}
-		return nil, ownErr
-	}
-	if err != nil {
-		return nil, err
+		return nil, fault.Ended(ctx, err)
 	}
 	b := &Both{line: l, wish: wish, hello: hello}
 	if err := n.plan(ctx, b, near, name); err != nil {
 		b.Leave()
-		return nil, err
+		return nil, fault.Ended(ctx, err)
 	}
 	return b, nil
+}
+
+// itself is the error for a far host that is the near one.
+func (n *Near) itself() error {
+	return fault.Invalid("", "give the host of the other end", "%s is this host itself: a tunnel has its ends on two hosts", fault.Printable(n.Name))
 }
 
 // plan plans the far end of a tunnel that is there, or both ends of a new one.
@@ -184,7 +189,7 @@ func (n *Near) plan(ctx context.Context, b *Both, near *pair.Hello, name string)
 		return err
 	case there != nil:
 		b.There = there
-		return n.PlanMend(ctx, b, *there)
+		return n.PlanMend(ctx, b, near, *there)
 	}
 	theirs, err := n.theirs(b, near, name)
 	switch {

@@ -103,6 +103,7 @@ func greeting(ctx context.Context, host *nmgre.Host) (*pair.Hello, error) {
 	}
 	var tunnels []nm.Profile
 	for _, s := range all {
+		s.Tunnel = s.Tunnel.WithKept(s.Kept)
 		tunnels = append(tunnels, s.Profile)
 	}
 	hello := pair.HelloOf(links, tunnels)
@@ -134,7 +135,7 @@ func (v *serving) plan(ctx context.Context, m pair.Message) (err error) {
 	}
 	v.make, v.edit = nil, nil
 	if m.Mend {
-		if uuid, err := v.mended(ctx); err != nil || uuid != "" {
+		if uuid, err := v.mended(ctx, m.Taken); err != nil || uuid != "" {
 			return errors.Join(err, v.planEdit(ctx, uuid))
 		}
 	}
@@ -163,7 +164,7 @@ func some(lines []string) []string { return slices.Clip(lines[:min(len(lines), m
 
 // mended returns the UUID of the tunnel that is to be mended: the one between the outer addresses
 // of the plan, or the one that was shown. It is empty if there is none.
-func (v *serving) mended(ctx context.Context) (string, error) {
+func (v *serving) mended(ctx context.Context, taken []string) (string, error) {
 	if v.shown != "" {
 		return v.shown, nil
 	}
@@ -171,7 +172,9 @@ func (v *serving) mended(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	mine := func(s nmgre.Status) bool { return s.State != nm.StateExternal && !s.Trial }
+	mine := func(s nmgre.Status) bool {
+		return s.State != nm.StateExternal && !s.Trial && !slices.Contains(taken, s.Tunnel.Name)
+	}
 	find := func(fits func(nm.Tunnel) bool) (found []nmgre.Status) {
 		for _, s := range all {
 			if mine(s) && fits(s.Tunnel) {

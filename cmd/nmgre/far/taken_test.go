@@ -1,0 +1,103 @@
+package far
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"nmgre"
+	"nmgre/nm"
+	"nmgre/nm/pair"
+	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/testdata/want"
+)
+
+// Of two tunnels between two hosts, the other end of the second one is gone. It is made anew: the
+// other end of the first one is not changed into it, even if that one's key has drifted.
+func TestMendTakesNoOthersEnd(t *testing.T) {
+	for _, drifted := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newWired()
+			n.pairUp(t)
+			n.serving.Wait()
+			second := nm.NewTunnel()
+			second.Name, second.Remote, second.Addresses = "gre2", want.Addr("100.0.2.100"), want.CIDRs("172.16.9.1/30")
+			second.InputKey, second.OutputKey = new(gre.Key(7)), new(gre.Key(7))
+			host := n.start(n.near).Host()
+			planned, err := host.Plan(t.Context(), second)
+			if err == nil {
+				_, err = host.Create(t.Context(), planned, nmgre.CreateOptions{NoProbe: true})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if drifted {
+				far := n.start(n.far).Host()
+				planned, err := far.PlanEdit(t.Context(), "gre1", func(t *nm.Tunnel) error {
+					t.InputKey, t.OutputKey = new(gre.Key(9)), new(gre.Key(9))
+					return nil
+				})
+				if err == nil {
+					_, err = far.Edit(t.Context(), planned, nmgre.EditOptions{NoProbe: true})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			var told []string
+			near := n.nearOf(t, n.start(n.near).Host(), n.dial(t, cut{at: -1}, nil, nil), &told)
+			both, err := near.Plan(t.Context(), pair.Wish{Near: nm.NewTunnel()}, "gre2")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if both.Far.Mend || len(both.Far.Changes) > 0 || both.Far.Name != "gre2" {
+				t.Errorf("drifted %v: the plan is %+v", drifted, both.Far)
+			}
+			both.Leave()
+			n.serving.Wait()
+		})
+	}
+}
+
+// A host that is the near one itself is told so, by pair and by verify --far.
+func TestFarIsThisHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newWired()
+		n.pairUp(t)
+		n.serving.Wait()
+		n.far = n.near
+		for name, call := range map[string]func(context.Context, *Near) error{
+			"pair": func(ctx context.Context, near *Near) error {
+				return second(near.Plan(ctx, pair.Wish{Near: nm.NewTunnel()}, ""))
+			},
+			"verify":     func(ctx context.Context, near *Near) error { return second(near.Verify(ctx, "gre1")) },
+			"pair again": func(ctx context.Context, near *Near) error { return second(near.Plan(ctx, pair.Wish{}, "gre1")) },
+		} {
+			var told []string
+			err := call(t.Context(), n.nearOf(t, n.start(n.near).Host(), n.dial(t, cut{at: -1}, nil, nil), &told))
+			if !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), "is this host itself") {
+				t.Errorf("%s: %v", name, err)
+			}
+			n.serving.Wait()
+		}
+	})
+}
+
+// A plan whose time has ended says so, whatever it was doing.
+func TestPlanTakesTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, told := newWired(), []string(nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 1)
+		defer cancel()
+		<-ctx.Done()
+		near := n.nearOf(t, n.start(n.near).Host(), n.dial(t, cut{at: -1}, nil, nil), &told)
+		_, err := near.Plan(ctx, pair.Wish{Near: nm.NewTunnel()}, "")
+		if !errors.Is(err, fault.ErrTimeout) || !strings.Contains(err.Error(), "it took too long") {
+			t.Errorf("%v", err)
+		}
+		n.serving.Wait()
+	})
+}
