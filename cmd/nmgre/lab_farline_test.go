@@ -159,8 +159,8 @@ func (l farLine) hasLocal() bool {
 	return false
 }
 
-// hasBridge gives the far host the bridge that the line makes a port of: a note beside the line says
-// that it is the far end's own.
+// hasBridge gives the far host the bridge that the line makes a port of: a note beside the line
+// says that it is the far end's own.
 func (l farLine) hasBridge(t *testing.T) {
 	if bridge := regexp.MustCompile(` --controller (\S+)`).FindStringSubmatch(l.line); bridge != nil {
 		l.far.Run(t, "nmcli", "connection", "add", "type", "bridge", "con-name", bridge[1], "ifname", bridge[1],
