@@ -62,11 +62,11 @@
 //	                together, manual writes the causes for the manual page, kinds has the
 //	                kinds of checks, differ compares a tunnel with its link, apart looks for
 //	                firewalls between a LAN and a tunnel
-//	nm/dbus         NetworkManager over D-Bus; wire encodes its settings, bulk reads very many,
-//	                applied compares a profile with its device, quirk tells NetworkManager's
-//	                versions apart, systemd has systemd learn of nmgre's unit, firewalld asks for the
-//	                zone of a device, census asks who is on the bus, again repeats what NetworkManager
-//	                refused for want of an answer of the bus
+//	nm/dbus         NetworkManager over D-Bus; socket is the connection, wire encodes its settings,
+//	                bulk reads very many, applied compares a profile with its device, quirk tells
+//	                NetworkManager's versions apart, systemd has systemd learn of nmgre's unit,
+//	                firewalld asks for the zone of a device, census asks who is on the bus, again
+//	                repeats what NetworkManager refused for want of an answer of the bus
 //	routes/fault    errors that say what to do; text that is safe to show
 //	routes/gre      the GRE header: key, mode, flags, MTU
 //	routes/packet   the headers of IP packets from the network

@@ -39,7 +39,7 @@ const (
 )
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: adapters.Open, local: adapters.Local, tables: owners.Read, systemd: systemd.Reload, ignore: signal.Ignore, settle: asroot.Settle, resolver: adapters.Resolver{}, own: adapters.Own, program: os.Args[0], exe: watchdog.Exe()}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", open: adapters.Open, local: adapters.Local, tables: owners.Read, systemd: systemd.Reload, ignore: signal.Ignore, settle: asroot.Settle, resolver: adapters.Resolver{}, own: adapters.Own, program: os.Args[0], exe: watchdog.Exe(), exits: true}
 	os.Exit(a.run(os.Args[1:]))
 }
 
@@ -80,6 +80,7 @@ type app struct {
 	program  string              // the name that nmgre was called by; empty for "nmgre"
 	reader   *lists.Reader       // of the files that the command line names; nil until it is needed
 	typed    []string            // the command line with the program's name
+	exits    bool                // the process ends with the command, and so do its signals
 }
 
 // untilTold returns a context that ends when the process is told to end, so that an unfinished
@@ -97,7 +98,9 @@ func untilTold() (ctx context.Context, stop func()) {
 // run carries out one command line and returns the exit code.
 func (a *app) run(args []string) int {
 	ctx, stop := untilTold()
-	defer stop()
+	if !a.exits {
+		defer stop()
+	}
 	a.ctx = ctx
 	a.typed = append([]string{cmp.Or(a.program, "nmgre")}, args...)
 	root := a.rootCommand(args)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
@@ -14,6 +13,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/again"
+	"nmgre/nm/dbus/socket"
 	"nmgre/nm/dbus/wire"
 )
 
@@ -99,11 +99,9 @@ type link struct {
 	name string // the unique name that the bus gave this connection
 	// patience is that of the client's [Options].
 	patience time.Duration
-	stuck    atomic.Bool // the bus has not taken a message in time, and the connection is closed
+	socket   *socket.Conn // nil for a bus without a Unix socket
 	// the identity of the bus (org.freedesktop.DBus.GetId), which a restart of it changes
 	bus string
-	// root says that the bus knows the caller as root, whom NetworkManager lets do everything
-	root bool
 	// added has the paths of the profiles that this connection has added, by their UUIDs.
 	added sync.Map
 	// names has the names of the tunnels that were listed, each a titled, by their UUIDs.
@@ -127,29 +125,33 @@ func dial(ctx context.Context, options Options) (*link, error) {
 	}
 	if err != nil {
 		_ = conn.Close()
+		if errors.Is(err, errSilent) { // nobody but the bus was asked
+			err = errBusSilent
+		}
 		return nil, silent(ctx, err)
 	}
 	return l, nil
 }
 
-// greet authenticates, and asks the bus for its identity, and for the user that it takes us for. In
-// a user namespace that is not the one that the process sees.
+// greet authenticates, and asks the bus for the connection's name and for its identity, all in one
+// flight. godbus' own Hello would be a round trip before it.
 func (l *link) greet(ctx context.Context, conn *dbus.Conn) error {
-	if err := conn.Auth(nil); err != nil {
+	var methods []dbus.Auth // nil for all that godbus knows
+	if l.socket != nil {
+		methods = socket.Methods
+	}
+	if err := conn.Auth(methods); err != nil {
 		return err
 	}
-	if err := conn.Hello(); err != nil {
-		return err
-	}
-	l.conn, l.name = conn, conn.Names()[0]
+	l.conn = conn
 	return l.flight(ctx, []request{
+		{destination: busName, path: busPath, method: busHello, done: func(body []any, err error) error {
+			l.name = result[string](body)
+			return err
+		}},
 		{destination: busName, path: busPath, method: busGetID, done: func(body []any, err error) error {
 			l.bus = result[string](body)
 			return err
-		}},
-		{destination: busName, path: busPath, method: busGetUnixUser, args: []any{l.name}, done: func(body []any, _ error) error {
-			l.root = len(body) == 1 && body[0] == uint32(0)
-			return nil
 		}},
 	})
 }
@@ -157,6 +159,7 @@ func (l *link) greet(ctx context.Context, conn *dbus.Conn) error {
 // Names of the bus itself, which gonetworkmanager lacks.
 const (
 	busName             = "org.freedesktop.DBus"
+	busHello            = busName + ".Hello"
 	busGetID            = busName + ".GetId"
 	busNameHasOwner     = busName + ".NameHasOwner"
 	busGetUnixUser      = busName + ".GetConnectionUnixUser"
@@ -201,7 +204,7 @@ func (l *link) answerOf(path dbus.ObjectPath, err error) error {
 	if errors.Is(err, dbus.ErrClosed) || errors.As(err, &broken) {
 		// Close returns when the connection is closed for all, so that nobody gets this link again.
 		_ = l.conn.Close()
-		if l.stuck.Load() {
+		if l.socket != nil && l.socket.Stuck() {
 			return errBusSilent
 		}
 	}

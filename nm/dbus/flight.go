@@ -35,9 +35,11 @@ func (l *link) flight(ctx context.Context, requests []request) error {
 	answers := make(chan *dbus.Call, min(window, max(len(requests), 1)))
 	pending := make(map[*dbus.Call]request, cap(answers))
 	for next := 0; next < len(requests) || len(pending) > 0; {
-		for ; next < len(requests) && len(pending) < cap(answers); next++ {
-			pending[l.send(ctx, requests[next], answers)] = requests[next]
-		}
+		l.together(func() {
+			for ; next < len(requests) && len(pending) < cap(answers); next++ {
+				pending[l.send(ctx, requests[next], answers)] = requests[next]
+			}
+		})
 		call := <-answers
 		r := pending[call]
 		delete(pending, call)
@@ -51,6 +53,15 @@ func (l *link) flight(ctx context.Context, requests []request) error {
 		}
 	}
 	return nil
+}
+
+// together has what do says to the bus go out at once.
+func (l *link) together(do func()) {
+	if l.socket != nil {
+		l.socket.Hold()
+		defer l.socket.Release()
+	}
+	do()
 }
 
 // patienceOf returns how long the slowest of the requests may take.

@@ -105,34 +105,22 @@ type found struct {
 }
 
 // profiles reads the profiles at paths, and their states from the active connections. It leaves out
-// profiles that vanish meanwhile or may not be seen. It asks in two rounds, each with many
-// questions at once: first for the settings and the active connections of all, then for details of
-// some.
+// profiles that vanish meanwhile or may not be seen. It asks in rounds, each with many questions at
+// once: first for the settings, and only where one of them is a tunnel's for the rest.
 func (l *link) profiles(ctx context.Context, paths, actives []dbus.ObjectPath) ([]nm.Profile, error) {
 	all := make([]found, len(paths))
 	requests, err := l.bulk(ctx, paths, func(i int, s wire.Settings) { all[i] = readProfile(paths[i], s) })
+	if err == nil {
+		err = l.flight(ctx, requests)
+	}
 	if err != nil {
 		return nil, err
 	}
-	activity := make(map[dbus.ObjectPath]active)
-	for _, path := range actives {
-		requests = append(requests, activeRequest(path, func(a active) {
-			if known, ok := activity[a.profile]; !ok || a.rank() > known.rank() {
-				activity[a.profile] = a
-			}
-		}))
-	}
-	if err := l.flight(ctx, requests); err != nil {
-		return nil, err
-	}
 	all = slices.DeleteFunc(all, func(p found) bool { return p.UUID == "" })
-	for i := range all {
-		all[i].setActivity(activity[all[i].path])
+	if slices.ContainsFunc(all, func(p found) bool { return p.Tunnel.Mode != 0 || p.mark != "" }) {
+		err = l.addDetails(ctx, all, actives)
 	}
-	if err := l.addDetails(ctx, all); err != nil {
-		return nil, err
-	}
-	return sorted(all), nil
+	return sorted(all), err
 }
 
 // bulkFrom is the number of profiles from which on it pays to read them over a connection of their
@@ -261,24 +249,28 @@ func (p *found) setActivity(a active) {
 	}
 }
 
-// addDetails asks for the details that neither the settings nor the active connections tell: the
-// file, the device's state and reason unless it is active, and whether the process that tries a
-// profile is still there.
-func (l *link) addDetails(ctx context.Context, all []found) error {
+// addDetails asks for the details that the settings do not tell: the active connections, the file,
+// whether the process that tries a profile is still there, and the device's state and reason unless
+// it is active.
+func (l *link) addDetails(ctx context.Context, all []found, actives []dbus.ObjectPath) error {
 	tunnels := 0
 	for _, p := range all {
 		if p.Tunnel.Mode != 0 {
 			tunnels++
 		}
 	}
-	var requests []request
+	activity, requests := make(map[dbus.ObjectPath]active), []request(nil)
+	for _, path := range actives {
+		requests = append(requests, activeRequest(path, func(a active) {
+			if known, ok := activity[a.profile]; !ok || a.rank() > known.rank() {
+				activity[a.profile] = a
+			}
+		}))
+	}
 	for i := range all {
 		p := &all[i]
 		if p.Tunnel.Mode != 0 && (tunnels <= maxDetailed || p.mark != "") {
 			requests = append(requests, fileRequest(p))
-		}
-		if p.device != "" {
-			requests = append(requests, deviceRequest(p))
 		}
 		if name, ok := l.tester(p.mark); ok {
 			requests = append(requests, testerRequest(p, name))
@@ -287,6 +279,9 @@ func (l *link) addDetails(ctx context.Context, all []found) error {
 		}
 	}
 	if err := l.flight(ctx, requests); err != nil {
+		return err
+	}
+	if err := l.addDevices(ctx, all, activity); err != nil {
 		return err
 	}
 	for i := range all {
@@ -299,6 +294,19 @@ func (l *link) addDetails(ctx context.Context, all []found) error {
 		p.Abandoned = p.Abandoned && (p.Trial || p.Edit != nil || p.With != "")
 	}
 	return nil
+}
+
+// addDevices sets the states, and asks for the devices of connections on their way up or down.
+func (l *link) addDevices(ctx context.Context, all []found, activity map[dbus.ObjectPath]active) error {
+	var requests []request
+	for i := range all {
+		p := &all[i]
+		p.setActivity(activity[p.path])
+		if p.device != "" {
+			requests = append(requests, deviceRequest(p))
+		}
+	}
+	return l.flight(ctx, requests)
 }
 
 // decided reports whether a profile is there and not on trial. It is asked for if it is not among

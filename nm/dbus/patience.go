@@ -1,18 +1,15 @@
 package dbus
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"io"
-	"net"
-	"os"
 	"time"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
 
 	"nmgre/nm/dbus/bulk"
+	"nmgre/nm/dbus/socket"
 	"nmgre/routes/fault"
 )
 
@@ -35,7 +32,7 @@ var slowMethods = map[string]bool{
 // errSilent says that NetworkManager did not answer in time, and errBusSilent that the bus did not.
 var (
 	errSilent    = errors.New("no answer")
-	errBusSilent = errors.New("no answer from the bus")
+	errBusSilent = socket.ErrSilent
 )
 
 // patienceFor returns how long an answer to the method may take.
@@ -69,39 +66,13 @@ func hangs(op, who, service string) error {
 // when the channel is full.
 func (l *link) open(ctx context.Context) (*dbus.Conn, error) {
 	inOrder := dbus.WithSignalHandler(dbus.NewSequentialSignalHandler())
-	socket, err := bulk.Dial(ctx, l.addr)
+	conn, err := bulk.Dial(ctx, l.addr)
 	if errors.Is(err, bulk.ErrUnknown) { // such as a bus over TCP
 		return dbus.Dial(l.addr, inOrder)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return dbus.NewConn(&impatient{Conn: socket, in: bufio.NewReader(socket), link: l}, inOrder)
+	l.socket = socket.New(conn, func() time.Duration { return l.patience })
+	return dbus.NewConn(l.socket, inOrder)
 }
-
-// impatient is a socket whose writes end. godbus writes while it holds a lock that closing the
-// connection needs, so a bus that reads nothing would hold up both for ever.
-type impatient struct {
-	net.Conn
-	in   *bufio.Reader // godbus reads a few bytes at a time
-	link *link
-}
-
-func (s *impatient) Read(b []byte) (int, error) { return s.in.Read(b) }
-
-// Write fails when the bus does not take everything in time. Nothing can be said over the
-// connection after that, so it is closed.
-func (s *impatient) Write(b []byte) (int, error) {
-	n, err := 0, s.SetWriteDeadline(time.Now().Add(s.link.patience))
-	if err == nil {
-		n, err = s.Conn.Write(b)
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		s.link.stuck.Store(true)
-		_ = s.Close()
-		err = errBusSilent
-	}
-	return n, err
-}
-
-var _ io.ReadWriteCloser = (*impatient)(nil)

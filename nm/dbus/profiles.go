@@ -46,12 +46,14 @@ func (c *Client) Manager(ctx context.Context) (nm.Manager, error) {
 		return m, failed(op, err)
 	}
 	var text string
-	var answers map[string]string
-	questions := []request{versionRequest(&text), permissionsRequest(&answers)}
-	if l.root { // NetworkManager asks polkit nothing about root, but takes its time to say so
-		questions, answers = questions[:1], map[string]string{permissionModify: "yes", permissionControl: "yes"}
+	var root bool
+	// NetworkManager asks polkit nothing about root, but takes its time to say so
+	answers := map[string]string{permissionModify: "yes", permissionControl: "yes"}
+	err = l.flight(ctx, []request{versionRequest(&text), l.rootRequest(&root)})
+	if err == nil && !root {
+		err = l.flight(ctx, []request{permissionsRequest(&answers)})
 	}
-	if err := l.flight(ctx, questions); err != nil {
+	if err != nil {
 		return m, failed(op, err)
 	}
 	m.Modify, m.Control = permission(answers[permissionModify]), permission(answers[permissionControl])
@@ -63,6 +65,15 @@ func (c *Client) Manager(ctx context.Context) (nm.Manager, error) {
 			fmt.Sprintf("nmgre needs NetworkManager %d.%d or later", nm.MinVersion.Major, nm.MinVersion.Minor))
 	}
 	return m, nil
+}
+
+// rootRequest asks the bus whether it takes the caller for root. In a user namespace that is not
+// the user that the process sees. A bus that does not tell has no root.
+func (l *link) rootRequest(root *bool) request {
+	return request{destination: busName, path: busPath, method: busGetUnixUser, args: []any{l.name}, done: func(body []any, _ error) error {
+		*root = len(body) == 1 && body[0] == uint32(0)
+		return nil
+	}}
 }
 
 // permissionsRequest asks for polkit's answers to all of NetworkManager's actions, by their names.

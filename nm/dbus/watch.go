@@ -23,7 +23,7 @@ var errLost = errors.New("the connection to the bus was lost")
 type watch struct {
 	link    *link
 	signals chan *dbus.Signal
-	rules   []string // the match rules that the bus has taken
+	rules   []string // the match rules that the bus was asked for
 	// owner is the unique name of NetworkManager, such as ":1.5"; empty while it is away. It is
 	// asked for after the match rules are set, and follows the bus' news from then on.
 	owner string
@@ -45,16 +45,11 @@ func (l *link) watch(ctx context.Context, others ...request) (*watch, error) {
 
 // subscribe is [link.watch] with other match rules.
 func (l *link) subscribe(ctx context.Context, rules []string, others ...request) (*watch, error) {
-	w := &watch{link: l, signals: make(chan *dbus.Signal, 16)}
+	w := &watch{link: l, signals: make(chan *dbus.Signal, 16), rules: rules}
 	l.conn.Signal(w.signals)
 	var requests []request
 	for _, rule := range rules {
-		requests = append(requests, request{destination: busName, path: busPath, method: busAddMatch, args: []any{rule}, done: func(_ []any, err error) error {
-			if err == nil {
-				w.rules = append(w.rules, rule)
-			}
-			return err
-		}})
+		requests = append(requests, request{destination: busName, path: busPath, method: busAddMatch, args: []any{rule}, done: func(_ []any, err error) error { return err }})
 	}
 	requests = append(requests, ownerRequest(&w.owner))
 	if err := l.flight(ctx, append(requests, others...)); err != nil {
@@ -88,7 +83,8 @@ func (w *watch) genuine(signal *dbus.Signal) bool {
 	return true
 }
 
-// close ends the subscription. It does not wait for the bus, which does everything in order.
+// close ends the subscription. It does not wait for the bus, which does everything in order: so it
+// also removes a rule to which the bus has not answered yet.
 func (w *watch) close() {
 	w.link.conn.RemoveSignal(w.signals)
 	for _, rule := range w.rules {

@@ -97,11 +97,7 @@ func (r *reading) run() error {
 	if err := r.wait(); err != nil {
 		return err
 	}
-	if err := r.authenticate(); err != nil {
-		return err
-	}
-	hello := appendCall(nil, 1, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello")
-	if _, err := r.conn.Write(hello); err != nil {
+	if err := r.greet(); err != nil {
 		return err
 	}
 	sent, answered := 0, 0
@@ -131,23 +127,24 @@ func (r *reading) run() error {
 // wait lets the next answer come in time.
 func (r *reading) wait() error { return r.conn.SetDeadline(time.Now().Add(r.patience)) }
 
-// authenticate speaks the handshake of the D-Bus specification. The bus takes the user from the
-// socket.
-func (r *reading) authenticate() error {
-	for _, exchange := range []struct{ say, hear string }{{"\x00AUTH EXTERNAL\r\n", "DATA"}, {"DATA\r\n", "OK"}} {
-		if _, err := r.conn.Write([]byte(exchange.say)); err != nil {
-			return err
-		}
-		line, err := r.in.ReadString('\n')
+// greet speaks the handshake of the D-Bus specification. The bus takes the user from the socket. It
+// needs no answer before the first calls, which follow at once.
+func (r *reading) greet() error {
+	first := []byte("\x00AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")
+	first = append(first, appendCall(nil, 1, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello")...)
+	if _, err := r.conn.Write(first); err != nil {
+		return err
+	}
+	for _, want := range [...]string{"DATA", "OK"} {
+		line, err := r.in.ReadSlice('\n') // as long as the reader's memory at most
 		if err != nil {
 			return err
 		}
-		if !strings.HasPrefix(line, exchange.hear) {
+		if !strings.HasPrefix(string(line), want) {
 			return fmt.Errorf("the bus answered %q: %w", line, ErrUnknown)
 		}
 	}
-	_, err := r.conn.Write([]byte("BEGIN\r\n"))
-	return err
+	return nil
 }
 
 // send writes the calls for paths[from:to] at once, and returns to.
