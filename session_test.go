@@ -14,6 +14,8 @@ import (
 	"nmgre/nm/verify"
 	"nmgre/routes"
 	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
+	"nmgre/routes/rule"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
 )
@@ -95,6 +97,117 @@ func guardedVerbs(t *testing.T) []verb {
 		{"delete of a tunnel that is down", true, behind, remove, false},
 		{"delete of another tunnel", false, lan, remove, false},
 	}
+}
+
+// Rules of the routing policy, and routes in their tables, cut off a session as routes of the main
+// table do. Those that are for other packets do not.
+func TestRulesAreGuarded(t *testing.T) {
+	const elsewhere = "198.51.100.7"
+	words := func(specs ...string) (list []rule.Rule) {
+		for _, spec := range specs {
+			list = append(list, rule.MustParse(spec))
+		}
+		return list
+	}
+	in100 := []routes.Route{routes.MustParse("default via 172.16.0.2 table 100")}
+	away := rule.MustParse("to 198.51.100.0/24 table 100 priority 9") // the session goes through gre1
+	for _, c := range []struct {
+		name   string
+		before []rule.Rule
+		held   string // a rule of somebody else's
+		after  []rule.Rule
+		change func(*nm.Tunnel) // of the rest; nil for none
+		cuts   bool
+	}{
+		{"a rule for all", nil, "", words("from all table 100 priority 9", "to 100.0.0.0/16 table main priority 8"), nil, true},
+		{"a rule for the client", nil, "", words("to 198.51.100.0/24 table 100"), nil, true},
+		{"a rule for the address that the session came to", nil, "", words("from 100.0.1.100 to 198.51.0.0/16 table 100"), nil, true},
+		{"a rule for ssh", nil, "", words("ipproto tcp sport 22 to 198.51.0.0/16 table 100"), nil, true},
+		{"a rule that drops the client's packets", nil, "", words("to 198.51.100.7 prohibit"), nil, true},
+		{"a rule for others", nil, "", words("to 203.0.113.0/24 table 100"), nil, false},
+		{"a rule for the tunnel's own packets", nil, "", words("from 172.16.0.1 table 100"), nil, false},
+		{"a rule for forwarded packets", nil, "", words("iif eth1 table 100"), nil, false},
+		{"a rule for other ports", nil, "", words("ipproto tcp sport 80 to 198.51.0.0/16 table 100"), nil, false},
+		{"a rule to a table where only a default route is, which it leaves out", nil, "", words("to 198.51.100.0/24 table 100 suppress_prefixlength 0"), nil, false},
+		{"a rule to an empty table", nil, "", words("to 198.51.100.0/24 table 77"), nil, false},
+		{"a rule to a table of somebody else's", nil, "", words("to 198.51.100.0/24 table 300"), nil, true},
+		{"a rule after one that leads the client", nil, "to 198.51.100.0/24 table main priority 5", words("to 198.51.100.0/24 table 100 priority 6"), nil, false},
+		{"the rule goes that leads the client", []rule.Rule{away}, "", nil, nil, true},
+		{"the rule that leads the client stays", []rule.Rule{away}, "", append(words("to 203.0.113.0/24 table 100"), away), nil, false},
+		{"an exception comes before it", []rule.Rule{away}, "", append(words("to 198.51.100.7 table main priority 8"), away), nil, true},
+		{"the route goes to which the rule leads", []rule.Rule{away}, "", []rule.Rule{away}, func(t *nm.Tunnel) { t.Routes = nil }, true},
+		{"a route comes in a table to which somebody's rule leads", nil, "to 198.51.100.0/24 table 101 priority 5", nil,
+			func(t *nm.Tunnel) {
+				t.Routes = append(t.Routes, routes.MustParse("198.51.0.0/16 via 172.16.0.2 table 101"))
+			}, true},
+		{"a route comes in a table to which no rule leads", nil, "", nil,
+			func(t *nm.Tunnel) {
+				t.Routes = append(t.Routes, routes.MustParse("198.51.0.0/16 via 172.16.0.2 table 101"))
+			}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := fake.NewWorld()
+				tunnel := fake.Simple(t)
+				tunnel.Routes, tunnel.Rules = in100, c.before
+				fake.MustCreate(t, w, tunnel)
+				w.AddRoute("eth1", "default via 10.10.1.254 table 300", 3)
+				if c.held != "" {
+					w.Policy = append(w.Policy, kernel.HeldRule{Rule: rule.MustParse(c.held), Protocol: 3})
+				}
+				before, h := w.String(), w.Start().Host()
+				h.Session = func() nmgre.Session { return nmgre.Session{Client: want.Addr(elsewhere)} }
+				planned, err := h.PlanEdit(t.Context(), "gre1", func(t *nm.Tunnel) error {
+					t.Rules = c.after
+					if c.change != nil {
+						c.change(t)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = h.Edit(t.Context(), planned, nmgre.EditOptions{NoProbe: true})
+				if errors.Is(err, fault.ErrCutsOff) != c.cuts || !c.cuts && err != nil {
+					t.Errorf("got %v", err)
+				}
+				if c.cuts {
+					want.Same(t, "the host", w.String(), before)
+				}
+			})
+		})
+	}
+}
+
+// A tunnel with a rule for the session cuts it off as well when it is made, and when it comes up or
+// goes down.
+func TestTunnelWithRulesIsGuarded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := fake.NewWorld()
+		tunnel := fake.Simple(t)
+		tunnel.Routes = []routes.Route{routes.MustParse("default via 172.16.0.2 table 100")}
+		tunnel.Rules = []rule.Rule{rule.MustParse("to 198.51.100.0/24 table 100")}
+		guarded := func(what string, do func(*nmgre.Host) error) {
+			t.Helper()
+			before, h := w.String(), w.Start().Host()
+			h.Session = func() nmgre.Session { return nmgre.Session{Client: want.Addr("198.51.100.7")} }
+			if err := do(h); !errors.Is(err, fault.ErrCutsOff) {
+				t.Errorf("%s: %v", what, err)
+			}
+			want.Same(t, what, w.String(), before)
+		}
+		guarded("create", func(h *nmgre.Host) error { _, err := fake.Create(t.Context(), h, tunnel); return err })
+		fake.MustCreate(t, w, tunnel)
+		guarded("down", func(h *nmgre.Host) error { _, err := h.Down(t.Context(), "gre1"); return err })
+		guarded("rule delete", func(h *nmgre.Host) error {
+			_, err := h.ChangeRules(t.Context(), "gre1", func([]rule.Rule) ([]rule.Rule, error) { return nil, nil })
+			return err
+		})
+		if _, err := w.Start().Host().Down(t.Context(), "gre1"); err != nil {
+			t.Fatal(err)
+		}
+		guarded("up", func(h *nmgre.Host) error { _, err := h.Up(t.Context(), "gre1"); return err })
+	})
 }
 
 // guardedWorld has the tunnel gre1, and eth0's default route, with a metric as NetworkManager's.

@@ -27,6 +27,7 @@ func TestEveryCommandIsGuarded(t *testing.T) {
 		{"route add", "", "route add gre1 10.10.2.8/29 encap ip id 7 dst 172.16.0.9", false},
 		{"route replace", "", "route replace gre1 10.10.2.0/24 encap ip id 7 dst 172.16.0.9", false},
 		{"route delete", "", "route delete gre1 10.10.2.0/24", false},
+		{"rule add", "", "rule add gre1 to 10.10.2.8/29 prohibit", false},
 		{"up", "down gre1", "up gre1", false},
 		{"down", "", "down gre1", true},
 		{"delete", "", "delete gre1", true},

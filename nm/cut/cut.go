@@ -31,7 +31,7 @@ func Off(ctx context.Context, k kernel.Kernel, e plan.Effect, client, server net
 	if q.From.IsValid() && kernel.Holding(links, q.From.WithZone("")) == nil {
 		q.From = netip.Addr{}
 	}
-	for range maxNested {
+	for depth := range maxNested {
 		w, err := way(ctx, k, q)
 		if errors.Is(err, fault.ErrUnreachable) {
 			return false, nil
@@ -41,6 +41,9 @@ func Off(ctx context.Context, k kernel.Kernel, e plan.Effect, client, server net
 		}
 		if e.Moves(w) {
 			return true, nil
+		}
+		if moves, err := byRules(ctx, k, e, w, depth > 0); moves || err != nil {
+			return moves, err
 		}
 		if q = kernel.UnderlayOf(links, w.Hop.Dev); !q.To.IsValid() {
 			break

@@ -82,7 +82,7 @@ func effectOn(p nm.Profile, gone bool, before, after nm.Tunnel) Effect {
 // elsewhere returns the part of a tunnel that the kernel has while the tunnel is down: multipath
 // routes with a nexthop by another device.
 func elsewhere(t nm.Tunnel) nm.Tunnel {
-	t.Addresses = nil
+	t.Addresses, t.Rules = nil, nil
 	t.Routes = slices.DeleteFunc(slices.Clone(t.Routes), func(r routes.Route) bool { return !namesDevice(r) })
 	return t
 }
@@ -102,7 +102,7 @@ func (e Effect) Moves(w Way) bool {
 		return e.Gone || e.Before.Mode != 0 && (e.Before.MTU != e.After.MTU || !slices.Equal(e.Before.Addresses, e.After.Addresses)) || e.rerouted(to)
 	}
 	for _, own := range e.After.Addresses {
-		if own.Contains(to) && w.losesTo(&routes.Route{Dst: own}) && !slices.Contains(e.Before.Addresses, own) {
+		if own.Contains(to) && w.LosesTo(&routes.Route{Dst: own}) && !slices.Contains(e.Before.Addresses, own) {
 			return true
 		}
 	}
@@ -111,13 +111,13 @@ func (e Effect) Moves(w Way) bool {
 	}
 	_, fresh := list.NewSet(e.Before.Routes).Split(e.After.Routes)
 	return slices.ContainsFunc(fresh, func(r routes.Route) bool {
-		return r.TableOrMain() == routes.MainTable && r.Dst.Contains(to) && w.losesTo(&r)
+		return r.TableOrMain() == routes.MainTable && r.Dst.Contains(to) && w.LosesTo(&r)
 	})
 }
 
-// losesTo says whether the kernel may prefer r, whose destination has the address. A route without
+// LosesTo says whether the kernel may prefer r, whose destination has the address. A route without
 // a metric gets one that NetworkManager or the kernel chooses.
-func (w Way) losesTo(r *routes.Route) bool {
+func (w Way) LosesTo(r *routes.Route) bool {
 	if r.Dst.Bits() != w.Hop.Match.Bits() {
 		return r.Dst.Bits() > w.Hop.Match.Bits()
 	}

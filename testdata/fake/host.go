@@ -310,7 +310,7 @@ func (w *World) Find(q kernel.Query) (kernel.Hop, error) {
 	if !found {
 		return kernel.Hop{}, &fault.Error{Kind: fault.ErrUnreachable, What: "look up the route to " + q.To.String(), Err: errors.New("network is unreachable")}
 	}
-	hop := kernel.Hop{Dev: best.Dev, Via: best.Via, Src: q.From, Match: best.Dst, MTU: cmp.Or(int(best.MTU), w.Link(best.Dev).MTU)}
+	hop := kernel.Hop{Dev: best.Dev, Via: best.Via, Src: q.From, Match: best.Dst, Table: best.TableOrMain(), MTU: cmp.Or(int(best.MTU), w.Link(best.Dev).MTU)}
 	if !hop.Src.IsValid() {
 		hop.Src = w.source(best, q.To)
 	}
