@@ -30,7 +30,7 @@ var pureRooms = map[string][]string{
 	"nm/resolve":        {"nm", "routes/fault"},
 	"nm/ends":           {"nm", "routes", "routes/fault", "routes/keep", "routes/kernel"},
 	"nm/crowd":          {"nm", "routes/fault", "routes/keep", "routes/kernel"},
-	"nm/cut":            {"nm/plan", "routes/fault", "routes/kernel"},
+	"nm/cut":            {"nm", "nm/plan", "routes", "routes/fault", "routes/kernel", "routes/rule"},
 	"nm/dbus/quirk":     {"nm"},
 	"nm/find":           {"nm", "routes/fault"},
 	"nm/doctor":         {"routes/fault"},

@@ -14,10 +14,10 @@ import (
 // a rule of polkit's can read it: so it says which tunnel is meant, and what is asked for.
 const (
 	wordRoutes   = "routes"
-	wordRules    = "rules"
+	wordRules    = "rule"
 	wordSNAT     = "SNAT"
 	wordForward  = "forwarding"
-	wordClamp    = "clamp-mss"
+	wordClamp    = "MSS"
 	wordLink     = "link"
 	wordForget   = "forget"
 	wordAll      = "all-tunnels"
@@ -29,8 +29,8 @@ const (
 //
 //	nmgre helper gre1 routes SNAT forwarding
 //
-// pkexec shows up to 80 characters of it. The helper refuses a request that is not what its command
-// line says.
+// pkexec shows up to 80 characters of it, and leaves out the middle of a longer one. The helper
+// refuses a request that is not what its command line says.
 type Question []string
 
 // question returns what polkit asks about r. A tunnel for which nothing is to be kept any more has

@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/routes/keep"
+	"nmgre/routes/rule"
 )
 
 // named are files that have a tunnel's name.
@@ -24,7 +26,8 @@ func (n named) Get(_ context.Context, asked string) (keep.Kept, error) {
 // polkit's question names the tunnel and what is asked for, and the helper does nothing else.
 func TestQuestion(t *testing.T) {
 	all := kept(t, 1)
-	all.Name, all.ClampMSS, all.Pin = "abcdefghijklmno", true, true
+	all.Name, all.ClampMSS, all.Pin = "abcdefghijklmno", true, true // as long as a name can be
+	all.Policy, all.Link = []rule.Rule{rule.MustParse("iif abcdefghijklmno table 100 priority 7")}, gre.LinkOptions{Multicast: true}
 	pin := keep.Kept{UUID: uuid, Name: "gre2", Pin: true}
 	requests := []struct {
 		r     Request
@@ -32,7 +35,9 @@ func TestQuestion(t *testing.T) {
 		asked string
 	}{
 		{Request{Verb: VerbKeep, Kept: kept(t, 1)}, "", "gre1 routes SNAT forwarding"},
-		{Request{Verb: VerbKeep, Kept: all}, "", "abcdefghijklmno routes SNAT forwarding clamp-mss"},
+		{Request{Verb: VerbKeep, Kept: all}, "", "abcdefghijklmno routes rule SNAT forwarding MSS link"},
+		{Request{Verb: VerbKeep, Kept: keep.Kept{UUID: uuid, Name: "gre3", Link: all.Link}}, "", "gre3 link"},
+		{Request{Verb: VerbTry, Kept: keep.Kept{UUID: uuid, Name: "gre3", Policy: all.Policy}}, "", "gre3 rule"},
 		{Request{Verb: VerbKeep, Kept: pin}, "", "gre2 routes"},
 		{Request{Verb: VerbForget, UUID: uuid}, "gre1", "gre1 forget"},
 		{Request{Verb: VerbTry, Kept: kept(t, 1)}, "", "gre1 routes SNAT forwarding"},
