@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"nmgre/cmd/nmgre/shells"
+	"nmgre/nm"
+	"nmgre/nm/dbus/keyfiles"
 )
 
 // completeTimeout bounds how long a shell waits for names.
@@ -29,11 +31,30 @@ func (a *app) completeNames(cmd *cobra.Command, args []string, toComplete string
 		return nil, cobra.ShellCompDirectiveError
 	}
 	defer closeHost()
-	profiles, err := host.Profiles.List(ctx)
+	profiles, err := a.listForNames(ctx, host.Profiles)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
 	return shells.Tunnels(profiles, toComplete), cobra.ShellCompDirectiveNoFileComp
+}
+
+// manyProfiles is the number of profiles from which on a shell would wait for NetworkManager to
+// tell of each.
+const manyProfiles = 50
+
+// listForNames lists the profiles. Where there are many, it reads their files, if it may and if
+// NetworkManager has as many profiles: the states are not known then.
+func (a *app) listForNames(ctx context.Context, profiles nm.Profiles) ([]nm.Profile, error) {
+	serials, err := profiles.Serials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(serials) >= manyProfiles {
+		if tunnels, all := keyfiles.Tunnels(ctx, a.root); all == len(serials) {
+			return tunnels, nil
+		}
+	}
+	return profiles.List(ctx)
 }
 
 // completeFlag offers a flag's fixed values.

@@ -7,7 +7,8 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Tunnels returns the interface names that begin with prefix, each with its state and far end.
+// Tunnels returns the interface names that begin with prefix, each with its state, if it is known,
+// and its far end.
 // Names that a shell or a terminal could misread are left out.
 func Tunnels(profiles []nm.Profile, prefix string) []string {
 	var names []string
@@ -16,7 +17,11 @@ func Tunnels(profiles []nm.Profile, prefix string) []string {
 		if p.Tunnel.Mode == 0 || !strings.HasPrefix(name, prefix) || strings.ContainsAny(name, " \t\n\"'`$\\&|;<>()*?[]{}!#~") || fault.Printable(name) != name {
 			continue
 		}
-		names = append(names, name+"\t"+string(p.State)+", to "+p.Tunnel.Remote.String())
+		about := "to " + p.Tunnel.Remote.String()
+		if p.State != "" {
+			about = string(p.State) + ", " + about
+		}
+		names = append(names, name+"\t"+about)
 	}
 	return names
 }

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"nmgre/nm/dbus/dbustest"
+)
+
+// A shell that completes a name among many profiles waits for their files only, as long as
+// NetworkManager has as many profiles as there are files. Otherwise NetworkManager is asked.
+func TestCompleteAmongMany(t *testing.T) {
+	w := newWorld(t)
+	file := func(i int) {
+		w.plant(fmt.Sprintf("etc/NetworkManager/system-connections/many%d.nmconnection", i),
+			fmt.Sprintf("[connection]\nuuid=u-%d\ntype=ip-tunnel\ninterface-name=many%d\n[ip-tunnel]\nmode=2\nremote=192.0.2.2\n", i, i))
+	}
+	for i := range manyProfiles {
+		w.bus.AddProfile(dbustest.Settings{"connection": {}})
+		file(i)
+	}
+	o := w.must("__complete", "show", "many1")
+	if n := strings.Count(o.stdout, "\tto 192.0.2.2\n"); n != 11 || w.bus.Count("GetSettings") != 0 {
+		t.Errorf("%d names, %d questions about settings:\n%s", n, w.bus.Count("GetSettings"), o.stdout)
+	}
+	file(manyProfiles) // NetworkManager has not read it
+	if w.must("__complete", "show", ""); w.bus.Count("GetSettings") != manyProfiles {
+		t.Errorf("%d questions about settings where a file is no profile", w.bus.Count("GetSettings"))
+	}
+}
