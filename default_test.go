@@ -103,15 +103,19 @@ func TestMetricOfADefault(t *testing.T) {
 	}{
 		{"before NetworkManager's Ethernet", "default via 100.0.1.1 metric 100", "", "default", "default metric 50", "default gets the metric 50, before that of eth0 with 100"},
 		{"before a low one", "default via 100.0.1.1 metric 20", "", "default", "default metric 19", "before that of eth0 with 20"},
-		{"nothing is before 0", "default via 100.0.1.1", "", "default", "default", "carries nothing as long as there is that of eth0, which has the metric 0"},
+		{"nothing is before 0", "default via 100.0.1.1", "", "default", "default metric 50", "behind that of eth0 with 0, since hardly any is before that: it carries nothing as long as"},
+		{"nor before 1", "default via 100.0.1.1 metric 1", "", "default", "default metric 50", "behind that of eth0 with 1"},
 		{"behind another tunnel's", "default via 100.0.1.1 metric 100", "default metric 50", "default", "default metric 60", "behind that of gre3 with 50: it takes over when that tunnel goes down"},
+		{"behind two other tunnels'", "default via 100.0.1.1 metric 100", "default metric 50; default metric 60", "default", "default metric 70", "behind that of gre3 with 50"},
 		{"its own metric", "default via 100.0.1.1 metric 100", "", "default metric 7", "default metric 7", ""},
 		{"in a table of its own", "default via 100.0.1.1 metric 100", "", "default table 100", "default table 100", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := worldWith(c.present)
 			if c.other != "" {
-				fake.MustCreate(t, w, tunnelTo(t, 3, c.other))
+				for i, other := range strings.Split(c.other, "; ") {
+					fake.MustCreate(t, w, tunnelTo(t, byte(3+i), other))
+				}
 			}
 			planned, err := w.Start().Host().Plan(t.Context(), tunnelTo(t, 2, c.route))
 			if err != nil {

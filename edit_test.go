@@ -180,6 +180,24 @@ func changedLines(before, after string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
+// A default route that only follows the peer's address gets no metric by which it would win.
+func TestEditMovesADefaultAsItIs(t *testing.T) {
+	w := fake.NewWorld()
+	fake.MustCreate(t, w, fake.Simple(t))
+	held := &w.Named("gre1").Tunnel
+	held.Routes = append(held.Routes, routes.MustParse("default via 172.16.0.2")) // as ipv4.gateway is
+	planned, err := w.Start().Host().PlanEdit(t.Context(), "gre1", func(tunnel *nm.Tunnel) error {
+		tunnel.Addresses = want.CIDRs("172.16.9.1/30")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if moved := "default via 172.16.9.2"; !slices.ContainsFunc(planned.After.Routes, func(r routes.Route) bool { return r.String() == moved }) {
+		t.Errorf("%s is not among %v", moved, planned.After.Routes)
+	}
+}
+
 // An edit and its reverse leave the host unchanged.
 func TestEditBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

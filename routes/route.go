@@ -324,3 +324,20 @@ func (r Route) KernelMetric() uint32 {
 	}
 	return 0
 }
+
+// Reroute replaces a gateway, where old is one, and a device name. It writes to the nexthops of r,
+// which r must share with no other route.
+func (r *Route) Reroute(old, now netip.Addr, oldDev, dev string) {
+	if old.IsValid() && r.Via == old {
+		r.Via = now
+	}
+	for i := range r.Nexthops {
+		hop := &r.Nexthops[i]
+		if old.IsValid() && hop.Via == old {
+			hop.Via = now
+		}
+		if hop.Dev == oldDev {
+			hop.Dev = dev
+		}
+	}
+}

@@ -73,9 +73,11 @@ func onlyDefault(held []routes.Route, r *routes.Route) (only *routes.Route) {
 }
 
 // chooseMetric gives the default route r a metric: one before the default route that packets take
-// at present, or right behind it if that leads into another tunnel. Then r is its backup.
+// at present, or one behind it if that leads into another tunnel, or leaves no room before it. Then
+// r is its backup. No other
+// default route has the chosen metric: of two with one metric, nobody can say which wins.
 func (p *Chooser) chooseMetric(ctx context.Context, r *routes.Route) error {
-	best, err := p.presentDefault(ctx, r.Dst.Addr())
+	best, taken, err := p.presentDefaults(ctx, r.Dst.Addr())
 	if best == nil || err != nil {
 		return err
 	}
@@ -84,29 +86,36 @@ func (p *Chooser) chooseMetric(ctx context.Context, r *routes.Route) error {
 	var chosen uint32
 	switch {
 	case link != nil && link.GRE != nil:
-		chosen = present + backupStep
+		for chosen = present + backupStep; taken[chosen]; chosen += backupStep {
+		}
 		p.note("%s gets the metric %d, behind that of %s with %d: it takes over when that tunnel goes down; choose another one by: default metric N", r, chosen, dev, present)
 	case present > 1:
 		chosen = min(tunnelMetric, present-1)
 		p.note("%s gets the metric %d, before that of %s with %d: all packets without a narrower route take the tunnel; choose another one by: default metric N", r, chosen, dev, present)
 	default:
-		p.note("%s carries nothing as long as there is that of %s, which has the metric %d: give that one a higher metric", r, dev, present)
-		return nil
+		for chosen = tunnelMetric; taken[chosen]; chosen += backupStep {
+		}
+		p.note("%s gets the metric %d, behind that of %s with %d, since hardly any is before that: it carries nothing as long as that one is there; to let it win, give that one a higher metric", r, chosen, dev, present)
 	}
 	r.Metric = &chosen
 	return nil
 }
 
-// presentDefault returns the default route that the kernel prefers, of a's family and without this
-// tunnel's own. It returns nil if there is none.
-func (p *Chooser) presentDefault(ctx context.Context, a netip.Addr) (best *kernel.DeviceRoute, err error) {
+// presentDefaults returns the default route that the kernel prefers, of a's family and without this
+// tunnel's own, and the metrics of all of these. It returns nil if there is none.
+func (p *Chooser) presentDefaults(ctx context.Context, a netip.Addr) (best *kernel.DeviceRoute, taken map[uint32]bool, err error) {
+	taken = make(map[uint32]bool)
 	// the unspecified address itself is no destination
 	list, err := p.Kernel.RoutesTo(ctx, a.Next())
 	for i := range list {
 		c := &list[i]
-		if c.Dst.Bits() == 0 && c.Dev != p.Name && (best == nil || c.KernelMetric() < best.KernelMetric()) {
+		if c.Dst.Bits() != 0 || c.Dev == p.Name {
+			continue
+		}
+		taken[c.KernelMetric()] = true
+		if best == nil || c.KernelMetric() < best.KernelMetric() {
 			best = c
 		}
 	}
-	return best, err
+	return best, taken, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/advice"
+	"nmgre/nm/metric"
 	"nmgre/nm/policy"
 	"nmgre/routes"
 	"nmgre/routes/fault"
@@ -29,6 +30,7 @@ type editor struct {
 	// what root keeps is for another far end than the profile's, and the edit moves it to the
 	// profile's
 	moves bool
+	moved []routes.Route // default routes that only follow the peer's address, and get no metric for that
 }
 
 func newEditor(p nm.Profile, kept keep.Kept) *editor {
@@ -132,24 +134,10 @@ func (e *editor) follow(t *nm.Tunnel) {
 	for i := range t.Routes {
 		if e.old().Has(&t.Routes[i]) {
 			t.Routes[i] = t.Routes[i].Clone()
-			reroute(&t.Routes[i], old, now, b.Name, t.Name)
-		}
-	}
-}
-
-// reroute replaces a gateway and a device name in r. It writes to the nexthops of r, which r must
-// share with no other route.
-func reroute(r *routes.Route, old, now netip.Addr, oldDev, dev string) {
-	if old.IsValid() && r.Via == old {
-		r.Via = now
-	}
-	for i := range r.Nexthops {
-		hop := &r.Nexthops[i]
-		if old.IsValid() && hop.Via == old {
-			hop.Via = now
-		}
-		if hop.Dev == oldDev {
-			hop.Dev = dev
+			t.Routes[i].Reroute(old, now, b.Name, t.Name)
+			if metric.IsPlainDefault(&t.Routes[i]) {
+				e.moved = append(e.moved, t.Routes[i])
+			}
 		}
 	}
 }
@@ -182,7 +170,11 @@ func (e *editor) decide(ctx context.Context) error {
 	}
 	staying, fresh := e.split(p.t.Routes)
 	p.flatten(fresh)
-	if err := p.chooseMetrics(ctx, fresh, staying); err != nil {
+	held := staying
+	if len(e.moved) > 0 {
+		held = e.moved
+	}
+	if err := p.chooseMetrics(ctx, fresh, held); err != nil {
 		return err
 	}
 	p.t.Routes = append(slices.Clip(staying), p.decideRoutes(fresh, p.t.Routes)...)
