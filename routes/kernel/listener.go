@@ -91,6 +91,10 @@ type Packet struct {
 	gre.Header
 }
 
+// ToNeighbours says whether the packet carries one for neighbours only, as those of MLD and of many
+// routing protocols are: they go out with a TTL of 1, which a tunnel may inherit.
+func (p Packet) ToNeighbours() bool { return p.InnerTo.IsMulticast() }
+
 // ICMPError is an ICMP or ICMPv6 error about a packet to the far end.
 type ICMPError struct {
 	By         netip.Addr // who sent it

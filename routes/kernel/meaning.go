@@ -13,11 +13,21 @@ const (
 	TooBig
 )
 
-// Meaning reads the type and the code of the error (RFC 792, RFC 1812; RFC 4443).
+// Meaning reads the type and the code of the error (RFC 792, RFC 1812; RFC 4443). That the TTL of a
+// packet for neighbours ran out says nothing: it began with 1, and the tunnel inherits that.
 func (e ICMPError) Meaning() Meaning {
+	meant := e.meaning4
 	if e.By.Is6() {
-		return e.meaning6()
+		meant = e.meaning6
 	}
+	if m := meant(); m != TooFar || !e.Quoted.ToNeighbours() {
+		return m
+	}
+	return 0
+}
+
+// meaning4 is Meaning for ICMP.
+func (e ICMPError) meaning4() Meaning {
 	switch {
 	case e.Type == ICMPTimeExceeded && e.Code == 0:
 		return TooFar
