@@ -50,7 +50,7 @@ type activation struct {
 
 	active active
 	reason uint32 // why the connection is in its state
-	dhcp   bool   // NetworkManager waits for a DHCP server: the profile has no IPv4 address
+	waits  string // what NetworkManager waits for, by the profile's methods
 
 	devices map[dbus.ObjectPath]deviceState
 }
@@ -98,7 +98,7 @@ func (a *activation) start(ctx context.Context, profile dbus.ObjectPath) error {
 			return err
 		}},
 	})
-	a.dhcp = s.Text(wire.IPv4, "method") == "auto" && len(s.Entries(wire.IPv4, "address-data")) == 0
+	a.waits = s.Waits()
 	a.name, a.need = fault.Printable(s.Text(wire.Connection, "interface-name")), s.ReadyFlags()
 	return err
 }
@@ -184,7 +184,7 @@ func (a *activation) explain(ctx context.Context, err error) error {
 		if known {
 			what += fmt.Sprintf(": its device is in the state %q", reason.DeviceState(device.state))
 		}
-		return &fault.Error{Kind: fault.ErrTimeout, What: what, Hint: "allow more time with --wait; " + a.hint(deviceState{}), Err: err}
+		return &fault.Error{Kind: fault.ErrTimeout, What: what, Hint: "allow more time with --wait; " + a.hint(deviceState{})}
 	}
 	return err
 }
@@ -209,8 +209,8 @@ func (a *activation) deviceNews() (news deviceState, ok bool) {
 // hint returns hints for the reasons of the connection and its device.
 func (a *activation) hint(device deviceState) string {
 	hints := reason.Hints(a.reason, device.reason)
-	if a.dhcp {
-		hints = append(hints, "its ipv4.method is auto without an address, and hardly any tunnel leads to a DHCP server: give it one with nmgre edit "+fault.Operand(a.name)+" --address CIDR")
+	if a.waits != "" {
+		hints = append(hints, a.waits+": give it an address with nmgre edit "+fault.Operand(a.name)+" --address CIDR")
 	}
 	return strings.Join(append(hints, hintLog), "; ")
 }

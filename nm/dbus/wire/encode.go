@@ -96,7 +96,7 @@ func encodeFamily(s Settings, family string, t nm.Tunnel) {
 	}
 	encodeRoutes(s, family, t.Routes) // the others are the kernel half's
 	encodeRules(s, family, t.Rules)
-	s.Set(family, "method", method(family, s.Text(family, "method"), had, addresses))
+	s.Set(family, "method", method(s.Text(family, "method"), had, addresses))
 	if family == IPv4 {
 		encodeForwarding(s, t.Forward)
 	}
@@ -121,12 +121,12 @@ func encodeForwarding(s Settings, forward bool) {
 
 // method returns the family's method, by the old one and the numbers of addresses before and now. A
 // method that somebody chose, such as auto, stays where it still fits: manual must have addresses,
-// link-local and disabled must have none. The auto of IPv4 without addresses, which is the default
-// of other programs, fits no address: no DHCP server answers through a tunnel, and NetworkManager
-// would wait for one.
-func method(family, old string, had, addresses int) string {
+// link-local and disabled must have none. An auto without addresses, which is the default of other
+// programs, fits no address: no DHCP server and no router answer through a tunnel, and
+// NetworkManager would wait for one.
+func method(old string, had, addresses int) string {
 	switch {
-	case addresses > 0 && (old == "shared" || old == "auto" && (had > 0 || family == IPv6)):
+	case addresses > 0 && (old == "shared" || old == "auto" && had > 0):
 		return old
 	case addresses > 0:
 		return "manual"

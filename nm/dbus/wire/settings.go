@@ -210,3 +210,18 @@ func (s Settings) ReadyFlags() uint32 {
 	}
 	return 0
 }
+
+// Waits says for what NetworkManager may wait in vain before the tunnel is up, by the methods of a
+// profile. It is empty for one that has all of its addresses, or needs none.
+func (s Settings) Waits() string {
+	const dhcp, router, arp = "hardly any tunnel leads to a DHCP server", "hardly any tunnel leads to a router that announces addresses", "hardly any tunnel has the ARP by which such an address is chosen"
+	for _, w := range []struct{ family, method, why string }{
+		{IPv4, "auto", dhcp}, {IPv4, "link-local", arp}, {IPv6, "auto", router}, {IPv6, "dhcp", dhcp},
+	} {
+		without := len(s.Entries(w.family, "address-data")) == 0
+		if s.Text(w.family, "method") == w.method && without {
+			return "its " + w.family + ".method is " + w.method + " without an address, and " + w.why
+		}
+	}
+	return ""
+}

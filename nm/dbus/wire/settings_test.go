@@ -99,16 +99,42 @@ func TestRouteTable(t *testing.T) {
 
 func TestMethod(t *testing.T) {
 	for _, c := range []struct {
-		family, old    string
+		old            string
 		had, addresses int
 		want           string
 	}{
-		{IPv4, "", 0, 0, "disabled"}, {IPv4, "manual", 1, 0, "disabled"}, {IPv4, "auto", 0, 0, "auto"}, {IPv4, "link-local", 0, 0, "link-local"}, {IPv4, "disabled", 0, 0, "disabled"},
-		{IPv4, "", 0, 1, "manual"}, {IPv4, "disabled", 0, 1, "manual"}, {IPv4, "link-local", 0, 1, "manual"}, {IPv4, "shared", 0, 2, "shared"}, {IPv6, "ignore", 0, 1, "manual"},
-		{IPv4, "auto", 0, 1, "manual"}, {IPv4, "auto", 1, 1, "auto"}, {IPv6, "auto", 0, 1, "auto"},
+		{"", 0, 0, "disabled"}, {"manual", 1, 0, "disabled"}, {"auto", 0, 0, "auto"}, {"link-local", 0, 0, "link-local"}, {"disabled", 0, 0, "disabled"},
+		{"", 0, 1, "manual"}, {"disabled", 0, 1, "manual"}, {"link-local", 0, 1, "manual"}, {"shared", 0, 2, "shared"}, {"ignore", 0, 1, "manual"},
+		{"auto", 0, 1, "manual"}, {"auto", 1, 1, "auto"}, {"auto", 2, 1, "auto"},
 	} {
-		if got := method(c.family, c.old, c.had, c.addresses); got != c.want {
-			t.Errorf("method(%q, %q, %d, %d) = %q, want %q", c.family, c.old, c.had, c.addresses, got, c.want)
+		if got := method(c.old, c.had, c.addresses); got != c.want {
+			t.Errorf("method(%q, %d, %d) = %q, want %q", c.old, c.had, c.addresses, got, c.want)
+		}
+	}
+}
+
+func TestWaits(t *testing.T) {
+	v := dbus.MakeVariant
+	address := []map[string]dbus.Variant{{"address": v("172.16.0.1"), "prefix": v(uint32(30))}}
+	for _, c := range []struct {
+		v4, v6 string
+		has    string // the family that has an address
+		want   string
+	}{
+		{"auto", "disabled", "", "its ipv4.method is auto without an address"},
+		{"auto", "disabled", IPv4, ""},
+		{"link-local", "disabled", "", "its ipv4.method is link-local"},
+		{"disabled", "auto", "", "its ipv6.method is auto without an address"},
+		{"disabled", "dhcp", "", "its ipv6.method is dhcp"},
+		{"manual", "ignore", IPv4, ""},
+		{"disabled", "link-local", "", ""},
+	} {
+		s := Settings{IPv4: {"method": v(c.v4)}, IPv6: {"method": v(c.v6)}}
+		if c.has != "" {
+			s[c.has]["address-data"] = v(address)
+		}
+		if got := s.Waits(); !strings.HasPrefix(got, c.want) || (c.want == "") != (got == "") {
+			t.Errorf("%+v: %q", c, got)
 		}
 	}
 }
