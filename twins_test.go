@@ -1,12 +1,15 @@
 package nmgre_test
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"nmgre/nm"
 	"nmgre/nm/verify"
+	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
@@ -107,6 +110,45 @@ func TestVerifyInAnothersPlace(t *testing.T) {
 		if r.Link != nil {
 			t.Errorf("%s: the report has another's link", test.name)
 		}
+	}
+}
+
+// The name of a device of the kernel's own can be no tunnel's: verify says which name can.
+func TestVerifyAFallbackDevice(t *testing.T) {
+	w := fake.NewWorld()
+	fake.MustCreate(t, w, fake.Simple(t))
+	goesDown(w, 0)
+	w.Named("gre1").Tunnel.Name, w.Named("gre1").ID, w.Link("gre1").Name = "gre0", "gre0", "gre0"
+	r, err := w.Start().Host().Verify(t.Context(), "gre0", verify.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := check(t, r, "device"); c.Status != verify.Fail || !strings.Contains(c.Summary, "gre0 is a device of the kernel's own") || !strings.HasSuffix(c.Hint, "nmgre edit gre0 --name gre1") {
+		t.Errorf("%+v", c)
+	}
+}
+
+// NetworkManager brings a copy of a profile up as soon as that is deleted: the link is the copy's
+// then, and nothing is left to remove.
+func TestDeleteBesideACopy(t *testing.T) {
+	for _, state := range []nm.State{nm.StateActive, nm.StateExternal} {
+		synctest.Test(t, func(t *testing.T) {
+			w := fake.NewWorld()
+			fake.MustCreate(t, w, fake.Simple(t))
+			addTwin(w, nm.StateInactive)
+			own := w.Named("gre1").UUID
+			p := w.Start()
+			p.Turn = func(int, string) {
+				if link := w.Link("gre1"); w.Profile(own) == nil && link.Dying > 0 {
+					twin := w.Profile(twinUUID)
+					link.Dying, twin.State, twin.Device = 0, state, "gre1"
+				}
+			}
+			_, err := p.Host().Delete(t.Context(), own)
+			if stays := state == nm.StateExternal; stays != errors.Is(err, fault.ErrTimeout) || !stays && err != nil {
+				t.Errorf("a link that is %s: %v", state, err)
+			}
+		})
 	}
 }
 

@@ -62,12 +62,20 @@ func (h *Host) forgetOrphan(ctx context.Context, uuid string) error {
 	return &fault.Error{What: "the tunnel's routes and rules are still in root's files", Hint: "the next nmgre command that root runs removes them: sudo nmgre list"}
 }
 
-// remove deletes a profile and waits until its link is gone.
+// remove deletes a profile and waits until its link is gone, or is that of another profile, which
+// NetworkManager has brought up instead.
 func (h *Host) remove(ctx context.Context, uuid, dev string) error {
 	if err := h.Profiles.Delete(ctx, uuid); err != nil {
 		return err
 	}
-	return h.waitGone(ctx, dev)
+	err := h.waitGone(ctx, dev)
+	if errors.Is(err, fault.ErrTimeout) && ctx.Err() == nil {
+		profiles, listErr := h.Profiles.List(ctx)
+		if taken := func(p nm.Profile) bool { return p.Device == dev && p.State != nm.StateExternal }; listErr == nil && slices.ContainsFunc(profiles, taken) {
+			return nil
+		}
+	}
+	return err
 }
 
 // undo removes everything that the work may have made. It returns cause, with the failures of the

@@ -31,14 +31,14 @@ func (s Shadow) tell() said {
 	told := said{summary: fmt.Sprintf("the tunnel is not up: the link %s was made by hand, or by another program, and stands in its place", dev),
 		evidence: "the profile " + s.Profile.Which() + "; NetworkManager has no profile for the link", here: "sudo ip link delete dev " + fault.ShellWord(s.Link.Name) + " && nmgre up " + fault.Operand(uuid),
 		facts: Facts{"uuid": uuid, "device": dev}}
-	if s.By == nil {
-		return told
-	}
-	told.evidence = "the profile " + s.Profile.Which() + "; the link belongs to " + s.By.Which()
-	told.facts["link_uuid"], told.facts["link_profile"] = s.By.UUID, fault.Printable(s.By.ID)
-	if s.By.State != nm.StateExternal {
-		told.summary = fmt.Sprintf("the tunnel is not up: another profile for %s is, which has the name %s", dev, fault.Printable(s.By.ID))
-		told.here = "nmgre down " + fault.Operand(s.By.UUID) + " && nmgre up " + fault.Operand(uuid)
+	if nm.IsFallback(s.Link.Name) {
+		told.summary, told.here = "the tunnel is not up: "+dev+" is a device of the kernel's own, which nobody can make or delete", "nmgre edit "+s.Profile.Nmcli()+" --name "+nm.FreeName(nil)
+	} else if s.By != nil {
+		told.evidence, told.facts["link_uuid"], told.facts["link_profile"] = "the profile "+s.Profile.Which()+"; the link belongs to "+s.By.Which(), s.By.UUID, fault.Printable(s.By.ID)
+		if s.By.State != nm.StateExternal {
+			told.summary = fmt.Sprintf("the tunnel is not up: another profile for %s is, which has the name %s", dev, fault.Printable(s.By.ID))
+			told.here = "nmgre down " + fault.Operand(s.By.UUID) + " && nmgre up " + fault.Operand(uuid)
+		}
 	}
 	return told
 }
