@@ -96,8 +96,8 @@ func (f *finder) move(uuid string, from, to *routes.Route) {
 	f.moves[uuid] = append(f.moves[uuid], move{from, to})
 }
 
-// take moves the route r of p, and all that NetworkManager joins with it. It joins only routes with
-// a metric: without one, each tunnel's has another.
+// take moves the route r of p, and all that NetworkManager joins with it. Of several tunnels it
+// joins only routes with a metric: without one, each tunnel's has another.
 func (f *finder) take(r *routes.Route) {
 	if f.isHeld(f.p.Tunnel.Name, r) {
 		f.move(f.p.UUID, r, nil)
@@ -119,7 +119,7 @@ func (f *finder) take(r *routes.Route) {
 			switch plain := joined.By(hop); {
 			case f.isHeld(o.Tunnel.Name, joined):
 				f.move(o.UUID, joined, nil)
-			case r.Metric == nil:
+			case r.Metric == nil && o.UUID != f.p.UUID:
 				f.move(o.UUID, joined, &plain)
 			default:
 				f.move(o.UUID, joined, nil)

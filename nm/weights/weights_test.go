@@ -43,7 +43,9 @@ func TestChanges(t *testing.T) {
 		"both are kept already":  {[]nm.Profile{with("gre1", plain), with("gre2", two, plain)}, one + " nexthop dev gre2 weight 9", "gre2: 10.1.0.0/16"},
 		"its own is kept":        {[]nm.Profile{with("gre1", one), with("gre2", plain)}, one + " nexthop dev gre2 weight 9", "gre1: "},
 		"kept with another slot": {[]nm.Profile{with("gre1", one), with("gre2", two)}, "10.50.0.0/16 metric 51 nexthop nexthop dev gre2", "gre1: " + one + " nexthop via 172.16.1.2 dev gre2 weight 2; gre2: "},
-		"without a metric":       {[]nm.Profile{with("gre1", "10.5.0.0/16 nexthop weight 1"), with("gre2", "10.5.0.0/16 nexthop weight 2")}, "", "gre1: 10.5.0.0/16; gre2: 10.5.0.0/16"},
+		"of one, without a metric": {[]nm.Profile{with("gre1", "10.5.0.0/16 nexthop via 172.16.0.2 weight 1", "10.5.0.0/16 nexthop via 172.16.0.3 weight 2")}, "",
+			"gre1: 10.5.0.0/16 nexthop via 172.16.0.2 weight 1 nexthop via 172.16.0.3 weight 2"},
+		"without a metric": {[]nm.Profile{with("gre1", "10.5.0.0/16 nexthop weight 1"), with("gre2", "10.5.0.0/16 nexthop weight 2")}, "", "gre1: 10.5.0.0/16; gre2: 10.5.0.0/16"},
 	} {
 		var kept []keep.Kept
 		if c.kept != "" {
