@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/adopt"
+	"nmgre/nm/find"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -68,14 +69,7 @@ func (h *Host) remove(ctx context.Context, uuid, dev string) error {
 	if err := h.Profiles.Delete(ctx, uuid); err != nil {
 		return err
 	}
-	err := h.waitGone(ctx, dev)
-	if errors.Is(err, fault.ErrTimeout) && ctx.Err() == nil {
-		profiles, listErr := h.Profiles.List(ctx)
-		if taken := func(p nm.Profile) bool { return p.Device == dev && p.State != nm.StateExternal }; listErr == nil && slices.ContainsFunc(profiles, taken) {
-			return nil
-		}
-	}
-	return err
+	return find.UnlessTaken(ctx, h.Profiles, dev, h.waitGone(ctx, dev))
 }
 
 // undo removes everything that the work may have made. It returns cause, with the failures of the

@@ -173,7 +173,7 @@ func CheckRouteFamily(t *Tunnel, r *routes.Route) *fault.Error {
 	if !r.Dst.IsValid() || slices.ContainsFunc(t.Addresses, sameFamily) {
 		return nil
 	}
-	return fault.Invalid("route", "give the tunnel an inner address of that family with --address", "%s: the tunnel has no inner address of the same family", r.Dst)
+	return fault.Invalid("route", "give the tunnel an inner address of that family with --address; the default route of IPv6 is ::/0", "%s: the tunnel has no inner address of the same family", routes.Route{Dst: r.Dst})
 }
 
 func (t *Tunnel) hasAddress(a netip.Addr) bool {

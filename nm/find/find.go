@@ -4,6 +4,8 @@
 package find
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -161,4 +163,17 @@ func Labels(list []nm.Profile) []string {
 		}
 	}
 	return labels
+}
+
+// UnlessTaken returns err, the error of the wait for a device to go. It returns nil where the time
+// was up and a profile that NetworkManager has brought up instead has made the device anew.
+func UnlessTaken(ctx context.Context, profiles nm.Profiles, dev string, err error) error {
+	if !errors.Is(err, fault.ErrTimeout) || ctx.Err() != nil {
+		return err
+	}
+	list, listErr := profiles.List(ctx)
+	if listErr == nil && slices.ContainsFunc(list, func(p nm.Profile) bool { return p.Device == dev && p.State != nm.StateExternal }) {
+		return nil
+	}
+	return err
 }

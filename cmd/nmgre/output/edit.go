@@ -10,7 +10,6 @@ import (
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
-	"nmgre/routes/gre"
 )
 
 // EditPlan writes the differences, and every step with its reason and the commands that would
@@ -51,8 +50,7 @@ func Edited(w io.Writer, planned plan.EditPlan, done nmgre.Edited, far nm.FarEnd
 		}
 		return JSON(w, out)
 	}
-	t := done.Status.Tunnel
-	if _, err := fmt.Fprintf(w, "%s is changed: %s %s -> %s, %s, mtu %d\n", fault.Printable(t.Name), t.Mode, gre.OuterText(t.Local), t.Remote, insideText(t), t.MTU); err != nil {
+	if _, err := fmt.Fprintf(w, "%s is changed: %s\n", fault.Printable(done.Status.Tunnel.Name), summary(done.Status)); err != nil {
 		return err
 	}
 	if len(done.Report.Checks) > 0 {

@@ -113,6 +113,19 @@ func limitText(t nm.Tunnel) string {
 	return number(uint32(t.EncapLimit))
 }
 
+// summary is a tunnel in a line: its mode, both ends, its inner addresses, and the device's MTU.
+func summary(s nmgre.Status) string {
+	t := s.Tunnel
+	text := fmt.Sprintf("%s %s -> %s, %s", t.Mode, gre.OuterText(t.Local), gre.OuterText(t.Remote), insideText(t))
+	switch {
+	case t.MTU != 0:
+		text += fmt.Sprintf(", mtu %d", t.MTU)
+	case s.Link != nil:
+		text += fmt.Sprintf(", mtu %d (the kernel's own)", s.Link.MTU)
+	}
+	return text
+}
+
 // insideText says what is inside the tunnel: this end's inner addresses, or the bridge whose port
 // it is.
 func insideText(t nm.Tunnel) string {

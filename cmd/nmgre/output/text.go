@@ -11,7 +11,6 @@ import (
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
-	"nmgre/routes/gre"
 )
 
 // Plan writes every step with its reason and the commands that would do the same.
@@ -48,8 +47,7 @@ func Created(w io.Writer, c nmgre.Created, far nm.FarEnd, asJSON bool) error {
 	if asJSON {
 		return JSON(w, createdForm{Tunnel: newDetail(c.Status, far), Verify: c.Report})
 	}
-	t := c.Status.Tunnel
-	if _, err := fmt.Fprintf(w, "%s is up: %s %s -> %s, %s, mtu %d\n", fault.Printable(t.Name), t.Mode, gre.OuterText(t.Local), t.Remote, insideText(t), t.MTU); err != nil {
+	if _, err := fmt.Fprintf(w, "%s is up: %s\n", fault.Printable(c.Status.Tunnel.Name), summary(c.Status)); err != nil {
 		return err
 	}
 	if err := Report(w, c.Report, false, false); err != nil {
