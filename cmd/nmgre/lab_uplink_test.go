@@ -112,6 +112,22 @@ func TestLabParentInVRF(t *testing.T) {
 	nmcli(t, "connection down gre1")
 	nmcli(t, "connection up gre1")
 	mustPing(t, lab.Linux1, "172.16.0.2")
+	mustMissTheRuleOfVRFs(t)
 	mustLeaveAfterReboot(t)
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+}
+
+// mustMissTheRuleOfVRFs flushes the rule that leads to the tables of VRFs. verify names it, and its
+// hint's command mends that.
+func mustMissTheRuleOfVRFs(t *testing.T) {
+	t.Helper()
+	lab.Linux1.Run(t, "ip", "rule", "del", "priority", "1000")
+	r := nmgreOn(t, lab.Linux1, exitFault, "verify", "gre1")
+	_, mend, found := strings.Cut(r.Stdout, "on this host: sudo ")
+	if !found || !strings.Contains(r.Stdout, "no rule leads to the table of the VRF red") {
+		t.Fatal(r)
+	}
+	mend, _, _ = strings.Cut(mend, "\n")
+	lab.Linux1.Run(t, "sh", "-c", mend)
+	mustPing(t, lab.Linux1, "172.16.0.2")
 }

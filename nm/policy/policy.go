@@ -191,7 +191,7 @@ func Unled(t nm.Tunnel, held []kernel.HeldRule, more ...routes.Route) []Table {
 	ofVRF := make(map[bool]bool) // the rule for the tables of VRFs names none
 	for _, h := range held {
 		led[Table{h.Table, h.IPv6}] = true
-		ofVRF[h.IPv6] = ofVRF[h.IPv6] || h.Partly && h.Action == rule.Lookup && h.Table == 0
+		ofVRF[h.IPv6] = ofVRF[h.IPv6] || leadsToVRFs(h)
 	}
 	var unled []Table
 	for i := range len(t.Routes) + len(more) { // they may be very many, and are not copied

@@ -152,3 +152,32 @@ func TestWithout(t *testing.T) {
 		t.Errorf("%q, %v", notes, err)
 	}
 }
+
+// A VRF has a way only while a rule leads to the tables of VRFs, of the right family.
+func TestDeserted(t *testing.T) {
+	links := []kernel.Link{{Index: 2, Name: "eth0"}, {Index: 5, Name: "red", Kind: "vrf"}, {Index: 6, Name: "br0", Kind: "bridge"}, {Index: 7, Name: "eth7", Controller: 5}, {Index: 8, Name: "eth8", Controller: 6}}
+	l3mdev := kernel.HeldRule{Partly: true, Rule: rule.Rule{Priority: 1000, HasPriority: true}}
+	for _, c := range []struct {
+		name string
+		dev  string
+		ipv6 bool
+		held []kernel.HeldRule
+		want string
+	}{
+		{"the VRF itself", "red", false, nil, "red"},
+		{"a device in it", "eth7", false, nil, "red"},
+		{"with the rule", "eth7", false, []kernel.HeldRule{l3mdev}, ""},
+		{"with the rule of the other family", "eth7", true, []kernel.HeldRule{l3mdev}, "red"},
+		{"with another rule that nmgre cannot read", "eth7", false, []kernel.HeldRule{{Partly: true, Rule: rule.MustParse("from all table 9")}}, "red"},
+		{"a device in no VRF", "eth0", false, nil, ""},
+		{"a port of a bridge", "eth8", false, nil, ""},
+		{"no device", "", false, nil, ""},
+	} {
+		w := fake.NewWorld()
+		w.Policy = c.held
+		got, err := policy.Deserted(t.Context(), w.Start().Host().Kernel, links, c.ipv6, nil, kernel.Named(links, c.dev))
+		if err != nil || got != c.want {
+			t.Errorf("%s: %q, %v", c.name, got, err)
+		}
+	}
+}

@@ -388,6 +388,8 @@ func readUnder(t *testing.T, ev *cause.Evidence, word, value string) {
 		u.Unplugged = true
 	case "no-route":
 		u.NoRoute = value
+	case "vrf":
+		u.VRF = value
 	case "no-hop":
 		u.Hop = kernel.Hop{}
 	case "path":

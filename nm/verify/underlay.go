@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"nmgre/nm"
+	"nmgre/nm/policy"
 	"nmgre/nm/verify/cause"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -42,9 +43,10 @@ func (v *verifier) checkUnderlay(ctx context.Context) error {
 // lookUnderlay asks the kernel for the way to the far end.
 func (v *verifier) lookUnderlay(ctx context.Context) error {
 	u, from := &v.ev.Under, netip.Addr{}
+	var holder, parent *kernel.Link
 	if local := v.tunnel.Local; local.IsValid() && !local.IsUnspecified() {
 		from, u.From = local, local
-		holder := kernel.Holding(v.links, local)
+		holder = kernel.Holding(v.links, local)
 		if holder == nil {
 			u.Away = true
 			return v.lookPresent(ctx)
@@ -54,7 +56,7 @@ func (v *verifier) lookUnderlay(ctx context.Context) error {
 		}
 	}
 	if dev := v.parentDevice(); dev != "" {
-		parent := kernel.Named(v.links, dev)
+		parent = kernel.Named(v.links, dev)
 		if parent == nil {
 			u.Parent = dev
 			return nil
@@ -62,11 +64,12 @@ func (v *verifier) lookUnderlay(ctx context.Context) error {
 		v.noteDown(parent)
 	}
 	hop, err := v.sys.Kernel.Lookup(ctx, kernel.Query{To: v.tunnel.Remote, From: from, Dev: v.parentDevice()})
-	if errors.Is(err, fault.ErrUnreachable) {
-		u.NoRoute = err.Error()
-		return v.lookPast(ctx)
-	}
-	if err != nil {
+	if err != nil { // without its rule, a VRF has neither routes nor addresses
+		vrf, ruleErr := policy.Deserted(ctx, v.sys.Kernel, v.links, v.tunnel.Remote.Is6(), parent, holder)
+		if u.VRF = vrf; vrf != "" || errors.Is(err, fault.ErrUnreachable) {
+			u.NoRoute = err.Error()
+			return errors.Join(ruleErr, v.lookPast(ctx))
+		}
 		return err
 	}
 	// the address may be on another device than the way out

@@ -64,8 +64,8 @@ type Underlay struct {
 	Itself    bool   // the way leads back into the tunnel
 	Loop      bool   // the way loops through other tunnels
 	Nested    bool   // the way leads into another tunnel
-	// the words of a route past the tunnel: "100.0.2.100/32 via 100.0.1.1 dev eth0"
-	Gateway string
+	Gateway   string // a route past the tunnel: "100.0.2.100/32 via 100.0.1.1 dev eth0"
+	VRF       string // the VRF of the way, if no rule leads to the tables of VRFs
 }
 
 // hears reports whether these things could be listened to, so that what was not heard did not

@@ -58,22 +58,23 @@ var underlayCauses = []row{
 		when:  func(ev Evidence) bool { return ev.Under.Parent != "" },
 		tell: func(ev Evidence) said {
 			dev := fault.Printable(ev.Under.Parent)
-			return said{summary: "the device to which the tunnel is bound does not exist", evidence: "there is no device " + dev,
-				advice: "bring the device up", here: ev.edit("--parent none"), facts: Facts{"device": dev}}
+			return said{summary: "the device to which the tunnel is bound does not exist", evidence: "there is no device " + dev, advice: "bring the device up", here: ev.edit("--parent none"), facts: Facts{"device": dev}}
 		},
 	},
 	{
-		Cause: Cause{"no-route", Proved, "this host has no route to the far end's outer address, or one that drops packets (blackhole, unreachable)",
-			"ip route get REMOTE from LOCAL; ip route show match REMOTE"},
+		Cause: Cause{"no-route", Proved, "this host has no route to the far end's outer address, or one that drops packets (blackhole, unreachable)", "ip route get REMOTE from LOCAL; ip route show match REMOTE; ip rule"},
 		stops: true,
 		when:  func(ev Evidence) bool { return ev.Under.NoRoute != "" },
 		tell: func(ev Evidence) said {
-			s := said{summary: fmt.Sprintf("there is no route to the far end %s", ev.Tunnel.Remote), evidence: ev.Under.NoRoute,
-				advice: "the network that leads there is down, or its route is missing: ip route get " + ev.Tunnel.Remote.String(),
-				facts:  Facts{"remote": ev.Tunnel.Remote.String()}}
-			if ev.Under.Gateway != "" {
+			s := said{summary: fmt.Sprintf("there is no route to the far end %s", ev.Tunnel.Remote), evidence: ev.Under.NoRoute, facts: Facts{"remote": ev.Tunnel.Remote.String()},
+				advice: "the network that leads there is down, or its route is missing: ip route get " + ev.Tunnel.Remote.String()}
+			switch out := kernel.Holding(ev.Links, ev.Under.From); {
+			case ev.Under.VRF != "":
+				s.evidence = "no rule leads to the table of the VRF " + fault.Printable(ev.Under.VRF) + "; " + s.evidence
+				s.advice, s.here = "set the kernel's rule for VRFs again", fmt.Sprintf("sudo ip -%s rule add l3mdev priority 1000", map[bool]string{false: "4", true: "6"}[ev.Tunnel.Remote.Is6()])
+			case ev.Under.Gateway != "":
 				s.advice, s.here = "a route that takes no packets covers the far end; give the far end one of its own", "sudo ip route replace "+ev.Under.Gateway
-			} else if out := kernel.Holding(ev.Links, ev.Under.From); out != nil {
+			case out != nil:
 				s.here = "nmcli device connect " + fault.Operand(out.Name)
 			}
 			return s
@@ -81,8 +82,7 @@ var underlayCauses = []row{
 	},
 	routeIntoItself,
 	{
-		Cause: Cause{"tunnels-in-a-loop", Likely, "the route to the far end leads into another tunnel, whose packets come back to the first one",
-			"ip route get REMOTE (and so on); sudo dmesg (Dead loop)"},
+		Cause: Cause{"tunnels-in-a-loop", Likely, "the route to the far end leads into another tunnel, whose packets come back to the first one", "ip route get REMOTE (and so on); sudo dmesg (Dead loop)"},
 		stops: true,
 		when:  func(ev Evidence) bool { return ev.Under.Loop },
 		tell: func(ev Evidence) said {

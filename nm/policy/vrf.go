@@ -1,0 +1,36 @@
+package policy
+
+import (
+	"context"
+	"slices"
+
+	"nmgre/routes/kernel"
+	"nmgre/routes/rule"
+)
+
+// Deserted returns the name of the VRF that one of the devices is, or is in, if no rule leads to
+// the tables of VRFs (ip-rule(8), l3mdev): packets by that device find no way. It is empty
+// otherwise. The kernel makes the rule with the first VRF; a flush of the rules takes it away, and
+// nobody sets it again. devices may have nil ones.
+func Deserted(ctx context.Context, k kernel.Policy, links []kernel.Link, ipv6 bool, devices ...*kernel.Link) (string, error) {
+	vrf := ""
+	for _, dev := range devices {
+		at := slices.IndexFunc(links, func(l kernel.Link) bool {
+			return dev != nil && l.Kind == "vrf" && (l.Index == dev.Index || l.Index == dev.Controller)
+		})
+		if at >= 0 && vrf == "" {
+			vrf = links[at].Name
+		}
+	}
+	if vrf == "" {
+		return "", nil
+	}
+	held, err := k.Rules(ctx)
+	if err != nil || slices.ContainsFunc(held, func(h kernel.HeldRule) bool { return h.IPv6 == ipv6 && leadsToVRFs(h) }) {
+		return "", err
+	}
+	return vrf, nil
+}
+
+// leadsToVRFs says whether a rule leads to the tables of VRFs: it names no table.
+func leadsToVRFs(h kernel.HeldRule) bool { return h.Partly && h.Action == rule.Lookup && h.Table == 0 }
