@@ -191,7 +191,7 @@ func (p *Parser) place(problem routeProblem) uint16 {
 	at := p.dstAt
 	if problem.hop >= 0 && problem.hop < len(p.hopsAt) {
 		at = p.hopsAt[problem.hop]
-	} else if i, known := routeWordIndex[problem.word]; known && p.where[i] != 0 {
+	} else if i, known := routeWordIndex()[problem.word]; known && p.where[i] != 0 {
 		at = p.where[i]
 	}
 	return at

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
@@ -146,7 +147,7 @@ func typeRouteWords() []routeWord {
 }
 
 // routeWordIndex finds a word and its synonyms in routeWords.
-var routeWordIndex = indexRouteWords()
+var routeWordIndex = sync.OnceValue(indexRouteWords)
 
 func indexRouteWords() map[string]int {
 	index := make(map[string]int)
@@ -164,7 +165,7 @@ func findRouteWord(word string) (index int, ok bool) {
 	if c := word[0]; c < 'a' || c > 'z' || isEverything(word) {
 		return 0, false
 	}
-	if index, ok = routeWordIndex[word]; ok {
+	if index, ok = routeWordIndex()[word]; ok {
 		return index, true
 	}
 	return shortened(word)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"nmgre/nm"
 	"nmgre/nm/resolve"
@@ -188,13 +189,13 @@ func option(name, about string) field {
 }
 
 // fieldIndex finds fields by their names.
-var fieldIndex = func() map[string]int {
+var fieldIndex = sync.OnceValue(func() map[string]int {
 	index := make(map[string]int, len(fields))
 	for i, f := range fields {
 		index[f.name] = i
 	}
 	return index
-}()
+})
 
 // fieldOf returns the field's name in a document for a field of an error, which is a flag of
 // `nmgre create`.

@@ -438,7 +438,7 @@ func (d *Document) givenAddresses(j joined) []netip.Prefix {
 	l := d.links[j.link]
 	given := slices.Clone(l.addresses)
 	for _, end := range l.ends {
-		for _, v := range end[fieldIndex["addresses"]].values {
+		for _, v := range end[fieldIndex()["addresses"]].values {
 			if a, err := netip.ParsePrefix(v); err == nil { // a wrong one is told with its end
 				given = append(given, a)
 			}
@@ -496,7 +496,7 @@ func (d *Document) givenKeys(j joined) []string {
 	var given []string
 	for _, set := range []settings{d.defaults, d.hosts[j.A].set, d.hosts[j.B].set, l.set, l.ends[j.A], l.ends[j.B]} {
 		for _, name := range []string{"key", "input-key", "output-key"} {
-			given = append(given, set[fieldIndex[name]].values...)
+			given = append(given, set[fieldIndex()[name]].values...)
 		}
 	}
 	return given

@@ -55,7 +55,7 @@ type settings map[int]setting
 // over returns s with those of the settings that t has instead.
 func (s settings) over(t settings) settings {
 	out := make(settings, len(s)+len(t))
-	ignoreDF := slices.Equal(t[fieldIndex["ignore-df"]].values, []string{"true"})
+	ignoreDF := slices.Equal(t[fieldIndex()["ignore-df"]].values, []string{"true"})
 	for i, v := range s {
 		// what follows from ignore-df is no longer for the defaults to say
 		if ignoreDF && (fields[i].name == "ttl" || fields[i].name == "no-pmtud") {
@@ -71,7 +71,7 @@ func (s settings) over(t settings) settings {
 
 // has says whether a field is given.
 func (s settings) has(name string) bool {
-	_, ok := s[fieldIndex[name]]
+	_, ok := s[fieldIndex()[name]]
 	return ok
 }
 
@@ -167,7 +167,7 @@ func (p *parser) documentName(one pair) string {
 func (p *parser) settings(list []pair) settings {
 	set := make(settings)
 	for _, one := range list {
-		i, ok := fieldIndex[one.key]
+		i, ok := fieldIndex()[one.key]
 		if !ok {
 			continue
 		}
@@ -175,7 +175,7 @@ func (p *parser) settings(list []pair) settings {
 			set[i] = setting{values, one.line}
 		}
 	}
-	if key, ok := set[fieldIndex["key"]]; ok && (set.has("input-key") || set.has("output-key")) {
+	if key, ok := set[fieldIndex()["key"]]; ok && (set.has("input-key") || set.has("output-key")) {
 		p.refuse(key.line, "key", "give either key alone or the other two", "it cannot be combined with input-key or output-key")
 	}
 	return set
@@ -303,7 +303,7 @@ func placeholder(t nm.Tunnel) nm.Tunnel {
 func (p *parser) check(t nm.Tunnel, set settings, line int) {
 	for _, problem := range placeholder(t).Problems() {
 		at := line
-		if i, ok := fieldIndex[fieldOf(problem.Field)]; ok {
+		if i, ok := fieldIndex()[fieldOf(problem.Field)]; ok {
 			if s, ok := set[i]; ok {
 				at = s.line
 			}
