@@ -167,7 +167,7 @@ func checkHeader(t Tunnel) fault.List {
 		problems.Add(fault.Invalid("ttl", "use --ttl inherit with --ignore-df, or leave --ttl out",
 			"to ignore the DF bit, path MTU discovery must be off, and NetworkManager has no fixed TTL (%d) then", t.TTL))
 	} else if t.TTL != 0 && t.NoPMTUD {
-		problems.Add(fault.Invalid("ttl", "use --ttl inherit with --no-pmtud, or leave --no-pmtud out",
+		problems.Add(fault.Invalid("ttl", "use --ttl inherit with --no-pmtud, or --no-pmtud=false",
 			"a fixed TTL (%d) needs path MTU discovery", t.TTL))
 	}
 	if unknown := t.Flags &^ gre.AllFlags; unknown != 0 { // libnm's verify of the ip-tunnel setting
