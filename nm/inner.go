@@ -173,7 +173,8 @@ func CheckRouteFamily(t *Tunnel, r *routes.Route) *fault.Error {
 	if !r.Dst.IsValid() || slices.ContainsFunc(t.Addresses, sameFamily) {
 		return nil
 	}
-	return fault.Invalid("route", "give the tunnel an inner address of that family with --address; the default route of IPv6 is ::/0", "%s: the tunnel has no inner address of the same family", routes.Route{Dst: r.Dst})
+	more := map[string]string{"0.0.0.0/0": "; the default route of IPv6 is ::/0"}[r.Dst.String()]
+	return fault.Invalid("route", "give the tunnel an inner address of that family with --address"+more, "%s: the tunnel has no inner address of the same family", routes.Route{Dst: r.Dst})
 }
 
 func (t *Tunnel) hasAddress(a netip.Addr) bool {
@@ -183,8 +184,7 @@ func (t *Tunnel) hasAddress(a netip.Addr) bool {
 // onLink says whether the tunnel's link leads to a: a is in one of the tunnel's networks, is
 // link-local, or is a peer address, which gets a route.
 func (t *Tunnel) onLink(a netip.Addr) bool {
-	return slices.Contains(t.Peers(), a) || a.Is6() && a.IsLinkLocalUnicast() ||
-		slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(a) })
+	return slices.Contains(t.Peers(), a) || a.Is6() && a.IsLinkLocalUnicast() || slices.ContainsFunc(t.Addresses, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // CheckForwarding returns the problems of the tunnel's SNAT and forwarding that can be seen without
