@@ -63,8 +63,7 @@ func (h *Host) forgetOrphan(ctx context.Context, uuid string) error {
 	return &fault.Error{What: "the tunnel's routes and rules are still in root's files", Hint: "the next nmgre command that root runs removes them: sudo nmgre list"}
 }
 
-// remove deletes a profile and waits until its link is gone, or is that of another profile, which
-// NetworkManager has brought up instead.
+// remove deletes a profile and waits until its link is gone, or is another profile's.
 func (h *Host) remove(ctx context.Context, uuid, dev string) error {
 	if err := h.Profiles.Delete(ctx, uuid); err != nil {
 		return err
