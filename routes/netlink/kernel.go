@@ -46,6 +46,7 @@ type Kernel struct {
 	// batchSeq is the sequence number of the next batch's first message, under the socket's lock.
 	// It begins far from the library's numbers.
 	batchSeq uint32
+	answers  []byte // of a whole table, under the socket's lock; nil before the first
 	// turns takes the exchanges, which one goroutine makes: the library has a buffer of 64 KB on
 	// the stack, which every goroutine that calls it would get for good.
 	turns  chan func()
@@ -138,14 +139,19 @@ func (k *Kernel) exchange(ctx context.Context, r request, take func(body []byte)
 	count := 0
 	done := make(chan error)
 	turn := func() {
-		done <- req.ExecuteIter(unix.NETLINK_ROUTE, r.reply, func(body []byte) bool {
+		each := func(body []byte) bool {
 			if count++; count > maxDump {
 				stopped = fmt.Errorf("the kernel's answer has more than %d parts", maxDump)
 			} else if stopped = ctx.Err(); stopped == nil {
 				stopped = take(body)
 			}
 			return stopped == nil
-		})
+		}
+		if r.flags&unix.NLM_F_DUMP == unix.NLM_F_DUMP {
+			done <- k.table(req, r.reply, each)
+		} else {
+			done <- req.ExecuteIter(unix.NETLINK_ROUTE, r.reply, each)
+		}
 	}
 	select {
 	case k.turns <- turn:
