@@ -3,6 +3,7 @@ package nmgre
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"nmgre/nm"
@@ -88,7 +89,8 @@ type editWork struct {
 	host *Host
 	plan plan.EditPlan
 
-	failed map[string]bool // the IDs of the checks that failed before the edit
+	failed  map[string]bool // the IDs of the checks that failed before the edit
+	assumed bool            // a long list of routes that the edit leaves alone was not compared before
 	// undoProfile gives the profile its old settings. It is nil until the profile is changed.
 	undoProfile func(context.Context) error
 	applied     bool       // the device may have other settings than before
@@ -160,18 +162,10 @@ func (e *editWork) save(ctx context.Context) []editStep {
 // takes says whether the edit has the step with that ID. The kept routes and rules are also set
 // again when the device has changed, unless all of them were there and stay.
 func (e *editWork) takes(id string) bool {
-	if id == "" || e.joins && (id == plan.StepProfile || id == plan.StepSave) {
-		return true
-	}
 	if id == plan.StepRoute {
 		return e.plan.KeptDiffers() || e.applied && (len(e.failed) > 0 || !e.plan.KeptStays())
 	}
-	for _, s := range e.plan.Steps {
-		if s.ID == id {
-			return true
-		}
-	}
-	return false
+	return id == "" || e.joins && (id == plan.StepProfile || id == plan.StepSave) || slices.ContainsFunc(e.plan.Steps, func(s plan.Step) bool { return s.ID == id })
 }
 
 // commands returns the commands of the plan's steps that the step with that ID carries out.
@@ -209,7 +203,7 @@ func (e *editWork) unchanged(ctx context.Context) error {
 	if err := e.nameFree(ctx); err != nil || !up {
 		return err
 	}
-	report, err := h.verifyProfile(ctx, p, verify.Settings{})
+	report, err := h.verifyProfile(ctx, p, verify.Settings{NoLongList: e.assumed})
 	e.failed = make(map[string]bool)
 	for _, c := range report.Failures() {
 		e.failed[c.ID] = true
@@ -241,11 +235,10 @@ func (e *editWork) down(ctx context.Context, uuid string) error {
 
 // keep changes the kept routes and rules. If they stay the same, it sets them in the kernel again,
 // since the link may be a new one.
-func (e *editWork) keep(ctx context.Context) error {
+func (e *editWork) keep(ctx context.Context) (err error) {
 	if !e.plan.KeptDiffers() {
 		return e.host.converge(ctx, e.plan.Profile.UUID)
 	}
-	var err error
 	e.trial, err = e.host.try(ctx, e.plan.Kept, e.joins || e.plan.ProfileDiffers())
 	return err
 }
@@ -301,7 +294,7 @@ func (e *editWork) settle(ctx context.Context) error {
 // check verifies the tunnel. A check that failed before the edit may fail again. Where addresses
 // and routes stay as they are, nothing is waited for unless a check fails.
 func (e *editWork) check(ctx context.Context) (verify.Report, error) {
-	if e.addressesStay() {
+	if e.plan.KeptStays() && routes.EqualLists(e.plan.ProfileAfter().Routes, e.plan.Profile.Tunnel.Routes) {
 		report, err := e.verify(ctx)
 		if err != nil || e.newFailure(report) == nil {
 			return report, err
@@ -311,21 +304,25 @@ func (e *editWork) check(ctx context.Context) (verify.Report, error) {
 		return verify.Report{}, err
 	}
 	report, err := e.verify(ctx)
-	if err != nil || e.faulty {
+	if err == nil && !e.faulty {
+		err = e.newFailure(report)
+	}
+	return report, err
+}
+
+// verify verifies the tunnel as the edit leaves it. What the kernel lacks of a list that was not
+// compared before, it lacked then: it is set, and what cannot be set is no new failure.
+func (e *editWork) verify(ctx context.Context) (verify.Report, error) {
+	for {
+		report, err := e.host.verifyProfile(ctx, e.after(), verify.Settings{Probe: !e.noProbe, BeforeSave: true, Kept: &e.plan.Kept})
+		if err == nil && e.assumed && report.LacksRoutes() {
+			e.assumed, e.failed[verify.LongListID] = false, true
+			if err = e.host.converge(ctx, e.plan.Profile.UUID); err == nil {
+				continue
+			}
+		}
 		return report, err
 	}
-	return report, e.newFailure(report)
-}
-
-// addressesStay says whether NetworkManager has no address and no route to set while it applies the
-// edit.
-func (e *editWork) addressesStay() bool {
-	return e.plan.KeptStays() && routes.EqualLists(e.plan.ProfileAfter().Routes, e.plan.Profile.Tunnel.Routes)
-}
-
-// verify verifies the tunnel as the edit leaves it.
-func (e *editWork) verify(ctx context.Context) (verify.Report, error) {
-	return e.host.verifyProfile(ctx, e.after(), verify.Settings{Probe: !e.noProbe, BeforeSave: true, Kept: &e.plan.Kept})
 }
 
 // newFailure returns the first check that failed now and had not failed before the edit, as an

@@ -3,6 +3,7 @@ package nmgre_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"nmgre"
@@ -10,6 +11,7 @@ import (
 	"nmgre/nm/plan"
 	"nmgre/routes"
 	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
 )
@@ -83,15 +85,15 @@ func TestEditOfManyRoutesAllocates(t *testing.T) {
 	}
 }
 
-// An edit of another field compares very many routes with the kernel's before, and for the proof at
-// the end. One that changes an address also sets them again, as they may go with it, and waits for
+// An edit of another field compares very many routes with the kernel's once, for the proof at the
+// end. One that changes an address also sets them again, as they may go with it, and waits for
 // them.
 func TestEditComparesRoutesRarely(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*nm.Tunnel)
 		most   int
 	}{
-		"mtu":     {func(t *nm.Tunnel) { t.MTU = 1400 }, 2},
+		"mtu":     {func(t *nm.Tunnel) { t.MTU = 1400 }, 1},
 		"address": {func(t *nm.Tunnel) { t.Addresses = want.CIDRs("172.16.0.1/29") }, 4},
 		"nothing": {func(*nm.Tunnel) {}, 0},
 	} {
@@ -123,6 +125,44 @@ func TestEditComparesRoutesRarely(t *testing.T) {
 			}
 			if k := w.Files[w.Named("gre1").UUID]; len(k.Routes) != nm.MaxProfileRoutes+1 {
 				t.Errorf("root keeps %d routes", len(k.Routes))
+			}
+		})
+	}
+}
+
+// An edit of another field sets what the kernel lacks of very many routes. What cannot be set was
+// missing before, and does not undo it.
+func TestEditSetsManyRoutesThatAreGone(t *testing.T) {
+	for name, refused := range map[string]bool{"all can be set": false, "one cannot be set": true} {
+		t.Run(name, func(t *testing.T) {
+			w := fake.NewWorld()
+			tunnel := fake.Simple(t)
+			tunnel.Routes = nil
+			fake.MustCreate(t, w, tunnel)
+			list := manyRoutes(nm.MaxProfileRoutes + 2)
+			for _, dev := range []string{"gre7", "gre8"} {
+				w.AddLink(kernel.Link{Name: dev, Up: true, MTU: 1400})
+			}
+			if refused {
+				list[0] = routes.MustParse("10.99.0.0/24 nexthop dev gre7 nexthop dev gre8")
+			}
+			if _, err := w.Start().Host().ChangeRoutes(t.Context(), "gre1", plan.RouteChange{Op: plan.RouteAdd, Routes: list}); err != nil {
+				t.Fatal(err)
+			}
+			w.RemoveLink("gre7")
+			w.RemoveLink("gre8")
+			all := len(w.Table)
+			w.Table = slices.DeleteFunc(w.Table, func(r fake.Route) bool { return r.Dst == list[5].Dst || r.Dst == list[6].Dst })
+			if len(w.Table) != all-2 {
+				t.Fatalf("%d routes are gone", all-len(w.Table))
+			}
+			h := w.Start().Host()
+			done, err := h.Edit(t.Context(), planMTU(t, h, 1400), nmgre.EditOptions{NoProbe: true})
+			if err != nil || w.Named("gre1").Tunnel.MTU != 1400 {
+				t.Errorf("MTU %d, %v", w.Named("gre1").Tunnel.MTU, err)
+			}
+			if len(w.Table) != all || done.Report.LacksRoutes() != refused {
+				t.Errorf("%d of %d routes, and the check of them fails: %t", len(w.Table), all, done.Report.LacksRoutes())
 			}
 		})
 	}

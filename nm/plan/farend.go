@@ -29,7 +29,7 @@ func FarEnd(ctx context.Context, k kernel.Kernel, t nm.Tunnel) (nm.FarEnd, error
 
 // farEndBy is [FarEnd] for packets that leave by hop.
 func farEndBy(links []kernel.Link, hop kernel.Hop, t nm.Tunnel) nm.FarEnd {
-	near := t.Clone()
+	near := t.Sharing()
 	if !isHost(near.Local) {
 		near.Local = hop.Src // the far end needs the address from which this end sends
 	}

@@ -33,7 +33,7 @@ func (v *verifier) checkKept(ctx context.Context, err error) error {
 		v.kept = keep.Kept{UUID: v.kept.UUID} // nothing else of it is expected in the kernel
 		return nil
 	}
-	if v.link == nil || len(v.kept.Routes) == 0 {
+	if v.link == nil || len(v.kept.Routes) == 0 || v.opts.NoLongList && len(v.kept.Routes) > maxRouteChecks {
 		return nil
 	}
 	if v.missing, err = keep.Missing(ctx, v.sys.Kernel, v.profile.Running(), v.kept); err != nil {
@@ -103,10 +103,13 @@ func (v *verifier) missingRoute(r routes.Route) Check {
 	return Check{ID: routeID(r), Status: Fail, Certainty: Proved, Cause: cause.RouteMissing, Summary: "the kernel does not have the route, or has it with other attributes", Evidence: r.String(), Hint: v.setAgainHint()}
 }
 
+// LongListID is the ID of the one check of a long list of kept routes.
+const LongListID = "routes"
+
 // checkManyRoutes is one check of a long list of routes.
 func (v *verifier) checkManyRoutes() Check {
 	all, gone := len(v.kept.Routes), len(v.missing)
-	c := Check{ID: "routes", Status: Pass, Certainty: Proved, Summary: fmt.Sprintf("the kernel has all %d routes", all)}
+	c := Check{ID: LongListID, Status: Pass, Certainty: Proved, Summary: fmt.Sprintf("the kernel has all %d routes", all)}
 	if gone == 0 {
 		return c
 	}

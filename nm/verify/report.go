@@ -128,6 +128,11 @@ func severity(v Verdict) int {
 	}
 }
 
+// LacksRoutes says whether the kernel lacks some of a long list of kept routes.
+func (r Report) LacksRoutes() bool {
+	return slices.ContainsFunc(r.Failures(), func(c Check) bool { return c.ID == LongListID })
+}
+
 // Failures returns the checks that failed.
 func (r Report) Failures() []Check {
 	var failed []Check

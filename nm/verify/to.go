@@ -341,7 +341,7 @@ func (v *verifier) whyNotBehind(f behind.Found) string {
 // routeFails reports whether the check of a route to the address has failed.
 func (v *verifier) routeFails(to netip.Addr) bool {
 	return slices.ContainsFunc(v.report.Failures(), func(c Check) bool {
-		return c.ID == "routes" || c.ID == moreFaultyRoutesID || v.anyRoute(func(r *routes.Route) bool { return r.Dst.Contains(to) && c.ID == routeID(*r) })
+		return c.ID == LongListID || c.ID == moreFaultyRoutesID || v.anyRoute(func(r *routes.Route) bool { return r.Dst.Contains(to) && c.ID == routeID(*r) })
 	})
 }
 

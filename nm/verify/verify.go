@@ -36,6 +36,8 @@ type Settings struct {
 	// BeforeSave says that the tunnel is being made or edited. Its profile is not on disk yet, and
 	// the far end may not exist yet.
 	BeforeSave bool
+	// NoLongList says that a long list of kept routes is not compared with the kernel's.
+	NoLongList bool
 	To         []netip.Addr // behind the far end, as those of [Options]
 	Networks   bool         // as that of [Options]
 	InCrowd    bool         // other tunnels are verified at the same time
