@@ -130,29 +130,28 @@ func (d *Document) innerAddresses(at int, j joined) []netip.Prefix {
 }
 
 // networksBehind are the networks that the tunnel leads to: those of the far host, and from the end
-// of a star those of all its other hosts, with the pool, which has their inner addresses.
+// of a star those of all its other hosts, with the pool, which has their inner addresses. A network
+// that this end's host has itself is none of them.
 func (d *Document) networksBehind(at int, j joined) []netip.Prefix {
 	l, far := d.links[j.link], j.Other(at)
-	if l.hub != far {
-		return d.hosts[far].networks
-	}
 	var list []netip.Prefix
 	add := func(n netip.Prefix) {
-		if !slices.Contains(list, n) {
+		if !slices.Contains(list, n) && !d.hosts[at].isOwn(n) {
 			list = append(list, n)
 		}
 	}
 	for _, n := range d.hosts[far].networks {
 		add(n)
 	}
+	if l.hub != far {
+		return list
+	}
 	for _, other := range l.hosts {
 		if other == at || other == far {
 			continue
 		}
 		for _, n := range d.hosts[other].networks {
-			if !slices.Contains(d.hosts[at].networks, n) {
-				add(n)
-			}
+			add(n)
 		}
 	}
 	if len(l.hosts) > 2 {

@@ -381,6 +381,9 @@ func (p *parser) allot(d *Document, top map[string]pair) {
 			if families[n.Addr().Is4()] = true; err == nil {
 				err = d.allotAddresses(hosts, pool)
 			}
+			if err == nil {
+				err = d.clash(pool.Prefix())
+			}
 			if err != nil {
 				p.add(one.line, "pool", err)
 			}

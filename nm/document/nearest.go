@@ -24,6 +24,9 @@ func Nearest(word, kind string, known []string) string {
 	if name := meant()[plain]; slices.Contains(known, name) {
 		return "did you mean " + name
 	}
+	if place := elsewhere(plain); kind == "fields" && !slices.Contains(known, plain) && place != "" {
+		return plain + " is a field of " + place
+	}
 	if best := fault.Nearest(plain, known); best != "" {
 		return "did you mean " + best
 	}
@@ -32,4 +35,18 @@ func Nearest(word, kind string, known []string) string {
 		return "the " + kind + " are " + strings.Join(known[:most], ", ") + ", ..."
 	}
 	return "the " + kind + " are " + strings.Join(known, ", ")
+}
+
+// elsewhere says where a field stands that does not stand here; it is empty for no field. A field
+// that several may have is told with the largest of them.
+func elsewhere(name string) string {
+	for _, place := range []struct {
+		name   string
+		fields []string
+	}{{"the document itself: write it at the top", topFields}, {"a host", hostFields}, {"a link", linkFields}, {"a tunnel", names(false, "state")}} {
+		if slices.Contains(place.fields, name) {
+			return place.name
+		}
+	}
+	return ""
 }

@@ -173,7 +173,7 @@ var beyondSchema = []string{
 	"no peer", "no address", "two of one name", "a name that is too long", "a peer that is no address", "an inner address without a length", "a key and an input key",
 	"an MTU that is too small", "the mode of the other family", "a wrong route", "a wrong rule", "a wrong SNAT", "an anchor and an alias", "a tag", "a second document", "a control character in a name",
 	"a wrong outer address", "a network with host bits", "a host that nobody can name", "an unknown host", "a link to itself", "two links between two hosts", "ends of a star", "the end of another host", "addresses of two networks",
-	"no pool", "a pool that is too small", "a pool with host bits", "a pool without hosts", "hosts of the same address",
+	"no pool", "a pool that is too small", "a pool with host bits", "a pool without hosts", "hosts of the same address", "a pool with a network of a host",
 }
 
 // The schema refuses each document whose form is wrong.
