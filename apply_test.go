@@ -401,3 +401,55 @@ func TestApplyUndoneByBusyManager(t *testing.T) {
 		})
 	}
 }
+
+// NetworkManager, or the bus, is away for a while from each call on, because it is started anew. All
+// is undone, or all is done, and the error says that it was away; nothing is left to the next
+// command, and it is no lack of permission.
+func TestApplyWhileManagerIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := fake.NewWorld()
+		threeThere(t, w)
+		before := sortedLinks(w.String())
+		p := w.Start()
+		if _, err := applied(t.Context(), p.Host(), mixed()); err != nil {
+			t.Fatal(err)
+		}
+		done := sortedLinks(w.String())
+		failed := 0
+		for n := range p.Calls {
+			w := fake.NewWorld()
+			threeThere(t, w)
+			again := w.Start()
+			var until time.Time
+			again.Fault = func(i int, method string) fake.Fault {
+				if i == n {
+					until = time.Now().Add(5 * time.Second)
+				}
+				if i >= n && time.Now().Before(until) && ofManager(method) {
+					return fake.Fault{Err: &fault.Error{Kind: fault.ErrNoNetworkManager, What: "NetworkManager is not running"}}
+				}
+				return fake.Fault{}
+			}
+			_, err := applied(t.Context(), again.Host(), mixed())
+			w.Settle()
+			if err != nil {
+				failed++
+			}
+			switch left := sortedLinks(w.String()); {
+			case err == nil && left == done:
+			case err == nil || left != before && left != done:
+				t.Errorf("call %d, %s: %v, and the host\n%s", n, p.Calls[n], err, want.Diff(before, left))
+			case !errors.Is(err, fault.ErrNoNetworkManager) || strings.Contains(err.Error(), "could not undo"):
+				t.Errorf("call %d, %s: %v", n, p.Calls[n], err)
+			}
+		}
+		if failed < 15 {
+			t.Errorf("of %d moments, %d mattered", len(p.Calls), failed)
+		}
+	})
+}
+
+// ofManager says whether NetworkManager answers the call.
+func ofManager(method string) bool {
+	return slices.Contains([]string{"List", "Get", "Add", "Save", "Activate", "Deactivate", "Delete", "Update", "Reapply", "SetRoutes", "Manager"}, method)
+}

@@ -33,8 +33,8 @@ func alike(t *testing.T) string {
 }
 
 // An apply that makes, changes and deletes tunnels is killed after each of its steps, and while it
-// waits to be confirmed; NetworkManager is killed, or started anew, in the middle. After the next
-// command all tunnels are as before, or all are as the document wants them.
+// waits to be confirmed; NetworkManager, or the system bus, is killed, or started anew, in the
+// middle. After the next command all tunnels are as before, or all are as the document wants them.
 //
 //lab:faults
 func TestLabApplyKilled(t *testing.T) {
@@ -88,15 +88,24 @@ func TestLabApplyKilled(t *testing.T) {
 		startApply(t, step).Kill()
 		settle("killed at \"" + step + "\"")
 	}
-	for step, restart := range map[string]func(){
-		"brought it up":             func() { host.RestartNM(t) },
-		"wrote the profile to disk": func() { host.KillNM(t); host.StartNM(t) },
+	for _, c := range []struct {
+		what, step string
+		restart    func()
+	}{
+		{"NetworkManager", "brought it up", func() { host.RestartNM(t) }},
+		{"NetworkManager that was killed", "wrote the profile to disk", func() { host.KillNM(t); host.StartNM(t) }},
+		{"the bus", "added the profile", func() { host.RestartBus(t) }},
+		{"the bus", "brought it up", func() { host.RestartBus(t) }},
 	} {
-		p := startApply(t, step)
-		restart()
+		p := startApply(t, c.step)
+		c.restart()
 		r := p.Wait(t)
 		waitActive(t, host, "ap1")
-		settle("NetworkManager is started anew at \"" + step + "\": " + r.Stderr[max(0, len(r.Stderr)-200):])
+		what := c.what + " is started anew at \"" + c.step + "\": " + r.Stderr[max(0, len(r.Stderr)-400):]
+		if r.Code != exitDone && (!strings.Contains(r.Stderr, "undid everything") || r.Code == exitNotPermitted || r.Code == exitInvalid) {
+			t.Errorf("%s: exit %d", what, r.Code)
+		}
+		settle(what)
 	}
 	startConfirm(t, "apply", "-f", "/root/apply.yaml", "--no-probe", "--confirm", "60s").kill9(t, true)
 	settle("killed while it waits to be confirmed, with the process beside it")

@@ -21,7 +21,7 @@
 #   hosts.sh more N                              linux3 to linuxN, with their lans, are there, too
 #   hosts.sh less                                and no more
 #   hosts.sh in HOST COMMAND [ARG...]            run a command on a host
-#   hosts.sh nm HOST start|stop|restart|kill9    NetworkManager of a host
+#   hosts.sh nm HOST start|stop|restart|kill9    NetworkManager of a host; rebus: its bus, too
 #   hosts.sh sshd HOST CLIENT                    root and ann of CLIENT may log in to HOST
 #   hosts.sh reboot HOST                         play a reboot
 #   hosts.sh reset HOST                          back to the state after "up"
@@ -402,8 +402,9 @@ nm_command() {
 	start) nm_start "$1" ;;
 	stop) nm_stop "$1" ;;
 	restart) nm_stop "$1" && nm_start "$1" ;;
+	rebus) end_process "$(pid_of "$1" dbus.pid)" && start_dbus "$1" && nm_stop "$1" && nm_start "$1" ;;
 	kill9) nm_kill9 "$1" ;;
-	*) fail "nm HOST start|stop|restart|kill9" ;;
+	*) fail "nm HOST start|stop|restart|rebus|kill9" ;;
 	esac
 }
 

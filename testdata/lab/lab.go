@@ -401,6 +401,9 @@ func (h Host) script(t testing.TB, args ...string) {
 // first connections are active.
 func (h Host) RestartNM(t testing.TB) { t.Helper(); h.script(t, "nm", string(h), "restart") }
 
+// RestartBus stops the host's system bus under a NetworkManager that runs, and starts both anew.
+func (h Host) RestartBus(t testing.TB) { t.Helper(); h.script(t, "nm", string(h), "rebus") }
+
 // StopNM stops the host's NetworkManager, which leaves its links as they are.
 func (h Host) StopNM(t testing.TB) { t.Helper(); h.script(t, "nm", string(h), "stop") }
 
