@@ -49,14 +49,15 @@ func leadsToAny(other *Hello, outer netip.Addr) func(Ends) bool {
 }
 
 // partners returns the names of the host's tunnels that are the other end of t: those that mirror
-// it, or, where t is there and nothing mirrors it, the only one between the outer addresses.
-func (h *Hello) partners(t nm.Tunnel, there bool) []string {
+// it, or, where t is there and nothing mirrors it, the only one between the outer addresses that is
+// not taken.
+func (h *Hello) partners(t nm.Tunnel, there bool, taken []string) []string {
 	var mirror, between []string
 	for _, e := range h.Ends {
 		if e.Mirrors(t) {
 			mirror = append(mirror, e.Name)
 		}
-		if Between(t, e.Local, e.Remote) {
+		if Between(t, e.Local, e.Remote) && !slices.Contains(taken, e.Name) {
 			between = append(between, e.Name)
 		}
 	}

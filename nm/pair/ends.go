@@ -176,6 +176,7 @@ func FreeInner(near, far *Hello) netip.Prefix {
 type Wish struct {
 	Near      nm.Tunnel
 	There     bool           // Near is there already
+	Taken     []string       // the far end's tunnels that belong to other ones, as [Taken] has them
 	Routed    bool           // Near has the routes that are wanted, maybe none
 	FarRouted bool           // so have FarRoutes
 	FarRoutes []routes.Route // into the far end of the tunnel
@@ -245,7 +246,7 @@ func (w *Wish) Far(mirror nm.FarEnd, near nm.Tunnel, far *Hello) (Message, []str
 	case w.FarRouted:
 		t.Routes = slices.Clone(w.FarRoutes)
 	default:
-		mine := far.partners(near, w.There)
+		mine := far.partners(near, w.There, w.Taken)
 		t.Routes = slices.DeleteFunc(t.Routes, func(r routes.Route) bool {
 			has, carrier := own(far, r.Dst) && !r.Dst.IsSingleIP(), far.carrier(r.Dst, leadsToAny(&Hello{}, t.Remote), mine...)
 			switch {

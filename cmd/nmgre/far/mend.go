@@ -55,7 +55,7 @@ type Mended struct {
 // PlanMend plans the far end of a tunnel that is there, and changes nothing.
 func (n *Near) PlanMend(ctx context.Context, b *Both, own *pair.Hello, near nmgre.Status) error {
 	t := near.Tunnel.WithKept(near.Kept)
-	b.wish.Near, b.wish.There = t, true
+	b.wish.Near, b.wish.There, b.wish.Taken = t, true, pair.Taken(own, b.hello, t.Name)
 	mirror, err := n.at().FarEnd(ctx, t)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (n *Near) PlanMend(ctx context.Context, b *Both, own *pair.Hello, near nmgr
 	if err != nil {
 		return err
 	}
-	ask.Mend, ask.Taken = true, pair.Taken(own, b.hello, near.Tunnel.Name)
+	ask.Mend, ask.Taken = true, b.wish.Taken
 	b.Notes = append(b.Notes, notes...)
 	if err := b.line.say(ask); err != nil {
 		return err

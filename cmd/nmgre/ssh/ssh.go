@@ -48,6 +48,16 @@ func CheckHost(host string) error {
 	return nil
 }
 
+// alone is the hint about a host that ssh does not reach. ssh reads a port behind a colon only in
+// the form of a URI.
+func alone(host string) string {
+	name, port, _ := strings.Cut(host, ":")
+	if _, err := strconv.ParseUint(port, 10, 16); err == nil && name != "" {
+		return "give the port as ssh does: " + fault.ShellWord("ssh://"+host)
+	}
+	return "try it alone: ssh " + fault.ShellWord(host) + " true"
+}
+
 // Conn is nmgre on another host: what is written goes to its standard input, and what is read is
 // its standard output.
 type Conn struct {
@@ -230,7 +240,7 @@ func (c *Conn) explain(err error) error {
 	case says("Exec format error"):
 		return &fault.Error{Kind: fault.ErrUnsupported, Field: "copy", What: "this program does not run on " + host + ": it is a machine of another kind", Hint: "install an nmgre for it there"}
 	case code == exitSSH:
-		return &fault.Error{What: "ssh could not connect to " + host + ", or has lost it", Err: c.lastLine(), Hint: "try it alone: ssh " + fault.ShellWord(c.opts.Host) + " true"}
+		return &fault.Error{What: "ssh could not connect to " + host + ", or has lost it", Err: c.lastLine(), Hint: alone(c.opts.Host)}
 	case code == exitNotRun:
 		return &fault.Error{What: "nmgre could not be started on " + host, Err: c.lastLine()}
 	}

@@ -163,3 +163,16 @@ func TestCopy(t *testing.T) {
 		t.Error("a program that is not there is copied")
 	}
 }
+
+// A host that ssh does not reach is to be tried alone; a port behind a colon is none of ssh's forms.
+func TestAlone(t *testing.T) {
+	for host, want := range map[string]string{
+		"linux2": "try it alone: ssh linux2 true", "ann@linux2": "try it alone: ssh ann@linux2 true", "linux2:22": "give the port as ssh does: ssh://linux2:22",
+		"ann@linux2:2222": "give the port as ssh does: ssh://ann@linux2:2222", "2001:db8::2": "try it alone: ssh 2001:db8::2 true", "linux2:70000": "try it alone: ssh linux2:70000 true",
+		"ssh://linux2:22": "try it alone: ssh ssh://linux2:22 true", ":22": "try it alone: ssh :22 true",
+	} {
+		if got := alone(host); got != want {
+			t.Errorf("%s: %s", host, got)
+		}
+	}
+}
