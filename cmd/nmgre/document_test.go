@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"nmgre/nm/dbus/dbustest"
 )
@@ -164,5 +165,27 @@ func TestApplyHost(t *testing.T) {
 	}
 	if o := w.apply(officesText, "--confirm", "10s"); o.code != exitInvalid || !strings.Contains(o.stderr, "standard input cannot both") {
 		t.Error(o)
+	}
+}
+
+// --wait is for each tunnel, and those that --prune deletes count, too, though no document has them.
+// Two tunnels of one document that are in each other's way are refused, each with its line of text.
+func TestApplyPruneHasTime(t *testing.T) {
+	w := newWorld(t)
+	var text strings.Builder
+	text.WriteString("tunnels:\n")
+	for i := range 4 {
+		fmt.Fprintf(&text, "  - {name: gre%d, peer: 100.0.2.100, key: %d, addresses: 172.16.%d.1/30}\n", i+1, i+1, i)
+	}
+	if o := w.apply(text.String()); o.code != exitDone {
+		t.Fatal(o)
+	}
+	both := strings.ReplaceAll(text.String(), "gre1, peer: 100.0.2.100, key: 1,", "gre9, peer: 100.0.2.100, key: 9,") + "  - {name: gre8, peer: 100.0.2.100, key: 8, addresses: 172.16.0.1/30}\n"
+	if o := w.apply(both, "--check", "--prune"); o.code != exitInvalid || !strings.Contains(o.stderr, "addresses: the inner networks of gre9 and gre8 overlap") {
+		t.Errorf("two tunnels of one network: %v", o)
+	}
+	w.bus.Break("Delete", dbustest.Fault{Delay: 900 * time.Millisecond})
+	if o := w.apply("tunnels: []\n", "--prune", "--wait", "2s"); o.code != exitDone || !strings.Contains(o.stdout, "4 deleted") {
+		t.Errorf("four are deleted in the time of one: %v", o)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -168,7 +169,7 @@ var kinds = map[string]error{"invalid": fault.ErrInvalid, "unsupported": fault.E
 
 // FailureOf returns an error as a message has it.
 func FailureOf(err error) *Failure {
-	f := &Failure{What: cut(err.Error()), Hints: fault.Hints(err)}
+	f := &Failure{What: cut(strings.ReplaceAll(err.Error(), "\n", "; ")), Hints: fault.Hints(err)}
 	for name, kind := range kinds {
 		if errors.Is(err, kind) {
 			f.Kind = name

@@ -145,6 +145,13 @@ func (a *applier) resolved(ctx context.Context, wants []Wanted) ([]Wanted, error
 
 // named says which tunnel an error is about.
 func named(name string, err error) error {
+	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // each of them is named
+		var errs []error
+		for _, one := range many.Unwrap() {
+			errs = append(errs, named(name, one))
+		}
+		return errors.Join(errs...)
+	}
 	return &fault.Error{What: fault.Printable(name), Err: err}
 }
 
@@ -153,20 +160,21 @@ func (a *applier) decide(ctx context.Context) error {
 	a.hide()
 	var errs []error
 	var after []nm.Tunnel
+	var made []bool
 	for i := range a.plan.Steps {
 		s := &a.plan.Steps[i]
 		if err := a.step(ctx, s); err != nil {
 			errs = append(errs, named(s.Name, err))
 		}
 		if s.Action != Delete && s.Want.Remote.IsValid() {
-			after = append(after, s.Want)
+			after, made = append(after, s.Want), append(made, s.Action == Create)
 		}
 		if ctx.Err() != nil {
 			return fault.Interrupted(ctx.Err())
 		}
 	}
 	if len(errs) == 0 {
-		errs = append(errs, Twins(after))
+		errs = append(errs, Twins(after), Beside(after, func(i int) bool { return made[i] }))
 	}
 	return errors.Join(errs...)
 }

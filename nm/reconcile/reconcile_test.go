@@ -178,3 +178,37 @@ func TestTwins(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Tunnels that are made together have inner networks and routes that are not in each other's way.
+// What is there already stays as it is.
+func TestBeside(t *testing.T) {
+	tunnel := func(name string, address string, specs ...string) nm.Tunnel {
+		one := nm.Tunnel{Name: name, Addresses: want.CIDRs(address)}
+		for _, spec := range specs {
+			one.Routes = append(one.Routes, routes.MustParse(spec))
+		}
+		return one
+	}
+	for name, c := range map[string]struct {
+		a, b nm.Tunnel
+		says string
+	}{
+		"the same network":   {tunnel("gre1", "172.16.0.1/30"), tunnel("gre2", "172.16.0.1/30"), "addresses: the inner networks of gre1 and gre2 overlap: 172.16.0.1/30 and 172.16.0.1/30"},
+		"a /31 in a /24":     {tunnel("gre1", "172.16.0.1/24"), tunnel("gre2", "172.16.0.8/31"), "addresses: the inner networks of gre1 and gre2 overlap"},
+		"unnumbered":         {tunnel("gre1", "10.1.0.1/32"), tunnel("gre2", "10.1.0.1/32"), ""},
+		"of the link":        {tunnel("gre1", "fe80::1/64"), tunnel("gre2", "fe80::1/64"), ""},
+		"neighbours":         {tunnel("gre1", "172.16.0.0/31"), tunnel("gre2", "172.16.0.2/31"), ""},
+		"one route":          {tunnel("gre1", "172.16.0.0/31", "10.0.0.0/8"), tunnel("gre2", "172.16.0.2/31", "10.0.0.0/8"), "routes: gre1 and gre2 both have a route to 10.0.0.0/8 with the same metric"},
+		"the main table":     {tunnel("gre1", "172.16.0.0/31", "10.0.0.0/8 table 254"), tunnel("gre2", "172.16.0.2/31", "10.0.0.0/8"), "routes: gre1 and gre2"},
+		"another metric":     {tunnel("gre1", "172.16.0.0/31", "10.0.0.0/8"), tunnel("gre2", "172.16.0.2/31", "10.0.0.0/8 metric 700"), ""},
+		"another table":      {tunnel("gre1", "172.16.0.0/31", "10.0.0.0/8"), tunnel("gre2", "172.16.0.2/31", "10.0.0.0/8 table 7"), ""},
+		"a more special one": {tunnel("gre1", "172.16.0.0/31", "10.0.0.0/8"), tunnel("gre2", "172.16.0.2/31", "10.1.0.0/16"), ""},
+	} {
+		for _, made := range []int{0, 1, 2} { // 2 for none
+			err := Beside([]nm.Tunnel{c.a, c.b}, func(i int) bool { return i == made })
+			if (err != nil) != (c.says != "" && made < 2) || err != nil && (!errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), c.says)) {
+				t.Errorf("%s, of which %d is made: %v", name, made, err)
+			}
+		}
+	}
+}

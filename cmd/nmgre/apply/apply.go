@@ -109,10 +109,11 @@ func (a App) apply(ctx context.Context, run applyRun) error {
 		return err
 	}
 	confirm := a.Confirm()
-	ctx, cancel := context.WithTimeout(ctx, run.wait*time.Duration(max(len(wants), 1))+confirm)
+	each := func(n int) time.Duration { return run.wait * time.Duration(max(n, 1)) }
+	planning, cancel := context.WithTimeout(ctx, each(len(wants)))
 	defer cancel()
-	return a.WithHost(ctx, func(host *nmgre.Host) error {
-		planned, err := host.PlanApply(ctx, wants, reconcile.Options{Document: d.Name, Prune: run.prune, Own: a.ownAddresses()})
+	return a.WithHost(planning, func(host *nmgre.Host) error {
+		planned, err := host.PlanApply(planning, wants, reconcile.Options{Document: d.Name, Prune: run.prune, Own: a.ownAddresses()})
 		if err != nil {
 			return err
 		}
@@ -125,7 +126,9 @@ func (a App) apply(ctx context.Context, run applyRun) error {
 		if confirm > 0 {
 			defer a.Watch()()
 		}
-		done, err := a.carryOut(ctx, host, planned, run)
+		doing, cancel := context.WithTimeout(ctx, each(changed(planned.Changes))+confirm)
+		defer cancel()
+		done, err := a.carryOut(doing, host, planned, run)
 		if err != nil {
 			return changing{err}
 		}
@@ -160,10 +163,13 @@ const maxProbed = 20
 // manyTunnels is from how many tunnels on the progress is shown instead of each step.
 const manyTunnels = 4
 
+// changed is how many tunnels are made, changed and deleted. Those that --prune deletes are not in
+// the document.
+func changed(c reconcile.Changes) int { return len(c.Create) + len(c.Edit) + len(c.Delete) }
+
 // carryOut changes the host, and shows how far it is.
 func (a App) carryOut(ctx context.Context, host *nmgre.Host, planned reconcile.Plan, run applyRun) ([]nmgre.Applied, error) {
-	c := planned.Changes
-	n := len(c.Create) + len(c.Edit) + len(c.Delete)
+	n := changed(planned.Changes)
 	if n > maxProbed && !run.noProbe {
 		run.noProbe = true
 		a.tell("so many far ends are not probed: nmgre verify --all asks them together")
