@@ -47,7 +47,7 @@ type Host struct {
 	// Advance, if it is set, is called now and then while very many routes are set, and
 	// AdvanceTunnels while many tunnels are changed together.
 	Advance, AdvanceTunnels func(done, total int)
-	undoUntil time.Time // of several tunnels together; zero for [keep.UndoTimeout] from the undo's start
+	undoUntil               time.Time // of several tunnels together; zero for [keep.UndoTimeout] from the undo's start
 }
 
 // Event is the end of a step, or something else that the user should know.
