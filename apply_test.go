@@ -402,7 +402,7 @@ func TestApplyUndoneByBusyManager(t *testing.T) {
 	}
 }
 
-// NetworkManager, or the bus, is away for a while from each call on, because it is started anew. All
+// NetworkManager, or the bus, is away for a while from each call on, as it is started anew. All
 // is undone, or all is done, and the error says that it was away; nothing is left to the next
 // command, and it is no lack of permission.
 func TestApplyWhileManagerIsAway(t *testing.T) {

@@ -168,8 +168,8 @@ func TestApplyHost(t *testing.T) {
 	}
 }
 
-// --wait is for each tunnel, and those that --prune deletes count, too, though no document has them.
-// Two tunnels of one document that are in each other's way are refused, each with its line of text.
+// --wait is for each tunnel, and those that --prune deletes count, too. Two tunnels of one document
+// that are in each other's way are refused.
 func TestApplyPruneHasTime(t *testing.T) {
 	w := newWorld(t)
 	var text strings.Builder

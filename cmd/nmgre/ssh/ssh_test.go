@@ -164,7 +164,7 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-// A host that ssh does not reach is to be tried alone; a port behind a colon is none of ssh's forms.
+// A host that ssh does not reach is to be tried alone; ssh takes no port behind a colon.
 func TestAlone(t *testing.T) {
 	for host, want := range map[string]string{
 		"linux2": "try it alone: ssh linux2 true", "ann@linux2": "try it alone: ssh ann@linux2 true", "linux2:22": "give the port as ssh does: ssh://linux2:22",
