@@ -666,7 +666,7 @@ func TestCutsOff(t *testing.T) {
 		{"no session", "", func(tunnel *nm.Tunnel) { tunnel.TTL = 9 }, false},
 		{"nothing is changed", behind, func(*nm.Tunnel) {}, false},
 	} {
-		w := fake.NewWorld()
+		w := worldWith("default via 100.0.1.1 metric 100")
 		fake.MustCreate(t, w, fake.Simple(t))
 		h := w.Start().Host()
 		planned, err := h.PlanEdit(t.Context(), "gre1", func(tunnel *nm.Tunnel) error { c.change(tunnel); return nil })

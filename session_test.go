@@ -213,7 +213,7 @@ func TestTunnelWithRulesIsGuarded(t *testing.T) {
 // guardedWorld has the tunnel gre1, and eth0's default route, with a metric as NetworkManager's.
 func guardedWorld(t *testing.T, v verb) *fake.World {
 	t.Helper()
-	w := fake.NewWorld()
+	w := worldWith("default via 100.0.1.1 metric 100")
 	fake.MustCreate(t, w, fake.Simple(t))
 	if v.down {
 		if _, err := w.Start().Host().Down(t.Context(), "gre1"); err != nil {

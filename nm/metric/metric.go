@@ -74,8 +74,8 @@ func onlyDefault(held []routes.Route, r *routes.Route) (only *routes.Route) {
 
 // chooseMetric gives the default route r a metric: one before the default route that packets take
 // at present, or one behind it if that leads into another tunnel, or leaves no room before it. Then
-// r is its backup. No other
-// default route has the chosen metric: of two with one metric, nobody can say which wins.
+// r is its backup. No other default route has the chosen metric: of two with one metric, nobody can
+// say which wins.
 func (p *Chooser) chooseMetric(ctx context.Context, r *routes.Route) error {
 	best, taken, err := p.presentDefaults(ctx, r.Dst.Addr())
 	if best == nil || err != nil {

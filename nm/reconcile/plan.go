@@ -143,9 +143,10 @@ func (a *applier) resolved(ctx context.Context, wants []Wanted) ([]Wanted, error
 	return wants, errors.Join(errs...)
 }
 
-// named says which tunnel an error is about.
+// named says which tunnel an error is about. Of several that are joined each is named.
 func named(name string, err error) error {
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // each of them is named
+	_, single := err.(*fault.Error) //nolint:errorlint // which has a cause of its own, and is no list
+	if many, ok := err.(interface{ Unwrap() []error }); ok && !single { //nolint:errorlint // as above
 		var errs []error
 		for _, one := range many.Unwrap() {
 			errs = append(errs, named(name, one))
