@@ -1,6 +1,7 @@
 package nmgre_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -156,7 +157,7 @@ func TestFaultTableHasAllThatAreLeftOut(t *testing.T) {
 // The table's place in the manual: from the heading to the end.
 var faultSection = regexp.MustCompile(`(?s)\n## What it survives\n.*?(\z)`)
 
-// The manual has the same table, with its count. "go test . -update" writes it.
+// The manual has the same table, with its count. "go test . -update" writes it. README has the count.
 func TestFaultsInTheManual(t *testing.T) {
 	rows := faultTable(t)
 	var b strings.Builder
@@ -166,4 +167,8 @@ func TestFaultsInTheManual(t *testing.T) {
 		fmt.Fprintf(&b, "| %s | %s | %s | `%s` |\n", r.fault, r.when, r.left, r.test)
 	}
 	inManual(t, "survives", faultSection, b.String())
+	readme, err := os.ReadFile("README.md")
+	if count := fmt.Sprintf("%d faults, each with a test", len(rows)); err != nil || !bytes.Contains(readme, []byte(count)) {
+		t.Errorf("README.md does not say %q; %v", count, err)
+	}
 }

@@ -145,7 +145,7 @@ func (a *applier) resolved(ctx context.Context, wants []Wanted) ([]Wanted, error
 
 // named says which tunnel an error is about. Of several that are joined each is named.
 func named(name string, err error) error {
-	_, single := err.(*fault.Error) //nolint:errorlint // which has a cause of its own, and is no list
+	_, single := err.(*fault.Error)                                     //nolint:errorlint // which has a cause of its own, and is no list
 	if many, ok := err.(interface{ Unwrap() []error }); ok && !single { //nolint:errorlint // as above
 		var errs []error
 		for _, one := range many.Unwrap() {
