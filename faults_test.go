@@ -157,7 +157,8 @@ func TestFaultTableHasAllThatAreLeftOut(t *testing.T) {
 // The table's place in the manual: from the heading to the end.
 var faultSection = regexp.MustCompile(`(?s)\n## What it survives\n.*?(\z)`)
 
-// The manual has the same table, with its count. "go test . -update" writes it. README has the count.
+// The manual has the same table, with its count. "go test . -update" writes it. README has the
+// count.
 func TestFaultsInTheManual(t *testing.T) {
 	rows := faultTable(t)
 	var b strings.Builder
