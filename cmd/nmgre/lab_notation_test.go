@@ -87,11 +87,18 @@ func install(t *testing.T, host lab.Host, program string) {
 }
 
 // networkd runs systemd-networkd on a host until the test ends. NetworkManager is stopped there.
+// Its folder is its own user's, as its unit's RuntimeDirectory= makes it: from systemd 257 on it
+// ends where it cannot make a socket there.
 func networkd(t *testing.T, host lab.Host) {
 	t.Helper()
 	host.StopNM(t)
-	host.Run(t, "mkdir", "-p", "/run/systemd/netif/links", "/run/systemd/netif/leases")
-	host.Start(t, "env", "SYSTEMD_LOG_LEVEL=info", "SYSTEMD_LOG_TARGET=console", "/lib/systemd/systemd-networkd")
+	host.Run(t, "install", "-d", "-o", "systemd-network", "-g", "systemd-network", "/run/systemd/netif")
+	p := host.Start(t, "env", "SYSTEMD_LOG_LEVEL=info", "SYSTEMD_LOG_TARGET=console", "/lib/systemd/systemd-networkd")
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("systemd-networkd said:\n%s", p.Stderr())
+		}
+	})
 }
 
 // ifup brings the tunnel up by one of the ifupdowns.
@@ -102,7 +109,11 @@ func ifup(program string) func(t *testing.T, host lab.Host, text string) {
 		host.Try("chmod", "755", "/usr/share/ifupdown2/__main__.py") // which its postinst does
 		put(t, host, "/etc/network/interfaces", text)
 		host.Run(t, "mkdir", "-p", "/run/network")
-		host.Run(t, "ifup", "gre1")
+		command := "ifup"
+		if program == "ifupdown-ng" && host.Try("test", "-e", "/usr/sbin/ifup-ng").Code == 0 { // since Debian 13
+			command = "ifup-ng"
+		}
+		host.Run(t, command, "gre1")
 	}
 }
 
@@ -145,6 +156,7 @@ var managed = []program{
 		host.Run(t, "nmcli", "connection", "up", "gre1")
 	}},
 	{name: "netplan by NetworkManager", kind: "netplan", noEthernet: true, apply: func(t *testing.T, host lab.Host, text string) {
+		text = strings.ReplaceAll(text, "\n#      ", "\n      ") // as the comment there says
 		writeFiles(t, host, strings.Replace(text, "  version: 2\n", "  version: 2\n  renderer: NetworkManager\n", 1))
 		host.Run(t, "netplan", "generate")
 		host.Run(t, "nmcli", "connection", "reload")
@@ -226,16 +238,17 @@ func carryAll(t *testing.T, programs []program, shapes ...shape) {
 	t.Helper()
 	lab.Need(t)
 	for _, p := range programs {
-		held := 0
+		ran, held := 0, 0 // none runs where -test.run names another program
 		for _, s := range shapes {
 			t.Run(strings.NewReplacer(" ", "-", ",", "").Replace(p.name+" "+s.name), func(t *testing.T) {
 				lab.Need(t)
+				ran++
 				if carry(t, p, s) {
 					held++
 				}
 			})
 		}
-		if held == 0 {
+		if ran > 0 && held == 0 {
 			t.Errorf("%s holds none of the shapes", p.name)
 		}
 	}

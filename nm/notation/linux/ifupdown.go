@@ -56,6 +56,7 @@ func writeIfupdown(l notation.Link, title string, style ifupdownStyle) string {
 	t := l.Near.Tunnel
 	p := notation.NewPage("#", title, l.Near)
 	p.Comment("in /etc/network/interfaces or a file below interfaces.d; then: ifup %s", t.Name)
+	p.When(style.own, "# Debian 13 and newer, where it may be there beside ifupdown, call it ifup-ng")
 	p.MSS(t)
 	p.When(t.Autoconnect, "auto %s", t.Name)
 	first, rest := ifupdownFirst(t)

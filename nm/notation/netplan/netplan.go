@@ -67,12 +67,20 @@ func writeNetplan(l notation.Link) string {
 		netplanRoute(p, r)
 	}
 	if !t.Mode.Ethernet() {
-		p.Line("      networkmanager: # counts with that renderer alone, which does not use the mtu above")
-		p.Line("        passthrough:")
-		p.Line("          ip-tunnel.mtu: \"%d\"", t.MTU)
-		p.When(t.Mode.IPv6Outer(), "          ip-tunnel.encapsulation-limit: \"%d\"", t.EncapLimit)
+		passthrough(p, t)
 	}
 	return p.String()
+}
+
+// passthrough writes what the renderer NetworkManager needs besides. It is commented out: networkd
+// is the renderer where none is named, and then netplan 0.107 and newer refuse the whole file for
+// it (older ones pass over it).
+func passthrough(p *notation.Page, t nm.Tunnel) {
+	p.Comment("with the renderer NetworkManager, which does not use the mtu above, remove the # before these lines:")
+	p.Line("#      networkmanager:")
+	p.Line("#        passthrough:")
+	p.Line("#          ip-tunnel.mtu: \"%d\"", t.MTU)
+	p.When(t.Mode.IPv6Outer(), "#          ip-tunnel.encapsulation-limit: \"%d\"", t.EncapLimit)
 }
 
 // netplanName quotes a name that YAML could take for a number or a word of its own.
