@@ -171,7 +171,7 @@ func TestLabAsRootAllowed(t *testing.T) {
 	if r := h.TryAs(ann, "sh", limited...); r.Code != exitDone {
 		t.Fatalf("ann with limits: %s", r)
 	}
-	mustLog(t, journal, "ann (1000) by pkexec: gre1 routes SNAT forwarding clamp-mss, saved: done")
+	mustLog(t, journal, "ann (1000) by pkexec: gre1 routes SNAT forwarding MSS, saved: done")
 	uuid := strings.TrimSpace(h.Run(t, "nmcli", "-g", "connection.uuid", "connection", "show", "gre1"))
 	keptFile := "/etc/nmgre/tunnels/" + uuid
 	witness := func(when string) {
