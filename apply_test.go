@@ -140,18 +140,25 @@ func TestApplyReplaces(t *testing.T) {
 	})
 }
 
+// mixedDone applies [mixed] to a host with three tunnels. It returns the process with its calls,
+// and the host before and afterwards.
+func mixedDone(t *testing.T) (p *fake.Process, before, done string) {
+	t.Helper()
+	w := fake.NewWorld()
+	threeThere(t, w)
+	before = sortedLinks(w.String())
+	p = w.Start()
+	if _, err := applied(t.Context(), p.Host(), mixed()); err != nil {
+		t.Fatal(err)
+	}
+	return p, before, sortedLinks(w.String())
+}
+
 // A failure of any call undoes everything, whether the call's work was done or not, unless
 // everything was decided.
 func TestApplyAtFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := fake.NewWorld()
-		threeThere(t, w)
-		before := sortedLinks(w.String())
-		p := w.Start()
-		if _, err := applied(t.Context(), p.Host(), mixed()); err != nil {
-			t.Fatal(err)
-		}
-		done := sortedLinks(w.String())
+		p, before, done := mixedDone(t)
 		undone := 0
 		for n := range p.Calls {
 			for _, after := range []bool{false, true} {
@@ -407,14 +414,7 @@ func TestApplyUndoneByBusyManager(t *testing.T) {
 // command, and it is no lack of permission.
 func TestApplyWhileManagerIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := fake.NewWorld()
-		threeThere(t, w)
-		before := sortedLinks(w.String())
-		p := w.Start()
-		if _, err := applied(t.Context(), p.Host(), mixed()); err != nil {
-			t.Fatal(err)
-		}
-		done := sortedLinks(w.String())
+		p, before, done := mixedDone(t)
 		failed := 0
 		for n := range p.Calls {
 			w := fake.NewWorld()
