@@ -114,15 +114,15 @@ func firewall(t *testing.T) {
 }
 
 // furnish gives empty hosts what the texts take for granted: the addresses of the documentation,
-// the far end's name, a second host behind it, the files, and nmgre where sudo and the hook look
-// for it, if the lines need them.
+// the far end's name, a second host behind it, the files, and nmgre where the packages put it, if
+// the lines need it there: the sudo of Debian 14 does not look in /usr/local/bin.
 func furnish(t *testing.T, lines []typedLine, files map[string]string) {
 	t.Helper()
 	nmgre := ""
 	if slices.ContainsFunc(lines, func(line typedLine) bool {
 		return strings.Contains(line.text, "sudo ") || strings.Contains(line.text, "-hook")
 	}) {
-		nmgre = "install -m 755 /tmp/bin/nmgre /usr/local/bin/nmgre; "
+		nmgre = "install -m 755 /tmp/bin/nmgre /usr/bin/nmgre; "
 	}
 	names(t, "100.0.2.100 gw.example.org")
 	lab.Linux1.Run(t, "sh", "-ec", nmgre+"ip addr add 192.0.2.1/32 dev eth0")
