@@ -94,11 +94,22 @@ func zoneOf(chains []string) string {
 		// the prefixes of firewalld 1 and 0.9, each with its backends nftables and iptables
 		for _, prefix := range []string{"filter_FWD_", "filter_FWDI_", "FWD_", "FWDI_", "filter_IN_", "IN_", "nat_POST_", "POST_", "nat_PRE_", "PRE_"} {
 			if zone, found := strings.CutPrefix(name, prefix); found && !strings.HasPrefix(zone, "policy_") {
-				return zone
+				return ingressOf(zone)
 			}
 		}
 	}
 	return ""
+}
+
+// ingressOf returns the zone in the name of a chain that chooses by the second zone, as firewalld 2.5
+// has it.
+func ingressOf(name string) string {
+	for _, suffix := range []string{"_dispatch_stage2", "_dispatch", "_to_HOST"} {
+		if zone, found := strings.CutSuffix(name, suffix); found {
+			return zone
+		}
+	}
+	return name
 }
 
 func (f firewalld) obstacle(list []blocked.Way) keep.Obstacle {

@@ -147,6 +147,8 @@ func TestObstacles(t *testing.T) {
 	}{
 		"firewalld-zones": {"firewalld drops" + both + ": gre1 is in its zone public, eth1 is in its zone internal",
 			"sudo firewall-cmd --permanent --zone=internal --change-interface=gre1; sudo firewall-cmd --permanent --zone=internal --add-forward; sudo firewall-cmd --reload", false, false, nil},
+		"firewalld-dispatch": {"firewalld drops" + both + ": gre1 is in its zone home, eth1 is in its zone public",
+			"sudo firewall-cmd --permanent --zone=public --change-interface=gre1; sudo firewall-cmd --permanent --zone=public --add-forward; sudo firewall-cmd --reload", false, false, nil},
 		"firewalld-one-zone-closed": {"firewalld drops" + both + ": gre1 is in its zone internal, eth1 is in its zone internal", "sudo firewall-cmd --permanent --zone=internal --add-forward; sudo firewall-cmd --reload", false, false, nil},
 		"firewalld-one-zone":        {"", "", true, true, nil},
 		"firewalld-policy": {"firewalld drops packets forwarded from eth1 to gre1: gre1 is in its zone public, eth1 is in its zone internal",
