@@ -29,6 +29,8 @@ var looks = map[string]func(*testing.T, *Client) bool{
 	"resets forwarding":      seesForwardingReset,
 	"locks rto_min":          seesRTOMinLocked,
 	"finds no EUI-64":        seesNoEUI64,
+	"refuses flags":          seesFlagsRefused,
+	"has masters only":       seesMastersOnly,
 }
 
 func TestQuirksAreLookedFor(t *testing.T) {
@@ -93,6 +95,23 @@ func seesNoEUI64(t *testing.T, _ *Client) bool {
 		}
 	}
 	return true
+}
+
+func seesFlagsRefused(t *testing.T, _ *Client) bool {
+	add := []string{"connection", "add", "type", "ip-tunnel", "con-name", "gre6", "ifname", "gre6", "mode", "ip6gre", "local", lab.Linux1WAN6, "remote", lab.Linux2WAN6,
+		"ipv4.method", "disabled", "ipv6.method", "link-local"}
+	nmcli(t, add...) // without flags every version adds it
+	nmcli(t, "connection", "delete", "gre6")
+	if lab.Linux1.Try("nmcli", append(add, "ip-tunnel.flags", "1")...).Code != 0 {
+		return true
+	}
+	nmcli(t, "connection", "delete", "gre6")
+	return false
+}
+
+func seesMastersOnly(t *testing.T, _ *Client) bool {
+	nmcli(t, "-g", "connection.master", "connection", "show", "gre1")
+	return lab.Linux1.Try("nmcli", "-g", "connection.controller", "connection", "show", "gre1").Code != 0
 }
 
 func nmcli(t *testing.T, args ...string) { t.Helper(); lab.Linux1.Run(t, "nmcli", args...) }
