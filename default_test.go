@@ -1,14 +1,20 @@
 package nmgre_test
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
+	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/plan"
+	"nmgre/nm/verify"
 	"nmgre/routes"
+	"nmgre/routes/keep"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
 )
@@ -134,6 +140,89 @@ func TestMetricOfADefault(t *testing.T) {
 					t.Errorf("route add: %s", got)
 				}
 			}
+		})
+	}
+}
+
+// A profile that somebody else wrote has a route that leads the tunnel's own packets into it. Up,
+// an edit and a new route pin the far end, and whatever undoes them undoes that, too.
+func TestPinOfAForeignProfile(t *testing.T) {
+	up := func(ctx context.Context, h *nmgre.Host) error { _, err := h.Up(ctx, "gre2"); return err }
+	edit := func(ctx context.Context, h *nmgre.Host) error {
+		planned, err := h.PlanEdit(ctx, "gre2", func(t *nm.Tunnel) error { t.MTU = 1400; return nil })
+		if err == nil {
+			_, err = h.Edit(ctx, planned, nmgre.EditOptions{})
+		}
+		return err
+	}
+	add := func(ctx context.Context, h *nmgre.Host) error {
+		change := plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParse("10.20.0.0/16")}}
+		_, err := h.ChangeRoutes(ctx, "gre2", change)
+		return err
+	}
+	refuse := func(p *fake.Process, h *nmgre.Host) {
+		h.Confirm = func(context.Context, verify.Report) error { return fake.ErrBroken }
+	}
+	noRoot := func(p *fake.Process, h *nmgre.Host) { p.NoRoot = true }
+	for _, c := range []struct {
+		name  string
+		route string
+		down  bool
+		own   string // a route of the host's own
+		do    func(context.Context, *nmgre.Host) error
+		spoil func(*fake.Process, *nmgre.Host)
+		pins  string
+	}{
+		{"up", "default metric 50", true, "", up, nil, "100.0.2.100"},
+		{"up of one that is up", "default metric 50", false, "", up, nil, "100.0.2.100"},
+		{"a network", "100.0.0.0/16 metric 50", true, "", up, nil, "100.0.2.100"},
+		{"an edit", "default metric 50", false, "", edit, nil, "100.0.2.100"},
+		{"a new route", "default metric 50", false, "", add, nil, "100.0.2.100"},
+		{"a default route that loses", "default metric 500", true, "", up, nil, ""},
+		{"the host has a route of its own", "default metric 50", true, "100.0.2.100/32 via 100.0.1.1", up, nil, ""},
+		{"up, not confirmed", "default metric 50", true, "", up, refuse, ""},
+		{"up of one that is up, not confirmed", "default metric 50", false, "", up, refuse, ""},
+		{"an edit, not confirmed", "default metric 50", false, "", edit, refuse, ""},
+		{"up without root", "default metric 50", true, "", up, noRoot, ""},
+		{"an edit without root", "default metric 50", false, "", edit, noRoot, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := worldWith("default via 100.0.1.1 metric 100")
+				fake.MustCreate(t, w, tunnelTo(t, 2, c.route))
+				id := w.Named("gre2").UUID
+				if _, err := w.Start().Host().Keeper.Keep(t.Context(), keep.Kept{UUID: id}, nil); err != nil {
+					t.Fatal(err)
+				}
+				if c.own != "" {
+					w.AddRoute("eth0", c.own, 3)
+				}
+				if c.down {
+					if _, err := w.Start().Host().Down(t.Context(), "gre2"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				before := w.String()
+				p := w.Start()
+				h := p.Host()
+				if c.spoil != nil {
+					c.spoil(p, h)
+				}
+				var told []string
+				h.Progress = func(e nmgre.Event) { told = append(told, e.What) }
+				if err := c.do(t.Context(), h); err != nil && !errors.Is(err, fake.ErrBroken) {
+					t.Fatal(err)
+				}
+				if got := strings.Join(pinned(w), " "); got != c.pins {
+					t.Errorf("pins to %q, want %q; told %q", got, c.pins, told)
+				}
+				if h.Confirm != nil {
+					want.Same(t, "after it was not confirmed", w.String(), before)
+				}
+				if _, err := w.Start().Host().Delete(t.Context(), "gre2"); err != nil || len(w.Files) > 0 || len(pinned(w)) > 0 {
+					t.Errorf("after deletion: %v, %s", err, w)
+				}
+			})
 		})
 	}
 }

@@ -55,6 +55,7 @@
 //	nm/reconcile    what to make, change and delete so that a host has what a document wants
 //	nm/states       tells which routes and rules are set
 //	nm/notice       makes few notices of many events
+//	nm/whole        makes sure that a tunnel that is up is whole, and that its far end is reachable
 //	nm/weights      finds out how routes with a weight leave the profiles
 //	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
 //	                the evidence, behind asks hosts behind the far end, pathmtu measures how large

@@ -37,7 +37,8 @@ var pureRooms = map[string][]string{
 	"nm/adopt":          {"nm", "nm/plan", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/rule"},
 	"nm/advice":         {"nm", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
 	"nm/port":           {"nm", "routes/fault", "routes/keep", "routes/kernel"},
-	"nm/plan":           {"nm", "nm/advice", "nm/ends", "nm/metric", "nm/policy", "nm/port", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list", "routes/rule"},
+	"nm/plan":           {"nm", "nm/advice", "nm/ends", "nm/metric", "nm/policy", "nm/port", "nm/whole", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list", "routes/rule"},
+	"nm/whole":          {"nm", "nm/ends", "routes", "routes/fault", "routes/keep", "routes/kernel"},
 	"nm/vet":            {"nm", "nm/plan", "nm/policy", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list", "routes/rule"},
 	"nm/weights":        {"nm", "routes", "routes/fault", "routes/keep"},
 	"nm/verify/pathmtu": {"routes/kernel"},
@@ -70,7 +71,7 @@ var pureRooms = map[string][]string{
 	"nm/states":    {"nm", "nm/policy", "routes", "routes/keep", "routes/kernel"},
 	"nm/document":  {"go.yaml.in/yaml/v3", "nm", "nm/mesh", "nm/resolve", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"}, // and here, too
 
-	".": {"nm", "nm/adopt", "nm/crowd", "nm/cut", "nm/ends", "nm/find", "nm/notice", "nm/plan", "nm/reconcile", "nm/resolve", "nm/states", "nm/verify", "nm/verify/fleet", "nm/weights", "routes/rule", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
+	".": {"nm", "nm/adopt", "nm/crowd", "nm/cut", "nm/ends", "nm/find", "nm/notice", "nm/plan", "nm/reconcile", "nm/resolve", "nm/states", "nm/verify", "nm/verify/fleet", "nm/weights", "nm/whole", "routes/rule", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
 	"cmd/ansible":        {},
 	"cmd/nmgre/calls":    {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel", "routes/rule"},

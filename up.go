@@ -4,22 +4,22 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"nmgre/nm"
 	"nmgre/nm/find"
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
+	"nmgre/nm/whole"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
-	"nmgre/routes/kernel"
 )
 
 // Up brings a tunnel up. It returns when the addresses, and the routes and rules that root keeps,
 // are set. A tunnel that does not come up is taken down again. One that is up and does not run with
-// the whole of its profile gets the rest: by a new link if there must be one.
+// the whole of its profile gets the rest: by a new link if there must be one. Where the tunnel's
+// routes lead its own packets into it, root keeps a host route to the far end from then on.
 func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	p, err := h.own(ctx, name)
 	if err != nil {
@@ -36,9 +36,10 @@ func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	}
 	back := func(ctx context.Context) error { return h.deactivate(ctx, p) }
 	var half error
+	same := p.State == nm.StateActive && waiting.None()
 	switch {
-	case p.State == nm.StateActive && waiting.None():
-		return p, h.complete(ctx, p)
+	case same:
+		half, back = h.complete(ctx, p), func(context.Context) error { return nil }
 	case p.State == nm.StateActive:
 		half = h.applyPending(ctx, p, waiting)
 		back = func(ctx context.Context) error { return h.runAgain(ctx, p, waiting) }
@@ -48,7 +49,20 @@ func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	if half != nil && !errors.Is(half, fault.ErrHalfDone) {
 		return p, half
 	}
-	return p, cmp.Or(h.confirmed(ctx, back), half)
+	unpin, err := whole.Pin(ctx, h.System, p, h.warn)
+	if err != nil && half == nil {
+		half = halfDone(p, "is up, but its far end has no host route", fault.Ended(ctx, err))
+	}
+	if unpin == nil && same {
+		return p, half
+	}
+	return p, cmp.Or(h.confirmed(ctx, func(ctx context.Context) error {
+		err := back(ctx)
+		if unpin != nil {
+			err = errors.Join(err, unpin(ctx))
+		}
+		return err
+	}), half)
 }
 
 // pending returns what the profile of a tunnel that is up has and its device has not.
@@ -110,7 +124,7 @@ func (h *Host) activate(ctx context.Context, p nm.Profile) error {
 func (h *Host) complete(ctx context.Context, p nm.Profile) error {
 	err := h.converge(ctx, p.UUID)
 	if err == nil {
-		err = h.lacking(ctx, p)
+		err = whole.Lacking(ctx, h.System, p)
 	}
 	if err == nil {
 		return nil
@@ -122,46 +136,6 @@ func (h *Host) complete(ctx context.Context, p nm.Profile) error {
 func halfDone(p nm.Profile, what string, err error) error {
 	name := p.Tunnel.Name
 	return &fault.Error{Kind: fault.ErrHalfDone, What: fault.Printable(name) + " " + what, Err: err, Hint: "see what is there: nmgre verify " + fault.Operand(name)}
-}
-
-// lacking returns what is not set of that which root keeps for a tunnel that is up. Without root
-// the hook has set it, if there is one.
-func (h *Host) lacking(ctx context.Context, p nm.Profile) error {
-	k, err := keep.Of(ctx, h.Store, p.UUID)
-	switch {
-	case err != nil:
-		return err
-	case len(k.Bad) > 0:
-		return &fault.Error{What: fmt.Sprintf("line %d of its file cannot be read", k.Bad[0].Line), Err: k.Bad[0].Err}
-	case k.Empty():
-		return nil
-	}
-	links, err := h.Kernel.Links(ctx)
-	if err != nil {
-		return err
-	}
-	p.State, p.Device = nm.StateActive, p.Tunnel.Name
-	if err := k.Bound(p.Running(), kernel.Named(links, p.Device)); err != nil {
-		return err
-	}
-	if !h.Kernel.CanChange() {
-		return h.lacksHook(ctx, p)
-	}
-	missing, err := keep.Missing(ctx, h.Kernel, p.Running(), k)
-	if err == nil && len(missing) > 0 {
-		err = &fault.Error{What: fmt.Sprintf("%d of its %s cannot be set", len(missing), routes.CountText(len(k.Routes)))}
-	}
-	return err
-}
-
-// lacksHook returns an error if nobody sets what root keeps.
-func (h *Host) lacksHook(ctx context.Context, p nm.Profile) error {
-	missing := h.Store.HookMissing(ctx)
-	if missing == nil {
-		return nil
-	}
-	return &fault.Error{What: "only root can set it, or the hook", Err: missing,
-		Hint: "type sudo nmgre install-hook, then sudo nmgre up " + fault.Operand(p.Tunnel.Name)}
 }
 
 // Down takes a tunnel down and returns when its link is gone. Its profile stays, and so do the

@@ -278,6 +278,9 @@ func (c *ChangePlan) finish(ctx context.Context, sys nm.System) error {
 	if err != nil {
 		return err
 	}
+	if err := pre.held(ctx, c.Profile, !c.Before.Pin && len(fresh) > 0); err != nil {
+		return err
+	}
 	if c.Change.Op != RouteDelete {
 		c.Result.Notes = slices.Concat(c.Result.Notes, pre.notes)
 	}

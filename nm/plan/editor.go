@@ -392,7 +392,7 @@ func (e *editor) pending(ctx context.Context, plan EditPlan) (nm.Pending, error)
 func (e *editor) keptAfter(ctx context.Context) (keep.Kept, error) {
 	t, b := e.pre.t, e.before
 	forward, err := e.forwardAfter(ctx)
-	if err != nil {
+	if err := errors.Join(err, e.pre.held(ctx, e.profile, !e.kept.Pin)); err != nil {
 		return keep.Kept{}, err
 	}
 	k := e.pre.kept(forward, e.keptRoutes())

@@ -7,8 +7,10 @@ import (
 	"net/netip"
 	"slices"
 
+	"nmgre/nm"
 	"nmgre/nm/ends"
 	"nmgre/nm/policy"
+	"nmgre/nm/whole"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -63,7 +65,7 @@ func (p *preflight) checkLoop(ctx context.Context, field string, r *routes.Route
 		return nil
 	}
 	if err == nil && hop.Match.IsValid() && hop.Match.Bits() > r.Dst.Bits() {
-		own, err := p.isOwnPin(ctx, hop, end)
+		own, err := whole.IsPin(ctx, p.sys.Kernel, hop, end)
 		if !own || err != nil {
 			return err
 		}
@@ -82,24 +84,21 @@ func (p *preflight) checkLoop(ctx context.Context, field string, r *routes.Route
 	if err == nil && hop.Via.IsValid() {
 		hint += ": " + fault.Shell([]string{"ip", "route", "add", end.String(), "via", hop.Via.WithZone("").String(), "dev", hop.Dev})
 	}
-	return fault.Invalid(field, hint, "%s covers the far end's outer address %s: the packets that carry the tunnel would go into it", coverText(r.Dst), end)
+	return fault.Invalid(field, hint, "%s covers the far end's outer address %s: the packets that carry the tunnel would go into it", whole.CoverText(r.Dst), end)
 }
 
-// coverText names the network of a route: a default route is called so, as a person writes it.
-func coverText(p netip.Prefix) string {
-	if p.Bits() == 0 {
-		return "the default route"
+// held decides whether the tunnel of, as it is now, needs a pin that nobody has planned. without
+// says that it has none.
+func (p *preflight) held(ctx context.Context, of nm.Profile, without bool) error {
+	if !without || p.pin || of.Tunnel.Remote != p.t.Remote {
+		return nil
 	}
-	return p.String()
-}
-
-// isOwnPin says whether the way to end is a pin that nmgre has set before.
-func (p *preflight) isOwnPin(ctx context.Context, hop kernel.Hop, end netip.Addr) (bool, error) {
-	if !hop.Match.IsSingleIP() {
-		return false, nil
+	note, err := whole.Unpinned(ctx, p.sys, of)
+	if note != "" {
+		p.note("%s", note)
+		p.pin = p.sys.Kernel.CanChange()
 	}
-	there, err := p.sys.Kernel.RoutesTo(ctx, end)
-	return slices.ContainsFunc(there, func(r kernel.DeviceRoute) bool { return r.Dst == hop.Match && r.Protocol == kernel.RouteProtocol }), err
+	return err
 }
 
 // pinned decides that a far end gets a host route, and adds a note about it.
@@ -112,7 +111,7 @@ func (p *preflight) pinned(r *routes.Route, pin *kernel.OwnRoute) {
 	if end := pin.Route.Dst.Addr(); end != p.t.Remote {
 		whose = fmt.Sprintf("the far end of another tunnel, %s,", end)
 	}
-	p.note("%s covers %s: a host route keeps the far end reachable, at present: %s dev %s", coverText(r.Dst), whose, pin.Route, fault.Printable(pin.Dev))
+	p.note("%s covers %s: a host route keeps the far end reachable, at present: %s dev %s", whole.CoverText(r.Dst), whose, pin.Route, fault.Printable(pin.Dev))
 	p.pin = true
 }
 
