@@ -101,8 +101,8 @@ func zoneOf(chains []string) string {
 	return ""
 }
 
-// ingressOf returns the zone in the name of a chain that chooses by the second zone, as firewalld 2.5
-// has it.
+// ingressOf returns the zone in the name of a chain that chooses by the second zone, as firewalld
+// 2.5 has it.
 func ingressOf(name string) string {
 	for _, suffix := range []string{"_dispatch_stage2", "_dispatch", "_to_HOST"} {
 		if zone, found := strings.CutSuffix(name, suffix); found {
