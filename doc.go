@@ -68,7 +68,8 @@
 //	                NetworkManager's versions apart, systemd has systemd learn of nmgre's unit,
 //	                firewalld asks for the zone of a device, census asks who is on the bus, again
 //	                repeats what NetworkManager refused for want of an answer of the bus,
-//	                keyfiles reads tunnels' names from NetworkManager's files
+//	                keyfiles reads tunnels' names from NetworkManager's files, seen
+//	                remembers where NetworkManager has what
 //	routes/fault    errors that say what to do; text that is safe to show
 //	routes/gre      the GRE header: key, mode, flags, MTU
 //	routes/packet   the headers of IP packets from the network

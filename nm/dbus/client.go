@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync"
 	"time"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
@@ -13,6 +12,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/again"
+	"nmgre/nm/dbus/seen"
 	"nmgre/nm/dbus/socket"
 	"nmgre/nm/dbus/wire"
 )
@@ -101,11 +101,8 @@ type link struct {
 	patience time.Duration
 	socket   *socket.Conn // nil for a bus without a Unix socket
 	// the identity of the bus (org.freedesktop.DBus.GetId), which a restart of it changes
-	bus string
-	// added has the paths of the profiles that this connection has added, by their UUIDs.
-	added sync.Map
-	// names has the names of the tunnels that were listed, each a titled, by their UUIDs.
-	names sync.Map
+	bus  string
+	seen seen.Objects
 }
 
 // dial opens a connection. godbus' authentication takes no context, so the connection is closed

@@ -196,18 +196,23 @@ func (w *watch) down(ctx context.Context, uuid string, actives []dbus.ObjectPath
 }
 
 // activesOf returns the profile's connections among the active ones at paths.
-func (l *link) activesOf(ctx context.Context, uuid string, paths []dbus.ObjectPath) ([]active, error) {
-	var own []active
+func (l *link) activesOf(ctx context.Context, uuid string, paths []dbus.ObjectPath) (own []active, err error) {
+	err = l.flight(ctx, l.ownActives(uuid, paths, &own))
+	return own, err
+}
+
+// ownActives asks for the active connections at paths, and adds the profile's to own.
+func (l *link) ownActives(uuid string, paths []dbus.ObjectPath, own *[]active) []request {
 	requests := make([]request, len(paths))
 	for i, path := range paths {
 		requests[i] = activeRequest(path, func(a active) {
+			l.seen.Active(a.path, a.uuid)
 			if a.uuid == uuid {
-				own = append(own, a)
+				*own = append(*own, a)
 			}
 		})
 	}
-	err := l.flight(ctx, requests)
-	return own, err
+	return requests
 }
 
 // untilGone waits until the connection and the link of its device are gone.

@@ -13,6 +13,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/dbus/reason"
+	"nmgre/nm/dbus/seen"
 	"nmgre/nm/dbus/wire"
 	"nmgre/routes/fault"
 )
@@ -112,8 +113,8 @@ func stillStarting() error {
 
 // notFound says that there is no such profile: by its name, if it was there before.
 func (l *link) notFound(uuid string) error {
-	if p, ok := l.known(uuid); ok {
-		return &fault.Error{Kind: fault.ErrNotFound, What: "NetworkManager has the profile " + nm.Profile{UUID: uuid, ID: p.id, Alone: p.alone}.Called() + " no more"}
+	if was, ok := l.seen.TitleOf(uuid); ok {
+		return &fault.Error{Kind: fault.ErrNotFound, What: "NetworkManager has the profile " + nm.Profile{UUID: uuid, ID: was.ID, Alone: was.Alone}.Called() + " no more"}
 	}
 	return &fault.Error{Kind: fault.ErrNotFound, What: "NetworkManager has no profile with the UUID " + wire.Quote(uuid)}
 }
@@ -122,24 +123,9 @@ func (l *link) notFound(uuid string) error {
 func (l *link) remember(profiles []nm.Profile) {
 	for _, p := range profiles {
 		if p.Tunnel.Mode != 0 {
-			l.names.Store(p.UUID, titled{p.ID, p.Alone})
+			l.seen.Titled(p.UUID, seen.Title{ID: p.ID, Alone: p.Alone})
 		}
 	}
-}
-
-// titled has the names of a tunnel, as [nm.Profile] has them.
-type titled struct {
-	id    string
-	alone bool
-}
-
-// known returns the names of a tunnel as it was listed last.
-func (l *link) known(uuid string) (titled, bool) {
-	p, ok := l.names.Load(uuid)
-	if !ok {
-		return titled{}, false
-	}
-	return p.(titled), true //nolint:errcheck,forcetypeassert // nothing else is put into it
 }
 
 // asRemote finds an error that came over the bus: godbus returns it as a value or as a pointer.

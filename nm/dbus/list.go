@@ -78,22 +78,27 @@ func (c *Client) Get(ctx context.Context, uuid string) (nm.Profile, error) {
 	if err != nil {
 		return nm.Profile{}, failed(op, err)
 	}
-	var path dbus.ObjectPath
-	var actives []dbus.ObjectPath
-	if err := l.flight(ctx, []request{l.lookupRequest(uuid, &path), activesRequest(&actives)}); err != nil {
-		return nm.Profile{}, failed(op, err)
-	}
-	profiles, err := l.profiles(ctx, []dbus.ObjectPath{path}, actives)
-	if err == nil && len(profiles) == 0 { // it has vanished meanwhile
+	var s wire.Settings
+	var file found
+	path, own, err := l.whole(ctx, uuid, &s, func(path dbus.ObjectPath) []request { file.path = path; return []request{fileRequest(&file)} })
+	if isGone(err) || isDenied(err) { // it has vanished meanwhile
 		err = l.notFound(uuid)
 	}
 	if err != nil {
 		return nm.Profile{}, failed(op, err)
 	}
-	p := profiles[0]
-	was, _ := l.known(uuid)
-	p.Alone = was.alone && was.id == p.ID
-	return p, nil
+	all := []found{readProfile(path, s)}
+	p := &all[0]
+	if own = append(own, active{}); p.Tunnel.Mode != 0 {
+		p.Unsaved, p.Path, p.filed = file.Unsaved, file.Path, true
+	}
+	p.setActivity(slices.MaxFunc(own, func(a, b active) int { return cmp.Compare(a.rank(), b.rank()) }))
+	if err := l.addDetails(ctx, all, nil); err != nil {
+		return nm.Profile{}, failed(op, err)
+	}
+	was, _ := l.seen.TitleOf(uuid)
+	p.Alone = was.Alone && was.ID == p.ID
+	return p.Profile, nil
 }
 
 // found is a profile that is being put together.
@@ -102,6 +107,7 @@ type found struct {
 	path   dbus.ObjectPath
 	mark   string          // of the process that tries it; empty if it is not on trial
 	device dbus.ObjectPath // the device to ask for its state; empty to ask none
+	filed  bool            // its file is known
 }
 
 // profiles reads the profiles at paths, and their states from the active connections. It leaves out
@@ -117,6 +123,9 @@ func (l *link) profiles(ctx context.Context, paths, actives []dbus.ObjectPath) (
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(p found) bool { return p.UUID == "" })
+	for i := range all {
+		l.seen.Profile(all[i].UUID, all[i].path)
+	}
 	if slices.ContainsFunc(all, func(p found) bool { return p.Tunnel.Mode != 0 || p.mark != "" }) {
 		err = l.addDetails(ctx, all, actives)
 	}
@@ -262,6 +271,7 @@ func (l *link) addDetails(ctx context.Context, all []found, actives []dbus.Objec
 	activity, requests := make(map[dbus.ObjectPath]active), []request(nil)
 	for _, path := range actives {
 		requests = append(requests, activeRequest(path, func(a active) {
+			l.seen.Active(a.path, a.uuid)
 			if known, ok := activity[a.profile]; !ok || a.rank() > known.rank() {
 				activity[a.profile] = a
 			}
@@ -269,7 +279,7 @@ func (l *link) addDetails(ctx context.Context, all []found, actives []dbus.Objec
 	}
 	for i := range all {
 		p := &all[i]
-		if p.Tunnel.Mode != 0 && (tunnels <= maxDetailed || p.mark != "") {
+		if p.Tunnel.Mode != 0 && !p.filed && (tunnels <= maxDetailed || p.mark != "") {
 			requests = append(requests, fileRequest(p))
 		}
 		if name, ok := l.tester(p.mark); ok {

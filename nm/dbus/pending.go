@@ -24,19 +24,11 @@ func (c *Client) Pending(ctx context.Context, uuid string) (nm.Pending, error) {
 
 func (l *link) pending(ctx context.Context, uuid string) (nm.Pending, error) {
 	var s wire.Settings
-	var actives []dbus.ObjectPath
-	path, err := l.lookup(ctx, uuid)
+	_, own, err := l.whole(ctx, uuid, &s, func(dbus.ObjectPath) []request { return nil })
 	if err != nil {
-		return nm.Pending{}, err
-	}
-	if err := l.flight(ctx, []request{settingsRequest(path, &s), activesRequest(&actives)}); err != nil {
 		return nm.Pending{}, err
 	}
 	s.StripLegacy()
-	own, err := l.activesOf(ctx, uuid, actives)
-	if err != nil {
-		return nm.Pending{}, err
-	}
 	for _, a := range own {
 		for _, device := range a.devices {
 			r := reapplying{link: l, device: device}

@@ -3,6 +3,7 @@ package dbus
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	gnm "github.com/Wifx/gonetworkmanager/v2"
 	"github.com/godbus/dbus/v5"
@@ -128,7 +129,7 @@ func (c *Client) Add(ctx context.Context, uuid string, t nm.Tunnel) error {
 	var rest map[string]dbus.Variant
 	err = l.call(ctx, settings, settingsAddConnection2, []any{values, flagInMemory | flagBlockAutoconnect, noOptions}, &path, &rest)
 	if err == nil {
-		l.added.Store(uuid, path)
+		l.seen.Profile(uuid, path)
 	}
 	return failed(op, err)
 }
@@ -190,20 +191,41 @@ func (c *Client) SaveWith(ctx context.Context, uuid, first string) error {
 	return failed(op, err)
 }
 
-// settingsOf returns a profile's path and settings. The path of a profile that this connection has
-// added is known. It counts if the profile there is still that one: a NetworkManager that was
-// restarted numbers all of them anew.
+// settingsOf returns a profile's path and settings.
 func (l *link) settingsOf(ctx context.Context, uuid string) (path dbus.ObjectPath, s wire.Settings, err error) {
-	if known, ok := l.added.Load(uuid); ok {
-		path = known.(dbus.ObjectPath) //nolint:errcheck,forcetypeassert // nothing else is put into it
-		err = l.flight(ctx, []request{settingsRequest(path, &s)})
+	path, err = l.at(ctx, uuid, &s, func(path dbus.ObjectPath) error { return l.flight(ctx, []request{settingsRequest(path, &s)}) })
+	return path, s, err
+}
+
+// at has ask read a profile, and its settings into s. The path is the one where the profile was
+// seen, and counts if it is still there: a NetworkManager that was restarted numbers all anew.
+func (l *link) at(ctx context.Context, uuid string, s *wire.Settings, ask func(dbus.ObjectPath) error) (path dbus.ObjectPath, err error) {
+	if known, ok := l.seen.ProfileOf(uuid); ok {
+		err = ask(known)
 		if err == nil && s.Text(wire.Connection, "uuid") == uuid || err != nil && !isGone(err) {
-			return path, s, err
+			return known, err
 		}
 	}
-	if path, err = l.lookup(ctx, uuid); err != nil {
-		return path, nil, err
+	if path, err = l.lookup(ctx, uuid); err == nil {
+		l.seen.Profile(uuid, path)
+		err = ask(path)
 	}
-	err = l.flight(ctx, []request{settingsRequest(path, &s)})
-	return path, s, err
+	return path, err
+}
+
+// whole reads a profile's settings into s, and its active connections, and makes the requests that
+// more returns. All is asked at once where it was seen before.
+func (l *link) whole(ctx context.Context, uuid string, s *wire.Settings, more func(dbus.ObjectPath) []request) (path dbus.ObjectPath, own []active, err error) {
+	path, err = l.at(ctx, uuid, s, func(path dbus.ObjectPath) error {
+		var now []dbus.ObjectPath
+		own = nil
+		seen := l.seen.ActivesOf(uuid)
+		err := l.flight(ctx, slices.Concat([]request{settingsRequest(path, s), activesRequest(&now)}, more(path), l.ownActives(uuid, seen, &own)))
+		own = slices.DeleteFunc(own, func(a active) bool { return !slices.Contains(now, a.path) })
+		if err == nil {
+			err = l.flight(ctx, l.ownActives(uuid, l.seen.Left(now, seen, len(own) > 0), &own))
+		}
+		return err
+	})
+	return path, own, err
 }

@@ -55,11 +55,9 @@ func stillIs(s wire.Settings, from *nm.Tunnel) error {
 
 // edited reads a profile, and how it was before it was edited in memory.
 func (l *link) edited(ctx context.Context, uuid string) (path dbus.ObjectPath, s wire.Settings, e wire.Edit, err error) {
-	var actives []dbus.ObjectPath
-	if path, err = l.lookup(ctx, uuid); err != nil {
-		return path, s, e, err
-	}
-	err = l.flight(ctx, []request{settingsRequest(path, &s), readProperty(path, gnm.ConnectionPropertyUnsaved, &e.Unsaved), activesRequest(&actives)})
+	path, own, err := l.whole(ctx, uuid, &s, func(path dbus.ObjectPath) []request {
+		return []request{readProperty(path, gnm.ConnectionPropertyUnsaved, &e.Unsaved)}
+	})
 	if err != nil {
 		return path, s, e, err
 	}
@@ -68,7 +66,6 @@ func (l *link) edited(ctx context.Context, uuid string) (path dbus.ObjectPath, s
 		known.Mark = l.mark()
 		return path, s, known, nil
 	}
-	own, err := l.activesOf(ctx, uuid, actives)
 	e.Up = slices.ContainsFunc(own, func(a active) bool { return a.rank() > 1 })
 	e.Mark, e.Before = l.mark(), s.Clone()
 	e.Before.EndEdit()
@@ -135,13 +132,8 @@ func (c *Client) Reapply(ctx context.Context, uuid string) error {
 
 func (l *link) reapplyProfile(ctx context.Context, uuid string) error {
 	var s wire.Settings
-	var actives []dbus.ObjectPath
 	var text string
-	path, err := l.lookup(ctx, uuid)
-	if err != nil {
-		return err
-	}
-	err = l.flight(ctx, []request{settingsRequest(path, &s), activesRequest(&actives), versionRequest(&text)})
+	_, own, err := l.whole(ctx, uuid, &s, func(dbus.ObjectPath) []request { return []request{versionRequest(&text)} })
 	if err != nil {
 		return err
 	}
@@ -151,10 +143,6 @@ func (l *link) reapplyProfile(ctx context.Context, uuid string) error {
 	}
 	s.StripLegacy()
 	s.EndEdit()
-	own, err := l.activesOf(ctx, uuid, actives)
-	if err != nil {
-		return err
-	}
 	for _, a := range own {
 		for _, device := range a.devices {
 			if err := l.reapplyTo(ctx, device, s, applied.For(version)); err != nil {
