@@ -125,7 +125,7 @@ func (k *Kernel) listRoutes(ctx context.Context, wanted func(*wire.Route) bool, 
 	var all []wire.Route
 	for i := range filters {
 		before := len(all)
-		err := k.eachRoute(ctx, &filters[i], func() { all = all[:before] }, func(w *wire.Route) {
+		err := k.eachRoute(ctx, &filters[i], nil, func() { all = all[:before] }, func(w *wire.Route) {
 			if wanted(w) {
 				all = append(all, *w)
 			}
@@ -140,13 +140,17 @@ func (k *Kernel) listRoutes(ctx context.Context, wanted func(*wire.Route) bool, 
 // eachRoute calls take with the routes of the filter's family, one at a time. The filter's
 // protocol, device and table, each 0 for any, are a hint that old kernels ignore. Take must not
 // keep the route. eachRoute calls begin before the first route, and again when the kernel's table
-// changed meanwhile and all routes follow once more.
-func (k *Kernel) eachRoute(ctx context.Context, filter *wire.Route, begin func(), take func(*wire.Route)) error {
+// changed meanwhile and all routes follow once more. A route whose message known takes is not read;
+// known may be nil.
+func (k *Kernel) eachRoute(ctx context.Context, filter *wire.Route, known func(body []byte) bool, begin func(), take func(*wire.Route)) error {
 	r := request{kind: unix.RTM_GETROUTE, reply: unix.RTM_NEWROUTE, body: filter.Encode()}
 	var w wire.Route // reused, so that a hundred thousand routes take no memory
 	err := k.walk(ctx, r, begin, func(body []byte) (err error) {
 		if len(body) > 0 && body[0] != filter.Family {
 			return nil // a kernel without the family answers with the routes of all families
+		}
+		if known != nil && known(body) {
+			return nil
 		}
 		if w, err = wire.ParseRoute(body); err == nil {
 			take(&w)

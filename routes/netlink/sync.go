@@ -36,7 +36,7 @@ func (k *Kernel) SyncRoutes(ctx context.Context, want []kernel.OwnRoute, opts ke
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		filter := wire.Route{Family: family, Protocol: kernel.RouteProtocol}
 		before := s.mark()
-		if err := k.eachRoute(ctx, &filter, func() { s.reset(family, before) }, s.compare); err != nil {
+		if err := k.eachRoute(ctx, &filter, s.known, func() { s.reset(family, before) }, s.compare); err != nil {
 			return kernel.SyncResult{}, err
 		}
 		s.joinSiblings()
@@ -61,7 +61,8 @@ func (k *Kernel) deviceIndexes(ctx context.Context) (map[string]int, error) {
 type comparison struct {
 	want    []kernel.OwnRoute
 	devices map[string]int
-	index   *list.Index[wire.Slot] // of the wanted routes
+	ordered *ascending             // the wanted routes; nil where only an index finds them
+	index   *list.Index[wire.Slot] // of the wanted routes, unless they are ordered
 	states  []wantState            // of the wanted routes
 
 	rivals   []rival
@@ -91,10 +92,13 @@ type rival struct {
 // newComparison enters the wanted routes, and refuses those that no message can express.
 func newComparison(want []kernel.OwnRoute, devices map[string]int) *comparison {
 	s := &comparison{
-		want: want, devices: devices, states: make([]wantState, len(want)),
-		index:    list.NewIndex(len(want), func(i int) wire.Slot { return slotOf(want[i].Route) }),
+		want: want, devices: devices, states: make([]wantState, len(want)), ordered: newAscending(want, devices),
 		siblings: make(map[int]*wire.Route), refusals: make(map[int]error),
 	}
+	if s.ordered != nil { // each can be expressed, and has a slot of its own
+		return s
+	}
+	s.index = list.NewIndex(len(want), func(i int) wire.Slot { return slotOf(want[i].Route) })
 	slots := s.encodeAll()
 	for i := range want {
 		var err error
@@ -183,11 +187,37 @@ func (s *comparison) reset(family uint8, mark [3]int) {
 	s.old.truncate(mark[1])
 	s.removals.truncate(mark[2])
 	clear(s.siblings)
+	if s.ordered != nil {
+		s.ordered.again()
+	}
 	for i, state := range s.states {
 		if state != stateInvalid && wire.FamilyOf(s.want[i].Route.Dst.Addr()) == family {
 			s.states[i] = stateMissing
 		}
 	}
+}
+
+// known takes the message of one of the kernel's routes, if it can be told without reading it as a
+// whole that the route is wanted as it is.
+func (s *comparison) known(body []byte) bool {
+	if s.ordered == nil {
+		return false
+	}
+	i, held := s.ordered.held(body)
+	if held = held && s.states[i] == stateMissing; held {
+		s.states[i] = stateHeld
+	}
+	return held
+}
+
+// find returns the number of the wanted route in the slot of one of the kernel's, and whether there
+// is one.
+func (s *comparison) find(held *wire.Route) (i int, wanted bool) {
+	if s.ordered == nil {
+		return s.index.Find(held.Slot())
+	}
+	i, wanted = s.ordered.find(held.Dst)
+	return i, wanted && slotOf(s.want[i].Route) == held.Slot()
 }
 
 // compare takes one of the kernel's routes.
@@ -196,7 +226,7 @@ func (s *comparison) compare(held *wire.Route) {
 		return
 	}
 	held.Normalise()
-	i, wanted := s.index.Find(held.Slot())
+	i, wanted := s.find(held)
 	switch {
 	case !wanted:
 		s.removals.add(held.Deletion())
@@ -216,6 +246,9 @@ func (s *comparison) settle(i int, held *wire.Route) {
 	w.Normalise()
 	if s.states[i] == stateMissing && w.Same(held) {
 		s.states[i] = stateHeld
+		if s.ordered != nil {
+			s.ordered.learn(i)
+		}
 		return
 	}
 	// Two of ours are in one slot: an earlier run was broken off, or somebody else uses our number.
