@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nmgre/cmd/nmgre/adapters"
 	"nmgre/cmd/nmgre/lists"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/cmd/nmgre/watchdog"
@@ -104,7 +105,11 @@ func (a *app) hookCommand() *cobra.Command {
 			ctx, cancel := context.WithTimeout(cmd.Context(), hookTimeout)
 			defer cancel()
 			lists.Expect()
-			c, err := a.hook(ctx, keep.PatienceAt(append(event, "", "")[1]))
+			action := append(event, "", "")[1]
+			if adapters.Settled(ctx, a.files(), action) {
+				return nil
+			}
+			c, err := a.hook(ctx, keep.PatienceAt(action))
 			a.logHook(event, c, err)
 			return err
 		},
@@ -125,7 +130,7 @@ func (a *app) hook(ctx context.Context, patience time.Duration) (keep.Converged,
 	if !host.Kernel.CanChange() {
 		return keep.Converged{}, &fault.Error{Kind: fault.ErrNotPermitted, What: "the hook must run as root", Hint: fault.HintRoot}
 	}
-	keeper := &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store, Patience: patience}
+	keeper := &keep.LocalKeeper{Tunnels: nm.Tunnels{Profiles: host.Profiles}, Kernel: host.Kernel, Gateway: host.Gateway, Store: host.Store, Patience: patience, Settling: adapters.Settling(host.Kernel, a.files())}
 	tried, _ := host.Store.Tried(ctx) // converging tells the error
 	c, err := keeper.Converge(ctx, "")
 	if slices.ContainsFunc(tried, func(t keep.Tried) bool { return t.Dead }) {

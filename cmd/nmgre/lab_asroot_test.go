@@ -100,7 +100,7 @@ func mustBecome(t *testing.T, h lab.Host, what, before string) {
 // everything would take seconds.
 func rootsState(t *testing.T, h lab.Host) string {
 	t.Helper()
-	return h.Run(t, "sh", "-c", "grep -r '' /etc/nmgre /run/nmgre; ip -d route show table all; ip rule; nft list ruleset; "+
+	return h.Run(t, "sh", "-c", "grep -r --exclude=settled '' /etc/nmgre /run/nmgre; ip -d route show table all; ip rule; nft list ruleset; "+
 		"grep . /proc/sys/net/ipv4/conf/*/forwarding; nmcli -t -f NAME,UUID,STATE connection show | sort; ls /tmp")
 }
 

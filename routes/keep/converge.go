@@ -25,6 +25,7 @@ func (l *LocalKeeper) Converge(ctx context.Context, about string) (c Converged, 
 func (l *LocalKeeper) converge(ctx context.Context, about string, written *Kept, progress func(done, total int)) (Converged, error) {
 	waiting := l.Store.SetWaiting(ctx, false) // whoever waits is served by what is read from now on
 	tries, found := l.endTrials(ctx)
+	l.begin()
 	s, err := l.readState(ctx, written)
 	if err != nil {
 		return Converged{}, err
@@ -49,6 +50,7 @@ func (l *LocalKeeper) converge(ctx context.Context, about string, written *Kept,
 		}
 		step()
 	}
+	l.settle(ctx, s, &w, &c)
 	return l.sum(ctx, c, w, about, written)
 }
 

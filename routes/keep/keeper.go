@@ -29,6 +29,8 @@ type LocalKeeper struct {
 	// A keeper without the lock asks whoever has it to converge once more, and gives up. A
 	// keeper without NetworkManager's answers takes the kernel's devices for what is up.
 	Patience time.Duration
+	// Settling, which may be nil, notes that nothing is left to do.
+	Settling Settling
 }
 
 var _ Keeper = (*LocalKeeper)(nil)

@@ -39,11 +39,12 @@ func ParseKept(r io.Reader) (Kept, error) {
 	p := keptParser{seen: make(map[string]bool), routes: reader}
 	lines := newLines(r)
 	if file, ok := r.(io.ReadSeeker); ok {
-		n, err := countRouteLines(file, lines)
+		n, rules, err := countLines(file, lines)
 		if err != nil {
 			return p.end(err)
 		}
 		reader.Expect(n)
+		p.expectRules(rules)
 	}
 	return p.parse(lines)
 }
@@ -90,18 +91,22 @@ func skipLine(r *bufio.Reader) {
 	}
 }
 
-// countRouteLines returns how many lines are routes, list.MaxRoom at most, and goes back to the
-// beginning of the file. A long list then need not be moved while it grows. A file that cannot go
-// back, such as a pipe, is not read: the count is 0.
-func countRouteLines(file io.ReadSeeker, lines *bufio.Reader) (n int, err error) {
+// countLines returns how many lines are routes, list.MaxRoom at most, and how many are rules of the
+// routing policy, maxPolicy at most. It goes back to the beginning of the file. A long list then
+// need not be moved while it grows. A file that cannot go back, such as a pipe, is not read: there
+// are none then.
+func countLines(file io.ReadSeeker, lines *bufio.Reader) (n, rules int, err error) {
 	begin, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
-		return 0, nil
+		return 0, 0, nil
 	}
 	for n < list.MaxRoom {
 		line, err := lines.ReadSlice('\n')
-		if bytes.HasPrefix(line, []byte("route ")) {
+		switch {
+		case bytes.HasPrefix(line, []byte("route ")):
 			n++
+		case bytes.HasPrefix(line, []byte("rule ")):
+			rules = min(rules+1, maxPolicy)
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			break
@@ -109,7 +114,14 @@ func countRouteLines(file io.ReadSeeker, lines *bufio.Reader) (n int, err error)
 	}
 	_, err = file.Seek(begin, io.SeekStart)
 	lines.Reset(file)
-	return n, err
+	return n, rules, err
+}
+
+// expectRules makes room for n rules of the routing policy.
+func (p *keptParser) expectRules(n int) {
+	if n > 0 {
+		p.kept.Policy, p.places = make([]rule.Rule, 0, n), make(map[place]bool, n)
+	}
 }
 
 // end returns the lines that were read, after the error that ended the reading.

@@ -59,6 +59,7 @@ func (s *state) wanted() wanted {
 			w.forward[dev] = append(w.forward[dev], k.UUID)
 		}
 		w.rules = append(w.rules, k.Rules()...)
+		w.policy, w.placed = slices.Grow(w.policy, len(k.Policy)), slices.Grow(w.placed, len(k.Policy))
 		for _, r := range k.Policy {
 			w.policy, w.placed = append(w.policy, r), append(w.placed, k)
 		}

@@ -1,6 +1,7 @@
 package netlink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -15,12 +16,22 @@ import (
 
 // Rules returns the rules of both families, as [kernel.Policy] describes.
 func (k *Kernel) Rules(ctx context.Context) ([]kernel.HeldRule, error) {
-	var all []kernel.HeldRule
+	return k.heldRules(ctx, 0, func(*kernel.HeldRule) bool { return true })
+}
+
+// heldRules returns those rules of both families for which wanted is true. There is room for as
+// many at once.
+func (k *Kernel) heldRules(ctx context.Context, room int, wanted func(*kernel.HeldRule) bool) ([]kernel.HeldRule, error) {
+	all := make([]kernel.HeldRule, 0, room)
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		before := len(all)
 		r := request{kind: unix.RTM_GETRULE, reply: unix.RTM_NEWRULE, body: policy.Question(family)}
-		some, err := dump(ctx, k, r, func(body []byte) (kernel.HeldRule, bool, error) {
+		err := k.walk(ctx, r, func() { all = all[:before] }, func(body []byte) error {
 			held, err := policy.Parse(body)
-			return held, body[0] == family, err
+			if err == nil && body[0] == family && wanted(&held) {
+				all = append(all, held)
+			}
+			return err
 		})
 		if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) {
 			continue // the kernel has no rules, or none of this family
@@ -28,8 +39,10 @@ func (k *Kernel) Rules(ctx context.Context) ([]kernel.HeldRule, error) {
 		if err != nil {
 			return nil, wrap("list the rules of the routing policy", err)
 		}
-		slices.SortStableFunc(some, func(a, b kernel.HeldRule) int { return int(int64(a.Priority) - int64(b.Priority)) })
-		all = append(all, some...)
+		byPriority := func(a, b kernel.HeldRule) int { return cmp.Compare(a.Priority, b.Priority) }
+		if !slices.IsSortedFunc(all[before:], byPriority) {
+			slices.SortStableFunc(all[before:], byPriority)
+		}
 	}
 	return all, nil
 }
@@ -37,7 +50,7 @@ func (k *Kernel) Rules(ctx context.Context) ([]kernel.HeldRule, error) {
 // SyncRules makes the rules of protocol [kernel.RouteProtocol] those of want, as [kernel.Policy]
 // describes.
 func (k *Kernel) SyncRules(ctx context.Context, want []rule.Rule, dryRun bool) (kernel.RulesResult, error) {
-	held, err := k.Rules(ctx)
+	held, err := k.heldRules(ctx, len(want), func(h *kernel.HeldRule) bool { return h.Protocol == kernel.RouteProtocol })
 	if err != nil {
 		return kernel.RulesResult{}, err
 	}

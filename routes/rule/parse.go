@@ -115,12 +115,9 @@ func (p *parser) attribute(word string) error {
 		}
 		word = action
 	}
-	if why := refusedWords()[name]; why != "" {
-		return p.bad(why, "\"%s\" does not belong here", fault.Printable(word))
-	}
 	read := readers[name]
 	if read == nil {
-		return p.strange(word)
+		return p.strange(name, word)
 	}
 	if slices.Contains(p.seen, name) {
 		return p.bad("give it once", "%s is there twice", fault.Printable(word))
@@ -129,8 +126,11 @@ func (p *parser) attribute(word string) error {
 	return read(p, word)
 }
 
-// strange returns the error about a word that has no meaning in its place.
-func (p *parser) strange(word string) error {
+// strange returns the error about a word, with its whole name, that has no meaning in its place.
+func (p *parser) strange(name, word string) error {
+	if why := refusedWords()[name]; why != "" {
+		return p.bad(why, "\"%s\" does not belong here", fault.Printable(word))
+	}
 	if _, network := routes.Network(word); network {
 		return p.bad("write from "+word+", or to "+word, "\"%.80s\" stands alone", fault.Printable(word))
 	}

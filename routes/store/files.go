@@ -97,6 +97,7 @@ func notRegular(path, why string) error {
 
 // write replaces a file by a new one. If anything fails, the old file stays, and no other is left.
 func (s *Store) write(dir, name string, fill func(*os.File) error) error {
+	s.Unsettle()
 	made, err := s.makeDir(dir)
 	if err == nil {
 		s.sweep(dir)
@@ -134,6 +135,7 @@ func (s *Store) replace(dir, name string, mode fs.FileMode, fill func(*os.File) 
 // remove removes a file, and then nmgre's own folders if they are empty. It is no error when the
 // file is already gone.
 func (s *Store) remove(dir, name string) error {
+	s.Unsettle()
 	err := os.Remove(s.path(dir, name))
 	if err == nil {
 		err = s.syncDir(dir)

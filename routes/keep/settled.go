@@ -1,0 +1,59 @@
+package keep
+
+import (
+	"context"
+	"slices"
+
+	"nmgre/routes/kernel"
+)
+
+// Settling notes the host at a moment at which nothing was left to do. The next hook compares the
+// host with the note before it asks NetworkManager. Its methods are called under the lock.
+type Settling interface {
+	// Begin looks at the files that decide what is to be set. It is called before they are read.
+	Begin()
+	// Settle notes that everything is set: the kernel has so many routes and rules of nmgre's, and
+	// nothing else of what is kept for the tunnels on devices.
+	Settle(ctx context.Context, devices []string, routes, rules int)
+	// Unsettle forgets the note.
+	Unsettle()
+}
+
+// maxSettling is how many routes and rules are noted at most. Longer lists take their time.
+const maxSettling = 10_000
+
+// begin calls [Settling.Begin].
+func (l *LocalKeeper) begin() {
+	if l.Settling != nil {
+		l.Settling.Begin()
+	}
+}
+
+// settle notes that nothing is left to do, or forgets the note.
+func (l *LocalKeeper) settle(ctx context.Context, s *state, w *wanted, c *Converged) {
+	switch {
+	case l.Settling == nil:
+	case ctx.Err() == nil && len(c.Routes.Refused) == 0 && s.isPlain(w):
+		devices := make([]string, len(s.kept))
+		for i := range s.kept {
+			devices[i] = s.kept[i].Name
+		}
+		l.Settling.Settle(ctx, devices, len(w.routes), len(w.policy))
+	default:
+		l.Settling.Unsettle()
+	}
+}
+
+// isPlain reports whether every tunnel is up, as NetworkManager says, and everything wanted of the
+// kernel is theirs alone: plain routes, and rules of the routing policy. Then nothing else decides
+// about it than the files, the tunnels' links and NetworkManager's word that they are up.
+func (s *state) isPlain(w *wanted) bool {
+	if s.running == nil || len(w.problems)+len(w.trouble) > 0 || w.hookOthers || w.routesStay {
+		return false
+	}
+	if len(w.forward)+len(w.rules)+len(w.links) > 0 || len(s.kept) == 0 || len(s.kept) > few || len(w.routes)+len(w.policy) > maxSettling {
+		return false
+	}
+	other := func(r kernel.OwnRoute) bool { return len(r.Route.Nexthops) > 0 || r.Route.NexthopID != 0 }
+	return !slices.ContainsFunc(s.kept, func(k Kept) bool { return !s.isUp(k) }) && !slices.ContainsFunc(w.routes, other)
+}
