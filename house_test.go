@@ -34,7 +34,7 @@ var pureRooms = map[string][]string{
 	"nm/dbus/quirk":     {"nm"},
 	"nm/find":           {"nm", "routes/fault"},
 	"nm/doctor":         {"routes/fault"},
-	"nm/adopt":          {"nm", "nm/plan", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/rule"},
+	"nm/adopt":          {"nm", "nm/advice", "nm/plan", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/rule"},
 	"nm/advice":         {"nm", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
 	"nm/port":           {"nm", "routes/fault", "routes/keep", "routes/kernel"},
 	"nm/plan":           {"nm", "nm/advice", "nm/ends", "nm/metric", "nm/policy", "nm/port", "nm/whole", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list", "routes/rule"},

@@ -180,7 +180,7 @@ func (h *Host) find(ctx context.Context, name string, among func([]nm.Profile, s
 		return nm.Profile{}, nil, err
 	}
 	if p, err = among(all, name); err != nil {
-		return nm.Profile{}, nil, err
+		return nm.Profile{}, nil, adopt.NotFound(ctx, h.Kernel, name, all, err)
 	}
 	if p.Path == "" { // on hosts with very many tunnels the list has no details
 		p, err = h.Profiles.Get(ctx, p.UUID)

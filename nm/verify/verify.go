@@ -11,6 +11,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/verify/behind"
 	"nmgre/nm/verify/cause"
+	"nmgre/nm/verify/differ"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -68,7 +69,7 @@ func Run(ctx context.Context, sys nm.System, p nm.Profile, opts Settings) (Repor
 	}
 	v.report.Link = v.link
 	unread := v.readKept(ctx)
-	v.tunnel.Link = v.kept.Link
+	v.tunnel.Link = differ.Options(p, v.link, v.kept.Link)
 	v.ev = cause.Evidence{Tunnel: v.tunnel, Name: v.name, Link: v.link, Links: v.links, BeforeSave: opts.BeforeSave, Shadow: shadow}
 	v.report.add(v.besideTwins(checkProfile(p, opts.BeforeSave)))
 	v.report.add(v.checkDevice())

@@ -159,6 +159,10 @@ func TestVerify(t *testing.T) {
 		want   verify.Verdict
 	}{
 		{name: "profile-external", change: func(f facts) { f.p.State = nm.StateExternal }, want: verify.Warn},
+		{name: "profile-external-options", change: func(f facts) {
+			f.p.State, f.p.Tunnel.MTU, f.l.MTU = nm.StateExternal, 0, 1400
+			f.l.GRE.Checksum, f.l.GRE.Sequence, f.l.GRE.IgnoreDF = true, true, true
+		}, want: verify.Warn},
 		{name: "profile-unsaved", change: func(f facts) { f.p.Unsaved = true }, want: verify.Warn},
 		{name: "profile-unsaved-no-autoconnect", change: func(f facts) { f.p.Unsaved, f.p.Tunnel.Autoconnect = true, false }, want: verify.Warn},
 		{name: "device-inactive", change: func(f facts) {

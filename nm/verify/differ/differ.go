@@ -43,6 +43,15 @@ func Link(t nm.Tunnel, l kernel.Link, parent string) []string {
 	return append(list, foreignOptions(t.Link, g)...)
 }
 
+// Options returns the options of the link that the tunnel p is to have: those that root keeps, or
+// those that it has, if it was made by hand. NetworkManager's own view of such a link lacks them.
+func Options(p nm.Profile, l *kernel.Link, kept gre.LinkOptions) gre.LinkOptions {
+	if p.State == nm.StateExternal && l != nil {
+		return l.Options()
+	}
+	return kept
+}
+
 // differencesIPv6 compares the attributes that only the IPv6 modes have.
 func differencesIPv6(t nm.Tunnel, g *kernel.GRELink) []string {
 	var list []string
