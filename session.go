@@ -86,7 +86,16 @@ func (h *Host) upEffect(ctx context.Context, p nm.Profile, waiting nm.Pending) p
 // DownEffect returns the effect of [Host.Down] and [Host.Delete].
 func (h *Host) DownEffect(ctx context.Context, name string) (plan.Effect, error) {
 	p, err := h.own(ctx, name)
-	return plan.DownEffect(p), err
+	return h.downEffect(ctx, p), err
+}
+
+// downEffect returns the effect of taking p down. A kept file that cannot be read has no effect.
+func (h *Host) downEffect(ctx context.Context, p nm.Profile) plan.Effect {
+	k, err := keep.Of(ctx, h.Store, p.UUID)
+	if err != nil {
+		k = keep.Kept{}
+	}
+	return plan.DownEffect(p, k)
 }
 
 // confirmName names the step that asks for a confirmation, or is empty if nobody is asked.

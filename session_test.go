@@ -182,32 +182,39 @@ func TestRulesAreGuarded(t *testing.T) {
 // A tunnel with a rule for the session cuts it off as well when it is made, and when it comes up or
 // goes down.
 func TestTunnelWithRulesIsGuarded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := fake.NewWorld()
-		tunnel := fake.Simple(t)
-		tunnel.Routes = []routes.Route{routes.MustParse("default via 172.16.0.2 table 100")}
-		tunnel.Rules = []rule.Rule{rule.MustParse("to 198.51.100.0/24 table 100")}
-		guarded := func(what string, do func(*nmgre.Host) error) {
-			t.Helper()
-			before, h := w.String(), w.Start().Host()
-			h.Session = func() nmgre.Session { return nmgre.Session{Client: want.Addr("198.51.100.7")} }
-			if err := do(h); !errors.Is(err, fault.ErrCutsOff) {
-				t.Errorf("%s: %v", what, err)
-			}
-			want.Same(t, what, w.String(), before)
+	for _, text := range []string{"to 198.51.100.0/24 table 100", "to 198.51.100.0/24 table 300 suppress_ifgroup 7"} {
+		synctest.Test(t, func(t *testing.T) { tunnelWithRule(t, rule.MustParse(text)) })
+	}
+}
+
+// tunnelWithRule has the rule in the profile, or root keep it, and then lead to a route that is not
+// the tunnel's.
+func tunnelWithRule(t *testing.T, r rule.Rule) {
+	w := fake.NewWorld()
+	w.AddRoute("eth1", "default via 10.10.1.254 table 300", 3)
+	tunnel := fake.Simple(t)
+	tunnel.Routes = []routes.Route{routes.MustParse("default via 172.16.0.2 table 100")}
+	tunnel.Rules = []rule.Rule{r}
+	guarded := func(what string, do func(*nmgre.Host) error) {
+		t.Helper()
+		before, h := w.String(), w.Start().Host()
+		h.Session = func() nmgre.Session { return nmgre.Session{Client: want.Addr("198.51.100.7")} }
+		if err := do(h); !errors.Is(err, fault.ErrCutsOff) {
+			t.Errorf("%s: %v", what, err)
 		}
-		guarded("create", func(h *nmgre.Host) error { _, err := fake.Create(t.Context(), h, tunnel); return err })
-		fake.MustCreate(t, w, tunnel)
-		guarded("down", func(h *nmgre.Host) error { _, err := h.Down(t.Context(), "gre1"); return err })
-		guarded("rule delete", func(h *nmgre.Host) error {
-			_, err := h.ChangeRules(t.Context(), "gre1", func([]rule.Rule) ([]rule.Rule, error) { return nil, nil })
-			return err
-		})
-		if _, err := w.Start().Host().Down(t.Context(), "gre1"); err != nil {
-			t.Fatal(err)
-		}
-		guarded("up", func(h *nmgre.Host) error { _, err := h.Up(t.Context(), "gre1"); return err })
+		want.Same(t, what, w.String(), before)
+	}
+	guarded("create", func(h *nmgre.Host) error { _, err := fake.Create(t.Context(), h, tunnel); return err })
+	fake.MustCreate(t, w, tunnel)
+	guarded("down", func(h *nmgre.Host) error { _, err := h.Down(t.Context(), "gre1"); return err })
+	guarded("rule delete", func(h *nmgre.Host) error {
+		_, err := h.ChangeRules(t.Context(), "gre1", func([]rule.Rule) ([]rule.Rule, error) { return nil, nil })
+		return err
 	})
+	if _, err := w.Start().Host().Down(t.Context(), "gre1"); err != nil {
+		t.Fatal(err)
+	}
+	guarded("up", func(h *nmgre.Host) error { _, err := h.Up(t.Context(), "gre1"); return err })
 }
 
 // guardedWorld has the tunnel gre1, and eth0's default route, with a metric as NetworkManager's.

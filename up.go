@@ -154,7 +154,7 @@ func (h *Host) down(ctx context.Context, p nm.Profile) error {
 	if p.State == nm.StateInactive && p.Device == "" {
 		return nil
 	}
-	h, err := h.guarded(ctx, func() plan.Effect { return plan.DownEffect(p) })
+	h, err := h.guarded(ctx, func() plan.Effect { return h.downEffect(ctx, p) })
 	if err != nil {
 		return err
 	}
@@ -278,7 +278,7 @@ func forgetEvent(kept keep.Kept) Event {
 // that it is gone.
 func (h *Host) agree(ctx context.Context, p nm.Profile) error {
 	down := p.State == nm.StateInactive && p.Device == ""
-	h, err := h.guarded(ctx, func() plan.Effect { return plan.DownEffect(p) })
+	h, err := h.guarded(ctx, func() plan.Effect { return h.downEffect(ctx, p) })
 	switch {
 	case err != nil || h.Confirm == nil:
 		return err

@@ -68,8 +68,11 @@ func UpEffect(p nm.Profile, waiting nm.Pending, k keep.Kept, has func(i int) boo
 	return Effect{Device: before.Name, Gone: waiting.NewLink != "", Before: before.WithKept(held), After: whole}
 }
 
-// DownEffect returns the effect of taking the tunnel p down, or of deleting it.
-func DownEffect(p nm.Profile) Effect { return Effect{Device: p.Device, Gone: true, Before: p.Tunnel} }
+// DownEffect returns the effect of taking the tunnel p down, or of deleting it, with all that root
+// keeps for it.
+func DownEffect(p nm.Profile, k keep.Kept) Effect {
+	return Effect{Device: p.Device, Gone: true, Before: p.Tunnel.WithKept(k)}
+}
 
 // effectOn returns the effect of a change of the tunnel p.
 func effectOn(p nm.Profile, gone bool, before, after nm.Tunnel) Effect {

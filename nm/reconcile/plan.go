@@ -43,6 +43,8 @@ type Changes struct {
 	Create []plan.Plan
 	Edit   []plan.EditPlan
 	Delete []nm.Profile
+
+	deleted []plan.Effect // the effects of Delete
 }
 
 // Effects are the effects of all changes on the ways of packets.
@@ -54,8 +56,8 @@ func (c Changes) Effects() []func() plan.Effect {
 	for _, planned := range c.Edit {
 		list = append(list, planned.Effect)
 	}
-	for _, p := range c.Delete {
-		list = append(list, func() plan.Effect { return plan.DownEffect(p) })
+	for _, e := range c.deleted {
+		list = append(list, func() plan.Effect { return e })
 	}
 	return list
 }
@@ -240,6 +242,7 @@ func (a *applier) step(ctx context.Context, s *Step) error {
 			}
 		}
 		a.plan.Changes.Delete = append(a.plan.Changes.Delete, s.Have.Profile)
+		a.plan.Changes.deleted = append(a.plan.Changes.deleted, plan.DownEffect(s.Have.Profile, s.Have.Kept))
 	case None:
 	}
 	return nil
