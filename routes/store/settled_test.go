@@ -92,8 +92,15 @@ func TestSettledIsRemoved(t *testing.T) {
 		"a trial begins":    func(s *Store) error { _, err := s.Try(ctx, kept(uuidA, 5), false); return err },
 	} {
 		s, _ := newSettled(t)
+		half := s.path(runDir, tempMark+"1") // of a hook that was killed
+		if err := os.WriteFile(half, []byte(settledMark), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		if err := change(s); err != nil {
 			t.Fatal(err)
+		}
+		if _, err := os.Lstat(half); what == "a file is removed" && !os.IsNotExist(err) {
+			t.Errorf("half a note is there: %v", err)
 		}
 		if _, err := os.Lstat(s.path(runDir, settledFile)); !os.IsNotExist(err) {
 			t.Errorf("%s: the note is there: %v", what, err)

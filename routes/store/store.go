@@ -202,6 +202,7 @@ func (s *Store) Delete(ctx context.Context, uuid string) error {
 	if !keep.IsUUID(uuid) {
 		return nil // it cannot have one
 	}
+	s.sweep(runDir) // a hook can have been killed while it wrote a note
 	return errors.Join(denied("remove what nmgre keeps for a tunnel", s.remove(tunnelsDir, uuid)), s.EndTrial(ctx, uuid, false))
 }
 
