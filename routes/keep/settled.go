@@ -33,7 +33,7 @@ func (l *LocalKeeper) begin() {
 func (l *LocalKeeper) settle(ctx context.Context, s *state, w *wanted, c *Converged) {
 	switch {
 	case l.Settling == nil:
-	case ctx.Err() == nil && len(c.Routes.Refused) == 0 && s.isPlain(w):
+	case ctx.Err() == nil && len(c.Routes.Refused) == 0 && s.isPlain(w) && !l.tries(ctx, s):
 		devices := make([]string, len(s.kept))
 		for i := range s.kept {
 			devices[i] = s.kept[i].Name
@@ -42,6 +42,21 @@ func (l *LocalKeeper) settle(ctx context.Context, s *state, w *wanted, c *Conver
 	default:
 		l.Settling.Unsettle()
 	}
+}
+
+// tries reports whether something is on trial. Its process can end without a trace in any file, and
+// the next hook is to undo it then.
+func (l *LocalKeeper) tries(ctx context.Context, s *state) bool {
+	tried, err := l.Store.Tried(ctx)
+	if err != nil || len(tried) > 0 {
+		return true
+	}
+	for _, p := range s.running {
+		if p.Trial {
+			return true
+		}
+	}
+	return false
 }
 
 // isPlain reports whether every tunnel is up, as NetworkManager says, and everything wanted of the
