@@ -203,7 +203,7 @@ func (e *editWork) unchanged(ctx context.Context) error {
 	if err := e.nameFree(ctx); err != nil || !up {
 		return err
 	}
-	report, err := h.verifyProfile(ctx, p, verify.Settings{NoLongList: e.assumed})
+	report, err := h.verifyProfile(ctx, p, verify.Settings{NoLongList: e.assumed, FailuresOnly: true})
 	e.failed = make(map[string]bool)
 	for _, c := range report.Failures() {
 		e.failed[c.ID] = true

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"nmgre"
+	"nmgre/cmd/nmgre/lists"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/nm"
 	"nmgre/nm/plan"
@@ -44,7 +45,7 @@ undone when the time is over. An edit that may cut off your own ssh session need
 		Args:              oneName,
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkEdit(cmd.Flags(), run); err != nil {
+			if err := errors.Join(checkWait(run.wait), refuseEmpty(cmd.Flags())); err != nil {
 				return err
 			}
 			if !changesAnything(cmd.Flags()) {
@@ -52,9 +53,9 @@ undone when the time is over. An edit that may cut off your own ssh session need
 			}
 			run.noProbe = flags.probeOnce
 			a.warnOctal(flags)
+			lists.Expect() // root may keep very many routes for the tunnel
 			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
-				change := func(t *nm.Tunnel) error { return flags.into(t, cmd.Flags().Changed, a) }
-				return a.edit(cmd.Context(), host, args[0], change, run)
+				return a.edit(cmd.Context(), host, args[0], func(t *nm.Tunnel) error { return flags.into(t, cmd.Flags().Changed, a) }, run)
 			})
 		},
 	}
@@ -93,11 +94,6 @@ func (f *createFlags) registerForEdit(cmd *cobra.Command, a *app) {
 			flag.DefValue = "false"
 		}
 	})
-}
-
-// checkEdit refuses flags that are wrong for every tunnel.
-func checkEdit(flags *pflag.FlagSet, run editRun) error {
-	return errors.Join(checkWait(run.wait), refuseEmpty(flags))
 }
 
 // nothingToChange refuses an edit without a change. That there is no such tunnel comes first.

@@ -227,7 +227,7 @@ func (v *verifier) judgeSNAT(c Check, tried snat.Found) Check {
 
 // checkObstacles looks for firewalls that drop forwarded packets.
 func (v *verifier) checkObstacles(ctx context.Context) error {
-	if v.link == nil {
+	if v.link == nil || v.opts.FailuresOnly {
 		return nil
 	}
 	routed := v.anyRoute(func(r *routes.Route) bool {

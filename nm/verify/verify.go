@@ -38,14 +38,14 @@ type Settings struct {
 	// the far end may not exist yet.
 	BeforeSave bool
 	// NoLongList says that a long list of kept routes is not compared with the kernel's.
-	NoLongList bool
-	To         []netip.Addr // behind the far end, as those of [Options]
-	Networks   bool         // as that of [Options]
-	InCrowd    bool         // other tunnels are verified at the same time
-	Want       *nm.Tunnel   // compared with the kernel instead of the profile; nil for the profile
-	Each       func(Check)  // is called with each check; may be nil
-	// Others are the profiles of the host, where they are known: some may have the tunnel's names.
-	Others []nm.Profile
+	NoLongList   bool
+	FailuresOnly bool         // the look for firewalls, which can only warn, is left out
+	To           []netip.Addr // behind the far end, as those of [Options]
+	Networks     bool         // as that of [Options]
+	InCrowd      bool         // other tunnels are verified at the same time
+	Want         *nm.Tunnel   // compared with the kernel instead of the profile; nil for the profile
+	Each         func(Check)  // is called with each check; may be nil
+	Others       []nm.Profile // the host's profiles, where known: some may have the tunnel's names
 }
 
 // Run makes all checks of the tunnel p. It skips a check that needs something which an earlier

@@ -20,6 +20,7 @@ type Reader struct {
 	open    *linePiece
 	pieces  []*linePiece
 	busy    chan struct{} // has an element for each piece that is being parsed
+	spare   chan []string // memory of the texts of pieces that are parsed
 	parsing sync.WaitGroup
 	wrong   atomic.Int64 // how many lines are not routes
 }
@@ -50,7 +51,7 @@ func (l *Reader) Add(n int, text string) {
 	if l.open == nil {
 		l.open = new(linePiece)
 		if len(l.pieces) > 0 { // this is a long list
-			l.open.lines, l.open.texts = make([]int, 0, pieceLines), make([]string, 0, pieceLines)
+			l.open.lines, l.open.texts = make([]int, 0, pieceLines), l.memory()
 		}
 	}
 	p := l.open
@@ -58,6 +59,17 @@ func (l *Reader) Add(n int, text string) {
 	if len(p.texts) == pieceLines {
 		l.close()
 		l.begin(p)
+	}
+}
+
+// memory returns the memory for the texts of a piece, which is that of a piece before if one is
+// parsed.
+func (l *Reader) memory() []string {
+	select {
+	case texts := <-l.spare:
+		return texts
+	default:
+		return make([]string, 0, pieceLines)
 	}
 }
 
@@ -78,11 +90,16 @@ func (l *Reader) close() {
 // begin starts to parse a piece as soon as a processor is free.
 func (l *Reader) begin(p *linePiece) {
 	if l.busy == nil {
-		l.busy = make(chan struct{}, runtime.GOMAXPROCS(0))
+		l.busy, l.spare = make(chan struct{}, runtime.GOMAXPROCS(0)), make(chan []string, runtime.GOMAXPROCS(0))
 	}
 	l.busy <- struct{}{}
 	l.parsing.Go(func() {
+		texts := p.texts
 		l.parse(p)
+		select {
+		case l.spare <- texts[:0]:
+		default: // there is enough of it
+		}
 		<-l.busy
 	})
 }
