@@ -26,6 +26,9 @@ const (
 // errCrowded says that there are too many files to look at.
 var errCrowded = errors.New("too many files")
 
+// errTried says that something is on trial.
+var errTried = errors.New("something is tried")
+
 // Settled is the host at a moment at which nothing was left to do: the files that decide about it,
 // and the kernel's part. As long as both are the same, the hook need not ask NetworkManager.
 type Settled struct {
@@ -44,8 +47,12 @@ var deciding = []string{"proc/self/exe", keptDir, tunnelsDir, keptDir + "/" + ot
 const devicesDir = "run/NetworkManager/devices"
 
 // Stamps returns a line for each of the files that decide what the kernel is to have: when it was
-// changed, and by which file it was replaced. It fails where there are too many of them.
+// changed, and by which file it was replaced. It fails where there are too many of them, and where
+// something is tried: no file tells when the process that tries it dies.
 func (s *Store) Stamps() (string, error) {
+	if tried, err := os.ReadDir(s.path(trialDir)); len(tried) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", errors.Join(errTried, err)
+	}
 	paths := slices.Clone(deciding)
 	for _, dir := range []string{tunnelsDir, devicesDir} {
 		entries, err := os.ReadDir(s.path(dir))

@@ -108,6 +108,17 @@ func TestSettledIsRemoved(t *testing.T) {
 	}
 }
 
+// As long as something is tried, nothing can be noted.
+func TestSettledNotWhileTried(t *testing.T) {
+	s, _ := newSettled(t)
+	if _, err := s.Try(context.Background(), kept(uuidA, 5), false); err != nil {
+		t.Fatal(err)
+	}
+	if stamps, err := s.Stamps(); err == nil {
+		t.Errorf("there are stamps:\n%s", stamps)
+	}
+}
+
 // Hosts with very many devices, and kernels with very much, are not noted.
 func TestSettledBounds(t *testing.T) {
 	s, noted := newSettled(t)
