@@ -65,13 +65,12 @@ func known(a netip.Addr) bool { return a.IsValid() && !a.IsUnspecified() }
 func (t Tunnel) FarEnd(lans []netip.Prefix) FarEnd {
 	far := FarEnd{Tunnel: NewTunnel()}
 	far.Mode, far.TTL, far.TOS, far.NoPMTUD, far.MTU = t.Mode, t.TTL, t.TOS, t.NoPMTUD, t.MTU
-	far.EncapLimit, far.FlowLabel, far.Flags, far.Link = t.EncapLimit, t.FlowLabel, t.Flags, t.Link
-	far.Remote = t.Local
+	far.EncapLimit, far.FlowLabel, far.Flags, far.Link, far.Remote = t.EncapLimit, t.FlowLabel, t.Flags, t.Link, t.Local
 	if known(t.Remote) {
 		far.Local = t.Remote
 	}
-	far.InputKey, far.OutputKey = gre.CloneKey(t.OutputKey), gre.CloneKey(t.InputKey)
-	if far.Controller = t.Controller; far.Controller != "" {
+	far.InputKey, far.OutputKey, far.Controller = gre.CloneKey(t.OutputKey), gre.CloneKey(t.InputKey), t.Controller
+	if far.Controller != "" {
 		far.note("the far end's bridge may have another name than %s: give it there with --controller", fault.Printable(far.Controller))
 	}
 	far.setAddresses(t)
@@ -122,19 +121,23 @@ func (f *FarEnd) propose(t Tunnel, own netip.Prefix) {
 		f.Addresses = append(f.Addresses, netip.PrefixFrom(peer, own.Bits()))
 		return
 	}
-	peer := routes.Neighbour(own)
-	tell := "nmgre edit " + fault.Operand(t.Name) + " --peer-address "
+	peer, via, tell := routes.Neighbour(own), t.gateway(), ""
+	if own.Contains(via) { // this end's routes name it
+		peer = via
+	}
+	if !t.PeerAddress.IsValid() {
+		tell = fmt.Sprintf(". Nothing is probed until this end knows the address: nmgre edit %s --peer-address %s", fault.Operand(t.Name), peer)
+	}
 	switch {
 	case !peer.IsValid():
 		f.note("the far end's inner address beside %s is not known: give it with --peer-address", own)
 	case t.Mode.Ethernet(): // any host of the network may have it
 		f.note("the far end needs an inner address only if it takes part in %s itself: give it a free one there with --address", own.Masked())
-	case t.PeerAddress.IsValid():
-		f.Addresses = append(f.Addresses, netip.PrefixFrom(peer, own.Bits()))
-		f.note("the far end may have any other address of %s: its line proposes %s", own.Masked(), peer)
 	default:
 		f.Addresses = append(f.Addresses, netip.PrefixFrom(peer, own.Bits()))
-		f.note("the far end may have any other address of %s: its line proposes %s. Nothing is probed until this end knows the address: %s%s", own.Masked(), peer, tell, peer)
+		if peer != via || tell != "" {
+			f.note("the far end may have any other address of %s: its line proposes %s%s", own.Masked(), peer, tell)
+		}
 	}
 }
 
@@ -167,11 +170,8 @@ func (t Tunnel) isAlone(own netip.Prefix) bool {
 	})
 }
 
-// shared is a network of addresses for hosts behind a carrier's NAT (RFC 6598).
-var shared = netip.MustParsePrefix("100.64.0.0/10")
-
 // IsPrivate says whether the Internet does not route a: it is private (RFC 1918, RFC 4193),
 // link-local, or behind a carrier's NAT (RFC 6598).
 func IsPrivate(a netip.Addr) bool {
-	return a.IsPrivate() || a.IsLinkLocalUnicast() || shared.Contains(a)
+	return a.IsPrivate() || a.IsLinkLocalUnicast() || netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10).Contains(a)
 }

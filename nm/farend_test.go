@@ -103,6 +103,18 @@ func TestFarEndAddresses(t *testing.T) {
 	}
 }
 
+// The gateway of this end's routes is the far end's address, in a network that has more than two
+// hosts, too, and though another network names an inner address to probe.
+func TestFarEndHasTheGateway(t *testing.T) {
+	near := nm.NewTunnel()
+	near.Name, near.Local, near.Addresses = "gre1", want.Addr("100.0.1.100"), want.CIDRs("172.16.3.1/29", "172.16.33.1/30")
+	near.PeerAddress = want.Addr("172.16.33.2")
+	near.Routes = []routes.Route{routes.MustParse("10.10.2.0/24 via 172.16.3.5")}
+	want.Same(t, "the far end", farText(near.FarEnd(nil)), "172.16.3.5/29 172.16.33.2/30 towards 172.16.33.1")
+	near.Addresses, near.PeerAddress = near.Addresses[:1], netip.Addr{}
+	want.Same(t, "alone", farText(near.FarEnd(nil)), "172.16.3.5/29 towards 172.16.3.1; the far end may have any other address of 172.16.3.0/29: its line proposes 172.16.3.5. Nothing is probed until this end knows the address: nmgre edit gre1 --peer-address 172.16.3.5")
+}
+
 // farText writes what was worked out for a far end.
 func farText(far nm.FarEnd) string {
 	text := "missing: " + far.Missing

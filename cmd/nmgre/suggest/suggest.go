@@ -12,7 +12,7 @@ import (
 )
 
 // Meant has the commands that people mean by words of other programs: of all commands, and of those
-// below route.
+// below route and rule.
 var Meant = map[string]string{
 	"add": "create", "new": "create", "make": "create", "setup": "create",
 	"modify": "edit", "mod": "edit", "change": "edit", "set": "edit", "update": "edit",
@@ -26,6 +26,8 @@ var Meant = map[string]string{
 	"route change": "replace", "route edit": "replace", "route modify": "replace", "route set": "replace",
 	"route rm": "delete", "route del": "delete", "route remove": "delete", "route flush": "delete",
 	"route ls": "list", "route show": "list", "route get": "list",
+	"rule new": "add", "rule create": "add", "rule append": "add", "rule rm": "delete", "rule del": "delete", "rule remove": "delete", "rule flush": "delete",
+	"rule ls": "list", "rule show": "list", "rule get": "list",
 }
 
 // suggestions are the commands below cmd, and the topics, that word may stand for: what people mean
@@ -47,7 +49,7 @@ func suggestions(cmd *cobra.Command, word string, topics []string) []string {
 }
 
 // UnknownCommand refuses a word that is not a command below cmd, nor one of the topics of help, and
-// suggests similar ones. Below route it may be a tunnel's name.
+// suggests similar ones. Below route and rule it may be a tunnel's name.
 func UnknownCommand(cmd *cobra.Command, word string, topics ...string) error {
 	hint, neither := cmd.CommandPath()+" --help lists the commands", ""
 	if len(topics) > 0 {
@@ -56,8 +58,8 @@ func UnknownCommand(cmd *cobra.Command, word string, topics ...string) error {
 	switch near := suggestions(cmd, word, topics); {
 	case len(near) > 0:
 		hint = "did you mean " + strings.Join(near, " or ")
-	case cmd.HasParent() && cmd.Name() == "route":
-		hint = "to list a tunnel's routes: " + cmd.CommandPath() + " list " + fault.Operand(word)
+	case cmd.HasParent() && (cmd.Name() == "route" || cmd.Name() == "rule"):
+		hint = "to list a tunnel's " + cmd.Name() + "s: " + cmd.CommandPath() + " list " + fault.Operand(word)
 	}
 	command := strings.TrimPrefix(cmd.CommandPath()+" ", cmd.Root().Name()+" ") + fault.Printable(word)
 	return &fault.Error{Kind: fault.ErrInvalid, What: "there is no command " + command + neither, Hint: hint}
@@ -66,7 +68,7 @@ func UnknownCommand(cmd *cobra.Command, word string, topics ...string) error {
 // MeantFlags has the flags that people mean by words of other programs.
 var MeantFlags = map[string]string{
 	"dst": "--peer", "dest": "--peer", "destination": "--peer", "to": "--peer", "remote-address": "--peer", "endpoint": "--peer", "p": "--peer",
-	"src": "--local", "source": "--local", "from": "--local", "l": "--local",
+	"src": "--local", "source": "--local", "local-ip": "--local", "local-address": "--local", "remote-ip": "--peer", "peer-ip": "--peer", "from": "--local", "l": "--local",
 	"ip": "--address", "addr": "--address", "inner": "--address", "a": "--address", "inner-address": "--address",
 	"gateway": "--route '10.10.2.0/24 via 172.16.0.2'", "via": "--route '10.10.2.0/24 via 172.16.0.2'", "gw": "--route '10.10.2.0/24 via 172.16.0.2'",
 	"dev": "--parent", "interface": "--name", "ifname": "--name", "con-name": "--name", "type": "--mode", "ikey": "--input-key", "okey": "--output-key",
