@@ -3,9 +3,7 @@ package nm
 import (
 	"net"
 
-	"nmgre/routes"
 	"nmgre/routes/fault"
-	"nmgre/routes/keep"
 )
 
 // checkLink checks the options of the link that no profile holds.
@@ -26,8 +24,8 @@ func checkPort(t Tunnel) fault.List {
 	if t.Controller == "" {
 		return problems
 	}
-	if !keep.IsUUID(t.Controller) && !routes.IsDevice(t.Controller) {
-		problems.Add(fault.Invalid("controller", controllerHint, "\"%.80s\" is neither an interface's name nor a UUID", fault.Printable(t.Controller)))
+	if len(t.Controller) > maxProfileName || fault.Printable(t.Controller) != t.Controller {
+		problems.Add(fault.Invalid("controller", controllerHint, "\"%.80s\" cannot be the name of an interface or a profile", fault.Printable(t.Controller)))
 	}
 	if t.Mode.Known() && !t.Mode.Ethernet() {
 		problems.Add(fault.Invalid("controller", "use --mode gretap or ip6gretap, or leave --controller out",
@@ -53,6 +51,7 @@ func checkPort(t Tunnel) fault.List {
 }
 
 const controllerHint = "give the bridge's interface, such as br0, or the name or UUID of its profile"
+const maxProfileName = 255 // bytes; such a name may have blanks, as in "my bridge"
 
 func checkMAC(t Tunnel) *fault.Error {
 	if t.Mode.Known() && !t.Mode.Ethernet() {

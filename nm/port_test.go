@@ -22,6 +22,12 @@ func TestPortHasNoIP(t *testing.T) {
 	if problems := checkPort(port(func(*Tunnel) {})); len(problems) > 0 {
 		t.Errorf("a port without IP: %v", problems.Err())
 	}
+	if problems := checkPort(port(func(p *Tunnel) { p.Controller = "my bridge" })); len(problems) > 0 {
+		t.Errorf("a bridge by its profile's name: %v", problems.Err())
+	}
+	if problems := checkPort(port(func(p *Tunnel) { p.Controller = strings.Repeat("b", 256) })); len(problems) != 1 {
+		t.Errorf("a name of 256 bytes: %v", problems.Err())
+	}
 	for field, change := range map[string]func(*Tunnel){
 		"address":      func(p *Tunnel) { p.Addresses = want.CIDRs("172.16.0.1/30") },
 		"peer-address": func(p *Tunnel) { p.PeerAddress = want.Addr("172.16.0.2") },
@@ -31,7 +37,7 @@ func TestPortHasNoIP(t *testing.T) {
 		"forward":      func(p *Tunnel) { p.Forward = true },
 		"clamp-mss":    func(p *Tunnel) { p.ClampMSS = true },
 		"mac":          func(p *Tunnel) { p.MAC = "ff:ff:ff:ff:ff:ff" },
-		"controller":   func(p *Tunnel) { p.Controller = "a bridge" },
+		"controller":   func(p *Tunnel) { p.Controller = "a\nbridge" },
 	} {
 		problems := checkPort(port(change))
 		if len(problems) != 1 || problems[0].Field != field || problems[0].Hint == "" || strings.Contains(problems[0].What, "%!") {

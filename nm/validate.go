@@ -94,7 +94,7 @@ func checkOuter(t Tunnel) fault.List {
 	var problems fault.List
 	problems.Add(checkOuterAddr(t, "peer", t.Remote))
 	if t.Remote.IsUnspecified() {
-		problems.Add(fault.Invalid("peer", "NetworkManager needs the address of one far end: tunnels with many ends (mGRE) are not possible",
+		problems.Add(fault.Invalid("peer", "give the address or the name of one far end, such as --peer 203.0.113.2; nmgre makes no tunnels with many ends (mGRE)",
 			"%s is not the address of a host", t.Remote))
 	}
 	// nm-linux-platform.c tests local where it should test remote

@@ -39,8 +39,11 @@ func portNote(t nm.Tunnel, path int) []string {
 	if path == 0 || int(t.MTU) >= path || t.MTU == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("the bridge %s gets the smallest MTU of its ports, %d: hosts of its network that send packets of %d bytes lose them. Give these hosts an MTU of %[2]d,"+
-		" or add --ignore-df, which NetworkManager cannot set and nmgre keeps: then larger frames go out in fragments", bridge, t.MTU, path)}
+	note := fmt.Sprintf("the bridge %s gets the smallest MTU of its ports, %d: hosts of its network that send packets of %d bytes lose them. Give these hosts an MTU of %[2]d", bridge, t.MTU, path)
+	if !t.Mode.IPv6Outer() { // over IPv6 the link has no such option
+		note += ", or add --ignore-df, which NetworkManager cannot set and nmgre keeps: then larger frames go out in fragments"
+	}
+	return []string{note}
 }
 
 // MTU says how the MTU was computed. fits is the largest packet that goes out whole.
