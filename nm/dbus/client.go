@@ -43,7 +43,7 @@ var _ nm.Profiles = (*Client)(nil)
 // Connect opens the connection to the bus. It fails with [fault.ErrNoNetworkManager] when there is
 // no bus. It does not look whether NetworkManager is on the bus: [Client.Manager] does.
 func Connect(ctx context.Context, options Options) (*Client, error) {
-	options.Address, options.Patience = cmp.Or(options.Address, systemBus()), cmp.Or(options.Patience, defaultPatience)
+	options.Address, options.Patience = cmp.Or(options.Address, socket.SystemBus()), cmp.Or(options.Patience, defaultPatience)
 	c := &Client{options: options, turn: make(chan *link, 1), closed: make(chan struct{})}
 	c.turn <- nil
 	if _, err := c.link(ctx); err != nil {

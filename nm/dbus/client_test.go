@@ -363,6 +363,8 @@ func TestListStates(t *testing.T) {
 	bus.AddProfile(profile(uuid(1), "gre1", dbustest.Tunnels["plain"]))
 	bus.Bring(bus.AddProfile(profile(uuid(2), "gre2", dbustest.Tunnels["plain"])), true, 0)
 	bus.Bring(bus.AddProfile(profile(uuid(3), "gre3", dbustest.Tunnels["plain"])), true, stateFlagExternal)
+	bus.SetGenerated(bus.Profiles()[2].Path)
+	bus.SetGenerated(bus.AddProfile(profile(uuid(7), "gre1", dbustest.Tunnels["plain"]))) // its link has gone
 	bus.SetActivation(dbustest.Activation{Stuck: true})
 	bus.Bring(bus.AddProfile(profile(uuid(4), "gre4", dbustest.Tunnels["plain"])), true, 0)
 	bus.AddProfile(dbustest.Settings{"connection": {"id": dbus.MakeVariant("Kabel\x1b"), "uuid": dbus.MakeVariant(uuid(5)),

@@ -104,11 +104,14 @@ func (c *Client) Get(ctx context.Context, uuid string) (nm.Profile, error) {
 // found is a profile that is being put together.
 type found struct {
 	nm.Profile
-	path   dbus.ObjectPath
-	mark   string          // of the process that tries it; empty if it is not on trial
-	device dbus.ObjectPath // the device to ask for its state; empty to ask none
-	filed  bool            // its file is known
+	path        dbus.ObjectPath
+	mark        string          // of the process that tries it; empty if it is not on trial
+	device      dbus.ObjectPath // the device to ask for its state; empty to ask none
+	filed, made bool            // its file is known; NetworkManager made it for a link
 }
+
+// isGone reports a profile that NetworkManager made for a link which has gone: it goes, too.
+func (p found) isGone() bool { return p.made && p.State == nm.StateInactive }
 
 // profiles reads the profiles at paths, and their states from the active connections. It leaves out
 // profiles that vanish meanwhile or may not be seen. It asks in rounds, each with many questions at
@@ -129,7 +132,7 @@ func (l *link) profiles(ctx context.Context, paths, actives []dbus.ObjectPath) (
 	if slices.ContainsFunc(all, func(p found) bool { return p.Tunnel.Mode != 0 || p.mark != "" }) {
 		err = l.addDetails(ctx, all, actives)
 	}
-	return sorted(all), err
+	return sorted(slices.DeleteFunc(all, found.isGone)), err
 }
 
 // bulkFrom is the number of profiles from which on it pays to read them over a connection of their
@@ -164,11 +167,6 @@ func (l *link) bulk(ctx context.Context, paths []dbus.ObjectPath, each func(int,
 		}
 	}
 	return requests, nil
-}
-
-// systemBus returns the address of the system bus, found as godbus finds it.
-func systemBus() string {
-	return cmp.Or(os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"), "unix:path=/var/run/dbus/system_bus_socket")
 }
 
 // unlessGone returns err, or nil if it says that a single object has vanished or may not be seen: a
@@ -337,6 +335,7 @@ func fileRequest(p *found) request {
 		all := properties(result[map[string]dbus.Variant](body))
 		p.Unsaved = value[bool](all, gnm.ConnectionPropertyUnsaved)
 		p.Path = fault.Printable(value[string](all, gnm.ConnectionPropertyFilename))
+		p.made = value[uint32](all, gnm.ConnectionPropertyFlags)&settingsGenerated != 0
 		return unlessGone(err)
 	}}
 }

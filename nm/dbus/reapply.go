@@ -22,8 +22,9 @@ const (
 	// flagPreserveExternal makes Reapply keep the addresses and routes that others have set
 	// (NetworkManager 1.42 and later).
 	flagPreserveExternal uint32 = 0x1
-	// settingsVolatile marks in a profile's Flags one that goes away with its connection.
-	settingsVolatile uint32 = 0x4
+	// The marks in a profile's Flags of one that NetworkManager made for a link which somebody else
+	// made, and of one that goes away with its connection (NMSettingsConnectionFlags).
+	settingsGenerated, settingsVolatile uint32 = 0x2, 0x4
 )
 
 const (

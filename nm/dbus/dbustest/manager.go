@@ -55,6 +55,7 @@ type profile struct {
 	settings Settings
 	onDisk   bool
 	volatile bool
+	made     bool
 	version  uint64 // the number of its changes
 }
 
@@ -171,6 +172,11 @@ func (b *Bus) Change(path dbus.ObjectPath, change func(Settings)) {
 // SetVolatile moves a profile to memory and marks it as one that goes away with its connection.
 func (b *Bus) SetVolatile(path dbus.ObjectPath) {
 	b.with(func(m *manager) { m.profiles[path].volatile, m.profiles[path].onDisk = true, false })
+}
+
+// SetGenerated marks a profile as one that NetworkManager made for a link.
+func (b *Bus) SetGenerated(path dbus.ObjectPath) {
+	b.with(func(m *manager) { m.profiles[path].made, m.profiles[path].onDisk = true, false })
 }
 
 // Bring activates or deactivates a profile as another client would. flags are added to the state
@@ -337,8 +343,11 @@ func (m *manager) properties(path dbus.ObjectPath) (all map[string]dbus.Variant,
 			file = "/etc/NetworkManager/system-connections/x.nmconnection"
 		}
 		all := map[string]dbus.Variant{"Unsaved": v(!p.onDisk), "Flags": v(uint32(0)), "Filename": v(file)}
-		if p.volatile {
+		switch {
+		case p.volatile:
 			all["Flags"] = v(uint32(0x4))
+		case p.made:
+			all["Flags"] = v(uint32(0x1 | 0x2 | 0x8)) // unsaved, made by NetworkManager, external
 		}
 		if m.atLeast(44) {
 			all["VersionId"] = v(p.version + 1)

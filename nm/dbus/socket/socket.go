@@ -11,6 +11,7 @@ package socket
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -22,6 +23,11 @@ import (
 
 	"github.com/godbus/dbus/v5"
 )
+
+// SystemBus returns the D-Bus address of the system bus, found as godbus finds it.
+func SystemBus() string {
+	return cmp.Or(os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"), "unix:path=/var/run/dbus/system_bus_socket")
+}
 
 // ErrSilent says that the daemon has not taken a message in time.
 var ErrSilent = errors.New("no answer from the bus")
