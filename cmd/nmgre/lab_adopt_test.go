@@ -271,18 +271,26 @@ func TestLabAdoptUndone(t *testing.T) {
 
 // A process that is killed at any moment leaves a tunnel through which packets go. The next nmgre
 // command ends the work: the tunnel is wholly adopted, with its rules and SNAT once, or wholly as
-// it was.
-func TestLabAdoptKilled(t *testing.T) {
+// it was. The first moment is before or while NetworkManager takes over the link, and the last one
+// when the profile is on disk: the SNAT made by hand is still there, perhaps.
+func TestLabAdoptKilled(t *testing.T) { adoptKilled(t, "nmgre-by", inFile) }
+
+// Three more moments: the last one is while the process waits to be confirmed.
+//
+//lab:faults
+func TestLabAdoptKilledElsewhere(t *testing.T) {
+	adoptKilled(t, "added the profile", "brought it up", "press Enter")
+}
+
+func adoptKilled(t *testing.T, moments ...string) {
+	t.Helper()
 	lab.Need(t)
 	installHook(t, lab.Linux1)
 	byHand(t)
 	lab.Linux1.Run(t, "sh", "-ec", handRules)
 	before, rules := forwarding(t), numberedRules(t)
 	targets := []string{"10.10.2.1", "10.77.1.2", "fd00:77::2"}
-	// The second moment is before or while NetworkManager takes over the link, the fourth one while
-	// the process waits to be confirmed, and the last one when the profile is on disk: the SNAT
-	// made by hand is still there, perhaps.
-	for _, moment := range []string{"added the profile", "nmgre-by", "brought it up", "press Enter", inFile} {
+	for _, moment := range moments {
 		killAdopt(t, moment)
 		for _, to := range targets {
 			eventually(t, "killed after "+moment+": "+to+" answers", func() bool { return lab.Ping(t, lab.Linux1, to) })

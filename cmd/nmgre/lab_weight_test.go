@@ -51,6 +51,7 @@ func TestLabWeightsAreMoved(t *testing.T) {
 	mustEqual(t, "after a dry run", before, snapshot(t, lab.Linux1))
 	nmgreOn(t, lab.Linux1, exitDone, "route", "keep", "gre1")
 	areKept(t)
+	next, other := "gre1", "gre2"
 	survives(t, []end{left}, []string{"gre1", "gre2"}, func(when string) {
 		t.Helper()
 		eventually(t, when+": the route goes by both", func() bool {
@@ -60,9 +61,8 @@ func TestLabWeightsAreMoved(t *testing.T) {
 		eventually(t, when+": verify says pass", func() bool {
 			return strings.Contains(lab.Linux1.Try("nmgre", "verify", "gre1").Stdout, "verdict: pass")
 		})
-		for _, name := range []string{"gre1", "gre2"} {
-			takesOver(t, when, name)
-		}
+		takesOver(t, when, next)
+		next, other = other, next
 	})
 	nmgreOn(t, lab.Linux1, exitDone, "route", "keep", "gre1")
 }

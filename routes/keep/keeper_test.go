@@ -253,6 +253,35 @@ func TestKeepDespiteAnothersTrial(t *testing.T) {
 	}
 }
 
+// What a killed process has tried beside a profile stays if the profile was saved, and goes if the
+// profile is still on trial, or gone.
+func TestTriedBesideAProfile(t *testing.T) {
+	for what, c := range map[string]struct {
+		then  func(p *nm.Profile)
+		stays bool
+	}{
+		"saved":    {func(*nm.Profile) {}, true},
+		"on trial": {func(p *nm.Profile) { p.Trial = true }, false},
+		"gone":     {func(p *nm.Profile) { p.UUID = nm.NewUUID() }, false},
+	} {
+		w := two(t)
+		id, killed := uuid(w, "gre2"), w.Start()
+		tried := w.Files[id].Clone()
+		tried.ClampMSS = false
+		if _, _, err := killed.Keeper().Try(t.Context(), tried, true, nil); err != nil {
+			t.Fatal(err)
+		}
+		killed.Dead = true
+		c.then(&w.Named("gre2").Profile)
+		if _, err := w.Start().Keeper().Converge(t.Context(), ""); err != nil {
+			t.Error(what, err)
+		}
+		if k, there := w.Files[id]; what != "gone" && k.ClampMSS == c.stays || what == "gone" && there {
+			t.Errorf("%s: %v, %+v", what, there, k)
+		}
+	}
+}
+
 // Root has allowed everything for one far end. If the profile, or the device, leads elsewhere,
 // nothing of it is carried out, and everybody says so.
 func TestKeptForOneFarEnd(t *testing.T) {

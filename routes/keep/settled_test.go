@@ -45,6 +45,7 @@ func TestSettling(t *testing.T) {
 			u.Routes = []routes.Route{routes.MustParse("10.7.0.0/16 nexthop via 172.16.0.2 weight 2 nexthop via 100.0.1.1 dev eth0")}
 		}, want: "unsettled"},
 		"the link is down": {then: func(w *fake.World, _ *fake.Process) { w.Link("gre1").Up = false }, want: "unsettled"},
+		"NetworkManager takes it down": {then: func(w *fake.World, _ *fake.Process) { w.Named("gre1").State = nm.StateInactive }, want: "unsettled"},
 		"a file on trial": {then: func(w *fake.World, _ *fake.Process) {
 			k := w.Files[w.Named("gre1").UUID].Clone()
 			if _, err := (fake.Store{Process: w.Start()}).Try(t.Context(), k, false); err != nil {
