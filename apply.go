@@ -12,8 +12,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// PlanApply decides what is to be done so that the host has the wanted tunnels, as
-// [reconcile.Make] does.
+// PlanApply decides on the steps that give the host the wanted tunnels, as [reconcile.Make] does.
 func (h *Host) PlanApply(ctx context.Context, wants []reconcile.Wanted, opts reconcile.Options) (reconcile.Plan, error) {
 	profiles, err := h.profiles(ctx)
 	if err != nil {

@@ -60,7 +60,7 @@ func has(w *fake.World, name string) bool {
 	return slices.ContainsFunc(w.Profiles, func(p *fake.Profile) bool { return p.ID == name })
 }
 
-// actions writes what becomes of each tunnel.
+// actions writes the action of each step.
 func actions(p reconcile.Plan) string {
 	var words []string
 	for _, s := range p.Steps {
@@ -94,8 +94,8 @@ func mixed() []reconcile.Wanted {
 	return wantAll(simple(4), withKept(simple(5)), one, two)
 }
 
-// Tunnels are made, changed and pruned together; a second time there is nothing to do. What was not
-// made from the document stays.
+// Tunnels are made, changed and pruned together; a second time there is nothing to do. A tunnel
+// that was not made from the document stays.
 func TestApply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := fake.NewWorld()
@@ -113,7 +113,7 @@ func TestApply(t *testing.T) {
 				t.Errorf("%s is unsaved, or has a leader", f.ID)
 			}
 		}
-		// what a document no longer says is the default again
+		// a field that a document no longer has is the default again
 		mustApply(t, w, wantAll(simple(1), simple(2)), "gre1 change, gre2 change, gre4 delete, gre5 delete")
 		if w.Named("gre1").Tunnel.MTU != 1476 || w.Named("gre2").Tunnel.TTL != 64 || len(w.Files) != 0 {
 			t.Errorf("the host has\n%s", w)
@@ -236,7 +236,7 @@ func TestApplyKilled(t *testing.T) {
 	}
 }
 
-// whole5 writes the tunnels with what root keeps for them.
+// whole5 writes the tunnels with summaries of their kept files.
 func whole5(w *fake.World) string {
 	var lines []string
 	for _, f := range w.Profiles {
@@ -315,8 +315,8 @@ func TestApplyRefused(t *testing.T) {
 	}
 }
 
-// What many tunnels all need to know is asked for once, and where nothing is to be done, nothing is
-// asked about single tunnels.
+// The facts that many tunnels all need are asked for once, and where nothing is to be done, nothing
+// is asked about single tunnels.
 func TestApplyAsksOnce(t *testing.T) {
 	const n = 40
 	w := fake.NewWorld()

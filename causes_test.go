@@ -65,7 +65,7 @@ func hintsOfCases(t *testing.T) map[string]string {
 	return hints
 }
 
-// inManual compares a section of a page of the manual with what it should be, or writes it.
+// inManual compares a section of a page of the manual with the table, or writes the table there.
 func inManual(t *testing.T, topic string, section *regexp.Regexp, table string) {
 	t.Helper()
 	file := "cmd/nmgre/manual/" + topic + ".md"

@@ -83,7 +83,7 @@ type routeWork struct {
 	// The profile's routes: before the change, while the kept routes change, and after the change.
 	from, staying, to []routes.Route
 	kept              bool // the kept routes have changed
-	// what root keeps, for a user without root: the helper drops it without another question
+	// the trial of the kept routes and rules, for a user without root: the helper drops it unasked
 	trial keep.Trial
 }
 
@@ -245,7 +245,7 @@ func (h *Host) Rules(ctx context.Context, name string) ([]RuleState, error) {
 }
 
 // ChangeRules changes the rules of a tunnel by an edit, which checks the tunnel only where it has
-// to be confirmed, and does not undo the change for what was wrong before.
+// to be confirmed, and does not undo the change for a check that fails.
 func (h *Host) ChangeRules(ctx context.Context, name string, change func([]rule.Rule) ([]rule.Rule, error)) (plan.EditPlan, error) {
 	planned, err := h.PlanEdit(ctx, name, func(t *nm.Tunnel) (err error) {
 		t.Rules, err = change(t.Rules)

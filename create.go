@@ -74,7 +74,7 @@ type createWork struct {
 	// the undo waits until it is gone; empty until a device of that name may be the tunnel's
 	device  string
 	keeping bool // root's files may have something for the tunnel
-	// what root keeps, for a user without root: the helper drops it without another question
+	// the trial of the kept routes and rules, for a user without root: the helper drops it unasked
 	trial  keep.Trial
 	saving bool   // the profile may be on disk
 	beside int    // how many other tunnels are made together with it
@@ -120,10 +120,10 @@ func (c *createWork) steps(ctx context.Context, p phase, first bool) []editStep 
 	return nil
 }
 
-// save ends the trial of the profile, and then that of what root keeps.
+// save ends the trial of the profile, and then that of the kept routes and rules.
 func (c *createWork) save(ctx context.Context) (err error) {
 	c.saving = true
-	if c.plan.Over != nil { // with the mark, from here on the next command ends what is left
+	if c.plan.Over != nil { // with the mark, from here on the next command does the rest
 		if err = c.host.Profiles.SaveWith(ctx, c.uuid, c.uuid); err != nil {
 			return err
 		}

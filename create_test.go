@@ -421,7 +421,7 @@ func TestCreateComesUpWrong(t *testing.T) {
 }
 
 // While NetworkManager is away, the undo waits for it. After half a minute it gives up, and a hint
-// says what is left behind.
+// tells of the remains.
 func TestUndoGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
@@ -442,7 +442,7 @@ func TestUndoGivesUp(t *testing.T) {
 		if last := events[len(events)-1]; !last.Undo || last.Err == nil {
 			t.Errorf("the last event is %+v", last)
 		}
-		// The hint is right: when the process has ended, the next command removes what is left.
+		// The hint is right: when the process has ended, the next command removes the remains.
 		p.Dead = true
 		if list, err := p.World.Start().Host().List(t.Context()); err != nil || len(list) != 0 {
 			t.Errorf("%v, %v", list, err)
@@ -758,7 +758,7 @@ func TestCreateProfileVanishes(t *testing.T) {
 	})
 }
 
-// The undo can fail, too. The error has both failures, and the next command removes what is left.
+// The undo can fail, too. The error has both failures, and the next command removes the remains.
 func TestUndoFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, f := range []fake.Fault{{Err: fake.ErrBroken}, {Kill: true}, {Kill: true, After: true}} {
@@ -850,9 +850,9 @@ func TestEventsCarryTheSteps(t *testing.T) {
 	})
 }
 
-// create has just seen its tunnel come up, so what it keeps for the tunnel needs no question to
-// NetworkManager. A later change asks for that profile alone, on a host with very many of them.
-// Where a route names other devices, it is all of them.
+// create has just seen its tunnel come up, so root's keeper needs no question to NetworkManager. A
+// later change asks for that profile alone, on a host with very many of them. Where a route names
+// other devices, it asks for all of them.
 func TestKeepAsksForFewProfiles(t *testing.T) {
 	for spec, all := range map[string]bool{
 		"10.20.0.0/16 nexthop via 172.16.0.2 nexthop dev gre1":               false,

@@ -14,12 +14,12 @@
 // Outside, a room is pure: data, parsing and decisions on the standard library. Code that touches
 // the host is one room further in.
 //
-//	cmd/nmgre/term  the person's terminal: modes, size, what was typed; foreign has import,
-//	                adopt and --as, apply the commands about documents, shells the completion; output has
-//	                what the commands print, calls tells of each call to the host, progress of
-//	                long work; suggest knows what people mean by words of other programs; values
-//	                reads the values of flags, lists files of routes and rules; checkup reads a
-//	                whole host for nm/doctor
+//	cmd/nmgre/term  the person's terminal: modes, size, typed lines; foreign has import,
+//	                adopt and --as, apply the commands about documents, shells the completion; output
+//	                prints the answers, calls tells of each call to the host, progress of long
+//	                work; suggest knows the words of other programs; values reads the values of
+//	                flags, lists files of routes and rules; checkup reads a whole host for
+//	                nm/doctor
 //	cmd/ansible     the Ansible collection: modules that call nmgre, and the role for a mesh
 //	cmd/nmgre/manual     the pages of the manual that are about a subject, and help; printed
 //	                writes the manual for man and for browsers
@@ -29,8 +29,8 @@
 //	                screens/remember has the choices of the person at the screens
 //	tui/far         the far end in a notation that the person chooses; steps is the log of steps
 //	cmd/nmgre/release    the version, and the commit that it was built from; packaging is the tool that
-//	                makes packages, their licences and changelogs, and says what is linked
-//	tui/way         the picture of a tunnel's way: what works, where it breaks, what mends it
+//	                makes packages, their licences and changelogs, and names the linked modules
+//	tui/way         the picture of a tunnel's way: how far it works, where it breaks, the repair
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts;
 //	                facts compare a profile with its link
 //	nm/policy       rules of the routing policy: their places, their owners, loops; metric chooses
@@ -39,25 +39,25 @@
 //	nm/ends         checks the ends against the host: the firewall's zone, a leased address
 //	nm/adopt        decides how a tunnel made by hand becomes a profile, and takes it over
 //	nm/resolve      chooses the far end's address among those that its name stands for
-//	nm/vet          checks what a user without root asks root to keep
-//	nm/advice       the notes that a plan gives about what it decides; doctor judges a host
-//	nm/find         finds a tunnel among the profiles by what a person calls it
+//	nm/vet          checks the routes and rules that a user without root asks root to keep
+//	nm/advice       the notes that a plan gives about its decisions; doctor judges a host
+//	nm/find         finds a tunnel among the profiles by the name that a person gives it
 //	nm/crowd        takes the steps of very many tunnels together; cut knows whether a change cuts
 //	                off the person's own connection
-//	nm/pair         what two hosts say to each other about both ends, and what is made of it
-//	nm/port         finds the bridge whose port a tunnel is to be, and judges what it does
-//	nm/notation     one model of both ends, and what each notation can hold; own, linux, netplan
+//	nm/pair         the messages of two hosts about both ends, and the conclusions from them
+//	nm/port         finds the bridge whose port a tunnel is to be, and judges its state
+//	nm/notation     one model of both ends, and the limits of each notation; own, linux, netplan
 //	                and router have the notations, one file each, every lists them; shell splits
-//	                scripts, iproute reads the commands in them, importer decides what an
-//	                input becomes
+//	                scripts, iproute reads the commands in them, importer makes tunnels
+//	                of an input
 //	nm/document     the one document: YAML with tunnels, or links between hosts; its JSON Schema
-//	nm/mesh         who is linked with whom in a star or a full mesh, and what is allotted to each
-//	nm/reconcile    what to make, change and delete so that a host has what a document wants
+//	nm/mesh         who is linked with whom in a star or a full mesh, and the network of each pair
+//	nm/reconcile    the tunnels to make, change and delete for a document's sake
 //	nm/states       tells which routes and rules are set
 //	nm/notice       makes few notices of many events
 //	nm/whole        makes sure that a tunnel that is up is whole, and that its far end is reachable
 //	nm/weights      finds out how routes with a weight leave the profiles
-//	nm/verify       proves a tunnel: checks, verdicts, the report; cause tells what is wrong from
+//	nm/verify       proves a tunnel: checks, verdicts, the report; cause names a fault by
 //	                the evidence, behind asks hosts behind the far end, pathmtu measures how large
 //	                a packet gets through, snat tries SNAT rules, fleet verifies many tunnels
 //	                together, manual writes the causes for the manual page, kinds has the
@@ -67,9 +67,9 @@
 //	                bulk reads very many, applied compares a profile with its device, quirk tells
 //	                NetworkManager's versions apart, systemd has systemd learn of nmgre's unit,
 //	                firewalld asks for the zone of a device, census asks who is on the bus, again
-//	                repeats what NetworkManager refused for want of an answer of the bus,
+//	                repeats a call that NetworkManager refused for want of an answer of the bus,
 //	                keyfiles reads tunnels' names from NetworkManager's files, seen
-//	                remembers where NetworkManager has what
+//	                remembers the paths of its objects
 //	routes/fault    errors that say what to do; text that is safe to show
 //	routes/gre      the GRE header: key, mode, flags, MTU
 //	routes/packet   the headers of IP packets from the network
@@ -88,7 +88,7 @@
 //	                SNAT made by hand, blocked words the ways that a firewall drops
 //	routes/store    root's files below /etc/nmgre, and the hook; modules, host read the host's files
 //	routes/asroot   the helper that polkit starts for a caller without root
-//	routes/journal  the line in the system's log about what root did for others
+//	routes/journal  the line in the system's log about root's work for others
 //
 // # Where do I find ...
 //
@@ -97,16 +97,16 @@
 //   - the undo of all three: undo.go; of a document: apply.go
 //   - how routes with a weight leave the profiles: nm/weights; changes of several tunnels as
 //     one, with a leader who decides for all: together.go
-//   - what the hook does, and what it does over errors: routes/keep/converge.go
+//   - the work of the hook, and how it goes on after errors: routes/keep/converge.go
 //   - a word of `ip route`: routes/words.go; of `ip rule`: routes/rule/words.go
 //   - the reason why a route is root's and not the profile's: nm/owner.go
-//   - the command for the far end: nm/farend.go, and nm/plan/farend.go for what the host knows
-//   - a notation: nm/notation/linux and router; what it cannot hold: its Holds; how a line of an
+//   - the command for the far end: nm/farend.go, and nm/plan/farend.go with its routes
+//   - a notation: nm/notation/linux and router; its limits: its Holds; how a line of an
 //     input is read: the same file, or nm/notation/iproute
 //   - a field of a document: nm/document/fields.go; of Ansible's module:
 //     cmd/ansible/plugins/modules/tunnel.py
-//   - a rule about what a tunnel may be: nm/validate.go and nm/inner.go
-//   - what a profile's user data remembers of the ends: nm/ends.go
+//   - a rule about the fields of a tunnel: nm/validate.go and nm/inner.go
+//   - the notes in a profile's user data: nm/ends.go
 //   - a reason why this host cannot have a tunnel: nm/plan/preflight.go
 //   - an option of the link that NetworkManager cannot hold: routes/gre/options.go; who sets it:
 //     routes/keep/links.go

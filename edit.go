@@ -94,8 +94,8 @@ type editWork struct {
 	// undoProfile gives the profile its old settings. It is nil until the profile is changed.
 	undoProfile func(context.Context) error
 	applied     bool       // the device may have other settings than before
-	trial       keep.Trial // what root keeps after the edit; nil if that stays as it is
-	kept        bool       // the tunnel's kept file may have it
+	trial       keep.Trial // of the kept routes and rules after the edit; nil if they stay as they are
+	kept        bool       // the tunnel's kept file may have those of the trial
 	report      verify.Report
 
 	joins   bool   // it is one of several, and its profile is marked even if it stays as it is
@@ -243,8 +243,8 @@ func (e *editWork) keep(ctx context.Context) (err error) {
 	return err
 }
 
-// endTrial ends the trial of a profile that stays in memory, as it was before, and makes what root
-// tries the tunnel's kept file. A process that is killed between the two leaves a trial that the
+// endTrial ends the trial of a profile that stays in memory, as it was before, and makes root's
+// trial the tunnel's kept file. A process that is killed between the two leaves a trial that the
 // next keeper saves.
 func (e *editWork) endTrial(ctx context.Context) error {
 	if e.undoProfile != nil && !e.takes(plan.StepSave) {
@@ -274,8 +274,8 @@ const settleTimeout = 3 * time.Second
 // settle waits for the addresses and routes of a device that was changed while it is up.
 // NetworkManager may set them after Reapply has returned, and tells nobody when. It was seen on
 // slow machines: with 1.42.4 for an IPv6 route by a gateway, which waits until the device's address
-// is usable, and with 1.52.1 for an IPv4 address. What is missing at the end is for check to
-// report.
+// is usable, and with 1.52.1 for an IPv4 address. The check after it reports those that are still
+// missing.
 func (e *editWork) settle(ctx context.Context) error {
 	if !e.applied || e.plan.Flaps {
 		return nil
@@ -310,8 +310,9 @@ func (e *editWork) check(ctx context.Context) (verify.Report, error) {
 	return report, err
 }
 
-// verify verifies the tunnel as the edit leaves it. What the kernel lacks of a list that was not
-// compared before, it lacked then: it is set, and what cannot be set is no new failure.
+// verify verifies the tunnel as the edit leaves it. Routes that the kernel lacks of a list that was
+// not compared before were missing then, too: they are set, and those that cannot be set are no new
+// failure.
 func (e *editWork) verify(ctx context.Context) (verify.Report, error) {
 	for {
 		report, err := e.host.verifyProfile(ctx, e.after(), verify.Settings{Probe: !e.noProbe, BeforeSave: true, Kept: &e.plan.Kept})

@@ -69,8 +69,8 @@ func TestEditSharesRoutes(t *testing.T) {
 	}
 }
 
-// What the plan of an edit takes does not grow by pieces with the number of routes: nothing is done
-// for each of them that needs memory of its own.
+// The plan of an edit does not allocate more pieces of memory where there are more routes: no work
+// on a single route needs memory of its own.
 func TestEditOfManyRoutesAllocates(t *testing.T) {
 	taken := func(n int, mtu func(now uint32) uint32) float64 {
 		h, now := keepingMany(t, n)
@@ -130,8 +130,8 @@ func TestEditComparesRoutesRarely(t *testing.T) {
 	}
 }
 
-// An edit of another field sets what the kernel lacks of very many routes. What cannot be set was
-// missing before, and does not undo it.
+// An edit of another field sets those of very many routes that the kernel lacks. One that cannot be
+// set was missing before, and does not undo the edit.
 func TestEditSetsManyRoutesThatAreGone(t *testing.T) {
 	for name, refused := range map[string]bool{"all can be set": false, "one cannot be set": true} {
 		t.Run(name, func(t *testing.T) {

@@ -83,8 +83,8 @@ var edits = []edited{
 	{"nothing", nil, func(*testing.T, *nm.Tunnel) {}},
 }
 
-// pendingEdits are edits of a tunnel whose profile somebody has changed meanwhile. What waits in
-// the profile is applied, even by the undo.
+// pendingEdits are edits of a tunnel whose profile somebody has changed meanwhile. The pending
+// settings are applied, even by the undo.
 var pendingEdits = []edited{
 	{"pending-link", func(_ *testing.T, w *fake.World) { w.Named("gre1").Tunnel.TTL = 9 }, func(_ *testing.T, tunnel *nm.Tunnel) { tunnel.MTU = 1400 }},
 	{"pending-address", func(_ *testing.T, w *fake.World) { w.Named("gre1").Tunnel.Addresses = want.CIDRs("172.16.0.1/29") },
@@ -488,13 +488,14 @@ func TestEditComesUpWrong(t *testing.T) {
 	})
 }
 
-// What NetworkManager sets a moment after it has applied the profile is waited for.
+// The edit waits for addresses and routes that NetworkManager sets a moment after it has applied
+// the profile.
 func TestEditWaitsForTheDevice(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		inner  []netip.Prefix // more inner addresses
 		change func(*nm.Tunnel)
-		take   func(w *fake.World) (putBack func()) // what comes late
+		take   func(w *fake.World) (putBack func()) // removes the part that comes late
 	}{
 		{"an IPv6 route", want.CIDRs("fd00::1/64"), func(t *nm.Tunnel) { t.Routes = append(t.Routes, routes.MustParse("fd20::/32 via fd00::2")) },
 			func(w *fake.World) func() {
@@ -698,7 +699,7 @@ func TestEditEvents(t *testing.T) {
 	})
 }
 
-// An edit that the device does not see leaves alone what waits in the profile, and says so.
+// An edit that the device does not see leaves the pending settings alone, and says so.
 func TestEditLeavesPendingAlone(t *testing.T) {
 	w := fake.NewWorld()
 	fake.MustCreate(t, w, fake.Simple(t))

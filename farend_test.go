@@ -77,7 +77,8 @@ func TestFarEndsCommand(t *testing.T) {
 	}
 }
 
-// What NetworkManager cannot hold, ip can: the far end's link gets the same words.
+// ip can make a link with options that NetworkManager cannot hold: the far end's gets the same
+// words.
 func TestFarEndByIP(t *testing.T) {
 	w := fake.NewWorld()
 	g := &kernel.GRELink{Mode: gre.ModeGRE, Local: want.Addr("100.0.1.100"), Remote: want.Addr("100.0.2.100"), Checksum: true, Sequence: true}

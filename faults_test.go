@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// faultsFile is the table of what nmgre survives. A line is a fault, when it happens, what is left
-// afterwards, and the test that proves it: where it runs, its package and its name.
+// faultsFile is the table of the faults that nmgre survives. A line is a fault, when it happens,
+// the outcome, and the test that proves it: where it runs, its package and its name.
 const faultsFile = "testdata/faults.txt"
 
 // leastFaults is how many faults the table has at least.

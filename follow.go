@@ -32,8 +32,7 @@ func (h *Host) Followed(ctx context.Context, name string) ([]nm.Profile, error) 
 // is changed.
 //
 // Nobody but root decides for whom root keeps routes and rules. The name stands in the profile,
-// which its users may write, so what root keeps moves along only if root's own file has the name,
-// too.
+// which its users may write, so the kept ones move along only if root's own file has the name, too.
 func (h *Host) Follow(ctx context.Context, p nm.Profile, own []netip.Addr, dryRun bool) (netip.Addr, error) {
 	t := p.Tunnel
 	asked := resolve.Asked{Name: t.PeerName, V6: t.Mode.IPv6Outer(), Present: t.Remote, Own: own}

@@ -74,8 +74,8 @@ func TestFollowNoName(t *testing.T) {
 	}
 }
 
-// What root's file says of the name changes with the first thing that is kept, and by an edit that
-// is about the name, and never with another edit of a profile that its user has changed.
+// The name in root's file changes with the first route or rule that is kept, and by an edit of the
+// name itself, but never with another edit of a profile that its user has changed.
 func TestKeptName(t *testing.T) {
 	w := fake.NewWorld()
 	w.Names = map[string][]netip.Addr{"gw": {want.Addr("100.0.2.100")}}

@@ -53,7 +53,7 @@ type Host struct {
 // Event is the end of a step, or something else that the user should know.
 type Event struct {
 	// Step is the ID of the plan's step that has ended, such as [plan.StepActivate]. It is empty
-	// for an event that is in no plan. All steps for what root keeps end together, as
+	// for an event that is in no plan. All steps for the kept routes and rules end together, as
 	// [plan.StepRoute].
 	Step string
 	What string // a few words, such as "brought it up"
@@ -114,12 +114,12 @@ func (h *Host) try(ctx context.Context, k keep.Kept, byProfile bool) (keep.Trial
 	c, trial, err := h.Keeper.Try(ctx, k, byProfile, h.Advance)
 	h.warn(c.Trouble...)
 	if err != nil && !errors.Is(err, fault.ErrLeftBehind) {
-		trial = nil // what changed nothing needs no undo
+		trial = nil // a trial that changed nothing needs no undo
 	}
 	return trial, err
 }
 
-// saved makes what root tries the tunnel's kept file, if root tries something.
+// saved makes root's trial the tunnel's kept file, if there is a trial.
 func saved(ctx context.Context, trial keep.Trial) error {
 	if trial == nil {
 		return nil
@@ -229,8 +229,8 @@ func (h *Host) Watch(ctx context.Context) (<-chan Notice, error) {
 const mendEvery = time.Second
 
 // mendRules sets nmgre's rules again whenever somebody has removed them, until ctx ends. It does so
-// for root only: nobody is asked for a password because of a flush. What cannot be set is for
-// verify to tell. The channel that it returns is closed at its end.
+// for root only: nobody is asked for a password because of a flush. Verify tells of a rule that
+// cannot be set. The channel that it returns is closed at its end.
 func (h *Host) mendRules(ctx context.Context) <-chan struct{} {
 	ended := make(chan struct{})
 	var removed <-chan struct{}

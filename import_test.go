@@ -37,7 +37,7 @@ func createAll(ctx context.Context, h *nmgre.Host, wants []nm.Tunnel) ([]nmgre.C
 	return h.CreateAll(ctx, plans, nmgre.CreateOptions{})
 }
 
-// Several tunnels are made together, and are what they would be one by one.
+// Several tunnels are made together, and come out as if they were made one by one.
 func TestCreateAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		together, alone := fake.NewWorld(), fake.NewWorld()

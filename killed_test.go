@@ -223,8 +223,8 @@ func killedAt(t *testing.T, d deadly, n int, after bool, next func(ctx context.C
 	return w.String()
 }
 
-// A reboot after kill -9 at any moment of an edit: what was never saved is gone. The tunnel is as
-// it was, or as it is after the edit.
+// A reboot after kill -9 at any moment of an edit: settings that were never saved are gone. The
+// tunnel is as it was, or as it is after the edit.
 func TestRebootAfterAKilledEdit(t *testing.T) {
 	reboot := func(t *testing.T, w *fake.World) string {
 		w.Settle()

@@ -70,7 +70,7 @@ func (h *Host) UpEffect(ctx context.Context, name string) (plan.Effect, error) {
 }
 
 // upEffect returns the effect of bringing p up. A tunnel that is up gets the kept routes that the
-// kernel lacks, and what waits in its profile. A kept file that cannot be read has no effect.
+// kernel lacks, and its profile's pending settings. A kept file that cannot be read has no effect.
 func (h *Host) upEffect(ctx context.Context, p nm.Profile, waiting nm.Pending) plan.Effect {
 	k, err := keep.Of(ctx, h.Store, p.UUID)
 	if err != nil {

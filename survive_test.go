@@ -66,7 +66,7 @@ func TestNetworkManagerUpgraded(t *testing.T) {
 }
 
 // On a kernel without GRE, and on one whose nftables cannot do NAT, a create that needs it changes
-// nothing and says what is missing. One that does not need it succeeds.
+// nothing and names the missing module. One that does not need it succeeds.
 func TestKernelLacks(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -306,8 +306,8 @@ func (t mortalTrial) Drop(ctx context.Context) error {
 	return answer(t.by, func() error { return t.Trial.Drop(ctx) })
 }
 
-// kill -9 of the helper, before and after each of its calls. The command fails and undoes what it
-// did, or succeeds. After the hook, the host is as it was before the command, or as after it.
+// kill -9 of the helper, before and after each of its calls. The command fails and undoes its work,
+// or succeeds. After the hook, the host is as it was before the command, or as after it.
 func TestHelperKilledAtEveryCall(t *testing.T) {
 	for _, d := range deadlies(t) {
 		switch d.name {

@@ -117,8 +117,8 @@ type work interface {
 type phase int
 
 const (
-	phaseBegin phase = iota // what is to be deleted or changed is as it was, and is marked
-	phaseDown               // what is to be deleted goes down
+	phaseBegin phase = iota // tunnels to delete or change are as they were, and are marked
+	phaseDown               // tunnels to delete go down
 	phaseAdd
 	phaseClaim
 	phaseChange
@@ -135,7 +135,8 @@ const (
 // alone says whether a phase is done for one tunnel after the other: root's files have one lock.
 func (p phase) alone() bool { return p == phaseClaim || p == phaseKeep || p == phaseAsk }
 
-// newBatch returns the work on several tunnels. It refuses what may cut off the person's session.
+// newBatch returns the work on several tunnels. It refuses a change that may cut off the person's
+// session.
 func (h *Host) newBatch(ctx context.Context, c Changes, opts CreateOptions) (*batch, error) {
 	guarded := h
 	for _, effect := range c.Effects() {

@@ -99,7 +99,7 @@ func TestKeepRoutes(t *testing.T) {
 	}
 }
 
-// What is said about such routes before, and not any more after, is the same everywhere.
+// The list of routes and verify tell of such routes before they are moved, and not any more after.
 func TestWeightsAreTold(t *testing.T) {
 	w := fake.NewWorld()
 	haveWeighted(t, w)
@@ -214,7 +214,7 @@ func TestKeepRoutesAlone(t *testing.T) {
 	}
 }
 
-// Another nmgre that changes one of the two tunnels, or a user who may not change what root keeps,
+// Another nmgre that changes one of the two tunnels, or a user who may not change the kept routes,
 // gets the command refused. Nothing changes.
 func TestKeepRoutesRefused(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -14,7 +14,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Status is the present state of a tunnel: its profile, its link, and what root keeps for it.
+// Status is the present state of a tunnel: its profile, its link, and its kept routes and rules.
 type Status struct {
 	nm.Profile
 	Link *kernel.Link // nil if there is no link
@@ -22,7 +22,8 @@ type Status struct {
 	// KeptErr says why Kept could not be read, or why its routes and rules will not be set when the
 	// tunnel comes up. It is nil if all is well.
 	KeptErr error
-	// Pending is what the profile has and its device has not. [Host.Show] alone looks for it.
+	// Pending lists the settings that the profile has and its device has not. [Host.Show] alone
+	// looks for them.
 	Pending nm.Pending
 }
 
@@ -47,7 +48,7 @@ func (h *Host) profiles(ctx context.Context) ([]nm.Profile, error) {
 	return left, nil
 }
 
-// recovered undoes what a process did that is gone, or does the rest of it, where everything was
+// recovered undoes the work of a process that is gone, or does the rest of it, where everything was
 // decided. It returns the profile as it is then, or true if it is gone.
 func (h *Host) recovered(ctx context.Context, p nm.Profile, all []nm.Profile) (now nm.Profile, gone bool) {
 	called, committed := fault.Printable(p.ID), p.Committed(all)
@@ -67,8 +68,8 @@ func (h *Host) recovered(ctx context.Context, p nm.Profile, all []nm.Profile) (n
 	return nm.Profile{UUID: p.UUID}, true
 }
 
-// finished ends what a process has left of its last step: a profile whose tunnel was made with
-// others has the mark of that yet.
+// finished does the last step of a process that is gone: a profile whose tunnel was made with
+// others still has the mark of that.
 func (h *Host) finished(ctx context.Context, p nm.Profile) nm.Profile {
 	_, err := h.Profiles.Save(ctx, p.UUID)
 	if err == nil && p.Edit != nil {

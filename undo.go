@@ -139,13 +139,13 @@ func (e *editWork) undoSteps(ctx context.Context) error {
 	case err == nil && e.applied:
 		err = h.converge(ctx, before.UUID)
 	}
-	if !isAway(err) && ctx.Err() == nil && e.undoProfile != nil { // what failed for good is told
+	if !isAway(err) && ctx.Err() == nil && e.undoProfile != nil { // a failure for good is told
 		err = errors.Join(err, e.undoProfile(ctx))
 	}
 	return err
 }
 
-// dropTrial has root keep what it kept before.
+// dropTrial has root keep the routes and rules of before the edit.
 func (e *editWork) dropTrial(ctx context.Context) error {
 	err := e.trial.Drop(ctx)
 	if e.kept {
@@ -190,9 +190,8 @@ func (h *Host) undoDevice(ctx context.Context, before nm.Profile, up bool, name 
 	return h.Profiles.Activate(ctx, p.UUID)
 }
 
-// undoKilled undoes the edit of a process that is gone. What root has tried for it is dropped
-// first, so without root such an edit is left to root, and to the hook. all are the profiles of the
-// host.
+// undoKilled undoes the edit of a process that is gone. Root's trial for it is dropped first, so
+// without root such an edit is left to root, and to the hook. all are the profiles of the host.
 func (h *Host) undoKilled(ctx context.Context, p nm.Profile, all []nm.Profile) error {
 	err := h.dropDead(ctx, p.UUID)
 	if err != nil {
@@ -217,11 +216,11 @@ func (h *Host) undoKilled(ctx context.Context, p nm.Profile, all []nm.Profile) e
 	if h.Kernel.CanChange() {
 		err = errors.Join(err, h.converge(ctx, p.UUID))
 	}
-	return errors.Join(err, h.Profiles.Revert(ctx, p.UUID)) // what failed for good is told
+	return errors.Join(err, h.Profiles.Revert(ctx, p.UUID)) // a failure for good is told
 }
 
-// dropDead has root drop what a process tried that is gone. A profile that is not edited any more
-// would prove that it is to stay.
+// dropDead has root drop the trial of a process that is gone. The profile must still be edited
+// then: one that is not any more would prove that the trial is to stay.
 func (h *Host) dropDead(ctx context.Context, uuid string) error {
 	triedFor := func(t keep.Tried) bool { return t.UUID == uuid }
 	tried, err := h.Store.Tried(ctx)

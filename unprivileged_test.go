@@ -199,9 +199,9 @@ func TestWithoutRootDismissed(t *testing.T) {
 	want.Same(t, "the host after all", w.String(), made)
 }
 
-// What fails is undone without another question, whom the person may not be there to answer: the
-// helper drops what it tries. If the helper is gone, what it tried has no effect, and the hook
-// removes the rest.
+// A failure is undone without another question, which the person may not be there to answer: the
+// helper drops its trial. If the helper is gone, its trial has no effect, and the hook removes the
+// rest.
 func TestWithoutRootUndo(t *testing.T) {
 	add := func(ctx context.Context, h *nmgre.Host) error {
 		change := plan.RouteChange{Op: plan.RouteAdd, Routes: []routes.Route{routes.MustParse("10.40.0.0/16 nexthop via 172.16.0.2 nexthop via 172.16.0.2 weight 2"), routes.MustParse("10.50.0.0/16")}}
@@ -272,7 +272,7 @@ func TestWithoutRootUndo(t *testing.T) {
 	}
 }
 
-// toKeep returns a host with a tunnel, and what root is to keep for it.
+// toKeep returns a host with a tunnel, and the routes and rules that root is to keep for it.
 func toKeep(t *testing.T) (*fake.World, keep.Kept) {
 	t.Helper()
 	w, tunnel := fake.NewWorld(), fake.Simple(t)

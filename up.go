@@ -65,7 +65,7 @@ func (h *Host) Up(ctx context.Context, name string) (nm.Profile, error) {
 	}), half)
 }
 
-// pending returns what the profile of a tunnel that is up has and its device has not.
+// pending returns the settings that the profile of a tunnel that is up has, and its device not.
 func (h *Host) pending(ctx context.Context, p nm.Profile) (nm.Pending, error) {
 	if p.State != nm.StateActive || p.Edit != nil {
 		return nm.Pending{}, nil
@@ -119,8 +119,8 @@ func (h *Host) activate(ctx context.Context, p nm.Profile) error {
 	return h.complete(ctx, p)
 }
 
-// complete sets what root keeps for a tunnel that is up. It fails with [fault.ErrHalfDone] if
-// something of that is not there then.
+// complete sets the kept routes and rules of a tunnel that is up. It fails with [fault.ErrHalfDone]
+// if one of them is missing then.
 func (h *Host) complete(ctx context.Context, p nm.Profile) error {
 	err := h.converge(ctx, p.UUID)
 	if err == nil {
@@ -184,8 +184,8 @@ func (h *Host) deactivate(ctx context.Context, p nm.Profile) error {
 }
 
 // converge makes the kernel have the kept routes and rules, after the tunnel with that UUID has
-// come up or gone down. What cannot be done for others is only told. A caller without root leaves
-// all of that to the hook.
+// come up or gone down. A failure for another tunnel is only told. A caller without root leaves all
+// of that to the hook.
 func (h *Host) converge(ctx context.Context, uuid string) error {
 	uuids, err := h.Store.UUIDs(ctx)
 	if err != nil || len(uuids) == 0 {
@@ -214,7 +214,7 @@ func (h *Host) Delete(ctx context.Context, name string) (nm.Profile, error) {
 	return p, h.deleteWhole(ctx, p)
 }
 
-// deleteWhole removes a tunnel's profile, and what root keeps for it, if there is something.
+// deleteWhole removes a tunnel's profile, and its kept file, if there is one.
 func (h *Host) deleteWhole(ctx context.Context, p nm.Profile) error {
 	uuids, err := h.Store.UUIDs(ctx)
 	if err != nil {
@@ -233,9 +233,9 @@ func (h *Host) deleteWhole(ctx context.Context, p nm.Profile) error {
 	return h.deleteBoth(ctx, p, kept)
 }
 
-// deleteBoth removes a tunnel's profile and what root keeps for it. The profile goes first: if
-// nmgre is killed then, the hook or the next command removes what is kept for no profile. A user
-// without root is asked before that, and may say no.
+// deleteBoth removes a tunnel's profile, and its kept routes and rules with their file. The profile
+// goes first: if nmgre is killed then, the hook or the next command removes the routes and rules of
+// a profile that is gone. A user without root is asked before that, and may say no.
 func (h *Host) deleteBoth(ctx context.Context, p nm.Profile, kept keep.Kept) error {
 	if !h.Kernel.CanChange() {
 		return h.deleteByHelper(ctx, p, kept)
@@ -248,8 +248,8 @@ func (h *Host) deleteBoth(ctx context.Context, p nm.Profile, kept keep.Kept) err
 	return h.step(ctx, forgetEvent(left), func() error { return h.Keeper.Forget(ctx, p.UUID) })
 }
 
-// deleteByHelper is deleteBoth without root: the helper removes what is kept on trial, until the
-// profile is gone. If this process is killed before, the helper undoes its part.
+// deleteByHelper is deleteBoth without root: the helper removes the kept routes and rules on trial,
+// until the profile is gone. If this process is killed before, the helper undoes its part.
 func (h *Host) deleteByHelper(ctx context.Context, p nm.Profile, kept keep.Kept) error {
 	var trial keep.Trial
 	err := h.step(ctx, forgetEvent(kept), func() (err error) {
@@ -269,7 +269,7 @@ func (h *Host) deleteByHelper(ctx context.Context, p nm.Profile, kept keep.Kept)
 	return h.forgetOrphan(ctx, p.UUID)
 }
 
-// forgetEvent is the step that removes what is kept.
+// forgetEvent is the step that removes the kept routes and rules.
 func forgetEvent(kept keep.Kept) Event {
 	return Event{What: "removed the routes and rules that were kept for it", Commands: kept.IPCommands("del"), Detail: true}
 }
@@ -294,8 +294,8 @@ func (h *Host) deleteProfile(ctx context.Context, p nm.Profile) error {
 	return h.step(ctx, e, func() error { return h.remove(ctx, p.UUID, p.Device) })
 }
 
-// undoForget has root keep again what the helper has removed, if the tunnel still exists. Without a
-// helper, the hook or the next command of root's does so.
+// undoForget has root keep again the routes and rules that the helper has removed, if the tunnel
+// still exists. Without a helper, the hook or the next command of root's does so.
 func (h *Host) undoForget(ctx context.Context, uuid string, trial keep.Trial) error {
 	if trial == nil {
 		return nil // nothing has changed, so nobody is asked again

@@ -17,7 +17,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// An up or a down that is done in part says what is there, and is told from one that failed.
+// An up or a down that is done in part names its outcome, and is told from one that failed.
 func TestDoneInPart(t *testing.T) {
 	up := func(ctx context.Context, h *nmgre.Host) error { _, err := h.Up(ctx, "gre1"); return err }
 	down := func(ctx context.Context, h *nmgre.Host) error { _, err := h.Down(ctx, "gre1"); return err }

@@ -70,7 +70,7 @@ func TestWordsOfRulesInTheManual(t *testing.T) {
 	}
 }
 
-// The manual has what each notation cannot hold. "go test . -update" writes it.
+// The manual has the settings that each notation cannot hold. "go test . -update" writes it.
 func TestNotationsInTheManual(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("\n## What each can hold\n\n| kind | title | read | cannot hold |\n|---|---|---|---|\n")

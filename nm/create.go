@@ -11,7 +11,7 @@ import (
 )
 
 // CreateCommand returns the nmgre command that makes the tunnel, in the words of a shell. Flags
-// with their default values are left out. A tunnel with what root keeps is [Tunnel.WithKept].
+// with their default values are left out. [Tunnel.WithKept] adds the kept routes and rules before.
 func (t Tunnel) CreateCommand() string {
 	words := []string{"nmgre", "create"}
 	add := func(flag, value string) { words = append(words, "--"+flag, value) }

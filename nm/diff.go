@@ -110,7 +110,7 @@ func (t Tunnel) encapLimitText() string {
 	return strconv.Itoa(int(t.EncapLimit))
 }
 
-// otherFlags returns the flags but for what --encap-limit none stands for.
+// otherFlags returns the flags without the one that --encap-limit none sets.
 func (t Tunnel) otherFlags() gre.Flags {
 	if t.HasNoEncapLimit() {
 		return t.Flags &^ gre.FlagIgnEncapLimit

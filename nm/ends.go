@@ -7,7 +7,7 @@ import (
 	"nmgre/routes/keep"
 )
 
-// Keys of a profile's user data for what NetworkManager has no property for.
+// Keys of a profile's user data for the settings that NetworkManager has no property for.
 const (
 	KeyPeerName = "nmgre.peer-name" // the name that the far end was found by
 	KeyFollow   = "nmgre.follow"    // Yes where `nmgre follow` looks the name up again
@@ -38,7 +38,7 @@ func ProbeWord(noProbe bool) string {
 // Note is an entry of a profile's user data. Its Value is empty where there is none.
 type Note struct{ Key, Value string }
 
-// Notes returns what the profile's user data says about the ends of the tunnel.
+// Notes returns the entries of a profile's user data for the tunnel, also those without a value.
 func (t Tunnel) Notes() []Note {
 	yes := func(on bool) string {
 		if on {
@@ -68,7 +68,7 @@ func CheckZone(zone string) *fault.Error {
 	return nil
 }
 
-// checkEnds checks the zone, and what is remembered of the far end.
+// checkEnds checks the zone, and the notes about the far end.
 func checkEnds(t Tunnel) fault.List {
 	var problems fault.List
 	if t.Zone != "" {

@@ -10,7 +10,7 @@ import (
 	"nmgre/routes/gre"
 )
 
-// FarEnd is the tunnel that the far end has to make, and what a person has to know about it.
+// FarEnd is the tunnel that the far end has to make, with notes for the person who makes it.
 type FarEnd struct {
 	Tunnel
 	// Missing says why nmgre cannot make the far end, or why it is not known. It is empty if

@@ -82,11 +82,11 @@ func TestFarEndAddresses(t *testing.T) {
 		// several speakers behind one address
 		{"169.254.10.1/29", "169.254.10.2 169.254.10.3", "169.254.10.2/29 169.254.10.3/29 towards 169.254.10.1"},
 		{"172.16.0.1/32", "172.16.0.2 172.16.0.3", "172.16.0.2/32 172.16.0.3/32 towards 172.16.0.1"},
-		// what nobody knows is proposed, and said
+		// an address that nobody knows is proposed, and said
 		{"172.16.4.1/24", "", "172.16.4.2/24 towards 172.16.4.1; the far end may have any other address of 172.16.4.0/24: its line proposes 172.16.4.2. Nothing is probed until this end knows the address: nmgre edit gre1 --peer-address 172.16.4.2"},
 		{"172.16.4.254/24", "", "172.16.4.253/24 towards 172.16.4.254; the far end may have any other address of 172.16.4.0/24: its line proposes 172.16.4.253. Nothing is probed until this end knows the address: nmgre edit gre1 --peer-address 172.16.4.253"},
 		{"172.16.0.1/32", "", "missing: the far end's inner address is not known; the far end's inner address beside 172.16.0.1/32 is not known: give it with --peer-address"},
-		// what this end alone has
+		// addresses and networks that this end alone has
 		{"172.16.0.1/30 10.9.9.1/32", "172.16.0.2", "172.16.0.2/30 towards 172.16.0.1, to 10.9.9.1"},
 		{"203.0.113.1/30 172.16.0.1/30", "172.16.0.2", "172.16.0.2/30 towards 172.16.0.1, to 203.0.113.0/30"},
 	} {
@@ -115,7 +115,7 @@ func TestFarEndHasTheGateway(t *testing.T) {
 	want.Same(t, "alone", farText(near.FarEnd(nil)), "172.16.3.5/29 towards 172.16.3.1; the far end may have any other address of 172.16.3.0/29: its line proposes 172.16.3.5. Nothing is probed until this end knows the address: nmgre edit gre1 --peer-address 172.16.3.5")
 }
 
-// farText writes what was worked out for a far end.
+// farText writes the far end's addresses, inner networks and notes, or why it is missing.
 func farText(far nm.FarEnd) string {
 	text := "missing: " + far.Missing
 	if far.Missing == "" {

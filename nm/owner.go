@@ -37,7 +37,7 @@ var longListWhy = fmt.Sprintf("NetworkManager is slow with more than %d routes i
 type Owned struct {
 	Route *routes.Route // points into a list; read only
 	Owner Owner
-	Why   string // a few words: why nmgre holds the route, or what NetworkManager does with it
+	Why   string // a few words: why nmgre holds the route, or when NetworkManager sets it
 }
 
 // RouteOwner returns who holds a route, with a few words for the user. NetworkManager holds each
@@ -94,8 +94,8 @@ func unfit(r routes.Route, v Version) string {
 // of several tunnels NetworkManager makes one multipath route.
 func IsWeighted(r *routes.Route) bool { return len(r.Nexthops) == 1 && r.Nexthops[0].Weight > 0 }
 
-// WhyProfile says what NetworkManager does with r, which the profile of the tunnel with that name
-// holds. Of a route that does not belong there it says what moves it.
+// WhyProfile says when NetworkManager sets r, which the profile of the tunnel with that name holds.
+// Of a route that does not belong there it says why, with the command that moves it.
 func WhyProfile(r routes.Route, name string) string {
 	if IsWeighted(&r) {
 		return weightWhy + "; to move it: " + KeepCommand(name)

@@ -64,8 +64,8 @@ func TestRouteOwnerKernel(t *testing.T) {
 	})
 }
 
-// A profile could hold a route with a weight, and nmgre gives it none. Of one that a profile has it
-// says what moves it.
+// A profile could hold a route with a weight, and nmgre gives it none. For one that a profile has,
+// WhyProfile names the command that moves it.
 func TestRouteOwnerOfWeights(t *testing.T) {
 	for spec, nmcli := range map[string]string{
 		"10.0.0.0/8 metric 50 nexthop via 172.16.0.2 weight 2": "10.0.0.0/8 172.16.0.2 50 weight=2",

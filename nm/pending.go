@@ -6,8 +6,9 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Pending is what a profile has and its device has not: somebody has changed the profile while the
-// tunnel was up, and NetworkManager applies nothing by itself. The zero value is nothing.
+// Pending lists the settings that a profile has and its device has not: somebody has changed the
+// profile while the tunnel was up, and NetworkManager applies nothing by itself. The zero value is
+// for a profile without such settings.
 type Pending struct {
 	// Settings are the properties that differ, sorted, with nmcli's names ("ip-tunnel.ttl"). Those
 	// that mean nothing to a tunnel that is up, such as connection.id, do not count.
@@ -35,8 +36,8 @@ func (p Pending) Before(profile Tunnel) Tunnel {
 	return *p.Running
 }
 
-// Advice says what the tunnel of that name does not run with, and what applies it. It is empty if
-// that is nothing.
+// Advice names the settings that the tunnel of that name does not run with, and the command that
+// applies them. It is empty if there are none.
 func (p Pending) Advice(name string) string {
 	if p.None() {
 		return ""

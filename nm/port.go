@@ -14,8 +14,8 @@ func checkLink(t Tunnel) fault.List {
 	return t.Link.Problems(t.Mode, !t.NoPMTUD)
 }
 
-// checkPort checks what only an Ethernet device has, and refuses what the port of a bridge cannot
-// have: NetworkManager takes no settings of IP for one.
+// checkPort checks the settings that only an Ethernet device has, and refuses those that the port
+// of a bridge cannot have: NetworkManager takes no settings of IP for one.
 func checkPort(t Tunnel) fault.List {
 	var problems fault.List
 	if t.MAC != "" {

@@ -161,7 +161,7 @@ type Profile struct {
 	DeviceState, Reason string
 }
 
-// Edit is what a profile was before it was edited in memory.
+// Edit is the profile as it was before it was edited in memory.
 type Edit struct {
 	Before Tunnel
 	Up     bool // it was up, or on its way up
@@ -180,7 +180,7 @@ const (
 
 // Nmcli returns the word by which nmcli finds the profile, and no other: its ID where that is a
 // plain word and the profile is alone with it, and otherwise its UUID. The ID is shown escaped, so
-// it may not be what NetworkManager has.
+// NetworkManager may have another one.
 func (p Profile) Nmcli() string {
 	special := strings.HasPrefix(p.ID, "-") || slices.Contains([]string{"id", "uuid", "path", "filename", "help"}, p.ID)
 	if !p.Alone || p.ID == "" || special || strings.IndexFunc(p.ID, notInName) >= 0 {

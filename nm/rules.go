@@ -13,7 +13,7 @@ import (
 type OwnedRule struct {
 	Rule  rule.Rule
 	Owner Owner
-	Why   string // a few words: why nmgre holds the rule, or what NetworkManager does with it
+	Why   string // a few words: why nmgre holds the rule, or when NetworkManager sets it
 }
 
 // MaxProfileRules is the highest number of rules that nmgre puts into one profile: NetworkManager
@@ -153,7 +153,7 @@ func nmcliConditions(r rule.Rule) []string {
 	return words
 }
 
-// nmcliAction is what becomes of the packets.
+// nmcliAction returns nmcli's words for the action of a rule.
 func nmcliAction(r rule.Rule) []string {
 	if r.Action != rule.Lookup {
 		return []string{"type", r.Action.String()}

@@ -17,7 +17,7 @@ type System struct {
 	Gateway  keep.Gateway
 	Store    keep.Store
 	Keeper   keep.Keeper
-	// Listener hears what goes on beside a tunnel while it is verified. It is nil where nothing can
+	// Listener hears the packets beside a tunnel while it is verified. It is nil where nothing can
 	// be listened to: then the verification knows less.
 	Listener kernel.Listener
 	// Zones knows firewalld's zones. It is nil where nobody can be asked.

@@ -123,8 +123,8 @@ func (t Tunnel) Sharing() Tunnel {
 }
 
 // WithKept returns the whole tunnel: t, which is a profile's, with the routes, rules, SNAT,
-// forwarding, MSS clamping and options of the link that root keeps for it. What is kept follows the
-// profile's. It shares the routes with t and k, as [Tunnel.Sharing] does.
+// forwarding, MSS clamping and options of the link that root keeps for it. The kept routes and
+// rules follow the profile's. It shares the routes with t and k, as [Tunnel.Sharing] does.
 func (t Tunnel) WithKept(k keep.Kept) Tunnel {
 	t = t.Sharing()
 	switch {
