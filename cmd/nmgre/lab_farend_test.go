@@ -37,37 +37,54 @@ func makeFarEnd(t *testing.T, far lab.Host, printed lab.Result) lab.Result {
 	return r
 }
 
+// farEndCase is a tunnel whose printed line for the far end is typed there.
+type farEndCase struct {
+	name    string
+	prepare func(t *testing.T)
+	create  []string
+	reaches []string // from the near end
+	told    string
+}
+
+var farEndCases = []farEndCase{
+	{name: "plain", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.10.2.0/24"}, reaches: []string{"172.16.0.2", lab.LAN2Addr}},
+	{name: "both families", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--address", "fd00:9::1/126"}, reaches: []string{"172.16.0.2", "fd00:9::2"}},
+	{name: "two networks", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--address", "172.17.0.1/30"}, reaches: []string{"172.16.0.2", "172.17.0.2"},
+		told: "the far end's inner address may be 172.16.0.2 or 172.17.0.2"},
+	{name: "a wide network", create: []string{"--peer", "100.0.2.100", "--address", "172.16.4.1/24"}, reaches: []string{"172.16.4.2"}, told: "nmgre edit gre1 --peer-address 172.16.4.2"},
+	{name: "two speakers", create: []string{"--peer", "100.0.2.100", "--address", "169.254.10.1/29", "--peer-address", "169.254.10.2", "--peer-address", "169.254.10.3"},
+		reaches: []string{"169.254.10.2", "169.254.10.3"}},
+	{name: "over IPv6", create: []string{"--peer", lab.Linux2WAN6, "--mode", "ip6gre", "--address", "172.16.0.1/30"}, reaches: []string{"172.16.0.2"}},
+	{name: "Ethernet", create: []string{"--peer", "100.0.2.100", "--mode", "gretap", "--address", "172.16.0.1/30", "--route", "10.10.2.0/24"}, reaches: []string{"172.16.0.2", lab.LAN2Addr}},
+	{name: "bound to a device", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--parent", "eth0"}, reaches: []string{"172.16.0.2"}, told: "this end is bound to eth0"},
+	{name: "the local address of a rule", prepare: localByRule, create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30"}, reaches: []string{"172.16.0.2"}},
+	{name: "link-local", prepare: linkLocal, create: []string{"--peer", "fe80::b", "--local", "fe80::a", "--parent", "direct", "--mode", "ip6gre", "--address", "172.16.0.1/30"},
+		reaches: []string{"172.16.0.2"}, told: "the far end's tunnel is bound to the device that has fe80::b there"},
+}
+
+// moreFarEndCases differ from others in their words only.
+var moreFarEndCases = []farEndCase{
+	{name: "keys", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/31", "--input-key", "0", "--output-key", "7", "--ttl", "9"}, reaches: []string{"172.16.0.0"}},
+	{name: "both families, one wide", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--address", "fd00:9::1/64"}, reaches: []string{"172.16.0.2", "fd00:9::2"},
+		told: "the far end may have any other address of fd00:9::/64: its line proposes fd00:9::2"},
+	{name: "two networks, one with the gateway", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--address", "172.17.0.1/24", "--route", "10.10.2.0/24 via 172.17.0.9"},
+		reaches: []string{"172.16.0.2", "172.17.0.9", lab.LAN2Addr}},
+	{name: "a public network beside a private one", create: []string{"--peer", "100.0.2.100", "--address", "203.0.113.1/30", "--address", "172.16.0.1/30"}, reaches: []string{"172.16.0.2"}},
+	{name: "single addresses", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/32", "--peer-address", "172.16.9.2"}, reaches: []string{"172.16.9.2"}},
+	{name: "any local address", prepare: localByRule, create: []string{"--peer", "100.0.2.100", "--local", "any", "--address", "172.16.0.1/30"}, reaches: []string{"172.16.0.2"}},
+}
+
 // Each printed line for the far end, typed there as it stands, makes a tunnel that carries traffic.
-func TestLabFarEnd(t *testing.T) {
-	for _, c := range []struct {
-		name    string
-		prepare func(t *testing.T)
-		create  []string
-		reaches []string // from the near end
-		told    string
-	}{
-		{name: "plain", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.10.2.0/24"}, reaches: []string{"172.16.0.2", lab.LAN2Addr}},
-		{name: "keys", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/31", "--input-key", "0", "--output-key", "7", "--ttl", "9"}, reaches: []string{"172.16.0.0"}},
-		{name: "both families", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--address", "fd00:9::1/126"}, reaches: []string{"172.16.0.2", "fd00:9::2"}},
-		{name: "both families, one wide", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--address", "fd00:9::1/64"}, reaches: []string{"172.16.0.2", "fd00:9::2"},
-			told: "the far end may have any other address of fd00:9::/64: its line proposes fd00:9::2"},
-		{name: "two networks", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--address", "172.17.0.1/30"}, reaches: []string{"172.16.0.2", "172.17.0.2"},
-			told: "the far end's inner address may be 172.16.0.2 or 172.17.0.2"},
-		{name: "two networks, one with the gateway", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--address", "172.17.0.1/24", "--route", "10.10.2.0/24 via 172.17.0.9"},
-			reaches: []string{"172.16.0.2", "172.17.0.9", lab.LAN2Addr}},
-		{name: "a public network beside a private one", create: []string{"--peer", "100.0.2.100", "--address", "203.0.113.1/30", "--address", "172.16.0.1/30"}, reaches: []string{"172.16.0.2"}},
-		{name: "a wide network", create: []string{"--peer", "100.0.2.100", "--address", "172.16.4.1/24"}, reaches: []string{"172.16.4.2"}, told: "nmgre edit gre1 --peer-address 172.16.4.2"},
-		{name: "single addresses", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/32", "--peer-address", "172.16.9.2"}, reaches: []string{"172.16.9.2"}},
-		{name: "two speakers", create: []string{"--peer", "100.0.2.100", "--address", "169.254.10.1/29", "--peer-address", "169.254.10.2", "--peer-address", "169.254.10.3"},
-			reaches: []string{"169.254.10.2", "169.254.10.3"}},
-		{name: "over IPv6", create: []string{"--peer", lab.Linux2WAN6, "--mode", "ip6gre", "--address", "172.16.0.1/30"}, reaches: []string{"172.16.0.2"}},
-		{name: "Ethernet", create: []string{"--peer", "100.0.2.100", "--mode", "gretap", "--address", "172.16.0.1/30", "--route", "10.10.2.0/24"}, reaches: []string{"172.16.0.2", lab.LAN2Addr}},
-		{name: "bound to a device", create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--parent", "eth0"}, reaches: []string{"172.16.0.2"}, told: "this end is bound to eth0"},
-		{name: "the local address of a rule", prepare: localByRule, create: []string{"--peer", "100.0.2.100", "--address", "172.16.0.1/30"}, reaches: []string{"172.16.0.2"}},
-		{name: "any local address", prepare: localByRule, create: []string{"--peer", "100.0.2.100", "--local", "any", "--address", "172.16.0.1/30"}, reaches: []string{"172.16.0.2"}},
-		{name: "link-local", prepare: linkLocal, create: []string{"--peer", "fe80::b", "--local", "fe80::a", "--parent", "direct", "--mode", "ip6gre", "--address", "172.16.0.1/30"},
-			reaches: []string{"172.16.0.2"}, told: "the far end's tunnel is bound to the device that has fe80::b there"},
-	} {
+func TestLabFarEnd(t *testing.T) { typeFarEnds(t, farEndCases) }
+
+// The same for more of them.
+//
+//lab:sweep
+func TestLabFarEndMore(t *testing.T) { typeFarEnds(t, moreFarEndCases) }
+
+func typeFarEnds(t *testing.T, cases []farEndCase) {
+	t.Helper()
+	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			lab.Need(t)
 			if c.prepare != nil {

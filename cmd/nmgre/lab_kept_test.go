@@ -359,7 +359,7 @@ func TestLabEncapAndMultipath(t *testing.T) {
 }
 
 // A tunnel goes down and up by nmcli: each time every route is there, once.
-func TestLabDownAndUp(t *testing.T) { downAndUp(t, 15) }
+func TestLabDownAndUp(t *testing.T) { downAndUp(t, 6) }
 
 // The same a hundred times.
 //
