@@ -107,8 +107,8 @@ func (c *ChangePlan) KeptDiffers() bool {
 	return c.Kept.Pin != c.Before.Pin || !routes.EqualLists(c.Kept.Routes, c.Before.Routes)
 }
 
-// HookNote is [advice.Hook] for a change that gives root something else to keep. About what root
-// kept before, verify and list say it.
+// HookNote is [advice.Hook] for a change of the kept routes and rules. About those of before,
+// verify and list say it.
 func (c *ChangePlan) HookNote(ctx context.Context, sys nm.System) []string {
 	if !c.KeptDiffers() {
 		return nil
@@ -200,7 +200,7 @@ func (c *ChangePlan) put(i int, o nm.Owned) error {
 	return nil
 }
 
-// noteOthers says what a single route that was to replace another one does not replace.
+// noteOthers names the routes that stay, though a single route was to replace another one.
 func (c *ChangePlan) noteOthers(r *routes.Route) {
 	if c.Change.Op != RouteReplace || len(c.Change.Routes) != 1 {
 		return
@@ -293,8 +293,8 @@ func (c *ChangePlan) finish(ctx context.Context, sys nm.System) error {
 	return c.checkBound()
 }
 
-// checkBound refuses to change what root keeps for another far end or interface than the profile's.
-// It would move there unawares.
+// checkBound refuses to change routes and rules that root keeps for another far end or interface
+// than the profile's. They would move there unawares.
 func (c *ChangePlan) checkBound() error {
 	err := c.Before.Bound(c.Profile.Running(), nil)
 	if c.Before.Empty() || err == nil {

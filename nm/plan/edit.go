@@ -25,8 +25,8 @@ type EditPlan struct {
 	Why    string     // why the tunnel flaps, or why it need not
 	Routes []nm.Owned // the routes after the edit, each with its owner
 	Rules  []nm.OwnedRule
-	// Pending is what the profile had before the edit and the device had not. Applying the edit
-	// applies that, too.
+	// Pending has the settings that the profile had before the edit and the device had not.
+	// Applying the edit applies them, too.
 	Pending    nm.Pending
 	KeptBefore keep.Kept // kept by root before the edit
 	Kept       keep.Kept // kept by root after it
@@ -112,19 +112,19 @@ func (p EditPlan) ProfileDiffers() bool {
 	return !p.ProfileAfter().SameInProfile(p.Profile.Tunnel)
 }
 
-// KeptDiffers says whether the edit changes what root keeps.
+// KeptDiffers says whether the edit changes the kept routes and rules.
 func (p EditPlan) KeptDiffers() bool { return !keep.Same(p.KeptBefore, p.Kept) }
 
-// KeptStays says whether the kernel keeps what root keeps for the tunnel while NetworkManager
-// applies the edit: the tunnel keeps its link and its addresses. Some NetworkManagers remove the
-// IPv6 addresses for a moment, and the kernel removes routes with them.
+// KeptStays says whether the kernel keeps the kept routes and rules while NetworkManager applies
+// the edit: the tunnel keeps its link and its addresses. Some NetworkManagers remove the IPv6
+// addresses for a moment, and the kernel removes routes with them.
 func (p EditPlan) KeptStays() bool {
 	isIPv6 := func(a netip.Prefix) bool { return a.Addr().Is6() }
 	return !p.Flaps && p.Pending.None() && slices.Equal(p.Before.Addresses, p.After.Addresses) && !slices.ContainsFunc(p.After.Addresses, isIPv6)
 }
 
-// Settling returns the part of Kept to wait for after NetworkManager has applied the edit. What
-// stays is none of it: very many routes need not be compared once more.
+// Settling returns the part of Kept to wait for after NetworkManager has applied the edit. It is
+// empty where the kernel keeps them all: very many routes need not be compared once more.
 func (p EditPlan) Settling() *keep.Kept {
 	if p.KeptStays() {
 		return &keep.Kept{UUID: p.Kept.UUID}

@@ -27,8 +27,8 @@ type editor struct {
 	before  nm.Tunnel       // the whole tunnel
 	old     func() list.Set // the routes of before: most edits leave them alone
 	pre     *preflight
-	// what root keeps is for another far end than the profile's, and the edit moves it to the
-	// profile's
+	// the kept routes and rules are for another far end than the profile's, and the edit moves them
+	// to the profile's
 	moves bool
 	moved []routes.Route // default routes that only follow the peer's address, and get no metric for that
 }
@@ -388,7 +388,7 @@ func (e *editor) pending(ctx context.Context, plan EditPlan) (nm.Pending, error)
 	return e.pre.sys.Profiles.Pending(ctx, e.profile.UUID)
 }
 
-// keptAfter returns what root keeps after the edit.
+// keptAfter returns the kept routes and rules after the edit.
 func (e *editor) keptAfter(ctx context.Context) (keep.Kept, error) {
 	t, b := e.pre.t, e.before
 	forward, err := e.forwardAfter(ctx)

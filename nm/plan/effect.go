@@ -49,9 +49,9 @@ func (c *ChangePlan) Effect() Effect {
 	return effectOn(c.Profile, false, c.Profile.Tunnel.WithKept(c.Before), after.WithKept(c.Kept))
 }
 
-// UpEffect returns the effect of bringing the tunnel p up, or, if it is up, of giving it what waits
-// in its profile, and those routes of k that the kernel lacks: has reports whether it has the one
-// with that index.
+// UpEffect returns the effect of bringing the tunnel p up, or, if it is up, of giving it the
+// pending settings waiting, and those routes of k that the kernel lacks: has reports whether it has
+// the one with that index.
 func UpEffect(p nm.Profile, waiting nm.Pending, k keep.Kept, has func(i int) bool) Effect {
 	whole := p.Tunnel.WithKept(k)
 	if p.State != nm.StateActive {

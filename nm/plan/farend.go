@@ -60,7 +60,7 @@ func wayFrom(ctx context.Context, k kernel.Kernel, links []kernel.Link, t nm.Tun
 	return hop, err
 }
 
-// outerNotes tell what the far end's command cannot know about the outer addresses.
+// outerNotes tell of choices that the far end's command cannot make: a public address, a device.
 func outerNotes(t nm.Tunnel) []string {
 	var notes []string
 	if isHost(t.Local) && nm.IsPrivate(t.Local) && !nm.IsPrivate(t.Remote) {
@@ -76,8 +76,8 @@ func outerNotes(t nm.Tunnel) []string {
 	return notes
 }
 
-// askOfLink adds what the present link asks of the far end. A link that somebody made by hand may
-// have more than its profile says.
+// askOfLink adds the demands of the present link on the far end. A link that somebody made by hand
+// may have more than its profile says.
 func askOfLink(far *nm.FarEnd, link kernel.Link) {
 	g, has := link.GRE, link.Options()
 	switch {

@@ -55,7 +55,7 @@ func (p *preflight) noteMTU(hop kernel.Hop) {
 	p.noteIPsec(hop)
 }
 
-// noteIPsec says what IPsec takes of the packets that carry the tunnel, or that it is not known.
+// noteIPsec notes the bytes that IPsec takes of the outer packets, or that they are not known.
 func (p *preflight) noteIPsec(hop kernel.Hop) {
 	if p.ipsecErr != nil {
 		p.note("warning: the IPsec policies could not be read (%s): if one protects the packets to %s, the MTU does not count it; run it with sudo, or give --mtu", fault.Printable(p.ipsecErr.Error()), p.t.Remote)
@@ -64,7 +64,7 @@ func (p *preflight) noteIPsec(hop kernel.Hop) {
 	}
 }
 
-// encapsulation is what stands around the tunnel's packets where path bytes fit, IPsec included.
+// encapsulation has the headers around the tunnel's packets where path bytes fit, IPsec's included.
 func (p *preflight) encapsulation(path int) gre.Encapsulation {
 	return p.ipsec.Around(p.t.Encapsulation(), path)
 }
@@ -73,7 +73,7 @@ func (p *preflight) encapsulation(path int) gre.Encapsulation {
 // the tunnel's headers around them, and IPsec's if the policy is not nil. It is at least IPv4's
 // minimum, and at most the largest packet.
 func fittingMTU(t nm.Tunnel, hop kernel.Hop, ipsec *kernel.IPsecPolicy) uint32 {
-	if t.Link.IgnoreDF && t.Mode.Ethernet() { // what does not fit goes out in fragments
+	if t.Link.IgnoreDF && t.Mode.Ethernet() { // packets that do not fit go out in fragments
 		return uint32(min(max(hop.LastingMTU(), gre.MinMTU4), t.Encapsulation().MTU(0xffff))) //nolint:gosec // from 68 to 65535
 	}
 	e := ipsec.Around(t.Encapsulation(), hop.LastingMTU())

@@ -8,7 +8,7 @@ import (
 	"nmgre/testdata/fake"
 )
 
-// The MTU of a new tunnel counts what IPsec takes, or the plan says that it cannot.
+// The MTU of a new tunnel counts the bytes that IPsec takes, or the plan says that it cannot.
 func TestMTUWithIPsec(t *testing.T) {
 	gcm := []kernel.IPsecState{{Protocol: "esp", Mode: "transport", Cipher: "rfc4106(gcm(aes))", ICV: 16}}
 	for _, test := range []struct {

@@ -284,8 +284,8 @@ func TestPreflightDuplicate(t *testing.T) {
 	}
 }
 
-// The kernel prefers one tunnel to another. A new tunnel must not take what a tunnel that is up has
-// got so far; one that will get nothing is made, with a note.
+// The kernel prefers one tunnel to another. A new tunnel must not take the packets that a tunnel
+// that is up has got so far; one that will get nothing is made, with a note.
 func TestPreflightSiblings(t *testing.T) {
 	anyLocal := func(t *nm.Tunnel) { t.Local = want.Addr("0.0.0.0") }
 	bound := func(t *nm.Tunnel) { t.Parent = "eth0" }

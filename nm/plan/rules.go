@@ -18,8 +18,7 @@ func (p *preflight) decideRules(ctx context.Context, before, inProfile, atRoots 
 	return err
 }
 
-// warnPolicy notes what keeps rules and tables from doing what they are meant to. before are the
-// rules that the tunnel has.
+// warnPolicy notes the obstacles to the rules and tables. before are the rules that the tunnel has.
 func (p *preflight) warnPolicy(ctx context.Context, before []rule.Rule) error {
 	notes, err := policy.Warnings(ctx, policy.Without(p.sys.Kernel, before), p.links, p.t)
 	p.notes = append(p.notes, notes...)

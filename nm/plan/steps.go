@@ -72,7 +72,7 @@ func Unprobed(steps []Step) []Step {
 	return steps
 }
 
-// keptSteps are the steps for what root keeps. fresh are the tunnel's new routes, of both owners.
+// keptSteps are the steps for the kept routes and rules. fresh are the new routes of both owners.
 func keptSteps(k keep.Kept, fresh []nm.Owned) []Step {
 	var steps []Step
 	if k.Pin {
@@ -235,7 +235,7 @@ func (p EditPlan) nmcli() string {
 func (p EditPlan) Diff() []string { return nm.ChangeLines(p.Changes, 100) }
 
 // Covers says whether an event about the step done tells that a plan's step with that ID is done.
-// One event, with the ID [StepRoute], tells of all steps of what root keeps.
+// One event, with the ID [StepRoute], tells of all steps for the kept routes and rules.
 func Covers(done, id string) bool {
 	return done == id && id != "" || done == StepRoute && KeptStep(id)
 }

@@ -15,10 +15,10 @@ import (
 )
 
 // Vet checks k, which a caller who is not root wants root to keep for the tunnel p, with the checks
-// that a plan makes: the caller's own plan proves nothing. before is what root keeps now for the
-// same far end, and stay tells which of k's routes are among that; both may be empty. What is kept
-// may stay, even if the host has changed since. Errors are [fault.ErrInvalid],
-// [fault.ErrNotPermitted], and those of reading the host.
+// that a plan makes: the caller's own plan proves nothing. before has the present kept routes and
+// rules for the same far end, and stay tells which of k's routes are among them; both may be empty.
+// Those that are kept already may stay, even if the host has changed since. Errors are
+// [fault.ErrInvalid], [fault.ErrNotPermitted], and those of reading the host.
 func Vet(ctx context.Context, sys nm.System, p nm.Profile, before keep.Kept, stay []bool, k keep.Kept) error {
 	links, err := sys.Kernel.Links(ctx)
 	if err != nil {
@@ -76,7 +76,7 @@ func (p *preflight) hides(list []routes.Route) *fault.Error {
 	return nil
 }
 
-// hidden names what r hides, or is empty if r hides nothing.
+// hidden names the network or host that r hides, or is empty if r hides nothing.
 func (p *preflight) hidden(r *routes.Route) string {
 	for _, link := range p.links {
 		part := func(own netip.Prefix) bool { return own.Bits() <= r.Dst.Bits() && own.Contains(r.Dst.Addr()) }

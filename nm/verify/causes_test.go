@@ -47,9 +47,9 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// mustBeHonest fails if somebody who may not listen is told a wrong cause. What is not the same
-// cause as the one that packets prove has to be a likely one, has to say nothing about whose fault
-// it is, and may not be milder.
+// mustBeHonest fails if somebody who may not listen is told a wrong cause. One that differs from
+// the cause that packets prove has to be a likely one, has to say nothing about whose fault it is,
+// and may not be milder.
 func mustBeHonest(t *testing.T, heard, unheard Report) {
 	t.Helper()
 	vague := map[string]bool{"": true, "refused": true, "silent": true, "gre-silent": true, "all-silent": true, "nothing-sent": true, "not-sent": true, "not-encapsulated": true, cause.NoAnswers: true}
@@ -208,11 +208,11 @@ func readFact(t *testing.T, ev *cause.Evidence, word string, args []string, rest
 		ev.Heard.Deaf = deafToAll()
 	case "mtu":
 		ev.Tunnel.MTU, ev.Link.MTU = uint32(number(t, args[0])), number(t, args[0])
-	case "large": // the whole, what fits and what fails
+	case "large": // the whole MTU, a size that fits and one that fails
 		ev.Large = pathmtu.Found{Whole: number(t, args[0]), Fits: number(t, args[1]), Fails: number(t, args[2]), Sure: len(args) > 3}
 	case "datagrams": // of the whole size
 		ev.Large.Datagrams = map[string]pathmtu.Datagrams{"lost": pathmtu.Lost, "carried": pathmtu.Carried}[args[0]]
-	case "says": // the far end, of packets of TTL 1 to what is behind it
+	case "says": // the far end's ICMP error about packets of TTL 1 to hosts behind it
 		kind, code, _ := strings.Cut(args[0], "/")
 		ev.Near = append(ev.Near, kernel.ICMPError{By: ev.Tunnel.PeerAddress, Type: uint8(number(t, kind)), Code: uint8(number(t, code))})
 	case "sent":
@@ -278,7 +278,7 @@ func readFact(t *testing.T, ev *cause.Evidence, word string, args []string, rest
 	}
 }
 
-// readBehind reads what is known of an address behind the far end.
+// readBehind reads the evidence about an address behind the far end.
 func readBehind(t *testing.T, f *behind.Found, word string, args []string, rest string) {
 	t.Helper()
 	refused := func() kernel.ICMPError {
@@ -292,7 +292,7 @@ func readBehind(t *testing.T, f *behind.Found, word string, args []string, rest 
 		f.Hop = kernel.Hop{Dev: args[0], Match: want.CIDR(args[1])}
 	case "nowhere":
 		f.NoRoute = rest
-	case "asks": // the source, what it is, how many were sent and answered
+	case "asks": // the source, its kind, how many were sent and answered
 		a := behind.Asked{Source: behind.Source{Address: want.CIDR(args[0]), Dev: "eth1", Inner: args[1] == "inner", Forwards: args[1] == "forwarded"}}
 		a.Result = kernel.ProbeResult{Sent: number(t, args[2]), Received: number(t, args[3])}
 		if a.Result.Received > 0 {
@@ -340,7 +340,7 @@ func readIPsec(t *testing.T, ev *cause.Evidence, args []string) {
 	*of = &p
 }
 
-// readSNAT reads a rule that was tried, and what became of its packet.
+// readSNAT reads a rule that was tried, and the way of its packet.
 func readSNAT(t *testing.T, ev *cause.Evidence, args []string) {
 	t.Helper()
 	if ev.SNAT == nil {

@@ -3,8 +3,8 @@
 //
 // It may import nm, nm/verify/behind, nm/verify/cause, nm/verify/pathmtu and the pure packages of
 // routes. Begin with [Run]. The file path.go has the checks of the routes, underlay.go those of the
-// way to the far end, peer.go those of the far end's answer, to.go those of what is behind it.
+// way to the far end, peer.go those of the far end's answer, to.go those of hosts behind it.
 //
 // Package cause tells the causes of faults from the evidence. The file listen.go gathers the
-// evidence about what comes back, large.go that about large packets.
+// evidence of the packets that come back, large.go that about large packets.
 package verify

@@ -17,8 +17,8 @@ import (
 // nameID is the check of the name that the far end was found by.
 const nameID = "name"
 
-// checkName checks that the far end's name still leads to its address. A tunnel that is being made
-// has just been given what the name leads to.
+// checkName checks that the far end's name still leads to its address. The name of a tunnel that is
+// being made was looked up a moment ago.
 func (v *verifier) checkName(ctx context.Context) error {
 	t := v.tunnel
 	if t.PeerName == "" || v.opts.BeforeSave || v.sys.Resolver == nil {
@@ -86,9 +86,9 @@ func (v *verifier) ownZone(ctx context.Context) string {
 	return v.inZone
 }
 
-// nameOwnZone adds the zone of the tunnel to a check of what is behind the far end, if it fails
-// although the far end itself answers: firewalld forwards between zones only what it is told to.
-// What somebody behind the tunnel has said proves that this end has let the packets out.
+// nameOwnZone adds the zone of the tunnel to a check of a host behind the far end, if it fails
+// although the far end itself answers: firewalld forwards between zones only by its policies. An
+// ICMP error from behind the tunnel proves that this end has let the packets out.
 func (v *verifier) nameOwnZone(ctx context.Context, c *Check) {
 	if c.Status != Fail && c.Status != Warn || c.Certainty == Proved || v.ev.Probe.Received == 0 {
 		return
@@ -165,7 +165,7 @@ func (v *verifier) judgeOneWay() Check {
 	return c
 }
 
-// oneWayText describes what the counters say, now and in all.
+// oneWayText describes the growth of the counters, and their totals.
 func oneWayText(d, now kernel.Counters) string {
 	return fmt.Sprintf("within %s %d received, %d sent, %d errors; since it came up %d received, %d sent, %d errors", countWait,
 		d.RxPackets, d.TxPackets, d.RxErrors+d.TxErrors, now.RxPackets, now.TxPackets, now.RxErrors+now.TxErrors)

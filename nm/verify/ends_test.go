@@ -56,7 +56,7 @@ func TestNameAndZone(t *testing.T) {
 	}
 }
 
-// A tunnel that is never probed is judged by what its device has counted.
+// A tunnel that is never probed is judged by the counters of its device.
 func TestOneWay(t *testing.T) {
 	for name, c := range map[string]struct {
 		counted kernel.Counters

@@ -93,7 +93,7 @@ func (v *verifier) checkHook(ctx context.Context) Check {
 		Evidence: err.Error(), Hint: firstHint(err, "install the hook: sudo nmgre install-hook")}
 }
 
-// setAgainHint says how to set what is missing in the kernel.
+// setAgainHint says how to set the routes and rules that the kernel lacks.
 func (v *verifier) setAgainHint() string {
 	return "set it again: sudo nmgre up " + fault.Operand(v.name)
 }

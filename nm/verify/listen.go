@@ -16,16 +16,16 @@ const (
 	probeCount    = 4
 	probeEnough   = 1
 	probeInterval = 300 * time.Millisecond
-	// companionWait is how long a refused probe goes on: what the far end sends by itself may say
-	// more than its refusal. While a tunnel is made, a far end that is not there is no surprise,
-	// and nobody waits.
+	// companionWait is how long a refused probe goes on: a packet that the far end sends by itself
+	// may say more than its refusal. While a tunnel is made, a far end that is not there is no
+	// surprise, and nobody waits.
 	companionWait = 250 * time.Millisecond
 )
 
 // sendProbe sends echo requests through the tunnel, listens meanwhile, and takes the link's
 // counters. A probe that a refusal has cut short, which turns out to be about other packets, is
-// sent again. What is behind the far end is asked at the same time, and waited for if the far end
-// answers.
+// sent again. Addresses behind the far end are asked at the same time, and waited for if the far
+// end answers.
 func (v *verifier) sendProbe(ctx context.Context) error {
 	if v.whyNoProbe().Summary != "" {
 		return nil
@@ -108,9 +108,9 @@ func (v *verifier) readFilter(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// readRules reads what this host's rules do to the outer packets. If they cannot be read, a cause
-// is named without its rule. While a tunnel is made whose far end answers, or refuses, nobody waits
-// for it: packets get there.
+// readRules reads the rules of this host that concern the outer packets. If they cannot be read, a
+// cause is named without its rule. While a tunnel is made whose far end answers, or refuses, nobody
+// waits for them: packets get there.
 func (v *verifier) readRules(ctx context.Context) error {
 	u := v.ev.Under
 	if v.wrongWay || v.opts.BeforeSave && (v.ev.Probe.Received > 0 || v.ev.RefusedByFar()) {
@@ -180,7 +180,7 @@ func cancelSoon(ctx context.Context, refused <-chan struct{}, wait time.Duration
 }
 
 // listen begins to listen to the tunnel's packets on every device: they may come in by another one
-// than they leave by. What cannot be listened to is a part of what is heard.
+// than they leave by. A failure of it stands among the things that were not heard.
 func (v *verifier) listen(ctx context.Context) kernel.Listening {
 	if v.sys.Listener == nil {
 		return deafness{}

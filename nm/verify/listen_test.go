@@ -100,7 +100,7 @@ func TestListenInterrupted(t *testing.T) {
 	})
 }
 
-// Nobody can listen: the report says so, and what to type.
+// Nobody can listen: the report says so, with the command to type.
 func TestListenWithoutPrivileges(t *testing.T) {
 	w, p, _ := verified(t, usual(t))
 	w.Answer = silent(kernel.Counters{TxPackets: 4})

@@ -19,7 +19,7 @@ func TestVeryManyRoutes(t *testing.T) {
 	// as of a profile that other programs have made: nmgre gives very many routes to root
 	made := func(missing int) (*fake.World, *fake.Profile) {
 		w, p, _ := verified(t, usual(t))
-		delete(w.Files, p.UUID) // what root keeps
+		delete(w.Files, p.UUID) // the kept file
 		p.Tunnel.Routes = nil
 		for i := range many {
 			dst := fmt.Sprintf("10.%d.%d.0/24", 100+i>>8, i&255)

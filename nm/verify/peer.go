@@ -15,7 +15,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// checkPeer judges the answers to the probe, and what was counted and heard meanwhile.
+// checkPeer judges the answers to the probe, and the counters and packets of its time.
 func (v *verifier) checkPeer(context.Context) error {
 	if skipped := v.whyNoProbe(); skipped.Summary != "" {
 		v.report.add(skipped)
@@ -85,8 +85,8 @@ func (v *verifier) hasFamily(list []netip.Prefix) bool {
 	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Addr().Is4() == v.tunnel.PeerAddress.Is4() })
 }
 
-// judgeProbe draws the conclusion from the answers, or from the silence. What follows from a fault
-// of the underlay is no second finding.
+// judgeProbe draws the conclusion from the answers, or from the silence. Silence after a fault of
+// the underlay is no second finding.
 func (v *verifier) judgeProbe(ev cause.Evidence) Check {
 	c := Check{ID: probeID, Status: Pass, Certainty: Proved, Evidence: probeText(ev.Probe)}
 	if ev.Probe.Received == 0 && v.wrongWay {
@@ -129,15 +129,15 @@ func probeText(r kernel.ProbeResult) string {
 	return text
 }
 
-// judgeCounters draws the conclusion from what the kernel counted during a probe that was answered.
-// Of one that was not, the counters are part of the evidence. Linux's ip_tunnel_xmit and
+// judgeCounters draws the conclusion from the growth of the counters during a probe that was
+// answered. Those of a probe that was not are part of its evidence. Linux's ip_tunnel_xmit and
 // ip_tunnel_rcv show which fault counts where.
 func (v *verifier) judgeCounters(ev cause.Evidence) Check {
 	d := ev.Grew
 	text := fmt.Sprintf("%d sent, %d received, %d errors", d.TxPackets, d.RxPackets, d.TxErrors+d.RxErrors)
 	c := Check{ID: "counters", Status: Pass, Certainty: Proved, Summary: "the kernel counted no errors", Evidence: text,
 		Facts: Facts{"tx_packets": d.TxPackets, "rx_packets": d.RxPackets, "tx_errors": d.TxErrors, "rx_errors": d.RxErrors, "tx_dropped": d.TxDropped}}
-	// some kernels count what is too large as dropped
+	// some kernels count packets that are too large as dropped
 	if ev.Probe.Received == 0 || ev.Large.Missing() {
 		c.Status, c.Summary = Skip, "not judged by themselves: "+text
 		return c

@@ -35,7 +35,7 @@ func TestPlaces(t *testing.T) {
 	want.Golden(t, "places.txt", text)
 }
 
-// placesText says what the report knows of each place.
+// placesText lists the faults of the report with their places, and the places that work.
 func placesText(t *testing.T, r Report) string {
 	t.Helper()
 	var faults []string
@@ -96,8 +96,8 @@ func TestPlacesWithoutFinding(t *testing.T) {
 	}
 }
 
-// The hint of a check without a cause has the command that mends it behind a colon. What only shows
-// something mends nothing.
+// The hint of a check without a cause has the command that mends it behind a colon. A command that
+// only shows something mends nothing.
 func TestCommandsOfHints(t *testing.T) {
 	for _, tc := range [][3]string{
 		{"bring it up: nmgre up gre1", "bring it up", "nmgre up gre1"},

@@ -70,7 +70,7 @@ func TestVerifyPolicy(t *testing.T) {
 	}
 }
 
-// What comes in by the LAN may go another way than this host's own packets: a rule for it decides.
+// Packets from the LAN may go another way than this host's own: a rule for them decides.
 func TestVerifyPolicyOfLAN(t *testing.T) {
 	w := fake.NewWorld()
 	tunnel := protected()

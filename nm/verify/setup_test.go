@@ -15,7 +15,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// obstructed is a gateway beside another program that drops what is forwarded.
+// obstructed is a gateway beside another program that drops forwarded packets.
 type obstructed struct{ keep.Gateway }
 
 func (obstructed) Obstacles(context.Context, []string) ([]keep.Obstacle, error) {

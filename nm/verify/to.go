@@ -233,7 +233,7 @@ func (v *verifier) graceForNetworks() time.Duration {
 	return leastGrace
 }
 
-// checkBehind judges what is known of the addresses behind the far end.
+// checkBehind judges the answers of the addresses behind the far end.
 func (v *verifier) checkBehind(ctx context.Context) error {
 	for i, to := range v.opts.To {
 		if v.link == nil {
@@ -280,7 +280,7 @@ func (v *verifier) worksBehind() []cause.Place {
 	return nil
 }
 
-// saidNear is what the far end's inner address itself has said of packets of TTL 1.
+// saidNear returns the ICMP errors of the far end's inner address about packets of TTL 1.
 func (v *verifier) saidNear() (list []kernel.ICMPError) {
 	for _, f := range v.behind {
 		for _, e := range f.Near.Errors {
@@ -294,7 +294,7 @@ func (v *verifier) saidNear() (list []kernel.ICMPError) {
 
 func toID(to netip.Addr) string { return "to " + to.String() }
 
-// judgeBehind draws the conclusion about one address. What follows from a fault of the tunnel is no
+// judgeBehind draws the conclusion about one address. Silence after a fault of the tunnel is no
 // second finding.
 func (v *verifier) judgeBehind(f behind.Found) Check {
 	if why := v.whyNotBehind(f); why != "" {

@@ -20,7 +20,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// beyond makes a far end that answers, and what is behind it: does says what a probe gets, by its
+// beyond makes a far end that answers, with hosts behind it: does has the answer to a probe, by its
 // source, its destination and its hops. It is asked for no large packets.
 func beyond(w *fake.World, does map[string]string) {
 	fine := w.Answer
@@ -55,7 +55,7 @@ func checksTo(r verify.Report) (list []verify.Check) {
 	return list
 }
 
-// Each case changes what is behind the far end, or this host. The checks of the addresses say so.
+// Each case changes the hosts behind the far end, or this host. The checks of the addresses say so.
 func TestVerifyTo(t *testing.T) {
 	all := map[string]string{"172.16.0.1 10.10.2.100 0": "answers", "10.10.1.1 10.10.2.100 0": "answers", "172.16.0.1 10.10.2.100 1": "exceeded", "10.10.1.1 172.16.0.2 0": "answers"}
 	but := func(changes ...string) map[string]string {

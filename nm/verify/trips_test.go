@@ -11,8 +11,8 @@ import (
 	"nmgre/testdata/fake"
 )
 
-// farAway is a host's kernel whose probes take a round trip each. Those of TTL 1 are answered if
-// the far end says what it forwards.
+// farAway is a host's kernel whose probes take a round trip each. Those of TTL 1 are answered
+// unless the far end is mute.
 type farAway struct {
 	kernel.Kernel
 	roundTrip time.Duration

@@ -147,8 +147,8 @@ func (v *verifier) followUnderlay(ctx context.Context) error {
 	return nil
 }
 
-// lookPast looks for a route that would lead to the far end past all tunnels, and past what takes
-// no packets: the most specific one.
+// lookPast looks for a route that would lead to the far end past all tunnels, and past routes that
+// drop packets: the most specific one.
 func (v *verifier) lookPast(ctx context.Context) error {
 	list, err := v.sys.Kernel.RoutesTo(ctx, v.tunnel.Remote)
 	if err != nil {
@@ -207,7 +207,7 @@ func (v *verifier) checkMTU(context.Context) error {
 	return nil
 }
 
-// throughText says what of the whole MTU got through.
+// throughText names the packet of the whole MTU that got through.
 func (v *verifier) throughText() string {
 	if v.ev.Large.Fails == 0 {
 		return "an echo of that size, not to be fragmented, was answered"

@@ -109,7 +109,7 @@ type verifier struct {
 	// routes.
 	heldRoutes func() ([]kernel.HeldRoute, error)
 	ev         cause.Evidence
-	// what is known of each address of opts.To, or of networks
+	// the answers of each address of opts.To, or of networks
 	behind   []behind.Found
 	asking   *behind.Asking   // asks for them; nil before the probe
 	wrongWay bool             // the check of the underlay failed

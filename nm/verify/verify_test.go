@@ -51,7 +51,7 @@ func verified(t *testing.T, want nm.Tunnel) (*fake.World, *fake.Profile, *fake.L
 		w.Files[p.UUID] = k
 	}
 	l := w.Link(want.Name)
-	// only what the counters gain during the probe counts
+	// only the growth of the counters during the probe counts
 	l.Counters = kernel.Counters{RxPackets: 101, TxPackets: 102, RxBytes: 103, TxBytes: 104, RxErrors: 105, TxErrors: 106, RxDropped: 107, TxDropped: 108, TxCarrierErrors: 109, Collisions: 110, RxCRCErrors: 111, RxFIFOErrors: 112}
 	return w, p, l
 }

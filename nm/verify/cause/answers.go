@@ -24,8 +24,8 @@ var repliesDropped = row{
 	tell:  func(ev Evidence) said { return ev.droppedSaid() },
 }
 
-// noAnswers is told to those who cannot hear what comes out of the tunnel. It may be answers that
-// this host drops.
+// noAnswers is told to those who cannot hear the packets that come out of the tunnel. They may be
+// answers that this host drops.
 var noAnswers = row{
 	Cause: Cause{NoAnswers, Likely, "packets come out of the tunnel, and no answer: the far end sends none, or this host drops them. Only root can hear which",
 		"sudo nmgre verify NAME; sudo tcpdump -ni NAME"},
@@ -58,7 +58,7 @@ func (ev Evidence) droppedSaid() said {
 		facts:  Facts{"device": fault.Printable(ev.Tunnel.Name), "rx_packets": ev.Grew.RxPackets}}
 }
 
-// noAnswersSaid tells of packets of which nobody knows what they are.
+// noAnswersSaid tells of packets whose kind nobody knows.
 func (ev Evidence) noAnswersSaid() said {
 	s := said{summary: "packets come out of the tunnel, and nobody here gets an answer: the far end does not answer, or this host drops the answers",
 		evidence: ev.cameOut(), facts: Facts{"rx_packets": ev.Grew.RxPackets},

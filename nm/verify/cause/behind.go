@@ -182,7 +182,7 @@ func (ev Evidence) unreached(of ...kernel.Meaning) *kernel.ICMPError {
 	return nil
 }
 
-// copiesTTL reports whether the tunnel gives its own packets the TTL of what they carry.
+// copiesTTL reports whether the tunnel gives its own packets the TTL of the packets in them.
 func (ev Evidence) copiesTTL() bool {
 	if ev.hasGRE() {
 		return ev.Link.GRE.TTL == 0

@@ -13,7 +13,7 @@ import (
 type Cause struct {
 	ID        string    // stable, such as "key-mismatch"; the JSON form of a check has it
 	Certainty Certainty // how far its evidence proves it
-	Means     string    // what it means, and how it is told, in a sentence or two
+	Means     string    // its meaning, and how it is told, in a sentence or two
 	See       string    // how a person sees it: commands, joined by semicolons
 }
 
@@ -58,7 +58,7 @@ type row struct {
 // said is a cause in words, about one tunnel.
 type said struct {
 	summary, evidence string
-	advice            string // what to do that is no command
+	advice            string // a remedy that is no command
 	here, there       string // a command that mends it, on this host or on the far end
 	create            string // the command that makes the far end
 	facts             Facts
@@ -77,12 +77,12 @@ type Finding struct {
 	Facts    Facts  // the fields of the evidence
 }
 
-// OfUnderlay returns what is wrong on the way to the far end, as this host's kernel knows it before
-// anything is sent. It returns nil if nothing is.
+// OfUnderlay returns the fault of the way to the far end, as this host's kernel knows it before
+// anything is sent. It returns nil if there is none.
 func OfUnderlay(ev Evidence) *Finding { return firstOf(underlayCauses, ev) }
 
-// OfProbe returns what the answers to a probe tell, or their absence. It returns nil if nothing is
-// wrong.
+// OfProbe returns the fault that the answers to a probe show, or their absence. It returns nil if
+// there is none.
 func OfProbe(ev Evidence) *Finding { return firstOf(probeCauses, ev) }
 
 // OfMTU returns why large packets do not get through, or nil.
@@ -106,7 +106,7 @@ func Warning(id string, ev Evidence) *Finding {
 	return nil
 }
 
-// OfCounters returns what the kernel's counters tell of a tunnel whose probes are answered, or nil.
+// OfCounters returns the fault that the counters show although probes are answered, or nil.
 func OfCounters(ev Evidence) *Finding {
 	for _, r := range probeCauses {
 		if r.counter != nil && r.counter(ev.Grew) > 0 {
@@ -146,7 +146,7 @@ func (s said) commands() Facts {
 	return list
 }
 
-// far is where the command for the far end is typed, and what its placeholder stands for.
+// far says where to type the command for the far end, and explains its placeholder.
 func (s said) far() string {
 	if strings.Contains(s.there, "TUNNEL") {
 		return "on the far end, where TUNNEL is the tunnel's own name: "

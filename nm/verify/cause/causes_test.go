@@ -52,8 +52,8 @@ func tunnelTo(remote string) Evidence {
 	return Evidence{Tunnel: tunnel, Name: "gre1", Probe: kernel.ProbeResult{Sent: 2}, Grew: kernel.Counters{TxPackets: 2}}
 }
 
-// A finding fails, unless the far end answers or does not exist yet. What keeps everything on this
-// host fails all the same.
+// A finding fails, unless the far end answers or does not exist yet. A fault that holds all packets
+// on this host fails all the same.
 func TestWhatWarns(t *testing.T) {
 	silent, down := tunnelTo("100.0.2.100"), tunnelTo("100.0.2.100")
 	down.Under.Down = "eth0"

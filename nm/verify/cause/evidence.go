@@ -42,11 +42,11 @@ type Evidence struct {
 	IPsecUnread bool
 	LANs        []netip.Prefix // the networks that routes lead to through the tunnel
 	SNAT        *snat.Found    // of the SNAT rule that is judged; nil if there is none
-	// Behind is what is known of one address behind the far end, for [OfBehind].
+	// Behind has the answers of one address behind the far end, for [OfBehind].
 	Behind behind.Found
 	// Reached says that an address behind the far end has answered through the tunnel.
 	Reached bool
-	// Near are the far end's words about packets of TTL 1 to what is behind it.
+	// Near are the far end's ICMP errors about packets of TTL 1 to hosts behind it.
 	Near []kernel.ICMPError
 }
 
@@ -68,7 +68,7 @@ type Underlay struct {
 	VRF       string // the VRF of the way, if no rule leads to the tables of VRFs
 }
 
-// hears reports whether these things could be listened to, so that what was not heard did not
+// hears reports whether these things could be listened to: then one that was not heard did not
 // happen.
 func (ev Evidence) hears(things ...string) bool {
 	return ev.Listened && !slices.ContainsFunc(ev.Heard.Deaf, func(d kernel.Deaf) bool { return slices.Contains(things, d.What) })
@@ -117,17 +117,17 @@ func (ev Evidence) ours(p kernel.Packet) bool {
 	return ev.between(p) && p.Version == 0 && ev.sameKind(p) && gre.SameKey(p.Key, in)
 }
 
-// sameKind reports whether the packet carries what this tunnel's packets do: Ethernet frames, or
-// something else. With the same addresses and key there may be a tunnel of either kind. Of a packet
-// that is cut off before it tells, that is not known.
+// sameKind reports whether the packet carries Ethernet frames, as this tunnel's packets do, or
+// neither does. With the same addresses and key there may be a tunnel of either kind. A packet that
+// is cut off before its protocol may be of this kind.
 func (ev Evidence) sameKind(p kernel.Packet) bool {
 	unknown := p.Cut && p.Protocol == 0
 	return unknown || (p.Protocol == gre.ProtocolEthernet) == ev.Tunnel.Mode.Ethernet()
 }
 
-// strange returns the packets from the far end whose key no tunnel of this host expects, and which
-// carry what belongs into this tunnel. Others may be of a tunnel that is down here. That a default
-// route leads to their source says nothing: it leads to every one.
+// strange returns the packets from the far end whose key no tunnel of this host expects, and whose
+// inner packets belong into this tunnel. Others may be of a tunnel that is down here. That a
+// default route leads to their source says nothing: it leads to every one.
 func (ev Evidence) strange() []kernel.Packet {
 	return ev.came(func(p kernel.Packet) bool {
 		belongs := ev.Tunnel.Mode.Ethernet() || ev.carriesOurs(p) || ev.isBehind(p.InnerFrom, 1)
@@ -145,7 +145,7 @@ func (ev Evidence) isBehind(a netip.Addr, bits int) bool {
 func (ev Evidence) sibling(p kernel.Packet) bool { return ev.taker(p) != nil }
 
 // taker returns another tunnel of this host that the kernel gives the packet to, or nil. Its
-// fallback tunnel does not count: it takes what no tunnel expects.
+// fallback tunnel does not count: it takes the packets that no tunnel expects.
 func (ev Evidence) taker(p kernel.Packet) *kernel.Link {
 	tunnels := slices.DeleteFunc(slices.Clone(ev.Links), kernel.Link.IsFallback)
 	taker := kernel.Receiver(tunnels, ev.arrival(p))
@@ -225,7 +225,7 @@ func packetText(p kernel.Packet) string {
 	return text
 }
 
-// Unheard names what could not be listened to, and is empty if nothing is missing.
+// Unheard lists the things that could not be listened to, and is empty if there are none.
 func (ev Evidence) Unheard() string {
 	var names []string
 	for _, d := range ev.Heard.Deaf {
@@ -241,8 +241,8 @@ func (ev Evidence) Unheard() string {
 	return text
 }
 
-// Permit says what lets this program listen, if something could not be listened to for want of
-// privileges. Else it is empty.
+// Permit names the remedy, if something could not be listened to for want of privileges. Else it is
+// empty.
 func (ev Evidence) Permit() string {
 	for _, d := range ev.Heard.Deaf {
 		if !errors.Is(d.Err, fault.ErrNotPermitted) {

@@ -130,7 +130,7 @@ var aliveCauses = []row{
 	},
 }
 
-// otherVersion, elsewhere and so on report what is wrong with a packet that came in.
+// otherVersion, elsewhere and so on report whether a packet that came in has that fault.
 
 func (ev Evidence) otherVersion(p kernel.Packet) bool { return ev.between(p) && p.Version != 0 }
 

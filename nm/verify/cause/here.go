@@ -240,8 +240,8 @@ func (ev Evidence) obstacle(out bool) *keep.Ruling {
 	return nil
 }
 
-// perhapsObstacles returns what may drop the packets on their way out, or in. Rules that nmgre
-// cannot read, such as those of iptables-legacy, have no hook.
+// perhapsObstacles returns the rules that may drop the packets on their way out, or in. Rules that
+// nmgre cannot read, such as those of iptables-legacy, have no hook.
 func (ev Evidence) perhapsObstacles(out bool) (list []keep.Ruling) {
 	for _, o := range ev.Rules.Obstacles {
 		if o.Perhaps && (o.Out == out || o.Hook == "") {
@@ -251,7 +251,7 @@ func (ev Evidence) perhapsObstacles(out bool) (list []keep.Ruling) {
 	return list
 }
 
-// perhapsBy adds what may do it, with the commands that show it or mend it.
+// perhapsBy adds the rules that may drop the packets, with the commands that show or mend them.
 func (s said) perhapsBy(list []keep.Ruling) said {
 	var commands []string
 	for _, r := range list {

@@ -127,8 +127,8 @@ func (s said) byPolicy(p *kernel.IPsecPolicy, dir string) said {
 	return s
 }
 
-// Encapsulation is what stands around the tunnel's packets where path bytes fit on the way, with
-// what IPsec takes, as far as that is known.
+// Encapsulation has the headers around the tunnel's packets where path bytes fit on the way, with
+// the bytes that IPsec takes, as far as they are known.
 func (ev Evidence) Encapsulation(path int) gre.Encapsulation {
 	return ev.IPsec.Out.Around(ev.Tunnel.Encapsulation(), path)
 }

@@ -48,7 +48,7 @@ var mtuCauses = []row{
 	},
 }
 
-// toldSaid tells of an MTU that is too large for what this host knows of the way.
+// toldSaid tells of an MTU that is too large for the path MTU that this host knows of.
 func (ev Evidence) toldSaid() said {
 	path, told := ev.PathMTU()
 	fits := ev.Fits()

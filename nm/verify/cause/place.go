@@ -139,8 +139,8 @@ func (c Cause) Place() Place { return placeOf[c.ID] }
 // cause.
 func PlaceOf(id string) Place { return placeOf[id] }
 
-// NoAnswers is the cause that is told to those who cannot hear what comes out of the tunnel. What
-// drops the answers may be this host: that packets get in shows only that the outer ones do.
+// NoAnswers is the cause for those who cannot hear the packets that come out of the tunnel. This
+// host may drop the answers: that packets get in shows only that the outer ones do.
 const NoAnswers = "no-answers"
 
 // IsVague reports whether the cause with that ID tells no place: its fault is somewhere beyond this
@@ -199,7 +199,7 @@ func (ev Evidence) passesFirewall() bool {
 		slices.ContainsFunc(ev.errors(everything...), elsewhere)
 }
 
-// everything is what an ICMP error can say.
+// everything has all the meanings of an ICMP error.
 var everything = []kernel.Meaning{kernel.NoProtocol, kernel.NoPort, kernel.Prohibited, kernel.NoWay, kernel.TooFar, kernel.TooBig}
 
 // passesWay reports whether GRE got to the far end's host, or came from there. An echo of its outer
@@ -222,8 +222,8 @@ func (ev Evidence) tunnelGets() bool {
 	return ev.Probe.Received > 0 || d.RxPackets > 0 || d.RxCRCErrors > 0 || d.RxFIFOErrors > 0
 }
 
-// farEndSends reports whether the far end's tunnel sends what belongs into this one. Keepalives and
-// what hosts send unasked do not count.
+// farEndSends reports whether the far end's tunnel sends packets that belong into this one.
+// Keepalives, and packets that hosts send unasked, do not count.
 func (ev Evidence) farEndSends() bool {
 	return ev.Probe.Received > 0 || len(ev.came(func(p kernel.Packet) bool {
 		return ev.ours(p) && p.InnerFrom.IsGlobalUnicast() && !ev.hasInner(p.InnerFrom) && !ev.keepalive(p)

@@ -1,7 +1,7 @@
 package cause
 
-// The causes that show without a packet: NetworkManager, or the kernel, does not have what the
-// profile and root's file say. The checks themselves tell them, in their own words.
+// The causes that show without a packet: NetworkManager, or the kernel, differs from the profile
+// and root's file. The checks themselves tell them, in their own words.
 const (
 	NotUp          = "not-up"
 	NoGREHere      = "no-gre-here"

@@ -52,7 +52,7 @@ var snatCauses = []row{
 	},
 }
 
-// OfSNAT returns what is wrong with the SNAT rule that was tried, or nil.
+// OfSNAT returns the fault of the SNAT rule that was tried, or nil.
 func OfSNAT(ev Evidence) *Finding { return firstOf(snatCauses, ev) }
 
 // gotOther returns the source that the packet which was sent has got from another rule. It returns

@@ -9,7 +9,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// farRefusals are what the far end says about the tunnel's packets, without a doubt.
+// farRefusals are the far end's own ICMP errors about the tunnel's packets, without a doubt.
 var farRefusals = []row{
 	{
 		Cause: Cause{"far-no-gre", Proved, "the far end says that it has no GRE (protocol unreachable): its kernel has not loaded it, or its firewall says so",
@@ -99,7 +99,7 @@ var refusalCauses = []row{
 	},
 }
 
-// silenceCauses are what is left if nobody says anything.
+// silenceCauses are the causes that remain if nobody says anything.
 var silenceCauses = []row{
 	{
 		Cause: Cause{"refused", Likely, "somebody refuses the packets. Who, and why, only root can hear",
@@ -186,10 +186,10 @@ func (ev Evidence) silenceAdvice() string {
 	return "if the far end is there, compare its addresses and keys, and let IP protocol 47 through the firewalls on the way"
 }
 
-// orBehindNAT adds what tells NAT from a far end without a tunnel. In front of the far end it looks
-// the same from here, until the far end has sent something and NAT lets the answers in. In front of
-// this end it shows in the addresses. NAT holds what this end has sent against the far end, until
-// it forgets it after 30 seconds (nf_conntrack_gre_timeout).
+// orBehindNAT adds the facts that tell NAT from a far end without a tunnel. In front of the far end
+// it looks the same from here, until the far end has sent something and NAT lets the answers in. In
+// front of this end it shows in the addresses. A packet that this end has sent leaves NAT a
+// connection that keeps the far end's packets out for 30 seconds (nf_conntrack_gre_timeout).
 func (ev Evidence) orBehindNAT(s said) said {
 	if nm.IsPrivate(ev.Under.From) && !nm.IsPrivate(ev.Tunnel.Remote) {
 		s.advice = fault.Joined(s.advice, fmt.Sprintf("this end's outer address %s is private: NAT gives its packets another source, and that has to be the remote of the far end's tunnel", ev.Under.From))
