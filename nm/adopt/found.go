@@ -13,7 +13,7 @@ import (
 	"nmgre/routes/rule"
 )
 
-// Fate is what becomes of a part of a tunnel that was made by hand.
+// Fate says where a part of a tunnel that was made by hand goes.
 type Fate string
 
 // The fates.
@@ -24,14 +24,14 @@ const (
 	Lost      Fate = "lost"       // it goes with the next new link; packets pass without it
 )
 
-// Part is a part of the tunnel, and what becomes of it.
+// Part is a part of the tunnel, and its fate.
 type Part struct {
 	What string // such as "address 172.16.0.1/30"
 	Fate Fate
 	Why  string // a few words; may be empty where it was taken
 }
 
-// Found is what a tunnel that was made by hand is for nmgre.
+// Found is a tunnel that was made by hand, in nmgre's words.
 type Found struct {
 	Tunnel nm.Tunnel
 	Parts  []Part
@@ -40,8 +40,8 @@ type Found struct {
 	Rules, NAT []int
 }
 
-// Read decides what a link becomes. The errors are [fault.ErrInvalid], joined if there are several:
-// each names what nmgre cannot hold.
+// Read decides on the tunnel of a link. The errors are [fault.ErrInvalid], joined if there are
+// several: each names a part that nmgre cannot hold.
 func Read(b kernel.ByHand) (Found, error) {
 	if err := isTunnel(b); err != nil {
 		return Found{}, err

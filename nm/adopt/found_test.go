@@ -40,7 +40,7 @@ func held(spec string, protocol int) kernel.HeldRule {
 	return kernel.HeldRule{Rule: rule.MustParse(spec), Protocol: protocol}
 }
 
-// What becomes of each part, and of the tunnel.
+// The fate of each part, and the tunnel.
 func TestRead(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*kernel.ByHand)
@@ -139,7 +139,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// What nmgre cannot hold is refused by its name, with a hint.
+// A part that nmgre cannot hold is refused by its name, with a hint.
 func TestReadRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*kernel.ByHand)

@@ -20,14 +20,14 @@ type Options struct {
 // Adoption is the plan of a new profile for a tunnel that was made by hand.
 type Adoption struct {
 	plan.Plan
-	Parts []Part // of the tunnel, and what becomes of each
+	Parts []Part // of the tunnel, each with its fate
 }
 
 // whyRoot says why adopt needs root.
 const whyRoot = "adopt needs root, whatever polkit lets you do with profiles: only root can give the link, its addresses and its rules back if something fails; --dry-run needs no root"
 
 // Plan decides how the tunnel on the link named dev becomes a profile. It changes nothing. profiles
-// lists all profiles. Errors are [fault.ErrInvalid], which names what nmgre cannot hold,
+// lists all profiles. Errors are [fault.ErrInvalid], which names the part that nmgre cannot hold,
 // [fault.ErrNotFound] for a link that is not there, and those of [plan.Create].
 func Plan(ctx context.Context, sys nm.System, profiles plan.Profiles, dev string, opts Options) (Adoption, error) {
 	all, err := profiles(ctx)

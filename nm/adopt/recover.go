@@ -10,10 +10,10 @@ import (
 	"nmgre/routes/keep"
 )
 
-// Recover ends the work of a process that is gone, which was adopting p: it removes what stood in,
-// and saves p if NetworkManager has taken over the link for it. The tunnel works then, and to undo
-// it would leave none. A profile that is its own leader is on disk already, and only root can do
-// what is left then. The result says whether it is saved.
+// Recover ends the work of a process that is gone, which was adopting p: it removes the link that
+// stood in, and saves p if NetworkManager has taken over the link for it. The tunnel works then,
+// and to undo it would leave none. A profile that is its own leader is on disk already, and only
+// root can do the rest then. The result says whether the profile stays.
 func Recover(ctx context.Context, sys nm.System, p nm.Profile, warn func(...string)) bool {
 	root := sys.Hands != nil && sys.Kernel.CanChange()
 	decided := p.Device != "" || p.With == p.UUID
@@ -41,8 +41,8 @@ func Recover(ctx context.Context, sys nm.System, p nm.Profile, warn func(...stri
 	return decided
 }
 
-// settle sets what root keeps for the tunnel, and removes what was made by hand in its places:
-// routes and SNAT. It goes by root's file alone: any user may have written the profile.
+// settle sets the kept routes and rules of the tunnel, and removes those made by hand in their
+// places: routes and SNAT. It goes by root's file alone: any user may have written the profile.
 func settle(ctx context.Context, sys nm.System, p nm.Profile) error {
 	k, err := keep.Of(ctx, sys.Store, p.UUID)
 	if err != nil || k.Empty() {

@@ -31,7 +31,7 @@ func (r *reader) nat() {
 // decided returns the rules about packets from the inner networks, with a reason where one stays.
 func (r *reader) decided(inner []netip.Prefix) []candidate {
 	list := r.candidates(inner)
-	for range list { // what stays may let others stay
+	for range list { // a rule that stays may let others stay
 		for i := range list {
 			if c := &list[i]; c.why == "" {
 				c.why = cmp.Or(onlySome(*c, list, inner), comesAfter(*c, list[:i]))

@@ -36,7 +36,7 @@ func (t *takeover) Activate(ctx context.Context, k keep.Kept, activate func() er
 // before prepares for the moment in which NetworkManager takes over the link: it removes the link's
 // addresses, and with them its routes, before it sets its own. Another link stands in meanwhile.
 // Root's file has the tunnel's part by then, though the profile is not up: whoever is killed from
-// then on leaves what the profile does not hold to the hook, or to the next command.
+// then on leaves the parts that the profile does not hold to the hook, or to the next command.
 func (t *takeover) before(ctx context.Context, k keep.Kept) error {
 	if err := MayAdopt(t.sys); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (t *takeover) before(ctx context.Context, k keep.Kept) error {
 	return err
 }
 
-// write writes the whole of what root keeps to its file, and sets nothing yet.
+// write writes all the kept routes and rules to the file, and sets nothing yet.
 func (t *takeover) write(ctx context.Context) error {
 	unlock, err := t.sys.Store.Lock(ctx)
 	if err != nil {
@@ -107,7 +107,7 @@ type slot struct {
 
 func slotOf(r *routes.Route) slot { return slot{r.Dst, r.TableOrMain(), r.KernelMetric(), r.TOS} }
 
-// After removes what was made by hand and the tunnel has itself by now: rules, and the link that
+// After removes the parts made by hand that the tunnel has itself by now: rules, and the link that
 // stood in.
 func (t *takeover) After(ctx context.Context) error {
 	return errors.Join(t.sys.Hands.RemoveRules(ctx, t.b, t.f.Rules, nil), t.sys.Hands.Unstand(ctx))

@@ -52,7 +52,7 @@ func sick() Facts {
 	return f
 }
 
-// What people and programs get to see.
+// The report's forms for people and for programs.
 func TestForms(t *testing.T) {
 	for name, f := range map[string]Facts{"healthy": healthy(), "sick": sick()} {
 		r := Diagnose(f)
@@ -77,7 +77,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// Each fact has its finding: its status, a part of what it says, and of what to do.
+// Each fact has its finding: its status, a part of its summary, and of its hint.
 func TestFindings(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*Facts)
@@ -232,7 +232,7 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// Without NetworkManager the first thing that is said is what is so, and what to do.
+// Without NetworkManager the error begins with the reason, and its hint with the remedy.
 func TestNoManager(t *testing.T) {
 	for name, c := range map[string]struct {
 		facts      Facts

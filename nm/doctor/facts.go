@@ -2,8 +2,8 @@ package doctor
 
 import "nmgre/routes/fault"
 
-// Facts are what was read of a host. The fields are the JSON form, and so a contract: fields are
-// added, never renamed.
+// Facts are the facts that were read of a host. The fields are the JSON form, and so a contract:
+// fields are added, never renamed.
 type Facts struct {
 	Nmgre    Program            `json:"nmgre"`
 	System   System             `json:"system"`
@@ -59,7 +59,7 @@ const (
 type Program struct {
 	Version string `json:"version"`
 	Go      string `json:"go"`
-	// Commit is what it was built from; Modified says that files had changed since.
+	// Commit is the one that it was built from; Modified says that files had changed since.
 	Commit   string `json:"commit,omitempty"`
 	Modified bool   `json:"modified,omitempty"`
 }
@@ -82,7 +82,7 @@ type Caller struct {
 	Control string `json:"control,omitempty"` // polkit on bringing them up and down
 }
 
-// Terminal is what nmgre is typed on.
+// Terminal is the terminal that nmgre is typed on.
 type Terminal struct {
 	Is      bool   `json:"is"`
 	Name    string `json:"name,omitempty"` // TERM
@@ -152,7 +152,7 @@ const (
 	PolicyBroken  = "unreadable"
 )
 
-// Firewall is whose rules there are, and what they do to GRE.
+// Firewall has the programs whose rules there are, and the rules that drop GRE.
 type Firewall struct {
 	Programs []string `json:"programs"`        // that have rules here
 	Others   int      `json:"other_tables"`    // tables of nftables that are nobody's that is known
@@ -208,7 +208,7 @@ type Tunnel struct {
 	Kept      int      `json:"kept_routes"`
 }
 
-// Kept is what root's files hold.
+// Kept counts root's files, and their faults.
 type Kept struct {
 	Files    int `json:"files"`
 	Orphans  int `json:"without_profile"`
@@ -218,7 +218,7 @@ type Kept struct {
 	Killed   int `json:"interrupted"` // of commands that were killed
 }
 
-// Unit is what systemd says of a unit.
+// Unit has the states that systemd gives for a unit.
 type Unit struct {
 	Load   string `json:"load"`
 	Active string `json:"active"`

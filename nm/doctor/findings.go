@@ -16,7 +16,7 @@ const (
 	Problem Status = "problem"
 )
 
-// Finding is what is so, and what to do.
+// Finding is the judgement on a fact, with the remedy.
 type Finding struct {
 	ID      Subject `json:"id"`
 	Status  Status  `json:"status"`
@@ -130,7 +130,7 @@ func ofContainer(f *Facts) []Finding {
 	return one(ok("none: this is a host of its own"))
 }
 
-// InUse is the state of a module that its files do not tell of, but what it makes is there.
+// InUse is the state of a module that no file tells of, though the kernel does its work.
 const InUse = "in use"
 
 // has reports whether a module is there or comes when it is needed.

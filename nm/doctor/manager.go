@@ -156,7 +156,7 @@ func orUnset(name string) string {
 	return name
 }
 
-// NoManager says what is so, and what to do, on a host whose NetworkManager does not answer. The
+// NoManager gives the reason, and the remedy, on a host whose NetworkManager does not answer. The
 // hint is empty if nothing is known beyond that.
 func NoManager(f Facts) (what, hint string) {
 	if c := f.System.Container; c != "" && !f.Manager.Installed {

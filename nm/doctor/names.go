@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// Names shortens what is private. Equal addresses stay equal: each gets a number, in the order in
+// Names shortens private words. Equal addresses stay equal: each gets a number, in the order in
 // which they are met. The zero value is ready.
 type Names struct{ numbers map[netip.Addr]int }
 
@@ -69,7 +69,7 @@ func shortPath(found string) string {
 	return found[:at] + "/..."
 }
 
-// Text shortens what is private in a text of nmgre's own, such as a path in an error: UUIDs, MAC
+// Text shortens the private words in a text of nmgre's own, such as a path in an error: UUIDs, MAC
 // addresses, IP addresses, and paths of people's own.
 func (n *Names) Text(text string) string {
 	text = path().ReplaceAllStringFunc(text, shortPath)

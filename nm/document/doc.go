@@ -25,10 +25,10 @@
 //	links:
 //	  - full: all                  # or star: paris, or between: [paris, rome]
 //
-// How addresses and keys are allotted, and what moves them, is in the documentation of nm/mesh. An
-// address in the pool that a link gives itself is taken out of the pool before that, and so is a
-// key. Where the same two hosts are in several links, the one with `between` counts, and else the
-// first.
+// The rules for addresses and keys from the pools, and the changes that move them, are in the
+// documentation of nm/mesh. An address in the pool that a link gives itself is taken out of the
+// pool before that, and so is a key. Where the same two hosts are in several links, the one with
+// `between` counts, and else the first.
 //
 // fields.go has the fields of a tunnel, parse.go and yaml.go read a document, links.go makes the
 // tunnels of a host from its links, write.go writes a document, and schema.go makes the JSON Schema

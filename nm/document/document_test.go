@@ -144,7 +144,7 @@ func TestRightDocuments(t *testing.T) {
 	golden(t, "testdata/right.txt", b.String())
 }
 
-// What is written is read as the same tunnels.
+// A document that was written is read as the same tunnels.
 func TestWriteAndParse(t *testing.T) {
 	for name, text := range cases(t, "testdata/right.yaml") {
 		d, err := Parse(text, Options{})

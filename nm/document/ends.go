@@ -40,7 +40,7 @@ func (d *Document) Tunnels(name string) ([]Tunnel, error) {
 	return tunnels, p.err()
 }
 
-// proto is what all ends of a host's part of one link have in common.
+// proto has the settings that all ends of a host's part of one link share.
 type proto struct {
 	tunnel nm.Tunnel
 	set    settings

@@ -180,7 +180,7 @@ func option(name, about string) field {
 			switch {
 			case name != "ignore-df":
 				*t.Link.Option(name) = on
-			case on: // off is the default, and not what leaves path MTU discovery as it is
+			case on: // off is the default, and not a value that leaves path MTU discovery as it is
 				t.SetIgnoreDF(true)
 			}
 			return err

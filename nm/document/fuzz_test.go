@@ -9,8 +9,8 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Nothing that is read makes the parser fail in another way than by an error that says where. What
-// it takes is written and read as the same.
+// Any text is taken, or gives an error that names the place. A document that is taken is written
+// and read as the same.
 func FuzzParse(f *testing.F) {
 	for _, file := range []string{"testdata/right.yaml", "testdata/wrong.yaml"} {
 		for _, text := range cases2(f, file) {

@@ -41,7 +41,7 @@ type link struct {
 	ends      map[int]settings // by host; of between alone
 }
 
-// joined is a pair of hosts with the link that joins them, and what was allotted to it.
+// joined is a pair of hosts with the link that joins them, and its addresses and key.
 type joined struct {
 	mesh.Pair
 	link      int
@@ -149,7 +149,7 @@ func (p *parser) prefixes(one pair) []netip.Prefix {
 	return list
 }
 
-// readLinks reads the links, and allots to each pair what the pools have.
+// readLinks reads the links, and allots addresses and keys from the pools to each pair.
 func (p *parser) readLinks(d *Document, top map[string]pair) {
 	if len(p.errs) > 0 {
 		return // links are about hosts
@@ -272,7 +272,7 @@ func (p *parser) hostList(d *Document, one pair) []int {
 	return list
 }
 
-// between reads the two hosts of a pair, and what is given for each end.
+// between reads the two hosts of a pair, and the fields of each end.
 func (p *parser) between(d *Document, l *link, own map[string]pair) {
 	before := len(p.errs)
 	l.between, l.hosts = true, p.hostList(d, own["between"])

@@ -10,7 +10,7 @@ import (
 	"nmgre/routes"
 )
 
-// Options are what reading a document depends on.
+// Options are the facts of a host that the reading of a document depends on.
 type Options struct {
 	Names routes.Names // of tables and the like, as iproute2 has them on the host
 }
@@ -57,7 +57,7 @@ func (s settings) over(t settings) settings {
 	out := make(settings, len(s)+len(t))
 	ignoreDF := slices.Equal(t[fieldIndex()["ignore-df"]].values, []string{"true"})
 	for i, v := range s {
-		// what follows from ignore-df is no longer for the defaults to say
+		// ignore-df decides these fields, and not the defaults
 		if ignoreDF && (fields[i].name == "ttl" || fields[i].name == "no-pmtud") {
 			continue
 		}

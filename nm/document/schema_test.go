@@ -167,8 +167,8 @@ func TestSchemaTakesTheRight(t *testing.T) {
 	}
 }
 
-// beyondSchema are the wrong documents that only the parser can refuse: what is wrong about them is
-// no matter of form.
+// beyondSchema are the wrong documents that only the parser can refuse: their faults are no matter
+// of form.
 var beyondSchema = []string{
 	"no peer", "no address", "two of one name", "a name that is too long", "a peer that is no address", "an inner address without a length", "a key and an input key",
 	"an MTU that is too small", "the mode of the other family", "a wrong route", "a wrong rule", "a wrong SNAT", "an anchor and an alias", "a tag", "a second document", "a control character in a name",

@@ -166,7 +166,7 @@ type pair struct {
 	node *yaml.Node
 }
 
-// plain refuses what no part of a document may have: anchors, aliases, tags and too much depth.
+// plain refuses nodes that no document may have: anchors, aliases, tags and too much depth.
 func (p *parser) plain(n *yaml.Node, depth int) bool {
 	switch {
 	case depth > maxDepth:
@@ -238,7 +238,7 @@ func (p *parser) value(n *yaml.Node, field string) (string, bool) {
 	return "", false
 }
 
-// kindOf names what a node is.
+// kindOf names the kind of a node.
 func kindOf(n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.MappingNode:

@@ -10,7 +10,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// carrying adds a tunnel to a host as it greets, with what the tunnel carries.
+// carrying adds a tunnel to a host as it greets, with the tunnel's networks.
 func carrying(h *Hello, flags, name string) *Hello {
 	im, err := importer.Read("nmgre create "+flags+" --name "+name, importer.Options{From: "nmgre", Strict: true})
 	if err != nil {
@@ -21,7 +21,7 @@ func carrying(h *Hello, flags, name string) *Hello {
 	return h
 }
 
-// A network that another tunnel carries already is left out of what is proposed, at either end, and
+// A network that another tunnel carries already is left out of the proposal, at either end, and
 // that is said. One that a tunnel to elsewhere carries as a part of something larger is not.
 func TestProposeNotTwice(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -66,9 +66,9 @@ func TestProposeNotTwice(t *testing.T) {
 	}
 }
 
-// The other end of the tunnel that is mended carries what it is to carry.
+// The other end of the tunnel that is mended carries its own networks.
 func TestMendedCarriesItsOwn(t *testing.T) {
-	for _, key := range []string{"", " --key 5"} { // the second one differs from what is wanted
+	for _, key := range []string{"", " --key 5"} { // the second one differs from the wish
 		near := tunnel(t, "--name gre1 --peer 100.0.2.100 --local 100.0.1.100 --address 172.16.9.1/30 --mtu 1400")
 		far := carrying(linux2(), "--peer 100.0.1.100 --local 100.0.2.100 --address 172.16.9.2/30 --route 10.10.1.0/24"+key, "gre1")
 		w := Wish{Near: near, There: true}

@@ -1,6 +1,7 @@
-// Package pair has what two hosts say to each other when one of them makes or verifies both ends of
-// a tunnel: the messages with their bounds, the choice of the two ends from what both hosts say of
-// themselves, and the judgement on what both ends have seen. It is pure. Begin with [Message].
+// Package pair has the conversation of two hosts when one of them makes or verifies both ends of a
+// tunnel: the messages with their bounds, the choice of the two ends from the greetings of both
+// hosts, and the judgement on the packets that both ends have seen. It is pure. Begin with
+// [Message].
 //
 // # The conversation
 //

@@ -27,7 +27,7 @@ func NetsOf(links []kernel.Link) []Net {
 	return nets
 }
 
-// HelloOf returns what a host says of itself, from its devices and profiles.
+// HelloOf returns the greeting of a host with these devices and profiles.
 func HelloOf(links []kernel.Link, profiles []nm.Profile) *Hello {
 	h := &Hello{Protocol: Protocol, Nets: NetsOf(links)}
 	for _, l := range links {
@@ -172,7 +172,7 @@ func FreeInner(near, far *Hello) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// Wish is what a person wants of both ends.
+// Wish has the two ends that a person wants.
 type Wish struct {
 	Near      nm.Tunnel
 	There     bool           // Near is there already
@@ -180,11 +180,11 @@ type Wish struct {
 	Routed    bool           // Near has the routes that are wanted, maybe none
 	FarRouted bool           // so have FarRoutes
 	FarRoutes []routes.Route // into the far end of the tunnel
-	FarPeer   netip.Addr     // what the far end calls this one; the zero Addr for the near end's address
+	FarPeer   netip.Addr     // this end's address as the far end knows it; the zero Addr for the near end's address
 }
 
-// Complete fills in what the wish leaves open: the far end's outer address, the inner addresses,
-// and the routes to the networks behind the far end. It returns notes about its choices.
+// Complete fills in the fields that the wish leaves open: the far end's outer address, the inner
+// addresses, and the routes to the networks behind the far end. It returns notes about its choices.
 func (w *Wish) Complete(host string, near, far *Hello) (notes []string, err error) {
 	t := &w.Near
 	if !t.Remote.IsValid() {
@@ -268,8 +268,8 @@ func (w *Wish) Far(mirror nm.FarEnd, near nm.Tunnel, far *Hello) (Message, []str
 	return Message{Type: Plan, Command: command, AnyName: slices.Contains(far.Names, t.Name)}, notes, nil
 }
 
-// Mend changes the tunnel t, which an end has, into the mirror that the other end wants. What the
-// other end does not care about stays: the name, further routes, SNAT, the zone.
+// Mend changes the tunnel t, which an end has, into the mirror that the other end wants. Settings
+// that do not concern the other end stay: the name, further routes, SNAT, the zone.
 func Mend(t *nm.Tunnel, want nm.Tunnel) {
 	t.Mode, t.Local, t.Remote = want.Mode, want.Local, want.Remote
 	t.InputKey, t.OutputKey = gre.CloneKey(want.InputKey), gre.CloneKey(want.OutputKey)

@@ -26,7 +26,7 @@ const (
 	Silence = 10 * time.Second // after which the other end counts as gone
 )
 
-// Bounds of what is read from the other end.
+// Bounds of the messages from the other end.
 const (
 	MaxLine     = 1 << 20 // bytes of a message
 	maxMessages = 10000   // of a conversation
@@ -40,7 +40,7 @@ type Type string
 
 // The messages of the near end.
 const (
-	Show  Type = "show" // tells what the other end of its tunnel is to be
+	Show  Type = "show" // tells how the other end of its tunnel is to be
 	Plan  Type = "plan"
 	Make  Type = "make"
 	Prove Type = "prove"
@@ -100,7 +100,7 @@ type Message struct {
 	Count int `json:"count,omitempty"`
 }
 
-// Hello is what the far end says of itself.
+// Hello is the far end's greeting: its own facts.
 type Hello struct {
 	Protocol int    `json:"protocol"`
 	Version  string `json:"version"` // of nmgre
@@ -213,7 +213,7 @@ type Reader struct {
 func NewReader(in io.Reader) *Reader { return &Reader{in: bufio.NewReader(in)} }
 
 // Next returns the next message. Its error is [io.EOF] at the end of the input, and one of the kind
-// [fault.ErrInvalid] for what is no message.
+// [fault.ErrInvalid] for a line that is no message.
 func (r *Reader) Next() (Message, error) {
 	line, err := r.line()
 	if err != nil {
@@ -266,7 +266,7 @@ func bad(format string, args ...any) error {
 		Hint: "use the same version of nmgre at both ends, and have the far shell print nothing where there is no terminal"}
 }
 
-// check refuses what no nmgre says.
+// check refuses a message that no nmgre writes.
 func (m *Message) check() error {
 	texts := slices.Concat([]string{m.Command, m.Name}, m.Changes, m.Steps, m.Notes, m.Taken)
 	if m.Failure != nil {

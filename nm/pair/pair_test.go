@@ -15,7 +15,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// What one end writes, the other one reads.
+// One end reads the messages that the other one writes.
 func TestMessages(t *testing.T) {
 	var b bytes.Buffer
 	sent := []Message{{Type: Alive}, {Type: Plan, Command: "nmgre create --peer 192.0.2.1 --address 172.16.0.1/30", AnyName: true},
@@ -37,7 +37,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// What no nmgre says is refused, and so is what is too long.
+// A message that no nmgre writes is refused, and so is one that is too long.
 func TestMessagesRefused(t *testing.T) {
 	for _, line := range []string{
 		"", "Welcome to linux2!\n", "{}\n", `{"type":"hello"}` + "\n", `{"type":"hello","hello":{"protocol":99}}` + "\n", `{"type":"run"}` + "\n",
@@ -88,7 +88,7 @@ func linux2() *Hello {
 		{"eth1", want.CIDR("10.10.2.1/24"), true, false}, {"eth2", want.CIDR("10.99.0.1/24"), false, false}, {"gre7", want.CIDR("172.16.0.5/30"), true, true}}, Names: []string{"gre1"}}
 }
 
-// What is left open is found: addresses that are free at both ends, and routes to what is behind.
+// Open fields get values: addresses that are free at both ends, and routes to the networks behind.
 func TestComplete(t *testing.T) {
 	near, far := linux1(), linux2()
 	near.Nets = append(near.Nets, Net{"br0", want.CIDR("172.16.0.0/29"), true, false})
@@ -151,7 +151,7 @@ func TestFar(t *testing.T) {
 	}
 }
 
-// An end that is mended keeps what the other end does not care about.
+// An end that is mended keeps the settings that do not concern the other end.
 func TestMend(t *testing.T) {
 	has := tunnel(t, "--name wan --peer 100.0.1.100 --address 172.16.9.2/30 --key 5 --route 10.77.0.0/16 --zone work")
 	mirror := tunnel(t, "--name gre1 --peer 100.0.1.100 --local 100.0.2.100 --address 172.16.0.2/30 --key 6 --route 10.10.1.0/24")
@@ -220,7 +220,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// Who could not listen proves nothing about what was not heard.
+// An end that could not listen proves nothing about packets that were not heard.
 func TestJudgeDeaf(t *testing.T) {
 	near, far := healthy()
 	near.Answered, far.Answered = 0, 0
@@ -233,8 +233,8 @@ func TestJudgeDeaf(t *testing.T) {
 	}
 }
 
-// FuzzMessage reads what the other end may send. What is taken is within its bounds, and is written
-// again.
+// FuzzMessage reads messages that the other end may send. One that is taken is within its bounds,
+// and is written again.
 func FuzzMessage(f *testing.F) {
 	f.Add([]byte(`{"type":"hello","hello":{"protocol":1,"nets":[{"dev":"eth0","address":"192.0.2.1/24","up":true}],"names":["gre1"],"ends":[{"name":"gre1","local":"192.0.2.1","remote":"192.0.2.2"}]}}`))
 	f.Add([]byte(`{"type":"plan","command":"nmgre create --peer 192.0.2.1 --address 172.16.0.1/30 --route '10.0.0.0/8 metric 5'"}`))

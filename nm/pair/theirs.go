@@ -12,7 +12,7 @@ import (
 )
 
 // Theirs returns the far end's tunnels that lead to this host and have no other end here, as far as
-// they fit what the wish says of both ends. With a name, it returns those of that name.
+// they fit the wish. With a name, it returns those of that name.
 func (w *Wish) Theirs(near, far *Hello, name string) []Ends {
 	var found []Ends
 	for _, e := range far.Ends {
@@ -48,9 +48,9 @@ func (e Ends) mirrors(other Ends) bool {
 	return same(e.Local, other.Remote) && same(e.Remote, other.Local) && e.Input == other.Output && e.Output == other.Input
 }
 
-// Match makes the wish for the near end fit the far end's tunnel theirs: mirror is what that needs
-// here. What the near end may choose by itself stays as it is wished. It fails with
-// [fault.ErrInvalid] where the wish says something else than the far end's tunnel.
+// Match makes the wish for the near end fit the far end's tunnel theirs: mirror is the near end of
+// that tunnel. Settings that the near end may choose by itself stay as they are wished. It fails
+// with [fault.ErrInvalid] where the wish contradicts the far end's tunnel.
 func (w *Wish) Match(host string, theirs Ends, mirror nm.Tunnel, near, far *Hello) (notes []string, err error) {
 	t, plain := &w.Near, nm.NewTunnel()
 	differs := func(flag, has string) error {
@@ -88,7 +88,7 @@ func (w *Wish) Match(host string, theirs Ends, mirror nm.Tunnel, near, far *Hell
 	return notes, nil
 }
 
-// routesTo gives the near end the routes to what is behind the far one.
+// routesTo gives the near end the routes to the networks behind the far one.
 func (w *Wish) routesTo(host string, list []routes.Route, near, far *Hello) (notes []string) {
 	toFar := leadsToAny(far, w.Near.Remote)
 	for _, r := range list {

@@ -11,8 +11,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// A tunnel of the far end counts where it leads here, has no other end here, and is nothing else
-// than what is wished.
+// A tunnel of the far end counts where it leads here, has no other end here, and fits the wish.
 func TestTheirs(t *testing.T) {
 	ends := func(change func(*Ends)) Ends {
 		e := Ends{Name: "gre1", Local: want.Addr("100.0.2.100"), Remote: want.Addr("100.0.1.100"), Input: "7", Output: "8"}
@@ -56,7 +55,7 @@ func TestTheirs(t *testing.T) {
 	}
 }
 
-// This end gets what both must agree on from the far end, and keeps what is its own.
+// This end gets the settings that both must agree on from the far end, and keeps its own choices.
 func TestMatch(t *testing.T) {
 	mirror := tunnel(t, "--peer 100.0.2.100 --local 100.0.1.100 --address 172.16.5.1/30 --input-key 8 --output-key 7 --ttl 40 --checksum --route 10.10.2.0/24 --route 10.10.1.0/25")
 	theirs := Ends{Name: "gre1"}

@@ -13,7 +13,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// View is what one end has, and what it has seen while both ends sent through the tunnel.
+// View has the settings of one end, and the packets that it has seen while both ends sent some.
 type View struct {
 	Found bool   `json:"found"` // it has a tunnel between the two outer addresses
 	Name  string `json:"name"`
@@ -25,7 +25,7 @@ type View struct {
 	Input  string         `json:"input_key"` // empty for none
 	Output string         `json:"output_key"`
 	Inner  []netip.Prefix `json:"inner"`
-	Peer   netip.Addr     `json:"peer"` // what it takes for the other end's inner address
+	Peer   netip.Addr     `json:"peer"` // the other end's inner address that it asks
 
 	Deaf     bool   `json:"deaf"`     // it could not listen to the packets
 	More     bool   `json:"more"`     // it could not keep all that it heard
@@ -36,7 +36,7 @@ type View struct {
 	Answered int    `json:"answered"`
 }
 
-// Seal is what is told of GRE packets that look alike.
+// Seal has the fields of GRE packets that look alike.
 type Seal struct {
 	From  netip.Addr `json:"from"` // outer
 	To    netip.Addr `json:"to"`
@@ -48,7 +48,7 @@ type Seal struct {
 // maxSeals bounds a list of packets.
 const maxSeals = 128
 
-// check refuses what no host can see.
+// check refuses a view that no host can have.
 func (v *View) check() error {
 	if v == nil {
 		return nil
@@ -77,7 +77,7 @@ func (v *View) check() error {
 	return nil
 }
 
-// checkKey refuses what is no key.
+// checkKey refuses a text that is no key.
 func checkKey(text string) error {
 	if text == "" {
 		return nil
@@ -102,7 +102,7 @@ func ViewOf(p nm.Profile, link *kernel.Link) View {
 	return v
 }
 
-// Hear adds what a host has heard.
+// Hear adds the packets that a host has heard.
 func (v *View) Hear(h kernel.Heard) {
 	v.Sent, v.Arrived, v.Accepted, v.More = seals(h.Sent), seals(h.Arrived), seals(h.Accepted), h.More
 	v.Deaf = slices.ContainsFunc(h.Deaf, func(d kernel.Deaf) bool { return d.What != kernel.HearsCounters && d.What != kernel.HearsErrors })
@@ -143,7 +143,7 @@ type Finding struct {
 	Hint     string
 }
 
-// Judge says what both ends together prove. host is the far end's name for a person.
+// Judge returns the findings from both views. host is the far end's name for a person.
 func Judge(near, far View, host string) []Finding {
 	j := judge{near: near, far: far, host: fault.Printable(host)}
 	j.presence()

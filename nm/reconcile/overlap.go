@@ -9,7 +9,8 @@ import (
 
 // Beside returns the problems of tunnels that are made together with others: an inner network that
 // overlaps one of another tunnel, and a route of which another tunnel has the like, so that packets
-// would go into that one. isNew says which of the tunnels are made. What is there already stays.
+// would go into that one. isNew says which of the tunnels are made. Tunnels that are there already
+// stay.
 func Beside(tunnels []nm.Tunnel, isNew func(i int) bool) error {
 	type slot struct {
 		dst    netip.Prefix

@@ -17,7 +17,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Plan is what is to be done so that a host has the tunnels of a document. It is data only.
+// Plan has the steps that give a host the tunnels of a document. It is data only.
 type Plan struct {
 	// Steps has a step for each tunnel: those of the document in its order, then the pruned ones.
 	// Want is the whole tunnel as it will be.
@@ -62,9 +62,8 @@ func (c Changes) Effects() []func() plan.Effect {
 	return list
 }
 
-// Make decides what is to be done so that the host has the wanted tunnels, and checks that it
-// can have them. It changes nothing. Its errors are those of [plan.Create] and
-// [plan.Edit], joined.
+// Make decides on the steps that give the host the wanted tunnels, and checks that it can have
+// them. It changes nothing. Its errors are those of [plan.Create] and [plan.Edit], joined.
 func Make(ctx context.Context, sys nm.System, profiles []nm.Profile, wants []Wanted, opts Options) (Plan, error) {
 	a := applier{host: sys, profiles: profiles, opts: opts}
 	if err := a.look(ctx); err != nil {
@@ -89,7 +88,7 @@ func Make(ctx context.Context, sys nm.System, profiles []nm.Profile, wants []Wan
 type applier struct {
 	host     nm.System
 	opts     Options
-	sys      nm.System // one look at the kernel, without what is deleted
+	sys      nm.System // one look at the kernel, without the tunnels to delete
 	links    []kernel.Link
 	profiles []nm.Profile
 	have     []Have
@@ -182,7 +181,7 @@ func (a *applier) decide(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// hide takes what is deleted away from what the plans see.
+// hide takes the tunnels to delete away from the profiles and links that the plans see.
 func (a *applier) hide() {
 	gone := func(name string) bool {
 		return slices.ContainsFunc(a.plan.Steps, func(s Step) bool { return s.Action == Delete && s.Name == name })
@@ -276,7 +275,7 @@ func PlanNew(ctx context.Context, sys nm.System, profiles plan.Profiles, want nm
 	return planned, nil
 }
 
-// WithEnds checks the ends of an edited tunnel, and adds what there is to say of them.
+// WithEnds checks the ends of an edited tunnel, and adds the notes about them.
 func WithEnds(ctx context.Context, sys nm.System, planned plan.EditPlan) (plan.EditPlan, error) {
 	if err := ends.Check(ctx, sys, planned.Before, planned.After); err != nil {
 		return plan.EditPlan{}, fault.Ended(ctx, err)

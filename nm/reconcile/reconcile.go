@@ -16,8 +16,8 @@ import (
 	"nmgre/routes/rule"
 )
 
-// Wanted is a tunnel of a document. It has a name, and is whole but for what [nm.Tunnel] leaves to
-// a plan.
+// Wanted is a tunnel of a document. It has a name, and is whole but for the fields that [nm.Tunnel]
+// leaves to a plan.
 type Wanted struct {
 	Tunnel nm.Tunnel
 	Absent bool // it must not be there
@@ -30,10 +30,10 @@ type Have struct {
 	Kept    keep.Kept // by root for it; may be empty
 }
 
-// Whole returns the tunnel with what root keeps for it.
+// Whole returns the tunnel with its kept routes and rules.
 func (h Have) Whole() nm.Tunnel { return h.Profile.Tunnel.WithKept(h.Kept) }
 
-// Action is what becomes of a tunnel.
+// Action is the kind of a step.
 type Action string
 
 // The actions, by their names in the output of `nmgre apply --json`.
@@ -44,7 +44,7 @@ const (
 	None   Action = "none"
 )
 
-// Step is what is to be done about one tunnel.
+// Step is the change of one tunnel, or none.
 type Step struct {
 	Action Action
 	Name   string // of its interface
@@ -122,8 +122,8 @@ func same(want, before nm.Tunnel) bool {
 	return want.Local.IsValid() && (want.MTU != 0 || before.MTU == 0) && len(nm.Diff(before, want)) == 0
 }
 
-// Merged returns what a tunnel is to become, where a document wants it so: with what the document
-// leaves open, and a plan has decided well before.
+// Merged returns the tunnel that before is to become, where a document wants it so: fields that the
+// document leaves open stay as a plan has decided them.
 func Merged(want, before nm.Tunnel, links []kernel.Link) nm.Tunnel {
 	want = want.Sharing()
 	want.Document = before.Document

@@ -59,7 +59,7 @@ func rules(t *testing.T, texts ...string) (list []rule.Rule) {
 	return list
 }
 
-// What a plan has decided is no difference, and everything else is one.
+// A field that a plan has decided is no difference, and every other one is.
 func TestDecideAboutOne(t *testing.T) {
 	for _, c := range []struct {
 		name         string
@@ -116,7 +116,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// What root keeps is part of the tunnel.
+// The routes and rules that root keeps are part of the tunnel.
 func TestKept(t *testing.T) {
 	snat := []keep.SNAT{{Dst: want.CIDR("10.10.1.0/24"), Source: want.Addr("10.10.1.1")}}
 	have := []Have{{Profile: nm.Profile{UUID: "u", Tunnel: decided()}, Kept: keep.Kept{UUID: "u", SNAT: snat}}}
@@ -130,7 +130,7 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// Tunnels are made, deleted and pruned; what was made from another document, or by hand, stays.
+// Tunnels are made, deleted and pruned; those made from another document, or by hand, stay.
 func TestDecideAboutAll(t *testing.T) {
 	tunnel := func(name, document string) Have {
 		one := decided()
@@ -180,7 +180,7 @@ func TestTwins(t *testing.T) {
 }
 
 // Tunnels that are made together have inner networks and routes that are not in each other's way.
-// What is there already stays as it is.
+// Those that are there already stay as they are.
 func TestBeside(t *testing.T) {
 	tunnel := func(name string, address string, specs ...string) nm.Tunnel {
 		one := nm.Tunnel{Name: name, Addresses: want.CIDRs(address)}

@@ -93,7 +93,7 @@ func TestMemory(t *testing.T) {
 }
 
 // memory returns the largest growth of the heap while do runs, in bytes. Garbage is collected
-// early, or a busy machine would be measured by what it has not come to collect.
+// early, or garbage that a busy machine has not come to collect would count.
 func memory(do func()) uint64 {
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	var before, now runtime.MemStats

@@ -1,6 +1,5 @@
-// Package importer decides what an input in another notation becomes: which notation it is, which
-// of its tunnels this host makes, and what became of each of its lines. It is pure, and changes
-// nothing.
+// Package importer reads an input in another notation: it decides which notation it is, which of
+// its tunnels this host makes, and the fate of each of its lines. It is pure, and changes nothing.
 package importer
 
 import (
@@ -39,7 +38,7 @@ type Options struct {
 	Held func(netip.Addr) bool
 }
 
-// Import is what an input becomes.
+// Import has the tunnels of an input, and the fates of its lines.
 type Import struct {
 	Kind    *notation.Kind
 	Lines   []notation.Line // those that are not empty and no comment
@@ -236,7 +235,7 @@ func isMirror(a, b *notation.Found) bool {
 	return a.Local.IsValid() && a.Local != a.Remote && a.Local == b.Remote && b.Local == a.Remote && gre.SameKey(a.InputKey, b.OutputKey)
 }
 
-// compare notes what the two ends of an input do not agree in.
+// compare notes the fields in which the two ends of an input do not agree.
 func (d *decision) compare(a, b *notation.Found) {
 	l := notation.Link{Near: notation.End{Tunnel: a.Tunnel}, Far: notation.End{Tunnel: b.Tunnel}}
 	for _, differ := range l.Differences() {
@@ -335,7 +334,7 @@ func counted(n int) string {
 	return fmt.Sprintf("%d tunnels", n)
 }
 
-// Counts says in a few words what became of the lines.
+// Counts says in a few words how many lines have which fate.
 func (im Import) Counts() string {
 	var n [notation.NotPossible + 1]int
 	for _, line := range im.Lines {

@@ -13,7 +13,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// text shows what an input becomes.
+// text shows the import of an input.
 func text(input string, opts Options) string {
 	im, err := Read(input, opts)
 	var b strings.Builder

@@ -11,7 +11,7 @@ import (
 )
 
 // Each file of testdata/read has the inputs of one notation, with a line === NAME OPTIONS above
-// each. The golden file has what became of them.
+// each. The golden file has the imports.
 func TestInputs(t *testing.T) {
 	files, err := filepath.Glob("testdata/read/*.txt")
 	if err != nil || len(files) == 0 {

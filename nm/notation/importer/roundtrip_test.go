@@ -90,7 +90,7 @@ func generated(r *rand.Rand) nm.Tunnel {
 	return t
 }
 
-// generatedLink adds what the device and the link have besides.
+// generatedLink adds settings of the device and the link.
 func generatedLink(t *nm.Tunnel, chance func(percent int) bool) {
 	if t.Mode.Ethernet() && chance(50) {
 		t.MAC = "02:00:5e:10:00:01"
@@ -125,7 +125,7 @@ func generatedRoute(r *rand.Rand, t nm.Tunnel, i int) routes.Route {
 	return routes.MustParse(spec)
 }
 
-// fitted takes out of a tunnel what a notation cannot hold, or holds in another way.
+// fitted takes settings out of a tunnel that a notation cannot hold, or holds in another way.
 func fitted(k *notation.Kind, t nm.Tunnel) nm.Tunnel {
 	h := k.Holds
 	if !slices.Contains(h.Modes, t.Mode) {
@@ -206,7 +206,7 @@ func fitted(k *notation.Kind, t nm.Tunnel) nm.Tunnel {
 	return t
 }
 
-// What a notation writes, it reads again as the same, for 300 generated links and both ends.
+// A notation reads its own texts as the same links, for 300 generated links and both ends.
 func TestRoundTrip(t *testing.T) {
 	for _, k := range every.Kinds() {
 		if k.Read == nil {
@@ -238,7 +238,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// same compares a tunnel with what is read of its text.
+// same compares a tunnel with the one that is read of its text.
 func same(t *testing.T, k *notation.Kind, l notation.Link) bool {
 	t.Helper()
 	text, err := k.Text(l)

@@ -36,8 +36,8 @@ type Question struct {
 	Probe func(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, error)
 	Dev   string     // the tunnel's
 	Peer  netip.Addr // the far end's inner address
-	// CopiesTTL says that the tunnel copies the TTL of what it carries. Then a packet of TTL 1 does
-	// not get to the far end.
+	// CopiesTTL says that the tunnel copies the TTL of the packets in it. Then a packet of TTL 1
+	// does not get to the far end.
 	CopiesTTL bool
 }
 
@@ -46,7 +46,7 @@ type Asking struct {
 	found  []Found
 	all    sync.WaitGroup
 	cancel context.CancelFunc
-	// networks ends what is asked for networks: nobody waits for that
+	// networks ends the requests for networks: nobody waits for those
 	networks context.CancelFunc
 }
 
@@ -73,8 +73,8 @@ func (q Question) from(a Asked, to netip.Addr) kernel.Probe {
 	return kernel.Probe{Dev: q.Dev, From: a.Address.Addr(), To: to, Count: count, Enough: 1, Interval: interval, UntilRefused: true}
 }
 
-// End ends the asking, and returns what was found. With wait it waits for what is still under way,
-// up to 3.5 seconds; for networks no longer than grace.
+// End ends the asking, and returns the answers. With wait it waits for requests still under way, up
+// to 3.5 seconds; for networks no longer than grace.
 func (a *Asking) End(wait bool, grace time.Duration) []Found {
 	if !wait {
 		a.cancel()
@@ -120,7 +120,7 @@ func (q Question) ask(ctx context.Context, f *Found) {
 	all.Wait()
 }
 
-// askPeer asks the far end itself. What cannot be sent is not answered.
+// askPeer asks the far end itself. A request that cannot be sent is not answered.
 func (q Question) askPeer(ctx context.Context, like kernel.Probe) kernel.ProbeResult {
 	like.To, like.Count, like.Interval = q.Peer, nearCount, peerInterval
 	result, _ := q.send(ctx, like)

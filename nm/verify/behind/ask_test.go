@@ -15,8 +15,8 @@ import (
 	"nmgre/testdata/want"
 )
 
-// far is what is beyond a tunnel: what it does with a request, by its source, its destination and
-// its hops, as "10.10.1.1 10.10.2.100" or "172.16.0.1 10.10.2.100 hops 1".
+// far is a world beyond a tunnel: its answer to a request, by the request's source, destination and
+// hops, as "10.10.1.1 10.10.2.100" or "172.16.0.1 10.10.2.100 hops 1".
 type far struct {
 	sync.Mutex
 
@@ -70,7 +70,7 @@ func to(address string, sources ...Source) Found {
 	return f
 }
 
-// text prints what was found.
+// text prints the answers.
 func text(f Found) string {
 	list := func(asked []Asked) string {
 		var texts []string
@@ -140,7 +140,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// All addresses are asked at once. What one packet tells of the far end counts for all of them: it
+// All addresses are asked at once. One packet's news of the far end counts for all of them: it
 // sends few errors a second.
 func TestAskMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

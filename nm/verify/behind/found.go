@@ -15,17 +15,17 @@ type Source struct {
 	Forwards bool         // this host forwards the packets of its network
 }
 
-// Asked is what came back of the requests from one source.
+// Asked has the answers to the requests from one source.
 type Asked struct {
 	Source
 	Result kernel.ProbeResult
-	// Peer is what the far end's inner address itself answered to this source. Nothing is sent
+	// Peer has the answers of the far end's inner address itself to this source. Nothing is sent
 	// there from the inner address, whose answers are known.
 	Peer kernel.ProbeResult
 	Err  error // why no request could be sent; nil if one was
 }
 
-// Found is what is known of one address behind the far end.
+// Found has the answers of one address behind the far end, and the way to it.
 type Found struct {
 	To netip.Addr
 	// Network is set where nobody has given the address: it stands for this network, and is asked

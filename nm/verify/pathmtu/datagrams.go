@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Datagrams is what became of UDP datagrams of the whole size to a port at which nobody listens. A
+// Datagrams is the fate of UDP datagrams of the whole size to a port at which nobody listens. A
 // filter of long echoes looks like a black hole, and lets these through.
 type Datagrams int
 
@@ -51,7 +51,7 @@ func (s Search) askByUDP(ctx context.Context, stop func()) *asking {
 	return a
 }
 
-// end returns what was found. Without wait it is only what is known already.
+// end returns the fate of the datagrams. Without wait it is the one that is known already.
 func (a *asking) end(wait bool) Datagrams {
 	if !wait {
 		a.cancel()

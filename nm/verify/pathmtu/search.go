@@ -44,7 +44,7 @@ type Search struct {
 	refused bool // somebody has refused a packet of the whole size already
 }
 
-// Found is what was measured. The zero Found says that nothing was.
+// Found is the result of a measurement. The zero Found says that nothing was measured.
 type Found struct {
 	Whole int // the size that was tried first, in bytes; 0 if nothing was measured
 	Fits  int // the largest size that was answered; 0 if none was
@@ -53,7 +53,7 @@ type Found struct {
 	Fails int
 	// Sure says that Fails was sent twice more at the end, and that nothing answered it again.
 	Sure bool
-	// Datagrams is what became of UDP datagrams of the whole size, where its echoes were lost.
+	// Datagrams is the fate of UDP datagrams of the whole size, where its echoes were lost.
 	Datagrams Datagrams
 }
 
@@ -79,8 +79,9 @@ func (f Found) Text() string {
 }
 
 // Beside sends small packets as p says until one is answered, and at the same time one of the whole
-// size. If that is not answered, it measures. It returns the small packets' answers, and what was
-// measured. The end of measuring ends that alone. p.Enough does not count: one answer is enough.
+// size. If that is not answered, it measures. It returns the small packets' answers, and the result
+// of measuring. The end of measuring ends that alone. p.Enough does not count: one answer is
+// enough.
 func (s Search) Beside(ctx, measuring context.Context, p kernel.Probe) (result kernel.ProbeResult, found Found, err error) {
 	p.Enough = 1
 	s.Like = p
@@ -98,7 +99,7 @@ func (s Search) Beside(ctx, measuring context.Context, p kernel.Probe) (result k
 		found = Found{Whole: s.Whole, Fits: s.Whole}
 	case first.err == nil || errors.Is(first.err, context.Canceled): // else it cannot be sent
 		s.refused = len(first.result.Refusals) > 0
-		found, _ = s.Run(measuring) // what cannot be measured is not known
+		found, _ = s.Run(measuring) // after an error the zero Found says that nothing is known
 	}
 	return result, found, nil
 }
@@ -132,9 +133,9 @@ func (f *first) end(wait time.Duration) {
 }
 
 // Run measures. Whoever has one answer to a small packet already may call it. The whole size costs
-// a round trip; a search takes about two seconds at most, and gives what it has found by then. A
-// datagram of the whole size that gets through ends it. Run fails if packets cannot be sent, and
-// when ctx ends.
+// a round trip; a search takes about two seconds at most, and gives its result so far. A datagram
+// of the whole size that gets through ends it. Run fails if packets cannot be sent, and when ctx
+// ends.
 func (s Search) Run(ctx context.Context) (Found, error) {
 	limited, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
@@ -221,7 +222,7 @@ func (s Search) ask(ctx context.Context, sizes []int) ([]bool, error) {
 // answer comes in within twice that.
 func (s Search) wait() time.Duration { return min(max(s.RTT*3/2, minWait), maxWait) }
 
-// take notes the answers. What was not answered counts only if there was time for it.
+// take notes the answers. A size that was not answered counts only if there was time for it.
 func (f *Found) take(sizes []int, answered []bool, whole bool) {
 	for i, size := range sizes {
 		if answered[i] {
@@ -235,8 +236,8 @@ func (f *Found) take(sizes []int, answered []bool, whole bool) {
 	}
 }
 
-// begin returns the sizes of the first round: what this host was told, and one byte more; without
-// that, some from 1280 up.
+// begin returns the sizes of the first round: 1280, the size that this host was told, and one byte
+// more; without one that was told, some from 1280 up.
 func (f *Found) begin(told int) []int {
 	if told < Least || told >= f.Whole {
 		return f.next()
@@ -250,8 +251,8 @@ func (f *Found) begin(told int) []int {
 	return sizes
 }
 
-// next returns the sizes of the next round, in ascending order: they divide what is not known yet
-// into equal parts. There are none when all is known.
+// next returns the sizes of the next round, in ascending order: they divide the unknown range into
+// equal parts. There are none when all is known.
 func (f *Found) next() (sizes []int) {
 	low := f.Fits
 	for _, size := range []int{Modest, Least} {

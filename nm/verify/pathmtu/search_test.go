@@ -140,7 +140,7 @@ func TestSearchIsExact(t *testing.T) {
 	}
 }
 
-// A long way ends the search before it is exact. What is said then is true.
+// A long way ends the search before it is exact. Its result is true all the same.
 func TestSearchEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, begin := way{fits: 1372, rtt: 350 * time.Millisecond}, time.Now()
