@@ -9,10 +9,9 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Bound returns nil if what is kept may be carried out for the tunnel as it is: its profile p, and
-// its device link, which may be nil. Root has allowed it for one interface and one far end. Any
-// user may own the profile and lead it elsewhere: then nothing that is kept is carried out, and the
-// error says why.
+// Bound returns nil if k may be carried out for the tunnel as it is: its profile p, and its device
+// link, which may be nil. Root has allowed k for one interface and one far end. Any user may own
+// the profile and lead it elsewhere: then nothing of k is carried out, and the error says why.
 func (k Kept) Bound(p Running, link *kernel.Link) error {
 	name := fault.Printable(k.Name)
 	switch {

@@ -23,7 +23,7 @@ func (l *LocalKeeper) Converge(ctx context.Context, about string) (c Converged, 
 // converge does the work of [LocalKeeper.Converge] under the lock. written, which may be nil, has
 // just been put into the store: its file is not read again, and Refused is about its routes.
 func (l *LocalKeeper) converge(ctx context.Context, about string, written *Kept, progress func(done, total int)) (Converged, error) {
-	waiting := l.Store.SetWaiting(ctx, false) // whoever waits is served by what is read from now on
+	waiting := l.Store.SetWaiting(ctx, false) // this run reads the files for all who wait
 	tries, found := l.endTrials(ctx)
 	l.begin()
 	s, err := l.readState(ctx, written)

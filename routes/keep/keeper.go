@@ -19,15 +19,15 @@ type LocalKeeper struct {
 	Kernel  kernel.Kernel
 	Gateway Gateway
 	Store   Store
-	// Vet, which may be nil, checks what a caller without root wants to keep, or to forget if it is
-	// empty. Keep keeps what Vet returns. It is called under the lock: what it has read cannot
-	// change before the file is written.
+	// Vet, which may be nil, checks the k that a caller without root wants to keep. An empty k is
+	// one to forget. Keep keeps the k that Vet returns. Vet is called under the lock: the files
+	// that it has read cannot change before the new one is written.
 	Vet func(ctx context.Context, k Kept) (Kept, error)
 	// Patience is how long to wait for the lock at most, and how long for NetworkManager's
 	// answers. It is 0 where the context alone bounds them.
 	//
-	// A keeper without the lock asks whoever has it to converge once more, and gives up. A
-	// keeper without NetworkManager's answers takes the kernel's devices for what is up.
+	// A keeper without the lock asks its holder to converge once more, and gives up. A keeper
+	// without NetworkManager's answers takes a tunnel to be up if the kernel has its device.
 	Patience time.Duration
 	// Settling, which may be nil, notes that nothing is left to do.
 	Settling Settling
@@ -44,8 +44,8 @@ func (l *LocalKeeper) MayKeep() error {
 }
 
 // Keep writes k and converges, all of it or nothing: if the kernel refuses one of k's routes, or
-// ctx ends, it undoes the change of the file and of the kernel, and the error says so. What cannot
-// be done for other tunnels is no error.
+// ctx ends, it undoes the change of the file and of the kernel, and the error says so. Failures of
+// other tunnels are no error.
 func (l *LocalKeeper) Keep(ctx context.Context, k Kept, progress func(done, total int)) (c Converged, err error) {
 	err = l.locked(ctx, func() error {
 		c, err = l.keep(ctx, &k, progress, l.Store.Put)

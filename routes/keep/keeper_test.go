@@ -186,7 +186,7 @@ func TestKeepDespiteAnother(t *testing.T) {
 	want.Same(t, "after a Keep that failed", w.String(), before)
 }
 
-// What cannot be done for one tunnel is no reason for the commands about another to fail.
+// A failure of one tunnel is no reason for the commands about another to fail.
 func TestCommandsDespiteAnother(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -223,8 +223,8 @@ func TestCommandsDespiteAnother(t *testing.T) {
 	}
 }
 
-// What another tunnel's killed process has tried, and cannot be ended, keeps no other from being
-// changed.
+// A killed process's trial that cannot be ended keeps its own tunnel from being changed, and no
+// other.
 func TestKeepDespiteAnothersTrial(t *testing.T) {
 	w := two(t)
 	killed := w.Start()
@@ -253,8 +253,8 @@ func TestKeepDespiteAnothersTrial(t *testing.T) {
 	}
 }
 
-// What a killed process has tried beside a profile stays if the profile was saved, and goes if the
-// profile is still on trial, or gone.
+// The trial of a killed process stays if the profile beside it was saved, and goes if the profile
+// is still on trial, or gone.
 func TestTriedBesideAProfile(t *testing.T) {
 	for what, c := range map[string]struct {
 		then  func(p *nm.Profile)
@@ -349,7 +349,7 @@ func mustTellWhere(t *testing.T, w *fake.World, name, why string) {
 	}
 }
 
-// An edit of the far end moves what root keeps there, with the pin. No other change does.
+// An edit of the far end moves the kept file and the pin to the new one. No other change does.
 func TestMoveTheFarEnd(t *testing.T) {
 	w := two(t)
 	id := uuid(w, "gre1")

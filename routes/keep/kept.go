@@ -32,7 +32,7 @@ type Kept struct {
 	// the devices between which packets are forwarded, among them the tunnel's; empty for no
 	// forwarding
 	Forward  []string
-	ClampMSS bool // lower the MSS of TCP connections through the tunnel to what fits
+	ClampMSS bool // lower the MSS of TCP connections through the tunnel to fit its MTU
 	// A tunnel's route covers Remote, this tunnel's own as a rule: keep the far end reachable by a
 	// host route, the pin.
 	Pin bool

@@ -58,8 +58,8 @@ type linkChange struct {
 
 type linkChanges []linkChange
 
-// noted returns what is remembered while the changes are made: what nmgre has set before, and what
-// it sets now. A process that is killed in the middle leaves a note of both.
+// noted returns the options to remember while the changes are made: those that nmgre has set
+// before, and those that it sets now. A process that is killed in the middle leaves a note of both.
 func (list linkChanges) noted(before, now map[string]SetOptions) map[string]SetOptions {
 	both := maps.Clone(now)
 	for _, c := range list {
@@ -71,7 +71,7 @@ func (list linkChanges) noted(before, now map[string]SetOptions) map[string]SetO
 }
 
 // linkChanges compares the links with the options that are wanted, by the names of the devices. It
-// returns the changes that make them agree, and what nmgre will have set then.
+// returns the changes that make them agree, and the options that nmgre will have set then.
 func (s *state) linkChanges(before map[string]SetOptions, wanted map[string]*Kept) (changes linkChanges, now map[string]SetOptions) {
 	now = make(map[string]SetOptions)
 	names := slices.Collect(maps.Keys(before))
@@ -98,7 +98,7 @@ func (s *state) linkChanges(before map[string]SetOptions, wanted map[string]*Kep
 }
 
 // linkDifference returns the change of a link whose options own are nmgre's, and those that are
-// nmgre's afterwards. k is what is wanted; nil for nothing.
+// nmgre's afterwards. k has the options that are wanted; nil wants none.
 func linkDifference(link kernel.Link, own gre.LinkOptions, k *Kept) (change linkChange, set gre.LinkOptions) {
 	var want gre.LinkOptions
 	change.Name, change.index = link.Name, link.Index

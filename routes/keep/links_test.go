@@ -72,7 +72,7 @@ func TestLinkOptionsOfOthers(t *testing.T) {
 	}
 }
 
-// What the kernel refuses is undone as a whole: the file, and the options that it has taken.
+// A refusal of the kernel undoes the whole change: the file, and the options that it has taken.
 func TestLinkOptionsAreUndone(t *testing.T) {
 	w, kept := optioned(t, gre.LinkOptions{Checksum: true})
 	before := w.String()

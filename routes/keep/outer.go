@@ -10,7 +10,8 @@ type OuterPackets struct {
 	Tunnel string // the tunnel's own device
 }
 
-// OuterRules is what the rules of other programs on this host do to the outer packets of a tunnel.
+// OuterRules are the rules of other programs on this host that drop or rewrite the outer packets of
+// a tunnel.
 type OuterRules struct {
 	// Obstacles are the chains that drop some, those for incoming packets first, in the order in
 	// which packets pass them. Each of them is in the way on its own.
@@ -34,7 +35,7 @@ type Ruling struct {
 	// Perhaps says that the packets may pass nevertheless: nmgre does not understand every rule.
 	Perhaps bool
 	What    string // one sentence without a full stop
-	Hint    string // what to type; empty if nothing is known
+	Hint    string // the command that mends it; empty if none is known
 }
 
 // OuterObstacle is a chain that drops outer packets.

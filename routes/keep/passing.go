@@ -12,7 +12,7 @@ type Passing struct {
 	Echo    bool // it is an ICMP echo request; otherwise its protocol is not known
 }
 
-// Translations is what the NAT rules of this host do to such packets.
+// Translations tells how the NAT rules of this host change the source of such packets.
 type Translations struct {
 	// Others are the rules of other programs that give them another source than Rule does, in the
 	// order in which packets pass them. The kernel carries out the first NAT rule that matches a

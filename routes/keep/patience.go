@@ -3,8 +3,8 @@ package keep
 import "time"
 
 const (
-	// preUpPatience is short because NetworkManager holds an activation for the hook. What is not
-	// done then is done at the event up, which follows.
+	// preUpPatience is short because NetworkManager holds an activation for the hook. The steps for
+	// which it is too short are done at the event up, which follows.
 	preUpPatience = 2 * time.Second
 	// The dispatcher calls its scripts one after the other: the next pre-up waits for this event.
 	eventPatience = 10 * time.Second

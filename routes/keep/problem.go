@@ -31,7 +31,7 @@ func (p *problems) add(err error, of ...string) {
 func (p problems) split(uuid string, ended error) (others []string, err error) {
 	var own []error
 	for _, one := range p {
-		if one.err == ended { //nolint:errorlint // a wrapped one says what was tried
+		if one.err == ended { //nolint:errorlint // a wrapped one names the step that failed
 			continue
 		}
 		if uuid == "" || one.of == nil || slices.Contains(one.of, uuid) {

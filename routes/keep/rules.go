@@ -16,7 +16,7 @@ type Rule struct {
 	Inner netip.Prefix // SNAT: the sources that it is for
 	SNAT  SNAT
 	// lower the MSS of TCP connections that are forwarded through Dev, in both directions and
-	// families, to what fits
+	// families, to fit the MTU
 	ClampMSS bool
 }
 

@@ -52,7 +52,7 @@ type Gateway interface {
 // Obstacle is something on this host that drops forwarded packets.
 type Obstacle struct {
 	What string // "firewalld forwards nothing between gre1 and eth1"
-	Hint string // what to type
+	Hint string // the command that mends it
 	// Apart says that surely no connection passes between the tunnel and one of the devices, in
 	// either direction.
 	Apart bool
@@ -88,16 +88,15 @@ type Store interface {
 	// with [fault.ErrChanged] if k.Stamp is not that of the file. undo makes the file as it was; it
 	// is nil where Put has changed nothing.
 	Put(ctx context.Context, k Kept) (undo func(ctx context.Context) error, err error)
-	// Try writes k as what is tried for its tunnel, as [Tried] says: until the trial ends, reading
-	// returns k in place of what the tunnel's file has. Its errors and undo are those of Put.
+	// Try writes k for the trial of its tunnel, as [Tried] says: until the trial ends, reading
+	// returns k in place of the tunnel's file. Its errors and undo are those of Put.
 	Try(ctx context.Context, k Kept, byProfile bool) (undo func(ctx context.Context) error, err error)
-	// Tried returns what is tried.
+	// Tried returns the trials.
 	Tried(ctx context.Context) ([]Tried, error)
-	// EndTrial ends the trial of a tunnel. With save, what is tried becomes the tunnel's file. It
-	// is no error if nothing is tried.
+	// EndTrial ends the trial of a tunnel. With save, the content of the trial becomes the tunnel's
+	// file. It is no error if the tunnel has no trial.
 	EndTrial(ctx context.Context, uuid string, save bool) error
-	// Delete removes a tunnel's file, and what is tried for it. A file that does not exist is no
-	// error.
+	// Delete removes a tunnel's file and trial. A file that does not exist is no error.
 	Delete(ctx context.Context, uuid string) error
 	// Remembered returns, by device, whether forwarding was on before nmgre changed it. It goes
 	// back to the last boot. The name "all" stands for the switch of all devices.
@@ -107,15 +106,15 @@ type Store interface {
 	// SetLinks returns, by device, the options of links that nmgre has switched on. It goes back to
 	// the last boot.
 	SetLinks(ctx context.Context) (map[string]SetOptions, error)
-	// RememberLinks replaces what [Store.SetLinks] returns.
+	// RememberLinks replaces the options that [Store.SetLinks] returns.
 	RememberLinks(ctx context.Context, set map[string]SetOptions) error
 	// UUIDs returns the tunnels that have a file, without reading the files.
 	UUIDs(ctx context.Context) ([]string, error)
 	// HookOthers sets whether the dispatcher's hook calls nmgre also for the events of connections
 	// that have no file.
 	HookOthers(ctx context.Context, on bool) error
-	// HookMissing returns nil if NetworkManager's dispatcher calls nmgre. Otherwise its error says
-	// what is missing, and its hint how to mend it.
+	// HookMissing returns nil if NetworkManager's dispatcher calls nmgre. Otherwise its error names
+	// the file or service that is missing, and its hint how to mend it.
 	HookMissing(ctx context.Context) error
 }
 
@@ -137,8 +136,8 @@ type Keeper interface {
 	// Forget removes the kept part of a tunnel, from the files and from the kernel.
 	Forget(ctx context.Context, uuid string) error
 	// Converge makes the kernel agree with the files, as far as the tunnels are up. about is the
-	// UUID of the tunnel that matters: what cannot be done for other tunnels is trouble, and no
-	// error. It is empty if all matter.
+	// UUID of the tunnel that matters: failures of other tunnels are trouble, and no error. It is
+	// empty if all matter.
 	Converge(ctx context.Context, about string) (Converged, error)
 }
 
@@ -168,7 +167,7 @@ type Converged struct {
 	Routes  kernel.SyncResult // of all tunnels together
 	Refused []kernel.Refusal  // of the tunnel that was given to Keep: indexes into its Kept.Routes
 	Changed bool              // something in the kernel was changed
-	Trouble []string          // sentences about what could not be done, for all tunnels
+	Trouble []string          // sentences about the failures, for all tunnels
 }
 
 // UndoTimeout is how long an undo may take. It includes the time in which NetworkManager restarts.

@@ -10,10 +10,11 @@ import (
 // Settling notes the host at a moment at which nothing was left to do. The next hook compares the
 // host with the note before it asks NetworkManager. Its methods are called under the lock.
 type Settling interface {
-	// Begin looks at the files that decide what is to be set. It is called before they are read.
+	// Begin looks at the files that the wanted routes and rules depend on. It is called before they
+	// are read.
 	Begin()
-	// Settle notes that everything is set: the kernel has so many routes and rules of nmgre's, and
-	// nothing else of what is kept for the tunnels on devices.
+	// Settle notes that everything is set: all that is kept for the tunnels on devices is so many
+	// routes and rules, and the kernel has them.
 	Settle(ctx context.Context, devices []string, routes, rules int)
 	// Unsettle forgets the note.
 	Unsettle()

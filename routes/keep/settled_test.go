@@ -15,7 +15,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// notes is a [keep.Settling] that tells what it was told.
+// notes is a [keep.Settling] that holds the last note it was given.
 type notes struct{ told string }
 
 func (n *notes) Begin() { n.told = "" }
@@ -44,7 +44,7 @@ func TestSettling(t *testing.T) {
 		"several paths": {edit: func(u *nm.Tunnel) {
 			u.Routes = []routes.Route{routes.MustParse("10.7.0.0/16 nexthop via 172.16.0.2 weight 2 nexthop via 100.0.1.1 dev eth0")}
 		}, want: "unsettled"},
-		"the link is down": {then: func(w *fake.World, _ *fake.Process) { w.Link("gre1").Up = false }, want: "unsettled"},
+		"the link is down":             {then: func(w *fake.World, _ *fake.Process) { w.Link("gre1").Up = false }, want: "unsettled"},
 		"NetworkManager takes it down": {then: func(w *fake.World, _ *fake.Process) { w.Named("gre1").State = nm.StateInactive }, want: "unsettled"},
 		"a file on trial": {then: func(w *fake.World, _ *fake.Process) {
 			k := w.Files[w.Named("gre1").UUID].Clone()

@@ -14,7 +14,7 @@ import (
 
 // state is the content of the files, and the host as it is.
 type state struct {
-	kept  []Kept // what may be carried out
+	kept  []Kept // those that may be carried out
 	links []kernel.Link
 	// of every profile, by UUID; nil when NetworkManager is not there, or does not answer
 	running map[string]Running
@@ -48,7 +48,8 @@ func (l *LocalKeeper) readState(ctx context.Context, written *Kept) (*state, err
 	return s, l.waitForDevices(ctx, s)
 }
 
-// addBound adds what may be carried out. It tells of the rest, and of lines that cannot be read.
+// addBound adds those of kept that may be carried out. The others, and lines that cannot be read,
+// are trouble.
 func (s *state) addBound(kept []Kept) {
 	for _, k := range kept {
 		for _, bad := range k.Bad {
@@ -62,7 +63,7 @@ func (s *state) addBound(kept []Kept) {
 	}
 }
 
-// bound is [Kept.Bound] with what is known of the tunnel.
+// bound is [Kept.Bound] with the tunnel's profile, where NetworkManager has told of it.
 func (s *state) bound(k Kept) error {
 	link := kernel.Named(s.links, k.Name)
 	if p, known := s.running[k.UUID]; known {
@@ -85,8 +86,8 @@ func (l *LocalKeeper) readKept(ctx context.Context, written *Kept) ([]Kept, erro
 }
 
 // askProfiles asks NetworkManager which profiles are up, and returns the kept parts of those that
-// still exist. Without an answer the devices in the kernel say what is up: tunnels that are up stay
-// up.
+// still exist. Without an answer a tunnel is up if the kernel has its device: tunnels that are up
+// stay up.
 func (l *LocalKeeper) askProfiles(ctx context.Context, s *state, kept []Kept) ([]Kept, error) {
 	asking, cancel := ctx, context.CancelFunc(func() {})
 	if l.Patience > 0 {

@@ -20,9 +20,9 @@ type Tried struct {
 
 // Trial is a kept part on trial that this process has begun. One of its methods ends it.
 type Trial interface {
-	// Save makes what is tried the tunnel's file.
+	// Save makes the content of the trial the tunnel's file.
 	Save(ctx context.Context) error
-	// Drop forgets what is tried, and makes the kernel agree with the tunnel's old file.
+	// Drop ends the trial, and makes the kernel agree with the tunnel's old file.
 	Drop(ctx context.Context) error
 }
 
@@ -37,7 +37,7 @@ func (l *LocalKeeper) Try(ctx context.Context, k Kept, byProfile bool, progress 
 	return c, l.Trial(k.UUID), err
 }
 
-// Trial returns what this process tries for a tunnel.
+// Trial returns this process's trial for a tunnel.
 func (l *LocalKeeper) Trial(uuid string) Trial { return localTrial{l, uuid} }
 
 // localTrial is a trial of this process.
@@ -46,7 +46,7 @@ type localTrial struct {
 	uuid   string
 }
 
-// Save makes what is tried the tunnel's file.
+// Save makes the content of the trial the tunnel's file.
 func (t localTrial) Save(ctx context.Context) error {
 	l := t.keeper
 	return l.locked(ctx, func() error {
@@ -63,7 +63,7 @@ func (t localTrial) Save(ctx context.Context) error {
 	})
 }
 
-// Drop forgets what is tried.
+// Drop ends the trial, and makes the kernel agree with the tunnel's old file.
 func (t localTrial) Drop(ctx context.Context) error {
 	return t.keeper.locked(ctx, func() error {
 		if err := t.keeper.Store.EndTrial(ctx, t.uuid, false); err != nil {
@@ -74,10 +74,10 @@ func (t localTrial) Drop(ctx context.Context) error {
 	})
 }
 
-// endTrials ends the trials of processes that are gone. What was tried stays if the tunnel's
+// endTrials ends the trials of processes that are gone. Such a trial is saved if the tunnel's
 // profile was saved with it; a process can be killed between the two. Where NetworkManager cannot
-// say that, the trial waits, without an effect. It reports whether something new is tried: the hook
-// must be called for a tunnel that has no file yet.
+// say that, the trial waits, without an effect. isNew reports whether a living process tries a
+// tunnel that has no file yet: the hook must be called for that one too.
 func (l *LocalKeeper) endTrials(ctx context.Context) (isNew bool, found problems) {
 	tried, err := l.Store.Tried(ctx)
 	found.add(err)
@@ -98,9 +98,9 @@ func (l *LocalKeeper) endTrials(ctx context.Context) (isNew bool, found problems
 	return isNew, found
 }
 
-// stays says whether what was tried is to stay though nobody has said so. It does if the tunnel's
-// profile, which was on trial with it, has been saved. It is not known where NetworkManager cannot
-// tell of the profile.
+// stays says whether a trial that nobody has ended is to be saved. It is if the tunnel's profile,
+// which was on trial with it, has been saved. It is not known where NetworkManager cannot tell of
+// the profile.
 func (l *LocalKeeper) stays(ctx context.Context, t Tried) (save, known bool) {
 	if !t.ByProfile {
 		return false, true
@@ -112,9 +112,9 @@ func (l *LocalKeeper) stays(ctx context.Context, t Tried) (save, known bool) {
 	return !p.Trial, true
 }
 
-// Abandon ends what this process tries for a tunnel, when the one for whom it does so has gone
-// without a word. It ends as the trial of a process that is gone. Where NetworkManager cannot tell
-// how, it goes on as long as this process lives.
+// Abandon ends this process's trial for a tunnel, when the caller that it serves has gone without a
+// word. The trial ends as that of a process that is gone. Where NetworkManager cannot tell how, the
+// trial goes on as long as this process lives.
 func (l *LocalKeeper) Abandon(ctx context.Context, uuid string) error {
 	return l.locked(ctx, func() error {
 		tried, err := l.Store.Tried(ctx)
