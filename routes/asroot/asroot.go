@@ -11,7 +11,7 @@ import (
 	"nmgre/routes/keep"
 )
 
-// Keeper has the helper keep what NetworkManager cannot hold. It implements [keep.Keeper].
+// Keeper has the helper set and keep root's part of tunnels. It implements [keep.Keeper].
 //
 // The person who is asked for a password has as long as the context. When the context ends, a
 // pkexec that still asks is ended. A helper that already works undoes its changes, and the call
@@ -56,7 +56,7 @@ func (k *Keeper) Keep(ctx context.Context, kept keep.Kept, progress func(done, t
 	return k.run(ctx, Request{Verb: VerbKeep, Kept: kept}, progress)
 }
 
-// Forget has the helper remove what is kept for a tunnel. It is no error when nothing is kept.
+// Forget has the helper remove the kept part of a tunnel. It is no error when there is none.
 func (k *Keeper) Forget(ctx context.Context, uuid string) error {
 	_, err := k.run(ctx, Request{Verb: VerbForget, UUID: uuid}, nil)
 	if errors.Is(err, fault.ErrNotFound) {

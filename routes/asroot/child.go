@@ -47,7 +47,7 @@ type child struct {
 // only programs that nmgre runs: only a setuid program can turn a user's rights into root's, and
 // pkexec is polkit's own. They get absolute paths, no shell, and an environment of our own.
 //
-// What polkit asks about is on the command line.
+// polkit's question, q, is on the command line.
 func (k *Keeper) start(r Request, q Question, ask bool) (*child, error) {
 	args := append([]string{k.Exe, Command}, q...)
 	if !ask {
@@ -230,7 +230,7 @@ func (c *child) lastWords() string {
 	return ": " + fault.Printable(strings.TrimSpace(line))
 }
 
-// beginning keeps the first bytes of what is written to it.
+// beginning is a writer that keeps the first bytes.
 type beginning struct {
 	bytes.Buffer
 	most int

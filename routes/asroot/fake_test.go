@@ -117,7 +117,7 @@ var carries = map[string]Carry{
 		return keep.Converged{Refused: []kernel.Refusal{{Index: 1, Err: refusal}}},
 			errors.Join(&fault.Error{Field: "route", What: "10.1.0.0/16", Hint: "look", Err: refusal}, &fault.Error{What: "and 3 more"})
 	},
-	// It notes what becomes of a trial in the file that LANG names.
+	// It notes the end of a trial in the file that LANG names.
 	"try": func(_ context.Context, r Request, _ func(done, total int)) (keep.Converged, error) {
 		if r.Verb == VerbSave || r.Verb == VerbDrop || r.Verb == VerbAbandon {
 			return keep.Converged{}, os.WriteFile(filepath.Join(os.TempDir(), os.Getenv("LANG")), []byte(string(r.Verb)+" "+r.UUID), 0o600)

@@ -35,7 +35,7 @@ func begunTrial(t *testing.T, name string, byProfile bool) (trial keep.Trial, no
 	return trial, note
 }
 
-// The helper lives until it hears what becomes of the trial, and is asked for once.
+// The helper lives until it hears whether the trial is saved or dropped, and is asked for once.
 func TestTrial(t *testing.T) {
 	for want, end := range map[string]func(keep.Trial) error{
 		"save": func(trial keep.Trial) error { return trial.Save(t.Context()) },
@@ -54,7 +54,7 @@ func TestTrial(t *testing.T) {
 	}
 }
 
-// The caller is killed, or says nonsense: the helper abandons or drops what it tries.
+// The caller is killed, or says nonsense: the helper abandons or drops the trial.
 func TestTrialOfTheDead(t *testing.T) {
 	for name, end := range map[string]func(*child) Verb{
 		"killed":   func(c *child) Verb { _ = c.line.Close(); return VerbAbandon },
@@ -80,7 +80,7 @@ func TestTrialOfTheDead(t *testing.T) {
 	}
 }
 
-// What polkit or the kernel refuses begins no trial.
+// A request that polkit or the kernel refuses begins no trial.
 func TestTrialRefused(t *testing.T) {
 	for role, kind := range map[string]error{"refuse": fault.ErrNotPermitted, "gone": fault.ErrNotFound} {
 		k := keeper(t, role)

@@ -11,7 +11,7 @@ import (
 )
 
 // Words of the helper's command line after its name. polkit's question shows the command line, and
-// a rule of polkit's can read it: so it says which tunnel is meant, and what is asked for.
+// a rule of polkit's can read it: so it names the tunnel, and the parts that root is to set.
 const (
 	wordRoutes   = "routes"
 	wordRules    = "rule"
@@ -24,17 +24,17 @@ const (
 	wordConverge = "converge"
 )
 
-// Question is what polkit asks about. It is the helper's command line: the tunnel, and then what is
-// asked for, as in
+// Question is the helper's command line, about which polkit asks: the tunnel, and then the parts
+// that root is to set, as in
 //
 //	nmgre helper gre1 routes SNAT forwarding
 //
 // pkexec shows up to 80 characters of it, and leaves out the middle of a longer one. The helper
-// refuses a request that is not what its command line says.
+// refuses a request that does not agree with its command line.
 type Question []string
 
-// question returns what polkit asks about r. A tunnel for which nothing is to be kept any more has
-// the name that root's file has. If files cannot tell it, the tunnel is named by its UUID.
+// question returns the question of polkit about r. A tunnel that is to lose its kept part has the
+// name in root's file. If files cannot tell it, the tunnel is named by its UUID.
 func (r Request) question(ctx context.Context, files Files) Question {
 	switch r.Verb {
 	case VerbKeep, VerbTry, VerbTryByProfile:
@@ -49,7 +49,7 @@ func (r Request) question(ctx context.Context, files Files) Question {
 	return Question{wordAll, wordConverge}
 }
 
-// parts names what root keeps. A pin is one of the routes.
+// parts names the parts that root keeps. A pin is one of the routes.
 func parts(k keep.Kept) []string {
 	var words []string
 	for _, part := range []struct {
@@ -96,9 +96,8 @@ func ParseQuestion(args []string) (Question, error) {
 	return Question(args), nil
 }
 
-// Covers returns nil if polkit was asked about just that request. It fails with
-// [fault.ErrInvalid] otherwise: what somebody permitted was something else. files tells the name of
-// the tunnel to forget.
+// Covers returns nil if polkit was asked about just that request. It fails with [fault.ErrInvalid]
+// otherwise: somebody permitted another request. files tells the name of the tunnel to forget.
 func (q Question) Covers(ctx context.Context, r Request, files Files) error {
 	asked := r.question(ctx, files)
 	byUUID := asked[1] == wordForget && slices.Equal(q, Question{r.Tunnel(), wordForget})

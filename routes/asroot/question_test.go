@@ -23,7 +23,7 @@ func (n named) Get(_ context.Context, asked string) (keep.Kept, error) {
 	return keep.Kept{UUID: asked, Name: string(n), ClampMSS: true}, nil
 }
 
-// polkit's question names the tunnel and what is asked for, and the helper does nothing else.
+// polkit's question names the tunnel and the parts to set, and the helper does nothing else.
 func TestQuestion(t *testing.T) {
 	all := kept(t, 1)
 	all.Name, all.ClampMSS, all.Pin = "abcdefghijklmno", true, true // as long as a name can be

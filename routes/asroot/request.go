@@ -181,8 +181,8 @@ func isStamp(s string) bool {
 	return s != "" && len(s) <= maxStamp && strings.IndexFunc(s, other) < 0
 }
 
-// readKept reads the text of a keep. Every byte must be there, and every line valid. It counts what
-// is in the text before it makes anything of it, since a few bytes can become very many.
+// readKept reads the text of a keep. Every byte must be there, and every line valid. It weighs the
+// text before it parses it, since a few bytes can become very many.
 func readKept(r io.Reader, size int64) (keep.Kept, error) {
 	text := make([]byte, size)
 	if n, err := io.ReadFull(r, text); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -205,7 +205,8 @@ func readKept(r io.Reader, size int64) (keep.Kept, error) {
 	return k, (Request{Verb: VerbKeep, Kept: k}).bounds()
 }
 
-// bounds refuses what is too much without root: the helper works while others wait for it.
+// bounds refuses more than a caller without root may keep: the helper works while others wait for
+// it.
 func (r Request) bounds() error {
 	k := r.Kept
 	switch rules := len(k.SNAT) * max(1, len(k.Inner)); {

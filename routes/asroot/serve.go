@@ -45,15 +45,15 @@ type Helper struct {
 	timeout time.Duration // for the end of the answer; 0 for answerTimeout
 }
 
-// Files tells what root keeps for a tunnel.
+// Files has root's file of each tunnel.
 type Files interface {
 	Get(ctx context.Context, uuid string) (keep.Kept, error)
 }
 
 // Serve reads one request from In, calls Carry with it, writes the answer to Out, and returns the
-// error of the reading, of Carry or of the writing. It carries out nothing but what Question says.
-// If In is a socket, Carry's context ends when the caller closes its end, because it was
-// interrupted or killed. Carry never waits for the caller: who does not read gets no progress.
+// error of the reading, of Carry or of the writing. It carries out no request that Question does
+// not cover. If In is a socket, Carry's context ends when the caller closes its end, because it was
+// interrupted or killed. Carry never waits for the caller: one who does not read gets no progress.
 func (h Helper) Serve(ctx context.Context) error {
 	out, timeout := newAnswer(h.Out), cmp.Or(h.timeout, answerTimeout)
 	if err := out.begin([]byte(answerMark+"\n"), helloTimeout); err != nil {

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Settle frees the helper from what its caller has left it, and what could end or stop it in the
-// middle: limits of resources, alarms, a low priority, a folder, and the signals of a terminal.
-// pkexec leaves all of these as they are. Settle does what this process may, and ignores errors.
+// Settle frees the helper from its caller's limits of resources, alarms, low priority, folder and
+// signals of a terminal, any of which could end or stop it in the middle. pkexec leaves all of
+// these as they are. Settle does as much as this process may, and ignores errors.
 func Settle() {
 	liftLimits()
 	stopAlarms()
@@ -37,7 +37,7 @@ const maxHeap = 6 * maxKept
 const enoughFiles = 1024
 
 // liftLimits lifts the limits that can end or fail a process (setrlimit(2)). Where it may not raise
-// the hard limit, it uses all of it. The size of a core stays what it is.
+// the hard limit, it uses all of it. The limit of a core file stays as it is.
 func liftLimits() {
 	for resource, least := range map[int]uint64{
 		unix.RLIMIT_CPU: math.MaxUint64, unix.RLIMIT_FSIZE: math.MaxUint64, unix.RLIMIT_AS: math.MaxUint64, unix.RLIMIT_DATA: math.MaxUint64,

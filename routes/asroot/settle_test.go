@@ -20,8 +20,8 @@ import (
 // fail its work.
 var lowered = map[int]uint64{unix.RLIMIT_CPU: 30, unix.RLIMIT_FSIZE: 1, unix.RLIMIT_NOFILE: 16, unix.RLIMIT_RTTIME: 1000}
 
-// ofACaller gives this process what a hostile caller leaves to the helper, and turns it into
-// settled.
+// ofACaller gives this process the limits, alarm, priority, folder and closed files of a hostile
+// caller, and turns it into settled.
 func ofACaller(hard bool) {
 	runtime.LockOSThread()
 	for resource, limit := range lowered {
@@ -49,8 +49,8 @@ func ofACaller(hard bool) {
 	_ = syscall.Exec(self, []string{self, "settled"}, os.Environ())
 }
 
-// settled is a helper that has settled. It tells what it has, and does what a caller wants to keep
-// it from.
+// settled is a helper that has settled. It prints its limits, and takes the steps that a caller
+// wants to keep it from.
 func settled() {
 	Settle()
 	var problems []error
@@ -84,7 +84,7 @@ func settled() {
 	os.Exit(0)
 }
 
-// What a caller leaves to the helper does not end it in the middle.
+// The limits and the alarm of a caller do not end the helper in the middle.
 func TestSettle(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

@@ -49,10 +49,10 @@ type helperTrial struct {
 	err   error
 }
 
-// Save has the helper save what is tried.
+// Save has the helper save the trial.
 func (t *helperTrial) Save(ctx context.Context) error { return t.end(ctx, verdictSave) }
 
-// Drop has the helper drop what is tried.
+// Drop has the helper drop the trial.
 func (t *helperTrial) Drop(ctx context.Context) error { return t.end(ctx, verdictDrop) }
 
 // end tells the helper the verdict, and waits for the helper's end. The helper drops the trial if

@@ -78,7 +78,7 @@ func TestTrialEnds(t *testing.T) {
 	}
 }
 
-// What fails on trial needs no verdict.
+// A trial that fails needs no verdict.
 func TestTrialThatFails(t *testing.T) {
 	var b bytes.Buffer
 	h := Helper{In: strings.NewReader(text(t, Request{Verb: VerbTry, Kept: kept(t, 1)})), Out: &b, Question: Question{"gre1", wordRoutes, wordSNAT, wordForward}, Carry: refuseAll}

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// maxMemory bounds what the text of a request may become, in bytes. Ordinary texts of maxKept bytes
-// stay below it.
+// maxMemory bounds the memory that the text of a request may take once it is parsed, in bytes.
+// Ordinary texts of maxKept bytes stay below it.
 const maxMemory = 6 * maxKept
 
 // plainWord is a word of a text whose memory is known.

@@ -11,7 +11,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// maxCounters bounds what is read of a file of counters, in bytes. Linux 6.12 has 6,000 in the
+// maxCounters bounds how much of a file of counters is read, in bytes. Linux 6.12 has 6,000 in the
 // longer one.
 const maxCounters = 64 << 10
 

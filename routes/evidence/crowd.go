@@ -23,7 +23,7 @@ type crowd struct {
 	loose, strange map[netip.Addr]*heard
 }
 
-// claim is what all packets of a tunnel have in common, in one direction.
+// claim has the fields that all packets of a tunnel share in one direction.
 type claim struct {
 	out    bool
 	remote netip.Addr
@@ -76,7 +76,8 @@ func (c *crowd) join(h *heard) {
 	}
 }
 
-// part ends that, and returns what h has heard with what may be of interest to it.
+// part ends the listening for h. It returns the packets and errors that h has heard, and those
+// without a tunnel that may concern it.
 func (c *crowd) part(h *heard) kernel.Heard {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,7 +102,7 @@ func (c *crowd) part(h *heard) kernel.Heard {
 	return all
 }
 
-// soFar returns a copy of what was heard, as far as wanted selects it.
+// soFar returns a copy of h's packets that wanted selects, with all its errors.
 func (h *heard) soFar(wanted func(kernel.Packet) bool) kernel.Heard {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -117,7 +118,7 @@ func (h *heard) soFar(wanted func(kernel.Packet) bool) kernel.Heard {
 		Errors: append([]kernel.ICMPError(nil), h.Errors...), More: h.More}
 }
 
-// joinHeard returns what was heard by both.
+// joinHeard returns the packets and errors of both.
 func joinHeard(a, b kernel.Heard) kernel.Heard {
 	return kernel.Heard{Sent: append(a.Sent, b.Sent...), Arrived: append(a.Arrived, b.Arrived...), Accepted: append(a.Accepted, b.Accepted...),
 		Errors: append(a.Errors, b.Errors...), More: a.More || b.More}

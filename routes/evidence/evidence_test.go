@@ -69,8 +69,8 @@ func TestBothDirectionsIPv6(t *testing.T) {
 	))
 }
 
-// What this host's firewall drops on its way in has arrived, and is not accepted. A rule of the
-// netdev family, which comes first of all, makes no difference.
+// A packet that this host's firewall drops on its way in has arrived, and is not accepted. A rule
+// of the netdev family, which comes first of all, makes no difference.
 func TestFirewall(t *testing.T) {
 	for name, c := range map[string]struct {
 		family nftables.TableFamily
@@ -94,8 +94,8 @@ func TestFirewall(t *testing.T) {
 	}
 }
 
-// What this host's firewall drops on its way out has not left. What its NAT changes has left with
-// another source.
+// A packet that this host's firewall drops on its way out has not left. One that its NAT changes
+// has left with another source.
 func TestFirewallOut(t *testing.T) {
 	p := newPair(t)
 	p.near.IP("addr add 10.9.0.77/24 dev v0")
@@ -285,7 +285,7 @@ func TestOthersFrames(t *testing.T) {
 	}
 }
 
-// What comes in by another device than it goes out is heard, and what leaves by another is not.
+// Packets that come in are heard at every device, those that leave only at the one that is named.
 func TestOtherDevice(t *testing.T) {
 	for _, ends := range []kernel.Ends{ends4(), ends6()} {
 		p := newPair(t)
@@ -311,7 +311,7 @@ func TestOtherDevice(t *testing.T) {
 	}
 }
 
-// A flood fills no memory, and does not push out what this tunnel's far end sends.
+// A flood fills no memory, and does not push out the packets of this tunnel's far end.
 func TestFlood(t *testing.T) {
 	p := newPair(t)
 	packets := func(count int, from string) (list [][]byte) {
@@ -387,7 +387,8 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// Without privileges the counters are all there is, and what is missing is named.
+// Without privileges only the counters are read, and each kind of packets that is not heard is
+// named.
 func TestNotPermitted(t *testing.T) {
 	p := newPair(t)
 	p.near.DropCapabilities()
@@ -416,7 +417,8 @@ func TestPermitHint(t *testing.T) {
 	}
 }
 
-// The counters grow by what the kernel drops while it is listened, whichever thread stops it.
+// The counters grow by the packets that the kernel drops during the listening, whichever thread
+// stops it.
 func TestCounters(t *testing.T) {
 	p := newPair(t)
 	p.near.Sysctl("net/ipv4/conf/all/rp_filter", "1")
@@ -438,7 +440,7 @@ func TestCounters(t *testing.T) {
 	}
 }
 
-// openFiles and goroutines count what this process has open.
+// openFiles counts the files that this process has open.
 func openFiles(t *testing.T) int {
 	t.Helper()
 	list, err := os.ReadDir("/proc/self/fd")
@@ -494,7 +496,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
-// Whatever came in before Stop is heard, even what nobody has read yet.
+// A packet that came in before Stop is heard, even one that nobody has read yet.
 func TestStopHearsAll(t *testing.T) {
 	p := newPair(t)
 	for range 50 {

@@ -13,8 +13,8 @@ import (
 // limit, GRE, Ethernet and IPv6 again take 118.
 const snapLength = 128
 
-// Offsets in a filter: of a packet's fields in bytes, and of what the kernel knows besides
-// (linux/filter.h).
+// Offsets in a filter: of a packet's fields in bytes, and of the kernel's own words about the
+// packet (linux/filter.h).
 const (
 	auxiliary         = 0xfffff000 // SKF_AD_OFF
 	auxiliaryProtocol = auxiliary + 0
@@ -164,7 +164,7 @@ func (f *filter) outline(s source) {
 	f.label("gre")
 }
 
-// bothEnds keeps what comes from the far end, and what goes to it.
+// bothEnds keeps the packets that come from the far end, and those that go to it.
 func (f *filter) bothEnds(s source, from, to uint32) {
 	if !s.packet {
 		f.address(from, s.ends.Remote, keep, drop)
@@ -175,8 +175,8 @@ func (f *filter) bothEnds(s source, from, to uint32) {
 	f.address(to, s.ends.Remote, keep, drop)
 }
 
-// strangers keeps what comes from others to this end. What comes from the far end by another device
-// belongs to it.
+// strangers keeps the packets that come from others to this end. Those that come from the far end
+// by another device are among them.
 func (f *filter) strangers(s source, from, to uint32) {
 	farEnd := drop
 	if s.packet && s.ends.index != 0 {

@@ -9,15 +9,15 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Bounds of each list of what was heard: a tunnel with much traffic does not push out another's
+// Bounds of each list of heard packets: a tunnel with much traffic does not push out another's
 // packets, nor one of its flows another.
 const (
 	maxHeard = 256
-	maxAlike = 64 // but for what they carry
+	maxAlike = 64 // of one kind
 	maxFlow  = 8  // between the same inner addresses, too
 )
 
-// heard collects what the sockets hear. It knows packets but no socket.
+// heard collects the packets and errors that the sockets hear. It knows packets but no socket.
 type heard struct {
 	ends    ends
 	refused chan struct{} // closed by the first error about the tunnel's own packets
@@ -31,15 +31,15 @@ func newHeard(e ends) *heard {
 	return &heard{ends: e, refused: make(chan struct{}), alike: make(map[any]int)}
 }
 
-// kind is what alike packets of a list have in common.
+// kind has the fields in which the alike packets of a list agree.
 type kind struct {
 	list     *[]kernel.Packet
-	packet   kernel.Packet // without what is carried, and without pointers
+	packet   kernel.Packet // without the inner packet, and without pointers
 	key      gre.Key
 	has, seq bool // has a key, has a sequence number
 }
 
-// flow is what alike packets between the same inner addresses have in common.
+// flow has the fields in which alike packets between the same inner addresses agree.
 type flow struct {
 	of       any // a kind or an errorKind
 	from, to netip.Addr
@@ -54,7 +54,7 @@ func kindOf(list *[]kernel.Packet, p kernel.Packet) kind {
 	return k
 }
 
-// deaf notes what cannot be listened to, each thing once.
+// deaf notes kinds of packets that cannot be heard, each once.
 func (h *heard) deaf(what []string, err error) {
 	for _, w := range what {
 		if !slices.ContainsFunc(h.Deaf, func(d kernel.Deaf) bool { return d.What == w }) {
@@ -156,7 +156,7 @@ func (h *heard) refuseIfOurs(e kernel.ICMPError) {
 	}
 }
 
-// errorKind is what alike errors have in common.
+// errorKind has the fields in which alike errors agree.
 type errorKind struct {
 	error  kernel.ICMPError // without the quoted packet
 	packet kind

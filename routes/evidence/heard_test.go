@@ -63,7 +63,7 @@ func TestErrorsAlike(t *testing.T) {
 	}
 }
 
-// What cannot be heard is named once, with the first reason.
+// A kind of packets that cannot be heard is named once, with the first reason.
 func TestDeafOnce(t *testing.T) {
 	h := newHeard(ends{Ends: ends4()})
 	h.deaf([]string{kernel.HearsSent, kernel.HearsArrived}, unix.EPERM)

@@ -147,7 +147,7 @@ func hear(ns *netns.Namespace, to kernel.Ends, happens func()) kernel.Heard {
 	return l.Stop()
 }
 
-// text shows what was heard, a line each.
+// text shows the packets and the errors, a line each.
 func text(h kernel.Heard) string {
 	var b strings.Builder
 	for _, list := range []struct {

@@ -25,8 +25,8 @@ func New() *Listener { return &Listener{longest: longest} }
 
 // Listen begins to listen; it hears everything that comes after its return. It fails with
 // [fault.ErrInvalid] when an address is missing or of the wrong family, or the device is not there.
-// What cannot be listened to, for want of privileges or because the kernel has no such sockets, is
-// in the result's Deaf.
+// The kinds of packets that it cannot hear, for want of privileges or because the kernel has no
+// such sockets, are in the result's Deaf.
 func (l *Listener) Listen(ctx context.Context, to kernel.Ends) (kernel.Listening, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ type listening struct {
 	heard    *heard
 }
 
-// open opens the sockets and the files. What cannot be opened is noted as Deaf.
+// open opens the sockets and the files. Those that cannot be opened are noted as Deaf.
 func (l *listening) open(e ends) {
 	for _, source := range sources(e) {
 		t, err := openTap(source, l.heard)
@@ -35,7 +35,7 @@ func (l *listening) open(e ends) {
 // Refused implements [kernel.Listening].
 func (l *listening) Refused() <-chan struct{} { return l.heard.refused }
 
-// Stop implements [kernel.Listening]. What has come in until now is heard.
+// Stop implements [kernel.Listening]. Packets that have come in until now are heard.
 func (l *listening) Stop() kernel.Heard {
 	l.stop()
 	<-l.done

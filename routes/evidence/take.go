@@ -50,14 +50,14 @@ func outerPacket(b []byte) (kernel.Packet, bool) {
 	return p, true
 }
 
-// grePacket reads a packet from its GRE header on. Of a header that is not valid it has what comes
-// before the fault.
+// grePacket reads a packet from its GRE header on. A header that is not valid is read up to its
+// fault.
 func grePacket(b []byte) kernel.Packet {
 	h, err := gre.ParseHeader(b)
 	return kernel.Packet{Header: h, Cut: errors.Is(err, gre.ErrCut)}
 }
 
-// ancillaryData is what a socket says about a packet besides its bytes. Only a raw socket of IPv6
+// ancillaryData is a socket's word about a packet besides its bytes. Only a raw socket of IPv6
 // tells of the outer header.
 type ancillaryData struct {
 	dropped  bool // packets before this one were dropped, as the socket's buffer was full

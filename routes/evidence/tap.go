@@ -15,8 +15,8 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// A flood is sampled: after a burst of packets the reader pauses, and the kernel drops what the
-// socket's buffer cannot hold.
+// A flood is sampled: after a burst of packets the reader pauses, and the kernel drops the packets
+// that the socket's buffer cannot hold.
 const (
 	maxBurst = 64
 	pause    = 5 * time.Millisecond
@@ -34,7 +34,7 @@ const ancillarySize = 512
 
 // source describes a socket.
 type source struct {
-	hears []string // what cannot be heard without it
+	hears []string // the kinds of packets that nobody hears without it
 	ends  ends
 	// packet is a packet socket, which hears packets as they pass a device: before the firewall as
 	// they come in, behind it as they leave. The others are raw sockets of protocol 47, which get a
@@ -67,7 +67,7 @@ func (s source) etherType() uint16 {
 	return unix.ETH_P_IP
 }
 
-// ear takes what sockets hear: [heard] for one tunnel, [crowd] for many.
+// ear takes the packets and errors that sockets hear: [heard] for one tunnel, [crowd] for many.
 type ear interface {
 	leaves(kernel.Packet)
 	arrives(kernel.Packet)
@@ -115,7 +115,7 @@ func openError(err error) error {
 	return &fault.Error{What: "open a socket that hears packets", Err: err}
 }
 
-// permitHint says what lets a user open such sockets. In a container root may lack the capability.
+// permitHint says how a user may open such sockets. In a container root may lack the capability.
 func permitHint(user int) string {
 	if user == 0 {
 		return "give this container or service the capability CAP_NET_RAW"
@@ -206,7 +206,7 @@ func (t *tap) listen(ctx context.Context) {
 	t.drain()
 }
 
-// drain reads what has come in until now, if that is not too much.
+// drain reads the packets that have come in until now, if they are not too many.
 func (t *tap) drain() {
 	_ = t.conn.Control(func(fd uintptr) {
 		for range lastBursts {
@@ -231,7 +231,7 @@ func (t *tap) close() { _ = t.file.Close() }
 // wake lets listen look at its context.
 func (t *tap) wake() { _ = t.file.SetReadDeadline(time.Unix(1, 0)) }
 
-// burst reads what is there, and returns how many messages that was; at most maxBurst.
+// burst reads the waiting packets and errors, and returns how many they were; at most maxBurst.
 func (t *tap) burst(fd int) (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -131,7 +131,7 @@ func (f *family) addresses() (remotes, locals []netip.Addr) {
 	return remotes, locals
 }
 
-// part is one tunnel's share of what is heard together. It implements [kernel.Listening].
+// part is one tunnel's share of a listening for many. It implements [kernel.Listening].
 type part struct {
 	*shared
 	family *family
@@ -144,7 +144,7 @@ type part struct {
 // Refused implements [kernel.Listening].
 func (p *part) Refused() <-chan struct{} { return p.heard.refused }
 
-// Stop implements [kernel.Listening]. What has come in until now is heard.
+// Stop implements [kernel.Listening]. Packets that have come in until now are heard.
 func (p *part) Stop() kernel.Heard {
 	p.once.Do(func() {
 		for _, t := range p.family.taps {

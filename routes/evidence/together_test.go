@@ -45,8 +45,8 @@ func hearTogether(p pair, happens func(), all ...kernel.Ends) (heard []kernel.He
 	return heard
 }
 
-// Each tunnel hears its own packets, and the errors about them. What no tunnel claims is heard by
-// all to whom it may mean something.
+// Each tunnel hears its own packets, and the errors about them. A packet that no tunnel claims is
+// heard by all to whom it may mean something.
 func TestTogether(t *testing.T) {
 	p := newPair(t)
 	p.far.IP("addr add 10.9.0.3/24 dev v1")

@@ -28,11 +28,11 @@ type Hands interface {
 	Release(ctx context.Context) error
 	// Unstand removes the stand-ins of all links, with all that StandIn and Hold have added.
 	Unstand(ctx context.Context) error
-	// RemoveRoutes removes the routes with these indexes, and no others. What is gone already is no
-	// error.
+	// RemoveRoutes removes the routes with these indexes, and no others. A route that is gone
+	// already is no error.
 	RemoveRoutes(ctx context.Context, b ByHand, routes []int) error
 	// RemoveRules removes the rules, held or not, and the NAT rules with these indexes, and no
-	// others. What is gone already is no error.
+	// others. A rule that is gone already is no error.
 	RemoveRules(ctx context.Context, b ByHand, rules, nat []int) error
 	// Restore makes the link, its addresses, its routes and the rules of the policy as Read found
 	// them. Rules of other programs that Read found are added only where they are among rules.
@@ -82,7 +82,7 @@ type Setting struct {
 	Mere bool
 }
 
-// HandAddress is an address of a link, with what a profile may not hold.
+// HandAddress is an address of a link, with the properties that a profile may not hold.
 type HandAddress struct {
 	netip.Prefix
 	Peer  netip.Prefix // the other end, with the prefix length of the address; not valid for none
@@ -91,7 +91,7 @@ type HandAddress struct {
 	// one, and those of router advertisements.
 	Automatic bool
 	Leased    bool   // its life time has an end
-	Odd       string // what else is special about it, such as "scope link"; empty for nothing
+	Odd       string // its other special words, such as "scope link"; empty for none
 }
 
 // HandRoute is a route into the link.

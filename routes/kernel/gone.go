@@ -10,7 +10,7 @@ import (
 // Waits for a link to go.
 const (
 	goneTimeout = 5 * time.Second // until a link must be gone that has lost its profile
-	// GonePoll is the time from one look for what goes to the next.
+	// GonePoll is the time from one look for a device that goes to the next.
 	GonePoll = 20 * time.Millisecond
 )
 

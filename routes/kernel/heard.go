@@ -2,8 +2,8 @@ package kernel
 
 import "net/netip"
 
-// Clean returns what was heard without what has no addresses, and without zones: these are this
-// host's own names, and none of the network's business.
+// Clean returns h without the packets and errors that have no addresses, and without zones: these
+// are this host's own names, and none of the network's business.
 func (h Heard) Clean() Heard {
 	clean := func(list []Packet) (whole []Packet) {
 		for _, p := range list {

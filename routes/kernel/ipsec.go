@@ -30,7 +30,7 @@ type IPsecPolicies struct {
 // IPsecPolicy is a policy. Policies for marked packets, for virtual devices (if_id) and for ports
 // are not among them.
 type IPsecPolicy struct {
-	From, To  netip.Prefix // what it selects
+	From, To  netip.Prefix // the packets that it selects
 	Protocol  uint8        // 0 for any
 	Priority  uint32
 	Index     uint32 // the kernel's number of it

@@ -9,8 +9,8 @@ import (
 	"nmgre/routes/gre"
 )
 
-// IPsecState is what decides how long the packets of a state (security association) are. It has the
-// kernel's names of the algorithms, which are printable, and no keys.
+// IPsecState has the properties of a state (security association) that decide how long its packets
+// are. It has the kernel's names of the algorithms, which are printable, and no keys.
 type IPsecState struct {
 	Protocol, Mode string // as in [IPsecTemplate]
 	IPv6           bool   // its packets are IPv6
@@ -48,7 +48,7 @@ func (s IPsecState) Carries(path int) (bytes int, why string) {
 	if s.IPv6 {
 		header = 40
 	}
-	outer := header // what a tunnel puts in front
+	outer := header // the header that a tunnel puts in front
 	switch s.Mode {
 	case "transport":
 		outer = 0
@@ -69,7 +69,8 @@ func (s IPsecState) Carries(path int) (bytes int, why string) {
 }
 
 // carriesESP is for ESP (RFC 4303) behind an IP header of that many bytes: SPI and sequence number,
-// the vector, what is enclosed with its padding, the padding's length and the next header, the ICV.
+// the vector, the enclosed bytes with their padding, the padding's length and the next header, the
+// ICV.
 func (s IPsecState) carriesESP(path, header int) (bytes int, why string) {
 	const fixed, trailer, udp = 8, 2, 8
 	cipher, known := ciphers[s.Cipher]
@@ -141,16 +142,16 @@ func (t IPsecTemplate) carries(path int) (bytes int, why string) {
 	return bytes, ""
 }
 
-// Around adds to the headers e what IPsec takes of a packet of path bytes, as far as that is known.
-// p may be nil.
+// Around adds to the headers e the bytes that IPsec takes of a packet of path bytes, as far as they
+// are known. p may be nil.
 func (p *IPsecPolicy) Around(e gre.Encapsulation, path int) gre.Encapsulation {
 	carried, _ := p.Carries(path)
 	e.IPsec = path - carried
 	return e
 }
 
-// Told says what IPsec takes of packets to a host, or why that is not known, as a note about an
-// MTU. It is empty where there is nothing to say. p may be nil.
+// Told says how many bytes IPsec takes of packets to a host, or why that is not known, as a note
+// about an MTU. It is empty where IPsec does not protect them. p may be nil.
 func (p *IPsecPolicy) Told(to netip.Addr, path int) string {
 	carried, why := p.Carries(path)
 	protections := p.Protections()

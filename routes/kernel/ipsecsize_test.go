@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// What IPsec leaves of 1,500 bytes: the values of the kernel (xfrm_state_mtu), which its own tests
-// and a packet of that size confirm.
+// The bytes that IPsec leaves of 1,500: the values of the kernel (xfrm_state_mtu), which its own
+// tests and a packet of that size confirm.
 func TestIPsecCarries(t *testing.T) {
 	esp := func(mode, cipher, hash string, icv int) IPsecState {
 		return IPsecState{Protocol: "esp", Mode: mode, Cipher: cipher, Hash: hash, ICV: icv}
@@ -51,7 +51,8 @@ func TestIPsecCarries(t *testing.T) {
 	}
 }
 
-// Nested protections are summed from the outermost one on, and what is not known is told.
+// Nested protections are summed from the outermost one on, and a missing state or an unknown cipher
+// is told.
 func TestPolicyCarries(t *testing.T) {
 	esp := IPsecState{Protocol: "esp", Mode: "tunnel", Cipher: "rfc4106(gcm(aes))", ICV: 16}
 	ah := IPsecState{Protocol: "ah", Mode: "transport", Hash: "hmac(sha1)", ICV: 12}

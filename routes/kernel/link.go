@@ -19,7 +19,7 @@ type Link struct {
 	Multicast bool // the flag MULTICAST
 
 	Controller int       // index of the device whose port this one is, such as a bridge; 0 for none
-	Port       PortState // what a bridge does with the packets of this port; PortNone for no bridge
+	Port       PortState // its state as the port of a bridge; PortNone for no bridge
 
 	// Addresses have the length of their network. Of an address with a peer, it is the address.
 	Addresses []netip.Prefix

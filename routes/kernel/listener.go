@@ -7,15 +7,16 @@ import (
 	"nmgre/routes/gre"
 )
 
-// Listener hears what goes on beside a tunnel's own device; package routes/evidence implements it.
+// Listener hears the packets and errors beside a tunnel's own device; package routes/evidence
+// implements it.
 type Listener interface {
 	// Listen begins to listen to the packets of one tunnel. It ends with ctx, or with
 	// [Listening.Stop], which must be called. It does not fail for want of privileges: [Heard.Deaf]
-	// has what could not be listened to.
+	// has the kinds of packets that it cannot hear.
 	Listen(ctx context.Context, to Ends) (Listening, error)
 	// Together returns a listener for these tunnels only, which several goroutines may use at once.
 	// Its listenings share their sockets. A packet that belongs to another one of the tunnels is
-	// not heard. Close ends it, and every listening.
+	// not heard. closeAll ends it, and every listening.
 	Together(all []Ends) (shared Listener, closeAll func())
 }
 
@@ -42,12 +43,12 @@ type Listening interface {
 	// Remote, with its key as far as the error quotes it. That one is too big does not count:
 	// others get through.
 	Refused() <-chan struct{}
-	// Stop ends the listening, and returns what was heard. Later calls return the same.
+	// Stop ends the listening, and returns all that it has heard. Later calls return the same.
 	Stop() Heard
 }
 
-// Heard is what was heard beside a tunnel's device. Everything in it but the counters comes from
-// the network and is hostile.
+// Heard has the packets and errors that were heard beside a tunnel's device. Everything in it but
+// the counters comes from the network and is hostile.
 type Heard struct {
 	// Sent are GRE packets as they left this host, behind its own firewall and NAT. Arrived are
 	// those that came in, before its firewall. Accepted are those that came through its firewall,

@@ -1,6 +1,6 @@
 package kernel
 
-// Meaning is what an ICMP or ICMPv6 error says about a tunnel's packet.
+// Meaning is the fault that an ICMP or ICMPv6 error reports about a tunnel's packet.
 type Meaning uint8
 
 // The meanings. Errors that say nothing of use have the meaning 0.

@@ -8,7 +8,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// What protocols send to neighbours goes out with a TTL of 1, which a tunnel may inherit. That it
+// Packets of protocols to neighbours go out with a TTL of 1, which a tunnel may inherit. That it
 // runs out on the way says nothing of the packets that are meant for the far end.
 func TestMeaningOfAnInheritedTTL(t *testing.T) {
 	for _, c := range []struct {

@@ -19,7 +19,7 @@ type LinkChange struct {
 	On, Off gre.LinkOptions
 }
 
-// PortState is what a bridge does with the packets of a port: the kernel's BR_STATE_..., plus one.
+// PortState is the state of a bridge's port: the kernel's BR_STATE_..., plus one.
 type PortState uint8
 
 // The states. A port that is not a bridge's has none.

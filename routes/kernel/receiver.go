@@ -68,8 +68,8 @@ func (p Arrival) isSeenBefore(a, b *Link) bool {
 	return !older
 }
 
-// external returns the tunnel that takes what no other one does: one that gets its far ends from
-// routes.
+// external returns the tunnel that takes the packets that no other one takes: one that gets its far
+// ends from routes.
 func (p Arrival) external(links []Link) *Link {
 	for i := range links {
 		if l := &links[i]; p.mayEnter(l) && l.GRE.External {

@@ -57,7 +57,7 @@ func set(t *testing.T, g *GRELink, word, value string) {
 	}
 }
 
-// Each case is what comes in to 192.0.2.1 from 192.0.2.2 by the device 2. cmd/nmgre's
+// Each case is a packet that comes in to 192.0.2.1 from 192.0.2.2 by the device 2. cmd/nmgre's
 // TestLabReceiver has the kernel answer the same.
 func TestReceiver(t *testing.T) {
 	const ends = " remote 192.0.2.2 local 192.0.2.1"
