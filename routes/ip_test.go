@@ -104,7 +104,7 @@ func givenToIP(spec string, r Route) string {
 	return before
 }
 
-// ipRoutes has `ip` set a route for each case, and returns what it shows of it then, and its
+// ipRoutes has `ip` set a route for each case. It returns the routes that `ip` shows then, and its
 // complaints.
 func ipRoutes(t *testing.T, ipv6 bool, cases []ipCase, command func(ipCase) string) (shown, complaints []string) {
 	t.Helper()

@@ -2,6 +2,6 @@
 // answers and the ICMP errors that come back (RFC 792, RFC 4443).
 //
 // It knows sockets but no netlink: the caller finds the device. It may import routes/kernel,
-// routes/packet and routes/fault, nothing else of nmgre. Begin at [Run]; icmp.go is what is sent
-// and received, without a socket.
+// routes/packet and routes/fault, nothing else of nmgre. Begin at [Run]; icmp.go has the messages
+// themselves, without a socket.
 package echo

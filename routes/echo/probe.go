@@ -47,13 +47,13 @@ func invalid(format string, args ...any) error {
 	return &fault.Error{Kind: fault.ErrInvalid, What: fmt.Sprintf(format, args...)}
 }
 
-// Run carries out a probe that [Check] has accepted, and returns what came back. It sends out of
-// link, whose name and index count; p.Dev does not. It opens a raw socket, or a ping socket
-// (icmp(7)) where that is not permitted, in the network namespace of the calling thread.
+// Run carries out a probe that [Check] has accepted, and returns the answers and the refusals. It
+// sends out of link, whose name and index count; p.Dev does not. It opens a raw socket, or a ping
+// socket (icmp(7)) where that is not permitted, in the network namespace of the calling thread.
 //
 // It fails with ErrNotPermitted when the host allows neither socket, with ErrInvalid when p.From is
 // no address of this host, and with ErrUnreachable when the host has no way to send. After a
-// failure, and after the end of ctx, the result holds what was found by then.
+// failure, and after the end of ctx, the result holds the answers up to then.
 func Run(ctx context.Context, p kernel.Probe, link kernel.Link) (kernel.ProbeResult, error) {
 	if p.UDP {
 		return runDatagrams(ctx, p, link)

@@ -30,7 +30,7 @@ const (
 )
 
 // QueuedErrors returns the errors in the ancillary data of a message from an error queue. Errors of
-// other origins, and what is cut off, are left out.
+// other origins, and those that are cut off, are left out.
 func QueuedErrors(ancillary []byte) []QueuedError {
 	messages, err := unix.ParseSocketControlMessage(ancillary)
 	if err != nil {

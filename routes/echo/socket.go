@@ -17,7 +17,7 @@ import (
 	"nmgre/routes/packet"
 )
 
-// Sizes of what is read at once, in bytes.
+// Sizes of the buffers for one message, in bytes.
 const (
 	packetSize    = 2048
 	ancillarySize = 512
@@ -234,8 +234,9 @@ func (e *echoes) receiveError(request, ancillary []byte) {
 	}
 }
 
-// queued takes what is in the error queue of a socket, up to a bound. The kernel gives a socket the
-// errors about its own packets alone; that is all there is of those about UDP datagrams.
+// queued takes the errors from the error queue of a socket, up to a bound. The kernel gives a
+// socket the errors about its own packets alone; it tells of those about UDP datagrams nowhere
+// else.
 func (s *socket) queued(fd int) (list []QueuedError) {
 	for range maxRefusals {
 		_, n, _, _, err := unix.Recvmsg(fd, s.packet, s.ancillary, unix.MSG_ERRQUEUE)

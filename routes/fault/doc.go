@@ -1,4 +1,4 @@
-// Package fault holds the errors of nmgre, which say what went wrong and what to do about it, and
-// texts that are safe to show on a terminal or to type into a shell. Every other package may import
-// it; it imports the standard library only. Begin with [Error].
+// Package fault holds the errors of nmgre, which name the failure and its remedy, and texts that
+// are safe to show on a terminal or to type into a shell. Every other package may import it; it
+// imports the standard library only. Begin with [Error].
 package fault

@@ -19,7 +19,7 @@ func Pause(ctx context.Context, d time.Duration) {
 // Ended returns err with the end of ctx in it, where that is why the work failed. An err that says
 // so already, and any err while ctx has not ended, are returned as they are.
 func Ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil && err == ctx.Err() { //nolint:errorlint // the bare error says nothing; a wrapped one says what was tried
+	if ctx.Err() != nil && err == ctx.Err() { //nolint:errorlint // the bare error says nothing; a wrapped one names the step
 		return Interrupted(err)
 	}
 	if ctx.Err() == nil || errors.Is(err, ErrTimeout) || errors.Is(err, context.Canceled) {

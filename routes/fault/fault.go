@@ -19,7 +19,8 @@ var (
 	// ErrNoNetworkManager means that NetworkManager or its bus is not there, does not answer any
 	// more, or is older than nmgre needs it.
 	ErrNoNetworkManager = errors.New("NetworkManager is not available")
-	// ErrUnsupported means that this host's kernel lacks what the request needs.
+	// ErrUnsupported means that this host's kernel lacks a module or function that the request
+	// needs.
 	ErrUnsupported = errors.New("not supported by this kernel")
 	// ErrTimeout means that something did not happen in the time allowed.
 	ErrTimeout = errors.New("timed out")
@@ -38,7 +39,7 @@ var (
 	// [ErrInvalid]. Nothing was changed.
 	ErrCutsOff = fmt.Errorf("may cut the session off: %w", ErrInvalid)
 	// ErrHalfDone means that the tunnel is up or down, as asked, but that not everything could be
-	// done that belongs to it. The error says what is there and what is not.
+	// done that belongs to it. The error says which parts are there and which are missing.
 	ErrHalfDone = errors.New("done in part")
 	// ErrUnreachable means that the kernel has no route to a destination.
 	ErrUnreachable = errors.New("no route")

@@ -59,7 +59,7 @@ func TestOperand(t *testing.T) {
 	}
 }
 
-// FuzzShellWord compares every word with what a shell makes of it, and looks that it is safe to
+// FuzzShellWord compares every word with the word that a shell reads, and looks that it is safe to
 // show.
 func FuzzShellWord(f *testing.F) {
 	for _, word := range []string{"", "gre1", "it's", "\x1b[31m", "\xff", "a\\b%sc", "\u202e$(x)"} {

@@ -22,7 +22,7 @@ func isRefused(err error) bool {
 	return errors.As(err, &r) && !errors.Is(err, fault.ErrNotPermitted) && !errors.Is(err, fault.ErrTimeout) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// kind is what decides which parts of nftables a rule needs.
+// kind has the two properties of a rule that decide which parts of nftables it needs.
 type kind struct {
 	chain      chain
 	masquerade bool

@@ -30,7 +30,7 @@ func (g *Gateway) Obstacles(ctx context.Context, devs []string) ([]keep.Obstacle
 	return g.obstacles(ctx, s.between(devs))
 }
 
-// obstacles looks for them in what was surveyed.
+// obstacles looks for them in the survey.
 func (g *Gateway) obstacles(ctx context.Context, s *survey) ([]keep.Obstacle, error) {
 	families := g.families(s.devs)
 	var list []keep.Obstacle

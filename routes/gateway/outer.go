@@ -38,7 +38,7 @@ func checkOuter(p keep.OuterPackets) error {
 	return nil
 }
 
-// outerRules looks for them in what was surveyed, unless that failed with err.
+// outerRules looks for them in the survey, unless that failed with err.
 func outerRules(ctx context.Context, s *survey, err error, p keep.OuterPackets) (keep.OuterRules, error) {
 	if err != nil && !errors.Is(err, fault.ErrUnsupported) {
 		return keep.OuterRules{}, err

@@ -95,7 +95,7 @@ func (p *passage) drops(onlyNew bool) string {
 	return " drops GRE packets from " + far
 }
 
-// changes says what NAT does.
+// changes says which address NAT gives the packets.
 func (p *passage) changes(b *binding, was netip.Addr, known bool, to netip.Addr) string {
 	packets, side, address := " changes GRE packets from "+p.Remote.String(), "destination", "another address"
 	if p.out {
@@ -131,8 +131,8 @@ func (p *passage) accepting(at station, r keep.Ruling) string {
 	return p.iptablesAccepting(at) + untilReboot
 }
 
-// firewalldAccepting lets GRE into a zone or a policy. What a rule of theirs forbids needs a rule
-// of a higher priority.
+// firewalldAccepting lets GRE into a zone or a policy. Against a rule of theirs that forbids GRE it
+// takes a rule of a higher priority.
 func (p *passage) firewalldAccepting(r keep.Ruling) string {
 	where := ""
 	if r.Zone != "" {

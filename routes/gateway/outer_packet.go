@@ -167,7 +167,7 @@ func (o *outer) l4proto() []byte {
 	return []byte{o.protocol}
 }
 
-// state returns what the connection tracking says of the packet; false if that is not known.
+// state returns the packet's state in the connection tracking; false if that is not known.
 func (o *outer) state() (state uint32, known bool) {
 	switch {
 	case o.untracked != no:

@@ -251,9 +251,9 @@ func printed(r keep.OuterRules) string {
 	return b.String()
 }
 
-// TestOuterRules loads rules, of real firewalls and others, compares what is told of them with a
-// golden file, and proves it with packets: those get through that are not told to be dropped, with
-// the source that is told.
+// TestOuterRules loads rules, of real firewalls and others, and compares the report on them with a
+// golden file. Packets prove it: those get through that are not reported to be dropped, with the
+// source that is reported.
 func TestOuterRules(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/outer/*.batch")

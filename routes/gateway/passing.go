@@ -186,7 +186,7 @@ func (t *translator) wanted() netip.Addr {
 	return own.min
 }
 
-// gives says what NAT does.
+// gives says which source NAT gives the packets.
 func (t *translator) gives(b *binding, to netip.Addr) string {
 	text := fmt.Sprintf(" gives packets from %s to %s ", t.Rule.Inner, t.Rule.SNAT.Dst)
 	switch {

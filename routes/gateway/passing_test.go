@@ -66,15 +66,15 @@ func told(t keep.Translations) string {
 	return strings.Join(lines, "; ")
 }
 
-// Rules of other programs before nmgre's, behind them and beside them: what is told of packets of
-// the gateway itself and of forwarded ones, and what the LAN sees.
+// Rules of other programs before nmgre's, behind them and beside them: the report on packets of the
+// gateway itself and on forwarded ones, and the sources that the LAN sees.
 func TestTranslations(t *testing.T) {
 	t.Parallel()
 	out := matchDevice(expr.MetaKeyOIFNAME, expr.CmpOpEq, "eth1")
 	for _, test := range []struct {
 		name           string
 		before, after  func(s site) // nmgre's own rule is set
-		own, forwarded string       // what is told
+		own, forwarded string       // the rules that are reported
 		seen, seenFar  string       // the sources that the LAN sees
 	}{
 		{"alone", nil, nil, "", "", "10.10.2.3", "10.10.2.3"},

@@ -25,8 +25,8 @@ var (
 
 // snatPriority is the priority of nmgre's NAT chains. It is before that of nearly all others
 // (srcnat, 100), since the first chain that has NAT for a connection decides: a masquerade of
-// everything that leaves a device, loaded earlier or later, leaves alone what a person has asked of
-// nmgre. nmgre's older tables have 100, and get this one when rules are set.
+// everything that leaves a device, loaded earlier or later, leaves the SNAT rules of nmgre alone.
+// nmgre's older tables have 100, and get this one when rules are set.
 var snatPriority = *nftables.ChainPriorityNATSource - 5
 
 // chains are all of nmgre's chains, each in a table of its own.

@@ -76,7 +76,7 @@ func (v *view) Missing(ctx context.Context, want []keep.Rule) ([]int, error) {
 	return missing(v.own, want), nil
 }
 
-// Together implements [keep.Gateway]: what was read serves for more.
+// Together implements [keep.Gateway]: the rules that were read serve for more.
 func (v *view) Together() (keep.Gateway, func()) { return v, func() {} }
 
 func (v *view) close() {

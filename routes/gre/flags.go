@@ -46,8 +46,8 @@ func (f Flags) String() string {
 	return strings.Join(words, ",")
 }
 
-// ParseFlags reads what [Flags.String] writes, a number as nmcli takes it, or none. Words of a list
-// may have spaces around them. It fails with [fault.ErrInvalid].
+// ParseFlags reads the texts of [Flags.String], a number as nmcli takes it, or none. Words of a
+// list may have spaces around them. It fails with [fault.ErrInvalid].
 func ParseFlags(text string) (Flags, error) {
 	var all Flags
 	if text == "none" {

@@ -16,7 +16,7 @@ type Header struct {
 	Key      *Key    // nil for none; version 1 has none
 	Checksum bool    // the packet has one
 	Sequence *uint32 // nil for none
-	Protocol uint16  // the EtherType of what is carried; 0 is a keepalive of some routers
+	Protocol uint16  // the EtherType of the inner packet; 0 is a keepalive of some routers
 	// InnerFrom and InnerTo are those of an IPv4 or IPv6 packet that is carried, by itself or in an
 	// Ethernet frame. They are the zero Addr if it is cut off, or something else.
 	InnerFrom, InnerTo netip.Addr
@@ -30,7 +30,7 @@ type Header struct {
 const (
 	ProtocolKeepalive = 0x0000
 	ProtocolIPv4      = 0x0800
-	ProtocolEthernet  = 0x6558 // what gretap carries
+	ProtocolEthernet  = 0x6558 // the frames of gretap
 	ProtocolIPv6      = 0x86dd
 	ProtocolEoIP      = 0x6400 // of version 1: MikroTik's Ethernet over IP
 	ProtocolPPP       = 0x880b // of version 1: PPTP
@@ -81,7 +81,7 @@ func ParseHeader(b []byte) (Header, error) {
 	return h, h.parseFields(bits, fields{rest: b[leastHeader:]})
 }
 
-// parseFields reads the fields of version 0, and what is carried.
+// parseFields reads the fields of version 0, and the inner packet.
 func (h *Header) parseFields(bits uint16, f fields) error {
 	f.next(bits&bitChecksum != 0) // with 16 bits that are reserved
 	if key, ok := f.next(bits&bitKey != 0); ok {
@@ -97,8 +97,8 @@ func (h *Header) parseFields(bits uint16, f fields) error {
 	return nil
 }
 
-// parseEnhanced reads the fields of version 1. Where version 0 has a key, it has the length of what
-// is carried and a call's number.
+// parseEnhanced reads the fields of version 1. Where version 0 has a key, it has the length of the
+// payload and a call's number.
 func (h *Header) parseEnhanced(bits uint16, f fields) error {
 	f.next(bits&bitKey != 0)
 	if sequence, ok := f.next(bits&bitSequence != 0); ok {

@@ -13,8 +13,8 @@ type LinkOptions struct {
 	// Multicast sets the device's flag MULTICAST, without which some routing daemons do not use the
 	// device. The Ethernet modes have it anyway.
 	Multicast bool
-	// IgnoreDF ignores the DF bit of inner IPv4 packets: what is too large for the way goes out in
-	// fragments. It is of the IPv4 modes, and needs path MTU discovery off.
+	// IgnoreDF ignores the DF bit of inner IPv4 packets: a packet that is too large for the way
+	// goes out in fragments. It is of the IPv4 modes, and needs path MTU discovery off.
 	IgnoreDF bool
 	Checksum bool // GRE checksums in both directions (RFC 2784)
 	Sequence bool // GRE sequence numbers in both directions (RFC 2890)
@@ -86,7 +86,7 @@ func (o LinkOptions) With(other LinkOptions) LinkOptions {
 	return o
 }
 
-// ParseLinkOptions reads what [LinkOptions.String] writes. It fails with [fault.ErrInvalid] for
+// ParseLinkOptions reads the texts of [LinkOptions.String]. It fails with [fault.ErrInvalid] for
 // another word, for a word that stands twice, and for none.
 func ParseLinkOptions(text string) (LinkOptions, error) {
 	const hint = "write one or more of: "

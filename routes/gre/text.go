@@ -48,7 +48,7 @@ func OuterText(a netip.Addr) string {
 	return a.String()
 }
 
-// RemoteText returns the far end's outer address, or what a tunnel without one is.
+// RemoteText returns the far end's outer address, or a sentence about a tunnel without one.
 func RemoteText(a netip.Addr) string {
 	if !a.IsValid() || a.IsUnspecified() {
 		return "any: packets of every host come in, and none go out but to neighbours that somebody adds (ip neigh)"

@@ -1,7 +1,7 @@
-// Package host reads what the files of a host tell about it: its distribution, whether it is a
-// container, its processes, its settings, and the programs that manage networks beside
-// NetworkManager. It reads only. Every read is bounded, and a text that is no name or number of the
-// expected form counts as missing.
+// Package host reads from the files of a host its distribution, whether it is a container, its
+// processes, its settings, and the programs that manage networks beside NetworkManager. It reads
+// only. Every read is bounded, and a text that is no name or number of the expected form counts as
+// missing.
 //
 // It may import the standard library only. Begin at [Files].
 package host
@@ -21,7 +21,7 @@ import (
 	"syscall"
 )
 
-// Limits on what is read.
+// Limits on the reads.
 const (
 	maxFile      = 256 << 10 // bytes of a file
 	maxEntries   = 500       // files of a folder

@@ -123,7 +123,7 @@ func (f Files) netplan() Tool {
 	case words["NetworkManager"]:
 		t.Word = "NetworkManager"
 	case t.Count > 0 && !t.Unread:
-		t.Word = "networkd" // also what netplan takes by itself
+		t.Word = "networkd" // netplan's default as well
 	}
 	return t
 }

@@ -35,8 +35,8 @@ type Entry struct {
 	Who    string // see [Caller]
 	What   string // the change in a few words: "keep routes SNAT for gre1"
 	Tunnel string // the UUID of its profile, or empty
-	// Err is the reason why nothing was changed; nil if it was. Trouble is what could not be done
-	// all the same.
+	// Err is the reason why nothing was changed; nil if it was. Trouble has the parts of the change
+	// that failed all the same.
 	Err     error
 	Trouble []string
 }
@@ -84,7 +84,7 @@ func (e Entry) native() string {
 	return b.String()
 }
 
-// message returns the line that a person reads: who, what, and the outcome.
+// message returns the line that a person reads: who asked, the change, and the outcome.
 func (e Entry) message() string {
 	outcome := "done"
 	switch {

@@ -43,7 +43,7 @@ func logs(t *testing.T, socket string) (root string, next func() string) {
 	}
 }
 
-// A line says who, what and the outcome, in the form of the log that is there.
+// A line names who asked, the change and the outcome, in the form of the log that is there.
 func TestWrite(t *testing.T) {
 	const uuid = "8fc1c7d4-5a0c-4f7e-9d0a-2f0b8a3c1d2e"
 	done := Entry{Who: "ann (1000) by pkexec", What: "gre1 routes SNAT", Tunnel: uuid}

@@ -7,7 +7,7 @@ import (
 	"nmgre/routes"
 )
 
-// A change is undone in a list that somebody else has changed meanwhile: what is theirs stays.
+// A change is undone in a list that somebody else has changed meanwhile: their changes stay.
 func TestMerged(t *testing.T) {
 	const old, wanted = "10.1.0.0/16|10.2.0.0/16 mtu 1300|10.3.0.0/16", "10.1.0.0/16|10.2.0.0/16|10.4.0.0/16"
 	for now, want := range map[string]string{

@@ -22,7 +22,7 @@ const (
 	maxModuleList = 64 << 20
 )
 
-// State is what the kernel's files say about a module.
+// State is a module's state by the kernel's files.
 type State string
 
 // The states of a module. Only the first three are of use to anybody.

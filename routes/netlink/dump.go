@@ -12,8 +12,8 @@ import (
 )
 
 // table sends a request for a whole table, and calls take with the body of each message of the
-// answer that has the type reply, until take returns false. It does what ExecuteIter of the library
-// does, with one buffer: the library makes lists of all messages, and a table may be very long.
+// answer that has the type reply, until take returns false. It works as ExecuteIter of the library,
+// with one buffer: the library makes lists of all messages, and a table may be very long.
 func (k *Kernel) table(req *nl.NetlinkRequest, reply uint16, take func(body []byte) bool) error {
 	handle := k.sockets[unix.NETLINK_ROUTE]
 	handle.Socket.Lock()

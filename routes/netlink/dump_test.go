@@ -28,7 +28,7 @@ func errnoOf(errno unix.Errno) []byte {
 	return wire.Native.AppendUint32(nil, uint32(-int32(errno)))
 }
 
-// An answer ends with its last message, and what answers something else does not count.
+// An answer ends with its last message, and messages that answer another request do not count.
 func TestTableAnswer(t *testing.T) {
 	const kind, multi = unix.RTM_NEWROUTE, unix.NLM_F_MULTI
 	for name, c := range map[string]struct {

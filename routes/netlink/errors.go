@@ -94,7 +94,7 @@ func (e kernelError) hint() string {
 }
 
 // refused gives the kernel's answer to a change its kind of error, with the kernel's words and a
-// hint. The attempt names what was tried.
+// hint. The attempt names the change.
 func refused(attempt string, err error) error {
 	answer, ok := kernelAnswer(err)
 	if !ok {

@@ -189,8 +189,8 @@ func parseLinkInfo(info []byte) (kind string, data []byte, err error) {
 	return kind, data, err
 }
 
-// parsePort reads from IFLA_LINKINFO what a bridge does with the packets of its port: the attribute
-// IFLA_BRPORT_STATE (linux/if_link.h) in the data of the kind "bridge".
+// parsePort reads from IFLA_LINKINFO the state of a bridge's port: the attribute IFLA_BRPORT_STATE
+// (linux/if_link.h) in the data of the kind "bridge".
 func parsePort(info []byte) (kernel.PortState, error) {
 	const brportState = 1
 	var r wire.Reader

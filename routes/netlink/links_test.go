@@ -42,7 +42,7 @@ func TestParseLink(t *testing.T) {
 	}
 }
 
-// A port of a bridge tells its bridge, and what that does with its packets.
+// A port of a bridge tells its bridge, and its state there.
 func TestParsePort(t *testing.T) {
 	port := func(kind string, data []byte) []byte {
 		body := wire.AppendUint32(make([]byte, unix.SizeofIfInfomsg), unix.IFLA_MASTER, 9)

@@ -11,15 +11,15 @@ import (
 	"nmgre/routes/netlink/ipsec"
 )
 
-// Probe sends ICMP or ICMPv6 echo requests out of p.Dev and returns what came back. An answer
-// counts once, if it comes in by that device, from p.To, with this probe's own payload.
+// Probe sends ICMP or ICMPv6 echo requests out of p.Dev and returns the answers and refusals. An
+// answer counts once, if it comes in by that device, from p.To, with this probe's own payload.
 //
 // It uses a raw socket, or the kernel's ping socket (see ping_group_range in icmp(7)) where a raw
 // one is not permitted. With neither it fails with ErrNotPermitted. It fails with ErrInvalid if the
 // count is not 1 to 10, the interval is below 10 ms, the size has no room for the headers, or the
 // device or p.From is not there, and with ErrUnreachable if this host has no way to send. A far end
 // that is silent or refuses is no error. The end of ctx ends the probe at once. After it, and after
-// a failure, the result holds what was found by then.
+// a failure, the result holds the answers up to then.
 //
 // With p.UDP it sends datagrams, which nobody needs privileges for.
 //

@@ -19,7 +19,7 @@ const maxOwn = 2 << 20
 // errLong says that there is more than maxOwn.
 var errLong = errors.New("the kernel has too much of nmgre's")
 
-// Own is what the kernel has of nmgre's, and the links of tunnels.
+// Own has the kernel's messages about nmgre's routes and rules, and about the links of tunnels.
 type Own struct {
 	// Bytes are the kernel's messages about them. They are the same at another time only where
 	// links, routes and rules are the same, in the same order.
@@ -59,7 +59,7 @@ func (o *Own) add(body ...[]byte) error {
 	return nil
 }
 
-// ownLink adds a link: its number and flags, and what its kind has.
+// ownLink adds a link: its number and flags, its name and its GRE parameters.
 func (k *Kernel) ownLink(ctx context.Context, o *Own, dev string) error {
 	return k.exchange(ctx, linkRequest(0, dev, skipStats), func(body []byte) error {
 		if len(body) < unix.SizeofIfInfomsg {

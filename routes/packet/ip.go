@@ -16,8 +16,8 @@ type IP struct {
 	// Bytes is the length of the whole packet, by its own header. Some routers quote packets with a
 	// wrong one.
 	Bytes int
-	// Payload is what follows the header and the IPv6 extension headers, as far as it is there. It
-	// is nil in a later fragment, which begins in the middle of something.
+	// Payload follows the header and the IPv6 extension headers, as far as it is there. It is nil
+	// in a later fragment, which begins in the middle of something.
 	Payload []byte
 }
 
@@ -42,7 +42,7 @@ const maxExtensions = 8
 var errNoHeader = errors.New("there is no whole IP header")
 
 // ParseIP reads the header at the beginning of b. It fails when b does not begin with a whole IPv4
-// or IPv6 header. What follows the header may be cut off.
+// or IPv6 header. The payload may be cut off.
 func ParseIP(b []byte) (IP, error) {
 	switch {
 	case len(b) >= ip4Header && b[0]>>4 == 4:
@@ -78,8 +78,8 @@ func parseIP6(b []byte) IP {
 	return ip
 }
 
-// cut takes away what is behind the packet's end, such as the padding of a short Ethernet frame. A
-// packet's length that cannot be right is not believed.
+// cut takes away the bytes behind the packet's end, such as the padding of a short Ethernet frame.
+// A packet's length that cannot be right is not believed.
 func cut(b []byte, size, header int) []byte {
 	if size >= header && size < len(b) {
 		return b[:size]

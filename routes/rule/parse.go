@@ -68,7 +68,7 @@ type parser struct {
 	names routes.Names
 	words []string
 	at    int      // how many words are read
-	seen  []string // what is set already
+	seen  []string // the names of the fields that are set
 	rule  Rule
 	// family is that of the addresses so far, in bits; 0 while there are none
 	family int
@@ -137,7 +137,7 @@ func (p *parser) strange(name, word string) error {
 	return p.bad(ruleHint, "\"%.80s\" is not known", fault.Printable(word))
 }
 
-// settle fills in the defaults, and refuses what makes no sense together.
+// settle fills in the defaults, and refuses fields that make no sense together.
 func (p *parser) settle() error {
 	r := &p.rule
 	r.IPv6 = p.family == 128

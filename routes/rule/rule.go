@@ -48,7 +48,7 @@ type UIDs struct {
 // Ports is a range of ports, 1 to 65534; 0 for any port.
 type Ports struct{ First, Last uint16 }
 
-// Action is what becomes of the packets (FR_ACT_...).
+// Action is the rule's verdict on the packets (FR_ACT_...).
 type Action uint8
 
 // The actions.

@@ -10,7 +10,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// synonyms are the words of `ip rule` by the name of what they set.
+// synonyms has the name of the field that a word of `ip rule` sets.
 var synonyms = sync.OnceValue(func() map[string]string {
 	return map[string]string{
 		"not": "not", "from": "from", "to": "to", "tos": "tos", "fwmark": "fwmark", "iif": "iif", "dev": "iif", "oif": "oif", "uidrange": "uidrange",
@@ -30,7 +30,7 @@ var shortened = []struct {
 	{"suppress_prefixlength", "suppress_prefixlength", 10}, {"suppress_ifgroup", "suppress_ifgroup", 10}, {"realms", "realms", 3}, {"protocol", "protocol", 4},
 }
 
-// nameOf returns the name of what a word sets, or "" for a word that is not known.
+// nameOf returns the name of the field that a word sets, or "" for a word that is not known.
 func nameOf(word string) string {
 	if name := synonyms()[word]; name != "" {
 		return name
@@ -70,7 +70,7 @@ var readers = map[string]func(p *parser, word string) error{
 		p.rule.To, err = p.prefix(word)
 		return err
 	},
-	"unicast":               func(*parser, string) error { return nil }, // what a rule with a table is
+	"unicast":               func(*parser, string) error { return nil }, // the action of a rule with a table
 	"tos":                   (*parser).readTOS,
 	"fwmark":                (*parser).readMark,
 	"iif":                   func(p *parser, word string) error { return p.device(word, &p.rule.IIF) },
@@ -130,8 +130,8 @@ func (p *parser) readTOS(after string) error {
 	return nil
 }
 
-// readMark reads a mark and its mask. A mark of 0 without a mask fits every packet to the kernel,
-// which is not what it says.
+// readMark reads a mark and its mask. The kernel takes a mark of 0 without a mask for any mark,
+// which nobody means by it.
 func (p *parser) readMark(after string) error {
 	word, err := p.value(after, "a mark")
 	if err != nil {

@@ -42,8 +42,8 @@ func FuzzReadLinks(f *testing.F) {
 	})
 }
 
-// A hook's script may be of any version, or changed by hand. What is read of it makes a script that
-// is read as the same.
+// A hook's script may be of any version, or changed by hand. Its program and folders, once they are
+// read, make a script that is read as the same.
 func FuzzParseScript(f *testing.F) {
 	s := New("/", 0)
 	f.Add(s.text(script{exe: "/usr/bin/nmgre", made: []string{"etc"}}))

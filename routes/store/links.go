@@ -34,7 +34,7 @@ func (s *Store) SetLinks(context.Context) (map[string]keep.SetOptions, error) {
 	return set, denied(attempt, err)
 }
 
-// RememberLinks replaces what [Store.SetLinks] returns.
+// RememberLinks replaces the options that [Store.SetLinks] returns.
 func (s *Store) RememberLinks(_ context.Context, set map[string]keep.SetOptions) error {
 	if len(set) == 0 {
 		return denied("forget the options of links", s.remove(runDir, linksFile))

@@ -31,8 +31,9 @@ var unitDirs = []string{
 	"usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system",
 }
 
-// HookMissing returns nil if NetworkManager's dispatcher calls nmgre. Otherwise its error says what
-// is missing, with a hint. It is an ErrNotPermitted if the caller may not look.
+// HookMissing returns nil if NetworkManager's dispatcher calls nmgre. Otherwise its error names the
+// script, service or unit that is missing, with a hint. It is an ErrNotPermitted if the caller may
+// not look.
 func (s *Store) HookMissing(context.Context) error {
 	if err := s.ScriptMissing(); err != nil {
 		return err

@@ -99,8 +99,8 @@ func (s *Store) stampNow(uuid string) string {
 	return stamp
 }
 
-// hasText reports whether a file, which may be nil, is what [Store.putKept] makes of k. It fails if
-// k cannot be written.
+// hasText reports whether a file, which may be nil, has the text that [Store.putKept] would write
+// for k. It fails if k cannot be written.
 func hasText(file *os.File, k keep.Kept) (bool, error) {
 	if k.Empty() {
 		return file == nil, nil
@@ -115,7 +115,7 @@ func hasText(file *os.File, k keep.Kept) (bool, error) {
 	return !other.differs && other.atEnd(), nil
 }
 
-// comparer is a writer that compares what is written with a file.
+// comparer is a writer that compares the written text with a file.
 type comparer struct {
 	in      *bufio.Reader
 	buffer  []byte

@@ -37,18 +37,18 @@ type Settled struct {
 	Kernel  []byte   // the links, and the routes and rules of nmgre's, in the kernel's own form
 }
 
-// deciding are the files that decide what the kernel is to have. NetworkManager writes a file below
-// devices when a device is up, down or not its own any more, and one below system-connections for
-// each profile that it changes. The last ones are notes of nmgre's about work that goes on.
+// deciding are the files that the wanted routes and rules depend on. NetworkManager writes a file
+// below devices when a device is up, down or not its own any more, and one below system-connections
+// for each profile that it changes. The last ones are notes of nmgre's about work that goes on.
 var deciding = []string{"proc/self/exe", keptDir, tunnelsDir, keptDir + "/" + othersFile,
 	"etc/NetworkManager/system-connections", "run/NetworkManager", "run/NetworkManager/system-connections", devicesDir,
 	trialDir, runDir + "/" + beforeFile, runDir + "/" + linksFile, runDir + "/" + waitingFile}
 
 const devicesDir = "run/NetworkManager/devices"
 
-// Stamps returns a line for each of the files that decide what the kernel is to have: when it was
-// changed, and by which file it was replaced. It fails where there are too many of them, and where
-// something is tried: no file tells when the process that tries it dies.
+// Stamps returns a line for each of the files that the wanted routes and rules depend on: when it
+// was changed, and by which file it was replaced. It fails where there are too many of them, and
+// where a trial goes on: no file tells when its process dies.
 func (s *Store) Stamps() (string, error) {
 	if tried, err := os.ReadDir(s.path(trialDir)); len(tried) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", errors.Join(errTried, err)
@@ -93,8 +93,8 @@ func (s *Store) stampLine(path string) (string, error) {
 	return fmt.Sprintf("%q %d %d %o %d %d %d %d\n", path, stat.Dev, stat.Ino, stat.Mode, stat.Uid, stat.Size, stat.Mtim.Nano(), stat.Ctim.Nano()), nil
 }
 
-// Settled returns what was noted last, if the files are still the same. It needs no lock: whoever
-// changes anything changes a file before.
+// Settled returns the last note, if the files are still the same. It needs no lock: whoever changes
+// anything changes a file before.
 func (s *Store) Settled() (Settled, bool) {
 	text, err := s.readSettled()
 	if err != nil {
@@ -127,7 +127,7 @@ func (s *Store) readSettled() ([]byte, error) {
 	return text, err
 }
 
-// parseSettled reads what [Store.Settle] wrote.
+// parseSettled reads a note of [Store.Settle].
 func parseSettled(text []byte) (Settled, bool) {
 	head, rest, ok := bytes.Cut(text, []byte("\n"))
 	words := strings.Fields(string(head))

@@ -136,7 +136,8 @@ func TestSettledBounds(t *testing.T) {
 	}
 }
 
-// FuzzSettled reads any note, and what is read is written as the same note again.
+// FuzzSettled reads any note. A note that can be read has a device, and its parts are within its
+// bounds.
 func FuzzSettled(f *testing.F) {
 	f.Add([]byte("settled 1 gre1\n\"etc/nmgre\" 1 2\n\n\x00\x01"))
 	f.Add([]byte("settled 1\n\n\n"))

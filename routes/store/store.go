@@ -170,8 +170,8 @@ func notKept(uuid string) error {
 	return &fault.Error{Kind: fault.ErrNotFound, What: "nothing is kept for " + uuid}
 }
 
-// checkParsed returns the error about a tunnel's file that was read as k, with err.
-// What is tried may be nothing.
+// checkParsed returns the error about a tunnel's file that was read as k, with err. Only the file
+// of a trial may keep nothing: the tunnel then has no kept part.
 func checkParsed(file *os.File, uuid string, tried bool, k keep.Kept, err error) error {
 	switch {
 	case err != nil:

@@ -54,7 +54,8 @@ drwxr-xr-x etc/nmgre/tunnels
 	}
 }
 
-// Known returns what Get does, without the routes, and marks those that a list has.
+// Known returns the kept part that Get returns, without the routes, and marks those that a list
+// has.
 func TestKnown(t *testing.T) {
 	s, ctx := newStore(t), context.Background()
 	all := kept(uuidA, 3)
@@ -71,7 +72,7 @@ func TestKnown(t *testing.T) {
 	if _, _, err := s.Known(ctx, uuidB, of); !errors.Is(err, fault.ErrNotFound) {
 		t.Error(err)
 	}
-	// what is tried counts, and may be nothing
+	// the trial counts, and may keep nothing
 	undo, err := s.Try(ctx, kept(uuidA, 1), false)
 	if _, has, knownErr := s.Known(ctx, uuidA, of); err != nil || knownErr != nil || !slices.Equal(has, []bool{false, false, true}) {
 		t.Errorf("%v, %v, %v", has, knownErr, err)

@@ -116,8 +116,8 @@ func (s *Store) place(uuid string) (dir, name string, err error) {
 	return tunnelsDir, uuid, err
 }
 
-// Try writes k as what is tried for its tunnel by this process. It fails with ErrChanged if k.Stamp
-// is not that of the tunnel's file, and while somebody else tries another one.
+// Try writes k for the trial of its tunnel by this process. It fails with ErrChanged if k.Stamp is
+// not that of the tunnel's file, and while somebody else tries another k.
 func (s *Store) Try(_ context.Context, k keep.Kept, byProfile bool) (undo func(context.Context) error, err error) {
 	attempt := "write what nmgre tries for " + fault.Printable(k.Name)
 	if _, err := k.WriteTo(io.Discard); err != nil {
@@ -151,7 +151,8 @@ func isTried(attempt string) error {
 	return &fault.Error{Kind: fault.ErrChanged, What: attempt + ": another nmgre is changing the tunnel right now", Hint: "try again when it is done"}
 }
 
-// EndTrial ends all trials of a tunnel. With save, what is tried becomes the tunnel's file.
+// EndTrial ends all trials of a tunnel. With save, the content of the trial becomes the tunnel's
+// file.
 func (s *Store) EndTrial(_ context.Context, uuid string, save bool) error {
 	const attempt = "end the trial of what nmgre keeps"
 	all, err := s.trials()
@@ -174,7 +175,7 @@ func (s *Store) EndTrial(_ context.Context, uuid string, save bool) error {
 	return nil
 }
 
-// saveTrial writes what is tried to the tunnel's file.
+// saveTrial writes the content of a trial to the tunnel's file.
 func (s *Store) saveTrial(t trial) error {
 	file, err := s.open(trialDir, t.name)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"nmgre/routes/keep"
 )
 
-// What is tried counts until the trial ends, and then it is the file, or the old one is.
+// A trial counts until it ends. Then its content is the file, or the old file counts again.
 func TestTry(t *testing.T) {
 	s := newStore(t)
 	ctx := t.Context()
@@ -89,7 +89,7 @@ func count(t *testing.T, s *Store) int {
 	return len(k.Routes)
 }
 
-// What a killed process tried has no effect, whether its number is free or another's by now.
+// A killed process's trial has no effect, whether its number is free or another's by now.
 func TestTriedByTheDead(t *testing.T) {
 	s := newStore(t)
 	ctx := t.Context()

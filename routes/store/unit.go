@@ -149,8 +149,8 @@ func (s *Store) removeUnit() error {
 }
 
 // UnitMissing returns nil if systemd sets nmgre's rules again after a firewall has flushed them, or
-// if systemd does not run, or somebody has masked the unit. Otherwise its error says what is
-// missing, with a hint.
+// if systemd does not run, or somebody has masked the unit. Otherwise its error names the unit,
+// with a hint.
 func (s *Store) UnitMissing() error {
 	if !s.systemdRuns() || s.unitIsMasked() {
 		return nil

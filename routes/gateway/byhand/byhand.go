@@ -1,6 +1,6 @@
 // Package byhand reads the NAT rules of nftables, and of iptables on nftables, that somebody made
 // by hand, and removes some of them. It knows the few forms that nmgre's own SNAT has; of every
-// other rule it says what is more to it.
+// other rule it names the parts that nmgre's has not.
 //
 // It may import nftables, routes/kernel, fault, routes/gateway/legacy and routes/gateway/ruleset.
 // Begin with [Rules.Rules].

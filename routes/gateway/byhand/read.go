@@ -31,8 +31,8 @@ func read(family nftables.TableFamily, exprs []expr.Any) (n kernel.NATRule, is b
 type rule struct {
 	family nftables.TableFamily
 	n      kernel.NATRule
-	words  []string // what it matches
-	action string   // what it does; empty as long as it does no NAT
+	words  []string // its conditions
+	action string   // its NAT; empty as long as it has none
 	loaded map[uint32]value
 	held   map[uint32][]byte // constants
 }
@@ -201,7 +201,7 @@ func prefix(data, mask []byte, size int) (netip.Prefix, bool) {
 	return netip.PrefixFrom(a, length).Masked(), true
 }
 
-// nat reads what the rule does, and says that it does something else if it is no NAT.
+// nat reads an expression of NAT. Any other one is noted as a part that cannot be read.
 func (r *rule) nat(e expr.Any) {
 	switch e := e.(type) {
 	case *expr.Masq:

@@ -41,7 +41,7 @@ func joined(lists ...[]expr.Any) (all []expr.Any) {
 	return all
 }
 
-// What nmgre's own SNAT has is read, and of every other rule what is more to it.
+// The forms of nmgre's own SNAT are read, and the other parts of every other rule are named.
 func TestRead(t *testing.T) {
 	from, to := condition(source4, "172.16.0.0", "255.255.255.252"), condition(dest4, "10.10.1.0", "255.255.255.0")
 	masquerade := []expr.Any{&expr.Counter{}, &expr.Masq{}}

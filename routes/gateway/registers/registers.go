@@ -1,5 +1,5 @@
 // Package registers has the registers of the kernel's nftables, as the expressions of a rule use
-// them, and comparisons of what is in them. Values that are not known stay unknown.
+// them, and compares their values. Values that are not known stay unknown.
 //
 // It may import nftables. Begin with [File].
 package registers

@@ -54,7 +54,8 @@ func TestCompareRange(t *testing.T) {
 	}
 }
 
-// What does not fit is not known: longer data, an unknown value, and a register that there is not.
+// A comparison that does not fit is unsure: longer data, an unknown value, and a register that
+// there is not.
 func TestUnknown(t *testing.T) {
 	var r File
 	for _, register := range []uint32{0, 1, 4, 5, 7, 8, 23, 24, 1 << 31} {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What others send is read within its bounds.
+// Datagrams of others are read within their bounds.
 func FuzzRemoves(f *testing.F) {
 	f.Add([]byte("\x20\x00\x00\x00\x02\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00nmgre\x00"))
 	f.Add([]byte{})

@@ -25,8 +25,8 @@ const Max = 100_000
 
 // Read asks the kernel for the rules of one chain, or of all chains of the table if the name is
 // empty, and returns them by the names of their chains. The library can only ask for one chain at a
-// time, and leaves out what it cannot read. In the place of an expression that cannot be read a
-// rule has nil. The error is the kernel's, or that there are too many.
+// time, and leaves out expressions that it cannot read. Here a rule has nil in the place of each of
+// them. The error is the kernel's, or that there are too many.
 func Read(table *nftables.Table, chain string) (chains map[string][]*nftables.Rule, err error) {
 	chains = make(map[string][]*nftables.Rule)
 	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP)

@@ -49,7 +49,8 @@ func TestReadRule(t *testing.T) {
 	}
 }
 
-// A message that is cut off has a place for what is missing, and no rule is read past its end.
+// A message that is cut off makes a rule with nil at its beginning or its end, and is not read past
+// its end.
 func TestReadRuleCut(t *testing.T) {
 	whole := message()
 	for n := range whole {

@@ -59,9 +59,9 @@ func (s Settings) SetForwarding(dev string, on bool) error {
 	return nil
 }
 
-// ReversePathFilter returns what filters the IPv4 packets that come in by a device
-// (net.ipv4.conf.DEV.rp_filter, and that of [All]). It fails with ErrNotFound if there is no such
-// device.
+// ReversePathFilter returns the settings of the filter for the IPv4 packets that come in by a
+// device (net.ipv4.conf.DEV.rp_filter, and that of [All]). It fails with ErrNotFound if there is no
+// such device.
 func (s Settings) ReversePathFilter(dev string) (f keep.ReversePathFilter, err error) {
 	const name = "rp_filter"
 	if f.All, err = s.number(All, name); err == nil {

@@ -39,8 +39,8 @@ func TestReversePathFilter(t *testing.T) {
 	}
 }
 
-// A device that is not there, and a name that leads elsewhere, are not found. What is no number is
-// an error.
+// A device that is not there, and a name that leads elsewhere, are not found. A setting that is no
+// number is an error.
 func TestReversePathFilterOfNothing(t *testing.T) {
 	s := settings(t, map[string]string{"all/rp_filter": "1\n", "default/rp_filter": "2\n", "odd/rp_filter": "\x1b[31m\n"})
 	for _, dev := range []string{"", ".", "..", "../conf/all", "default", "gre9", "a\x00", "\x1b[31m"} {

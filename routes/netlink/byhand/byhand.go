@@ -1,6 +1,6 @@
 // Package byhand reads a link that somebody made by hand, with all that is about it, and restores
-// it. It keeps the kernel's own messages, and sends them back: so what nmgre cannot read is
-// restored as well.
+// it. It keeps the kernel's own messages, and sends them back: so attributes that nmgre cannot read
+// are restored as well.
 //
 // It may import routes, routes/kernel, fault, routes/netlink/policy, routes/netlink/wire and
 // netlink. Begin at [Hands.Read].

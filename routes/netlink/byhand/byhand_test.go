@@ -43,7 +43,7 @@ func linkMessage() []byte {
 		attribute{unix.IFLA_GROUP, number(5)}, attribute{unix.IFLA_IFALIAS, []byte("to\nthe office\x00")}, attribute{unix.IFLA_MASTER, number(3)}, attribute{unix.IFLA_LINKINFO, info}, attribute{unix.IFLA_AF_SPEC, mode})
 }
 
-// What no tunnel of nmgre's has is named, and an alias does no harm to the screen.
+// The settings that no tunnel of nmgre's has are named, and an alias does no harm to the screen.
 func TestReadLink(t *testing.T) {
 	r := reading{b: kernel.ByHand{Link: tunnel()}}
 	body, err := r.readLink(linkMessage())
@@ -108,7 +108,7 @@ func address(local, peer string, flags uint32, scope byte, more ...attribute) []
 	return m
 }
 
-// What a profile may not hold of an address is seen.
+// The properties of an address that a profile may not hold are seen.
 func TestReadAddress(t *testing.T) {
 	leased := attribute{unix.IFA_CACHEINFO, slices.Concat(number(60), number(60), number(0), number(0))}
 	for name, c := range map[string]struct {
@@ -184,8 +184,8 @@ func TestOnlyBy(t *testing.T) {
 	}
 }
 
-// FuzzRead reads a link, an address, a route and a rule from any bytes. What is sent again is read
-// as the same.
+// FuzzRead reads a link, an address, a route and a rule from any bytes. The message that restores
+// it is read as the same.
 func FuzzRead(f *testing.F) {
 	f.Add(linkMessage())
 	f.Add(address("10.1.1.1/24", "10.2.2.2", unix.IFA_F_NOPREFIXROUTE, unix.RT_SCOPE_LINK, attribute{unix.IFA_LABEL, []byte("tun0:1\x00")}))

@@ -40,7 +40,7 @@ func heldAs(r kernel.HeldRule) (protocol byte, ok bool) {
 	return byte(kernel.HeldProtocol + r.Protocol), true
 }
 
-// isHeld says whether [Hands.Hold] has made a rule what it is.
+// isHeld says whether the protocol of r is one that [Hands.Hold] gives to rules.
 func isHeld(r kernel.HeldRule) bool {
 	return r.Protocol >= kernel.HeldProtocol && r.Protocol < kernel.StandInProtocol
 }

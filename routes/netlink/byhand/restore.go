@@ -47,7 +47,7 @@ func eachHop(b []byte, do func(hop []byte)) {
 	}
 }
 
-// RemoveRoutes removes the routes with these indexes. What is gone already is no error.
+// RemoveRoutes removes the routes with these indexes. A route that is gone already is no error.
 func (h Hands) RemoveRoutes(ctx context.Context, b kernel.ByHand, list []int) error {
 	for _, i := range list {
 		body, err := routeBody(b.Raw.Routes[i])

@@ -26,7 +26,7 @@ func TestSizes(t *testing.T) {
 	for _, test := range []struct {
 		name       string
 		attributes [][]byte
-		carries    int // of 1500; 0 for what is not known, -1 for a malformed message
+		carries    int // of 1500; 0 where it is not known, -1 for a malformed message
 	}{
 		{"cbc and sha256", [][]byte{algorithm(auth, "hmac(sha256)"), algorithm(trunc, "hmac(sha256)", 128), algorithm(crypt, "cbc(aes)")}, 1458},
 		{"the truncation first", [][]byte{algorithm(trunc, "hmac(sha256)", 128), algorithm(auth, "hmac(sha256)"), algorithm(crypt, "cbc(aes)")}, 1458},

@@ -168,7 +168,7 @@ type parser struct {
 	masked bool
 }
 
-// settle makes what the kernel has by default absent.
+// settle makes the kernel's default values absent.
 func (p *parser) settle() {
 	h := &p.held
 	if h.Mark != 0 && !p.masked {

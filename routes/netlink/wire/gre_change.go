@@ -8,9 +8,9 @@ import (
 )
 
 // ChangeGRE returns the attributes (IFLA_INFO_DATA) of a GRE device with options switched on and
-// off. data is what the kernel reports: all of it is sent back, since the kernel takes what is left
-// out for the default. Checksums and sequence numbers are those of both directions. It fails with
-// [ErrMalformed].
+// off. data has those that the kernel reports: all of them are sent back, since the kernel sets an
+// attribute that is missing to its default. Checksums and sequence numbers are those of both
+// directions. It fails with [ErrMalformed].
 func ChangeGRE(data []byte, on, off gre.LinkOptions) ([]byte, error) {
 	var changed []byte
 	err := EachAttribute(data, func(kind uint16, v []byte) error {
