@@ -14,6 +14,7 @@ import (
 	"nmgre/nm/plan"
 	"nmgre/nm/verify"
 	"nmgre/routes"
+	"nmgre/routes/gre"
 	"nmgre/routes/keep"
 	"nmgre/testdata/fake"
 	"nmgre/testdata/want"
@@ -28,6 +29,14 @@ func tunnelTo(t *testing.T, n byte, list ...string) nm.Tunnel {
 	for _, text := range list {
 		tunnel.Routes = append(tunnel.Routes, routes.MustParse(text))
 	}
+	return tunnel
+}
+
+// over6 is [tunnelTo] over IPv6.
+func over6(t *testing.T, n byte, list ...string) nm.Tunnel {
+	t.Helper()
+	tunnel := tunnelTo(t, n, list...)
+	tunnel.Mode, tunnel.Remote = gre.ModeIP6GRE, want.Addr("2001:db8:2::"+string('0'+n))
 	return tunnel
 }
 
@@ -65,6 +74,10 @@ func TestDefaultsSideBySide(t *testing.T) {
 		{"without a default, then with one", []nm.Tunnel{tunnelTo(t, 2, "10.10.2.0/24"), tunnelTo(t, 3, a)}, "100.0.2.100 100.0.3.100"},
 		{"with a default, then without one", []nm.Tunnel{tunnelTo(t, 2, a), tunnelTo(t, 3, "10.10.3.0/24")}, "100.0.2.100 100.0.3.100"},
 		{"three", []nm.Tunnel{tunnelTo(t, 4), tunnelTo(t, 2, a), tunnelTo(t, 3, b)}, "100.0.2.100 100.0.3.100 100.0.4.100"},
+		{"over IPv6, behind another", []nm.Tunnel{tunnelTo(t, 2), over6(t, 3, a)}, "100.0.2.100 2001:db8:2::3"},
+		{"over IPv6, before another", []nm.Tunnel{over6(t, 3, a), tunnelTo(t, 2)}, "100.0.2.100"},
+		{"over IPv6, with two defaults", []nm.Tunnel{tunnelTo(t, 2, a), over6(t, 3, b)}, "100.0.2.100 2001:db8:2::3"},
+		{"two halves of a default", []nm.Tunnel{tunnelTo(t, 4), over6(t, 3, "0.0.0.0/1", "128.0.0.0/1")}, "100.0.4.100 2001:db8:2::3"},
 		{"a network as wide, not the default", []nm.Tunnel{tunnelTo(t, 4), tunnelTo(t, 2, "100.0.0.0/16 metric 50")}, "100.0.2.100 100.0.4.100"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -72,6 +85,12 @@ func TestDefaultsSideBySide(t *testing.T) {
 			clean := w.String()
 			for _, tunnel := range c.tunnels {
 				fake.MustCreate(t, w, tunnel)
+			}
+			for _, tunnel := range c.tunnels {
+				show, err := w.Start().Host().Show(t.Context(), tunnel.Name)
+				if local := show.Tunnel.Local; err != nil || local != want.Addr("100.0.1.100") && local != want.Addr("2001:db8:1::100") {
+					t.Errorf("%s sends from %s: %v", tunnel.Name, local, err)
+				}
 			}
 			if got := strings.Join(pinned(w), " "); got != c.pins {
 				t.Errorf("pins to %q, want %q", got, c.pins)

@@ -33,6 +33,7 @@
 //	tui/way         the picture of a tunnel's way: how far it works, where it breaks, the repair
 //	tui/wizard      the wizard; answers are its fields, form and draw its parts;
 //	                facts compare a profile with its link
+//	nm/opposite     the tunnel that the far end has to make, with this host's networks and link
 //	nm/policy       rules of the routing policy: their places, their owners, loops; metric chooses
 //	                the metrics of default routes
 //	nm/plan         decides everything about a change, and changes nothing
@@ -100,7 +101,7 @@
 //   - the work of the hook, and how it goes on after errors: routes/keep/converge.go
 //   - a word of `ip route`: routes/words.go; of `ip rule`: routes/rule/words.go
 //   - the reason why a route is root's and not the profile's: nm/owner.go
-//   - the command for the far end: nm/farend.go, and nm/plan/farend.go with its routes
+//   - the command for the far end: nm/farend.go, and nm/opposite with this host's networks
 //   - a notation: nm/notation/linux and router; its limits: its Holds; how a line of an
 //     input is read: the same file, or nm/notation/iproute
 //   - a field of a document: nm/document/fields.go; of Ansible's module:

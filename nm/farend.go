@@ -122,7 +122,7 @@ func (f *FarEnd) propose(t Tunnel, own netip.Prefix) {
 		return
 	}
 	peer, via, tell := routes.Neighbour(own), t.gateway(), ""
-	if own.Contains(via) { // this end's routes name it
+	if own.Contains(via) && via != own.Addr() { // this end's routes name it
 		peer = via
 	}
 	if !t.PeerAddress.IsValid() {
@@ -173,5 +173,6 @@ func (t Tunnel) isAlone(own netip.Prefix) bool {
 // IsPrivate says whether the Internet does not route a: it is private (RFC 1918, RFC 4193),
 // link-local, or behind a carrier's NAT (RFC 6598).
 func IsPrivate(a netip.Addr) bool {
-	return a.IsPrivate() || a.IsLinkLocalUnicast() || netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10).Contains(a)
+	carrierNAT := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10)
+	return a.IsPrivate() || a.IsLinkLocalUnicast() || carrierNAT.Contains(a)
 }

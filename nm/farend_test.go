@@ -111,6 +111,9 @@ func TestFarEndHasTheGateway(t *testing.T) {
 	near.PeerAddress = want.Addr("172.16.33.2")
 	near.Routes = []routes.Route{routes.MustParse("10.10.2.0/24 via 172.16.3.5")}
 	want.Same(t, "the far end", farText(near.FarEnd(nil)), "172.16.3.5/29 172.16.33.2/30 towards 172.16.33.1")
+	near.Routes = []routes.Route{routes.MustParse("10.10.2.0/24 via 172.16.3.1")} // as nmcli takes it
+	want.Same(t, "with a gateway of its own", farText(near.FarEnd(nil)), "172.16.3.2/29 172.16.33.2/30 towards 172.16.33.1; the far end may have any other address of 172.16.3.0/29: its line proposes 172.16.3.2")
+	near.Routes = []routes.Route{routes.MustParse("10.10.2.0/24 via 172.16.3.5")}
 	near.Addresses, near.PeerAddress = near.Addresses[:1], netip.Addr{}
 	want.Same(t, "alone", farText(near.FarEnd(nil)), "172.16.3.5/29 towards 172.16.3.1; the far end may have any other address of 172.16.3.0/29: its line proposes 172.16.3.5. Nothing is probed until this end knows the address: nmgre edit gre1 --peer-address 172.16.3.5")
 }

@@ -541,7 +541,7 @@ var causeRows = []causeRow{
 		does: []step{here(snatOn + `
 			nft 'table ip fault { chain faulty { type nat hook postrouting priority 50; iifname "gre1" snat to 10.10.1.7; }; }'`)},
 		undo:  []step{here(leave(noFilter) + noSNAT)},
-		cause: "snat-taken", check: theSNAT, says: []string{"fault", "10.10.1.7"}, verdict: "warn", certainty: "likely",
+		cause: "snat-taken", check: theSNAT, says: []string{"fault", "10.10.1.7"}, verdict: "fail", certainty: "likely",
 		mend: `nft insert rule ip fault faulty [^#;]+`,
 	},
 	{

@@ -88,10 +88,10 @@ func (p *Chooser) chooseMetric(ctx context.Context, r *routes.Route) error {
 	case link != nil && link.GRE != nil:
 		for chosen = present + backupStep; taken[chosen]; chosen += backupStep {
 		}
-		p.note("%s gets the metric %d, behind that of %s with %d: it takes over when that tunnel goes down; choose another one by: default metric N", r, chosen, dev, present)
+		p.note("%[1]s gets the metric %[2]d, behind that of %[3]s with %[4]d: it takes over when that tunnel goes down; choose another one by: %[1]s metric N", r, chosen, dev, present)
 	case present > 1:
 		chosen = min(tunnelMetric, present-1)
-		p.note("%s gets the metric %d, before that of %s with %d: all packets without a narrower route take the tunnel; choose another one by: default metric N", r, chosen, dev, present)
+		p.note("%[1]s gets the metric %[2]d, before that of %[3]s with %[4]d: all packets without a narrower route take the tunnel; choose another one by: %[1]s metric N", r, chosen, dev, present)
 	default:
 		for chosen = tunnelMetric; taken[chosen]; chosen += backupStep {
 		}

@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/ends"
+	"nmgre/nm/opposite"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -68,7 +69,7 @@ func (p *preflight) ownDevices(ctx context.Context) ([]string, error) {
 	}
 	var devices []string
 	for _, link := range p.links {
-		own := ownNetworks([]kernel.Link{link}, out, p.t)
+		own := opposite.Networks([]kernel.Link{link}, out, p.t)
 		if slices.ContainsFunc(own, func(n netip.Prefix) bool { return n.Addr().Is4() }) && len(p.t.IPv4Addresses()) > 0 {
 			devices = append(devices, link.Name)
 		}

@@ -52,7 +52,7 @@ func (p *preflight) loops(ctx context.Context, addresses []netip.Prefix, list []
 // checkLoop returns an error if r would lead packets to the far end into the tunnel. It would not
 // if the present route to end is more specific. It is accepted all the same when host routes by the
 // present gateway, the pins, can lead packets there: those of this tunnel, and those of others if r
-// covers this tunnel's far end as well.
+// is wide.
 func (p *preflight) checkLoop(ctx context.Context, field string, r *routes.Route, end netip.Addr) error {
 	if r.TableOrMain() != routes.MainTable || !r.Dst.Contains(end) || !r.Type.HasDevice() {
 		return nil
@@ -70,7 +70,7 @@ func (p *preflight) checkLoop(ctx context.Context, field string, r *routes.Route
 			return err
 		}
 	}
-	if field == "route" && r.Dst.Contains(p.t.Remote) && !r.Dst.IsSingleIP() {
+	if field == "route" && keep.IsWide(r.Dst, p.t.Remote) && !r.Dst.IsSingleIP() {
 		pin, err := keep.PinFor(ctx, p.sys.Kernel, p.links, end)
 		if err != nil {
 			return err
@@ -115,11 +115,11 @@ func (p *preflight) pinned(r *routes.Route, pin *kernel.OwnRoute) {
 	p.pin = true
 }
 
-// isSwallowed says whether packets that leave so go into another tunnel, by a route that covers
-// that tunnel's own far end too. A narrower route into a tunnel is meant so.
+// isSwallowed says whether packets that leave so go into another tunnel, by a wide route. A
+// narrower route into a tunnel is meant so.
 func (p *preflight) isSwallowed(hop kernel.Hop) bool {
 	link := kernel.Named(p.links, hop.Dev)
-	return link != nil && link.GRE != nil && hop.Match.IsValid() && hop.Match.Contains(link.GRE.Remote)
+	return link != nil && link.GRE != nil && hop.Match.IsValid() && keep.IsWide(hop.Match, link.GRE.Remote)
 }
 
 // pastTunnels returns the way of packets to the far end by a pin past all tunnels, or hop if

@@ -67,7 +67,7 @@ func (v *verifier) whyNoProbe() Check {
 	case v.tunnel.Controller != "":
 		c.Summary = "not checked: the port of a bridge has no address to probe from; ping a host of the bridge's network on the far side"
 	case !v.tunnel.PeerAddress.IsValid():
-		c.Status, c.Summary, c.Hint = Warn, "not proved: the far end's inner address is not known", "give it with --peer-address"
+		c.Status, c.Summary, c.Hint = Warn, "not proved: the far end's inner address is not known", "give it: nmgre edit "+fault.Operand(v.name)+" --peer-address ADDR"
 	case !v.hasFamily(v.tunnel.Addresses):
 		c.Status, c.Summary, c.Hint = Warn, "not proved: the tunnel has no address of the far end's family", "give another address of the far end with --peer-address"
 	case !v.hasFamily(v.link.Addresses): // the check of the addresses fails

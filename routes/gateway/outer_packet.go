@@ -154,6 +154,8 @@ func (o *outer) ct(e *expr.Ct) []byte {
 		return nativeUint32(seenReply | assured | confirmed)
 	case e.Key == expr.CtKeyMARK:
 		return o.mark()
+	case e.Key == expr.CtKeyDIRECTION && !o.reply: // it is the first of its connection
+		return []byte{0}
 	case e.Key == expr.CtKeyPROTOCOL:
 		return o.l4proto()
 	}

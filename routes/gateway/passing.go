@@ -67,31 +67,10 @@ func (g *Gateway) Translations(ctx context.Context, p keep.Passing) (keep.Transl
 	defer s.close()
 	t := translator{passage: &passage{survey: s, out: true}, Passing: p}
 	found := keep.Translations{Others: t.others()}
-	if found.Sources, err = sourcesOf(p); err != nil {
-		return keep.Translations{}, err
+	if found.Sources, err = conntrack.Sources(p.From, p.To); err != nil {
+		return keep.Translations{}, failed("read the tracked connections", err)
 	}
 	return found, ctx.Err() // a socket that has no time left reads no rules
-}
-
-// sourcesOf returns the sources that connections between the packet's addresses have got.
-func sourcesOf(p keep.Passing) (list []netip.Addr, err error) {
-	family := uint8(unix.AF_INET)
-	if p.From.Is6() {
-		family = unix.AF_INET6
-	}
-	flows, err := conntrack.Flows(family, func(f conntrack.Flow) bool { return f.From == p.From && f.To == p.To })
-	if conntrack.Untracked(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, failed("read the tracked connections", err)
-	}
-	for _, f := range conntrack.Latest(flows) { // an echo before it went by the rules of then
-		if !slices.Contains(list, f.Source) {
-			list = append(list, f.Source)
-		}
-	}
-	return list, nil
 }
 
 // translator looks for the NAT rules that take a packet on its way out.
@@ -144,17 +123,46 @@ func (t *translator) postrouting() (list []*nftables.Chain) {
 	return list
 }
 
+// forwardable are the protocols of which most forwarded packets are.
+var forwardable = []struct {
+	number byte
+	name   string
+}{{unix.IPPROTO_TCP, "TCP"}, {unix.IPPROTO_UDP, "UDP"}, {unix.IPPROTO_ICMP, "ICMP"}, {unix.IPPROTO_ICMPV6, "ICMPv6"}}
+
 // takes returns the NAT rule of a chain that takes the packet, or nil. decides says that it surely
-// does, and same that the packet gets the source that it is to get.
+// does, and same that the packet gets the source that it is to get. A rule that surely takes
+// forwarded packets of one protocol takes them, and does not decide about others.
 func (t *translator) takes(base *nftables.Chain) (other *keep.OuterRewrite, decides, same bool) {
+	if t.Echo {
+		return t.takesOf(base, echoOf(t.From))
+	}
+	other, decides, same = t.takesOf(base, 0)
+	for _, p := range forwardable {
+		if other == nil || !other.Perhaps || same {
+			break
+		}
+		if of, sure, right := t.takesOf(base, p.number); sure && !right {
+			of.What += " (" + p.name + ")"
+			return of, false, false
+		}
+	}
+	return other, decides, same
+}
+
+// echoOf returns the protocol of an echo request from an address.
+func echoOf(from netip.Addr) byte {
+	if from.Is6() {
+		return unix.IPPROTO_ICMPV6
+	}
+	return unix.IPPROTO_ICMP
+}
+
+// takesOf is takes for a packet of an IP protocol; 0 if that is not known.
+func (t *translator) takesOf(base *nftables.Chain, protocol byte) (other *keep.OuterRewrite, decides, same bool) {
 	at, o := station{hook{name: "postrouting", out: true}, base}, newPacket(t.From, t.To, t.From.Is4())
-	o.out, o.transit, o.marked = true, t.In != "", true
-	switch {
-	case t.Echo && t.From.Is6():
-		o.protocol = unix.IPPROTO_ICMPV6
-	case t.Echo:
-		o.protocol = unix.IPPROTO_ICMP
-		o.put(9, unix.IPPROTO_ICMP)
+	o.out, o.transit, o.marked, o.protocol = true, t.In != "", true, protocol
+	if protocol != 0 && t.From.Is4() {
+		o.put(9, protocol)
 	}
 	w := &walk{packet: packet{t.In, t.Out, t.indexes[t.In], t.indexes[t.Out], o.family}, outer: o}
 	fate := t.survey.run(base, w)

@@ -58,6 +58,9 @@ func told(t keep.Translations) string {
 		if o.Perhaps {
 			line += " perhaps"
 		}
+		if strings.HasSuffix(o.What, " (TCP)") {
+			line += " (TCP)"
+		}
 		if o.Handle == 0 || o.Hook != "postrouting" || !o.Out || !strings.Contains(o.What, "handle") {
 			line += fmt.Sprintf(" (not named: %+v)", o)
 		}
@@ -92,7 +95,11 @@ func TestTranslations(t *testing.T) {
 			s.others("a", 50, snatTo("10.10.2.7", matchPrefix(12, netip.MustParsePrefix("192.0.2.0/24"))...)...)
 		}, "", "", "10.10.2.3", "10.10.2.3"},
 		{"of another protocol", nil, func(s site) { s.others("a", 50, snatTo("10.10.2.7", protocol(unix.IPPROTO_TCP)...)...) },
-			"", "a post to 10.10.2.7 perhaps", "10.10.2.3", "10.10.2.3"},
+			"", "a post to 10.10.2.7 (TCP)", "10.10.2.3", "10.10.2.3"},
+		{"of the first packet of a connection", nil, func(s site) {
+			direction := []expr.Any{&expr.Ct{Key: expr.CtKeyDIRECTION, Register: 1}, &expr.Cmp{Register: 1, Data: []byte{0}}}
+			s.others("a", 50, snatTo("10.10.2.7", direction...)...)
+		}, "a post to 10.10.2.7", "a post to 10.10.2.7", "10.10.2.7", "10.10.2.7"},
 		{"to the same source", nil, func(s site) { s.others("a", 50, snatTo("10.10.2.3")...); s.others("b", 60, snatTo("10.10.2.7")...) }, "", "", "10.10.2.3", "10.10.2.3"},
 		{"that accepts", nil, func(s site) { s.others("a", 50, &expr.Verdict{Kind: expr.VerdictAccept}) }, "", "", "10.10.2.3", "10.10.2.3"},
 		{"masquerade", nil, func(s site) { s.others("a", 50, &expr.Masq{}) }, "a post to 10.10.2.1", "a post to 10.10.2.1", "10.10.2.1", "10.10.2.1"},

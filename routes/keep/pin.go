@@ -86,9 +86,14 @@ func (p *pinning) pinOthers(ctx context.Context, wide []*Kept) {
 	}
 }
 
-// leading returns the tunnel whose route packets to a far end would follow, if the route covers the
-// tunnel's own far end as well. It returns nil if they go another way: a route into a tunnel that
-// covers the other far end alone is meant so.
+// IsWide reports whether a route to dst, into a tunnel with this far end, is meant for everything,
+// and so not for the packets that carry other tunnels: it covers the far end as well, or it is a
+// default route, or a half of one, of whichever family.
+func IsWide(dst netip.Prefix, remote netip.Addr) bool { return dst.Bits() <= 1 || dst.Contains(remote) }
+
+// leading returns the tunnel whose route packets to a far end would follow, if the route is wide.
+// It returns nil if they go another way: a narrow route into a tunnel that covers the other far end
+// alone is meant so.
 func (p *pinning) leading(ctx context.Context, wide []*Kept, remote netip.Addr) (*Kept, error) {
 	candidates, err := p.keeper.Kernel.RoutesTo(ctx, remote)
 	if err != nil {
@@ -108,7 +113,7 @@ func (p *pinning) leading(ctx context.Context, wide []*Kept, remote netip.Addr) 
 		}
 	}
 	for _, k := range wide {
-		if best != nil && best.Dev == k.Name && best.Dst.Contains(k.Remote) {
+		if best != nil && best.Dev == k.Name && IsWide(best.Dst, k.Remote) {
 			return k, nil
 		}
 	}

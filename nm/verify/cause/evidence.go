@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/nm/opposite"
 	"nmgre/nm/verify/behind"
 	"nmgre/nm/verify/pathmtu"
 	"nmgre/nm/verify/snat"
@@ -267,17 +268,16 @@ func (ev Evidence) edit(flags string) string {
 // farEdit is nmgre's command that changes the far end's tunnel, whose name is not known.
 func farEdit(flags string) string { return "nmgre edit TUNNEL " + flags }
 
-// farCreate is the command that makes the far end.
+// farCreate is the command that makes the far end. It is empty if there is none.
 func (ev Evidence) farCreate() string {
-	near := ev.Tunnel
+	near, fits := ev.Tunnel, ev.Fits()
 	if !near.Local.IsValid() || near.Local.IsUnspecified() {
 		near.Local = ev.Under.From
 	}
-	far := near.FarEnd(nil)
-	if fits := ev.Fits(); fits >= pathmtu.Modest && int(far.MTU) > fits {
-		far.MTU = 0 // too large here: the far end computes one that fits
+	if fits < pathmtu.Modest {
+		fits = 0
 	}
-	return far.CreateCommand()
+	return opposite.End(ev.Links, ev.Under.Hop, near, fits).CreateCommand()
 }
 
 // farLink is the tunnel that the far end has to have, in the words of `ip link`.

@@ -28,9 +28,9 @@ var snatCauses = []row{
 		},
 	},
 	{ // the rules say so, and no packet has proved it
-		Cause: Cause{"snat-taken", Likely, "", ""},
-		warns: true, anyway: true,
-		when: func(ev Evidence) bool { return ev.SNAT != nil && ev.foreseen() != nil },
+		Cause:  Cause{"snat-taken", Likely, "", ""},
+		anyway: true,
+		when:   func(ev Evidence) bool { return ev.SNAT != nil && ev.foreseen() != nil },
 		tell: func(ev Evidence) said {
 			f := ev.SNAT
 			s := said{summary: fmt.Sprintf("another rule takes the packets of this one, so they do not get the source that it gives: %s", f.Rule.Summary()),

@@ -64,6 +64,26 @@ func Flows(family uint8, wanted func(Flow) bool) (list []Flow, err error) {
 	return list, err
 }
 
+// Sources returns the sources that connections between two addresses have got: of echoes those of
+// the last one, since an echo before it went by the rules of then. A kernel that tracks nothing has
+// none. The error is the kernel's.
+func Sources(from, to netip.Addr) (list []netip.Addr, err error) {
+	family := uint8(unix.AF_INET)
+	if from.Is6() {
+		family = unix.AF_INET6
+	}
+	flows, err := Flows(family, func(f Flow) bool { return f.From == from && f.To == to })
+	if err != nil && !Untracked(err) {
+		return nil, err
+	}
+	for _, f := range Latest(flows) {
+		if !slices.Contains(list, f.Source) {
+			list = append(list, f.Source)
+		}
+	}
+	return list, nil
+}
+
 // request begins a message to the connection tracking table, as in
 // linux/netfilter/nfnetlink_conntrack.h.
 func request(kind, flags int, family uint8) *nl.NetlinkRequest {

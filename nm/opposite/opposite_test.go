@@ -1,0 +1,32 @@
+package opposite_test
+
+import (
+	"testing"
+
+	"nmgre/nm"
+	"nmgre/nm/opposite"
+	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
+	"nmgre/testdata/want"
+)
+
+// The far end's line has what this host knows: the network behind this end, the options of the link
+// that is there, and an MTU that fits. The network of the way to the far end is no part of it.
+func TestEnd(t *testing.T) {
+	near := nm.NewTunnel()
+	near.Name, near.Remote, near.MTU, near.Addresses = "gre1", want.Addr("100.0.2.100"), 1476, want.CIDRs("172.16.0.1/30")
+	links := []kernel.Link{
+		{Index: 2, Name: "eth0", Up: true, Addresses: want.CIDRs("100.0.1.100/24")},
+		{Index: 3, Name: "eth1", Up: true, Addresses: want.CIDRs("10.10.1.1/24")},
+		{Index: 4, Name: "gre1", Up: true, GRE: &kernel.GRELink{Mode: gre.ModeGRE}, Addresses: want.CIDRs("172.16.0.1/30")},
+	}
+	hop := kernel.Hop{Dev: "eth0", Via: want.Addr("100.0.1.1"), Src: want.Addr("100.0.1.100"), MTU: 1500}
+	const begin, end = "nmgre create --peer 100.0.1.100 --local 100.0.2.100 --address 172.16.0.2/30", " --route 10.10.1.0/24"
+	want.Same(t, "the line", opposite.End(links, hop, near, 1476).CreateCommand(), begin+" --mtu 1476"+end)
+	want.Same(t, "where the way is not known", opposite.End(links, hop, near, 0).CreateCommand(), begin+" --mtu 1476"+end)
+	want.Same(t, "where less fits", opposite.End(links, hop, near, 1400).CreateCommand(), begin+end)
+	links[2].GRE.Checksum = true
+	want.Same(t, "with checksums", opposite.End(links, hop, near, 1400).CreateCommand(), begin+" --checksum"+end)
+	links[2].GRE.External = true
+	want.Same(t, "of a link without a far end of its own", opposite.End(links, hop, near, 0).CreateCommand(), "")
+}
