@@ -148,8 +148,7 @@ func (f *FarEnd) note(format string, args ...any) {
 // addRoute adds a route to dst, unless the far end has no inner address of the family.
 func (f *FarEnd) addRoute(dst netip.Prefix) {
 	sameFamily := func(p netip.Prefix) bool { return p.Addr().Is4() == dst.Addr().Is4() }
-	known := func(r routes.Route) bool { return r.Dst == dst }
-	if slices.ContainsFunc(f.Addresses, sameFamily) && !slices.ContainsFunc(f.Routes, known) {
+	if slices.ContainsFunc(f.Addresses, sameFamily) && !slices.ContainsFunc(f.Routes, func(r routes.Route) bool { return r.Dst == dst }) {
 		f.Routes = append(f.Routes, routes.Route{Dst: dst})
 	}
 }

@@ -58,8 +58,8 @@ func outerNotes(t nm.Tunnel) []string {
 	return notes
 }
 
-// askOfLink adds what the present link asks of the far end. A link that somebody made by hand may
-// have more than its profile says.
+// askOfLink adds the demands of the present link on the far end. A link that somebody made by hand
+// may have more than its profile says.
 func askOfLink(far *nm.FarEnd, link kernel.Link) {
 	g, has := link.GRE, link.Options()
 	switch {
