@@ -205,7 +205,7 @@ func TestUpGuardsWhatIsPending(t *testing.T) {
 	}
 }
 
-// The kernel's own device cannot be a tunnel's: the hint says what helps.
+// The kernel's own device cannot be a tunnel's: the hint proposes another name.
 func TestUpOfAFallbackDevice(t *testing.T) {
 	w := fake.NewWorld()
 	w.AddLink(kernel.Link{Name: "gre0", Kind: "gre"})

@@ -8,8 +8,8 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// ByHand returns what a hint says besides about a tunnel that somebody made by hand: that a profile
-// can be made of it. It is empty for every other link.
+// ByHand returns the end of a hint about a tunnel that somebody made by hand: that a profile can be
+// made of it. It is empty for every other link.
 func ByHand(link *kernel.Link, profiles []nm.Profile) string {
 	if link == nil || link.GRE == nil || link.IsFallback() || link.GRE.External {
 		return ""

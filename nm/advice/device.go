@@ -9,9 +9,9 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Device returns the notes about what the tunnel's device is and does. before is the tunnel that is
-// edited, of which nothing is said again; the zero Tunnel for a new one. path is how many bytes fit
-// on the way to the far end, 0 where that is not known.
+// Device returns the notes about the tunnel's device. before is the tunnel that is edited, of which
+// nothing is said again; the zero Tunnel for a new one. path is how many bytes fit on the way to
+// the far end, 0 where that is not known.
 func Device(t, before nm.Tunnel, path int) []string {
 	var notes []string
 	if t.TTL == 0 && (before.TTL != 0 || before.Mode == 0) {
@@ -23,7 +23,7 @@ func Device(t, before nm.Tunnel, path int) []string {
 	return notes
 }
 
-// ttlNote says what a TTL that is copied from the inner packet costs.
+// ttlNote tells the price of a TTL that is copied from the inner packet.
 func ttlNote(t nm.Tunnel) string {
 	note := "the outer TTL is the inner packet's (ttl inherit): what protocols send with TTL 1, such as the hellos of OSPF and RIP, does not pass the first router on the way"
 	if t.Link.IgnoreDF {
@@ -32,8 +32,8 @@ func ttlNote(t nm.Tunnel) string {
 	return note
 }
 
-// portNote says which frames the port of a bridge carries. A bridge drops what is larger than a
-// port's MTU, and tells the sender nothing.
+// portNote says which frames the port of a bridge carries. A bridge drops frames that are larger
+// than a port's MTU, and tells the sender nothing.
 func portNote(t nm.Tunnel, path int) []string {
 	bridge := fault.Printable(t.Controller)
 	if path == 0 || int(t.MTU) >= path || t.MTU == 0 {

@@ -8,7 +8,7 @@ import (
 	"nmgre/routes/gre"
 )
 
-// A port with a small MTU is told what helps, and never of an option that its mode cannot have.
+// A port with a small MTU gets the remedy, but never an option that its mode cannot have.
 func TestPortNote(t *testing.T) {
 	for mode, ignores := range map[gre.Mode]bool{gre.ModeGRETAP: true, gre.ModeIP6GRETAP: false} {
 		n := nm.Tunnel{Mode: mode, Controller: "br0", MTU: 1434}

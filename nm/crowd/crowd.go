@@ -1,5 +1,5 @@
 // Package crowd is for many tunnels that are made together: their requests to NetworkManager are in
-// flight together, and what they all ask of the host is asked once.
+// flight together, and questions to the host that they have in common are asked once.
 package crowd
 
 import (

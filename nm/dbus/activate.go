@@ -50,7 +50,7 @@ type activation struct {
 
 	active active
 	reason uint32 // why the connection is in its state
-	waits  string // what NetworkManager waits for, by the profile's methods
+	waits  string // why NetworkManager may wait in vain, by the profile's methods
 
 	devices map[dbus.ObjectPath]deviceState
 }

@@ -9,7 +9,7 @@
 //
 // No call waits for ever: patience.go bounds how long NetworkManager and the bus may be silent.
 //
-// Package quirk is the table of what differs between NetworkManager's versions.
+// Package quirk is the table of the differences between NetworkManager's versions.
 //
 // Names, enumerations and constants are gonetworkmanager's. The calls go through godbus, since
 // those of gonetworkmanager take no context.

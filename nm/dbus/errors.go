@@ -49,8 +49,8 @@ var denied = []string{"PermissionDenied", "AccessDenied", "NotAuthorized", "Auth
 // refused are the errors of settings that NetworkManager does not accept.
 var refused = []string{"InvalidConnection", "InvalidProperty", "MissingProperty", "InvalidSetting", "MissingSetting", "InvalidArguments", "PropertyNotFound", "SettingNotFound"}
 
-// failed turns err into an error of package fault. op says in a few words what was tried. It
-// returns nil for nil.
+// failed turns err into an error of package fault. op names the attempt in a few words. It returns
+// nil for nil.
 func failed(op string, err error) error {
 	var own *fault.Error
 	var remote dbus.Error

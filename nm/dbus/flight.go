@@ -55,7 +55,7 @@ func (l *link) flight(ctx context.Context, requests []request) error {
 	return nil
 }
 
-// together has what do says to the bus go out at once.
+// together sends the messages that do gives to the bus all at once.
 func (l *link) together(do func()) {
 	if l.socket != nil {
 		l.socket.Hold()

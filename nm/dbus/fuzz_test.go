@@ -108,7 +108,7 @@ func FuzzSignals(f *testing.F) {
 	})
 }
 
-// FuzzReplies has every question get any answer. What is shown of it is safe.
+// FuzzReplies has every question get any answer. The text that people see of it is safe.
 func FuzzReplies(f *testing.F) {
 	f.Add([]byte{11, 2, 'i', 'd', 0, 1, 'a', 0, 9, '1', '2', '7', '.', '0', '.', '0', '.', '1', '0'}, "", "")
 	f.Add([]byte{6, 7, 2, 5, 2, 9}, "", "")

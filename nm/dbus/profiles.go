@@ -36,9 +36,9 @@ const (
 	permissionControl   = service + ".network-control"
 )
 
-// Manager returns the version of the NetworkManager on the bus, and what polkit lets the caller do.
-// It fails with [fault.ErrNoNetworkManager] where there is none, and where it is older than
-// [nm.MinVersion]; the version is returned all the same then.
+// Manager returns the version of the NetworkManager on the bus, and the permissions that polkit
+// gives the caller. It fails with [fault.ErrNoNetworkManager] where there is none, and where it is
+// older than [nm.MinVersion]; the version is returned all the same then.
 func (c *Client) Manager(ctx context.Context) (nm.Manager, error) {
 	const op = "ask NetworkManager for its version and permissions"
 	var m nm.Manager

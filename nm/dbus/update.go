@@ -16,7 +16,7 @@ import (
 // Update writes t into the profile, in memory only: the file keeps the old profile until
 // [Client.Save]. Nothing is applied to the device. The profile remembers how it was before the
 // first Update, and who edits it. A profile that is not from, unless that is nil, stays as it is.
-// undo, which is never nil, makes each property what it was, on disk too if it was there.
+// undo, which is never nil, gives each property its old value, on disk too if it was there.
 func (c *Client) Update(ctx context.Context, uuid string, from *nm.Tunnel, t nm.Tunnel) (undo func(context.Context) error, err error) {
 	const op = "change the profile"
 	undo = func(context.Context) error { return nil }

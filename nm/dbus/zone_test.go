@@ -19,8 +19,8 @@ func zoneSettings(target string, protocols, services []string) []any {
 	return []any{map[string]dbus.Variant{"target": dbus.MakeVariant(target), "protocols": dbus.MakeVariant(protocols), "services": dbus.MakeVariant(services)}}
 }
 
-// The zone is the device's, or the default one. What is no zone, or an answer of another type, is
-// none; nor is a firewalld that is not there, refuses, or says nothing.
+// The zone is the device's, or the default one. A word that is no zone, or an answer of another
+// type, counts as none; so does a firewalld that is not there, refuses, or says nothing.
 func TestZoneOf(t *testing.T) {
 	closed := zoneSettings("default", []string{"esp"}, []string{"ssh"})
 	for _, c := range []struct {

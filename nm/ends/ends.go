@@ -37,8 +37,8 @@ func Check(ctx context.Context, sys nm.System, before, after nm.Tunnel) error {
 // maxTold is how many zones a hint lists.
 const maxTold = 20
 
-// Notes tell the user what a new or edited tunnel has to expect of its ends. before is the zero
-// Tunnel for a new one.
+// Notes returns the notes about a leased local address, the firewall's zone, and a far end that is
+// never probed. before is the tunnel before its edit, the zero Tunnel for a new one.
 func Notes(ctx context.Context, sys nm.System, before, after nm.Tunnel) ([]string, error) {
 	var notes []string
 	if after.Local != before.Local {
@@ -64,8 +64,8 @@ func Notes(ctx context.Context, sys nm.System, before, after nm.Tunnel) ([]strin
 	return notes, nil
 }
 
-// leased says that the local address may change, and what follows it. It is empty for one that
-// stays.
+// leased says that the local address may change, and how the tunnel gets the new one. It is empty
+// for one that stays.
 func leased(links []kernel.Link, t nm.Tunnel) string {
 	link := kernel.Holding(links, t.Local)
 	if !t.Local.IsValid() || t.Local.IsUnspecified() || link == nil || !slices.Contains(link.Leased, t.Local) {

@@ -6,9 +6,9 @@ import (
 	"nmgre/routes/keep"
 )
 
-// MayFollow refuses to move what root keeps for a tunnel to where a name leads that root has not
-// written down. before is the tunnel with the far end that it leaves, kept what root keeps for it,
-// and after what root is to keep.
+// MayFollow refuses to move the kept routes and rules of a tunnel to the address of a name that
+// root has not written down. before is the tunnel with the far end that it leaves, kept are the
+// present routes and rules, and after those that root is to keep.
 func MayFollow(before nm.Tunnel, kept, after keep.Kept) error {
 	if kept.Empty() && after.Empty() || kept.PeerName == before.PeerName {
 		return nil

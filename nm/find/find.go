@@ -1,4 +1,4 @@
-// Package find finds a tunnel among the profiles by what a person calls it.
+// Package find finds a tunnel among the profiles by the name that a person gives it.
 //
 // It may import nm and routes/fault. Begin with [ByName].
 package find
@@ -22,7 +22,7 @@ func ByName(profiles []nm.Profile, name string) (nm.Profile, error) {
 	return find(profiles, name, theOne)
 }
 
-// Only is [ByName] for what does not come back: it fails if several tunnels have the name.
+// Only is [ByName] for a delete, which nobody can undo: it fails if several tunnels have the name.
 func Only(profiles []nm.Profile, name string) (nm.Profile, error) {
 	return find(profiles, name, onlyOne)
 }
@@ -92,7 +92,7 @@ func preferred(found []nm.Profile, name string) *nm.Profile {
 	return nil
 }
 
-// onlyOne returns the only profile. It guesses nothing: what is deleted does not come back.
+// onlyOne returns the only profile. It guesses nothing: a deleted tunnel does not come back.
 func onlyOne(found []nm.Profile, name string) (nm.Profile, error) {
 	if len(found) == 1 {
 		return found[0], nil

@@ -18,8 +18,8 @@ func profile(id, uuid string, state nm.State) nm.Profile {
 }
 
 // Of several profiles of one name, the only active one is meant, or the only one that is called so
-// itself; a question is about a saved one; what does not come back is never guessed. Otherwise the
-// hint says which is which.
+// itself; a question is about a saved one; a delete never guesses. Otherwise the hint says which is
+// which.
 func TestFind(t *testing.T) {
 	off, on, twin, hand := profile("gre1", "a", nm.StateInactive), profile("gre1", "b", nm.StateActive), profile("\x1b[31m", "c", nm.StateInactive), profile("gre1", "d", nm.StateExternal)
 	same := profile("gre1", "e", nm.StateInactive)

@@ -10,10 +10,10 @@
 // comes to the same answer from the same document.
 //
 // A host that is added elsewhere, or removed, moves only pairs that had met it, or its followers,
-// at the same place. Those are few while most of the pool is free: a pool ten times as large as
-// what is needed meets about once in twenty pairs. An order that only grows would be without such
-// meetings, but its numbers would have to be written down somewhere, or each removal would move
-// all that follow. Which of the two ends gets the lower address is decided by the names alone, so
+// at the same place. Those are few while most of the pool is free: in a pool ten times as large as
+// needed one in twenty pairs meets another. An order that only grows would be without such
+// meetings, but its numbers would have to be written down somewhere, or each removal would move all
+// pairs that follow. Which of the two ends gets the lower address is decided by the names alone, so
 // the order of the hosts never swaps the ends.
 package mesh
 

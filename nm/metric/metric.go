@@ -24,7 +24,7 @@ type Chooser struct {
 	Kernel kernel.Kernel
 	Links  []kernel.Link
 	Name   string   // the tunnel's, whose own routes do not count
-	Notes  []string // about what was chosen
+	Notes  []string // about the chosen metrics
 }
 
 // note adds a note about a choice.

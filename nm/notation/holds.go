@@ -22,10 +22,10 @@ const (
 	TwoKeys             // a key for each direction, or for one of them only
 )
 
-// Can is a set of what a notation can hold besides a local and a remote address, a TTL and an MTU.
+// Can is a set of the fields that a notation can hold besides two addresses, a TTL and an MTU.
 type Can uint64
 
-// What a notation can hold. The comments name the field.
+// The fields that a notation can hold. The comments name them as nmgre's errors do.
 const (
 	CanAnyLocal     Can = 1 << iota // local: any local address
 	CanParent                       // parent
@@ -67,8 +67,8 @@ const (
 	CanHexTOS                       // tos, in an outer header of IPv4, with a hexadecimal digit above 9
 )
 
-// CanAllOfLinux is what Linux itself can hold. CanPort is what only an Ethernet device has.
-// CanLinkOptions are the options of a link that no profile has.
+// CanAllOfLinux has the fields that Linux itself can hold, CanPort those that only an Ethernet
+// device has. CanLinkOptions are the options of a link that no profile has.
 const (
 	CanAllOfLinux = CanAnyLocal | CanParent | CanInheritTTL | CanTOS | CanTOS6 | CanHexTOS | CanNoPMTUD | CanEncapLimit | CanFlowLabel | CanMany | CanInner6 | CanNoInner | CanPeer | CanAnyRoute |
 		CanNoEncapLimit | CanPort
@@ -76,7 +76,7 @@ const (
 	CanLinkOptions = CanMulticast | CanIgnoreDF | CanChecksum | CanSequence
 )
 
-// Holds says what a notation can hold. Why returns reasons by the names of fields, and is nil where
+// Holds has the limits of a notation. Why returns reasons by the names of fields, and is nil where
 // there are none; a field without one has no word in the notation.
 type Holds struct {
 	Modes []gre.Mode
@@ -90,7 +90,7 @@ type Holds struct {
 // need is something that not every notation can hold.
 type need struct {
 	field string
-	what  string // the thing, for a table of what a notation cannot hold
+	what  string // the field in words, for a table of the limits
 	can   Can
 	of    func(t *nm.Tunnel) bool
 }
@@ -145,7 +145,7 @@ var needs = []need{
 	routeNeed("other words of ip route", 0, func(r *routes.Route) bool { return moreThan(r) }),
 }
 
-// bySender says whether a rule looks at the sender or at what is behind the IP header.
+// bySender says whether a rule looks at the sender or behind the IP header.
 func bySender(r rule.Rule) bool {
 	return r.UIDs.Set || r.IPProto != 0 || r.SPort.First != 0 || r.DPort.First != 0
 }
@@ -170,8 +170,8 @@ func moreThan(r *routes.Route) bool {
 	return !bare.Bare()
 }
 
-// Problems returns what of the tunnel the notation with that title cannot hold. Each is a
-// [fault.ErrInvalid] with the name of the field.
+// Problems returns an error for each field of the tunnel that the notation with that title cannot
+// hold: a [fault.ErrInvalid] with the name of the field.
 func (h Holds) Problems(title string, t nm.Tunnel) fault.List {
 	var list fault.List
 	refuse := func(field, what string) {
@@ -229,7 +229,7 @@ var unwritten = append(gre.LinkOptionNames(), "controller", "mac")
 // noLimit is the other thing of that kind.
 const noLimit = "way to send no encapsulation limit"
 
-// Lacks lists what the notation cannot hold, each with its field: "key (both directions alike)".
+// Lacks lists the fields that the notation cannot hold: "key (both directions alike)".
 func (h Holds) Lacks() []string {
 	var list []string
 	for _, m := range gre.Modes {
@@ -280,7 +280,7 @@ func (h Holds) implied(n need) bool {
 	return false
 }
 
-// lackText names what a notation cannot hold in as few words as possible.
+// lackText names a field that a notation cannot hold in as few words as possible.
 func lackText(n need) string {
 	switch n.field {
 	case "local":

@@ -14,8 +14,8 @@ type Page struct {
 	comment string
 }
 
-// NewPage returns a page whose comments begin with that mark. Its first lines say what it is for,
-// and give the notes of the end.
+// NewPage returns a page whose comments begin with that mark. Its first lines name the tunnel, and
+// give the notes of the end.
 func NewPage(comment, title string, end End) *Page {
 	p := &Page{comment: comment}
 	p.Comment("%s, for the end %s of a GRE tunnel to %s", title, OuterText(end.Tunnel), end.Remote)

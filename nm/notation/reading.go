@@ -11,7 +11,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Fate is what became of a line of an input.
+// Fate says whether a line of an input has become a part of a tunnel.
 type Fate uint8
 
 // The fates. A line that has several is as bad as the worst of them.
@@ -27,7 +27,7 @@ func (f Fate) String() string {
 	return [...]string{"", "taken", "not needed", "not possible"}[f]
 }
 
-// Line is a line of an input that is not empty, with what became of it.
+// Line is a line of an input that is not empty, with its fate.
 type Line struct {
 	File string // its file's name; empty for the first one
 	N    int    // from 1

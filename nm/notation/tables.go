@@ -25,7 +25,7 @@ func (r *Reading) Numbered(words []string) ([]string, string) {
 			continue
 		}
 		if _, known := r.Names.Table(name); known || name == "" || strings.Trim(name, "0123456789abcdefx-") == "" {
-			continue // what looks like a number is for the parser
+			continue // words like numbers are for the parser
 		}
 		number, there := r.strange[name]
 		if !there {

@@ -108,8 +108,8 @@ func (o outer) covering(t nm.Tunnel, r rule.Rule) *routes.Route {
 	return nil
 }
 
-// problem says what becomes of the packets, and what lets them pass. A rule of somebody else's is
-// about the routes that it leads to.
+// problem names the fate of the packets, and the rule that lets them pass. A rule of somebody
+// else's is about the routes that it leads to.
 func (o outer) problem(t nm.Tunnel, r rule.Rule, fate string) error {
 	field := "rule"
 	if !slices.Contains(t.Rules, r) {

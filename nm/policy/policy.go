@@ -1,6 +1,6 @@
 // Package policy decides about the rules of the routing policy that a tunnel wants on a host: their
-// priorities, their owners, and whether they do what they are meant to. It is pure, and changes
-// nothing. Begin with [Place].
+// priorities, their owners, and whether they have their effect. It is pure, and changes nothing.
+// Begin with [Place].
 package policy
 
 import (
@@ -20,7 +20,7 @@ const maxNotes = 5
 
 // Place gives each wanted rule without a priority its place: that of the same rule before, or else
 // the first one from [rule.FirstChosen] on that no rule of this host has. It returns a new list,
-// and notes about what it chose. It fails with [fault.ErrInvalid] if there is no place left.
+// and notes about the places. It fails with [fault.ErrInvalid] if there is no place left.
 func Place(ctx context.Context, k kernel.Policy, wanted, before []rule.Rule) (placed []rule.Rule, notes []string, err error) {
 	if !slices.ContainsFunc(wanted, func(r rule.Rule) bool { return !r.HasPriority }) {
 		return wanted, nil, nil
@@ -115,8 +115,7 @@ func (w without) Rules(ctx context.Context) ([]kernel.HeldRule, error) {
 	return slices.DeleteFunc(slices.Clone(held), gone), err
 }
 
-// Warnings tells what keeps the rules of a tunnel, and its routes in tables, from doing what they
-// are meant to.
+// Warnings tells why rules of a tunnel, or its routes in tables, have no effect.
 func Warnings(ctx context.Context, k kernel.Policy, links []kernel.Link, t nm.Tunnel) ([]string, error) {
 	if len(t.Rules) == 0 && !slices.ContainsFunc(t.Routes, func(r routes.Route) bool { return apart(r.TableOrMain()) }) {
 		return nil, nil

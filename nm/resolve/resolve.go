@@ -36,8 +36,8 @@ type Asked struct {
 	Own     []netip.Addr // this host's addresses, of which none is a far end
 }
 
-// Parse reads the value of --peer: an address, NAME, or NAME=ADDRESS. It returns false for what is
-// no name, which may be an address.
+// Parse reads the value of --peer: an address, NAME, or NAME=ADDRESS. It returns false for a text
+// that is no name, which may be an address.
 func Parse(text string) (asked Asked, isName bool, err error) {
 	name, chosen, both := strings.Cut(text, "=")
 	if !nm.IsHostName(name) {
@@ -88,7 +88,7 @@ func Lookup(ctx context.Context, r nm.Resolver, asked Asked) ([]netip.Addr, erro
 // plain makes the text of a resolver's error safe to show.
 func plain(err error) error { return fmt.Errorf("%s", fault.Printable(err.Error())) }
 
-// records names what is asked for.
+// records names the kind of address that is asked for.
 func (a Asked) records() string {
 	if a.V6 {
 		return "IPv6 address (AAAA)"
@@ -120,7 +120,7 @@ func (a Asked) usable(answers []netip.Addr) (usable []netip.Addr, why string) {
 }
 
 // Choose returns the one address that is chosen, or present, or the only one. Of several it fails,
-// and the hint has what to type for each.
+// and the hint has the flag for each.
 func Choose(asked Asked, answers []netip.Addr) (netip.Addr, error) {
 	switch {
 	case asked.Chosen.IsValid() && !slices.Contains(answers, asked.Chosen):
@@ -136,7 +136,7 @@ func Choose(asked Asked, answers []netip.Addr) (netip.Addr, error) {
 	return netip.Addr{}, fault.Invalid("peer", "choose one of them: "+strings.Join(Choices(asked.Name, answers), ", or "), "%s has %d addresses, and a tunnel has one far end: %s", asked.Name, len(answers), addrTexts(answers))
 }
 
-// Choices are what a person types to choose each of the addresses.
+// Choices are the flags that choose each of the addresses.
 func Choices(name string, answers []netip.Addr) []string {
 	var choices []string
 	for _, a := range answers[:min(len(answers), maxShown)] {
@@ -153,7 +153,7 @@ func addrTexts(answers []netip.Addr) string {
 	return fmt.Sprintf("%s and %d more", nm.AddrTexts(answers[:maxShown]), len(answers)-maxShown)
 }
 
-// Told says what the name was resolved to, and what that means.
+// Told names the address that the name was resolved to, and the consequences.
 func Told(asked Asked, found netip.Addr) string {
 	return fmt.Sprintf("%s is %s: NetworkManager holds the address only, and does not look the name up again; nmgre verify says when it leads elsewhere", asked.Name, found)
 }

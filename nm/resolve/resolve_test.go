@@ -28,7 +28,7 @@ func addrs(texts ...string) (list []netip.Addr) {
 	return list
 }
 
-// One address is taken; of several a person chooses; what no far end can have counts for nothing.
+// One address is taken; of several a person chooses; one that no far end can have does not count.
 func TestPeer(t *testing.T) {
 	many := make([]netip.Addr, 10_000)
 	for i := range many {
@@ -79,7 +79,7 @@ func TestPeer(t *testing.T) {
 	}
 }
 
-// What is given for the far end is a name, a name with its address, or neither.
+// The value for the far end is a name, a name with its address, or neither.
 func TestParse(t *testing.T) {
 	long := strings.Repeat("a", 63)
 	for text, expected := range map[string]string{

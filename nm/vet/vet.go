@@ -1,5 +1,5 @@
-// Package vet checks what a user who is not root asks root to keep for a tunnel, and trusts nothing
-// in it. It reads the host and changes nothing on it.
+// Package vet checks the routes and rules that a user who is not root asks root to keep for a
+// tunnel, and trusts nothing in them. It reads the host and changes nothing on it.
 //
 // It may import nm, nm/plan and the pure packages of routes. Begin with [Keep].
 package vet
@@ -56,9 +56,9 @@ func Keep(ctx context.Context, sys nm.System, user string, k keep.Kept) (keep.Ke
 	return v.kept, nil
 }
 
-// Forget checks whether a user, whose name is empty for root, may have root forget what it keeps
-// for a tunnel. Its profile may be gone already. Errors are [fault.ErrNotFound] if nothing is kept,
-// [fault.ErrNotPermitted] for another user's tunnel, and those of reading the host.
+// Forget checks whether a user, whose name is empty for root, may have root forget the kept routes
+// and rules of a tunnel. Its profile may be gone already. Errors are [fault.ErrNotFound] if nothing
+// is kept, [fault.ErrNotPermitted] for another user's tunnel, and those of reading the host.
 func Forget(ctx context.Context, sys nm.System, user, uuid string) error {
 	uuids, err := sys.Store.UUIDs(ctx)
 	if err != nil {
@@ -91,7 +91,7 @@ func firstFew(err error) error {
 	return errors.Join(all[:min(len(all), list.MaxToldErrors)]...)
 }
 
-// Bounds of what root keeps for a user who is not root.
+// Bounds of the routes and rules that root keeps for a user who is not root.
 const (
 	maxRoutes = 200_000
 	maxRules  = 10_000
@@ -117,7 +117,7 @@ type vetting struct {
 	profile nm.Profile
 	version nm.Version
 	links   []kernel.Link
-	covered map[covering]bool // what the tunnel's own routes lead to; nil until it is needed
+	covered map[covering]bool // the networks that the tunnel's own routes lead to; nil until they are needed
 }
 
 // checkRequest checks the parts of the request that do not depend on the host.

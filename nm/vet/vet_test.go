@@ -343,7 +343,7 @@ func stampOf(w *fake.World, uuid string) string {
 	return k.Stamp
 }
 
-// The keeper vets under its lock, before it writes: what two callers ask for cannot mix.
+// The keeper vets under its lock, before it writes: the requests of two callers cannot mix.
 func TestVetUnderTheLock(t *testing.T) {
 	w, k := vetted(t)
 	p := w.Start()
@@ -383,7 +383,7 @@ func TestVetTakesTheProfilesWord(t *testing.T) {
 	}
 }
 
-// What is kept for another user's tunnel cannot be forgotten either.
+// Routes and rules that are kept for another user's tunnel cannot be forgotten either.
 func TestVetForget(t *testing.T) {
 	w, k := vetted(t)
 	sys := w.Start().Host().System

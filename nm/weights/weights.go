@@ -28,9 +28,9 @@ type move struct {
 
 // Changes returns the changes that take the routes with a weight out of the profile p, and those
 // out of all others that NetworkManager joins with them. Joined routes become one multipath route
-// of p, which root keeps. A route that stands alone becomes a plain one. kept is what root keeps
-// for all tunnels: a nexthop that one of its routes has already is only taken out. The first change
-// is p's, if p has one.
+// of p, which root keeps. A route that stands alone becomes a plain one. kept has the kept routes
+// of all tunnels: a nexthop that one of them has already is only taken out. The first change is
+// p's, if p has one.
 func Changes(p nm.Profile, all []nm.Profile, kept []keep.Kept) []Change {
 	f := finder{p: p, held: heldHops(kept), moves: make(map[string][]move)}
 	for _, o := range all {

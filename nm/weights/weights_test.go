@@ -23,8 +23,8 @@ func with(name string, specs ...string) nm.Profile {
 	return p
 }
 
-// Each case has the profiles of a host, the first of which is asked about, what root keeps for
-// gre1, and the routes of each profile that changes, or the first of them for root.
+// Each case has the profiles of a host, the first of which is asked about, the kept routes of gre1,
+// and the routes of each profile that changes, or the first of them for root.
 func TestChanges(t *testing.T) {
 	const plain, one, two = "10.1.0.0/16", "10.50.0.0/16 metric 50 nexthop via 172.16.0.2 weight 1", "10.50.0.0/16 metric 50 nexthop via 172.16.1.2 weight 2"
 	byHand := with("hand", two)

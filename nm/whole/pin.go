@@ -16,7 +16,7 @@ import (
 
 // Unpinned returns a note if a route of the tunnel p, which is up, leads the packets that carry it
 // into it, and a pin can prevent that. nmgre plans no such tunnel, but anybody can write its
-// profile. The note tells a caller without root what to type. It is empty if there is nothing to
+// profile. For a caller without root the note has the command. It is empty if there is nothing to
 // pin.
 func Unpinned(ctx context.Context, sys nm.System, p nm.Profile) (string, error) {
 	t := &p.Tunnel

@@ -15,8 +15,8 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Lacking returns what is not set of that which root keeps for the tunnel p, which is up. Without
-// root the hook has set it, if there is one.
+// Lacking returns an error if a kept route of the tunnel p, which is up, is not set, or its file
+// cannot be carried out. A caller without root learns only whether the hook is there to do it.
 func Lacking(ctx context.Context, sys nm.System, p nm.Profile) error {
 	k, err := keep.Of(ctx, sys.Store, p.UUID)
 	switch {
@@ -45,7 +45,7 @@ func Lacking(ctx context.Context, sys nm.System, p nm.Profile) error {
 	return err
 }
 
-// lacksHook returns an error if nobody sets what root keeps.
+// lacksHook returns an error if nobody sets the kept routes and rules.
 func lacksHook(ctx context.Context, sys nm.System, p nm.Profile) error {
 	missing := sys.Store.HookMissing(ctx)
 	if missing == nil {

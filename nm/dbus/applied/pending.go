@@ -1,6 +1,6 @@
 // Package applied is about the settings that a device runs with, its applied connection. It
 // compares them with those of the profile, which somebody may have changed since the tunnel came
-// up, and knows what NetworkManager takes in their place, and in which steps.
+// up, and knows which of those NetworkManager takes in their place, and in which steps.
 package applied
 
 import (
@@ -35,8 +35,8 @@ var (
 // user is the setting for other programs' notes. NetworkManager does nothing with it.
 const user = "user"
 
-// Pending returns what the profile has and the device has not, which runs with applied. Neither has
-// the properties that [wire.Settings.StripLegacy] removes.
+// Pending returns the settings that the profile has and the device has not, which runs with
+// applied. Neither has the properties that [wire.Settings.StripLegacy] removes.
 func Pending(applied, profile wire.Settings) nm.Pending {
 	var p nm.Pending
 	for setting := range union(applied, profile) {

@@ -80,7 +80,7 @@ func TestPendingRunning(t *testing.T) {
 	}
 }
 
-// A device is offered the profile with its own values of what it would refuse.
+// A device is offered the profile, but with its own values of properties that it would refuse.
 func TestAcceptable(t *testing.T) {
 	profile := running().Clone()
 	profile.Set(wire.Connection, "permissions", []string{"user:ann:"})

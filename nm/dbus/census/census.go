@@ -11,7 +11,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Bounds on what is taken from an answer.
+// Bounds on the names and words of an answer.
 const (
 	maxNames = 100_000
 	maxWord  = 32 // bytes
@@ -22,13 +22,13 @@ type Census struct {
 	// Owned has those of the names that were asked for which somebody owns, Startable those that
 	// the bus can start.
 	Owned, Startable map[string]bool
-	// Systemd says that systemd was there to be asked. Units has, by its name, what it said of each
-	// unit.
+	// Systemd says that systemd was there to be asked. Units has the states of each unit, by its
+	// name.
 	Systemd bool
 	Units   map[string]Unit
 }
 
-// Unit is what systemd says of a unit, in its own words.
+// Unit has systemd's words for the states of a unit.
 type Unit struct {
 	Load   string // "loaded", "not-found", "masked", ...
 	Active string // "active", "inactive", "failed", "activating", ...

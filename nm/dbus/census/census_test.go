@@ -15,8 +15,8 @@ const polkit, systemd = "org.freedesktop.PolicyKit1", "org.freedesktop.systemd1"
 
 var unitNames = []string{"NetworkManager.service", "ufw.service", "none.service"}
 
-// The bus tells who is there and who can be started, and systemd what it says of units. Only what
-// was asked for comes back, and only systemd's own words.
+// The bus tells who is there and who can be started, and systemd the states of units. Only names
+// that were asked for come back, and only systemd's own words.
 func TestAsk(t *testing.T) {
 	bus := dbustest.Start(t)
 	bus.SetNames([]string{systemd, "com.example.Secret"}, []string{polkit, "com.example.Other"})

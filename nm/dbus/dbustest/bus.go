@@ -341,7 +341,7 @@ func (p *peer) answer(msg *dbus.Message, call Call, f Fault) {
 	}
 	p.reply(msg, results, err)
 	if b := p.bus; b.nm != nil && err == nil {
-		b.nm.after() // signals of what the call set off come after its answer
+		b.nm.after() // signals that the call set off come after its answer
 	}
 }
 

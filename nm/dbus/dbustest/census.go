@@ -2,7 +2,7 @@ package dbustest
 
 import "github.com/godbus/dbus/v5"
 
-// census is who is on the bus besides NetworkManager, and what systemd says of its units.
+// census has the names on the bus besides NetworkManager's, and the states of systemd's units.
 type census struct {
 	owned, startable []string
 	units            map[string][3]string
@@ -15,8 +15,8 @@ func (b *Bus) SetNames(owned, startable []string) {
 	b.census.owned, b.census.startable = owned, startable
 }
 
-// SetUnits sets what systemd says of units by their names: the load state, the active state, and
-// the state of the file, which is empty if there is none.
+// SetUnits sets the states of units by their names: the load state, the active state, and the state
+// of the file, which is empty if there is none.
 func (b *Bus) SetUnits(units map[string][3]string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

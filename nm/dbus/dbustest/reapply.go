@@ -80,7 +80,7 @@ func fixed(setting map[string]dbus.Variant) map[string]dbus.Variant {
 }
 
 // commit tells the kernel the applied settings. Where they have changed and IPv6 is on, the kernel
-// loses all of IPv6 first, and NetworkManager before 1.44 does not set again what it has set
+// loses all of IPv6 first, and NetworkManager before 1.44 does not set those again that it has set
 // before. Before 1.46 it leaves routes with a weight behind.
 func (m *manager) commit(d *device, changed bool) {
 	before, now := d.committed, d.applied

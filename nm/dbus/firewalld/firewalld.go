@@ -34,12 +34,12 @@ const (
 // host, or while it sets its rules, it takes a good part of that.
 const Patience = 2 * time.Second
 
-// zoneName is what a name of a zone may be.
+// zoneName matches the names that a zone may have.
 var zoneName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_/-]{0,63}$`) })
 
 // ZoneOf returns the zone of a device. A device that is in no zone is in the default one. It is the
-// zero Zone if firewalld is not there, refuses, does not answer in time, or answers what is no name
-// of a zone.
+// zero Zone if firewalld is not there, refuses, does not answer in time, or answers with a text
+// that is no name of a zone.
 func ZoneOf(ctx context.Context, conn *dbus.Conn, dev string) nm.Zone {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()

@@ -25,14 +25,14 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Limits on what is read.
+// Limits on the files.
 const (
 	maxFile  = 64 << 10 // bytes of a file
 	maxFiles = 100_000  // files of a folder
 )
 
 // folders are those of NetworkManager's keyfile plugin. Of several profiles with one UUID the first
-// counts: what was changed in memory only is in /run.
+// counts: changes in memory only are in /run.
 var folders = [...]string{"run/NetworkManager/system-connections", "etc/NetworkManager/system-connections", "usr/lib/NetworkManager/system-connections"}
 
 // Tunnels returns the GRE tunnels among the profiles in NetworkManager's files below root, with

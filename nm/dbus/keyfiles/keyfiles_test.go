@@ -48,8 +48,8 @@ func TestTunnels(t *testing.T) {
 	}
 }
 
-// What is no profile, is too large, or would hold up whoever opens it counts as none, and so does
-// what comes after the end of the time.
+// A file that is no profile, is too large, or would hold up whoever opens it counts as none, and so
+// does one that comes after the end of the time.
 func TestNoProfiles(t *testing.T) {
 	root := t.TempDir()
 	if got, all := keyfiles.Tunnels(t.Context(), root); all != 0 || got != nil {

@@ -1,7 +1,7 @@
-// Package quirk is the table of what differs between the NetworkManagers that nmgre works with, as
-// far as it matters for tunnels. The versions were found in NetworkManager's sources and seen in
-// the lab, which has versions on both sides of each: TestLabQuirks of package dbus looks for every
-// row in each of them.
+// Package quirk is the table of the differences between the NetworkManagers that nmgre works with,
+// as far as they matter for tunnels. The versions were found in NetworkManager's sources and seen
+// in the lab, which has versions on both sides of each: TestLabQuirks of package dbus looks for
+// every row in each of them.
 package quirk
 
 import (
@@ -16,9 +16,9 @@ type Quirk struct {
 	// the first version that does it; the zero version when there is none before it
 	Since nm.Version
 	Until nm.Version // the first version that no longer does it; the zero version when all still do
-	Does  string     // what NetworkManager does
+	Does  string     // NetworkManager's behaviour
 	Seen  string     // how it shows on a host
-	Here  string     // what nmgre does about it
+	Here  string     // nmgre's answer to it
 }
 
 // In reports whether NetworkManager's version v does it.

@@ -33,8 +33,8 @@ var deviceHints = sync.OnceValue(func() map[uint32]string {
 	}
 })
 
-// Hints returns what a person can do about an activation that failed, by the reason of the
-// connection and that of its device. It may return nothing.
+// Hints returns the remedies for an activation that failed, by the reason of the connection and
+// that of its device. It may return nothing.
 func Hints(active, device uint32) []string {
 	return slices.DeleteFunc([]string{activeHints()[active], deviceHints()[device]}, func(hint string) bool { return hint == "" })
 }

@@ -29,8 +29,8 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// A port whose bridge was made by hand is told what the bridge lacks, whatever the version calls
-// the bridge.
+// A port whose bridge was made by hand is told that the bridge lacks a profile, whatever the
+// version calls the bridge.
 func TestHintOfForeignBridge(t *testing.T) {
 	for _, name := range []string{"Master", "Controller"} {
 		if got := reason.HintFor(name + " device 'br9' can't be activated: Device unmanaged or not available for activation"); !strings.Contains(got, "give the bridge a profile") {

@@ -9,8 +9,8 @@ import (
 	"nmgre/routes/fault"
 )
 
-// KernelRefused is the error of a link that the kernel did not make for NetworkManager. op says
-// what was tried, text is NetworkManager's, and hint counts where the text has none of its own.
+// KernelRefused is the error of a link that the kernel did not make for NetworkManager. op names
+// the attempt, text is NetworkManager's, and hint counts where the text has none of its own.
 func KernelRefused(op, text, hint string) error {
 	e := &fault.Error{What: op + ": " + text, Hint: cmp.Or(HintFor(text), hint)}
 	switch {

@@ -8,7 +8,7 @@ import (
 	"nmgre/nm/dbus/wire"
 )
 
-// foreignBridge tells what a port of a bridge needs.
+// foreignBridge tells that a port needs a bridge with a profile.
 const foreignBridge = "NetworkManager brings up ports only of a bridge that it runs itself; give the bridge a profile: " +
 	"nmcli connection add type bridge con-name BRIDGE ifname BRIDGE && nmcli connection up BRIDGE"
 

@@ -1,9 +1,9 @@
 // Package seen remembers where a connection to the bus has seen NetworkManager's objects, so that
 // it asks for them at once and not for their paths first.
 //
-// What it remembers are guesses: a NetworkManager that was restarted numbers everything anew.
-// Whoever asks by a path looks whether the answer is about the same object. It imports godbus
-// alone. Begin with [Objects].
+// Its paths are guesses: a NetworkManager that was restarted numbers everything anew. Whoever asks
+// by a path looks whether the answer is about the same object. It imports godbus alone. Begin with
+// [Objects].
 package seen
 
 import (
@@ -90,7 +90,7 @@ func (o *Objects) ActivesOf(uuid string) []dbus.ObjectPath {
 
 // Left returns which of the active connections that there are now have to be asked yet, after those
 // that asked names: those that were not seen before, and all of them where none of asked has turned
-// out to be the profile's own. What was seen counts only as long as some of it proves true.
+// out to be the profile's own. Seen paths count only as long as one of them proves true.
 func (o *Objects) Left(now, asked []dbus.ObjectPath, proved bool) []dbus.ObjectPath {
 	o.mu.Lock()
 	defer o.mu.Unlock()

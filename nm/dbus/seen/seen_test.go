@@ -36,7 +36,7 @@ func TestTitles(t *testing.T) {
 	}
 }
 
-// Only what is new has to be asked, as long as what was seen proves true.
+// Only new paths have to be asked, as long as those that were seen prove true.
 func TestActives(t *testing.T) {
 	var o seen.Objects
 	now := []dbus.ObjectPath{"/1", "/2", "/3", "/4"}

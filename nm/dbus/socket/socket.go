@@ -39,16 +39,16 @@ var errRefused = errors.New("the bus has refused the handshake")
 // specification, "Authentication Protocol"). It needs no answer before the first message follows.
 const handshake = "\x00AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n"
 
-// answers are what the daemon says to the handshake, a line each.
+// answers are the daemon's answers to the handshake, a line each.
 var answers = [...]string{"DATA", "OK "}
 
-// shown is what godbus hears instead while it believes that it speaks the handshake itself.
+// shown are the answers for godbus, while it believes that it speaks the handshake itself.
 const shown = "REJECTED EXTERNAL\r\nOK 0\r\n"
 
 // begin is the last that godbus says of the handshake.
 const begin = "BEGIN\r\n"
 
-// Methods are what godbus needs of the way to authenticate, of which a [Conn] does all.
+// Methods are the ways to authenticate that godbus needs, of which a [Conn] does all the work.
 var Methods = []dbus.Auth{external{}}
 
 type external struct{}
@@ -84,14 +84,14 @@ func New(socket net.Conn, patience func() time.Duration) *Conn {
 // Stuck reports whether the daemon has not taken a message in time. The connection is closed then.
 func (c *Conn) Stuck() bool { return c.stuck.Load() }
 
-// Hold keeps back what is written until as many calls of Release.
+// Hold keeps back the bytes to write until as many calls of Release.
 func (c *Conn) Hold() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.holds++
 }
 
-// Release writes what was kept back. An error closes the connection, which its reader sees.
+// Release writes the held bytes. An error closes the connection, which its reader sees.
 func (c *Conn) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 )
 
 // daemon listens as a bus does, and answers the first read of a connection with an answer. It sends
-// what that read was.
+// the bytes of that read.
 func daemon(t *testing.T, answer string) (net.Conn, <-chan string) {
 	t.Helper()
 	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "bus"))
@@ -76,7 +76,7 @@ func TestOneFlight(t *testing.T) {
 	}
 }
 
-// What follows the daemon's answers is what godbus reads. A daemon that lets nobody in is an error.
+// godbus reads the bytes behind the daemon's answers. A daemon that lets nobody in is an error.
 func TestAnswers(t *testing.T) {
 	for answer, want := range map[string]string{
 		"DATA\r\nOK 1234\r\nthe rest":          "the rest",

@@ -226,7 +226,7 @@ func (d *decoder) peers(t *nm.Tunnel) {
 	}
 }
 
-// ends reads what the user data says about the ends. Any local user may have written it.
+// ends reads the notes about the ends in the user data. Any local user may have written them.
 func (d *decoder) ends(t *nm.Tunnel) {
 	if t.PeerName = d.s.user(nm.KeyPeerName); t.PeerName != "" && !nm.IsHostName(t.PeerName) {
 		d.fail(userData, "data."+nm.KeyPeerName, "%s is not the name of a host", Quote(t.PeerName))

@@ -18,7 +18,7 @@ import (
 	"nmgre/nm"
 )
 
-// Edit is what a profile remembers of itself while an edit of it is in memory only, so that any
+// Edit has the facts that a profile remembers while an edit of it is in memory only, so that any
 // process can undo the edit of one that was killed. It stands in the user data.
 type Edit struct {
 	Mark    string   // says who makes the edit, as the mark of [Settings.StartTrial] does

@@ -53,7 +53,7 @@ var profileTypes = [...]routes.Type{routes.TypeUnicast, routes.TypeLocal, routes
 const maxWeight = 256
 
 // newest stands for a NetworkManager that can hold everything that any version can. The caller has
-// decided already by the version that runs, and that one refuses what it cannot hold.
+// decided already by the version that runs, and that one refuses attributes that it cannot hold.
 var newest = nm.Version{Major: math.MaxInt32}
 
 // routeTable returns the table for the profile's routes that name none, or 0 if NetworkManager

@@ -211,8 +211,8 @@ func (s Settings) ReadyFlags() uint32 {
 	return 0
 }
 
-// Waits says for what NetworkManager may wait in vain before the tunnel is up, by the methods of a
-// profile. It is empty for one that has all of its addresses, or needs none.
+// Waits names the method with which NetworkManager may wait in vain for an address, and why. It
+// is empty for a profile that has all of its addresses, or needs none.
 func (s Settings) Waits() string {
 	const dhcp, router, arp = "hardly any tunnel leads to a DHCP server", "hardly any tunnel leads to a router that announces addresses", "hardly any tunnel has the ARP by which such an address is chosen"
 	for _, w := range []struct{ family, method, why string }{

@@ -206,7 +206,7 @@ func TestWireRefusesStructures(t *testing.T) {
 	}
 }
 
-// A profile is for the users in its permissions. What is not understood there is for nobody.
+// A profile is for the users in its permissions. An entry that is not understood is for nobody.
 func TestUsers(t *testing.T) {
 	for _, c := range []struct {
 		permissions any

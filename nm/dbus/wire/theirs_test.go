@@ -104,7 +104,7 @@ func TestOuterAddressesStay(t *testing.T) {
 	}
 }
 
-// What nmgre knows nothing of is the same after an edit, value by value.
+// Settings that nmgre does not know are the same after an edit, value by value.
 func TestForeignSettingsStay(t *testing.T) {
 	s := theirs(func(s Settings) {
 		s.Set(Connection, "zone", "work")

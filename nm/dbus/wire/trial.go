@@ -33,8 +33,8 @@ func (s Settings) EndTrial() {
 }
 
 // ShareTrial makes the settings those of a profile on disk whose trial ends well when the one with
-// the UUID first is saved. They have the autoconnect that they are to have then: what is noted of
-// it may be lost with the user data, as on Ubuntu.
+// the UUID first is saved. They have the autoconnect that they are to have then: the note of it may
+// be lost with the user data, as on Ubuntu.
 func (s Settings) ShareTrial(first string) {
 	mark := s.user(keyTrial)
 	s.EndTrial()
@@ -52,8 +52,8 @@ func (s Settings) With() string {
 
 // TrialMark returns the mark of [Settings.StartTrial], or the empty string when the profile is not
 // on trial. Any local user may have written it into a profile for that user alone. There it does
-// not count: nmgre itself tries profiles for all users only, and what looks like one that a killed
-// nmgre has left is deleted with its link.
+// not count: nmgre itself tries profiles for all users only, and a profile that looks like one that
+// a killed nmgre has left is deleted with its link.
 func (s Settings) TrialMark() string {
 	if len(s.Users()) > 0 {
 		return ""
@@ -65,8 +65,8 @@ func (s Settings) TrialMark() string {
 func (s Settings) Adopts() bool { return s.user(nm.KeyAdopts) == nm.Yes }
 
 // Leaves reports whether the link that the profile leaves behind when it is deleted is to be
-// deleted, too: that of a profile on trial, or one that was made by hand and taken over. What is
-// taken over on trial is given back.
+// deleted, too: that of a profile on trial, or one that was made by hand and taken over. A link
+// that is taken over on trial is given back.
 func (s Settings) Leaves() bool { return (s.TrialMark() != "") != s.Adopts() }
 
 // Made reports whether a device can be the link of the profile, by the properties of the device in

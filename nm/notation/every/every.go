@@ -67,8 +67,8 @@ func Write(l notation.Link, name, end string) (string, error) {
 // tableWidth is how many columns a line of [Table] has at most.
 const tableWidth = 98
 
-// Table lists the notations for a person: the name, whether it is read, and what it cannot hold.
-// The lines are those of a list in Markdown.
+// Table lists the notations for a person: the name, whether it is read, and the fields that it
+// cannot hold. The lines are those of a list in Markdown.
 func Table() string {
 	var b strings.Builder
 	for _, k := range Kinds() {

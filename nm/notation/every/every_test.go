@@ -103,7 +103,7 @@ func TestWritesMTUAndMSS(t *testing.T) {
 	}
 }
 
-// What a notation cannot hold is refused by the name of the field, and is never left out silently.
+// A field that a notation cannot hold is refused by its name, and is never left out silently.
 func TestRefuses(t *testing.T) {
 	for field, change := range map[string]func(*nm.Tunnel){
 		"mode":        func(t *nm.Tunnel) { t.Mode = gre.ModeGRETAP },

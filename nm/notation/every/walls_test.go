@@ -13,7 +13,7 @@ import (
 var shared = map[string]bool{"doc.go": true, "ini.go": true, "profile.go": true, "values.go": true}
 
 // No notation knows another: a file of one uses nothing that a file of another declares, besides
-// what the shared files of the room have.
+// the declarations of the room's shared files.
 func TestNotationsAreApart(t *testing.T) {
 	for _, room := range []string{"../linux", "../router"} {
 		files, err := filepath.Glob(room + "/*.go")

@@ -7,7 +7,7 @@ import (
 	"nmgre/nm/notation"
 )
 
-// nft reads `nft add rule`, and tells what other commands of nft are.
+// nft reads `nft add rule`, and gives the reason why another command of nft is not read.
 func (s *Script) nft(i int, words []string) {
 	words = strings.Fields(strings.Join(words, " "))
 	if slices.Contains(words, "-f") || slices.Contains(words, "--file") {
@@ -77,7 +77,7 @@ type ruleset struct {
 	s     *Script
 	open  []string // the words that opened the blocks: table, chain, set, ...
 	nat   bool     // the chain changes the sources of packets that leave
-	typed bool     // the chain has said what it is for
+	typed bool     // the chain has its type and hook
 	words []string // of the statement that is read
 	set   int      // how many sets of a rule are open
 	said  bool     // the line has something else than a frame
@@ -86,7 +86,7 @@ type ruleset struct {
 // most bounds the words of a statement, and the blocks in blocks.
 const most = 256
 
-// line reads a line. What it does not understand it refuses.
+// line reads a line. It refuses a statement that it does not understand.
 func (n *ruleset) line(i int) {
 	n.said = false
 	for _, word := range nftWords(n.s.Lines[i].Text) {
@@ -151,7 +151,7 @@ func (n *ruleset) statement(i int) {
 }
 
 // nftWords splits a line of rules into words. Braces and semicolons are words of their own, and
-// what follows a # is left out.
+// comments behind a # are left out.
 func nftWords(text string) []string {
 	var words []string
 	for len(text) > 0 {

@@ -106,7 +106,7 @@ func (s *Script) read(c *shell.Command) {
 	}
 }
 
-// other reads what is no program that makes tunnels.
+// other reads a line that calls no program that makes tunnels.
 func (s *Script) other(i int, c *shell.Command) {
 	first := c.Words[0]
 	switch {
@@ -176,7 +176,7 @@ func (s *Script) setting(i int, name, value string) {
 	}
 }
 
-// takeAs takes a line, and says as what.
+// takeAs takes a line, with the reason.
 func (s *Script) takeAs(i int, as string) {
 	s.Take(i)
 	s.Lines[i].Why = as

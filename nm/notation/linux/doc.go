@@ -12,7 +12,7 @@ var Kinds = []*notation.Kind{&Nmcli, &Keyfile, &IP, &Ifcfg, &Networkd, &Ifupdown
 
 var allModes = gre.Modes[:]
 
-// What Linux itself can hold.
+// The fields that Linux itself can hold.
 const (
 	everything = notation.CanAllOfLinux
 	port       = notation.CanPort

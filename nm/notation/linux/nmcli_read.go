@@ -14,8 +14,8 @@ import (
 	"nmgre/routes/gre"
 )
 
-// readNmcli reads a script with `nmcli connection add` and `modify`, and what else such a script
-// has.
+// readNmcli reads a script with `nmcli connection add` and `modify`, and the other commands of such
+// a script.
 func readNmcli(r *notation.Reading) {
 	s := iproute.New(r)
 	s.Own = func(c *shell.Command) bool {

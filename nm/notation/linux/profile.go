@@ -58,7 +58,7 @@ func profileTunnel(r *notation.Reading, i int, f *notation.Found, name, value st
 	}
 }
 
-// profilePort reads what kind of device a profile is a port of.
+// profilePort reads the kind of device that a profile is a port of.
 func profilePort(r *notation.Reading, i int, f *notation.Found, kind string) {
 	if kind == "bridge" || kind == "" {
 		return
@@ -145,7 +145,7 @@ func defaultOf(section string) string {
 // profileModes are the numbers of NMIPTunnelMode.
 var profileModes = map[gre.Mode]int{gre.ModeGRE: 2, gre.ModeIP6GRE: 8, gre.ModeGRETAP: 10, gre.ModeIP6GRETAP: 11}
 
-// profileReasons are the reasons for what no profile has.
+// profileReasons are the reasons for the fields that no profile has.
 func profileReasons() map[string]string {
 	all := map[string]string{"route": whyProfileRoute, "snat": whyProfile, "clamp-mss": whyProfile, "forward": "NetworkManager has it since 1.54 only"}
 	for _, name := range gre.LinkOptionNames() {

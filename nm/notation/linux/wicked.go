@@ -16,9 +16,8 @@ import (
 )
 
 // Wicked is the files of SUSE's wicked: ifcfg-tunnel(5), ifcfg(5), ifroute(5) and ifrule(5) of
-// wicked 0.6, and for what these do not say, client/suse/compat-suse.c of version 0.6.80: the TTL
-// and the TOS are decimal numbers, and the keys have the variables TUNNEL_GRE_IKEY and
-// TUNNEL_GRE_OKEY.
+// wicked 0.6, and, where these are silent, client/suse/compat-suse.c of version 0.6.80: the TTL and
+// the TOS are decimal numbers, and the keys have the variables TUNNEL_GRE_IKEY and TUNNEL_GRE_OKEY.
 var Wicked = notation.Kind{
 	Name: "wicked", Title: "SUSE's wicked",
 	Words: func() map[string]string {

@@ -72,9 +72,9 @@ func writeNetplan(l notation.Link) string {
 	return p.String()
 }
 
-// passthrough writes what the renderer NetworkManager needs besides. It is commented out: networkd
-// is the renderer where none is named, and then netplan 0.107 and newer refuse the whole file for
-// it (older ones pass over it).
+// passthrough writes the lines that the renderer NetworkManager needs besides. They are commented
+// out: networkd is the renderer where none is named, and then netplan 0.107 and newer refuse the
+// whole file for them (older ones pass over them).
 func passthrough(p *notation.Page, t nm.Tunnel) {
 	p.Comment("with the renderer NetworkManager, which does not use the mtu above, remove the # before these lines:")
 	p.Line("#      networkmanager:")

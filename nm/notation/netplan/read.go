@@ -138,7 +138,7 @@ func (d *document) refuse(n *yaml.Node, format string, args ...any) {
 	d.each(n, 0, func(i int) { d.r.Refuse(i, "%s", why) })
 }
 
-// network reads what is below network.
+// network reads the entries below network.
 func (d *document) network(n *yaml.Node) {
 	for _, p := range d.pairs(n) {
 		switch p.key {

@@ -120,7 +120,7 @@ func (in *nmgreInput) keep() {
 	in.r.Take(in.i)
 }
 
-// imply sets what --ignore-df needs, unless the line says something else.
+// imply sets the flags that --ignore-df needs, unless the line has them.
 func (in *nmgreInput) imply() {
 	if !in.t.Link.IgnoreDF {
 		return

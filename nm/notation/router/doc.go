@@ -18,7 +18,7 @@ import (
 // Kinds are the notations of this room, in the order in which they are listed.
 var Kinds = []*notation.Kind{&CiscoIOS, &CiscoXR, &Junos, &RouterOS, &VyOS, &FortiOS, &VRP, &Comware, &OpenWrt, &FreeBSD, &OpenBSD}
 
-// forwards is what routers do by themselves: they forward, and each writer clamps the MSS.
+// forwards has the work that routers do unasked: they forward, and each writer clamps the MSS.
 const forwards = notation.CanForward | notation.CanClamp
 
 var ipModes = []gre.Mode{gre.ModeGRE, gre.ModeIP6GRE}

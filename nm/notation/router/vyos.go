@@ -9,7 +9,7 @@ import (
 )
 
 // VyOS is a list of set commands of VyOS: "VyOS User Guide, Tunnel" and "Static", version 1.5, and
-// interface-definitions/interfaces_tunnel.xml.in of vyos-1x with what it includes, for the values.
+// interface-definitions/interfaces_tunnel.xml.in of vyos-1x with its includes, for the values.
 var VyOS = notation.Kind{
 	Name: "vyos", Title: "VyOS",
 	Words: func() map[string]string {

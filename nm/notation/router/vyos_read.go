@@ -130,7 +130,7 @@ func (in *vyosInput) flag(i int, f *notation.Found, word string) {
 	in.r.Refuse(i, "%s is not read", notation.Word(word))
 }
 
-// parameter reads what is below parameters.
+// parameter reads a line below parameters.
 func (in *vyosInput) parameter(i int, f *notation.Found, line, value string) {
 	r := in.r
 	switch line {

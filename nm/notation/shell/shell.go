@@ -23,9 +23,9 @@ type Command struct {
 	Else bool
 	// Frame says that it is no command, but a word that ends a block, such as fi.
 	Frame bool
-	Piped bool // it reads what the command before it writes
+	Piped bool // it reads the output of the command before it
 	// Here says that the command's input stands in the script below it, outside of any block. It is
-	// Bad for whoever does not know what to do with the input.
+	// Bad for a reader that knows no such input.
 	Here  bool
 	Input bool // it is a line of such an input, or of that of a command in a block
 }
@@ -113,7 +113,7 @@ func (s *splitter) statement() {
 	s.hereDocuments()
 }
 
-// plain reads what has no meaning to a shell. A whole word of it shares the memory of its line.
+// plain reads bytes without a meaning to a shell. A whole word of them shares its line's memory.
 func (s *splitter) plain() {
 	end := s.at + 1
 	for end < len(s.text) && strings.IndexByte("\\'\"$`#;|&<>() \t", s.text[end]) < 0 {

@@ -23,9 +23,9 @@ type Between struct {
 	Routed bool
 }
 
-// Look returns what drops packets between the tunnel and the devices with which nmgre keeps
-// forwarding. Where it keeps none, and the host forwards all the same, those count that surely keep
-// a LAN and the tunnel apart. It finds nothing without root.
+// Look returns the rules that drop packets between the tunnel and the devices with which nmgre
+// keeps forwarding. Where it keeps none, and the host forwards all the same, those count that
+// surely keep a LAN and the tunnel apart. It finds nothing without root.
 func Look(ctx context.Context, g keep.Gateway, b Between) ([]keep.Obstacle, error) {
 	devs, err := b.Kept, error(nil)
 	if len(devs) == 0 {

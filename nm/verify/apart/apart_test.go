@@ -29,8 +29,8 @@ func (h *host) Obstacles(_ context.Context, devs []string) ([]keep.Obstacle, err
 	return append([]keep.Obstacle(nil), h.list...), h.err
 }
 
-// What nmgre keeps is looked at as it is. Otherwise the LANs count between which and the tunnel the
-// host forwards, and only what surely keeps them apart.
+// Devices with which nmgre keeps forwarding are looked at as they are. Otherwise the LANs count
+// between which and the tunnel the host forwards, and only rules that surely keep them apart.
 func TestLook(t *testing.T) {
 	perhaps, surely := keep.Obstacle{What: "perhaps"}, keep.Obstacle{What: "surely", Apart: true}
 	lans := []nm.LAN{{Address: want.CIDR("10.10.1.1/24"), Dev: "eth1"}, {Address: want.CIDR("10.11.1.1/24"), Dev: "eth1"}, {Address: want.CIDR("fd00::1/64"), Dev: "eth2"}, {Address: want.CIDR("10.12.1.1/24"), Dev: "eth3"}}

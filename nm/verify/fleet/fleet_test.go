@@ -87,7 +87,7 @@ func verdicts(results []fleet.Result) (text string) {
 }
 
 // The host is asked once for all tunnels, and each tunnel sends its own packets: three to the far
-// end, and one for each network of its routes. This is what the speed of many tunnels rests on.
+// end, and one for each network of its routes. The speed of many tunnels rests on this.
 func TestAsksOnce(t *testing.T) {
 	const n = 200
 	p := hub(t, n).Start()
@@ -264,7 +264,7 @@ func TestInterruptedAlone(t *testing.T) {
 	})
 }
 
-// What cannot be read ends it with that error.
+// An answer that cannot be read ends it with that error.
 func TestFails(t *testing.T) {
 	for _, method := range []string{"List", "Links", "Link", "Lookup"} {
 		p := hub(t, 20).Start()

@@ -36,7 +36,7 @@ func resting(p nm.Profile, all []nm.Profile) verify.Check {
 	return c
 }
 
-// admit takes back what the list of very many tunnels does not tell: whether a profile is on disk.
+// admit weakens the check of the profile: a list of very many tunnels does not tell of files.
 func admit(r *Result) {
 	p := r.Profile
 	if p.Path != "" || p.Unsaved || p.State == nm.StateExternal || len(r.Checks) == 0 || r.Checks[0].ID != "profile" {

@@ -5,7 +5,7 @@ package kinds
 // Kind is a kind of checks.
 type Kind struct {
 	IDs    []string // of the checks; with " ..." at its end, the beginning of each
-	Proves string   // what is proved when the check passes, in a sentence
+	Proves string   // the fact that is proved when the check passes, in a sentence
 }
 
 // All returns all kinds of checks, in the order in which they are made.

@@ -19,8 +19,8 @@ func Checks() string {
 	return b.String()
 }
 
-// Causes returns the causes with what is to know of all of them, in Markdown. The hints are what
-// verify says in one case of each cause.
+// Causes returns the causes with the facts that all of them share, in Markdown. The hints are those
+// that verify gives in one case of each cause.
 func Causes(hints map[string]string) string {
 	var b strings.Builder
 	b.WriteString("Each check that fails names its cause. While it probes, `verify` listens, as root, to the GRE packets between the two hosts and to the ICMP errors\n" +

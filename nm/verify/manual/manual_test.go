@@ -61,7 +61,7 @@ func TestCommands(t *testing.T) {
 	want.Same(t, "the commands", Commands(c), "`ip -br link`; `ip -s link show` (RX grows); on the far end `ip -d tunnel show`")
 }
 
-// man fills a page to 78 columns on a terminal of 80, and what is explained stands 14 columns in.
+// man fills a page to 78 columns on a terminal of 80, and explanations stand 14 columns in.
 const explained = 78 - 14
 
 // Below its name each cause is explained in three lines, with how a person sees it.

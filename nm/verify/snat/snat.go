@@ -16,15 +16,15 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Found is what became of the packets that a rule is for.
+// Found tells where the packets went that a rule is for.
 type Found struct {
 	keep.Passing // the packet that was sent, or the one that would be forwarded
 	Sent         bool
 	Grew         uint64 // the rule's counter meanwhile
 	// Wanted are the sources that the rule may give.
 	Wanted []netip.Addr
-	// Own is what the NAT rules do to a packet of this host itself, and Forwarded to one that comes
-	// out of the tunnel.
+	// Own are the translations of a packet of this host itself, and Forwarded those of one that
+	// comes out of the tunnel, by the NAT rules.
 	Own, Forwarded keep.Translations
 }
 
@@ -43,7 +43,7 @@ const (
 	maxCandidates = 4
 )
 
-// Doors are what a trial asks.
+// Doors are the doors to the host that a trial needs.
 type Doors struct {
 	Kernel  kernel.Kernel
 	Gateway keep.Gateway
@@ -52,9 +52,8 @@ type Doors struct {
 	Send bool
 }
 
-// Try tries SNAT rules, which nmgre's tables have, and returns what became of the packets of each,
-// in their order. Of very many rules it tries the first. It fails with ErrNotPermitted without
-// root.
+// Try tries SNAT rules, which nmgre's tables have, and returns the result for each, in their order.
+// Of very many rules it tries the first. It fails with ErrNotPermitted without root.
 func Try(ctx context.Context, d Doors, rules []keep.Rule) ([]Found, error) {
 	rules = rules[:min(len(rules), maxTries)]
 	list := make([]Found, len(rules))

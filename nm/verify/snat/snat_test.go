@@ -21,7 +21,7 @@ type host struct {
 	ways    map[string]kernel.Hop // by destination; others have none
 	sent    []kernel.Probe
 	sendErr error
-	takes   bool // the rules take what is sent
+	takes   bool // the rules take the packets that are sent
 	asked   []keep.Passing
 	readErr error
 }
