@@ -281,8 +281,8 @@ func roundTrip(b *testing.B, to string) run {
 func waited(r run) float64 { return max(0, r.took-r.cpu).Seconds() * 1000 }
 
 // A healthy tunnel against nmcli's look at its profile and the round trip of the way, and a broken
-// one. What a healthy one waits for is compared only: on one processor it waits for NetworkManager
-// to work, too.
+// one. The waiting time of a healthy one is printed only: on one processor verify waits for
+// NetworkManager to work, too.
 func BenchmarkLabVerify(b *testing.B) {
 	lab.Need(b)
 	addTunnels(b, 2, true)
@@ -305,8 +305,9 @@ func BenchmarkLabVerify(b *testing.B) {
 	}
 }
 
-// What a healthy tunnel waits for, in round trips of its way: how much longer verify takes where
-// the way takes a tenth of a second longer. So the time of an emulated processor does not count.
+// The waiting time of a healthy tunnel, in round trips of its way: how much longer verify takes
+// where the way takes a tenth of a second longer. So the time of an emulated processor does not
+// count.
 func BenchmarkLabVerifyFarAway(b *testing.B) {
 	lab.Need(b)
 	const most = 1.2

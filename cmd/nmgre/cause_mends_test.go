@@ -43,7 +43,7 @@ func mendable(t *testing.T) map[string]bool {
 }
 
 // Each fault of the matrix that a command of this host may mend has that command typed, or says why
-// not. The lab checks the same of what it is really told: see try.
+// not. The lab checks the same of the reports that it gets: see try.
 func TestMendsAreTyped(t *testing.T) {
 	may := mendable(t)
 	for _, cause := range []string{"local-not-here", "key-mismatch", "rp-filter"} {

@@ -54,9 +54,9 @@ var makers = [...]maker{
 // which has no use for them.
 var manCommands func() []*cobra.Command
 
-// addCommands adds the command that a command line names by its first word. Where it names none,
-// it adds all of them, for the help and for suggestions: to make all takes longer than what many
-// commands do.
+// addCommands adds the command that a command line names by its first word. Where it names none, it
+// adds all of them, for the help and for suggestions: to make all takes longer than many commands
+// run.
 func (a *app) addCommands(root *cobra.Command, line []string) {
 	word := firstWord(line)
 	wanted := makers[:]

@@ -50,7 +50,7 @@ func checkConfirm(cmd *cobra.Command) error {
 // session returns the ssh session that this process belongs to.
 func (a *app) session() nmgre.Session { return session.Find(a.root) }
 
-// guarded makes the host refuse what may cut off the person's session, or ask.
+// guarded makes the host refuse a change that may cut off the person's session, or ask.
 func (a *app) guarded(host *nmgre.Host) {
 	host.Session, host.Insist = a.session, a.force
 	if a.confirm > 0 {
@@ -74,7 +74,7 @@ func (a *app) confirmWithin(d time.Duration) func(context.Context, verify.Report
 			fmt.Fprintf(a.stderr, "nmgre: it is applied; the verdict is %s\n", applied.Verdict)
 		}
 		if forget := a.forget(); forget != nil {
-			_ = forget() // only what is typed after the question counts
+			_ = forget() // only a key typed after the question counts
 		}
 		fmt.Fprintf(a.stderr, "nmgre: press Enter within %s to keep it; otherwise everything is undone\n", d)
 		a.dog.Tell(a.back)

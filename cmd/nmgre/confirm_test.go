@@ -82,8 +82,8 @@ func TestConfirmFlag(t *testing.T) {
 	}
 }
 
-// The questions line by line ask once more where the session may be cut off, and undo what is not
-// confirmed.
+// The questions line by line ask once more where the session may be cut off, and undo a change that
+// is not confirmed.
 func TestPlainIsGuarded(t *testing.T) {
 	for answers, stays := range map[string]bool{"down gre1 yes no quit": false, "down gre1 yes yes quit": true, "down gre1 yes": false, "delete gre1 yes no quit": false} {
 		t.Setenv("SSH_CONNECTION", "")
@@ -124,7 +124,7 @@ func TestNothingStopsTheQuestion(t *testing.T) {
 	}
 }
 
-// Only what is typed after the question confirms: an Enter too many before it does not.
+// Only a key typed after the question confirms: an Enter too many before it does not.
 func TestTypedAheadDoesNotConfirm(t *testing.T) {
 	for _, c := range []struct{ before, after string }{{"\n\ny\n", ""}, {"no\n", "\n"}} {
 		ours, theirs := openPTY(t)

@@ -231,8 +231,8 @@ func (f *createFlags) readHeaderFlags(t *nm.Tunnel) (err error) {
 	return err
 }
 
-// readMode reads --mode. A tunnel that was over IPv6, and is to be over IPv4, loses what only IPv6
-// has.
+// readMode reads --mode. A tunnel that was over IPv6, and is to be over IPv4, loses the options
+// that only IPv6 has.
 func (f *createFlags) readMode(t *nm.Tunnel) (err error) {
 	was := t.Mode
 	if t.Mode, err = gre.ParseMode(f.mode); was.IPv6Outer() && !t.Mode.IPv6Outer() {

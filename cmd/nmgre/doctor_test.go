@@ -100,7 +100,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// What root keeps is compared with the profiles, whoever has changed either.
+// Root's files are compared with the profiles, whoever has changed either.
 func TestDoctorKept(t *testing.T) {
 	w := newWorld(t)
 	w.wellFiles()
@@ -283,8 +283,8 @@ func TestDoctorKeepsSecrets(t *testing.T) {
 	}
 }
 
-// onTerminal runs nmgre without a command on a terminal of a size, and returns what it wrote. A
-// screen is left at once, by ctrl+c.
+// onTerminal runs nmgre without a command on a terminal of a size, and returns its output. A screen
+// is left at once, by ctrl+c.
 func (w *world) onTerminal(kind string, columns, rows uint16, input string, args ...string) outcome {
 	w.t.Helper()
 	ours, theirs := openPTY(w.t)
@@ -308,7 +308,7 @@ func (w *world) onTerminal(kind string, columns, rows uint16, input string, args
 	return outcome{code, out.String(), ""}
 }
 
-// The first run on a host that cannot have tunnels says what is so and what to do, on one screen
+// The first run on a host that cannot have tunnels names the reason and the remedy, on one screen
 // also of 20 columns, draws nothing, and has the right exit code.
 func TestFirstRun(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -351,8 +351,8 @@ func rowsOf(text string, columns int) (rows int) {
 	return rows
 }
 
-// On a terminal that cannot draw, nmgre says so and asks line by line; without a terminal it says
-// in one screen what there is instead.
+// On a terminal that cannot draw, nmgre says so and asks line by line; without a terminal it names
+// the other ways in one screen.
 func TestFirstRunWithoutScreens(t *testing.T) {
 	w := newWorld(t)
 	for _, kind := range []string{"dumb", ""} {

@@ -68,7 +68,8 @@ func TestApplyOutputs(t *testing.T) {
 	}
 }
 
-// What export writes changes nothing, whatever the tunnels are, and the second of two is the same.
+// A document of export changes nothing, whatever the tunnels are, and the second of two is the
+// same.
 func TestExportAndApply(t *testing.T) {
 	w := newWorld(t)
 	all := `tunnels:
@@ -105,7 +106,7 @@ func TestExportAndApply(t *testing.T) {
 	}
 }
 
-// An error of one tunnel takes all others back.
+// An error of one tunnel undoes all others.
 func TestApplyTakesBack(t *testing.T) {
 	w := newWorld(t)
 	if o := w.apply(officesText); o.code != exitDone {

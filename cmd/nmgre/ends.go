@@ -96,7 +96,7 @@ func completeZones(open func(context.Context) (adapters.Doors, func(), error)) c
 // in the profile.
 type probeFlag struct {
 	once *bool
-	word *string // empty for what lasts as it is
+	word *string // empty to leave the profile's word as it is
 }
 
 // String implements [pflag.Value].

@@ -32,7 +32,7 @@ func (w *world) withNames(names map[string][]netip.Addr, args ...string) outcome
 }
 
 // The far end is given by its name: one address is taken and said, of several one is chosen, and
-// what the name leads to later is followed.
+// the address to which the name leads later is followed.
 func TestPeerByName(t *testing.T) {
 	w := newWorld(t)
 	names := map[string][]netip.Addr{"gw": {want.Addr("100.0.2.100"), want.Addr("2001:db8:2::100")}, "two": {want.Addr("100.0.2.101"), want.Addr("100.0.2.100")}, "own": {want.Addr("100.0.1.100")}}
@@ -115,7 +115,7 @@ func TestNoProbeLasts(t *testing.T) {
 	}
 }
 
-// show gives the far end what root keeps for the link, as create does.
+// show names for the far end the link's options that root keeps, as create does.
 func TestFarEndOfShow(t *testing.T) {
 	w := newWorld(t)
 	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.77.0.0/16 ssthresh 7", "--no-probe")

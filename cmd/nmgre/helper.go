@@ -12,8 +12,8 @@ import (
 
 // helperCommand makes the command that pkexec runs as root for other users: see package asroot.
 // Everybody whom polkit lets run it may write anything to its standard input, so it takes nothing
-// else: no flag, no path, nothing from the environment. Its arguments are what polkit has asked
-// about, and it does nothing else.
+// else: no flag, no path, nothing from the environment. Its arguments are polkit's question, and it
+// does nothing else.
 func (a *app) helperCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:                asroot.Command,

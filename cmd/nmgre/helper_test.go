@@ -22,8 +22,8 @@ import (
 	"nmgre/routes/store"
 )
 
-// help runs the helper with the given standard input. Polkit was asked about gre1's routes, or
-// about what args say.
+// help runs the helper with the given standard input. Polkit was asked about args, or about gre1's
+// routes if there are none.
 func (w *world) help(in io.Reader, args ...string) outcome {
 	w.t.Helper()
 	if len(args) == 0 {
@@ -141,7 +141,7 @@ func TestHelperRefuses(t *testing.T) {
 		in    io.Reader
 		code  int
 		want  string
-		asked string // what polkit was asked about; empty for gre1's routes
+		asked string // polkit's question; empty for gre1's routes
 	}{
 		{"nothing", strings.NewReader(""), exitInvalid, "does not begin with", ""},
 		{"zeros", io.LimitReader(zeros{}, 100<<20), exitInvalid, "does not begin with", ""},
@@ -179,7 +179,7 @@ func TestHelperRefuses(t *testing.T) {
 	}
 }
 
-// The helper takes no arguments but what polkit was asked about, no flags, and runs for root only.
+// The helper takes no arguments but polkit's question, no flags, and runs for root only.
 func TestHelperIsRoots(t *testing.T) {
 	w := newWorld(t)
 	for _, args := range [][]string{{"/etc/passwd"}, {"--help"}, {"--routes-from", "/etc/shadow"}, {"-"}, {"gre1"}, {"gre1", "routes", "/etc/passwd"}} {

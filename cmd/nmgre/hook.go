@@ -150,8 +150,8 @@ func (a *app) hook(ctx context.Context, patience time.Duration) (keep.Converged,
 	return c, err
 }
 
-// logHook writes a line about what the hook has changed, or could not change, at an event. It
-// writes none where everything was right already.
+// logHook writes a line about the changes of the hook at an event, or about its failures. It writes
+// none where everything was right already.
 func (a *app) logHook(event []string, c keep.Converged, err error) {
 	if err == nil && !c.Changed {
 		return

@@ -23,10 +23,10 @@ func (a *app) around() around.Program {
 	}
 }
 
-// foreign is what the commands import and adopt need.
+// foreign is the program around the commands import and adopt.
 func (a *app) foreign() foreign.App { return foreign.App{Program: a.around()} }
 
-// documents is what the commands about documents need.
+// documents is the program around the commands about documents.
 func (a *app) documents() apply.App {
 	return apply.App{Program: a.around(), Own: a.ownAddresses, Verbose: func() bool { return a.verbose }, Hostname: os.Hostname}
 }

@@ -57,7 +57,8 @@ func TestImportOutputs(t *testing.T) {
 	}
 }
 
-// What this host does not have is refused before anything is made, with its line and field.
+// A zone, device, bridge, address or table that this host does not have is refused before anything
+// is made, with its line and field.
 func TestImportChecks(t *testing.T) {
 	const first = "ip tunnel add tun9 mode gre remote 100.0.9.100 local 100.0.1.100 ttl 64\nip addr add 172.16.9.1/30 dev tun9\n"
 	const ifcfg = "DEVICE=tun0\nTYPE=GRE\nMY_OUTER_IPADDR=100.0.1.100\nPEER_OUTER_IPADDR=100.0.2.100\nMY_INNER_IPADDR=172.16.0.1/30\n"

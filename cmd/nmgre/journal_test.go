@@ -57,7 +57,8 @@ func listenJournal(t *testing.T, root string) func() string {
 	}
 }
 
-// The helper and the hook write a line for each change, and for each refusal: who, what, outcome.
+// The helper and the hook write a line for each change, and for each refusal: who asked, the change
+// and the outcome.
 func TestJournal(t *testing.T) {
 	w := newWorld(t)
 	next := w.journal()

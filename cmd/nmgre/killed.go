@@ -17,7 +17,7 @@ func (a *app) watch() func() {
 	return a.dog.Done
 }
 
-// killedCommand makes the command of that process. It reads from standard input what to do.
+// killedCommand makes the command of that process. It reads the undo from standard input.
 func (a *app) killedCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    watchdog.Command,

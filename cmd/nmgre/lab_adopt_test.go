@@ -59,7 +59,7 @@ func startPings(t *testing.T, targets ...string) (all []pinging) {
 	return all
 }
 
-// lost ends the pings, and returns what it says of each, and how many packets before the last
+// lost ends the pings. It returns ping's last line on each, and how many packets before the last
 // answer had none. Those after it may still be on their way: ping does not wait for them.
 func lost(t *testing.T, all []pinging) (said map[string]string, missing map[string]int) {
 	t.Helper()
@@ -87,13 +87,14 @@ func lost(t *testing.T, all []pinging) (said map[string]string, missing map[stri
 	return said, missing
 }
 
-// forwarding is what decides about packets through tun0 on linux1: the link, its addresses, its
-// routes in all tables, and the ways of packets, as ip shows them.
+// forwarding returns all that decides about packets through tun0 on linux1: the link, its
+// addresses, its routes in all tables, and the ways of packets, as ip shows them.
 //
-// Left out is what NetworkManager sets in its own way, and what decides nothing: who made a route,
-// the broadcast address beside an address, who makes the link-local address, the metric of the
-// network of an address, and the limits of the MTU, which are different for a link made by ioctl.
-// The ways show that packets have the same source address, which some routes do not name at first.
+// Left out are the properties that NetworkManager sets in its own way, and those that decide
+// nothing: who made a route, the broadcast address beside an address, who makes the link-local
+// address, the metric of the network of an address, and the limits of the MTU, which are different
+// for a link made by ioctl. The ways show that packets have the same source address, which some
+// routes do not name at first.
 func forwarding(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
@@ -224,8 +225,8 @@ func handIndex(t *testing.T) string {
 	return strings.TrimSpace(lab.Linux1.Run(t, "cat", "/sys/class/net/tun0/ifindex"))
 }
 
-// handState is everything about tun0 on linux1, as the programs show it, and what stands in the
-// folders of NetworkManager and nmgre.
+// handState is everything about tun0 on linux1, as the programs show it, and the names of the files
+// in the folders of NetworkManager and nmgre.
 func handState(t *testing.T) string {
 	t.Helper()
 	return lab.Linux1.Run(t, "sh", "-c", `ip -d -o link show tun0; ip -o -d addr show tun0
@@ -233,8 +234,8 @@ func handState(t *testing.T) string {
 		nft -a list ruleset; ls /etc/nmgre/tunnels /etc/NetworkManager/system-connections 2>/dev/null; ip -o link | grep nmgre-by; true`)
 }
 
-// What fails in the middle, or is not confirmed, is undone: the link made by hand is as it was,
-// with its index, and so are its addresses, routes and rules, and the SNAT.
+// An adoption that fails in the middle, or is not confirmed, is undone: the link made by hand is as
+// it was, with its index, and so are its addresses, routes and rules, and the SNAT.
 //
 //lab:forky
 func TestLabAdoptUndone(t *testing.T) {

@@ -26,7 +26,8 @@ func startApply(t *testing.T, say string) *lab.Process {
 // ownMetric is a metric that NetworkManager chooses by the order in which devices come up.
 var ownMetric = regexp.MustCompile(` metric 6(7[5-9]|[89][0-9]) `)
 
-// alike is the state of linux1 without what differs between two ways to the same tunnels.
+// alike is the state of linux1 without the metrics, numbers and UUIDs that differ between two ways
+// to the same tunnels.
 func alike(t *testing.T) string {
 	t.Helper()
 	return comparable(ownMetric.ReplaceAllString(lab.Linux1.Snapshot(t), " "))

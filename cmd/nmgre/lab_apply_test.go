@@ -49,7 +49,7 @@ func applyOn(t *testing.T, host lab.Host, text string, args ...string) (appliedJ
 	return form, r
 }
 
-// actionsOf writes what became of each tunnel.
+// actionsOf writes the action on each tunnel.
 func actionsOf(form appliedJSON) string {
 	var words []string
 	for _, d := range form.Diff {

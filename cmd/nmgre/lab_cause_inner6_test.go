@@ -37,7 +37,7 @@ func makeInner6(t *testing.T) {
 	mustBeHealthy(t, "to begin with", "fd00:2::100", "fd00:2::1", "10.10.2.100")
 }
 
-// causeRowsInner6 are rows of the matrix about what is behind the far end, over IPv6 inside.
+// causeRowsInner6 are rows of the matrix about hosts behind the far end, over IPv6 inside.
 var causeRowsInner6 = []causeRow{
 	{
 		id: "D25", name: "the far end does not forward", to: []string{"fd00:2::100"},
@@ -71,7 +71,7 @@ var causeRowsInner6 = []causeRow{
 	},
 }
 
-// What is behind the far end, over IPv6 inside the tunnel.
+// Faults behind the far end, over IPv6 inside the tunnel.
 //
 //lab:faults
 func TestLabCausesInner6(t *testing.T) {

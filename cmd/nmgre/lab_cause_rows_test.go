@@ -2,10 +2,10 @@ package main
 
 import "slices"
 
-// The far end's own traffic. Faults of the far end show in what it sends.
+// The far end's own traffic. Faults of the far end show in its packets.
 const farPings = "ping -n -q -i 0.2 -I gre1 172.16.0.1"
 
-// farOptions are those of a whole tunnel's link. ip leaves alone what it is not told.
+// farOptions are those of a whole tunnel's link. ip leaves the other options alone.
 const farOptions = "key 42 nocsum noseq"
 
 // leave is the undo of a script that a hint's command may have done already.
@@ -24,7 +24,7 @@ const largePing = "ping -n -q -c 2 -i 0.2 -W 1 -M do -s 1450 100.0.2.100 || true
 // wholeMTU gives the tunnel its first MTU again.
 const wholeMTU = "ip route flush cache; nmgre edit gre1 --mtu 1472 --no-probe"
 
-// An SNAT rule of linux1 for what the tunnel sends into its LAN, and the check that proves it.
+// An SNAT rule of linux1 for the packets of the tunnel into its LAN, and the check that proves it.
 const (
 	snatOn  = "install -m 755 /tmp/bin/nmgre /usr/local/bin/nmgre; /usr/local/bin/nmgre install-hook; nmgre edit gre1 --snat 10.10.1.0/24=10.10.1.1 --no-probe"
 	noSNAT  = "; nmgre edit gre1 --snat none --no-probe; nmgre remove-hook; rm -f /usr/local/bin/nmgre; conntrack -D -s 172.16.0.1 || true"
@@ -39,8 +39,8 @@ const (
 
 const noIPsec = "ip xfrm policy flush; ip xfrm state flush"
 
-// noGREThere has linux2 say what a host whose kernel has no GRE says. TestLabCauseNoGRE compares
-// the two.
+// noGREThere has linux2 answer as a host whose kernel has no GRE. TestLabCauseNoGRE compares the
+// two.
 var noGREThere = filterAt("input", "meta l4proto 47 reject with icmp type prot-unreachable")
 
 // causeRows are the rows of the matrix. D01, a kernel without GRE, is not one of them: see
@@ -629,7 +629,7 @@ var causeRows = []causeRow{
 			nft 'table ip fault { chain faulty { type nat hook postrouting priority 100; oifname "eth1" ip saddr 100.0.2.100 snat to 100.0.1.50; }; }'`),
 			here("nmgre edit gre1 --peer 100.0.1.50 --no-probe")},
 		undo: []step{between(noFilter + "; ip addr del 100.0.1.50/24 dev eth1; conntrack -D -p gre || true"), here("nmgre edit gre1 --peer 100.0.2.100 --no-probe")},
-		// from here it looks as if there were no tunnel: the hint says what tells the two apart
+		// from here it looks as if there were no tunnel: the hint says how to tell the two apart
 		cause: "far-no-tunnel", says: []string{"behind NAT has to send first"}, verdict: "fail", certainty: "likely",
 		mendThere: `ping -c 40 172\.16\.0\.1`,
 	},

@@ -20,9 +20,9 @@ import (
 // tunnel 42.
 const eoip = "\x20\x01\x64\x00\x00\x0e\x2a\x00" + "\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x01\x08\x06"
 
-// keepalive is what a Cisco router sends to see whether the tunnel is whole: it is to be unpacked,
-// and what is in it sent back. It is GRE with the key 42, in it an IPv4 packet from linux1 to
-// linux2, and in that GRE of the protocol 0.
+// keepalive is the packet by which a Cisco router sees whether the tunnel is whole: the other end
+// is to unpack it, and to send the inner packet back. It is GRE with the key 42, in it an IPv4
+// packet from linux1 to linux2, and in that GRE of the protocol 0.
 func keepalive() []byte {
 	inner := []byte{0x45, 0, 0, 24, 0, 0, 0, 0, 255, unix.IPPROTO_GRE, 0, 0, 100, 0, 1, 100, 100, 0, 2, 100}
 	sum := uint32(0)

@@ -14,10 +14,10 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// Faults of tunnels that are made for real, with ip, nft, tc and sysctl, at either end or
-// between them, and what verify says of each on linux1. causeRows has the rows.
+// Faults of tunnels that are made for real, with ip, nft, tc and sysctl, at either end or between
+// them, and verify's report on each on linux1. causeRows has the rows.
 
-// causeRow is a fault, and what verify must say of it.
+// causeRow is a fault, and the report that verify must give of it.
 type causeRow struct {
 	// such as D05b: a number for each kind of fault, with a letter where there are several
 	id   string
@@ -26,14 +26,14 @@ type causeRow struct {
 
 	does   []step // makes the fault
 	undo   []step // takes it away, after which verify passes
-	speaks string // what linux2 runs meanwhile: the far end sends by itself
-	sends  []byte // what linux2 sends meanwhile as the payload of IP protocol 47
+	speaks string // linux2's command meanwhile: the far end sends by itself
+	sends  []byte // linux2 sends it meanwhile as the payload of IP protocol 47
 
 	refused []string // the arguments of a command that is refused for it, where verify has no part
 
 	cause     string   // the stable id; empty where the check alone tells
 	check     string   // the id of the check that tells; empty for any
-	says      []string // what the check must say, in its summary, evidence or hint
+	says      []string // parts of the check's summary, evidence or hint
 	verdict   string   // fail or warn
 	certainty string   // empty for either
 	// a regular expression of the hint's command, to be typed on linux1; may be empty
@@ -44,8 +44,8 @@ type causeRow struct {
 	to        []string // addresses behind the far end that verify is to look for
 	also      []string // ids of further checks that may fail, or causes that may stand beside it
 
-	// later says what verify lacks to tell this fault. Then nothing wrong may be called proved. If
-	// lost is set, verify must not pass.
+	// later names the evidence that verify lacks to tell this fault. Then nothing wrong may be
+	// called proved. If lost is set, verify must not pass.
 	later    string
 	lost     bool
 	unproved string // the id of a check that must not pass as proved
@@ -91,7 +91,7 @@ func hereLink(options string) step {
 	return here("ip link set dev gre1 type gre remote 100.0.2.100 local 100.0.1.100 ttl 64 " + options)
 }
 
-// toldJSON is what verify --json says.
+// toldJSON is the report of verify --json.
 type toldJSON struct {
 	Verdict string
 	Checks  []json.RawMessage
@@ -140,7 +140,7 @@ func (r toldJSON) findings() (list []toldCheck) {
 	return list
 }
 
-// first returns what is told of the row; the first finding if nothing is.
+// first returns the first finding that tells the row; the first of all if none does.
 func (r toldJSON) first(row causeRow) toldCheck {
 	list := r.findings()
 	for _, c := range list {
@@ -159,13 +159,13 @@ func (row causeRow) tells(c toldCheck) bool {
 	return row.cause != "" && c.Cause == row.cause || row.cause == "" && row.check != "" && c.ID == row.check
 }
 
-// mayStand says whether a finding is no wrong one: it is the row's own, allowed beside it, or one
-// that follows from it and names no cause.
+// mayStand says whether a finding is no wrong one: it is the row's own, or the row allows it beside
+// that by its check or its cause.
 func (row causeRow) mayStand(c toldCheck) bool {
 	return row.tells(c) || slices.Contains(row.also, c.ID) || c.Cause != "" && slices.Contains(row.also, c.Cause)
 }
 
-// judge compares what is told with the row.
+// judge compares the report with the row.
 func (row causeRow) judge(t *testing.T, report toldJSON) {
 	t.Helper()
 	row.mustNotLie(t, "as root", report)
@@ -339,7 +339,7 @@ func (row causeRow) try(t *testing.T, unprivileged bool) causeLine {
 	return line
 }
 
-// tryAsUser checks that verify tells nothing wrong without privileges, beside what root was told.
+// tryAsUser checks that verify's report without privileges has nothing wrong beside root's.
 func (row causeRow) tryAsUser(t *testing.T, root lab.Result) {
 	t.Helper()
 	r := lab.Linux1.TryAs(ann, "nmgre", verifyArgs("gre1", row.to)...)
@@ -371,7 +371,7 @@ func (row causeRow) mustNotBeMilder(t *testing.T, user toldJSON, root string) {
 	}
 }
 
-// unjudged are causes that say what the kernel counted, and nothing about why.
+// unjudged are causes that name a counter of the kernel, and nothing about why.
 var unjudged = []string{"nothing-sent", "not-sent", "not-encapsulated"}
 
 // typeHint types the hint's command on a host, after which verify passes. fact is the same command
@@ -404,7 +404,7 @@ func (row causeRow) speak(t *testing.T) (stop func()) {
 	return func() {}
 }
 
-// tryRows tries rows one after the other with one tunnel, and prints the table of what was told.
+// tryRows tries rows one after the other with one tunnel, and prints the table of the reports.
 func tryRows(t *testing.T, makeTunnel func(*testing.T), rows []causeRow, unprivileged bool) {
 	lab.Need(t)
 	t.Cleanup(func() { lab.Router.Reset(t) })
@@ -444,7 +444,7 @@ func causeTable(lines []causeLine) string {
 }
 
 // A dozen faults that cover every kind of evidence: the links, the routes, counters, ICMP errors,
-// packets on the way out and in, rules, the path MTU, and what is behind the far end.
+// packets on the way out and in, rules, the path MTU, and hosts behind the far end.
 func TestLabCausesCore(t *testing.T) {
 	var core []causeRow
 	for _, row := range causeRows {

@@ -38,8 +38,8 @@ func mustHaveLink(t *testing.T, when string, host lab.Host, dev string, has, lac
 	}
 }
 
-// What NetworkManager cannot hold is set on the link each time it comes up, by an edit too, and
-// leaves nothing.
+// The link options that NetworkManager cannot hold are set on the link each time it comes up, by an
+// edit too, and leave nothing.
 func TestLabLinkOptions(t *testing.T) {
 	lab.Need(t)
 	needHook(t, lab.Linux1)

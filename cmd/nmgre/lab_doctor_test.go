@@ -49,8 +49,8 @@ func mustFind(t *testing.T, when string, r doctor.Report, about doctor.Subject, 
 	t.Errorf("%s: no %s about %s that says %q:\n%s", when, status, about, says, strings.Join(all, "\n"))
 }
 
-// What doctor says of a real host: all is well, as root and as ann; then one thing after the other
-// is not. And what nmgre alone says where it can show no screens.
+// doctor's report on a real host: all is well, as root and as ann; then one thing after the other
+// is not. And nmgre's own words where it can show no screens.
 func TestLabDoctor(t *testing.T) {
 	h := annsHost(t)
 	h.Run(t, installed, "install-hook")

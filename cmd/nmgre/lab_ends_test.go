@@ -108,7 +108,7 @@ func (s *standIn) in(t *testing.T, dev, zone string) {
 	})
 }
 
-// property is what nmcli says of a property of gre1's profile.
+// property is the value of a property of gre1's profile, as nmcli writes it.
 func property(t *testing.T, name string) string {
 	t.Helper()
 	return strings.TrimSpace(lab.Linux1.Run(t, "nmcli", "-g", name, "connection", "show", "gre1"))
@@ -234,9 +234,9 @@ func remembered(t *testing.T) string {
 	return data
 }
 
-// The far end is found by its name; of several addresses one is chosen; what no far end can have is
-// refused. The name stands in the profile, verify says when it leads elsewhere, and edit follows
-// it.
+// The far end is found by its name; of several addresses one is chosen; an address that no far end
+// can have is refused. The name stands in the profile, verify says when it leads elsewhere, and
+// edit follows it.
 func TestLabPeerName(t *testing.T) {
 	lab.Need(t)
 	names(t, "100.0.2.100 gw.test\n2001:db8:2::100 gw.test\n100.0.2.100 two.test\n100.0.2.101 two.test\n127.0.0.1 self.test\n100.0.1.100 own.test\n224.0.0.5 many.test\n0.0.0.0 none.test")
@@ -357,7 +357,7 @@ func TestLabFollow(t *testing.T) {
 	mustReturn(t, before)
 }
 
-// A tunnel that is never probed remembers that, and verify judges by what is counted.
+// A tunnel that is never probed remembers that, and verify judges by the counters.
 func TestLabNoProbeLasts(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux2, exitDone, right.create("--no-probe")...)
@@ -404,8 +404,8 @@ func TestLabNoProbeLasts(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 }
 
-// An address that is leased is told, with what follows it; the tunnel, and the far end's host
-// route, follow the next lease.
+// A leased address is told, and how to follow its lease; the tunnel, and the far end's host route,
+// follow the next lease.
 //
 //lab:forky
 func TestLabLeasedLocal(t *testing.T) {

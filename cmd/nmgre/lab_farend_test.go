@@ -183,8 +183,8 @@ func TestLabSeveralPeerAddresses(t *testing.T) {
 	}
 }
 
-// A link made by hand may have what NetworkManager cannot hold. Then the line for the far end is
-// one of ip's, or there is a note.
+// A link made by hand may have options that NetworkManager cannot hold. Then the line for the far
+// end is one of ip's, or there is a note.
 func TestLabFarEndOfAHandMadeLink(t *testing.T) {
 	for _, c := range []struct{ words, told string }{
 		{"csum", " --checksum"},
@@ -238,7 +238,7 @@ func TestLabWizardAtTheSecondEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			lab.Need(t)
 			near := nmgreOn(t, lab.Linux1, exitDone, "create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30")
-			const enough = 40 // empty answers, which take what is proposed; those too many are asked again
+			const enough = 40 // empty answers, which take the proposals; those too many are asked again
 			input := strings.Join(append([]string{"new"}, answers(farEndOf(near))...), "\n") + strings.Repeat("\n", enough) + "yes\nquit\n"
 			r := lab.Linux2.TryInput(input, "nmgre", "--plain")
 			if !strings.Contains(r.Stdout, "verdict: pass") {

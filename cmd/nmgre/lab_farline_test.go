@@ -30,7 +30,7 @@ type farLine struct {
 	line string
 }
 
-// farLines collects what nmgre prints in the tests of this process.
+// farLines collects the far-end lines that nmgre prints in the tests of this process.
 type farLines struct {
 	mu      sync.Mutex
 	waiting []farLine
@@ -39,7 +39,7 @@ type farLines struct {
 }
 
 // printedLines are the forms in which nmgre prints a command that makes the far end: in text, in
-// what verify advises, and in JSON.
+// verify's advice, and in JSON.
 var printedLines = regexp.MustCompile(`(?m)(?:^far end: +|^# the far end:\n +|make it there: )(nmgre create [^;"\n]*)|"(?:command|make_there)": ("nmgre create (?:[^"\\]|\\.)*")`)
 
 // ranFile is where the lab remembers the lines that this program's tests have run in it: the tests
@@ -121,7 +121,7 @@ func (f *farLines) take() (list []farLine, done func()) {
 	}
 }
 
-// runAll runs what no test has run yet.
+// runAll runs the lines that no test has run yet.
 func (f *farLines) runAll(t *testing.T) {
 	if t.Failed() { // they wait for the end of the next test
 		return

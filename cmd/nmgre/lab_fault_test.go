@@ -39,7 +39,7 @@ func nmcli(t *testing.T, words string) {
 	lab.Linux1.Run(t, "nmcli", args...)
 }
 
-// withoutKept checks that nothing of what is kept is in linux1's kernel.
+// withoutKept checks that linux1's kernel has none of the kept routes and SNAT rules.
 func withoutKept(t *testing.T, when string) {
 	t.Helper()
 	eventually(t, when+": nothing of what is kept is in the kernel", func() bool {
@@ -241,7 +241,7 @@ type real struct {
 
 var anyUUID = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
-// comparable leaves out what a new link or a new profile has anew.
+// comparable leaves out the numbers and UUIDs that a new link or a new profile has anew.
 func comparable(state string) string {
 	lines := strings.Split(withoutNumbers(anyUUID.ReplaceAllString(state, "UUID")), "\n")
 	slices.Sort(lines)

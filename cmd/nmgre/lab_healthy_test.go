@@ -15,7 +15,7 @@ type variant struct {
 	name        string
 	left, right string // the flags of the tunnel gre2's ends; empty to look at gre1
 	does, undo  []step
-	speaks      string // what linux2 runs meanwhile
+	speaks      string // linux2's command meanwhile
 	tunnel      string // the name for verify, if it is another
 	to          []string
 	warns       string // the cause or the check of the only warning; empty for a pass
@@ -117,7 +117,7 @@ func flags(text string) []string {
 	return list
 }
 
-// makeEnds makes the variant's tunnel, and returns what removes it.
+// makeEnds makes the variant's tunnel, and returns a function that removes it.
 func (v variant) makeEnds(t *testing.T) (remove func()) {
 	t.Helper()
 	if v.left == "" {
@@ -159,7 +159,7 @@ func (v variant) try(t *testing.T) string {
 	return fmt.Sprintf("%s\t%s\t%.1f\t%s", v.name, report.Verdict, r.Took.Seconds(), said)
 }
 
-// Healthy tunnels that look odd: verify passes each, or warns of what is odd. None fails.
+// Healthy tunnels that look odd: verify passes each, or warns of the oddity. None fails.
 //
 //lab:faults
 func TestLabHealthyVariants(t *testing.T) {

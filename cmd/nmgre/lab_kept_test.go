@@ -236,9 +236,9 @@ func TestLabRulesetFlushed(t *testing.T) {
 	}
 }
 
-// A NetworkManager that hangs holds the hook for seconds. The devices in the kernel say then what
-// is up, and all is set. What root keeps is for one far end: if the profile leads elsewhere,
-// nothing of it is set, until an edit moves it. A LAN's device that is made anew forwards again.
+// A NetworkManager that hangs holds the hook for seconds. A tunnel is up then if the kernel has its
+// device, and all is set. Root's part is for one far end: if the profile leads elsewhere, nothing
+// of it is set, until an edit moves it. A LAN's device that is made anew forwards again.
 func TestLabKeptFollowsTheHost(t *testing.T) {
 	lab.Need(t)
 	h := lab.Linux1
@@ -783,7 +783,7 @@ func countOwn(t *testing.T) int {
 	return strings.Count(lab.Linux1.Run(t, "ip", "-4", "route", "show", "proto", "213"), "\n")
 }
 
-// The hook is installed and removed, and errors say what is missing.
+// The hook is installed and removed, and errors say that it is missing.
 //
 //lab:every
 func TestLabInstallHook(t *testing.T) {

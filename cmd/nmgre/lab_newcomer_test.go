@@ -14,11 +14,11 @@ import (
 type typed struct {
 	line  string
 	code  int
-	wants []string // parts of what it says
-	lacks []string // what it must not say
+	wants []string // parts of its output
+	lacks []string // parts that its output must not have
 }
 
-// typeLine runs a line on linux1 as a shell does, and looks at what it says.
+// typeLine runs a line on linux1 as a shell does, and looks at its output.
 func typeLine(t *testing.T, c typed) {
 	t.Helper()
 	r := lab.Linux1.Try("sh", "-c", "nmgre "+c.line)
@@ -38,8 +38,8 @@ func typeLine(t *testing.T, c typed) {
 	}
 }
 
-// What a new user typed, who knew README and other programs, and what it ended in: each line does
-// what it reads as, or says what to type.
+// The lines of new users who knew README and other programs: each does as it reads, or says the
+// line to type.
 func TestLabNewcomer(t *testing.T) {
 	lab.Need(t)
 	const create, hook, lan = "create --peer 100.0.2.100 --address 172.16.0.1/30 --route 10.10.2.0/24", "do not return by themselves", "is a part of this host's own network 10.10.1.0/24"
@@ -155,8 +155,8 @@ var (
 	}
 )
 
-// README and the manual have the commands that TestLabNewcomer types, and say what a new user
-// looked for in vain.
+// README and the manual have the commands that TestLabNewcomer types, and the sentences that a new
+// user looked for in vain.
 func TestReadmeHasWhatNewcomersType(t *testing.T) {
 	files, err := filepath.Glob("manual/*.md")
 	if err != nil || len(files) < 10 {

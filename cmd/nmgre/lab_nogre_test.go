@@ -65,15 +65,15 @@ func loseGRE(t *testing.T) (giveBack func()) {
 }
 
 // D01: this host's kernel has no GRE. It is no row of causeRows: the whole lab loses GRE, and D09,
-// a far end without GRE, cannot be verified from here then. What such a far end says is compared
-// with what the row D09 has its firewall say.
+// a far end without GRE, cannot be verified from here then. The answer of such a far end is
+// compared with the one that the row D09 has its firewall give.
 //
 //lab:faults
 func TestLabCauseNoGRE(t *testing.T) {
 	lab.Need(t)
 	needOwnKernel(t)
 	makeHealthy(t)
-	lab.Linux2.Run(t, "sh", "-ec", noGREThere+"; "+noFilter) // loads what the rule needs
+	lab.Linux2.Run(t, "sh", "-ec", noGREThere+"; "+noFilter) // loads the modules of the rule
 	giveBack := loseGRE(t)
 	row := causeRow{id: "D01", name: "this host's kernel has no GRE", cause: "no-gre-here", check: "device", says: []string{"has no module ip_gre", "install the rest of the kernel's modules"},
 		verdict: "fail", certainty: "proved"}

@@ -12,7 +12,7 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// madeLink returns what `ip` tells of a tunnel on a host: its kind, MTU, headers, its addresses
+// madeLink returns a tunnel on a host as `ip` shows it: its kind, MTU, headers, its addresses
 // besides those of link scope, and the destinations of its routes.
 func madeLink(t *testing.T, host lab.Host, name string) string {
 	t.Helper()
@@ -52,7 +52,7 @@ func madeRoutes(host lab.Host, name string) []string {
 	var to []string
 	for _, family := range []string{"-4", "-6"} {
 		var list []struct{ Dst string }
-		_ = json.Unmarshal([]byte(host.Try("ip", family, "-j", "route", "show", "dev", name).Stdout), &list) // what is missing differs
+		_ = json.Unmarshal([]byte(host.Try("ip", family, "-j", "route", "show", "dev", name).Stdout), &list) // the comparison sees a missing route
 		for _, r := range list {
 			if !strings.HasPrefix(r.Dst, "fe80:") {
 				to = append(to, "to "+r.Dst)
@@ -188,7 +188,7 @@ var shapes = []shape{
 		"--route", lab.LAN2Net + " via 172.16.0.2"}, "172.16.0.2"},
 }
 
-// carry makes a tunnel with nmgre at the near end, and applies what nmgre writes for the far end
+// carry makes a tunnel with nmgre at the near end, and applies nmgre's notation for the far end
 // there. The link must be the one that nmgre makes there, and carry traffic from LAN to LAN. It
 // returns false for a notation that cannot hold the tunnel, and says so.
 func carry(t *testing.T, p program, s shape) bool {

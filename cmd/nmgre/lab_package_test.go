@@ -108,7 +108,7 @@ func startRealFirewalld(t *testing.T) (restart func()) {
 	lab.Linux1.Run(t, "bash", "-c", `cd /usr/lib/firewalld/services && for file in *.xml; do [[ " ssh mdns dhcp dns dhcpv6-client ipp-client samba-client netbios-ns " == *" ${file%.xml} "* ]] || rm "$file"; done`)
 	// firewalld 2.4 has policies for a gateway between zones, of services that are not there then
 	lab.Linux1.Run(t, "sh", "-c", "rm -f /usr/lib/firewalld/policies/gateway-*.xml")
-	// what the package's script does: polkit is to know the actions
+	// as the package's script does: polkit is to know the actions
 	lab.Linux1.Run(t, "sh", "-c", `cp "/share/packages/$(. /etc/os-release; echo $VERSION_CODENAME)/firewalld/usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.server.policy.choice" /usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.policy`)
 	lab.Linux1.Run(t, "dbus-send", "--system", "--print-reply", "--dest=org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.ReloadConfig")
 	var firewall *lab.Process
@@ -136,8 +136,8 @@ func startRealFirewalld(t *testing.T) (restart func()) {
 const firewalldObject = "org.fedoraproject.FirewallD1 /org/fedoraproject/FirewallD1"
 
 // firewalld itself offers its zones; the tunnel is in the chosen one; where the zones keep the LANs
-// apart, verify names them on this end, and the tunnel's on the far end. What nmgre keeps in
-// nftables survives its reload and its restart.
+// apart, verify names them on this end, and the tunnel's on the far end. nmgre's own rules in
+// nftables survive its reload and its restart.
 //
 //lab:package firewalld
 func TestLabFirewalld(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 // each. Both hosts of the lab share one processor, so these two run at the same time, as both ends
 // of pair do: on two machines neither takes the other one's time.
 //
-// The bar is on what nmgre adds: the time of pair without that of `ssh HOST true` in the same
+// The bar is on nmgre's own time: the time of pair without that of `ssh HOST true` in the same
 // round. A login is ssh's own work, of which an emulated processor makes more than all of nmgre's.
 // The whole ratio is printed beside it, and the same for a connection that is open already, as
 // OpenSSH's ControlMaster keeps it.

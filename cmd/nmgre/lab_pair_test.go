@@ -57,8 +57,9 @@ func TestLabPair(t *testing.T) {
 	}
 }
 
-// What is not permitted, not known or not there is said, with what to do, and nothing is left; a
-// host without nmgre gets a copy for the time of the call; and --confirm is for both ends.
+// A step that is not permitted, a host that is not known and a program that is not there are named,
+// with the remedy, and nothing is left; a host without nmgre gets a copy for the time of the call;
+// and --confirm is for both ends.
 func TestLabPairSafe(t *testing.T) {
 	lab.Need(t)
 	lab.Linux2.SSH(t, lab.Linux1)

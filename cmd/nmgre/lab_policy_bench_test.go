@@ -36,7 +36,7 @@ func writePolicy(b *testing.B) (rules, routes, add, remove string) {
 }
 
 // The bars. A profile that NetworkManager adds and brings up takes most of create's time: create
-// without rules and routes is logged beside it, and so is what they add on either side.
+// without rules and routes is logged beside it, and so is the time that they add on either side.
 const (
 	mostOfPolicy      = 0.25
 	mostOfPolicyHook  = 0.25
@@ -54,7 +54,8 @@ func BenchmarkLabPolicy(b *testing.B) {
 	const nmcli = "nmcli connection add type ip-tunnel con-name bench ifname bench mode gre remote 100.0.2.100 local 100.0.1.100" +
 		" ipv4.method manual ipv4.addresses 172.16.0.1/30 ipv6.method disabled && nmcli connection up bench"
 	const asks = "nmcli -g GENERAL.STATE connection show bench && "
-	// quiet measures a line when NetworkManager has read what the kernel told it of the line before
+	// quiet measures a line when NetworkManager has read the kernel's messages about the line
+	// before
 	quiet := func(line string) run {
 		lab.Linux1.Run(b, "nmcli", "-t", "general", "status")
 		return measure(b, lab.Linux1, line)

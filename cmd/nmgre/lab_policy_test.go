@@ -26,7 +26,7 @@ func wayFrom(t *testing.T, host lab.Host, to, from string) string {
 	return host.Run(t, "ip", args...)
 }
 
-// A protected address: what has the inner source goes out by the tunnel, everything else by eth0.
+// A protected address: packets with the inner source go out by the tunnel, everything else by eth0.
 //
 //lab:forky
 func TestLabPolicySource(t *testing.T) {
@@ -74,7 +74,7 @@ func TestLabPolicySource(t *testing.T) {
 	mustEqual(t, "the rules after delete", rules, policyRules(t, lab.Linux1))
 }
 
-// checkRuleList looks at what nmgre tells of the rules.
+// checkRuleList compares nmgre's list of the rules.
 func checkRuleList(t *testing.T) {
 	t.Helper()
 	var list []struct{ Rule, Owner, State, Why string }
@@ -139,7 +139,7 @@ func TestLabPolicyChange(t *testing.T) {
 	mustEqual(t, "the rules after delete", rules, policyRules(t, lab.Linux1))
 }
 
-// What keeps rules from doing what they are meant to is told: by create before, and by verify.
+// A setting that keeps rules from their work is told: by create before, and by verify.
 //
 //lab:forky
 func TestLabPolicyTold(t *testing.T) {

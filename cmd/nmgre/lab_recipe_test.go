@@ -11,9 +11,9 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// The recipes of the manual, a file each: the title, what it is for, and the lines to type, each
-// with the host before it. A test types them as they stand. The manual has them in the order of the
-// files' names; "go test ./cmd/nmgre -run RecipesInTheManual -update" writes them there.
+// The recipes of the manual, a file each: the title, its use, and the lines to type, each with the
+// host before it. A test types them as they stand. The manual has them in the order of the files'
+// names; "go test ./cmd/nmgre -run RecipesInTheManual -update" writes them there.
 //
 // A test of a recipe is named TestLabRecipe... and runs in "make recipes". One with the line
 // "//lab:recipes" above it runs there alone, and not in "make test".
@@ -53,7 +53,7 @@ func readRecipe(t *testing.T, name string) recipe {
 	return recipe{}
 }
 
-// typed types the lines of a recipe, each of which must work. It returns what each said.
+// typed types the lines of a recipe, each of which must work. It returns the output of each.
 func (r recipe) typed(t *testing.T) []string {
 	t.Helper()
 	said := make([]string, len(r.lines))
@@ -104,7 +104,7 @@ func TestRecipesInTheManual(t *testing.T) {
 	t.Errorf("the manual has other recipes than testdata/recipes; write them there: go test ./cmd/nmgre -run RecipesInTheManual -update")
 }
 
-// A protected address: what has it as its source leaves by the tunnel.
+// A protected address: packets with it as their source leave by the tunnel.
 func TestLabRecipeProtectedAddress(t *testing.T) {
 	lab.Need(t)
 	said := readRecipe(t, "protected-address").typed(t)

@@ -67,7 +67,7 @@ func ask(host lab.Host, daemon, command string) string {
 	if answer, err := exchange(c, "enable"); err != nil {
 		return answer + err.Error()
 	}
-	answer, _ := exchange(c, command) // what came before an error is what counts
+	answer, _ := exchange(c, command) // the text before an error counts
 	return answer
 }
 

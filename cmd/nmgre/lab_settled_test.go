@@ -9,7 +9,7 @@ import (
 
 // Where a hook has left everything right, the next one asks neither the bus nor NetworkManager. It
 // does as soon as anybody changes the kernel, root's file, the profile or the device's state, and
-// then sets what is missing, or refuses what is not allowed.
+// then sets the missing routes and rules, or refuses those that are not allowed.
 //
 //lab:every
 func TestLabHookSettled(t *testing.T) {

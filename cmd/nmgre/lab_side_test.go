@@ -116,7 +116,8 @@ func TestLabReceiver(t *testing.T) {
 	}
 }
 
-// What is legal is made, what takes others' packets is refused, and nothing is changed then.
+// A legal tunnel or route is made, one that takes others' packets is refused, and nothing is
+// changed then.
 func TestLabSideBySide(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, lab.Linux1, exitDone, "create", "--name", "gre1", "--local", "any", "--peer", "100.0.2.100", "--address", "172.16.0.1/32", "--peer-address", "172.16.0.2", "--no-probe")

@@ -19,8 +19,8 @@ func olderChain(t *testing.T) {
 		nft 'table ip others { chain post { type nat hook postrouting priority srcnat; oifname "eth1" snat to 10.10.2.7; }; }'`)
 }
 
-// mustBeMoved checks by nft that nmgre's chain is before the usual priority, and by what the LAN
-// sees that it takes the packets: also if the other chain is loaded once more.
+// mustBeMoved checks by nft that nmgre's chain is before the usual priority, and by the source that
+// the LAN sees that it takes the packets: also if the other chain is loaded once more.
 func mustBeMoved(t *testing.T, rule string) {
 	t.Helper()
 	eventually(t, "nmgre's chain has been moved", func() bool {

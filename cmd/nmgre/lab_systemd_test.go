@@ -17,8 +17,8 @@ var followService string
 //go:embed systemd/nmgre-follow.timer
 var followTimer string
 
-// beginSystemd makes units for what the lab has by other means: its targets are empty, and the bus
-// is there. systemd looks for units there and in /etc.
+// beginSystemd makes units for the parts that the lab has by other means: its targets are empty,
+// and the bus is there. systemd looks for units there and in /etc.
 const beginSystemd = `mkdir -p /run/units/default.target.wants /etc/systemd/system
 cd /run/units
 for name in sysinit shutdown umount; do printf '[Unit]\nDefaultDependencies=no\n' >$name.target; done

@@ -25,7 +25,7 @@ func keyfile(t *testing.T, id string) string {
 	return strings.ReplaceAll(lastUp.ReplaceAllString(text, "timestamp"), "timestamp\n", "")
 }
 
-// linkOf is what ip says of a link of linux1.
+// linkOf is a link of linux1 as ip shows it.
 func linkOf(t *testing.T, dev string) string {
 	t.Helper()
 	return lab.Linux1.Run(t, "ip", "-d", "link", "show", "dev", dev)
@@ -41,8 +41,8 @@ func has(t *testing.T, what, text string, parts ...string) {
 	}
 }
 
-// A profile was changed with nmcli and not applied. An edit of something else sees what the device
-// needs for it, and ends right; up applies it.
+// A profile was changed with nmcli and not applied. An edit of something else sees that the device
+// needs a new link for it, and ends right; up applies it.
 //
 //lab:every
 func TestLabPending(t *testing.T) {
@@ -70,14 +70,14 @@ func TestLabPending(t *testing.T) {
 		t.Error("the link is the old one")
 	}
 
-	// what a tunnel that is up does not see needs nothing
+	// properties that a tunnel does not see while it is up need nothing
 	number = index(t, lab.Linux1, "gre1")
 	nmcliOn1(t, "connection", "modify", "gre1", "connection.autoconnect-priority", "5", "connection.permissions", "user:root", "connection.multi-connect", "3")
 	has(t, "edit", nmgreOn(t, lab.Linux1, exitDone, "edit", "gre1", "--mtu", "1390").Stderr, "it stays up")
 	nmcliOn1(t, "connection", "modify", "gre1", "connection.autoconnect-priority", "0", "connection.permissions", "", "connection.multi-connect", "0")
 	has(t, "up", nmgreOn(t, lab.Linux1, exitDone, "up", "gre1").Stderr, "gre1 is up")
 
-	// what NetworkManager can apply
+	// changes that NetworkManager can apply
 	nmcliOn1(t, "connection", "modify", "gre1", "+ipv4.routes", "10.77.0.0/16", "connection.zone", "")
 	has(t, "up", nmgreOn(t, lab.Linux1, exitDone, "up", "gre1").Stderr, "ipv4.route-data; it stays up")
 	has(t, "ip route", lab.Linux1.Run(t, "ip", "route", "show", "dev", "gre1"), "10.77.0.0/16")
@@ -85,7 +85,7 @@ func TestLabPending(t *testing.T) {
 		t.Error("the link was made anew")
 	}
 
-	// what needs a new link, and may cut the session off
+	// a change that needs a new link, and may cut the session off
 	nmcliOn1(t, "connection", "modify", "gre1", "ip-tunnel.ttl", "77", "ip-tunnel.remote", "100.0.2.101")
 	session := "SSH_CONNECTION=" + lab.LAN2Addr + " 50000 172.16.0.1 22"
 	if r := lab.Linux1.Try("env", session, "nmgre", "up", "gre1"); r.Code != exitInvalid || !strings.Contains(linkOf(t, "gre1"), "ttl 99") {

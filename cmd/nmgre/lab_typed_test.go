@@ -20,7 +20,7 @@ const (
 	nearRules  = "from 10.0.0.3 table 101\nto 10.52.0.0/16 table 102\n"
 )
 
-// typedFiles are those that lines name, where no page says what they have.
+// typedFiles are those that lines name, where no page has their text.
 var typedFiles = map[string]string{
 	"routes.txt": nearRoutes,
 	"rules.txt":  nearRules,
@@ -45,8 +45,8 @@ PEER_INNER_IPADDR=172.16.8.2
 `,
 }
 
-// startStates are what the lines of a page may begin with; each has what it adds to hosts without a
-// tunnel, which furnish makes.
+// startStates are the states of the hosts in which a page's lines may begin; each function adds its
+// own to hosts without a tunnel, which furnish makes.
 var startStates = map[string]func(*testing.T){
 	emptyHosts:  func(*testing.T) {},
 	"one end":   func(t *testing.T) { nmgreOn(t, lab.Linux1, exitDone, left.plain()...) },
@@ -113,9 +113,10 @@ func firewall(t *testing.T) {
 	lab.Linux1.Run(t, "nft", "add table inet filter; add chain inet filter input { type filter hook input priority 0; }")
 }
 
-// furnish gives empty hosts what the texts take for granted: the addresses of the documentation,
-// the far end's name, a second host behind it, the files, and nmgre where the packages put it, if
-// the lines need it there: the sudo of Debian 14 does not look in /usr/local/bin.
+// furnish gives empty hosts all that the texts take for granted: the addresses of the
+// documentation, the far end's name, a second host behind it, the files, and nmgre where the
+// packages put it, if the lines need it there: the sudo of Debian 14 does not look in
+// /usr/local/bin.
 func furnish(t *testing.T, lines []typedLine, files map[string]string) {
 	t.Helper()
 	nmgre := ""
@@ -225,7 +226,7 @@ func typePages(t *testing.T, pages []typedPage, files map[string]string) {
 	}
 }
 
-// README's command lines do what they read as, one after the other.
+// README's command lines do as they read, one after the other.
 func TestLabTypedREADME(t *testing.T) {
 	lab.Need(t)
 	pages := typedPages(t)
@@ -250,8 +251,8 @@ func TestLabTypedExamples(t *testing.T) {
 	typePages(t, slices.DeleteFunc(slices.Clone(pages), func(p typedPage) bool { return !p.isCommand() }), filesOf(pages))
 }
 
-// So does the code within sentences that is a command line: what only looks is typed in a row, and
-// before each that changes something the hosts are as at the beginning.
+// So does the code within sentences that is a command line: lines that only look are typed in a
+// row, and before each that changes something the hosts are as at the beginning.
 //
 //lab:recipes
 func TestLabTypedInSentences(t *testing.T) {
@@ -285,7 +286,7 @@ func onlyLooks(line string) bool {
 	return words[0] != "sysctl" || !strings.Contains(line, "=")
 }
 
-// enter is the standard input of a command, and what it says: Enter is pressed once nmgre asks for
+// enter is the standard input of a command, and its output: Enter is pressed once nmgre asks for
 // it.
 type enter struct {
 	mu    sync.Mutex

@@ -39,7 +39,7 @@ func dropGRE(t *testing.T, host lab.Host, hook, match string) func() {
 }
 
 // From both ends' evidence, verify names the direction and the culprit, proved; and the next pair
-// mends what the far end has wrong.
+// mends the fault of the far end.
 func TestLabVerifyFar(t *testing.T) {
 	lab.Need(t)
 	lab.Linux2.SSH(t, lab.Linux1)

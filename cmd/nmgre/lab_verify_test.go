@@ -12,8 +12,8 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// makeMix makes tunnels of which some work. It returns what verify --all says of each, in order:
-// the verdict and the cause.
+// makeMix makes tunnels of which some work. It returns the report of verify --all on each, in
+// order: the verdict and the cause.
 func makeMix(t *testing.T) []string {
 	t.Helper()
 	for i, flags := range [][2]string{
@@ -45,7 +45,7 @@ func makeMix(t *testing.T) []string {
 	return []string{"byhand warn", "gre1 pass", "gre2 fail key-mismatch", "gre3 fail gre-silent", "gre4 down", "gre5 fail not-up", "gre6 warn ttl-inherit"}
 }
 
-// toldAll is what verify --all --json says.
+// toldAll is the report of verify --all --json.
 type toldAll struct {
 	Verdict string
 	Counts  map[string]int
@@ -93,7 +93,7 @@ func TestLabVerifyAll(t *testing.T) {
 		t.Errorf("%s, %v", all.Verdict, all.Counts)
 	}
 	for _, report := range all.Reports {
-		// what is alone is asked about by its name
+		// a report alone is asked for by the tunnel's UUID
 		if report.Verdict == "down" || report.State == "external" {
 			continue
 		}
@@ -102,7 +102,7 @@ func TestLabVerifyAll(t *testing.T) {
 			t.Errorf("%s is %s among others, with %d checks, and alone %s, with %d", report.Tunnel, report.Verdict, len(report.Checks), alone.Verdict, len(alone.checks))
 		}
 	}
-	// for a person, without what a terminal acts on
+	// for a person, without characters that a terminal acts on
 	table := nmgreOn(t, lab.Linux1, exitFault, "verify", "--all")
 	for _, text := range []string{"gre1    pass", "gre2    fail     key-mismatch: the far end sends key 22, this tunnel expects key 2", "hint: nmgre edit gre2 --key 22", "gre4    down", "hint: nmgre up gre4", "hint: nmgre up gre5", "verdict: fail (1 pass, 2 warn, 3 fail, 1 down)"} {
 		if !strings.Contains(table.Stdout, text) {

@@ -9,8 +9,8 @@ import (
 )
 
 // The picture of the way, on a terminal of 80 by 24, with faults that are made for real on this
-// host, on the way and at the far end: the mark is where the fault is, what lies before it works,
-// and nothing is known of what lies behind. The command that y copies mends it.
+// host, on the way and at the far end: the mark is where the fault is, the places before it work,
+// and nothing is known of those behind. The command that y copies mends it.
 func TestLabPictureOfTheWay(t *testing.T) {
 	lab.Need(t)
 	t.Cleanup(func() { lab.Router.Reset(t) })

@@ -67,7 +67,7 @@ func TestLabWeightsAreMoved(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, "route", "keep", "gre1")
 }
 
-// areKept compares the profiles and the kernel with what they are when root keeps the route.
+// areKept checks that root keeps the route: no profile has it, and the kernel has it as nmgre's.
 func areKept(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"gre1", "gre2"} {

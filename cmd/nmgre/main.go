@@ -59,7 +59,7 @@ type app struct {
 	force   bool
 	exe     string        // this program, to run beside a command; empty in tests
 	dog     *watchdog.Dog // the process beside this command; nil if there is none
-	back    string        // what undoes the command, for that process
+	back    string        // the command line that undoes the command, for that process
 	// open connects to the host's NetworkManager and kernel. The function that it returns closes
 	// both connections.
 	open func(ctx context.Context) (adapters.Doors, func(), error)

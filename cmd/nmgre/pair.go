@@ -19,7 +19,7 @@ func (a *app) farApp() far.App {
 	}
 }
 
-// pairTunnel adds create's flags, none of which is required: what is not given is found.
+// pairTunnel adds create's flags, none of which is required: pair finds the missing values.
 func (a *app) pairTunnel(cmd *cobra.Command) func() (nm.Tunnel, error) {
 	var flags createFlags
 	flags.register(cmd, a)

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// What cannot be meant is refused before ssh is started: exit code 2, the field, and a hint.
+// A command line that nobody can mean is refused before ssh is started: exit code 2, the field, and
+// a hint.
 func TestPairRefused(t *testing.T) {
 	w := newWorld(t)
 	t.Setenv("PATH", "") // there is no ssh
@@ -36,7 +37,7 @@ func TestPairRefused(t *testing.T) {
 	}
 }
 
-// The far end greets, tells what it does not understand, and ends with its input.
+// The far end greets, refuses a message that it does not understand, and ends with its input.
 func TestFarEnd(t *testing.T) {
 	w := newWorld(t)
 	if o := w.run("far-end"); o.code != exitDone || !strings.HasPrefix(o.stdout, `{"type":"hello","hello":{"protocol":1,`) || strings.Count(o.stdout, "\n") != 1 {

@@ -18,7 +18,7 @@ import (
 // errShown ends a command whose message has been shown already.
 var errShown = &fault.Error{Kind: fault.ErrInvalid, What: "no command"}
 
-// rootCommand makes what a command line needs of the commands.
+// rootCommand makes the root and the commands that a command line needs.
 func (a *app) rootCommand(line []string) *cobra.Command {
 	var flags screenFlags
 	root := &cobra.Command{

@@ -56,7 +56,7 @@ func TestRouteKeepOutputs(t *testing.T) {
 	}
 }
 
-// What says that a profile has such routes names the command that moves them.
+// Every output that says that a profile has such routes names the command that moves them.
 func TestRouteKeepIsTold(t *testing.T) {
 	w := weighed(t)
 	for _, args := range []string{"show gre1", "show gre1 --json", "list --json", "route list gre1", "route list gre1 --json", "verify gre1"} {

@@ -82,8 +82,8 @@ func TestShowIsWhole(t *testing.T) {
 	}
 }
 
-// verify prints what does not pass and the verdict, and everything on request or if a check fails.
-// What is only a warning keeps it short. JSON is always whole.
+// verify prints the checks that do not pass and the verdict, and everything on request or if a
+// check fails. A warning keeps it short. JSON is always whole.
 func TestVerifyIsShort(t *testing.T) {
 	w := newWorld(t)
 	created := w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--route", "10.10.2.0/24")
@@ -111,7 +111,7 @@ func TestVerifyIsShort(t *testing.T) {
 	}
 }
 
-// The help of a change of routes says how a route is written, and JSON counts what was deleted by
+// The help of a change of routes says how a route is written, and JSON counts the deleted routes by
 // the command's word, beside its first name.
 func TestRouteTellsItsWords(t *testing.T) {
 	w := newWorld(t)
@@ -136,7 +136,7 @@ func TestRouteTellsItsWords(t *testing.T) {
 	}
 }
 
-// What a new user typed and stumbled over: the names and the warnings.
+// The commands over which a new user stumbled: the names and the warnings.
 func TestNewUsersWords(t *testing.T) {
 	w := newWorld(t)
 	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30")
@@ -152,7 +152,8 @@ func TestNewUsersWords(t *testing.T) {
 	}
 }
 
-// help knows commands and topics. What is both is explained as both, and a hidden command is none.
+// help knows commands and topics. A word that is both is explained as both, and a hidden command is
+// none.
 func TestHelp(t *testing.T) {
 	w := newWorld(t)
 	for line, says := range map[string][]string{

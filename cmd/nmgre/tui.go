@@ -70,7 +70,7 @@ func (a *app) terminal() (in, out *os.File, ok bool) {
 // screensGCPercent collects garbage earlier than in a command: the screens may be open for days.
 const screensGCPercent = 50
 
-// paper is what a page of the manual is written on: standard output.
+// paper describes standard output as the paper of a page of the manual.
 func (a *app) paper() manual.Paper {
 	const width, widest = 80, 100
 	out, ok := a.stdout.(*os.File)

@@ -58,8 +58,8 @@ func setOf(words string) map[string]bool {
 }
 
 // elsewhere are the lines that the lab's hosts cannot type, by how they begin, without sudo. Those
-// of make, go and testdata are for who has the source: TestTypedLines checks that what they name is
-// there.
+// of make, go and testdata are for who has the source: TestTypedLines checks that their targets,
+// packages and files are there.
 var elsewhere = map[string]string{
 	"make ": "for the source; its target is there", "go ": "for the source; its packages are there", "testdata/": "for the source; the script is there",
 	"systemctl ":  "the lab's hosts have no systemd; TestLabPackages has systemd check the units",
@@ -83,7 +83,7 @@ func whyElsewhere(line string) string {
 	return ""
 }
 
-// placeholders stand in sentences for what a reader has; the lab types these instead.
+// placeholders stand in sentences for a reader's own values; the lab types these instead.
 var placeholders = map[string]string{
 	"NAME": "gre1", "IFNAME": "tun0", "REMOTE": "100.0.2.100", "LOCAL": "100.0.1.100", "INNER": "172.16.0.1", "PEER": "172.16.0.2", "LAN": "10.10.1.1",
 	"BEHIND": "10.10.2.100", "DESTINATION": "10.10.2.100", "DEST": "10.10.2.100", "PARENT": "eth0", "ADDR": "203.0.113.2", "KIND": "cisco-ios",
@@ -149,7 +149,7 @@ func simpleCommands(line string) (commands [][]string, err error) {
 	return commands, nil
 }
 
-// wrongWords says what nmgre itself would say of its flags and arguments, without carrying anything
+// wrongWords returns nmgre's own error about its flags and arguments, without carrying anything
 // out.
 func wrongWords(words []string) error {
 	root := (&app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard, root: "/nowhere"}).rootCommand(words)
@@ -261,8 +261,8 @@ func looseLines(pages []typedPage) (lines []typedLine) {
 }
 
 // Every command line that a reader is told to type is one that the lab types, or stands in the
-// table elsewhere, and what can be seen of it without the lab is right: nmgre's commands, flags and
-// arguments, make's targets, and the files that it names.
+// table elsewhere, and its parts that can be seen without the lab are right: nmgre's commands,
+// flags and arguments, make's targets, and the files that it names.
 func TestTypedLines(t *testing.T) {
 	pages := typedPages(t)
 	count, used := 0, make(map[string]bool)
@@ -328,7 +328,7 @@ func TestReadPage(t *testing.T) {
 	}
 }
 
-// What is wrong with a line is seen without the lab.
+// The fault of a line is seen without the lab.
 func TestWrongLine(t *testing.T) {
 	for line, part := range map[string]string{
 		"nmgre create --pear 1.2.3.4 --address 172.16.0.1/30": "unknown flag: --pear",

@@ -17,9 +17,9 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// The texts that tell a reader what to type: README, the pages of the manual, and the examples of
-// each command. This file finds their command lines; typed_lines_test.go checks each of them
-// without the lab, and lab_typed_test.go types them there.
+// The texts that have lines to type: README, the pages of the manual, and the examples of each
+// command. This file finds their command lines; typed_lines_test.go checks each of them without the
+// lab, and lab_typed_test.go types them there.
 //
 // In Markdown a block marked sh has command lines, on linux1 unless another host stands behind that
 // word or before a line ("linux2# "). A line with such a host before it is a command line in every
@@ -29,7 +29,7 @@ import (
 //
 //	<!-- lab: begin: both ends -->    the hosts are as startStates says, before the block
 //	<!-- lab: exit 3 -->              the exit code of its last line, instead of 0
-//	<!-- lab: file mesh.yaml -->      the block is what this file has, wherever a line names it
+//	<!-- lab: file mesh.yaml -->      the block is the text of this file, wherever a line names it
 //	<!-- lab: skip, REASON -->        its lines cannot be typed in the lab
 //
 // A page begins with empty hosts.
@@ -68,7 +68,7 @@ const (
 	manualPages = "manual/*.md"
 )
 
-// prompt is what stands before a command line that names its host.
+// prompt is the beginning of a command line that names its host.
 var prompt = regexp.MustCompile(`^(linux1|linux2|router|lan1|lan2)# +`)
 
 // typedPages returns README first, then the pages of the manual, then the commands.
@@ -89,7 +89,7 @@ func typedPages(t testing.TB) []typedPage {
 	return append(pages, commandPages((&app{}).rootCommand(nil))...)
 }
 
-// remarks are what stands on the line before a block.
+// remarks are the words of the remark on the line before a block.
 type remarks struct {
 	begin, file, skip string
 	code              int
@@ -161,7 +161,7 @@ func (r *pageReader) remark(at int, text string) {
 	}
 }
 
-// block reads a block between fences; info is what stands behind the first fence.
+// block reads a block between fences; info is the rest of the line of the first fence.
 func (r *pageReader) block(at int, info string, lines []string) {
 	kind, host, _ := strings.Cut(info, " ")
 	if kind == "sh" && host != "" && !prompt.MatchString(host+"# ") {
@@ -218,8 +218,8 @@ func (r *pageReader) add(at int, host lab.Host, lines []string, isCommand func(s
 // span is code within a sentence; a line may end in it.
 var span = regexp.MustCompile("`[^`]+`")
 
-// spans reads the code within sentences. What begins with a program's name and has arguments is a
-// command line.
+// spans reads the code within sentences. Code that begins with a program's name and has arguments
+// is a command line.
 func (r *pageReader) spans() {
 	prose := r.prose.String()
 	for _, at := range span.FindAllStringIndex(prose, -1) {

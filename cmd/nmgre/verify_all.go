@@ -43,7 +43,8 @@ func (r *allRun) complete(names cobra.CompletionFunc) cobra.CompletionFunc {
 	}
 }
 
-// check refuses what does not go together: one tunnel and many, and what is about one tunnel only.
+// check refuses flags that do not go together: one tunnel and many, and a flag about one tunnel
+// only.
 func (r allRun) check(cmd *cobra.Command, args []string) error {
 	if !r.many() {
 		return oneName(cmd, args)
