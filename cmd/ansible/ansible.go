@@ -2,8 +2,8 @@
 // Its modules call nmgre on each host, and decide nothing themselves. [Files] has all of it, for
 // the packages and for the tests.
 //
-// plugins/modules has the modules tunnel, document and tunnel_facts, and plugins/module_utils what
-// they share: the call of nmgre, and its errors. roles/mesh links the hosts of an inventory;
+// plugins/modules has the modules tunnel, document and tunnel_facts, and plugins/module_utils their
+// common part: the call of nmgre, and its errors. roles/mesh links the hosts of an inventory;
 // plugins/filter writes the document for that.
 package ansible
 

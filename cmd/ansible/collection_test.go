@@ -14,14 +14,14 @@ import (
 	"nmgre/nm/document"
 )
 
-// property is what the document's JSON Schema says of a field.
+// property is a field in the document's JSON Schema.
 type property struct {
 	Type  any
 	Enum  []string
 	OneOf []struct{ Type any }
 }
 
-// option is what a module says of one of its options.
+// option is an option in a module's documentation or argument spec.
 type option struct {
 	Type, Elements string
 	Choices        []string
@@ -89,7 +89,7 @@ func arguments(source string) map[string]option {
 }
 
 // The module tunnel has the fields of a document, no more and no fewer, with their types and
-// choices, in its documentation and in what it takes.
+// choices, in its documentation and in its argument spec.
 func TestTunnelHasTheFieldsOfADocument(t *testing.T) {
 	source := text(t, "plugins/modules/tunnel.py")
 	fields, documented, taken := fieldsOfTunnel(t), options(t, source), arguments(source)

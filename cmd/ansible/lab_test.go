@@ -15,7 +15,7 @@ import (
 	"nmgre/testdata/lab"
 )
 
-// config is what the tests change about Ansible: fewer processes for each task.
+// config is the tests' configuration of Ansible: fewer processes for each task.
 const config = "[defaults]\ninterpreter_python=/usr/bin/python3\nforks=6\nretry_files_enabled=false\n[ssh_connection]\npipelining=true\n"
 
 // engine makes linux1 the host that Ansible runs on, for linux1 to the host of a number, with the
@@ -64,12 +64,12 @@ func put(t *testing.T, name, text string) {
 // patience bounds one run of Ansible: on an emulated processor each task takes seconds.
 const patience = 12 * time.Minute
 
-// recap is what the end of a run says of a host.
+// recap is a host's line at the end of a run.
 type recap struct{ changed, unreachable, failed int }
 
 var recapLine = regexp.MustCompile(`(?m)^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)`)
 
-// play runs the playbook on an inventory, and returns what became of each host.
+// play runs the playbook on an inventory, and returns the recap of each host.
 func play(t *testing.T, inventory string, args ...string) (map[string]recap, lab.Result) {
 	t.Helper()
 	p := lab.Linux1.Start(t, "ansible-playbook", append([]string{"-i", inventory, "mesh.yml"}, args...)...)
@@ -153,7 +153,7 @@ func three(t *testing.T) string {
 	return hosts + "[mesh:vars]" + vars
 }
 
-// quick leaves out that each host proves its tunnels at the end, where that is not what is tested:
+// quick leaves out that each host proves its tunnels at the end, where the proof is not under test:
 // on an emulated processor it takes seconds on each host.
 var quick = []string{"-e", "mesh_verify=false"}
 
@@ -186,9 +186,9 @@ func TestLabAnsibleStar(t *testing.T) {
 	mustPlay(t, "star.ini", 5, nil, quick...)
 }
 
-// A check changes nothing, and shows what would change. A key that has drifted is named from both
-// ends, and mended by the next run, on that host alone; a limit is obeyed. A host that is down is
-// named, and the others are done all the same. A host leaves, and then all do.
+// A check changes nothing, and shows the changes that a run would make. A key that has drifted is
+// named from both ends, and mended by the next run, on that host alone; a limit is obeyed. A host
+// that is down is named, and the others are done all the same. A host leaves, and then all do.
 //
 //lab:sweep
 func TestLabAnsibleDrift(t *testing.T) {

@@ -38,7 +38,7 @@ type settling struct {
 	stamps string // of the files, from before they were read; empty if they cannot be noted
 }
 
-// Settling returns what notes for [Settled] that nothing is left to do. It is nil for a kernel that
+// Settling returns the notes for [Settled] that nothing is left to do. It is nil for a kernel that
 // is not this host's own.
 func Settling(k kernel.Kernel, files *store.Store) keep.Settling {
 	own, ok := k.(*netlink.Kernel)

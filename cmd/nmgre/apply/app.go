@@ -1,6 +1,6 @@
 // Package apply is the part of the command line that is about documents: the commands apply, export
-// and plan. Package main hangs them in. What a document may say is decided in nm/document, and what
-// is to be done about it in nm/reconcile. Begin at [App].
+// and plan. Package main hangs them in. The fields of a document are in nm/document, and the steps
+// that it takes on a host are decided in nm/reconcile. Begin at [App].
 package apply
 
 import (
@@ -18,7 +18,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// App is what the commands need of the program around them.
+// App is the program around the commands of this room.
 type App struct {
 	around.Program
 	Own      func() []netip.Addr    // this host's addresses

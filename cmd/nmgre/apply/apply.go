@@ -188,7 +188,7 @@ func (a App) carryOut(ctx context.Context, host *nmgre.Host, planned reconcile.P
 	return host.Apply(ctx, planned, run.noProbe)
 }
 
-// tellPlan tells a person what is going to be done.
+// tellPlan tells a person the steps to come.
 func (a App) tellPlan(planned reconcile.Plan, run applyRun) {
 	for _, note := range planned.Notes {
 		a.tell("%s", note)
@@ -203,7 +203,7 @@ func (a App) tellPlan(planned reconcile.Plan, run applyRun) {
 	}
 }
 
-// doing says what is done about a tunnel, or would be.
+// doing words the step of a tunnel, or with check the step that would be taken.
 func doing(action reconcile.Action, check bool) string {
 	if check {
 		return "would be " + map[reconcile.Action]string{reconcile.Create: "made", reconcile.Change: "changed", reconcile.Delete: "deleted"}[action]

@@ -23,7 +23,7 @@ type appliedForm struct {
 	Notes   []string        `json:"notes,omitempty"`
 }
 
-// diffForm is what becomes of one tunnel. Before and After are the fields of a document.
+// diffForm is the step of one tunnel. Before and After are the fields of a document.
 type diffForm struct {
 	Tunnel string         `json:"tunnel"`
 	Action string         `json:"action"` // create, change, delete or none
@@ -71,7 +71,7 @@ func (a App) printError(err error) error {
 	return output.JSON(a.Out, form)
 }
 
-// newDiff says what becomes of a tunnel.
+// newDiff words the step of a tunnel.
 func newDiff(s reconcile.Step) diffForm {
 	d := diffForm{Tunnel: s.Name, Action: string(s.Action), Fields: []string{}}
 	if s.Have.Profile.UUID != "" {
@@ -94,7 +94,7 @@ func newDiff(s reconcile.Step) diffForm {
 	return d
 }
 
-// printApplied writes what was done, or would be.
+// printApplied writes the steps that were taken, or would be.
 func (a App) printApplied(planned reconcile.Plan, done []nmgre.Applied, run applyRun) error {
 	if run.json {
 		form := appliedForm{Changed: planned.Changed(), Diff: []diffForm{}, Verify: []verify.Report{}, Notes: planned.Notes}
@@ -155,7 +155,7 @@ func (a App) printReports(done []nmgre.Applied) {
 	}
 }
 
-// summary counts what was done.
+// summary counts the steps.
 func summary(planned reconcile.Plan, check bool) string {
 	count := make(map[reconcile.Action]int)
 	for _, s := range planned.Steps {

@@ -1,5 +1,5 @@
-// Package around has what the commands in the rooms of the command line need of the program around
-// them. Package main gives it to all of them; a room whose commands need more has it beside.
+// Package around has the program around the commands in the rooms of the command line. Package main
+// gives it to all of them; a room whose commands need more of the program has it beside.
 package around
 
 import (
@@ -24,7 +24,7 @@ type Program struct {
 	Check func(wait time.Duration) error
 	// Confirm returns how long a change waits to be confirmed; 0 if nobody is asked.
 	Confirm func() time.Duration
-	// Watch starts the process that undoes what a killed command leaves, and returns the function
+	// Watch starts the process that undoes the work of a killed command, and returns the function
 	// that ends it.
 	Watch func() func()
 	Begun func(error) error   // marks the error of a change that had begun

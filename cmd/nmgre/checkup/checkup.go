@@ -45,7 +45,7 @@ type part struct {
 	read  func(context.Context) func(*doctor.Facts)
 }
 
-// visit is one look at a host. Its later parts need what the first ones have found.
+// visit is one look at a host. Its later parts need the facts of the first ones.
 type visit struct {
 	Host
 	files    host.Files
@@ -85,7 +85,7 @@ func (v *visit) patience() time.Duration {
 	return limit
 }
 
-// all reads parts side by side, and notes what each has found in time.
+// all reads parts side by side, and notes the facts that each has read in time.
 func (v *visit) all(ctx context.Context, f *doctor.Facts, parts []part) {
 	ctx, cancel := context.WithTimeout(ctx, v.patience())
 	defer cancel()
@@ -158,7 +158,7 @@ func (v *visit) open(ctx context.Context, f *doctor.Facts) (closeAll func()) {
 	return o.closeAll
 }
 
-// term is what a name of a terminal looks like.
+// term matches the name of a terminal.
 var term = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]{0,39}$`) })
 
 func termName(name string) string {

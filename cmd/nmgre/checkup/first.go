@@ -12,7 +12,7 @@ import (
 	"nmgre/routes/host"
 )
 
-// NoTerminal is what nmgre alone says where there is no terminal. It fits on one screen.
+// NoTerminal is the text of nmgre alone where there is no terminal. It fits on one screen.
 const NoTerminal = `nmgre: nmgre alone shows screens; its input or its output is no terminal, which
        they need. Without one:
 Usage:
@@ -23,7 +23,7 @@ Usage:
   nmgre --help                             all commands
 `
 
-// Dumb is what nmgre alone says on a terminal that cannot draw.
+// Dumb is the text of nmgre alone on a terminal that cannot draw.
 const Dumb = `nmgre: this terminal cannot draw screens (TERM is dumb, or not set).
        nmgre asks line by line; quit ends it.`
 
@@ -31,7 +31,7 @@ const Dumb = `nmgre: this terminal cannot draw screens (TERM is dumb, or not set
 const more = "; all about this host: nmgre doctor"
 
 // First returns nil if screens are of use on this host, whose doors were opened with err. Otherwise
-// its error says what is so, and what to do. Nothing is drawn then.
+// its error names the obstacle, and the remedy. Nothing is drawn then.
 func (h Host) First(ctx context.Context, d adapters.Doors, err error) error {
 	if err == nil {
 		_, err = d.Profiles.Serials(ctx)

@@ -100,7 +100,7 @@ func (v *visit) hook(context.Context) func(*doctor.Facts) {
 	}
 }
 
-// trouble returns what an error tells, without what is private.
+// trouble returns the text and the hint of an error, without private names.
 func (v *visit) trouble(err error) *doctor.Trouble {
 	t := doctor.TroubleOf(err)
 	if t != nil {

@@ -147,8 +147,8 @@ func (v *visit) others(context.Context) func(*doctor.Facts) {
 	return func(f *doctor.Facts) { f.Others = list }
 }
 
-// devices looks at the devices of the tunnels that are up: whether the kernel filters what they
-// bring, and whether systemd-networkd manages them as well.
+// devices looks at the devices of the tunnels that are up: whether the kernel filters their
+// incoming packets, and whether systemd-networkd manages them as well.
 func (v *visit) devices(ctx context.Context) func(*doctor.Facts) {
 	strict, takes := 0, 0
 	if v.doors.Kernel == nil || v.doors.Gateway == nil || len(v.profiles) == 0 {

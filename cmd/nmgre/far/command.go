@@ -24,7 +24,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// App is what the commands need of the program around them.
+// App is the program around the commands of this room.
 type App struct {
 	around.Program
 	Version string
@@ -184,7 +184,7 @@ func (a App) near(host *nmgre.Host, opts ssh.Options) *Near {
 	return n
 }
 
-// careful refuses what may cut off the person's session, unless it is confirmed.
+// careful refuses a change that may cut off the person's session, unless it is confirmed.
 func (a App) careful(ctx context.Context, host *nmgre.Host, effect plan.Effect) error {
 	cuts, err := host.CutsOff(ctx, effect, a.Session())
 	if err != nil || !cuts || a.Confirm() > 0 {

@@ -84,13 +84,13 @@ func (d Doubts) any() []string {
 }
 
 // settled is how old a note is when the far end has undone its end, or never will: its patience,
-// and what it takes to undo.
+// and the time of the undo.
 const settled = pair.Silence + 8*time.Second
 
-// Settle finds out about the far ends that are in doubt, by what the tunnels themselves show: one
-// whose far end answers stays, and one whose far end says that it has no such tunnel is removed. It
-// returns whether all is known then. A note that is too young is left, unless patient is set: then
-// Settle waits.
+// Settle finds out about the far ends that are in doubt, by the tunnels themselves: one whose far
+// end answers stays, and one whose far end says that it has no such tunnel is removed. It returns
+// whether all is known then. A note that is too young is left, unless patient is set: then Settle
+// waits.
 func (d Doubts) Settle(ctx context.Context, host *nmgre.Host, patient bool, tell func(string)) (known bool) {
 	known = true
 	for _, name := range d.any() {

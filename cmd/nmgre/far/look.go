@@ -77,7 +77,7 @@ func (l *looking) shoot(ctx context.Context) error {
 	result, err := l.host.Kernel.Probe(ctx, kernel.Probe{Dev: l.link.Name, From: own, To: l.view.Peer, Count: shots, Enough: 1, Interval: interval})
 	if err != nil {
 		l.view.Probed = 0
-		return ctx.Err() // what cannot be sent shows in what is seen
+		return ctx.Err() // the view shows probes that cannot be sent
 	}
 	l.view.Probed, l.view.Answered = max(result.Sent, 1), min(result.Received, max(result.Sent, 1))
 	return nil
@@ -241,7 +241,7 @@ func (n *Near) lookThere(ctx context.Context, l *line, here *looking, ends pair.
 }
 
 // bothReport is one report from the evidence of both ends: this end's own checks, those of the far
-// end that do not pass, and what both together prove.
+// end that do not pass, and the findings from both together.
 func bothReport(here verify.Report, there *pair.Report, found []pair.Finding, host string) verify.Report {
 	r := here
 	r.Checks = slices.DeleteFunc(slices.Clone(here.Checks), func(c verify.Check) bool {
@@ -268,7 +268,7 @@ func bothReport(here verify.Report, there *pair.Report, found []pair.Finding, ho
 	return r
 }
 
-// statusOf reads a status of the far end. What it does not know counts as a warning.
+// statusOf reads a status of the far end. A status that it does not know counts as a warning.
 func statusOf(word string) verify.Verdict {
 	if v := verify.Verdict(word); slices.Contains([]verify.Verdict{verify.Pass, verify.Warn, verify.Fail, verify.Skip}, v) {
 		return v

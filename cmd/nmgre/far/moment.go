@@ -12,7 +12,7 @@ import (
 )
 
 // moment is a host as it is at one moment: the greeting and the plans of a conversation look at it
-// once. What is carried out is carried out on the host itself.
+// once. The plans are carried out on the host itself.
 type moment struct {
 	host  *nmgre.Host
 	view  *nmgre.Host
@@ -41,8 +41,8 @@ type profiles struct {
 	manager *nm.Manager
 }
 
-// List implements [nm.Profiles]. A list with what a killed process has left counts once: whoever
-// reads it removes that.
+// List implements [nm.Profiles]. A list with an abandoned profile is not remembered: whoever reads
+// it removes that profile.
 func (p *profiles) List(ctx context.Context) ([]nm.Profile, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

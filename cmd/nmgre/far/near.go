@@ -63,7 +63,7 @@ type Both struct {
 	mtu   uint32
 }
 
-// Result is what was made.
+// Result has the tunnel that was made: this end, and the far end's report.
 type Result struct {
 	Near    nmgre.Created
 	FarName string
@@ -71,7 +71,7 @@ type Result struct {
 	Host    string
 }
 
-// line is the conversation with the other host, and what ends it.
+// line is the conversation with the other host, and its connection.
 type line struct {
 	*talk
 	conn Line

@@ -117,8 +117,8 @@ func greLink(w *fake.World) *fake.Link {
 	return nil
 }
 
-// cut says what happens to a message: the connection is cut before it is delivered, or the process
-// that sent it is killed.
+// cut is the fault of a message: the connection is cut before it is delivered, or the process that
+// sent it is killed.
 type cut struct {
 	at      int  // the number of the message, counted from 0 in both directions; -1 for none
 	fromFar bool // of those of the far end
@@ -285,7 +285,7 @@ func TestPair(t *testing.T) {
 	})
 }
 
-// What has changed on this host while a person answered ssh counts.
+// A change of this host while a person answered ssh counts.
 func TestPairLooksAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, told := newWired(), []string(nil)
@@ -350,7 +350,7 @@ func cutAt(t *testing.T, c cut) (both bool) {
 			made = errKilled
 		}
 		time.Sleep(2 * time.Minute) // whatever waits has ended
-		synctest.Wait()             // for the race detector: what they have written is seen from now on
+		synctest.Wait()             // for the race detector: their writes are seen from now on
 		for w, d := range map[*fake.World]Doubts{n.near: near.Doubt, n.far: Doubts(t.TempDir())} {
 			h := n.start(w).Host()
 			if _, err := h.List(t.Context()); err != nil {
@@ -410,7 +410,7 @@ func (n *wired) failing(t *testing.T) (id string, verdict verify.Verdict) {
 	return "", report.Verdict
 }
 
-// What differs at the far end is named, and mended by the next pair; so is a far end that is gone.
+// A change of the far end is named, and mended by the next pair; so is a far end that is gone.
 func TestVerifyAndMend(t *testing.T) {
 	for name, c := range map[string]struct {
 		break2 func(ctx context.Context, h *nmgre.Host) error

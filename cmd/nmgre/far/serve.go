@@ -15,7 +15,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Server is the far end: it does what the near end says, as long as it hears of it.
+// Server is the far end: it does as the near end says, as long as it hears of it.
 type Server struct {
 	In      io.Reader
 	Out     io.Writer
@@ -91,7 +91,7 @@ func (v *serving) greet(ctx context.Context) error {
 	return v.say(pair.Message{Type: pair.Greeting, Hello: hello})
 }
 
-// greeting is what a host says of itself.
+// greeting is a host's first message: its links and tunnels, and whether nmgre is root there.
 func greeting(ctx context.Context, host *nmgre.Host) (*pair.Hello, error) {
 	links, err := host.Kernel.Links(ctx)
 	if err != nil {
@@ -111,7 +111,7 @@ func greeting(ctx context.Context, host *nmgre.Host) (*pair.Hello, error) {
 	return hello, nil
 }
 
-// answer does what a message asks for.
+// answer carries out a message.
 func (v *serving) answer(ctx context.Context, m pair.Message) error {
 	switch is := func(types ...pair.Type) bool { return slices.Contains(types, m.Type) }; {
 	case is(pair.Show):
@@ -306,7 +306,7 @@ func (v *serving) wait(ctx context.Context, word pair.Type) error {
 	return err
 }
 
-// askSave tells what this end has seen, and waits for the word to save.
+// askSave sends this end's report, and waits for the word to save.
 func (v *serving) askSave(ctx context.Context, applied verify.Report) error {
 	if err := v.say(pair.Message{Type: pair.Proved, Report: reportOf(applied)}); err != nil {
 		return err
@@ -314,7 +314,8 @@ func (v *serving) askSave(ctx context.Context, applied verify.Report) error {
 	return v.wait(ctx, pair.Save)
 }
 
-// reportOf is a report as a message has it: what did not pass, and whether the other end answered.
+// reportOf is a report in the form of a message: the checks that did not pass, and whether the
+// other end answered.
 func reportOf(r verify.Report) *pair.Report {
 	told := &pair.Report{Verdict: string(r.Verdict), Answered: answered(r), Checks: []pair.Check{}}
 	for _, c := range r.Checks {

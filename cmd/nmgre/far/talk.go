@@ -43,7 +43,7 @@ func begin(in io.Reader, out io.Writer, patient bool) *talk {
 	return t
 }
 
-// listen hands on what comes.
+// listen hands on the messages that come.
 func (t *talk) listen(in *pair.Reader) {
 	defer close(t.over)
 	for {
@@ -106,7 +106,7 @@ func (t *talk) next(ctx context.Context) (pair.Message, error) {
 		case m := <-t.heard:
 			return m, nil
 		case <-t.over:
-			select { // what came before the end counts
+			select { // a message before the end counts
 			case m := <-t.heard:
 				return m, nil
 			default:

@@ -59,8 +59,8 @@ func (n *Near) planTheirs(ctx context.Context, b *Both, near *pair.Hello, theirs
 	return n.agreeWith(ctx, b, want, true)
 }
 
-// show is the far end's part: it tells what the other end of one of its tunnels is to be. The plan
-// that follows is about that tunnel.
+// show is the far end's part: it sends the other end of one of its tunnels. The plan that follows
+// is about that tunnel.
 func (v *serving) show(ctx context.Context, name string) error {
 	all, err := v.at.now().List(ctx)
 	if err != nil {

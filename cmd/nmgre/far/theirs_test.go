@@ -18,7 +18,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// pairAgain makes the near end of what the far one has.
+// pairAgain makes the near end from the far one.
 func (n *wired) pairAgain(t *testing.T, wish pair.Wish, name string) (Result, *Both, error) {
 	t.Helper()
 	var told []string
@@ -49,7 +49,7 @@ func TestPairFromTheFarEnd(t *testing.T) {
 		far  func(ctx context.Context, h *nmgre.Host) error
 		wish func(*pair.Wish)
 		name string
-		near string // what this end has then, besides what it had
+		near string // flags that this end has then, besides those that it had
 	}{
 		"as it was":   {nil, nil, "", "--address 172.16.0.1/30 --mtu 1476 --route 10.10.2.0/24"},
 		"by its name": {nil, nil, "gre1", "--address 172.16.0.1/30"},
@@ -104,7 +104,7 @@ func TestPairFromTheFarEnd(t *testing.T) {
 	}
 }
 
-// What is wished of both ends must be what the far end has; where several fit, one is to be named;
+// A wish for both ends must agree with the far end's tunnel; where several fit, one is to be named;
 // and a failure leaves the far end as it was.
 func TestPairFromTheFarEndRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -17,11 +17,11 @@ import (
 	"nmgre/routes/fault"
 )
 
-// App is what the command needs of the program around it.
+// App is the program around the command.
 type App struct {
 	Err      io.Writer
 	WithHost func(context.Context, func(*nmgre.Host) error) error
-	Watch    func() func()       // starts the process that undoes what a killed command leaves
+	Watch    func() func()       // starts the process that undoes the work of a killed command
 	Own      func() []netip.Addr // this host's addresses
 	OneName  cobra.PositionalArgs
 	Complete cobra.CompletionFunc

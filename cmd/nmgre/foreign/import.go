@@ -1,5 +1,5 @@
-// Package foreign is the part of the command line that is about what others made: the commands
-// import and adopt, and the flags --as and --end. The commands of package main hang it in.
+// Package foreign is the part of the command line that is about links and notations of others: the
+// commands import and adopt, and the flags --as and --end. The commands of package main hang it in.
 package foreign
 
 import (
@@ -151,7 +151,7 @@ func (a App) importAll(ctx context.Context, host *nmgre.Host, text string, run i
 		output.ImportLines(a.Err, im, false)
 		return err
 	}
-	// What one tunnel may take, each of several may take.
+	// Each of several tunnels may take the time of one.
 	ctx, cancel := context.WithTimeout(ctx, run.wait*time.Duration(len(im.Tunnels))+confirm)
 	defer cancel()
 	plans, errs, err := host.PlanAll(ctx, im.Tunnels)

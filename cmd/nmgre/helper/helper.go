@@ -26,8 +26,8 @@ type Work struct {
 	Root string // the folder of the host's log; "/" outside tests
 }
 
-// Serve has h carry out its request, and writes a line about it: who asked, what polkit was asked,
-// and the outcome, that of a refused request as well. It sets h.Carry.
+// Serve has h carry out its request, and writes a line about it: who asked, polkit's question, and
+// the outcome, that of a refused request as well. It sets h.Carry.
 func (w Work) Serve(ctx context.Context, h asroot.Helper) error {
 	entry := journal.Entry{Who: journal.Caller(w.Root, os.Getenv)}
 	carried := false

@@ -17,7 +17,7 @@ import (
 // reader returns a reader whose host has a name for table 100, and the warnings that it gives.
 func reader(t *testing.T, stdin string) (*lists.Reader, *[]string) {
 	t.Helper()
-	t.Setenv("GOGC", "100") // what garbage costs is not this test's business
+	t.Setenv("GOGC", "100") // the cost of garbage is not this test's business
 	root := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(root, "etc/iproute2"), 0o755); err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// What cannot be read is an error for the flag that named it.
+// A list that cannot be read is an error for the flag that named it.
 func TestReaderRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ stdin, file, want string }{
 		"no file":  {"", "/nowhere", "rules-from: open /nowhere: no such file or directory"},

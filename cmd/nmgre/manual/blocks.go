@@ -31,7 +31,8 @@ type Block struct {
 var (
 	item   = lazy(`^( *)(-|\d+\.) +(.*)$`)
 	remark = lazy(`(?m)^<!--.*-->\n`)
-	// marks are what begins or is a piece. A backslash stands before a letter that is no mark.
+	// marks are those of bold and italic letters, and whole pieces: code, links and pictures. A
+	// backslash stands before a letter that is no mark.
 	marks = lazy("\\\\.|`[^`]+`|!?\\[[^\\]]*\\]\\([^)]*\\)|\\*\\*|\\*")
 )
 

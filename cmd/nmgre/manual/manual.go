@@ -2,9 +2,9 @@
 // nmgre-routes(7) and the others. Each is a file of Markdown in this folder, the one source of
 // `nmgre help TOPIC`, of the manual page and of the page that `make docs` makes.
 //
-// A page's first line is its name and what it is about. Commands that a test types in the lab stand
-// in blocks marked sh, on linux1 unless another host's name stands behind that word. What they
-// print stands in blocks marked text. A remark <!-- ... --> is for tests, and no reader sees it.
+// A page's first line is its name and its subject. Commands that a test types in the lab stand in
+// blocks marked sh, on linux1 unless another host's name stands behind that word. Their output
+// stands in blocks marked text. A remark <!-- ... --> is for tests, and no reader sees it.
 // develop.md is for those who have the source, so it is not in the program.
 package manual
 

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// Paper is what a page is written on.
+// Paper describes the terminal or file that a page is written on.
 type Paper struct {
 	Width int  // columns
 	Bold  bool // a terminal that shows bold letters
@@ -64,7 +64,7 @@ func (p Paper) block(b *strings.Builder, block Block) {
 	}
 }
 
-// table writes each row as a term and what is said of it: few tables fit on a terminal.
+// table writes each row as a term and its description: few tables fit on a terminal.
 func (p Paper) table(b *strings.Builder, rows [][]string) {
 	for _, row := range rows[1:] {
 		b.WriteString(p.folded(p.strong(row[0]), 2, 4))

@@ -11,7 +11,7 @@ import (
 const sample = "# nmgre-x(7): a `b`\n\nOne two three four *five* **six seven** `eight nine` [ten](routes.md#y) [here](#z)\n[eleven](develop.md).\n<!-- lab: not here -->\n```sh linux2\nnmgre list   # <1>\n\n  ```` \n```\n\n" +
 	"![a picture](x.svg)\n\n## More\n- one\n- two goes on and on and\n  on and on\n  - deep\n1. first\n\n    an indented\n      block\n\n| a | b |\n|---|---|\n| `x`, `y` | one two three four five six seven |\n\n| a | b | c |\n|---|---|---|\n| x | one | \\*two |\n"
 
-// A page is folded to the width. Marks are kept where bold letters cannot show what is code.
+// A page is folded to the width. Marks are kept where bold letters cannot show code.
 func TestText(t *testing.T) {
 	want.Same(t, "in a pipe", Paper{Width: 40}.Text(sample), "nmgre-x(7): a `b`\n\n"+
 		"One two three four five six seven `eight\nnine` ten (nmgre help routes) here\neleven (develop.md in the source).\n\n"+

@@ -33,7 +33,7 @@ func newParts(parts []adopt.Part) []partForm {
 	return list
 }
 
-// AdoptParts writes what becomes of each part of a tunnel that was made by hand.
+// AdoptParts writes the fate of each part of a tunnel that was made by hand.
 func AdoptParts(w io.Writer, parts []adopt.Part) {
 	for _, p := range parts {
 		why := ""
@@ -44,7 +44,7 @@ func AdoptParts(w io.Writer, parts []adopt.Part) {
 	}
 }
 
-// AdoptPlan writes what an adoption would do.
+// AdoptPlan writes the plan of an adoption.
 func AdoptPlan(w io.Writer, a adopt.Adoption, asJSON bool) error {
 	if asJSON {
 		planned := newPlan(a.Plan, a.FarEnd)
@@ -63,7 +63,7 @@ func Adopted(w io.Writer, a adopt.Adoption, made nmgre.Created, asJSON bool) err
 	return Created(w, made, a.FarEnd, false)
 }
 
-// ByHand tells of each tunnel that was made by hand what makes a profile of it.
+// ByHand names for each tunnel that was made by hand the command that makes a profile of it.
 func ByHand(w io.Writer, list []nmgre.Status) {
 	for _, s := range list {
 		if s.State == nm.StateExternal {

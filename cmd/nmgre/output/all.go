@@ -26,8 +26,8 @@ type counts struct {
 	Down int `json:"down"`
 }
 
-// oneForm is the output of verify NAME --json with what tells the tunnel from others. The verdict
-// may be "down".
+// oneForm is the output of verify NAME --json with the properties that tell the tunnel from others.
+// The verdict may be "down".
 type oneForm struct {
 	Name        string `json:"name"`
 	UUID        string `json:"uuid"`
@@ -84,9 +84,9 @@ const (
 	leastText           = 40
 )
 
-// All writes a table: a tunnel's name, its verdict, and what decided on it, with the command that
-// mends it on a line below. Texts are broken to lines of that width, in columns; 0 stands for lines
-// of any length.
+// All writes a table: a tunnel's name, its verdict, and the check that decided on it, with the
+// command that mends it on a line below. Texts are broken to lines of that width, in columns; 0
+// stands for lines of any length.
 func All(w io.Writer, results []fleet.Result, width int) error {
 	t := allTable{width: width, names: make(map[string]int), name: leastName}
 	for _, r := range results {
@@ -138,7 +138,7 @@ func (t allTable) broken(text string) []string {
 	return broken(text, max(leastText, t.width-t.indent()))
 }
 
-// hint returns the lines that say what to do. A command is never broken: it is there to be copied.
+// hint returns the lines of the check's hint. A command is never broken: it is there to be copied.
 func (t allTable) hint(c verify.Check) []string {
 	where, command := mending(c)
 	where, command = fault.Printable(where), fault.Printable(command)
@@ -167,7 +167,7 @@ func deciding(report verify.Report) verify.Check {
 	return verify.Check{}
 }
 
-// whatText says what a check has found.
+// whatText words the finding of a check.
 func whatText(c verify.Check) string {
 	text := c.Summary
 	if c.Cause != "" {

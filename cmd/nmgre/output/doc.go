@@ -1,6 +1,6 @@
-// Package output writes what the commands print on standard output: texts and tables for people,
-// and the JSON forms, which are a contract. Values come in, text goes out: it knows no host, no
-// command line and no terminal.
+// Package output writes the commands' standard output: texts and tables for people, and the JSON
+// forms, which are a contract. Values come in, text goes out: it knows no host, no command line and
+// no terminal.
 //
 // Begin with text.go; forms.go has the JSON forms.
 package output

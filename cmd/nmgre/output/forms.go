@@ -97,7 +97,7 @@ type linkForm struct {
 	Index     int         `json:"index"`
 	Up        bool        `json:"up"`
 	MTU       int         `json:"mtu"`
-	Port      string      `json:"port,omitempty"`    // what the bridge does with its packets
+	Port      string      `json:"port,omitempty"`    // the state of the bridge's port
 	Options   []string    `json:"options,omitempty"` // those that NetworkManager cannot hold
 	Addresses []string    `json:"addresses"`
 	Counters  counterForm `json:"counters"`

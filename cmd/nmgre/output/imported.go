@@ -43,8 +43,8 @@ func newImport(im importer.Import) importForm {
 // maxToldLines is how many lines of an input are told one by one when all of them were taken.
 const maxToldLines = 200
 
-// ImportLines writes what became of each line of an input. Of very many lines, those that were
-// taken whole are counted only, unless all is set.
+// ImportLines writes the fate of each line of an input. Of very many lines, those that were taken
+// whole are counted only, unless all is set.
 func ImportLines(w io.Writer, im importer.Import, all bool) {
 	all = all || len(im.Lines) <= maxToldLines
 	for _, l := range im.Lines {
@@ -76,7 +76,7 @@ func shortened(text string) string {
 	return text
 }
 
-// ImportPlans writes what an import would do.
+// ImportPlans writes the plan of an import.
 func ImportPlans(w io.Writer, im importer.Import, plans []plan.Plan, asJSON bool) error {
 	if asJSON {
 		out := newImport(im)

@@ -52,7 +52,7 @@ func KeepPlan(w io.Writer, name string, plans []plan.EditPlan, asJSON bool) erro
 	return nil
 }
 
-// RoutesKept writes the report on the first tunnel, as JSON with what was changed.
+// RoutesKept writes the report on the first tunnel, as JSON with the changes.
 func RoutesKept(w io.Writer, plans []plan.EditPlan, done []nmgre.Edited, asJSON bool) error {
 	out := newKeep(plans)
 	if len(done) > 0 && len(done[0].Report.Checks) > 0 {

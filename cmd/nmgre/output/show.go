@@ -97,7 +97,7 @@ func nameText(t nm.Tunnel) string {
 	return fault.Printable(t.PeerName)
 }
 
-// controllerText names the bridge whose port the tunnel is, and what the bridge does with it.
+// controllerText names the bridge whose port the tunnel is, and the port's state.
 func controllerText(s nmgre.Status) string {
 	text := fault.Printable(s.Tunnel.Controller)
 	if text != "" && s.Link != nil {
@@ -126,7 +126,7 @@ func summary(s nmgre.Status) string {
 	return text
 }
 
-// insideText says what is inside the tunnel: this end's inner addresses, or the bridge whose port
+// insideText names the inside of the tunnel: this end's inner addresses, or the bridge whose port
 // it is.
 func insideText(t nm.Tunnel) string {
 	switch {

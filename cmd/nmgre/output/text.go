@@ -68,8 +68,8 @@ func farEnd(w io.Writer, far nm.FarEnd) error {
 
 // Report writes the checks that do not pass, and those of addresses that were asked for by --to,
 // with their evidence and hints; then how many others pass, and the verdict. It writes all checks
-// if all is true or one fails: then what passes says where the fault is not. As JSON a report is
-// always whole.
+// if all is true or one fails: then the checks that pass say where the fault is not. As JSON a
+// report is always whole.
 func Report(w io.Writer, r verify.Report, all, asJSON bool) error {
 	if asJSON {
 		return JSON(w, r)

@@ -42,11 +42,12 @@ func (r *shipment) writeChangelogs() error {
 	return nil
 }
 
-// A heading of a release, such as "## [1.2.0] - 2026-12-01", or of what is not released yet.
+// A heading of a release, such as "## [1.2.0] - 2026-12-01", or of the changes that are not
+// released yet.
 var heading = regexp.MustCompile(`^## \[([^\]]+)\](?: - ([0-9]{4}-[0-9]{2}-[0-9]{2}))?$`)
 
-// readChangelog reads the entries of CHANGELOG.md. What is not released yet is the version that is
-// made now, at the time now.
+// readChangelog reads the entries of CHANGELOG.md. The changes that are not released yet are those
+// of version, at the time now.
 func readChangelog(text, version string, now time.Time) ([]entry, error) {
 	var entries []entry
 	var below string

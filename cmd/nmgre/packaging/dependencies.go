@@ -14,7 +14,7 @@ import (
 // govulncheck is the tool that knows the faults of Go modules.
 const govulncheck = "golang.org/x/vuln/cmd/govulncheck@v1.1.4"
 
-// purposes says what nmgre has each direct dependency for.
+// purposes has nmgre's use of each direct dependency.
 var purposes = map[string]string{
 	"charm.land/bubbletea/v2":             "the loop of the screens: keys, mouse, drawing",
 	"github.com/Wifx/gonetworkmanager/v2": "NetworkManager's names, numbers and simple calls",
@@ -123,7 +123,8 @@ func newReleases(ctx context.Context) error {
 	return nil
 }
 
-// knownFaults has govulncheck look at what nmgre calls. Its exit code 3 says that there is a fault.
+// knownFaults has govulncheck look at the code that nmgre calls. Its exit code 3 says that there is
+// a fault.
 func knownFaults(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, "go", "run", govulncheck, "./cmd/nmgre")
 	out, err := cmd.CombinedOutput()

@@ -118,8 +118,8 @@ func licences(m module) (text, name string, err error) {
 	return b.String(), strings.Join(names, " AND "), nil
 }
 
-// spdx returns the name of a licence by what only its text says (https://spdx.org/licenses). It is
-// empty for a text that it does not know, such as a notice.
+// spdx returns the name of a licence by a sentence that only its text has
+// (https://spdx.org/licenses). It is empty for a text that it does not know, such as a notice.
 func spdx(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	has := func(part string) bool { return strings.Contains(text, part) }

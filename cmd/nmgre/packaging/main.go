@@ -1,6 +1,6 @@
-// Packaging makes what is shipped of nmgre: deb, rpm and apk, tar archives, checksums and the list
-// of what is inside (SBOM). `make packages` and `make release` call it. It is a tool for those who
-// build nmgre, and no part of the product.
+// Packaging makes the files of a release of nmgre: deb, rpm and apk, tar archives, checksums and
+// the list of the modules inside (SBOM). `make packages` and `make release` call it. It is a tool
+// for those who build nmgre, and no part of the product.
 //
 //	packaging packages [-arch LIST] [-format LIST] [-version V] FOLDER
 //	packaging release  [the same] FOLDER    the packages, tar archives, SBOM and checksums

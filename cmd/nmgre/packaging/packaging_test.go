@@ -204,7 +204,7 @@ func TestArchivesAreReproducible(t *testing.T) {
 	}
 }
 
-// Scripts of the packages are for any shell, and know what nmgre leaves in the kernel.
+// Scripts of the packages are for any shell, and know nmgre's remains in the kernel.
 func TestScripts(t *testing.T) {
 	for _, name := range []string{"postinst", "prerm", "postrm"} {
 		if out, err := exec.CommandContext(t.Context(), "sh", "-n", name).CombinedOutput(); err != nil {
@@ -267,7 +267,7 @@ func TestPackagesHaveWhatInstallHas(t *testing.T) {
 	}
 }
 
-// What cannot be made is refused with a word on what can.
+// A target that cannot be made is refused with the names of those that can.
 func TestRefused(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                              "say what to make",
@@ -290,7 +290,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// The time of all files is the commit's, or what SOURCE_DATE_EPOCH says.
+// The time of all files is the commit's, or SOURCE_DATE_EPOCH.
 func TestEpoch(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1795975514")
 	if at, err := epoch(t.Context()); err != nil || at.Unix() != 1795975514 {

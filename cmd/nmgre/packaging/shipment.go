@@ -13,7 +13,7 @@ import (
 )
 
 // The tools are pinned here. They run as the linter does, by `go run`: as a tool of go.mod each
-// would bring a hundred modules into the list of what nmgre depends on.
+// would bring a hundred modules into the list of nmgre's dependencies.
 //
 // From 2.46 on nfpm also makes packages for Windows, by a module that not every proxy has.
 const (
@@ -157,8 +157,8 @@ func (r *shipment) environment() []string {
 // stamp is the one field of a list that differs from run to run.
 var stamp = regexp.MustCompile(`"timestamp": "[^"]*"`)
 
-// list writes what is linked into the program, with versions, checksums and licences (SBOM), as
-// CycloneDX has it.
+// list writes the modules that are linked into the program, with versions, checksums and licences
+// (SBOM), in the form of CycloneDX.
 func (r *shipment) list(ctx context.Context, program, to string) error {
 	if _, err := tool(ctx, nil, cyclonedx, "bin", "-json", "-noserial", "-licenses", "-output", to, "-version", r.version, program); err != nil {
 		return err
@@ -174,7 +174,7 @@ func (r *shipment) list(ctx context.Context, program, to string) error {
 	return r.settle(to)
 }
 
-// tool runs a Go program at its pinned version, for this machine, and returns what it says.
+// tool runs a Go program at its pinned version, for this machine, and returns its output.
 func tool(ctx context.Context, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"run", name}, args...)...)
 	cmd.Env = append(os.Environ(), append(env, "CGO_ENABLED=0")...)

@@ -15,9 +15,9 @@ import (
 	"strings"
 )
 
-// printSize prints the size of nmgre, as it is built, and what of it each package is. A package's
-// part is its code and data. What the linker adds (the tables of functions and types, the symbols)
-// belongs to none, and is shown as the rest.
+// printSize prints the size of nmgre, as it is built, and the part of each package. A package's
+// part is its code and data. The tables of functions and types and the symbols, which the linker
+// adds, belong to none, and are shown as the rest.
 func printSize(ctx context.Context) error {
 	folder, err := os.MkdirTemp("", "nmgre-size")
 	if err != nil {
@@ -61,9 +61,9 @@ func sizeOf(file string) int64 {
 	return info.Size()
 }
 
-// packageSizes adds up what `go tool nm -size -type` prints, by package. Memory that the program
-// asks the kernel for when it starts (.bss) is not in the file; nm shows it as data, so that data
-// larger than the largest table of a program does not count.
+// packageSizes adds up the sizes that `go tool nm -size -type` prints, by package. Memory that the
+// program asks the kernel for when it starts (.bss) is not in the file; nm shows it as data, so
+// that data larger than the largest table of a program does not count.
 func packageSizes(symbols []byte) (map[string]int64, error) {
 	const largestTable = 1 << 20
 	sizes := make(map[string]int64)

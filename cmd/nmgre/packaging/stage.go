@@ -84,7 +84,7 @@ func (r *shipment) settle(path string) error {
 	return os.Chtimes(path, r.time, r.time)
 }
 
-// program runs nmgre from its source, for this machine, and returns what it prints.
+// program runs nmgre from its source, for this machine, and returns its output.
 func program(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"run", "-tags", "man", "./cmd/nmgre"}, args...)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

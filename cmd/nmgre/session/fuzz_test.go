@@ -2,7 +2,7 @@ package session
 
 import "testing"
 
-// FuzzSession reads what sshd and the kernel say of a process from any text.
+// FuzzSession reads sshd's words on a connection, and the kernel's on a process, from any text.
 func FuzzSession(f *testing.F) {
 	f.Add("192.0.2.1 5000 192.0.2.2 22", "7 (a) b) S 3 7 7 0")
 	f.Add("fe80::1%eth0 1 2", "")

@@ -34,7 +34,7 @@ type Options struct {
 // Command is the hidden command of nmgre that is started on the far side.
 const Command = "far-end"
 
-// CheckHost refuses what is no host. The error is of the kind [fault.ErrInvalid].
+// CheckHost refuses a text that is no host. The error is of the kind [fault.ErrInvalid].
 func CheckHost(host string) error {
 	const hint = "give a host as for ssh, such as linux2 or ann@203.0.113.2"
 	switch {
@@ -58,8 +58,8 @@ func alone(host string) string {
 	return "try it alone: ssh " + fault.ShellWord(host) + " true"
 }
 
-// Conn is nmgre on another host: what is written goes to its standard input, and what is read is
-// its standard output.
+// Conn is nmgre on another host: writes go to its standard input, and reads come from its standard
+// output.
 type Conn struct {
 	io.WriteCloser
 	io.Reader
@@ -107,8 +107,8 @@ func Dial(_ context.Context, opts Options) (*Conn, error) {
 	return c, nil
 }
 
-// words are ssh's arguments. What would make the connection something else than a pipe is switched
-// off; everything else is as the user has configured it.
+// words are ssh's arguments. Options that would make the connection something else than a pipe are
+// switched off; everything else is as the user has configured it.
 func (o Options) words(line string) []string {
 	words := []string{"-T", "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none"}
 	if !hasTerminal() {
@@ -160,14 +160,14 @@ func (o Options) start(program string) string {
 	return "env LC_ALL=C " + program + " " + Command
 }
 
-// Bounds of what is kept and shown of standard error.
+// Bounds of the lines of standard error that are shown and kept.
 const (
 	maxLine  = 1000
 	maxLines = 200
 	keptLast = 20
 )
 
-// listen shows what comes on standard error, and keeps the last lines.
+// listen shows the lines of standard error, and keeps the last ones.
 func (c *Conn) listen(in io.Reader) {
 	lines := bufio.NewReaderSize(in, maxLine)
 	for n := 0; ; {
@@ -191,8 +191,8 @@ func (c *Conn) listen(in io.Reader) {
 // leave is how long ssh may take to end once its input has ended.
 const leave = 20 * time.Second
 
-// Close ends the input, waits for the end of ssh, and returns why it failed, in words that say what
-// to do. Later calls return the same.
+// Close ends the input, waits for the end of ssh, and returns its failure with a hint. Later calls
+// return the same.
 func (c *Conn) Close() error {
 	c.once.Do(func() {
 		_ = c.WriteCloser.Close() // it may have been closed by its other end

@@ -35,7 +35,7 @@ func fakeSSH(t *testing.T, programs map[string]string) (args func() []string) {
 	}
 }
 
-// What the person has configured counts, and what could be taken for an option is none.
+// nmgre's hidden command is started on the host, and the person's choices about host keys count.
 func TestDial(t *testing.T) {
 	args := fakeSSH(t, map[string]string{"nmgre": "echo \"$1\"; read line; echo \"heard $line\"; echo 'a\tword' >&2\n"})
 	var mu sync.Mutex
@@ -84,7 +84,7 @@ func TestHostRefused(t *testing.T) {
 	}
 }
 
-// Each way to fail has its own words, and says what to do.
+// Each way to fail has its own words, and a hint.
 func TestExplain(t *testing.T) {
 	for name, c := range map[string]struct {
 		nmgre, sudo string

@@ -1,5 +1,5 @@
-// Package suggest knows what people mean by words of other programs, and what they may have
-// mistyped. Begin at [UnknownCommand].
+// Package suggest knows nmgre's words for those of other programs, and for mistyped ones. Begin at
+// [UnknownCommand].
 package suggest
 
 import (
@@ -30,8 +30,8 @@ var Meant = map[string]string{
 	"rule ls": "list", "rule show": "list", "rule get": "list",
 }
 
-// suggestions are the commands below cmd, and the topics, that word may stand for: what people mean
-// by it, or else those that are spelled alike.
+// suggestions are the commands below cmd, and the topics, that word may stand for: the one that
+// people mean by it, or else those that are spelled alike.
 func suggestions(cmd *cobra.Command, word string, topics []string) []string {
 	below := strings.TrimPrefix(cmd.CommandPath()+" ", cmd.Root().Name()+" ")
 	if name, known := Meant[below+strings.ToLower(word)]; known {
@@ -75,8 +75,8 @@ var MeantFlags = map[string]string{
 	"routes": "--route", "nat": "--snat", "masquerade": "--snat DEST=masquerade", "r": "--route", "k": "--key", "n": "--name", "m": "--mode",
 }
 
-// Flag is the hint about an unknown flag, in the words of pflag's error; empty if nobody knows
-// what is meant.
+// Flag is the hint about an unknown flag, in the words of pflag's error; empty if nobody knows the
+// flag that is meant.
 func Flag(cmd *cobra.Command, text string) string {
 	name, isLong := strings.CutPrefix(text, "unknown flag: --")
 	if !isLong {

@@ -1,4 +1,4 @@
-// Package term is the person's terminal: its modes, its size, and what is typed there.
+// Package term is the person's terminal: its modes, its size, and its input.
 package term
 
 import (

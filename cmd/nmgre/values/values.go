@@ -12,8 +12,8 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Number reads a number from low to high, decimal or hexadecimal. word, if it is not empty, is what
-// may stand in its place: the hint names it.
+// Number reads a number from low to high, decimal or hexadecimal. word, if it is not empty, may
+// stand in its place: the hint names it.
 func Number(field, text string, low, high uint32, word string) (uint32, error) {
 	value, err := strconv.ParseUint(text, 10, 32)
 	if hex, found := strings.CutPrefix(text, "0x"); found {

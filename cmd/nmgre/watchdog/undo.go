@@ -16,9 +16,9 @@ const (
 	limit = 30 * time.Second // of one try
 )
 
-// Undo does what a killed command told to do, undoes its edit, and removes its new tunnel. The bus
-// may take a moment to notice that a process is gone, and NetworkManager may be away: Undo tries
-// for a minute. open opens the host.
+// Undo carries out the last line of a killed command, undoes its edit, and removes its new tunnel.
+// The bus may take a moment to notice that a process is gone, and NetworkManager may be away: Undo
+// tries for a minute. open opens the host.
 func Undo(ctx context.Context, open func(context.Context) (*nmgre.Host, func(), error), what string) error {
 	w := work{open: open, what: what}
 	err := w.try(ctx)
@@ -29,14 +29,14 @@ func Undo(ctx context.Context, open func(context.Context) (*nmgre.Host, func(), 
 	return err
 }
 
-// work is what is left to undo.
+// work is the work that is left to undo.
 type work struct {
 	open func(context.Context) (*nmgre.Host, func(), error)
 	what string // "up NAME", "down NAME", or empty
 	left bool   // another process makes or edits a tunnel, or the bus has not noticed its end
 }
 
-// try does what it can.
+// try undoes as much as it can.
 func (w *work) try(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -55,7 +55,7 @@ func TestUndo(t *testing.T) {
 	})
 }
 
-// What the command told is done, and once.
+// The last line of the command is carried out, and once.
 func TestUndoUpAndDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := fake.NewWorld()

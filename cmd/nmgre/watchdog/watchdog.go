@@ -46,8 +46,8 @@ func Start(exe string) *Dog {
 	return &Dog{line, cmd}
 }
 
-// Tell says what the process has to do if the command ends now: an empty line for the edit of a
-// killed process, which it finds by itself.
+// Tell names the undo for the case that the command is killed from now on: an empty line for the
+// edit of a killed process, which the process finds by itself.
 func (d *Dog) Tell(what string) {
 	if d != nil {
 		_, _ = io.WriteString(d.line, what+"\n") // without it, the next command undoes the same
@@ -91,8 +91,8 @@ func beside[Applied any](ask func(context.Context, Applied) error, exe, back str
 	}
 }
 
-// Wait is the process' side: it returns when the command has ended, with what it told last. ended
-// is true if there is nothing to undo.
+// Wait is the process' side: it returns when the command has ended, with its last line. ended is
+// true if there is nothing to undo.
 func Wait(in io.Reader) (what string, ended bool) {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 0, maxLine), maxLine)

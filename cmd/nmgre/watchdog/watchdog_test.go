@@ -13,7 +13,7 @@ import (
 	"nmgre/nm/verify"
 )
 
-// What the process does when the command ends depends on the last line.
+// The work of the process after the command's end depends on the last line.
 func TestWait(t *testing.T) {
 	for text, want := range map[string]struct {
 		what  string
@@ -29,8 +29,8 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// hearing returns a program that writes down what it is told, and a function which makes sure that
-// it was told just that.
+// hearing returns a program that writes down its input, and a function which makes sure that the
+// input was just want.
 func hearing(t *testing.T, dir string) (exe string, hears func(want string)) {
 	t.Helper()
 	exe, heard := filepath.Join(dir, "dog"), filepath.Join(dir, "heard")
@@ -52,7 +52,7 @@ func hearing(t *testing.T, dir string) (exe string, hears func(want string)) {
 	}
 }
 
-// While a change is asked about, the process beside it knows what undoes the change.
+// While a change is asked about, the process beside it knows the undo of the change.
 func TestAsking(t *testing.T) {
 	exe, hears := hearing(t, t.TempDir())
 	host := &nmgre.Host{}

@@ -15,7 +15,7 @@ import (
 // page is a page of the manual.
 type page struct {
 	name    string // such as nmgre-create
-	section string // 7 for topics, 8 for commands, empty for what is no manual page
+	section string // 7 for topics, 8 for commands, empty for a page that is no manual page
 	about   string // a few words
 	blocks  []manual.Block
 }
@@ -31,7 +31,7 @@ func (p page) title() string {
 	return p.name + "(" + p.section + ")"
 }
 
-// file is the name of the page's file, without what says how it is written.
+// file is the name of the page's file, without the ending of its format.
 func (p page) file() string { return strings.TrimSuffix(p.name+"."+p.section, ".") }
 
 // about has the topics that go with a command.
@@ -172,8 +172,8 @@ func options(flags *pflag.FlagSet) []manual.Block {
 	return []manual.Block{{Kind: manual.Table, Rows: rows}}
 }
 
-// literal returns the parts of a text as --help shows it: without marks, and what is indented is as
-// it stands.
+// literal returns the parts of a text as --help shows it: without marks, and indented lines as they
+// stand.
 func literal(text string) (list []manual.Block) {
 	for _, part := range strings.Split(text, "\n\n") {
 		for part != "" {

@@ -12,7 +12,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// What is dangerous for troff and for a browser stands for itself.
+// A character that means something to troff or to a browser stands for itself.
 func TestEverythingStandsForItself(t *testing.T) {
 	p := page{name: "a-page", section: "7", about: "a 'quoted' <text>", blocks: manual.Blocks("## One `code` & more\n\n.SH is no request: \\fB `a\\b` *it* **all** [here](routes.md#x) [there](#one)\n'nor this\n\n" +
 		"- one\n- two\n  goes on\n  1. deep\n\n| a | b | c |\n|---|---|---|\n| `x` | \"y\" | <z> – é |\n\n```sh linux2\n.TH -a ~ ^ `b`\n\\n\n```\n\n![a picture](../b/c.svg)\n")}
@@ -68,7 +68,7 @@ deep
 `)
 }
 
-// The texts of commands are taken as they stand: what is indented is not joined, and no letter is a
+// The texts of commands are taken as they stand: indented lines are not joined, and no letter is a
 // mark.
 func TestLiteral(t *testing.T) {
 	cmd := &cobra.Command{Use: "x NAME", Short: "do it", Long: "x takes `a` *star*\nand [b](c).\n\nAs in:\n  one\n    two\nor:\n- this,\n  so\n- that", Example: "  x 1\n  x 2", Run: func(*cobra.Command, []string) {}}

@@ -65,7 +65,7 @@ func roffItem(b *strings.Builder, block manual.Block) {
 	b.WriteString(text)
 }
 
-// roffTable writes each row as a term and what is said of it: wide tables do not fit on a terminal.
+// roffTable writes each row as a term and its description: wide tables do not fit on a terminal.
 func roffTable(b *strings.Builder, rows [][]string) {
 	for _, row := range rows[1:] {
 		b.WriteString(".TP\n" + guarded(roffLine(row[0])) + "\n")

@@ -44,7 +44,7 @@ func TestRemember(t *testing.T) {
 	}
 }
 
-// What is no file, and lines that are no choices, count as nothing.
+// A file that is a link, and lines that are no choices, count as nothing.
 func TestRememberHostileFile(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	n := Ours()
