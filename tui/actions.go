@@ -40,7 +40,7 @@ func (m *Model) undoWhy() string {
 // task is a change of the host, as the keys of the main view ask for it.
 type task struct {
 	name string // for the person: "bring gre1 up"
-	done string // what is said afterwards
+	done string // the message afterwards
 	root bool   // it changes the files that root keeps
 	do   func(context.Context, Workflow) error
 	back *undo

@@ -21,7 +21,7 @@ func (m *Model) adoptWhy(s *nmgre.Status) string {
 	return m.changeWhy()
 }
 
-// askAdopt shows what becomes of each part of a tunnel that was made by hand, and asks.
+// askAdopt shows the fate of each part of a tunnel that was made by hand, and asks.
 func (m *Model) askAdopt(s *nmgre.Status) tea.Cmd {
 	dev := s.Tunnel.Name
 	name := fault.Printable(dev)

@@ -46,7 +46,7 @@ func (m *Model) verify() tea.Cmd {
 	})
 }
 
-// checkLines are the picture of the way, and below it what is wrong.
+// checkLines are the picture of the way, and below it the findings.
 func (m *Model) checkLines(s *nmgre.Status, width, height int) []draw.Line {
 	v := m.detail.checks
 	v.Tunnel, v.Kept, v.Keys = s.Tunnel, s.Kept.Routes, true
@@ -75,7 +75,7 @@ func (m *Model) farCommandWhy() string {
 	return ""
 }
 
-// mending are the commands that mend what the report found, on this host and on the far end.
+// mending are the commands that mend the report's findings, on this host and on the far end.
 func (m *Model) mending() (here, there string) {
 	if m.detail.checks.Report == nil {
 		return "", ""

@@ -68,7 +68,7 @@ func (p farProgram) Chosen(kind string) tea.Cmd {
 }
 
 // copyText copies commands to the terminal's clipboard (OSC 52), a line each. A shell that they are
-// pasted into reads every byte of them: what is not printable is escaped.
+// pasted into reads every byte of them: bytes that are not printable are escaped.
 func (m *Model) copyText(what string, commands ...string) {
 	m.say("copied " + what + ", if the terminal allows it")
 	if m.clip == nil {

@@ -9,8 +9,8 @@ import (
 	"nmgre/tui/tuitest"
 )
 
-// Each notation can be chosen on the far end's tab. It shows what show --as prints, y copies that,
-// and the choice is there again for this tunnel alone.
+// Each notation can be chosen on the far end's tab. It shows the output of show --as, y copies
+// that, and the choice is there again for this tunnel alone.
 func TestFarEndNotations(t *testing.T) {
 	for i, kind := range every.Kinds() {
 		t.Run(kind.Name, func(t *testing.T) {

@@ -376,7 +376,7 @@ func TestResize(t *testing.T) {
 	}
 }
 
-// A window that is too small says so whole, in words that are not cut, and what to do.
+// A window that is too small says so whole, in words that are not cut, with the remedy.
 func TestSmallWindow(t *testing.T) {
 	for _, size := range [][2]int{{20, 24}, {20, 12}, {39, 15}, {80, 5}} {
 		d := drive(t, tuitest.New().WithTunnels(), Options{}, size[0], size[1])
@@ -391,7 +391,7 @@ func TestSmallWindow(t *testing.T) {
 	}
 }
 
-// Who may change nothing is told so at once, with what to do.
+// A person who may change nothing is told so at once, with the remedy.
 func TestWithoutRights(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	f.Modify = nm.PermissionNo
@@ -453,8 +453,8 @@ func TestMouse(t *testing.T) {
 	}
 }
 
-// The command of the overview makes the whole tunnel, with what root keeps for it. Its words are a
-// shell's, and so are those of a name that begins like a flag.
+// The command of the overview makes the whole tunnel, with root's part. Its words are a shell's,
+// and so are those of a name that begins like a flag.
 func TestCopiesTheWholeTunnel(t *testing.T) {
 	f := tuitest.New().WithTunnels()
 	f.KeepSome()

@@ -24,7 +24,7 @@ func (l *lender) step(e nmgre.Event) {
 	}
 }
 
-// confirm asks on the lent terminal whether to keep a change. Only what is typed after the question
+// confirm asks on the lent terminal whether to keep a change. Only a line typed after the question
 // counts.
 func (l *lender) confirm(ctx context.Context, back *undo, within string) error {
 	l.Forget()

@@ -127,7 +127,8 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// typed takes what the person does at the screen. While that has gone, it was meant for another.
+// typed takes a key, a click or a paste. While the screen is lent, it was meant for another
+// program.
 func (m *Model) typed(msg tea.Msg) tea.Cmd {
 	if m.lender != nil && m.lender.Lent() {
 		return nil

@@ -77,8 +77,8 @@ type plainTalk struct {
 // host is everything that the answers need of the host, beyond its interfaces.
 func (p *plainTalk) host() answers.Host { return p.known }
 
-// orderLimit is how long what was written to one of the outputs may take before the other is
-// written to. Both may be one terminal, which may stand still.
+// orderLimit is how long a text for one of the outputs may take before the other is written to.
+// Both may be one terminal, which may stand still.
 const orderLimit = 200 * time.Millisecond
 
 // say writes a line of the conversation. Nothing in it acts on the terminal.
@@ -91,7 +91,7 @@ func (p *plainTalk) result(format string, args ...any) {
 	p.write(p.out, p.err, fault.Escaped(fmt.Sprintf(format, args...))+"\n") // a command is not cut
 }
 
-// write writes to one of the outputs after what was written to the other.
+// write writes to one of the outputs after the earlier text of the other.
 func (p *plainTalk) write(to, before *canvas.Writer, text string) {
 	before.Flush(orderLimit)
 	_, _ = to.Write([]byte(text)) // a person who does not read misses it
@@ -325,8 +325,8 @@ func (p *plainTalk) working() Workflow {
 	})
 }
 
-// confirmCut asks whether a change stays that may have cut the person off. On a terminal only what
-// is typed after the question counts.
+// confirmCut asks whether a change stays that may have cut the person off. On a terminal only a
+// line typed after the question counts.
 func (p *plainTalk) confirmCut(ctx context.Context, _ verify.Report) error {
 	ctx, cancel := context.WithTimeout(ctx, p.confirm)
 	defer cancel()
@@ -450,7 +450,7 @@ func (p *plainTalk) way(a *answers.Answers) {
 // have been asked for once more.
 func (p *plainTalk) finish(a *answers.Answers, was *nmgre.Status) (again bool, err error) {
 	a.Submit()
-	if _, f := a.Problem(); f != nil { // what an answer to a later question has made wrong
+	if _, f := a.Problem(); f != nil { // a later answer can make an earlier one wrong
 		p.say("Not valid: %s", withHint(f.Problem, f.Hint))
 		return true, p.field(a, f)
 	}

@@ -138,7 +138,7 @@ func (p *terminal) written() string {
 // wait returns when the program has written the text.
 func (p *terminal) wait(text string) { p.t.Helper(); p.waitFor(text, p.written) }
 
-// said is what the program has written to standard error.
+// said is the program's standard error so far.
 func (p *terminal) said() string { return p.stderr.String() }
 
 // waitErr returns when the program has said the text.
@@ -186,7 +186,7 @@ func (p *terminal) ended(code int) {
 	if *after != p.before {
 		p.t.Errorf("the terminal's modes are not what they were: %+v, want %+v", *after, p.before)
 	}
-	// what it wrote last may still be under way
+	// its last output may still be under way
 	until := time.Now().Add(5 * time.Second)
 	for !p.isOff("\x1b[?1049h", "\x1b[?1049l") || !p.isOff("\x1b[?25l", "\x1b[?25h") {
 		if time.Now().After(until) {
@@ -364,8 +364,8 @@ func TestProgramUndoesInTime(t *testing.T) {
 	}
 }
 
-// On the lent terminal only what is typed after the question confirms. Ctrl-c is a key again when
-// the screen is back.
+// On the lent terminal only a key typed after the question confirms. Ctrl-c is a key again when the
+// screen is back.
 func TestProgramConfirmsOnTheLentTerminal(t *testing.T) {
 	p := startOnTerminal(t, "client prompts")
 	p.wait("gre1")
@@ -407,8 +407,8 @@ func TestProgramEditsOnTheLentTerminal(t *testing.T) {
 	}
 }
 
-// Line by line it is the same: only what is typed after the question counts, the change is undone
-// in time, and by every signal.
+// Line by line it is the same: only a line typed after the question counts, the change is undone in
+// time, and by every signal.
 func TestPlainOnATerminal(t *testing.T) {
 	const question = "Keep it?"
 	for name, tc := range map[string]struct {

@@ -32,7 +32,7 @@ type Terminal struct {
 	// returns the terminal's size in cells. [Plain] needs neither.
 	Raw  func() (restore func(), err error)
 	Size func() (width, height int, err error)
-	// Forget forgets what was typed and is not read yet (TCIFLUSH). It is nil where the input is no
+	// Forget forgets the keys that are not read yet (TCIFLUSH). It is nil where the input is no
 	// terminal.
 	Forget func() error
 }

@@ -77,7 +77,7 @@ func (m *Model) draw() ([]string, *tea.Position) {
 	return append(rows, m.theme.Render(m.width, draw.Line{draw.Plain.Of(" "), m.note.style.Of(m.note.text)}), m.hints()), cursor
 }
 
-// tooSmall fills the window with what is so, and what to do.
+// tooSmall fills the window with its size, and the remedy.
 func (m *Model) tooSmall() []string {
 	width, height := max(m.width, 1), max(m.height, 1)
 	var rows []string

@@ -45,8 +45,8 @@ type World struct {
 	// PathMTU is the size of the largest packet in bytes, with its inner header, that gets through
 	// tunnels; 0 for any.
 	PathMTU int
-	// Hears returns what a listener hears. It may be nil: then it hears nothing, and is deaf to
-	// nothing.
+	// Hears returns the packets and errors that a listener hears. It may be nil: then it hears
+	// nothing, and is deaf to nothing.
 	Hears func(to kernel.Ends) kernel.Heard
 }
 

@@ -240,7 +240,7 @@ func (p *Process) Probe(ctx context.Context, probe kernel.Probe) (result kernel.
 		if l == nil || probe.From.IsValid() && p.holder(probe.From) == nil {
 			return &fault.Error{What: fmt.Sprintf("probe by %s from %s", probe.Dev, probe.From)}
 		}
-		// What goes beside the requests themselves may have ended before it began.
+		// A probe that runs beside the plain one may have ended before it began.
 		if result.Received == 0 && (probe.UntilRefused || probe.Size > 0) {
 			return nil
 		}

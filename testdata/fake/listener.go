@@ -9,7 +9,7 @@ import (
 // Listener is a process as a [kernel.Listener].
 type Listener struct{ *Process }
 
-// Listener returns the process's listener. It hears what [World.Hears] says.
+// Listener returns the process's listener. It hears the packets and errors of [World.Hears].
 func (p *Process) Listener() Listener { return Listener{p} }
 
 // Listen begins to listen, and has heard everything at once. Refused is closed if an error is among
@@ -30,7 +30,7 @@ func (l Listener) Listen(ctx context.Context, to kernel.Ends) (listening kernel.
 	return listening, err
 }
 
-// Together counts as a call. What is heard is that of each tunnel alone.
+// Together counts as a call. Each listening hears its own tunnel alone.
 func (l Listener) Together([]kernel.Ends) (kernel.Listener, func()) {
 	_ = l.call(context.Background(), "ListenTogether", func() error { return nil })
 	return l, func() {}

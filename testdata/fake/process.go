@@ -57,7 +57,7 @@ func (p *Process) Host() *nmgre.Host {
 	return h
 }
 
-// errDead is the answer to what a dead process asks: its goroutines cannot be ended.
+// errDead is the answer to a call of a dead process: its goroutines cannot be ended.
 var errDead = errors.New("the process is dead")
 
 // count gives a call its number. A dead process makes none: it may have a goroutine that lives,

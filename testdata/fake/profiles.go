@@ -17,7 +17,7 @@ type Profile struct {
 	owner   *Process    // which has it on trial, or edits it; nil for a saved profile
 	old     *nm.Profile // before an edit that is not saved
 	world   *World
-	applied *nm.Tunnel // what its device was activated with; nil if it has none
+	applied *nm.Tunnel // as its device was activated; nil if it has none
 }
 
 // listed returns the profile as NetworkManager lists it.
@@ -208,8 +208,8 @@ func (p *Process) Reapply(ctx context.Context, uuid string) error {
 	})
 }
 
-// Pending compares the profile with what its device was activated with. What somebody else has
-// changed of the link is not seen, and routes are not compared.
+// Pending compares the profile with the one that its device was activated with. A change of the
+// link by somebody else is not seen, and routes are not compared.
 func (p *Process) Pending(ctx context.Context, uuid string) (pending nm.Pending, err error) {
 	err = p.call(ctx, "Pending", func() error {
 		f := p.Profile(uuid)

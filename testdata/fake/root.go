@@ -32,13 +32,13 @@ type rootFiles struct {
 	rules      []keep.Rule
 	forwarding map[string]bool
 	obstacles  []keep.Obstacle
-	Outer      keep.OuterRules         // what other programs' rules do to outer packets
+	Outer      keep.OuterRules         // other programs' rules for outer packets
 	Filter     keep.ReversePathFilter  // of every device
 	Zone       nm.Zone                 // firewalld's, of every device
 	Zones      []string                // the names of firewalld's zones
 	Names      map[string][]netip.Addr // the DNS, without its kinds of records
 	Policies   kernel.IPsecPolicies    // of IPsec
-	// what other rules do to the packets of SNAT rules; nil if those work
+	// other rules' effect on the packets of SNAT rules; nil if those work
 	SNATTaken *keep.Translations
 	probes    uint64 // how many were sent
 	// RefuseRule returns why the kernel refuses a rule, or nil. It may be nil itself.
@@ -54,7 +54,7 @@ type tried struct {
 	byProfile bool
 }
 
-// current returns what is kept for a tunnel: what is tried, or what is in its file.
+// current returns the kept part of a tunnel: its trial's, or its file's.
 func (k *rootFiles) current(uuid string) (keep.Kept, bool) {
 	if t, ok := k.trials[uuid]; ok && !t.by.Dead {
 		return t.Kept, !t.Empty()

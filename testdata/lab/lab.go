@@ -145,7 +145,7 @@ func (h Host) SSH(t testing.TB, client Host) {
 	t.Cleanup(func() { h.Try("pkill", "-F", "/run/lab-sshd.pid") })
 }
 
-// Result is what a command said and how it ended.
+// Result is the output of a command, and how it ended.
 type Result struct {
 	Stdout string
 	Stderr string
@@ -276,10 +276,10 @@ func (h Host) Start(t testing.TB, name string, args ...string) *Process {
 // Pid is the number of the process itself.
 func (p *Process) Pid() int { return p.Cmd.Process.Pid }
 
-// Stdout is what the process has written so far.
+// Stdout is the process's standard output so far.
 func (p *Process) Stdout() string { return p.out.String() }
 
-// Stderr is what the process has written so far.
+// Stderr is the process's standard error so far.
 func (p *Process) Stderr() string { return p.errs.String() }
 
 // Wait waits for the end of the process, at most Limit.
@@ -367,7 +367,7 @@ func (h Host) number(file string) int {
 // changes it.
 func (h Host) NetNSPath() string { return fmt.Sprintf("/proc/%d/ns/net", h.Pid()) }
 
-// NMLog is what the host's NetworkManager has logged since the lab started.
+// NMLog is the log of the host's NetworkManager since the lab started.
 func (h Host) NMLog(t testing.TB) string {
 	t.Helper()
 	text, err := os.ReadFile(stateDir + "/" + string(h) + "/nm.log")

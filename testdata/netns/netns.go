@@ -61,8 +61,8 @@ func (ns *Namespace) Do(f func() error) error {
 	return <-result
 }
 
-// Run runs a program in the namespace, for at most a minute, and returns its output, with what it
-// said about errors if it failed.
+// Run runs a program in the namespace, for at most a minute, and returns its standard output, with
+// its standard error behind that if it failed.
 func (ns *Namespace) Run(name string, args ...string) (string, error) {
 	return ns.RunFor(time.Minute, name, args...)
 }
@@ -103,7 +103,7 @@ func (ns *Namespace) IP(lines ...string) string {
 }
 
 // GRERule gives a hook of the firewall a rule about GRE packets. The family is that of the table,
-// and the expressions are what the rule does. A rule of the netdev family is for device v0.
+// and the expressions do are the rule's action. A rule of the netdev family is for device v0.
 func (ns *Namespace) GRERule(family nftables.TableFamily, kind nftables.ChainType, hook *nftables.ChainHook, do ...expr.Any) {
 	ns.T.Helper()
 	err := ns.Do(func() error {

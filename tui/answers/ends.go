@@ -10,7 +10,7 @@ import (
 	"nmgre/tui/form"
 )
 
-// named is what is known of the far end's name.
+// named is the far end's name with the addresses found for it.
 type named struct {
 	name string
 	v6   bool
@@ -151,7 +151,7 @@ func (a *Answers) enableEnds(t nm.Tunnel) {
 	a.get("answer").Why, a.get("follow").Why, a.get("zone").Why = which, follow, zone
 }
 
-// nameText says what the far end's name leads to.
+// nameText names the addresses that the far end's name leads to.
 func (a *Answers) nameText(t nm.Tunnel) string {
 	if t.PeerName == "" || a.found.name != t.PeerName || a.found.err != nil || !t.Remote.IsValid() {
 		return ""

@@ -321,7 +321,7 @@ func (a *Answers) enable(t nm.Tunnel) {
 	a.enableEnds(t)
 }
 
-// notes sets the notes, which say what follows from the values.
+// notes sets the notes, which tell the consequences of the values.
 func (a *Answers) notes(t nm.Tunnel) {
 	a.get("peer").Note = strings.Trim(strings.Trim(a.nameText(t)+"; "+a.wayText(t), "; ")+"; "+a.twinText(t), "; ")
 	a.get("peer-address").Note = ""

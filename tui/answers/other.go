@@ -21,8 +21,8 @@ func otherField() *form.Field {
 		"if it is there already, paste the line that it printed for this end (nmgre create ...), or type its inner address, such as 172.16.0.1/30")
 }
 
-// takeOther fills in what follows from the other end: from the line that it printed for this end,
-// or from its inner address. It returns the error of a text that is neither.
+// takeOther fills in the fields that follow from the other end: from the line that it printed for
+// this end, or from its inner address. It returns the error of a text that is neither.
 func (a *Answers) takeOther(text string) *fault.Error {
 	if text == "" {
 		return nil

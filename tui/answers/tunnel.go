@@ -169,7 +169,7 @@ func (r *reader) encapLimit() {
 	}
 }
 
-// device reads what the device is and does. What the mode does not have is left out.
+// device reads the options of the device. Those that the mode does not have are left out.
 func (r *reader) device() {
 	a, t := r.a, &r.t
 	yes := func(id string) bool { return a.value(id) == form.YesNo(true) }

@@ -28,7 +28,7 @@ func onTerminal(t *testing.T) (*Canvas, *written, *int) {
 	return c, out, &restored
 }
 
-// written is what a canvas has written.
+// written has the output of a canvas.
 type written struct {
 	bytes.Buffer
 	c *Canvas

@@ -14,9 +14,9 @@ import (
 // maxLine bounds a line that is typed, in bytes.
 const maxLine = 4096
 
-// Input is what a terminal's person types. One reader has it at a time: the screen, by Read, or
-// while that is paused whoever has the terminal to itself, such as a program that asks for a
-// password. It is read in turns, so no byte of a password reaches the screen.
+// Input is the keys that a terminal's person types. One reader has it at a time: the screen, by
+// Read, or while that is paused whoever has the terminal to itself, such as a program that asks for
+// a password. It is read in turns, so no byte of a password reaches the screen.
 type Input struct {
 	in io.Reader
 

@@ -7,7 +7,7 @@ import "sync/atomic"
 type Lender struct {
 	Canvas *Canvas
 	Input  *Input
-	Flush  func() error // forgets what was typed and is not read yet; nil if there is no way to
+	Flush  func() error // forgets the keys that are not read yet; nil if there is no way to
 
 	lent atomic.Bool
 }
@@ -29,7 +29,7 @@ func (l *Lender) Lend() (giveBack func()) {
 // Lent says whether the terminal is given away.
 func (l *Lender) Lent() bool { return l.lent.Load() }
 
-// Forget forgets what was typed before. The screen must not read meanwhile.
+// Forget forgets the keys that were typed before. The screen must not read meanwhile.
 func (l *Lender) Forget() {
 	if l.Flush != nil {
 		_ = l.Flush() // of a terminal that has gone nothing is read

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// mostPending bounds what waits to be written, in bytes: a hundred full frames.
+// mostPending bounds the text that waits to be written, in bytes: a hundred full frames.
 const mostPending = 1 << 20
 
-// errFull says that the terminal has not taken enough of what was written before.
+// errFull says that the terminal has not taken enough of the earlier text.
 var errFull = errors.New("the terminal takes nothing more")
 
 // Writer writes to a terminal, and never waits for it. A terminal stands still when its flow is
@@ -41,7 +41,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// write hands over what is pending until nothing is.
+// write hands over the pending text until there is none.
 func (w *Writer) write() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,5 +1,5 @@
 // Package facts puts a tunnel's profile and its link side by side, property by property. The
-// screens and --plain show what it returns. Begin at [Of].
+// screens and --plain show its facts. Begin at [Of].
 package facts
 
 import (
@@ -76,7 +76,7 @@ func compareLink(facts []Fact, t nm.Tunnel, l *kernel.Link) {
 	set("inner", draw.Prefixes(own), missing || len(own) > len(t.Addresses))
 }
 
-// ends are what the profile remembers of the tunnel's ends.
+// ends are the properties of the tunnel's ends that only the profile has.
 func ends(t nm.Tunnel) []Fact {
 	var facts []Fact
 	if t.PeerName != "" {

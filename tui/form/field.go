@@ -28,7 +28,7 @@ type Field struct {
 	ID, Label string
 	Kind      Kind
 	Help      string // shown while the field has the keys
-	Note      string // what follows from the value; always shown
+	Note      string // the consequence of the value; always shown
 	Why       string // why it cannot be changed now; empty if it can
 	Problem   string // the error of the value
 	Hint      string // how to correct it
@@ -105,7 +105,7 @@ func (f *Field) Choose(value string) {
 	}
 }
 
-// SetOptions gives a choice other values. What was chosen stays chosen where it is still there.
+// SetOptions gives a choice other values. The chosen one stays chosen where it is still there.
 func (f *Field) SetOptions(options []Option) {
 	before := f.Value()
 	f.Options, f.Chosen = options, 0

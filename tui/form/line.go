@@ -28,7 +28,7 @@ func NewLine(text, placeholder string) Line {
 	return l
 }
 
-// Text is what stands in the line.
+// Text is the text of the line.
 func (l *Line) Text() string { return string(l.text) }
 
 // Position is the number of runes before the cursor.

@@ -56,7 +56,7 @@ func TestLineKeys(t *testing.T) {
 	}
 }
 
-// What is pasted stays one line without control characters, and no line becomes endless.
+// A pasted text stays one line without control characters, and no line becomes endless.
 func TestLinePaste(t *testing.T) {
 	l := NewLine("ad", "")
 	l.Update(key("left"))

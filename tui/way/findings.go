@@ -10,8 +10,8 @@ import (
 	"nmgre/tui/draw"
 )
 
-// Findings tell what is wrong, the first finding first, each with the commands that mend it, and
-// then how many checks have passed.
+// Findings tell the faults, the first finding first, each with the commands that mend it, and then
+// how many checks have passed.
 func Findings(th draw.Theme, v View, width int) []draw.Line {
 	var out []draw.Line
 	first := Finding(v.report())
@@ -47,7 +47,7 @@ func finding(th draw.Theme, v View, c verify.Check, width int, first bool) []dra
 	return append(out, remedy(v, c, width, first)...)
 }
 
-// remedy is what to do: the commands, and the advice that is none.
+// remedy has the commands that mend a finding, and the advice that is no command.
 func remedy(v View, c verify.Check, width int, first bool) []draw.Line {
 	here, there := commands(c)
 	if here == "" && there == "" {

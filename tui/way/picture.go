@@ -7,8 +7,8 @@ import (
 	"nmgre/tui/draw"
 )
 
-// The columns of a picture, in cells: the mark, the place and the word about it. What is known of
-// the place stands behind them, or below it on a narrow screen.
+// The columns of a picture, in cells: the mark, the place and the word about it. The addresses and
+// devices of the place stand behind them, or below it on a narrow screen.
 const (
 	markCells  = 3
 	placeCells = 17

@@ -14,7 +14,7 @@ import (
 	"nmgre/tui/draw"
 )
 
-// state is what is known of a place.
+// state is the verdict on a place.
 type state int
 
 const (
@@ -30,13 +30,13 @@ type station struct {
 	state  state
 	likely bool     // its fault is the usual explanation of the evidence, and not proved
 	vague  bool     // or it is somewhere behind it
-	word   string   // what is known, in a word or two
+	word   string   // the verdict in a word or two
 	about  []string // addresses, devices and the like; each on a line, or beside one another
 	lans   []string // the first networks there: as many are named as fit
 	total  int      // how many there are
 }
 
-// stations are the places of the way, with what the report says about each.
+// stations are the places of the way, with the report on each.
 func stations(v View) []station {
 	var list []station
 	first := Finding(v.report())
@@ -59,7 +59,7 @@ func stations(v View) []station {
 	return list
 }
 
-// take notes what a check says about the place. The way breaks at one place only, that of the first
+// take notes a check that is about the place. The way breaks at one place only, that of the first
 // finding: another fault is a warning, as the way may go on behind it.
 func (s *station) take(c, first *verify.Check) {
 	found := warned
@@ -90,12 +90,11 @@ func Finding(r verify.Report) *verify.Check {
 	return nil
 }
 
-// deeds are what each place is seen to do when it works. A far end that does not answer may still
-// send.
+// deeds has the verb for each place that works. A far end that does not answer may still send.
 var deeds = map[cause.Place]string{cause.ThisHost: "ready", cause.OwnFirewall: "passes", cause.TheWay: "carries", cause.FarFirewall: "passes", cause.FarEnd: "sends",
 	cause.Behind: "answers"}
 
-// inWords says in a word or two what is known of the place.
+// inWords gives the verdict on the place in a word or two.
 func (s station) inWords(v View) string {
 	switch {
 	case s.state >= warned && s.vague:

@@ -28,7 +28,7 @@ type View struct {
 	Keys bool
 }
 
-// report is the last report, or what a first verification has found so far.
+// report is the last report, or one of the checks that a first verification has made so far.
 func (v View) report() verify.Report {
 	if v.Report != nil {
 		return *v.Report
@@ -43,7 +43,7 @@ const (
 	compactNarrow = 22
 )
 
-// Lines are the verdict, the picture of the way, and below it what is wrong. The height is that of
+// Lines are the verdict, the picture of the way, and below it the findings. The height is that of
 // the window, in rows.
 func Lines(th draw.Theme, v View, width, height int) []draw.Line {
 	lines := v.head(th, width)
@@ -59,7 +59,7 @@ func Lines(th draw.Theme, v View, width, height int) []draw.Line {
 	return append(lines, Findings(th, v, width)...)
 }
 
-// head has the verdict and its time, or says what is happening.
+// head has the verdict and its time, or the state of the verification.
 func (v View) head(th draw.Theme, width int) []draw.Line {
 	switch {
 	case v.Running:

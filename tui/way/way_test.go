@@ -25,8 +25,8 @@ var sizes = []struct {
 	ascii         bool
 }{{"80x24", 76, 18, false}, {"160x40", 100, 34, false}, {"40x15", 38, 9, false}, {"52x40", 48, 34, false}, {"80x24, ASCII", 76, 18, true}}
 
-// A case is a report on a tunnel, a line each, and what is shown of it at each size. Below the line
-// of dots is what is seen by scrolling only.
+// A case is a report on a tunnel, a line each, and the drawing of it at each size. The lines below
+// the line of dots are seen by scrolling only.
 func TestLines(t *testing.T) {
 	want.Cases(t, "way", 20, func(t *testing.T, input string) string {
 		v := readView(t, input)
@@ -169,7 +169,7 @@ func placeOf(id string) cause.Place {
 }
 
 // Each cause is marked at its place, and nowhere else: firmly if it is proved, and with another
-// mark if it is not. Nothing is said of what lies behind it.
+// mark if it is not. Nothing is said of the places behind it.
 func TestEachCauseIsMarked(t *testing.T) {
 	th := draw.NewTheme(false, false)
 	for _, c := range cause.Causes() {

@@ -237,7 +237,7 @@ func (a *apply) lines(th draw.Theme, width int) []draw.Line {
 	return lines
 }
 
-// way is the picture of the tunnel's way, and below it what is wrong.
+// way is the picture of the tunnel's way, and below it the findings.
 func (a *apply) way(th draw.Theme, width int) []draw.Line {
 	v := way.View{Tunnel: a.tunnel, Report: a.report}
 	lines := append([]draw.Line{draw.Text("")}, way.Picture(th, v, width-1, true)...)

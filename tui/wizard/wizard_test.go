@@ -207,7 +207,7 @@ func TestPageKeysSkipNoRow(t *testing.T) {
 }
 
 // Where the far end is named, the wizard makes it, too: it says at which host, asks first, and
-// tells what came of it.
+// tells the outcome.
 func TestWizardMakesTheFarEnd(t *testing.T) {
 	f := tuitest.New()
 	d := create(t, f)

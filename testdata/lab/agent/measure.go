@@ -9,8 +9,8 @@ import (
 
 // measureMain runs a command, and writes to standard output how many kilobytes of memory its
 // largest process had. Linux counts the memory of whoever starts a process, too, until that becomes
-// its own program (getrusage(2)): a test program is larger than what it measures, and this one is
-// not.
+// its own program (getrusage(2)): a test program is larger than the command that it measures, and
+// this one is not.
 func measureMain(args []string) int {
 	if len(args) == 0 {
 		usage()

@@ -85,9 +85,9 @@ func serveVirtio() error {
 	return errors.New("no virtio-serial port named lab.* is left")
 }
 
-// servePort serves one caller after the other. While nobody is connected, a
-// read gives "end of file" at once, but a write waits: so wait with a write. The
-// caller drops what comes before the answer to its greeting.
+// servePort serves one caller after the other. While nobody is connected, a read gives "end of
+// file" at once, but a write waits: so wait with a write. The caller drops the bytes before the
+// answer to its greeting.
 func servePort(port io.ReadWriter) {
 	in := bufio.NewReader(port)
 	for {
@@ -289,7 +289,7 @@ func exitStatus(cmd *exec.Cmd, err error) byte {
 	}
 }
 
-// signal reaches the command and what it started in its own process group.
+// signal reaches the command and the processes in its own process group.
 func (s *session) signal(sig syscall.Signal) {
 	if s.cmd == nil || s.cmd.Process == nil {
 		return

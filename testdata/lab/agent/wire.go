@@ -21,9 +21,9 @@ const (
 	frameExit     = 'X' // from the lab: exit status, one byte, always the last frame
 )
 
-// A caller says helloPrefix, a nonce of nonceLen characters and a newline. The
-// listener answers helloAnswer with the same nonce. What comes before the
-// answer was meant for an earlier caller of the same port and is dropped.
+// A caller says helloPrefix, a nonce of nonceLen characters and a newline. The listener answers
+// helloAnswer with the same nonce. The bytes before the answer were meant for an earlier caller of
+// the same port and are dropped.
 const (
 	helloPrefix = "NMGRE-LAB-HELLO "
 	helloAnswer = "NMGRE-LAB-READY "
