@@ -1,6 +1,6 @@
 #!/bin/bash
 # ansible.sh [packages]: tries the collection of cmd/ansible, without the lab. "packages" only installs
-# what that needs, with apt; nothing else of it needs a network.
+# its programs, with apt; nothing else of it needs a network.
 #
 # Ansible's own checkers look at it: all tests of ansible-test that need nothing from the Internet, and
 # validate-modules, yamllint and pep8 by themselves, as ansible-test would fetch them. ansible-doc
@@ -12,7 +12,7 @@
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Outside of the repository, as ansible-test looks at what git knows of.
+# Outside of the repository, as ansible-test looks at git's files only.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 readonly repo=$PWD work
@@ -61,7 +61,7 @@ checkers() {
 	echo "ansible: $((${#tests[@]} / 2)) tests of ansible-test, validate-modules, yamllint and pep8 find nothing"
 }
 
-# validate PROGRAM: what it says, but for the licence: nmgre's is the MIT licence.
+# validate PROGRAM: its complaints, but for the licence: nmgre's is the MIT licence.
 validate() {
 	local kind
 	for kind in module:modules filter:filter; do

@@ -1,7 +1,7 @@
 #!/bin/bash
 # faults.sh: every test of faults.txt, the ones of the lab too. It fails when one fails or is
 # skipped. A name is a regular expression for "go test", and a test of the lab is a line for test.sh.
-# At the end stand the tables of what verify told about each fault.
+# At the end stand the tables of verify's reports on each fault.
 set -eu
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

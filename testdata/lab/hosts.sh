@@ -11,7 +11,7 @@
 #   linux2  eth0 100.0.2.100/24, 2001:db8:2::100/64 (wan); eth1 10.10.2.1/24 (lan)
 #   lan2    eth0 10.10.2.100/24, default gateway 10.10.2.1
 #
-# linux3 and lan3 are to the router's eth3 what linux2 and lan2 are to its eth2, and so on.
+# linux3 and lan3 are at the router's eth3 as linux2 and lan2 are at its eth2, and so on.
 #
 # A host is a network, a mount and a UTS namespace with a root of its own (an
 # overlay), held by one sleeping process. Each linux runs a D-Bus system bus and
@@ -128,7 +128,7 @@ hold() {
 	exec sleep infinity
 }
 
-# boot_values HOST: what the host's sysctl.d would set.
+# boot_values HOST: sets the values of the host's sysctl.d.
 boot_values() {
 	echo "$1" >/proc/sys/kernel/hostname
 	# No duplicate address detection: nobody else is on these links, and it
@@ -147,7 +147,7 @@ boot_values() {
 start_holder() {
 	local d=$state/$1
 	rm -f "$d/pid.new"
-	# slave: what is mounted at /share and /out later shall be seen here, too.
+	# slave: later mounts at /share and /out are seen here, too.
 	setsid unshare -n -m -u --propagation slave -- "$0" hold "$1" "$d/pid.new" </dev/null >>"$d/hold.log" 2>&1 &
 }
 
@@ -369,9 +369,9 @@ both_active() { is_active "$1" eth0 $wan_uuid && is_active "$1" eth1 $lan_uuid; 
 # is_active HOST DEVICE UUID
 is_active() { on_host "$1" device_active "$2" "$3"; }
 
-# device_active DEVICE UUID: on the host; NetworkManager's own note of what
-# runs on DEVICE (under its interface index), and an address is there, which
-# the port of a bridge has not.
+# device_active DEVICE UUID: on the host; NetworkManager's own note of the
+# profile on DEVICE (under its interface index) names UUID, and an address is
+# there, which the port of a bridge has not.
 device_active() {
 	local index
 	index=$(<"/sys/class/net/$1/ifindex") &&
@@ -574,8 +574,8 @@ reset_host() {
 	wait_until 3 is_pristine "$h" || fail "$h is not as it was: $(difference "$h")"
 }
 
-# clear_pristine HOST: takes away what is nearly always all that a test leaves, and reports whether
-# it was. One process does it, and looks once: on an emulated machine both take long.
+# clear_pristine HOST: takes away the usual remains of a test, and reports whether there were no
+# others. One process does it, and looks once: on an emulated machine both take long.
 clear_pristine() {
 	local d=$state/$1
 	on_host "$1" clear_kernel "$reload" 3<"$d/pristine/kernel" >"$d/now"
@@ -636,7 +636,7 @@ restore_file() {
 	note_change "$1" "$2"
 }
 
-# note_change HOST FILE: what NetworkManager must do about FILE.
+# note_change HOST FILE: sets reload for a profile, and stops NetworkManager for its settings.
 note_change() {
 	case $2 in
 	etc/NetworkManager/system-connections/*) reload=1 ;;
@@ -664,7 +664,7 @@ reset_run() {
 	done
 }
 
-# reload_profiles: on the host; NetworkManager drops what has no file any more.
+# reload_profiles: on the host; NetworkManager drops profiles that have no file any more.
 reload_profiles() {
 	ask_nm Settings org.freedesktop.NetworkManager.Settings.ReloadConnections >/dev/null
 	if ! device_active eth0 $wan_uuid || ! device_active eth1 $lan_uuid; then
@@ -676,8 +676,8 @@ activate_profiles() {
 	nmcli -w 20 con up uuid $wan_uuid >/dev/null && nmcli -w 20 con up uuid $lan_uuid >/dev/null
 }
 
-# clean_kernel: on the host; takes away what the state on standard input does
-# not have and puts back what it has.
+# clean_kernel: on the host; makes the kernel's links, addresses, routes and
+# rules those of the state on standard input.
 clean_kernel() {
 	local kind rest again=0 want have
 	want=$(LC_ALL=C sort)
@@ -745,8 +745,8 @@ ask_nm() {
 }
 
 # snapshot: on the host; must not change when a request is refused. No
-# counters, no lifetimes, no time stamps; nor what differs after a restart of
-# NetworkManager or the host though nobody changed it: the name of the profile
+# counters, no lifetimes, no time stamps; nor the values that a restart of
+# NetworkManager or the host changes by itself: the name of the profile
 # that stands for lo, addresses that the kernel makes up, and its numbers of
 # other network namespaces.
 snapshot() {

@@ -48,7 +48,7 @@ base=$cache/$suite
 agent=$cache/agent
 name=${NMGRE_LAB_NAME:-default}
 # The suites: bookworm has NetworkManager 1.42, trixie 1.52, forky 1.58. All run on the kernel of
-# one, so that what differs between them is NetworkManager's doing, and a suite costs a root only.
+# one, so that a difference between them is NetworkManager's doing, and a suite costs a root only.
 kernel_suite=bookworm
 kernel=$cache/$kernel_suite
 readonly here repo suite cache base agent name kernel_suite kernel
@@ -105,7 +105,7 @@ is_built() { [[ -f $base/stamp && $(<"$base/stamp") == "$(stamp_text)" ]]; }
 # Debian. While that is installed, it even fails there. A folder with a go.mod is left out.
 hide_from_go() { [[ -e $cache/go.mod ]] || echo "module lab" >"$cache/go.mod"; }
 
-# lock_cache: for what concerns the machine, its packages and its kernel's modules.
+# lock_cache: for changes of the machine, its packages and its kernel's modules.
 lock_cache() {
 	exec 8>"$cache/lock"
 	flock 8
@@ -194,7 +194,7 @@ fill_tree() {
 	chmod 755 "$tree/usr/sbin/policy-rc.d"
 	printf 'path-exclude=/usr/share/locale/*\npath-exclude=/usr/share/doc/*\n' >"$tree/etc/dpkg/dpkg.cfg.d/lab"
 	echo 'man-db man-db/auto-update boolean false' | chroot "$tree" debconf-set-selections
-	# A mirror may stand still; that its list is signed is what counts.
+	# A mirror may stand still; only the signature of its list counts.
 	in_tree "$tree" apt-get -qq -o Acquire::Check-Valid-Until=false update || return 1
 	in_tree "$tree" apt-get -qq -y -o Dpkg::Options::=--force-unsafe-io -o Dpkg::Use-Pty=0 \
 		install --no-install-recommends "${lab_packages[@]}" || return 1
@@ -230,7 +230,7 @@ package() {
 	cp -a "$to/root" "$share/packages/$suite/$wanted" || fail "cannot copy $wanted to $share"
 }
 
-# fetch_package NAME FOLDER: apt resolves what NAME needs by the state of the lab's own tree.
+# fetch_package NAME FOLDER: apt resolves NAME's dependencies by the state of the lab's own tree.
 fetch_package() {
 	local url work=$2.new deb
 	url=$(mirror)
@@ -359,7 +359,7 @@ unpack_vmlinux() {
 	offset=$(LC_ALL=C grep -obUaP '\xfd7zXZ\x00' "$1" | head -1 | cut -d: -f1)
 	[[ $offset ]] || return 0
 	tail -c "+$((offset + 1))" "$1" | xz -dc >"$base/vmlinux" 2>/dev/null
-	# xz complains about what follows the packed part: look at the result.
+	# xz complains about the bytes behind the packed part: look at the result.
 	[[ $(head -c 4 "$base/vmlinux") == $'\x7fELF' ]] || rm -f "$base/vmlinux"
 }
 
@@ -428,7 +428,7 @@ choose_mode() {
 		mode=vm
 	fi
 	[[ $mode == vm ]] && return
-	# A look at what the kernel can do loads modules already.
+	# The look whether the kernel serves loads modules already.
 	lock_cache
 	note_modules
 	[[ $mode == direct ]] && return
@@ -641,8 +641,8 @@ ask_to_end() {
 }
 
 # note_modules and drop_modules: in direct mode the kernel is the machine's own;
-# what was loaded for the labs goes with the last one of them. Both need the
-# cache's lock.
+# modules that were loaded for the labs go with the last one of them. Both need
+# the cache's lock.
 note_modules() {
 	local from
 	[[ -r /proc/modules ]] || return 0 # a kernel without modules
@@ -675,7 +675,7 @@ other_direct_lab() {
 	return 1
 }
 
-# unused_modules: of those that a lab brings, what came since and has no user.
+# unused_modules: those of a lab's modules that came since and have no user.
 unused_modules() {
 	awk 'NR == FNR { old[$1]; next } !($1 in old) && $3 == 0 { print $1 }' "$instance/modules.before" /proc/modules |
 		while read -r module; do
@@ -704,7 +704,7 @@ in_use() {
 	done 2>/dev/null
 }
 
-# is_needed MODULE USED: USED is what in_use says.
+# is_needed MODULE USED: USED is the output of in_use.
 is_needed() {
 	local kind
 	case $1 in

@@ -80,14 +80,14 @@ build_product() {
 
 go_build() { (cd "$repo" && CGO_ENABLED=0 go "$@"); }
 
-# build_tests PKG: PKG's tests and what lies beside them, in a folder of the same name.
+# build_tests PKG: PKG's tests and the files beside them, in a folder of the same name.
 build_tests() {
 	local to=$tests/$1
 	rm -rf "$to"
 	mkdir -p "$to"
 	go_build test -c -o "$to/lab.test" "$1" || fail "the tests of $1 do not build"
 	[[ -x $to/lab.test ]] || fail "$1 has no tests"
-	# What README and the manual tell their readers to type is typed by a test.
+	# A test types the lines of README and the manual.
 	cp "$repo/README.md" "$tests/"
 	[[ ! -d $repo/$1/manual ]] || (mkdir "$to/manual" && cp "$repo/$1"/manual/*.md "$to/manual/") || fail "no manual of $1"
 	# The root package's testdata holds the lab itself, and that may be large.
@@ -151,9 +151,9 @@ asked_for() {
 	if [[ $named ]]; then grep -qxF "$1 $2" "$named"; else ! left_out "$1" | grep -qx "$2"; fi
 }
 
-# plan: what there is to run. Each line: queue, suite, package, test, seconds. A test that nobody
-# knows may be long, so it begins early; those of packages with much to test come first. What is
-# known of another suite is a good guess.
+# plan: the tests to run. Each line: queue, suite, package, test, seconds. A test that nobody knows
+# may be long, so it begins early; those of packages with much to test come first. The seconds in
+# another suite are a good guess.
 plan() {
 	local p s size
 	for p in "${chosen[@]}"; do
@@ -279,7 +279,7 @@ run_labs() {
 	run_queue alone
 }
 
-# --- what it came to ------------------------------------------------------
+# --- the outcome ----------------------------------------------------------
 
 # show_failed: all that a test said which did not end well, with its lab's name.
 show_failed() {

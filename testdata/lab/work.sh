@@ -5,7 +5,7 @@
 #
 # FOLDER/QUEUE/NUMBER   a test that nobody has taken: its package and its name ("-": all of them)
 # FOLDER/taken/NUMBER   the same, taken
-# FOLDER/logs/NUMBER    what it said
+# FOLDER/logs/NUMBER    its output
 # FOLDER/results/NUMBER a line for each verdict: suite, lab, package, verdict, test, seconds. The
 #                       last line is: suite, lab, package, END, test, seconds, exit status
 # FOLDER/args           the arguments for every test, with a NUL after each
@@ -33,7 +33,7 @@ take() {
 	return 1
 }
 
-# run_test PACKAGE TEST: the limit inside is the shorter one, as it says what the test was doing.
+# run_test PACKAGE TEST: the limit inside is the shorter one, as it prints where the test was.
 run_test() {
 	local choice=(-test.run "^$2\$")
 	[[ $2 != - ]] || choice=()
@@ -54,7 +54,7 @@ verdicts() {
 		/^Benchmark[^ \t]*[ \t]+[0-9]+[ \t]/ { print head, "PASS", $1, 0 }'
 }
 
-# explain LOG STATUS: adds to the log what the test could not say itself, as it has no verdict.
+# explain LOG STATUS: adds the state of the hosts to the log of a test without a verdict.
 explain() {
 	{
 		echo "=== it ended without a verdict, with status $2, in $lab"

@@ -12,7 +12,7 @@ INSTALL = (
     ' or the program itself as /usr/local/bin/nmgre, which needs nothing else; or give its path as executable'
 )
 
-# The exit code of nmgre for what the caller may not do.
+# The exit code of nmgre for a request that the caller may not make.
 NOT_PERMITTED = 4
 
 # The options that each module has for the call itself.

@@ -1,6 +1,6 @@
 #!/bin/bash
-# record.sh: what nft and iptables-restore send to the kernel for the rules in this folder and in ../outer, so that tests can send the
-# same without them. With arguments it does so for these files only. Needs root, nft, iptables (the nf_tables one), strace and xxd. X.nft and X.iptables become X.batch.
+# record.sh: records the messages of nft and iptables-restore to the kernel for the rules in this folder and in ../outer, so that tests
+# can send the same without them. With arguments it does so for these files only. Needs root, nft, iptables (the nf_tables one), strace and xxd. X.nft and X.iptables become X.batch.
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
