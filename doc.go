@@ -46,7 +46,7 @@
 //	nm/crowd        takes the steps of very many tunnels together; cut knows whether a change cuts
 //	                off the person's own connection
 //	nm/pair         the messages of two hosts about both ends, and the conclusions from them
-//	nm/port         finds the bridge whose port a tunnel is to be, and judges its state
+//	nm/port         finds the bridge whose port a tunnel is to be, and judges whether it forwards
 //	nm/notation     one model of both ends, and the limits of each notation; own, linux, netplan
 //	                and router have the notations, one file each, every lists them; shell splits
 //	                scripts, iproute reads the commands in them, importer makes tunnels
@@ -124,7 +124,7 @@
 //
 // # Doors
 //
-// [nm.System] holds the five doors to a host: NetworkManager's profiles, the kernel, the gateway,
-// root's files and the keeper. cmd/nmgre hangs the adapters into them. Tests hang a host in memory
-// into them, testdata/fake, which prints as plain lines.
+// [nm.System] holds the doors to a host: NetworkManager's profiles, the kernel, the gateway, root's
+// files and the keeper, and further ones that may be missing. cmd/nmgre/adapters hangs the adapters
+// into them. Tests hang a host in memory into them, testdata/fake, which prints as plain lines.
 package nmgre

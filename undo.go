@@ -87,9 +87,9 @@ func (c *createWork) undo(ctx context.Context, cause error) error {
 }
 
 // remove deletes the profile, and with it the link, its addresses and its routes. Root removes the
-// kept routes and rules before that. For others the helper drops them, which was permitted to try
-// them, or the hook when the profile is gone: nobody is asked for root's rights, who may not be
-// there any more.
+// kept routes and rules before that. Without root the helper, which was permitted to try them,
+// drops them, or the hook does when the profile is gone: nobody is asked for root's rights again,
+// since the person may not be there any more.
 func (c *createWork) remove(ctx context.Context) error {
 	h := c.host
 	var err error

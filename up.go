@@ -132,7 +132,7 @@ func (h *Host) complete(ctx context.Context, p nm.Profile) error {
 	return halfDone(p, "is up, but not everything is set that root keeps for it", fault.Ended(ctx, err))
 }
 
-// halfDone is the error about a tunnel that is up or down, without all that belongs to that.
+// halfDone is the error about a tunnel that is up, or down, but not wholly so.
 func halfDone(p nm.Profile, what string, err error) error {
 	name := p.Tunnel.Name
 	return &fault.Error{Kind: fault.ErrHalfDone, What: fault.Printable(name) + " " + what, Err: err, Hint: "see what is there: nmgre verify " + fault.Operand(name)}

@@ -18,8 +18,8 @@
 //   - step: one thing that is done, and that can be undone.
 //   - undo: to make everything as it was. It is the only word for that.
 //   - check: one verified fact, with its evidence. A verdict is the outcome of one or of all.
-//   - trial: a profile in memory that is not saved yet. It carries a mark, by which the next
-//     command finds it if its process was killed.
+//   - trial: a profile, or root's part of a tunnel, that is not saved yet. The profile carries a
+//     mark, by which the next command finds it if its process was killed.
 //   - converge: to make the kernel have the kept state, by the difference only.
 //   - slot: the place of a route in the kernel: table, destination, TOS and metric. Two routes in
 //     one slot are in each other's way.

@@ -95,8 +95,8 @@ func (t Tunnel) Followed() string {
 }
 
 // FollowedAfter is the name by which root may follow the far end after a change, where it kept k
-// before. The name in the profile is its users', so root's file takes it over only with the first
-// thing that is kept, or if the change itself is about it.
+// before. Any user of the profile may write the name there, so root's file takes it over only with
+// the first route or rule that is kept, or if the change itself is about the name.
 func FollowedAfter(k keep.Kept, before, after Tunnel) string {
 	if k.Empty() || before.Followed() != after.Followed() {
 		return after.Followed()

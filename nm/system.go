@@ -10,7 +10,7 @@ import (
 )
 
 // System is one host as nmgre sees it: its NetworkManager, its kernel, and root's own files.
-// Package main fills it with the adapters, tests with a host in memory.
+// Package adapters of cmd/nmgre fills it, tests fill it with a host in memory.
 type System struct {
 	Profiles Profiles
 	Kernel   kernel.Kernel

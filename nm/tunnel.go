@@ -61,7 +61,7 @@ type Tunnel struct {
 	NoPMTUD bool  // no path MTU discovery: the outer DF bit is copied from the inner packet
 
 	// EncapLimit is the tunnel encapsulation limit (RFC 2473) of the IPv6 modes. With 0 no tunnel
-	// on the way may carry the packets.
+	// on the way may carry the packets, unless [Tunnel.HasNoEncapLimit].
 	EncapLimit uint8
 	FlowLabel  uint32    // of the IPv6 modes: 20 bits
 	Flags      gre.Flags // of the IPv6 modes

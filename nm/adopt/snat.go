@@ -57,8 +57,8 @@ func (r *reader) candidates(inner []netip.Prefix) (list []candidate) {
 	return list
 }
 
-// onlySome says why c would be for more packets as nmgre's SNAT, which is for those of each inner
-// network: no rule is for those of one of them.
+// onlySome says why c cannot become nmgre's SNAT, which is for the packets of every inner network:
+// there is one that neither c nor a rule like it is for.
 func onlySome(c candidate, list []candidate, inner []netip.Prefix) string {
 	for _, p := range inner {
 		if p.Addr().Is4() != c.rule.From.Addr().Is4() {
@@ -78,9 +78,9 @@ func isFor(from, network netip.Prefix) bool {
 	return from == network || network.Contains(from.Addr()) && network.Addr().BitLen()-network.Bits() <= hosts
 }
 
-// comesAfter says why c is for fewer packets than nmgre's SNAT. It is, if a rule before it stays,
-// since nmgre's come before those of others; or if that would come after it, since of nmgre's those
-// for fewer destinations come first.
+// comesAfter says why c is for fewer packets than nmgre's SNAT: a rule for the same packets comes
+// before c now, and would come after it. It does if it stays, since nmgre's rules come first, or if
+// its own SNAT is for as many destinations or more, since nmgre's narrowest rule comes first.
 func comesAfter(c candidate, before []candidate) string {
 	if slices.ContainsFunc(before, func(o candidate) bool {
 		other := o.why != "" || o.snat != c.snat && o.snat.Dst.Bits() <= c.snat.Dst.Bits()

@@ -12,8 +12,8 @@ import (
 // which they are met. The zero value is ready.
 type Names struct{ numbers map[netip.Addr]int }
 
-// Address shortens an address: of 203.0.113.7 stays "203.x#1", of 2001:db8::1 "2001:x#2". Of the
-// address of a block for special use, whose beginning tells nothing else, stays the same part.
+// Address shortens an address: 203.0.113.7 becomes "203.x#1", and 2001:db8::1 "2001:x#2". The
+// beginning of an address for special use stays, too: it tells the block and nothing else.
 func (n *Names) Address(a netip.Addr) string {
 	switch {
 	case !a.IsValid():

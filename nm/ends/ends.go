@@ -89,8 +89,8 @@ func leaseText(link kernel.Link, a netip.Addr) string {
 	return "DHCP, on " + fault.Printable(link.Name)
 }
 
-// FarEndNotes tell who makes the far end that this end's address may change, where the tunnel has
-// any local address: far names the present one.
+// FarEndNotes tell the person who makes the far end that this end's address may change, where the
+// tunnel has any local address: far names the present one.
 func FarEndNotes(near nm.Tunnel, far nm.FarEnd) []string {
 	if !near.Local.IsValid() || !near.Local.IsUnspecified() || !far.Remote.IsValid() || far.Remote.IsUnspecified() {
 		return nil

@@ -32,9 +32,9 @@ func (p *Chooser) note(format string, args ...any) {
 	p.Notes = append(p.Notes, fmt.Sprintf(format, args...))
 }
 
-// Choose gives those default routes of the main table a metric that have none, and adds a
-// note about each. Among the tunnel's routes held, one default route of the same family has the
-// metric already.
+// Choose gives those default routes of the main table a metric that have none, and adds a note
+// about each. Among the tunnel's routes held, one default route of the same family has the metric
+// already.
 func (p *Chooser) Choose(ctx context.Context, fresh, held []routes.Route) error {
 	for i := range fresh {
 		r := &fresh[i]

@@ -226,7 +226,7 @@ func (h Holds) text(title, field, what string) string {
 // unwritten are the fields for which a notation may have words that nmgre does not write.
 var unwritten = append(gre.LinkOptionNames(), "controller", "mac")
 
-// noLimit is the other thing of that kind.
+// noLimit is the same for --encap-limit none: the field has other values.
 const noLimit = "way to send no encapsulation limit"
 
 // Lacks lists the fields that the notation cannot hold: "key (both directions alike)".

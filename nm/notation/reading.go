@@ -226,7 +226,7 @@ func (r *Reading) SetPort(i int, f *Found, bridge string) {
 	})
 }
 
-// ListedPort makes a tunnel that a bridge lists among its ports the port of it.
+// ListedPort makes a tunnel the port of a bridge that lists it.
 func (r *Reading) ListedPort(i int, name, bridge string) {
 	r.Later(func() {
 		if f := r.Tunnel(name); f != nil {

@@ -27,10 +27,10 @@ func routedBy(t nm.Tunnel) []Routed {
 	return list
 }
 
-// carrier returns the name of the tunnel that carries lan already: it has a route to that very
-// network, or it leads to the same host and has a route to a network around it. Two tunnels with
-// routes of one metric to one network are in each other's way, so a second one is not proposed. It
-// is empty if there is none. The tunnels named in but do not count.
+// carrier returns the name of the tunnel that carries lan already, or the empty string: the tunnel
+// has a route to that very network, or leads to the same host and has a route to a network around
+// it. Two tunnels with routes of one metric to one network are in each other's way, so a second one
+// is not proposed. The tunnels named in but do not count.
 func (h *Hello) carrier(lan netip.Prefix, leads func(Ends) bool, but ...string) string {
 	for _, r := range h.Routed {
 		around := r.Dst.Bits() > 0 && r.Dst.Bits() < lan.Bits() && r.Dst.Contains(lan.Addr())

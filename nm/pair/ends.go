@@ -180,7 +180,7 @@ type Wish struct {
 	Routed    bool           // Near has the routes that are wanted, maybe none
 	FarRouted bool           // so have FarRoutes
 	FarRoutes []routes.Route // into the far end of the tunnel
-	FarPeer   netip.Addr     // this end's address as the far end knows it; the zero Addr for the near end's address
+	FarPeer   netip.Addr     // the near end's address as the far end sees it; the zero Addr for Near's own
 }
 
 // Complete fills in the fields that the wish leaves open: the far end's outer address, the inner

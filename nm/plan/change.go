@@ -294,7 +294,7 @@ func (c *ChangePlan) finish(ctx context.Context, sys nm.System) error {
 }
 
 // checkBound refuses to change routes and rules that root keeps for another far end or interface
-// than the profile's. They would move there unawares.
+// than the profile's. They would move to the profile's unawares.
 func (c *ChangePlan) checkBound() error {
 	err := c.Before.Bound(c.Profile.Running(), nil)
 	if c.Before.Empty() || err == nil {

@@ -15,7 +15,7 @@ const (
 	moreFaultyRoutesID = "more faulty routes"
 )
 
-// moreRoutes counts the checks of routes, and keeps those from the report that are too many.
+// moreRoutes counts the checks of routes, and keeps surplus ones out of the report.
 type moreRoutes struct {
 	fine, faulty  int // all of them
 	first, passes Check

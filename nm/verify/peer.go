@@ -15,7 +15,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// checkPeer judges the answers to the probe, and the counters and packets of its time.
+// checkPeer judges the answers to the probe, the counters, and the packets heard meanwhile.
 func (v *verifier) checkPeer(context.Context) error {
 	if skipped := v.whyNoProbe(); skipped.Summary != "" {
 		v.report.add(skipped)

@@ -66,7 +66,7 @@ func (v *verifier) lookBehind(ctx context.Context) error {
 	return nil
 }
 
-// lookTo does so for the addresses that were given.
+// lookTo looks up the ways to the addresses that were given.
 func (v *verifier) lookTo(ctx context.Context) error {
 	lans, err := v.lanSources(ctx)
 	if err != nil {
@@ -108,7 +108,7 @@ func (v *verifier) lookNetworks(ctx context.Context) error {
 	return err
 }
 
-// anyRoute reports whether one of the tunnel's routes is so. There may be very many.
+// anyRoute reports whether so is true of one of the tunnel's routes. There may be very many.
 func (v *verifier) anyRoute(so func(r *routes.Route) bool) bool {
 	for _, list := range [][]routes.Route{v.tunnel.Routes, v.kept.Routes} {
 		for i := range list {

@@ -54,8 +54,8 @@ func (v *verifier) lookBeside(ctx context.Context) (*cause.Shadow, error) {
 	return s, nil
 }
 
-// besideTwins adds to the check of the profile which other profiles have its names. A link that was
-// made by hand, and stands in the place of a profile, is mended by that.
+// besideTwins adds to the check of the profile which other profiles have its names. For a link made
+// by hand that stands in the place of a profile, the hint brings that profile up.
 func (v *verifier) besideTwins(c Check) Check {
 	if len(v.twins) == 0 {
 		return c

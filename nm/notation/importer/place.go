@@ -11,10 +11,10 @@ import (
 	"nmgre/routes/fault"
 )
 
-// keepRead keeps the lines that say something.
+// keepRead drops the lines that are empty or comments.
 func (d *decision) keepRead() {
 	unread := 0
-	before := make([]int32, len(d.r.Lines)+1) // how many of the lines before each do not
+	before := make([]int32, len(d.r.Lines)+1) // how many of the lines before each are dropped
 	for i := range d.r.Lines {
 		if before[i] = int32(unread); d.r.Lines[i].Fate == notation.Unread { //nolint:gosec // an input has fewer lines
 			unread++

@@ -107,7 +107,7 @@ func (s *Script) remove(i int, words []string) {
 	s.Skip(i, "it removes what is not there yet")
 }
 
-// about says of a line about a device that is no tunnel of the input why it is left out.
+// about refuses or skips a line about a device that is no tunnel of the input.
 func (s *Script) about(i int, dev string) {
 	switch why, refused := s.refused[dev]; {
 	case refused:

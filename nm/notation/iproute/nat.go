@@ -91,7 +91,7 @@ func (s *Script) clamp(i int, words []string, out string) {
 	})
 }
 
-// snat gives the tunnel from whose inner network the packets of a rule come that rule.
+// snat gives a rule to the tunnel from whose inner network its packets come.
 func (s *Script) snat(i int, r sourceRule) {
 	if r.more != "" {
 		s.Refuse(i, "nmgre's SNAT has no %s", notation.Word(r.more))

@@ -232,7 +232,7 @@ func (in *ifupdownInput) address(f *notation.Found, w ifupdownWord) {
 	iproute.Inner(in.r, w.i, f, own, peer)
 }
 
-// ports makes the tunnels that a bridge's stanza lists its ports.
+// ports makes tunnels the ports of a bridge whose stanza lists them.
 func (in *ifupdownInput) ports() {
 	list, i := in.get("bridge_ports", "bridge-ports")
 	for _, name := range strings.Fields(list) {

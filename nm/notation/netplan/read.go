@@ -177,7 +177,7 @@ func (d *document) others(p pair) {
 	d.skip(p.at, p.node, "it is about interfaces that are no tunnels")
 }
 
-// ports makes the tunnels that a bridge lists its ports.
+// ports makes tunnels the ports of a bridge that lists them.
 func (d *document) ports(bridge string, list *yaml.Node) {
 	for _, port := range list.Content {
 		d.r.ListedPort(d.line(port), port.Value, bridge)

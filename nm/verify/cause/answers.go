@@ -94,8 +94,8 @@ const refusedByPeer = "the far end refuses the probes, through the tunnel"
 // the far end's refusal, or one from behind the far end.
 func (ev Evidence) getsThrough() bool { return ev.Reached || ev.peerRefuses() }
 
-// peerRefuses reports whether the far end's inner address has refused a probe, or a packet of
-// one hop.
+// peerRefuses reports whether the far end's inner address has refused a probe, or a packet of one
+// hop.
 func (ev Evidence) peerRefuses() bool {
 	return len(ev.Near) > 0 || slices.Contains(ev.Probe.Refusers(), ev.Tunnel.PeerAddress)
 }

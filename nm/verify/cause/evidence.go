@@ -75,7 +75,7 @@ func (ev Evidence) hears(things ...string) bool {
 	return ev.Listened && !slices.ContainsFunc(ev.Heard.Deaf, func(d kernel.Deaf) bool { return slices.Contains(things, d.What) })
 }
 
-// none reports whether no packet of the list is so. Of a list that is not whole that is not known.
+// none reports whether so is true of no packet of the list. One that is cut short proves nothing.
 func (ev Evidence) none(list []kernel.Packet, so func(kernel.Packet) bool) bool {
 	return !slices.ContainsFunc(list, so) && (len(list) == 0 || !ev.Heard.More)
 }
@@ -98,8 +98,8 @@ func (ev Evidence) isLocal(a netip.Addr) bool {
 	return !ev.Under.From.IsValid() || a.WithZone("") == ev.Under.From.WithZone("") || anyLocal && kernel.Holding(ev.Links, a.WithZone("")) != nil
 }
 
-// came returns the packets that came in and are so. Some are there twice: before and behind this
-// host's firewall.
+// came returns the packets that came in and of which so is true. Some are there twice: before and
+// behind this host's firewall.
 func (ev Evidence) came(so func(kernel.Packet) bool) (list []kernel.Packet) {
 	for _, p := range slices.Concat(ev.Heard.Accepted, ev.Heard.Arrived) {
 		if so(p) {

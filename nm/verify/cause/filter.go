@@ -56,8 +56,8 @@ func (ev Evidence) filtered() (n uint64) {
 	return n
 }
 
-// perhapsFiltered reports whether the reverse path filter dropped as many packets as came
-// in, where the packets that came to the tunnel cannot be heard, or none came so far.
+// perhapsFiltered reports whether the reverse path filter dropped as many packets as came in, where
+// the packets that came to the tunnel cannot be heard, or none came so far.
 func (ev Evidence) perhapsFiltered() bool {
 	n := ev.Heard.Counters.ReversePathFilter
 	if ev.blocked() {

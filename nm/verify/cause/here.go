@@ -290,9 +290,9 @@ func (ev Evidence) vanishes() bool {
 	return ev.hears(kernel.HearsSent) && ev.Probe.Sent > 0 && ev.Grew.TxPackets > 0 && ev.none(ev.Heard.Sent, ev.sentOurs) && !ev.seals()
 }
 
-// dropsOut reports whether this host has dropped the tunnel's packets on their way out, and not
-// only others than the probe's, as of a full queue: none of these was seen leaving. Who cannot see
-// that knows it if the kernel has sent no packet at all.
+// dropsOut reports whether this host has dropped the probe on its way out: the kernel counts drops,
+// and none of the probe's packets was seen leaving. Otherwise a full queue may have dropped others.
+// Where nobody can hear packets leave, the kernel must have sent none at all.
 func (ev Evidence) dropsOut() bool {
 	if ev.Grew.TxDropped == 0 || !ev.hears(kernel.HearsSent) {
 		return ev.Grew.TxDropped > 0 && ev.Grew.TxPackets == 0

@@ -169,8 +169,8 @@ func (c Cause) at(ev Evidence) Place {
 
 // Works returns the places that the evidence shows to work, in the order of the way: packets got
 // past them, or came from there; this host works, too, if nothing was sent and nothing is wrong
-// there. Of other places nothing is known. A place where a cause was found
-// may be one of them: packets may get past it in one direction, or get past it changed.
+// there. Of other places nothing is known. A place where a cause was found may be one of them:
+// packets may get past it in one direction, or get past it changed.
 func (ev Evidence) Works() []Place {
 	list := []Place{}
 	for _, c := range []struct {

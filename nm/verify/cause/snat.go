@@ -84,8 +84,8 @@ func takerOf(t keep.Translations, got netip.Addr) *keep.Ruling {
 	return perhaps
 }
 
-// foreseen returns the rule that surely takes the packets: those that are forwarded, or also the
-// one that was sent, of which nothing else is known. It returns nil if there is none.
+// foreseen returns the rule that surely gives packets an unwanted source: the forwarded ones, or
+// the one that was sent, if nobody knows its source. It returns nil if there is none.
 func (ev Evidence) foreseen() *keep.OuterRewrite {
 	f := ev.SNAT
 	list := f.Forwarded.Others

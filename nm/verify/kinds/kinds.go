@@ -1,5 +1,5 @@
-// Package kinds has the kinds of checks that verify makes, in words. A table of the manual is
-// made from it.
+// Package kinds has the kinds of checks that verify makes, in words. A table of the manual is made
+// from it.
 package kinds
 
 // Kind is a kind of checks.
