@@ -359,8 +359,8 @@ func TestApplyAsksOnce(t *testing.T) {
 	expect("the plan of no change", look)
 }
 
-// A NetworkManager that is so busy that it takes seconds to take back each tunnel is waited for, as
-// long as many tunnels may take together; one that does nothing at all is given up after that time.
+// The undo waits for a busy NetworkManager that takes seconds for each tunnel, as long as many
+// tunnels may take together. It gives up one that does nothing at all after that time.
 func TestApplyUndoneByBusyManager(t *testing.T) {
 	const many = 40
 	for _, hangs := range []bool{false, true} {

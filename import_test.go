@@ -79,7 +79,7 @@ func TestCreateVeryMany(t *testing.T) {
 			}
 		}
 		if strings.Contains(told, "deleted") {
-			t.Errorf("it tells of what it does not do:\n%s", told)
+			t.Errorf("it tells of steps that it does not take:\n%s", told)
 		}
 		for _, method := range []string{"Activate", "SaveWith", "Save", "Delete"} {
 			w := fake.NewWorld()

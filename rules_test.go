@@ -94,7 +94,7 @@ func TestChangeRules(t *testing.T) {
 		t.Errorf("the rules are %q", got)
 	}
 	if _, err := h.ChangeRules(t.Context(), "gre1", add("from all table 77", "to 100.0.0.0/8 blackhole")); !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), "would be dropped") {
-		t.Errorf("what drops the tunnel's own packets: %v", err)
+		t.Errorf("a rule that drops the tunnel's own packets: %v", err)
 	}
 	if _, err := h.Down(t.Context(), "gre1"); err != nil || len(w.Policy) > 0 {
 		t.Errorf("after down there are %v, %v", w.Policy, err)

@@ -1,6 +1,6 @@
 // Package adopt decides how a tunnel that somebody made by hand becomes a profile: which parts the
 // profile and root's file get, which stay as they are, and which nmgre cannot hold. It takes the
-// tunnel over through the doors of [nm.System], and restores it if that fails.
+// tunnel over through the doors of [nm.System], and undoes that if it fails.
 //
 // It imports the standard library and pure rooms only. Begin with [Plan].
 package adopt

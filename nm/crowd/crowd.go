@@ -76,8 +76,8 @@ func takeMany(n int, do func(i int) error, done func(int)) error {
 	return nil
 }
 
-// undoEach is how much longer an undo may take for each further tunnel. NetworkManager takes back
-// one after the other, and on a busy machine each can take it a second and more.
+// undoEach is how much longer an undo may take for each further tunnel. NetworkManager undoes one
+// after the other, and on a busy machine each can take it a second and more.
 const undoEach = 2 * time.Second
 
 // UndoUntil returns until when the undo of n tunnels, which begins now, goes on while

@@ -9,9 +9,9 @@ import (
 	"nmgre/routes/fault"
 )
 
-// NetworkManager refuses who asks if the bus does not tell it in time who that is, as on a busy
-// machine: "not permitted", although it has begun nothing. Each request is made again until it is
-// answered, whatever of them the refusal hits.
+// On a busy machine the bus may not tell NetworkManager in time who asks. It refuses the request
+// then as "not permitted", and has begun nothing. Whichever request that hits, it is made again
+// until it is answered.
 func TestCallerUnknownForAWhile(t *testing.T) {
 	for _, refusal := range []dbustest.Fault{
 		{Error: service + ".PermissionDenied", Text: "Unable to determine request UID."},

@@ -80,7 +80,7 @@ func TestUpdateMakesNoLink(t *testing.T) {
 }
 
 // TestUpdateOfAName has a profile with a name of its own, which stays. The profile is in memory
-// only, and is so when the change is undone.
+// only, also after the undo.
 func TestUpdateOfAName(t *testing.T) {
 	bus, c := start(t)
 	ctx := soon(t, 10*time.Second)

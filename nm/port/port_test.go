@@ -11,7 +11,7 @@ import (
 
 const uuid = "00000000-0000-4000-8000-00000000000a"
 
-// A bridge is found by whatever a person calls it.
+// A bridge is found by each name that a person may give it.
 func TestResolve(t *testing.T) {
 	bridge := func(uuid, id, name string) nm.Profile {
 		return nm.Profile{UUID: uuid, ID: id, Bridge: true, State: nm.StateInactive, Tunnel: nm.Tunnel{Name: name}}

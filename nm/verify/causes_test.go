@@ -117,7 +117,7 @@ func reportText(t *testing.T, r Report) string {
 			t.Errorf("%q cannot be typed as it is", command)
 		}
 		if all := c.Summary + c.Evidence + c.Hint; fault.Printable(all) != all || strings.Contains(all, "invalid") {
-			t.Errorf("%q would act on a terminal, or shows what is not there", all)
+			t.Errorf("%q would act on a terminal, or shows an address that is not there", all)
 		}
 	}
 	if failures > 1 {

@@ -113,7 +113,7 @@ func checkReport(t *testing.T, r verify.Report) {
 			verdict = c.Status
 		}
 		if text := c.Summary + c.Evidence + c.Hint; fault.Printable(text) != text || strings.Contains(text, "invalid IP") {
-			t.Errorf("%q would act on a terminal, or shows what is not there", text)
+			t.Errorf("%q would act on a terminal, or shows an address that is not there", text)
 		}
 	}
 	for _, id := range []string{"profile", "device", "link", "addresses", "underlay", "mtu", "probe", "counters"} {

@@ -72,7 +72,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// The list of kinds is the contract for --as.
+// The list of kinds is a contract: the words for --as.
 func TestNames(t *testing.T) {
 	contract := strings.Fields("nmgre nmcli keyfile ip ifcfg netplan networkd ifupdown ifupdown2 ifupdown-ng cisco-ios cisco-iosxr junos routeros vyos fortios vrp comware openwrt freebsd openbsd wicked")
 	names := every.Names(false)
