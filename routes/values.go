@@ -13,8 +13,7 @@ import (
 )
 
 // parseNumber reads a number as iproute2 does: decimal, hexadecimal with 0x, or octal with a
-// leading
-// 0. It takes no sign.
+// leading 0. It takes no sign.
 func parseNumber(word string, bitSize int) (uint64, bool) {
 	base := 10
 	if len(word) > 1 && word[0] == '0' {

@@ -27,7 +27,7 @@ type undo struct {
 	root bool // it changes the files that root keeps
 }
 
-// keeps says whether root keeps something for a tunnel.
+// keeps says whether root has a kept part of a tunnel.
 func keeps(s nmgre.Status) bool { return !s.Kept.Empty() }
 
 func (m *Model) undoWhy() string {

@@ -167,5 +167,5 @@ func (a *app) logHook(event []string, c keep.Converged, err error) {
 // after which the dispatcher kills a script.
 const hookTimeout = 5 * time.Minute
 
-// errTrouble ends the hook when something could not be set.
+// errTrouble ends the hook when a route, a rule or a setting could not be set.
 var errTrouble = errors.New("not everything could be set")

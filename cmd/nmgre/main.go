@@ -123,7 +123,7 @@ func (a *app) withHost(ctx context.Context, do func(*nmgre.Host) error) error {
 	return do(host)
 }
 
-// say tells the person something that was not asked for.
+// say writes a note for the person, beside the command's output.
 func (a *app) say(line string) { fmt.Fprintf(a.stderr, "nmgre: %s\n", output.OneLine(line)) }
 
 // host opens the host for the verbs. The function that it returns lets go of it.

@@ -47,8 +47,8 @@ func New(files Files) *Keeper {
 	return &Keeper{Exe: exe, Pkexec: pkexecFile, Agent: agentFile, Policy: policyFile, Files: files, grace: 40 * time.Second}
 }
 
-// Keep has the helper keep k, or forget it if it is empty. In the result, Added and Replaced have
-// the right lengths, but -1 for every index.
+// Keep has the helper write kept to root's file, or remove the file if kept is empty. In the
+// result, Added and Replaced have the right lengths, but -1 for every index.
 func (k *Keeper) Keep(ctx context.Context, kept keep.Kept, progress func(done, total int)) (keep.Converged, error) {
 	if kept.Empty() {
 		return keep.Converged{}, k.Forget(ctx, kept.UUID)
@@ -79,8 +79,8 @@ func (k *Keeper) run(ctx context.Context, r Request, progress func(done, total i
 	return result, err
 }
 
-// begin has the helper carry out one request. The helper is nil if it was not started; of a request
-// that tries something it goes on.
+// begin has the helper carry out one request. The helper is nil if it was not started. One that has
+// begun a trial goes on after its result.
 func (k *Keeper) begin(ctx context.Context, r Request, progress func(done, total int)) (*child, keep.Converged, error) {
 	for _, check := range []func() error{k.MayKeep, r.fits} {
 		if err := check(); err != nil {

@@ -36,7 +36,7 @@ type child struct {
 	exited   chan struct{}
 	grace    time.Duration
 
-	stays  bool // the helper tries something, and goes on after its result
+	stays  bool // the request begins a trial: the helper goes on after its result
 	hello  bool // the helper has begun its answer
 	hung   bool // it was given up before its end
 	result *resultJSON

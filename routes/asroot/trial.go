@@ -12,11 +12,10 @@ import (
 	"nmgre/routes/keep"
 )
 
-// A helper that tries something lives until the trial ends. After the result of the request it
-// reads one more line, a verdict, and answers with a second result. If the caller is gone, the
-// trial is abandoned: it is dropped, unless the profile that was tried with it has been saved. So
-// nobody is asked for a password twice, and nothing that is tried outlives the process that tries
-// it.
+// A helper with a trial lives until the trial ends. After the result of the request it reads one
+// more line, a verdict, and answers with a second result. If the caller is gone, the trial is
+// abandoned: it is dropped, unless the profile that was tried with it has been saved. So nobody is
+// asked for a password twice, and no trial outlives the process that began it.
 const (
 	verdictSave = "save"
 	verdictDrop = "drop"

@@ -27,7 +27,7 @@ var plainWords = sync.OnceValue(func() map[string]plainWord {
 const perMetrics = 96
 
 // weigh refuses a text that would become very many routes, or very much memory: a few bytes can
-// become very many. It makes nothing of the text.
+// become very many. It parses no route.
 func weigh(text []byte) error {
 	lines, memory := 0, 0
 	for line := range bytes.Lines(text) {

@@ -16,8 +16,8 @@ import (
 // udpHeader is the length of a UDP header in bytes.
 const udpHeader = 8
 
-// datagrams are UDP datagrams to a port at which nobody listens. Who gets one says so by an ICMP
-// error, "port unreachable" or, behind a firewall, another one (RFC 1122, 3.2.2.1).
+// datagrams are UDP datagrams to a port at which nobody listens. The host that gets one answers
+// with an ICMP error, "port unreachable" or, behind a firewall, another one (RFC 1122, 3.2.2.1).
 type datagrams struct {
 	probe        kernel.Probe
 	whole, small *socket // small follows whole, if that has a size; else it is nil

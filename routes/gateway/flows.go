@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dropFlows removes the flows to which the new rules would do something else, if an old or a new
-// rule matches them, from the connection tracking table. Without that they would go on as before,
-// because the kernel applies NAT rules only to the first packet of a flow.
+// dropFlows removes from the connection tracking table the flows that an old or a new rule matches
+// and that the new rules treat differently. Without that they would go on as before, because the
+// kernel applies NAT rules only to the first packet of a flow.
 func dropFlows(ctx context.Context, old, now map[chain][]snat) error {
 	const attempt = "drop the connections that SNAT changes"
 	for _, c := range []chain{snat4, snat6} {
@@ -51,8 +51,8 @@ func first(rules []snat, f conntrack.Flow) *snat {
 	return nil
 }
 
-// isStale reports whether the new rules would do something else to the flow. Our rules cannot
-// change the NAT of other programs.
+// isStale reports whether the new rules treat the flow differently. Our rules cannot change the NAT
+// of other programs.
 func isStale(f conntrack.Flow, old, now []snat) bool {
 	was, is := first(old, f), first(now, f)
 	switch {

@@ -162,8 +162,8 @@ func missing(have map[chain]state, want []keep.Rule) (list []int) {
 
 // SetRules makes nmgre's rules those of want, in one transaction, and reports whether they were
 // different. Tables without a rule are removed. If one destination of a tunnel contains another,
-// the longer prefix counts, as with routes. Connections to which the new rules would do something
-// else are removed from the connection tracking table.
+// the longer prefix counts, as with routes. Connections that the new rules treat differently are
+// removed from the connection tracking table.
 //
 // It fails with ErrNotPermitted without root, and with ErrUnsupported if the kernel lacks a part of
 // nftables. If only some kinds of rules need that part, the others are set, and the error is a

@@ -9,9 +9,9 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Converge makes the kernel agree with the files, as far as the tunnels are up. One thing that
-// cannot be done keeps nothing else from being done: the error has all of that about the tunnel
-// with the UUID about, or about all tunnels if it is empty, and the trouble has the rest.
+// Converge makes the kernel agree with the files, as far as the tunnels are up. A failure of one
+// step keeps no other from being taken: the error has the failures of the tunnel with the UUID
+// about, or of all tunnels if about is empty, and c.Trouble has the others.
 func (l *LocalKeeper) Converge(ctx context.Context, about string) (c Converged, err error) {
 	err = l.locked(ctx, func() error {
 		c, err = l.converge(ctx, about, nil, nil)

@@ -11,9 +11,8 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// LocalKeeper is the [Keeper] of a process that is root. Each time it compares the files
-// with the kernel, and makes up the difference: an event that comes late, twice or not at all
-// does no harm.
+// LocalKeeper is the [Keeper] of a process that is root. Each time it compares the files with the
+// kernel, and makes up the difference: an event that comes late, twice or not at all does no harm.
 type LocalKeeper struct {
 	Tunnels Tunnels
 	Kernel  kernel.Kernel

@@ -8,7 +8,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// problem is something that could not be done. Everything else is done all the same.
+// problem is a failure of one step. The other steps are taken all the same.
 type problem struct {
 	of  []string // the UUIDs of the tunnels that lack it; nil if it concerns all
 	err error

@@ -49,7 +49,7 @@ type Gateway interface {
 	Together() (view Gateway, closeView func())
 }
 
-// Obstacle is something on this host that drops forwarded packets.
+// Obstacle is a firewall on this host that drops forwarded packets.
 type Obstacle struct {
 	What string // "firewalld forwards nothing between gre1 and eth1"
 	Hint string // the command that mends it
@@ -70,8 +70,8 @@ type Store interface {
 	// needs root, and no lock.
 	SetWaiting(ctx context.Context, on bool) error
 	Waiting(ctx context.Context) bool
-	// Interrupted reports whether a process was killed while it had the lock, or something on
-	// trial. It needs root. Whoever converges next ends that.
+	// Interrupted reports whether a process was killed while it had the lock, or a trial. It needs
+	// root. Whoever converges next ends both.
 	Interrupted(ctx context.Context) bool
 	// All returns the kept parts of all tunnels but those excepted, in the order of their UUIDs.
 	// The errors about single files are joined, and come with the list of the others. The list is

@@ -45,8 +45,8 @@ func (l *LocalKeeper) settle(ctx context.Context, s *state, w *wanted, c *Conver
 	}
 }
 
-// tries reports whether something is on trial. Its process can end without a trace in any file, and
-// the next hook is to undo it then.
+// tries reports whether a kept part or a profile is on trial. Its process can end without a trace
+// in any file, and the next hook is to undo the trial then.
 func (l *LocalKeeper) tries(ctx context.Context, s *state) bool {
 	tried, err := l.Store.Tried(ctx)
 	if err != nil || len(tried) > 0 {

@@ -113,11 +113,11 @@ func (l *LocalKeeper) askProfiles(ctx context.Context, s *state, kept []Kept) ([
 }
 
 // few is how many profiles are asked for one by one rather than with all others of the host. Most
-// hosts keep something for one tunnel, and some have a thousand profiles.
+// hosts have a kept part for one tunnel, and some have a thousand profiles.
 const few = 3
 
-// profilesOf returns the profiles of the tunnels that something is kept for, and those of the
-// devices that their routes name.
+// profilesOf returns the profiles of the tunnels with a kept part, and those of the devices that
+// their routes name.
 func (l *LocalKeeper) profilesOf(ctx context.Context, s *state, kept []Kept) ([]Running, error) {
 	if len(kept) > few || slices.ContainsFunc(kept, Kept.namesDevices) {
 		return l.Tunnels.Running(ctx)

@@ -24,7 +24,8 @@ type Hands interface {
 	// as before, and whoever ends the work of a killed process knows that they belong to a tunnel.
 	// Rules of daemons cannot be held.
 	Hold(ctx context.Context, b ByHand, rules []int) error
-	// Release gives the rules back that Hold has made: those of an adoption that has not begun.
+	// Release gives the rules that Hold has changed their own protocols again, where an adoption
+	// has not begun.
 	Release(ctx context.Context) error
 	// Unstand removes the stand-ins of all links, with all that StandIn and Hold have added.
 	Unstand(ctx context.Context) error

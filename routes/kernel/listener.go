@@ -40,8 +40,8 @@ type Ends struct {
 // Listening is a [Listener] at work.
 type Listening interface {
 	// Refused is closed when an ICMP error about a packet of this tunnel has come in: from Local to
-	// Remote, with its key as far as the error quotes it. That one is too big does not count:
-	// others get through.
+	// Remote, with its key as far as the error quotes it. An error that says that a packet is too
+	// big does not count: smaller ones get through.
 	Refused() <-chan struct{}
 	// Stop ends the listening, and returns all that it has heard. Later calls return the same.
 	Stop() Heard
@@ -61,11 +61,11 @@ type Heard struct {
 	// that there were others like them is not said.
 	More     bool
 	Counters HostCounters // while it was listened
-	// Deaf are the things that could not be listened to, with their reasons.
+	// Deaf are the kinds of packets, or the counters, that could not be heard, with the reasons.
 	Deaf []Deaf
 }
 
-// The things that are listened to. All but the counters take CAP_NET_RAW.
+// The kinds of packets that are heard, and the counters. All but the counters take CAP_NET_RAW.
 const (
 	HearsSent     = "GRE packets on the way out"
 	HearsArrived  = "GRE packets on the way in"
@@ -74,7 +74,7 @@ const (
 	HearsCounters = "the kernel's counters"
 )
 
-// Deaf is something that could not be listened to.
+// Deaf is a kind of packets, or the counters, that could not be heard.
 type Deaf struct {
 	What string // one of the constants above
 	Err  error  // of the kind ErrNotPermitted for want of privileges

@@ -75,7 +75,7 @@ type tableAnswer struct {
 	ended       bool
 }
 
-// read reads the messages of a datagram. Those that answer something else do not count.
+// read reads the messages of a datagram. Those that answer another request do not count.
 func (a *tableAnswer) read(rest []byte) error {
 	for len(rest) >= unix.SizeofNlMsghdr && !a.ended {
 		size := int(wire.Native.Uint32(rest))

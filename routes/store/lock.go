@@ -70,8 +70,8 @@ func (s *Store) tryLock() (*os.File, error) {
 	return file, nil
 }
 
-// Interrupted reports whether a process was killed while it tried something, or had the lock: the
-// lock's file is there, and nobody has locked it.
+// Interrupted reports whether a process was killed while it had a trial, or the lock: the lock's
+// file is there, and nobody has locked it.
 func (s *Store) Interrupted(ctx context.Context) bool {
 	tried, _ := s.Tried(ctx) // those that can be read
 	if slices.ContainsFunc(tried, func(t keep.Tried) bool { return t.Dead }) {

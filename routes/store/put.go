@@ -61,7 +61,7 @@ func (s *Store) Put(ctx context.Context, k keep.Kept) (undo func(context.Context
 		_ = old.Close() // it was only read; there may be none
 		return func(context.Context) error { return nil }, nil
 	}
-	uuid := k.UUID // undo shall not hold all of k
+	uuid := k.UUID // undo must not hold all of k in memory
 	undo = func(context.Context) error {
 		if oldErr != nil {
 			return denied("undo the change of the file for "+uuid, oldErr)

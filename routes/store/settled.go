@@ -26,7 +26,7 @@ const (
 // errCrowded says that there are too many files to look at.
 var errCrowded = errors.New("too many files")
 
-// errTried says that something is on trial.
+// errTried says that a kept part is on trial.
 var errTried = errors.New("something is tried")
 
 // Settled is the host at a moment at which nothing was left to do: the files that decide about it,

@@ -138,7 +138,7 @@ func (s *Store) Try(_ context.Context, k keep.Kept, byProfile bool) (undo func(c
 		kind = kindByProfile
 	}
 	name := fmt.Sprintf("%s.%d.%s.%s", k.UUID, os.Getpid(), start, kind)
-	uuid := k.UUID // undo shall not hold all of k
+	uuid := k.UUID // undo must not hold all of k in memory
 	undo = func(ctx context.Context) error { return s.EndTrial(ctx, uuid, false) }
 	return undo, denied(attempt, s.write(trialDir, name, func(file *os.File) error {
 		_, err := k.WriteTo(file)

@@ -1,7 +1,6 @@
-// Package lab lets tests use the hosts of the test lab: lan1, linux1, router,
-// linux2 and lan2, each a network namespace of its own, two of them with their
-// own D-Bus daemon and NetworkManager. hosts.sh draws the picture. A test that
-// wants more hosts asks for them: see More.
+// Package lab lets tests use the hosts of the test lab: lan1, linux1, router, linux2 and lan2, each
+// a network namespace of its own, two of them with their own D-Bus daemon and NetworkManager.
+// hosts.sh draws the picture. A test that wants more hosts asks for them: see More.
 //
 // Tests that use it live in files named lab_test.go, have names that begin with
 // TestLab, call Need first, and run inside the lab:
@@ -34,9 +33,8 @@ const Limit = 2 * time.Minute
 // Host is one host of the lab.
 type Host string
 
-// The hosts of the lab. Linux1 and Linux2 run NetworkManager and forward IPv4;
-// Router stands for the network between them; LAN1 and LAN2 are behind Linux1
-// and Linux2 and know nothing of tunnels.
+// The hosts of the lab. Linux1 and Linux2 run NetworkManager and forward IPv4; Router stands for
+// the network between them; LAN1 and LAN2 are behind Linux1 and Linux2 and know nothing of tunnels.
 const (
 	Linux1 Host = "linux1"
 	Linux2 Host = "linux2"
@@ -159,15 +157,13 @@ func (r Result) String() string {
 	return fmt.Sprintf("exit status %d after %v\n--- stdout\n%s--- stderr\n%s", r.Code, r.Took.Round(time.Millisecond), r.Stdout, r.Stderr)
 }
 
-// Command prepares a command on the host. The process it starts becomes the
-// command itself (no shell, no parent in between), so signals reach it. It runs
-// as root in /root.
+// Command prepares a command on the host. The process it starts becomes the command itself (no
+// shell, no parent in between), so signals reach it. It runs as root in /root.
 func (h Host) Command(name string, args ...string) *exec.Cmd {
 	return h.command(nil, name, args)
 }
 
-// CommandAs is Command for an unprivileged user: ann, whose user and group
-// number is 1000.
+// CommandAs is Command for an unprivileged user: ann, whose user and group number is 1000.
 func (h Host) CommandAs(uid int, name string, args ...string) *exec.Cmd {
 	id := strconv.Itoa(uid)
 	return h.command([]string{"-S", id, "-G", id}, name, args)
@@ -249,8 +245,7 @@ type Process struct {
 	result    Result
 }
 
-// Start starts a command on the host. It is killed at the end of the test if it
-// still runs then.
+// Start starts a command on the host. It is killed at the end of the test if it still runs then.
 func (h Host) Start(t testing.TB, name string, args ...string) *Process {
 	t.Helper()
 	p := &Process{Cmd: h.Command(name, args...), done: make(chan struct{})}
@@ -344,8 +339,7 @@ func (h Host) BusAddress() string {
 	return "unix:path=" + h.Root() + "/run/dbus/system_bus_socket"
 }
 
-// Pid is the number of the process that holds the host's namespaces. A reboot
-// changes it.
+// Pid is the number of the process that holds the host's namespaces. A reboot changes it.
 func (h Host) Pid() int {
 	// A host without a process has no commands either: nsenter will say so.
 	return h.number("pid")
@@ -363,8 +357,7 @@ func (h Host) number(file string) int {
 	return n
 }
 
-// NetNSPath is the file that stands for the host's network namespace. A reboot
-// changes it.
+// NetNSPath is the file that stands for the host's network namespace. A reboot changes it.
 func (h Host) NetNSPath() string { return fmt.Sprintf("/proc/%d/ns/net", h.Pid()) }
 
 // NMLog is the log of the host's NetworkManager since the lab started.
@@ -414,9 +407,9 @@ func (h Host) StartNM(t testing.TB) { t.Helper(); h.script(t, "nm", string(h), "
 // KillNM kills the host's NetworkManager (SIGKILL).
 func (h Host) KillNM(t testing.TB) { t.Helper(); h.script(t, "nm", string(h), "kill9") }
 
-// Reboot plays a reboot of the host: every process on it ends, the kernel's
-// network state is new, /run is empty, /etc and /var stay, D-Bus and
-// NetworkManager start. The lab knows no other services.
+// Reboot plays a reboot of the host: every process on it ends, the kernel's network state is new,
+// /run is empty, /etc and /var stay, D-Bus and NetworkManager start. The lab knows no other
+// services.
 func (h Host) Reboot(t testing.TB) { t.Helper(); h.script(t, "reboot", string(h)) }
 
 // Reset brings the host back to its first state; Need does it for Linux1 and

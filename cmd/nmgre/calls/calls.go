@@ -22,17 +22,16 @@ import (
 	"nmgre/routes/rule"
 )
 
-// Profiles returns p, and calls tell at the end of every call over D-Bus that changes
-// something.
+// Profiles wraps p. tell is called at the end of every call over D-Bus that changes something.
 func Profiles(p nm.Profiles, tell func(nmgre.Event)) nm.Profiles {
 	return &toldProfiles{Profiles: p, tell: tell}
 }
 
-// Kernel returns k, and calls tell at the end of every question over netlink, every change, and
-// every probe.
+// Kernel wraps k. tell is called at the end of every question over netlink, every change, and every
+// probe.
 func Kernel(k kernel.Kernel, tell func(nmgre.Event)) kernel.Kernel { return &toldKernel{k, tell} }
 
-// Gateway returns g, and calls tell at the end of every change of the rules and of forwarding.
+// Gateway wraps g. tell is called at the end of every change of the rules and of forwarding.
 func Gateway(g keep.Gateway, tell func(nmgre.Event)) keep.Gateway { return &toldGateway{g, tell} }
 
 // told makes one call to the bus or the kernel, and tells of it as a detail.

@@ -47,7 +47,7 @@ func (h Host) First(ctx context.Context, d adapters.Doors, err error) error {
 	return h.noGRE(d)
 }
 
-// noManager teaches about a host whose NetworkManager does not answer.
+// noManager is the error for a host whose NetworkManager does not answer.
 func (h Host) noManager(err error) error {
 	v := &visit{Host: h, files: host.Files(h.Root)}
 	state := stateOf(err, doctor.Absent)
@@ -63,7 +63,7 @@ func (h Host) noManager(err error) error {
 	return &fault.Error{Kind: fault.ErrNoNetworkManager, What: what, Hint: hint + more}
 }
 
-// noGRE teaches about a kernel that makes no GRE tunnel at all.
+// noGRE is the error for a kernel that makes no GRE tunnel at all; nil for others.
 func (h Host) noGRE(d adapters.Doors) error {
 	err := d.Kernel.Supports(gre.ModeGRE)
 	if err == nil || d.Kernel.Supports(gre.ModeIP6GRE) == nil {

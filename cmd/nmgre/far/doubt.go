@@ -124,7 +124,7 @@ func (d Doubts) Await(ctx context.Context, open func(context.Context) (*nmgre.Ho
 	}
 }
 
-// settle settles one.
+// settle finds out about the far end of one device.
 func (d Doubts) settle(ctx context.Context, host *nmgre.Host, name string, tell func(string)) bool {
 	file := filepath.Join(string(d), name)
 	report, err := host.Verify(ctx, name, verify.Options{})

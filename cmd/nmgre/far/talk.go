@@ -84,7 +84,7 @@ func (t *talk) beat() {
 // end ends the conversation. The writer stays open.
 func (t *talk) end() { t.once.Do(func() { close(t.stop) }) }
 
-// say says something. An error shows in the answer that does not come.
+// say sends a message. Its error shows in the answer that does not come.
 func (t *talk) say(m pair.Message) error {
 	t.writing.Lock()
 	defer t.writing.Unlock()

@@ -160,8 +160,7 @@ func newDetail(s nmgre.Status, far nm.FarEnd) detailForm {
 	return d
 }
 
-// newFarEnd writes the far end's commands. Those for nmcli and ip need a name for the
-// interface.
+// newFarEnd writes the far end's commands. Those for nmcli and ip need a name for the interface.
 func newFarEnd(far nm.FarEnd) farEndForm {
 	command := far.CreateCommand()
 	far.Name = nm.FreeName(nil)

@@ -101,7 +101,7 @@ func (h *Host) Probe(ctx context.Context, p kernel.Probe) (kernel.ProbeResult, e
 // Notation returns the notation that the person chose for the far end of a tunnel.
 func (h *Host) Notation(uuid string) string { return remember.Ours().Of(uuid) }
 
-// Remember remembers it. Tunnels that are not there any more are forgotten.
+// Remember remembers that notation. Tunnels that are not there any more are forgotten.
 func (h *Host) Remember(uuid, notation string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), listLimit)
 	defer cancel()

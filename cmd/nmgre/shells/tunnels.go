@@ -8,8 +8,7 @@ import (
 )
 
 // Tunnels returns the interface names that begin with prefix, each with its state, if it is known,
-// and its far end.
-// Names that a shell or a terminal could misread are left out.
+// and its far end. Names that a shell or a terminal could misread are left out.
 func Tunnels(profiles []nm.Profile, prefix string) []string {
 	var names []string
 	for _, p := range profiles {

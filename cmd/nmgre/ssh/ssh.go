@@ -72,8 +72,8 @@ type Conn struct {
 	err    error
 }
 
-// Dial starts it. It does not wait for an answer: ssh may ask the person something first, on the
-// terminal. Where there is none, ssh asks nothing.
+// Dial starts nmgre on the other host. It does not wait for an answer: ssh may ask the person
+// something first, on the terminal. Where there is none, ssh asks nothing.
 func Dial(_ context.Context, opts Options) (*Conn, error) {
 	if err := CheckHost(opts.Host); err != nil {
 		return nil, err
@@ -247,7 +247,7 @@ func (c *Conn) explain(err error) error {
 	return &fault.Error{What: fmt.Sprintf("nmgre on %s ended with exit code %d", host, code), Err: c.lastLine(), Hint: "use the same version of nmgre at both ends"}
 }
 
-// lastLine is the last thing that was said; nil for nothing.
+// lastLine is the last line of standard error; nil if there was none.
 func (c *Conn) lastLine() error {
 	if len(c.last) == 0 || c.last[len(c.last)-1] == "" {
 		return nil

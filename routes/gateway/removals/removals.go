@@ -63,8 +63,8 @@ func listen() (*os.File, error) {
 // readPause is the pause after a read that failed, so that no failure keeps the processor busy.
 const readPause = 100 * time.Millisecond
 
-// removal waits for a notification, and reports whether it is, or stands for, the removal of
-// something of the table's. Lost notifications may have been one.
+// removal waits for a notification, and reports whether the table, a chain or a rule of it may have
+// been removed. A lost notification may have told of that.
 func removal(file *os.File, buffer []byte, table string) bool {
 	n, err := file.Read(buffer)
 	if err != nil {

@@ -96,8 +96,7 @@ func call(dir string, req request) (int, error) {
 	return receive(in, left)
 }
 
-// connect takes a free port. Socket paths have little room, so it works from
-// inside the folder.
+// connect takes a free port. Socket paths have little room, so it works from inside the folder.
 func connect(dir string) (net.Conn, error) {
 	if err := os.Chdir(dir); err != nil {
 		return nil, err

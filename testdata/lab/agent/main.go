@@ -14,9 +14,8 @@
 //
 //	agent measure COMMAND [ARG...]
 //
-// DIR holds either the socket agent.sock or the sockets port0, port1, ... of
-// the virtual machine. One port serves one command at a time; a lock on
-// portN.lock says that it is taken.
+// DIR holds either the socket agent.sock or the sockets port0, port1, ... of the virtual machine.
+// One port serves one command at a time; a lock on portN.lock says that it is taken.
 package main
 
 import (

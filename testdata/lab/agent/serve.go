@@ -259,9 +259,8 @@ func (s *session) startTTY(req request) error {
 	return nil
 }
 
-// finish waits for the command, lets the last output through and sends the
-// exit status. Daemons that the command left behind may hold its output open:
-// they get a short while only.
+// finish waits for the command, lets the last output through and sends the exit status. Daemons
+// that the command left behind may hold its output open: they get a short while only.
 func (s *session) finish(ended chan<- struct{}) {
 	err := s.cmd.Wait()
 	drained := make(chan struct{})
