@@ -32,7 +32,7 @@ func simple(n int) nm.Tunnel {
 	return t
 }
 
-// withKept has root keep something for a tunnel.
+// withKept adds an SNAT rule to a tunnel, which root keeps.
 func withKept(t nm.Tunnel) nm.Tunnel {
 	t.SNAT = []keep.SNAT{{Dst: want.CIDR("10.10.1.0/24"), Source: want.Addr("10.10.1.1")}}
 	return t

@@ -84,7 +84,7 @@ type createWork struct {
 func (c *createWork) named() string     { return c.tunnel.Name }
 func (c *createWork) takes(string) bool { return true }
 
-// steps are the steps of a phase. Those of several tunnels are told with the names behind them.
+// steps are the steps of a phase. Those of several tunnels get the names behind them in events.
 func (c *createWork) steps(ctx context.Context, p phase, first bool) []editStep {
 	h, b := c.host, c.batch
 	added, free, kept := "added the profile "+c.tunnel.Name+", in memory", "made sure that the name is free", c.keepName()

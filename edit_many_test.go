@@ -56,7 +56,7 @@ func planMTU(tb testing.TB, h *nmgre.Host, mtu uint32) plan.EditPlan {
 	return planned
 }
 
-// The plan of an edit of something else has the one list of very many routes that root's file has.
+// The plan of an edit of another field shares the one list of very many routes of root's file.
 func TestEditSharesRoutes(t *testing.T) {
 	h, _ := keepingMany(t, 1000)
 	planned := planMTU(t, h, 1400)

@@ -50,7 +50,7 @@ type Host struct {
 	undoUntil               time.Time // of several tunnels together; zero for [keep.UndoTimeout] from the undo's start
 }
 
-// Event is the end of a step, or something else that the user should know.
+// Event is the end of a step, or other news for the user.
 type Event struct {
 	// Step is the ID of the plan's step that has ended, such as [plan.StepActivate]. It is empty
 	// for an event that is in no plan. All steps for the kept routes and rules end together, as

@@ -250,7 +250,7 @@ type mortal struct {
 	at    int
 	after bool
 	first *fake.Process // the helper that is killed
-	tried string        // the UUID of the tunnel that it tries something for
+	tried string        // the UUID of the tunnel of its trial
 }
 
 var errNoAnswer = &fault.Error{Kind: fault.ErrLeftBehind, What: "the helper ended without an answer"}

@@ -139,7 +139,7 @@ func (e *editWork) undoSteps(ctx context.Context) error {
 	case err == nil && e.applied:
 		err = h.converge(ctx, before.UUID)
 	}
-	if !isAway(err) && ctx.Err() == nil && e.undoProfile != nil { // a failure for good is told
+	if !isAway(err) && ctx.Err() == nil && e.undoProfile != nil { // a failure for good does not stop it
 		err = errors.Join(err, e.undoProfile(ctx))
 	}
 	return err
@@ -216,7 +216,7 @@ func (h *Host) undoKilled(ctx context.Context, p nm.Profile, all []nm.Profile) e
 	if h.Kernel.CanChange() {
 		err = errors.Join(err, h.converge(ctx, p.UUID))
 	}
-	return errors.Join(err, h.Profiles.Revert(ctx, p.UUID)) // a failure for good is told
+	return errors.Join(err, h.Profiles.Revert(ctx, p.UUID)) // a failure for good does not stop it
 }
 
 // dropDead has root drop the trial of a process that is gone. The profile must still be edited

@@ -17,7 +17,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// An up or a down that is done in part names its outcome, and is told from one that failed.
+// An up or a down that is done in part names its outcome, and its error is not that of a failure.
 func TestDoneInPart(t *testing.T) {
 	up := func(ctx context.Context, h *nmgre.Host) error { _, err := h.Up(ctx, "gre1"); return err }
 	down := func(ctx context.Context, h *nmgre.Host) error { _, err := h.Down(ctx, "gre1"); return err }
@@ -166,7 +166,7 @@ func TestUpAppliesWhatIsPending(t *testing.T) {
 	}
 }
 
-// A user whom NetworkManager does not tell is told that, and the tunnel stays as it is.
+// Up warns a user whom NetworkManager lets compare nothing, and leaves the tunnel as it is.
 func TestUpWithoutRightsToCompare(t *testing.T) {
 	w := fake.NewWorld()
 	fake.MustCreate(t, w, fake.Simple(t))

@@ -36,7 +36,7 @@ func (f FarEnd) Told() []string {
 }
 
 // NmcliAdd returns the nmcli command that makes the far end's profile. It is empty if there is
-// none, or if packets pass only with something that no profile can hold.
+// none, or if packets pass only with an option that no profile can hold.
 func (f FarEnd) NmcliAdd() string {
 	if f.Missing != "" || f.Link.Checksum || f.Link.Sequence {
 		return ""

@@ -22,8 +22,8 @@ type linked struct {
 
 func (k linked) Links(context.Context) ([]kernel.Link, error) { return k.links, k.err }
 
-// A tunnel made by hand that NetworkManager has no connection for is told from a name that nobody
-// has. Other errors, other links and the kernel's own devices are none.
+// NotFound tells of a tunnel made by hand that NetworkManager has no connection for. It passes on
+// other errors, and those about other links and the kernel's own devices.
 func TestNotFound(t *testing.T) {
 	none := &fault.Error{Kind: fault.ErrNotFound, What: "none"}
 	hand := kernel.Link{Name: "hand1", GRE: &kernel.GRELink{Mode: gre.ModeGRE, Remote: want.Addr("100.0.2.100")}}

@@ -22,8 +22,8 @@ const (
 	slowFactor = 5
 )
 
-// slowMethods change something. NetworkManager may talk to polkit, the kernel or a disk before it
-// answers.
+// slowMethods are those that change a profile or a device. NetworkManager may talk to polkit, the
+// kernel or a disk before it answers.
 var slowMethods = map[string]bool{
 	settingsAddConnection2: true, gnm.ConnectionUpdate2: true, gnm.ConnectionDelete: true, gnm.DeviceDelete: true, gnm.DeviceReapply: true,
 	gnm.NetworkManagerActivateConnection: true, gnm.NetworkManagerDeactivateConnection: true,

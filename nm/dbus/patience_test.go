@@ -151,7 +151,7 @@ func TestBusHangs(t *testing.T) {
 	}
 }
 
-// A watch is told nothing by a NetworkManager that hangs, begins all the same, and ends with its
+// A watch gets no event from a NetworkManager that hangs, begins all the same, and ends with its
 // context. It begins with no bus that hangs.
 func TestWatchOfHanging(t *testing.T) {
 	bus, _ := start(t)

@@ -13,8 +13,8 @@ import (
 	"nmgre/routes/fault"
 )
 
-// Somebody changes a profile while its tunnel is up. That is told, and Reapply applies it, though
-// NetworkManager would refuse some of the profile's properties.
+// Somebody changes a profile while its tunnel is up. Pending has the change, and Reapply applies
+// it, though NetworkManager would refuse some of the profile's properties.
 func TestPending(t *testing.T) {
 	bus, c := start(t)
 	ctx := soon(t, 10*time.Second)

@@ -296,7 +296,7 @@ func TestSetRoutesRefused(t *testing.T) {
 	}
 }
 
-// TestSetRoutesNotUndone has a device whose change cannot be undone either. Both errors are told.
+// TestSetRoutesNotUndone has a device whose change cannot be undone either. Both are in the error.
 func TestSetRoutesNotUndone(t *testing.T) {
 	bus, c := up(t)
 	bus.Break("Update2", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Settings.Failed", Text: "disk full", Meanwhile: func() {

@@ -124,7 +124,7 @@ func TestUpdateFails(t *testing.T) {
 }
 
 // TestReapply applies the profile to its device, and the addresses and routes of others stay. An
-// old NetworkManager, which would lose those of IPv6, is told twice.
+// old NetworkManager, which would lose those of IPv6, gets Reapply twice.
 func TestReapply(t *testing.T) {
 	for version, times := range map[string]int{"1.42.4": 2, "1.44.0": 1, "1.54.1": 1} {
 		bus, c := start(t)

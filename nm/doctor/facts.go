@@ -25,7 +25,7 @@ type Facts struct {
 // Subject is the ID of a finding.
 type Subject string
 
-// The subjects, in the order in which they are told.
+// The subjects, in their order in a report.
 const (
 	OfNmgre      Subject = "nmgre"
 	OfSystem     Subject = "system"
@@ -108,7 +108,7 @@ type Manager struct {
 	Installed bool   `json:"installed"`
 }
 
-// Trouble is something that is missing, in words of nmgre's own.
+// Trouble is a missing part, in words of nmgre's own.
 type Trouble struct {
 	What string `json:"what"`
 	Hint string `json:"hint,omitempty"`

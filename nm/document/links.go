@@ -442,7 +442,7 @@ func (d *Document) givenAddresses(j joined) []netip.Prefix {
 	given := slices.Clone(l.addresses)
 	for _, end := range l.ends {
 		for _, v := range end[fieldIndex()["addresses"]].values {
-			if a, err := netip.ParsePrefix(v); err == nil { // a wrong one is told with its end
+			if a, err := netip.ParsePrefix(v); err == nil { // a wrong one is an error of its end
 				given = append(given, a)
 			}
 		}
@@ -455,7 +455,7 @@ func (p *parser) keyPool(one pair) (low, high uint64, err error) {
 	const hint = "write it as key-pool: 1-65535"
 	v, ok := p.value(one.node, "key-pool")
 	if !ok {
-		return 0, 0, fmt.Errorf("no keys") // the empty value is told already
+		return 0, 0, fmt.Errorf("no keys") // the empty value has its error already
 	}
 	from, to, found := strings.Cut(v, "-")
 	low, err = strconv.ParseUint(from, 10, 32)

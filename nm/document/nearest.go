@@ -37,8 +37,8 @@ func Nearest(word, kind string, known []string) string {
 	return "the " + kind + " are " + strings.Join(known, ", ")
 }
 
-// elsewhere says where a field stands that does not stand here; it is empty for no field. A field
-// that several may have is told with the largest of them.
+// elsewhere says where a field stands that does not stand here; it is empty for no field. For a
+// field that may stand in several places it names the largest.
 func elsewhere(name string) string {
 	for _, place := range []struct {
 		name   string

@@ -89,8 +89,8 @@ func names(shared bool, more ...string) []string {
 // topFields are those of the whole document.
 var topFields = []string{"version", "name", "defaults", "tunnels", "hosts", "pool", "key-pool", "links"}
 
-// Parse reads a document. Its errors are [fault.ErrInvalid], joined, each with its line; at most
-// twenty are told.
+// Parse reads a document. Its errors are [fault.ErrInvalid], joined, each with its line, and at
+// most twenty.
 func Parse(text string, opts Options) (*Document, error) {
 	root, err := tree(text)
 	if err != nil {
@@ -299,7 +299,7 @@ func placeholder(t nm.Tunnel) nm.Tunnel {
 	return t
 }
 
-// check tells the problems of a whole tunnel. Each is told with the line of its field.
+// check adds the problems of a whole tunnel, each with the line of its field.
 func (p *parser) check(t nm.Tunnel, set settings, line int) {
 	for _, problem := range placeholder(t).Problems() {
 		at := line

@@ -23,7 +23,7 @@ const (
 	MaxInput   = 4 << 20 // bytes
 	maxValues  = 400_000 // of the whole document
 	maxDepth   = 16      // of values in values
-	maxErrors  = 20      // that are told
+	maxErrors  = 20      // in a list
 	maxTunnels = 10_000  // of one host
 	maxHosts   = 2_000
 	maxLinks   = 200_000 // pairs of hosts

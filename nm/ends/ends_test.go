@@ -69,7 +69,7 @@ type mute struct{ nm.Zones }
 
 func (mute) ZoneNames(context.Context) ([]string, error) { return nil, errors.New("no answer") }
 
-// A leased address is told; one that stays, and any address, are not.
+// A leased address gets a note; one that stays, and any address, get none.
 func TestLeased(t *testing.T) {
 	w := fake.NewWorld()
 	a, six, ppp := want.Addr("192.0.2.7"), want.Addr("2001:db8:7::7"), want.Addr("192.0.2.8")

@@ -87,7 +87,7 @@ type Holds struct {
 	Why    func() map[string]string
 }
 
-// need is something that not every notation can hold.
+// need is a field, or a value of one, that not every notation can hold.
 type need struct {
 	field string
 	what  string // the field in words, for a table of the limits
@@ -101,7 +101,7 @@ func routeNeed(what string, can Can, of func(r *routes.Route) bool) need {
 	}}
 }
 
-// needs are all of them, in the order in which they are told.
+// needs are all of them, in the order of the errors.
 var needs = []need{
 	{"local", "any local address", CanAnyLocal, func(t *nm.Tunnel) bool { return !isHost(t.Local) }},
 	{"parent", "a parent device", CanParent, func(t *nm.Tunnel) bool { return t.Parent != "" }},
@@ -206,7 +206,7 @@ func (h Holds) why(field string) string {
 	return h.Why()[field]
 }
 
-// text says that the notation cannot hold something, and why.
+// text says that the notation cannot hold a field, and why.
 func (h Holds) text(title, field, what string) string {
 	text := fmt.Sprintf("%s has no %s", title, strings.TrimPrefix(what, "a "))
 	if field == "route" {

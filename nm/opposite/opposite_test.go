@@ -10,7 +10,7 @@ import (
 	"nmgre/testdata/want"
 )
 
-// The far end's line has what this host knows: the network behind this end, the options of the link
+// The far end's line has this host's facts: the network behind this end, the options of the link
 // that is there, and an MTU that fits. The network of the way to the far end is no part of it.
 func TestEnd(t *testing.T) {
 	near := nm.NewTunnel()

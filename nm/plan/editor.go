@@ -39,8 +39,8 @@ func newEditor(p nm.Profile, kept keep.Kept) *editor {
 	return &editor{profile: p, kept: kept, before: before, old: old}
 }
 
-// change lets change make its changes. Where root keeps something for another far end than the
-// profile's, it is moved only if change itself gives the far end: nobody may do that unawares.
+// change lets change make its changes. Where the kept routes and rules are for another far end than
+// the profile's, they move only if change itself gives the far end: nobody may do that unawares.
 func (e *editor) change(t *nm.Tunnel, change func(*nm.Tunnel) error) error {
 	if !e.isElsewhere() {
 		return change(t)
@@ -56,7 +56,7 @@ func (e *editor) change(t *nm.Tunnel, change func(*nm.Tunnel) error) error {
 	return nil
 }
 
-// isElsewhere says whether root keeps something for another far end than the profile's.
+// isElsewhere says whether the kept routes and rules are for another far end than the profile's.
 func (e *editor) isElsewhere() bool { return !e.kept.Empty() && e.kept.Remote != e.before.Remote }
 
 // plan reads the host, decides the open fields, and puts the plan together.

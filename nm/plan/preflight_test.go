@@ -379,7 +379,7 @@ func (k withoutMatch) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, e
 	return hop, err
 }
 
-// A path MTU that the kernel has cached expires, so it is told and not written down.
+// A path MTU that the kernel has cached expires, so a note has it, and the tunnel has not.
 func TestCachedPathMTU(t *testing.T) {
 	w, tunnel := fake.NewWorld(), fake.Simple(t)
 	p := w.Start()

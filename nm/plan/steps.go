@@ -240,7 +240,7 @@ func Covers(done, id string) bool {
 	return done == id && id != "" || done == StepRoute && KeptStep(id)
 }
 
-// KeptStep says whether the step with that ID sets something that root keeps.
+// KeptStep says whether the step with that ID sets a part that root keeps.
 func KeptStep(id string) bool {
 	return slices.Contains([]string{StepPin, StepRoute, StepRule, StepForward, StepSNAT, StepClamp, StepLink}, id)
 }

@@ -200,7 +200,7 @@ func Unled(t nm.Tunnel, held []kernel.HeldRule, more ...routes.Route) []Table {
 		}
 		table := Table{list[i].TableOrMain(), list[i].Dst.Addr().Is6()}
 		if apart(table.Number) && !led[table] && !ofVRF[table.IPv6] {
-			led[table] = true // it is told once
+			led[table] = true // one warning is enough
 			unled = append(unled, table)
 		}
 	}

@@ -72,7 +72,7 @@ func TestAssign(t *testing.T) {
 	}
 }
 
-// Tables that no rule leads to, and rules of others that decide before, are told.
+// Tables that no rule leads to, and rules of others that decide before, get a warning.
 func TestWarnings(t *testing.T) {
 	for name, test := range map[string]struct {
 		t    nm.Tunnel

@@ -53,7 +53,7 @@ func TestName(t *testing.T) {
 	}
 }
 
-// Each state of a port is told, and only the one that passes frames is good.
+// Each state of a port has its words, and only the one that passes frames is good.
 func TestJudge(t *testing.T) {
 	for _, c := range []struct {
 		link  kernel.Link

@@ -59,7 +59,7 @@ func whole(t *testing.T) nm.Tunnel {
 	return tunnel
 }
 
-// Each check that needs no packet names its cause, and each of these causes is told.
+// Each check that needs no packet names its cause, and each of these causes has a case.
 func TestSetupCauses(t *testing.T) {
 	told := make(map[string]bool)
 	for _, c := range []struct {

@@ -18,8 +18,8 @@ func running() wire.Settings {
 	return s
 }
 
-// Each change of a profile is told, with whether it needs a new link, unless it means nothing to a
-// tunnel that is up.
+// Each change of a profile is pending, with whether it needs a new link, unless it means nothing to
+// a tunnel that is up.
 func TestPending(t *testing.T) {
 	for _, c := range []struct {
 		name   string

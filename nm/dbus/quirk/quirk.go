@@ -10,7 +10,7 @@ import (
 	"nmgre/nm"
 )
 
-// Quirk is something that some versions of NetworkManager do and others do not.
+// Quirk is a behaviour that some versions of NetworkManager have and others have not.
 type Quirk struct {
 	Name string
 	// the first version that does it; the zero version when there is none before it

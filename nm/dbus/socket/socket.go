@@ -48,7 +48,7 @@ const shown = "REJECTED EXTERNAL\r\nOK 0\r\n"
 // begin is the last that godbus says of the handshake.
 const begin = "BEGIN\r\n"
 
-// Methods are the ways to authenticate that godbus needs, of which a [Conn] does all the work.
+// Methods are the ways to authenticate that godbus wants. A [Conn] does the work of all.
 var Methods = []dbus.Auth{external{}}
 
 type external struct{}

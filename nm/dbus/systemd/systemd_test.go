@@ -11,7 +11,7 @@ import (
 	"nmgre/nm/dbus/systemd"
 )
 
-// systemd reads its units again before it starts one. Its errors, and its silence, are told.
+// systemd reads its units again before it starts one. Its refusal, and its silence, are errors.
 func TestReload(t *testing.T) {
 	bus := dbustest.Start(t)
 	calls := func() (members []string) {

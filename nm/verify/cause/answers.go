@@ -8,7 +8,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// answersDropped is told of a far end that answers, where nobody on this host gets the answers.
+// answersDropped is for a far end that answers, where nobody on this host gets the answers.
 var answersDropped = row{
 	Cause: Cause{"answers-dropped", Likely, "the far end answers, and this host's firewall drops the answers as they come out of the tunnel",
 		"sudo tcpdump -ni NAME icmp or icmp6; sudo nft list ruleset (input)"},
@@ -16,7 +16,7 @@ var answersDropped = row{
 	tell: func(ev Evidence) said { return ev.droppedSaid() },
 }
 
-// repliesDropped is the same where something else gets through both ways.
+// repliesDropped is the same where other packets get through both ways.
 var repliesDropped = row{
 	Cause: answersDropped.Cause,
 	warns: true,
@@ -24,7 +24,7 @@ var repliesDropped = row{
 	tell:  func(ev Evidence) said { return ev.droppedSaid() },
 }
 
-// noAnswers is told to those who cannot hear the packets that come out of the tunnel. They may be
+// noAnswers is for those who cannot hear the packets that come out of the tunnel. They may be
 // answers that this host drops.
 var noAnswers = row{
 	Cause: Cause{NoAnswers, Likely, "packets come out of the tunnel, and no answer: the far end sends none, or this host drops them. Only root can hear which",
@@ -33,8 +33,8 @@ var noAnswers = row{
 	tell: func(ev Evidence) said { return ev.noAnswersSaid() },
 }
 
-// noReplies is the same where something gets through both ways. Refusals alone are no answers that
-// are dropped.
+// noReplies is the same where packets get through both ways. Refusals alone are no answers that are
+// dropped.
 var noReplies = row{
 	Cause: noAnswers.Cause,
 	warns: true,
@@ -48,7 +48,7 @@ var noReplies = row{
 	},
 }
 
-// answersCauses are told of packets that come out of the tunnel while nobody gets an answer.
+// answersCauses are for packets that come out of the tunnel while nobody gets an answer.
 var answersCauses = []row{answersDropped, repliesDropped, noAnswers, noReplies}
 
 // droppedSaid tells of answers that this host drops.

@@ -13,7 +13,7 @@ import (
 type Cause struct {
 	ID        string    // stable, such as "key-mismatch"; the JSON form of a check has it
 	Certainty Certainty // how far its evidence proves it
-	Means     string    // its meaning, and how it is told, in a sentence or two
+	Means     string    // its meaning, and how it shows, in a sentence or two
 	See       string    // how a person sees it: commands, joined by semicolons
 }
 
@@ -47,7 +47,7 @@ type row struct {
 	// stops says that nothing can leave this host. A new tunnel with such a cause is undone;
 	// anything else about the far end can be mended when the tunnel is there.
 	stops  bool
-	anyway bool // it is told although the far end answers
+	anyway bool // it counts although the far end answers
 	when   func(ev Evidence) bool
 	// counter is the kernel's counter that shows it, also among packets that get through; nil if
 	// there is none.

@@ -91,7 +91,7 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// A counter that grows is told although probes are answered.
+// A counter that grows is a finding although probes are answered.
 func TestOfCounters(t *testing.T) {
 	ev := tunnelTo("100.0.2.100")
 	ev.Probe.Received, ev.Grew = 2, kernel.Counters{TxPackets: 2, RxPackets: 2, RxCRCErrors: 1}

@@ -18,7 +18,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// Evidence is everything that the cause of a fault is told from.
+// Evidence has all the facts by which the cause of a fault is found.
 type Evidence struct {
 	Tunnel     nm.Tunnel     // as it should be
 	Name       string        // for nmgre's own commands

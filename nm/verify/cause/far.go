@@ -105,7 +105,7 @@ var innerCauses = []row{
 	},
 }
 
-// aliveCauses are told of a far end whose packets come in, with nothing wrong about them.
+// aliveCauses are for a far end whose packets come in, with nothing wrong about them.
 var aliveCauses = []row{
 	{
 		Cause: Cause{"sibling-takes", Likely, "another tunnel here takes the packets: it has the same addresses and key, and is bound to the device they come in by",

@@ -9,7 +9,7 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// peerHere are told of a host that has the far end's inner address itself.
+// peerHere are the causes on a host that has the far end's inner address itself.
 var peerHere = []row{
 	{
 		Cause: Cause{"peer-address-here", Proved, "this host itself has the far end's inner address: its own kernel answers for the far end, and nothing goes into the tunnel",

@@ -8,8 +8,8 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// otherMode is told of a far end whose tunnel is of the other kind. This host may have such a
-// tunnel that is down.
+// otherMode is for a far end whose tunnel is of the other kind. This host may have such a tunnel
+// that is down.
 var otherMode = row{
 	Cause: Cause{"mode-mismatch", Likely, "one end's tunnel carries Ethernet frames (gretap), and the other end's IP packets (gre)",
 		"sudo tcpdump -ni any -v proto 47 (TEB is Ethernet); ip -d link show dev NAME"},

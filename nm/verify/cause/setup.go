@@ -34,7 +34,7 @@ var morePeersCauses = []row{
 		"ping -I NAME PEER; there: ip address show"}},
 }
 
-// routeElsewhere is told of the tunnel's routes, and of an address behind the far end.
+// routeElsewhere is for the tunnel's routes, and for an address behind the far end.
 var routeElsewhere = Cause{RouteElsewhere, Proved, "packets for the tunnel take another way: a more specific route, a lower metric or a rule decides, or none leads there",
 	"ip route get DESTINATION; ip rule"}
 

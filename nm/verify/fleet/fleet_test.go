@@ -280,7 +280,7 @@ func TestFails(t *testing.T) {
 	}
 }
 
-// The progress is told after each tunnel.
+// Done gets the progress after each tunnel.
 func TestProgress(t *testing.T) {
 	var told []int
 	verified(t, hub(t, 30).Start(), fleet.Options{Done: func(done, total int) {
