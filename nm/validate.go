@@ -144,7 +144,7 @@ func familyProblem(m gre.Mode, field string, a netip.Addr) *fault.Error {
 	if m.IPv6Outer() {
 		carrier, family = family, carrier
 	}
-	return fault.Invalid(field, fmt.Sprintf("use --mode %s, or an address of the other family", proposed),
+	return fault.Invalid(field, fmt.Sprintf("use --mode %s, or %s", proposed, map[bool]string{true: "--local auto, which finds this end's own", false: "an address of the other family"}[field == "local"]),
 		"%s is an %s address, and mode %s needs %s", fault.Printable(a.String()), family, m, carrier)
 }
 

@@ -25,7 +25,7 @@ type Zones interface {
 
 // Resolver looks up the names of hosts. Package adapters of cmd/nmgre implements it.
 type Resolver interface {
-	// Resolve returns the addresses of a host of that name: its IPv6 addresses (AAAA) if v6 is set,
-	// and its IPv4 addresses (A) if not. They are as the answer has them, and trusted by nobody.
+	// Resolve returns the addresses of a host of that name, trusted by nobody: IPv6 (AAAA) if v6 is
+	// set, else IPv4 (A). A name without any has no error. It fails if nobody could be asked.
 	Resolve(ctx context.Context, name string, v6 bool) ([]netip.Addr, error)
 }

@@ -12,7 +12,6 @@ import (
 	"nmgre"
 	"nmgre/cmd/nmgre/adapters"
 	"nmgre/cmd/nmgre/follow"
-	"nmgre/cmd/nmgre/values"
 	"nmgre/nm"
 	"nmgre/nm/resolve"
 	"nmgre/routes/fault"
@@ -21,7 +20,6 @@ import (
 // readPeer reads --peer: an address, a name, which is looked up, NAME=ADDRESS, or in an edit auto,
 // which looks the tunnel's own name up again.
 func (f *createFlags) readPeer(t *nm.Tunnel, a *app) error {
-	const hint = "give the far end's outer address, such as --peer 203.0.113.2, or its name"
 	asked, isName, err := resolve.Parse(f.peer)
 	switch {
 	case err != nil:
@@ -32,8 +30,11 @@ func (f *createFlags) readPeer(t *nm.Tunnel, a *app) error {
 		asked = resolve.Asked{Name: t.PeerName, Present: t.Remote}
 	case !isName:
 		t.PeerName, t.Follow = "", false
-		t.Remote, err = values.Addr("peer", f.peer, hint)
-		return err
+		var bad *fault.Error
+		if t.Remote, bad = resolve.Address(f.peer); bad != nil {
+			return bad
+		}
+		return nil
 	}
 	asked.V6, asked.Own = t.Mode.IPv6Outer(), a.ownAddresses()
 	found, err := resolve.Peer(a.context(), a.resolver, asked)
@@ -143,7 +144,7 @@ func (f *createFlags) readEnds(t *nm.Tunnel, given func(flag string) bool) {
 
 // followCommand makes the command that moves tunnels to where the names of their far ends lead now.
 func (a *app) followCommand() *cobra.Command {
-	return follow.Command(follow.App{Err: a.stderr, WithHost: a.withHost, Watch: a.watch, Own: a.ownAddresses, OneName: oneName, Complete: a.completeNames})
+	return follow.Command(follow.App{Err: a.stderr, WithHost: a.withHost, Watch: a.watch, Own: a.ownAddresses, Begun: begun, OneName: oneName, Complete: a.completeNames})
 }
 
 // changesProbe says whether --no-probe changes the profile.

@@ -64,8 +64,14 @@ func TestPeerByName(t *testing.T) {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)
 	}
 	names["gw"] = nil
-	if o := w.withNames(names, "follow", "--all"); o.code != exitInvalid || !strings.Contains(o.stderr, "nmgre: gre1: peer: gw has no IPv4 address (A)") {
+	if o := w.withNames(names, "follow", "--all"); o.code != exitFailed || !strings.Contains(o.stderr, "nmgre: gre1: peer: gw has no IPv4 address (A)") {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
+	names["gw"] = []netip.Addr{{}}
+	for _, args := range [][]string{{"follow", "--all"}, {"follow", "gre1"}, create("gw"), {"edit", "gre1", "--peer", "auto"}} {
+		if o := w.withNames(names, args...); o.code != exitFailed || !strings.Contains(o.stderr, "peer: gw could not be looked up: no name server of this host answered the question: server misbehaving\nhint: see whether they answer: getent ahosts gw;") {
+			t.Errorf("%v: exit %d\n%s", args, o.code, o.stderr)
+		}
 	}
 	for _, args := range [][]string{{"follow"}, {"follow", "gre1", "--all"}} {
 		if o := w.run(args...); o.code != exitInvalid {

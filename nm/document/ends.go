@@ -1,6 +1,7 @@
 package document
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -38,6 +39,30 @@ func (d *Document) Tunnels(name string) ([]Tunnel, error) {
 		p.refuse(d.hosts[at].line, "hosts", "", "a host has at most %d tunnels, and these are %d", maxTunnels, len(tunnels))
 	}
 	return tunnels, p.err()
+}
+
+// maxToldEnds is how many problems of ends are told. More are not read by a person.
+const maxToldEnds = 20
+
+// CheckEnds looks at the ends of every host, and returns what [Document.Tunnels] would refuse of
+// each, with the host's name, and without what is told of another host already.
+func (d *Document) CheckEnds() error {
+	var told []error
+	seen := make(map[string]bool)
+	for _, host := range d.Hosts() {
+		_, err := d.Tunnels(host)
+		for _, one := range fault.Split(err) {
+			if seen[one.Error()] {
+				continue
+			}
+			seen[one.Error()] = true
+			told = append(told, &fault.Error{What: "host " + fault.Printable(host), Err: one})
+			if len(told) == maxToldEnds {
+				return errors.Join(told...)
+			}
+		}
+	}
+	return errors.Join(told...)
 }
 
 // proto has the settings that all ends of a host's part of one link share.

@@ -373,8 +373,11 @@ func readPeer(_ *parser, t *nm.Tunnel, v []string) (err error) {
 		t.PeerName, t.Remote = asked.Name, asked.Chosen
 		return nil
 	}
-	t.Remote, err = parseAddr("peer", v[0], "give the far end's outer address, such as 203.0.113.2, or its name")
-	return err
+	var bad *fault.Error
+	if t.Remote, bad = resolve.Address(v[0]); bad != nil {
+		return bad
+	}
+	return nil
 }
 
 func writePeer(t nm.Tunnel) []string {

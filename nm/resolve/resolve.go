@@ -6,6 +6,7 @@ package resolve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -63,7 +64,8 @@ func Peer(ctx context.Context, r nm.Resolver, asked Asked) (netip.Addr, error) {
 }
 
 // Lookup returns the addresses that the name stands for and that a far end can have, sorted, each
-// once. It fails if there is none.
+// once. It fails with [fault.ErrInvalid] if there is none. Where the name servers fail, it fails
+// without that.
 func Lookup(ctx context.Context, r nm.Resolver, asked Asked) ([]netip.Addr, error) {
 	const hint = "check the name, and the name servers of this host, or give the far end's address"
 	if r == nil {
@@ -76,7 +78,7 @@ func Lookup(ctx context.Context, r nm.Resolver, asked Asked) ([]netip.Addr, erro
 		return nil, fault.Interrupted(ctx.Err())
 	}
 	if err != nil {
-		return nil, &fault.Error{Kind: fault.ErrInvalid, Field: "peer", What: fmt.Sprintf("%s has no %s", asked.Name, asked.records()), Hint: hint, Err: plain(err)}
+		return nil, unanswered(looking, asked, err)
 	}
 	usable, why := asked.usable(answers)
 	if len(usable) == 0 {
@@ -85,8 +87,16 @@ func Lookup(ctx context.Context, r nm.Resolver, asked Asked) ([]netip.Addr, erro
 	return usable, nil
 }
 
-// plain makes the text of a resolver's error safe to show.
-func plain(err error) error { return fmt.Errorf("%s", fault.Printable(err.Error())) }
+// unanswered is the error of a name that nobody could look up. Nothing is wrong with the request:
+// the name may have an address.
+func unanswered(looking context.Context, asked Asked, err error) error {
+	failed := &fault.Error{Field: "peer", What: asked.Name + " could not be looked up: no name server of this host answered the question", Hint: "see whether they answer: getent ahosts " + asked.Name + "; or give the far end's address",
+		Err: errors.New(fault.Printable(err.Error()))}
+	if looking.Err() != nil {
+		failed.Kind, failed.What = fault.ErrTimeout, fmt.Sprintf("%s could not be looked up within %s", asked.Name, Patience)
+	}
+	return failed
+}
 
 // records names the kind of address that is asked for.
 func (a Asked) records() string {

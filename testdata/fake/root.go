@@ -482,7 +482,8 @@ func (p *Process) ZoneNames(ctx context.Context) (names []string, err error) {
 	return names, err
 }
 
-// Resolve implements [nm.Resolver].
+// Resolve implements [nm.Resolver]. A name with one address that is not valid is one that no name
+// server answers for.
 func (p *Process) Resolve(ctx context.Context, name string, v6 bool) (list []netip.Addr, err error) {
 	err = p.call(ctx, "Resolve", func() error {
 		for _, a := range p.Names[name] {
@@ -490,8 +491,8 @@ func (p *Process) Resolve(ctx context.Context, name string, v6 bool) (list []net
 				list = append(list, a)
 			}
 		}
-		if len(list) == 0 {
-			return errors.New("no such host")
+		if len(p.Names[name]) == 1 && !p.Names[name][0].IsValid() {
+			return errors.New("server misbehaving")
 		}
 		return nil
 	})

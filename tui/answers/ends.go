@@ -106,7 +106,7 @@ func (r *reader) peer() {
 	if !isName {
 		var bad *fault.Error
 		t.PeerName = ""
-		t.Remote, bad = parseAddr("peer", text, "give the far end's outer address, such as 203.0.113.2, or its name")
+		t.Remote, bad = resolve.Address(text)
 		r.fail(a.get("peer"), bad)
 		return
 	}

@@ -19,7 +19,11 @@ func (Resolver) Resolve(ctx context.Context, name string, v6 bool) ([]netip.Addr
 	}
 	list, err := net.DefaultResolver.LookupNetIP(ctx, network, name)
 	var noAddress *net.AddrError
-	if errors.As(err, &noAddress) { // it has addresses of the other family only
+	var failed *net.DNSError
+	switch {
+	case errors.As(err, &noAddress): // it has addresses of the other family only
+		return nil, nil
+	case errors.As(err, &failed) && failed.IsNotFound:
 		return nil, nil
 	}
 	return list, err

@@ -47,6 +47,9 @@ func (a App) plan(run planRun) error {
 		return err
 	}
 	if run.end == "" && len(d.Hosts()) > 0 {
+		if err := d.CheckEnds(); err != nil {
+			return err
+		}
 		return a.printLinks(d, run.json)
 	}
 	tunnels, err := d.Tunnels(run.end)

@@ -101,6 +101,37 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
+// What each host's part refuses, the whole plan refuses, too, and says once of which host.
+func TestPlanRefusesEnds(t *testing.T) {
+	const hosts = "hosts:\n  paris: {outer: 192.0.2.1}\n  rome: {outer: \"2001:db8::2\"}\n  oslo: {outer: 192.0.2.3}\n"
+	for text, want := range map[string]string{
+		"links:\n  - full: all\n":                                           "host paris: addresses: line 6: the link between paris and rome has no inner addresses",
+		"pool: 172.31.0.0/16\nlinks:\n  - full: all\n":                      "host paris: peer: line 7: 2001:db8::2 is an IPv6 address, and mode gre needs IPv4",
+		"pool: 172.31.0.0/16\nlinks:\n  - {between: [paris, oslo]}\n":       "",
+		"pool: 172.31.0.0/16\nlinks:\n  - {full: [paris, oslo], mtu: 60}\n": "mtu",
+	} {
+		_, _, err := run(nil, hosts+text, "plan", "-f", "-")
+		if want == "" {
+			if err != nil {
+				t.Errorf("%v\n%s", err, text)
+			}
+			continue
+		}
+		if !errors.Is(err, fault.ErrInvalid) || !strings.Contains(err.Error(), want) || len(fault.Hints(err)) == 0 {
+			t.Errorf("%v, want %s\n%s", err, want, text)
+			continue
+		}
+		seen := make(map[string]bool)
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			_, rest, _ := strings.Cut(line, ": ")
+			if seen[rest] {
+				t.Errorf("told twice: %s", line)
+			}
+			seen[rest] = true
+		}
+	}
+}
+
 // The document that the help shows is right: each of its two.
 func TestExample(t *testing.T) {
 	one, two, found := strings.Cut(Example, "\n\n")

@@ -23,6 +23,7 @@ type App struct {
 	WithHost func(context.Context, func(*nmgre.Host) error) error
 	Watch    func() func()       // starts the process that undoes the work of a killed command
 	Own      func() []netip.Addr // this host's addresses
+	Begun    func(error) error   // marks an error as one of a request that was valid
 	OneName  cobra.PositionalArgs
 	Complete cobra.CompletionFunc
 }
@@ -103,5 +104,5 @@ func (a App) follow(ctx context.Context, host *nmgre.Host, name string, dryRun b
 			fmt.Fprintf(a.Err, "nmgre: %s: "+done+", where %s leads now\n", called, p.Tunnel.Remote, moved, fault.Printable(p.Tunnel.PeerName))
 		}
 	}
-	return errors.Join(errs...)
+	return a.Begun(errors.Join(errs...))
 }
