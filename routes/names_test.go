@@ -12,7 +12,7 @@ import (
 	"nmgre/routes/fault"
 )
 
-// iproute2's files, as a host may have them.
+// nameFiles are iproute2's files, as a host may have them.
 var nameFiles = fstest.MapFS{
 	"usr/share/iproute2/rt_tables":           {Data: []byte("#\n# reserved values\n#\n255\tlocal\n254\tmain\n253\tdefault\n0\tunspec\n100 vpn\n101 old\n")},
 	"usr/lib/iproute2/rt_tables":             {Data: []byte("101 lib\n")},
@@ -83,8 +83,7 @@ func TestReadRouteNamesOfNoHost(t *testing.T) {
 	}
 }
 
-// TestReadRouteNamesBadLines that iproute2 would not have written are left out, and take nothing
-// along.
+// Lines that iproute2 would not have written are left out, and take no other along.
 func TestReadRouteNamesBadLines(t *testing.T) {
 	for _, line := range []string{
 		"", "#", "100", "vpn", "vpn 100", "-1 minus", "0 zero", "4294967296 big", "0x100000000 big", "100 vpn more", "100 #vpn", "100 7", "100 0x7", "100 010",

@@ -224,7 +224,7 @@ func (leakyGateway) OuterRules(_ context.Context, p keep.OuterPackets) (keep.Out
 	return keep.OuterRules{Obstacles: []keep.OuterObstacle{{Ruling: r}}}, nil
 }
 
-// Whatever is private on a host, none of it gets into a report, also where it is all wrong.
+// No private name or address of a host gets into a report, also where every call fails.
 func TestDoctorKeepsSecrets(t *testing.T) {
 	w := newWorld(t)
 	w.must("create", "--name", "toacme", "--peer", "198.51.100.77", "--address", "172.29.77.1/30", "--no-probe", "--route", "10.77.0.0/16 nexthop via 172.29.77.2 nexthop dev toacme weight 2")

@@ -24,7 +24,7 @@ const officesText = `tunnels:
     ttl: 9
 `
 
-// applyText runs apply for a document.
+// apply runs apply for a document.
 func (w *world) apply(text string, args ...string) outcome {
 	w.t.Helper()
 	w.stdin = strings.NewReader(text)

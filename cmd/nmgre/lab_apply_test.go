@@ -115,7 +115,7 @@ func TestLabApply(t *testing.T) {
 		t.Errorf("%v, and the link is %s", form.Diff, got)
 	}
 
-	// an error in the middle takes everything back: ap9 has an address that the kernel refuses
+	// an error in the middle undoes everything: ap9 has an address that the kernel refuses
 	before := host.Snapshot(t)
 	wrong := strings.Replace(labDocument, "addresses: [172.20.1.1/30]", "addresses: [172.20.1.1/30]\n    mtu: 1300", 1) +
 		"  - {name: ap8, peer: 100.0.2.100, key: 8, addresses: 172.20.8.1/30}\n  - {name: ap9, peer: 100.0.2.100, key: 9, addresses: 172.20.9.1/30, snat: 10.30.3.0/24=masquerade, parent: nosuchdev}\n"
@@ -125,7 +125,7 @@ func TestLabApply(t *testing.T) {
 	}
 	mustEqual(t, "after an impossible parent", before, host.Snapshot(t))
 
-	// when everything is up, nobody confirms it: everything goes back
+	// when everything is up, nobody confirms it: everything is undone
 	wrong = strings.Replace(wrong, ", parent: nosuchdev", "", 1)
 	if err := os.WriteFile(filepath.Join(host.Root(), "root", "apply.yaml"), []byte(wrong), 0o600); err != nil {
 		t.Fatal(err)

@@ -2,7 +2,7 @@ package main
 
 import "slices"
 
-// The far end's own traffic. Faults of the far end show in its packets.
+// farPings is the far end's own traffic. Faults of the far end show in its packets.
 const farPings = "ping -n -q -i 0.2 -I gre1 172.16.0.1"
 
 // farOptions are those of a whole tunnel's link. ip leaves the other options alone.

@@ -16,7 +16,7 @@ import (
 
 // Edits of existing tunnels, with ip, nmcli and ping as the witnesses.
 
-// joined makes both ends of the tunnel between the LANs.
+// joinEnds makes both ends of the tunnel between the LANs.
 func joinEnds(t *testing.T) {
 	t.Helper()
 	for _, e := range []end{left, right} {

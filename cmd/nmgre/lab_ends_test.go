@@ -114,7 +114,7 @@ func property(t *testing.T, name string) string {
 	return strings.TrimSpace(lab.Linux1.Run(t, "nmcli", "-g", name, "connection", "show", "gre1"))
 }
 
-// outlives checks something after nmcli down and up, a restart of NetworkManager, and a reboot.
+// outlives calls check after nmcli down and up, a restart of NetworkManager, and a reboot.
 func outlives(t *testing.T, check func(when string)) {
 	t.Helper()
 	nmcli(t, "connection down gre1")

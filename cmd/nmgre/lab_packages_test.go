@@ -127,7 +127,7 @@ func readRoot(t *testing.T, host lab.Host, path string) []byte {
 	return text
 }
 
-// makeKeptTunnel makes both ends; root keeps something of each kind for linux1's.
+// makeKeptTunnel makes both ends; linux1's has a kept part of every kind.
 func makeKeptTunnel(t *testing.T) {
 	t.Helper()
 	nmgreOn(t, lab.Linux2, exitDone, right.create("--no-probe")...)

@@ -53,7 +53,7 @@ func kill9(t *testing.T, host lab.Host, word string) {
 	}
 }
 
-// ends returns how many of both ends are there, saved or not.
+// endsThere returns how many of both ends are there, saved or not.
 func endsThere(t *testing.T) (there int, state string) {
 	t.Helper()
 	for _, host := range []lab.Host{lab.Linux1, lab.Linux2} {

@@ -74,7 +74,7 @@ var startStates = map[string]func(*testing.T){
 		tun0ByHand(t)
 		sshd(t)
 		firewall(t)
-		lab.Linux1.Run(t, "mkdir", "/etc/nmgre") // there once something is kept
+		lab.Linux1.Run(t, "mkdir", "/etc/nmgre") // there once root has a kept file
 	},
 }
 

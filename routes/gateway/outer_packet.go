@@ -193,7 +193,7 @@ func (o *outer) exempt(sure bool) {
 	}
 }
 
-// sets notes an expression that sets something of the packet.
+// sets notes that an expression gives the packet a mark.
 func (w *walk) sets(e *expr.Meta) {
 	if w.outer != nil && e.SourceRegister && e.Key == expr.MetaKeyMARK {
 		w.outer.marked = true

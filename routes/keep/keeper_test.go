@@ -24,8 +24,8 @@ import (
 	"nmgre/testdata/want"
 )
 
-// two returns a host with two tunnels that root keeps something of every kind for. prepare is
-// called before they are made.
+// two returns a host with two tunnels, each with a kept part of every kind. prepare is called
+// before they are made.
 func two(t *testing.T, prepare ...func(w *fake.World)) *fake.World {
 	t.Helper()
 	w := fake.NewWorld()
@@ -81,7 +81,7 @@ func onceBroken(p *fake.Process, method string, n int) {
 	}
 }
 
-// One thing that cannot be done keeps nothing else from being done, and is told.
+// A failure of one step keeps no other from being taken, and is told.
 func TestConvergeGoesOn(t *testing.T) {
 	for _, c := range []struct {
 		method string

@@ -152,7 +152,7 @@ func BenchmarkSyncRatios(b *testing.B) {
 	b.ReportMetric(median(first.wall), "s/first")
 }
 
-// times are how long something took, in several rounds.
+// times are the durations of one side, in several rounds.
 type times struct{ wall, processor []time.Duration }
 
 func (m *times) measure(b *testing.B, f func()) {

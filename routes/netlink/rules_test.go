@@ -51,7 +51,7 @@ func (ns *namespace) own() []rule.Rule {
 	return list
 }
 
-// sync sets the rules, and checks how many were added and removed.
+// syncRules sets the rules, and checks how many were added and removed.
 func (ns *namespace) syncRules(list []rule.Rule, added, removed int) {
 	ns.T.Helper()
 	result, err := ns.kernel.SyncRules(ns.T.Context(), list, false)

@@ -108,7 +108,7 @@ func TestSettledIsRemoved(t *testing.T) {
 	}
 }
 
-// As long as something is tried, nothing can be noted.
+// As long as a trial goes on, nothing can be noted.
 func TestSettledNotWhileTried(t *testing.T) {
 	s, _ := newSettled(t)
 	if _, err := s.Try(context.Background(), kept(uuidA, 5), false); err != nil {

@@ -164,7 +164,7 @@ func (s *Store) UnitMissing() error {
 		Hint: "set it up: sudo nmgre install-hook", Err: err}
 }
 
-// isUnitLinked reports whether there is something at the place of each link.
+// isUnitLinked reports whether there is a file at the place of each link.
 func (s *Store) isUnitLinked() bool {
 	return !slices.ContainsFunc(unitLinks(), func(link string) bool {
 		_, err := os.Lstat(s.path(link))

@@ -63,7 +63,7 @@ func (k *rootFiles) current(uuid string) (keep.Kept, bool) {
 	return kept, ok
 }
 
-// uuids returns the tunnels that something is kept or tried for.
+// uuids returns the tunnels that have a kept file or a trial.
 func (k *rootFiles) uuids() []string {
 	list := slices.Collect(maps.Keys(k.Files))
 	for uuid, t := range k.trials {

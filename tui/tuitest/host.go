@@ -129,7 +129,7 @@ func (f *Host) WithTunnels() *Host {
 	return f
 }
 
-// KeepSome has root keep something for the first tunnel, though the hook is missing.
+// KeepSome gives the first tunnel a kept part, though the hook is missing.
 func (f *Host) KeepSome() {
 	f.Tunnels[0].Kept = keep.Kept{Routes: []routes.Route{{Dst: Prefix("10.30.0.0/16")}}, SNAT: []keep.SNAT{{Dst: Prefix("10.10.100.0/24")}},
 		Forward: []string{"gre1", "lan0"}, ClampMSS: true}

@@ -30,7 +30,7 @@ func Findings(th draw.Theme, v View, width int) []draw.Line {
 	return append(out, rest(th, v, width)...)
 }
 
-// finding is a check that found something, with its certainty and its remedy.
+// finding draws a check that fails or warns, with its certainty and its remedy.
 func finding(th draw.Theme, v View, c verify.Check, width int, first bool) []draw.Line {
 	glyph, st := th.Verdict(c.Status)
 	if c.Status == verify.Fail && c.Certainty == verify.Likely {

@@ -1,6 +1,6 @@
 // Package far makes and verifies both ends of a tunnel: the commands pair, verify --far and
-// far-end. The near end starts nmgre on the other host by ssh, and the two talk as package nm/pair
-// has it. Whatever is decided about both ends is decided there; this package carries it out with
+// far-end. The near end starts nmgre on the other host by ssh, and the two talk in the messages of
+// package nm/pair. That package decides about both ends; this one carries the decisions out with
 // the verbs.
 //
 // # All or nothing, with two hosts

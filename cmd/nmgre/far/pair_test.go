@@ -233,7 +233,7 @@ func (n *wired) nearOf(t *testing.T, h *nmgre.Host, dial func(context.Context) (
 		Tell:    func(line string) { *told = append(*told, line) }}
 }
 
-// with returns the lines of a host that are about tunnels.
+// tunnels returns the lines of a host that are about tunnels.
 func tunnels(w *fake.World) string {
 	var b strings.Builder
 	for line := range strings.Lines(w.String()) {
@@ -329,7 +329,7 @@ func TestPairCutAtEachMessage(t *testing.T) {
 	}
 }
 
-// cutAt reports whether both ends are there then.
+// cutAt lets the fault happen, and reports whether both ends are there afterwards.
 func cutAt(t *testing.T, c cut) (both bool) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -42,8 +42,8 @@ func (r *shipment) writeChangelogs() error {
 	return nil
 }
 
-// A heading of a release, such as "## [1.2.0] - 2026-12-01", or of the changes that are not
-// released yet.
+// heading matches one of a release, such as "## [1.2.0] - 2026-12-01", or of the changes that are
+// not released yet.
 var heading = regexp.MustCompile(`^## \[([^\]]+)\](?: - ([0-9]{4}-[0-9]{2}-[0-9]{2}))?$`)
 
 // readChangelog reads the entries of CHANGELOG.md. The changes that are not released yet are those

@@ -23,7 +23,7 @@ import (
 	"nmgre/cmd/nmgre/release"
 )
 
-// Formats are the kinds of packages, by nfpm's names.
+// formats are the kinds of packages, by nfpm's names.
 var formats = []string{"deb", "rpm", "apk"}
 
 func main() {
