@@ -98,7 +98,7 @@ func TestFirstThingsFirst(t *testing.T) {
 	d := drive(t, tuitest.New().WithTunnels(), Options{}, 80, 60)
 	shown := d.keys("v", "enter", "i").must("warn probe", "pass profile").screen()
 	if strings.Index(shown, "warn probe") > strings.Index(shown, "pass profile") {
-		t.Errorf("the warning is below what passes:\n%s", shown)
+		t.Errorf("the warning is below the checks that pass:\n%s", shown)
 	}
 	d = drive(t, tuitest.New().WithTunnels(), Options{}, 80, 24)
 	d.must("q quit")

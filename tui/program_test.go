@@ -184,7 +184,7 @@ func (p *terminal) ended(code int) {
 		p.t.Fatal(err)
 	}
 	if *after != p.before {
-		p.t.Errorf("the terminal's modes are not what they were: %+v, want %+v", *after, p.before)
+		p.t.Errorf("the terminal's modes have changed: %+v, want %+v", *after, p.before)
 	}
 	// its last output may still be under way
 	until := time.Now().Add(5 * time.Second)
@@ -377,7 +377,7 @@ func TestProgramConfirmsOnTheLentTerminal(t *testing.T) {
 	p.wait(lentAsk)
 	time.Sleep(300 * time.Millisecond)
 	if strings.Contains(p.written(), "gre1 is down") {
-		t.Fatal("it took what was typed before the question")
+		t.Fatal("it took keys typed before the question")
 	}
 	p.write("\n")
 	p.wait("gre1 is down")
@@ -431,7 +431,7 @@ func TestPlainOnATerminal(t *testing.T) {
 			p.waitErr(question)
 			time.Sleep(200 * time.Millisecond)
 			if strings.Contains(p.said(), "gre1 is down") || strings.Count(p.said(), "What now?") > 1 {
-				t.Fatalf("it took what was typed before the question: %q", p.said())
+				t.Fatalf("it took keys typed before the question: %q", p.said())
 			}
 			p.write(tc.answer)
 			if tc.want != "" {

@@ -162,7 +162,7 @@ func TestREADMEShowsWhatRuns(t *testing.T) {
 			indented.WriteString("    " + line)
 		}
 		if !strings.Contains(string(page), indented.String()) {
-			t.Errorf("%s has not what is in %s", c.file, c.name)
+			t.Errorf("%s lacks the text of %s", c.file, c.name)
 		}
 		if n := strings.Count(string(shown), "\n"); n > 10 {
 			t.Errorf("%s has %d lines", c.name, n)

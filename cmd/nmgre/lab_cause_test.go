@@ -205,7 +205,7 @@ func (row causeRow) mustNotLie(t *testing.T, who string, report toldJSON) {
 	}
 	for _, c := range report.checks {
 		if c.ID == row.unproved && c.Status == "pass" && c.Certainty == "proved" {
-			t.Errorf("%s: what is not so passes as proved: %s\n%s", who, c, c.text)
+			t.Errorf("%s: a check that must not pass as proved does: %s\n%s", who, c, c.text)
 		}
 	}
 	if row.lost && report.Verdict == "pass" {
@@ -323,7 +323,7 @@ func (row causeRow) try(t *testing.T, unprivileged bool) causeLine {
 		t.Logf("it says: %s", line.said.text)
 		row.judge(t, report)
 		if mend := line.said.Facts.MendHere; mend != "" && row.mend == "" && row.unmended == "" {
-			t.Errorf("nobody types what mends it: %s", mend)
+			t.Errorf("nobody types the command that mends it: %s", mend)
 		}
 		if row.mend != "" {
 			row.typeHint(t, line.said, lab.Linux1, row.mend, line.said.Facts.MendHere)

@@ -135,7 +135,7 @@ func TestLabBridgePort(t *testing.T) {
 	if r := nmgreOn(t, lab.Linux1, exitInvalid, "create", "--mode", "gretap", "--peer", lab.Linux2WAN, "--controller", "eth0"); !strings.Contains(r.Stderr, "eth0 is no bridge") {
 		t.Errorf("eth0: %s", r)
 	}
-	mustEqual(t, "after what is refused", before, withoutTimers(snapshot(t, lab.Linux1)))
+	mustEqual(t, "after a refusal", before, withoutTimers(snapshot(t, lab.Linux1)))
 	r := nmgreOn(t, lab.Linux1, exitDone, "create", "--name", "gretap1", "--mode", "gretap", "--peer", lab.Linux2WAN, "--controller", "br0", "--mac", "02-00-5E-10-00-01")
 	if !strings.Contains(r.Stderr, "the bridge br0 gets the smallest MTU of its ports, 1462") || !strings.Contains(r.Stdout, "port of br0, mtu 1462") {
 		t.Errorf("create says\n%s", r)
@@ -228,7 +228,7 @@ func TestLabEncapLimit(t *testing.T) {
 		if !strings.Contains(r.Stderr, "encap-limit: NetworkManager 1.42") || !strings.Contains(r.Stderr, "NetworkManager 1.44 or later") {
 			t.Errorf("the error does not name the version: %s", r)
 		}
-		mustEqual(t, "after what is refused", before, snapshot(t, lab.Linux1))
+		mustEqual(t, "after a refusal", before, snapshot(t, lab.Linux1))
 		return
 	}
 	r := nmgreOn(t, lab.Linux1, exitDone, words(lab.Linux2WAN6, "172.16.2.1/30")...)
@@ -278,7 +278,7 @@ func TestLabBridgeByHand(t *testing.T) {
 	if !strings.Contains(r.Stderr, "hint: NetworkManager brings up ports only of a bridge that it runs itself; give the bridge a profile: nmcli connection add type bridge con-name BRIDGE") {
 		t.Errorf("create says\n%s", r)
 	}
-	mustEqual(t, "after what failed", before, withoutTimers(snapshot(t, lab.Linux1)))
+	mustEqual(t, "after a failure", before, withoutTimers(snapshot(t, lab.Linux1)))
 	lab.Linux1.Run(t, "sh", "-c", "nmcli connection add type bridge con-name br9 ifname br9 ipv4.method disabled ipv6.method disabled && nmcli connection up br9")
 	nmgreOn(t, lab.Linux1, exitDone, words...)
 	mustHaveLink(t, "with a profile", lab.Linux1, "gretap1", []string{"master br9"}, nil)

@@ -74,7 +74,7 @@ func TestLabEditStaysUp(t *testing.T) {
 		}
 		addresses, routes := lab.Linux1.Run(t, "ip", "addr", "show", "dev", "gre1"), lab.Linux1.Run(t, "ip", "route", "show", "dev", "gre1")
 		if !strings.Contains(addresses, "172.31.0.1/24") || !strings.Contains(routes, "10.200.0.0/16") {
-			t.Errorf("%v: what others had set is gone:\n%s%s", args, addresses, routes)
+			t.Errorf("%v: an address or route of others is gone:\n%s%s", args, addresses, routes)
 		}
 		if has := strings.Contains(addresses, "172.17.0.1/24"); has != (strings.Contains(strings.Join(args, " "), "172.17.0.1/24") || args[0] == "--route" || args[0] == "--autoconnect=false") {
 			t.Errorf("%v: the addresses are\n%s", args, addresses)

@@ -263,7 +263,7 @@ func TestLabPeerName(t *testing.T) {
 	nmgreOn(t, lab.Linux2, exitDone, right.create("--no-probe")...)
 	r := nmgreOn(t, lab.Linux1, exitDone, create("gw.test")...)
 	if !strings.Contains(r.Stderr, "gw.test is 100.0.2.100: NetworkManager holds the address only") {
-		t.Errorf("it does not say what it found: %s", r)
+		t.Errorf("it does not name the address that it found: %s", r)
 	}
 	if got := remembered(t); !strings.Contains(got, "nmgre.peer-name") || !strings.Contains(got, "gw.test") {
 		t.Errorf("the profile does not remember the name: %q", got)

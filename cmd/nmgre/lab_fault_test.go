@@ -42,7 +42,7 @@ func nmcli(t *testing.T, words string) {
 // withoutKept checks that linux1's kernel has none of the kept routes and SNAT rules.
 func withoutKept(t *testing.T, when string) {
 	t.Helper()
-	eventually(t, when+": nothing of what is kept is in the kernel", func() bool {
+	eventually(t, when+": no kept route and no SNAT rule is in the kernel", func() bool {
 		return ownRoutes(t, lab.Linux1) == "" && !strings.Contains(lab.Linux1.Run(t, "nft", "list", "ruleset"), "snat to")
 	})
 }
@@ -121,7 +121,7 @@ func TestLabHostChanges(t *testing.T) {
 		lab.Linux1.Run(t, "cp", "-p", file, "/var/tmp/gre1")
 		defer lab.Linux1.Run(t, "rm", "/var/tmp/gre1")
 		nmcli(t, "connection delete gre1")
-		eventually(t, "the hook has removed what was kept", func() bool {
+		eventually(t, "the hook has removed the kept file", func() bool {
 			files, _ := filepath.Glob(filepath.Join(lab.Linux1.Root(), "etc/nmgre/tunnels/*"))
 			return len(files) == 0
 		})

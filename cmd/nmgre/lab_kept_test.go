@@ -570,7 +570,7 @@ func TestLabHooksAtOnce(t *testing.T) {
 		mustEqual(t, fmt.Sprintf("round %d", round), before, snapshot(t, lab.Linux1))
 	}
 	if lab.Linux1.Try("test", "-e", "/tmp/evil-ran").Code == 0 {
-		t.Error("the hook ran what it was given")
+		t.Error("the hook ran a word that it was given")
 	}
 }
 

@@ -73,7 +73,7 @@ func TestLabNewcomer(t *testing.T) {
 		} {
 			typeLine(t, c)
 		}
-		mustEqual(t, "what is refused", before, snapshot(t, lab.Linux1))
+		mustEqual(t, "after a refusal", before, snapshot(t, lab.Linux1))
 	})
 	t.Run("routes that stay", func(t *testing.T) {
 		lab.Linux1.Run(t, "sh", "-c", "printf '10.50.0.0/16\\n10.51.0.0/16 metric 7\\n' >/tmp/routes.txt")

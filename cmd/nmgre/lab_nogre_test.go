@@ -93,7 +93,7 @@ func TestLabCauseNoGRE(t *testing.T) {
 	lab.Linux2.Run(t, "sh", "-ec", noGREThere)
 	stoodFor := farRefusal(t)
 	lab.Linux2.Run(t, "sh", "-ec", noFilter)
-	mustEqual(t, "what a far end without GRE says, and what stands for it in D09", stoodFor, said)
+	mustEqual(t, "the answer of a far end without GRE, and the one that stands for it in D09", stoodFor, said)
 	if !strings.Contains(said, "protocol 47 unreachable") {
 		t.Errorf("a far end without GRE says %q", said)
 	}

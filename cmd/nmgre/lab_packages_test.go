@@ -83,7 +83,7 @@ func TestLabPackages(t *testing.T) {
 		t.Errorf("after the upgrade there is %s", version)
 	}
 	nmcliDownUp(t, h)
-	eventually(t, "the package's hook sets what is kept", func() bool { return kernel() == whole })
+	eventually(t, "the package's hook sets the kept part", func() bool { return kernel() == whole })
 
 	said := apt(t, h, "remove", "nmgre")
 	for _, part := range []string{"the tunnels stay", "for 1 of them /etc/nmgre keeps", "until the tunnel goes down", "Purging"} {
@@ -103,7 +103,7 @@ func TestLabPackages(t *testing.T) {
 	}
 
 	apt(t, h, "install", "/share/deb/nmgre.deb")
-	eventually(t, "what is kept is set again by the installation", func() bool { return kernel() == whole })
+	eventually(t, "the installation sets the kept part again", func() bool { return kernel() == whole })
 
 	apt(t, h, "remove", "nmgre")
 	apt(t, h, "purge", "nmgre")

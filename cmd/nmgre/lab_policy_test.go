@@ -159,7 +159,7 @@ func TestLabPolicyTold(t *testing.T) {
 	t.Run("the tunnel's own packets", func(t *testing.T) {
 		typeLine(t, typed{made + " --rule 'from all table 100'", exitInvalid, []string{"the packets that carry the tunnel, to 100.0.2.100, would go into it", "--rule 'to 100.0.2.100 table main priority 19999'"}, nil})
 		typeLine(t, typed{made + " --rule 'to 100.0.0.0/8 prohibit'", exitInvalid, []string{"would be dropped"}, nil})
-		mustEqual(t, "what is refused", before, lab.Linux1.Snapshot(t))
+		mustEqual(t, "after a refusal", before, lab.Linux1.Snapshot(t))
 		typeLine(t, typed{made + " --rule 'from all table 100' --rule 'to 100.0.2.100 table main priority 19999'", exitDone, nil, nil})
 		if way := wayFrom(t, lab.Linux1, "100.0.2.100", ""); !strings.Contains(way, "dev eth0") {
 			t.Errorf("the tunnel's own packets: %s", way)

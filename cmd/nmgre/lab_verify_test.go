@@ -88,7 +88,7 @@ func TestLabVerifyAll(t *testing.T) {
 	r := nmgreOn(t, lab.Linux1, exitFault, "verify", "--all", "--json")
 	t.Logf("it took %s", r.Took)
 	all, lines := readAll(t, r)
-	mustEqual(t, "what it says", strings.Join(expected, "\n"), strings.Join(lines, "\n"))
+	mustEqual(t, "the reports", strings.Join(expected, "\n"), strings.Join(lines, "\n"))
 	if all.Verdict != "fail" || all.Counts["pass"] != 1 || all.Counts["warn"] != 2 || all.Counts["fail"] != 3 || all.Counts["down"] != 1 {
 		t.Errorf("%s, %v", all.Verdict, all.Counts)
 	}
@@ -114,7 +114,7 @@ func TestLabVerifyAll(t *testing.T) {
 	}
 	// those that are up
 	_, lines = readAll(t, nmgreOn(t, lab.Linux1, exitFault, "verify", "--active", "--json"))
-	mustEqual(t, "what it says of those that are up", strings.Join([]string{expected[0], expected[1], expected[2], expected[3], expected[6]}, "\n"), strings.Join(lines, "\n"))
+	mustEqual(t, "the reports on those that are up", strings.Join([]string{expected[0], expected[1], expected[2], expected[3], expected[6]}, "\n"), strings.Join(lines, "\n"))
 	// without root nothing passes that does not work
 	_, lines = readAll(t, lab.Linux1.TryAs(ann, "nmgre", "verify", "--active", "--json"))
 	for _, line := range lines {

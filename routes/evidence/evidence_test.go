@@ -36,7 +36,7 @@ func TestBothDirections(t *testing.T) {
 		send(p.far, "10.9.0.2", "10.9.0.1", withKey7)
 		send(p.far, "10.9.0.2", "10.9.0.1", keepalive)
 	})
-	want.Same(t, "what was heard", text(heard), lines(
+	want.Same(t, "the packets and errors", text(heard), lines(
 		"sent 10.9.0.1 > 10.9.0.2 ttl 64, 48 bytes, key 42, 0x0800 172.16.0.1 > 172.16.0.2",
 		"arrived 10.9.0.2 > 10.9.0.1 ttl 64, 48 bytes, key 7, 0x0800 172.16.0.2 > 172.16.0.1",
 		"arrived 10.9.0.2 > 10.9.0.1 ttl 64, 24 bytes, 0x0000",
@@ -57,7 +57,7 @@ func TestBothDirectionsIPv6(t *testing.T) {
 		sendPackets(p.near, limited("fd00::1", "fd00::2", withKey42))
 		sendPackets(p.far, limited("fd00::2", "fd00::1", withKey7))
 	})
-	want.Same(t, "what was heard", text(heard), lines(
+	want.Same(t, "the packets and errors", text(heard), lines(
 		"sent fd00::1 > fd00::2 ttl 64, 68 bytes, key 42, 0x0800 172.16.0.1 > 172.16.0.2",
 		"sent fd00::1 > fd00::2 ttl 63, 76 bytes, key 42, 0x0800 172.16.0.1 > 172.16.0.2",
 		"arrived fd00::2 > fd00::1 ttl 64, 68 bytes, key 7, 0x0800 172.16.0.2 > 172.16.0.1",
@@ -102,14 +102,14 @@ func TestFirewallOut(t *testing.T) {
 	p.near.GRERule(nftables.TableFamilyIPv4, nftables.ChainTypeNAT, nftables.ChainHookPostrouting,
 		&expr.Immediate{Register: 1, Data: want.Addr("10.9.0.77").AsSlice()}, &expr.NAT{Type: expr.NATTypeSourceNAT, Family: unix.AF_INET, RegAddrMin: 1})
 	heard := hear(p.near, ends4(), func() { send(p.near, "10.9.0.1", "10.9.0.2", withKey42) })
-	want.Same(t, "what was heard", text(heard), lines(
+	want.Same(t, "the packets and errors", text(heard), lines(
 		"sent 10.9.0.77 > 10.9.0.2 ttl 64, 48 bytes, key 42, 0x0800 172.16.0.1 > 172.16.0.2",
 		"error 3/2 by 10.9.0.2 about 10.9.0.1 > 10.9.0.2 ttl 64, 48 bytes, key 42, 0x0800 172.16.0.1 > 172.16.0.2",
 	))
 	p = newPair(t)
 	p.near.GRERule(nftables.TableFamilyIPv4, nftables.ChainTypeFilter, nftables.ChainHookPostrouting, dropIt)
 	heard = hear(p.near, ends4(), func() { send(p.near, "10.9.0.1", "10.9.0.2", withKey42) })
-	want.Same(t, "what was heard", text(heard), "")
+	want.Same(t, "the packets and errors", text(heard), "")
 }
 
 // Each ICMP error comes from a real kernel, and ends the wait, but for one about the packet's size:
@@ -181,7 +181,7 @@ func TestErrors(t *testing.T) {
 			heard := l.Stop()
 			about := fmt.Sprintf(" about %s > %s ttl %d, %d bytes, key 42, 0x0800 172.16.0.1 > 172.16.0.2\n", ends.Local, c.to, ttl, len(packet))
 			heard.Sent = nil
-			want.Same(t, "what was heard", text(heard), c.want+about)
+			want.Same(t, "the packets and errors", text(heard), c.want+about)
 			if len(heard.Errors) != 1 || heard.Errors[0].Words() != c.words {
 				t.Errorf("in words: %+v", heard.Errors)
 			}
@@ -259,13 +259,13 @@ func TestOthers(t *testing.T) {
 		ends.Dev = dev
 		heard := hear(p.near, ends, all)
 		// the two come by sockets of their own, in any order
-		want.Same(t, "what was heard by "+dev, sorted(text(heard)), sorted(lines("arrived "+atOther, "arrived "+ofStranger, "accepted "+atOther, "accepted "+ofStranger)))
+		want.Same(t, "the packets heard by "+dev, sorted(text(heard)), sorted(lines("arrived "+atOther, "arrived "+ofStranger, "accepted "+atOther, "accepted "+ofStranger)))
 	}
 	ends := ends4()
 	ends.Local = want.Addr("0.0.0.0")
 	heard := hear(p.near, ends, all)
 	third := strings.Replace(ofStranger, "10.9.0.1 ", "10.9.0.77 ", 1)
-	want.Same(t, "what was heard at any address", sorted(text(heard)), sorted(lines("arrived "+atOther, "arrived "+ofStranger, "arrived "+third,
+	want.Same(t, "the packets heard at any address", sorted(text(heard)), sorted(lines("arrived "+atOther, "arrived "+ofStranger, "arrived "+third,
 		"accepted "+atOther, "accepted "+ofStranger, "accepted "+third)))
 }
 
@@ -297,16 +297,16 @@ func TestOtherDevice(t *testing.T) {
 		local, remote := ends.Local.String(), ends.Remote.String()
 		heard := hear(p.near, ends, func() { send(p.far, remote, local, withKey7) })
 		if len(heard.Arrived) != 1 || len(heard.Accepted) != 1 {
-			t.Errorf("what came in: %s", text(heard))
+			t.Errorf("the packets that came in: %s", text(heard))
 		}
 		p.near.IP(fmt.Sprintf("route add %s dev w0", remote))
 		p.near.Neighbour("w0", p.far, "w1", remote)
 		if heard = hear(p.near, ends, func() { send(p.near, local, remote, withKey42) }); len(heard.Sent) != 0 {
-			t.Errorf("what left: %s", text(heard))
+			t.Errorf("the packets that left: %s", text(heard))
 		}
 		ends.Dev = ""
 		if heard = hear(p.near, ends, func() { send(p.near, local, remote, withKey42) }); len(heard.Sent) != 1 {
-			t.Errorf("what left by any device: %s", text(heard))
+			t.Errorf("the packets that left by any device: %s", text(heard))
 		}
 	}
 }
@@ -377,7 +377,7 @@ func TestMissing(t *testing.T) {
 			})
 		}
 		if read(); h.More {
-			t.Errorf("source %d: nothing came behind what is missing, and it is known", i)
+			t.Errorf("source %d: nothing came behind the missing packets, and they are known", i)
 		}
 		send(p.far, "10.9.0.2", "10.9.0.1", withKey7)
 		if read(); !h.More {
@@ -401,7 +401,7 @@ func TestNotPermitted(t *testing.T) {
 			t.Errorf("%s: %v", d.What, d.Err)
 		}
 	}
-	want.Same(t, "what is not heard", lines(what...), lines(kernel.HearsSent, kernel.HearsArrived, kernel.HearsAccepted, kernel.HearsErrors))
+	want.Same(t, "the kinds that are not heard", lines(what...), lines(kernel.HearsSent, kernel.HearsArrived, kernel.HearsAccepted, kernel.HearsErrors))
 	if len(heard.Sent)+len(heard.Arrived)+len(heard.Accepted)+len(heard.Errors) > 0 {
 		t.Error(text(heard))
 	}

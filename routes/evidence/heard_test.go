@@ -68,7 +68,7 @@ func TestDeafOnce(t *testing.T) {
 	h := newHeard(ends{Ends: ends4()})
 	h.deaf([]string{kernel.HearsSent, kernel.HearsArrived}, unix.EPERM)
 	h.deaf([]string{kernel.HearsArrived}, unix.EAFNOSUPPORT)
-	want.Same(t, "what it is deaf to", text(h.Heard), lines(
+	want.Same(t, "the kinds that it is deaf to", text(h.Heard), lines(
 		"deaf to GRE packets on the way out: operation not permitted", "deaf to GRE packets on the way in: operation not permitted"))
 }
 

@@ -73,7 +73,7 @@ func TestTogether(t *testing.T) {
 		came(answer, keyless, strayed, stranger),
 		came(keyless, strayed, stranger),
 	} {
-		want.Same(t, fmt.Sprintf("what tunnel %d heard", i), sorted(text(heard[i])), sorted(lines(list...)))
+		want.Same(t, fmt.Sprintf("the packets that tunnel %d heard", i), sorted(text(heard[i])), sorted(lines(list...)))
 	}
 }
 

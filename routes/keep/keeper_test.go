@@ -493,7 +493,7 @@ func TestHangingNetworkManager(t *testing.T) {
 		if took := time.Since(begin); err == nil || !strings.Contains(err.Error(), "NetworkManager cannot say which tunnels are up") || took > 4*time.Second {
 			t.Errorf("after %v: %v", took, err)
 		}
-		want.Same(t, "what is set", w.String(), all)
+		want.Same(t, "the host", w.String(), all)
 	})
 }
 

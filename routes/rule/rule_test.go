@@ -130,7 +130,7 @@ func TestRuleText(t *testing.T) {
 		t.Errorf("%v, %v", r, err)
 	}
 	if r.UnmarshalText([]byte("x")) == nil || Action(9).String() != "unknown" {
-		t.Error("what is no rule was read")
+		t.Error("a text that is no rule was read")
 	}
 }
 

@@ -40,7 +40,7 @@ func TestRemembering(t *testing.T) {
 		t.Errorf("All: %v, %v", list, err)
 	}
 	if more := append(first.Routes, routes.Route{MTU: 1}); sameList(first.Routes, more) || len(read().Routes) != 3 {
-		t.Error("who appends changes what others read")
+		t.Error("an append changes the list that others read")
 	}
 	plain.put(t, kept(uuidA, 2)) // by another process
 	if len(read().Routes) != 2 {
@@ -57,7 +57,7 @@ func TestRemembering(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := s.Get(ctx, uuidA); err == nil {
-		t.Error("what it remembers of a file that others can write counts")
+		t.Error("the remembered content of a file that others can write counts")
 	}
 	if err := s.Delete(ctx, uuidA); err != nil {
 		t.Fatal(err)
