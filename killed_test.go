@@ -58,7 +58,7 @@ func addRoutes(t *testing.T, words ...string) func(ctx context.Context, h *nmgre
 	}
 }
 
-// commands are those that change a host.
+// deadlies are the commands that change a host.
 func deadlies(t *testing.T) []deadly {
 	hook := func(ctx context.Context, h *nmgre.Host) error { _, err := h.Keeper.Converge(ctx, ""); return err }
 	edit := func(change func(*nm.Tunnel)) func(ctx context.Context, h *nmgre.Host) error {

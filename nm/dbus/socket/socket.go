@@ -62,7 +62,7 @@ func (external) HandleData([]byte) ([]byte, dbus.AuthStatus) { return nil, dbus.
 // Conn is such a connection. Any number of goroutines may write to it at once, and one may read.
 type Conn struct {
 	net.Conn
-	// Patience is the longest time that a write may take.
+	// patience is the longest time that a write may take.
 	patience func() time.Duration
 	in       *bufio.Reader // godbus reads a few bytes at a time
 	stuck    atomic.Bool
