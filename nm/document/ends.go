@@ -41,11 +41,11 @@ func (d *Document) Tunnels(name string) ([]Tunnel, error) {
 	return tunnels, p.err()
 }
 
-// maxToldEnds is how many problems of ends are told. More are not read by a person.
+// maxToldEnds is how many problems of ends are in an error. A person does not read more.
 const maxToldEnds = 20
 
-// CheckEnds looks at the ends of every host, and returns what [Document.Tunnels] would refuse of
-// each, with the host's name, and without what is told of another host already.
+// CheckEnds returns the errors of [Document.Tunnels] for every host, each with the host's name. An
+// error that an earlier host has as well is left out, and so are those after the first twenty.
 func (d *Document) CheckEnds() error {
 	var told []error
 	seen := make(map[string]bool)

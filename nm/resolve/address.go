@@ -10,8 +10,8 @@ import (
 )
 
 // Address reads a far end that is given by its outer address, as [Parse] has found no name in the
-// text. An empty text is the zero Addr. The hint of a text that is neither an address nor a name
-// says what is to be left out of it, where that is all that is wrong.
+// text. An empty text is the zero Addr. For a text that is neither an address nor a name, the hint
+// names the part to leave out, where the rest is right.
 func Address(text string) (netip.Addr, *fault.Error) {
 	if text == "" {
 		return netip.Addr{}, nil
@@ -31,8 +31,8 @@ func Address(text string) (netip.Addr, *fault.Error) {
 	return a, fault.Invalid("peer", hint, "\"%.80s\" %s", fault.Printable(text), what)
 }
 
-// mistake tells a person what to write instead of a text that people take for a host's address; it
-// is empty for any other text.
+// mistake is the hint for a text that people take for a host's address: the right form. It is empty
+// for any other text.
 func mistake(text string) string {
 	inner := strings.TrimSpace(text)
 	if inner != text && isHost(inner) {
