@@ -44,8 +44,8 @@ type causeRow struct {
 	to        []string // addresses behind the far end that verify is to look for
 	also      []string // ids of further checks that may fail, or causes that may stand beside it
 
-	// later names the evidence that verify lacks to tell this fault. Then nothing wrong may be
-	// called proved. If lost is set, verify must not pass.
+	// later says why verify cannot tell this fault. Then nothing wrong may be called proved. If
+	// lost is set, verify must not pass.
 	later    string
 	lost     bool
 	unproved string // the id of a check that must not pass as proved
@@ -86,7 +86,7 @@ func farLink(options string) step {
 	return there("ip link set dev gre1 type gre remote 100.0.1.100 local 100.0.2.100 ttl 64 " + options)
 }
 
-// hereLink does so with linux1's link.
+// hereLink changes options of linux1's link in the same way.
 func hereLink(options string) step {
 	return here("ip link set dev gre1 type gre remote 100.0.2.100 local 100.0.1.100 ttl 64 " + options)
 }

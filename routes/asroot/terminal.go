@@ -34,9 +34,9 @@ func (t *terminal) foreground() bool {
 	return err == nil && int(group) == unix.Getpgrp()
 }
 
-// close gives the terminal its settings of before again, and closes it; t may be nil. A program
-// that asks for a password turns the echo off, and does not turn it on again when it is
-// interrupted. Then close also ends the line. It ignores errors.
+// close gives the terminal its earlier settings again, and closes it; t may be nil. A program that
+// asks for a password turns the echo off, and does not turn it on again when it is interrupted.
+// Then close also ends the line. It ignores errors.
 func (t *terminal) close() {
 	if t == nil {
 		return

@@ -110,7 +110,7 @@ func link(t testing.TB, target, path string) {
 	}
 }
 
-// withUmask sets the process' mask for new files. Tests that do so do not run beside others.
+// withUmask sets the process' mask for new files. Tests that call it do not run beside others.
 func withUmask(t testing.TB, mask int) {
 	old := unix.Umask(mask)
 	t.Cleanup(func() { unix.Umask(old) })

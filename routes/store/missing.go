@@ -32,8 +32,8 @@ var unitDirs = []string{
 }
 
 // HookMissing returns nil if NetworkManager's dispatcher calls nmgre. Otherwise its error names the
-// script, service or unit that is missing, with a hint. It is an ErrNotPermitted if the caller may
-// not look.
+// script, the dispatcher or the unit that is missing, with a hint. It is an ErrNotPermitted if the
+// caller may not look.
 func (s *Store) HookMissing(context.Context) error {
 	if err := s.ScriptMissing(); err != nil {
 		return err

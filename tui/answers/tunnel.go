@@ -169,7 +169,8 @@ func (r *reader) encapLimit() {
 	}
 }
 
-// device reads the options of the device. Those that the mode does not have are left out.
+// device reads the options of the link, its controller and its MAC address. Those that the mode
+// does not have are left out.
 func (r *reader) device() {
 	a, t := r.a, &r.t
 	yes := func(id string) bool { return a.value(id) == form.YesNo(true) }

@@ -65,8 +65,8 @@ func Flows(family uint8, wanted func(Flow) bool) (list []Flow, err error) {
 }
 
 // Sources returns the sources that connections between two addresses have got: of echoes those of
-// the last one, since an echo before it went by the rules of then. A kernel that tracks nothing has
-// none. The error is the kernel's.
+// the last one, since an echo before it may have gone by older rules. A kernel that tracks nothing
+// has none. The error is the kernel's.
 func Sources(from, to netip.Addr) (list []netip.Addr, err error) {
 	family := uint8(unix.AF_INET)
 	if from.Is6() {
