@@ -135,9 +135,9 @@ func TestLabImportAllOrNothing(t *testing.T) {
 	mustEqual(t, "after all were deleted", before, lab.Linux1.Snapshot(t))
 }
 
-// An import of several tunnels that is killed while it writes the profiles to disk leaves none of
-// them after the next command, if the first one was not written, and otherwise all of them, without
-// the marks by which that is known.
+// An import of several tunnels is killed while it writes the profiles to disk. After the next
+// command there is none of them if the first one was not written, and otherwise all of them,
+// without the marks by which that is known.
 func TestLabImportKilled(t *testing.T) {
 	lab.Need(t)
 	const tunnels = 4

@@ -75,7 +75,7 @@ type place struct {
 }
 
 // compareRules compares the wanted rules with those of ours in the kernel. The kernel removes the
-// first rule of a priority that fits the words of the request, so where one of several with the
+// first rule of a priority that fits the words of the request. So where one of several with the
 // same priority goes, all of them are removed, and those that stay are added again.
 func compareRules(want []rule.Rule, held []kernel.HeldRule) rulesDiff {
 	s := rulesDiff{want: want}

@@ -160,7 +160,7 @@ func putOnly(ctx context.Context, s *Store, k keep.Kept) error {
 	return err
 }
 
-// unstamped returns k without the stamp of its file.
+// unstamped returns the kept parts without the stamps of their files.
 func unstamped(list ...keep.Kept) []keep.Kept {
 	for i := range list {
 		list[i].Stamp = ""

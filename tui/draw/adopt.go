@@ -11,7 +11,7 @@ import (
 )
 
 // Adoption tells the fate of each part of a tunnel that was made by hand, those that are not taken
-// first, in as many lines as a question on a screen of that height has room for.
+// first. It has as many lines as a question has room for on a screen of that height.
 func Adoption(a adopt.Adoption, height int) []string {
 	parts := slices.Clone(a.Parts)
 	slices.SortStableFunc(parts, func(a, b adopt.Part) int { return rank(a) - rank(b) })
