@@ -35,7 +35,7 @@ func talkWithNames(t *testing.T, f *tuitest.Host, names routes.Names, input ...s
 	return stdout.String(), stderr.String(), err
 }
 
-// answersOf are those to every question of a new tunnel, in their order.
+// answersOf are the answers to every question of a new tunnel, in their order.
 func answersOf(peer, address, route string) []string {
 	return []string{"new", "", peer, "", "", "", // the other end, far end, mode, local, name
 		"3", address, "", "", // network of one's own, address, the far end's, more

@@ -39,7 +39,7 @@ func (p property) typeOf() string {
 	return "str"
 }
 
-// fieldsOfTunnel are those of the JSON Schema.
+// fieldsOfTunnel are a tunnel's fields in the JSON Schema.
 func fieldsOfTunnel(t *testing.T) map[string]property {
 	t.Helper()
 	var schema struct {
@@ -61,7 +61,7 @@ func text(t *testing.T, name string) string {
 	return string(b)
 }
 
-// options are those of a module's documentation, without those of the call itself.
+// options are the options in a module's documentation, without those of the call itself.
 func options(t *testing.T, source string) map[string]option {
 	t.Helper()
 	_, rest, _ := strings.Cut(source, "DOCUMENTATION = r'''\n")

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// commandNames are those of the commands below one, but for cobra's own help, and the commands that
-// only the builders of nmgre have.
+// commandNames are the names of the commands below one, but for cobra's own help, and the commands
+// that only the builders of nmgre have.
 func commandNames(root *cobra.Command) []string {
 	var names []string
 	for _, cmd := range root.Commands() {

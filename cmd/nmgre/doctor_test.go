@@ -52,7 +52,7 @@ func (w *world) diagnosed(code int) (r doctor.Report, of func(doctor.Subject) do
 	}
 }
 
-// wellFiles are those of a host on which all is well.
+// wellFiles writes the files of a host on which all is well.
 func (w *world) wellFiles() {
 	w.plant("sys/module/ip_gre/x", "")
 	w.plant("sys/module/ip6_gre/x", "")

@@ -54,7 +54,7 @@ func (a *app) ownAddresses() []netip.Addr {
 	return a.own()
 }
 
-// context is the one of the command that runs.
+// context is the context of the command that runs.
 func (a *app) context() context.Context {
 	if a.ctx == nil {
 		return context.Background()

@@ -5,7 +5,7 @@ import "slices"
 // farPings is the far end's own traffic. Faults of the far end show in its packets.
 const farPings = "ping -n -q -i 0.2 -I gre1 172.16.0.1"
 
-// farOptions are those of a whole tunnel's link. ip leaves the other options alone.
+// farOptions are the options of a whole tunnel's link. ip leaves the other options alone.
 const farOptions = "key 42 nocsum noseq"
 
 // leave is the undo of a script that a hint's command may have done already.

@@ -125,7 +125,7 @@ type program struct {
 	noEthernet bool // it makes no link that carries Ethernet, though the notation can hold it
 }
 
-// programs are those that make the links themselves.
+// programs are the programs that make the links themselves.
 var programs = []program{
 	{name: "nmgre", kind: "nmgre", apply: func(t *testing.T, host lab.Host, text string) { host.Run(t, "sh", "-c", text) }},
 	{name: "ip", kind: "ip", apply: func(t *testing.T, host lab.Host, text string) { host.Run(t, "sh", "-e", "-c", text) }},

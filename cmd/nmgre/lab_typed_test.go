@@ -20,7 +20,7 @@ const (
 	nearRules  = "from 10.0.0.3 table 101\nto 10.52.0.0/16 table 102\n"
 )
 
-// typedFiles are those that lines name, where no page has their text.
+// typedFiles are the files that lines name, where no page has their text.
 var typedFiles = map[string]string{
 	"routes.txt": nearRoutes,
 	"rules.txt":  nearRules,

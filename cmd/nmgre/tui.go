@@ -17,7 +17,7 @@ import (
 	"nmgre/tui"
 )
 
-// screenFlags are those of nmgre without a command.
+// screenFlags are the flags of nmgre without a command.
 type screenFlags struct {
 	version             bool // print it, and show no screens
 	plain, ascii, mouse bool

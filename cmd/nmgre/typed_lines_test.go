@@ -44,7 +44,7 @@ var examples = map[string]example{
 	"nmgre verify":        {begin: "both ends, and an sshd at linux2"},
 }
 
-// typedPrograms are those that a text may tell its reader to type.
+// typedPrograms are the programs that a text may tell its reader to type.
 var typedPrograms = setOf("nmgre nmcli ip nft ping sysctl bridge tcpdump conntrack nstat dmesg modprobe lsmod ls cat printf " +
 	"ansible ansible-playbook ansible-doc ansible-galaxy systemctl journalctl firewall-cmd apt dpkg rpm apk make go git ssh scp man less " +
 	"testdata/lab/lab.sh testdata/lab/test.sh testdata/faults.sh")

@@ -16,7 +16,7 @@ import (
 // such packets costs no more than a list.
 type crowd struct {
 	mu sync.Mutex
-	// claims are those of all tunnels, each with the tunnels that are listened to now.
+	// claims are the claims of all tunnels, each with the tunnels that are listened to now.
 	claims map[claim][]*heard
 	// loose are packets from or to a known far end that no tunnel claims, by the far end; strange
 	// those that come in and that no tunnel claims, by this end's address.

@@ -28,8 +28,8 @@ const (
 // the same time.
 const crowdBuffer = 4 << 20
 
-// ancillarySize is that of the buffer for ancillary data, in bytes: an error with its sender, or
-// the destination address, the hop limit and the extension headers.
+// ancillarySize is the size of the buffer for ancillary data, in bytes: an error with its sender,
+// or the destination address, the hop limit and the extension headers.
 const ancillarySize = 512
 
 // source describes a socket.

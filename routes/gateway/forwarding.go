@@ -8,13 +8,13 @@ import (
 	"nmgre/routes/keep"
 )
 
-// Forwarding is that of [sysctl.Settings].
+// Forwarding calls [sysctl.Settings.Forwarding].
 func (g *Gateway) Forwarding(ctx context.Context, dev string) (bool, error) {
 	on, err := g.settings().Forwarding(dev)
 	return on, cmp.Or(err, ctx.Err())
 }
 
-// SetForwarding is that of [sysctl.Settings].
+// SetForwarding calls [sysctl.Settings.SetForwarding].
 func (g *Gateway) SetForwarding(ctx context.Context, dev string, on bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -22,7 +22,7 @@ func (g *Gateway) SetForwarding(ctx context.Context, dev string, on bool) error 
 	return g.settings().SetForwarding(dev, on)
 }
 
-// ReversePathFilter is that of [sysctl.Settings].
+// ReversePathFilter calls [sysctl.Settings.ReversePathFilter].
 func (g *Gateway) ReversePathFilter(ctx context.Context, dev string) (keep.ReversePathFilter, error) {
 	f, err := g.settings().ReversePathFilter(dev)
 	return f, cmp.Or(err, ctx.Err())

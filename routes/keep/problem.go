@@ -14,7 +14,7 @@ type problem struct {
 	err error
 }
 
-// problems are those of one converging.
+// problems are the failures of one run.
 type problems []problem
 
 // add notes a problem of the tunnels with those UUIDs, or of all tunnels if none is given. A nil

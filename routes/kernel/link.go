@@ -23,8 +23,8 @@ type Link struct {
 
 	// Addresses have the length of their network. Of an address with a peer, it is the address.
 	Addresses []netip.Prefix
-	// Leased are those of the addresses that may go by themselves: their life time has an end, as
-	// with DHCP and IPv6's router advertisements, or the far end of PPP has given them.
+	// Leased are the addresses that may go by themselves: their life time has an end, as with DHCP
+	// and IPv6's router advertisements, or the far end of PPP has given them.
 	Leased   []netip.Addr
 	GRE      *GRELink // set for the GRE modes only
 	Counters Counters

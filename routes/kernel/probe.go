@@ -25,10 +25,10 @@ type Hop struct {
 	Src netip.Addr // the source address that the packet gets
 	// Match is the destination of the route that decided. A route with a longer one overrules it.
 	Match netip.Prefix
-	// Table is that of the route; 0 if it is not known.
+	// Table is the number of the route's table; 0 if it is not known.
 	Table uint32
-	// MTU is that of the path, in bytes, as far as the kernel knows it: the route's own or a cached
-	// path MTU, otherwise the device's.
+	// MTU is the MTU of the path, in bytes, as far as the kernel knows it: the route's own or a
+	// cached path MTU, otherwise the device's.
 	MTU int
 	// RouteMTU is the same without a cached path MTU, which expires after some minutes; 0 if it is
 	// not known.
@@ -86,7 +86,7 @@ type ProbeResult struct {
 	RTT   []time.Duration // of each answer, in the order in which they came
 	// Refusals are the ICMP errors that came back, each once, in words and with the sender.
 	Refusals []string
-	// Errors are those of them whose sender is known, without the packet that they quote.
+	// Errors are the refusals whose sender is known, without the packet that they quote.
 	Errors []ICMPError
 }
 

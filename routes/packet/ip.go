@@ -10,8 +10,8 @@ import (
 type IP struct {
 	From, To netip.Addr
 	TTL      uint8 // the hop limit of IPv6
-	// Protocol is that of the payload. Behind an IPv6 extension header that is cut off, it is the
-	// number of that header.
+	// Protocol is the payload's protocol. Behind an IPv6 extension header that is cut off, it is
+	// the number of that header.
 	Protocol uint8
 	// Bytes is the length of the whole packet, by its own header. Some routers quote packets with a
 	// wrong one.

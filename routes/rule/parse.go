@@ -70,7 +70,7 @@ type parser struct {
 	at    int      // how many words are read
 	seen  []string // the names of the fields that are set
 	rule  Rule
-	// family is that of the addresses so far, in bits; 0 while there are none
+	// family is the family of the addresses so far, in bits; 0 while there are none
 	family int
 }
 

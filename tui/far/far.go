@@ -41,7 +41,7 @@ func (v *View) text(kind string) (string, error) {
 	return every.Write(notation.NewLink(v.Tunnel, *v.End), kind, "far")
 }
 
-// Lines are those of the tab.
+// Lines are the lines of the tab.
 func (v *View) Lines(width int, wait string) []draw.Line {
 	switch {
 	case v.Err != nil:

@@ -79,7 +79,7 @@ func dimCommand(s string, width int) []draw.Line {
 	return lines
 }
 
-// Commands are those of the log, the oldest first.
+// Commands are the commands of the log, the oldest first.
 func (g *Log) Commands() []string {
 	var all []string
 	for _, e := range g.entries {

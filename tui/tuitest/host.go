@@ -78,7 +78,7 @@ func Tunnel(name string, n int) nm.Tunnel {
 	return t
 }
 
-// UUID is that of the nth tunnel, from 1.
+// UUID is the UUID of the nth tunnel, from 1.
 func UUID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 
 func statusOf(t nm.Tunnel, n int, state nm.State) nmgre.Status {

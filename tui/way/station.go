@@ -193,7 +193,7 @@ func labelled(label, text string) string {
 	return label + text
 }
 
-// lines are those texts that are not empty.
+// lines are the texts that are not empty.
 func lines(texts ...string) []string {
 	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
 }
@@ -234,8 +234,8 @@ func (v View) wayFinding() string {
 // mostNetworks is more networks than fit on any screen.
 const mostNetworks = 40
 
-// networks are those behind the far end: the first of them, and how many there are. There may be
-// very many, which are not looked at in each frame.
+// networks are the networks behind the far end: the first of them, and how many there are. There
+// may be very many, which are not looked at in each frame.
 func networks(v View) (names []string, total int) {
 	total = len(v.Tunnel.Routes) + len(v.Kept)
 	for _, list := range [][]routes.Route{v.Tunnel.Routes, v.Kept} {

@@ -18,7 +18,7 @@ import (
 	"nmgre/tui/draw"
 )
 
-// sizes are those of the tab's window: on a screen of 80 by 24, a wide one, and the smallest.
+// sizes are the sizes of the tab's window: on a screen of 80 by 24, a wide one, and the smallest.
 var sizes = []struct {
 	name          string
 	width, height int

@@ -358,7 +358,7 @@ func (a *apply) onlySilent() bool {
 	return silent
 }
 
-// applyKeys are those while the plan is carried out, and after it.
+// applyKeys are the keys while the plan is carried out, and after it.
 func (w *Wizard) applyKeys() []screen.Key {
 	a := &w.apply
 	next := screen.Key{Keys: []string{"enter"}, Hint: "the far end", Help: "what to type at the far end", Do: func() tea.Cmd { return w.toPage(pageFarEnd) }}

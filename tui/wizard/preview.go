@@ -9,7 +9,7 @@ import (
 	"nmgre/tui/screen"
 )
 
-// previewKeys are those of the preview.
+// previewKeys are the keys of the preview.
 func (w *Wizard) previewKeys() []screen.Key {
 	apply := "make it"
 	if w.answers.Edit {

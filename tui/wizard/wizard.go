@@ -158,7 +158,7 @@ func (w *Wizard) askName(turn int, name string, v6 bool) tea.Cmd {
 		})
 }
 
-// Keys are those of the page that is open.
+// Keys are the keys of the page that is open.
 func (w *Wizard) Keys() []screen.Key {
 	switch {
 	case w.page < answers.Pages:
@@ -425,7 +425,7 @@ func (w *Wizard) pageLine(th draw.Theme, width int) string {
 	return th.Render(width, draw.Line{draw.Reverse.Of(fmt.Sprintf(" %s ", pageNames[w.page])), draw.Dim.Of(fmt.Sprintf(" page %d of %d", here+1, len(pages)))})
 }
 
-// pages are those of this wizard. A change has no page for the far end.
+// pages are the pages of this wizard. A change has no page for the far end.
 func (w *Wizard) pages() []answers.Page {
 	list := []answers.Page{answers.PageEndpoints, answers.PageInner, answers.PageOptions, answers.PageRoutes, answers.PageForward, pagePreview, pageApply}
 	if !w.answers.Edit {

@@ -41,7 +41,7 @@ type App struct {
 	Ask func(time.Duration) func(context.Context, verify.Report) error
 }
 
-// sshFlags are those of every command that calls another host.
+// sshFlags are the flags of every command that calls another host.
 type sshFlags struct {
 	become, copy bool
 	program      string

@@ -32,7 +32,7 @@ func (m *moment) now() *nmgre.Host {
 	return m.view
 }
 
-// profiles are those of NetworkManager at one moment.
+// profiles are NetworkManager's profiles at one moment.
 type profiles struct {
 	nm.Profiles
 	mu      sync.Mutex

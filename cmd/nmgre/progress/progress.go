@@ -48,7 +48,7 @@ func shown(to io.Writer, things string) (show func(done, total int), clearBar fu
 	}
 }
 
-// barWidth is that of a bar, in columns, without its numbers.
+// barWidth is the width of a bar, in columns, without its numbers.
 const barWidth = 30
 
 // progressOf shows how many of many things are done: with a bar, which is drawn over the last one,

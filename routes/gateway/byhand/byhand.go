@@ -95,7 +95,7 @@ func (Rules) Rules(ctx context.Context) ([]kernel.NATRule, error) {
 	return list, ctx.Err()
 }
 
-// families are those of the tables with rules for packets of IP.
+// families are the families of the tables with rules for packets of IP.
 var families = []nftables.TableFamily{nftables.TableFamilyIPv4, nftables.TableFamilyIPv6, nftables.TableFamilyINet}
 
 // unread tells of rules of iptables-legacy, which cannot be read.

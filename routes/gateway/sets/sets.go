@@ -16,7 +16,7 @@ import (
 	"nmgre/routes/netlink/wire"
 )
 
-// Elements are those of a set, or of a map.
+// Elements are the elements of a set, or of a map.
 type Elements struct {
 	list []nftables.SetElement
 	// intervals says that the elements are in order, and that each stands for the keys from its own
