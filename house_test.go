@@ -38,7 +38,7 @@ var pureRooms = map[string][]string{
 	"nm/advice":         {"nm", "routes/fault", "routes/gre", "routes/keep", "routes/kernel"},
 	"nm/opposite":       {"nm", "nm/port", "routes/fault", "routes/kernel"},
 	"nm/port":           {"nm", "routes/fault", "routes/keep", "routes/kernel"},
-	"nm/plan":           {"nm", "nm/advice", "nm/ends", "nm/metric", "nm/opposite", "nm/policy", "nm/port", "nm/whole", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list", "routes/rule"},
+	"nm/plan":           {"nm", "nm/advice", "nm/ends", "nm/metric", "nm/opposite", "nm/policy", "nm/port", "nm/states", "nm/whole", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list", "routes/rule"},
 	"nm/whole":          {"nm", "nm/ends", "routes", "routes/fault", "routes/keep", "routes/kernel"},
 	"nm/vet":            {"nm", "nm/plan", "nm/policy", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep", "routes/list", "routes/rule"},
 	"nm/weights":        {"nm", "routes", "routes/fault", "routes/keep"},

@@ -53,7 +53,7 @@ undone when the time is over. An edit that may cut off your own ssh session need
 			}
 			run.noProbe = flags.probeOnce
 			a.warnOctal(flags)
-			lists.Expect() // root may keep very many routes for the tunnel
+			lists.ExpectKept() // root may keep very many routes for the tunnel
 			return a.withHost(cmd.Context(), func(host *nmgre.Host) error {
 				return a.edit(cmd.Context(), host, args[0], func(t *nm.Tunnel) error { return flags.into(t, cmd.Flags().Changed, a) }, run)
 			})

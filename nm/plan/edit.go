@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/states"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -21,10 +22,9 @@ type EditPlan struct {
 	Changes []nm.FieldChange
 	// Flaps says that the tunnel goes down and up, since the edit needs a new link. It is false for
 	// a tunnel that is down.
-	Flaps  bool
-	Why    string     // why the tunnel flaps, or why it need not
-	Routes []nm.Owned // the routes after the edit, each with its owner
-	Rules  []nm.OwnedRule
+	Flaps bool
+	Why   string // why the tunnel flaps, or why it need not
+	Rules []nm.OwnedRule
 	// Pending has the settings that the profile had before the edit and the device had not.
 	// Applying the edit applies them, too.
 	Pending    nm.Pending
@@ -33,7 +33,8 @@ type EditPlan struct {
 	Steps      []Step
 	Notes      []string // for the user to read before anything is done
 
-	version nm.Version // NetworkManager's
+	version nm.Version // NetworkManager's; zero where nothing changes
+	owned   []nm.Owned // the routes after the edit; nil where the list stays
 }
 
 // Edit decides everything about an edit of the tunnel p. change gets the whole tunnel and changes
@@ -74,14 +75,12 @@ func (p *EditPlan) decideFlap() {
 	}
 	for _, c := range p.Changes {
 		if !c.IsReapplied() {
-			p.Flaps = true
-			p.Why = fmt.Sprintf("a change of %s needs a new link", c.Field)
+			p.Flaps, p.Why = true, fmt.Sprintf("a change of %s needs a new link", c.Field)
 			return
 		}
 	}
 	if p.Pending.NewLink != "" && p.ProfileDiffers() {
-		p.Flaps = true
-		p.Why = fmt.Sprintf("the tunnel does not run with a change of its profile (%s) that needs a new link", p.Pending.NewLink)
+		p.Flaps, p.Why = true, fmt.Sprintf("the tunnel does not run with a change of its profile (%s) that needs a new link", p.Pending.NewLink)
 		return
 	}
 	p.Why = "NetworkManager applies the changes while the tunnel is up"
@@ -104,13 +103,25 @@ func (p EditPlan) ProfileAfter() nm.Tunnel {
 	if len(p.Changes) == 0 {
 		return p.Profile.Tunnel
 	}
-	return inProfile(p.After, p.Routes, p.Rules, p.version).WithoutKept()
+	held := p.Profile.Tunnel.Routes
+	if p.owned != nil {
+		held = nm.OwnedBy(p.owned, nm.OwnerProfile)
+	}
+	return inProfile(p.After, held, p.Rules, p.version).WithoutKept()
+}
+
+// Routes returns the routes after the edit, each with its owner. There are none where nothing
+// changes.
+func (p EditPlan) Routes() []nm.Owned {
+	if p.owned != nil || p.version == (nm.Version{}) {
+		return p.owned
+	}
+	own := len(p.Profile.Tunnel.Routes)
+	return states.Owners(p.Before.Name, p.After.Routes[:own], p.After.Routes[own:], p.version)
 }
 
 // ProfileDiffers says whether the edit changes the profile.
-func (p EditPlan) ProfileDiffers() bool {
-	return !p.ProfileAfter().SameInProfile(p.Profile.Tunnel)
-}
+func (p EditPlan) ProfileDiffers() bool { return !p.ProfileAfter().SameInProfile(p.Profile.Tunnel) }
 
 // KeptDiffers says whether the edit changes the kept routes and rules.
 func (p EditPlan) KeptDiffers() bool { return !keep.Same(p.KeptBefore, p.Kept) }

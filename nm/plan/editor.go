@@ -268,20 +268,23 @@ func (k kernelWithout) Lookup(ctx context.Context, q kernel.Query) (kernel.Hop, 
 	return hopBy(other, k.links, q), nil
 }
 
-// assign decides the owner of each route. Old routes keep their owner; [nm.AssignRoutes] decides
-// for new ones.
+// assign decides the owner of each route, unless the list is that of before. Old routes keep their
+// owner; [nm.AssignRoutes] decides for new ones.
 func (e *editor) assign() {
-	inProfile, atRoots := e.owners()
 	p := e.pre
+	if routes.EqualLists(p.t.Routes, e.before.Routes) {
+		return
+	}
+	held, kept := list.NewSet(e.profile.Tunnel.Routes), list.NewSet(e.kept.Routes)
 	var fresh []routes.Route
 	n := 0
 	p.owned = make([]nm.Owned, len(p.t.Routes))
 	for i := range p.t.Routes {
 		switch r := &p.t.Routes[i]; {
-		case inProfile(i, r):
+		case held.Has(r):
 			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: nm.WhyProfile(*r, e.before.Name)}
 			n++
-		case atRoots(i, r):
+		case kept.Has(r):
 			p.owned[i] = nm.Owned{Route: r, Owner: nm.OwnerKernel, Why: nm.WhyKernel(*r, p.version)}
 		default:
 			fresh = append(fresh, *r)
@@ -293,16 +296,6 @@ func (e *editor) assign() {
 			p.owned[i], assigned = assigned[0], assigned[1:]
 		}
 	}
-}
-
-// owners tell whether the i-th route after the edit is one of the profile's before it, or of those
-// that root keeps. As long as the list is that of before, its order tells.
-func (e *editor) owners() (inProfile, atRoots func(i int, r *routes.Route) bool) {
-	if own := len(e.profile.Tunnel.Routes); routes.EqualLists(e.pre.t.Routes, e.before.Routes) {
-		return func(i int, _ *routes.Route) bool { return i < own }, func(i int, _ *routes.Route) bool { return i >= own }
-	}
-	held, kept := list.NewSet(e.profile.Tunnel.Routes), list.NewSet(e.kept.Routes)
-	return func(_ int, r *routes.Route) bool { return held.Has(r) }, func(_ int, r *routes.Route) bool { return kept.Has(r) }
 }
 
 // problems returns the reasons why this host cannot have the new parts of the tunnel.
@@ -350,7 +343,7 @@ func (e *editor) finish(ctx context.Context) (EditPlan, error) {
 	if err != nil {
 		return EditPlan{}, err
 	}
-	plan := EditPlan{Profile: e.profile, Before: e.before, After: p.t, Changes: nm.Diff(e.before, p.t), Routes: p.owned, Rules: p.rules, Kept: kept,
+	plan := EditPlan{Profile: e.profile, Before: e.before, After: p.t, Changes: nm.Diff(e.before, p.t), owned: p.owned, Rules: p.rules, Kept: kept,
 		KeptBefore: e.kept, version: p.version}
 	if !slices.Equal(p.t.Rules, e.before.Rules) || !routes.EqualLists(p.t.Routes, e.before.Routes) {
 		if err := p.warnPolicy(ctx, e.before.Rules); err != nil {
@@ -408,11 +401,8 @@ func (e *editor) keptAfter(ctx context.Context) (keep.Kept, error) {
 // keptRoutes returns the routes that root keeps after the edit: the list of before, if they are the
 // same.
 func (e *editor) keptRoutes() []routes.Route {
-	if routes.EqualLists(e.pre.t.Routes, e.before.Routes) {
-		return e.kept.Routes
-	}
 	after := nm.OwnedBy(e.pre.owned, nm.OwnerKernel)
-	if routes.EqualLists(after, e.kept.Routes) {
+	if e.pre.owned == nil || routes.EqualLists(after, e.kept.Routes) {
 		return e.kept.Routes
 	}
 	return after

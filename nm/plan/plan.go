@@ -7,6 +7,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/advice"
+	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -33,13 +34,15 @@ type Plan struct {
 }
 
 // Profile returns the part of the tunnel that the profile holds.
-func (p Plan) Profile() nm.Tunnel { return inProfile(p.Tunnel, p.Routes, p.Rules, p.version) }
+func (p Plan) Profile() nm.Tunnel {
+	return inProfile(p.Tunnel, nm.OwnedBy(p.Routes, nm.OwnerProfile), p.Rules, p.version)
+}
 
-// inProfile returns the part of a tunnel that a profile of that version of NetworkManager holds.
-func inProfile(t nm.Tunnel, owned []nm.Owned, rules []nm.OwnedRule, v nm.Version) nm.Tunnel {
+// inProfile returns the part of a tunnel that a profile holds, with those of its routes.
+func inProfile(t nm.Tunnel, held []routes.Route, rules []nm.OwnedRule, v nm.Version) nm.Tunnel {
 	t.Routes = nil
 	t = t.Clone()
-	t.Routes, t.Rules = nm.OwnedBy(owned, nm.OwnerProfile), nm.OwnedRules(rules, nm.OwnerProfile)
+	t.Routes, t.Rules = held, nm.OwnedRules(rules, nm.OwnerProfile)
 	t.Forward = t.Forward && !v.Before(nm.ForwardingVersion)
 	return t
 }

@@ -197,13 +197,7 @@ func (p EditPlan) applySteps() []Step {
 // freshKernelRoutes returns the routes that nmgre holds after the edit, and did not hold before.
 func (p EditPlan) freshKernelRoutes() []nm.Owned {
 	old := list.NewSet(p.KeptBefore.Routes)
-	var fresh []nm.Owned
-	for _, o := range p.Routes {
-		if o.Owner == nm.OwnerKernel && !old.Has(o.Route) {
-			fresh = append(fresh, o)
-		}
-	}
-	return fresh
+	return slices.DeleteFunc(slices.Clone(p.owned), func(o nm.Owned) bool { return o.Owner != nm.OwnerKernel || old.Has(o.Route) })
 }
 
 // nmcliModify returns the nmcli command that makes the same change of the profile. There is none if

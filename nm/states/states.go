@@ -54,15 +54,25 @@ func Routes(ctx context.Context, h nm.System, p nm.Profile) ([]Route, error) {
 		}
 		return Missing
 	}
-	for i := range p.Tunnel.Routes {
-		r := &p.Tunnel.Routes[i]
-		list = append(list, Route{nm.Owned{Route: r, Owner: nm.OwnerProfile, Why: nm.WhyProfile(*r, p.Tunnel.Name)}, state(held[r.Slot()] || !r.Type.HasDevice())})
-	}
-	for i := range k.Routes { // none is copied: there may be very many
-		r := &k.Routes[i]
-		list = append(list, Route{nm.Owned{Route: r, Owner: nm.OwnerKernel, Why: nm.WhyKernel(*r, m.Version)}, state(!missing[i])})
+	own := len(p.Tunnel.Routes)
+	for i, o := range Owners(p.Tunnel.Name, p.Tunnel.Routes, k.Routes, m.Version) {
+		list = append(list, Route{o, state(i < own && (held[o.Route.Slot()] || !o.Route.Type.HasDevice()) || i >= own && !missing[i-own])})
 	}
 	return list, nil
+}
+
+// Owners returns the routes of the tunnel with that name, each with its owner: those of the
+// profile, then those that root keeps. v is the version of NetworkManager. No route is copied:
+// there may be very many.
+func Owners(name string, inProfile, kept []routes.Route, v nm.Version) []nm.Owned {
+	all := make([]nm.Owned, 0, len(inProfile)+len(kept))
+	for i := range inProfile {
+		all = append(all, nm.Owned{Route: &inProfile[i], Owner: nm.OwnerProfile, Why: nm.WhyProfile(inProfile[i], name)})
+	}
+	for i := range kept {
+		all = append(all, nm.Owned{Route: &kept[i], Owner: nm.OwnerKernel, Why: nm.WhyKernel(kept[i], v)})
+	}
+	return all
 }
 
 // heldBy returns the [kernel.HeldSlots] of the kernel's routes into the tunnel's device to

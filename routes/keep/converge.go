@@ -116,7 +116,7 @@ func (l *LocalKeeper) setPolicy(ctx context.Context, w *wanted, c *Converged) {
 // the others in words.
 func (c *Converged) addRefused(w wanted, written *Kept) {
 	for _, refusal := range c.Routes.Refused {
-		from := w.from[refusal.Index]
+		from := w.from.of(refusal.Index)
 		if written != nil && from.index >= 0 && from.kept.UUID == written.UUID {
 			c.Refused = append(c.Refused, kernel.Refusal{Index: from.index, Err: refusal.Err})
 			continue

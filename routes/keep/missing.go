@@ -27,8 +27,8 @@ func Missing(ctx context.Context, host kernel.Kernel, p Running, k Kept) (map[in
 	}
 	missing := make(map[int]bool)
 	isWanted := make([]bool, len(k.Routes))
-	for _, from := range w.from {
-		isWanted[from.index] = true
+	for i := range w.routes {
+		isWanted[w.from.of(i).index] = true
 	}
 	for i := range k.Routes {
 		if !isWanted[i] {
@@ -36,10 +36,10 @@ func Missing(ctx context.Context, host kernel.Kernel, p Running, k Kept) (map[in
 		}
 	}
 	for _, i := range slices.Concat(result.Added, result.Replaced) {
-		missing[w.from[i].index] = true
+		missing[w.from.of(i).index] = true
 	}
 	for _, refusal := range result.Refused {
-		missing[w.from[refusal.Index].index] = true
+		missing[w.from.of(refusal.Index).index] = true
 	}
 	return missing, nil
 }

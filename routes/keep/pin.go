@@ -32,7 +32,10 @@ func (l *LocalKeeper) addPins(ctx context.Context, s *state, w *wanted) {
 	if len(wide) > 0 {
 		p.pinOthers(ctx, wide)
 	}
-	w.routes, w.from = slices.Concat(p.pins, w.routes), slices.Concat(p.from, w.from)
+	if len(p.pins) > 0 {
+		w.routes = slices.Concat(p.pins, w.routes)
+		w.from.precede(p.from)
+	}
 }
 
 // pinning collects the pins.

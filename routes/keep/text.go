@@ -34,7 +34,7 @@ var errManyBadLines = errors.New("more than 1000 lines of it cannot be read")
 // that it cannot read goes into Bad. It fails with [fault.ErrInvalid] for another kind of file, and
 // for one of a later version.
 func ParseKept(r io.Reader) (Kept, error) {
-	reader := new(list.Reader)
+	reader := &list.Reader{Unnumbered: true}
 	defer reader.Close()
 	p := keptParser{seen: make(map[string]bool), routes: reader}
 	lines := newLines(r)
@@ -72,6 +72,9 @@ func (p *keptParser) parse(lines *bufio.Reader) (Kept, error) {
 		if n > maxKeptLines {
 			return Kept{}, fault.Invalid("", "", "the file has more than %d lines", maxKeptLines)
 		}
+		if !tooLong && p.plainRoute(n, line) {
+			continue
+		}
 		if err := p.line(n, string(line), tooLong); err != nil {
 			return Kept{}, &fault.Error{Kind: fault.ErrInvalid, Err: err}
 		}
@@ -79,6 +82,13 @@ func (p *keptParser) parse(lines *bufio.Reader) (Kept, error) {
 			skipLine(lines)
 		}
 	}
+}
+
+// plainRoute takes a line that is the destination of a route alone, as nearly all of a long file
+// are. It makes no string of it. It reports false for any other line, and does nothing then.
+func (p *keptParser) plainRoute(n int, line []byte) bool {
+	text, isRoute := bytes.CutPrefix(line, []byte("route "))
+	return isRoute && p.seen["version"] && p.routes.AddPlain(n, bytes.TrimSuffix(text, []byte("\n")))
 }
 
 // skipLine reads the rest of a line that is longer than the buffer. An error that ends it is met
@@ -150,6 +160,7 @@ type keptParser struct {
 	policy map[rule.Rule]bool // those rules, once two have one place
 	routes interface {
 		Add(n int, text string)
+		AddPlain(n int, text []byte) bool
 		Finish() (list.List, []list.BadLine)
 	}
 }

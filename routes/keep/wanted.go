@@ -11,7 +11,7 @@ import (
 // wanted is the state that the kernel is to have.
 type wanted struct {
 	routes []kernel.OwnRoute
-	from   []keptRoute // of each of the routes
+	from   origins // of each of the routes
 	rules  []Rule
 	policy []rule.Rule // of the routing policy
 	placed []*Kept     // the file of each of the policy's rules
@@ -39,6 +39,52 @@ func (r keptRoute) name() string {
 	return r.kept.Name
 }
 
+// origins tell where routes come from, one by one in their order. Very many come one after another
+// from one file, and take no more memory than one.
+type origins struct {
+	runs []originRun
+	n    int // how many routes there are
+}
+
+// originRun is routes that follow each other in a file.
+type originRun struct {
+	at    int // the number of the first one
+	first keptRoute
+}
+
+// add notes where the next route comes from.
+func (o *origins) add(from keptRoute) {
+	last := len(o.runs) - 1
+	if last < 0 || o.runs[last].route(o.n) != from {
+		o.runs = append(o.runs, originRun{o.n, from})
+	}
+	o.n++
+}
+
+// precede notes where routes come from that stand before all others.
+func (o *origins) precede(first []keptRoute) {
+	all := origins{}
+	for _, from := range first {
+		all.add(from)
+	}
+	for _, r := range o.runs {
+		all.runs = append(all.runs, originRun{r.at + all.n, r.first})
+	}
+	o.runs, o.n = all.runs, o.n+all.n
+}
+
+// of returns where the route with the number i comes from.
+func (o *origins) of(i int) keptRoute {
+	run, found := slices.BinarySearchFunc(o.runs, i, func(r originRun, i int) int { return r.at - i })
+	if !found {
+		run--
+	}
+	return o.runs[run].route(i)
+}
+
+// route returns where the i-th of all routes comes from if it is of the run.
+func (r originRun) route(i int) keptRoute { return keptRoute{r.first.kept, r.first.index + i - r.at} }
+
 // wanted derives the kernel's state from the files and from the tunnels that are up, but for
 // the pins. It asks nobody.
 func (s *state) wanted() wanted {
@@ -46,7 +92,9 @@ func (s *state) wanted() wanted {
 	for i := range s.kept {
 		k := &s.kept[i]
 		up := s.isUp(*k)
-		w.grow(len(k.Routes), up)
+		if up {
+			w.routes = slices.Grow(w.routes, len(k.Routes))
+		}
 		for j := range k.Routes {
 			s.addRoute(&w, keptRoute{k, j}, &k.Routes[j], up)
 		}
@@ -70,13 +118,6 @@ func (s *state) wanted() wanted {
 	return w
 }
 
-// grow makes room for n routes at once, if their tunnel is up.
-func (w *wanted) grow(n int, up bool) {
-	if up {
-		w.routes, w.from = slices.Grow(w.routes, n), slices.Grow(w.from, n)
-	}
-}
-
 // addRoute adds a route if its tunnel is up. Of a multipath route it adds the part whose devices
 // are there.
 func (s *state) addRoute(w *wanted, from keptRoute, r *routes.Route, up bool) {
@@ -93,7 +134,12 @@ func (s *state) addRoute(w *wanted, from keptRoute, r *routes.Route, up bool) {
 	if !r.Type.HasDevice() || r.NexthopID != 0 {
 		dev = ""
 	}
-	w.routes, w.from = append(w.routes, kernel.OwnRoute{Dev: dev, Route: r}), append(w.from, from)
+	w.add(kernel.OwnRoute{Dev: dev, Route: r}, from)
+}
+
+func (w *wanted) add(r kernel.OwnRoute, from keptRoute) {
+	w.routes = append(w.routes, r)
+	w.from.add(from)
 }
 
 // usablePart returns the route with those nexthops whose devices are there, or nil if no device is.

@@ -40,7 +40,9 @@ func ParseWith(n routes.Names, r io.Reader) (List, error) {
 		if p.line++; p.line > maxListLines {
 			return List{}, fault.Invalid("routes-from", "split the file", "it has more than %d lines", maxListLines)
 		}
-		p.read(lines.Text())
+		if !p.AddPlain(p.line, lines.Bytes()) {
+			p.read(lines.Text())
+		}
 	}
 	if err := lines.Err(); err != nil {
 		return List{}, &fault.Error{Kind: fault.ErrInvalid, Field: "routes-from", What: fmt.Sprintf("line %d cannot be read", p.line+1), Hint: "one route a line", Err: err}

@@ -13,6 +13,9 @@ import (
 // all processors, in pieces. Add the lines, then call Finish. Call Close in any case: it waits for
 // the goroutines. One goroutine at a time may call its methods.
 type Reader struct {
+	// Unnumbered leaves the numbers of the lines out of the list. It is set before the first Add.
+	Unnumbered bool
+
 	names routes.Names
 	// the memory for the routes of the pieces to come; nil if the lines were not counted
 	room    []routes.Route
@@ -33,9 +36,10 @@ const MaxRoom = 200_000
 
 // linePiece is a piece of a list of routes.
 type linePiece struct {
+	count  int   // of all its lines
 	lines  []int // numbers of the lines; when they are parsed, of the lines that are routes
 	texts  []string
-	routes []routes.Route
+	routes []routes.Route // before texts are parsed, the plain ones that stand before them
 	bad    []BadLine
 }
 
@@ -48,16 +52,53 @@ func (l *Reader) Expect(n int) {
 
 // Add hands over the line with the number n. Comments must have been removed from it.
 func (l *Reader) Add(n int, text string) {
+	p := l.piece()
+	if p.texts == nil && len(l.pieces) > 0 { // this is a long list
+		p.texts = l.memory()
+	}
+	p.lines, p.texts = append(p.lines, n), append(p.texts, text)
+	l.added(p)
+}
+
+// AddPlain is Add for a line that is no more than the destination of an IPv4 route, as nearly all
+// lines of very long lists are. It reports whether text is one, and adds nothing otherwise. It
+// keeps no part of text, which takes less memory than the strings of Add.
+func (l *Reader) AddPlain(n int, text []byte) bool {
+	if l.open != nil && len(l.open.texts) > 0 {
+		return false // the lines before it are not parsed yet
+	}
+	route, ok := plain(text)
+	if !ok {
+		return false
+	}
+	p := l.piece()
+	p.routes = append(p.routes, route)
+	if !l.Unnumbered {
+		p.lines = append(p.lines, n)
+	}
+	l.added(p)
+	return true
+}
+
+// piece returns the open piece, which has its part of the memory. Where there are more lines than
+// were expected, it outgrows that.
+func (l *Reader) piece() *linePiece {
 	if l.open == nil {
-		l.open = new(linePiece)
-		if len(l.pieces) > 0 { // this is a long list
-			l.open.lines, l.open.texts = make([]int, 0, pieceLines), l.memory()
+		l.open = &linePiece{routes: l.room[:0:min(pieceLines, cap(l.room))]}
+		if len(l.pieces) > 0 && !l.Unnumbered { // this is a long list
+			l.open.lines = make([]int, 0, pieceLines)
 		}
 	}
-	p := l.open
-	p.lines, p.texts = append(p.lines, n), append(p.texts, text)
-	if len(p.texts) == pieceLines {
-		l.close()
+	return l.open
+}
+
+// added counts a line of the open piece, and parses the piece when it is full.
+func (l *Reader) added(p *linePiece) {
+	if p.count++; p.count < pieceLines {
+		return
+	}
+	l.close()
+	if len(p.texts) > 0 {
 		l.begin(p)
 	}
 }
@@ -73,18 +114,17 @@ func (l *Reader) memory() []string {
 	}
 }
 
-// close ends the open piece, and gives it its part of the memory.
+// close ends the open piece. The next one gets the memory behind it.
 func (l *Reader) close() {
 	p := l.open
 	l.open, l.pieces = nil, append(l.pieces, p)
-	n := len(p.texts)
-	// There are more lines than were expected. No later piece may use the memory either: Finish
-	// moves this one there.
-	if cap(l.room) < n {
-		p.routes, l.room = make([]routes.Route, 0, n), nil
+	if p.count > cap(l.room) {
+		// There are more lines than were expected. No later piece may use the memory either: Finish
+		// moves this one there.
+		l.room = nil
 		return
 	}
-	p.routes, l.room = l.room[:0:n], l.room[n:n:cap(l.room)]
+	l.room = l.room[p.count:p.count:cap(l.room)]
 }
 
 // begin starts to parse a piece as soon as a processor is free.
@@ -108,15 +148,20 @@ func (l *Reader) begin(p *linePiece) {
 // piece, and about the first MaxBadLines of the list.
 func (l *Reader) parse(p *linePiece) {
 	spec := routes.Parser{Names: l.names}
-	lines := p.lines[:0]
+	of := p.lines[len(p.lines)-len(p.texts):]
+	lines := p.lines[:len(p.lines)-len(p.texts)]
+	p.routes = slices.Grow(p.routes, len(p.texts))
 	for i, text := range p.texts {
 		if err := spec.Read(text); err != nil {
 			if l.wrong.Add(1) <= MaxBadLines+1 || len(p.bad) < MaxToldErrors {
-				p.bad = append(p.bad, BadLine{p.lines[i], err})
+				p.bad = append(p.bad, BadLine{of[i], err})
 			}
 			continue
 		}
-		p.routes, lines = append(p.routes, spec.Route), append(lines, p.lines[i])
+		p.routes = append(p.routes, spec.Route)
+		if !l.Unnumbered {
+			lines = append(lines, of[i])
+		}
 	}
 	p.lines, p.texts = lines, nil
 }
@@ -133,16 +178,16 @@ func (l *Reader) Finish() (list List, bad []BadLine) {
 		l.parse(p)
 	}
 	l.Close()
-	n := 0
+	n, numbers := 0, 0
 	for _, p := range l.pieces {
-		n += len(p.routes)
+		n, numbers = n+len(p.routes), numbers+len(p.lines)
 	}
 	switch {
 	case n == 0:
 	case cap(l.all) < n:
-		list = List{make([]routes.Route, 0, n), make([]int, 0, n)}
+		list = List{make([]routes.Route, 0, n), slices.Grow([]int(nil), numbers)}
 	default:
-		list = List{l.all[:0], make([]int, 0, n)}
+		list = List{l.all[:0], slices.Grow([]int(nil), numbers)}
 	}
 	for _, p := range l.pieces { // within the expected memory, routes move to the left
 		list.Routes, list.Lines, bad = append(list.Routes, p.routes...), append(list.Lines, p.lines...), append(bad, p.bad...)

@@ -28,8 +28,22 @@ func (m *Marker) Add(n int, text string) {
 		}
 		return
 	}
+	m.mark(&spec.Route)
+}
+
+// AddPlain is Add for a line that is the destination of an IPv4 route alone, as
+// [Reader.AddPlain] says.
+func (m *Marker) AddPlain(_ int, text []byte) bool {
+	route, ok := plain(text)
+	if ok {
+		m.mark(&route)
+	}
+	return ok
+}
+
+func (m *Marker) mark(r *routes.Route) {
 	m.lines++
-	if i, found := m.index.Find(spec.Route.Slot()); found && m.of[i].Equal(&spec.Route) {
+	if i, found := m.index.Find(r.Slot()); found && m.of[i].Equal(r) {
 		m.marks[i] = true
 	}
 }

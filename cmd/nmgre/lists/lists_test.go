@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -86,4 +87,15 @@ func TestExpect(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Error("garbage is collected late for ever")
+}
+
+// What few routes take is not rounded up to huge pages.
+func TestExpectKeptTurnsHugePagesOff(t *testing.T) {
+	t.Setenv("GOGC", "100") // what garbage costs is not this test's business
+	const set, get = 41, 42
+	defer func() { _, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, set, 0, 0, 0, 0, 0) }()
+	lists.ExpectKept()
+	if off, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, get, 0, 0, 0, 0, 0); errno != 0 || off != 1 {
+		t.Errorf("PR_GET_THP_DISABLE returns %d, %v", off, errno)
+	}
 }

@@ -97,7 +97,7 @@ type editPlanForm struct {
 }
 
 func newEditPlan(p plan.EditPlan) editPlanForm {
-	out := editPlanForm{Changes: newChanges(p), Flaps: p.Flaps, Why: p.Why, Steps: []stepForm{}, Routes: newOwned(p.Routes), Rules: newOwnedRules(p.Rules), Notes: append([]string{}, p.Notes...)}
+	out := editPlanForm{Changes: newChanges(p), Flaps: p.Flaps, Why: p.Why, Steps: []stepForm{}, Routes: newOwned(p.Routes()), Rules: newOwnedRules(p.Rules), Notes: append([]string{}, p.Notes...)}
 	for _, s := range p.Steps {
 		out.Steps = append(out.Steps, stepForm{s.ID, s.What, s.Why, append([]string{}, s.Commands...)})
 	}
