@@ -126,6 +126,26 @@ func TestApply(t *testing.T) {
 	})
 }
 
+// A tunnel that is down stays down, and the plan says so; not of one that never comes up by itself.
+func TestApplyOfDownTunnels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := fake.NewWorld()
+		manual := simple(2)
+		manual.Autoconnect = false
+		mustApply(t, w, wantAll(simple(1), manual), "gre1 create, gre2 create")
+		for _, name := range []string{"gre1", "gre2"} {
+			if _, err := w.Start().Host().Down(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		planned, err := applied(t.Context(), w.Start().Host(), wantAll(simple(1), manual))
+		if err != nil || planned.Changed() {
+			t.Fatalf("%v\n%s", err, w)
+		}
+		want.Same(t, "notes", strings.Join(planned.Notes, "\n"), "gre1: it is down, and stays down; to bring it up: nmgre up gre1")
+	})
+}
+
 // A tunnel that takes the place of one that is deleted may have its addresses.
 func TestApplyReplaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -174,8 +175,23 @@ func TestWriteAndParse(t *testing.T) {
 				if changes := nm.Diff(plain[i], tunnel.Tunnel); len(changes) > 0 || tunnel.CreateCommand() != plain[i].CreateCommand() {
 					t.Errorf("%s, %s: %v\n%s", name, host, changes, Write(plain))
 				}
+				checkJSON(t, name, plain[i])
 			}
 		}
+	}
+}
+
+// checkJSON checks that the fields of a tunnel in JSON are a document of the same tunnel.
+func checkJSON(t *testing.T, name string, want nm.Tunnel) {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"tunnels": []any{Fields(want)}})
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	again, err := Parse(string(text), Options{})
+	if err != nil || len(again.tunnels) != 1 || again.tunnels[0].CreateCommand() != want.CreateCommand() {
+		t.Errorf("%s: %v\n%s", name, err, text)
 	}
 }
 

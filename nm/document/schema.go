@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
+	"strconv"
 )
 
 // Schema is the JSON Schema (draft 7) of a document, from which editors complete: schema.json.
@@ -11,8 +12,13 @@ import (
 //go:embed schema.json
 var Schema string
 
-// jsonNumber is a number as it is written.
-func jsonNumber(text string) json.Number { return json.Number(text) }
+// jsonNumber is a number of a document in JSON, which has decimal ones only: a TOS is written 0x20.
+func jsonNumber(text string) json.Number {
+	if n, err := strconv.ParseUint(text, 0, 64); err == nil {
+		text = strconv.FormatUint(n, 10)
+	}
+	return json.Number(text)
+}
 
 // object is a part of the schema.
 type object = map[string]any

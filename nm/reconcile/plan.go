@@ -211,6 +211,7 @@ func (a *applier) step(ctx context.Context, s *Step) error {
 			return err
 		}
 	}
+	a.plan.Notes = append(a.plan.Notes, notesOf(s.Name, downNotes(s))...)
 	switch s.Action {
 	case Create:
 		s.Want.Document = a.opts.Document
@@ -245,6 +246,14 @@ func (a *applier) step(ctx context.Context, s *Step) error {
 	case None:
 	}
 	return nil
+}
+
+// downNotes says that a tunnel which comes up by itself is down: a document does not bring it up.
+func downNotes(s *Step) []string {
+	if s.Have.Profile.State != nm.StateInactive || s.Action == Create || s.Action == Delete || !s.Want.Autoconnect {
+		return nil
+	}
+	return []string{"it is down, and stays down; to bring it up: nmgre up " + fault.Operand(s.Name)}
 }
 
 func notesOf(name string, notes []string) []string {
