@@ -46,7 +46,7 @@ Write a RULE as for ip rule. Its words need no quotes here:
   table main suppress_prefixlength 0
 
 A rule without a priority gets the first free one from 20000 on. To delete a rule, its priority may
-be left out.`
+be left out, and its priority alone is enough: priority 20000`
 
 func (a *app) ruleChange(verb, short string, change func(name string, old, words []rule.Rule) ([]rule.Rule, error)) *cobra.Command {
 	var run routeRun
@@ -115,13 +115,13 @@ func deleteRules(name string, old, unwanted []rule.Rule) ([]rule.Rule, error) {
 	left := slices.Clone(old)
 	var errs []error
 	for _, r := range unwanted {
-		fits := func(o rule.Rule) bool { return rule.Same(o, r) }
+		fits := func(o rule.Rule) bool { return rule.Same(o, r) || r.NamesPlace() && o.Priority == r.Priority }
 		i := slices.IndexFunc(left, fits)
 		switch {
 		case i < 0:
 			errs = append(errs, fault.Invalid("rule", "nmgre rule list "+name+" lists them", "the tunnel has no rule %s", fault.Printable(r.String())))
 		case slices.ContainsFunc(left[i+1:], fits):
-			errs = append(errs, fault.Invalid("rule", "name one of them by its priority", "the tunnel has several rules %s", fault.Printable(r.String())))
+			errs = append(errs, fault.Invalid("rule", "write one of them whole, with its priority", "the tunnel has several rules %s", fault.Printable(r.String())))
 		default:
 			left = slices.Delete(left, i, i+1)
 		}

@@ -224,7 +224,7 @@ func (h Holds) text(title, field, what string) string {
 }
 
 // unwritten are the fields for which a notation may have words that nmgre does not write.
-var unwritten = append(gre.LinkOptionNames(), "controller", "mac")
+var unwritten = append(gre.LinkOptionNames(), "controller", "mac", "rule")
 
 // noLimit is the same for --encap-limit none: the field has other values.
 const noLimit = "way to send no encapsulation limit"

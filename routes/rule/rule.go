@@ -86,6 +86,12 @@ func Same(a, b Rule) bool {
 	return a.Unplaced() == b.Unplaced()
 }
 
+// NamesPlace says whether the rule is nothing but a priority, as in `ip rule delete priority 100`,
+// which names the rule that is there.
+func (r Rule) NamesPlace() bool {
+	return r.HasPriority && r.Unplaced() == Rule{IPv6: r.IPv6, Table: routes.MainTable}
+}
+
 // Unplaced returns the rule without its priority.
 func (r Rule) Unplaced() Rule {
 	r.Priority, r.HasPriority = 0, false

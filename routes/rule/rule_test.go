@@ -111,6 +111,11 @@ func TestSameAndCompare(t *testing.T) {
 	if !Same(a, b) || !Same(b, a) || Same(a, b.At(6)) || Same(a, MustParse("from 10.0.0.2 table 1 priority 5")) {
 		t.Error("Same")
 	}
+	for text, places := range map[string]bool{"priority 5": true, "pref 0": true, "priority 5 table main": true, "priority 5 table 7": false, "from 10.0.0.1 priority 5": false, "prohibit priority 5": false, "table main": false} {
+		if MustParse(text).NamesPlace() != places {
+			t.Errorf("%s: NamesPlace is %v", text, !places)
+		}
+	}
 	if Compare(a, b.At(6)) >= 0 || Compare(MustParse("from ::/0 table 1"), a) <= 0 || Compare(a, a) != 0 || Compare(a, MustParse("from 2001:db8::1 table 1")) >= 0 {
 		t.Error("Compare")
 	}
