@@ -167,6 +167,8 @@ func (a *applier) decide(ctx context.Context) error {
 		s := &a.plan.Steps[i]
 		if err := a.step(ctx, s); err != nil {
 			errs = append(errs, named(s.Name, err))
+		} else {
+			a.plan.Notes = append(a.plan.Notes, notesOf(s.Name, stateNotes(s, a.links))...)
 		}
 		if s.Action != Delete && s.Want.Remote.IsValid() {
 			after, made = append(after, s.Want), append(made, s.Action == Create)
@@ -211,7 +213,6 @@ func (a *applier) step(ctx context.Context, s *Step) error {
 			return err
 		}
 	}
-	a.plan.Notes = append(a.plan.Notes, notesOf(s.Name, downNotes(s))...)
 	switch s.Action {
 	case Create:
 		s.Want.Document = a.opts.Document
@@ -246,14 +247,6 @@ func (a *applier) step(ctx context.Context, s *Step) error {
 	case None:
 	}
 	return nil
-}
-
-// downNotes says that a tunnel which comes up by itself is down: a document does not bring it up.
-func downNotes(s *Step) []string {
-	if s.Have.Profile.State != nm.StateInactive || s.Action == Create || s.Action == Delete || !s.Want.Autoconnect {
-		return nil
-	}
-	return []string{"it is down, and stays down; to bring it up: nmgre up " + fault.Operand(s.Name)}
 }
 
 func notesOf(name string, notes []string) []string {
