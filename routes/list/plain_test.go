@@ -21,7 +21,7 @@ func TestPlainTakesNothingElse(t *testing.T) {
 	}
 }
 
-// A plain route is what the parser of all routes makes of the same text.
+// A plain route is the same as the parser of all routes reads from the text.
 func FuzzPlain(f *testing.F) {
 	for _, text := range []string{"10.0.0.0/8", "0.0.0.0/0", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32", "0.0.0.1/32", "10.0.0.0/8 metric 5", "169.254.0.0/16"} {
 		f.Add(text)

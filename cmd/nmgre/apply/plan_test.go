@@ -101,7 +101,7 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
-// What each host's part refuses, the whole plan refuses, too, and says once of which host.
+// A fault of one host's part is one of the whole plan, too, which says once of which host.
 func TestPlanRefusesEnds(t *testing.T) {
 	const hosts = "hosts:\n  paris: {outer: 192.0.2.1}\n  rome: {outer: \"2001:db8::2\"}\n  oslo: {outer: 192.0.2.3}\n"
 	for text, want := range map[string]string{

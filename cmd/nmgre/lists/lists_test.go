@@ -89,9 +89,9 @@ func TestExpect(t *testing.T) {
 	t.Error("garbage is collected late for ever")
 }
 
-// What few routes take is not rounded up to huge pages.
+// The memory of few routes is not rounded up to huge pages.
 func TestExpectKeptTurnsHugePagesOff(t *testing.T) {
-	t.Setenv("GOGC", "100") // what garbage costs is not this test's business
+	t.Setenv("GOGC", "100") // the cost of garbage is not this test's business
 	const set, get = 41, 42
 	defer func() { _, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, set, 0, 0, 0, 0, 0) }()
 	lists.ExpectKept()
