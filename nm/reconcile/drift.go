@@ -10,8 +10,8 @@ import (
 	"nmgre/routes/kernel"
 )
 
-// stateNotes says of a tunnel whose profile is as the document wants it that it is down, or that
-// its link is not as the profile says. A document is about profiles: it mends neither.
+// stateNotes are the notes on a tunnel whose profile is as the document wants it: it is down, or
+// its link differs from the profile. A document is about profiles: it mends neither.
 func stateNotes(s *Step, links []kernel.Link) []string {
 	p := s.Have.Profile
 	switch {
@@ -31,8 +31,8 @@ func stateNotes(s *Step, links []kernel.Link) []string {
 }
 
 // drifted names each attribute in which the link of a tunnel that is up differs from its profile
-// and from what root keeps. A link that is not there is left to NetworkManager, which takes the
-// tunnel down.
+// and from the options that root keeps. A link that is not there is left to NetworkManager, which
+// takes the tunnel down.
 func drifted(have Have, links []kernel.Link) []string {
 	t := have.Whole()
 	link := kernel.Named(links, t.Name)
