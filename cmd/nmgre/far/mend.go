@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"nmgre"
 	"nmgre/cmd/nmgre/ssh"
@@ -38,7 +39,7 @@ func (n *Near) Existing(ctx context.Context, name string, remote netip.Addr) (*n
 		for _, s := range found {
 			names = append(names, fault.Operand(s.Tunnel.Name))
 		}
-		return nil, fault.Invalid("", fmt.Sprintf("name one of them: nmgre pair %s %s", fault.ShellWord(n.Name), names[0]), "%d tunnels lead to %s: %v", len(found), fault.Printable(n.Name), fault.FirstFew(names))
+		return nil, fault.Invalid("", fmt.Sprintf("name one of them: nmgre pair %s %s", fault.ShellWord(n.Name), names[0]), "%d tunnels lead to %s: %s", len(found), fault.Printable(n.Name), strings.Join(fault.FirstFew(names), ", "))
 	}
 	return &found[0], nil
 }
