@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"nmgre"
 	"nmgre/nm"
@@ -23,7 +24,7 @@ func (n *Near) theirs(b *Both, near *pair.Hello, name string) (*pair.Ends, error
 			names = append(names, fault.Operand(e.Name))
 		}
 		return nil, fault.Invalid("", fmt.Sprintf("name one of them: nmgre pair %s %s; or make another one, with --key", fault.ShellWord(n.Name), names[0]),
-			"%d tunnels of %s lead here, and have no other end: %v", len(found), fault.Printable(n.Name), fault.FirstFew(names))
+			"%d tunnels of %s lead here, and have no other end: %s", len(found), fault.Printable(n.Name), strings.Join(fault.FirstFew(names), ", "))
 	}
 	return &found[0], nil
 }

@@ -153,7 +153,7 @@ func TestPairFromTheFarEndRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := n.pairAgain(t, pair.Wish{Near: nm.NewTunnel()}, ""); err == nil || !strings.HasSuffix(err.Error(), "2 tunnels lead to linux2: gre1, gre2") || !strings.Contains(fault.Hints(err)[0], "nmgre pair linux2 gre1") {
+		if _, _, err := n.pairAgain(t, pair.Wish{Near: nm.NewTunnel()}, ""); err == nil || !strings.HasSuffix(err.Error(), "2 tunnels of linux2 lead here, and have no other end: gre1, gre2") || !strings.Contains(fault.Hints(err)[0], "nmgre pair linux2 gre1") {
 			t.Errorf("two of them: %v", err)
 		}
 	})
