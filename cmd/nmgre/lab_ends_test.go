@@ -247,11 +247,14 @@ func TestLabPeerName(t *testing.T) {
 	for peer, want := range map[string]string{
 		"two.test": "hint: choose one of them: --peer two.test=100.0.2.100, or --peer two.test=100.0.2.101", "two.test=100.0.2.9": "100.0.2.9 is not among the addresses of two.test",
 		"self.test": "packets to 127.0.0.1 never leave this host", "own.test": "100.0.1.100 is this host's own address", "many.test": "not the address of one host", "none.test": "not the address of one host",
-		"nobody.test": "nobody.test has no IPv4 address (A)", "100.0.2.300": "is not an IP address",
+		"100.0.2.300": "is not an IP address",
 	} {
 		if r := nmgreOn(t, lab.Linux1, exitInvalid, create(peer)...); !strings.Contains(r.Stderr, want) || !strings.Contains(r.Stderr, "nmgre: peer: ") {
 			t.Errorf("--peer %s: %s", peer, r)
 		}
+	}
+	if r := nmgreOn(t, lab.Linux1, exitFailed, create("nobody.test")...); !strings.Contains(r.Stderr, "nmgre: peer: nobody.test could not be looked up: no name server of this host answered") {
+		t.Errorf("no name server: %s", r)
 	}
 	mustEqual(t, "after the refusals", before, lab.Linux1.Snapshot(t))
 	if r := nmgreOn(t, lab.Linux1, exitDone, create("gw.test", "--mode", "ip6gre", "--dry-run")...); !strings.Contains(r.Stdout, "remote 2001:db8:2::100") {
@@ -346,7 +349,7 @@ func TestLabFollow(t *testing.T) {
 	lab.Linux1.Run(t, "sed", "-i", "s/nmgre.peer-name=gw.test/nmgre.peer-name=evil.test/", "/etc/NetworkManager/system-connections/gre1.nmconnection")
 	nmcli(t, "connection reload")
 	kept := lab.Linux1.Run(t, "sh", "-c", "cat /etc/nmgre/tunnels/*")
-	if r := nmgreOn(t, lab.Linux1, exitInvalid, "follow", "--all"); !strings.Contains(r.Stderr, "root's file does not say that it may follow evil.test") {
+	if r := nmgreOn(t, lab.Linux1, exitFailed, "follow", "--all"); !strings.Contains(r.Stderr, "root's file does not say that it may follow evil.test") {
 		t.Errorf("a foreign name: %s", r)
 	}
 	mustEqual(t, "root's file", kept, lab.Linux1.Run(t, "sh", "-c", "cat /etc/nmgre/tunnels/*"))
