@@ -96,9 +96,14 @@ func (h *Host) step(ctx context.Context, e Event, do func() error) error {
 	return e.Err
 }
 
-// waitGone is [kernel.WaitGone] on this host.
+// waitGone is [kernel.WaitGone] on this host, of a device whose profile is down or deleted. It
+// warns where another profile has made the device anew.
 func (h *Host) waitGone(ctx context.Context, dev string) error {
-	return kernel.WaitGone(ctx, h.Kernel, dev)
+	heir, err := find.UnlessTaken(ctx, h.Profiles, dev, kernel.WaitGone(ctx, h.Kernel, dev))
+	if heir != "" {
+		h.warn(heir)
+	}
+	return err
 }
 
 // keep has root keep k. It warns of trouble with other tunnels.

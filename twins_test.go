@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
@@ -128,10 +129,13 @@ func TestVerifyAFallbackDevice(t *testing.T) {
 	}
 }
 
-// NetworkManager brings a copy of a profile up as soon as that is deleted: the link is the copy's
-// then, and nothing is left to remove.
+// NetworkManager brings a copy of a profile up as soon as that is deleted or down: the link is the
+// copy's then, which is told, and nothing is left to remove.
 func TestDeleteBesideACopy(t *testing.T) {
-	for _, state := range []nm.State{nm.StateActive, nm.StateExternal} {
+	for _, test := range []struct {
+		state  nm.State
+		delete bool
+	}{{nm.StateActive, true}, {nm.StateExternal, true}, {nm.StateActive, false}, {nm.StateExternal, false}} {
 		synctest.Test(t, func(t *testing.T) {
 			w := fake.NewWorld()
 			fake.MustCreate(t, w, fake.Simple(t))
@@ -139,14 +143,20 @@ func TestDeleteBesideACopy(t *testing.T) {
 			own := w.Named("gre1").UUID
 			p := w.Start()
 			p.Turn = func(int, string) {
-				if link := w.Link("gre1"); w.Profile(own) == nil && link.Dying > 0 {
+				if link, f := w.Link("gre1"), w.Profile(own); (f == nil || f.State == nm.StateInactive) && link.Dying > 0 {
 					twin := w.Profile(twinUUID)
-					link.Dying, twin.State, twin.Device = 0, state, "gre1"
+					link.Dying, twin.State, twin.Device = 0, test.state, "gre1"
 				}
 			}
-			_, err := p.Host().Delete(t.Context(), own)
-			if stays := state == nm.StateExternal; stays != errors.Is(err, fault.ErrTimeout) || !stays && err != nil {
-				t.Errorf("a link that is %s: %v", state, err)
+			h, told := p.Host(), ""
+			h.Progress = func(e nmgre.Event) { told += e.What }
+			verb := h.Down
+			if test.delete {
+				verb = h.Delete
+			}
+			_, err := verb(t.Context(), own)
+			if stays := test.state == nm.StateExternal; stays != errors.Is(err, fault.ErrTimeout) || !stays && err != nil || stays == strings.Contains(told, "another profile for gre1 by itself: twin "+twinUUID) {
+				t.Errorf("a link that is %s: %v, told %q", test.state, err, told)
 			}
 		})
 	}

@@ -8,7 +8,6 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/adopt"
-	"nmgre/nm/find"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -68,7 +67,7 @@ func (h *Host) remove(ctx context.Context, uuid, dev string) error {
 	if err := h.Profiles.Delete(ctx, uuid); err != nil {
 		return err
 	}
-	return find.UnlessTaken(ctx, h.Profiles, dev, h.waitGone(ctx, dev))
+	return h.waitGone(ctx, dev)
 }
 
 // undo removes everything that the work may have made. It returns cause, with the failures of the

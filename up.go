@@ -108,8 +108,8 @@ func (h *Host) activate(ctx context.Context, p nm.Profile) error {
 		if downErr := h.Profiles.Deactivate(undoing, p.UUID); downErr != nil {
 			h.tell(Event{What: "could not take " + fault.Printable(p.ID) + " down again", Err: downErr, Undo: true})
 		}
-		if name := p.Tunnel.Name; nm.IsFallback(name) { // no other hint helps then
-			err = &fault.Error{What: err.Error(), Hint: name + " is a device of the kernel's own, which nobody can make or delete; give the tunnel another name: nmgre edit " + p.Nmcli() + " --name " + nm.FreeName(nil)}
+		if hint := find.NeverUp(p.Tunnel, p.Nmcli()); hint != "" { // no other hint helps then
+			err = &fault.Error{What: err.Error(), Hint: hint}
 		}
 		return err
 	}

@@ -98,7 +98,7 @@ func (f *createFlags) register(cmd *cobra.Command, a *app) {
 	all := cmd.Flags()
 	all.SortFlags = false
 	all.SetNormalizeFunc(asPeer)
-	all.StringVar(&f.peer, "peer", "", "the far end's outer address, or its name, or NAME=ADDRESS to choose one of its addresses; --remote is the same (required)")
+	all.Var(&values.Once{Field: "peer", Names: "--peer and --remote", Into: &f.peer}, "peer", "the far end's outer address, or its name, or NAME=ADDRESS to choose one of its addresses; --remote is the same (required)")
 	all.StringArrayVar(&f.addresses, "address", nil, "this end's inner address with its prefix length, such as 172.16.0.1/30 (required; may be repeated)")
 	all.StringVar(&f.local, "local", "", "this end's outer address, or any (default: the source address that the kernel would use)")
 	all.StringArrayVar(&f.peerAddresses, "peer-address", nil, "the far end's inner address (default: the gateway of the routes, or the other host of a /30 or /31; may be repeated, and each is probed)")

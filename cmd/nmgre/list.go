@@ -8,6 +8,7 @@ import (
 	"nmgre"
 	"nmgre/cmd/nmgre/output"
 	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
 )
 
 func (a *app) listCommand() *cobra.Command {
@@ -25,7 +26,8 @@ func (a *app) listCommand() *cobra.Command {
 				if asJSON {
 					return output.List(a.stdout, list, true)
 				}
-				return a.printList(list)
+				links, _ := host.Kernel.Links(cmd.Context()) // they only add to what is told
+				return a.printList(list, links)
 			})
 		},
 	}
@@ -33,17 +35,19 @@ func (a *app) listCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printList(list []nmgre.Status) error {
+func (a *app) printList(list []nmgre.Status, links []kernel.Link) error {
 	if len(list) == 0 {
-		fmt.Fprintln(a.stderr, "nmgre: there are no tunnels yet")
-		fmt.Fprintln(a.stderr, "hint: nmgre create --peer ADDR --address CIDR makes one")
+		if output.ByHand(a.stderr, list, links) == 0 {
+			fmt.Fprintln(a.stderr, "nmgre: there are no tunnels yet")
+			fmt.Fprintln(a.stderr, "hint: nmgre create --peer ADDR --address CIDR makes one")
+		}
 		return nil
 	}
 	if err := output.List(a.stdout, list, false); err != nil {
 		return err
 	}
 	a.warnKept(list)
-	output.ByHand(a.stderr, list)
+	output.ByHand(a.stderr, list, links)
 	return nil
 }
 

@@ -166,14 +166,16 @@ func Labels(list []nm.Profile) []string {
 }
 
 // UnlessTaken returns err, the error of the wait for a device to go. It returns nil where the time
-// was up and a profile that NetworkManager has brought up instead has made the device anew.
-func UnlessTaken(ctx context.Context, profiles nm.Profiles, dev string, err error) error {
+// was up and a profile that NetworkManager has brought up instead has made the device anew. heir is
+// a sentence about that profile then.
+func UnlessTaken(ctx context.Context, profiles nm.Profiles, dev string, err error) (heir string, other error) {
 	if !errors.Is(err, fault.ErrTimeout) || ctx.Err() != nil {
-		return err
+		return "", err
 	}
 	list, listErr := profiles.List(ctx)
-	if listErr == nil && slices.ContainsFunc(list, func(p nm.Profile) bool { return p.Device == dev && p.State != nm.StateExternal }) {
-		return nil
+	i := slices.IndexFunc(list, func(p nm.Profile) bool { return p.Device == dev && p.State != nm.StateExternal })
+	if listErr != nil || i < 0 {
+		return "", err
 	}
-	return err
+	return fmt.Sprintf("NetworkManager has brought up another profile for %s by itself: %s %s", fault.Printable(dev), fault.Printable(list[i].ID), list[i].UUID), nil
 }

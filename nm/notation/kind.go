@@ -51,12 +51,17 @@ func (k *Kind) words() map[string]string {
 	return k.Words()
 }
 
-// notes puts the notation's words into the notes of an end.
+// notes puts the notation's words into the notes of an end. A command of nmgre's behind a note
+// stays as it is typed.
 func (k *Kind) notes(list []string) []string {
 	list = slices.Clone(list)
 	for i := range list {
+		note, command, found := strings.Cut(list[i], "nmgre ")
 		for flag, word := range k.words() {
-			list[i] = strings.ReplaceAll(list[i], flag, word)
+			note = strings.ReplaceAll(note, flag, word)
+		}
+		if list[i] = note; found {
+			list[i] += "nmgre " + command
 		}
 	}
 	return list

@@ -11,6 +11,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/port"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 )
 
@@ -21,8 +22,14 @@ func End(links []kernel.Link, hop kernel.Hop, t nm.Tunnel, fits int) nm.FarEnd {
 	if !near.Local.IsValid() || near.Local.IsUnspecified() {
 		near.Local = hop.Src // the far end needs the address from which this end sends
 	}
+	if link := kernel.Holding(links, near.Local); hop.Dev == "" && link != nil { // no far end, so no way
+		hop.Dev = link.Name
+	}
 	near.Controller = port.Name(near, links)
 	far := near.FarEnd(Networks(links, hop, near))
+	if gre.NoFarEnd(near.Mode, near.Remote) {
+		far.Missing = "the tunnel has none, and the kernel makes no " + near.Mode.String() + " link without one"
+	}
 	if fits != 0 && int(far.MTU) > fits {
 		far.MTU = 0 // too large here: the far end computes one that fits
 	}

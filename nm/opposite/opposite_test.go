@@ -1,6 +1,7 @@
 package opposite_test
 
 import (
+	"net/netip"
 	"testing"
 
 	"nmgre/nm"
@@ -27,6 +28,12 @@ func TestEnd(t *testing.T) {
 	want.Same(t, "where less fits", opposite.End(links, hop, near, 1400).CreateCommand(), begin+end)
 	links[2].GRE.Checksum = true
 	want.Same(t, "with checksums", opposite.End(links, hop, near, 1400).CreateCommand(), begin+" --checksum"+end)
+	open := near
+	open.Remote, open.Local = netip.IPv4Unspecified(), want.Addr("100.0.1.100")
+	links[0].Addresses = want.CIDRs("100.0.1.100/24", "100.0.7.1/24")
+	want.Same(t, "without a far end", opposite.End(links, kernel.Hop{}, open, 0).CreateCommand(), "nmgre create --peer 100.0.1.100 --address 172.16.0.2/30 --mtu 1476 --checksum"+end)
+	open.Mode = gre.ModeGRETAP
+	want.Same(t, "without one, with Ethernet inside", opposite.End(links, kernel.Hop{}, open, 0).Missing, "the tunnel has none, and the kernel makes no gretap link without one")
 	links[2].GRE.External = true
 	want.Same(t, "of a link without a far end of its own", opposite.End(links, hop, near, 0).CreateCommand(), "")
 }

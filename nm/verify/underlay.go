@@ -19,8 +19,7 @@ import (
 func (v *verifier) checkUnderlay(ctx context.Context) error {
 	if v.tunnel.Remote.IsUnspecified() { // the way to 0.0.0.0 is one to this host
 		v.wrongWay = true
-		v.report.add(Check{ID: "underlay", Status: Warn, Certainty: Proved, Summary: "the tunnel has no far end, so nothing about it can be proved", Evidence: "its remote is " + gre.RemoteText(v.tunnel.Remote),
-			Hint: "give it one with nmgre edit " + fault.Operand(v.name) + " --peer ADDR"})
+		v.report.add(Check{ID: "underlay", Status: Warn, Certainty: Proved, Summary: "the tunnel has no far end, so nothing about it can be proved", Evidence: "its remote is " + gre.RemoteText(v.tunnel.Mode, v.tunnel.Remote), Hint: "give it one with nmgre edit " + fault.Operand(v.name) + " --peer ADDR"})
 		return nil
 	}
 	if err := v.lookUnderlay(ctx); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"nmgre/nm"
+	"nmgre/nm/find"
 	"nmgre/nm/verify/behind"
 	"nmgre/nm/verify/cause"
 	"nmgre/nm/verify/differ"
@@ -188,7 +189,7 @@ func (v *verifier) checkDevice() Check {
 	if found := cause.OfProfile(v.ev); found != nil {
 		return checkOf(c.ID, found)
 	}
-	c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.NotUp, "the tunnel is not up", "bring it up: nmgre up "+fault.Operand(v.name)
+	c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.NotUp, "the tunnel is not up", find.UpHint(v.tunnel, v.name)
 	if p.State == nm.StateActivating {
 		c.Cause, c.Summary, c.Hint = cause.ComingUp, "the tunnel is still coming up", "try again in a moment"
 	} else if err := v.sys.Kernel.Supports(v.tunnel.Mode); errors.Is(err, fault.ErrUnsupported) {

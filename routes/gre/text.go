@@ -48,8 +48,17 @@ func OuterText(a netip.Addr) string {
 	return a.String()
 }
 
-// RemoteText returns the far end's outer address, or a sentence about a tunnel without one.
-func RemoteText(a netip.Addr) string {
+// NoFarEnd reports whether the kernel makes no link of the mode because its remote is no host: an
+// Ethernet tunnel has one far end.
+func NoFarEnd(m Mode, remote netip.Addr) bool {
+	return m.Ethernet() && (!remote.IsValid() || remote.IsUnspecified())
+}
+
+// RemoteText returns the far end's outer address, or explains a tunnel of the mode without one.
+func RemoteText(m Mode, a netip.Addr) string {
+	if NoFarEnd(m, a) {
+		return "any: the kernel makes no " + m.String() + " link without a far end"
+	}
 	if !a.IsValid() || a.IsUnspecified() {
 		return "any: packets of every host come in, and none go out but to neighbours that somebody adds (ip neigh)"
 	}

@@ -3,11 +3,14 @@ package output
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"nmgre"
 	"nmgre/nm"
 	"nmgre/nm/adopt"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
+	"nmgre/routes/kernel"
 )
 
 // adoptForm is the output of adopt --json. The plan is there with --dry-run, the tunnel and its
@@ -63,11 +66,22 @@ func Adopted(w io.Writer, a adopt.Adoption, made nmgre.Created, asJSON bool) err
 	return Created(w, made, a.FarEnd, false)
 }
 
-// ByHand names for each tunnel that was made by hand the command that makes a profile of it.
-func ByHand(w io.Writer, list []nmgre.Status) {
+// ByHand tells of each tunnel that was made by hand, and names the command that makes a profile of
+// it. Those of which NetworkManager knows nothing are among the links alone. It returns the number
+// of them.
+func ByHand(w io.Writer, list []nmgre.Status, links []kernel.Link) (unknown int) {
+	const adopts = "nmgre adopt %s makes a profile of it, while it is up\n"
 	for _, s := range list {
 		if s.State == nm.StateExternal {
-			fmt.Fprintf(w, "nmgre: %s was made by hand: nmgre adopt %s makes a profile of it, while it is up\n", fault.Printable(s.Tunnel.Name), fault.Operand(s.Tunnel.Name))
+			fmt.Fprintf(w, "nmgre: %s was made by hand: "+adopts, fault.Printable(s.Tunnel.Name), fault.Operand(s.Tunnel.Name))
 		}
 	}
+	for _, l := range links {
+		known := func(s nmgre.Status) bool { return s.Device == l.Name || s.Tunnel.Name == l.Name }
+		if l.GRE != nil && !l.GRE.External && !l.IsFallback() && !slices.ContainsFunc(list, known) {
+			fmt.Fprintf(w, "nmgre: %s (%s to %s) was made by hand, and NetworkManager has no connection for it: sudo "+adopts, fault.Printable(l.Name), l.GRE.Mode, gre.OuterText(l.GRE.Remote), fault.Operand(l.Name))
+			unknown++
+		}
+	}
+	return unknown
 }

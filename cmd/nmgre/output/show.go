@@ -68,7 +68,7 @@ func showFields(s nmgre.Status) []field {
 	}
 	fields := []field{
 		{"name", fault.Printable(s.ID)}, {"interface", fault.Printable(t.Name)}, {"uuid", s.UUID}, {"state", state},
-		{"not applied", s.Pending.Advice(t.Name)}, {"mode", t.Mode.String()}, {"local", gre.OuterText(t.Local)}, {"remote", gre.RemoteText(t.Remote)}, {"far end's name", nameText(t)}, {"zone", fault.Printable(t.Zone)}, {"parent", fault.Printable(t.Parent)},
+		{"not applied", s.Pending.Advice(t.Name)}, {"mode", t.Mode.String()}, {"local", gre.OuterText(t.Local)}, {"remote", gre.RemoteText(t.Mode, t.Remote)}, {"far end's name", nameText(t)}, {"zone", fault.Printable(t.Zone)}, {"parent", fault.Printable(t.Parent)},
 		{"input key", keyForms(t.InputKey)}, {"output key", keyForms(t.OutputKey)},
 		{"ttl", gre.TTLText(t.TTL)}, {"tos", gre.TOSText(t.TOS)}, {"path MTU discovery", onOff(!t.NoPMTUD)},
 		{"mtu", mtuText(s)}, {"addresses", joined(t.Addresses)}, {"autoconnect", onOff(t.Autoconnect)}, {"file", fault.Printable(s.Path)},

@@ -18,6 +18,9 @@ const wordType = "WORD"
 func Refused(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
+		if own := (*fault.Error)(nil); errors.As(err, &own) { // the value's own words
+			return own
+		}
 		return valueError(invalid)
 	}
 	hint := cmp.Or(Flag(cmd, err.Error()), cmd.CommandPath()+" --help lists the flags")

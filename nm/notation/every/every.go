@@ -57,6 +57,9 @@ func Write(l notation.Link, name, end string) (string, error) {
 	}
 	switch end {
 	case "near":
+		if l.Near.Remote.IsUnspecified() {
+			return "", fault.Invalid("peer", "give it a far end first: nmgre edit "+fault.Operand(l.Near.Name)+" --peer ADDR", "the tunnel has no far end")
+		}
 		return kind.Text(l)
 	case "far":
 		return kind.Text(l.Swap())

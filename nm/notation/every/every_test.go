@@ -153,6 +153,23 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+// A tunnel without a far end is refused for this end. A command of nmgre's in a note stays as it is
+// typed, whatever the notation calls the flags before it.
+func TestWithoutAFarEnd(t *testing.T) {
+	near := seed(false)
+	near.Name, near.Remote, near.PeerAddress, near.Addresses, near.Routes = "any1", netip.IPv4Unspecified(), netip.Addr{}, []netip.Prefix{netip.MustParsePrefix("172.16.5.1/24")}, nil
+	for _, kind := range every.Kinds() {
+		text, err := every.Write(link(near), kind.Name, "near")
+		if !errors.Is(err, fault.ErrInvalid) || !slices.Contains(fault.Hints(err), "give it a far end first: nmgre edit any1 --peer ADDR") {
+			t.Errorf("%s: %q, %v", kind.Name, text, err)
+		}
+	}
+	text, err := every.Write(link(near), "ip", "far")
+	if err != nil || !strings.Contains(text, ": nmgre edit any1 --peer-address 172.16.5.2\n") {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
 // holds looks for the value that a case of TestRefuses has set.
 func holds(field, text string) bool {
 	for _, word := range map[string][]string{
