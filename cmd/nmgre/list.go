@@ -37,10 +37,7 @@ func (a *app) listCommand() *cobra.Command {
 
 func (a *app) printList(list []nmgre.Status, links []kernel.Link) error {
 	if len(list) == 0 {
-		if output.ByHand(a.stderr, list, links) == 0 {
-			fmt.Fprintln(a.stderr, "nmgre: there are no tunnels yet")
-			fmt.Fprintln(a.stderr, "hint: nmgre create --peer ADDR --address CIDR makes one")
-		}
+		output.ByHand(a.stderr, list, links)
 		return nil
 	}
 	if err := output.List(a.stdout, list, false); err != nil {

@@ -67,9 +67,10 @@ func Adopted(w io.Writer, a adopt.Adoption, made nmgre.Created, asJSON bool) err
 }
 
 // ByHand tells of each tunnel that was made by hand, and names the command that makes a profile of
-// it. Those of which NetworkManager knows nothing are among the links alone. It returns the number
-// of them.
-func ByHand(w io.Writer, list []nmgre.Status, links []kernel.Link) (unknown int) {
+// it. Those of which NetworkManager knows nothing are among the links alone. Where there is no
+// tunnel at all, it names the command that makes one.
+func ByHand(w io.Writer, list []nmgre.Status, links []kernel.Link) {
+	none := len(list) == 0
 	const adopts = "nmgre adopt %s makes a profile of it, while it is up\n"
 	for _, s := range list {
 		if s.State == nm.StateExternal {
@@ -80,8 +81,10 @@ func ByHand(w io.Writer, list []nmgre.Status, links []kernel.Link) (unknown int)
 		known := func(s nmgre.Status) bool { return s.Device == l.Name || s.Tunnel.Name == l.Name }
 		if l.GRE != nil && !l.GRE.External && !l.IsFallback() && !slices.ContainsFunc(list, known) {
 			fmt.Fprintf(w, "nmgre: %s (%s to %s) was made by hand, and NetworkManager has no connection for it: sudo "+adopts, fault.Printable(l.Name), l.GRE.Mode, gre.OuterText(l.GRE.Remote), fault.Operand(l.Name))
-			unknown++
+			none = false
 		}
 	}
-	return unknown
+	if none {
+		fmt.Fprintln(w, "nmgre: there are no tunnels yet\nhint: nmgre create --peer ADDR --address CIDR makes one")
+	}
 }

@@ -26,11 +26,11 @@ func TestByHand(t *testing.T) {
 	fallback.GRE.Local, fallback.GRE.Remote = netip.IPv4Unspecified(), netip.IPv4Unspecified()
 	collector.GRE.External = true
 	var told strings.Builder
-	unknown := output.ByHand(&told, []nmgre.Status{status("ext", nm.StateExternal), status("gre1", nm.StateActive)},
+	output.ByHand(&told, []nmgre.Status{status("ext", nm.StateExternal), status("gre1", nm.StateActive)},
 		[]kernel.Link{{Name: "eth0"}, link("ext"), link("gre1"), link("hm1"), fallback, collector})
 	want.Same(t, "told", told.String(), "nmgre: ext was made by hand: nmgre adopt ext makes a profile of it, while it is up\n"+
 		"nmgre: hm1 (gre to 100.0.2.100) was made by hand, and NetworkManager has no connection for it: sudo nmgre adopt hm1 makes a profile of it, while it is up\n")
-	if unknown != 1 {
-		t.Errorf("%d of which NetworkManager knows nothing", unknown)
-	}
+	told.Reset()
+	output.ByHand(&told, nil, []kernel.Link{{Name: "eth0"}, fallback})
+	want.Same(t, "without any", told.String(), "nmgre: there are no tunnels yet\nhint: nmgre create --peer ADDR --address CIDR makes one\n")
 }
