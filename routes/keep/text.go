@@ -72,7 +72,7 @@ func (p *keptParser) parse(lines *bufio.Reader) (Kept, error) {
 		if n > maxKeptLines {
 			return Kept{}, fault.Invalid("", "", "the file has more than %d lines", maxKeptLines)
 		}
-		if !tooLong && p.plainRoute(n, line) {
+		if !tooLong && p.plain(n, line) {
 			continue
 		}
 		if err := p.line(n, string(line), tooLong); err != nil {
@@ -84,11 +84,19 @@ func (p *keptParser) parse(lines *bufio.Reader) (Kept, error) {
 	}
 }
 
-// plainRoute takes a line that is the destination of a route alone, as nearly all of a long file
-// are. It makes no string of it. It reports false for any other line, and does nothing then.
-func (p *keptParser) plainRoute(n int, line []byte) bool {
-	text, isRoute := bytes.CutPrefix(line, []byte("route "))
-	return isRoute && p.seen["version"] && p.routes.AddPlain(n, bytes.TrimSuffix(text, []byte("\n")))
+// plain takes a line with a plain route or rule, as nearly all of a long file are. It makes no
+// string of it. It reports false for any other line, and does nothing then.
+func (p *keptParser) plain(n int, line []byte) bool {
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	if text, isRoute := bytes.CutPrefix(line, []byte("route ")); isRoute {
+		return p.seen["version"] && p.routes.AddPlain(n, text)
+	}
+	text, isRule := bytes.CutPrefix(line, []byte("rule "))
+	if !isRule || !p.seen["version"] {
+		return false
+	}
+	r, ok := rule.Plain(text)
+	return ok && p.addRule(r) == nil
 }
 
 // skipLine reads the rest of a line that is longer than the buffer. An error that ends it is met
@@ -268,9 +276,14 @@ func (p *keptParser) single(word, rest string) error {
 // rule reads a rule of the routing policy. Its priority must be there: it is the rule's place.
 func (p *keptParser) rule(rest string) error {
 	r, err := rule.Parse(rest)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	return p.addRule(r)
+}
+
+func (p *keptParser) addRule(r rule.Rule) error {
+	switch {
 	case !r.HasPriority:
 		return fault.Invalid("rule", "write its place: priority 20000", "the rule %s has no priority", r)
 	case p.hasRule(r):

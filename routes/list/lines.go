@@ -60,14 +60,15 @@ func (l *Reader) Add(n int, text string) {
 	l.added(p)
 }
 
-// AddPlain is Add for a line that is no more than the destination of an IPv4 route, as nearly all
-// lines of very long lists are. It reports whether text is one, and adds nothing otherwise. It
-// keeps no part of text, which takes less memory than the strings of Add.
+// AddPlain is Add for a line that has no more than the destination of an IPv4 route, and the number
+// of its table, as nearly all lines of very long lists do. It reports whether text is such a line,
+// and adds nothing otherwise. It keeps no part of text, which takes less memory than the strings of
+// Add.
 func (l *Reader) AddPlain(n int, text []byte) bool {
 	if l.open != nil && len(l.open.texts) > 0 {
 		return false // the lines before it are not parsed yet
 	}
-	route, ok := plain(text)
+	route, ok := plainRoute(text)
 	if !ok {
 		return false
 	}

@@ -31,10 +31,9 @@ func (m *Marker) Add(n int, text string) {
 	m.mark(&spec.Route)
 }
 
-// AddPlain is Add for a line that is the destination of an IPv4 route alone, as
-// [Reader.AddPlain] says.
+// AddPlain is Add for a plain line, as [Reader.AddPlain] is.
 func (m *Marker) AddPlain(_ int, text []byte) bool {
-	route, ok := plain(text)
+	route, ok := plainRoute(text)
 	if ok {
 		m.mark(&route)
 	}

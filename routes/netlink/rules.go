@@ -79,7 +79,7 @@ type place struct {
 // same priority goes, all of them are removed, and those that stay are added again.
 func compareRules(want []rule.Rule, held []kernel.HeldRule) rulesDiff {
 	s := rulesDiff{want: want}
-	if allHeld(want, held) {
+	if allHeld(want, held) || s.oneSided(held) {
 		return s
 	}
 	wanted := make(map[rule.Rule]bool, len(want))
@@ -115,6 +115,36 @@ func compareRules(want []rule.Rule, held []kernel.HeldRule) rulesDiff {
 	}
 	s.result.Removed = len(s.removed)
 	return s
+}
+
+// oneSided compares where all are to be added, or all to be removed, as when a tunnel comes up or
+// goes down. It reports whether that is so, and hashes no whole rules.
+func (s *rulesDiff) oneSided(held []kernel.HeldRule) bool {
+	ours := func(h kernel.HeldRule) bool { return h.Protocol == kernel.RouteProtocol }
+	switch {
+	case len(s.want) == 0:
+		s.removed = slices.DeleteFunc(slices.Clone(held), func(h kernel.HeldRule) bool { return !ours(h) })
+		s.result.Removed = len(s.removed)
+	case !slices.ContainsFunc(held, ours) && isAscending(s.want):
+		s.result.Added = make([]int, len(s.want))
+		for i := range s.want {
+			s.result.Added[i] = i
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// isAscending reports whether each rule has a higher priority than the one before it. Then no two
+// are the same.
+func isAscending(rules []rule.Rule) bool {
+	for i := 1; i < len(rules); i++ {
+		if rules[i].Priority <= rules[i-1].Priority {
+			return false
+		}
+	}
+	return true
 }
 
 // allHeld reports whether ours in the kernel are the wanted rules, each with a place of its own. It
