@@ -93,6 +93,11 @@ func TestLabSecondUplink(t *testing.T) {
 	mustPing(t, lab.Linux1, "172.16.0.2")
 	mustLeaveAfterReboot(t)
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
+	lab.Linux1.Run(t, "ip", "rule", "del", "from", "100.0.9.100")
+	r = nmgreOn(t, lab.Linux1, exitDone, "create", "--dry-run", "--peer", "100.0.2.100", "--local", "100.0.9.100", "--address", "172.16.0.1/30")
+	if !strings.Contains(r.Stderr, "100.0.9.100 is on eth9, but its packets leave by eth0") {
+		t.Errorf("without the rule nothing tells of the way: %s", r)
+	}
 }
 
 // The device that the tunnel is bound to is in a VRF: the local address, the MTU and the way are

@@ -38,8 +38,9 @@ func Check(ctx context.Context, sys nm.System, before, after nm.Tunnel) error {
 const maxTold = 20
 
 // Notes returns the notes about a leased local address, the firewall's zone, and a far end that is
-// never probed. before is the tunnel before its edit, the zero Tunnel for a new one.
-func Notes(ctx context.Context, sys nm.System, before, after nm.Tunnel) ([]string, error) {
+// never probed. before is the tunnel before its edit, the zero Tunnel for a new one. Unless the
+// kernel has chosen the local address, there is a note where its packets leave by another device.
+func Notes(ctx context.Context, sys nm.System, before, after nm.Tunnel, chosen bool) ([]string, error) {
 	var notes []string
 	if after.Local != before.Local {
 		links, err := kernel.Once(sys.Kernel).Links(ctx)
@@ -48,6 +49,15 @@ func Notes(ctx context.Context, sys nm.System, before, after nm.Tunnel) ([]strin
 		}
 		if note := leased(links, after); note != "" {
 			notes = append(notes, note)
+		}
+		if !chosen {
+			note, err := astray(ctx, sys.Kernel, links, after)
+			if err != nil {
+				return nil, err
+			}
+			if note != "" {
+				notes = append(notes, note)
+			}
 		}
 	}
 	if after.Zone != before.Zone && after.Zone != "" && sys.Zones != nil {

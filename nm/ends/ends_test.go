@@ -42,7 +42,7 @@ func TestZoneNotes(t *testing.T) {
 	w := fake.NewWorld()
 	sys := w.Start().Host().System
 	note := func() string {
-		notes, err := ends.Notes(t.Context(), sys, nm.Tunnel{}, nm.Tunnel{Zone: "work"})
+		notes, err := ends.Notes(t.Context(), sys, nm.Tunnel{}, nm.Tunnel{Zone: "work"}, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,9 +80,43 @@ func TestLeased(t *testing.T) {
 		if tunnel.Local.Is6() {
 			tunnel.Mode = gre.ModeIP6GRE
 		}
-		notes, err := ends.Notes(t.Context(), w.Start().Host().System, nm.Tunnel{}, tunnel)
+		notes, err := ends.Notes(t.Context(), w.Start().Host().System, nm.Tunnel{}, tunnel, true)
 		if got := strings.Join(notes, "\n"); err != nil || !strings.Contains(got, expected) || expected == "" && got != "" {
 			t.Errorf("%s: %q, %v", local, got, err)
+		}
+	}
+}
+
+// Packets that leave by another device than the one that has their address are told of, unless the
+// kernel chose the address, or the tunnel is bound.
+func TestAstray(t *testing.T) {
+	w := fake.NewWorld()
+	w.AddLink(kernel.Link{Name: "eth9", Up: true, MTU: 1400, Addresses: want.CIDRs("100.0.9.100/24", "2001:db8:9::100/64")})
+	w.AddLink(kernel.Link{Name: "dummy0", Kind: "dummy", Up: true, MTU: 1500, Addresses: want.CIDRs("100.0.8.100/32")})
+	red := w.AddLink(kernel.Link{Name: "red", Kind: "vrf", Up: true, MTU: 65575})
+	w.AddLink(kernel.Link{Name: "eth7", Up: true, MTU: 1500, Controller: red.Index, Addresses: want.CIDRs("100.0.7.100/24")})
+	const rule = "warning: the local address 100.0.9.100 is on eth9, but its packets leave by eth0: whoever provides that way may drop them; where eth9 has a gateway of its own, a rule leads them there: ip rule add from 100.0.9.100 table TABLE"
+	for _, c := range []struct {
+		local, remote, parent string
+		auto                  bool
+		want                  string
+	}{
+		{"100.0.1.100", "100.0.2.100", "", false, ""},
+		{"100.0.9.100", "100.0.2.100", "", false, rule},
+		{"100.0.9.100", "100.0.2.100", "", true, ""},
+		{"100.0.9.100", "100.0.2.100", "eth0", false, ""},
+		{"100.0.9.100", "100.0.9.7", "", false, ""},
+		{"100.0.9.100", "0.0.0.0", "", false, ""},
+		{"0.0.0.0", "100.0.2.100", "", false, ""},
+		{"100.0.8.100", "100.0.2.100", "", false, ""},
+		{"203.0.113.9", "100.0.2.100", "", false, ""},
+		{"2001:db8:9::100", "2001:db8:2::100", "", false, "warning: the local address 2001:db8:9::100 is on eth9, but its packets leave by eth0: whoever provides that way may drop them; where eth9 has a gateway of its own, a rule leads them there: ip -6 rule add from 2001:db8:9::100 table TABLE"},
+		{"100.0.7.100", "100.0.2.100", "", false, "warning: the local address 100.0.7.100 is on eth7, but its packets leave by eth0, outside the VRF red, which takes no answers from there; bind the tunnel to its device: --parent eth7"},
+	} {
+		tunnel := nm.Tunnel{Name: "gre1", Mode: gre.ModeGRE, Local: want.Addr(c.local), Remote: want.Addr(c.remote), Parent: c.parent}
+		notes, err := ends.Notes(t.Context(), w.Start().Host().System, nm.Tunnel{}, tunnel, c.auto)
+		if got := strings.Join(notes, "\n"); err != nil || got != c.want {
+			t.Errorf("%+v: %q, %v", c, got, err)
 		}
 	}
 }

@@ -267,7 +267,7 @@ func PlanNew(ctx context.Context, sys nm.System, profiles plan.Profiles, want nm
 	if err != nil {
 		return planned, err
 	}
-	notes, err := ends.Notes(ctx, sys, nm.Tunnel{}, planned.Tunnel)
+	notes, err := ends.Notes(ctx, sys, nm.Tunnel{}, planned.Tunnel, !want.Local.IsValid())
 	if err != nil {
 		return plan.Plan{}, fault.Ended(ctx, err)
 	}
@@ -282,7 +282,7 @@ func WithEnds(ctx context.Context, sys nm.System, planned plan.EditPlan) (plan.E
 	if err := ends.Check(ctx, sys, planned.Before, planned.After); err != nil {
 		return plan.EditPlan{}, fault.Ended(ctx, err)
 	}
-	notes, err := ends.Notes(ctx, sys, planned.Before, planned.After)
+	notes, err := ends.Notes(ctx, sys, planned.Before, planned.After, false)
 	if err != nil {
 		return plan.EditPlan{}, fault.Ended(ctx, err)
 	}
