@@ -95,7 +95,7 @@ func TestLabSecondUplink(t *testing.T) {
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 	lab.Linux1.Run(t, "ip", "rule", "del", "from", "100.0.9.100")
 	r = nmgreOn(t, lab.Linux1, exitDone, "create", "--dry-run", "--peer", "100.0.2.100", "--local", "100.0.9.100", "--address", "172.16.0.1/30")
-	if !strings.Contains(r.Stderr, "100.0.9.100 is on eth9, but its packets leave by eth0") {
+	if !strings.Contains(r.Stdout, "100.0.9.100 is on eth9, but its packets leave by eth0") {
 		t.Errorf("without the rule nothing tells of the way: %s", r)
 	}
 }
