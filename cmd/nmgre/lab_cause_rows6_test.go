@@ -40,6 +40,13 @@ var causeRows6 = []causeRow{
 		cause: "own-firewall-out", says: []string{"fault"}, verdict: "fail", certainty: "proved",
 		mend: `nft insert rule ip6 fault faulty [^#]+`,
 	},
+	{ // the kernel counts carrier errors then, and sends nothing
+		id: "X4", name: "an IPsec policy covers the tunnel, and has no state",
+		does:  []step{here("ip xfrm policy add src 2001:db8:1::/64 dst 2001:db8:2::/64 dir out tmpl src 2001:db8:1::100 dst 2001:db8:2::100 proto esp mode transport")},
+		undo:  []step{here(noIPsec)},
+		cause: "ipsec-no-state", says: []string{"src 2001:db8:1::/64 dst 2001:db8:2::/64", "esp mode transport"}, verdict: "fail", certainty: "proved",
+		mend: `ip xfrm policy delete index \d+ dir out`,
+	},
 	{
 		id: "D10", name: "the far end has no such tunnel",
 		does:  []step{there("nmgre down gre1")},

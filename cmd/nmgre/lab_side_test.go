@@ -40,7 +40,7 @@ done`)
 	plain := []string{"create", "--name", "gre3", "--peer", "100.0.2.101", "--address", "172.16.3.1/30", "--key", "3"}
 	nmgreOn(t, lab.Linux1, exitDone, plain...)
 	first := nmgreOn(t, lab.Linux1, exitDone, "create", "--name", "gre1", "--peer", "100.0.2.100", "--address", "172.16.1.1/30", "--route", "default")
-	for _, words := range []string{"default gets the metric 50", "the far end of another tunnel, 100.0.2.101,"} {
+	for _, words := range []string{"default gets the metric 50", "100.0.2.101, the far end of another tunnel"} {
 		if !strings.Contains(first.Stderr, words) {
 			t.Errorf("it does not say %q:\n%s", words, first.Stderr)
 		}

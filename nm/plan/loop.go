@@ -109,7 +109,7 @@ func (p *preflight) pinned(r *routes.Route, pin *kernel.OwnRoute) {
 	p.pins = append(p.pins, pin.Route.Dst)
 	whose := "the far end's outer address"
 	if end := pin.Route.Dst.Addr(); end != p.t.Remote {
-		whose = fmt.Sprintf("the far end of another tunnel, %s,", end)
+		whose = fmt.Sprintf("%s, the far end of another tunnel", end)
 	}
 	p.note("%s covers %s: a host route keeps the far end reachable, at present: %s dev %s", whole.CoverText(r.Dst), whose, pin.Route, fault.Printable(pin.Dev))
 	p.pin = true

@@ -42,14 +42,16 @@ var ipsecCauses = []row{
 	},
 	{
 		Cause: Cause{"ipsec-no-state", Proved, "an IPsec policy here wants the tunnel's packets protected, and the kernel has no state (SA) for that: it drops them", ipsecSee},
-		when:  func(ev Evidence) bool { return ev.IPsec.Out.Needs(true) != nil && ev.vanishes() },
-		tell:  func(ev Evidence) said { return ev.stateless() },
+		when: func(ev Evidence) bool {
+			return ev.IPsec.Out.Needs(true) != nil && (ev.Grew.TxCarrierErrors > 0 || ev.vanishes())
+		},
+		tell: func(ev Evidence) said { return ev.stateless() },
 	},
 	{ // who cannot hear packets leave, or cannot read the policies, has the counter
 		Cause: Cause{"ipsec-no-state", Likely, "", ""},
 		when: func(ev Evidence) bool {
-			sent := ev.Grew.TxPackets
-			counted := sent > 0 && ev.Heard.Counters.IPsecOutNoState >= sent
+			tried := max(ev.Grew.TxPackets, ev.Grew.TxCarrierErrors) // over IPv6 they are errors
+			counted := tried > 0 && ev.Heard.Counters.IPsecOutNoState >= tried
 			return !ev.hears(kernel.HearsSent) && (ev.IPsec.Out.Needs(true) != nil || counted)
 		},
 		tell: func(ev Evidence) said { return ev.stateless() },
