@@ -395,8 +395,14 @@ func TestListStates(t *testing.T) {
 }
 
 // TestListHidden has a profile that the caller may not see, and one that vanishes while it is
-// listed.
+// listed, before its settings are read or after.
 func TestListHidden(t *testing.T) {
+	bus, c := start(t)
+	add(t, c)
+	bus.Break("GetAll", dbustest.Fault{Error: "org.freedesktop.DBus.Error.UnknownMethod"})
+	if profiles, err := c.List(t.Context()); err != nil || len(profiles) != 0 {
+		t.Errorf("vanished behind its settings: got %v, %v", profiles, err)
+	}
 	for _, name := range []string{"org.freedesktop.NetworkManager.Settings.PermissionDenied", "org.freedesktop.DBus.Error.UnknownMethod"} {
 		bus, c := start(t)
 		add(t, c)

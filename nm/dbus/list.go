@@ -81,7 +81,7 @@ func (c *Client) Get(ctx context.Context, uuid string) (nm.Profile, error) {
 	var s wire.Settings
 	var file found
 	path, own, err := l.whole(ctx, uuid, &s, func(path dbus.ObjectPath) []request { file.path = path; return []request{fileRequest(&file)} })
-	if isGone(err) || isDenied(err) { // it has vanished meanwhile
+	if isGone(err) || isDenied(err) || file.gone { // it has vanished meanwhile
 		err = l.notFound(uuid)
 	}
 	if err != nil {
@@ -107,11 +107,12 @@ type found struct {
 	path        dbus.ObjectPath
 	mark        string          // of the process that tries it; empty if it is not on trial
 	device      dbus.ObjectPath // the device to ask for its state; empty to ask none
-	filed, made bool            // its file is known; NetworkManager made it for a link
+	filed, gone bool            // its file is known; it vanished meanwhile
+	made        bool            // NetworkManager made it for a link
 }
 
-// isGone reports a profile that NetworkManager made for a link which has gone: it goes, too.
-func (p found) isGone() bool { return p.made && p.State == nm.StateInactive }
+// isGone reports a profile that has vanished, or goes with the link that NetworkManager made it for.
+func (p found) isGone() bool { return p.gone || p.made && p.State == nm.StateInactive }
 
 // profiles reads the profiles at paths, and their states from the active connections. It leaves out
 // profiles that vanish meanwhile or may not be seen. It asks in rounds, each with many questions at
@@ -335,7 +336,7 @@ func fileRequest(p *found) request {
 		all := properties(result[map[string]dbus.Variant](body))
 		p.Unsaved = value[bool](all, gnm.ConnectionPropertyUnsaved)
 		p.Path = fault.Printable(value[string](all, gnm.ConnectionPropertyFilename))
-		p.made = value[uint32](all, gnm.ConnectionPropertyFlags)&settingsGenerated != 0
+		p.made, p.gone = value[uint32](all, gnm.ConnectionPropertyFlags)&settingsGenerated != 0, isGone(err)
 		return unlessGone(err)
 	}}
 }

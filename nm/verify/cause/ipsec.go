@@ -51,8 +51,7 @@ var ipsecCauses = []row{
 		Cause: Cause{"ipsec-no-state", Likely, "", ""},
 		when: func(ev Evidence) bool {
 			tried := max(ev.Grew.TxPackets, ev.Grew.TxCarrierErrors) // over IPv6 they are errors
-			counted := tried > 0 && ev.Heard.Counters.IPsecOutNoState >= tried
-			return !ev.hears(kernel.HearsSent) && (ev.IPsec.Out.Needs(true) != nil || counted)
+			return !ev.hears(kernel.HearsSent) && (ev.IPsec.Out.Needs(true) != nil || tried > 0 && ev.Heard.Counters.IPsecOutNoState >= tried)
 		},
 		tell: func(ev Evidence) said { return ev.stateless() },
 	},
