@@ -111,7 +111,7 @@ type found struct {
 	made        bool            // NetworkManager made it for a link
 }
 
-// isGone reports a profile that has vanished, or goes with the link that NetworkManager made it for.
+// isGone reports a profile that has vanished, or goes with the link for which it was generated.
 func (p found) isGone() bool { return p.gone || p.made && p.State == nm.StateInactive }
 
 // profiles reads the profiles at paths, and their states from the active connections. It leaves out

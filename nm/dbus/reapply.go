@@ -22,7 +22,7 @@ const (
 	// flagPreserveExternal makes Reapply keep the addresses and routes that others have set
 	// (NetworkManager 1.42 and later).
 	flagPreserveExternal uint32 = 0x1
-	// Flags of a profile that NetworkManager made for a link, and of one that goes with its connection.
+	// Flags of a profile that was generated for a link, and of one that goes with its connection.
 	settingsGenerated, settingsVolatile uint32 = 0x2, 0x4
 )
 
