@@ -153,6 +153,9 @@ func (p *keptParser) end(err error) (Kept, error) {
 	read, bad := p.routes.Finish()
 	k := p.kept
 	k.Routes, k.Bad = read.Routes, append(k.Bad, bad...)
+	if len(k.Policy) == 0 {
+		k.Policy = nil // the room was for lines that are wrong
+	}
 	slices.SortStableFunc(k.Bad, func(a, b list.BadLine) int { return cmp.Compare(a.Line, b.Line) })
 	if len(k.Bad) > list.MaxBadLines {
 		return Kept{}, &fault.Error{Kind: fault.ErrInvalid, Err: errManyBadLines}

@@ -270,6 +270,7 @@ func TestParseSNAT(t *testing.T) {
 func FuzzParseKept(f *testing.F) {
 	f.Add(keptText)
 	f.Add("version 1\nuuid 00000000-0000-4000-8000-00000000000a\ninterface a\nforward a a\nsnat ::/0 masquerade\ninner ::/0\ninner 0.0.0.0/0\nroute default mtu lock 1400\n")
+	f.Add("version 1\nuuid 00000000-0000-4000-8000-00000000000a\ninterface a\nrule \n")
 	f.Add("version 1\nuuid x\nforward a b\nsnat 1.2.3.4 masquerade\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		k, err := ParseKept(strings.NewReader(text))
