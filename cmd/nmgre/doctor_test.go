@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,7 +23,9 @@ import (
 	"nmgre/nm/doctor"
 	"nmgre/routes/fault"
 	"nmgre/routes/gateway/owners"
+	"nmgre/routes/gre"
 	"nmgre/routes/keep"
+	"nmgre/routes/kernel"
 )
 
 // plant writes a file below the host's root.
@@ -206,6 +210,52 @@ func TestDoctorDevices(t *testing.T) {
 	w.must("down", "gre1")
 	if f := h.Facts(t.Context()); f.Others[0].Takes != 0 || f.Settings.Strict != 0 {
 		t.Errorf("down: %+v %+v", f.Others, f.Settings)
+	}
+}
+
+// linksKernel has more links than NetworkManager knows of.
+type linksKernel struct {
+	*stubKernel
+	more []kernel.Link
+}
+
+func (k linksKernel) Links(ctx context.Context) ([]kernel.Link, error) {
+	links, err := k.stubKernel.Links(ctx)
+	return append(links, k.more...), err
+}
+
+// GRE links that no profile has are counted, by who has them; the kernel's own are not.
+func TestDoctorLinks(t *testing.T) {
+	w := newWorld(t)
+	w.wellFiles()
+	w.must("create", "--peer", "100.0.2.100", "--address", "172.16.0.1/30", "--no-probe")
+	w.must("create", "--name", "gre2", "--key", "7", "--peer", "100.0.2.100", "--address", "172.16.1.1/30", "--no-probe")
+	w.must("down", "gre2")
+	w.plant("run/systemd/netif/links/77", "ADMIN_STATE=configured\n")
+	far := netip.MustParseAddr("198.51.100.77")
+	link := func(index int, name string, external bool) kernel.Link {
+		return kernel.Link{Index: index, Name: name, Kind: "gre", GRE: &kernel.GRELink{Mode: gre.ModeGRE, Remote: far, External: external}}
+	}
+	fallback := kernel.Link{Index: 70, Name: "gre0", Kind: "gre", GRE: &kernel.GRELink{Mode: gre.ModeGRE}}
+	k := linksKernel{&w.kernel, []kernel.Link{fallback, link(71, "toacme", false), link(72, "gre2", false), link(73, "geneva", true), link(77, "net7", false)}}
+	h := checkup.Host{Root: w.root, Bus: w.bus.Address(), Open: func(ctx context.Context) (adapters.Doors, func(), error) {
+		d, closeAll, err := w.open(ctx)
+		d.Kernel = k
+		return d, closeAll, err
+	}, Local: func() (adapters.Doors, func(), error) { return adapters.Doors{Kernel: k}, func() {}, nil }}
+	var said []string
+	for _, l := range h.Facts(t.Context()).Links {
+		said = append(said, fmt.Sprintf("%s %s %s %t", l.Mode, l.Remote, l.Holder, l.Profile))
+	}
+	far1 := "gre 198.x#"
+	if text := strings.Join(said, "\n"); len(said) != 4 || strings.Count(text, far1) != 4 || !strings.Contains(text, "metadata false") || !strings.Contains(text, "systemd-networkd false") || !strings.Contains(text, "  true") || !strings.Contains(text, "  false") {
+		t.Errorf("%s", text)
+	}
+	w.bus.Vanish()
+	for _, l := range h.Facts(t.Context()).Links {
+		if l.Holder == "" || l.Profile {
+			t.Errorf("without NetworkManager nobody knows whose it is: %+v", l)
+		}
 	}
 }
 

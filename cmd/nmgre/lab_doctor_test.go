@@ -76,6 +76,10 @@ func TestLabDoctor(t *testing.T) {
 	mustFind(t, "no hook", doctorSays(t, "no hook", exitFault), doctor.OfHook, doctor.Problem, "do not return by themselves")
 	h.Run(t, installed, "install-hook")
 
+	h.Run(t, "ip", "tunnel", "add", "customers1", "mode", "gre", "local", "100.0.1.100", "remote", "100.0.2.77")
+	mustFind(t, "a link by hand", doctorSays(t, "a link by hand", exitDone), doctor.OfLinks, doctor.Note, "1 GRE link was made by hand")
+	h.Run(t, "ip", "tunnel", "del", "customers1")
+
 	t.Run("screens", func(t *testing.T) { labFirstScreens(t, h) })
 	t.Run("no modules", func(t *testing.T) { labNoModules(t, h) })
 

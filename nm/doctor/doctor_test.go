@@ -26,6 +26,7 @@ func healthy() Facts {
 		Others:   []Other{{Name: "netplan", Count: 1, Word: "NetworkManager"}, {Name: "cloud-init", Word: "disabled"}},
 		Tunnels: []Tunnel{{Mode: "gre", State: "active", Local: "100.x#1", Remote: "100.x#2", Addresses: []string{"172.x#3/30"}, MTU: 1476, Routes: 1, Kept: 2},
 			{Mode: "ip6gre", State: "inactive", Local: "2001:x#4", Remote: "2001:x#5", Key: true}},
+		Links: []Link{},
 		Kept:  Kept{Files: 1},
 		Units: map[string]Unit{"NetworkManager.service": {Load: "loaded", Active: "active", File: "enabled"}},
 	}
@@ -46,6 +47,7 @@ func sick() Facts {
 	f.Settings = Settings{Filter: number(1), Strict: 1}
 	f.Others = []Other{{Name: "systemd-networkd", Running: true, Count: 3, Takes: 1}, {Name: "connman", Running: true}, {Name: "ifupdown", Count: 2, Unread: true}}
 	f.Tunnels = []Tunnel{}
+	f.Links = []Link{{Mode: "gre", Remote: "100.x#1", Up: true}, {Mode: "gretap", Holder: HeldNetworkd}, {Mode: "ip6gre", Holder: HeldUnknown}}
 	f.Kept = Kept{Files: 4, Orphans: 1, Renamed: 1, Broken: 1, BadLines: 2, Killed: 1}
 	f.Unread = map[Subject]string{OfTunnels: Failed, OfUnit: Slow}
 	f.Units = nil
@@ -162,6 +164,13 @@ func TestFindings(t *testing.T) {
 		"cloud-init":           {func(f *Facts) { f.Others = []Other{{Name: "cloud-init", Word: "enabled"}} }, OfOthers, Note, "at boot", "tunnels stay"},
 		"alone":                {func(f *Facts) { f.Others = nil }, OfOthers, OK, "no other program", ""},
 		"no tunnels":           {func(f *Facts) { f.Tunnels = nil }, OfTunnels, OK, "none yet", "nmgre create"},
+		"no links":             {func(f *Facts) { f.Links = nil }, OfLinks, OK, "every GRE link is a profile's", ""},
+		"links by hand":        {func(f *Facts) { f.Links = []Link{{Mode: "gre"}, {Mode: "gretap"}} }, OfLinks, Note, "2 GRE links were made by hand, and NetworkManager does not manage them", "nmgre adopt IFNAME"},
+		"mirrored link":        {func(f *Facts) { f.Links = []Link{{Holder: HeldMirrored}} }, OfLinks, Note, "only mirrors it (external)", "nmgre adopt IFNAME"},
+		"networkd's link":      {func(f *Facts) { f.Links = []Link{{Holder: HeldNetworkd}} }, OfLinks, Note, "1 GRE link is systemd-networkd's", "networkctl"},
+		"external mode":        {func(f *Facts) { f.Links = []Link{{Holder: HeldMetadata}} }, OfLinks, OK, "external mode", ""},
+		"nobody knows whose":   {func(f *Facts) { f.Links = []Link{{Holder: HeldUnknown}} }, OfLinks, Note, "1 GRE link is there", "ip -d link show"},
+		"link in the way":      {func(f *Facts) { f.Links = []Link{{Profile: true}} }, OfLinks, Problem, "1 link has the name of a tunnel that is down", "ip link delete"},
 		"orphans":              {func(f *Facts) { f.Kept.Orphans = 2 }, OfKept, Note, "2 files in /etc/nmgre/tunnels without a profile", "removes them"},
 		"another name":         {func(f *Facts) { f.Kept.Renamed = 1 }, OfKept, Problem, "different interfaces", "nmgre edit"},
 		"broken file":          {func(f *Facts) { f.Kept.Broken = 1 }, OfKept, Problem, "cannot be read", "nmgre list"},

@@ -17,6 +17,7 @@ type Facts struct {
 	Settings Settings           `json:"settings"`
 	Others   []Other            `json:"others"`
 	Tunnels  []Tunnel           `json:"tunnels"`
+	Links    []Link             `json:"links"` // GRE links that no profile has
 	Kept     Kept               `json:"kept"`
 	Units    map[string]Unit    `json:"units,omitempty"` // of systemd, by their names
 	Unread   map[Subject]string `json:"unread,omitempty"`
@@ -44,6 +45,7 @@ const (
 	OfFilter     Subject = "rp-filter"
 	OfOthers     Subject = "others"
 	OfTunnels    Subject = "tunnels"
+	OfLinks      Subject = "links"
 	OfKept       Subject = "kept"
 	OfTerminal   Subject = "terminal"
 )

@@ -51,7 +51,7 @@ func Diagnose(f Facts) Report {
 		{OfNmgre, ofNmgre}, {OfSystem, ofSystem}, {OfContainer, ofContainer}, {OfGRE, ofGRE}, {OfNAT, ofNAT}, {OfManager, ofManager},
 		{OfRights, ofRights}, {OfHook, ofHook}, {OfDispatcher, ofDispatcher}, {OfUnit, ofUnit}, {OfPolkit, ofPolkit},
 		{OfFirewall, ofFirewall}, {OfOuter, ofOuter}, {OfForwarding, ofForwarding}, {OfFilter, ofFilter}, {OfOthers, ofOthers},
-		{OfTunnels, ofTunnels}, {OfKept, ofKept}, {OfTerminal, ofTerminal},
+		{OfTunnels, ofTunnels}, {OfLinks, ofLinks}, {OfKept, ofKept}, {OfTerminal, ofTerminal},
 	} {
 		found := judge.of
 		if why := f.Unread[judge.about]; why != "" {

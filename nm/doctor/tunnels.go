@@ -37,7 +37,7 @@ func ofKept(f *Facts) []Finding {
 		list = append(list, problem(counted(k.Renamed, "file", "files")+" in /etc/nmgre/tunnels and the profile name different interfaces", "nmgre list shows the profiles; nmgre edit NAME --name IFNAME writes both anew"))
 	}
 	if k.Orphans > 0 {
-		list = append(list, note(counted(k.Orphans, "file", "files")+" in /etc/nmgre/tunnels without a profile: they have no effect", "the next change or event of a tunnel removes them"))
+		list = append(list, note(counted(k.Orphans, "file", "files")+" in /etc/nmgre/tunnels without a profile, and so without effect", "the next change or event of a tunnel removes them"))
 	}
 	if k.Killed > 0 {
 		list = append(list, note(counted(k.Killed, "command of nmgre's was", "commands of nmgre's were")+" killed in the middle of the work", "the next command as root undoes what it left: sudo nmgre list"))

@@ -58,7 +58,7 @@ type visit struct {
 // Facts reads the host. It takes a few times the limit at most.
 func (h Host) Facts(ctx context.Context) doctor.Facts {
 	f := doctor.Facts{Nmgre: h.Program, Terminal: h.Terminal, Unread: make(map[doctor.Subject]string),
-		Others: []doctor.Other{}, Tunnels: []doctor.Tunnel{}}
+		Others: []doctor.Other{}, Tunnels: []doctor.Tunnel{}, Links: []doctor.Link{}}
 	f.Terminal.Name = termName(f.Terminal.Name)
 	f.Firewall.Programs = []string{}
 	f.Caller.Root = os.Geteuid() == 0
@@ -73,6 +73,7 @@ func (h Host) Facts(ctx context.Context) doctor.Facts {
 	})
 	v.all(ctx, &f, []part{
 		{[]doctor.Subject{doctor.OfKept}, v.kept}, {[]doctor.Subject{doctor.OfOuter}, v.outer}, {[]doctor.Subject{doctor.OfFilter}, v.devices},
+		{[]doctor.Subject{doctor.OfLinks}, v.links},
 	})
 	return f
 }

@@ -20,9 +20,9 @@ func Command(host func() Host, out io.Writer, width func() int, bad error) *cobr
 		Short: "look at this host: what is missing, what is in the way, and what to do",
 		Long: `doctor looks at everything on this host that tunnels need, and changes nothing: the kernel and its
 modules, NetworkManager, your rights, the dispatcher's hook, polkit, the firewall and whether GRE
-passes it, forwarding and rp_filter, other programs that manage networks, the tunnels, and what root
-keeps for them. Each finding is ok, a note (something to know), or a problem, with what to do. What
-does not answer in time is a finding, too.
+passes it, forwarding and rp_filter, other programs that manage networks, the tunnels, GRE links that
+no profile has, and what root keeps. Each finding is ok, a note (something to know), or a problem,
+with what to do. What does not answer in time is a finding, too.
 
 A bug report starts with it. Nothing private is in it: addresses are shortened, equal ones to the
 same text, and there are no names of hosts, people, networks, devices or profiles. Root sees more:
