@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -123,6 +124,22 @@ func TestPureRooms(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The comment of a package lists nothing that it imports: such lists went stale. The walls are in
+// the linter's configuration, and those of the pure rooms above.
+func TestPackageCommentsListNoImports(t *testing.T) {
+	list := regexp.MustCompile(`(?i)\b(may import|it imports)\b`)
+	walkGo(t, func(file string) {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments|parser.PackageClauseOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := strings.Join(strings.Fields(f.Doc.Text()), " ")
+		if found := list.FindString(strings.ReplaceAll(said, "Every other package may import it.", "")); found != "" {
+			t.Errorf("%s: %q: name the walls in .golangci.yml and in pureRooms, not in the comment of the package", file, found)
+		}
+	})
 }
 
 // lines returns the lines of a file.

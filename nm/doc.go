@@ -1,6 +1,6 @@
 // Package nm has NetworkManager's words: [Tunnel] and [Profile], the owner of a route, the problems
 // of a tunnel, the lines of nmcli that do the same, and the doors to one host, [System]. It is
-// pure: it imports the standard library and the pure rooms of routes. Begin with tunnel.go.
+// pure. Begin with tunnel.go.
 //
 // # Glossary
 //

@@ -2,5 +2,5 @@
 // profile and root's file get, which stay as they are, and which nmgre cannot hold. It takes the
 // tunnel over through the doors of [nm.System], and undoes that if it fails.
 //
-// It imports the standard library and pure rooms only. Begin with [Plan].
+// Begin with [Plan].
 package adopt

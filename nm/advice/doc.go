@@ -1,5 +1,5 @@
 // Package advice has the notes that a plan gives about its decisions, for a person to know before
 // it is carried out. It decides nothing, and changes nothing on the host.
 //
-// It may import nm and the pure packages of routes. Begin with [Device].
+// Begin with [Device].
 package advice

@@ -18,6 +18,6 @@
 // unique name of its connection, and the bus that gave it. When that name has no owner any more,
 // the trial is abandoned, however the process ended.
 //
-// It may import nm, its own rooms, the pure rooms of routes, godbus and gonetworkmanager. Begin
-// with [Connect], then flight.go, which makes the calls, and watch.go, which waits for signals.
+// Begin with [Connect], then flight.go, which makes the calls, and watch.go, which waits for
+// signals.
 package dbus

@@ -1,7 +1,7 @@
 // Package ends checks the ends of a tunnel against the host: the zone of its firewall, and an
 // address that is leased. It changes nothing.
 //
-// It imports nm, routes, and its rooms fault, keep and kernel. Begin at [Check] and [Notes].
+// Begin at [Check] and [Notes].
 package ends
 
 import (

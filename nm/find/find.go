@@ -1,6 +1,6 @@
 // Package find finds a tunnel among the profiles by the name that a person gives it.
 //
-// It may import nm and routes/fault. Begin with [ByName].
+// Begin with [ByName].
 package find
 
 import (

@@ -1,7 +1,5 @@
 // Package plan decides every step of a new tunnel, of an edit, and of a change of routes, before
 // any step is taken. It reads the host and changes nothing on it.
 //
-// It may import nm with its rooms advice, ends, metric, opposite, policy, port, states and whole,
-// and the pure packages of routes. Begin with [Create] and the [Plan] that it returns; [Edit] and
-// [Routes] are the two others.
+// Begin with [Create] and the [Plan] that it returns; [Edit] and [Routes] are the two others.
 package plan

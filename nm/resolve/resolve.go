@@ -1,7 +1,7 @@
 // Package resolve chooses the far end's address among those that its name stands for. An answer of
 // the DNS is hostile: it is bounded, and nothing in it becomes an address that no far end can have.
 //
-// It imports nm and routes/fault only. Begin at [Peer].
+// Begin at [Peer].
 package resolve
 
 import (

@@ -1,7 +1,7 @@
 // Package vet checks the routes and rules that a user who is not root asks root to keep for a
 // tunnel, and trusts nothing in them. It reads the host and changes nothing on it.
 //
-// It may import nm, nm/plan, nm/policy and the pure packages of routes. Begin with [Keep].
+// Begin with [Keep].
 package vet
 
 import (

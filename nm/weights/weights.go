@@ -2,7 +2,7 @@
 // an old nmgre has written them. NetworkManager joins those of several tunnels to one multipath
 // route, and loses all of them when one tunnel goes down.
 //
-// It may import nm and the pure packages of routes. Begin with [Changes].
+// Begin with [Changes].
 package weights
 
 import (

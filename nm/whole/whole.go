@@ -1,7 +1,7 @@
 // Package whole makes sure that a tunnel that is up is whole: that everything is set which root
 // keeps for it, and that its routes do not lead its own packets into it.
 //
-// It imports nm, its room ends, and the pure rooms of routes. Begin at [Lacking] and [Pin].
+// Begin at [Lacking] and [Pin].
 package whole
 
 import (

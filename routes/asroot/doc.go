@@ -5,5 +5,5 @@
 // standard input and writes one answer to its standard output. Both are bounded, and neither side
 // trusts the other. The helper's side is [Helper].
 //
-// It may import the pure rooms of routes and x/sys/unix; never D-Bus or netlink. Begin at [Keeper].
+// Begin at [Keeper].
 package asroot

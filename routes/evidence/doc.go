@@ -7,7 +7,6 @@
 // socket at most, keeps a few hundred, and ends by itself after a minute. It opens its sockets in
 // the network namespace of the calling thread.
 //
-// It may import routes/kernel, gre, packet, echo and fault, nothing else of nmgre. Begin at
-// [Listener]; heard.go decides which packets are kept, filter.go has the filters that the kernel
-// runs, tap.go the sockets.
+// Begin at [Listener]; heard.go decides which packets are kept, filter.go has the filters that the
+// kernel runs, tap.go the sockets.
 package evidence

@@ -5,7 +5,6 @@
 // It changes only nftables tables with the name nmgre, of the families ip, ip6 and inet. It opens
 // sockets when they are needed, in the network namespace of the calling thread.
 //
-// It may import the pure rooms of routes, nftables and netlink; never D-Bus or a terminal. Begin at
-// [Gateway]; rules.go encodes nmgre's rules, obstacles.go and outer.go look for those of others,
-// and walk.go takes packets through them.
+// Begin at [Gateway]; rules.go encodes nmgre's rules, obstacles.go and outer.go look for those of
+// others, and walk.go takes packets through them.
 package gateway

@@ -1,5 +1,4 @@
 // Package gre has the parts of a GRE tunnel's headers: the mode, the keys, the flags, and the
-// arithmetic of the MTU, each with its text; and it reads the headers of GRE packets. It is pure,
-// and may import the packages fault and packet besides the standard library. Begin with [Mode],
-// [Key] and [ParseHeader].
+// arithmetic of the MTU, each with its text; and it reads the headers of GRE packets. It is pure.
+// Begin with [Mode], [Key] and [ParseHeader].
 package gre

@@ -3,7 +3,7 @@
 // only. Every read is bounded, and a text that is no name or number of the expected form counts as
 // missing.
 //
-// It may import the standard library only. Begin at [Files].
+// Begin at [Files].
 package host
 
 import (

@@ -3,6 +3,5 @@
 // ended.
 //
 // It speaks to systemd's journal by its own socket, and where there is none to syslog's. It never
-// waits long, and a host without either is no error. It may import routes/fault, nothing else.
-// Begin at [Entry].
+// waits long, and a host without either is no error. Begin at [Entry].
 package journal

@@ -1,4 +1,3 @@
-// Package kernel has the questions to the host's kernel about links, routes and probes: the
-// types and one interface, [Kernel], which package netlink implements. It is pure, and may import
-// the packages routes, gre and fault besides the standard library.
+// Package kernel has the questions to the host's kernel about links, routes and probes: the types
+// and one interface, [Kernel], which package netlink implements. It is pure.
 package kernel

@@ -1,7 +1,7 @@
 // Package modules tells which modules the running kernel has, by its files: those that are loaded,
 // built in, or can be loaded. It loads nothing and changes nothing.
 //
-// It may import x/sys only. Begin at [Files].
+// Begin at [Files].
 package modules
 
 import (

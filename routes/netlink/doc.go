@@ -1,9 +1,7 @@
 // Package netlink is the host's kernel over rtnetlink: links, routes, lookups, probes and events.
 // It implements [kernel.Kernel].
 //
-// It may import the pure rooms of routes, its inner room wire (the bytes) and echo (the probes);
-// never D-Bus or a terminal. Begin at [Kernel]; sync.go compares the routes, changes.go and
-// batch.go send the difference.
+// Begin at [Kernel]; sync.go compares the routes, changes.go and batch.go send the difference.
 //
 // The messages are encoded and decoded in wire, not by the Route and Link types of the netlink
 // library. Those lose values that nmgre has to verify: key 0, the encapsulation limit, and which of

@@ -2,7 +2,7 @@
 // from bytes and without memory of its own. A text in any other form may be right all the same: its
 // reader then takes the parser of all forms.
 //
-// It is pure: it imports the standard library only. Begin with [Network].
+// It is pure. Begin with [Network].
 package plain
 
 import (

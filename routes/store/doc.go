@@ -6,6 +6,5 @@
 // writable by group or others, and so are the folders that it is in. Every read has a bound. Every
 // write goes to a new file, which then replaces the old one. Whoever writes holds the lock.
 //
-// It may import the pure rooms of routes and x/sys/unix; never D-Bus, netlink or a terminal. Begin
-// at [Store]; files.go reads and writes, hook.go and script.go are the hook.
+// Begin at [Store]; files.go reads and writes, hook.go and script.go are the hook.
 package store

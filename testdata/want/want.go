@@ -1,6 +1,5 @@
 // Package want has functions for the tests of several packages: short ways to write addresses,
-// comparisons that print the differences, golden files, and errors as the user sees them. It may
-// import package fault, and nothing else of nmgre.
+// comparisons that print the differences, golden files, and errors as the user sees them.
 package want
 
 import "net/netip"

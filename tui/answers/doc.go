@@ -2,6 +2,5 @@
 // them. The wizard shows them as pages, and nmgre --plain asks for them line by line.
 //
 // It calls nothing and draws nothing: the host's interfaces and the way to the far end are handed
-// in. It may import tui/form and the pure rooms below tui. Begin with answers.go; fields.go has the
-// fields, tunnel.go reads them.
+// in. Begin with answers.go; fields.go has the fields, tunnel.go reads them.
 package answers

@@ -5,5 +5,5 @@
 // Nothing here waits for another: the output never for the terminal, and a message never for the
 // main loop.
 //
-// It knows nothing of nmgre, and may import Bubble Tea for its types alone.
+// It knows nothing of nmgre, and Bubble Tea for its types alone.
 package canvas

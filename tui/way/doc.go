@@ -3,6 +3,6 @@
 //
 // It is pure: a [View] in, lines out. The report names the places that work, the faults, and where
 // they are; this package decides nothing about that. A place that nothing is known of is drawn so:
-// neither as good nor as bad. Nothing is told by colour alone. It may import tui/draw and the pure
-// rooms below tui. Begin with station.go, which reads the report, and picture.go, which draws it.
+// neither as good nor as bad. Nothing is told by colour alone. Begin with station.go, which reads
+// the report, and picture.go, which draws it.
 package way

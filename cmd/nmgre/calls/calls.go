@@ -1,7 +1,7 @@
 // Package calls wraps the doors to a host, so that a person sees every call that goes through them,
 // with the command that does the same.
 //
-// It may import nmgre, nm, routes, and routes/fault, keep and kernel. Begin at [Profiles].
+// Begin at [Profiles].
 package calls
 
 import (

@@ -1,7 +1,7 @@
 // Package lists reads the files of routes and rules that a command line names, with the names of
 // tables that this host has.
 //
-// It may import routes and its rooms fault, list and rule. Begin with [Reader].
+// Begin with [Reader].
 package lists
 
 import (

@@ -1,5 +1,5 @@
 // Package progress shows how far a long work is: by a bar on a terminal, elsewhere by a line now
-// and then. It imports the standard library only. Begin at [Routes].
+// and then. Begin at [Routes].
 package progress
 
 import (

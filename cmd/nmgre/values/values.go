@@ -1,6 +1,6 @@
 // Package values reads the values of the command line's flags. Its errors name the flag.
 //
-// It may import routes/fault. Begin with [Addr].
+// Begin with [Addr].
 package values
 
 import (

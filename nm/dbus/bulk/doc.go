@@ -8,5 +8,5 @@
 // of values that profiles have. Everything else is an [ErrUnknown], and the caller asks again by
 // godbus.
 //
-// It may import godbus, and nothing of nmgre. Begin with [Read].
+// Begin with [Read].
 package bulk

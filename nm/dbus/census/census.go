@@ -1,7 +1,7 @@
 // Package census asks the system bus who is on it, and systemd for the state of units. It changes
 // nothing and starts nobody.
 //
-// It may import godbus only. Begin with [Ask].
+// Begin with [Ask].
 package census
 
 import (

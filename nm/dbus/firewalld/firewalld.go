@@ -1,7 +1,6 @@
 // Package firewalld asks firewalld over D-Bus for the zone of a device, and for all zones.
 //
-// It changes nothing, listens to no signals and never starts firewalld. It may import nm and
-// routes/fault only. Begin with [ZoneOf].
+// It changes nothing, listens to no signals and never starts firewalld. Begin with [ZoneOf].
 package firewalld
 
 import (

@@ -2,8 +2,7 @@
 // it asks for them at once and not for their paths first.
 //
 // Its paths are guesses: a NetworkManager that was restarted numbers everything anew. Whoever asks
-// by a path looks whether the answer is about the same object. It imports godbus alone. Begin with
-// [Objects].
+// by a path looks whether the answer is about the same object. Begin with [Objects].
 package seen
 
 import (

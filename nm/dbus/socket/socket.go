@@ -6,7 +6,7 @@
 // asks its first questions in one go, as systemd's own client does (sd-bus), and reads the answers
 // to the handshake when they come, with those to the questions.
 //
-// It may import godbus only. Begin with [New].
+// Begin with [New].
 package socket
 
 import (

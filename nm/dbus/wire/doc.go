@@ -4,6 +4,4 @@
 // Nothing is lost on the way: settings, attributes and routes that nmgre does not know stay in a
 // profile as they are. Begin with [Settings], then settings.go for the names of NetworkManager's
 // settings, and route.go for the attributes of a route.
-//
-// It may import nm, the pure rooms of routes, godbus, and gonetworkmanager for its types.
 package wire

@@ -1,6 +1,6 @@
 // Package apart looks for firewalls of this host that keep the networks behind it from a tunnel.
 //
-// It imports nm and the pure rooms of routes. Begin with [Look].
+// Begin with [Look].
 package apart
 
 import (

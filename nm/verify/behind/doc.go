@@ -6,5 +6,5 @@
 // A packet of TTL 1 asks the far end itself whether it would forward: it gets no further, and is
 // answered with "time exceeded".
 //
-// It is pure, and may import routes/kernel, nothing else of nmgre. Begin with [Question.Begin].
+// It is pure. Begin with [Question.Begin].
 package behind

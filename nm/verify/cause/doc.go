@@ -7,7 +7,6 @@
 // those of large packets, behind.go those of hosts behind the far end, and warnings.go those of
 // tunnels that work. Begin with [Evidence] and [Causes].
 //
-// It is pure, and may import nm, nm/opposite, nm/verify/behind, nm/verify/pathmtu, nm/verify/snat
-// and the pure packages of routes. Package verify gathers the evidence, from the kernel's answers,
-// from the packets that were heard, and from the answers to probes.
+// It is pure. Package verify gathers the evidence, from the kernel's answers, from the packets that
+// were heard, and from the answers to probes.
 package cause

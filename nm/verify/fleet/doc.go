@@ -3,7 +3,6 @@
 // rules of its firewalls; and one set of sockets listens for all. Their probes are in flight
 // together.
 //
-// It changes nothing on the host. It may import nm, nm/find, nm/verify, nm/verify/cause and the
-// pure packages of routes. Begin with [Run]; ears.go knows which tunnels may have mixed up their
-// evidence: those are verified once more, alone.
+// It changes nothing on the host. Begin with [Run]; ears.go knows which tunnels may have mixed up
+// their evidence: those are verified once more, alone.
 package fleet

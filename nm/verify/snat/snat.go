@@ -1,6 +1,5 @@
 // Package snat proves that nmgre's SNAT rules take the packets that they are for: it sends one for
-// each rule, and looks at the rule's counter. It is pure, and may import nm's and routes' pure
-// rooms. Begin at [Try].
+// each rule, and looks at the rule's counter. It is pure. Begin at [Try].
 package snat
 
 import (

@@ -1,6 +1,6 @@
 // Package blocked has the ways between devices on which a firewall drops packets, in words.
 //
-// It imports routes/fault only. Begin with [Way].
+// Begin with [Way].
 package blocked
 
 import (

@@ -2,7 +2,6 @@
 // by hand, and removes some of them. It knows the few forms that nmgre's own SNAT has; of every
 // other rule it names the parts that nmgre's has not.
 //
-// It may import nftables, routes/kernel, fault, routes/gateway/legacy and routes/gateway/ruleset.
 // Begin with [Rules.Rules].
 package byhand
 

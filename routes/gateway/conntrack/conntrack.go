@@ -1,7 +1,7 @@
 // Package conntrack is the kernel's table of the connections that it tracks, of which NAT is a
 // part.
 //
-// It may import routes/netlink/wire and netlink's messages. Begin with [Flows].
+// Begin with [Flows].
 package conntrack
 
 import (

@@ -1,6 +1,6 @@
 // Package legacy tells of the rules of iptables-legacy, which nmgre cannot read.
 //
-// It may import routes/keep only. Begin with [Rules].
+// Begin with [Rules].
 package legacy
 
 import (

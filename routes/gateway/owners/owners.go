@@ -1,6 +1,6 @@
 // Package owners tells whose the tables of nftables are, by the names that programs give them.
 //
-// It may import routes/fault, nftables and x/sys. Begin at [Read].
+// Begin at [Read].
 package owners
 
 import (

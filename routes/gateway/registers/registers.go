@@ -1,7 +1,7 @@
 // Package registers has the registers of the kernel's nftables, as the expressions of a rule use
 // them, and compares their values. Values that are not known stay unknown.
 //
-// It may import nftables. Begin with [File].
+// Begin with [File].
 package registers
 
 import (

@@ -1,6 +1,6 @@
 // Package removals listens to the kernel's notifications of rules that were removed.
 //
-// It may import x/sys. Begin at [Watch].
+// Begin at [Watch].
 package removals
 
 import (

@@ -1,6 +1,6 @@
 // Package ruleset reads the rules of nftables, of one chain or of a whole table at once.
 //
-// It may import nftables, routes/netlink/wire and netlink's messages. Begin with [Read].
+// Begin with [Read].
 package ruleset
 
 import (

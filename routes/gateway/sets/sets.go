@@ -1,6 +1,6 @@
 // Package sets has the elements of the kernel's nftables sets and maps, and finds keys among them.
 //
-// It may import routes/netlink/wire, registers and nftables. Begin with [Of].
+// Begin with [Of].
 package sets
 
 import (

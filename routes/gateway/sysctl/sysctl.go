@@ -1,6 +1,6 @@
 // Package sysctl is the kernel's settings of its devices, in the files below /proc/sys/net.
 //
-// It may import the pure rooms of routes and x/sys. Begin at [Settings].
+// Begin at [Settings].
 package sysctl
 
 import (

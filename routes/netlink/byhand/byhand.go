@@ -2,8 +2,7 @@
 // it. It keeps the kernel's own messages, and sends them back: so attributes that nmgre cannot read
 // are restored as well.
 //
-// It may import routes, routes/kernel, fault, routes/netlink/policy, routes/netlink/wire and
-// netlink. Begin at [Hands.Read].
+// Begin at [Hands.Read].
 package byhand
 
 import (

@@ -1,7 +1,7 @@
 // Package ipsec reads the kernel's IPsec policies and states over netlink (NETLINK_XFRM). Of a
 // state it reads whose packets it is for and how long they get, and never its keys.
 //
-// It may import routes/kernel, fault, routes/netlink/wire and netlink. Begin at [Policies].
+// Begin at [Policies].
 package ipsec
 
 import (
