@@ -121,7 +121,7 @@ func losses(s nmgre.Status) []string {
 		lines = append(lines, "its inner address "+draw.Prefixes(t.Addresses))
 	}
 	if n := len(t.Routes) + len(s.Kept.Routes); n > 0 {
-		lines = append(lines, draw.Count(n, "route")+": "+networks(s))
+		lines = append(lines, fault.Count(n, "route")+": "+networks(s))
 	}
 	if len(s.Kept.SNAT) > 0 || len(s.Kept.Forward) > 0 || s.Kept.ClampMSS {
 		lines = append(lines, "its SNAT and forwarding on this host")

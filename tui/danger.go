@@ -155,7 +155,7 @@ func (c *countdown) View(width, height int) screen.Drawing {
 	left := max(int((c.left()+time.Second-1)/time.Second), 0)
 	lines := []draw.Line{}
 	for _, s := range []string{fmt.Sprintf("nmgre %s. If you can read this, you are still connected.", c.back.what), "",
-		fmt.Sprintf("In %s nmgre will %s by itself.", draw.Count(left, "second"), c.back.how)} {
+		fmt.Sprintf("In %s nmgre will %s by itself.", fault.Count(left, "second"), c.back.how)} {
 		lines = append(lines, draw.Wrapped(s, inner, "", draw.Plain)...)
 	}
 	lines = append(lines, draw.Text(""), draw.Line{draw.Bold.Of("y"), draw.Plain.Of(" keep it    "), draw.Bold.Of("n"), draw.Plain.Of(" undo it")})

@@ -99,8 +99,8 @@ func (m *Model) countLines(s *nmgre.Status) []draw.Line {
 	}
 	c := s.Link.Counters
 	lines := []draw.Line{draw.Text(""),
-		{draw.Dim.Of("sent     "), draw.Plain.Of(fmt.Sprintf("%s, %d packets", draw.BytesText(c.TxBytes), c.TxPackets))},
-		{draw.Dim.Of("received "), draw.Plain.Of(fmt.Sprintf("%s, %d packets", draw.BytesText(c.RxBytes), c.RxPackets))}}
+		{draw.Dim.Of("sent     "), draw.Plain.Of(draw.BytesText(c.TxBytes) + ", " + fault.Count(c.TxPackets, "packet"))},
+		{draw.Dim.Of("received "), draw.Plain.Of(draw.BytesText(c.RxBytes) + ", " + fault.Count(c.RxPackets, "packet"))}}
 	if n := c.RxErrors + c.TxErrors + c.RxDropped + c.TxDropped; n > 0 {
 		lines = append(lines, draw.Line{draw.Yellow.Of(m.theme.Warn + " errors "), draw.Plain.Of(strconv.FormatUint(n, 10) + ": the Rates tab lists them")})
 	}
@@ -127,7 +127,7 @@ func (m *Model) keptLines(s *nmgre.Status, width int) []draw.Line {
 	}
 	k := s.Kept
 	if n := len(k.Routes); n > 0 {
-		lines = append(lines, draw.Line{draw.Dim.Of("kernel   "), draw.Plain.Of(draw.Count(n, "route") + " that nmgre keeps")})
+		lines = append(lines, draw.Line{draw.Dim.Of("kernel   "), draw.Plain.Of(fault.Count(n, "route") + " that nmgre keeps")})
 	}
 	for _, snat := range k.SNAT {
 		lines = append(lines, draw.Line{draw.Dim.Of("snat     "), draw.Plain.Of(snat.String())})

@@ -11,6 +11,7 @@ import (
 
 	"nmgre"
 	"nmgre/nm"
+	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 	"nmgre/tui/draw"
 )
@@ -175,7 +176,7 @@ func (m *Model) rttLine(s *nmgre.Status, graph int) draw.Line {
 	case !s.Tunnel.PeerAddress.IsValid():
 		return draw.Line{label, draw.Plain.Of("the far end's inner address is not known")}
 	case t.silent > 1:
-		return draw.Line{label, draw.Red.Of(m.theme.Fail + " no answer to " + draw.Count(t.silent, "probe"))}
+		return draw.Line{label, draw.Red.Of(m.theme.Fail + " no answer to " + fault.Count(t.silent, "probe"))}
 	case len(t.rtt) == 0:
 		return draw.Line{label, draw.Plain.Of("...")}
 	}

@@ -159,7 +159,7 @@ func (v *verifier) judgeOneWay() Check {
 		c.Status, c.Summary, c.Hint = Warn, "not proved: nothing has come in through the tunnel since it came up", "send something to it from the far end, and verify again; or let it be probed: nmgre edit "+fault.Operand(v.name)+" --no-probe="+nm.Never
 	}
 	if c.Status == Pass && now.TxErrors > 0 {
-		c.Status, c.Summary = Warn, c.Summary+fmt.Sprintf("; %d packets into it failed before", now.TxErrors)
+		c.Status, c.Summary = Warn, c.Summary+"; "+fault.Count(now.TxErrors, "packet")+" into it failed before"
 		c.Hint = "look for the reason: ip -s -s link show dev " + fault.ShellWord(v.link.Name)
 	}
 	return c
@@ -167,6 +167,6 @@ func (v *verifier) judgeOneWay() Check {
 
 // oneWayText describes the growth of the counters, and their totals.
 func oneWayText(d, now kernel.Counters) string {
-	return fmt.Sprintf("within %s %d received, %d sent, %d errors; since it came up %d received, %d sent, %d errors", countWait,
-		d.RxPackets, d.TxPackets, d.RxErrors+d.TxErrors, now.RxPackets, now.TxPackets, now.RxErrors+now.TxErrors)
+	return fmt.Sprintf("within %s %d received, %d sent, %s; since it came up %d received, %d sent, %s", countWait,
+		d.RxPackets, d.TxPackets, fault.Count(d.RxErrors+d.TxErrors, "error"), now.RxPackets, now.TxPackets, fault.Count(now.RxErrors+now.TxErrors, "error"))
 }

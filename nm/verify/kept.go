@@ -113,7 +113,7 @@ func (v *verifier) checkManyRoutes() Check {
 	if gone == 0 {
 		return c
 	}
-	c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.RouteMissing, fmt.Sprintf("the kernel lacks %d of %d routes", gone, all), v.setAgainHint()
+	c.Status, c.Cause, c.Summary, c.Hint = Fail, cause.RouteMissing, fmt.Sprintf("the kernel lacks %d of %s", gone, fault.Count(all, "route")), v.setAgainHint()
 	for i, r := range v.kept.Routes {
 		if v.missing[i] {
 			c.Evidence = "such as " + r.String()
@@ -175,7 +175,7 @@ func (v *verifier) checkRules(ctx context.Context) error {
 			c = skip(c.ID, "not checked: only root can read the rules")
 		case slices.Contains(missing, i):
 			c.Status, c.Cause, c.Place, c.Summary, c.Hint = Fail, cause.RuleMissing, cause.OwnFirewall, "the rule is missing: "+r.Summary(), v.setAgainHint()
-			c.Evidence = fmt.Sprintf("nmgre's nftables tables lack %d of %d rules", len(missing), len(want))
+			c.Evidence = fmt.Sprintf("nmgre's nftables tables lack %d of %s", len(missing), fault.Count(len(want), "rule"))
 			c.readHint()
 		case tried[r] != nil:
 			c = v.judgeSNAT(c, *tried[r])

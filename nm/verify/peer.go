@@ -134,7 +134,7 @@ func probeText(r kernel.ProbeResult) string {
 // ip_tunnel_rcv show which fault counts where.
 func (v *verifier) judgeCounters(ev cause.Evidence) Check {
 	d := ev.Grew
-	text := fmt.Sprintf("%d sent, %d received, %d errors", d.TxPackets, d.RxPackets, d.TxErrors+d.RxErrors)
+	text := fmt.Sprintf("%d sent, %d received, %s", d.TxPackets, d.RxPackets, fault.Count(d.TxErrors+d.RxErrors, "error"))
 	c := Check{ID: "counters", Status: Pass, Certainty: Proved, Summary: "the kernel counted no errors", Evidence: text,
 		Facts: Facts{"tx_packets": d.TxPackets, "rx_packets": d.RxPackets, "tx_errors": d.TxErrors, "rx_errors": d.RxErrors, "tx_dropped": d.TxDropped}}
 	// some kernels count packets that are too large as dropped

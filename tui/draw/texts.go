@@ -71,11 +71,3 @@ func StepText(s nmgre.Event) string {
 	}
 	return out
 }
-
-// Count writes a number with its noun.
-func Count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}

@@ -109,7 +109,7 @@ func rest(th draw.Theme, v View, width int) []draw.Line {
 		return out
 	}
 	passed, skipped := v.count(verify.Pass), v.count(verify.Skip)
-	text := draw.Count(passed, "check") + " passed"
+	text := fault.Count(passed, "check") + " passed"
 	if skipped > 0 {
 		text += fmt.Sprintf(", %d skipped", skipped)
 	}

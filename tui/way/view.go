@@ -63,7 +63,7 @@ func Lines(th draw.Theme, v View, width, height int) []draw.Line {
 func (v View) head(th draw.Theme, width int) []draw.Line {
 	switch {
 	case v.Running:
-		text := fmt.Sprintf("verifying: the far end is probed %s %s made", th.Wait, draw.Count(len(v.SoFar), "check"))
+		text := fmt.Sprintf("verifying: the far end is probed %s %s made", th.Wait, fault.Count(len(v.SoFar), "check"))
 		if v.Report != nil {
 			text += "; this is the report of " + v.At.Format("15:04:05")
 		}

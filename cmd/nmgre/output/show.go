@@ -31,8 +31,8 @@ func Show(w io.Writer, s nmgre.Status, far nm.FarEnd, asJSON bool) error {
 		}
 		if l := s.Link; l != nil {
 			c := l.Counters
-			fmt.Fprintf(w, "sent:\t%d packets, %d bytes, %d errors, %d dropped\n", c.TxPackets, c.TxBytes, c.TxErrors, c.TxDropped)
-			fmt.Fprintf(w, "received:\t%d packets, %d bytes, %d errors, %d dropped\n", c.RxPackets, c.RxBytes, c.RxErrors, c.RxDropped)
+			fmt.Fprintf(w, "sent:\t%s, %s, %s, %d dropped\n", fault.Count(c.TxPackets, "packet"), fault.Count(c.TxBytes, "byte"), fault.Count(c.TxErrors, "error"), c.TxDropped)
+			fmt.Fprintf(w, "received:\t%s, %s, %s, %d dropped\n", fault.Count(c.RxPackets, "packet"), fault.Count(c.RxBytes, "byte"), fault.Count(c.RxErrors, "error"), c.RxDropped)
 		}
 		if command := far.CreateCommand(); command != "" {
 			fmt.Fprintf(w, "far end:\t%s\n", command)

@@ -194,7 +194,7 @@ func (ev Evidence) optionSaid(option, summary, advice, word string, other func(k
 		name := fault.Operand(ev.Name)
 		s.here = "nmgre down " + name + " && nmgre up " + name
 	}
-	s.evidence = fmt.Sprintf("the kernel counted %d errors of that kind (%s)", counted, counter)
+	s.evidence = fmt.Sprintf("the kernel counted %s of that kind (%s)", fault.Count(counted, "error"), counter)
 	if packets := ev.came(other); len(packets) > 0 {
 		s.evidence = packetText(packets[0])
 	}

@@ -106,7 +106,7 @@ var routeIntoItself = row{
 	tell: func(ev Evidence) said {
 		s := said{summary: "the way to the far end leads back into the tunnel itself", evidence: ev.Under.Path, facts: Facts{"path": ev.Under.Path}}
 		if !ev.Under.Itself {
-			s.evidence = fmt.Sprintf("the kernel counted %d packets that came back to the tunnel (collisions)", ev.Grew.Collisions)
+			s.evidence = "the kernel counted " + fault.Count(ev.Grew.Collisions, "packet") + " that came back to the tunnel (collisions)"
 			s.facts = Facts{"collisions": ev.Grew.Collisions}
 		}
 		s.advice = "a route covers the far end; give the far end one of its own by the right gateway"
@@ -143,7 +143,7 @@ var hereCauses = []row{
 		counter: func(d kernel.Counters) uint64 { return d.TxDropped },
 		tell: func(ev Evidence) said {
 			s := said{summary: "packets do not leave this host: its own firewall or traffic control drops them",
-				evidence: fmt.Sprintf("the kernel counted %d packets that were dropped after encapsulation", max(ev.Grew.TxDropped, ev.Grew.TxErrors)),
+				evidence: "the kernel counted " + fault.Count(max(ev.Grew.TxDropped, ev.Grew.TxErrors), "packet") + " dropped after encapsulation",
 				advice:   "let IP protocol 47 out: look for drops in the hooks output and postrouting of `sudo nft list ruleset`", facts: ev.leaving()}
 			if ev.obstacle(true) == nil {
 				return s.perhapsBy(ev.perhapsObstacles(true))
@@ -156,7 +156,7 @@ var hereCauses = []row{
 		when:  func(ev Evidence) bool { return ev.vanishes() },
 		tell: func(ev Evidence) said {
 			s := said{summary: "packets do not leave this host: its traffic control or its firewall drops them",
-				evidence: fmt.Sprintf("the tunnel sent %d packets, and none of them left this host", ev.Grew.TxPackets),
+				evidence: "the tunnel sent " + fault.Count(ev.Grew.TxPackets, "packet") + ", and none left this host",
 				advice:   "look at `tc -s qdisc`, `tc filter show dev DEV egress` and `sudo nft list ruleset`", facts: ev.leaving()}
 			return s.ruledBy(ev.obstacle(true))
 		},
@@ -168,7 +168,7 @@ var hereCauses = []row{
 		when:  func(ev Evidence) bool { return ev.Grew.TxErrors > 0 && ev.Grew.TxPackets == 0 },
 		tell: func(ev Evidence) said {
 			return said{summary: "packets do not leave this host: the kernel could not encapsulate them, they are too large for the way out, or this host's firewall drops them",
-				evidence: fmt.Sprintf("the kernel counted %d errors", ev.Grew.TxErrors), advice: "compare the MTU with the way out: ip route get " + ev.Tunnel.Remote.String() + "; look for drops in the hook output of `sudo nft list ruleset`",
+				evidence: "the kernel counted " + fault.Count(ev.Grew.TxErrors, "error"), advice: "compare the MTU with the way out: ip route get " + ev.Tunnel.Remote.String() + "; look for drops in the hook output of `sudo nft list ruleset`",
 				facts: Facts{"tx_errors": ev.Grew.TxErrors}}
 		},
 	},
