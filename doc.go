@@ -63,7 +63,7 @@
 //	                a packet gets through, snat tries SNAT rules, fleet verifies many tunnels
 //	                together, manual writes the causes for the manual page, kinds has the
 //	                kinds of checks, differ compares a tunnel with its link, apart looks for
-//	                firewalls between a LAN and a tunnel
+//	                firewalls between a LAN and a tunnel, words puts keys and packets into words
 //	nm/dbus         NetworkManager over D-Bus; socket is the connection, wire encodes its settings,
 //	                bulk reads very many, applied compares a profile with its device, quirk tells
 //	                NetworkManager's versions apart, systemd has systemd learn of nmgre's unit,

@@ -8,9 +8,9 @@ import (
 // Zone is a zone of firewalld, which decides on the packets of its devices.
 type Zone struct {
 	Name string // as firewalld writes it: letters, digits, "_", "-" and "/"
-	// LetsGRE says that the zone lets GRE in. It may do so although this is false: a rich rule, or
-	// a policy, may let it in.
+	// LetsGRE says that it lets GRE in; its rich rules, or a policy, may although this is false.
 	LetsGRE bool
+	Default bool // no zone names the device, so it is in the default one
 }
 
 // Zones knows firewalld's zones. Package dbus implements it.

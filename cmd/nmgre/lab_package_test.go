@@ -200,6 +200,26 @@ func TestLabFirewalld(t *testing.T) {
 	}
 	nmgreOn(t, lab.Linux1, exitDone, "delete", "gre1")
 	inZone("gre1", "")
+
+	lab.Linux1.Run(t, "sh", "-c", "ip tunnel add hand1 mode gre local 100.0.1.100 remote 100.0.2.103 ttl 64 && ip addr add 172.16.9.1/30 dev hand1 && ip link set hand1 up")
+	t.Cleanup(func() { lab.Linux1.Try("ip", "link", "del", "hand1") })
+	zoned := "busctl call " + firewalldObject + " org.fedoraproject.FirewallD1.zone changeZoneOfInterface ss "
+	lab.Linux1.Run(t, "sh", "-c", zoned+"trusted hand1")
+	if r := nmgreOn(t, lab.Linux1, exitDone, "adopt", "hand1", "--no-probe"); !strings.Contains(r.Stderr, "firewalld's zone trusted: taken") {
+		t.Errorf("adopt does not name the zone: %s", r)
+	}
+	inZone("hand1", "trusted")
+	lab.Linux1.Run(t, "sh", "-c", zoned+"work hand1")
+	if r := lab.Linux1.Try("nmgre", "verify", "hand1", "--all-checks"); !strings.Contains(r.Stdout, "in its zone work, and the profile says trusted") || !strings.Contains(r.Stdout, "nmcli device reapply hand1") {
+		t.Errorf("verify of a tunnel in another zone: %v", r)
+	}
+	nmcli(t, "device reapply hand1")
+	inZone("hand1", "trusted")
+	nmcli(t, "connection modify hand1 connection.zone nowhere")
+	if r := lab.Linux1.Try("nmgre", "verify", "hand1", "--all-checks"); !strings.Contains(r.Stdout, "firewalld has no zone nowhere") {
+		t.Errorf("verify of a zone that is not there: %v", r)
+	}
+	nmgreOn(t, lab.Linux1, exitDone, "delete", "hand1")
 }
 
 var counters = regexp.MustCompile(`packets \d+ bytes \d+`)

@@ -186,6 +186,26 @@ type hands struct {
 
 func (h hands) Read(context.Context, string) (kernel.ByHand, error) { return h.b, nil }
 
+// The zone that names the link goes into the profile. The default one, which does not, stays out.
+func TestPlanZone(t *testing.T) {
+	for zone, wanted := range map[nm.Zone]string{{Name: "trusted"}: "trusted", {Name: "public", Default: true}: "", {}: ""} {
+		w := fake.NewWorld()
+		b := hand()
+		w.AddLink(b.Link)
+		w.Zone, w.Zones = zone, []string{"public", "trusted"}
+		sys := w.Start().Host().System
+		sys.Hands = hands{b: b}
+		a, err := adopt.Plan(t.Context(), sys, sys.Profiles.List, "tun0", adopt.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := slices.Contains(a.Parts, adopt.Part{What: "firewalld's zone trusted", Fate: adopt.Taken})
+		if a.Tunnel.Zone != wanted || told != (wanted != "") {
+			t.Errorf("%+v: the zone %q, among the parts: %t", zone, a.Tunnel.Zone, told)
+		}
+	}
+}
+
 // A plan names the two candidates for a name, and plans as if the link were not there.
 func TestPlan(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -51,6 +51,9 @@ func Plan(ctx context.Context, sys nm.System, profiles plan.Profiles, dev string
 	if err != nil {
 		return Adoption{Parts: f.Parts}, err
 	}
+	if err := f.zone(ctx, sys.Zones); err != nil {
+		return Adoption{}, err
+	}
 	if f.Tunnel.Profile = opts.Profile; opts.Profile == dev {
 		f.Tunnel.Profile = ""
 	}

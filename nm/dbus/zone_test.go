@@ -31,7 +31,7 @@ func TestZoneOf(t *testing.T) {
 		atLeast time.Duration
 	}{
 		{name: "its own", answers: map[string][]any{"getZoneOfInterface": {"work"}, "getDefaultZone": {"public"}, "getZoneSettings2": closed}, want: nm.Zone{Name: "work"}},
-		{name: "the default one", answers: map[string][]any{"getZoneOfInterface": {""}, "getDefaultZone": {"public"}, "getZoneSettings2": closed}, want: nm.Zone{Name: "public"}},
+		{name: "the default one", answers: map[string][]any{"getZoneOfInterface": {""}, "getDefaultZone": {"public"}, "getZoneSettings2": closed}, want: nm.Zone{Name: "public", Default: true}},
 		{name: "the protocol", answers: map[string][]any{"getZoneOfInterface": {"work"}, "getDefaultZone": {"public"}, "getZoneSettings2": zoneSettings("default", []string{"esp", "gre"}, nil)}, want: nm.Zone{Name: "work", LetsGRE: true}},
 		{name: "the service", answers: map[string][]any{"getZoneOfInterface": {"work"}, "getDefaultZone": {"public"}, "getZoneSettings2": zoneSettings("default", nil, []string{"gre"})}, want: nm.Zone{Name: "work", LetsGRE: true}},
 		{name: "the target", answers: map[string][]any{"getZoneOfInterface": {"trusted"}, "getDefaultZone": {"public"}, "getZoneSettings2": zoneSettings("ACCEPT", nil, nil)}, want: nm.Zone{Name: "trusted", LetsGRE: true}},

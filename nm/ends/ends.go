@@ -51,7 +51,7 @@ func Notes(ctx context.Context, sys nm.System, before, after nm.Tunnel, chosen b
 			notes = append(notes, note)
 		}
 		if !chosen {
-			note, err := astray(ctx, sys.Kernel, links, after)
+			note, err := astrayNote(ctx, sys.Kernel, links, after)
 			if err != nil {
 				return nil, err
 			}

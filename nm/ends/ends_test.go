@@ -64,6 +64,26 @@ func TestZoneNotes(t *testing.T) {
 	}
 }
 
+// A tunnel in another zone than its profile's gets a hint that mends it. A zone that firewalld does
+// not have cannot be applied again: one is to be chosen, or made.
+func TestZoned(t *testing.T) {
+	w := fake.NewWorld()
+	sys := w.Start().Host().System
+	w.Zones = []string{"public", "work"}
+	for wanted, expected := range map[string]string{
+		"work": "firewalld has the tunnel in its zone public, and the profile says work\nNetworkManager puts it there again, while it stays up: nmcli device reapply gre1; or keep the zone that it is in: nmgre edit office --zone public",
+		"wrok": "firewalld has no zone wrok, which the profile names: the tunnel is in its zone public\ngive it one of public, work: nmgre edit office --zone ZONE; or make that zone: sudo firewall-cmd --permanent --new-zone=wrok; sudo firewall-cmd --reload", //nolint:misspell // on purpose
+	} {
+		summary, hint := ends.Zoned(t.Context(), sys.Zones, "office", "gre1", wanted, nm.Zone{Name: "public"})
+		if got := summary + "\n" + hint; got != expected {
+			t.Errorf("%s: %s", wanted, got)
+		}
+	}
+	if summary, _ := ends.Zoned(t.Context(), mute{}, "office", "gre1", "work", nm.Zone{Name: "public"}); !strings.Contains(summary, "the profile says work") {
+		t.Errorf("a firewalld that does not name its zones: %s", summary)
+	}
+}
+
 // mute is a firewalld that does not answer.
 type mute struct{ nm.Zones }
 
@@ -111,7 +131,7 @@ func TestAstray(t *testing.T) {
 		{"100.0.8.100", "100.0.2.100", "", false, ""},
 		{"203.0.113.9", "100.0.2.100", "", false, ""},
 		{"2001:db8:9::100", "2001:db8:2::100", "", false, "warning: the local address 2001:db8:9::100 is on eth9, but its packets leave by eth0: whoever provides that way may drop them; where eth9 has a gateway of its own, a rule leads them there: ip -6 rule add from 2001:db8:9::100 table TABLE"},
-		{"100.0.7.100", "100.0.2.100", "", false, "warning: the local address 100.0.7.100 is on eth7, but its packets leave by eth0, outside the VRF red, which takes no answers from there; bind the tunnel to its device: --parent eth7"},
+		{"100.0.7.100", "100.0.2.100", "", false, "warning: the local address 100.0.7.100 is on eth7, but its packets leave by eth0, outside the VRF red: that VRF takes no answers from there; bind the tunnel to its device: --parent eth7"},
 	} {
 		tunnel := nm.Tunnel{Name: "gre1", Mode: gre.ModeGRE, Local: want.Addr(c.local), Remote: want.Addr(c.remote), Parent: c.parent}
 		notes, err := ends.Notes(t.Context(), w.Start().Host().System, nm.Tunnel{}, tunnel, c.auto)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nmgre/nm"
+	"nmgre/nm/ends"
 	"nmgre/nm/resolve"
 	"nmgre/nm/verify/cause"
 	"nmgre/routes/fault"
@@ -63,8 +64,8 @@ func (v *verifier) checkZone(ctx context.Context) error {
 	case err != nil || zone.Name == "":
 		c = skip(zoneID, "not checked: firewalld does not run, or does not answer")
 	case zone.Name != want:
-		c.Status, c.Place, c.Summary = Warn, cause.OwnFirewall, fmt.Sprintf("firewalld has the tunnel in its zone %s, and the profile says %s", fault.Printable(zone.Name), fault.Printable(want))
-		c.Hint = "bring it up again: nmgre up " + fault.Operand(v.name) + "; or take it out of the zone: sudo firewall-cmd --zone=" + fault.ShellWord(zone.Name) + " --remove-interface=" + fault.ShellWord(v.link.Name)
+		c.Status, c.Place = Warn, cause.OwnFirewall
+		c.Summary, c.Hint = ends.Zoned(ctx, v.sys.Zones, v.name, v.link.Name, want, zone)
 	}
 	v.report.add(c)
 	return nil

@@ -32,11 +32,12 @@ func TestNameAndZone(t *testing.T) {
 		"one of several": {func(w *fake.World) {
 			w.Names["gw.example.org"] = []netip.Addr{want.Addr("100.0.2.99"), want.Addr("100.0.2.100")}
 		}, "pass name", ""},
-		"leads elsewhere":   {func(w *fake.World) { w.Names["gw.example.org"] = []netip.Addr{want.Addr("100.0.2.99")} }, "warn name (proved): gw.example.org leads to 100.0.2.99 now, and the tunnel to 100.0.2.100", ""},
-		"leads nowhere":     {func(w *fake.World) { delete(w.Names, "gw.example.org") }, "warn name (proved): not known whether the far end's name still leads to 100.0.2.100", ""},
-		"to what is no end": {func(w *fake.World) { w.Names["gw.example.org"] = []netip.Addr{want.Addr("127.0.0.1")} }, "warn name (proved): not known", ""},
-		"another zone":      {func(w *fake.World) { w.Zone.Name = "public" }, "", "warn zone (proved): firewalld has the tunnel in its zone public, and the profile says work"},
-		"no firewalld":      {func(w *fake.World) { w.Zone = nm.Zone{} }, "", "skip zone"},
+		"leads elsewhere":          {func(w *fake.World) { w.Names["gw.example.org"] = []netip.Addr{want.Addr("100.0.2.99")} }, "warn name (proved): gw.example.org leads to 100.0.2.99 now, and the tunnel to 100.0.2.100", ""},
+		"leads nowhere":            {func(w *fake.World) { delete(w.Names, "gw.example.org") }, "warn name (proved): not known whether the far end's name still leads to 100.0.2.100", ""},
+		"to what is no end":        {func(w *fake.World) { w.Names["gw.example.org"] = []netip.Addr{want.Addr("127.0.0.1")} }, "warn name (proved): not known", ""},
+		"another zone":             {func(w *fake.World) { w.Zone.Name = "public" }, "", "warn zone (proved): firewalld has the tunnel in its zone public, and the profile says work"},
+		"a zone that is not there": {func(w *fake.World) { w.Zone.Name, w.Zones = "public", []string{"public", "trusted"} }, "", "warn zone (proved): firewalld has no zone work, which the profile names: the tunnel is in its zone public"},
+		"no firewalld":             {func(w *fake.World) { w.Zone = nm.Zone{} }, "", "skip zone"},
 	} {
 		tunnel := usual(t)
 		w, p, _ := verified(t, tunnel)

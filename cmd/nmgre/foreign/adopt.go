@@ -30,9 +30,9 @@ func Adopt(a App) *cobra.Command {
 		Use:   "adopt IFNAME",
 		Short: "make a profile of a tunnel that was made by hand, while it is up",
 		Long: `adopt takes over a GRE tunnel that was made by hand, as with ip tunnel add or ip link add: it becomes a
-profile of NetworkManager's with its addresses, routes, rules of the routing policy and SNAT. What a
-profile cannot hold, nmgre keeps as it does for every tunnel: routes that NetworkManager does not
-know, and the options multicast, ignore-df, checksum and sequence.
+profile of NetworkManager's with its addresses, routes, rules of the routing policy, SNAT and
+firewalld's zone. What a profile cannot hold, nmgre keeps as it does for every tunnel: routes that
+NetworkManager does not know, and the options multicast, ignore-df, checksum and sequence.
 
 It says of each part what becomes of it before anything is changed. A tunnel with a part that nobody
 can hold is refused, and the part is named, such as fwmark, encap, a VRF, or checksums in one

@@ -43,7 +43,8 @@ func ZoneOf(ctx context.Context, conn *dbus.Conn, dev string) nm.Zone {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	name, err := ask[string](ctx, conn, getZoneOfDevice, dev)
-	if err == nil && name == "" {
+	unnamed := err == nil && name == ""
+	if unnamed {
 		name, err = ask[string](ctx, conn, getDefaultZone)
 	}
 	if err != nil || !zoneName().MatchString(name) {
@@ -53,7 +54,7 @@ func ZoneOf(ctx context.Context, conn *dbus.Conn, dev string) nm.Zone {
 	if err != nil {
 		return nm.Zone{}
 	}
-	return nm.Zone{Name: name, LetsGRE: letsGRE(settings)}
+	return nm.Zone{Name: name, LetsGRE: letsGRE(settings), Default: unnamed}
 }
 
 // maxZones bounds how many zones are read.

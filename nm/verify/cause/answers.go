@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"nmgre/nm/verify/words"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -53,7 +54,7 @@ var answersCauses = []row{answersDropped, repliesDropped, noAnswers, noReplies}
 
 // droppedSaid tells of answers that this host drops.
 func (ev Evidence) droppedSaid() said {
-	return said{summary: "the far end answers, and this host drops the answers as they come out of the tunnel", evidence: packetText(*ev.answer()) + ", an echo reply, came to the tunnel",
+	return said{summary: "the far end answers, and this host drops the answers as they come out of the tunnel", evidence: words.PacketText(*ev.answer()) + ", an echo reply, came to the tunnel",
 		advice: fmt.Sprintf("let what comes in by %s through: look for drops in the hooks prerouting and input of `sudo nft list ruleset`", fault.Printable(ev.Tunnel.Name)),
 		facts:  Facts{"device": fault.Printable(ev.Tunnel.Name), "rx_packets": ev.Grew.RxPackets}}
 }
@@ -108,7 +109,7 @@ func (ev Evidence) alive() string {
 	}
 	for _, p := range ev.came(ev.ours) {
 		if p.InnerFrom.IsGlobalUnicast() && !ev.keepalive(p) && ev.Grew.RxPackets > 0 {
-			return packetText(p)
+			return words.PacketText(p)
 		}
 	}
 	if ev.Grew.RxPackets > 0 && ev.Tunnel.Mode.Ethernet() {

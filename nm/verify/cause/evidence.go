@@ -2,7 +2,6 @@ package cause
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -185,45 +184,6 @@ func (ev Evidence) nearInner(a netip.Addr) bool {
 	return a.IsValid() && !a.IsMulticast() && !ev.hasInner(a) && slices.ContainsFunc(ev.Tunnel.Addresses, func(p netip.Prefix) bool {
 		return p.Contains(a) && a.IsGlobalUnicast()
 	})
-}
-
-// keyText writes a key, or its absence.
-func keyText(k *gre.Key) string {
-	if k == nil {
-		return "no key"
-	}
-	return "key " + k.String()
-}
-
-// keyWord is the value of --key for a key, or its absence.
-func keyWord(k *gre.Key) string {
-	if k == nil {
-		return "none"
-	}
-	return k.String()
-}
-
-// keyFact is a key as a fact: a number, or "none".
-func keyFact(k *gre.Key) any {
-	if k == nil {
-		return "none"
-	}
-	return uint32(*k)
-}
-
-// packetText describes a packet by its headers.
-func packetText(p kernel.Packet) string {
-	text := fmt.Sprintf("a GRE packet from %s to %s with %s", p.From, p.To, keyText(p.Key))
-	if p.Checksum {
-		text += ", a checksum"
-	}
-	if p.Sequence != nil {
-		text += fmt.Sprintf(", sequence number %d", *p.Sequence)
-	}
-	if p.InnerFrom.IsValid() && p.InnerTo.IsValid() {
-		text += fmt.Sprintf(", which carries %s to %s", p.InnerFrom, p.InnerTo)
-	}
-	return text
 }
 
 // Unheard lists the things that could not be listened to, and is empty if there are none.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"nmgre/nm/verify/words"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
@@ -17,7 +18,7 @@ var farCauses = []row{
 		when: func(ev Evidence) bool { return len(ev.came(ev.otherVersion)) > 0 },
 		tell: func(ev Evidence) said {
 			p := ev.came(ev.otherVersion)[0]
-			return said{summary: fmt.Sprintf("the far end sends GRE version %d, as EoIP and PPTP do, and this tunnel is GRE version 0", p.Version), evidence: packetText(p),
+			return said{summary: fmt.Sprintf("the far end sends GRE version %d, as EoIP and PPTP do, and this tunnel is GRE version 0", p.Version), evidence: words.PacketText(p),
 				advice: "make a GRE or GRETAP tunnel at the far end, not EoIP or PPTP", facts: Facts{"version": int(p.Version)}}
 		},
 	},
@@ -33,9 +34,9 @@ var farCauses = []row{
 			if gre.SameKey(in, out) && ev.refusedByFar(kernel.NoPort) != nil {
 				here, there = "--key ", "--key "
 			}
-			return said{summary: fmt.Sprintf("the far end sends %s, this tunnel expects %s", keyText(p.Key), keyText(in)), evidence: packetText(p),
-				here: ev.edit(here + keyWord(p.Key)), there: farEdit(there + keyWord(in)),
-				facts: Facts{"key_seen": keyFact(p.Key), "key_expected": keyFact(in), "from": p.From.String()}}
+			return said{summary: fmt.Sprintf("the far end sends %s, this tunnel expects %s", words.KeyText(p.Key), words.KeyText(in)), evidence: words.PacketText(p),
+				here: ev.edit(here + words.KeyWord(p.Key)), there: farEdit(there + words.KeyWord(in)),
+				facts: Facts{"key_seen": words.KeyFact(p.Key), "key_expected": words.KeyFact(in), "from": p.From.String()}}
 		},
 	},
 	{
@@ -44,7 +45,7 @@ var farCauses = []row{
 		when: func(ev Evidence) bool { return len(ev.came(ev.elsewhere)) > 0 },
 		tell: func(ev Evidence) said {
 			p := ev.came(ev.elsewhere)[0]
-			return said{summary: fmt.Sprintf("the tunnel's packets come from %s, not from the far end %s", p.From, ev.Tunnel.Remote), evidence: packetText(p),
+			return said{summary: fmt.Sprintf("the tunnel's packets come from %s, not from the far end %s", p.From, ev.Tunnel.Remote), evidence: words.PacketText(p),
 				advice: fmt.Sprintf("if you know %s as your far end's address, point this tunnel there: %s", p.From, ev.edit("--peer "+p.From.String())),
 				there:  farEdit("--local " + ev.Tunnel.Remote.String()),
 				facts:  Facts{"from": p.From.String(), "remote": ev.Tunnel.Remote.String()}}
@@ -56,7 +57,7 @@ var farCauses = []row{
 		when: func(ev Evidence) bool { return len(ev.came(ev.astray)) > 0 },
 		tell: func(ev Evidence) said {
 			p := ev.came(ev.astray)[0]
-			return said{summary: fmt.Sprintf("the far end sends the tunnel's packets to %s, not to %s", p.To, ev.Under.From), evidence: packetText(p),
+			return said{summary: fmt.Sprintf("the far end sends the tunnel's packets to %s, not to %s", p.To, ev.Under.From), evidence: words.PacketText(p),
 				here: ev.edit("--local " + p.To.String()), there: farEdit("--peer " + ev.Under.From.String()),
 				facts: Facts{"to": p.To.String(), "local": ev.Under.From.String()}}
 		},
@@ -91,7 +92,7 @@ var innerCauses = []row{
 		when: func(ev Evidence) bool { return len(ev.came(ev.mirrored)) > 0 },
 		tell: func(ev Evidence) said {
 			p := ev.came(ev.mirrored)[0]
-			return said{summary: fmt.Sprintf("both ends have the inner address %s", p.InnerFrom), evidence: packetText(p),
+			return said{summary: fmt.Sprintf("both ends have the inner address %s", p.InnerFrom), evidence: words.PacketText(p),
 				there: farEdit("--address " + ev.farAddress()), facts: Facts{"address": p.InnerFrom.String()}}
 		},
 	},
@@ -114,7 +115,7 @@ var aliveCauses = []row{
 		tell: func(ev Evidence) said {
 			name := fault.Printable(ev.thief().Name)
 			return said{summary: fmt.Sprintf("the tunnel %s takes this tunnel's packets: it has the same addresses and key", name),
-				evidence: packetText(ev.came(ev.ours)[0]) + " came through the firewall, and this tunnel has got nothing", advice: "delete one of them, or give them different keys at both ends",
+				evidence: words.PacketText(ev.came(ev.ours)[0]) + " came through the firewall, and this tunnel has got nothing", advice: "delete one of them, or give them different keys at both ends",
 				here: "sudo ip link set dev " + fault.ShellWord(ev.thief().Name) + " down", facts: Facts{"tunnel": name}}
 		},
 	},
@@ -196,7 +197,7 @@ func (ev Evidence) optionSaid(option, summary, advice, word string, other func(k
 	}
 	s.evidence = fmt.Sprintf("the kernel counted %s of that kind (%s)", fault.Count(counted, "error"), counter)
 	if packets := ev.came(other); len(packets) > 0 {
-		s.evidence = packetText(packets[0])
+		s.evidence = words.PacketText(packets[0])
 	}
 	return s
 }
@@ -217,11 +218,11 @@ func (ev Evidence) innerSaid() said {
 	case len(packets) > 0 && ev.nearInner(packets[0].InnerTo):
 		p := packets[0]
 		s.summary = fmt.Sprintf("the far end sends to the inner address %s, which this end does not have", p.InnerTo)
-		s.evidence, s.facts = packetText(p), Facts{"to": p.InnerTo.String()}
+		s.evidence, s.facts = words.PacketText(p), Facts{"to": p.InnerTo.String()}
 	case len(packets) > 0 && ev.refusedInside() == "":
 		p := packets[0]
 		s.summary = fmt.Sprintf("the far end has the inner address %s, and this tunnel expects %s", p.InnerFrom, ev.Tunnel.PeerAddress)
-		s.evidence, s.facts = packetText(p), Facts{"from": p.InnerFrom.String(), "expected": ev.Tunnel.PeerAddress.String()}
+		s.evidence, s.facts = words.PacketText(p), Facts{"from": p.InnerFrom.String(), "expected": ev.Tunnel.PeerAddress.String()}
 		s.here = ev.edit("--peer-address " + p.InnerFrom.String())
 	case ev.refusedInside() != "":
 		s.summary = fmt.Sprintf("the far end does not have the inner address %s", ev.Tunnel.PeerAddress)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"nmgre/nm/verify/words"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/keep"
@@ -179,7 +180,7 @@ var hereCauses = []row{
 		when:   func(ev Evidence) bool { return ev.rewritten() != nil },
 		tell: func(ev Evidence) said {
 			p := ev.rewritten()
-			s := said{summary: fmt.Sprintf("this host's NAT sends the tunnel's packets from %s instead of %s", p.From, ev.Under.From), evidence: packetText(*p) + " left this host",
+			s := said{summary: fmt.Sprintf("this host's NAT sends the tunnel's packets from %s instead of %s", p.From, ev.Under.From), evidence: words.PacketText(*p) + " left this host",
 				advice: "put a rule that accepts IP protocol 47 before the masquerade or snat rule in the postrouting hook", facts: Facts{"from": p.From.String(), "local": ev.Under.From.String()}}
 			for _, r := range ev.Rules.Rewrites {
 				if r.Out && r.Hook == "" { // rules that nmgre cannot read
@@ -201,7 +202,7 @@ var hereCauses = []row{
 			s := said{summary: "this host's own firewall drops the far end's packets", advice: fmt.Sprintf("let IP protocol 47 in from %s", ev.Tunnel.Remote),
 				facts: Facts{"from": ev.Tunnel.Remote.String(), "arrived": len(ev.came(ev.between))}}
 			if ev.blocked() {
-				s.evidence = packetText(ev.came(ev.between)[0]) + " arrived, and none came through the firewall"
+				s.evidence = words.PacketText(ev.came(ev.between)[0]) + " arrived, and none came through the firewall"
 			}
 			if ev.obstacle(false) == nil { // no rule that nmgre can read
 				for _, r := range ev.perhapsObstacles(false) {

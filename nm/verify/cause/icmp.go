@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"nmgre/nm/verify/words"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 )
@@ -50,7 +51,7 @@ func icmpText(e kernel.ICMPError) string {
 	}
 	text := fmt.Sprintf("%s %d/%d (%s) from %s", kind, e.Type, e.Code, e.Words(), e.By)
 	if e.Quoted.Key != nil {
-		text += " about " + keyText(e.Quoted.Key)
+		text += " about " + words.KeyText(e.Quoted.Key)
 	}
 	return text
 }

@@ -3,6 +3,7 @@ package cause
 import (
 	"fmt"
 
+	"nmgre/nm/verify/words"
 	"nmgre/routes/fault"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
@@ -111,7 +112,7 @@ func (ev Evidence) unprotected() said {
 	if t := ev.IPsec.In.Needs(false); t != nil {
 		s.evidence = fmt.Sprintf("policy %s dir in: %s", ev.IPsec.In, t)
 		if ev.blocked() {
-			s.evidence = packetText(ev.came(ev.between)[0]) + " arrived; " + s.evidence
+			s.evidence = words.PacketText(ev.came(ev.between)[0]) + " arrived; " + s.evidence
 		}
 		s = s.byPolicy(ev.IPsec.In, "in")
 	}

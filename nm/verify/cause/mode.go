@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"nmgre/nm/verify/words"
 	"nmgre/routes/gre"
 	"nmgre/routes/kernel"
 )
@@ -19,7 +20,7 @@ var otherMode = row{
 		if mode.Ethernet() {
 			carries = "Ethernet frames"
 		}
-		return said{summary: fmt.Sprintf("the far end sends %s, as a tunnel of the mode %s, and this tunnel's mode is %s", carries, mode, ev.Tunnel.Mode), evidence: packetText(p),
+		return said{summary: fmt.Sprintf("the far end sends %s, as a tunnel of the mode %s, and this tunnel's mode is %s", carries, mode, ev.Tunnel.Mode), evidence: words.PacketText(p),
 			here: ev.edit("--mode " + mode.String()), there: farEdit("--mode " + ev.Tunnel.Mode.String()), facts: Facts{"mode": ev.Tunnel.Mode.String(), "mode_seen": mode.String(), "protocol": int(p.Protocol)}}
 	},
 }

@@ -94,6 +94,7 @@ var placeOf = map[string]Place{
 	"ipsec-required":   OwnFirewall,
 	"snat-taken":       OwnFirewall,
 
+	"local-astray":        TheWay,
 	"next-hop-silent":     TheWay,
 	"way-refused":         TheWay,
 	"ttl-exceeded":        TheWay,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"nmgre/nm"
+	"nmgre/nm/verify/words"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
 	"nmgre/routes/kernel"
@@ -40,7 +41,7 @@ var warnings = []row{
 		},
 		tell: func(ev Evidence) said {
 			dev := confOf(ev.Tunnel.Name)
-			s := said{summary: "the far end sends keepalives, which nobody here sends back: it takes the tunnel for broken", evidence: packetText(ev.came(ev.keepalive)[0]),
+			s := said{summary: "the far end sends keepalives, which nobody here sends back: it takes the tunnel for broken", evidence: words.PacketText(ev.came(ev.keepalive)[0]),
 				advice: "switch the keepalives off at the far end", here: fmt.Sprintf("sudo sysctl net.ipv4.ip_forward=1 %s.accept_local=1 %s.rp_filter=0", dev, dev)}
 			if f := ev.Filter; f != nil && f.All > 0 && ev.FilterDevice() == ev.Tunnel.Name {
 				s.evidence += fmt.Sprintf("; net.ipv4.conf.all.rp_filter = %d, and the greater one of it and the device's counts", f.All)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"nmgre/nm"
+	"nmgre/nm/ends"
 	"nmgre/routes/fault"
 	"nmgre/routes/kernel"
 )
@@ -118,6 +119,18 @@ var silenceCauses = []row{
 		tell: func(ev Evidence) said {
 			return said{summary: "the far end does not answer, and the kernel sent none of the probes into the tunnel",
 				advice: "this host drops them before the tunnel: look for drops of ICMP in the hook output of `sudo nft list ruleset`"}
+		},
+	},
+	{
+		Cause: Cause{"local-astray", Likely, "the tunnel's packets leave by another device than the one with their source address: that provider may drop them",
+			"ip route get REMOTE from LOCAL; ip -br address show to LOCAL"},
+		when: func(ev Evidence) bool {
+			return (ev.Outer == nil || ev.Outer.Received == 0) && ends.Astray(ev.Links, ev.Tunnel, ev.Under.Hop).What != ""
+		},
+		tell: func(ev Evidence) said {
+			stray := ends.Astray(ev.Links, ev.Tunnel, ev.Under.Hop)
+			return said{summary: "the far end does not answer, and " + stray.What, evidence: stray.Why, advice: stray.Remedy + "; or use an address of the way out", here: ev.edit("--local auto"), create: ev.farCreate(),
+				facts: Facts{"local": ev.Tunnel.Local.String(), "leaves_by": fault.Printable(ev.Under.Hop.Dev)}}
 		},
 	},
 	{
