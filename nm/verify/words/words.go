@@ -1,6 +1,6 @@
 // Package words puts keys and packets into words, for the causes that verify names.
 //
-// It imports routes/gre and routes/kernel only. Begin with [PacketText].
+// It is pure. Begin with [PacketText].
 package words
 
 import (
