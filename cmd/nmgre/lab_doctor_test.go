@@ -73,7 +73,7 @@ func TestLabDoctor(t *testing.T) {
 	h.Run(t, "chmod", "a-x", "/etc/NetworkManager/dispatcher.d/50-nmgre")
 	mustFind(t, "a hook that is no program", doctorSays(t, "a hook that is no program", exitFault), doctor.OfHook, doctor.Problem, "executable")
 	h.Run(t, installed, "remove-hook")
-	mustFind(t, "no hook", doctorSays(t, "no hook", exitFault), doctor.OfHook, doctor.Problem, "do not return by themselves")
+	mustFind(t, "no hook", doctorSays(t, "no hook", exitFault), doctor.OfHook, doctor.Problem, "does not return by itself")
 	h.Run(t, installed, "install-hook")
 
 	h.Run(t, "ip", "tunnel", "add", "customers1", "mode", "gre", "local", "100.0.1.100", "remote", "100.0.2.77")

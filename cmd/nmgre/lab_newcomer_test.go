@@ -42,7 +42,7 @@ func typeLine(t *testing.T, c typed) {
 // line to type.
 func TestLabNewcomer(t *testing.T) {
 	lab.Need(t)
-	const create, hook, lan = "create --peer 100.0.2.100 --address 172.16.0.1/30 --route 10.10.2.0/24", "do not return by themselves", "is a part of this host's own network 10.10.1.0/24"
+	const create, hook, lan = "create --peer 100.0.2.100 --address 172.16.0.1/30 --route 10.10.2.0/24", "does not return by itself", "is a part of this host's own network 10.10.1.0/24"
 	t.Run("two ends", func(t *testing.T) {
 		typeLine(t, typed{create, exitDone, []string{"verdict: warn", "far end: nmgre create --peer 100.0.1.100"}, nil})
 		nmgreOn(t, lab.Linux2, exitDone, right.create()...)

@@ -57,7 +57,7 @@ func (a *app) warnKept(list []nmgre.Status) {
 			continue
 		}
 		told[s.KeptErr.Error()] = true
-		fmt.Fprintf(a.stderr, "nmgre: warning: routes, SNAT and forwarding that NetworkManager cannot hold do not return by themselves: %s\n", output.OneLine(s.KeptErr.Error()))
+		fmt.Fprintf(a.stderr, "nmgre: warning: what NetworkManager cannot hold, such as SNAT and forwarding, does not return by itself: %s\n", output.OneLine(s.KeptErr.Error()))
 		for _, hint := range fault.Hints(s.KeptErr) {
 			fmt.Fprintf(a.stderr, "hint: %s\n", output.OneLine(hint))
 		}

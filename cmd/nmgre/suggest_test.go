@@ -143,7 +143,7 @@ func TestNewUsersWords(t *testing.T) {
 	if o := w.run("route", "add", "gre1", "default"); !strings.Contains(o.stderr, "the default route covers the far end's outer address") {
 		t.Errorf("route add default says\n%s", o.stderr)
 	}
-	const warning = "do not return by themselves"
+	const warning = "does not return by itself"
 	if o := w.must("route", "add", "gre1", "10.23.0.0/16 nexthop via 172.16.0.2 nexthop dev gre1 weight 2"); !strings.Contains(o.stderr, warning) {
 		t.Errorf("a kept route comes without the hook's warning:\n%s", o.stderr)
 	}

@@ -47,5 +47,5 @@ func Hook(ctx context.Context, sys nm.System, k keep.Kept) []string {
 	if err == nil {
 		return nil
 	}
-	return []string{"warning: routes and rules that NetworkManager cannot hold do not return by themselves: " + err.Error() + "; " + strings.Join(fault.Hints(err), "; ")}
+	return []string{"warning: what NetworkManager cannot hold (" + k.Summary() + ") does not return by itself: " + err.Error() + "; " + strings.Join(fault.Hints(err), "; ")}
 }

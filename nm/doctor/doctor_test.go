@@ -120,7 +120,7 @@ func TestFindings(t *testing.T) {
 		"user, not known":      {func(f *Facts) { f.Caller = Caller{} }, OfRights, Note, "not known", "sudo"},
 		"root of nothing":      {func(f *Facts) { f.Caller = Caller{Root: true} }, OfRights, Problem, "without CAP_NET_ADMIN", "capability"},
 		"no hook":              {func(f *Facts) { f.Hook = Hook{Script: &Trouble{"x", "install-hook"}}; f.Kept.Files = 0 }, OfHook, Note, "not installed", "sudo nmgre install-hook"},
-		"no hook, but needed":  {func(f *Facts) { f.Hook = Hook{Script: &Trouble{"x", "install-hook"}} }, OfHook, Problem, "do not return by themselves", "install-hook"},
+		"no hook, but needed":  {func(f *Facts) { f.Hook = Hook{Script: &Trouble{"x", "install-hook"}} }, OfHook, Problem, "does not return by itself", "install-hook"},
 		"old hook":             {func(f *Facts) { f.Hook.Script = &Trouble{"it differs from the hook of this version", "install-hook"} }, OfHook, Problem, "differs", "install-hook"},
 		"no dispatcher":        {func(f *Facts) { f.Hook.Dispatcher = &Trouble{"the dispatcher is not installed", "install it"} }, OfDispatcher, Problem, "not installed", "install it"},
 		"dispatcher masked":    {func(f *Facts) { f.Units["NetworkManager-dispatcher.service"] = Unit{Load: "masked"} }, OfDispatcher, Problem, "masked", "unmask"},

@@ -61,7 +61,7 @@ func ofHook(f *Facts) []Finding {
 	case f.Hook.Installed:
 		return one(problem(t.What, t.Hint))
 	case f.Kept.Files > 0:
-		return one(problem("not installed: the routes, SNAT and forwarding that NetworkManager cannot hold do not return by themselves", t.Hint))
+		return one(problem("not installed: what NetworkManager cannot hold, such as SNAT and forwarding, does not return by itself", t.Hint))
 	}
 	return one(note("not installed; it is needed for routes, SNAT and forwarding that NetworkManager cannot hold", "where a tunnel has such: sudo nmgre install-hook"))
 }

@@ -20,8 +20,8 @@ import (
 // could not be read, or nil.
 func (v *verifier) checkKept(ctx context.Context, err error) error {
 	if err != nil {
-		v.report.add(Check{ID: "kept", Status: Fail, Certainty: Proved, Cause: cause.KeptUnreadable, Summary: "the file with the tunnel's kept routes and rules cannot be read", Evidence: err.Error(),
-			Hint: firstHint(err, "they are not set when the tunnel comes up: correct the file, or delete the tunnel and make it again")})
+		v.report.add(Check{ID: "kept", Status: Fail, Certainty: Proved, Cause: cause.KeptUnreadable, Summary: "the file with what nmgre keeps for the tunnel cannot be read", Evidence: err.Error(),
+			Hint: firstHint(err, "it is not set when the tunnel comes up: correct the file, or delete the tunnel and make it again")})
 		return nil
 	}
 	if v.kept.Empty() && len(v.kept.Bad) == 0 {
@@ -75,9 +75,9 @@ func (v *verifier) checkFile() Check {
 		return c
 	}
 	bad := v.kept.Bad[0]
-	c.Status, c.Cause, c.Summary = Fail, cause.KeptUnreadable, fmt.Sprintf("line %d of the file with the tunnel's kept routes and rules cannot be read", bad.Line)
+	c.Status, c.Cause, c.Summary = Fail, cause.KeptUnreadable, fmt.Sprintf("line %d of the file with what nmgre keeps for the tunnel cannot be read", bad.Line)
 	if n := len(v.kept.Bad); n > 1 {
-		c.Summary = fmt.Sprintf("%d lines of the file with the tunnel's kept routes and rules cannot be read, the first is line %d", n, bad.Line)
+		c.Summary = fmt.Sprintf("%d lines of the file with what nmgre keeps for the tunnel cannot be read, the first is line %d", n, bad.Line)
 	}
 	c.Evidence, c.Hint = bad.Err.Error(), "correct or remove the line; the other lines are used"
 	return c
@@ -87,9 +87,9 @@ func (v *verifier) checkFile() Check {
 func (v *verifier) checkHook(ctx context.Context) Check {
 	err := v.sys.Store.HookMissing(ctx)
 	if err == nil {
-		return Check{ID: "hook", Status: Pass, Certainty: Proved, Summary: "the dispatcher's hook sets the kept routes and rules whenever the tunnel comes up"}
+		return Check{ID: "hook", Status: Pass, Certainty: Proved, Summary: "the dispatcher's hook sets what nmgre keeps whenever the tunnel comes up"}
 	}
-	return Check{ID: "hook", Status: Warn, Certainty: Proved, Cause: cause.HookMissing, Summary: "the routes and rules that NetworkManager cannot hold do not return by themselves",
+	return Check{ID: "hook", Status: Warn, Certainty: Proved, Cause: cause.HookMissing, Summary: "what NetworkManager cannot hold does not return by itself: " + v.kept.Summary(),
 		Evidence: err.Error(), Hint: firstHint(err, "install the hook: sudo nmgre install-hook")}
 }
 

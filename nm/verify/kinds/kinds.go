@@ -20,7 +20,7 @@ func All() []Kind {
 		{[]string{"ttl", "fallback", "state", "keepalive"},
 			"only where something is wrong that the tunnel works with: see `ttl-inherit`, `fallback-up`, `answers-only` and `keepalive-unanswered` below"},
 		{[]string{"weights"}, "only where the profile has routes with a weight: NetworkManager joins those of several tunnels, and loses all of them when one tunnel goes down; `nmgre route keep NAME` moves them"},
-		{[]string{"kept", "hook"}, "the file with the routes and rules that NetworkManager cannot hold can be read, and the hook sets them whenever the tunnel comes up"},
+		{[]string{"kept", "hook"}, "the file with what NetworkManager cannot hold can be read, and the hook sets that whenever the tunnel comes up"},
 		{[]string{"rule ...", "rules", "table ..."}, "for each rule of the routing policy: the kernel has it; and a rule leads to each table that the tunnel has routes in"},
 		{[]string{"route ...", "routes"}, "for each route: where the kernel would send a packet to it, with the source of the rule that leads to its table; of a long list that root keeps: that the kernel has every one"},
 		{[]string{"lan ..."}, "only where this host has rules of its own and forwards: packets that come in by a LAN go into the tunnel, too"},
