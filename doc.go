@@ -45,6 +45,7 @@
 //	nm/find         finds a tunnel among the profiles by the name that a person gives it
 //	nm/crowd        takes the steps of very many tunnels together; cut knows whether a change cuts
 //	                off the person's own connection
+//	nm/undo         gives an undo its time, in which a restart of NetworkManager does not count
 //	nm/pair         the messages of two hosts about both ends, and the conclusions from them
 //	nm/port         finds the bridge whose port a tunnel is to be, and judges whether it forwards
 //	nm/notation     one model of both ends, and the limits of each notation; own, linux, netplan

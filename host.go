@@ -11,6 +11,7 @@ import (
 	"nmgre/nm/find"
 	"nmgre/nm/notice"
 	"nmgre/nm/plan"
+	"nmgre/nm/undo"
 	"nmgre/nm/verify"
 	"nmgre/nm/verify/fleet"
 	"nmgre/routes/fault"
@@ -47,7 +48,7 @@ type Host struct {
 	// Advance, if it is set, is called now and then while very many routes are set, and
 	// AdvanceTunnels while many tunnels are changed together.
 	Advance, AdvanceTunnels func(done, total int)
-	undoUntil               time.Time // of several tunnels together; zero for [keep.UndoTimeout] from the undo's start
+	undoTime                *undo.Time // of several tunnels together; nil for [keep.UndoTimeout]
 }
 
 // Event is the end of a step, or other news for the user.
@@ -183,11 +184,6 @@ func (h *Host) FarEnd(ctx context.Context, t nm.Tunnel) (nm.FarEnd, error) {
 	far, err := plan.FarEnd(ctx, h.Kernel, t)
 	far.Notes = append(far.Notes, ends.FarEndNotes(t, far)...)
 	return far, err
-}
-
-// isAway says whether an error shows that NetworkManager or the bus is being restarted, or is slow.
-func isAway(err error) bool {
-	return errors.Is(err, fault.ErrNoNetworkManager) || errors.Is(err, fault.ErrTimeout)
 }
 
 // Notice says which parts of the host may have changed.

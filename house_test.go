@@ -31,6 +31,7 @@ var pureRooms = map[string][]string{
 	"nm/policy":         {"nm", "routes", "routes/fault", "routes/kernel", "routes/rule"},
 	"nm/resolve":        {"nm", "routes/fault"},
 	"nm/ends":           {"nm", "routes", "routes/fault", "routes/keep", "routes/kernel"},
+	"nm/undo":           {"routes/fault"},
 	"nm/crowd":          {"nm", "routes/fault", "routes/keep", "routes/kernel"},
 	"nm/cut":            {"nm", "nm/plan", "routes", "routes/fault", "routes/kernel", "routes/rule"},
 	"nm/dbus/quirk":     {"nm"},
@@ -75,7 +76,7 @@ var pureRooms = map[string][]string{
 	"nm/states":    {"nm", "nm/policy", "routes", "routes/keep", "routes/kernel"},
 	"nm/document":  {"go.yaml.in/yaml/v3", "nm", "nm/mesh", "nm/resolve", "routes", "routes/fault", "routes/gre", "routes/keep", "routes/rule"}, // and here, too
 
-	".": {"nm", "nm/adopt", "nm/crowd", "nm/cut", "nm/ends", "nm/find", "nm/notice", "nm/plan", "nm/reconcile", "nm/resolve", "nm/states", "nm/verify", "nm/verify/fleet", "nm/weights", "nm/whole", "routes/rule", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
+	".": {"nm", "nm/adopt", "nm/crowd", "nm/cut", "nm/ends", "nm/find", "nm/notice", "nm/plan", "nm/reconcile", "nm/resolve", "nm/states", "nm/undo", "nm/verify", "nm/verify/fleet", "nm/weights", "nm/whole", "routes/rule", "routes", "routes/fault", "routes/gre", "routes/kernel", "routes/keep",
 		"routes/list"},
 	"cmd/ansible":        {},
 	"cmd/nmgre/calls":    {"nmgre", "nm", "routes", "routes/fault", "routes/keep", "routes/kernel", "routes/rule"},

@@ -12,6 +12,7 @@ import (
 	"nmgre/nm/crowd"
 	"nmgre/nm/plan"
 	"nmgre/nm/reconcile"
+	"nmgre/nm/undo"
 	"nmgre/nm/verify"
 	"nmgre/routes/fault"
 )
@@ -275,7 +276,7 @@ func (b *batch) advanced(p phase, done, total int) {
 // that leads is undone as the last, since a profile without a mark would have everything decided.
 // Where a tunnel is deleted already, the others are, too.
 func (b *batch) undo(ctx context.Context, cause error) error {
-	b.host.undoUntil = crowd.UndoUntil(time.Now(), len(b.works))
+	b.host.undoTime = undo.New(time.Now(), crowd.UndoTime(len(b.works)))
 	if slices.ContainsFunc(b.drops, func(d *dropWork) bool { return d.gone }) {
 		return b.finish(ctx, cause)
 	}

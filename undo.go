@@ -8,6 +8,7 @@ import (
 
 	"nmgre/nm"
 	"nmgre/nm/adopt"
+	"nmgre/nm/undo"
 	"nmgre/routes"
 	"nmgre/routes/fault"
 	"nmgre/routes/keep"
@@ -15,28 +16,19 @@ import (
 	"nmgre/routes/list"
 )
 
-// Waits of an undo.
-const (
-	undoRetry = 200 * time.Millisecond // from one try to the next while NetworkManager is away
-	// until the hook must have removed the file of a profile that is gone
-	orphanTimeout = 10 * time.Second
-)
+// orphanTimeout is until when the hook must have removed the file of a profile that is gone.
+const orphanTimeout = 10 * time.Second
 
 // undo calls steps, which undoes work, even if ctx has ended. While NetworkManager or the bus is
-// away, because it was restarted, undo tries again, for [keep.UndoTimeout] at most, or until the
-// time that several tunnels have together. It tells an event with that name, unless that is empty.
+// away, because it was restarted, undo tries again, as [undo.Time] does: for [keep.UndoTimeout] at
+// most without the time in which it is away, or until the time that several tunnels have together.
+// It tells an event with that name, unless that is empty.
 func (h *Host) undo(ctx context.Context, name string, steps func(context.Context) error) error {
-	begin, until := time.Now(), h.undoUntil
-	if until.IsZero() {
-		until = begin.Add(keep.UndoTimeout)
+	begin, given := time.Now(), h.undoTime
+	if given == nil {
+		given = undo.New(begin, keep.UndoTimeout)
 	}
-	undoing, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
-	defer cancel()
-	err := steps(undoing)
-	for isAway(err) && undoing.Err() == nil {
-		fault.Pause(undoing, undoRetry)
-		err = steps(undoing)
-	}
+	err := given.Do(ctx, steps, func() { h.warn("NetworkManager is away: the undo waits for it") })
 	if name != "" {
 		h.tell(Event{What: name, Took: time.Since(begin), Err: err, Undo: true})
 	}
@@ -138,7 +130,7 @@ func (e *editWork) undoSteps(ctx context.Context) error {
 	case err == nil && e.applied:
 		err = h.converge(ctx, before.UUID)
 	}
-	if !isAway(err) && ctx.Err() == nil && e.undoProfile != nil { // a failure for good does not stop it
+	if !undo.IsAway(err) && ctx.Err() == nil && e.undoProfile != nil { // a failure for good does not stop it
 		err = errors.Join(err, e.undoProfile(ctx))
 	}
 	return err
@@ -168,7 +160,7 @@ func (h *Host) undoDevice(ctx context.Context, before nm.Profile, up bool, name 
 	}
 	if up && p.State == nm.StateActive {
 		err := h.Profiles.Reapply(ctx, p.UUID)
-		if err == nil || isAway(err) || ctx.Err() != nil {
+		if err == nil || undo.IsAway(err) || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -209,7 +201,7 @@ func (h *Host) undoKilled(ctx context.Context, p nm.Profile, all []nm.Profile) e
 	}
 	flaps := slices.ContainsFunc(nm.Diff(before.Tunnel, p.Tunnel), func(c nm.FieldChange) bool { return !c.IsReapplied() })
 	err = h.undoDevice(ctx, before, !flaps && p.Edit.Up, p.Tunnel.Name)
-	if isAway(err) || errors.Is(err, fault.ErrNotPermitted) || ctx.Err() != nil {
+	if undo.IsAway(err) || errors.Is(err, fault.ErrNotPermitted) || ctx.Err() != nil {
 		return err
 	}
 	if h.Kernel.CanChange() {

@@ -9,6 +9,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/find"
 	"nmgre/nm/plan"
+	"nmgre/nm/undo"
 	"nmgre/nm/verify"
 	"nmgre/nm/whole"
 	"nmgre/routes"
@@ -103,9 +104,8 @@ func (h *Host) activate(ctx context.Context, p nm.Profile) error {
 	err := h.step(ctx, Event{What: "brought it up", Commands: nm.NmcliConnection("up", p.Nmcli()), Detail: true}, func() error { return h.Profiles.Activate(ctx, p.UUID) })
 	if err != nil {
 		err = fault.Ended(ctx, err)
-		undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
-		defer cancel()
-		if downErr := h.Profiles.Deactivate(undoing, p.UUID); downErr != nil {
+		down := func(ctx context.Context) error { return h.Profiles.Deactivate(ctx, p.UUID) }
+		if downErr := h.undo(ctx, "", down); downErr != nil {
 			h.tell(Event{What: "could not take " + fault.Printable(p.ID) + " down again", Err: downErr, Undo: true})
 		}
 		if hint := find.NeverUp(p.Tunnel, p.Nmcli()); hint != "" { // no other hint helps then
@@ -300,10 +300,14 @@ func (h *Host) undoForget(ctx context.Context, uuid string, trial keep.Trial) er
 	if trial == nil {
 		return nil // nothing has changed, so nobody is asked again
 	}
-	undoing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keep.UndoTimeout)
-	defer cancel()
-	if _, err := h.Profiles.Get(undoing, uuid); errors.Is(err, fault.ErrNotFound) {
-		return trial.Save(undoing)
-	}
-	return trial.Drop(undoing)
+	return h.undo(ctx, "", func(ctx context.Context) error {
+		_, err := h.Profiles.Get(ctx, uuid)
+		switch {
+		case undo.IsAway(err) && ctx.Err() == nil: // a helper whose caller ends undoes its part
+			return err
+		case errors.Is(err, fault.ErrNotFound):
+			return trial.Save(ctx)
+		}
+		return trial.Drop(ctx)
+	})
 }

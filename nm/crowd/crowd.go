@@ -80,11 +80,9 @@ func takeMany(n int, do func(i int) error, done func(int)) error {
 // after the other, and on a busy machine each can take it a second and more.
 const undoEach = 2 * time.Second
 
-// UndoUntil returns until when the undo of n tunnels, which begins now, goes on while
-// NetworkManager does not do it, or is away: n tunnels have one time together.
-func UndoUntil(now time.Time, n int) time.Time {
-	return now.Add(keep.UndoTimeout + time.Duration(n-1)*undoEach)
-}
+// UndoTime returns how long the undo of n tunnels may take together, without the time in which
+// NetworkManager is away.
+func UndoTime(n int) time.Duration { return keep.UndoTimeout + time.Duration(n-1)*undoEach }
 
 // Progress returns the line that tells how far a step is: for many tunnels after every twentieth,
 // and after the last one. Otherwise it is empty.

@@ -170,5 +170,5 @@ type Converged struct {
 	Trouble []string          // sentences about the failures, for all tunnels
 }
 
-// UndoTimeout is how long an undo may take. It includes the time in which NetworkManager restarts.
+// UndoTimeout is how long an undo may take, without the time in which NetworkManager restarts.
 const UndoTimeout = 30 * time.Second
