@@ -146,28 +146,6 @@ func TestApplyOfDownTunnels(t *testing.T) {
 	})
 }
 
-// The plan says of a tunnel whose link somebody has changed that it is not as the profile, and
-// nothing of one whose link is whole.
-func TestApplyOfChangedLinks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := fake.NewWorld()
-		wants := wantAll(simple(1), withKept(simple(2)), simple(3), simple(4))
-		mustApply(t, w, wants, "gre1 create, gre2 create, gre3 create, gre4 create")
-		w.Link("gre2").MTU, w.Link("gre3").Addresses, w.Link("gre4").Up = 1300, nil, false
-		planned, err := applied(t.Context(), w.Start().Host(), wants)
-		if err != nil || planned.Changed() {
-			t.Fatalf("%v\n%s", err, w)
-		}
-		const begin, end = ": its profile is as wanted, and its link is not: ", "; to make the link anew: nmgre down "
-		var lines []string
-		for i, text := range []string{"mtu: profile 1476, kernel 1300", "it has no address 172.16.3.1/30", "it is down"} {
-			name := fmt.Sprint("gre", i+2)
-			lines = append(lines, name+begin+text+end+name+" && nmgre up "+name)
-		}
-		want.Same(t, "notes", strings.Join(planned.Notes, "\n"), strings.Join(lines, "\n"))
-	})
-}
-
 // A tunnel that takes the place of one that is deleted may have its addresses.
 func TestApplyReplaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

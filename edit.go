@@ -145,7 +145,7 @@ func (e *editWork) change(ctx context.Context) []editStep {
 			}
 			return err
 		}},
-		{plan.StepApply, "applied it while the tunnel is up", func() error { e.applied = true; return h.Profiles.Reapply(ctx, uuid) }},
+		{plan.StepApply, "applied it while the tunnel is up", func() error { e.applied = true; return h.Profiles.Reapply(ctx, uuid, planned.Mends()) }},
 		{plan.StepDown, "took it down", func() error { e.applied = true; return e.down(ctx, uuid) }},
 		{plan.StepActivate, "brought it up", func() error { return h.Profiles.Activate(ctx, uuid) }},
 	}
@@ -163,7 +163,7 @@ func (e *editWork) save(ctx context.Context) []editStep {
 // again when the device has changed, unless all of them were there and stay.
 func (e *editWork) takes(id string) bool {
 	if id == plan.StepRoute {
-		return e.plan.KeptDiffers() || e.applied && (len(e.failed) > 0 || !e.plan.KeptStays())
+		return e.plan.KeptDiffers() || e.plan.Mends() && !e.plan.Kept.Empty() || e.applied && (len(e.failed) > 0 || !e.plan.KeptStays())
 	}
 	return id == "" || e.joins && (id == plan.StepProfile || id == plan.StepSave) || slices.ContainsFunc(e.plan.Steps, func(s plan.Step) bool { return s.ID == id })
 }
@@ -175,10 +175,12 @@ func (e *editWork) commands(id string) []string {
 
 // keepName names the step that changes the kept file, or is empty if the file stays.
 func (e *editWork) keepName() string {
-	if !e.plan.KeptDiffers() {
+	switch {
+	case e.plan.Mends():
+		return "set again what root keeps for it"
+	case !e.plan.KeptDiffers():
 		return ""
-	}
-	if e.plan.Kept.Empty() {
+	case e.plan.Kept.Empty():
 		return "removed " + e.plan.KeptBefore.Summary()
 	}
 	return "set " + e.plan.Kept.Summary()
@@ -294,7 +296,7 @@ func (e *editWork) settle(ctx context.Context) error {
 // check verifies the tunnel. A check that failed before the edit may fail again. Where addresses
 // and routes stay as they are, nothing is waited for unless a check fails.
 func (e *editWork) check(ctx context.Context) (verify.Report, error) {
-	if e.plan.KeptStays() && routes.EqualLists(e.plan.ProfileAfter().Routes, e.plan.Profile.Tunnel.Routes) {
+	if !e.plan.Mends() && e.plan.KeptStays() && routes.EqualLists(e.plan.ProfileAfter().Routes, e.plan.Profile.Tunnel.Routes) {
 		report, err := e.verify(ctx)
 		if err != nil || e.newFailure(report) == nil {
 			return report, err
@@ -302,6 +304,11 @@ func (e *editWork) check(ctx context.Context) (verify.Report, error) {
 	}
 	if err := e.settle(ctx); err != nil {
 		return verify.Report{}, err
+	}
+	if e.plan.Mends() {
+		if err := reconcile.Mended(ctx, e.host.System, e.after(), e.plan.Kept); err != nil {
+			return verify.Report{}, err
+		}
 	}
 	report, err := e.verify(ctx)
 	if err == nil && !e.faulty {

@@ -159,7 +159,7 @@ func (h *Host) undoDevice(ctx context.Context, before nm.Profile, up bool, name 
 		return err
 	}
 	if up && p.State == nm.StateActive {
-		err := h.Profiles.Reapply(ctx, p.UUID)
+		err := h.Profiles.Reapply(ctx, p.UUID, false)
 		if err == nil || undo.IsAway(err) || ctx.Err() != nil {
 			return err
 		}
@@ -234,7 +234,7 @@ func (h *Host) dropDead(ctx context.Context, uuid string) error {
 func (h *Host) runAgain(ctx context.Context, p nm.Profile, waiting nm.Pending) error {
 	undoProfile, err := h.Profiles.Update(ctx, p.UUID, nil, waiting.Before(p.Tunnel))
 	if err == nil && waiting.NewLink == "" {
-		err = h.Profiles.Reapply(ctx, p.UUID)
+		err = h.Profiles.Reapply(ctx, p.UUID, false)
 	} else if err == nil {
 		if err = h.Profiles.Deactivate(ctx, p.UUID); err == nil {
 			err = h.waitGone(ctx, p.Tunnel.Name)

@@ -82,7 +82,7 @@ func (h *Host) applyPending(ctx context.Context, p nm.Profile, waiting nm.Pendin
 	if waiting.NewLink == "" {
 		h.tell(Event{What: what + "; it stays up"})
 		e := Event{What: "applied them", Commands: []string{"nmcli device reapply " + fault.ShellWord(name)}, Detail: true}
-		if err := h.step(ctx, e, func() error { return h.Profiles.Reapply(ctx, p.UUID) }); err != nil {
+		if err := h.step(ctx, e, func() error { return h.Profiles.Reapply(ctx, p.UUID, false) }); err != nil {
 			return fault.Ended(ctx, err)
 		}
 		return h.complete(ctx, p)

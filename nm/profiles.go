@@ -95,9 +95,9 @@ type Profiles interface {
 	// Update, in memory and on disk. It does nothing for a profile without an Edit.
 	Revert(ctx context.Context, uuid string) error
 	// Reapply applies the profile's present settings to its device, which stays up. Addresses and
-	// routes that others have set on the device stay. Reapply fails if a setting has changed that
-	// needs a new link.
-	Reapply(ctx context.Context, uuid string) error
+	// routes that others have set there stay. With restore they go, and those that others have
+	// removed come back. Reapply fails if a setting has changed that needs a new link.
+	Reapply(ctx context.Context, uuid string, restore bool) error
 	// Pending compares the profile with the settings that its device runs with. It is nothing for a
 	// profile that is not active. NetworkManager tells it only to callers who may bring the tunnel
 	// up and down.

@@ -217,6 +217,13 @@ func TestLabAnsibleDrift(t *testing.T) {
 		t.Errorf("after it was mended: %s", r)
 	}
 
+	lab.Linux(3).Run(t, "ip", "route", "flush", "dev", "gre-linux1")
+	r = mustPlay(t, "three.ini", 3, []int{3}, append(quick, "--diff")...)
+	if !strings.Contains(r.Stdout, "it lacks the route") {
+		t.Errorf("the lost routes are not shown: %s", r)
+	}
+	mustPlay(t, "three.ini", 3, nil, quick...)
+
 	drift(t, 2, "gre-linux1")
 	drift(t, 3, "gre-linux1")
 	mustPlay(t, "three.ini", 1, []int{3}, append(quick, "--limit", "linux3")...)

@@ -32,7 +32,7 @@ type appliedJSON struct {
 	Changed bool
 	Diff    []struct {
 		Tunnel, Action string
-		Fields         []string
+		Fields, Drift  []string
 	}
 	Verify []struct{ Tunnel, Verdict string }
 	Error  *struct{ Message string }

@@ -71,6 +71,11 @@ func (k countedKernel) IPsec(ctx context.Context, between kernel.IPsecEnds) (ker
 	return k.Kernel.IPsec(ctx, between)
 }
 
+func (k countedKernel) RoutesByDevice(ctx context.Context, to func(netip.Prefix) bool) (map[string][]kernel.HeldRoute, error) {
+	k.add("kernel RoutesByDevice")
+	return k.Kernel.RoutesByDevice(ctx, to)
+}
+
 func (k countedKernel) RoutesTo(ctx context.Context, to netip.Addr) ([]kernel.DeviceRoute, error) {
 	k.add("kernel RoutesTo")
 	return k.Kernel.RoutesTo(ctx, to)

@@ -254,6 +254,17 @@ func (k *stubKernel) IPsec(context.Context, kernel.IPsecEnds) (kernel.IPsecPolic
 	return kernel.IPsecPolicies{}, nil
 }
 
+// RoutesByDevice has the routes of the profiles that are up, as NetworkManager sets them.
+func (k *stubKernel) RoutesByDevice(context.Context, func(netip.Prefix) bool) (map[string][]kernel.HeldRoute, error) {
+	there := make(map[string][]kernel.HeldRoute)
+	for _, t := range k.tunnels() {
+		for _, r := range t.Routes {
+			there[t.Name] = append(there[t.Name], kernel.HeldRoute{Route: r, Protocol: 4})
+		}
+	}
+	return there, nil
+}
+
 func (k *stubKernel) RoutesTo(context.Context, netip.Addr) ([]kernel.DeviceRoute, error) {
 	return nil, nil
 }

@@ -37,7 +37,7 @@ func everyCall(ctx context.Context, c *Client) map[string]func() error {
 		"Deactivate": func() error { return c.Deactivate(ctx, uuid) },
 		"Delete":     func() error { return c.Delete(ctx, uuid) },
 		"Update":     func() error { _, err := c.Update(ctx, uuid, nil, tunnel); return err },
-		"Reapply":    func() error { return c.Reapply(ctx, uuid) },
+		"Reapply":    func() error { return c.Reapply(ctx, uuid, false) },
 		"SetRoutes":  func() error { return c.SetRoutes(ctx, uuid, nil, []routes.Route{routes.MustParse("10.0.0.0/8")}) },
 	}
 }

@@ -46,7 +46,7 @@ func TestPending(t *testing.T) {
 	if got := pending(); got != "ip-tunnel.mtu" {
 		t.Errorf("changed: %s", got)
 	}
-	if err := c.Reapply(ctx, dbustest.UUID); err != nil {
+	if err := c.Reapply(ctx, dbustest.UUID, false); err != nil {
 		t.Fatal(err)
 	}
 	if got := pending(); got != "" {

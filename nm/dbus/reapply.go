@@ -319,6 +319,7 @@ type reapplying struct {
 	quirks     applied.Quirks
 	unlessSame bool          // do nothing if the device has the settings already
 	whole      bool          // apply all of the settings, not only their routes
+	restore    bool          // set again what others have removed, and remove what they have added
 	applied    wire.Settings // the settings that it ran with at first
 	version    uint64        // NetworkManager's count of their changes
 }
@@ -386,7 +387,11 @@ func (r *reapplying) reapply(ctx context.Context, s wire.Settings) error {
 	if err != nil {
 		return err
 	}
-	return r.call(ctx, r.device, gnm.DeviceReapply, []any{values, r.version, flagPreserveExternal})
+	flags := flagPreserveExternal
+	if r.restore {
+		flags = 0
+	}
+	return r.call(ctx, r.device, gnm.DeviceReapply, []any{values, r.version, flags})
 }
 
 // nudge applies their own settings again to the devices of other tunnels that share a multipath

@@ -118,19 +118,18 @@ func (l *link) write(ctx context.Context, path dbus.ObjectPath, s wire.Settings,
 	return l.call(ctx, path, gnm.ConnectionUpdate2, []any{values, flags | flagNoReapply, options}, &rest)
 }
 
-// Reapply makes the profile's device run with the profile as it is now, without taking it down. It
-// returns when NetworkManager has handed everything to the kernel. For a profile that is not active
-// it does nothing.
-func (c *Client) Reapply(ctx context.Context, uuid string) error {
+// Reapply implements [nm.Profiles]. It returns when NetworkManager has handed everything to the
+// kernel.
+func (c *Client) Reapply(ctx context.Context, uuid string, restore bool) error {
 	const op = "apply the changed profile to its device"
 	l, err := c.link(ctx)
 	if err != nil {
 		return failed(op, err)
 	}
-	return failed(op, l.reapplyProfile(ctx, uuid))
+	return failed(op, l.reapplyProfile(ctx, uuid, restore))
 }
 
-func (l *link) reapplyProfile(ctx context.Context, uuid string) error {
+func (l *link) reapplyProfile(ctx context.Context, uuid string, restore bool) error {
 	var s wire.Settings
 	var text string
 	_, own, err := l.whole(ctx, uuid, &s, func(dbus.ObjectPath) []request { return []request{versionRequest(&text)} })
@@ -145,20 +144,15 @@ func (l *link) reapplyProfile(ctx context.Context, uuid string) error {
 	s.EndEdit()
 	for _, a := range own {
 		for _, device := range a.devices {
-			if err := l.reapplyTo(ctx, device, s, applied.For(version)); err != nil {
+			r := reapplying{link: l, device: device, quirks: applied.For(version), unlessSame: !restore, whole: true, restore: restore}
+			ready, err := r.run(ctx, s)
+			if err == nil && !ready {
+				err = &fault.Error{What: "the tunnel's device cannot be changed at the moment", Hint: "try again when the tunnel is up or down"}
+			}
+			if err != nil {
 				return err
 			}
 		}
 	}
 	return l.untilIdle(ctx)
-}
-
-// reapplyTo makes one device run with s.
-func (l *link) reapplyTo(ctx context.Context, device dbus.ObjectPath, s wire.Settings, q applied.Quirks) error {
-	r := reapplying{link: l, device: device, quirks: q, unlessSame: true, whole: true}
-	ready, err := r.run(ctx, s)
-	if err == nil && !ready {
-		err = &fault.Error{What: "the tunnel's device cannot be changed at the moment", Hint: "try again when the tunnel is up or down"}
-	}
-	return err
 }

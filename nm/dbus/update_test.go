@@ -124,7 +124,8 @@ func TestUpdateFails(t *testing.T) {
 }
 
 // TestReapply applies the profile to its device, and the addresses and routes of others stay. An
-// old NetworkManager, which would lose those of IPv6, gets Reapply twice.
+// old NetworkManager, which would lose those of IPv6, gets Reapply twice. A device that runs with
+// the profile already gets it once more only to restore what others have removed.
 func TestReapply(t *testing.T) {
 	for version, times := range map[string]int{"1.42.4": 2, "1.44.0": 1, "1.54.1": 1} {
 		bus, c := start(t)
@@ -135,24 +136,31 @@ func TestReapply(t *testing.T) {
 		if err := c.Add(ctx, dbustest.UUID, both); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Reapply(ctx, dbustest.UUID); err != nil || bus.Count("Reapply") != 0 {
+		if err := c.Reapply(ctx, dbustest.UUID, false); err != nil || bus.Count("Reapply") != 0 {
 			t.Errorf("a profile that is down: %v", err)
 		}
 		if err := c.Activate(ctx, dbustest.UUID); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Reapply(ctx, dbustest.UUID); err != nil || bus.Count("Reapply") != 0 {
+		if err := c.Reapply(ctx, dbustest.UUID, false); err != nil || bus.Count("Reapply") != 0 {
 			t.Errorf("a device that runs with the profile already: %v", err)
+		}
+		if err := c.Reapply(ctx, dbustest.UUID, true); err != nil {
+			t.Fatal(err)
+		}
+		restored := reapplies(bus)
+		if last := restored[len(restored)-1]; len(restored) != 1 || last.Args[2] != uint32(0) {
+			t.Errorf("%s: %d calls to restore, the last with flags %v", version, len(restored), last.Args[2])
 		}
 		changed := both.Clone()
 		changed.MTU = 1300
 		if _, err := c.Update(ctx, dbustest.UUID, nil, changed); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Reapply(ctx, dbustest.UUID); err != nil {
+		if err := c.Reapply(ctx, dbustest.UUID, false); err != nil {
 			t.Fatal(err)
 		}
-		calls := reapplies(bus)
+		calls := reapplies(bus)[1:]
 		if len(calls) != times {
 			t.Fatalf("%s: %d calls, want %d", version, len(calls), times)
 		}
@@ -167,7 +175,7 @@ func TestReapply(t *testing.T) {
 			t.Fatal(err)
 		}
 		bus.Break("Reapply", dbustest.Fault{Error: "org.freedesktop.NetworkManager.Device.IncompatibleConnection", Text: "Can't reapply changes to 'ip-tunnel' setting"})
-		check(t, c.Reapply(ctx, dbustest.UUID), nil, "apply the changed profile to its device", "Can't reapply")
+		check(t, c.Reapply(ctx, dbustest.UUID, false), nil, "apply the changed profile to its device", "Can't reapply")
 	}
 }
 

@@ -30,8 +30,10 @@ type EditPlan struct {
 	Pending    nm.Pending
 	KeptBefore keep.Kept // kept by root before the edit
 	Kept       keep.Kept // kept by root after it
-	Steps      []Step
-	Notes      []string // for the user to read before anything is done
+	// Drift has the differences of the kernel that the plan mends, in words. Then nothing changes.
+	Drift []string
+	Steps []Step
+	Notes []string // for the user to read before anything is done
 
 	version nm.Version // NetworkManager's; zero where nothing changes
 	owned   []nm.Owned // the routes after the edit; nil where the list stays

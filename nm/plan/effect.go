@@ -32,7 +32,7 @@ func (p Plan) Effect() Effect {
 
 // Effect returns the effect of the edit.
 func (p EditPlan) Effect() Effect {
-	if len(p.Changes) == 0 {
+	if len(p.Changes) == 0 && !p.Mends() {
 		return Effect{}
 	}
 	before := p.Before

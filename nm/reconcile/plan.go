@@ -65,7 +65,7 @@ func (c Changes) Effects() []func() plan.Effect {
 // Make decides on the steps that give the host the wanted tunnels, and checks that it can have
 // them. It changes nothing. Its errors are those of [plan.Create] and [plan.Edit], joined.
 func Make(ctx context.Context, sys nm.System, profiles []nm.Profile, wants []Wanted, opts Options) (Plan, error) {
-	a := applier{host: sys, profiles: profiles, opts: opts}
+	a := applier{host: sys, profiles: profiles, opts: opts, edits: make(map[*Step]plan.EditPlan)}
 	if err := a.look(ctx); err != nil {
 		return Plan{}, fault.Ended(ctx, err)
 	}
@@ -93,6 +93,7 @@ type applier struct {
 	profiles []nm.Profile
 	have     []Have
 	plan     Plan
+	edits    map[*Step]plan.EditPlan
 }
 
 // look reads the tunnels of the host.
@@ -168,7 +169,7 @@ func (a *applier) decide(ctx context.Context) error {
 		if err := a.step(ctx, s); err != nil {
 			errs = append(errs, named(s.Name, err))
 		} else {
-			a.plan.Notes = append(a.plan.Notes, notesOf(s.Name, stateNotes(s, a.links))...)
+			a.plan.Notes = append(a.plan.Notes, notesOf(s.Name, stateNotes(s))...)
 		}
 		if s.Action != Delete && s.Want.Remote.IsValid() {
 			after, made = append(after, s.Want), append(made, s.Action == Create)
@@ -178,9 +179,50 @@ func (a *applier) decide(ctx context.Context) error {
 		}
 	}
 	if len(errs) == 0 {
-		errs = append(errs, Twins(after), Beside(after, func(i int) bool { return made[i] }))
+		errs = append(errs, Twins(after), Beside(after, func(i int) bool { return made[i] }), a.mend(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// mend plans to mend the drift of those tunnels whose settings are as wanted, and puts all edits
+// into the plan, in the order of the steps.
+func (a *applier) mend(ctx context.Context) error {
+	var steps []*Step
+	var tunnels []Have
+	for i := range a.plan.Steps {
+		if s := &a.plan.Steps[i]; s.Action == None && s.Have.Profile.State == nm.StateActive {
+			steps, tunnels = append(steps, s), append(tunnels, s.Have)
+		}
+	}
+	found, err := drift(ctx, a.host, a.links, tunnels)
+	if err != nil {
+		return err
+	}
+	for i, s := range steps {
+		a.mendOne(s, found[i])
+	}
+	for i := range a.plan.Steps {
+		if planned, is := a.edits[&a.plan.Steps[i]]; is {
+			a.plan.Changes.Edit = append(a.plan.Changes.Edit, planned)
+		}
+	}
+	return nil
+}
+
+// mendOne plans to mend the drift of one tunnel. A caller without root is told of the part that
+// root alone can mend.
+func (a *applier) mendOne(s *Step, found []Drift) {
+	if !a.host.Kernel.CanChange() {
+		if roots := onlyRoots(found); len(roots) > 0 {
+			a.plan.Notes = append(a.plan.Notes, notesOf(s.Name, []string{Words(roots) + "; only root can set it again: sudo nmgre up " + fault.Operand(s.Name)})...)
+		}
+		found = slices.DeleteFunc(found, func(d Drift) bool { return d.by == byKeeper })
+	}
+	if len(found) == 0 {
+		return
+	}
+	s.Action, s.Drift, s.Want = Change, found, s.Have.Whole()
+	a.edits[s] = mendPlan(s.Have, found)
 }
 
 // hide takes the tunnels to delete away from the profiles and links that the plans see.
@@ -234,7 +276,7 @@ func (a *applier) step(ctx context.Context, s *Step) error {
 			s.Action = None
 			return nil
 		}
-		a.plan.Changes.Edit, a.plan.Notes = append(a.plan.Changes.Edit, planned), append(a.plan.Notes, notesOf(s.Name, planned.Notes)...)
+		a.edits[s], a.plan.Notes = planned, append(a.plan.Notes, notesOf(s.Name, planned.Notes)...)
 	case Delete:
 		s.Want = before
 		if !s.Have.Kept.Empty() {

@@ -52,6 +52,8 @@ type Step struct {
 	// change whose plan changes nothing is none.
 	Want nm.Tunnel
 	Have Have // the tunnel that is there, unless it is created
+	// Drift has the differences of the kernel that a change mends whose settings stay.
+	Drift []Drift
 }
 
 // Decide returns a step for each wanted tunnel, in their order, and behind them one for each tunnel

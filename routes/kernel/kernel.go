@@ -42,6 +42,9 @@ type Kernel interface {
 	// OwnRoutes returns all routes with the protocol number [RouteProtocol], by device. Routes
 	// without a device are under the empty name.
 	OwnRoutes(ctx context.Context) (map[string][]HeldRoute, error)
+	// RoutesByDevice returns the routes that Routes returns, of all devices, by device: it asks the
+	// kernel once. Routes without a device, and those by a nexthop object, are left out.
+	RoutesByDevice(ctx context.Context, to func(netip.Prefix) bool) (map[string][]HeldRoute, error)
 	// RoutesTo returns the unicast routes of the main table whose destination contains to, whoever
 	// made them.
 	RoutesTo(ctx context.Context, to netip.Addr) ([]DeviceRoute, error)

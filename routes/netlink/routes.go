@@ -65,8 +65,22 @@ func (k *Kernel) namesFor(ctx context.Context, found []wire.Route, link kernel.L
 // [Kernel.Routes] would return it. The empty name holds the routes of a type without a device, and
 // those by a nexthop object.
 func (k *Kernel) OwnRoutes(ctx context.Context) (map[string][]kernel.HeldRoute, error) {
-	found, err := k.listRoutes(ctx, (*wire.Route).Ours,
+	return k.byDevice(ctx, (*wire.Route).Ours,
 		wire.Route{Family: unix.AF_INET, Protocol: kernel.RouteProtocol}, wire.Route{Family: unix.AF_INET6, Protocol: kernel.RouteProtocol})
+}
+
+// RoutesByDevice returns the routes of all devices, each as [Kernel.Routes] would return it.
+func (k *Kernel) RoutesByDevice(ctx context.Context, to func(netip.Prefix) bool) (map[string][]kernel.HeldRoute, error) {
+	wanted := func(w *wire.Route) bool {
+		return (to == nil || to(w.Dst)) && !w.Deviceless() && (w.Ours() || w.OthersUnicast())
+	}
+	return k.byDevice(ctx, wanted, wire.Route{Family: unix.AF_INET}, wire.Route{Family: unix.AF_INET6})
+}
+
+// byDevice returns the routes for which wanted is true, of those that the filters select, by
+// device.
+func (k *Kernel) byDevice(ctx context.Context, wanted func(*wire.Route) bool, filters ...wire.Route) (map[string][]kernel.HeldRoute, error) {
+	found, err := k.listRoutes(ctx, wanted, filters...)
 	if err != nil || len(found) == 0 {
 		return map[string][]kernel.HeldRoute{}, err
 	}

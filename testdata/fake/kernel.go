@@ -130,6 +130,19 @@ func (p *Process) OwnRoutes(ctx context.Context) (byDev map[string][]kernel.Held
 	return byDev, err
 }
 
+func (p *Process) RoutesByDevice(ctx context.Context, to func(netip.Prefix) bool) (byDev map[string][]kernel.HeldRoute, err error) {
+	err = p.call(ctx, "RoutesByDevice", func() error {
+		byDev = make(map[string][]kernel.HeldRoute)
+		for _, r := range p.Table {
+			if r.Dev != "" && (to == nil || to(r.Dst)) {
+				byDev[r.Dev] = append(byDev[r.Dev], r.HeldRoute)
+			}
+		}
+		return nil
+	})
+	return byDev, err
+}
+
 func (p *Process) RoutesTo(ctx context.Context, to netip.Addr) (list []kernel.DeviceRoute, err error) {
 	err = p.call(ctx, "RoutesTo", func() error {
 		for _, r := range p.Table {

@@ -198,11 +198,16 @@ func (w *World) Reboot() {
 	clear(w.trials)
 }
 
-func (p *Process) Reapply(ctx context.Context, uuid string) error {
+// Reapply does nothing for a device that runs with the profile already, whatever others have done
+// to it, unless it restores.
+func (p *Process) Reapply(ctx context.Context, uuid string, restore bool) error {
 	return p.call(ctx, "Reapply", func() error {
 		f := p.Profile(uuid)
 		if f == nil {
 			return errVanished
+		}
+		if !restore && f.applied != nil && f.applied.SameInProfile(f.Tunnel) {
+			return nil
 		}
 		return p.Apply(f)
 	})

@@ -34,7 +34,9 @@ those that are not there, changes those that differ, and removes those with stat
 --prune those that it made from the document before and that are no longer in it. A second time it
 changes nothing. All of it happens or none of it, over all tunnels: a change that does not come up
 right is undone, and with it every other one. Other tunnels stay as they are, and so does a tunnel
-that is down: a change of it counts when it comes up.
+that is down: a change of it counts when it comes up. A tunnel that is up is also compared with the
+kernel: where somebody has changed its link, or removed its addresses, routes, rules, SNAT or
+forwarding, that is mended, and counts as a change.
 
 A document is for this host alone, or for many hosts and the links between them:
 
@@ -46,8 +48,8 @@ nmgre apply --schema prints the JSON Schema, from which editors complete. Of a d
 apply takes the part of this host, by its name or --host. nmgre plan shows what a document means.
 
 With --json: {"changed": true or false, "diff": [{"tunnel", "action": "create", "change", "delete" or
-"none", "before", "after", "fields"}], "verify": [the reports of verify --json]}. before and after are
-the fields of a document, or null. An error is {"error": {"message", "hints", "errors"}, "changed":
+"none", "before", "after", "fields", "drift"}], "verify": [the reports of verify --json]}. before and after are
+the fields of a document, or null; drift has the differences of the kernel that are mended. An error is {"error": {"message", "hints", "errors"}, "changed":
 false}. It is on standard error, too.`,
 		Example: `  nmgre apply -f tunnels.yaml --check --diff
   nmgre apply -f mesh.yaml --host paris --prune
@@ -198,15 +200,19 @@ func (a App) tellPlan(planned reconcile.Plan, run applyRun) {
 	}
 	for _, s := range planned.Steps {
 		if s.Action != reconcile.None {
-			a.tell("%s: %s", fault.Printable(s.Name), doing(s.Action, run.check))
+			a.tell("%s: %s", fault.Printable(s.Name), doing(s, run.check))
 		}
 	}
 }
 
 // doing words the step of a tunnel, or with check the step that would be taken.
-func doing(action reconcile.Action, check bool) string {
+func doing(s reconcile.Step, check bool) string {
+	verb, done := "is ", map[reconcile.Action]string{reconcile.Create: "made", reconcile.Change: "changed", reconcile.Delete: "deleted"}[s.Action]
 	if check {
-		return "would be " + map[reconcile.Action]string{reconcile.Create: "made", reconcile.Change: "changed", reconcile.Delete: "deleted"}[action]
+		verb = "would be "
 	}
-	return map[reconcile.Action]string{reconcile.Create: "is made", reconcile.Change: "is changed", reconcile.Delete: "is deleted"}[action]
+	if len(s.Drift) > 0 {
+		return verb + "mended: " + reconcile.Words(s.Drift)
+	}
+	return verb + done
 }

@@ -30,6 +30,8 @@ type diffForm struct {
 	Before map[string]any `json:"before"`
 	After  map[string]any `json:"after"`
 	Fields []string       `json:"fields"` // those that differ
+	// Drift has the differences of the kernel that are mended; before and after are the same then.
+	Drift []string `json:"drift,omitempty"`
 }
 
 // errorForm is the output of apply --json when it fails.
@@ -87,6 +89,12 @@ func newDiff(s reconcile.Step) diffForm {
 				d.Fields = append(d.Fields, name)
 			}
 		}
+		for _, drift := range s.Drift {
+			d.Drift = append(d.Drift, output.OneLine(drift.What))
+			if drift.Field != "" && !slices.Contains(d.Fields, drift.Field) {
+				d.Fields = append(d.Fields, drift.Field)
+			}
+		}
 	case reconcile.Create:
 		d.Fields = slices.Sorted(maps.Keys(d.After))
 	default:
@@ -118,8 +126,8 @@ func (a App) printApplied(planned reconcile.Plan, done []nmgre.Applied, run appl
 	return err
 }
 
-// printDiff writes the differences of one tunnel: a line for each field that goes, and for each
-// that comes.
+// printDiff writes the differences of one tunnel: a line for each field that goes, for each that
+// comes, and for each difference of the kernel that is mended.
 func (a App) printDiff(s reconcile.Step) {
 	if s.Action == reconcile.None {
 		return
@@ -131,6 +139,9 @@ func (a App) printDiff(s reconcile.Step) {
 	}
 	if s.Action != reconcile.Delete {
 		after = document.Lines(s.Want)
+	}
+	for _, drift := range s.Drift {
+		fmt.Fprintf(a.Out, "! %s\n", output.OneLine(drift.What))
 	}
 	for _, line := range before {
 		if !slices.Contains(after, line) {

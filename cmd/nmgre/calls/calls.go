@@ -136,8 +136,8 @@ func (p *toldProfiles) Revert(ctx context.Context, uuid string) error {
 }
 
 // Reapply tells of the call.
-func (p *toldProfiles) Reapply(ctx context.Context, uuid string) error {
-	return told(p.tell, "D-Bus: Device.Reapply "+p.name(uuid).called, func() error { return p.Profiles.Reapply(ctx, uuid) })
+func (p *toldProfiles) Reapply(ctx context.Context, uuid string, restore bool) error {
+	return told(p.tell, "D-Bus: Device.Reapply "+p.name(uuid).called, func() error { return p.Profiles.Reapply(ctx, uuid, restore) })
 }
 
 // toldKernel tells of questions to the kernel and changes in it, over netlink.

@@ -127,6 +127,8 @@ def difference(one):
         names = [name for name in set(before) | set(after) if before.get(name) != after.get(name)]
         before = dict((name, before[name]) for name in names if name in before)
         after = dict((name, after[name]) for name in names if name in after)
+    if one.get('drift'):  # the kernel differs, and the fields stay
+        before, after = dict(before or {}, drift=one['drift']), dict(after or {}, drift=[])
     return dict(
         before=before or {}, after=after or {},
         before_header='tunnel ' + one['tunnel'], after_header='tunnel %s (%s)' % (one['tunnel'], one['action']),

@@ -90,6 +90,11 @@ tunnels:
       type: list
       elements: str
       returned: always
+    drift:
+      description: The differences of the kernel that are mended, in words, where somebody has changed it behind the profile.
+      type: list
+      elements: str
+      returned: when there are some
 verify:
   description: The reports of C(nmgre verify --json) about what was changed. What does not pass is a warning, too.
   returned: success
