@@ -420,7 +420,8 @@ func (p *plainTalk) field(a *answers.Answers, f *form.Field) error {
 			return nil
 		}
 		p.say("Not valid: %s", withHint(f.Problem, f.Hint))
-		if f.Kind == form.Text { // a refused value is no default
+		f.Choose(before) // a refused value is no default
+		if f.Kind == form.Text {
 			f.SetText(before)
 		}
 	}

@@ -97,6 +97,18 @@ func TestPlainAsksAgain(t *testing.T) {
 	}
 }
 
+// A choice that is refused is no default either: an empty line takes the one before.
+func TestPlainRefusedChoice(t *testing.T) {
+	f := tuitest.New()
+	answers := answersOf("100.0.2.100", "172.16.0.1/30", "10.10.2.0/24")
+	answers[5] = "eth0"                                                // its name, and the device that it is bound to
+	answers = append(append(answers[:15:15], "eth0"), answers[15:]...) // behind path MTU discovery
+	_, talk, err := talkPlain(t, f, append(answers, "yes", "quit")...)
+	if err != nil || !strings.Contains(talk, "Not valid: the tunnel cannot be its own parent") || !f.Saw("create nmgre create --name eth0") || f.Saw("--parent") {
+		t.Errorf("%v, calls %q\n%s", err, f.Calls, talk)
+	}
+}
+
 // The other end is made over ssh, too: at the address that this end has, or at another name.
 func TestPlainPairs(t *testing.T) {
 	for answer, at := range map[string]string{"": "100.0.2.100", "ann@linux2": "ann@linux2"} {

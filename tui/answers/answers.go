@@ -3,6 +3,7 @@ package answers
 import (
 	"errors"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -239,8 +240,11 @@ func (a *Answers) complain(f *form.Field, e *fault.Error) {
 	}
 }
 
+var flagOfExample = regexp.MustCompile(`such as --[a-z-]+ `)
+
 // flagless turns a hint for the command line into one for a form.
 func flagless(hint string) string {
+	hint = flagOfExample.ReplaceAllString(hint, "such as ")
 	return strings.NewReplacer(" --", " ", "(--", "(").Replace(" " + hint)[1:]
 }
 

@@ -7,6 +7,7 @@ import (
 	"nmgre/nm"
 	"nmgre/nm/resolve"
 	"nmgre/routes/fault"
+	"nmgre/routes/gre"
 	"nmgre/tui/form"
 )
 
@@ -149,6 +150,23 @@ func (a *Answers) enableEnds(t nm.Tunnel) {
 		zone = noFirewalld
 	}
 	a.get("answer").Why, a.get("follow").Why, a.get("zone").Why = which, follow, zone
+	port := ""
+	if a.asPort(t.Mode) {
+		port = "the port of a bridge has no address of its own"
+	}
+	for _, id := range []string{"network", "address", "peer-address", "more"} {
+		if f := a.get(id); f != nil {
+			f.Why = port
+		}
+	}
+}
+
+// asPort says whether a new tunnel is to be the port of a bridge, and so has no inner address: the
+// network that was proposed for it is not used. One that somebody has typed is refused.
+func (a *Answers) asPort(m gre.Mode) bool {
+	proposed, err := netip.ParsePrefix(a.value("network"))
+	untouched := err == nil && a.value("address") == firstHost(proposed).String() && a.value("more") == "" && a.value("peer-address") == ""
+	return untouched && m.Ethernet() && a.value("controller") != ""
 }
 
 // nameText names the addresses that the far end's name leads to.

@@ -8,9 +8,49 @@ import (
 
 	"nmgre/nm"
 	"nmgre/routes/fault"
+	"nmgre/routes/kernel"
 	"nmgre/tui/form"
 	"nmgre/tui/tuitest"
 )
+
+// The port of a bridge has no inner address: the network that is proposed to a new tunnel is not
+// used. An address that somebody has typed is, and is refused.
+func TestPortOfABridge(t *testing.T) {
+	begin := func() *Answers {
+		a := New(known)
+		a.SetLinks([]kernel.Link{{Name: "eth0", Addresses: []netip.Prefix{netip.MustParsePrefix("100.0.1.100/24")}}, {Name: "br0", Kind: "bridge"}})
+		a.typed("peer", "100.0.2.100")
+		a.get("mode").Choose("gretap")
+		a.Changed(a.get("mode"))
+		return a
+	}
+	a := begin()
+	if got, _ := a.Tunnel(); len(got.Addresses) != 1 {
+		t.Fatalf("the proposal is %v", got.Addresses)
+	}
+	a.get("controller").Choose("br0")
+	a.Submit()
+	got, bad := a.Tunnel()
+	if _, f := a.Problem(); f != nil || len(bad) > 0 || got.Controller != "br0" || len(got.Addresses) > 0 || got.PeerAddress.IsValid() {
+		t.Errorf("a port of a bridge: %+v, %v, %v", got, bad, f)
+	}
+	if a.get("address").Why == "" || a.get("network").Why == "" {
+		t.Error("it does not say why the address is not used")
+	}
+	a.get("controller").Choose("")
+	a.Refresh()
+	if got, _ := a.Tunnel(); len(got.Addresses) != 1 || a.get("address").Why != "" {
+		t.Errorf("no port: %v, %q", got.Addresses, a.get("address").Why)
+	}
+
+	a = begin()
+	a.typed("address", "10.9.9.1/30")
+	a.get("controller").Choose("br0")
+	a.Submit()
+	if _, f := a.Problem(); f == nil || f.ID != "address" {
+		t.Errorf("an address that was typed: %+v", f)
+	}
+}
 
 // A far end's name is looked up; of several addresses one is chosen, and an edit keeps the present
 // one until the person chooses.

@@ -78,6 +78,10 @@ func (r *reader) endpoints() {
 func (r *reader) inner() {
 	a, t := r.a, &r.t
 	t.Addresses = nil
+	if a.asPort(t.Mode) {
+		t.SetPeers(nil)
+		return
+	}
 	for _, id := range []string{"address", "more"} {
 		for _, word := range fieldsOf(a.value(id)) {
 			p, err := parseInner(word)

@@ -160,7 +160,7 @@ func (f *Field) answerChoice(text string) bool {
 		return true
 	}
 	for i, o := range f.Options {
-		if o.Value == text {
+		if o.Value == text || strings.EqualFold(o.Label, text) { // as it is shown, such as none
 			f.Chosen = i
 			return true
 		}

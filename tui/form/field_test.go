@@ -4,7 +4,7 @@ import "testing"
 
 // A whole answer is checked by the kind of the field.
 func TestAnswers(t *testing.T) {
-	options := []Option{{Value: "auto", Label: "the kernel's choice"}, {Value: "any", Label: "any"}}
+	options := []Option{{Value: "auto", Label: "the kernel's choice"}, {Value: "any", Label: "any"}, {Label: "none"}}
 	for _, tc := range []struct {
 		kind   Kind
 		answer string
@@ -13,7 +13,7 @@ func TestAnswers(t *testing.T) {
 	}{
 		{Text, "10.0.0.1", "10.0.0.1", true}, {Text, "-", "", true},
 		{Toggle, "Y", "yes", true}, {Toggle, "no", "no", true}, {Toggle, "maybe", "no", false},
-		{Choice, "2", "any", true}, {Choice, "any", "any", true}, {Choice, "3", "auto", false}, {Choice, "0", "auto", false},
+		{Choice, "2", "any", true}, {Choice, "any", "any", true}, {Choice, "none", "", true}, {Choice, "4", "auto", false}, {Choice, "0", "auto", false},
 	} {
 		f := map[Kind]*Field{Text: NewText("id", "Label", "before", "", ""), Toggle: NewToggle("id", "Label", false, ""),
 			Choice: NewChoice("id", "Label", options, "auto", "")}[tc.kind]
