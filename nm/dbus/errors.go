@@ -20,7 +20,7 @@ import (
 
 // Hints.
 const (
-	hintStart  = "start it: systemctl start NetworkManager"
+	hintStart  = "start it: systemctl start NetworkManager; what else is missing: nmgre doctor"
 	hintRights = "or run it as a user who may change system connections: polkit decides"
 	hintLog    = "NetworkManager's own words: journalctl -u NetworkManager -n 50"
 )
@@ -73,7 +73,7 @@ func failed(op string, err error) error {
 		return &fault.Error{What: op, Err: err}
 	}
 	// All other errors come from the connection itself: no socket, refused, closed.
-	return noManager(op+": no connection to the system bus: "+fault.Printable(err.Error()), "is D-Bus running? systemctl status dbus")
+	return noManager(op+": no connection to the system bus: "+fault.Printable(err.Error()), "is D-Bus running? systemctl status dbus; what else is missing: nmgre doctor")
 }
 
 // failedRemote is [failed] for an error that came over the bus.

@@ -105,6 +105,8 @@ func TestFindings(t *testing.T) {
 		"NAT built in":         {func(f *Facts) { f.Modules["nf_tables"], f.Modules["nft_chain_nat"] = "built in", "absent" }, OfNAT, OK, "built in", ""},
 		"no NetworkManager":    {func(f *Facts) { f.Manager = Manager{State: NoBus} }, OfManager, Problem, "not installed", "apt install network-manager"},
 		"no bus":               {func(f *Facts) { f.Manager = Manager{State: NoBus, Installed: true} }, OfManager, Problem, "no system bus", "start dbus"},
+		"bus hangs":            {func(f *Facts) { f.Manager.State = BusSilent }, OfManager, Problem, "the system bus does not answer", "boot again"},
+		"another bus":          {func(f *Facts) { f.Manager.State, f.Manager.BusSet = NoBus, true }, OfManager, Problem, "DBUS_SYSTEM_BUS_ADDRESS is set", "unset"},
 		"stopped":              {func(f *Facts) { f.Manager.State = Absent }, OfManager, Problem, "is not running", "enable --now NetworkManager"},
 		"masked":               {func(f *Facts) { f.Manager.State, f.Units["NetworkManager.service"] = Absent, Unit{Load: "masked"} }, OfManager, Problem, "masked", "unmask"},
 		"starting":             {func(f *Facts) { f.Manager.State = Starting }, OfManager, Problem, "still starting", "try again"},
@@ -118,6 +120,9 @@ func TestFindings(t *testing.T) {
 		"user, password":       {func(f *Facts) { f.Caller = Caller{Modify: "auth", Control: "yes"} }, OfRights, OK, "after a password", ""},
 		"user, refused":        {func(f *Facts) { f.Caller = Caller{Modify: "no", Control: "yes"} }, OfRights, Note, "does not let this user", "sudo"},
 		"user, not known":      {func(f *Facts) { f.Caller = Caller{} }, OfRights, Note, "not known", "sudo"},
+		"root of a namespace":  {func(f *Facts) { f.System.UserNamespace, f.Caller.Modify = true, "no" }, OfRights, Note, "user namespace alone", "on the host"},
+		"rules without CAP":    {func(f *Facts) { f.Unread[OfOuter] = Refused }, OfOuter, Note, "CAP_NET_ADMIN", "give it the capability"},
+		"tables without CAP":   {func(f *Facts) { f.Firewall = Firewall{Partly: true} }, OfFirewall, Note, "CAP_NET_ADMIN", "give it the capability"},
 		"root of nothing":      {func(f *Facts) { f.Caller = Caller{Root: true} }, OfRights, Problem, "without CAP_NET_ADMIN", "capability"},
 		"no hook":              {func(f *Facts) { f.Hook = Hook{Script: &Trouble{"x", "install-hook"}}; f.Kept.Files = 0 }, OfHook, Note, "not installed", "sudo nmgre install-hook"},
 		"no hook, but needed":  {func(f *Facts) { f.Hook = Hook{Script: &Trouble{"x", "install-hook"}} }, OfHook, Problem, "does not return by itself", "install-hook"},
@@ -136,7 +141,7 @@ func TestFindings(t *testing.T) {
 		"no firewall":          {func(f *Facts) { f.Firewall = Firewall{} }, OfFirewall, OK, "none", ""},
 		"others' tables":       {func(f *Facts) { f.Firewall.Others = 1 }, OfFirewall, OK, "1 table of nftables that is nobody's", ""},
 		"legacy":               {func(f *Facts) { f.Firewall.Legacy = true }, OfFirewall, Note, "iptables-legacy, whose rules", "iptables-legacy-save"},
-		"firewall of a user":   {func(f *Facts) { f.Firewall.Partly = true }, OfFirewall, Note, "only root can read", "sudo nmgre doctor"},
+		"firewall of a user":   {func(f *Facts) { f.Firewall.Partly, f.Caller.Root = true, false }, OfFirewall, Note, "only root can read", "sudo nmgre doctor"},
 		"no nftables":          {func(f *Facts) { f.Firewall = Firewall{Lacks: true} }, OfFirewall, OK, "no nftables", ""},
 		"GRE dropped":          {func(f *Facts) { f.Firewall.Drops = []Drop{{Program: "nftables", Hook: "input", Tunnels: 2}} }, OfOuter, Problem, "nftables drops GRE that comes in (hook input) of 2 tunnels", "verify --all"},
 		"GRE dropped, leaving": {func(f *Facts) { f.Firewall.Drops = []Drop{{Program: "ufw", Out: true, Tunnels: 1}} }, OfOuter, Problem, "leaves of 1 tunnel", "verify --all"},
@@ -235,7 +240,7 @@ func TestNames(t *testing.T) {
 // A kernel that is named after its host loses its name.
 func TestRelease(t *testing.T) {
 	for text, want := range map[string]string{"6.1.0-18-amd64": "6.1.0-18-amd64", "6.9.1-Galadriel+": "6.9.1", "6.9.1-ann@x": "6.9.1", "6.1\x1b[2J": "6.1", "6." + strings.Repeat("1", 99) + "-x": "6." + strings.Repeat("1", 99), "x": "x"} {
-		if got := Release(text, "galadriel", "ann", "", "-"); got != want {
+		if got := Release(text, "galadriel.acme.example", "ann", "", "-"); got != want {
 			t.Errorf("%q: %q", text, got)
 		}
 	}

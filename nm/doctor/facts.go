@@ -95,11 +95,12 @@ type Terminal struct {
 
 // The states of a [Manager].
 const (
-	Runs     = "running"
-	NoBus    = "no bus"
-	Absent   = "not running"
-	Silent   = "silent"
-	Starting = "starting"
+	Runs      = "running"
+	NoBus     = "no bus"
+	BusSilent = "silent bus"
+	Absent    = "not running"
+	Silent    = "silent"
+	Starting  = "starting"
 )
 
 // Manager is NetworkManager.
@@ -108,6 +109,8 @@ type Manager struct {
 	Version   string `json:"version,omitempty"`
 	Old       bool   `json:"too_old,omitempty"`
 	Installed bool   `json:"installed"`
+	// BusSet says that DBUS_SYSTEM_BUS_ADDRESS names the bus.
+	BusSet bool `json:"bus_address_set,omitempty"`
 }
 
 // Trouble is a missing part, in words of nmgre's own.

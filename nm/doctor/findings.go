@@ -82,6 +82,9 @@ func unread(about Subject, why string, root bool) Finding {
 	case why == Refused && !root:
 		return note("only root can read it", "to know it as well: sudo nmgre doctor")
 	}
+	if why == Refused {
+		return note("it takes CAP_NET_ADMIN to read it", capabilityHint)
+	}
 	if about == OfTunnels {
 		return note("without NetworkManager they are not known", "see networkmanager above")
 	}

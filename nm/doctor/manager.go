@@ -18,6 +18,11 @@ func ofManager(f *Facts) []Finding {
 		return one(unread(OfManager, Slow, f.Caller.Root))
 	case m.State == Starting:
 		return one(problem("NetworkManager is still starting", "try again in a moment"))
+	case m.State == BusSilent:
+		return one(problem("the system bus does not answer, and so nobody can ask NetworkManager",
+			"look what it does: journalctl -u dbus -n 50; if it hangs, boot again: to restart the bus alone would end sessions and services"))
+	case m.State == NoBus && m.BusSet:
+		return one(problem("DBUS_SYSTEM_BUS_ADDRESS is set, and there is no bus at that address", "unset it: unset DBUS_SYSTEM_BUS_ADDRESS; or start the bus that it names"))
 	case !m.Installed:
 		return one(problem("NetworkManager is not installed", InstallManager))
 	case m.State == NoBus:
@@ -27,6 +32,9 @@ func ofManager(f *Facts) []Finding {
 	}
 	return one(problem("NetworkManager is not running", "start it: sudo systemctl enable --now NetworkManager; why it does not run: journalctl -u NetworkManager -n 50"))
 }
+
+// capabilityHint is for root in a container that may not do all that root may.
+const capabilityHint = "in a container, give it the capability, or run nmgre on the host"
 
 // unitText says that a unit does not start at boot.
 func unitText(f *Facts, name string) string {
@@ -41,7 +49,9 @@ func ofRights(f *Facts) []Finding {
 	const asRoot = "run the commands that change something with sudo"
 	switch {
 	case c.Root && !c.Admin:
-		return one(problem("this is root, but without CAP_NET_ADMIN: it may not change networks", "in a container, give it the capability, or run nmgre on the host"))
+		return one(problem("this is root, but without CAP_NET_ADMIN: it may not change networks", capabilityHint))
+	case c.Root && f.System.UserNamespace && (c.Modify == "no" || c.Control == "no"):
+		return one(note("this is root in its user namespace alone; to NetworkManager it is a user who may not change or start connections", containerHint))
 	case c.Root:
 		return one(ok("this is root"))
 	case c.Modify == "no" || c.Control == "no":

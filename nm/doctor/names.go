@@ -93,8 +93,10 @@ func Release(text string, names ...string) string {
 	number := release().FindString(text)
 	lower := strings.ToLower(text)
 	for _, name := range names {
-		if len(name) > 1 && strings.Contains(lower, strings.ToLower(name)) {
-			return number
+		for label := range strings.SplitSeq(strings.ToLower(name), ".") { // a host's may have its domain
+			if len(label) > 1 && strings.Contains(lower, label) {
+				return number
+			}
 		}
 	}
 	for _, r := range text {

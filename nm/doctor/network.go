@@ -19,6 +19,8 @@ func ofFirewall(f *Facts) []Finding {
 	switch {
 	case w.Legacy:
 		return one(note(join(text, "iptables-legacy, whose rules no other program can read"), "look at them: sudo iptables-legacy-save; iptables-nft does the same for everybody to see (update-alternatives --config iptables)"))
+	case w.Partly && f.Caller.Root:
+		return one(note(join(text, "it takes CAP_NET_ADMIN to read the rules themselves"), capabilityHint))
 	case w.Partly:
 		return one(note(join(text, "the rules themselves only root can read"), "to know them as well: sudo nmgre doctor"))
 	case w.Lacks:

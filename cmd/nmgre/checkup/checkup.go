@@ -53,6 +53,7 @@ type visit struct {
 	doors    adapters.Doors
 	profiles []nm.Profile // the tunnels
 	listed   bool         // NetworkManager has told its profiles
+	noBus    bool         // the bus is not there, or does not answer
 }
 
 // Facts reads the host. It takes a few times the limit at most.
@@ -145,8 +146,8 @@ func (v *visit) open(ctx context.Context, f *doctor.Facts) (closeAll func()) {
 	}
 	f.Manager.State = doctor.Runs
 	if o.err != nil {
-		f.Manager.State = stateOf(o.err, doctor.NoBus)
-		o = opened{}
+		f.Manager.State, f.Manager.BusSet = busState(o.err), busSet()
+		v.noBus, o = true, opened{}
 		if v.Local != nil {
 			o.doors, o.closeAll, o.err = v.Local()
 		}
@@ -200,6 +201,9 @@ var (
 
 // units asks the bus who is on it. Without an answer the files tell.
 func (v *visit) units(ctx context.Context) func(*doctor.Facts) {
+	if v.noBus {
+		return func(*doctor.Facts) {}
+	}
 	c, err := census.Ask(ctx, v.Bus, busNames, units)
 	return func(f *doctor.Facts) {
 		if err != nil {

@@ -33,28 +33,34 @@ const more = "; all about this host: nmgre doctor"
 // First returns nil if screens are of use on this host, whose doors were opened with err. Otherwise
 // its error names the obstacle, and the remedy. Nothing is drawn then.
 func (h Host) First(ctx context.Context, d adapters.Doors, err error) error {
+	stateFor := busState
 	if err == nil {
 		_, err = d.Profiles.Serials(ctx)
+		stateFor = managerState
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, fault.ErrNoNetworkManager), errors.Is(err, fault.ErrTimeout):
-		return h.noManager(err)
+		return h.noManager(err, stateFor(err))
 	case err != nil:
 		return &fault.Error{Err: err, Hint: strings.TrimPrefix(more, "; ")}
 	}
 	return h.noGRE(d)
 }
 
-// noManager is the error for a host whose NetworkManager does not answer.
-func (h Host) noManager(err error) error {
-	v := &visit{Host: h, files: host.Files(h.Root)}
-	state := stateOf(err, doctor.Absent)
-	if strings.Contains(err.Error(), "no connection to the system bus") {
-		state = doctor.NoBus
+// managerState returns the state of a NetworkManager that was asked, for err.
+func managerState(err error) string {
+	if strings.Contains(err.Error(), "no connection to the system bus") { // it was lost
+		return doctor.NoBus
 	}
-	f := doctor.Facts{Manager: doctor.Manager{State: state}, System: doctor.System{Container: v.files.Container()}}
+	return stateOf(err, doctor.Absent)
+}
+
+// noManager is the error for a host whose NetworkManager does not answer, and is in this state.
+func (h Host) noManager(err error, state string) error {
+	v := &visit{Host: h, files: host.Files(h.Root)}
+	f := doctor.Facts{Manager: doctor.Manager{State: state, BusSet: busSet()}, System: doctor.System{Container: v.files.Container()}}
 	f.Manager.Installed = v.installed()
 	what, hint := doctor.NoManager(f)
 	if hint == "" { // the error knows more, such as that NetworkManager is still starting

@@ -27,6 +27,18 @@ func stateOf(err error, absent string) string {
 	return absent
 }
 
+// busState returns the state of a NetworkManager to whose bus no connection came about, for err.
+// Nothing was asked of NetworkManager then: it is the bus that is silent.
+func busState(err error) string {
+	if state := stateOf(err, doctor.NoBus); state != doctor.Silent {
+		return state
+	}
+	return doctor.BusSilent
+}
+
+// busSet reports whether the environment names the bus, see dbus-daemon(1).
+func busSet() bool { return os.Getenv("DBUS_SYSTEM_BUS_ADDRESS") != "" }
+
 // installed reports whether NetworkManager's program is where distributions put it.
 func (v *visit) installed() bool {
 	return v.files.Has("usr/sbin/NetworkManager", "usr/bin/NetworkManager", "sbin/NetworkManager", "run/current-system/sw/bin/NetworkManager")

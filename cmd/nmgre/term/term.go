@@ -59,12 +59,12 @@ func Forget(terminal *os.File) func() error {
 }
 
 // IsUTF8 says whether the locale's characters are UTF-8. Without a locale they are, as nearly
-// everywhere.
+// everywhere; the locales C and POSIX, where somebody has set them, have ASCII alone.
 func IsUTF8() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if value := os.Getenv(name); value != "" {
 			upper := strings.ToUpper(value)
-			return strings.Contains(upper, "UTF-8") || strings.Contains(upper, "UTF8") || value == "C" || value == "POSIX"
+			return strings.Contains(upper, "UTF-8") || strings.Contains(upper, "UTF8")
 		}
 	}
 	return true
