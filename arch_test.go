@@ -1,6 +1,11 @@
 package nmgre_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,4 +56,49 @@ func testsIn(t *testing.T, folder string) (names []string) {
 		}
 	})
 	return names
+}
+
+// thin imports this module's packages, checked for a machine of 32 bits. Those of others are empty.
+type thin struct {
+	t    *testing.T
+	done map[string]*types.Package
+}
+
+func (h thin) Import(importPath string) (*types.Package, error) {
+	if p := h.done[importPath]; p != nil {
+		return p, nil
+	}
+	folder, own := strings.CutPrefix(importPath+"/", "nmgre/")
+	if folder = strings.TrimSuffix(folder, "/"); !own {
+		p := types.NewPackage(importPath, path.Base(importPath))
+		p.MarkComplete()
+		return p, nil
+	}
+	fset := token.NewFileSet()
+	var files []*ast.File
+	for _, name := range sources(h.t, path.Join(".", folder)) {
+		f, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	config := types.Config{Sizes: types.SizesFor("gc", "arm"), Importer: h, Error: func(err error) {
+		if strings.Contains(err.Error(), "overflows") || strings.Contains(err.Error(), "truncated") {
+			h.t.Errorf("where an int has 32 bits: %v", err)
+		}
+	}}
+	p, _ := config.Check(importPath, fset, files, nil) // what the packages of others have is not known
+	h.done[importPath] = p
+	return p, nil
+}
+
+// Every constant fits where an int has 32 bits: nmgre is built for armv7, too.
+func TestConstantsFit32Bits(t *testing.T) {
+	h := thin{t, make(map[string]*types.Package)}
+	for room := range roomSizes(t) {
+		if _, err := h.Import(strings.TrimSuffix("nmgre/"+room, "/.")); err != nil {
+			t.Errorf("%s: %v", room, err)
+		}
+	}
 }

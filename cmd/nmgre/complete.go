@@ -56,9 +56,3 @@ func (a *app) listForNames(ctx context.Context, profiles nm.Profiles) ([]nm.Prof
 	}
 	return profiles.List(ctx)
 }
-
-// completeFlag offers a flag's fixed values.
-func completeFlag(cmd *cobra.Command, name string, values []string) {
-	// It fails only for a flag that does not exist, and the tests would show that.
-	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
-}

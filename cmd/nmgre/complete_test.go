@@ -8,6 +8,22 @@ import (
 	"nmgre/nm/dbus/dbustest"
 )
 
+// A shell offers files only where files are read, and devices where they are wanted.
+func TestCompleteValues(t *testing.T) {
+	w := newWorld(t)
+	for line, want := range map[string]string{
+		"create --peer": ":4", "edit gre1 --mtu": ":4", "pair --confirm": ":4", "route add gre1 --wait": ":4", "create": ":4", "apply": ":4", "version": ":4",
+		"create --routes-from": ":0", "rule add gre1 --rules-from": ":0", "apply --file": ":0", "apply -f": ":0", "import": ":0",
+	} {
+		if out := w.must(append(append([]string{"__complete"}, strings.Fields(line)...), "")...).stdout; !strings.HasSuffix(out, want+"\n") || strings.Count(out, "\n") != 1 {
+			t.Errorf("%s: %q, want %s", line, out, want)
+		}
+	}
+	if out := w.must("__complete", "create", "--parent", "").stdout; !strings.HasSuffix(out, ":4\n") || strings.Contains(out, "lo\n") {
+		t.Errorf("--parent: %q", out)
+	}
+}
+
 // A shell that completes a name among many profiles waits for their files only, as long as
 // NetworkManager has as many profiles as there are files. Otherwise NetworkManager is asked.
 func TestCompleteAmongMany(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"nmgre"
 	"nmgre/cmd/nmgre/foreign"
 	"nmgre/cmd/nmgre/output"
+	"nmgre/cmd/nmgre/shells"
 	"nmgre/cmd/nmgre/values"
 	"nmgre/nm"
 	"nmgre/nm/plan"
@@ -129,8 +130,8 @@ func (f *createFlags) register(cmd *cobra.Command, a *app) {
 		all.BoolVar(f.link.Option(name), name, false, values.LinkUsage[name])
 	}
 	all.BoolVar(&f.autoconnect, "autoconnect", true, "have NetworkManager bring the tunnel up by itself")
-	completeFlag(cmd, "mode", modeNames())
-	completeFlag(cmd, "flags", gre.FlagNames())
+	shells.Fixed(cmd, "mode", modeNames())
+	shells.Fixed(cmd, "flags", gre.FlagNames())
 }
 
 func modeNames() []string {

@@ -12,6 +12,7 @@ import (
 	"nmgre"
 	"nmgre/cmd/nmgre/adapters"
 	"nmgre/cmd/nmgre/follow"
+	"nmgre/cmd/nmgre/shells"
 	"nmgre/nm"
 	"nmgre/nm/resolve"
 	"nmgre/routes/fault"
@@ -70,7 +71,7 @@ func (f *createFlags) registerEnds(cmd *cobra.Command, a *app) {
 	_ = cmd.RegisterFlagCompletionFunc("zone", completeZones(a.open))
 	probe := cmd.Flags().VarPF(probeFlag{&f.probeOnce, &f.noProbe}, "no-probe", "", "do not probe the far end now; with =always never, which the profile remembers; =never takes that away")
 	probe.NoOptDefVal = "true"
-	completeFlag(cmd, "no-probe", []string{nm.Always, nm.Never})
+	shells.Fixed(cmd, "no-probe", []string{nm.Always, nm.Never})
 }
 
 // completeZones returns a function that offers firewalld's zones, where it runs. Cobra keeps that

@@ -608,22 +608,32 @@ func TestLabExternal(t *testing.T) {
 	}
 }
 
-// The three shells complete the names of tunnels.
+// The three shells complete the names of tunnels, and of a profile with spaces and a colon where the
+// word begins as it does.
 func TestLabCompletion(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, left.host, exitDone, left.create("--no-probe", "--name", "gre77")...)
+	mustComplete(t, "gr", "gre77")
+	left.host.Run(t, "nmcli", "connection", "modify", "gre77", "connection.id", "My tunnel: A")
+	mustComplete(t, `My\ tunnel:`, "My tunnel: A")
+}
+
+// mustComplete has each shell complete the last word of nmgre verify.
+func mustComplete(t *testing.T, word, want string) {
+	t.Helper()
 	for shell, script := range map[string]string{
 		"bash": `. /usr/share/bash-completion/bash_completion; . <(nmgre completion bash)
-			COMP_WORDS=(nmgre verify gr); COMP_CWORD=2; COMP_LINE="nmgre verify gr"; COMP_POINT=15; COMP_TYPE=9
+			COMP_WORDBREAKS=${COMP_WORDBREAKS//:}; COMP_LINE='nmgre verify ` + word + `'; COMP_WORDS=(nmgre verify '` + word + `'); COMP_CWORD=2; COMP_POINT=${#COMP_LINE}; COMP_TYPE=9
 			__start_nmgre; printf '%s\n' "${COMPREPLY[@]}"`,
-		"fish": `nmgre completion fish | source; complete -C "nmgre verify gr"`,
+		"fish": `nmgre completion fish | source; complete -C 'nmgre verify ` + word + `'`,
 		"zsh": `autoload -Uz compinit; compinit -u -d /tmp/zcompdump; eval "$(nmgre completion zsh)"
 			compadd() { print -l -- "$@" }; _describe() { print -l -- ${(P)${@[$#]}} }
-			words=(nmgre verify gr); CURRENT=3; _nmgre`,
+			words=(nmgre verify '` + word + `'); CURRENT=3; _nmgre`,
 	} {
 		r := left.host.Try(shell, "-c", script)
-		if !strings.Contains(r.Stdout, "gre77") {
-			t.Errorf("%s offers %q\n%s", shell, r.Stdout, r.Stderr)
+		// bash types backslashes, and zsh's list has one before a colon
+		if !strings.Contains(strings.ReplaceAll(r.Stdout, `\`, ""), want) {
+			t.Errorf("%s offers %q for %s\n%s", shell, r.Stdout, word, r.Stderr)
 		}
 	}
 }

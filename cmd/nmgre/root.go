@@ -11,6 +11,7 @@ import (
 	"nmgre/cmd/nmgre/checkup"
 	"nmgre/cmd/nmgre/manual"
 	"nmgre/cmd/nmgre/release"
+	"nmgre/cmd/nmgre/shells"
 	"nmgre/cmd/nmgre/suggest"
 	"nmgre/routes/fault"
 )
@@ -69,6 +70,7 @@ nmgre help TOPIC explains a subject, such as routes, verify or recipes; nmgre he
 	root.SuggestionsMinimumDistance = 2
 	a.addCommands(root, line)
 	manual.Help(root, a.paper)
+	shells.Flags(root, line)
 	return root
 }
 

@@ -157,15 +157,19 @@ func TestNewUsersWords(t *testing.T) {
 func TestHelp(t *testing.T) {
 	w := newWorld(t)
 	for line, says := range map[string][]string{
-		"help":                {"Available Commands:", "Topics, for nmgre help TOPIC:", "\n  routes "},
-		"help routes":         {"nmgre-routes(7): "},
-		"help verify":         {"Usage:\n  nmgre verify", "\nnmgre-verify(7): ", "key-mismatch"},
-		"help hook":           {"nmgre-hook(7): "},
-		"help create":         {"Usage:\n  nmgre create"},
-		"help route add":      {"Usage:\n  nmgre route add"},
-		"help help":           {"nmgre help [COMMAND|TOPIC]"},
-		"__complete help r":   {"\nroutes\troutes and rules", "route\tadd, replace", "\nroot\t"},
-		"__complete help ver": {"verify\tprove that"},
+		"help":                 {"Available Commands:", "Topics, for nmgre help TOPIC:", "\n  routes "},
+		"help routes":          {"nmgre-routes(7): "},
+		"help verify":          {"Usage:\n  nmgre verify", "\nnmgre-verify(7): ", "key-mismatch"},
+		"help hook":            {"nmgre-hook(7): "},
+		"help create":          {"Usage:\n  nmgre create"},
+		"help route add":       {"Usage:\n  nmgre route add"},
+		"help nmgre-routes(7)": {"nmgre-routes(7): "},
+		"help ROUTES":          {"nmgre-routes(7): "},
+		"help nmgre-route-add": {"Usage:\n  nmgre route add"},
+		"help nmgre(8)":        {"Available Commands"},
+		"help help":            {"nmgre help [COMMAND|TOPIC]"},
+		"__complete help r":    {"\nroutes\troutes and rules", "route\tadd, replace", "\nroot\t"},
+		"__complete help ver":  {"verify\tprove that"},
 	} {
 		out := w.must(strings.Fields(line)...).stdout
 		for _, one := range says {
@@ -176,6 +180,9 @@ func TestHelp(t *testing.T) {
 	}
 	if o := w.run("__complete", "help", "verify"); strings.Count(o.stdout, "verify") != 1 {
 		t.Errorf("verify is offered twice: %s", o.stdout)
+	}
+	if o := w.run("help", "create", "extra"); o.code != exitInvalid || !strings.Contains(o.stderr, "hint: to explain nmgre create: nmgre create --help") {
+		t.Errorf("exit %d, %s", o.code, o.stderr)
 	}
 	if o := w.run("help", "a\x1b"); o.code != exitInvalid || !strings.Contains(o.stderr, `there is no command a\x1b, and no such topic`) {
 		t.Errorf("exit %d, %s", o.code, o.stderr)

@@ -36,7 +36,7 @@ func (r *Reading) Numbered(words []string) ([]string, string) {
 			r.strange[name] = number
 		}
 		words = slices.Clone(words)
-		words[at] = strconv.Itoa(strangeTables + int(number))
+		words[at] = strconv.FormatUint(strangeTables+uint64(number), 10)
 		return words, name
 	}
 	return words, ""

@@ -30,6 +30,7 @@ nmgre help routes is nmgre-routes(7).`
 	cmd.Example = "  nmgre help create\n  nmgre help routes | less"
 	cmd.Run = nil
 	cmd.RunE = func(cmd *cobra.Command, words []string) error {
+		words = ofManPage(cmd.Root(), words)
 		at, rest, _ := cmd.Root().Find(words)
 		page, isTopic := Page(strings.Join(words, " "))
 		isCommand := len(rest) == 0 && (len(words) == 0 || at.IsAvailableCommand() || !isTopic)
@@ -62,6 +63,32 @@ nmgre help routes is nmgre-routes(7).`
 		}
 		return list, directive
 	}
+}
+
+// ofManPage returns the words of help for a manual page's name: verify for nmgre-verify(8), and route
+// add for nmgre-route-add. A topic may be written in capital letters. Other words stay.
+func ofManPage(root *cobra.Command, words []string) []string {
+	if len(words) != 1 {
+		return words
+	}
+	name := strings.ToLower(words[0])
+	if _, isTopic := Page(name); isTopic {
+		return []string{name}
+	}
+	name = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "(8)"), "(7)"), ".md")
+	if name == root.Name() {
+		return nil
+	}
+	name = strings.TrimPrefix(name, root.Name()+"-")
+	if _, isTopic := Page(name); isTopic {
+		return []string{name}
+	}
+	for _, page := range [][]string{{name}, strings.SplitN(name, "-", 2)} {
+		if _, rest, err := root.Find(page); err == nil && len(rest) == 0 {
+			return page
+		}
+	}
+	return words
 }
 
 // contents lists the topics.

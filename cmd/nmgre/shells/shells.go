@@ -2,6 +2,7 @@
 package shells
 
 import (
+	"bytes"
 	"io"
 	"strings"
 
@@ -12,6 +13,22 @@ import (
 
 // names are the shells that completion writes scripts for.
 var names = []string{"bash", "zsh", "fish"}
+
+// cobra hands the word on as it was typed, with the quotes and backslashes of fish, which no name
+// has.
+const (
+	fishTyped = "(string escape -- (commandline -ct))"
+	fishMeant = "(string escape -- (string unescape -- (commandline -ct); or commandline -ct))"
+)
+
+func writeFish(root *cobra.Command, out io.Writer) error {
+	var script bytes.Buffer
+	if err := root.GenFishCompletion(&script, true); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, strings.Replace(script.String(), fishTyped, fishMeant, 1))
+	return err
+}
 
 // Command returns the command completion, which prints to out.
 func Command(out io.Writer) *cobra.Command {
@@ -39,7 +56,7 @@ or make install has brought it along:
 			case "zsh":
 				return root.GenZshCompletion(out)
 			case "fish":
-				return root.GenFishCompletion(out, true)
+				return writeFish(root, out)
 			}
 			return &fault.Error{Kind: fault.ErrInvalid, What: "there is no completion for " + fault.Printable(args[0]), Hint: "use one of " + strings.Join(names, ", ")}
 		},

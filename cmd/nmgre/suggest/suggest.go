@@ -52,6 +52,9 @@ func suggestions(cmd *cobra.Command, word string, topics []string) []string {
 // suggests similar ones. Below route and rule it may be a tunnel's name.
 func UnknownCommand(cmd *cobra.Command, word string, topics ...string) error {
 	hint, neither := cmd.CommandPath()+" --help lists the commands", ""
+	if !cmd.HasSubCommands() {
+		hint = "to explain " + cmd.CommandPath() + ": " + cmd.CommandPath() + " --help"
+	}
 	if len(topics) > 0 {
 		hint, neither = cmd.CommandPath()+" help lists the commands and the topics", ", and no such topic"
 	}

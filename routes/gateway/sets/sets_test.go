@@ -17,12 +17,13 @@ import (
 // A verdict is read from attributes that may be cut off anywhere.
 func TestVerdictOf(t *testing.T) {
 	jump := wire.AppendAttribute(nil, unix.NFTA_VERDICT_CODE, binary.BigEndian.AppendUint32(nil, 1<<32-3))
-	jump = append(jump, 7, 0, unix.NFTA_VERDICT_CHAIN, 0, 'a', 'b', 0) // without padding
+	jump = wire.Native.AppendUint16(wire.Native.AppendUint16(jump, 7), unix.NFTA_VERDICT_CHAIN)
+	jump = append(jump, 'a', 'b', 0) // without padding
 	if v := VerdictOf(jump); v == nil || v.Kind != expr.VerdictJump || v.Chain != "ab" {
 		t.Errorf("read as %+v", v)
 	}
-	for _, size := range []byte{0, 3, 8} {
-		jump[8] = size
+	for _, size := range []uint16{0, 3, 8} {
+		wire.Native.PutUint16(jump[8:], size)
 		if v := VerdictOf(jump); v != nil {
 			t.Errorf("with a chain of %d bytes: %+v", size, v)
 		}

@@ -36,7 +36,7 @@ func tunnel() kernel.Link {
 
 // linkMessage is a link with everything that is read of one.
 func linkMessage() []byte {
-	data := attributes(0, attribute{greLink, number(2)}, attribute{greEncapType, []byte{1, 0}}, attribute{greFwmark, number(7)}, attribute{greFlags, number(allowLocalRemote)})
+	data := attributes(0, attribute{greLink, number(2)}, attribute{greEncapType, wire.Native.AppendUint16(nil, 1)}, attribute{greFwmark, number(7)}, attribute{greFlags, number(allowLocalRemote)})
 	info := attributes(0, attribute{unix.IFLA_INFO_KIND, []byte("gre\x00")}, attribute{unix.IFLA_INFO_DATA, data})
 	mode := attributes(0, attribute{unix.AF_INET6 | unix.NLA_F_NESTED, attributes(0, attribute{inet6AddrGenMode, []byte{1}})})
 	return attributes(unix.SizeofIfInfomsg, attribute{unix.IFLA_IFNAME, []byte("tun0\x00")}, attribute{unix.IFLA_MTU, number(1400)}, attribute{unix.IFLA_TXQLEN, number(77)},
@@ -160,7 +160,7 @@ func TestBodyBy(t *testing.T) {
 	}
 	wanted := multipath(12, 3)
 	for at := 0; at+4 <= len(wanted); at += 4 { // no hop has a flag
-		if bytes.Equal(wanted[at:at+4], []byte{unix.SizeofRtNexthop, 0, unix.RTNH_F_LINKDOWN, 0}) {
+		if bytes.Equal(wanted[at:at+4], append(wire.Native.AppendUint16(nil, unix.SizeofRtNexthop), unix.RTNH_F_LINKDOWN, 0)) {
 			wanted[at+2] = 0
 		}
 	}
