@@ -608,8 +608,8 @@ func TestLabExternal(t *testing.T) {
 	}
 }
 
-// The three shells complete the names of tunnels, and of a profile with spaces and a colon where the
-// word begins as it does.
+// The three shells complete the names of tunnels, and of a profile with spaces and a colon where
+// the word begins as it does.
 func TestLabCompletion(t *testing.T) {
 	lab.Need(t)
 	nmgreOn(t, left.host, exitDone, left.create("--no-probe", "--name", "gre77")...)

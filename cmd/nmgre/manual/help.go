@@ -65,8 +65,8 @@ nmgre help routes is nmgre-routes(7).`
 	}
 }
 
-// ofManPage returns the words of help for a manual page's name: verify for nmgre-verify(8), and route
-// add for nmgre-route-add. A topic may be written in capital letters. Other words stay.
+// ofManPage returns the words of help for a manual page's name: verify for nmgre-verify(8), and
+// route add for nmgre-route-add. A topic may be written in capital letters. Other words stay.
 func ofManPage(root *cobra.Command, words []string) []string {
 	if len(words) != 1 {
 		return words

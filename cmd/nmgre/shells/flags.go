@@ -24,9 +24,9 @@ var (
 	devices = []string{"parent", "controller"}
 )
 
-// Flags keeps a shell from offering files where none is wanted, as the value of a flag or as a word,
-// and has it offer devices where these are. The line is what was typed: only a shell that completes
-// needs it.
+// Flags keeps a shell from offering files where none is wanted, as the value of a flag or as a
+// word, and has it offer devices where these are. The line is what was typed: only a shell that
+// completes needs it.
 func Flags(root *cobra.Command, line []string) {
 	if len(line) == 0 || !strings.HasPrefix(line[0], cobra.ShellCompRequestCmd) {
 		return
